@@ -1,0 +1,147 @@
+//! Where a socket is: an IP address and port, a path, or an abstract name.
+
+use std::fmt;
+use std::net::{IpAddr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use thiserror::Error;
+
+/// The address of a socket of either family, with one spelling for both.
+///
+/// | text | what it names |
+/// |---|---|
+/// | `127.0.0.1:7` | an IPv4 address and port |
+/// | `[::1]:7`, `[fe80::1%2]:7` | an IPv6 address (with its zone) and port |
+/// | `unix:/run/echo.sock` | a Unix socket by its path |
+/// | `unix:@echo` | a Unix socket by its abstract name (Linux) |
+///
+/// Host names are not accepted: resolving one blocks, which a loop must not
+/// ([`offload`](crate::Registry::offload) it).
+///
+/// ```
+/// use reactor::Address;
+/// let address: Address = "127.0.0.1:7".parse()?;
+/// assert_eq!(address.to_string(), "127.0.0.1:7");
+/// assert!("localhost:7".parse::<Address>().is_err());
+/// # Ok::<(), reactor::ParseAddressError>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Address {
+    /// TCP or UDP.
+    Ip(SocketAddr),
+    /// A Unix socket with a name in the file system.
+    Path(PathBuf),
+    /// A Unix socket with a name in Linux's abstract namespace, which vanishes with its socket.
+    Abstract(Vec<u8>),
+    /// A Unix socket without a name, as most clients have.
+    Unnamed,
+}
+
+/// The text is not an [`Address`].
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error(
+    "'{0}' is not an address: expected IPV4:PORT, [IPV6]:PORT, unix:PATH or unix:@NAME \
+     (host names are not resolved here)"
+)]
+pub struct ParseAddressError(String);
+
+impl Address {
+    /// The IP address without its port; `None` for Unix sockets.
+    #[must_use]
+    pub fn ip(&self) -> Option<IpAddr> {
+        self.socket_addr().map(|address| address.ip())
+    }
+
+    /// The port; `None` for Unix sockets.
+    #[must_use]
+    pub fn port(&self) -> Option<u16> {
+        self.socket_addr().map(|address| address.port())
+    }
+
+    /// As the standard library's type; `None` for Unix sockets.
+    #[must_use]
+    pub fn socket_addr(&self) -> Option<SocketAddr> {
+        match self {
+            Self::Ip(address) => Some(*address),
+            Self::Path(_) | Self::Abstract(_) | Self::Unnamed => None,
+        }
+    }
+
+    /// The path of a Unix socket that has one.
+    #[must_use]
+    pub fn path(&self) -> Option<&Path> {
+        match self {
+            Self::Path(path) => Some(path),
+            Self::Ip(_) | Self::Abstract(_) | Self::Unnamed => None,
+        }
+    }
+}
+
+impl From<SocketAddr> for Address {
+    fn from(address: SocketAddr) -> Self {
+        Self::Ip(address)
+    }
+}
+
+impl From<PathBuf> for Address {
+    fn from(path: PathBuf) -> Self {
+        Self::Path(path)
+    }
+}
+
+impl From<&Path> for Address {
+    fn from(path: &Path) -> Self {
+        Self::Path(path.to_owned())
+    }
+}
+
+impl FromStr for Address {
+    type Err = ParseAddressError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let refused = || ParseAddressError(text.to_owned());
+        match text.strip_prefix("unix:") {
+            Some("" | "@") => Err(refused()),
+            Some(name) => Ok(match name.strip_prefix('@') {
+                Some(name) => Self::Abstract(name.as_bytes().to_vec()),
+                None => Self::Path(PathBuf::from(name)),
+            }),
+            None => text.parse().map(Self::Ip).map_err(|_| refused()),
+        }
+    }
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Ip(address) => address.fmt(f),
+            Self::Path(path) => write!(f, "unix:{}", path.display()),
+            Self::Abstract(name) => write!(f, "unix:@{}", name.escape_ascii()),
+            Self::Unnamed => f.write_str("unix:(unnamed)"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_printed_can_be_read_back() {
+        for text in ["127.0.0.1:80", "[::1]:80", "unix:/tmp/a b", "unix:@name"] {
+            let address: Address = text.parse().expect("it is an address");
+            assert_eq!(address.to_string(), text);
+        }
+    }
+
+    #[test]
+    fn what_is_no_address_is_refused_with_the_text_in_the_error() {
+        for text in
+            ["", "localhost:80", "127.0.0.1", "::1:80:x", "unix:", "unix:@", "1.2.3.4:70000"]
+        {
+            let error = text.parse::<Address>().expect_err("it is no address");
+            assert!(error.to_string().contains(&format!("'{text}'")));
+        }
+    }
+}

@@ -1,0 +1,245 @@
+//! One datagram socket: its queue of datagrams, and errors that are not fatal.
+
+use std::collections::VecDeque;
+use std::io;
+
+use bytes::Bytes;
+
+use crate::id::Key;
+use crate::ledger::Ledger;
+use crate::net::{DatagramSocket, Poller, Readiness, StdDatagram};
+use crate::stats::SocketRow;
+use crate::{Address, CloseReason, DatagramLimits, Membership, SocketId};
+
+/// What a queued datagram is charged beside its bytes.
+const DATAGRAM_CHARGE: usize = 64;
+
+/// One datagram, as it arrived.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Datagram<'a> {
+    /// What it says. It may be empty.
+    pub bytes: &'a [u8],
+    /// Who sent it.
+    pub from: Address,
+}
+
+/// The end of a datagram socket, as [`on_close`](crate::DatagramProtocol::on_close) is told it.
+#[derive(Debug)]
+pub struct SocketClosed {
+    /// Which socket it was; the id is stale from now on.
+    pub id: SocketId,
+    /// Who closed it, and why.
+    pub reason: CloseReason,
+    /// Datagrams that were queued and never handed to the system.
+    pub unsent: usize,
+}
+
+pub(crate) struct DatagramQueue {
+    socket: DatagramSocket,
+    state: State,
+    readiness: Readiness,
+    queue: VecDeque<(Bytes, Option<Address>)>,
+    charge: usize,
+    limits: DatagramLimits,
+    pub(crate) timers: Option<Key>,
+    /// It stands on the list of those that are visited without an event.
+    is_ready: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum State {
+    /// The protocol has yet to hear of it.
+    Opening,
+    Open,
+    Closed,
+}
+
+/// What a receive has brought.
+pub(crate) enum Received {
+    Datagram(usize, Address),
+    Error(io::Error),
+    /// Nothing for now.
+    Nothing,
+}
+
+impl DatagramQueue {
+    pub(crate) fn new(socket: DatagramSocket, limits: DatagramLimits) -> Self {
+        Self {
+            socket,
+            state: State::Opening,
+            readiness: Readiness::READ.with(Readiness::WRITE),
+            queue: VecDeque::new(),
+            charge: 0,
+            limits,
+            timers: None,
+            is_ready: false,
+        }
+    }
+
+    pub(crate) fn note_readiness(&mut self, readiness: Readiness) {
+        self.readiness = self.readiness.with(readiness);
+    }
+
+    /// Whether `on_open` has yet to be called; it is from now on.
+    pub(crate) fn open(&mut self) -> bool {
+        let opening = self.state == State::Opening;
+        if opening {
+            self.state = State::Open;
+        }
+        opening
+    }
+
+    pub(crate) fn can_receive(&self) -> bool {
+        self.state == State::Open && self.readiness.contains(Readiness::READ)
+    }
+
+    /// One receive. A datagram shorter than the buffer says nothing about there being more.
+    pub(crate) fn receive(&mut self, buffer: &mut [u8], ledger: &mut Ledger) -> Received {
+        match self.socket.receive(buffer) {
+            Ok((length, from)) => {
+                ledger.stats.datagrams_received += 1;
+                ledger.stats.datagram_bytes_received += length as u64;
+                Received::Datagram(length, from)
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                self.readiness = self.readiness.without(Readiness::READ);
+                Received::Nothing
+            }
+            // An earlier datagram's error: the next call tells of what has arrived meanwhile.
+            Err(error) => Received::Error(error),
+        }
+    }
+
+    /// Sends now if nothing waits in front, else queues; drops the datagram if the queue is full.
+    pub(crate) fn send(
+        &mut self,
+        bytes: &[u8],
+        to: Option<&Address>,
+        ledger: &mut Ledger,
+    ) -> io::Result<()> {
+        if self.queue.is_empty() && self.readiness.contains(Readiness::WRITE) {
+            match self.send_now(bytes, to, ledger) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                result => return result,
+            }
+        }
+        if self.charge + bytes.len() + DATAGRAM_CHARGE > self.limits.outbox {
+            ledger.stats.datagrams_dropped += 1;
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
+        self.charge += bytes.len() + DATAGRAM_CHARGE;
+        self.queue.push_back((Bytes::copy_from_slice(bytes), to.cloned()));
+        Ok(())
+    }
+
+    fn send_now(
+        &mut self,
+        bytes: &[u8],
+        to: Option<&Address>,
+        ledger: &mut Ledger,
+    ) -> io::Result<()> {
+        let result = self.socket.send(bytes, to);
+        match &result {
+            Ok(()) => {
+                ledger.stats.datagrams_sent += 1;
+                ledger.stats.datagram_bytes_sent += bytes.len() as u64;
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                self.readiness = self.readiness.without(Readiness::WRITE);
+            }
+            Err(_) => ledger.stats.datagram_errors += 1,
+        }
+        result
+    }
+
+    pub(crate) fn can_flush(&self) -> bool {
+        !self.queue.is_empty() && self.readiness.contains(Readiness::WRITE)
+    }
+
+    /// Sends one queued datagram; its error, if it has one of its own.
+    pub(crate) fn flush_one(&mut self, ledger: &mut Ledger) -> io::Result<()> {
+        let Some((bytes, to)) = self.queue.pop_front() else {
+            return Ok(());
+        };
+        match self.send_now(&bytes, to.as_ref(), ledger) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                self.queue.push_front((bytes, to));
+                Ok(())
+            }
+            result => {
+                self.charge -= bytes.len() + DATAGRAM_CHARGE;
+                result
+            }
+        }
+    }
+
+    pub(crate) fn queued(&self) -> usize {
+        self.queue.len()
+    }
+
+    pub(crate) fn make_ready(&mut self, key: Key, ledger: &mut Ledger) {
+        if !std::mem::replace(&mut self.is_ready, true) {
+            ledger.ready.push_back(key);
+        }
+    }
+
+    pub(crate) fn unmake_ready(&mut self) {
+        self.is_ready = false;
+    }
+
+    /// It has ended, as the loop's list of retired ones says. `false` if it had already.
+    pub(crate) fn retire(&mut self) -> bool {
+        std::mem::replace(&mut self.state, State::Closed) != State::Closed
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        self.state == State::Closed
+    }
+
+    /// Ends its events, even if its description lives on in a duplicate.
+    pub(crate) fn bury(&mut self, poller: &Poller) {
+        // It fails only if the duplicate's owner has taken it out already.
+        let _ = self.socket.deregister(poller);
+    }
+
+    pub(crate) fn into_std(self, poller: &Poller) -> StdDatagram {
+        self.socket.into_std(poller)
+    }
+
+    pub(crate) fn join(&self, group: Membership) -> io::Result<()> {
+        self.socket.join(group)
+    }
+
+    pub(crate) fn leave(&self, group: Membership) -> io::Result<()> {
+        self.socket.leave(group)
+    }
+
+    /// The error the system keeps for the socket, which is cleared by asking.
+    pub(crate) fn take_error(&self) -> Option<io::Error> {
+        self.socket.take_error()
+    }
+
+    pub(crate) fn has_failed(&self) -> bool {
+        self.readiness.contains(Readiness::END)
+    }
+
+    pub(crate) fn forget_failure(&mut self) {
+        self.readiness = self.readiness.without(Readiness::END);
+    }
+
+    pub(crate) fn local(&self) -> Address {
+        self.socket.local()
+    }
+
+    pub(crate) fn row(&self) -> SocketRow {
+        SocketRow {
+            protocol: self.socket.kind(),
+            receive_queue: 0,
+            send_queue: self.queue.iter().map(|(bytes, _)| bytes.len()).sum(),
+            local: self.socket.local(),
+            peer: self.socket.peer(),
+            state: if self.state == State::Closed { "closed" } else { "bound" },
+        }
+    }
+}

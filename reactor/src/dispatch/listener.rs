@@ -1,0 +1,161 @@
+//! Listeners: accept within a budget, refuse, rest.
+
+use std::io;
+use std::rc::Rc;
+use std::time::Duration;
+
+use crate::Address;
+use crate::id::Key;
+use crate::listener::{Listener, State};
+use crate::net::{StreamSocket, is_out_of_descriptors, is_passing_accept_error};
+use crate::registry::{Registry, Timed};
+use crate::source::Source;
+use crate::stream::Origin;
+use crate::{ListenerId, Stale};
+
+impl<App> Registry<App> {
+    /// Accepts until the queue is empty, the budget is used up, or there is a reason to rest.
+    pub(super) fn handle_listener(
+        &mut self,
+        key: Key,
+        listener: &mut Listener<App>,
+        app: &mut App,
+    ) {
+        for _ in 0..self.ledger.limits.accept_budget {
+            if !listener.can_accept() {
+                return;
+            }
+            if let Some(Err(next)) = listener.rate.as_mut().map(|rate| rate.take(self.now())) {
+                return self.rest(key, listener, next - self.now());
+            }
+            match listener.socket.accept(&listener.stream) {
+                Ok((socket, peer)) => self.admit(listener, socket, peer, app),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => listener.drained(),
+                Err(error) if is_passing_accept_error(&error) => {
+                    self.ledger.stats.accept_errors += 1;
+                }
+                Err(error) => return self.handle_accept_failure(key, listener, &error),
+            }
+        }
+        if listener.can_accept() && !std::mem::replace(&mut listener.is_ready, true) {
+            self.ledger.ready.push_back(key);
+        }
+    }
+
+    /// Gives an accepted connection its protocol, or refuses it: dropping the socket closes it.
+    fn admit(
+        &mut self,
+        listener: &mut Listener<App>,
+        socket: StreamSocket,
+        peer: Address,
+        app: &mut App,
+    ) {
+        if self.connections >= self.ledger.limits.connections {
+            self.ledger.stats.refused_full += 1;
+            return;
+        }
+        let protocol = match Self::guarded(|| (listener.factory)(&peer, app)) {
+            Ok(Some(protocol)) => protocol,
+            Ok(None) => {
+                self.ledger.stats.refused_by_factory += 1;
+                return;
+            }
+            Err(_) => {
+                self.ledger.stats.panics += 1;
+                self.ledger.stats.refused_by_factory += 1;
+                return;
+            }
+        };
+        let counted = match (peer.ip(), self.ledger.limits.connections_per_address) {
+            (Some(ip), Some(limit)) => {
+                if !self.by_address.enter(ip, limit) {
+                    self.ledger.stats.refused_address += 1;
+                    return;
+                }
+                Some(ip)
+            }
+            _ => None,
+        };
+        let origin = Origin::Accepted { counted: counted.is_some() };
+        let limits = Rc::clone(&listener.limits);
+        match self.add_stream(socket, peer, &origin, limits, protocol) {
+            Ok(_) => self.ledger.stats.accepted += 1,
+            // It could not be registered: the system is short of memory, or the slots are full.
+            Err(_) => {
+                self.ledger.stats.refused_full += 1;
+                counted.into_iter().for_each(|ip| self.by_address.leave(ip));
+            }
+        }
+    }
+
+    /// `accept` failed for a reason that the next call would meet again.
+    ///
+    /// The one that waits longest is told with the spare descriptor, so that somebody learns of it;
+    /// the others keep waiting. Without the rest a level-triggered loop would spin here; without the
+    /// timer an edge-triggered one would never come back.
+    #[cold]
+    fn handle_accept_failure(&mut self, key: Key, listener: &mut Listener<App>, error: &io::Error) {
+        self.ledger.stats.accept_errors += 1;
+        if is_out_of_descriptors(error) && self.spare.release() {
+            if let Ok((refused, _)) = listener.socket.accept(&listener.stream) {
+                drop(refused);
+                self.ledger.stats.refused_no_descriptor += 1;
+            }
+            self.spare.restore();
+        }
+        self.rest(key, listener, self.ledger.limits.accept_rest);
+        self.resting.push(key);
+    }
+
+    fn rest(&mut self, key: Key, listener: &mut Listener<App>, length: Duration) {
+        self.ledger.stats.accept_rests += 1;
+        let tick = self.ledger.clock.tick_after(length);
+        listener.state = State::Resting(self.wheel.insert(tick, Timed::Rest { listener: key }));
+    }
+
+    /// Some descriptor has been freed: whoever rests for one may try again.
+    pub(super) fn wake_resting(&mut self) {
+        self.spare.restore();
+        for key in std::mem::take(&mut self.resting) {
+            self.end_rest(key);
+        }
+    }
+
+    /// A listener's timer has fired, or it need not wait for it.
+    pub(super) fn end_rest(&mut self, key: Key) {
+        let Some(mut source) = self.slots.take(key) else {
+            return;
+        };
+        if let Source::Listener(listener) = &mut source
+            && let State::Resting(timer) = listener.state
+        {
+            self.wheel.cancel(timer);
+            listener.state = State::Accepting;
+            if !std::mem::replace(&mut listener.is_ready, true) {
+                self.ledger.ready.push_back(key);
+            }
+        }
+        self.slots.put(key, source);
+    }
+
+    /// Takes a listener out of the loop at once: it has no callbacks that would have to be told.
+    pub(crate) fn remove_listener(&mut self, id: ListenerId) -> Result<Box<Listener<App>>, Stale> {
+        match self.slots.take(id.0) {
+            Some(Source::Listener(mut listener)) => {
+                self.slots.remove(id.0);
+                if let State::Resting(timer) = std::mem::replace(&mut listener.state, State::Closed)
+                {
+                    self.wheel.cancel(timer);
+                }
+                // It fails only if a duplicate's owner has taken it out already.
+                let _ = listener.socket.deregister(&self.poller);
+                Ok(listener)
+            }
+            Some(other) => {
+                self.slots.put(id.0, other);
+                Err(Stale)
+            }
+            None => Err(Stale),
+        }
+    }
+}

@@ -1,0 +1,81 @@
+//! The end of a turn: what has ended is told, and its slot freed.
+
+use crate::datagram::SocketClosed;
+use crate::id::Key;
+use crate::registry::{Detached, Registry};
+use crate::source::{Connection, Socket, Source};
+use crate::{CloseReason, Closed, ConnectionId, SocketId};
+
+impl<App> Registry<App> {
+    /// Tells and removes what has ended in this turn. What ends in these callbacks waits for the
+    /// next turn, which will not sleep before.
+    pub(crate) fn reap(&mut self, app: &mut App) {
+        if self.ledger.retired.is_empty() {
+            return;
+        }
+        for _ in 0..self.ledger.retired.len() {
+            let Some((key, reason)) = self.ledger.retired.pop_front() else {
+                break;
+            };
+            match self.slots.remove(key) {
+                Some(Source::Stream(connection)) => {
+                    self.bury_stream(key, *connection, reason, app);
+                }
+                Some(Source::Datagram(socket)) => self.bury_socket(key, *socket, reason, app),
+                Some(Source::Listener(_)) | None => {}
+            }
+        }
+        if !self.resting.is_empty() {
+            self.wake_resting();
+        }
+    }
+
+    /// The last of a connection: accounts settled, socket closed, protocol told.
+    fn bury_stream(
+        &mut self,
+        key: Key,
+        connection: Connection<App>,
+        reason: CloseReason,
+        app: &mut App,
+    ) {
+        let Connection { mut stream, mut protocol } = connection;
+        self.cancel_timers(stream.timers);
+        stream.guard.take().and_then(|guard| guard.timer).map(|timer| self.wheel.cancel(timer));
+        self.connections -= 1;
+        let peer = stream.peer();
+        if let (true, Some(ip)) = (stream.is_counted(), peer.ip()) {
+            self.by_address.leave(ip);
+        }
+        let receiver = self.detaching.iter().position(|(detaching, _)| *detaching == key);
+        let receiver = receiver.map(|at| self.detaching.swap_remove(at).1);
+        let (unsent, detached) = if receiver.is_some() {
+            let (stream, unread, unsent) = stream.into_parts(&self.poller, &mut self.ledger);
+            (0, Some(Detached { stream, unread, unsent }))
+        } else {
+            let unsent = stream.bury(&reason, &self.poller, &mut self.ledger);
+            drop(stream);
+            (unsent, None)
+        };
+        self.note_end(key, &peer, &reason, unsent);
+        let closed = Closed { id: ConnectionId(key), peer, reason, unsent };
+        self.run_task(|registry| protocol.on_close(registry, &closed, app));
+        if let (Some(receiver), Some(detached)) = (receiver, detached) {
+            self.run_task(|registry| receiver(detached, registry, app));
+        }
+    }
+
+    fn note_end(&mut self, key: Key, peer: &crate::Address, reason: &CloseReason, unsent: u64) {
+        self.ledger.stats.closes[reason.row()] += 1;
+        self.ledger.stats.lost_bytes += unsent;
+        self.shutdown.note_end(ConnectionId(key), peer, reason, unsent);
+    }
+
+    fn bury_socket(&mut self, key: Key, socket: Socket<App>, reason: CloseReason, app: &mut App) {
+        let Socket { mut queue, mut protocol } = socket;
+        self.cancel_timers(queue.timers);
+        queue.bury(&self.poller);
+        let closed = SocketClosed { id: SocketId(key), reason, unsent: queue.queued() };
+        drop(queue);
+        self.run_task(|registry| protocol.on_close(registry, &closed, app));
+    }
+}

@@ -1,0 +1,176 @@
+//! The end of the loop: everybody is told, and the slow are cut off at the deadline.
+//!
+//! ```text
+//!   Running ──shutdown(grace)──▶ Draining ──all closed──────────────▶ Done(report)
+//!                                   │ the grace is over                 ▲
+//!                                   └──▶ Draining, everybody reset ─────┘
+//! ```
+
+use std::fmt;
+use std::time::{Duration, Instant};
+
+use crate::error::in_words;
+use crate::id::Key;
+use crate::registry::{Registry, Timed};
+use crate::source::Source;
+use crate::{Address, CloseReason, ConnectionId, ListenerId};
+
+pub(crate) enum Shutdown {
+    Running,
+    Draining {
+        began: Instant,
+        /// Ends the grace.
+        timer: Key,
+        /// Who has yet to be told.
+        untold: Vec<Key>,
+        report: ShutdownReport,
+    },
+}
+
+/// How the loop ended: who finished, and who was cut off.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ShutdownReport {
+    /// Connections that said goodbye in time.
+    pub finished: usize,
+    /// Connections that did not.
+    pub cut_off: Vec<CutOff>,
+    /// Bytes that were queued for them and never handed to the system.
+    pub bytes_lost: u64,
+    /// How long it took.
+    pub took: Duration,
+}
+
+/// A connection that did not end cleanly while the loop was shutting down.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct CutOff {
+    /// Which connection it was.
+    pub id: ConnectionId,
+    /// The other end.
+    pub peer: Address,
+    /// Why it ended, as a sentence.
+    pub reason: String,
+    /// Bytes that were queued and never handed to the system.
+    pub bytes_lost: u64,
+}
+
+impl<App> Registry<App> {
+    pub(crate) fn begin_shutdown(&mut self, grace: Duration) {
+        let deadline = self.ledger.clock.tick_after(grace);
+        if let Shutdown::Draining { timer, .. } = &self.shutdown {
+            let timer = *timer;
+            if self.wheel.get_mut(timer).is_some_and(|(planned, _)| deadline < planned) {
+                self.wheel.rearm(timer, deadline);
+            }
+            return;
+        }
+        let keys: Vec<Key> = self.slots.iter().map(|(key, _)| key).collect();
+        let timer = self.wheel.insert(deadline, Timed::Shutdown);
+        self.shutdown = Shutdown::Draining {
+            began: self.now(),
+            timer,
+            untold: keys,
+            report: ShutdownReport::default(),
+        };
+    }
+
+    /// Tells whoever has yet to be told, when no callback is on the stack.
+    pub(crate) fn tell_of_shutdown(&mut self, app: &mut App) {
+        let Shutdown::Draining { untold, .. } = &mut self.shutdown else {
+            return;
+        };
+        for key in std::mem::take(untold) {
+            // Between the decision and now it may have ended, which both calls see.
+            if self.remove_listener(ListenerId(key)).is_ok() {
+                continue;
+            }
+            self.call_by_key(key, app, |protocol, transport, app| {
+                protocol.on_shutdown(transport, app);
+            });
+            self.call_socket_by_key(key, app, |protocol, socket, app| {
+                protocol.on_shutdown(socket, app);
+            });
+        }
+    }
+
+    /// The grace is over: whatever is still there is cut off.
+    pub(crate) fn end_grace(&mut self) {
+        let keys: Vec<Key> = self.slots.iter().map(|(key, _)| key).collect();
+        for key in keys {
+            let Some(mut source) = self.slots.take(key) else {
+                continue;
+            };
+            let ended = match &mut source {
+                Source::Stream(connection) => connection.stream.retire(),
+                Source::Datagram(socket) => socket.queue.retire(),
+                Source::Listener(_) => false,
+            };
+            if ended {
+                self.ledger.retired.push_back((key, CloseReason::Shutdown));
+            }
+            self.slots.put(key, source);
+        }
+    }
+
+    /// The report, once everything has ended.
+    pub(crate) fn finish_shutdown(&mut self) -> Option<ShutdownReport> {
+        if self.slots.len() > 0 {
+            return None;
+        }
+        let Shutdown::Draining { began, timer, untold, report } =
+            std::mem::replace(&mut self.shutdown, Shutdown::Running)
+        else {
+            return None;
+        };
+        debug_assert!(untold.is_empty(), "they were told before they ended");
+        self.wheel.cancel(timer);
+        Some(ShutdownReport { took: self.ledger.clock.refresh() - began, ..report })
+    }
+}
+
+impl Shutdown {
+    pub(crate) fn is_running(&self) -> bool {
+        matches!(self, Self::Running)
+    }
+
+    /// Whether the next turn has something to do for it: somebody to tell, or a report to make.
+    pub(crate) fn has_work(&self, registered: usize) -> bool {
+        match self {
+            Self::Running => false,
+            Self::Draining { untold, .. } => !untold.is_empty() || registered == 0,
+        }
+    }
+
+    pub(crate) fn note_end(
+        &mut self,
+        id: ConnectionId,
+        peer: &Address,
+        reason: &CloseReason,
+        bytes_lost: u64,
+    ) {
+        let Self::Draining { report, .. } = self else {
+            return;
+        };
+        report.bytes_lost += bytes_lost;
+        if reason.is_clean() {
+            report.finished += 1;
+        } else {
+            let (peer, reason) = (peer.clone(), reason.to_string());
+            report.cut_off.push(CutOff { id, peer, reason, bytes_lost });
+        }
+    }
+}
+
+impl fmt::Display for ShutdownReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { finished, cut_off, bytes_lost, took } = self;
+        let took = in_words(*took);
+        write!(f, "shut down in {took}: {finished} connections finished, ")?;
+        write!(f, "{} were cut off, {bytes_lost} bytes lost", cut_off.len())?;
+        cut_off.iter().try_for_each(|lost| {
+            let CutOff { id, peer, reason, bytes_lost } = lost;
+            write!(f, "\n  {id} with {peer}: {reason} ({bytes_lost} bytes lost)")
+        })
+    }
+}

@@ -1,0 +1,71 @@
+//! Work that came from elsewhere: deferred closures, other threads' messages, offloaded results.
+
+use std::collections::VecDeque;
+
+use crate::handle::Message;
+use crate::registry::Registry;
+
+impl<App> Registry<App> {
+    /// Runs what was deferred before this turn, and messages up to the budget.
+    pub(crate) fn run_tasks(&mut self, app: &mut App) {
+        for _ in 0..self.deferred.len() {
+            let Some(task) = self.deferred.pop_front() else {
+                break;
+            };
+            self.ledger.stats.tasks += 1;
+            self.run_task(|registry| task(registry, app));
+        }
+        if self.has_mail && self.mail.is_empty() {
+            self.has_mail = false;
+            self.mailbox.take(&mut self.mail);
+        }
+        for _ in 0..self.ledger.limits.task_budget {
+            let Some(message) = self.mail.pop_front() else {
+                break;
+            };
+            self.ledger.stats.tasks += 1;
+            self.handle_message(message, app);
+        }
+    }
+
+    /// Whether tasks wait that nothing will remind us of.
+    pub(crate) fn has_tasks(&self) -> bool {
+        !self.deferred.is_empty() || !self.mail.is_empty() || self.has_mail
+    }
+
+    fn handle_message(&mut self, message: Message<App>, app: &mut App) {
+        match message {
+            Message::Run(task) => drop(self.run_task(|registry| task(registry, app))),
+            Message::Send(id, bytes) => {
+                let length = bytes.len() as u64;
+                if self.send(id, bytes).is_err() {
+                    self.ledger.stats.discarded_bytes += length;
+                }
+            }
+            // One that has ended is as closed as one can be.
+            Message::Close(id) => drop(self.close(id)),
+            Message::Shutdown(grace) => self.shutdown(grace),
+            Message::Offloaded { ticket, result } => {
+                if let Some(done) = self.offloads.try_remove(ticket) {
+                    self.run_task(|registry| done(registry, app, result));
+                }
+            }
+        }
+    }
+
+    /// Runs a closure that belongs to no connection; whether it returned. One that panics is counted
+    /// in [`Stats::panics`](crate::Stats::panics), and the loop goes on.
+    pub(crate) fn run_task(&mut self, task: impl FnOnce(&mut Self)) -> bool {
+        let result = Self::guarded(|| task(self));
+        self.ledger.stats.panics += u64::from(result.is_err());
+        result.is_ok()
+    }
+}
+
+impl<App> Drop for Registry<App> {
+    /// Nothing that another thread has left is lost: it goes back to where they can take it.
+    fn drop(&mut self) {
+        let rest: VecDeque<Message<App>> = std::mem::take(&mut self.mail);
+        self.mailbox.end(rest);
+    }
+}

@@ -1,0 +1,159 @@
+//! What can go wrong with a call, one small enum an operation.
+//!
+//! Errors *of a connection* are not here: they end it, with a [`CloseReason`](crate::CloseReason).
+//! A call that refuses something hands it back inside its error.
+
+use std::io;
+use std::time::Duration;
+
+use bytes::Bytes;
+use thiserror::Error;
+
+use crate::Address;
+
+/// A socket could not be opened: by `listen`, `connect`, `bind_datagram` or an `adopt`.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum OpenError {
+    /// Another socket has the address (`EADDRINUSE`).
+    #[error("address already in use: {0}")]
+    AddressInUse(Address),
+    /// No interface of this machine has the address (`EADDRNOTAVAIL`), or the multicast interface
+    /// does not exist.
+    #[error("no interface of this machine has the address {0}")]
+    AddressNotAvailable(Address),
+    /// Something that is not a socket is at the path; it was left alone.
+    #[error("{0} exists and is not a socket")]
+    PathTaken(Address),
+    /// The system does not allow it: a port below 1024, a directory that is not ours.
+    #[error("permission denied: {0}")]
+    PermissionDenied(Address),
+    /// The process or the system has no descriptors left (`EMFILE`, `ENFILE`).
+    #[error("no file descriptors left to open {0}")]
+    NoDescriptors(Address),
+    /// The loop is at [`Limits::connections`](crate::Limits::connections).
+    #[error("the loop has no connections left to open {0}")]
+    TooManyConnections(Address),
+    /// This platform has no such sockets, or the address is of the wrong kind for the call.
+    #[error("{0} cannot be used here: {1}")]
+    Unsupported(Address, &'static str),
+    /// The loop is shutting down and takes nothing new.
+    #[error("the loop is shutting down: {0} was not opened")]
+    ShuttingDown(Address),
+    /// Anything else the system says.
+    #[error("cannot open {address}: {source}")]
+    Io {
+        /// What was to be opened.
+        address: Address,
+        /// What the system said.
+        source: io::Error,
+    },
+}
+
+impl OpenError {
+    /// Sorts what the system said by what a person can do about it.
+    pub(crate) fn new(address: &Address, source: io::Error) -> Self {
+        let address = address.clone();
+        match source.kind() {
+            io::ErrorKind::AddrInUse => Self::AddressInUse(address),
+            io::ErrorKind::AddrNotAvailable => Self::AddressNotAvailable(address),
+            io::ErrorKind::PermissionDenied => Self::PermissionDenied(address),
+            _ if crate::net::is_out_of_descriptors(&source) => Self::NoDescriptors(address),
+            _ => Self::Io { address, source },
+        }
+    }
+}
+
+/// Bytes could not be queued for a connection; they are handed back.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum SendError {
+    /// The connection has ended.
+    #[error("the connection has ended")]
+    Stale(Bytes),
+    /// The connection is closing: this side has said it sends no more.
+    #[error("the connection is closing")]
+    Closing(Bytes),
+    /// The queue has no room: the connection ends with
+    /// [`CloseReason::OutboxFull`](crate::CloseReason::OutboxFull), or
+    /// [`LoopOutboxFull`](crate::CloseReason::LoopOutboxFull).
+    #[error("the outbox is full")]
+    Full(Bytes),
+}
+
+impl SendError {
+    /// The bytes that were not sent.
+    #[must_use]
+    pub fn into_bytes(self) -> Bytes {
+        match self {
+            Self::Stale(bytes) | Self::Closing(bytes) | Self::Full(bytes) => bytes,
+        }
+    }
+}
+
+/// The id names something that has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("it has ended")]
+pub struct Stale;
+
+/// A timer could not be set: the loop is at [`Limits::timers`](crate::Limits::timers).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("the loop has no timers left")]
+pub struct TimersFull;
+
+/// A message could not be left for the loop; it is handed back.
+#[derive(Clone, Copy, PartialEq, Eq, Error)]
+pub enum PostError<T> {
+    /// The loop has ended.
+    #[error("the loop has ended")]
+    Ended(T),
+    /// [`Limits::tasks`](crate::Limits::tasks) wait already.
+    #[error("too many messages wait for the loop")]
+    Full(T),
+}
+
+impl<T> PostError<T> {
+    /// What was not delivered.
+    pub fn into_inner(self) -> T {
+        match self {
+            Self::Ended(message) | Self::Full(message) => message,
+        }
+    }
+
+    pub(crate) fn map<U>(self, f: impl FnOnce(T) -> U) -> PostError<U> {
+        match self {
+            Self::Ended(message) => PostError::Ended(f(message)),
+            Self::Full(message) => PostError::Full(f(message)),
+        }
+    }
+}
+
+// By hand, since what is handed back is most often a closure, which has no `Debug`.
+impl<T> std::fmt::Debug for PostError<T> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Ended(_) => "Ended(..)",
+            Self::Full(_) => "Full(..)",
+        })
+    }
+}
+
+/// Offloaded work brought no result.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum OffloadError {
+    /// The work panicked; the text is the panic's message.
+    #[error("offloaded work panicked: {0}")]
+    Panicked(String),
+}
+
+/// The loop itself failed: the only error a turn can have, since whatever goes wrong on one
+/// connection ends that connection.
+#[derive(Debug, Error)]
+#[error("waiting for events failed: {0}")]
+pub struct LoopError(#[from] pub(crate) io::Error);
+
+/// The deadline of a graceful end, in words for a log.
+pub(crate) fn in_words(duration: Duration) -> String {
+    format!("{:.3} s", duration.as_secs_f64())
+}

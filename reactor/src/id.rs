@@ -1,0 +1,150 @@
+//! Names for what is registered with the loop: index and generation.
+//!
+//! A slot in the slab is reused as soon as it is free, as a file descriptor is. An index alone would
+//! therefore sooner or later name *another* connection than the one that was meant (the ABA
+//! problem): a timer that fires late, a message from another thread, an event that the kernel had
+//! already queued. So every id carries the **generation** of its slot, a number that no two
+//! registrations share, and a look-up compares it. A stale id finds nothing; it never finds a
+//! stranger.
+//!
+//! ```text
+//!            63            32 31             0
+//!  token    ┌────────────────┬────────────────┐    what the kernel carries for us
+//!           │   generation   │     index      │    (on 32-bit machines 12 and 20 bits)
+//!           └────────────────┴────────────────┘
+//! ```
+
+use std::fmt;
+use std::num::NonZeroU32;
+
+const INDEX_BITS: u32 = if usize::BITS == 64 { 32 } else { 20 };
+const INDEX_MASK: usize = (1 << INDEX_BITS) - 1;
+/// How many slots can be named; the last index is kept for the loop's own tokens.
+pub(crate) const MAX_SLOTS: usize = INDEX_MASK;
+
+/// Index and generation, the private half of every public id.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct Key {
+    pub(crate) index: u32,
+    pub(crate) generation: NonZeroU32,
+}
+
+/// What the kernel hands back with an event: a [`Key`], with as much of its generation as fits.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Token(pub(crate) usize);
+
+impl Key {
+    pub(crate) fn token(self) -> Token {
+        let generation = self.generation.get() as usize;
+        Token(self.index as usize | generation.wrapping_shl(INDEX_BITS))
+    }
+}
+
+impl Token {
+    /// The event that says "another thread has left a message".
+    pub(crate) const WAKER: Self = Self(usize::MAX);
+    /// The event that says "a signal has arrived".
+    #[cfg_attr(not(all(unix, feature = "signals")), allow(dead_code))]
+    pub(crate) const SIGNAL: Self = Self(usize::MAX - (1 << INDEX_BITS));
+
+    pub(crate) fn index(self) -> usize {
+        self.0 & INDEX_MASK
+    }
+
+    /// Whether this token was made from a key with that generation.
+    pub(crate) fn is_of(self, generation: NonZeroU32) -> bool {
+        self.0 >> INDEX_BITS == (generation.get() as usize) & (usize::MAX >> INDEX_BITS)
+    }
+}
+
+impl fmt::Debug for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", self.index, self.generation)
+    }
+}
+
+macro_rules! public_id {
+    ($(#[$doc:meta])* $name:ident, $noun:literal) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name(pub(crate) Key);
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, concat!($noun, " {:?}"), self.0)
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, concat!(stringify!($name), "({:?})"), self.0)
+            }
+        }
+    };
+}
+
+public_id! {
+    /// Names one connection for as long as the program runs: after its end the id is stale, which
+    /// every operation reports as such, and it never comes to mean another connection.
+    ConnectionId, "connection"
+}
+public_id! {
+    /// Names one listening socket.
+    ListenerId, "listener"
+}
+public_id! {
+    /// Names one datagram socket.
+    SocketId, "socket"
+}
+public_id! {
+    /// Names one free-standing timer, so that it can be cancelled.
+    TimerId, "timer"
+}
+
+/// Which of a connection's timers: a number the protocol chooses, best as a named constant.
+///
+/// A connection has at most one timer a key; setting it again moves it.
+///
+/// ```
+/// use reactor::TimerKey;
+/// const PING: TimerKey = TimerKey(1);
+/// const REGISTRATION: TimerKey = TimerKey(2);
+/// assert_ne!(PING, REGISTRATION);
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TimerKey(pub u32);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(index: u32, generation: u32) -> Key {
+        Key { index, generation: NonZeroU32::new(generation).expect("a literal above zero") }
+    }
+
+    #[test]
+    fn a_token_finds_its_own_key_and_no_other_generation() {
+        let token = key(7, 3).token();
+        assert_eq!(token.index(), 7);
+        assert!(token.is_of(key(7, 3).generation));
+        assert!(!token.is_of(key(7, 4).generation));
+    }
+
+    #[test]
+    fn the_loops_own_tokens_name_no_slot() {
+        assert!(Token::WAKER.index() >= MAX_SLOTS);
+        assert!(Token::SIGNAL.index() >= MAX_SLOTS);
+        assert_ne!(Token::WAKER.0, Token::SIGNAL.0);
+    }
+
+    #[test]
+    fn an_optional_id_costs_no_extra_byte() {
+        assert_eq!(size_of::<Option<ConnectionId>>(), size_of::<u64>());
+    }
+
+    #[test]
+    fn ids_print_what_they_name() {
+        assert_eq!(ConnectionId(key(4, 9)).to_string(), "connection 4.9");
+        assert_eq!(format!("{:?}", ListenerId(key(1, 2))), "ListenerId(1.2)");
+    }
+}

@@ -1,0 +1,103 @@
+//! A single-threaded event loop for TCP, UDP and Unix sockets: no async runtime, no `unsafe`,
+//! bounded memory, and code to be read.
+//!
+//! ```
+//! use reactor::{Input, Protocol, Reactor, Transport};
+//!
+//! struct Echo;
+//!
+//! impl<App> Protocol<App> for Echo {
+//!     fn on_data(&mut self, transport: &mut Transport<'_, App>, input: &mut Input<'_>, _: &mut App) {
+//!         transport.write(input.take_all());
+//!     }
+//! }
+//!
+//! fn main() -> Result<(), Box<dyn std::error::Error>> {
+//!     let mut reactor = Reactor::<()>::new()?;
+//!     reactor.registry().listen("127.0.0.1:0".parse()?, |_peer, _app| Echo)?;
+//! #   reactor.registry().shutdown(std::time::Duration::ZERO);
+//!     reactor.run(&mut ())?;
+//!     Ok(())
+//! }
+//! ```
+//!
+//! # Where to begin
+//!
+//! - To **use** it: [`Reactor`], then [`Protocol`] and what its callbacks are given, [`Transport`]
+//!   and [`Input`]; [`DatagramProtocol`] for UDP; [`Registry`] for everything by id; [`Handle`] for
+//!   other threads.
+//! - To **operate** it: [`Limits`] and [`StreamLimits`] for every bound and its reason, [`Stats`] and
+//!   [`Snapshot`] for what it does, [`CloseReason`] for why connections end.
+//! - To **read** it: the modules, in the order in which one imports from those before it.
+//!
+//! | module | what it is |
+//! |---|---|
+//! | `id`, `address` | names for what is registered, and where it is |
+//! | `error`, `reason` | what can go wrong with a call; who ended a connection, and why |
+//! | `limits`, `options` | every bound with its default and reason; socket options |
+//! | `input`, `outbox`, `timer` | the cursor protocols read, the queue they write, the timing wheel |
+//! | `slots`, `ledger`, `stats` | the slab, what the loop notes down, what it tells of itself |
+//! | `net` | the seam to the system: a written contract, and mio behind it |
+//! | `guard`, `admission`, `rate` | deadlines of a connection; who may come in, and how often |
+//! | `stream`, `listener`, `datagram` | one socket of each kind: its state, its queues |
+//! | `handle`, `offload` | the only places that know of other threads |
+//! | `registry` | the public face: protocols, transports, everything by id |
+//! | `dispatch` | from readiness to callbacks, one file a kind of work |
+//! | `reactor` | the turn, on one screen |
+//!
+//! # Features
+//!
+//! - `signals`: SIGINT, SIGTERM and friends as events of the loop (Unix).
+
+#![forbid(unsafe_code)]
+
+mod address;
+mod admission;
+mod datagram;
+mod dispatch;
+mod error;
+mod guard;
+mod handle;
+mod id;
+mod input;
+mod ledger;
+mod limits;
+mod listener;
+mod net;
+mod offload;
+mod options;
+mod outbox;
+mod rate;
+mod reactor;
+mod reason;
+mod registry;
+#[cfg(all(unix, feature = "signals"))]
+mod signals;
+mod slots;
+mod source;
+mod stats;
+mod stream;
+mod timer;
+
+pub use address::{Address, ParseAddressError};
+pub use datagram::{Datagram, SocketClosed};
+pub use dispatch::{CutOff, ShutdownReport};
+pub use error::{LoopError, OffloadError, OpenError, PostError, SendError, Stale, TimersFull};
+pub use handle::{Handle, RemoteTask, Undelivered};
+pub use id::{ConnectionId, ListenerId, SocketId, TimerId, TimerKey};
+pub use input::Input;
+pub use limits::{DatagramLimits, Limits, MinRate, StreamLimits};
+pub use net::{StdDatagram, StdListener, StdStream};
+pub use options::{
+    ConnectOptions, DatagramOptions, Keepalive, ListenOptions, Membership, MulticastInterface,
+    StreamOptions,
+};
+pub use rate::TokenBucket;
+pub use reactor::{Reactor, Turn};
+pub use reason::{CloseReason, Closed, Side};
+pub use registry::{
+    DatagramProtocol, DatagramTransport, Detached, Protocol, Registry, SentFile, Transport,
+};
+#[cfg(all(unix, feature = "signals"))]
+pub use signals::Signal;
+pub use stats::{Snapshot, SocketRow, Stats};

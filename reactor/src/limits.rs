@@ -1,0 +1,255 @@
+//! Every bound the loop keeps, its default, and the reason for the default.
+//!
+//! A loop that serves strangers is only as safe as its smallest missing limit, so each queue has a cap
+//! and each wait may have a deadline. Reaching a limit is never silent growth: it is a
+//! [`CloseReason`](crate::CloseReason), a refusal that [`Stats`](crate::Stats) counts, or an error.
+
+use std::time::Duration;
+
+const KIB: usize = 1024;
+const MIB: usize = 1024 * KIB;
+
+/// The limits of a whole loop, given to [`Reactor::with_limits`](crate::Reactor::with_limits).
+///
+/// ```
+/// use reactor::{Limits, Reactor};
+/// let reactor = Reactor::<()>::with_limits(Limits { connections: 100, ..Limits::default() })?;
+/// # Ok::<(), std::io::Error>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Connections at one time, in and out. One that is accepted beyond it is closed at once and
+    /// counted in [`Stats::refused_full`](crate::Stats::refused_full).
+    ///
+    /// Default 65,536: more than a process may open descriptors unless its operator raised that too.
+    pub connections: usize,
+
+    /// Accepted connections at one time from one IP address; beyond it, closed at once and counted
+    /// in [`Stats::refused_address`](crate::Stats::refused_address).
+    ///
+    /// Default `None`: behind a proxy or a NAT every peer has the same address, and only the
+    /// operator knows whether that is so. A server that faces the Internet wants a number here.
+    pub connections_per_address: Option<u32>,
+
+    /// Bytes in all outboxes together. The connection whose write would exceed it ends with
+    /// [`CloseReason::LoopOutboxFull`](crate::CloseReason::LoopOutboxFull).
+    ///
+    /// Default 256 MiB: 4,096 slow readers at their high mark, on a machine of 1 GiB.
+    pub outboxes: usize,
+
+    /// Timers at one time, of connections and free-standing. A free-standing one beyond it is an
+    /// error; a connection that asks for one ends with
+    /// [`CloseReason::TimersFull`](crate::CloseReason::TimersFull).
+    ///
+    /// Default 4,194,304: four for each of a million connections, about 300 MB.
+    pub timers: usize,
+
+    /// Messages from other threads, and deferred closures, that wait for the loop. Beyond it
+    /// [`Handle::run`](crate::Handle::run) and its siblings return what they were given.
+    ///
+    /// Default 65,536: a loop that is so far behind is better told apart from one that is well.
+    pub tasks: usize,
+
+    /// Pieces of blocking work that wait for or are on the pool of
+    /// [`Registry::offload`](crate::Registry::offload).
+    ///
+    /// Default 1,024: enough for a burst; beyond it the disk, not the queue, is what is too slow.
+    pub offloads: usize,
+
+    /// Threads of that pool, started when first needed.
+    ///
+    /// Default 4: blocking work waits more than it computes, and the loop has a core of its own.
+    pub offload_threads: usize,
+
+    /// Bytes one connection may read in a turn before the others get theirs.
+    ///
+    /// Default 256 KiB: four full read buffers, about 60 µs of memory copies; 1,000 busy
+    /// connections then wait at most 60 ms for each other.
+    pub read_budget: usize,
+
+    /// Queued bytes one connection may send in a turn before the others get theirs.
+    ///
+    /// Default 4 MiB: files cost 90 µs a megabyte, and what is small is never held up by it.
+    pub write_budget: usize,
+
+    /// Connections a listener may accept in a turn.
+    ///
+    /// Default 64: accepting costs about 10 µs, so the open ones wait less than a millisecond.
+    pub accept_budget: usize,
+
+    /// Datagrams a socket may receive in a turn.
+    ///
+    /// Default 64, for the same reason.
+    pub datagram_budget: usize,
+
+    /// Tasks run in a turn: messages from other threads and deferred closures.
+    ///
+    /// Default 1,024.
+    pub task_budget: usize,
+
+    /// Timers fired in a turn.
+    ///
+    /// Default 1,024.
+    pub timer_budget: usize,
+
+    /// How long a listener rests when the process has no descriptors left, unless one is freed
+    /// before.
+    ///
+    /// Default 100 ms: ten failing calls a second cost nothing, and no client notices the delay.
+    pub accept_rest: Duration,
+
+    /// How long the loop polls without sleeping before it sleeps.
+    ///
+    /// Default zero. About 50 µs halves the round trip of a single connection and burns a whole
+    /// core for it: for those who trade processor time for latency.
+    pub busy_poll: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            connections: 65_536,
+            connections_per_address: None,
+            outboxes: 256 * MIB,
+            timers: 4_194_304,
+            tasks: 65_536,
+            offloads: 1_024,
+            offload_threads: 4,
+            read_budget: 256 * KIB,
+            write_budget: 4 * MIB,
+            accept_budget: 64,
+            datagram_budget: 64,
+            task_budget: 1_024,
+            timer_budget: 1_024,
+            accept_rest: Duration::from_millis(100),
+            busy_poll: Duration::ZERO,
+        }
+    }
+}
+
+/// The limits of one connection, set for a listener, an outgoing connection, or later with
+/// [`Transport::set_limits`](crate::Transport::set_limits).
+///
+/// ```text
+///  outbox   0 ─────── low ─────────── high ───────────────── cap
+///                      │               │                      │
+///           on_drain, read again    stop reading        CloseReason::OutboxFull
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StreamLimits {
+    /// Bytes that a protocol may leave unconsumed. A connection whose inbox is full, and whose
+    /// protocol still does not consume, ends with
+    /// [`CloseReason::InboxFull`](crate::CloseReason::InboxFull).
+    ///
+    /// Default 1 MiB: the longest message most protocols allow; those with longer ones stream.
+    pub inbox: usize,
+
+    /// Above this many queued bytes the connection is not read any more, so that a peer which does
+    /// not take its answers cannot ask for more.
+    ///
+    /// Default 64 KiB: one read buffer's worth of answers.
+    pub outbox_high: usize,
+
+    /// At this many queued bytes, after having been above the high mark, reading goes on and
+    /// [`on_drain`](crate::Protocol::on_drain) is called.
+    ///
+    /// Default 16 KiB: far enough below the high mark that the two do not alternate with each
+    /// write, and above zero so that the socket does not run dry.
+    pub outbox_low: usize,
+
+    /// Bytes that may be queued; a write beyond it ends the connection with
+    /// [`CloseReason::OutboxFull`](crate::CloseReason::OutboxFull). Each queued piece is charged
+    /// 64 bytes for its bookkeeping, so a million one-byte messages are as bounded as one long one.
+    /// What [`send_file`](crate::Transport::send_file) has still to read counts for nothing.
+    ///
+    /// Default 8 MiB: a large page fits in one write; a film wants `send_file` or `on_drain`.
+    pub outbox: usize,
+
+    /// How long connecting may take; then
+    /// [`CloseReason::ConnectTimeout`](crate::CloseReason::ConnectTimeout).
+    ///
+    /// Default 30 s: five tries of the first segment; the system alone would try for two minutes.
+    pub connect_timeout: Option<Duration>,
+
+    /// How long a graceful close may take, from the call of `close` to the peer's FIN: the flush and
+    /// the lingering together. Then the connection is reset.
+    ///
+    /// Default 10 s: a reply crosses any living path; a peer that is gone does not hold a slot.
+    pub close_timeout: Duration,
+
+    /// How long neither side may send a byte; then
+    /// [`CloseReason::IdleTimeout`](crate::CloseReason::IdleTimeout).
+    ///
+    /// Default `None`: only the protocol knows what silence means, and TCP keepalive, which is on,
+    /// finds the peers that are gone.
+    pub idle_timeout: Option<Duration>,
+
+    /// How long the peer may send nothing while it is being read; then
+    /// [`CloseReason::ReadTimeout`](crate::CloseReason::ReadTimeout).
+    ///
+    /// Default `None`: a client that only listens is normal in many protocols.
+    pub read_timeout: Option<Duration>,
+
+    /// The slowest transfer that is tolerated; then
+    /// [`CloseReason::TooSlow`](crate::CloseReason::TooSlow).
+    ///
+    /// Default `None`: it needs a protocol's own idea of a message to be fair.
+    pub min_rate: Option<MinRate>,
+}
+
+impl Default for StreamLimits {
+    fn default() -> Self {
+        Self {
+            inbox: MIB,
+            outbox_high: 64 * KIB,
+            outbox_low: 16 * KIB,
+            outbox: 8 * MIB,
+            connect_timeout: Some(Duration::from_secs(30)),
+            close_timeout: Duration::from_secs(10),
+            idle_timeout: None,
+            read_timeout: None,
+            min_rate: None,
+        }
+    }
+}
+
+/// The slowest transfer that is tolerated while something is owed: while the inbox holds an
+/// incomplete message, or the outbox holds bytes that the peer has yet to take.
+///
+/// A peer that sends one byte every few seconds to hold a slot is caught by this and by nothing else.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MinRate {
+    /// Bytes a second, both directions together, averaged over the window.
+    pub bytes_per_second: u32,
+    /// How long is averaged over; also the grace a new message has.
+    pub window: Duration,
+}
+
+/// The limits of one datagram socket.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DatagramLimits {
+    /// Bytes of datagrams that wait for the kernel to take them. Beyond it a datagram is dropped,
+    /// as the network would, and [`Stats::datagrams_dropped`](crate::Stats::datagrams_dropped)
+    /// counts it.
+    ///
+    /// Default 256 KiB, about what a kernel's own send buffer holds.
+    pub outbox: usize,
+}
+
+impl Default for DatagramLimits {
+    fn default() -> Self {
+        Self { outbox: 256 * KIB }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_default_marks_are_in_order() {
+        let limits = StreamLimits::default();
+        assert!(limits.outbox_low < limits.outbox_high);
+        assert!(limits.outbox_high < limits.outbox);
+    }
+}

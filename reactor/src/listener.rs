@@ -1,0 +1,91 @@
+//! One listening socket: whom it accepts, and when it rests.
+//!
+//! ```text
+//!              out of descriptors, ahead of the rate
+//!   Accepting ───────────────────────────────────────▶ Resting(timer)
+//!       ▲                                                   │
+//!       └──── the timer fires, or a descriptor is freed ────┘
+//! ```
+//!
+//! An edge-triggered poller reports a connection once. A listener that stops early, for whatever
+//! reason, has to come back by itself: no event will remind it.
+
+use std::rc::Rc;
+
+use crate::id::Key;
+use crate::net::{ListenerSocket, Readiness};
+use crate::rate::TokenBucket;
+use crate::registry::Protocol;
+use crate::stats::SocketRow;
+use crate::{Address, ListenOptions, StreamLimits, StreamOptions};
+
+/// Makes the protocol of an accepted connection, or refuses it.
+pub(crate) type Factory<App> = Box<dyn FnMut(&Address, &mut App) -> Option<Box<dyn Protocol<App>>>>;
+
+pub(crate) struct Listener<App> {
+    pub(crate) socket: ListenerSocket,
+    pub(crate) factory: Factory<App>,
+    pub(crate) stream: StreamOptions,
+    pub(crate) limits: Rc<StreamLimits>,
+    pub(crate) rate: Option<TokenBucket>,
+    pub(crate) state: State,
+    readiness: Readiness,
+    /// It stands on the list of those that are visited without an event.
+    pub(crate) is_ready: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum State {
+    Accepting,
+    /// Until this timer fires.
+    Resting(Key),
+    Closed,
+}
+
+impl<App> Listener<App> {
+    pub(crate) fn new(
+        socket: ListenerSocket,
+        options: &ListenOptions,
+        rate: Option<TokenBucket>,
+        factory: Factory<App>,
+    ) -> Self {
+        Self {
+            socket,
+            factory,
+            stream: options.stream.clone(),
+            limits: Rc::new(options.limits.clone()),
+            rate,
+            state: State::Accepting,
+            readiness: Readiness::default(),
+            is_ready: false,
+        }
+    }
+
+    pub(crate) fn note_readiness(&mut self, readiness: Readiness) {
+        self.readiness = self.readiness.with(readiness);
+    }
+
+    pub(crate) fn can_accept(&self) -> bool {
+        self.state == State::Accepting && self.readiness.contains(Readiness::READ)
+    }
+
+    /// The queue is empty: the next connection brings another event.
+    pub(crate) fn drained(&mut self) {
+        self.readiness = self.readiness.without(Readiness::READ);
+    }
+
+    pub(crate) fn row(&self) -> SocketRow {
+        SocketRow {
+            protocol: self.socket.kind(),
+            receive_queue: 0,
+            send_queue: 0,
+            local: self.socket.local(),
+            peer: None,
+            state: match self.state {
+                State::Accepting => "listening",
+                State::Resting(_) => "listening, resting",
+                State::Closed => "closed",
+            },
+        }
+    }
+}

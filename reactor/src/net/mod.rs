@@ -1,0 +1,56 @@
+//! The seam between the loop and the system.
+//!
+//! Everything above this module is written against the contract below; everything that names an
+//! operating system, or mio, is below it. A backend offers:
+//!
+//! - [`Poller`]: waits for readiness, edge by edge, of what was registered **once** for both directions;
+//! - [`StreamSocket`], [`ListenerSocket`], [`DatagramSocket`]: calls that never block;
+//! - [`Clock`]: the time, read once a turn.
+//!
+//! And this is what a backend **may do**, which the loop has to bear:
+//!
+//! - report readiness that is not there, late, merged, split in two, or in any order;
+//! - report an end of stream while data is still unread: it is a hint to go on reading, never the end;
+//! - report a socket that was closed earlier in the same batch;
+//! - answer `WouldBlock` to any call, and cut any read or write short at any byte;
+//! - fail any call with any error; only those of [`Poller::wait`] concern the whole loop.
+//!
+//! What it may **not** do: lose an edge. After a call has answered `WouldBlock` there is another
+//! event when it would no longer; where [`SHORT_READ_DRAINS`] holds, after a short read too.
+
+mod clock;
+mod os;
+
+pub(crate) use clock::Clock;
+pub(crate) use os::{
+    DatagramSocket, Events, ListenerSocket, Poller, SHORT_READ_DRAINS, SpareDescriptor,
+    StreamSocket, Waker, is_out_of_descriptors, is_passing_accept_error,
+};
+pub use os::{StdDatagram, StdListener, StdStream};
+
+/// What an event says about a socket, and what the loop believes of it until a call says otherwise.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Readiness(u8);
+
+impl Readiness {
+    pub(crate) const READ: Self = Self(1);
+    pub(crate) const WRITE: Self = Self(2);
+    /// The peer has ended its direction, or the connection has failed; unread data may come first.
+    pub(crate) const END: Self = Self(4);
+
+    pub(crate) const fn contains(self, other: Self) -> bool {
+        self.0 & other.0 == other.0
+    }
+
+    pub(crate) const fn with(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
+    pub(crate) const fn without(self, other: Self) -> Self {
+        Self(self.0 & !other.0)
+    }
+
+    pub(crate) const fn when(self, condition: bool) -> Self {
+        if condition { self } else { Self(0) }
+    }
+}

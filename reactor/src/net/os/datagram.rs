@@ -1,0 +1,228 @@
+//! Datagram sockets: UDP or, where there are such, Unix.
+
+use std::io;
+
+use socket2::{SockRef, Type};
+
+use super::options;
+use super::poller::Poller;
+use crate::id::Token;
+use crate::{Address, DatagramOptions, Membership, OpenError};
+
+pub(crate) enum DatagramSocket {
+    Udp(mio::net::UdpSocket),
+    #[cfg(unix)]
+    Unix {
+        socket: mio::net::UnixDatagram,
+        path: Option<super::listener::unix::OwnedPath>,
+    },
+}
+
+/// A datagram socket as the standard library has it.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum StdDatagram {
+    /// UDP.
+    Udp(std::net::UdpSocket),
+    /// A Unix datagram socket.
+    #[cfg(unix)]
+    Unix(std::os::unix::net::UnixDatagram),
+}
+
+impl From<std::net::UdpSocket> for StdDatagram {
+    fn from(socket: std::net::UdpSocket) -> Self {
+        Self::Udp(socket)
+    }
+}
+
+#[cfg(unix)]
+impl From<std::os::unix::net::UnixDatagram> for StdDatagram {
+    fn from(socket: std::os::unix::net::UnixDatagram) -> Self {
+        Self::Unix(socket)
+    }
+}
+
+impl DatagramSocket {
+    pub(crate) fn open(address: &Address, options: &DatagramOptions) -> Result<Self, OpenError> {
+        match address {
+            Address::Ip(local) => {
+                Self::open_udp(local, options).map_err(|error| OpenError::new(address, error))
+            }
+            #[cfg(unix)]
+            _ => unix::open(address, options),
+            #[cfg(not(unix))]
+            _ => Err(OpenError::Unsupported(address.clone(), "there are no Unix sockets here")),
+        }
+    }
+
+    fn open_udp(local: &std::net::SocketAddr, options: &DatagramOptions) -> io::Result<Self> {
+        let socket = options::open(local, Type::DGRAM)?;
+        options::before_bind(&socket, local, options)?;
+        socket.bind(&(*local).into())?;
+        match &options.peer {
+            Some(Address::Ip(peer)) => socket.connect(&(*peer).into())?,
+            Some(_) => return Err(io::ErrorKind::Unsupported.into()),
+            None => {}
+        }
+        Ok(Self::Udp(mio::net::UdpSocket::from_std(socket.into())))
+    }
+
+    pub(crate) fn adopt(socket: StdDatagram) -> io::Result<Self> {
+        Ok(match socket {
+            StdDatagram::Udp(socket) => {
+                socket.set_nonblocking(true)?;
+                Self::Udp(mio::net::UdpSocket::from_std(socket))
+            }
+            #[cfg(unix)]
+            StdDatagram::Unix(socket) => {
+                socket.set_nonblocking(true)?;
+                Self::Unix { socket: mio::net::UnixDatagram::from_std(socket), path: None }
+            }
+        })
+    }
+
+    pub(crate) fn into_std(mut self, poller: &Poller) -> StdDatagram {
+        // It fails only if the socket was never registered, and then there is nothing to undo.
+        let _ = self.deregister(poller);
+        match self {
+            Self::Udp(socket) => StdDatagram::Udp(socket.into()),
+            #[cfg(unix)]
+            Self::Unix { socket, path } => {
+                path.into_iter().for_each(super::listener::unix::OwnedPath::keep);
+                StdDatagram::Unix(socket.into())
+            }
+        }
+    }
+
+    pub(crate) fn register(&mut self, poller: &Poller, token: Token) -> io::Result<()> {
+        match self {
+            Self::Udp(socket) => poller.register(socket, token),
+            #[cfg(unix)]
+            Self::Unix { socket, .. } => poller.register(socket, token),
+        }
+    }
+
+    pub(crate) fn deregister(&mut self, poller: &Poller) -> io::Result<()> {
+        match self {
+            Self::Udp(socket) => poller.deregister(socket),
+            #[cfg(unix)]
+            Self::Unix { socket, .. } => poller.deregister(socket),
+        }
+    }
+
+    /// The next datagram: how long it is, and who sent it.
+    pub(crate) fn receive(&self, buffer: &mut [u8]) -> io::Result<(usize, Address)> {
+        match self {
+            Self::Udp(socket) => {
+                socket.recv_from(buffer).map(|(length, from)| (length, Address::Ip(from)))
+            }
+            #[cfg(unix)]
+            Self::Unix { socket, .. } => socket
+                .recv_from(buffer)
+                .map(|(length, from)| (length, super::listener::named(Ok(from)))),
+        }
+    }
+
+    /// Sends one datagram whole, or not at all; to the connected peer if there is no address.
+    pub(crate) fn send(&self, bytes: &[u8], to: Option<&Address>) -> io::Result<()> {
+        match (self, to) {
+            (Self::Udp(socket), Some(Address::Ip(to))) => socket.send_to(bytes, *to),
+            (Self::Udp(socket), None) => socket.send(bytes),
+            #[cfg(unix)]
+            (Self::Unix { socket, .. }, Some(Address::Path(to))) => socket.send_to(bytes, to),
+            #[cfg(unix)]
+            (Self::Unix { socket, .. }, Some(to @ Address::Abstract(_))) => {
+                let to = super::listener::unix::sock_addr(to)?;
+                socket.try_io(|| SockRef::from(socket).send_to(bytes, &to))
+            }
+            #[cfg(unix)]
+            (Self::Unix { socket, .. }, None) => socket.send(bytes),
+            _ => Err(io::ErrorKind::InvalidInput.into()),
+        }
+        .map(drop)
+    }
+
+    /// The error of an earlier send that the network has reported since (`SO_ERROR`).
+    pub(crate) fn take_error(&self) -> Option<io::Error> {
+        match self {
+            Self::Udp(socket) => socket.take_error(),
+            #[cfg(unix)]
+            Self::Unix { socket, .. } => socket.take_error(),
+        }
+        .unwrap_or_else(Some)
+    }
+
+    pub(crate) fn join(&self, group: Membership) -> io::Result<()> {
+        self.udp().and_then(|socket| options::join(&SockRef::from(socket), group))
+    }
+
+    pub(crate) fn leave(&self, group: Membership) -> io::Result<()> {
+        self.udp().and_then(|socket| options::leave(&SockRef::from(socket), group))
+    }
+
+    pub(crate) fn local(&self) -> Address {
+        match self {
+            Self::Udp(socket) => socket.local_addr().map_or(Address::Unnamed, Address::Ip),
+            #[cfg(unix)]
+            Self::Unix { socket, .. } => super::listener::named(socket.local_addr()),
+        }
+    }
+
+    /// The connected peer, if there is one.
+    pub(crate) fn peer(&self) -> Option<Address> {
+        match self {
+            Self::Udp(socket) => socket.peer_addr().map(Address::Ip).ok(),
+            #[cfg(unix)]
+            Self::Unix { socket, .. } => {
+                socket.peer_addr().ok().map(|peer| super::listener::named(Ok(peer)))
+            }
+        }
+    }
+
+    pub(crate) fn kind(&self) -> &'static str {
+        match self {
+            Self::Udp(_) => "udp",
+            #[cfg(unix)]
+            Self::Unix { .. } => "unixgram",
+        }
+    }
+
+    fn udp(&self) -> io::Result<&mio::net::UdpSocket> {
+        match self {
+            Self::Udp(socket) => Ok(socket),
+            #[cfg(unix)]
+            Self::Unix { .. } => Err(io::ErrorKind::Unsupported.into()),
+        }
+    }
+}
+
+#[cfg(unix)]
+mod unix {
+    use std::os::unix::net::UnixDatagram;
+
+    use socket2::Type;
+
+    use super::super::listener::unix::{OwnedPath, bind, open as open_socket, sock_addr};
+    use super::super::options;
+    use super::DatagramSocket;
+    use crate::{Address, DatagramOptions, OpenError};
+
+    pub(super) fn open(
+        address: &Address,
+        options: &DatagramOptions,
+    ) -> Result<DatagramSocket, OpenError> {
+        let failed = |error| OpenError::new(address, error);
+        let socket = open_socket(Type::DGRAM).map_err(failed)?;
+        if *address != Address::Unnamed {
+            bind(&socket, address, true)?;
+        }
+        let path = address.path().map(OwnedPath::new);
+        options::apply_buffers(&socket, options.receive_buffer, options.send_buffer)
+            .map_err(failed)?;
+        if let Some(peer) = &options.peer {
+            sock_addr(peer).and_then(|peer| socket.connect(&peer)).map_err(failed)?;
+        }
+        let socket = mio::net::UnixDatagram::from_std(UnixDatagram::from(socket));
+        Ok(DatagramSocket::Unix { socket, path })
+    }
+}

@@ -1,0 +1,314 @@
+//! Listening sockets, and the names of Unix ones.
+
+use std::io;
+
+use socket2::Type;
+
+use super::poller::Poller;
+use super::stream::StreamSocket;
+use super::{options, sys};
+use crate::id::Token;
+use crate::{Address, ListenOptions, OpenError, StreamOptions};
+
+pub(crate) enum ListenerSocket {
+    Tcp {
+        socket: mio::net::TcpListener,
+        v6: bool,
+    },
+    #[cfg(unix)]
+    Unix {
+        socket: mio::net::UnixListener,
+        path: Option<unix::OwnedPath>,
+    },
+}
+
+/// A listening socket as the standard library has it: to adopt one that a supervisor opened, or to
+/// get one back.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum StdListener {
+    /// TCP.
+    Tcp(std::net::TcpListener),
+    /// A Unix stream socket.
+    #[cfg(unix)]
+    Unix(std::os::unix::net::UnixListener),
+}
+
+impl From<std::net::TcpListener> for StdListener {
+    fn from(listener: std::net::TcpListener) -> Self {
+        Self::Tcp(listener)
+    }
+}
+
+#[cfg(unix)]
+impl From<std::os::unix::net::UnixListener> for StdListener {
+    fn from(listener: std::os::unix::net::UnixListener) -> Self {
+        Self::Unix(listener)
+    }
+}
+
+impl ListenerSocket {
+    pub(crate) fn open(address: &Address, options: &ListenOptions) -> Result<Self, OpenError> {
+        match address {
+            Address::Ip(local) => {
+                Self::open_tcp(local, options).map_err(|error| OpenError::new(address, error))
+            }
+            #[cfg(unix)]
+            Address::Path(_) | Address::Abstract(_) => unix::listen(address, options),
+            _ => Err(OpenError::Unsupported(address.clone(), "it is not an address to listen on")),
+        }
+    }
+
+    fn open_tcp(local: &std::net::SocketAddr, options: &ListenOptions) -> io::Result<Self> {
+        let socket = options::open(local, Type::STREAM)?;
+        options::before_listen(&socket, local, options)?;
+        if sys::ACCEPTED_INHERIT {
+            options::apply_stream(&socket, &options.stream, local.is_ipv6())?;
+        }
+        socket.bind(&(*local).into())?;
+        socket.listen(i32::try_from(options.backlog).unwrap_or(i32::MAX))?;
+        let socket = mio::net::TcpListener::from_std(socket.into());
+        Ok(Self::Tcp { socket, v6: local.is_ipv6() })
+    }
+
+    pub(crate) fn adopt(listener: StdListener) -> io::Result<Self> {
+        Ok(match listener {
+            StdListener::Tcp(listener) => {
+                listener.set_nonblocking(true)?;
+                let v6 = listener.local_addr()?.is_ipv6();
+                Self::Tcp { socket: mio::net::TcpListener::from_std(listener), v6 }
+            }
+            #[cfg(unix)]
+            StdListener::Unix(listener) => {
+                listener.set_nonblocking(true)?;
+                // Who made the path removes it.
+                Self::Unix { socket: mio::net::UnixListener::from_std(listener), path: None }
+            }
+        })
+    }
+
+    pub(crate) fn into_std(mut self, poller: &Poller) -> StdListener {
+        // It fails only if the socket was never registered, and then there is nothing to undo.
+        let _ = self.deregister(poller);
+        match self {
+            Self::Tcp { socket, .. } => StdListener::Tcp(socket.into()),
+            #[cfg(unix)]
+            Self::Unix { socket, path } => {
+                path.into_iter().for_each(unix::OwnedPath::keep);
+                StdListener::Unix(socket.into())
+            }
+        }
+    }
+
+    pub(crate) fn register(&mut self, poller: &Poller, token: Token) -> io::Result<()> {
+        match self {
+            Self::Tcp { socket, .. } => poller.register_read(socket, token),
+            #[cfg(unix)]
+            Self::Unix { socket, .. } => poller.register_read(socket, token),
+        }
+    }
+
+    pub(crate) fn deregister(&mut self, poller: &Poller) -> io::Result<()> {
+        match self {
+            Self::Tcp { socket, .. } => poller.deregister(socket),
+            #[cfg(unix)]
+            Self::Unix { socket, .. } => poller.deregister(socket),
+        }
+    }
+
+    /// The next connection of the queue, with its peer's name and its options set.
+    pub(crate) fn accept(&self, options: &StreamOptions) -> io::Result<(StreamSocket, Address)> {
+        let (stream, peer) = match self {
+            Self::Tcp { socket, .. } => {
+                let (stream, peer) = socket.accept()?;
+                (StreamSocket::Tcp(stream), Address::Ip(peer))
+            }
+            #[cfg(unix)]
+            Self::Unix { socket, .. } => {
+                let (stream, peer) = socket.accept()?;
+                (StreamSocket::Unix(stream), named(Ok(peer)))
+            }
+        };
+        // What fails here fails because the peer is gone already; reading will tell.
+        let _ = stream.apply_accepted(options, matches!(self, Self::Tcp { v6: true, .. }));
+        Ok((stream, peer))
+    }
+
+    pub(crate) fn local(&self) -> Address {
+        match self {
+            Self::Tcp { socket, .. } => socket.local_addr().map_or(Address::Unnamed, Address::Ip),
+            #[cfg(unix)]
+            Self::Unix { socket, .. } => named(socket.local_addr()),
+        }
+    }
+
+    pub(crate) fn kind(&self) -> &'static str {
+        match self {
+            Self::Tcp { .. } => "tcp",
+            #[cfg(unix)]
+            Self::Unix { .. } => "unix",
+        }
+    }
+}
+
+#[cfg(unix)]
+pub(super) use unix::{connect_unix, named};
+
+/// Unix sockets: paths that appear and have to vanish again, and abstract names.
+#[cfg(unix)]
+pub(super) mod unix {
+    use std::io;
+    use std::os::unix::fs::{FileTypeExt, MetadataExt};
+    use std::os::unix::net::{SocketAddr, UnixListener, UnixStream};
+    use std::path::{Path, PathBuf};
+
+    use socket2::{Domain, SockAddr, SockRef, Socket, Type};
+
+    use super::super::options;
+    use super::super::stream::{StreamSocket, begin};
+    use super::ListenerSocket;
+    use crate::{Address, ConnectOptions, ListenOptions, OpenError};
+
+    /// A socket's path, removed with its owner, unless somebody else has put another socket there.
+    #[derive(Debug)]
+    pub(crate) struct OwnedPath {
+        path: PathBuf,
+        /// Device and inode, which tell our socket from a successor's.
+        identity: Option<(u64, u64)>,
+    }
+
+    impl OwnedPath {
+        pub(crate) fn new(path: &Path) -> Self {
+            Self { path: path.to_owned(), identity: identity(path) }
+        }
+
+        /// Leaves the path in place.
+        pub(crate) fn keep(mut self) {
+            self.identity = None;
+        }
+    }
+
+    impl Drop for OwnedPath {
+        fn drop(&mut self) {
+            if self.identity.is_some() && identity(&self.path) == self.identity {
+                // If it cannot be removed, there is nobody left to be told.
+                let _ = std::fs::remove_file(&self.path);
+            }
+        }
+    }
+
+    fn identity(path: &Path) -> Option<(u64, u64)> {
+        path.symlink_metadata().ok().map(|metadata| (metadata.dev(), metadata.ino()))
+    }
+
+    pub(super) fn listen(
+        address: &Address,
+        options: &ListenOptions,
+    ) -> Result<ListenerSocket, OpenError> {
+        let failed = |error| OpenError::new(address, error);
+        let socket = open(Type::STREAM).map_err(failed)?;
+        bind(&socket, address, options.replace_stale)?;
+        let path = address.path().map(OwnedPath::new);
+        socket.listen(i32::try_from(options.backlog).unwrap_or(i32::MAX)).map_err(failed)?;
+        let socket = mio::net::UnixListener::from_std(UnixListener::from(socket));
+        Ok(ListenerSocket::Unix { socket, path })
+    }
+
+    /// Binds, if need be over a path that a crash has left behind.
+    pub(in crate::net::os) fn bind(
+        socket: &Socket,
+        address: &Address,
+        replace_stale: bool,
+    ) -> Result<(), OpenError> {
+        let failed = |error| OpenError::new(address, error);
+        let name = sock_addr(address).map_err(failed)?;
+        let Err(error) = socket.bind(&name) else {
+            return Ok(());
+        };
+        let Address::Path(path) = address else {
+            return Err(failed(error));
+        };
+        if error.kind() != io::ErrorKind::AddrInUse {
+            return Err(failed(error));
+        }
+        if !path.symlink_metadata().is_ok_and(|found| found.file_type().is_socket()) {
+            return Err(OpenError::PathTaken(address.clone()));
+        }
+        if !replace_stale || !is_stale(socket, &name) {
+            return Err(failed(error));
+        }
+        std::fs::remove_file(path).map_err(failed)?;
+        socket.bind(&name).map_err(failed)
+    }
+
+    /// Whether nobody has the socket at a path open any more.
+    fn is_stale(like: &Socket, name: &SockAddr) -> bool {
+        let Ok(probe) = like.r#type().and_then(open) else {
+            return false;
+        };
+        matches!(probe.connect(name), Err(error) if error.kind() == io::ErrorKind::ConnectionRefused)
+    }
+
+    pub(in crate::net::os) fn connect_unix(
+        address: &Address,
+        options: &ConnectOptions,
+    ) -> io::Result<StreamSocket> {
+        let socket = open(Type::STREAM)?;
+        if let Some(local) = &options.from {
+            socket.bind(&sock_addr(local)?)?;
+        }
+        let ConnectOptions { stream, .. } = options;
+        options::apply_buffers(&SockRef::from(&socket), stream.receive_buffer, stream.send_buffer)?;
+        // A Unix connect is done or fails at once; `WouldBlock` says that the backlog is full.
+        match socket.connect(&sock_addr(address)?) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Err(error),
+            result => begin(result),
+        }?;
+        Ok(StreamSocket::Unix(mio::net::UnixStream::from_std(UnixStream::from(socket))))
+    }
+
+    pub(in crate::net::os) fn open(kind: Type) -> io::Result<Socket> {
+        let socket = Socket::new(Domain::UNIX, kind, None)?;
+        socket.set_nonblocking(true)?;
+        Ok(socket)
+    }
+
+    pub(in crate::net::os) fn sock_addr(address: &Address) -> io::Result<SockAddr> {
+        match address {
+            Address::Path(path) => SockAddr::unix(path),
+            Address::Abstract(name) if cfg!(any(target_os = "linux", target_os = "android")) => {
+                use std::os::unix::ffi::OsStrExt;
+                let name = [&[0], name.as_slice()].concat();
+                SockAddr::unix(Path::new(std::ffi::OsStr::from_bytes(&name)))
+            }
+            Address::Ip(_) | Address::Abstract(_) | Address::Unnamed => {
+                Err(io::ErrorKind::Unsupported.into())
+            }
+        }
+    }
+
+    /// A Unix socket's name as an [`Address`].
+    pub(in crate::net::os) fn named(name: io::Result<SocketAddr>) -> Address {
+        let Ok(name) = name else {
+            return Address::Unnamed;
+        };
+        if let Some(path) = name.as_pathname() {
+            return Address::Path(path.to_owned());
+        }
+        abstract_name(&name).map_or(Address::Unnamed, Address::Abstract)
+    }
+
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    fn abstract_name(name: &SocketAddr) -> Option<Vec<u8>> {
+        #[cfg(target_os = "android")]
+        use std::os::android::net::SocketAddrExt;
+        #[cfg(target_os = "linux")]
+        use std::os::linux::net::SocketAddrExt;
+        name.as_abstract_name().map(<[u8]>::to_vec)
+    }
+
+    #[cfg(not(any(target_os = "linux", target_os = "android")))]
+    fn abstract_name(_: &SocketAddr) -> Option<Vec<u8>> {
+        None
+    }
+}

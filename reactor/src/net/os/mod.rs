@@ -1,0 +1,28 @@
+//! The real system: mio for readiness, socket2 for options, rustix for calls on Unix.
+//!
+//! This folder is the only place that names mio's types. One file a kind of socket, and one file a
+//! platform for what differs between them.
+
+mod datagram;
+mod listener;
+mod options;
+mod poller;
+mod stream;
+
+#[cfg(unix)]
+#[path = "unix.rs"]
+mod sys;
+#[cfg(windows)]
+#[path = "windows.rs"]
+mod sys;
+
+pub(crate) use datagram::DatagramSocket;
+pub use datagram::StdDatagram;
+pub(crate) use listener::ListenerSocket;
+pub use listener::StdListener;
+pub(crate) use poller::{Events, Poller, Waker};
+pub use stream::StdStream;
+pub(crate) use stream::StreamSocket;
+pub(crate) use sys::{
+    SHORT_READ_DRAINS, SpareDescriptor, is_out_of_descriptors, is_passing_accept_error,
+};

@@ -1,0 +1,127 @@
+//! Socket options, through socket2.
+
+use std::io;
+use std::net::SocketAddr;
+
+use socket2::{Domain, Socket, TcpKeepalive, Type};
+
+use crate::options::{Membership, MulticastInterface};
+use crate::{DatagramOptions, Keepalive, ListenOptions, StreamOptions};
+
+/// A TCP or UDP socket of the address's family, non-blocking and closed on exec.
+pub(super) fn open(address: &SocketAddr, kind: Type) -> io::Result<Socket> {
+    let socket = Socket::new(Domain::for_address(*address), kind, None)?;
+    socket.set_nonblocking(true)?;
+    Ok(socket)
+}
+
+/// What has to be set before a listener binds.
+pub(super) fn before_listen(
+    socket: &Socket,
+    address: &SocketAddr,
+    options: &ListenOptions,
+) -> io::Result<()> {
+    if options.reuse_address && cfg!(unix) {
+        socket.set_reuse_address(true)?;
+    }
+    reuse_port(socket, options.reuse_port)?;
+    only_v6(socket, address, options.only_v6)
+}
+
+/// The options of a connected TCP socket, or of a listener whose connections inherit them.
+pub(super) fn apply_stream(socket: &Socket, options: &StreamOptions, v6: bool) -> io::Result<()> {
+    socket.set_tcp_nodelay(options.nodelay)?;
+    if let Some(Keepalive { idle, interval, probes }) = options.keepalive {
+        let keepalive = TcpKeepalive::new().with_time(idle).with_interval(interval);
+        #[cfg(any(unix, windows))]
+        let keepalive = keepalive.with_retries(probes);
+        socket.set_tcp_keepalive(&keepalive)?;
+    }
+    if let Some(ttl) = options.ttl {
+        set_ttl(socket, ttl, v6)?;
+    }
+    apply_buffers(socket, options.receive_buffer, options.send_buffer)
+}
+
+/// The sizes of the kernel's buffers, of any kind of socket.
+pub(super) fn apply_buffers(
+    socket: &Socket,
+    receive: Option<usize>,
+    send: Option<usize>,
+) -> io::Result<()> {
+    receive.map_or(Ok(()), |bytes| socket.set_recv_buffer_size(bytes))?;
+    send.map_or(Ok(()), |bytes| socket.set_send_buffer_size(bytes))
+}
+
+/// What has to be set before a UDP socket binds.
+pub(super) fn before_bind(
+    socket: &Socket,
+    address: &SocketAddr,
+    options: &DatagramOptions,
+) -> io::Result<()> {
+    if options.reuse_address {
+        socket.set_reuse_address(true)?;
+    }
+    reuse_port(socket, options.reuse_port)?;
+    only_v6(socket, address, options.only_v6)?;
+    socket.set_broadcast(options.broadcast)?;
+    apply_buffers(socket, options.receive_buffer, options.send_buffer)?;
+    if let Some(ttl) = options.ttl {
+        set_ttl(socket, ttl, address.is_ipv6())?;
+    }
+    apply_multicast(socket, address.is_ipv6(), options)
+}
+
+fn apply_multicast(socket: &Socket, v6: bool, options: &DatagramOptions) -> io::Result<()> {
+    match options.multicast_interface {
+        Some(MulticastInterface::V4(address)) => socket.set_multicast_if_v4(&address)?,
+        Some(MulticastInterface::V6(index)) => socket.set_multicast_if_v6(index)?,
+        None => {}
+    }
+    match (options.multicast_ttl, v6) {
+        (Some(ttl), false) => socket.set_multicast_ttl_v4(ttl)?,
+        (Some(hops), true) => socket.set_multicast_hops_v6(hops)?,
+        (None, _) => {}
+    }
+    match (options.multicast_loop, v6) {
+        (Some(on), false) => socket.set_multicast_loop_v4(on)?,
+        (Some(on), true) => socket.set_multicast_loop_v6(on)?,
+        (None, _) => {}
+    }
+    options.groups.iter().try_for_each(|&group| join(socket, group))
+}
+
+pub(super) fn join(socket: &Socket, group: Membership) -> io::Result<()> {
+    match group {
+        Membership::V4 { group, interface } => socket.join_multicast_v4(&group, &interface),
+        Membership::V6 { group, interface } => socket.join_multicast_v6(&group, interface),
+    }
+}
+
+pub(super) fn leave(socket: &Socket, group: Membership) -> io::Result<()> {
+    match group {
+        Membership::V4 { group, interface } => socket.leave_multicast_v4(&group, &interface),
+        Membership::V6 { group, interface } => socket.leave_multicast_v6(&group, interface),
+    }
+}
+
+fn set_ttl(socket: &Socket, ttl: u32, v6: bool) -> io::Result<()> {
+    if v6 { socket.set_unicast_hops_v6(ttl) } else { socket.set_ttl_v4(ttl) }
+}
+
+fn only_v6(socket: &Socket, address: &SocketAddr, only: Option<bool>) -> io::Result<()> {
+    match only {
+        Some(only) if address.is_ipv6() => socket.set_only_v6(only),
+        _ => Ok(()),
+    }
+}
+
+#[cfg(unix)]
+fn reuse_port(socket: &Socket, on: bool) -> io::Result<()> {
+    if on { socket.set_reuse_port(true) } else { Ok(()) }
+}
+
+#[cfg(not(unix))]
+fn reuse_port(_: &Socket, on: bool) -> io::Result<()> {
+    if on { Err(io::ErrorKind::Unsupported.into()) } else { Ok(()) }
+}

@@ -1,0 +1,237 @@
+//! One connected stream socket: TCP or, where there are such, Unix.
+
+use std::fs::File;
+use std::io::{self, IoSlice};
+use std::net::Shutdown;
+
+use socket2::{SockRef, Type};
+
+use super::poller::Poller;
+use super::{options, sys};
+use crate::id::Token;
+use crate::{Address, ConnectOptions, StreamOptions};
+
+pub(crate) enum StreamSocket {
+    Tcp(mio::net::TcpStream),
+    #[cfg(unix)]
+    Unix(mio::net::UnixStream),
+}
+
+/// A stream socket as the standard library has it: to adopt one made elsewhere, or to get one back.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum StdStream {
+    /// TCP.
+    Tcp(std::net::TcpStream),
+    /// A Unix stream socket.
+    #[cfg(unix)]
+    Unix(std::os::unix::net::UnixStream),
+}
+
+impl From<std::net::TcpStream> for StdStream {
+    fn from(stream: std::net::TcpStream) -> Self {
+        Self::Tcp(stream)
+    }
+}
+
+#[cfg(unix)]
+impl From<std::os::unix::net::UnixStream> for StdStream {
+    fn from(stream: std::os::unix::net::UnixStream) -> Self {
+        Self::Unix(stream)
+    }
+}
+
+/// Runs one call on whichever socket it is, where mio can see whether it would have blocked.
+macro_rules! call {
+    ($socket:expr, $inner:ident => $call:expr) => {
+        match $socket {
+            StreamSocket::Tcp($inner) => $inner.try_io(|| $call),
+            #[cfg(unix)]
+            StreamSocket::Unix($inner) => $inner.try_io(|| $call),
+        }
+    };
+}
+
+impl StreamSocket {
+    /// Begins to connect; whether it works out is told by [`Self::is_connected`] later.
+    pub(crate) fn connect(address: &Address, options: &ConnectOptions) -> io::Result<Self> {
+        match address {
+            Address::Ip(remote) => {
+                let socket = options::open(remote, Type::STREAM)?;
+                if let Some(Address::Ip(local)) = &options.from {
+                    socket.bind(&(*local).into())?;
+                }
+                options::apply_stream(&socket, &options.stream, remote.is_ipv6())?;
+                begin(socket.connect(&(*remote).into()))?;
+                Ok(Self::Tcp(mio::net::TcpStream::from_std(socket.into())))
+            }
+            #[cfg(unix)]
+            Address::Path(_) | Address::Abstract(_) => {
+                super::listener::connect_unix(address, options)
+            }
+            _ => Err(io::ErrorKind::Unsupported.into()),
+        }
+    }
+
+    pub(crate) fn adopt(stream: StdStream) -> io::Result<Self> {
+        Ok(match stream {
+            StdStream::Tcp(stream) => {
+                stream.set_nonblocking(true)?;
+                Self::Tcp(mio::net::TcpStream::from_std(stream))
+            }
+            #[cfg(unix)]
+            StdStream::Unix(stream) => {
+                stream.set_nonblocking(true)?;
+                Self::Unix(mio::net::UnixStream::from_std(stream))
+            }
+        })
+    }
+
+    /// The socket as the standard library has it; it stays non-blocking.
+    pub(crate) fn into_std(mut self, poller: &Poller) -> StdStream {
+        // It fails only if the socket was never registered, and then there is nothing to undo.
+        let _ = self.deregister(poller);
+        match self {
+            Self::Tcp(stream) => StdStream::Tcp(stream.into()),
+            #[cfg(unix)]
+            Self::Unix(stream) => StdStream::Unix(stream.into()),
+        }
+    }
+
+    pub(crate) fn register(&mut self, poller: &Poller, token: Token) -> io::Result<()> {
+        match self {
+            Self::Tcp(stream) => poller.register(stream, token),
+            #[cfg(unix)]
+            Self::Unix(stream) => poller.register(stream, token),
+        }
+    }
+
+    /// Ends the events of this socket, even if its description lives on in a duplicate.
+    pub(crate) fn deregister(&mut self, poller: &Poller) -> io::Result<()> {
+        match self {
+            Self::Tcp(stream) => poller.deregister(stream),
+            #[cfg(unix)]
+            Self::Unix(stream) => poller.deregister(stream),
+        }
+    }
+
+    /// Whether connecting has come to an end; its error if it failed (`SO_ERROR`).
+    ///
+    /// Being writable is not enough: the event may be spurious, so the peer's name decides.
+    pub(crate) fn is_connected(&self) -> io::Result<bool> {
+        let (error, peer) = match self {
+            Self::Tcp(stream) => (stream.take_error()?, stream.peer_addr().map(drop)),
+            #[cfg(unix)]
+            Self::Unix(stream) => (stream.take_error()?, stream.peer_addr().map(drop)),
+        };
+        match (error, peer) {
+            (Some(error), _) => Err(error),
+            (None, Ok(())) => Ok(true),
+            (None, Err(error)) if error.kind() == io::ErrorKind::NotConnected => Ok(false),
+            (None, Err(error)) => Err(error),
+        }
+    }
+
+    /// Sets what a listener's options did not already give to an accepted socket.
+    pub(super) fn apply_accepted(&self, options: &StreamOptions, v6: bool) -> io::Result<()> {
+        match self {
+            Self::Tcp(_) if sys::ACCEPTED_INHERIT => Ok(()),
+            Self::Tcp(stream) => options::apply_stream(&SockRef::from(stream), options, v6),
+            #[cfg(unix)]
+            Self::Unix(stream) => options::apply_buffers(
+                &SockRef::from(stream),
+                options.receive_buffer,
+                options.send_buffer,
+            ),
+        }
+    }
+
+    /// Sets options of a socket made elsewhere.
+    pub(crate) fn apply(&self, options: &StreamOptions) -> io::Result<()> {
+        match self {
+            Self::Tcp(stream) => {
+                let v6 = stream.local_addr()?.is_ipv6();
+                options::apply_stream(&SockRef::from(stream), options, v6)
+            }
+            #[cfg(unix)]
+            Self::Unix(_) => self.apply_accepted(options, false),
+        }
+    }
+
+    #[inline]
+    pub(crate) fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        call!(self, socket => sys::receive(socket, buffer))
+    }
+
+    #[inline]
+    pub(crate) fn write(&self, bytes: &[u8]) -> io::Result<usize> {
+        call!(self, socket => sys::send(socket, bytes))
+    }
+
+    pub(crate) fn write_vectored(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        call!(self, socket => sys::send_vectored(socket, slices))
+    }
+
+    /// Sends a part of a file; `Ok(0)` means the file ends before `offset`.
+    pub(crate) fn send_file(&self, file: &File, offset: u64, count: usize) -> io::Result<usize> {
+        call!(self, socket => sys::send_file(socket, file, offset, count))
+    }
+
+    /// Sends FIN behind everything written so far.
+    pub(crate) fn shutdown_write(&self) -> io::Result<()> {
+        match self {
+            Self::Tcp(stream) => stream.shutdown(Shutdown::Write),
+            #[cfg(unix)]
+            Self::Unix(stream) => stream.shutdown(Shutdown::Write),
+        }
+    }
+
+    /// Has the coming close send RST. A Unix socket has no such thing and needs none: closing one
+    /// with unread data already tells its peer.
+    pub(crate) fn reset_on_close(&self) {
+        match self {
+            // It fails only on a socket that is reset already.
+            Self::Tcp(stream) => drop(sys::reset_on_close(stream)),
+            #[cfg(unix)]
+            Self::Unix(_) => {}
+        }
+    }
+
+    pub(crate) fn local(&self) -> Address {
+        match self {
+            Self::Tcp(stream) => stream.local_addr().map_or(Address::Unnamed, Address::Ip),
+            #[cfg(unix)]
+            Self::Unix(stream) => super::listener::named(stream.local_addr()),
+        }
+    }
+
+    pub(crate) fn peer(&self) -> Address {
+        match self {
+            Self::Tcp(stream) => stream.peer_addr().map_or(Address::Unnamed, Address::Ip),
+            #[cfg(unix)]
+            Self::Unix(stream) => super::listener::named(stream.peer_addr()),
+        }
+    }
+
+    pub(crate) fn kind(&self) -> &'static str {
+        match self {
+            Self::Tcp(_) => "tcp",
+            #[cfg(unix)]
+            Self::Unix(_) => "unix",
+        }
+    }
+}
+
+/// "In progress" is how a connect that does not block succeeds.
+pub(super) fn begin(result: io::Result<()>) -> io::Result<()> {
+    match result {
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(()),
+        #[cfg(unix)]
+        Err(error)
+            if rustix::io::Errno::from_io_error(&error) == Some(rustix::io::Errno::INPROGRESS) =>
+        {
+            Ok(())
+        }
+        result => result,
+    }
+}

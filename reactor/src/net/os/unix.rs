@@ -1,0 +1,131 @@
+//! What is particular to Unix: calls on descriptors, and what their errors mean.
+//!
+//! Reads and writes go through rustix: its calls are inlined, about twenty instructions cheaper a
+//! message than the C library's, and it passes `MSG_NOSIGNAL`, so that writing to a connection that
+//! is gone is an error and never a SIGPIPE.
+
+use std::fs::File;
+use std::io::{self, IoSlice};
+use std::os::fd::AsFd;
+
+use rustix::io::Errno;
+use rustix::net::{RecvFlags, SendAncillaryBuffer, SendFlags};
+use socket2::SockRef;
+
+/// Whether a read that did not fill its buffer has emptied the socket, so that the next byte brings
+/// another event. True of epoll and kqueue; mio's `poll(2)` backend re-arms only on `WouldBlock`.
+pub(crate) const SHORT_READ_DRAINS: bool = cfg!(not(mio_unsupported_force_poll_poll));
+
+/// Whether the system copies a listener's options to what it accepts.
+pub(super) const ACCEPTED_INHERIT: bool =
+    cfg!(any(target_os = "linux", target_os = "android", target_os = "freebsd"));
+
+// Apple has no such flag; there the standard library and mio set SO_NOSIGPIPE on the socket.
+#[cfg(target_vendor = "apple")]
+const NO_SIGNAL: SendFlags = SendFlags::empty();
+#[cfg(not(target_vendor = "apple"))]
+const NO_SIGNAL: SendFlags = SendFlags::NOSIGNAL;
+
+#[inline]
+pub(super) fn receive(socket: impl AsFd, buffer: &mut [u8]) -> io::Result<usize> {
+    let (_, length) = rustix::net::recv(socket, buffer, RecvFlags::empty())?;
+    Ok(length)
+}
+
+#[inline]
+pub(super) fn send(socket: impl AsFd, bytes: &[u8]) -> io::Result<usize> {
+    Ok(rustix::net::send(socket, bytes, NO_SIGNAL)?)
+}
+
+pub(super) fn send_vectored(socket: impl AsFd, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+    let mut nothing = SendAncillaryBuffer::default();
+    Ok(rustix::net::sendmsg(socket, slices, &mut nothing, NO_SIGNAL)?)
+}
+
+/// Sends a part of a file without copying it through this process; `Ok(0)` is the file's end.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+pub(super) fn send_file(
+    socket: impl AsFd,
+    file: &File,
+    offset: u64,
+    count: usize,
+) -> io::Result<usize> {
+    let offset = usize::try_from(offset).map_err(|_| io::ErrorKind::FileTooLarge)?;
+    let Some(count) = std::num::NonZeroUsize::new(count) else {
+        return Ok(0);
+    };
+    SockRef::from(&socket).sendfile(file, offset, Some(count))
+}
+
+/// Sends a part of a file by a bounded copy; `Ok(0)` is the file's end.
+///
+/// The BSDs and Apple have a sendfile too, but it reports a partial transfer as `WouldBlock` with the
+/// count on the side, and no safe wrapper passes that count on.
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+pub(super) fn send_file(
+    socket: impl AsFd,
+    file: &File,
+    offset: u64,
+    count: usize,
+) -> io::Result<usize> {
+    use std::os::unix::fs::FileExt;
+    let mut buffer = [0; 16 * 1024];
+    let wanted = count.min(buffer.len());
+    let length = file.read_at(&mut buffer[..wanted], offset)?;
+    if length == 0 { Ok(0) } else { send(socket, &buffer[..length]) }
+}
+
+/// Has the coming close send RST: `SO_LINGER` with no time.
+pub(super) fn reset_on_close(socket: impl AsFd) -> io::Result<()> {
+    SockRef::from(&socket).set_linger(Some(std::time::Duration::ZERO))
+}
+
+/// The process or the system has no descriptors, or no memory for one, left.
+pub(crate) fn is_out_of_descriptors(error: &io::Error) -> bool {
+    matches!(
+        Errno::from_io_error(error),
+        Some(Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::NOMEM)
+    )
+}
+
+/// An error of `accept` that belongs to the one connection that was to be accepted: the next in the
+/// queue may be well. accept(2) asks to treat network errors so.
+pub(crate) fn is_passing_accept_error(error: &io::Error) -> bool {
+    matches!(
+        Errno::from_io_error(error),
+        Some(
+            Errno::CONNABORTED
+                | Errno::INTR
+                | Errno::PROTO
+                | Errno::PERM
+                | Errno::NETDOWN
+                | Errno::NOPROTOOPT
+                | Errno::HOSTDOWN
+                | Errno::HOSTUNREACH
+                | Errno::OPNOTSUPP
+                | Errno::NETUNREACH
+                | Errno::TIMEDOUT
+        )
+    )
+}
+
+/// A descriptor kept in reserve, so that a client can be told when there are no others.
+pub(crate) struct SpareDescriptor(Option<File>);
+
+impl SpareDescriptor {
+    pub(crate) fn new() -> Self {
+        Self(File::open("/dev/null").ok())
+    }
+
+    /// Frees the descriptor; whether there was one.
+    pub(crate) fn release(&mut self) -> bool {
+        self.0.take().is_some()
+    }
+
+    /// Takes one into reserve again, if it is not there and the system has one.
+    pub(crate) fn restore(&mut self) {
+        if self.0.is_none() {
+            *self = Self::new();
+        }
+    }
+}

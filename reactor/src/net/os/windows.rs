@@ -1,0 +1,75 @@
+//! What is particular to Windows: calls on sockets, and what their errors mean.
+
+use std::fs::File;
+use std::io::{self, IoSlice, Read};
+use std::os::windows::fs::FileExt;
+use std::os::windows::io::AsSocket;
+
+use socket2::SockRef;
+
+/// mio polls sockets through AFD here and re-arms only on `WouldBlock`, so every drain must reach it.
+pub(crate) const SHORT_READ_DRAINS: bool = false;
+
+/// Whether the system copies a listener's options to what it accepts.
+pub(super) const ACCEPTED_INHERIT: bool = false;
+
+const WSAEACCES: i32 = 10_013;
+const WSAEMFILE: i32 = 10_024;
+const WSAENOBUFS: i32 = 10_055;
+
+pub(super) fn receive(socket: &impl AsSocket, buffer: &mut [u8]) -> io::Result<usize> {
+    (&*SockRef::from(socket)).read(buffer)
+}
+
+pub(super) fn send(socket: &impl AsSocket, bytes: &[u8]) -> io::Result<usize> {
+    SockRef::from(socket).send(bytes)
+}
+
+pub(super) fn send_vectored(socket: &impl AsSocket, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+    SockRef::from(socket).send_vectored(slices)
+}
+
+/// Sends a part of a file by a bounded copy; `Ok(0)` is the file's end.
+pub(super) fn send_file(
+    socket: &impl AsSocket,
+    file: &File,
+    offset: u64,
+    count: usize,
+) -> io::Result<usize> {
+    let mut buffer = [0; 16 * 1024];
+    let wanted = count.min(buffer.len());
+    let length = file.seek_read(&mut buffer[..wanted], offset)?;
+    if length == 0 { Ok(0) } else { send(socket, &buffer[..length]) }
+}
+
+/// Has the coming close send RST: `SO_LINGER` with no time.
+pub(super) fn reset_on_close(socket: &impl AsSocket) -> io::Result<()> {
+    SockRef::from(socket).set_linger(Some(std::time::Duration::ZERO))
+}
+
+/// The process or the system has no sockets, or no memory for one, left.
+pub(crate) fn is_out_of_descriptors(error: &io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(WSAEMFILE | WSAENOBUFS))
+}
+
+/// An error of `accept` that belongs to the one connection that was to be accepted.
+pub(crate) fn is_passing_accept_error(error: &io::Error) -> bool {
+    use io::ErrorKind as K;
+    matches!(error.kind(), K::ConnectionReset | K::ConnectionAborted | K::Interrupted)
+        || error.raw_os_error() == Some(WSAEACCES)
+}
+
+/// Windows has no bound on descriptors that a spare one would help against.
+pub(crate) struct SpareDescriptor;
+
+impl SpareDescriptor {
+    pub(crate) fn new() -> Self {
+        Self
+    }
+
+    pub(crate) fn release(&mut self) -> bool {
+        false
+    }
+
+    pub(crate) fn restore(&mut self) {}
+}

@@ -1,0 +1,110 @@
+//! Blocking work, on a small pool of threads: name resolution, disks, password hashes.
+//!
+//! Threads are started when there is work and none is free, up to a limit, and end with the loop.
+
+use std::any::Any;
+use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
+
+pub(crate) type Job = Box<dyn FnOnce() + Send>;
+
+pub(crate) struct Pool {
+    shared: Arc<Shared>,
+    threads: usize,
+    limit: usize,
+}
+
+#[derive(Default)]
+struct Shared {
+    queue: Mutex<Queue>,
+    work: Condvar,
+}
+
+#[derive(Default)]
+struct Queue {
+    jobs: VecDeque<Job>,
+    idle: usize,
+    ended: bool,
+}
+
+impl Pool {
+    pub(crate) fn new(limit: usize) -> Self {
+        Self { shared: Arc::default(), threads: 0, limit: limit.max(1) }
+    }
+
+    /// Hands a job to the pool, or back if there is not one thread to do it.
+    pub(crate) fn submit(&mut self, job: Job) -> Result<(), Job> {
+        let needs_thread = {
+            let queue = self.shared.lock();
+            queue.idle <= queue.jobs.len() && self.threads < self.limit
+        };
+        if needs_thread {
+            self.start_thread();
+        }
+        if self.threads == 0 {
+            return Err(job);
+        }
+        self.shared.lock().jobs.push_back(job);
+        self.shared.work.notify_one();
+        Ok(())
+    }
+
+    fn start_thread(&mut self) {
+        let shared = Arc::clone(&self.shared);
+        let name = format!("reactor-offload-{}", self.threads);
+        // A thread that cannot be started leaves the work to those that were.
+        if thread::Builder::new().name(name).spawn(move || shared.work()).is_ok() {
+            self.threads += 1;
+        }
+    }
+}
+
+impl Drop for Pool {
+    /// The threads end after the job they are at; jobs not begun are dropped.
+    fn drop(&mut self) {
+        let mut queue = self.shared.lock();
+        queue.ended = true;
+        queue.jobs.clear();
+        self.shared.work.notify_all();
+    }
+}
+
+impl Shared {
+    /// What each thread does.
+    fn work(&self) {
+        while let Some(job) = self.next() {
+            // The job catches its own panic, to report it; this is for the reporting.
+            let _ = catch_unwind(AssertUnwindSafe(job));
+        }
+    }
+
+    fn next(&self) -> Option<Job> {
+        let mut queue = self.lock();
+        loop {
+            if queue.ended {
+                return None;
+            }
+            if let Some(job) = queue.jobs.pop_front() {
+                return Some(job);
+            }
+            queue.idle += 1;
+            queue = self.work.wait(queue).unwrap_or_else(PoisonError::into_inner);
+            queue.idle -= 1;
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What a panic said.
+pub(crate) fn panic_message(panic: &(dyn Any + Send)) -> String {
+    panic
+        .downcast_ref::<&str>()
+        .map(|text| (*text).to_owned())
+        .or_else(|| panic.downcast_ref::<String>().cloned())
+        .unwrap_or_else(|| "(no message)".to_owned())
+}

@@ -1,0 +1,174 @@
+//! Socket options, with the defaults a server or client most often wants.
+
+use std::net::{Ipv4Addr, Ipv6Addr};
+use std::time::Duration;
+
+use crate::{Address, DatagramLimits, StreamLimits};
+
+/// Options of one stream socket, of an accepted connection or an outgoing one.
+///
+/// The options of a listener are inherited by what it accepts, where the system does that
+/// (Linux, FreeBSD), so they cost no system call a connection.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StreamOptions {
+    /// Send small segments at once (`TCP_NODELAY`). Default `true`: the loop already gathers the
+    /// writes of a callback, and Nagle's algorithm with delayed acknowledgements adds 40 ms.
+    pub nodelay: bool,
+    /// Probes that find a peer which is gone (`SO_KEEPALIVE`). Default: after two minutes of
+    /// silence, every 15 s, four times; so three minutes to find out. `None` is off.
+    pub keepalive: Option<Keepalive>,
+    /// Bytes of the kernel's receive buffer (`SO_RCVBUF`). Default `None`: the kernel tunes it.
+    pub receive_buffer: Option<usize>,
+    /// Bytes of the kernel's send buffer (`SO_SNDBUF`). Default `None`: the kernel tunes it.
+    pub send_buffer: Option<usize>,
+    /// Routers a packet may pass (`IP_TTL`, `IPV6_UNICAST_HOPS`). Default `None`: the system's, 64.
+    pub ttl: Option<u32>,
+}
+
+impl Default for StreamOptions {
+    fn default() -> Self {
+        Self {
+            nodelay: true,
+            keepalive: Some(Keepalive::default()),
+            receive_buffer: None,
+            send_buffer: None,
+            ttl: None,
+        }
+    }
+}
+
+/// When TCP probes a silent peer, and when it gives up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Keepalive {
+    /// Silence before the first probe (`TCP_KEEPIDLE`), in whole seconds. Default 2 min.
+    pub idle: Duration,
+    /// Time between probes (`TCP_KEEPINTVL`), in whole seconds. Default 15 s.
+    pub interval: Duration,
+    /// Probes without an answer before the connection fails (`TCP_KEEPCNT`). Default 4.
+    pub probes: u32,
+}
+
+impl Default for Keepalive {
+    fn default() -> Self {
+        Self { idle: Duration::from_secs(120), interval: Duration::from_secs(15), probes: 4 }
+    }
+}
+
+/// Options of a listening socket, and of what it accepts.
+///
+/// ```
+/// use reactor::ListenOptions;
+/// let options = ListenOptions { backlog: 64, reuse_port: true, ..ListenOptions::default() };
+/// ```
+#[derive(Clone, Debug, PartialEq)]
+pub struct ListenOptions {
+    /// Connections the kernel completes ahead of us. Default 1,024; the kernel may cap it.
+    pub backlog: u32,
+    /// Take an address whose last connections still wait in TIME_WAIT (`SO_REUSEADDR`). Default
+    /// `true`, so that a server can be restarted. Not used on Windows, where it means theft.
+    pub reuse_address: bool,
+    /// Share the address with other sockets of the same user, and have the kernel spread the
+    /// connections (`SO_REUSEPORT`). Default `false`. Unix only.
+    pub reuse_port: bool,
+    /// Whether an IPv6 socket refuses IPv4 peers (`IPV6_V6ONLY`). Default `Some(true)`: an address
+    /// of one family listens to that family, on every system. `Some(false)` on `[::]` is dual
+    /// stack; `None` leaves the choice to the system.
+    pub only_v6: Option<bool>,
+    /// Take over the path of a Unix socket that nobody listens on any more, as a crash leaves it
+    /// behind. Default `true`. A path that is somebody's, or no socket, is never touched.
+    pub replace_stale: bool,
+    /// Options of the connections.
+    pub stream: StreamOptions,
+    /// Limits of the connections.
+    pub limits: StreamLimits,
+    /// Connections a second this listener accepts in the long run, with bursts of as many; the rest
+    /// wait in the kernel's backlog. Default `None`: no bound.
+    pub accept_rate: Option<u32>,
+}
+
+impl Default for ListenOptions {
+    fn default() -> Self {
+        Self {
+            backlog: 1_024,
+            reuse_address: true,
+            reuse_port: false,
+            only_v6: Some(true),
+            replace_stale: true,
+            stream: StreamOptions::default(),
+            limits: StreamLimits::default(),
+            accept_rate: None,
+        }
+    }
+}
+
+/// Options of an outgoing connection.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ConnectOptions {
+    /// The local address to connect from. Default `None`: the system chooses.
+    pub from: Option<Address>,
+    /// Options of the socket.
+    pub stream: StreamOptions,
+    /// Limits of the connection, [`connect_timeout`](StreamLimits::connect_timeout) among them.
+    pub limits: StreamLimits,
+}
+
+/// Options of a datagram socket.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DatagramOptions {
+    /// The only peer: the socket is connected to it, receives from nobody else, and hears its ICMP
+    /// errors in [`on_error`](crate::DatagramProtocol::on_error). Default `None`.
+    pub peer: Option<Address>,
+    /// Let several sockets bind one address, as receivers of one multicast group do
+    /// (`SO_REUSEADDR`). Default `false`.
+    pub reuse_address: bool,
+    /// Share the address, and have the kernel spread the peers (`SO_REUSEPORT`). Default `false`.
+    pub reuse_port: bool,
+    /// Whether an IPv6 socket refuses IPv4 peers (`IPV6_V6ONLY`). Default `None`: the system's.
+    pub only_v6: Option<bool>,
+    /// Allow sending to broadcast addresses (`SO_BROADCAST`). Default `false`.
+    pub broadcast: bool,
+    /// Bytes of the kernel's receive buffer (`SO_RCVBUF`). Default `None`.
+    pub receive_buffer: Option<usize>,
+    /// Bytes of the kernel's send buffer (`SO_SNDBUF`). Default `None`.
+    pub send_buffer: Option<usize>,
+    /// Routers a packet may pass. Default `None`: the system's.
+    pub ttl: Option<u32>,
+    /// Multicast groups to join at once.
+    pub groups: Vec<Membership>,
+    /// The interface multicasts leave by. Default `None`: the system's choice.
+    pub multicast_interface: Option<MulticastInterface>,
+    /// Routers a multicast may pass. Default `None`: the system's, 1.
+    pub multicast_ttl: Option<u32>,
+    /// Whether this machine hears its own multicasts. Default `None`: the system's, yes.
+    pub multicast_loop: Option<bool>,
+    /// Limits of the socket.
+    pub limits: DatagramLimits,
+}
+
+/// A multicast group, heard on one interface.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Membership {
+    /// An IPv4 group, on the interface that has this address; unspecified is the system's choice.
+    V4 {
+        /// The group, 224.0.0.0/4.
+        group: Ipv4Addr,
+        /// An address of the interface.
+        interface: Ipv4Addr,
+    },
+    /// An IPv6 group, on the interface with this index; zero is the system's choice.
+    V6 {
+        /// The group, ff00::/8.
+        group: Ipv6Addr,
+        /// The index of the interface.
+        interface: u32,
+    },
+}
+
+/// The interface multicasts leave by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum MulticastInterface {
+    /// The one that has this IPv4 address.
+    V4(Ipv4Addr),
+    /// The one with this index, for IPv6.
+    V6(u32),
+}

@@ -1,0 +1,256 @@
+//! The loop.
+
+use std::fmt;
+use std::io;
+use std::time::{Duration, Instant};
+
+use crate::net::Events;
+use crate::{Handle, Limits, LoopError, Registry, ShutdownReport, Snapshot, Stats};
+
+/// Bytes read from one socket at a time: the largest UDP datagram fits, and so does the cache.
+const SCRATCH: usize = 64 * 1024;
+
+/// The event loop: one thread, one poller, and everything registered with it.
+///
+/// `App` is the program's own state. The loop does not own it: it is borrowed for each turn, and
+/// every callback is handed it.
+///
+/// ```
+/// use reactor::{Input, Protocol, Reactor, Transport};
+///
+/// struct Echo;
+///
+/// impl<App> Protocol<App> for Echo {
+///     fn on_data(&mut self, transport: &mut Transport<'_, App>, input: &mut Input<'_>, _: &mut App) {
+///         transport.write(input.take_all());
+///     }
+/// }
+///
+/// let mut reactor = Reactor::<()>::new()?;
+/// reactor.registry().listen("127.0.0.1:0".parse()?, |_peer, _app| Echo)?;
+/// # reactor.registry().shutdown(std::time::Duration::ZERO);
+/// reactor.run(&mut ())?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct Reactor<App> {
+    registry: Registry<App>,
+    events: Events,
+    /// What every read goes to first; an idle connection owns no buffer.
+    scratch: Box<[u8]>,
+    /// When the present turn's wait ended.
+    turn_began: Instant,
+}
+
+/// How a turn ended.
+#[must_use]
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Turn {
+    /// The loop goes on.
+    Running,
+    /// The loop was shut down, and nothing is registered any more.
+    Finished(ShutdownReport),
+}
+
+impl Turn {
+    /// Whether the loop goes on.
+    #[must_use]
+    pub fn is_running(&self) -> bool {
+        matches!(self, Self::Running)
+    }
+}
+
+impl<App> Reactor<App> {
+    /// A loop with the default [`Limits`].
+    ///
+    /// # Errors
+    ///
+    /// If the system has no descriptors left for the poller.
+    pub fn new() -> io::Result<Self> {
+        Self::with_limits(Limits::default())
+    }
+
+    /// A loop with limits of one's own.
+    ///
+    /// # Errors
+    ///
+    /// If the system has no descriptors left for the poller.
+    pub fn with_limits(limits: Limits) -> io::Result<Self> {
+        Ok(Self {
+            registry: Registry::new(limits)?,
+            events: Events::new(),
+            scratch: vec![0; SCRATCH].into(),
+            turn_began: Instant::now(),
+        })
+    }
+
+    /// Everything that is registered: to open sockets and to set timers before the first turn, and
+    /// between turns.
+    pub fn registry(&mut self) -> &mut Registry<App> {
+        self.registry.ledger.clock.refresh();
+        &mut self.registry
+    }
+
+    /// A handle for other threads.
+    #[must_use]
+    pub fn handle(&self) -> Handle<App> {
+        self.registry.handle()
+    }
+
+    /// Turns until the loop is shut down, with [`Registry::shutdown`] or [`Handle::shutdown`].
+    ///
+    /// # Errors
+    ///
+    /// If waiting for events fails, which no connection can bring about.
+    pub fn run(&mut self, app: &mut App) -> Result<ShutdownReport, LoopError> {
+        loop {
+            if let Turn::Finished(report) = self.turn(None, app)? {
+                return Ok(report);
+            }
+        }
+    }
+
+    /// Turns once: waits until something is ready, a timer is due, or `timeout` has passed (`None`
+    /// waits as long as it takes, zero not at all), and does what there is to do.
+    ///
+    /// # Errors
+    ///
+    /// If waiting for events fails, which no connection can bring about.
+    pub fn turn(&mut self, timeout: Option<Duration>, app: &mut App) -> Result<Turn, LoopError> {
+        self.wait(timeout)?;
+        self.handle_readiness(app);
+        self.registry.run_tasks(app);
+        self.registry.tell_of_shutdown(app);
+        self.handle_ready_list(app);
+        self.registry.fire_timers(app);
+        self.flush(app);
+        self.registry.reap(app);
+        Ok(self.end_turn())
+    }
+
+    /// When the loop has something to do without any event: now, at the next timer, or never. It may
+    /// be earlier than the next timer (the wheel has to be wound now and then), never later.
+    #[must_use]
+    pub fn next_deadline(&self) -> Option<Instant> {
+        let clock = &self.registry.ledger.clock;
+        if self.has_work() {
+            return Some(clock.now());
+        }
+        self.registry.wheel.next_deadline().and_then(|tick| clock.instant(tick))
+    }
+
+    /// The counters, as they are now.
+    #[must_use]
+    pub fn stats(&self) -> Stats {
+        self.registry.stats()
+    }
+
+    /// Every socket, its state and its queues, and the totals.
+    #[must_use]
+    pub fn snapshot(&self) -> Snapshot {
+        self.registry.snapshot()
+    }
+
+    // ── the phases of a turn ────────────────────────────────────────────────────────────────
+
+    /// Sleeps until there is something to do. The only phase that can fail.
+    fn wait(&mut self, timeout: Option<Duration>) -> Result<(), LoopError> {
+        let timeout = self.bounded(timeout);
+        let spin = self.registry.ledger.limits.busy_poll;
+        if spin.is_zero() || timeout == Some(Duration::ZERO) {
+            self.registry.poller.wait(&mut self.events, timeout)?;
+        } else {
+            self.spin_then_wait(timeout, spin)?;
+        }
+        self.turn_began = self.registry.ledger.clock.refresh();
+        self.registry.ledger.stats.turns += 1;
+        Ok(())
+    }
+
+    /// Polls without sleeping for a while, then sleeps for the rest of the time.
+    fn spin_then_wait(
+        &mut self,
+        timeout: Option<Duration>,
+        spin: Duration,
+    ) -> Result<(), LoopError> {
+        let began = Instant::now();
+        let spin = timeout.map_or(spin, |timeout| timeout.min(spin));
+        loop {
+            self.registry.poller.wait(&mut self.events, Some(Duration::ZERO))?;
+            if !self.events.is_empty() {
+                return Ok(());
+            }
+            let spun = began.elapsed();
+            if spun >= spin {
+                let rest = timeout.map(|timeout| timeout.saturating_sub(spun));
+                return Ok(self.registry.poller.wait(&mut self.events, rest)?);
+            }
+        }
+    }
+
+    /// Tasks come before what they may write to; events before both, since a wake-up is one.
+    fn handle_readiness(&mut self, app: &mut App) {
+        for (token, readiness) in self.events.iter() {
+            self.registry.handle_event(token, readiness, app, &mut self.scratch);
+        }
+    }
+
+    /// Visits what no event reminds us of. What is put on the list meanwhile waits for the next turn.
+    fn handle_ready_list(&mut self, app: &mut App) {
+        for _ in 0..self.registry.ledger.ready.len() {
+            let Some(key) = self.registry.ledger.ready.pop_front() else {
+                break;
+            };
+            self.registry.handle_ready(key, app, &mut self.scratch);
+        }
+    }
+
+    /// One vectored write for each connection that others have written to in this turn.
+    fn flush(&mut self, app: &mut App) {
+        let mut touched = std::mem::take(&mut self.registry.ledger.touched);
+        for key in touched.drain(..) {
+            self.registry.handle_touched(key, app);
+        }
+        // Whoever was written to meanwhile is flushed in the next turn; the memory is kept.
+        touched.append(&mut self.registry.ledger.touched);
+        self.registry.ledger.touched = touched;
+    }
+
+    fn end_turn(&mut self) -> Turn {
+        let now = self.registry.ledger.clock.refresh();
+        let stats = &mut self.registry.ledger.stats;
+        stats.longest_turn = stats.longest_turn.max(now.saturating_duration_since(self.turn_began));
+        self.registry.finish_shutdown().map_or(Turn::Running, Turn::Finished)
+    }
+
+    // ── helpers ─────────────────────────────────────────────────────────────────────────────
+
+    fn has_work(&self) -> bool {
+        self.registry.ledger.has_work()
+            || self.registry.has_tasks()
+            || self.registry.shutdown.has_work(self.registry.len())
+    }
+
+    /// The timeout, cut to the next timer, and to zero if there is work already.
+    fn bounded(&self, timeout: Option<Duration>) -> Option<Duration> {
+        let Some(deadline) = self.next_deadline() else {
+            return timeout;
+        };
+        let rest = deadline.saturating_duration_since(Instant::now());
+        Some(timeout.map_or(rest, |timeout| timeout.min(rest)))
+    }
+}
+
+/// The kernel's own event queue: readable when the loop has something to do, so that another loop can
+/// watch this one. Timers and unfinished work do not show there: see [`Reactor::next_deadline`].
+#[cfg(all(unix, not(mio_unsupported_force_poll_poll)))]
+impl<App> std::os::fd::AsFd for Reactor<App> {
+    fn as_fd(&self) -> std::os::fd::BorrowedFd<'_> {
+        self.registry.poller.as_fd()
+    }
+}
+
+impl<App> fmt::Debug for Reactor<App> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Reactor").field("registry", &self.registry).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,448 @@
+//! Everything that is registered with the loop, and what a program can do with it.
+//!
+//! Sockets are opened in `open.rs`, timers set in `timers.rs`; here is the rest: what can be done
+//! by id, from anywhere.
+
+mod open;
+mod protocol;
+mod socket;
+mod timers;
+mod transport;
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::io;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use slab::Slab;
+
+use crate::admission::ByAddress;
+use crate::dispatch::Shutdown;
+use crate::handle::{Handle, Mailbox, Message};
+use crate::id::Key;
+use crate::ledger::Ledger;
+use crate::net::{Poller, SpareDescriptor, StdDatagram, StdListener};
+use crate::offload::{Job, Pool, panic_message};
+use crate::slots::{Found, Slots};
+use crate::source::{Connection, Source};
+use crate::timer::Wheel;
+use crate::{
+    Address, CloseReason, ConnectionId, Limits, ListenerId, OffloadError, PostError, SendError,
+    Snapshot, SocketId, Stale, Stats,
+};
+
+pub use protocol::{DatagramProtocol, Protocol, SentFile};
+pub use socket::DatagramTransport;
+pub(crate) use timers::Timed;
+pub use transport::{Detached, Transport};
+
+/// A closure that runs on the loop, later in this turn or in the next.
+type Task<App> = Box<dyn FnOnce(&mut Registry<App>, &mut App)>;
+type Completion<App> = Box<dyn FnOnce(&mut Registry<App>, &mut App, Box<dyn std::any::Any + Send>)>;
+type DetachReceiver<App> = Box<dyn FnOnce(Detached, &mut Registry<App>, &mut App)>;
+
+/// Everything registered with the loop: opens sockets, sets timers, and reaches every connection by
+/// its id.
+///
+/// It is what [`Reactor::registry`](crate::Reactor::registry) gives between turns, and
+/// [`Transport::registry`] inside a callback.
+pub struct Registry<App> {
+    pub(crate) ledger: Ledger,
+    pub(crate) poller: Poller,
+    pub(crate) slots: Slots<Source<App>>,
+    pub(crate) wheel: Wheel<Timed<App>>,
+    pub(crate) mailbox: Arc<Mailbox<App>>,
+    /// Messages taken from the mailbox and not dealt with yet.
+    pub(crate) mail: VecDeque<Message<App>>,
+    /// Another thread has left something in the mailbox.
+    pub(crate) has_mail: bool,
+    pub(crate) deferred: VecDeque<Task<App>>,
+    /// What the running connection was told by its id, to be done after its callback.
+    pub(crate) orders: Vec<Order>,
+    pub(crate) connections: usize,
+    pub(crate) by_address: ByAddress,
+    pub(crate) spare: SpareDescriptor,
+    /// Listeners that rest until a descriptor is freed, or their timer fires.
+    pub(crate) resting: Vec<Key>,
+    pub(crate) detaching: Vec<(Key, DetachReceiver<App>)>,
+    pub(crate) shutdown: Shutdown,
+    pub(crate) offloads: Slab<Completion<App>>,
+    pool: Pool,
+    #[cfg(all(unix, feature = "signals"))]
+    pub(crate) signal_handlers: Vec<(crate::Signal, crate::signals::SignalHandler<App>)>,
+}
+
+/// What the running connection was told by its id.
+pub(crate) enum Order {
+    Close,
+    Abort,
+    Pause,
+    Resume,
+}
+
+impl<App> Registry<App> {
+    pub(crate) fn new(limits: Limits) -> io::Result<Self> {
+        let poller = Poller::new()?;
+        let mailbox = Arc::new(Mailbox::new(poller.waker(), limits.tasks));
+        Ok(Self {
+            pool: Pool::new(limits.offload_threads),
+            ledger: Ledger::new(limits),
+            poller,
+            slots: Slots::new(),
+            wheel: Wheel::new(),
+            mailbox,
+            mail: VecDeque::new(),
+            has_mail: false,
+            deferred: VecDeque::new(),
+            orders: Vec::new(),
+            connections: 0,
+            by_address: ByAddress::default(),
+            spare: SpareDescriptor::new(),
+            resting: Vec::new(),
+            detaching: Vec::new(),
+            shutdown: Shutdown::Running,
+            offloads: Slab::new(),
+            #[cfg(all(unix, feature = "signals"))]
+            signal_handlers: Vec::new(),
+        })
+    }
+
+    /// The time this turn began. Timers count from it, and it does not move within a turn.
+    #[must_use]
+    pub fn now(&self) -> Instant {
+        self.ledger.clock.now()
+    }
+
+    /// A handle for other threads.
+    #[must_use]
+    pub fn handle(&self) -> Handle<App> {
+        Handle::new(Arc::clone(&self.mailbox))
+    }
+
+    // ── connections, by id ──────────────────────────────────────────────────────────────────
+
+    /// Queues bytes for a connection. They leave at the end of the turn, in one write with whatever
+    /// else was queued, and nothing is copied: a broadcast shares one buffer.
+    ///
+    /// # Errors
+    ///
+    /// The bytes come back if the connection has ended, is closing, or has no room for them; for want
+    /// of room it ends, with [`CloseReason::OutboxFull`] or
+    /// [`LoopOutboxFull`](CloseReason::LoopOutboxFull).
+    pub fn send(&mut self, id: ConnectionId, bytes: Bytes) -> Result<(), SendError> {
+        let ledger = &mut self.ledger;
+        match self.slots.find(id.0) {
+            Found::Here(Source::Stream(connection)) => {
+                let stream = &mut connection.stream;
+                if stream.is_closed() {
+                    return Err(SendError::Stale(bytes));
+                }
+                if !stream.can_write() {
+                    return Err(SendError::Closing(bytes));
+                }
+                let refused = (!stream.has_room_for(&bytes, ledger)).then(|| bytes.clone());
+                if let std::ops::ControlFlow::Break(reason) = stream.enqueue(bytes, ledger) {
+                    self.retire_stream_by_key(id.0, reason);
+                    return refused.map_or(Ok(()), |bytes| Err(SendError::Full(bytes)));
+                }
+                stream.touch(id.0, ledger);
+                Ok(())
+            }
+            // It is its own callback that calls: the bytes join what it has written.
+            Found::Running if ledger.sealed => Err(SendError::Closing(bytes)),
+            Found::Running => {
+                ledger.cork.extend_from_slice(&bytes);
+                Ok(())
+            }
+            _ => Err(SendError::Stale(bytes)),
+        }
+    }
+
+    /// Closes a connection gracefully, as [`Transport::close`] does.
+    ///
+    /// # Errors
+    ///
+    /// If it has ended.
+    pub fn close(&mut self, id: ConnectionId) -> Result<(), Stale> {
+        self.order(id, Order::Close)
+    }
+
+    /// Resets a connection, as [`Transport::abort`] does.
+    ///
+    /// # Errors
+    ///
+    /// If it has ended.
+    pub fn abort(&mut self, id: ConnectionId) -> Result<(), Stale> {
+        self.order(id, Order::Abort)
+    }
+
+    /// Stops reading a connection, as [`Transport::pause`] does.
+    ///
+    /// # Errors
+    ///
+    /// If it has ended.
+    pub fn pause(&mut self, id: ConnectionId) -> Result<(), Stale> {
+        self.order(id, Order::Pause)
+    }
+
+    /// Goes on reading a connection that was paused: what a proxy does when its other side drains.
+    ///
+    /// # Errors
+    ///
+    /// If it has ended.
+    pub fn resume(&mut self, id: ConnectionId) -> Result<(), Stale> {
+        self.order(id, Order::Resume)
+    }
+
+    fn order(&mut self, id: ConnectionId, order: Order) -> Result<(), Stale> {
+        match self.slots.find(id.0) {
+            Found::Here(Source::Stream(connection)) if !connection.stream.is_closed() => {}
+            Found::Running => {
+                self.orders.push(order);
+                return Ok(());
+            }
+            _ => return Err(Stale),
+        }
+        let Some(Source::Stream(mut connection)) = self.slots.take(id.0) else {
+            return Err(Stale);
+        };
+        self.obey(id.0, &mut connection, &order);
+        self.slots.put(id.0, Source::Stream(connection));
+        Ok(())
+    }
+
+    /// Carries out an order on a connection that is not in a callback.
+    pub(crate) fn obey(&mut self, key: Key, connection: &mut Connection<App>, order: &Order) {
+        let stream = &mut connection.stream;
+        match order {
+            Order::Close => {
+                stream.close(&self.ledger);
+                stream.touch(key, &mut self.ledger);
+            }
+            Order::Abort => self.retire_stream(key, stream, CloseReason::Aborted),
+            Order::Pause => stream.pause(),
+            Order::Resume => {
+                if stream.resume() {
+                    stream.make_ready(key, &mut self.ledger);
+                }
+            }
+        }
+    }
+
+    /// Whether a connection is there and has not ended.
+    #[must_use]
+    pub fn is_connected(&mut self, id: ConnectionId) -> bool {
+        match self.slots.find(id.0) {
+            Found::Here(Source::Stream(connection)) => !connection.stream.is_closed(),
+            Found::Running => true,
+            _ => false,
+        }
+    }
+
+    // ── listeners and datagram sockets, by id ───────────────────────────────────────────────
+
+    /// Stops listening. What has been accepted goes on; what waits in the kernel's queue is reset.
+    ///
+    /// # Errors
+    ///
+    /// If it has ended.
+    pub fn close_listener(&mut self, id: ListenerId) -> Result<(), Stale> {
+        self.remove_listener(id).map(drop)
+    }
+
+    /// Stops listening, and gives the socket back: to a successor process, say.
+    ///
+    /// # Errors
+    ///
+    /// If it has ended.
+    pub fn detach_listener(&mut self, id: ListenerId) -> Result<StdListener, Stale> {
+        let listener = self.remove_listener(id)?;
+        Ok(listener.socket.into_std(&self.poller))
+    }
+
+    /// Closes a datagram socket. What is queued is dropped.
+    ///
+    /// # Errors
+    ///
+    /// If it has ended.
+    pub fn close_socket(&mut self, id: SocketId) -> Result<(), Stale> {
+        match self.slots.find(id.0) {
+            Found::Here(Source::Datagram(socket)) if !socket.queue.is_closed() => {
+                if socket.queue.retire() {
+                    self.ledger.retired.push_back((id.0, CloseReason::Closed));
+                }
+                Ok(())
+            }
+            Found::Running => {
+                self.orders.push(Order::Close);
+                Ok(())
+            }
+            _ => Err(Stale),
+        }
+    }
+
+    /// Closes a datagram socket and gives it back. Its protocol is dropped without another callback.
+    ///
+    /// # Errors
+    ///
+    /// If it has ended, or is running the callback that calls.
+    pub fn detach_socket(&mut self, id: SocketId) -> Result<StdDatagram, Stale> {
+        match self.slots.find(id.0) {
+            Found::Here(Source::Datagram(socket)) if !socket.queue.is_closed() => {}
+            _ => return Err(Stale),
+        }
+        let Some(Source::Datagram(socket)) = self.slots.remove(id.0) else {
+            return Err(Stale);
+        };
+        self.cancel_timers(socket.queue.timers);
+        Ok(socket.queue.into_std(&self.poller))
+    }
+
+    /// Sends a datagram from a socket, to its connected peer if there is no address.
+    ///
+    /// # Errors
+    ///
+    /// [`io::ErrorKind::NotFound`] if the socket has ended, [`io::ErrorKind::WouldBlock`] if its queue
+    /// is full and the datagram was dropped, or what the system says.
+    pub fn send_to(&mut self, id: SocketId, bytes: &[u8], to: Option<&Address>) -> io::Result<()> {
+        match self.slots.find(id.0) {
+            Found::Here(Source::Datagram(socket)) => socket.queue.send(bytes, to, &mut self.ledger),
+            _ => Err(io::ErrorKind::NotFound.into()),
+        }
+    }
+
+    /// The address a listener is bound to: the real port where port 0 was asked for.
+    ///
+    /// # Errors
+    ///
+    /// If it has ended.
+    pub fn listener_address(&mut self, id: ListenerId) -> Result<Address, Stale> {
+        match self.slots.find(id.0) {
+            Found::Here(Source::Listener(listener)) => Ok(listener.socket.local()),
+            _ => Err(Stale),
+        }
+    }
+
+    /// The address a datagram socket is bound to.
+    ///
+    /// # Errors
+    ///
+    /// If it has ended, or is running the callback that calls (ask its
+    /// [`DatagramTransport`] there).
+    pub fn socket_address(&mut self, id: SocketId) -> Result<Address, Stale> {
+        match self.slots.find(id.0) {
+            Found::Here(Source::Datagram(socket)) => Ok(socket.queue.local()),
+            _ => Err(Stale),
+        }
+    }
+
+    // ── work ────────────────────────────────────────────────────────────────────────────────
+
+    /// Runs a closure on the loop in the next turn, when no callback is on the stack.
+    pub fn defer(&mut self, task: impl FnOnce(&mut Self, &mut App) + 'static) {
+        self.deferred.push_back(Box::new(task));
+    }
+
+    /// Runs blocking `work` on a small pool of threads, and `done` with its result on the loop.
+    ///
+    /// ```
+    /// # use reactor::Reactor;
+    /// # use std::time::Duration;
+    /// let mut reactor = Reactor::<Vec<String>>::new()?;
+    /// reactor.registry().offload(
+    ///     || std::fs::read_to_string("Cargo.toml"),
+    ///     |registry, texts, result| {
+    ///         texts.extend(result.expect("the work did not panic"));
+    ///         registry.shutdown(Duration::ZERO);
+    ///     },
+    /// )?;
+    /// let mut texts = Vec::new();
+    /// reactor.run(&mut texts)?;
+    /// assert!(texts[0].contains("[package]"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`PostError::Full`] if [`Limits::offloads`] pieces of work wait already, or if not one thread
+    /// could be started. The work is dropped then.
+    pub fn offload<R: Send + 'static>(
+        &mut self,
+        work: impl FnOnce() -> R + Send + 'static,
+        done: impl FnOnce(&mut Self, &mut App, Result<R, OffloadError>) + 'static,
+    ) -> Result<(), PostError<()>>
+    where
+        App: 'static,
+    {
+        if self.offloads.len() >= self.ledger.limits.offloads {
+            return Err(PostError::Full(()));
+        }
+        let ticket = self.offloads.insert(Box::new(move |registry, app, result| {
+            if let Ok(result) = result.downcast() {
+                done(registry, app, *result);
+            }
+        }));
+        let mailbox = Arc::clone(&self.mailbox);
+        let job: Job = Box::new(move || {
+            let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(work))
+                .map_err(|panic| OffloadError::Panicked(panic_message(&*panic)));
+            // If the loop has ended, nobody waits for the result.
+            let _ = mailbox.post_always(Message::Offloaded { ticket, result: Box::new(result) });
+        });
+        self.pool.submit(job).map_err(|_| {
+            drop(self.offloads.remove(ticket));
+            PostError::Full(())
+        })
+    }
+
+    // ── what there is ───────────────────────────────────────────────────────────────────────
+
+    /// The counters, as they are now.
+    #[must_use]
+    pub fn stats(&self) -> Stats {
+        Stats {
+            connections: self.connections as u64,
+            queued_bytes: self.ledger.queued as u64,
+            timers: self.wheel.len() as u64,
+            ..self.ledger.stats
+        }
+    }
+
+    /// Every socket, its state and its queues, and the totals. It asks the system for each socket's
+    /// address: for a person, or now and then, not for every turn.
+    #[must_use]
+    pub fn snapshot(&self) -> Snapshot {
+        let sockets = self.slots.iter().map(|(_, source)| source.row()).collect();
+        Snapshot { sockets, stats: self.stats() }
+    }
+
+    /// How many sockets are registered: listeners, connections and datagram sockets, those that
+    /// ended in this turn included.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.slots.len()
+    }
+
+    /// Whether nothing is registered.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Shuts the loop down: stops listening, tells every protocol
+    /// ([`on_shutdown`](Protocol::on_shutdown)), waits until all have closed, at most for `grace`, and
+    /// cuts off the rest. Then [`run`](crate::Reactor::run) returns the report.
+    ///
+    /// Called again, it can only shorten the grace.
+    pub fn shutdown(&mut self, grace: Duration) {
+        self.begin_shutdown(grace);
+    }
+}
+
+impl<App> fmt::Debug for Registry<App> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Registry").field("len", &self.len()).finish_non_exhaustive()
+    }
+}

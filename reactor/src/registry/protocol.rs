@@ -1,0 +1,143 @@
+//! The two traits a user of the loop implements.
+
+use std::fs::File;
+use std::io;
+
+use crate::{
+    Closed, Datagram, DatagramTransport, Input, Registry, SocketClosed, TimerKey, Transport,
+};
+
+/// The state machine of one byte stream: TCP or Unix.
+///
+/// ```text
+///   on_open ─▶ ( on_data │ on_drain │ on_timer │ on_file_sent │ on_shutdown )* ─▶ on_end? ─▶ … ─▶ on_close
+/// ```
+///
+/// **The contract.** `on_open` comes first, once. `on_end` comes at most once, and no `on_data` after
+/// it. `on_close` comes last, exactly once, whatever happened, even when `on_open` never did because
+/// connecting failed. No callback of any protocol runs inside another: what a callback does to
+/// other connections takes effect at once, and their protocols hear of it later in the turn.
+///
+/// **Panics.** A callback that panics ends its own connection with
+/// [`CloseReason::Panicked`](crate::CloseReason::Panicked): it is reset, its `on_close` is called,
+/// and the loop goes on. The application, which the callback may have left half changed, is the
+/// program's own to judge. (With `panic = "abort"` the process ends, as everywhere.)
+///
+/// ```
+/// use reactor::{Input, Protocol, Transport};
+///
+/// /// Sends everything back (RFC 862).
+/// struct Echo;
+///
+/// impl<App> Protocol<App> for Echo {
+///     fn on_data(&mut self, transport: &mut Transport<'_, App>, input: &mut Input<'_>, _: &mut App) {
+///         transport.write(input.take_all());
+///     }
+/// }
+/// ```
+pub trait Protocol<App> {
+    /// The connection is open: accepted, connected, adopted, or taken over by
+    /// [`replace`](Transport::replace).
+    fn on_open(&mut self, transport: &mut Transport<'_, App>, app: &mut App) {
+        let _ = (transport, app);
+    }
+
+    /// The peer has sent something. What is not consumed is offered again with what arrives next, up
+    /// to [`StreamLimits::inbox`](crate::StreamLimits::inbox).
+    fn on_data(&mut self, transport: &mut Transport<'_, App>, input: &mut Input<'_>, app: &mut App);
+
+    /// The peer sends no more: it sent FIN. This side may go on writing; the default closes.
+    fn on_end(&mut self, transport: &mut Transport<'_, App>, app: &mut App) {
+        let _ = app;
+        transport.close();
+    }
+
+    /// The outbox, having been above its high mark, has fallen to its low mark: time to write more.
+    fn on_drain(&mut self, transport: &mut Transport<'_, App>, app: &mut App) {
+        let _ = (transport, app);
+    }
+
+    /// A file given to [`send_file`](Transport::send_file) has been handed to the system.
+    fn on_file_sent(&mut self, transport: &mut Transport<'_, App>, file: SentFile, app: &mut App) {
+        let _ = (transport, file, app);
+    }
+
+    /// A timer set with [`set_timer`](Transport::set_timer) has come due.
+    fn on_timer(&mut self, transport: &mut Transport<'_, App>, key: TimerKey, app: &mut App) {
+        let _ = (transport, key, app);
+    }
+
+    /// The loop is shutting down: finish, and close before the deadline. The default closes at once.
+    fn on_shutdown(&mut self, transport: &mut Transport<'_, App>, app: &mut App) {
+        let _ = app;
+        transport.close();
+    }
+
+    /// The connection has ended; its id is stale. Who ended it, and why, is in `closed`.
+    fn on_close(&mut self, registry: &mut Registry<App>, closed: &Closed, app: &mut App) {
+        let _ = (registry, closed, app);
+    }
+}
+
+/// The state machine of one datagram socket: UDP or Unix.
+///
+/// The contract is that of [`Protocol`]: `on_open` first, `on_close` last, both once, and no callback
+/// inside another. No error ends a datagram socket: what the network reports belongs to one earlier
+/// datagram.
+pub trait DatagramProtocol<App> {
+    /// The socket is bound.
+    fn on_open(&mut self, socket: &mut DatagramTransport<'_, App>, app: &mut App) {
+        let _ = (socket, app);
+    }
+
+    /// A datagram has arrived; an empty one is one too.
+    fn on_datagram(
+        &mut self,
+        socket: &mut DatagramTransport<'_, App>,
+        datagram: &Datagram<'_>,
+        app: &mut App,
+    );
+
+    /// The system reports an error, most often that an earlier datagram found nobody
+    /// (`ECONNREFUSED`, from ICMP). The socket goes on.
+    fn on_error(
+        &mut self,
+        socket: &mut DatagramTransport<'_, App>,
+        error: &io::Error,
+        app: &mut App,
+    ) {
+        let _ = (socket, error, app);
+    }
+
+    /// The queue of datagrams, which was not empty, is: time to send more.
+    fn on_drain(&mut self, socket: &mut DatagramTransport<'_, App>, app: &mut App) {
+        let _ = (socket, app);
+    }
+
+    /// A timer set with [`set_timer`](DatagramTransport::set_timer) has come due.
+    fn on_timer(&mut self, socket: &mut DatagramTransport<'_, App>, key: TimerKey, app: &mut App) {
+        let _ = (socket, key, app);
+    }
+
+    /// The loop is shutting down. The default closes.
+    fn on_shutdown(&mut self, socket: &mut DatagramTransport<'_, App>, app: &mut App) {
+        let _ = app;
+        socket.close();
+    }
+
+    /// The socket has been closed; its id is stale.
+    fn on_close(&mut self, registry: &mut Registry<App>, closed: &SocketClosed, app: &mut App) {
+        let _ = (registry, closed, app);
+    }
+}
+
+/// A file that [`Transport::send_file`] has sent, handed back.
+#[derive(Debug)]
+pub struct SentFile {
+    /// The file.
+    pub file: File,
+    /// Bytes that were asked for.
+    pub requested: u64,
+    /// Bytes that were sent: fewer if the file was shorter than it was said to be.
+    pub sent: u64,
+}

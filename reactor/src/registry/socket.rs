@@ -1,0 +1,117 @@
+//! One datagram socket, as its own protocol sees it during a callback.
+
+use std::fmt;
+use std::io;
+use std::time::Duration;
+
+use super::Registry;
+use crate::datagram::DatagramQueue;
+use crate::{Address, CloseReason, Membership, SocketId, TimerKey, TimersFull};
+
+/// One datagram socket, lent to its protocol for the time of a callback.
+pub struct DatagramTransport<'a, App> {
+    id: SocketId,
+    queue: &'a mut DatagramQueue,
+    registry: &'a mut Registry<App>,
+}
+
+impl<'a, App> DatagramTransport<'a, App> {
+    pub(crate) fn new(
+        id: SocketId,
+        queue: &'a mut DatagramQueue,
+        registry: &'a mut Registry<App>,
+    ) -> Self {
+        Self { id, queue, registry }
+    }
+
+    /// This socket's id: keep it to reach the socket from elsewhere.
+    #[must_use]
+    pub fn id(&self) -> SocketId {
+        self.id
+    }
+
+    /// The address it is bound to.
+    #[must_use]
+    pub fn local(&self) -> Address {
+        self.queue.local()
+    }
+
+    /// Everything else that is registered with the loop.
+    pub fn registry(&mut self) -> &mut Registry<App> {
+        self.registry
+    }
+
+    /// Sends a datagram: at once if the system takes it, else queued up to
+    /// [`DatagramLimits::outbox`](crate::DatagramLimits::outbox).
+    ///
+    /// # Errors
+    ///
+    /// [`io::ErrorKind::WouldBlock`] if the queue is full: the datagram was dropped, as the network
+    /// might have done. Otherwise what the system says of this datagram, or of an earlier one: too
+    /// long, no route, refused. The socket goes on.
+    pub fn send_to(&mut self, bytes: &[u8], to: &Address) -> io::Result<()> {
+        self.queue.send(bytes, Some(to), &mut self.registry.ledger)
+    }
+
+    /// As [`send_to`](Self::send_to), to the peer the socket is connected to.
+    ///
+    /// # Errors
+    ///
+    /// As there, and if the socket is not connected.
+    pub fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.queue.send(bytes, None, &mut self.registry.ledger)
+    }
+
+    /// Datagrams that wait for the system to take them.
+    #[must_use]
+    pub fn queued(&self) -> usize {
+        self.queue.queued()
+    }
+
+    /// Joins a multicast group.
+    ///
+    /// # Errors
+    ///
+    /// If there is no such interface, it is joined already, or this is no UDP socket.
+    pub fn join(&mut self, group: Membership) -> io::Result<()> {
+        self.queue.join(group)
+    }
+
+    /// Leaves a multicast group.
+    ///
+    /// # Errors
+    ///
+    /// If it was not joined, or this is no UDP socket.
+    pub fn leave(&mut self, group: Membership) -> io::Result<()> {
+        self.queue.leave(group)
+    }
+
+    /// Has [`on_timer`](crate::DatagramProtocol::on_timer) called after a delay. A key that is set
+    /// already moves. Timers end with the socket.
+    ///
+    /// # Errors
+    ///
+    /// If the loop has no timers left.
+    pub fn set_timer(&mut self, key: TimerKey, after: Duration) -> Result<(), TimersFull> {
+        self.registry.set_source_timer(self.id.0, &mut self.queue.timers, key, after)
+    }
+
+    /// Cancels a timer; whether it was set.
+    pub fn cancel_timer(&mut self, key: TimerKey) -> bool {
+        self.registry.cancel_source_timer(&mut self.queue.timers, key)
+    }
+
+    /// Closes the socket. What is queued is dropped; no callback comes but
+    /// [`on_close`](crate::DatagramProtocol::on_close).
+    pub fn close(&mut self) {
+        if self.queue.retire() {
+            self.registry.ledger.retired.push_back((self.id.0, CloseReason::Closed));
+        }
+    }
+}
+
+impl<App> fmt::Debug for DatagramTransport<'_, App> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DatagramTransport").field("id", &self.id).finish_non_exhaustive()
+    }
+}

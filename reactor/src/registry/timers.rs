@@ -1,0 +1,159 @@
+//! Timers: free-standing closures, and those of a connection or a socket by key.
+//!
+//! The timers of one source form a list through the wheel, whose head is in the source: a handful at
+//! most, so looking for a key is a short walk, and ending the source cancels them all.
+
+use std::time::Duration;
+
+use super::{Registry, Task};
+use crate::id::Key;
+use crate::{TimerId, TimerKey, TimersFull};
+
+/// What a timer is for.
+pub(crate) enum Timed<App> {
+    /// A key of a stream or a datagram socket; the next of its siblings.
+    Source {
+        source: Key,
+        key: TimerKey,
+        sibling: Option<Key>,
+    },
+    /// The deadlines of a stream.
+    Guard {
+        stream: Key,
+    },
+    /// A listener's rest is over.
+    Rest {
+        listener: Key,
+    },
+    /// The grace of a shutdown is over.
+    Shutdown,
+    Once(Task<App>),
+    Periodic {
+        period: Duration,
+        task: PeriodicTask<App>,
+    },
+    /// A periodic closure that is running right now.
+    Running,
+}
+
+pub(crate) type PeriodicTask<App> = Box<dyn FnMut(&mut Registry<App>, &mut App)>;
+
+impl<App> Registry<App> {
+    /// Runs a closure once, after a delay. The delay is measured from the beginning of this turn and
+    /// rounded up to a millisecond; a zero delay is the next turn, and [`Duration::MAX`] is never.
+    ///
+    /// # Errors
+    ///
+    /// If [`Limits::timers`](crate::Limits::timers) are set already.
+    pub fn after(
+        &mut self,
+        delay: Duration,
+        task: impl FnOnce(&mut Self, &mut App) + 'static,
+    ) -> Result<TimerId, TimersFull> {
+        self.insert_timer(delay, Timed::Once(Box::new(task))).map(TimerId)
+    }
+
+    /// Runs a closure again and again, first after one period. Periods that pass while the loop is
+    /// busy are skipped, not made up for; the rhythm stays.
+    ///
+    /// # Errors
+    ///
+    /// If [`Limits::timers`](crate::Limits::timers) are set already.
+    pub fn every(
+        &mut self,
+        period: Duration,
+        task: impl FnMut(&mut Self, &mut App) + 'static,
+    ) -> Result<TimerId, TimersFull> {
+        self.insert_timer(period, Timed::Periodic { period, task: Box::new(task) }).map(TimerId)
+    }
+
+    /// Cancels a timer; whether it was still to fire. A periodic one may cancel itself.
+    pub fn cancel(&mut self, timer: TimerId) -> bool {
+        self.wheel.cancel(timer.0).is_some()
+    }
+
+    pub(crate) fn insert_timer(
+        &mut self,
+        delay: Duration,
+        timed: Timed<App>,
+    ) -> Result<Key, TimersFull> {
+        if self.wheel.len() >= self.ledger.limits.timers {
+            return Err(TimersFull);
+        }
+        Ok(self.wheel.insert(self.ledger.clock.tick_after(delay), timed))
+    }
+
+    /// Sets or moves the timer of a source that has this key.
+    pub(crate) fn set_source_timer(
+        &mut self,
+        source: Key,
+        head: &mut Option<Key>,
+        key: TimerKey,
+        after: Duration,
+    ) -> Result<(), TimersFull> {
+        let deadline = self.ledger.clock.tick_after(after);
+        if let Some(timer) = self.find_source_timer(*head, key) {
+            self.wheel.rearm(timer, deadline);
+            return Ok(());
+        }
+        let timed = Timed::Source { source, key, sibling: *head };
+        *head = Some(self.insert_timer(after, timed)?);
+        Ok(())
+    }
+
+    pub(crate) fn cancel_source_timer(&mut self, head: &mut Option<Key>, key: TimerKey) -> bool {
+        self.find_source_timer(*head, key)
+            .is_some_and(|timer| self.remove_source_timer(head, timer))
+    }
+
+    /// Takes a timer out of its source's list and out of the wheel.
+    pub(crate) fn remove_source_timer(&mut self, head: &mut Option<Key>, timer: Key) -> bool {
+        let next = self.sibling(timer);
+        if *head == Some(timer) {
+            *head = next;
+        } else {
+            let mut before = *head;
+            while let Some(current) = before {
+                match self.wheel.get_mut(current) {
+                    Some((_, Timed::Source { sibling, .. })) if *sibling == Some(timer) => {
+                        *sibling = next;
+                        break;
+                    }
+                    Some((_, Timed::Source { sibling, .. })) => before = *sibling,
+                    _ => break,
+                }
+            }
+        }
+        self.wheel.cancel(timer).is_some()
+    }
+
+    /// Cancels all timers of a source that has ended.
+    pub(crate) fn cancel_timers(&mut self, head: Option<Key>) {
+        let mut next = head;
+        while let Some(timer) = next {
+            next = self.sibling(timer);
+            self.wheel.cancel(timer);
+        }
+    }
+
+    fn find_source_timer(&mut self, head: Option<Key>, wanted: TimerKey) -> Option<Key> {
+        let mut next = head;
+        while let Some(timer) = next {
+            let (_, Timed::Source { key, sibling, .. }) = self.wheel.get_mut(timer)? else {
+                return None;
+            };
+            if *key == wanted {
+                return Some(timer);
+            }
+            next = *sibling;
+        }
+        None
+    }
+
+    fn sibling(&mut self, timer: Key) -> Option<Key> {
+        match self.wheel.get_mut(timer)? {
+            (_, Timed::Source { sibling, .. }) => *sibling,
+            _ => None,
+        }
+    }
+}

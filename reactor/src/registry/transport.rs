@@ -1,0 +1,239 @@
+//! One connection, as its own protocol sees it during a callback.
+
+use std::fmt;
+use std::fs::File;
+use std::io;
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use super::{Protocol, Registry};
+use crate::net::StdStream;
+use crate::outbox::FilePiece;
+use crate::stream::{Step, Stream};
+use crate::{Address, CloseReason, ConnectionId, StreamLimits, TimerKey};
+
+/// One connection, lent to its protocol for the time of a callback.
+pub struct Transport<'a, App> {
+    id: ConnectionId,
+    stream: &'a mut Stream,
+    registry: &'a mut Registry<App>,
+    /// The protocol that is to take over.
+    replacement: Option<Box<dyn Protocol<App>>>,
+    /// Why the connection ended, if it did during this callback.
+    ended: Option<CloseReason>,
+}
+
+/// A connection's socket, taken out of the loop with [`Transport::detach`].
+#[derive(Debug)]
+pub struct Detached {
+    /// The socket; it is non-blocking still.
+    pub stream: StdStream,
+    /// What the peer had sent and the protocol had not consumed.
+    pub unread: Vec<u8>,
+    /// What had been written and the system had not taken yet. Files are not part of it.
+    pub unsent: Vec<u8>,
+}
+
+impl<'a, App> Transport<'a, App> {
+    #[inline]
+    pub(crate) fn new(
+        id: ConnectionId,
+        stream: &'a mut Stream,
+        registry: &'a mut Registry<App>,
+    ) -> Self {
+        Self { id, stream, registry, replacement: None, ended: None }
+    }
+
+    /// What the callback has left to be done: the protocol that takes over, and why it ended.
+    #[inline]
+    pub(crate) fn into_outcome(self) -> (Option<Box<dyn Protocol<App>>>, Option<CloseReason>) {
+        (self.replacement, self.ended)
+    }
+
+    /// This connection's id: keep it to reach the connection from elsewhere.
+    #[must_use]
+    pub fn id(&self) -> ConnectionId {
+        self.id
+    }
+
+    /// The other end's address.
+    #[must_use]
+    pub fn peer(&self) -> Address {
+        self.stream.peer()
+    }
+
+    /// This end's address.
+    #[must_use]
+    pub fn local(&self) -> Address {
+        self.stream.socket().local()
+    }
+
+    /// Everything else that is registered with the loop.
+    #[inline]
+    pub fn registry(&mut self) -> &mut Registry<App> {
+        self.registry
+    }
+
+    // ── writing ─────────────────────────────────────────────────────────────────────────────
+
+    /// Writes bytes. Small ones of one callback leave together when it returns; large ones leave at
+    /// once; what the system does not take is queued. Order is always kept.
+    ///
+    /// What is written after [`close`](Self::close), [`end`](Self::end) or
+    /// [`abort`](Self::abort) is dropped, and counted in
+    /// [`Stats::discarded_bytes`](crate::Stats::discarded_bytes). A queue that would grow beyond
+    /// [`StreamLimits::outbox`] ends the connection.
+    #[inline]
+    pub fn write(&mut self, bytes: &[u8]) {
+        let step = self.stream.write(bytes, &mut self.registry.ledger);
+        self.note(step);
+    }
+
+    /// As [`write`](Self::write), for bytes that are shared: large ones are not copied.
+    pub fn send(&mut self, bytes: Bytes) {
+        let step = self.stream.send(bytes, &mut self.registry.ledger);
+        self.note(step);
+    }
+
+    /// Sends `length` bytes of a file from `offset`, behind everything written so far and before
+    /// everything written later. On Linux the system copies them itself (`sendfile`); elsewhere a
+    /// bounded buffer does. The file comes back in [`on_file_sent`](Protocol::on_file_sent).
+    ///
+    /// Reading the file may wait for the disk, and the loop with it. A file that ends early is
+    /// reported there too; one that cannot be read ends the connection with
+    /// [`CloseReason::FileFailed`].
+    pub fn send_file(&mut self, file: File, offset: u64, length: u64) {
+        if !self.stream.can_write() {
+            self.registry.ledger.stats.discarded_bytes += length;
+            return;
+        }
+        let piece = FilePiece { file, offset, remaining: length, sent: 0 };
+        let step = self.stream.send_file(piece, &mut self.registry.ledger);
+        self.note(step);
+        self.stream.touch(self.id.0, &mut self.registry.ledger);
+    }
+
+    /// Bytes queued because the system has not taken them yet.
+    #[must_use]
+    pub fn queued_bytes(&self) -> usize {
+        self.stream.queued_bytes() + self.registry.ledger.cork.len()
+    }
+
+    // ── reading ─────────────────────────────────────────────────────────────────────────────
+
+    /// Stops reading: the peer's data waits in the system's buffers, and then at the peer. There
+    /// may be one more `on_data` if this one has more input already.
+    pub fn pause(&mut self) {
+        self.stream.pause();
+    }
+
+    /// Goes on reading; what was left unconsumed is offered again.
+    pub fn resume(&mut self) {
+        if self.stream.resume() {
+            self.stream.make_ready(self.id.0, &mut self.registry.ledger);
+        }
+    }
+
+    // ── ending ──────────────────────────────────────────────────────────────────────────────
+
+    /// Sends no more: FIN follows what is queued. The peer may go on sending, and is read.
+    pub fn end(&mut self) {
+        self.uncork();
+        self.stream.end();
+    }
+
+    /// Closes gracefully: what is queued is sent, then FIN; what the peer still sends is thrown away
+    /// until its FIN arrives, or [`StreamLimits::close_timeout`] has passed. No callback comes but
+    /// [`on_close`](Protocol::on_close).
+    pub fn close(&mut self) {
+        self.uncork();
+        self.stream.close(&self.registry.ledger);
+    }
+
+    /// Resets the connection: RST at once, and what is queued is lost.
+    pub fn abort(&mut self) {
+        self.registry.ledger.cork.clear();
+        self.registry.ledger.sealed = true;
+        self.note(Step::Break(CloseReason::Aborted));
+    }
+
+    /// Takes the socket out of the loop, and hands it to `receiver` at the end of the turn, after
+    /// [`on_close`](Protocol::on_close) with [`CloseReason::Detached`].
+    pub fn detach(
+        &mut self,
+        receiver: impl FnOnce(Detached, &mut Registry<App>, &mut App) + 'static,
+    ) {
+        self.uncork();
+        if self.ended.is_none() {
+            self.registry.detaching.push((self.id.0, Box::new(receiver)));
+            self.note(Step::Break(CloseReason::Detached));
+        }
+    }
+
+    // ── the rest ────────────────────────────────────────────────────────────────────────────
+
+    /// Hands the connection to another protocol when this callback returns: its `on_open` is called,
+    /// and what this one leaves unconsumed is offered to it. This one is dropped without `on_close`.
+    pub fn replace(&mut self, protocol: impl Protocol<App> + 'static) {
+        self.replacement = Some(Box::new(protocol));
+    }
+
+    /// Has [`on_timer`](Protocol::on_timer) called after a delay. A key that is set already moves.
+    /// Timers end with the connection.
+    pub fn set_timer(&mut self, key: TimerKey, after: Duration) {
+        let set = self.registry.set_source_timer(self.id.0, &mut self.stream.timers, key, after);
+        if set.is_err() {
+            self.note(Step::Break(CloseReason::TimersFull));
+        }
+    }
+
+    /// Cancels a timer; whether it was set.
+    pub fn cancel_timer(&mut self, key: TimerKey) -> bool {
+        self.registry.cancel_source_timer(&mut self.stream.timers, key)
+    }
+
+    /// The limits of this connection.
+    #[must_use]
+    pub fn limits(&self) -> &StreamLimits {
+        self.stream.limits()
+    }
+
+    /// Changes the limits of this connection alone: after a login, say.
+    pub fn set_limits(&mut self, limits: StreamLimits) {
+        self.stream.set_limits(limits);
+    }
+
+    /// Sets the socket's options anew.
+    ///
+    /// # Errors
+    ///
+    /// What the system says.
+    pub fn set_options(&mut self, options: &crate::StreamOptions) -> io::Result<()> {
+        self.stream.socket().apply(options)
+    }
+
+    /// What the callback has written so far goes out, or is queued, before the state changes.
+    fn uncork(&mut self) {
+        let step = self.stream.uncork(&mut self.registry.ledger);
+        self.registry.ledger.sealed = true;
+        self.note(step);
+    }
+
+    /// Remembers the first reason for which the connection ended.
+    #[inline]
+    fn note(&mut self, step: Step) {
+        if let Step::Break(reason) = step
+            && self.ended.is_none()
+        {
+            self.registry.ledger.sealed = true;
+            self.ended = Some(reason);
+        }
+    }
+}
+
+impl<App> fmt::Debug for Transport<'_, App> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Transport").field("id", &self.id).finish_non_exhaustive()
+    }
+}

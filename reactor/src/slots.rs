@@ -1,0 +1,161 @@
+//! Generational slots: where everything registered lives.
+//!
+//! ```text
+//!   insert ─▶ Present ──take──▶ Running ──put──▶ Present ──remove──▶ vacant
+//!                                  └────────remove───────────────────▶
+//! ```
+//!
+//! While a source is dispatched it is *taken*: its handler holds it, and whoever looks it up
+//! meanwhile learns that it is running. Sources that ended during a turn stay in their slots until the
+//! turn is over, so an event that waits in the same batch can never hit a newcomer.
+
+use std::num::NonZeroU32;
+
+use slab::Slab;
+
+use crate::id::{Key, MAX_SLOTS, Token};
+
+pub(crate) struct Slots<T> {
+    entries: Slab<Slot<T>>,
+    /// The generation the next insertion gets; no two insertions share one until 2³² have passed.
+    next_generation: NonZeroU32,
+}
+
+struct Slot<T> {
+    generation: NonZeroU32,
+    /// `None` while the source is running.
+    source: Option<T>,
+}
+
+/// What a look-up finds.
+pub(crate) enum Found<'a, T> {
+    Here(&'a mut T),
+    /// It is being dispatched right now, further up the call stack.
+    Running,
+    /// The id is stale.
+    Gone,
+}
+
+impl<T> Slots<T> {
+    pub(crate) fn new() -> Self {
+        Self { entries: Slab::new(), next_generation: NonZeroU32::MIN }
+    }
+
+    /// The key that the next [`Self::insert`] will use, or `None` when every index is taken.
+    pub(crate) fn next_key(&self) -> Option<Key> {
+        let index = self.entries.vacant_key();
+        (index < MAX_SLOTS).then_some(Key { index: index as u32, generation: self.next_generation })
+    }
+
+    /// Fills the slot that [`Self::next_key`] announced.
+    pub(crate) fn insert(&mut self, source: T) -> Key {
+        let generation = self.next_generation;
+        self.next_generation = generation.checked_add(1).unwrap_or(NonZeroU32::MIN);
+        let index = self.entries.insert(Slot { generation, source: Some(source) });
+        Key { index: index as u32, generation }
+    }
+
+    /// Takes the source out for dispatch; `None` when the key is stale or it is running already.
+    pub(crate) fn take(&mut self, key: Key) -> Option<T> {
+        self.slot(key)?.source.take()
+    }
+
+    /// As [`Self::take`], for the token of an event.
+    #[inline]
+    pub(crate) fn take_token(&mut self, token: Token) -> Option<(Key, T)> {
+        let slot = self.entries.get_mut(token.index())?;
+        if !token.is_of(slot.generation) {
+            return None;
+        }
+        let key = Key { index: token.index() as u32, generation: slot.generation };
+        Some((key, slot.source.take()?))
+    }
+
+    /// Puts back what [`Self::take`] took.
+    #[inline]
+    pub(crate) fn put(&mut self, key: Key, source: T) {
+        if let Some(slot) = self.slot(key) {
+            debug_assert!(slot.source.is_none(), "a source is put back once");
+            slot.source = Some(source);
+        }
+    }
+
+    pub(crate) fn find(&mut self, key: Key) -> Found<'_, T> {
+        match self.slot(key) {
+            None => Found::Gone,
+            Some(Slot { source: None, .. }) => Found::Running,
+            Some(Slot { source: Some(source), .. }) => Found::Here(source),
+        }
+    }
+
+    pub(crate) fn remove(&mut self, key: Key) -> Option<T> {
+        self.slot(key)?;
+        self.entries.remove(key.index as usize).source
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Everything that is not running, in the order of the slots.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (Key, &T)> {
+        self.entries.iter().filter_map(|(index, slot)| {
+            let key = Key { index: index as u32, generation: slot.generation };
+            slot.source.as_ref().map(|source| (key, source))
+        })
+    }
+
+    #[inline]
+    fn slot(&mut self, key: Key) -> Option<&mut Slot<T>> {
+        self.entries.get_mut(key.index as usize).filter(|slot| slot.generation == key.generation)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reused_slot_does_not_answer_to_its_old_key() {
+        let mut slots = Slots::new();
+        let first = slots.insert("first");
+        slots.remove(first);
+        let second = slots.insert("second");
+        assert_eq!(first.index, second.index);
+        assert!(slots.take(first).is_none());
+        assert!(slots.take_token(first.token()).is_none());
+        assert_eq!(slots.take(second), Some("second"));
+    }
+
+    #[test]
+    fn a_taken_source_is_running_until_it_is_put_back() {
+        let mut slots = Slots::new();
+        let key = slots.insert(1);
+        let taken = slots.take(key).expect("it was just inserted");
+        assert!(matches!(slots.find(key), Found::Running));
+        slots.put(key, taken);
+        assert!(matches!(slots.find(key), Found::Here(1)));
+    }
+
+    #[test]
+    fn next_key_is_the_key_that_insert_returns() {
+        let mut slots = Slots::new();
+        for source in 0..10 {
+            let announced = slots.next_key();
+            assert_eq!(announced, Some(slots.insert(source)));
+        }
+    }
+
+    #[test]
+    fn a_generation_wraps_past_zero() {
+        let mut slots = Slots::new();
+        slots.next_generation = NonZeroU32::MAX;
+        slots.insert(());
+        assert_eq!(slots.insert(()).generation, NonZeroU32::MIN);
+    }
+
+    #[test]
+    fn a_slot_is_small() {
+        assert!(size_of::<Slot<(u8, Box<u8>)>>() <= 24);
+    }
+}

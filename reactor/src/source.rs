@@ -1,0 +1,36 @@
+//! The one exhaustive list of what can be registered with the loop.
+
+use crate::datagram::DatagramQueue;
+use crate::listener::Listener;
+use crate::registry::{DatagramProtocol, Protocol};
+use crate::stats::SocketRow;
+use crate::stream::Stream;
+
+/// What a slot holds. Boxed, so that taking a source out for dispatch moves one pointer.
+pub(crate) enum Source<App> {
+    Listener(Box<Listener<App>>),
+    Stream(Box<Connection<App>>),
+    Datagram(Box<Socket<App>>),
+}
+
+/// A stream and the protocol on it.
+pub(crate) struct Connection<App> {
+    pub(crate) stream: Stream,
+    pub(crate) protocol: Box<dyn Protocol<App>>,
+}
+
+/// A datagram socket and the protocol on it.
+pub(crate) struct Socket<App> {
+    pub(crate) queue: DatagramQueue,
+    pub(crate) protocol: Box<dyn DatagramProtocol<App>>,
+}
+
+impl<App> Source<App> {
+    pub(crate) fn row(&self) -> SocketRow {
+        match self {
+            Self::Listener(listener) => listener.row(),
+            Self::Stream(connection) => connection.stream.row(),
+            Self::Datagram(socket) => socket.queue.row(),
+        }
+    }
+}

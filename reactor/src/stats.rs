@@ -1,0 +1,193 @@
+//! What the loop has done, and what it holds: counters and a snapshot that prints like netstat.
+
+use std::fmt;
+use std::time::Duration;
+
+use crate::Address;
+use crate::reason::CloseReason;
+
+/// Counters of a loop since it began. They cost an addition each and are always on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Stats {
+    /// Turns of the loop.
+    pub turns: u64,
+    /// Events the kernel has reported.
+    pub events: u64,
+    /// Events for something that had ended already; they were ignored.
+    pub stale_events: u64,
+    /// The longest turn, without the wait: the longest any connection has waited for the others.
+    pub longest_turn: Duration,
+
+    /// Connections accepted, and handed to a protocol.
+    pub accepted: u64,
+    /// Outgoing connections that were begun.
+    pub connects: u64,
+    /// Accepted, but closed at once: [`Limits::connections`](crate::Limits::connections).
+    pub refused_full: u64,
+    /// Accepted, but closed at once:
+    /// [`Limits::connections_per_address`](crate::Limits::connections_per_address).
+    pub refused_address: u64,
+    /// Accepted, but refused by the listener's factory, or its factory panicked.
+    pub refused_by_factory: u64,
+    /// Accepted with the spare descriptor and closed at once, since there was no other.
+    pub refused_no_descriptor: u64,
+    /// Times a listener had to rest, out of descriptors or ahead of its accept rate.
+    pub accept_rests: u64,
+    /// Connections that failed between the kernel's handshake and `accept`.
+    pub accept_errors: u64,
+
+    /// Calls that read from a stream.
+    pub reads: u64,
+    /// Bytes read from streams.
+    pub read_bytes: u64,
+    /// Calls that wrote to a stream.
+    pub writes: u64,
+    /// Bytes written to streams.
+    pub written_bytes: u64,
+    /// Bytes written to a connection after it was closed, which were dropped.
+    pub discarded_bytes: u64,
+    /// Bytes that were queued and never handed to the system, of connections that have ended.
+    pub lost_bytes: u64,
+
+    /// Datagrams received.
+    pub datagrams_received: u64,
+    /// Bytes in them.
+    pub datagram_bytes_received: u64,
+    /// Datagrams handed to the system.
+    pub datagrams_sent: u64,
+    /// Bytes in them.
+    pub datagram_bytes_sent: u64,
+    /// Datagrams dropped because [`DatagramLimits::outbox`](crate::DatagramLimits::outbox) was full.
+    pub datagrams_dropped: u64,
+    /// Errors of datagram sockets, none of them fatal.
+    pub datagram_errors: u64,
+
+    /// Timers fired.
+    pub timers_fired: u64,
+    /// Messages from other threads, and deferred closures, run.
+    pub tasks: u64,
+    /// Times another thread woke the loop.
+    pub wakeups: u64,
+    /// Callbacks that panicked.
+    pub panics: u64,
+
+    /// Connections at present.
+    pub connections: u64,
+    /// Bytes in all outboxes at present, bookkeeping included.
+    pub queued_bytes: u64,
+    /// Timers at present, of connections and free-standing.
+    pub timers: u64,
+
+    pub(crate) closes: [u64; CloseReason::ROWS.len()],
+}
+
+impl Stats {
+    /// How many connections ended for each reason, in a fixed order.
+    pub fn closes(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        CloseReason::ROWS.into_iter().zip(self.closes)
+    }
+
+    /// How many connections have ended.
+    #[must_use]
+    pub fn closed(&self) -> u64 {
+        self.closes.iter().sum()
+    }
+}
+
+impl fmt::Display for Stats {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { turns, events, stale_events, longest_turn, .. } = self;
+        writeln!(
+            f,
+            "{turns} turns ({longest_turn:.1?} the longest), {events} events ({stale_events} stale)"
+        )?;
+        let Self { connections, accepted, connects, .. } = self;
+        write!(f, "{connections} connections; {accepted} accepted, {connects} begun, ")?;
+        writeln!(f, "{} refused, {} ended", self.refused(), self.closed())?;
+        let Self { reads, read_bytes, writes, written_bytes, queued_bytes, lost_bytes, .. } = self;
+        writeln!(
+            f,
+            "{read_bytes} bytes in {reads} reads, {written_bytes} bytes in {writes} writes, {queued_bytes} queued, {lost_bytes} lost"
+        )?;
+        let Self { datagrams_received, datagrams_sent, datagrams_dropped, datagram_errors, .. } =
+            self;
+        writeln!(
+            f,
+            "{datagrams_received} datagrams received, {datagrams_sent} sent, {datagrams_dropped} dropped, {datagram_errors} errors"
+        )?;
+        let Self { timers, timers_fired, tasks, wakeups, panics, .. } = self;
+        writeln!(
+            f,
+            "{timers} timers, {timers_fired} fired; {tasks} tasks, {wakeups} wake-ups; {panics} panics"
+        )?;
+        let ended = self.closes().filter(|&(_, count)| count > 0);
+        let ended: Vec<String> = ended.map(|(why, count)| format!("{why} {count}")).collect();
+        if ended.is_empty() { Ok(()) } else { writeln!(f, "ended: {}", ended.join(", ")) }
+    }
+}
+
+impl Stats {
+    fn refused(&self) -> u64 {
+        self.refused_full
+            + self.refused_address
+            + self.refused_by_factory
+            + self.refused_no_descriptor
+    }
+}
+
+/// Every socket of a loop at one moment, and the totals; it prints like netstat.
+///
+/// ```text
+/// proto  recv-q  send-q  local                peer                 state
+/// tcp         0       0  127.0.0.1:7007       *                    listening
+/// tcp         0    4096  127.0.0.1:7007       127.0.0.1:50222      open
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Snapshot {
+    /// One row a socket.
+    pub sockets: Vec<SocketRow>,
+    /// The totals.
+    pub stats: Stats,
+}
+
+/// One socket of a [`Snapshot`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SocketRow {
+    /// `tcp`, `udp`, `unix` or `unixgram`.
+    pub protocol: &'static str,
+    /// Bytes the protocol has yet to consume.
+    pub receive_queue: usize,
+    /// Bytes that have yet to be sent.
+    pub send_queue: usize,
+    /// This end.
+    pub local: Address,
+    /// The other end, if there is one.
+    pub peer: Option<Address>,
+    /// What it is doing.
+    pub state: &'static str,
+}
+
+impl fmt::Display for Snapshot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(
+            f,
+            "{:<9} {:>8} {:>8}  {:<28} {:<28} state",
+            "proto", "recv-q", "send-q", "local", "peer"
+        )?;
+        for row in &self.sockets {
+            let peer = row.peer.as_ref().map_or_else(|| "*".to_owned(), ToString::to_string);
+            writeln!(
+                f,
+                "{:<9} {:>8} {:>8}  {:<28} {:<28} {}",
+                row.protocol,
+                row.receive_queue,
+                row.send_queue,
+                row.local.to_string(),
+                peer,
+                row.state
+            )?;
+        }
+        write!(f, "{}", self.stats)
+    }
+}
