@@ -90,6 +90,11 @@ impl DatagramQueue {
         opening
     }
 
+    /// Whether `on_open` has yet to be called.
+    pub(crate) fn is_opening(&self) -> bool {
+        self.state == State::Opening
+    }
+
     pub(crate) fn can_receive(&self) -> bool {
         self.state == State::Open && self.readiness.contains(Readiness::READ)
     }

@@ -58,6 +58,9 @@ impl OpenError {
             io::ErrorKind::AddrInUse => Self::AddressInUse(address),
             io::ErrorKind::AddrNotAvailable => Self::AddressNotAvailable(address),
             io::ErrorKind::PermissionDenied => Self::PermissionDenied(address),
+            io::ErrorKind::Unsupported => {
+                Self::Unsupported(address, "this system has no such sockets")
+            }
             _ if crate::net::is_out_of_descriptors(&source) => Self::NoDescriptors(address),
             _ => Self::Io { address, source },
         }

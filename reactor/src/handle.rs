@@ -72,13 +72,13 @@ pub(crate) enum Message<App> {
 
 pub(crate) struct Mailbox<App> {
     inner: Mutex<Inner<App>>,
-    waker: Waker,
     limit: usize,
 }
 
 struct Inner<App> {
     messages: VecDeque<Message<App>>,
-    ended: bool,
+    /// Gone when the loop is: a handle that outlives it keeps no descriptor of it.
+    waker: Option<Waker>,
 }
 
 impl<App> Handle<App> {
@@ -133,7 +133,7 @@ impl<App> Handle<App> {
     #[must_use]
     pub fn take_undelivered(&self) -> Vec<Undelivered<App>> {
         let mut inner = self.mailbox.lock();
-        if !inner.ended {
+        if inner.waker.is_some() {
             return Vec::new();
         }
         inner.messages.drain(..).filter_map(Message::undelivered).collect()
@@ -178,8 +178,8 @@ impl<App> Message<App> {
 
 impl<App> Mailbox<App> {
     pub(crate) fn new(waker: Waker, limit: usize) -> Self {
-        let inner = Mutex::new(Inner { messages: VecDeque::new(), ended: false });
-        Self { inner, waker, limit }
+        let inner = Mutex::new(Inner { messages: VecDeque::new(), waker: Some(waker) });
+        Self { inner, limit }
     }
 
     /// Leaves a message, made only if there is room for it.
@@ -189,31 +189,24 @@ impl<App> Mailbox<App> {
         message: impl FnOnce(T) -> Message<App>,
     ) -> Result<(), PostError<T>> {
         let mut inner = self.lock();
-        if inner.ended {
+        if inner.waker.is_none() {
             return Err(PostError::Ended(content));
         }
         if inner.messages.len() >= self.limit {
             return Err(PostError::Full(content));
         }
-        self.store(&mut inner, message(content));
+        inner.store(message(content));
         Ok(())
     }
 
     /// Leaves a message that is worth more than the limit.
     pub(crate) fn post_always(&self, message: Message<App>) -> Result<(), PostError<Message<App>>> {
         let mut inner = self.lock();
-        if inner.ended {
+        if inner.waker.is_none() {
             return Err(PostError::Ended(message));
         }
-        self.store(&mut inner, message);
+        inner.store(message);
         Ok(())
-    }
-
-    fn store(&self, inner: &mut Inner<App>, message: Message<App>) {
-        inner.messages.push_back(message);
-        if inner.messages.len() == 1 {
-            self.waker.wake();
-        }
     }
 
     /// Takes everything, leaving `empty` in its place.
@@ -225,7 +218,7 @@ impl<App> Mailbox<App> {
     /// The loop has ended; `rest` is what it had taken and not dealt with.
     pub(crate) fn end(&self, rest: VecDeque<Message<App>>) {
         let mut inner = self.lock();
-        inner.ended = true;
+        inner.waker = None;
         let later = std::mem::replace(&mut inner.messages, rest);
         inner.messages.extend(later);
     }
@@ -233,5 +226,14 @@ impl<App> Mailbox<App> {
     /// A thread that panicked while it held the lock has left the queue whole.
     fn lock(&self) -> MutexGuard<'_, Inner<App>> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<App> Inner<App> {
+    fn store(&mut self, message: Message<App>) {
+        self.messages.push_back(message);
+        if self.messages.len() == 1 {
+            self.waker.iter().for_each(Waker::wake);
+        }
     }
 }

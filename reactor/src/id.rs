@@ -10,33 +10,41 @@
 //! ```text
 //!            63            32 31             0
 //!  token    ┌────────────────┬────────────────┐    what the kernel carries for us
-//!           │   generation   │     index      │    (on 32-bit machines 12 and 20 bits)
+//!           │     index      │   generation   │    (on 32-bit machines 20 and 12 bits)
 //!           └────────────────┴────────────────┘
 //! ```
 
 use std::fmt;
-use std::num::NonZeroU32;
+use std::num::{NonZeroU32, NonZeroU64};
 
-const INDEX_BITS: u32 = if usize::BITS == 64 { 32 } else { 20 };
-const INDEX_MASK: usize = (1 << INDEX_BITS) - 1;
+const GENERATION_BITS: u32 = if usize::BITS == 64 { 32 } else { 12 };
+const GENERATION_MASK: usize = (1 << GENERATION_BITS) - 1;
 /// How many slots can be named; the last index is kept for the loop's own tokens.
-pub(crate) const MAX_SLOTS: usize = INDEX_MASK;
+pub(crate) const MAX_SLOTS: usize = usize::MAX >> GENERATION_BITS;
 
-/// Index and generation, the private half of every public id.
+/// Index and generation, the private half of every public id, in one register.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) struct Key {
-    pub(crate) index: u32,
-    pub(crate) generation: NonZeroU32,
-}
+pub(crate) struct Key(NonZeroU64);
 
 /// What the kernel hands back with an event: a [`Key`], with as much of its generation as fits.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Token(pub(crate) usize);
 
 impl Key {
+    pub(crate) fn new(index: u32, generation: NonZeroU32) -> Self {
+        Self(NonZeroU64::from(generation) | u64::from(index) << 32)
+    }
+
+    pub(crate) fn index(self) -> usize {
+        (self.0.get() >> 32) as usize
+    }
+
+    pub(crate) fn generation(self) -> u32 {
+        self.0.get() as u32
+    }
+
     pub(crate) fn token(self) -> Token {
-        let generation = self.generation.get() as usize;
-        Token(self.index as usize | generation.wrapping_shl(INDEX_BITS))
+        Token(self.index() << GENERATION_BITS | self.generation() as usize & GENERATION_MASK)
     }
 }
 
@@ -45,21 +53,16 @@ impl Token {
     pub(crate) const WAKER: Self = Self(usize::MAX);
     /// The event that says "a signal has arrived".
     #[cfg_attr(not(all(unix, feature = "signals")), allow(dead_code))]
-    pub(crate) const SIGNAL: Self = Self(usize::MAX - (1 << INDEX_BITS));
+    pub(crate) const SIGNAL: Self = Self(usize::MAX - 1);
 
     pub(crate) fn index(self) -> usize {
-        self.0 & INDEX_MASK
-    }
-
-    /// Whether this token was made from a key with that generation.
-    pub(crate) fn is_of(self, generation: NonZeroU32) -> bool {
-        self.0 >> INDEX_BITS == (generation.get() as usize) & (usize::MAX >> INDEX_BITS)
+        self.0 >> GENERATION_BITS
     }
 }
 
 impl fmt::Debug for Key {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}.{}", self.index, self.generation)
+        write!(f, "{}.{}", self.index(), self.generation())
     }
 }
 
@@ -119,15 +122,15 @@ mod tests {
     use super::*;
 
     fn key(index: u32, generation: u32) -> Key {
-        Key { index, generation: NonZeroU32::new(generation).expect("a literal above zero") }
+        Key::new(index, NonZeroU32::new(generation).expect("a literal above zero"))
     }
 
     #[test]
     fn a_token_finds_its_own_key_and_no_other_generation() {
         let token = key(7, 3).token();
         assert_eq!(token.index(), 7);
-        assert!(token.is_of(key(7, 3).generation));
-        assert!(!token.is_of(key(7, 4).generation));
+        assert!(token == key(7, 3).token());
+        assert!(token != key(7, 4).token());
     }
 
     #[test]

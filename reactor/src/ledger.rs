@@ -11,8 +11,14 @@ use crate::net::Clock;
 use crate::reason::CloseReason;
 use crate::stats::Stats;
 
+/// Bytes read from one socket at a time: the largest UDP datagram fits, and so does the cache.
+pub(crate) const SCRATCH: usize = 64 * 1024;
+/// The loop's one read buffer.
+pub(crate) type Scratch = [u8; SCRATCH];
 /// Small writes of one callback are gathered up to this many bytes, few enough to stay in the cache.
 pub(crate) const CORK: usize = 16 * 1024;
+/// A callback's writes that are gathered without a thought; see `Stream::write`.
+pub(crate) const SMALL: usize = 1023;
 
 pub(crate) struct Ledger {
     pub(crate) limits: Limits,
@@ -20,8 +26,14 @@ pub(crate) struct Ledger {
     pub(crate) clock: Clock,
     /// What the running connection has written in this callback. Empty between callbacks.
     pub(crate) cork: Vec<u8>,
-    /// The running connection has said in this callback that it sends no more.
-    pub(crate) sealed: bool,
+    /// Bytes the cork may hold before a write has to look closer: [`SMALL`] when a callback begins,
+    /// [`CORK`] once it has written more, none while its connection may not write. So a small write
+    /// makes one comparison for all three questions.
+    pub(crate) cork_limit: usize,
+    /// The running callback has done more than write: what, is to be seen when it returns.
+    pub(crate) attention: bool,
+    /// Reads one connection may make in a turn: [`Limits::read_budget`] in full buffers.
+    pub(crate) reads_a_turn: usize,
     /// Charge of all outboxes, held against [`Limits::outboxes`].
     pub(crate) queued: usize,
     /// Sources with something left to do that no event will remind us of.
@@ -29,22 +41,40 @@ pub(crate) struct Ledger {
     /// Connections that others have written to, to be flushed at the end of the turn.
     pub(crate) touched: Vec<Key>,
     /// Sources that have ended, to be told and removed at the end of the turn.
-    pub(crate) retired: VecDeque<(Key, CloseReason)>,
+    pub(crate) retired: VecDeque<(Key, Box<CloseReason>)>,
 }
 
 impl Ledger {
     pub(crate) fn new(limits: Limits) -> Self {
         Self {
-            limits,
             stats: Stats::default(),
             clock: Clock::new(),
             cork: Vec::with_capacity(CORK),
-            sealed: false,
+            cork_limit: SMALL,
+            attention: false,
+            reads_a_turn: limits.read_budget.div_ceil(SCRATCH).max(1),
             queued: 0,
             ready: VecDeque::new(),
             touched: Vec::new(),
             retired: VecDeque::new(),
+            limits,
         }
+    }
+
+    /// The running connection sends no more.
+    pub(crate) fn seal(&mut self) {
+        self.cork_limit = 0;
+        self.attention = true;
+    }
+
+    /// The callback of a connection that sends no more is over.
+    pub(crate) fn unseal(&mut self) {
+        self.cork_limit = SMALL;
+        self.attention = false;
+    }
+
+    pub(crate) fn is_sealed(&self) -> bool {
+        self.cork_limit == 0
     }
 
     /// Notes that one outbox went from one charge to another.

@@ -44,7 +44,7 @@ pub struct Limits {
     /// Default 4,194,304: four for each of a million connections, about 300 MB.
     pub timers: usize,
 
-    /// Messages from other threads, and deferred closures, that wait for the loop. Beyond it
+    /// Messages from other threads that wait for the loop. Beyond it
     /// [`Handle::run`](crate::Handle::run) and its siblings return what they were given.
     ///
     /// Default 65,536: a loop that is so far behind is better told apart from one that is well.
@@ -61,7 +61,8 @@ pub struct Limits {
     /// Default 4: blocking work waits more than it computes, and the loop has a core of its own.
     pub offload_threads: usize,
 
-    /// Bytes one connection may read in a turn before the others get theirs.
+    /// Bytes one connection may read in a turn before the others get theirs, rounded up to whole
+    /// reads of 64 KiB; a short read counts as a full one.
     ///
     /// Default 256 KiB: four full read buffers, about 60 µs of memory copies; 1,000 busy
     /// connections then wait at most 60 ms for each other.
@@ -82,7 +83,7 @@ pub struct Limits {
     /// Default 64, for the same reason.
     pub datagram_budget: usize,
 
-    /// Tasks run in a turn: messages from other threads and deferred closures.
+    /// Tasks run in a turn: so many messages from other threads, and so many deferred closures.
     ///
     /// Default 1,024.
     pub task_budget: usize,

@@ -152,6 +152,11 @@ impl Outbox {
         self.0.as_ref().map_or(0, |queue| queue.queued + queue.pieces.len() * PIECE_CHARGE)
     }
 
+    /// What [`Self::push`] would add to the charge.
+    pub(crate) fn charge_of(bytes: &Bytes) -> usize {
+        if bytes.is_empty() { 0 } else { bytes.len() + PIECE_CHARGE }
+    }
+
     /// Everything not sent, files included: what is lost if the connection ends now.
     pub(crate) fn unsent(&self) -> u64 {
         let files = |piece: &Piece| match piece {

@@ -4,11 +4,9 @@ use std::fmt;
 use std::io;
 use std::time::{Duration, Instant};
 
+use crate::ledger::{SCRATCH, Scratch};
 use crate::net::Events;
 use crate::{Handle, Limits, LoopError, Registry, ShutdownReport, Snapshot, Stats};
-
-/// Bytes read from one socket at a time: the largest UDP datagram fits, and so does the cache.
-const SCRATCH: usize = 64 * 1024;
 
 /// The event loop: one thread, one poller, and everything registered with it.
 ///
@@ -36,7 +34,7 @@ pub struct Reactor<App> {
     registry: Registry<App>,
     events: Events,
     /// What every read goes to first; an idle connection owns no buffer.
-    scratch: Box<[u8]>,
+    scratch: Box<Scratch>,
     /// When the present turn's wait ended.
     turn_began: Instant,
 }
@@ -78,7 +76,7 @@ impl<App> Reactor<App> {
         Ok(Self {
             registry: Registry::new(limits)?,
             events: Events::new(),
-            scratch: vec![0; SCRATCH].into(),
+            scratch: Box::new([0; SCRATCH]),
             turn_began: Instant::now(),
         })
     }
@@ -176,7 +174,7 @@ impl<App> Reactor<App> {
         let spin = timeout.map_or(spin, |timeout| timeout.min(spin));
         loop {
             self.registry.poller.wait(&mut self.events, Some(Duration::ZERO))?;
-            if !self.events.is_empty() {
+            if self.events.len() > 0 {
                 return Ok(());
             }
             let spun = began.elapsed();
@@ -189,6 +187,7 @@ impl<App> Reactor<App> {
 
     /// Tasks come before what they may write to; events before both, since a wake-up is one.
     fn handle_readiness(&mut self, app: &mut App) {
+        self.registry.ledger.stats.events += self.events.len() as u64;
         for (token, readiness) in self.events.iter() {
             self.registry.handle_event(token, readiness, app, &mut self.scratch);
         }

@@ -22,7 +22,7 @@ pub(crate) struct Slots<T> {
 }
 
 struct Slot<T> {
-    generation: NonZeroU32,
+    key: Key,
     /// `None` while the source is running.
     source: Option<T>,
 }
@@ -44,15 +44,16 @@ impl<T> Slots<T> {
     /// The key that the next [`Self::insert`] will use, or `None` when every index is taken.
     pub(crate) fn next_key(&self) -> Option<Key> {
         let index = self.entries.vacant_key();
-        (index < MAX_SLOTS).then_some(Key { index: index as u32, generation: self.next_generation })
+        (index < MAX_SLOTS).then_some(Key::new(index as u32, self.next_generation))
     }
 
     /// Fills the slot that [`Self::next_key`] announced.
     pub(crate) fn insert(&mut self, source: T) -> Key {
-        let generation = self.next_generation;
-        self.next_generation = generation.checked_add(1).unwrap_or(NonZeroU32::MIN);
-        let index = self.entries.insert(Slot { generation, source: Some(source) });
-        Key { index: index as u32, generation }
+        let entry = self.entries.vacant_entry();
+        let key = Key::new(entry.key() as u32, self.next_generation);
+        self.next_generation = self.next_generation.checked_add(1).unwrap_or(NonZeroU32::MIN);
+        entry.insert(Slot { key, source: Some(source) });
+        key
     }
 
     /// Takes the source out for dispatch; `None` when the key is stale or it is running already.
@@ -64,19 +65,21 @@ impl<T> Slots<T> {
     #[inline]
     pub(crate) fn take_token(&mut self, token: Token) -> Option<(Key, T)> {
         let slot = self.entries.get_mut(token.index())?;
-        if !token.is_of(slot.generation) {
+        if slot.key.token() != token {
             return None;
         }
-        let key = Key { index: token.index() as u32, generation: slot.generation };
-        Some((key, slot.source.take()?))
+        Some((slot.key, slot.source.take()?))
     }
 
     /// Puts back what [`Self::take`] took.
     #[inline]
     pub(crate) fn put(&mut self, key: Key, source: T) {
-        if let Some(slot) = self.slot(key) {
-            debug_assert!(slot.source.is_none(), "a source is put back once");
-            slot.source = Some(source);
+        if let Some(slot) = self.entries.get_mut(key.index()) {
+            debug_assert_eq!(slot.key, key, "nobody frees a running slot");
+            let left = slot.source.replace(source);
+            debug_assert!(left.is_none(), "a source is put back once");
+            // It was `None`, which the compiler cannot know: there is nothing to drop.
+            std::mem::forget(left);
         }
     }
 
@@ -90,7 +93,7 @@ impl<T> Slots<T> {
 
     pub(crate) fn remove(&mut self, key: Key) -> Option<T> {
         self.slot(key)?;
-        self.entries.remove(key.index as usize).source
+        self.entries.remove(key.index()).source
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -99,15 +102,14 @@ impl<T> Slots<T> {
 
     /// Everything that is not running, in the order of the slots.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (Key, &T)> {
-        self.entries.iter().filter_map(|(index, slot)| {
-            let key = Key { index: index as u32, generation: slot.generation };
-            slot.source.as_ref().map(|source| (key, source))
-        })
+        self.entries
+            .iter()
+            .filter_map(|(_, slot)| slot.source.as_ref().map(|source| (slot.key, source)))
     }
 
     #[inline]
     fn slot(&mut self, key: Key) -> Option<&mut Slot<T>> {
-        self.entries.get_mut(key.index as usize).filter(|slot| slot.generation == key.generation)
+        self.entries.get_mut(key.index()).filter(|slot| slot.key == key)
     }
 }
 
@@ -121,7 +123,7 @@ mod tests {
         let first = slots.insert("first");
         slots.remove(first);
         let second = slots.insert("second");
-        assert_eq!(first.index, second.index);
+        assert_eq!(first.index(), second.index());
         assert!(slots.take(first).is_none());
         assert!(slots.take_token(first.token()).is_none());
         assert_eq!(slots.take(second), Some("second"));
@@ -151,7 +153,7 @@ mod tests {
         let mut slots = Slots::new();
         slots.next_generation = NonZeroU32::MAX;
         slots.insert(());
-        assert_eq!(slots.insert(()).generation, NonZeroU32::MIN);
+        assert_eq!(slots.insert(()).generation(), 1);
     }
 
     #[test]

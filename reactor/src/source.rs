@@ -26,6 +26,17 @@ pub(crate) struct Socket<App> {
 }
 
 impl<App> Source<App> {
+    /// Whether its protocol has yet to hear of it.
+    pub(crate) fn is_opening(&self) -> bool {
+        match self {
+            Self::Listener(_) => false,
+            Self::Stream(connection) => {
+                connection.stream.is_connecting() || connection.stream.is_opening()
+            }
+            Self::Datagram(socket) => socket.queue.is_opening(),
+        }
+    }
+
     pub(crate) fn row(&self) -> SocketRow {
         match self {
             Self::Listener(listener) => listener.row(),

@@ -39,10 +39,10 @@ pub struct Stats {
 
     /// Calls that read from a stream.
     pub reads: u64,
-    /// Bytes read from streams.
-    pub read_bytes: u64,
     /// Calls that wrote to a stream.
     pub writes: u64,
+    /// Bytes read from streams.
+    pub read_bytes: u64,
     /// Bytes written to streams.
     pub written_bytes: u64,
     /// Bytes written to a connection after it was closed, which were dropped.

@@ -28,12 +28,12 @@ use std::net::SocketAddrV4;
 use std::ops::ControlFlow;
 use std::rc::Rc;
 
-use bytes::Bytes;
+use bytes::{Buf, Bytes};
 
 use crate::guard::{Doing, Guard, Phase};
 use crate::id::Key;
 use crate::input::Inbox;
-use crate::ledger::{CORK, Ledger};
+use crate::ledger::{CORK, Ledger, SCRATCH, SMALL, Scratch};
 use crate::net::{Poller, Readiness, SHORT_READ_DRAINS, StdStream, StreamSocket};
 use crate::outbox::{FilePiece, Front, MAX_SLICES, Outbox};
 use crate::reason::CloseReason;
@@ -41,8 +41,13 @@ use crate::stats::SocketRow;
 use crate::timer::Tick;
 use crate::{Address, StreamLimits};
 
-/// Goes on with a value, or ends the connection with a reason.
-pub(crate) type Step<T = ()> = ControlFlow<CloseReason, T>;
+/// Goes on with a value, or ends the connection with a reason, boxed so that going on costs nothing.
+pub(crate) type Step<T = ()> = ControlFlow<Box<CloseReason>, T>;
+
+#[cold]
+pub(crate) fn ended<T>(reason: CloseReason) -> Step<T> {
+    Step::Break(Box::new(reason))
+}
 
 /// Bytes of a file handed to the kernel in one call.
 const FILE_CHUNK: u64 = 1024 * 1024;
@@ -53,7 +58,6 @@ pub(crate) struct Stream {
     socket: StreamSocket,
     state: State,
     readiness: Readiness,
-    holds: Holds,
     notes: Notes,
     outbox: Outbox,
     pub(crate) inbox: Inbox,
@@ -100,19 +104,7 @@ enum Goodbye {
     PeersFirst,
 }
 
-/// Why a connection is not being read.
-#[derive(Clone, Copy, PartialEq, Eq)]
-struct Holds(u8);
-
-impl Holds {
-    const NONE: Self = Self(0);
-    /// The program asked for it.
-    const PAUSED: u8 = 1;
-    /// The outbox is above its high mark.
-    const OUTBOX: u8 = 2;
-}
-
-/// Which lists of the loop this connection stands on, and what it is owed.
+/// Which lists of the loop this connection stands on, what it is owed, and why it is not read.
 #[derive(Clone, Copy, PartialEq, Eq)]
 struct Notes(u8);
 
@@ -127,6 +119,21 @@ impl Notes {
     const SHARED: u8 = 16;
     /// It is counted against its peer's address.
     const COUNTED: u8 = 32;
+    /// Not read: the program asked for it.
+    const PAUSED: u8 = 64;
+    /// Not read: the outbox is above its high mark.
+    const OUTBOX_HIGH: u8 = 128;
+
+    /// Whether there is more to be known of it than where it came from.
+    #[inline]
+    fn ask_for_work(self) -> bool {
+        self.0 & !(Self::SHARED | Self::COUNTED) != 0
+    }
+
+    /// Whether the connection is not to be read.
+    fn hold(self) -> bool {
+        self.has(Self::PAUSED | Self::OUTBOX_HIGH)
+    }
 
     fn has(self, note: u8) -> bool {
         self.0 & note != 0
@@ -148,6 +155,15 @@ impl Notes {
 enum Peer {
     V4(SocketAddrV4),
     Other(Box<Address>),
+}
+
+/// What a read is for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Intake {
+    /// The protocol.
+    Deliver,
+    /// Nobody: the connection is closing, and what still comes only has to be out of the way.
+    Discard,
 }
 
 /// What a read has brought.
@@ -186,7 +202,6 @@ impl Stream {
             socket,
             state: State::Opening(Next::Open),
             readiness: Readiness::WRITE,
-            holds: Holds::NONE,
             notes: Notes(Notes::GUARD),
             outbox: Outbox::default(),
             inbox: Inbox::default(),
@@ -237,6 +252,11 @@ impl Stream {
         }
         match self.socket.is_connected() {
             Ok(true) => {
+                if next == Next::Close {
+                    // What is queued is sent, and its protocol hears only of the end.
+                    self.state = State::Draining(Goodbye::OursOnly);
+                    return Step::Continue(true);
+                }
                 self.state = State::Opening(next);
                 if let Some(guard) = &mut self.guard {
                     guard.opened(ledger.clock.tick());
@@ -248,7 +268,7 @@ impl Stream {
                 self.readiness = self.readiness.without(Readiness::WRITE);
                 Step::Continue(false)
             }
-            Err(error) => Step::Break(CloseReason::ConnectFailed(error)),
+            Err(error) => ended(CloseReason::ConnectFailed(error)),
         }
     }
 
@@ -263,86 +283,137 @@ impl Stream {
 
     /// Does what was asked for before the connection was open.
     pub(crate) fn opened(&mut self, AfterOpen(next): AfterOpen, ledger: &Ledger) {
-        match next {
-            Next::Open => {}
-            Next::End => self.end(),
-            Next::Close => self.close(ledger),
+        if next == Next::End {
+            self.end(ledger);
         }
     }
 
     // ── reading ─────────────────────────────────────────────────────────────────────────────
 
-    /// Whether a read may bring something that somebody wants, or that has to be thrown away.
+    /// Whether it is open, there is something to read, and nothing else to do.
     #[inline]
-    pub(crate) fn can_receive(&self) -> bool {
-        self.readiness.contains(Readiness::READ) && self.wants_input()
+    pub(crate) fn is_flowing(&self) -> bool {
+        self.readiness.contains(Readiness::READ)
+            && self.state == State::Open
+            && !self.notes.ask_for_work()
+            && self.outbox.is_empty()
     }
 
+    /// Whether the socket has been read empty.
     #[inline]
-    fn wants_input(&self) -> bool {
+    pub(crate) fn is_drained(&self) -> bool {
+        !self.readiness.contains(Readiness::READ)
+    }
+
+    /// What a read now would be for; `None` if there is nothing to be read, or nobody to read it.
+    #[inline]
+    pub(crate) fn intake(&self) -> Option<Intake> {
+        if !self.readiness.contains(Readiness::READ) {
+            return None;
+        }
+        if self.state == State::Open && !self.notes.hold() {
+            return Some(Intake::Deliver);
+        }
+        self.intake_of_others()
+    }
+
+    #[cold]
+    fn intake_of_others(&self) -> Option<Intake> {
         match self.state {
-            State::Open | State::Ending | State::Ended => self.holds == Holds::NONE,
-            State::Draining(Goodbye::OursOnly) | State::Lingering => true,
-            State::Connecting(_)
-            | State::Opening(_)
-            | State::PeerEnded
-            | State::Draining(_)
-            | State::Closed => false,
+            State::Open | State::Ending | State::Ended => {
+                (!self.notes.hold()).then_some(Intake::Deliver)
+            }
+            // After the peer's FIN an event can only tell of its reset.
+            State::PeerEnded | State::Draining(Goodbye::OursOnly) | State::Lingering => {
+                Some(Intake::Discard)
+            }
+            State::Connecting(_) | State::Opening(_) | State::Draining(_) | State::Closed => None,
         }
     }
 
     /// Whether what is read goes to the protocol, rather than away.
-    #[inline]
-    pub(crate) fn is_listening(&self) -> bool {
+    fn is_listening(&self) -> bool {
         matches!(self.state, State::Open | State::Ending | State::Ended)
     }
 
     /// One read. Edge-triggered pollers report no data twice, so what the call says about there
     /// being more is remembered.
-    #[inline]
-    pub(crate) fn receive(&mut self, buffer: &mut [u8], ledger: &mut Ledger) -> Step<Received> {
-        let room = self.limits.inbox.saturating_sub(self.inbox.len());
-        let wanted = if self.is_listening() { buffer.len().min(room) } else { buffer.len() };
-        if wanted == 0 {
-            return Step::Break(CloseReason::InboxFull);
-        }
+    #[inline(always)]
+    pub(crate) fn receive(&mut self, buffer: &mut Scratch, ledger: &mut Ledger) -> Step<Received> {
         ledger.stats.reads += 1;
-        match self.socket.read(&mut buffer[..wanted]) {
-            Ok(0) => Step::Continue(Received::End),
-            Ok(length) => {
-                if length < wanted && SHORT_READ_DRAINS && !self.readiness.contains(Readiness::END)
-                {
-                    self.readiness = self.readiness.without(Readiness::READ);
-                }
-                ledger.stats.read_bytes += length as u64;
-                if let Some(guard) = &mut self.guard {
-                    guard.note_read(length, ledger.clock.tick());
-                }
-                Step::Continue(Received::Bytes(length))
+        let length = match self.socket.read(buffer) {
+            Ok(0) => return Step::Continue(Received::End),
+            Ok(length) => length,
+            Err(error) => return self.read_failed(error),
+        };
+        if length < SCRATCH && SHORT_READ_DRAINS && !self.readiness.contains(Readiness::END) {
+            self.readiness = self.readiness.without(Readiness::READ);
+        }
+        ledger.stats.read_bytes += length as u64;
+        if self.guard.is_some() {
+            self.guard_read(length, ledger);
+        }
+        Step::Continue(Received::Bytes(length))
+    }
+
+    #[cold]
+    fn guard_read(&mut self, length: usize, ledger: &Ledger) {
+        if let Some(guard) = &mut self.guard {
+            guard.note_read(length, ledger.clock.tick());
+        }
+    }
+
+    #[cold]
+    fn guard_written(&mut self, length: usize, ledger: &Ledger) {
+        if let Some(guard) = &mut self.guard {
+            guard.note_moved(length, ledger.clock.tick());
+        }
+    }
+
+    /// Whether the protocol has left more than it may. One that is held cannot be blamed; it is not
+    /// read either.
+    pub(crate) fn check_inbox(&self) -> Step {
+        if self.inbox.len() > self.limits.inbox && !self.notes.hold() && self.is_listening() {
+            return ended(CloseReason::InboxFull);
+        }
+        Step::Continue(())
+    }
+
+    #[cold]
+    fn read_failed(&mut self, error: io::Error) -> Step<Received> {
+        match error.kind() {
+            io::ErrorKind::WouldBlock => {
+                self.readiness = self.readiness.without(Readiness::READ);
+                Step::Continue(Received::Nothing)
             }
-            Err(error) => match error.kind() {
-                io::ErrorKind::WouldBlock => {
-                    self.readiness = self.readiness.without(Readiness::READ);
-                    Step::Continue(Received::Nothing)
-                }
-                // Still ready; the caller's budget bounds how often this is tried.
-                io::ErrorKind::Interrupted => Step::Continue(Received::Nothing),
-                _ => Step::Break(CloseReason::from_io(error)),
-            },
+            // Still ready; the caller's budget bounds how often this is tried.
+            io::ErrorKind::Interrupted => Step::Continue(Received::Nothing),
+            _ => ended(CloseReason::from_io(error)),
         }
     }
 
     /// The peer has sent FIN. Whether `on_end` is to be called.
-    pub(crate) fn peer_ended(&mut self) -> Step<bool> {
+    pub(crate) fn peer_ended(&mut self, ledger: &Ledger) -> Step<bool> {
         self.readiness = self.readiness.without(Readiness::READ);
         self.state = match self.state {
             State::Open => State::PeerEnded,
-            State::Ending | State::Ended => State::Draining(Goodbye::OursFirst),
+            State::Ending | State::Ended => {
+                if !self.outbox.is_empty() {
+                    self.begin_closing(ledger);
+                }
+                State::Draining(Goodbye::OursFirst)
+            }
             State::Draining(Goodbye::OursOnly) => {
                 self.state = State::Draining(Goodbye::OursFirst);
                 return Step::Continue(false);
             }
-            State::Lingering => return Step::Break(CloseReason::Closed),
+            State::Lingering => return ended(CloseReason::Closed),
+            // The second time it may be a reset, which a read does not tell of any more.
+            State::PeerEnded => {
+                let error = self.socket.take_error();
+                return error
+                    .map_or(Step::Continue(false), |error| ended(CloseReason::from_io(error)));
+            }
             other => {
                 self.state = other;
                 return Step::Continue(false);
@@ -354,7 +425,7 @@ impl Stream {
     /// Whether something unconsumed is to be offered again with nothing new behind it.
     pub(crate) fn take_offer(&mut self) -> bool {
         self.notes.has(Notes::OFFER)
-            && self.holds == Holds::NONE
+            && !self.notes.hold()
             && self.notes.take(Notes::OFFER)
             && self.is_listening()
             && !self.inbox.is_empty()
@@ -366,13 +437,12 @@ impl Stream {
     }
 
     pub(crate) fn pause(&mut self) {
-        self.holds.0 |= Holds::PAUSED;
+        self.notes.set(Notes::PAUSED);
     }
 
     /// Goes on reading; whether the connection has to be visited for it.
     pub(crate) fn resume(&mut self) -> bool {
-        let was_paused = self.holds.0 & Holds::PAUSED != 0;
-        self.holds.0 &= !Holds::PAUSED;
+        let was_paused = self.notes.take(Notes::PAUSED);
         if was_paused {
             self.notes.set(Notes::OFFER);
         }
@@ -380,6 +450,17 @@ impl Stream {
     }
 
     // ── writing ─────────────────────────────────────────────────────────────────────────────
+
+    /// Whether it is open in both directions.
+    #[inline]
+    pub(crate) fn is_open(&self) -> bool {
+        self.state == State::Open
+    }
+
+    /// Whether its protocol hears of things: it was told of the opening, and has not closed.
+    pub(crate) fn can_be_called(&self) -> bool {
+        matches!(self.state, State::Open | State::PeerEnded | State::Ending | State::Ended)
+    }
 
     #[inline]
     pub(crate) fn can_write(&self) -> bool {
@@ -393,116 +474,157 @@ impl Stream {
     }
 
     /// A write of the running protocol: small ones collect in the cork, large ones go straight out.
+    ///
+    /// A first write of middling size goes straight out too, since copying it costs more than most
+    /// callbacks save by waiting: they write once. What follows it in the same callback is gathered.
     #[inline]
     pub(crate) fn write(&mut self, bytes: &[u8], ledger: &mut Ledger) -> Step {
-        if !self.can_write() {
-            ledger.stats.discarded_bytes += bytes.len() as u64;
-            return Step::Continue(());
-        }
-        if ledger.cork.len() + bytes.len() <= CORK {
+        if ledger.cork.len() + bytes.len() <= ledger.cork_limit {
             ledger.cork.extend_from_slice(bytes);
             return Step::Continue(());
         }
-        self.emit(&Bytes::new(), bytes, ledger)
+        self.write_through(bytes, ledger)
+    }
+
+    #[inline(never)]
+    fn write_through(&mut self, bytes: &[u8], ledger: &mut Ledger) -> Step {
+        if ledger.is_sealed() || !self.can_write() {
+            ledger.stats.discarded_bytes += bytes.len() as u64;
+            return Step::Continue(());
+        }
+        let is_first = ledger.cork.is_empty() && ledger.cork_limit == SMALL;
+        ledger.cork_limit = CORK;
+        if !is_first && ledger.cork.len() + bytes.len() <= CORK {
+            ledger.cork.extend_from_slice(bytes);
+            return Step::Continue(());
+        }
+        let sent = self.write_behind_cork(bytes, ledger)?;
+        if sent == bytes.len() {
+            return Step::Continue(());
+        }
+        let before = self.outbox.charge();
+        self.outbox.push_copy(&bytes[sent..]);
+        self.queued(before, ledger)
     }
 
     /// As [`Self::write`], for bytes that are shared and need not be copied.
-    pub(crate) fn send(&mut self, bytes: Bytes, ledger: &mut Ledger) -> Step {
-        if bytes.len() <= COPY_UP_TO || !self.can_write() {
+    pub(crate) fn send(&mut self, mut bytes: Bytes, ledger: &mut Ledger) -> Step {
+        if bytes.len() <= COPY_UP_TO || ledger.is_sealed() || !self.can_write() {
             return self.write(&bytes, ledger);
         }
-        self.emit(&bytes, &[], ledger)
+        let sent = self.write_behind_cork(&bytes, ledger)?;
+        bytes.advance(sent);
+        let before = self.outbox.charge();
+        self.outbox.push(bytes);
+        self.queued(before, ledger)
     }
 
-    /// Sends what the cork has gathered.
-    #[inline]
-    pub(crate) fn uncork(&mut self, ledger: &mut Ledger) -> Step {
-        if ledger.cork.is_empty() {
-            Step::Continue(())
-        } else {
-            self.emit(&Bytes::new(), &[], ledger)
+    /// Sends the cork and `more` in one write, as far as the kernel takes them. What is left of the
+    /// cork is queued; how much of `more` has left is returned.
+    fn write_behind_cork(&mut self, more: &[u8], ledger: &mut Ledger) -> Step<usize> {
+        let corked = ledger.cork.len();
+        if corked == 0 && self.can_write_now() {
+            let result = self.socket.write(more);
+            return self.written(result, more.len(), ledger);
         }
-    }
-
-    /// Sends the cork and behind it `shared` or `borrowed`, of which one is empty, as far as the
-    /// kernel takes them; the rest is queued.
-    fn emit(&mut self, shared: &Bytes, borrowed: &[u8], ledger: &mut Ledger) -> Step {
-        let mut cork = std::mem::take(&mut ledger.cork);
-        let more = if borrowed.is_empty() { &shared[..] } else { borrowed };
-        let step = self.emit_now(&cork, more, ledger).map_continue(|sent| {
-            let before = self.outbox.charge();
-            if let Some(rest) = cork.get(sent..) {
-                self.outbox.push_copy(rest);
-            }
-            let sent_more = sent.saturating_sub(cork.len());
-            if borrowed.is_empty() {
-                self.outbox.push(shared.slice(sent_more..));
-            } else {
-                self.outbox.push_copy(&borrowed[sent_more..]);
-            }
-            before
-        });
-        // Bounded, since a message to itself by way of the registry may have made it larger.
-        cork.clear();
-        cork.shrink_to(CORK);
-        ledger.cork = cork;
-        match step {
-            Step::Continue(before) => self.queued(before, ledger),
-            Step::Break(reason) => Step::Break(reason),
-        }
-    }
-
-    /// Writes at once if nothing waits in front; how many bytes the kernel took.
-    #[inline]
-    fn emit_now(&mut self, cork: &[u8], more: &[u8], ledger: &mut Ledger) -> Step<usize> {
-        if !self.outbox.is_empty() || !self.is_writable() {
+        if !self.can_write_now() {
+            self.queue_cork(0, ledger)?;
             return Step::Continue(0);
         }
-        let result = match (cork, more) {
-            (cork, []) => self.socket.write(cork),
-            ([], more) => self.socket.write(more),
-            _ => self.socket.write_vectored(&[IoSlice::new(cork), IoSlice::new(more)]),
-        };
-        self.written(result, cork.len() + more.len(), ledger)
+        let slices = [IoSlice::new(&ledger.cork), IoSlice::new(more)];
+        let result = self.socket.write_vectored(&slices);
+        let sent = self.written(result, corked + more.len(), ledger)?;
+        self.queue_cork(sent.min(corked), ledger)?;
+        Step::Continue(sent.saturating_sub(corked))
     }
 
-    /// Whether the kernel may take something.
+    /// Sends what the cork has gathered: nearly always into an empty queue, and whole.
+    #[inline(always)]
+    pub(crate) fn uncork(&mut self, ledger: &mut Ledger) -> Step {
+        let corked = ledger.cork.len();
+        if corked == 0 {
+            return Step::Continue(());
+        }
+        if !self.can_write_now() {
+            return self.queue_cork(0, ledger);
+        }
+        match self.socket.write(&ledger.cork) {
+            Ok(sent) if sent == corked => {
+                self.note_written(sent, ledger);
+                ledger.cork.clear();
+                Step::Continue(())
+            }
+            result => {
+                let sent = self.written(result, corked, ledger)?;
+                self.queue_cork(sent, ledger)
+            }
+        }
+    }
+
+    /// Queues what the kernel has not taken of the cork, which is empty then.
+    #[cold]
+    fn queue_cork(&mut self, sent: usize, ledger: &mut Ledger) -> Step {
+        let before = self.outbox.charge();
+        self.outbox.push_copy(&ledger.cork[sent..]);
+        ledger.cork.clear();
+        // A message to itself by way of the registry may have made it larger than it should be.
+        ledger.cork.shrink_to(CORK);
+        self.queued(before, ledger)
+    }
+
+    /// Whether bytes may go straight to the kernel: nothing waits in front of them.
+    #[inline]
+    fn can_write_now(&self) -> bool {
+        self.outbox.is_empty() && self.is_writable()
+    }
+
+    /// Whether the kernel may take something. While it is connecting the readiness is not believed.
     #[inline]
     fn is_writable(&self) -> bool {
         self.readiness.contains(Readiness::WRITE)
-            && !matches!(self.state, State::Connecting(_) | State::Closed)
     }
 
     /// Notes what a write has brought about.
-    #[inline]
     fn written(
         &mut self,
         result: io::Result<usize>,
         wanted: usize,
         ledger: &mut Ledger,
     ) -> Step<usize> {
+        let sent = match result {
+            Ok(sent) => sent,
+            Err(error) => return self.write_failed(error, ledger),
+        };
+        // A short write has filled the socket; where that is not promised, the next write finds out.
+        if sent < wanted && SHORT_READ_DRAINS {
+            self.readiness = self.readiness.without(Readiness::WRITE);
+        }
+        self.note_written(sent, ledger);
+        Step::Continue(sent)
+    }
+
+    #[inline(always)]
+    fn note_written(&mut self, sent: usize, ledger: &mut Ledger) {
         ledger.stats.writes += 1;
-        match result {
-            Ok(sent) => {
-                // A short write has filled the socket; where that is not promised, the next write
-                // finds out.
-                if sent < wanted && SHORT_READ_DRAINS {
-                    self.readiness = self.readiness.without(Readiness::WRITE);
-                }
-                ledger.stats.written_bytes += sent as u64;
-                if let Some(guard) = &mut self.guard {
-                    guard.note_moved(sent, ledger.clock.tick());
-                }
-                Step::Continue(sent)
+        ledger.stats.written_bytes += sent as u64;
+        if self.guard.is_some() {
+            self.guard_written(sent, ledger);
+        }
+    }
+
+    #[cold]
+    fn write_failed(&mut self, error: io::Error, ledger: &mut Ledger) -> Step<usize> {
+        match error.kind() {
+            io::ErrorKind::WouldBlock => {
+                self.readiness = self.readiness.without(Readiness::WRITE);
+                Step::Continue(0)
             }
-            Err(error) => match error.kind() {
-                io::ErrorKind::WouldBlock => {
-                    self.readiness = self.readiness.without(Readiness::WRITE);
-                    Step::Continue(0)
-                }
-                io::ErrorKind::Interrupted => Step::Continue(0),
-                _ => Step::Break(CloseReason::from_io(error)),
-            },
+            io::ErrorKind::Interrupted => Step::Continue(0),
+            _ => {
+                // What it has written must not reach whoever is called next.
+                ledger.cork.clear();
+                ended(CloseReason::from_io(error))
+            }
         }
     }
 
@@ -514,28 +636,35 @@ impl Stream {
         }
         ledger.recharge(before, after);
         if self.outbox.len() > self.limits.outbox_high {
-            self.holds.0 |= Holds::OUTBOX;
+            self.notes.set(Notes::OUTBOX_HIGH);
         }
         if after > self.limits.outbox {
-            return Step::Break(CloseReason::OutboxFull);
+            return ended(CloseReason::OutboxFull);
         }
         if ledger.queued > ledger.limits.outboxes {
-            return Step::Break(CloseReason::LoopOutboxFull);
+            return ended(CloseReason::LoopOutboxFull);
         }
         Step::Continue(())
     }
 
-    /// Queues shared bytes from outside this connection's own callbacks.
-    pub(crate) fn enqueue(&mut self, bytes: Bytes, ledger: &mut Ledger) -> Step {
+    /// Queues shared bytes from outside this connection's own callbacks, for which there is room.
+    pub(crate) fn enqueue(&mut self, bytes: Bytes, ledger: &mut Ledger) {
         let before = self.outbox.charge();
         self.outbox.push(bytes);
-        self.queued(before, ledger)
+        let step = self.queued(before, ledger);
+        debug_assert!(step.is_continue(), "whoever enqueues has looked for room");
     }
 
-    /// Whether [`Self::enqueue`] would stay under the caps.
-    pub(crate) fn has_room_for(&self, bytes: &Bytes, ledger: &Ledger) -> bool {
-        self.outbox.charge() + bytes.len() <= self.limits.outbox
-            && ledger.queued + bytes.len() <= ledger.limits.outboxes
+    /// Whether [`Self::enqueue`] would stay under the caps; breaks with the one it would exceed.
+    pub(crate) fn check_room_for(&self, bytes: &Bytes, ledger: &Ledger) -> Step {
+        let charge = Outbox::charge_of(bytes);
+        if self.outbox.charge() + charge > self.limits.outbox {
+            return ended(CloseReason::OutboxFull);
+        }
+        if ledger.queued + charge > ledger.limits.outboxes {
+            return ended(CloseReason::LoopOutboxFull);
+        }
+        Step::Continue(())
     }
 
     /// Queues a part of a file behind everything written so far.
@@ -599,7 +728,7 @@ impl Stream {
         let result = match result {
             // The file's own errors are not the connection's.
             Err(error) if is_files_error(&error) => {
-                return Step::Break(CloseReason::FileFailed(error));
+                return ended(CloseReason::FileFailed(error));
             }
             result => result,
         };
@@ -624,10 +753,10 @@ impl Stream {
     /// goes on, and `on_drain` is to be called.
     #[inline]
     pub(crate) fn take_drained(&mut self) -> bool {
-        if self.holds.0 & Holds::OUTBOX == 0 || self.outbox.len() > self.limits.outbox_low {
+        if !self.notes.has(Notes::OUTBOX_HIGH) || self.outbox.len() > self.limits.outbox_low {
             return false;
         }
-        self.holds.0 &= !Holds::OUTBOX;
+        self.notes.take(Notes::OUTBOX_HIGH);
         self.notes.set(Notes::OFFER);
         true
     }
@@ -635,12 +764,12 @@ impl Stream {
     // ── ending ──────────────────────────────────────────────────────────────────────────────
 
     /// This side sends no more: FIN follows what is queued. The peer may go on.
-    pub(crate) fn end(&mut self) {
+    pub(crate) fn end(&mut self, ledger: &Ledger) {
         self.state = match self.state {
             State::Connecting(Next::Open) => State::Connecting(Next::End),
             State::Opening(Next::Open) => State::Opening(Next::End),
             State::Open => State::Ending,
-            State::PeerEnded => State::Draining(Goodbye::PeersFirst),
+            State::PeerEnded => return self.close(ledger),
             other => other,
         };
     }
@@ -648,29 +777,32 @@ impl Stream {
     /// Both sides are done: flush, FIN, and wait for the peer's, up to a deadline.
     pub(crate) fn close(&mut self, ledger: &Ledger) {
         self.state = match self.state {
-            State::Connecting(_) => State::Connecting(Next::Close),
-            State::Opening(_) => State::Opening(Next::Close),
-            State::Open | State::Ending => State::Draining(Goodbye::OursOnly),
+            State::Connecting(Next::Open | Next::End) => State::Connecting(Next::Close),
+            State::Opening(_) | State::Open | State::Ending => State::Draining(Goodbye::OursOnly),
             State::PeerEnded => State::Draining(Goodbye::PeersFirst),
             State::Ended => State::Lingering,
-            closing @ (State::Draining(_) | State::Lingering | State::Closed) => {
-                self.state = closing;
-                return;
-            }
+            State::Connecting(Next::Close)
+            | State::Draining(_)
+            | State::Lingering
+            | State::Closed => return,
         };
-        if !matches!(self.state, State::Connecting(_)) {
-            self.inbox = Inbox::default();
-            let end = ledger.clock.tick_after(self.limits.close_timeout);
-            self.begin(Phase::Closing, end, ledger);
-        }
+        self.inbox = Inbox::default();
+        self.begin_closing(ledger);
+    }
+
+    /// From here on the end has a deadline.
+    fn begin_closing(&mut self, ledger: &Ledger) {
+        let end = ledger.clock.tick_after(self.limits.close_timeout);
+        self.begin(Phase::Closing, end, ledger);
     }
 
     /// Everything queued has left: takes the step that waited for it.
     #[inline]
     pub(crate) fn settle(&mut self) -> Step {
+        if !self.outbox.is_empty() {
+            return Step::Continue(());
+        }
         match self.state {
-            State::Open | State::Connecting(_) | State::PeerEnded => Step::Continue(()),
-            _ if !self.outbox.is_empty() => Step::Continue(()),
             State::Ending => {
                 self.state = State::Ended;
                 self.send_fin()
@@ -679,21 +811,23 @@ impl Stream {
                 self.state = State::Lingering;
                 self.send_fin()
             }
-            State::Draining(Goodbye::OursFirst) => Step::Break(CloseReason::Closed),
-            State::Draining(Goodbye::PeersFirst) => Step::Break(CloseReason::PeerClosed),
-            State::Opening(_) | State::Ended | State::Lingering | State::Closed => {
-                Step::Continue(())
-            }
+            State::Draining(Goodbye::OursFirst) => ended(CloseReason::Closed),
+            State::Draining(Goodbye::PeersFirst) => ended(CloseReason::PeerClosed),
+            State::Connecting(_)
+            | State::Opening(_)
+            | State::Open
+            | State::PeerEnded
+            | State::Ended
+            | State::Lingering
+            | State::Closed => Step::Continue(()),
         }
     }
 
     fn send_fin(&self) -> Step {
         match self.socket.shutdown_write() {
             Ok(()) => Step::Continue(()),
-            Err(error) if error.kind() == io::ErrorKind::NotConnected => {
-                Step::Break(CloseReason::Reset)
-            }
-            Err(error) => Step::Break(CloseReason::from_io(error)),
+            Err(error) if error.kind() == io::ErrorKind::NotConnected => ended(CloseReason::Reset),
+            Err(error) => ended(CloseReason::from_io(error)),
         }
     }
 
@@ -749,17 +883,14 @@ impl Stream {
     /// Whether the guard's timer has to be set anew.
     #[inline]
     pub(crate) fn take_guard_note(&mut self) -> bool {
-        self.notes.take(Notes::GUARD)
+        self.notes.has(Notes::GUARD) && self.notes.take(Notes::GUARD)
     }
 
     /// When the guard wants to look, or that a deadline has passed.
     pub(crate) fn check_deadlines(&mut self, now: Tick) -> Step<Option<Tick>> {
         let doing = Doing {
-            open: matches!(
-                self.state,
-                State::Open | State::PeerEnded | State::Ending | State::Ended
-            ),
-            reading: self.wants_input(),
+            open: self.can_be_called(),
+            reading: self.intake_of_others().is_some(),
             owes: !self.inbox.is_empty() || !self.outbox.is_empty(),
         };
         let limits = &self.limits;
@@ -768,9 +899,10 @@ impl Stream {
             || limits.min_rate.is_some();
         match &mut self.guard {
             None if !wanted => Step::Continue(None),
-            guard => {
-                guard.get_or_insert_with(|| Box::new(Guard::new(now))).check(now, limits, doing)
-            }
+            guard => guard
+                .get_or_insert_with(|| Box::new(Guard::new(now)))
+                .check(now, limits, doing)
+                .map_break(Box::new),
         }
     }
 
@@ -841,7 +973,7 @@ impl Stream {
             state: match self.state {
                 State::Connecting(_) => "connecting",
                 State::Opening(_) => "opening",
-                State::Open if self.holds != Holds::NONE => "open, held",
+                State::Open if self.notes.hold() => "open, held",
                 State::Open => "open",
                 State::PeerEnded => "peer ended",
                 State::Ending => "ending",

@@ -77,7 +77,7 @@ impl<T> Wheel<T> {
             Entry { generation, previous: NIL, next: NIL, list: NOWHERE, deadline, payload };
         let index = self.entries.insert(entry) as u32;
         self.link(index, self.list_for(deadline));
-        Key { index, generation }
+        Key::new(index, generation)
     }
 
     /// Moves a timer to another deadline; `false` when the key is stale.
@@ -87,16 +87,15 @@ impl<T> Wheel<T> {
             return false;
         };
         entry.deadline = deadline;
-        self.unlink(key.index);
-        self.link(key.index, list);
+        self.move_to(key.index() as u32, list);
         true
     }
 
     /// Removes a timer; `None` when the key is stale.
     pub(crate) fn cancel(&mut self, key: Key) -> Option<T> {
         self.entry(key)?;
-        self.unlink(key.index);
-        Some(self.entries.remove(key.index as usize).payload)
+        self.unlink(key.index() as u32);
+        Some(self.entries.remove(key.index()).payload)
     }
 
     /// The timer's deadline and payload; `None` when the key is stale.
@@ -127,7 +126,7 @@ impl<T> Wheel<T> {
         let index = self.heads[FIRING];
         let generation = self.entries.get(index as usize)?.generation;
         self.unlink(index);
-        Some(Key { index, generation })
+        Some(Key::new(index, generation))
     }
 
     /// The tick at which [`Self::advance`] has something to do next: exact for what is due within
@@ -144,8 +143,8 @@ impl<T> Wheel<T> {
     }
 
     fn entry(&mut self, key: Key) -> Option<&mut Entry<T>> {
-        let entry = self.entries.get_mut(key.index as usize)?;
-        (entry.generation == key.generation).then_some(entry)
+        let entry = self.entries.get_mut(key.index())?;
+        (entry.generation.get() == key.generation()).then_some(entry)
     }
 
     fn list_for(&self, deadline: Tick) -> usize {

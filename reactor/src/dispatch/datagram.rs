@@ -4,6 +4,8 @@ use std::io;
 
 use crate::datagram::Received;
 use crate::id::Key;
+use crate::ledger::Scratch;
+use crate::offload::panic_message;
 use crate::registry::{DatagramProtocol, DatagramTransport, Registry};
 use crate::source::{Socket, Source};
 use crate::{CloseReason, Datagram, SocketId, TimerKey};
@@ -15,8 +17,11 @@ impl<App> Registry<App> {
         key: Key,
         socket: &mut Socket<App>,
         app: &mut App,
-        scratch: &mut [u8],
+        scratch: &mut Scratch,
     ) {
+        if socket.queue.is_closed() {
+            return;
+        }
         if socket.queue.open() {
             self.call_socket(key, socket, app, |protocol, transport, app| {
                 protocol.on_open(transport, app);
@@ -32,7 +37,13 @@ impl<App> Registry<App> {
         }
     }
 
-    fn receive(&mut self, key: Key, socket: &mut Socket<App>, app: &mut App, scratch: &mut [u8]) {
+    fn receive(
+        &mut self,
+        key: Key,
+        socket: &mut Socket<App>,
+        app: &mut App,
+        scratch: &mut Scratch,
+    ) {
         for _ in 0..self.ledger.limits.datagram_budget {
             if !socket.queue.can_receive() {
                 return;
@@ -100,13 +111,13 @@ impl<App> Registry<App> {
         let reason = match result {
             Ok(()) if told_to_close => CloseReason::Closed,
             Ok(()) => return,
-            Err(message) => {
+            Err(panic) => {
                 self.ledger.stats.panics += 1;
-                CloseReason::Panicked(message)
+                CloseReason::Panicked(panic_message(&*panic))
             }
         };
         if queue.retire() {
-            self.ledger.retired.push_back((key, reason));
+            self.ledger.retired.push_back((key, Box::new(reason)));
         }
     }
 

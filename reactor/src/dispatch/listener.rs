@@ -25,12 +25,17 @@ impl<App> Registry<App> {
             if !listener.can_accept() {
                 return;
             }
+            let rate = listener.rate;
             if let Some(Err(next)) = listener.rate.as_mut().map(|rate| rate.take(self.now())) {
                 return self.rest(key, listener, next - self.now());
             }
             match listener.socket.accept(&listener.stream) {
                 Ok((socket, peer)) => self.admit(listener, socket, peer, app),
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => listener.drained(),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    // Nobody came in for it.
+                    listener.rate = rate;
+                    listener.drained();
+                }
                 Err(error) if is_passing_accept_error(&error) => {
                     self.ledger.stats.accept_errors += 1;
                 }
@@ -54,18 +59,6 @@ impl<App> Registry<App> {
             self.ledger.stats.refused_full += 1;
             return;
         }
-        let protocol = match Self::guarded(|| (listener.factory)(&peer, app)) {
-            Ok(Some(protocol)) => protocol,
-            Ok(None) => {
-                self.ledger.stats.refused_by_factory += 1;
-                return;
-            }
-            Err(_) => {
-                self.ledger.stats.panics += 1;
-                self.ledger.stats.refused_by_factory += 1;
-                return;
-            }
-        };
         let counted = match (peer.ip(), self.ledger.limits.connections_per_address) {
             (Some(ip), Some(limit)) => {
                 if !self.by_address.enter(ip, limit) {
@@ -76,16 +69,39 @@ impl<App> Registry<App> {
             }
             _ => None,
         };
-        let origin = Origin::Accepted { counted: counted.is_some() };
-        let limits = Rc::clone(&listener.limits);
-        match self.add_stream(socket, peer, &origin, limits, protocol) {
-            Ok(_) => self.ledger.stats.accepted += 1,
-            // It could not be registered: the system is short of memory, or the slots are full.
-            Err(_) => {
-                self.ledger.stats.refused_full += 1;
-                counted.into_iter().for_each(|ip| self.by_address.leave(ip));
-            }
+        // Asked last: whoever is given a protocol is let in, and the program may count on its end.
+        if !self.admit_counted(listener, socket, peer, counted.is_some(), app) {
+            counted.into_iter().for_each(|ip| self.by_address.leave(ip));
         }
+    }
+
+    /// Asks the factory; whether there is a new connection.
+    fn admit_counted(
+        &mut self,
+        listener: &mut Listener<App>,
+        socket: StreamSocket,
+        peer: Address,
+        counted: bool,
+        app: &mut App,
+    ) -> bool {
+        let protocol = match Self::guarded(|| (listener.factory)(&peer, app)) {
+            Ok(Some(protocol)) => protocol,
+            refused => {
+                self.ledger.stats.panics += u64::from(refused.is_err());
+                self.ledger.stats.refused_by_factory += 1;
+                return false;
+            }
+        };
+        let limits = Rc::clone(&listener.limits);
+        let origin = Origin::Accepted { counted };
+        let added = self.add_stream(socket, peer, &origin, limits, protocol).is_ok();
+        if added {
+            self.ledger.stats.accepted += 1;
+        } else {
+            // It could not be registered: the system is short of memory, or the slots are full.
+            self.ledger.stats.refused_full += 1;
+        }
+        added
     }
 
     /// `accept` failed for a reason that the next call would meet again.
@@ -104,7 +120,9 @@ impl<App> Registry<App> {
             self.spare.restore();
         }
         self.rest(key, listener, self.ledger.limits.accept_rest);
-        self.resting.push(key);
+        if !self.resting.contains(&key) {
+            self.resting.push(key);
+        }
     }
 
     fn rest(&mut self, key: Key, listener: &mut Listener<App>, length: Duration) {

@@ -16,8 +16,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::Registry;
 use crate::id::{Key, Token};
+use crate::ledger::Scratch;
 use crate::net::Readiness;
-use crate::offload::panic_message;
 use crate::source::Source;
 
 pub(crate) use shutdown::Shutdown;
@@ -31,43 +31,33 @@ impl<App> Registry<App> {
         token: Token,
         readiness: Readiness,
         app: &mut App,
-        scratch: &mut [u8],
+        scratch: &mut Scratch,
     ) {
-        self.ledger.stats.events += 1;
-        if let Some((key, source)) = self.slots.take_token(token) {
-            self.handle_source(key, source, readiness, app, scratch);
-        } else {
-            self.handle_other_token(token, app);
+        match self.slots.take_token(token) {
+            Some((key, Source::Stream(mut connection))) => {
+                connection.stream.note_readiness(readiness);
+                self.handle_stream(key, &mut connection, app, scratch);
+                self.slots.put(key, Source::Stream(connection));
+            }
+            Some((key, other)) => self.handle_other_source(key, other, readiness, app, scratch),
+            None => self.handle_other_token(token, app),
         }
     }
 
-    /// Visits a source that stands on the ready list.
-    pub(crate) fn handle_ready(&mut self, key: Key, app: &mut App, scratch: &mut [u8]) {
-        let Some(mut source) = self.slots.take(key) else {
-            return;
-        };
-        match &mut source {
-            Source::Listener(listener) => listener.is_ready = false,
-            Source::Stream(connection) => connection.stream.unmake_ready(),
-            Source::Datagram(socket) => socket.queue.unmake_ready(),
-        }
-        self.handle_source(key, source, Readiness::default(), app, scratch);
-    }
-
-    /// The one exhaustive match over kinds of sources.
-    #[inline]
-    fn handle_source(
+    /// An event of what there are few of.
+    #[cold]
+    fn handle_other_source(
         &mut self,
         key: Key,
         mut source: Source<App>,
         readiness: Readiness,
         app: &mut App,
-        scratch: &mut [u8],
+        scratch: &mut Scratch,
     ) {
         match &mut source {
-            Source::Stream(connection) => {
-                connection.stream.note_readiness(readiness);
-                self.handle_stream(key, connection, app, scratch);
+            // It ended earlier in this batch of events.
+            Source::Datagram(socket) if socket.queue.is_closed() => {
+                self.ledger.stats.stale_events += 1;
             }
             Source::Datagram(socket) => {
                 socket.queue.note_readiness(readiness);
@@ -75,6 +65,27 @@ impl<App> Registry<App> {
             }
             Source::Listener(listener) => {
                 listener.note_readiness(readiness);
+                self.handle_listener(key, listener, app);
+            }
+            Source::Stream(_) => {}
+        }
+        self.slots.put(key, source);
+    }
+
+    /// Visits a source that stands on the ready list.
+    pub(crate) fn handle_ready(&mut self, key: Key, app: &mut App, scratch: &mut Scratch) {
+        let Some(mut source) = self.slots.take(key) else { return };
+        match &mut source {
+            Source::Stream(connection) => {
+                connection.stream.unmake_ready();
+                self.handle_stream_thoroughly(key, connection, app, scratch);
+            }
+            Source::Datagram(socket) => {
+                socket.queue.unmake_ready();
+                self.handle_socket(key, socket, app, scratch);
+            }
+            Source::Listener(listener) => {
+                listener.is_ready = false;
                 self.handle_listener(key, listener, app);
             }
         }
@@ -99,7 +110,7 @@ impl<App> Registry<App> {
 
     /// Calls what a user wrote. A panic ends what it was called for, and nothing else.
     #[inline]
-    pub(crate) fn guarded<R>(call: impl FnOnce() -> R) -> Result<R, String> {
-        catch_unwind(AssertUnwindSafe(call)).map_err(|panic| panic_message(&*panic))
+    pub(crate) fn guarded<R>(call: impl FnOnce() -> R) -> std::thread::Result<R> {
+        catch_unwind(AssertUnwindSafe(call))
     }
 }

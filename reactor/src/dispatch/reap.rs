@@ -2,6 +2,7 @@
 
 use crate::datagram::SocketClosed;
 use crate::id::Key;
+use crate::net::OwnedPath;
 use crate::registry::{Detached, Registry};
 use crate::source::{Connection, Socket, Source};
 use crate::{CloseReason, Closed, ConnectionId, SocketId};
@@ -19,9 +20,9 @@ impl<App> Registry<App> {
             };
             match self.slots.remove(key) {
                 Some(Source::Stream(connection)) => {
-                    self.bury_stream(key, *connection, reason, app);
+                    self.bury_stream(key, *connection, *reason, app);
                 }
-                Some(Source::Datagram(socket)) => self.bury_socket(key, *socket, reason, app),
+                Some(Source::Datagram(socket)) => self.bury_socket(key, *socket, *reason, app),
                 Some(Source::Listener(_)) | None => {}
             }
         }
@@ -38,7 +39,7 @@ impl<App> Registry<App> {
         reason: CloseReason,
         app: &mut App,
     ) {
-        let Connection { mut stream, mut protocol } = connection;
+        let Connection { mut stream, protocol } = connection;
         self.cancel_timers(stream.timers);
         stream.guard.take().and_then(|guard| guard.timer).map(|timer| self.wheel.cancel(timer));
         self.connections -= 1;
@@ -48,17 +49,23 @@ impl<App> Registry<App> {
         }
         let receiver = self.detaching.iter().position(|(detaching, _)| *detaching == key);
         let receiver = receiver.map(|at| self.detaching.swap_remove(at).1);
+        let path = self.client_paths.remove(&key);
         let (unsent, detached) = if receiver.is_some() {
+            path.into_iter().for_each(OwnedPath::keep);
             let (stream, unread, unsent) = stream.into_parts(&self.poller, &mut self.ledger);
             (0, Some(Detached { stream, unread, unsent }))
         } else {
             let unsent = stream.bury(&reason, &self.poller, &mut self.ledger);
-            drop(stream);
+            drop((path, stream));
             (unsent, None)
         };
         self.note_end(key, &peer, &reason, unsent);
         let closed = Closed { id: ConnectionId(key), peer, reason, unsent };
-        self.run_task(|registry| protocol.on_close(registry, &closed, app));
+        self.run_task(|registry| {
+            // Dropped in here: that is a user's code as well, and may panic.
+            let mut protocol = protocol;
+            protocol.on_close(registry, &closed, app);
+        });
         if let (Some(receiver), Some(detached)) = (receiver, detached) {
             self.run_task(|registry| receiver(detached, registry, app));
         }
@@ -71,11 +78,15 @@ impl<App> Registry<App> {
     }
 
     fn bury_socket(&mut self, key: Key, socket: Socket<App>, reason: CloseReason, app: &mut App) {
-        let Socket { mut queue, mut protocol } = socket;
+        let Socket { mut queue, protocol } = socket;
         self.cancel_timers(queue.timers);
         queue.bury(&self.poller);
         let closed = SocketClosed { id: SocketId(key), reason, unsent: queue.queued() };
         drop(queue);
-        self.run_task(|registry| protocol.on_close(registry, &closed, app));
+        self.run_task(|registry| {
+            // Dropped in here: that is a user's code as well, and may panic.
+            let mut protocol = protocol;
+            protocol.on_close(registry, &closed, app);
+        });
     }
 }

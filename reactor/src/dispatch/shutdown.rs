@@ -12,8 +12,9 @@ use std::time::{Duration, Instant};
 use crate::error::in_words;
 use crate::id::Key;
 use crate::registry::{Registry, Timed};
+use crate::slots::Found;
 use crate::source::Source;
-use crate::{Address, CloseReason, ConnectionId, ListenerId};
+use crate::{Address, CloseReason, ConnectionId, ListenerId, SocketId};
 
 pub(crate) enum Shutdown {
     Running,
@@ -21,8 +22,8 @@ pub(crate) enum Shutdown {
         began: Instant,
         /// Ends the grace.
         timer: Key,
-        /// Who has yet to be told.
-        untold: Vec<Key>,
+        /// Whether everybody has been told.
+        told: bool,
         report: ShutdownReport,
     },
 }
@@ -65,33 +66,48 @@ impl<App> Registry<App> {
             }
             return;
         }
-        let keys: Vec<Key> = self.slots.iter().map(|(key, _)| key).collect();
         let timer = self.wheel.insert(deadline, Timed::Shutdown);
         self.shutdown = Shutdown::Draining {
             began: self.now(),
             timer,
-            untold: keys,
+            told: false,
             report: ShutdownReport::default(),
         };
     }
 
-    /// Tells whoever has yet to be told, when no callback is on the stack.
+    /// Tells everybody, once, when no callback is on the stack. Whoever came between the decision and
+    /// now is told too, and afterwards nobody comes: there are no listeners any more.
     pub(crate) fn tell_of_shutdown(&mut self, app: &mut App) {
-        let Shutdown::Draining { untold, .. } = &mut self.shutdown else {
+        let Shutdown::Draining { told, .. } = &mut self.shutdown else {
             return;
         };
-        for key in std::mem::take(untold) {
-            // Between the decision and now it may have ended, which both calls see.
-            if self.remove_listener(ListenerId(key)).is_ok() {
-                continue;
-            }
-            self.call_by_key(key, app, |protocol, transport, app| {
-                protocol.on_shutdown(transport, app);
-            });
-            self.call_socket_by_key(key, app, |protocol, socket, app| {
-                protocol.on_shutdown(socket, app);
-            });
+        if std::mem::replace(told, true) {
+            return;
         }
+        let keys: Vec<Key> = self.slots.iter().map(|(key, _)| key).collect();
+        for key in keys {
+            self.tell_one(key, app);
+        }
+    }
+
+    fn tell_one(&mut self, key: Key, app: &mut App) {
+        // It may have ended meanwhile, which all of these see.
+        if self.remove_listener(ListenerId(key)).is_ok() {
+            return;
+        }
+        if let Found::Here(source) = self.slots.find(key)
+            && source.is_opening()
+        {
+            // Its protocol has not heard that it is open, and need not hear that it may not be.
+            let _ = self.close(ConnectionId(key)).or_else(|_| self.close_socket(SocketId(key)));
+            return;
+        }
+        self.call_by_key(key, app, |protocol, transport, app| {
+            protocol.on_shutdown(transport, app);
+        });
+        self.call_socket_by_key(key, app, |protocol, socket, app| {
+            protocol.on_shutdown(socket, app);
+        });
     }
 
     /// The grace is over: whatever is still there is cut off.
@@ -107,7 +123,7 @@ impl<App> Registry<App> {
                 Source::Listener(_) => false,
             };
             if ended {
-                self.ledger.retired.push_back((key, CloseReason::Shutdown));
+                self.ledger.retired.push_back((key, Box::new(CloseReason::Shutdown)));
             }
             self.slots.put(key, source);
         }
@@ -118,12 +134,11 @@ impl<App> Registry<App> {
         if self.slots.len() > 0 {
             return None;
         }
-        let Shutdown::Draining { began, timer, untold, report } =
+        let Shutdown::Draining { began, timer, report, .. } =
             std::mem::replace(&mut self.shutdown, Shutdown::Running)
         else {
             return None;
         };
-        debug_assert!(untold.is_empty(), "they were told before they ended");
         self.wheel.cancel(timer);
         Some(ShutdownReport { took: self.ledger.clock.refresh() - began, ..report })
     }
@@ -138,7 +153,7 @@ impl Shutdown {
     pub(crate) fn has_work(&self, registered: usize) -> bool {
         match self {
             Self::Running => false,
-            Self::Draining { untold, .. } => !untold.is_empty() || registered == 0,
+            Self::Draining { told, .. } => !told || registered == 0,
         }
     }
 

@@ -3,23 +3,48 @@
 use std::ops::ControlFlow;
 
 use crate::id::Key;
-use crate::registry::{Order, Protocol, Registry, SentFile, Timed, Transport};
+use crate::ledger::{SMALL, Scratch};
+use crate::offload::panic_message;
+use crate::registry::{Order, Outcome, Protocol, Registry, SentFile, Timed, Transport};
 use crate::source::{Connection, Source};
-use crate::stream::{Flushed, Received, Step, Stream};
+use crate::stream::{Flushed, Intake, Received, Step, Stream};
 use crate::{CloseReason, ConnectionId, Input, TimerKey};
-
-/// What a read is charged against the budget at the least: its system call costs as much.
-const LEAST_CHARGE: usize = 1024;
 
 impl<App> Registry<App> {
     /// Does for a connection what there is to do now: an event came, or it stood on the ready list.
-    #[inline]
+    ///
+    /// A connection in full swing, with nothing queued and nothing asked of it, takes the short way:
+    /// one read, one callback, one write.
+    #[inline(always)]
     pub(super) fn handle_stream(
         &mut self,
         key: Key,
         connection: &mut Connection<App>,
         app: &mut App,
-        scratch: &mut [u8],
+        scratch: &mut Scratch,
+    ) {
+        if connection.stream.is_flowing() {
+            if let Step::Break(reason) = self.read_once(key, connection, app, scratch) {
+                return self.retire_stream(key, &mut connection.stream, reason);
+            }
+            if connection.stream.is_drained() {
+                return;
+            }
+        } else if connection.stream.is_closed() {
+            // It ended earlier in this batch of events.
+            self.ledger.stats.stale_events += 1;
+            return;
+        }
+        self.handle_stream_thoroughly(key, connection, app, scratch);
+    }
+
+    #[cold]
+    pub(super) fn handle_stream_thoroughly(
+        &mut self,
+        key: Key,
+        connection: &mut Connection<App>,
+        app: &mut App,
+        scratch: &mut Scratch,
     ) {
         let step = self.drive(key, connection, app, scratch);
         self.finish(key, &mut connection.stream, step);
@@ -30,15 +55,15 @@ impl<App> Registry<App> {
         key: Key,
         connection: &mut Connection<App>,
         app: &mut App,
-        scratch: &mut [u8],
+        scratch: &mut Scratch,
     ) -> Step {
-        if !connection.stream.is_listening() && !self.begin(key, connection, app)? {
+        if !self.begin(key, connection, app)? {
             return Step::Continue(());
         }
         if connection.stream.can_flush() {
             self.flush_stream(key, connection, app)?;
         }
-        while connection.stream.take_offer() {
+        if connection.stream.take_offer() {
             self.offer(key, connection, app)?;
         }
         self.read(key, connection, app, scratch)
@@ -48,23 +73,30 @@ impl<App> Registry<App> {
     #[inline]
     pub(crate) fn finish(&mut self, key: Key, stream: &mut Stream, step: Step) {
         if let ControlFlow::Break(reason) = step {
-            self.retire_stream(key, stream, reason);
-        } else if stream.take_guard_note() {
+            return self.retire_stream(key, stream, reason);
+        }
+        if stream.take_guard_note() {
             self.arm_guard(key, stream);
+        }
+        // Where only `WouldBlock` re-arms the poller, a short write must be followed by another.
+        if stream.can_flush() {
+            stream.make_ready(key, &mut self.ledger);
         }
     }
 
     // ── opening ─────────────────────────────────────────────────────────────────────────────
 
     /// Takes a connection that is not open to where it is; `false` if there is nothing to do yet.
-    #[cold]
     fn begin(&mut self, key: Key, connection: &mut Connection<App>, app: &mut App) -> Step<bool> {
         let stream = &mut connection.stream;
         if stream.is_closed() {
             return Step::Continue(false);
         }
-        if stream.is_connecting() && !stream.finish_connecting(&self.ledger)? {
-            return Step::Continue(false);
+        if stream.is_connecting() {
+            if !stream.finish_connecting(&self.ledger)? {
+                return Step::Continue(false);
+            }
+            stream.settle()?;
         }
         if connection.stream.is_opening() {
             let after = connection.stream.open();
@@ -84,37 +116,57 @@ impl<App> Registry<App> {
 
     // ── reading ─────────────────────────────────────────────────────────────────────────────
 
-    /// Reads until the socket is empty, somebody holds it, or the budget is used up.
-    #[inline]
+    /// Reads until the socket is empty, somebody holds it, or the budget is used up: then what is
+    /// left waits for the next turn, and no event would remind us of it.
     fn read(
         &mut self,
         key: Key,
         connection: &mut Connection<App>,
         app: &mut App,
-        scratch: &mut [u8],
+        scratch: &mut Scratch,
     ) -> Step {
-        let mut budget = self.ledger.limits.read_budget;
-        while connection.stream.can_receive() {
-            if budget == 0 {
-                connection.stream.make_ready(key, &mut self.ledger);
-                break;
+        // Counted in reads, not in bytes: a system call costs as much as what it brings.
+        for _ in 0..self.ledger.reads_a_turn {
+            match connection.stream.intake() {
+                Some(Intake::Deliver) => self.read_once(key, connection, app, scratch)?,
+                Some(Intake::Discard) => self.discard_once(connection, scratch)?,
+                None => return Step::Continue(()),
             }
-            match connection.stream.receive(scratch, &mut self.ledger)? {
-                Received::Bytes(length) => {
-                    budget = budget.saturating_sub(length.max(LEAST_CHARGE));
-                    if connection.stream.is_listening() {
-                        self.deliver(key, connection, app, &scratch[..length])?;
-                    }
-                }
-                Received::End => self.handle_end(key, connection, app)?,
-                Received::Nothing => budget = budget.saturating_sub(LEAST_CHARGE),
-            }
+        }
+        if connection.stream.intake().is_some() {
+            connection.stream.make_ready(key, &mut self.ledger);
         }
         Step::Continue(())
     }
 
+    /// One read, for the protocol.
+    #[inline(always)]
+    fn read_once(
+        &mut self,
+        key: Key,
+        connection: &mut Connection<App>,
+        app: &mut App,
+        scratch: &mut Scratch,
+    ) -> Step {
+        match connection.stream.receive(scratch, &mut self.ledger)? {
+            Received::Bytes(length) => self.deliver(key, connection, app, &scratch[..length]),
+            // The end comes last: whoever took over, or was resumed, is first offered what is left.
+            Received::End if connection.stream.take_offer() => self.offer(key, connection, app),
+            Received::End => self.handle_end(key, connection, app),
+            Received::Nothing => Step::Continue(()),
+        }
+    }
+
+    /// One read, to have it out of the way: the connection is closing.
+    fn discard_once(&mut self, connection: &mut Connection<App>, scratch: &mut Scratch) -> Step {
+        if let Received::End = connection.stream.receive(scratch, &mut self.ledger)? {
+            connection.stream.peer_ended(&self.ledger)?;
+        }
+        connection.stream.settle()
+    }
+
     /// Offers fresh bytes to the protocol, behind what it has left before.
-    #[inline]
+    #[inline(always)]
     fn deliver(
         &mut self,
         key: Key,
@@ -126,14 +178,13 @@ impl<App> Registry<App> {
             connection.stream.inbox.append(fresh);
             return self.offer(key, connection, app);
         }
-        let mut input = Input::new(fresh);
-        let step = self.call(key, connection, app, |protocol, transport, app| {
+        self.call(key, connection, app, |protocol, transport, app| {
+            let mut input = Input::new(fresh);
             protocol.on_data(transport, &mut input, app);
-        });
-        if !input.is_empty() {
-            connection.stream.inbox.keep(&input);
-        }
-        step
+            if !input.is_empty() {
+                transport.keep(&input);
+            }
+        })
     }
 
     /// Offers what is in the inbox.
@@ -145,11 +196,13 @@ impl<App> Registry<App> {
         });
         let left = input.len();
         connection.stream.inbox.give_back(bytes, left);
-        step
+        step?;
+        connection.stream.check_inbox()
     }
 
+    #[cold]
     fn handle_end(&mut self, key: Key, connection: &mut Connection<App>, app: &mut App) -> Step {
-        if !connection.stream.peer_ended()? {
+        if !connection.stream.peer_ended(&self.ledger)? {
             return connection.stream.settle();
         }
         self.call(key, connection, app, |protocol, transport, app| {
@@ -170,7 +223,7 @@ impl<App> Registry<App> {
         connection.stream.untouch();
         if !connection.stream.is_closed() {
             let step = self.flush_stream(key, &mut connection, app);
-            if connection.stream.can_receive() {
+            if connection.stream.intake().is_some() {
                 connection.stream.make_ready(key, &mut self.ledger);
             }
             self.finish(key, &mut connection.stream, step);
@@ -182,6 +235,9 @@ impl<App> Registry<App> {
     fn flush_stream(&mut self, key: Key, connection: &mut Connection<App>, app: &mut App) -> Step {
         let mut budget = self.ledger.limits.write_budget;
         while let Flushed::File(piece) = connection.stream.flush(&mut budget, &mut self.ledger)? {
+            if !connection.stream.can_be_called() {
+                continue;
+            }
             let sent = SentFile {
                 requested: piece.sent + piece.remaining,
                 sent: piece.sent,
@@ -209,7 +265,7 @@ impl<App> Registry<App> {
 
     /// Calls the protocol, then does what the call has brought about: sends what it wrote, obeys
     /// what it was told by its id, hands over to its successor.
-    #[inline]
+    #[inline(always)]
     pub(super) fn call(
         &mut self,
         key: Key,
@@ -218,57 +274,72 @@ impl<App> Registry<App> {
         call: impl FnOnce(&mut dyn Protocol<App>, &mut Transport<'_, App>, &mut App),
     ) -> Step {
         let Connection { stream, protocol } = connection;
-        self.ledger.sealed = false;
+        if !stream.is_open() {
+            self.ledger.attention = true;
+            if !stream.can_write() {
+                self.ledger.seal();
+            }
+        }
         let mut transport = Transport::new(ConnectionId(key), stream, self);
         let result = Self::guarded(|| call(&mut **protocol, &mut transport, app));
-        let (replacement, ended) = transport.into_outcome();
-        if result.is_err() || ended.is_some() || replacement.is_some() || !self.orders.is_empty() {
-            self.handle_outcome(key, connection, app, result, replacement, ended)?;
+        if let Err(panic) = result {
+            self.ledger.stats.panics += 1;
+            return self.cut(Box::new(CloseReason::Panicked(panic_message(&*panic))));
         }
-        connection.stream.uncork(&mut self.ledger)?;
-        connection.stream.settle()
+        if self.ledger.attention {
+            return self.attend(key, connection, app);
+        }
+        self.ledger.cork_limit = SMALL;
+        connection.stream.uncork(&mut self.ledger)
     }
 
+    /// The callback has done more than write, or the connection is in another state than open.
     #[cold]
-    fn handle_outcome(
-        &mut self,
-        key: Key,
-        connection: &mut Connection<App>,
-        app: &mut App,
-        result: Result<(), String>,
-        replacement: Option<Box<dyn Protocol<App>>>,
-        ended: Option<CloseReason>,
-    ) -> Step {
-        if let Err(message) = result {
-            self.ledger.stats.panics += 1;
-            return self.cut(CloseReason::Panicked(message));
-        }
-        if let Some(reason) = ended {
-            return self.cut(reason);
-        }
+    fn attend(&mut self, key: Key, connection: &mut Connection<App>, app: &mut App) -> Step {
+        let successor = match self.outcome.take() {
+            Some(Outcome::Ended(reason)) => return self.cut(reason),
+            Some(Outcome::Replaced(protocol)) => Some(protocol),
+            None => None,
+        };
+        // Taken first: what this connection was told must not be left to the next if a write fails.
+        let orders = std::mem::take(&mut self.orders);
+        self.ledger.unseal();
         connection.stream.uncork(&mut self.ledger)?;
-        for order in std::mem::take(&mut self.orders) {
+        for order in orders {
             self.obey(key, connection, &order);
         }
-        if let Some(protocol) = replacement
+        if let Some(protocol) = successor
             && !connection.stream.is_closed()
         {
-            connection.protocol = protocol;
+            let predecessor = std::mem::replace(&mut connection.protocol, protocol);
+            // Dropping it is a user's code as well, and may panic.
+            self.run_task(|_| drop(predecessor));
+            if !connection.stream.can_be_called() {
+                return connection.stream.settle();
+            }
             connection.stream.offer_again();
             connection.stream.make_ready(key, &mut self.ledger);
             return self.announce(key, connection, app);
         }
+        connection.stream.check_inbox()?;
+        connection.stream.settle()?;
+        if connection.stream.take_guard_note() {
+            self.arm_guard(key, &mut connection.stream);
+        }
         Step::Continue(())
     }
 
-    /// The callback has ended its connection: what it wrote and was told is void.
-    fn cut(&mut self, reason: CloseReason) -> Step {
+    /// The callback has ended its connection: what it wrote, decided and was told is void.
+    #[cold]
+    fn cut(&mut self, reason: Box<CloseReason>) -> Step {
         self.ledger.cork.clear();
+        self.ledger.unseal();
         self.orders.clear();
+        self.outcome = None;
         Step::Break(reason)
     }
 
-    /// Calls one callback of a connection that is in its slot, if it is open.
+    /// Calls one callback of a connection that is in its slot, if it is open and not closing.
     pub(super) fn call_by_key(
         &mut self,
         key: Key,
@@ -281,8 +352,12 @@ impl<App> Registry<App> {
         let Source::Stream(mut connection) = source else {
             return self.slots.put(key, source);
         };
-        if !connection.stream.is_closed() {
+        if connection.stream.can_be_called() {
             let step = self.call(key, &mut connection, app, call);
+            // It may have been closed, and what was not read so far has to be out of the way.
+            if connection.stream.intake().is_some() {
+                connection.stream.make_ready(key, &mut self.ledger);
+            }
             self.finish(key, &mut connection.stream, step);
         }
         self.slots.put(key, Source::Stream(connection));
@@ -299,14 +374,19 @@ impl<App> Registry<App> {
 
     /// Notes that a connection has ended: it is told, and removed, at the end of the turn.
     #[cold]
-    pub(crate) fn retire_stream(&mut self, key: Key, stream: &mut Stream, reason: CloseReason) {
+    pub(crate) fn retire_stream(
+        &mut self,
+        key: Key,
+        stream: &mut Stream,
+        reason: Box<CloseReason>,
+    ) {
         if stream.retire() {
             self.ledger.retired.push_back((key, reason));
         }
     }
 
     /// As [`Self::retire_stream`], for a connection in its slot.
-    pub(crate) fn retire_stream_by_key(&mut self, key: Key, reason: CloseReason) {
+    pub(crate) fn retire_stream_by_key(&mut self, key: Key, reason: Box<CloseReason>) {
         if let Some(Source::Stream(mut connection)) = self.slots.take(key) {
             self.retire_stream(key, &mut connection.stream, reason);
             self.slots.put(key, Source::Stream(connection));

@@ -6,9 +6,9 @@ use crate::handle::Message;
 use crate::registry::Registry;
 
 impl<App> Registry<App> {
-    /// Runs what was deferred before this turn, and messages up to the budget.
+    /// Runs what was deferred before this turn, and messages, each up to the budget.
     pub(crate) fn run_tasks(&mut self, app: &mut App) {
-        for _ in 0..self.deferred.len() {
+        for _ in 0..self.deferred.len().min(self.ledger.limits.task_budget) {
             let Some(task) = self.deferred.pop_front() else {
                 break;
             };

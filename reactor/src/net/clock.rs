@@ -31,9 +31,12 @@ impl Clock {
         to_tick(self.now - self.epoch)
     }
 
-    /// The first tick at which `after` from now has passed entirely; a delay too long to count is
-    /// the last tick there is.
+    /// The first tick at which `after` from now has passed entirely; no delay is the present tick,
+    /// and one too long to count the last there is.
     pub(crate) fn tick_after(&self, after: Duration) -> Tick {
+        if after.is_zero() {
+            return self.tick();
+        }
         (self.now - self.epoch)
             .checked_add(after)
             .and_then(|sum| sum.checked_add(Duration::from_nanos(999_999)))
@@ -56,10 +59,13 @@ mod tests {
 
     #[test]
     fn a_delay_is_rounded_up_and_never_overflows() {
-        let clock = Clock::new();
+        let mut clock = Clock::new();
         assert_eq!(clock.tick_after(Duration::ZERO), 0);
         assert_eq!(clock.tick_after(Duration::from_nanos(1)), 1);
         assert_eq!(clock.tick_after(Duration::from_millis(7)), 7);
         assert_eq!(clock.tick_after(Duration::MAX), Tick::MAX);
+        clock.now += Duration::from_micros(7_500);
+        assert_eq!(clock.tick_after(Duration::ZERO), clock.tick());
+        assert_eq!(clock.tick_after(Duration::from_micros(500)), 8);
     }
 }

@@ -23,7 +23,7 @@ mod os;
 
 pub(crate) use clock::Clock;
 pub(crate) use os::{
-    DatagramSocket, Events, ListenerSocket, Poller, SHORT_READ_DRAINS, SpareDescriptor,
+    DatagramSocket, Events, ListenerSocket, OwnedPath, Poller, SHORT_READ_DRAINS, SpareDescriptor,
     StreamSocket, Waker, is_out_of_descriptors, is_passing_accept_error,
 };
 pub use os::{StdDatagram, StdListener, StdStream};

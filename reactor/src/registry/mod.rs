@@ -9,9 +9,10 @@ mod socket;
 mod timers;
 mod transport;
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::fmt;
 use std::io;
+use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -23,7 +24,7 @@ use crate::dispatch::Shutdown;
 use crate::handle::{Handle, Mailbox, Message};
 use crate::id::Key;
 use crate::ledger::Ledger;
-use crate::net::{Poller, SpareDescriptor, StdDatagram, StdListener};
+use crate::net::{OwnedPath, Poller, SpareDescriptor, StdDatagram, StdListener};
 use crate::offload::{Job, Pool, panic_message};
 use crate::slots::{Found, Slots};
 use crate::source::{Connection, Source};
@@ -36,6 +37,7 @@ use crate::{
 pub use protocol::{DatagramProtocol, Protocol, SentFile};
 pub use socket::DatagramTransport;
 pub(crate) use timers::Timed;
+pub(crate) use transport::Outcome;
 pub use transport::{Detached, Transport};
 
 /// A closure that runs on the loop, later in this turn or in the next.
@@ -61,8 +63,12 @@ pub struct Registry<App> {
     pub(crate) deferred: VecDeque<Task<App>>,
     /// What the running connection was told by its id, to be done after its callback.
     pub(crate) orders: Vec<Order>,
+    /// What the running callback has decided for its connection.
+    pub(crate) outcome: Option<Outcome<App>>,
     pub(crate) connections: usize,
     pub(crate) by_address: ByAddress,
+    /// The paths from which Unix connections were made: few, if any.
+    pub(crate) client_paths: HashMap<Key, OwnedPath>,
     pub(crate) spare: SpareDescriptor,
     /// Listeners that rest until a descriptor is freed, or their timer fires.
     pub(crate) resting: Vec<Key>,
@@ -76,6 +82,7 @@ pub struct Registry<App> {
 
 /// What the running connection was told by its id.
 pub(crate) enum Order {
+    End,
     Close,
     Abort,
     Pause,
@@ -97,8 +104,10 @@ impl<App> Registry<App> {
             has_mail: false,
             deferred: VecDeque::new(),
             orders: Vec::new(),
+            outcome: None,
             connections: 0,
             by_address: ByAddress::default(),
+            client_paths: HashMap::new(),
             spare: SpareDescriptor::new(),
             resting: Vec::new(),
             detaching: Vec::new(),
@@ -142,22 +151,32 @@ impl<App> Registry<App> {
                 if !stream.can_write() {
                     return Err(SendError::Closing(bytes));
                 }
-                let refused = (!stream.has_room_for(&bytes, ledger)).then(|| bytes.clone());
-                if let std::ops::ControlFlow::Break(reason) = stream.enqueue(bytes, ledger) {
+                if let ControlFlow::Break(reason) = stream.check_room_for(&bytes, ledger) {
                     self.retire_stream_by_key(id.0, reason);
-                    return refused.map_or(Ok(()), |bytes| Err(SendError::Full(bytes)));
+                    return Err(SendError::Full(bytes));
                 }
+                stream.enqueue(bytes, ledger);
                 stream.touch(id.0, ledger);
                 Ok(())
             }
             // It is its own callback that calls: the bytes join what it has written.
-            Found::Running if ledger.sealed => Err(SendError::Closing(bytes)),
+            Found::Running if ledger.is_sealed() => Err(SendError::Closing(bytes)),
             Found::Running => {
                 ledger.cork.extend_from_slice(&bytes);
                 Ok(())
             }
             _ => Err(SendError::Stale(bytes)),
         }
+    }
+
+    /// Sends no more on a connection, as [`Transport::end`] does: FIN follows what is queued, and the
+    /// peer may go on.
+    ///
+    /// # Errors
+    ///
+    /// If it has ended.
+    pub fn end(&mut self, id: ConnectionId) -> Result<(), Stale> {
+        self.order(id, Order::End)
     }
 
     /// Closes a connection gracefully, as [`Transport::close`] does.
@@ -200,6 +219,7 @@ impl<App> Registry<App> {
         match self.slots.find(id.0) {
             Found::Here(Source::Stream(connection)) if !connection.stream.is_closed() => {}
             Found::Running => {
+                self.ledger.attention = true;
                 self.orders.push(order);
                 return Ok(());
             }
@@ -217,17 +237,37 @@ impl<App> Registry<App> {
     pub(crate) fn obey(&mut self, key: Key, connection: &mut Connection<App>, order: &Order) {
         let stream = &mut connection.stream;
         match order {
+            Order::End => {
+                stream.end(&self.ledger);
+                stream.touch(key, &mut self.ledger);
+            }
             Order::Close => {
                 stream.close(&self.ledger);
                 stream.touch(key, &mut self.ledger);
             }
-            Order::Abort => self.retire_stream(key, stream, CloseReason::Aborted),
+            Order::Abort => self.retire_stream(key, stream, Box::new(CloseReason::Aborted)),
             Order::Pause => stream.pause(),
             Order::Resume => {
                 if stream.resume() {
                     stream.make_ready(key, &mut self.ledger);
                 }
             }
+        }
+    }
+
+    /// Bytes queued for a connection because the system has not taken them yet. While they are above
+    /// [`outbox_high`](crate::StreamLimits::outbox_high), a proxy pauses the other side, and resumes it
+    /// in [`on_drain`](Protocol::on_drain).
+    ///
+    /// # Errors
+    ///
+    /// If it has ended, or is running the callback that calls (ask its [`Transport`] there).
+    pub fn queued_bytes(&mut self, id: ConnectionId) -> Result<usize, Stale> {
+        match self.slots.find(id.0) {
+            Found::Here(Source::Stream(connection)) if !connection.stream.is_closed() => {
+                Ok(connection.stream.queued_bytes())
+            }
+            _ => Err(Stale),
         }
     }
 
@@ -271,7 +311,7 @@ impl<App> Registry<App> {
         match self.slots.find(id.0) {
             Found::Here(Source::Datagram(socket)) if !socket.queue.is_closed() => {
                 if socket.queue.retire() {
-                    self.ledger.retired.push_back((id.0, CloseReason::Closed));
+                    self.ledger.retired.push_back((id.0, Box::new(CloseReason::Closed)));
                 }
                 Ok(())
             }
@@ -308,7 +348,9 @@ impl<App> Registry<App> {
     /// is full and the datagram was dropped, or what the system says.
     pub fn send_to(&mut self, id: SocketId, bytes: &[u8], to: Option<&Address>) -> io::Result<()> {
         match self.slots.find(id.0) {
-            Found::Here(Source::Datagram(socket)) => socket.queue.send(bytes, to, &mut self.ledger),
+            Found::Here(Source::Datagram(socket)) if !socket.queue.is_closed() => {
+                socket.queue.send(bytes, to, &mut self.ledger)
+            }
             _ => Err(io::ErrorKind::NotFound.into()),
         }
     }

@@ -128,17 +128,14 @@ impl<App> Registry<App> {
     ) -> Result<ConnectionId, OpenError> {
         self.refuse_while_shutting_down(&address)?;
         self.refuse_when_full(&address)?;
-        let socket = StreamSocket::connect(&address, options).map_err(|error| {
-            if error.kind() == io::ErrorKind::Unsupported {
-                OpenError::Unsupported(address.clone(), "there are no such connections")
-            } else {
-                OpenError::new(&address, error)
-            }
-        })?;
+        let (socket, path) = StreamSocket::connect(&address, options)?;
         self.ledger.stats.connects += 1;
         let limits = Rc::new(options.limits.clone());
-        self.add_stream(socket, address, &Origin::Connecting, limits, Box::new(protocol))
-            .map_err(|(_, error)| error)
+        let id = self
+            .add_stream(socket, address, &Origin::Connecting, limits, Box::new(protocol))
+            .map_err(|(_, error)| error)?;
+        path.and_then(|path| self.client_paths.insert(id.0, path));
+        Ok(id)
     }
 
     /// Runs a protocol on a stream that was opened elsewhere. Its [`on_open`](Protocol::on_open) is

@@ -57,7 +57,8 @@ pub trait Protocol<App> {
         let _ = (transport, app);
     }
 
-    /// A file given to [`send_file`](Transport::send_file) has been handed to the system.
+    /// A file given to [`send_file`](Transport::send_file) has been handed to the system. It does not
+    /// come once the connection is closing: then [`Closed::unsent`] tells whether everything left.
     fn on_file_sent(&mut self, transport: &mut Transport<'_, App>, file: SentFile, app: &mut App) {
         let _ = (transport, file, app);
     }

@@ -105,7 +105,7 @@ impl<'a, App> DatagramTransport<'a, App> {
     /// [`on_close`](crate::DatagramProtocol::on_close).
     pub fn close(&mut self) {
         if self.queue.retire() {
-            self.registry.ledger.retired.push_back((self.id.0, CloseReason::Closed));
+            self.registry.ledger.retired.push_back((self.id.0, Box::new(CloseReason::Closed)));
         }
     }
 }

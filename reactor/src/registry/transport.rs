@@ -10,7 +10,7 @@ use bytes::Bytes;
 use super::{Protocol, Registry};
 use crate::net::StdStream;
 use crate::outbox::FilePiece;
-use crate::stream::{Step, Stream};
+use crate::stream::{Step, Stream, ended};
 use crate::{Address, CloseReason, ConnectionId, StreamLimits, TimerKey};
 
 /// One connection, lent to its protocol for the time of a callback.
@@ -18,10 +18,14 @@ pub struct Transport<'a, App> {
     id: ConnectionId,
     stream: &'a mut Stream,
     registry: &'a mut Registry<App>,
-    /// The protocol that is to take over.
-    replacement: Option<Box<dyn Protocol<App>>>,
-    /// Why the connection ended, if it did during this callback.
-    ended: Option<CloseReason>,
+}
+
+/// What a callback has decided for its connection.
+pub(crate) enum Outcome<App> {
+    /// Another protocol takes over.
+    Replaced(Box<dyn Protocol<App>>),
+    /// The connection has ended.
+    Ended(Box<CloseReason>),
 }
 
 /// A connection's socket, taken out of the loop with [`Transport::detach`].
@@ -42,13 +46,7 @@ impl<'a, App> Transport<'a, App> {
         stream: &'a mut Stream,
         registry: &'a mut Registry<App>,
     ) -> Self {
-        Self { id, stream, registry, replacement: None, ended: None }
-    }
-
-    /// What the callback has left to be done: the protocol that takes over, and why it ended.
-    #[inline]
-    pub(crate) fn into_outcome(self) -> (Option<Box<dyn Protocol<App>>>, Option<CloseReason>) {
-        (self.replacement, self.ended)
+        Self { id, stream, registry }
     }
 
     /// This connection's id: keep it to reach the connection from elsewhere.
@@ -140,7 +138,7 @@ impl<'a, App> Transport<'a, App> {
     /// Sends no more: FIN follows what is queued. The peer may go on sending, and is read.
     pub fn end(&mut self) {
         self.uncork();
-        self.stream.end();
+        self.stream.end(&self.registry.ledger);
     }
 
     /// Closes gracefully: what is queued is sent, then FIN; what the peer still sends is thrown away
@@ -154,8 +152,8 @@ impl<'a, App> Transport<'a, App> {
     /// Resets the connection: RST at once, and what is queued is lost.
     pub fn abort(&mut self) {
         self.registry.ledger.cork.clear();
-        self.registry.ledger.sealed = true;
-        self.note(Step::Break(CloseReason::Aborted));
+        self.registry.ledger.seal();
+        self.note(ended(CloseReason::Aborted));
     }
 
     /// Takes the socket out of the loop, and hands it to `receiver` at the end of the turn, after
@@ -165,9 +163,9 @@ impl<'a, App> Transport<'a, App> {
         receiver: impl FnOnce(Detached, &mut Registry<App>, &mut App) + 'static,
     ) {
         self.uncork();
-        if self.ended.is_none() {
+        if !self.has_ended() {
             self.registry.detaching.push((self.id.0, Box::new(receiver)));
-            self.note(Step::Break(CloseReason::Detached));
+            self.note(ended(CloseReason::Detached));
         }
     }
 
@@ -176,7 +174,9 @@ impl<'a, App> Transport<'a, App> {
     /// Hands the connection to another protocol when this callback returns: its `on_open` is called,
     /// and what this one leaves unconsumed is offered to it. This one is dropped without `on_close`.
     pub fn replace(&mut self, protocol: impl Protocol<App> + 'static) {
-        self.replacement = Some(Box::new(protocol));
+        if !self.has_ended() {
+            self.decide(Outcome::Replaced(Box::new(protocol)));
+        }
     }
 
     /// Has [`on_timer`](Protocol::on_timer) called after a delay. A key that is set already moves.
@@ -184,7 +184,7 @@ impl<'a, App> Transport<'a, App> {
     pub fn set_timer(&mut self, key: TimerKey, after: Duration) {
         let set = self.registry.set_source_timer(self.id.0, &mut self.stream.timers, key, after);
         if set.is_err() {
-            self.note(Step::Break(CloseReason::TimersFull));
+            self.note(ended(CloseReason::TimersFull));
         }
     }
 
@@ -202,6 +202,7 @@ impl<'a, App> Transport<'a, App> {
     /// Changes the limits of this connection alone: after a login, say.
     pub fn set_limits(&mut self, limits: StreamLimits) {
         self.stream.set_limits(limits);
+        self.registry.ledger.attention = true;
     }
 
     /// Sets the socket's options anew.
@@ -213,22 +214,43 @@ impl<'a, App> Transport<'a, App> {
         self.stream.socket().apply(options)
     }
 
+    /// Keeps what the protocol has not consumed of a fresh read.
+    #[cold]
+    pub(crate) fn keep(&mut self, rest: &[u8]) {
+        self.stream.inbox.keep(rest);
+        self.registry.ledger.attention = true;
+    }
+
     /// What the callback has written so far goes out, or is queued, before the state changes.
     fn uncork(&mut self) {
         let step = self.stream.uncork(&mut self.registry.ledger);
-        self.registry.ledger.sealed = true;
+        self.registry.ledger.seal();
         self.note(step);
     }
 
     /// Remembers the first reason for which the connection ended.
     #[inline]
     fn note(&mut self, step: Step) {
-        if let Step::Break(reason) = step
-            && self.ended.is_none()
-        {
-            self.registry.ledger.sealed = true;
-            self.ended = Some(reason);
+        if let Step::Break(reason) = step {
+            self.note_end(reason);
         }
+    }
+
+    #[cold]
+    fn note_end(&mut self, reason: Box<CloseReason>) {
+        if !self.has_ended() {
+            self.registry.ledger.seal();
+            self.decide(Outcome::Ended(reason));
+        }
+    }
+
+    fn decide(&mut self, outcome: Outcome<App>) {
+        self.registry.outcome = Some(outcome);
+        self.registry.ledger.attention = true;
+    }
+
+    fn has_ended(&self) -> bool {
+        matches!(self.registry.outcome, Some(Outcome::Ended(_)))
     }
 }
 

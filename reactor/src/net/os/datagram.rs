@@ -1,6 +1,7 @@
 //! Datagram sockets: UDP or, where there are such, Unix.
 
 use std::io;
+use std::net::SocketAddr;
 
 use socket2::{SockRef, Type};
 
@@ -13,8 +14,9 @@ pub(crate) enum DatagramSocket {
     Udp(mio::net::UdpSocket),
     #[cfg(unix)]
     Unix {
-        socket: mio::net::UnixDatagram,
+        /// Dropped first: while the socket is open nobody can take its path for stale.
         path: Option<super::listener::unix::OwnedPath>,
+        socket: mio::net::UnixDatagram,
     },
 }
 
@@ -45,9 +47,7 @@ impl From<std::os::unix::net::UnixDatagram> for StdDatagram {
 impl DatagramSocket {
     pub(crate) fn open(address: &Address, options: &DatagramOptions) -> Result<Self, OpenError> {
         match address {
-            Address::Ip(local) => {
-                Self::open_udp(local, options).map_err(|error| OpenError::new(address, error))
-            }
+            Address::Ip(local) => Self::open_udp(address, local, options),
             #[cfg(unix)]
             _ => unix::open(address, options),
             #[cfg(not(unix))]
@@ -55,14 +55,24 @@ impl DatagramSocket {
         }
     }
 
-    fn open_udp(local: &std::net::SocketAddr, options: &DatagramOptions) -> io::Result<Self> {
-        let socket = options::open(local, Type::DGRAM)?;
-        options::before_bind(&socket, local, options)?;
-        socket.bind(&(*local).into())?;
+    fn open_udp(
+        address: &Address,
+        local: &SocketAddr,
+        options: &DatagramOptions,
+    ) -> Result<Self, OpenError> {
+        let failed = |error| OpenError::new(address, error);
+        let socket = options::open(local, Type::DGRAM).map_err(failed)?;
+        options::before_bind(&socket, local, options).map_err(failed)?;
+        options::apply_multicast(&socket, options)?;
+        socket.bind(&(*local).into()).map_err(failed)?;
         match &options.peer {
-            Some(Address::Ip(peer)) => socket.connect(&(*peer).into())?,
-            Some(_) => return Err(io::ErrorKind::Unsupported.into()),
             None => {}
+            Some(to @ Address::Ip(peer)) => {
+                socket.connect(&(*peer).into()).map_err(|error| OpenError::new(to, error))?;
+            }
+            Some(to) => {
+                return Err(OpenError::Unsupported(to.clone(), "the socket is of another kind"));
+            }
         }
         Ok(Self::Udp(mio::net::UdpSocket::from_std(socket.into())))
     }
@@ -220,7 +230,9 @@ mod unix {
         options::apply_buffers(&socket, options.receive_buffer, options.send_buffer)
             .map_err(failed)?;
         if let Some(peer) = &options.peer {
-            sock_addr(peer).and_then(|peer| socket.connect(&peer)).map_err(failed)?;
+            sock_addr(peer)
+                .and_then(|name| socket.connect(&name))
+                .map_err(|error| OpenError::new(peer, error))?;
         }
         let socket = mio::net::UnixDatagram::from_std(UnixDatagram::from(socket));
         Ok(DatagramSocket::Unix { socket, path })

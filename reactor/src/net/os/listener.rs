@@ -14,11 +14,14 @@ pub(crate) enum ListenerSocket {
     Tcp {
         socket: mio::net::TcpListener,
         v6: bool,
+        /// What it accepts has its options already: they are on the listener, and inherited.
+        inherited: bool,
     },
     #[cfg(unix)]
     Unix {
-        socket: mio::net::UnixListener,
+        /// Dropped first: while the socket is open nobody can take its path for stale.
         path: Option<unix::OwnedPath>,
+        socket: mio::net::UnixListener,
     },
 }
 
@@ -68,7 +71,7 @@ impl ListenerSocket {
         socket.bind(&(*local).into())?;
         socket.listen(i32::try_from(options.backlog).unwrap_or(i32::MAX))?;
         let socket = mio::net::TcpListener::from_std(socket.into());
-        Ok(Self::Tcp { socket, v6: local.is_ipv6() })
+        Ok(Self::Tcp { socket, v6: local.is_ipv6(), inherited: sys::ACCEPTED_INHERIT })
     }
 
     pub(crate) fn adopt(listener: StdListener) -> io::Result<Self> {
@@ -76,7 +79,9 @@ impl ListenerSocket {
             StdListener::Tcp(listener) => {
                 listener.set_nonblocking(true)?;
                 let v6 = listener.local_addr()?.is_ipv6();
-                Self::Tcp { socket: mio::net::TcpListener::from_std(listener), v6 }
+                // Its own options stay as they are.
+                let socket = mio::net::TcpListener::from_std(listener);
+                Self::Tcp { socket, v6, inherited: false }
             }
             #[cfg(unix)]
             StdListener::Unix(listener) => {
@@ -118,19 +123,23 @@ impl ListenerSocket {
 
     /// The next connection of the queue, with its peer's name and its options set.
     pub(crate) fn accept(&self, options: &StreamOptions) -> io::Result<(StreamSocket, Address)> {
-        let (stream, peer) = match self {
-            Self::Tcp { socket, .. } => {
+        let (stream, peer, v6) = match self {
+            Self::Tcp { socket, v6, inherited } => {
                 let (stream, peer) = socket.accept()?;
-                (StreamSocket::Tcp(stream), Address::Ip(peer))
+                let (stream, peer) = (StreamSocket::Tcp(stream), Address::Ip(peer));
+                if *inherited {
+                    return Ok((stream, peer));
+                }
+                (stream, peer, *v6)
             }
             #[cfg(unix)]
             Self::Unix { socket, .. } => {
                 let (stream, peer) = socket.accept()?;
-                (StreamSocket::Unix(stream), named(Ok(peer)))
+                (StreamSocket::Unix(stream), named(Ok(peer)), false)
             }
         };
         // What fails here fails because the peer is gone already; reading will tell.
-        let _ = stream.apply_accepted(options, matches!(self, Self::Tcp { v6: true, .. }));
+        let _ = stream.apply_accepted(options, v6);
         Ok((stream, peer))
     }
 
@@ -252,19 +261,25 @@ pub(super) mod unix {
     pub(in crate::net::os) fn connect_unix(
         address: &Address,
         options: &ConnectOptions,
-    ) -> io::Result<StreamSocket> {
-        let socket = open(Type::STREAM)?;
-        if let Some(local) = &options.from {
-            socket.bind(&sock_addr(local)?)?;
+    ) -> Result<(StreamSocket, Option<OwnedPath>), OpenError> {
+        let failed = |error| OpenError::new(address, error);
+        let socket = open(Type::STREAM).map_err(failed)?;
+        let mut path = None;
+        if let Some(from) = &options.from {
+            bind(&socket, from, true)?;
+            path = from.path().map(OwnedPath::new);
         }
         let ConnectOptions { stream, .. } = options;
-        options::apply_buffers(&SockRef::from(&socket), stream.receive_buffer, stream.send_buffer)?;
+        options::apply_buffers(&SockRef::from(&socket), stream.receive_buffer, stream.send_buffer)
+            .map_err(failed)?;
         // A Unix connect is done or fails at once; `WouldBlock` says that the backlog is full.
-        match socket.connect(&sock_addr(address)?) {
+        match sock_addr(address).and_then(|name| socket.connect(&name)) {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => Err(error),
             result => begin(result),
-        }?;
-        Ok(StreamSocket::Unix(mio::net::UnixStream::from_std(UnixStream::from(socket))))
+        }
+        .map_err(failed)?;
+        let socket = mio::net::UnixStream::from_std(UnixStream::from(socket));
+        Ok((StreamSocket::Unix(socket), path))
     }
 
     pub(in crate::net::os) fn open(kind: Type) -> io::Result<Socket> {

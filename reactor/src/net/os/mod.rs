@@ -20,9 +20,13 @@ pub(crate) use datagram::DatagramSocket;
 pub use datagram::StdDatagram;
 pub(crate) use listener::ListenerSocket;
 pub use listener::StdListener;
+#[cfg(unix)]
+pub(crate) use listener::unix::OwnedPath;
 pub(crate) use poller::{Events, Poller, Waker};
 pub use stream::StdStream;
 pub(crate) use stream::StreamSocket;
+#[cfg(windows)]
+pub(crate) use sys::OwnedPath;
 pub(crate) use sys::{
     SHORT_READ_DRAINS, SpareDescriptor, is_out_of_descriptors, is_passing_accept_error,
 };

@@ -1,12 +1,13 @@
 //! Socket options, through socket2.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{Ipv6Addr, SocketAddr, SocketAddrV6};
 
 use socket2::{Domain, Socket, TcpKeepalive, Type};
 
+use super::sys;
 use crate::options::{Membership, MulticastInterface};
-use crate::{DatagramOptions, Keepalive, ListenOptions, StreamOptions};
+use crate::{DatagramOptions, Keepalive, ListenOptions, OpenError, StreamOptions};
 
 /// A TCP or UDP socket of the address's family, non-blocking and closed on exec.
 pub(super) fn open(address: &SocketAddr, kind: Type) -> io::Result<Socket> {
@@ -31,11 +32,15 @@ pub(super) fn before_listen(
 /// The options of a connected TCP socket, or of a listener whose connections inherit them.
 pub(super) fn apply_stream(socket: &Socket, options: &StreamOptions, v6: bool) -> io::Result<()> {
     socket.set_tcp_nodelay(options.nodelay)?;
-    if let Some(Keepalive { idle, interval, probes }) = options.keepalive {
-        let keepalive = TcpKeepalive::new().with_time(idle).with_interval(interval);
-        #[cfg(any(unix, windows))]
-        let keepalive = keepalive.with_retries(probes);
-        socket.set_tcp_keepalive(&keepalive)?;
+    match options.keepalive {
+        Some(Keepalive { idle, interval, probes }) => {
+            let keepalive = TcpKeepalive::new().with_time(idle).with_interval(interval);
+            #[cfg(any(unix, windows))]
+            let keepalive = keepalive.with_retries(probes);
+            socket.set_tcp_keepalive(&keepalive)?;
+        }
+        // It may have been on: an adopted socket, or one whose options change.
+        None => socket.set_keepalive(false)?,
     }
     if let Some(ttl) = options.ttl {
         set_ttl(socket, ttl, v6)?;
@@ -69,26 +74,52 @@ pub(super) fn before_bind(
     if let Some(ttl) = options.ttl {
         set_ttl(socket, ttl, address.is_ipv6())?;
     }
-    apply_multicast(socket, address.is_ipv6(), options)
-}
-
-fn apply_multicast(socket: &Socket, v6: bool, options: &DatagramOptions) -> io::Result<()> {
-    match options.multicast_interface {
-        Some(MulticastInterface::V4(address)) => socket.set_multicast_if_v4(&address)?,
-        Some(MulticastInterface::V6(index)) => socket.set_multicast_if_v6(index)?,
-        None => {}
-    }
+    let v6 = address.is_ipv6();
     match (options.multicast_ttl, v6) {
         (Some(ttl), false) => socket.set_multicast_ttl_v4(ttl)?,
         (Some(hops), true) => socket.set_multicast_hops_v6(hops)?,
         (None, _) => {}
     }
     match (options.multicast_loop, v6) {
-        (Some(on), false) => socket.set_multicast_loop_v4(on)?,
-        (Some(on), true) => socket.set_multicast_loop_v6(on)?,
-        (None, _) => {}
+        (Some(on), false) => socket.set_multicast_loop_v4(on),
+        (Some(on), true) => socket.set_multicast_loop_v6(on),
+        (None, _) => Ok(()),
     }
-    options.groups.iter().try_for_each(|&group| join(socket, group))
+}
+
+/// The groups, and the interface multicasts leave by. An interface that is not there is named.
+pub(super) fn apply_multicast(socket: &Socket, options: &DatagramOptions) -> Result<(), OpenError> {
+    match options.multicast_interface {
+        Some(MulticastInterface::V4(address)) => socket
+            .set_multicast_if_v4(&address)
+            .map_err(|error| on_interface((address, 0).into(), error))?,
+        Some(MulticastInterface::V6(index)) => socket
+            .set_multicast_if_v6(index)
+            .map_err(|error| on_interface(zoned(Ipv6Addr::UNSPECIFIED, index), error))?,
+        None => {}
+    }
+    options.groups.iter().try_for_each(|&membership| {
+        join(socket, membership).map_err(|error| {
+            let at = match membership {
+                Membership::V4 { interface, .. } => (interface, 0).into(),
+                Membership::V6 { group, interface } => zoned(group, interface),
+            };
+            on_interface(at, error)
+        })
+    })
+}
+
+fn zoned(address: Ipv6Addr, interface: u32) -> SocketAddr {
+    SocketAddrV6::new(address, 0, 0, interface).into()
+}
+
+/// An error of an interface, for which systems have several ways of saying that it is not there.
+fn on_interface(at: SocketAddr, error: io::Error) -> OpenError {
+    if sys::is_missing_interface(&error) {
+        OpenError::AddressNotAvailable(at.into())
+    } else {
+        OpenError::new(&at.into(), error)
+    }
 }
 
 pub(super) fn join(socket: &Socket, group: Membership) -> io::Result<()> {

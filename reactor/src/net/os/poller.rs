@@ -108,8 +108,8 @@ impl Events {
         Self(mio::Events::with_capacity(BATCH))
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
-        self.0.is_empty()
+    pub(crate) fn len(&self) -> usize {
+        self.0.iter().count()
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = (Token, Readiness)> {
@@ -121,12 +121,12 @@ impl Events {
 /// readiness for the call that will tell what it is.
 #[inline]
 fn readiness(event: &mio::event::Event) -> Readiness {
-    let failed = event.is_error();
-    let ended = failed || event.is_read_closed();
-    Readiness::READ
-        .when(ended || event.is_readable())
-        .with(Readiness::WRITE.when(failed || event.is_writable() || event.is_write_closed()))
-        .with(Readiness::END.when(ended))
+    let ended = event.is_error() || event.is_read_closed();
+    if ended {
+        return Readiness::READ.with(Readiness::WRITE).with(Readiness::END);
+    }
+    let write = Readiness::WRITE.when(event.is_writable());
+    Readiness::READ.when(event.is_readable()).with(write)
 }
 
 impl Waker {

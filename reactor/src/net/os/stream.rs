@@ -2,14 +2,15 @@
 
 use std::fs::File;
 use std::io::{self, IoSlice};
-use std::net::Shutdown;
+use std::net::{Shutdown, SocketAddr};
 
 use socket2::{SockRef, Type};
 
+use super::OwnedPath;
 use super::poller::Poller;
 use super::{options, sys};
 use crate::id::Token;
-use crate::{Address, ConnectOptions, StreamOptions};
+use crate::{Address, ConnectOptions, OpenError, StreamOptions};
 
 pub(crate) enum StreamSocket {
     Tcp(mio::net::TcpStream),
@@ -53,24 +54,43 @@ macro_rules! call {
 }
 
 impl StreamSocket {
-    /// Begins to connect; whether it works out is told by [`Self::is_connected`] later.
-    pub(crate) fn connect(address: &Address, options: &ConnectOptions) -> io::Result<Self> {
+    /// Begins to connect; whether it works out is told by [`Self::is_connected`] later. A Unix socket
+    /// that connects from a path comes with it.
+    pub(crate) fn connect(
+        address: &Address,
+        options: &ConnectOptions,
+    ) -> Result<(Self, Option<OwnedPath>), OpenError> {
         match address {
             Address::Ip(remote) => {
-                let socket = options::open(remote, Type::STREAM)?;
-                if let Some(Address::Ip(local)) = &options.from {
-                    socket.bind(&(*local).into())?;
-                }
-                options::apply_stream(&socket, &options.stream, remote.is_ipv6())?;
-                begin(socket.connect(&(*remote).into()))?;
-                Ok(Self::Tcp(mio::net::TcpStream::from_std(socket.into())))
+                Self::connect_tcp(address, remote, options).map(|socket| (socket, None))
             }
             #[cfg(unix)]
             Address::Path(_) | Address::Abstract(_) => {
                 super::listener::connect_unix(address, options)
             }
-            _ => Err(io::ErrorKind::Unsupported.into()),
+            _ => Err(OpenError::Unsupported(address.clone(), "there are no such connections")),
         }
+    }
+
+    fn connect_tcp(
+        address: &Address,
+        remote: &SocketAddr,
+        options: &ConnectOptions,
+    ) -> Result<Self, OpenError> {
+        let failed = |error| OpenError::new(address, error);
+        let socket = options::open(remote, Type::STREAM).map_err(failed)?;
+        match &options.from {
+            None => {}
+            Some(from @ Address::Ip(local)) => {
+                socket.bind(&(*local).into()).map_err(|error| OpenError::new(from, error))?;
+            }
+            Some(from) => {
+                return Err(OpenError::Unsupported(from.clone(), "the peer is of another kind"));
+            }
+        }
+        options::apply_stream(&socket, &options.stream, remote.is_ipv6()).map_err(failed)?;
+        begin(socket.connect(&(*remote).into())).map_err(failed)?;
+        Ok(Self::Tcp(mio::net::TcpStream::from_std(socket.into())))
     }
 
     pub(crate) fn adopt(stream: StdStream) -> io::Result<Self> {
@@ -135,7 +155,6 @@ impl StreamSocket {
     /// Sets what a listener's options did not already give to an accepted socket.
     pub(super) fn apply_accepted(&self, options: &StreamOptions, v6: bool) -> io::Result<()> {
         match self {
-            Self::Tcp(_) if sys::ACCEPTED_INHERIT => Ok(()),
             Self::Tcp(stream) => options::apply_stream(&SockRef::from(stream), options, v6),
             #[cfg(unix)]
             Self::Unix(stream) => options::apply_buffers(
@@ -158,12 +177,12 @@ impl StreamSocket {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     pub(crate) fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
         call!(self, socket => sys::receive(socket, buffer))
     }
 
-    #[inline]
+    #[inline(always)]
     pub(crate) fn write(&self, bytes: &[u8]) -> io::Result<usize> {
         call!(self, socket => sys::send(socket, bytes))
     }
@@ -195,6 +214,16 @@ impl StreamSocket {
             #[cfg(unix)]
             Self::Unix(_) => {}
         }
+    }
+
+    /// The error the system keeps for the socket (`SO_ERROR`), which is cleared by asking.
+    pub(crate) fn take_error(&self) -> Option<io::Error> {
+        match self {
+            Self::Tcp(stream) => stream.take_error(),
+            #[cfg(unix)]
+            Self::Unix(stream) => stream.take_error(),
+        }
+        .unwrap_or_else(Some)
     }
 
     pub(crate) fn local(&self) -> Address {

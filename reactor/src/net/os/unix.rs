@@ -26,15 +26,24 @@ const NO_SIGNAL: SendFlags = SendFlags::empty();
 #[cfg(not(target_vendor = "apple"))]
 const NO_SIGNAL: SendFlags = SendFlags::NOSIGNAL;
 
-#[inline]
+#[inline(always)]
 pub(super) fn receive(socket: impl AsFd, buffer: &mut [u8]) -> io::Result<usize> {
-    let (_, length) = rustix::net::recv(socket, buffer, RecvFlags::empty())?;
-    Ok(length)
+    match rustix::net::recv(socket, buffer, RecvFlags::empty()) {
+        Ok((_, length)) => Ok(length),
+        Err(errno) => Err(failed(errno)),
+    }
 }
 
-#[inline]
+#[inline(always)]
 pub(super) fn send(socket: impl AsFd, bytes: &[u8]) -> io::Result<usize> {
-    Ok(rustix::net::send(socket, bytes, NO_SIGNAL)?)
+    rustix::net::send(socket, bytes, NO_SIGNAL).map_err(failed)
+}
+
+/// Out of line, so that a call that succeeds does not pay for it.
+#[cold]
+#[inline(never)]
+fn failed(errno: Errno) -> io::Error {
+    errno.into()
 }
 
 pub(super) fn send_vectored(socket: impl AsFd, slices: &[IoSlice<'_>]) -> io::Result<usize> {
@@ -86,6 +95,11 @@ pub(crate) fn is_out_of_descriptors(error: &io::Error) -> bool {
         Errno::from_io_error(error),
         Some(Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::NOMEM)
     )
+}
+
+/// An option named an interface, by its address or its index, that is not there.
+pub(super) fn is_missing_interface(error: &io::Error) -> bool {
+    matches!(Errno::from_io_error(error), Some(Errno::NODEV | Errno::NXIO))
 }
 
 /// An error of `accept` that belongs to the one connection that was to be accepted: the next in the

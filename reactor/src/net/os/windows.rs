@@ -52,11 +52,23 @@ pub(crate) fn is_out_of_descriptors(error: &io::Error) -> bool {
     matches!(error.raw_os_error(), Some(WSAEMFILE | WSAENOBUFS))
 }
 
+/// An option named an interface that is not there; what Windows says is sorted elsewhere already.
+pub(super) fn is_missing_interface(_: &io::Error) -> bool {
+    false
+}
+
 /// An error of `accept` that belongs to the one connection that was to be accepted.
 pub(crate) fn is_passing_accept_error(error: &io::Error) -> bool {
     use io::ErrorKind as K;
     matches!(error.kind(), K::ConnectionReset | K::ConnectionAborted | K::Interrupted)
         || error.raw_os_error() == Some(WSAEACCES)
+}
+
+/// There are no Unix sockets here, and so no paths of theirs.
+pub(crate) enum OwnedPath {}
+
+impl OwnedPath {
+    pub(crate) fn keep(self) {}
 }
 
 /// Windows has no bound on descriptors that a spare one would help against.

@@ -1,0 +1,274 @@
+//! Connecting: it never blocks, what is written early waits, and its end has a reason.
+
+mod support;
+
+use std::io::{ErrorKind, Write};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use reactor::{Address, ConnectOptions, OpenError, Side, StreamLimits};
+#[cfg(unix)]
+use support::FullListener;
+use support::{NobodysPort, Probe, Stage};
+
+fn echo() -> Probe {
+    Probe::new("server").on_data(|transport, input, _| transport.write(input.take_all()))
+}
+
+fn with_limits(limits: StreamLimits) -> ConnectOptions {
+    ConnectOptions { limits, ..ConnectOptions::default() }
+}
+
+// ── success ─────────────────────────────────────────────────────────────────────────────────
+
+#[test]
+fn what_is_sent_before_it_is_open_arrives_first_and_in_order() {
+    let mut stage = Stage::new();
+    let address = stage.listen(|| Probe::new("server"));
+    let probe = Probe::new("client").on_open(|transport, _| {
+        transport.write(b"four");
+        transport.close();
+    });
+    let id = stage.connect(address, probe);
+    for word in ["one ", "two ", "three "] {
+        stage.registry().send(id, Bytes::from_static(word.as_bytes())).unwrap();
+    }
+    let row = &stage.reactor.snapshot().sockets[1];
+    assert_eq!((row.state, row.send_queue), ("connecting", 14));
+    assert!(stage.log.of("client").is_empty(), "no callback came yet");
+
+    stage.until(|log| log.ends.len() == 2);
+    assert_eq!(stage.log.bytes("server"), b"one two three four");
+    assert_eq!(stage.log.of("client"), ["open", "close closed"]);
+    stage.finish();
+}
+
+#[test]
+fn a_greeting_and_a_goodbye_that_came_early_are_told_after_the_opening() {
+    let mut stage = Stage::new();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    stage.connect(listener.local_addr().unwrap(), Probe::new("client"));
+    // All of it has happened before the loop looks for the first time.
+    let (mut server, _) = listener.accept().unwrap();
+    server.write_all(b"hello and goodbye").unwrap();
+    drop((server, listener));
+    stage.until_closed("client");
+    assert_eq!(
+        stage.log.of("client"),
+        ["open", "data 17", "end", "close the peer closed the connection"]
+    );
+    stage.finish();
+}
+
+#[test]
+fn hundreds_connect_in_one_turn() {
+    const MANY: usize = 300;
+    let mut stage = Stage::new();
+    let address = stage.listen(echo);
+    for _ in 0..MANY {
+        let probe = Probe::new("client").on_open(|to, _| to.write(b"hello")).on_data(
+            |transport, input, _| {
+                if input.len() == 5 {
+                    input.take_all();
+                    transport.close();
+                }
+            },
+        );
+        stage.connect(address, probe);
+    }
+    stage.until(|log| log.ends.len() == 2 * MANY);
+    assert_eq!(stage.log.bytes("client").len(), 5 * MANY);
+    assert_eq!(stage.log.count("client", "close closed"), MANY);
+    stage.finish();
+}
+
+#[test]
+fn an_open_connection_keeps_no_connect_deadline() {
+    let mut stage = Stage::new();
+    let address = stage.listen(|| Probe::new("server"));
+    let id = stage.connect(address, Probe::new("client"));
+    stage.until(|log| log.opened.len() == 2);
+    stage.until_quiet();
+    assert_eq!(stage.reactor.stats().timers, 0);
+    stage.registry().close(id).unwrap();
+    stage.until(|log| log.ends.len() == 2);
+    stage.finish();
+}
+
+#[test]
+fn it_connects_from_the_address_it_was_given() {
+    // All of 127.0.0.0/8 is loopback on Linux; elsewhere only one address is.
+    let from = if cfg!(target_os = "linux") { "127.0.0.2:0" } else { "127.0.0.1:0" };
+    let mut stage = Stage::new();
+    let address = stage.listen(|| Probe::new("server"));
+    let options = ConnectOptions { from: Some(from.parse().unwrap()), ..Default::default() };
+    let probe = Probe::new("client").on_open(|transport, log| {
+        log.note("client", format!("from {}", transport.local().ip().unwrap()));
+        transport.close();
+    });
+    stage.registry().connect_with(address.into(), &options, probe).unwrap();
+    stage.until(|log| log.ends.len() == 2);
+    let ip = from.trim_end_matches(":0");
+    assert!(stage.log.has("client", &format!("from {ip}")), "{:?}", stage.log);
+    assert_eq!(stage.log.end("server").unwrap().peer.ip(), Some(ip.parse().unwrap()));
+    stage.finish();
+}
+
+// ── failure ─────────────────────────────────────────────────────────────────────────────────
+
+#[test]
+fn a_refusal_is_told_with_the_systems_error() {
+    let mut stage = Stage::new();
+    let port = NobodysPort::new();
+    let id = stage.connect(port.address(), Probe::new("client"));
+    stage.registry().send(id, Bytes::from_static(b"hello")).unwrap();
+    stage.until_closed("client");
+    let end = stage.log.end("client").unwrap().clone();
+    assert_eq!(stage.log.of("client"), [format!("close {}", end.reason)], "it never opened");
+    assert_eq!(end.id, id);
+    assert_eq!(end.error, Some(ErrorKind::ConnectionRefused));
+    assert!(end.reason.starts_with("could not connect: Connection refused"), "{}", end.reason);
+    assert_eq!((end.side, end.is_clean, end.unsent), (Side::System, false, 5));
+    drop(port);
+    stage.finish();
+}
+
+#[test]
+#[cfg(unix)]
+fn a_peer_that_does_not_answer_is_given_up_at_the_deadline() {
+    let mut stage = Stage::new();
+    let full = FullListener::new();
+    let deadline = Duration::from_millis(30);
+    let options =
+        with_limits(StreamLimits { connect_timeout: Some(deadline), ..Default::default() });
+    let began = Instant::now();
+    let client = Probe::new("client");
+    let id = stage.registry().connect_with(full.address().into(), &options, client).unwrap();
+    stage.registry().send(id, Bytes::from_static(b"hello")).unwrap();
+    stage.until_closed("client");
+    assert!(began.elapsed() >= deadline, "not before");
+    assert_eq!(stage.log.of("client"), ["close connecting took too long"]);
+    let end = stage.log.end("client").unwrap();
+    assert_eq!((end.side, end.unsent), (Side::Limit, 5));
+    assert_eq!(stage.reactor.stats().lost_bytes, 5);
+    drop(full);
+    stage.finish();
+}
+
+#[test]
+#[cfg(unix)]
+fn others_are_served_while_one_connects() {
+    let mut stage = Stage::new();
+    let full = FullListener::new();
+    let waiting = stage.connect(full.address(), Probe::new("waiting"));
+    let address = stage.listen(echo);
+    let probe = Probe::new("client").on_open(|transport, _| transport.write(b"hello")).on_data(
+        |transport, input, _| {
+            input.take_all();
+            transport.close();
+        },
+    );
+    stage.connect(address, probe);
+    stage.until(|log| log.ends.len() == 2);
+    let states: Vec<_> = stage.reactor.snapshot().sockets.iter().map(|row| row.state).collect();
+    assert_eq!(states, ["connecting", "listening"]);
+    assert!(stage.log.of("waiting").is_empty());
+    stage.registry().abort(waiting).unwrap();
+    stage.until_closed("waiting");
+    drop(full);
+    stage.finish();
+}
+
+// ── ending it early ─────────────────────────────────────────────────────────────────────────
+
+#[test]
+fn closed_while_connecting_it_still_sends_what_was_queued() {
+    let mut stage = Stage::new();
+    let address = stage.listen(|| Probe::new("server"));
+    let id = stage.connect(address, Probe::new("client"));
+    stage.registry().send(id, Bytes::from_static(b"hello")).unwrap();
+    stage.registry().close(id).unwrap();
+    let late = stage.registry().send(id, Bytes::from_static(b"late"));
+    assert_eq!(late.unwrap_err().to_string(), "the connection is closing");
+    stage.until(|log| log.ends.len() == 2);
+    assert_eq!(
+        stage.log.of("server"),
+        ["open", "data 5", "end", "close the peer closed the connection"]
+    );
+    assert_eq!(stage.log.of("client"), ["close closed"], "after a close no other callback comes");
+    stage.finish();
+}
+
+#[test]
+#[cfg(unix)]
+fn closed_while_connecting_it_ends_by_the_close_deadline() {
+    let mut stage = Stage::new();
+    let full = FullListener::new();
+    let limits = StreamLimits {
+        connect_timeout: None,
+        close_timeout: Duration::from_millis(30),
+        ..StreamLimits::default()
+    };
+    let client = Probe::new("client");
+    let address = full.address().into();
+    let id = stage.registry().connect_with(address, &with_limits(limits), client).unwrap();
+    stage.registry().close(id).unwrap();
+    stage.until_closed("client");
+    assert_eq!(stage.log.of("client"), ["close closing took too long"]);
+    drop(full);
+    stage.finish();
+}
+
+#[test]
+fn aborted_while_connecting_it_is_gone_in_the_same_turn() {
+    let mut stage = Stage::new();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let id = stage.connect(listener.local_addr().unwrap(), Probe::new("client"));
+    stage.registry().send(id, Bytes::from_static(b"hello")).unwrap();
+    stage.registry().abort(id).unwrap();
+    assert!(!stage.registry().is_connected(id));
+    assert!(stage.registry().abort(id).is_err(), "it has ended already");
+    let turn = stage.reactor.turn(Some(Duration::ZERO), &mut stage.log).unwrap();
+    assert!(turn.is_running());
+    assert_eq!(stage.log.of("client"), ["close aborted"]);
+    assert_eq!(stage.log.end("client").unwrap().unsent, 5);
+    drop(listener);
+    stage.finish();
+}
+
+// ── what is known at once ───────────────────────────────────────────────────────────────────
+
+#[test]
+fn errors_of_the_local_address_name_it_and_not_the_peer() {
+    let mut stage = Stage::new();
+    let address = stage.listen(|| Probe::new("server"));
+    let mut connect_from = |from: Address| {
+        let options = ConnectOptions { from: Some(from), ..ConnectOptions::default() };
+        let client = Probe::new("client");
+        stage.registry().connect_with(address.into(), &options, client).unwrap_err()
+    };
+
+    let error = connect_from("203.0.113.1:0".parse().unwrap());
+    assert!(matches!(error, OpenError::AddressNotAvailable(_)), "{error:?}");
+    assert_eq!(error.to_string(), "no interface of this machine has the address 203.0.113.1:0");
+
+    let error = connect_from(address.into());
+    assert_eq!(error.to_string(), format!("address already in use: {address}"));
+
+    let error = connect_from(Address::Unnamed);
+    assert!(matches!(error, OpenError::Unsupported(..)), "{error:?}");
+    stage.finish();
+}
+
+#[test]
+fn a_peer_of_nobodys_kind_is_an_error_of_the_call() {
+    let mut stage = Stage::new();
+    // Nobody can be connected to everybody.
+    let address: Address = SocketAddr::from((Ipv4Addr::BROADCAST, 9)).into();
+    let error = stage.registry().connect(address, Probe::new("client")).unwrap_err();
+    assert!(error.to_string().contains("255.255.255.255:9"), "{error}");
+    assert!(stage.registry().is_empty());
+    assert!(stage.log.of("client").is_empty(), "the protocol was dropped without a callback");
+    stage.finish();
+}

@@ -1,0 +1,350 @@
+//! Nobody owns the loop: whatever one connection, listener, socket or thread has for it, a turn is
+//! over soon, and everybody who had something got something.
+//!
+//! Unix sockets deliver within the call that sends, so these tests know what lies in front of the
+//! loop when a turn begins, and can count what it did when it ends: in bytes and turns, not in time.
+
+#![cfg(unix)]
+
+mod support;
+
+use std::io::{Read, Write};
+use std::net::UdpSocket;
+use std::os::unix::net::UnixStream;
+use std::time::Duration;
+
+use reactor::{
+    Address, ConnectionId, Input, Limits, Protocol, Reactor, Registry, StreamLimits, Transport,
+};
+use support::*;
+
+/// One read.
+const READ: usize = 64 * 1024;
+
+/// What the loop has done for whom.
+#[derive(Debug, Default)]
+struct Served {
+    /// Bytes of those who never stop.
+    flood: Vec<usize>,
+    pings: usize,
+    opened: usize,
+}
+
+/// Takes whatever comes, and counts it.
+struct Flooded(usize);
+
+impl Protocol<Served> for Flooded {
+    fn on_data(
+        &mut self,
+        _: &mut Transport<'_, Served>,
+        input: &mut Input<'_>,
+        served: &mut Served,
+    ) {
+        served.flood[self.0] += input.take_all().len();
+    }
+}
+
+/// Answers.
+struct Pinged;
+
+impl Protocol<Served> for Pinged {
+    fn on_open(&mut self, _: &mut Transport<'_, Served>, served: &mut Served) {
+        served.opened += 1;
+    }
+
+    fn on_data(
+        &mut self,
+        transport: &mut Transport<'_, Served>,
+        input: &mut Input<'_>,
+        served: &mut Served,
+    ) {
+        served.pings += input.len();
+        transport.write(input.take_all());
+    }
+}
+
+struct Scene {
+    reactor: Reactor<Served>,
+    served: Served,
+    floods: Vec<UnixStream>,
+    clients: Vec<UnixStream>,
+    ids: Vec<ConnectionId>,
+    leaks: Leaks,
+}
+
+impl Scene {
+    /// A loop with some who never stop, and some who ask and wait.
+    fn new(limits: Limits, floods: usize, clients: usize) -> Self {
+        let leaks = Leaks::watch();
+        let reactor = Reactor::with_limits(limits).expect("there are descriptors for a loop");
+        let served = Served { flood: vec![0; floods], ..Served::default() };
+        let (floods, clients) = (0..floods, 0..clients);
+        let mut scene =
+            Self { reactor, served, floods: vec![], clients: vec![], ids: vec![], leaks };
+        for flood in floods {
+            let theirs = scene.adopt(Flooded(flood));
+            theirs.set_nonblocking(true).expect("it is a socket");
+            scene.floods.push(theirs);
+        }
+        for _ in clients {
+            let theirs = scene.adopt(Pinged);
+            scene.clients.push(theirs);
+        }
+        while scene.reactor.next_deadline().is_some() || scene.turn().1 > 0 {}
+        scene
+    }
+
+    fn adopt(&mut self, protocol: impl Protocol<Served> + 'static) -> UnixStream {
+        let (ours, theirs) = UnixStream::pair().expect("there are descriptors");
+        let (options, limits) = (Default::default(), StreamLimits::default());
+        let registry = self.reactor.registry();
+        self.ids.push(registry.adopt(ours, &options, &limits, protocol).expect("it is taken"));
+        theirs
+    }
+
+    /// Fills whatever the system will hold for those who never stop.
+    fn flood(&mut self) {
+        for theirs in &mut self.floods {
+            while theirs.write(&[0; 4_096]).is_ok() {}
+        }
+    }
+
+    fn ask(&mut self) {
+        self.clients.iter_mut().for_each(|client| client.write_all(b"?").expect("it has room"));
+    }
+
+    /// One turn, and how many events it had.
+    fn turn(&mut self) -> ((), u64) {
+        let before = self.reactor.stats().events;
+        let turn = self.reactor.turn(Some(Duration::ZERO), &mut self.served);
+        assert!(turn.expect("the loop goes on").is_running());
+        ((), self.reactor.stats().events - before)
+    }
+
+    /// Everybody who asked has been answered by now.
+    #[track_caller]
+    fn assert_answered(&mut self) {
+        assert_eq!(std::mem::take(&mut self.served.pings), self.clients.len());
+        for client in &mut self.clients {
+            client.set_nonblocking(true).expect("it is a socket");
+            client.read_exact(&mut [0]).expect("it is answered already");
+            client.set_nonblocking(false).expect("it is a socket");
+        }
+    }
+
+    fn finish(mut self) {
+        for id in self.ids {
+            self.reactor.registry().abort(id).expect("it is open");
+        }
+        let served = &mut self.served;
+        until(&mut self.reactor, served, |_, registry| registry.stats().connections == 0);
+        drop((self.floods, self.clients));
+        self.leaks.check(self.reactor);
+    }
+}
+
+/// Hazard 12: a sender that is faster than the loop keeps it for itself, if reading goes on until
+/// there is nothing more.
+#[test]
+fn one_fire_hose_does_not_delay_a_hundred_who_ask() {
+    let limits = Limits { read_budget: READ, ..Limits::default() };
+    let mut scene = Scene::new(limits, 1, 100);
+    for _ in 0..20 {
+        scene.flood();
+        scene.ask();
+        scene.served.flood[0] = 0;
+        scene.turn();
+        // Each of them in the one turn, whatever else it brought.
+        scene.assert_answered();
+        let flood = scene.served.flood[0];
+        assert!(flood > 0, "and it is not starved either");
+        // It is visited when it is reported, and once more when all others were.
+        assert!(flood <= 3 * READ, "{flood} bytes in a turn");
+    }
+    scene.finish();
+}
+
+/// Hazard 12, with a crowd that never stops: each of them gets as much as the others.
+#[test]
+fn many_fire_hoses_share_the_loop() {
+    const FLOODS: usize = 20;
+    let limits = Limits { read_budget: 1, ..Limits::default() };
+    let mut scene = Scene::new(limits, FLOODS, 10);
+    for _ in 0..20 {
+        scene.flood();
+        scene.ask();
+        scene.served.flood.fill(0);
+        scene.turn();
+        scene.assert_answered();
+        let (least, most) =
+            (scene.served.flood.iter().min().copied(), scene.served.flood.iter().max().copied());
+        assert!(least > Some(0) && most <= Some(3 * READ), "{least:?} to {most:?} bytes in a turn");
+    }
+    scene.finish();
+}
+
+/// Who is left over from the last turn comes in the next one, with nothing new to report it.
+#[test]
+fn a_fire_hose_that_ran_dry_is_read_to_its_end_though_nothing_more_is_reported() {
+    let limits = Limits { read_budget: 1, ..Limits::default() };
+    let mut scene = Scene::new(limits, 1, 0);
+    let mut sent = 0;
+    while let Ok(length) = scene.floods[0].write(&[0; 4_096]) {
+        sent += length;
+    }
+    let mut events = 0;
+    while scene.served.flood[0] < sent {
+        assert!(events == 0 || scene.reactor.next_deadline().is_some(), "it would sleep");
+        events += scene.turn().1;
+    }
+    assert_eq!(scene.served.flood[0], sent);
+    assert_eq!(events, 1);
+    scene.finish();
+}
+
+/// A crowd at the door does not keep those waiting who are inside.
+#[test]
+fn a_flood_of_connections_is_accepted_in_portions() {
+    const CROWD: usize = 100;
+    const BUDGET: usize = 10;
+    let limits = Limits { accept_budget: BUDGET, ..Limits::default() };
+    let mut scene = Scene::new(limits, 0, 5);
+    let folder = tempfile::tempdir().expect("a temporary directory");
+    let path = folder.path().join("socket");
+    let listener = scene.reactor.registry().listen(Address::from(path.clone()), |_, _| Pinged);
+    let listener = listener.expect("the path is free");
+    let inside = scene.served.opened;
+    let crowd: Vec<UnixStream> = (0..CROWD)
+        .map(|_| UnixStream::connect(&path).expect("the backlog is long enough"))
+        .collect();
+    let mut turns = 0;
+    while scene.served.opened - inside < CROWD {
+        let before = scene.reactor.stats().accepted;
+        scene.ask();
+        scene.turn();
+        scene.assert_answered();
+        let accepted = scene.reactor.stats().accepted - before;
+        assert!((1..=2 * BUDGET as u64).contains(&accepted), "{accepted} in a turn");
+        turns += 1;
+    }
+    assert!(turns >= CROWD / (2 * BUDGET));
+    drop(crowd);
+    let registry = scene.reactor.registry();
+    registry.close_listener(listener).expect("it is open");
+    let stay = scene.clients.len() as u64;
+    until(&mut scene.reactor, &mut scene.served, |_, registry| {
+        registry.stats().connections == stay
+    });
+    scene.finish();
+}
+
+/// A burst of datagrams does not keep streams waiting.
+#[test]
+fn a_flood_of_datagrams_is_received_in_portions() {
+    const BURST: usize = 100;
+    const BUDGET: usize = 10;
+    struct Counted;
+    impl reactor::DatagramProtocol<Served> for Counted {
+        fn on_datagram(
+            &mut self,
+            _: &mut reactor::DatagramTransport<'_, Served>,
+            _: &reactor::Datagram<'_>,
+            served: &mut Served,
+        ) {
+            served.flood[0] += 1;
+        }
+    }
+    let limits = Limits { datagram_budget: BUDGET, ..Limits::default() };
+    let mut scene = Scene::new(limits, 0, 5);
+    scene.served.flood.push(0);
+    let registry = scene.reactor.registry();
+    let id = registry.bind_datagram(any_port(), Counted).expect("it binds");
+    let address = registry.socket_address(id).expect("it is bound");
+    let address = address.socket_addr().expect("it is UDP");
+    let peer = UdpSocket::bind("127.0.0.1:0").expect("loopback has a free port");
+    for _ in 0..BURST {
+        peer.send_to(b"!", address).expect("it leaves");
+    }
+    while scene.served.flood[0] < BURST {
+        let before = scene.served.flood[0];
+        scene.ask();
+        scene.turn();
+        scene.assert_answered();
+        let received = scene.served.flood[0] - before;
+        assert!(received <= 2 * BUDGET, "{received} in a turn");
+    }
+    scene.reactor.registry().close_socket(id).expect("it is open");
+    drop(peer);
+    scene.finish();
+}
+
+/// Closures that beget closures, and threads that never stop writing: one portion of each a turn.
+#[test]
+fn a_flood_of_closures_and_messages_runs_in_portions() {
+    const BUDGET: usize = 10;
+    let limits = Limits { task_budget: BUDGET, ..Limits::default() };
+    let mut scene = Scene::new(limits, 0, 5);
+    scene.served.flood = vec![0, 0];
+    fn again(registry: &mut Registry<Served>, served: &mut Served) {
+        served.flood[0] += 1;
+        if served.flood[0] < 1_000 {
+            registry.defer(again);
+            registry.defer(again);
+        }
+    }
+    scene.reactor.registry().defer(again);
+    let handle = scene.reactor.handle();
+    for _ in 0..200 {
+        let message = |_: &mut Registry<Served>, served: &mut Served| served.flood[1] += 1;
+        handle.run(message).map_err(drop).expect("there is room");
+    }
+    while scene.served.flood[1] < 200 {
+        let before = scene.served.flood.clone();
+        scene.ask();
+        scene.turn();
+        scene.assert_answered();
+        for (before, after) in before.iter().zip(&scene.served.flood) {
+            assert!(after - before <= BUDGET, "{} in a turn", after - before);
+        }
+        assert!(scene.served.flood[1] > before[1] || scene.served.flood[1] == 0);
+    }
+    while scene.reactor.next_deadline().is_some() {
+        scene.turn();
+    }
+    assert!(scene.served.flood[0] >= 1_000);
+    scene.finish();
+}
+
+/// Two connections of one loop that never stop talking to each other.
+#[test]
+fn a_conversation_of_the_loop_with_itself_leaves_time_for_others() {
+    let mut scene = Scene::new(Limits::default(), 0, 5);
+    struct Parrot;
+    impl Protocol<Served> for Parrot {
+        fn on_data(
+            &mut self,
+            transport: &mut Transport<'_, Served>,
+            input: &mut Input<'_>,
+            served: &mut Served,
+        ) {
+            served.flood[0] += 1;
+            transport.write(input.take_all());
+        }
+    }
+    scene.served.flood.push(0);
+    let (one, mut other) = UnixStream::pair().expect("there are descriptors");
+    other.write_all(b"polly").expect("it has room");
+    for end in [one, other] {
+        let (options, limits) = (Default::default(), StreamLimits::default());
+        let registry = scene.reactor.registry();
+        scene.ids.push(registry.adopt(end, &options, &limits, Parrot).expect("it is taken"));
+    }
+    while scene.served.flood[0] < 100 {
+        let before = scene.served.flood[0];
+        scene.ask();
+        scene.turn();
+        scene.assert_answered();
+        assert!(scene.served.flood[0] - before <= 4);
+    }
+    scene.finish();
+}

@@ -1,0 +1,491 @@
+//! The end of the loop: everybody is told, most finish, and the rest is cut off at the deadline.
+
+mod support;
+
+use std::io::{ErrorKind, Read, Write};
+use std::net::{Shutdown, TcpListener, TcpStream};
+use std::time::{Duration, Instant};
+
+use reactor::{
+    DatagramLimits, ListenOptions, OpenError, Reactor, StreamLimits, StreamOptions, TimerKey,
+};
+use support::{DatagramProbe, Log, PATIENCE, Probe, Stage, any_port, client};
+
+const SHORT: Duration = Duration::from_millis(40);
+const PEER_CLOSED: &str = "close the peer closed the connection";
+
+fn server() -> Probe {
+    Probe::new("server")
+}
+
+#[track_caller]
+fn assert_reset(mut client: TcpStream) {
+    let error = client.read_to_end(&mut Vec::new()).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::ConnectionReset);
+}
+
+/// Turns once, without waiting.
+fn turn(stage: &mut Stage) {
+    let turn = stage.reactor.turn(Some(Duration::ZERO), &mut stage.log).unwrap();
+    assert!(turn.is_running(), "{turn:?}");
+}
+
+// ── the report ──────────────────────────────────────────────────────────────────────────────
+
+#[test]
+fn a_loop_with_nothing_to_do_ends_at_once() {
+    let mut stage = Stage::new();
+    stage.registry().shutdown(PATIENCE);
+    let report = stage.reactor.run(&mut stage.log).unwrap();
+    assert_eq!((report.finished, report.bytes_lost), (0, 0));
+    assert!(report.cut_off.is_empty());
+    assert!(report.took < PATIENCE / 2);
+    stage.finish();
+}
+
+#[test]
+fn the_report_tells_who_finished_and_who_was_cut_off_and_what_was_lost() {
+    let mut stage = Stage::new();
+    let stream = StreamOptions { send_buffer: Some(64 * 1024), ..StreamOptions::default() };
+    let options = ListenOptions { stream, ..ListenOptions::default() };
+    let address = stage.listen_with(&options, || {
+        // It has much to say to whoever asks for it.
+        server().on_data(|transport, input, _| {
+            input.take_all();
+            transport.write(&vec![0; 1 << 20]);
+        })
+    });
+    let polite = client(address);
+    let mut deaf = client(address);
+    deaf.write_all(b"tell me everything").unwrap();
+    stage.until(|log| log.opened.len() == 2 && log.has("server", "data 18"));
+
+    let began = Instant::now();
+    stage.registry().shutdown(SHORT);
+    // One says goodbye when it is said to it, the other does not even listen.
+    let polite = stage.peer(move || (&polite).read_to_end(&mut Vec::new()).unwrap());
+    let report = stage.until_shut_down();
+    assert_eq!(polite.join(), 0);
+    assert!(began.elapsed() >= SHORT && report.took >= SHORT, "{report:?}");
+    assert_eq!(report.finished, 1);
+    let [cut] = &report.cut_off[..] else { panic!("{report:?}") };
+    assert_eq!(cut.id, stage.log.opened[1].1);
+    assert_eq!(cut.peer, deaf.local_addr().unwrap().into());
+    assert_eq!(cut.reason, "cut off by the shutdown of the loop");
+    assert!(cut.bytes_lost > 0);
+    assert_eq!(report.bytes_lost, cut.bytes_lost);
+    assert_eq!(stage.log.ends.iter().map(|end| end.unsent).sum::<u64>(), cut.bytes_lost);
+
+    let text = report.to_string();
+    let took = report.took.as_secs_f64();
+    let lost = cut.bytes_lost;
+    let (id, peer) = (cut.id, &cut.peer);
+    assert_eq!(
+        text,
+        format!(
+            "shut down in {took:.3} s: 1 connections finished, 1 were cut off, {lost} bytes lost\n  \
+             {id} with {peer}: cut off by the shutdown of the loop ({lost} bytes lost)"
+        )
+    );
+    assert_reset(deaf);
+    stage.finish();
+}
+
+#[test]
+fn a_protocol_may_say_goodbye_in_its_own_words() {
+    let mut stage = Stage::new();
+    let address = stage.listen(|| {
+        server().on_shutdown(|transport, _| {
+            transport.write(b"221 service closing\r\n");
+            transport.close();
+        })
+    });
+    let mut caller = client(address);
+    stage.until(|log| log.has("server", "open"));
+    stage.registry().shutdown(PATIENCE);
+    let reading = stage.peer(move || {
+        let mut said = String::new();
+        caller.read_to_string(&mut said).unwrap();
+        said
+    });
+    let report = stage.until_shut_down();
+    assert_eq!(reading.join(), "221 service closing\r\n");
+    assert_eq!(stage.log.of("server"), ["open", "shutdown", "close closed"]);
+    assert_eq!((report.finished, report.cut_off.len()), (1, 0));
+    assert!(report.took < PATIENCE / 2, "it does not wait for the deadline");
+    stage.finish();
+}
+
+#[test]
+fn a_protocol_may_finish_what_it_is_at() {
+    let mut stage = Stage::new();
+    let address = stage.listen(|| {
+        server()
+            .on_shutdown(|transport, _| transport.set_timer(TimerKey(1), Duration::from_millis(5)))
+            .on_data(|transport, input, _| transport.write(input.take_all()))
+            .on_timer(|transport, _, _| {
+                transport.write(b"done");
+                transport.close();
+            })
+    });
+    let mut caller = client(address);
+    stage.until(|log| log.has("server", "open"));
+    stage.registry().shutdown(PATIENCE);
+    turn(&mut stage);
+    caller.write_all(b"almost ").unwrap();
+    let reading = stage.peer(move || {
+        let mut said = Vec::new();
+        caller.read_to_end(&mut said).unwrap();
+        said
+    });
+    let report = stage.until_shut_down();
+    assert_eq!(reading.join(), b"almost done");
+    assert_eq!(report.finished, 1);
+    stage.finish();
+}
+
+// ── how it begins ───────────────────────────────────────────────────────────────────────────
+
+#[test]
+fn listeners_are_gone_before_anybody_is_waited_for() {
+    let mut stage = Stage::new();
+    let address = stage.listen(|| server().on_shutdown(|_, _| {}));
+    let caller = client(address);
+    stage.until(|log| log.has("server", "open"));
+    stage.registry().shutdown(PATIENCE);
+    turn(&mut stage);
+    assert_eq!(TcpStream::connect(address).unwrap_err().kind(), ErrorKind::ConnectionRefused);
+    let id = stage.log.id("server");
+    assert!(stage.registry().is_connected(id), "who is in is waited for");
+    // Its successor can listen already.
+    drop(TcpListener::bind(address).unwrap());
+    drop(caller);
+    stage.until_shut_down();
+    stage.finish();
+}
+
+#[test]
+fn nothing_new_is_taken() {
+    let mut stage = Stage::new();
+    stage.registry().shutdown(PATIENCE);
+    let registry = stage.registry();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let errors = [
+        registry.listen(any_port(), |_, _| server()).map(drop),
+        registry.connect(address.into(), server()).map(drop),
+        registry.bind_datagram(any_port(), DatagramProbe::new("socket")).map(drop),
+        registry
+            .adopt(
+                TcpStream::connect(address).unwrap(),
+                &StreamOptions::default(),
+                &StreamLimits::default(),
+                server(),
+            )
+            .map(drop),
+        registry
+            .adopt_datagram(
+                std::net::UdpSocket::bind("127.0.0.1:0").unwrap(),
+                DatagramLimits::default(),
+                DatagramProbe::new("socket"),
+            )
+            .map(drop),
+        registry.adopt_listener(listener, &ListenOptions::default(), |_, _| None).map(drop),
+    ];
+    for error in errors {
+        let error = error.unwrap_err();
+        assert!(matches!(error, OpenError::ShuttingDown(_)), "{error:?}");
+        let text = error.to_string();
+        assert!(text.starts_with("the loop is shutting down: 127.0.0.1:"), "{text}");
+        assert!(text.ends_with(" was not opened"), "{text}");
+    }
+    stage.until_shut_down();
+    stage.finish();
+}
+
+#[test]
+fn another_thread_can_shut_the_loop_down() {
+    let mut stage = Stage::new();
+    let address = stage.listen(server);
+    let caller = client(address);
+    stage.until(|log| log.has("server", "open"));
+    let handle = stage.handle();
+    let elsewhere = std::thread::spawn(move || {
+        handle.shutdown(PATIENCE).unwrap();
+        drop(caller);
+    });
+    let report = stage.reactor.run(&mut stage.log).unwrap();
+    elsewhere.join().unwrap();
+    assert_eq!((report.finished, report.cut_off.len()), (1, 0));
+    stage.finish();
+}
+
+#[test]
+fn a_callback_can_shut_the_loop_down() {
+    let mut stage = Stage::new();
+    let address = stage.listen(|| {
+        server().on_data(|transport, input, _| {
+            transport.write(input.take_all());
+            transport.registry().shutdown(PATIENCE);
+        })
+    });
+    let mut caller = client(address);
+    caller.write_all(b"stop").unwrap();
+    let reading = stage.peer(move || {
+        let mut said = Vec::new();
+        caller.read_to_end(&mut said).unwrap();
+        said
+    });
+    let report = stage.until_shut_down();
+    assert_eq!(reading.join(), b"stop");
+    assert_eq!(stage.log.of("server"), ["open", "data 4", "shutdown", "close closed"]);
+    assert_eq!(report.finished, 1);
+    stage.finish();
+}
+
+#[test]
+fn who_comes_in_with_the_shutdown_is_not_forgotten() {
+    let mut stage = Stage::new();
+    let address = stage.listen(|| {
+        server().on_data(|transport, input, _| {
+            input.take_all();
+            transport.registry().shutdown(PATIENCE);
+        })
+    });
+    let mut first = client(address);
+    stage.until(|log| log.has("server", "open"));
+    stage.until_quiet();
+    // Both in one batch of events: the word that ends the loop, and then a newcomer.
+    first.write_all(b"stop").unwrap();
+    let mut second = client(address);
+    let reading = stage.peer(move || {
+        let first = first.read_to_end(&mut Vec::new()).map_err(|error| error.kind());
+        let second = second.read_to_end(&mut Vec::new()).map_err(|error| error.kind());
+        (first, second)
+    });
+    let report = stage.until_shut_down();
+    let (first, second) = reading.join();
+    assert_eq!(first, Ok(0));
+    // Whether it was let in before the listener closed is the poller's choice.
+    assert!(matches!(second, Ok(0) | Err(ErrorKind::ConnectionReset)), "{second:?}");
+    assert!(report.cut_off.is_empty(), "{report}");
+    assert!(report.took < PATIENCE / 2, "{report}");
+    stage.finish();
+}
+
+#[test]
+fn the_last_connection_may_end_in_the_turn_of_the_shutdown() {
+    let mut stage = Stage::new();
+    let address = stage.listen(server);
+    let caller = client(address);
+    stage.until(|log| log.has("server", "open"));
+    let id = stage.log.id("server");
+    stage
+        .registry()
+        .after(Duration::ZERO, move |registry, _| {
+            registry.abort(id).unwrap();
+            registry.shutdown(PATIENCE);
+        })
+        .unwrap();
+    let report = stage.until_shut_down();
+    assert_eq!(report.cut_off.len(), 1);
+    assert_eq!(report.cut_off[0].reason, "aborted");
+    drop(caller);
+    stage.finish();
+}
+
+// ── whom it finds ───────────────────────────────────────────────────────────────────────────
+
+#[test]
+fn who_has_said_goodbye_already_is_not_told() {
+    let mut stage = Stage::new();
+    let address = stage.listen(|| server().on_open(|transport, _| transport.close()));
+    let caller = client(address);
+    stage.until(|log| log.has("server", "open"));
+    stage.registry().shutdown(PATIENCE);
+    turn(&mut stage);
+    drop(caller);
+    let report = stage.until_shut_down();
+    assert_eq!(stage.log.of("server"), ["open", "close closed"]);
+    assert_eq!(report.finished, 1);
+    stage.finish();
+}
+
+#[test]
+#[cfg(unix)]
+fn who_is_not_open_yet_hears_only_of_the_end() {
+    let mut stage = Stage::new();
+    let full = support::FullListener::new();
+    stage.connect(full.address(), Probe::new("client"));
+    stage.registry().shutdown(SHORT);
+    let report = stage.until_shut_down();
+    assert_eq!(stage.log.of("client"), ["close cut off by the shutdown of the loop"]);
+    assert_eq!((report.finished, report.cut_off.len()), (0, 1));
+    drop(full);
+    stage.finish();
+}
+
+#[test]
+fn a_paused_connection_finishes_too() {
+    let mut stage = Stage::new();
+    let address = stage.listen(|| server().on_open(|transport, _| transport.pause()));
+    let mut caller = client(address);
+    caller.write_all(b"nobody reads this").unwrap();
+    caller.shutdown(Shutdown::Write).unwrap();
+    stage.until(|log| log.has("server", "open"));
+    stage.until_quiet();
+    // Its peer's goodbye has been waiting all along, and there will be no event for it.
+    stage.registry().shutdown(PATIENCE);
+    let report = stage.until_shut_down();
+    assert_eq!((report.finished, report.cut_off.len()), (1, 0), "{report}");
+    assert!(report.took < PATIENCE / 2, "{report}");
+    drop(caller);
+    stage.finish();
+}
+
+#[test]
+fn datagram_sockets_are_told_and_closed() {
+    let mut stage = Stage::new();
+    let peer = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+    let to = peer.local_addr().unwrap().into();
+    let probe = DatagramProbe::new("socket").on_shutdown(move |socket, _| {
+        socket.send_to(b"goodbye", &to).unwrap();
+        socket.close();
+    });
+    stage.registry().bind_datagram(any_port(), probe).unwrap();
+    // One that will not close by itself.
+    let stubborn = DatagramProbe::new("stubborn").on_shutdown(|_, _| {});
+    stage.registry().bind_datagram(any_port(), stubborn).unwrap();
+    stage.until(|log| log.has("stubborn", "open"));
+    stage.registry().shutdown(SHORT);
+    let report = stage.until_shut_down();
+    assert!(report.took >= SHORT);
+    assert_eq!(peer.recv(&mut [0; 16]).unwrap(), 7);
+    assert_eq!(stage.log.of("socket"), ["open", "shutdown", "close closed"]);
+    assert_eq!(
+        stage.log.of("stubborn"),
+        ["open", "shutdown", "close cut off by the shutdown of the loop"]
+    );
+    drop(peer);
+    stage.finish();
+}
+
+#[test]
+fn timers_and_resting_listeners_hold_nothing_up() {
+    let mut stage = Stage::new();
+    let hour = Duration::from_secs(3_600);
+    let timer = stage.registry().every(hour, |_, _| {}).unwrap();
+    let options = ListenOptions { accept_rate: Some(1), ..ListenOptions::default() };
+    let address = stage.listen_with(&options, server);
+    let callers = [client(address), client(address)];
+    stage.until(|log| log.has("server", "open"));
+    stage.until_quiet();
+    assert_eq!(stage.reactor.stats().accept_rests, 1, "the second waits in the queue");
+    drop(callers);
+    stage.until_closed("server");
+    stage.registry().shutdown(PATIENCE);
+    let report = stage.until_shut_down();
+    assert!(report.took < PATIENCE / 2, "{report}");
+    assert!(stage.registry().cancel(timer), "a program's timers are its own");
+    stage.finish();
+}
+
+// ── the deadline ────────────────────────────────────────────────────────────────────────────
+
+/// A stage with a connection that does not close, and its client.
+fn stubborn() -> (Stage, TcpStream) {
+    let mut stage = Stage::new();
+    let address = stage.listen(|| server().on_shutdown(|_, _| {}));
+    let caller = client(address);
+    stage.until(|log| log.has("server", "open"));
+    (stage, caller)
+}
+
+#[test]
+fn no_grace_cuts_everybody_off_but_tells_them_first() {
+    let (mut stage, caller) = stubborn();
+    stage.registry().shutdown(Duration::ZERO);
+    let report = stage.until_shut_down();
+    assert_eq!(
+        stage.log.of("server"),
+        ["open", "shutdown", "close cut off by the shutdown of the loop"]
+    );
+    assert_eq!((report.finished, report.cut_off.len()), (0, 1));
+    assert_reset(caller);
+    stage.finish();
+}
+
+#[test]
+fn a_second_shutdown_can_shorten_the_grace() {
+    let (mut stage, caller) = stubborn();
+    stage.registry().shutdown(PATIENCE);
+    turn(&mut stage);
+    stage.registry().shutdown(SHORT);
+    let report = stage.until_shut_down();
+    assert!(report.took >= SHORT && report.took < PATIENCE / 2, "{report}");
+    assert_eq!(stage.log.count("server", "shutdown"), 1, "it is told once");
+    drop(caller);
+    stage.finish();
+}
+
+#[test]
+fn a_second_shutdown_cannot_lengthen_the_grace() {
+    let (mut stage, caller) = stubborn();
+    stage.registry().shutdown(SHORT);
+    turn(&mut stage);
+    stage.registry().shutdown(PATIENCE);
+    let report = stage.until_shut_down();
+    assert!(report.took < PATIENCE / 2, "{report}");
+    drop(caller);
+    stage.finish();
+}
+
+#[test]
+fn a_grace_without_end_waits_for_the_last() {
+    let (mut stage, caller) = stubborn();
+    stage.registry().shutdown(Duration::MAX);
+    stage.until_quiet();
+    drop(caller);
+    let report = stage.until_shut_down();
+    assert_eq!(report.finished, 1);
+    assert_eq!(stage.log.of("server"), ["open", "shutdown", "end", PEER_CLOSED]);
+    stage.finish();
+}
+
+// ── afterwards ──────────────────────────────────────────────────────────────────────────────
+
+#[test]
+fn the_loop_can_be_used_again() {
+    let mut stage = Stage::new();
+    for round in 1..=3 {
+        let address = stage
+            .listen(|| server().on_data(|transport, input, _| transport.write(input.take_all())));
+        let mut caller = client(address);
+        caller.write_all(b"hello").unwrap();
+        stage.until(|log| log.bytes("server").len() == 5 * round);
+        caller.read_exact(&mut [0; 5]).unwrap();
+        drop(caller);
+        stage.registry().shutdown(PATIENCE);
+        let report = stage.until_shut_down();
+        assert_eq!(report.finished, 1, "each report is of its own");
+        assert!(stage.registry().is_empty());
+    }
+    assert_eq!(stage.reactor.stats().accepted, 3);
+    stage.finish();
+}
+
+#[test]
+fn a_loop_that_is_dropped_resets_nobody_who_has_all_and_leaks_nothing() {
+    let leaks = support::Leaks::watch();
+    let mut reactor = Reactor::<Log>::new().unwrap();
+    let mut log = Log::default();
+    let id = reactor.registry().listen(any_port(), |_, _| server()).unwrap();
+    let address = reactor.registry().listener_address(id).unwrap().socket_addr().unwrap();
+    let mut caller = client(address);
+    support::until(&mut reactor, &mut log, |log, _| log.has("server", "open"));
+    drop(reactor);
+    assert_eq!(caller.read(&mut [0]).unwrap(), 0);
+    assert_eq!(log.of("server"), ["open"], "there is no loop left to call anybody");
+    drop(caller);
+    leaks.check_descriptors();
+}
