@@ -1,0 +1,31 @@
+//! `echo-server PEER`: one of the echo servers, for the measurements to start.
+//!
+//! Prints `listening on 127.0.0.1:PORT`, serves until SIGTERM, and does not outlive its parent.
+
+use std::net::{Ipv4Addr, SocketAddr};
+
+use benches::Result;
+use benches::servers::{self, Peer, Place};
+use clap::Parser;
+use rustix::process::{Signal, set_parent_process_death_signal};
+
+/// An echo server on loopback.
+#[derive(Parser)]
+struct Options {
+    /// Who serves.
+    peer: Peer,
+    /// The port to listen on; any free one by default.
+    #[arg(long, default_value_t = 0)]
+    port: u16,
+    /// The size of each connection's send and receive buffer; the kernel decides by default.
+    #[arg(long, value_name = "BYTES")]
+    kernel_buffers: Option<usize>,
+}
+
+fn main() -> Result {
+    let options = Options::parse();
+    set_parent_process_death_signal(Some(Signal::TERM))?;
+    benches::descriptors::raise_limit()?;
+    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, options.port));
+    servers::serve(options.peer, Place { address, kernel_buffers: options.kernel_buffers })
+}

@@ -1,0 +1,76 @@
+//! What one message costs a server.
+//!
+//! A server runs twice under an instrument, for N messages and for three times as many, on as many
+//! connections. Whatever it does once, starting, accepting, ending, is the same in both runs, so the
+//! difference divided by 2 N is what a message costs, and no noise of the machine touches it.
+
+use std::fmt;
+
+use clap::ValueEnum;
+use tempfile::TempDir;
+
+use crate::load::{Clients, Load};
+use crate::process::EchoServer;
+use crate::servers::Peer;
+use crate::{Result, callgrind, strace};
+
+/// What is counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Measure {
+    /// Instructions in user space, by callgrind.
+    Instructions,
+    /// System calls, by strace.
+    SystemCalls,
+}
+
+impl Measure {
+    /// The word that stands for it in a table's file.
+    pub fn key(self) -> &'static str {
+        match self {
+            Self::Instructions => "instructions",
+            Self::SystemCalls => "system-calls",
+        }
+    }
+
+    /// The count a message of this load, from runs of about `messages` and three times as many.
+    pub fn per_message(
+        self,
+        server: &EchoServer,
+        peer: Peer,
+        load: Load,
+        messages: usize,
+    ) -> Result<f64> {
+        let messages = messages.next_multiple_of(load.round());
+        let short = self.count(server, peer, load, messages)?;
+        let long = self.count(server, peer, load, 3 * messages)?;
+        Ok((long as f64 - short as f64) / (2 * messages) as f64)
+    }
+
+    /// The count of one whole run.
+    fn count(self, server: &EchoServer, peer: Peer, load: Load, messages: usize) -> Result<u64> {
+        let directory = TempDir::new()?;
+        let output = directory.path().join("count");
+        let instrument = match self {
+            Self::Instructions => callgrind::command(&output),
+            Self::SystemCalls => strace::command(&output),
+        };
+        let running = server.start_under(instrument, peer)?;
+        let mut clients = Clients::connect(running.address(), load)?;
+        clients.exchange(messages)?;
+        // The clients stay connected: how many closes the server would still see is chance.
+        running.stop()?;
+        match self {
+            Self::Instructions => callgrind::read(&output),
+            Self::SystemCalls => strace::read(&output),
+        }
+    }
+}
+
+impl fmt::Display for Measure {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.pad(match self {
+            Self::Instructions => "user-space instructions a message",
+            Self::SystemCalls => "system calls a message",
+        })
+    }
+}

@@ -1,0 +1,122 @@
+//! An exact number of messages, so that what a server does for them can be counted.
+//!
+//! In rounds: write `depth` messages on every connection, then read all of them back. The server finds
+//! many connections ready at once, as under real load.
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::time::Duration;
+
+use crate::Result;
+
+/// A silence of that long means that the server has lost a message.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// What a round may hold on one connection: more could fill the buffers of both ends and stop there.
+const MOST_IN_FLIGHT: usize = 64 * 1024;
+
+/// The form of a load: all but its length.
+#[derive(Debug, Clone, Copy)]
+pub struct Load {
+    /// Connections, all open before the first round.
+    pub connections: usize,
+    /// Messages in flight on each.
+    pub depth: usize,
+    /// Bytes a message.
+    pub size: usize,
+}
+
+impl Load {
+    /// Messages a round.
+    pub fn round(&self) -> usize {
+        self.connections * self.depth
+    }
+}
+
+/// The clients of a load, connected.
+#[derive(Debug)]
+pub struct Clients {
+    load: Load,
+    streams: Vec<TcpStream>,
+    batch: Vec<u8>,
+    reply: Vec<u8>,
+    sent: u64,
+}
+
+impl Clients {
+    /// Connects them one after the other, each with one message echoed, so that the server does the
+    /// same every time.
+    pub fn connect(address: SocketAddr, load: Load) -> Result<Self> {
+        let bytes = load.depth * load.size;
+        if bytes == 0 || load.connections == 0 || bytes > MOST_IN_FLIGHT {
+            return Err(format!(
+                "a load of {load:?}: 1 to {MOST_IN_FLIGHT} bytes a connection are possible"
+            )
+            .into());
+        }
+        let mut clients = Self {
+            load,
+            streams: Vec::new(),
+            batch: vec![0; bytes],
+            reply: vec![0; bytes],
+            sent: 0,
+        };
+        for _ in 0..load.connections {
+            clients.add(address)?;
+        }
+        Ok(clients)
+    }
+
+    /// Exchanges `messages`, which has to be whole rounds.
+    pub fn exchange(&mut self, messages: usize) -> Result {
+        if !messages.is_multiple_of(self.load.round()) {
+            return Err(format!(
+                "{messages} messages are not whole rounds of {}",
+                self.load.round()
+            )
+            .into());
+        }
+        for _ in 0..messages / self.load.round() {
+            self.round()?;
+        }
+        Ok(())
+    }
+
+    fn add(&mut self, address: SocketAddr) -> Result {
+        let mut stream = TcpStream::connect(address)?;
+        stream.set_nodelay(true)?;
+        stream.set_read_timeout(Some(PATIENCE))?;
+        stream.set_write_timeout(Some(PATIENCE))?;
+        let (message, reply) = (&self.batch[..self.load.size], &mut self.reply[..self.load.size]);
+        stream.write_all(message)?;
+        receive(&mut stream, message, reply)?;
+        self.streams.push(stream);
+        Ok(())
+    }
+
+    fn round(&mut self) -> Result {
+        self.stamp();
+        for stream in &mut self.streams {
+            stream.write_all(&self.batch)?;
+        }
+        for stream in &mut self.streams {
+            receive(stream, &self.batch, &mut self.reply)?;
+        }
+        Ok(())
+    }
+
+    /// Makes the messages of this round unlike those before, so that a late echo is not taken for one.
+    fn stamp(&mut self) {
+        for message in self.batch.chunks_exact_mut(self.load.size) {
+            self.sent += 1;
+            for (byte, stamp) in message.iter_mut().zip(self.sent.to_le_bytes()) {
+                *byte = stamp;
+            }
+        }
+    }
+}
+
+fn receive(stream: &mut TcpStream, expected: &[u8], reply: &mut [u8]) -> Result {
+    stream.read_exact(reply)?;
+    if reply == expected { Ok(()) } else { Err("the echo differs from what was sent".into()) }
+}

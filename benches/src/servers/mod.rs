@@ -1,0 +1,109 @@
+//! The echo servers, one file a peer.
+//!
+//! Each is written as its own documentation advises, and as its authors would call fair: Nagle's
+//! delay off, one write for a batch of messages, no reading from a connection that does not take its
+//! echo. They differ in the loop alone; those that work on readiness share `echo::Echo`.
+//!
+//! None of them has a thread or a signal handler for its own end: a second thread would make the
+//! memory allocator and the C library slower, and that would be measured. SIGTERM ends them all.
+
+mod calloop;
+mod echo;
+mod epoll;
+mod message_io;
+mod mio;
+mod reactor;
+mod tokio;
+
+use std::fmt;
+use std::io::{self, Write};
+use std::net::{SocketAddr, TcpListener};
+
+use clap::ValueEnum;
+use socket2::{Domain, Socket, Type};
+
+use crate::Result;
+
+/// Bytes that one read can take, in the servers with one buffer for all connections.
+const SCRATCH: usize = 64 * 1024;
+
+/// Events that one wait can report, in the servers that say.
+const EVENTS: usize = 1024;
+
+/// Connections that may wait to be accepted; message-io fixes the same number.
+const BACKLOG: i32 = 1024;
+
+/// Who serves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Peer {
+    /// A raw epoll loop: the ruler.
+    Epoll,
+    /// The reactor: ours.
+    Reactor,
+    /// A bare mio loop with a slab.
+    Mio,
+    /// calloop, the event loop of Wayland compositors.
+    Calloop,
+    /// message-io, events from sockets of any transport.
+    MessageIo,
+    /// tokio's current-thread runtime, a task a connection.
+    Tokio,
+}
+
+impl Peer {
+    /// Every peer, the ruler first.
+    pub fn all() -> &'static [Peer] {
+        Self::value_variants()
+    }
+}
+
+impl fmt::Display for Peer {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let value = self.to_possible_value();
+        formatter.pad(value.as_ref().map_or("?", |value| value.get_name()))
+    }
+}
+
+/// Where to serve, and on what sockets.
+#[derive(Debug, Clone, Copy)]
+pub struct Place {
+    /// The address to listen on.
+    pub address: SocketAddr,
+    /// The size of each connection's buffers in the kernel, which else decides by itself.
+    ///
+    /// message-io has no such option, and keeps the kernel's choice.
+    pub kernel_buffers: Option<usize>,
+}
+
+/// Serves echo at `place` until the process ends, and prints where once it listens.
+pub fn serve(peer: Peer, place: Place) -> Result {
+    match peer {
+        Peer::Epoll => epoll::serve(place),
+        Peer::Reactor => reactor::serve(place),
+        Peer::Mio => mio::serve(place),
+        Peer::Calloop => calloop::serve(place),
+        Peer::MessageIo => message_io::serve(place),
+        Peer::Tokio => tokio::serve(place),
+    }
+}
+
+/// A listener that does not block; accepted sockets inherit the sizes of its buffers.
+fn listen(place: Place) -> Result<TcpListener> {
+    let socket = Socket::new(Domain::for_address(place.address), Type::STREAM, None)?;
+    socket.set_reuse_address(true)?;
+    if let Some(bytes) = place.kernel_buffers {
+        socket.set_send_buffer_size(bytes)?;
+        socket.set_recv_buffer_size(bytes)?;
+    }
+    socket.bind(&place.address.into())?;
+    socket.listen(BACKLOG)?;
+    socket.set_nonblocking(true)?;
+    Ok(socket.into())
+}
+
+/// Tells whoever started this process where to connect.
+fn announce(address: impl fmt::Display) -> Result {
+    let mut stdout = io::stdout().lock();
+    writeln!(stdout, "listening on {address}")?;
+    Ok(stdout.flush()?)
+}

@@ -1,0 +1,41 @@
+//! tokio's current-thread runtime: a task and a buffer a connection, as in its tutorial's echo server.
+
+use std::io;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::runtime;
+
+use super::{Place, announce, listen};
+use crate::Result;
+
+/// Sixteen messages of the deepest pipeline fit four times; a larger one would only cost memory.
+const BUFFER: usize = 4096;
+
+pub(super) fn serve(place: Place) -> Result {
+    let listener = listen(place)?;
+    let runtime = runtime::Builder::new_current_thread().enable_io().build()?;
+    Ok(runtime.block_on(async {
+        let listener = TcpListener::from_std(listener)?;
+        announce(listener.local_addr()?).map_err(io::Error::other)?;
+        accept(&listener).await
+    })?)
+}
+
+async fn accept(listener: &TcpListener) -> io::Result<()> {
+    loop {
+        let (stream, _) = listener.accept().await?;
+        stream.set_nodelay(true)?;
+        tokio::spawn(echo(stream));
+    }
+}
+
+async fn echo(mut stream: TcpStream) -> io::Result<()> {
+    let mut buffer = vec![0; BUFFER];
+    loop {
+        match stream.read(&mut buffer).await? {
+            0 => return Ok(()),
+            count => stream.write_all(&buffer[..count]).await?,
+        }
+    }
+}
