@@ -229,8 +229,16 @@ impl DatagramQueue {
         self.readiness.contains(Readiness::END)
     }
 
-    pub(crate) fn forget_failure(&mut self) {
+    /// An error was reported, and the socket goes on.
+    pub(crate) fn recover(&mut self, key: Key, poller: &Poller) {
         self.readiness = self.readiness.without(Readiness::END);
+        // If it cannot be registered any more it stays silent, and can still be closed.
+        let _ = self.socket.register_again(poller, key.token());
+    }
+
+    /// Receives nothing until there is another event.
+    pub(crate) fn await_event(&mut self) {
+        self.readiness = self.readiness.without(Readiness::READ);
     }
 
     pub(crate) fn local(&self) -> Address {

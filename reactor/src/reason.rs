@@ -183,6 +183,8 @@ pub struct Closed {
     pub peer: Address,
     /// Who ended it, and why.
     pub reason: CloseReason,
+    /// Whether [`on_open`](crate::Protocol::on_open) had been called: not so when connecting failed.
+    pub opened: bool,
     /// Bytes that were queued and never handed to the system. What the system had taken but the
     /// peer had not acknowledged cannot be known.
     pub unsent: u64,

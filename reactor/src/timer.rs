@@ -12,7 +12,7 @@
 //! A timer lives at the level of the highest 6-bit digit in which its deadline differs from the
 //! present tick. Insert, cancel and re-arm touch one doubly linked list each, which makes them O(1);
 //! one bitmap a level makes the next deadline a few shifts away. The idea is Varghese and Lauck's
-//! (1987), scheme 6.
+//! (1987), scheme 7.
 //!
 //! Ticks are milliseconds. A deadline is rounded up, so a timer never fires early.
 

@@ -27,13 +27,14 @@ impl<App> Registry<App> {
                 protocol.on_open(transport, app);
             });
         }
+        let has_failed = socket.queue.has_failed();
+        if has_failed {
+            socket.queue.recover(key, &self.poller);
+        }
         self.flush_socket(key, socket, app);
         self.receive(key, socket, app, scratch);
-        if socket.queue.has_failed() {
-            socket.queue.forget_failure();
-            if let Some(error) = socket.queue.take_error() {
-                self.report(key, socket, app, &error);
-            }
+        if has_failed && let Some(error) = socket.queue.take_error() {
+            self.report(key, socket, app, &error);
         }
     }
 
@@ -44,12 +45,14 @@ impl<App> Registry<App> {
         app: &mut App,
         scratch: &mut Scratch,
     ) {
+        let mut has_received = false;
         for _ in 0..self.ledger.limits.datagram_budget {
             if !socket.queue.can_receive() {
                 return;
             }
             match socket.queue.receive(scratch, &mut self.ledger) {
                 Received::Datagram(length, from) => {
+                    has_received = true;
                     let datagram = Datagram { bytes: &scratch[..length], from };
                     self.call_socket(key, socket, app, |protocol, transport, app| {
                         protocol.on_datagram(transport, &datagram, app);
@@ -59,7 +62,10 @@ impl<App> Registry<App> {
                 Received::Nothing => return,
             }
         }
-        if socket.queue.can_receive() {
+        if !has_received {
+            // Errors of earlier datagrams come to an end; one that does not would keep the loop busy.
+            socket.queue.await_event();
+        } else if socket.queue.can_receive() {
             socket.queue.make_ready(key, &mut self.ledger);
         }
     }

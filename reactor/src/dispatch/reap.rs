@@ -43,7 +43,7 @@ impl<App> Registry<App> {
         self.cancel_timers(stream.timers);
         stream.guard.take().and_then(|guard| guard.timer).map(|timer| self.wheel.cancel(timer));
         self.connections -= 1;
-        let peer = stream.peer();
+        let (peer, opened) = (stream.peer(), stream.was_opened());
         if let (true, Some(ip)) = (stream.is_counted(), peer.ip()) {
             self.by_address.leave(ip);
         }
@@ -60,7 +60,7 @@ impl<App> Registry<App> {
             (unsent, None)
         };
         self.note_end(key, &peer, &reason, unsent);
-        let closed = Closed { id: ConnectionId(key), peer, reason, unsent };
+        let closed = Closed { id: ConnectionId(key), peer, reason, opened, unsent };
         self.run_task(|registry| {
             // Dropped in here: that is a user's code as well, and may panic.
             let mut protocol = protocol;

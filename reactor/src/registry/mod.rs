@@ -382,7 +382,8 @@ impl<App> Registry<App> {
 
     // ── work ────────────────────────────────────────────────────────────────────────────────
 
-    /// Runs a closure on the loop in the next turn, when no callback is on the stack.
+    /// Runs a closure on the loop when no callback is on the stack: later in this turn if its tasks
+    /// are still to come, else in the next.
     pub fn defer(&mut self, task: impl FnOnce(&mut Self, &mut App) + 'static) {
         self.deferred.push_back(Box::new(task));
     }

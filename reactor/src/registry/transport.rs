@@ -120,8 +120,8 @@ impl<'a, App> Transport<'a, App> {
 
     // ── reading ─────────────────────────────────────────────────────────────────────────────
 
-    /// Stops reading: the peer's data waits in the system's buffers, and then at the peer. There
-    /// may be one more `on_data` if this one has more input already.
+    /// Stops reading: the peer's data waits in the system's buffers, and then at the peer. Until
+    /// [`resume`](Self::resume) there is no `on_data`, and no `on_end`, which comes behind the data.
     pub fn pause(&mut self) {
         self.stream.pause();
     }

@@ -111,7 +111,7 @@ impl Log {
     }
 
     pub(super) fn closed(&mut self, who: &'static str, closed: &Closed) {
-        let Closed { id, peer, reason, unsent } = closed;
+        let Closed { id, peer, reason, unsent, .. } = closed;
         self.note(who, format!("close {reason}"));
         let error = match reason {
             CloseReason::ConnectFailed(error)

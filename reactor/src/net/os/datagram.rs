@@ -112,6 +112,15 @@ impl DatagramSocket {
         }
     }
 
+    /// Goes on after an event that told of an error.
+    pub(crate) fn register_again(&mut self, poller: &Poller, token: Token) -> io::Result<()> {
+        match self {
+            Self::Udp(socket) => poller.register_again(socket, token),
+            #[cfg(unix)]
+            Self::Unix { socket, .. } => poller.register_again(socket, token),
+        }
+    }
+
     pub(crate) fn deregister(&mut self, poller: &Poller) -> io::Result<()> {
         match self {
             Self::Udp(socket) => poller.deregister(socket),

@@ -71,6 +71,17 @@ impl Poller {
         self.poll.registry().register(source, MioToken(token.0), Interest::READABLE)
     }
 
+    /// Registers anew what an error was reported of and goes on nevertheless: mio's `poll(2)` backend
+    /// has dropped it, the others have not.
+    pub(super) fn register_again(&self, source: &mut impl Source, token: Token) -> io::Result<()> {
+        if cfg!(not(mio_unsupported_force_poll_poll)) {
+            return Ok(());
+        }
+        // It may fail, since it was dropped.
+        let _ = self.deregister(source);
+        self.register(source, token)
+    }
+
     pub(super) fn deregister(&self, source: &mut impl Source) -> io::Result<()> {
         self.poll.registry().deregister(source)
     }

@@ -1,0 +1,436 @@
+//! One connection: its socket, its state, its queues.
+//!
+//! ```text
+//!   connect() ▶ Connecting ──▶ Opening ◀── accepted
+//!                                 │ on_open
+//!               end()             ▼            peer's FIN
+//!      Ending ◀──────────────── Open ──────────────────────▶ PeerEnded
+//!        │ flushed: FIN           │ close()                      │ close(), end()
+//!        ▼                        ▼                              ▼
+//!      Ended ──────close()──▶ Draining(OursOnly)          Draining(PeersFirst)
+//!        │                        │ flushed: FIN                 │ flushed
+//!        │ peer's FIN             ▼                              │
+//!        │                    Lingering ──peer's FIN──▶ Closed ◀─┘
+//!        └──▶ Draining(OursFirst) ──flushed──────────────▲
+//!
+//!   every state ── error, abort(), limit, deadline ──▶ Closed
+//! ```
+//!
+//! While it is draining or lingering, what the peer still sends is read and thrown away: closing a
+//! socket with unread data would make the kernel send RST, which destroys the reply that was just sent
+//! (RFC 1122, 4.2.2.13).
+//!
+//! Nothing here calls a protocol: methods change the state and tell the caller what to call. A method
+//! that returns [`Step`] may find that the connection has ended, and then breaks with the reason.
+
+mod deadlines;
+mod notes;
+mod peer;
+mod read;
+mod write;
+
+use std::io;
+use std::ops::ControlFlow;
+use std::rc::Rc;
+
+use crate::guard::{Guard, Phase};
+use crate::id::Key;
+use crate::input::Inbox;
+use crate::ledger::Ledger;
+use crate::net::{Poller, Readiness, StdStream, StreamSocket};
+use crate::outbox::Outbox;
+use crate::reason::CloseReason;
+use crate::stats::SocketRow;
+use crate::{Address, StreamLimits};
+
+use notes::Notes;
+use peer::Peer;
+pub(crate) use read::{Intake, Received};
+pub(crate) use write::Flushed;
+
+/// Goes on with a value, or ends the connection with a reason, boxed so that going on costs nothing.
+pub(crate) type Step<T = ()> = ControlFlow<Box<CloseReason>, T>;
+
+#[cold]
+pub(crate) fn ended<T>(reason: CloseReason) -> Step<T> {
+    Step::Break(Box::new(reason))
+}
+
+pub(crate) struct Stream {
+    socket: StreamSocket,
+    state: State,
+    readiness: Readiness,
+    notes: Notes,
+    outbox: Outbox,
+    pub(crate) inbox: Inbox,
+    limits: Rc<StreamLimits>,
+    peer: Peer,
+    /// The first of this connection's timers in the wheel.
+    pub(crate) timers: Option<Key>,
+    pub(crate) guard: Option<Box<Guard>>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    /// The system is connecting; writes queue. What is to be done once it has.
+    Connecting(Next),
+    /// The protocol has yet to hear of it.
+    Opening(Next),
+    Open,
+    /// The peer sent FIN; we may still write.
+    PeerEnded,
+    /// Our FIN waits behind the outbox; the peer may still write.
+    Ending,
+    /// Our FIN has left; the peer may still write.
+    Ended,
+    /// Closing, with bytes to be flushed.
+    Draining(Goodbye),
+    /// Closing, our FIN has left: waiting for the peer's.
+    Lingering,
+    Closed,
+}
+
+/// What a protocol asked for before its connection was open.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Next {
+    Open,
+    End,
+    Close,
+}
+
+/// Whose FIN has been seen, or decided on, when a connection drains.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Goodbye {
+    OursOnly,
+    OursFirst,
+    PeersFirst,
+}
+
+/// Where a stream comes from, which is where its life begins.
+pub(crate) enum Origin {
+    Accepted { counted: bool },
+    Connecting,
+    Adopted,
+}
+
+impl Stream {
+    pub(crate) fn new(
+        socket: StreamSocket,
+        peer: Address,
+        origin: &Origin,
+        limits: Rc<StreamLimits>,
+        ledger: &Ledger,
+    ) -> Self {
+        let mut stream = Self {
+            socket,
+            state: State::Opening(Next::Open),
+            readiness: Readiness::WRITE,
+            notes: Notes(Notes::GUARD),
+            outbox: Outbox::default(),
+            inbox: Inbox::default(),
+            limits,
+            peer: Peer::from(peer),
+            timers: None,
+            guard: None,
+        };
+        match origin {
+            Origin::Accepted { counted: false } => {}
+            Origin::Accepted { counted: true } => stream.notes.set(Notes::COUNTED),
+            Origin::Adopted => stream.notes.set(Notes::SHARED),
+            Origin::Connecting => {
+                stream.state = State::Connecting(Next::Open);
+                stream.readiness = Readiness::default();
+                if let Some(timeout) = stream.limits.connect_timeout {
+                    stream.begin(Phase::Connecting, ledger.clock.tick_after(timeout), ledger);
+                }
+            }
+        }
+        stream
+    }
+
+    /// Takes in what an event says.
+    #[inline]
+    pub(crate) fn note_readiness(&mut self, readiness: Readiness) {
+        self.readiness = self.readiness.with(readiness);
+    }
+
+    // ── opening ─────────────────────────────────────────────────────────────────────────────
+
+    pub(crate) fn is_connecting(&self) -> bool {
+        matches!(self.state, State::Connecting(_))
+    }
+
+    /// Whether `on_open` has yet to be called.
+    pub(crate) fn is_opening(&self) -> bool {
+        matches!(self.state, State::Opening(_))
+    }
+
+    /// Looks whether connecting has come to its end; `false` if not yet.
+    pub(crate) fn finish_connecting(&mut self, ledger: &Ledger) -> Step<bool> {
+        let State::Connecting(next) = self.state else {
+            return Step::Continue(true);
+        };
+        if !self.readiness.contains(Readiness::WRITE) {
+            return Step::Continue(false);
+        }
+        match self.socket.is_connected() {
+            Ok(true) => {
+                if next == Next::Close {
+                    // What is queued is sent, and its protocol hears only of the end.
+                    self.state = State::Draining(Goodbye::OursOnly);
+                    return Step::Continue(true);
+                }
+                self.state = State::Opening(next);
+                if let Some(guard) = &mut self.guard {
+                    guard.opened(ledger.clock.tick());
+                    self.notes.set(Notes::GUARD);
+                }
+                Step::Continue(true)
+            }
+            Ok(false) => {
+                self.readiness = self.readiness.without(Readiness::WRITE);
+                Step::Continue(false)
+            }
+            Err(error) => ended(CloseReason::ConnectFailed(error)),
+        }
+    }
+
+    /// `on_open` is being called: from here on the connection is open.
+    pub(crate) fn open(&mut self) -> AfterOpen {
+        let State::Opening(next) = self.state else {
+            return AfterOpen(Next::Open);
+        };
+        self.state = State::Open;
+        self.notes.set(Notes::OPENED);
+        AfterOpen(next)
+    }
+
+    /// Does what was asked for before the connection was open.
+    pub(crate) fn opened(&mut self, AfterOpen(next): AfterOpen, ledger: &Ledger) {
+        if next == Next::End {
+            self.end(ledger);
+        }
+    }
+
+    // ── states ───────────────────────────────────────────────────────────────────────────────
+
+    /// Whether it is open in both directions.
+    #[inline]
+    pub(crate) fn is_open(&self) -> bool {
+        self.state == State::Open
+    }
+
+    /// Whether its protocol hears of things: it was told of the opening, and has not closed.
+    pub(crate) fn can_be_called(&self) -> bool {
+        matches!(self.state, State::Open | State::PeerEnded | State::Ending | State::Ended)
+    }
+
+    #[inline]
+    pub(crate) fn can_write(&self) -> bool {
+        matches!(
+            self.state,
+            State::Open
+                | State::PeerEnded
+                | State::Connecting(Next::Open)
+                | State::Opening(Next::Open)
+        )
+    }
+
+    // ── ending ──────────────────────────────────────────────────────────────────────────────
+
+    /// This side sends no more: FIN follows what is queued. The peer may go on.
+    pub(crate) fn end(&mut self, ledger: &Ledger) {
+        self.state = match self.state {
+            State::Connecting(Next::Open) => State::Connecting(Next::End),
+            State::Opening(Next::Open) => State::Opening(Next::End),
+            State::Open => State::Ending,
+            State::PeerEnded => return self.close(ledger),
+            other => other,
+        };
+    }
+
+    /// Both sides are done: flush, FIN, and wait for the peer's, up to a deadline.
+    pub(crate) fn close(&mut self, ledger: &Ledger) {
+        self.state = match self.state {
+            State::Connecting(Next::Open | Next::End) => State::Connecting(Next::Close),
+            State::Opening(_) | State::Open | State::Ending => State::Draining(Goodbye::OursOnly),
+            State::PeerEnded => State::Draining(Goodbye::PeersFirst),
+            State::Ended => State::Lingering,
+            State::Connecting(Next::Close)
+            | State::Draining(_)
+            | State::Lingering
+            | State::Closed => return,
+        };
+        self.inbox = Inbox::default();
+        self.begin_closing(ledger);
+    }
+
+    /// From here on the end has a deadline.
+    fn begin_closing(&mut self, ledger: &Ledger) {
+        let end = ledger.clock.tick_after(self.limits.close_timeout);
+        self.begin(Phase::Closing, end, ledger);
+    }
+
+    /// Everything queued has left: takes the step that waited for it.
+    #[inline]
+    pub(crate) fn settle(&mut self) -> Step {
+        if !self.outbox.is_empty() {
+            return Step::Continue(());
+        }
+        match self.state {
+            State::Ending => {
+                self.state = State::Ended;
+                self.send_fin()
+            }
+            State::Draining(Goodbye::OursOnly) => {
+                self.state = State::Lingering;
+                self.send_fin()
+            }
+            State::Draining(Goodbye::OursFirst) => ended(CloseReason::Closed),
+            State::Draining(Goodbye::PeersFirst) => ended(CloseReason::PeerClosed),
+            State::Connecting(_)
+            | State::Opening(_)
+            | State::Open
+            | State::PeerEnded
+            | State::Ended
+            | State::Lingering
+            | State::Closed => Step::Continue(()),
+        }
+    }
+
+    fn send_fin(&self) -> Step {
+        match self.socket.shutdown_write() {
+            Ok(()) => Step::Continue(()),
+            Err(error) if error.kind() == io::ErrorKind::NotConnected => ended(CloseReason::Reset),
+            Err(error) => ended(CloseReason::from_io(error)),
+        }
+    }
+
+    /// The connection has ended, as the loop's list of retired ones says. `false` if it had already.
+    pub(crate) fn retire(&mut self) -> bool {
+        let first = self.state != State::Closed;
+        self.state = State::Closed;
+        first
+    }
+
+    /// Whether its protocol has been told that it is open.
+    pub(crate) fn was_opened(&self) -> bool {
+        self.notes.has(Notes::OPENED)
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        self.state == State::Closed
+    }
+
+    /// Releases what the loop's accounts hold for it, and what the kernel would keep.
+    pub(crate) fn bury(
+        &mut self,
+        reason: &CloseReason,
+        poller: &Poller,
+        ledger: &mut Ledger,
+    ) -> u64 {
+        let unsent = self.outbox.unsent();
+        ledger.recharge(self.outbox.charge(), 0);
+        if !reason.is_clean() {
+            self.socket.reset_on_close();
+        }
+        if self.notes.has(Notes::SHARED) {
+            // It fails only if the duplicate's owner has taken it out already.
+            let _ = self.socket.deregister(poller);
+        }
+        unsent
+    }
+
+    /// Takes the socket out, with what was neither consumed nor sent.
+    pub(crate) fn into_parts(
+        self,
+        poller: &Poller,
+        ledger: &mut Ledger,
+    ) -> (StdStream, Vec<u8>, Vec<u8>) {
+        let Self { socket, mut inbox, outbox, .. } = self;
+        ledger.recharge(outbox.charge(), 0);
+        (socket.into_std(poller), inbox.take(), outbox.into_bytes())
+    }
+
+    // ── the loop's lists ────────────────────────────────────────────────────────────────────
+
+    /// Puts it on the list of those that are visited without an event.
+    pub(crate) fn make_ready(&mut self, key: Key, ledger: &mut Ledger) {
+        if !self.notes.has(Notes::READY) {
+            self.notes.set(Notes::READY);
+            ledger.ready.push_back(key);
+        }
+    }
+
+    pub(crate) fn unmake_ready(&mut self) {
+        self.notes.take(Notes::READY);
+    }
+
+    /// Puts it on the list of those that are flushed at the end of the turn.
+    pub(crate) fn touch(&mut self, key: Key, ledger: &mut Ledger) {
+        if !self.notes.has(Notes::TOUCHED) {
+            self.notes.set(Notes::TOUCHED);
+            ledger.touched.push(key);
+        }
+    }
+
+    pub(crate) fn untouch(&mut self) {
+        self.notes.take(Notes::TOUCHED);
+    }
+
+    pub(crate) fn is_counted(&self) -> bool {
+        self.notes.has(Notes::COUNTED)
+    }
+
+    // ── questions ───────────────────────────────────────────────────────────────────────────
+
+    pub(crate) fn peer(&self) -> Address {
+        self.peer.address()
+    }
+
+    pub(crate) fn socket(&self) -> &StreamSocket {
+        &self.socket
+    }
+
+    /// Bytes queued for the peer.
+    pub(crate) fn queued_bytes(&self) -> usize {
+        self.outbox.len()
+    }
+
+    pub(crate) fn row(&self) -> SocketRow {
+        SocketRow {
+            protocol: self.socket.kind(),
+            receive_queue: self.inbox.len(),
+            send_queue: self.outbox.len(),
+            local: self.socket.local(),
+            peer: Some(self.peer()),
+            state: match self.state {
+                State::Connecting(_) => "connecting",
+                State::Opening(_) => "opening",
+                State::Open if self.notes.hold() => "open, held",
+                State::Open => "open",
+                State::PeerEnded => "peer ended",
+                State::Ending => "ending",
+                State::Ended => "ended",
+                State::Draining(_) => "draining",
+                State::Lingering => "lingering",
+                State::Closed => "closed",
+            },
+        }
+    }
+}
+
+/// What [`Stream::opened`] has to do after `on_open`.
+#[must_use]
+pub(crate) struct AfterOpen(Next);
+
+// mio's sockets carry more in debug builds.
+#[cfg(all(test, target_os = "linux", not(debug_assertions)))]
+mod tests {
+    use super::Stream;
+
+    #[test]
+    fn a_stream_is_small() {
+        assert!(size_of::<Stream>() <= 72, "{}", size_of::<Stream>());
+    }
+}

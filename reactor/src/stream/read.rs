@@ -1,0 +1,188 @@
+//! Reading: what a read is for, what it brings, and when it stops.
+
+use std::io;
+
+use super::notes::Notes;
+use super::{Goodbye, State, Step, Stream, ended};
+use crate::CloseReason;
+use crate::ledger::{Ledger, SCRATCH, Scratch};
+use crate::net::{Readiness, SHORT_READ_DRAINS};
+
+/// What a read is for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Intake {
+    /// The protocol.
+    Deliver,
+    /// Nobody: the connection is closing, and what still comes only has to be out of the way.
+    Discard,
+}
+
+/// What a read has brought.
+pub(crate) enum Received {
+    Bytes(usize),
+    /// The peer's FIN.
+    End,
+    /// Nothing for now.
+    Nothing,
+}
+
+impl Stream {
+    /// Whether it is open, there is something to read, and nothing else to do.
+    #[inline]
+    pub(crate) fn is_flowing(&self) -> bool {
+        self.readiness.contains(Readiness::READ)
+            && self.state == State::Open
+            && !self.notes.ask_for_work()
+            && self.outbox.is_empty()
+    }
+
+    /// Whether the socket has been read empty.
+    #[inline]
+    pub(crate) fn is_drained(&self) -> bool {
+        !self.readiness.contains(Readiness::READ)
+    }
+
+    /// What a read now would be for; `None` if there is nothing to be read, or nobody to read it.
+    #[inline]
+    pub(crate) fn intake(&self) -> Option<Intake> {
+        if !self.readiness.contains(Readiness::READ) {
+            return None;
+        }
+        if self.state == State::Open && !self.notes.hold() {
+            return Some(Intake::Deliver);
+        }
+        self.intake_of_others()
+    }
+
+    #[cold]
+    pub(super) fn intake_of_others(&self) -> Option<Intake> {
+        match self.state {
+            State::Open | State::Ending | State::Ended => {
+                (!self.notes.hold()).then_some(Intake::Deliver)
+            }
+            // After the peer's FIN an event can only tell of its reset.
+            State::PeerEnded | State::Draining(Goodbye::OursOnly) | State::Lingering => {
+                Some(Intake::Discard)
+            }
+            State::Connecting(_) | State::Opening(_) | State::Draining(_) | State::Closed => None,
+        }
+    }
+
+    /// Whether what is read goes to the protocol, rather than away.
+    pub(super) fn is_listening(&self) -> bool {
+        matches!(self.state, State::Open | State::Ending | State::Ended)
+    }
+
+    /// One read. Edge-triggered pollers report no data twice, so what the call says about there
+    /// being more is remembered.
+    #[inline(always)]
+    pub(crate) fn receive(&mut self, buffer: &mut Scratch, ledger: &mut Ledger) -> Step<Received> {
+        ledger.stats.reads += 1;
+        let length = match self.socket.read(buffer) {
+            Ok(0) => return Step::Continue(Received::End),
+            Ok(length) => length,
+            Err(error) => return self.read_failed(error),
+        };
+        if length < SCRATCH && SHORT_READ_DRAINS && !self.readiness.contains(Readiness::END) {
+            self.readiness = self.readiness.without(Readiness::READ);
+        }
+        ledger.stats.read_bytes += length as u64;
+        if self.guard.is_some() {
+            self.guard_read(length, ledger);
+        }
+        Step::Continue(Received::Bytes(length))
+    }
+
+    #[cold]
+    pub(super) fn guard_read(&mut self, length: usize, ledger: &Ledger) {
+        if let Some(guard) = &mut self.guard {
+            guard.note_read(length, ledger.clock.tick());
+        }
+    }
+
+    #[cold]
+    pub(super) fn guard_written(&mut self, length: usize, ledger: &Ledger) {
+        if let Some(guard) = &mut self.guard {
+            guard.note_moved(length, ledger.clock.tick());
+        }
+    }
+
+    /// Whether the protocol has left more than it may. One that is held cannot be blamed; it is not
+    /// read either.
+    pub(crate) fn check_inbox(&self) -> Step {
+        if self.inbox.len() > self.limits.inbox && !self.notes.hold() && self.is_listening() {
+            return ended(CloseReason::InboxFull);
+        }
+        Step::Continue(())
+    }
+
+    #[cold]
+    fn read_failed(&mut self, error: io::Error) -> Step<Received> {
+        match error.kind() {
+            io::ErrorKind::WouldBlock => {
+                self.readiness = self.readiness.without(Readiness::READ);
+                Step::Continue(Received::Nothing)
+            }
+            // Still ready; the caller's budget bounds how often this is tried.
+            io::ErrorKind::Interrupted => Step::Continue(Received::Nothing),
+            _ => ended(CloseReason::from_io(error)),
+        }
+    }
+
+    /// The peer has sent FIN. Whether `on_end` is to be called.
+    pub(crate) fn peer_ended(&mut self, ledger: &Ledger) -> Step<bool> {
+        self.readiness = self.readiness.without(Readiness::READ);
+        self.state = match self.state {
+            State::Open => State::PeerEnded,
+            State::Ending | State::Ended => {
+                if !self.outbox.is_empty() {
+                    self.begin_closing(ledger);
+                }
+                State::Draining(Goodbye::OursFirst)
+            }
+            State::Draining(Goodbye::OursOnly) => {
+                self.state = State::Draining(Goodbye::OursFirst);
+                return Step::Continue(false);
+            }
+            State::Lingering => return ended(CloseReason::Closed),
+            // The second time it may be a reset, which a read does not tell of any more.
+            State::PeerEnded => {
+                let error = self.socket.take_error();
+                return error
+                    .map_or(Step::Continue(false), |error| ended(CloseReason::from_io(error)));
+            }
+            other => {
+                self.state = other;
+                return Step::Continue(false);
+            }
+        };
+        Step::Continue(true)
+    }
+
+    /// Whether something unconsumed is to be offered again with nothing new behind it.
+    pub(crate) fn take_offer(&mut self) -> bool {
+        self.notes.has(Notes::OFFER)
+            && !self.notes.hold()
+            && self.notes.take(Notes::OFFER)
+            && self.is_listening()
+            && !self.inbox.is_empty()
+    }
+
+    /// Has the inbox offered again at the next visit: to a protocol that replaced another.
+    pub(crate) fn offer_again(&mut self) {
+        self.notes.set(Notes::OFFER);
+    }
+
+    pub(crate) fn pause(&mut self) {
+        self.notes.set(Notes::PAUSED);
+    }
+
+    /// Goes on reading; whether the connection has to be visited for it.
+    pub(crate) fn resume(&mut self) -> bool {
+        let was_paused = self.notes.take(Notes::PAUSED);
+        if was_paused {
+            self.notes.set(Notes::OFFER);
+        }
+        was_paused
+    }
+}

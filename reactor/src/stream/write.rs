@@ -1,0 +1,338 @@
+//! Writing: the cork, the outbox, files, and what the kernel takes of them.
+
+use std::io::{self, IoSlice};
+
+use bytes::{Buf, Bytes};
+
+use super::notes::Notes;
+use super::{Step, Stream, ended};
+use crate::CloseReason;
+use crate::ledger::{CORK, Ledger, SMALL};
+use crate::net::{Readiness, SHORT_READ_DRAINS};
+use crate::outbox::{FilePiece, Front, MAX_SLICES, Outbox};
+
+/// Bytes of a file handed to the kernel in one call.
+const FILE_CHUNK: u64 = 1024 * 1024;
+/// Shared bytes up to this size are cheaper to copy to the cork than to send on their own.
+const COPY_UP_TO: usize = 4 * 1024;
+
+/// How far a flush has come.
+pub(crate) enum Flushed {
+    /// To the end, or to where the kernel takes no more.
+    Done,
+    /// To the end of a file, whose sender wants to know.
+    File(FilePiece),
+}
+
+enum FileStep {
+    Sent(usize),
+    Finished(FilePiece),
+}
+
+impl Stream {
+    /// A write of the running protocol: small ones collect in the cork, large ones go straight out.
+    ///
+    /// A first write of middling size goes straight out too, since copying it costs more than most
+    /// callbacks save by waiting: they write once. What follows it in the same callback is gathered.
+    #[inline]
+    pub(crate) fn write(&mut self, bytes: &[u8], ledger: &mut Ledger) -> Step {
+        if ledger.cork.len() + bytes.len() <= ledger.cork_limit {
+            ledger.cork.extend_from_slice(bytes);
+            return Step::Continue(());
+        }
+        self.write_through(bytes, ledger)
+    }
+
+    #[inline(never)]
+    fn write_through(&mut self, bytes: &[u8], ledger: &mut Ledger) -> Step {
+        if ledger.is_sealed() || !self.can_write() {
+            ledger.stats.discarded_bytes += bytes.len() as u64;
+            return Step::Continue(());
+        }
+        let is_first = ledger.cork.is_empty() && ledger.cork_limit == SMALL;
+        ledger.cork_limit = CORK;
+        if !is_first && ledger.cork.len() + bytes.len() <= CORK {
+            ledger.cork.extend_from_slice(bytes);
+            return Step::Continue(());
+        }
+        let sent = self.write_behind_cork(bytes, ledger)?;
+        if sent == bytes.len() {
+            return Step::Continue(());
+        }
+        let before = self.outbox.charge();
+        self.outbox.push_copy(&bytes[sent..]);
+        self.queued(before, ledger)
+    }
+
+    /// As [`Self::write`], for bytes that are shared and need not be copied.
+    pub(crate) fn send(&mut self, mut bytes: Bytes, ledger: &mut Ledger) -> Step {
+        if bytes.len() <= COPY_UP_TO || ledger.is_sealed() || !self.can_write() {
+            return self.write(&bytes, ledger);
+        }
+        let sent = self.write_behind_cork(&bytes, ledger)?;
+        bytes.advance(sent);
+        let before = self.outbox.charge();
+        self.outbox.push(bytes);
+        self.queued(before, ledger)
+    }
+
+    /// Sends the cork and `more` in one write, as far as the kernel takes them. What is left of the
+    /// cork is queued; how much of `more` has left is returned.
+    fn write_behind_cork(&mut self, more: &[u8], ledger: &mut Ledger) -> Step<usize> {
+        let corked = ledger.cork.len();
+        if corked == 0 && self.can_write_now() {
+            let result = self.socket.write(more);
+            return self.written(result, more.len(), ledger);
+        }
+        if !self.can_write_now() {
+            self.queue_cork(0, ledger)?;
+            return Step::Continue(0);
+        }
+        let slices = [IoSlice::new(&ledger.cork), IoSlice::new(more)];
+        let result = self.socket.write_vectored(&slices);
+        let sent = self.written(result, corked + more.len(), ledger)?;
+        self.queue_cork(sent.min(corked), ledger)?;
+        Step::Continue(sent.saturating_sub(corked))
+    }
+
+    /// Sends what the cork has gathered: nearly always into an empty queue, and whole.
+    #[inline(always)]
+    pub(crate) fn uncork(&mut self, ledger: &mut Ledger) -> Step {
+        let corked = ledger.cork.len();
+        if corked == 0 {
+            return Step::Continue(());
+        }
+        if !self.can_write_now() {
+            return self.queue_cork(0, ledger);
+        }
+        match self.socket.write(&ledger.cork) {
+            Ok(sent) if sent == corked => {
+                self.note_written(sent, ledger);
+                ledger.cork.clear();
+                Step::Continue(())
+            }
+            result => {
+                let sent = self.written(result, corked, ledger)?;
+                self.queue_cork(sent, ledger)
+            }
+        }
+    }
+
+    /// Queues what the kernel has not taken of the cork, which is empty then.
+    #[cold]
+    fn queue_cork(&mut self, sent: usize, ledger: &mut Ledger) -> Step {
+        let before = self.outbox.charge();
+        self.outbox.push_copy(&ledger.cork[sent..]);
+        ledger.cork.clear();
+        // A message to itself by way of the registry may have made it larger than it should be.
+        ledger.cork.shrink_to(CORK);
+        self.queued(before, ledger)
+    }
+
+    /// Whether bytes may go straight to the kernel: nothing waits in front of them.
+    #[inline]
+    fn can_write_now(&self) -> bool {
+        self.outbox.is_empty() && self.is_writable()
+    }
+
+    /// Whether the kernel may take something. While it is connecting the readiness is not believed.
+    #[inline]
+    fn is_writable(&self) -> bool {
+        self.readiness.contains(Readiness::WRITE)
+    }
+
+    /// Notes what a write has brought about.
+    fn written(
+        &mut self,
+        result: io::Result<usize>,
+        wanted: usize,
+        ledger: &mut Ledger,
+    ) -> Step<usize> {
+        let sent = match result {
+            Ok(sent) => sent,
+            Err(error) => return self.write_failed(error, ledger),
+        };
+        // A short write has filled the socket; where that is not promised, the next write finds out.
+        if sent < wanted && SHORT_READ_DRAINS {
+            self.readiness = self.readiness.without(Readiness::WRITE);
+        }
+        self.note_written(sent, ledger);
+        Step::Continue(sent)
+    }
+
+    #[inline(always)]
+    fn note_written(&mut self, sent: usize, ledger: &mut Ledger) {
+        ledger.stats.writes += 1;
+        ledger.stats.written_bytes += sent as u64;
+        if self.guard.is_some() {
+            self.guard_written(sent, ledger);
+        }
+    }
+
+    #[cold]
+    fn write_failed(&mut self, error: io::Error, ledger: &mut Ledger) -> Step<usize> {
+        match error.kind() {
+            io::ErrorKind::WouldBlock => {
+                self.readiness = self.readiness.without(Readiness::WRITE);
+                Step::Continue(0)
+            }
+            io::ErrorKind::Interrupted => Step::Continue(0),
+            _ => {
+                // What it has written must not reach whoever is called next.
+                ledger.cork.clear();
+                ended(CloseReason::from_io(error))
+            }
+        }
+    }
+
+    /// Something may have been queued: keeps the accounts, the marks and the caps.
+    pub(super) fn queued(&mut self, before: usize, ledger: &mut Ledger) -> Step {
+        let after = self.outbox.charge();
+        if after == before {
+            return Step::Continue(());
+        }
+        ledger.recharge(before, after);
+        if self.outbox.len() > self.limits.outbox_high {
+            self.notes.set(Notes::OUTBOX_HIGH);
+        }
+        if after > self.limits.outbox {
+            return ended(CloseReason::OutboxFull);
+        }
+        if ledger.queued > ledger.limits.outboxes {
+            return ended(CloseReason::LoopOutboxFull);
+        }
+        Step::Continue(())
+    }
+
+    /// Queues shared bytes from outside this connection's own callbacks, for which there is room.
+    pub(crate) fn enqueue(&mut self, bytes: Bytes, ledger: &mut Ledger) {
+        let before = self.outbox.charge();
+        self.outbox.push(bytes);
+        let step = self.queued(before, ledger);
+        debug_assert!(step.is_continue(), "whoever enqueues has looked for room");
+    }
+
+    /// Whether [`Self::enqueue`] would stay under the caps; breaks with the one it would exceed.
+    pub(crate) fn check_room_for(&self, bytes: &Bytes, ledger: &Ledger) -> Step {
+        let charge = Outbox::charge_of(bytes);
+        if self.outbox.charge() + charge > self.limits.outbox {
+            return ended(CloseReason::OutboxFull);
+        }
+        if ledger.queued + charge > ledger.limits.outboxes {
+            return ended(CloseReason::LoopOutboxFull);
+        }
+        Step::Continue(())
+    }
+
+    /// Queues a part of a file behind everything written so far.
+    pub(crate) fn send_file(&mut self, file: FilePiece, ledger: &mut Ledger) -> Step {
+        self.uncork(ledger)?;
+        let before = self.outbox.charge();
+        self.outbox.push_file(file);
+        self.queued(before, ledger)
+    }
+
+    /// Whether there is something queued that the kernel may take.
+    #[inline]
+    pub(crate) fn can_flush(&self) -> bool {
+        !self.outbox.is_empty() && self.is_writable()
+    }
+
+    /// Sends what is queued, up to a budget, to the next file's end, or to where the kernel stops.
+    pub(crate) fn flush(&mut self, budget: &mut usize, ledger: &mut Ledger) -> Step<Flushed> {
+        while self.can_flush() && *budget > 0 {
+            let sent = match self.outbox.front() {
+                None => break,
+                Some(Front::Bytes) => self.flush_bytes(ledger)?,
+                Some(Front::File(_)) => match self.flush_file(ledger)? {
+                    FileStep::Sent(sent) => sent,
+                    FileStep::Finished(file) => return Step::Continue(Flushed::File(file)),
+                },
+            };
+            *budget = budget.saturating_sub(sent.max(1));
+        }
+        Step::Continue(Flushed::Done)
+    }
+
+    /// One vectored write.
+    fn flush_bytes(&mut self, ledger: &mut Ledger) -> Step<usize> {
+        let mut slices = [IoSlice::new(&[]); MAX_SLICES];
+        let count = self.outbox.slices(&mut slices);
+        let slices = &slices[..count];
+        let wanted = slices.iter().map(|slice| slice.len()).sum();
+        let result = match slices {
+            [one] => self.socket.write(one),
+            several => self.socket.write_vectored(several),
+        };
+        let sent = self.written(result, wanted, ledger)?;
+        let before = self.outbox.charge();
+        self.outbox.advance(sent);
+        ledger.recharge(before, self.outbox.charge());
+        Step::Continue(sent)
+    }
+
+    /// One sendfile.
+    fn flush_file(&mut self, ledger: &mut Ledger) -> Step<FileStep> {
+        let Some(Front::File(piece)) = self.outbox.front() else {
+            return Step::Continue(FileStep::Sent(0));
+        };
+        let count = piece.remaining.min(FILE_CHUNK) as usize;
+        let result = if count == 0 {
+            Ok(0)
+        } else {
+            self.socket.send_file(&piece.file, piece.offset, count)
+        };
+        let result = match result {
+            // The file's own errors are not the connection's.
+            Err(error) if is_files_error(&error) => {
+                return ended(CloseReason::FileFailed(error));
+            }
+            result => result,
+        };
+        if let Ok(sent) = result {
+            piece.offset += sent as u64;
+            piece.remaining -= sent as u64;
+            piece.sent += sent as u64;
+        }
+        // Sent whole, or shorter than it was said to be.
+        if piece.remaining == 0 || matches!(result, Ok(0)) {
+            self.written(result, 0, ledger)?;
+            let before = self.outbox.charge();
+            let finished = self.outbox.pop_file();
+            ledger.recharge(before, self.outbox.charge());
+            return Step::Continue(finished.map_or(FileStep::Sent(0), FileStep::Finished));
+        }
+        // A short count may also be the end of a page of the file: only `WouldBlock` ends a drain.
+        self.written(result, 0, ledger).map_continue(FileStep::Sent)
+    }
+
+    /// Whether the outbox has fallen to its low mark after having been above the high one: reading
+    /// goes on, and `on_drain` is to be called.
+    #[inline]
+    pub(crate) fn take_drained(&mut self) -> bool {
+        if !self.notes.has(Notes::OUTBOX_HIGH) || self.outbox.len() > self.limits.outbox_low {
+            return false;
+        }
+        self.notes.take(Notes::OUTBOX_HIGH);
+        self.notes.set(Notes::OFFER);
+        true
+    }
+}
+
+/// Whether sendfile failed because of the file rather than the connection.
+fn is_files_error(error: &io::Error) -> bool {
+    use io::ErrorKind as K;
+    !matches!(
+        error.kind(),
+        K::WouldBlock
+            | K::Interrupted
+            | K::ConnectionReset
+            | K::ConnectionAborted
+            | K::BrokenPipe
+            | K::NotConnected
+            | K::TimedOut
+            | K::HostUnreachable
+            | K::NetworkUnreachable
+            | K::NetworkDown
+    )
+}
