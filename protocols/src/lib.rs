@@ -1,1 +1,27 @@
-//! placeholder
+//! Network protocols as state machines on the [`reactor`]: bytes in, bytes out, no threads, no async
+//! runtime, and the same code on every kind of socket.
+//!
+//! | module | what it is |
+//! |---|---|
+//! | [`budget`] | how much each peer may ask for, where anybody may ask |
+//! | [`echo`] | RFC 862 over TCP, UDP and Unix sockets, server and client: the template of the others |
+//!
+//! # How a protocol is laid out
+//!
+//! Every protocol is a folder with the same silhouette, so that the second is read in half the time:
+//!
+//! - its **wire** files are pure: bytes and addresses in, values out; no socket, no loop, no clock.
+//!   What time it is, is an argument;
+//! - **limits** are its bounds, each with a default and the reason for it;
+//! - **session** is one connection's state machine, on the server's side;
+//! - **server** is the state that sessions share, and the calls that open its sockets;
+//! - **client** is the other side.
+//!
+//! Shared state lives in the application. The loop lends it to every callback, and a protocol asks
+//! for its part of it: `impl<App: AsMut<echo::Server>> Protocol<App> for echo::Session`. A program
+//! composes several protocols by owning several such parts.
+
+#![forbid(unsafe_code)]
+
+pub mod budget;
+pub mod echo;

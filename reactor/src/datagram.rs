@@ -112,7 +112,10 @@ impl DatagramQueue {
                 Received::Nothing
             }
             // An earlier datagram's error: the next call tells of what has arrived meanwhile.
-            Err(error) => Received::Error(error),
+            Err(error) => {
+                ledger.stats.datagram_errors += 1;
+                Received::Error(error)
+            }
         }
     }
 
@@ -221,8 +224,10 @@ impl DatagramQueue {
     }
 
     /// The error the system keeps for the socket, which is cleared by asking.
-    pub(crate) fn take_error(&self) -> Option<io::Error> {
-        self.socket.take_error()
+    pub(crate) fn take_error(&self, ledger: &mut Ledger) -> Option<io::Error> {
+        let error = self.socket.take_error();
+        ledger.stats.datagram_errors += u64::from(error.is_some());
+        error
     }
 
     pub(crate) fn has_failed(&self) -> bool {

@@ -91,20 +91,22 @@ fn a_peer_that_closes_is_answered_and_told_of() {
     stage.finish();
 }
 
-#[test]
-fn a_reply_survives_a_close_while_the_client_still_uploads() {
+/// A server that has seen enough after the first bytes, and a client that reads nothing before it has
+/// sent all it has.
+#[track_caller]
+fn assert_reply_survives(length: usize) {
     let mut stage = Stage::new();
-    let reply = pattern(100_000);
+    let reply = pattern(length);
     let answer = reply.clone();
-    // It has seen enough after the first bytes.
-    let address = stage.listen(once(Probe::new("server").on_data(move |transport, input, _| {
+    let server = once(Probe::new("server").on_data(move |transport, input, _| {
         input.take_all();
         transport.write(&answer);
         transport.close();
-    })));
+    }));
+    let address = stage.listen_with(&narrow(), server);
     let mut caller = client(address);
     let uploading = stage.peer(move || {
-        caller.write_all(&pattern(8 * MIB))?;
+        caller.write_all(&vec![b'x'; 16 * MIB])?;
         let mut seen = Vec::new();
         caller.read_to_end(&mut seen).map(|_| seen)
     });
@@ -112,8 +114,17 @@ fn a_reply_survives_a_close_while_the_client_still_uploads() {
     assert_same_bytes(&seen, &reply);
     stage.until_closed("server");
     assert_eq!(stage.log.of("server").last(), Some(&"close closed"));
-    assert_eq!(stage.log.count("server", "open"), 1);
     stage.finish();
+}
+
+#[test]
+fn a_reply_survives_a_close_while_the_client_still_uploads() {
+    assert_reply_survives(100_000);
+}
+
+#[test]
+fn a_reply_too_large_for_the_kernel_survives_it_too() {
+    assert_reply_survives(4 * MIB);
 }
 
 #[test]
@@ -419,6 +430,26 @@ fn after_our_goodbye_the_peer_goes_on_and_is_read() {
     stage.until_closed("server");
     assert_same_bytes(stage.log.bytes("server"), &pattern(2 * MIB));
     assert_eq!(stage.log.of("server"), ["open", "data 2097152", "end", "close closed"]);
+    stage.finish();
+}
+
+#[test]
+fn a_connection_can_be_ended_by_its_id_and_the_peer_goes_on() {
+    let mut stage = Stage::new();
+    let address = stage.listen(|| Probe::new("server"));
+    let mut caller = client(address);
+    stage.until(|log| log.has("server", "open"));
+    let id = stage.log.id("server");
+    stage.registry().send(id, Bytes::from_static(b"over to you")).unwrap();
+    stage.registry().end(id).unwrap();
+    stage.until_quiet();
+    let mut greeting = Vec::new();
+    caller.read_to_end(&mut greeting).unwrap();
+    assert_eq!(greeting, b"over to you");
+    caller.write_all(b"thank you").unwrap();
+    drop(caller);
+    stage.until_closed("server");
+    assert_eq!(stage.log.of("server"), ["open", "data 9", "end", "close closed"]);
     stage.finish();
 }
 

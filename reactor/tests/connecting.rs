@@ -4,10 +4,13 @@ mod support;
 
 use std::io::{ErrorKind, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+#[cfg(unix)]
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use reactor::{Address, ConnectOptions, OpenError, Side, StreamLimits};
+#[cfg(unix)]
+use reactor::StreamLimits;
+use reactor::{Address, ConnectOptions, OpenError, Side};
 #[cfg(unix)]
 use support::FullListener;
 use support::{NobodysPort, Probe, Stage};
@@ -16,6 +19,7 @@ fn echo() -> Probe {
     Probe::new("server").on_data(|transport, input, _| transport.write(input.take_all()))
 }
 
+#[cfg(unix)]
 fn with_limits(limits: StreamLimits) -> ConnectOptions {
     ConnectOptions { limits, ..ConnectOptions::default() }
 }
@@ -217,6 +221,29 @@ fn closed_while_connecting_it_ends_by_the_close_deadline() {
     stage.until_closed("client");
     assert_eq!(stage.log.of("client"), ["close closing took too long"]);
     drop(full);
+    stage.finish();
+}
+
+#[test]
+fn ended_while_connecting_it_is_opened_and_still_hears_the_answer() {
+    let mut stage = Stage::new();
+    let address = stage.listen(|| {
+        Probe::new("server").on_end(|transport, _| {
+            transport.write(b"the answer");
+            transport.close();
+        })
+    });
+    let id = stage.connect(address, Probe::new("client"));
+    stage.registry().send(id, Bytes::from_static(b"the question")).unwrap();
+    stage.registry().end(id).unwrap();
+    let late = stage.registry().send(id, Bytes::from_static(b"late"));
+    assert_eq!(late.unwrap_err().to_string(), "the connection is closing");
+    stage.until(|log| log.ends.len() == 2);
+    assert_eq!(stage.log.of("client"), ["open", "data 10", "end", "close closed"]);
+    assert_eq!(
+        stage.log.of("server"),
+        ["open", "data 12", "end", "close the peer closed the connection"]
+    );
     stage.finish();
 }
 

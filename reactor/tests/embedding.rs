@@ -5,9 +5,7 @@ mod support;
 use std::io::{Read, Write};
 use std::time::{Duration, Instant};
 
-use reactor::{
-    Closed, Input, Limits, Protocol, Reactor, Registry, StreamLimits, TimerKey, Transport, Turn,
-};
+use reactor::{Closed, Input, Limits, Protocol, Reactor, Registry, Transport, Turn};
 use support::*;
 
 const NOW: Option<Duration> = Some(Duration::ZERO);
@@ -107,6 +105,7 @@ fn the_next_deadline_says_when_the_loop_wants_to_be_turned() {
 #[cfg(all(unix, not(mio_unsupported_force_poll_poll)))]
 mod nested {
     use super::*;
+    use reactor::{StreamLimits, TimerKey};
     use rustix::event::{PollFd, PollFlags, Timespec, poll};
     use std::os::fd::AsFd;
     use std::os::unix::net::UnixStream;
@@ -256,17 +255,21 @@ fn the_application_may_borrow_what_it_lends() {
             .expect("there is room");
         let address = registry.listener_address(id).expect("it is open");
         let address = address.socket_addr().expect("it is an IP address");
+        let mut game = Game { name: &name, world: &mut world };
+        let _ = reactor.turn(NOW, &mut game).expect("the loop goes on");
         let player = std::thread::spawn(move || {
             let mut theirs = client(address);
             theirs.read_exact(&mut [0; 5]).expect("it is greeted");
             theirs.write_all(b"e4").expect("it has room");
         });
-        let report = reactor.run(&mut Game { name: &name, world: &mut world });
-        assert_eq!(report.expect("the loop goes on").cut_off.len(), 0);
+        // Between turns it is the program's own.
+        game.world.push("lent".to_owned());
+        let report = reactor.run(&mut game).expect("the loop goes on");
+        assert_eq!(report.cut_off.len(), 0);
         player.join().expect("it does not panic");
         leaks.check(reactor);
     }
-    assert_eq!(world, ["began", "ticked", "joined", "e4", "left"]);
+    assert_eq!(world, ["began", "ticked", "lent", "joined", "e4", "left"]);
 }
 
 /// Between two turns the program has its state to itself, and may lend another.

@@ -16,8 +16,8 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use reactor::{
-    ConnectionId, Input, Limits, ListenOptions, Protocol, Reactor, StreamLimits, StreamOptions,
-    TimerKey, Transport,
+    ConnectionId, Input, Limits, ListenOptions, Protocol, Reactor, SocketId, StreamLimits,
+    StreamOptions, TimerKey, Transport,
 };
 use socket2::SockRef;
 use support::*;
@@ -128,30 +128,36 @@ mod unix {
     #[test]
     fn a_datagram_socket_that_was_closed_earlier_in_the_batch_hears_nothing() {
         let mut stage = Stage::new();
-        let (ours, theirs) = UnixDatagram::pair().expect("a pair of sockets");
-        let victim = Rc::new(Cell::new(None));
-        let condemned = Rc::clone(&victim);
-        let closer = Probe::new("closer").on_data(move |transport, input, _| {
-            input.take_all();
-            let socket = condemned.take().expect("it is closed once");
-            transport.registry().close_socket(socket).expect("it is open");
-        });
-        let (_, mut to_closer) = adopt(&mut stage, closer);
-        let probe = DatagramProbe::new("socket");
-        let id = stage.registry().adopt_datagram(ours, Default::default(), probe);
-        victim.set(Some(id.expect("the loop takes it")));
+        let others: Rc<RefCell<Vec<SocketId>>> = Rc::default();
+        let mut theirs = Vec::new();
+        for _ in 0..2 {
+            let (ours, other_end) = UnixDatagram::pair().expect("a pair of sockets");
+            theirs.push(other_end);
+            // Whichever of the two comes first closes the other.
+            let condemned = Rc::clone(&others);
+            let probe = DatagramProbe::new("rival").on_datagram(move |socket, _, _| {
+                let own = socket.id();
+                for &other in condemned.borrow().iter().filter(|&&other| other != own) {
+                    let _ = socket.registry().close_socket(other);
+                }
+            });
+            let id = stage.registry().adopt_datagram(ours, Default::default(), probe);
+            let id = id.expect("the loop takes it");
+            stage.will_close_socket(id);
+            others.borrow_mut().push(id);
+        }
         stage.until_quiet();
         let before = stage.reactor.stats();
 
-        to_closer.write_all(b"!").expect("it has room");
-        theirs.send(b"too late").expect("it has room");
+        for end in &theirs {
+            end.send(b"close the other").expect("it has room");
+        }
         let _ = stage.reactor.turn(TURN, &mut stage.log).expect("the loop goes on");
         let after = stage.reactor.stats();
         assert_eq!(after.events - before.events, 2, "one batch: {after}");
         assert_eq!(after.stale_events - before.stale_events, 1, "{after}");
-        assert_eq!(stage.log.of("socket"), ["open", "close closed"]);
-        drop((to_closer, theirs));
-        stage.until_closed("closer");
+        assert_eq!(stage.log.of("rival"), ["open", "open", "datagram 15", "close closed"]);
+        drop(theirs);
         stage.finish();
     }
 
@@ -177,8 +183,10 @@ mod unix {
     }
 
     /// Hazard 1, where the slot is free at once: a listener has no callback to wait for, so the
-    /// connection that is accepted next takes the slot its event still names.
+    /// connection that is accepted next takes the slot its event still names. For that the events have
+    /// to come in the order in which things happened, which `poll(2)` does not know.
     #[test]
+    #[cfg(not(mio_unsupported_force_poll_poll))]
     fn the_event_of_a_closed_listener_does_not_reach_who_took_its_slot() {
         let mut stage = Stage::new();
         let victim = Rc::new(Cell::new(None));
@@ -335,28 +343,6 @@ mod unix {
         stage.finish();
     }
 
-    /// Hazard 7: a connection that has used up its turn has to come back by itself.
-    #[test]
-    fn what_a_budget_left_over_is_read_in_later_turns_without_another_event() {
-        let mut stage = Stage::with_limits(Limits { read_budget: 1, ..Limits::default() });
-        let limits = StreamLimits { inbox: 1_024, ..StreamLimits::default() };
-        let (ours, mut theirs) = UnixStream::pair().expect("a pair of sockets");
-        stage.adopt(ours, &limits, Probe::new("ours"));
-        stage.until_quiet();
-        let before = stage.reactor.stats();
-
-        theirs.write_all(&pattern(4_096)).expect("it has room");
-        stage.until(|log| log.bytes("ours").len() == 4_096);
-        stage.until_quiet();
-        let after = stage.reactor.stats();
-        assert_same_bytes(stage.log.bytes("ours"), &pattern(4_096));
-        assert_eq!(after.events - before.events, 1, "{after}");
-        assert!(after.turns - before.turns >= 2, "it took turns: {after}");
-        drop(theirs);
-        stage.until_closed("ours");
-        stage.finish();
-    }
-
     /// Hazard 7, in the other direction: the socket has been writable all along, so nothing says so.
     #[test]
     fn what_a_budget_left_over_is_written_in_later_turns_without_another_event() {
@@ -390,27 +376,36 @@ mod unix {
     #[test]
     fn a_stream_that_is_reported_readable_and_is_not_goes_on() {
         let mut stage = Stage::new();
-        let (ours, mut theirs) = UnixStream::pair().expect("a pair of sockets");
-        let mut thief = ours.try_clone().expect("there are descriptors");
-        // It is first in the batch in which both are reported.
-        let steal = Probe::new("thief").on_data(move |_, input, _| {
-            input.take_all();
-            assert_eq!(thief.read(&mut [0; 16]).expect("it is there"), 6);
-        });
-        let (_, mut to_thief) = adopt(&mut stage, steal);
-        stage.adopt(ours, &StreamLimits::default(), Probe::new("ours"));
+        let pairs = [(); 2].map(|()| UnixStream::pair().expect("a pair of sockets"));
+        let [(one, mut to_one), (other, mut to_other)] = pairs;
+        // Whichever comes first in the batch steals what was reported of the other.
+        for (ours, victim) in [(&one, &other), (&other, &one)] {
+            let ours = ours.try_clone().expect("there are descriptors");
+            let mut victim = victim.try_clone().expect("there are descriptors");
+            let mut is_first = true;
+            let probe = Probe::new("thief").on_data(move |_, input, _| {
+                input.take_all();
+                if std::mem::take(&mut is_first) {
+                    let _ = victim.read(&mut [0; 16]);
+                }
+            });
+            stage.adopt(ours, &StreamLimits::default(), probe);
+        }
+        drop((one, other));
         stage.until_quiet();
         let before = stage.reactor.stats();
 
-        to_thief.write_all(b"now").expect("it has room");
-        theirs.write_all(b"stolen").expect("it has room");
+        to_one.write_all(b"stolen").expect("it has room");
+        to_other.write_all(b"stolen").expect("it has room");
         let _ = stage.reactor.turn(TURN, &mut stage.log).expect("the loop goes on");
         assert_eq!(stage.reactor.stats().events - before.events, 2);
-        assert_eq!(stage.log.of("ours"), ["open"]);
+        assert_eq!(stage.log.of("thief"), ["open", "open", "data 6"]);
 
-        theirs.write_all(b"not lost").expect("it has room");
-        stage.until(|log| log.bytes("ours") == b"not lost");
-        drop((theirs, to_thief));
+        to_one.write_all(b"!").expect("it has room");
+        stage.until(|log| log.bytes("thief") == b"stolen!");
+        to_other.write_all(b"?").expect("it has room");
+        stage.until(|log| log.bytes("thief") == b"stolen!?");
+        drop((to_one, to_other));
         stage.until(|log| log.ends.len() == 2);
         stage.finish();
     }
@@ -423,12 +418,14 @@ mod unix {
         let path = folder.path().join("socket");
         let shared = UnixListener::bind(&path).expect("the path is free");
         let other = shared.try_clone().expect("there are descriptors");
-        // It is first in the batch, and takes the connection away from the listener.
+        // If it is first in the batch, it takes the connection away from the listener.
+        let stolen = Rc::new(Cell::new(0));
+        let loot = Rc::clone(&stolen);
         let (_, mut to_other) = adopt(
             &mut stage,
             Probe::new("other").on_data(move |_, input, _| {
                 input.take_all();
-                drop(other.accept().expect("it is there"));
+                loot.set(u64::from(other.accept().is_ok()));
             }),
         );
         let options = ListenOptions::default();
@@ -441,16 +438,24 @@ mod unix {
         let before = stage.reactor.stats();
 
         to_other.write_all(b"now").expect("it has room");
-        let stolen = UnixStream::connect(&path).expect("somebody listens");
+        let first = UnixStream::connect(&path).expect("somebody listens");
         let _ = stage.reactor.turn(TURN, &mut stage.log).expect("the loop goes on");
         let after = stage.reactor.stats();
-        assert_eq!((after.events - before.events, after.accepted), (2, 0), "{after}");
+        assert_eq!(
+            (after.events - before.events, after.accepted + stolen.get()),
+            (2, 1),
+            "{after}"
+        );
+        if cfg!(not(mio_unsupported_force_poll_poll)) {
+            assert_eq!(stolen.get(), 1, "events come in the order in which things happened");
+        }
         assert_eq!((after.accept_errors, after.accept_rests), (0, 0), "{after}");
 
-        let served = UnixStream::connect(&path).expect("somebody listens");
-        stage.until(|log| log.has("served", "open"));
-        drop((stolen, served, to_other));
-        stage.until(|log| log.ends.len() == 2);
+        let second = UnixStream::connect(&path).expect("somebody listens");
+        let served = 2 - stolen.get() as usize;
+        stage.until(|log| log.count("served", "open") == served);
+        drop((first, second, to_other));
+        stage.until(|log| log.ends.len() == served + 1);
         stage.finish();
     }
 }

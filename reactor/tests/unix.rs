@@ -239,6 +239,27 @@ fn nobody_at_a_path_is_known_at_once() {
 }
 
 #[test]
+#[cfg(target_os = "linux")]
+fn a_full_queue_at_a_path_is_known_at_once() {
+    let mut stage = Stage::new();
+    let directory = TempDir::new().unwrap();
+    let address = address_in(&directory, "busy");
+    let options = ListenOptions { backlog: 1, ..ListenOptions::default() };
+    // A loop that does not turn lets nobody in.
+    let mut still = reactor::Reactor::<()>::new().unwrap();
+    still.registry().listen_with(address.clone(), &options, |_, ()| None).unwrap();
+    let error = (0..10).find_map(|_| stage.registry().connect(address.clone(), caller()).err());
+    let error = error.expect("ten do not fit in a queue of one");
+    let text = error.to_string();
+    let expected = format!("cannot open unix:{}: ", path(&address).display());
+    assert!(text.starts_with(&expected), "{text}");
+    drop(still);
+    let begun = stage.reactor.stats().connections as usize;
+    stage.until(|log| log.ends.len() == begun);
+    stage.finish();
+}
+
+#[test]
 fn a_client_may_have_a_name_too() {
     let mut stage = Stage::new();
     let directory = TempDir::new().unwrap();

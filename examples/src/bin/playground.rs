@@ -1,2 +1,172 @@
-//! p
-fn main() {}
+//! The playground: every protocol of this project, served by one process on one thread.
+//!
+//! ```console
+//! $ cargo run --release
+//! ```
+//!
+//! It prints where it listens, and what to type into another terminal to try it. Ctrl-C drains, and
+//! prints what happened.
+
+#![forbid(unsafe_code)]
+
+use std::error::Error;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Parser;
+use examples::advice::NotOpened;
+use examples::endpoint::HostPort;
+use examples::{output, stop};
+use protocols::echo;
+use reactor::{
+    Address, DatagramOptions, ListenOptions, ListenerId, OpenError, Reactor, Registry, SocketId,
+};
+
+/// Every protocol of this project, in one process and one thread, on loopback
+///
+/// It prints where it listens and what to type into another terminal to try it. Ctrl-C drains and
+/// prints what happened; Ctrl-C again stops at once.
+#[derive(Parser)]
+#[command(version)]
+struct Options {
+    /// Where to serve echo over TCP [default: 127.0.0.1:7007, or any free port]
+    #[arg(long, value_name = "ADDR")]
+    tcp: Option<HostPort>,
+
+    /// Where to serve echo over UDP [default: 127.0.0.1:7007, or any free port]
+    #[arg(long, value_name = "ADDR")]
+    udp: Option<HostPort>,
+
+    /// Where to serve echo over a Unix socket [default: a path in a new temporary directory]
+    #[arg(long, value_name = "PATH")]
+    unix: Option<PathBuf>,
+}
+
+/// The state of every server here: the application of the loop.
+#[derive(Default)]
+struct Playground {
+    echo: echo::Server,
+}
+
+impl AsMut<echo::Server> for Playground {
+    fn as_mut(&mut self) -> &mut echo::Server {
+        &mut self.echo
+    }
+}
+
+fn main() -> ExitCode {
+    output::exit("playground", run(&Options::parse()))
+}
+
+fn run(options: &Options) -> Result<(), Box<dyn Error>> {
+    // It keeps the default socket, and is removed at the end.
+    let directory = tempfile::Builder::new().prefix("playground-").tempdir()?;
+    let mut reactor = Reactor::<Playground>::new()?;
+    stop::on_request(reactor.registry())?;
+
+    let mut doors = Doors { registry: reactor.registry(), lines: Vec::new() };
+    doors.tcp("echo", options.tcp.as_ref(), "127.0.0.1:7007", echo::listen)?;
+    doors.udp("echo", options.udp.as_ref(), "127.0.0.1:7007", echo::bind)?;
+    let path = options.unix.clone().unwrap_or_else(|| directory.path().join("echo.sock"));
+    doors.unix("echo", path, echo::listen)?;
+    doors.announce()?;
+
+    let mut playground = Playground::default();
+    let report = reactor.run(&mut playground)?;
+    output::say(format_args!("\n{report}\necho: {}\n", playground.echo.counters()))?;
+    output::say(reactor.stats())?;
+    Ok(())
+}
+
+/// How a protocol listens for streams: `echo::listen`, and its siblings.
+type Listen =
+    fn(&mut Registry<Playground>, Address, &ListenOptions) -> Result<ListenerId, OpenError>;
+/// How a protocol binds a datagram socket: `echo::bind`, and its siblings.
+type Bind = fn(&mut Registry<Playground>, Address, &DatagramOptions) -> Result<SocketId, OpenError>;
+
+/// Opens sockets, and notes what to print of them.
+struct Doors<'a> {
+    registry: &'a mut Registry<Playground>,
+    lines: Vec<String>,
+}
+
+impl Doors<'_> {
+    fn tcp(
+        &mut self,
+        name: &str,
+        wanted: Option<&HostPort>,
+        default: &str,
+        listen: Listen,
+    ) -> Result<(), Box<dyn Error>> {
+        let options = ListenOptions::default();
+        let id =
+            choose(wanted, default, "--tcp", |address| listen(self.registry, address, &options))?;
+        let address = self.registry.listener_address(id)?;
+        self.note(name, "tcp", &address.to_string(), &format!("nc {}", in_words(&address)));
+        Ok(())
+    }
+
+    fn udp(
+        &mut self,
+        name: &str,
+        wanted: Option<&HostPort>,
+        default: &str,
+        bind: Bind,
+    ) -> Result<(), Box<dyn Error>> {
+        let options = DatagramOptions::default();
+        let id =
+            choose(wanted, default, "--udp", |address| bind(self.registry, address, &options))?;
+        let address = self.registry.socket_address(id)?;
+        self.note(name, "udp", &address.to_string(), &format!("nc -u {}", in_words(&address)));
+        Ok(())
+    }
+
+    fn unix(&mut self, name: &str, path: PathBuf, listen: Listen) -> Result<(), NotOpened> {
+        let shown = path.display().to_string();
+        listen(self.registry, path.into(), &ListenOptions::default())
+            .map_err(NotOpened::by("--unix"))?;
+        self.note(name, "unix", &shown, &format!("socat - UNIX-CONNECT:{shown}"));
+        Ok(())
+    }
+
+    fn note(&mut self, name: &str, kind: &str, address: &str, command: &str) {
+        self.lines.push(format!("  {name:<6} {kind:<5} {address:<36} {command}"));
+    }
+
+    fn announce(&self) -> Result<(), Box<dyn Error>> {
+        output::say("One process, one thread. Try a line in another terminal; Ctrl-C stops.\n")?;
+        self.lines.iter().try_for_each(output::say)?;
+        output::say("")?;
+        Ok(())
+    }
+}
+
+/// Opens what is wanted; or else the default, or if that is taken, any free port beside it.
+fn choose<Id>(
+    wanted: Option<&HostPort>,
+    default: &str,
+    option: &'static str,
+    mut open: impl FnMut(Address) -> Result<Id, OpenError>,
+) -> Result<Id, Box<dyn Error>> {
+    if let Some(wanted) = wanted {
+        return Ok(open(wanted.first()?).map_err(NotOpened::by(option))?);
+    }
+    let default: SocketAddr = default.parse()?;
+    match open(default.into()) {
+        Err(OpenError::AddressInUse(taken)) => {
+            output::say(format_args!("{taken} is taken, so this is another port:"))?;
+            let free = SocketAddr::from((default.ip(), 0));
+            Ok(open(free.into()).map_err(NotOpened::by(option))?)
+        }
+        result => Ok(result.map_err(NotOpened::by(option))?),
+    }
+}
+
+/// As netcat wants it: `127.0.0.1 7007`.
+fn in_words(address: &Address) -> String {
+    match address.socket_addr() {
+        Some(address) => format!("{} {}", address.ip(), address.port()),
+        None => address.to_string(),
+    }
+}

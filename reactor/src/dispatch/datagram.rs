@@ -33,7 +33,7 @@ impl<App> Registry<App> {
         }
         self.flush_socket(key, socket, app);
         self.receive(key, socket, app, scratch);
-        if has_failed && let Some(error) = socket.queue.take_error() {
+        if has_failed && let Some(error) = socket.queue.take_error(&mut self.ledger) {
             self.report(key, socket, app, &error);
         }
     }
@@ -93,7 +93,6 @@ impl<App> Registry<App> {
 
     /// Tells the protocol of an error that is not fatal.
     fn report(&mut self, key: Key, socket: &mut Socket<App>, app: &mut App, error: &io::Error) {
-        self.ledger.stats.datagram_errors += 1;
         self.call_socket(key, socket, app, |protocol, transport, app| {
             protocol.on_error(transport, error, app);
         });

@@ -168,7 +168,8 @@ impl Shutdown {
             return;
         };
         report.bytes_lost += bytes_lost;
-        if reason.is_clean() {
+        // One that was taken back goes on elsewhere.
+        if reason.is_clean() || matches!(reason, CloseReason::Detached) {
             report.finished += 1;
         } else {
             let (peer, reason) = (peer.clone(), reason.to_string());

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use mio::event::Source;
@@ -14,9 +15,13 @@ use crate::net::Readiness;
 /// under a thousandth of the work it brings.
 const BATCH: usize = 1_024;
 
+/// mio's `poll(2)` backend forgets a wake-up if a socket is registered or taken out between it and
+/// the wait.
+const FORGETS_WAKE_UPS: bool = cfg!(mio_unsupported_force_poll_poll);
+
 pub(crate) struct Poller {
     poll: mio::Poll,
-    waker: Arc<mio::Waker>,
+    waker: Waker,
     #[cfg(all(unix, feature = "signals"))]
     signals: Option<signal_hook_mio::v1_0::Signals>,
 }
@@ -26,12 +31,19 @@ pub(crate) struct Events(mio::Events);
 
 /// Wakes the poller from any thread.
 #[derive(Clone)]
-pub(crate) struct Waker(Arc<mio::Waker>);
+pub(crate) struct Waker(Arc<WakerInner>);
+
+struct WakerInner {
+    waker: mio::Waker,
+    /// Somebody has woken the poller, and it has not reported that yet.
+    is_due: AtomicBool,
+}
 
 impl Poller {
     pub(crate) fn new() -> io::Result<Self> {
         let poll = mio::Poll::new()?;
-        let waker = Arc::new(mio::Waker::new(poll.registry(), MioToken(Token::WAKER.0))?);
+        let waker = mio::Waker::new(poll.registry(), MioToken(Token::WAKER.0))?;
+        let waker = Waker(Arc::new(WakerInner { waker, is_due: AtomicBool::new(false) }));
         Ok(Self {
             poll,
             waker,
@@ -41,7 +53,7 @@ impl Poller {
     }
 
     pub(crate) fn waker(&self) -> Waker {
-        Waker(Arc::clone(&self.waker))
+        self.waker.clone()
     }
 
     /// Waits until something is ready or the time is over. A signal that interrupts the wait ends it
@@ -51,13 +63,18 @@ impl Poller {
         events: &mut Events,
         timeout: Option<Duration>,
     ) -> io::Result<()> {
-        match self.poll.poll(&mut events.0, timeout) {
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {
-                events.0.clear();
-                Ok(())
-            }
-            result => result,
+        if FORGETS_WAKE_UPS && self.waker.0.is_due.load(Ordering::Acquire) {
+            self.waker.wake();
         }
+        match self.poll.poll(&mut events.0, timeout) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => events.0.clear(),
+            result => result?,
+        }
+        // Before the messages are taken: what is left from here on wakes it anew.
+        if FORGETS_WAKE_UPS && events.iter().any(|(token, _)| token == Token::WAKER) {
+            self.waker.0.is_due.store(false, Ordering::Release);
+        }
+        Ok(())
     }
 
     /// Registers once and for good, for both directions.
@@ -110,7 +127,15 @@ impl Poller {
 
     /// The signals that have arrived since the last call, each once.
     pub(crate) fn pending_signals(&mut self) -> Vec<i32> {
-        self.signals.as_mut().map_or_else(Vec::new, |signals| signals.pending().collect())
+        let Some(watched) = &mut self.signals else {
+            return Vec::new();
+        };
+        let pending = watched.pending().collect();
+        // They were read behind the back of mio, whose `poll(2)` backend has to be told to go on. It
+        // can fail only where memory has run out, and then the next signal is as lost as this.
+        let (token, interest) = (MioToken(Token::SIGNAL.0), Interest::READABLE);
+        let _ = self.poll.registry().reregister(watched, token, interest);
+        pending
     }
 }
 
@@ -144,6 +169,7 @@ impl Waker {
     /// Makes the present or the next wait return. That fails only where the system has run out of
     /// memory for the wake-up itself, and then the loop is being woken by others already.
     pub(crate) fn wake(&self) {
-        let _ = self.0.wake();
+        self.0.is_due.store(true, Ordering::Release);
+        let _ = self.0.waker.wake();
     }
 }

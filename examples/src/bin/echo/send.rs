@@ -1,0 +1,190 @@
+//! `echo send`: what comes back goes to standard output.
+
+use std::collections::VecDeque;
+use std::error::Error;
+use std::io::{self, Write};
+use std::time::Duration;
+
+use bytes::Bytes;
+use clap::Args;
+use examples::endpoint::{Endpoint, seconds};
+use protocols::echo::{Caller, Client, ClientId, Failure, Lost, Reply};
+use reactor::{Handle, Reactor, Registry};
+
+use crate::call::Call;
+use crate::stdin::{Cut, PIECE, Reader, Stdin};
+
+/// Send texts, or standard input, and print what comes back
+///
+/// Each TEXT is sent as a line. Without any, standard input is sent as it comes, however long it is;
+/// at its end the connection is half-closed, and the rest of the answer is awaited.
+///
+/// Every byte that comes back is held against what was sent. Over UDP a TEXT, or a line of standard
+/// input, is a datagram, and the next one leaves when it has come back.
+#[derive(Args)]
+pub(crate) struct Options {
+    /// HOST:PORT, udp:HOST:PORT or unix:PATH
+    #[arg(value_name = "ADDR")]
+    server: Endpoint,
+
+    /// What to send instead of standard input
+    #[arg(value_name = "TEXT")]
+    texts: Vec<String>,
+
+    /// Give up when nothing has come back for so long
+    #[arg(long, value_name = "SECONDS", value_parser = seconds, default_value = "10")]
+    timeout: Duration,
+}
+
+pub(crate) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
+    let mut reactor = Reactor::new()?;
+    let call = Call::new(&options.server, options.timeout)?;
+    let mut send = Send { call, source: Source::new(options, reactor.handle())? };
+    send.call.begin(reactor.registry())?;
+    reactor.run(&mut send)?;
+    send.call.into_result()
+}
+
+/// The program's state.
+struct Send {
+    call: Call,
+    source: Source,
+}
+
+/// What there is to send.
+enum Source {
+    Texts(VecDeque<Bytes>),
+    Stdin(Stdin),
+    /// All of it has been sent.
+    Ended,
+}
+
+impl Source {
+    fn new(options: &Options, handle: Handle<Send>) -> io::Result<Self> {
+        let over_datagrams = matches!(options.server, Endpoint::Udp(_));
+        if options.texts.is_empty() {
+            let cut = if over_datagrams { Cut::Lines } else { Cut::AsItComes };
+            return Stdin::start(handle, cut).map(Self::Stdin);
+        }
+        let lines = options.texts.iter().map(|text| Bytes::from(format!("{text}\n")));
+        Ok(Self::Texts(if over_datagrams {
+            lines.collect()
+        } else {
+            lines.flat_map(|line| pieces(line, PIECE)).collect()
+        }))
+    }
+}
+
+fn pieces(line: Bytes, length: usize) -> impl Iterator<Item = Bytes> {
+    (0..line.len())
+        .step_by(length)
+        .map(move |begin| line.slice(begin..line.len().min(begin + length)))
+}
+
+impl Send {
+    /// Sends as much as may be on its way at one time.
+    fn pump(&mut self, registry: &mut Registry<Self>) {
+        while self.call.current().is_some_and(has_room) {
+            match &mut self.source {
+                Source::Texts(texts) => match texts.pop_front() {
+                    Some(text) => self.send(registry, text),
+                    None => self.end(registry),
+                },
+                Source::Stdin(stdin) => return stdin.ask(),
+                Source::Ended => return,
+            }
+        }
+    }
+
+    fn send(&mut self, registry: &mut Registry<Self>, piece: Bytes) {
+        let Some(client) = self.call.current() else {
+            return;
+        };
+        if let Err(refused) = client.send(registry, piece) {
+            self.call.fail(registry, refused);
+        }
+    }
+
+    fn end(&mut self, registry: &mut Registry<Self>) {
+        self.source = Source::Ended;
+        if let Some(client) = self.call.current() {
+            client.end(registry);
+        }
+    }
+
+    /// Prints what has come back. Waiting for a slow reader is right here: nothing else is in this
+    /// loop, and while it waits the server has to.
+    fn print(&mut self, registry: &mut Registry<Self>, bytes: &[u8]) {
+        let mut stdout = io::stdout().lock();
+        if let Err(error) = stdout.write_all(bytes).and_then(|()| stdout.flush()) {
+            self.call.finish(registry, Err(error.into()));
+        }
+    }
+}
+
+/// Whether another piece can be on its way: a stream's window has to hold it, and datagrams leave one
+/// after the other, so that they come back in order.
+fn has_room(client: &mut Client) -> bool {
+    match client.id() {
+        ClientId::Stream(_) => client.room() >= PIECE,
+        ClientId::Datagrams(_) => client.outstanding() == 0,
+    }
+}
+
+impl Caller for Send {
+    fn client(&mut self, id: ClientId) -> Option<&mut Client> {
+        self.call.client(id)
+    }
+
+    fn on_open(&mut self, registry: &mut Registry<Self>, _: ClientId) {
+        self.pump(registry);
+    }
+
+    fn on_bytes(&mut self, registry: &mut Registry<Self>, _: ClientId, bytes: &[u8]) {
+        self.print(registry, bytes);
+    }
+
+    fn on_reply(&mut self, registry: &mut Registry<Self>, id: ClientId, reply: Reply) {
+        if matches!(id, ClientId::Datagrams(_)) {
+            self.print(registry, &reply.payload);
+        }
+        self.pump(registry);
+    }
+
+    fn on_loss(&mut self, registry: &mut Registry<Self>, _: ClientId, lost: Lost) {
+        self.call.fail(registry, format_args!("datagram {} did not come back", lost.sequence + 1));
+    }
+
+    fn on_trouble(&mut self, registry: &mut Registry<Self>, _: ClientId, trouble: io::ErrorKind) {
+        self.call.fail(registry, trouble);
+    }
+
+    fn on_finish(
+        &mut self,
+        registry: &mut Registry<Self>,
+        _: ClientId,
+        outcome: Result<(), Failure>,
+    ) {
+        self.call.handle_finish(registry, outcome);
+    }
+}
+
+impl Reader for Send {
+    fn handle_piece(&mut self, registry: &mut Registry<Self>, piece: Bytes) {
+        if let Source::Stdin(stdin) = &mut self.source {
+            stdin.answered();
+        }
+        self.send(registry, piece);
+        self.pump(registry);
+    }
+
+    fn handle_end(&mut self, registry: &mut Registry<Self>, result: io::Result<()>) {
+        match result {
+            Ok(()) => self.end(registry),
+            Err(error) => {
+                let message = format!("cannot read standard input: {error}");
+                self.call.finish(registry, Err(message.into()));
+            }
+        }
+    }
+}

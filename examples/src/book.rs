@@ -1,0 +1,26 @@
+//! The README and the chapters of the book, as documentation tests: their code compiles, and runs
+//! where that makes sense.
+
+#[doc = include_str!("../../README.md")]
+struct Readme;
+
+#[doc = include_str!("../../docs/README.md")]
+struct Contents;
+
+#[doc = include_str!("../../docs/how-the-loop-works.md")]
+struct HowTheLoopWorks;
+
+#[doc = include_str!("../../docs/embedding.md")]
+struct Embedding;
+
+#[doc = include_str!("../../docs/callbacks.md")]
+struct Callbacks;
+
+#[doc = include_str!("../../docs/limits-and-operation.md")]
+struct LimitsAndOperation;
+
+#[doc = include_str!("../../docs/design.md")]
+struct Design;
+
+#[doc = include_str!("../../docs/hazards.md")]
+struct Hazards;

@@ -1,0 +1,170 @@
+//! Servers by the names a person gives them.
+
+use std::fmt;
+use std::io;
+use std::net::ToSocketAddrs;
+use std::str::FromStr;
+use std::time::Duration;
+
+use reactor::Address;
+use thiserror::Error;
+
+/// A server to talk to: `HOST:PORT` or `tcp:HOST:PORT`, `udp:HOST:PORT`, `unix:PATH`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Endpoint {
+    /// A TCP server.
+    Tcp(HostPort),
+    /// A UDP server.
+    Udp(HostPort),
+    /// A server of Unix streams.
+    Unix(Address),
+}
+
+/// A host, by name or address, and a port.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HostPort(String);
+
+/// The words name no server.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("expected {0}")]
+pub struct NoEndpoint(&'static str);
+
+/// A host could not be found.
+#[derive(Debug, Error)]
+#[error("cannot find {host}: {error}")]
+pub struct Unresolved {
+    host: String,
+    error: io::Error,
+}
+
+impl Endpoint {
+    /// Where the server is: several places, if its name has several addresses. It may ask the network
+    /// and wait for it, so it comes before the loop begins.
+    ///
+    /// # Errors
+    ///
+    /// If the name is nobody's.
+    pub fn resolve(&self) -> Result<Vec<Address>, Unresolved> {
+        match self {
+            Self::Tcp(place) | Self::Udp(place) => place.resolve(),
+            Self::Unix(address) => Ok(vec![address.clone()]),
+        }
+    }
+}
+
+impl HostPort {
+    /// Its addresses: at least one.
+    ///
+    /// # Errors
+    ///
+    /// If the name is nobody's.
+    pub fn resolve(&self) -> Result<Vec<Address>, Unresolved> {
+        let failed = |error| Unresolved { host: self.0.clone(), error };
+        let found: Vec<Address> =
+            self.0.to_socket_addrs().map_err(failed)?.map(Address::from).collect();
+        if found.is_empty() { Err(failed(io::ErrorKind::NotFound.into())) } else { Ok(found) }
+    }
+
+    /// Its first address.
+    ///
+    /// # Errors
+    ///
+    /// If the name is nobody's.
+    pub fn first(&self) -> Result<Address, Unresolved> {
+        // `resolve` has found at least one.
+        self.resolve().map(|mut found| found.swap_remove(0))
+    }
+}
+
+impl FromStr for Endpoint {
+    type Err = NoEndpoint;
+
+    fn from_str(text: &str) -> Result<Self, NoEndpoint> {
+        let refused = NoEndpoint("HOST:PORT, udp:HOST:PORT or unix:PATH");
+        let result = match text.split_once(':') {
+            Some(("tcp", place)) => place.parse().map(Self::Tcp),
+            Some(("udp", place)) => place.parse().map(Self::Udp),
+            Some(("unix", _)) => return text.parse().map(Self::Unix).map_err(|_| refused),
+            _ => text.parse().map(Self::Tcp),
+        };
+        result.map_err(|_| refused)
+    }
+}
+
+impl FromStr for HostPort {
+    type Err = NoEndpoint;
+
+    fn from_str(text: &str) -> Result<Self, NoEndpoint> {
+        match text.rsplit_once(':') {
+            Some((host, port)) if !host.is_empty() && port.parse::<u16>().is_ok() => {
+                Ok(Self(text.to_owned()))
+            }
+            _ => Err(NoEndpoint("HOST:PORT")),
+        }
+    }
+}
+
+impl fmt::Display for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tcp(place) => place.fmt(f),
+            Self::Udp(place) => write!(f, "udp:{place}"),
+            Self::Unix(address) => address.fmt(f),
+        }
+    }
+}
+
+impl fmt::Display for HostPort {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Reads a number of seconds, `0.5` say, for an option.
+///
+/// # Errors
+///
+/// If it is no number, or none that time can have; the text is a sentence for the option's user.
+pub fn seconds(text: &str) -> Result<Duration, String> {
+    text.parse()
+        .ok()
+        .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
+        .ok_or_else(|| "expected a number of seconds, such as 10 or 0.5".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_kind_of_server_has_a_spelling() {
+        for text in ["localhost:7", "127.0.0.1:7", "[::1]:7", "udp:localhost:7", "unix:/tmp/a:b"] {
+            let endpoint: Endpoint = text.parse().expect("it is an endpoint");
+            assert_eq!(endpoint.to_string(), text);
+        }
+        assert_eq!("tcp:a:1".parse::<Endpoint>(), "a:1".parse());
+    }
+
+    #[test]
+    fn what_names_no_server_is_refused() {
+        for text in ["", "localhost", ":7", "localhost:", "localhost:70000", "udp:7", "unix:"] {
+            let error = text.parse::<Endpoint>().expect_err(text);
+            assert!(error.to_string().contains("udp:HOST:PORT"), "{error}");
+        }
+    }
+
+    #[test]
+    fn an_address_is_its_own_name() {
+        let found = "udp:[::1]:7".parse::<Endpoint>().map(|endpoint| endpoint.resolve());
+        assert_eq!(found.unwrap().unwrap(), ["[::1]:7".parse().unwrap()]);
+    }
+
+    #[test]
+    fn seconds_may_be_parts_and_are_never_negative() {
+        assert_eq!(seconds("0.5"), Ok(Duration::from_millis(500)));
+        assert_eq!(seconds("10"), Ok(Duration::from_secs(10)));
+        for text in ["", "-1", "ten", "NaN", "1e300"] {
+            assert!(seconds(text).is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,17 @@
+//! What the programs share: how a person names a server, what goes to the terminal, and how to stop.
+//!
+//! | module | what it is |
+//! |---|---|
+//! | [`endpoint`] | `HOST:PORT`, `udp:HOST:PORT` and `unix:PATH`, as words on a command line |
+//! | [`advice`] | what a person can do about a socket that could not be opened |
+//! | [`output`] | standard output, whose reader may be gone |
+//! | [`stop`] | Ctrl-C: drain, then report; twice: at once |
+
+#![forbid(unsafe_code)]
+
+pub mod advice;
+#[cfg(doctest)]
+mod book;
+pub mod endpoint;
+pub mod output;
+pub mod stop;

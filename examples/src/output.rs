@@ -1,0 +1,34 @@
+//! Standard output, whose reader may be gone: `echo ping … | head -1`.
+
+use std::error::Error;
+use std::fmt::Display;
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+/// Prints a line at once, also into a pipe.
+///
+/// # Errors
+///
+/// If nobody reads it, or it cannot be stored.
+pub fn say(line: impl Display) -> io::Result<()> {
+    let mut stdout = io::stdout().lock();
+    writeln!(stdout, "{line}")?;
+    stdout.flush()
+}
+
+/// What a program that has come to its end owes the shell: 0 if all went well, or if whoever read
+/// its output has had enough; else 1, and a message.
+pub fn exit(program: &str, result: Result<(), Box<dyn Error>>) -> ExitCode {
+    match result {
+        Err(error) if !is_broken_pipe(&*error) => {
+            eprintln!("{program}: {error}");
+            ExitCode::FAILURE
+        }
+        _ => ExitCode::SUCCESS,
+    }
+}
+
+/// A socket's error is never a bare [`io::Error`] here, so this is one of standard output.
+fn is_broken_pipe(error: &(dyn Error + 'static)) -> bool {
+    error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
+}

@@ -1,0 +1,38 @@
+//! Ctrl-C, and the polite request to end: drain, then report.
+
+use std::cell::Cell;
+use std::io;
+use std::rc::Rc;
+use std::time::Duration;
+
+use reactor::{Registry, Signal};
+
+/// How long a server that was asked to stop waits for its peers. What it owes them crosses any living
+/// path in that time, and whoever pressed Ctrl-C is still there.
+pub const GRACE: Duration = Duration::from_secs(3);
+
+/// Shuts the loop down on SIGINT and SIGTERM, within [`GRACE`]; at the second signal, at once.
+///
+/// # Errors
+///
+/// If the system has no descriptors left.
+pub fn on_request<App: 'static>(registry: &mut Registry<App>) -> io::Result<()> {
+    let grace = Rc::new(Cell::new(GRACE));
+    for signal in [Signal::Interrupt, Signal::Terminate] {
+        let grace = Rc::clone(&grace);
+        registry.on_signal(signal, move |registry, _app| {
+            // What is left in its place is zero.
+            let grace = grace.take();
+            announce(registry, grace);
+            registry.shutdown(grace);
+        })?;
+    }
+    Ok(())
+}
+
+fn announce<App>(registry: &Registry<App>, grace: Duration) {
+    let connections = registry.stats().connections;
+    if connections > 0 && !grace.is_zero() {
+        eprintln!("waiting {grace:?} for {connections} connections; Ctrl-C again stops at once");
+    }
+}

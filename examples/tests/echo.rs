@@ -1,0 +1,278 @@
+//! The program `echo`, as a person meets it: what it prints, its exit codes, and how it stops.
+#![cfg(unix)]
+
+mod support;
+
+use std::io::{Read, Write};
+use std::net::{TcpListener, UdpSocket};
+use std::process::{Command, Stdio};
+use std::thread;
+
+use support::{ECHO, Program, connect, echo, is_ended_by_peer, noise};
+
+// ── the command line ────────────────────────────────────────────────────────────────────────────
+
+#[test]
+fn help_says_what_there_is() {
+    let help = echo(&["--help"], b"");
+    assert_eq!(help.code, Some(0));
+    for word in ["serve", "send", "ping", "udp:HOST:PORT", "Exit code"] {
+        assert!(help.text().contains(word), "{word} is missing:\n{}", help.text());
+    }
+    for command in ["serve", "send", "ping"] {
+        let help = echo(&[command, "--help"], b"");
+        assert_eq!((help.code, help.errors.as_str()), (Some(0), ""));
+        assert!(help.text().contains("Usage: echo "), "{}", help.text());
+    }
+}
+
+#[test]
+fn a_command_line_that_makes_no_sense_is_code_2() {
+    for words in [
+        &["serve", "--tcp", "nowhere"][..],
+        &["send"],
+        &["send", "udp:1"],
+        &["ping", "localhost:7", "--count", "0"],
+        &["ping", "localhost:7", "--interval", "-1"],
+        &["dance"],
+    ] {
+        let ended = echo(words, b"");
+        assert_eq!(ended.code, Some(2), "{words:?}: {ended:?}");
+        assert!(ended.errors.contains("--help"), "{words:?}: {ended:?}");
+    }
+}
+
+// ── serve ───────────────────────────────────────────────────────────────────────────────────────
+
+#[test]
+fn an_address_in_use_is_named_with_what_to_do() {
+    let taken = TcpListener::bind("127.0.0.1:0").and_then(|listener| {
+        let address = listener.local_addr()?.to_string();
+        Ok((listener, address))
+    });
+    let (_listener, address) = taken.expect("a socket");
+    let ended = echo(&["serve", "--tcp", &address], b"");
+    assert_eq!((ended.code, ended.output.len()), (Some(1), 0));
+    let expected = format!("echo: address already in use: {address}; try another port with --tcp");
+    assert!(ended.errors.starts_with(&expected), "{}", ended.errors);
+}
+
+#[test]
+fn a_path_that_is_taken_is_left_alone() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().join("diary");
+    std::fs::write(&path, "dear diary").expect("it can be written");
+    let ended = echo(&["serve", "--unix", path.to_str().expect("UTF-8")], b"");
+    assert_eq!(ended.code, Some(1));
+    assert!(ended.errors.contains("exists and is not a socket; remove it"), "{}", ended.errors);
+    assert_eq!(std::fs::read(&path).expect("it is there"), b"dear diary");
+}
+
+#[test]
+fn an_interface_that_is_not_there_is_an_error() {
+    // TEST-NET-1 (RFC 5737) is nobody's.
+    let ended = echo(&["serve", "--udp", "192.0.2.1:7007"], b"");
+    assert_eq!(ended.code, Some(1));
+    assert!(ended.errors.contains("no interface of this machine has"), "{}", ended.errors);
+}
+
+#[test]
+fn ctrl_c_reports_and_removes_the_socket_file() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().join("echo.sock");
+    let path = path.to_str().expect("UTF-8");
+    let (server, addresses) =
+        Program::serve(&["--tcp", "127.0.0.1:0", "--udp", "127.0.0.1:0", "--unix", path]);
+    assert_eq!(addresses[2], path);
+    for address in [&addresses[0], &format!("udp:{}", addresses[1]), &format!("unix:{path}")] {
+        let ended = echo(&["send", address, "hello"], b"");
+        assert_eq!((ended.code, ended.text().as_str()), (Some(0), "hello"), "{ended:?}");
+    }
+    let report = server.stop();
+    assert!(report.starts_with("shut down in 0."), "{report}");
+    let totals = "echoed 12 bytes of 2 connections (0 open), 6 bytes in 1 datagrams";
+    assert!(report.ends_with(totals), "{report}");
+    assert!(!std::fs::exists(path).expect("the directory is ours"), "the socket file is left");
+}
+
+#[test]
+fn ctrl_c_waits_for_a_client_that_stays_and_the_second_one_does_not() {
+    let (server, addresses) = Program::serve(&["--tcp", "127.0.0.1:0"]);
+    let mut client = connect(&addresses[0]);
+    client.write_all(b"hello").expect("it is open");
+    client.read_exact(&mut [0; 5]).expect("it comes back");
+    server.interrupt();
+    assert_eq!(server.error_line(), "waiting 3s for 1 connections; Ctrl-C again stops at once");
+    assert_eq!(client.read(&mut [0]).expect("it is not reset"), 0, "the server has said goodbye");
+    let report = server.stop();
+    assert!(report.contains("0 connections finished, 1 were cut off"), "{report}");
+}
+
+#[test]
+fn more_connections_than_allowed_are_refused() {
+    let (server, addresses) = Program::serve(&["--tcp", "127.0.0.1:0", "--max-connections", "1"]);
+    let mut first = connect(&addresses[0]);
+    first.write_all(b"1").expect("it is open");
+    first.read_exact(&mut [0]).expect("it comes back");
+    assert!(is_ended_by_peer(&connect(&addresses[0])), "it is closed at once");
+    drop(first);
+    server.stop();
+}
+
+#[test]
+fn a_connection_on_which_nothing_moves_is_closed() {
+    let (server, addresses) = Program::serve(&["--tcp", "127.0.0.1:0", "--idle", "0.1"]);
+    assert!(is_ended_by_peer(&connect(&addresses[0])), "it is closed");
+    server.stop();
+}
+
+// ── send ────────────────────────────────────────────────────────────────────────────────────────
+
+#[test]
+fn fifty_megabytes_pass_through_a_pipe() {
+    let (server, addresses) = Program::serve(&["--tcp", "127.0.0.1:0"]);
+    let payload = noise(50_000_000);
+    let ended = echo(&["send", &addresses[0]], &payload);
+    assert_eq!((ended.code, ended.errors.as_str()), (Some(0), ""));
+    assert!(ended.output == payload, "what came back is what was sent");
+    server.stop();
+}
+
+#[test]
+fn what_is_typed_comes_back_before_the_end_of_input() {
+    let (server, addresses) = Program::serve(&["--tcp", "127.0.0.1:0"]);
+    let mut send = Program::start(ECHO, &["send", &addresses[0]]);
+    let mut keyboard = send.stdin();
+    for line in ["one", "two"] {
+        writeln!(keyboard, "{line}").expect("it reads");
+        assert_eq!(send.line(), line);
+    }
+    drop(keyboard);
+    assert_eq!(send.ended().code, Some(0));
+    server.stop();
+}
+
+#[test]
+fn lines_are_datagrams_over_udp() {
+    let (server, addresses) = Program::serve(&["--udp", "127.0.0.1:0"]);
+    let ended = echo(&["send", &format!("udp:{}", addresses[0])], b"one\n\nthree");
+    assert_eq!((ended.code, ended.text().as_str()), (Some(0), "one\n\nthree"), "{ended:?}");
+    let report = server.stop();
+    assert!(report.ends_with("10 bytes in 3 datagrams"), "{report}");
+}
+
+#[test]
+fn a_reader_that_has_had_enough_ends_it_quietly() {
+    let (server, addresses) = Program::serve(&["--tcp", "127.0.0.1:0"]);
+    let mut send = Command::new(ECHO)
+        .args(["send", &addresses[0]])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("it is built");
+    let mut endless = send.stdin.take().expect("a pipe");
+    let writer = thread::spawn(move || while endless.write_all(&[b'y'; 4_096]).is_ok() {});
+    let mut head = send.stdout.take().expect("a pipe");
+    head.read_exact(&mut [0; 10]).expect("it prints");
+    drop(head);
+    let ended = send.wait_with_output().expect("it ends");
+    assert_eq!((ended.status.code(), ended.stderr), (Some(0), Vec::new()));
+    writer.join().expect("it does not panic");
+    server.stop();
+}
+
+#[test]
+fn a_host_with_several_addresses_is_tried_at_each() {
+    // Where `localhost` is ::1 as well, that comes first, and nobody listens there.
+    let (server, addresses) = Program::serve(&["--tcp", "127.0.0.1:0"]);
+    let port = addresses[0].rsplit_once(':').expect("a port").1;
+    let ended = echo(&["send", &format!("localhost:{port}"), "hello"], b"");
+    assert_eq!((ended.code, ended.text().as_str()), (Some(0), "hello"), "{ended:?}");
+    server.stop();
+}
+
+#[test]
+fn nobody_there_is_code_1_and_says_so() {
+    let dead = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
+    let dead = dead.expect("a socket").to_string();
+    for command in ["send", "ping"] {
+        let ended = echo(&[command, &dead], b"");
+        assert_eq!(ended.code, Some(1));
+        let expected = format!("echo: {dead}: could not connect: connection refused");
+        assert_eq!(ended.errors, expected);
+    }
+    let dead = UdpSocket::bind("127.0.0.1:0").and_then(|socket| socket.local_addr());
+    let dead = format!("udp:{}", dead.expect("a socket"));
+    let ended = echo(&["send", &dead, "hello"], b"");
+    assert_eq!(ended.errors, format!("echo: {dead}: connection refused"));
+
+    let ended = echo(&["send", "unix:/nobody/here", "hello"], b"");
+    assert_eq!(ended.code, Some(1));
+    assert!(ended.errors.starts_with("echo: cannot open unix:/nobody/here: "), "{}", ended.errors);
+}
+
+#[test]
+fn a_peer_that_stays_silent_is_given_up() {
+    let silent = TcpListener::bind("127.0.0.1:0").expect("a socket");
+    let address = silent.local_addr().expect("it listens").to_string();
+    let ended = echo(&["send", &address, "--timeout", "0.1", "hello"], b"");
+    assert_eq!(ended.code, Some(1));
+    assert!(ended.errors.ends_with("nothing came back for 100ms"), "{}", ended.errors);
+}
+
+#[test]
+fn a_peer_that_is_no_echo_server_is_found_out() {
+    let greeter = TcpListener::bind("127.0.0.1:0").expect("a socket");
+    let address = greeter.local_addr().expect("it listens").to_string();
+    let greeter = thread::spawn(move || {
+        let (mut peer, _) = greeter.accept().expect("somebody calls");
+        peer.read_exact(&mut [0; 6]).expect("they say hello");
+        peer.write_all(b"help!\n").expect("they listen");
+        // They have heard enough.
+        let _ = peer.read(&mut [0]);
+    });
+    let ended = echo(&["send", &address, "hello"], b"");
+    assert_eq!((ended.code, ended.text().as_str()), (Some(1), "hel"));
+    assert!(ended.errors.contains("byte 3 came back as 0x70 instead of 0x6c"), "{}", ended.errors);
+    greeter.join().expect("it does not panic");
+}
+
+// ── ping ────────────────────────────────────────────────────────────────────────────────────────
+
+#[test]
+fn ping_sums_up() {
+    let (server, addresses) = Program::serve(&["--tcp", "127.0.0.1:0", "--udp", "127.0.0.1:0"]);
+    for address in [addresses[0].clone(), format!("udp:{}", addresses[1])] {
+        let ended = echo(&["ping", &address, "--count", "100", "--size", "1000"], b"");
+        assert_eq!(ended.code, Some(0), "{ended:?}");
+        let text = ended.text();
+        let (counts, times) = text.split_once('\n').expect("two lines");
+        assert_eq!(counts, "100 sent, 100 returned, 0 lost");
+        assert!(times.starts_with("round trip: min 0."), "{times}");
+        for word in ["median", "p99", "max"] {
+            assert!(times.contains(word), "{times}");
+        }
+    }
+    server.stop();
+}
+
+#[test]
+fn ping_goes_on_until_ctrl_c() {
+    let (server, addresses) = Program::serve(&["--tcp", "127.0.0.1:0"]);
+    let ping = Program::start(ECHO, &["ping", &addresses[0], "--interval", "0.001"]);
+    let expected = format!("64 bytes from {}: seq=1 time=", addresses[0]);
+    assert!(ping.line().starts_with(&expected));
+    let summary = ping.stop();
+    assert!(summary.contains(" returned, 0 lost\nround trip: min "), "{summary}");
+    server.stop();
+}
+
+#[test]
+fn ping_counts_what_is_lost() {
+    let silent = UdpSocket::bind("127.0.0.1:0").expect("a socket");
+    let address = format!("udp:{}", silent.local_addr().expect("it is bound"));
+    let ended = echo(&["ping", &address, "--count", "3", "--timeout", "0.05"], b"");
+    assert_eq!((ended.code, ended.text().as_str()), (Some(1), "3 sent, 0 returned, 3 lost"));
+    assert_eq!(ended.errors, format!("echo: {address}: nothing came back"));
+}

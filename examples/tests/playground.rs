@@ -1,0 +1,62 @@
+//! The playground, as a person meets it.
+#![cfg(unix)]
+
+mod support;
+
+use std::net::TcpListener;
+
+use support::{PLAYGROUND, Program, echo};
+
+/// The addresses it prints, in order: TCP, UDP, Unix.
+fn open(playground: &Program) -> [String; 3] {
+    while !playground.line().is_empty() {}
+    let lines = [(); 3].map(|()| playground.line());
+    for (line, kind) in lines.iter().zip(["tcp", "udp", "unix"]) {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        assert_eq!(words[..2], ["echo", kind]);
+        assert!(words.len() > 4, "there is something to type: {line}");
+    }
+    lines.map(|line| line.split_whitespace().nth(2).expect("an address").to_owned())
+}
+
+#[test]
+fn everything_answers_and_ctrl_c_tells_what_happened() {
+    let free = ["--tcp", "127.0.0.1:0", "--udp", "127.0.0.1:0"];
+    let playground = Program::start(PLAYGROUND, &free);
+    let [tcp, udp, unix] = open(&playground);
+    for address in [tcp, format!("udp:{udp}"), format!("unix:{unix}")] {
+        let ended = echo(&["send", &address, "hello"], b"");
+        assert_eq!((ended.code, ended.text().as_str()), (Some(0), "hello"), "{ended:?}");
+    }
+    let report = playground.stop();
+    for part in [
+        "shut down in 0.",
+        "echoed 12 bytes of 2 connections",
+        "2 accepted",
+        "ended: peer closed 2",
+    ] {
+        assert!(report.contains(part), "{part} is missing:\n{report}");
+    }
+    assert!(!std::fs::exists(&unix).expect("it can be asked"), "the socket file is left");
+}
+
+#[test]
+fn a_default_port_that_is_taken_is_replaced() {
+    // Whether this succeeds or somebody else has it already: it is taken.
+    let _taken = TcpListener::bind("127.0.0.1:7007");
+    let playground = Program::start(PLAYGROUND, &["--udp", "127.0.0.1:0"]);
+    assert_eq!(playground.line(), "127.0.0.1:7007 is taken, so this is another port:");
+    let [tcp, ..] = open(&playground);
+    drop(support::connect(&tcp));
+    playground.stop();
+}
+
+#[test]
+fn a_port_that_was_asked_for_is_not_replaced() {
+    let taken = TcpListener::bind("127.0.0.1:0").expect("a socket");
+    let address = taken.local_addr().expect("it listens").to_string();
+    let ended = support::run(PLAYGROUND, &["--tcp", &address], b"");
+    assert_eq!(ended.code, Some(1));
+    let expected = format!("playground: address already in use: {address}; try another port");
+    assert!(ended.errors.starts_with(&expected), "{}", ended.errors);
+}

@@ -1,0 +1,210 @@
+//! Programs, run as a person runs them. Every wait is for a condition, and bounded.
+#![allow(dead_code, reason = "each test file uses its own part")]
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::process::{Child, ChildStdin, Command, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+
+/// Longer than anything takes on the slowest machine; only a failure waits for it.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+
+pub(crate) const ECHO: &str = env!("CARGO_BIN_EXE_echo");
+pub(crate) const PLAYGROUND: &str = env!("CARGO_BIN_EXE_playground");
+
+/// A program that runs until it is told to stop, and what it prints meanwhile, line by line.
+pub(crate) struct Program {
+    process: Process,
+    lines: Receiver<Vec<u8>>,
+    errors: Receiver<Vec<u8>>,
+}
+
+/// A process that does not outlive its test.
+struct Process(Child);
+
+/// What is left of a program.
+#[derive(Debug)]
+pub(crate) struct Ended {
+    pub(crate) code: Option<i32>,
+    pub(crate) output: Vec<u8>,
+    pub(crate) errors: String,
+}
+
+impl Program {
+    #[track_caller]
+    pub(crate) fn start(program: &str, arguments: &[&str]) -> Self {
+        let mut process = Process::start(program, arguments);
+        let lines = pieces_of(process.0.stdout.take());
+        let errors = pieces_of(process.0.stderr.take());
+        Self { process, lines, errors }
+    }
+
+    /// `echo serve`, and the addresses it listens on.
+    #[track_caller]
+    pub(crate) fn serve(arguments: &[&str]) -> (Self, Vec<String>) {
+        let server = Self::start(ECHO, &[&["serve"], arguments].concat());
+        let sockets = arguments.iter().filter(|word| ["--tcp", "--udp", "--unix"].contains(word));
+        let addresses = sockets.map(|_| {
+            let line = server.line();
+            let address = line.strip_prefix("listening on ").expect("it listens");
+            address.split_once(' ').expect("a kind and an address").1.to_owned()
+        });
+        let addresses = addresses.collect();
+        (server, addresses)
+    }
+
+    /// The next line it prints.
+    #[track_caller]
+    pub(crate) fn line(&self) -> String {
+        let line = self.lines.recv_timeout(PATIENCE);
+        text(line.unwrap_or_else(|error| panic!("no line: {error}; {:?}", self.errors.try_recv())))
+    }
+
+    /// The next line of its errors.
+    #[track_caller]
+    pub(crate) fn error_line(&self) -> String {
+        text(self.errors.recv_timeout(PATIENCE).expect("it complains"))
+    }
+
+    pub(crate) fn stdin(&mut self) -> ChildStdin {
+        self.process.0.stdin.take().expect("it is a pipe, taken once")
+    }
+
+    pub(crate) fn interrupt(&self) {
+        kill_process(Pid::from_child(&self.process.0), Signal::INT).expect("it runs");
+    }
+
+    /// Waits for its end, and reads what it has left to say.
+    #[track_caller]
+    pub(crate) fn ended(self) -> Ended {
+        self.process.ended(&self.lines, &self.errors)
+    }
+
+    /// Interrupts it, and demands that it leaves in peace.
+    #[track_caller]
+    pub(crate) fn stop(self) -> String {
+        self.interrupt();
+        let ended = self.ended();
+        assert_eq!(ended.code, Some(0), "{ended:?}");
+        ended.text()
+    }
+}
+
+impl Process {
+    #[track_caller]
+    fn start(program: &str, arguments: &[&str]) -> Self {
+        let child = Command::new(program)
+            .args(arguments)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn();
+        Self(child.unwrap_or_else(|error| panic!("{program}: {error}")))
+    }
+
+    /// Its end is when it has closed what it prints to.
+    #[track_caller]
+    fn ended(mut self, output: &Receiver<Vec<u8>>, errors: &Receiver<Vec<u8>>) -> Ended {
+        drop(self.0.stdin.take());
+        let (output, errors) = (rest_of(output), text(rest_of(errors)));
+        let code = self.0.wait().expect("it is ours").code();
+        Ended { code, output, errors }
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // Both fail if it has ended, as it should have.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+impl Ended {
+    pub(crate) fn text(&self) -> String {
+        text(self.output.clone())
+    }
+}
+
+/// Runs a command to its end, with this input.
+#[track_caller]
+pub(crate) fn run(program: &str, arguments: &[&str], input: &[u8]) -> Ended {
+    let mut process = Process::start(program, arguments);
+    let output = pieces_of(process.0.stdout.take());
+    let errors = pieces_of(process.0.stderr.take());
+    let mut stdin = process.0.stdin.take().expect("a pipe");
+    thread::scope(|scope| {
+        // It may end without having read everything.
+        scope.spawn(move || stdin.write_all(input));
+        process.ended(&output, &errors)
+    })
+}
+
+/// `echo`, to its end.
+#[track_caller]
+pub(crate) fn echo(arguments: &[&str], input: &[u8]) -> Ended {
+    run(ECHO, arguments, input)
+}
+
+/// As many bytes, none of them like its neighbours.
+pub(crate) fn noise(length: usize) -> Vec<u8> {
+    let mut state = 0x9e37_79b9_u32;
+    let next = || {
+        state ^= state << 13;
+        state ^= state >> 17;
+        state ^= state << 5;
+        state as u8
+    };
+    std::iter::repeat_with(next).take(length).collect()
+}
+
+/// A connection of the test's own, which does not wait for ever.
+pub(crate) fn connect(address: &str) -> TcpStream {
+    let stream = TcpStream::connect(address).expect("it listens");
+    stream.set_read_timeout(Some(PATIENCE)).expect("it is not zero");
+    stream
+}
+
+/// Whether the peer ends the connection, well or not.
+pub(crate) fn is_ended_by_peer(mut stream: &TcpStream) -> bool {
+    match stream.read(&mut [0]) {
+        Ok(count) => count == 0,
+        Err(error) => error.kind() == std::io::ErrorKind::ConnectionReset,
+    }
+}
+
+/// What a stream brings, a line at a time.
+fn pieces_of(stream: Option<impl Read + Send + 'static>) -> Receiver<Vec<u8>> {
+    let (sender, receiver) = channel();
+    let mut stream = BufReader::new(stream.expect("a pipe, taken once"));
+    thread::spawn(move || {
+        let mut piece = Vec::new();
+        while stream.read_until(b'\n', &mut piece).is_ok_and(|length| length > 0) {
+            // It fails if the test is not interested any more.
+            let _ = sender.send(std::mem::take(&mut piece));
+        }
+    });
+    receiver
+}
+
+#[track_caller]
+fn rest_of(pieces: &Receiver<Vec<u8>>) -> Vec<u8> {
+    let deadline = Instant::now() + PATIENCE;
+    let mut rest = Vec::new();
+    loop {
+        match pieces.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
+            Ok(piece) => rest.extend(piece),
+            Err(RecvTimeoutError::Disconnected) => return rest,
+            Err(RecvTimeoutError::Timeout) => panic!("it does not end: {}", text(rest)),
+        }
+    }
+}
+
+/// Without the end of the last line.
+fn text(bytes: Vec<u8>) -> String {
+    String::from_utf8_lossy(&bytes).trim_end_matches('\n').to_owned()
+}

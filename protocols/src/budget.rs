@@ -1,0 +1,164 @@
+//! How much each peer may ask for, where anybody may ask: a token bucket for each source address.
+//!
+//! The table is bounded, since with datagrams a source costs its inventor nothing. A bucket that is
+//! full again remembers nothing worth keeping, so those make room for newcomers; when all that is
+//! left are sources in the middle of spending, newcomers are refused.
+
+use std::collections::HashMap;
+use std::net::{IpAddr, Ipv6Addr};
+use std::time::{Duration, Instant};
+
+use reactor::TokenBucket;
+use thiserror::Error;
+
+/// The least time between two sweeps of a full table. One sweep of 4,096 buckets takes about 20 µs:
+/// a flood of invented sources cannot make them cost more than a fiftieth of the processor.
+const REST: Duration = Duration::from_millis(1);
+
+/// So many requests a second for each source, in bursts of at most a second's worth.
+///
+/// ```
+/// use protocols::budget::{Budget, Spent};
+/// use std::time::Instant;
+///
+/// let (now, source) = (Instant::now(), "192.0.2.1".parse()?);
+/// let mut budget = Budget::new(2, 100);
+/// assert_eq!(budget.take(source, now), Ok(()));
+/// assert_eq!(budget.take(source, now), Ok(()));
+/// assert_eq!(budget.take(source, now), Err(Spent::Source));
+/// # Ok::<(), std::net::AddrParseError>(())
+/// ```
+#[derive(Debug)]
+pub struct Budget {
+    per_second: u32,
+    capacity: usize,
+    /// Never more than `capacity`.
+    buckets: HashMap<IpAddr, TokenBucket>,
+    swept: Option<Instant>,
+}
+
+/// Why a request is not granted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum Spent {
+    /// The source has had what it may have for now.
+    #[error("the source has spent its budget")]
+    Source,
+    /// The source is new, and the table is full of others that are spending.
+    #[error("too many sources at one time")]
+    Table,
+}
+
+impl Budget {
+    /// A budget for each of at most `sources` sources at one time.
+    #[must_use]
+    pub fn new(per_second: u32, sources: usize) -> Self {
+        Self { per_second, capacity: sources, buckets: HashMap::new(), swept: None }
+    }
+
+    /// Grants one request to a source. IPv6 sources are told apart by the first 64 bits of their
+    /// address, since one host has all the rest to choose from (RFC 6177).
+    ///
+    /// # Errors
+    ///
+    /// If the source, or the table, has nothing left.
+    pub fn take(&mut self, source: IpAddr, now: Instant) -> Result<(), Spent> {
+        let source = host(source);
+        if let Some(bucket) = self.buckets.get_mut(&source) {
+            return bucket.take(now).map_err(|_| Spent::Source);
+        }
+        if self.buckets.len() >= self.capacity {
+            self.sweep(now);
+        }
+        if self.buckets.len() >= self.capacity {
+            return Err(Spent::Table);
+        }
+        let mut bucket = TokenBucket::new(self.per_second, self.per_second);
+        let granted = bucket.take(now).map_err(|_| Spent::Source);
+        self.buckets.insert(source, bucket);
+        granted
+    }
+
+    /// How many sources are remembered.
+    #[must_use]
+    pub fn sources(&self) -> usize {
+        self.buckets.len()
+    }
+
+    /// Forgets the sources whose bucket is full again.
+    fn sweep(&mut self, now: Instant) {
+        if self.swept.is_some_and(|swept| now < swept + REST) {
+            return;
+        }
+        self.swept = Some(now);
+        self.buckets.retain(|_, bucket| !bucket.is_full(now));
+    }
+}
+
+/// What stands for a host: its IPv4 address, however it is written, or its IPv6 network.
+fn host(source: IpAddr) -> IpAddr {
+    match source.to_canonical() {
+        IpAddr::V6(address) => {
+            Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX)).into()
+        }
+        v4 @ IpAddr::V4(_) => v4,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn source(text: &str) -> IpAddr {
+        text.parse().expect("it is an address")
+    }
+
+    fn v4(last: u8) -> IpAddr {
+        IpAddr::from([192, 0, 2, last])
+    }
+
+    #[test]
+    fn a_source_that_has_spent_its_budget_waits_and_the_others_do_not() {
+        let now = Instant::now();
+        let mut budget = Budget::new(2, 10);
+        assert_eq!([0; 3].map(|_| budget.take(v4(1), now)), [Ok(()), Ok(()), Err(Spent::Source)]);
+        assert_eq!(budget.take(v4(2), now), Ok(()));
+        assert_eq!(budget.take(v4(1), now + Duration::from_millis(500)), Ok(()));
+    }
+
+    #[test]
+    fn full_buckets_make_room_and_spending_ones_do_not() {
+        let now = Instant::now();
+        let mut budget = Budget::new(10, 2);
+        assert_eq!([1, 2].map(|last| budget.take(v4(last), now)), [Ok(()); 2]);
+        assert_eq!(budget.take(v4(3), now), Err(Spent::Table));
+        assert_eq!(budget.take(v4(1), now), Ok(()), "who is known is served");
+
+        // A tenth of a second later, the second has its token back, and the first one of two.
+        let later = now + Duration::from_millis(100);
+        assert_eq!(budget.take(v4(3), later), Ok(()));
+        assert_eq!(budget.take(v4(4), later), Err(Spent::Table));
+        assert_eq!(budget.sources(), 2);
+    }
+
+    #[test]
+    fn a_full_table_is_not_swept_for_every_newcomer() {
+        let now = Instant::now();
+        let mut budget = Budget::new(1_000_000, 1);
+        assert_eq!(budget.take(v4(1), now), Ok(()));
+        assert_eq!(budget.take(v4(2), now), Err(Spent::Table), "swept, in vain");
+        let soon = now + Duration::from_micros(10);
+        assert_eq!(budget.take(v4(2), soon), Err(Spent::Table), "not swept again");
+        assert_eq!(budget.take(v4(2), now + REST), Ok(()));
+    }
+
+    #[test]
+    fn an_ipv6_network_and_a_mapped_address_are_one_source() {
+        let now = Instant::now();
+        let mut budget = Budget::new(1, 10);
+        assert_eq!(budget.take(source("2001:db8::1"), now), Ok(()));
+        assert_eq!(budget.take(source("2001:db8::ffff:2"), now), Err(Spent::Source));
+        assert_eq!(budget.take(source("2001:db8:0:1::1"), now), Ok(()));
+        assert_eq!(budget.take(source("192.0.2.1"), now), Ok(()));
+        assert_eq!(budget.take(source("::ffff:192.0.2.1"), now), Err(Spent::Source));
+    }
+}

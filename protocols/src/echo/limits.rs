@@ -1,0 +1,55 @@
+//! The bounds of echo. Those of its connections are the loop's: [`reactor::StreamLimits`].
+
+use std::time::Duration;
+
+/// The limits of a server, given to [`Server::new`](super::Server::new).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Datagrams a second that are answered to one source (an IPv4 address or an IPv6 /64), in
+    /// bursts of at most a second's worth. Beyond it they are dropped and counted as
+    /// [`Refusal::OverBudget`](super::Refusal::OverBudget).
+    ///
+    /// Default 10,000: more than a person or a measurement sends, and at 1,400 bytes each a tenth of
+    /// a gigabit, so that two servers that were set upon each other do not fill a link.
+    pub datagrams_per_second: u32,
+
+    /// Sources whose budget is kept at one time. Beyond it new ones are dropped and counted as
+    /// [`Refusal::TooManySources`](super::Refusal::TooManySources), until one of the old is quiet.
+    ///
+    /// Default 4,096: about 400 KiB, and more sources than spend at the same moment.
+    pub sources: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { datagrams_per_second: 10_000, sources: 4_096 }
+    }
+}
+
+/// The limits of a client, part of [`ClientOptions`](super::ClientOptions).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClientLimits {
+    /// Bytes that may be on their way at one time; a longer payload, or one that comes too early, is
+    /// handed back as [`NotSent::WindowFull`](super::NotSent::WindowFull). Each payload is charged 64
+    /// bytes beside its own.
+    ///
+    /// It is also what keeps the two sides from waiting for each other: a client that wrote without
+    /// end would stop reading at its high mark, the server then at its own, and neither would ever
+    /// go on. Within the window the client always reads.
+    ///
+    /// Default 1 MiB: 10 MB a second over a path of 100 ms.
+    pub window: usize,
+
+    /// How long an answer may take. A connection on which nothing comes back for so long, though
+    /// something should, ends with [`Failure::Timeout`](super::Failure::Timeout); a datagram that has
+    /// not come back is lost.
+    ///
+    /// Default 10 s: three retransmissions of TCP.
+    pub timeout: Duration,
+}
+
+impl Default for ClientLimits {
+    fn default() -> Self {
+        Self { window: 1024 * 1024, timeout: Duration::from_secs(10) }
+    }
+}
