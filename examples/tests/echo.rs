@@ -258,6 +258,16 @@ fn ping_sums_up() {
 }
 
 #[test]
+fn a_source_beyond_its_rate_is_not_answered() {
+    let (server, addresses) = Program::serve(&["--udp", "127.0.0.1:0", "--rate", "1"]);
+    let address = format!("udp:{}", addresses[0]);
+    let ended = echo(&["ping", &address, "--count", "2", "--timeout", "0.2"], b"");
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    assert!(ended.text().starts_with("2 sent, 1 returned, 1 lost\n"), "{ended:?}");
+    assert!(server.stop().ends_with("; 1 refused, over budget"));
+}
+
+#[test]
 fn ping_goes_on_until_ctrl_c() {
     let (server, addresses) = Program::serve(&["--tcp", "127.0.0.1:0"]);
     let ping = Program::start(ECHO, &["ping", &addresses[0], "--interval", "0.001"]);

@@ -11,8 +11,8 @@ use std::time::{Duration, Instant};
 use reactor::TokenBucket;
 use thiserror::Error;
 
-/// The least time between two sweeps of a full table. One sweep of 4,096 buckets takes about 20 µs:
-/// a flood of invented sources cannot make them cost more than a fiftieth of the processor.
+/// The least time between two sweeps of a full table. One sweep of 4,096 buckets takes 15 to 45 µs: a
+/// flood of invented sources cannot make them cost more than a twentieth of the processor.
 const REST: Duration = Duration::from_millis(1);
 
 /// So many requests a second for each source, in bursts of at most a second's worth.

@@ -151,6 +151,14 @@ pub struct StreamLimits {
     /// Default 64 KiB: one read buffer's worth of answers.
     pub outbox_high: usize,
 
+    /// Whether the connection is not read while its outbox is above the high mark.
+    ///
+    /// Default `true`, and `false` in [`ConnectOptions`](crate::ConnectOptions): a server slows down
+    /// the client that does not take its answers, but a client which did the same to its server
+    /// would, once it has asked for enough at once, wait for it as it waits for the client, for ever.
+    /// Either way [`on_drain`](crate::Protocol::on_drain) tells when to write more.
+    pub outbox_holds_reading: bool,
+
     /// At this many queued bytes, after having been above the high mark, reading goes on and
     /// [`on_drain`](crate::Protocol::on_drain) is called.
     ///
@@ -203,6 +211,7 @@ impl Default for StreamLimits {
         Self {
             inbox: MIB,
             outbox_high: 64 * KIB,
+            outbox_holds_reading: true,
             outbox_low: 16 * KIB,
             outbox: 8 * MIB,
             connect_timeout: Some(Duration::from_secs(30)),

@@ -102,7 +102,7 @@ impl Default for ListenOptions {
 }
 
 /// Options of an outgoing connection.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConnectOptions {
     /// The local address to connect from. Default `None`: the system chooses.
     pub from: Option<Address>,
@@ -110,6 +110,16 @@ pub struct ConnectOptions {
     pub stream: StreamOptions,
     /// Limits of the connection, [`connect_timeout`](StreamLimits::connect_timeout) among them.
     pub limits: StreamLimits,
+}
+
+impl Default for ConnectOptions {
+    fn default() -> Self {
+        Self {
+            from: None,
+            stream: StreamOptions::default(),
+            limits: StreamLimits { outbox_holds_reading: false, ..StreamLimits::default() },
+        }
+    }
 }
 
 /// Options of a datagram socket.

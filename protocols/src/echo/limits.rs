@@ -16,7 +16,7 @@ pub struct Limits {
     /// Sources whose budget is kept at one time. Beyond it new ones are dropped and counted as
     /// [`Refusal::TooManySources`](super::Refusal::TooManySources), until one of the old is quiet.
     ///
-    /// Default 4,096: about 400 KiB, and more sources than spend at the same moment.
+    /// Default 4,096: about 600 KiB, and more sources than spend at the same moment.
     pub sources: usize,
 }
 

@@ -17,8 +17,10 @@ impl Notes {
     pub(super) const COUNTED: u16 = 32;
     /// Not read: the program asked for it.
     pub(super) const PAUSED: u16 = 64;
-    /// Not read: the outbox is above its high mark.
+    /// The outbox is above its high mark: `on_drain` is owed.
     pub(super) const OUTBOX_HIGH: u16 = 128;
+    /// Not read: for that reason.
+    pub(super) const HELD: u16 = 512;
     /// Its protocol has been told that it is open.
     pub(super) const OPENED: u16 = 256;
 
@@ -30,7 +32,7 @@ impl Notes {
 
     /// Whether the connection is not to be read.
     pub(super) fn hold(self) -> bool {
-        self.has(Self::PAUSED | Self::OUTBOX_HIGH)
+        self.has(Self::PAUSED | Self::HELD)
     }
 
     pub(super) fn has(self, note: u16) -> bool {

@@ -194,6 +194,9 @@ impl Stream {
         ledger.recharge(before, after);
         if self.outbox.len() > self.limits.outbox_high {
             self.notes.set(Notes::OUTBOX_HIGH);
+            if self.limits.outbox_holds_reading {
+                self.notes.set(Notes::HELD);
+            }
         }
         if after > self.limits.outbox {
             return ended(CloseReason::OutboxFull);
@@ -307,14 +310,16 @@ impl Stream {
     }
 
     /// Whether the outbox has fallen to its low mark after having been above the high one: reading
-    /// goes on, and `on_drain` is to be called.
+    /// goes on, if it was held, and `on_drain` is to be called.
     #[inline]
     pub(crate) fn take_drained(&mut self) -> bool {
         if !self.notes.has(Notes::OUTBOX_HIGH) || self.outbox.len() > self.limits.outbox_low {
             return false;
         }
         self.notes.take(Notes::OUTBOX_HIGH);
-        self.notes.set(Notes::OFFER);
+        if self.notes.take(Notes::HELD) {
+            self.notes.set(Notes::OFFER);
+        }
         true
     }
 }

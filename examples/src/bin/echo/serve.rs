@@ -37,13 +37,21 @@ pub(crate) struct Options {
     /// Refuse more connections than N at one time
     ///
     /// Each takes a file descriptor: `ulimit -n` says how many there are. Without any left, clients
-    /// wait until one is free.
+    /// are turned away, or wait until one is free.
     #[arg(long, value_name = "N", default_value_t = Limits::default().connections)]
     max_connections: usize,
 
     /// Close connections on which nothing has moved for so long
     #[arg(long, value_name = "SECONDS", value_parser = seconds)]
     idle: Option<Duration>,
+
+    /// Answer no more than N UDP datagrams a second from one address; the rest are dropped
+    ///
+    /// UDP lets a sender claim any source, so one that asks for more may be a victim of somebody who
+    /// does.
+    #[arg(long, value_name = "N", default_value_t = echo::Limits::default().datagrams_per_second,
+          value_parser = clap::value_parser!(u32).range(1..))]
+    rate: u32,
 }
 
 pub(crate) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
@@ -53,7 +61,8 @@ pub(crate) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     stop::on_request(reactor.registry())?;
     listening.iter().try_for_each(output::say)?;
 
-    let mut server = Server::default();
+    let limits = echo::Limits { datagrams_per_second: options.rate, ..echo::Limits::default() };
+    let mut server = Server::new(&limits);
     let report = reactor.run(&mut server)?;
     output::say(report)?;
     output::say(server.counters())?;
