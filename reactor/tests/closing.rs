@@ -497,7 +497,8 @@ fn both_ends_of_a_half_closed_pair_meet_again() {
 #[test]
 fn what_is_written_too_late_is_dropped_and_counted() {
     let mut stage = Stage::new();
-    let endings: [(&str, fn(&mut Transport<'_, Log>)); 3] = [
+    type End = fn(&mut Transport<'_, Log>);
+    let endings: [(&str, End); 3] = [
         ("close", |transport| transport.close()),
         ("end", |transport| transport.end()),
         ("abort", |transport| transport.abort()),

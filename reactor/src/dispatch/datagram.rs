@@ -112,6 +112,10 @@ impl<App> Registry<App> {
         }
         let mut transport = DatagramTransport::new(SocketId(key), queue, self);
         let result = Self::guarded(|| call(&mut **protocol, &mut transport, app));
+        for (bytes, to) in std::mem::take(&mut self.own_datagrams) {
+            // Whoever sent it by the id is not there any more to be told; the counters are.
+            let _ = queue.send(&bytes, to.as_ref(), &mut self.ledger);
+        }
         let told_to_close = self.orders.drain(..).any(|order| order.is_close());
         let reason = match result {
             Ok(()) if told_to_close => CloseReason::Closed,

@@ -63,6 +63,8 @@ pub struct Registry<App> {
     pub(crate) deferred: VecDeque<Task<App>>,
     /// What the running connection was told by its id, to be done after its callback.
     pub(crate) orders: Vec<Order>,
+    /// What the running socket was given to send by its id, to leave after its callback.
+    pub(crate) own_datagrams: Vec<(Bytes, Option<Address>)>,
     /// What the running callback has decided for its connection.
     pub(crate) outcome: Option<Outcome<App>>,
     pub(crate) connections: usize,
@@ -104,6 +106,7 @@ impl<App> Registry<App> {
             has_mail: false,
             deferred: VecDeque::new(),
             orders: Vec::new(),
+            own_datagrams: Vec::new(),
             outcome: None,
             connections: 0,
             by_address: ByAddress::default(),
@@ -346,10 +349,19 @@ impl<App> Registry<App> {
     ///
     /// [`io::ErrorKind::NotFound`] if the socket has ended, [`io::ErrorKind::WouldBlock`] if its queue
     /// is full and the datagram was dropped, or what the system says.
+    ///
+    /// From a callback of that very socket there is no error: the datagram leaves when the callback
+    /// returns, and if it cannot it is only counted, in
+    /// [`Stats::datagram_errors`](crate::Stats::datagram_errors) or
+    /// [`datagrams_dropped`](crate::Stats::datagrams_dropped). Its [`DatagramTransport`] tells more.
     pub fn send_to(&mut self, id: SocketId, bytes: &[u8], to: Option<&Address>) -> io::Result<()> {
         match self.slots.find(id.0) {
             Found::Here(Source::Datagram(socket)) if !socket.queue.is_closed() => {
                 socket.queue.send(bytes, to, &mut self.ledger)
+            }
+            Found::Running => {
+                self.own_datagrams.push((Bytes::copy_from_slice(bytes), to.cloned()));
+                Ok(())
             }
             _ => Err(io::ErrorKind::NotFound.into()),
         }
