@@ -45,7 +45,7 @@ impl<App> Registry<App> {
     }
 
     /// An event of what there are few of.
-    #[cold]
+    #[inline(never)]
     fn handle_other_source(
         &mut self,
         key: Key,
