@@ -3,7 +3,7 @@
 mod support;
 
 use std::cell::Cell;
-use std::io::{ErrorKind, Read, Write};
+use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::rc::Rc;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use reactor::{ListenOptions, SendError, Side, StreamLimits, StreamOptions, TimerKey, Transport};
 use socket2::SockRef;
-use support::{Log, Probe, Stage, assert_same_bytes, client, pattern, until};
+use support::{Log, Peer, Probe, Stage, assert_same_bytes, client, pattern, until};
 
 const PEER_CLOSED: &str = "close the peer closed the connection";
 const MIB: usize = 1 << 20;
@@ -41,6 +41,15 @@ fn read_all(stage: &mut Stage, mut client: TcpStream) -> Vec<u8> {
         client.read_to_end(&mut seen).map(|_| seen)
     });
     stage.join(reading).expect("the stream ends in order")
+}
+
+/// A client that has more to say than the kernel holds, and only then listens.
+fn talker(stage: &Stage, mut caller: TcpStream) -> Peer<io::Result<Vec<u8>>> {
+    stage.peer(move || {
+        caller.write_all(&vec![b'x'; 16 * MIB])?;
+        let mut seen = Vec::new();
+        caller.read_to_end(&mut seen).map(|_| seen)
+    })
 }
 
 /// A probe for the only connection a listener will have.
@@ -91,8 +100,7 @@ fn a_peer_that_closes_is_answered_and_told_of() {
     stage.finish();
 }
 
-/// A server that has seen enough after the first bytes, and a client that reads nothing before it has
-/// sent all it has.
+/// A server that has seen enough after the first bytes.
 #[track_caller]
 fn assert_reply_survives(length: usize) {
     let mut stage = Stage::new();
@@ -104,13 +112,8 @@ fn assert_reply_survives(length: usize) {
         transport.close();
     }));
     let address = stage.listen_with(&narrow(), server);
-    let mut caller = client(address);
-    let uploading = stage.peer(move || {
-        caller.write_all(&vec![b'x'; 16 * MIB])?;
-        let mut seen = Vec::new();
-        caller.read_to_end(&mut seen).map(|_| seen)
-    });
-    let seen = stage.join(uploading).expect("it is not reset");
+    let talking = talker(&stage, client(address));
+    let seen = stage.join(talking).expect("it is not reset");
     assert_same_bytes(&seen, &reply);
     stage.until_closed("server");
     assert_eq!(stage.log.of("server").last(), Some(&"close closed"));
@@ -148,18 +151,21 @@ fn a_reply_survives_a_close_with_input_unread() {
 #[test]
 fn a_paused_connection_can_be_closed() {
     let mut stage = Stage::new();
-    let address = stage.listen(|| Probe::new("server").on_open(|transport, _| transport.pause()));
+    let address = stage.listen(|| {
+        Probe::new("server").on_open(|transport, _| {
+            transport.write(b"enough");
+            transport.pause();
+        })
+    });
     let mut caller = client(address);
-    caller.write_all(b"nobody reads this").unwrap();
-    caller.shutdown(Shutdown::Write).unwrap();
     stage.until(|log| log.has("server", "open"));
-    stage.until_quiet();
+    stage.fill(&mut caller);
+    let talking = talker(&stage, caller);
     let id = stage.log.id("server");
     stage.registry().close(id).unwrap();
-    // The peer's goodbye has been waiting all along, and there will be no event for it.
+    assert_eq!(stage.join(talking).expect("it is not reset"), b"enough");
     stage.until_closed("server");
     assert_eq!(stage.log.of("server"), ["open", "close closed"]);
-    drop(caller);
     stage.finish();
 }
 
@@ -172,14 +178,15 @@ fn a_paused_connection_can_be_closed_by_its_timer() {
                 transport.pause();
                 transport.set_timer(TimerKey(1), Duration::from_millis(20));
             })
-            .on_timer(|transport, _, _| transport.close())
+            .on_timer(|transport, _, _| {
+                transport.write(b"enough");
+                transport.close();
+            })
     });
-    let mut caller = client(address);
-    caller.write_all(b"nobody reads this").unwrap();
-    caller.shutdown(Shutdown::Write).unwrap();
+    let talking = talker(&stage, client(address));
+    assert_eq!(stage.join(talking).expect("it is not reset"), b"enough");
     stage.until_closed("server");
     assert_eq!(stage.log.of("server"), ["open", "timer 1", "close closed"]);
-    drop(caller);
     stage.finish();
 }
 

@@ -4,13 +4,12 @@ mod support;
 
 use std::cell::RefCell;
 use std::fs::File;
-use std::io::{self, Read, Seek, Write};
+use std::io::{Read, Seek, Write};
 use std::net::TcpStream;
 use std::rc::Rc;
 
 use reactor::{
-    Closed, Input, Limits, ListenOptions, Protocol, Registry, SentFile, StreamLimits,
-    StreamOptions, Transport,
+    Closed, Input, ListenOptions, Protocol, Registry, SentFile, StreamOptions, Transport,
 };
 use support::*;
 
@@ -228,6 +227,7 @@ fn a_large_file_for_a_slow_reader_is_never_in_memory_and_delays_nobody() {
 #[test]
 #[cfg(unix)]
 fn a_file_that_cannot_be_read_ends_its_connection_with_the_systems_error() {
+    use std::io::ErrorKind;
     let mut stage = Stage::new();
     let folder = tempfile::tempdir().expect("a temporary directory");
     let path = folder.path().to_owned();
@@ -244,13 +244,13 @@ fn a_file_that_cannot_be_read_ends_its_connection_with_the_systems_error() {
     stage.until_closed("server");
     let end = stage.log.end("server").expect("it has ended").clone();
     assert!(end.reason.starts_with("a file that was being sent could not be read: "), "{end:?}");
-    assert!(end.error.is_some_and(|error| error != io::ErrorKind::WouldBlock), "{end:?}");
+    assert!(end.error.is_some_and(|error| error != ErrorKind::WouldBlock), "{end:?}");
     assert_eq!(end.side, reactor::Side::System);
     assert_eq!(end.unsent, 104, "the file and what stood behind it");
     assert_eq!(stage.reactor.stats().lost_bytes, 104);
     let mut heard = Vec::new();
     let error = theirs.read_to_end(&mut heard).expect_err("it was reset");
-    assert_eq!(error.kind(), io::ErrorKind::ConnectionReset);
+    assert_eq!(error.kind(), ErrorKind::ConnectionReset);
     drop(theirs);
     stage.finish();
 }
@@ -350,6 +350,7 @@ fn a_file_for_a_connection_that_sends_no_more_is_dropped_and_counted() {
 #[test]
 #[cfg(unix)]
 fn a_file_takes_as_many_turns_as_its_budget_allows_and_loses_nothing() {
+    use reactor::{Limits, StreamLimits};
     use std::os::unix::net::UnixStream;
     const LENGTH: usize = 2 << 20;
     let mut stage = Stage::with_limits(Limits { write_budget: 1, ..Limits::default() });

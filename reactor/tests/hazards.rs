@@ -7,7 +7,7 @@
 
 mod support;
 
-use std::cell::{Cell, RefCell};
+use std::cell::Cell;
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream, UdpSocket};
 use std::rc::Rc;
@@ -16,13 +16,11 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use reactor::{
-    ConnectionId, Input, Limits, ListenOptions, Protocol, Reactor, SocketId, StreamLimits,
-    StreamOptions, TimerKey, Transport,
+    ConnectionId, Input, Limits, ListenOptions, Protocol, Reactor, StreamLimits, StreamOptions,
+    TimerKey, Transport,
 };
 use socket2::SockRef;
 use support::*;
-
-const TURN: Option<Duration> = Some(Duration::ZERO);
 
 /// Both ends of a TCP connection; the first one, the loop's, holds at least four times what the test
 /// will send, so that all of it can arrive while nobody reads.
@@ -49,8 +47,11 @@ fn until_arrived(socket: &TcpStream, length: usize) {
 #[cfg(unix)]
 mod unix {
     use super::*;
-    use reactor::Address;
+    use reactor::{Address, SocketId};
+    use std::cell::RefCell;
     use std::os::unix::net::{UnixDatagram, UnixListener, UnixStream};
+
+    const TURN: Option<Duration> = Some(Duration::ZERO);
 
     /// Listens on a Unix socket in a directory of its own.
     fn listen(
@@ -343,27 +344,37 @@ mod unix {
         stage.finish();
     }
 
-    /// Hazard 7, in the other direction: the socket has been writable all along, so nothing says so.
+    /// Hazard 7, in the other direction: who has used up its turn has to come back by itself, for the
+    /// socket has been writable all along, and nothing says so again.
     #[test]
     fn what_a_budget_left_over_is_written_in_later_turns_without_another_event() {
+        const PIECES: usize = 50;
         let mut stage = Stage::with_limits(Limits { write_budget: 1, ..Limits::default() });
-        let (id, mut theirs) = adopt(&mut stage, Probe::new("ours"));
-        stage.until_quiet();
+        // Bytes and files in turns, each of which takes a call of its own.
+        let probe = Probe::new("ours").on_timer(|transport, _, _| {
+            for piece in pattern(20 * PIECES).chunks(20) {
+                let mut file = tempfile::tempfile().expect("a temporary file");
+                file.write_all(&piece[..10]).expect("the disk has room");
+                transport.send_file(file, 0, 10);
+                transport.write(&piece[10..]);
+            }
+        });
+        let probe = probe.on_open(|transport, _| transport.set_timer(TimerKey(1), Duration::ZERO));
+        let (_, mut theirs) = adopt(&mut stage, probe);
+        stage.until(|log| log.has("ours", "timer 1"));
         let before = stage.reactor.stats();
-        let all = pattern(3_000);
-        for piece in all.chunks(10) {
-            let piece = Bytes::copy_from_slice(piece);
-            stage.registry().send(id, piece).expect("there is room");
-        }
+        let deadline = Instant::now() + PATIENCE;
         while stage.reactor.stats().queued_bytes > 0 {
+            assert!(Instant::now() < deadline, "it was forgotten\n{}", stage.reactor.snapshot());
             let _ = stage.reactor.turn(Some(PATIENCE), &mut stage.log).expect("it goes on");
         }
         let after = stage.reactor.stats();
         assert_eq!(after.events, before.events, "{after}");
-        assert!(after.turns - before.turns >= 2, "it took turns: {after}");
-        let mut seen = vec![0; all.len()];
+        let turns = after.turns - before.turns;
+        assert!(turns >= 2 * PIECES as u64 - 1, "{turns} turns");
+        let mut seen = vec![0; 20 * PIECES];
         theirs.read_exact(&mut seen).expect("it has arrived");
-        assert_same_bytes(&seen, &all);
+        assert_same_bytes(&seen, &pattern(20 * PIECES));
         drop(theirs);
         stage.until_closed("ours");
         stage.finish();

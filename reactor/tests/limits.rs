@@ -202,6 +202,35 @@ fn a_silent_connection_is_reset_after_a_while() {
 }
 
 #[test]
+fn a_connection_on_which_one_side_speaks_is_not_idle() {
+    let mut stage = Stage::new();
+    let limits =
+        StreamLimits { idle_timeout: Some(Duration::from_millis(20)), ..StreamLimits::default() };
+    let mut words = 0;
+    // It speaks for longer than it might be silent. A timer that is due earlier fires earlier, even
+    // if a busy machine is late with both.
+    let mut talker =
+        Some(server().on_open(|to, _| to.set_timer(TimerKey(1), Duration::ZERO)).on_timer(
+            move |transport, key, _| {
+                transport.write(b"word ");
+                words += 1;
+                if words < 20 {
+                    transport.set_timer(key, Duration::from_millis(3));
+                } else {
+                    transport.close();
+                }
+            },
+        ));
+    let address = stage.listen_with(&limited(limits), move || talker.take().expect("there is one"));
+    let mut caller = client(address);
+    let listening = stage.peer(move || caller.read_to_end(&mut Vec::new()).unwrap());
+    assert_eq!(stage.join(listening), 100);
+    stage.until_closed("server");
+    assert_eq!(stage.log.of("server").last(), Some(&"close closed"));
+    stage.finish();
+}
+
+#[test]
 fn a_peer_that_only_listens_is_reset_after_a_while_if_it_should_speak() {
     let mut stage = Stage::new();
     let limits =

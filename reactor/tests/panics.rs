@@ -30,8 +30,12 @@ impl Scene {
         silence_panics();
         let mut stage = Stage::new();
         let (ours, bystander) = pair();
-        let echo = Probe::new("bystander")
-            .on_data(|transport, input, _| transport.write(input.take_all()));
+        let echo = Probe::new("bystander").on_data(|transport, input, _| {
+            transport.write(input.take_all());
+            // It tells itself something, so what another was told and has not done would be done now.
+            let id = transport.id();
+            transport.registry().resume(id).expect("it is open");
+        });
         stage.adopt(ours, &StreamLimits::default(), echo);
         stage.until(|log| log.has("bystander", "open"));
         Self { stage, bystander }
@@ -48,7 +52,9 @@ impl Scene {
         self.stage.until(|log| log.bytes("bystander").len() == asked);
         self.ask();
         self.stage.until(|log| log.bytes("bystander").len() == asked + 1);
-        self.bystander.read_exact(&mut vec![0; asked + 1]).expect("it is answered");
+        let mut heard = vec![0; asked + 1];
+        self.bystander.read_exact(&mut heard).expect("it is answered");
+        assert_eq!(heard, b"?".repeat(asked + 1));
         assert_eq!(self.stage.log.of("bystander").len(), 2, "{:?}", self.stage.log);
     }
 
@@ -278,7 +284,8 @@ fn what_a_callback_wrote_before_it_panicked_is_not_sent() {
         Probe::new("culprit").on_data(|transport, _, _| {
             transport.write(b"half an answer");
             let id = transport.id();
-            transport.registry().pause(id).expect("it is open");
+            transport.registry().close(id).expect("it is open");
+            transport.replace(Probe::new("successor"));
             panic!("on purpose");
         })
     });
@@ -293,6 +300,7 @@ fn what_a_callback_wrote_before_it_panicked_is_not_sent() {
     drop(theirs);
     // Nor has the next one to be called inherited anything.
     scene.assert_the_others_go_on(1);
+    assert!(scene.stage.log.of("successor").is_empty());
     scene.finish(1);
 }
 

@@ -3,7 +3,7 @@
 mod support;
 
 use std::io::{ErrorKind, Read, Write};
-use std::net::{Shutdown, TcpListener, TcpStream};
+use std::net::{TcpListener, TcpStream};
 use std::time::{Duration, Instant};
 
 use reactor::{
@@ -330,16 +330,18 @@ fn a_paused_connection_finishes_too() {
     let mut stage = Stage::new();
     let address = stage.listen(|| server().on_open(|transport, _| transport.pause()));
     let mut caller = client(address);
-    caller.write_all(b"nobody reads this").unwrap();
-    caller.shutdown(Shutdown::Write).unwrap();
     stage.until(|log| log.has("server", "open"));
-    stage.until_quiet();
-    // Its peer's goodbye has been waiting all along, and there will be no event for it.
+    stage.fill(&mut caller);
+    // It has still more to say, and only then listens.
+    let talking = stage.peer(move || {
+        caller.write_all(&vec![b'x'; 16 << 20])?;
+        caller.read(&mut [0])
+    });
     stage.registry().shutdown(PATIENCE);
     let report = stage.until_shut_down();
+    assert_eq!(talking.join().expect("it is not reset"), 0);
     assert_eq!((report.finished, report.cut_off.len()), (1, 0), "{report}");
     assert!(report.took < PATIENCE / 2, "{report}");
-    drop(caller);
     stage.finish();
 }
 
@@ -347,6 +349,7 @@ fn a_paused_connection_finishes_too() {
 fn datagram_sockets_are_told_and_closed() {
     let mut stage = Stage::new();
     let peer = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+    peer.set_read_timeout(Some(PATIENCE)).unwrap();
     let to = peer.local_addr().unwrap().into();
     let probe = DatagramProbe::new("socket").on_shutdown(move |socket, _| {
         socket.send_to(b"goodbye", &to).unwrap();

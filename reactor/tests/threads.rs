@@ -3,6 +3,7 @@
 
 mod support;
 
+use std::cell::RefCell;
 use std::io::{Read, Write};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Barrier, mpsc};
@@ -528,6 +529,40 @@ fn a_loop_may_end_while_its_work_is_being_done() {
     }
     drop(handle);
     leaks.check_descriptors();
+}
+
+/// The threads that did its work end with the loop.
+#[test]
+fn no_thread_outlives_its_loop() {
+    const THREADS: usize = 3;
+    struct Farewell(mpsc::Sender<()>);
+    impl Drop for Farewell {
+        fn drop(&mut self) {
+            self.0.send(()).expect("the test waits");
+        }
+    }
+    thread_local! {
+        static FAREWELL: RefCell<Option<Farewell>> = const { RefCell::new(None) };
+    }
+    let limits = Limits { offload_threads: THREADS, ..Limits::default() };
+    let (mut reactor, mut told, leaks) = counting(limits);
+    let (farewell, farewells) = mpsc::channel();
+    let together = Arc::new(Barrier::new(THREADS));
+    for _ in 0..THREADS {
+        let (farewell, together) = (farewell.clone(), Arc::clone(&together));
+        let work = move || {
+            FAREWELL.set(Some(Farewell(farewell)));
+            together.wait().is_leader()
+        };
+        let offloaded = reactor.registry().offload(work, |_, told: &mut Vec<u64>, _| told.push(1));
+        offloaded.expect("there is room");
+    }
+    until(&mut reactor, &mut told, |told, _| told.len() == THREADS);
+    assert!(farewells.try_recv().is_err(), "they wait for more");
+    leaks.check(reactor);
+    for _ in 0..THREADS {
+        farewells.recv_timeout(PATIENCE).expect("it ends");
+    }
 }
 
 /// A handle is made to be given away.

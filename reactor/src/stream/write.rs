@@ -26,7 +26,8 @@ pub(crate) enum Flushed {
 
 enum FileStep {
     Sent(usize),
-    Finished(FilePiece),
+    /// The file, and how much of it left in this step.
+    Finished(FilePiece, usize),
 }
 
 impl Stream {
@@ -249,7 +250,10 @@ impl Stream {
                 Some(Front::Bytes) => self.flush_bytes(ledger)?,
                 Some(Front::File(_)) => match self.flush_file(ledger)? {
                     FileStep::Sent(sent) => sent,
-                    FileStep::Finished(file) => return Step::Continue(Flushed::File(file)),
+                    FileStep::Finished(file, sent) => {
+                        *budget = budget.saturating_sub(sent.max(1));
+                        return Step::Continue(Flushed::File(file));
+                    }
                 },
             };
             *budget = budget.saturating_sub(sent.max(1));
@@ -299,11 +303,12 @@ impl Stream {
         }
         // Sent whole, or shorter than it was said to be.
         if piece.remaining == 0 || matches!(result, Ok(0)) {
-            self.written(result, 0, ledger)?;
+            let sent = self.written(result, 0, ledger)?;
             let before = self.outbox.charge();
             let finished = self.outbox.pop_file();
             ledger.recharge(before, self.outbox.charge());
-            return Step::Continue(finished.map_or(FileStep::Sent(0), FileStep::Finished));
+            let step = finished.map(|file| FileStep::Finished(file, sent));
+            return Step::Continue(step.unwrap_or(FileStep::Sent(sent)));
         }
         // A short count may also be the end of a page of the file: only `WouldBlock` ends a drain.
         self.written(result, 0, ledger).map_continue(FileStep::Sent)

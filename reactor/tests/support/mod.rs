@@ -17,7 +17,8 @@ mod peer;
 mod probe;
 
 use std::fmt;
-use std::net::SocketAddr;
+use std::io::Write;
+use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
 use reactor::{
@@ -220,6 +221,24 @@ impl Stage {
                 return;
             }
         }
+    }
+
+    /// Has a client write until the kernel takes no more and nothing moves: a loop that does not read
+    /// hears of it by no further event.
+    #[track_caller]
+    pub fn fill(&mut self, client: &mut TcpStream) {
+        client.set_nonblocking(true).expect("it is a socket");
+        loop {
+            let mut written = 0;
+            while let Ok(length) = client.write(&[b'x'; 1 << 16]) {
+                written += length;
+            }
+            self.until_quiet();
+            if written == 0 {
+                break;
+            }
+        }
+        client.set_nonblocking(false).expect("it is a socket");
     }
 
     /// Plays the other end in a thread, which may block; its end wakes the loop.
