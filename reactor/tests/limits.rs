@@ -3,8 +3,10 @@
 
 mod support;
 
+use std::cell::Cell;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpStream};
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -202,31 +204,31 @@ fn a_silent_connection_is_reset_after_a_while() {
 }
 
 #[test]
-fn a_connection_on_which_one_side_speaks_is_not_idle() {
+fn what_is_sent_to_a_silent_peer_keeps_its_connection_too() {
+    const WHILE: Duration = Duration::from_millis(40);
     let mut stage = Stage::new();
-    let limits =
-        StreamLimits { idle_timeout: Some(Duration::from_millis(20)), ..StreamLimits::default() };
-    let mut words = 0;
-    // It speaks for longer than it might be silent. A timer that is due earlier fires earlier, even
-    // if a busy machine is late with both.
-    let mut talker =
-        Some(server().on_open(|to, _| to.set_timer(TimerKey(1), Duration::ZERO)).on_timer(
-            move |transport, key, _| {
-                transport.write(b"word ");
-                words += 1;
-                if words < 20 {
-                    transport.set_timer(key, Duration::from_millis(3));
-                } else {
-                    transport.close();
-                }
-            },
-        ));
-    let address = stage.listen_with(&limited(limits), move || talker.take().expect("there is one"));
-    let mut caller = client(address);
-    let listening = stage.peer(move || caller.read_to_end(&mut Vec::new()).unwrap());
-    assert_eq!(stage.join(listening), 100);
+    let limits = StreamLimits { idle_timeout: Some(WHILE), ..StreamLimits::default() };
+    let silence = Rc::new(Cell::new(None));
+    let measured = Rc::clone(&silence);
+    let address = stage.listen_with(&limited(limits), move || {
+        let spoke = Rc::new(Cell::new(None));
+        let (speaks, measured) = (Rc::clone(&spoke), Rc::clone(&measured));
+        server()
+            .on_open(|to, _| to.set_timer(TimerKey(1), WHILE / 2))
+            .on_timer(move |transport, _, _| {
+                transport.write(b"hello");
+                speaks.set(Some(transport.registry().now()));
+            })
+            .on_close(move |registry, _, _| {
+                measured.set(spoke.get().map(|spoke| registry.now() - spoke));
+            })
+    });
+    let caller = client(address);
     stage.until_closed("server");
-    assert_eq!(stage.log.of("server").last(), Some(&"close closed"));
+    // The loop counts in milliseconds.
+    let silence = silence.get().expect("it spoke first") + Duration::from_millis(1);
+    assert!(silence >= WHILE, "{silence:?}");
+    drop(caller);
     stage.finish();
 }
 

@@ -328,18 +328,27 @@ fn who_is_not_open_yet_hears_only_of_the_end() {
 #[test]
 fn a_paused_connection_finishes_too() {
     let mut stage = Stage::new();
-    let address = stage.listen(|| server().on_open(|transport, _| transport.pause()));
+    let stream = StreamOptions { send_buffer: Some(64 * 1024), ..StreamOptions::default() };
+    let options = ListenOptions { stream, ..ListenOptions::default() };
+    let address = stage.listen_with(&options, || {
+        server().on_open(|transport, _| {
+            transport.pause();
+            transport.write(&vec![b'y'; 2 << 20]);
+        })
+    });
     let mut caller = client(address);
     stage.until(|log| log.has("server", "open"));
+    // Both wait for each other, and the kernel reports nothing.
     stage.fill(&mut caller);
-    // It has still more to say, and only then listens.
-    let talking = stage.peer(move || {
-        caller.write_all(&vec![b'x'; 16 << 20])?;
-        caller.read(&mut [0])
-    });
     stage.registry().shutdown(PATIENCE);
+    stage.until_quiet();
+    assert!(stage.reactor.stats().read_bytes > 0, "it was read without an event");
+    let talking = stage.peer(move || {
+        caller.write_all(&vec![b'x'; 1 << 20])?;
+        caller.read_to_end(&mut Vec::new())
+    });
     let report = stage.until_shut_down();
-    assert_eq!(talking.join().expect("it is not reset"), 0);
+    assert_eq!(talking.join().expect("it is not reset"), 2 << 20);
     assert_eq!((report.finished, report.cut_off.len()), (1, 0), "{report}");
     assert!(report.took < PATIENCE / 2, "{report}");
     stage.finish();
