@@ -677,30 +677,19 @@ fn whatever_ends_it_the_last_callback_comes_once_and_last() {
     ];
     for (reason, probe, play) in endings {
         let mut stage = Stage::new();
-        let takes_too_long = reason == "closing took too long";
-        let options = if takes_too_long { hasty() } else { ListenOptions::default() };
+        let is_patient = reason != "closing took too long";
+        let options = if is_patient { ListenOptions::default() } else { hasty() };
         let address = stage.listen_with(&options, probe);
-        let caller = play(address);
-        // A client that is still there says goodbye when it is closed by the server.
-        let caller = caller.map(|mut caller| {
-            stage.peer(move || {
-                if takes_too_long {
-                    // It does not say goodbye, and is reset.
-                    while caller.read(&mut [0; 1024]).is_ok() {
-                        std::thread::yield_now();
-                        if caller.write(&[0]).is_err() {
-                            break;
-                        }
-                    }
-                } else {
-                    let _ = caller.read_to_end(&mut Vec::new());
-                }
-            })
-        });
+        // A client that is still there answers a goodbye with its own, unless it is to be too late.
+        let mut caller = play(address);
+        let answering = caller
+            .take_if(|_| is_patient)
+            .map(|mut caller| stage.peer(move || drop(caller.read_to_end(&mut Vec::new()))));
         stage.until_closed("it");
-        if let Some(caller) = caller {
-            stage.join(caller);
+        if let Some(answering) = answering {
+            stage.join(answering);
         }
+        drop(caller);
         stage.until_quiet();
         let told = stage.log.of("it");
         let closes = told.iter().filter(|line| line.starts_with("close")).count();

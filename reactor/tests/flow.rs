@@ -449,9 +449,9 @@ fn what_a_connection_could_not_send_and_was_told_never_reaches_another() {
     stage.until_closed("failing");
     assert!(stage.log.has("failing", "close the peer reset the connection"), "{:?}", stage.log);
     stage.until(|log| log.bytes("other") == b"?");
-    for said in [b"??", b"???"] as [&[u8]; 2] {
+    for count in [2, 3] {
         other.write_all(b"?").expect("it has room");
-        stage.until(|log| log.bytes("other") == said);
+        stage.until(|log| log.bytes("other").len() == count);
     }
     assert_eq!(stage.log.of("other"), ["open", "data 3"]);
 
