@@ -61,8 +61,9 @@ pub struct Limits {
     /// Default 4: blocking work waits more than it computes, and the loop has a core of its own.
     pub offload_threads: usize,
 
-    /// Bytes one connection may read in a turn before the others get theirs, rounded up to whole
-    /// reads of 64 KiB; a short read counts as a full one.
+    /// Bytes one connection may read at a visit before the others get theirs, in whole reads of
+    /// 64 KiB, and one more when it was idle before; a short read counts as a full one. A turn visits
+    /// it when its event comes, and once more at the end.
     ///
     /// Default 256 KiB: four full read buffers, about 60 µs of memory copies; 1,000 busy
     /// connections then wait at most 60 ms for each other.
