@@ -37,7 +37,9 @@ fn roomy_pair() -> (TcpStream, TcpStream, usize) {
 /// Waits until so much lies in a socket's receive buffer, of which this is a duplicate.
 fn until_arrived(socket: &TcpStream, length: usize) {
     let mut buffer = vec![0; length];
+    let deadline = Instant::now() + PATIENCE;
     while !socket.peek(&mut buffer).is_ok_and(|seen| seen == length) {
+        assert!(Instant::now() < deadline, "it has not arrived");
         thread::yield_now();
     }
 }

@@ -485,6 +485,27 @@ fn a_panic_in_a_callback_of_a_datagram_socket_ends_the_socket_alone() {
 }
 
 #[test]
+#[cfg(unix)]
+fn a_panic_over_an_error_that_is_not_fatal_ends_the_socket_alone() {
+    use reactor::DatagramOptions;
+    let mut scene = Scene::new();
+    let nobody = UdpSocket::bind("127.0.0.1:0").expect("loopback has a free port");
+    let dead = nobody.local_addr().expect("it is bound");
+    drop(nobody);
+    let probe = DatagramProbe::new("culprit")
+        .on_open(|socket, _| socket.send(b"anybody there?").expect("it leaves"))
+        .on_error(|_, _| panic!("on purpose"));
+    let options = DatagramOptions { peer: Some(dead.into()), ..DatagramOptions::default() };
+    let registry = scene.stage.registry();
+    registry.bind_datagram_with(any_port(), &options, probe).expect("it binds");
+    scene.ask();
+    scene.stage.until(|log| log.has("culprit", "close its handler panicked: on purpose"));
+    assert_eq!(scene.stage.log.of("culprit")[..2], ["open", "error connection refused"]);
+    scene.assert_the_others_go_on(1);
+    scene.finish(1);
+}
+
+#[test]
 fn a_datagram_socket_that_panics_when_it_is_told_of_the_shutdown_does_not_hold_it_up() {
     silence_panics();
     let mut stage = Stage::new();
