@@ -9,6 +9,7 @@ use crate::id::Key;
 use crate::ledger::Ledger;
 use crate::net::{DatagramSocket, Poller, Readiness, StdDatagram};
 use crate::stats::SocketRow;
+use crate::trace::What;
 use crate::{Address, CloseReason, DatagramLimits, Membership, SocketId};
 
 /// What a queued datagram is charged beside its bytes.
@@ -105,15 +106,18 @@ impl DatagramQueue {
             Ok((length, from)) => {
                 ledger.stats.datagrams_received += 1;
                 ledger.stats.datagram_bytes_received += length as u64;
+                ledger.trace(|| What::Received { bytes: length });
                 Received::Datagram(length, from)
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                ledger.trace(|| What::ReadBlocked);
                 self.readiness = self.readiness.without(Readiness::READ);
                 Received::Nothing
             }
             // An earlier datagram's error: the next call tells of what has arrived meanwhile.
             Err(error) => {
                 ledger.stats.datagram_errors += 1;
+                ledger.trace(|| What::DatagramFailed(error.kind()));
                 Received::Error(error)
             }
         }
@@ -122,20 +126,23 @@ impl DatagramQueue {
     /// Sends now if nothing waits in front, else queues; drops the datagram if the queue is full.
     pub(crate) fn send(
         &mut self,
+        id: SocketId,
         bytes: &[u8],
         to: Option<&Address>,
         ledger: &mut Ledger,
     ) -> io::Result<()> {
         if self.queue.is_empty() && self.readiness.contains(Readiness::WRITE) {
-            match self.send_now(bytes, to, ledger) {
+            match self.send_now(id, bytes, to, ledger) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 result => return result,
             }
         }
         if self.charge + bytes.len() + DATAGRAM_CHARGE > self.limits.outbox {
             ledger.stats.datagrams_dropped += 1;
+            ledger.trace_of(id, || What::Dropped { bytes: bytes.len() });
             return Err(io::ErrorKind::WouldBlock.into());
         }
+        ledger.trace_of(id, || What::Queued { bytes: bytes.len() });
         self.charge += bytes.len() + DATAGRAM_CHARGE;
         self.queue.push_back((Bytes::copy_from_slice(bytes), to.cloned()));
         Ok(())
@@ -143,6 +150,7 @@ impl DatagramQueue {
 
     fn send_now(
         &mut self,
+        id: SocketId,
         bytes: &[u8],
         to: Option<&Address>,
         ledger: &mut Ledger,
@@ -152,11 +160,16 @@ impl DatagramQueue {
             Ok(()) => {
                 ledger.stats.datagrams_sent += 1;
                 ledger.stats.datagram_bytes_sent += bytes.len() as u64;
+                ledger.trace_of(id, || What::Sent { bytes: bytes.len() });
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                ledger.trace_of(id, || What::WriteBlocked { wanted: bytes.len() });
                 self.readiness = self.readiness.without(Readiness::WRITE);
             }
-            Err(_) => ledger.stats.datagram_errors += 1,
+            Err(error) => {
+                ledger.stats.datagram_errors += 1;
+                ledger.trace_of(id, || What::DatagramFailed(error.kind()));
+            }
         }
         result
     }
@@ -166,11 +179,11 @@ impl DatagramQueue {
     }
 
     /// Sends one queued datagram; its error, if it has one of its own.
-    pub(crate) fn flush_one(&mut self, ledger: &mut Ledger) -> io::Result<()> {
+    pub(crate) fn flush_one(&mut self, id: SocketId, ledger: &mut Ledger) -> io::Result<()> {
         let Some((bytes, to)) = self.queue.pop_front() else {
             return Ok(());
         };
-        match self.send_now(&bytes, to.as_ref(), ledger) {
+        match self.send_now(id, &bytes, to.as_ref(), ledger) {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                 self.queue.push_front((bytes, to));
                 Ok(())
@@ -225,9 +238,10 @@ impl DatagramQueue {
 
     /// The error the system keeps for the socket, which is cleared by asking.
     pub(crate) fn take_error(&self, ledger: &mut Ledger) -> Option<io::Error> {
-        let error = self.socket.take_error();
-        ledger.stats.datagram_errors += u64::from(error.is_some());
-        error
+        let error = self.socket.take_error()?;
+        ledger.stats.datagram_errors += 1;
+        ledger.trace(|| What::DatagramFailed(error.kind()));
+        Some(error)
     }
 
     pub(crate) fn has_failed(&self) -> bool {

@@ -7,9 +7,10 @@ use std::collections::VecDeque;
 
 use crate::id::Key;
 use crate::limits::Limits;
-use crate::net::Clock;
+use crate::net::{Clock, System};
 use crate::reason::CloseReason;
 use crate::stats::Stats;
+use crate::trace::{About, Subject, Tracer, What};
 
 /// Bytes read from one socket at a time: the largest UDP datagram fits, and so does the cache.
 pub(crate) const SCRATCH: usize = 64 * 1024;
@@ -24,6 +25,8 @@ pub(crate) struct Ledger {
     pub(crate) limits: Limits,
     pub(crate) stats: Stats,
     pub(crate) clock: Clock,
+    /// What it notes down for others to read.
+    pub(crate) tracer: Tracer,
     /// What the running connection has written in this callback. Empty between callbacks.
     pub(crate) cork: Vec<u8>,
     /// Bytes the cork may hold before a write has to look closer: [`SMALL`] when a callback begins,
@@ -45,10 +48,11 @@ pub(crate) struct Ledger {
 }
 
 impl Ledger {
-    pub(crate) fn new(limits: Limits) -> Self {
+    pub(crate) fn new(limits: Limits, system: System) -> Self {
         Self {
             stats: Stats::default(),
-            clock: Clock::new(),
+            clock: Clock::new(system),
+            tracer: Tracer::default(),
             cork: Vec::with_capacity(CORK),
             cork_limit: SMALL,
             attention: false,
@@ -85,5 +89,42 @@ impl Ledger {
     /// Whether the next turn has work already, and must not sleep.
     pub(crate) fn has_work(&self) -> bool {
         !(self.ready.is_empty() && self.touched.is_empty() && self.retired.is_empty())
+    }
+
+    // ── the trace ───────────────────────────────────────────────────────────────────────────
+
+    /// Whether there is one. The hot path asks once a turn.
+    #[inline(always)]
+    pub(crate) fn is_traced(&self) -> bool {
+        self.tracer.is_on()
+    }
+
+    /// Something happens to whoever is being visited.
+    #[inline(always)]
+    pub(crate) fn trace(&self, what: impl FnOnce() -> What) {
+        self.trace_about(About::Visited, what);
+    }
+
+    /// The loop turns to somebody.
+    #[inline(always)]
+    pub(crate) fn trace_visit(&self, whom: impl Into<Subject>, what: impl FnOnce() -> What) {
+        self.trace_about(About::Visit(Some(whom.into())), what);
+    }
+
+    /// The loop turns to its own affairs.
+    #[inline(always)]
+    pub(crate) fn trace_loop(&self, what: impl FnOnce() -> What) {
+        self.trace_about(About::Visit(None), what);
+    }
+
+    /// Something happens in passing to somebody who need not be the one that is being visited.
+    #[inline(always)]
+    pub(crate) fn trace_of(&self, whom: impl Into<Subject>, what: impl FnOnce() -> What) {
+        self.trace_about(About::Other(whom.into()), what);
+    }
+
+    #[inline(always)]
+    pub(crate) fn trace_about(&self, about: About, what: impl FnOnce() -> What) {
+        self.tracer.record(&self.clock, about, what);
     }
 }

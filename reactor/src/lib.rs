@@ -37,6 +37,7 @@
 //! | `limits`, `options` | every bound with its default and reason; socket options |
 //! | `input`, `outbox`, `timer` | the cursor protocols read, the queue they write, the timing wheel |
 //! | `slots`, `ledger`, `stats` | the slab, what the loop notes down, what it tells of itself |
+//! | `trace` | what the loop does, record by record, for a person and for Perfetto |
 //! | `net` | the seam to the system: a written contract, and mio behind it |
 //! | `guard`, `admission`, `rate` | deadlines of a connection; who may come in, and how often |
 //! | `stream`, `listener`, `datagram` | one socket of each kind: its state, its queues |
@@ -44,10 +45,15 @@
 //! | `registry` | the public face: protocols, transports, everything by id |
 //! | `dispatch` | from readiness to callbacks, one file a kind of work |
 //! | `reactor` | the turn, on one screen |
+//! | `sim` | a deterministic network to test protocols on |
 //!
 //! # Features
 //!
 //! - `signals`: SIGINT, SIGTERM and friends as events of the loop (Unix).
+//! - `trace`: a record of everything the loop does, in a ring of bounded size, which prints a line a
+//!   record and opens in Perfetto. Until one is begun it costs two comparisons a turn.
+//! - `sim`: a deterministic network of loops, with every fault that sockets and pollers have,
+//!   to test protocols on; it includes `trace`.
 
 #![forbid(unsafe_code)]
 
@@ -73,11 +79,17 @@ mod reason;
 mod registry;
 #[cfg(all(unix, feature = "signals"))]
 mod signals;
+#[cfg(feature = "sim")]
+pub mod sim;
 mod slots;
 mod source;
 mod stats;
 mod stream;
 mod timer;
+#[cfg(feature = "trace")]
+pub mod trace;
+#[cfg(not(feature = "trace"))]
+mod trace;
 
 pub use address::{Address, ParseAddressError};
 pub use datagram::{Datagram, SocketClosed};
@@ -87,6 +99,8 @@ pub use handle::{Handle, RemoteTask, Undelivered};
 pub use id::{ConnectionId, ListenerId, SocketId, TimerId, TimerKey};
 pub use input::Input;
 pub use limits::{DatagramLimits, Limits, MinRate, StreamLimits};
+#[cfg(feature = "sim")]
+pub use net::{SimulatedDatagram, SimulatedListener, SimulatedStream};
 pub use net::{StdDatagram, StdListener, StdStream};
 pub use options::{
     ConnectOptions, DatagramOptions, Keepalive, ListenOptions, Membership, MulticastInterface,

@@ -10,7 +10,15 @@ use std::thread;
 
 pub(crate) type Job = Box<dyn FnOnce() + Send>;
 
-pub(crate) struct Pool {
+/// Who does the work.
+pub(crate) enum Pool {
+    Threads(Threads),
+    /// A simulated host, in its own time and on the one thread.
+    #[cfg(feature = "sim")]
+    Simulated(crate::net::sim::System),
+}
+
+pub(crate) struct Threads {
     shared: Arc<Shared>,
     threads: usize,
     limit: usize,
@@ -31,11 +39,22 @@ struct Queue {
 
 impl Pool {
     pub(crate) fn new(limit: usize) -> Self {
-        Self { shared: Arc::default(), threads: 0, limit: limit.max(1) }
+        Self::Threads(Threads { shared: Arc::default(), threads: 0, limit: limit.max(1) })
     }
 
-    /// Hands a job to the pool, or back if there is not one thread to do it.
+    /// Hands a job to the pool, or back if there is nobody to do it.
     pub(crate) fn submit(&mut self, job: Job) -> Result<(), Job> {
+        match self {
+            Self::Threads(threads) => threads.submit(job),
+            #[cfg(feature = "sim")]
+            Self::Simulated(system) => system.submit(job),
+        }
+    }
+}
+
+impl Threads {
+    /// Hands a job to the threads, or back if there is not one.
+    fn submit(&mut self, job: Job) -> Result<(), Job> {
         let needs_thread = {
             let queue = self.shared.lock();
             queue.idle <= queue.jobs.len() && self.threads < self.limit
@@ -61,7 +80,7 @@ impl Pool {
     }
 }
 
-impl Drop for Pool {
+impl Drop for Threads {
     /// The threads end after the job they are at; jobs not begun are dropped.
     fn drop(&mut self) {
         let mut queue = self.shared.lock();

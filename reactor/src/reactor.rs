@@ -5,7 +5,9 @@ use std::io;
 use std::time::{Duration, Instant};
 
 use crate::ledger::{SCRATCH, Scratch};
-use crate::net::Events;
+use crate::net::{Events, Poller};
+use crate::offload::Pool;
+use crate::trace::What;
 use crate::{Handle, Limits, LoopError, Registry, ShutdownReport, Snapshot, Stats};
 
 /// The event loop: one thread, one poller, and everything registered with it.
@@ -73,12 +75,22 @@ impl<App> Reactor<App> {
     ///
     /// If the system has no descriptors left for the poller.
     pub fn with_limits(limits: Limits) -> io::Result<Self> {
-        Ok(Self {
-            registry: Registry::new(limits)?,
-            events: Events::new(),
-            scratch: Box::new([0; SCRATCH]),
-            turn_began: Instant::now(),
-        })
+        Ok(Self::on(Poller::new()?, Pool::new(limits.offload_threads), limits))
+    }
+
+    /// A loop of a simulated host. It never waits: its simulation turns it when there is a reason to.
+    #[cfg(feature = "sim")]
+    pub(crate) fn simulated(system: crate::net::sim::System, limits: Limits) -> Self {
+        // No time passes while it spins, so it would never stop.
+        let limits = Limits { busy_poll: Duration::ZERO, ..limits };
+        Self::on(Poller::Sim(system.clone()), Pool::Simulated(system), limits)
+    }
+
+    fn on(poller: Poller, pool: Pool, limits: Limits) -> Self {
+        let events = Events::new(&poller);
+        let registry = Registry::new(poller, pool, limits);
+        let turn_began = registry.now();
+        Self { registry, events, scratch: Box::new([0; SCRATCH]), turn_began }
     }
 
     /// Everything that is registered: to open sockets and to set timers before the first turn, and
@@ -170,14 +182,14 @@ impl<App> Reactor<App> {
         timeout: Option<Duration>,
         spin: Duration,
     ) -> Result<(), LoopError> {
-        let began = Instant::now();
+        let began = self.registry.ledger.clock.read();
         let spin = timeout.map_or(spin, |timeout| timeout.min(spin));
         loop {
             self.registry.poller.wait(&mut self.events, Some(Duration::ZERO))?;
             if self.events.len() > 0 {
                 return Ok(());
             }
-            let spun = began.elapsed();
+            let spun = self.registry.ledger.clock.read().saturating_duration_since(began);
             if spun >= spin {
                 let rest = timeout.map(|timeout| timeout.saturating_sub(spun));
                 return Ok(self.registry.poller.wait(&mut self.events, rest)?);
@@ -186,13 +198,23 @@ impl<App> Reactor<App> {
     }
 
     /// Each event finds its socket. It comes before the tasks, since a wake-up is an event too.
-    ///
-    /// Never inlined, so that the hot path has the registers to itself.
-    #[inline(never)]
     fn handle_readiness(&mut self, app: &mut App) {
+        let events = self.events.len();
+        if self.registry.ledger.is_traced() || self.events.are_simulated() {
+            self.registry.ledger.trace_loop(|| What::TurnBegan { events });
+            self.handle_events::<true>(app);
+        } else {
+            self.handle_events::<false>(app);
+        }
+    }
+
+    /// Never inlined, so that the hot path has the registers to itself; and there are two, so that it
+    /// need not ask again and again whether there is a trace, or a simulation.
+    #[inline(never)]
+    fn handle_events<const TRACED: bool>(&mut self, app: &mut App) {
         self.registry.ledger.stats.events += self.events.len() as u64;
-        for (token, readiness) in self.events.iter() {
-            self.registry.handle_event(token, readiness, app, &mut self.scratch);
+        for (token, readiness) in self.events.iter::<TRACED>() {
+            self.registry.handle_event::<TRACED>(token, readiness, app, &mut self.scratch);
         }
     }
 
@@ -219,8 +241,10 @@ impl<App> Reactor<App> {
 
     fn end_turn(&mut self) -> Turn {
         let now = self.registry.ledger.clock.refresh();
+        let took = now.saturating_duration_since(self.turn_began);
         let stats = &mut self.registry.ledger.stats;
-        stats.longest_turn = stats.longest_turn.max(now.saturating_duration_since(self.turn_began));
+        stats.longest_turn = stats.longest_turn.max(took);
+        self.registry.ledger.trace_loop(|| What::TurnEnded { took });
         self.registry.finish_shutdown().map_or(Turn::Running, Turn::Finished)
     }
 
@@ -237,7 +261,7 @@ impl<App> Reactor<App> {
         let Some(deadline) = self.next_deadline() else {
             return timeout;
         };
-        let rest = deadline.saturating_duration_since(Instant::now());
+        let rest = deadline.saturating_duration_since(self.registry.ledger.clock.read());
         Some(timeout.map_or(rest, |timeout| timeout.min(rest)))
     }
 }

@@ -3,6 +3,7 @@
 use std::io;
 
 use crate::Registry;
+use crate::trace::Callback;
 
 /// A signal a program may want to hear of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -60,7 +61,7 @@ impl<App> Registry<App> {
             let at = self.signal_handlers.iter().position(|(known, _)| Some(*known) == signal);
             let Some(at) = at else { continue };
             let (signal, mut handler) = self.signal_handlers.swap_remove(at);
-            self.run_task(|registry| handler(registry, app));
+            self.run_callback(None, Callback::Signal, |registry| handler(registry, app));
             // Unless the handler has put another in its place.
             if !self.signal_handlers.iter().any(|(known, _)| *known == signal) {
                 self.signal_handlers.push((signal, handler));

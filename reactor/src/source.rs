@@ -1,10 +1,13 @@
 //! The one exhaustive list of what can be registered with the loop.
 
 use crate::datagram::DatagramQueue;
+use crate::id::Key;
 use crate::listener::Listener;
 use crate::registry::{DatagramProtocol, Protocol};
 use crate::stats::SocketRow;
 use crate::stream::Stream;
+use crate::trace::Subject;
+use crate::{ConnectionId, ListenerId, SocketId};
 
 /// What a slot holds. Boxed, so that taking a source out for dispatch moves one pointer.
 pub(crate) enum Source<App> {
@@ -34,6 +37,15 @@ impl<App> Source<App> {
                 connection.stream.is_connecting() || connection.stream.is_opening()
             }
             Self::Datagram(socket) => socket.queue.is_opening(),
+        }
+    }
+
+    /// Its public name.
+    pub(crate) fn subject(&self, key: Key) -> Subject {
+        match self {
+            Self::Listener(_) => ListenerId(key).into(),
+            Self::Stream(_) => ConnectionId(key).into(),
+            Self::Datagram(_) => SocketId(key).into(),
         }
     }
 

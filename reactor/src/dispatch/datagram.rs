@@ -8,7 +8,12 @@ use crate::ledger::Scratch;
 use crate::offload::panic_message;
 use crate::registry::{DatagramProtocol, DatagramTransport, Registry};
 use crate::source::{Socket, Source};
+use crate::trace::{Callback, What};
 use crate::{CloseReason, Datagram, SocketId, TimerKey};
+
+/// Errors that a visit may bring beside its datagrams. Those of earlier datagrams come to an end, and
+/// something may stand behind them; one that does not would keep the loop busy.
+const ERRORS: usize = 64;
 
 impl<App> Registry<App> {
     /// Does for a datagram socket what there is to do now.
@@ -23,7 +28,7 @@ impl<App> Registry<App> {
             return;
         }
         if socket.queue.open() {
-            self.call_socket(key, socket, app, |protocol, transport, app| {
+            self.call_socket(key, socket, app, Callback::Open, |protocol, transport, app| {
                 protocol.on_open(transport, app);
             });
         }
@@ -45,25 +50,28 @@ impl<App> Registry<App> {
         app: &mut App,
         scratch: &mut Scratch,
     ) {
-        let mut has_received = false;
-        for _ in 0..self.ledger.limits.datagram_budget {
+        let (mut received, mut errors) = (0, 0);
+        while received < self.ledger.limits.datagram_budget && errors < ERRORS {
             if !socket.queue.can_receive() {
                 return;
             }
             match socket.queue.receive(scratch, &mut self.ledger) {
                 Received::Datagram(length, from) => {
-                    has_received = true;
+                    received += 1;
                     let datagram = Datagram { bytes: &scratch[..length], from };
-                    self.call_socket(key, socket, app, |protocol, transport, app| {
+                    let callback = Callback::Datagram;
+                    self.call_socket(key, socket, app, callback, |protocol, transport, app| {
                         protocol.on_datagram(transport, &datagram, app);
                     });
                 }
-                Received::Error(error) => self.report(key, socket, app, &error),
+                Received::Error(error) => {
+                    errors += 1;
+                    self.report(key, socket, app, &error);
+                }
                 Received::Nothing => return,
             }
         }
-        if !has_received {
-            // Errors of earlier datagrams come to an end; one that does not would keep the loop busy.
+        if received == 0 {
             socket.queue.await_event();
         } else if socket.queue.can_receive() {
             socket.queue.make_ready(key, &mut self.ledger);
@@ -78,14 +86,14 @@ impl<App> Registry<App> {
             if !socket.queue.can_flush() {
                 break;
             }
-            if let Err(error) = socket.queue.flush_one(&mut self.ledger) {
+            if let Err(error) = socket.queue.flush_one(SocketId(key), &mut self.ledger) {
                 self.report(key, socket, app, &error);
             }
         }
         if socket.queue.can_flush() {
             socket.queue.make_ready(key, &mut self.ledger);
         } else if socket.queue.queued() == 0 {
-            self.call_socket(key, socket, app, |protocol, transport, app| {
+            self.call_socket(key, socket, app, Callback::Drain, |protocol, transport, app| {
                 protocol.on_drain(transport, app);
             });
         }
@@ -93,7 +101,7 @@ impl<App> Registry<App> {
 
     /// Tells the protocol of an error that is not fatal.
     fn report(&mut self, key: Key, socket: &mut Socket<App>, app: &mut App, error: &io::Error) {
-        self.call_socket(key, socket, app, |protocol, transport, app| {
+        self.call_socket(key, socket, app, Callback::Error, |protocol, transport, app| {
             protocol.on_error(transport, error, app);
         });
     }
@@ -104,17 +112,24 @@ impl<App> Registry<App> {
         key: Key,
         socket: &mut Socket<App>,
         app: &mut App,
+        callback: Callback,
         call: impl FnOnce(&mut dyn DatagramProtocol<App>, &mut DatagramTransport<'_, App>, &mut App),
     ) {
         let Socket { queue, protocol } = socket;
         if queue.is_closed() {
             return;
         }
-        let mut transport = DatagramTransport::new(SocketId(key), queue, self);
+        let id = SocketId(key);
+        self.ledger.trace_visit(id, || What::Called(callback));
+        let mut transport = DatagramTransport::new(id, queue, self);
         let result = Self::guarded(|| call(&mut **protocol, &mut transport, app));
+        self.ledger.trace(|| match result {
+            Ok(()) => What::Returned(callback),
+            Err(_) => What::Panicked(callback),
+        });
         for (bytes, to) in std::mem::take(&mut self.own_datagrams) {
             // Whoever sent it by the id is not there any more to be told; the counters are.
-            let _ = queue.send(&bytes, to.as_ref(), &mut self.ledger);
+            let _ = queue.send(id, &bytes, to.as_ref(), &mut self.ledger);
         }
         let told_to_close = self.orders.drain(..).any(|order| order.is_close());
         let reason = match result {
@@ -135,20 +150,21 @@ impl<App> Registry<App> {
         &mut self,
         key: Key,
         app: &mut App,
+        callback: Callback,
         call: impl FnOnce(&mut dyn DatagramProtocol<App>, &mut DatagramTransport<'_, App>, &mut App),
     ) {
         let Some(mut source) = self.slots.take(key) else {
             return;
         };
         if let Source::Datagram(socket) = &mut source {
-            self.call_socket(key, socket, app, call);
+            self.call_socket(key, socket, app, callback, call);
         }
         self.slots.put(key, source);
     }
 
     /// A timer of a datagram socket has come due.
     pub(super) fn handle_socket_timer(&mut self, key: Key, timer: TimerKey, app: &mut App) {
-        self.call_socket_by_key(key, app, |protocol, transport, app| {
+        self.call_socket_by_key(key, app, Callback::Timer, |protocol, transport, app| {
             protocol.on_timer(transport, timer, app);
         });
     }

@@ -8,9 +8,10 @@ use crate::Address;
 use crate::id::Key;
 use crate::listener::{Listener, State};
 use crate::net::{StreamSocket, is_out_of_descriptors, is_passing_accept_error};
-use crate::registry::{Registry, Timed};
+use crate::registry::{Protocol, Registry, Timed};
 use crate::source::Source;
 use crate::stream::Origin;
+use crate::trace::{Callback, Refusal, What};
 use crate::{ListenerId, Stale};
 
 impl<App> Registry<App> {
@@ -38,6 +39,7 @@ impl<App> Registry<App> {
                 }
                 Err(error) if is_passing_accept_error(&error) => {
                     self.ledger.stats.accept_errors += 1;
+                    self.ledger.trace(|| What::AcceptFailed(error.kind()));
                 }
                 Err(error) => return self.handle_accept_failure(key, listener, &error),
             }
@@ -57,12 +59,14 @@ impl<App> Registry<App> {
     ) {
         if self.connections >= self.ledger.limits.connections {
             self.ledger.stats.refused_full += 1;
+            self.ledger.trace(|| What::Refused(Refusal::Full));
             return;
         }
         let counted = match (peer.ip(), self.ledger.limits.connections_per_address) {
             (Some(ip), Some(limit)) => {
                 if !self.by_address.enter(ip, limit) {
                     self.ledger.stats.refused_address += 1;
+                    self.ledger.trace(|| What::Refused(Refusal::Address));
                     return;
                 }
                 Some(ip)
@@ -84,24 +88,40 @@ impl<App> Registry<App> {
         counted: bool,
         app: &mut App,
     ) -> bool {
-        let protocol = match Self::guarded(|| (listener.factory)(&peer, app)) {
-            Ok(Some(protocol)) => protocol,
-            refused => {
-                self.ledger.stats.panics += u64::from(refused.is_err());
-                self.ledger.stats.refused_by_factory += 1;
-                return false;
-            }
+        let Some(protocol) = self.call_factory(listener, &peer, app) else {
+            self.ledger.stats.refused_by_factory += 1;
+            self.ledger.trace(|| What::Refused(Refusal::Factory));
+            return false;
         };
         let limits = Rc::clone(&listener.limits);
         let origin = Origin::Accepted { counted };
-        let added = self.add_stream(socket, peer, &origin, limits, protocol).is_ok();
-        if added {
+        let added = self.add_stream(socket, peer, &origin, limits, protocol);
+        if let Ok(id) = added {
             self.ledger.stats.accepted += 1;
+            self.ledger.trace(|| What::Accepted(id));
         } else {
             // It could not be registered: the system is short of memory, or the slots are full.
             self.ledger.stats.refused_full += 1;
+            self.ledger.trace(|| What::Refused(Refusal::Full));
         }
-        added
+        added.is_ok()
+    }
+
+    /// Has the program make the protocol of a new connection; a panic is as good as a refusal.
+    fn call_factory(
+        &mut self,
+        listener: &mut Listener<App>,
+        peer: &Address,
+        app: &mut App,
+    ) -> Option<Box<dyn Protocol<App>>> {
+        self.ledger.trace(|| What::Called(Callback::Factory));
+        let Ok(protocol) = Self::guarded(|| (listener.factory)(peer, app)) else {
+            self.ledger.stats.panics += 1;
+            self.ledger.trace(|| What::Panicked(Callback::Factory));
+            return None;
+        };
+        self.ledger.trace(|| What::Returned(Callback::Factory));
+        protocol
     }
 
     /// `accept` failed for a reason that the next call would meet again.
@@ -112,10 +132,12 @@ impl<App> Registry<App> {
     #[cold]
     fn handle_accept_failure(&mut self, key: Key, listener: &mut Listener<App>, error: &io::Error) {
         self.ledger.stats.accept_errors += 1;
+        self.ledger.trace(|| What::AcceptFailed(error.kind()));
         if is_out_of_descriptors(error) && self.spare.release() {
             if let Ok((refused, _)) = listener.socket.accept(&listener.stream) {
                 drop(refused);
                 self.ledger.stats.refused_no_descriptor += 1;
+                self.ledger.trace(|| What::Refused(Refusal::Descriptors));
             }
             self.spare.restore();
         }
@@ -127,6 +149,7 @@ impl<App> Registry<App> {
 
     fn rest(&mut self, key: Key, listener: &mut Listener<App>, length: Duration) {
         self.ledger.stats.accept_rests += 1;
+        self.ledger.trace(|| What::RestBegan);
         let tick = self.ledger.clock.tick_after(length);
         listener.state = State::Resting(self.wheel.insert(tick, Timed::Rest { listener: key }));
     }
@@ -148,6 +171,7 @@ impl<App> Registry<App> {
             && let State::Resting(timer) = listener.state
         {
             self.wheel.cancel(timer);
+            self.ledger.trace_visit(ListenerId(key), || What::RestEnded);
             listener.state = State::Accepting;
             if !std::mem::replace(&mut listener.is_ready, true) {
                 self.ledger.ready.push_back(key);

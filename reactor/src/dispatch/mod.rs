@@ -14,19 +14,21 @@ mod timers;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use crate::Registry;
 use crate::id::{Key, Token};
 use crate::ledger::Scratch;
 use crate::net::Readiness;
 use crate::source::Source;
+use crate::trace::What;
+use crate::{ConnectionId, Registry};
 
 pub(crate) use shutdown::Shutdown;
 pub use shutdown::{CutOff, ShutdownReport};
 
 impl<App> Registry<App> {
-    /// Handles one event of the poller.
+    /// Handles one event of the poller. `TRACED` says whether there is a trace: the path that is taken
+    /// most is compiled for either case, and in neither asks.
     #[inline]
-    pub(crate) fn handle_event(
+    pub(crate) fn handle_event<const TRACED: bool>(
         &mut self,
         token: Token,
         readiness: Readiness,
@@ -35,8 +37,11 @@ impl<App> Registry<App> {
     ) {
         match self.slots.take_token(token) {
             Some((key, Source::Stream(mut connection))) => {
+                if TRACED {
+                    self.ledger.trace_visit(ConnectionId(key), || What::event(readiness));
+                }
                 connection.stream.note_readiness(readiness);
-                self.handle_stream(key, &mut connection, app, scratch);
+                self.handle_stream::<TRACED>(key, &mut connection, app, scratch);
                 self.slots.put(key, Source::Stream(connection));
             }
             Some((key, other)) => self.handle_other_source(key, other, readiness, app, scratch),
@@ -54,10 +59,12 @@ impl<App> Registry<App> {
         app: &mut App,
         scratch: &mut Scratch,
     ) {
+        self.ledger.trace_visit(source.subject(key), || What::event(readiness));
         match &mut source {
             // It ended earlier in this batch of events.
             Source::Datagram(socket) if socket.queue.is_closed() => {
                 self.ledger.stats.stale_events += 1;
+                self.ledger.trace(|| What::StaleEvent);
             }
             Source::Datagram(socket) => {
                 socket.queue.note_readiness(readiness);
@@ -75,6 +82,7 @@ impl<App> Registry<App> {
     /// Visits a source that stands on the ready list.
     pub(crate) fn handle_ready(&mut self, key: Key, app: &mut App, scratch: &mut Scratch) {
         let Some(mut source) = self.slots.take(key) else { return };
+        self.ledger.trace_visit(source.subject(key), || What::Visited);
         match &mut source {
             Source::Stream(connection) => {
                 connection.stream.unmake_ready();
@@ -97,6 +105,7 @@ impl<App> Registry<App> {
     fn handle_other_token(&mut self, token: Token, app: &mut App) {
         if token == Token::WAKER {
             self.ledger.stats.wakeups += 1;
+            self.ledger.trace_loop(|| What::Woken);
             self.has_mail = true;
             return;
         }
@@ -106,6 +115,7 @@ impl<App> Registry<App> {
         }
         let _ = app;
         self.ledger.stats.stale_events += 1;
+        self.ledger.trace_loop(|| What::StaleEvent);
     }
 
     /// Calls what a user wrote. A panic ends what it was called for, and nothing else.

@@ -5,6 +5,7 @@ use crate::id::Key;
 use crate::net::OwnedPath;
 use crate::registry::{Detached, Registry};
 use crate::source::{Connection, Socket, Source};
+use crate::trace::{Callback, What};
 use crate::{CloseReason, Closed, ConnectionId, SocketId};
 
 impl<App> Registry<App> {
@@ -60,18 +61,22 @@ impl<App> Registry<App> {
             (unsent, None)
         };
         self.note_end(key, &peer, &reason, unsent);
-        let closed = Closed { id: ConnectionId(key), peer, reason, opened, unsent };
-        self.run_task(|registry| {
+        let id = ConnectionId(key);
+        let closed = Closed { id, peer, reason, opened, unsent };
+        self.run_callback(Some(id.into()), Callback::Close, |registry| {
             // Dropped in here: that is a user's code as well, and may panic.
             let mut protocol = protocol;
             protocol.on_close(registry, &closed, app);
         });
         if let (Some(receiver), Some(detached)) = (receiver, detached) {
-            self.run_task(|registry| receiver(detached, registry, app));
+            self.run_callback(Some(id.into()), Callback::Detached, |registry| {
+                receiver(detached, registry, app);
+            });
         }
     }
 
     fn note_end(&mut self, key: Key, peer: &crate::Address, reason: &CloseReason, unsent: u64) {
+        self.ledger.trace_visit(ConnectionId(key), || What::closed(reason));
         self.ledger.stats.closes[reason.row()] += 1;
         self.ledger.stats.lost_bytes += unsent;
         self.shutdown.note_end(ConnectionId(key), peer, reason, unsent);
@@ -80,10 +85,12 @@ impl<App> Registry<App> {
     fn bury_socket(&mut self, key: Key, socket: Socket<App>, reason: CloseReason, app: &mut App) {
         let Socket { mut queue, protocol } = socket;
         self.cancel_timers(queue.timers);
+        let id = SocketId(key);
+        self.ledger.trace_visit(id, || What::closed(&reason));
         queue.bury(&self.poller);
-        let closed = SocketClosed { id: SocketId(key), reason, unsent: queue.queued() };
+        let closed = SocketClosed { id, reason, unsent: queue.queued() };
         drop(queue);
-        self.run_task(|registry| {
+        self.run_callback(Some(id.into()), Callback::Close, |registry| {
             // Dropped in here: that is a user's code as well, and may panic.
             let mut protocol = protocol;
             protocol.on_close(registry, &closed, app);

@@ -14,6 +14,7 @@ use crate::id::Key;
 use crate::registry::{Registry, Timed};
 use crate::slots::Found;
 use crate::source::Source;
+use crate::trace::{Callback, What};
 use crate::{Address, CloseReason, ConnectionId, ListenerId, SocketId};
 
 pub(crate) enum Shutdown {
@@ -84,6 +85,7 @@ impl<App> Registry<App> {
         if std::mem::replace(told, true) {
             return;
         }
+        self.ledger.trace_loop(|| What::ShutdownBegan);
         let keys: Vec<Key> = self.slots.iter().map(|(key, _)| key).collect();
         for key in keys {
             self.tell_one(key, app);
@@ -102,16 +104,17 @@ impl<App> Registry<App> {
             let _ = self.close(ConnectionId(key)).or_else(|_| self.close_socket(SocketId(key)));
             return;
         }
-        self.call_by_key(key, app, |protocol, transport, app| {
+        self.call_by_key(key, app, Callback::Shutdown, |protocol, transport, app| {
             protocol.on_shutdown(transport, app);
         });
-        self.call_socket_by_key(key, app, |protocol, socket, app| {
+        self.call_socket_by_key(key, app, Callback::Shutdown, |protocol, socket, app| {
             protocol.on_shutdown(socket, app);
         });
     }
 
     /// The grace is over: whatever is still there is cut off.
     pub(crate) fn end_grace(&mut self) {
+        self.ledger.trace_loop(|| What::GraceEnded);
         let keys: Vec<Key> = self.slots.iter().map(|(key, _)| key).collect();
         for key in keys {
             let Some(mut source) = self.slots.take(key) else {

@@ -8,6 +8,7 @@ use crate::offload::panic_message;
 use crate::registry::{Order, Outcome, Protocol, Registry, SentFile, Timed, Transport};
 use crate::source::{Connection, Source};
 use crate::stream::{Flushed, Intake, Received, Step, Stream};
+use crate::trace::{Callback, What};
 use crate::{CloseReason, ConnectionId, Input, TimerKey};
 
 impl<App> Registry<App> {
@@ -16,7 +17,7 @@ impl<App> Registry<App> {
     /// A connection in full swing, with nothing queued and nothing asked of it, takes the short way:
     /// one read, one callback, one write.
     #[inline(always)]
-    pub(super) fn handle_stream(
+    pub(super) fn handle_stream<const TRACED: bool>(
         &mut self,
         key: Key,
         connection: &mut Connection<App>,
@@ -24,7 +25,7 @@ impl<App> Registry<App> {
         scratch: &mut Scratch,
     ) {
         if connection.stream.is_flowing() {
-            if let Step::Break(reason) = self.read_once(key, connection, app, scratch) {
+            if let Step::Break(reason) = self.read_once::<TRACED>(key, connection, app, scratch) {
                 return self.retire_stream(key, &mut connection.stream, reason);
             }
             if connection.stream.is_drained() {
@@ -33,6 +34,7 @@ impl<App> Registry<App> {
         } else if connection.stream.is_closed() {
             // It ended earlier in this batch of events.
             self.ledger.stats.stale_events += 1;
+            self.ledger.trace(|| What::StaleEvent);
             return;
         }
         self.handle_stream_thoroughly(key, connection, app, scratch);
@@ -96,20 +98,20 @@ impl<App> Registry<App> {
             if !stream.finish_connecting(&self.ledger)? {
                 return Step::Continue(false);
             }
-            stream.settle()?;
+            stream.settle(&self.ledger)?;
         }
         if connection.stream.is_opening() {
             let after = connection.stream.open();
             self.announce(key, connection, app)?;
             connection.stream.opened(after, &self.ledger);
-            connection.stream.settle()?;
+            connection.stream.settle(&self.ledger)?;
         }
         Step::Continue(true)
     }
 
     /// Calls `on_open`, of a new connection or of a protocol that has taken over.
     fn announce(&mut self, key: Key, connection: &mut Connection<App>, app: &mut App) -> Step {
-        self.call(key, connection, app, |protocol, transport, app| {
+        self.call(key, connection, app, Callback::Open, |protocol, transport, app| {
             protocol.on_open(transport, app);
         })
     }
@@ -128,7 +130,7 @@ impl<App> Registry<App> {
         // Counted in reads, not in bytes: a system call costs as much as what it brings.
         for _ in 0..self.ledger.reads_a_turn {
             match connection.stream.intake() {
-                Some(Intake::Deliver) => self.read_once(key, connection, app, scratch)?,
+                Some(Intake::Deliver) => self.read_once::<true>(key, connection, app, scratch)?,
                 Some(Intake::Discard) => self.discard_once(connection, scratch)?,
                 None => return Step::Continue(()),
             }
@@ -141,15 +143,17 @@ impl<App> Registry<App> {
 
     /// One read, for the protocol.
     #[inline(always)]
-    fn read_once(
+    fn read_once<const TRACED: bool>(
         &mut self,
         key: Key,
         connection: &mut Connection<App>,
         app: &mut App,
         scratch: &mut Scratch,
     ) -> Step {
-        match connection.stream.receive(scratch, &mut self.ledger)? {
-            Received::Bytes(length) => self.deliver(key, connection, app, &scratch[..length]),
+        match connection.stream.receive::<TRACED>(scratch, &mut self.ledger)? {
+            Received::Bytes(length) => {
+                self.deliver::<TRACED>(key, connection, app, &scratch[..length])
+            }
             // The end comes last: whoever took over, or was resumed, is first offered what is left.
             Received::End if connection.stream.take_offer() => self.offer(key, connection, app),
             Received::End => self.handle_end(key, connection, app),
@@ -159,15 +163,15 @@ impl<App> Registry<App> {
 
     /// One read, to have it out of the way: the connection is closing.
     fn discard_once(&mut self, connection: &mut Connection<App>, scratch: &mut Scratch) -> Step {
-        if let Received::End = connection.stream.receive(scratch, &mut self.ledger)? {
+        if let Received::End = connection.stream.receive::<true>(scratch, &mut self.ledger)? {
             connection.stream.peer_ended(&self.ledger)?;
         }
-        connection.stream.settle()
+        connection.stream.settle(&self.ledger)
     }
 
     /// Offers fresh bytes to the protocol, behind what it has left before.
     #[inline(always)]
-    fn deliver(
+    fn deliver<const TRACED: bool>(
         &mut self,
         key: Key,
         connection: &mut Connection<App>,
@@ -178,7 +182,7 @@ impl<App> Registry<App> {
             connection.stream.inbox.append(fresh);
             return self.offer(key, connection, app);
         }
-        self.call(key, connection, app, |protocol, transport, app| {
+        self.call_as::<TRACED>(key, connection, app, Callback::Data, |protocol, transport, app| {
             let mut input = Input::new(fresh);
             protocol.on_data(transport, &mut input, app);
             if !input.is_empty() {
@@ -191,7 +195,7 @@ impl<App> Registry<App> {
     fn offer(&mut self, key: Key, connection: &mut Connection<App>, app: &mut App) -> Step {
         let bytes = connection.stream.inbox.take();
         let mut input = Input::new(&bytes);
-        let step = self.call(key, connection, app, |protocol, transport, app| {
+        let step = self.call(key, connection, app, Callback::Data, |protocol, transport, app| {
             protocol.on_data(transport, &mut input, app);
         });
         let left = input.len();
@@ -203,9 +207,9 @@ impl<App> Registry<App> {
     #[cold]
     fn handle_end(&mut self, key: Key, connection: &mut Connection<App>, app: &mut App) -> Step {
         if !connection.stream.peer_ended(&self.ledger)? {
-            return connection.stream.settle();
+            return connection.stream.settle(&self.ledger);
         }
-        self.call(key, connection, app, |protocol, transport, app| {
+        self.call(key, connection, app, Callback::End, |protocol, transport, app| {
             protocol.on_end(transport, app);
         })
     }
@@ -220,6 +224,7 @@ impl<App> Registry<App> {
         let Source::Stream(mut connection) = source else {
             return self.slots.put(key, source);
         };
+        self.ledger.trace_visit(ConnectionId(key), || What::Touched);
         connection.stream.untouch();
         if !connection.stream.is_closed() {
             let step = self.flush_stream(key, &mut connection, app);
@@ -243,22 +248,22 @@ impl<App> Registry<App> {
                 sent: piece.sent,
                 file: piece.file,
             };
-            self.call(key, connection, app, |protocol, transport, app| {
+            self.call(key, connection, app, Callback::FileSent, |protocol, transport, app| {
                 protocol.on_file_sent(transport, sent, app);
             })?;
         }
         if connection.stream.can_flush() {
             connection.stream.make_ready(key, &mut self.ledger);
         }
-        if connection.stream.take_drained() {
+        if connection.stream.take_drained(&self.ledger) {
             connection.stream.make_ready(key, &mut self.ledger);
             if connection.stream.can_write() {
-                self.call(key, connection, app, |protocol, transport, app| {
+                self.call(key, connection, app, Callback::Drain, |protocol, transport, app| {
                     protocol.on_drain(transport, app);
                 })?;
             }
         }
-        connection.stream.settle()
+        connection.stream.settle(&self.ledger)
     }
 
     // ── calling ─────────────────────────────────────────────────────────────────────────────
@@ -271,8 +276,25 @@ impl<App> Registry<App> {
         key: Key,
         connection: &mut Connection<App>,
         app: &mut App,
+        callback: Callback,
         call: impl FnOnce(&mut dyn Protocol<App>, &mut Transport<'_, App>, &mut App),
     ) -> Step {
+        self.call_as::<true>(key, connection, app, callback, call)
+    }
+
+    /// As [`Self::call`], where it is known whether there is a trace.
+    #[inline(always)]
+    fn call_as<const TRACED: bool>(
+        &mut self,
+        key: Key,
+        connection: &mut Connection<App>,
+        app: &mut App,
+        callback: Callback,
+        call: impl FnOnce(&mut dyn Protocol<App>, &mut Transport<'_, App>, &mut App),
+    ) -> Step {
+        if TRACED {
+            self.ledger.trace_visit(ConnectionId(key), || What::Called(callback));
+        }
         let Connection { stream, protocol } = connection;
         if !stream.is_open() {
             self.ledger.attention = true;
@@ -284,13 +306,17 @@ impl<App> Registry<App> {
         let result = Self::guarded(|| call(&mut **protocol, &mut transport, app));
         if let Err(panic) = result {
             self.ledger.stats.panics += 1;
+            self.ledger.trace(|| What::Panicked(callback));
             return self.cut(Box::new(CloseReason::Panicked(panic_message(&*panic))));
+        }
+        if TRACED {
+            self.ledger.trace(|| What::Returned(callback));
         }
         if self.ledger.attention {
             return self.attend(key, connection, app);
         }
         self.ledger.cork_limit = SMALL;
-        connection.stream.uncork(&mut self.ledger)
+        connection.stream.uncork_as::<TRACED>(&mut self.ledger)
     }
 
     /// The callback has done more than write, or the connection is in another state than open.
@@ -315,14 +341,14 @@ impl<App> Registry<App> {
             // Dropping it is a user's code as well, and may panic.
             self.run_task(|_| drop(predecessor));
             if !connection.stream.can_be_called() {
-                return connection.stream.settle();
+                return connection.stream.settle(&self.ledger);
             }
             connection.stream.offer_again();
             connection.stream.make_ready(key, &mut self.ledger);
             return self.announce(key, connection, app);
         }
         connection.stream.check_inbox()?;
-        connection.stream.settle()?;
+        connection.stream.settle(&self.ledger)?;
         if connection.stream.take_guard_note() {
             self.arm_guard(key, &mut connection.stream);
         }
@@ -344,6 +370,7 @@ impl<App> Registry<App> {
         &mut self,
         key: Key,
         app: &mut App,
+        callback: Callback,
         call: impl FnOnce(&mut dyn Protocol<App>, &mut Transport<'_, App>, &mut App),
     ) {
         let Some(source) = self.slots.take(key) else {
@@ -353,7 +380,7 @@ impl<App> Registry<App> {
             return self.slots.put(key, source);
         };
         if connection.stream.can_be_called() {
-            let step = self.call(key, &mut connection, app, call);
+            let step = self.call(key, &mut connection, app, callback, call);
             // It may have been closed, and what was not read so far has to be out of the way.
             if connection.stream.intake().is_some() {
                 connection.stream.make_ready(key, &mut self.ledger);
@@ -365,7 +392,7 @@ impl<App> Registry<App> {
 
     /// A timer of a connection has come due.
     pub(super) fn handle_stream_timer(&mut self, key: Key, timer: TimerKey, app: &mut App) {
-        self.call_by_key(key, app, |protocol, transport, app| {
+        self.call_by_key(key, app, Callback::Timer, |protocol, transport, app| {
             protocol.on_timer(transport, timer, app);
         });
     }
@@ -423,6 +450,7 @@ impl<App> Registry<App> {
             return;
         };
         if let Source::Stream(mut connection) = source {
+            self.ledger.trace_visit(ConnectionId(key), || What::DeadlinesChecked);
             if !connection.stream.is_closed() {
                 self.arm_guard(key, &mut connection.stream);
             }

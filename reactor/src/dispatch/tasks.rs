@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 
 use crate::handle::Message;
 use crate::registry::Registry;
+use crate::trace::{About, Callback, Subject, What};
 
 impl<App> Registry<App> {
     /// Runs what was deferred before this turn, and messages, each up to the budget.
@@ -13,7 +14,7 @@ impl<App> Registry<App> {
                 break;
             };
             self.ledger.stats.tasks += 1;
-            self.run_task(|registry| task(registry, app));
+            self.run_callback(None, Callback::Task, |registry| task(registry, app));
         }
         if self.has_mail && self.mail.is_empty() {
             self.has_mail = false;
@@ -35,22 +36,49 @@ impl<App> Registry<App> {
 
     fn handle_message(&mut self, message: Message<App>, app: &mut App) {
         match message {
-            Message::Run(task) => drop(self.run_task(|registry| task(registry, app))),
+            Message::Run(task) => {
+                self.run_callback(None, Callback::Task, |registry| task(registry, app));
+            }
             Message::Send(id, bytes) => {
+                self.ledger.trace_visit(id, || What::Message("send"));
                 let length = bytes.len() as u64;
                 if self.send(id, bytes).is_err() {
                     self.ledger.stats.discarded_bytes += length;
                 }
             }
-            // One that has ended is as closed as one can be.
-            Message::Close(id) => drop(self.close(id)),
-            Message::Shutdown(grace) => self.shutdown(grace),
+            Message::Close(id) => {
+                self.ledger.trace_visit(id, || What::Message("close"));
+                // One that has ended is as closed as one can be.
+                let _ = self.close(id);
+            }
+            Message::Shutdown(grace) => {
+                self.ledger.trace_loop(|| What::Message("shutdown"));
+                self.shutdown(grace);
+            }
             Message::Offloaded { ticket, result } => {
                 if let Some(done) = self.offloads.try_remove(ticket) {
-                    self.run_task(|registry| done(registry, app, result));
+                    self.run_callback(None, Callback::Offloaded, |registry| {
+                        done(registry, app, result);
+                    });
                 }
             }
         }
+    }
+
+    /// Runs one of the program's functions that needs no connection; whether it returned.
+    pub(crate) fn run_callback(
+        &mut self,
+        whose: Option<Subject>,
+        callback: Callback,
+        task: impl FnOnce(&mut Self),
+    ) -> bool {
+        self.ledger.trace_about(About::Visit(whose), || What::Called(callback));
+        let returned = self.run_task(task);
+        self.ledger.trace_about(About::Visit(whose), || match returned {
+            true => What::Returned(callback),
+            false => What::Panicked(callback),
+        });
+        returned
     }
 
     /// Runs a closure that belongs to no connection; whether it returned. One that panics is counted

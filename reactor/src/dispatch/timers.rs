@@ -4,6 +4,8 @@ use crate::id::Key;
 use crate::registry::{Registry, Timed};
 use crate::slots::Found;
 use crate::source::Source;
+use crate::trace::{Callback, What};
+use crate::{ConnectionId, SocketId, TimerId};
 
 impl<App> Registry<App> {
     /// Fires what is due, up to the budget; what is left over fires in the next turn.
@@ -61,8 +63,10 @@ impl<App> Registry<App> {
             _ => return drop(self.wheel.cancel(timer)),
         };
         if is_stream {
+            self.ledger.trace_visit(ConnectionId(source), || What::TimerFired(key));
             self.handle_stream_timer(source, key, app);
         } else {
+            self.ledger.trace_visit(SocketId(source), || What::TimerFired(key));
             self.handle_socket_timer(source, key, app);
         }
     }
@@ -77,7 +81,10 @@ impl<App> Registry<App> {
 
     fn fire_once(&mut self, timer: Key, app: &mut App) {
         match self.wheel.cancel(timer) {
-            Some(Timed::Once(task)) => drop(self.run_task(|registry| task(registry, app))),
+            Some(Timed::Once(task)) => {
+                let whose = Some(TimerId(timer).into());
+                self.run_callback(whose, Callback::Timer, |registry| task(registry, app));
+            }
             Some(Timed::Shutdown) => self.end_grace(),
             _ => {}
         }
@@ -91,7 +98,8 @@ impl<App> Registry<App> {
         let Timed::Periodic { period, mut task } = std::mem::replace(timed, Timed::Running) else {
             return;
         };
-        if !self.run_task(|registry| task(registry, app)) {
+        let whose = Some(TimerId(timer).into());
+        if !self.run_callback(whose, Callback::Timer, |registry| task(registry, app)) {
             return drop(self.wheel.cancel(timer));
         }
         let Some((_, timed)) = self.wheel.get_mut(timer) else {

@@ -2,23 +2,36 @@
 
 use std::time::{Duration, Instant};
 
+use super::System;
 use crate::timer::Tick;
 
 pub(crate) struct Clock {
+    system: System,
     epoch: Instant,
     now: Instant,
 }
 
 impl Clock {
-    pub(crate) fn new() -> Self {
-        let now = Instant::now();
-        Self { epoch: now, now }
+    pub(crate) fn new(system: System) -> Self {
+        let now = system.now();
+        Self { system, epoch: now, now }
     }
 
-    /// Reads the system's clock.
+    /// Reads the system's clock: the loop's time goes on.
     pub(crate) fn refresh(&mut self) -> Instant {
-        self.now = Instant::now();
+        self.now = self.read();
         self.now
+    }
+
+    /// What the system's clock says, while the loop's time stands.
+    pub(crate) fn read(&self) -> Instant {
+        self.system.now()
+    }
+
+    /// When the loop began.
+    #[cfg(feature = "trace")]
+    pub(crate) fn epoch(&self) -> Instant {
+        self.epoch
     }
 
     /// The time this turn began, or of the last [`Self::refresh`].
@@ -56,10 +69,12 @@ fn to_tick(duration: Duration) -> Tick {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::net::Poller;
 
     #[test]
     fn a_delay_is_rounded_up_and_never_overflows() {
-        let mut clock = Clock::new();
+        let poller = Poller::new().expect("there are descriptors");
+        let mut clock = Clock::new(poller.system());
         assert_eq!(clock.tick_after(Duration::ZERO), 0);
         assert_eq!(clock.tick_after(Duration::from_nanos(1)), 1);
         assert_eq!(clock.tick_after(Duration::from_millis(7)), 7);

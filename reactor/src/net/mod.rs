@@ -5,7 +5,8 @@
 //!
 //! - [`Poller`]: waits for readiness, edge by edge, of what was registered **once** for both directions;
 //! - [`StreamSocket`], [`ListenerSocket`], [`DatagramSocket`]: calls that never block;
-//! - [`Clock`]: the time, read once a turn.
+//! - [`System`]: the time, which [`Clock`] reads once a turn, and random bits;
+//! - [`SpareDescriptor`]: what is left when all descriptors are taken.
 //!
 //! And this is what a backend **may do**, which the loop has to bear:
 //!
@@ -17,15 +18,35 @@
 //!
 //! What it may **not** do: lose an edge. After a call has answered `WouldBlock` there is another
 //! event when it would no longer; where [`SHORT_READ_DRAINS`] holds, after a short read too.
+//!
+//! There are two backends: `os`, the real system, and `sim`, a simulated one. Which of them a loop
+//! has is decided in two steps, so that a program without simulations pays nothing for them:
+//!
+//! - without the feature `sim` the types above **are** those of `os`;
+//! - with it they are those of `either`, each an enum of both, and whatever is opened is of the
+//!   system of the poller that it is given.
 
 mod clock;
+#[cfg(feature = "sim")]
+mod either;
 mod os;
+#[cfg(feature = "sim")]
+pub(crate) mod sim;
 
 pub(crate) use clock::Clock;
-pub(crate) use os::{
-    DatagramSocket, Events, ListenerSocket, OwnedPath, Poller, SHORT_READ_DRAINS, SpareDescriptor,
-    StreamSocket, Waker, is_out_of_descriptors, is_passing_accept_error,
+#[cfg(feature = "sim")]
+use either as chosen;
+#[cfg(not(feature = "sim"))]
+use os as chosen;
+
+pub(crate) use chosen::{
+    DatagramSocket, Events, ListenerSocket, Poller, SpareDescriptor, StreamSocket, System, Waker,
 };
+#[cfg(feature = "sim")]
+pub use either::{SimulatedDatagram, SimulatedListener, SimulatedStream};
+#[cfg(feature = "sim")]
+pub(crate) use os::read_at;
+pub(crate) use os::{OwnedPath, SHORT_READ_DRAINS, is_out_of_descriptors, is_passing_accept_error};
 pub use os::{StdDatagram, StdListener, StdStream};
 
 /// What an event says about a socket, and what the loop believes of it until a call says otherwise.

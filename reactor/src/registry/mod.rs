@@ -14,7 +14,7 @@ use std::fmt;
 use std::io;
 use std::ops::ControlFlow;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use bytes::Bytes;
 use slab::Slab;
@@ -29,6 +29,7 @@ use crate::offload::{Job, Pool, panic_message};
 use crate::slots::{Found, Slots};
 use crate::source::{Connection, Source};
 use crate::timer::Wheel;
+use crate::trace::What;
 use crate::{
     Address, CloseReason, ConnectionId, Limits, ListenerId, OffloadError, PostError, SendError,
     Snapshot, SocketId, Stale, Stats,
@@ -92,16 +93,15 @@ pub(crate) enum Order {
 }
 
 impl<App> Registry<App> {
-    pub(crate) fn new(limits: Limits) -> io::Result<Self> {
-        let poller = Poller::new()?;
-        let mailbox = Arc::new(Mailbox::new(poller.waker(), limits.tasks));
-        Ok(Self {
-            pool: Pool::new(limits.offload_threads),
-            ledger: Ledger::new(limits),
+    pub(crate) fn new(poller: Poller, pool: Pool, limits: Limits) -> Self {
+        Self {
+            mailbox: Arc::new(Mailbox::new(poller.waker(), limits.tasks)),
+            ledger: Ledger::new(limits, poller.system()),
+            spare: SpareDescriptor::new(&poller),
             poller,
+            pool,
             slots: Slots::new(),
             wheel: Wheel::new(),
-            mailbox,
             mail: VecDeque::new(),
             has_mail: false,
             deferred: VecDeque::new(),
@@ -111,20 +111,56 @@ impl<App> Registry<App> {
             connections: 0,
             by_address: ByAddress::default(),
             client_paths: HashMap::new(),
-            spare: SpareDescriptor::new(),
             resting: Vec::new(),
             detaching: Vec::new(),
             shutdown: Shutdown::Running,
             offloads: Slab::new(),
             #[cfg(all(unix, feature = "signals"))]
             signal_handlers: Vec::new(),
-        })
+        }
     }
 
     /// The time this turn began. Timers count from it, and it does not move within a turn.
     #[must_use]
     pub fn now(&self) -> Instant {
         self.ledger.clock.now()
+    }
+
+    /// The time of day, read at each call: for what people are shown, and logs. It can jump, forth
+    /// and back, when somebody sets the clock, so nothing should wait for it: [`now`](Self::now) only
+    /// goes on.
+    ///
+    /// ```
+    /// # use reactor::Reactor;
+    /// # use std::time::{Duration, SystemTime};
+    /// let mut reactor = Reactor::<()>::new()?;
+    /// let since_1970 = reactor.registry().wall_clock().duration_since(SystemTime::UNIX_EPOCH)?;
+    /// println!("{} seconds since 1970", since_1970.as_secs());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn wall_clock(&self) -> SystemTime {
+        self.poller.system().wall_clock()
+    }
+
+    /// Bits that no peer can predict, from the operating system: for a key, a nonce, a cookie, or to
+    /// seed a generator of one's own where many are needed, since each call asks the system.
+    ///
+    /// There are always some: a system that cannot give any now gave the standard library the keys of
+    /// its hash maps when the loop was made, and they come from those instead.
+    ///
+    /// A protocol that takes its randomness from here, and its time from [`now`](Self::now), does the
+    /// same again when it is simulated again.
+    ///
+    /// ```
+    /// # use reactor::Reactor;
+    /// let mut reactor = Reactor::<()>::new()?;
+    /// let (id, nonce) = (reactor.registry().random(), reactor.registry().random());
+    /// assert_ne!(id, nonce);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn random(&mut self) -> u64 {
+        self.poller.system().random()
     }
 
     /// A handle for other threads.
@@ -158,7 +194,7 @@ impl<App> Registry<App> {
                     self.retire_stream_by_key(id.0, reason);
                     return Err(SendError::Full(bytes));
                 }
-                stream.enqueue(bytes, ledger);
+                stream.enqueue(id, bytes, ledger);
                 stream.touch(id.0, ledger);
                 Ok(())
             }
@@ -249,9 +285,13 @@ impl<App> Registry<App> {
                 stream.touch(key, &mut self.ledger);
             }
             Order::Abort => self.retire_stream(key, stream, Box::new(CloseReason::Aborted)),
-            Order::Pause => stream.pause(),
+            Order::Pause => {
+                self.ledger.trace_of(ConnectionId(key), || What::Paused);
+                stream.pause();
+            }
             Order::Resume => {
                 if stream.resume() {
+                    self.ledger.trace_of(ConnectionId(key), || What::Resumed);
                     stream.make_ready(key, &mut self.ledger);
                 }
             }
@@ -357,7 +397,7 @@ impl<App> Registry<App> {
     pub fn send_to(&mut self, id: SocketId, bytes: &[u8], to: Option<&Address>) -> io::Result<()> {
         match self.slots.find(id.0) {
             Found::Here(Source::Datagram(socket)) if !socket.queue.is_closed() => {
-                socket.queue.send(bytes, to, &mut self.ledger)
+                socket.queue.send(id, bytes, to, &mut self.ledger)
             }
             Found::Running => {
                 self.own_datagrams.push((Bytes::copy_from_slice(bytes), to.cloned()));

@@ -12,6 +12,7 @@ use crate::net::{
 use crate::rate::TokenBucket;
 use crate::source::{Connection, Socket, Source};
 use crate::stream::{Origin, Stream};
+use crate::trace::What;
 use crate::{
     Address, ConnectOptions, ConnectionId, DatagramLimits, DatagramOptions, ListenOptions,
     ListenerId, OpenError, SocketId, StreamLimits, StreamOptions,
@@ -60,7 +61,7 @@ impl<App> Registry<App> {
         factory: impl FnMut(&Address, &mut App) -> Option<Box<dyn Protocol<App>>> + 'static,
     ) -> Result<ListenerId, OpenError> {
         self.refuse_while_shutting_down(&address)?;
-        let socket = ListenerSocket::open(&address, options)?;
+        let socket = ListenerSocket::open(&self.poller, &address, options)?;
         self.add_listener(&address, socket, options, Box::new(factory))
     }
 
@@ -76,7 +77,7 @@ impl<App> Registry<App> {
         options: &ListenOptions,
         factory: impl FnMut(&Address, &mut App) -> Option<Box<dyn Protocol<App>>> + 'static,
     ) -> Result<ListenerId, OpenError> {
-        let socket = ListenerSocket::adopt(listener.into()).map_err(failed(&Address::Unnamed))?;
+        let socket = ListenerSocket::adopt(&self.poller, listener.into())?;
         let address = socket.local();
         self.refuse_while_shutting_down(&address)?;
         self.add_listener(&address, socket, options, Box::new(factory))
@@ -128,12 +129,13 @@ impl<App> Registry<App> {
     ) -> Result<ConnectionId, OpenError> {
         self.refuse_while_shutting_down(&address)?;
         self.refuse_when_full(&address)?;
-        let (socket, path) = StreamSocket::connect(&address, options)?;
+        let (socket, path) = StreamSocket::connect(&self.poller, &address, options)?;
         self.ledger.stats.connects += 1;
         let limits = Rc::new(options.limits.clone());
         let id = self
             .add_stream(socket, address, &Origin::Connecting, limits, Box::new(protocol))
             .map_err(|(_, error)| error)?;
+        self.ledger.trace_of(id, || What::Connecting);
         path.and_then(|path| self.client_paths.insert(id.0, path));
         Ok(id)
     }
@@ -151,7 +153,7 @@ impl<App> Registry<App> {
         limits: &StreamLimits,
         protocol: impl Protocol<App> + 'static,
     ) -> Result<ConnectionId, OpenError> {
-        let socket = StreamSocket::adopt(stream.into()).map_err(failed(&Address::Unnamed))?;
+        let socket = StreamSocket::adopt(&self.poller, stream.into())?;
         let peer = socket.peer();
         self.refuse_while_shutting_down(&peer)?;
         self.refuse_when_full(&peer)?;
@@ -211,7 +213,7 @@ impl<App> Registry<App> {
         protocol: impl DatagramProtocol<App> + 'static,
     ) -> Result<SocketId, OpenError> {
         self.refuse_while_shutting_down(&address)?;
-        let socket = DatagramSocket::open(&address, options)?;
+        let socket = DatagramSocket::open(&self.poller, &address, options)?;
         self.add_socket(&address, socket, options.limits.clone(), protocol)
     }
 
@@ -226,7 +228,7 @@ impl<App> Registry<App> {
         limits: DatagramLimits,
         protocol: impl DatagramProtocol<App> + 'static,
     ) -> Result<SocketId, OpenError> {
-        let socket = DatagramSocket::adopt(socket.into()).map_err(failed(&Address::Unnamed))?;
+        let socket = DatagramSocket::adopt(&self.poller, socket.into())?;
         let address = socket.local();
         self.refuse_while_shutting_down(&address)?;
         self.add_socket(&address, socket, limits, protocol)

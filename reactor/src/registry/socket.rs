@@ -50,7 +50,7 @@ impl<'a, App> DatagramTransport<'a, App> {
     /// might have done. Otherwise what the system says of this datagram, or of an earlier one: too
     /// long, no route, refused. The socket goes on.
     pub fn send_to(&mut self, bytes: &[u8], to: &Address) -> io::Result<()> {
-        self.queue.send(bytes, Some(to), &mut self.registry.ledger)
+        self.queue.send(self.id, bytes, Some(to), &mut self.registry.ledger)
     }
 
     /// As [`send_to`](Self::send_to), to the peer the socket is connected to.
@@ -59,7 +59,7 @@ impl<'a, App> DatagramTransport<'a, App> {
     ///
     /// As there, and if the socket is not connected.
     pub fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.queue.send(bytes, None, &mut self.registry.ledger)
+        self.queue.send(self.id, bytes, None, &mut self.registry.ledger)
     }
 
     /// Datagrams that wait for the system to take them.

@@ -11,6 +11,7 @@ use super::{Protocol, Registry};
 use crate::net::StdStream;
 use crate::outbox::FilePiece;
 use crate::stream::{Step, Stream, ended};
+use crate::trace::What;
 use crate::{Address, CloseReason, ConnectionId, StreamLimits, TimerKey};
 
 /// One connection, lent to its protocol for the time of a callback.
@@ -123,12 +124,14 @@ impl<'a, App> Transport<'a, App> {
     /// Stops reading: the peer's data waits in the system's buffers, and then at the peer. Until
     /// [`resume`](Self::resume) there is no `on_data`, and no `on_end`, which comes behind the data.
     pub fn pause(&mut self) {
+        self.registry.ledger.trace(|| What::Paused);
         self.stream.pause();
     }
 
     /// Goes on reading; what was left unconsumed is offered again.
     pub fn resume(&mut self) {
         if self.stream.resume() {
+            self.registry.ledger.trace(|| What::Resumed);
             self.stream.make_ready(self.id.0, &mut self.registry.ledger);
         }
     }

@@ -41,6 +41,7 @@ use crate::net::{Poller, Readiness, StdStream, StreamSocket};
 use crate::outbox::Outbox;
 use crate::reason::CloseReason;
 use crate::stats::SocketRow;
+use crate::trace::What;
 use crate::{Address, StreamLimits};
 
 use notes::Notes;
@@ -175,6 +176,7 @@ impl Stream {
         }
         match self.socket.is_connected() {
             Ok(true) => {
+                ledger.trace(|| What::Connected);
                 if next == Next::Close {
                     // What is queued is sent, and its protocol hears only of the end.
                     self.state = State::Draining(Goodbye::OursOnly);
@@ -273,18 +275,18 @@ impl Stream {
 
     /// Everything queued has left: takes the step that waited for it.
     #[inline]
-    pub(crate) fn settle(&mut self) -> Step {
+    pub(crate) fn settle(&mut self, ledger: &Ledger) -> Step {
         if !self.outbox.is_empty() {
             return Step::Continue(());
         }
         match self.state {
             State::Ending => {
                 self.state = State::Ended;
-                self.send_fin()
+                self.send_fin(ledger)
             }
             State::Draining(Goodbye::OursOnly) => {
                 self.state = State::Lingering;
-                self.send_fin()
+                self.send_fin(ledger)
             }
             State::Draining(Goodbye::OursFirst) => ended(CloseReason::Closed),
             State::Draining(Goodbye::PeersFirst) => ended(CloseReason::PeerClosed),
@@ -298,9 +300,12 @@ impl Stream {
         }
     }
 
-    fn send_fin(&self) -> Step {
+    fn send_fin(&self, ledger: &Ledger) -> Step {
         match self.socket.shutdown_write() {
-            Ok(()) => Step::Continue(()),
+            Ok(()) => {
+                ledger.trace(|| What::FinSent);
+                Step::Continue(())
+            }
             Err(error) if error.kind() == io::ErrorKind::NotConnected => ended(CloseReason::Reset),
             Err(error) => ended(CloseReason::from_io(error)),
         }

@@ -7,6 +7,7 @@ use super::{Goodbye, State, Step, Stream, ended};
 use crate::CloseReason;
 use crate::ledger::{Ledger, SCRATCH, Scratch};
 use crate::net::{Readiness, SHORT_READ_DRAINS};
+use crate::trace::What;
 
 /// What a read is for.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -76,13 +77,23 @@ impl Stream {
     /// One read. Edge-triggered pollers report no data twice, so what the call says about there
     /// being more is remembered.
     #[inline(always)]
-    pub(crate) fn receive(&mut self, buffer: &mut Scratch, ledger: &mut Ledger) -> Step<Received> {
+    pub(crate) fn receive<const TRACED: bool>(
+        &mut self,
+        buffer: &mut Scratch,
+        ledger: &mut Ledger,
+    ) -> Step<Received> {
         ledger.stats.reads += 1;
         let length = match self.socket.read(buffer) {
-            Ok(0) => return Step::Continue(Received::End),
+            Ok(0) => {
+                ledger.trace(|| What::ReadEnd);
+                return Step::Continue(Received::End);
+            }
             Ok(length) => length,
-            Err(error) => return self.read_failed(error),
+            Err(error) => return self.read_failed(error, ledger),
         };
+        if TRACED {
+            ledger.trace(|| What::Read { bytes: length });
+        }
         if length < SCRATCH && SHORT_READ_DRAINS && !self.readiness.contains(Readiness::END) {
             self.readiness = self.readiness.without(Readiness::READ);
         }
@@ -117,15 +128,19 @@ impl Stream {
     }
 
     #[cold]
-    fn read_failed(&mut self, error: io::Error) -> Step<Received> {
+    fn read_failed(&mut self, error: io::Error, ledger: &Ledger) -> Step<Received> {
         match error.kind() {
             io::ErrorKind::WouldBlock => {
+                ledger.trace(|| What::ReadBlocked);
                 self.readiness = self.readiness.without(Readiness::READ);
                 Step::Continue(Received::Nothing)
             }
             // Still ready; the caller's budget bounds how often this is tried.
             io::ErrorKind::Interrupted => Step::Continue(Received::Nothing),
-            _ => ended(CloseReason::from_io(error)),
+            kind => {
+                ledger.trace(|| What::ReadFailed(kind));
+                ended(CloseReason::from_io(error))
+            }
         }
     }
 

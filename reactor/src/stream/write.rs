@@ -6,10 +6,11 @@ use bytes::{Buf, Bytes};
 
 use super::notes::Notes;
 use super::{Step, Stream, ended};
-use crate::CloseReason;
 use crate::ledger::{CORK, Ledger, SMALL};
 use crate::net::{Readiness, SHORT_READ_DRAINS};
 use crate::outbox::{FilePiece, Front, MAX_SLICES, Outbox};
+use crate::trace::{About, What};
+use crate::{CloseReason, ConnectionId};
 
 /// Bytes of a file handed to the kernel in one call.
 const FILE_CHUNK: u64 = 1024 * 1024;
@@ -62,7 +63,7 @@ impl Stream {
         }
         let before = self.outbox.charge();
         self.outbox.push_copy(&bytes[sent..]);
-        self.queued(before, ledger)
+        self.queued(before, About::Visited, ledger)
     }
 
     /// As [`Self::write`], for bytes that are shared and need not be copied.
@@ -74,7 +75,7 @@ impl Stream {
         bytes.advance(sent);
         let before = self.outbox.charge();
         self.outbox.push(bytes);
-        self.queued(before, ledger)
+        self.queued(before, About::Visited, ledger)
     }
 
     /// Sends the cork and `more` in one write, as far as the kernel takes them. What is left of the
@@ -99,6 +100,12 @@ impl Stream {
     /// Sends what the cork has gathered: nearly always into an empty queue, and whole.
     #[inline(always)]
     pub(crate) fn uncork(&mut self, ledger: &mut Ledger) -> Step {
+        self.uncork_as::<true>(ledger)
+    }
+
+    /// As [`Self::uncork`], where it is known whether there is a trace.
+    #[inline(always)]
+    pub(crate) fn uncork_as<const TRACED: bool>(&mut self, ledger: &mut Ledger) -> Step {
         let corked = ledger.cork.len();
         if corked == 0 {
             return Step::Continue(());
@@ -108,6 +115,9 @@ impl Stream {
         }
         match self.socket.write(&ledger.cork) {
             Ok(sent) if sent == corked => {
+                if TRACED {
+                    ledger.trace(|| What::Wrote { wanted: corked, taken: sent });
+                }
                 self.note_written(sent, ledger);
                 ledger.cork.clear();
                 Step::Continue(())
@@ -127,7 +137,7 @@ impl Stream {
         ledger.cork.clear();
         // A message to itself by way of the registry may have made it larger than it should be.
         ledger.cork.shrink_to(CORK);
-        self.queued(before, ledger)
+        self.queued(before, About::Visited, ledger)
     }
 
     /// Whether bytes may go straight to the kernel: nothing waits in front of them.
@@ -151,8 +161,9 @@ impl Stream {
     ) -> Step<usize> {
         let sent = match result {
             Ok(sent) => sent,
-            Err(error) => return self.write_failed(error, ledger),
+            Err(error) => return self.write_failed(error, wanted, ledger),
         };
+        ledger.trace(|| What::Wrote { wanted, taken: sent });
         // A short write has filled the socket; where that is not promised, the next write finds out.
         if sent < wanted && SHORT_READ_DRAINS {
             self.readiness = self.readiness.without(Readiness::WRITE);
@@ -171,14 +182,21 @@ impl Stream {
     }
 
     #[cold]
-    fn write_failed(&mut self, error: io::Error, ledger: &mut Ledger) -> Step<usize> {
+    fn write_failed(
+        &mut self,
+        error: io::Error,
+        wanted: usize,
+        ledger: &mut Ledger,
+    ) -> Step<usize> {
         match error.kind() {
             io::ErrorKind::WouldBlock => {
+                ledger.trace(|| What::WriteBlocked { wanted });
                 self.readiness = self.readiness.without(Readiness::WRITE);
                 Step::Continue(0)
             }
             io::ErrorKind::Interrupted => Step::Continue(0),
-            _ => {
+            kind => {
+                ledger.trace(|| What::WriteFailed(kind));
                 // What it has written must not reach whoever is called next.
                 ledger.cork.clear();
                 ended(CloseReason::from_io(error))
@@ -187,7 +205,7 @@ impl Stream {
     }
 
     /// Something may have been queued: keeps the accounts, the marks and the caps.
-    pub(super) fn queued(&mut self, before: usize, ledger: &mut Ledger) -> Step {
+    pub(super) fn queued(&mut self, before: usize, whose: About, ledger: &mut Ledger) -> Step {
         let after = self.outbox.charge();
         if after == before {
             return Step::Continue(());
@@ -195,7 +213,8 @@ impl Stream {
         ledger.recharge(before, after);
         if self.outbox.len() > self.limits.outbox_high {
             self.notes.set(Notes::OUTBOX_HIGH);
-            if self.limits.outbox_holds_reading {
+            if self.limits.outbox_holds_reading && !self.notes.has(Notes::HELD) {
+                ledger.trace_about(whose, || What::Held);
                 self.notes.set(Notes::HELD);
             }
         }
@@ -209,10 +228,11 @@ impl Stream {
     }
 
     /// Queues shared bytes from outside this connection's own callbacks, for which there is room.
-    pub(crate) fn enqueue(&mut self, bytes: Bytes, ledger: &mut Ledger) {
+    pub(crate) fn enqueue(&mut self, id: ConnectionId, bytes: Bytes, ledger: &mut Ledger) {
+        ledger.trace_of(id, || What::Queued { bytes: bytes.len() });
         let before = self.outbox.charge();
         self.outbox.push(bytes);
-        let step = self.queued(before, ledger);
+        let step = self.queued(before, About::Other(id.into()), ledger);
         debug_assert!(step.is_continue(), "whoever enqueues has looked for room");
     }
 
@@ -233,7 +253,7 @@ impl Stream {
         self.uncork(ledger)?;
         let before = self.outbox.charge();
         self.outbox.push_file(file);
-        self.queued(before, ledger)
+        self.queued(before, About::Visited, ledger)
     }
 
     /// Whether there is something queued that the kernel may take.
@@ -317,12 +337,13 @@ impl Stream {
     /// Whether the outbox has fallen to its low mark after having been above the high one: reading
     /// goes on, if it was held, and `on_drain` is to be called.
     #[inline]
-    pub(crate) fn take_drained(&mut self) -> bool {
+    pub(crate) fn take_drained(&mut self, ledger: &Ledger) -> bool {
         if !self.notes.has(Notes::OUTBOX_HIGH) || self.outbox.len() > self.limits.outbox_low {
             return false;
         }
         self.notes.take(Notes::OUTBOX_HIGH);
         if self.notes.take(Notes::HELD) {
+            ledger.trace(|| What::Released);
             self.notes.set(Notes::OFFER);
         }
         true

@@ -29,6 +29,9 @@ pub enum StdDatagram {
     /// A Unix datagram socket.
     #[cfg(unix)]
     Unix(std::os::unix::net::UnixDatagram),
+    /// A simulated socket, which only a simulated loop adopts (feature `sim`).
+    #[cfg(feature = "sim")]
+    Simulated(crate::net::SimulatedDatagram),
 }
 
 impl From<std::net::UdpSocket> for StdDatagram {
@@ -45,7 +48,11 @@ impl From<std::os::unix::net::UnixDatagram> for StdDatagram {
 }
 
 impl DatagramSocket {
-    pub(crate) fn open(address: &Address, options: &DatagramOptions) -> Result<Self, OpenError> {
+    pub(crate) fn open(
+        _: &Poller,
+        address: &Address,
+        options: &DatagramOptions,
+    ) -> Result<Self, OpenError> {
         match address {
             Address::Ip(local) => Self::open_udp(address, local, options),
             #[cfg(unix)]
@@ -77,18 +84,20 @@ impl DatagramSocket {
         Ok(Self::Udp(mio::net::UdpSocket::from_std(socket.into())))
     }
 
-    pub(crate) fn adopt(socket: StdDatagram) -> io::Result<Self> {
-        Ok(match socket {
-            StdDatagram::Udp(socket) => {
-                socket.set_nonblocking(true)?;
-                Self::Udp(mio::net::UdpSocket::from_std(socket))
-            }
+    pub(crate) fn adopt(_: &Poller, socket: StdDatagram) -> Result<Self, OpenError> {
+        match socket {
+            StdDatagram::Udp(socket) => socket
+                .set_nonblocking(true)
+                .map(|()| Self::Udp(mio::net::UdpSocket::from_std(socket))),
             #[cfg(unix)]
-            StdDatagram::Unix(socket) => {
-                socket.set_nonblocking(true)?;
+            StdDatagram::Unix(socket) => socket.set_nonblocking(true).map(|()| {
+                // Who made the path removes it.
                 Self::Unix { socket: mio::net::UnixDatagram::from_std(socket), path: None }
-            }
-        })
+            }),
+            #[cfg(feature = "sim")]
+            StdDatagram::Simulated(_) => return Err(super::simulated()),
+        }
+        .map_err(|error| OpenError::new(&Address::Unnamed, error))
     }
 
     pub(crate) fn into_std(mut self, poller: &Poller) -> StdDatagram {

@@ -35,6 +35,9 @@ pub enum StdListener {
     /// A Unix stream socket.
     #[cfg(unix)]
     Unix(std::os::unix::net::UnixListener),
+    /// A simulated listener, which only a simulated loop adopts (feature `sim`).
+    #[cfg(feature = "sim")]
+    Simulated(crate::net::SimulatedListener),
 }
 
 impl From<std::net::TcpListener> for StdListener {
@@ -51,7 +54,11 @@ impl From<std::os::unix::net::UnixListener> for StdListener {
 }
 
 impl ListenerSocket {
-    pub(crate) fn open(address: &Address, options: &ListenOptions) -> Result<Self, OpenError> {
+    pub(crate) fn open(
+        _: &Poller,
+        address: &Address,
+        options: &ListenOptions,
+    ) -> Result<Self, OpenError> {
         match address {
             Address::Ip(local) => {
                 Self::open_tcp(local, options).map_err(|error| OpenError::new(address, error))
@@ -74,22 +81,26 @@ impl ListenerSocket {
         Ok(Self::Tcp { socket, v6: local.is_ipv6(), inherited: sys::ACCEPTED_INHERIT })
     }
 
-    pub(crate) fn adopt(listener: StdListener) -> io::Result<Self> {
-        Ok(match listener {
-            StdListener::Tcp(listener) => {
-                listener.set_nonblocking(true)?;
-                let v6 = listener.local_addr()?.is_ipv6();
-                // Its own options stay as they are.
-                let socket = mio::net::TcpListener::from_std(listener);
-                Self::Tcp { socket, v6, inherited: false }
-            }
+    pub(crate) fn adopt(_: &Poller, listener: StdListener) -> Result<Self, OpenError> {
+        match listener {
+            StdListener::Tcp(listener) => Self::adopt_tcp(listener),
             #[cfg(unix)]
-            StdListener::Unix(listener) => {
-                listener.set_nonblocking(true)?;
+            StdListener::Unix(listener) => listener.set_nonblocking(true).map(|()| {
                 // Who made the path removes it.
                 Self::Unix { socket: mio::net::UnixListener::from_std(listener), path: None }
-            }
-        })
+            }),
+            #[cfg(feature = "sim")]
+            StdListener::Simulated(_) => return Err(super::simulated()),
+        }
+        .map_err(|error| OpenError::new(&Address::Unnamed, error))
+    }
+
+    fn adopt_tcp(listener: std::net::TcpListener) -> io::Result<Self> {
+        listener.set_nonblocking(true)?;
+        let v6 = listener.local_addr()?.is_ipv6();
+        // Its own options stay as they are.
+        let socket = mio::net::TcpListener::from_std(listener);
+        Ok(Self::Tcp { socket, v6, inherited: false })
     }
 
     pub(crate) fn into_std(mut self, poller: &Poller) -> StdListener {

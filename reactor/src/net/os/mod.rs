@@ -8,6 +8,7 @@ mod listener;
 mod options;
 mod poller;
 mod stream;
+mod system;
 
 #[cfg(unix)]
 #[path = "unix.rs"]
@@ -27,6 +28,16 @@ pub use stream::StdStream;
 pub(crate) use stream::StreamSocket;
 #[cfg(windows)]
 pub(crate) use sys::OwnedPath;
+#[cfg(feature = "sim")]
+pub(crate) use sys::read_at;
 pub(crate) use sys::{
     SHORT_READ_DRAINS, SpareDescriptor, is_out_of_descriptors, is_passing_accept_error,
 };
+pub(crate) use system::System;
+
+/// A simulated socket has no descriptor that the system could watch.
+#[cfg(feature = "sim")]
+fn simulated() -> crate::OpenError {
+    let reason = "it is simulated, and this loop is not";
+    crate::OpenError::Unsupported(crate::Address::Unnamed, reason)
+}

@@ -8,6 +8,7 @@ use std::time::Duration;
 use mio::event::Source;
 use mio::{Interest, Token as MioToken};
 
+use super::System;
 use crate::id::Token;
 use crate::net::Readiness;
 
@@ -52,6 +53,10 @@ impl Poller {
         })
     }
 
+    pub(crate) fn system(&self) -> System {
+        System
+    }
+
     pub(crate) fn waker(&self) -> Waker {
         self.waker.clone()
     }
@@ -71,7 +76,7 @@ impl Poller {
             result => result?,
         }
         // Before the messages are taken: what is left from here on wakes it anew.
-        if FORGETS_WAKE_UPS && events.iter().any(|(token, _)| token == Token::WAKER) {
+        if FORGETS_WAKE_UPS && events.iter::<false>().any(|(token, _)| token == Token::WAKER) {
             self.waker.0.is_due.store(false, Ordering::Release);
         }
         Ok(())
@@ -140,7 +145,7 @@ impl Poller {
 }
 
 impl Events {
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(_: &Poller) -> Self {
         Self(mio::Events::with_capacity(BATCH))
     }
 
@@ -148,7 +153,14 @@ impl Events {
         self.0.iter().count()
     }
 
-    pub(crate) fn iter(&self) -> impl Iterator<Item = (Token, Readiness)> {
+    /// Whether a simulation has brought them about.
+    #[inline(always)]
+    pub(crate) fn are_simulated(&self) -> bool {
+        false
+    }
+
+    /// `EITHER` makes a difference only where they may be simulated.
+    pub(crate) fn iter<const EITHER: bool>(&self) -> impl Iterator<Item = (Token, Readiness)> {
         self.0.iter().map(|event| (Token(event.token().0), readiness(event)))
     }
 }

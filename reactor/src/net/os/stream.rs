@@ -27,6 +27,9 @@ pub enum StdStream {
     /// A Unix stream socket.
     #[cfg(unix)]
     Unix(std::os::unix::net::UnixStream),
+    /// A simulated stream, which only a simulated loop adopts (feature `sim`).
+    #[cfg(feature = "sim")]
+    Simulated(crate::net::SimulatedStream),
 }
 
 impl From<std::net::TcpStream> for StdStream {
@@ -57,6 +60,7 @@ impl StreamSocket {
     /// Begins to connect; whether it works out is told by [`Self::is_connected`] later. A Unix socket
     /// that connects from a path comes with it.
     pub(crate) fn connect(
+        _: &Poller,
         address: &Address,
         options: &ConnectOptions,
     ) -> Result<(Self, Option<OwnedPath>), OpenError> {
@@ -93,18 +97,19 @@ impl StreamSocket {
         Ok(Self::Tcp(mio::net::TcpStream::from_std(socket.into())))
     }
 
-    pub(crate) fn adopt(stream: StdStream) -> io::Result<Self> {
-        Ok(match stream {
-            StdStream::Tcp(stream) => {
-                stream.set_nonblocking(true)?;
-                Self::Tcp(mio::net::TcpStream::from_std(stream))
-            }
+    pub(crate) fn adopt(_: &Poller, stream: StdStream) -> Result<Self, OpenError> {
+        match stream {
+            StdStream::Tcp(stream) => stream
+                .set_nonblocking(true)
+                .map(|()| Self::Tcp(mio::net::TcpStream::from_std(stream))),
             #[cfg(unix)]
-            StdStream::Unix(stream) => {
-                stream.set_nonblocking(true)?;
-                Self::Unix(mio::net::UnixStream::from_std(stream))
-            }
-        })
+            StdStream::Unix(stream) => stream
+                .set_nonblocking(true)
+                .map(|()| Self::Unix(mio::net::UnixStream::from_std(stream))),
+            #[cfg(feature = "sim")]
+            StdStream::Simulated(_) => return Err(super::simulated()),
+        }
+        .map_err(|error| OpenError::new(&Address::Unnamed, error))
     }
 
     /// The socket as the standard library has it; it stays non-blocking.
@@ -177,12 +182,15 @@ impl StreamSocket {
         }
     }
 
-    #[inline(always)]
+    // Under `either` its two kinds of socket must become one call before it is inlined there.
+    #[cfg_attr(not(feature = "sim"), inline(always))]
+    #[cfg_attr(feature = "sim", inline)]
     pub(crate) fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
         call!(self, socket => sys::receive(socket, buffer))
     }
 
-    #[inline(always)]
+    #[cfg_attr(not(feature = "sim"), inline(always))]
+    #[cfg_attr(feature = "sim", inline)]
     pub(crate) fn write(&self, bytes: &[u8]) -> io::Result<usize> {
         call!(self, socket => sys::send(socket, bytes))
     }

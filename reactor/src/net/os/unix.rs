@@ -77,11 +77,16 @@ pub(super) fn send_file(
     offset: u64,
     count: usize,
 ) -> io::Result<usize> {
-    use std::os::unix::fs::FileExt;
     let mut buffer = [0; 16 * 1024];
     let wanted = count.min(buffer.len());
-    let length = file.read_at(&mut buffer[..wanted], offset)?;
+    let length = read_at(file, &mut buffer[..wanted], offset)?;
     if length == 0 { Ok(0) } else { send(socket, &buffer[..length]) }
+}
+
+/// Reads a part of a file, wherever its cursor is; `Ok(0)` is the file's end.
+#[cfg(any(feature = "sim", not(any(target_os = "linux", target_os = "android"))))]
+pub(crate) fn read_at(file: &File, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+    std::os::unix::fs::FileExt::read_at(file, buffer, offset)
 }
 
 /// Has the coming close send RST: `SO_LINGER` with no time.
@@ -127,8 +132,8 @@ pub(crate) fn is_passing_accept_error(error: &io::Error) -> bool {
 pub(crate) struct SpareDescriptor(Option<File>);
 
 impl SpareDescriptor {
-    pub(crate) fn new() -> Self {
-        Self(File::open("/dev/null").ok())
+    pub(crate) fn new(_: &super::Poller) -> Self {
+        Self::open()
     }
 
     /// Frees the descriptor; whether there was one.
@@ -139,7 +144,11 @@ impl SpareDescriptor {
     /// Takes one into reserve again, if it is not there and the system has one.
     pub(crate) fn restore(&mut self) {
         if self.0.is_none() {
-            *self = Self::new();
+            *self = Self::open();
         }
+    }
+
+    fn open() -> Self {
+        Self(File::open("/dev/null").ok())
     }
 }

@@ -1,0 +1,188 @@
+//! Where simulated sockets are kept: on a shelf of their simulation's thread, each under a number.
+//!
+//! A number takes four bytes, which a real socket has to spare: a connection is no larger with the
+//! feature `sim` than without. And it may go to another thread, as a detached socket may, where it
+//! finds nothing.
+
+use std::cell::RefCell;
+use std::fmt;
+use std::marker::PhantomData;
+use std::thread::{self, LocalKey, ThreadId};
+
+use slab::Slab;
+
+use crate::net::sim;
+
+/// A kind of simulated socket, and the shelf for its like.
+pub(crate) trait Simulated: Sized + 'static {
+    fn shelf() -> &'static LocalKey<RefCell<Slab<Self>>>;
+}
+
+/// A simulated socket of this thread; closed when this is dropped.
+pub(crate) struct Shelved<S: Simulated> {
+    number: u32,
+    /// It names a socket on this thread's shelf, and so stays with it.
+    kind: PhantomData<*const S>,
+}
+
+/// A simulated socket out of its loop, on whatever thread it is held.
+///
+/// Dropped on another thread than its simulation's it stays open until that one ends.
+pub(super) struct Detached<S: Simulated> {
+    number: u32,
+    thread: ThreadId,
+    kind: PhantomData<fn() -> S>,
+}
+
+impl<S: Simulated> Shelved<S> {
+    /// Puts a socket on the shelf.
+    pub(super) fn new(socket: S) -> Self {
+        let number = S::shelf().with_borrow_mut(|shelf| shelf.insert(socket));
+        let Ok(number) = u32::try_from(number) else {
+            unreachable!("no memory holds as many sockets");
+        };
+        Self { number, kind: PhantomData }
+    }
+
+    #[cold]
+    pub(super) fn with<R>(&self, ask: impl FnOnce(&S) -> R) -> R {
+        S::shelf().with_borrow(|shelf| ask(&shelf[self.number as usize]))
+    }
+
+    pub(super) fn with_mut<R>(&mut self, ask: impl FnOnce(&mut S) -> R) -> R {
+        S::shelf().with_borrow_mut(|shelf| ask(&mut shelf[self.number as usize]))
+    }
+
+    pub(super) fn detach(self) -> Detached<S> {
+        let detached =
+            Detached { number: self.number, thread: thread::current().id(), kind: PhantomData };
+        std::mem::forget(self);
+        detached
+    }
+}
+
+impl<S: Simulated> Drop for Shelved<S> {
+    /// Closes the socket, once the shelf is free for what closing may do. A thread that ends clears
+    /// its shelf itself.
+    #[cold]
+    fn drop(&mut self) {
+        let number = self.number as usize;
+        let socket = S::shelf().try_with(|shelf| shelf.borrow_mut().try_remove(number));
+        drop(socket);
+    }
+}
+
+impl<S: Simulated> Detached<S> {
+    /// The socket for a loop of this thread, if it is of this thread.
+    pub(super) fn attach(self) -> Option<Shelved<S>> {
+        let shelved = self.shelved();
+        std::mem::forget(self);
+        shelved
+    }
+
+    fn shelved(&self) -> Option<Shelved<S>> {
+        (self.thread == thread::current().id())
+            .then(|| Shelved { number: self.number, kind: PhantomData })
+    }
+}
+
+impl<S: Simulated> Drop for Detached<S> {
+    fn drop(&mut self) {
+        drop(self.shelved());
+    }
+}
+
+impl<S: Simulated> fmt::Debug for Detached<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Detached").finish_non_exhaustive()
+    }
+}
+
+thread_local! {
+    static STREAMS: RefCell<Slab<sim::StreamSocket>> = const { RefCell::new(Slab::new()) };
+    static LISTENERS: RefCell<Slab<sim::ListenerSocket>> = const { RefCell::new(Slab::new()) };
+    static DATAGRAMS: RefCell<Slab<sim::DatagramSocket>> = const { RefCell::new(Slab::new()) };
+}
+
+impl Simulated for sim::StreamSocket {
+    fn shelf() -> &'static LocalKey<RefCell<Slab<Self>>> {
+        &STREAMS
+    }
+}
+
+impl Simulated for sim::ListenerSocket {
+    fn shelf() -> &'static LocalKey<RefCell<Slab<Self>>> {
+        &LISTENERS
+    }
+}
+
+impl Simulated for sim::DatagramSocket {
+    fn shelf() -> &'static LocalKey<RefCell<Slab<Self>>> {
+        &DATAGRAMS
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use super::*;
+
+    /// Counts, while it is open.
+    struct Open(&'static LocalKey<Cell<u32>>);
+
+    thread_local! {
+        static OPEN: Cell<u32> = const { Cell::new(0) };
+        static SHELF: RefCell<Slab<Open>> = const { RefCell::new(Slab::new()) };
+    }
+
+    impl Open {
+        fn shelved() -> Shelved<Self> {
+            OPEN.set(OPEN.get() + 1);
+            Shelved::new(Self(&OPEN))
+        }
+    }
+
+    impl Drop for Open {
+        fn drop(&mut self) {
+            self.0.set(self.0.get() - 1);
+        }
+    }
+
+    impl Simulated for Open {
+        fn shelf() -> &'static LocalKey<RefCell<Slab<Self>>> {
+            &SHELF
+        }
+    }
+
+    #[test]
+    fn a_socket_is_closed_with_its_number() {
+        let (first, second) = (Open::shelved(), Open::shelved());
+        assert_eq!(first.with(|socket| socket.0.get()), 2);
+        drop(first);
+        assert_eq!(second.with(|socket| socket.0.get()), 1);
+        drop(second.detach());
+        assert_eq!(OPEN.get(), 0);
+    }
+
+    #[test]
+    fn a_detached_socket_is_attached_again_on_its_own_thread_alone() {
+        let (kept, lent) = (Open::shelved().detach(), Open::shelved().detach());
+        let found = thread::spawn(|| lent.attach().is_some()).join().expect("it did not panic");
+        assert!(!found);
+        let kept = kept.attach().expect("it is of this thread");
+        assert_eq!(kept.with(|socket| socket.0.get()), 2);
+        drop(kept);
+        // Another thread cannot close it.
+        assert_eq!(OPEN.get(), 1);
+    }
+
+    #[test]
+    fn a_detached_socket_may_go_to_another_thread() {
+        fn goes_anywhere<T: Send + Sync>() {}
+        goes_anywhere::<crate::StdStream>();
+        goes_anywhere::<crate::StdListener>();
+        goes_anywhere::<crate::StdDatagram>();
+        goes_anywhere::<crate::net::Waker>();
+    }
+}

@@ -1,0 +1,485 @@
+//! Datagram sockets, and the ways on which datagrams are lost.
+
+use std::collections::VecDeque;
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use super::calls::{Call, Errno, Mishap};
+use super::names::{Sharing, Space, host_of, source_for};
+use super::rules::{Payload, Verdict};
+use super::world::{Event, Failure, SocketIndex, SocketKind, World};
+use super::{Fault, Segment};
+use crate::net::Readiness;
+use crate::{Address, DatagramOptions, Membership};
+
+/// The longest datagram of UDP over IPv4: 65,535 less the two heads.
+const LONGEST_V4: usize = 65_507;
+/// Over IPv6, whose own head does not count.
+const LONGEST_V6: usize = 65_527;
+/// Bytes of datagrams that wait to be received; what comes then is dropped.
+const CAPACITY: usize = 256 * 1024;
+/// How much later one comes that others overtake.
+const OVERTAKEN: Duration = Duration::from_millis(50);
+
+pub(super) struct Datagrams {
+    address: Address,
+    peer: Option<Address>,
+    /// Whom a Unix socket is connected to, whatever becomes of the name.
+    peer_socket: Option<SocketIndex>,
+    arrived: VecDeque<(Vec<u8>, Address)>,
+    bytes: usize,
+    capacity: usize,
+    /// What the next call is to be told, once.
+    error: Option<Errno>,
+    groups: Vec<Membership>,
+    hears_itself: bool,
+    /// Unix sockets that wait for room here.
+    waiting: Vec<SocketIndex>,
+}
+
+/// A datagram on its way.
+pub(crate) struct Packet {
+    from_host: u16,
+    to_host: u16,
+    from: Address,
+    to: Address,
+    bytes: Vec<u8>,
+}
+
+impl Datagrams {
+    pub(super) fn level(&self) -> Readiness {
+        let failed = self.error.is_some();
+        Readiness::WRITE
+            .with(Readiness::READ.when(failed || !self.arrived.is_empty()))
+            .with(Readiness::END.when(failed))
+    }
+
+    fn takes(&self, from: &Address) -> bool {
+        self.peer.as_ref().is_none_or(|peer| peer == from)
+    }
+
+    fn store(&mut self, bytes: Vec<u8>, from: Address) {
+        self.bytes += bytes.len();
+        self.arrived.push_back((bytes, from));
+    }
+
+    fn has_joined(&self, group: IpAddr) -> bool {
+        self.groups.iter().any(|membership| match *membership {
+            Membership::V4 { group: joined, .. } => group == IpAddr::V4(joined),
+            Membership::V6 { group: joined, .. } => group == IpAddr::V6(joined),
+        })
+    }
+}
+
+impl World {
+    pub(super) fn bind(
+        &mut self,
+        host: u16,
+        address: &Address,
+        options: &DatagramOptions,
+    ) -> Result<SocketIndex, Failure> {
+        if let Some(Mishap::Error(errno)) = self.gate(Call::Bind) {
+            return Err(Failure::of(address)(errno));
+        }
+        let socket = self.open(host).ok_or(Errno::EMFILE).map_err(Failure::of(address))?;
+        let bound = self.bind_to(host, socket, address, options);
+        bound.inspect_err(|_| self.close(socket)).map(|()| socket)
+    }
+
+    fn bind_to(
+        &mut self,
+        host: u16,
+        socket: SocketIndex,
+        address: &Address,
+        options: &DatagramOptions,
+    ) -> Result<(), Failure> {
+        let sharing = Sharing { address: options.reuse_address, port: options.reuse_port };
+        let mut bound = self
+            .bind_name(host, Space::Datagram, address, sharing, socket, true)
+            .map_err(Failure::of(address))?;
+        if let (Address::Ip(local), Some(ip)) =
+            (&mut bound, options.peer.as_ref().and_then(Address::ip))
+            && local.ip().is_unspecified()
+        {
+            // A socket that knows its peer knows its own address as well.
+            let names = &mut self.kernel_mut(host).names;
+            names.release(Space::Datagram, &Address::Ip(*local), socket, false);
+            local.set_ip(source_for(host, ip));
+            let bound = names.bind(host, Space::Datagram, &Address::Ip(*local), sharing, socket);
+            bound.map_err(Failure::of(address))?;
+        }
+        self.sockets[socket].kind = SocketKind::Datagram(Datagrams {
+            address: bound,
+            peer: options.peer.clone(),
+            peer_socket: None,
+            arrived: VecDeque::new(),
+            bytes: 0,
+            capacity: options.receive_buffer.unwrap_or(CAPACITY),
+            error: None,
+            groups: options.groups.clone(),
+            hears_itself: options.multicast_loop.unwrap_or(true),
+            waiting: Vec::new(),
+        });
+        match &options.peer {
+            None => Ok(()),
+            Some(peer) => self.connect_datagrams(host, socket, peer).map_err(Failure::of(peer)),
+        }
+    }
+
+    /// Fixes the peer of a socket: a Unix one has to be there.
+    fn connect_datagrams(
+        &mut self,
+        host: u16,
+        socket: SocketIndex,
+        peer: &Address,
+    ) -> Result<(), Errno> {
+        let receiver = match peer {
+            Address::Ip(_) => None,
+            named => Some(self.unix_receiver(host, named)?),
+        };
+        if let Some(socket) = self.datagrams_mut(socket) {
+            socket.peer_socket = receiver;
+        }
+        Ok(())
+    }
+
+    fn unix_receiver(&self, host: u16, address: &Address) -> Result<SocketIndex, Errno> {
+        let names = &self.kernel(host).names;
+        let found = names.find(Space::Datagram, address);
+        found.ok_or_else(|| names.nobody(Space::Stream, address))
+    }
+
+    pub(super) fn datagrams(&self, index: SocketIndex) -> Option<&Datagrams> {
+        match self.sockets.get(index).map(|socket| &socket.kind) {
+            Some(SocketKind::Datagram(datagrams)) => Some(datagrams),
+            _ => None,
+        }
+    }
+
+    fn datagrams_mut(&mut self, index: SocketIndex) -> Option<&mut Datagrams> {
+        match self.sockets.get_mut(index).map(|socket| &mut socket.kind) {
+            Some(SocketKind::Datagram(datagrams)) => Some(datagrams),
+            _ => None,
+        }
+    }
+
+    // ── sending ─────────────────────────────────────────────────────────────────────────────
+
+    pub(super) fn send_datagram(
+        &mut self,
+        index: SocketIndex,
+        bytes: &[u8],
+        to: Option<&Address>,
+    ) -> Result<(), Errno> {
+        match self.gate(Call::Send) {
+            Some(Mishap::Error(errno)) => return Err(errno),
+            Some(_) => {
+                self.nudge(index, Readiness::WRITE);
+                return Err(Errno::EAGAIN);
+            }
+            None => {}
+        }
+        let host = self.sockets.get(index).ok_or(Errno::EINVAL)?.host;
+        let socket = self.datagrams_mut(index).ok_or(Errno::EINVAL)?;
+        if let Some(errno) = socket.error.take() {
+            return Err(errno);
+        }
+        let from = socket.address.clone();
+        let Address::Ip(local) = from else {
+            let receiver = match (to, socket.peer_socket) {
+                (Some(to), _) => self.unix_receiver(host, to)?,
+                (None, Some(receiver)) => receiver,
+                (None, None) => return self.disconnect(index),
+            };
+            return self.send_unix(host, index, from, receiver, bytes);
+        };
+        let to = to.or(socket.peer.as_ref()).and_then(Address::socket_addr);
+        let to = to.ok_or(Errno::EDESTADDRREQ)?;
+        if local.is_ipv4() != to.is_ipv4() {
+            return Err(Errno::EAFNOSUPPORT);
+        }
+        if bytes.len() > if to.is_ipv4() { LONGEST_V4 } else { LONGEST_V6 } {
+            return Err(Errno::EMSGSIZE);
+        }
+        self.send_packet(host, local, to, bytes)
+    }
+
+    /// A Unix socket's peer is gone, or it never had one: that it is gone is told once.
+    fn disconnect(&mut self, index: SocketIndex) -> Result<(), Errno> {
+        let had_peer = self.datagrams_mut(index).and_then(|socket| socket.peer.take()).is_some();
+        Err(if had_peer { Errno::ECONNREFUSED } else { Errno::ENOTCONN })
+    }
+
+    /// A Unix datagram arrives at once, or there is no room for it.
+    fn send_unix(
+        &mut self,
+        host: u16,
+        index: SocketIndex,
+        from: Address,
+        receiver: SocketIndex,
+        bytes: &[u8],
+    ) -> Result<(), Errno> {
+        let socket = self.datagrams_mut(receiver).ok_or(Errno::ECONNREFUSED)?;
+        if !socket.takes(&from) {
+            return Err(Errno::EPERM);
+        }
+        if bytes.len() > socket.capacity {
+            return Err(Errno::EMSGSIZE);
+        }
+        if socket.bytes + bytes.len() > socket.capacity {
+            socket.waiting.push(index);
+            return Err(Errno::EAGAIN);
+        }
+        socket.store(bytes.to_vec(), from);
+        self.log.note_bytes("unix datagram", host, host, bytes);
+        self.notify(receiver, Readiness::READ);
+        Ok(())
+    }
+
+    fn send_packet(
+        &mut self,
+        host: u16,
+        mut from: SocketAddr,
+        to: SocketAddr,
+        bytes: &[u8],
+    ) -> Result<(), Errno> {
+        if from.ip().is_unspecified() {
+            from.set_ip(source_for(host, to.ip()));
+        }
+        let (from, to_address) = (Address::Ip(from), Address::Ip(to));
+        if to.ip().is_multicast() {
+            for member in 0..self.hosts() {
+                self.dispatch(host, member, &from, &to_address, bytes);
+            }
+            return Ok(());
+        }
+        let Some(to_host) = host_of(to.ip(), host, self.kernels.len()) else {
+            return Err(Errno::ENETUNREACH);
+        };
+        self.dispatch(host, to_host, &from, &to_address, bytes);
+        Ok(())
+    }
+
+    /// Puts a datagram on its way, and lets happen to it what happens to datagrams.
+    fn dispatch(
+        &mut self,
+        from_host: u16,
+        to_host: u16,
+        from: &Address,
+        to: &Address,
+        bytes: &[u8],
+    ) {
+        let mut bytes = bytes.to_vec();
+        if from_host == to_host {
+            let (from, to) = (from.clone(), to.clone());
+            self.log.note_bytes("datagram", from_host, to_host, &bytes);
+            return self.handle_packet(Packet { from_host, to_host, from, to, bytes });
+        }
+        let segment = Segment {
+            at: self.now,
+            from: from.clone(),
+            to: to.clone(),
+            payload: Payload::Datagram(&bytes),
+        };
+        let verdict = self.rules.judge(&segment);
+        let length = bytes.len();
+        let now = self.now;
+        let route = self.route(from_host, to_host);
+        let mut at = route.arrival(now, length);
+        let mtu = route.mtu;
+        let lost = match mtu {
+            Some(mtu) if length > mtu => {
+                self.counts.note(Fault::DatagramTooLong);
+                Some("datagram above the MTU")
+            }
+            _ if self.is_cut(from_host, to_host) => Some("datagram cut off"),
+            _ if self.strikes(Fault::DatagramLost) => Some("datagram lost"),
+            _ => (matches!(verdict, Verdict::Drop | Verdict::Reset)).then_some("datagram dropped"),
+        };
+        if let Some(what) = lost {
+            return self.log.note(what, from_host, to_host, length);
+        }
+        if self.strikes(Fault::DatagramReordered) {
+            at += self.choices.between(Duration::ZERO, OVERTAKEN);
+        }
+        if let Verdict::Delay(delay) = verdict {
+            at += delay;
+        }
+        if length > 0
+            && (self.strikes(Fault::DatagramCorrupted) || matches!(verdict, Verdict::Corrupt))
+        {
+            let bit = self.choices.below(length as u64 * 8) as usize;
+            bytes[bit / 8] ^= 1 << (bit % 8);
+            self.log.note("datagram corrupted", from_host, to_host, length);
+        }
+        self.log.note_bytes("datagram", from_host, to_host, &bytes);
+        if self.strikes(Fault::DatagramDuplicated) || matches!(verdict, Verdict::Duplicate) {
+            let later = at + self.choices.between(Duration::ZERO, OVERTAKEN);
+            let (from, to, bytes) = (from.clone(), to.clone(), bytes.clone());
+            let packet = Packet { from_host, to_host, from, to, bytes };
+            self.plan(later, Event::Datagram(packet));
+            self.log.note("datagram duplicated", from_host, to_host, length);
+        }
+        let (from, to) = (from.clone(), to.clone());
+        self.plan(at, Event::Datagram(Packet { from_host, to_host, from, to, bytes }));
+    }
+
+    // ── arriving ────────────────────────────────────────────────────────────────────────────
+
+    pub(super) fn handle_packet(&mut self, packet: Packet) {
+        if self.kernel(packet.to_host).is_down {
+            return;
+        }
+        match packet.to.ip() {
+            Some(group) if group.is_multicast() => self.deliver_to_group(&packet, group),
+            _ => match self.receiver(&packet) {
+                Some(socket) => self.deliver_datagram(socket, packet),
+                None => self.tell_unreachable(&packet),
+            },
+        }
+    }
+
+    /// Who of those that share an address is to have a datagram: whoever is connected to its sender
+    /// before whoever is connected to nobody.
+    fn receiver(&self, packet: &Packet) -> Option<SocketIndex> {
+        let names = &self.kernel(packet.to_host).names;
+        let connected = names.find_all(Space::Datagram, &packet.to).into_iter().find(|&index| {
+            self.datagrams(index).is_some_and(|socket| socket.peer.as_ref() == Some(&packet.from))
+        });
+        connected.or_else(|| names.find_for(Space::Datagram, &packet.to, &packet.from))
+    }
+
+    fn deliver_datagram(&mut self, index: SocketIndex, packet: Packet) {
+        let Some(socket) = self.datagrams_mut(index) else {
+            return;
+        };
+        if !socket.takes(&packet.from) {
+            return self.tell_unreachable(&packet);
+        }
+        if socket.bytes + packet.bytes.len() > socket.capacity {
+            let (from, to, bytes) = (packet.from_host, packet.to_host, packet.bytes.len());
+            return self.log.note("datagram overflows", from, to, bytes);
+        }
+        socket.store(packet.bytes, packet.from);
+        self.notify(index, Readiness::READ);
+    }
+
+    fn deliver_to_group(&mut self, packet: &Packet, group: IpAddr) {
+        let listening: Vec<SocketIndex> = self
+            .sockets
+            .iter()
+            .filter(|(_, socket)| socket.host == packet.to_host)
+            .filter_map(|(index, socket)| match &socket.kind {
+                SocketKind::Datagram(datagrams) => Some((index, datagrams)),
+                _ => None,
+            })
+            .filter(|(_, datagrams)| {
+                datagrams.has_joined(group) && datagrams.address.port() == packet.to.port()
+            })
+            .filter(|(_, datagrams)| packet.from_host != packet.to_host || datagrams.hears_itself)
+            .map(|(index, _)| index)
+            .collect();
+        for index in listening {
+            let Packet { from_host, to_host, ref from, ref to, ref bytes } = *packet;
+            let (from, to, bytes) = (from.clone(), to.clone(), bytes.clone());
+            self.deliver_datagram(index, Packet { from_host, to_host, from, to, bytes });
+        }
+    }
+
+    /// Nobody is bound there: a sender that is connected hears of it (ICMP, RFC 1122, 4.1.3.3).
+    fn tell_unreachable(&mut self, packet: &Packet) {
+        let names = &self.kernel(packet.from_host).names;
+        let Some(sender) = names.find(Space::Datagram, &packet.from) else {
+            return;
+        };
+        if self.is_cut(packet.to_host, packet.from_host) {
+            return;
+        }
+        if let Some(socket) = self.datagrams_mut(sender)
+            && socket.peer.as_ref() == Some(&packet.to)
+        {
+            socket.error = Some(Errno::ECONNREFUSED);
+            self.notify(sender, Readiness::READ.with(Readiness::WRITE).with(Readiness::END));
+        }
+    }
+
+    // ── what a socket is asked ──────────────────────────────────────────────────────────────
+
+    pub(super) fn receive_datagram(
+        &mut self,
+        index: SocketIndex,
+        buffer: &mut [u8],
+    ) -> Result<(usize, Address), Errno> {
+        match self.gate(Call::Receive) {
+            Some(Mishap::Error(errno)) => return Err(errno),
+            Some(_) => {
+                self.nudge(index, Readiness::READ);
+                return Err(Errno::EAGAIN);
+            }
+            None => {}
+        }
+        let socket = self.datagrams_mut(index).ok_or(Errno::EINVAL)?;
+        if let Some(errno) = socket.error.take() {
+            return Err(errno);
+        }
+        let (bytes, from) = socket.arrived.pop_front().ok_or(Errno::EAGAIN)?;
+        socket.bytes -= bytes.len();
+        let waiting = std::mem::take(&mut socket.waiting);
+        for sender in waiting {
+            self.notify(sender, Readiness::WRITE);
+        }
+        let length = bytes.len().min(buffer.len());
+        buffer[..length].copy_from_slice(&bytes[..length]);
+        Ok((length, from))
+    }
+
+    pub(super) fn take_datagram_error(&mut self, index: SocketIndex) -> Option<Errno> {
+        self.datagrams_mut(index)?.error.take()
+    }
+
+    pub(super) fn join(&mut self, index: SocketIndex, group: Membership) -> Result<(), Errno> {
+        let socket = self.datagrams_mut(index).ok_or(Errno::EINVAL)?;
+        if socket.groups.contains(&group) {
+            return Err(Errno::EADDRINUSE);
+        }
+        socket.groups.push(group);
+        Ok(())
+    }
+
+    pub(super) fn leave(&mut self, index: SocketIndex, group: Membership) -> Result<(), Errno> {
+        let socket = self.datagrams_mut(index).ok_or(Errno::EINVAL)?;
+        let before = socket.groups.len();
+        socket.groups.retain(|joined| *joined != group);
+        if socket.groups.len() < before { Ok(()) } else { Err(Errno::EADDRNOTAVAIL) }
+    }
+
+    pub(super) fn datagram_address(&self, index: SocketIndex) -> Address {
+        self.datagrams(index).map_or(Address::Unnamed, |socket| socket.address.clone())
+    }
+
+    pub(super) fn datagram_peer(&self, index: SocketIndex) -> Option<Address> {
+        self.datagrams(index)?.peer.clone()
+    }
+
+    pub(super) fn close_datagrams(&mut self, index: SocketIndex, host: u16, socket: &Datagrams) {
+        let is_down = self.kernel(host).is_down;
+        self.kernel_mut(host).names.release(Space::Datagram, &socket.address, index, is_down);
+        if socket.address.ip().is_none() {
+            self.desert(index);
+        }
+        for &sender in &socket.waiting {
+            self.notify(sender, Readiness::WRITE);
+        }
+    }
+
+    /// Whoever is connected to a socket that is no more finds out as it sends.
+    fn desert(&mut self, gone: SocketIndex) {
+        for (_, socket) in &mut self.sockets {
+            if let SocketKind::Datagram(datagrams) = &mut socket.kind
+                && datagrams.peer_socket == Some(gone)
+            {
+                datagrams.peer_socket = None;
+            }
+        }
+    }
+}

@@ -1,0 +1,695 @@
+//! The network: hosts, the time, and what a test does to both.
+
+use std::cell::RefCell;
+use std::error::Error;
+use std::fmt;
+use std::net::{IpAddr, SocketAddr};
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use slab::Slab;
+use thiserror::Error;
+
+use super::contract::Contract;
+use super::host::{Booted, Host, HostId, Node, Site, State};
+use crate::net::sim::{
+    Call, Choices, Errand, Event, Fault, FaultCounts, Faults, Log, Mishap, Segment, Shared, System,
+    Verdict, World, v4_of, v6_of,
+};
+use crate::trace::{Ring, Trace};
+use crate::{Address, Limits, Registry, ShutdownReport, Snapshot, Stats, Turn};
+
+/// What a turn takes at least: no loop does two at once.
+const TURN: Duration = Duration::from_micros(2);
+/// The longest that a slow handler takes.
+const SLOW_TURN: Duration = Duration::from_millis(100);
+/// When a host that could not boot tries again, as its supervisor would have it.
+const BOOT_AGAIN: Duration = Duration::from_secs(1);
+/// How many records of the trace are kept where nothing else was said.
+const RECORDS: usize = 4_096;
+/// So many steps at one moment are one too many.
+const STEPS_AT_A_TIME: u32 = 1_000_000;
+
+type Script = Box<dyn FnOnce(&mut Network)>;
+type Check = Box<dyn FnMut(&Network) -> Result<(), String>>;
+
+/// A simulated network of hosts, each a loop with its application, driven by one thread.
+///
+/// Nothing in it takes real time, and nothing in it is left to chance: what happens, and when, is
+/// drawn from its [`Choices`]. Until [`set_faults`](Self::set_faults) it is an ideal one.
+///
+/// ```
+/// use reactor::sim::Network;
+/// use reactor::{Input, Protocol, Transport};
+/// use std::time::Duration;
+///
+/// struct Echo;
+///
+/// impl<App> Protocol<App> for Echo {
+///     fn on_data(&mut self, transport: &mut Transport<'_, App>, input: &mut Input<'_>, _: &mut App) {
+///         transport.write(input.take_all());
+///     }
+/// }
+///
+/// /// Says hello, and remembers what came back.
+/// struct Hello;
+///
+/// impl Protocol<Vec<u8>> for Hello {
+///     fn on_open(&mut self, transport: &mut Transport<'_, Vec<u8>>, _: &mut Vec<u8>) {
+///         transport.write(b"hello");
+///     }
+///
+///     fn on_data(
+///         &mut self,
+///         _: &mut Transport<'_, Vec<u8>>,
+///         input: &mut Input<'_>,
+///         heard: &mut Vec<u8>,
+///     ) {
+///         heard.extend_from_slice(input.take_all());
+///     }
+/// }
+///
+/// let mut network = Network::from_seed(1);
+/// let server = network.host("server", |registry| {
+///     registry.listen("0.0.0.0:7".parse()?, |_, _| Echo)?;
+///     Ok(())
+/// });
+/// let address = network.address(server, 7);
+/// let client = network.host("client", move |registry| {
+///     registry.connect(address.clone(), Hello)?;
+///     Ok(Vec::new())
+/// });
+/// network.run_for(Duration::from_secs(1))?;
+/// assert_eq!(network.app(client).expect("it is up"), b"hello");
+/// # Ok::<(), reactor::sim::Broken>(())
+/// ```
+pub struct Network {
+    world: Shared,
+    ring: Rc<RefCell<Ring>>,
+    epoch: Instant,
+    nodes: Vec<Node>,
+    scripts: Slab<Script>,
+    invariants: Vec<(String, Check)>,
+    contract: Contract,
+    /// A host could not boot, though nothing was made to fail.
+    misbooted: Option<Broken>,
+    steps: u64,
+    step_limit: u64,
+    steps_at_a_time: u32,
+}
+
+/// Something that must always hold does not.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("after {at:?}, {what} is broken: {how}")]
+pub struct Broken {
+    /// When, since the network began.
+    pub at: Duration,
+    /// What does not hold: the name of an invariant, or what the network itself looks after.
+    pub what: String,
+    /// In what way.
+    pub how: String,
+}
+
+impl Network {
+    /// A network that chooses as it is told, of no hosts yet.
+    #[must_use]
+    pub fn new(choices: Choices) -> Self {
+        Self::with_records(choices, RECORDS)
+    }
+
+    /// A network that chooses as a seed makes it.
+    #[must_use]
+    pub fn from_seed(seed: u64) -> Self {
+        Self::new(Choices::from_seed(seed))
+    }
+
+    /// As [`new`](Self::new), keeping the latest so many records of its trace.
+    #[must_use]
+    pub fn with_records(choices: Choices, records: usize) -> Self {
+        let ring = Rc::new(RefCell::new(Ring::new(records)));
+        let world = World::new(choices, Log::new(Rc::clone(&ring)));
+        let epoch = world.borrow().epoch();
+        Self {
+            world,
+            ring,
+            epoch,
+            nodes: Vec::new(),
+            scripts: Slab::new(),
+            invariants: Vec::new(),
+            contract: Contract::default(),
+            misbooted: None,
+            steps: 0,
+            step_limit: u64::MAX,
+            steps_at_a_time: 0,
+        }
+    }
+
+    // ── hosts ───────────────────────────────────────────────────────────────────────────────
+
+    /// Adds a host, and boots it: `boot` opens its first sockets and makes its application. It is
+    /// called again whenever the host restarts after a crash; what is to survive one has to be kept
+    /// outside of the application, as on a disk.
+    ///
+    /// A boot that fails while faults are on is tried again a second later, as a supervisor would; one
+    /// that fails without any breaks the simulation at the next step.
+    pub fn host<App: 'static>(
+        &mut self,
+        name: &str,
+        boot: impl FnMut(&mut Registry<App>) -> Result<App, Box<dyn Error>> + 'static,
+    ) -> Host<App> {
+        self.host_with(name, Limits::default(), boot)
+    }
+
+    /// As [`host`](Self::host), with limits of its loop.
+    pub fn host_with<App: 'static>(
+        &mut self,
+        name: &str,
+        limits: Limits,
+        boot: impl FnMut(&mut Registry<App>) -> Result<App, Box<dyn Error>> + 'static,
+    ) -> Host<App> {
+        let id = HostId(self.world.borrow_mut().add_host());
+        self.nodes.push(Node::new(name, limits, boot));
+        self.boot(id);
+        Host::new(id)
+    }
+
+    /// An IPv4 address of a host, with a port.
+    #[must_use]
+    pub fn address(&self, host: impl Into<HostId>, port: u16) -> Address {
+        Address::Ip(SocketAddr::new(IpAddr::V4(v4_of(host.into().0)), port))
+    }
+
+    /// An IPv6 address of a host, with a port.
+    #[must_use]
+    pub fn address_v6(&self, host: impl Into<HostId>, port: u16) -> Address {
+        Address::Ip(SocketAddr::new(IpAddr::V6(v6_of(host.into().0)), port))
+    }
+
+    /// The application of a host; `None` while it is down.
+    #[must_use]
+    pub fn app<App: 'static>(&self, host: Host<App>) -> Option<&App> {
+        let site = self.nodes[host.id().index()].site()?;
+        site.as_any().downcast_ref::<Booted<App>>().map(|booted| &booted.app)
+    }
+
+    /// What is registered on a host, and its application; `None` while it is down.
+    pub fn parts<App: 'static>(
+        &mut self,
+        host: Host<App>,
+    ) -> Option<(&mut Registry<App>, &mut App)> {
+        let site = self.nodes[host.id().index()].site_mut()?;
+        let booted = site.as_any_mut().downcast_mut::<Booted<App>>()?;
+        Some((booted.reactor.registry(), &mut booted.app))
+    }
+
+    /// Whether a host is up, or has shut down properly.
+    #[must_use]
+    pub fn is_up(&self, host: impl Into<HostId>) -> bool {
+        self.nodes[host.into().index()].site().is_some()
+    }
+
+    /// How a host has shut down, if it has.
+    #[must_use]
+    pub fn report(&self, host: impl Into<HostId>) -> Option<&ShutdownReport> {
+        match &self.nodes[host.into().index()].state {
+            State::Finished(_, report) => Some(report),
+            State::Down | State::Running(_) => None,
+        }
+    }
+
+    /// The counters of a host's loop, while it is up.
+    #[must_use]
+    pub fn stats(&self, host: impl Into<HostId>) -> Option<Stats> {
+        self.nodes[host.into().index()].site().map(Site::stats)
+    }
+
+    /// Every socket of a host, while it is up.
+    #[must_use]
+    pub fn snapshot(&self, host: impl Into<HostId>) -> Option<Snapshot> {
+        self.nodes[host.into().index()].site().map(Site::snapshot)
+    }
+
+    // ── what a test says ────────────────────────────────────────────────────────────────────
+
+    /// Has faults happen from now on, as often as these.
+    pub fn set_faults(&mut self, faults: Faults) {
+        let mut world = self.world.borrow_mut();
+        world.faults = faults;
+        world.plan_weather();
+    }
+
+    /// Has a mix of faults happen from now on, which is drawn here: see [`Faults::swarm`].
+    pub fn swarm(&mut self) {
+        self.swarm_without(&[]);
+    }
+
+    /// As [`swarm`](Self::swarm), without some of the faults.
+    pub fn swarm_without(&mut self, faults: &[Fault]) {
+        let drawn = Faults::swarm(&mut self.world.borrow_mut().choices);
+        self.set_faults(drawn.without(faults));
+    }
+
+    /// From now on nothing goes wrong any more: no faults, no rules, no partitions, and hosts that
+    /// were down are up. Connections that have gone silent stay so, and end by their deadlines.
+    pub fn calm(&mut self) {
+        self.world.borrow_mut().calm_down();
+        for host in self.ids() {
+            self.restart(host);
+        }
+    }
+
+    /// Judges everything that leaves one host for another; the first of several rules that does not
+    /// [pass](Verdict::Pass) it decides.
+    pub fn rule(&mut self, rule: impl FnMut(&Segment<'_>) -> Verdict + 'static) {
+        self.world.borrow_mut().rules.add(Box::new(rule));
+    }
+
+    /// Runs a script at a time of the network; at once, in the next step, if that has passed.
+    pub fn at(&mut self, when: Duration, script: impl FnOnce(&mut Self) + 'static) {
+        let script = self.scripts.insert(Box::new(script));
+        self.world.borrow_mut().plan(when, Event::Script(script));
+    }
+
+    /// Holds something against the network after every step.
+    pub fn invariant(
+        &mut self,
+        name: &str,
+        check: impl FnMut(&Self) -> Result<(), String> + 'static,
+    ) {
+        self.invariants.push((name.to_owned(), Box::new(check)));
+    }
+
+    /// Takes callbacks that panic for a part of the test: they end their connections, and the network
+    /// goes on. Where this was not said, the first one breaks the simulation.
+    pub fn allow_panics(&mut self) {
+        self.contract.allow_panics();
+    }
+
+    /// A host crashes: its loop and its application are gone without a callback, and nobody else is
+    /// told. What it had bound to a path is left behind.
+    pub fn crash(&mut self, host: impl Into<HostId>) {
+        let host = host.into();
+        self.contract.forget(host);
+        self.world.borrow_mut().crash(host.0);
+        // Its sockets vanish as they are dropped, so the world must know of the crash before.
+        let left = std::mem::replace(&mut self.nodes[host.index()].state, State::Down);
+        drop(left);
+    }
+
+    /// A host that is down boots.
+    pub fn restart(&mut self, host: impl Into<HostId>) {
+        let host = host.into();
+        if !self.is_up(host) {
+            self.world.borrow_mut().restart(host.0);
+            self.boot(host);
+        }
+    }
+
+    /// A host stands still; the network goes on.
+    pub fn pause(&mut self, host: impl Into<HostId>, length: Duration) {
+        let until = self.now() + length;
+        self.world.borrow_mut().hold_up(host.into().0, until);
+    }
+
+    /// Two hosts do not reach each other for so long; [`Duration::MAX`] is until [`heal`](Self::heal).
+    pub fn partition(
+        &mut self,
+        one: impl Into<HostId>,
+        other: impl Into<HostId>,
+        length: Duration,
+    ) {
+        let (one, other) = (one.into(), other.into());
+        self.partition_one_way(one, other, length);
+        self.partition_one_way(other, one, length);
+    }
+
+    /// One host does not reach another for so long, which reaches it.
+    pub fn partition_one_way(
+        &mut self,
+        from: impl Into<HostId>,
+        to: impl Into<HostId>,
+        length: Duration,
+    ) {
+        self.world.borrow_mut().partition(from.into().0, to.into().0, length);
+    }
+
+    /// Whatever was cut or clogged is passable again.
+    pub fn heal(&mut self) {
+        self.world.borrow_mut().heal();
+    }
+
+    /// What one host sends to another arrives at the end of so long, all at once.
+    pub fn clog(&mut self, from: impl Into<HostId>, to: impl Into<HostId>, length: Duration) {
+        self.world.borrow_mut().clog(from.into().0, to.into().0, length);
+    }
+
+    /// How long a packet takes from one host to another.
+    pub fn set_latency(
+        &mut self,
+        from: impl Into<HostId>,
+        to: impl Into<HostId>,
+        latency: Duration,
+    ) {
+        self.world.borrow_mut().set_latency(from.into().0, to.into().0, latency);
+    }
+
+    /// How many bytes a second get from one host to another; `None` is as many as there are.
+    pub fn set_bandwidth(
+        &mut self,
+        from: impl Into<HostId>,
+        to: impl Into<HostId>,
+        bytes_per_second: Option<u64>,
+    ) {
+        self.world.borrow_mut().set_bandwidth(from.into().0, to.into().0, bytes_per_second);
+    }
+
+    /// Sets the wall clock of a host forth, or back, by so many seconds.
+    pub fn set_wall_clock(&mut self, host: impl Into<HostId>, by: i64) {
+        self.world.borrow_mut().set_clock(host.into().0, by);
+    }
+
+    /// How many descriptors the process on a host may have; `None` is no limit.
+    pub fn limit_descriptors(&mut self, host: impl Into<HostId>, limit: Option<usize>) {
+        self.world.borrow_mut().kernel_mut(host.into().0).set_descriptor_limit(limit);
+    }
+
+    // ── time ────────────────────────────────────────────────────────────────────────────────
+
+    /// How long the network has been there, in its own time.
+    #[must_use]
+    pub fn now(&self) -> Duration {
+        self.world.borrow().now()
+    }
+
+    /// Lets the next thing happen: something arrives, or one loop turns once. `false` if there is
+    /// nothing left that could happen.
+    ///
+    /// # Errors
+    ///
+    /// If an invariant is broken, or the contract of the callbacks.
+    pub fn step(&mut self) -> Result<bool, Broken> {
+        if let Some(broken) = self.misbooted.take() {
+            return Err(broken);
+        }
+        self.steps += 1;
+        self.steps_at_a_time += 1;
+        if self.steps > self.step_limit {
+            return Err(self.broken("progress", "the simulation has come to its last step".into()));
+        }
+        if self.steps_at_a_time > STEPS_AT_A_TIME {
+            return Err(self.broken("progress", "time stands still: a loop is never done".into()));
+        }
+        let happened = self.world.borrow_mut().happen();
+        match happened {
+            Some(Some(errand)) => self.run_errand(errand),
+            Some(None) => return Ok(true),
+            None => match self.choose_host() {
+                Some(host) => self.turn(host)?,
+                None => return Ok(self.let_time_pass()),
+            },
+        }
+        self.check()?;
+        Ok(true)
+    }
+
+    /// Lets everything happen that happens within so long.
+    ///
+    /// # Errors
+    ///
+    /// As [`step`](Self::step).
+    pub fn run_for(&mut self, length: Duration) -> Result<(), Broken> {
+        self.run_until(length, |_| false).map(drop)
+    }
+
+    /// Lets everything happen until something is so, for so long at most; whether it is so.
+    ///
+    /// # Errors
+    ///
+    /// As [`step`](Self::step).
+    pub fn run_until(
+        &mut self,
+        length: Duration,
+        mut is_so: impl FnMut(&Self) -> bool,
+    ) -> Result<bool, Broken> {
+        let end = self.now() + length;
+        loop {
+            if is_so(self) {
+                return Ok(true);
+            }
+            let waits = self.choose_nothing_before(end);
+            if waits {
+                self.advance(end);
+                return Ok(is_so(self));
+            }
+            self.step()?;
+        }
+    }
+
+    // ── what has happened ───────────────────────────────────────────────────────────────────
+
+    /// How often each fault has happened.
+    #[must_use]
+    pub fn fault_counts(&self) -> FaultCounts {
+        self.world.borrow().counts.clone()
+    }
+
+    /// Steps so far.
+    #[must_use]
+    pub fn steps(&self) -> u64 {
+        self.steps
+    }
+
+    /// The records of the loops and of the network between them, in order: the latest of them.
+    #[must_use]
+    pub fn trace(&self) -> Trace {
+        let names = self.nodes.iter().map(|node| node.name.clone()).collect();
+        Trace::of_network(self.ring.borrow().clone(), names)
+    }
+
+    /// A hash over all that has happened. Two runs with the same hash did the same.
+    #[must_use]
+    pub fn hash(&self) -> u64 {
+        self.ring.borrow().hash()
+    }
+
+    /// What was chosen so far.
+    #[must_use]
+    pub fn tape(&self) -> Vec<u8> {
+        self.world.borrow().choices.tape().to_vec()
+    }
+
+    /// A number for the test itself, from the same tape.
+    pub fn choose(&mut self, below: u64) -> u64 {
+        self.world.borrow_mut().choices.below(below)
+    }
+
+    /// Shuts every loop down, at most for so long, and looks whether anything is left over.
+    ///
+    /// # Errors
+    ///
+    /// As [`step`](Self::step); and if a loop does not end, or leaves sockets, timers or queued bytes
+    /// behind.
+    pub fn finish(&mut self, grace: Duration) -> Result<(), Broken> {
+        for node in &mut self.nodes {
+            if let State::Running(site) = &mut node.state {
+                site.shut_down(grace);
+            }
+        }
+        let patience = grace + Duration::from_secs(60);
+        let ended = self.run_until(patience, |network| {
+            !network.nodes.iter().any(|node| matches!(node.state, State::Running(_)))
+        })?;
+        if !ended {
+            return Err(self.broken("shutdown", "a loop does not end".into()));
+        }
+        let leaks: Vec<String> = self.nodes.iter().filter_map(leak).collect();
+        if leaks.is_empty() { Ok(()) } else { Err(self.broken("tidiness", leaks.join("; "))) }
+    }
+
+    // ── what the driver of simulations says ─────────────────────────────────────────────────
+
+    /// Breaks the simulation after so many steps.
+    pub(super) fn limit_steps(&mut self, limit: u64) {
+        self.step_limit = limit;
+    }
+
+    /// Has the call with a number meet a mishap.
+    pub(super) fn plan_mishap(&mut self, call: u64, mishap: Mishap) {
+        self.world.borrow_mut().calls.plan = Some((call, mishap));
+    }
+
+    /// Notes the kind of every call from now on.
+    pub(super) fn record_calls(&mut self) {
+        self.world.borrow_mut().calls.record = Some(Vec::new());
+    }
+
+    /// The kinds of the calls that were noted, in order.
+    pub(super) fn take_calls(&mut self) -> Vec<Call> {
+        self.world.borrow_mut().calls.record.take().unwrap_or_default()
+    }
+
+    /// How many records there ever were.
+    pub(super) fn records(&self) -> u64 {
+        self.ring.borrow().total()
+    }
+
+    // ── the steps ───────────────────────────────────────────────────────────────────────────
+
+    fn ids(&self) -> impl Iterator<Item = HostId> + use<> {
+        (0..self.nodes.len()).map(|index| HostId(index as u16))
+    }
+
+    fn boot(&mut self, host: HostId) {
+        let system = System::new(Rc::clone(&self.world), host.0);
+        let node = &mut self.nodes[host.index()];
+        if let Err(error) = node.boot(system, &self.ring, host, self.epoch) {
+            let name = node.name.clone();
+            let mut world = self.world.borrow_mut();
+            world.crash(host.0);
+            let again = world.now() + BOOT_AGAIN;
+            world.plan(again, Event::Restart { host: host.0 });
+            if world.is_calm() {
+                let (at, what) = (world.now(), format!("the boot of {name}"));
+                self.misbooted = Some(Broken { at, what, how: error.to_string() });
+            }
+        }
+    }
+
+    fn run_errand(&mut self, errand: Errand) {
+        match errand {
+            Errand::Crash { host } => self.crash(HostId(host)),
+            Errand::Restart { host } => self.restart(HostId(host)),
+            Errand::Work { host, job } => {
+                if self.is_up(HostId(host)) {
+                    job();
+                }
+            }
+            Errand::Script(script) => {
+                if let Some(script) = self.scripts.try_remove(script) {
+                    script(self);
+                }
+            }
+        }
+    }
+
+    /// One of the hosts that have something to do now.
+    fn choose_host(&mut self) -> Option<HostId> {
+        let now = self.now();
+        let ready: Vec<HostId> = self
+            .ids()
+            .filter(|&host| self.wants_turn_at(host).is_some_and(|at| at <= now))
+            .collect();
+        let chosen = self.world.borrow_mut().choices.below(ready.len() as u64);
+        ready.get(chosen as usize).copied()
+    }
+
+    /// When a host has something to do, as far as is known now.
+    fn wants_turn_at(&self, host: HostId) -> Option<Duration> {
+        let State::Running(site) = &self.nodes[host.index()].state else {
+            return None;
+        };
+        let world = self.world.borrow();
+        let at = if world.has_events(host.0) {
+            world.now()
+        } else {
+            site.next_deadline()?.saturating_duration_since(self.epoch)
+        };
+        Some(at.max(world.kernel(host.0).busy_until()))
+    }
+
+    fn turn(&mut self, host: HostId) -> Result<(), Broken> {
+        let State::Running(site) = &mut self.nodes[host.index()].state else {
+            return Ok(());
+        };
+        let turn = site.turn();
+        self.world.borrow_mut().spend_turn(host.0, TURN, SLOW_TURN);
+        match turn {
+            Ok(Turn::Running) => Ok(()),
+            Ok(Turn::Finished(report)) => {
+                let node = &mut self.nodes[host.index()];
+                if let State::Running(site) = std::mem::replace(&mut node.state, State::Down) {
+                    node.state = State::Finished(site, report);
+                }
+                Ok(())
+            }
+            Err(error) => Err(self.broken("the loop", error.to_string())),
+        }
+    }
+
+    /// When the next thing happens, if anything does.
+    fn next(&self) -> Option<Duration> {
+        let event = self.world.borrow().next_event();
+        self.ids().filter_map(|host| self.wants_turn_at(host)).chain(event).min()
+    }
+
+    fn choose_nothing_before(&self, end: Duration) -> bool {
+        self.misbooted.is_none() && self.next().is_none_or(|next| next > end)
+    }
+
+    fn let_time_pass(&mut self) -> bool {
+        let next = self.next();
+        next.into_iter().for_each(|next| self.advance(next));
+        next.is_some()
+    }
+
+    fn advance(&mut self, to: Duration) {
+        if to > self.now() {
+            self.steps_at_a_time = 0;
+        }
+        self.world.borrow_mut().advance(to);
+    }
+
+    // ── what must always hold ───────────────────────────────────────────────────────────────
+
+    fn check(&mut self) -> Result<(), Broken> {
+        let kept = self.contract.read(&self.ring.borrow());
+        kept.map_err(|breach| self.broken(breach.what, breach.how))?;
+        // Whoever checks sees the whole network but the list of checks.
+        let mut invariants = std::mem::take(&mut self.invariants);
+        let broken = invariants
+            .iter_mut()
+            .find_map(|(name, check)| check(self).err().map(|how| (name.clone(), how)));
+        self.invariants = invariants;
+        broken.map_or(Ok(()), |(name, how)| Err(self.broken(&name, how)))
+    }
+
+    fn broken(&self, what: &str, how: String) -> Broken {
+        Broken { at: self.now(), what: what.to_owned(), how }
+    }
+}
+
+impl Drop for Network {
+    /// The hosts go as in a crash, without a word to each other.
+    fn drop(&mut self) {
+        for host in self.ids() {
+            self.crash(host);
+        }
+    }
+}
+
+impl fmt::Debug for Network {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Network")
+            .field("hosts", &self.nodes.len())
+            .field("now", &self.now())
+            .finish_non_exhaustive()
+    }
+}
+
+impl HostId {
+    fn index(self) -> usize {
+        usize::from(self.0)
+    }
+}
+
+/// What a loop that has ended has left over.
+fn leak(node: &Node) -> Option<String> {
+    let stats = node.site()?.stats();
+    let left = [
+        (stats.connections, "connections"),
+        (stats.queued_bytes, "queued bytes"),
+        (node.site()?.snapshot().sockets.len() as u64, "sockets"),
+    ];
+    let (count, what) = left.into_iter().find(|&(count, _)| count > 0)?;
+    Some(format!("{} has {count} {what} left", node.name))
+}

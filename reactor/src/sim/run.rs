@@ -1,0 +1,202 @@
+//! One run of a scenario, and what it came to.
+
+use std::error::Error;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Duration;
+
+use super::network::{Broken, Network};
+use super::panics::{self, Watch};
+use super::{Call, Choices, FaultCounts, Mishap, Tape};
+use crate::trace::Trace;
+
+/// What a scenario comes to: `?` works in it on [`Broken`], and on any other error.
+pub type Outcome = Result<(), Box<dyn Error>>;
+
+/// One run of a scenario: how it ended, and what happened in it.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Run {
+    /// The seed it was run on; `None` if that was a tape.
+    pub seed: Option<u64>,
+    /// The call that was made to meet a mishap, by its number.
+    pub mishap: Option<(u64, Mishap)>,
+    /// Whether it passed. If not: the error of the scenario, what was [`Broken`], or the panic.
+    pub result: Result<(), String>,
+    /// The hash of its trace. Two runs with the same hash did the same.
+    pub hash: u64,
+    /// How many steps the network made.
+    pub steps: u64,
+    /// How many records the trace has come to.
+    pub records: u64,
+    /// How often each fault has happened.
+    pub faults: FaultCounts,
+    /// What was chosen: on this tape the same happens again.
+    pub tape: Tape,
+    /// How long it took, in the time of the network.
+    pub length: Duration,
+    /// Every call that the loops made to their systems, in order.
+    pub calls: Vec<Call>,
+    /// The latest records.
+    pub trace: Trace,
+    failure: Option<Kind>,
+}
+
+/// What a run begins with.
+pub(super) struct Start {
+    seed: Option<u64>,
+    choices: Choices,
+    mishap: Option<(u64, Mishap)>,
+    records: usize,
+    steps: u64,
+    is_quiet: bool,
+}
+
+/// By what a failure is known again, though its numbers are others: what does not hold, the first
+/// words of an error, where it was that somebody panicked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Kind {
+    what: String,
+    place: Option<String>,
+}
+
+struct Failing {
+    message: String,
+    kind: Kind,
+}
+
+impl Run {
+    /// Whether it failed.
+    #[must_use]
+    pub fn has_failed(&self) -> bool {
+        self.result.is_err()
+    }
+
+    /// What went wrong, if something did.
+    #[must_use]
+    pub fn message(&self) -> Option<&str> {
+        self.result.as_ref().err().map(String::as_str)
+    }
+
+    /// Whether this run and another have failed in the same way: the same invariant is broken, or
+    /// the errors begin with the same words, or the panics are at the same place. Numbers do not
+    /// count, for they are what changes first.
+    #[must_use]
+    pub fn fails_like(&self, other: &Self) -> bool {
+        self.failure.is_some() && self.failure == other.failure
+    }
+
+    /// Runs a scenario.
+    pub(super) fn of(scenario: &impl Fn(&mut Network) -> Outcome, start: Start) -> Self {
+        let Start { seed, choices, mishap, records, steps, is_quiet } = start;
+        let watch = Watch::begin(is_quiet);
+        let mut network = Network::with_records(choices, records);
+        network.limit_steps(steps);
+        network.record_calls();
+        if let Some((call, mishap)) = mishap {
+            network.plan_mishap(call, mishap);
+        }
+        let failing = play(scenario, &mut network);
+        let (result, failure) = match failing {
+            None => (Ok(()), None),
+            Some(Failing { message, kind }) => (Err(message), Some(kind)),
+        };
+        let run = Self {
+            seed,
+            mishap,
+            result,
+            hash: network.hash(),
+            steps: network.steps(),
+            records: network.records(),
+            faults: network.fault_counts(),
+            tape: network.tape().into(),
+            length: network.now(),
+            calls: network.take_calls(),
+            trace: network.trace(),
+            failure,
+        };
+        // An application that a panic left half changed may panic once more when it is dropped.
+        let _ = catch_unwind(AssertUnwindSafe(|| drop(network)));
+        drop(watch);
+        run
+    }
+}
+
+impl Start {
+    pub(super) fn new(choices: Choices, records: usize, steps: u64) -> Self {
+        Self { seed: None, choices, mishap: None, records, steps, is_quiet: false }
+    }
+
+    /// It is the start of a seed, which is noted.
+    pub(super) fn of_seed(mut self, seed: u64) -> Self {
+        self.seed = Some(seed);
+        self
+    }
+
+    /// A call meets a mishap.
+    pub(super) fn with_mishap(mut self, mishap: Option<(u64, Mishap)>) -> Self {
+        self.mishap = mishap;
+        self
+    }
+
+    /// Every record is kept.
+    pub(super) fn whole(mut self) -> Self {
+        self.records = usize::MAX;
+        self
+    }
+
+    /// Panics are not printed.
+    pub(super) fn quiet(mut self) -> Self {
+        self.is_quiet = true;
+        self
+    }
+}
+
+/// Has the scenario do what it does; in what way it fails, if it does.
+fn play(scenario: &impl Fn(&mut Network) -> Outcome, network: &mut Network) -> Option<Failing> {
+    match catch_unwind(AssertUnwindSafe(|| scenario(network))) {
+        Ok(Ok(())) => None,
+        Ok(Err(error)) => Some(Failing::of_error(&*error)),
+        Err(panic) => Some(Failing::of_panic(&crate::offload::panic_message(&*panic))),
+    }
+}
+
+impl Failing {
+    fn of_error(error: &(dyn Error + 'static)) -> Self {
+        let message = error.to_string();
+        let kind = match error.downcast_ref::<Broken>() {
+            Some(broken) => Kind::of_broken(broken),
+            None => Kind { what: first_words(&message), place: None },
+        };
+        Self { message, kind }
+    }
+
+    fn of_panic(said: &str) -> Self {
+        let place = panics::last().map(|panic| panic.place);
+        let message = match &place {
+            Some(place) => format!("the scenario panics at {place}: {said}"),
+            None => format!("the scenario panics: {said}"),
+        };
+        Self { message, kind: Kind { what: "a panic".to_owned(), place } }
+    }
+}
+
+impl Kind {
+    fn of_broken(broken: &Broken) -> Self {
+        use super::contract::{CONTRACT, NO_PANICS};
+        match broken.what.as_str() {
+            // What the network itself looks after has several ways of being broken.
+            CONTRACT => Self { what: first_words(&broken.how), place: None },
+            NO_PANICS => {
+                let place = panics::last().map(|panic| panic.place);
+                Self { what: broken.what.clone(), place }
+            }
+            _ => Self { what: broken.what.clone(), place: None },
+        }
+    }
+}
+
+/// What a message says before its first colon, without numbers.
+fn first_words(message: &str) -> String {
+    let words = message.split(':').next().unwrap_or_default();
+    words.chars().filter(|character| !character.is_ascii_digit()).collect()
+}

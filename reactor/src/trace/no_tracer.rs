@@ -1,0 +1,25 @@
+//! What stands for a loop's pen without the feature: nothing, which costs nothing.
+
+use super::{Subject, What};
+use crate::net::Clock;
+
+#[derive(Default)]
+pub(crate) struct Tracer(());
+
+/// Whom a record would be about.
+#[derive(Clone, Copy)]
+pub(crate) enum About {
+    Visit(Option<Subject>),
+    Visited,
+    Other(Subject),
+}
+
+impl Tracer {
+    #[inline(always)]
+    pub(crate) fn is_on(&self) -> bool {
+        false
+    }
+
+    #[inline(always)]
+    pub(crate) fn record(&self, _: &Clock, _: About, _: impl FnOnce() -> What) {}
+}

@@ -1,0 +1,80 @@
+//! What a loop writes its records with.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use std::time::Instant;
+
+use super::{Record, Ring, Subject, What};
+use crate::net::Clock;
+
+/// A loop's pen, if a trace has been begun.
+#[derive(Default)]
+pub(crate) struct Tracer(Option<Begun>);
+
+/// Whom a record is about.
+#[derive(Clone, Copy)]
+pub(crate) enum About {
+    /// Whom the loop turns to now, or `None` for the loop itself.
+    Visit(Option<Subject>),
+    /// Whoever is being visited: a socket's own file does not know what it is called.
+    Visited,
+    /// Somebody else, to whom something is done in passing.
+    Other(Subject),
+}
+
+struct Begun {
+    /// Shared by all the loops of a simulated network, so that their records stand in one order.
+    ring: Rc<RefCell<Ring>>,
+    host: u16,
+    /// From where the time of the records counts.
+    epoch: Instant,
+    visited: Cell<Option<Subject>>,
+}
+
+impl Tracer {
+    pub(crate) fn new(ring: Rc<RefCell<Ring>>, host: u16, epoch: Instant) -> Self {
+        Self(Some(Begun { ring, host, epoch, visited: Cell::new(None) }))
+    }
+
+    #[inline(always)]
+    pub(crate) fn is_on(&self) -> bool {
+        self.0.is_some()
+    }
+
+    /// Writes a record, whose making costs nothing if there is no trace.
+    #[inline(always)]
+    pub(crate) fn record(&self, clock: &Clock, about: About, what: impl FnOnce() -> What) {
+        if let Some(begun) = &self.0 {
+            begun.record(clock, about, what);
+        }
+    }
+
+    /// What has been written, with what the others have that share the ring.
+    pub(super) fn into_ring(self) -> Ring {
+        let Some(Begun { ring, .. }) = self.0 else {
+            return Ring::new(0);
+        };
+        Rc::try_unwrap(ring).map_or_else(|shared| shared.borrow().clone(), RefCell::into_inner)
+    }
+}
+
+impl Begun {
+    #[cold]
+    #[inline(never)]
+    fn record(&self, clock: &Clock, about: About, what: impl FnOnce() -> What) {
+        let subject = self.subject(about);
+        let at = clock.read().saturating_duration_since(self.epoch);
+        self.ring.borrow_mut().push(Record::new(at, self.host, subject, what()));
+    }
+
+    fn subject(&self, about: About) -> Option<Subject> {
+        match about {
+            About::Visit(subject) => {
+                self.visited.set(subject);
+                subject
+            }
+            About::Visited => self.visited.get(),
+            About::Other(subject) => Some(subject),
+        }
+    }
+}
