@@ -1,0 +1,150 @@
+//! Torture: every call of a calm run fails once in every way it may.
+
+use std::time::Duration;
+
+use reactor::sim::{Call, Errno, Mishap, Network, Outcome, Simulation, Torture};
+use reactor::{Address, CloseReason, Closed, Input, Protocol, Registry, Transport};
+
+const QUESTIONS: usize = 3;
+
+struct Echo;
+
+impl<App> Protocol<App> for Echo {
+    fn on_data(&mut self, transport: &mut Transport<'_, App>, input: &mut Input<'_>, _: &mut App) {
+        transport.write(input.take_all());
+    }
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Persistence {
+    /// It asks again until it has been answered.
+    AsksAgain,
+    /// It takes a connection that could not be made for one that was refused, and leaves it there.
+    GivesUp,
+}
+
+/// The clients' application.
+struct Questions {
+    server: Address,
+    persistence: Persistence,
+    answered: usize,
+}
+
+impl Questions {
+    fn ask(&mut self, registry: &mut Registry<Self>) {
+        if registry.connect(self.server.clone(), Asking::default()).is_err() {
+            Self::ask_later(registry);
+        }
+    }
+
+    fn ask_later(registry: &mut Registry<Self>) {
+        let ask = |registry: &mut Registry<Self>, questions: &mut Self| questions.ask(registry);
+        registry.after(Duration::from_millis(100), ask).expect("a timer is left");
+    }
+}
+
+#[derive(Default)]
+struct Asking {
+    heard: usize,
+}
+
+impl Protocol<Questions> for Asking {
+    fn on_open(&mut self, transport: &mut Transport<'_, Questions>, _: &mut Questions) {
+        transport.write(b"is anybody there?");
+        transport.end();
+    }
+
+    fn on_data(
+        &mut self,
+        _: &mut Transport<'_, Questions>,
+        input: &mut Input<'_>,
+        _: &mut Questions,
+    ) {
+        self.heard += input.take_all().len();
+    }
+
+    fn on_close(
+        &mut self,
+        registry: &mut Registry<Questions>,
+        closed: &Closed,
+        all: &mut Questions,
+    ) {
+        let gives_up = all.persistence == Persistence::GivesUp
+            && matches!(closed.reason, CloseReason::ConnectFailed(_));
+        match self.heard {
+            17 => all.answered += 1,
+            _ if gives_up => {}
+            _ => Questions::ask_later(registry),
+        }
+    }
+}
+
+fn scenario(network: &mut Network, persistence: Persistence) -> Outcome {
+    let server = network.host("server", |registry| {
+        registry.listen("0.0.0.0:7".parse()?, |_, _| Echo)?;
+        Ok(())
+    });
+    let address = network.address(server, 7);
+    let client = network.host("client", move |registry| {
+        let mut questions = Questions { server: address.clone(), persistence, answered: 0 };
+        (0..QUESTIONS).for_each(|_| questions.ask(registry));
+        Ok(questions)
+    });
+    network.run_for(Duration::from_secs(60))?;
+    match network.app(client).map(|questions| questions.answered) {
+        Some(QUESTIONS) => Ok(network.finish(Duration::from_secs(1))?),
+        answered => Err(format!("answered are {answered:?}").into()),
+    }
+}
+
+fn torture(persistence: Persistence) -> Torture {
+    let simulation = Simulation::new(|network: &mut Network| scenario(network, persistence));
+    let mut told = Vec::new();
+    let torture = simulation.torture(|done, all| told.push((done, all))).expect("calm is fine");
+    let all = torture.summary.runs;
+    assert!(told.into_iter().eq((1..=all).map(|done| (done, all))));
+    torture
+}
+
+#[test]
+fn a_protocol_that_asks_again_lives_through_every_mishap() {
+    let torture = torture(Persistence::AsksAgain);
+    println!("{torture}");
+    assert!(torture.is_clean());
+    assert!(torture.calls > 20 && torture.summary.runs > 3 * torture.calls);
+}
+
+#[test]
+fn a_protocol_that_gives_up_is_found_wherever_it_does() {
+    let torture = torture(Persistence::GivesUp);
+    println!("{torture}");
+    // Each client asks once whether its connection was made.
+    let errors =
+        Call::Connected.mishaps().into_iter().filter(|mishap| *mishap != Mishap::WouldBlock);
+    assert_eq!(torture.victims.len(), QUESTIONS * errors.count());
+    assert!(torture.victims.iter().all(|victim| victim.call == Call::Connected));
+
+    let simulation =
+        Simulation::new(|network: &mut Network| scenario(network, Persistence::GivesUp));
+    for victim in &torture.victims {
+        let run = simulation.run_mishap(victim.number, victim.mishap);
+        assert_eq!(run.message(), Some(&*victim.message), "{victim}");
+    }
+}
+
+#[test]
+fn a_run_that_fails_in_calm_is_not_tortured() {
+    let simulation = Simulation::new(|_: &mut Network| Err("whatever happens".into()));
+    let failure = simulation.torture(|_, _| ()).expect_err("it fails in calm");
+    assert_eq!(failure.message(), "whatever happens");
+    assert!(failure.tape().is_empty());
+}
+
+#[test]
+fn a_mishap_beyond_the_last_call_changes_nothing() {
+    let simulation =
+        Simulation::new(|network: &mut Network| scenario(network, Persistence::AsksAgain));
+    let calm = simulation.run_tape(&[]);
+    let beyond = simulation.run_mishap(u64::MAX, Mishap::Error(Errno::EMFILE));
+    assert_eq!((beyond.hash, beyond.result), (calm.hash, Ok(())));
+}
