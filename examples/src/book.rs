@@ -24,3 +24,6 @@ struct Design;
 
 #[doc = include_str!("../../docs/hazards.md")]
 struct Hazards;
+
+#[doc = include_str!("../../docs/simulation.md")]
+struct Simulation;

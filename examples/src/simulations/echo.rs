@@ -1,0 +1,342 @@
+//! Echo under the whole swarm: a server, and clients on its own host and on others, over TCP, UDP and
+//! both kinds of Unix socket.
+//!
+//! ```text
+//!    near ── unix streams, unix datagrams ──┐
+//!                                         server      all of them on one loop or several,
+//!    far, farther ── TCP, UDP, IPv4, IPv6 ──┘         none of which knows that it is a simulation
+//! ```
+//!
+//! What must always hold: no byte comes back that was not sent, nor in another order; every
+//! conversation ends, once, well or with one reason; nothing is left when all have ended. And if
+//! nothing went wrong on the way, every conversation went well.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::error::Error;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::rc::Rc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use protocols::echo::{
+    self, Caller, Client, ClientId, ClientOptions, Failure, Lost, NotSent, Reply, Server,
+};
+use reactor::sim::{FaultCounts, Host, Network, Outcome};
+use reactor::{Address, DatagramOptions, ListenOptions, OpenError, Registry};
+
+/// How long faults happen.
+const STORM: Duration = Duration::from_secs(8);
+/// How long what is left may take afterwards: a connection that has gone silent is found out by
+/// probes, or when what was sent on it is given up.
+const CALM: Duration = Duration::from_secs(2_000);
+/// When the last conversation begins.
+const BEGINNINGS: u64 = 3_000;
+/// The most payloads of one conversation.
+const PAYLOADS: u64 = 6;
+const PORT: u16 = 7007;
+
+/// Everything on a host: a server perhaps, and conversations with one.
+struct Site {
+    server: Server,
+    talks: BTreeMap<ClientId, Talk>,
+    /// Conversations that are planned.
+    due: usize,
+    /// Numbers drawn so far.
+    drawn: u64,
+    tally: Rc<RefCell<Tally>>,
+}
+
+/// One conversation.
+struct Talk {
+    client: Client,
+    /// Payloads still to be sent.
+    left: u64,
+}
+
+/// What has become of the conversations of all hosts. It survives their crashes.
+#[derive(Default)]
+struct Tally {
+    well: u64,
+    failed: u64,
+    wrong: Vec<String>,
+}
+
+/// The whole of it, with a mix of faults.
+///
+/// # Errors
+///
+/// If something does not hold that must.
+pub fn swarm(network: &mut Network) -> Outcome {
+    network.swarm();
+    let stage = Stage::set(network, 5);
+    network.run_for(STORM)?;
+    network.calm();
+    stage.end(network)?;
+    stage.was_right(network)
+}
+
+/// A little of everything without faults, for one call after another to be made to fail.
+///
+/// # Errors
+///
+/// If something does not hold that must.
+pub fn torture(network: &mut Network) -> Outcome {
+    let stage = Stage::set(network, 1);
+    stage.end(network)
+}
+
+/// A way to talk to the server.
+#[derive(Clone, Debug)]
+enum Way {
+    /// TCP, or a Unix stream.
+    Stream(Address),
+    /// UDP.
+    Datagrams(Address),
+    /// Unix datagrams, which need a name of one's own to be answered.
+    NamedDatagrams(Address),
+}
+
+struct Stage {
+    hosts: Vec<Host<Site>>,
+    tally: Rc<RefCell<Tally>>,
+}
+
+impl Stage {
+    /// A server, and so many conversations in each of the ways.
+    fn set(network: &mut Network, each: u64) -> Self {
+        let tally = Rc::new(RefCell::new(Tally::default()));
+        let near = [Way::Stream(unix_stream()), Way::NamedDatagrams(unix_datagrams())];
+        let site = Site::maker(&tally, &near, each);
+        let server = network.host("server", move |registry| {
+            serve(registry)?;
+            site(registry)
+        });
+        let (v4, v6) = (network.address(server, PORT), network.address_v6(server, PORT));
+        let far = [
+            Way::Stream(v4.clone()),
+            Way::Stream(v6.clone()),
+            Way::Datagrams(v4),
+            Way::Datagrams(v6),
+        ];
+        let mut hosts = vec![server];
+        for name in ["far", "farther"] {
+            hosts.push(network.host(name, Site::maker(&tally, &far, each)));
+        }
+        let stage = Self { hosts, tally };
+        stage.watch(network);
+        stage
+    }
+
+    /// Has everything that must always hold looked at after each step.
+    fn watch(&self, network: &mut Network) {
+        let tally = Rc::clone(&self.tally);
+        network.invariant("what comes back", move |_| {
+            tally.borrow().wrong.first().map_or(Ok(()), |wrong| Err(wrong.clone()))
+        });
+        let server = self.hosts[0];
+        network.invariant("the server's count", move |network| {
+            let (Some(site), Some(stats)) = (network.app(server), network.stats(server)) else {
+                return Ok(());
+            };
+            let open = site.server.counters().open;
+            if open <= stats.connections {
+                return Ok(());
+            }
+            Err(format!("{open} sessions on {} connections", stats.connections))
+        });
+    }
+
+    /// Waits until all conversations have ended, and looks whether anything is left.
+    fn end(&self, network: &mut Network) -> Outcome {
+        let hosts = self.hosts.clone();
+        let ended =
+            network.run_until(CALM, |network| hosts.iter().all(|&host| is_quiet(network, host)))?;
+        if !ended {
+            return Err(self.still_there(network).into());
+        }
+        Ok(network.finish(Duration::from_secs(20))?)
+    }
+
+    /// Looks whether what failed had a reason to.
+    fn was_right(&self, network: &Network) -> Outcome {
+        let Tally { well, failed, .. } = *self.tally.borrow();
+        if failed > 0 && network.fault_counts() == FaultCounts::default() {
+            return Err(format!("{failed} of {} failed without a fault", well + failed).into());
+        }
+        Ok(())
+    }
+
+    fn still_there(&self, network: &Network) -> String {
+        let snapshots = self.hosts.iter().filter_map(|&host| network.snapshot(host));
+        snapshots.fold("still there:".to_owned(), |text, snapshot| format!("{text}\n{snapshot}"))
+    }
+}
+
+/// Whether no conversation is left on a host, nor a session.
+fn is_quiet(network: &Network, host: Host<Site>) -> bool {
+    let connections = network.stats(host).map_or(0, |stats| stats.connections);
+    connections == 0 && network.app(host).is_none_or(|site| site.talks.is_empty() && site.due == 0)
+}
+
+fn unix_stream() -> Address {
+    Address::Path("/run/echo.sock".into())
+}
+
+fn unix_datagrams() -> Address {
+    Address::Abstract(b"echo".to_vec())
+}
+
+/// Opens everything a server can be reached by.
+fn serve(registry: &mut Registry<Site>) -> Result<(), OpenError> {
+    for ip in [IpAddr::V4(Ipv4Addr::UNSPECIFIED), IpAddr::V6(Ipv6Addr::UNSPECIFIED)] {
+        let address = Address::Ip((ip, PORT).into());
+        echo::listen(registry, address.clone(), &ListenOptions::default())?;
+        echo::bind(registry, address, &DatagramOptions::default())?;
+    }
+    echo::listen(registry, unix_stream(), &ListenOptions::default())?;
+    echo::bind(registry, unix_datagrams(), &DatagramOptions::default())?;
+    Ok(())
+}
+
+impl Site {
+    /// Makes the site of a host that boots: it plans its conversations, for some time to come.
+    fn maker(
+        tally: &Rc<RefCell<Tally>>,
+        ways: &[Way],
+        each: u64,
+    ) -> impl Fn(&mut Registry<Self>) -> Result<Self, Box<dyn Error>> + 'static {
+        let (tally, ways) = (Rc::clone(tally), ways.to_vec());
+        move |registry| {
+            let (server, talks) = (Server::default(), BTreeMap::new());
+            let mut site = Self { server, talks, due: 0, drawn: 0, tally: Rc::clone(&tally) };
+            for way in ways.iter().cycle().take(ways.len() * each as usize) {
+                let (way, after) = (way.clone(), site.draw(registry) % BEGINNINGS);
+                registry.after(Duration::from_millis(after), |registry, site: &mut Self| {
+                    site.prepare(registry, way);
+                })?;
+                site.due += 1;
+            }
+            Ok(site)
+        }
+    }
+
+    /// A number. Where the tape has come to its end, and says zero for ever, they still differ.
+    fn draw(&mut self, registry: &mut Registry<Self>) -> u64 {
+        self.drawn += 1;
+        // The golden ratio, which spreads what is counted over all bits (Knuth, 6.4).
+        let spread = self.drawn.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        registry.random() ^ spread.rotate_left(32)
+    }
+
+    /// Begins a conversation, after what stands for looking up the server's name.
+    fn prepare(&mut self, registry: &mut Registry<Self>, way: Way) {
+        let looked_up = registry.offload(
+            move || way,
+            |registry, site, way| {
+                site.due -= 1;
+                if let Ok(way) = way {
+                    site.begin(registry, way);
+                }
+            },
+        );
+        if looked_up.is_err() {
+            self.due -= 1;
+        }
+    }
+
+    fn begin(&mut self, registry: &mut Registry<Self>, way: Way) {
+        let mut options = ClientOptions::default();
+        let client = match way {
+            Way::Stream(server) => Client::connect(registry, server, &options),
+            Way::Datagrams(server) => Client::connect_datagrams(registry, server, &options),
+            Way::NamedDatagrams(server) => {
+                let name = self.draw(registry).to_le_bytes().to_vec();
+                options.from = Some(Address::Abstract(name));
+                Client::connect_datagrams(registry, server, &options)
+            }
+        };
+        match client {
+            Ok(client) => {
+                let left = 1 + self.draw(registry) % PAYLOADS;
+                let was = self.talks.insert(client.id(), Talk { client, left });
+                if was.is_some() {
+                    self.note_wrong("two conversations have one id".to_owned());
+                }
+            }
+            Err(_) => self.tally.borrow_mut().failed += 1,
+        }
+    }
+
+    /// Sends the next payload, and the one behind it; ends when there is none left.
+    fn go_on(&mut self, registry: &mut Registry<Self>, id: ClientId) {
+        for _ in 0..2 {
+            let payload = payload(id, self.draw(registry));
+            let Some(talk) = self.talks.get_mut(&id) else {
+                return;
+            };
+            if talk.left == 0 {
+                return talk.client.end(registry);
+            }
+            match talk.client.send(registry, payload) {
+                Ok(_) => talk.left -= 1,
+                // Once something is back, or lost, there is room again.
+                Err(NotSent::WindowFull(_)) if talk.client.outstanding() > 0 => return,
+                Err(_) => return talk.client.close(registry),
+            }
+        }
+    }
+
+    fn note_wrong(&self, what: String) {
+        self.tally.borrow_mut().wrong.push(what);
+    }
+}
+
+/// Something to send: mostly a few bytes, now and then more than a buffer holds.
+fn payload(id: ClientId, bits: u64) -> Bytes {
+    let longest = match (id, bits >> 60) {
+        (ClientId::Stream(_), 0) => 20_000,
+        (ClientId::Datagrams(_), 0) => 1_400,
+        _ => 200,
+    };
+    let length = 1 + (bits >> 16) % longest;
+    (0..length).map(|at| (at.wrapping_mul(bits | 1) >> 8) as u8).collect()
+}
+
+impl AsMut<Server> for Site {
+    fn as_mut(&mut self) -> &mut Server {
+        &mut self.server
+    }
+}
+
+impl Caller for Site {
+    fn client(&mut self, id: ClientId) -> Option<&mut Client> {
+        self.talks.get_mut(&id).map(|talk| &mut talk.client)
+    }
+
+    fn on_open(&mut self, registry: &mut Registry<Self>, id: ClientId) {
+        self.go_on(registry, id);
+    }
+
+    fn on_reply(&mut self, registry: &mut Registry<Self>, id: ClientId, _: Reply) {
+        self.go_on(registry, id);
+    }
+
+    fn on_loss(&mut self, registry: &mut Registry<Self>, id: ClientId, _: Lost) {
+        self.go_on(registry, id);
+    }
+
+    fn on_finish(&mut self, _: &mut Registry<Self>, id: ClientId, outcome: Result<(), Failure>) {
+        if self.talks.remove(&id).is_none() {
+            self.note_wrong(format!("{id:?} ends a second time"));
+        }
+        if let Err(Failure::Mismatch(mismatch)) = &outcome {
+            self.note_wrong(mismatch.to_string());
+        }
+        let mut tally = self.tally.borrow_mut();
+        match outcome {
+            Ok(()) => tally.well += 1,
+            Err(_) => tally.failed += 1,
+        }
+    }
+}

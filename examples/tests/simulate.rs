@@ -1,0 +1,96 @@
+//! The scenarios that `simulate` runs, a small share of them, and the program itself.
+
+use std::process::{Command, Output};
+
+use examples::simulations::{self, SUBJECTS};
+use reactor::sim::{Fault, Simulation};
+
+fn simulate(arguments: &[&str]) -> Output {
+    let program = env!("CARGO_BIN_EXE_simulate");
+    Command::new(program).args(arguments).output().expect("the program can be run")
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).expect("it prints text")
+}
+
+#[test]
+fn nothing_breaks_on_the_first_seeds() {
+    for subject in SUBJECTS {
+        let searched = Simulation::new(subject.scenario).search(0..150);
+        let summary = searched.unwrap_or_else(|failure| panic!("{}: {failure}", subject.name));
+        assert_eq!(summary.runs, 150);
+    }
+}
+
+#[test]
+fn every_fault_happens_within_five_hundred_seeds() {
+    // What the program promises by ending with 1 otherwise.
+    let summary = Simulation::new(simulations::echo::swarm).search(0..500);
+    let summary = summary.unwrap_or_else(|failure| panic!("{failure}"));
+    assert_eq!(summary.faults.missing().map(Fault::name).collect::<Vec<_>>(), [""; 0]);
+}
+
+#[test]
+fn echo_goes_well_where_nothing_goes_wrong() {
+    let run = Simulation::new(simulations::echo::swarm).run_tape(&[]);
+    assert_eq!(run.result, Ok(()));
+    assert!(run.faults.iter().all(|(_, count)| count == 0));
+    assert!(run.records > 1_000, "{} records", run.records);
+}
+
+#[test]
+fn echo_survives_the_failure_of_any_call() {
+    let torture = Simulation::new(simulations::echo::torture).torture(|_, _| {});
+    let torture = torture.unwrap_or_else(|failure| panic!("{failure}"));
+    assert!(torture.is_clean(), "{torture}");
+    assert!(torture.calls > 100, "{torture}");
+}
+
+#[test]
+fn the_program_tells_what_it_has_seen() {
+    let output = simulate(&["echo", "--seeds", "30"]);
+    let printed = text(&output.stdout);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    assert!(printed.starts_with("30 seeds in "), "{printed}");
+    assert!(printed.contains("seed 0 did the same four times"), "{printed}");
+    assert!(printed.contains(" short reads\n"), "{printed}");
+}
+
+#[test]
+fn a_seed_can_be_run_alone_and_leaves_a_trace() {
+    let directory = tempfile::tempdir().expect("there is room for a directory");
+    for (name, begins) in [("trace.txt", "       0.000 ms  "), ("trace.json", "{")] {
+        let path = directory.path().join(name);
+        let path = path.to_str().expect("its name is text");
+        let output = simulate(&["echo", "--seed", "7", "--trace", path]);
+        assert!(output.status.success(), "{}", text(&output.stderr));
+        let trace = std::fs::read_to_string(path).expect("it was written");
+        assert!(trace.starts_with(begins), "{}", &trace[..100]);
+    }
+}
+
+#[test]
+fn a_tape_can_be_run_alone() {
+    let output = simulate(&["echo", "--tape", "00"]);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let printed = text(&output.stdout);
+    assert!(printed.contains("           0 short reads\n"), "calm: {printed}");
+}
+
+#[test]
+fn what_makes_no_sense_is_refused() {
+    for (arguments, complaint) in [
+        (&["gopher"][..], "[possible values: echo]"),
+        (&["echo", "--tape", "xyz"], "two hexadecimal digits"),
+        (&["echo", "--seeds", "0"], "invalid value '0'"),
+        (&["echo", "--seed", "1", "--torture"], "cannot be used with"),
+    ] {
+        let output = simulate(arguments);
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}");
+        assert!(text(&output.stderr).contains(complaint), "{}", text(&output.stderr));
+    }
+    let output = simulate(&["echo", "--seed", "1", "--trace", "/no/such/directory/trace"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text(&output.stderr).contains("cannot write /no/such/directory/trace"));
+}
