@@ -34,6 +34,12 @@ impl<App> Host<App> {
     }
 }
 
+impl HostId {
+    pub(super) fn index(self) -> usize {
+        usize::from(self.0)
+    }
+}
+
 impl<App> Clone for Host<App> {
     fn clone(&self) -> Self {
         *self

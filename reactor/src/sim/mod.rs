@@ -89,14 +89,16 @@
 //!
 //! | file | what it is |
 //! |---|---|
-//! | `network`, `host` | the network, and its hosts |
-//! | `contract` | what the callbacks' records are held against |
+//! | `network`, `host` | the network, its hosts, and what a test does to both |
+//! | `steps` | how it goes on, one event or one turn after the other |
+//! | `contract`, `broken` | what the callbacks' records are held against; something does not hold |
 //! | `run`, `panics` | a scenario is run once, and its panics are heard |
 //! | `simulation`, `summary` | it is run on many seeds, and what they add up to |
 //! | `tape`, `shrink`, `failure` | what a failure takes, made small, and told |
 //! | `replay` | the same happens again, or the first record that does not |
 //! | `torture` | every call fails once |
 
+mod broken;
 mod contract;
 mod failure;
 mod host;
@@ -106,6 +108,7 @@ mod replay;
 mod run;
 mod shrink;
 mod simulation;
+mod steps;
 mod summary;
 mod tape;
 mod torture;
@@ -113,9 +116,10 @@ mod torture;
 pub use crate::net::sim::{
     Call, Choices, Errno, Fault, FaultCounts, Faults, Mishap, Payload, Rate, Segment, Verdict,
 };
+pub use broken::Broken;
 pub use failure::Failure;
 pub use host::{Host, HostId};
-pub use network::{Broken, Network};
+pub use network::Network;
 pub use replay::Divergence;
 pub use run::{Outcome, Run};
 pub use simulation::Simulation;

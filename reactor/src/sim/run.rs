@@ -4,7 +4,8 @@ use std::error::Error;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
-use super::network::{Broken, Network};
+use super::broken::Broken;
+use super::network::Network;
 use super::panics::{self, Watch};
 use super::{Call, Choices, FaultCounts, Mishap, Tape};
 use crate::trace::Trace;
@@ -154,7 +155,8 @@ impl Start {
 /// Has the scenario do what it does; in what way it fails, if it does.
 fn play(scenario: &impl Fn(&mut Network) -> Outcome, network: &mut Network) -> Option<Failing> {
     match catch_unwind(AssertUnwindSafe(|| scenario(network))) {
-        Ok(Ok(())) => None,
+        // One that did not care that something was broken is none the better for it.
+        Ok(Ok(())) => network.first_broken.as_ref().map(|broken| Failing::of_error(broken)),
         Ok(Err(error)) => Some(Failing::of_error(&*error)),
         Err(panic) => Some(Failing::of_panic(&crate::offload::panic_message(&*panic))),
     }

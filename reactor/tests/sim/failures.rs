@@ -193,3 +193,19 @@ fn what_is_broken_can_be_looked_at() {
     };
     assert_eq!((&*what, &*how), ("nothing ever happens", "something has"));
 }
+
+#[test]
+fn a_scenario_that_does_not_care_that_something_broke_fails_all_the_same() {
+    let simulation = Simulation::new(|network: &mut Network| {
+        network.host("alone", |_| Ok(()));
+        network.invariant("the first second", |network| {
+            let is_over = network.now() > Duration::from_secs(1);
+            if is_over { Err("it is over".to_owned()) } else { Ok(()) }
+        });
+        network.at(Duration::from_secs(2), |_| {});
+        let _ = network.run_for(Duration::from_secs(3));
+        Ok(())
+    });
+    let run = simulation.run_seed(0);
+    assert_eq!(run.message(), Some("after 2s, the first second is broken: it is over"));
+}

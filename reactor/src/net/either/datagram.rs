@@ -35,8 +35,10 @@ impl DatagramSocket {
     pub(crate) fn adopt(poller: &Poller, socket: StdDatagram) -> Result<Self, OpenError> {
         match (poller, socket) {
             (Poller::Os(poller), socket) => os::DatagramSocket::adopt(poller, socket).map(Self::Os),
-            (Poller::Sim(_), StdDatagram::Simulated(socket)) => {
-                socket.0.attach().map(Self::Sim).ok_or_else(not_simulated_here)
+            (Poller::Sim(system), StdDatagram::Simulated(socket)) => {
+                let attached = socket.0.attach();
+                let ours = attached.filter(|shelved| shelved.with(|socket| socket.is_of(system)));
+                ours.map(Self::Sim).ok_or_else(not_simulated_here)
             }
             (Poller::Sim(_), _) => Err(not_simulated_here()),
         }

@@ -36,8 +36,10 @@ impl ListenerSocket {
             (Poller::Os(poller), listener) => {
                 os::ListenerSocket::adopt(poller, listener).map(Self::Os)
             }
-            (Poller::Sim(_), StdListener::Simulated(listener)) => {
-                listener.0.attach().map(Self::Sim).ok_or_else(not_simulated_here)
+            (Poller::Sim(system), StdListener::Simulated(listener)) => {
+                let attached = listener.0.attach();
+                let ours = attached.filter(|shelved| shelved.with(|socket| socket.is_of(system)));
+                ours.map(Self::Sim).ok_or_else(not_simulated_here)
             }
             (Poller::Sim(_), _) => Err(not_simulated_here()),
         }

@@ -36,8 +36,10 @@ impl StreamSocket {
     pub(crate) fn adopt(poller: &Poller, stream: StdStream) -> Result<Self, OpenError> {
         match (poller, stream) {
             (Poller::Os(poller), stream) => os::StreamSocket::adopt(poller, stream).map(Self::Os),
-            (Poller::Sim(_), StdStream::Simulated(stream)) => {
-                stream.0.attach().map(Self::Sim).ok_or_else(not_simulated_here)
+            (Poller::Sim(system), StdStream::Simulated(stream)) => {
+                let attached = stream.0.attach();
+                let ours = attached.filter(|shelved| shelved.with(|socket| socket.is_of(system)));
+                ours.map(Self::Sim).ok_or_else(not_simulated_here)
             }
             (Poller::Sim(_), _) => Err(not_simulated_here()),
         }

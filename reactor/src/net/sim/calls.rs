@@ -14,6 +14,15 @@ macro_rules! errors {
             $($name,)*
         }
 
+        impl Errno {
+            /// What a trace says of a call that fails with it.
+            const fn told(self) -> &'static str {
+                match self {
+                    $(Self::$name => concat!("a call fails: ", stringify!($name)),)*
+                }
+            }
+        }
+
         impl From<Errno> for io::Error {
             fn from(errno: Errno) -> Self {
                 #[cfg(unix)]
@@ -101,6 +110,17 @@ pub enum Mishap {
     WouldBlock,
     /// It does less than it could: a read or a write of one byte. An event follows for the rest.
     Short,
+}
+
+impl Mishap {
+    /// What a trace says of it, before the loop's own line.
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::Error(errno) => errno.told(),
+            Self::WouldBlock => "a call would block",
+            Self::Short => "a call is cut short",
+        }
+    }
 }
 
 impl Call {

@@ -78,7 +78,7 @@ impl World {
         address: &Address,
         options: &DatagramOptions,
     ) -> Result<SocketIndex, Failure> {
-        if let Some(Mishap::Error(errno)) = self.gate(Call::Bind) {
+        if let Some(Mishap::Error(errno)) = self.gate(Call::Bind, host) {
             return Err(Failure::of(address)(errno));
         }
         let socket = self.open(host).ok_or(Errno::EMFILE).map_err(Failure::of(address))?;
@@ -171,7 +171,8 @@ impl World {
         bytes: &[u8],
         to: Option<&Address>,
     ) -> Result<(), Errno> {
-        match self.gate(Call::Send) {
+        let host = self.host_of(index).ok_or(Errno::EINVAL)?;
+        match self.gate(Call::Send, host) {
             Some(Mishap::Error(errno)) => return Err(errno),
             Some(_) => {
                 self.nudge(index, Readiness::WRITE);
@@ -179,7 +180,6 @@ impl World {
             }
             None => {}
         }
-        let host = self.sockets.get(index).ok_or(Errno::EINVAL)?.host;
         let socket = self.datagrams_mut(index).ok_or(Errno::EINVAL)?;
         if let Some(errno) = socket.error.take() {
             return Err(errno);
@@ -410,7 +410,8 @@ impl World {
         index: SocketIndex,
         buffer: &mut [u8],
     ) -> Result<(usize, Address), Errno> {
-        match self.gate(Call::Receive) {
+        let host = self.host_of(index).ok_or(Errno::EINVAL)?;
+        match self.gate(Call::Receive, host) {
             Some(Mishap::Error(errno)) => return Err(errno),
             Some(_) => {
                 self.nudge(index, Readiness::READ);

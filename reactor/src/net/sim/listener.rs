@@ -33,7 +33,7 @@ impl World {
         address: &Address,
         options: &ListenOptions,
     ) -> Result<SocketIndex, Failure> {
-        if let Some(Mishap::Error(errno)) = self.gate(Call::Listen) {
+        if let Some(Mishap::Error(errno)) = self.gate(Call::Listen, host) {
             return Err(Failure::of(address)(errno));
         }
         let socket = self.open(host).ok_or(Errno::EMFILE).map_err(Failure::of(address))?;
@@ -134,8 +134,8 @@ impl World {
         index: SocketIndex,
         options: &StreamOptions,
     ) -> Result<(SocketIndex, Address), Errno> {
-        let host = self.sockets.get(index).ok_or(Errno::EINVAL)?.host;
-        match self.gate(Call::Accept) {
+        let host = self.host_of(index).ok_or(Errno::EINVAL)?;
+        match self.gate(Call::Accept, host) {
             Some(Mishap::Error(errno)) => {
                 if matches!(errno, Errno::ECONNABORTED | Errno::EPROTO) {
                     self.abort_first(index);

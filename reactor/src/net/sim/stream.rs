@@ -41,7 +41,7 @@ impl World {
         remote: &Address,
         options: &ConnectOptions,
     ) -> Result<SocketIndex, Failure> {
-        if let Some(Mishap::Error(errno)) = self.gate(Call::Connect) {
+        if let Some(Mishap::Error(errno)) = self.gate(Call::Connect, host) {
             return Err(Failure::of(remote)(errno));
         }
         let socket = self.open(host).ok_or(Errno::EMFILE).map_err(Failure::of(remote))?;
@@ -297,7 +297,8 @@ impl World {
         let Some((connection, side)) = self.stream_of(index) else {
             return Err(Errno::EINVAL.into());
         };
-        match self.gate(Call::Connected) {
+        let host = self.connections[connection].end(side).host;
+        match self.gate(Call::Connected, host) {
             Some(Mishap::Error(errno)) => return Err(errno.into()),
             Some(_) => {
                 self.nudge(index, Readiness::WRITE);
@@ -319,7 +320,8 @@ impl World {
 
     pub(super) fn read(&mut self, index: SocketIndex, buffer: &mut [u8]) -> Result<usize, Errno> {
         let (connection, side) = self.stream_of(index).ok_or(Errno::EINVAL)?;
-        let mishap = self.gate(Call::Read);
+        let host = self.connections[connection].end(side).host;
+        let mishap = self.gate(Call::Read, host);
         if let Some(Mishap::Error(errno)) = mishap {
             return Err(errno);
         }
@@ -383,7 +385,8 @@ impl World {
         call: Call,
     ) -> Result<usize, Errno> {
         let (connection, side) = self.stream_of(index).ok_or(Errno::EINVAL)?;
-        let mishap = self.gate(call);
+        let host = self.connections[connection].end(side).host;
+        let mishap = self.gate(call, host);
         if let Some(Mishap::Error(errno)) = mishap {
             return Err(errno);
         }
@@ -435,7 +438,8 @@ impl World {
 
     pub(super) fn shutdown(&mut self, index: SocketIndex) -> Result<(), Errno> {
         let (connection, side) = self.stream_of(index).ok_or(Errno::EINVAL)?;
-        if let Some(Mishap::Error(errno)) = self.gate(Call::Shutdown) {
+        let host = self.connections[connection].end(side).host;
+        if let Some(Mishap::Error(errno)) = self.gate(Call::Shutdown, host) {
             return Err(errno);
         }
         let kind = self.connections[connection].kind;

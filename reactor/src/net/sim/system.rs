@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, IoSlice};
+use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, SystemTime};
@@ -167,6 +168,12 @@ impl Descriptor {
         self.index as usize
     }
 
+    /// Whether it is a socket of that host.
+    fn is_of(&self, system: &System) -> bool {
+        Rc::ptr_eq(&self.world, &system.world)
+            && self.world.borrow().host_of(self.index()) == Some(system.host)
+    }
+
     fn register(&self, token: Token) -> io::Result<()> {
         Ok(self.world.borrow_mut().register(self.index(), token)?)
     }
@@ -186,6 +193,10 @@ impl Drop for Descriptor {
 pub(crate) struct StreamSocket(Descriptor);
 
 impl StreamSocket {
+    pub(crate) fn is_of(&self, system: &System) -> bool {
+        self.0.is_of(system)
+    }
+
     pub(crate) fn register(&mut self, token: Token) -> io::Result<()> {
         self.0.register(token)
     }
@@ -269,6 +280,10 @@ impl StreamSocket {
 pub(crate) struct ListenerSocket(Descriptor);
 
 impl ListenerSocket {
+    pub(crate) fn is_of(&self, system: &System) -> bool {
+        self.0.is_of(system)
+    }
+
     pub(crate) fn register(&mut self, token: Token) -> io::Result<()> {
         self.0.register(token)
     }
@@ -295,6 +310,10 @@ impl ListenerSocket {
 pub(crate) struct DatagramSocket(Descriptor);
 
 impl DatagramSocket {
+    pub(crate) fn is_of(&self, system: &System) -> bool {
+        self.0.is_of(system)
+    }
+
     pub(crate) fn register(&mut self, token: Token) -> io::Result<()> {
         self.0.register(token)
     }

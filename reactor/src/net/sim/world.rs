@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use slab::Slab;
 
 use super::agenda::Agenda;
-use super::calls::{Call, Calls, Mishap};
+use super::calls::{Call, Calls, Errno, Mishap};
 use super::connection::{Connection, Side};
 use super::datagram::{Datagrams, Packet};
 use super::listener::Queue;
@@ -104,7 +104,7 @@ pub(crate) enum Event {
     /// The first segment of a connection reaches its server, or does not.
     Connect { connection: usize, tries: u32 },
     /// The answer to it reaches the client.
-    Answer { connection: usize, answer: Result<(), super::Errno> },
+    Answer { connection: usize, answer: Result<(), Errno> },
     /// The client's next segment tells the server that there is a connection.
     Establish { connection: usize, listener: SocketIndex, tries: u32 },
     /// What this side was sent arrives.
@@ -133,13 +133,13 @@ pub(crate) enum Event {
 
 /// A socket could not be opened: why, and because of which of its addresses.
 pub(super) struct Failure {
-    pub(super) errno: super::Errno,
+    pub(super) errno: Errno,
     pub(super) address: Address,
 }
 
 impl Failure {
     /// Of an address.
-    pub(super) fn of(address: &Address) -> impl FnOnce(super::Errno) -> Self {
+    pub(super) fn of(address: &Address) -> impl FnOnce(Errno) -> Self {
         move |errno| Self { errno, address: address.clone() }
     }
 }
@@ -282,10 +282,14 @@ impl World {
         strikes
     }
 
-    /// What becomes of a call.
-    pub(super) fn gate(&mut self, call: Call) -> Option<Mishap> {
+    /// What becomes of a call that a host's loop makes.
+    pub(super) fn gate(&mut self, call: Call, host: u16) -> Option<Mishap> {
         let Self { calls, faults, choices, counts, .. } = self;
-        calls.next(call, faults, choices, counts)
+        let mishap = calls.next(call, faults, choices, counts);
+        if let Some(mishap) = mishap {
+            self.log.note_host(mishap.name(), host);
+        }
+        mishap
     }
 
     pub(super) fn route(&mut self, from: u16, to: u16) -> &mut Route {
@@ -389,6 +393,11 @@ impl World {
         kernel.descriptors = kernel.descriptors.saturating_sub(1);
     }
 
+    /// Whose socket it is.
+    pub(super) fn host_of(&self, index: SocketIndex) -> Option<u16> {
+        self.sockets.get(index).map(|socket| socket.host)
+    }
+
     // ── sockets ─────────────────────────────────────────────────────────────────────────────
 
     /// A new socket, of a kind to be told; `None` without a descriptor.
@@ -399,12 +408,9 @@ impl World {
     }
 
     /// Reports what comes up from now on, and what is so already.
-    pub(super) fn register(
-        &mut self,
-        index: SocketIndex,
-        token: Token,
-    ) -> Result<(), super::Errno> {
-        if let Some(Mishap::Error(errno)) = self.gate(Call::Register) {
+    pub(super) fn register(&mut self, index: SocketIndex, token: Token) -> Result<(), Errno> {
+        let host = self.host_of(index).ok_or(Errno::EINVAL)?;
+        if let Some(Mishap::Error(errno)) = self.gate(Call::Register, host) {
             return Err(errno);
         }
         if let Some(socket) = self.sockets.get_mut(index) {
