@@ -51,6 +51,18 @@ impl Log {
         self.lines.push(Line { who, text: text.into(), data: 0 });
     }
 
+    /// Everybody who has written a line, in the order of their first.
+    #[must_use]
+    pub fn everybody(&self) -> Vec<&'static str> {
+        let mut names = Vec::new();
+        for line in &self.lines {
+            if !names.contains(&line.who) {
+                names.push(line.who);
+            }
+        }
+        names
+    }
+
     /// The transcript of one.
     #[must_use]
     pub fn of(&self, who: &str) -> Vec<&str> {
