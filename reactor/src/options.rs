@@ -75,7 +75,8 @@ pub struct ListenOptions {
     /// stack; `None` leaves the choice to the system.
     pub only_v6: Option<bool>,
     /// Take over the path of a Unix socket that nobody listens on any more, as a crash leaves it
-    /// behind. Default `true`. A path that is somebody's, or no socket, is never touched.
+    /// behind. Default `true`. A path that somebody listens on, or that is no socket, is never
+    /// touched; one that a client is bound to cannot be told from one that was left behind.
     pub replace_stale: bool,
     /// Options of the connections.
     pub stream: StreamOptions,

@@ -24,6 +24,7 @@
 //! | `names` | who is bound to which address |
 //! | `connection` | a stream's two ends and two pipes |
 //! | `world` | all of it together, and its sockets |
+//! | `connecting`, `wire` | how connections begin; what is on its way between their ends |
 //! | `stream`, `listener`, `datagram` | what the world does with sockets of each kind |
 //! | `poller` | what a wait reports |
 //! | `weather` | what befalls hosts and paths by itself |
@@ -33,6 +34,7 @@
 mod agenda;
 mod calls;
 mod choices;
+mod connecting;
 mod connection;
 mod datagram;
 mod faults;
@@ -45,6 +47,7 @@ mod rules;
 mod stream;
 mod system;
 mod weather;
+mod wire;
 mod world;
 
 pub use calls::{Call, Errno, Mishap};

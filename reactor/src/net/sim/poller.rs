@@ -78,11 +78,11 @@ impl World {
             self.put_back(host, index, Readiness::READ);
         }
         let both = Readiness::READ.with(Readiness::WRITE);
-        if told == both && self.strikes(Fault::Split) {
-            if pending.contains(Readiness::WRITE) {
-                events.push((token, Readiness::WRITE));
-            }
-            told = Readiness::READ;
+        let has_writing = pending.contains(Readiness::WRITE) || pending.contains(Readiness::END);
+        if told.contains(both) && has_writing && self.strikes(Fault::Split) {
+            // kqueue tells of the end in both of its events (`EV_EOF`).
+            events.push((token, told.without(Readiness::READ)));
+            told = told.without(Readiness::WRITE);
         }
         events.push((token, told));
         if self.strikes(Fault::Duplicated) {

@@ -29,7 +29,8 @@ pub(crate) struct Route {
     pub(super) mtu: Option<usize>,
     /// When the last byte that was sent will have left.
     free_at: Duration,
-    /// Nothing passes before.
+    /// Nothing has passed since, and nothing passes before.
+    cut_since: Duration,
     cut_until: Duration,
     /// What passes arrives then at the earliest.
     held_until: Duration,
@@ -49,8 +50,8 @@ impl Route {
         let mtu = choices
             .chance(faults.rate(Fault::DatagramTooLong))
             .then(|| MTUS[choices.below(MTUS.len() as u64) as usize]);
-        let (free_at, cut_until, held_until) = Default::default();
-        Self { latency, bytes_per_second, mtu, free_at, cut_until, held_until }
+        let (free_at, cut_since, cut_until, held_until) = Default::default();
+        Self { latency, bytes_per_second, mtu, free_at, cut_since, cut_until, held_until }
     }
 
     /// When a packet that leaves now arrives, on a path that carries one after the other.
@@ -91,6 +92,12 @@ impl Routes {
         self.routes.get(&(from, to)).is_some_and(|route| route.is_cut(now))
     }
 
+    /// Whether nothing has got from one host to the other since then.
+    pub(super) fn is_cut_since(&self, from: u16, to: u16, since: Duration, now: Duration) -> bool {
+        let route = self.routes.get(&(from, to));
+        route.is_some_and(|route| route.is_cut(now) && route.cut_since <= since)
+    }
+
     /// Everything passes again.
     pub(super) fn heal(&mut self) {
         for route in self.routes.values_mut() {
@@ -100,7 +107,10 @@ impl Routes {
 }
 
 impl Route {
-    pub(super) fn cut(&mut self, until: Duration) {
+    pub(super) fn cut(&mut self, now: Duration, until: Duration) {
+        if !self.is_cut(now) {
+            self.cut_since = now;
+        }
         self.cut_until = until;
     }
 

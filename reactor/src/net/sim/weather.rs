@@ -83,8 +83,8 @@ impl World {
     /// Nothing gets from one host to the other for so long.
     pub(crate) fn partition(&mut self, from: u16, to: u16, length: Duration) {
         self.log.note("partition", from, to, 0);
-        let until = self.now.saturating_add(length);
-        self.route(from, to).cut(until);
+        let (now, until) = (self.now, self.now.saturating_add(length));
+        self.route(from, to).cut(now, until);
         if length < Duration::MAX {
             self.plan(until, Event::Heal { from, to });
         }
