@@ -9,9 +9,6 @@ use std::path::Path;
 
 use crate::Result;
 
-/// A figure may grow by that much: two builds of the same source differ by less.
-const TOLERANCE: f64 = 0.03;
-
 /// What no change may exceed, whatever the table says.
 const CEILINGS: [(&str, f64); 3] =
     [("instructions.50x1", 220.0), ("instructions.50x16", 18.0), ("system-calls.50x1", 2.03)];
@@ -47,13 +44,15 @@ impl Figures {
         self.by_name.extend(others.by_name.iter().map(|(name, value)| (name.clone(), *value)));
     }
 
-    /// One verdict a measured figure, held against this table and the ceilings.
-    pub fn judge(&self, measured: &Self) -> Vec<Verdict> {
+    /// One verdict a measured figure, held against the ceilings and against this table, above which
+    /// it may be by `tolerance` per cent.
+    pub fn judge(&self, measured: &Self, tolerance: f64) -> Vec<Verdict> {
         let judge = |(name, measured): (&String, &f64)| Verdict {
             name: name.clone(),
             measured: *measured,
             committed: self.by_name.get(name).copied(),
             ceiling: ceiling(name),
+            tolerance,
         };
         measured.by_name.iter().map(judge).collect()
     }
@@ -93,18 +92,20 @@ pub struct Verdict {
     pub committed: Option<f64>,
     /// What no change may exceed.
     pub ceiling: Option<f64>,
+    /// By how many per cent it may exceed the table.
+    pub tolerance: f64,
 }
 
 impl Verdict {
     /// What is wrong with the figure, if anything.
-    pub fn complaint(&self) -> Option<&'static str> {
+    pub fn complaint(&self) -> Option<String> {
         if self.ceiling.is_some_and(|ceiling| self.measured > ceiling) {
-            return Some("above the ceiling");
+            return Some("above the ceiling".to_owned());
         }
         match self.committed {
-            None => Some("not in the table: run with --update"),
-            Some(committed) if self.measured > committed * (1.0 + TOLERANCE) => {
-                Some("grew by more than 3 %")
+            None => Some("not in the table: run with --update".to_owned()),
+            Some(committed) if self.measured > committed * (1.0 + self.tolerance / 100.0) => {
+                Some(format!("grew by more than {} %", self.tolerance))
             }
             Some(_) => None,
         }
@@ -127,8 +128,8 @@ mod tests {
         table
     }
 
-    fn complaint(committed: &[(&str, f64)], measured: (&str, f64)) -> Option<&'static str> {
-        figures(committed).judge(&figures(&[measured]))[0].complaint()
+    fn complaint(committed: &[(&str, f64)], measured: (&str, f64)) -> Option<String> {
+        figures(committed).judge(&figures(&[measured]), 3.0)[0].complaint()
     }
 
     #[test]
@@ -149,7 +150,7 @@ mod tests {
         let committed = [("instructions.1x1", 100.0)];
         assert_eq!(complaint(&committed, ("instructions.1x1", 103.0)), None);
         assert_eq!(
-            complaint(&committed, ("instructions.1x1", 104.0)),
+            complaint(&committed, ("instructions.1x1", 104.0)).as_deref(),
             Some("grew by more than 3 %")
         );
     }
@@ -157,13 +158,16 @@ mod tests {
     #[test]
     fn a_ceiling_holds_whatever_was_committed() {
         let committed = [("instructions.50x1", 230.0)];
-        assert_eq!(complaint(&committed, ("instructions.50x1", 221.0)), Some("above the ceiling"));
+        assert_eq!(
+            complaint(&committed, ("instructions.50x1", 221.0)).as_deref(),
+            Some("above the ceiling")
+        );
     }
 
     #[test]
     fn a_figure_without_a_line_asks_for_one() {
         assert_eq!(
-            complaint(&[], ("instructions.1x1", 1.0)),
+            complaint(&[], ("instructions.1x1", 1.0)).as_deref(),
             Some("not in the table: run with --update")
         );
     }

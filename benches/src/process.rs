@@ -124,6 +124,9 @@ fn build(mut cargo: Command) -> Result {
     let profile = if cfg!(debug_assertions) { "dev" } else { "release" };
     let package = env!("CARGO_PKG_NAME");
     cargo.args(["build", "--quiet", "--profile", profile, "--package", package, "--bin", PROGRAM]);
+    if cfg!(feature = "sim") {
+        cargo.args(["--features", "sim"]);
+    }
     let status = cargo.current_dir(env!("CARGO_MANIFEST_DIR")).status()?;
     if status.success() {
         Ok(())

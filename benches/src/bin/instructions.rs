@@ -48,6 +48,9 @@ struct Options {
     /// Fail when a figure of the one peer measured exceeds this table.
     #[arg(long, value_name = "FILE")]
     check: Option<PathBuf>,
+    /// By how many per cent a figure may exceed the table; two builds of one source differ by less.
+    #[arg(long, value_name = "PER CENT", default_value_t = 3.0)]
+    tolerance: f64,
     /// Write the figures of the one peer measured to this table.
     #[arg(long, value_name = "FILE", conflicts_with = "check")]
     update: Option<PathBuf>,
@@ -90,7 +93,7 @@ fn main() -> Result {
         last.merge(&measure_peers(&options, &server, *measure)?);
     }
     match (&options.check, &options.update) {
-        (Some(path), _) => check(path, &last),
+        (Some(path), _) => check(path, &last, options.tolerance),
         (_, Some(path)) => update(path, &last),
         _ => Ok(()),
     }
@@ -140,14 +143,14 @@ fn name(measure: Measure, load: &Load) -> String {
     format!("{}.{}x{}", measure.key(), load.connections, load.depth)
 }
 
-fn check(path: &Path, measured: &Figures) -> Result {
-    let verdicts = Figures::read(path)?.judge(measured);
+fn check(path: &Path, measured: &Figures, tolerance: f64) -> Result {
+    let verdicts = Figures::read(path)?.judge(measured, tolerance);
     let mut table = Table::new(["", "measured", "committed", "ceiling", ""]);
     for verdict in &verdicts {
         let figure =
             |figure: Option<f64>| figure.map_or("-".to_owned(), |figure| format!("{figure:.2}"));
         let columns = [Some(verdict.measured), verdict.committed, verdict.ceiling].map(figure);
-        let complaint = verdict.complaint().unwrap_or("ok").to_owned();
+        let complaint = verdict.complaint().unwrap_or_else(|| "ok".to_owned());
         table.row(&verdict.name, columns.into_iter().chain([complaint]));
     }
     println!("{table}");
