@@ -88,7 +88,7 @@ impl Ledger {
 
     /// Whether the next turn has work already, and must not sleep.
     pub(crate) fn has_work(&self) -> bool {
-        !(self.ready.is_empty() && self.touched.is_empty() && self.retired.is_empty())
+        self.ready.len() | self.touched.len() | self.retired.len() != 0
     }
 
     // ── the trace ───────────────────────────────────────────────────────────────────────────

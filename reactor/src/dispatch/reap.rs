@@ -11,6 +11,7 @@ use crate::{CloseReason, Closed, ConnectionId, SocketId};
 impl<App> Registry<App> {
     /// Tells and removes what has ended in this turn. What ends in these callbacks waits for the
     /// next turn, which will not sleep before.
+    #[inline(never)]
     pub(crate) fn reap(&mut self, app: &mut App) {
         if self.ledger.retired.is_empty() {
             return;

@@ -78,6 +78,7 @@ impl<App> Registry<App> {
 
     /// Tells everybody, once, when no callback is on the stack. Whoever came between the decision and
     /// now is told too, and afterwards nobody comes: there are no listeners any more.
+    #[inline(never)]
     pub(crate) fn tell_of_shutdown(&mut self, app: &mut App) {
         let Shutdown::Draining { told, .. } = &mut self.shutdown else {
             return;
@@ -133,6 +134,7 @@ impl<App> Registry<App> {
     }
 
     /// The report, once everything has ended.
+    #[inline(never)]
     pub(crate) fn finish_shutdown(&mut self) -> Option<ShutdownReport> {
         if self.slots.len() > 0 {
             return None;
