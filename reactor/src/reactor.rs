@@ -247,6 +247,7 @@ impl<App> Reactor<App> {
         self.registry.ledger.touched = touched;
     }
 
+    #[inline(always)]
     fn end_turn(&mut self) {
         let now = self.registry.ledger.clock.refresh();
         let ledger = &mut self.registry.ledger;

@@ -9,7 +9,7 @@
 //! compared are addresses, times, and how many reads it took.
 
 // The truth is that of one system, and the simulated kernels have its ways.
-#![cfg(all(feature = "sim", target_os = "linux"))]
+#![cfg(all(feature = "sim", target_os = "linux", not(mio_unsupported_force_poll_poll)))]
 
 #[path = "same_callbacks/datagrams.rs"]
 mod datagrams;

@@ -18,12 +18,14 @@ impl Clock {
     }
 
     /// Reads the system's clock: the loop's time goes on.
+    #[inline]
     pub(crate) fn refresh(&mut self) -> Instant {
         self.now = self.read();
         self.now
     }
 
     /// What the system's clock says, while the loop's time stands.
+    #[inline]
     pub(crate) fn read(&self) -> Instant {
         self.system.now()
     }
