@@ -45,19 +45,46 @@ impl Stream {
         self.write_through(bytes, ledger)
     }
 
+    /// A write that is too large to be gathered without a thought. Nearly always it is the first of its
+    /// callback, nothing waits in front of it, and the kernel takes it whole.
     #[inline(never)]
     fn write_through(&mut self, bytes: &[u8], ledger: &mut Ledger) -> Step {
+        // The limit is another for who may not write, and for who has written much already.
+        let is_first = ledger.cork_limit == SMALL && ledger.cork.is_empty();
+        if !is_first || !self.can_write_now() {
+            return self.write_further(bytes, is_first, ledger);
+        }
+        ledger.cork_limit = CORK;
+        match self.socket.write(bytes) {
+            Ok(sent) if sent == bytes.len() => {
+                ledger.trace(|| What::Wrote { wanted: sent, taken: sent });
+                self.note_written(sent, ledger);
+                Step::Continue(())
+            }
+            result => {
+                let sent = self.written(result, bytes.len(), ledger)?;
+                self.queue_rest(bytes, sent, ledger)
+            }
+        }
+    }
+
+    #[inline(never)]
+    fn write_further(&mut self, bytes: &[u8], is_first: bool, ledger: &mut Ledger) -> Step {
         if ledger.is_sealed() || !self.can_write() {
             ledger.stats.discarded_bytes += bytes.len() as u64;
             return Step::Continue(());
         }
-        let is_first = ledger.cork.is_empty() && ledger.cork_limit == SMALL;
         ledger.cork_limit = CORK;
         if !is_first && ledger.cork.len() + bytes.len() <= CORK {
             ledger.cork.extend_from_slice(bytes);
             return Step::Continue(());
         }
         let sent = self.write_behind_cork(bytes, ledger)?;
+        self.queue_rest(bytes, sent, ledger)
+    }
+
+    /// Queues what the kernel has not taken of a write.
+    fn queue_rest(&mut self, bytes: &[u8], sent: usize, ledger: &mut Ledger) -> Step {
         if sent == bytes.len() {
             return Step::Continue(());
         }
