@@ -85,6 +85,8 @@
 //!   there is no congestion control to measure.
 //! - Files, name resolution, signals, and threads of a program's own: what they do is not the
 //!   network's, so it is not repeated.
+//! - Sockets of both families at once (`only_v6` off), and addresses that rest after a close
+//!   (TIME_WAIT).
 //! - Speed: a simulated second says nothing of a real one.
 //!
 //! | file | what it is |
