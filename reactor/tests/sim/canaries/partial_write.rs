@@ -187,7 +187,7 @@ fn scenario(network: &mut Network, trusts: Trusts) -> Outcome {
 
 #[test]
 fn a_partial_write_taken_for_whole_is_found() {
-    let hunt = Hunt { seeds: 40, busy: 16 };
+    let hunt = Hunt { seeds: 40, busy: 24 };
     hunt.find(
         |network| scenario(network, Trusts::ItsOwnCount),
         |network| scenario(network, Trusts::TheServer),
