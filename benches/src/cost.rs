@@ -5,6 +5,7 @@
 //! difference divided by 2 N is what a message costs, and no noise of the machine touches it.
 
 use std::fmt;
+use std::process::Command;
 
 use clap::ValueEnum;
 use tempfile::TempDir;
@@ -41,24 +42,31 @@ impl Measure {
         messages: usize,
     ) -> Result<f64> {
         let messages = messages.next_multiple_of(load.round());
-        let short = self.count(server, peer, load, messages)?;
-        let long = self.count(server, peer, load, 3 * messages)?;
-        Ok((long as f64 - short as f64) / (2 * messages) as f64)
+        self.per_unit(messages, |instrument, messages| {
+            let running = server.start_under(instrument, peer)?;
+            let mut clients = Clients::connect(running.address(), load)?;
+            clients.exchange(messages)?;
+            // The clients stay connected: how many closes the server would still see is chance.
+            running.stop()
+        })
+    }
+
+    /// The count for one unit of any work: `run` starts a server under an instrument, has it do so many
+    /// units, and stops it.
+    pub fn per_unit(self, units: usize, run: impl Fn(Command, usize) -> Result) -> Result<f64> {
+        let short = self.count(|instrument| run(instrument, units))?;
+        let long = self.count(|instrument| run(instrument, 3 * units))?;
+        Ok((long as f64 - short as f64) / (2 * units) as f64)
     }
 
     /// The count of one whole run.
-    fn count(self, server: &EchoServer, peer: Peer, load: Load, messages: usize) -> Result<u64> {
+    fn count(self, run: impl FnOnce(Command) -> Result) -> Result<u64> {
         let directory = TempDir::new()?;
         let output = directory.path().join("count");
-        let instrument = match self {
+        run(match self {
             Self::Instructions => callgrind::command(&output),
             Self::SystemCalls => strace::command(&output),
-        };
-        let running = server.start_under(instrument, peer)?;
-        let mut clients = Clients::connect(running.address(), load)?;
-        clients.exchange(messages)?;
-        // The clients stay connected: how many closes the server would still see is chance.
-        running.stop()?;
+        })?;
         match self {
             Self::Instructions => callgrind::read(&output),
             Self::SystemCalls => strace::read(&output),

@@ -1,41 +1,74 @@
 //! Measurements that a sceptic can repeat: the reactor's echo server beside its peers, in the same run.
 //!
 //! ```text
-//!   bin/instructions ─┐          ┌─ servers   one echo server a peer, all with one silhouette
-//!   bin/idle ─────────┼─▶ lib ───┼─ process   a server as a child process, bare or under an instrument
-//!   bin/slow-readers ─┘          │            (callgrind, strace, memory: what the instruments say)
-//!                                └─ load, flood, ping: what clients do to it, over loopback
-//!   bin/echo-server   the child: `echo-server PEER` runs one of `servers`
+//!   benches/*  (criterion) ─┐          ┌─ groups     what is measured, and by whom it is done
+//!   bin/report (the page) ──┴─▶ work ──┴─▶ program   a server as a child process, on its own processor
+//!
+//!   bin/instructions ─┐            ┌─ servers, rooms, datagrams   one file a peer, all alike
+//!   bin/deliveries ───┤            │
+//!   bin/idle ─────────┼─▶ lib ─────┼─ cost, callgrind, strace, memory   what the instruments say
+//!   bin/slow-readers ─┘            │
+//!                                  └─ load, pipeline, audience, correspondents, offered, flood, ping
+//!                                     what clients do to a server, over loopback
+//!
+//!   bin/echo-server, bin/fan-out-server, bin/datagram-server   the children: `echo-server PEER`
 //! ```
 //!
+//! Who is measured:
+//!
 //! - [`servers`]: the echo servers.
-//! - [`process`]: starts one as a child process, and stops it.
+//! - [`rooms`]: servers that send what one client says to all the others.
+//! - [`datagrams`]: servers on one UDP socket.
+//! - [`timers`], [`messages`]: keepers of timers, and loops that other threads send to, in this process.
+//!
+//! By whom, and how:
+//!
+//! - [`work`]: groups, cases, contenders, and what some work took.
+//! - [`groups`]: every group, one file each.
+//! - [`report`]: the page with all of them.
+//! - [`program`]: a server as a child process, its processor time. [`process`]: the same for the echo
+//!   servers alone, bare or under an instrument.
 //! - [`load`]: an exact number of messages, in rounds over all connections, every byte verified.
+//! - [`pipeline`]: echo clients that write while they read, for messages that fill all buffers.
+//! - [`audience`], [`correspondents`]: the clients of a room, and of a datagram server.
+//! - [`offered`]: messages on a schedule, and their latencies. [`ping`]: one quiet client.
 //! - [`flood`]: clients that send as much as the server takes, and read little or nothing.
-//! - [`ping`]: one quiet client on a schedule, and its latencies.
 //! - [`callgrind`], [`strace`]: instructions and system calls of a run.
 //! - [`cost`]: what one message costs, as the difference of two runs.
-//! - [`memory`], [`processor`], [`descriptors`]: resident bytes of a process, one processor for two
-//!   processes, room for ten thousand sockets.
+//! - [`idle`], [`memory`], [`processor`], [`descriptors`]: bytes of an idle connection, resident bytes of
+//!   a process, processors shared or apart, room for ten thousand sockets.
 //! - [`figures`]: the committed table that a change is held against.
 //! - [`table`]: columns for people.
 
 #[cfg(not(target_os = "linux"))]
 compile_error!("the measurements lean on epoll, callgrind and /proc: run them on Linux");
 
+pub mod audience;
 pub mod callgrind;
+pub mod correspondents;
 pub mod cost;
+pub mod datagrams;
 pub mod descriptors;
 pub mod figures;
 pub mod flood;
+pub mod groups;
+pub mod idle;
 pub mod load;
 pub mod memory;
+pub mod messages;
+pub mod offered;
 pub mod ping;
+pub mod pipeline;
 pub mod process;
 pub mod processor;
+pub mod program;
+pub mod report;
+pub mod rooms;
 pub mod servers;
 pub mod strace;
 pub mod table;
+pub mod timers;
+pub mod work;
 
 /// A result whose error is only ever shown to the person who runs the measurement.
 pub type Result<T = (), E = Box<dyn std::error::Error + Send + Sync>> = std::result::Result<T, E>;

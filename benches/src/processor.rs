@@ -1,7 +1,10 @@
-//! One processor for a server and its load, where counts matter and speed does not.
+//! Which processors a server and its load run on.
 //!
-//! The server then sleeps until the clients have written a whole round and wait, so that every wait
-//! reports the same connections, and two runs of the same program differ by less than a thousandth.
+//! Where counts matter and speed does not, they share one: the server then sleeps until the clients have
+//! written a whole round and wait, so that every wait reports the same connections, and two runs of the
+//! same program differ by less than a thousandth. Where time matters, each has its own.
+
+use std::sync::OnceLock;
 
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 
@@ -9,9 +12,40 @@ use crate::Result;
 
 /// Keeps this process, and those it starts from now on, on one of the processors it may use.
 pub fn share_one() -> Result {
+    let processors = usable()?;
+    let last = processors.last().ok_or("no processor is allowed")?;
+    Ok(sched_setaffinity(None, &only(*last))?)
+}
+
+/// Starts a server on one processor, and keeps this thread on another from then on. Where there is only
+/// one they share it.
+pub fn start_apart<T>(start: impl FnOnce() -> Result<T>) -> Result<T> {
+    let processors = everywhere()?;
+    let [first, .., last] = processors else {
+        return start();
+    };
+    // A child inherits where it may run, with all its threads.
+    sched_setaffinity(None, &only(*last))?;
+    let started = start();
+    sched_setaffinity(None, &only(*first))?;
+    started
+}
+
+/// The processors this program was allowed before it chose among them.
+fn everywhere() -> Result<&'static [usize]> {
+    static EVERYWHERE: OnceLock<Vec<usize>> = OnceLock::new();
+    let usable = usable()?;
+    Ok(EVERYWHERE.get_or_init(|| usable))
+}
+
+/// The processors this thread may use.
+fn usable() -> Result<Vec<usize>> {
     let allowed = sched_getaffinity(None)?;
-    let last = (0..CpuSet::MAX_CPU).rev().find(|processor| allowed.is_set(*processor));
+    Ok((0..CpuSet::MAX_CPU).filter(|processor| allowed.is_set(*processor)).collect())
+}
+
+fn only(processor: usize) -> CpuSet {
     let mut one = CpuSet::new();
-    one.set(last.ok_or("no processor is allowed")?);
-    Ok(sched_setaffinity(None, &one)?)
+    one.set(processor);
+    one
 }

@@ -20,6 +20,9 @@ struct Options {
     /// The size of each connection's send and receive buffer; the kernel decides by default.
     #[arg(long, value_name = "BYTES")]
     kernel_buffers: Option<usize>,
+    /// The size of a connection's own buffer, in the servers that have one.
+    #[arg(long, value_name = "BYTES")]
+    own_buffer: Option<usize>,
 }
 
 fn main() -> Result {
@@ -27,5 +30,6 @@ fn main() -> Result {
     set_parent_process_death_signal(Some(Signal::TERM))?;
     benches::descriptors::raise_limit()?;
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, options.port));
-    servers::serve(options.peer, Place { address, kernel_buffers: options.kernel_buffers })
+    let Options { peer, kernel_buffers, own_buffer, .. } = options;
+    servers::serve(peer, Place { address, kernel_buffers, own_buffer })
 }

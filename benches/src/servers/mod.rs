@@ -24,11 +24,14 @@ use socket2::{Domain, Socket, Type};
 
 use crate::Result;
 
+/// The name of the program that runs one of them, in `src/bin`.
+pub const PROGRAM: &str = "echo-server";
+
 /// Bytes that one read can take, in the servers with one buffer for all connections.
-const SCRATCH: usize = 64 * 1024;
+pub(crate) const SCRATCH: usize = 64 * 1024;
 
 /// Events that one wait can report, in the servers that say.
-const EVENTS: usize = 1024;
+pub(crate) const EVENTS: usize = 1024;
 
 /// Connections that may wait to be accepted; message-io fixes the same number.
 const BACKLOG: i32 = 1024;
@@ -73,6 +76,9 @@ pub struct Place {
     ///
     /// message-io has no such option, and keeps the kernel's choice.
     pub kernel_buffers: Option<usize>,
+    /// The size of a connection's own buffer, in the servers that have one; they choose one that suits
+    /// small messages.
+    pub own_buffer: Option<usize>,
 }
 
 /// Serves echo at `place` until the process ends, and prints where once it listens.
@@ -88,7 +94,7 @@ pub fn serve(peer: Peer, place: Place) -> Result {
 }
 
 /// A listener that does not block; accepted sockets inherit the sizes of its buffers.
-fn listen(place: Place) -> Result<TcpListener> {
+pub(crate) fn listen(place: Place) -> Result<TcpListener> {
     let socket = Socket::new(Domain::for_address(place.address), Type::STREAM, None)?;
     socket.set_reuse_address(true)?;
     if let Some(bytes) = place.kernel_buffers {
@@ -102,7 +108,7 @@ fn listen(place: Place) -> Result<TcpListener> {
 }
 
 /// Tells whoever started this process where to connect.
-fn announce(address: impl fmt::Display) -> Result {
+pub(crate) fn announce(address: impl fmt::Display) -> Result {
     let mut stdout = io::stdout().lock();
     writeln!(stdout, "listening on {address}")?;
     Ok(stdout.flush()?)

@@ -9,7 +9,7 @@ use tokio::runtime;
 use super::{Place, announce, listen};
 use crate::Result;
 
-/// Sixteen messages of the deepest pipeline fit four times; a larger one would only cost memory.
+/// Sixteen small messages of the deepest pipeline fit four times; a larger one would only cost memory.
 const BUFFER: usize = 4096;
 
 pub(super) fn serve(place: Place) -> Result {
@@ -18,20 +18,20 @@ pub(super) fn serve(place: Place) -> Result {
     Ok(runtime.block_on(async {
         let listener = TcpListener::from_std(listener)?;
         announce(listener.local_addr()?).map_err(io::Error::other)?;
-        accept(&listener).await
+        accept(&listener, place.own_buffer.unwrap_or(BUFFER)).await
     })?)
 }
 
-async fn accept(listener: &TcpListener) -> io::Result<()> {
+async fn accept(listener: &TcpListener, buffer: usize) -> io::Result<()> {
     loop {
         let (stream, _) = listener.accept().await?;
         stream.set_nodelay(true)?;
-        tokio::spawn(echo(stream));
+        tokio::spawn(echo(stream, buffer));
     }
 }
 
-async fn echo(mut stream: TcpStream) -> io::Result<()> {
-    let mut buffer = vec![0; BUFFER];
+async fn echo(mut stream: TcpStream, buffer: usize) -> io::Result<()> {
+    let mut buffer = vec![0; buffer];
     loop {
         match stream.read(&mut buffer).await? {
             0 => return Ok(()),

@@ -1,0 +1,130 @@
+//! The clients of a room: one who speaks, many who listen, and some who do not read.
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::time::Duration;
+
+use socket2::{Domain, Socket, Type};
+
+use crate::program::{Program, Server};
+use crate::rooms::{self, Room};
+use crate::work::{Spent, Work};
+use crate::{Result, descriptors};
+
+/// Bytes of a line, its end included.
+const LINE: usize = 64;
+
+/// A silence of that long means that the room has lost a line.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// The kernel's buffers on both ends where somebody stalls, so that it shows soon.
+const SMALL_BUFFER: usize = 16 * 1024;
+
+/// Enough long lines to fill those buffers, and what a room keeps for a member.
+const FILLING: (usize, usize) = (64, 4096);
+
+/// Who listens.
+#[derive(Debug, Clone, Copy)]
+pub struct Seats {
+    /// Members who read everything.
+    pub members: usize,
+    /// Members who read nothing.
+    pub stalled: usize,
+}
+
+/// A room's clients, connected.
+#[derive(Debug)]
+pub struct Audience {
+    speaker: TcpStream,
+    members: Vec<TcpStream>,
+    _stalled: Vec<TcpStream>,
+    said: u64,
+    line: Vec<u8>,
+    heard: Vec<u8>,
+}
+
+impl Audience {
+    /// Connects them, the speaker last: a room that hears it has let in everyone before. Then those
+    /// who are to stall fill up.
+    pub fn gather(address: SocketAddr, seats: Seats) -> Result<Self> {
+        let connect_all = |count, buffer| -> Result<Vec<TcpStream>> {
+            (0..count).map(|_| connect(address, buffer)).collect()
+        };
+        let mut audience = Self {
+            members: connect_all(seats.members, None)?,
+            _stalled: connect_all(seats.stalled, Some(SMALL_BUFFER))?,
+            speaker: connect(address, None)?,
+            said: 0,
+            line: Vec::new(),
+            heard: Vec::new(),
+        };
+        let (lines, length) = if seats.stalled > 0 { FILLING } else { (1, LINE) };
+        (0..lines).try_for_each(|_| audience.say(length))?;
+        Ok(audience)
+    }
+
+    /// Says so many lines, one after the other, each heard by every member.
+    pub fn publish(&mut self, lines: u64) -> Result {
+        (0..lines).try_for_each(|_| self.say(LINE))
+    }
+
+    fn say(&mut self, length: usize) -> Result {
+        self.said += 1;
+        self.line.clear();
+        write!(self.line, "{:0>width$}", self.said, width = length - 1)?;
+        self.line.push(b'\n');
+        self.heard.resize(length, 0);
+        self.speaker.write_all(&self.line)?;
+        for member in &mut self.members {
+            member.read_exact(&mut self.heard)?;
+            if self.heard != self.line {
+                return Err("a member heard another line than was said".into());
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A room as a child process and its audience, as work.
+#[derive(Debug)]
+pub struct RoomWork {
+    audience: Audience,
+    server: Server,
+}
+
+impl RoomWork {
+    /// A room on a processor of its own, with everyone seated.
+    pub fn start(room: Room, seats: Seats) -> Result<Self> {
+        descriptors::require(seats.members + seats.stalled + 64)?;
+        let server = program(room, seats)?.start_apart()?;
+        Ok(Self { audience: Audience::gather(server.address(), seats)?, server })
+    }
+}
+
+impl Work for RoomWork {
+    fn run(&mut self, units: u64) -> Result<Spent> {
+        let members = self.audience.members.len() as u64;
+        let lines = units.div_ceil(members);
+        self.server.watch(lines * members, || self.audience.publish(lines))
+    }
+}
+
+/// The program that keeps this room, for these clients.
+pub fn program(room: Room, seats: Seats) -> Result<Program> {
+    let program = Program::named(rooms::PROGRAM)?.with(room);
+    Ok(match seats.stalled {
+        0 => program,
+        _ => program.with(format!("--kernel-buffers={SMALL_BUFFER}")),
+    })
+}
+
+fn connect(address: SocketAddr, buffer: Option<usize>) -> Result<TcpStream> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
+    if let Some(bytes) = buffer {
+        socket.set_recv_buffer_size(bytes)?;
+    }
+    socket.set_tcp_nodelay(true)?;
+    socket.set_read_timeout(Some(PATIENCE))?;
+    socket.connect(&address.into())?;
+    Ok(socket.into())
+}

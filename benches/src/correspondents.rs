@@ -1,0 +1,129 @@
+//! The clients of a datagram server: many who have their datagrams sent back, or one who is sent runs.
+
+use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
+use std::time::Duration;
+
+use socket2::{Domain, Socket, Type};
+
+use crate::Result;
+use crate::datagrams::{self, BULK, Datagrams, Duty, RUN};
+use crate::program::{Program, Server};
+use crate::work::{Spent, Work};
+
+/// Bytes of a datagram that is sent back.
+const SIZE: usize = 64;
+
+/// A silence of that long means that a datagram was lost, which loopback does not do to so few.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Room for several runs, however the kernel counts them.
+const RECEIVE_BUFFER: usize = 1024 * 1024;
+
+/// The clients.
+#[derive(Debug)]
+pub struct Correspondents {
+    duty: Duty,
+    sockets: Vec<UdpSocket>,
+    sent: u64,
+    datagram: [u8; SIZE],
+    run: Vec<u8>,
+}
+
+impl Correspondents {
+    /// So many of them, each of whom has had an answer already.
+    pub fn open(server: SocketAddr, duty: Duty, count: usize) -> Result<Self> {
+        let sockets = (0..count).map(|_| open(server)).collect::<Result<_>>()?;
+        let run = datagrams::run();
+        let mut all = Self { duty, sockets, sent: 0, datagram: [b'd'; SIZE], run };
+        all.round()?;
+        Ok(all)
+    }
+
+    /// Datagrams that a server sends in a round of so many clients.
+    pub fn round_of(duty: Duty, clients: usize) -> u64 {
+        match duty {
+            Duty::Echo => clients as u64,
+            Duty::Bulk => (clients * RUN) as u64,
+        }
+    }
+
+    /// One datagram from each, and then every answer, each byte of it verified.
+    pub fn round(&mut self) -> Result {
+        for socket in &self.sockets {
+            self.sent += 1;
+            self.datagram[..8].copy_from_slice(&self.sent.to_le_bytes());
+            socket.send(&self.datagram)?;
+        }
+        match self.duty {
+            Duty::Echo => self.receive_echoes(),
+            Duty::Bulk => self.receive_runs(),
+        }
+    }
+
+    fn receive_echoes(&mut self) -> Result {
+        let mut reply = [0; SIZE + 1];
+        let first = self.sent - self.sockets.len() as u64;
+        for (number, socket) in (first + 1..).zip(&self.sockets) {
+            self.datagram[..8].copy_from_slice(&number.to_le_bytes());
+            let length = socket.recv(&mut reply)?;
+            expect(&reply[..length], &self.datagram)?;
+        }
+        Ok(())
+    }
+
+    fn receive_runs(&self) -> Result {
+        let mut reply = [0; BULK + 1];
+        for socket in &self.sockets {
+            for datagram in self.run.chunks(BULK) {
+                let length = socket.recv(&mut reply)?;
+                expect(&reply[..length], datagram)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A datagram server as a child process and its clients, as work.
+#[derive(Debug)]
+pub struct DatagramWork {
+    clients: Correspondents,
+    server: Server,
+}
+
+impl DatagramWork {
+    /// The server on a processor of its own, with so many clients.
+    pub fn start(server: Datagrams, duty: Duty, clients: usize) -> Result<Self> {
+        let server = program(server, duty)?.start_apart()?;
+        Ok(Self { clients: Correspondents::open(server.address(), duty, clients)?, server })
+    }
+}
+
+impl Work for DatagramWork {
+    fn run(&mut self, units: u64) -> Result<Spent> {
+        let round = Correspondents::round_of(self.clients.duty, self.clients.sockets.len());
+        let rounds = units.div_ceil(round);
+        self.server.watch(rounds * round, || (0..rounds).try_for_each(|_| self.clients.round()))
+    }
+}
+
+/// The program that is this server.
+pub fn program(server: Datagrams, duty: Duty) -> Result<Program> {
+    Ok(Program::named(datagrams::PROGRAM)?.with(server).with(duty))
+}
+
+fn open(server: SocketAddr) -> Result<UdpSocket> {
+    let socket = Socket::new(Domain::IPV4, Type::DGRAM, None)?;
+    socket.set_recv_buffer_size(RECEIVE_BUFFER)?;
+    socket.set_read_timeout(Some(PATIENCE))?;
+    socket.bind(&SocketAddr::from((Ipv4Addr::LOCALHOST, 0)).into())?;
+    socket.connect(&server.into())?;
+    Ok(socket.into())
+}
+
+fn expect(received: &[u8], expected: &[u8]) -> Result {
+    if received == expected {
+        Ok(())
+    } else {
+        Err("the server sent another datagram than it should".into())
+    }
+}

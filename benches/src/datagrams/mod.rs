@@ -1,0 +1,114 @@
+//! Datagram servers, one file a peer, each on one UDP socket.
+//!
+//! As a [`Duty::Echo`] a server sends every datagram back; as a [`Duty::Bulk`] it answers every
+//! datagram with a run of [`RUN`] datagrams of [`BULK`] bytes, numbered in their first byte.
+
+mod batch;
+mod epoll;
+mod mio;
+mod quinn_udp;
+mod reactor;
+mod tokio;
+
+use std::fmt;
+use std::net::UdpSocket;
+
+use clap::ValueEnum;
+use socket2::{Domain, Socket, Type};
+
+use crate::Result;
+use crate::servers::Place;
+
+/// The name of the program that runs one of them, in `src/bin`.
+pub const PROGRAM: &str = "datagram-server";
+
+/// Datagrams of a run.
+pub const RUN: usize = 32;
+
+/// Bytes of each of them: what fits into a packet anywhere on the Internet.
+pub const BULK: usize = 1200;
+
+/// Bytes that one datagram can bring.
+const SCRATCH: usize = 2048;
+
+/// Datagrams that are received or sent at once, in the servers that do that.
+const BATCH: usize = 32;
+
+/// Who serves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Datagrams {
+    /// A raw epoll loop with recvfrom and sendto: the ruler.
+    Epoll,
+    /// The reactor: ours.
+    Reactor,
+    /// The same as the ruler with recvmmsg and sendmmsg.
+    Batch,
+    /// A bare mio loop.
+    Mio,
+    /// A bare mio loop with quinn-udp: batches, and the kernel's segmentation.
+    QuinnUdp,
+    /// tokio's current-thread runtime.
+    Tokio,
+}
+
+impl Datagrams {
+    /// Every server, the ruler first.
+    pub fn all() -> &'static [Datagrams] {
+        Self::value_variants()
+    }
+}
+
+impl fmt::Display for Datagrams {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let value = self.to_possible_value();
+        formatter.pad(value.as_ref().map_or("?", |value| value.get_name()))
+    }
+}
+
+/// What a server does with a datagram.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Duty {
+    /// It sends it back.
+    Echo,
+    /// It answers with a run.
+    Bulk,
+}
+
+impl fmt::Display for Duty {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.pad(match self {
+            Self::Echo => "echo",
+            Self::Bulk => "bulk",
+        })
+    }
+}
+
+/// Serves at `place` until the process ends, and prints where once it does.
+pub fn serve(server: Datagrams, duty: Duty, place: Place) -> Result {
+    match server {
+        Datagrams::Epoll => epoll::serve(duty, place),
+        Datagrams::Reactor => reactor::serve(duty, place),
+        Datagrams::Batch => batch::serve(duty, place),
+        Datagrams::Mio => mio::serve(duty, place),
+        Datagrams::QuinnUdp => quinn_udp::serve(duty, place),
+        Datagrams::Tokio => tokio::serve(duty, place),
+    }
+}
+
+/// A socket that does not block.
+fn bind(place: Place) -> Result<UdpSocket> {
+    let socket = Socket::new(Domain::for_address(place.address), Type::DGRAM, None)?;
+    socket.bind(&place.address.into())?;
+    socket.set_nonblocking(true)?;
+    Ok(socket.into())
+}
+
+/// The run, one datagram behind the other.
+pub fn run() -> Vec<u8> {
+    let datagram = |number: usize| {
+        let mut datagram = [b'b'; BULK];
+        datagram[0] = number as u8;
+        datagram
+    };
+    (0..RUN).flat_map(datagram).collect()
+}

@@ -1,0 +1,51 @@
+//! The reactor, every limit on: what the others are read beside.
+
+use reactor::{Datagram, DatagramProtocol, DatagramTransport, Reactor};
+
+use super::{BULK, Duty, run};
+use crate::Result;
+use crate::servers::{Place, announce};
+
+pub(super) fn serve(duty: Duty, place: Place) -> Result {
+    let mut reactor = Reactor::<()>::new()?;
+    let registry = reactor.registry();
+    let address = place.address.into();
+    let socket = match duty {
+        Duty::Echo => registry.bind_datagram(address, Echo)?,
+        Duty::Bulk => registry.bind_datagram(address, Bulk { run: run() })?,
+    };
+    announce(registry.socket_address(socket)?)?;
+    reactor.run(&mut ())?;
+    Ok(())
+}
+
+struct Echo;
+
+impl DatagramProtocol<()> for Echo {
+    fn on_datagram(
+        &mut self,
+        socket: &mut DatagramTransport<'_, ()>,
+        datagram: &Datagram<'_>,
+        (): &mut (),
+    ) {
+        // What cannot be sent is lost, as it might be anywhere on its way.
+        let _ = socket.send_to(datagram.bytes, &datagram.from);
+    }
+}
+
+struct Bulk {
+    run: Vec<u8>,
+}
+
+impl DatagramProtocol<()> for Bulk {
+    fn on_datagram(
+        &mut self,
+        socket: &mut DatagramTransport<'_, ()>,
+        datagram: &Datagram<'_>,
+        (): &mut (),
+    ) {
+        for bytes in self.run.chunks(BULK) {
+            let _ = socket.send_to(bytes, &datagram.from);
+        }
+    }
+}

@@ -1,0 +1,65 @@
+//! Connecting: a connection that is opened, echoes one message, and is closed by its client.
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::time::Duration;
+
+use crate::Result;
+use crate::program::{Program, Server};
+use crate::servers::{self, Peer};
+use crate::work::{Case, Clock, Contender, Group, Spent, Work};
+
+/// A silence of that long means that the server has lost a connection.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// The group.
+pub fn group() -> Group {
+    let contender = |peer: &Peer| {
+        let peer = *peer;
+        Contender::new(peer, move || ConnectWork::start(peer))
+    };
+    let case = Case {
+        name: "connect, echo 64 bytes, close".to_owned(),
+        grows_to: None,
+        unit: "connection",
+        clock: Clock::Processor,
+        contenders: Peer::all().iter().map(contender).collect(),
+    };
+    Group {
+        name: "connect",
+        about: "What it costs a server to accept a connection, to send one message back, and to see \
+                the connection closed, one after the other. The ruler is a raw epoll loop.",
+        cases: vec![case],
+    }
+}
+
+/// An echo server as a child process, and clients that come and go, as work.
+struct ConnectWork {
+    server: Server,
+}
+
+impl ConnectWork {
+    fn start(peer: Peer) -> Result<Self> {
+        let mut work = Self { server: Program::named(servers::PROGRAM)?.with(peer).start_apart()? };
+        work.run(1)?;
+        Ok(work)
+    }
+}
+
+impl Work for ConnectWork {
+    fn run(&mut self, units: u64) -> Result<Spent> {
+        self.server.watch(units, || (0..units).try_for_each(|number| visit(&self.server, number)))
+    }
+}
+
+fn visit(server: &Server, number: u64) -> Result {
+    let mut message = [b'c'; 64];
+    message[..8].copy_from_slice(&number.to_le_bytes());
+    let mut stream = TcpStream::connect(server.address())?;
+    stream.set_nodelay(true)?;
+    stream.set_read_timeout(Some(PATIENCE))?;
+    stream.write_all(&message)?;
+    let mut reply = [0; 64];
+    stream.read_exact(&mut reply)?;
+    if reply == message { Ok(()) } else { Err("the echo differs from what was sent".into()) }
+}

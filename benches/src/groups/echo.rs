@@ -1,0 +1,95 @@
+//! Echo: small messages and large ones, one connection and many, one message in flight and sixteen.
+
+use crate::Result;
+use crate::descriptors;
+use crate::load::{Clients, Load};
+use crate::pipeline::Pipeline;
+use crate::program::{Program, Server};
+use crate::servers::{self, Peer};
+use crate::work::{Case, Clock, Contender, Group, Spent, Work};
+
+const SMALL: usize = 64;
+const LARGE: usize = 64 * 1024;
+
+/// Connections, depth and size of each case.
+const LOADS: [(usize, usize, usize); 9] = [
+    (1, 1, SMALL),
+    (50, 1, SMALL),
+    (1_000, 1, SMALL),
+    (1, 16, SMALL),
+    (50, 16, SMALL),
+    (1_000, 16, SMALL),
+    (1, 1, LARGE),
+    (1, 16, LARGE),
+    (50, 1, LARGE),
+];
+
+/// What is measured only where it is asked for: it wants many descriptors.
+const MANY: (usize, usize, usize) = (10_000, 1, SMALL);
+
+/// The variable in the environment that asks for it.
+const ASKED: &str = "BENCH_TEN_THOUSAND";
+
+/// The group.
+pub fn group() -> Group {
+    let many = std::env::var_os(ASKED).map(|_| MANY);
+    Group {
+        name: "echo",
+        about: "What it costs a server to send a message back. The ruler is a raw epoll loop.",
+        cases: LOADS.into_iter().chain(many).map(case).collect(),
+    }
+}
+
+fn case((connections, depth, size): (usize, usize, usize)) -> Case {
+    let load = Load { connections, depth, size };
+    let contender = |peer: &Peer| {
+        let peer = *peer;
+        Contender::new(peer, move || EchoWork::start(peer, load))
+    };
+    Case {
+        name: format!("connections: {connections}, in flight on each: {depth}, bytes: {size}"),
+        grows_to: (depth == 1 && size == SMALL).then_some(connections),
+        unit: "message",
+        clock: Clock::Processor,
+        contenders: Peer::all().iter().map(contender).collect(),
+    }
+}
+
+/// An echo server as a child process and its clients, as work.
+struct EchoWork {
+    load: Load,
+    clients: EchoClients,
+    server: Server,
+}
+
+/// Small messages go in rounds, which cost the clients least; large ones would not fit.
+enum EchoClients {
+    Rounds(Clients),
+    Pipeline(Pipeline),
+}
+
+impl EchoWork {
+    fn start(peer: Peer, load: Load) -> Result<Self> {
+        descriptors::require(load.connections + 64)?;
+        let program = Program::named(servers::PROGRAM)?.with(peer);
+        if load.size == SMALL {
+            let server = program.start_apart()?;
+            let clients = EchoClients::Rounds(Clients::connect(server.address(), load)?);
+            return Ok(Self { load, clients, server });
+        }
+        let server = program.with(format!("--own-buffer={}", load.size)).start_apart()?;
+        let clients = EchoClients::Pipeline(Pipeline::connect(server.address(), load)?);
+        Ok(Self { load, clients, server })
+    }
+}
+
+impl Work for EchoWork {
+    fn run(&mut self, units: u64) -> Result<Spent> {
+        let rounds = (units as usize).div_ceil(self.load.round());
+        let messages = rounds * self.load.round();
+        self.server.watch(messages as u64, || match &mut self.clients {
+            EchoClients::Rounds(clients) => clients.exchange(messages),
+            EchoClients::Pipeline(clients) => clients.exchange((rounds * self.load.depth) as u64),
+        })
+    }
+}

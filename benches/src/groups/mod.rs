@@ -1,0 +1,22 @@
+//! The groups of measurements, one file each, all with one silhouette: a function that lists the cases.
+
+pub mod connect;
+pub mod datagrams;
+pub mod echo;
+pub mod fan_out;
+pub mod messages;
+pub mod timers;
+
+use crate::work::Group;
+
+/// Every group, in the order of the report.
+pub fn all() -> Vec<Group> {
+    vec![
+        echo::group(),
+        connect::group(),
+        fan_out::group(),
+        datagrams::group(),
+        timers::group(),
+        messages::group(),
+    ]
+}

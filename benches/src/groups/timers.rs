@@ -1,0 +1,36 @@
+//! Timers: insert, re-arm, cancel, expire, among a thousand and among a million.
+
+use clap::ValueEnum;
+
+use crate::timers::{Keeper, Operation, TimerWork};
+use crate::work::{Case, Clock, Contender, Group};
+
+/// Timers that are set meanwhile.
+const LIVE: [usize; 2] = [1_000, 1_000_000];
+
+/// The group.
+pub fn group() -> Group {
+    let cases = LIVE.iter().flat_map(|live| {
+        Operation::value_variants().iter().map(move |operation| case(*operation, *live))
+    });
+    Group {
+        name: "timers",
+        about: "What it costs to set a timer, to move it, to cancel it, and to have it fire, while so \
+                many are set. The ruler is a binary heap that cancels lazily.",
+        cases: cases.collect(),
+    }
+}
+
+fn case(operation: Operation, live: usize) -> Case {
+    let contender = |keeper: &Keeper| {
+        let keeper = *keeper;
+        Contender::new(keeper, move || TimerWork::new(keeper, operation, live))
+    };
+    Case {
+        name: format!("{operation}, {live} live"),
+        grows_to: None,
+        unit: "timer",
+        clock: Clock::Wall,
+        contenders: Keeper::value_variants().iter().map(contender).collect(),
+    }
+}

@@ -1,0 +1,61 @@
+//! What an idle connection costs a server in memory, having echoed one message.
+
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::time::Duration;
+
+use rustix::process::Pid;
+use socket2::{Domain, Socket, Type};
+
+use crate::{Result, memory};
+
+/// Connections from one source address, well below the ports it has.
+const FROM_ONE_ADDRESS: usize = 20_000;
+
+/// Resident bytes with one connection, and with all of them.
+#[derive(Debug, Clone, Copy)]
+pub struct Growth {
+    /// With one.
+    pub before: u64,
+    /// With all.
+    pub after: u64,
+    /// How many there are beside the one.
+    pub connections: usize,
+}
+
+impl Growth {
+    /// Measures the server with this address and process.
+    pub fn measure(server: SocketAddr, pid: Pid, connections: usize) -> Result<Self> {
+        // The first connection makes the server touch what it needs once: code, scratch buffers.
+        let _first = connect_and_echo(server, 0)?;
+        let before = memory::resident(pid)?;
+        let mut idle = Vec::with_capacity(connections);
+        for index in 0..connections {
+            idle.push(connect_and_echo(server, index)?);
+        }
+        Ok(Self { before, after: memory::resident(pid)?, connections })
+    }
+
+    /// Bytes for each connection.
+    pub fn each(&self) -> f64 {
+        self.after.saturating_sub(self.before) as f64 / self.connections as f64
+    }
+}
+
+/// Connects from one of the addresses of loopback, and waits for the echo of one message.
+fn connect_and_echo(server: SocketAddr, index: usize) -> Result<TcpStream> {
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
+    socket.bind(&SocketAddr::from((source(index), 0)).into())?;
+    socket.set_tcp_nodelay(true)?;
+    socket.connect(&server.into())?;
+    let mut stream = TcpStream::from(socket);
+    stream.set_read_timeout(Some(Duration::from_secs(30)))?;
+    stream.write_all(&[b'i'; 64])?;
+    stream.read_exact(&mut [0; 64])?;
+    Ok(stream)
+}
+
+fn source(index: usize) -> Ipv4Addr {
+    let [.., host] = (1 + (index / FROM_ONE_ADDRESS) as u32).to_be_bytes();
+    Ipv4Addr::new(127, 0, 0, host)
+}

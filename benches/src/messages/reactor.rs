@@ -1,0 +1,31 @@
+//! The reactor's handle: each message is a closure that the loop runs.
+
+use std::thread;
+use std::time::Duration;
+
+use reactor::{Limits, PostError, Reactor};
+
+use super::{Leave, ROOM, Reader};
+use crate::Result;
+
+pub(super) fn run(mut reader: Reader, give: impl FnOnce(Leave) -> Result) -> Result {
+    let limits = Limits { tasks: ROOM, ..Limits::default() };
+    let mut reactor = Reactor::<Reader>::with_limits(limits)?;
+    let handle = reactor.handle();
+    give(Box::new(move |message| {
+        loop {
+            let left = handle.run(move |registry, reader| {
+                if !reader.take(message) {
+                    registry.shutdown(Duration::ZERO);
+                }
+            });
+            match left {
+                Ok(()) => return Ok(()),
+                Err(PostError::Full(_)) => thread::yield_now(),
+                Err(PostError::Ended(_)) => return Err("the loop has ended".into()),
+            }
+        }
+    }))?;
+    reactor.run(&mut reader)?;
+    Ok(())
+}

@@ -1,0 +1,134 @@
+//! Latency under an offered load: messages leave on a schedule, whether or not the server keeps up.
+//!
+//! A latency counts from when its message was due, not from when it left: a server that stalls makes
+//! every message late that was due meanwhile, and all of them count. (Clients that wait for an answer
+//! before they send again would leave those out, which is known as coordinated omission.)
+//!
+//! The client spins on a processor of its own, so that no sleep of its own is measured.
+
+use std::collections::VecDeque;
+use std::io::{ErrorKind, Read, Write};
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use hdrhistogram::Histogram;
+use mio::net::TcpStream;
+use mio::{Events, Interest, Poll, Token};
+
+use crate::Result;
+
+/// Bytes of a message: its number, again and again.
+const SIZE: usize = 64;
+
+/// How long the last answers may take once the time is over.
+const GRACE: Duration = Duration::from_secs(5);
+
+/// How much is sent, and for how long.
+#[derive(Debug, Clone, Copy)]
+pub struct Offer {
+    /// Connections, which take turns.
+    pub connections: usize,
+    /// Messages a second, all together.
+    pub rate: u32,
+    /// How long.
+    pub lasting: Duration,
+}
+
+/// Offers a server this load; the latencies in nanoseconds.
+pub fn run(server: SocketAddr, offer: Offer) -> Result<Histogram<u64>> {
+    let mut clients = Clients::connect(server, offer.connections)?;
+    let (start, every) = (Instant::now(), Duration::from_secs(1) / offer.rate);
+    let messages = (offer.lasting.as_nanos() / every.as_nanos()) as u32;
+    let mut next = 0;
+    while clients.latencies.len() < u64::from(messages) {
+        let now = start.elapsed();
+        while next < messages && every * next <= now {
+            clients.send(next, start + every * next)?;
+            next += 1;
+        }
+        clients.receive()?;
+        if now > offer.lasting + GRACE {
+            return Err("the server did not answer every message".into());
+        }
+    }
+    Ok(clients.latencies)
+}
+
+struct Clients {
+    poll: Poll,
+    events: Events,
+    clients: Vec<Client>,
+    latencies: Histogram<u64>,
+}
+
+struct Client {
+    stream: TcpStream,
+    /// What has been sent and not answered: its bytes, and when it was due.
+    waiting: VecDeque<([u8; SIZE], Instant)>,
+    /// The part of an answer that has arrived.
+    answer: Vec<u8>,
+}
+
+impl Clients {
+    fn connect(server: SocketAddr, count: usize) -> Result<Self> {
+        let (poll, mut clients) = (Poll::new()?, Vec::new());
+        for token in 0..count {
+            let stream = std::net::TcpStream::connect(server)?;
+            stream.set_nodelay(true)?;
+            stream.set_nonblocking(true)?;
+            let mut stream = TcpStream::from_std(stream);
+            poll.registry().register(&mut stream, Token(token), Interest::READABLE)?;
+            clients.push(Client { stream, waiting: VecDeque::new(), answer: Vec::new() });
+        }
+        Ok(Self {
+            poll,
+            events: Events::with_capacity(1024),
+            clients,
+            latencies: Histogram::new(3)?,
+        })
+    }
+
+    fn send(&mut self, number: u32, due: Instant) -> Result {
+        let index = number as usize % self.clients.len();
+        let client = &mut self.clients[index];
+        let mut message = [b'o'; SIZE];
+        message[..4].copy_from_slice(&number.to_le_bytes());
+        // The kernel takes more than a server may leave unanswered for seconds.
+        client.stream.write_all(&message)?;
+        client.waiting.push_back((message, due));
+        Ok(())
+    }
+
+    fn receive(&mut self) -> Result {
+        self.poll.poll(&mut self.events, Some(Duration::ZERO))?;
+        for event in &self.events {
+            self.clients[event.token().0].receive(&mut self.latencies)?;
+        }
+        Ok(())
+    }
+}
+
+impl Client {
+    /// Reads all there is, and records the latency of every whole answer.
+    fn receive(&mut self, latencies: &mut Histogram<u64>) -> Result {
+        let mut buffer = [0; 4096];
+        loop {
+            match self.stream.read(&mut buffer) {
+                Ok(0) => return Err("the server has ended the connection".into()),
+                Ok(count) => self.answer.extend_from_slice(&buffer[..count]),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => break,
+                Err(error) => return Err(error.into()),
+            }
+        }
+        while self.answer.len() >= SIZE {
+            let Some((message, due)) = self.waiting.pop_front() else {
+                return Err("the server sent more than it got".into());
+            };
+            if self.answer.drain(..SIZE).as_slice() != message {
+                return Err("the echo differs from what was sent".into());
+            }
+            latencies.record(u64::try_from(due.elapsed().as_nanos())?)?;
+        }
+        Ok(())
+    }
+}

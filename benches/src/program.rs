@@ -1,0 +1,151 @@
+//! A server of this package as a child process: started, measured, told to end.
+
+use std::env;
+use std::io::{BufRead, BufReader};
+use std::net::SocketAddr;
+use std::os::unix::process::ExitStatusExt;
+use std::path::PathBuf;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+use nix::time::ClockId;
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::work::Spent;
+use crate::{Result, processor};
+
+/// Has cargo build every program of this package with the profile of this one, if cargo runs it: it has
+/// built that one only.
+pub fn build_all() -> Result {
+    let Some(cargo) = env::var_os("CARGO") else {
+        return Ok(());
+    };
+    let profile = if cfg!(debug_assertions) { "dev" } else { "release" };
+    let status = Command::new(cargo)
+        .args(["build", "--quiet", "--profile", profile, "--package", env!("CARGO_PKG_NAME")])
+        .args(["--bins"])
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .status()?;
+    if status.success() { Ok(()) } else { Err(format!("cargo build: {status}").into()) }
+}
+
+/// A program and its arguments, ready to be started.
+#[derive(Debug, Clone)]
+pub struct Program {
+    path: PathBuf,
+    arguments: Vec<String>,
+}
+
+impl Program {
+    /// The program of this name, beside the one that runs, or above it if cargo keeps that one, a test
+    /// or a benchmark, in a directory of its own.
+    pub fn named(name: &str) -> Result<Self> {
+        let this = env::current_exe()?;
+        let mut places = this.ancestors().skip(1).take(2).map(|directory| directory.join(name));
+        let path = places
+            .find(|path| path.exists())
+            .ok_or_else(|| format!("{name} is not built: cargo build --release -p benches"))?;
+        Ok(Self { path, arguments: Vec::new() })
+    }
+
+    /// The same with one more argument.
+    #[must_use]
+    pub fn with(mut self, argument: impl ToString) -> Self {
+        self.arguments.push(argument.to_string());
+        self
+    }
+
+    /// Starts it on a processor of its own, if there is one, and keeps this thread off it.
+    pub fn start_apart(&self) -> Result<Server> {
+        processor::start_apart(|| self.start())
+    }
+
+    /// Starts it.
+    pub fn start(&self) -> Result<Server> {
+        self.finish_start(Command::new(&self.path))
+    }
+
+    /// Starts it as the last arguments of an instrument's command line.
+    pub fn start_under(&self, mut instrument: Command) -> Result<Server> {
+        instrument.arg(&self.path);
+        self.finish_start(instrument)
+    }
+
+    fn finish_start(&self, mut command: Command) -> Result<Server> {
+        command.args(&self.arguments).stdin(Stdio::null()).stdout(Stdio::piped());
+        let child = command.spawn().map_err(|error| cannot_start(&command, &error))?;
+        let mut server = Server { child, address: SocketAddr::from(([0; 4], 0)) };
+        server.address = read_address(&mut server.child)?;
+        Ok(server)
+    }
+}
+
+/// A server that listens. It is killed when dropped.
+#[derive(Debug)]
+pub struct Server {
+    child: Child,
+    address: SocketAddr,
+}
+
+impl Server {
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Its process.
+    pub fn pid(&self) -> Pid {
+        Pid::from_child(&self.child)
+    }
+
+    /// Does something to it, and tells what that took: time on the wall, and processor time of all its
+    /// threads, in user space and in the kernel.
+    pub fn watch(&self, units: u64, load: impl FnOnce() -> Result) -> Result<Spent> {
+        let (start, before) = (Instant::now(), self.processor_time()?);
+        load()?;
+        let wall = start.elapsed();
+        Ok(Spent { units, wall, processor: self.processor_time()?.saturating_sub(before) })
+    }
+
+    /// Ends it by SIGTERM, which leaves an instrument time to write what it saw.
+    pub fn stop(mut self) -> Result {
+        kill_process(self.pid(), Signal::TERM)?;
+        let status = self.child.wait()?;
+        if ended_as_told(status) {
+            Ok(())
+        } else {
+            Err(format!("the server ended by itself: {status}").into())
+        }
+    }
+
+    fn processor_time(&self) -> Result<Duration> {
+        let pid = nix::unistd::Pid::from_raw(self.pid().as_raw_nonzero().get());
+        Ok(ClockId::pid_cpu_clock_id(pid)?.now()?.into())
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // Both fail only when `stop` has already waited for it.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// The address in the line `listening on ADDRESS`.
+fn read_address(child: &mut Child) -> Result<SocketAddr> {
+    let stdout = child.stdout.take().ok_or("the server has no stdout")?;
+    let mut line = String::new();
+    BufReader::new(stdout).read_line(&mut line)?;
+    let address =
+        line.trim().strip_prefix("listening on ").ok_or("the server ended before it listened")?;
+    Ok(address.parse()?)
+}
+
+fn ended_as_told(status: ExitStatus) -> bool {
+    status.success() || status.signal() == Some(Signal::TERM.as_raw())
+}
+
+fn cannot_start(command: &Command, error: &std::io::Error) -> String {
+    format!("cannot start {}: {error}; is it installed?", command.get_program().display())
+}
