@@ -8,6 +8,7 @@ use std::collections::VecDeque;
 use crate::id::Key;
 use crate::limits::Limits;
 use crate::net::{Clock, System};
+use crate::outbox::Spares;
 use crate::reason::CloseReason;
 use crate::stats::Stats;
 use crate::trace::{About, Subject, Tracer, What};
@@ -37,6 +38,8 @@ pub(crate) struct Ledger {
     pub(crate) attention: bool,
     /// Reads one connection may make in a turn: [`Limits::read_budget`] in full buffers.
     pub(crate) reads_a_turn: usize,
+    /// Memory of outboxes that have run empty.
+    pub(crate) spares: Spares,
     /// Charge of all outboxes, held against [`Limits::outboxes`].
     pub(crate) queued: usize,
     /// Sources with something left to do that no event will remind us of.
@@ -57,6 +60,7 @@ impl Ledger {
             cork_limit: SMALL,
             attention: false,
             reads_a_turn: limits.read_budget.div_ceil(SCRATCH).max(1),
+            spares: Spares::default(),
             queued: 0,
             ready: VecDeque::new(),
             touched: Vec::new(),

@@ -27,8 +27,19 @@ const PIECE_CHARGE: usize = 64;
 /// How many pieces leave in one vectored write; kernels allow at least 1,024, the stack prefers 64.
 pub(crate) const MAX_SLICES: usize = 64;
 
+/// Queues that are kept at most, about 200 bytes each.
+const SPARES: usize = 1_024;
+/// A queue that has held more pieces than these gives its memory back.
+const SPARE_PIECES: usize = 8;
+
 #[derive(Default)]
 pub(crate) struct Outbox(Option<Box<Queue>>);
+
+/// Queues that have run empty, for the outboxes that need one next: those of a broadcast's members need
+/// one each, for as long as it takes to send one message.
+#[derive(Default)]
+#[expect(clippy::vec_box, reason = "the boxes are what is kept")]
+pub(crate) struct Spares(Vec<Box<Queue>>);
 
 #[derive(Default)]
 struct Queue {
@@ -57,12 +68,24 @@ pub(crate) enum Front<'a> {
     File(&'a mut FilePiece),
 }
 
+impl Spares {
+    fn take(&mut self) -> Box<Queue> {
+        self.0.pop().unwrap_or_default()
+    }
+
+    fn keep(&mut self, queue: Box<Queue>) {
+        if self.0.len() < SPARES && queue.pieces.capacity() <= SPARE_PIECES {
+            self.0.push(queue);
+        }
+    }
+}
+
 impl Outbox {
-    pub(crate) fn push_copy(&mut self, bytes: &[u8]) {
+    pub(crate) fn push_copy(&mut self, bytes: &[u8], spares: &mut Spares) {
         if bytes.is_empty() {
             return;
         }
-        let queue = self.0.get_or_insert_default();
+        let queue = self.0.get_or_insert_with(|| spares.take());
         queue.queued += bytes.len();
         match queue.pieces.back_mut() {
             Some(Piece::Own { bytes: last, .. }) if last.len() + bytes.len() <= BLOCK => {
@@ -72,18 +95,19 @@ impl Outbox {
         }
     }
 
-    pub(crate) fn push(&mut self, bytes: Bytes) {
+    pub(crate) fn push(&mut self, bytes: Bytes, spares: &mut Spares) {
         if bytes.is_empty() {
             return;
         }
-        let queue = self.0.get_or_insert_default();
+        let queue = self.0.get_or_insert_with(|| spares.take());
         queue.queued += bytes.len();
         queue.pieces.push_back(Piece::Shared(bytes));
     }
 
     /// Queues a file; one of no length is still a piece, so that its completion is reported in order.
-    pub(crate) fn push_file(&mut self, file: FilePiece) {
-        self.0.get_or_insert_default().pieces.push_back(Piece::File(Box::new(file)));
+    pub(crate) fn push_file(&mut self, file: FilePiece, spares: &mut Spares) {
+        let queue = self.0.get_or_insert_with(|| spares.take());
+        queue.pieces.push_back(Piece::File(Box::new(file)));
     }
 
     /// What has to be sent next; `None` when everything has left.
@@ -92,6 +116,12 @@ impl Outbox {
             Piece::Shared(_) | Piece::Own { .. } => Some(Front::Bytes),
             Piece::File(file) => Some(Front::File(file)),
         }
+    }
+
+    /// What is queued, if it is one piece of bytes: nearly always.
+    pub(crate) fn only(&self) -> Option<&[u8]> {
+        let pieces = &self.0.as_ref()?.pieces;
+        if pieces.len() == 1 { pieces.front()?.unsent() } else { None }
     }
 
     /// Fills `slices` with the pieces in front of the first file, and returns how many they are.
@@ -106,7 +136,7 @@ impl Outbox {
     }
 
     /// Removes the first `sent` bytes, which the kernel has taken.
-    pub(crate) fn advance(&mut self, mut sent: usize) {
+    pub(crate) fn advance(&mut self, mut sent: usize, spares: &mut Spares) {
         let Some(queue) = self.0.as_mut() else { return };
         queue.queued -= sent;
         while sent > 0 {
@@ -121,17 +151,17 @@ impl Outbox {
             sent -= length;
             queue.pieces.pop_front();
         }
-        self.shrink();
+        self.shrink(spares);
     }
 
     /// Removes the file in front, which has been sent as far as it goes.
-    pub(crate) fn pop_file(&mut self) -> Option<FilePiece> {
+    pub(crate) fn pop_file(&mut self, spares: &mut Spares) -> Option<FilePiece> {
         let queue = self.0.as_mut()?;
         let Some(Piece::File(_)) = queue.pieces.front() else {
             return None;
         };
         let file = queue.pieces.pop_front();
-        self.shrink();
+        self.shrink(spares);
         match file {
             Some(Piece::File(file)) => Some(*file),
             _ => None,
@@ -177,10 +207,10 @@ impl Outbox {
         all
     }
 
-    fn shrink(&mut self) {
+    fn shrink(&mut self, spares: &mut Spares) {
         if self.0.as_ref().is_some_and(|queue| queue.pieces.is_empty()) {
             debug_assert_eq!(self.len(), 0, "invariant 2");
-            self.0 = None;
+            self.0.take().into_iter().for_each(|queue| spares.keep(queue));
         }
     }
 }
@@ -222,43 +252,57 @@ mod tests {
 
     #[test]
     fn an_empty_outbox_owns_nothing() {
-        let mut outbox = Outbox::default();
-        outbox.push(Bytes::new());
-        outbox.push_copy(b"");
+        let (mut outbox, spares) = (Outbox::default(), &mut Spares::default());
+        outbox.push(Bytes::new(), spares);
+        outbox.push_copy(b"", spares);
         assert!(outbox.is_empty());
-        outbox.push_copy(b"abc");
-        outbox.advance(3);
+        outbox.push_copy(b"abc", spares);
+        outbox.advance(3, spares);
         assert!(outbox.is_empty());
         assert_eq!(size_of::<Outbox>(), size_of::<usize>());
     }
 
     #[test]
     fn small_writes_share_a_piece_and_a_million_of_them_are_charged() {
-        let mut outbox = Outbox::default();
+        let (mut outbox, spares) = (Outbox::default(), &mut Spares::default());
         for _ in 0..100 {
-            outbox.push_copy(b"x");
+            outbox.push_copy(b"x", spares);
         }
         assert_eq!(outbox.charge(), 100 + PIECE_CHARGE);
         for _ in 0..100 {
-            outbox.push(Bytes::from_static(b"x"));
+            outbox.push(Bytes::from_static(b"x"), spares);
         }
         assert_eq!(outbox.charge(), 200 + 101 * PIECE_CHARGE);
     }
 
     #[test]
     fn bytes_behind_a_file_wait_for_it() {
-        let mut outbox = Outbox::default();
-        outbox.push_copy(b"head");
-        outbox.push_file(file(9));
-        outbox.push_copy(b"tail");
+        let (mut outbox, spares) = (Outbox::default(), &mut Spares::default());
+        outbox.push_copy(b"head", spares);
+        outbox.push_file(file(9), spares);
+        outbox.push_copy(b"tail", spares);
         assert_eq!(sliced(&outbox), b"head");
         assert_eq!(outbox.unsent(), 4 + 9 + 4);
-        outbox.advance(4);
+        outbox.advance(4, spares);
         assert!(matches!(outbox.front(), Some(Front::File(_))));
         assert_eq!(sliced(&outbox), b"");
-        assert!(outbox.pop_file().is_some());
+        assert!(outbox.pop_file(spares).is_some());
         assert_eq!(sliced(&outbox), b"tail");
-        assert!(outbox.pop_file().is_none());
+        assert!(outbox.pop_file(spares).is_none());
+    }
+
+    #[test]
+    fn a_queue_that_has_run_empty_serves_the_next_outbox_unless_it_has_grown() {
+        let (mut outbox, spares) = (Outbox::default(), &mut Spares::default());
+        outbox.push_copy(b"abc", spares);
+        outbox.advance(3, spares);
+        assert_eq!(spares.0.len(), 1);
+        for _ in 0..100 {
+            outbox.push(Bytes::from_static(b"x"), spares);
+        }
+        assert!(spares.0.is_empty());
+        outbox.advance(100, spares);
+        assert!(spares.0.is_empty(), "it has grown");
     }
 
     proptest! {
@@ -266,12 +310,13 @@ mod tests {
         #[test]
         fn order_is_kept(writes in prop::collection::vec((any::<bool>(), 0_usize..40), 0..40),
                          sends in prop::collection::vec(1_usize..60, 1..200)) {
-            let (mut outbox, mut expected, mut seen) = (Outbox::default(), Vec::new(), Vec::new());
+            let (mut outbox, spares) = (Outbox::default(), &mut Spares::default());
+            let (mut expected, mut seen) = (Vec::new(), Vec::new());
             let mut next = 0_u8;
             for (shared, length) in writes {
                 let bytes: Vec<u8> = (0..length).map(|_| { next = next.wrapping_add(1); next }).collect();
                 expected.extend_from_slice(&bytes);
-                if shared { outbox.push(bytes.into()) } else { outbox.push_copy(&bytes) }
+                if shared { outbox.push(bytes.into(), spares) } else { outbox.push_copy(&bytes, spares) }
                 prop_assert_eq!(outbox.len(), expected.len());
             }
             for send in sends.into_iter().cycle() {
@@ -279,7 +324,7 @@ mod tests {
                 if ready.is_empty() { break }
                 let sent = send.min(ready.len());
                 seen.extend_from_slice(&ready[..sent]);
-                outbox.advance(sent);
+                outbox.advance(sent, spares);
             }
             prop_assert_eq!(seen, expected);
             prop_assert!(outbox.is_empty());

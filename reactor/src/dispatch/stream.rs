@@ -226,14 +226,24 @@ impl<App> Registry<App> {
         };
         self.ledger.trace_visit(ConnectionId(key), || What::Touched);
         connection.stream.untouch();
-        if !connection.stream.is_closed() {
-            let step = self.flush_stream(key, &mut connection, app);
-            if connection.stream.intake().is_some() {
-                connection.stream.make_ready(key, &mut self.ledger);
-            }
-            self.finish(key, &mut connection.stream, step);
+        match connection.stream.flush_message(&mut self.ledger) {
+            Step::Continue(true) => {}
+            Step::Continue(false) => self.flush_thoroughly(key, &mut connection, app),
+            Step::Break(reason) => self.retire_stream(key, &mut connection.stream, reason),
         }
         self.slots.put(key, Source::Stream(connection));
+    }
+
+    #[inline(never)]
+    fn flush_thoroughly(&mut self, key: Key, connection: &mut Connection<App>, app: &mut App) {
+        if connection.stream.is_closed() {
+            return;
+        }
+        let step = self.flush_stream(key, connection, app);
+        if connection.stream.intake().is_some() {
+            connection.stream.make_ready(key, &mut self.ledger);
+        }
+        self.finish(key, &mut connection.stream, step);
     }
 
     /// Sends what is queued, and tells the protocol what has left.

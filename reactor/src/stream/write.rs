@@ -89,7 +89,7 @@ impl Stream {
             return Step::Continue(());
         }
         let before = self.outbox.charge();
-        self.outbox.push_copy(&bytes[sent..]);
+        self.outbox.push_copy(&bytes[sent..], &mut ledger.spares);
         self.queued(before, About::Visited, ledger)
     }
 
@@ -101,7 +101,7 @@ impl Stream {
         let sent = self.write_behind_cork(&bytes, ledger)?;
         bytes.advance(sent);
         let before = self.outbox.charge();
-        self.outbox.push(bytes);
+        self.outbox.push(bytes, &mut ledger.spares);
         self.queued(before, About::Visited, ledger)
     }
 
@@ -160,7 +160,7 @@ impl Stream {
     #[cold]
     fn queue_cork(&mut self, sent: usize, ledger: &mut Ledger) -> Step {
         let before = self.outbox.charge();
-        self.outbox.push_copy(&ledger.cork[sent..]);
+        self.outbox.push_copy(&ledger.cork[sent..], &mut ledger.spares);
         ledger.cork.clear();
         // A message to itself by way of the registry may have made it larger than it should be.
         ledger.cork.shrink_to(CORK);
@@ -258,7 +258,7 @@ impl Stream {
     pub(crate) fn enqueue(&mut self, id: ConnectionId, bytes: Bytes, ledger: &mut Ledger) {
         ledger.trace_of(id, || What::Queued { bytes: bytes.len() });
         let before = self.outbox.charge();
-        self.outbox.push(bytes);
+        self.outbox.push(bytes, &mut ledger.spares);
         let step = self.queued(before, About::Other(id.into()), ledger);
         debug_assert!(step.is_continue(), "whoever enqueues has looked for room");
     }
@@ -279,7 +279,7 @@ impl Stream {
     pub(crate) fn send_file(&mut self, file: FilePiece, ledger: &mut Ledger) -> Step {
         self.uncork(ledger)?;
         let before = self.outbox.charge();
-        self.outbox.push_file(file);
+        self.outbox.push_file(file, &mut ledger.spares);
         self.queued(before, About::Visited, ledger)
     }
 
@@ -287,6 +287,24 @@ impl Stream {
     #[inline]
     pub(crate) fn can_flush(&self) -> bool {
         !self.outbox.is_empty() && self.is_writable()
+    }
+
+    /// Sends the one message that was queued for an open connection, if that is all there is to do:
+    /// what a broadcast comes to. Whether it was; if not, what is left is to be flushed as ever.
+    pub(crate) fn flush_message(&mut self, ledger: &mut Ledger) -> Step<bool> {
+        if !self.is_open() || self.notes.ask_for_work() || !self.is_writable() {
+            return Step::Continue(false);
+        }
+        let Some(bytes) = self.outbox.only() else {
+            return Step::Continue(false);
+        };
+        let wanted = bytes.len();
+        let result = self.socket.write(bytes);
+        let sent = self.written(result, wanted, ledger)?;
+        let before = self.outbox.charge();
+        self.outbox.advance(sent, &mut ledger.spares);
+        ledger.recharge(before, self.outbox.charge());
+        Step::Continue(self.outbox.is_empty())
     }
 
     /// Sends what is queued, up to a budget, to the next file's end, or to where the kernel stops.
@@ -308,8 +326,22 @@ impl Stream {
         Step::Continue(Flushed::Done)
     }
 
-    /// One vectored write.
+    /// One write: of the piece that is there, or a vectored one of several.
     fn flush_bytes(&mut self, ledger: &mut Ledger) -> Step<usize> {
+        let (result, wanted) = match self.outbox.only() {
+            Some(bytes) => (self.socket.write(bytes), bytes.len()),
+            None => self.write_pieces(),
+        };
+        let sent = self.written(result, wanted, ledger)?;
+        let before = self.outbox.charge();
+        self.outbox.advance(sent, &mut ledger.spares);
+        ledger.recharge(before, self.outbox.charge());
+        Step::Continue(sent)
+    }
+
+    /// Hands the kernel as many pieces as fit; how many bytes they are.
+    #[inline(never)]
+    fn write_pieces(&self) -> (io::Result<usize>, usize) {
         let mut slices = [IoSlice::new(&[]); MAX_SLICES];
         let count = self.outbox.slices(&mut slices);
         let slices = &slices[..count];
@@ -318,11 +350,7 @@ impl Stream {
             [one] => self.socket.write(one),
             several => self.socket.write_vectored(several),
         };
-        let sent = self.written(result, wanted, ledger)?;
-        let before = self.outbox.charge();
-        self.outbox.advance(sent);
-        ledger.recharge(before, self.outbox.charge());
-        Step::Continue(sent)
+        (result, wanted)
     }
 
     /// One sendfile.
@@ -352,7 +380,7 @@ impl Stream {
         if piece.remaining == 0 || matches!(result, Ok(0)) {
             let sent = self.written(result, 0, ledger)?;
             let before = self.outbox.charge();
-            let finished = self.outbox.pop_file();
+            let finished = self.outbox.pop_file(&mut ledger.spares);
             ledger.recharge(before, self.outbox.charge());
             let step = finished.map(|file| FileStep::Finished(file, sent));
             return Step::Continue(step.unwrap_or(FileStep::Sent(sent)));
