@@ -7,7 +7,7 @@ use bytes::Bytes;
 
 use crate::id::Key;
 use crate::ledger::Ledger;
-use crate::net::{DatagramSocket, Poller, Readiness, StdDatagram};
+use crate::net::{Arrived, DatagramSocket, Failure, Poller, Readiness, StdDatagram};
 use crate::stats::SocketRow;
 use crate::trace::What;
 use crate::{Address, CloseReason, DatagramLimits, Membership, SocketId};
@@ -56,14 +56,6 @@ enum State {
     Closed,
 }
 
-/// What a receive has brought.
-pub(crate) enum Received {
-    Datagram(usize, Address),
-    Error(io::Error),
-    /// Nothing for now.
-    Nothing,
-}
-
 impl DatagramQueue {
     pub(crate) fn new(socket: DatagramSocket, limits: DatagramLimits) -> Self {
         Self {
@@ -101,29 +93,27 @@ impl DatagramQueue {
     }
 
     /// One receive. A datagram shorter than the buffer says nothing about there being more.
-    pub(crate) fn receive(&mut self, buffer: &mut [u8], ledger: &mut Ledger) -> Received {
-        match self.socket.receive(buffer) {
-            Ok((length, from)) => {
-                ledger.stats.datagrams_received += 1;
-                ledger.stats.datagram_bytes_received += length as u64;
-                ledger.trace(|| What::Received { bytes: length });
-                Received::Datagram(length, from)
-            }
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                ledger.trace(|| What::ReadBlocked);
-                self.readiness = self.readiness.without(Readiness::READ);
-                Received::Nothing
-            }
-            // An earlier datagram's error: the next call tells of what has arrived meanwhile.
-            Err(error) => {
-                ledger.stats.datagram_errors += 1;
-                ledger.trace(|| What::DatagramFailed(error.kind()));
-                Received::Error(error)
-            }
+    #[inline(always)]
+    pub(crate) fn receive(&self, buffer: &mut [u8]) -> Arrived {
+        self.socket.receive(buffer)
+    }
+
+    /// Notes why nothing was received. `false` if there is nothing for now; otherwise it is the error
+    /// of an earlier datagram, and the next call tells of what has arrived meanwhile.
+    #[cold]
+    pub(crate) fn receive_failed(&mut self, error: &io::Error, ledger: &mut Ledger) -> bool {
+        if error.kind() == io::ErrorKind::WouldBlock {
+            ledger.trace(|| What::ReadBlocked);
+            self.readiness = self.readiness.without(Readiness::READ);
+            return false;
         }
+        ledger.stats.datagram_errors += 1;
+        ledger.trace(|| What::DatagramFailed(error.kind()));
+        true
     }
 
     /// Sends now if nothing waits in front, else queues; drops the datagram if the queue is full.
+    #[inline(always)]
     pub(crate) fn send(
         &mut self,
         id: SocketId,
@@ -131,12 +121,66 @@ impl DatagramQueue {
         to: Option<&Address>,
         ledger: &mut Ledger,
     ) -> io::Result<()> {
-        if self.queue.is_empty() && self.readiness.contains(Readiness::WRITE) {
-            match self.send_now(id, bytes, to, ledger) {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                result => return result,
-            }
+        if self.queue.is_empty()
+            && self.readiness.contains(Readiness::WRITE)
+            && let Some(result) = self.socket.send_at_once(bytes, to)
+        {
+            return match result {
+                Ok(()) => {
+                    Self::sent(id, bytes, ledger);
+                    Ok(())
+                }
+                Err(failure) => self.hold_back(id, bytes, to, failure, ledger),
+            };
         }
+        self.send_thoroughly(id, bytes, to, ledger)
+    }
+
+    #[inline(never)]
+    fn send_thoroughly(
+        &mut self,
+        id: SocketId,
+        bytes: &[u8],
+        to: Option<&Address>,
+        ledger: &mut Ledger,
+    ) -> io::Result<()> {
+        if !self.queue.is_empty() || !self.readiness.contains(Readiness::WRITE) {
+            return self.enqueue(id, bytes, to, ledger);
+        }
+        match self.send_now(id, bytes, to, ledger) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                self.enqueue(id, bytes, to, ledger)
+            }
+            result => result,
+        }
+    }
+
+    /// A datagram did not leave at once: it waits if it only would have blocked.
+    #[cold]
+    fn hold_back(
+        &mut self,
+        id: SocketId,
+        bytes: &[u8],
+        to: Option<&Address>,
+        failure: Failure,
+        ledger: &mut Ledger,
+    ) -> io::Result<()> {
+        let error = failure.into();
+        self.send_failed(id, bytes.len(), &error, ledger);
+        if error.kind() == io::ErrorKind::WouldBlock {
+            return self.enqueue(id, bytes, to, ledger);
+        }
+        Err(error)
+    }
+
+    #[cold]
+    fn enqueue(
+        &mut self,
+        id: SocketId,
+        bytes: &[u8],
+        to: Option<&Address>,
+        ledger: &mut Ledger,
+    ) -> io::Result<()> {
         if self.charge + bytes.len() + DATAGRAM_CHARGE > self.limits.outbox {
             ledger.stats.datagrams_dropped += 1;
             ledger.trace_of(id, || What::Dropped { bytes: bytes.len() });
@@ -155,23 +199,30 @@ impl DatagramQueue {
         to: Option<&Address>,
         ledger: &mut Ledger,
     ) -> io::Result<()> {
-        let result = self.socket.send(bytes, to);
-        match &result {
-            Ok(()) => {
-                ledger.stats.datagrams_sent += 1;
-                ledger.stats.datagram_bytes_sent += bytes.len() as u64;
-                ledger.trace_of(id, || What::Sent { bytes: bytes.len() });
-            }
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                ledger.trace_of(id, || What::WriteBlocked { wanted: bytes.len() });
-                self.readiness = self.readiness.without(Readiness::WRITE);
-            }
-            Err(error) => {
-                ledger.stats.datagram_errors += 1;
-                ledger.trace_of(id, || What::DatagramFailed(error.kind()));
-            }
+        if let Err(error) = self.socket.send(bytes, to) {
+            self.send_failed(id, bytes.len(), &error, ledger);
+            return Err(error);
         }
-        result
+        Self::sent(id, bytes, ledger);
+        Ok(())
+    }
+
+    #[inline(always)]
+    fn sent(id: SocketId, bytes: &[u8], ledger: &mut Ledger) {
+        ledger.stats.datagrams_sent += 1;
+        ledger.stats.datagram_bytes_sent += bytes.len() as u64;
+        ledger.trace_of(id, || What::Sent { bytes: bytes.len() });
+    }
+
+    #[cold]
+    fn send_failed(&mut self, id: SocketId, wanted: usize, error: &io::Error, ledger: &mut Ledger) {
+        if error.kind() == io::ErrorKind::WouldBlock {
+            ledger.trace_of(id, || What::WriteBlocked { wanted });
+            self.readiness = self.readiness.without(Readiness::WRITE);
+        } else {
+            ledger.stats.datagram_errors += 1;
+            ledger.trace_of(id, || What::DatagramFailed(error.kind()));
+        }
     }
 
     pub(crate) fn can_flush(&self) -> bool {

@@ -52,11 +52,11 @@ pub struct Stats {
 
     /// Datagrams received.
     pub datagrams_received: u64,
-    /// Bytes in them.
-    pub datagram_bytes_received: u64,
     /// Datagrams handed to the system.
     pub datagrams_sent: u64,
-    /// Bytes in them.
+    /// Bytes in those received.
+    pub datagram_bytes_received: u64,
+    /// Bytes in those handed to the system.
     pub datagram_bytes_sent: u64,
     /// Datagrams dropped because [`DatagramLimits::outbox`](crate::DatagramLimits::outbox) was full.
     pub datagrams_dropped: u64,

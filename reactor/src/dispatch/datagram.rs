@@ -1,15 +1,18 @@
 //! Datagram sockets: receive and send within a budget; no error ends them.
 
+use std::any::Any;
 use std::io;
+use std::mem::ManuallyDrop;
 
-use crate::datagram::Received;
+use crate::datagram::DatagramQueue;
 use crate::id::Key;
 use crate::ledger::Scratch;
+use crate::net::Arrived;
 use crate::offload::panic_message;
 use crate::registry::{DatagramProtocol, DatagramTransport, Registry};
 use crate::source::{Socket, Source};
 use crate::trace::{Callback, What};
-use crate::{CloseReason, Datagram, SocketId, TimerKey};
+use crate::{Address, CloseReason, Datagram, SocketId, TimerKey};
 
 /// Errors that a visit may bring beside its datagrams. Those of earlier datagrams come to an end, and
 /// something may stand behind them; one that does not would keep the loop busy.
@@ -51,24 +54,37 @@ impl<App> Registry<App> {
         scratch: &mut Scratch,
     ) {
         let (mut received, mut errors) = (0, 0);
-        while received < self.ledger.limits.datagram_budget && errors < ERRORS {
+        while received < self.ledger.limits.datagram_budget {
             if !socket.queue.can_receive() {
                 return;
             }
-            match socket.queue.receive(scratch, &mut self.ledger) {
-                Received::Datagram(length, from) => {
+            match socket.queue.receive(scratch) {
+                Arrived::V4(length, from) => {
+                    let (bytes, from) = (&scratch[..length], Address::Ip(from.into()));
+                    // It owns nothing, so that there is nothing to drop.
+                    let datagram = ManuallyDrop::new(Datagram { bytes, from });
+                    self.deliver_datagram(key, socket, app, &datagram);
                     received += 1;
-                    let datagram = Datagram { bytes: &scratch[..length], from };
-                    let callback = Callback::Datagram;
-                    self.call_socket(key, socket, app, callback, |protocol, transport, app| {
-                        protocol.on_datagram(transport, &datagram, app);
-                    });
                 }
-                Received::Error(error) => {
-                    errors += 1;
+                Arrived::Other(length, from) => {
+                    self.deliver_datagram(
+                        key,
+                        socket,
+                        app,
+                        &Datagram { bytes: &scratch[..length], from },
+                    );
+                    received += 1;
+                }
+                Arrived::Failed(error) => {
+                    if !socket.queue.receive_failed(&error, &mut self.ledger) {
+                        return;
+                    }
                     self.report(key, socket, app, &error);
+                    errors += 1;
+                    if errors == ERRORS {
+                        break;
+                    }
                 }
-                Received::Nothing => return,
             }
         }
         if received == 0 {
@@ -76,6 +92,23 @@ impl<App> Registry<App> {
         } else if socket.queue.can_receive() {
             socket.queue.make_ready(key, &mut self.ledger);
         }
+    }
+
+    #[inline(always)]
+    fn deliver_datagram(
+        &mut self,
+        key: Key,
+        socket: &mut Socket<App>,
+        app: &mut App,
+        datagram: &Datagram<'_>,
+    ) {
+        let length = datagram.bytes.len();
+        self.ledger.stats.datagrams_received += 1;
+        self.ledger.stats.datagram_bytes_received += length as u64;
+        self.ledger.trace(|| What::Received { bytes: length });
+        self.call_open_socket(key, socket, app, Callback::Datagram, |protocol, transport, app| {
+            protocol.on_datagram(transport, datagram, app);
+        });
     }
 
     fn flush_socket(&mut self, key: Key, socket: &mut Socket<App>, app: &mut App) {
@@ -100,6 +133,7 @@ impl<App> Registry<App> {
     }
 
     /// Tells the protocol of an error that is not fatal.
+    #[cold]
     fn report(&mut self, key: Key, socket: &mut Socket<App>, app: &mut App, error: &io::Error) {
         self.call_socket(key, socket, app, Callback::Error, |protocol, transport, app| {
             protocol.on_error(transport, error, app);
@@ -115,27 +149,54 @@ impl<App> Registry<App> {
         callback: Callback,
         call: impl FnOnce(&mut dyn DatagramProtocol<App>, &mut DatagramTransport<'_, App>, &mut App),
     ) {
-        let Socket { queue, protocol } = socket;
-        if queue.is_closed() {
-            return;
+        if !socket.queue.is_closed() {
+            self.call_open_socket(key, socket, app, callback, call);
         }
+    }
+
+    /// Calls the protocol of a socket that is known to be open.
+    #[inline(always)]
+    fn call_open_socket(
+        &mut self,
+        key: Key,
+        socket: &mut Socket<App>,
+        app: &mut App,
+        callback: Callback,
+        call: impl FnOnce(&mut dyn DatagramProtocol<App>, &mut DatagramTransport<'_, App>, &mut App),
+    ) {
+        let Socket { queue, protocol } = socket;
         let id = SocketId(key);
         self.ledger.trace_visit(id, || What::Called(callback));
         let mut transport = DatagramTransport::new(id, queue, self);
         let result = Self::guarded(|| call(&mut **protocol, &mut transport, app));
-        self.ledger.trace(|| match result {
-            Ok(()) => What::Returned(callback),
-            Err(_) => What::Panicked(callback),
-        });
+        if let Err(panic) = result {
+            self.ledger.trace(|| What::Panicked(callback));
+            return self.attend_to_socket(key, queue, Some(panic));
+        }
+        self.ledger.trace(|| What::Returned(callback));
+        if self.ledger.attention {
+            self.attend_to_socket(key, queue, None);
+        }
+    }
+
+    /// The callback has done more than send from its socket, or it has panicked.
+    #[cold]
+    fn attend_to_socket(
+        &mut self,
+        key: Key,
+        queue: &mut DatagramQueue,
+        panic: Option<Box<dyn Any + Send>>,
+    ) {
+        self.ledger.attention = false;
         for (bytes, to) in std::mem::take(&mut self.own_datagrams) {
             // Whoever sent it by the id is not there any more to be told; the counters are.
-            let _ = queue.send(id, &bytes, to.as_ref(), &mut self.ledger);
+            let _ = queue.send(SocketId(key), &bytes, to.as_ref(), &mut self.ledger);
         }
         let told_to_close = self.orders.drain(..).any(|order| order.is_close());
-        let reason = match result {
-            Ok(()) if told_to_close => CloseReason::Closed,
-            Ok(()) => return,
-            Err(panic) => {
+        let reason = match panic {
+            None if told_to_close => CloseReason::Closed,
+            None => return,
+            Some(panic) => {
                 self.ledger.stats.panics += 1;
                 CloseReason::Panicked(panic_message(&*panic))
             }

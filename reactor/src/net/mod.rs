@@ -26,6 +26,11 @@
 //! - with it they are those of `either`, each an enum of both, and whatever is opened is of the
 //!   system of the poller that it is given.
 
+use std::io;
+use std::net::SocketAddrV4;
+
+use crate::Address;
+
 mod clock;
 #[cfg(feature = "sim")]
 mod either;
@@ -46,8 +51,30 @@ pub(crate) use chosen::{
 pub use either::{SimulatedDatagram, SimulatedListener, SimulatedStream};
 #[cfg(feature = "sim")]
 pub(crate) use os::read_at;
-pub(crate) use os::{OwnedPath, SHORT_READ_DRAINS, is_out_of_descriptors, is_passing_accept_error};
+pub(crate) use os::{
+    Failure, OwnedPath, SHORT_READ_DRAINS, is_out_of_descriptors, is_passing_accept_error,
+};
 pub use os::{StdDatagram, StdListener, StdStream};
+
+/// What a receive has brought.
+///
+/// The commonest kind of address stands apart, so that what is done with it is compiled for it: no tag
+/// is written and read again, and nothing has to be dropped.
+pub(crate) enum Arrived {
+    V4(usize, SocketAddrV4),
+    Other(usize, Address),
+    Failed(io::Error),
+}
+
+impl From<io::Result<(usize, Address)>> for Arrived {
+    #[inline(always)]
+    fn from(received: io::Result<(usize, Address)>) -> Self {
+        match received {
+            Ok((length, from)) => Self::Other(length, from),
+            Err(error) => Self::Failed(error),
+        }
+    }
+}
 
 /// What an event says about a socket, and what the loop believes of it until a call says otherwise.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

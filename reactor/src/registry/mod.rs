@@ -359,6 +359,7 @@ impl<App> Registry<App> {
                 Ok(())
             }
             Found::Running => {
+                self.ledger.attention = true;
                 self.orders.push(Order::Close);
                 Ok(())
             }
@@ -400,6 +401,7 @@ impl<App> Registry<App> {
                 socket.queue.send(id, bytes, to, &mut self.ledger)
             }
             Found::Running => {
+                self.ledger.attention = true;
                 self.own_datagrams.push((Bytes::copy_from_slice(bytes), to.cloned()));
                 Ok(())
             }

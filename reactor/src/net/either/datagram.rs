@@ -5,7 +5,7 @@ use std::io;
 use super::shelf::{Detached, Shelved};
 use super::{Poller, not_simulated_here};
 use crate::id::Token;
-use crate::net::{StdDatagram, os, sim};
+use crate::net::{Arrived, Failure, StdDatagram, os, sim};
 use crate::{Address, DatagramOptions, Membership, OpenError};
 
 pub(crate) enum DatagramSocket {
@@ -76,11 +76,22 @@ impl DatagramSocket {
     }
 
     #[inline(always)]
-    pub(crate) fn receive(&self, buffer: &mut [u8]) -> io::Result<(usize, Address)> {
+    pub(crate) fn receive(&self, buffer: &mut [u8]) -> Arrived {
         either!(self, socket => socket.receive(buffer))
     }
 
     #[inline(always)]
+    pub(crate) fn send_at_once(
+        &self,
+        bytes: &[u8],
+        to: Option<&Address>,
+    ) -> Option<Result<(), Failure>> {
+        match self {
+            Self::Os(socket) => socket.send_at_once(bytes, to),
+            Self::Sim(_) => None,
+        }
+    }
+
     pub(crate) fn send(&self, bytes: &[u8], to: Option<&Address>) -> io::Result<()> {
         either!(self, socket => socket.send(bytes, to))
     }

@@ -5,9 +5,10 @@ use std::net::SocketAddr;
 
 use socket2::{SockRef, Type};
 
-use super::options;
 use super::poller::Poller;
+use super::{Failure, SHORT_READ_DRAINS, options, sys};
 use crate::id::Token;
+use crate::net::Arrived;
 use crate::{Address, DatagramOptions, Membership, OpenError};
 
 pub(crate) enum DatagramSocket {
@@ -139,15 +140,37 @@ impl DatagramSocket {
     }
 
     /// The next datagram: how long it is, and who sent it.
-    pub(crate) fn receive(&self, buffer: &mut [u8]) -> io::Result<(usize, Address)> {
+    // Under `either` its two kinds of socket must become one call before it is inlined there.
+    #[cfg_attr(not(feature = "sim"), inline(always))]
+    #[cfg_attr(feature = "sim", inline)]
+    pub(crate) fn receive(&self, buffer: &mut [u8]) -> Arrived {
         match self {
-            Self::Udp(socket) => {
-                socket.recv_from(buffer).map(|(length, from)| (length, Address::Ip(from)))
-            }
+            Self::Udp(socket) => match socket.recv_from(buffer) {
+                Ok((length, SocketAddr::V4(from))) => Arrived::V4(length, from),
+                Ok((length, from)) => Arrived::Other(length, Address::Ip(from)),
+                Err(error) => Arrived::Failed(error),
+            },
             #[cfg(unix)]
-            Self::Unix { socket, .. } => socket
-                .recv_from(buffer)
-                .map(|(length, from)| (length, super::listener::named(Ok(from)))),
+            Self::Unix { socket, .. } => unix::receive(socket, buffer).into(),
+        }
+    }
+
+    /// Sends one datagram whole, or not at all, if it is of the commonest kind: over IPv4, to an
+    /// address. `None` for any other, which goes by [`send`](Self::send).
+    #[cfg_attr(not(feature = "sim"), inline(always))]
+    #[cfg_attr(feature = "sim", inline)]
+    pub(crate) fn send_at_once(
+        &self,
+        bytes: &[u8],
+        to: Option<&Address>,
+    ) -> Option<Result<(), Failure>> {
+        match (self, to) {
+            // On Unix mio has nothing to see here: it tells how a call ended only to systems whose
+            // readiness ends with it.
+            (Self::Udp(socket), Some(Address::Ip(SocketAddr::V4(to)))) if SHORT_READ_DRAINS => {
+                Some(sys::send_to_v4(socket, bytes, to))
+            }
+            _ => None,
         }
     }
 
@@ -226,10 +249,12 @@ impl DatagramSocket {
 
 #[cfg(unix)]
 mod unix {
+    use std::io;
     use std::os::unix::net::UnixDatagram;
 
     use socket2::Type;
 
+    use super::super::listener::named;
     use super::super::listener::unix::{OwnedPath, bind, open as open_socket, sock_addr};
     use super::super::options;
     use super::DatagramSocket;
@@ -254,5 +279,14 @@ mod unix {
         }
         let socket = mio::net::UnixDatagram::from_std(UnixDatagram::from(socket));
         Ok(DatagramSocket::Unix { socket, path })
+    }
+
+    /// Out of line, so that UDP does not pay for it.
+    #[inline(never)]
+    pub(super) fn receive(
+        socket: &mio::net::UnixDatagram,
+        buffer: &mut [u8],
+    ) -> io::Result<(usize, Address)> {
+        socket.recv_from(buffer).map(|(length, from)| (length, named(Ok(from))))
     }
 }

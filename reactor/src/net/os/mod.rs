@@ -30,7 +30,7 @@ pub(crate) use stream::StreamSocket;
 pub(crate) use sys::OwnedPath;
 #[cfg(feature = "sim")]
 pub(crate) use sys::read_at;
-pub(crate) use sys::{
+pub(crate) use sys::{Failure, 
     SHORT_READ_DRAINS, SpareDescriptor, is_out_of_descriptors, is_passing_accept_error,
 };
 pub(crate) use system::System;

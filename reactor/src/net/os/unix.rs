@@ -6,6 +6,7 @@
 
 use std::fs::File;
 use std::io::{self, IoSlice};
+use std::net::SocketAddrV4;
 use std::os::fd::AsFd;
 
 use rustix::io::Errno;
@@ -26,6 +27,9 @@ const NO_SIGNAL: SendFlags = SendFlags::empty();
 #[cfg(not(target_vendor = "apple"))]
 const NO_SIGNAL: SendFlags = SendFlags::NOSIGNAL;
 
+/// Why a call failed, before anything is made of it.
+pub(crate) type Failure = Errno;
+
 #[inline(always)]
 pub(super) fn receive(socket: impl AsFd, buffer: &mut [u8]) -> io::Result<usize> {
     match rustix::net::recv(socket, buffer, RecvFlags::empty()) {
@@ -37,6 +41,16 @@ pub(super) fn receive(socket: impl AsFd, buffer: &mut [u8]) -> io::Result<usize>
 #[inline(always)]
 pub(super) fn send(socket: impl AsFd, bytes: &[u8]) -> io::Result<usize> {
     rustix::net::send(socket, bytes, NO_SIGNAL).map_err(failed)
+}
+
+/// Sends one datagram over IPv4.
+#[inline(always)]
+pub(super) fn send_to_v4(
+    socket: &mio::net::UdpSocket,
+    bytes: &[u8],
+    to: &SocketAddrV4,
+) -> Result<(), Failure> {
+    rustix::net::sendto(socket, bytes, NO_SIGNAL, to).map(drop)
 }
 
 /// Out of line, so that a call that succeeds does not pay for it.

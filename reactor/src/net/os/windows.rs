@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, IoSlice, Read};
+use std::net::SocketAddrV4;
 use std::os::windows::fs::FileExt;
 use std::os::windows::io::AsSocket;
 
@@ -17,12 +18,24 @@ const WSAEACCES: i32 = 10_013;
 const WSAEMFILE: i32 = 10_024;
 const WSAENOBUFS: i32 = 10_055;
 
+/// Why a call failed.
+pub(crate) type Failure = io::Error;
+
 pub(super) fn receive(socket: &impl AsSocket, buffer: &mut [u8]) -> io::Result<usize> {
     (&*SockRef::from(socket)).read(buffer)
 }
 
 pub(super) fn send(socket: &impl AsSocket, bytes: &[u8]) -> io::Result<usize> {
     SockRef::from(socket).send(bytes)
+}
+
+/// Sends one datagram over IPv4.
+pub(super) fn send_to_v4(
+    socket: &mio::net::UdpSocket,
+    bytes: &[u8],
+    to: &SocketAddrV4,
+) -> Result<(), Failure> {
+    socket.send_to(bytes, (*to).into()).map(drop)
 }
 
 pub(super) fn send_vectored(socket: &impl AsSocket, slices: &[IoSlice<'_>]) -> io::Result<usize> {

@@ -11,7 +11,7 @@ use super::Fault;
 use super::calls::Call;
 use super::world::{Event, Failure, Shared, SocketIndex};
 use crate::id::Token;
-use crate::net::Readiness;
+use crate::net::{Arrived, Readiness};
 use crate::offload::Job;
 use crate::{
     Address, ConnectOptions, DatagramOptions, ListenOptions, Membership, OpenError, StreamOptions,
@@ -322,8 +322,11 @@ impl DatagramSocket {
         self.0.deregister()
     }
 
-    pub(crate) fn receive(&self, buffer: &mut [u8]) -> io::Result<(usize, Address)> {
-        Ok(self.0.world.borrow_mut().receive_datagram(self.0.index(), buffer)?)
+    pub(crate) fn receive(&self, buffer: &mut [u8]) -> Arrived {
+        match self.0.world.borrow_mut().receive_datagram(self.0.index(), buffer) {
+            Ok((length, from)) => Arrived::Other(length, from),
+            Err(errno) => Arrived::Failed(errno.into()),
+        }
     }
 
     pub(crate) fn send(&self, bytes: &[u8], to: Option<&Address>) -> io::Result<()> {
