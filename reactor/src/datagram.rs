@@ -2,15 +2,18 @@
 
 use std::collections::VecDeque;
 use std::io;
+use std::net::IpAddr;
 
 use bytes::Bytes;
 
 use crate::id::Key;
 use crate::ledger::Ledger;
-use crate::net::{Arrived, DatagramSocket, Failure, Poller, Readiness, StdDatagram};
+use crate::net::{
+    AtOnce, DatagramSocket, Failure, Incoming, Outgoing, Poller, Readiness, StdDatagram,
+};
 use crate::stats::SocketRow;
 use crate::trace::What;
-use crate::{Address, CloseReason, DatagramLimits, Membership, SocketId};
+use crate::{Address, CloseReason, DatagramLimits, Ecn, Envelope, Membership, SocketId};
 
 /// What a queued datagram is charged beside its bytes.
 const DATAGRAM_CHARGE: usize = 64;
@@ -23,6 +26,20 @@ pub struct Datagram<'a> {
     pub bytes: &'a [u8],
     /// Who sent it.
     pub from: Address,
+    /// The local address it was sent to, if the socket was opened with
+    /// [`DatagramOptions::metadata`](crate::DatagramOptions::metadata) and the system tells.
+    pub to: Option<IpAddr>,
+    /// Its congestion mark, likewise. `None` also of a datagram that bears none.
+    pub ecn: Option<Ecn>,
+    /// It was longer than what the loop takes, 65,535 bytes, and its end is lost. Only a Unix datagram
+    /// can be.
+    pub truncated: bool,
+}
+
+impl<'a> Datagram<'a> {
+    pub(crate) fn plain(bytes: &'a [u8], from: Address) -> Self {
+        Self { bytes, from, to: None, ecn: None, truncated: false }
+    }
 }
 
 /// The end of a datagram socket, as [`on_close`](crate::DatagramProtocol::on_close) is told it.
@@ -40,12 +57,25 @@ pub(crate) struct DatagramQueue {
     socket: DatagramSocket,
     state: State,
     readiness: Readiness,
-    queue: VecDeque<(Bytes, Option<Address>)>,
+    queue: VecDeque<Waiting>,
     charge: usize,
     limits: DatagramLimits,
     pub(crate) timers: Option<Key>,
     /// It stands on the list of those that are visited without an event.
     is_ready: bool,
+}
+
+/// A datagram that waits for the system to take it.
+struct Waiting {
+    bytes: Bytes,
+    to: Option<Address>,
+    envelope: Envelope,
+}
+
+impl Waiting {
+    fn outgoing(&self) -> Outgoing<'_> {
+        Outgoing { bytes: &self.bytes, to: self.to.as_ref(), envelope: self.envelope }
+    }
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -92,9 +122,15 @@ impl DatagramQueue {
         self.state == State::Open && self.readiness.contains(Readiness::READ)
     }
 
-    /// One receive. A datagram shorter than the buffer says nothing about there being more.
+    /// One receive of the commonest kind of datagram, if the socket's are of that kind. A datagram
+    /// shorter than the buffer says nothing about there being more.
     #[inline(always)]
-    pub(crate) fn receive(&self, buffer: &mut [u8]) -> Arrived {
+    pub(crate) fn receive_at_once(&self, buffer: &mut [u8]) -> AtOnce {
+        self.socket.receive_at_once(buffer)
+    }
+
+    /// One receive.
+    pub(crate) fn receive(&self, buffer: &mut [u8]) -> io::Result<Incoming> {
         self.socket.receive(buffer)
     }
 
@@ -133,23 +169,23 @@ impl DatagramQueue {
                 Err(failure) => self.hold_back(id, bytes, to, failure, ledger),
             };
         }
-        self.send_thoroughly(id, bytes, to, ledger)
+        self.send_with(id, &Outgoing { bytes, to, envelope: Envelope::default() }, ledger)
     }
 
+    /// As [`send`](Self::send), of whatever kind the datagram is.
     #[inline(never)]
-    fn send_thoroughly(
+    pub(crate) fn send_with(
         &mut self,
         id: SocketId,
-        bytes: &[u8],
-        to: Option<&Address>,
+        outgoing: &Outgoing<'_>,
         ledger: &mut Ledger,
     ) -> io::Result<()> {
         if !self.queue.is_empty() || !self.readiness.contains(Readiness::WRITE) {
-            return self.enqueue(id, bytes, to, ledger);
+            return self.enqueue(id, outgoing, ledger);
         }
-        match self.send_now(id, bytes, to, ledger) {
+        match self.send_now(id, outgoing, ledger) {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                self.enqueue(id, bytes, to, ledger)
+                self.enqueue(id, outgoing, ledger)
             }
             result => result,
         }
@@ -168,7 +204,8 @@ impl DatagramQueue {
         let error = failure.into();
         self.send_failed(id, bytes.len(), &error, ledger);
         if error.kind() == io::ErrorKind::WouldBlock {
-            return self.enqueue(id, bytes, to, ledger);
+            let outgoing = Outgoing { bytes, to, envelope: Envelope::default() };
+            return self.enqueue(id, &outgoing, ledger);
         }
         Err(error)
     }
@@ -177,10 +214,10 @@ impl DatagramQueue {
     fn enqueue(
         &mut self,
         id: SocketId,
-        bytes: &[u8],
-        to: Option<&Address>,
+        outgoing: &Outgoing<'_>,
         ledger: &mut Ledger,
     ) -> io::Result<()> {
+        let Outgoing { bytes, to, envelope } = *outgoing;
         if self.charge + bytes.len() + DATAGRAM_CHARGE > self.limits.outbox {
             ledger.stats.datagrams_dropped += 1;
             ledger.trace_of(id, || What::Dropped { bytes: bytes.len() });
@@ -188,22 +225,22 @@ impl DatagramQueue {
         }
         ledger.trace_of(id, || What::Queued { bytes: bytes.len() });
         self.charge += bytes.len() + DATAGRAM_CHARGE;
-        self.queue.push_back((Bytes::copy_from_slice(bytes), to.cloned()));
+        let bytes = Bytes::copy_from_slice(bytes);
+        self.queue.push_back(Waiting { bytes, to: to.cloned(), envelope });
         Ok(())
     }
 
     fn send_now(
         &mut self,
         id: SocketId,
-        bytes: &[u8],
-        to: Option<&Address>,
+        outgoing: &Outgoing<'_>,
         ledger: &mut Ledger,
     ) -> io::Result<()> {
-        if let Err(error) = self.socket.send(bytes, to) {
-            self.send_failed(id, bytes.len(), &error, ledger);
+        if let Err(error) = self.socket.send(outgoing) {
+            self.send_failed(id, outgoing.bytes.len(), &error, ledger);
             return Err(error);
         }
-        Self::sent(id, bytes, ledger);
+        Self::sent(id, outgoing.bytes, ledger);
         Ok(())
     }
 
@@ -231,16 +268,16 @@ impl DatagramQueue {
 
     /// Sends one queued datagram; its error, if it has one of its own.
     pub(crate) fn flush_one(&mut self, id: SocketId, ledger: &mut Ledger) -> io::Result<()> {
-        let Some((bytes, to)) = self.queue.pop_front() else {
+        let Some(waiting) = self.queue.pop_front() else {
             return Ok(());
         };
-        match self.send_now(id, &bytes, to.as_ref(), ledger) {
+        match self.send_now(id, &waiting.outgoing(), ledger) {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                self.queue.push_front((bytes, to));
+                self.queue.push_front(waiting);
                 Ok(())
             }
             result => {
-                self.charge -= bytes.len() + DATAGRAM_CHARGE;
+                self.charge -= waiting.bytes.len() + DATAGRAM_CHARGE;
                 result
             }
         }
@@ -319,7 +356,7 @@ impl DatagramQueue {
         SocketRow {
             protocol: self.socket.kind(),
             receive_queue: 0,
-            send_queue: self.queue.iter().map(|(bytes, _)| bytes.len()).sum(),
+            send_queue: self.queue.iter().map(|waiting| waiting.bytes.len()).sum(),
             local: self.socket.local(),
             peer: self.socket.peer(),
             state: if self.state == State::Closed { "closed" } else { "bound" },

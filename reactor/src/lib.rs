@@ -40,7 +40,7 @@
 //! | `trace` | what the loop does, record by record, for a person and for Perfetto |
 //! | `net` | the seam to the system: a written contract, and mio behind it |
 //! | `guard`, `admission`, `rate` | deadlines of a connection; who may come in, and how often |
-//! | `stream`, `listener`, `datagram` | one socket of each kind: its state, its queues |
+//! | `stream`, `listener`, `datagram`, `envelope` | one socket of each kind: its state, its queues |
 //! | `handle`, `offload` | the only places that know of other threads |
 //! | `registry` | the public face: protocols, transports, everything by id |
 //! | `dispatch` | from readiness to callbacks, one file a kind of work |
@@ -52,6 +52,8 @@
 //! - `signals`: SIGINT, SIGTERM and friends as events of the loop (Unix).
 //! - `trace`: a record of everything the loop does, in a ring of bounded size, which prints a line a
 //!   record and opens in Perfetto. Until one is begun it costs two comparisons a turn.
+//! - `quinn-udp`: the local address and the congestion mark of UDP datagrams
+//!   ([`DatagramOptions::metadata`]).
 //! - `sim`: a deterministic network of loops, with every fault that sockets and pollers have,
 //!   to test protocols on; it includes `trace`.
 
@@ -61,6 +63,7 @@ mod address;
 mod admission;
 mod datagram;
 mod dispatch;
+mod envelope;
 mod error;
 mod guard;
 mod handle;
@@ -94,6 +97,7 @@ mod trace;
 pub use address::{Address, ParseAddressError};
 pub use datagram::{Datagram, SocketClosed};
 pub use dispatch::{CutOff, ShutdownReport};
+pub use envelope::{Ecn, Envelope};
 pub use error::{LoopError, OffloadError, OpenError, PostError, SendError, Stale, TimersFull};
 pub use handle::{Handle, RemoteTask, Undelivered};
 pub use id::{ConnectionId, ListenerId, SocketId, TimerId, TimerKey};

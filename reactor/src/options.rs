@@ -152,6 +152,15 @@ pub struct DatagramOptions {
     pub multicast_ttl: Option<u32>,
     /// Whether this machine hears its own multicasts. Default `None`: the system's, yes.
     pub multicast_loop: Option<bool>,
+    /// Tell of every datagram to which local address it was sent and how congested its way was, and
+    /// let answers leave from that address and with a mark: [`Datagram::to`](crate::Datagram::to),
+    /// [`Datagram::ecn`](crate::Datagram::ecn), [`Envelope`](crate::Envelope). Default `false`.
+    ///
+    /// A server that is bound to all addresses of a machine needs it, else its answers may come from
+    /// another address than the one that was asked, and be dropped. It is for UDP, and needs the
+    /// feature `quinn-udp`. It costs about 200 instructions a call, and datagrams of such a socket are
+    /// not fragmented: one that is too long for its way is an error, or is lost on it.
+    pub metadata: bool,
     /// Limits of the socket.
     pub limits: DatagramLimits,
 }

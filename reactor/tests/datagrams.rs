@@ -730,3 +730,90 @@ fn a_socket_that_is_sent_to_by_its_own_id_in_its_callback_sends_it_after_the_cal
         assert_eq!(&answer, expected);
     }
 }
+
+// ── metadata ────────────────────────────────────────────────────────────────────────────────
+
+#[cfg(all(feature = "quinn-udp", target_os = "linux"))]
+mod metadata {
+    use super::*;
+    use reactor::Ecn;
+
+    /// A server on all addresses, which answers from the one that was asked.
+    fn answering(stage: &mut Stage, address: &str) -> SocketAddr {
+        let options = DatagramOptions { metadata: true, ..DatagramOptions::default() };
+        let probe = DatagramProbe::new("server").on_datagram(|socket, datagram, log| {
+            let to = datagram.to.map(|ip| ip.to_canonical().to_string());
+            log.note("server", format!("to {} {:?}", to.unwrap_or_default(), datagram.ecn));
+            socket.answer(datagram, datagram.bytes).unwrap();
+        });
+        bind_with(stage, address.parse().unwrap(), &options, probe).1
+    }
+
+    /// Asks at one of the server's addresses, and hears that address alone.
+    #[track_caller]
+    fn ask(stage: &mut Stage, from: &str, to: SocketAddr) {
+        let peer = UdpSocket::bind(from).unwrap();
+        peer.set_read_timeout(Some(PATIENCE)).unwrap();
+        peer.connect(to).unwrap();
+        let before = stage.log.datagrams.len();
+        if to.is_ipv4() {
+            SockRef::from(&peer).set_tos_v4(0b10).unwrap();
+        }
+        peer.send(b"hello").unwrap();
+        stage.until(|log| log.datagrams.len() > before);
+        assert_eq!(peer.recv(&mut [0; 16]).unwrap(), 5);
+    }
+
+    #[test]
+    fn a_server_on_all_addresses_answers_from_the_one_that_was_asked() {
+        let mut stage = Stage::new();
+        let port = answering(&mut stage, "0.0.0.0:0").port();
+        for last in 1..4 {
+            ask(&mut stage, "127.0.0.1:0", (Ipv4Addr::new(127, 0, 0, last), port).into());
+        }
+        for last in 1..4 {
+            let ect0 = Some(Ecn::Ect0);
+            assert!(stage.log.has("server", &format!("to 127.0.0.{last} {ect0:?}")));
+        }
+        stage.finish();
+    }
+
+    #[test]
+    fn a_server_of_both_families_answers_from_the_one_that_was_asked() {
+        let mut stage = Stage::new();
+        if UdpSocket::bind("[::1]:0").is_err() {
+            return eprintln!("SKIPPED: this machine has no IPv6 loopback");
+        }
+        let port = answering(&mut stage, "[::]:0").port();
+        ask(&mut stage, "[::1]:0", (Ipv6Addr::LOCALHOST, port).into());
+        ask(&mut stage, "127.0.0.1:0", (Ipv4Addr::new(127, 0, 0, 9), port).into());
+        assert!(stage.log.has("server", "to ::1 None"));
+        assert!(stage.log.has("server", "to 127.0.0.9 Some(Ect0)"));
+        stage.finish();
+    }
+
+    #[test]
+    fn a_long_datagram_arrives_whole_and_an_empty_one_too() {
+        let mut stage = Stage::new();
+        let address = answering(&mut stage, "127.0.0.1:0");
+        let peer = peer();
+        for length in [65_507, 0, 1] {
+            let before = stage.log.datagrams.len();
+            peer.send_to(&vec![7; length], address).unwrap();
+            stage.until(|log| log.datagrams.len() > before);
+            assert_eq!(peer.recv(&mut vec![0; 65_536]).unwrap(), length);
+        }
+        drop(peer);
+        stage.finish();
+    }
+}
+
+#[cfg(not(feature = "quinn-udp"))]
+#[test]
+fn metadata_without_its_feature_is_refused() {
+    let options = DatagramOptions { metadata: true, ..DatagramOptions::default() };
+    let probe = DatagramProbe::new("never");
+    let mut stage = Stage::new();
+    let opening = stage.registry().bind_datagram_with(any_port(), &options, probe);
+    assert!(matches!(opening, Err(OpenError::Unsupported(..))));
+}

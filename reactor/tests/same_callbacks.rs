@@ -86,6 +86,8 @@ scenarios! {
     datagrams::a_socket_ends_in_its_own_callback on V4 V6 Path Abstract;
     datagrams::sockets_end_with_their_loops on V4 Path;
     datagrams::a_datagram_socket_is_taken_out_and_adopted_again on V4 V6 Path Abstract;
+    datagrams::an_envelope_needs_a_socket_that_was_opened_for_it on V4 V6 Path Abstract;
+    datagrams::what_is_longer_than_the_buffer_is_cut_and_says_so on Path Abstract;
 
     opening::an_address_in_use_is_refused on V4 V6 Path Abstract;
     opening::an_address_of_nobodys_is_refused on V4 V6;
@@ -97,6 +99,12 @@ scenarios! {
     opening::streams_and_datagrams_do_not_meet on Path Abstract;
     opening::a_path_left_behind_is_taken_over on Path;
     opening::a_connection_comes_from_where_it_was_told_to on V4 V6 Path Abstract;
+}
+
+#[cfg(feature = "quinn-udp")]
+scenarios! {
+    datagrams::a_datagram_tells_where_it_went_and_how on V4 V6;
+    datagrams::answers_come_from_the_address_that_was_asked on V4 V6;
 }
 
 /// Plays a scenario everywhere, and compares.

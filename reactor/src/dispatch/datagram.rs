@@ -3,11 +3,12 @@
 use std::any::Any;
 use std::io;
 use std::mem::ManuallyDrop;
+use std::net::SocketAddr;
 
 use crate::datagram::DatagramQueue;
 use crate::id::Key;
 use crate::ledger::Scratch;
-use crate::net::Arrived;
+use crate::net::{AtOnce, Incoming};
 use crate::offload::panic_message;
 use crate::registry::{DatagramProtocol, DatagramTransport, Registry};
 use crate::source::{Socket, Source};
@@ -58,24 +59,21 @@ impl<App> Registry<App> {
             if !socket.queue.can_receive() {
                 return;
             }
-            match socket.queue.receive(scratch) {
-                Arrived::V4(length, from) => {
-                    let (bytes, from) = (&scratch[..length], Address::Ip(from.into()));
-                    // It owns nothing, so that there is nothing to drop.
-                    let datagram = ManuallyDrop::new(Datagram { bytes, from });
-                    self.deliver_datagram(key, socket, app, &datagram);
-                    received += 1;
+            let outcome = match socket.queue.receive_at_once(scratch) {
+                AtOnce::V4(length, from) => {
+                    self.deliver_bytes(key, socket, app, &scratch[..length], from.into());
+                    Ok(1)
                 }
-                Arrived::Other(length, from) => {
-                    self.deliver_datagram(
-                        key,
-                        socket,
-                        app,
-                        &Datagram { bytes: &scratch[..length], from },
-                    );
-                    received += 1;
+                AtOnce::V6(length, from) => {
+                    self.deliver_bytes(key, socket, app, &scratch[..length], from.into());
+                    Ok(1)
                 }
-                Arrived::Failed(error) => {
+                AtOnce::Failed(error) => Err(error),
+                AtOnce::Otherwise => self.receive_thoroughly(key, socket, app, scratch),
+            };
+            match outcome {
+                Ok(delivered) => received += delivered,
+                Err(error) => {
                     if !socket.queue.receive_failed(&error, &mut self.ledger) {
                         return;
                     }
@@ -94,6 +92,21 @@ impl<App> Registry<App> {
         }
     }
 
+    /// Delivers a datagram that is bytes and a peer.
+    #[inline(always)]
+    fn deliver_bytes(
+        &mut self,
+        key: Key,
+        socket: &mut Socket<App>,
+        app: &mut App,
+        bytes: &[u8],
+        from: SocketAddr,
+    ) {
+        // It owns nothing, so that there is nothing to drop.
+        let datagram = ManuallyDrop::new(Datagram::plain(bytes, Address::Ip(from)));
+        self.deliver_datagram(key, socket, app, &datagram);
+    }
+
     #[inline(always)]
     fn deliver_datagram(
         &mut self,
@@ -109,6 +122,33 @@ impl<App> Registry<App> {
         self.call_open_socket(key, socket, app, Callback::Datagram, |protocol, transport, app| {
             protocol.on_datagram(transport, datagram, app);
         });
+    }
+
+    /// Receives once and delivers what that has brought, which may be several datagrams: their number.
+    /// Those behind one whose callback closes the socket are lost, as what waits in the socket is.
+    ///
+    /// Never inlined, so that the plain path has the registers to itself.
+    #[inline(never)]
+    fn receive_thoroughly(
+        &mut self,
+        key: Key,
+        socket: &mut Socket<App>,
+        app: &mut App,
+        scratch: &mut Scratch,
+    ) -> io::Result<usize> {
+        let incoming = socket.queue.receive(scratch)?;
+        let Incoming { length, stride, from, to, ecn, truncated } = incoming;
+        let mut datagram = Datagram { bytes: &[], from, to, ecn, truncated };
+        let (mut rest, mut delivered) = (&scratch[..length], 0);
+        loop {
+            // An empty datagram is one too, and has no stride.
+            (datagram.bytes, rest) = rest.split_at(stride.min(rest.len()));
+            self.deliver_datagram(key, socket, app, &datagram);
+            delivered += 1;
+            if rest.is_empty() || socket.queue.is_closed() {
+                return Ok(delivered);
+            }
+        }
     }
 
     fn flush_socket(&mut self, key: Key, socket: &mut Socket<App>, app: &mut App) {

@@ -27,9 +27,9 @@
 //!   system of the poller that it is given.
 
 use std::io;
-use std::net::SocketAddrV4;
+use std::net::{IpAddr, SocketAddrV4, SocketAddrV6};
 
-use crate::Address;
+use crate::{Address, Ecn, Envelope};
 
 mod clock;
 #[cfg(feature = "sim")]
@@ -56,25 +56,49 @@ pub(crate) use os::{
 };
 pub use os::{StdDatagram, StdListener, StdStream};
 
-/// What a receive has brought.
+/// What a receive of the commonest kind of datagram has brought: UDP, of which nothing is known but how
+/// long it is and who sent it.
 ///
-/// The commonest kind of address stands apart, so that what is done with it is compiled for it: no tag
-/// is written and read again, and nothing has to be dropped.
-pub(crate) enum Arrived {
+/// Each family stands apart, so that what is done with it is compiled for it: its address needs no second
+/// look, and owns nothing that would have to be dropped.
+pub(crate) enum AtOnce {
     V4(usize, SocketAddrV4),
-    Other(usize, Address),
+    V6(usize, SocketAddrV6),
     Failed(io::Error),
+    /// The socket's datagrams are of another kind, and nothing was received.
+    Otherwise,
 }
 
-impl From<io::Result<(usize, Address)>> for Arrived {
-    #[inline(always)]
-    fn from(received: io::Result<(usize, Address)>) -> Self {
-        match received {
-            Ok((length, from)) => Self::Other(length, from),
-            Err(error) => Self::Failed(error),
-        }
+/// What one receive has brought, and all that is known of it.
+pub(crate) struct Incoming {
+    pub(crate) length: usize,
+    /// Longer than this it is several datagrams of this length, the last of them perhaps shorter.
+    pub(crate) stride: usize,
+    pub(crate) from: Address,
+    /// The local address it was sent to, if the socket tells.
+    pub(crate) to: Option<IpAddr>,
+    pub(crate) ecn: Option<Ecn>,
+    /// It was longer than the buffer.
+    pub(crate) truncated: bool,
+}
+
+impl Incoming {
+    /// One datagram of which no more is known than who sent it.
+    pub(crate) fn plain(length: usize, from: Address) -> Self {
+        Self { length, stride: length, from, to: None, ecn: None, truncated: false }
     }
 }
+
+/// One datagram to be sent; to the connected peer if there is no address.
+#[derive(Clone, Copy)]
+pub(crate) struct Outgoing<'a> {
+    pub(crate) bytes: &'a [u8],
+    pub(crate) to: Option<&'a Address>,
+    pub(crate) envelope: Envelope,
+}
+
+/// Why a socket cannot be opened that is to tell of more than bytes and a peer.
+const NO_METADATA: &str = "metadata is told of UDP, with the feature quinn-udp";
 
 /// What an event says about a socket, and what the loop believes of it until a call says otherwise.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

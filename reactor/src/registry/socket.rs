@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use super::Registry;
 use crate::datagram::DatagramQueue;
-use crate::{Address, CloseReason, Membership, SocketId, TimerKey, TimersFull};
+use crate::net::Outgoing;
+use crate::{Address, CloseReason, Datagram, Envelope, Membership, SocketId, TimerKey, TimersFull};
 
 /// One datagram socket, lent to its protocol for the time of a callback.
 pub struct DatagramTransport<'a, App> {
@@ -62,6 +63,36 @@ impl<'a, App> DatagramTransport<'a, App> {
     #[inline]
     pub fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.queue.send(self.id, bytes, None, &mut self.registry.ledger)
+    }
+
+    /// As [`send_to`](Self::send_to), or as [`send`](Self::send) if there is no address, from a local
+    /// address of one's choice and with a congestion mark.
+    ///
+    /// # Errors
+    ///
+    /// As there, and [`io::ErrorKind::Unsupported`] if the envelope says anything and the socket was not
+    /// opened with [`DatagramOptions::metadata`](crate::DatagramOptions::metadata).
+    pub fn send_with(
+        &mut self,
+        bytes: &[u8],
+        to: Option<&Address>,
+        envelope: Envelope,
+    ) -> io::Result<()> {
+        self.queue.send_with(self.id, &Outgoing { bytes, to, envelope }, &mut self.registry.ledger)
+    }
+
+    /// Sends to whoever sent a datagram, from the address it was sent to if that is known: what a
+    /// server that is bound to all addresses answers with.
+    ///
+    /// # Errors
+    ///
+    /// As [`send_to`](Self::send_to).
+    #[inline]
+    pub fn answer(&mut self, datagram: &Datagram<'_>, bytes: &[u8]) -> io::Result<()> {
+        match datagram.to {
+            None => self.send_to(bytes, &datagram.from),
+            from => self.send_with(bytes, Some(&datagram.from), Envelope { from, ecn: None }),
+        }
     }
 
     /// Datagrams that wait for the system to take them.

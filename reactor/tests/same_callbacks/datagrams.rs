@@ -5,7 +5,8 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use reactor::{
-    Address, DatagramLimits, DatagramOptions, Membership, MulticastInterface, SocketId, TimerKey,
+    Address, DatagramLimits, DatagramOptions, Ecn, Envelope, Membership, MulticastInterface,
+    SocketId, TimerKey,
 };
 
 use crate::support::DatagramProbe;
@@ -285,4 +286,102 @@ pub(crate) fn a_datagram_socket_is_taken_out_and_adopted_again(play: &mut Play) 
     });
     play.until(|seen| seen.datagrams("client") == 1);
     play.on(Role::Server, |registry, _| registry.close_socket(id).expect("it is open"));
+}
+
+/// What a socket that was opened for it is told of a datagram, but for the addresses themselves.
+#[cfg(feature = "quinn-udp")]
+fn telling(name: &'static str, own: std::net::IpAddr) -> DatagramProbe {
+    DatagramProbe::new(name).on_datagram(move |socket, datagram, log| {
+        let to_own = datagram.to == Some(own);
+        log.note(name, format!("to its own address: {to_own}, {:?}", datagram.ecn));
+        if datagram.bytes == b"hello" {
+            let envelope = Envelope { from: datagram.to, ecn: Some(Ecn::Ce) };
+            let sent = socket.send_with(b"goodbye", Some(&datagram.from), envelope);
+            log.note(name, format!("answering: {}", outcome(sent)));
+        }
+    })
+}
+
+#[cfg(feature = "quinn-udp")]
+fn with_metadata() -> DatagramOptions {
+    DatagramOptions { metadata: true, ..DatagramOptions::default() }
+}
+
+#[cfg(feature = "quinn-udp")]
+pub(crate) fn a_datagram_tells_where_it_went_and_how(play: &mut Play) {
+    let address = play.address(Role::Server);
+    let own = address.ip().expect("it is UDP");
+    let (_, server) =
+        play.bind_with(Role::Server, address, &with_metadata(), telling("server", own));
+    let address = play.address(Role::Client);
+    let own = address.ip().expect("it is UDP");
+    let client = telling("client", own).on_open(move |socket, log| {
+        for ecn in [Some(Ecn::Ect0), Some(Ecn::Ect1), None] {
+            let sent = socket.send_with(b"hello", Some(&server), Envelope { from: None, ecn });
+            log.note("client", format!("asking: {}", outcome(sent)));
+        }
+    });
+    play.bind_with(Role::Client, address, &with_metadata(), client);
+    play.until(|seen| seen.datagrams("client") == 3);
+}
+
+#[cfg(feature = "quinn-udp")]
+pub(crate) fn answers_come_from_the_address_that_was_asked(play: &mut Play) {
+    let address = play.address(Role::Server);
+    let asked = address.ip().expect("it is UDP");
+    let everywhere = match play.family {
+        Family::V4 => Address::Ip((Ipv4Addr::UNSPECIFIED, 0).into()),
+        _ => Address::Ip((std::net::Ipv6Addr::UNSPECIFIED, 0).into()),
+    };
+    let server = DatagramProbe::new("server").on_datagram(move |socket, datagram, log| {
+        log.note("server", format!("to the address: {}", datagram.to == Some(asked)));
+        let sent = socket.answer(datagram, datagram.bytes);
+        log.note("server", format!("answering: {}", outcome(sent)));
+    });
+    let (_, bound) = play.bind_with(Role::Server, everywhere, &with_metadata(), server);
+    // It is connected, and hears nobody else.
+    let server = Address::Ip(SocketAddr::new(asked, bound.port().expect("it is UDP")));
+    let address = play.address(Role::Client);
+    let probe = DatagramProbe::new("client");
+    let (client, _) = play.bind_with(Role::Client, address, &connected_to(&server), probe);
+    both_open(play);
+    send(play, client, b"hello", None);
+    play.until(|seen| seen.datagrams("client") == 1);
+}
+
+pub(crate) fn an_envelope_needs_a_socket_that_was_opened_for_it(play: &mut Play) {
+    let probe = DatagramProbe::new("server").on_datagram(|socket, datagram, log| {
+        let envelope = Envelope { from: None, ecn: Some(Ecn::Ce) };
+        let marked = socket.send_with(datagram.bytes, Some(&datagram.from), envelope);
+        log.note("server", format!("marked: {}", outcome(marked)));
+        log.note("server", format!("told: {:?} {:?}", datagram.to, datagram.ecn));
+        let plain = socket.answer(datagram, datagram.bytes);
+        log.note("server", format!("plain: {}", outcome(plain)));
+    });
+    let (_, server) = play.bind(Role::Server, probe);
+    let (client, _) = play.bind(Role::Client, DatagramProbe::new("client"));
+    both_open(play);
+    send(play, client, b"hello", Some(&server));
+    play.until(|seen| seen.datagrams("client") == 1);
+    if !play.family.is_ip() {
+        let options = DatagramOptions { metadata: true, ..DatagramOptions::default() };
+        let address = play.address(Role::Client);
+        let opening =
+            play.try_bind(Role::Client, address.clone(), &options, DatagramProbe::new("never"));
+        play.note_refusal("metadata", &address, opening);
+    }
+}
+
+pub(crate) fn what_is_longer_than_the_buffer_is_cut_and_says_so(play: &mut Play) {
+    let probe = DatagramProbe::new("server").on_datagram(|_, datagram, log| {
+        let text = format!("{} bytes, truncated: {}", datagram.bytes.len(), datagram.truncated);
+        log.note("server", text);
+    });
+    let (_, server) = play.bind(Role::Server, probe);
+    let (client, _) = play.bind(Role::Client, DatagramProbe::new("client"));
+    both_open(play);
+    for (nth, length) in [65_535, 65_536, 70_000, 10].into_iter().enumerate() {
+        send(play, client, &vec![7; length], Some(&server));
+        play.until(|seen| seen.datagrams("server") == nth + 1);
+    }
 }

@@ -5,7 +5,7 @@ use std::io;
 use super::shelf::{Detached, Shelved};
 use super::{Poller, not_simulated_here};
 use crate::id::Token;
-use crate::net::{Arrived, Failure, StdDatagram, os, sim};
+use crate::net::{AtOnce, Failure, Incoming, Outgoing, StdDatagram, os, sim};
 use crate::{Address, DatagramOptions, Membership, OpenError};
 
 pub(crate) enum DatagramSocket {
@@ -76,7 +76,14 @@ impl DatagramSocket {
     }
 
     #[inline(always)]
-    pub(crate) fn receive(&self, buffer: &mut [u8]) -> Arrived {
+    pub(crate) fn receive_at_once(&self, buffer: &mut [u8]) -> AtOnce {
+        match self {
+            Self::Os(socket) => socket.receive_at_once(buffer),
+            Self::Sim(_) => AtOnce::Otherwise,
+        }
+    }
+
+    pub(crate) fn receive(&self, buffer: &mut [u8]) -> io::Result<Incoming> {
         either!(self, socket => socket.receive(buffer))
     }
 
@@ -92,8 +99,8 @@ impl DatagramSocket {
         }
     }
 
-    pub(crate) fn send(&self, bytes: &[u8], to: Option<&Address>) -> io::Result<()> {
-        either!(self, socket => socket.send(bytes, to))
+    pub(crate) fn send(&self, outgoing: &Outgoing<'_>) -> io::Result<()> {
+        either!(self, socket => socket.send(outgoing))
     }
 
     pub(crate) fn take_error(&self) -> Option<io::Error> {

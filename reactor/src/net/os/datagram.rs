@@ -8,17 +8,36 @@ use socket2::{SockRef, Type};
 use super::poller::Poller;
 use super::{Failure, SHORT_READ_DRAINS, options, sys};
 use crate::id::Token;
-use crate::net::Arrived;
+use crate::net::{AtOnce, Incoming, NO_METADATA, Outgoing};
 use crate::{Address, DatagramOptions, Membership, OpenError};
 
 pub(crate) enum DatagramSocket {
     Udp(mio::net::UdpSocket),
+    /// UDP with metadata.
+    #[cfg(feature = "quinn-udp")]
+    Rich {
+        socket: mio::net::UdpSocket,
+        rich: super::rich::Rich,
+    },
     #[cfg(unix)]
     Unix {
         /// Dropped first: while the socket is open nobody can take its path for stale.
         path: Option<super::listener::unix::OwnedPath>,
         socket: mio::net::UnixDatagram,
     },
+}
+
+/// Asks the same of mio's socket, whichever it is.
+macro_rules! each {
+    ($self:expr, $socket:ident => $call:expr) => {
+        match $self {
+            Self::Udp($socket) => $call,
+            #[cfg(feature = "quinn-udp")]
+            Self::Rich { socket: $socket, .. } => $call,
+            #[cfg(unix)]
+            Self::Unix { socket: $socket, .. } => $call,
+        }
+    };
 }
 
 /// A datagram socket as the standard library has it.
@@ -54,6 +73,10 @@ impl DatagramSocket {
         address: &Address,
         options: &DatagramOptions,
     ) -> Result<Self, OpenError> {
+        let can_be_rich = cfg!(feature = "quinn-udp") && matches!(address, Address::Ip(_));
+        if options.metadata && !can_be_rich {
+            return Err(OpenError::Unsupported(address.clone(), NO_METADATA));
+        }
         match address {
             Address::Ip(local) => Self::open_udp(address, local, options),
             #[cfg(unix)]
@@ -82,7 +105,22 @@ impl DatagramSocket {
                 return Err(OpenError::Unsupported(to.clone(), "the socket is of another kind"));
             }
         }
-        Ok(Self::Udp(mio::net::UdpSocket::from_std(socket.into())))
+        let socket = mio::net::UdpSocket::from_std(socket.into());
+        Self::with_options(socket, options).map_err(failed)
+    }
+
+    #[cfg(feature = "quinn-udp")]
+    fn with_options(socket: mio::net::UdpSocket, options: &DatagramOptions) -> io::Result<Self> {
+        if !options.metadata {
+            return Ok(Self::Udp(socket));
+        }
+        let rich = super::rich::Rich::new(&socket, options)?;
+        Ok(Self::Rich { socket, rich })
+    }
+
+    #[cfg(not(feature = "quinn-udp"))]
+    fn with_options(socket: mio::net::UdpSocket, _: &DatagramOptions) -> io::Result<Self> {
+        Ok(Self::Udp(socket))
     }
 
     pub(crate) fn adopt(_: &Poller, socket: StdDatagram) -> Result<Self, OpenError> {
@@ -106,6 +144,8 @@ impl DatagramSocket {
         let _ = self.deregister(poller);
         match self {
             Self::Udp(socket) => StdDatagram::Udp(socket.into()),
+            #[cfg(feature = "quinn-udp")]
+            Self::Rich { socket, .. } => StdDatagram::Udp(socket.into()),
             #[cfg(unix)]
             Self::Unix { socket, path } => {
                 path.into_iter().for_each(super::listener::unix::OwnedPath::keep);
@@ -115,43 +155,47 @@ impl DatagramSocket {
     }
 
     pub(crate) fn register(&mut self, poller: &Poller, token: Token) -> io::Result<()> {
-        match self {
-            Self::Udp(socket) => poller.register(socket, token),
-            #[cfg(unix)]
-            Self::Unix { socket, .. } => poller.register(socket, token),
-        }
+        each!(self, socket => poller.register(socket, token))
     }
 
     /// Goes on after an event that told of an error.
     pub(crate) fn register_again(&mut self, poller: &Poller, token: Token) -> io::Result<()> {
-        match self {
-            Self::Udp(socket) => poller.register_again(socket, token),
-            #[cfg(unix)]
-            Self::Unix { socket, .. } => poller.register_again(socket, token),
-        }
+        each!(self, socket => poller.register_again(socket, token))
     }
 
     pub(crate) fn deregister(&mut self, poller: &Poller) -> io::Result<()> {
-        match self {
-            Self::Udp(socket) => poller.deregister(socket),
-            #[cfg(unix)]
-            Self::Unix { socket, .. } => poller.deregister(socket),
-        }
+        each!(self, socket => poller.deregister(socket))
     }
 
-    /// The next datagram: how long it is, and who sent it.
+    /// The next datagram, if it is of the commonest kind: UDP, of which nothing is asked but how long
+    /// it is and who sent it. Any other comes by [`receive`](Self::receive).
     // Under `either` its two kinds of socket must become one call before it is inlined there.
     #[cfg_attr(not(feature = "sim"), inline(always))]
     #[cfg_attr(feature = "sim", inline)]
-    pub(crate) fn receive(&self, buffer: &mut [u8]) -> Arrived {
+    pub(crate) fn receive_at_once(&self, buffer: &mut [u8]) -> AtOnce {
         match self {
             Self::Udp(socket) => match socket.recv_from(buffer) {
-                Ok((length, SocketAddr::V4(from))) => Arrived::V4(length, from),
-                Ok((length, from)) => Arrived::Other(length, Address::Ip(from)),
-                Err(error) => Arrived::Failed(error),
+                Ok((length, SocketAddr::V4(from))) => AtOnce::V4(length, from),
+                Ok((length, SocketAddr::V6(from))) => AtOnce::V6(length, from),
+                Err(error) => AtOnce::Failed(error),
             },
+            #[cfg(any(unix, feature = "quinn-udp"))]
+            _ => AtOnce::Otherwise,
+        }
+    }
+
+    /// What the next receive brings, of a socket that does not receive at once.
+    pub(crate) fn receive(&self, buffer: &mut [u8]) -> io::Result<Incoming> {
+        match self {
+            Self::Udp(_) => {
+                // Where there is no other kind nobody reads into it.
+                let _ = buffer;
+                Err(io::ErrorKind::Unsupported.into())
+            }
+            #[cfg(feature = "quinn-udp")]
+            Self::Rich { socket, rich } => rich.receive(socket, buffer),
             #[cfg(unix)]
-            Self::Unix { socket, .. } => unix::receive(socket, buffer).into(),
+            Self::Unix { socket, .. } => unix::receive(socket, buffer),
         }
     }
 
@@ -175,10 +219,22 @@ impl DatagramSocket {
     }
 
     /// Sends one datagram whole, or not at all; to the connected peer if there is no address.
-    pub(crate) fn send(&self, bytes: &[u8], to: Option<&Address>) -> io::Result<()> {
+    pub(crate) fn send(&self, outgoing: &Outgoing<'_>) -> io::Result<()> {
+        if !outgoing.envelope.is_plain() && !self.takes_envelopes() {
+            return Err(io::ErrorKind::Unsupported.into());
+        }
+        #[cfg(feature = "quinn-udp")]
+        if let Self::Rich { socket, rich } = self
+            && let Some(result) = rich.send(socket, outgoing)
+        {
+            return result;
+        }
+        let Outgoing { bytes, to, .. } = *outgoing;
         match (self, to) {
             (Self::Udp(socket), Some(Address::Ip(to))) => socket.send_to(bytes, *to),
             (Self::Udp(socket), None) => socket.send(bytes),
+            #[cfg(feature = "quinn-udp")]
+            (Self::Rich { socket, .. }, None) => socket.send(bytes),
             #[cfg(unix)]
             (Self::Unix { socket, .. }, Some(Address::Path(to))) => socket.send_to(bytes, to),
             #[cfg(unix)]
@@ -193,14 +249,19 @@ impl DatagramSocket {
         .map(drop)
     }
 
+    #[cfg(feature = "quinn-udp")]
+    fn takes_envelopes(&self) -> bool {
+        matches!(self, Self::Rich { rich, .. } if rich.takes_envelopes())
+    }
+
+    #[cfg(not(feature = "quinn-udp"))]
+    fn takes_envelopes(&self) -> bool {
+        false
+    }
+
     /// The error of an earlier send that the network has reported since (`SO_ERROR`).
     pub(crate) fn take_error(&self) -> Option<io::Error> {
-        match self {
-            Self::Udp(socket) => socket.take_error(),
-            #[cfg(unix)]
-            Self::Unix { socket, .. } => socket.take_error(),
-        }
-        .unwrap_or_else(Some)
+        each!(self, socket => socket.take_error()).unwrap_or_else(Some)
     }
 
     pub(crate) fn join(&self, group: Membership) -> io::Result<()> {
@@ -213,34 +274,39 @@ impl DatagramSocket {
 
     pub(crate) fn local(&self) -> Address {
         match self {
-            Self::Udp(socket) => socket.local_addr().map_or(Address::Unnamed, Address::Ip),
             #[cfg(unix)]
             Self::Unix { socket, .. } => super::listener::named(socket.local_addr()),
+            _ => self
+                .udp()
+                .and_then(mio::net::UdpSocket::local_addr)
+                .map_or(Address::Unnamed, Address::Ip),
         }
     }
 
     /// The connected peer, if there is one.
     pub(crate) fn peer(&self) -> Option<Address> {
         match self {
-            Self::Udp(socket) => socket.peer_addr().map(Address::Ip).ok(),
             #[cfg(unix)]
             Self::Unix { socket, .. } => {
                 socket.peer_addr().ok().map(|peer| super::listener::named(Ok(peer)))
             }
+            _ => self.udp().and_then(mio::net::UdpSocket::peer_addr).map(Address::Ip).ok(),
         }
     }
 
     pub(crate) fn kind(&self) -> &'static str {
         match self {
-            Self::Udp(_) => "udp",
             #[cfg(unix)]
             Self::Unix { .. } => "unixgram",
+            _ => "udp",
         }
     }
 
     fn udp(&self) -> io::Result<&mio::net::UdpSocket> {
         match self {
             Self::Udp(socket) => Ok(socket),
+            #[cfg(feature = "quinn-udp")]
+            Self::Rich { socket, .. } => Ok(socket),
             #[cfg(unix)]
             Self::Unix { .. } => Err(io::ErrorKind::Unsupported.into()),
         }
@@ -257,7 +323,7 @@ mod unix {
     use super::super::listener::named;
     use super::super::listener::unix::{OwnedPath, bind, open as open_socket, sock_addr};
     use super::super::options;
-    use super::DatagramSocket;
+    use super::{DatagramSocket, Incoming};
     use crate::{Address, DatagramOptions, OpenError};
 
     pub(super) fn open(
@@ -281,12 +347,15 @@ mod unix {
         Ok(DatagramSocket::Unix { socket, path })
     }
 
-    /// Out of line, so that UDP does not pay for it.
-    #[inline(never)]
+    /// What fills the buffer was longer, or may have been: its last byte is there to tell, and is not
+    /// handed on.
     pub(super) fn receive(
         socket: &mio::net::UnixDatagram,
         buffer: &mut [u8],
-    ) -> io::Result<(usize, Address)> {
-        socket.recv_from(buffer).map(|(length, from)| (length, named(Ok(from))))
+    ) -> io::Result<Incoming> {
+        let (length, from) = socket.recv_from(buffer)?;
+        let most = buffer.len() - 1;
+        let truncated = length > most;
+        Ok(Incoming { truncated, ..Incoming::plain(length.min(most), named(Ok(from))) })
     }
 }

@@ -7,6 +7,8 @@ mod datagram;
 mod listener;
 mod options;
 mod poller;
+#[cfg(feature = "quinn-udp")]
+mod rich;
 mod stream;
 mod system;
 
@@ -30,8 +32,8 @@ pub(crate) use stream::StreamSocket;
 pub(crate) use sys::OwnedPath;
 #[cfg(feature = "sim")]
 pub(crate) use sys::read_at;
-pub(crate) use sys::{Failure, 
-    SHORT_READ_DRAINS, SpareDescriptor, is_out_of_descriptors, is_passing_accept_error,
+pub(crate) use sys::{
+    Failure, SHORT_READ_DRAINS, SpareDescriptor, is_out_of_descriptors, is_passing_accept_error,
 };
 pub(crate) use system::System;
 

@@ -5,12 +5,12 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use super::calls::{Call, Errno, Mishap};
-use super::names::{Sharing, Space, host_of, source_for};
+use super::names::{Sharing, Space, host_of, is_ours, source_for};
 use super::rules::{Payload, Verdict};
 use super::world::{Event, Failure, SocketIndex, SocketKind, World};
 use super::{Fault, Segment};
-use crate::net::Readiness;
-use crate::{Address, DatagramOptions, Membership};
+use crate::net::{Incoming, Outgoing, Readiness};
+use crate::{Address, DatagramOptions, Ecn, Membership};
 
 /// The longest datagram of UDP over IPv4: 65,535 less the two heads.
 const LONGEST_V4: usize = 65_507;
@@ -26,15 +26,26 @@ pub(super) struct Datagrams {
     peer: Option<Address>,
     /// Whom a Unix socket is connected to, whatever becomes of the name.
     peer_socket: Option<SocketIndex>,
-    arrived: VecDeque<(Vec<u8>, Address)>,
+    arrived: VecDeque<Stored>,
     bytes: usize,
     capacity: usize,
     /// What the next call is to be told, once.
     error: Option<Errno>,
     groups: Vec<Membership>,
     hears_itself: bool,
+    /// It tells and sets more than bytes and a peer.
+    metadata: bool,
     /// Unix sockets that wait for room here.
     waiting: Vec<SocketIndex>,
+}
+
+/// A datagram that waits to be received.
+struct Stored {
+    bytes: Vec<u8>,
+    from: Address,
+    /// The local address it was sent to.
+    to: Option<IpAddr>,
+    ecn: Option<Ecn>,
 }
 
 /// A datagram on its way.
@@ -43,6 +54,7 @@ pub(crate) struct Packet {
     to_host: u16,
     from: Address,
     to: Address,
+    ecn: Option<Ecn>,
     bytes: Vec<u8>,
 }
 
@@ -58,9 +70,13 @@ impl Datagrams {
         self.peer.as_ref().is_none_or(|peer| peer == from)
     }
 
-    fn store(&mut self, bytes: Vec<u8>, from: Address) {
-        self.bytes += bytes.len();
-        self.arrived.push_back((bytes, from));
+    fn store(&mut self, datagram: Stored) {
+        self.bytes += datagram.bytes.len();
+        self.arrived.push_back(datagram);
+    }
+
+    pub(super) fn takes_envelopes(&self) -> bool {
+        self.metadata
     }
 
     fn has_joined(&self, group: IpAddr) -> bool {
@@ -118,6 +134,7 @@ impl World {
             error: None,
             groups: options.groups.clone(),
             hears_itself: options.multicast_loop.unwrap_or(true),
+            metadata: options.metadata,
             waiting: Vec::new(),
         });
         match &options.peer {
@@ -168,9 +185,9 @@ impl World {
     pub(super) fn send_datagram(
         &mut self,
         index: SocketIndex,
-        bytes: &[u8],
-        to: Option<&Address>,
+        outgoing: &Outgoing<'_>,
     ) -> Result<(), Errno> {
+        let Outgoing { bytes, to, envelope } = *outgoing;
         let host = self.host_of(index).ok_or(Errno::EINVAL)?;
         match self.gate(Call::Send, host) {
             Some(Mishap::Error(errno)) => return Err(errno),
@@ -185,7 +202,7 @@ impl World {
             return Err(errno);
         }
         let from = socket.address.clone();
-        let Address::Ip(local) = from else {
+        let Address::Ip(mut local) = from else {
             let receiver = match (to, socket.peer_socket) {
                 (Some(to), _) => self.unix_receiver(host, to)?,
                 (None, Some(receiver)) => receiver,
@@ -201,7 +218,13 @@ impl World {
         if bytes.len() > if to.is_ipv4() { LONGEST_V4 } else { LONGEST_V6 } {
             return Err(Errno::EMSGSIZE);
         }
-        self.send_packet(host, local, to, bytes)
+        if let Some(from) = envelope.from.filter(|from| !from.is_multicast()) {
+            if !is_ours(from, host) || from.is_ipv4() != to.is_ipv4() {
+                return Err(Errno::EINVAL);
+            }
+            local.set_ip(from);
+        }
+        self.send_packet(host, local, to, envelope.ecn, bytes)
     }
 
     /// A Unix socket's peer is gone, or it never had one: that it is gone is told once.
@@ -230,7 +253,7 @@ impl World {
             socket.waiting.push(index);
             return Err(Errno::EAGAIN);
         }
-        socket.store(bytes.to_vec(), from);
+        socket.store(Stored { bytes: bytes.to_vec(), from, to: None, ecn: None });
         self.log.note_bytes("unix datagram", host, host, bytes);
         self.notify(receiver, Readiness::READ);
         Ok(())
@@ -241,6 +264,7 @@ impl World {
         host: u16,
         mut from: SocketAddr,
         to: SocketAddr,
+        ecn: Option<Ecn>,
         bytes: &[u8],
     ) -> Result<(), Errno> {
         if from.ip().is_unspecified() {
@@ -249,14 +273,14 @@ impl World {
         let (from, to_address) = (Address::Ip(from), Address::Ip(to));
         if to.ip().is_multicast() {
             for member in 0..self.hosts() {
-                self.dispatch(host, member, &from, &to_address, bytes);
+                self.dispatch(host, member, &from, &to_address, ecn, bytes);
             }
             return Ok(());
         }
         let Some(to_host) = host_of(to.ip(), host, self.kernels.len()) else {
             return Err(Errno::ENETUNREACH);
         };
-        self.dispatch(host, to_host, &from, &to_address, bytes);
+        self.dispatch(host, to_host, &from, &to_address, ecn, bytes);
         Ok(())
     }
 
@@ -267,13 +291,14 @@ impl World {
         to_host: u16,
         from: &Address,
         to: &Address,
+        ecn: Option<Ecn>,
         bytes: &[u8],
     ) {
         let mut bytes = bytes.to_vec();
         if from_host == to_host {
             let (from, to) = (from.clone(), to.clone());
             self.log.note_bytes("datagram", from_host, to_host, &bytes);
-            return self.handle_packet(Packet { from_host, to_host, from, to, bytes });
+            return self.handle_packet(Packet { from_host, to_host, from, to, ecn, bytes });
         }
         let segment = Segment {
             at: self.now,
@@ -316,12 +341,12 @@ impl World {
         if self.strikes(Fault::DatagramDuplicated) || matches!(verdict, Verdict::Duplicate) {
             let later = at + self.choices.between(Duration::ZERO, OVERTAKEN);
             let (from, to, bytes) = (from.clone(), to.clone(), bytes.clone());
-            let packet = Packet { from_host, to_host, from, to, bytes };
+            let packet = Packet { from_host, to_host, from, to, ecn, bytes };
             self.plan(later, Event::Datagram(packet));
             self.log.note("datagram duplicated", from_host, to_host, length);
         }
         let (from, to) = (from.clone(), to.clone());
-        self.plan(at, Event::Datagram(Packet { from_host, to_host, from, to, bytes }));
+        self.plan(at, Event::Datagram(Packet { from_host, to_host, from, to, ecn, bytes }));
     }
 
     // ── arriving ────────────────────────────────────────────────────────────────────────────
@@ -360,7 +385,8 @@ impl World {
             let (from, to, bytes) = (packet.from_host, packet.to_host, packet.bytes.len());
             return self.log.note("datagram overflows", from, to, bytes);
         }
-        socket.store(packet.bytes, packet.from);
+        let Packet { bytes, from, to, ecn, .. } = packet;
+        socket.store(Stored { bytes, from, to: to.ip(), ecn });
         self.notify(index, Readiness::READ);
     }
 
@@ -380,9 +406,9 @@ impl World {
             .map(|(index, _)| index)
             .collect();
         for index in listening {
-            let Packet { from_host, to_host, ref from, ref to, ref bytes } = *packet;
+            let Packet { from_host, to_host, ref from, ref to, ecn, ref bytes } = *packet;
             let (from, to, bytes) = (from.clone(), to.clone(), bytes.clone());
-            self.deliver_datagram(index, Packet { from_host, to_host, from, to, bytes });
+            self.deliver_datagram(index, Packet { from_host, to_host, from, to, ecn, bytes });
         }
     }
 
@@ -409,7 +435,7 @@ impl World {
         &mut self,
         index: SocketIndex,
         buffer: &mut [u8],
-    ) -> Result<(usize, Address), Errno> {
+    ) -> Result<Incoming, Errno> {
         let host = self.host_of(index).ok_or(Errno::EINVAL)?;
         match self.gate(Call::Receive, host) {
             Some(Mishap::Error(errno)) => return Err(errno),
@@ -423,15 +449,22 @@ impl World {
         if let Some(errno) = socket.error.take() {
             return Err(errno);
         }
-        let (bytes, from) = socket.arrived.pop_front().ok_or(Errno::EAGAIN)?;
+        let Stored { bytes, from, to, ecn } = socket.arrived.pop_front().ok_or(Errno::EAGAIN)?;
         socket.bytes -= bytes.len();
+        let metadata = socket.metadata;
         let waiting = std::mem::take(&mut socket.waiting);
         for sender in waiting {
             self.notify(sender, Readiness::WRITE);
         }
-        let length = bytes.len().min(buffer.len());
+        // As on a real system, where the buffer's last byte tells whether there was more.
+        let length = bytes.len().min(buffer.len() - 1);
         buffer[..length].copy_from_slice(&bytes[..length]);
-        Ok((length, from))
+        Ok(Incoming {
+            to: to.filter(|_| metadata),
+            ecn: ecn.filter(|_| metadata),
+            truncated: length < bytes.len(),
+            ..Incoming::plain(length, from)
+        })
     }
 
     pub(super) fn take_datagram_error(&mut self, index: SocketIndex) -> Option<Errno> {

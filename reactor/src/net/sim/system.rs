@@ -9,9 +9,10 @@ use std::time::{Duration, Instant, SystemTime};
 
 use super::Fault;
 use super::calls::Call;
+use super::datagram::Datagrams;
 use super::world::{Event, Failure, Shared, SocketIndex};
 use crate::id::Token;
-use crate::net::{Arrived, Readiness};
+use crate::net::{Incoming, NO_METADATA, Outgoing, Readiness};
 use crate::offload::Job;
 use crate::{
     Address, ConnectOptions, DatagramOptions, ListenOptions, Membership, OpenError, StreamOptions,
@@ -94,6 +95,9 @@ impl System {
         options: &DatagramOptions,
     ) -> Result<DatagramSocket, OpenError> {
         check_kind(address, options.peer.as_ref(), "the socket is of another kind")?;
+        if options.metadata && address.ip().is_none() {
+            return Err(OpenError::Unsupported(address.clone(), NO_METADATA));
+        }
         let opened = self.world.borrow_mut().bind(self.host, address, options);
         Ok(DatagramSocket(self.socket(opened)?))
     }
@@ -322,15 +326,13 @@ impl DatagramSocket {
         self.0.deregister()
     }
 
-    pub(crate) fn receive(&self, buffer: &mut [u8]) -> Arrived {
-        match self.0.world.borrow_mut().receive_datagram(self.0.index(), buffer) {
-            Ok((length, from)) => Arrived::Other(length, from),
-            Err(errno) => Arrived::Failed(errno.into()),
-        }
+    pub(crate) fn receive(&self, buffer: &mut [u8]) -> io::Result<Incoming> {
+        let received = self.0.world.borrow_mut().receive_datagram(self.0.index(), buffer);
+        received.map_err(io::Error::from)
     }
 
-    pub(crate) fn send(&self, bytes: &[u8], to: Option<&Address>) -> io::Result<()> {
-        let is_ours = match to {
+    pub(crate) fn send(&self, outgoing: &Outgoing<'_>) -> io::Result<()> {
+        let is_ours = match outgoing.to {
             Some(Address::Ip(_)) => self.local().ip().is_some(),
             Some(Address::Path(_) | Address::Abstract(_)) => self.local().ip().is_none(),
             Some(Address::Unnamed) => false,
@@ -339,7 +341,13 @@ impl DatagramSocket {
         if !is_ours {
             return Err(io::ErrorKind::InvalidInput.into());
         }
-        Ok(self.0.world.borrow_mut().send_datagram(self.0.index(), bytes, to)?)
+        let mut world = self.0.world.borrow_mut();
+        let takes_envelopes =
+            world.datagrams(self.0.index()).is_some_and(Datagrams::takes_envelopes);
+        if !outgoing.envelope.is_plain() && !takes_envelopes {
+            return Err(io::ErrorKind::Unsupported.into());
+        }
+        Ok(world.send_datagram(self.0.index(), outgoing)?)
     }
 
     pub(crate) fn take_error(&self) -> Option<io::Error> {

@@ -1,0 +1,97 @@
+//! UDP sockets that tell and set more than a peer, by quinn-udp (feature `quinn-udp`).
+//!
+//! It knows what each system calls these options, and goes without those that a kernel lacks. It takes
+//! about 200 instructions a call more than a plain one, which is why a socket has to be opened for it.
+
+use std::io::{self, IoSliceMut};
+use std::net::{IpAddr, SocketAddr};
+
+use quinn_udp::{EcnCodepoint, RecvMeta, Transmit, UdpSockRef, UdpSocketState};
+
+use crate::net::{Incoming, Outgoing};
+use crate::{Address, DatagramOptions, Ecn};
+
+/// What is kept beside the socket.
+pub(crate) struct Rich {
+    state: UdpSocketState,
+    /// The connected peer: every send names it, which only Linux allows on a connected socket.
+    peer: Option<SocketAddr>,
+    /// Its protocol has asked for more than bytes and a peer.
+    metadata: bool,
+}
+
+impl Rich {
+    /// Sets the options of a socket that is bound.
+    pub(super) fn new(socket: &mio::net::UdpSocket, options: &DatagramOptions) -> io::Result<Self> {
+        let state = UdpSocketState::new(UdpSockRef::from(socket))?;
+        let peer = options.peer.as_ref().and_then(Address::socket_addr);
+        Ok(Self { state, peer, metadata: options.metadata })
+    }
+
+    /// One receive, of one datagram or, where the kernel joins them, of several of equal size.
+    pub(super) fn receive(
+        &self,
+        socket: &mio::net::UdpSocket,
+        buffer: &mut [u8],
+    ) -> io::Result<Incoming> {
+        let (mut slices, mut meta) = ([IoSliceMut::new(buffer)], [RecvMeta::default()]);
+        socket.try_io(|| self.state.recv(UdpSockRef::from(socket), &mut slices, &mut meta))?;
+        let [RecvMeta { addr, len, stride, ecn, dst_ip, .. }] = meta;
+        Ok(Incoming {
+            length: len,
+            stride,
+            to: dst_ip.filter(|_| self.metadata),
+            ecn: ecn.map(mark).filter(|_| self.metadata),
+            ..Incoming::plain(len, Address::Ip(addr))
+        })
+    }
+
+    /// Sends one datagram; `None` if this has to be done the plain way.
+    pub(super) fn send(
+        &self,
+        socket: &mio::net::UdpSocket,
+        outgoing: &Outgoing<'_>,
+    ) -> Option<io::Result<()>> {
+        let destination = match outgoing.to {
+            Some(Address::Ip(to)) => *to,
+            Some(_) => return None,
+            None => self.peer.filter(|_| cfg!(any(target_os = "linux", target_os = "android")))?,
+        };
+        let transmit = Transmit {
+            destination,
+            ecn: outgoing.envelope.ecn.map(codepoint),
+            contents: outgoing.bytes,
+            segment_size: None,
+            src_ip: outgoing.envelope.from.filter(is_a_source),
+        };
+        Some(socket.try_io(|| self.state.try_send(UdpSockRef::from(socket), &transmit)))
+    }
+
+    pub(super) fn takes_envelopes(&self) -> bool {
+        self.metadata
+    }
+}
+
+/// A datagram that came to a group or to everybody is answered from wherever the route says.
+fn is_a_source(ip: &IpAddr) -> bool {
+    match ip {
+        IpAddr::V4(ip) => !ip.is_multicast() && !ip.is_broadcast() && !ip.is_unspecified(),
+        IpAddr::V6(ip) => !ip.is_multicast() && !ip.is_unspecified(),
+    }
+}
+
+fn mark(codepoint: EcnCodepoint) -> Ecn {
+    match codepoint {
+        EcnCodepoint::Ect0 => Ecn::Ect0,
+        EcnCodepoint::Ect1 => Ecn::Ect1,
+        EcnCodepoint::Ce => Ecn::Ce,
+    }
+}
+
+fn codepoint(mark: Ecn) -> EcnCodepoint {
+    match mark {
+        Ecn::Ect0 => EcnCodepoint::Ect0,
+        Ecn::Ect1 => EcnCodepoint::Ect1,
+        Ecn::Ce => EcnCodepoint::Ce,
+    }
+}
