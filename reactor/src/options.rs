@@ -158,7 +158,7 @@ pub struct DatagramOptions {
     ///
     /// A server that is bound to all addresses of a machine needs it, else its answers may come from
     /// another address than the one that was asked, and be dropped. It is for UDP, and needs the
-    /// feature `quinn-udp`. It costs about 200 instructions a call, and datagrams of such a socket are
+    /// feature `quinn-udp`. It costs a few hundred instructions more, and datagrams of such a socket are
     /// not fragmented: one that is too long for its way is an error, or is lost on it.
     pub metadata: bool,
     /// Limits of the socket.

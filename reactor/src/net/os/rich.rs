@@ -1,7 +1,7 @@
 //! UDP sockets that tell and set more than a peer, by quinn-udp (feature `quinn-udp`).
 //!
 //! It knows what each system calls these options, and goes without those that a kernel lacks. It takes
-//! about 200 instructions a call more than a plain one, which is why a socket has to be opened for it.
+//! a few hundred instructions more than a plain call, which is why a socket has to be opened for it.
 
 use std::io::{self, IoSliceMut};
 use std::net::{IpAddr, SocketAddr};
