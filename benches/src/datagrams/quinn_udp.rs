@@ -45,8 +45,10 @@ impl Server {
         let mut metas = [RecvMeta::default(); BATCH];
         loop {
             let mut slices = buffers.each_mut().map(|buffer| IoSliceMut::new(buffer));
-            let socket = UdpSockRef::from(&self.socket);
-            match self.state.recv(socket, &mut slices, &mut metas) {
+            let Self { socket, state, .. } = &*self;
+            // Through mio, whose `poll(2)` backend goes by what the calls answer.
+            let receive = || state.recv(UdpSockRef::from(socket), &mut slices, &mut metas);
+            match socket.try_io(receive) {
                 Ok(count) => {
                     for (buffer, meta) in slices.iter().zip(&metas[..count]) {
                         self.answer(&buffer[..meta.len], meta)?;
