@@ -1,15 +1,12 @@
 //! An echo server as a child process: built, started, told to end.
 
 use std::env;
-use std::io::{BufRead, BufReader};
-use std::net::SocketAddr;
-use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
-use std::process::{Child, Command, ExitStatus, Stdio};
-
-use rustix::process::{Pid, Signal, kill_process};
+use std::process::Command;
 
 use crate::Result;
+use crate::program::Program;
+pub use crate::program::Server as Running;
 use crate::servers::Peer;
 
 /// The name of the program, in `src/bin` and beside every other program of this package.
@@ -55,68 +52,16 @@ impl EchoServer {
 
     /// Starts the server of `peer`.
     pub fn start(&self, peer: Peer) -> Result<Running> {
-        self.finish_start(Command::new(&self.program), peer)
+        self.serving(peer).start()
     }
 
     /// Starts the server of `peer` as the last arguments of an instrument's command line.
-    pub fn start_under(&self, mut instrument: Command, peer: Peer) -> Result<Running> {
-        instrument.arg(&self.program);
-        self.finish_start(instrument, peer)
+    pub fn start_under(&self, instrument: Command, peer: Peer) -> Result<Running> {
+        self.serving(peer).start_under(instrument)
     }
 
-    fn finish_start(&self, mut command: Command, peer: Peer) -> Result<Running> {
-        command
-            .arg(peer.to_string())
-            .args(&self.options)
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped());
-        let mut child = command.spawn().map_err(|error| cannot_start(&command, &error))?;
-        match read_address(&mut child) {
-            Ok(address) => Ok(Running { child, address }),
-            Err(error) => {
-                child.kill()?;
-                child.wait()?;
-                Err(error)
-            }
-        }
-    }
-}
-
-/// A server that listens. It is killed when dropped.
-#[derive(Debug)]
-pub struct Running {
-    child: Child,
-    address: SocketAddr,
-}
-
-impl Running {
-    /// Where it listens.
-    pub fn address(&self) -> SocketAddr {
-        self.address
-    }
-
-    /// Its process.
-    pub fn pid(&self) -> Pid {
-        Pid::from_child(&self.child)
-    }
-
-    /// Ends it by SIGTERM, which leaves an instrument time to write what it saw.
-    pub fn stop(mut self) -> Result {
-        kill_process(self.pid(), Signal::TERM)?;
-        let status = self.child.wait()?;
-        if ended_as_told(status) {
-            Ok(())
-        } else {
-            Err(format!("the server ended by itself: {status}").into())
-        }
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        // Both fail only when `stop` has already waited for it, which is the usual case.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+    fn serving(&self, peer: Peer) -> Program {
+        self.options.iter().fold(Program::at(&self.program).with(peer), Program::with)
     }
 }
 
@@ -133,22 +78,4 @@ fn build(mut cargo: Command) -> Result {
     } else {
         Err(format!("cargo could not build {PROGRAM}: {status}").into())
     }
-}
-
-/// The address in the line `listening on ADDRESS`.
-fn read_address(child: &mut Child) -> Result<SocketAddr> {
-    let stdout = child.stdout.take().ok_or("the server has no stdout")?;
-    let mut line = String::new();
-    BufReader::new(stdout).read_line(&mut line)?;
-    let address =
-        line.trim().strip_prefix("listening on ").ok_or("the server ended before it listened")?;
-    Ok(address.parse()?)
-}
-
-fn ended_as_told(status: ExitStatus) -> bool {
-    status.success() || status.signal() == Some(Signal::TERM.as_raw())
-}
-
-fn cannot_start(command: &Command, error: &std::io::Error) -> String {
-    format!("cannot start {}: {error}; is it installed?", command.get_program().display())
 }

@@ -45,7 +45,12 @@ impl Program {
         let path = places
             .find(|path| path.exists())
             .ok_or_else(|| format!("{name} is not built: cargo build --release -p benches"))?;
-        Ok(Self { path, arguments: Vec::new() })
+        Ok(Self::at(path))
+    }
+
+    /// The program at a known place, as cargo tells its tests and benchmarks.
+    pub fn at(path: impl Into<PathBuf>) -> Self {
+        Self { path: path.into(), arguments: Vec::new() }
     }
 
     /// The same with one more argument.
