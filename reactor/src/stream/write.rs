@@ -295,15 +295,10 @@ impl Stream {
         if !self.is_open() || self.notes.ask_for_work() || !self.is_writable() {
             return Step::Continue(false);
         }
-        let Some(bytes) = self.outbox.only() else {
+        if self.outbox.only().is_none() {
             return Step::Continue(false);
-        };
-        let wanted = bytes.len();
-        let result = self.socket.write(bytes);
-        let sent = self.written(result, wanted, ledger)?;
-        let before = self.outbox.charge();
-        self.outbox.advance(sent, &mut ledger.spares);
-        ledger.recharge(before, self.outbox.charge());
+        }
+        self.flush_bytes(ledger)?;
         Step::Continue(self.outbox.is_empty())
     }
 
