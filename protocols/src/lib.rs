@@ -4,6 +4,8 @@
 //! | module | what it is |
 //! |---|---|
 //! | [`budget`] | how much each peer may ask for, where anybody may ask |
+//! | [`framing`] | lines out of a stream of bytes, with a ceiling |
+//! | [`password`] | passwords as they are kept: argon2 hashes |
 //! | [`echo`] | RFC 862 over TCP, UDP and Unix sockets, server and client: the template of the others |
 //!
 //! # How a protocol is laid out
@@ -25,3 +27,6 @@
 
 pub mod budget;
 pub mod echo;
+pub mod framing;
+#[cfg(any(feature = "chat", feature = "transfer"))]
+pub mod password;
