@@ -32,7 +32,8 @@
 //! - [`load`]: an exact number of messages, in rounds over all connections, every byte verified.
 //! - [`pipeline`]: echo clients that write while they read, for messages that fill all buffers.
 //! - [`audience`], [`correspondents`]: the clients of a room, and of a datagram server.
-//! - [`offered`]: messages on a schedule, and their latencies. [`ping`]: quiet clients.
+//! - [`offered`]: messages on a schedule, and their latencies. [`closed`]: clients that all wait at any
+//!   time. [`ping`]: quiet clients.
 //! - [`flood`]: clients that send as much as the server takes, and read little or nothing.
 //! - [`idle`], [`memory`], [`processor`], [`descriptors`]: bytes of an idle connection, resident bytes of
 //!   a process, processors shared or apart, room for ten thousand sockets.
@@ -43,6 +44,7 @@ compile_error!("the measurements lean on epoll, callgrind and /proc: run them on
 
 pub mod audience;
 pub mod callgrind;
+pub mod closed;
 pub mod correspondents;
 pub mod cost;
 pub mod counts;

@@ -18,6 +18,7 @@ pub fn group() -> Group {
         about: "What it costs a server to deliver a line of 64 bytes to one of its members. The \
                 stalled ones, beside them, read nothing; a line that is not delivered to them is not \
                 counted. The ruler is a raw epoll loop.",
+        shown: "1000 members, 0 stalled",
         cases: SEATS.map(case).into(),
     }
 }
