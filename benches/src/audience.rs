@@ -33,6 +33,13 @@ pub struct Seats {
     pub stalled: usize,
 }
 
+impl Seats {
+    /// The rooms that have such seats.
+    pub fn rooms(self) -> Vec<Room> {
+        if self.stalled == 0 { Room::all().to_vec() } else { Room::patient().copied().collect() }
+    }
+}
+
 /// A room's clients, connected.
 #[derive(Debug)]
 pub struct Audience {

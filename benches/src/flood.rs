@@ -5,6 +5,7 @@
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use mio::event::Event;
@@ -20,8 +21,8 @@ const KERNEL_BUFFER: usize = 64 * 1024;
 /// What one write offers.
 static CHUNK: [u8; 64 * 1024] = [b'x'; 64 * 1024];
 
-/// How many times a second a slow reader reads.
-const READS_A_SECOND: u32 = 20;
+/// How often a slow reader reads, and how long a silent one sleeps at most.
+const READ_EVERY: Duration = Duration::from_millis(20);
 
 /// How far behind others a flooding thread steps: as far as it can.
 const LAST: i32 = 19;
@@ -79,45 +80,42 @@ impl Flood {
         Ok(flood)
     }
 
-    /// Floods for that long.
+    /// Floods until it is over.
     ///
     /// The thread steps back behind all others on its processor: whoever measures shares it, and is not
     /// to wait for the flood instead of the server.
-    pub fn run(&mut self, lasting: Duration) -> Result {
+    pub fn run(&mut self, is_over: &AtomicBool) -> Result {
         rustix::process::nice(LAST)?;
-        let end = Instant::now() + lasting;
         match self.plan.reading {
-            Reading::Everything => self.exchange_until(end),
-            Reading::Slowly { bytes_a_second } => self.send_until(end, bytes_a_second),
-            Reading::Nothing => self.send_until(end, 0),
+            Reading::Everything => self.exchange(is_over),
+            Reading::Slowly { bytes_a_second } => self.send(is_over, bytes_a_second),
+            Reading::Nothing => self.send(is_over, 0),
         }
     }
 
     /// Sends and reads, a chunk at a time.
-    fn exchange_until(&mut self, end: Instant) -> Result {
+    fn exchange(&mut self, is_over: &AtomicBool) -> Result {
         let mut events = Events::with_capacity(1024);
-        while Instant::now() < end {
+        while !is_over.load(Ordering::Relaxed) {
             let mut has_moved = false;
             for client in &mut self.clients {
                 has_moved |= client.send_some();
                 has_moved |= client.receive(CHUNK.len()) > 0;
             }
             if !has_moved {
-                let left = end.saturating_duration_since(Instant::now());
-                self.poll.poll(&mut events, Some(left))?;
+                self.poll.poll(&mut events, Some(READ_EVERY))?;
             }
         }
         Ok(())
     }
 
     /// Sends whenever the kernel takes something, and reads from time to time.
-    fn send_until(&mut self, end: Instant, bytes_a_second: usize) -> Result {
-        let (share, every) =
-            (bytes_a_second / READS_A_SECOND as usize, Duration::from_secs(1) / READS_A_SECOND);
-        let mut next_read = Instant::now() + every;
+    fn send(&mut self, is_over: &AtomicBool, bytes_a_second: usize) -> Result {
+        let share = (bytes_a_second as f64 * READ_EVERY.as_secs_f64()) as usize;
+        let mut next_read = Instant::now() + READ_EVERY;
         let mut events = Events::with_capacity(1024);
-        while Instant::now() < end {
-            let timeout = next_read.min(end).saturating_duration_since(Instant::now());
+        while !is_over.load(Ordering::Relaxed) {
+            let timeout = next_read.saturating_duration_since(Instant::now());
             self.poll.poll(&mut events, Some(timeout))?;
             for event in &events {
                 self.on_writable(event);
@@ -126,7 +124,7 @@ impl Flood {
                 for client in &mut self.clients {
                     client.receive(share);
                 }
-                next_read += every;
+                next_read += READ_EVERY;
             }
         }
         Ok(())

@@ -14,7 +14,7 @@ use hdrhistogram::Histogram;
 use crate::Result;
 
 /// How long the last echo may take once the time is over.
-pub const GRACE: Duration = Duration::from_secs(1);
+const GRACE: Duration = Duration::from_secs(1);
 
 /// Who sends, and how often.
 #[derive(Debug, Clone, Copy)]

@@ -200,7 +200,7 @@ impl Picture {
         }
         chart
             .configure_series_labels()
-            .position(SeriesLabelPosition::UpperLeft)
+            .position(self.room_for_names())
             .background_style(WHITE.mix(0.8))
             .border_style(BLACK)
             .draw()?;
@@ -234,6 +234,18 @@ impl Picture {
             root.draw(&Text::new(words, (end + 6, middle), text(HPos::Left)))?;
         }
         Ok(root.present()?)
+    }
+
+    /// The upper corner at the lower end of the curves.
+    fn room_for_names(&self) -> SeriesLabelPosition {
+        let end = |figure: fn(&Curve) -> Option<&Option<f64>>| {
+            self.curves.iter().filter_map(|curve| *figure(curve)?).fold(0.0, f64::max)
+        };
+        if end(|curve| curve.figures.first()) > end(|curve| curve.figures.last()) {
+            SeriesLabelPosition::UpperRight
+        } else {
+            SeriesLabelPosition::UpperLeft
+        }
     }
 
     fn figures(&self) -> impl Iterator<Item = f64> {

@@ -12,7 +12,7 @@ use rustix::event::epoll::{self, CreateFlags, Event, EventData, EventFlags};
 use rustix::io::Errno;
 use slab::Slab;
 
-use super::member::Member;
+use super::member::{Member, Until};
 use crate::Result;
 use crate::servers::{EVENTS, Place, SCRATCH, announce, listen};
 
@@ -99,7 +99,7 @@ impl Server {
         self.lines.clear();
         let has_left = member
             .flush()
-            .and_then(|()| member.read(&mut self.scratch, &mut self.lines))
+            .and_then(|()| member.read(&mut self.scratch, &mut self.lines, Until::Short))
             .unwrap_or(true);
         if has_left || flags.intersects(ENDING) {
             self.members.remove(key);

@@ -1,6 +1,7 @@
 //! Quiet clients beside one that asks for everything, beside slow readers, and beside many who never
 //! read: what they wait, and what the server keeps.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
@@ -143,13 +144,12 @@ impl Trial for Beside {
             Flood::connect(address, plan)
         };
         let mut flood = self.scene.flood.map(connect).transpose()?;
+        let is_over = AtomicBool::new(false);
         let latencies = thread::scope(|scope| {
-            let flooding = flood.as_mut().map(|flood| {
-                let lasting = self.settling + self.lasting + ping::GRACE;
-                scope.spawn(move || flood.run(lasting))
-            });
+            let flooding = flood.as_mut().map(|flood| scope.spawn(|| flood.run(&is_over)));
             thread::sleep(self.settling);
             let latencies = ping::run(address, QUIET, self.lasting);
+            is_over.store(true, Ordering::Relaxed);
             if let Some(flooding) = flooding {
                 flooding.join().map_err(|_| "the flood panicked")??;
             }
@@ -162,8 +162,7 @@ impl Trial for Beside {
 
 fn room(seats: Seats, scale: Scale) -> Contest {
     let lasting = scale.slice * SLICES;
-    let entrant = |room: &Room| {
-        let room = *room;
+    let entrant = |room: Room| {
         Entrant::new(room, move || Ok(Hearing { work: RoomWork::start(room, seats)?, lasting }))
     };
     let Seats { members, stalled } = seats;
@@ -173,7 +172,7 @@ fn room(seats: Seats, scale: Scale) -> Contest {
         grows_to: None,
         rounds: scale.few_rounds,
         between: Between::Stays,
-        entrants: Room::all().iter().map(entrant).collect(),
+        entrants: seats.rooms().into_iter().map(entrant).collect(),
     }
 }
 
