@@ -60,11 +60,16 @@ fn deque_of_shared(depth: usize) -> impl FnMut(u64) -> u64 {
         let mut sent = 0;
         for _ in 0..rounds(units, depth) {
             queue.extend((0..depth).map(|_| message.clone()));
-            let mut slices = [IoSlice::new(&[]); MOST];
-            for (slice, bytes) in slices.iter_mut().zip(&queue) {
-                *slice = IoSlice::new(bytes);
-            }
-            sent += length_of(&slices);
+            sent += match queue.make_contiguous() {
+                [only] => length_of(&[IoSlice::new(only)]),
+                all => {
+                    let mut slices = [IoSlice::new(&[]); MOST];
+                    for (slice, bytes) in slices.iter_mut().zip(all) {
+                        *slice = IoSlice::new(bytes);
+                    }
+                    length_of(&slices)
+                }
+            };
             queue.clear();
         }
         sent as u64
@@ -134,9 +139,14 @@ fn buffer_of_copies(depth: usize) -> impl FnMut(u64) -> u64 {
 
 /// All of it at once, as the kernel nearly always takes it.
 fn send(outbox: &mut Outbox, spares: &mut Spares) -> usize {
-    let mut slices = [IoSlice::new(&[]); MOST];
-    let count = outbox.slices(&mut slices);
-    let length = length_of(&slices[..count]);
+    let length = match outbox.only() {
+        Some(bytes) => length_of(&[IoSlice::new(bytes)]),
+        None => {
+            let mut slices = [IoSlice::new(&[]); MOST];
+            let count = outbox.slices(&mut slices);
+            length_of(&slices[..count])
+        }
+    };
     outbox.advance(length, spares);
     length
 }

@@ -60,7 +60,8 @@ impl Trial for Crowd {
         let one = self.spend(&server, &mut clients)?;
         clients.deepen(DEEP)?;
         let deep = self.spend(&server, &mut clients)?;
-        let latencies = closed::run(clients.into_streams(), self.lasting)?;
+        // A circle of so many takes a good part of a slice.
+        let latencies = closed::run(clients.into_streams(), self.lasting * 2)?;
         let [p50, p99] = [0.5, 0.99].map(|part| latencies.value_at_quantile(part) as f64);
         let each = [one.each(Clock::Processor), 1e9 / one.each(Clock::Wall)];
         Ok([&each[..], &[deep.each(Clock::Processor), p50, p99, p99 / p50]].concat())
