@@ -1,0 +1,3 @@
+//! Chat: IRC, as it is spoken today.
+
+pub mod accounts;
