@@ -19,7 +19,9 @@
 //! | `casemap` | names, how they are spelt, and when two are the same: pure |
 //! | `numeric` | the numerics by name |
 //! | `limits`, `settings` | every bound with its reason; what the operator decides |
+//! | [`accounts`] | accounts and registered channels, across restarts |
 
+pub mod accounts;
 pub mod casemap;
 mod limits;
 pub mod message;
