@@ -36,7 +36,9 @@ pub struct Limits {
 
     /// Bytes queued for a client that reads too slowly; then it quits with "SendQ exceeded".
     ///
-    /// Default 1 MiB: half a minute of the liveliest channel, or one long `LIST` or history.
+    /// Default 1 MiB: half a minute of the liveliest channel, or one long `LIST` or history. It is 16 MiB
+    /// at least without [`flood_control`](Self::flood_control): a few who talk as fast as they can queue
+    /// more than a mebibyte in one turn of the loop, before anybody could have read it.
     pub send_queue: usize,
 
     // ── flood control (RFC 1459, 8.10) ──────────────────────────────────────────────────────
@@ -164,7 +166,10 @@ impl Limits {
             // A line that is too long is thrown away as it comes, so more than one and the rest of a
             // read is never left; the reads are of 64 KiB.
             inbox: 64 * 1024 + 2 * (MAX_TAGS + MAX_BODY),
-            outbox: self.send_queue,
+            outbox: match self.flood_control {
+                true => self.send_queue,
+                false => self.send_queue.max(16 * 1024 * 1024),
+            },
             ..StreamLimits::default()
         }
     }

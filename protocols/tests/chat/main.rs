@@ -2,7 +2,15 @@
 
 #![cfg(feature = "chat")]
 
+mod accounts;
+mod capabilities;
 mod channels;
+mod history;
+mod limits;
+mod messages;
 mod modes;
+mod operators;
+mod queries;
 mod registration;
 mod stage;
+mod users;
