@@ -58,6 +58,12 @@ pub struct Limits {
     /// Default 2: faster than anybody types, slower than a flood.
     pub flood_rate: u32,
 
+    /// Bytes that may wait unread because of that; then the client quits with "Excess Flood".
+    ///
+    /// Default 16 KiB: a page that was pasted, or the longest line twice. It also bounds how long a
+    /// client that has hung up is still there, since what it said before is carried out first.
+    pub receive_queue: usize,
+
     // ── names and texts, in bytes ───────────────────────────────────────────────────────────
     /// The longest nickname (`NICKLEN`). Default 32: as Ergo; most need nine.
     pub nick_length: usize,
@@ -130,6 +136,7 @@ impl Default for Limits {
             flood_control: true,
             flood_burst: 5,
             flood_rate: 2,
+            receive_queue: 16 * 1024,
             nick_length: 32,
             user_length: 20,
             name_length: 150,

@@ -46,9 +46,10 @@ fn joins_and_parts_take_lists_and_zero_leaves_all() {
     ann.hears(":ann PART #d :Left all channels");
     ann.says("PART #d");
     ann.hears("403 #d :No such channel");
-    let _bob = stage.enters("bob").joins("#d");
+    let mut bob = stage.enters("bob");
+    bob.joins("#d");
     ann.says("PART #d");
-    ann.hears("403 #d :No such channel");
+    ann.hears("442 #d :You're not on that channel");
 }
 
 #[test]

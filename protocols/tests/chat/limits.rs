@@ -25,6 +25,18 @@ fn a_flood_is_slowed_down_and_nothing_is_lost() {
 }
 
 #[test]
+fn a_flood_that_does_not_end_is_cut_off() {
+    let limits = Limits { flood_control: true, ..settings().limits };
+    let stage = Stage::with(Settings { limits, ..settings() });
+    let mut ann = stage.connects();
+    ann.registers("ann");
+    ann.hears_at_last("422 *");
+    ann.says_raw("PING x\r\n".repeat(10_000).as_bytes());
+    ann.hears_at_last("ERROR :Closing Link: 127.0.0.1 (Excess Flood)");
+    assert!(stage.log().contains("left: Excess Flood"));
+}
+
+#[test]
 fn a_line_that_comes_in_pieces_costs_as_much_as_another() {
     let limits = Limits { flood_control: true, flood_rate: 1, flood_burst: 6, ..settings().limits };
     let stage = Stage::with(Settings { limits, ..settings() });

@@ -135,7 +135,7 @@ impl Stage {
     fn turn(&self) {
         let inner = &mut *self.0.borrow_mut();
         let turn = inner.reactor.turn(Some(Duration::from_millis(1)), &mut inner.server);
-        if let Turn::Running { .. } = turn.expect("the loop turns") {
+        if let Turn::Running = turn.expect("the loop turns") {
             inner.server.check().expect("no book contradicts another");
         }
     }
@@ -295,9 +295,8 @@ impl Actor {
             && !nick.contains(['!', '.', '*'])
         {
             format!(":{nick}!~{nick}@127.0.0.1{}", &expected[first.len()..])
-        } else if first.starts_with(':') || matches!(first, "ERROR" | "AUTHENTICATE" | "*") {
-            expected.to_owned()
-        } else if first == "PING" {
+        } else if first.starts_with(':') || matches!(first, "ERROR" | "AUTHENTICATE" | "PING" | "*")
+        {
             expected.to_owned()
         } else {
             format!(":{NAME} {expected}")
