@@ -1,0 +1,50 @@
+//! Chat: IRC as it is spoken today (modern.ircdocs.horse, RFC 1459 and 2812, the IRCv3 specifications),
+//! server and client.
+//!
+//! ```text
+//!    clients            the loop                     the server, shared by all connections
+//!   ┌───────┐  bytes  ┌───────────┐  a line  ┌───────────┐   ┌──────────────────────────────┐
+//!   │ irssi │◀───────▶│  Session  │─────────▶│ commands/ │──▶│ users ◀── membership ──▶ channels
+//!   │weechat│         │ one each: │ Message  │ one       │   │ nicknames      modes, lists  │
+//!   │ a bot │         │ lines,    │          │ function  │   │ accounts       history       │
+//!   └───────┘         │ flood,    │◀─────────│ each      │   └──────────────────────────────┘
+//!                     │ deadlines │ replies  └─────┬─────┘
+//!                     └───────────┘                │ Wire: one rendering, shared by all who get it
+//!                           ▲──────────────────────┘
+//! ```
+//!
+//! | file | what it is |
+//! |---|---|
+//! | [`message`] | a line: parsed from any bytes, and written: pure |
+//! | [`casemap`], [`mask`] | names, how they are spelt, when two are the same, what fits a pattern: pure |
+//! | [`numeric`], [`capability`], [`timestamp`] | the words of the protocol: pure |
+//! | `limits`, `settings` | every bound with its reason; what the operator decides |
+//! | [`accounts`] | accounts and registered channels, across restarts |
+//! | `session` | the server's side of one connection: lines, not too fast, and deadlines |
+//! | `server` | what they share, and the calls that open sockets |
+//! | `turn` | one command of one user while it is carried out: answers, labels, who is told |
+//! | `commands` | the commands, one function each |
+
+pub mod accounts;
+pub mod capability;
+pub mod casemap;
+mod commands;
+mod limits;
+pub mod mask;
+pub mod message;
+pub mod numeric;
+mod server;
+mod session;
+mod settings;
+pub mod timestamp;
+mod turn;
+
+pub use capability::Caps;
+pub use casemap::{ChannelName, Folded, NameError, Nick};
+pub use limits::Limits;
+pub use message::{Builder, Message, ParseError, Tags, WriteError};
+pub use numeric::Numeric;
+pub use server::{Counters, Event, Loader, Server, listen};
+pub use session::Session;
+pub use settings::{Admin, Operator, Password, Settings, StandingChannel};
+pub use timestamp::Timestamp;
