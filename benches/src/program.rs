@@ -2,10 +2,11 @@
 
 use std::env;
 use std::io::{BufRead, BufReader};
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpStream};
 use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use nix::time::ClockId;
@@ -13,6 +14,9 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use crate::work::Spent;
 use crate::{Result, processor};
+
+/// How long a server may take until it listens, slowed down by an instrument.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Has cargo build these programs of this package, with the profile and features of this one, if cargo
 /// runs it: it has built that one only.
@@ -78,6 +82,26 @@ impl Program {
     pub fn start_under(&self, mut instrument: Command) -> Result<Server> {
         instrument.arg(&self.path);
         self.finish_start(instrument)
+    }
+
+    /// Starts a server that does not say where it listens, since it was told; under an instrument if there
+    /// is one.
+    pub fn start_at(&self, address: SocketAddr, instrument: Option<Command>) -> Result<Server> {
+        let mut command = match instrument {
+            None => Command::new(&self.path),
+            Some(mut instrument) => {
+                instrument.arg(&self.path);
+                instrument
+            }
+        };
+        command.args(&self.arguments).stdin(Stdio::null()).stdout(Stdio::null());
+        let child = command
+            .stderr(Stdio::null())
+            .spawn()
+            .map_err(|error| cannot_start(&command, &error))?;
+        let server = Server { child, address };
+        wait_for(address)?;
+        Ok(server)
     }
 
     fn finish_start(&self, mut command: Command) -> Result<Server> {
@@ -149,6 +173,20 @@ fn read_address(child: &mut Child) -> Result<SocketAddr> {
     let address =
         line.trim().strip_prefix("listening on ").ok_or("the server ended before it listened")?;
     Ok(address.parse()?)
+}
+
+/// Waits until somebody listens there.
+fn wait_for(address: SocketAddr) -> Result {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        match TcpStream::connect(address) {
+            Ok(_) => return Ok(()),
+            Err(error) if Instant::now() > deadline => {
+                return Err(format!("nobody listens at {address}: {error}").into());
+            }
+            Err(_) => thread::sleep(Duration::from_millis(10)),
+        }
+    }
 }
 
 fn ended_as_told(status: ExitStatus) -> bool {

@@ -12,12 +12,12 @@ use benches::report::contest::Section;
 use benches::report::results::{Measured, Results, Row};
 use benches::report::sections::{self, Scale};
 use benches::report::{lines, machine, page, rounds};
-use benches::{Result, datagrams, descriptors, program, rooms, servers};
+use benches::{Result, chats, datagrams, descriptors, program, rooms, servers};
 use clap::Parser;
 use indicatif::{ProgressBar, ProgressStyle};
 
 /// The programs that the sections start.
-const PROGRAMS: [&str; 3] = [servers::PROGRAM, rooms::PROGRAM, datagrams::PROGRAM];
+const PROGRAMS: [&str; 4] = [servers::PROGRAM, rooms::PROGRAM, datagrams::PROGRAM, chats::PROGRAM];
 
 /// The page of all measurements.
 #[derive(Parser)]
