@@ -83,6 +83,7 @@ impl<T> Slots<T> {
         }
     }
 
+    #[inline]
     pub(crate) fn find(&mut self, key: Key) -> Found<'_, T> {
         match self.slot(key) {
             None => Found::Gone,
