@@ -174,7 +174,7 @@ impl DatagramSocket {
     #[cfg_attr(feature = "sim", inline)]
     pub(crate) fn receive_at_once(&self, buffer: &mut [u8]) -> AtOnce {
         match self {
-            Self::Udp(socket) => match socket.recv_from(buffer) {
+            Self::Udp(socket) => match sys::receive_from(socket, buffer) {
                 Ok((length, SocketAddr::V4(from))) => AtOnce::V4(length, from),
                 Ok((length, SocketAddr::V6(from))) => AtOnce::V6(length, from),
                 Err(error) => AtOnce::Failed(error),
