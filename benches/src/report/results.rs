@@ -81,9 +81,10 @@ impl Results {
         Ok(if results.machine == machine { results } else { empty })
     }
 
-    /// Writes it.
+    /// Writes it, a line for everything that has a name.
     pub fn write(&self, path: &Path) -> Result {
-        Ok(fs::write(path, serde_json::to_string_pretty(self)? + "\n")?)
+        let text = serde_json::to_string(self)?.replace(r#"{"name":"#, "\n{\"name\":");
+        Ok(fs::write(path, text + "\n")?)
     }
 
     /// Puts a section in the place of the one with its name.
@@ -122,8 +123,14 @@ impl Cell {
         let quartiles = [0.25, 0.5, 0.75].map(|part| quantile(&ratios, part));
         let is_known =
             turns.len() == ruler.len() && quartiles.iter().all(|ratio| ratio.is_finite());
-        Self { value: quantile(turns, 0.5), ratio: is_known.then_some(quartiles) }
+        let ratio = is_known.then_some(quartiles.map(round));
+        Self { value: round(quantile(turns, 0.5)), ratio }
     }
+}
+
+/// Five digits of it: more than any of the measurements has.
+fn round(figure: f64) -> f64 {
+    format!("{figure:.4e}").parse().unwrap_or(figure)
 }
 
 /// The figure below which that part of them lies.
@@ -136,7 +143,7 @@ fn quantile(figures: &[f64], part: f64) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use super::{Cell, Measured, Results, quantile};
+    use super::{Cell, Measured, Results, quantile, round};
 
     fn section(name: &str, about: &str) -> Measured {
         let (name, about) = (name.to_owned(), about.to_owned());
@@ -147,6 +154,13 @@ mod tests {
     fn the_median_is_in_the_middle_whatever_the_order() {
         assert!((quantile(&[9.0, 1.0, 5.0], 0.5) - 5.0).abs() < 1e-9);
         assert!(quantile(&[], 0.5).is_nan());
+    }
+
+    #[test]
+    fn five_digits_of_a_figure_are_kept() {
+        assert_eq!(round(1.0 / 3.0), 0.33333);
+        assert_eq!(round(123_456.0), 123_460.0);
+        assert!(round(f64::NAN).is_nan());
     }
 
     #[test]
