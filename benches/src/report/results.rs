@@ -95,6 +95,21 @@ impl Results {
         }
     }
 
+    /// Puts the tables of a section, of which only some were measured, in the places of those with their
+    /// names.
+    pub fn replace_some(&mut self, section: Measured) {
+        let Some(old) = self.sections.iter_mut().find(|old| old.name == section.name) else {
+            self.sections.push(section);
+            return;
+        };
+        for table in section.tables {
+            match old.tables.iter_mut().find(|old| old.name == table.name) {
+                Some(old) => *old = table,
+                None => old.tables.push(table),
+            }
+        }
+    }
+
     /// Sorts the sections into this order, and forgets those that are not in it.
     pub fn arrange(&mut self, names: &[&str]) {
         let place = |section: &Measured| names.iter().position(|name| *name == section.name);
@@ -143,7 +158,7 @@ fn quantile(figures: &[f64], part: f64) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use super::{Cell, Measured, Results, quantile, round};
+    use super::{Cell, Measured, Results, Table, quantile, round};
 
     fn section(name: &str, about: &str) -> Measured {
         let (name, about) = (name.to_owned(), about.to_owned());
@@ -168,6 +183,23 @@ mod tests {
         assert_eq!(Cell::of(&[1.0, 2.0], &[1.0]).ratio, None);
         assert_eq!(Cell::of(&[1.0], &[0.0]).ratio, None);
         assert_eq!(Cell::of(&[3.0], &[2.0]).ratio, Some([1.5; 3]));
+    }
+
+    #[test]
+    fn a_table_that_is_measured_alone_leaves_the_others_of_its_section() {
+        let table = |name: &str, rounds| Table {
+            name: name.to_owned(),
+            columns: Vec::new(),
+            grows_to: None,
+            rounds,
+            rows: Vec::new(),
+        };
+        let with = |tables| Measured { tables, ..section("echo", "") };
+        let mut results = Results::default();
+        results.replace(with(vec![table("one", 1), table("two", 1)]));
+        results.replace_some(with(vec![table("two", 2), table("three", 2)]));
+        let expected = [with(vec![table("one", 1), table("two", 2), table("three", 2)])];
+        assert_eq!(results.sections, expected);
     }
 
     #[test]
