@@ -1,0 +1,4 @@
+//! File transfer on real sockets and real files: the tree, the FTP server, and what peers do wrong.
+#![cfg(feature = "transfer")]
+
+mod store;
