@@ -7,6 +7,7 @@
 //! | [`framing`] | lines out of a stream of bytes, with a ceiling |
 //! | [`password`] | passwords as they are kept: argon2 hashes |
 //! | [`echo`] | RFC 862 over TCP, UDP and Unix sockets, server and client: the template of the others |
+//! | [`transfer`] | FTP and TFTP, and the tree of files behind them |
 //!
 //! # How a protocol is laid out
 //!
@@ -30,3 +31,5 @@ pub mod echo;
 pub mod framing;
 #[cfg(any(feature = "chat", feature = "transfer"))]
 pub mod password;
+#[cfg(feature = "transfer")]
+pub mod transfer;

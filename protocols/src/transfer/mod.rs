@@ -1,0 +1,3 @@
+//! File transfer: FTP over TCP, TFTP over UDP.
+
+pub mod tftp;
