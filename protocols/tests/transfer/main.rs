@@ -1,3 +1,5 @@
-//! File transfer: what the machines do, on real sockets and in the simulator.
+//! File transfer on real sockets and real files: the tree, the FTP server, and what peers do wrong.
+#![cfg(feature = "transfer")]
 
+mod store;
 mod tftp_machine;
