@@ -2,4 +2,7 @@
 #![cfg(feature = "transfer")]
 
 mod store;
+mod tftp_files;
 mod tftp_machine;
+mod tftp_peers;
+mod tftp_stage;

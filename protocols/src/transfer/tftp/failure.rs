@@ -7,6 +7,7 @@ use thiserror::Error;
 
 use super::options::Unacceptable;
 use super::packet::Code;
+use crate::transfer::store::StoreError;
 
 /// Why a transfer failed.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -38,8 +39,8 @@ pub enum Failure {
     /// The file on this side cannot be read, or written.
     #[error("{message}")]
     File {
-        /// What kind of error it is.
-        kind: io::ErrorKind,
+        /// What the peer is told of it.
+        code: Code,
         /// What the system says.
         message: String,
     },
@@ -80,7 +81,7 @@ impl Failure {
             Self::Options(_) => Code::OptionsRefused,
             Self::Oversized(_) => Code::IllegalOperation,
             Self::TooLong(_) => Code::DiskFull,
-            Self::File { kind, .. } => code_of(*kind),
+            Self::File { code, .. } => *code,
             Self::NoAnswer | Self::Silent | Self::Cancelled => Code::Undefined,
         };
         Some((code, self.to_string()))
@@ -89,12 +90,25 @@ impl Failure {
 
 impl From<io::Error> for Failure {
     fn from(error: io::Error) -> Self {
-        Self::File { kind: error.kind(), message: error.to_string() }
+        Self::File { code: code_of(error.kind()), message: error.to_string() }
+    }
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        let code = match &error {
+            StoreError::NotFound | StoreError::NotADirectory => Code::NotFound,
+            StoreError::NoSpace | StoreError::QuotaExceeded => Code::DiskFull,
+            StoreError::Exists => Code::FileExists,
+            StoreError::Io(error) => code_of(error.kind()),
+            _ => Code::AccessViolation,
+        };
+        Self::File { code, message: error.to_string() }
     }
 }
 
 /// What the peer is told of an error of the file system.
-pub(super) fn code_of(kind: io::ErrorKind) -> Code {
+fn code_of(kind: io::ErrorKind) -> Code {
     match kind {
         io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => Code::NotFound,
         io::ErrorKind::PermissionDenied

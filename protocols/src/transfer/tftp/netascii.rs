@@ -84,12 +84,10 @@ impl<R: BufRead> Read for Encoder<R> {
 /// use protocols::transfer::tftp::netascii::Decoder;
 /// use std::io::Write;
 ///
-/// let mut file = Vec::new();
-/// let mut decoder = Decoder::new(&mut file);
+/// let mut decoder = Decoder::new(Vec::new());
 /// decoder.write_all(b"one\r")?; // A block may end anywhere.
 /// decoder.write_all(b"\ntwo")?;
-/// decoder.finish()?;
-/// assert_eq!(file, b"one\ntwo");
+/// assert_eq!(decoder.finish()?, b"one\ntwo");
 /// # Ok::<(), std::io::Error>(())
 /// ```
 #[derive(Debug)]
@@ -106,16 +104,16 @@ impl<W: Write> Decoder<W> {
         Self { file, is_behind_cr: false, converted: Vec::new() }
     }
 
-    /// There is no more.
+    /// There is no more; the file.
     ///
     /// # Errors
     ///
     /// If the file cannot be written.
-    pub fn finish(&mut self) -> io::Result<()> {
-        if std::mem::take(&mut self.is_behind_cr) {
+    pub fn finish(mut self) -> io::Result<W> {
+        if self.is_behind_cr {
             self.file.write_all(&[CR])?;
         }
-        self.file.flush()
+        Ok(self.file)
     }
 
     fn convert(&mut self, bytes: &[u8]) {
@@ -171,13 +169,11 @@ mod tests {
     }
 
     fn decode(bytes: &[u8], cut: usize) -> Vec<u8> {
-        let mut file = Vec::new();
-        let mut decoder = Decoder::new(&mut file);
+        let mut decoder = Decoder::new(Vec::new());
         for piece in bytes.chunks(cut.max(1)) {
             decoder.write_all(piece).expect("a vector can be written");
         }
-        decoder.finish().expect("a vector can be written");
-        file
+        decoder.finish().expect("a vector can be written")
     }
 
     #[test]

@@ -430,10 +430,10 @@ impl Transfer {
         !matches!(self.phase, Phase::Asking { .. } | Phase::Greeting { .. })
     }
 
-    /// Whether all of the file has been received, and it is for this side to make it safe, or has.
+    /// Whether all of the file has been received, and it is for this side to make it safe.
     #[must_use]
-    pub fn is_complete(&self) -> bool {
-        matches!(self.phase, Phase::Storing | Phase::Dallying { .. })
+    pub fn is_storing(&self) -> bool {
+        matches!(self.phase, Phase::Storing)
     }
 
     /// Whether it is over, one way or the other.
