@@ -5,4 +5,5 @@ mod store;
 mod tftp_files;
 mod tftp_machine;
 mod tftp_peers;
+mod tftp_simulated;
 mod tftp_stage;

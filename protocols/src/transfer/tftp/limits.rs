@@ -16,6 +16,12 @@ pub struct Limits {
     /// Default 32: a rack that boots from behind one router, and never all there are.
     pub transfers_per_source: usize,
 
+    /// Files that were received, and whose transfer stays for a while in case its sender has not heard
+    /// the last acknowledgement. They count among nothing else; beyond it the oldest is forgotten.
+    ///
+    /// Default 1,024: ninety a second, for the twelve seconds each of them stays, and a descriptor each.
+    pub dallying: usize,
+
     /// Requests a second that are looked at from one source, in bursts of at most a second's worth.
     /// Beyond it they are dropped: their senders ask again.
     ///
@@ -57,6 +63,7 @@ impl Default for Limits {
         Self {
             transfers: 256,
             transfers_per_source: 32,
+            dallying: 1_024,
             requests_per_second: 50,
             sources: 4_096,
             bounds: Bounds { block_size: LARGEST_BLOCK, window: 64, window_bytes: 128 * 1024 },

@@ -130,8 +130,13 @@ impl Retransmission {
         self.measured.map(|measured| measured.smoothed)
     }
 
+    /// The longest time between two tries: what the other side may have come to by now.
+    pub(super) fn longest_interval(&self) -> Duration {
+        self.patience.longest.max(self.agreed.unwrap_or_default())
+    }
+
     /// How long an answer is waited for.
-    pub(super) fn interval(&self) -> Duration {
+    fn interval(&self) -> Duration {
         let Patience { first, shortest, longest, .. } = self.patience;
         let base = self.agreed.unwrap_or_else(|| match self.measured {
             Some(measured) => measured.timeout().max(shortest),

@@ -1,6 +1,6 @@
 //! What the transfers of a server share: the tree, limits and counters; and the call that opens its port.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::io;
 use std::net::IpAddr;
@@ -47,6 +47,8 @@ pub struct Server {
     /// How many transfers there are of each source.
     sources: BTreeMap<IpAddr, usize>,
     pub(super) sessions: BTreeMap<SocketId, Session>,
+    /// Those of them whose file is safe, the oldest first.
+    dallying: VecDeque<SocketId>,
 }
 
 /// A request that is being served: its place among the transfers.
@@ -130,6 +132,7 @@ impl Server {
             places: 0,
             sources: BTreeMap::new(),
             sessions: BTreeMap::new(),
+            dallying: VecDeque::new(),
         }
     }
 
@@ -229,6 +232,21 @@ impl Server {
                 self.sources.remove(&source);
             }
         }
+    }
+
+    /// A transfer only stays for a while from now on; the one that has to go for it, if there is no room.
+    pub(super) fn dally(&mut self, id: SocketId) -> Option<SocketId> {
+        self.dallying.push_back(id);
+        if self.dallying.len() > self.limits.dallying { self.dallying.pop_front() } else { None }
+    }
+
+    /// A transfer's socket is closed.
+    pub(super) fn leave(&mut self, id: SocketId) -> Option<Session> {
+        let session = self.sessions.remove(&id)?;
+        if let Some(at) = self.dallying.iter().position(|&dallying| dallying == id) {
+            self.dallying.remove(at);
+        }
+        Some(session)
     }
 
     pub(super) fn count_sent(&mut self, bytes: u64) {

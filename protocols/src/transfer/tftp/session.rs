@@ -5,7 +5,7 @@
 
 use std::fs::File;
 use std::io::{self, Write};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use reactor::{
     Address, Datagram, DatagramProtocol, DatagramTransport, Registry, SocketClosed, SocketId,
@@ -30,7 +30,7 @@ pub(super) struct Session {
 }
 
 /// Whom it is for.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Visit {
     pub(super) peer: Address,
     pub(super) place: Place,
@@ -139,12 +139,8 @@ impl<App: AsMut<Server> + 'static> DatagramProtocol<App> for TransferSocket {
 
     fn on_close(&mut self, _: &mut Registry<App>, closed: &SocketClosed, app: &mut App) {
         let server = app.as_mut();
-        if let Some(session) = server.sessions.remove(&closed.id) {
-            if !session.is_settled {
-                server.count_failed();
-            }
-            server.release(&session.visit.peer, session.visit.place);
-        }
+        settle(server, closed.id, &Err(Failure::Cancelled));
+        drop(server.leave(closed.id));
     }
 }
 
@@ -168,7 +164,7 @@ fn advance<App: AsMut<Server> + 'static>(
     }
 }
 
-/// Counts how a transfer has ended, the first time that is known.
+/// A transfer has ended, and how: its place is free. Only the first time counts.
 fn settle(server: &mut Server, id: SocketId, result: &Result<(), Failure>) {
     let Some(session) = server.sessions.get_mut(&id) else {
         return;
@@ -177,6 +173,8 @@ fn settle(server: &mut Server, id: SocketId, result: &Result<(), Failure>) {
         return;
     }
     let (way, bytes) = (session.way, session.line.moved());
+    let Visit { peer, place } = session.visit.clone();
+    server.release(&peer, place);
     match (result, way) {
         (Ok(()), Way::Out) => server.count_sent(bytes),
         (Ok(()), Way::In) => server.count_received(bytes),
@@ -237,15 +235,30 @@ fn handle_stored<App: AsMut<Server> + 'static>(
         // If it is lost, it is asked for again.
         let _ = registry.send_to(id, packet, Some(peer));
     }
-    let wait = match session.line.transfer().poll_timeout() {
-        Some(until) if !session.is_leaving => until.saturating_duration_since(now),
-        _ => Duration::ZERO,
-    };
-    let close = move |registry: &mut Registry<App>, _: &mut App| {
-        // It may have been closed before, by a shutdown.
+    if session.is_leaving {
         let _ = registry.close_socket(id);
-    };
-    if wait.is_zero() || registry.after(wait, close).is_err() {
+        return;
+    }
+    let oldest = server.dally(id);
+    forget_later(registry, server, id);
+    let _ = oldest.map(|oldest| registry.close_socket(oldest));
+}
+
+/// Closes the socket of a transfer that is over, once its sender must have heard that it is.
+fn forget_later<App: AsMut<Server> + 'static>(
+    registry: &mut Registry<App>,
+    server: &Server,
+    id: SocketId,
+) {
+    let until = server.sessions.get(&id).and_then(|it| it.line.transfer().poll_timeout());
+    let rest = until.map(|until| until.saturating_duration_since(registry.now()));
+    let set = rest.filter(|rest| !rest.is_zero()).map(|rest| {
+        registry.after(rest, move |registry, app: &mut App| {
+            forget_later(registry, app.as_mut(), id);
+        })
+    });
+    if !matches!(set, Some(Ok(_))) {
+        // It may be closed already, by a shutdown.
         let _ = registry.close_socket(id);
     }
 }

@@ -322,6 +322,7 @@ impl Transfer {
                 == Arrival::Acknowledge
         {
             self.acknowledge(now);
+            self.dally(now);
         }
         Event::Nothing
     }
@@ -330,10 +331,14 @@ impl Transfer {
     pub fn handle_stored(&mut self, now: Instant) {
         if matches!(self.phase, Phase::Storing) {
             self.acknowledge(now);
-            // Long enough to hear a sender that waits as long as this side does, twice.
-            let wait = self.clock.interval().saturating_mul(3);
-            self.phase = Phase::Dallying { until: now + wait };
+            self.dally(now);
         }
+    }
+
+    /// Waits for a sender that has not heard the last acknowledgement: long enough to hear three more
+    /// tries of it, however far apart they are by then.
+    fn dally(&mut self, now: Instant) {
+        self.phase = Phase::Dallying { until: now + self.clock.longest_interval() * 3 };
     }
 
     /// This side cannot go on; the peer is told why, if it is for this side to tell.
