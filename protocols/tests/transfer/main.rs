@@ -2,3 +2,8 @@
 #![cfg(feature = "transfer")]
 
 mod store;
+mod tftp_files;
+mod tftp_machine;
+mod tftp_peers;
+mod tftp_simulated;
+mod tftp_stage;
