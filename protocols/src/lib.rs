@@ -6,7 +6,7 @@
 //! | [`budget`] | how much each peer may ask for, where anybody may ask |
 //! | [`framing`] | lines out of a stream of bytes, with a ceiling |
 //! | [`password`] | passwords as they are kept: argon2 hashes |
-//! | [`chat`] | IRC: a server, and clients |
+//! | [`chat`] | IRC: a server, its accounts, and clients |
 //! | [`echo`] | RFC 862 over TCP, UDP and Unix sockets, server and client: the template of the others |
 //!
 //! # How a protocol is laid out
