@@ -81,7 +81,7 @@ pub struct Limits {
     pub channels_per_user: usize,
     /// Channels there may be. Default 100,000: an empty one costs a kilobyte.
     pub channels: usize,
-    /// Entries in each of a channel's lists `b`, `e`, `I` and `q` (`MAXLIST`). Default 100.
+    /// Entries in each of a channel's lists `b`, `e` and `I` (`MAXLIST`). Default 100.
     pub list_entries: usize,
     /// Targets of one command (`MAXTARGETS`, `TARGMAX`). Default 4, as most networks.
     pub targets: usize,

@@ -20,6 +20,7 @@
 //! | `numeric` | the numerics by name |
 //! | `accounts` | who is who and who founded what, across restarts |
 //! | `limits`, `settings` | every bound with its reason; what the operator decides |
+//! | [`accounts`] | accounts and registered channels, across restarts |
 
 pub mod accounts;
 pub mod casemap;
