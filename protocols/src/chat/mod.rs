@@ -18,12 +18,13 @@
 //! | `message` | a line: parsed from any bytes, and written: pure |
 //! | `casemap` | names, how they are spelt, and when two are the same: pure |
 //! | `numeric` | the numerics by name |
-//! | `accounts` | who is who and who founded what, across restarts |
 //! | `limits`, `settings` | every bound with its reason; what the operator decides |
+//! | [`config`] | the settings as one TOML file, checked |
 //! | [`accounts`] | accounts and registered channels, across restarts |
 
 pub mod accounts;
 pub mod casemap;
+pub mod config;
 mod limits;
 pub mod message;
 pub mod numeric;
