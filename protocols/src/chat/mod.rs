@@ -19,11 +19,13 @@
 //! | `casemap` | names, how they are spelt, and when two are the same: pure |
 //! | `numeric` | the numerics by name |
 //! | `limits`, `settings` | every bound with its reason; what the operator decides |
+//! | [`client`] | the other side: bots, and people's programs |
 //! | [`config`] | the settings as one TOML file, checked |
 //! | [`accounts`] | accounts and registered channels, across restarts |
 
 pub mod accounts;
 pub mod casemap;
+pub mod client;
 pub mod config;
 mod limits;
 pub mod message;
