@@ -191,7 +191,7 @@ impl Client {
             self.state = State::Registering { connection, handshake, since };
             self.watch_again(registry);
             match first {
-                Ok(lines) => lines.into_iter().for_each(|line| self.send_now(registry, line)),
+                Ok(lines) => self.send_free(registry, lines),
                 Err(failure) => self.fail(registry, failure),
             }
         }
@@ -245,7 +245,7 @@ impl Client {
         let result = handshake.handle(message, random);
         handshake.nick().clone_into(&mut self.world.roster.nick);
         match result {
-            Ok(lines) => lines.into_iter().for_each(|line| self.send_now(registry, line)),
+            Ok(lines) => self.send_free(registry, lines),
             Err(failure) => self.fail(registry, failure),
         }
     }
@@ -343,11 +343,18 @@ impl Client {
     }
 
     /// Sends a line that cannot wait.
-    pub(super) fn send_now<App>(&mut self, registry: &mut Registry<App>, line: Bytes) {
+    fn send_now<App>(&mut self, registry: &mut Registry<App>, line: Bytes) {
         self.outgoing.charge(registry.now());
-        if let Some(connection) = self.connection() {
-            // It fails if the connection has ended: then `on_close` is on its way.
-            let _ = registry.send(connection, line);
+        self.send_free(registry, vec![line]);
+    }
+
+    /// Sends lines that servers do not count: those of registering.
+    fn send_free<App>(&mut self, registry: &mut Registry<App>, lines: Vec<Bytes>) {
+        for line in lines {
+            if let Some(connection) = self.connection() {
+                // It fails if the connection has ended: then `on_close` is on its way.
+                let _ = registry.send(connection, line);
+            }
         }
     }
 
