@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use protocols::chat::client::{Event, Failure};
+use protocols::chat::client::{Client, Event, Failure};
 
 use super::stage::Stage;
 
@@ -72,7 +72,7 @@ fn nobody_waits_who_does_not_want_to() {
     stage.does(|client, _| assert_eq!(client.waiting(), 0));
     stage.ends(|registry, id| registry.abort(id).expect("it is open"));
     assert_eq!(stage.server().accepted, 1);
-    stage.does(|client, registry| client.reconnect_now(registry));
+    stage.does(Client::reconnect_now);
     stage.hears();
     assert_eq!(stage.server().accepted, 2);
 }
