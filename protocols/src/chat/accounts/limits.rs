@@ -1,0 +1,50 @@
+//! The bounds of the accounts: what strangers may have a server remember for ever.
+
+/// The limits of [`Accounts`](super::Accounts).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AccountLimits {
+    /// Accounts in all. Beyond it nobody registers: [`NotCreated::TooMany`](super::NotCreated).
+    ///
+    /// Default 100,000: about 25 MB in memory and as much on disk.
+    pub accounts: usize,
+
+    /// Nicks an account may own beside its own name:
+    /// [`NotAdded::TooMany`](super::NotAdded).
+    ///
+    /// Default 8: somebody's computers, and a nick or two for when they are away.
+    pub nicks_per_account: usize,
+
+    /// Registered channels in all: [`NotRegistered::TooMany`](super::NotRegistered).
+    ///
+    /// Default 50,000: one for every other account.
+    pub channels: usize,
+
+    /// Channels an account may found: [`NotRegistered::TooManyOfOne`](super::NotRegistered).
+    ///
+    /// Default 20: enough for anybody who founds them to be in them.
+    pub channels_per_account: usize,
+
+    /// Bytes of a name: of an account, a nick, a channel.
+    ///
+    /// Default 64: no server allows longer ones, and this is only about the file.
+    pub name: usize,
+
+    /// Bytes of a topic, and of the modes of a channel: [`NotKept::NotText`](super::NotKept).
+    ///
+    /// Default 16 KiB: a topic fits into a message of 512 bytes, and the lists of a channel's modes,
+    /// a hundred masks each, into this.
+    pub text: usize,
+}
+
+impl Default for AccountLimits {
+    fn default() -> Self {
+        Self {
+            accounts: 100_000,
+            nicks_per_account: 8,
+            channels: 50_000,
+            channels_per_account: 20,
+            name: 64,
+            text: 16 * 1024,
+        }
+    }
+}
