@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use benches::idle::Growth;
 use benches::offered::{self, Offer};
-use benches::program::{self, Program, Server};
+use benches::program::{self, Server};
 use benches::report::chart::{self, Curve, Legend};
 use benches::report::page;
 use benches::report::rounds::{self, Plan, Row};
@@ -70,7 +70,7 @@ fn main() -> Result {
     let options = Options::parse();
     let groups: Vec<Group> =
         groups::all().into_iter().filter(|group| options.wants(group.name)).collect();
-    program::build_all()?;
+    program::build(["echo-server", "fan-out-server", "datagram-server"])?;
     let mut text = page::head(options.rounds);
     for group in &groups {
         text += &measure(group, &options)?;
@@ -150,7 +150,7 @@ fn latency(options: &Options) -> Result<String> {
     let bar = progress("latency", Peer::all().len() * options.rounds);
     let mut lanes = Vec::new();
     for peer in Peer::all() {
-        let server = Program::named(servers::PROGRAM)?.with(peer).start_apart()?;
+        let server = servers::program(*peer)?.start_apart()?;
         lanes.push((peer, server, Histogram::<u64>::new(3)?));
     }
     let mut order: Vec<usize> = (0..lanes.len()).collect();
@@ -198,7 +198,7 @@ fn memory(options: &Options) -> Result<String> {
     let bar = progress("memory", Peer::all().len());
     let mut rows = Vec::new();
     for peer in Peer::all() {
-        let server = Program::named(servers::PROGRAM)?.with(peer).start()?;
+        let server = servers::program(*peer)?.start()?;
         let growth = Growth::measure(server.address(), server.pid(), options.idle)?;
         rows.push((peer.to_string(), vec![growth.each()]));
         bar.inc(1);

@@ -5,7 +5,7 @@ use std::net::TcpStream;
 use std::time::Duration;
 
 use crate::Result;
-use crate::program::{Program, Server};
+use crate::program::Server;
 use crate::servers::{self, Peer};
 use crate::work::{Case, Clock, Contender, Group, Spent, Work};
 
@@ -40,7 +40,7 @@ struct ConnectWork {
 
 impl ConnectWork {
     fn start(peer: Peer) -> Result<Self> {
-        let mut work = Self { server: Program::named(servers::PROGRAM)?.with(peer).start_apart()? };
+        let mut work = Self { server: servers::program(peer)?.start_apart()? };
         work.run(1)?;
         Ok(work)
     }

@@ -4,7 +4,7 @@ use crate::Result;
 use crate::descriptors;
 use crate::load::{Clients, Load};
 use crate::pipeline::Pipeline;
-use crate::program::{Program, Server};
+use crate::program::Server;
 use crate::servers::{self, Peer};
 use crate::work::{Case, Clock, Contender, Group, Spent, Work};
 
@@ -71,7 +71,7 @@ enum EchoClients {
 impl EchoWork {
     fn start(peer: Peer, load: Load) -> Result<Self> {
         descriptors::require(load.connections + 64)?;
-        let program = Program::named(servers::PROGRAM)?.with(peer);
+        let program = servers::program(peer)?;
         if load.size == SMALL {
             let server = program.start_apart()?;
             let clients = EchoClients::Rounds(Clients::connect(server.address(), load)?);
