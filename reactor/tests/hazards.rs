@@ -38,7 +38,7 @@ fn roomy_pair() -> (TcpStream, TcpStream, usize) {
 fn until_arrived(socket: &TcpStream, length: usize) {
     let mut buffer = vec![0; length];
     let deadline = Instant::now() + PATIENCE;
-    while !socket.peek(&mut buffer).is_ok_and(|seen| seen == length) {
+    while !retry(|| socket.peek(&mut buffer)).is_ok_and(|seen| seen == length) {
         assert!(Instant::now() < deadline, "it has not arrived");
         thread::yield_now();
     }
@@ -399,7 +399,7 @@ mod unix {
             let probe = Probe::new("thief").on_data(move |_, input, _| {
                 input.take_all();
                 if std::mem::take(&mut is_first) {
-                    let _ = victim.read(&mut [0; 16]);
+                    let _ = retry(|| victim.read(&mut [0; 16]));
                 }
             });
             stage.adopt(ours, &StreamLimits::default(), probe);
@@ -929,7 +929,7 @@ fn a_broadcast_to_a_thousand_stalled_readers_stays_under_the_caps_and_reaches_th
                     theirs.read_exact(message).expect("it is told everything");
                     theirs.write_all(b".").expect("it has room");
                 }
-                assert_eq!(theirs.read(&mut [0; 1]).expect("it says goodbye"), 0);
+                assert_eq!(retry(|| theirs.read(&mut [0; 1])).expect("it says goodbye"), 0);
                 all
             })
         })

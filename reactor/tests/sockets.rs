@@ -13,7 +13,7 @@ use reactor::{
     StreamLimits, StreamOptions, Transport,
 };
 use socket2::SockRef;
-use support::{Log, Probe, Stage, any_port, assert_same_bytes, client, patient, pattern};
+use support::{Log, Probe, Stage, any_port, assert_same_bytes, client, patient, pattern, retry};
 
 fn echo() -> Probe {
     Probe::new("server").on_data(|transport, input, _| transport.write(input.take_all()))
@@ -352,7 +352,7 @@ fn port_in_time_wait(stage: &mut Stage) -> Address {
     let bound = stage.registry().listener_address(id).unwrap();
     let mut caller = client(bound.socket_addr().unwrap());
     stage.until(|log| log.has("server", "open"));
-    assert_eq!(caller.read(&mut [0]).unwrap(), 0, "the server has said goodbye");
+    assert_eq!(retry(|| caller.read(&mut [0])).unwrap(), 0, "the server has said goodbye");
     drop(caller);
     stage.until_closed("server");
     stage.registry().close_listener(id).unwrap();
@@ -610,7 +610,7 @@ fn a_factory_that_refuses_a_peer_has_it_closed_at_once() {
     let address = stage.registry().listener_address(id).unwrap();
     let mut caller = client(address.socket_addr().unwrap());
     stage.until(|log| log.has("factory", "refuses"));
-    assert_eq!(caller.read(&mut [0]).unwrap(), 0);
+    assert_eq!(retry(|| caller.read(&mut [0])).unwrap(), 0);
     let stats = stage.reactor.stats();
     assert_eq!((stats.refused_by_factory, stats.accepted), (1, 0));
     drop(caller);

@@ -1,7 +1,7 @@
 //! Programs, run as a person runs them. Every wait is for a condition, and bounded.
 #![allow(dead_code, reason = "each test file uses its own part")]
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
@@ -169,11 +169,22 @@ pub(crate) fn connect(address: &str) -> TcpStream {
     stream
 }
 
+/// Makes a call again for as long as a signal interrupts it: those with a time limit Linux does not
+/// restart by itself, and interrupts even where nobody handles a signal (signal(7)).
+pub(crate) fn retry<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<T> {
+    loop {
+        match call() {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            result => return result,
+        }
+    }
+}
+
 /// Whether the peer ends the connection, well or not.
 pub(crate) fn is_ended_by_peer(mut stream: &TcpStream) -> bool {
-    match stream.read(&mut [0]) {
+    match retry(|| stream.read(&mut [0])) {
         Ok(count) => count == 0,
-        Err(error) => error.kind() == std::io::ErrorKind::ConnectionReset,
+        Err(error) => error.kind() == io::ErrorKind::ConnectionReset,
     }
 }
 
