@@ -1,5 +1,6 @@
 //! Streams: open, flush, read, and everything that has to happen around a callback.
 
+use std::any::Any;
 use std::ops::ControlFlow;
 
 use crate::id::Key;
@@ -321,9 +322,7 @@ impl<App> Registry<App> {
         let mut transport = Transport::new(ConnectionId(key), stream, self);
         let result = Self::guarded(|| call(&mut **protocol, &mut transport, app));
         if let Err(panic) = result {
-            self.ledger.stats.panics += 1;
-            self.ledger.trace(|| What::Panicked(callback));
-            return self.cut(Box::new(CloseReason::Panicked(panic_message(&*panic))));
+            return self.cut_off_panicked(callback, panic);
         }
         if TRACED {
             self.ledger.trace(|| What::Returned(callback));
@@ -369,6 +368,14 @@ impl<App> Registry<App> {
             self.arm_guard(key, &mut connection.stream);
         }
         Step::Continue(())
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn cut_off_panicked(&mut self, callback: Callback, panic: Box<dyn Any + Send>) -> Step {
+        self.ledger.stats.panics += 1;
+        self.ledger.trace(|| What::Panicked(callback));
+        self.cut(Box::new(CloseReason::Panicked(panic_message(&*panic))))
     }
 
     /// The callback has ended its connection: what it wrote, decided and was told is void.

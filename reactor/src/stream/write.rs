@@ -62,21 +62,37 @@ impl Stream {
     fn write_through(&mut self, bytes: &[u8], ledger: &mut Ledger) -> Step {
         // The limit is another for who may not write, and for who has written much already.
         let is_first = ledger.cork_limit == SMALL && ledger.cork.is_empty();
-        if !is_first || !self.can_write_now() {
+        if !is_first || !self.can_write_now() || self.is_watched(ledger) {
             return self.write_further(bytes, is_first, ledger);
         }
         ledger.cork_limit = CORK;
-        match self.socket.write(bytes) {
+        match self.socket.write::<false>(bytes) {
             Ok(sent) if sent == bytes.len() => {
-                ledger.trace(|| What::Wrote { wanted: sent, taken: sent });
                 self.note_written(sent, ledger);
                 Step::Continue(())
             }
-            result => {
-                let sent = self.written(result, bytes.len(), ledger)?;
-                self.queue_rest(bytes, sent, ledger)
-            }
+            result => self.written_partly(bytes, result, ledger),
         }
+    }
+
+    /// Whether there is a trace, or a simulation: then what is done goes the general way, so that the
+    /// short one need not ask at each step.
+    #[inline(always)]
+    fn is_watched(&self, ledger: &Ledger) -> bool {
+        ledger.is_traced() || self.socket.is_simulated()
+    }
+
+    /// Out of line, so that what goes through whole does not pay for it: twelve instructions a write.
+    #[cold]
+    #[inline(never)]
+    fn written_partly(
+        &mut self,
+        bytes: &[u8],
+        result: io::Result<usize>,
+        ledger: &mut Ledger,
+    ) -> Step {
+        let sent = self.written(result, bytes.len(), ledger)?;
+        self.queue_rest(bytes, sent, ledger)
     }
 
     #[inline(never)]
@@ -121,7 +137,7 @@ impl Stream {
     fn write_behind_cork(&mut self, more: &[u8], ledger: &mut Ledger) -> Step<usize> {
         let corked = ledger.cork.len();
         if corked == 0 && self.can_write_now() {
-            let result = self.socket.write(more);
+            let result = self.socket.write::<true>(more);
             return self.written(result, more.len(), ledger);
         }
         if !self.can_write_now() {
@@ -151,7 +167,7 @@ impl Stream {
         if !self.can_write_now() {
             return self.queue_cork(0, ledger);
         }
-        match self.socket.write(&ledger.cork) {
+        match self.socket.write::<TRACED>(&ledger.cork) {
             Ok(sent) if sent == corked => {
                 if TRACED {
                     ledger.trace(|| What::Wrote { wanted: corked, taken: sent });
@@ -355,13 +371,15 @@ impl Stream {
         if !self.is_open() || self.notes.ask_for_work() || !self.is_writable() {
             return Step::Continue(false);
         }
+        if self.is_watched(ledger) {
+            return Step::Continue(false);
+        }
         let Some(message) = self.outbox.message() else {
             return Step::Continue(false);
         };
         let wanted = message.len();
-        match self.socket.write(message) {
+        match self.socket.write::<false>(message) {
             Ok(sent) if sent == wanted => {
-                ledger.trace(|| What::Wrote { wanted, taken: sent });
                 self.note_written(sent, ledger);
                 ledger.queued -= self.outbox.finish_message(&mut ledger.spares);
                 Step::Continue(true)
@@ -392,7 +410,7 @@ impl Stream {
     /// One write: of the piece that is there, or a vectored one of several.
     fn flush_bytes(&mut self, ledger: &mut Ledger) -> Step<usize> {
         let (result, wanted) = match self.outbox.only() {
-            Some(bytes) => (self.socket.write(bytes), bytes.len()),
+            Some(bytes) => (self.socket.write::<true>(bytes), bytes.len()),
             None => self.write_pieces(),
         };
         self.flushed(result, wanted, ledger)
@@ -418,7 +436,7 @@ impl Stream {
         let slices = &slices[..count];
         let wanted = slices.iter().map(|slice| slice.len()).sum();
         let result = match slices {
-            [one] => self.socket.write(one),
+            [one] => self.socket.write::<true>(one),
             several => self.socket.write_vectored(several),
         };
         (result, wanted)
