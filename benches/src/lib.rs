@@ -8,7 +8,7 @@
 //!                                            ▼
 //!      program                                 a server as a child process, on its own processor
 //!      servers, rooms, datagrams               one file a peer, all alike
-//!      timers, messages                        the same within this process
+//!      timers, messages, parts, codecs         the same within this process
 //!      load, pipeline, audience, …             what clients do to a server, over loopback
 //!
 //!   bin/echo-server, bin/fan-out-server, bin/datagram-server   the children: `echo-server PEER`
@@ -20,6 +20,7 @@
 //! - [`rooms`]: servers that send what one client says to all the others.
 //! - [`datagrams`]: servers on one UDP socket.
 //! - [`timers`], [`messages`]: keepers of timers, and loops that other threads send to, in this process.
+//! - [`parts`], [`codecs`]: slots, queues, wire formats, in this process too.
 //!
 //! By whom, and how:
 //!
@@ -32,7 +33,8 @@
 //! - [`load`]: an exact number of messages, in rounds over all connections, every byte verified.
 //! - [`pipeline`]: echo clients that write while they read, for messages that fill all buffers.
 //! - [`audience`], [`correspondents`]: the clients of a room, and of a datagram server.
-//! - [`offered`]: messages on a schedule, and their latencies. [`ping`]: quiet clients.
+//! - [`offered`]: messages on a schedule, and their latencies. [`closed`]: clients that all wait at any
+//!   time. [`ping`]: quiet clients.
 //! - [`flood`]: clients that send as much as the server takes, and read little or nothing.
 //! - [`idle`], [`memory`], [`processor`], [`descriptors`]: bytes of an idle connection, resident bytes of
 //!   a process, processors shared or apart, room for ten thousand sockets.
@@ -43,6 +45,8 @@ compile_error!("the measurements lean on epoll, callgrind and /proc: run them on
 
 pub mod audience;
 pub mod callgrind;
+pub mod closed;
+pub mod codecs;
 pub mod correspondents;
 pub mod cost;
 pub mod counts;
@@ -56,6 +60,7 @@ pub mod load;
 pub mod memory;
 pub mod messages;
 pub mod offered;
+pub mod parts;
 pub mod ping;
 pub mod pipeline;
 pub mod processor;
@@ -67,6 +72,17 @@ pub mod strace;
 pub mod table;
 pub mod timers;
 pub mod work;
+
+// What the loop keeps to itself, to be measured alone: the same files, which know nothing of the rest.
+#[path = "../../reactor/src/id.rs"]
+#[allow(dead_code, unreachable_pub)]
+mod id;
+#[path = "../../reactor/src/outbox.rs"]
+#[allow(dead_code)]
+mod outbox;
+#[path = "../../reactor/src/slots.rs"]
+#[allow(dead_code)]
+mod slots;
 
 /// A result whose error is only ever shown to the person who runs the measurement.
 pub type Result<T = (), E = Box<dyn std::error::Error + Send + Sync>> = std::result::Result<T, E>;

@@ -31,6 +31,7 @@ fn subject(duty: Duty, clients: usize) -> Subject {
         unit: "datagram",
         program: datagrams::PROGRAM,
         units: DATAGRAMS.next_multiple_of(round),
+        round,
         runners: Datagrams::all().iter().map(runner).collect(),
     }
 }

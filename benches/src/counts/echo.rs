@@ -33,6 +33,7 @@ fn subject(load: Load) -> Subject {
         unit: "message",
         program: servers::PROGRAM,
         units: MESSAGES.next_multiple_of(load.round()),
+        round: load.round(),
         runners: Peer::all().iter().map(runner).collect(),
     }
 }

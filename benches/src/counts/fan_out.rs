@@ -28,6 +28,7 @@ fn subject(seats: Seats) -> Subject {
         unit: "delivery",
         program: rooms::PROGRAM,
         units: DELIVERIES.next_multiple_of(seats.members),
+        round: seats.members,
         runners: Room::all().iter().map(runner).collect(),
     }
 }

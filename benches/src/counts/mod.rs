@@ -10,12 +10,13 @@ mod fan_out;
 
 use std::fmt;
 use std::process::Command;
+use std::rc::Rc;
 
 use crate::Result;
 use crate::cost::Measure;
 
 /// One form of work whose cost is counted.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Subject {
     /// Its name in the committed table: `echo.50x1`.
     pub name: String,
@@ -27,16 +28,22 @@ pub struct Subject {
     pub program: &'static str,
     /// Units of the shorter of the two runs: whole rounds.
     units: usize,
+    /// Units of a round: a run has whole ones.
+    round: usize,
     /// Who does it, the ruler first.
     pub runners: Vec<Runner>,
 }
 
 /// One who does the work of a subject.
+#[derive(Clone)]
 pub struct Runner {
     /// Its name.
     pub name: String,
-    run: Box<dyn Fn(Command, usize) -> Result>,
+    run: Rc<Work>,
 }
+
+/// Starts a server under this instrument, has it do so many units, and stops it.
+type Work = dyn Fn(Command, usize) -> Result;
 
 /// Every subject, in the order of the table.
 pub fn all() -> Vec<Subject> {
@@ -44,6 +51,12 @@ pub fn all() -> Vec<Subject> {
 }
 
 impl Subject {
+    /// The same with fewer units, for a figure that nothing is held against.
+    #[must_use]
+    pub fn shortened(self, times: usize) -> Self {
+        Self { units: (self.units / times).next_multiple_of(self.round), ..self }
+    }
+
     /// The count for one unit, of one who does it.
     pub fn count(&self, runner: &Runner, measure: Measure) -> Result<f64> {
         measure
@@ -55,7 +68,7 @@ impl Subject {
 impl Runner {
     /// Work that is done so many units at a time under the given instrument.
     fn new(name: impl fmt::Display, run: impl Fn(Command, usize) -> Result + 'static) -> Self {
-        Self { name: name.to_string(), run: Box::new(run) }
+        Self { name: name.to_string(), run: Rc::new(run) }
     }
 }
 

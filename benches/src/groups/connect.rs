@@ -29,6 +29,7 @@ pub fn group() -> Group {
         name: "connect",
         about: "What it costs a server to accept a connection, to send one message back, and to see \
                 the connection closed, one after the other. The ruler is a raw epoll loop.",
+        shown: "connect, echo 64 bytes, close",
         cases: vec![case],
     }
 }
