@@ -1,7 +1,14 @@
 //! Chat (IRC): a server, a client for people and scripts, and the server's accounts.
 //!
 //! ```console
-//! $ cargo run --release --bin chat -- connect irc.example:6667 --nick ann --channel '#lobby'
+//! $ cargo run --release --bin chat -- serve
+//! listening on 127.0.0.1:6667
+//! ```
+//!
+//! and in another terminal
+//!
+//! ```console
+//! $ cargo run --release --bin chat -- connect 127.0.0.1:6667 --nick ann --channel '#lobby'
 //! ```
 //!
 //! `docs/chat.md` tells more.
@@ -11,6 +18,7 @@
 mod account;
 mod connect;
 mod secret;
+mod serve;
 
 use std::error::Error;
 use std::process::ExitCode;
@@ -32,6 +40,7 @@ Exit code: 0 if all went well, 1 if something failed, 2 if the command line make
 
 #[derive(Subcommand)]
 enum Command {
+    Serve(serve::Options),
     Connect(connect::Options),
     Account(account::Options),
 }
@@ -42,6 +51,7 @@ fn main() -> ExitCode {
 
 fn run(command: Command) -> Result<(), Box<dyn Error>> {
     match command {
+        Command::Serve(options) => serve::run(&options),
         Command::Connect(options) => connect::run(&options),
         Command::Account(options) => account::run(&options),
     }

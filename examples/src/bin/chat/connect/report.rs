@@ -134,7 +134,7 @@ impl Report {
                 let text = params.join(" ");
                 if level == "FAIL" { Self::refusal(text) } else { Self::news(Vec::new(), text) }
             }
-            Event::Error { text } => Self::refusal(text.clone()),
+            Event::Error { text } => Self::news(server(), text.clone()),
             // Away and accounts of others are in /names and /whois; a line each would be noise.
             _ => return None,
         })
@@ -203,7 +203,41 @@ fn reply(client: &Client, code: u16, params: &[String]) -> Option<Report> {
         _ if code == 372 => vec![Place::Server],
         _ => Vec::new(),
     };
-    Some(Report::news(places, text))
+    let words: Vec<_> = params.iter().map(String::as_str).collect();
+    Some(Report::news(places, sentence(code, &words).unwrap_or(text)))
+}
+
+/// The numerics that are a list of facts, as sentences (modern.ircdocs.horse, "Numerics").
+fn sentence(code: u16, words: &[&str]) -> Option<String> {
+    Some(match (code, words) {
+        (301, [nick, text]) => format!("{nick} is away ({text})"),
+        (311, [nick, user, host, _, name]) => format!("{nick} is {user}@{host}: {name}"),
+        (312, [nick, server, text]) => format!("{nick} is on the server {server} ({text})"),
+        (314, [nick, user, host, _, name]) => format!("{nick} was {user}@{host}: {name}"),
+        (317, [nick, idle, ..]) => format!("{nick} has said nothing for {}", span(idle)),
+        (319, [nick, channels]) => format!("{nick} is on {}", channels.trim_end()),
+        (322, [channel, users, ""]) => format!("{channel} ({users})"),
+        (322, [channel, users, topic]) => format!("{channel} ({users}): {topic}"),
+        (324, [channel, modes @ ..]) => format!("{channel} is set {}", modes.join(" ")),
+        (330, [nick, account, text]) => format!("{nick} {text} {account}"),
+        (341, [nick, channel]) => format!("{nick} is invited to {channel}"),
+        (338, [nick, address, text]) => format!("{nick} {text} {address}"),
+        (352, [channel, user, host, _, nick, flags, name]) => {
+            let name = name.split_once(' ').map_or(*name, |(_, name)| name);
+            format!("{channel} {nick} {flags} {user}@{host}: {name}")
+        }
+        _ => return None,
+    })
+}
+
+/// So many seconds, in words.
+fn span(seconds: &str) -> String {
+    match seconds.parse::<u64>() {
+        Ok(seconds @ 0..=119) => format!("{seconds} seconds"),
+        Ok(seconds @ 120..=7_199) => format!("{} minutes", seconds / 60),
+        Ok(seconds) => format!("{} hours", seconds / 3_600),
+        Err(_) => seconds.to_owned(),
+    }
 }
 
 /// Who is on a channel: `#a: @ann, bob`.
