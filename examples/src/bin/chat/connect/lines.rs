@@ -154,6 +154,7 @@ mod tests {
             places: vec![Place::With("#a".into())],
             said,
             direct: false,
+            own: false,
             time: None,
         };
         let (nick, text) = ("ann".to_owned(), "hi\u{1b}[0m".to_owned());

@@ -10,6 +10,8 @@ pub(super) struct Report {
     pub(super) said: Said,
     /// Whether it is meant for oneself: one was named, or it is private.
     pub(super) direct: bool,
+    /// Whether one said it oneself.
+    pub(super) own: bool,
     /// When the server had it, if it says so: `2026-01-01T12:00:00.000Z`.
     pub(super) time: Option<String>,
 }
@@ -40,23 +42,29 @@ pub(super) enum Said {
 
 impl Report {
     pub(super) fn news(places: Vec<Place>, text: String) -> Self {
-        Self { places, said: Said::News(text), direct: false, time: None }
+        Self { places, said: Said::News(text), direct: false, own: false, time: None }
     }
 
     pub(super) fn refusal(text: String) -> Self {
-        Self { places: Vec::new(), said: Said::Refusal(text), direct: false, time: None }
+        Self {
+            places: Vec::new(),
+            said: Said::Refusal(text),
+            direct: false,
+            own: false,
+            time: None,
+        }
     }
 
-    /// Whether somebody says something, and it is not only news.
+    /// Whether somebody else says something, and it is not only news.
     pub(super) fn is_talk(&self) -> bool {
-        matches!(self.said, Said::Message { .. } | Said::Action { .. } | Said::Notice { .. })
+        !self.own && !matches!(self.said, Said::News(_) | Said::Refusal(_))
     }
 
     /// What one said oneself, where the server does not tell it.
     pub(super) fn own(client: &Client, kind: Kind, target: &str, text: &str) -> Self {
         let nick = client.nick().to_owned();
         let (places, said) = (vec![place(client, target)], said(kind, nick, text.to_owned()));
-        Self { places, said, direct: false, time: None }
+        Self { places, said, direct: false, own: true, time: None }
     }
 
     /// What an event is in words; `None` if it is not worth any.
@@ -168,7 +176,7 @@ fn message(
     let nick = from.nick.clone();
     // Those of a rank only have heard it, and should know.
     let text = if room == target { text.to_owned() } else { format!("[{target}] {text}") };
-    Some(Report { places, said: said(kind.clone(), nick, text), direct, time: None })
+    Some(Report { places, said: said(kind.clone(), nick, text), direct, own, time: None })
 }
 
 fn said(kind: Kind, nick: String, text: String) -> Said {

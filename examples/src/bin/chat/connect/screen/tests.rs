@@ -5,7 +5,7 @@ use crate::connect::report::Said;
 
 fn said(place: &str, nick: &str, text: &str, direct: bool) -> Report {
     let said = Said::Message { nick: nick.into(), text: text.into() };
-    Report { places: vec![Place::With(place.into())], said, direct, time: None }
+    Report { places: vec![Place::With(place.into())], said, direct, own: false, time: None }
 }
 
 fn screen() -> Screen {
@@ -69,6 +69,13 @@ fn what_is_said_elsewhere_is_counted_until_one_looks() {
     assert_eq!(screen.target(), None);
     types(&mut screen, [Key::Previous, Key::Window(9)]);
     assert_eq!(screen.target(), Some("#lobby"));
+}
+
+#[test]
+fn what_one_said_oneself_is_not_unread() {
+    let mut screen = screen();
+    screen.show(&Report { own: true, ..said("bob", "me", "psst", false) }, "12:00");
+    assert_eq!(seen(&screen)[4], " me  1:status [2:#tea] 3:bob");
 }
 
 #[test]
