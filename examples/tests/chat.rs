@@ -11,6 +11,7 @@ use rustix::process::Signal;
 use support::{Ended, Program, run};
 
 const CHAT: &str = env!("CARGO_BIN_EXE_chat");
+const BOT: &str = env!("CARGO_BIN_EXE_chat-bot");
 
 /// `chat`, to its end.
 #[track_caller]
@@ -359,4 +360,28 @@ fn an_account_outlives_the_server_and_its_nick_is_its_own() {
     assert!(wrong.errors.contains("cannot log in"), "{wrong:?}");
     server.stop();
     assert_eq!(chat(&["account", "list", "--data", data], "").text(), "ann");
+}
+
+// ── the bot ─────────────────────────────────────────────────────────────────────────────────────
+
+#[test]
+fn a_bot_answers_in_the_channel_and_alone() {
+    let (server, address) = serve(&[]);
+    let mut ann = Person::in_room(&address, "ann");
+    let bot = Program::start(BOT, &[&address, "--channel", "#room"]);
+    ann.sees("-- bot (");
+    ann.types("!roll 1d2");
+    let thrown = ann.sees("#room -bot-");
+    assert!(["#room -bot- ann: 1", "#room -bot- ann: 2"].contains(&thrown.as_str()), "{thrown}");
+    ann.types("!seen ann");
+    assert!(ann.sees("#room -bot-").starts_with("#room -bot- ann: ann was last seen "));
+    ann.types("/msg bot !help");
+    assert_eq!(ann.sees("bot -bot-"), "bot -bot- !roll 2d6, !remind 10m TEXT, !seen NICK");
+    ann.types("!remind 1s tea");
+    assert_eq!(ann.sees("#room -bot-"), "#room -bot- ann: in 1 second, then");
+    assert_eq!(ann.sees("#room -bot-"), "#room -bot- ann: tea");
+    bot.stop();
+    assert_eq!(ann.sees("-- bot has quit"), "-- bot has quit (Quit: Back to the workshop)");
+    ann.leaves();
+    server.stop();
 }
