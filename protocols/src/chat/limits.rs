@@ -106,7 +106,7 @@ pub struct Limits {
     pub history_reply: usize,
     /// Bytes of one `draft/multiline` message. Default 4,096, as its specification proposes.
     pub multiline_bytes: usize,
-    /// Lines of one `draft/multiline` message. Default 24: a screen of them.
+    /// Lines of one `draft/multiline` message. Default 32: a screen of them.
     pub multiline_lines: usize,
 
     // ── accounts ────────────────────────────────────────────────────────────────────────────
@@ -149,7 +149,7 @@ impl Default for Limits {
             history_bytes: 64 * 1024 * 1024,
             history_reply: 100,
             multiline_bytes: 4_096,
-            multiline_lines: 24,
+            multiline_lines: 32,
             password_attempts: 5,
             nick_grace: Duration::from_secs(30),
         }

@@ -15,6 +15,7 @@ use std::borrow::Cow;
 use std::fmt;
 use std::str;
 
+use bytes::Bytes;
 use thiserror::Error;
 
 /// Bytes of tags, from `@` to the space behind them, on any line (IRCv3 message-tags, "Size limit").
@@ -176,6 +177,11 @@ fn word(text: &str) -> (&str, &str) {
 pub struct Tags<'a>(&'a str);
 
 impl<'a> Tags<'a> {
+    /// Tags as they stand on a line, without `@`.
+    pub(super) fn new(text: &'a str) -> Self {
+        Self(text)
+    }
+
     /// Each key with its value, unescaped. A tag without a value has an empty one.
     pub fn iter(&self) -> impl Iterator<Item = (&'a str, Cow<'a, str>)> + use<'a> {
         self.0.split(';').filter(|tag| !tag.is_empty()).map(|tag| match tag.split_once('=') {
@@ -380,6 +386,17 @@ impl Builder {
             self.line.truncate(end);
         }
         self.finish_checked()
+    }
+
+    /// The tags of this line, in front of a body that was written before. Tags that cannot be written
+    /// are left out altogether.
+    pub(super) fn before(mut self, body: &Bytes) -> Bytes {
+        if self.fault.is_some() || self.line.is_empty() || self.line.len() + 1 > MAX_TAGS {
+            return body.clone();
+        }
+        self.line.push(b' ');
+        self.line.extend_from_slice(body);
+        self.line.into()
     }
 
     fn finish_checked(mut self) -> Result<Vec<u8>, WriteError> {

@@ -180,6 +180,8 @@ numerics! {
     441 ERR_USERNOTINCHANNEL "They aren't on that channel"
     442 ERR_NOTONCHANNEL "You're not on that channel"
     443 ERR_USERONCHANNEL "is already on channel"
+    445 ERR_SUMMONDISABLED "SUMMON has been disabled"
+    446 ERR_USERSDISABLED "USERS has been disabled"
     451 ERR_NOTREGISTERED "You have not registered"
     461 ERR_NEEDMOREPARAMS "Not enough parameters"
     462 ERR_ALREADYREGISTERED "You may not reregister"

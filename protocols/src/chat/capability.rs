@@ -1,0 +1,170 @@
+//! Capabilities: what a client has said it understands (IRCv3 capability-negotiation).
+
+use std::fmt::Write;
+use std::ops::{BitOr, BitOrAssign};
+
+use super::Limits;
+
+/// A set of capabilities.
+///
+/// The first three are those that change how a line looks to whoever receives it: together they say
+/// which rendering of a shared line a client gets, see [`Caps::style`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Caps(u32);
+
+macro_rules! capabilities {
+    ($($bit:literal $name:ident $text:literal)*) => {
+        impl Caps {
+            $(
+                #[doc = concat!("`", $text, "`")]
+                pub const $name: Self = Self(1 << $bit);
+            )*
+
+            const ALL: &[(&'static str, Self)] = &[$(($text, Self::$name)),*];
+        }
+    };
+}
+
+capabilities! {
+    0 SERVER_TIME "server-time"
+    1 ACCOUNT_TAG "account-tag"
+    2 MESSAGE_TAGS "message-tags"
+    3 BATCH "batch"
+    4 ECHO_MESSAGE "echo-message"
+    5 LABELED_RESPONSE "labeled-response"
+    6 MULTI_PREFIX "multi-prefix"
+    7 USERHOST_IN_NAMES "userhost-in-names"
+    8 EXTENDED_JOIN "extended-join"
+    9 AWAY_NOTIFY "away-notify"
+    10 ACCOUNT_NOTIFY "account-notify"
+    11 CHGHOST "chghost"
+    12 INVITE_NOTIFY "invite-notify"
+    13 SETNAME "setname"
+    14 STANDARD_REPLIES "standard-replies"
+    15 CAP_NOTIFY "cap-notify"
+    16 SASL "sasl"
+    17 EXTENDED_MONITOR "extended-monitor"
+    18 CHATHISTORY "draft/chathistory"
+    19 EVENT_PLAYBACK "draft/event-playback"
+    20 MULTILINE "draft/multiline"
+    21 ACCOUNT_REGISTRATION "draft/account-registration"
+}
+
+impl Caps {
+    /// None.
+    pub const NONE: Self = Self(0);
+
+    /// The capability of a name.
+    #[must_use]
+    pub fn of(name: &str) -> Option<Self> {
+        Self::ALL.iter().find(|(text, _)| *text == name).map(|&(_, caps)| caps)
+    }
+
+    /// Whether all of these are in it.
+    #[must_use]
+    pub fn has(self, caps: Self) -> bool {
+        self.0 & caps.0 == caps.0
+    }
+
+    /// Adds these, or takes them out.
+    pub fn set(&mut self, caps: Self, on: bool) {
+        if on {
+            self.0 |= caps.0;
+        } else {
+            self.0 &= !caps.0;
+        }
+    }
+
+    /// Which of the eight ways to write a line it asks for.
+    #[must_use]
+    pub fn style(self) -> usize {
+        (self.0 & 7) as usize
+    }
+
+    /// The names of those in it, with a blank between two.
+    #[must_use]
+    pub fn names(self) -> String {
+        let names: Vec<_> =
+            Self::ALL.iter().filter(|&&(_, caps)| self.has(caps)).map(|&(name, _)| name).collect();
+        names.join(" ")
+    }
+}
+
+impl BitOr for Caps {
+    type Output = Self;
+
+    fn bitor(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+}
+
+impl BitOrAssign for Caps {
+    fn bitor_assign(&mut self, other: Self) {
+        self.0 |= other.0;
+    }
+}
+
+/// What `CAP LS` lists: all of them, those of `sasl` and accounts only while there is registration;
+/// with their values for clients that know version 302.
+pub(super) fn listed(offered: Caps, version_302: bool, limits: &Limits) -> Vec<String> {
+    let listed = Caps::ALL.iter().filter(|&&(_, caps)| offered.has(caps));
+    listed
+        .map(|&(name, caps)| {
+            let mut text = name.to_owned();
+            if version_302 {
+                write_value(&mut text, caps, limits);
+            }
+            text
+        })
+        .collect()
+}
+
+/// What this server offers with these limits.
+pub(super) fn offered(limits: &Limits, registration: bool) -> Caps {
+    let mut offered = Caps::ALL.iter().fold(Caps::NONE, |all, &(_, caps)| all | caps);
+    if limits.history_messages == 0 {
+        offered.set(Caps::CHATHISTORY | Caps::EVENT_PLAYBACK, false);
+    }
+    offered.set(Caps::ACCOUNT_REGISTRATION, registration);
+    offered
+}
+
+fn write_value(text: &mut String, caps: Caps, limits: &Limits) {
+    // Writing to a string does not fail.
+    let _ = match caps {
+        Caps::SASL => write!(text, "=PLAIN"),
+        Caps::MULTILINE => {
+            write!(
+                text,
+                "=max-bytes={},max-lines={}",
+                limits.multiline_bytes, limits.multiline_lines
+            )
+        }
+        Caps::ACCOUNT_REGISTRATION => write!(text, "=before-connect,custom-account-name"),
+        _ => Ok(()),
+    };
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_and_sets_belong_together() {
+        let mut caps = Caps::NONE;
+        assert_eq!(caps.names(), "");
+        caps.set(Caps::BATCH | Caps::SERVER_TIME, true);
+        assert_eq!(caps.names(), "server-time batch");
+        caps.set(Caps::BATCH, false);
+        assert_eq!(caps.names(), "server-time");
+        assert_eq!(Caps::of("server-time"), Some(Caps::SERVER_TIME));
+        assert_eq!(Caps::of("Server-Time"), None);
+    }
+
+    #[test]
+    fn the_list_for_old_clients_fits_on_one_line_and_has_no_values() {
+        let limits = Limits::default();
+        let list = listed(offered(&limits, true), false, &limits).join(" ");
+        assert!(list.len() < 400 && !list.contains('='), "{list}");
+    }
+}

@@ -1,0 +1,119 @@
+//! What a client understands (IRCv3 capability-negotiation).
+
+use crate::chat::capability::{self, Caps};
+use crate::chat::message::Message;
+use crate::chat::numeric;
+use crate::chat::turn::Turn;
+
+use super::registration;
+
+/// Bytes of a list on one line: what is left of 512 beside the source and the nickname.
+const ROOM: usize = 380;
+
+/// `CAP LS [302]`, `CAP LIST`, `CAP REQ :…`, `CAP END`.
+pub(super) fn cap(turn: &mut Turn<'_>, message: &Message<'_>) {
+    let subcommand = message.param(0).unwrap_or_default();
+    match subcommand.to_ascii_uppercase().as_str() {
+        "LS" => list(turn, message.param(1)),
+        "LIST" => {
+            let names = turn.caps().names();
+            answer(turn, "LIST", &names);
+        }
+        "REQ" => request(turn, &message.params()[1..].join(" ")),
+        "END" => end(turn),
+        _ => turn.numeric(numeric::ERR_INVALIDCAPCMD, &[subcommand]),
+    }
+}
+
+fn list(turn: &mut Turn<'_>, version: Option<&str>) {
+    negotiate(turn);
+    let knows_302 = version.and_then(|text| text.parse::<u32>().ok()).is_some_and(|it| it >= 302);
+    if knows_302 {
+        // A client of that version is told of changes whether it asks for it or not.
+        let user = turn.user_mut();
+        user.knows_302 = true;
+        let caps = user.caps | Caps::CAP_NOTIFY;
+        set(turn, caps);
+    }
+    let limits = &turn.server.settings.limits;
+    let listed = capability::listed(turn.server.offered, knows_302, limits);
+    if !knows_302 {
+        return answer(turn, "LS", &listed.join(" "));
+    }
+    let lines = pack(listed.iter().map(String::as_str));
+    let last = lines.len().saturating_sub(1);
+    for (at, names) in lines.iter().enumerate() {
+        let nick = turn.user().nick().to_owned();
+        let line = turn.by_server("CAP").param(&nick).param("LS");
+        let line = if at < last { line.param("*") } else { line };
+        turn.reply(line.text(names));
+    }
+}
+
+fn request(turn: &mut Turn<'_>, asked: &str) {
+    negotiate(turn);
+    let mut caps = turn.caps();
+    for word in asked.split_ascii_whitespace() {
+        let (name, on) = word.strip_prefix('-').map_or((word, true), |name| (name, false));
+        let known = Caps::of(name).filter(|&cap| turn.server.offered.has(cap));
+        let Some(cap) = known else {
+            return answer(turn, "NAK", asked);
+        };
+        if cap == Caps::CAP_NOTIFY && !on && turn.user().knows_302 {
+            return answer(turn, "NAK", asked);
+        }
+        caps.set(cap, on);
+    }
+    // A long list is acknowledged in several lines, none of which is cut.
+    for names in pack(asked.split(' ')) {
+        answer(turn, "ACK", &names);
+    }
+    set(turn, caps);
+}
+
+fn end(turn: &mut Turn<'_>) {
+    if let Some(registering) = turn.user_mut().registering() {
+        registering.is_negotiating = false;
+        registration::try_register(turn);
+    }
+}
+
+/// Registration waits for `CAP END`.
+fn negotiate(turn: &mut Turn<'_>) {
+    if let Some(registering) = turn.user_mut().registering() {
+        registering.is_negotiating = true;
+    }
+}
+
+/// Changes what a user understands, wherever that is written down.
+fn set(turn: &mut Turn<'_>, caps: Caps) {
+    turn.user_mut().caps = caps;
+    for channel in turn.user().channels.clone() {
+        turn.server.channels[channel].set_caps(turn.me, caps);
+    }
+}
+
+fn answer(turn: &mut Turn<'_>, subcommand: &str, names: &str) {
+    let nick = turn.user().nick().to_owned();
+    let line = turn.by_server("CAP").param(&nick).param(subcommand).text(names);
+    turn.reply(line);
+}
+
+/// Puts names on as few lines as they fit on; at least one.
+fn pack<'a>(names: impl Iterator<Item = &'a str>) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    for (at, name) in names.enumerate() {
+        let line = match lines.last_mut() {
+            Some(line) if line.len() + 1 + name.len() <= ROOM => line,
+            _ => {
+                lines.push(name.to_owned());
+                continue;
+            }
+        };
+        if at > 0 && !line.is_empty() {
+            line.push(' ');
+        }
+        line.push_str(name);
+    }
+    lines
+}

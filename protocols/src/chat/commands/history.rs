@@ -1,0 +1,165 @@
+//! What was said (IRCv3 chathistory).
+
+use std::rc::Rc;
+
+use crate::chat::capability::Caps;
+use crate::chat::casemap::{ChannelName, Folded};
+use crate::chat::message::Message;
+use crate::chat::server::Server;
+use crate::chat::server::history::{Mark, Party, Range, Talk};
+use crate::chat::server::line::Line;
+use crate::chat::server::post::Post;
+use crate::chat::timestamp::Timestamp;
+use crate::chat::turn::Turn;
+
+/// `CHATHISTORY LATEST|BEFORE|AFTER|AROUND target mark limit`, `BETWEEN target mark mark limit`,
+/// `TARGETS time time limit`.
+pub(super) fn chathistory(turn: &mut Turn<'_>, message: &Message<'_>) {
+    let subcommand = message.param(0).unwrap_or_default().to_ascii_uppercase();
+    if turn.server.settings.limits.history_messages == 0 {
+        return fail(turn, &subcommand, "MESSAGE_ERROR", &[], "Nothing is remembered here");
+    }
+    let wanted = match subcommand.as_str() {
+        "TARGETS" | "BETWEEN" | "LATEST" | "BEFORE" | "AFTER" | "AROUND" => 4,
+        _ => return fail(turn, &subcommand, "INVALID_PARAMS", &[], "There is no such subcommand"),
+    };
+    let wanted = wanted + usize::from(subcommand == "BETWEEN");
+    if message.params().len() < wanted {
+        return fail(turn, &subcommand, "NEED_MORE_PARAMS", &[], "Not enough parameters");
+    }
+    let most = message.params().get(wanted - 1).and_then(|limit| limit.parse().ok());
+    let Some(most) = most.filter(|&most: &usize| most > 0) else {
+        return fail(turn, &subcommand, "INVALID_PARAMS", &[], "The limit is no number above zero");
+    };
+    let most = most.min(turn.server.settings.limits.history_reply);
+    if subcommand == "TARGETS" {
+        return targets(turn, message, most);
+    }
+    let target = message.param(1).unwrap_or_default();
+    let Some(range) = range(&subcommand, message) else {
+        return fail(turn, &subcommand, "INVALID_MSGREFTYPE", &[target], "That is no place in it");
+    };
+    match talk(turn, target) {
+        Some(talk) => show(turn, target, &talk, range, most),
+        None => fail(
+            turn,
+            &subcommand,
+            "INVALID_TARGET",
+            &[target],
+            "You cannot see what was said there",
+        ),
+    }
+}
+
+fn fail(turn: &mut Turn<'_>, subcommand: &str, code: &str, context: &[&str], text: &str) {
+    let context: Vec<_> = std::iter::once(&subcommand).chain(context).copied().collect();
+    turn.fail("CHATHISTORY", code, &context, text);
+}
+
+fn range(subcommand: &str, message: &Message<'_>) -> Option<Range> {
+    let at = |position| mark(message.param(position)?);
+    Some(match subcommand {
+        "BEFORE" => Range::Before(at(2)?),
+        "AFTER" => Range::After(at(2)?),
+        "AROUND" => Range::Around(at(2)?),
+        "BETWEEN" => Range::Between(at(2)?, at(3)?),
+        _ if message.param(2) == Some("*") => Range::Latest(None),
+        _ => Range::Latest(Some(at(2)?)),
+    })
+}
+
+fn mark(text: &str) -> Option<Mark> {
+    match text.split_once('=')? {
+        ("timestamp", time) => time.parse().ok().map(Mark::Time),
+        ("msgid", id) => id.parse().ok().map(Mark::Id),
+        _ => None,
+    }
+}
+
+/// The conversation of a target, if the user may see it: a channel it is on, or its own with somebody.
+fn talk(turn: &Turn<'_>, target: &str) -> Option<Talk> {
+    if ChannelName::is_meant(target) {
+        let channel = &turn.server.channels[turn.server.channels.named(target)?];
+        return channel.has(turn.me).then(|| Talk::Channel(channel.name.folded()));
+    }
+    let other = match turn.server.users.named(target) {
+        Some(user) => Server::party(&turn.server.users[user]),
+        None => Party::Account(Folded::of(turn.server.accounts.owner_of(target)?.name())),
+    };
+    Some(Talk::private(Server::party(turn.user()), other))
+}
+
+fn show(turn: &mut Turn<'_>, target: &str, talk: &Talk, range: Range, most: usize) {
+    let with_events = turn.caps().has(Caps::EVENT_PLAYBACK);
+    let posts =
+        turn.server.history.select(talk, range, most, |post| with_events || post.is_message());
+    let batch = begin_batch(turn, &["chathistory", target]);
+    for post in posts {
+        for line in lines(turn, &post, batch.as_ref()) {
+            turn.reply_line(line);
+        }
+    }
+    end_batch(turn, batch);
+}
+
+/// A post as its lines were: in the batch, and a multiline message in a batch of its own within.
+fn lines(turn: &mut Turn<'_>, post: &Post, batch: Option<&Rc<str>>) -> Vec<Line> {
+    let caps = turn.caps();
+    if post.parts.is_empty() && post.command == "TAGMSG" && !caps.has(Caps::MESSAGE_TAGS) {
+        return Vec::new();
+    }
+    let ways = super::messages::renderings(turn, post);
+    let mut lines = ways
+        .into_iter()
+        .find(|(_, wanted)| wanted.by(caps))
+        .map(|(lines, _)| lines)
+        .unwrap_or_default();
+    for line in lines.iter_mut().filter(|line| line.batch.is_none()) {
+        line.batch = batch.cloned();
+    }
+    lines
+}
+
+/// `CHATHISTORY TARGETS`: in which conversations something was said, and when last.
+fn targets(turn: &mut Turn<'_>, message: &Message<'_>, most: usize) {
+    let time = |position: usize| match mark(message.param(position)?)? {
+        Mark::Time(time) => Some(time),
+        Mark::Id(_) => None,
+    };
+    let (Some(one), Some(other)) = (time(1), time(2)) else {
+        return fail(turn, "TARGETS", "INVALID_PARAMS", &[], "Those are no times");
+    };
+    let between: (Timestamp, Timestamp) = (one.min(other), one.max(other));
+    let party = Server::party(turn.user());
+    let (channels, me) = (&turn.server.channels, turn.me);
+    let is_on = |name: &Folded| {
+        let channel = &channels[channels.named(name.as_str())?];
+        channel.has(me).then(|| channel.name.to_string())
+    };
+    let targets = turn.server.history.targets(&party, is_on, between, most);
+    let batch = begin_batch(turn, &["draft/chathistory-targets"]);
+    for (at, name) in targets {
+        let line = turn.by_server("CHATHISTORY").param("TARGETS").param(&name);
+        if let Some(line) = turn.line(line.param(&at.to_string())) {
+            turn.reply_line(Line { batch: batch.clone(), ..line });
+        }
+    }
+    end_batch(turn, batch);
+}
+
+/// Begins a batch, if the client knows of batches.
+fn begin_batch(turn: &mut Turn<'_>, params: &[&str]) -> Option<Rc<str>> {
+    if !turn.caps().has(Caps::BATCH) {
+        return None;
+    }
+    let batch = turn.server.next_batch();
+    let line = turn.by_server("BATCH").param(&format!("+{batch}"));
+    turn.reply(params.iter().fold(line, |line, param| line.param(param)));
+    Some(batch)
+}
+
+fn end_batch(turn: &mut Turn<'_>, batch: Option<Rc<str>>) {
+    if let Some(batch) = batch {
+        turn.reply(turn.by_server("BATCH").param(&format!("-{batch}")));
+    }
+}

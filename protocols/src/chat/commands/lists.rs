@@ -1,0 +1,172 @@
+//! Which channels there are, and who is on them (modern.ircdocs.horse, "NAMES", "LIST").
+
+use crate::chat::capability::Caps;
+use crate::chat::mask;
+use crate::chat::message::Message;
+use crate::chat::numeric;
+use crate::chat::server::channels::{Channel, ChannelKey};
+use crate::chat::server::modes::{Flags, UserModes};
+use crate::chat::timestamp::Timestamp;
+use crate::chat::turn::Turn;
+
+/// Bytes of names on one line.
+const ROOM: usize = 360;
+/// Names that a `NAMES` of all channels gives at most.
+const ALL_NAMES: usize = 1_000;
+
+/// `NAMES #channel` (RFC 1459, 4.2.5). Without a channel, of all that can be seen, as far as they are few.
+pub(super) fn names(turn: &mut Turn<'_>, message: &Message<'_>) {
+    let Some(name) = message.param(0).filter(|name| !name.is_empty()) else {
+        return all_names(turn);
+    };
+    // TARGMAX=NAMES:1
+    let name = name.split(',').next().unwrap_or(name);
+    let visible = turn
+        .server
+        .channels
+        .named(name)
+        .filter(|&channel| turn.server.channels[channel].is_visible_to(turn.me));
+    match visible {
+        Some(channel) => tell_names(turn, channel),
+        None => turn.numeric(numeric::RPL_ENDOFNAMES, &[name]),
+    }
+}
+
+fn all_names(turn: &mut Turn<'_>) {
+    let mut left = ALL_NAMES;
+    let visible: Vec<_> = turn
+        .server
+        .channels
+        .iter()
+        .filter(|(_, channel)| channel.is_visible_to(turn.me) && channel.len() > 0)
+        .take_while(|(_, channel)| {
+            left = left.saturating_sub(channel.len());
+            left > 0
+        })
+        .map(|(key, _)| key)
+        .collect();
+    visible.iter().for_each(|&channel| tell_members(turn, channel));
+    turn.numeric(numeric::RPL_ENDOFNAMES, &["*"]);
+}
+
+/// Who is on a channel, and that this is all.
+pub(super) fn tell_names(turn: &mut Turn<'_>, channel: ChannelKey) {
+    tell_members(turn, channel);
+    let name = turn.server.channels[channel].name.to_string();
+    turn.numeric(numeric::RPL_ENDOFNAMES, &[&name]);
+}
+
+fn tell_members(turn: &mut Turn<'_>, key: ChannelKey) {
+    let channel = &turn.server.channels[key];
+    let (all_symbols, with_host) =
+        (turn.caps().has(Caps::MULTI_PREFIX), turn.caps().has(Caps::USERHOST_IN_NAMES));
+    let is_member = channel.has(turn.me);
+    let mut lines = vec![String::new()];
+    for (member, status) in channel.members() {
+        let user = &turn.server.users[member];
+        if !is_member && user.modes.has(UserModes::INVISIBLE) {
+            continue;
+        }
+        let mut name: String = status.symbols(all_symbols).collect();
+        name.push_str(if with_host { &user.source } else { user.nick() });
+        match lines.last_mut() {
+            Some(line) if line.is_empty() => *line = name,
+            Some(line) if line.len() + 1 + name.len() <= ROOM => {
+                line.push(' ');
+                line.push_str(&name);
+            }
+            _ => lines.push(name),
+        }
+    }
+    let symbol = if channel.flags.has(Flags::SECRET) { "@" } else { "=" };
+    let name = channel.name.to_string();
+    for line in lines.iter().filter(|line| !line.is_empty()) {
+        turn.numeric_text(numeric::RPL_NAMREPLY, &[symbol, &name], line);
+    }
+}
+
+/// What a channel has to be like to be listed (ISUPPORT `ELIST=CMNTU`).
+enum Filter {
+    Mask(String),
+    NotMask(String),
+    MoreThan(usize),
+    FewerThan(usize),
+    /// Made, or given its topic, more than so many minutes ago; or less.
+    MadeBefore(u64),
+    MadeAfter(u64),
+    TopicBefore(u64),
+    TopicAfter(u64),
+}
+
+impl Filter {
+    fn parse(text: &str) -> Option<Self> {
+        let number = |text: &str| text.parse::<u64>().ok();
+        let count = |text: &str| text.parse::<usize>().ok();
+        match text.split_at_checked(2) {
+            Some(("C>", minutes)) => return number(minutes).map(Self::MadeBefore),
+            Some(("C<", minutes)) => return number(minutes).map(Self::MadeAfter),
+            Some(("T>", minutes)) => return number(minutes).map(Self::TopicBefore),
+            Some(("T<", minutes)) => return number(minutes).map(Self::TopicAfter),
+            _ => {}
+        }
+        match text.split_at_checked(1) {
+            Some((">", users)) => count(users).map(Self::MoreThan),
+            Some(("<", users)) => count(users).map(Self::FewerThan),
+            Some(("!", mask)) => Some(Self::NotMask(mask.to_owned())),
+            _ => Some(Self::Mask(text.to_owned())),
+        }
+    }
+
+    fn fits(&self, channel: &Channel, now: Timestamp) -> bool {
+        let age = |second: u64| now.seconds().saturating_sub(second);
+        let topic_age = channel.topic.as_ref().map(|topic| age(topic.at));
+        match self {
+            Self::Mask(mask) => mask::matches(mask, channel.name.as_str()),
+            Self::NotMask(mask) => !mask::matches(mask, channel.name.as_str()),
+            Self::MoreThan(users) => channel.len() > *users,
+            Self::FewerThan(users) => channel.len() < *users,
+            Self::MadeBefore(minutes) => {
+                age(channel.created.seconds()) > minutes.saturating_mul(60)
+            }
+            Self::MadeAfter(minutes) => age(channel.created.seconds()) < minutes.saturating_mul(60),
+            Self::TopicBefore(minutes) => {
+                topic_age.is_some_and(|age| age > minutes.saturating_mul(60))
+            }
+            Self::TopicAfter(minutes) => {
+                topic_age.is_some_and(|age| age < minutes.saturating_mul(60))
+            }
+        }
+    }
+}
+
+/// `LIST [filter[,…]]` (RFC 1459, 4.2.6). Masks are alternatives; all other filters have to fit.
+pub(super) fn list(turn: &mut Turn<'_>, message: &Message<'_>) {
+    let words = message.param(0).unwrap_or_default();
+    let filters: Vec<_> =
+        words.split(',').filter(|word| !word.is_empty()).filter_map(Filter::parse).collect();
+    let (masks, others): (Vec<_>, Vec<_>) =
+        filters.iter().partition(|filter| matches!(filter, Filter::Mask(_)));
+    let fits = |channel: &Channel| {
+        (masks.is_empty() || masks.iter().any(|mask| mask.fits(channel, turn.clock)))
+            && others.iter().all(|filter| filter.fits(channel, turn.clock))
+    };
+    // A list that is too long for the send queue would end the connection (ISUPPORT SAFELIST).
+    let mut room = turn.server.settings.limits.send_queue / 2;
+    let mut listed = Vec::new();
+    for (_, channel) in turn.server.channels.iter() {
+        if !channel.is_visible_to(turn.me) || !fits(channel) {
+            continue;
+        }
+        let topic = channel.topic.as_ref().map_or("", |topic| &topic.text);
+        let Some(left) = room.checked_sub(channel.name.as_str().len() + topic.len() + 192) else {
+            break;
+        };
+        room = left;
+        listed.push((channel.name.to_string(), channel.len().to_string(), topic.to_owned()));
+    }
+    turn.numeric_text(numeric::RPL_LISTSTART, &["Channel"], numeric::RPL_LISTSTART.text());
+    for (name, users, topic) in &listed {
+        turn.numeric_text(numeric::RPL_LIST, &[name, users], topic);
+    }
+    turn.numeric(numeric::RPL_LISTEND, &[]);
+}

@@ -1,0 +1,301 @@
+//! What is said: `PRIVMSG`, `NOTICE` and `TAGMSG` (modern.ircdocs.horse, "Sending Messages").
+
+use std::collections::BTreeSet;
+use std::rc::Rc;
+
+use crate::chat::capability::Caps;
+use crate::chat::casemap::{ChannelName, Folded, same_name};
+use crate::chat::message::Message;
+use crate::chat::numeric;
+use crate::chat::server::Server;
+use crate::chat::server::channels::ChannelKey;
+use crate::chat::server::history::{Party, Talk};
+use crate::chat::server::line::{Cast, Line, client_only};
+use crate::chat::server::modes::{Flags, Status, UserModes};
+use crate::chat::server::post::{Part, Post};
+use crate::chat::server::users::UserKey;
+use crate::chat::turn::Turn;
+
+use super::accounts;
+
+/// `PRIVMSG target[,…] :text` (RFC 1459, 4.4.1).
+pub(super) fn privmsg(turn: &mut Turn<'_>, message: &Message<'_>) {
+    with_text(turn, message, "PRIVMSG");
+}
+
+/// `NOTICE target[,…] :text`. Nothing is ever answered to it, not even an error (RFC 1459, 4.4.2).
+pub(super) fn notice(turn: &mut Turn<'_>, message: &Message<'_>) {
+    with_text(turn, message, "NOTICE");
+}
+
+/// `TAGMSG target[,…]`: tags alone (IRCv3 message-tags).
+pub(super) fn tagmsg(turn: &mut Turn<'_>, message: &Message<'_>) {
+    match message.param(0).filter(|targets| !targets.is_empty()) {
+        Some(targets) => to_targets(turn, message, "TAGMSG", targets, &[]),
+        None => turn.numeric_text(numeric::ERR_NORECIPIENT, &[], "No recipient given (TAGMSG)"),
+    }
+}
+
+fn with_text(turn: &mut Turn<'_>, message: &Message<'_>, command: &'static str) {
+    turn.user_mut().spoke = turn.wire.now();
+    let is_quiet = command == "NOTICE";
+    match (message.param(0), message.param(1)) {
+        (None | Some(""), _) if is_quiet => {}
+        (None | Some(""), _) => {
+            turn.numeric_text(
+                numeric::ERR_NORECIPIENT,
+                &[],
+                &format!("No recipient given ({command})"),
+            );
+        }
+        (_, None | Some("")) if is_quiet => {}
+        (_, None | Some("")) => turn.numeric(numeric::ERR_NOTEXTTOSEND, &[]),
+        (Some(targets), Some(text)) => {
+            let parts = [Part { text: text.to_owned(), concat: false }];
+            to_targets(turn, message, command, targets, &parts);
+        }
+    }
+}
+
+fn to_targets(
+    turn: &mut Turn<'_>,
+    message: &Message<'_>,
+    command: &'static str,
+    targets: &str,
+    parts: &[Part],
+) {
+    let tags = client_only(message.tags);
+    let mut seen = BTreeSet::new();
+    for target in targets.split(',').filter(|target| !target.is_empty()) {
+        if !seen.insert(Folded::of(target)) {
+            continue;
+        }
+        if seen.len() > turn.server.settings.limits.targets {
+            if command != "NOTICE" {
+                turn.numeric(numeric::ERR_TOOMANYTARGETS, &[target]);
+            }
+            return;
+        }
+        say(turn, target, command, parts.to_vec(), Rc::clone(&tags));
+    }
+}
+
+/// Says something to one target.
+pub(super) fn say(
+    turn: &mut Turn<'_>,
+    target: &str,
+    command: &'static str,
+    parts: Vec<Part>,
+    client_tags: Rc<str>,
+) {
+    let name = target.trim_start_matches(|symbol| Status::of_symbol(symbol).is_some());
+    if ChannelName::is_meant(name) {
+        return say_to_channel(turn, target, name, command, parts, client_tags);
+    }
+    if let Some(user) = turn.server.users.named(target) {
+        return say_to_user(turn, user, command, parts, client_tags);
+    }
+    let text = parts.first().map_or("", |part| part.text.as_str());
+    match command {
+        "PRIVMSG" if same_name(target, accounts::NICKSERV) => accounts::ask_nickserv(turn, text),
+        "PRIVMSG" if same_name(target, accounts::CHANSERV) => accounts::ask_chanserv(turn, text),
+        "NOTICE" => {}
+        _ => turn.numeric(numeric::ERR_NOSUCHNICK, &[target]),
+    }
+}
+
+/// A message of the user's.
+pub(super) fn post(
+    turn: &mut Turn<'_>,
+    command: &'static str,
+    params: Vec<String>,
+    parts: Vec<Part>,
+    client_tags: Rc<str>,
+) -> Post {
+    let user = &turn.server.users[turn.me];
+    let (source, account) = (Rc::clone(&user.source), user.account.clone());
+    let bot = user.modes.has(UserModes::BOT);
+    let (id, at) = (turn.server.next_id(), turn.clock);
+    Post { id, at, source, account, bot, client_tags, command, params, parts }
+}
+
+/// A client-to-client question, other than `/me` (CTCP).
+fn is_ctcp(parts: &[Part]) -> bool {
+    parts
+        .iter()
+        .any(|part| part.text.strip_prefix('\u{1}').is_some_and(|text| !text.starts_with("ACTION")))
+}
+
+// ── to a channel ────────────────────────────────────────────────────────────────────────────────────
+
+fn say_to_channel(
+    turn: &mut Turn<'_>,
+    target: &str,
+    name: &str,
+    command: &'static str,
+    parts: Vec<Part>,
+    client_tags: Rc<str>,
+) {
+    let is_quiet = command == "NOTICE";
+    let Some(key) = turn.server.channels.named(name) else {
+        if !is_quiet {
+            turn.numeric(numeric::ERR_NOSUCHCHANNEL, &[name]);
+        }
+        return;
+    };
+    // The least of the symbols in front of the name says who is meant (ISUPPORT `STATUSMSG`).
+    let symbols = &target[..target.len() - name.len()];
+    let rank = symbols.chars().filter_map(Status::of_symbol).min().unwrap_or_default();
+    let channel = &turn.server.channels[key];
+    let may_speak = channel.may_speak(turn.me, turn.user())
+        && (rank == Status::NONE || channel.has(turn.me))
+        && !(channel.flags.has(Flags::NO_CTCP) && is_ctcp(&parts));
+    let name = channel.name.to_string();
+    if !may_speak {
+        if !is_quiet {
+            turn.numeric(numeric::ERR_CANNOTSENDTOCHAN, &[&name]);
+        }
+        return;
+    }
+    turn.server.counters.messages += 1;
+    let post = Rc::new(post(turn, command, vec![format!("{symbols}{name}")], parts, client_tags));
+    deliver_to_channel(turn, key, &post, rank);
+    if rank == Status::NONE {
+        remember(turn, key, post);
+    }
+}
+
+fn deliver_to_channel(turn: &mut Turn<'_>, key: ChannelKey, post: &Post, rank: Status) {
+    let is_tags = post.parts.is_empty();
+    for (lines, wanted) in renderings(turn, post) {
+        for line in &lines {
+            let mut cast = Cast::new(line);
+            let channel = &turn.server.channels[key];
+            if !is_tags && wanted == Wanted::All && rank == Status::NONE {
+                channel.send(turn.wire, &mut cast, Some(turn.me));
+            } else {
+                channel.send_where(turn.wire, &mut cast, Some(turn.me), |caps, status| {
+                    wanted.by(caps)
+                        && status.reaches(rank)
+                        && (!is_tags || caps.has(Caps::MESSAGE_TAGS))
+                });
+            }
+        }
+        echo(turn, &lines, wanted, is_tags);
+    }
+}
+
+/// Says it to the user itself too, if it wants that (IRCv3 echo-message).
+fn echo(turn: &mut Turn<'_>, lines: &[Line], wanted: Wanted, is_tags: bool) {
+    let caps = turn.caps();
+    let wants = caps.has(Caps::ECHO_MESSAGE) && (!is_tags || caps.has(Caps::MESSAGE_TAGS));
+    if wants && wanted.by(caps) {
+        lines.iter().for_each(|line| turn.reply_line(line.clone()));
+    }
+}
+
+/// For whom a way of writing a message is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Wanted {
+    All,
+    Multiline,
+    NotMultiline,
+}
+
+impl Wanted {
+    pub(super) fn by(self, caps: Caps) -> bool {
+        let knows_multiline = caps.has(Caps::MULTILINE | Caps::BATCH);
+        match self {
+            Self::All => true,
+            Self::Multiline => knows_multiline,
+            Self::NotMultiline => !knows_multiline,
+        }
+    }
+}
+
+/// The ways to write a message, and for whom each is.
+pub(super) fn renderings(turn: &mut Turn<'_>, post: &Post) -> Vec<(Vec<Line>, Wanted)> {
+    let written = if post.is_multiline() {
+        let batch = turn.server.next_batch();
+        post.plain().and_then(|plain| {
+            Ok(vec![(plain, Wanted::NotMultiline), (post.batched(&batch)?, Wanted::Multiline)])
+        })
+    } else {
+        post.plain().map(|plain| vec![(plain, Wanted::All)])
+    };
+    written.unwrap_or_else(|_| {
+        turn.server.counters.spoiled += 1;
+        Vec::new()
+    })
+}
+
+// ── to a user ───────────────────────────────────────────────────────────────────────────────────────
+
+fn say_to_user(
+    turn: &mut Turn<'_>,
+    user: UserKey,
+    command: &'static str,
+    parts: Vec<Part>,
+    client_tags: Rc<str>,
+) {
+    let target = &turn.server.users[user];
+    if target.modes.has(UserModes::NO_CTCP) && is_ctcp(&parts) {
+        return;
+    }
+    let nick = target.nick().to_owned();
+    let away = target.away.clone().filter(|_| command == "PRIVMSG");
+    turn.server.counters.messages += 1;
+    let post = Rc::new(post(turn, command, vec![nick.clone()], parts, client_tags));
+    let is_tags = post.parts.is_empty();
+    for (lines, wanted) in renderings(turn, &post) {
+        let caps = turn.server.users[user].caps;
+        if wanted.by(caps) && (!is_tags || caps.has(Caps::MESSAGE_TAGS)) {
+            lines.iter().for_each(|line| turn.tell_user(user, line));
+        }
+        echo(turn, &lines, wanted, is_tags);
+    }
+    if let Some(away) = away {
+        turn.numeric_text(numeric::RPL_AWAY, &[&nick], &away);
+    }
+    remember_private(turn, user, post);
+}
+
+// ── remembering ─────────────────────────────────────────────────────────────────────────────────────
+
+/// Whether a post is worth remembering: that somebody is typing is not.
+fn is_lasting(post: &Post) -> bool {
+    let is_fleeting = |tag: &str| {
+        let key = tag.split_once('=').map_or(tag, |(key, _)| key);
+        matches!(key, "+typing" | "+draft/typing")
+    };
+    post.command != "TAGMSG" || !post.client_tags.split(';').any(is_fleeting)
+}
+
+/// Remembers what happened on a channel.
+pub(super) fn remember(turn: &mut Turn<'_>, channel: ChannelKey, post: Rc<Post>) {
+    if !is_lasting(&post) {
+        return;
+    }
+    let talk = Talk::Channel(turn.server.channels[channel].name.folded());
+    let limits = &turn.server.settings.limits;
+    let (most, bytes) = (limits.history_messages, limits.history_bytes);
+    turn.server.history.push(&talk, post, &[], most, bytes);
+}
+
+/// Remembers what was said in private, if one of the two can come back for it: has an account.
+fn remember_private(turn: &mut Turn<'_>, other: UserKey, post: Rc<Post>) {
+    let (mine, theirs) = (Server::party(turn.user()), Server::party(&turn.server.users[other]));
+    let is_kept = [&mine, &theirs].iter().any(|party| matches!(party, Party::Account(_)));
+    if !is_kept || !is_lasting(&post) {
+        return;
+    }
+    let talk = Talk::private(mine.clone(), theirs.clone());
+    let names = [
+        (mine, turn.user().nick().to_owned()),
+        (theirs, turn.server.users[other].nick().to_owned()),
+    ];
+    let names = names.each_ref().map(|(party, name)| (party.clone(), name.as_str()));
+    let limits = &turn.server.settings.limits;
+    let (most, bytes) = (limits.history_messages, limits.history_bytes);
+    turn.server.history.push(&talk, post, &names, most, bytes);
+}

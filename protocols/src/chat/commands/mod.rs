@@ -1,0 +1,287 @@
+//! The commands: one function each, in files by what they are about.
+//!
+//! | file | what it is |
+//! |---|---|
+//! | `registration` | `PASS`, `NICK`, `USER`, `PING`, `PONG`, `QUIT`: who somebody is |
+//! | `capabilities` | `CAP`: what a client understands |
+//! | `sasl` | `AUTHENTICATE`: who somebody can prove to be |
+//! | `accounts` | `REGISTER`, `VERIFY`, and the services `NS` and `CS` |
+//! | `channels` | `JOIN`, `PART`, `TOPIC`, `INVITE`, `KICK`: who is where |
+//! | `modes`, `channel_modes` | `MODE` |
+//! | `lists` | `NAMES`, `LIST` |
+//! | `messages` | `PRIVMSG`, `NOTICE`, `TAGMSG`: what is said |
+//! | `multiline` | `BATCH`: what is said in several lines |
+//! | `history` | `CHATHISTORY`: what was said |
+//! | `users` | `WHOIS`, `WHOWAS`, `USERHOST`, `ISON`, `AWAY`, `SETNAME` |
+//! | `who` | `WHO`, and WHOX |
+//! | `monitor` | `MONITOR` |
+//! | `queries` | `MOTD`, `LUSERS`, `VERSION`, `TIME`, `INFO`, `ADMIN`, `STATS`, `LINKS`, `HELP` |
+//! | `operators` | `OPER`, `KILL`, `REHASH`, `WALLOPS`, `CHGHOST` |
+
+mod accounts;
+mod capabilities;
+mod channel_modes;
+mod channels;
+mod history;
+mod lists;
+mod messages;
+mod modes;
+mod monitor;
+mod multiline;
+mod operators;
+mod queries;
+mod registration;
+mod sasl;
+mod users;
+mod who;
+
+use reactor::ConnectionId;
+
+use super::capability::Caps;
+use super::message::{MAX_CLIENT_TAGS, Message, ParseError};
+use super::numeric;
+use super::server::Server;
+use super::server::users::UserKey;
+use super::server::wire::Wire;
+use super::server::work::{Outcome, Then, Ticket};
+use super::turn::Turn;
+
+/// A command: who may give it, with how many parameters at least, and what it is good for.
+struct Command {
+    name: &'static str,
+    parameters: usize,
+    from: From,
+    run: fn(&mut Turn<'_>, &Message<'_>),
+    help: &'static str,
+}
+
+/// Who may give a command.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum From {
+    Anybody,
+    Registered,
+    Operator,
+}
+
+macro_rules! commands {
+    ($($name:literal $parameters:literal $from:ident $run:path, $help:literal;)*) => {
+        /// All of them, by name.
+        const COMMANDS: &[Command] = &[$(Command {
+            name: $name, parameters: $parameters, from: From::$from, run: $run, help: $help,
+        }),*];
+    };
+}
+
+commands! {
+    "ADMIN" 0 Registered queries::admin, "ADMIN: who runs this server";
+    "AUTHENTICATE" 1 Anybody sasl::authenticate, "AUTHENTICATE mechanism, or base64: log in (SASL)";
+    "AWAY" 0 Registered users::away, "AWAY [:text]: say that you are away, or that you are back";
+    "BATCH" 1 Registered multiline::batch, "BATCH +name draft/multiline target: begin a message of several lines";
+    "CAP" 1 Anybody capabilities::cap, "CAP LS|LIST|REQ|END: agree on extensions";
+    "CHATHISTORY" 1 Registered history::chathistory, "CHATHISTORY LATEST|BEFORE|AFTER|AROUND|BETWEEN|TARGETS ...: what was said";
+    "CHGHOST" 2 Operator operators::chghost, "CHGHOST nick host: give a user another visible host";
+    "CS" 0 Registered accounts::chanserv, "CS REGISTER|DROP|INFO #channel: register a channel";
+    "HELP" 0 Registered queries::help, "HELP [command]: what a command does";
+    "HELPOP" 0 Registered queries::help, "HELPOP [command]: what a command does";
+    "INFO" 0 Registered queries::info, "INFO: what this server is";
+    "INVITE" 0 Registered channels::invite, "INVITE nick #channel: invite somebody; alone, who has invited you";
+    "ISON" 1 Registered users::ison, "ISON nick...: which of these are here";
+    "JOIN" 1 Registered channels::join, "JOIN #channel[,...] [key[,...]]: join channels; JOIN 0 leaves all";
+    "KICK" 2 Registered channels::kick, "KICK #channel nick[,...] [:reason]: remove somebody from a channel";
+    "KILL" 1 Operator operators::kill, "KILL nick [:reason]: remove somebody from the server";
+    "LINKS" 0 Registered queries::links, "LINKS: which servers there are";
+    "LIST" 0 Registered lists::list, "LIST [#channel|mask|>n|<n|C>min|C<min|T>min|T<min][,...]: which channels there are";
+    "LUSERS" 0 Registered queries::lusers, "LUSERS: how many users there are";
+    "MODE" 1 Registered modes::mode, "MODE #channel|nick [modes [parameters]]: see or change modes";
+    "MONITOR" 1 Registered monitor::monitor, "MONITOR +|- nick[,...], or C, L, S: be told who comes and goes";
+    "MOTD" 0 Registered queries::motd, "MOTD: the message of the day";
+    "NAMES" 0 Registered lists::names, "NAMES #channel: who is on a channel";
+    "NICK" 0 Anybody registration::nick, "NICK nick: take a nickname";
+    "NICKSERV" 0 Registered accounts::nickserv, "NICKSERV ...: see NS";
+    "NOTICE" 0 Registered messages::notice, "NOTICE target[,...] :text: say something that is not answered";
+    "NS" 0 Registered accounts::nickserv, "NS REGISTER|IDENTIFY|LOGOUT|SET|GHOST|GROUP|INFO|DROP ...: your account";
+    "CHANSERV" 0 Registered accounts::chanserv, "CHANSERV ...: see CS";
+    "OPER" 2 Registered operators::oper, "OPER name password: become an operator";
+    "PART" 1 Registered channels::part, "PART #channel[,...] [:reason]: leave channels";
+    "PASS" 1 Anybody registration::pass, "PASS password: the server's password, before anything else";
+    "PING" 0 Anybody registration::ping, "PING token: is the server there?";
+    "PONG" 0 Anybody registration::pong, "PONG token: yes, the client is there";
+    "PRIVMSG" 0 Registered messages::privmsg, "PRIVMSG target[,...] :text: say something to channels or users";
+    "QUIT" 0 Anybody registration::quit, "QUIT [:reason]: leave";
+    "REGISTER" 3 Anybody accounts::register, "REGISTER account|* email|* password: make an account";
+    "REHASH" 0 Operator operators::rehash, "REHASH: read the settings anew";
+    "SETNAME" 1 Registered users::setname, "SETNAME :real name: change your real name";
+    "STATS" 0 Registered queries::stats, "STATS u|m|o|z: what the server has done";
+    "SUMMON" 0 Registered queries::summon, "SUMMON: not on this server";
+    "TAGMSG" 0 Registered messages::tagmsg, "TAGMSG target[,...]: send tags and nothing else";
+    "TIME" 0 Registered queries::time, "TIME: what time it is on the server";
+    "TOPIC" 1 Registered channels::topic, "TOPIC #channel [:topic]: see or set the topic";
+    "USER" 4 Anybody registration::user, "USER name 0 * :real name: say who you are";
+    "USERHOST" 1 Registered users::userhost, "USERHOST nick...: where up to five users are";
+    "USERS" 0 Registered queries::users, "USERS: not on this server";
+    "VERIFY" 2 Anybody accounts::verify, "VERIFY account code: nothing has to be verified here";
+    "VERSION" 0 Registered queries::version, "VERSION: which program this is, and what it supports";
+    "WALLOPS" 1 Operator operators::wallops, "WALLOPS :text: tell all who listen (user mode w)";
+    "WHO" 0 Registered who::who, "WHO #channel|nick|mask [o][%fields[,token]]: who is there";
+    "WHOIS" 0 Registered users::whois, "WHOIS nick: who somebody is";
+    "WHOWAS" 0 Registered users::whowas, "WHOWAS nick [count]: who somebody was";
+}
+
+impl Command {
+    fn named(name: &str) -> Option<&'static Self> {
+        COMMANDS.iter().find(|command| command.name.eq_ignore_ascii_case(name))
+    }
+}
+
+/// A line has come.
+pub(super) fn handle(
+    server: &mut Server,
+    wire: &mut dyn Wire,
+    me: UserKey,
+    connection: ConnectionId,
+    line: &[u8],
+) {
+    server.counters.lines += 1;
+    match Message::parse(line) {
+        Ok(message) => {
+            let label = label(server.users[me].caps, &message);
+            let mut turn = Turn::new(server, wire, me, connection, label);
+            dispatch(&mut turn, &message);
+            turn.finish();
+        }
+        Err(ParseError::Empty) => {}
+        Err(error) => refuse(server, wire, me, connection, line, error),
+    }
+}
+
+/// A line has come that is longer than any may be, and is thrown away.
+pub(super) fn handle_too_long(
+    server: &mut Server,
+    wire: &mut dyn Wire,
+    me: UserKey,
+    connection: ConnectionId,
+) {
+    server.counters.lines += 1;
+    Turn::new(server, wire, me, connection, None).numeric(numeric::ERR_INPUTTOOLONG, &[]);
+}
+
+/// What a user waits for is done.
+pub(super) fn finish(server: &mut Server, wire: &mut dyn Wire, ticket: &Ticket, outcome: Outcome) {
+    let Ticket { user, connection, label, then } = ticket.clone();
+    if server.users.find(user, connection).is_none() {
+        if let (Then::Nothing, Outcome::Saved(Err(error))) = (&then, &outcome) {
+            server.log(&super::server::Event::NotSaved { error });
+        }
+        return;
+    }
+    let waited = !matches!(then, Then::EnforceNick | Then::Nothing);
+    if waited {
+        server.users[user].is_waiting = false;
+    }
+    let mut turn = Turn::new(server, wire, user, connection, label);
+    match then {
+        Then::Admit => registration::admitted(&mut turn, &outcome),
+        Then::Operator { name } => operators::opered(&mut turn, &name, &outcome),
+        Then::Rehash => operators::rehashed(&mut turn, outcome),
+        Then::Authenticate { account } => sasl::authenticated(&mut turn, &account, &outcome),
+        Then::Identify { account } => accounts::identified(&mut turn, &account, &outcome),
+        Then::Register { account, by_command } => {
+            accounts::hashed(&mut turn, account, by_command, outcome);
+        }
+        Then::SetPassword { account } => accounts::password_hashed(&mut turn, &account, outcome),
+        Then::Registered { account, by_command } => {
+            accounts::registered(&mut turn, &account, by_command, &outcome);
+        }
+        Then::ChannelRegistered { channel } => {
+            accounts::channel_registered(&mut turn, &channel, &outcome);
+        }
+        Then::EnforceNick => registration::enforce_nick(&mut turn),
+        Then::Nothing => saved(&mut turn, &outcome),
+    }
+    turn.finish();
+    if waited && server.users.find(user, connection).is_some_and(|user| !user.is_waiting) {
+        wire.resume(connection);
+    }
+}
+
+fn saved(turn: &mut Turn<'_>, outcome: &Outcome) {
+    if let Outcome::Saved(Err(error)) = outcome {
+        turn.log(&super::server::Event::NotSaved { error });
+    }
+}
+
+fn dispatch(turn: &mut Turn<'_>, message: &Message<'_>) {
+    if message.tags.as_str().len() + 2 > MAX_CLIENT_TAGS {
+        return turn.numeric(numeric::ERR_INPUTTOOLONG, &[]);
+    }
+    if multiline::takes(turn, message) {
+        return;
+    }
+    let is_registered = turn.user().is_registered();
+    let Some(command) = Command::named(message.command) else {
+        return match is_registered {
+            true => turn.numeric(numeric::ERR_UNKNOWNCOMMAND, &[message.command]),
+            false => turn.numeric(numeric::ERR_NOTREGISTERED, &[]),
+        };
+    };
+    if command.from != From::Anybody && !is_registered {
+        return turn.numeric(numeric::ERR_NOTREGISTERED, &[]);
+    }
+    if message.params().len() < command.parameters {
+        return turn.numeric(numeric::ERR_NEEDMOREPARAMS, &[command.name]);
+    }
+    if command.from == From::Operator && !turn.user().is_operator() {
+        return turn.numeric(numeric::ERR_NOPRIVILEGES, &[]);
+    }
+    (command.run)(turn, message);
+}
+
+/// A line is no message: says why.
+fn refuse(
+    server: &mut Server,
+    wire: &mut dyn Wire,
+    me: UserKey,
+    connection: ConnectionId,
+    line: &[u8],
+    error: ParseError,
+) {
+    // What is not UTF-8 is still understood well enough to answer it (IRCv3 utf8-only).
+    let text = String::from_utf8_lossy(line).replace(['\0', '\r'], "");
+    let message = Message::parse(text.as_bytes()).ok();
+    let label = message.as_ref().and_then(|message| label(server.users[me].caps, message));
+    let command = message.as_ref().map_or("*", |message| message.command).to_ascii_uppercase();
+    let mut turn = Turn::new(server, wire, me, connection, label);
+    match error {
+        ParseError::Empty => {}
+        ParseError::TagsTooLong | ParseError::BodyTooLong => {
+            turn.numeric(numeric::ERR_INPUTTOOLONG, &[]);
+        }
+        ParseError::NotUtf8 => {
+            turn.fail(&command, "INVALID_UTF8", &[], "The line is not UTF-8");
+        }
+        ParseError::Control => {
+            turn.numeric_text(numeric::ERR_UNKNOWNERROR, &[&command], "The line holds a NUL or CR");
+        }
+    }
+    turn.finish();
+}
+
+/// The label of a command, if its client may use one (IRCv3 labeled-response): at most 64 bytes.
+fn label(caps: Caps, message: &Message<'_>) -> Option<String> {
+    let label = message.tags.get("label").filter(|label| (1..=64).contains(&label.len()))?;
+    caps.has(Caps::LABELED_RESPONSE).then(|| label.into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_command_is_there_once_and_says_what_it_is() {
+        for (at, command) in COMMANDS.iter().enumerate() {
+            let Command { name, help, .. } = command;
+            assert!(help.starts_with(name) && help.len() < 200, "{name}");
+            assert!(COMMANDS[..at].iter().all(|other| other.name != *name), "{name}");
+        }
+    }
+}

@@ -1,0 +1,82 @@
+//! `MODE` (modern.ircdocs.horse, "MODE message"): of a channel, or of the user itself.
+
+use crate::chat::casemap::{ChannelName, same_name};
+use crate::chat::message::Message;
+use crate::chat::numeric;
+use crate::chat::server::modes::UserModes;
+use crate::chat::turn::Turn;
+
+use super::channel_modes;
+
+/// `MODE target [modes [parameters]]`
+pub(super) fn mode(turn: &mut Turn<'_>, message: &Message<'_>) {
+    let &[target, ref rest @ ..] = message.params() else {
+        return;
+    };
+    if ChannelName::is_meant(target) {
+        return channel_modes::mode(turn, target, rest);
+    }
+    if !same_name(target, turn.user().nick()) {
+        return match turn.server.users.named(target) {
+            Some(_) => turn.numeric(numeric::ERR_USERSDONTMATCH, &[]),
+            None => turn.numeric(numeric::ERR_NOSUCHNICK, &[target]),
+        };
+    }
+    match rest.first() {
+        None => {
+            let modes = turn.user().modes.text();
+            turn.numeric(numeric::RPL_UMODEIS, &[&modes]);
+        }
+        Some(changes) => change(turn, changes),
+    }
+}
+
+fn change(turn: &mut Turn<'_>, changes: &str) {
+    let before = turn.user().modes;
+    let mut on = true;
+    let mut is_unknown = false;
+    for letter in changes.chars() {
+        match (letter, UserModes::of(letter)) {
+            ('+', _) => on = true,
+            ('-', _) => on = false,
+            (_, None) => is_unknown = true,
+            // Only the server grants those: by OPER, and by a login.
+            (_, Some(UserModes::REGISTERED)) => {}
+            (_, Some(UserModes::OPERATOR)) if on => {}
+            (_, Some(mode)) => turn.user_mut().modes.set(mode, on),
+        }
+    }
+    if is_unknown {
+        turn.numeric(numeric::ERR_UMODEUNKNOWNFLAG, &[]);
+    }
+    if !turn.user().is_operator() {
+        turn.user_mut().operator = None;
+    }
+    show(turn, before);
+}
+
+/// Shows the user what has changed, and counts it.
+pub(super) fn show(turn: &mut Turn<'_>, before: UserModes) {
+    let after = turn.user().modes;
+    let mut text = String::new();
+    for (sign, from, to) in [('+', before, after), ('-', after, before)] {
+        let changed: String =
+            to.text().chars().skip(1).filter(|&it| !from.text().contains(it)).collect();
+        if !changed.is_empty() {
+            text.push(sign);
+            text.push_str(&changed);
+        }
+    }
+    let counters = &mut turn.server.counters;
+    for (mode, count) in [
+        (UserModes::INVISIBLE, &mut counters.invisible),
+        (UserModes::OPERATOR, &mut counters.operators),
+    ] {
+        *count = *count + u64::from(after.has(mode)) - u64::from(before.has(mode));
+    }
+    if !text.is_empty() {
+        let nick = turn.user().nick().to_owned();
+        let line = turn.by_me("MODE").param(&nick).param(&text);
+        turn.reply(line);
+    }
+}

@@ -1,0 +1,157 @@
+//! What only operators may (modern.ircdocs.horse, "Operator Messages").
+
+use crate::chat::capability::Caps;
+use crate::chat::mask;
+use crate::chat::message::Message;
+use crate::chat::numeric;
+use crate::chat::server::Event;
+use crate::chat::server::modes::UserModes;
+use crate::chat::server::work::{Outcome, Task, Then};
+use crate::chat::settings::Password;
+use crate::chat::turn::{Turn, cut, presentable};
+
+use super::{accounts, modes};
+
+/// `OPER name password` (RFC 1459, 4.1.5).
+pub(super) fn oper(turn: &mut Turn<'_>, message: &Message<'_>) {
+    let &[name, password, ..] = message.params() else {
+        return;
+    };
+    let from = format!("{}@{}", turn.user().name, turn.user().real_host);
+    let known = turn.server.settings.operators.iter().find(|operator| operator.name == name);
+    let known = known.filter(|operator| mask::matches(&operator.host, &from));
+    let Some(against) = known.map(|operator| operator.password.clone()) else {
+        turn.numeric(numeric::ERR_NOOPERHOST, &[]);
+        return accounts::count_wrong_password(turn, "an unknown operator");
+    };
+    let name = name.to_owned();
+    match &against {
+        Password::Plain(_) => {
+            let is_right = against.verifies(password);
+            opered(turn, &name, &Outcome::Verified(is_right));
+        }
+        Password::Hashed(_) => {
+            let task = Task::Verify { password: password.to_owned(), against };
+            turn.offload(task, Then::Operator { name });
+        }
+    }
+}
+
+/// The password was looked at.
+pub(super) fn opered(turn: &mut Turn<'_>, name: &str, outcome: &Outcome) {
+    match outcome {
+        Outcome::Verified(true) => {
+            let before = turn.user().modes;
+            turn.user_mut().modes.set(UserModes::OPERATOR, true);
+            turn.user_mut().operator = Some(name.to_owned());
+            turn.user_mut().wrong_passwords = 0;
+            let source = turn.source();
+            turn.log(&Event::Operator { who: &source, name });
+            turn.numeric(numeric::RPL_YOUREOPER, &[]);
+            modes::show(turn, before);
+        }
+        Outcome::Verified(false) => {
+            turn.numeric(numeric::ERR_PASSWDMISMATCH, &[]);
+            accounts::count_wrong_password(turn, name);
+        }
+        _ => turn.numeric(numeric::RPL_TRYAGAIN, &["OPER"]),
+    }
+}
+
+/// `KILL nick [:reason]` (RFC 1459, 4.6.1).
+pub(super) fn kill(turn: &mut Turn<'_>, message: &Message<'_>) {
+    let nick = message.param(0).unwrap_or_default();
+    let reason = message.param(1).filter(|reason| !reason.is_empty()).unwrap_or("No reason given");
+    let reason = cut(reason, turn.server.settings.limits.kick_length).to_owned();
+    let Some(victim) = turn.server.users.named(nick) else {
+        return turn.numeric(numeric::ERR_NOSUCHNICK, &[nick]);
+    };
+    let by = turn.user().nick().to_owned();
+    let (who, source) = (turn.server.users[victim].source.clone(), turn.source());
+    let nick = turn.server.users[victim].nick().to_owned();
+    turn.log(&Event::Killed { who: &who, by: &source, reason: &reason });
+    let line = turn.by_me("KILL").param(&nick).text(&reason);
+    if let Some(line) = turn.my_line(line) {
+        turn.tell_user(victim, &line);
+    }
+    turn.server.disconnect(turn.wire, victim, &format!("Killed ({by} ({reason}))"));
+}
+
+/// `REHASH`: reads the settings anew, away from the loop (RFC 1459, 5.2).
+pub(super) fn rehash(turn: &mut Turn<'_>, _: &Message<'_>) {
+    turn.numeric(numeric::RPL_REHASHING, &["settings"]);
+    if let Some(loader) = turn.server.loader.clone() {
+        turn.offload(Task::Load(loader), Then::Rehash);
+    }
+}
+
+/// The settings were read.
+pub(super) fn rehashed(turn: &mut Turn<'_>, outcome: Outcome) {
+    let source = turn.source();
+    let error = match outcome {
+        Outcome::Loaded(loaded) => match *loaded {
+            Ok(settings) => {
+                turn.server.rehash(settings);
+                turn.log(&Event::Rehashed { by: &source });
+                return turn.note("REHASH", "REHASHED", &[], "The settings were read anew");
+            }
+            Err(error) => error,
+        },
+        Outcome::Failed(error) => error,
+        _ => return,
+    };
+    turn.log(&Event::NotRehashed { by: &source, error: &error });
+    for line in error.lines().filter(|line| !line.is_empty()) {
+        turn.fail("REHASH", "CONFIG_BAD", &[], line);
+    }
+}
+
+/// `WALLOPS :text`: to all who listen (user mode `w`).
+pub(super) fn wallops(turn: &mut Turn<'_>, message: &Message<'_>) {
+    let text = message.param(0).unwrap_or_default();
+    let line = turn.by_me("WALLOPS").text(text);
+    let Some(line) = turn.my_line(line) else {
+        return;
+    };
+    let listeners: Vec<_> = turn
+        .server
+        .users
+        .registered()
+        .filter(|(key, user)| user.modes.has(UserModes::WALLOPS) && *key != turn.me)
+        .map(|(key, _)| key)
+        .collect();
+    turn.tell_each(&listeners, &line, |_| true);
+    if turn.user().modes.has(UserModes::WALLOPS) {
+        turn.reply_line(line);
+    }
+}
+
+/// `CHGHOST nick host`: gives a user another visible host (IRCv3 chghost).
+pub(super) fn chghost(turn: &mut Turn<'_>, message: &Message<'_>) {
+    let &[nick, host, ..] = message.params() else {
+        return;
+    };
+    let is_host = !host.is_empty()
+        && host.len() <= 64
+        && presentable(host) == host
+        && host.chars().all(|char| char.is_ascii_alphanumeric() || ".-:/_".contains(char));
+    if !is_host {
+        return turn.fail("CHGHOST", "INVALID_HOST", &[host], "That is no host name");
+    }
+    let Some(user) = turn.server.users.named(nick) else {
+        return turn.numeric(numeric::ERR_NOSUCHNICK, &[nick]);
+    };
+    let target = &turn.server.users[user];
+    let line = crate::chat::message::Builder::new().source(&target.source).command("CHGHOST");
+    let line = line.param(&target.name).param(host);
+    let mut told = turn.server.peers(user);
+    told.push(user);
+    if let Some(line) = turn.line(line) {
+        turn.tell_each(&told, &line, |caps| caps.has(Caps::CHGHOST));
+    }
+    let target = &mut turn.server.users[user];
+    host.clone_into(&mut target.host);
+    target.refresh_source();
+    let nick = target.nick().to_owned();
+    turn.note("CHGHOST", "CHANGED", &[&nick, host], "The host is changed");
+}

@@ -1,0 +1,116 @@
+//! Logging in before, or after, the connection is registered (IRCv3 sasl-3.1 and 3.2, RFC 4616).
+//!
+//! ```text
+//!   AUTHENTICATE PLAIN ──▶ AUTHENTICATE + ──▶ base64, 400 bytes a line ──▶ 900, 903
+//!            │ another mechanism: 908, 904     │ *: 906   │ too long: 905     │ wrong: 904
+//! ```
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+
+use crate::chat::capability::Caps;
+use crate::chat::casemap::same_name;
+use crate::chat::message::Message;
+use crate::chat::numeric;
+use crate::chat::server::work::{Outcome, Task, Then};
+use crate::chat::settings::Password;
+use crate::chat::turn::Turn;
+
+use super::accounts;
+
+/// Bytes of base64 on a full line; a shorter one is the last.
+const CHUNK: usize = 400;
+/// Bytes of base64 in all: more than a name and a password of reasonable lengths.
+const LONGEST: usize = 4 * CHUNK;
+
+/// `AUTHENTICATE mechanism`, then `AUTHENTICATE base64`, or `*` to give up.
+pub(super) fn authenticate(turn: &mut Turn<'_>, message: &Message<'_>) {
+    let param = message.param(0).unwrap_or_default();
+    if !turn.caps().has(Caps::SASL) {
+        return turn.numeric(numeric::ERR_SASLFAIL, &[]);
+    }
+    if turn.user().account.is_some() {
+        return turn.numeric(numeric::ERR_SASLALREADY, &[]);
+    }
+    match turn.user_mut().sasl.take() {
+        _ if param == "*" => turn.numeric(numeric::ERR_SASLABORTED, &[]),
+        Some(so_far) => go_on(turn, so_far, param),
+        None if param.eq_ignore_ascii_case("PLAIN") => {
+            turn.user_mut().sasl = Some(Vec::new());
+            turn.reply(crate::chat::message::Builder::new().command("AUTHENTICATE").param("+"));
+        }
+        None => {
+            turn.numeric(numeric::RPL_SASLMECHS, &["PLAIN"]);
+            turn.numeric(numeric::ERR_SASLFAIL, &[]);
+        }
+    }
+}
+
+fn go_on(turn: &mut Turn<'_>, mut so_far: Vec<u8>, chunk: &str) {
+    if chunk.len() > CHUNK || so_far.len() + chunk.len() > LONGEST {
+        return turn.numeric(numeric::ERR_SASLTOOLONG, &[]);
+    }
+    if chunk != "+" {
+        so_far.extend_from_slice(chunk.as_bytes());
+    }
+    if chunk.len() == CHUNK {
+        turn.user_mut().sasl = Some(so_far);
+        return;
+    }
+    let known = plain(&so_far).and_then(|(name, password)| {
+        let account = turn.server.accounts.account(&name)?;
+        Some((account.name().to_owned(), account.password().clone(), password))
+    });
+    match known {
+        Some((account, hash, password)) => turn.offload(
+            Task::Verify { password, against: Password::Hashed(hash) },
+            Then::Authenticate { account },
+        ),
+        None => fail(turn, "an unknown account"),
+    }
+}
+
+/// The name and the password of a PLAIN message: `[authzid] NUL authcid NUL passwd`, where nobody may act
+/// as another.
+fn plain(base64: &[u8]) -> Option<(String, String)> {
+    let text = String::from_utf8(STANDARD.decode(base64).ok()?).ok()?;
+    let mut parts = text.split('\0');
+    let (other, name, password) = (parts.next()?, parts.next()?, parts.next()?);
+    let is_plain = parts.next().is_none() && !name.is_empty() && !password.is_empty();
+    let is_same = other.is_empty() || same_name(other, name);
+    (is_plain && is_same).then(|| (name.to_owned(), password.to_owned()))
+}
+
+/// The password was looked at.
+pub(super) fn authenticated(turn: &mut Turn<'_>, account: &str, outcome: &Outcome) {
+    match outcome {
+        Outcome::Verified(true) => {
+            accounts::log_in(turn, account);
+            turn.numeric(numeric::RPL_SASLSUCCESS, &[]);
+        }
+        Outcome::Verified(false) => fail(turn, account),
+        _ => turn.numeric(numeric::ERR_SASLFAIL, &[]),
+    }
+}
+
+fn fail(turn: &mut Turn<'_>, what: &str) {
+    turn.numeric(numeric::ERR_SASLFAIL, &[]);
+    accounts::count_wrong_password(turn, what);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_plain_message_is_read_and_nobody_acts_as_another() {
+        let read = |text: &str| plain(STANDARD.encode(text).as_bytes());
+        let ann = Some(("ann".to_owned(), "secret".to_owned()));
+        assert_eq!(read("\0ann\0secret"), ann);
+        assert_eq!(read("Ann\0ann\0secret"), ann);
+        for wrong in ["bob\0ann\0secret", "\0ann\0", "\0\0x", "ann", "", "\0a\0b\0c"] {
+            assert_eq!(read(wrong), None, "{wrong:?}");
+        }
+        assert_eq!(plain(b"not base64!"), None);
+    }
+}

@@ -1,0 +1,158 @@
+//! Masks: `*` stands for anything, `?` for one character.
+
+use std::borrow::Cow;
+
+/// Whether a text matches a mask, without regard to case (as the server's case mapping has it).
+///
+/// It takes at most as many steps as the two lengths multiplied, whatever the mask: what does not fit
+/// is tried again behind the last `*` only.
+///
+/// ```
+/// use protocols::chat::mask::matches;
+/// assert!(matches("*!*@192.0.2.?", "ann!~a@192.0.2.7"));
+/// assert!(!matches("bob!*", "ann!~a@192.0.2.7"));
+/// ```
+#[must_use]
+pub fn matches(mask: &str, text: &str) -> bool {
+    let (mask, text) = (mask.as_bytes(), text.as_bytes());
+    let (mut at_mask, mut at_text) = (0, 0);
+    // Where the last `*` is, and how much of the text it has been given.
+    let mut star = None;
+    while at_text < text.len() {
+        match mask.get(at_mask) {
+            Some(b'*') => {
+                star = Some((at_mask, at_text));
+                at_mask += 1;
+            }
+            Some(b'?') => {
+                at_mask += 1;
+                at_text += character(&text[at_text..]);
+            }
+            Some(byte) if byte.eq_ignore_ascii_case(&text[at_text]) => {
+                at_mask += 1;
+                at_text += 1;
+            }
+            _ => {
+                let Some((at, given)) = star else {
+                    return false;
+                };
+                star = Some((at, given + 1));
+                at_mask = at + 1;
+                at_text = given + 1;
+            }
+        }
+    }
+    mask[at_mask..].iter().all(|&byte| byte == b'*')
+}
+
+/// How many bytes the first character has.
+fn character(text: &[u8]) -> usize {
+    1 + text.iter().skip(1).take_while(|&&byte| byte & 0xc0 == 0x80).count()
+}
+
+/// Completes a mask of a list to `nick!user@host`: what is left out is `*` (modern.ircdocs.horse,
+/// "Ban Channel Mode"). An extended ban, `$a:account`, is left as it is.
+#[must_use]
+pub fn complete(mask: &str) -> Cow<'_, str> {
+    if mask.starts_with('$') {
+        return Cow::Borrowed(mask);
+    }
+    match (mask.split_once('!'), mask.split_once('@')) {
+        (Some(("", rest)), _) => Cow::Owned(complete(&format!("*!{rest}")).into_owned()),
+        (Some((_, _)), Some((_, host))) if !host.is_empty() => Cow::Borrowed(mask),
+        (Some((_, _)), Some(_)) => Cow::Owned(format!("{mask}*")),
+        (Some((nick, user)), None) => {
+            Cow::Owned(format!("{nick}!{}@*", if user.is_empty() { "*" } else { user }))
+        }
+        (None, Some((user, host))) => {
+            let or_any =
+                |part: &'_ str| if part.is_empty() { "*".to_owned() } else { part.to_owned() };
+            Cow::Owned(format!("*!{}@{}", or_any(user), or_any(host)))
+        }
+        // A host name or address has dots or colons; a nickname has neither.
+        (None, None) if mask.contains(['.', ':']) => Cow::Owned(format!("*!*@{mask}")),
+        (None, None) => Cow::Owned(format!("{mask}!*@*")),
+    }
+}
+
+/// Whether there is anything in it that stands for something else.
+#[must_use]
+pub fn is_mask(text: &str) -> bool {
+    text.contains(['*', '?'])
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn stars_and_marks_stand_for_what_they_should() {
+        for (mask, text, fits) in [
+            ("", "", true),
+            ("", "a", false),
+            ("*", "", true),
+            ("**a**", "bab", true),
+            ("?", "ü", true),
+            ("?", "", false),
+            ("a?c", "aBC", true),
+            ("a*b*c", "axxbxxbxxc", true),
+            ("a*b*c", "axxcxxb", false),
+            ("*ab", "aab", true),
+        ] {
+            assert_eq!(matches(mask, text), fits, "{mask:?} {text:?}");
+        }
+    }
+
+    #[test]
+    fn a_mask_made_to_be_slow_is_not() {
+        let (mask, text) = ("*a".repeat(100) + "b", "a".repeat(510));
+        assert!(!matches(&mask, &text));
+    }
+
+    #[test]
+    fn masks_are_completed() {
+        for (mask, complete_mask) in [
+            ("ann", "ann!*@*"),
+            ("*", "*!*@*"),
+            ("ann!a", "ann!a@*"),
+            ("a@b", "*!a@b"),
+            ("@b", "*!*@b"),
+            ("192.0.2.*", "*!*@192.0.2.*"),
+            ("2001:db8::*", "*!*@2001:db8::*"),
+            ("ann!a@", "ann!a@*"),
+            ("!a@b", "*!a@b"),
+            ("ann!a@b", "ann!a@b"),
+            ("$a:ann", "$a:ann"),
+        ] {
+            assert_eq!(complete(mask), complete_mask, "{mask}");
+        }
+    }
+
+    /// The definition, as slow as it is plain.
+    fn matches_plainly(mask: &[char], text: &[char]) -> bool {
+        match (mask.split_first(), text.split_first()) {
+            (None, None) => true,
+            (Some(('*', mask)), _) if matches_plainly(mask, text) => true,
+            (Some(('*', _)), Some((_, text))) => matches_plainly(mask, text),
+            (Some(('?', mask)), Some((_, text))) => matches_plainly(mask, text),
+            (Some((a, mask)), Some((b, text))) => a == b && matches_plainly(mask, text),
+            _ => false,
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn it_matches_as_the_definition_does(mask in "[ab*?ü]{0,8}", text in "[abü]{0,8}") {
+            let chars = |text: &str| text.chars().collect::<Vec<_>>();
+            prop_assert_eq!(matches(&mask, &text), matches_plainly(&chars(&mask), &chars(&text)));
+        }
+
+        #[test]
+        fn a_complete_mask_stays_as_it_is(mask in "[a.:!@*]{1,8}") {
+            let once = complete(&mask).into_owned();
+            prop_assert_eq!(complete(&once), once.clone());
+        }
+    }
+}

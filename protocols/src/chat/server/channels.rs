@@ -1,0 +1,284 @@
+//! Channels: who is on them, and who may be.
+
+use std::collections::BTreeMap;
+use std::ops::{Index, IndexMut};
+
+use indexmap::IndexMap;
+use reactor::ConnectionId;
+use slab::Slab;
+
+use super::line::Cast;
+use super::modes::{Flags, Status};
+use super::users::{User, UserKey};
+use super::wire::Wire;
+use crate::chat::capability::Caps;
+use crate::chat::casemap::{ChannelName, Folded};
+use crate::chat::mask;
+use crate::chat::timestamp::Timestamp;
+
+/// Names a channel while there is somebody on it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(in crate::chat) struct ChannelKey(usize);
+
+#[derive(Debug)]
+pub(in crate::chat) struct Channel {
+    pub(in crate::chat) name: ChannelName,
+    pub(in crate::chat) created: Timestamp,
+    pub(in crate::chat) topic: Option<Topic>,
+    pub(in crate::chat) flags: Flags,
+    pub(in crate::chat) key: Option<String>,
+    pub(in crate::chat) limit: Option<usize>,
+    lists: [Vec<Entry>; 3],
+    /// Dense, so that speaking to all of them is a walk over an array.
+    members: IndexMap<UserKey, Member>,
+    /// It is in the settings, so it stays when the last member leaves.
+    pub(in crate::chat) is_standing: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::chat) struct Topic {
+    pub(in crate::chat) text: String,
+    pub(in crate::chat) by: String,
+    pub(in crate::chat) at: u64,
+}
+
+/// A member: what is needed to send it a line stands beside the others', and is looked up nowhere.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::chat) struct Member {
+    connection: ConnectionId,
+    caps: Caps,
+    pub(in crate::chat) status: Status,
+}
+
+/// A list of masks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::chat) enum List {
+    /// `b`: who may not join, or speak.
+    Bans,
+    /// `e`: who may all the same.
+    Exceptions,
+    /// `I`: who is always invited.
+    Invitations,
+}
+
+#[derive(Clone, Debug)]
+pub(in crate::chat) struct Entry {
+    pub(in crate::chat) mask: String,
+    pub(in crate::chat) by: String,
+    pub(in crate::chat) at: u64,
+}
+
+impl List {
+    pub(in crate::chat) const ALL: [(char, Self); 3] =
+        [('b', Self::Bans), ('e', Self::Exceptions), ('I', Self::Invitations)];
+
+    pub(in crate::chat) fn of(letter: char) -> Option<Self> {
+        Self::ALL.iter().find(|(it, _)| *it == letter).map(|&(_, list)| list)
+    }
+}
+
+impl Channel {
+    pub(in crate::chat) fn new(name: ChannelName, created: Timestamp) -> Self {
+        Self {
+            name,
+            created,
+            topic: None,
+            flags: Flags::initial(),
+            key: None,
+            limit: None,
+            lists: Default::default(),
+            members: IndexMap::new(),
+            is_standing: false,
+        }
+    }
+
+    // ── members ─────────────────────────────────────────────────────────────────────────────
+
+    pub(in crate::chat) fn join(&mut self, key: UserKey, user: &User, status: Status) {
+        let member = Member { connection: user.connection, caps: user.caps, status };
+        self.members.insert(key, member);
+    }
+
+    pub(in crate::chat) fn leave(&mut self, key: UserKey) -> bool {
+        self.members.swap_remove(&key).is_some()
+    }
+
+    /// What a member may do; `None` if it is not on the channel.
+    pub(in crate::chat) fn status(&self, key: UserKey) -> Option<Status> {
+        self.members.get(&key).map(|member| member.status)
+    }
+
+    pub(in crate::chat) fn status_mut(&mut self, key: UserKey) -> Option<&mut Status> {
+        self.members.get_mut(&key).map(|member| &mut member.status)
+    }
+
+    pub(in crate::chat) fn has(&self, key: UserKey) -> bool {
+        self.members.contains_key(&key)
+    }
+
+    /// A member understands other things now.
+    pub(in crate::chat) fn set_caps(&mut self, key: UserKey, caps: Caps) {
+        if let Some(member) = self.members.get_mut(&key) {
+            member.caps = caps;
+        }
+    }
+
+    pub(in crate::chat) fn len(&self) -> usize {
+        self.members.len()
+    }
+
+    pub(in crate::chat) fn members(&self) -> impl ExactSizeIterator<Item = (UserKey, Status)> {
+        self.members.iter().map(|(&key, member)| (key, member.status))
+    }
+
+    /// Sends a line to all members but one.
+    pub(in crate::chat) fn send(
+        &self,
+        wire: &mut dyn Wire,
+        cast: &mut Cast<'_>,
+        but: Option<UserKey>,
+    ) {
+        for (&key, member) in &self.members {
+            if Some(key) != but {
+                wire.send(member.connection, cast.rendering(member.caps));
+            }
+        }
+    }
+
+    /// Sends a line to all members but one whose capabilities and status are as they should be.
+    pub(in crate::chat) fn send_where(
+        &self,
+        wire: &mut dyn Wire,
+        cast: &mut Cast<'_>,
+        but: Option<UserKey>,
+        mut wanted: impl FnMut(Caps, Status) -> bool,
+    ) {
+        for (&key, member) in &self.members {
+            if Some(key) != but && wanted(member.caps, member.status) {
+                wire.send(member.connection, cast.rendering(member.caps));
+            }
+        }
+    }
+
+    // ── who may what ────────────────────────────────────────────────────────────────────────
+
+    pub(in crate::chat) fn list(&self, list: List) -> &[Entry] {
+        &self.lists[list as usize]
+    }
+
+    pub(in crate::chat) fn list_mut(&mut self, list: List) -> &mut Vec<Entry> {
+        &mut self.lists[list as usize]
+    }
+
+    pub(in crate::chat) fn list_matches(&self, list: List, user: &User) -> bool {
+        self.list(list).iter().any(|entry| applies(&entry.mask, user))
+    }
+
+    pub(in crate::chat) fn is_banned(&self, user: &User) -> bool {
+        self.list_matches(List::Bans, user) && !self.list_matches(List::Exceptions, user)
+    }
+
+    /// Whether somebody may speak (modern.ircdocs.horse, "Channel Modes").
+    pub(in crate::chat) fn may_speak(&self, key: UserKey, user: &User) -> bool {
+        let status = self.status(key);
+        if status.is_some_and(|status| status.reaches(Status::VOICE)) {
+            return true;
+        }
+        let is_open = !self.flags.has(Flags::MODERATED)
+            && (status.is_some() || !self.flags.has(Flags::NO_EXTERNAL))
+            && (user.account.is_some() || !self.flags.has(Flags::REGISTERED_SPEAK));
+        is_open && !self.is_banned(user) && !self.is_muted(user)
+    }
+
+    fn is_muted(&self, user: &User) -> bool {
+        let muted = |entry: &Entry| {
+            let mask = entry.mask.strip_prefix("$m:");
+            mask.is_some_and(|mask| applies(&mask::complete(mask), user))
+        };
+        self.list(List::Bans).iter().any(muted) && !self.list_matches(List::Exceptions, user)
+    }
+
+    /// Whether somebody who is not on it may know that it is there.
+    pub(in crate::chat) fn is_visible_to(&self, key: UserKey) -> bool {
+        !self.flags.has(Flags::SECRET) || self.has(key)
+    }
+
+    /// Its modes in the words of `MODE`: letters, and their parameters.
+    pub(in crate::chat) fn modes(&self, with_key: bool) -> (String, Vec<String>) {
+        let mut letters: String = std::iter::once('+').chain(self.flags.letters()).collect();
+        let mut params = Vec::new();
+        if let Some(key) = &self.key {
+            letters.push('k');
+            params.push(if with_key { key.clone() } else { "*".to_owned() });
+        }
+        if let Some(limit) = self.limit {
+            letters.push('l');
+            params.push(limit.to_string());
+        }
+        (letters, params)
+    }
+}
+
+/// Whether a mask of a list is about a user: by what others see of it, by where it is connected from, or
+/// by its account (`$a:account`, `$a` for any).
+fn applies(mask: &str, user: &User) -> bool {
+    if let Some(extended) = mask.strip_prefix('$') {
+        return match (extended.split_once(':'), &user.account) {
+            (Some(("a", wanted)), Some(account)) => mask::matches(wanted, account),
+            (None, Some(_)) => extended == "a",
+            _ => false,
+        };
+    }
+    mask::matches(mask, &user.source)
+        || (user.host != user.real_host
+            && mask::matches(mask, &format!("{}!{}@{}", user.nick(), user.name, user.real_host)))
+}
+
+/// All channels, by name.
+#[derive(Debug, Default)]
+pub(in crate::chat) struct Channels {
+    slab: Slab<Channel>,
+    names: BTreeMap<Folded, ChannelKey>,
+}
+
+impl Channels {
+    pub(in crate::chat) fn insert(&mut self, channel: Channel) -> ChannelKey {
+        let name = channel.name.folded();
+        let key = ChannelKey(self.slab.insert(channel));
+        self.names.insert(name, key);
+        key
+    }
+
+    pub(in crate::chat) fn remove(&mut self, key: ChannelKey) -> Option<Channel> {
+        let channel = self.slab.try_remove(key.0)?;
+        self.names.remove(&channel.name.folded());
+        Some(channel)
+    }
+
+    pub(in crate::chat) fn named(&self, name: &str) -> Option<ChannelKey> {
+        self.names.get(&Folded::of(name)).copied()
+    }
+
+    /// All of them, by name.
+    pub(in crate::chat) fn iter(&self) -> impl Iterator<Item = (ChannelKey, &Channel)> {
+        self.names.values().map(|&key| (key, &self[key]))
+    }
+
+    pub(in crate::chat) fn len(&self) -> usize {
+        self.slab.len()
+    }
+}
+
+impl Index<ChannelKey> for Channels {
+    type Output = Channel;
+
+    fn index(&self, key: ChannelKey) -> &Channel {
+        &self.slab[key.0]
+    }
+}
+
+impl IndexMut<ChannelKey> for Channels {
+    fn index_mut(&mut self, key: ChannelKey) -> &mut Channel {
+        &mut self.slab[key.0]
+    }
+}

@@ -1,0 +1,130 @@
+//! What happens on a server, for its log: who, and why.
+
+use std::fmt;
+
+use reactor::Address;
+
+/// Something worth a line in a log. Its `Display` is that line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Event<'a> {
+    /// Somebody connected.
+    Connected {
+        /// From where.
+        peer: &'a Address,
+    },
+    /// Somebody was turned away.
+    TurnedAway {
+        /// From where.
+        peer: &'a Address,
+        /// Why.
+        reason: &'a str,
+    },
+    /// A user has registered its connection.
+    Welcomed {
+        /// `nick!user@host`.
+        who: &'a str,
+    },
+    /// A user, or a connection that never became one, is gone.
+    Left {
+        /// `nick!user@host`, or as much of it as is known.
+        who: &'a str,
+        /// What the others were told.
+        reason: &'a str,
+    },
+    /// A user has another nickname.
+    Renamed {
+        /// Who it was.
+        who: &'a str,
+        /// The new nickname.
+        nick: &'a str,
+    },
+    /// A user has logged in to an account, or registered it.
+    LoggedIn {
+        /// Who.
+        who: &'a str,
+        /// The account.
+        account: &'a str,
+    },
+    /// An account was registered.
+    AccountRegistered {
+        /// By whom.
+        who: &'a str,
+        /// The account.
+        account: &'a str,
+    },
+    /// A channel was registered.
+    ChannelRegistered {
+        /// By whom.
+        who: &'a str,
+        /// The channel.
+        channel: &'a str,
+    },
+    /// A password was wrong.
+    WrongPassword {
+        /// Who gave it.
+        who: &'a str,
+        /// What for.
+        what: &'a str,
+    },
+    /// A user has become an operator.
+    Operator {
+        /// Who.
+        who: &'a str,
+        /// By the name of which operator.
+        name: &'a str,
+    },
+    /// An operator has removed a user.
+    Killed {
+        /// Whom.
+        who: &'a str,
+        /// Who did.
+        by: &'a str,
+        /// Why.
+        reason: &'a str,
+    },
+    /// The settings were read anew.
+    Rehashed {
+        /// Who asked for it.
+        by: &'a str,
+    },
+    /// The settings could not be read anew; the old ones are kept.
+    NotRehashed {
+        /// Who asked for it.
+        by: &'a str,
+        /// What is wrong with them.
+        error: &'a str,
+    },
+    /// Accounts could not be saved; they are kept in memory, and tried again.
+    NotSaved {
+        /// Why.
+        error: &'a str,
+    },
+}
+
+impl fmt::Display for Event<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Connected { peer } => write!(f, "{peer} connected"),
+            Self::TurnedAway { peer, reason } => write!(f, "{peer} turned away: {reason}"),
+            Self::Welcomed { who } => write!(f, "{who} is here"),
+            Self::Left { who, reason } => write!(f, "{who} left: {reason}"),
+            Self::Renamed { who, nick } => write!(f, "{who} is now {nick}"),
+            Self::LoggedIn { who, account } => write!(f, "{who} logged in as {account}"),
+            Self::AccountRegistered { who, account } => {
+                write!(f, "{who} registered the account {account}")
+            }
+            Self::ChannelRegistered { who, channel } => write!(f, "{who} registered {channel}"),
+            Self::WrongPassword { who, what } => {
+                write!(f, "{who} gave a wrong password for {what}")
+            }
+            Self::Operator { who, name } => write!(f, "{who} is operator, as {name}"),
+            Self::Killed { who, by, reason } => write!(f, "{by} killed {who}: {reason}"),
+            Self::Rehashed { by } => write!(f, "settings read anew, for {by}"),
+            Self::NotRehashed { by, error } => {
+                write!(f, "settings not read anew, for {by}: {error}")
+            }
+            Self::NotSaved { error } => write!(f, "accounts not saved: {error}"),
+        }
+    }
+}

@@ -1,0 +1,348 @@
+//! What was said: for those who come later (IRCv3 chathistory), within bounds.
+//!
+//! ```text
+//!   conversation   oldest ──────────────────────────────▶ newest
+//!                  [ post ][ post ][ post ][ post ][ post ]
+//!   BEFORE x              ◀────────┘
+//!   AFTER x                               └────────▶
+//!   AROUND x                ◀──────[  x  ]──────▶
+//!   LATEST *                                ◀──────────────┘
+//! ```
+//!
+//! When all conversations together are too large, the one that was silent for longest is forgotten.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::rc::Rc;
+
+use super::line::MessageId;
+use super::post::Post;
+use crate::chat::casemap::Folded;
+use crate::chat::timestamp::Timestamp;
+
+/// Between whom something was said.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(in crate::chat) enum Talk {
+    Channel(Folded),
+    /// The lesser one first.
+    Private(Party, Party),
+}
+
+/// Who somebody is, for as long as that can be known.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(in crate::chat) enum Party {
+    /// An account: the same next year.
+    Account(Folded),
+    /// A connection without one, by its serial number: gone when it ends.
+    Connection(u64),
+}
+
+/// A place in a conversation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::chat) enum Mark {
+    Id(MessageId),
+    Time(Timestamp),
+}
+
+/// Which part of a conversation is wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::chat) enum Range {
+    Before(Mark),
+    After(Mark),
+    /// The newest, but none before a mark.
+    Latest(Option<Mark>),
+    Around(Mark),
+    /// From the first mark towards the second, which may be the earlier.
+    Between(Mark, Mark),
+}
+
+#[derive(Debug, Default)]
+pub(in crate::chat) struct History {
+    conversations: BTreeMap<Talk, Conversation>,
+    /// Each conversation by when something was said in it last.
+    ages: BTreeMap<u64, Talk>,
+    /// The conversations of those without an account, by their serial number.
+    guests: BTreeMap<u64, Vec<Talk>>,
+    clock: u64,
+    bytes: usize,
+}
+
+#[derive(Debug, Default)]
+struct Conversation {
+    posts: VecDeque<Rc<Post>>,
+    bytes: usize,
+    age: u64,
+    /// What the two of a private one were last called.
+    names: BTreeMap<Party, String>,
+}
+
+impl Talk {
+    pub(in crate::chat) fn private(one: Party, other: Party) -> Self {
+        if one <= other { Self::Private(one, other) } else { Self::Private(other, one) }
+    }
+}
+
+impl History {
+    /// Remembers a post, and forgets what there is no room for any more.
+    pub(in crate::chat) fn push(
+        &mut self,
+        talk: &Talk,
+        post: Rc<Post>,
+        names: &[(Party, &str)],
+        most: usize,
+        most_bytes: usize,
+    ) {
+        if most == 0 {
+            return;
+        }
+        self.clock += 1;
+        self.note_guests(talk);
+        let conversation = self.conversations.entry(talk.clone()).or_default();
+        self.ages.remove(&conversation.age);
+        conversation.age = self.clock;
+        self.ages.insert(self.clock, talk.clone());
+
+        let mut delta = post.bytes();
+        conversation.posts.push_back(post);
+        conversation.bytes += delta;
+        self.bytes += delta;
+        while conversation.posts.len() > most
+            && let Some(oldest) = conversation.posts.pop_front()
+        {
+            delta = oldest.bytes();
+            conversation.bytes -= delta;
+            self.bytes -= delta;
+        }
+        for (party, name) in names {
+            conversation.names.insert(party.clone(), (*name).to_owned());
+        }
+        while self.bytes > most_bytes
+            && let Some((_, silent)) = self.ages.pop_first()
+        {
+            self.forget(&silent);
+        }
+    }
+
+    pub(in crate::chat) fn forget(&mut self, talk: &Talk) {
+        if let Some(conversation) = self.conversations.remove(talk) {
+            self.bytes -= conversation.bytes;
+            self.ages.remove(&conversation.age);
+        }
+    }
+
+    /// Forgets what one without an account, who is gone for ever, said in private.
+    pub(in crate::chat) fn forget_guest(&mut self, serial: u64) {
+        for talk in self.guests.remove(&serial).unwrap_or_default() {
+            self.forget(&talk);
+        }
+    }
+
+    /// Remembers whose going will end this conversation, if it is not known yet.
+    fn note_guests(&mut self, talk: &Talk) {
+        let Talk::Private(one, other) = talk else {
+            return;
+        };
+        if self.conversations.contains_key(talk) {
+            return;
+        }
+        for party in [one, other] {
+            if let Party::Connection(serial) = party {
+                self.guests.entry(*serial).or_default().push(talk.clone());
+            }
+        }
+    }
+
+    /// What was said, the oldest first: at most so much.
+    pub(in crate::chat) fn select(
+        &self,
+        talk: &Talk,
+        range: Range,
+        most: usize,
+        wanted: impl Fn(&Post) -> bool,
+    ) -> Vec<Rc<Post>> {
+        let Some(conversation) = self.conversations.get(talk) else {
+            return Vec::new();
+        };
+        let posts: Vec<_> = conversation.posts.iter().filter(|post| wanted(post)).collect();
+        select(&posts, range, most).into_iter().cloned().collect()
+    }
+
+    /// The private conversations of somebody, and the channels it is on, in which something was said
+    /// between two times: with whom, and when last.
+    pub(in crate::chat) fn targets(
+        &self,
+        party: &Party,
+        is_on: impl Fn(&Folded) -> Option<String>,
+        (from, to): (Timestamp, Timestamp),
+        most: usize,
+    ) -> Vec<(Timestamp, String)> {
+        let mut targets = Vec::new();
+        for (talk, conversation) in &self.conversations {
+            let name = match talk {
+                Talk::Channel(name) => is_on(name),
+                Talk::Private(a, b) if a == party => conversation.names.get(b).cloned(),
+                Talk::Private(a, b) if b == party => conversation.names.get(a).cloned(),
+                Talk::Private(_, _) => None,
+            };
+            let last = conversation.posts.iter().rev().find(|post| post.is_message());
+            if let (Some(name), Some(last)) = (name, last)
+                && from < last.at
+                && last.at < to
+            {
+                targets.push((last.at, name));
+            }
+        }
+        targets.sort();
+        targets.truncate(most);
+        targets
+    }
+
+    #[cfg(test)]
+    fn len(&self) -> usize {
+        self.conversations.len()
+    }
+}
+
+/// Which of these posts a range holds.
+fn select<'a>(posts: &[&'a Rc<Post>], range: Range, most: usize) -> Vec<&'a Rc<Post>> {
+    let all = posts.len();
+    let (from, to, oldest) = match range {
+        Range::Before(mark) => (0, before(posts, mark), false),
+        Range::After(mark) => (after(posts, mark), all, true),
+        Range::Latest(None) => (0, all, false),
+        Range::Latest(Some(mark)) => (after(posts, mark), all, false),
+        Range::Around(mark) => {
+            let Some(middle) = at_or_after(posts, mark) else {
+                return Vec::new();
+            };
+            let from = middle.saturating_sub(most / 2);
+            (from, all.min(from + most), true)
+        }
+        Range::Between(a, b) => {
+            let forwards = before(posts, a) <= before(posts, b);
+            let (first, last) = if forwards { (a, b) } else { (b, a) };
+            (after(posts, first), before(posts, last), forwards)
+        }
+    };
+    let chosen = posts.get(from..to).unwrap_or_default();
+    let left_out = chosen.len().saturating_sub(most);
+    let chosen = if oldest { &chosen[..chosen.len() - left_out] } else { &chosen[left_out..] };
+    chosen.to_vec()
+}
+
+/// How many posts come before a mark; none, if it names a post that is not there.
+fn before(posts: &[&Rc<Post>], mark: Mark) -> usize {
+    match mark {
+        Mark::Id(id) => posts.iter().position(|post| post.id == id).unwrap_or(0),
+        Mark::Time(time) => posts.partition_point(|post| post.at < time),
+    }
+}
+
+/// The first post after a mark; the end, if it names a post that is not there.
+fn after(posts: &[&Rc<Post>], mark: Mark) -> usize {
+    match mark {
+        Mark::Id(id) => {
+            posts.iter().position(|post| post.id == id).map_or(posts.len(), |position| position + 1)
+        }
+        Mark::Time(time) => posts.partition_point(|post| post.at <= time),
+    }
+}
+
+fn at_or_after(posts: &[&Rc<Post>], mark: Mark) -> Option<usize> {
+    match mark {
+        Mark::Id(id) => posts.iter().position(|post| post.id == id),
+        Mark::Time(time) => Some(posts.partition_point(|post| post.at < time)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, SystemTime};
+
+    use super::super::post::Part;
+    use super::*;
+
+    fn time(second: u64) -> Timestamp {
+        Timestamp::of(SystemTime::UNIX_EPOCH + Duration::from_secs(second))
+    }
+
+    fn post(serial: u64) -> Rc<Post> {
+        Rc::new(Post {
+            id: MessageId { life: 1, serial },
+            at: time(serial),
+            source: "ann!a@b".into(),
+            account: None,
+            bot: false,
+            client_tags: "".into(),
+            command: "PRIVMSG",
+            params: vec!["#a".to_owned()],
+            parts: vec![Part { text: serial.to_string(), concat: false }],
+        })
+    }
+
+    fn room() -> Talk {
+        Talk::Channel(Folded::of("#a"))
+    }
+
+    fn serials(history: &History, range: Range, most: usize) -> Vec<u64> {
+        let posts = history.select(&room(), range, most, |_| true);
+        posts.iter().map(|post| post.id.serial).collect()
+    }
+
+    fn ten() -> History {
+        let mut history = History::default();
+        (0..10).for_each(|serial| history.push(&room(), post(serial), &[], 100, 1 << 20));
+        history
+    }
+
+    #[test]
+    fn each_range_holds_what_its_name_says() {
+        let history = ten();
+        let id = |serial| Mark::Id(MessageId { life: 1, serial });
+        for mark in [id, |second| Mark::Time(time(second))] {
+            assert_eq!(serials(&history, Range::Before(mark(6)), 2), [4, 5]);
+            assert_eq!(serials(&history, Range::After(mark(3)), 3), [4, 5, 6]);
+            assert_eq!(serials(&history, Range::Latest(Some(mark(4))), 3), [7, 8, 9]);
+            assert_eq!(serials(&history, Range::Latest(Some(mark(7))), 3), [8, 9]);
+            assert_eq!(serials(&history, Range::Around(mark(7)), 3), [6, 7, 8]);
+            assert_eq!(serials(&history, Range::Around(mark(7)), 1), [7]);
+            assert_eq!(serials(&history, Range::Between(mark(0), mark(9)), 3), [1, 2, 3]);
+            assert_eq!(serials(&history, Range::Between(mark(9), mark(0)), 3), [6, 7, 8]);
+        }
+        assert_eq!(serials(&history, Range::Latest(None), 2), [8, 9]);
+        assert_eq!(serials(&history, Range::Before(id(99)), 5), [0; 0], "there is no such post");
+        assert_eq!(serials(&history, Range::Around(id(99)), 5), [0; 0]);
+        assert_eq!(serials(&history, Range::Latest(None), 0), [0; 0]);
+    }
+
+    #[test]
+    fn a_conversation_forgets_its_oldest_and_all_together_the_most_silent() {
+        let mut history = History::default();
+        (0..10).for_each(|serial| history.push(&room(), post(serial), &[], 3, 1 << 20));
+        assert_eq!(serials(&history, Range::Latest(None), 10), [7, 8, 9]);
+
+        let most_bytes = 5 * post(0).bytes();
+        for name in ["#b", "#c"] {
+            let talk = Talk::Channel(Folded::of(name));
+            (0..2).for_each(|serial| history.push(&talk, post(serial), &[], 3, most_bytes));
+        }
+        assert_eq!(history.len(), 2, "#a was silent for longest");
+        assert_eq!(serials(&history, Range::Latest(None), 10), [0; 0]);
+        assert!(history.bytes <= most_bytes && history.ages.len() == 2);
+    }
+
+    #[test]
+    fn who_is_gone_for_ever_takes_its_private_words_along() {
+        let mut history = ten();
+        let (ann, guest) = (Party::Account(Folded::of("ann")), Party::Connection(7));
+        let talk = Talk::private(guest.clone(), ann.clone());
+        assert_eq!(talk, Talk::private(ann.clone(), guest.clone()));
+        let names = [(ann.clone(), "Ann"), (guest.clone(), "guest")];
+        history.push(&talk, post(20), &names, 10, 1 << 20);
+        let all = (time(0), time(100));
+        let targets = history.targets(&ann, |name| Some(name.to_string()), all, 10);
+        assert_eq!(targets, [(time(9), "#a".to_owned()), (time(20), "guest".to_owned())]);
+        history.forget_guest(7);
+        assert_eq!(history.targets(&ann, |_| None, all, 10), []);
+        assert_eq!(history.len(), 1);
+    }
+}

@@ -1,0 +1,157 @@
+//! How a user leaves: what the others see of it, once each, and what is left of it.
+
+use std::rc::Rc;
+
+use super::channels::ChannelKey;
+use super::history::{Party, Talk};
+use super::line::{Cast, Line};
+use super::modes::UserModes;
+use super::users::{User, UserKey};
+use super::wire::Wire;
+use super::{Event, Server};
+use crate::chat::casemap::Folded;
+use crate::chat::message::Builder;
+use crate::chat::numeric;
+use crate::chat::timestamp::Timestamp;
+
+impl Server {
+    /// Takes a user out: its peers see it quit, its watchers hear that it is offline, and its name is
+    /// free. The connection itself is left to the caller.
+    pub(in crate::chat) fn remove(&mut self, wire: &mut dyn Wire, key: UserKey, reason: &str) {
+        let at = Timestamp::of(wire.wall_clock());
+        if self.users[key].is_registered() {
+            self.show_quit(wire, key, reason, at);
+        }
+        for channel in std::mem::take(&mut self.users[key].channels) {
+            self.drop_member(channel, key);
+        }
+        for nick in std::mem::take(&mut self.users[key].monitoring).into_keys() {
+            self.monitor.remove(&nick, key);
+        }
+        let Some(user) = self.users.remove(key) else {
+            return;
+        };
+        self.release(user.address);
+        if user.is_registered() {
+            self.count_out(&user);
+            self.whowas.push(&user, user.nick(), at, self.settings.limits.whowas);
+            self.tell_watchers(wire, numeric::RPL_MONOFFLINE, user.nick(), user.nick());
+        }
+        if user.account.is_none() {
+            self.history.forget_guest(user.serial);
+        }
+        self.log(&Event::Left { who: &user.source, reason });
+    }
+
+    fn show_quit(&mut self, wire: &mut dyn Wire, key: UserKey, reason: &str, at: Timestamp) {
+        let user = &self.users[key];
+        let builder = Builder::new().source(&user.source).command("QUIT").text(reason);
+        let Ok(line) = Line::new(builder) else {
+            self.counters.spoiled += 1;
+            return;
+        };
+        let line = Line { at: Some(at), account: user.account.clone(), ..line };
+        let mut cast = Cast::new(&line);
+        for peer in self.peers(key) {
+            let peer = &self.users[peer];
+            wire.send(peer.connection, cast.rendering(peer.caps));
+        }
+    }
+
+    fn count_out(&mut self, user: &User) {
+        self.counters.users -= 1;
+        self.counters.invisible -= u64::from(user.modes.has(UserModes::INVISIBLE));
+        self.counters.operators -= u64::from(user.modes.has(UserModes::OPERATOR));
+    }
+
+    /// Everybody who shares a channel with a user, once each, and not the user itself.
+    pub(in crate::chat) fn peers(&mut self, key: UserKey) -> Vec<UserKey> {
+        self.users.begin_walk();
+        self.users.meet(key);
+        let mut peers = Vec::new();
+        for channel in self.users[key].channels.clone() {
+            for (member, _) in self.channels[channel].members() {
+                if self.users.meet(member) {
+                    peers.push(member);
+                }
+            }
+        }
+        peers
+    }
+
+    /// Takes a member off a channel, in both of their books; a channel that is empty then is gone.
+    pub(in crate::chat) fn part(&mut self, channel: ChannelKey, key: UserKey) {
+        self.users[key].channels.retain(|&it| it != channel);
+        self.drop_member(channel, key);
+    }
+
+    fn drop_member(&mut self, key: ChannelKey, member: UserKey) {
+        let channel = &mut self.channels[key];
+        channel.leave(member);
+        if channel.len() == 0 && !channel.is_standing {
+            let is_registered = self.accounts.channel(channel.name.as_str()).is_some();
+            if let Some(channel) = self.channels.remove(key)
+                && !is_registered
+            {
+                self.history.forget(&Talk::Channel(channel.name.folded()));
+            }
+        }
+    }
+
+    /// Tells those who watch a nickname that somebody has come by it, or gone.
+    pub(in crate::chat) fn tell_watchers(
+        &mut self,
+        wire: &mut dyn Wire,
+        numeric: numeric::Numeric,
+        nick: &str,
+        text: &str,
+    ) {
+        for watcher in self.monitor.watchers(nick) {
+            let watcher = &self.users[watcher];
+            let builder = Builder::new().source(&self.settings.name).command(&numeric.to_string());
+            if let Ok(line) = Line::new(builder.param(watcher.nick()).text(text)) {
+                let line = Line { at: Some(Timestamp::of(wire.wall_clock())), ..line };
+                wire.send(watcher.connection, line.render(watcher.caps, None));
+            }
+        }
+    }
+
+    /// Who a user is, as far as its history is concerned.
+    pub(in crate::chat) fn party(user: &User) -> Party {
+        match &user.account {
+            Some(account) => Party::Account(Folded::of(account)),
+            None => Party::Connection(user.serial),
+        }
+    }
+
+    /// The line that ends a connection (modern.ircdocs.horse, "ERROR message").
+    pub(in crate::chat) fn farewell(&mut self, wire: &mut dyn Wire, key: UserKey, reason: &str) {
+        let user = &self.users[key];
+        let text = format!("Closing Link: {} ({reason})", user.host);
+        if let Ok(line) = Line::new(Builder::new().command("ERROR").text(&text)) {
+            wire.send(user.connection, line.render(super::Caps::NONE, None));
+        }
+        wire.close(user.connection);
+    }
+
+    /// Ends a connection for a reason: the user is told, then the others.
+    pub(in crate::chat) fn disconnect(&mut self, wire: &mut dyn Wire, key: UserKey, reason: &str) {
+        self.farewell(wire, key, reason);
+        self.remove(wire, key, reason);
+    }
+
+    /// Tells a user something in words.
+    pub(in crate::chat) fn notice(&mut self, wire: &mut dyn Wire, key: UserKey, text: &str) {
+        let user = &self.users[key];
+        let builder = Builder::new().source(&self.settings.name).command("NOTICE");
+        if let Ok(line) = Line::new(builder.param(user.nick()).text(text)) {
+            let line = Line { at: Some(Timestamp::of(wire.wall_clock())), ..line };
+            wire.send(user.connection, line.render(user.caps, None));
+        }
+    }
+
+    /// The source of what the server itself says.
+    pub(in crate::chat) fn name(&self) -> Rc<str> {
+        self.settings.name.as_str().into()
+    }
+}

@@ -1,0 +1,378 @@
+//! What the connections of a chat server share, and the calls that open its sockets.
+//!
+//! | file | what it is |
+//! |---|---|
+//! | `users`, `channels` | who is here, and where; `modes` are what they may |
+//! | `leaving` | how a user goes: what the others see of it, once |
+//! | `post`, `history` | what was said, and what is remembered of it |
+//! | `whowas`, `monitor` | who was here; who waits for whom |
+//! | `line`, `wire` | a line on its way out, rendered once for all who get the same; the loop |
+//! | `welcome` | what a user is greeted with, ISUPPORT among it |
+//! | `work` | what is done away from the loop: passwords, files |
+//! | `event` | what happens, for a log |
+
+pub(super) mod channels;
+mod event;
+pub(super) mod history;
+mod leaving;
+pub(super) mod line;
+pub(super) mod modes;
+pub(super) mod monitor;
+pub(super) mod post;
+pub(super) mod users;
+pub(super) mod welcome;
+pub(super) mod whowas;
+pub(super) mod wire;
+pub(super) mod work;
+
+use std::collections::{BTreeMap, VecDeque};
+use std::fmt;
+use std::net::{IpAddr, Ipv6Addr};
+use std::time::Instant;
+
+use reactor::{Address, ConnectionId, ListenOptions, ListenerId, OpenError, Registry};
+
+pub use event::Event;
+pub use work::Loader;
+
+use super::accounts::Accounts;
+use super::capability::{self, Caps};
+use super::casemap::ChannelName;
+use super::session::Session;
+use super::settings::Settings;
+use super::timestamp::Timestamp;
+use channels::{Channel, Channels, Topic};
+use history::History;
+use line::MessageId;
+use monitor::Monitor;
+use users::{User, UserKey, Users};
+use whowas::Whowas;
+use wire::Wire;
+use work::Job;
+
+/// The state of a chat server: part of the application, shared by all its connections.
+///
+/// ```
+/// use protocols::chat::accounts::{AccountLimits, Accounts};
+/// use protocols::chat::{self, Server, Settings};
+/// use reactor::{ListenOptions, Reactor};
+///
+/// let settings = Settings { name: "irc.example".into(), ..Settings::default() };
+/// let options = ListenOptions { limits: settings.limits.stream_limits(), ..ListenOptions::default() };
+/// let mut server = Server::new(settings, Accounts::in_memory(AccountLimits::default()));
+/// server.on_event(|event| println!("{event}"));
+///
+/// let mut reactor = Reactor::<Server>::new()?;
+/// let id = chat::listen(reactor.registry(), "127.0.0.1:0".parse()?, &options)?;
+/// println!("listening on {}", reactor.registry().listener_address(id)?);
+/// # reactor.registry().shutdown(std::time::Duration::ZERO);
+/// reactor.run(&mut server)?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct Server {
+    pub(super) settings: Settings,
+    pub(super) accounts: Accounts,
+    pub(super) users: Users,
+    pub(super) channels: Channels,
+    pub(super) history: History,
+    pub(super) whowas: Whowas,
+    pub(super) monitor: Monitor,
+    pub(super) counters: Counters,
+    pub(super) offered: Caps,
+    pub(super) loader: Option<Loader>,
+    /// What the loop is asked to have done elsewhere.
+    pub(super) jobs: VecDeque<Job>,
+    /// Since when, once there was a connection; and which life of the server this is.
+    pub(super) started: Option<Started>,
+    by_address: BTreeMap<IpAddr, u32>,
+    serial: u64,
+    log: Option<Log>,
+}
+
+/// Where events go.
+type Log = Box<dyn FnMut(&Event<'_>)>;
+
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Started {
+    pub(super) at: Timestamp,
+    pub(super) instant: Instant,
+    life: u32,
+}
+
+/// What a server has done.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Counters {
+    /// Connections that are open, registered or not.
+    pub open: u64,
+    /// Connections that were ever open.
+    pub connections: u64,
+    /// Users that are registered.
+    pub users: u64,
+    /// The most there ever were.
+    pub most_users: u64,
+    /// Users of those that are invisible.
+    pub invisible: u64,
+    /// Users of those that are operators.
+    pub operators: u64,
+    /// Lines that came in.
+    pub lines: u64,
+    /// Messages that went to a channel or a user.
+    pub messages: u64,
+    /// Connections that were turned away: too many from one address.
+    pub turned_away: u64,
+    /// Lines that could not be written, since a part of them would have ended them early. It is a bug
+    /// if it is not zero.
+    pub spoiled: u64,
+}
+
+/// Listens for clients.
+///
+/// The options' limits want to be [`Limits::stream_limits`](super::Limits::stream_limits), so that a slow
+/// reader is cut off where the settings say.
+///
+/// # Errors
+///
+/// If the address is in use, is not this machine's, or is not allowed: see [`OpenError`].
+pub fn listen<App: AsMut<Server> + 'static>(
+    registry: &mut Registry<App>,
+    address: Address,
+    options: &ListenOptions,
+) -> Result<ListenerId, OpenError> {
+    registry.listen_with(address, options, |_peer, _app| Some(Box::new(Session::new())))
+}
+
+impl Server {
+    /// A server on which nobody is yet.
+    #[must_use]
+    pub fn new(settings: Settings, accounts: Accounts) -> Self {
+        let mut server = Self {
+            offered: capability::offered(&settings.limits, settings.registration),
+            settings,
+            accounts,
+            users: Users::default(),
+            channels: Channels::default(),
+            history: History::default(),
+            whowas: Whowas::default(),
+            monitor: Monitor::default(),
+            counters: Counters::default(),
+            loader: None,
+            jobs: VecDeque::new(),
+            started: None,
+            by_address: BTreeMap::new(),
+            serial: 0,
+            log: None,
+        };
+        server.open_standing_channels();
+        server
+    }
+
+    /// Has a closure called with everything that is worth a line in a log.
+    pub fn on_event(&mut self, log: impl FnMut(&Event<'_>) + 'static) {
+        self.log = Some(Box::new(log));
+    }
+
+    /// Says where `REHASH` gets the settings from. Without a loader it only says that it did.
+    pub fn set_loader(&mut self, loader: Loader) {
+        self.loader = Some(loader);
+    }
+
+    /// Takes other settings, without dropping anybody: limits hold from now on, for what comes; a
+    /// password is asked of who connects; operators stay operators.
+    ///
+    /// What clients have been told when they connected stays as it is: the name, the network, and the
+    /// lengths of names.
+    pub fn rehash(&mut self, settings: Settings) {
+        let before = std::mem::replace(&mut self.settings, settings);
+        self.settings.name = before.name;
+        self.settings.network = before.network;
+        self.offered = capability::offered(&self.settings.limits, self.settings.registration);
+        self.open_standing_channels();
+    }
+
+    /// The settings it has.
+    #[must_use]
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// What it has done.
+    #[must_use]
+    pub fn counters(&self) -> &Counters {
+        &self.counters
+    }
+
+    /// Its accounts and registered channels.
+    pub fn accounts(&mut self) -> &mut Accounts {
+        &mut self.accounts
+    }
+
+    /// Whether nobody's name, channel or list contradicts another's: what a simulation asks after each
+    /// step. It looks at everything.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong, in words.
+    pub fn check(&self) -> Result<(), String> {
+        for (key, user) in self.users.registered() {
+            if self.users.named(user.nick()) != Some(key) {
+                return Err(format!("{} does not name its owner", user.nick()));
+            }
+            for &channel in &user.channels {
+                if !self.channels[channel].has(key) {
+                    return Err(format!(
+                        "{} thinks it is on a channel that it is not on",
+                        user.source
+                    ));
+                }
+            }
+        }
+        for (key, channel) in self.channels.iter() {
+            if channel.len() == 0 && !channel.is_standing {
+                return Err(format!("{} is empty", channel.name));
+            }
+            for (member, _) in channel.members() {
+                if !self.users[member].channels.contains(&key) {
+                    return Err(format!("a member of {} does not know it", channel.name));
+                }
+            }
+        }
+        let registered = self.users.registered().count() as u64;
+        if registered != self.counters.users || self.users.len() as u64 != self.counters.open {
+            return Err("the counters do not tell how many users there are".to_owned());
+        }
+        Ok(())
+    }
+
+    pub(super) fn log(&mut self, event: &Event<'_>) {
+        if let Some(log) = &mut self.log {
+            log(event);
+        }
+    }
+
+    // ── coming ──────────────────────────────────────────────────────────────────────────────
+
+    /// Lets a connection in.
+    ///
+    /// # Errors
+    ///
+    /// Why it is turned away.
+    pub(super) fn admit(
+        &mut self,
+        wire: &mut dyn Wire,
+        connection: ConnectionId,
+        peer: &Address,
+    ) -> Result<UserKey, &'static str> {
+        if self.started.is_none() {
+            let life = wire.random() as u32;
+            let at = Timestamp::of(wire.wall_clock());
+            self.started = Some(Started { at, instant: wire.now(), life });
+        }
+        let host = peer.ip().and_then(counted);
+        if let Some(host) = host {
+            let count = self.by_address.entry(host).or_default();
+            if *count >= self.settings.limits.connections_per_address {
+                let reason = "too many connections from your address";
+                self.counters.turned_away += 1;
+                self.log(&Event::TurnedAway { peer, reason });
+                return Err(reason);
+            }
+            *count += 1;
+        }
+        self.counters.open += 1;
+        self.counters.connections += 1;
+        self.log(&Event::Connected { peer });
+        let serial = self.next_serial();
+        Ok(self.users.insert(User::new(connection, peer, wire.now(), serial)))
+    }
+
+    /// A connection that was let in is gone.
+    pub(super) fn release(&mut self, address: Option<IpAddr>) {
+        self.counters.open -= 1;
+        if let Some(host) = address.and_then(counted)
+            && let Some(count) = self.by_address.get_mut(&host)
+        {
+            *count -= 1;
+            if *count == 0 {
+                self.by_address.remove(&host);
+            }
+        }
+    }
+
+    fn next_serial(&mut self) -> u64 {
+        self.serial += 1;
+        self.serial
+    }
+
+    /// A name for one more message.
+    pub(super) fn next_id(&mut self) -> MessageId {
+        let life = self.started.map_or(0, |started| started.life);
+        MessageId { life, serial: self.next_serial() }
+    }
+
+    /// A name for one more batch.
+    pub(super) fn next_batch(&mut self) -> std::rc::Rc<str> {
+        format!("b{:x}", self.next_serial()).into()
+    }
+
+    // ── channels that outlive their members ─────────────────────────────────────────────────
+
+    fn open_standing_channels(&mut self) {
+        for standing in self.settings.channels.clone() {
+            let Ok(name) = ChannelName::new(&standing.name, self.settings.limits.channel_length)
+            else {
+                continue;
+            };
+            let at = self.started.map_or_else(Timestamp::default, |started| started.at);
+            let key = match self.channels.named(name.as_str()) {
+                Some(key) => key,
+                None => self.channels.insert(Channel::new(name, at)),
+            };
+            let channel = &mut self.channels[key];
+            channel.is_standing = true;
+            if !standing.topic.is_empty() {
+                let by = self.settings.name.clone();
+                channel.topic = Some(Topic { text: standing.topic, by, at: at.seconds() });
+            }
+        }
+    }
+}
+
+impl AsMut<Self> for Server {
+    fn as_mut(&mut self) -> &mut Self {
+        self
+    }
+}
+
+impl fmt::Debug for Server {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Server").field("counters", &self.counters).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Display for Counters {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { open, connections, users, most_users, lines, messages, turned_away, .. } = self;
+        write!(
+            f,
+            "{users} users ({most_users} at most), {connections} connections ({open} open), "
+        )?;
+        write!(f, "{lines} lines, {messages} messages")?;
+        match turned_away {
+            0 => Ok(()),
+            count => write!(f, "; {count} turned away"),
+        }
+    }
+}
+
+/// What stands for a host where connections are counted: its IPv4 address, or its IPv6 network; nothing
+/// for this machine itself.
+fn counted(address: IpAddr) -> Option<IpAddr> {
+    match address.to_canonical() {
+        address if address.is_loopback() => None,
+        IpAddr::V6(address) => {
+            Some(Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX)).into())
+        }
+        v4 @ IpAddr::V4(_) => Some(v4),
+    }
+}

@@ -1,0 +1,123 @@
+//! Something that was said: one message, of one line or several, as it is delivered and remembered.
+
+use std::rc::Rc;
+
+use super::line::{Line, MessageId};
+use crate::chat::message::{Builder, WriteError};
+use crate::chat::timestamp::Timestamp;
+
+/// A message, or an event of a channel that is worth remembering.
+#[derive(Clone, Debug)]
+pub(in crate::chat) struct Post {
+    pub(in crate::chat) id: MessageId,
+    pub(in crate::chat) at: Timestamp,
+    pub(in crate::chat) source: Rc<str>,
+    pub(in crate::chat) account: Option<Rc<str>>,
+    pub(in crate::chat) bot: bool,
+    pub(in crate::chat) client_tags: Rc<str>,
+    pub(in crate::chat) command: &'static str,
+    /// What comes before the text: for a message, its target.
+    pub(in crate::chat) params: Vec<String>,
+    /// The text: none for a `TAGMSG`, several parts for a multiline message.
+    pub(in crate::chat) parts: Vec<Part>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::chat) struct Part {
+    pub(in crate::chat) text: String,
+    /// It goes on with the line that the part before it began.
+    pub(in crate::chat) concat: bool,
+}
+
+/// A multiline message that is still being sent (IRCv3 multiline).
+#[derive(Clone, Debug)]
+pub(in crate::chat) struct Draft {
+    /// The client's own name for the batch.
+    pub(in crate::chat) reference: String,
+    pub(in crate::chat) target: String,
+    pub(in crate::chat) command: Option<&'static str>,
+    pub(in crate::chat) parts: Vec<Part>,
+    pub(in crate::chat) bytes: usize,
+    pub(in crate::chat) label: Option<String>,
+    pub(in crate::chat) client_tags: Rc<str>,
+}
+
+impl Post {
+    /// Whether it was said by somebody to somebody, and is no event.
+    pub(in crate::chat) fn is_message(&self) -> bool {
+        matches!(self.command, "PRIVMSG" | "NOTICE")
+    }
+
+    pub(in crate::chat) fn is_multiline(&self) -> bool {
+        self.parts.len() > 1
+    }
+
+    /// About how much memory it takes.
+    pub(in crate::chat) fn bytes(&self) -> usize {
+        let texts: usize = self.parts.iter().map(|part| part.text.len() + 32).sum();
+        let params: usize = self.params.iter().map(|param| param.len() + 24).sum();
+        256 + self.source.len() + self.client_tags.len() + texts + params
+    }
+
+    /// The lines for receivers that do not know of multiline messages: one for each part that says
+    /// anything, and only the first bears the message's name.
+    ///
+    /// # Errors
+    ///
+    /// If a part of it cannot stand on a line.
+    pub(in crate::chat) fn plain(&self) -> Result<Vec<Line>, WriteError> {
+        if self.parts.is_empty() {
+            return Ok(vec![self.tagged(self.write(None)?)]);
+        }
+        let told = |part: &&Part| !(self.is_multiline() && part.text.is_empty());
+        let mut lines = Vec::with_capacity(self.parts.len());
+        for part in self.parts.iter().filter(told) {
+            let mut line = self.tagged(self.write(Some(&part.text))?);
+            line.id = lines.is_empty().then_some(self.id);
+            lines.push(line);
+        }
+        Ok(lines)
+    }
+
+    /// The lines of a multiline message for receivers that know them: a batch.
+    ///
+    /// # Errors
+    ///
+    /// If a part of it cannot stand on a line.
+    pub(in crate::chat) fn batched(&self, batch: &Rc<str>) -> Result<Vec<Line>, WriteError> {
+        let target = self.params.first().map_or("*", String::as_str);
+        let begin =
+            Builder::new().source(&self.source).command("BATCH").param(&format!("+{batch}"));
+        let begin = Line::new(begin.param("draft/multiline").param(target))?;
+        let mut lines = vec![self.tagged(begin)];
+        for part in &self.parts {
+            let mut line = self.write(Some(&part.text))?;
+            line.batch = Some(Rc::clone(batch));
+            line.concat = part.concat;
+            lines.push(line);
+        }
+        let end = Builder::new().source(&self.source).command("BATCH").param(&format!("-{batch}"));
+        lines.push(Line::new(end)?);
+        Ok(lines)
+    }
+
+    fn write(&self, text: Option<&str>) -> Result<Line, WriteError> {
+        let builder = Builder::new().source(&self.source).command(self.command);
+        let builder = self.params.iter().fold(builder, |builder, param| builder.param(param));
+        Line::new(match text {
+            Some(text) => builder.text(text),
+            None => builder,
+        })
+    }
+
+    fn tagged(&self, line: Line) -> Line {
+        Line {
+            at: Some(self.at),
+            id: Some(self.id),
+            account: self.account.clone(),
+            bot: self.bot,
+            client_tags: Rc::clone(&self.client_tags),
+            ..line
+        }
+    }
+}

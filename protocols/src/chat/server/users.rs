@@ -1,0 +1,264 @@
+//! Users: who is connected, and which nickname names whom.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::net::IpAddr;
+use std::ops::{Index, IndexMut};
+use std::rc::Rc;
+use std::time::Instant;
+
+use reactor::{Address, ConnectionId};
+use slab::Slab;
+
+use super::channels::ChannelKey;
+use super::modes::UserModes;
+use super::post::Draft;
+use crate::chat::capability::Caps;
+use crate::chat::casemap::{Folded, Nick};
+use crate::chat::timestamp::Timestamp;
+
+/// Names a user while it is connected; reused afterwards, so whoever keeps one keeps the connection too.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(in crate::chat) struct UserKey(usize);
+
+/// Somebody who is connected.
+#[derive(Debug)]
+pub(in crate::chat) struct User {
+    pub(in crate::chat) connection: ConnectionId,
+    pub(in crate::chat) address: Option<IpAddr>,
+    pub(in crate::chat) stage: Stage,
+    /// The nickname: claimed with the first `NICK`, before registration is complete.
+    pub(in crate::chat) nick: Option<Nick>,
+    pub(in crate::chat) name: String,
+    /// The host that others see.
+    pub(in crate::chat) host: String,
+    /// The host it is connected from.
+    pub(in crate::chat) real_host: String,
+    pub(in crate::chat) real_name: String,
+    /// `nick!user@host`; kept up to date by [`User::refresh_source`].
+    pub(in crate::chat) source: Rc<str>,
+    pub(in crate::chat) caps: Caps,
+    /// It negotiates as version 302 of the specification has it.
+    pub(in crate::chat) knows_302: bool,
+    pub(in crate::chat) modes: UserModes,
+    pub(in crate::chat) away: Option<String>,
+    pub(in crate::chat) account: Option<Rc<str>>,
+    /// What it is operator by: the name given to `OPER`.
+    pub(in crate::chat) operator: Option<String>,
+    pub(in crate::chat) channels: Vec<ChannelKey>,
+    /// Channels it is invited to and has not joined yet, the oldest first.
+    pub(in crate::chat) invitations: VecDeque<Folded>,
+    /// Whom it watches, each as it spelt the name.
+    pub(in crate::chat) monitoring: BTreeMap<Folded, String>,
+    pub(in crate::chat) signed_on: Timestamp,
+    pub(in crate::chat) spoke: Instant,
+    /// Tells it apart from all who were and will be connected.
+    pub(in crate::chat) serial: u64,
+    pub(in crate::chat) wrong_passwords: u32,
+    /// A password is being verified; its lines wait.
+    pub(in crate::chat) is_waiting: bool,
+    pub(in crate::chat) sasl: Option<Vec<u8>>,
+    pub(in crate::chat) draft: Option<Draft>,
+    /// By when it must have another nickname, or be logged in to the owner of this one.
+    pub(in crate::chat) nick_due: Option<Instant>,
+    /// The last walk over its peers that met it.
+    walk: u64,
+}
+
+/// ```text
+///   Registering ──NICK, USER, CAP END, and a password that is right──▶ Registered
+/// ```
+#[derive(Debug)]
+pub(in crate::chat) enum Stage {
+    Registering(Box<Registering>),
+    Registered,
+}
+
+/// What a connection has said so far.
+#[derive(Debug, Default)]
+pub(in crate::chat) struct Registering {
+    pub(in crate::chat) password: Option<String>,
+    pub(in crate::chat) has_user: bool,
+    /// `CAP LS` or `CAP REQ` came, and `CAP END` has not.
+    pub(in crate::chat) is_negotiating: bool,
+    /// The nickname that was asked for last, and belongs to another.
+    pub(in crate::chat) wanted_nick: Option<String>,
+}
+
+impl User {
+    pub(in crate::chat) fn new(
+        connection: ConnectionId,
+        peer: &Address,
+        now: Instant,
+        serial: u64,
+    ) -> Self {
+        let host = host_of(peer);
+        Self {
+            connection,
+            address: peer.ip().map(|ip| ip.to_canonical()),
+            stage: Stage::Registering(Box::default()),
+            nick: None,
+            name: String::new(),
+            real_host: host.clone(),
+            host,
+            real_name: String::new(),
+            source: "*".into(),
+            caps: Caps::NONE,
+            knows_302: false,
+            modes: UserModes::default(),
+            away: None,
+            account: None,
+            operator: None,
+            channels: Vec::new(),
+            invitations: VecDeque::new(),
+            monitoring: BTreeMap::new(),
+            signed_on: Timestamp::default(),
+            spoke: now,
+            serial,
+            wrong_passwords: 0,
+            is_waiting: false,
+            sasl: None,
+            draft: None,
+            nick_due: None,
+            walk: 0,
+        }
+    }
+
+    pub(in crate::chat) fn is_registered(&self) -> bool {
+        matches!(self.stage, Stage::Registered)
+    }
+
+    pub(in crate::chat) fn is_operator(&self) -> bool {
+        self.modes.has(UserModes::OPERATOR)
+    }
+
+    /// The nickname, or what stands for it while there is none.
+    pub(in crate::chat) fn nick(&self) -> &str {
+        self.nick.as_ref().map_or("*", Nick::as_str)
+    }
+
+    /// To be called when the nickname, user name or host has changed.
+    pub(in crate::chat) fn refresh_source(&mut self) {
+        self.source = format!("{}!{}@{}", self.nick(), self.name, self.host).into();
+    }
+
+    pub(in crate::chat) fn registering(&mut self) -> Option<&mut Registering> {
+        match &mut self.stage {
+            Stage::Registering(registering) => Some(registering),
+            Stage::Registered => None,
+        }
+    }
+}
+
+/// The address of a peer as a host name: IPv6 without a colon in front, which would end the parameter.
+fn host_of(peer: &Address) -> String {
+    match peer.ip() {
+        Some(ip) => {
+            let text = ip.to_canonical().to_string();
+            if text.starts_with(':') { format!("0{text}") } else { text }
+        }
+        None => "localhost".to_owned(),
+    }
+}
+
+/// All users, and the nicknames they have claimed.
+#[derive(Debug, Default)]
+pub(in crate::chat) struct Users {
+    slab: Slab<User>,
+    nicks: BTreeMap<Folded, UserKey>,
+    walk: u64,
+}
+
+impl Users {
+    pub(in crate::chat) fn insert(&mut self, user: User) -> UserKey {
+        UserKey(self.slab.insert(user))
+    }
+
+    /// Takes a user out, with its nickname. Its channels are left to the caller.
+    pub(in crate::chat) fn remove(&mut self, key: UserKey) -> Option<User> {
+        let user = self.slab.try_remove(key.0)?;
+        if let Some(nick) = &user.nick {
+            self.nicks.remove(&nick.folded());
+        }
+        Some(user)
+    }
+
+    /// The user of a key, if it is still the one on this connection.
+    pub(in crate::chat) fn find(&self, key: UserKey, on: ConnectionId) -> Option<&User> {
+        self.slab.get(key.0).filter(|user| user.connection == on)
+    }
+
+    /// The registered user of a nickname.
+    pub(in crate::chat) fn named(&self, nick: &str) -> Option<UserKey> {
+        self.holder(nick).filter(|&key| self[key].is_registered())
+    }
+
+    /// Whoever has claimed a nickname, registered or not.
+    pub(in crate::chat) fn holder(&self, nick: &str) -> Option<UserKey> {
+        self.nicks.get(&Folded::of(nick)).copied()
+    }
+
+    /// Gives a user a nickname that nobody else holds; the one it had.
+    pub(in crate::chat) fn rename(&mut self, key: UserKey, nick: Nick) -> Option<Nick> {
+        let folded = nick.folded();
+        let user = &mut self.slab[key.0];
+        let before = user.nick.replace(nick);
+        user.refresh_source();
+        if let Some(before) = &before {
+            self.nicks.remove(&before.folded());
+        }
+        self.nicks.insert(folded, key);
+        before
+    }
+
+    /// All who are registered, by nickname.
+    pub(in crate::chat) fn registered(&self) -> impl Iterator<Item = (UserKey, &User)> {
+        let all = self.nicks.values().map(|&key| (key, &self[key]));
+        all.filter(|(_, user)| user.is_registered())
+    }
+
+    pub(in crate::chat) fn len(&self) -> usize {
+        self.slab.len()
+    }
+
+    /// Begins a walk that is to meet nobody twice.
+    pub(in crate::chat) fn begin_walk(&mut self) {
+        self.walk += 1;
+    }
+
+    /// Whether this walk meets a user for the first time.
+    pub(in crate::chat) fn meet(&mut self, key: UserKey) -> bool {
+        let user = &mut self.slab[key.0];
+        std::mem::replace(&mut user.walk, self.walk) != self.walk
+    }
+}
+
+impl Index<UserKey> for Users {
+    type Output = User;
+
+    fn index(&self, key: UserKey) -> &User {
+        &self.slab[key.0]
+    }
+}
+
+impl IndexMut<UserKey> for Users {
+    fn index_mut(&mut self, key: UserKey) -> &mut User {
+        &mut self.slab[key.0]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_host_never_begins_with_a_colon() {
+        for (peer, host) in [
+            ("192.0.2.1:5", "192.0.2.1"),
+            ("[::1]:5", "0::1"),
+            ("[::ffff:192.0.2.1]:5", "192.0.2.1"),
+            ("unix:/tmp/x", "localhost"),
+        ] {
+            assert_eq!(host_of(&peer.parse().expect("an address")), host);
+        }
+    }
+}

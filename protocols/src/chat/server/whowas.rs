@@ -1,0 +1,48 @@
+//! Users that have left (RFC 1459, 4.5.3), the latest first.
+
+use std::collections::VecDeque;
+
+use super::users::User;
+use crate::chat::casemap::Folded;
+use crate::chat::mask;
+use crate::chat::timestamp::Timestamp;
+
+#[derive(Clone, Debug)]
+pub(in crate::chat) struct Gone {
+    folded: Folded,
+    pub(in crate::chat) nick: String,
+    pub(in crate::chat) name: String,
+    pub(in crate::chat) host: String,
+    pub(in crate::chat) real_name: String,
+    pub(in crate::chat) account: Option<String>,
+    pub(in crate::chat) at: Timestamp,
+}
+
+#[derive(Debug, Default)]
+pub(in crate::chat) struct Whowas(VecDeque<Gone>);
+
+impl Whowas {
+    /// Remembers a user under the nickname it leaves.
+    pub(in crate::chat) fn push(&mut self, user: &User, nick: &str, at: Timestamp, most: usize) {
+        self.0.push_front(Gone {
+            folded: Folded::of(nick),
+            nick: nick.to_owned(),
+            name: user.name.clone(),
+            host: user.host.clone(),
+            real_name: user.real_name.clone(),
+            account: user.account.as_deref().map(str::to_owned),
+            at,
+        });
+        self.0.truncate(most);
+    }
+
+    /// Who has had a nickname, or one that fits a mask; at most so many.
+    pub(in crate::chat) fn find(&self, wanted: &[&str], most: usize) -> Vec<Gone> {
+        let folded: Vec<_> = wanted.iter().map(|nick| Folded::of(nick)).collect();
+        let fits = |gone: &&Gone| {
+            folded.contains(&gone.folded)
+                || wanted.iter().any(|it| mask::is_mask(it) && mask::matches(it, &gone.nick))
+        };
+        self.0.iter().filter(fits).take(most).cloned().collect()
+    }
+}

@@ -1,0 +1,284 @@
+//! One connection: lines out of bytes, not too fast, and deadlines.
+
+use std::time::Instant;
+
+use reactor::{
+    CloseReason, Closed, ConnectionId, Input, Protocol, Registry, TimerKey, TokenBucket, Transport,
+};
+
+use super::Server;
+use super::commands;
+use super::message::{MAX_BODY, MAX_TAGS};
+use super::server::users::UserKey;
+use super::server::work::{Job, Outcome, Task, Ticket};
+use crate::framing::{Line, Lines};
+
+const REGISTRATION: TimerKey = TimerKey(0);
+const SILENCE: TimerKey = TimerKey(1);
+const FLOOD: TimerKey = TimerKey(2);
+
+/// The server's side of one connection.
+///
+/// ```text
+///             on_open: too many from there ─▶ ERROR, close
+///                │
+///                ▼           NICK, USER, CAP END
+///           Registering ──────────────────────────▶ Registered ◀─┐ lines, each a command
+///                │ deadline                            │    └────┘
+///                ▼                                     ▼ QUIT, KILL, silence, a full queue, the end
+///             Quitting ◀───────────────────────────────┘
+///                (the user is gone, and the others have been told; what is queued leaves)
+/// ```
+///
+/// Where a user stands in it, its [`Server`] knows; here is only what concerns the bytes. A line waits
+/// unread, in the connection and then at the peer, while a token is missing, or while a password of this
+/// user is being verified: order is kept, and memory is bounded.
+#[derive(Debug)]
+pub struct Session {
+    user: Option<UserKey>,
+    lines: Lines,
+    bucket: Option<TokenBucket>,
+    heard: Option<Instant>,
+    pinged: Option<Instant>,
+}
+
+impl Session {
+    pub(super) fn new() -> Self {
+        Self {
+            user: None,
+            lines: Lines::new(MAX_TAGS + MAX_BODY - 2),
+            bucket: None,
+            heard: None,
+            pinged: None,
+        }
+    }
+
+    /// Whether there may be one more line now; if not, it is read when there may.
+    fn may_go_on<App>(&mut self, transport: &mut Transport<'_, App>) -> bool {
+        let now = transport.registry().now();
+        match self.bucket.as_mut().map_or(Ok(()), |bucket| bucket.take(now)) {
+            Ok(()) => true,
+            Err(then) => {
+                transport.pause();
+                transport.set_timer(FLOOD, then.saturating_duration_since(now));
+                false
+            }
+        }
+    }
+
+    /// The user, if it is still there.
+    fn user(&self, server: &Server, connection: ConnectionId) -> Option<UserKey> {
+        self.user.filter(|&key| server.users.find(key, connection).is_some())
+    }
+
+    fn check_silence<App: AsMut<Server>>(
+        &mut self,
+        transport: &mut Transport<'_, App>,
+        app: &mut App,
+    ) {
+        let server = app.as_mut();
+        let now = transport.registry().now();
+        let (interval, patience) =
+            (server.settings.limits.ping_interval, server.settings.limits.ping_timeout);
+        let Some(key) = self.user(server, transport.id()) else {
+            return;
+        };
+        let heard = self.heard.unwrap_or(now);
+        if let Some(pinged) = self.pinged
+            && heard < pinged
+        {
+            let due = pinged + patience;
+            if now < due {
+                return transport.set_timer(SILENCE, due - now);
+            }
+            let silent = now.saturating_duration_since(heard).as_secs();
+            let reason = format!("Ping timeout: {silent} seconds");
+            return server.disconnect(transport.registry(), key, &reason);
+        }
+        let due = heard + interval;
+        if now < due {
+            self.pinged = None;
+            return transport.set_timer(SILENCE, due - now);
+        }
+        self.pinged = Some(now);
+        let name = server.name();
+        transport.write(format!("PING :{name}\r\n").as_bytes());
+        transport.set_timer(SILENCE, patience);
+    }
+}
+
+impl<App: AsMut<Server> + 'static> Protocol<App> for Session {
+    fn on_open(&mut self, transport: &mut Transport<'_, App>, app: &mut App) {
+        let (id, peer) = (transport.id(), transport.peer());
+        let server = app.as_mut();
+        match server.admit(transport.registry(), id, &peer) {
+            Ok(key) => {
+                let limits = &server.settings.limits;
+                let flood = (limits.flood_rate, limits.flood_burst);
+                self.user = Some(key);
+                self.bucket = limits.flood_control.then(|| TokenBucket::new(flood.0, flood.1));
+                self.heard = Some(transport.registry().now());
+                transport.set_timer(REGISTRATION, limits.registration);
+                transport.set_timer(SILENCE, limits.ping_interval);
+            }
+            Err(reason) => {
+                transport.write(format!("ERROR :Closing Link: ({reason})\r\n").as_bytes());
+                transport.close();
+            }
+        }
+    }
+
+    fn on_data(
+        &mut self,
+        transport: &mut Transport<'_, App>,
+        input: &mut Input<'_>,
+        app: &mut App,
+    ) {
+        let id = transport.id();
+        self.heard = Some(transport.registry().now());
+        while let Some(key) = self.user(app.as_mut(), id) {
+            if app.as_mut().users[key].is_waiting {
+                return transport.pause();
+            }
+            let bucket = self.bucket;
+            if input.is_empty() || !self.may_go_on(transport) {
+                return;
+            }
+            let server = app.as_mut();
+            match self.lines.next(input) {
+                Line::Whole(line) => commands::handle(server, transport.registry(), key, id, line),
+                Line::TooLong => commands::handle_too_long(server, transport.registry(), key, id),
+                Line::Partial => {
+                    // Nobody pays for a line that has not come yet.
+                    self.bucket = bucket;
+                    return;
+                }
+            }
+            run_jobs(app.as_mut(), transport.registry());
+        }
+        // The user has quit: nobody listens any more.
+        input.take_all();
+    }
+
+    fn on_end(&mut self, transport: &mut Transport<'_, App>, app: &mut App) {
+        if let Some(key) = self.user(app.as_mut(), transport.id()) {
+            app.as_mut().remove(transport.registry(), key, "Connection closed");
+        }
+        transport.close();
+    }
+
+    fn on_timer(&mut self, transport: &mut Transport<'_, App>, key: TimerKey, app: &mut App) {
+        let Some(user) = self.user(app.as_mut(), transport.id()) else {
+            return;
+        };
+        let server = app.as_mut();
+        match key {
+            REGISTRATION if !server.users[user].is_registered() => {
+                server.disconnect(transport.registry(), user, "Registration timed out");
+            }
+            SILENCE => self.check_silence(transport, app),
+            FLOOD if !server.users[user].is_waiting => transport.resume(),
+            _ => {}
+        }
+    }
+
+    fn on_shutdown(&mut self, transport: &mut Transport<'_, App>, app: &mut App) {
+        // The others are being told the same, so they are spared each other's QUITs.
+        if let Some(user) = self.user(app.as_mut(), transport.id()) {
+            let server = app.as_mut();
+            server.notice(transport.registry(), user, "The server is shutting down");
+            server.farewell(transport.registry(), user, "Server shutting down");
+        }
+        transport.close();
+    }
+
+    fn on_close(&mut self, registry: &mut Registry<App>, closed: &Closed, app: &mut App) {
+        if let Some(user) = self.user(app.as_mut(), closed.id) {
+            let reason = quit_reason(&closed.reason);
+            app.as_mut().remove(registry, user, &reason);
+            run_jobs(app.as_mut(), registry);
+        }
+    }
+}
+
+/// Has everything done that the server has asked for.
+fn run_jobs<App: AsMut<Server> + 'static>(server: &mut Server, registry: &mut Registry<App>) {
+    while let Some(Job { task, ticket }) = server.jobs.pop_front() {
+        match task {
+            Task::Save => server.accounts.commit(registry, move |registry, app, result| {
+                let result = result.map_err(|error| error.to_string());
+                finish(registry, app, &ticket, Outcome::Saved(result));
+            }),
+            Task::Wait(time) => {
+                let later = ticket.clone();
+                let set = registry.after(time, move |registry, app| {
+                    finish(registry, app, &later, Outcome::Passed);
+                });
+                if set.is_err() {
+                    commands::finish(server, registry, &ticket, Outcome::Passed);
+                }
+            }
+            task => offload(server, registry, task, &ticket),
+        }
+    }
+}
+
+fn offload<App: AsMut<Server> + 'static>(
+    server: &mut Server,
+    registry: &mut Registry<App>,
+    task: Task,
+    ticket: &Ticket,
+) {
+    let later = ticket.clone();
+    let offloaded = registry.offload(
+        move || task.run(),
+        move |registry, app, result| {
+            let outcome = result.unwrap_or_else(|error| Outcome::Failed(error.to_string()));
+            finish(registry, app, &later, outcome);
+        },
+    );
+    if offloaded.is_err() {
+        let outcome = Outcome::Failed("the server is too busy, try again later".to_owned());
+        commands::finish(server, registry, ticket, outcome);
+    }
+}
+
+fn finish<App: AsMut<Server> + 'static>(
+    registry: &mut Registry<App>,
+    app: &mut App,
+    ticket: &Ticket,
+    outcome: Outcome,
+) {
+    commands::finish(app.as_mut(), registry, ticket, outcome);
+    run_jobs(app.as_mut(), registry);
+}
+
+/// What the others are told of a connection that has ended by itself.
+fn quit_reason(reason: &CloseReason) -> String {
+    match reason {
+        CloseReason::OutboxFull | CloseReason::LoopOutboxFull => "SendQ exceeded".to_owned(),
+        CloseReason::InboxFull => "RecvQ exceeded".to_owned(),
+        CloseReason::Reset => "Connection reset by peer".to_owned(),
+        CloseReason::PeerClosed => "Connection closed".to_owned(),
+        CloseReason::Shutdown => "Server shutting down".to_owned(),
+        CloseReason::IdleTimeout | CloseReason::ReadTimeout => "Connection timed out".to_owned(),
+        CloseReason::Failed(error) => format!("Read error: {error}"),
+        CloseReason::Panicked(_) => "Internal error".to_owned(),
+        other => other.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_idle_session_is_small() {
+        assert!(size_of::<Session>() <= 160, "{}", size_of::<Session>());
+    }
+
+    #[test]
+    fn a_slow_reader_is_seen_to_have_exceeded_its_queue() {
+        assert_eq!(quit_reason(&CloseReason::OutboxFull), "SendQ exceeded");
+    }
+}

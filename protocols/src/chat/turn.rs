@@ -1,0 +1,334 @@
+//! One command of one user, while it is carried out: what it says, to whom, and what it is answered.
+//!
+//! Answers go out at once, unless the command bears a label (IRCv3 labeled-response): then they are kept
+//! until the command is done, since how they are labelled depends on how many there are.
+//!
+//! ```text
+//!   none     @label=x :server ACK
+//!   one      @label=x :server PONG …
+//!   more     @label=x :server BATCH +b labeled-response
+//!            @batch=b …
+//!            :server BATCH -b
+//! ```
+
+use std::rc::Rc;
+
+use reactor::ConnectionId;
+
+use super::capability::Caps;
+use super::message::Builder;
+use super::numeric::Numeric;
+use super::server::channels::ChannelKey;
+use super::server::line::{Cast, Line};
+use super::server::users::{User, UserKey};
+use super::server::wire::Wire;
+use super::server::work::{Job, Task, Then, Ticket};
+use super::server::{Event, Server};
+use super::timestamp::Timestamp;
+
+/// A user's turn to speak.
+pub(super) struct Turn<'a> {
+    pub(super) server: &'a mut Server,
+    pub(super) wire: &'a mut dyn Wire,
+    pub(super) me: UserKey,
+    pub(super) connection: ConnectionId,
+    pub(super) clock: Timestamp,
+    label: Option<Label>,
+}
+
+/// The label of a command, and what it was answered so far.
+struct Label {
+    text: String,
+    replies: Vec<Line>,
+}
+
+impl<'a> Turn<'a> {
+    pub(super) fn new(
+        server: &'a mut Server,
+        wire: &'a mut dyn Wire,
+        me: UserKey,
+        connection: ConnectionId,
+        label: Option<String>,
+    ) -> Self {
+        let clock = Timestamp::of(wire.wall_clock());
+        let label = label.map(|text| Label { text, replies: Vec::new() });
+        Self { server, wire, me, connection, clock, label }
+    }
+
+    /// Whose turn it is.
+    pub(super) fn user(&self) -> &User {
+        &self.server.users[self.me]
+    }
+
+    pub(super) fn user_mut(&mut self) -> &mut User {
+        &mut self.server.users[self.me]
+    }
+
+    pub(super) fn caps(&self) -> Caps {
+        self.user().caps
+    }
+
+    /// `nick!user@host`.
+    pub(super) fn source(&self) -> Rc<str> {
+        Rc::clone(&self.user().source)
+    }
+
+    /// Whether the user is still there: it may have quit, or killed itself.
+    pub(super) fn is_there(&self) -> bool {
+        self.server.users.find(self.me, self.connection).is_some()
+    }
+
+    // ── answering ───────────────────────────────────────────────────────────────────────────
+
+    /// Answers with a numeric: its parameters, and its fixed text if it has one. Parameters that came from
+    /// the user and are no words become `*`.
+    pub(super) fn numeric(&mut self, numeric: Numeric, params: &[&str]) {
+        let builder = self.begin_numeric(numeric, params);
+        self.reply(if numeric.text().is_empty() { builder } else { builder.text(numeric.text()) });
+    }
+
+    /// Answers with a numeric whose text holds facts.
+    pub(super) fn numeric_text(&mut self, numeric: Numeric, params: &[&str], text: &str) {
+        let builder = self.begin_numeric(numeric, params).text(text);
+        self.reply(builder);
+    }
+
+    fn begin_numeric(&self, numeric: Numeric, params: &[&str]) -> Builder {
+        let builder =
+            Builder::new().source(&self.server.settings.name).command(&numeric.to_string());
+        let builder = builder.param(self.user().nick());
+        params.iter().fold(builder, |builder, param| builder.param(presentable(param)))
+    }
+
+    /// Refuses a command (IRCv3 standard-replies).
+    pub(super) fn fail(&mut self, command: &str, code: &str, context: &[&str], text: &str) {
+        self.standard_reply("FAIL", command, code, context, text);
+    }
+
+    /// Says something about a command (IRCv3 standard-replies).
+    pub(super) fn note(&mut self, command: &str, code: &str, context: &[&str], text: &str) {
+        self.standard_reply("NOTE", command, code, context, text);
+    }
+
+    fn standard_reply(
+        &mut self,
+        kind: &str,
+        command: &str,
+        code: &str,
+        context: &[&str],
+        text: &str,
+    ) {
+        let builder = self.by_server(kind).param(presentable(command)).param(code);
+        let builder =
+            context.iter().fold(builder, |builder, word| builder.param(presentable(word)));
+        self.reply(builder.text(text));
+    }
+
+    /// A line that the server says.
+    pub(super) fn by_server(&self, command: &str) -> Builder {
+        Builder::new().source(&self.server.settings.name).command(command)
+    }
+
+    /// A line that the user says.
+    pub(super) fn by_me(&self, command: &str) -> Builder {
+        Builder::new().source(&self.user().source).command(command)
+    }
+
+    pub(super) fn reply(&mut self, builder: Builder) {
+        if let Some(line) = self.line(builder) {
+            self.reply_line(line);
+        }
+    }
+
+    pub(super) fn reply_line(&mut self, line: Line) {
+        match &mut self.label {
+            Some(label) => label.replies.push(line),
+            None => {
+                self.wire.send(self.connection, line.render(self.server.users[self.me].caps, None));
+            }
+        }
+    }
+
+    /// Says a few words to the user, as a service does.
+    pub(super) fn notice(&mut self, from: &str, text: &str) {
+        let nick = self.user().nick().to_owned();
+        self.reply(Builder::new().source(from).command("NOTICE").param(&nick).text(text));
+    }
+
+    /// A line with the time of this turn; none, and counted, if it cannot be written.
+    pub(super) fn line(&mut self, builder: Builder) -> Option<Line> {
+        match Line::new(builder) {
+            Ok(line) => Some(Line { at: Some(self.clock), ..line }),
+            Err(_) => {
+                self.server.counters.spoiled += 1;
+                None
+            }
+        }
+    }
+
+    /// A line of the user's own, with what its tags may say of it.
+    pub(super) fn my_line(&mut self, builder: Builder) -> Option<Line> {
+        let account = self.user().account.clone();
+        let bot = self.user().modes.has(super::server::modes::UserModes::BOT);
+        self.line(builder).map(|line| Line { account, bot, ..line })
+    }
+
+    // ── telling others ──────────────────────────────────────────────────────────────────────
+
+    /// Sends a line to everybody on a channel; to the user itself as an answer.
+    pub(super) fn tell_channel(&mut self, channel: ChannelKey, line: &Line) {
+        self.server.channels[channel].send(self.wire, &mut Cast::new(line), Some(self.me));
+        if self.server.channels[channel].has(self.me) {
+            self.reply_line(line.clone());
+        }
+    }
+
+    /// Sends a line to everybody on a channel but the user, if their capabilities are as they should be.
+    pub(super) fn tell_others(
+        &mut self,
+        channel: ChannelKey,
+        line: &Line,
+        wanted: impl Fn(Caps) -> bool,
+    ) {
+        let mut cast = Cast::new(line);
+        let channel = &self.server.channels[channel];
+        channel.send_where(self.wire, &mut cast, Some(self.me), |caps, _| wanted(caps));
+    }
+
+    /// Sends a line to everybody who shares a channel with the user, and to those with
+    /// extended-monitor who watch it, once each; not to the user.
+    pub(super) fn tell_peers(&mut self, line: &Line, wanted: impl Fn(Caps) -> bool) {
+        let mut peers = self.server.peers(self.me);
+        for watcher in self.server.monitor.watchers(self.server.users[self.me].nick()) {
+            if self.server.users[watcher].caps.has(Caps::EXTENDED_MONITOR)
+                && self.server.users.meet(watcher)
+            {
+                peers.push(watcher);
+            }
+        }
+        self.tell_each(&peers, line, wanted);
+    }
+
+    /// Sends a line to some users.
+    pub(super) fn tell_each(
+        &mut self,
+        users: &[UserKey],
+        line: &Line,
+        wanted: impl Fn(Caps) -> bool,
+    ) {
+        let mut cast = Cast::new(line);
+        for &user in users {
+            let user = &self.server.users[user];
+            if wanted(user.caps) {
+                self.wire.send(user.connection, cast.rendering(user.caps));
+            }
+        }
+    }
+
+    pub(super) fn tell_user(&mut self, user: UserKey, line: &Line) {
+        let user = &self.server.users[user];
+        self.wire.send(user.connection, line.render(user.caps, None));
+    }
+
+    pub(super) fn log(&mut self, event: &Event<'_>) {
+        self.server.log(event);
+    }
+
+    // ── what takes longer ───────────────────────────────────────────────────────────────────
+
+    /// Has something done away from the loop. The user's next lines wait, and what it is answered then
+    /// bears the label of this command.
+    pub(super) fn offload(&mut self, task: Task, then: Then) {
+        let label = self.label.take().map(|label| label.text);
+        self.user_mut().is_waiting = true;
+        self.queue(task, then, label);
+    }
+
+    /// As [`offload`](Self::offload), and nobody waits for it.
+    pub(super) fn later(&mut self, task: Task, then: Then) {
+        self.queue(task, then, None);
+    }
+
+    fn queue(&mut self, task: Task, then: Then, label: Option<String>) {
+        let ticket = Ticket { user: self.me, connection: self.connection, label, then };
+        self.server.jobs.push_back(Job { task, ticket });
+    }
+
+    /// Takes the label, for an answer that comes with a later command.
+    pub(super) fn take_label(&mut self) -> Option<String> {
+        self.label.take().map(|label| label.text)
+    }
+
+    pub(super) fn set_label(&mut self, text: Option<String>) {
+        self.label = text.map(|text| Label { text, replies: Vec::new() });
+    }
+
+    // ── the end ─────────────────────────────────────────────────────────────────────────────
+
+    /// Ends the turn: labelled answers go out.
+    pub(super) fn finish(mut self) {
+        let Some(Label { text, mut replies }) = self.label.take() else {
+            return;
+        };
+        if !self.is_there() {
+            return;
+        }
+        match replies.len() {
+            0 => {
+                let ack = self.by_server("ACK");
+                replies.extend(self.line(ack));
+            }
+            1 => {}
+            _ if is_one_batch(&replies) => {}
+            _ if self.caps().has(Caps::BATCH) => self.wrap(&mut replies),
+            _ => {}
+        }
+        let caps = self.caps();
+        for (at, line) in replies.iter().enumerate() {
+            let label = (at == 0).then_some(text.as_str());
+            self.wire.send(self.connection, line.render(caps, label));
+        }
+    }
+
+    /// Puts several answers into a batch.
+    fn wrap(&mut self, replies: &mut Vec<Line>) {
+        let batch = self.server.next_batch();
+        let begin = self.by_server("BATCH").param(&format!("+{batch}")).param("labeled-response");
+        let end = self.by_server("BATCH").param(&format!("-{batch}"));
+        let (Some(begin), Some(end)) = (self.line(begin), self.line(end)) else {
+            return;
+        };
+        for reply in replies.iter_mut() {
+            reply.batch.get_or_insert_with(|| Rc::clone(&batch));
+        }
+        replies.insert(0, begin);
+        replies.push(end);
+    }
+}
+
+/// Whether the answers are a batch already: the first and the last are in none, the others all are.
+fn is_one_batch(replies: &[Line]) -> bool {
+    match replies {
+        [first, between @ .., last] => {
+            first.batch.is_none()
+                && last.batch.is_none()
+                && !between.is_empty()
+                && between.iter().all(|line| line.batch.is_some())
+        }
+        _ => false,
+    }
+}
+
+/// A word as it may stand in the middle of a line.
+pub(super) fn presentable(word: &str) -> &str {
+    if word.is_empty() || word.starts_with(':') || word.contains(' ') { "*" } else { word }
+}
+
+/// The beginning of a text, cut between two characters.
+pub(super) fn cut(text: &str, longest: usize) -> &str {
+    let mut end = text.len().min(longest);
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    &text[..end]
+}
