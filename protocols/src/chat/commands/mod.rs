@@ -111,7 +111,7 @@ commands! {
     "REGISTER" 3 Anybody accounts::register, "REGISTER account|* email|* password: make an account";
     "REHASH" 0 Operator operators::rehash, "REHASH: read the settings anew";
     "SETNAME" 1 Registered users::setname, "SETNAME :real name: change your real name";
-    "STATS" 0 Registered queries::stats, "STATS u|m|o|z: what the server has done";
+    "STATS" 0 Registered queries::stats, "STATS u|o|z: since when, who, and what the server has done";
     "SUMMON" 0 Registered queries::summon, "SUMMON: not on this server";
     "TAGMSG" 0 Registered messages::tagmsg, "TAGMSG target[,...]: send tags and nothing else";
     "TIME" 0 Registered queries::time, "TIME: what time it is on the server";
