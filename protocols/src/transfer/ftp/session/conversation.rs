@@ -92,18 +92,14 @@ impl<App: AsMut<Server> + 'static> Conversation<'_, App> {
         }
     }
 
-    /// The client says no more. What it has asked for is done before it goes.
-    pub(super) fn handle_end(&mut self) {
+    /// The session ends when everything is done: what the client has asked for, if it only says no more;
+    /// a transfer that is under way, if the loop is shutting down.
+    pub(super) fn handle_leaving(&mut self, why: Leaving) {
         if let Some(state) = self.state() {
-            state.leaving.get_or_insert(Leaving::ClientEnded);
-        }
-    }
-
-    /// A transfer goes on, for as long as there is time; nothing new begins.
-    pub(super) fn handle_shutdown(&mut self) {
-        if let Some(state) = self.state() {
-            state.leaving = Some(Leaving::Shutdown);
-            state.waiting.clear();
+            if why == Leaving::Shutdown {
+                state.waiting.clear();
+            }
+            state.leaving = Some(why);
         }
     }
 

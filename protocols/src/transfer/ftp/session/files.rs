@@ -12,7 +12,7 @@ use crate::transfer::ftp::listing::{Show, Style};
 use crate::transfer::ftp::reply::{Reply, quoted};
 use crate::transfer::ftp::time::Timestamp;
 use crate::transfer::ftp::users::Permissions;
-use crate::transfer::store::{Entry, Kind, Replace, StoreError, VirtualPath};
+use crate::transfer::store::{Entry, Kind, Replace, Store, StoreError, VirtualPath};
 
 /// How much of a file is hashed before others have their turn: a fifth of a second's worth.
 const HASHED_AT_ONCE: u64 = 64 * 1024 * 1024;
@@ -140,24 +140,12 @@ impl<App: AsMut<Server> + 'static> Conversation<'_, App> {
 
     /// RMD.
     pub(super) fn remove_directory(&mut self, path: &[u8]) {
-        self.change(
-            path,
-            "RMD",
-            "Removed.",
-            |may| may.delete,
-            |store, path| store.remove_directory(path),
-        );
+        self.change(path, "RMD", "Removed.", |may| may.delete, Store::remove_directory);
     }
 
     /// DELE.
     pub(super) fn delete(&mut self, path: &[u8]) {
-        self.change(
-            path,
-            "DELE",
-            "Deleted.",
-            |may| may.delete,
-            |store, path| store.remove_file(path),
-        );
+        self.change(path, "DELE", "Deleted.", |may| may.delete, Store::remove_file);
     }
 
     /// One of the changes that are answered with 250.
@@ -167,9 +155,7 @@ impl<App: AsMut<Server> + 'static> Conversation<'_, App> {
         verb: &'static str,
         text: &'static str,
         may: impl FnOnce(Permissions) -> bool,
-        change: impl FnOnce(&crate::transfer::store::Store, &VirtualPath) -> Result<(), StoreError>
-        + Send
-        + 'static,
+        change: impl FnOnce(&Store, &VirtualPath) -> Result<(), StoreError> + Send + 'static,
     ) {
         let Some(path) = self.permitted(path, About::What, may) else {
             return;

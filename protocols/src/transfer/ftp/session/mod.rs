@@ -53,7 +53,7 @@ mod transfer;
 pub(super) use conversation::Conversation;
 pub(super) use state::{Channel, State};
 
-use state::{Heard, Work};
+use state::{Heard, Leaving, Work};
 
 /// The client has said nothing for long.
 const IDLE: TimerKey = TimerKey(1);
@@ -131,7 +131,9 @@ impl<App: AsMut<Server> + 'static> Protocol<App> for Session {
 
     fn on_end(&mut self, transport: &mut Transport<'_, App>, app: &mut App) {
         let id = transport.id();
-        Conversation::enter(transport.registry(), app, id, |it| it.handle_end());
+        Conversation::enter(transport.registry(), app, id, |it| {
+            it.handle_leaving(Leaving::ClientEnded)
+        });
     }
 
     fn on_timer(&mut self, transport: &mut Transport<'_, App>, _: TimerKey, app: &mut App) {
@@ -147,7 +149,9 @@ impl<App: AsMut<Server> + 'static> Protocol<App> for Session {
 
     fn on_shutdown(&mut self, transport: &mut Transport<'_, App>, app: &mut App) {
         let id = transport.id();
-        Conversation::enter(transport.registry(), app, id, |it| it.handle_shutdown());
+        Conversation::enter(transport.registry(), app, id, |it| {
+            it.handle_leaving(Leaving::Shutdown)
+        });
     }
 
     fn on_close(&mut self, registry: &mut Registry<App>, closed: &Closed, app: &mut App) {
