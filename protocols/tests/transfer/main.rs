@@ -3,6 +3,7 @@
 
 mod dialogue;
 mod hazards;
+mod real_clients;
 mod stage;
 mod store;
 mod transfers;
