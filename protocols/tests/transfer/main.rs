@@ -1,6 +1,7 @@
 //! File transfer on real sockets and real files: the tree, the FTP server, and what peers do wrong.
 #![cfg(feature = "transfer")]
 
+mod ftp_client;
 mod store;
 mod tftp_files;
 mod tftp_machine;
