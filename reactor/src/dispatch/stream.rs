@@ -342,7 +342,7 @@ impl<App> Registry<App> {
         self.ledger.unseal();
         connection.stream.uncork(&mut self.ledger)?;
         for order in orders {
-            self.obey(key, connection, &order);
+            self.obey(key, connection, order);
         }
         if let Some(protocol) = successor
             && !connection.stream.is_closed()

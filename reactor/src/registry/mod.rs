@@ -11,6 +11,7 @@ mod transport;
 
 use std::collections::{HashMap, VecDeque};
 use std::fmt;
+use std::fs::File;
 use std::io;
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -26,13 +27,14 @@ use crate::id::Key;
 use crate::ledger::Ledger;
 use crate::net::{OwnedPath, Poller, SpareDescriptor, StdDatagram, StdListener};
 use crate::offload::{Job, Pool, panic_message};
+use crate::outbox::FilePiece;
 use crate::slots::{Found, Slots};
 use crate::source::{Connection, Source};
 use crate::timer::Wheel;
 use crate::trace::What;
 use crate::{
     Address, CloseReason, ConnectionId, Limits, ListenerId, OffloadError, PostError, SendError,
-    Snapshot, SocketId, Stale, Stats,
+    SendFileError, Snapshot, SocketId, Stale, Stats,
 };
 
 pub use protocol::{DatagramProtocol, Protocol, SentFile};
@@ -85,6 +87,7 @@ pub struct Registry<App> {
 
 /// What the running connection was told by its id.
 pub(crate) enum Order {
+    SendFile(FilePiece),
     End,
     Close,
     Abort,
@@ -208,6 +211,50 @@ impl<App> Registry<App> {
         }
     }
 
+    /// Queues a part of a file for a connection, as [`Transport::send_file`] does, and behind everything
+    /// that was queued before. The file comes back in [`on_file_sent`](Protocol::on_file_sent).
+    ///
+    /// Called from a callback of that very connection, it takes effect when the callback returns.
+    ///
+    /// # Errors
+    ///
+    /// The file comes back if the connection has ended or is closing.
+    pub fn send_file(
+        &mut self,
+        id: ConnectionId,
+        file: File,
+        offset: u64,
+        length: u64,
+    ) -> Result<(), SendFileError> {
+        let piece = FilePiece { file, offset, remaining: length, sent: 0 };
+        match self.slots.find(id.0) {
+            Found::Here(Source::Stream(connection)) => {
+                let stream = &mut connection.stream;
+                if stream.is_closed() {
+                    return Err(SendFileError::Stale(piece.file));
+                }
+                if !stream.can_write() {
+                    return Err(SendFileError::Closing(piece.file));
+                }
+                if let ControlFlow::Break(reason) = stream.enqueue_file(id, piece, &mut self.ledger)
+                {
+                    self.retire_stream_by_key(id.0, reason);
+                    return Err(SendFileError::Full);
+                }
+                stream.touch(id.0, &mut self.ledger);
+                Ok(())
+            }
+            // It is its own callback that calls: the file joins what it has written.
+            Found::Running if self.ledger.is_sealed() => Err(SendFileError::Closing(piece.file)),
+            Found::Running => {
+                self.ledger.attention = true;
+                self.orders.push(Order::SendFile(piece));
+                Ok(())
+            }
+            _ => Err(SendFileError::Stale(piece.file)),
+        }
+    }
+
     /// Sends no more on a connection, as [`Transport::end`] does: FIN follows what is queued, and the
     /// peer may go on.
     ///
@@ -267,15 +314,26 @@ impl<App> Registry<App> {
         let Some(Source::Stream(mut connection)) = self.slots.take(id.0) else {
             return Err(Stale);
         };
-        self.obey(id.0, &mut connection, &order);
+        self.obey(id.0, &mut connection, order);
         self.slots.put(id.0, Source::Stream(connection));
         Ok(())
     }
 
     /// Carries out an order on a connection that is not in a callback.
-    pub(crate) fn obey(&mut self, key: Key, connection: &mut Connection<App>, order: &Order) {
+    pub(crate) fn obey(&mut self, key: Key, connection: &mut Connection<App>, order: Order) {
         let stream = &mut connection.stream;
         match order {
+            // What follows a goodbye is dropped, as it is when the connection itself says it.
+            Order::SendFile(piece) if !stream.can_write() => {
+                self.ledger.stats.discarded_bytes += piece.remaining;
+            }
+            Order::SendFile(piece) => {
+                let step = stream.enqueue_file(ConnectionId(key), piece, &mut self.ledger);
+                match step {
+                    ControlFlow::Continue(()) => stream.touch(key, &mut self.ledger),
+                    ControlFlow::Break(reason) => self.retire_stream(key, stream, reason),
+                }
+            }
             Order::End => {
                 stream.end(&self.ledger);
                 stream.touch(key, &mut self.ledger);

@@ -98,6 +98,21 @@ impl Timestamp {
         }
     }
 
+    /// The day of the week, in three letters.
+    #[must_use]
+    pub fn weekday(self) -> &'static str {
+        // The first day of 1970 was a Thursday.
+        match self.seconds / DAY % 7 {
+            0 => "Thu",
+            1 => "Fri",
+            2 => "Sat",
+            3 => "Sun",
+            4 => "Mon",
+            5 => "Tue",
+            _ => "Wed",
+        }
+    }
+
     /// As the system has it.
     #[must_use]
     pub fn to_system_time(self) -> SystemTime {

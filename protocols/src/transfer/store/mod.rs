@@ -42,6 +42,7 @@ mod upload;
 
 pub use entry::{Entry, Kind};
 pub use error::StoreError;
+pub use listing::Listing;
 pub use path::{InvalidPath, VirtualPath};
 pub use quota::Quota;
 pub use upload::{Replace, Upload};
