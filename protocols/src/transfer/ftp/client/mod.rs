@@ -337,6 +337,12 @@ impl Client {
         self.dialogue.is_idle() && self.ending.is_none()
     }
 
+    /// Whether the conversation is over, or about to be.
+    #[must_use]
+    pub fn is_over(&self) -> bool {
+        self.ending.is_some()
+    }
+
     // ── what happens ────────────────────────────────────────────────────────────────────────
 
     fn handle_reply<App: Caller>(&mut self, registry: &mut Registry<App>, reply: Reply) -> News {
