@@ -17,7 +17,7 @@ use clap::Args;
 use examples::endpoint::seconds;
 use indicatif::ProgressBar;
 use protocols::transfer::ftp::client::{
-    self as ftp, Client, ClientLimits, ClientOptions, Done, Failure,
+    self as ftp, Client, ClientLimits, ClientOptions, Done, Failure, Operation,
 };
 use protocols::transfer::tftp::{self, Mode, Terms};
 use reactor::{ConnectionId, Reactor, Registry, Signal, SocketId};
@@ -48,7 +48,9 @@ pub(crate) struct Crew {
     parallel: usize,
     options: ClientOptions,
     bars: Bars,
-    failures: usize,
+    /// What was to be done, with what was found while doing it.
+    total: usize,
+    failures: Vec<String>,
     /// Nobody reads what is printed any more, or somebody has pressed Ctrl-C.
     stopped: Option<Box<dyn Error>>,
 }
@@ -79,7 +81,9 @@ struct Worker {
 struct Running {
     task: Task,
     bar: ProgressBar,
+    /// When its file began to move, and how long it has taken.
     since: Instant,
+    took: Option<Duration>,
 }
 
 /// A transfer of TFTP.
@@ -101,11 +105,12 @@ pub(crate) fn work(mut crew: Crew) -> Result<(), Box<dyn Error>> {
     }
     crew.pump(reactor.registry());
     reactor.run(&mut crew)?;
-    match (crew.stopped, crew.failures) {
+    match (crew.stopped, crew.failures.len()) {
         (Some(why), _) => Err(why),
         (None, 0) => Ok(()),
-        (None, 1) => Err("something has failed".into()),
-        (None, count) => Err(format!("{count} have failed").into()),
+        // That was all there was to do, and it says everything.
+        (None, 1) if crew.total == 1 => Err(crew.failures.swap_remove(0).into()),
+        (None, count) => Err(format!("{count} of {} have failed", crew.total).into()),
     }
 }
 
@@ -125,13 +130,15 @@ impl Crew {
             parallel,
             options: ClientOptions { limits, ..ClientOptions::default() },
             bars: Bars::default(),
-            failures: 0,
+            total: 0,
+            failures: Vec::new(),
             stopped: None,
         }
     }
 
     /// Something to do on an FTP server.
     pub(crate) fn add(&mut self, site: usize, task: Task) {
+        self.total += 1;
         self.queue.push_back(Job { site, what: What::Ftp(task) });
     }
 
@@ -142,6 +149,7 @@ impl Crew {
         local: PathBuf,
         mode: Mode,
     ) {
+        self.total += 1;
         self.queue.push_back(Job { site, what: What::TftpGet { remote, local, mode } });
     }
 
@@ -152,6 +160,7 @@ impl Crew {
         remote: Vec<u8>,
         mode: Mode,
     ) {
+        self.total += 1;
         self.queue.push_back(Job { site, what: What::TftpPut { local, remote, mode } });
     }
 
@@ -230,7 +239,7 @@ impl Crew {
 
     fn running(&self, task: Task) -> Running {
         let (name, size) = task.name_and_size();
-        Running { bar: self.bars.add(&name, size), task, since: Instant::now() }
+        Running { bar: self.bars.add(&name, size), task, since: Instant::now(), took: None }
     }
 
     // ── tasks of FTP ────────────────────────────────────────────────────────────────────────
@@ -256,17 +265,24 @@ impl Crew {
 
     fn carry_out(&mut self, registry: &mut Registry<Self>, id: ConnectionId, next: Option<Next>) {
         match next {
-            Some(Next::Do(operation)) => {
-                let worker = self.workers.get_mut(&id);
-                let started = worker.map(|worker| worker.client.start(registry, operation));
-                if let Some(Err(error)) = started {
-                    self.end_task(registry, id, Err(error.to_string()));
-                }
-            }
+            Some(Next::Do(operation)) => self.start(registry, id, operation),
             Some(Next::Think(thought)) => self.think(registry, id, thought),
             Some(Next::Done(report, tasks)) => self.end_task(registry, id, Ok((report, tasks))),
             Some(Next::Failed(why)) => self.end_task(registry, id, Err(why)),
             None => {}
+        }
+    }
+
+    fn start(&mut self, registry: &mut Registry<Self>, id: ConnectionId, operation: Operation) {
+        let Some(worker) = self.workers.get_mut(&id) else {
+            return;
+        };
+        let is_file = matches!(operation, Operation::Get { .. } | Operation::Put { .. });
+        if let Some(running) = worker.job.as_mut().filter(|_| is_file) {
+            running.since = Instant::now();
+        }
+        if let Err(error) = worker.client.start(registry, operation) {
+            self.end_task(registry, id, Err(error.to_string()));
         }
     }
 
@@ -297,6 +313,7 @@ impl Crew {
         match outcome {
             Ok((report, tasks)) => {
                 // In front of the rest, and in order: a tree is walked through as it is listed.
+                self.total += tasks.len();
                 for task in tasks.into_iter().rev() {
                     self.queue.push_front(Job { site, what: What::Ftp(task) });
                 }
@@ -314,7 +331,7 @@ impl Crew {
             Report::Quiet => Ok(()),
             Report::Lines(lines) => lines.iter().try_for_each(|line| self.bars.say(line)),
             Report::Moved { bytes, remark } => {
-                self.bars.say(summary(&name, bytes, running.since.elapsed(), &remark))
+                self.bars.say(summary(&name, bytes, running.took.unwrap_or_default(), &remark))
             }
         };
         self.note_output(registry, said);
@@ -327,9 +344,12 @@ impl Crew {
     }
 
     fn fail(&mut self, name: &str, why: &str) {
-        self.failures += 1;
         // What a server says is not for a terminal to obey.
-        self.bars.complain(format_args!("{name}: {}", shown(why.as_bytes())));
+        let why = format!("{name}: {}", shown(why.as_bytes()));
+        if self.total > 1 {
+            self.bars.complain(&why);
+        }
+        self.failures.push(why);
     }
 
     /// Whoever reads what is printed may have gone.
@@ -380,7 +400,10 @@ impl Crew {
 
     /// Nothing can be done there.
     fn give_up_site(&mut self, site: usize, failure: &Failure) {
+        // It is one failure, however much was to be done there.
+        let before = self.queue.len();
         self.queue.retain(|job| job.site != site);
+        self.total -= before - self.queue.len();
         let name = self.sites.get(site).map_or_else(String::new, |site| site.name.clone());
         self.fail(&name, &failure.to_string());
     }
@@ -512,9 +535,15 @@ impl ftp::Caller for Crew {
         id: ConnectionId,
         outcome: Result<Done, Failure>,
     ) {
-        let is_over = self.workers.get(&id).is_none_or(|worker| worker.client.is_over());
+        let Some(worker) = self.workers.get_mut(&id) else {
+            return;
+        };
+        if let (Some(running), Ok(Done::Received(_) | Done::Sent(_))) = (&mut worker.job, &outcome)
+        {
+            running.took = Some(running.since.elapsed());
+        }
         // Of what the conversation took with it, `on_finish` tells.
-        if !is_over {
+        if !worker.client.is_over() {
             let next = self.ask(id, |task, client| task.handle(outcome, client.features()));
             self.carry_out(registry, id, next);
         }

@@ -30,7 +30,7 @@ pub(crate) struct Options {
     #[arg(long = "continue", short = 'c')]
     resume: bool,
 
-    /// Send directories, too
+    /// Send directories, too, and make the one they go to
     #[arg(long, short)]
     recursive: bool,
 
@@ -48,24 +48,29 @@ pub(crate) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     if options.files.len() > 1 && !url.is_directory() {
         return Err(format!("{url}: a directory for several files ends with a slash").into());
     }
-    let mut tasks = Vec::new();
+    let mut files = Vec::new();
     for file in &options.files {
-        tasks.push((file.clone(), remote_name(file, url)?, check(file, options)?));
+        files.push((file.clone(), remote_name(file, url)?, check(file, options)?));
     }
     let mut sites = Sites::default();
     let site = sites.find(url)?;
     let mut crew = Crew::new(sites, options.parallel.into(), &options.patience);
-    for (local, remote, is_directory) in tasks {
+    let mut tasks = Vec::new();
+    for (local, remote, is_directory) in files {
         match url.scheme {
             Scheme::Tftp(mode) => crew.add_tftp_put(site, local, remote, mode),
             Scheme::Ftp if is_directory => {
-                crew.add(site, Task::Plant(Plant::new(local, remote, options.resume)));
+                tasks.push(Task::Plant(Plant::new(local, remote, options.resume)));
             }
-            Scheme::Ftp => {
-                crew.add(site, Task::Upload(Upload::new(local, remote, options.resume)));
-            }
+            Scheme::Ftp => tasks.push(Task::Upload(Upload::new(local, remote, options.resume))),
         }
     }
+    // Whoever sends trees wants a place for them, too.
+    if options.recursive && url.name().is_some() && url.is_directory() {
+        let place = url.path.strip_suffix(b"/").unwrap_or(&url.path).to_vec();
+        tasks = vec![Task::Plant(Plant::around(tasks, place))];
+    }
+    tasks.into_iter().for_each(|task| crew.add(site, task));
     crew::work(crew)
 }
 

@@ -1,6 +1,6 @@
 //! Directories with everything in them: a walk through one that is there, and one that is planted there.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use protocols::transfer::ftp::client::{Done, Failure, Operation};
 use protocols::transfer::ftp::command::Command;
@@ -73,17 +73,29 @@ impl Walk {
     }
 }
 
-/// A directory here, which is to be there.
+/// A directory that is to be there, with what is in one here.
 #[derive(Debug)]
 pub(crate) struct Plant {
-    local: PathBuf,
     remote: Vec<u8>,
-    resume: bool,
+    contents: Contents,
+}
+
+#[derive(Debug)]
+enum Contents {
+    /// What is in this directory.
+    Of { local: PathBuf, resume: bool },
+    /// These.
+    These(Vec<Task>),
 }
 
 impl Plant {
     pub(crate) fn new(local: PathBuf, remote: Vec<u8>, resume: bool) -> Self {
-        Self { local, remote, resume }
+        Self { remote, contents: Contents::Of { local, resume } }
+    }
+
+    /// A directory for these.
+    pub(crate) fn around(tasks: Vec<Task>, remote: Vec<u8>) -> Self {
+        Self { remote, contents: Contents::These(tasks) }
     }
 
     pub(crate) fn name(&self) -> String {
@@ -101,32 +113,38 @@ impl Plant {
         {
             return Next::Failed(failure.to_string());
         }
-        match self.contents() {
-            Ok((tasks, left_out)) => Next::Done(Report::Lines(left_out), tasks),
-            Err(error) => Next::Failed(format!("{}: {error}", self.local.display())),
+        match &mut self.contents {
+            Contents::These(tasks) => Next::Done(Report::Quiet, std::mem::take(tasks)),
+            Contents::Of { local, resume } => match contents(local, &self.remote, *resume) {
+                Ok((tasks, left_out)) => Next::Done(Report::Lines(left_out), tasks),
+                Err(error) => Next::Failed(format!("{}: {error}", local.display())),
+            },
         }
     }
+}
 
-    fn contents(&self) -> std::io::Result<(Vec<Task>, Vec<String>)> {
-        let mut entries: Vec<_> = std::fs::read_dir(&self.local)?.collect::<Result<_, _>>()?;
-        entries.sort_by_key(std::fs::DirEntry::file_name);
-        let mut tasks = Vec::new();
-        let mut left_out = Vec::new();
-        for entry in entries {
-            let (path, remote) =
-                (entry.path(), joined(&self.remote, &name_there(&entry.file_name())));
-            // Links are followed to files; one to a directory might lead back to here.
-            let kind = entry.file_type()?;
-            if kind.is_dir() {
-                tasks.push(Task::Plant(Self::new(path, remote, self.resume)));
-            } else if path.is_file() {
-                tasks.push(Task::Upload(Upload::new(path, remote, self.resume)));
-            } else {
-                left_out.push(format!("{}: left out, it is no plain file", path.display()));
-            }
+/// What there is to do for what is in a directory here, and what is left out of it.
+fn contents(
+    local: &Path,
+    remote: &[u8],
+    resume: bool,
+) -> std::io::Result<(Vec<Task>, Vec<String>)> {
+    let mut entries: Vec<_> = std::fs::read_dir(local)?.collect::<Result<_, _>>()?;
+    entries.sort_by_key(std::fs::DirEntry::file_name);
+    let mut tasks = Vec::new();
+    let mut left_out = Vec::new();
+    for entry in entries {
+        let (path, remote) = (entry.path(), joined(remote, &name_there(&entry.file_name())));
+        // Links are followed to files; one to a directory might lead back to here.
+        if entry.file_type()?.is_dir() {
+            tasks.push(Task::Plant(Plant::new(path, remote, resume)));
+        } else if path.is_file() {
+            tasks.push(Task::Upload(Upload::new(path, remote, resume)));
+        } else {
+            left_out.push(format!("{}: left out, it is no plain file", path.display()));
         }
-        Ok((tasks, left_out))
     }
+    Ok((tasks, left_out))
 }
 
 /// A name in a directory of the server's; without a directory, in the one where the login has ended.
