@@ -594,6 +594,29 @@ fn an_end_in_the_segment_of_the_last_bytes_is_seen() {
     stage.finish();
 }
 
+// ── –: behind urgent data ───────────────────────────────────────────────────────────────────
+
+/// A read stops in front of the urgent byte, short, whatever stands behind it (tcp(7)). All of it has
+/// arrived before the loop looks, so no other event tells of the rest.
+#[test]
+#[cfg(any(target_os = "linux", target_os = "android"))]
+fn what_stands_behind_urgent_data_is_heard() {
+    let mut stage = Stage::new();
+    for round in 1..=20 {
+        let address = stage.listen(|| Probe::new("server"));
+        let theirs = client(address);
+        let theirs = SockRef::from(&theirs);
+        theirs.send(b"before ").expect("it has room");
+        // This byte goes another way, where nobody asks for it.
+        theirs.send_out_of_band(b"!").expect("it has room");
+        theirs.send(b"behind").expect("it has room");
+        stage.until(|log| log.bytes("server").len() == 13 * round);
+        theirs.shutdown(Shutdown::Both).expect("it is connected");
+    }
+    stage.until(|log| log.ends.len() == 20);
+    stage.finish();
+}
+
 // ── 6: a connection that failed in the queue ────────────────────────────────────────────────
 
 /// Hazard 6: a client has reset its connection before it was accepted. Some systems have `accept`

@@ -1,6 +1,7 @@
 //! What the sessions of an FTP server share: who may log in and where, how many there are, what they have
 //! done; and the call that opens its socket.
 
+use std::borrow::Borrow;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::net::IpAddr;
@@ -188,16 +189,17 @@ impl Server {
         self.sessions.get_mut(&id)
     }
 
-    /// A connection has ended; what there was of its session.
-    pub(super) fn close_session(&mut self, id: ConnectionId, peer: IpAddr) -> Option<State> {
+    /// A connection has ended, and its session with it, if there was one.
+    pub(super) fn close_session(&mut self, id: ConnectionId, peer: IpAddr) {
         give_back(&mut self.by_address, &host(peer));
-        let state = self.sessions.remove(&id)?;
+        let Some(state) = self.sessions.remove(&id) else {
+            return;
+        };
         if let Some(account) = state.account() {
-            give_back(&mut self.by_user, &account.key.clone());
+            give_back(&mut self.by_user, &account.key);
         }
         self.counters.open -= 1;
         self.tell(&Event::Disconnected { peer });
-        Some(state)
     }
 
     // ── users ───────────────────────────────────────────────────────────────────────────────
@@ -275,10 +277,7 @@ impl Server {
 }
 
 /// One fewer; who has none left is forgotten.
-fn give_back<K: Ord + Clone + std::borrow::Borrow<Q>, Q: Ord + ?Sized>(
-    counts: &mut BTreeMap<K, u32>,
-    key: &Q,
-) {
+fn give_back<K: Ord + Borrow<Q>, Q: Ord + ?Sized>(counts: &mut BTreeMap<K, u32>, key: &Q) {
     if let Some(count) = counts.get_mut(key) {
         *count = count.saturating_sub(1);
         if *count == 0 {

@@ -88,6 +88,15 @@ impl Poller {
         self.poll.registry().register(source, MioToken(token.0), interests)
     }
 
+    /// As [`Self::register`], a stream. Where the system tells of urgent data, it is asked to: a read stops
+    /// in front of it, short, with more behind it, and no event would remind us of that.
+    pub(super) fn register_stream(&self, source: &mut impl Source, token: Token) -> io::Result<()> {
+        let interests = Interest::READABLE | Interest::WRITABLE;
+        #[cfg(any(target_os = "linux", target_os = "android"))]
+        let interests = interests | Interest::PRIORITY;
+        self.poll.registry().register(source, MioToken(token.0), interests)
+    }
+
     /// Registers what is only ever read: a listener.
     pub(super) fn register_read(&self, source: &mut impl Source, token: Token) -> io::Result<()> {
         self.poll.registry().register(source, MioToken(token.0), Interest::READABLE)
@@ -174,7 +183,9 @@ fn readiness(event: &mio::event::Event) -> Readiness {
         return Readiness::READ.with(Readiness::WRITE).with(Readiness::END);
     }
     let write = Readiness::WRITE.when(event.is_writable());
-    Readiness::READ.when(event.is_readable()).with(write)
+    // Urgent data is in the way: from now on only `WouldBlock` says that all has been read.
+    let urgent = Readiness::END.when(event.is_priority());
+    Readiness::READ.when(event.is_readable()).with(write).with(urgent)
 }
 
 impl Waker {

@@ -94,13 +94,28 @@ impl<App: AsMut<Server> + 'static> Conversation<'_, App> {
 
     /// The session ends when everything is done: what the client has asked for, if it only says no more;
     /// a transfer that is under way, if the loop is shutting down.
+    ///
+    /// A client that says no more during a transfer, not even goodbye, has gone, and means to abort it
+    /// (RFC 959, 4.1.1: QUIT): if it has died, a half of its file must not be taken for the whole.
     pub(super) fn handle_leaving(&mut self, why: Leaving) {
-        if let Some(state) = self.state() {
-            if why == Leaving::Shutdown {
-                state.waiting.clear();
-            }
-            state.leaving = Some(why);
+        let Some(state) = self.state() else {
+            return;
+        };
+        state.leaving = Some(why);
+        match why {
+            Leaving::Shutdown => state.waiting.clear(),
+            Leaving::ClientEnded if state.waits_for_goodbye() => {}
+            Leaving::ClientEnded => self.fail(426, "You have gone; transfer aborted.", true),
         }
+    }
+
+    /// The control connection has ended: so does everything that was done for it.
+    pub(super) fn handle_gone(&mut self) {
+        if let Some(state) = self.state() {
+            state.waiting.clear();
+        }
+        self.fail(426, "You have gone; transfer aborted.", true);
+        self.close_channel();
     }
 
     // ── what handlers say and do ────────────────────────────────────────────────────────────

@@ -113,6 +113,15 @@ impl<App: AsMut<Server> + 'static> Protocol<App> for Session {
                 // What is not looked at now is offered again when there is room.
                 return transport.pause();
             }
+            if transport.queued_bytes() > transport.limits().outbox_high {
+                // So many short lines have long answers: the rest has to wait until those have left.
+                transport.pause();
+                let resume = move |registry: &mut Registry<App>, _: &mut App| {
+                    // It may have ended.
+                    let _ = registry.resume(id);
+                };
+                return transport.registry().defer(resume);
+            }
             let Some(said) = self.telnet.next(input) else {
                 return;
             };
@@ -132,7 +141,7 @@ impl<App: AsMut<Server> + 'static> Protocol<App> for Session {
     fn on_end(&mut self, transport: &mut Transport<'_, App>, app: &mut App) {
         let id = transport.id();
         Conversation::enter(transport.registry(), app, id, |it| {
-            it.handle_leaving(Leaving::ClientEnded)
+            it.handle_leaving(Leaving::ClientEnded);
         });
     }
 
@@ -150,15 +159,15 @@ impl<App: AsMut<Server> + 'static> Protocol<App> for Session {
     fn on_shutdown(&mut self, transport: &mut Transport<'_, App>, app: &mut App) {
         let id = transport.id();
         Conversation::enter(transport.registry(), app, id, |it| {
-            it.handle_leaving(Leaving::Shutdown)
+            it.handle_leaving(Leaving::Shutdown);
         });
     }
 
     fn on_close(&mut self, registry: &mut Registry<App>, closed: &Closed, app: &mut App) {
-        let state = app.as_mut().close_session(closed.id, self.peer);
-        if let Some(state) = state {
-            state.end(registry);
-        }
+        Conversation::enter(registry, app, closed.id, |it| {
+            it.handle_gone();
+        });
+        app.as_mut().close_session(closed.id, self.peer);
     }
 }
 

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use reactor::{ConnectionId, ListenerId, Registry, TimerId};
 
-use super::transfer::{Running, settle_upload};
+use super::transfer::Running;
 use crate::transfer::ftp::Settings;
 use crate::transfer::ftp::command::{Command, CommandError, Type};
 use crate::transfer::ftp::listing::Facts;
@@ -200,6 +200,11 @@ impl State {
         if self.waiting.front()?.is_heard_meanwhile() { self.waiting.pop_front() } else { None }
     }
 
+    /// Whether the client has said QUIT, and it was not its turn yet.
+    pub(super) fn waits_for_goodbye(&self) -> bool {
+        self.waiting.iter().any(|heard| matches!(heard, Heard::Command(Command::Quit)))
+    }
+
     /// As a client finds everything when it comes (RFC 959, 4.1.1: REIN).
     pub(super) fn reset(&mut self, settings: &Settings) {
         self.login = Login::Nobody;
@@ -210,22 +215,6 @@ impl State {
         self.directory = VirtualPath::root();
         self.umask = settings.umask & 0o777;
         self.facts = Facts::default();
-    }
-
-    /// The client has gone: so does what was opened for it.
-    pub(super) fn end<App: 'static>(mut self, registry: &mut Registry<App>) {
-        self.channel.close(registry);
-        if let Work::Transfer(running) = self.work {
-            if let Some(data) = running.data {
-                // It may have ended by itself.
-                let _ = registry.abort(data);
-            }
-            if let Some(upload) = running.into_upload() {
-                let keep = self.keep_uploads;
-                // If the pool is full the upload is dropped right here, and leaves nothing behind.
-                let _ = registry.offload(move || settle_upload(upload, keep), |_, _, _| {});
-            }
-        }
     }
 }
 

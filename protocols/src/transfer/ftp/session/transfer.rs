@@ -34,7 +34,7 @@ use std::fs::File;
 use std::io::Read;
 use std::time::{Duration, Instant};
 
-use reactor::{CloseReason, ConnectOptions, ConnectionId, SentFile};
+use reactor::{CloseReason, ConnectOptions, ConnectionId, SentFile, TimerId};
 
 use super::Conversation;
 use super::files::{About, refusal};
@@ -67,6 +67,8 @@ pub(in crate::transfer::ftp) struct Running {
     begun: Instant,
     /// Bytes that have gone over the data connection.
     moved: u64,
+    /// What it waits for, if that is time.
+    pub(super) timer: Option<TimerId>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -343,8 +345,16 @@ impl<App: AsMut<Server> + 'static> Conversation<'_, App> {
         };
         let ticket = state.next_ticket();
         let subject = Subject { total, ..subject };
-        let mut running =
-            Running { ticket, data: None, stage: Stage::Opening, flow, subject, begun, moved: 0 };
+        let mut running = Running {
+            ticket,
+            data: None,
+            stage: Stage::Opening,
+            flow,
+            subject,
+            begun,
+            moved: 0,
+            timer: None,
+        };
         let code = match std::mem::replace(&mut state.channel, Channel::None) {
             Channel::Open { data, deadline, .. } => {
                 running.data = Some(data);
@@ -613,17 +623,32 @@ impl<App: AsMut<Server> + 'static> Conversation<'_, App> {
         if wait.is_zero() {
             return self.send_more();
         }
-        let Some(ticket) = self.running().map(|running| running.ticket) else {
-            return;
-        };
-        let timer = self.after(wait, move |it| {
-            if it.running_as(ticket).is_some() {
-                it.send_more();
-            }
-        });
-        if timer.is_none() {
+        if !self.wait_then(wait, |it| {
+            it.send_more();
+        }) {
             self.send_more();
         }
+    }
+
+    /// Goes on after a while, if the transfer is still the same then; whether there was a timer left.
+    fn wait_then(
+        &mut self,
+        wait: Duration,
+        event: impl FnOnce(&mut Conversation<'_, App>) + 'static,
+    ) -> bool {
+        let Some(ticket) = self.running().map(|running| running.ticket) else {
+            return true;
+        };
+        let timer = self.after(wait, move |it| {
+            if let Some(running) = it.running_as(ticket) {
+                running.timer = None;
+                event(it);
+            }
+        });
+        if let Some(running) = self.running() {
+            running.timer = timer;
+        }
+        timer.is_some()
     }
 
     /// Bytes have gone over the data connection: how long to wait before the next may.
@@ -650,15 +675,11 @@ impl<App: AsMut<Server> + 'static> Conversation<'_, App> {
             return;
         };
         running.stage = Stage::Ended;
-        let ticket = running.ticket;
         let _ = self.registry.end(data);
-        let timer = self.after(linger, move |it| {
-            if it.running_as(ticket).is_some_and(|running| running.stage == Stage::Ended) {
-                // The connection goes on by itself, for as long as there is something to go.
-                it.succeed();
-            }
-        });
-        if timer.is_none() {
+        // Afterwards the connection goes on by itself, for as long as there is something to go.
+        if !self.wait_then(linger, |it| {
+            it.succeed();
+        }) {
             self.succeed();
         }
     }
@@ -693,10 +714,10 @@ impl<App: AsMut<Server> + 'static> Conversation<'_, App> {
 
     /// Does not read the client for a while.
     fn rest(&mut self, data: ConnectionId, wait: Duration) {
-        let timer = self.after(wait, move |it| {
+        let waits = self.wait_then(wait, move |it| {
             let _ = it.registry.resume(data);
         });
-        if timer.is_some() {
+        if waits {
             let _ = self.registry.pause(data);
         }
     }
@@ -712,7 +733,8 @@ impl<App: AsMut<Server> + 'static> Conversation<'_, App> {
         let (Some(mut upload), decoder) = (upload.take(), decoder.take()) else {
             return;
         };
-        let subject = running.summary();
+        let (subject, timer) = (running.summary(), running.timer.take());
+        timer.map(|timer| self.registry.cancel(timer));
         // It is closed before the reply says that it was.
         let _ = self.registry.close(data);
         self.offload(
@@ -797,7 +819,8 @@ impl<App: AsMut<Server> + 'static> Conversation<'_, App> {
         }
     }
 
-    fn fail(&mut self, code: u16, text: &str, keep: bool) {
+    /// Ends a transfer early, if there is one.
+    pub(super) fn fail(&mut self, code: u16, text: &str, keep: bool) {
         self.fail_and(code, text, keep, |_| {});
     }
 
@@ -848,9 +871,10 @@ impl<App: AsMut<Server> + 'static> Conversation<'_, App> {
         let now = self.registry.now();
         let state = self.state()?;
         match std::mem::replace(&mut state.work, Work::Idle) {
-            Work::Transfer(running) => {
+            Work::Transfer(mut running) => {
                 state.active = now;
                 state.interrupted = false;
+                running.timer.take().map(|timer| self.registry.cancel(timer));
                 Some(running)
             }
             work => {
