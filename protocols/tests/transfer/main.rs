@@ -2,6 +2,7 @@
 #![cfg(feature = "transfer")]
 
 mod dialogue;
+mod ftp_client;
 mod hazards;
 mod real_clients;
 mod stage;
