@@ -1,13 +1,25 @@
 //! Accounts (IRCv3 sasl-3.1, account-registration, account-notify, account-tag, extended-join), and the
 //! services that people know from elsewhere.
 
-use std::time::Duration;
+use std::path::Path;
+use std::time::{Duration, Instant};
 
-use protocols::chat::accounts::{AccountLimits, Accounts};
+use protocols::chat::accounts::{AccountLimits, Accounts, NotOpened};
 use protocols::chat::{Limits, Settings};
 use protocols::password::PasswordHash;
 
-use crate::stage::{Actor, Stage, settings};
+use crate::stage::{Actor, PATIENCE, Stage, settings};
+
+/// Opens the accounts of a server that is gone: a thread of its loop may be at its last write still.
+fn reopen(file: &Path) -> Accounts {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        match Accounts::open(file, AccountLimits::default()) {
+            Err(NotOpened::InUse(_)) if Instant::now() < deadline => std::thread::yield_now(),
+            opened => return opened.expect("a file").0,
+        }
+    }
+}
 
 /// Accounts with one for each of these names, whose password is `sesame`.
 fn accounts(names: &[&str]) -> Accounts {
@@ -246,7 +258,7 @@ fn without_grace_a_nickname_is_refused_at_once() {
 fn a_channel_is_its_founders_and_survives_a_restart() {
     let directory = tempfile::tempdir().expect("a directory");
     let file = directory.path().join("accounts");
-    let open = || Accounts::open(&file, AccountLimits::default()).expect("a file").0;
+    let open = || reopen(&file);
     {
         let stage = Stage::with_accounts(settings(), open());
         let mut ann = stage.enters("ann");
