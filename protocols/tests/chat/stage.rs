@@ -14,7 +14,7 @@ use protocols::chat::{self, Limits, Server, Settings, mask};
 use reactor::{ListenOptions, Reactor, Turn};
 
 /// How long something may take on the slowest machine before a test fails.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(20);
 pub(crate) const NAME: &str = "irc.test";
 
 /// A server, and the loop it is in. Clones are the same server.
