@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::io;
 use std::net::IpAddr;
 
-use bytes::Bytes;
+use bytes::{Buf, Bytes};
 
 use crate::id::Key;
 use crate::ledger::Ledger;
@@ -65,16 +65,18 @@ pub(crate) struct DatagramQueue {
     is_ready: bool,
 }
 
-/// A datagram that waits for the system to take it.
+/// A datagram, or a run, that waits for the system to take it.
 struct Waiting {
     bytes: Bytes,
+    stride: usize,
     to: Option<Address>,
     envelope: Envelope,
 }
 
 impl Waiting {
     fn outgoing(&self) -> Outgoing<'_> {
-        Outgoing { bytes: &self.bytes, to: self.to.as_ref(), envelope: self.envelope }
+        let (to, envelope) = (self.to.as_ref(), self.envelope);
+        Outgoing { bytes: &self.bytes, stride: self.stride, to, envelope }
     }
 }
 
@@ -163,13 +165,35 @@ impl DatagramQueue {
         {
             return match result {
                 Ok(()) => {
-                    Self::sent(id, bytes, ledger);
+                    Self::sent(id, bytes, 1, ledger);
                     Ok(())
                 }
                 Err(failure) => self.hold_back(id, bytes, to, failure, ledger),
             };
         }
-        self.send_with(id, &Outgoing { bytes, to, envelope: Envelope::default() }, ledger)
+        self.send_with(id, &Outgoing::single(bytes, to, Envelope::default()), ledger)
+    }
+
+    /// As [`send_with`](Self::send_with), of a run of datagrams that may be longer than what one call
+    /// takes. With the first error it ends.
+    pub(crate) fn send_run(
+        &mut self,
+        id: SocketId,
+        run: &Outgoing<'_>,
+        ledger: &mut Ledger,
+    ) -> io::Result<()> {
+        let Outgoing { bytes: mut rest, stride, .. } = *run;
+        while !rest.is_empty() {
+            let at_once = self.socket.run_of(stride);
+            let (bytes, behind) = rest.split_at(rest.len().min(stride * at_once));
+            match self.send_with(id, &Outgoing { bytes, ..*run }, ledger) {
+                Ok(()) => rest = behind,
+                // The system has just found out that it has to be told them one by one.
+                Err(_) if self.socket.run_of(stride) < at_once => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
     }
 
     /// As [`send`](Self::send), of whatever kind the datagram is.
@@ -204,7 +228,7 @@ impl DatagramQueue {
         let error = failure.into();
         self.send_failed(id, bytes.len(), &error, ledger);
         if error.kind() == io::ErrorKind::WouldBlock {
-            let outgoing = Outgoing { bytes, to, envelope: Envelope::default() };
+            let outgoing = Outgoing::single(bytes, to, Envelope::default());
             return self.enqueue(id, &outgoing, ledger);
         }
         Err(error)
@@ -217,7 +241,7 @@ impl DatagramQueue {
         outgoing: &Outgoing<'_>,
         ledger: &mut Ledger,
     ) -> io::Result<()> {
-        let Outgoing { bytes, to, envelope } = *outgoing;
+        let Outgoing { bytes, stride, to, envelope } = *outgoing;
         if self.charge + bytes.len() + DATAGRAM_CHARGE > self.limits.outbox {
             ledger.stats.datagrams_dropped += 1;
             ledger.trace_of(id, || What::Dropped { bytes: bytes.len() });
@@ -226,7 +250,7 @@ impl DatagramQueue {
         ledger.trace_of(id, || What::Queued { bytes: bytes.len() });
         self.charge += bytes.len() + DATAGRAM_CHARGE;
         let bytes = Bytes::copy_from_slice(bytes);
-        self.queue.push_back(Waiting { bytes, to: to.cloned(), envelope });
+        self.queue.push_back(Waiting { bytes, stride, to: to.cloned(), envelope });
         Ok(())
     }
 
@@ -240,13 +264,13 @@ impl DatagramQueue {
             self.send_failed(id, outgoing.bytes.len(), &error, ledger);
             return Err(error);
         }
-        Self::sent(id, outgoing.bytes, ledger);
+        Self::sent(id, outgoing.bytes, outgoing.count(), ledger);
         Ok(())
     }
 
     #[inline(always)]
-    fn sent(id: SocketId, bytes: &[u8], ledger: &mut Ledger) {
-        ledger.stats.datagrams_sent += 1;
+    fn sent(id: SocketId, bytes: &[u8], count: usize, ledger: &mut Ledger) {
+        ledger.stats.datagrams_sent += count as u64;
         ledger.stats.datagram_bytes_sent += bytes.len() as u64;
         ledger.trace_of(id, || What::Sent { bytes: bytes.len() });
     }
@@ -266,25 +290,43 @@ impl DatagramQueue {
         !self.queue.is_empty() && self.readiness.contains(Readiness::WRITE)
     }
 
-    /// Sends one queued datagram; its error, if it has one of its own.
+    /// Sends one queued datagram, or run; its error, if it has one of its own.
     pub(crate) fn flush_one(&mut self, id: SocketId, ledger: &mut Ledger) -> io::Result<()> {
-        let Some(waiting) = self.queue.pop_front() else {
+        let Some(mut waiting) = self.queue.pop_front() else {
             return Ok(());
         };
-        match self.send_now(id, &waiting.outgoing(), ledger) {
+        let at_once = self.socket.run_of(waiting.stride);
+        let length = waiting.bytes.len().min(waiting.stride * at_once);
+        let part = Outgoing { bytes: &waiting.bytes[..length], ..waiting.outgoing() };
+        let result = match self.send_now(id, &part, ledger) {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                 self.queue.push_front(waiting);
-                Ok(())
+                return Ok(());
             }
-            result => {
-                self.charge -= waiting.bytes.len() + DATAGRAM_CHARGE;
-                result
+            // The system has just found out that it has to be told them one by one.
+            Err(_) if self.socket.run_of(waiting.stride) < at_once => {
+                self.queue.push_front(waiting);
+                return Ok(());
             }
+            result => result,
+        };
+        self.charge -= length;
+        waiting.bytes.advance(length);
+        if waiting.bytes.is_empty() {
+            self.charge -= DATAGRAM_CHARGE;
+        } else {
+            self.queue.push_front(waiting);
         }
+        result
     }
 
+    /// Datagrams that wait.
     pub(crate) fn queued(&self) -> usize {
-        self.queue.len()
+        self.queue.iter().map(|waiting| waiting.outgoing().count()).sum()
+    }
+
+    pub(crate) fn has_queued(&self) -> bool {
+        !self.queue.is_empty()
     }
 
     pub(crate) fn make_ready(&mut self, key: Key, ledger: &mut Ledger) {

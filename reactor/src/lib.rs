@@ -52,8 +52,8 @@
 //! - `signals`: SIGINT, SIGTERM and friends as events of the loop (Unix).
 //! - `trace`: a record of everything the loop does, in a ring of bounded size, which prints a line a
 //!   record and opens in Perfetto. Until one is begun it costs two comparisons a turn.
-//! - `quinn-udp`: the local address and the congestion mark of UDP datagrams
-//!   ([`DatagramOptions::metadata`]).
+//! - `quinn-udp`: the local address and the congestion mark of UDP datagrams, and runs of them by one
+//!   call ([`DatagramOptions::metadata`]).
 //! - `sim`: a deterministic network of loops, with every fault that sockets and pollers have,
 //!   to test protocols on; it includes `trace`.
 

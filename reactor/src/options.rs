@@ -164,6 +164,10 @@ pub struct DatagramOptions {
     /// another address than the one that was asked, and be dropped. It is for UDP, and needs the
     /// feature `quinn-udp`. It costs a few hundred instructions more, and datagrams of such a socket are
     /// not fragmented: one that is too long for its way is an error, or is lost on it.
+    ///
+    /// It also has what comes and goes in bulk pass the kernel together: datagrams of one size from one
+    /// peer may be received by one call, and those of
+    /// [`send_run`](crate::DatagramTransport::send_run) are sent by one.
     pub metadata: bool,
     /// Limits of the socket.
     pub limits: DatagramLimits,

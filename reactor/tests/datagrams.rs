@@ -7,7 +7,7 @@ use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 
 use reactor::{
     Address, Datagram, DatagramLimits, DatagramOptions, DatagramProtocol, DatagramTransport,
-    Membership, MulticastInterface, OpenError, Reactor, SocketId, StdDatagram,
+    Envelope, Membership, MulticastInterface, OpenError, Reactor, SocketId, StdDatagram,
 };
 use socket2::SockRef;
 use support::{DatagramProbe, PATIENCE, Stage, any_port, retry};
@@ -332,6 +332,68 @@ fn errors_of_binding_name_the_address() {
     stage.finish();
 }
 
+// ── runs ────────────────────────────────────────────────────────────────────────────────────
+
+/// Bytes of which no two pieces of a run are alike.
+fn blocks(length: usize) -> Vec<u8> {
+    (0..length).map(|at| (at / 251 + at) as u8).collect()
+}
+
+/// Answers each datagram with a run, whose pieces have as many bytes as it says.
+fn runs(all: Vec<u8>) -> DatagramProbe {
+    DatagramProbe::new("server").on_datagram(move |socket, datagram, _| {
+        let size = usize::from(datagram.bytes[0]) * 10;
+        socket.send_run(&all, size, Some(&datagram.from), Envelope::default()).unwrap();
+    })
+}
+
+/// Asks for runs of several sizes, and gets each in one piece after the other.
+#[track_caller]
+fn ask_for_runs(stage: &mut Stage, address: SocketAddr, all: &[u8]) {
+    let peer = peer();
+    SockRef::from(&peer).set_recv_buffer_size(1 << 20).unwrap();
+    let mut buffer = [0; 4_000];
+    for tens in [1, 50, 100, 255] {
+        peer.send_to(&[tens], address).unwrap();
+        let before = stage.log.datagrams.len();
+        stage.until(|log| log.datagrams.len() > before);
+        for piece in all.chunks(usize::from(tens) * 10) {
+            let length = peer.recv(&mut buffer).unwrap();
+            assert_eq!(&buffer[..length], piece);
+        }
+    }
+}
+
+#[test]
+fn a_run_is_one_datagram_after_the_other() {
+    let mut stage = Stage::new();
+    let all = blocks(1_005);
+    let (_, address) = bind(&mut stage, any_port(), runs(all.clone()));
+    let before = stage.reactor.stats();
+    ask_for_runs(&mut stage, address, &all);
+    let stats = stage.reactor.stats();
+    assert_eq!(stats.datagrams_sent - before.datagrams_sent, 101 + 3 + 2 + 1);
+    assert_eq!(stats.datagram_bytes_sent - before.datagram_bytes_sent, 4 * 1_005);
+    stage.finish();
+}
+
+#[test]
+fn a_run_without_a_size_is_an_error_and_one_without_bytes_is_nothing() {
+    let mut stage = Stage::new();
+    let peer = peer();
+    let to = peer.local_addr().unwrap().into();
+    let probe = DatagramProbe::new("sender").on_open(move |socket, _| {
+        let error = socket.send_run(b"abc", 0, Some(&to), Envelope::default()).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::InvalidInput);
+        socket.send_run(b"", 10, Some(&to), Envelope::default()).unwrap();
+    });
+    bind(&mut stage, any_port(), probe);
+    stage.until(|log| log.has("sender", "open"));
+    assert_eq!(stage.reactor.stats().datagrams_sent, 0);
+    drop(peer);
+    stage.finish();
+}
+
 // ── full queues ─────────────────────────────────────────────────────────────────────────────
 
 // UDP over loopback never makes its sender wait; a Unix socket does, when its peer does not receive.
@@ -385,6 +447,37 @@ mod full {
         assert!(arrived.iter().map(|&(_, number)| number).eq(accepted));
         stage.until(|log| log.has("sender", "drain"));
         drop(peer);
+        stage.finish();
+    }
+
+    #[test]
+    fn a_run_that_has_to_wait_keeps_its_order() {
+        const PIECES: usize = 400;
+        let mut stage = Stage::new();
+        let (ours, theirs) = UnixDatagram::pair().unwrap();
+        theirs.set_read_timeout(Some(PATIENCE)).unwrap();
+        let all = blocks(PIECES * 1_000 + 1);
+        let said = all.clone();
+        let probe = DatagramProbe::new("sender").on_open(move |socket, _| {
+            socket.send_run(&said, 1_000, None, Envelope::default()).unwrap();
+            assert!(socket.queued() > 0, "the kernel takes less");
+        });
+        let limits = DatagramLimits { outbox: 1 << 20 };
+        let id = stage.registry().adopt_datagram(ours, limits, probe).unwrap();
+        stage.will_close_socket(id);
+        let reading = stage.peer(move || {
+            let mut buffer = [0; 2_000];
+            let mut heard = Vec::new();
+            for _ in 0..=PIECES {
+                let length = theirs.recv(&mut buffer).unwrap();
+                heard.extend_from_slice(&buffer[..length]);
+            }
+            heard
+        });
+        let heard = stage.join(reading);
+        assert!(heard == all);
+        stage.until(|log| log.has("sender", "drain"));
+        assert_eq!(stage.reactor.stats().datagrams_sent, PIECES as u64 + 1);
         stage.finish();
     }
 
@@ -790,6 +883,42 @@ mod metadata {
         ask(&mut stage, "127.0.0.1:0", (Ipv4Addr::new(127, 0, 0, 9), port).into());
         assert!(stage.log.has("server", "to ::1 None"));
         assert!(stage.log.has("server", "to 127.0.0.9 Some(Ect0)"));
+        stage.finish();
+    }
+
+    /// Up to 64 datagrams leave by one call. A kernel that cannot do that takes them one by one, and
+    /// the peer cannot tell.
+    #[test]
+    fn a_run_leaves_by_few_calls_and_arrives_piece_by_piece() {
+        let mut stage = Stage::new();
+        let options = DatagramOptions { metadata: true, ..DatagramOptions::default() };
+        let all = blocks(100_003);
+        let (_, address) = bind_with(&mut stage, any_port(), &options, runs(all.clone()));
+        #[cfg(feature = "trace")]
+        stage.reactor.trace(10_000);
+        let peer = peer();
+        SockRef::from(&peer).set_recv_buffer_size(1 << 20).unwrap();
+        let size = 2_000;
+        peer.send_to(&[200], address).unwrap();
+        let reading = stage.peer(move || {
+            let mut buffer = [0; 4_000];
+            let next = |_| peer.recv(&mut buffer).map(|length| buffer[..length].to_vec()).unwrap();
+            (0..100_003_usize.div_ceil(size)).map(next).collect::<Vec<_>>()
+        });
+        let heard = stage.join(reading);
+        assert!(heard.iter().map(Vec::as_slice).eq(all.chunks(size)));
+        assert_eq!(stage.reactor.stats().datagrams_sent, heard.len() as u64);
+        #[cfg(feature = "trace")]
+        {
+            let trace = stage.reactor.take_trace().to_string();
+            // 32 of 2,000 bytes are no longer than one datagram over IPv4 may be.
+            let calls = trace.lines().filter(|line| line.contains("sent: ")).count();
+            match calls {
+                2 => assert!(trace.contains("sent: 64000 bytes"), "{trace}"),
+                51 => eprintln!("SKIPPED: this kernel knows no segmentation offload"),
+                _ => panic!("{calls} calls\n{trace}"),
+            }
+        }
         stage.finish();
     }
 

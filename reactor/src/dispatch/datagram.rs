@@ -165,7 +165,7 @@ impl<App> Registry<App> {
         }
         if socket.queue.can_flush() {
             socket.queue.make_ready(key, &mut self.ledger);
-        } else if socket.queue.queued() == 0 {
+        } else if !socket.queue.has_queued() {
             self.call_socket(key, socket, app, Callback::Drain, |protocol, transport, app| {
                 protocol.on_drain(transport, app);
             });

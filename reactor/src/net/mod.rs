@@ -89,12 +89,26 @@ impl Incoming {
     }
 }
 
-/// One datagram to be sent; to the connected peer if there is no address.
+/// One datagram to be sent, or a run of them; to the connected peer if there is no address.
 #[derive(Clone, Copy)]
 pub(crate) struct Outgoing<'a> {
     pub(crate) bytes: &'a [u8],
+    /// Longer than this it is several datagrams of this length, the last of them perhaps shorter: at
+    /// most so many as the socket takes in one call.
+    pub(crate) stride: usize,
     pub(crate) to: Option<&'a Address>,
     pub(crate) envelope: Envelope,
+}
+
+impl<'a> Outgoing<'a> {
+    pub(crate) fn single(bytes: &'a [u8], to: Option<&'a Address>, envelope: Envelope) -> Self {
+        Self { bytes, stride: bytes.len(), to, envelope }
+    }
+
+    /// How many datagrams it is: an empty one is one too.
+    pub(crate) fn count(&self) -> usize {
+        self.bytes.len().div_ceil(self.stride.max(1)).max(1)
+    }
 }
 
 /// Why a socket cannot be opened that is to tell of more than bytes and a peer.

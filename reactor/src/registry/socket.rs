@@ -78,7 +78,42 @@ impl<'a, App> DatagramTransport<'a, App> {
         to: Option<&Address>,
         envelope: Envelope,
     ) -> io::Result<()> {
-        self.queue.send_with(self.id, &Outgoing { bytes, to, envelope }, &mut self.registry.ledger)
+        let outgoing = Outgoing::single(bytes, to, envelope);
+        self.queue.send_with(self.id, &outgoing, &mut self.registry.ledger)
+    }
+
+    /// Sends a run of datagrams to one peer: `bytes`, cut into pieces of `size`, of which the last may be
+    /// shorter. For the rest it is as [`send_with`](Self::send_with).
+    ///
+    /// From a socket that was opened with [`DatagramOptions::metadata`](crate::DatagramOptions::metadata)
+    /// up to 64 leave by one call, as far as they are no longer than 65,507 bytes together, where the
+    /// system knows how (Linux calls it generic segmentation offload, UDP_SEGMENT; Windows has it too).
+    /// Otherwise each leaves by a call of its own. The peer cannot tell.
+    ///
+    /// ```
+    /// # use reactor::{Address, DatagramTransport, Envelope};
+    /// fn send_blocks<App>(socket: &mut DatagramTransport<'_, App>, file: &[u8], to: &Address) {
+    ///     // What cannot be sent is lost, as it might be anywhere on its way.
+    ///     let _ = socket.send_run(file, 1_200, Some(to), Envelope::default());
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`io::ErrorKind::InvalidInput`] if the size is zero. Otherwise as there, of the first that could
+    /// not be sent: those in front of it have left or wait, those behind it are dropped.
+    pub fn send_run(
+        &mut self,
+        bytes: &[u8],
+        size: usize,
+        to: Option<&Address>,
+        envelope: Envelope,
+    ) -> io::Result<()> {
+        if size == 0 {
+            return Err(io::ErrorKind::InvalidInput.into());
+        }
+        let run = Outgoing { bytes, stride: size, to, envelope };
+        self.queue.send_run(self.id, &run, &mut self.registry.ledger)
     }
 
     /// Sends to whoever sent a datagram, from the address it was sent to if that is known: what a

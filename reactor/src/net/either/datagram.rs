@@ -99,6 +99,13 @@ impl DatagramSocket {
         }
     }
 
+    pub(crate) fn run_of(&self, length: usize) -> usize {
+        match self {
+            Self::Os(socket) => socket.run_of(length),
+            Self::Sim(_) => 1,
+        }
+    }
+
     pub(crate) fn send(&self, outgoing: &Outgoing<'_>) -> io::Result<()> {
         either!(self, socket => socket.send(outgoing))
     }

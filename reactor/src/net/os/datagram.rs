@@ -174,7 +174,7 @@ impl DatagramSocket {
     #[cfg_attr(feature = "sim", inline)]
     pub(crate) fn receive_at_once(&self, buffer: &mut [u8]) -> AtOnce {
         match self {
-            Self::Udp(socket) => match socket.recv_from(buffer) {
+            Self::Udp(socket) => match sys::receive_from(socket, buffer) {
                 Ok((length, SocketAddr::V4(from))) => AtOnce::V4(length, from),
                 Ok((length, SocketAddr::V6(from))) => AtOnce::V6(length, from),
                 Err(error) => AtOnce::Failed(error),
@@ -218,7 +218,19 @@ impl DatagramSocket {
         }
     }
 
-    /// Sends one datagram whole, or not at all; to the connected peer if there is no address.
+    /// How many datagrams of this length one [`send`](Self::send) takes.
+    pub(crate) fn run_of(&self, length: usize) -> usize {
+        match self {
+            #[cfg(feature = "quinn-udp")]
+            Self::Rich { rich, .. } => rich.run_of(length),
+            _ => {
+                let _ = length;
+                1
+            }
+        }
+    }
+
+    /// Sends one datagram, or a run, whole or not at all; to the connected peer if there is no address.
     pub(crate) fn send(&self, outgoing: &Outgoing<'_>) -> io::Result<()> {
         if !outgoing.envelope.is_plain() && !self.takes_envelopes() {
             return Err(io::ErrorKind::Unsupported.into());

@@ -11,6 +11,9 @@ use quinn_udp::{EcnCodepoint, RecvMeta, Transmit, UdpSockRef, UdpSocketState};
 use crate::net::{Incoming, Outgoing};
 use crate::{Address, DatagramOptions, Ecn};
 
+/// The datagrams of a run are one for most of the kernel, and together no longer than one over IPv4.
+const LONGEST_RUN: usize = 65_507;
+
 /// What is kept beside the socket.
 pub(crate) struct Rich {
     state: UdpSocketState,
@@ -46,7 +49,7 @@ impl Rich {
         })
     }
 
-    /// Sends one datagram; `None` if this has to be done the plain way.
+    /// Sends one datagram or a run; `None` if this has to be done the plain way.
     pub(super) fn send(
         &self,
         socket: &mio::net::UdpSocket,
@@ -61,10 +64,16 @@ impl Rich {
             destination,
             ecn: outgoing.envelope.ecn.map(codepoint),
             contents: outgoing.bytes,
-            segment_size: None,
+            segment_size: (outgoing.count() > 1).then_some(outgoing.stride),
             src_ip: outgoing.envelope.from.filter(is_a_source),
         };
         Some(socket.try_io(|| self.state.try_send(UdpSockRef::from(socket), &transmit)))
+    }
+
+    /// How many datagrams of a length leave in one call. It falls to one when the system has found out
+    /// that it cannot do more: an interface may lack what it takes.
+    pub(super) fn run_of(&self, length: usize) -> usize {
+        self.state.max_gso_segments().min(LONGEST_RUN / length.max(1)).max(1)
     }
 
     pub(super) fn takes_envelopes(&self) -> bool {

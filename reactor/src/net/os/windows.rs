@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, IoSlice, Read};
-use std::net::SocketAddrV4;
+use std::net::{SocketAddr, SocketAddrV4};
 use std::os::windows::fs::FileExt;
 use std::os::windows::io::AsSocket;
 
@@ -27,6 +27,14 @@ pub(super) fn receive(socket: &impl AsSocket, buffer: &mut [u8]) -> io::Result<u
 
 pub(super) fn send(socket: &impl AsSocket, bytes: &[u8]) -> io::Result<usize> {
     SockRef::from(socket).send(bytes)
+}
+
+/// Receives one datagram.
+pub(super) fn receive_from(
+    socket: &mio::net::UdpSocket,
+    buffer: &mut [u8],
+) -> io::Result<(usize, SocketAddr)> {
+    socket.recv_from(buffer)
 }
 
 /// Sends one datagram over IPv4.

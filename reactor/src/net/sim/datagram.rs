@@ -187,7 +187,7 @@ impl World {
         index: SocketIndex,
         outgoing: &Outgoing<'_>,
     ) -> Result<(), Errno> {
-        let Outgoing { bytes, to, envelope } = *outgoing;
+        let Outgoing { bytes, to, envelope, .. } = *outgoing;
         let host = self.host_of(index).ok_or(Errno::EINVAL)?;
         match self.gate(Call::Send, host) {
             Some(Mishap::Error(errno)) => return Err(errno),
