@@ -115,9 +115,12 @@ fn a_line_that_is_missed_is_told_with_what_stands_in_the_way() -> Result {
         Line { section: "another".to_owned(), ..line("unknown", Reading::Value, 1.0) },
     ];
     let text = write(&results, &lines)?;
-    assert!(text.contains("| missed | 2500 | 3.00 µs | **missed by 20 %** |\n"), "{text}");
-    assert!(text.contains("| met | 1.5 | 1.50 (1.50–1.50) | met |\n"), "{text}");
-    assert!(text.contains("| unknown | 1 | – | not measured |\n"), "{text}");
+    assert!(
+        text.contains("| missed | 2500 | 3.00 µs | 2.00 µs | **missed by 20 %** |\n"),
+        "{text}"
+    );
+    assert!(text.contains("| met | 1.5 | 1.50 (1.50–1.50) | 1 | met |\n"), "{text}");
+    assert!(text.contains("| unknown | 1 | – | – | not measured |\n"), "{text}");
     assert!(text.contains("- **missed**: an obstacle to missed\n"), "{text}");
     assert!(!text.contains("an obstacle to met"), "{text}");
     Ok(())

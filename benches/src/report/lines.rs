@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use super::contest::OURS;
 use super::page::spell;
-use super::results::Results;
+use super::results::{Results, Row};
 use crate::Result;
 
 /// The committed lines.
@@ -71,21 +71,27 @@ pub fn write(lines: &[Line], results: &Results) -> String {
     let mut text = String::from(
         "## The lines aimed at\n\n\
          What this loop was to reach, through its public calls with every limit on, before it was \
-         written. A ratio is to a raw epoll loop.\n\n\
-         | | at most | measured | |\n|---|---|---|---|\n",
+         written. A ratio is to a raw epoll loop. The ruler is the first of its table: where it misses a \
+         line itself, the line was drawn on another machine, from programs in C.\n\n\
+         | | at most | measured | the ruler | |\n|---|---|---|---|---|\n",
     );
     let mut missed = String::new();
     for line in lines {
-        let (measured, outcome) = hold(line, results);
+        let (measured, ruler, outcome) = hold(line, results);
         let verdict = match outcome {
             Outcome::Unknown => "not measured".to_owned(),
             Outcome::Met => "met".to_owned(),
             Outcome::InTheNoise => "not to be told from it".to_owned(),
             Outcome::Missed(by) => format!("**missed by {by:.0} %**"),
         };
-        let _ = writeln!(text, "| {} | {} | {measured} | {verdict} |", line.what, line.at_most);
+        let _ = writeln!(
+            text,
+            "| {} | {} | {measured} | {ruler} | {verdict} |",
+            line.what, line.at_most
+        );
         if let Outcome::Missed(_) = outcome {
-            let _ = writeln!(missed, "- **{}**: {}", line.what, line.obstacle.trim());
+            let obstacle = line.obstacle.split_whitespace().collect::<Vec<_>>().join(" ");
+            let _ = writeln!(missed, "- **{}**: {obstacle}", line.what);
         }
     }
     text.push('\n');
@@ -95,20 +101,31 @@ pub fn write(lines: &[Line], results: &Results) -> String {
     text
 }
 
-/// What was measured, as text, and what became of the line.
-fn hold(line: &Line, results: &Results) -> (String, Outcome) {
-    let unknown = ("–".to_owned(), Outcome::Unknown);
-    let Some((kind, cell)) = results.cell(&line.section, &line.table, line.column, OURS) else {
-        return unknown;
+/// What was measured, of the reactor and of the ruler, as text, and what became of the line.
+fn hold(line: &Line, results: &Results) -> (String, String, Outcome) {
+    let unknown = || ("–".to_owned(), "–".to_owned(), Outcome::Unknown);
+    let Some(table) = results.table(&line.section, &line.table) else {
+        return unknown();
     };
-    match (line.reading, cell.ratio) {
+    let cell = |row: Option<&Row>| row?.cells.get(line.column).copied();
+    let (Some(column), Some(ours)) = (table.columns.get(line.column), cell(table.row(OURS))) else {
+        return unknown();
+    };
+    let (kind, ruler) = (column.kind, cell(table.rows.first()));
+    match (line.reading, ours.ratio) {
         (Reading::Value, _) => {
-            (spell(kind, cell.value), judge(cell.value, cell.value, line.at_most))
+            let outcome = judge(ours.value, ours.value, line.at_most);
+            (
+                spell(kind, ours.value),
+                ruler.map_or("–".to_owned(), |ruler| spell(kind, ruler.value)),
+                outcome,
+            )
         }
         (Reading::Ratio, Some([low, median, high])) => {
-            (format!("{median:.2} ({low:.2}–{high:.2})"), judge(low, median, line.at_most))
+            let outcome = judge(low, median, line.at_most);
+            (format!("{median:.2} ({low:.2}–{high:.2})"), "1".to_owned(), outcome)
         }
-        (Reading::Ratio, None) => unknown,
+        (Reading::Ratio, None) => unknown(),
     }
 }
 

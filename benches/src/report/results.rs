@@ -8,7 +8,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::contest::{Column, Drawing, Kind};
+use super::contest::{Column, Drawing};
 use crate::Result;
 
 /// Everything that was measured on one machine.
@@ -101,17 +101,10 @@ impl Results {
         self.sections.sort_by_key(place);
     }
 
-    /// A figure and how it is written: of the table whose name begins like that, of this row.
-    pub fn cell(
-        &self,
-        section: &str,
-        table: &str,
-        column: usize,
-        row: &str,
-    ) -> Option<(Kind, Cell)> {
+    /// The table whose name begins like that.
+    pub fn table(&self, section: &str, name: &str) -> Option<&Table> {
         let section = self.sections.iter().find(|found| found.name == section)?;
-        let table = section.tables.iter().find(|found| found.name.starts_with(table))?;
-        Some((table.columns.get(column)?.kind, *table.row(row)?.cells.get(column)?))
+        section.tables.iter().find(|found| found.name.starts_with(name))
     }
 }
 
