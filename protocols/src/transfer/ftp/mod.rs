@@ -34,6 +34,7 @@
 
 pub mod address;
 pub mod ascii;
+pub mod client;
 pub mod command;
 mod data;
 mod limits;
