@@ -11,7 +11,7 @@
 
 use std::error::Error;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -21,6 +21,9 @@ use examples::{output, stop};
 use protocols::chat::accounts::{AccountLimits, Accounts};
 use protocols::chat::{self, Settings, StandingChannel};
 use protocols::echo;
+use protocols::transfer::ftp::{self, users::Users};
+use protocols::transfer::store::{Access, Store};
+use protocols::transfer::tftp;
 use reactor::{
     Address, DatagramOptions, ListenOptions, ListenerId, OpenError, Reactor, Registry, SocketId,
 };
@@ -50,12 +53,22 @@ struct Options {
     /// Where to serve chat, with a #lobby [default: 127.0.0.1:6667, or any free port]
     #[arg(long, value_name = "ADDR")]
     chat: Option<HostPort>,
+
+    /// Where to serve files over FTP [default: 127.0.0.1:2121, or any free port]
+    #[arg(long, value_name = "ADDR")]
+    ftp: Option<HostPort>,
+
+    /// Where to serve files over TFTP [default: 127.0.0.1:6969, or any free port]
+    #[arg(long, value_name = "ADDR")]
+    tftp: Option<HostPort>,
 }
 
 /// The state of every server here: the application of the loop.
 struct Playground {
     echo: echo::Server,
     chat: chat::Server,
+    ftp: ftp::Server,
+    tftp: tftp::Server,
 }
 
 impl AsMut<echo::Server> for Playground {
@@ -67,6 +80,18 @@ impl AsMut<echo::Server> for Playground {
 impl AsMut<chat::Server> for Playground {
     fn as_mut(&mut self) -> &mut chat::Server {
         &mut self.chat
+    }
+}
+
+impl AsMut<ftp::Server> for Playground {
+    fn as_mut(&mut self) -> &mut ftp::Server {
+        &mut self.ftp
+    }
+}
+
+impl AsMut<tftp::Server> for Playground {
+    fn as_mut(&mut self) -> &mut tftp::Server {
+        &mut self.tftp
     }
 }
 
@@ -87,16 +112,24 @@ fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     doors.unix("echo", path, echo::listen)?;
     let settings = lobby();
     doors.chat(options.chat.as_ref(), &settings)?;
+    doors.files(options)?;
     doors.announce()?;
 
     // What people register here is forgotten when it ends: it is a playground.
     let accounts = Accounts::in_memory(AccountLimits::default());
-    let chat = chat::Server::new(settings, accounts);
-    let mut playground = Playground { echo: echo::Server::default(), chat };
+    let store = files(directory.path())?;
+    let mut playground = Playground {
+        echo: echo::Server::default(),
+        chat: chat::Server::new(settings, accounts),
+        ftp: ftp::Server::new(ftp::Settings::default(), Users::anonymous_only(), store.clone()),
+        tftp: tftp::Server::new(store, tftp::Limits::default()),
+    };
     let report = reactor.run(&mut playground)?;
-    let Playground { echo, chat } = &playground;
+    let Playground { echo, chat, ftp, tftp } = &playground;
     output::say(format_args!("\n{report}\necho: {}", echo.counters()))?;
-    output::say(format_args!("chat: {}\n", chat.counters()))?;
+    output::say(format_args!("chat: {}", chat.counters()))?;
+    output::say(format_args!("ftp: {}", ftp.counters()))?;
+    output::say(format_args!("tftp: {}\n", tftp.counters()))?;
     output::say(reactor.stats())?;
     Ok(())
 }
@@ -108,6 +141,18 @@ fn lobby() -> Settings {
         topic: "Everybody in the playground comes by here".to_owned(),
     };
     Settings { network: "Playground".to_owned(), channels: vec![lobby], ..Settings::default() }
+}
+
+/// A few files to fetch.
+fn files(directory: &Path) -> Result<Store, Box<dyn Error>> {
+    let root = directory.join("files");
+    std::fs::create_dir_all(root.join("numbers"))?;
+    std::fs::write(root.join("README"), "Fetch what you like. Nothing can be changed here.\n")?;
+    let primes = (2_u32..10_000).filter(|n| (2..*n).take_while(|d| d * d <= *n).all(|d| n % d > 0));
+    let primes: String = primes.map(|prime| format!("{prime}\n")).collect();
+    std::fs::write(root.join("numbers/primes"), primes)?;
+    std::fs::write(root.join("numbers/zeros"), vec![0; 10_000_000])?;
+    Ok(Store::open(root, Access::ReadOnly)?)
 }
 
 /// How a protocol listens for streams: `echo::listen`, and its siblings.
@@ -175,6 +220,22 @@ impl Doors<'_> {
         let command =
             format!("cargo run --bin chat -- connect {address} --nick NAME --channel '{LOBBY}'");
         self.note("chat", "tcp", &address, &command);
+        Ok(())
+    }
+
+    fn files(&mut self, options: &Options) -> Result<(), Box<dyn Error>> {
+        let streams = ListenOptions::default();
+        let id = choose(options.ftp.as_ref(), "127.0.0.1:2121", "--ftp", |address| {
+            ftp::listen(self.registry, address, &streams)
+        })?;
+        let address = self.registry.listener_address(id)?.to_string();
+        self.note("ftp", "tcp", &address, &format!("curl ftp://{address}/numbers/primes"));
+        let datagrams = DatagramOptions::default();
+        let id = choose(options.tftp.as_ref(), "127.0.0.1:6969", "--tftp", |address| {
+            tftp::bind(self.registry, address, &datagrams)
+        })?;
+        let address = self.registry.socket_address(id)?.to_string();
+        self.note("tftp", "udp", &address, &format!("curl tftp://{address}/README"));
         Ok(())
     }
 

@@ -9,7 +9,7 @@ use crate::crew::{self, Crew, Patience};
 use crate::download::Download;
 use crate::local::name_here;
 use crate::site::Sites;
-use crate::task::Task;
+use crate::task::{How, Task};
 use crate::tree::Walk;
 use crate::url::{Scheme, Url};
 
@@ -40,8 +40,18 @@ pub(crate) struct Options {
           value_parser = clap::value_parser!(u16).range(1..=64))]
     parallel: u16,
 
+    /// Do not compare hashes: the server has to read all of a file for it, and so has this program
+    #[arg(long)]
+    no_hash: bool,
+
     #[command(flatten)]
     patience: Patience,
+}
+
+impl Options {
+    fn how(&self) -> How {
+        How { resume: self.resume, hash: !self.no_hash }
+    }
 }
 
 pub(crate) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
@@ -56,10 +66,10 @@ pub(crate) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
         match url.scheme {
             Scheme::Tftp(mode) => crew.add_tftp_get(site, remote, local, mode),
             Scheme::Ftp if is_directory(url, options) => {
-                crew.add(site, Task::Walk(Walk::new(remote, local, options.resume)));
+                crew.add(site, Task::Walk(Walk::new(remote, local, options.how())));
             }
             Scheme::Ftp => {
-                crew.add(site, Task::Download(Download::new(remote, local, options.resume)));
+                crew.add(site, Task::Download(Download::new(remote, local, options.how())));
             }
         }
     }

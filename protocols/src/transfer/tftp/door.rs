@@ -191,8 +191,9 @@ fn session(order: &Order, opened: Opened, server: &Server, now: Instant) -> Sess
     let visit = Visit { peer: order.peer.clone(), place: order.place };
     match opened {
         Opened::ToSend(file, size) => {
-            // The size of a text is not that of what is sent for it.
-            let size = (order.mode == Mode::Octet).then_some(size);
+            // The size of a text is not that of what is sent for it. And of nothing, none is told: curl
+            // takes a size of zero for nonsense, and gives up.
+            let size = Some(size).filter(|&size| order.mode == Mode::Octet && size > 0);
             let agreement = order.asked.grant(&limits.bounds, size);
             Session::send(visit, file, order.mode, &agreement, limits, now)
         }
