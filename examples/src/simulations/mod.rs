@@ -2,6 +2,7 @@
 
 pub mod chat;
 pub mod echo;
+pub mod ftp;
 
 use reactor::sim::{Fault, Network, Outcome};
 
@@ -29,7 +30,13 @@ const OF_DATAGRAMS: &[Fault] = &[
 ];
 
 /// All there are.
-pub const SUBJECTS: [Subject; 2] = [
+pub const SUBJECTS: [Subject; 3] = [
     Subject { name: "echo", scenario: echo::swarm, torture: echo::torture, without: &[] },
     Subject { name: "chat", scenario: chat::swarm, torture: chat::torture, without: OF_DATAGRAMS },
+    Subject {
+        name: "transfer",
+        scenario: ftp::swarm,
+        torture: ftp::torture,
+        without: OF_DATAGRAMS,
+    },
 ];
