@@ -36,7 +36,9 @@ pub struct Limits {
 
     /// Bytes queued for a client that reads too slowly; then it quits with "SendQ exceeded".
     ///
-    /// Default 1 MiB: half a minute of the liveliest channel, or one long `LIST` or history.
+    /// Default 1 MiB: half a minute of the liveliest channel, or one long `LIST` or history. It is 16 MiB
+    /// at least without [`flood_control`](Self::flood_control): a few who talk as fast as they can queue
+    /// more than a mebibyte in one turn of the loop, before anybody could have read it.
     pub send_queue: usize,
 
     // ── flood control (RFC 1459, 8.10) ──────────────────────────────────────────────────────
@@ -55,6 +57,12 @@ pub struct Limits {
     ///
     /// Default 2: faster than anybody types, slower than a flood.
     pub flood_rate: u32,
+
+    /// Bytes that may wait unread because of that; then the client quits with "Excess Flood".
+    ///
+    /// Default 16 KiB: a page that was pasted, or the longest line twice. It also bounds how long a
+    /// client that has hung up is still there, since what it said before is carried out first.
+    pub receive_queue: usize,
 
     // ── names and texts, in bytes ───────────────────────────────────────────────────────────
     /// The longest nickname (`NICKLEN`). Default 32: as Ergo; most need nine.
@@ -128,6 +136,7 @@ impl Default for Limits {
             flood_control: true,
             flood_burst: 5,
             flood_rate: 2,
+            receive_queue: 16 * 1024,
             nick_length: 32,
             user_length: 20,
             name_length: 150,
@@ -164,7 +173,10 @@ impl Limits {
             // A line that is too long is thrown away as it comes, so more than one and the rest of a
             // read is never left; the reads are of 64 KiB.
             inbox: 64 * 1024 + 2 * (MAX_TAGS + MAX_BODY),
-            outbox: self.send_queue,
+            outbox: match self.flood_control {
+                true => self.send_queue,
+                false => self.send_queue.max(16 * 1024 * 1024),
+            },
             ..StreamLimits::default()
         }
     }

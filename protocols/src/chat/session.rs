@@ -141,10 +141,17 @@ impl<App: AsMut<Server> + 'static> Protocol<App> for Session {
                 return transport.pause();
             }
             let bucket = self.bucket;
-            if input.is_empty() || !self.may_go_on(transport) {
+            if input.is_empty() {
                 return;
             }
             let server = app.as_mut();
+            if !self.may_go_on(transport) {
+                if input.len() > server.settings.limits.receive_queue {
+                    input.take_all();
+                    server.disconnect(transport.registry(), key, "Excess Flood");
+                }
+                return;
+            }
             match self.lines.next(input) {
                 Line::Whole(line) => commands::handle(server, transport.registry(), key, id, line),
                 Line::TooLong => commands::handle_too_long(server, transport.registry(), key, id),

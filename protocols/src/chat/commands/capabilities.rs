@@ -117,3 +117,17 @@ fn pack<'a>(names: impl Iterator<Item = &'a str>) -> Vec<String> {
     }
     lines
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_list_goes_on_until_it_is_whole() {
+        let names: Vec<_> = (0..100).map(|at| format!("capability-{at}")).collect();
+        let lines = pack(names.iter().map(String::as_str));
+        assert!(lines.len() > 1 && lines.iter().all(|line| line.len() <= ROOM));
+        assert_eq!(lines.join(" "), names.join(" "));
+        assert_eq!(pack([].into_iter()), [""]);
+    }
+}

@@ -111,7 +111,7 @@ commands! {
     "REGISTER" 3 Anybody accounts::register, "REGISTER account|* email|* password: make an account";
     "REHASH" 0 Operator operators::rehash, "REHASH: read the settings anew";
     "SETNAME" 1 Registered users::setname, "SETNAME :real name: change your real name";
-    "STATS" 0 Registered queries::stats, "STATS u|m|o|z: what the server has done";
+    "STATS" 0 Registered queries::stats, "STATS u|o|z: since when, who, and what the server has done";
     "SUMMON" 0 Registered queries::summon, "SUMMON: not on this server";
     "TAGMSG" 0 Registered messages::tagmsg, "TAGMSG target[,...]: send tags and nothing else";
     "TIME" 0 Registered queries::time, "TIME: what time it is on the server";
@@ -154,7 +154,8 @@ pub(super) fn handle(
     }
 }
 
-/// A line has come that is longer than any may be, and is thrown away.
+/// A line has come that is longer than any may be. Whoever sends such a thing does not speak IRC, or
+/// means harm.
 pub(super) fn handle_too_long(
     server: &mut Server,
     wire: &mut dyn Wire,
@@ -162,7 +163,9 @@ pub(super) fn handle_too_long(
     connection: ConnectionId,
 ) {
     server.counters.lines += 1;
-    Turn::new(server, wire, me, connection, None).numeric(numeric::ERR_INPUTTOOLONG, &[]);
+    let mut turn = Turn::new(server, wire, me, connection, None);
+    turn.numeric(numeric::ERR_INPUTTOOLONG, &[]);
+    server.disconnect(wire, me, "Input line too long");
 }
 
 /// What a user waits for is done.

@@ -267,6 +267,7 @@ impl Server {
             let life = wire.random() as u32;
             let at = Timestamp::of(wire.wall_clock());
             self.started = Some(Started { at, instant: wire.now(), life });
+            self.date_standing_channels(at);
         }
         let host = peer.ip().and_then(counted);
         if let Some(host) = host {
@@ -316,6 +317,18 @@ impl Server {
     }
 
     // ── channels that outlive their members ─────────────────────────────────────────────────
+
+    /// The channels of the settings are as old as the server, which learns the time from the loop.
+    fn date_standing_channels(&mut self, at: Timestamp) {
+        let standing: Vec<_> = self.channels.iter().map(|(key, _)| key).collect();
+        for key in standing {
+            let channel = &mut self.channels[key];
+            channel.created = at;
+            if let Some(topic) = &mut channel.topic {
+                topic.at = at.seconds();
+            }
+        }
+    }
 
     fn open_standing_channels(&mut self) {
         for standing in self.settings.channels.clone() {

@@ -1,0 +1,356 @@
+//! Accounts (IRCv3 sasl-3.1, account-registration, account-notify, account-tag, extended-join), and the
+//! services that people know from elsewhere.
+
+use std::time::{Duration, Instant};
+
+use protocols::chat::accounts::{AccountLimits, Accounts};
+use protocols::chat::{Limits, Settings};
+use protocols::password::PasswordHash;
+
+use crate::stage::{Actor, Stage, settings};
+
+/// Accounts with one for each of these names, whose password is `sesame`.
+fn accounts(names: &[&str]) -> Accounts {
+    let mut accounts = Accounts::in_memory(AccountLimits::default());
+    for name in names {
+        let hash = PasswordHash::of("sesame").expect("a hash");
+        accounts.create(name, hash, std::time::SystemTime::now()).expect("a new name");
+    }
+    accounts
+}
+
+fn stage(names: &[&str]) -> Stage {
+    Stage::with_accounts(settings(), accounts(names))
+}
+
+/// Base64 of `\0jilles\0sesame`, as the SASL specification's examples have it.
+const JILLES: &str = "AGppbGxlcwBzZXNhbWU=";
+
+/// Somebody who is logged in to `jilles` under another nickname.
+fn enters_logged_in(stage: &Stage, nick: &str, caps: &str) -> Actor {
+    let mut actor = stage.connects();
+    actor.says(&format!("CAP REQ :sasl {caps}"));
+    actor.hears("CAP * ACK :sasl*");
+    actor.says("AUTHENTICATE PLAIN");
+    actor.hears("AUTHENTICATE +");
+    actor.says(&format!("AUTHENTICATE {JILLES}"));
+    actor.hears_at_last("903 :SASL authentication successful");
+    actor.registers(nick);
+    actor.says("CAP END");
+    actor.hears_at_last("422 *");
+    actor
+}
+
+#[test]
+fn sasl_logs_in_before_registration_is_complete() {
+    let stage = stage(&["jilles"]);
+    let mut ann = stage.connects();
+    ann.says("CAP REQ :sasl");
+    ann.hears("CAP * ACK :sasl");
+    ann.says("AUTHENTICATE PLAIN");
+    ann.hears("AUTHENTICATE +");
+    // What follows waits until the password has been looked at.
+    ann.says(&format!("AUTHENTICATE {JILLES}\r\nPING x"));
+    ann.hears("900 * jilles :You are now logged in as jilles");
+    ann.hears("903 :SASL authentication successful");
+    ann.hears("PONG irc.test :x");
+    ann.says("AUTHENTICATE PLAIN");
+    ann.hears("907 :You have already authenticated using SASL");
+    ann.registers("ann");
+    ann.says("CAP END");
+    ann.hears_at_last("422 *");
+    let mut bob = stage.enters("bob");
+    bob.says("WHOIS ann");
+    bob.hears_at_last("330 ann jilles :is logged in as");
+    bob.hears_at_last("318 *");
+    bob.says("WHO ann %na");
+    bob.hears("354 ann jilles");
+}
+
+#[test]
+fn sasl_fails_with_the_right_numeric() {
+    let stage = stage(&["jilles"]);
+    let mut ann = stage.connects();
+    ann.says("AUTHENTICATE PLAIN");
+    ann.hears("904 :SASL authentication failed");
+    ann.says("CAP REQ :sasl");
+    ann.hears("CAP * ACK :sasl");
+    ann.says("AUTHENTICATE FOO");
+    ann.hears("908 PLAIN :are available SASL mechanisms");
+    ann.hears("904 :SASL authentication failed");
+    let mut begin = |answer: &str, expected: &str| {
+        ann.says("AUTHENTICATE PLAIN");
+        ann.hears("AUTHENTICATE +");
+        ann.says(&format!("AUTHENTICATE {answer}"));
+        ann.hears(expected);
+    };
+    begin("*", "906 :SASL authentication aborted");
+    begin(&"A".repeat(401), "905 :SASL message too long");
+    begin("nonsense!", "904 :SASL authentication failed");
+    begin("AGppbGxlcwBtaWxsZXQ=", "904 :SASL authentication failed");
+    begin("AG5vYm9keQBzZXNhbWU=", "904 :SASL authentication failed");
+    ann.says("AUTHENTICATE PLAIN");
+    ann.hears("AUTHENTICATE +");
+    for _ in 0..4 {
+        ann.says(&format!("AUTHENTICATE {}", "A".repeat(400)));
+    }
+    ann.says("AUTHENTICATE AAAA");
+    ann.hears("905 :SASL message too long");
+}
+
+#[test]
+fn long_passwords_come_in_pieces_of_four_hundred_bytes() {
+    use base64::Engine;
+    let password = "bar".repeat(97);
+    let mut accounts = accounts(&[]);
+    let hash = PasswordHash::of(&password).expect("a hash");
+    accounts.create("foo", hash, std::time::SystemTime::now()).expect("a new name");
+    let stage = Stage::with_accounts(settings(), accounts);
+    let mut ann = stage.connects();
+    ann.says("CAP REQ :sasl");
+    ann.hears("CAP * ACK :sasl");
+    ann.says("AUTHENTICATE PLAIN");
+    ann.hears("AUTHENTICATE +");
+    let text = base64::engine::general_purpose::STANDARD.encode(format!("foo\0foo\0{password}"));
+    assert_eq!(text.len(), 400, "a full line, so an empty one has to follow");
+    ann.says(&format!("AUTHENTICATE {text}"));
+    ann.says("AUTHENTICATE +");
+    ann.hears("900 * foo :You are now logged in as foo");
+    ann.hears("903 *");
+}
+
+#[test]
+fn accounts_are_shown_in_tags_joins_and_notices() {
+    let stage = stage(&["jilles"]);
+    let mut ann = stage.enters_with("ann", "account-tag account-notify extended-join");
+    ann.joins("#a");
+    let mut bob = enters_logged_in(&stage, "bob", "");
+    bob.joins("#a");
+    ann.hears("@account=jilles :bob JOIN #a jilles :bob the tester");
+    bob.says("PRIVMSG #a :hi");
+    ann.hears("@account=jilles :bob PRIVMSG #a :hi");
+    bob.says("NS LOGOUT");
+    bob.hears("901 bob!~bob@127.0.0.1 :You are now logged out");
+    ann.hears(":bob ACCOUNT *");
+    bob.says("NS IDENTIFY jilles wrong");
+    bob.hears(":NickServ!NickServ@irc.test NOTICE bob :That is not the password.");
+    bob.says("PRIVMSG NickServ :IDENTIFY jilles sesame");
+    bob.hears("900 bob!~bob@127.0.0.1 jilles :You are now logged in as jilles");
+    bob.hears(":NickServ!NickServ@irc.test NOTICE bob :You are logged in as jilles.");
+    ann.hears("@account=jilles :bob ACCOUNT jilles");
+}
+
+#[test]
+fn an_account_is_registered_in_band_before_or_after_registration() {
+    let stage = stage(&[]);
+    let mut ann = stage.connects();
+    ann.says("CAP REQ :draft/account-registration");
+    ann.hears("CAP * ACK :draft/account-registration");
+    ann.says("NICK ann");
+    ann.says("REGISTER * * sesame");
+    ann.hears("REGISTER SUCCESS ann :The account is yours");
+    ann.is_called("ann");
+    ann.hears("900 ann!*@127.0.0.1 ann :You are now logged in as ann");
+    ann.registers("ann");
+    ann.says("CAP END");
+    ann.hears_at_last("422 *");
+    ann.says("REGISTER other * sesame");
+    ann.hears("FAIL REGISTER ALREADY_AUTHENTICATED other :*");
+    let mut bob = stage.enters("bob");
+    for (line, code) in [
+        ("REGISTER ann * sesame", "ACCOUNT_EXISTS ann"),
+        ("REGISTER 1st * sesame", "BAD_ACCOUNT_NAME 1st"),
+        ("REGISTER bob * abc", "WEAK_PASSWORD bob"),
+        (&format!("REGISTER bob * {}", "x".repeat(301)), "UNACCEPTABLE_PASSWORD bob"),
+    ] {
+        bob.says(line);
+        bob.hears(&format!("FAIL REGISTER {code} :*"));
+    }
+    let mut eve = stage.connects();
+    eve.says("NICK bob");
+    eve.hears("433 bob *");
+    eve.says("REGISTER * * sesame");
+    eve.hears("FAIL REGISTER USERNAME_EXISTS bob :*");
+    eve.says("VERIFY bob 123");
+    eve.hears("FAIL VERIFY INVALID_CODE bob :*");
+    bob.says("NS REGISTER sesame");
+    bob.hears(":NickServ!NickServ@irc.test NOTICE bob :The account bob is yours.");
+    bob.hears("900 bob!~bob@127.0.0.1 bob :*");
+    bob.says("NS SET PASSWORD another");
+    bob.hears(":NickServ!NickServ@irc.test NOTICE bob :The password is changed.");
+    bob.says("NS LOGOUT");
+    bob.hears("901 *");
+    bob.says("NS IDENTIFY sesame");
+    bob.hears(":NickServ!NickServ@irc.test NOTICE bob :That is not the password.");
+    bob.says("NS IDENTIFY another");
+    bob.hears("900 *");
+    assert!(stage.log().contains("registered the account bob"), "{}", stage.log());
+}
+
+#[test]
+fn nobody_registers_where_that_is_not_allowed() {
+    let stage = Stage::with(Settings { registration: false, ..settings() });
+    let mut ann = stage.connects();
+    ann.says("CAP LS 302");
+    assert!(!ann.hears("CAP * LS :*").contains("account-registration"));
+    ann.registers("ann");
+    ann.says("CAP END");
+    ann.hears_at_last("422 *");
+    ann.says("REGISTER * * sesame");
+    ann.hears("FAIL REGISTER DISALLOWED ann :*");
+}
+
+#[test]
+fn a_nickname_that_is_somebody_elses_is_kept_for_a_while_only() {
+    let grace = Duration::from_millis(50);
+    let limits = Limits { nick_grace: grace, ..settings().limits };
+    let stage = Stage::with_accounts(Settings { limits, ..settings() }, accounts(&["jilles"]));
+    let mut thief = stage.enters("jilles");
+    thief
+        .hears(":NickServ!NickServ@irc.test NOTICE jilles :jilles belongs to the account jilles.*");
+    thief.hears(":jilles NICK :Guest*");
+}
+
+#[test]
+fn a_nickname_belongs_to_its_account() {
+    let stage = stage(&["jilles"]);
+    let mut owner = stage.enters("jilles");
+    owner.hears(":NickServ!NickServ@irc.test NOTICE *");
+    owner.says("NS IDENTIFY sesame");
+    owner.hears("900 *");
+    owner.hears(":NickServ!NickServ@irc.test NOTICE jilles :You are logged in as jilles.");
+    let mut again = enters_logged_in(&stage, "other", "");
+    again.says("NS GHOST jilles");
+    let end = owner.hears_the_end();
+    assert_eq!(end, ["ERROR :Closing Link: 127.0.0.1 (GHOST command used by other)"]);
+    again.hears(":NickServ!NickServ@irc.test NOTICE other :jilles is gone.");
+    again.says("NS GROUP");
+    again.hears(":NickServ!NickServ@irc.test NOTICE other :other belongs to jilles now.");
+    again.says("NS INFO");
+    again.hears(":NickServ!NickServ@irc.test NOTICE other :jilles was made on *");
+    again.hears(":NickServ!NickServ@irc.test NOTICE other :jilles owns other.");
+}
+
+#[test]
+fn without_grace_a_nickname_is_refused_at_once() {
+    let limits = Limits { nick_grace: Duration::ZERO, ..settings().limits };
+    let stage = Stage::with_accounts(Settings { limits, ..settings() }, accounts(&["jilles"]));
+    let mut thief = stage.enters("thief");
+    thief.says("NICK JILLES");
+    thief.hears("433 JILLES :Nickname is already in use");
+    let mut owner = enters_logged_in(&stage, "jilles", "");
+    owner.hears_nothing();
+}
+
+#[test]
+fn a_channel_is_its_founders_and_survives_a_restart() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let file = directory.path().join("accounts");
+    // A thread of the server before may be writing still, and holds the file until it has.
+    let open = || {
+        let deadline = Instant::now() + Duration::from_secs(20);
+        loop {
+            match Accounts::open(&file, AccountLimits::default()) {
+                Ok((accounts, _)) => return accounts,
+                Err(error) => assert!(Instant::now() < deadline, "{error}"),
+            }
+            std::thread::yield_now();
+        }
+    };
+    {
+        let stage = Stage::with_accounts(settings(), open());
+        let mut ann = stage.enters("ann");
+        ann.joins("#home");
+        ann.says("CS REGISTER #home");
+        ann.hears(
+            ":ChanServ!ChanServ@irc.test NOTICE ann :You have to be logged in to an account.",
+        );
+        ann.says("NS REGISTER sesame");
+        ann.hears_at_last("900 *");
+        ann.says("CS REGISTER #home");
+        ann.hears("MODE #home +qo ann ann");
+        ann.hears(":ChanServ!ChanServ@irc.test NOTICE ann :#home is yours.");
+        ann.says("MODE #home +sb-n eve");
+        ann.hears(":ann MODE #home +sb-n eve!*@*");
+        ann.says("TOPIC #home :sweet");
+        ann.hears(":ann TOPIC #home :sweet");
+        ann.hears_nothing();
+        stage.server(|server| server.accounts().save()).expect("it is saved");
+    }
+    let stage = Stage::with_accounts(settings(), open());
+    let mut bob = stage.enters("bob");
+    bob.says("JOIN #home");
+    bob.hears(":bob JOIN #home");
+    bob.hears("332 #home :sweet");
+    bob.hears("333 #home ann *");
+    bob.hears("353 @ #home :bob");
+    bob.hears("366 *");
+    bob.says("MODE #home");
+    bob.hears("324 #home +rst");
+    bob.hears("329 *");
+    bob.says("MODE #home b");
+    bob.hears("367 #home eve!*@* irc.test *");
+    bob.hears("368 *");
+    bob.says("CS DROP #home");
+    bob.hears(":ChanServ!ChanServ@irc.test NOTICE bob :That channel is not yours.");
+    let mut ann = stage.enters("ann");
+    ann.hears(":NickServ!NickServ@irc.test NOTICE ann :ann belongs to the account ann.*");
+    ann.says("NS IDENTIFY sesame");
+    ann.hears_at_last(":NickServ!NickServ@irc.test NOTICE ann :You are logged in as ann.");
+    ann.says("JOIN #home");
+    ann.hears(":ann JOIN #home");
+    ann.hears("MODE #home +qo ann ann");
+    bob.hears(":ann JOIN #home");
+    bob.hears("MODE #home +qo ann ann");
+    ann.hears("332 *");
+    ann.hears("333 *");
+    ann.hears("353 @ #home :bob ~ann");
+    ann.hears("366 *");
+    ann.says("CS INFO #home");
+    ann.hears(":ChanServ!ChanServ@irc.test NOTICE ann :#home belongs to ann since *");
+    ann.says("CS DROP #home");
+    ann.hears(":ChanServ!ChanServ@irc.test NOTICE ann :#home is nobody's now.");
+}
+
+#[test]
+fn lists_know_accounts() {
+    let stage = stage(&["jilles"]);
+    let mut ann = stage.enters("ann");
+    ann.joins("#a");
+    ann.says("MODE #a +b a:jilles");
+    ann.hears(":ann MODE #a +b a:jilles");
+    let mut bob = enters_logged_in(&stage, "bob", "");
+    bob.says("JOIN #a");
+    bob.hears("474 #a :Cannot join channel (+b)");
+    let mut jilles = stage.enters("jilles");
+    jilles.joins("#a");
+    ann.says("MODE #a +be *!*@* a:JILLES");
+    ann.hears_at_last(":ann MODE #a +be *!*@* a:JILLES");
+    bob.joins("#a");
+    ann.says("MODE #a -beb+b a:jilles a:jilles *!*@* m:bob");
+    bob.hears_at_last(":ann MODE #a -beb+b a:jilles a:JILLES *!*@* m:bob");
+    bob.says("PRIVMSG #a :muted");
+    bob.hears("404 #a :Cannot send to channel");
+    ann.says("MODE #a +e m:*!~bob@*");
+    bob.hears(":ann MODE #a +e m:*!~bob@*");
+    bob.says("PRIVMSG #a :heard");
+    ann.hears_at_last(":bob PRIVMSG #a :heard");
+}
+
+#[test]
+fn a_service_that_is_asked_nothing_says_what_it_can_do() {
+    let stage = stage(&[]);
+    let mut ann = stage.enters("ann");
+    for line in ["NS", "NICKSERV HELP", "PRIVMSG nickserv :what?"] {
+        ann.says(line);
+        ann.hears(":NickServ!NickServ@irc.test NOTICE ann :REGISTER password: *");
+        ann.hears_all();
+    }
+    for line in ["CS", "CHANSERV HELP", "PRIVMSG chanserv :what?"] {
+        ann.says(line);
+        ann.hears(":ChanServ!ChanServ@irc.test NOTICE ann :REGISTER #channel: *");
+        ann.hears_all();
+    }
+    ann.says("NICK ChanServ");
+    ann.hears("432 ChanServ :Erroneous nickname");
+}

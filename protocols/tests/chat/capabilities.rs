@@ -1,0 +1,102 @@
+//! Capabilities (IRCv3 capability-negotiation), and what those do that are not about messages:
+//! extended-join, away-notify, account-notify, chghost, invite-notify, setname.
+
+use crate::stage::Stage;
+
+#[test]
+fn registration_waits_for_the_end_of_the_negotiation() {
+    let stage = Stage::new();
+    let mut ann = stage.connects();
+    ann.says("CAP LS 302");
+    let list = ann.hears_at_last("CAP * LS :*") + &ann.hears_all().join(" ");
+    assert!(list.contains(" sasl=PLAIN"), "{list}");
+    assert!(list.contains(" draft/multiline=max-bytes=4096,max-lines=32"), "{list}");
+    ann.registers("ann");
+    ann.hears_nothing();
+    ann.says("CAP REQ :nonsense multi-prefix");
+    ann.hears("CAP ann NAK :nonsense multi-prefix");
+    ann.says("CAP REQ :multi-prefix");
+    ann.hears("CAP ann ACK :multi-prefix");
+    ann.says("CAP END");
+    ann.hears_at_last("422 *");
+    ann.says("CAP LIST");
+    ann.hears("CAP ann LIST :multi-prefix cap-notify");
+    ann.says("CAP REQ :-multi-prefix server-time");
+    ann.hears("CAP ann ACK :-multi-prefix server-time");
+    ann.says("CAP REQ :-cap-notify");
+    ann.hears("@time=* CAP ann NAK :-cap-notify");
+    ann.says("CAP NONSENSE");
+    ann.hears("@time=* 410 NONSENSE :Invalid CAP command");
+    ann.says("CAP END");
+    ann.says("CAP REQ :-server-time");
+    ann.hears("@time=* CAP ann ACK :-server-time");
+    ann.hears_nothing();
+}
+
+#[test]
+fn an_old_client_gets_one_line_without_values_and_an_empty_list() {
+    let stage = Stage::new();
+    let mut ann = stage.connects();
+    ann.says("CAP LIST");
+    ann.hears("CAP * LIST :");
+    ann.says("CAP LS");
+    let line = ann.hears("CAP * LS :*");
+    assert!(!line.contains('=') && line.len() < 510, "{line}");
+    for name in ["batch", "chghost", "standard-replies", "invite-notify", "account-tag"] {
+        assert!(line.contains(name), "{name}");
+    }
+}
+
+#[test]
+fn joins_are_extended_and_tell_who_is_away() {
+    let stage = Stage::new();
+    let mut ann = stage.enters_with("ann", "extended-join away-notify");
+    let (mut bob, mut eve) = (stage.enters("bob"), stage.enters("eve"));
+    ann.says("JOIN #a");
+    ann.hears(":ann JOIN #a * :ann the tester");
+    ann.hears_at_last("366 *");
+    eve.joins("#a");
+    ann.hears(":eve JOIN #a * :eve the tester");
+    bob.says("AWAY :out");
+    bob.hears("306 *");
+    bob.joins("#a");
+    ann.hears(":bob JOIN #a * :bob the tester");
+    ann.hears(":bob AWAY :out");
+    bob.says("AWAY :out");
+    bob.hears("306 *");
+    bob.says("AWAY");
+    bob.hears("305 *");
+    ann.hears(":bob AWAY");
+    eve.hears(":bob JOIN #a");
+    eve.hears_nothing();
+}
+
+#[test]
+fn names_hosts_and_invitations_are_told_to_those_who_asked() {
+    let stage = crate::operators::with_operator();
+    let mut ann = stage.enters_with("ann", "setname chghost invite-notify");
+    let (mut bob, mut eve) = (stage.enters_with("bob", "setname"), stage.enters("eve"));
+    for actor in [&mut ann, &mut bob] {
+        actor.joins("#a");
+    }
+    ann.hears(":bob JOIN #a");
+    bob.says("SETNAME :Robert");
+    bob.hears(":bob SETNAME :Robert");
+    ann.hears(":bob SETNAME :Robert");
+    bob.says(&format!("SETNAME :{}", "x".repeat(200)));
+    bob.hears("FAIL SETNAME INVALID_REALNAME :*");
+    bob.says("INVITE eve #a");
+    bob.hears("341 eve #a");
+    ann.hears(":bob INVITE eve #a");
+    eve.hears(":bob INVITE eve #a");
+    eve.says("OPER root secret");
+    eve.hears("381 *");
+    eve.hears(":eve MODE eve +o");
+    eve.says("CHGHOST bob staff.example");
+    eve.hears("NOTE CHGHOST CHANGED bob staff.example :*");
+    ann.hears(":bob CHGHOST ~bob staff.example");
+    eve.says("CHGHOST bob bad!host");
+    eve.hears("FAIL CHGHOST INVALID_HOST bad!host :*");
+    bob.says("PRIVMSG ann :hi");
+    ann.hears(":bob!~bob@staff.example PRIVMSG ann :hi");
+}

@@ -1,0 +1,238 @@
+//! What peers may not do, and what happens to those who do it (HAZARDS: floods, slow readers, strangers).
+
+use std::time::{Duration, Instant};
+
+use protocols::chat::{Limits, Settings};
+
+use crate::stage::{Stage, settings};
+
+#[test]
+fn a_flood_is_slowed_down_and_nothing_is_lost() {
+    let limits =
+        Limits { flood_control: true, flood_burst: 5, flood_rate: 50, ..settings().limits };
+    let stage = Stage::with(Settings { limits, ..settings() });
+    let mut ann = stage.connects();
+    ann.registers("ann");
+    ann.hears_at_last("422 *");
+    let begun = Instant::now();
+    let pings: String = (0..40).map(|at| format!("PING {at}\r\n")).collect();
+    ann.says_raw(pings.as_bytes());
+    for at in 0..40 {
+        ann.hears(&format!("PONG irc.test :{at}"));
+    }
+    let took = begun.elapsed();
+    assert!(took >= Duration::from_millis(640), "forty less a burst of seven at most: {took:?}");
+}
+
+#[test]
+fn a_flood_that_does_not_end_is_cut_off() {
+    let limits = Limits { flood_control: true, ..settings().limits };
+    let stage = Stage::with(Settings { limits, ..settings() });
+    let mut ann = stage.connects();
+    ann.registers("ann");
+    ann.hears_at_last("422 *");
+    ann.says_raw("PING x\r\n".repeat(10_000).as_bytes());
+    ann.hears_at_last("ERROR :Closing Link: 127.0.0.1 (Excess Flood)");
+    assert!(stage.log().contains("left: Excess Flood"));
+}
+
+#[test]
+fn a_line_that_comes_in_pieces_costs_as_much_as_another() {
+    let limits = Limits { flood_control: true, flood_rate: 1, flood_burst: 6, ..settings().limits };
+    let stage = Stage::with(Settings { limits, ..settings() });
+    let mut ann = stage.connects();
+    ann.registers("ann");
+    ann.hears_at_last("422 *");
+    for byte in b"PING x\r\nPING y\r\n" {
+        ann.says_raw(&[*byte]);
+        stage.turns(3);
+    }
+    ann.hears("PONG irc.test :x");
+    ann.hears("PONG irc.test :y");
+}
+
+#[test]
+fn a_slow_reader_is_cut_off_and_the_others_see_why() {
+    let limits = Limits {
+        send_queue: 256 * 1024,
+        flood_control: true,
+        flood_burst: 1_000_000,
+        flood_rate: 1_000_000,
+        ..settings().limits
+    };
+    let stage = Stage::with(Settings { limits, ..settings() });
+    let (mut ann, mut eve) = (stage.enters("ann"), stage.enters("eve"));
+    let mut slow = stage.enters("slow");
+    for actor in [&mut ann, &mut eve, &mut slow] {
+        actor.joins("#a");
+    }
+    ann.hears(":eve JOIN #a");
+    ann.hears(":slow JOIN #a");
+    eve.hears(":slow JOIN #a");
+    // Slow reads no more, and the system's buffers are large: several megabytes have to be said.
+    let line = format!("PRIVMSG #a :{}\r\n", "x".repeat(440));
+    let many = line.repeat(100);
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while !stage.log().contains("left: SendQ exceeded") {
+        assert!(Instant::now() < deadline, "the slow reader is still there");
+        ann.says_raw(many.as_bytes());
+        eve.hears_all();
+    }
+    ann.hears(":slow QUIT :SendQ exceeded");
+    assert!(stage.log().contains("slow!~slow@127.0.0.1 left: SendQ exceeded"));
+}
+
+#[test]
+fn random_bytes_and_endless_lines_do_no_harm() {
+    let stage = Stage::new();
+    let mut ann = stage.enters("ann");
+    ann.joins("#a");
+    let mut state = 0x9e37_79b9_u32;
+    for _ in 0..20 {
+        let mut stranger = stage.connects();
+        let noise: Vec<u8> = std::iter::repeat_with(|| {
+            state ^= state << 13;
+            state ^= state >> 17;
+            state ^= state << 5;
+            state as u8
+        })
+        .take(8_000)
+        .collect();
+        stranger.says_raw(&noise);
+        stranger.says_raw(b"\r\n");
+        stranger.registers("stranger");
+        stranger.hears_at_last("001 *");
+        stranger.says_raw(&[0; 5_000]);
+        stranger.says_raw(b"\r\n");
+        stranger.says_raw(&vec![b'x'; 1024 * 1024]);
+        stranger.hears_at_last("417 :Input line was too long");
+        stranger.hears_the_end();
+    }
+    assert_eq!(stage.server(|server| server.counters().spoiled), 0);
+    ann.hears_nothing();
+}
+
+#[test]
+fn storms_of_nicknames_and_joins_leave_nothing_behind() {
+    let stage = Stage::new();
+    let (mut ann, mut eve) = (stage.enters("ann"), stage.enters("eve"));
+    ann.joins("#a");
+    for at in 0..200 {
+        eve.says(&format!("NICK eve{at}"));
+        eve.says(&format!("JOIN #a,#b{at},#c{at}"));
+        eve.says("JOIN 0");
+    }
+    eve.says("QUIT");
+    eve.hears_the_end();
+    ann.hears_all();
+    ann.says("LUSERS");
+    ann.hears_at_last("254 1 :channels formed");
+    ann.hears_at_last("266 1 2 *");
+    ann.says("WHOWAS eve199");
+    ann.hears("314 eve199 *");
+}
+
+#[test]
+fn hostile_parameters_are_answered_and_never_end_a_line() {
+    let limits = Limits { password_attempts: u32::MAX, ..settings().limits };
+    let stage = Stage::with(Settings { limits, ..settings() });
+    let mut ann = stage.enters("ann");
+    ann.joins("#a");
+    let commands = [
+        "JOIN",
+        "PART",
+        "TOPIC",
+        "NAMES",
+        "LIST",
+        "INVITE",
+        "KICK",
+        "MODE",
+        "PRIVMSG",
+        "NOTICE",
+        "TAGMSG",
+        "WHO",
+        "WHOIS",
+        "WHOWAS",
+        "USERHOST",
+        "ISON",
+        "AWAY",
+        "SETNAME",
+        "MONITOR",
+        "MOTD",
+        "LUSERS",
+        "VERSION",
+        "TIME",
+        "INFO",
+        "ADMIN",
+        "STATS",
+        "LINKS",
+        "HELP",
+        "OPER",
+        "KILL",
+        "REHASH",
+        "WALLOPS",
+        "CHGHOST",
+        "CHATHISTORY",
+        "BATCH",
+        "CAP",
+        "AUTHENTICATE",
+        "REGISTER",
+        "VERIFY",
+        "NS",
+        "CS",
+        "PASS",
+        "USER",
+        "NICK",
+        "PONG",
+        "PING",
+        "USERS",
+        "SUMMON",
+    ];
+    let params = [
+        "",
+        ":",
+        "* * * *",
+        ": :",
+        "#a :",
+        "#a +bbbb :x y",
+        "#a -k+l :",
+        "a,b,,c :x",
+        "@ %tr,:x",
+        "#\u{1}:x",
+        "ann ann ann ann",
+        "#a ann :",
+        ",,,, ,,,,",
+        "\u{fffd}\u{202e} x",
+        "+ ann!*@*,",
+        "#a +vvvv ann ann ann ann",
+        "LATEST #a * 10",
+        "+1 draft/multiline #a",
+        "::::",
+        "#a,#a,#a x",
+    ];
+    for command in commands {
+        for param in params {
+            ann.says(&format!("{command} {param}"));
+        }
+    }
+    ann.says("NICK ann");
+    ann.hears_all();
+    assert_eq!(stage.server(|server| server.counters().spoiled), 0, "{}", stage.log());
+}
+
+#[test]
+fn a_peer_that_vanishes_is_seen_to_have_left() {
+    let stage = Stage::new();
+    let mut ann = stage.enters("ann");
+    ann.joins("#a");
+    {
+        let mut bob = stage.enters("bob");
+        bob.joins("#a");
+        // It leaves unread what it was sent, so its end is a reset.
+        ann.hears(":bob JOIN #a");
+        ann.says("PRIVMSG #a :unread");
+        ann.hears_nothing();
+        drop(bob);
+    }
+    ann.hears(":bob QUIT :Connection *");
+}

@@ -1,0 +1,16 @@
+//! Chat on real sockets: transcripts of what clients say and hear, held against the documents.
+
+#![cfg(feature = "chat")]
+
+mod accounts;
+mod capabilities;
+mod channels;
+mod history;
+mod limits;
+mod messages;
+mod modes;
+mod operators;
+mod queries;
+mod registration;
+mod stage;
+mod users;
