@@ -111,7 +111,8 @@ impl<'a> Message<'a> {
             None => (None, body),
         };
         let (command, rest) = word(rest);
-        if command.is_empty() {
+        // What looks like the beginning of a line is no command, or printing it would make it one.
+        if command.is_empty() || command.starts_with(['@', ':']) {
             return Err(ParseError::Empty);
         }
         let mut message =
@@ -294,6 +295,8 @@ mod tests {
             (b"   ", ParseError::Empty),
             (b"@a=b", ParseError::Empty),
             (b":ann ", ParseError::Empty),
+            (b" @a", ParseError::Empty),
+            (b":ann :bob", ParseError::Empty),
             (b"PRIVMSG a :b\0c", ParseError::Control),
             (b"PRIVMSG a :b\rc", ParseError::Control),
             (b"PRIVMSG a :\xff", ParseError::NotUtf8),
