@@ -389,3 +389,42 @@ fn counted(address: IpAddr) -> Option<IpAddr> {
         v4 @ IpAddr::V4(_) => Some(v4),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::chat::accounts::AccountLimits;
+    use crate::chat::limits::Limits;
+
+    #[test]
+    fn hosts_are_counted_as_networks_and_this_machine_is_not() {
+        let counted =
+            |text: &str| counted(text.parse().expect("an address")).map(|it| it.to_string());
+        assert_eq!(counted("127.0.0.1"), None);
+        assert_eq!(counted("::1"), None);
+        assert_eq!(counted("::ffff:127.0.0.1"), None);
+        assert_eq!(counted("192.0.2.1").as_deref(), Some("192.0.2.1"));
+        assert_eq!(counted("::ffff:192.0.2.1").as_deref(), Some("192.0.2.1"));
+        assert_eq!(counted("2001:db8::ffff:1").as_deref(), Some("2001:db8::"));
+    }
+
+    #[test]
+    fn a_host_has_no_more_connections_than_it_may_and_gets_them_back() {
+        let limits = Limits { connections_per_address: 2, ..Limits::default() };
+        let settings = Settings { limits, ..Settings::default() };
+        let accounts = Accounts::in_memory(AccountLimits::default());
+        let mut server = Server::new(settings, accounts);
+        let mut reactor = reactor::Reactor::<Server>::new().expect("a loop");
+        let wire = reactor.registry();
+        let id = wire.connect("127.0.0.1:9".parse().expect("an address"), Session::new());
+        let id = id.expect("a connection begins");
+        let peer = |text: &str| text.parse().expect("an address");
+        let first = server.admit(wire, id, &peer("192.0.2.1:1")).expect("the first");
+        server.admit(wire, id, &peer("192.0.2.1:2")).expect("the second");
+        assert!(server.admit(wire, id, &peer("192.0.2.1:3")).is_err(), "the third is one too many");
+        server.admit(wire, id, &peer("192.0.2.2:1")).expect("another host");
+        server.remove(wire, first, "gone");
+        server.admit(wire, id, &peer("192.0.2.1:4")).expect("there is room again");
+        assert_eq!((server.counters().turned_away, server.counters().open), (1, 3));
+    }
+}
