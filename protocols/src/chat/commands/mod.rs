@@ -113,7 +113,7 @@ commands! {
     "REGISTER" 3 Anybody accounts::register, "REGISTER account|* email|* password: make an account";
     "REHASH" 0 Operator operators::rehash, "REHASH: read the settings anew";
     "SETNAME" 1 Registered users::setname, "SETNAME :real name: change your real name";
-    "STATS" 0 Registered queries::stats, "STATS u|o|z: since when, who, and what the server has done";
+    "STATS" 0 Registered queries::stats, "STATS u|m|o|z: since when, which commands, who, and what the server has done";
     "SUMMON" 0 Registered queries::summon, "SUMMON: not on this server";
     "TAGMSG" 0 Registered messages::tagmsg, "TAGMSG target[,...]: send tags and nothing else";
     "TIME" 0 Registered queries::time, "TIME: what time it is on the server";
@@ -144,6 +144,7 @@ pub(super) fn handle(
     line: &[u8],
 ) {
     server.counters.lines += 1;
+    capabilities::announce(server, wire);
     match Message::parse(line) {
         Ok(message) => {
             let label = label(server.users[me].caps, &message);
@@ -204,6 +205,7 @@ pub(super) fn finish(server: &mut Server, wire: &mut dyn Wire, ticket: &Ticket, 
         Then::Nothing => saved(&mut turn, &outcome),
     }
     turn.finish();
+    capabilities::announce(server, wire);
     if waited && server.users.find(user, connection).is_some_and(|user| !user.is_waiting) {
         wire.resume(connection);
     }
@@ -238,6 +240,7 @@ fn dispatch(turn: &mut Turn<'_>, message: &Message<'_>) {
     if command.from == From::Operator && !turn.user().is_operator() {
         return turn.numeric(numeric::ERR_NOPRIVILEGES, &[]);
     }
+    turn.server.count_command(command.name);
     (command.run)(turn, message);
 }
 

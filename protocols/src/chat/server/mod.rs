@@ -78,7 +78,11 @@ pub struct Server {
     pub(super) whowas: Whowas,
     pub(super) monitor: Monitor,
     pub(super) counters: Counters,
+    /// How often each command was given.
+    pub(super) commands: BTreeMap<&'static str, u64>,
+    /// The capabilities there are, and those that clients have been told of.
     pub(super) offered: Caps,
+    pub(super) announced: Caps,
     pub(super) loader: Option<Loader>,
     /// What the loop is asked to have done elsewhere.
     pub(super) jobs: VecDeque<Job>,
@@ -146,8 +150,11 @@ impl Server {
     /// A server on which nobody is yet.
     #[must_use]
     pub fn new(settings: Settings, accounts: Accounts) -> Self {
+        let offered = capability::offered(&settings.limits, settings.registration);
         let mut server = Self {
-            offered: capability::offered(&settings.limits, settings.registration),
+            offered,
+            announced: offered,
+            commands: BTreeMap::new(),
             settings,
             accounts,
             users: Users::default(),
@@ -303,6 +310,10 @@ impl Server {
     fn next_serial(&mut self) -> u64 {
         self.serial += 1;
         self.serial
+    }
+
+    pub(super) fn count_command(&mut self, name: &'static str) {
+        *self.commands.entry(name).or_default() += 1;
     }
 
     /// A name for one more message.
