@@ -30,3 +30,6 @@ struct Simulation;
 
 #[doc = include_str!("../../docs/chat.md")]
 struct Chat;
+
+#[doc = include_str!("../../docs/transfer.md")]
+struct Transfer;
