@@ -248,6 +248,24 @@ fn an_upload_lands_whole() {
 }
 
 #[test]
+fn uploads_do_not_meet_though_their_numbers_do() {
+    let stage = Stage::new();
+    let mut uploads: Vec<_> = ["one", "two", "three"]
+        .map(|name| (name, stage.store.create(&path(name), &keeping(0)).expect("it begins")))
+        .into();
+    for (name, upload) in &mut uploads {
+        upload.write(name.as_bytes()).expect("it is written");
+    }
+    for (name, upload) in uploads {
+        assert!(upload.keep());
+        let upload = stage.store.append_or_create(&path(name), &keeping(0)).expect("it goes on");
+        upload.commit().expect("it lands");
+        assert_eq!(stage.contents(name), name);
+    }
+    assert_eq!(stage.names(), ["inside", "one", "sub", "three", "two"]);
+}
+
+#[test]
 fn an_upload_that_is_dropped_was_never_there() {
     let stage = Stage::new();
     for options in [CreateOptions::default(), keeping(0)] {

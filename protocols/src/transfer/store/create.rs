@@ -1,16 +1,17 @@
 //! How uploads begin: anew, or where another has ended.
 
 use std::io::{self, Seek, SeekFrom};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use cap_fs_ext::OpenOptionsSyncExt;
 use cap_std::fs::{Dir, OpenOptions};
 
 use super::path::system_name;
 use super::upload::Place;
-use super::{
-    CreateOptions, HIDDEN, InvalidPath, Replace, Store, StoreError, Upload, VirtualPath, kept_name,
-};
+use super::{CreateOptions, HIDDEN, Replace, Store, StoreError, Upload, VirtualPath, kept_name};
+
+/// Temporary names that are tried.
+const TRIES: u64 = 1_024;
 
 impl Store {
     /// Begins to write a file; see [`Upload`].
@@ -76,11 +77,12 @@ impl Store {
         kept: Option<PathBuf>,
         options: &CreateOptions,
     ) -> Result<Upload, StoreError> {
-        let temporary = temporary_name(options.token)?;
         let mut open = OpenOptions::new();
         open.write(true).create_new(true);
         set_mode_of_new(&mut open, options.mode);
-        let file = directory.open_with(&temporary, &open)?.into_std();
+        let (file, temporary) =
+            at_temporary_name(options.token, |name| directory.open_with(name, &open))?;
+        let file = file.into_std();
         let kept = kept.filter(|_| options.keep);
         let place = Place::Beside { temporary, target, kept, replace: options.replace };
         Ok(Upload::new(file, directory, place, 0, self.quota.clone(), self.durable))
@@ -127,8 +129,9 @@ impl Store {
         file.set_len(offset)?;
         file.seek(SeekFrom::Start(offset))?;
         // Nobody else goes on with it meanwhile.
-        let temporary = temporary_name(options.token)?;
-        directory.rename(&kept, &directory, &temporary)?;
+        let (_, temporary) =
+            at_temporary_name(options.token, |name| directory.hard_link(&kept, &directory, name))?;
+        directory.remove_file(&kept)?;
         if let Some(quota) = &self.quota {
             quota.give_back(length - offset);
         }
@@ -151,8 +154,22 @@ impl Store {
     }
 }
 
-fn temporary_name(token: u64) -> Result<PathBuf, InvalidPath> {
-    system_name(&[HIDDEN, format!("{token:016x}").as_bytes()].concat())
+/// Makes something at a name that nothing has. That random numbers meet is hardly to be expected, and
+/// would be nobody's fault, so the next name is tried.
+fn at_temporary_name<T>(
+    token: u64,
+    mut make: impl FnMut(&Path) -> io::Result<T>,
+) -> Result<(T, PathBuf), StoreError> {
+    let mut last = io::ErrorKind::AlreadyExists.into();
+    for step in 0..TRIES {
+        let number = format!("{:016x}", token.wrapping_add(step));
+        let name = system_name(&[HIDDEN, number.as_bytes()].concat())?;
+        match make(&name) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => last = error,
+            result => return Ok((result?, name)),
+        }
+    }
+    Err(StoreError::Io(last))
 }
 
 #[cfg(unix)]
