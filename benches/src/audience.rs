@@ -2,10 +2,11 @@
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use socket2::{Domain, Socket, Type};
 
+use crate::ping::Latencies;
 use crate::program::{Program, Server};
 use crate::rooms::{self, Room};
 use crate::work::{Spent, Work};
@@ -30,6 +31,13 @@ pub struct Seats {
     pub members: usize,
     /// Members who read nothing.
     pub stalled: usize,
+}
+
+impl Seats {
+    /// The rooms that have such seats.
+    pub fn rooms(self) -> Vec<Room> {
+        if self.stalled == 0 { Room::all().to_vec() } else { Room::patient().copied().collect() }
+    }
 }
 
 /// A room's clients, connected.
@@ -68,6 +76,17 @@ impl Audience {
         (0..lines).try_for_each(|_| self.say(LINE))
     }
 
+    /// Says lines for that long; how long each takes until the last member has heard it.
+    pub fn publish_for(&mut self, lasting: Duration) -> Result<Latencies> {
+        let (end, mut latencies) = (Instant::now() + lasting, Latencies::new()?);
+        while Instant::now() < end {
+            let start = Instant::now();
+            self.say(LINE)?;
+            latencies.record(start.elapsed())?;
+        }
+        Ok(latencies)
+    }
+
     fn say(&mut self, length: usize) -> Result {
         self.said += 1;
         self.line.clear();
@@ -98,6 +117,11 @@ impl RoomWork {
         descriptors::require(seats.members + seats.stalled + 64)?;
         let server = program(room, seats)?.start_apart()?;
         Ok(Self { audience: Audience::gather(server.address(), seats)?, server })
+    }
+
+    /// How long lines take to reach everyone, for so long.
+    pub fn listen(&mut self, lasting: Duration) -> Result<Latencies> {
+        self.audience.publish_for(lasting)
     }
 }
 

@@ -1,8 +1,8 @@
-//! What one message costs a server.
+//! What one unit of work costs a server.
 //!
-//! A server runs twice under an instrument, for N messages and for three times as many, on as many
-//! connections. Whatever it does once, starting, accepting, ending, is the same in both runs, so the
-//! difference divided by 2 N is what a message costs, and no noise of the machine touches it.
+//! A server runs twice under an instrument, for N units and for three times as many. Whatever it does
+//! once, starting, accepting, ending, is the same in both runs, so the difference divided by 2 N is what
+//! a unit costs, and no noise of the machine touches it.
 
 use std::fmt;
 use std::process::Command;
@@ -10,9 +10,6 @@ use std::process::Command;
 use clap::ValueEnum;
 use tempfile::TempDir;
 
-use crate::load::{Clients, Load};
-use crate::process::EchoServer;
-use crate::servers::Peer;
 use crate::{Result, callgrind, strace};
 
 /// What is counted.
@@ -31,24 +28,6 @@ impl Measure {
             Self::Instructions => "instructions",
             Self::SystemCalls => "system-calls",
         }
-    }
-
-    /// The count a message of this load, from runs of about `messages` and three times as many.
-    pub fn per_message(
-        self,
-        server: &EchoServer,
-        peer: Peer,
-        load: Load,
-        messages: usize,
-    ) -> Result<f64> {
-        let messages = messages.next_multiple_of(load.round());
-        self.per_unit(messages, |instrument, messages| {
-            let running = server.start_under(instrument, peer)?;
-            let mut clients = Clients::connect(running.address(), load)?;
-            clients.exchange(messages)?;
-            // The clients stay connected: how many closes the server would still see is chance.
-            running.stop()
-        })
     }
 
     /// The count for one unit of any work: `run` starts a server under an instrument, has it do so many
@@ -77,8 +56,8 @@ impl Measure {
 impl fmt::Display for Measure {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.pad(match self {
-            Self::Instructions => "user-space instructions a message",
-            Self::SystemCalls => "system calls a message",
+            Self::Instructions => "user-space instructions",
+            Self::SystemCalls => "system calls",
         })
     }
 }

@@ -1,10 +1,11 @@
-//! Clients that send as much as the server takes, and read slowly or not at all.
+//! Clients that send as much as the server takes, and read all of it, little, or nothing.
 //!
 //! A server that goes on reading from them has to keep what it cannot send: without a bound its memory
 //! grows as long as they like, and without fairness everyone else waits.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use mio::event::Event;
@@ -20,16 +21,33 @@ const KERNEL_BUFFER: usize = 64 * 1024;
 /// What one write offers.
 static CHUNK: [u8; 64 * 1024] = [b'x'; 64 * 1024];
 
-/// How often a slow reader reads.
-const READ_EVERY: Duration = Duration::from_millis(50);
+/// How often a slow reader reads, and how long a silent one sleeps at most.
+const READ_EVERY: Duration = Duration::from_millis(20);
+
+/// How far behind others a flooding thread steps: as far as it can.
+const LAST: i32 = 19;
 
 /// Who floods, and how.
 #[derive(Debug, Clone, Copy)]
 pub struct Plan {
     /// Clients, all at once.
     pub clients: usize,
-    /// Bytes a second that each of them reads.
-    pub reads: usize,
+    /// What each of them reads.
+    pub reading: Reading,
+}
+
+/// What a client reads of its echoes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reading {
+    /// All there is.
+    Everything,
+    /// So much.
+    Slowly {
+        /// Bytes a second.
+        bytes_a_second: usize,
+    },
+    /// Nothing.
+    Nothing,
 }
 
 /// The flooding clients.
@@ -43,103 +61,119 @@ pub struct Flood {
 #[derive(Debug)]
 struct Client {
     stream: TcpStream,
-    sent: u64,
     is_open: bool,
-}
-
-/// What the server let the clients do.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Outcome {
-    /// Bytes that left the clients, all together.
-    pub sent: u64,
-    /// Clients that the server closed.
-    pub closed: usize,
 }
 
 impl Flood {
     /// Connects the clients; they are silent so far.
     pub fn connect(address: SocketAddr, plan: Plan) -> Result<Self> {
         let mut flood = Self { poll: Poll::new()?, clients: Vec::new(), plan };
+        let interest = match plan.reading {
+            Reading::Everything => Interest::READABLE | Interest::WRITABLE,
+            Reading::Slowly { .. } | Reading::Nothing => Interest::WRITABLE,
+        };
         for token in 0..plan.clients {
             let mut stream = connect(address)?;
-            flood.poll.registry().register(&mut stream, Token(token), Interest::WRITABLE)?;
-            flood.clients.push(Client { stream, sent: 0, is_open: true });
+            flood.poll.registry().register(&mut stream, Token(token), interest)?;
+            flood.clients.push(Client { stream, is_open: true });
         }
         Ok(flood)
     }
 
-    /// Floods for that long.
-    pub fn run(&mut self, lasting: Duration) -> Result<Outcome> {
-        let end = Instant::now() + lasting;
+    /// Floods until it is over.
+    ///
+    /// The thread steps back behind all others on its processor: whoever measures shares it, and is not
+    /// to wait for the flood instead of the server.
+    pub fn run(&mut self, is_over: &AtomicBool) -> Result {
+        rustix::process::nice(LAST)?;
+        match self.plan.reading {
+            Reading::Everything => self.exchange(is_over),
+            Reading::Slowly { bytes_a_second } => self.send(is_over, bytes_a_second),
+            Reading::Nothing => self.send(is_over, 0),
+        }
+    }
+
+    /// Sends and reads, a chunk at a time.
+    fn exchange(&mut self, is_over: &AtomicBool) -> Result {
+        let mut events = Events::with_capacity(1024);
+        while !is_over.load(Ordering::Relaxed) {
+            let mut has_moved = false;
+            for client in &mut self.clients {
+                has_moved |= client.send_some();
+                has_moved |= client.receive(CHUNK.len()) > 0;
+            }
+            if !has_moved {
+                self.poll.poll(&mut events, Some(READ_EVERY))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Sends whenever the kernel takes something, and reads from time to time.
+    fn send(&mut self, is_over: &AtomicBool, bytes_a_second: usize) -> Result {
+        let share = (bytes_a_second as f64 * READ_EVERY.as_secs_f64()) as usize;
         let mut next_read = Instant::now() + READ_EVERY;
         let mut events = Events::with_capacity(1024);
-        while Instant::now() < end {
-            let timeout = next_read.min(end).saturating_duration_since(Instant::now());
+        while !is_over.load(Ordering::Relaxed) {
+            let timeout = next_read.saturating_duration_since(Instant::now());
             self.poll.poll(&mut events, Some(timeout))?;
             for event in &events {
                 self.on_writable(event);
             }
             if Instant::now() >= next_read {
-                self.read();
+                for client in &mut self.clients {
+                    client.receive(share);
+                }
                 next_read += READ_EVERY;
             }
         }
-        Ok(self.outcome())
+        Ok(())
     }
 
+    /// Sends until the kernel takes no more.
     fn on_writable(&mut self, event: &Event) {
-        self.clients[event.token().0].send();
-    }
-
-    fn read(&mut self) {
-        let share = self.plan.reads
-            / (Duration::from_secs(1).as_millis() / READ_EVERY.as_millis()) as usize;
-        for client in &mut self.clients {
-            client.receive(share);
-        }
-    }
-
-    fn outcome(&self) -> Outcome {
-        let mut outcome = Outcome::default();
-        for client in &self.clients {
-            outcome.sent += client.sent;
-            outcome.closed += usize::from(!client.is_open);
-        }
-        outcome
+        while self.clients[event.token().0].send_some() {}
     }
 }
 
 impl Client {
-    /// Sends until the kernel takes no more.
-    fn send(&mut self) {
-        while self.is_open {
-            match self.stream.write(&CHUNK) {
-                Ok(count) => self.sent += count as u64,
-                Err(error) if error.kind() == ErrorKind::WouldBlock => return,
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(_) => self.is_open = false,
+    /// Sends a chunk, or as much as the kernel takes; whether that was something.
+    fn send_some(&mut self) -> bool {
+        if !self.is_open {
+            return false;
+        }
+        match self.stream.write(&CHUNK) {
+            Ok(_) => true,
+            Err(error) if error.kind() == ErrorKind::Interrupted => true,
+            Err(error) if error.kind() == ErrorKind::WouldBlock => false,
+            // The server may close whom it does not like.
+            Err(_) => {
+                self.is_open = false;
+                false
             }
         }
     }
 
-    /// Reads that many bytes, or what there is.
-    fn receive(&mut self, mut wanted: usize) {
+    /// Reads that many bytes, or what there is; how many it was.
+    fn receive(&mut self, wanted: usize) -> usize {
         let mut buffer = [0; 16 * 1024];
-        while self.is_open && wanted > 0 {
-            let most = buffer.len().min(wanted);
+        let mut received = 0;
+        while self.is_open && received < wanted {
+            let most = buffer.len().min(wanted - received);
             match self.stream.read(&mut buffer[..most]) {
                 Ok(0) => self.is_open = false,
-                Ok(count) => wanted -= count,
-                Err(error) if error.kind() == ErrorKind::WouldBlock => return,
+                Ok(count) => received += count,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => break,
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(_) => self.is_open = false,
             }
         }
+        received
     }
 }
 
 fn connect(address: SocketAddr) -> Result<TcpStream> {
-    let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
     socket.set_send_buffer_size(KERNEL_BUFFER)?;
     socket.set_recv_buffer_size(KERNEL_BUFFER)?;
     socket.connect(&address.into())?;

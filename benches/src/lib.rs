@@ -1,15 +1,15 @@
 //! Measurements that a sceptic can repeat: the reactor's echo server beside its peers, in the same run.
 //!
 //! ```text
-//!   benches/*  (criterion) ─┐          ┌─ groups     what is measured, and by whom it is done
-//!   bin/report (the page) ──┴─▶ work ──┴─▶ program   a server as a child process, on its own processor
-//!
-//!   bin/instructions ─┐            ┌─ servers, rooms, datagrams   one file a peer, all alike
-//!   bin/deliveries ───┤            │
-//!   bin/idle ─────────┼─▶ lib ─────┼─ cost, callgrind, strace, memory   what the instruments say
-//!   bin/slow-readers ─┘            │
-//!                                  └─ load, pipeline, audience, correspondents, offered, flood, ping
-//!                                     what clients do to a server, over loopback
+//!   benches/*  (criterion) ──┐          ┌─ groups, work    what is timed, and by whom it is done
+//!   bin/report  (the page) ──┼──────────┼─ report          the same in turns, and what else is on the page
+//!   bin/instructions ────────┘          └─ counts          what is counted, and by whom it is done
+//!                                            │
+//!                                            ▼
+//!      program                                 a server as a child process, on its own processor
+//!      servers, rooms, datagrams               one file a peer, all alike
+//!      timers, messages, parts, codecs         the same within this process
+//!      load, pipeline, audience, …             what clients do to a server, over loopback
 //!
 //!   bin/echo-server, bin/fan-out-server, bin/datagram-server   the children: `echo-server PEER`
 //! ```
@@ -20,24 +20,24 @@
 //! - [`rooms`]: servers that send what one client says to all the others.
 //! - [`datagrams`]: servers on one UDP socket.
 //! - [`timers`], [`messages`]: keepers of timers, and loops that other threads send to, in this process.
+//! - [`parts`], [`codecs`]: slots, queues, wire formats, in this process too.
 //!
 //! By whom, and how:
 //!
-//! - [`work`]: groups, cases, contenders, and what some work took.
-//! - [`groups`]: every group, one file each.
-//! - [`report`]: the page with all of them.
-//! - [`program`]: a server as a child process, its processor time. [`process`]: the same for the echo
-//!   servers alone, bare or under an instrument.
+//! - [`work`]: groups, cases, contenders, and what some work took. [`groups`]: every group, one file each.
+//! - [`report`]: the page with all of them, and with what is no group.
+//! - [`counts`]: what is counted. [`figures`]: the committed table that a change is held against.
+//! - [`cost`]: the count of one unit, as the difference of two runs. [`callgrind`], [`strace`]: the
+//!   instructions and system calls of a run.
+//! - [`program`]: a server as a child process, its processor time.
 //! - [`load`]: an exact number of messages, in rounds over all connections, every byte verified.
 //! - [`pipeline`]: echo clients that write while they read, for messages that fill all buffers.
 //! - [`audience`], [`correspondents`]: the clients of a room, and of a datagram server.
-//! - [`offered`]: messages on a schedule, and their latencies. [`ping`]: one quiet client.
+//! - [`offered`]: messages on a schedule, and their latencies. [`closed`]: clients that all wait at any
+//!   time. [`ping`]: quiet clients.
 //! - [`flood`]: clients that send as much as the server takes, and read little or nothing.
-//! - [`callgrind`], [`strace`]: instructions and system calls of a run.
-//! - [`cost`]: what one message costs, as the difference of two runs.
 //! - [`idle`], [`memory`], [`processor`], [`descriptors`]: bytes of an idle connection, resident bytes of
 //!   a process, processors shared or apart, room for ten thousand sockets.
-//! - [`figures`]: the committed table that a change is held against.
 //! - [`table`]: columns for people.
 
 #[cfg(not(target_os = "linux"))]
@@ -45,8 +45,11 @@ compile_error!("the measurements lean on epoll, callgrind and /proc: run them on
 
 pub mod audience;
 pub mod callgrind;
+pub mod closed;
+pub mod codecs;
 pub mod correspondents;
 pub mod cost;
+pub mod counts;
 pub mod datagrams;
 pub mod descriptors;
 pub mod figures;
@@ -57,9 +60,9 @@ pub mod load;
 pub mod memory;
 pub mod messages;
 pub mod offered;
+pub mod parts;
 pub mod ping;
 pub mod pipeline;
-pub mod process;
 pub mod processor;
 pub mod program;
 pub mod report;
@@ -69,6 +72,17 @@ pub mod strace;
 pub mod table;
 pub mod timers;
 pub mod work;
+
+// What the loop keeps to itself, to be measured alone: the same files, which know nothing of the rest.
+#[path = "../../reactor/src/id.rs"]
+#[allow(dead_code, unreachable_pub)]
+mod id;
+#[path = "../../reactor/src/outbox.rs"]
+#[allow(dead_code)]
+mod outbox;
+#[path = "../../reactor/src/slots.rs"]
+#[allow(dead_code)]
+mod slots;
 
 /// A result whose error is only ever shown to the person who runs the measurement.
 pub type Result<T = (), E = Box<dyn std::error::Error + Send + Sync>> = std::result::Result<T, E>;

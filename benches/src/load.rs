@@ -31,6 +31,18 @@ impl Load {
     pub fn round(&self) -> usize {
         self.connections * self.depth
     }
+
+    /// Bytes in flight on each connection, if it is something that can be sent before it is read.
+    fn bytes_in_flight(&self) -> Result<usize> {
+        let bytes = self.depth * self.size;
+        if bytes == 0 || self.connections == 0 || bytes > MOST_IN_FLIGHT {
+            return Err(format!(
+                "a load of {self:?}: 1 to {MOST_IN_FLIGHT} bytes a connection are possible"
+            )
+            .into());
+        }
+        Ok(bytes)
+    }
 }
 
 /// The clients of a load, connected.
@@ -47,13 +59,7 @@ impl Clients {
     /// Connects them one after the other, each with one message echoed, so that the server does the
     /// same every time.
     pub fn connect(address: SocketAddr, load: Load) -> Result<Self> {
-        let bytes = load.depth * load.size;
-        if bytes == 0 || load.connections == 0 || bytes > MOST_IN_FLIGHT {
-            return Err(format!(
-                "a load of {load:?}: 1 to {MOST_IN_FLIGHT} bytes a connection are possible"
-            )
-            .into());
-        }
+        let bytes = load.bytes_in_flight()?;
         let mut clients = Self {
             load,
             streams: Vec::new(),
@@ -80,6 +86,26 @@ impl Clients {
             self.round()?;
         }
         Ok(())
+    }
+
+    /// Its form.
+    pub fn load(&self) -> Load {
+        self.load
+    }
+
+    /// Puts more messages in flight on each connection, or fewer.
+    pub fn deepen(&mut self, depth: usize) -> Result {
+        let load = Load { depth, ..self.load };
+        let bytes = load.bytes_in_flight()?;
+        self.load = load;
+        self.batch.resize(bytes, 0);
+        self.reply.resize(bytes, 0);
+        Ok(())
+    }
+
+    /// The connections, with nothing in flight on any.
+    pub fn into_streams(self) -> Vec<TcpStream> {
+        self.streams
     }
 
     fn add(&mut self, address: SocketAddr) -> Result {

@@ -12,31 +12,40 @@ use crate::Result;
 pub fn resident(pid: Pid) -> Result<u64> {
     let path = format!("/proc/{}/smaps_rollup", pid.as_raw_nonzero());
     let text = fs::read_to_string(&path)?;
-    Ok(parse(&text).ok_or_else(|| format!("no resident set in {path}"))?)
+    Ok(parse(&text, "Rss:").ok_or_else(|| format!("no resident set in {path}"))?)
 }
 
-/// The figure of the line `Rss: 1234 kB`.
-fn parse(text: &str) -> Option<u64> {
-    let line = text.lines().find_map(|line| line.strip_prefix("Rss:"))?;
+/// The most bytes of memory the process has held at one time, as the kernel noted them down.
+pub fn peak(pid: Pid) -> Result<u64> {
+    let path = format!("/proc/{}/status", pid.as_raw_nonzero());
+    let text = fs::read_to_string(&path)?;
+    Ok(parse(&text, "VmHWM:").ok_or_else(|| format!("no high-water mark in {path}"))?)
+}
+
+/// The figure of a line like `Rss: 1234 kB`.
+fn parse(text: &str, name: &str) -> Option<u64> {
+    let line = text.lines().find_map(|line| line.strip_prefix(name))?;
     let kilobytes: u64 = line.trim().strip_suffix("kB")?.trim_end().parse().ok()?;
     Some(kilobytes * 1024)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{parse, resident};
+    use super::{parse, peak, resident};
 
     #[test]
     fn kilobytes_become_bytes() {
         assert_eq!(
-            parse("55d0-7ffc ---p 0 00:00 0 [rollup]\nRss:                1424 kB\n"),
+            parse("55d0-7ffc ---p 0 00:00 0 [rollup]\nRss:                1424 kB\n", "Rss:"),
             Some(1_458_176)
         );
     }
 
     #[test]
     fn this_process_holds_something() -> crate::Result {
-        assert!(resident(rustix::process::getpid())? > 64 * 1024);
+        let this = rustix::process::getpid();
+        assert!(resident(this)? > 64 * 1024);
+        assert!(peak(this)? > 64 * 1024);
         Ok(())
     }
 }

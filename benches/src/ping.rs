@@ -1,4 +1,4 @@
-//! One quiet client: a message on a schedule, and how long its echo takes.
+//! Quiet clients: messages on a schedule, and how long their echoes take.
 //!
 //! A ping that comes late because the one before took long is counted from when it was due, and pings
 //! that a silent server never let leave are counted too: otherwise a stall of a second would be one
@@ -16,14 +16,26 @@ use crate::Result;
 /// How long the last echo may take once the time is over.
 const GRACE: Duration = Duration::from_secs(1);
 
-/// The latencies of one client.
+/// Who sends, and how often.
+#[derive(Debug, Clone, Copy)]
+pub struct Schedule {
+    /// Clients, who take turns.
+    pub clients: usize,
+    /// The time from one message to the next, of whichever client.
+    pub every: Duration,
+}
+
+/// The latencies of all clients.
 #[derive(Debug)]
 pub struct Latencies {
     nanoseconds: Histogram<u64>,
-    answered: u64,
 }
 
 impl Latencies {
+    pub(crate) fn new() -> Result<Self> {
+        Ok(Self { nanoseconds: Histogram::new(3)? })
+    }
+
     /// The latency that `quantile` of the pings stayed below.
     pub fn at(&self, quantile: f64) -> Duration {
         Duration::from_nanos(self.nanoseconds.value_at_quantile(quantile))
@@ -34,35 +46,41 @@ impl Latencies {
         Duration::from_nanos(self.nanoseconds.max())
     }
 
-    /// Pings that had no answer when the time was over.
-    pub fn unanswered(&self) -> u64 {
-        self.nanoseconds.len() - self.answered
-    }
-
-    fn record(&mut self, latency: Duration) -> Result {
+    /// Notes down a latency.
+    pub(crate) fn record(&mut self, latency: Duration) -> Result {
         let nanoseconds = u64::try_from(latency.as_nanos())?;
         Ok(self.nanoseconds.record(nanoseconds)?)
     }
 }
 
-/// Pings the server `every` so often, `lasting` so long.
-pub fn run(address: SocketAddr, every: Duration, lasting: Duration) -> Result<Latencies> {
-    let mut latencies = Latencies { nanoseconds: Histogram::new(3)?, answered: 0 };
-    let mut stream = TcpStream::connect(address)?;
-    stream.set_nodelay(true)?;
+/// Pings the server on this schedule, `lasting` so long.
+pub fn run(address: SocketAddr, schedule: Schedule, lasting: Duration) -> Result<Latencies> {
+    let mut streams = connect(address, schedule.clients)?;
+    let mut latencies = Latencies::new()?;
     let mut due = Instant::now();
     let end = due + lasting;
-    while due < end {
+    for turn in (0..schedule.clients).cycle() {
+        if due >= end {
+            break;
+        }
         let start = wait_until(due);
-        if !is_answered(&mut stream, end + GRACE)? {
-            count_as_stalled(&mut latencies, due, every, end)?;
+        if !is_answered(&mut streams[turn], end + GRACE)? {
+            count_as_stalled(&mut latencies, due, schedule.every, end)?;
             break;
         }
         latencies.record(start.elapsed())?;
-        latencies.answered += 1;
-        due += every;
+        due += schedule.every;
     }
     Ok(latencies)
+}
+
+fn connect(address: SocketAddr, count: usize) -> Result<Vec<TcpStream>> {
+    let connect = |_| -> Result<TcpStream> {
+        let stream = TcpStream::connect(address)?;
+        stream.set_nodelay(true)?;
+        Ok(stream)
+    };
+    (0..count).map(connect).collect()
 }
 
 /// Sleeps until `due`. From when a ping counts: from waking up, as the sleep is not the server's; when

@@ -12,7 +12,7 @@ use crate::Result;
 
 /// Keeps this process, and those it starts from now on, on one of the processors it may use.
 pub fn share_one() -> Result {
-    let processors = usable()?;
+    let processors = everywhere()?;
     let last = processors.last().ok_or("no processor is allowed")?;
     Ok(sched_setaffinity(None, &only(*last))?)
 }

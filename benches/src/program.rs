@@ -14,18 +14,22 @@ use rustix::process::{Pid, Signal, kill_process};
 use crate::work::Spent;
 use crate::{Result, processor};
 
-/// Has cargo build every program of this package with the profile of this one, if cargo runs it: it has
-/// built that one only.
-pub fn build_all() -> Result {
+/// Has cargo build these programs of this package, with the profile and features of this one, if cargo
+/// runs it: it has built that one only.
+pub fn build<'a>(names: impl IntoIterator<Item = &'a str>) -> Result {
     let Some(cargo) = env::var_os("CARGO") else {
         return Ok(());
     };
     let profile = if cfg!(debug_assertions) { "dev" } else { "release" };
-    let status = Command::new(cargo)
+    let mut command = Command::new(cargo);
+    command
         .args(["build", "--quiet", "--profile", profile, "--package", env!("CARGO_PKG_NAME")])
-        .args(["--bins"])
-        .current_dir(env!("CARGO_MANIFEST_DIR"))
-        .status()?;
+        .args(names.into_iter().flat_map(|name| ["--bin", name]))
+        .current_dir(env!("CARGO_MANIFEST_DIR"));
+    if cfg!(feature = "sim") {
+        command.args(["--features", "sim"]);
+    }
+    let status = command.status()?;
     if status.success() { Ok(()) } else { Err(format!("cargo build: {status}").into()) }
 }
 

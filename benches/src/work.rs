@@ -83,6 +83,8 @@ pub struct Group {
     pub name: &'static str,
     /// What it shows, in a sentence.
     pub about: &'static str,
+    /// The name of the case whose figures are drawn side by side.
+    pub shown: &'static str,
     /// Its cases.
     pub cases: Vec<Case>,
 }

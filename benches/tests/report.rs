@@ -1,72 +1,203 @@
-//! The page: what it is made of, from work that takes no time to measure.
+//! The page: what it is made of, from trials that take no time to measure.
 
+use std::cell::Cell;
 use std::fs;
+use std::net::TcpStream;
+use std::rc::Rc;
 use std::time::Duration;
 
 use benches::Result;
+use benches::closed;
 use benches::offered::{self, Offer};
-use benches::program::Program;
-use benches::report::chart::{self, Curve, Legend};
-use benches::report::page;
-use benches::report::rounds::{self, Plan};
+use benches::report::chart::Picture;
+use benches::report::contest::{Between, Column, Contest, Drawing, Entrant, Kind, Trial};
+use benches::report::lines::{Line, Reading};
+use benches::report::results::{Measured, Results};
+use benches::report::sections::{self, Scale};
+use benches::report::{page, rounds};
 use benches::servers::{self, Peer};
-use benches::work::{Case, Clock, Contender, Spent, Work};
 
-/// Says that each unit took so many nanoseconds.
-struct Pretended(u64);
+/// Says that it always took so long, until it fails.
+struct Pretended {
+    figure: f64,
+    turns_left: usize,
+}
 
-impl Work for Pretended {
-    fn run(&mut self, units: u64) -> Result<Spent> {
-        let wall = Duration::from_nanos(self.0 * units);
-        Ok(Spent { units, wall, processor: wall })
+impl Trial for Pretended {
+    fn turn(&mut self) -> Result<Vec<f64>> {
+        self.turns_left = self.turns_left.checked_sub(1).ok_or("it broke")?;
+        Ok(vec![self.figure])
     }
 }
 
-#[test]
-fn a_ratio_is_to_the_first_contender() -> Result {
-    let case = Case {
+fn pretend(name: &str, figure: f64, turns_left: usize) -> Entrant {
+    Entrant::new(name, move || Ok(Pretended { figure, turns_left }))
+}
+
+fn contest(between: Between, entrants: Vec<Entrant>) -> Contest {
+    Contest {
         name: "pretended".to_owned(),
-        grows_to: None,
-        unit: "message",
-        clock: Clock::Processor,
-        contenders: vec![
-            Contender::new("epoll", || Ok(Pretended(2_000))),
-            Contender::new("reactor", || Ok(Pretended(3_000))),
-        ],
-    };
-    let plan = Plan { slice: Duration::from_millis(1), rounds: 3 };
-    let rows = rounds::measure(&case, plan, || {})?;
-    let text = page::case(7, &case, &rows);
-    assert!(text.starts_with("### 7. pretended\n"), "{text}");
-    assert!(text.contains("| epoll | 2.00 µs | 1.00 | 1.00–1.00 | 500 k |"), "{text}");
-    assert!(text.contains("| **reactor** | 3.00 µs | 1.50 | 1.50–1.50 | 333 k |"), "{text}");
+        columns: vec![Column::new("time", Kind::Time)],
+        grows_to: Some(50),
+        rounds: 3,
+        between,
+        entrants,
+    }
+}
+
+fn results(contest: &Contest, drawings: Vec<Drawing>) -> Results {
+    let tables = vec![rounds::measure(contest, || {})];
+    let section =
+        Measured { name: "pretence".to_owned(), about: "About it.".to_owned(), tables, drawings };
+    Results { machine: "a machine".to_owned(), sections: vec![section] }
+}
+
+fn write(results: &Results, lines: &[Line]) -> Result<String> {
+    page::write(results, lines, |file, _| Ok(format!("there/{file}")))
+}
+
+#[test]
+fn a_ratio_is_to_the_first_entrant() -> Result {
+    let entrants = vec![pretend("epoll", 2_000.0, 3), pretend("reactor", 3_000.0, 3)];
+    let text = write(&results(&contest(Between::Stays, entrants), Vec::new()), &[])?;
+    assert!(text.contains("### 1. pretended\n\nRounds: 3.\n"), "{text}");
+    assert!(text.contains("| epoll | 2.00 µs | 1.00 |\n"), "{text}");
+    assert!(text.contains("| **reactor** | 3.00 µs | 1.50 |\n"), "{text}");
     Ok(())
 }
 
 #[test]
-fn a_drawing_has_every_curve_and_every_step() -> Result {
-    let directory = tempfile::tempdir()?;
-    let path = directory.path().join("drawing.svg");
-    let steps = ["one", "two"].map(str::to_owned);
-    let curve = |name: &str| Curve { name: name.to_owned(), figures: vec![1.0, 2.0] };
-    let legend =
-        Legend { title: "a title", across: ("steps", &steps), up: "figures", is_joined: true };
-    chart::draw(&path, legend, &[curve("epoll"), curve("reactor")])?;
-    let text = fs::read_to_string(path)?;
-    for word in ["<svg", "a title", "steps", "figures", "one", "two", "epoll", "reactor"] {
-        assert!(text.contains(word), "no {word:?} in {text}");
-    }
+fn who_fails_is_out_with_a_reason_and_the_others_go_on() -> Result {
+    let start = || -> Result<Pretended> { Err("it does not start".into()) };
+    let entrants = vec![
+        pretend("epoll", 1.0, 3),
+        pretend("reactor", 1.0, 3),
+        pretend("mio", 1.0, 2),
+        Entrant::new("tokio", start),
+    ];
+    let text = write(&results(&contest(Between::Stays, entrants), Vec::new()), &[])?;
+    assert!(text.contains("| **reactor** | 1.0 ns | 1.00 |\n"), "{text}");
+    assert!(text.contains("| mio | not measured: it broke | |\n"), "{text}");
+    assert!(text.contains("| tokio | not measured: it does not start | |\n"), "{text}");
     Ok(())
+}
+
+#[test]
+fn who_is_put_away_between_turns_is_made_ready_for_each() {
+    for (between, expected) in [(Between::Stays, 1), (Between::IsPutAway, 3)] {
+        let started = Rc::new(Cell::new(0));
+        let counter = Rc::clone(&started);
+        let counted = Entrant::new("epoll", move || {
+            counter.set(counter.get() + 1);
+            Ok(Pretended { figure: 1.0, turns_left: 3 })
+        });
+        rounds::measure(&contest(between, vec![counted]), || {});
+        assert_eq!(started.get(), expected, "{between:?}");
+    }
+}
+
+#[test]
+fn a_line_that_is_missed_is_told_with_what_stands_in_the_way() -> Result {
+    let line = |what: &str, reading, at_most| Line {
+        what: what.to_owned(),
+        section: "pretence".to_owned(),
+        table: "pret".to_owned(),
+        column: 0,
+        reading,
+        at_most,
+        obstacle: format!("an obstacle to {what}"),
+    };
+    let entrants = vec![pretend("epoll", 2_000.0, 3), pretend("reactor", 3_000.0, 3)];
+    let results = results(&contest(Between::Stays, entrants), Vec::new());
+    let lines = [
+        line("missed", Reading::Value, 2_500.0),
+        line("met", Reading::Ratio, 1.5),
+        Line { section: "another".to_owned(), ..line("unknown", Reading::Value, 1.0) },
+    ];
+    let text = write(&results, &lines)?;
+    assert!(text.contains("| missed | 2500 | 3.00 µs | **missed by 20 %** |\n"), "{text}");
+    assert!(text.contains("| met | 1.5 | 1.50 (1.50–1.50) | met |\n"), "{text}");
+    assert!(text.contains("| unknown | 1 | – | not measured |\n"), "{text}");
+    assert!(text.contains("- **missed**: an obstacle to missed\n"), "{text}");
+    assert!(!text.contains("an obstacle to met"), "{text}");
+    Ok(())
+}
+
+#[test]
+fn a_drawing_has_every_entrant_and_its_title() -> Result {
+    let directory = tempfile::tempdir()?;
+    let entrants = vec![pretend("epoll", 2_000.0, 3), pretend("reactor", 9_000.0, 3)];
+    let drawings = vec![
+        Drawing::Ratios(0),
+        Drawing::Growth(0),
+        Drawing::Bars("pretended".to_owned(), 0),
+        Drawing::Columns("pretended".to_owned(), 1),
+        Drawing::Bars("another".to_owned(), 0),
+    ];
+    let results = results(&contest(Between::Stays, entrants), drawings);
+    let mut drawn = 0;
+    page::write(&results, &[], |file, picture: Picture| {
+        drawn += 1;
+        let path = directory.path().join(file);
+        picture.draw(&path)?;
+        let text = fs::read_to_string(path)?;
+        for word in ["<svg", "pretence", "epoll", "reactor"] {
+            assert!(text.contains(word), "no {word:?} in {text}");
+        }
+        Ok(String::new())
+    })?;
+    assert_eq!(drawn, 4, "all but the one of a table that is not there");
+    Ok(())
+}
+
+#[test]
+fn what_was_measured_is_read_as_it_was_written_and_forgotten_on_another_machine() -> Result {
+    let directory = tempfile::tempdir()?;
+    let path = directory.path().join("results.json");
+    let entrants = vec![pretend("epoll", 0.1, 3), pretend("reactor", 1.0 / 3.0, 1)];
+    let results = results(&contest(Between::Stays, entrants), vec![Drawing::Growth(0)]);
+    results.write(&path)?;
+    assert_eq!(Results::read(&path, "a machine")?, results);
+    assert!(Results::read(&path, "another machine")?.sections.is_empty());
+    Ok(())
+}
+
+#[test]
+fn every_contest_has_a_name_of_its_own_and_we_take_part() {
+    for section in sections::all(Scale::FULL) {
+        let mut names: Vec<_> = section.contests.iter().map(|contest| &contest.name).collect();
+        names.sort();
+        names.dedup();
+        assert_eq!(names.len(), section.contests.len(), "{}", section.name);
+        for contest in &section.contests {
+            let ours = contest.entrants.iter().position(|entrant| entrant.name == "reactor");
+            assert!(ours.is_some_and(|place| place > 0), "{}, {}", section.name, contest.name);
+        }
+    }
 }
 
 #[test]
 fn every_server_answers_an_offered_load() -> Result {
     let offer = Offer { connections: 5, rate: 2_000, lasting: Duration::from_millis(200) };
     for peer in Peer::all() {
-        let server = Program::named(servers::PROGRAM)?.with(peer).start()?;
+        let server = servers::program(*peer)?.start()?;
         let latencies =
             offered::run(server.address(), offer).map_err(|error| format!("{peer}: {error}"))?;
         assert_eq!(latencies.len(), 400, "{peer}");
+        server.stop()?;
+    }
+    Ok(())
+}
+
+#[test]
+fn every_server_keeps_a_closed_circle_going() -> Result {
+    for peer in Peer::all() {
+        let server = servers::program(*peer)?.start()?;
+        let streams = (0..20).map(|_| TcpStream::connect(server.address()));
+        let streams = streams.collect::<std::io::Result<Vec<_>>>()?;
+        let latencies = closed::run(streams, Duration::from_millis(100))
+            .map_err(|error| format!("{peer}: {error}"))?;
+        assert!(latencies.len() > 20, "{peer}: {}", latencies.len());
         server.stop()?;
     }
     Ok(())

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use benches::Result;
 use benches::load::{Clients, Load};
-use benches::process::{EchoServer, Running};
-use benches::servers::Peer;
+use benches::program::Server;
+use benches::servers::{self, Peer};
 
 /// More than the buffers of both ends hold, so that a server has to wait for its client.
 const BULK: usize = 16 * 1024 * 1024;
@@ -68,11 +68,11 @@ fn a_client_that_writes_before_it_reads_gets_everything_in_order() -> Result {
     Ok(())
 }
 
-fn start(peer: Peer) -> Result<Running> {
-    EchoServer::at(env!("CARGO_BIN_EXE_echo-server")).start(peer)
+fn start(peer: Peer) -> Result<Server> {
+    servers::program(peer)?.start()
 }
 
-fn connect(running: &Running) -> Result<TcpStream> {
+fn connect(running: &Server) -> Result<TcpStream> {
     let stream = TcpStream::connect(running.address())?;
     stream.set_read_timeout(Some(PATIENCE))?;
     stream.set_write_timeout(Some(PATIENCE))?;

@@ -1,72 +1,64 @@
-//! `cargo run --release -p benches --bin instructions`: what one 64-byte echo costs, in figures that
-//! no noise touches: user-space instructions (needs valgrind) and system calls (needs strace).
+//! `cargo run --release -p benches --bin instructions [SUBJECT…]`: what an echo, a delivery and a
+//! datagram cost, in figures that no noise touches: user-space instructions (needs valgrind) and system
+//! calls (needs strace).
 //!
 //! With `--check FILE` the reactor's figures are held against a committed table, with `--update FILE`
 //! they become that table; `scripts/check-instructions` does both.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use benches::cost::Measure;
+use benches::counts::{self, Subject};
 use benches::figures::Figures;
-use benches::load::Load;
-use benches::process::EchoServer;
-use benches::servers::Peer;
 use benches::table::Table;
-use benches::{Result, processor, strace};
+use benches::{Result, processor, program, strace};
 use clap::Parser;
 
-/// The loads of the published table: connections and depth.
-const LOADS: [(usize, usize); 3] = [(50, 1), (1, 1), (50, 16)];
+/// The one whose figures the committed table has.
+const OURS: &str = "reactor";
 
 /// What the committed table says about itself.
 const HEAD: &str = "\
-# What a 64-byte echo costs the reactor, by connections x depth. `scripts/check-instructions` fails when
-# one of these grows by more than 3 %, and `scripts/check-instructions --update` rewrites them.
+# What one unit of work costs the reactor: an echo of 64 bytes, by connections x messages in flight; a
+# delivery of a line of 64 bytes, by members of the room; a datagram that is sent, back to one of 50 peers
+# or in a run to one. `scripts/check-instructions` fails when one of these grows by more than 3 %, and
+# `scripts/check-instructions --update` rewrites them.
 ";
 
-/// Instructions and system calls a message, peers side by side.
+/// Instructions and system calls, peers side by side.
 #[derive(Parser)]
 struct Options {
-    /// Whom to measure; everyone by default.
+    /// What to count, by how its name begins: `echo`, `fan-out.1000`; everything by default.
+    subject: Vec<String>,
+    /// Whose: everyone's by default.
     #[arg(long)]
-    peer: Vec<Peer>,
-    /// Connections; with neither this nor a depth, the loads of the published table.
-    #[arg(long)]
-    connections: Option<usize>,
-    /// Messages in flight on each connection.
-    #[arg(long)]
-    depth: Option<usize>,
-    /// Bytes a message.
-    #[arg(long, default_value_t = 64)]
-    size: usize,
-    /// Messages of the shorter of the two runs.
-    #[arg(long, default_value_t = 20_000)]
-    messages: usize,
+    peer: Vec<String>,
     /// Count system calls too.
     #[arg(long)]
     syscalls: bool,
-    /// Fail when a figure of the one peer measured exceeds this table.
+    /// Fail when a figure of the reactor exceeds this table.
     #[arg(long, value_name = "FILE")]
     check: Option<PathBuf>,
     /// By how many per cent a figure may exceed the table; two builds of one source differ by less.
     #[arg(long, value_name = "PER CENT", default_value_t = 3.0)]
     tolerance: f64,
-    /// Write the figures of the one peer measured to this table.
+    /// Write the figures of the reactor to this table.
     #[arg(long, value_name = "FILE", conflicts_with = "check")]
     update: Option<PathBuf>,
 }
 
 impl Options {
-    fn peers(&self) -> &[Peer] {
-        if self.peer.is_empty() { Peer::all() } else { &self.peer }
+    fn subjects(&self) -> Vec<Subject> {
+        let is_wanted = |subject: &Subject| {
+            self.subject.is_empty()
+                || self.subject.iter().any(|part| subject.name.starts_with(part))
+        };
+        counts::all().into_iter().filter(is_wanted).collect()
     }
 
-    fn loads(&self) -> Vec<Load> {
-        let load = |(connections, depth)| Load { connections, depth, size: self.size };
-        if self.connections.is_none() && self.depth.is_none() {
-            return LOADS.map(load).to_vec();
-        }
-        vec![load((self.connections.unwrap_or(1), self.depth.unwrap_or(1)))]
+    fn wants_peer(&self, name: &str) -> bool {
+        self.peer.is_empty() || self.peer.iter().any(|peer| peer == name)
     }
 
     fn measures(&self) -> &'static [Measure] {
@@ -83,64 +75,57 @@ impl Options {
 
 fn main() -> Result {
     let options = Options::parse();
-    if (options.check.is_some() || options.update.is_some()) && options.peers().len() != 1 {
-        return Err("a table has the figures of one peer: name it with --peer".into());
+    let subjects = options.subjects();
+    if subjects.is_empty() {
+        return Err("no subject begins like that".into());
     }
-    let server = EchoServer::beside_this()?;
+    let programs: BTreeSet<_> = subjects.iter().map(|subject| subject.program).collect();
+    program::build(programs)?;
     processor::share_one()?;
-    let mut last = Figures::default();
-    for measure in options.measures() {
-        last.merge(&measure_peers(&options, &server, *measure)?);
+    let mut ours = Figures::default();
+    for subject in &subjects {
+        measure(&options, subject, &mut ours)?;
     }
     match (&options.check, &options.update) {
-        (Some(path), _) => check(path, &last, options.tolerance),
-        (_, Some(path)) => update(path, &last),
+        (Some(path), _) => check(path, &ours, options.tolerance),
+        (_, Some(path)) => update(path, &ours),
         _ => Ok(()),
     }
 }
 
-/// Prints a table of one measure, and returns the figures of the last peer.
-fn measure_peers(options: &Options, server: &EchoServer, measure: Measure) -> Result<Figures> {
-    let loads = options.loads();
-    let mut table = Table::new(heads(&loads));
+/// Prints the table of one subject, and takes over the figures of the reactor.
+fn measure(options: &Options, subject: &Subject, ours: &mut Figures) -> Result {
+    let measures = options.measures();
+    let heads = measures.iter().flat_map(|measure| [measure.to_string(), String::new()]);
+    let mut table = Table::new([String::new()].into_iter().chain(heads));
     let mut ruler = None;
-    let mut figures = Figures::default();
-    for peer in options.peers() {
-        eprintln!("{measure}: {peer}");
-        let mut row = Vec::new();
-        for load in &loads {
-            row.push(measure.per_message(server, *peer, *load, options.messages)?);
-            figures.set(name(measure, load), row[row.len() - 1]);
+    for (place, runner) in subject.runners.iter().enumerate() {
+        if !options.wants_peer(&runner.name) {
+            continue;
         }
-        if *peer == Peer::Epoll {
-            ruler = Some(row.clone());
+        let counts = measures.iter().map(|measure| subject.count(runner, *measure));
+        let counts: Vec<f64> = counts.collect::<Result<_>>()?;
+        if place == 0 {
+            ruler = Some(counts.clone());
         }
-        table.row(peer.to_string(), cells(&row, ruler.as_deref()));
+        if runner.name == OURS {
+            for (measure, count) in measures.iter().zip(&counts) {
+                ours.set(format!("{}.{}", measure.key(), subject.name), *count);
+            }
+        }
+        table.row(&runner.name, cells(&counts, ruler.as_deref()));
     }
-    let ratios = if ruler.is_some() { ", and beside it the ratio to raw epoll" } else { "" };
-    println!("{measure}{ratios}\n\n{table}");
-    Ok(figures)
+    println!("{}: {}, a {}\n\n{table}", subject.name, subject.about, subject.unit);
+    Ok(())
 }
 
-fn heads(loads: &[Load]) -> Vec<String> {
-    let mut heads = vec![String::new()];
-    for load in loads {
-        heads.extend([format!("{} conn x {} deep", load.connections, load.depth), String::new()]);
-    }
-    heads
-}
-
-fn cells(row: &[f64], ruler: Option<&[f64]>) -> Vec<String> {
-    let mut cells = Vec::new();
-    for (column, figure) in row.iter().enumerate() {
-        let ratio = ruler.map(|ruler| format!("{:.2}x", figure / ruler[column]));
-        cells.extend([format!("{figure:.2}"), ratio.unwrap_or_default()]);
-    }
-    cells
-}
-
-fn name(measure: Measure, load: &Load) -> String {
-    format!("{}.{}x{}", measure.key(), load.connections, load.depth)
+/// Each figure, and beside it the ratio to the ruler, if that is measured too.
+fn cells(counts: &[f64], ruler: Option<&[f64]>) -> Vec<String> {
+    let cells = |(column, count): (usize, &f64)| {
+        let ratio = ruler.map(|ruler| format!("{:.2}x", count / ruler[column]));
+        [format!("{count:.2}"), ratio.unwrap_or_default()]
+    };
+    counts.iter().enumerate().flat_map(cells).collect()
 }
 
 fn check(path: &Path, measured: &Figures, tolerance: f64) -> Result {
@@ -155,6 +140,7 @@ fn check(path: &Path, measured: &Figures, tolerance: f64) -> Result {
     }
     println!("{table}");
     match verdicts.iter().filter(|verdict| verdict.complaint().is_some()).count() {
+        0 if verdicts.is_empty() => Err("no figure of the reactor was measured".into()),
         0 => Ok(()),
         bad => Err(format!(
             "{bad} of {} figures are worse than {} allows",

@@ -4,7 +4,9 @@
 //! datagram with a run of [`RUN`] datagrams of [`BULK`] bytes, numbered in their first byte.
 
 mod batch;
+mod calloop;
 mod epoll;
+mod message_io;
 mod mio;
 mod quinn_udp;
 mod reactor;
@@ -47,6 +49,10 @@ pub enum Datagrams {
     Mio,
     /// A bare mio loop with quinn-udp: batches, and the kernel's segmentation.
     QuinnUdp,
+    /// calloop, the event loop of Wayland compositors.
+    Calloop,
+    /// message-io, events from sockets of any transport.
+    MessageIo,
     /// tokio's current-thread runtime.
     Tokio,
 }
@@ -91,6 +97,8 @@ pub fn serve(server: Datagrams, duty: Duty, place: Place) -> Result {
         Datagrams::Batch => batch::serve(duty, place),
         Datagrams::Mio => mio::serve(duty, place),
         Datagrams::QuinnUdp => quinn_udp::serve(duty, place),
+        Datagrams::Calloop => calloop::serve(duty, place),
+        Datagrams::MessageIo => message_io::serve(duty, place),
         Datagrams::Tokio => tokio::serve(duty, place),
     }
 }

@@ -5,7 +5,7 @@ use std::net::TcpStream;
 use std::time::Duration;
 
 use crate::Result;
-use crate::program::{Program, Server};
+use crate::program::Server;
 use crate::servers::{self, Peer};
 use crate::work::{Case, Clock, Contender, Group, Spent, Work};
 
@@ -29,6 +29,7 @@ pub fn group() -> Group {
         name: "connect",
         about: "What it costs a server to accept a connection, to send one message back, and to see \
                 the connection closed, one after the other. The ruler is a raw epoll loop.",
+        shown: "connect, echo 64 bytes, close",
         cases: vec![case],
     }
 }
@@ -40,7 +41,7 @@ struct ConnectWork {
 
 impl ConnectWork {
     fn start(peer: Peer) -> Result<Self> {
-        let mut work = Self { server: Program::named(servers::PROGRAM)?.with(peer).start_apart()? };
+        let mut work = Self { server: servers::program(peer)?.start_apart()? };
         work.run(1)?;
         Ok(work)
     }

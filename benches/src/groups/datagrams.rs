@@ -11,6 +11,7 @@ pub fn group() -> Group {
         about: "What it costs a server to send a datagram: 64 bytes back to one of 50 peers, or 1200 \
                 bytes of a run of 32 to one peer. The ruler is a raw epoll loop with recvfrom and \
                 sendto.",
+        shown: "64 bytes back to 50 peers",
         cases: vec![
             case("64 bytes back to 50 peers", Duty::Echo, 50),
             case("runs to one peer", Duty::Bulk, 1),

@@ -17,22 +17,21 @@ pub fn group() -> Group {
         name: "fan-out",
         about: "What it costs a server to deliver a line of 64 bytes to one of its members. The \
                 stalled ones, beside them, read nothing; a line that is not delivered to them is not \
-                counted. The ruler is a raw epoll loop.",
+                counted. (message-io has no way to keep a member that does not read.) The ruler is a raw \
+                epoll loop.",
+        shown: "1000 members, 0 stalled",
         cases: SEATS.map(case).into(),
     }
 }
 
 fn case(seats: Seats) -> Case {
-    let contender = |room: &Room| {
-        let room = *room;
-        Contender::new(room, move || RoomWork::start(room, seats))
-    };
+    let contender = |room: Room| Contender::new(room, move || RoomWork::start(room, seats));
     let Seats { members, stalled } = seats;
     Case {
         name: format!("{members} members, {stalled} stalled"),
         grows_to: (stalled == 0).then_some(members),
         unit: "delivery",
         clock: Clock::Processor,
-        contenders: Room::all().iter().map(contender).collect(),
+        contenders: seats.rooms().into_iter().map(contender).collect(),
     }
 }

@@ -11,6 +11,7 @@ pub fn group() -> Group {
                 once, and alone, from the sender to the loop, which sleeps, and back to the sender, \
                 which sleeps too. The ruler is a bare mio loop, its waker, and the standard library's \
                 channel.",
+        shown: "a stream",
         cases: vec![case("a stream", Form::Stream), case("there and back", Form::PingPong)],
     }
 }

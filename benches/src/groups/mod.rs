@@ -1,10 +1,12 @@
 //! The groups of measurements, one file each, all with one silhouette: a function that lists the cases.
 
+pub mod codecs;
 pub mod connect;
 pub mod datagrams;
 pub mod echo;
 pub mod fan_out;
 pub mod messages;
+pub mod parts;
 pub mod timers;
 
 use crate::work::Group;
@@ -18,5 +20,7 @@ pub fn all() -> Vec<Group> {
         datagrams::group(),
         timers::group(),
         messages::group(),
+        parts::group(),
+        codecs::group(),
     ]
 }

@@ -11,13 +11,16 @@ const LIVE: [usize; 2] = [1_000, 1_000_000];
 /// The group.
 pub fn group() -> Group {
     let cases = LIVE.iter().flat_map(|live| {
-        Operation::value_variants().iter().map(move |operation| case(*operation, *live))
+        Operation::value_variants().iter().map(move |operation| (*operation, *live))
     });
+    // A thousand that fire are over sooner than they can be measured.
+    let cases = cases.filter(|case| *case != (Operation::Expire, LIVE[0]));
     Group {
         name: "timers",
         about: "What it costs to set a timer, to move it, to cancel it, and to have it fire, while so \
                 many are set. The ruler is a binary heap that cancels lazily.",
-        cases: cases.collect(),
+        shown: "re-arm, 1000000 live",
+        cases: cases.map(|(operation, live)| case(operation, live)).collect(),
     }
 }
 

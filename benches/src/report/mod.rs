@@ -1,11 +1,22 @@
 //! The page of all measurements: what is measured in turns, drawn, and written down.
 //!
-//! - [`rounds`]: every contender of a case in turns, and what they took.
-//! - [`chart`]: drawings, as SVG.
-//! - [`page`]: the text around them.
+//! ```text
+//!   sections ─▶ contest ─▶ rounds ─▶ results ─┬─▶ page ─▶ docs/benchmarks.md
+//!   what there is          in turns   a file  ├─▶ chart ─▶ docs/benchmarks/*.svg
+//!                                             └─▶ lines   what was aimed at, and how far off it is
+//! ```
+//!
+//! - [`sections`]: what is on the page. [`contest`]: what that is made of.
+//! - [`rounds`]: every entrant of a contest in turns, and what they took.
+//! - [`results`]: all that was measured, in a file beside the page.
+//! - [`page`]: the text. [`chart`]: drawings, as SVG. [`lines`]: the lines aimed at.
 //! - [`machine`]: what it ran on, in general terms.
 
 pub mod chart;
+pub mod contest;
+pub mod lines;
 pub mod machine;
 pub mod page;
+pub mod results;
 pub mod rounds;
+pub mod sections;

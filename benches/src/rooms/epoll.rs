@@ -3,16 +3,18 @@
 //! Edge-triggered, registered once for both directions, members in a slab whose index is the event's
 //! data; a line is written to one after the other.
 
-use std::io::{self, ErrorKind};
+use std::io;
 use std::net::{TcpListener, TcpStream};
 use std::os::fd::OwnedFd;
 
 use rustix::buffer::spare_capacity;
 use rustix::event::epoll::{self, CreateFlags, Event, EventData, EventFlags};
 use rustix::io::Errno;
+use rustix::net::sockopt::set_tcp_nodelay;
+use rustix::net::{SocketFlags, accept_with};
 use slab::Slab;
 
-use super::member::Member;
+use super::member::{Member, Until};
 use crate::Result;
 use crate::servers::{EVENTS, Place, SCRATCH, announce, listen};
 
@@ -39,6 +41,8 @@ struct Server {
 impl Server {
     fn new(listener: TcpListener) -> Result<Self> {
         let epoll = epoll::create(CreateFlags::CLOEXEC)?;
+        // Accepted sockets inherit it.
+        set_tcp_nodelay(&listener, true)?;
         epoll::add(
             &epoll,
             &listener,
@@ -72,18 +76,16 @@ impl Server {
 
     fn accept(&mut self) -> io::Result<()> {
         loop {
-            match self.listener.accept() {
-                Ok((stream, _)) => self.open(stream)?,
-                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
-                Err(error) if error.kind() == ErrorKind::ConnectionAborted => {}
-                Err(error) => return Err(error),
+            match accept_with(&self.listener, SocketFlags::NONBLOCK | SocketFlags::CLOEXEC) {
+                Ok(stream) => self.open(stream.into())?,
+                Err(Errno::AGAIN) => return Ok(()),
+                Err(Errno::CONNABORTED | Errno::INTR) => {}
+                Err(error) => return Err(error.into()),
             }
         }
     }
 
     fn open(&mut self, stream: TcpStream) -> io::Result<()> {
-        stream.set_nonblocking(true)?;
-        stream.set_nodelay(true)?;
         let entry = self.members.vacant_entry();
         let interest = EventFlags::IN | EventFlags::OUT | EventFlags::RDHUP | EventFlags::ET;
         epoll::add(&self.epoll, &stream, EventData::new_u64(entry.key() as u64), interest)?;
@@ -99,7 +101,7 @@ impl Server {
         self.lines.clear();
         let has_left = member
             .flush()
-            .and_then(|()| member.read(&mut self.scratch, &mut self.lines))
+            .and_then(|()| member.read(&mut self.scratch, &mut self.lines, Until::Short))
             .unwrap_or(true);
         if has_left || flags.intersects(ENDING) {
             self.members.remove(key);

@@ -11,6 +11,15 @@ pub(super) struct Member<S> {
     unfinished: Vec<u8>,
 }
 
+/// When reading stops.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Until {
+    /// After a read that did not fill the buffer: the kernel has no more, and reports it when it has.
+    Short,
+    /// Not before the kernel says `WouldBlock`, or the stream is over.
+    Blocked,
+}
+
 impl<S: Read + Write> Member<S> {
     pub(super) fn new(stream: S) -> Self {
         Self { stream, unsent: Vec::new(), unfinished: Vec::new() }
@@ -40,9 +49,13 @@ impl<S: Read + Write> Member<S> {
         Ok(())
     }
 
-    /// Reads until a short read, and appends what became whole lines to `lines`; whether the member
-    /// has left.
-    pub(super) fn read(&mut self, scratch: &mut [u8], lines: &mut Vec<u8>) -> io::Result<bool> {
+    /// Reads, and appends what became whole lines to `lines`; whether the member has left.
+    pub(super) fn read(
+        &mut self,
+        scratch: &mut [u8],
+        lines: &mut Vec<u8>,
+        until: Until,
+    ) -> io::Result<bool> {
         loop {
             match self.stream.read(scratch) {
                 Ok(0) => return Ok(true),
@@ -50,7 +63,7 @@ impl<S: Read + Write> Member<S> {
                     self.unfinished.extend_from_slice(&scratch[..count]);
                     let whole = whole_lines(&self.unfinished);
                     lines.extend(self.unfinished.drain(..whole));
-                    if count < scratch.len() {
+                    if count < scratch.len() && until == Until::Short {
                         return Ok(false);
                     }
                 }

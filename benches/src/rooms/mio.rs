@@ -9,7 +9,7 @@ use mio::net::{TcpListener, TcpStream};
 use mio::{Events, Interest, Poll, Token};
 use slab::Slab;
 
-use super::member::Member;
+use super::member::{Member, Until};
 use crate::Result;
 use crate::servers::{EVENTS, Place, SCRATCH, announce, listen};
 
@@ -87,7 +87,7 @@ impl Server {
         self.lines.clear();
         let has_left = member
             .flush()
-            .and_then(|()| member.read(&mut self.scratch, &mut self.lines))
+            .and_then(|()| member.read(&mut self.scratch, &mut self.lines, Until::Short))
             .unwrap_or(true);
         if has_left || event.is_read_closed() || event.is_error() {
             self.members.remove(key);

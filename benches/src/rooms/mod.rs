@@ -4,8 +4,10 @@
 //! bounded number of bytes waits for it, what else is said is dropped for it alone; the lines it gets
 //! are whole.
 
+mod calloop;
 mod epoll;
 mod member;
+mod message_io;
 mod mio;
 mod reactor;
 mod tokio;
@@ -32,6 +34,10 @@ pub enum Room {
     Reactor,
     /// A bare mio loop with a slab.
     Mio,
+    /// calloop, the event loop of Wayland compositors.
+    Calloop,
+    /// message-io, events from sockets of any transport.
+    MessageIo,
     /// tokio's current-thread runtime and its broadcast channel.
     Tokio,
 }
@@ -40,6 +46,11 @@ impl Room {
     /// Every room, the ruler first.
     pub fn all() -> &'static [Room] {
         Self::value_variants()
+    }
+
+    /// Those who can keep a member that does not read, and go on.
+    pub fn patient() -> impl Iterator<Item = &'static Room> {
+        Self::all().iter().filter(|room| **room != Self::MessageIo)
     }
 }
 
@@ -56,6 +67,8 @@ pub fn serve(room: Room, place: Place) -> Result {
         Room::Epoll => epoll::serve(place),
         Room::Reactor => reactor::serve(place),
         Room::Mio => mio::serve(place),
+        Room::Calloop => calloop::serve(place),
+        Room::MessageIo => message_io::serve(place),
         Room::Tokio => tokio::serve(place),
     }
 }

@@ -3,13 +3,15 @@
 //! Edge-triggered, registered once for both directions, sockets in a slab whose index is the event's
 //! data. `epoll(7)` gives the rules: read until a short read, accept until `WouldBlock`.
 
-use std::io::{self, ErrorKind};
+use std::io;
 use std::net::{TcpListener, TcpStream};
 use std::os::fd::OwnedFd;
 
 use rustix::buffer::spare_capacity;
 use rustix::event::epoll::{self, CreateFlags, Event, EventData, EventFlags};
 use rustix::io::Errno;
+use rustix::net::sockopt::set_tcp_nodelay;
+use rustix::net::{SocketFlags, accept_with};
 use slab::Slab;
 
 use super::echo::{Drain, Echo, Flow};
@@ -40,6 +42,8 @@ struct Connection {
 impl Server {
     fn new(listener: TcpListener) -> Result<Self> {
         let epoll = epoll::create(CreateFlags::CLOEXEC)?;
+        // Accepted sockets inherit it.
+        set_tcp_nodelay(&listener, true)?;
         epoll::add(
             &epoll,
             &listener,
@@ -67,18 +71,16 @@ impl Server {
 
     fn accept(&mut self) -> io::Result<()> {
         loop {
-            match self.listener.accept() {
-                Ok((stream, _)) => self.open(stream)?,
-                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
-                Err(error) if error.kind() == ErrorKind::ConnectionAborted => {}
-                Err(error) => return Err(error),
+            match accept_with(&self.listener, SocketFlags::NONBLOCK | SocketFlags::CLOEXEC) {
+                Ok(stream) => self.open(stream.into())?,
+                Err(Errno::AGAIN) => return Ok(()),
+                Err(Errno::CONNABORTED | Errno::INTR) => {}
+                Err(error) => return Err(error.into()),
             }
         }
     }
 
     fn open(&mut self, stream: TcpStream) -> io::Result<()> {
-        stream.set_nonblocking(true)?;
-        stream.set_nodelay(true)?;
         let entry = self.connections.vacant_entry();
         let interest = EventFlags::IN | EventFlags::OUT | EventFlags::RDHUP | EventFlags::ET;
         epoll::add(&self.epoll, &stream, EventData::new_u64(entry.key() as u64), interest)?;

@@ -23,6 +23,7 @@ use clap::ValueEnum;
 use socket2::{Domain, Socket, Type};
 
 use crate::Result;
+use crate::program::Program;
 
 /// The name of the program that runs one of them, in `src/bin`.
 pub const PROGRAM: &str = "echo-server";
@@ -91,6 +92,11 @@ pub fn serve(peer: Peer, place: Place) -> Result {
         Peer::MessageIo => message_io::serve(place),
         Peer::Tokio => tokio::serve(place),
     }
+}
+
+/// The program that is this server.
+pub fn program(peer: Peer) -> Result<Program> {
+    Ok(Program::named(PROGRAM)?.with(peer))
 }
 
 /// A listener that does not block; accepted sockets inherit the sizes of its buffers.

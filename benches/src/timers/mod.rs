@@ -22,7 +22,7 @@ use crate::Result;
 use crate::work::{Spent, Work};
 
 /// The time over which timers that are to expire are spread.
-pub const SOON: Duration = Duration::from_secs(1);
+pub const SOON: Duration = Duration::from_millis(250);
 
 /// The deadlines of the others, in seconds: nothing fires meanwhile.
 const LATER: std::ops::Range<f64> = 60.0..3600.0;

@@ -1,0 +1,101 @@
+//! Latency in a closed circle: every client sends again as soon as it has its answer.
+//!
+//! All of them wait at any time, so what is seen is how evenly a server serves them: one that takes them
+//! in turn keeps the slowest near the median.
+
+use std::io::{ErrorKind, Read, Write};
+use std::net::TcpStream as StdStream;
+use std::time::{Duration, Instant};
+
+use hdrhistogram::Histogram;
+use mio::net::TcpStream;
+use mio::{Events, Interest, Poll, Token};
+
+use crate::Result;
+
+/// Bytes of a message: its number, and a filling.
+const SIZE: usize = 64;
+
+/// A silence of that long means that the server has lost a message.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Runs the circle that long after a first round, which does not count; the latencies in nanoseconds.
+pub fn run(streams: Vec<StdStream>, lasting: Duration) -> Result<Histogram<u64>> {
+    let mut poll = Poll::new()?;
+    let mut clients = Vec::with_capacity(streams.len());
+    for (token, stream) in streams.into_iter().enumerate() {
+        stream.set_nonblocking(true)?;
+        let mut stream = TcpStream::from_std(stream);
+        poll.registry().register(&mut stream, Token(token), Interest::READABLE)?;
+        clients.push(Client::new(stream));
+    }
+    let mut latencies = Histogram::new(3)?;
+    let (mut warm, mut end) = (0, None);
+    clients.iter_mut().try_for_each(Client::send)?;
+    let mut events = Events::with_capacity(1024);
+    while end.is_none_or(|end| Instant::now() < end) {
+        poll.poll(&mut events, Some(PATIENCE))?;
+        if events.is_empty() {
+            return Err("the server has lost a message".into());
+        }
+        for event in &events {
+            let client = &mut clients[event.token().0];
+            let Some(latency) = client.receive()? else {
+                continue;
+            };
+            match end {
+                Some(_) => latencies.record(u64::try_from(latency.as_nanos())?)?,
+                None => warm += 1,
+            }
+            client.send()?;
+        }
+        if end.is_none() && warm >= clients.len() {
+            end = Some(Instant::now() + lasting);
+        }
+    }
+    Ok(latencies)
+}
+
+struct Client {
+    stream: TcpStream,
+    sent: u64,
+    sent_at: Instant,
+    message: [u8; SIZE],
+    answer: [u8; SIZE],
+    /// How much of the answer has arrived.
+    filled: usize,
+}
+
+impl Client {
+    fn new(stream: TcpStream) -> Self {
+        let (message, answer) = ([b'r'; SIZE], [0; SIZE]);
+        Self { stream, sent: 0, sent_at: Instant::now(), message, answer, filled: 0 }
+    }
+
+    fn send(&mut self) -> Result {
+        self.sent += 1;
+        self.message[..8].copy_from_slice(&self.sent.to_le_bytes());
+        self.filled = 0;
+        self.sent_at = Instant::now();
+        // One message at a time: there is always room for it.
+        Ok(self.stream.write_all(&self.message)?)
+    }
+
+    /// The latency of the message that is on its way, once its echo is there.
+    fn receive(&mut self) -> Result<Option<Duration>> {
+        while self.filled < SIZE {
+            match self.stream.read(&mut self.answer[self.filled..]) {
+                Ok(0) => return Err("the server has ended the connection".into()),
+                Ok(count) => self.filled += count,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(None),
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        if self.answer == self.message {
+            Ok(Some(self.sent_at.elapsed()))
+        } else {
+            Err("the echo differs from what was sent".into())
+        }
+    }
+}

@@ -1,0 +1,34 @@
+//! A line of 64 bytes to every member of a room, by members.
+
+use super::{Runner, Subject};
+use crate::audience::{self, Audience, Seats};
+use crate::rooms::{self, Room};
+
+const MEMBERS: [usize; 2] = [100, 1000];
+
+const DELIVERIES: usize = 20_000;
+
+pub(super) fn subjects() -> Vec<Subject> {
+    MEMBERS.map(|members| subject(Seats { members, stalled: 0 })).into()
+}
+
+fn subject(seats: Seats) -> Subject {
+    let runner = |room: &Room| {
+        let room = *room;
+        Runner::new(room, move |instrument, deliveries| {
+            let server = audience::program(room, seats)?.start_under(instrument)?;
+            let mut audience = Audience::gather(server.address(), seats)?;
+            audience.publish((deliveries / seats.members) as u64)?;
+            server.stop()
+        })
+    };
+    Subject {
+        name: format!("fan-out.{}", seats.members),
+        about: format!("a line of 64 bytes to each of {} members", seats.members),
+        unit: "delivery",
+        program: rooms::PROGRAM,
+        units: DELIVERIES.next_multiple_of(seats.members),
+        round: seats.members,
+        runners: Room::all().iter().map(runner).collect(),
+    }
+}

@@ -1,0 +1,149 @@
+//! The lines that were aimed at, beside what was measured: `benches/lines.toml`, which also says what
+//! stands in the way where one is missed.
+
+use std::fmt::Write;
+
+use serde::Deserialize;
+
+use super::contest::OURS;
+use super::page::spell;
+use super::results::Results;
+use crate::Result;
+
+/// The committed lines.
+const LINES: &str = include_str!("../../lines.toml");
+
+/// How far the reactor was to come.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Line {
+    /// What of, for people.
+    pub what: String,
+    /// Where it was measured: the section, how the table's name begins, the column.
+    pub section: String,
+    /// How the table's name begins.
+    pub table: String,
+    /// The column, from zero.
+    #[serde(default)]
+    pub column: usize,
+    /// Whether the figure is meant, or its ratio to the ruler.
+    pub reading: Reading,
+    /// How much it may be.
+    pub at_most: f64,
+    /// What stands in the way, if it is more.
+    pub obstacle: String,
+}
+
+/// Which of a cell's figures is meant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Reading {
+    /// The figure itself.
+    Value,
+    /// Its ratio to the ruler.
+    Ratio,
+}
+
+/// What became of a line.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Outcome {
+    Unknown,
+    Met,
+    /// Above it, but half of the rounds are not.
+    InTheNoise,
+    /// By so many per cent.
+    Missed(f64),
+}
+
+#[derive(Deserialize)]
+struct File {
+    line: Vec<Line>,
+}
+
+/// The committed lines.
+pub fn all() -> Result<Vec<Line>> {
+    let file: File = toml::from_str(LINES)?;
+    Ok(file.line)
+}
+
+/// The section of the page that holds every line against what was measured.
+pub fn write(lines: &[Line], results: &Results) -> String {
+    let mut text = String::from(
+        "## The lines aimed at\n\n\
+         What this loop was to reach, through its public calls with every limit on, before it was \
+         written. A ratio is to a raw epoll loop.\n\n\
+         | | at most | measured | |\n|---|---|---|---|\n",
+    );
+    let mut missed = String::new();
+    for line in lines {
+        let (measured, outcome) = hold(line, results);
+        let verdict = match outcome {
+            Outcome::Unknown => "not measured".to_owned(),
+            Outcome::Met => "met".to_owned(),
+            Outcome::InTheNoise => "not to be told from it".to_owned(),
+            Outcome::Missed(by) => format!("**missed by {by:.0} %**"),
+        };
+        let _ = writeln!(text, "| {} | {} | {measured} | {verdict} |", line.what, line.at_most);
+        if let Outcome::Missed(_) = outcome {
+            let _ = writeln!(missed, "- **{}**: {}", line.what, line.obstacle.trim());
+        }
+    }
+    text.push('\n');
+    if !missed.is_empty() {
+        let _ = write!(text, "What stands in the way where one is missed:\n\n{missed}\n");
+    }
+    text
+}
+
+/// What was measured, as text, and what became of the line.
+fn hold(line: &Line, results: &Results) -> (String, Outcome) {
+    let unknown = ("–".to_owned(), Outcome::Unknown);
+    let Some((kind, cell)) = results.cell(&line.section, &line.table, line.column, OURS) else {
+        return unknown;
+    };
+    match (line.reading, cell.ratio) {
+        (Reading::Value, _) => {
+            (spell(kind, cell.value), judge(cell.value, cell.value, line.at_most))
+        }
+        (Reading::Ratio, Some([low, median, high])) => {
+            (format!("{median:.2} ({low:.2}–{high:.2})"), judge(low, median, line.at_most))
+        }
+        (Reading::Ratio, None) => unknown,
+    }
+}
+
+/// Figures are shown with two digits behind the point, and held as they are shown.
+fn judge(low: f64, median: f64, at_most: f64) -> Outcome {
+    let shown = |figure: f64| (figure * 100.0).round() / 100.0;
+    match () {
+        () if shown(median) <= at_most => Outcome::Met,
+        () if shown(low) <= at_most => Outcome::InTheNoise,
+        () => Outcome::Missed((median / at_most - 1.0) * 100.0),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Outcome, all, judge};
+    use crate::report::sections::{self, Scale};
+
+    #[test]
+    fn a_line_is_held_against_what_is_shown() {
+        assert_eq!(judge(1.0, 1.0149, 1.01), Outcome::Met);
+        assert_eq!(judge(0.99, 1.05, 1.0), Outcome::InTheNoise);
+        assert_eq!(judge(3.0, 3.0, 2.0), Outcome::Missed(50.0));
+    }
+
+    #[test]
+    fn every_line_is_about_something_that_is_measured() -> crate::Result {
+        let sections = sections::all(Scale::FULL);
+        for line in all()? {
+            let section = sections.iter().find(|section| section.name == line.section);
+            let mut contests = section.into_iter().flat_map(|section| &section.contests);
+            let contest = contests.find(|contest| contest.name.starts_with(&line.table));
+            let column = contest.and_then(|contest| contest.columns.get(line.column));
+            assert!(column.is_some(), "{}", line.what);
+        }
+        Ok(())
+    }
+}

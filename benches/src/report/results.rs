@@ -1,0 +1,176 @@
+//! What was measured: all that the page is made of, in a file beside it.
+//!
+//! A run of one section replaces that section alone, so the page can be written piece by piece, and anew
+//! without measuring anything.
+
+use std::fs;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use super::contest::{Column, Drawing, Kind};
+use crate::Result;
+
+/// Everything that was measured on one machine.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Results {
+    /// The machine, in general terms.
+    pub machine: String,
+    /// The sections, in the order of the page.
+    pub sections: Vec<Measured>,
+}
+
+/// A section.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Measured {
+    /// Its name.
+    pub name: String,
+    /// What it shows.
+    pub about: String,
+    /// A table a contest.
+    pub tables: Vec<Table>,
+    /// What is drawn of them.
+    pub drawings: Vec<Drawing>,
+}
+
+/// A contest.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Table {
+    /// Its name.
+    pub name: String,
+    /// What was measured.
+    pub columns: Vec<Column>,
+    /// Where it stands in the drawing of how costs grow.
+    pub grows_to: Option<usize>,
+    /// How often everyone took a turn.
+    pub rounds: usize,
+    /// A row an entrant, the ruler first.
+    pub rows: Vec<Row>,
+}
+
+/// An entrant.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Row {
+    /// Its name.
+    pub name: String,
+    /// A cell a column; none if it failed.
+    pub cells: Vec<Cell>,
+    /// Why it could not be measured.
+    pub failure: Option<String>,
+}
+
+/// A figure.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Cell {
+    /// The median over the rounds.
+    pub value: f64,
+    /// The ratio to the ruler in the same round: the lower quartile, the median, the upper quartile.
+    pub ratio: Option<[f64; 3]>,
+}
+
+impl Results {
+    /// Reads what was measured before on a machine like this; a file that does not exist, or is of
+    /// another machine, is an empty one.
+    pub fn read(path: &Path, machine: &str) -> Result<Self> {
+        let empty = Self { machine: machine.to_owned(), sections: Vec::new() };
+        if !path.exists() {
+            return Ok(empty);
+        }
+        let results: Self = serde_json::from_str(&fs::read_to_string(path)?)
+            .map_err(|error| format!("{}: {error}", path.display()))?;
+        Ok(if results.machine == machine { results } else { empty })
+    }
+
+    /// Writes it.
+    pub fn write(&self, path: &Path) -> Result {
+        Ok(fs::write(path, serde_json::to_string_pretty(self)? + "\n")?)
+    }
+
+    /// Puts a section in the place of the one with its name.
+    pub fn replace(&mut self, section: Measured) {
+        match self.sections.iter_mut().find(|old| old.name == section.name) {
+            Some(old) => *old = section,
+            None => self.sections.push(section),
+        }
+    }
+
+    /// Sorts the sections into this order, and forgets those that are not in it.
+    pub fn arrange(&mut self, names: &[&str]) {
+        let place = |section: &Measured| names.iter().position(|name| *name == section.name);
+        self.sections.retain(|section| place(section).is_some());
+        self.sections.sort_by_key(place);
+    }
+
+    /// A figure and how it is written: of the table whose name begins like that, of this row.
+    pub fn cell(
+        &self,
+        section: &str,
+        table: &str,
+        column: usize,
+        row: &str,
+    ) -> Option<(Kind, Cell)> {
+        let section = self.sections.iter().find(|found| found.name == section)?;
+        let table = section.tables.iter().find(|found| found.name.starts_with(table))?;
+        Some((table.columns.get(column)?.kind, *table.row(row)?.cells.get(column)?))
+    }
+}
+
+impl Table {
+    /// The row of an entrant.
+    pub fn row(&self, name: &str) -> Option<&Row> {
+        self.rows.iter().find(|row| row.name == name)
+    }
+}
+
+impl Cell {
+    /// The figures of all rounds, beside those of the ruler.
+    pub fn of(turns: &[f64], ruler: &[f64]) -> Self {
+        let ratios: Vec<f64> = turns.iter().zip(ruler).map(|(turn, ruler)| turn / ruler).collect();
+        let quartiles = [0.25, 0.5, 0.75].map(|part| quantile(&ratios, part));
+        let is_known =
+            turns.len() == ruler.len() && quartiles.iter().all(|ratio| ratio.is_finite());
+        Self { value: quantile(turns, 0.5), ratio: is_known.then_some(quartiles) }
+    }
+}
+
+/// The figure below which that part of them lies.
+fn quantile(figures: &[f64], part: f64) -> f64 {
+    let mut sorted = figures.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    let last = sorted.len().saturating_sub(1);
+    sorted.get((last as f64 * part).round() as usize).copied().unwrap_or(f64::NAN)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Cell, Measured, Results, quantile};
+
+    fn section(name: &str, about: &str) -> Measured {
+        let (name, about) = (name.to_owned(), about.to_owned());
+        Measured { name, about, tables: Vec::new(), drawings: Vec::new() }
+    }
+
+    #[test]
+    fn the_median_is_in_the_middle_whatever_the_order() {
+        assert!((quantile(&[9.0, 1.0, 5.0], 0.5) - 5.0).abs() < 1e-9);
+        assert!(quantile(&[], 0.5).is_nan());
+    }
+
+    #[test]
+    fn a_ratio_to_a_ruler_that_failed_is_none() {
+        assert_eq!(Cell::of(&[1.0, 2.0], &[1.0]).ratio, None);
+        assert_eq!(Cell::of(&[1.0], &[0.0]).ratio, None);
+        assert_eq!(Cell::of(&[3.0], &[2.0]).ratio, Some([1.5; 3]));
+    }
+
+    #[test]
+    fn a_section_that_is_measured_again_replaces_the_old_one_alone() {
+        let mut results = Results::default();
+        results.replace(section("memory", "old"));
+        results.replace(section("echo", "old"));
+        results.replace(section("memory", "new"));
+        results.replace(section("forgotten", "old"));
+        results.arrange(&["echo", "memory"]);
+        assert_eq!(results.sections, [section("echo", "old"), section("memory", "new")]);
+    }
+}

@@ -1,0 +1,60 @@
+//! Instructions and system calls, which no noise touches.
+
+use super::Scale;
+use crate::cost::Measure;
+use crate::counts::{self, Runner, Subject};
+use crate::report::contest::{Between, Column, Contest, Drawing, Entrant, Kind, Section, Trial};
+use crate::{Result, processor, strace};
+
+pub(super) fn section(scale: Scale) -> Section {
+    let measures: &[Measure] = match strace::is_available() {
+        true => &[Measure::Instructions, Measure::SystemCalls],
+        false => &[Measure::Instructions],
+    };
+    let subjects = counts::all().into_iter().map(|subject| subject.shortened(scale.counted_less));
+    let contests: Vec<Contest> = subjects.map(|subject| contest(&subject, measures)).collect();
+    Section {
+        name: "counts",
+        about: "User-space instructions (valgrind's callgrind) and system calls (strace) of one unit: the \
+                difference of two runs, of N and of 3 N units, divided by 2 N. No noise touches them, and \
+                `scripts/check-instructions` fails when one of ours grows by more than 3 %."
+            .to_owned(),
+        contests,
+        drawings: vec![Drawing::Ratios(0)],
+    }
+}
+
+fn contest(subject: &Subject, measures: &'static [Measure]) -> Contest {
+    let Subject { name, about, unit, .. } = subject;
+    let entrant = |runner: &Runner| {
+        let (subject, runner) = (subject.clone(), runner.clone());
+        Entrant::new(runner.name.clone(), move || {
+            Ok(Counted { subject: subject.clone(), runner: runner.clone(), measures })
+        })
+    };
+    Contest {
+        name: format!("{name}: {about}"),
+        columns: measures
+            .iter()
+            .map(|measure| Column::new(format!("{measure} a {unit}"), Kind::Count))
+            .collect(),
+        grows_to: None,
+        rounds: 1,
+        between: Between::Stays,
+        entrants: subject.runners.iter().map(entrant).collect(),
+    }
+}
+
+struct Counted {
+    subject: Subject,
+    runner: Runner,
+    measures: &'static [Measure],
+}
+
+impl Trial for Counted {
+    fn turn(&mut self) -> Result<Vec<f64>> {
+        processor::share_one()?;
+        let count = |measure: &Measure| self.subject.count(&self.runner, *measure);
+        self.measures.iter().map(count).collect()
+    }
+}

@@ -1,0 +1,189 @@
+//! Quiet clients beside one that asks for everything, beside slow readers, and beside many who never
+//! read: what they wait, and what the server keeps.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use super::Scale;
+use crate::audience::{RoomWork, Seats};
+use crate::flood::{Flood, Plan, Reading};
+use crate::ping::{self, Latencies, Schedule};
+use crate::program::Server;
+use crate::report::contest::{Between, Column, Contest, Drawing, Entrant, Kind, Section, Trial};
+use crate::rooms::Room;
+use crate::servers::{self, Peer};
+use crate::{Result, descriptors, memory};
+
+/// The quiet clients, who take turns.
+const QUIET: Schedule = Schedule { clients: 100, every: Duration::from_micros(500) };
+
+/// The buffers of the server's sockets where a thousand fill them: with the kernel's choice they would
+/// hold more than it allows TCP in all, and it would drop packets of the quiet.
+const SMALL_BUFFERS: usize = 64 * 1024;
+
+/// Descriptors that are not connections of the flood.
+const SPARE_DESCRIPTORS: usize = 64 + QUIET.clients;
+
+/// A turn is longer than those of others: its figures are quantiles.
+const SLICES: u32 = 5;
+
+/// What happens beside the quiet clients.
+#[derive(Debug, Clone, Copy)]
+struct Scene {
+    name: &'static str,
+    flood: Option<Plan>,
+    kernel_buffers: Option<usize>,
+    /// How long the flood has to fill every buffer before the quiet clients begin, in slices.
+    settles: u32,
+}
+
+/// A slow reader takes so many bytes a second.
+const SLOWLY: Reading = Reading::Slowly { bytes_a_second: 1_000_000 };
+
+const SCENES: [Scene; 4] = [
+    Scene { name: "nobody else", flood: None, kernel_buffers: None, settles: 0 },
+    Scene {
+        name: "beside one who sends and reads without end",
+        flood: Some(Plan { clients: 1, reading: Reading::Everything }),
+        kernel_buffers: None,
+        settles: 1,
+    },
+    Scene {
+        name: "beside one who sends without end and reads slowly",
+        flood: Some(Plan { clients: 1, reading: SLOWLY }),
+        kernel_buffers: None,
+        settles: 1,
+    },
+    Scene {
+        name: "beside 1000 who send without end and never read",
+        flood: Some(Plan { clients: 1000, reading: Reading::Nothing }),
+        kernel_buffers: Some(SMALL_BUFFERS),
+        settles: 10,
+    },
+];
+
+/// A room in which everyone listens, and one in which some do not.
+const ROOMS: [Seats; 2] = [Seats { members: 100, stalled: 0 }, Seats { members: 100, stalled: 10 }];
+
+pub(super) fn section(scale: Scale) -> Section {
+    let contests: Vec<Contest> = SCENES
+        .iter()
+        .map(|scene| contest(*scene, scale))
+        .chain(ROOMS.map(|seats| room(seats, scale)))
+        .collect();
+    Section {
+        name: "neighbours",
+        about: format!(
+            "What {} quiet clients of an echo server wait for 64 bytes, one of them every {} µs, while \
+             another does what it likes; and the most memory that the server held meanwhile. Then how \
+             long a line takes to reach the last of 100 members of a room who read, beside some who do \
+             not. (message-io has no way to stop reading from a client that does not read: its send \
+             spins.)",
+            QUIET.clients,
+            QUIET.every.as_micros()
+        ),
+        drawings: contests[1..SCENES.len()]
+            .iter()
+            .map(|contest| Drawing::Bars(contest.name.clone(), 1))
+            .collect(),
+        contests,
+    }
+}
+
+fn quantiles() -> Vec<Column> {
+    ["p50", "p99", "worst"].map(|name| Column::new(name, Kind::Time)).into()
+}
+
+fn figures(latencies: &Latencies) -> Vec<f64> {
+    [latencies.at(0.5), latencies.at(0.99), latencies.max()]
+        .map(|latency| latency.as_nanos() as f64)
+        .into()
+}
+
+fn contest(scene: Scene, scale: Scale) -> Contest {
+    let (settling, lasting) = (scale.slice * scene.settles, scale.slice * SLICES);
+    let entrant = |peer: &Peer| {
+        let peer = *peer;
+        Entrant::new(peer, move || Beside::start(peer, scene, settling, lasting))
+    };
+    let most = Column::new("resident at most", Kind::Bytes);
+    Contest {
+        name: format!("quiet clients, {}", scene.name),
+        columns: quantiles().into_iter().chain([most]).collect(),
+        grows_to: None,
+        rounds: scale.few_rounds,
+        between: Between::IsPutAway,
+        entrants: Peer::all().iter().map(entrant).collect(),
+    }
+}
+
+/// A server, the quiet clients, and those beside them.
+struct Beside {
+    server: Server,
+    scene: Scene,
+    settling: Duration,
+    lasting: Duration,
+}
+
+impl Beside {
+    fn start(peer: Peer, scene: Scene, settling: Duration, lasting: Duration) -> Result<Self> {
+        let mut program = servers::program(peer)?;
+        if let Some(bytes) = scene.kernel_buffers {
+            program = program.with(format!("--kernel-buffers={bytes}"));
+        }
+        Ok(Self { server: program.start_apart()?, scene, settling, lasting })
+    }
+}
+
+impl Trial for Beside {
+    fn turn(&mut self) -> Result<Vec<f64>> {
+        let address = self.server.address();
+        let connect = |plan: Plan| {
+            descriptors::require(plan.clients + SPARE_DESCRIPTORS)?;
+            Flood::connect(address, plan)
+        };
+        let mut flood = self.scene.flood.map(connect).transpose()?;
+        let is_over = AtomicBool::new(false);
+        let latencies = thread::scope(|scope| {
+            let flooding = flood.as_mut().map(|flood| scope.spawn(|| flood.run(&is_over)));
+            thread::sleep(self.settling);
+            let latencies = ping::run(address, QUIET, self.lasting);
+            is_over.store(true, Ordering::Relaxed);
+            if let Some(flooding) = flooding {
+                flooding.join().map_err(|_| "the flood panicked")??;
+            }
+            latencies
+        })?;
+        let most = memory::peak(self.server.pid())? as f64;
+        Ok([figures(&latencies), vec![most]].concat())
+    }
+}
+
+fn room(seats: Seats, scale: Scale) -> Contest {
+    let lasting = scale.slice * SLICES;
+    let entrant = |room: Room| {
+        Entrant::new(room, move || Ok(Hearing { work: RoomWork::start(room, seats)?, lasting }))
+    };
+    let Seats { members, stalled } = seats;
+    Contest {
+        name: format!("a line to {members} members, beside {stalled} who do not read"),
+        columns: quantiles(),
+        grows_to: None,
+        rounds: scale.few_rounds,
+        between: Between::Stays,
+        entrants: seats.rooms().into_iter().map(entrant).collect(),
+    }
+}
+
+/// A room whose members are waited for.
+struct Hearing {
+    work: RoomWork,
+    lasting: Duration,
+}
+
+impl Trial for Hearing {
+    fn turn(&mut self) -> Result<Vec<f64>> {
+        Ok(figures(&self.work.listen(self.lasting)?))
+    }
+}
