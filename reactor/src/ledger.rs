@@ -106,29 +106,37 @@ impl Ledger {
     /// Something happens to whoever is being visited.
     #[inline(always)]
     pub(crate) fn trace(&self, what: impl FnOnce() -> What) {
-        self.trace_about(About::Visited, what);
+        self.record(|| About::Visited, what);
     }
 
     /// The loop turns to somebody.
     #[inline(always)]
     pub(crate) fn trace_visit(&self, whom: impl Into<Subject>, what: impl FnOnce() -> What) {
-        self.trace_about(About::Visit(Some(whom.into())), what);
+        self.record(|| About::Visit(Some(whom.into())), what);
     }
 
     /// The loop turns to its own affairs.
     #[inline(always)]
     pub(crate) fn trace_loop(&self, what: impl FnOnce() -> What) {
-        self.trace_about(About::Visit(None), what);
+        self.record(|| About::Visit(None), what);
     }
 
     /// Something happens in passing to somebody who need not be the one that is being visited.
     #[inline(always)]
     pub(crate) fn trace_of(&self, whom: impl Into<Subject>, what: impl FnOnce() -> What) {
-        self.trace_about(About::Other(whom.into()), what);
+        self.record(|| About::Other(whom.into()), what);
     }
 
     #[inline(always)]
     pub(crate) fn trace_about(&self, about: About, what: impl FnOnce() -> What) {
-        self.tracer.record(&self.clock, about, what);
+        self.record(|| about, what);
+    }
+
+    /// Nothing of the record is made before it is known that there is a trace.
+    #[inline(always)]
+    fn record(&self, about: impl FnOnce() -> About, what: impl FnOnce() -> What) {
+        if self.is_traced() {
+            self.tracer.record(&self.clock, about(), what);
+        }
     }
 }

@@ -8,15 +8,18 @@
 //!   └──── one vectored write ───┘ └── sendfile ──┘
 //! ```
 //!
-//! Three invariants:
+//! Four invariants:
 //!
 //! 1. No piece is empty, so a write of the front always makes progress.
 //! 2. `queued` is the sum of the pieces' bytes (files count for nothing: they are not in memory).
 //! 3. An empty outbox owns no memory.
+//! 4. A queue that several outboxes share holds one message. Whose outbox gets more, or sends a part of
+//!    it, takes a queue of its own first.
 
 use std::collections::VecDeque;
 use std::fs::File;
 use std::io::IoSlice;
+use std::rc::Rc;
 
 use bytes::{Buf, Bytes};
 
@@ -27,23 +30,30 @@ const PIECE_CHARGE: usize = 64;
 /// How many pieces leave in one vectored write; kernels allow at least 1,024, the stack prefers 64.
 pub(crate) const MAX_SLICES: usize = 64;
 
-/// Queues that are kept at most, about 200 bytes each.
+/// Queues that are kept at most, about 250 bytes each.
 const SPARES: usize = 1_024;
 /// A queue that has held more pieces than these gives its memory back.
 const SPARE_PIECES: usize = 8;
 
+/// What one connection has to send. Those who were sent one and the same [`Broadcast`], and nothing else,
+/// share its queue.
 #[derive(Default)]
-pub(crate) struct Outbox(Option<Box<Queue>>);
+pub(crate) struct Outbox(Option<Rc<Queue>>);
 
-/// Queues that have run empty, for the outboxes that need one next: those of a broadcast's members need
-/// one each, for as long as it takes to send one message.
+/// A message to many, as a queue of its own: an outbox that is empty only refers to it, which costs a
+/// tenth of what it costs to queue it.
+pub(crate) struct Broadcast(Rc<Queue>);
+
+/// Queues that have run empty, for the outboxes that need one next.
 #[derive(Default)]
-#[expect(clippy::vec_box, reason = "the boxes are what is kept")]
-pub(crate) struct Spares(Vec<Box<Queue>>);
+pub(crate) struct Spares(Vec<Rc<Queue>>);
 
 #[derive(Default)]
 struct Queue {
-    pieces: VecDeque<Piece>,
+    /// Shared bytes that came into the empty queue. Nearly always there is nothing else, so they stand
+    /// here rather than in the ring, which takes some thirty instructions to enter and to leave.
+    first: Option<Bytes>,
+    rest: VecDeque<Piece>,
     queued: usize,
 }
 
@@ -68,13 +78,51 @@ pub(crate) enum Front<'a> {
     File(&'a mut FilePiece),
 }
 
+impl Broadcast {
+    pub(crate) fn new(bytes: Bytes, spares: &mut Spares) -> Self {
+        Self(spares.take_for(bytes))
+    }
+
+    pub(crate) fn bytes(&self) -> &[u8] {
+        self.0.first.as_deref().unwrap_or_default()
+    }
+
+    /// It has been put into all the outboxes it is for.
+    pub(crate) fn finish(self, spares: &mut Spares) {
+        spares.keep(self.0);
+    }
+}
+
 impl Spares {
-    fn take(&mut self) -> Box<Queue> {
+    #[inline]
+    fn take(&mut self) -> Rc<Queue> {
         self.0.pop().unwrap_or_default()
     }
 
-    fn keep(&mut self, queue: Box<Queue>) {
-        if self.0.len() < SPARES && queue.pieces.capacity() <= SPARE_PIECES {
+    /// A queue of nothing but shared bytes, which are not none.
+    #[inline]
+    fn take_for(&mut self, bytes: Bytes) -> Rc<Queue> {
+        let mut queue = self.take();
+        // It always is nobody else's.
+        match Rc::get_mut(&mut queue) {
+            Some(own) => {
+                own.queued = bytes.len();
+                own.first = Some(bytes);
+                queue
+            }
+            None => Rc::new(Queue { queued: bytes.len(), first: Some(bytes), ..Queue::default() }),
+        }
+    }
+
+    /// Keeps a queue, unless another outbox has it too, it has grown, or there are enough.
+    #[inline]
+    fn keep(&mut self, mut queue: Rc<Queue>) {
+        if let Some(own) = Rc::get_mut(&mut queue)
+            && own.rest.capacity() <= SPARE_PIECES
+            && self.0.len() < SPARES
+        {
+            own.first = None;
+            own.queued = 0;
             self.0.push(queue);
         }
     }
@@ -85,106 +133,154 @@ impl Outbox {
         if bytes.is_empty() {
             return;
         }
-        let queue = self.0.get_or_insert_with(|| spares.take());
+        let queue = self.queue_mut(spares);
         queue.queued += bytes.len();
-        match queue.pieces.back_mut() {
+        match queue.rest.back_mut() {
             Some(Piece::Own { bytes: last, .. }) if last.len() + bytes.len() <= BLOCK => {
                 last.extend_from_slice(bytes);
             }
-            _ => queue.pieces.push_back(Piece::Own { bytes: bytes.to_vec(), sent: 0 }),
+            _ => queue.rest.push_back(Piece::Own { bytes: bytes.to_vec(), sent: 0 }),
         }
     }
 
+    #[inline]
     pub(crate) fn push(&mut self, bytes: Bytes, spares: &mut Spares) {
         if bytes.is_empty() {
             return;
         }
-        let queue = self.0.get_or_insert_with(|| spares.take());
+        match &self.0 {
+            None => self.0 = Some(spares.take_for(bytes)),
+            Some(_) => self.push_behind(bytes, spares),
+        }
+    }
+
+    #[inline(never)]
+    fn push_behind(&mut self, bytes: Bytes, spares: &mut Spares) {
+        let queue = self.queue_mut(spares);
         queue.queued += bytes.len();
-        queue.pieces.push_back(Piece::Shared(bytes));
+        queue.rest.push_back(Piece::Shared(bytes));
+    }
+
+    /// Queues a message that others are sent too.
+    #[inline]
+    pub(crate) fn share(&mut self, message: &Broadcast, spares: &mut Spares) {
+        match (&self.0, &message.0.first) {
+            (None, _) => self.0 = Some(Rc::clone(&message.0)),
+            (Some(_), Some(bytes)) => self.push_behind(bytes.clone(), spares),
+            (Some(_), None) => {}
+        }
     }
 
     /// Queues a file; one of no length is still a piece, so that its completion is reported in order.
     pub(crate) fn push_file(&mut self, file: FilePiece, spares: &mut Spares) {
-        let queue = self.0.get_or_insert_with(|| spares.take());
-        queue.pieces.push_back(Piece::File(Box::new(file)));
+        self.queue_mut(spares).rest.push_back(Piece::File(Box::new(file)));
     }
 
     /// What has to be sent next; `None` when everything has left.
     pub(crate) fn front(&mut self) -> Option<Front<'_>> {
-        match self.0.as_mut()?.pieces.front_mut()? {
+        let queue = self.0.as_mut()?;
+        if queue.first.is_some() {
+            return Some(Front::Bytes);
+        }
+        match Rc::get_mut(queue)?.rest.front_mut()? {
             Piece::Shared(_) | Piece::Own { .. } => Some(Front::Bytes),
             Piece::File(file) => Some(Front::File(file)),
         }
     }
 
-    /// What is queued, if it is one piece of bytes: nearly always.
+    /// What is queued, if it is one message.
+    #[inline]
+    pub(crate) fn message(&self) -> Option<&[u8]> {
+        let queue = self.0.as_ref()?;
+        if queue.rest.is_empty() { queue.first.as_deref() } else { None }
+    }
+
+    /// The message has been sent whole; the charge that is given back.
+    #[inline]
+    pub(crate) fn finish_message(&mut self, spares: &mut Spares) -> usize {
+        let Some(queue) = self.0.take() else { return 0 };
+        let charge = queue.queued + PIECE_CHARGE;
+        if Rc::strong_count(&queue) == 1 {
+            spares.keep(queue);
+        }
+        charge
+    }
+
+    /// What is queued, if it is one piece of bytes.
     pub(crate) fn only(&self) -> Option<&[u8]> {
-        let pieces = &self.0.as_ref()?.pieces;
-        if pieces.len() == 1 { pieces.front()?.unsent() } else { None }
+        let queue = self.0.as_ref()?;
+        match &queue.first {
+            Some(bytes) if queue.rest.is_empty() => Some(bytes),
+            None if queue.rest.len() == 1 => queue.rest.front()?.unsent(),
+            _ => None,
+        }
     }
 
     /// Fills `slices` with the pieces in front of the first file, and returns how many they are.
     pub(crate) fn slices<'a>(&'a self, slices: &mut [IoSlice<'a>]) -> usize {
-        let pieces = self.0.iter().flat_map(|queue| &queue.pieces).map_while(Piece::unsent);
+        let Some(queue) = &self.0 else { return 0 };
+        let rest = queue.rest.iter().map_while(Piece::unsent);
         let mut count = 0;
-        for (slot, bytes) in slices.iter_mut().zip(pieces) {
+        for (slot, bytes) in slices.iter_mut().zip(queue.first.as_deref().into_iter().chain(rest)) {
             *slot = IoSlice::new(bytes);
             count += 1;
         }
         count
     }
 
-    /// Removes the first `sent` bytes, which the kernel has taken.
-    pub(crate) fn advance(&mut self, mut sent: usize, spares: &mut Spares) {
-        let Some(queue) = self.0.as_mut() else { return };
-        queue.queued -= sent;
-        while sent > 0 {
-            let Some(front) = queue.pieces.front_mut() else {
-                break;
-            };
-            let length = front.unsent().map_or(0, <[u8]>::len);
-            if sent < length {
-                front.advance(sent);
-                break;
-            }
-            sent -= length;
-            queue.pieces.pop_front();
+    /// Removes the first `sent` bytes, which the kernel has taken; the charge that is given back.
+    pub(crate) fn advance(&mut self, sent: usize, spares: &mut Spares) -> usize {
+        if sent == 0 {
+            return 0;
         }
-        self.shrink(spares);
+        let before = self.charge();
+        let queue = self.queue_mut(spares);
+        queue.advance(sent);
+        if queue.is_empty() {
+            debug_assert_eq!(queue.queued, 0, "invariant 2");
+            self.release(spares);
+        }
+        before - self.charge()
     }
 
     /// Removes the file in front, which has been sent as far as it goes.
     pub(crate) fn pop_file(&mut self, spares: &mut Spares) -> Option<FilePiece> {
-        let queue = self.0.as_mut()?;
-        let Some(Piece::File(_)) = queue.pieces.front() else {
+        let queue = Rc::get_mut(self.0.as_mut()?)?;
+        let Some(Piece::File(_)) = queue.rest.front().filter(|_| queue.first.is_none()) else {
             return None;
         };
-        let file = queue.pieces.pop_front();
-        self.shrink(spares);
+        let file = queue.rest.pop_front();
+        if queue.is_empty() {
+            self.release(spares);
+        }
         match file {
             Some(Piece::File(file)) => Some(*file),
             _ => None,
         }
     }
 
+    #[inline]
     pub(crate) fn is_empty(&self) -> bool {
         self.0.is_none()
     }
 
     /// Bytes queued in memory.
+    #[inline]
     pub(crate) fn len(&self) -> usize {
         self.0.as_ref().map_or(0, |queue| queue.queued)
     }
 
-    /// What is held against the caps: the bytes, and the bookkeeping of each piece.
+    /// What is held against the caps: the bytes, and the bookkeeping of each piece. A message that is
+    /// shared counts for each who has yet to send it, as if it had a copy.
+    #[inline]
     pub(crate) fn charge(&self) -> usize {
-        self.0.as_ref().map_or(0, |queue| queue.queued + queue.pieces.len() * PIECE_CHARGE)
+        self.0.as_ref().map_or(0, |queue| queue.queued + queue.pieces() * PIECE_CHARGE)
     }
 
-    /// What [`Self::push`] would add to the charge.
-    pub(crate) fn charge_of(bytes: &Bytes) -> usize {
-        if bytes.is_empty() { 0 } else { bytes.len() + PIECE_CHARGE }
+    /// What [`Self::push`] of so many bytes adds to the charge.
+    #[inline]
+    pub(crate) fn charge_of(length: usize) -> usize {
+        if length == 0 { 0 } else { length + PIECE_CHARGE }
     }
 
     /// Everything not sent, files included: what is lost if the connection ends now.
@@ -195,23 +291,74 @@ impl Outbox {
         };
         self.0
             .as_ref()
-            .map_or(0, |queue| queue.queued as u64 + queue.pieces.iter().map(files).sum::<u64>())
+            .map_or(0, |queue| queue.queued as u64 + queue.rest.iter().map(files).sum::<u64>())
     }
 
     /// The queued bytes as they would have been sent; files are left out.
     pub(crate) fn into_bytes(self) -> Vec<u8> {
         let mut all = Vec::with_capacity(self.len());
-        for piece in self.0.iter().flat_map(|queue| &queue.pieces) {
+        let Some(queue) = self.0 else { return all };
+        all.extend_from_slice(queue.first.as_deref().unwrap_or_default());
+        for piece in &queue.rest {
             all.extend_from_slice(piece.unsent().unwrap_or_default());
         }
         all
     }
 
-    fn shrink(&mut self, spares: &mut Spares) {
-        if self.0.as_ref().is_some_and(|queue| queue.pieces.is_empty()) {
-            debug_assert_eq!(self.len(), 0, "invariant 2");
-            self.0.take().into_iter().for_each(|queue| spares.keep(queue));
+    /// The queue, made if there is none, and parted from that of the others if it is shared.
+    fn queue_mut(&mut self, spares: &mut Spares) -> &mut Queue {
+        let queue = self.0.get_or_insert_with(|| spares.take());
+        if Rc::strong_count(queue) > 1 {
+            *queue = match queue.first.clone() {
+                Some(bytes) => spares.take_for(bytes),
+                None => spares.take(),
+            };
         }
+        Rc::make_mut(queue)
+    }
+
+    fn release(&mut self, spares: &mut Spares) {
+        self.0.take().into_iter().for_each(|queue| spares.keep(queue));
+    }
+}
+
+impl Queue {
+    fn advance(&mut self, mut sent: usize) {
+        self.queued -= sent;
+        if let Some(first) = &mut self.first {
+            if sent < first.len() {
+                return first.advance(sent);
+            }
+            sent -= first.len();
+            self.first = None;
+        }
+        while sent > 0 {
+            let Some(front) = self.rest.front_mut() else {
+                break;
+            };
+            let length = front.unsent().map_or(0, <[u8]>::len);
+            if sent < length {
+                return front.advance(sent);
+            }
+            sent -= length;
+            self.rest.pop_front();
+        }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.first.is_none() && self.rest.is_empty()
+    }
+
+    fn pieces(&self) -> usize {
+        usize::from(self.first.is_some()) + self.rest.len()
+    }
+}
+
+/// What is shared holds one message, and no more.
+impl Clone for Queue {
+    fn clone(&self) -> Self {
+        debug_assert!(self.rest.is_empty(), "invariant 4");
+        Self { first: self.first.clone(), rest: VecDeque::new(), queued: self.queued }
     }
 }
 
@@ -305,18 +452,46 @@ mod tests {
         assert!(spares.0.is_empty(), "it has grown");
     }
 
+    #[test]
+    fn a_broadcast_is_one_queue_until_somebody_needs_his_own() {
+        let spares = &mut Spares::default();
+        let mut outboxes: [Outbox; 3] = Default::default();
+        let broadcast = Broadcast::new(Bytes::from_static(b"abcdef"), spares);
+        outboxes.iter_mut().for_each(|outbox| outbox.share(&broadcast, spares));
+        broadcast.finish(spares);
+        assert_eq!(outboxes.each_ref().map(Outbox::charge), [6 + PIECE_CHARGE; 3]);
+        assert!(spares.0.is_empty(), "it is in use");
+
+        let [whole, part, more] = &mut outboxes;
+        assert_eq!(part.advance(2, spares), 2);
+        more.push_copy(b"gh", spares);
+        assert_eq!(whole.finish_message(spares), 6 + PIECE_CHARGE);
+        assert_eq!((part.len(), sliced(part)), (4, b"cdef".to_vec()));
+        assert_eq!((more.len(), sliced(more)), (8, b"abcdefgh".to_vec()));
+        assert!(whole.is_empty());
+
+        assert_eq!(part.advance(4, spares), 4 + PIECE_CHARGE);
+        assert_eq!(more.advance(8, spares), 8 + 2 * PIECE_CHARGE);
+        assert_eq!(spares.0.len(), 3);
+    }
+
     proptest! {
         /// However writes are split and sent, the peer sees the same bytes in the same order.
         #[test]
-        fn order_is_kept(writes in prop::collection::vec((any::<bool>(), 0_usize..40), 0..40),
+        fn order_is_kept(writes in prop::collection::vec((0..3, 0_usize..40), 0..40),
                          sends in prop::collection::vec(1_usize..60, 1..200)) {
             let (mut outbox, spares) = (Outbox::default(), &mut Spares::default());
             let (mut expected, mut seen) = (Vec::new(), Vec::new());
             let mut next = 0_u8;
-            for (shared, length) in writes {
+            for (way, length) in writes {
                 let bytes: Vec<u8> = (0..length).map(|_| { next = next.wrapping_add(1); next }).collect();
                 expected.extend_from_slice(&bytes);
-                if shared { outbox.push(bytes.into(), spares) } else { outbox.push_copy(&bytes, spares) }
+                match way {
+                    0 => outbox.push(bytes.into(), spares),
+                    1 => outbox.push_copy(&bytes, spares),
+                    _ if length > 0 => outbox.share(&Broadcast::new(bytes.into(), spares), spares),
+                    _ => {}
+                }
                 prop_assert_eq!(outbox.len(), expected.len());
             }
             for send in sends.into_iter().cycle() {

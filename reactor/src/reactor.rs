@@ -39,6 +39,9 @@ pub struct Reactor<App> {
     scratch: Box<Scratch>,
     /// When the present turn's wait ended.
     turn_began: Instant,
+    /// The last turn left nothing to do but to wait for events, and nobody has been at the registry
+    /// since.
+    is_at_rest: bool,
 }
 
 /// How a turn ended.
@@ -90,12 +93,14 @@ impl<App> Reactor<App> {
         let events = Events::new(&poller);
         let registry = Registry::new(poller, pool, limits);
         let turn_began = registry.now();
-        Self { registry, events, scratch: Box::new([0; SCRATCH]), turn_began }
+        let scratch = Box::new([0; SCRATCH]);
+        Self { registry, events, scratch, turn_began, is_at_rest: false }
     }
 
     /// Everything that is registered: to open sockets and to set timers before the first turn, and
     /// between turns.
     pub fn registry(&mut self) -> &mut Registry<App> {
+        self.is_at_rest = false;
         self.registry.ledger.clock.refresh();
         &mut self.registry
     }
@@ -129,7 +134,8 @@ impl<App> Reactor<App> {
         self.wait(timeout)?;
         self.handle_readiness(app);
         // Most turns of a loop at work bring events and nothing else.
-        if self.registry.is_idle() {
+        self.is_at_rest = self.registry.is_idle();
+        if self.is_at_rest {
             self.end_turn();
             return Ok(Turn::Running);
         }
@@ -170,7 +176,7 @@ impl<App> Reactor<App> {
 
     /// Sleeps until there is something to do. The only phase that can fail.
     fn wait(&mut self, timeout: Option<Duration>) -> Result<(), LoopError> {
-        let timeout = if self.registry.is_idle() { timeout } else { self.bounded(timeout) };
+        let timeout = if self.is_at_rest { timeout } else { self.bounded(timeout) };
         let spin = self.registry.ledger.limits.busy_poll;
         if spin.is_zero() || timeout == Some(Duration::ZERO) {
             self.registry.poller.wait(&mut self.events, timeout)?;

@@ -74,15 +74,17 @@ impl<T> Slots<T> {
     /// Puts back what [`Self::take`] took.
     #[inline]
     pub(crate) fn put(&mut self, key: Key, source: T) {
-        if let Some(slot) = self.entries.get_mut(key.index()) {
-            debug_assert_eq!(slot.key, key, "nobody frees a running slot");
-            let left = slot.source.replace(source);
-            debug_assert!(left.is_none(), "a source is put back once");
-            // It was `None`, which the compiler cannot know: there is nothing to drop.
-            std::mem::forget(left);
-        }
+        let Some(slot) = self.entries.get_mut(key.index()) else {
+            return drop_out_of_line(source);
+        };
+        debug_assert_eq!(slot.key, key, "nobody frees a running slot");
+        let left = slot.source.replace(source);
+        debug_assert!(left.is_none(), "a source is put back once");
+        // It was `None`, which the compiler cannot know: there is nothing to drop.
+        std::mem::forget(left);
     }
 
+    #[inline]
     pub(crate) fn find(&mut self, key: Key) -> Found<'_, T> {
         match self.slot(key) {
             None => Found::Gone,
@@ -111,6 +113,13 @@ impl<T> Slots<T> {
     fn slot(&mut self, key: Key) -> Option<&mut Slot<T>> {
         self.entries.get_mut(key.index()).filter(|slot| slot.key == key)
     }
+}
+
+/// What never happens must not take registers from what happens with each message.
+#[cold]
+#[inline(never)]
+fn drop_out_of_line<T>(source: T) {
+    drop(source);
 }
 
 #[cfg(test)]

@@ -680,10 +680,12 @@ fn whatever_ends_it_the_last_callback_comes_once_and_last() {
         let is_patient = reason != "closing took too long";
         let options = if is_patient { ListenOptions::default() } else { hasty() };
         let address = stage.listen_with(&options, probe);
-        // A client that is still there answers a goodbye with its own, unless it is to be too late.
+        // A client that is still there answers a goodbye with its own, unless it is to be too late. And
+        // who reads on another processor might take so much that the outbox is never full.
+        let reads = is_patient && !reason.starts_with("its outbox is full");
         let mut caller = play(address);
         let answering = caller
-            .take_if(|_| is_patient)
+            .take_if(|_| reads)
             .map(|mut caller| stage.peer(move || drop(caller.read_to_end(&mut Vec::new()))));
         stage.until_closed("it");
         if let Some(answering) = answering {

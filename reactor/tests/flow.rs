@@ -473,6 +473,8 @@ enum Step {
     SendSelf(usize),
     /// By its id, from a closure that runs later.
     SendLater(usize),
+    /// As one of many who are told the same.
+    ShareLater(usize),
     File(usize),
     /// The callback returns; the next step is of another.
     Return,
@@ -490,6 +492,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         3 => length.clone().prop_map(Step::Send),
         1 => length.clone().prop_map(Step::SendSelf),
         2 => length.clone().prop_map(Step::SendLater),
+        2 => length.clone().prop_map(Step::ShareLater),
         1 => length.prop_map(Step::File),
         2 => Just(Step::Return),
     ];
@@ -527,6 +530,14 @@ impl Writer {
                     transport.registry().defer(move |registry, _| {
                         let bytes = Self::say(&said, length).into();
                         registry.send(id, bytes).expect("it is open");
+                    });
+                }
+                Step::ShareLater(length) => {
+                    let said = Rc::clone(&self.said);
+                    transport.registry().defer(move |registry, _| {
+                        let bytes = Self::say(&said, length);
+                        let queued = registry.broadcast([id], bytes.into());
+                        assert_eq!(queued, usize::from(length > 0));
                     });
                 }
                 Step::File(length) => {

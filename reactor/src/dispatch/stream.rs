@@ -1,11 +1,13 @@
 //! Streams: open, flush, read, and everything that has to happen around a callback.
 
+use std::any::Any;
 use std::ops::ControlFlow;
 
 use crate::id::Key;
 use crate::ledger::{SMALL, Scratch};
 use crate::offload::panic_message;
 use crate::registry::{Order, Outcome, Protocol, Registry, SentFile, Timed, Transport};
+use crate::slots::Found;
 use crate::source::{Connection, Source};
 use crate::stream::{Flushed, Intake, Received, Step, Stream};
 use crate::trace::{Callback, What};
@@ -217,33 +219,38 @@ impl<App> Registry<App> {
     // ── writing ─────────────────────────────────────────────────────────────────────────────
 
     /// Flushes a connection that others have written to, or that was told to close.
+    #[inline]
     pub(crate) fn handle_touched(&mut self, key: Key, app: &mut App) {
+        let Found::Here(Source::Stream(connection)) = self.slots.find(key) else {
+            return;
+        };
+        self.ledger.trace_visit(ConnectionId(key), || What::Touched);
+        let stream = &mut connection.stream;
+        stream.untouch();
+        // Nobody is called here, so it need not leave its slot.
+        match stream.flush_message(&mut self.ledger) {
+            Step::Continue(true) => {}
+            Step::Continue(false) => self.flush_thoroughly(key, app),
+            Step::Break(reason) => self.retire_stream_by_key(key, reason),
+        }
+    }
+
+    #[inline(never)]
+    fn flush_thoroughly(&mut self, key: Key, app: &mut App) {
         let Some(source) = self.slots.take(key) else {
             return;
         };
         let Source::Stream(mut connection) = source else {
             return self.slots.put(key, source);
         };
-        self.ledger.trace_visit(ConnectionId(key), || What::Touched);
-        connection.stream.untouch();
-        match connection.stream.flush_message(&mut self.ledger) {
-            Step::Continue(true) => {}
-            Step::Continue(false) => self.flush_thoroughly(key, &mut connection, app),
-            Step::Break(reason) => self.retire_stream(key, &mut connection.stream, reason),
+        if !connection.stream.is_closed() {
+            let step = self.flush_stream(key, &mut connection, app);
+            if connection.stream.intake().is_some() {
+                connection.stream.make_ready(key, &mut self.ledger);
+            }
+            self.finish(key, &mut connection.stream, step);
         }
         self.slots.put(key, Source::Stream(connection));
-    }
-
-    #[inline(never)]
-    fn flush_thoroughly(&mut self, key: Key, connection: &mut Connection<App>, app: &mut App) {
-        if connection.stream.is_closed() {
-            return;
-        }
-        let step = self.flush_stream(key, connection, app);
-        if connection.stream.intake().is_some() {
-            connection.stream.make_ready(key, &mut self.ledger);
-        }
-        self.finish(key, &mut connection.stream, step);
     }
 
     /// Sends what is queued, and tells the protocol what has left.
@@ -315,9 +322,7 @@ impl<App> Registry<App> {
         let mut transport = Transport::new(ConnectionId(key), stream, self);
         let result = Self::guarded(|| call(&mut **protocol, &mut transport, app));
         if let Err(panic) = result {
-            self.ledger.stats.panics += 1;
-            self.ledger.trace(|| What::Panicked(callback));
-            return self.cut(Box::new(CloseReason::Panicked(panic_message(&*panic))));
+            return self.cut_off_panicked(callback, panic);
         }
         if TRACED {
             self.ledger.trace(|| What::Returned(callback));
@@ -363,6 +368,14 @@ impl<App> Registry<App> {
             self.arm_guard(key, &mut connection.stream);
         }
         Step::Continue(())
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn cut_off_panicked(&mut self, callback: Callback, panic: Box<dyn Any + Send>) -> Step {
+        self.ledger.stats.panics += 1;
+        self.ledger.trace(|| What::Panicked(callback));
+        self.cut(Box::new(CloseReason::Panicked(panic_message(&*panic))))
     }
 
     /// The callback has ended its connection: what it wrote, decided and was told is void.

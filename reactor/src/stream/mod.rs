@@ -47,7 +47,7 @@ use crate::{Address, StreamLimits};
 use notes::Notes;
 use peer::Peer;
 pub(crate) use read::{Intake, Received};
-pub(crate) use write::Flushed;
+pub(crate) use write::{Flushed, Refusal};
 
 /// Goes on with a value, or ends the connection with a reason, boxed so that going on costs nothing.
 pub(crate) type Step<T = ()> = ControlFlow<Box<CloseReason>, T>;
@@ -372,6 +372,7 @@ impl Stream {
     }
 
     /// Puts it on the list of those that are flushed at the end of the turn.
+    #[inline]
     pub(crate) fn touch(&mut self, key: Key, ledger: &mut Ledger) {
         if !self.notes.has(Notes::TOUCHED) {
             self.notes.set(Notes::TOUCHED);

@@ -83,13 +83,9 @@ impl Stream {
         ledger: &mut Ledger,
     ) -> Step<Received> {
         ledger.stats.reads += 1;
-        let length = match self.socket.read(buffer) {
-            Ok(0) => {
-                ledger.trace(|| What::ReadEnd);
-                return Step::Continue(Received::End);
-            }
-            Ok(length) => length,
-            Err(error) => return self.read_failed(error, ledger),
+        let length = match self.socket.read::<TRACED>(buffer) {
+            Ok(length) if length > 0 => length,
+            result => return self.read_nothing(result, ledger),
         };
         if TRACED {
             ledger.trace(|| What::Read { bytes: length });
@@ -127,8 +123,14 @@ impl Stream {
         Step::Continue(())
     }
 
+    /// A read has brought no bytes.
     #[cold]
-    fn read_failed(&mut self, error: io::Error, ledger: &Ledger) -> Step<Received> {
+    #[inline(never)]
+    fn read_nothing(&mut self, result: io::Result<usize>, ledger: &Ledger) -> Step<Received> {
+        let Err(error) = result else {
+            ledger.trace(|| What::ReadEnd);
+            return Step::Continue(Received::End);
+        };
         match error.kind() {
             io::ErrorKind::WouldBlock => {
                 ledger.trace(|| What::ReadBlocked);

@@ -6,9 +6,10 @@ use bytes::{Buf, Bytes};
 
 use super::notes::Notes;
 use super::{Step, Stream, ended};
+use crate::id::Key;
 use crate::ledger::{CORK, Ledger, SMALL};
 use crate::net::{Readiness, SHORT_READ_DRAINS};
-use crate::outbox::{FilePiece, Front, MAX_SLICES, Outbox};
+use crate::outbox::{FilePiece, Front, MAX_SLICES, Outbox, Spares};
 use crate::trace::{About, What};
 use crate::{CloseReason, ConnectionId};
 
@@ -23,6 +24,16 @@ pub(crate) enum Flushed {
     Done,
     /// To the end of a file, whose sender wants to know.
     File(FilePiece),
+}
+
+/// Why nothing can be queued for a connection.
+pub(crate) enum Refusal {
+    /// It has ended.
+    Stale,
+    /// It sends no more.
+    Closing,
+    /// There was no room, and it ends.
+    Full,
 }
 
 enum FileStep {
@@ -51,21 +62,37 @@ impl Stream {
     fn write_through(&mut self, bytes: &[u8], ledger: &mut Ledger) -> Step {
         // The limit is another for who may not write, and for who has written much already.
         let is_first = ledger.cork_limit == SMALL && ledger.cork.is_empty();
-        if !is_first || !self.can_write_now() {
+        if !is_first || !self.can_write_now() || self.is_watched(ledger) {
             return self.write_further(bytes, is_first, ledger);
         }
         ledger.cork_limit = CORK;
-        match self.socket.write(bytes) {
+        match self.socket.write::<false>(bytes) {
             Ok(sent) if sent == bytes.len() => {
-                ledger.trace(|| What::Wrote { wanted: sent, taken: sent });
                 self.note_written(sent, ledger);
                 Step::Continue(())
             }
-            result => {
-                let sent = self.written(result, bytes.len(), ledger)?;
-                self.queue_rest(bytes, sent, ledger)
-            }
+            result => self.written_partly(bytes, result, ledger),
         }
+    }
+
+    /// Whether there is a trace, or a simulation: then what is done goes the general way, so that the
+    /// short one need not ask at each step.
+    #[inline(always)]
+    fn is_watched(&self, ledger: &Ledger) -> bool {
+        ledger.is_traced() || self.socket.is_simulated()
+    }
+
+    /// Out of line, so that what goes through whole does not pay for it: twelve instructions a write.
+    #[cold]
+    #[inline(never)]
+    fn written_partly(
+        &mut self,
+        bytes: &[u8],
+        result: io::Result<usize>,
+        ledger: &mut Ledger,
+    ) -> Step {
+        let sent = self.written(result, bytes.len(), ledger)?;
+        self.queue_rest(bytes, sent, ledger)
     }
 
     #[inline(never)]
@@ -110,7 +137,7 @@ impl Stream {
     fn write_behind_cork(&mut self, more: &[u8], ledger: &mut Ledger) -> Step<usize> {
         let corked = ledger.cork.len();
         if corked == 0 && self.can_write_now() {
-            let result = self.socket.write(more);
+            let result = self.socket.write::<true>(more);
             return self.written(result, more.len(), ledger);
         }
         if !self.can_write_now() {
@@ -140,7 +167,7 @@ impl Stream {
         if !self.can_write_now() {
             return self.queue_cork(0, ledger);
         }
-        match self.socket.write(&ledger.cork) {
+        match self.socket.write::<TRACED>(&ledger.cork) {
             Ok(sent) if sent == corked => {
                 if TRACED {
                     ledger.trace(|| What::Wrote { wanted: corked, taken: sent });
@@ -239,11 +266,7 @@ impl Stream {
         }
         ledger.recharge(before, after);
         if self.outbox.len() > self.limits.outbox_high {
-            self.notes.set(Notes::OUTBOX_HIGH);
-            if self.limits.outbox_holds_reading && !self.notes.has(Notes::HELD) {
-                ledger.trace_about(whose, || What::Held);
-                self.notes.set(Notes::HELD);
-            }
+            self.note_high(whose, ledger);
         }
         if after > self.limits.outbox {
             return ended(CloseReason::OutboxFull);
@@ -254,25 +277,64 @@ impl Stream {
         Step::Continue(())
     }
 
-    /// Queues shared bytes from outside this connection's own callbacks, for which there is room.
-    pub(crate) fn enqueue(&mut self, id: ConnectionId, bytes: Bytes, ledger: &mut Ledger) {
-        ledger.trace_of(id, || What::Queued { bytes: bytes.len() });
-        let before = self.outbox.charge();
-        self.outbox.push(bytes, &mut ledger.spares);
-        let step = self.queued(before, About::Other(id.into()), ledger);
-        debug_assert!(step.is_continue(), "whoever enqueues has looked for room");
+    /// The outbox is above its high mark.
+    #[cold]
+    fn note_high(&mut self, whose: About, ledger: &Ledger) {
+        self.notes.set(Notes::OUTBOX_HIGH);
+        if self.limits.outbox_holds_reading && !self.notes.has(Notes::HELD) {
+            ledger.trace_about(whose, || What::Held);
+            self.notes.set(Notes::HELD);
+        }
     }
 
-    /// Whether [`Self::enqueue`] would stay under the caps; breaks with the one it would exceed.
-    pub(crate) fn check_room_for(&self, bytes: &Bytes, ledger: &Ledger) -> Step {
-        let charge = Outbox::charge_of(bytes);
+    /// Looks whether so many bytes may be queued from outside this connection's own callbacks. For want
+    /// of room it ends.
+    #[inline]
+    pub(crate) fn admit(
+        &mut self,
+        key: Key,
+        length: usize,
+        ledger: &mut Ledger,
+    ) -> Result<(), Refusal> {
+        if !self.is_open() && !self.can_write() {
+            return Err(if self.is_closed() { Refusal::Stale } else { Refusal::Closing });
+        }
+        let charge = Outbox::charge_of(length);
         if self.outbox.charge() + charge > self.limits.outbox {
-            return ended(CloseReason::OutboxFull);
+            return Err(self.refuse(key, CloseReason::OutboxFull, ledger));
         }
         if ledger.queued + charge > ledger.limits.outboxes {
-            return ended(CloseReason::LoopOutboxFull);
+            return Err(self.refuse(key, CloseReason::LoopOutboxFull, ledger));
         }
-        Step::Continue(())
+        Ok(())
+    }
+
+    #[cold]
+    fn refuse(&mut self, key: Key, reason: CloseReason, ledger: &mut Ledger) -> Refusal {
+        if self.retire() {
+            ledger.retired.push_back((key, Box::new(reason)));
+        }
+        Refusal::Full
+    }
+
+    /// Queues bytes from outside this connection's own callbacks, as `put` does it, to be flushed at
+    /// the end of the turn. [`Self::admit`] has found room for them.
+    #[inline]
+    pub(crate) fn enqueue(
+        &mut self,
+        key: Key,
+        length: usize,
+        ledger: &mut Ledger,
+        put: impl FnOnce(&mut Outbox, &mut Spares),
+    ) {
+        ledger.trace_of(ConnectionId(key), || What::Queued { bytes: length });
+        let is_high = self.outbox.len() + length > self.limits.outbox_high;
+        put(&mut self.outbox, &mut ledger.spares);
+        ledger.queued += Outbox::charge_of(length);
+        if is_high {
+            self.note_high(About::Other(ConnectionId(key).into()), ledger);
+        }
+        self.touch(key, ledger);
     }
 
     /// Queues a part of a file behind everything written so far.
@@ -302,17 +364,28 @@ impl Stream {
         !self.outbox.is_empty() && self.is_writable()
     }
 
-    /// Sends the one message that was queued for an open connection, if that is all there is to do:
-    /// what a broadcast comes to. Whether it was; if not, what is left is to be flushed as ever.
+    /// Sends what was queued for an open connection, if it is one message and all there is to do: what
+    /// a broadcast comes to. Whether it was; if not, what is left is to be flushed as ever.
+    #[inline]
     pub(crate) fn flush_message(&mut self, ledger: &mut Ledger) -> Step<bool> {
         if !self.is_open() || self.notes.ask_for_work() || !self.is_writable() {
             return Step::Continue(false);
         }
-        if self.outbox.only().is_none() {
+        if self.is_watched(ledger) {
             return Step::Continue(false);
         }
-        self.flush_bytes(ledger)?;
-        Step::Continue(self.outbox.is_empty())
+        let Some(message) = self.outbox.message() else {
+            return Step::Continue(false);
+        };
+        let wanted = message.len();
+        match self.socket.write::<false>(message) {
+            Ok(sent) if sent == wanted => {
+                self.note_written(sent, ledger);
+                ledger.queued -= self.outbox.finish_message(&mut ledger.spares);
+                Step::Continue(true)
+            }
+            result => self.flushed(result, wanted, ledger).map_continue(|_| false),
+        }
     }
 
     /// Sends what is queued, up to a budget, to the next file's end, or to where the kernel stops.
@@ -337,13 +410,21 @@ impl Stream {
     /// One write: of the piece that is there, or a vectored one of several.
     fn flush_bytes(&mut self, ledger: &mut Ledger) -> Step<usize> {
         let (result, wanted) = match self.outbox.only() {
-            Some(bytes) => (self.socket.write(bytes), bytes.len()),
+            Some(bytes) => (self.socket.write::<true>(bytes), bytes.len()),
             None => self.write_pieces(),
         };
+        self.flushed(result, wanted, ledger)
+    }
+
+    /// Notes what a write from the outbox has brought about.
+    fn flushed(
+        &mut self,
+        result: io::Result<usize>,
+        wanted: usize,
+        ledger: &mut Ledger,
+    ) -> Step<usize> {
         let sent = self.written(result, wanted, ledger)?;
-        let before = self.outbox.charge();
-        self.outbox.advance(sent, &mut ledger.spares);
-        ledger.recharge(before, self.outbox.charge());
+        ledger.queued -= self.outbox.advance(sent, &mut ledger.spares);
         Step::Continue(sent)
     }
 
@@ -355,7 +436,7 @@ impl Stream {
         let slices = &slices[..count];
         let wanted = slices.iter().map(|slice| slice.len()).sum();
         let result = match slices {
-            [one] => self.socket.write(one),
+            [one] => self.socket.write::<true>(one),
             several => self.socket.write_vectored(several),
         };
         (result, wanted)

@@ -1,0 +1,190 @@
+//! One message for many connections: everybody hears it, in its place, and nobody is held up by another.
+
+mod support;
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+
+use bytes::Bytes;
+use reactor::{ConnectionId, Limits, ListenOptions, StreamLimits};
+use support::*;
+
+/// A room of so many, with both ends of each.
+fn room(stage: &mut Stage, members: usize) -> (Vec<ConnectionId>, Vec<TcpStream>) {
+    room_of(stage, members, &ListenOptions::default(), || Probe::new("member"))
+}
+
+fn room_of(
+    stage: &mut Stage,
+    members: usize,
+    options: &ListenOptions,
+    probe: impl FnMut() -> Probe + 'static,
+) -> (Vec<ConnectionId>, Vec<TcpStream>) {
+    let address = stage.listen_with(options, probe);
+    let theirs = (0..members).map(|_| client(address)).collect();
+    stage.until(|log| log.opened.len() == members);
+    (stage.log.opened.iter().map(|(_, id)| *id).collect(), theirs)
+}
+
+#[track_caller]
+fn assert_hears(theirs: &mut TcpStream, expected: &[u8]) {
+    let mut seen = vec![0; expected.len()];
+    theirs.read_exact(&mut seen).expect("it is told");
+    assert_same_bytes(&seen, expected);
+}
+
+#[track_caller]
+fn finish(mut stage: Stage, theirs: Vec<TcpStream>) {
+    assert_eq!(stage.reactor.stats().queued_bytes, 0);
+    let members = stage.log.opened.len();
+    drop(theirs);
+    stage.until(|log| log.ends.len() == members);
+    stage.finish();
+}
+
+#[test]
+fn everybody_hears_it_but_who_has_ended_or_is_closing() {
+    let mut stage = Stage::new();
+    let (ids, mut theirs) = room(&mut stage, 5);
+    let registry = stage.registry();
+    registry.abort(ids[1]).expect("it is open");
+    registry.close(ids[3]).expect("it is open");
+
+    let before = registry.stats().writes;
+    assert_eq!(registry.broadcast(ids.iter().copied(), Bytes::from_static(b"hello")), 3);
+    assert_eq!(registry.stats().writes, before, "it waits for the end of the turn");
+    assert_eq!(registry.queued_bytes(ids[0]), Ok(5));
+    assert_eq!(registry.broadcast(ids.iter().copied(), Bytes::new()), 0);
+    assert_eq!(registry.broadcast([], Bytes::from_static(b"nobody")), 0);
+    stage.until_quiet();
+    assert_eq!(stage.reactor.stats().writes - before, 3);
+    for heard in [0, 2, 4] {
+        assert_hears(&mut theirs[heard], b"hello");
+    }
+    assert_eq!(theirs[3].read(&mut [0]).expect("it is closed in order"), 0);
+    finish(stage, theirs);
+}
+
+#[test]
+fn to_whoever_calls_it_is_a_write_of_its_own() {
+    let mut stage = Stage::new();
+    let (_, mut theirs) = room_of(&mut stage, 3, &ListenOptions::default(), || {
+        Probe::new("member").on_data(|transport, input, log| {
+            let said = Bytes::copy_from_slice(input.take_all());
+            let everybody: Vec<ConnectionId> = log.opened.iter().map(|(_, id)| *id).collect();
+            transport.write(b"you say: ");
+            assert_eq!(transport.registry().broadcast(everybody, said), 3);
+            transport.write(b"!");
+        })
+    });
+    let before = stage.reactor.stats().writes;
+    theirs[1].write_all(b"hello").expect("it has room");
+    stage.until(|log| log.bytes("member").len() == 5);
+    stage.until_quiet();
+    assert_eq!(stage.reactor.stats().writes - before, 3);
+    assert_hears(&mut theirs[0], b"hello");
+    assert_hears(&mut theirs[1], b"you say: hello!");
+    assert_hears(&mut theirs[2], b"hello");
+    finish(stage, theirs);
+}
+
+/// However a member is written to in a turn, by one write it hears all of it in the order in which it
+/// was said.
+#[test]
+fn it_keeps_its_place_among_what_else_is_sent_and_leaves_with_it() {
+    let mut stage = Stage::new();
+    let (ids, mut theirs) = room(&mut stage, 3);
+    let before = stage.reactor.stats().writes;
+    let registry = stage.registry();
+    let all = || ids.iter().copied();
+    assert_eq!(registry.broadcast(all(), Bytes::from_static(b"one ")), 3);
+    registry.send(ids[1], Bytes::from_static(b"for you ")).expect("it is open");
+    assert_eq!(registry.broadcast(all(), Bytes::from_static(b"two ")), 3);
+    assert_eq!(registry.broadcast([ids[2], ids[2]], Bytes::from_static(b"twice ")), 2);
+    registry.close(ids[0]).expect("it is open");
+    stage.until_quiet();
+    assert_eq!(stage.reactor.stats().writes - before, 3);
+    assert_hears(&mut theirs[0], b"one two ");
+    assert_hears(&mut theirs[1], b"one for you two ");
+    assert_hears(&mut theirs[2], b"one two twice twice ");
+    finish(stage, theirs);
+}
+
+/// Of a message longer than the kernel's buffers each takes another part at first: what one has yet to
+/// hear is nothing to the others.
+#[test]
+#[cfg(unix)]
+fn who_takes_it_slowly_does_not_take_it_from_the_others() {
+    use std::os::unix::net::UnixStream;
+    const MEMBERS: usize = 4;
+    const LONG: usize = 100_000;
+    const END: &[u8] = b"and the end";
+    let mut stage = Stage::new();
+    let mut ids = Vec::new();
+    let mut theirs = Vec::new();
+    for at in 0..MEMBERS {
+        let (ours, other) = UnixStream::pair().expect("there are descriptors");
+        let buffer = (4 * 1024) << at;
+        socket2::SockRef::from(&ours).set_send_buffer_size(buffer).expect("it is a socket");
+        ids.push(stage.adopt(ours, &StreamLimits::default(), Probe::new("member")));
+        theirs.push(other);
+    }
+    stage.until(|log| log.opened.len() == MEMBERS);
+
+    let long = Bytes::from(pattern(LONG));
+    let last = Bytes::from_static(END);
+    assert_eq!(stage.registry().broadcast(ids.iter().copied(), long.clone()), MEMBERS);
+    stage.until_quiet();
+    let left: Vec<usize> =
+        ids.iter().map(|id| stage.registry().queued_bytes(*id).expect("it is open")).collect();
+    assert!(left.iter().all(|left| (1..LONG).contains(left)), "{left:?}");
+    assert!(left.windows(2).all(|two| two[0] > two[1]), "each has taken another part: {left:?}");
+    assert_eq!(stage.registry().broadcast(ids.iter().copied(), last.clone()), MEMBERS);
+
+    let peers: Vec<_> = theirs
+        .into_iter()
+        .map(|mut theirs| {
+            stage.peer(move || {
+                let mut all = vec![0; LONG + END.len()];
+                theirs.read_exact(&mut all).expect("it is told everything");
+                all
+            })
+        })
+        .collect();
+    for peer in peers {
+        let all = stage.join(peer);
+        assert_same_bytes(&all, &[&long[..], &last].concat());
+    }
+    assert_eq!(stage.reactor.stats().queued_bytes, 0);
+    stage.until(|log| log.ends.len() == MEMBERS);
+    stage.finish();
+}
+
+#[test]
+fn who_has_no_room_for_it_ends_and_the_others_hear_it() {
+    let mut stage = Stage::new();
+    // Charged are the bytes, and 64 more for each piece.
+    let limits = StreamLimits { outbox: 264, ..StreamLimits::default() };
+    let options = ListenOptions { limits, ..ListenOptions::default() };
+    let (ids, mut theirs) = room_of(&mut stage, 3, &options, || Probe::new("member"));
+    let registry = stage.registry();
+    registry.send(ids[1], Bytes::from(vec![b'x'; 100])).expect("it fits");
+    assert_eq!(registry.broadcast(ids.iter().copied(), Bytes::from(vec![b'y'; 200])), 2);
+    stage.until(|log| log.ends.len() == 1);
+    assert_eq!(stage.log.ends[0].id, ids[1]);
+    assert_eq!(stage.log.ends[0].reason, "its outbox is full: the peer reads too slowly");
+    assert_hears(&mut theirs[0], &[b'y'; 200]);
+    assert_hears(&mut theirs[2], &[b'y'; 200]);
+    finish(stage, theirs);
+}
+
+/// A message that is shared is charged to each, as if it had a copy.
+#[test]
+fn the_cap_of_all_outboxes_counts_it_for_each() {
+    let mut stage = Stage::with_limits(Limits { outboxes: 2 * 1_064, ..Limits::default() });
+    let (ids, theirs) = room(&mut stage, 3);
+    assert_eq!(stage.registry().broadcast(ids, Bytes::from(vec![b'x'; 1_000])), 2);
+    stage.until(|log| log.ends.len() == 1);
+    assert_eq!(stage.log.ends[0].reason, "the outboxes of the loop are full");
+    finish(stage, theirs);
+}
