@@ -16,6 +16,8 @@
 //! |---|---|
 //! | [`store`] | a tree that strangers may be let into: nothing outside can be reached, and uploads land whole |
 //! | [`ftp`] | RFC 959, and what clients use today |
+//! | [`tftp`] | RFC 1350, for machines that have nothing else yet |
 
 pub mod ftp;
 pub mod store;
+pub mod tftp;

@@ -2,7 +2,13 @@
 #![cfg(feature = "transfer")]
 
 mod dialogue;
+mod ftp_client;
 mod hazards;
 mod stage;
 mod store;
+mod tftp_files;
+mod tftp_machine;
+mod tftp_peers;
+mod tftp_simulated;
+mod tftp_stage;
 mod transfers;

@@ -2,6 +2,7 @@
 
 pub mod address;
 pub mod ascii;
+pub mod client;
 pub mod command;
 mod data;
 mod limits;
