@@ -601,20 +601,24 @@ fn an_end_in_the_segment_of_the_last_bytes_is_seen() {
 #[test]
 #[cfg(any(target_os = "linux", target_os = "android"))]
 fn what_stands_behind_urgent_data_is_heard() {
-    let mut stage = Stage::new();
-    for round in 1..=20 {
-        let address = stage.listen(|| Probe::new("server"));
-        let theirs = client(address);
-        let theirs = SockRef::from(&theirs);
-        theirs.send(b"before ").expect("it has room");
-        // This byte goes another way, where nobody asks for it.
-        theirs.send_out_of_band(b"!").expect("it has room");
-        theirs.send(b"behind").expect("it has room");
-        stage.until(|log| log.bytes("server").len() == 13 * round);
-        theirs.shutdown(Shutdown::Both).expect("it is connected");
+    for (urgent_inline, expected) in [(false, "before behind"), (true, "before !behind")] {
+        let mut stage = Stage::new();
+        let stream = StreamOptions { urgent_inline, ..StreamOptions::default() };
+        let options = ListenOptions { stream, ..ListenOptions::default() };
+        let address = stage.listen_with(&options, || Probe::new("server"));
+        for round in 1..=20 {
+            let theirs = client(address);
+            let theirs = SockRef::from(&theirs);
+            theirs.send(b"before ").expect("it has room");
+            theirs.send_out_of_band(b"!").expect("it has room");
+            theirs.send(b"behind").expect("it has room");
+            stage.until(|log| log.bytes("server").len() == expected.len() * round);
+            theirs.shutdown(Shutdown::Both).expect("it is connected");
+        }
+        assert_eq!(stage.log.bytes("server"), expected.repeat(20).as_bytes());
+        stage.until(|log| log.ends.len() == 20);
+        stage.finish();
     }
-    stage.until(|log| log.ends.len() == 20);
-    stage.finish();
 }
 
 // ── 6: a connection that failed in the queue ────────────────────────────────────────────────

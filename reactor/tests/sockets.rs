@@ -152,6 +152,7 @@ fn unusual() -> StreamOptions {
         receive_buffer: Some(40_000),
         send_buffer: Some(50_000),
         ttl: Some(17),
+        urgent_inline: true,
     }
 }
 
@@ -161,6 +162,7 @@ fn assert_default_options(stream: &TcpStream) {
     assert!(socket.tcp_nodelay().unwrap());
     assert!(socket.keepalive().unwrap());
     assert_keepalive(&socket, Keepalive::default());
+    assert!(!socket.out_of_band_inline().unwrap());
 }
 
 #[track_caller]
@@ -175,6 +177,7 @@ fn assert_unusual_options(stream: &TcpStream) {
     let sizes = [50_000, 100_000];
     assert!(sizes.contains(&socket.send_buffer_size().unwrap()), "{:?}", socket.send_buffer_size());
     assert_eq!(socket.ttl_v4().unwrap(), 17);
+    assert!(socket.out_of_band_inline().unwrap());
 }
 
 #[cfg(any(target_os = "linux", target_os = "freebsd", target_os = "macos"))]

@@ -4,6 +4,7 @@
 mod dialogue;
 mod ftp_client;
 mod hazards;
+mod real_clients;
 mod stage;
 mod store;
 mod tftp_files;

@@ -8,7 +8,9 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use reactor::{Address, ConnectionId, ListenOptions, ListenerId, OpenError, Protocol, Registry};
+use reactor::{
+    Address, ConnectionId, ListenOptions, ListenerId, OpenError, Protocol, Registry, StreamOptions,
+};
 
 use super::limits::{Limits, Settings};
 use super::pace::Pace;
@@ -84,7 +86,7 @@ pub struct Counters {
     pub bounces_refused: u64,
 }
 
-/// Listens for clients. The connections get the options, except for the bounds that are FTP's own.
+/// Listens for clients. The connections get the options; urgent data is left in its place.
 ///
 /// # Errors
 ///
@@ -94,7 +96,10 @@ pub fn listen<App: AsMut<Server> + 'static>(
     address: Address,
     options: &ListenOptions,
 ) -> Result<ListenerId, OpenError> {
-    registry.listen_with(address, options, |peer, app| {
+    // What clients abort with may be urgent, as a whole or in part (RFC 959, 4.1.3).
+    let stream = StreamOptions { urgent_inline: true, ..options.stream.clone() };
+    let options = ListenOptions { stream, ..options.clone() };
+    registry.listen_with(address, &options, |peer, app| {
         // Files go between hosts: without an address there is no data connection.
         let peer = peer.ip()?.to_canonical();
         let protocol: Box<dyn Protocol<App>> = match app.as_mut().admit(peer) {
