@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use nix::time::ClockId;
@@ -13,6 +14,9 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use crate::work::Spent;
 use crate::{Result, processor};
+
+/// How long a program that is not of this package may take until it answers.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Has cargo build these programs of this package, with the profile and features of this one, if cargo
 /// runs it: it has built that one only.
@@ -78,6 +82,30 @@ impl Program {
     pub fn start_under(&self, mut instrument: Command) -> Result<Server> {
         instrument.arg(&self.path);
         self.finish_start(instrument)
+    }
+
+    /// Starts a program that is not of this package, and was told to listen at `address`: it does not say
+    /// when it does, so it is asked until it is.
+    pub fn start_at(
+        &self,
+        address: SocketAddr,
+        is_ready: impl Fn(SocketAddr) -> bool,
+    ) -> Result<Server> {
+        let mut command = Command::new(&self.path);
+        command.args(&self.arguments).stdin(Stdio::null()).stdout(Stdio::null());
+        let child = command.spawn().map_err(|error| cannot_start(&command, &error))?;
+        let mut server = Server { child, address };
+        let begun = Instant::now();
+        while !is_ready(address) {
+            if let Some(status) = server.child.try_wait()? {
+                return Err(format!("{} has ended: {status}", self.path.display()).into());
+            }
+            if begun.elapsed() > PATIENCE {
+                return Err(format!("{} does not answer", self.path.display()).into());
+            }
+            thread::sleep(Duration::from_millis(10));
+        }
+        Ok(server)
     }
 
     fn finish_start(&self, mut command: Command) -> Result<Server> {
