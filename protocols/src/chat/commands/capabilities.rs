@@ -12,8 +12,8 @@ use crate::chat::turn::Turn;
 
 use super::registration;
 
-/// Bytes of a list on one line: what is left of 512 beside the source and the nickname.
-const ROOM: usize = 380;
+/// Bytes of a list on one line: what is left of 512 beside a long source and a long nickname.
+const ROOM: usize = 420;
 
 /// `CAP LS [302]`, `CAP LIST`, `CAP REQ :…`, `CAP END`.
 pub(super) fn cap(turn: &mut Turn<'_>, message: &Message<'_>) {
