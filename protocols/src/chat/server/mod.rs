@@ -311,7 +311,8 @@ impl Server {
         }
     }
 
-    fn next_serial(&mut self) -> u64 {
+    /// A number that is given once.
+    pub(super) fn next_serial(&mut self) -> u64 {
         self.serial += 1;
         self.serial
     }
@@ -354,7 +355,10 @@ impl Server {
             let at = self.started.map_or_else(Timestamp::default, |started| started.at);
             let key = match self.channels.named(name.as_str()) {
                 Some(key) => key,
-                None => self.channels.insert(Channel::new(name, at)),
+                None => {
+                    let serial = self.next_serial();
+                    self.channels.insert(Channel::new(name, at, serial))
+                }
             };
             let channel = &mut self.channels[key];
             channel.is_standing = true;
