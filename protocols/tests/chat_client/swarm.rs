@@ -6,7 +6,7 @@ use std::error::Error;
 use std::time::Duration;
 
 use protocols::chat::accounts::{AccountLimits, Accounts};
-use protocols::chat::client::{Caller, Client, ClientId, Event, Failure, Kind, Options};
+use protocols::chat::client::{Caller, Client, ClientId, Event, Failure, Kind, Options, Room};
 use protocols::chat::{self, Limits, Server, Settings};
 use reactor::sim::{Host, Network, Outcome, Simulation};
 use reactor::{Address, ListenOptions, Registry};
@@ -48,7 +48,7 @@ impl Talker {
     /// Who is in the room, as far as this one knows.
     fn members(&self) -> BTreeSet<String> {
         let room = self.client.room(ROOM).filter(|room| room.is_complete());
-        let members = room.into_iter().flat_map(|room| room.members());
+        let members = room.into_iter().flat_map(Room::members);
         members.map(|member| member.nick().to_owned()).collect()
     }
 }
