@@ -112,6 +112,8 @@ pub struct Limits {
     pub history_bytes: usize,
     /// Messages that one `CHATHISTORY` gives at most. Default 100: a few screens.
     pub history_reply: usize,
+    /// Targets of which each user can say how far it has read (`MARKREAD`). Default 200.
+    pub read_markers: usize,
     /// Bytes of one `draft/multiline` message. Default 4,096, as its specification proposes.
     pub multiline_bytes: usize,
     /// Lines of one `draft/multiline` message. Default 32: a screen of them.
@@ -157,6 +159,7 @@ impl Default for Limits {
             history_messages: 1_000,
             history_bytes: 64 * 1024 * 1024,
             history_reply: 100,
+            read_markers: 200,
             multiline_bytes: 4_096,
             multiline_lines: 32,
             password_attempts: 5,
