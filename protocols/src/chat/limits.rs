@@ -50,7 +50,8 @@ pub struct Limits {
 
     /// Commands at once before [`flood_rate`](Self::flood_rate) applies.
     ///
-    /// Default 5: what a client sends by itself when it connects or joins a channel.
+    /// Default 5: what a client sends by itself when it joins a channel. Before it is registered it may
+    /// send four times as many, since negotiating capabilities and logging in takes a dozen.
     pub flood_burst: u32,
 
     /// Commands a second in the long run. What comes faster waits in the connection, unread.
@@ -112,6 +113,8 @@ pub struct Limits {
     pub history_bytes: usize,
     /// Messages that one `CHATHISTORY` gives at most. Default 100: a few screens.
     pub history_reply: usize,
+    /// Targets of which each user can say how far it has read (`MARKREAD`). Default 200.
+    pub read_markers: usize,
     /// Bytes of one `draft/multiline` message. Default 4,096, as its specification proposes.
     pub multiline_bytes: usize,
     /// Lines of one `draft/multiline` message. Default 32: a screen of them.
@@ -157,6 +160,7 @@ impl Default for Limits {
             history_messages: 1_000,
             history_bytes: 64 * 1024 * 1024,
             history_reply: 100,
+            read_markers: 200,
             multiline_bytes: 4_096,
             multiline_lines: 32,
             password_attempts: 5,

@@ -68,6 +68,26 @@ fn sasl_logs_in_before_registration_is_complete() {
 }
 
 #[test]
+fn a_client_of_today_may_log_in_again() {
+    let stage = stage(&["jilles", "foo"]);
+    let mut ann = stage.connects();
+    ann.says("CAP LS 302");
+    ann.hears("CAP * LS :*");
+    ann.says("CAP REQ :sasl");
+    ann.hears("CAP * ACK :sasl");
+    ann.registers("ann");
+    ann.says("CAP END");
+    ann.hears_at_last("422 *");
+    for (answer, account) in [("AGZvbwBzZXNhbWU=", "foo"), (JILLES, "jilles")] {
+        ann.says("AUTHENTICATE PLAIN");
+        ann.hears("AUTHENTICATE +");
+        ann.says(&format!("AUTHENTICATE {answer}"));
+        ann.hears(&format!("900 ann!~ann@127.0.0.1 {account} :*"));
+        ann.hears("903 *");
+    }
+}
+
+#[test]
 fn sasl_fails_with_the_right_numeric() {
     let stage = stage(&["jilles"]);
     let mut ann = stage.connects();
@@ -160,7 +180,7 @@ fn an_account_is_registered_in_band_before_or_after_registration() {
     for (line, code) in [
         ("REGISTER ann * sesame", "ACCOUNT_EXISTS ann"),
         ("REGISTER 1st * sesame", "BAD_ACCOUNT_NAME 1st"),
-        ("REGISTER bob * abc", "WEAK_PASSWORD bob"),
+        ("REGISTER bob * ab", "WEAK_PASSWORD bob"),
         (&format!("REGISTER bob * {}", "x".repeat(301)), "UNACCEPTABLE_PASSWORD bob"),
     ] {
         bob.says(line);
@@ -174,7 +194,7 @@ fn an_account_is_registered_in_band_before_or_after_registration() {
     eve.says("VERIFY bob 123");
     eve.hears("FAIL VERIFY INVALID_CODE bob :*");
     bob.says("NS REGISTER sesame");
-    bob.hears(":NickServ!NickServ@irc.test NOTICE bob :The account bob is yours.");
+    bob.hears(":NickServ!NickServ@irc.test NOTICE bob :Account created");
     bob.hears("900 bob!~bob@127.0.0.1 bob :*");
     bob.says("NS SET PASSWORD another");
     bob.hears(":NickServ!NickServ@irc.test NOTICE bob :The password is changed.");

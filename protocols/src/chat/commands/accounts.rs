@@ -13,7 +13,7 @@ use crate::chat::turn::Turn;
 use super::services::{NICKSERV, say};
 
 /// Bytes of a password: the least that is not called weak, and the most that fits on a line.
-pub(super) const PASSWORD: std::ops::RangeInclusive<usize> = 5..=300;
+pub(super) const PASSWORD: std::ops::RangeInclusive<usize> = 3..=300;
 
 // ── who is logged in ────────────────────────────────────────────────────────────────────────────────
 
@@ -194,7 +194,7 @@ pub(super) fn registered(turn: &mut Turn<'_>, account: &str, by_command: bool, o
         let line = turn.by_server("REGISTER").param("SUCCESS").param(account);
         turn.reply(line.text("The account is yours"));
     } else {
-        say(turn, NICKSERV, &format!("The account {account} is yours."));
+        say(turn, NICKSERV, "Account created");
     }
     log_in(turn, account);
 }

@@ -2,7 +2,7 @@
 
 use crate::chat::builder::Builder;
 use crate::chat::capability::{self, Caps};
-use crate::chat::message::Message;
+use crate::chat::message::{MAX_BODY, Message};
 use crate::chat::numeric;
 use crate::chat::server::Server;
 use crate::chat::server::line::Line;
@@ -11,9 +11,6 @@ use crate::chat::server::wire::Wire;
 use crate::chat::turn::Turn;
 
 use super::registration;
-
-/// Bytes of a list on one line: what is left of 512 beside the source and the nickname.
-const ROOM: usize = 380;
 
 /// `CAP LS [302]`, `CAP LIST`, `CAP REQ :…`, `CAP END`.
 pub(super) fn cap(turn: &mut Turn<'_>, message: &Message<'_>) {
@@ -45,7 +42,7 @@ fn list(turn: &mut Turn<'_>, version: Option<&str>) {
     if !knows_302 {
         return answer(turn, "LS", &listed.join(" "));
     }
-    let lines = pack(listed.iter().map(String::as_str));
+    let lines = pack(listed.iter().map(String::as_str), room(turn));
     let last = lines.len().saturating_sub(1);
     for (at, names) in lines.iter().enumerate() {
         let nick = turn.user().nick().to_owned();
@@ -70,7 +67,7 @@ fn request(turn: &mut Turn<'_>, asked: &str) {
         caps.set(cap, on);
     }
     // A long list is acknowledged in several lines, none of which is cut.
-    for names in pack(asked.split(' ')) {
+    for names in pack(asked.split(' '), room(turn)) {
         answer(turn, "ACK", &names);
     }
     set(turn, caps);
@@ -138,12 +135,18 @@ fn answer(turn: &mut Turn<'_>, subcommand: &str, names: &str) {
     turn.reply(line);
 }
 
+/// Bytes of a list on one line: what is left of 512 beside the source and the nickname.
+fn room(turn: &Turn<'_>) -> usize {
+    let rest = turn.server.settings.name.len() + turn.user().nick().len();
+    MAX_BODY.saturating_sub(rest + ": CAP  LIST * :\r\n".len())
+}
+
 /// Puts names on as few lines as they fit on; at least one.
-fn pack<'a>(names: impl Iterator<Item = &'a str>) -> Vec<String> {
+fn pack<'a>(names: impl Iterator<Item = &'a str>, room: usize) -> Vec<String> {
     let mut lines = vec![String::new()];
     for (at, name) in names.enumerate() {
         let line = match lines.last_mut() {
-            Some(line) if line.len() + 1 + name.len() <= ROOM => line,
+            Some(line) if line.len() + 1 + name.len() <= room => line,
             _ => {
                 lines.push(name.to_owned());
                 continue;
@@ -164,9 +167,9 @@ mod tests {
     #[test]
     fn a_list_goes_on_until_it_is_whole() {
         let names: Vec<_> = (0..100).map(|at| format!("capability-{at}")).collect();
-        let lines = pack(names.iter().map(String::as_str));
-        assert!(lines.len() > 1 && lines.iter().all(|line| line.len() <= ROOM));
+        let lines = pack(names.iter().map(String::as_str), 400);
+        assert!(lines.len() > 1 && lines.iter().all(|line| line.len() <= 400));
         assert_eq!(lines.join(" "), names.join(" "));
-        assert_eq!(pack([].into_iter()), [""]);
+        assert_eq!(pack([].into_iter(), 400), [""]);
     }
 }

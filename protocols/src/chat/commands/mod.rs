@@ -12,7 +12,7 @@
 //! | `lists` | `NAMES`, `LIST` |
 //! | `messages` | `PRIVMSG`, `NOTICE`, `TAGMSG`: what is said |
 //! | `multiline` | `BATCH`: what is said in several lines |
-//! | `history` | `CHATHISTORY`: what was said |
+//! | `history`, `redaction`, `markers` | `CHATHISTORY`, `REDACT`, `MARKREAD`: what was said, and read |
 //! | `users` | `WHOIS`, `WHOWAS`, `USERHOST`, `ISON`, `AWAY`, `SETNAME` |
 //! | `who` | `WHO`, and WHOX |
 //! | `monitor` | `MONITOR` |
@@ -25,12 +25,14 @@ mod channel_modes;
 mod channels;
 mod history;
 mod lists;
+mod markers;
 mod messages;
 mod modes;
 mod monitor;
 mod multiline;
 mod operators;
 mod queries;
+mod redaction;
 mod registration;
 mod sasl;
 mod services;
@@ -94,6 +96,7 @@ commands! {
     "LINKS" 0 Registered queries::links, "LINKS: which servers there are";
     "LIST" 0 Registered lists::list, "LIST [#channel|mask|>n|<n|C>min|C<min|T>min|T<min][,...]: which channels there are";
     "LUSERS" 0 Registered queries::lusers, "LUSERS: how many users there are";
+    "MARKREAD" 0 Registered markers::markread, "MARKREAD target [timestamp=...]: how far you have read";
     "MODE" 1 Registered modes::mode, "MODE #channel|nick [modes [parameters]]: see or change modes";
     "MONITOR" 1 Registered monitor::monitor, "MONITOR +|- nick[,...], or C, L, S: be told who comes and goes";
     "MOTD" 0 Registered queries::motd, "MOTD: the message of the day";
@@ -110,6 +113,7 @@ commands! {
     "PONG" 0 Anybody registration::pong, "PONG token: yes, the client is there";
     "PRIVMSG" 0 Registered messages::privmsg, "PRIVMSG target[,...] :text: say something to channels or users";
     "QUIT" 0 Anybody registration::quit, "QUIT [:reason]: leave";
+    "REDACT" 2 Registered redaction::redact, "REDACT target id [:reason]: take back what was said";
     "REGISTER" 3 Anybody accounts::register, "REGISTER account|* email|* password: make an account";
     "REHASH" 0 Operator operators::rehash, "REHASH: read the settings anew";
     "SETNAME" 1 Registered users::setname, "SETNAME :real name: change your real name";

@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `users`, `channels` | who is here, and where; `modes` are what they may |
 //! | `leaving` | how a user goes: what the others see of it, once |
-//! | `post`, `history` | what was said, and what is remembered of it |
+//! | `post`, `history`, `markers` | what was said, what is remembered of it, and how far who has read |
 //! | `whowas`, `monitor` | who was here; who waits for whom |
 //! | `line`, `wire` | a line on its way out, rendered once for all who get the same; the loop |
 //! | `welcome` | what a user is greeted with, ISUPPORT among it |
@@ -16,6 +16,7 @@ mod event;
 pub(super) mod history;
 mod leaving;
 pub(super) mod line;
+pub(super) mod markers;
 pub(super) mod modes;
 pub(super) mod monitor;
 pub(super) mod post;
@@ -44,6 +45,7 @@ use super::timestamp::Timestamp;
 use channels::{Channel, Channels, Topic};
 use history::History;
 use line::MessageId;
+use markers::Markers;
 use monitor::Monitor;
 use users::{User, UserKey, Users};
 use whowas::Whowas;
@@ -75,6 +77,7 @@ pub struct Server {
     pub(super) users: Users,
     pub(super) channels: Channels,
     pub(super) history: History,
+    pub(super) markers: Markers,
     pub(super) whowas: Whowas,
     pub(super) monitor: Monitor,
     pub(super) counters: Counters,
@@ -160,6 +163,7 @@ impl Server {
             users: Users::default(),
             channels: Channels::default(),
             history: History::default(),
+            markers: Markers::default(),
             whowas: Whowas::default(),
             monitor: Monitor::default(),
             counters: Counters::default(),
@@ -307,7 +311,8 @@ impl Server {
         }
     }
 
-    fn next_serial(&mut self) -> u64 {
+    /// A number that is given once.
+    pub(super) fn next_serial(&mut self) -> u64 {
         self.serial += 1;
         self.serial
     }
@@ -350,7 +355,10 @@ impl Server {
             let at = self.started.map_or_else(Timestamp::default, |started| started.at);
             let key = match self.channels.named(name.as_str()) {
                 Some(key) => key,
-                None => self.channels.insert(Channel::new(name, at)),
+                None => {
+                    let serial = self.next_serial();
+                    self.channels.insert(Channel::new(name, at, serial))
+                }
             };
             let channel = &mut self.channels[key];
             channel.is_standing = true;

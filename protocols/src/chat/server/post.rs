@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 
+use super::history::Party;
 use super::line::{Line, MessageId};
 use crate::chat::builder::{Builder, WriteError};
 use crate::chat::message::MAX_BODY;
@@ -13,6 +14,8 @@ pub(in crate::chat) struct Post {
     pub(in crate::chat) id: MessageId,
     pub(in crate::chat) at: Timestamp,
     pub(in crate::chat) source: Rc<str>,
+    /// Who said it, whatever it was called then.
+    pub(in crate::chat) by: Party,
     pub(in crate::chat) account: Option<Rc<str>>,
     pub(in crate::chat) bot: bool,
     pub(in crate::chat) client_tags: Rc<str>,
