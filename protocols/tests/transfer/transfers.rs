@@ -319,6 +319,29 @@ fn lists_come_in_three_ways() {
     stage.finish();
 }
 
+/// What clients make of `mget *.txt`; a file that is called so comes first.
+#[test]
+fn a_pattern_is_a_name_for_many() {
+    let stage = Stage::new();
+    for name in ["a.txt", "b.txt", ".c.txt", "sub/d.txt", "sub/e.ogg"] {
+        stage.put(name, b"");
+    }
+    let mut peer = stage.ann();
+    assert_eq!(peer.fetches("NLST *.txt"), b"a.txt\r\nb.txt\r\nhello.txt\r\n");
+    assert_eq!(peer.fetches("NLST sub/?.*"), b"sub/d.txt\r\nsub/e.ogg\r\n");
+    assert!(peer.fetches("LIST sub/*.ogg").ends_with(b" sub/e.ogg\r\n"));
+    assert_eq!(peer.fetches("NLST sub/d.txt"), b"sub/d.txt\r\n");
+    peer.asks("EPSV", 229);
+    peer.asks("NLST *.mp3", 450);
+    peer.asks("RETR *.txt", 550);
+    if cfg!(unix) {
+        stage.put("*.txt", b"");
+        assert_eq!(peer.fetches("NLST *.txt"), b"*.txt\r\n");
+    }
+    peer.quits();
+    stage.finish();
+}
+
 #[test]
 fn a_directory_of_ten_thousand_entries_is_listed_whole() {
     let stage = Stage::new();
