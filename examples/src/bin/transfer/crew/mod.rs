@@ -229,8 +229,10 @@ impl Crew {
         let worker = self.workers.get_mut(&id)?;
         let running = worker.job.as_mut()?;
         let next = how(&mut running.task, &worker.client);
-        let (_, size) = running.task.name_and_size();
-        bars::set_size(&running.bar, size);
+        if running.took.is_none() {
+            let (_, size) = running.task.name_and_size();
+            bars::set_size(&running.bar, size);
+        }
         Some(next)
     }
 
@@ -251,6 +253,7 @@ impl Crew {
         let is_file = matches!(operation, Operation::Get { .. } | Operation::Put { .. });
         if let Some(running) = worker.job.as_mut().filter(|_| is_file) {
             running.since = Instant::now();
+            bars::begin_at(&running.bar, running.task.offset());
         }
         if let Err(error) = worker.client.start(registry, operation) {
             self.end_task(registry, id, Err(error.to_string()));
@@ -416,6 +419,7 @@ impl ftp::Caller for Crew {
         if let (Some(running), Ok(Done::Received(_) | Done::Sent(_))) = (&mut worker.job, &outcome)
         {
             running.took = Some(running.since.elapsed());
+            bars::set_checking(&running.bar);
         }
         // Of what the conversation took with it, `on_finish` tells.
         if !worker.client.is_over() {
