@@ -60,6 +60,10 @@ fn what_cannot_be_done_is_said_in_a_line() {
             &["get", &format!("ftp://{ftp}/a"), &format!("ftp://{ftp}/b"), "-o", "file"],
             "file is no directory",
         ),
+        (
+            &["get", &format!("ftp://{ftp}/a/x"), &format!("ftp://{ftp}/b/x")],
+            "another of that name",
+        ),
         (&["put", "file", &format!("ftp://{ftp}/up")], "up: the server says: 5"),
         (&["put", "absent", &format!("ftp://{ftp}/up")], "absent: "),
         (&["put", "dir", &format!("ftp://ann:secret@{ftp}/")], "--recursive sends it"),
@@ -316,6 +320,39 @@ fn sending_goes_on_where_another_run_has_ended() {
     let url = format!("ftp://ann:secret@{}/", scene.ftp);
     let said = scene.transfers(&["put", "--continue", "file", &url]);
     assert!(said.starts_with("file: 800000 bytes"), "{said}");
+    scene.is_same("file", "file");
+    scene.stop();
+}
+
+/// What there is of an upload that was interrupted is kept by a server that is asked to, and seen by nobody
+/// but those who go on with it.
+#[test]
+fn an_interrupted_upload_goes_on_where_the_server_keeps_it() {
+    let options = ["--write", "--user", "ann:secret", "--keep", "--rate", "2000000", "--log"];
+    let scene = Scene::with(&options);
+    write(&scene.here("file"), &noise(4_000_000));
+    let url = format!("ftp://ann:secret@{}/file", scene.ftp);
+    let source = scene.here("file");
+    let program = Program::start(TRANSFER, &["put", source.to_str().expect("it is text"), &url]);
+    let root = scene.root.path();
+    let begun = || {
+        let entries = fs::read_dir(root).expect("it is there");
+        let sizes = entries.filter_map(|entry| entry.ok()?.metadata().ok()).map(|it| it.len());
+        sizes.sum::<u64>()
+    };
+    let deadline = std::time::Instant::now() + crate::support::PATIENCE;
+    while begun() < 100_000 {
+        assert!(std::time::Instant::now() < deadline, "nothing arrives");
+        std::thread::yield_now();
+    }
+    program.interrupt();
+    assert_eq!(program.ended().code, Some(1));
+    while !scene.server.line().ends_with(" i") {}
+    assert!(!scene.there("file").exists());
+    let said = scene.transfers(&["put", "-c", "file", &url]);
+    let sent = said.strip_prefix("file: ").and_then(|it| it.split_once(' ')).expect("a number").0;
+    assert!(sent.parse::<u64>().expect("a number") < 4_000_000, "{said}");
+    assert!(said.ends_with("SHA-256 is the same"), "{said}");
     scene.is_same("file", "file");
     scene.stop();
 }

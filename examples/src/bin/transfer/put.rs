@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use crate::crew::{self, Crew, Patience};
+use crate::crew::{self, Crew, Errand, Patience, Way};
 use crate::local::name_there;
 use crate::site::Sites;
 use crate::task::{How, Task};
@@ -68,7 +68,9 @@ pub(crate) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     let mut tasks = Vec::new();
     for (local, remote, is_directory) in files {
         match url.scheme {
-            Scheme::Tftp(mode) => crew.add_tftp_put(site, local, remote, mode),
+            Scheme::Tftp(mode) => {
+                crew.add_errand(site, Errand { way: Way::Put, local, remote, mode });
+            }
             Scheme::Ftp if is_directory => {
                 tasks.push(Task::Plant(Plant::new(local, remote, options.how())));
             }

@@ -12,7 +12,6 @@ mod packets;
 use std::collections::{BTreeMap, VecDeque};
 use std::error::Error;
 use std::io;
-use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use clap::Args;
@@ -21,10 +20,10 @@ use indicatif::ProgressBar;
 use protocols::transfer::ftp::client::{
     self as ftp, Client, ClientLimits, ClientOptions, Done, Failure, Operation,
 };
-use protocols::transfer::tftp::Mode;
 use reactor::{ConnectionId, Reactor, Registry, Signal, SocketId};
 
 use packets::Packets;
+pub(crate) use packets::{Errand, Way};
 
 use crate::bars::{self, Bars};
 use crate::site::{Site, Sites};
@@ -66,8 +65,7 @@ struct Job {
 
 enum What {
     Ftp(Task),
-    TftpGet { remote: Vec<u8>, local: PathBuf, mode: Mode },
-    TftpPut { local: PathBuf, remote: Vec<u8>, mode: Mode },
+    Tftp(Errand),
 }
 
 /// A conversation with an FTP server.
@@ -136,26 +134,10 @@ impl Crew {
         self.queue.push_back(Job { site, what: What::Ftp(task) });
     }
 
-    pub(crate) fn add_tftp_get(
-        &mut self,
-        site: usize,
-        remote: Vec<u8>,
-        local: PathBuf,
-        mode: Mode,
-    ) {
+    /// Something to do on a TFTP server.
+    pub(crate) fn add_errand(&mut self, site: usize, errand: Errand) {
         self.total += 1;
-        self.queue.push_back(Job { site, what: What::TftpGet { remote, local, mode } });
-    }
-
-    pub(crate) fn add_tftp_put(
-        &mut self,
-        site: usize,
-        local: PathBuf,
-        remote: Vec<u8>,
-        mode: Mode,
-    ) {
-        self.total += 1;
-        self.queue.push_back(Job { site, what: What::TftpPut { local, remote, mode } });
+        self.queue.push_back(Job { site, what: What::Tftp(errand) });
     }
 
     // ── who does what ───────────────────────────────────────────────────────────────────────
@@ -184,12 +166,7 @@ impl Crew {
     fn begin(&mut self, registry: &mut Registry<Self>, job: Job) {
         let site = job.site;
         match job.what {
-            What::TftpGet { remote, local, mode } => {
-                self.begin_get(registry, site, &remote, local, mode);
-            }
-            What::TftpPut { local, remote, mode } => {
-                self.begin_put(registry, site, &local, &remote, mode);
-            }
+            What::Tftp(errand) => self.begin_errand(registry, site, 0, errand),
             What::Ftp(task) => {
                 let is_free = |worker: &Worker| worker.site == site && worker.client.is_idle();
                 let free =
@@ -252,8 +229,10 @@ impl Crew {
         let worker = self.workers.get_mut(&id)?;
         let running = worker.job.as_mut()?;
         let next = how(&mut running.task, &worker.client);
-        let (_, size) = running.task.name_and_size();
-        bars::set_size(&running.bar, size);
+        if running.took.is_none() {
+            let (_, size) = running.task.name_and_size();
+            bars::set_size(&running.bar, size);
+        }
         Some(next)
     }
 
@@ -274,6 +253,7 @@ impl Crew {
         let is_file = matches!(operation, Operation::Get { .. } | Operation::Put { .. });
         if let Some(running) = worker.job.as_mut().filter(|_| is_file) {
             running.since = Instant::now();
+            bars::begin_at(&running.bar, running.task.offset());
         }
         if let Err(error) = worker.client.start(registry, operation) {
             self.end_task(registry, id, Err(error.to_string()));
@@ -439,6 +419,7 @@ impl ftp::Caller for Crew {
         if let (Some(running), Ok(Done::Received(_) | Done::Sent(_))) = (&mut worker.job, &outcome)
         {
             running.took = Some(running.since.elapsed());
+            bars::set_checking(&running.bar);
         }
         // Of what the conversation took with it, `on_finish` tells.
         if !worker.client.is_over() {

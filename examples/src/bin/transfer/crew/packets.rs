@@ -1,7 +1,8 @@
 //! Transfers of TFTP: each is a socket, and a file that is whole or is not there.
 
 use std::fs::File;
-use std::path::{Path, PathBuf};
+use std::io;
+use std::path::PathBuf;
 use std::time::Instant;
 
 use indicatif::ProgressBar;
@@ -13,73 +14,77 @@ use crate::bars;
 use crate::local::Part;
 use crate::url::shown;
 
-/// A transfer of TFTP.
+/// A file that is to be fetched, or sent.
+#[derive(Clone, Debug)]
+pub(crate) struct Errand {
+    pub(crate) way: Way,
+    pub(crate) local: PathBuf,
+    pub(crate) remote: Vec<u8>,
+    pub(crate) mode: Mode,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Way {
+    Get,
+    Put,
+}
+
+/// An errand under way.
 pub(super) struct Packets {
-    name: String,
-    /// What is fetched; nothing, if it is sent.
-    part: Option<Part>,
+    errand: Errand,
+    site: usize,
+    /// Which of the server's addresses it is.
+    address: usize,
     bar: ProgressBar,
     since: Instant,
 }
 
 impl Crew {
-    pub(super) fn begin_get(
+    /// Asks at one of the server's addresses.
+    pub(super) fn begin_errand(
         &mut self,
         registry: &mut Registry<Self>,
         site: usize,
-        remote: &[u8],
-        local: PathBuf,
-        mode: Mode,
+        address: usize,
+        errand: Errand,
     ) {
-        let (name, part) = (shown(remote), Part::of(local));
-        let begun = part.open(0).map_err(|error| format!("{}: {error}", part.path().display()));
-        let begun = begun.and_then(|file| {
-            let server = self.first_address(site)?;
-            tftp::get(registry, server, remote, file, &self.tftp_options(mode))
-                .map_err(|error| error.to_string())
-        });
-        self.note_begun(&name, Some(part), None, begun);
-    }
-
-    pub(super) fn begin_put(
-        &mut self,
-        registry: &mut Registry<Self>,
-        site: usize,
-        local: &Path,
-        remote: &[u8],
-        mode: Mode,
-    ) {
-        let file = File::open(local)
-            .and_then(|file| file.metadata().map(|metadata| (file, metadata.len())))
-            .map_err(|error| format!("{}: {error}", local.display()));
-        let size = file.as_ref().ok().map(|(_, size)| *size);
-        let begun = file.and_then(|(file, size)| {
-            let server = self.first_address(site)?;
-            tftp::put(registry, server, remote, file, Some(size), &self.tftp_options(mode))
-                .map_err(|error| error.to_string())
-        });
-        self.note_begun(&shown(remote), None, size, begun);
-    }
-
-    fn note_begun(
-        &mut self,
-        name: &str,
-        part: Option<Part>,
-        size: Option<u64>,
-        begun: Result<SocketId, String>,
-    ) {
-        match begun {
-            Ok(id) => {
-                let (name, bar) = (name.to_owned(), self.bars.add(name, size));
-                self.packets.insert(id, Packets { name, part, bar, since: Instant::now() });
+        let name = shown(&errand.remote);
+        match self.ask_for(registry, site, address, &errand) {
+            Ok((id, size)) => {
+                let (bar, since) = (self.bars.add(&name, size), Instant::now());
+                self.packets.insert(id, Packets { errand, site, address, bar, since });
             }
-            Err(why) => self.fail(name, &why),
+            Err(why) => {
+                errand.discard();
+                self.fail(&name, &why);
+            }
         }
     }
 
-    fn first_address(&self, site: usize) -> Result<reactor::Address, String> {
-        let first = self.sites.get(site).and_then(|site| site.addresses.first());
-        first.cloned().ok_or_else(|| "the server has no address".to_owned())
+    fn ask_for(
+        &self,
+        registry: &mut Registry<Self>,
+        site: usize,
+        address: usize,
+        errand: &Errand,
+    ) -> Result<(SocketId, Option<u64>), String> {
+        let server = self.sites.get(site).and_then(|site| site.addresses.get(address)).cloned();
+        let server = server.ok_or("the server has no address")?;
+        let Errand { way, local, remote, mode } = errand;
+        let options = self.tftp_options(*mode);
+        let named = |error: io::Error| format!("{}: {error}", local.display());
+        let (begun, size) = match way {
+            Way::Get => {
+                let file = errand.part().open(0).map_err(named)?;
+                (tftp::get(registry, server, remote, file, &options), None)
+            }
+            Way::Put => {
+                let file = File::open(local).map_err(named)?;
+                let size = Some(file.metadata().map_err(named)?.len());
+                (tftp::put(registry, server, remote, file, size, &options), size)
+            }
+        };
+        begun.map(|id| (id, size)).map_err(|error| error.to_string())
     }
 
     fn tftp_options(&self, mode: Mode) -> ClientOptions {
@@ -92,28 +97,53 @@ impl Crew {
         ClientOptions { mode, patience, ..defaults }
     }
 
-    fn end_packets(
+    fn end_errand(
         &mut self,
         registry: &mut Registry<Self>,
-        packets: &Packets,
-        outcome: Result<u64, String>,
+        packets: Packets,
+        outcome: Result<u64, Failure>,
     ) {
         self.bars.remove(&packets.bar);
-        let finished = outcome.and_then(|bytes| {
-            let part = packets.part.as_ref().map_or(Ok(()), |part| part.finish(None));
-            part.map(|()| bytes).map_err(|error| error.to_string())
-        });
-        match finished {
-            Ok(bytes) => {
-                let line = summary(&packets.name, bytes, packets.since.elapsed(), "");
-                let said = self.bars.say(line);
-                self.note_output(registry, said);
+        let Packets { errand, site, address, since, .. } = packets;
+        let others = self.sites.get(site).map_or(0, |site| site.addresses.len());
+        let name = shown(&errand.remote);
+        match outcome.map_err(|failure| (failure.to_string(), failure)) {
+            // A server of several addresses is at one of them perhaps.
+            Err((_, Failure::NoAnswer)) if address + 1 < others => {
+                self.begin_errand(registry, site, address + 1, errand);
             }
-            Err(why) => {
-                // TFTP cannot go on with it.
-                packets.part.iter().for_each(Part::discard);
-                self.fail(&packets.name, &why);
+            Err((why, _)) => {
+                errand.discard();
+                self.fail(&name, &why);
             }
+            Ok(bytes) => match errand.finish() {
+                Ok(()) => {
+                    let said = self.bars.say(summary(&name, bytes, since.elapsed(), ""));
+                    self.note_output(registry, said);
+                }
+                Err(error) => self.fail(&name, &format!("{}: {error}", errand.local.display())),
+            },
+        }
+    }
+}
+
+impl Errand {
+    fn part(&self) -> Part {
+        Part::of(self.local.clone())
+    }
+
+    /// All of it is here, or there.
+    fn finish(&self) -> io::Result<()> {
+        match self.way {
+            Way::Get => self.part().finish(None),
+            Way::Put => Ok(()),
+        }
+    }
+
+    /// TFTP cannot go on with a part.
+    fn discard(&self) {
+        if self.way == Way::Get {
+            self.part().discard();
         }
     }
 }
@@ -139,11 +169,10 @@ impl Caller for Crew {
     ) {
         if let Some(packets) = self.packets.remove(&id) {
             if self.stopped.is_some() {
-                packets.part.iter().for_each(Part::discard);
+                packets.errand.discard();
                 self.bars.remove(&packets.bar);
             } else {
-                let outcome = outcome.map_err(|failure| failure.to_string());
-                self.end_packets(registry, &packets, outcome);
+                self.end_errand(registry, packets, outcome);
             }
         }
         self.pump(registry);
