@@ -47,18 +47,33 @@ impl Control {
 
     /// Reads a reply, which is to have this code; its last line.
     pub fn expect(&mut self, code: u16) -> Result<String> {
-        let wanted = format!("{code} ");
+        let line = self.hear()?;
+        if line.starts_with(&format!("{code} ")) {
+            return Ok(line);
+        }
+        Err(format!("{code} was to come, not {}", line.trim_end()).into())
+    }
+
+    /// Reads the reply to a command that wants a data connection, which is there: RFC 959 has 125 for
+    /// that, and most say 150 all the same.
+    pub fn expect_transfer(&mut self) -> Result {
+        let line = self.hear()?;
+        if line.starts_with("150 ") || line.starts_with("125 ") {
+            return Ok(());
+        }
+        Err(format!("a transfer was to begin, not {}", line.trim_end()).into())
+    }
+
+    /// The last line of a reply.
+    fn hear(&mut self) -> Result<String> {
         loop {
             let mut line = String::new();
             if self.stream.read_line(&mut line)? == 0 {
                 return Err("the server has closed the connection".into());
             }
-            if line.starts_with(&wanted) {
-                return Ok(line);
-            }
-            // One of several lines: only the last has a space there.
+            // Of several lines only the last has a space there.
             if line.as_bytes().get(3) == Some(&b' ') {
-                return Err(format!("{code} was to come, not {}", line.trim_end()).into());
+                return Ok(line);
             }
         }
     }

@@ -52,7 +52,7 @@ impl Crowd {
     pub fn fetch(&mut self, name: &str, length: usize) -> Result {
         let mut nowhere = vec![0; TURN];
         let flows = self.open_data()?;
-        self.ask(|_| format!("RETR {name}"), 150)?;
+        self.begin_transfers(|_| format!("RETR {name}"))?;
         run(flows, epoll::EventFlags::IN, |flow| {
             match recv(&flow.stream, &mut *nowhere, RecvFlags::TRUNC | RecvFlags::DONTWAIT) {
                 Ok((_, 0)) if flow.moved == length => Ok(true),
@@ -71,7 +71,7 @@ impl Crowd {
     /// Has all of them bring a file with these bytes in it at the same time.
     pub fn bring(&mut self, content: &[u8]) -> Result {
         let flows = self.open_data()?;
-        self.ask(|number| format!("STOR {IN}/{number}"), 150)?;
+        self.begin_transfers(|number| format!("STOR {IN}/{number}"))?;
         run(flows, epoll::EventFlags::OUT, |flow| {
             let rest = content.get(flow.moved..).unwrap_or_default();
             let now = rest.get(..TURN).unwrap_or(rest);
@@ -96,9 +96,18 @@ impl Crowd {
 
     /// Has all of them say something, then hears all the answers.
     fn ask(&mut self, line: impl Fn(usize) -> String, code: u16) -> Result {
-        let mut numbered = self.clients.iter_mut().enumerate();
-        numbered.try_for_each(|(number, client)| client.say(&line(number)))?;
+        self.say(line)?;
         self.hear(code)
+    }
+
+    fn begin_transfers(&mut self, line: impl Fn(usize) -> String) -> Result {
+        self.say(line)?;
+        self.clients.iter_mut().try_for_each(Control::expect_transfer)
+    }
+
+    fn say(&mut self, line: impl Fn(usize) -> String) -> Result {
+        let mut numbered = self.clients.iter_mut().enumerate();
+        numbered.try_for_each(|(number, client)| client.say(&line(number)))
     }
 
     fn hear(&mut self, code: u16) -> Result {

@@ -43,7 +43,8 @@ impl Client {
             }
             Self::Ftp(control) => {
                 let data = control.open_data()?;
-                control.ask(&format!("RETR {name}"), 150)?;
+                control.say(&format!("RETR {name}"))?;
+                control.expect_transfer()?;
                 take(data)?;
                 control.expect(226).map(drop)
             }
@@ -62,7 +63,8 @@ impl Client {
             }
             Self::Ftp(control) => {
                 let data = control.open_data()?;
-                control.ask(&format!("STOR {name}"), 150)?;
+                control.say(&format!("STOR {name}"))?;
+                control.expect_transfer()?;
                 send(&data, file)?;
                 drop(data);
                 control.expect(226).map(drop)
