@@ -965,7 +965,15 @@ fn a_broadcast_to_a_thousand_stalled_readers_stays_under_the_caps_and_reaches_th
 
     let message = Bytes::from(pattern(MESSAGE));
     for count in 1..=MESSAGES {
-        room.retain(|&id| stage.reactor.registry().send(id, message.clone()).is_ok());
+        let registry = stage.reactor.registry();
+        // By either way, so that they share it, and need a queue of their own, in turn.
+        if count % 3 == 0 {
+            room.retain(|&id| registry.send(id, message.clone()).is_ok());
+        } else {
+            let heard = registry.broadcast(room.iter().copied(), message.clone());
+            room.retain(|&id| registry.is_connected(id));
+            assert_eq!(heard, room.len());
+        }
         // Those who listen have read it when they have nodded.
         stage.until(|log| log.bytes("listening").len() == count * LISTENING);
         let queued = stage.reactor.stats().queued_bytes;
