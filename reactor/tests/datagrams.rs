@@ -401,6 +401,7 @@ fn a_run_without_a_size_is_an_error_and_one_without_bytes_is_nothing() {
 mod full {
     use super::*;
     use std::os::unix::net::UnixDatagram;
+    use std::sync::mpsc;
 
     /// A socket of the loop whose peer does not receive yet.
     fn blocked(stage: &mut Stage, outbox: usize) -> (SocketId, UnixDatagram) {
@@ -458,9 +459,11 @@ mod full {
         theirs.set_read_timeout(Some(PATIENCE)).unwrap();
         let all = blocks(PIECES * 1_000 + 1);
         let said = all.clone();
+        let (sent, is_sent) = mpsc::channel();
         let probe = DatagramProbe::new("sender").on_open(move |socket, _| {
             socket.send_run(&said, 1_000, None, Envelope::default()).unwrap();
             assert!(socket.queued() > 0, "the kernel takes less");
+            sent.send(()).unwrap();
         });
         let limits = DatagramLimits { outbox: 1 << 20 };
         let id = stage.registry().adopt_datagram(ours, limits, probe).unwrap();
@@ -468,8 +471,10 @@ mod full {
         let reading = stage.peer(move || {
             let mut buffer = [0; 2_000];
             let mut heard = Vec::new();
+            // Who reads meanwhile can take all of it.
+            is_sent.recv().unwrap();
             for _ in 0..=PIECES {
-                let length = theirs.recv(&mut buffer).unwrap();
+                let length = retry(|| theirs.recv(&mut buffer)).unwrap();
                 heard.extend_from_slice(&buffer[..length]);
             }
             heard
