@@ -12,6 +12,8 @@
 //!      load, pipeline, audience, …             what clients do to a server, over loopback
 //!
 //!   bin/echo-server, bin/fan-out-server, bin/datagram-server, bin/chat-server   the children
+//!
+//!   bin/transfers ──────── transfers            files, with a table of its own; the child: `transfer-server`
 //! ```
 //!
 //! Who is measured:
@@ -21,6 +23,7 @@
 //! - [`datagrams`]: servers on one UDP socket. [`chats`]: chat servers.
 //! - [`timers`], [`messages`]: keepers of timers, and loops that other threads send to, in this process.
 //! - [`parts`], [`codecs`]: slots, queues, wire formats, in this process too.
+//! - [`transfers`]: servers of files, over FTP and TFTP.
 //!
 //! By whom, and how:
 //!
@@ -74,6 +77,7 @@ pub mod servers;
 pub mod strace;
 pub mod table;
 pub mod timers;
+pub mod transfers;
 pub mod work;
 
 // What the loop keeps to itself, to be measured alone: the same files, which know nothing of the rest.

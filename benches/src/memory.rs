@@ -23,7 +23,7 @@ pub fn peak(pid: Pid) -> Result<u64> {
 }
 
 /// The figure of a line like `Rss: 1234 kB`.
-fn parse(text: &str, name: &str) -> Option<u64> {
+pub(crate) fn parse(text: &str, name: &str) -> Option<u64> {
     let line = text.lines().find_map(|line| line.strip_prefix(name))?;
     let kilobytes: u64 = line.trim().strip_suffix("kB")?.trim_end().parse().ok()?;
     Some(kilobytes * 1024)

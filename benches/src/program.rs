@@ -2,7 +2,7 @@
 
 use std::env;
 use std::io::{BufRead, BufReader};
-use std::net::{SocketAddr, TcpStream};
+use std::net::SocketAddr;
 use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -15,8 +15,8 @@ use rustix::process::{Pid, Signal, kill_process};
 use crate::work::Spent;
 use crate::{Result, processor};
 
-/// How long a server may take until it listens, slowed down by an instrument.
-const PATIENCE: Duration = Duration::from_secs(20);
+/// How long a program that is not of this package may take until it answers.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Has cargo build these programs of this package, with the profile and features of this one, if cargo
 /// runs it: it has built that one only.
@@ -84,23 +84,27 @@ impl Program {
         self.finish_start(instrument)
     }
 
-    /// Starts a server that does not say where it listens, since it was told; under an instrument if there
-    /// is one.
-    pub fn start_at(&self, address: SocketAddr, instrument: Option<Command>) -> Result<Server> {
-        let mut command = match instrument {
-            None => Command::new(&self.path),
-            Some(mut instrument) => {
-                instrument.arg(&self.path);
-                instrument
-            }
-        };
+    /// Starts a program that is not of this package, and was told to listen at `address`: it does not say
+    /// when it does, so it is asked until it is.
+    pub fn start_at(
+        &self,
+        address: SocketAddr,
+        is_ready: impl Fn(SocketAddr) -> bool,
+    ) -> Result<Server> {
+        let mut command = Command::new(&self.path);
         command.args(&self.arguments).stdin(Stdio::null()).stdout(Stdio::null());
-        let child = command
-            .stderr(Stdio::null())
-            .spawn()
-            .map_err(|error| cannot_start(&command, &error))?;
-        let server = Server { child, address };
-        wait_for(address)?;
+        let child = command.spawn().map_err(|error| cannot_start(&command, &error))?;
+        let mut server = Server { child, address };
+        let begun = Instant::now();
+        while !is_ready(address) {
+            if let Some(status) = server.child.try_wait()? {
+                return Err(format!("{} has ended: {status}", self.path.display()).into());
+            }
+            if begun.elapsed() > PATIENCE {
+                return Err(format!("{} does not answer", self.path.display()).into());
+            }
+            thread::sleep(Duration::from_millis(10));
+        }
         Ok(server)
     }
 
@@ -173,20 +177,6 @@ fn read_address(child: &mut Child) -> Result<SocketAddr> {
     let address =
         line.trim().strip_prefix("listening on ").ok_or("the server ended before it listened")?;
     Ok(address.parse()?)
-}
-
-/// Waits until somebody listens there.
-fn wait_for(address: SocketAddr) -> Result {
-    let deadline = Instant::now() + PATIENCE;
-    loop {
-        match TcpStream::connect(address) {
-            Ok(_) => return Ok(()),
-            Err(error) if Instant::now() > deadline => {
-                return Err(format!("nobody listens at {address}: {error}").into());
-            }
-            Err(_) => thread::sleep(Duration::from_millis(10)),
-        }
-    }
 }
 
 fn ended_as_told(status: ExitStatus) -> bool {

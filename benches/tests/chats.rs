@@ -7,7 +7,7 @@ use benches::chats::Chat;
 #[test]
 fn every_user_on_a_channel_hears_every_line() -> Result {
     for chat in Chat::all() {
-        let running = match chat.start(None) {
+        let running = match chat.start() {
             Ok(running) => running,
             Err(error) if *chat == Chat::Ngircd => {
                 eprintln!("skipped: {error}");
@@ -18,7 +18,7 @@ fn every_user_on_a_channel_hears_every_line() -> Result {
         let complain = |error| format!("{chat}: {error}");
         let mut channel = Channel::gather(running.server.address(), 20).map_err(complain)?;
         channel.publish(100).map_err(complain)?;
-        running.stop()?;
+        running.server.stop()?;
     }
     Ok(())
 }

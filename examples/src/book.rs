@@ -27,3 +27,9 @@ struct Hazards;
 
 #[doc = include_str!("../../docs/simulation.md")]
 struct Simulation;
+
+#[doc = include_str!("../../docs/chat.md")]
+struct Chat;
+
+#[doc = include_str!("../../docs/transfer.md")]
+struct Transfer;

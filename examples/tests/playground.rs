@@ -5,7 +5,9 @@ mod support;
 
 use std::net::TcpListener;
 
-use support::{PLAYGROUND, Program, echo};
+use support::{PLAYGROUND, Program, TRANSFER, echo};
+
+const CHAT: &str = env!("CARGO_BIN_EXE_chat");
 
 /// The addresses it prints, in order: TCP, UDP, Unix.
 fn open(playground: &Program) -> [String; 3] {
@@ -19,25 +21,67 @@ fn open(playground: &Program) -> [String; 3] {
     lines.map(|line| line.split_whitespace().nth(2).expect("an address").to_owned())
 }
 
+/// The address of its chat server, which it prints next.
+fn chat(playground: &Program) -> String {
+    let line = playground.line();
+    let address =
+        line.trim_start().strip_prefix("chat   tcp   ").and_then(|rest| rest.split(' ').next());
+    address.unwrap_or_else(|| panic!("{line}")).to_owned()
+}
+
 #[test]
 fn everything_answers_and_ctrl_c_tells_what_happened() {
-    let free = ["--tcp", "127.0.0.1:0", "--udp", "127.0.0.1:0"];
+    let free = ["--tcp", "127.0.0.1:0", "--udp", "127.0.0.1:0", "--chat", "127.0.0.1:0"];
     let playground = Program::start(PLAYGROUND, &free);
     let [tcp, udp, unix] = open(&playground);
     for address in [tcp, format!("udp:{udp}"), format!("unix:{unix}")] {
         let ended = echo(&["send", &address, "hello"], b"");
         assert_eq!((ended.code, ended.text().as_str()), (Some(0), "hello"), "{ended:?}");
     }
+    let words = ["connect", &chat(&playground), "--nick", "ann", "--channel", "#lobby"];
+    let talk = support::run(CHAT, &words, b"hello\n");
+    assert_eq!(talk.code, Some(0), "{talk:?}");
+    let lobby = "-- the topic of #lobby is: Everybody in the playground comes by here";
+    assert!(talk.text().contains(lobby) && talk.text().contains("#lobby <ann> hello"), "{talk:?}");
     let report = playground.stop();
     for part in [
         "shut down in 0.",
         "echoed 12 bytes of 2 connections",
-        "2 accepted",
+        "chat: 0 users (1 at most)",
+        "3 accepted",
         "ended: peer closed 2",
     ] {
         assert!(report.contains(part), "{part} is missing:\n{report}");
     }
     assert!(!std::fs::exists(&unix).expect("it can be asked"), "the socket file is left");
+}
+
+/// `transfer` can be told to fetch what the playground serves.
+#[test]
+fn files_are_there_to_be_fetched() {
+    let any = "127.0.0.1:0";
+    let playground =
+        Program::start(PLAYGROUND, &["--tcp", any, "--udp", any, "--ftp", any, "--tftp", any]);
+    open(&playground);
+    let lines = std::iter::from_fn(|| Some(playground.line()).filter(|line| !line.is_empty()));
+    let lines: Vec<String> = lines.collect();
+    let place = tempfile::tempdir().expect("a directory");
+    let target = place.path().join("file");
+    for (name, path, length) in [("ftp", "numbers/zeros", 10_000_000), ("tftp", "README", 50)] {
+        let line = lines.iter().find(|line| line.trim_start().starts_with(&format!("{name} ")));
+        let address = line.and_then(|line| line.split_whitespace().nth(2)).expect("an address");
+        let url = format!("{name}://{address}/{path}");
+        let ended = support::run(
+            TRANSFER,
+            &["get", &url, "--no-hash", "-o", target.to_str().expect("it is text")],
+            b"",
+        );
+        assert_eq!(ended.code, Some(0), "{url}: {ended:?}");
+        assert_eq!(std::fs::metadata(&target).expect("it is there").len(), length);
+    }
+    let report = playground.stop();
+    assert!(report.contains("1 downloads"), "{report}");
+    assert!(report.contains("tftp: sent 1 files"), "{report}");
 }
 
 #[test]

@@ -40,6 +40,22 @@ fn echo_goes_well_where_nothing_goes_wrong() {
 }
 
 #[test]
+fn transfers_go_well_where_nothing_goes_wrong() {
+    let run = Simulation::new(simulations::ftp::swarm).run_tape(&[]);
+    assert_eq!(run.result, Ok(()));
+    assert!(run.faults.iter().all(|(_, count)| count == 0));
+    assert!(run.records > 1_000, "{} records", run.records);
+}
+
+#[test]
+fn packets_go_well_where_nothing_goes_wrong() {
+    let run = Simulation::new(simulations::tftp::swarm).run_tape(&[]);
+    assert_eq!(run.result, Ok(()));
+    assert!(run.faults.iter().all(|(_, count)| count == 0));
+    assert!(run.records > 1_000, "{} records", run.records);
+}
+
+#[test]
 fn echo_survives_the_failure_of_any_call() {
     let torture = Simulation::new(simulations::echo::torture).torture(|_, _| {});
     let torture = torture.unwrap_or_else(|failure| panic!("{failure}"));
@@ -81,7 +97,7 @@ fn a_tape_can_be_run_alone() {
 #[test]
 fn what_makes_no_sense_is_refused() {
     for (arguments, complaint) in [
-        (&["gopher"][..], "[possible values: echo]"),
+        (&["gopher"][..], "[possible values: echo, "),
         (&["echo", "--tape", "xyz"], "two hexadecimal digits"),
         (&["echo", "--seeds", "0"], "invalid value '0'"),
         (&["echo", "--seed", "1", "--torture"], "cannot be used with"),

@@ -95,7 +95,7 @@ impl Budget {
 }
 
 /// What stands for a host: its IPv4 address, however it is written, or its IPv6 network.
-fn host(source: IpAddr) -> IpAddr {
+pub(crate) fn host(source: IpAddr) -> IpAddr {
     match source.to_canonical() {
         IpAddr::V6(address) => {
             Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX)).into()

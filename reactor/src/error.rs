@@ -3,6 +3,7 @@
 //! Errors *of a connection* are not here: they end it, with a [`CloseReason`](crate::CloseReason).
 //! A call that refuses something hands it back inside its error.
 
+use std::fs::File;
 use std::io;
 use std::time::Duration;
 
@@ -92,6 +93,23 @@ impl SendError {
             Self::Stale(bytes) | Self::Closing(bytes) | Self::Full(bytes) => bytes,
         }
     }
+}
+
+/// A file could not be queued for a connection; it is handed back.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum SendFileError {
+    /// The connection has ended.
+    #[error("the connection has ended")]
+    Stale(File),
+    /// The connection is closing: this side has said it sends no more.
+    #[error("the connection is closing")]
+    Closing(File),
+    /// The queues of the loop have no room: the connection ends with
+    /// [`CloseReason::LoopOutboxFull`](crate::CloseReason::LoopOutboxFull), or
+    /// [`OutboxFull`](crate::CloseReason::OutboxFull).
+    #[error("the outbox is full")]
+    Full,
 }
 
 /// The id names something that has ended.

@@ -98,7 +98,9 @@ pub use address::{Address, ParseAddressError};
 pub use datagram::{Datagram, SocketClosed};
 pub use dispatch::{CutOff, ShutdownReport};
 pub use envelope::{Ecn, Envelope};
-pub use error::{LoopError, OffloadError, OpenError, PostError, SendError, Stale, TimersFull};
+pub use error::{
+    LoopError, OffloadError, OpenError, PostError, SendError, SendFileError, Stale, TimersFull,
+};
 pub use handle::{Handle, RemoteTask, Undelivered};
 pub use id::{ConnectionId, ListenerId, SocketId, TimerId, TimerKey};
 pub use input::Input;

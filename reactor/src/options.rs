@@ -23,6 +23,9 @@ pub struct StreamOptions {
     pub send_buffer: Option<usize>,
     /// Routers a packet may pass (`IP_TTL`, `IPV6_UNICAST_HOPS`). Default `None`: the system's, 64.
     pub ttl: Option<u32>,
+    /// Leave an urgent byte where it stands among the others (`SO_OOBINLINE`). Default `false`: the system
+    /// takes it out, and nobody asks for it. Telnet, and with it FTP, may have sent anything so.
+    pub urgent_inline: bool,
 }
 
 impl Default for StreamOptions {
@@ -33,6 +36,7 @@ impl Default for StreamOptions {
             receive_buffer: None,
             send_buffer: None,
             ttl: None,
+            urgent_inline: false,
         }
     }
 }

@@ -10,7 +10,7 @@ use reactor::{
     Envelope, Membership, MulticastInterface, OpenError, Reactor, SocketId, StdDatagram,
 };
 use socket2::SockRef;
-use support::{DatagramProbe, PATIENCE, Stage, any_port};
+use support::{DatagramProbe, PATIENCE, Stage, any_port, retry};
 
 /// Sends every datagram back.
 fn echo() -> DatagramProbe {
@@ -62,7 +62,7 @@ fn a_bound_socket_answers_whoever_sends() {
     stage.until(|log| log.datagrams.len() == 2);
     for peer in &peers {
         let mut buffer = [0; 16];
-        let (length, from) = peer.recv_from(&mut buffer).unwrap();
+        let (length, from) = retry(|| peer.recv_from(&mut buffer)).unwrap();
         assert_eq!((&buffer[..length], from), (&b"hello"[..], address));
     }
     drop(peers);
@@ -79,7 +79,7 @@ fn udp_over_ipv6_is_answered() {
     let (_, address) = bind(&mut stage, "[::1]:0".parse().unwrap(), echo());
     peer.send_to(b"hello", address).unwrap();
     stage.until(|log| log.has("server", "datagram 5"));
-    assert_eq!(peer.recv(&mut [0; 16]).unwrap(), 5);
+    assert_eq!(retry(|| peer.recv(&mut [0; 16])).unwrap(), 5);
     assert_eq!(stage.log.datagrams[0].2, peer.local_addr().unwrap().into());
     drop(peer);
     stage.finish();
@@ -96,7 +96,7 @@ fn an_empty_datagram_is_data_and_ends_nothing() {
     stage.until(|log| log.datagrams.len() == 3);
     assert_eq!(stage.log.of("server"), ["open", "datagram 0", "datagram 1", "datagram 0"]);
     for length in [0, 1, 0] {
-        assert_eq!(peer.recv(&mut [0; 16]).unwrap(), length);
+        assert_eq!(retry(|| peer.recv(&mut [0; 16])).unwrap(), length);
     }
     drop(peer);
     stage.finish();
@@ -114,7 +114,7 @@ fn a_connected_socket_hears_its_peer_and_nobody_else() {
     peer.send_to(b"back", address).unwrap();
     stage.until(|log| !log.datagrams.is_empty());
     assert_eq!(stage.log.of("client"), ["open", "datagram 4"]);
-    assert_eq!(peer.recv(&mut [0; 16]).unwrap(), 5);
+    assert_eq!(retry(|| peer.recv(&mut [0; 16])).unwrap(), 5);
     drop((peer, stranger));
     stage.finish();
 }
@@ -143,7 +143,7 @@ fn a_socket_can_be_reached_by_its_id() {
     let (id, address) = bind(&mut stage, any_port(), DatagramProbe::new("server"));
     let to = peer.local_addr().unwrap().into();
     stage.registry().send_to(id, b"hello", Some(&to)).unwrap();
-    let (length, from) = peer.recv_from(&mut [0; 16]).unwrap();
+    let (length, from) = retry(|| peer.recv_from(&mut [0; 16])).unwrap();
     assert_eq!((length, from), (5, address));
 
     stage.registry().close_socket(id).unwrap();
@@ -187,7 +187,7 @@ fn a_socket_made_elsewhere_is_served_and_can_be_taken_back() {
     assert!(stage.registry().is_empty());
     peer.send_to(b"late", address).unwrap();
     socket.set_nonblocking(false).unwrap();
-    assert_eq!(socket.recv(&mut [0; 16]).unwrap(), 4);
+    assert_eq!(retry(|| socket.recv(&mut [0; 16])).unwrap(), 4);
     assert_eq!(stage.log.of("server"), ["open", "datagram 5"]);
     drop((socket, peer));
     stage.finish();
@@ -213,7 +213,7 @@ fn a_refused_datagram_is_an_error_of_one_datagram_and_not_the_end() {
     let peer = UdpSocket::bind(to).unwrap();
     peer.set_read_timeout(Some(PATIENCE)).unwrap();
     stage.registry().send_to(id, b"hello", None).unwrap();
-    assert_eq!(peer.recv(&mut [0; 16]).unwrap(), 5);
+    assert_eq!(retry(|| peer.recv(&mut [0; 16])).unwrap(), 5);
     peer.send_to(b"back", address).unwrap();
     stage.until(|log| log.has("client", "datagram 4"));
     assert_eq!(stage.log.of("client"), ["open", "error connection refused", "datagram 4"]);
@@ -285,7 +285,7 @@ fn a_datagram_too_long_for_udp_is_the_callers_error() {
     #[cfg(target_os = "linux")]
     {
         stage.registry().send_to(id, &[7; 65_507], Some(&to)).unwrap();
-        assert_eq!(peer.recv(&mut vec![0; 70_000]).unwrap(), 65_507);
+        assert_eq!(retry(|| peer.recv(&mut vec![0; 70_000])).unwrap(), 65_507);
     }
     assert_eq!(stage.reactor.stats().datagram_errors, 1);
     drop(peer);
@@ -401,6 +401,7 @@ fn a_run_without_a_size_is_an_error_and_one_without_bytes_is_nothing() {
 mod full {
     use super::*;
     use std::os::unix::net::UnixDatagram;
+    use std::sync::mpsc;
 
     /// A socket of the loop whose peer does not receive yet.
     fn blocked(stage: &mut Stage, outbox: usize) -> (SocketId, UnixDatagram) {
@@ -438,7 +439,8 @@ mod full {
         let expected = accepted.len();
         let reading = stage.peer(move || {
             let mut buffer = [0; 2_000];
-            let next = |_| receiver.recv(&mut buffer).map(|length| (length, buffer[0])).unwrap();
+            let next =
+                |_| retry(|| receiver.recv(&mut buffer)).map(|length| (length, buffer[0])).unwrap();
             (0..expected).map(next).collect::<Vec<_>>()
         });
         let arrived = stage.join(reading);
@@ -457,9 +459,11 @@ mod full {
         theirs.set_read_timeout(Some(PATIENCE)).unwrap();
         let all = blocks(PIECES * 1_000 + 1);
         let said = all.clone();
+        let (sent, is_sent) = mpsc::channel();
         let probe = DatagramProbe::new("sender").on_open(move |socket, _| {
             socket.send_run(&said, 1_000, None, Envelope::default()).unwrap();
             assert!(socket.queued() > 0, "the kernel takes less");
+            sent.send(()).unwrap();
         });
         let limits = DatagramLimits { outbox: 1 << 20 };
         let id = stage.registry().adopt_datagram(ours, limits, probe).unwrap();
@@ -467,8 +471,10 @@ mod full {
         let reading = stage.peer(move || {
             let mut buffer = [0; 2_000];
             let mut heard = Vec::new();
+            // Who reads meanwhile can take all of it.
+            is_sent.recv().unwrap();
             for _ in 0..=PIECES {
-                let length = theirs.recv(&mut buffer).unwrap();
+                let length = retry(|| theirs.recv(&mut buffer)).unwrap();
                 heard.extend_from_slice(&buffer[..length]);
             }
             heard
@@ -784,7 +790,7 @@ fn a_dual_stack_socket_hears_both_families() {
     let peer = peer();
     peer.send_to(b"hello", (Ipv4Addr::LOCALHOST, address.port())).unwrap();
     stage.until(|log| log.has("server", "datagram 5"));
-    assert_eq!(peer.recv(&mut [0; 16]).unwrap(), 5, "the answer finds its way");
+    assert_eq!(retry(|| peer.recv(&mut [0; 16])).unwrap(), 5, "the answer finds its way");
     drop(peer);
     stage.finish();
 }
@@ -819,7 +825,7 @@ fn a_socket_that_is_sent_to_by_its_own_id_in_its_callback_sends_it_after_the_cal
     support::until(&mut reactor, &mut (), |(), registry| registry.stats().datagrams_sent == 2);
     let mut answer = [0; 5];
     for expected in [b"first", b"later"] {
-        peer.recv(&mut answer).expect("it has been sent");
+        retry(|| peer.recv(&mut answer)).expect("it has been sent");
         assert_eq!(&answer, expected);
     }
 }
@@ -854,7 +860,7 @@ mod metadata {
         }
         peer.send(b"hello").unwrap();
         stage.until(|log| log.datagrams.len() > before);
-        assert_eq!(peer.recv(&mut [0; 16]).unwrap(), 5);
+        assert_eq!(retry(|| peer.recv(&mut [0; 16])).unwrap(), 5);
     }
 
     #[test]
@@ -930,7 +936,7 @@ mod metadata {
             let before = stage.log.datagrams.len();
             peer.send_to(&vec![7; length], address).unwrap();
             stage.until(|log| log.datagrams.len() > before);
-            assert_eq!(peer.recv(&mut vec![0; 65_536]).unwrap(), length);
+            assert_eq!(retry(|| peer.recv(&mut vec![0; 65_536])).unwrap(), length);
         }
         drop(peer);
         stage.finish();

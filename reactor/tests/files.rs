@@ -9,7 +9,8 @@ use std::net::TcpStream;
 use std::rc::Rc;
 
 use reactor::{
-    Closed, Input, ListenOptions, Protocol, Registry, SentFile, StreamOptions, Transport,
+    Closed, Input, ListenOptions, Protocol, Registry, SendFileError, SentFile, StreamOptions,
+    Transport,
 };
 use support::*;
 
@@ -370,5 +371,42 @@ fn a_file_takes_as_many_turns_as_its_budget_allows_and_loses_nothing() {
     let expected = [b"head", &pattern(LENGTH)[..], b"tail"].concat();
     assert_same_bytes(&stage.join(peer), &expected);
     stage.until_closed("ours");
+    stage.finish();
+}
+
+/// A file that somebody else gives a connection to send, and one that it gives itself by its id.
+#[test]
+fn a_file_is_sent_by_id() {
+    let mut stage = Stage::new();
+    let content = pattern(300_000);
+    let (own, id) = (content.clone(), Rc::new(RefCell::new(None)));
+    let told = Rc::clone(&id);
+    let address = stage.listen(move || {
+        let (own, told) = (own.clone(), Rc::clone(&told));
+        Probe::new("server").on_open(move |transport, _| {
+            let id = transport.id();
+            transport.write(b"head ");
+            transport.registry().send_file(id, file(&own), 0, 7).expect("it is open");
+            told.replace(Some(id));
+        })
+    });
+    let peer = stage.peer(move || read_all(client(address)));
+    stage.until(|_| id.borrow().is_some());
+    let id = id.borrow().expect("it is open");
+    let registry = stage.reactor.registry();
+    registry.send(id, " then ".into()).expect("it is open");
+    registry.send_file(id, file(&content), 10, 200_000).expect("it is open");
+    registry.end(id).expect("it is open");
+    let refused = registry.send_file(id, file(b"x"), 0, 1);
+    assert!(matches!(&refused, Err(SendFileError::Closing(_))), "{refused:?}");
+    drop(refused);
+    let all = stage.join(peer);
+    assert_same_bytes(&all, &[b"head ", &content[..7], b" then ", &content[10..200_010]].concat());
+    stage.until_closed("server");
+    let told = ["open", "file 7 of 7", "file 200000 of 200000", "end", "close closed"];
+    assert_eq!(stage.log.of("server"), told);
+    let refused = stage.reactor.registry().send_file(id, file(b"x"), 0, 1);
+    assert!(matches!(&refused, Err(SendFileError::Stale(_))), "{refused:?}");
+    drop(refused);
     stage.finish();
 }

@@ -14,7 +14,7 @@ use reactor::{
     CloseReason, Limits, ListenOptions, MinRate, OpenError, PostError, SendError, Side,
     StreamLimits, StreamOptions, TimerKey, TimersFull,
 };
-use support::{Log, Probe, Stage, any_port, client};
+use support::{Log, Probe, Stage, any_port, client, retry};
 
 const KIB: usize = 1024;
 const MIB: usize = 1024 * KIB;
@@ -32,7 +32,7 @@ fn limited(limits: StreamLimits) -> ListenOptions {
 /// Whether the other side closed a connection that it had accepted, and without a word.
 #[track_caller]
 fn assert_closed(mut client: TcpStream) {
-    match client.read(&mut [0]) {
+    match retry(|| client.read(&mut [0])) {
         Ok(length) => assert_eq!(length, 0),
         Err(error) => assert_eq!(error.kind(), ErrorKind::ConnectionReset),
     }

@@ -13,7 +13,7 @@ use reactor::{
     StreamLimits, StreamOptions, Transport,
 };
 use socket2::SockRef;
-use support::{Log, Probe, Stage, any_port, assert_same_bytes, client, patient, pattern};
+use support::{Log, Probe, Stage, any_port, assert_same_bytes, client, patient, pattern, retry};
 
 fn echo() -> Probe {
     Probe::new("server").on_data(|transport, input, _| transport.write(input.take_all()))
@@ -152,6 +152,7 @@ fn unusual() -> StreamOptions {
         receive_buffer: Some(40_000),
         send_buffer: Some(50_000),
         ttl: Some(17),
+        urgent_inline: true,
     }
 }
 
@@ -161,6 +162,7 @@ fn assert_default_options(stream: &TcpStream) {
     assert!(socket.tcp_nodelay().unwrap());
     assert!(socket.keepalive().unwrap());
     assert_keepalive(&socket, Keepalive::default());
+    assert!(!socket.out_of_band_inline().unwrap());
 }
 
 #[track_caller]
@@ -175,6 +177,7 @@ fn assert_unusual_options(stream: &TcpStream) {
     let sizes = [50_000, 100_000];
     assert!(sizes.contains(&socket.send_buffer_size().unwrap()), "{:?}", socket.send_buffer_size());
     assert_eq!(socket.ttl_v4().unwrap(), 17);
+    assert!(socket.out_of_band_inline().unwrap());
 }
 
 #[cfg(any(target_os = "linux", target_os = "freebsd", target_os = "macos"))]
@@ -352,7 +355,7 @@ fn port_in_time_wait(stage: &mut Stage) -> Address {
     let bound = stage.registry().listener_address(id).unwrap();
     let mut caller = client(bound.socket_addr().unwrap());
     stage.until(|log| log.has("server", "open"));
-    assert_eq!(caller.read(&mut [0]).unwrap(), 0, "the server has said goodbye");
+    assert_eq!(retry(|| caller.read(&mut [0])).unwrap(), 0, "the server has said goodbye");
     drop(caller);
     stage.until_closed("server");
     stage.registry().close_listener(id).unwrap();
@@ -610,7 +613,7 @@ fn a_factory_that_refuses_a_peer_has_it_closed_at_once() {
     let address = stage.registry().listener_address(id).unwrap();
     let mut caller = client(address.socket_addr().unwrap());
     stage.until(|log| log.has("factory", "refuses"));
-    assert_eq!(caller.read(&mut [0]).unwrap(), 0);
+    assert_eq!(retry(|| caller.read(&mut [0])).unwrap(), 0);
     let stats = stage.reactor.stats();
     assert_eq!((stats.refused_by_factory, stats.accepted), (1, 0));
     drop(caller);

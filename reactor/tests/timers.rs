@@ -190,6 +190,51 @@ fn a_timer_may_cancel_another_that_is_due_in_the_same_turn() {
 }
 
 #[test]
+fn a_timer_that_is_moved_fires_once_and_when_it_was_moved_to() {
+    let mut clock = Clockwork::new();
+    let [sooner, later, fired] =
+        clock.all_after([(Duration::MAX, 1), (MS, 2), (Duration::ZERO, 3)]);
+    assert!(clock.registry().rearm(later, 4 * MS));
+    assert!(clock.registry().rearm(sooner, 2 * MS));
+    let begun = clock.registry().now();
+    clock.until_fired(3);
+    assert_eq!(clock.fired, [3, 1, 2]);
+    assert!(clock.registry().now() >= begun + 4 * MS, "it came too early");
+    for timer in [sooner, later, fired] {
+        assert!(!clock.registry().rearm(timer, MS), "it has fired");
+    }
+    assert_eq!(clock.reactor.next_deadline(), None);
+    clock.finish();
+}
+
+/// From without its next beat moves, from within too, and the period goes on from there.
+#[test]
+fn a_periodic_timer_that_is_moved_goes_on_from_there() {
+    let mut clock = Clockwork::new();
+    let own = Rc::new(Cell::new(None));
+    let itself = Rc::clone(&own);
+    let hour = Duration::from_secs(3_600);
+    let mut due = None;
+    let beat = clock.registry().every(hour, move |registry, fired: &mut Vec<u64>| {
+        let now = registry.now();
+        assert!(due.is_none_or(|due| now >= due), "it beats faster than it should");
+        fired.push(1);
+        let delay = if fired.len() < 3 { 2 * MS } else { hour };
+        assert!(registry.rearm(itself.get().expect("it was set"), delay));
+        due = Some(now + delay);
+    });
+    let beat = beat.expect("there is room");
+    own.set(Some(beat));
+    assert!(clock.registry().rearm(beat, MS));
+    clock.until_fired(3);
+    let next = clock.reactor.next_deadline().expect("it goes on");
+    assert!(next > Instant::now() + Duration::from_secs(1), "in an hour, by way of the wheel");
+    assert!(clock.registry().cancel(beat));
+    assert_eq!(clock.reactor.stats().panics, 0);
+    clock.finish();
+}
+
+#[test]
 fn a_periodic_timer_goes_on_until_it_is_cancelled() {
     let mut clock = Clockwork::new();
     let mut beats = 0;

@@ -7,7 +7,7 @@ mod ngircd;
 mod reactor;
 
 use std::fmt;
-use std::process::Command;
+use std::net::TcpStream;
 
 use clap::ValueEnum;
 use tempfile::TempDir;
@@ -36,23 +36,19 @@ impl Chat {
 
     /// Starts it on a processor of its own.
     pub fn start_apart(self) -> Result<Running> {
-        processor::start_apart(|| self.start(None))
+        processor::start_apart(|| self.start())
     }
 
-    /// Starts it, as the last arguments of an instrument's command line if there is one.
-    pub fn start(self, instrument: Option<Command>) -> Result<Running> {
+    /// Starts it.
+    pub fn start(self) -> Result<Running> {
         match self {
             Self::Reactor => {
-                let program = Program::named(PROGRAM)?;
-                let server = match instrument {
-                    Some(instrument) => program.start_under(instrument)?,
-                    None => program.start()?,
-                };
-                Ok(Running { server, _directory: None })
+                Ok(Running { server: Program::named(PROGRAM)?.start()?, _directory: None })
             }
             Self::Ngircd => {
                 let (directory, program, address) = ngircd::prepare()?;
-                let server = program.start_at(address, instrument)?;
+                let server =
+                    program.start_at(address, |address| TcpStream::connect(address).is_ok())?;
                 Ok(Running { server, _directory: Some(directory) })
             }
         }
@@ -73,13 +69,6 @@ pub struct Running {
     pub server: Server,
     /// Its settings, which it may read as long as it runs.
     _directory: Option<TempDir>,
-}
-
-impl Running {
-    /// Ends it, which leaves an instrument time to write what it saw.
-    pub fn stop(self) -> Result {
-        self.server.stop()
-    }
 }
 
 /// Serves with ours at `place` until the process ends, and prints where once it listens.

@@ -6,6 +6,7 @@ use super::{Runner, Subject};
 use crate::audience::{self, Audience, Seats};
 use crate::channel::Channel;
 use crate::chats::{self, Chat};
+use crate::program::Program;
 use crate::rooms::Room;
 
 const MEMBERS: usize = 1_000;
@@ -14,10 +15,10 @@ const DELIVERIES: usize = 20_000;
 
 pub(super) fn subjects() -> Vec<Subject> {
     let ours = Runner::new(Chat::Reactor, |instrument, deliveries| {
-        let running = Chat::Reactor.start(Some(instrument))?;
-        let mut channel = Channel::gather(running.server.address(), MEMBERS)?;
+        let server = Program::named(chats::PROGRAM)?.start_under(instrument)?;
+        let mut channel = Channel::gather(server.address(), MEMBERS)?;
         channel.publish((deliveries / MEMBERS) as u64)?;
-        running.stop()
+        server.stop()
     });
     vec![Subject {
         name: format!("chat.{MEMBERS}"),

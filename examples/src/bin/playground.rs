@@ -11,17 +11,25 @@
 
 use std::error::Error;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Parser;
 use examples::advice::NotOpened;
 use examples::endpoint::HostPort;
 use examples::{output, stop};
+use protocols::chat::accounts::{AccountLimits, Accounts};
+use protocols::chat::{self, Settings, StandingChannel};
 use protocols::echo;
+use protocols::transfer::ftp::{self, users::Users};
+use protocols::transfer::store::{Access, Store};
+use protocols::transfer::tftp;
 use reactor::{
     Address, DatagramOptions, ListenOptions, ListenerId, OpenError, Reactor, Registry, SocketId,
 };
+
+/// The channel that is there before anybody is.
+const LOBBY: &str = "#lobby";
 
 /// Every protocol of this project, in one process and one thread, on loopback
 ///
@@ -41,17 +49,49 @@ struct Options {
     /// Where to serve echo over a Unix socket [default: a path in a new temporary directory]
     #[arg(long, value_name = "PATH")]
     unix: Option<PathBuf>,
+
+    /// Where to serve chat, with a #lobby [default: 127.0.0.1:6667, or any free port]
+    #[arg(long, value_name = "ADDR")]
+    chat: Option<HostPort>,
+
+    /// Where to serve files over FTP [default: 127.0.0.1:2121, or any free port]
+    #[arg(long, value_name = "ADDR")]
+    ftp: Option<HostPort>,
+
+    /// Where to serve files over TFTP [default: 127.0.0.1:6969, or any free port]
+    #[arg(long, value_name = "ADDR")]
+    tftp: Option<HostPort>,
 }
 
 /// The state of every server here: the application of the loop.
-#[derive(Default)]
 struct Playground {
     echo: echo::Server,
+    chat: chat::Server,
+    ftp: ftp::Server,
+    tftp: tftp::Server,
 }
 
 impl AsMut<echo::Server> for Playground {
     fn as_mut(&mut self) -> &mut echo::Server {
         &mut self.echo
+    }
+}
+
+impl AsMut<chat::Server> for Playground {
+    fn as_mut(&mut self) -> &mut chat::Server {
+        &mut self.chat
+    }
+}
+
+impl AsMut<ftp::Server> for Playground {
+    fn as_mut(&mut self) -> &mut ftp::Server {
+        &mut self.ftp
+    }
+}
+
+impl AsMut<tftp::Server> for Playground {
+    fn as_mut(&mut self) -> &mut tftp::Server {
+        &mut self.tftp
     }
 }
 
@@ -70,13 +110,49 @@ fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     doors.udp("echo", options.udp.as_ref(), "127.0.0.1:7007", echo::bind)?;
     let path = options.unix.clone().unwrap_or_else(|| directory.path().join("echo.sock"));
     doors.unix("echo", path, echo::listen)?;
+    let settings = lobby();
+    doors.chat(options.chat.as_ref(), &settings)?;
+    doors.files(options)?;
     doors.announce()?;
 
-    let mut playground = Playground::default();
+    // What people register here is forgotten when it ends: it is a playground.
+    let accounts = Accounts::in_memory(AccountLimits::default());
+    let store = files(directory.path())?;
+    let mut playground = Playground {
+        echo: echo::Server::default(),
+        chat: chat::Server::new(settings, accounts),
+        ftp: ftp::Server::new(ftp::Settings::default(), Users::anonymous_only(), store.clone()),
+        tftp: tftp::Server::new(store, tftp::Limits::default()),
+    };
     let report = reactor.run(&mut playground)?;
-    output::say(format_args!("\n{report}\necho: {}\n", playground.echo.counters()))?;
+    let Playground { echo, chat, ftp, tftp } = &playground;
+    output::say(format_args!("\n{report}\necho: {}", echo.counters()))?;
+    output::say(format_args!("chat: {}", chat.counters()))?;
+    output::say(format_args!("ftp: {}", ftp.counters()))?;
+    output::say(format_args!("tftp: {}\n", tftp.counters()))?;
     output::say(reactor.stats())?;
     Ok(())
+}
+
+/// A chat server with somewhere to go.
+fn lobby() -> Settings {
+    let lobby = StandingChannel {
+        name: LOBBY.to_owned(),
+        topic: "Everybody in the playground comes by here".to_owned(),
+    };
+    Settings { network: "Playground".to_owned(), channels: vec![lobby], ..Settings::default() }
+}
+
+/// A few files to fetch.
+fn files(directory: &Path) -> Result<Store, Box<dyn Error>> {
+    let root = directory.join("files");
+    std::fs::create_dir_all(root.join("numbers"))?;
+    std::fs::write(root.join("README"), "Fetch what you like. Nothing can be changed here.\n")?;
+    let primes = (2_u32..10_000).filter(|n| (2..*n).take_while(|d| d * d <= *n).all(|d| n % d > 0));
+    let primes: String = primes.map(|prime| format!("{prime}\n")).collect();
+    std::fs::write(root.join("numbers/primes"), primes)?;
+    std::fs::write(root.join("numbers/zeros"), vec![0; 10_000_000])?;
+    Ok(Store::open(root, Access::ReadOnly)?)
 }
 
 /// How a protocol listens for streams: `echo::listen`, and its siblings.
@@ -127,6 +203,39 @@ impl Doors<'_> {
         listen(self.registry, path.into(), &ListenOptions::default())
             .map_err(NotOpened::by("--unix"))?;
         self.note(name, "unix", &shown, &format!("socat - UNIX-CONNECT:{shown}"));
+        Ok(())
+    }
+
+    fn chat(
+        &mut self,
+        wanted: Option<&HostPort>,
+        settings: &Settings,
+    ) -> Result<(), Box<dyn Error>> {
+        let limits = settings.limits.stream_limits();
+        let options = ListenOptions { limits, ..ListenOptions::default() };
+        let id = choose(wanted, "127.0.0.1:6667", "--chat", |address| {
+            chat::listen(self.registry, address, &options)
+        })?;
+        let address = self.registry.listener_address(id)?.to_string();
+        let command =
+            format!("cargo run --bin chat -- connect {address} --nick NAME --channel '{LOBBY}'");
+        self.note("chat", "tcp", &address, &command);
+        Ok(())
+    }
+
+    fn files(&mut self, options: &Options) -> Result<(), Box<dyn Error>> {
+        let streams = ListenOptions::default();
+        let id = choose(options.ftp.as_ref(), "127.0.0.1:2121", "--ftp", |address| {
+            ftp::listen(self.registry, address, &streams)
+        })?;
+        let address = self.registry.listener_address(id)?.to_string();
+        self.note("ftp", "tcp", &address, &format!("curl ftp://{address}/numbers/primes"));
+        let datagrams = DatagramOptions::default();
+        let id = choose(options.tftp.as_ref(), "127.0.0.1:6969", "--tftp", |address| {
+            tftp::bind(self.registry, address, &datagrams)
+        })?;
+        let address = self.registry.socket_address(id)?.to_string();
+        self.note("tftp", "udp", &address, &format!("curl tftp://{address}/README"));
         Ok(())
     }
 

@@ -2,6 +2,8 @@
 
 pub mod chat;
 pub mod echo;
+pub mod ftp;
+pub mod tftp;
 
 use reactor::sim::{Fault, Network, Outcome};
 
@@ -28,8 +30,35 @@ const OF_DATAGRAMS: &[Fault] = &[
     Fault::DatagramTooLong,
 ];
 
+/// What happens to streams alone; and a bit that is flipped in a datagram, which TFTP cannot know.
+const OF_STREAMS: &[Fault] = &[
+    Fault::ShortRead,
+    Fault::ShortWrite,
+    Fault::SmallBuffers,
+    Fault::ReadError,
+    Fault::WriteError,
+    Fault::AcceptError,
+    Fault::ConnectError,
+    Fault::SegmentLost,
+    Fault::ConnectRefused,
+    Fault::ConnectSlow,
+    Fault::ConnectHangs,
+    Fault::EarlyEnd,
+    Fault::Reset,
+    Fault::ResetDiscards,
+    Fault::Silence,
+    Fault::DatagramCorrupted,
+];
+
 /// All there are.
-pub const SUBJECTS: [Subject; 2] = [
+pub const SUBJECTS: [Subject; 4] = [
     Subject { name: "echo", scenario: echo::swarm, torture: echo::torture, without: &[] },
     Subject { name: "chat", scenario: chat::swarm, torture: chat::torture, without: OF_DATAGRAMS },
+    Subject {
+        name: "transfer",
+        scenario: ftp::swarm,
+        torture: ftp::torture,
+        without: OF_DATAGRAMS,
+    },
+    Subject { name: "tftp", scenario: tftp::swarm, torture: tftp::torture, without: OF_STREAMS },
 ];

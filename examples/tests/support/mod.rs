@@ -1,7 +1,7 @@
 //! Programs, run as a person runs them. Every wait is for a condition, and bounded.
 #![allow(dead_code, reason = "each test file uses its own part")]
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
@@ -15,6 +15,7 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
 pub(crate) const ECHO: &str = env!("CARGO_BIN_EXE_echo");
 pub(crate) const PLAYGROUND: &str = env!("CARGO_BIN_EXE_playground");
+pub(crate) const TRANSFER: &str = env!("CARGO_BIN_EXE_transfer");
 
 /// A program that runs until it is told to stop, and what it prints meanwhile, line by line.
 pub(crate) struct Program {
@@ -37,7 +38,17 @@ pub(crate) struct Ended {
 impl Program {
     #[track_caller]
     pub(crate) fn start(program: &str, arguments: &[&str]) -> Self {
-        let mut process = Process::start(program, arguments);
+        Self::start_with(program, arguments, &[])
+    }
+
+    /// As [`start`](Self::start), with variables in its environment.
+    #[track_caller]
+    pub(crate) fn start_with(
+        program: &str,
+        arguments: &[&str],
+        variables: &[(&str, &str)],
+    ) -> Self {
+        let mut process = Process::start(program, arguments, variables);
         let lines = pieces_of(process.0.stdout.take());
         let errors = pieces_of(process.0.stderr.take());
         Self { process, lines, errors }
@@ -70,12 +81,27 @@ impl Program {
         text(self.errors.recv_timeout(PATIENCE).expect("it complains"))
     }
 
+    /// The next line of its errors that has this in it.
+    #[track_caller]
+    pub(crate) fn error_with(&self, part: &str) -> String {
+        loop {
+            let line = self.error_line();
+            if line.contains(part) {
+                return line;
+            }
+        }
+    }
+
     pub(crate) fn stdin(&mut self) -> ChildStdin {
         self.process.0.stdin.take().expect("it is a pipe, taken once")
     }
 
     pub(crate) fn interrupt(&self) {
-        kill_process(Pid::from_child(&self.process.0), Signal::INT).expect("it runs");
+        self.signal(Signal::INT);
+    }
+
+    pub(crate) fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.process.0), signal).expect("it runs");
     }
 
     /// Waits for its end, and reads what it has left to say.
@@ -96,9 +122,10 @@ impl Program {
 
 impl Process {
     #[track_caller]
-    fn start(program: &str, arguments: &[&str]) -> Self {
+    fn start(program: &str, arguments: &[&str], variables: &[(&str, &str)]) -> Self {
         let child = Command::new(program)
             .args(arguments)
+            .envs(variables.iter().copied())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -133,7 +160,18 @@ impl Ended {
 /// Runs a command to its end, with this input.
 #[track_caller]
 pub(crate) fn run(program: &str, arguments: &[&str], input: &[u8]) -> Ended {
-    let mut process = Process::start(program, arguments);
+    run_with(program, arguments, input, &[])
+}
+
+/// As [`run`], with variables in its environment.
+#[track_caller]
+pub(crate) fn run_with(
+    program: &str,
+    arguments: &[&str],
+    input: &[u8],
+    variables: &[(&str, &str)],
+) -> Ended {
+    let mut process = Process::start(program, arguments, variables);
     let output = pieces_of(process.0.stdout.take());
     let errors = pieces_of(process.0.stderr.take());
     let mut stdin = process.0.stdin.take().expect("a pipe");
@@ -169,11 +207,22 @@ pub(crate) fn connect(address: &str) -> TcpStream {
     stream
 }
 
+/// Makes a call again for as long as a signal interrupts it: those with a time limit Linux does not
+/// restart by itself, and interrupts even where nobody handles a signal (signal(7)).
+pub(crate) fn retry<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<T> {
+    loop {
+        match call() {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            result => return result,
+        }
+    }
+}
+
 /// Whether the peer ends the connection, well or not.
 pub(crate) fn is_ended_by_peer(mut stream: &TcpStream) -> bool {
-    match stream.read(&mut [0]) {
+    match retry(|| stream.read(&mut [0])) {
         Ok(count) => count == 0,
-        Err(error) => error.kind() == std::io::ErrorKind::ConnectionReset,
+        Err(error) => error.kind() == io::ErrorKind::ConnectionReset,
     }
 }
 

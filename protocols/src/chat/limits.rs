@@ -50,7 +50,8 @@ pub struct Limits {
 
     /// Commands at once before [`flood_rate`](Self::flood_rate) applies.
     ///
-    /// Default 5: what a client sends by itself when it connects or joins a channel.
+    /// Default 5: what a client sends by itself when it joins a channel. Before it is registered it may
+    /// send four times as many, since negotiating capabilities and logging in takes a dozen.
     pub flood_burst: u32,
 
     /// Commands a second in the long run. What comes faster waits in the connection, unread.
@@ -112,6 +113,8 @@ pub struct Limits {
     pub history_bytes: usize,
     /// Messages that one `CHATHISTORY` gives at most. Default 100: a few screens.
     pub history_reply: usize,
+    /// Targets of which each user can say how far it has read (`MARKREAD`). Default 200.
+    pub read_markers: usize,
     /// Bytes of one `draft/multiline` message. Default 4,096, as its specification proposes.
     pub multiline_bytes: usize,
     /// Lines of one `draft/multiline` message. Default 32: a screen of them.
@@ -157,6 +160,7 @@ impl Default for Limits {
             history_messages: 1_000,
             history_bytes: 64 * 1024 * 1024,
             history_reply: 100,
+            read_markers: 200,
             multiline_bytes: 4_096,
             multiline_lines: 32,
             password_attempts: 5,
@@ -166,6 +170,17 @@ impl Default for Limits {
 }
 
 impl Limits {
+    /// Bytes that may really be queued: see [`send_queue`](Self::send_queue).
+    fn longest_queue(&self) -> usize {
+        if self.flood_control { self.send_queue } else { self.send_queue.max(16 * 1024 * 1024) }
+    }
+
+    /// Bytes that one answer may have: with more, a client that asked for much would be cut off for
+    /// reading it too slowly.
+    pub(super) fn longest_answer(&self) -> usize {
+        self.longest_queue() / 2
+    }
+
     /// The loop's limits for the connections of such a server.
     #[must_use]
     pub fn stream_limits(&self) -> StreamLimits {
@@ -173,10 +188,7 @@ impl Limits {
             // A line that is too long is thrown away as it comes, so more than one and the rest of a
             // read is never left; the reads are of 64 KiB.
             inbox: 64 * 1024 + 2 * (MAX_TAGS + MAX_BODY),
-            outbox: match self.flood_control {
-                true => self.send_queue,
-                false => self.send_queue.max(16 * 1024 * 1024),
-            },
+            outbox: self.longest_queue(),
             ..StreamLimits::default()
         }
     }

@@ -1,10 +1,10 @@
 //! Accounts (IRCv3 sasl-3.1, account-registration, account-notify, account-tag, extended-join), and the
 //! services that people know from elsewhere.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use protocols::chat::accounts::{AccountLimits, Accounts};
-use protocols::chat::{Limits, Settings};
+use protocols::chat::{Limits, Operator, Password, Settings};
 use protocols::password::PasswordHash;
 
 use crate::stage::{Actor, Stage, settings};
@@ -65,6 +65,26 @@ fn sasl_logs_in_before_registration_is_complete() {
     bob.hears_at_last("318 *");
     bob.says("WHO ann %na");
     bob.hears("354 ann jilles");
+}
+
+#[test]
+fn a_client_of_today_may_log_in_again() {
+    let stage = stage(&["jilles", "foo"]);
+    let mut ann = stage.connects();
+    ann.says("CAP LS 302");
+    ann.hears("CAP * LS :*");
+    ann.says("CAP REQ :sasl");
+    ann.hears("CAP * ACK :sasl");
+    ann.registers("ann");
+    ann.says("CAP END");
+    ann.hears_at_last("422 *");
+    for (answer, account) in [("AGZvbwBzZXNhbWU=", "foo"), (JILLES, "jilles")] {
+        ann.says("AUTHENTICATE PLAIN");
+        ann.hears("AUTHENTICATE +");
+        ann.says(&format!("AUTHENTICATE {answer}"));
+        ann.hears(&format!("900 ann!~ann@127.0.0.1 {account} :*"));
+        ann.hears("903 *");
+    }
 }
 
 #[test]
@@ -160,7 +180,7 @@ fn an_account_is_registered_in_band_before_or_after_registration() {
     for (line, code) in [
         ("REGISTER ann * sesame", "ACCOUNT_EXISTS ann"),
         ("REGISTER 1st * sesame", "BAD_ACCOUNT_NAME 1st"),
-        ("REGISTER bob * abc", "WEAK_PASSWORD bob"),
+        ("REGISTER bob * ab", "WEAK_PASSWORD bob"),
         (&format!("REGISTER bob * {}", "x".repeat(301)), "UNACCEPTABLE_PASSWORD bob"),
     ] {
         bob.says(line);
@@ -174,7 +194,7 @@ fn an_account_is_registered_in_band_before_or_after_registration() {
     eve.says("VERIFY bob 123");
     eve.hears("FAIL VERIFY INVALID_CODE bob :*");
     bob.says("NS REGISTER sesame");
-    bob.hears(":NickServ!NickServ@irc.test NOTICE bob :The account bob is yours.");
+    bob.hears(":NickServ!NickServ@irc.test NOTICE bob :Account created");
     bob.hears("900 bob!~bob@127.0.0.1 bob :*");
     bob.says("NS SET PASSWORD another");
     bob.hears(":NickServ!NickServ@irc.test NOTICE bob :The password is changed.");
@@ -246,7 +266,17 @@ fn without_grace_a_nickname_is_refused_at_once() {
 fn a_channel_is_its_founders_and_survives_a_restart() {
     let directory = tempfile::tempdir().expect("a directory");
     let file = directory.path().join("accounts");
-    let open = || Accounts::open(&file, AccountLimits::default()).expect("a file").0;
+    // A thread of the server before may be writing still, and holds the file until it has.
+    let open = || {
+        let deadline = Instant::now() + Duration::from_secs(20);
+        loop {
+            match Accounts::open(&file, AccountLimits::default()) {
+                Ok((accounts, _)) => return accounts,
+                Err(error) => assert!(Instant::now() < deadline, "{error}"),
+            }
+            std::thread::yield_now();
+        }
+    };
     {
         let stage = Stage::with_accounts(settings(), open());
         let mut ann = stage.enters("ann");
@@ -300,6 +330,59 @@ fn a_channel_is_its_founders_and_survives_a_restart() {
     ann.hears(":ChanServ!ChanServ@irc.test NOTICE ann :#home belongs to ann since *");
     ann.says("CS DROP #home");
     ann.hears(":ChanServ!ChanServ@irc.test NOTICE ann :#home is nobody's now.");
+}
+
+#[test]
+fn a_server_that_is_too_busy_says_so() {
+    let hash = PasswordHash::of("secret").expect("a hash");
+    let root = Operator {
+        name: "root".to_owned(),
+        password: Password::Hashed(hash.clone()),
+        host: "*@*".to_owned(),
+    };
+    let busy = Settings { operators: vec![root], ..settings() };
+    let stage = Stage::busy(busy.clone(), accounts(&["jilles"]));
+    let mut ann = stage.enters_with("ann", "sasl");
+    ann.says("OPER root secret");
+    ann.hears("263 OPER :Please wait a while and try again.");
+    ann.says("REGISTER * * sesame");
+    ann.hears("FAIL REGISTER TEMPORARILY_UNAVAILABLE ann :*");
+    ann.says("NS IDENTIFY jilles sesame");
+    ann.hears(":NickServ!NickServ@irc.test NOTICE ann :The server is too busy. Try again later.");
+    ann.says("AUTHENTICATE PLAIN");
+    ann.hears("AUTHENTICATE +");
+    ann.says(&format!("AUTHENTICATE {JILLES}"));
+    ann.hears("904 :SASL authentication failed");
+    let stage =
+        Stage::busy(Settings { password: Some(Password::Hashed(hash)), ..busy }, accounts(&[]));
+    let mut bob = stage.connects();
+    bob.registers("bob");
+    bob.hears("ERROR :Closing Link: 127.0.0.1 (The server is too busy)");
+}
+
+#[test]
+fn lists_know_accounts() {
+    let stage = stage(&["jilles"]);
+    let mut ann = stage.enters("ann");
+    ann.joins("#a");
+    ann.says("MODE #a +b a:jilles");
+    ann.hears(":ann MODE #a +b a:jilles");
+    let mut bob = enters_logged_in(&stage, "bob", "");
+    bob.says("JOIN #a");
+    bob.hears("474 #a :Cannot join channel (+b)");
+    let mut jilles = stage.enters("jilles");
+    jilles.joins("#a");
+    ann.says("MODE #a +be *!*@* a:JILLES");
+    ann.hears_at_last(":ann MODE #a +be *!*@* a:JILLES");
+    bob.joins("#a");
+    ann.says("MODE #a -beb+b a:jilles a:jilles *!*@* m:bob");
+    bob.hears_at_last(":ann MODE #a -beb+b a:jilles a:JILLES *!*@* m:bob");
+    bob.says("PRIVMSG #a :muted");
+    bob.hears("404 #a :Cannot send to channel");
+    ann.says("MODE #a +e m:*!~bob@*");
+    bob.hears(":ann MODE #a +e m:*!~bob@*");
+    bob.says("PRIVMSG #a :heard");
+    ann.hears_at_last(":bob PRIVMSG #a :heard");
 }
 
 #[test]

@@ -12,5 +12,6 @@ mod modes;
 mod operators;
 mod queries;
 mod registration;
+mod simulated;
 mod stage;
 mod users;

@@ -95,6 +95,17 @@ fn lists_are_told_completed_and_bounded() {
         bob.hears("367 #a *!*@192.0.2.* ann!~ann@127.0.0.1 1*");
         bob.hears("368 #a :End of channel ban list");
     }
+    ann.says("MODE #a +eI one two");
+    bob.hears(":ann MODE #a +eI one!*@* two!*@*");
+    ann.hears(":ann MODE #a +eI one!*@* two!*@*");
+    bob.says("MODE #a eI");
+    bob.hears("348 #a one!*@* ann!~ann@127.0.0.1 1*");
+    bob.hears("349 *");
+    bob.hears("346 #a two!*@* ann!~ann@127.0.0.1 1*");
+    bob.hears("347 *");
+    ann.says("MODE #a -eI one two");
+    bob.hears(":ann MODE #a -eI one!*@* two!*@*");
+    ann.hears(":ann MODE #a -eI one!*@* two!*@*");
     bob.says("MODE #a e");
     bob.hears("349 #a :End of channel exception list");
     bob.says("MODE #a I");
@@ -194,12 +205,12 @@ fn a_moderated_channel_hears_those_with_a_voice() {
     ann.hears(":ann MODE #a -mv+b bob bob!*@*");
     bob.says("PRIVMSG #a :banned?");
     bob.hears_at_last("404 #a :Cannot send to channel");
-    ann.says("MODE #a -b+b bob $m:bob");
-    ann.hears(":ann MODE #a -b+b bob!*@* $m:bob");
+    ann.says("MODE #a -b+b bob m:bob");
+    ann.hears(":ann MODE #a -b+b bob!*@* m:bob");
     bob.says("PRIVMSG #a :muted?");
     bob.hears_at_last("404 #a :Cannot send to channel");
-    ann.says("MODE #a -b+CM $m:bob");
-    ann.hears(":ann MODE #a -b+CM $m:bob");
+    ann.says("MODE #a -b+CM m:bob");
+    ann.hears(":ann MODE #a -b+CM m:bob");
     bob.says("PRIVMSG #a :without an account");
     bob.hears_at_last("404 #a :Cannot send to channel");
     ann.says("PRIVMSG #a :\u{1}ACTION waves\u{1}");

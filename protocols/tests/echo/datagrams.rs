@@ -6,7 +6,7 @@ use std::time::Duration;
 use protocols::echo::{ClientLimits, ClientOptions, Limits, Refusal};
 use reactor::Address;
 
-use crate::stage::{Stage, noise, v4, v6};
+use crate::stage::{Stage, noise, retry, v4, v6};
 
 #[test]
 fn udp_datagrams_come_back_the_empty_one_and_the_longest_too() {
@@ -159,7 +159,7 @@ fn a_datagram_that_comes_late_or_changed_is_a_stray() {
         stage.connect_datagrams(&address, &ClientOptions { limits, ..ClientOptions::default() });
     stage.sends(client, &["hello"]);
     let mut buffer = [0; 100];
-    let (length, from) = server.recv_from(&mut buffer).expect("it was sent");
+    let (length, from) = retry(|| server.recv_from(&mut buffer)).expect("it was sent");
     server.send_to(b"hellO", from).expect("sent");
     stage.until("it is lost", |world| world.losses.len() == 1);
     server.send_to(&buffer[..length], from).expect("sent");
@@ -171,6 +171,6 @@ fn a_datagram_that_comes_late_or_changed_is_a_stray() {
 /// Whatever was sent has been dealt with, so an answer would be there.
 fn assert_nothing_came(socket: &UdpSocket) {
     socket.set_nonblocking(true).expect("it can be");
-    let error = socket.recv_from(&mut [0; 100]).expect_err("nothing came");
+    let error = retry(|| socket.recv_from(&mut [0; 100])).expect_err("nothing came");
     assert_eq!(error.kind(), std::io::ErrorKind::WouldBlock);
 }

@@ -230,3 +230,14 @@ pub(crate) fn noise(length: usize) -> Bytes {
     .take(length)
     .collect()
 }
+
+/// Makes a call again for as long as a signal interrupts it: those with a time limit Linux does not
+/// restart by itself, and interrupts even where nobody handles a signal (signal(7)).
+pub(crate) fn retry<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<T> {
+    loop {
+        match call() {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            result => return result,
+        }
+    }
+}

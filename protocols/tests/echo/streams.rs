@@ -7,7 +7,7 @@ use bytes::Bytes;
 use protocols::echo::{ClientLimits, NotSent};
 use reactor::Address;
 
-use crate::stage::{Stage, noise, v4, v6};
+use crate::stage::{Stage, noise, retry, v4, v6};
 
 const MIB: usize = 1024 * 1024;
 
@@ -174,7 +174,7 @@ fn connect(server: &Address) -> TcpStream {
 
 fn read_some(peer: &mut TcpStream, into: &mut Vec<u8>) {
     let mut buffer = [0; 64 * 1024];
-    match peer.read(&mut buffer) {
+    match retry(|| peer.read(&mut buffer)) {
         Ok(count) => into.extend_from_slice(&buffer[..count]),
         Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
         Err(error) => panic!("{error}"),

@@ -299,7 +299,8 @@ impl<App> Registry<App> {
         self.call_as::<true>(key, connection, app, callback, call)
     }
 
-    /// As [`Self::call`], where it is known whether there is a trace.
+    /// As [`Self::call`], where it is known whether there is a trace. Without one it is the short way,
+    /// which only a connection takes that is open.
     #[inline(always)]
     fn call_as<const TRACED: bool>(
         &mut self,
@@ -313,7 +314,8 @@ impl<App> Registry<App> {
             self.ledger.trace_visit(ConnectionId(key), || What::Called(callback));
         }
         let Connection { stream, protocol } = connection;
-        if !stream.is_open() {
+        debug_assert!(TRACED || stream.is_open(), "it is_flowing");
+        if TRACED && !stream.is_open() {
             self.ledger.attention = true;
             if !stream.can_write() {
                 self.ledger.seal();
@@ -347,7 +349,7 @@ impl<App> Registry<App> {
         self.ledger.unseal();
         connection.stream.uncork(&mut self.ledger)?;
         for order in orders {
-            self.obey(key, connection, &order);
+            self.obey(key, connection, order);
         }
         if let Some(protocol) = successor
             && !connection.stream.is_closed()

@@ -103,10 +103,14 @@ impl<App> Registry<App> {
         if !self.run_callback(whose, Callback::Timer, |registry| task(registry, app)) {
             return drop(self.wheel.cancel(timer));
         }
-        let Some((_, timed)) = self.wheel.get_mut(timer) else {
+        let Some((deadline, timed)) = self.wheel.get_mut(timer) else {
             return;
         };
         *timed = Timed::Periodic { period, task };
+        if deadline != due {
+            // It has moved itself.
+            return;
+        }
         let length = u64::try_from(period.as_millis()).unwrap_or(u64::MAX);
         self.wheel.rearm(timer, next_beat(due, length, self.ledger.clock.tick()));
     }

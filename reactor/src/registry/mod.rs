@@ -1,10 +1,11 @@
 //! Everything that is registered with the loop, and what a program can do with it.
 //!
-//! Sockets are opened in `open.rs`, timers set in `timers.rs`; here is the rest: what can be done
-//! by id, from anywhere.
+//! Sockets are opened in `open.rs`, timers set in `timers.rs`, and connections are sent something in
+//! `sending.rs`; here is the rest of what can be done by id, from anywhere.
 
 mod open;
 mod protocol;
+mod sending;
 mod socket;
 mod timers;
 mod transport;
@@ -12,6 +13,7 @@ mod transport;
 use std::collections::{HashMap, VecDeque};
 use std::fmt;
 use std::io;
+use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -25,15 +27,14 @@ use crate::id::Key;
 use crate::ledger::Ledger;
 use crate::net::{OwnedPath, Poller, SpareDescriptor, StdDatagram, StdListener};
 use crate::offload::{Job, Pool, panic_message};
-use crate::outbox::{Broadcast, Outbox};
+use crate::outbox::FilePiece;
 use crate::slots::{Found, Slots};
 use crate::source::{Connection, Source};
-use crate::stream::{Refusal, Stream};
 use crate::timer::Wheel;
 use crate::trace::What;
 use crate::{
-    Address, CloseReason, ConnectionId, Limits, ListenerId, OffloadError, PostError, SendError,
-    Snapshot, SocketId, Stale, Stats,
+    Address, CloseReason, ConnectionId, Limits, ListenerId, OffloadError, PostError, Snapshot,
+    SocketId, Stale, Stats,
 };
 
 pub use protocol::{DatagramProtocol, Protocol, SentFile};
@@ -84,15 +85,9 @@ pub struct Registry<App> {
     pub(crate) signal_handlers: Vec<(crate::Signal, crate::signals::SignalHandler<App>)>,
 }
 
-/// Who is sent something by its id.
-enum Receiver<'a> {
-    Resting(&'a mut Stream, &'a mut Ledger),
-    /// It is its own callback that calls: the bytes join what that has written.
-    Running(&'a mut Vec<u8>),
-}
-
 /// What the running connection was told by its id.
 pub(crate) enum Order {
+    SendFile(FilePiece),
     End,
     Close,
     Abort,
@@ -179,92 +174,6 @@ impl<App> Registry<App> {
 
     // ── connections, by id ──────────────────────────────────────────────────────────────────
 
-    /// Queues bytes for a connection. They leave at the end of the turn, in one write with whatever
-    /// else was queued, and nothing is copied: a broadcast shares one buffer.
-    ///
-    /// # Errors
-    ///
-    /// The bytes come back if the connection has ended, is closing, or has no room for them; for want
-    /// of room it ends, with [`CloseReason::OutboxFull`] or
-    /// [`LoopOutboxFull`](CloseReason::LoopOutboxFull).
-    pub fn send(&mut self, id: ConnectionId, bytes: Bytes) -> Result<(), SendError> {
-        let length = bytes.len();
-        match self.find_receiver(id, length) {
-            Ok(Receiver::Resting(stream, ledger)) => {
-                stream.enqueue(id.0, length, ledger, |outbox, spares| outbox.push(bytes, spares));
-                Ok(())
-            }
-            Ok(Receiver::Running(cork)) => {
-                cork.extend_from_slice(&bytes);
-                Ok(())
-            }
-            Err(Refusal::Stale) => Err(SendError::Stale(bytes)),
-            Err(Refusal::Closing) => Err(SendError::Closing(bytes)),
-            Err(Refusal::Full) => Err(SendError::Full(bytes)),
-        }
-    }
-
-    /// Queues the same bytes for many connections, as [`send`](Self::send) does for one, and returns for
-    /// how many. It costs about half of as many calls of `send`, each with a clone of the bytes.
-    ///
-    /// Whoever has ended or is closing is passed over; who has no room for it ends, with
-    /// [`CloseReason::OutboxFull`] or [`LoopOutboxFull`](CloseReason::LoopOutboxFull).
-    ///
-    /// ```
-    /// # use bytes::Bytes;
-    /// # use reactor::{ConnectionId, Registry};
-    /// struct Room {
-    ///     members: Vec<ConnectionId>,
-    /// }
-    ///
-    /// fn say<App>(room: &Room, speaker: ConnectionId, line: Bytes, registry: &mut Registry<App>) {
-    ///     let others = room.members.iter().copied().filter(|member| *member != speaker);
-    ///     registry.broadcast(others, line);
-    /// }
-    /// ```
-    pub fn broadcast(
-        &mut self,
-        receivers: impl IntoIterator<Item = ConnectionId>,
-        bytes: Bytes,
-    ) -> usize {
-        let length = bytes.len();
-        if length == 0 {
-            return 0;
-        }
-        let message = Broadcast::new(bytes, &mut self.ledger.spares);
-        let mut queued = 0;
-        for id in receivers {
-            match self.find_receiver(id, length) {
-                Ok(Receiver::Resting(stream, ledger)) => {
-                    let share =
-                        |outbox: &mut Outbox, spares: &mut _| outbox.share(&message, spares);
-                    stream.enqueue(id.0, length, ledger, share);
-                }
-                Ok(Receiver::Running(cork)) => cork.extend_from_slice(message.bytes()),
-                Err(_) => continue,
-            }
-            queued += 1;
-        }
-        message.finish(&mut self.ledger.spares);
-        queued
-    }
-
-    /// Finds the connection for which so many bytes are to be queued, if it can have them. One that has
-    /// no room for them ends.
-    #[inline(always)]
-    fn find_receiver(&mut self, id: ConnectionId, length: usize) -> Result<Receiver<'_>, Refusal> {
-        let ledger = &mut self.ledger;
-        match self.slots.find(id.0) {
-            Found::Here(Source::Stream(connection)) => {
-                connection.stream.admit(id.0, length, ledger)?;
-                Ok(Receiver::Resting(&mut connection.stream, ledger))
-            }
-            Found::Running if ledger.is_sealed() => Err(Refusal::Closing),
-            Found::Running => Ok(Receiver::Running(&mut ledger.cork)),
-            _ => Err(Refusal::Stale),
-        }
-    }
-
     /// Sends no more on a connection, as [`Transport::end`] does: FIN follows what is queued, and the
     /// peer may go on.
     ///
@@ -324,15 +233,26 @@ impl<App> Registry<App> {
         let Some(Source::Stream(mut connection)) = self.slots.take(id.0) else {
             return Err(Stale);
         };
-        self.obey(id.0, &mut connection, &order);
+        self.obey(id.0, &mut connection, order);
         self.slots.put(id.0, Source::Stream(connection));
         Ok(())
     }
 
     /// Carries out an order on a connection that is not in a callback.
-    pub(crate) fn obey(&mut self, key: Key, connection: &mut Connection<App>, order: &Order) {
+    pub(crate) fn obey(&mut self, key: Key, connection: &mut Connection<App>, order: Order) {
         let stream = &mut connection.stream;
         match order {
+            // What follows a goodbye is dropped, as it is when the connection itself says it.
+            Order::SendFile(piece) if !stream.can_write() => {
+                self.ledger.stats.discarded_bytes += piece.remaining;
+            }
+            Order::SendFile(piece) => {
+                let step = stream.enqueue_file(ConnectionId(key), piece, &mut self.ledger);
+                match step {
+                    ControlFlow::Continue(()) => stream.touch(key, &mut self.ledger),
+                    ControlFlow::Break(reason) => self.retire_stream(key, stream, reason),
+                }
+            }
             Order::End => {
                 stream.end(&self.ledger);
                 stream.touch(key, &mut self.ledger);

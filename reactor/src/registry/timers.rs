@@ -67,6 +67,26 @@ impl<App> Registry<App> {
         self.insert_timer(period, Timed::Periodic { period, task: Box::new(task) }).map(TimerId)
     }
 
+    /// Moves a timer: it fires after this delay instead, and a periodic one has its next beat then, also
+    /// if it does so itself. Whether it was still to fire; if not, nothing has changed.
+    ///
+    /// ```
+    /// # use reactor::{Registry, TimerId, TimersFull};
+    /// # use std::time::Duration;
+    /// const QUIET: Duration = Duration::from_secs(30);
+    ///
+    /// /// Something has happened: the lights stay on for a while.
+    /// fn stay_awake<App>(registry: &mut Registry<App>, lights_out: &mut TimerId) -> Result<(), TimersFull> {
+    ///     if !registry.rearm(*lights_out, QUIET) {
+    ///         *lights_out = registry.after(QUIET, |_, _| println!("good night"))?;
+    ///     }
+    ///     Ok(())
+    /// }
+    /// ```
+    pub fn rearm(&mut self, timer: TimerId, delay: Duration) -> bool {
+        self.wheel.rearm(timer.0, self.ledger.clock.tick_after(delay))
+    }
+
     /// Cancels a timer; whether it was still to fire. A periodic one may cancel itself.
     pub fn cancel(&mut self, timer: TimerId) -> bool {
         self.wheel.cancel(timer.0).is_some()

@@ -31,10 +31,10 @@ impl Stream {
     /// Whether it is open, there is something to read, and nothing else to do.
     #[inline]
     pub(crate) fn is_flowing(&self) -> bool {
-        self.readiness.contains(Readiness::READ)
-            && self.state == State::Open
+        self.state == State::Open
             && !self.notes.ask_for_work()
             && self.outbox.is_empty()
+            && self.readiness.contains(Readiness::READ)
     }
 
     /// Whether the socket has been read empty.

@@ -345,6 +345,19 @@ impl Stream {
         self.queued(before, About::Visited, ledger)
     }
 
+    /// As [`Self::send_file`], from outside this connection's own callbacks.
+    pub(crate) fn enqueue_file(
+        &mut self,
+        id: ConnectionId,
+        file: FilePiece,
+        ledger: &mut Ledger,
+    ) -> Step {
+        ledger.trace_of(id, || What::Queued { bytes: file.remaining as usize });
+        let before = self.outbox.charge();
+        self.outbox.push_file(file, &mut ledger.spares);
+        self.queued(before, About::Other(id.into()), ledger)
+    }
+
     /// Whether there is something queued that the kernel may take.
     #[inline]
     pub(crate) fn can_flush(&self) -> bool {

@@ -30,7 +30,7 @@ pub use leaks::{Leaks, open_descriptors};
 pub use log::{End, Log};
 #[cfg(unix)]
 pub use peer::FullListener;
-pub use peer::{NobodysPort, Peer, client, patient};
+pub use peer::{NobodysPort, Peer, client, patient, retry};
 pub use probe::{DatagramProbe, Probe};
 
 /// How long anything may take: far more than it needs, even on a machine that is busy with others.

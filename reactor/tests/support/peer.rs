@@ -1,5 +1,6 @@
 //! The other end of a connection: sockets of the system's own, and threads that may block on them.
 
+use std::io;
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -74,6 +75,17 @@ pub fn client(address: SocketAddr) -> TcpStream {
 pub fn patient(stream: &TcpStream) {
     stream.set_read_timeout(Some(PATIENCE)).expect("it is not zero");
     stream.set_write_timeout(Some(PATIENCE)).expect("it is not zero");
+}
+
+/// Makes a call again for as long as a signal interrupts it: those with a time limit Linux does not
+/// restart by itself, and interrupts even where nobody handles a signal (signal(7)).
+pub fn retry<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<T> {
+    loop {
+        match call() {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            result => return result,
+        }
+    }
 }
 
 /// A port where nobody listens, and nobody can begin to.

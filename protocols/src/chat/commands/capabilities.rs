@@ -1,14 +1,16 @@
 //! What a client understands (IRCv3 capability-negotiation).
 
+use crate::chat::builder::Builder;
 use crate::chat::capability::{self, Caps};
-use crate::chat::message::Message;
+use crate::chat::message::{MAX_BODY, Message};
 use crate::chat::numeric;
+use crate::chat::server::Server;
+use crate::chat::server::line::Line;
+use crate::chat::server::users::UserKey;
+use crate::chat::server::wire::Wire;
 use crate::chat::turn::Turn;
 
 use super::registration;
-
-/// Bytes of a list on one line: what is left of 512 beside the source and the nickname.
-const ROOM: usize = 380;
 
 /// `CAP LS [302]`, `CAP LIST`, `CAP REQ :…`, `CAP END`.
 pub(super) fn cap(turn: &mut Turn<'_>, message: &Message<'_>) {
@@ -40,7 +42,7 @@ fn list(turn: &mut Turn<'_>, version: Option<&str>) {
     if !knows_302 {
         return answer(turn, "LS", &listed.join(" "));
     }
-    let lines = pack(listed.iter().map(String::as_str));
+    let lines = pack(listed.iter().map(String::as_str), room(turn));
     let last = lines.len().saturating_sub(1);
     for (at, names) in lines.iter().enumerate() {
         let nick = turn.user().nick().to_owned();
@@ -65,7 +67,7 @@ fn request(turn: &mut Turn<'_>, asked: &str) {
         caps.set(cap, on);
     }
     // A long list is acknowledged in several lines, none of which is cut.
-    for names in pack(asked.split(' ')) {
+    for names in pack(asked.split(' '), room(turn)) {
         answer(turn, "ACK", &names);
     }
     set(turn, caps);
@@ -78,6 +80,36 @@ fn end(turn: &mut Turn<'_>) {
     }
 }
 
+/// Tells those who want to know which capabilities have come, and which are gone (IRCv3 cap-notify), when
+/// other settings have changed that.
+pub(super) fn announce(server: &mut Server, wire: &mut dyn Wire) {
+    let (before, now) = (server.announced, server.offered);
+    if before == now {
+        return;
+    }
+    server.announced = now;
+    let limits = server.settings.limits.clone();
+    let names = |caps: Caps| capability::listed(caps, false, &limits).join(" ");
+    for (what, caps) in [("NEW", now.without(before)), ("DEL", before.without(now))] {
+        for key in server.users.keys() {
+            let user = &server.users[key];
+            if caps == Caps::NONE || !user.caps.has(Caps::CAP_NOTIFY) {
+                continue;
+            }
+            let line = Builder::new().source(&server.settings.name).command("CAP");
+            let line = line.param(user.nick()).param(what).text(&names(caps));
+            if let Ok(line) = Line::new(line) {
+                wire.send(user.connection, line.render(user.caps, None));
+            }
+        }
+    }
+    // What is gone is nobody's any more.
+    for key in server.users.keys() {
+        let caps = server.users[key].caps;
+        store(server, key, caps.without(before.without(now)));
+    }
+}
+
 /// Registration waits for `CAP END`.
 fn negotiate(turn: &mut Turn<'_>) {
     if let Some(registering) = turn.user_mut().registering() {
@@ -85,11 +117,15 @@ fn negotiate(turn: &mut Turn<'_>) {
     }
 }
 
-/// Changes what a user understands, wherever that is written down.
 fn set(turn: &mut Turn<'_>, caps: Caps) {
-    turn.user_mut().caps = caps;
-    for channel in turn.user().channels.clone() {
-        turn.server.channels[channel].set_caps(turn.me, caps);
+    store(turn.server, turn.me, caps);
+}
+
+/// Changes what a user understands, wherever that is written down.
+fn store(server: &mut Server, user: UserKey, caps: Caps) {
+    server.users[user].caps = caps;
+    for channel in server.users[user].channels.clone() {
+        server.channels[channel].set_caps(user, caps);
     }
 }
 
@@ -99,12 +135,18 @@ fn answer(turn: &mut Turn<'_>, subcommand: &str, names: &str) {
     turn.reply(line);
 }
 
+/// Bytes of a list on one line: what is left of 512 beside the source and the nickname.
+fn room(turn: &Turn<'_>) -> usize {
+    let rest = turn.server.settings.name.len() + turn.user().nick().len();
+    MAX_BODY.saturating_sub(rest + ": CAP  LIST * :\r\n".len())
+}
+
 /// Puts names on as few lines as they fit on; at least one.
-fn pack<'a>(names: impl Iterator<Item = &'a str>) -> Vec<String> {
+fn pack<'a>(names: impl Iterator<Item = &'a str>, room: usize) -> Vec<String> {
     let mut lines = vec![String::new()];
     for (at, name) in names.enumerate() {
         let line = match lines.last_mut() {
-            Some(line) if line.len() + 1 + name.len() <= ROOM => line,
+            Some(line) if line.len() + 1 + name.len() <= room => line,
             _ => {
                 lines.push(name.to_owned());
                 continue;
@@ -125,9 +167,9 @@ mod tests {
     #[test]
     fn a_list_goes_on_until_it_is_whole() {
         let names: Vec<_> = (0..100).map(|at| format!("capability-{at}")).collect();
-        let lines = pack(names.iter().map(String::as_str));
-        assert!(lines.len() > 1 && lines.iter().all(|line| line.len() <= ROOM));
+        let lines = pack(names.iter().map(String::as_str), 400);
+        assert!(lines.len() > 1 && lines.iter().all(|line| line.len() <= 400));
         assert_eq!(lines.join(" "), names.join(" "));
-        assert_eq!(pack([].into_iter()), [""]);
+        assert_eq!(pack([].into_iter(), 400), [""]);
     }
 }

@@ -11,6 +11,8 @@ use crate::chat::turn::Turn;
 
 /// Bytes of names on one line.
 const ROOM: usize = 360;
+/// Filters of one `LIST`: each is held against every channel there is.
+const FILTERS: usize = 16;
 /// Names that a `NAMES` of all channels gives at most.
 const ALL_NAMES: usize = 1_000;
 
@@ -142,16 +144,16 @@ impl Filter {
 /// `LIST [filter[,…]]` (RFC 1459, 4.2.6). Masks are alternatives; all other filters have to fit.
 pub(super) fn list(turn: &mut Turn<'_>, message: &Message<'_>) {
     let words = message.param(0).unwrap_or_default();
-    let filters: Vec<_> =
-        words.split(',').filter(|word| !word.is_empty()).filter_map(Filter::parse).collect();
+    let words = words.split(',').filter(|word| !word.is_empty());
+    let filters: Vec<_> = words.filter_map(Filter::parse).take(FILTERS).collect();
     let (masks, others): (Vec<_>, Vec<_>) =
         filters.iter().partition(|filter| matches!(filter, Filter::Mask(_)));
     let fits = |channel: &Channel| {
         (masks.is_empty() || masks.iter().any(|mask| mask.fits(channel, turn.clock)))
             && others.iter().all(|filter| filter.fits(channel, turn.clock))
     };
-    // A list that is too long for the send queue would end the connection (ISUPPORT SAFELIST).
-    let mut room = turn.server.settings.limits.send_queue / 2;
+    // ISUPPORT SAFELIST
+    let mut room = turn.server.settings.limits.longest_answer();
     let mut listed = Vec::new();
     for (_, channel) in turn.server.channels.iter() {
         if !channel.is_visible_to(turn.me) || !fits(channel) {

@@ -16,7 +16,7 @@ use crate::chat::server::post::{Part, Post};
 use crate::chat::server::users::UserKey;
 use crate::chat::turn::Turn;
 
-use super::accounts;
+use super::services;
 
 /// `PRIVMSG target[,…] :text` (RFC 1459, 4.4.1).
 pub(super) fn privmsg(turn: &mut Turn<'_>, message: &Message<'_>) {
@@ -97,8 +97,8 @@ pub(super) fn say(
     }
     let text = parts.first().map_or("", |part| part.text.as_str());
     match command {
-        "PRIVMSG" if same_name(target, accounts::NICKSERV) => accounts::ask_nickserv(turn, text),
-        "PRIVMSG" if same_name(target, accounts::CHANSERV) => accounts::ask_chanserv(turn, text),
+        "PRIVMSG" if same_name(target, services::NICKSERV) => services::ask_nickserv(turn, text),
+        "PRIVMSG" if same_name(target, services::CHANSERV) => services::ask_chanserv(turn, text),
         "NOTICE" => {}
         _ => turn.numeric(numeric::ERR_NOSUCHNICK, &[target]),
     }
@@ -114,9 +114,10 @@ pub(super) fn post(
 ) -> Post {
     let user = &turn.server.users[turn.me];
     let (source, account) = (Rc::clone(&user.source), user.account.clone());
+    let by = Server::party(user);
     let bot = user.modes.has(UserModes::BOT);
     let (id, at) = (turn.server.next_id(), turn.clock);
-    Post { id, at, source, account, bot, client_tags, command, params, parts }
+    Post { id, at, source, by, account, bot, client_tags, command, params, parts }
 }
 
 /// A client-to-client question, other than `/me` (CTCP).

@@ -5,13 +5,14 @@
 //! | `registration` | `PASS`, `NICK`, `USER`, `PING`, `PONG`, `QUIT`: who somebody is |
 //! | `capabilities` | `CAP`: what a client understands |
 //! | `sasl` | `AUTHENTICATE`: who somebody can prove to be |
-//! | `accounts` | `REGISTER`, `VERIFY`, and the services `NS` and `CS` |
+//! | `accounts` | `REGISTER`, `VERIFY`: logging in and out |
+//! | `services` | `NS` and `CS`: the same in words, and channels that are somebody's |
 //! | `channels` | `JOIN`, `PART`, `TOPIC`, `INVITE`, `KICK`: who is where |
 //! | `modes`, `channel_modes` | `MODE` |
 //! | `lists` | `NAMES`, `LIST` |
 //! | `messages` | `PRIVMSG`, `NOTICE`, `TAGMSG`: what is said |
 //! | `multiline` | `BATCH`: what is said in several lines |
-//! | `history` | `CHATHISTORY`: what was said |
+//! | `history`, `redaction`, `markers` | `CHATHISTORY`, `REDACT`, `MARKREAD`: what was said, and read |
 //! | `users` | `WHOIS`, `WHOWAS`, `USERHOST`, `ISON`, `AWAY`, `SETNAME` |
 //! | `who` | `WHO`, and WHOX |
 //! | `monitor` | `MONITOR` |
@@ -24,14 +25,17 @@ mod channel_modes;
 mod channels;
 mod history;
 mod lists;
+mod markers;
 mod messages;
 mod modes;
 mod monitor;
 mod multiline;
 mod operators;
 mod queries;
+mod redaction;
 mod registration;
 mod sasl;
+mod services;
 mod users;
 mod who;
 
@@ -80,7 +84,7 @@ commands! {
     "CAP" 1 Anybody capabilities::cap, "CAP LS|LIST|REQ|END: agree on extensions";
     "CHATHISTORY" 1 Registered history::chathistory, "CHATHISTORY LATEST|BEFORE|AFTER|AROUND|BETWEEN|TARGETS ...: what was said";
     "CHGHOST" 2 Operator operators::chghost, "CHGHOST nick host: give a user another visible host";
-    "CS" 0 Registered accounts::chanserv, "CS REGISTER|DROP|INFO #channel: register a channel";
+    "CS" 0 Registered services::chanserv, "CS REGISTER|DROP|INFO #channel: register a channel";
     "HELP" 0 Registered queries::help, "HELP [command]: what a command does";
     "HELPOP" 0 Registered queries::help, "HELPOP [command]: what a command does";
     "INFO" 0 Registered queries::info, "INFO: what this server is";
@@ -92,15 +96,16 @@ commands! {
     "LINKS" 0 Registered queries::links, "LINKS: which servers there are";
     "LIST" 0 Registered lists::list, "LIST [#channel|mask|>n|<n|C>min|C<min|T>min|T<min][,...]: which channels there are";
     "LUSERS" 0 Registered queries::lusers, "LUSERS: how many users there are";
+    "MARKREAD" 0 Registered markers::markread, "MARKREAD target [timestamp=...]: how far you have read";
     "MODE" 1 Registered modes::mode, "MODE #channel|nick [modes [parameters]]: see or change modes";
     "MONITOR" 1 Registered monitor::monitor, "MONITOR +|- nick[,...], or C, L, S: be told who comes and goes";
     "MOTD" 0 Registered queries::motd, "MOTD: the message of the day";
     "NAMES" 0 Registered lists::names, "NAMES #channel: who is on a channel";
     "NICK" 0 Anybody registration::nick, "NICK nick: take a nickname";
-    "NICKSERV" 0 Registered accounts::nickserv, "NICKSERV ...: see NS";
+    "NICKSERV" 0 Registered services::nickserv, "NICKSERV ...: see NS";
     "NOTICE" 0 Registered messages::notice, "NOTICE target[,...] :text: say something that is not answered";
-    "NS" 0 Registered accounts::nickserv, "NS REGISTER|IDENTIFY|LOGOUT|SET|GHOST|GROUP|INFO|DROP ...: your account";
-    "CHANSERV" 0 Registered accounts::chanserv, "CHANSERV ...: see CS";
+    "NS" 0 Registered services::nickserv, "NS REGISTER|IDENTIFY|LOGOUT|SET|GHOST|GROUP|INFO|DROP ...: your account";
+    "CHANSERV" 0 Registered services::chanserv, "CHANSERV ...: see CS";
     "OPER" 2 Registered operators::oper, "OPER name password: become an operator";
     "PART" 1 Registered channels::part, "PART #channel[,...] [:reason]: leave channels";
     "PASS" 1 Anybody registration::pass, "PASS password: the server's password, before anything else";
@@ -108,10 +113,11 @@ commands! {
     "PONG" 0 Anybody registration::pong, "PONG token: yes, the client is there";
     "PRIVMSG" 0 Registered messages::privmsg, "PRIVMSG target[,...] :text: say something to channels or users";
     "QUIT" 0 Anybody registration::quit, "QUIT [:reason]: leave";
+    "REDACT" 2 Registered redaction::redact, "REDACT target id [:reason]: take back what was said";
     "REGISTER" 3 Anybody accounts::register, "REGISTER account|* email|* password: make an account";
     "REHASH" 0 Operator operators::rehash, "REHASH: read the settings anew";
     "SETNAME" 1 Registered users::setname, "SETNAME :real name: change your real name";
-    "STATS" 0 Registered queries::stats, "STATS u|o|z: since when, who, and what the server has done";
+    "STATS" 0 Registered queries::stats, "STATS u|m|o|z: since when, which commands, who, and what the server has done";
     "SUMMON" 0 Registered queries::summon, "SUMMON: not on this server";
     "TAGMSG" 0 Registered messages::tagmsg, "TAGMSG target[,...]: send tags and nothing else";
     "TIME" 0 Registered queries::time, "TIME: what time it is on the server";
@@ -142,6 +148,7 @@ pub(super) fn handle(
     line: &[u8],
 ) {
     server.counters.lines += 1;
+    capabilities::announce(server, wire);
     match Message::parse(line) {
         Ok(message) => {
             let label = label(server.users[me].caps, &message);
@@ -154,7 +161,8 @@ pub(super) fn handle(
     }
 }
 
-/// A line has come that is longer than any may be, and is thrown away.
+/// A line has come that is longer than any may be. Whoever sends such a thing does not speak IRC, or
+/// means harm.
 pub(super) fn handle_too_long(
     server: &mut Server,
     wire: &mut dyn Wire,
@@ -162,7 +170,9 @@ pub(super) fn handle_too_long(
     connection: ConnectionId,
 ) {
     server.counters.lines += 1;
-    Turn::new(server, wire, me, connection, None).numeric(numeric::ERR_INPUTTOOLONG, &[]);
+    let mut turn = Turn::new(server, wire, me, connection, None);
+    turn.numeric(numeric::ERR_INPUTTOOLONG, &[]);
+    server.disconnect(wire, me, "Input line too long");
 }
 
 /// What a user waits for is done.
@@ -184,21 +194,22 @@ pub(super) fn finish(server: &mut Server, wire: &mut dyn Wire, ticket: &Ticket, 
         Then::Operator { name } => operators::opered(&mut turn, &name, &outcome),
         Then::Rehash => operators::rehashed(&mut turn, outcome),
         Then::Authenticate { account } => sasl::authenticated(&mut turn, &account, &outcome),
-        Then::Identify { account } => accounts::identified(&mut turn, &account, &outcome),
+        Then::Identify { account } => services::identified(&mut turn, &account, &outcome),
         Then::Register { account, by_command } => {
             accounts::hashed(&mut turn, account, by_command, outcome);
         }
-        Then::SetPassword { account } => accounts::password_hashed(&mut turn, &account, outcome),
+        Then::SetPassword { account } => services::password_hashed(&mut turn, &account, outcome),
         Then::Registered { account, by_command } => {
             accounts::registered(&mut turn, &account, by_command, &outcome);
         }
         Then::ChannelRegistered { channel } => {
-            accounts::channel_registered(&mut turn, &channel, &outcome);
+            services::channel_registered(&mut turn, &channel, &outcome);
         }
         Then::EnforceNick => registration::enforce_nick(&mut turn),
         Then::Nothing => saved(&mut turn, &outcome),
     }
     turn.finish();
+    capabilities::announce(server, wire);
     if waited && server.users.find(user, connection).is_some_and(|user| !user.is_waiting) {
         wire.resume(connection);
     }
@@ -233,6 +244,7 @@ fn dispatch(turn: &mut Turn<'_>, message: &Message<'_>) {
     if command.from == From::Operator && !turn.user().is_operator() {
         return turn.numeric(numeric::ERR_NOPRIVILEGES, &[]);
     }
+    turn.server.count_command(command.name);
     (command.run)(turn, message);
 }
 

@@ -1,4 +1,4 @@
-//! Logging in before, or after, the connection is registered (IRCv3 sasl-3.1 and 3.2, RFC 4616).
+//! Logging in before the connection is registered, after it, and again (IRCv3 sasl-3.1 and 3.2, RFC 4616).
 //!
 //! ```text
 //!   AUTHENTICATE PLAIN ──▶ AUTHENTICATE + ──▶ base64, 400 bytes a line ──▶ 900, 903
@@ -29,7 +29,8 @@ pub(super) fn authenticate(turn: &mut Turn<'_>, message: &Message<'_>) {
     if !turn.caps().has(Caps::SASL) {
         return turn.numeric(numeric::ERR_SASLFAIL, &[]);
     }
-    if turn.user().account.is_some() {
+    // From version 302 of capability negotiation on a client may log in again (IRCv3 sasl-3.2).
+    if turn.user().account.is_some() && !turn.user().knows_302 {
         return turn.numeric(numeric::ERR_SASLALREADY, &[]);
     }
     match turn.user_mut().sasl.take() {
@@ -37,7 +38,7 @@ pub(super) fn authenticate(turn: &mut Turn<'_>, message: &Message<'_>) {
         Some(so_far) => go_on(turn, so_far, param),
         None if param.eq_ignore_ascii_case("PLAIN") => {
             turn.user_mut().sasl = Some(Vec::new());
-            turn.reply(crate::chat::message::Builder::new().command("AUTHENTICATE").param("+"));
+            turn.reply(crate::chat::builder::Builder::new().command("AUTHENTICATE").param("+"));
         }
         None => {
             turn.numeric(numeric::RPL_SASLMECHS, &["PLAIN"]);

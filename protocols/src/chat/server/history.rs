@@ -166,6 +166,23 @@ impl History {
         select(&posts, range, most).into_iter().cloned().collect()
     }
 
+    /// A post, by its name.
+    pub(in crate::chat) fn find(&self, talk: &Talk, id: MessageId) -> Option<&Rc<Post>> {
+        self.conversations.get(talk)?.posts.iter().find(|post| post.id == id)
+    }
+
+    /// Forgets a post.
+    pub(in crate::chat) fn redact(&mut self, talk: &Talk, id: MessageId) {
+        let Some(conversation) = self.conversations.get_mut(talk) else {
+            return;
+        };
+        let at = conversation.posts.iter().position(|post| post.id == id);
+        if let Some(post) = at.and_then(|at| conversation.posts.remove(at)) {
+            conversation.bytes -= post.bytes();
+            self.bytes -= post.bytes();
+        }
+    }
+
     /// The private conversations of somebody, and the channels it is on, in which something was said
     /// between two times: with whom, and when last.
     pub(in crate::chat) fn targets(
@@ -270,6 +287,7 @@ mod tests {
             id: MessageId { life: 1, serial },
             at: time(serial),
             source: "ann!a@b".into(),
+            by: Party::Connection(1),
             account: None,
             bot: false,
             client_tags: "".into(),
@@ -328,6 +346,19 @@ mod tests {
         assert_eq!(history.len(), 2, "#a was silent for longest");
         assert_eq!(serials(&history, Range::Latest(None), 10), [0; 0]);
         assert!(history.bytes <= most_bytes && history.ages.len() == 2);
+    }
+
+    #[test]
+    fn what_is_redacted_is_gone() {
+        let mut history = ten();
+        let id = MessageId { life: 1, serial: 4 };
+        assert!(history.find(&room(), id).is_some());
+        let before = history.bytes;
+        history.redact(&room(), id);
+        history.redact(&room(), id);
+        assert!(history.find(&room(), id).is_none());
+        assert_eq!(history.bytes, before - post(4).bytes());
+        assert_eq!(serials(&history, Range::Latest(None), 6), [3, 5, 6, 7, 8, 9]);
     }
 
     #[test]

@@ -9,8 +9,8 @@ use super::modes::UserModes;
 use super::users::{User, UserKey};
 use super::wire::Wire;
 use super::{Event, Server};
+use crate::chat::builder::Builder;
 use crate::chat::casemap::Folded;
-use crate::chat::message::Builder;
 use crate::chat::numeric;
 use crate::chat::timestamp::Timestamp;
 
@@ -39,6 +39,7 @@ impl Server {
         }
         if user.account.is_none() {
             self.history.forget_guest(user.serial);
+            self.markers.forget(&Party::Connection(user.serial));
         }
         self.log(&Event::Left { who: &user.source, reason });
     }

@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `users`, `channels` | who is here, and where; `modes` are what they may |
 //! | `leaving` | how a user goes: what the others see of it, once |
-//! | `post`, `history` | what was said, and what is remembered of it |
+//! | `post`, `history`, `markers` | what was said, what is remembered of it, and how far who has read |
 //! | `whowas`, `monitor` | who was here; who waits for whom |
 //! | `line`, `wire` | a line on its way out, rendered once for all who get the same; the loop |
 //! | `welcome` | what a user is greeted with, ISUPPORT among it |
@@ -16,6 +16,7 @@ mod event;
 pub(super) mod history;
 mod leaving;
 pub(super) mod line;
+pub(super) mod markers;
 pub(super) mod modes;
 pub(super) mod monitor;
 pub(super) mod post;
@@ -44,6 +45,7 @@ use super::timestamp::Timestamp;
 use channels::{Channel, Channels, Topic};
 use history::History;
 use line::MessageId;
+use markers::Markers;
 use monitor::Monitor;
 use users::{User, UserKey, Users};
 use whowas::Whowas;
@@ -75,10 +77,15 @@ pub struct Server {
     pub(super) users: Users,
     pub(super) channels: Channels,
     pub(super) history: History,
+    pub(super) markers: Markers,
     pub(super) whowas: Whowas,
     pub(super) monitor: Monitor,
     pub(super) counters: Counters,
+    /// How often each command was given.
+    pub(super) commands: BTreeMap<&'static str, u64>,
+    /// The capabilities there are, and those that clients have been told of.
     pub(super) offered: Caps,
+    pub(super) announced: Caps,
     pub(super) loader: Option<Loader>,
     /// What the loop is asked to have done elsewhere.
     pub(super) jobs: VecDeque<Job>,
@@ -146,13 +153,17 @@ impl Server {
     /// A server on which nobody is yet.
     #[must_use]
     pub fn new(settings: Settings, accounts: Accounts) -> Self {
+        let offered = capability::offered(&settings.limits, settings.registration);
         let mut server = Self {
-            offered: capability::offered(&settings.limits, settings.registration),
+            offered,
+            announced: offered,
+            commands: BTreeMap::new(),
             settings,
             accounts,
             users: Users::default(),
             channels: Channels::default(),
             history: History::default(),
+            markers: Markers::default(),
             whowas: Whowas::default(),
             monitor: Monitor::default(),
             counters: Counters::default(),
@@ -300,9 +311,14 @@ impl Server {
         }
     }
 
-    fn next_serial(&mut self) -> u64 {
+    /// A number that is given once.
+    pub(super) fn next_serial(&mut self) -> u64 {
         self.serial += 1;
         self.serial
+    }
+
+    pub(super) fn count_command(&mut self, name: &'static str) {
+        *self.commands.entry(name).or_default() += 1;
     }
 
     /// A name for one more message.
@@ -339,7 +355,10 @@ impl Server {
             let at = self.started.map_or_else(Timestamp::default, |started| started.at);
             let key = match self.channels.named(name.as_str()) {
                 Some(key) => key,
-                None => self.channels.insert(Channel::new(name, at)),
+                None => {
+                    let serial = self.next_serial();
+                    self.channels.insert(Channel::new(name, at, serial))
+                }
             };
             let channel = &mut self.channels[key];
             channel.is_standing = true;
@@ -387,5 +406,44 @@ fn counted(address: IpAddr) -> Option<IpAddr> {
             Some(Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX)).into())
         }
         v4 @ IpAddr::V4(_) => Some(v4),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::chat::accounts::AccountLimits;
+    use crate::chat::limits::Limits;
+
+    #[test]
+    fn hosts_are_counted_as_networks_and_this_machine_is_not() {
+        let counted =
+            |text: &str| counted(text.parse().expect("an address")).map(|it| it.to_string());
+        assert_eq!(counted("127.0.0.1"), None);
+        assert_eq!(counted("::1"), None);
+        assert_eq!(counted("::ffff:127.0.0.1"), None);
+        assert_eq!(counted("192.0.2.1").as_deref(), Some("192.0.2.1"));
+        assert_eq!(counted("::ffff:192.0.2.1").as_deref(), Some("192.0.2.1"));
+        assert_eq!(counted("2001:db8::ffff:1").as_deref(), Some("2001:db8::"));
+    }
+
+    #[test]
+    fn a_host_has_no_more_connections_than_it_may_and_gets_them_back() {
+        let limits = Limits { connections_per_address: 2, ..Limits::default() };
+        let settings = Settings { limits, ..Settings::default() };
+        let accounts = Accounts::in_memory(AccountLimits::default());
+        let mut server = Server::new(settings, accounts);
+        let mut reactor = reactor::Reactor::<Server>::new().expect("a loop");
+        let wire = reactor.registry();
+        let id = wire.connect("127.0.0.1:9".parse().expect("an address"), Session::new());
+        let id = id.expect("a connection begins");
+        let peer = |text: &str| text.parse().expect("an address");
+        let first = server.admit(wire, id, &peer("192.0.2.1:1")).expect("the first");
+        server.admit(wire, id, &peer("192.0.2.1:2")).expect("the second");
+        assert!(server.admit(wire, id, &peer("192.0.2.1:3")).is_err(), "the third is one too many");
+        server.admit(wire, id, &peer("192.0.2.2:1")).expect("another host");
+        server.remove(wire, first, "gone");
+        server.admit(wire, id, &peer("192.0.2.1:4")).expect("there is room again");
+        assert_eq!((server.counters().turned_away, server.counters().open), (1, 3));
     }
 }

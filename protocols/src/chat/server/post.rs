@@ -2,8 +2,10 @@
 
 use std::rc::Rc;
 
+use super::history::Party;
 use super::line::{Line, MessageId};
-use crate::chat::message::{Builder, WriteError};
+use crate::chat::builder::{Builder, WriteError};
+use crate::chat::message::MAX_BODY;
 use crate::chat::timestamp::Timestamp;
 
 /// A message, or an event of a channel that is worth remembering.
@@ -12,6 +14,8 @@ pub(in crate::chat) struct Post {
     pub(in crate::chat) id: MessageId,
     pub(in crate::chat) at: Timestamp,
     pub(in crate::chat) source: Rc<str>,
+    /// Who said it, whatever it was called then.
+    pub(in crate::chat) by: Party,
     pub(in crate::chat) account: Option<Rc<str>>,
     pub(in crate::chat) bot: bool,
     pub(in crate::chat) client_tags: Rc<str>,
@@ -57,6 +61,12 @@ impl Post {
         let texts: usize = self.parts.iter().map(|part| part.text.len() + 32).sum();
         let params: usize = self.params.iter().map(|param| param.len() + 24).sum();
         256 + self.source.len() + self.client_tags.len() + texts + params
+    }
+
+    /// Bytes of its lines, at most: for those who do not know of multiline messages, each part bears all
+    /// the tags.
+    pub(in crate::chat) fn longest(&self) -> usize {
+        self.parts.len().max(1) * (MAX_BODY + 192 + self.client_tags.len())
     }
 
     /// The lines for receivers that do not know of multiline messages: one for each part that says

@@ -46,7 +46,7 @@ pub(in crate::chat) struct User {
     pub(in crate::chat) operator: Option<String>,
     pub(in crate::chat) channels: Vec<ChannelKey>,
     /// Channels it is invited to and has not joined yet, the oldest first.
-    pub(in crate::chat) invitations: VecDeque<Folded>,
+    pub(in crate::chat) invitations: VecDeque<Invitation>,
     /// Whom it watches, each as it spelt the name.
     pub(in crate::chat) monitoring: BTreeMap<Folded, String>,
     pub(in crate::chat) signed_on: Timestamp,
@@ -62,6 +62,13 @@ pub(in crate::chat) struct User {
     pub(in crate::chat) nick_due: Option<Instant>,
     /// The last walk over its peers that met it.
     walk: u64,
+}
+
+/// A channel that somebody may join once. One that has been closed since, and opened by others, is another.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::chat) struct Invitation {
+    pub(in crate::chat) channel: Folded,
+    pub(in crate::chat) made: u64,
 }
 
 /// ```text
@@ -214,6 +221,11 @@ impl Users {
     pub(in crate::chat) fn registered(&self) -> impl Iterator<Item = (UserKey, &User)> {
         let all = self.nicks.values().map(|&key| (key, &self[key]));
         all.filter(|(_, user)| user.is_registered())
+    }
+
+    /// Everybody, registered or not.
+    pub(in crate::chat) fn keys(&self) -> Vec<UserKey> {
+        self.slab.iter().map(|(key, _)| UserKey(key)).collect()
     }
 
     pub(in crate::chat) fn len(&self) -> usize {

@@ -45,6 +45,9 @@ pub(super) fn apply_stream(socket: &Socket, options: &StreamOptions, v6: bool) -
     if let Some(ttl) = options.ttl {
         set_ttl(socket, ttl, v6)?;
     }
+    if options.urgent_inline {
+        socket.set_out_of_band_inline(true)?;
+    }
     apply_buffers(socket, options.receive_buffer, options.send_buffer)
 }
 

@@ -88,6 +88,15 @@ impl Poller {
         self.poll.registry().register(source, MioToken(token.0), interests)
     }
 
+    /// As [`Self::register`], a stream. Where the system tells of urgent data, it is asked to: a read stops
+    /// in front of it, short, with more behind it, and no event would remind us of that.
+    pub(super) fn register_stream(&self, source: &mut impl Source, token: Token) -> io::Result<()> {
+        let interests = Interest::READABLE | Interest::WRITABLE;
+        #[cfg(any(target_os = "linux", target_os = "android"))]
+        let interests = interests | Interest::PRIORITY;
+        self.poll.registry().register(source, MioToken(token.0), interests)
+    }
+
     /// Registers what is only ever read: a listener.
     pub(super) fn register_read(&self, source: &mut impl Source, token: Token) -> io::Result<()> {
         self.poll.registry().register(source, MioToken(token.0), Interest::READABLE)
@@ -166,11 +175,12 @@ impl Events {
 }
 
 /// Translates an event. Every bit but readable and writable is a hint, so an end or an error becomes
-/// readiness for the call that will tell what it is.
+/// readiness for the call that will tell what it is. So does urgent data, which is in the way of reading
+/// just as an end is: only `WouldBlock` says then that all has been read.
 #[inline]
 fn readiness(event: &mio::event::Event) -> Readiness {
-    let ended = event.is_error() || event.is_read_closed();
-    if ended {
+    let is_special = event.is_error() || event.is_priority() || event.is_read_closed();
+    if is_special {
         return Readiness::READ.with(Readiness::WRITE).with(Readiness::END);
     }
     let write = Readiness::WRITE.when(event.is_writable());

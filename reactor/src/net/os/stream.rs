@@ -125,9 +125,9 @@ impl StreamSocket {
 
     pub(crate) fn register(&mut self, poller: &Poller, token: Token) -> io::Result<()> {
         match self {
-            Self::Tcp(stream) => poller.register(stream, token),
+            Self::Tcp(stream) => poller.register_stream(stream, token),
             #[cfg(unix)]
-            Self::Unix(stream) => poller.register(stream, token),
+            Self::Unix(stream) => poller.register_stream(stream, token),
         }
     }
 

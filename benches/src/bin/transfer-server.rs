@@ -1,0 +1,27 @@
+//! `transfer-server KIND --root DIRECTORY`: one of the servers of files, for the measurements to start.
+//!
+//! Prints `listening on 127.0.0.1:PORT`, serves until SIGTERM, and does not outlive its parent.
+
+use std::path::PathBuf;
+
+use benches::Result;
+use benches::transfers::servers::{self, Kind};
+use clap::Parser;
+use rustix::process::{Signal, set_parent_process_death_signal};
+
+/// A server of files on loopback.
+#[derive(Parser)]
+struct Options {
+    /// Who serves.
+    kind: Kind,
+    /// What is served.
+    #[arg(long, value_name = "DIRECTORY")]
+    root: PathBuf,
+}
+
+fn main() -> Result {
+    let options = Options::parse();
+    set_parent_process_death_signal(Some(Signal::TERM))?;
+    benches::descriptors::raise_limit()?;
+    servers::serve(options.kind, &options.root)
+}

@@ -1,0 +1,111 @@
+//! The directory that everybody serves.
+
+use std::fs::{self, File, Permissions};
+use std::io::{BufWriter, Write};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use tempfile::TempDir;
+
+use crate::Result;
+
+/// Where files are pages of memory, and nothing is written back while others are measured.
+const MEMORY: &str = "/dev/shm";
+
+/// The directory that uploads go to, below the root: the only one in which all may write.
+pub const IN: &str = "in";
+
+/// A directory with files to fetch, and one to bring files to. It is removed when dropped.
+#[derive(Debug)]
+pub struct Tree {
+    root: TempDir,
+}
+
+impl Tree {
+    /// A tree without files.
+    pub fn new() -> Result<Self> {
+        let prefix = "transfers-";
+        let mut builder = tempfile::Builder::new();
+        builder.prefix(prefix);
+        let root = if Path::new(MEMORY).is_dir() {
+            builder.tempdir_in(MEMORY)?
+        } else {
+            builder.tempdir()?
+        };
+        let tree = Self { root };
+        fs::create_dir(tree.path().join(IN))?;
+        // Servers become somebody else, who has to get here all the same.
+        fs::set_permissions(tree.path(), Permissions::from_mode(0o755))?;
+        fs::set_permissions(tree.path().join(IN), Permissions::from_mode(0o777))?;
+        Ok(tree)
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        self.root.path()
+    }
+
+    /// Makes a file in which no block is like another.
+    pub fn add(&self, name: &str, length: u64) -> Result {
+        let mut file = BufWriter::with_capacity(1 << 20, File::create(self.path().join(name))?);
+        let mut random = fastrand::Rng::with_seed(length);
+        let mut block = [0; 64 * 1024];
+        random.fill(&mut block);
+        let mut left = length;
+        for number in 0_u64.. {
+            let now = left.min(block.len() as u64) as usize;
+            if now == 0 {
+                break;
+            }
+            block[..8].copy_from_slice(&number.to_le_bytes());
+            file.write_all(&block[..now])?;
+            left -= now as u64;
+        }
+        Ok(file.flush()?)
+    }
+
+    /// Forgets what was brought, and holds that it was whole: so many files of such a length, which are
+    /// what `original` begins with.
+    pub fn clear(&self, files: usize, length: u64, original: &str) -> Result {
+        let mut seen = 0;
+        for entry in fs::read_dir(self.path().join(IN))? {
+            let entry = entry?;
+            let found = entry.metadata()?.len();
+            if found != length {
+                return Err(format!("{:?} has {found} bytes, not {length}", entry.path()).into());
+            }
+            if seen == 0 {
+                self.compare(&entry.path(), original)?;
+            }
+            fs::remove_file(entry.path())?;
+            seen += 1;
+        }
+        if seen == files { Ok(()) } else { Err(format!("{seen} files, not {files}").into()) }
+    }
+
+    /// Removes what there is of uploads, after a failure.
+    pub fn sweep(&self) -> Result {
+        for entry in fs::read_dir(self.path().join(IN))? {
+            fs::remove_file(entry?.path())?;
+        }
+        Ok(())
+    }
+
+    fn compare(&self, brought: &PathBuf, original: &str) -> Result {
+        use std::io::Read;
+        let (mut ours, mut theirs) =
+            (File::open(self.path().join(original))?, File::open(brought)?);
+        let (mut expected, mut seen) = (vec![0; 1 << 20], Vec::with_capacity(1 << 20));
+        loop {
+            seen.clear();
+            Read::by_ref(&mut theirs).take(1 << 20).read_to_end(&mut seen)?;
+            if seen.is_empty() {
+                return Ok(());
+            }
+            ours.read_exact(&mut expected[..seen.len()])?;
+            if expected[..seen.len()] != seen[..] {
+                return Err(format!("{} is not what was sent", brought.display()).into());
+            }
+        }
+    }
+}

@@ -1,0 +1,450 @@
+//! Everything a command has to do, and those who do it: several conversations with FTP servers, and
+//! transfers of TFTP, all on one loop.
+//!
+//! ```text
+//!   queue of tasks ──▶ a worker for each conversation: Task says what is next, Client does it
+//!         ▲                    │
+//!         └── more tasks ──────┘     a directory finds files; when all are done, everybody goes home
+//! ```
+
+mod packets;
+
+use std::collections::{BTreeMap, VecDeque};
+use std::error::Error;
+use std::io;
+use std::time::{Duration, Instant};
+
+use clap::Args;
+use examples::endpoint::seconds;
+use indicatif::ProgressBar;
+use protocols::transfer::ftp::client::{
+    self as ftp, Client, ClientLimits, ClientOptions, Done, Failure, Operation,
+};
+use reactor::{ConnectionId, Reactor, Registry, Signal, SocketId};
+
+use packets::Packets;
+pub(crate) use packets::{Errand, Way};
+
+use crate::bars::{self, Bars};
+use crate::site::{Site, Sites};
+use crate::task::{Next, Report, Task, Thought};
+use crate::url::shown;
+
+/// How long the loop may take to say goodbye to servers.
+const GOODBYE: Duration = Duration::from_secs(2);
+
+/// How long servers may take.
+#[derive(Args)]
+pub(crate) struct Patience {
+    /// Give up what has not moved, or not been answered, for so long
+    #[arg(long, value_name = "SECONDS", default_value = "60", value_parser = seconds)]
+    timeout: Duration,
+}
+
+/// All that is to be done: the application of the loop.
+pub(crate) struct Crew {
+    sites: Vec<Site>,
+    queue: VecDeque<Job>,
+    workers: BTreeMap<ConnectionId, Worker>,
+    packets: BTreeMap<SocketId, Packets>,
+    parallel: usize,
+    options: ClientOptions,
+    bars: Bars,
+    /// What was to be done, with what was found while doing it.
+    total: usize,
+    failures: Vec<String>,
+    /// Nobody reads what is printed any more, or somebody has pressed Ctrl-C.
+    stopped: Option<Box<dyn Error>>,
+}
+
+/// Something to do, and where.
+struct Job {
+    site: usize,
+    what: What,
+}
+
+enum What {
+    Ftp(Task),
+    Tftp(Errand),
+}
+
+/// A conversation with an FTP server.
+struct Worker {
+    client: Client,
+    site: usize,
+    /// Which of the server's addresses it is.
+    address: usize,
+    is_welcome: bool,
+    job: Option<Running>,
+}
+
+/// A task under way.
+struct Running {
+    task: Task,
+    bar: ProgressBar,
+    /// When its file began to move, and how long it has taken.
+    since: Instant,
+    took: Option<Duration>,
+}
+
+/// Does everything, to the end.
+pub(crate) fn work(mut crew: Crew) -> Result<(), Box<dyn Error>> {
+    let mut reactor = Reactor::<Crew>::new()?;
+    for signal in [Signal::Interrupt, Signal::Terminate] {
+        reactor.registry().on_signal(signal, |registry, crew: &mut Crew| {
+            crew.stop(registry, "interrupted; --continue goes on".into());
+        })?;
+    }
+    crew.pump(reactor.registry());
+    reactor.run(&mut crew)?;
+    match (crew.stopped, crew.failures.len()) {
+        (Some(why), _) => Err(why),
+        (None, 0) => Ok(()),
+        // That was all there was to do, and it says everything.
+        (None, 1) if crew.total == 1 => Err(crew.failures.swap_remove(0).into()),
+        (None, count) => Err(format!("{count} of {} have failed", crew.total).into()),
+    }
+}
+
+impl Crew {
+    pub(crate) fn new(sites: Sites, parallel: usize, patience: &Patience) -> Self {
+        let limits = ClientLimits {
+            connect_timeout: patience.timeout.min(ClientLimits::default().connect_timeout),
+            reply_timeout: patience.timeout,
+            stall_timeout: patience.timeout,
+            ..ClientLimits::default()
+        };
+        Self {
+            sites: sites.into_vec(),
+            queue: VecDeque::new(),
+            workers: BTreeMap::new(),
+            packets: BTreeMap::new(),
+            parallel,
+            options: ClientOptions { limits, ..ClientOptions::default() },
+            bars: Bars::default(),
+            total: 0,
+            failures: Vec::new(),
+            stopped: None,
+        }
+    }
+
+    /// Something to do on an FTP server.
+    pub(crate) fn add(&mut self, site: usize, task: Task) {
+        self.total += 1;
+        self.queue.push_back(Job { site, what: What::Ftp(task) });
+    }
+
+    /// Something to do on a TFTP server.
+    pub(crate) fn add_errand(&mut self, site: usize, errand: Errand) {
+        self.total += 1;
+        self.queue.push_back(Job { site, what: What::Tftp(errand) });
+    }
+
+    // ── who does what ───────────────────────────────────────────────────────────────────────
+
+    /// Begins as much as may be done at one time; ends the program when there is nothing left.
+    fn pump(&mut self, registry: &mut Registry<Self>) {
+        while self.busy() < self.parallel && self.stopped.is_none() {
+            let Some(job) = self.queue.pop_front() else {
+                break;
+            };
+            self.begin(registry, job);
+        }
+        if self.busy() == 0 {
+            for worker in self.workers.values_mut() {
+                worker.client.quit(registry);
+            }
+            registry.shutdown(GOODBYE);
+        }
+    }
+
+    fn busy(&self) -> usize {
+        let working = self.workers.values().filter(|worker| worker.job.is_some()).count();
+        working + self.packets.len()
+    }
+
+    fn begin(&mut self, registry: &mut Registry<Self>, job: Job) {
+        let site = job.site;
+        match job.what {
+            What::Tftp(errand) => self.begin_errand(registry, site, 0, errand),
+            What::Ftp(task) => {
+                let is_free = |worker: &Worker| worker.site == site && worker.client.is_idle();
+                let free =
+                    self.workers.iter().find(|(_, worker)| worker.job.is_none() && is_free(worker));
+                match free.map(|(id, _)| *id) {
+                    Some(id) => self.give(registry, id, task),
+                    None => self.call(registry, site, 0, task),
+                }
+            }
+        }
+    }
+
+    /// Gives a task to somebody who is there and has nothing to do.
+    fn give(&mut self, registry: &mut Registry<Self>, id: ConnectionId, task: Task) {
+        let running = self.running(task);
+        if let Some(worker) = self.workers.get_mut(&id) {
+            worker.job = Some(running);
+            self.begin_task(registry, id);
+        }
+    }
+
+    /// Calls a server for a task.
+    fn call(&mut self, registry: &mut Registry<Self>, site: usize, address: usize, task: Task) {
+        let Some(server) = self.sites.get(site) else {
+            return;
+        };
+        let options = ClientOptions { login: server.login.clone(), ..self.options.clone() };
+        let Some(place) = server.addresses.get(address).cloned() else {
+            return;
+        };
+        let running = self.running(task);
+        match Client::connect(registry, place, &options) {
+            Ok(client) => {
+                let job = Some(running);
+                let worker = Worker { site, address, is_welcome: false, job, client };
+                self.workers.insert(worker.client.id(), worker);
+            }
+            Err(error) => self.fail_job(&running, &error.to_string()),
+        }
+    }
+
+    fn running(&self, task: Task) -> Running {
+        let (name, size) = task.name_and_size();
+        Running { bar: self.bars.add(&name, size), task, since: Instant::now(), took: None }
+    }
+
+    // ── tasks of FTP ────────────────────────────────────────────────────────────────────────
+
+    fn begin_task(&mut self, registry: &mut Registry<Self>, id: ConnectionId) {
+        let next = self.ask(id, |task, client| task.begin(client.features()));
+        self.carry_out(registry, id, next);
+    }
+
+    /// Has a worker's task say what is next.
+    fn ask(
+        &mut self,
+        id: ConnectionId,
+        how: impl FnOnce(&mut Task, &Client) -> Next,
+    ) -> Option<Next> {
+        let worker = self.workers.get_mut(&id)?;
+        let running = worker.job.as_mut()?;
+        let next = how(&mut running.task, &worker.client);
+        if running.took.is_none() {
+            let (_, size) = running.task.name_and_size();
+            bars::set_size(&running.bar, size);
+        }
+        Some(next)
+    }
+
+    fn carry_out(&mut self, registry: &mut Registry<Self>, id: ConnectionId, next: Option<Next>) {
+        match next {
+            Some(Next::Do(operation)) => self.start(registry, id, operation),
+            Some(Next::Think(thought)) => self.think(registry, id, thought),
+            Some(Next::Done(report, tasks)) => self.end_task(registry, id, Ok((report, tasks))),
+            Some(Next::Failed(why)) => self.end_task(registry, id, Err(why)),
+            None => {}
+        }
+    }
+
+    fn start(&mut self, registry: &mut Registry<Self>, id: ConnectionId, operation: Operation) {
+        let Some(worker) = self.workers.get_mut(&id) else {
+            return;
+        };
+        let is_file = matches!(operation, Operation::Get { .. } | Operation::Put { .. });
+        if let Some(running) = worker.job.as_mut().filter(|_| is_file) {
+            running.since = Instant::now();
+            bars::begin_at(&running.bar, running.task.offset());
+        }
+        if let Err(error) = worker.client.start(registry, operation) {
+            self.end_task(registry, id, Err(error.to_string()));
+        }
+    }
+
+    /// Has something worked out away from the loop.
+    fn think(&mut self, registry: &mut Registry<Self>, id: ConnectionId, thought: Thought) {
+        let queued = registry.offload(thought, move |registry, crew: &mut Self, result| {
+            let thought = result.unwrap_or_else(|error| Err(error.to_string()));
+            let next = crew.ask(id, |task, _| task.handle_thought(thought));
+            crew.carry_out(registry, id, next);
+        });
+        if queued.is_err() {
+            self.end_task(registry, id, Err("there is too much to work out".to_owned()));
+        }
+    }
+
+    fn end_task(
+        &mut self,
+        registry: &mut Registry<Self>,
+        id: ConnectionId,
+        outcome: Result<(Report, Vec<Task>), String>,
+    ) {
+        let Some(worker) = self.workers.get_mut(&id) else {
+            return;
+        };
+        let (site, Some(running)) = (worker.site, worker.job.take()) else {
+            return;
+        };
+        match outcome {
+            Ok((report, tasks)) => {
+                // In front of the rest, and in order: a tree is walked through as it is listed.
+                self.total += tasks.len();
+                for task in tasks.into_iter().rev() {
+                    self.queue.push_front(Job { site, what: What::Ftp(task) });
+                }
+                self.report(registry, &running, report);
+            }
+            Err(why) => self.fail_job(&running, &why),
+        }
+        self.pump(registry);
+    }
+
+    fn report(&mut self, registry: &mut Registry<Self>, running: &Running, report: Report) {
+        self.bars.remove(&running.bar);
+        let (name, _) = running.task.name_and_size();
+        let said = match report {
+            Report::Quiet => Ok(()),
+            Report::Lines(lines) => lines.iter().try_for_each(|line| self.bars.say(line)),
+            Report::Moved { bytes, remark } => {
+                self.bars.say(summary(&name, bytes, running.took.unwrap_or_default(), &remark))
+            }
+        };
+        self.note_output(registry, said);
+    }
+
+    fn fail_job(&mut self, running: &Running, why: &str) {
+        self.bars.remove(&running.bar);
+        let (name, _) = running.task.name_and_size();
+        self.fail(&name, why);
+    }
+
+    fn fail(&mut self, name: &str, why: &str) {
+        // What a server says is not for a terminal to obey.
+        let why = format!("{name}: {}", shown(why.as_bytes()));
+        if self.total > 1 {
+            self.bars.complain(&why);
+        }
+        self.failures.push(why);
+    }
+
+    /// Whoever reads what is printed may have gone.
+    fn note_output(&mut self, registry: &mut Registry<Self>, said: io::Result<()>) {
+        if let Err(error) = said {
+            self.stop(registry, error.into());
+        }
+    }
+
+    fn stop(&mut self, registry: &mut Registry<Self>, why: Box<dyn Error>) {
+        self.stopped.get_or_insert(why);
+        self.queue.clear();
+        registry.shutdown(Duration::ZERO);
+    }
+
+    /// A conversation is over, and there was something to do.
+    fn handle_lost(
+        &mut self,
+        registry: &mut Registry<Self>,
+        worker: Worker,
+        running: Running,
+        failure: &Failure,
+    ) {
+        let Worker { site, address, is_welcome, .. } = worker;
+        let others = self.sites.get(site).map_or(0, |site| site.addresses.len());
+        let has_colleagues = self.workers.values().any(|it| it.site == site && it.is_welcome);
+        match failure {
+            // A server of several addresses is at one of them perhaps.
+            Failure::Connect(_) if !is_welcome && address + 1 < others => {
+                self.bars.remove(&running.bar);
+                self.call(registry, site, address + 1, running.task);
+            }
+            // It has enough of us: those who are let in do the rest.
+            Failure::Unwelcome(_) | Failure::Login(_)
+                if !is_welcome && has_colleagues && failure.is_transient() =>
+            {
+                self.bars.remove(&running.bar);
+                self.parallel = self.parallel.saturating_sub(1).max(1);
+                self.queue.push_front(Job { site, what: What::Ftp(running.task) });
+            }
+            Failure::Connect(_) | Failure::Unwelcome(_) | Failure::Login(_) if !is_welcome => {
+                self.bars.remove(&running.bar);
+                self.give_up_site(site, failure);
+            }
+            _ => self.fail_job(&running, &failure.to_string()),
+        }
+    }
+
+    /// Nothing can be done there.
+    fn give_up_site(&mut self, site: usize, failure: &Failure) {
+        // It is one failure, however much was to be done there.
+        let before = self.queue.len();
+        self.queue.retain(|job| job.site != site);
+        self.total -= before - self.queue.len();
+        let name = self.sites.get(site).map_or_else(String::new, |site| site.name.clone());
+        self.fail(&name, &failure.to_string());
+    }
+}
+
+fn summary(name: &str, bytes: u64, took: Duration, remark: &str) -> String {
+    let comma = if remark.is_empty() { "" } else { ", " };
+    format!("{name}: {}{comma}{remark}", bars::speed(bytes, took))
+}
+
+impl ftp::Caller for Crew {
+    fn client(&mut self, id: ConnectionId) -> Option<&mut Client> {
+        self.workers.get_mut(&id).map(|worker| &mut worker.client)
+    }
+
+    fn on_ready(&mut self, registry: &mut Registry<Self>, id: ConnectionId) {
+        if let Some(worker) = self.workers.get_mut(&id) {
+            worker.is_welcome = true;
+        }
+        self.begin_task(registry, id);
+    }
+
+    fn on_progress(&mut self, _: &mut Registry<Self>, id: ConnectionId, moved: u64) {
+        let running = self.workers.get(&id).and_then(|worker| worker.job.as_ref());
+        if let Some(Running { bar, task, .. }) = running {
+            bar.set_position(task.offset() + moved);
+        }
+    }
+
+    fn on_done(
+        &mut self,
+        registry: &mut Registry<Self>,
+        id: ConnectionId,
+        outcome: Result<Done, Failure>,
+    ) {
+        let Some(worker) = self.workers.get_mut(&id) else {
+            return;
+        };
+        if let (Some(running), Ok(Done::Received(_) | Done::Sent(_))) = (&mut worker.job, &outcome)
+        {
+            running.took = Some(running.since.elapsed());
+            bars::set_checking(&running.bar);
+        }
+        // Of what the conversation took with it, `on_finish` tells.
+        if !worker.client.is_over() {
+            let next = self.ask(id, |task, client| task.handle(outcome, client.features()));
+            self.carry_out(registry, id, next);
+        }
+    }
+
+    fn on_finish(
+        &mut self,
+        registry: &mut Registry<Self>,
+        id: ConnectionId,
+        outcome: Result<(), Failure>,
+    ) {
+        let Some(mut worker) = self.workers.remove(&id) else {
+            return;
+        };
+        if let Some(running) = worker.job.take() {
+            let failure = outcome.err().unwrap_or(Failure::Cancelled);
+            if self.stopped.is_some() {
+                self.bars.remove(&running.bar);
+            } else {
+                self.handle_lost(registry, worker, running, &failure);
+            }
+        }
+        self.pump(registry);
+    }
+}

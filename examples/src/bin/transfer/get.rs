@@ -1,0 +1,105 @@
+//! `transfer get`: files and directories come here.
+
+use std::error::Error;
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+
+use crate::crew::{self, Crew, Errand, Patience, Way};
+use crate::download::Download;
+use crate::local::name_here;
+use crate::site::Sites;
+use crate::task::{How, Task};
+use crate::tree::Walk;
+use crate::url::{Scheme, Url};
+
+/// Fetch files, and directories with everything in them
+///
+/// A file is called NAME.part until all of it is here and has been checked: its size, and its SHA-256
+/// where the server offers that. Over FTP it keeps the time at which it was written.
+#[derive(Args)]
+pub(crate) struct Options {
+    /// What to fetch; a directory ends with a slash
+    #[arg(required = true, value_name = "URL")]
+    urls: Vec<Url>,
+
+    /// Where to put it: a file, or a directory that is there [default: its name, here]
+    #[arg(long, short, value_name = "PATH")]
+    output: Option<PathBuf>,
+
+    /// Go on with what there is of a file (FTP); leave out files that are here with the same size
+    #[arg(long = "continue", short = 'c')]
+    resume: bool,
+
+    /// Fetch directories even if they do not end with a slash
+    #[arg(long, short)]
+    recursive: bool,
+
+    /// Fetch N files at a time
+    #[arg(long, short, value_name = "N", default_value_t = 4,
+          value_parser = clap::value_parser!(u16).range(1..=64))]
+    parallel: u16,
+
+    /// Do not compare hashes: the server has to read all of a file for it, and so has this program
+    #[arg(long)]
+    no_hash: bool,
+
+    #[command(flatten)]
+    patience: Patience,
+}
+
+impl Options {
+    fn how(&self) -> How {
+        How { resume: self.resume, hash: !self.no_hash }
+    }
+}
+
+pub(crate) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
+    let mut sites = Sites::default();
+    let mut fetches = Vec::new();
+    for url in &options.urls {
+        let target = target(url, options)?;
+        if fetches.iter().any(|(_, _, other)| *other == target) {
+            return Err(format!("{url}: there is another of that name to be fetched").into());
+        }
+        fetches.push((sites.find(url)?, url, target));
+    }
+    let mut crew = Crew::new(sites, options.parallel.into(), &options.patience);
+    for (site, url, local) in fetches {
+        let remote = url.path.clone();
+        match url.scheme {
+            Scheme::Tftp(mode) => {
+                crew.add_errand(site, Errand { way: Way::Get, local, remote, mode });
+            }
+            Scheme::Ftp if is_directory(url, options) => {
+                crew.add(site, Task::Walk(Walk::new(remote, local, options.how())));
+            }
+            Scheme::Ftp => {
+                crew.add(site, Task::Download(Download::new(remote, local, options.how())));
+            }
+        }
+    }
+    crew::work(crew)
+}
+
+fn is_directory(url: &Url, options: &Options) -> bool {
+    url.scheme == Scheme::Ftp && (options.recursive || url.is_directory())
+}
+
+/// Where it is to be here.
+fn target(url: &Url, options: &Options) -> Result<PathBuf, String> {
+    let name = url.name().and_then(name_here);
+    let output = options.output.as_deref();
+    if is_directory(url, options) {
+        // A directory that is named by its server gets that name here, in the place that was given.
+        let place = output.unwrap_or(Path::new("."));
+        return Ok(name.map_or_else(|| place.to_owned(), |name| place.join(name)));
+    }
+    let no_name = || format!("{url}: that is no name for a file; a directory ends with a slash");
+    match output {
+        Some(output) if output.is_dir() => Ok(output.join(name.ok_or_else(no_name)?)),
+        Some(output) if options.urls.len() == 1 => Ok(output.to_owned()),
+        Some(output) => Err(format!("{} is no directory, for several files", output.display())),
+        None => name.map(PathBuf::from).ok_or_else(no_name),
+    }
+}

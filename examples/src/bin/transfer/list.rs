@@ -1,0 +1,81 @@
+//! `transfer list`: what is in a directory.
+
+use std::error::Error;
+
+use clap::Args;
+use protocols::transfer::ftp::client::{Done, Entry, Failure, Operation};
+use protocols::transfer::ftp::time::Timestamp;
+use protocols::transfer::store::Kind;
+
+use crate::crew::{self, Crew, Patience};
+use crate::site::Sites;
+use crate::task::{Next, Report, Task};
+use crate::url::{Scheme, Url, shown};
+
+/// Print what is in a directory of an FTP server
+///
+/// A line each: its kind, its size, when it was written last (in UTC), and its name.
+#[derive(Args)]
+pub(crate) struct Options {
+    /// The directory
+    url: Url,
+
+    #[command(flatten)]
+    patience: Patience,
+}
+
+pub(crate) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
+    let url = &options.url;
+    if url.scheme != Scheme::Ftp {
+        return Err("TFTP has no lists of files; get fetches one by its name".into());
+    }
+    let mut sites = Sites::default();
+    let site = sites.find(url)?;
+    let mut crew = Crew::new(sites, 1, &options.patience);
+    crew.add(site, Task::List(Listing { path: url.path.clone() }));
+    crew::work(crew)
+}
+
+/// The list of one directory.
+#[derive(Debug)]
+pub(crate) struct Listing {
+    path: Vec<u8>,
+}
+
+impl Listing {
+    pub(crate) fn name(&self) -> String {
+        shown(&self.path)
+    }
+
+    pub(crate) fn begin(&self) -> Next {
+        Next::Do(Operation::List { path: self.path.clone() })
+    }
+
+    pub(crate) fn handle(&mut self, outcome: Result<Done, Failure>) -> Next {
+        match outcome {
+            Ok(Done::Listed(entries)) => {
+                Next::Done(Report::Lines(entries.iter().map(line).collect()), Vec::new())
+            }
+            Ok(_) => Next::Done(Report::Quiet, Vec::new()),
+            Err(failure) => Next::Failed(failure.to_string()),
+        }
+    }
+}
+
+fn line(entry: &Entry) -> String {
+    let kind = match entry.kind {
+        Kind::File => '-',
+        Kind::Directory => 'd',
+        Kind::Link => 'l',
+        Kind::Other => '?',
+    };
+    let size = entry.size.map_or_else(|| "-".to_owned(), |size| size.to_string());
+    let modified = entry.modified.map_or_else(|| "-".to_owned(), date);
+    format!("{kind} {size:>12}  {modified:16}  {}", shown(&entry.name))
+}
+
+fn date(time: Timestamp) -> String {
+    let civil = time.civil();
+    let (year, month, day) = (civil.year, civil.month, civil.day);
+    format!("{year}-{month:02}-{day:02} {:02}:{:02}", civil.hour, civil.minute)
+}

@@ -1,0 +1,115 @@
+//! `transfer put`: files and directories go there.
+
+use std::error::Error;
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+
+use crate::crew::{self, Crew, Errand, Patience, Way};
+use crate::local::name_there;
+use crate::site::Sites;
+use crate::task::{How, Task};
+use crate::tree::{Plant, joined};
+use crate::upload::Upload;
+use crate::url::{Scheme, Url};
+
+/// Send files, and directories with everything in them
+///
+/// Where the server offers it, the size and the SHA-256 of what it has then are checked.
+#[derive(Args)]
+pub(crate) struct Options {
+    /// What to send
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
+
+    /// Where to: a directory, which ends with a slash, or the name one file is to have there
+    #[arg(value_name = "URL")]
+    url: Url,
+
+    /// Go on with what there is of a file on the server (FTP)
+    #[arg(long = "continue", short = 'c')]
+    resume: bool,
+
+    /// Send directories, too, and make the one they go to
+    #[arg(long, short)]
+    recursive: bool,
+
+    /// Send N files at a time
+    #[arg(long, short, value_name = "N", default_value_t = 4,
+          value_parser = clap::value_parser!(u16).range(1..=64))]
+    parallel: u16,
+
+    /// Do not compare hashes: the server has to read all of a file for it, and so has this program
+    #[arg(long)]
+    no_hash: bool,
+
+    #[command(flatten)]
+    patience: Patience,
+}
+
+impl Options {
+    fn how(&self) -> How {
+        How { resume: self.resume, hash: !self.no_hash }
+    }
+}
+
+pub(crate) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
+    let url = &options.url;
+    if options.files.len() > 1 && !url.is_directory() {
+        return Err(format!("{url}: a directory for several files ends with a slash").into());
+    }
+    let mut files = Vec::new();
+    for file in &options.files {
+        files.push((file.clone(), remote_name(file, url)?, check(file, options)?));
+    }
+    let mut sites = Sites::default();
+    let site = sites.find(url)?;
+    let mut crew = Crew::new(sites, options.parallel.into(), &options.patience);
+    let mut tasks = Vec::new();
+    for (local, remote, is_directory) in files {
+        match url.scheme {
+            Scheme::Tftp(mode) => {
+                crew.add_errand(site, Errand { way: Way::Put, local, remote, mode });
+            }
+            Scheme::Ftp if is_directory => {
+                tasks.push(Task::Plant(Plant::new(local, remote, options.how())));
+            }
+            Scheme::Ftp => tasks.push(Task::Upload(Upload::new(local, remote, options.how()))),
+        }
+    }
+    // Whoever sends trees wants a place for them, too.
+    if options.recursive && url.name().is_some() && url.is_directory() {
+        let place = url.path.strip_suffix(b"/").unwrap_or(&url.path).to_vec();
+        tasks = vec![Task::Plant(Plant::around(tasks, place))];
+    }
+    tasks.into_iter().for_each(|task| crew.add(site, task));
+    crew::work(crew)
+}
+
+/// Whether it is a directory; if it is there at all, and can be sent.
+fn check(file: &Path, options: &Options) -> Result<bool, String> {
+    let metadata =
+        std::fs::metadata(file).map_err(|error| format!("{}: {error}", file.display()))?;
+    match (metadata.is_file(), metadata.is_dir(), options.url.scheme) {
+        (true, ..) => Ok(false),
+        (_, true, Scheme::Tftp(_)) => Err(format!("{}: TFTP has no directories", file.display())),
+        (_, true, Scheme::Ftp) if options.recursive => Ok(true),
+        (_, true, Scheme::Ftp) => {
+            Err(format!("{}: it is a directory; --recursive sends it", file.display()))
+        }
+        _ => Err(format!("{}: it is no plain file", file.display())),
+    }
+}
+
+/// What a file is to be called there.
+fn remote_name(file: &Path, url: &Url) -> Result<Vec<u8>, String> {
+    if !url.is_directory() {
+        return Ok(url.path.clone());
+    }
+    // `.` and `..` have names of their own.
+    let full =
+        std::fs::canonicalize(file).map_err(|error| format!("{}: {error}", file.display()))?;
+    let name = file.file_name().or(full.file_name());
+    let name = name.ok_or_else(|| format!("{}: it has no name to be sent by", file.display()))?;
+    Ok(joined(&url.path, &name_there(name)))
+}

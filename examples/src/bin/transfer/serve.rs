@@ -1,0 +1,280 @@
+//! `transfer serve`: a directory, over FTP and TFTP.
+
+use std::error::Error;
+use std::net::Ipv4Addr;
+use std::ops::RangeInclusive;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args;
+use examples::advice::NotOpened;
+use examples::endpoint::{HostPort, seconds};
+use examples::{output, stop};
+use protocols::password::PasswordHash;
+use protocols::transfer::ftp::users::{Anonymous, Permissions, User, Users};
+use protocols::transfer::ftp::{self, Settings};
+use protocols::transfer::store::{Access, Replace, Store, VirtualPath};
+use protocols::transfer::tftp;
+use reactor::{Address, DatagramOptions, ListenOptions, Reactor, Registry};
+
+use crate::user;
+
+/// Where it listens if it is told nothing: for this machine only, and at ports that anybody may have.
+const FTP: &str = "127.0.0.1:2121";
+const TFTP: &str = "127.0.0.1:6969";
+
+/// Serve a directory over FTP and TFTP, until Ctrl-C
+///
+/// Without --ftp and --tftp it listens on 127.0.0.1, port 2121 for FTP and port 6969 for TFTP.
+/// Everything is for reading only, unless --write is given. Neither protocol hides anything from whoever
+/// listens on the way.
+///
+/// Ctrl-C drains: transfers may end, for three seconds at most. Ctrl-C again stops at once. Then it prints
+/// what it has done.
+#[derive(Args)]
+pub(crate) struct Options {
+    /// Listen for FTP; port 0 is any free one
+    #[arg(long, value_name = "ADDR")]
+    ftp: Vec<HostPort>,
+
+    /// Answer TFTP
+    #[arg(long, value_name = "ADDR")]
+    tftp: Vec<HostPort>,
+
+    /// The directory that is served; nothing outside of it can be reached
+    #[arg(long, value_name = "DIR", default_value = ".")]
+    root: PathBuf,
+
+    /// Let users of FTP do what they may, and anybody send new files over TFTP
+    ///
+    /// Those who log in to FTP as anonymous may do what --anonymous says.
+    #[arg(long)]
+    write: bool,
+
+    /// Who may log in to FTP: a file that `transfer user` keeps
+    #[arg(long, value_name = "FILE")]
+    users: Option<PathBuf>,
+
+    /// One more who may; everybody on this machine can see the password in the list of processes
+    #[arg(long, value_name = "NAME:PASSWORD[:DIR]")]
+    user: Vec<Account>,
+
+    /// What those may do who log in to FTP as anonymous: r to read, c to create, m to modify, d to
+    /// delete; "none" for not to log in
+    #[arg(long, value_name = "LETTERS", default_value = "r")]
+    anonymous: AnonymousOption,
+
+    /// Have data connections of FTP come to these ports
+    #[arg(long, value_name = "A-B", value_parser = ports)]
+    passive_ports: Option<RangeInclusive<u16>>,
+
+    /// Tell clients to come to this address for data, if it is another than they see (behind a NAT)
+    #[arg(long, value_name = "IP")]
+    passive_address: Option<Ipv4Addr>,
+
+    /// Keep what there is of an upload that ends early, so that it can be gone on with (FTP)
+    #[arg(long)]
+    keep: bool,
+
+    /// Let files that are sent over TFTP replace those that are there
+    #[arg(long, requires = "write")]
+    replace: bool,
+
+    /// Call an upload whole only when it is on the disk itself
+    #[arg(long)]
+    durable: bool,
+
+    /// Refuse more than N sessions of FTP at one time, and as many transfers of TFTP
+    #[arg(long, value_name = "N", default_value_t = 1_024)]
+    max_sessions: u32,
+
+    /// Let all transfers of FTP together take no more than so many bytes a second
+    #[arg(long, value_name = "BYTES")]
+    rate: Option<u64>,
+
+    /// Close FTP sessions in which nothing has been said for so long
+    #[arg(long, value_name = "SECONDS", value_parser = seconds, default_value = "300")]
+    idle: Duration,
+
+    /// Print a line for everything that happens over FTP; transfers as xferlog has them
+    #[arg(long)]
+    log: bool,
+}
+
+/// Both servers: the application of the loop.
+struct Servers {
+    ftp: ftp::Server,
+    tftp: tftp::Server,
+}
+
+impl AsMut<ftp::Server> for Servers {
+    fn as_mut(&mut self) -> &mut ftp::Server {
+        &mut self.ftp
+    }
+}
+
+impl AsMut<tftp::Server> for Servers {
+    fn as_mut(&mut self) -> &mut tftp::Server {
+        &mut self.tftp
+    }
+}
+
+pub(crate) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
+    let mut servers = servers(options)?;
+    let mut reactor = Reactor::<Servers>::new()?;
+    let listening = open(reactor.registry(), options)?;
+    stop::on_request(reactor.registry())?;
+    listening.iter().try_for_each(output::say)?;
+    let report = reactor.run(&mut servers)?;
+    output::say(report)?;
+    output::say(format_args!("ftp: {}", servers.ftp.counters()))?;
+    output::say(format_args!("tftp: {}", servers.tftp.counters()))?;
+    Ok(())
+}
+
+fn servers(options: &Options) -> Result<Servers, Box<dyn Error>> {
+    let access = if options.write { Access::ReadWrite } else { Access::ReadOnly };
+    let store = Store::open(&options.root, access)
+        .map_err(|error| format!("{}: {error}", options.root.display()))?
+        .durable(options.durable);
+    let mut ftp = ftp::Server::new(settings(options), users(options)?, store.clone());
+    if options.log {
+        ftp.set_log(|event| {
+            // If nobody reads it any more, it is for nobody.
+            let _ = output::say(event);
+        });
+    }
+    let limits =
+        tftp::Limits { transfers: options.max_sessions as usize, ..tftp::Limits::default() };
+    let replace = if options.replace { Replace::Yes } else { Replace::No };
+    Ok(Servers { ftp, tftp: tftp::Server::new(store, limits).replacing(replace) })
+}
+
+fn settings(options: &Options) -> Settings {
+    let defaults = Settings::default();
+    Settings {
+        passive_ports: options.passive_ports.clone(),
+        passive_address: options.passive_address,
+        keep_uploads: options.keep,
+        limits: ftp::Limits {
+            sessions: options.max_sessions,
+            total_rate: options.rate,
+            idle_timeout: options.idle,
+            ..defaults.limits
+        },
+        ..defaults
+    }
+}
+
+/// Everybody who may log in. The passwords on the command line are hashed like all others.
+fn users(options: &Options) -> Result<Users, Box<dyn Error>> {
+    let mut users = match &options.users {
+        Some(file) => user::read(file)?,
+        None => Users::anonymous_only(),
+    };
+    for account in &options.user {
+        let password = PasswordHash::of(&account.password)?;
+        users.insert(&account.name, User::new(password, account.home.clone(), Permissions::ALL))?;
+    }
+    users.set_anonymous(options.anonymous.0.clone());
+    Ok(users)
+}
+
+/// Opens every socket, or none; what to print of them.
+fn open(
+    registry: &mut Registry<Servers>,
+    options: &Options,
+) -> Result<Vec<String>, Box<dyn Error>> {
+    let mut lines = Vec::new();
+    for address in addresses(&options.ftp, FTP, options)? {
+        let id = ftp::listen(registry, address, &ListenOptions::default())
+            .map_err(NotOpened::by("--ftp"))?;
+        lines.push(format!("ftp listening on {}", registry.listener_address(id)?));
+    }
+    for address in addresses(&options.tftp, TFTP, options)? {
+        // Where it is asked at any address, it has to answer from that one.
+        let metadata = address.ip().is_some_and(|ip| ip.is_unspecified());
+        let datagrams = DatagramOptions { metadata, ..DatagramOptions::default() };
+        let id = tftp::bind(registry, address, &datagrams).map_err(NotOpened::by("--tftp"))?;
+        lines.push(format!("tftp listening on {}", registry.socket_address(id)?));
+    }
+    Ok(lines)
+}
+
+/// The addresses that were given, or the default if none was given of either kind.
+fn addresses(
+    given: &[HostPort],
+    default: &str,
+    options: &Options,
+) -> Result<Vec<Address>, Box<dyn Error>> {
+    if options.ftp.is_empty() && options.tftp.is_empty() {
+        return Ok(vec![default.parse()?]);
+    }
+    Ok(given.iter().map(HostPort::first).collect::<Result<_, _>>()?)
+}
+
+/// `NAME:PASSWORD[:DIR]`.
+#[derive(Clone)]
+struct Account {
+    name: String,
+    password: String,
+    home: VirtualPath,
+}
+
+impl std::str::FromStr for Account {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let mut parts = text.splitn(3, ':');
+        let (Some(name), Some(password)) = (parts.next(), parts.next()) else {
+            return Err("expected NAME:PASSWORD or NAME:PASSWORD:DIR".to_owned());
+        };
+        let home = VirtualPath::root().join(parts.next().unwrap_or("/").as_bytes());
+        let home = home.map_err(|error| error.to_string())?;
+        Ok(Self { name: name.to_owned(), password: password.to_owned(), home })
+    }
+}
+
+/// What anybody without a name may do, if they are let in.
+#[derive(Clone)]
+struct AnonymousOption(Option<Anonymous>);
+
+impl std::str::FromStr for AnonymousOption {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if text == "none" {
+            return Ok(Self(None));
+        }
+        let permissions = text.parse().map_err(|error| format!("{error}, or none"))?;
+        Ok(Self(Some(Anonymous { permissions, ..Anonymous::default() })))
+    }
+}
+
+/// `A-B`.
+fn ports(text: &str) -> Result<RangeInclusive<u16>, String> {
+    let wrong = || "expected two ports, such as 50000-50100".to_owned();
+    let (first, last) = text.split_once('-').ok_or_else(wrong)?;
+    let (first, last): (u16, u16) =
+        (first.parse().map_err(|_| wrong())?, last.parse().map_err(|_| wrong())?);
+    if first == 0 || first > last { Err(wrong()) } else { Ok(first..=last) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn options_are_what_their_help_says() {
+        assert_eq!(ports("50000-50100"), Ok(50_000..=50_100));
+        for text in ["", "1", "2-1", "0-9", "1-99999"] {
+            assert!(ports(text).is_err(), "{text}");
+        }
+        let account: Account = "ann:secret:/home/ann".parse().expect("an account");
+        assert_eq!((&*account.name, &*account.password), ("ann", "secret"));
+        assert_eq!(account.home.to_string(), "/home/ann");
+        assert!("ann".parse::<Account>().is_err());
+        assert!("none".parse::<AnonymousOption>().is_ok_and(|it| it.0.is_none()));
+        assert!("rx".parse::<AnonymousOption>().is_err());
+    }
+}

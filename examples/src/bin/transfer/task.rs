@@ -1,0 +1,112 @@
+//! One thing to do on an FTP server, in as many steps as it takes.
+
+use protocols::transfer::ftp::client::{Done, Failure, Features, Operation};
+
+use crate::download::Download;
+use crate::list::Listing;
+use crate::tree::{Plant, Walk};
+use crate::upload::Upload;
+
+/// A task. It knows nothing of connections: it is told what has come of its last step, and says which is
+/// the next.
+#[derive(Debug)]
+pub(crate) enum Task {
+    /// Fetch a file.
+    Download(Download),
+    /// Send a file.
+    Upload(Upload),
+    /// Fetch what is in a directory.
+    Walk(Walk),
+    /// Send what is in a directory.
+    Plant(Plant),
+    /// Print what is in a directory.
+    List(Listing),
+}
+
+/// How files are transferred.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct How {
+    /// Going on with what there is of them.
+    pub(crate) resume: bool,
+    /// Holding their hashes against the server's, where it has any.
+    pub(crate) hash: bool,
+}
+
+/// What a task wants next.
+pub(crate) enum Next {
+    /// To have this done on the server; then [`Task::handle`] is called.
+    Do(Operation),
+    /// To have this done on another thread; then [`Task::handle_thought`] is called.
+    Think(Thought),
+    /// Nothing: it is done. What to print of it, and what else it has found to do.
+    Done(Report, Vec<Task>),
+    /// Nothing: it has failed.
+    Failed(String),
+}
+
+/// Work for another thread.
+pub(crate) type Thought = Box<dyn FnOnce() -> Result<String, String> + Send>;
+
+/// What to print of a task that is done.
+#[derive(Debug)]
+pub(crate) enum Report {
+    /// A file has been transferred: so many bytes, and a remark.
+    Moved { bytes: u64, remark: String },
+    /// These lines.
+    Lines(Vec<String>),
+    /// Nothing.
+    Quiet,
+}
+
+impl Task {
+    /// The first step, on a server that can do this.
+    pub(crate) fn begin(&mut self, features: &Features) -> Next {
+        match self {
+            Self::Download(download) => download.begin(features),
+            Self::Upload(upload) => upload.begin(features),
+            Self::Walk(walk) => walk.begin(),
+            Self::Plant(plant) => plant.begin(),
+            Self::List(listing) => listing.begin(),
+        }
+    }
+
+    /// What has come of a step; the next one.
+    pub(crate) fn handle(&mut self, outcome: Result<Done, Failure>, features: &Features) -> Next {
+        match self {
+            Self::Download(download) => download.handle(outcome, features),
+            Self::Upload(upload) => upload.handle(outcome, features),
+            Self::Walk(walk) => walk.handle(outcome),
+            Self::Plant(plant) => plant.handle(&outcome),
+            Self::List(listing) => listing.handle(outcome),
+        }
+    }
+
+    /// What has come of a step on another thread.
+    pub(crate) fn handle_thought(&mut self, thought: Result<String, String>) -> Next {
+        match self {
+            Self::Download(download) => download.handle_hash(thought),
+            Self::Upload(upload) => upload.handle_hash(thought),
+            Self::Plant(_) | Self::Walk(_) | Self::List(_) => Next::Failed("nonsense".to_owned()),
+        }
+    }
+
+    /// What it is called, and the size of its file, if it has one and it is known.
+    pub(crate) fn name_and_size(&self) -> (String, Option<u64>) {
+        match self {
+            Self::Download(download) => (download.name(), download.size()),
+            Self::Upload(upload) => (upload.name(), Some(upload.size())),
+            Self::Walk(walk) => (walk.name(), None),
+            Self::Plant(plant) => (plant.name(), None),
+            Self::List(listing) => (listing.name(), None),
+        }
+    }
+
+    /// Bytes of the file that were there before.
+    pub(crate) fn offset(&self) -> u64 {
+        match self {
+            Self::Download(download) => download.offset(),
+            Self::Upload(upload) => upload.offset(),
+            Self::Walk(_) | Self::Plant(_) | Self::List(_) => 0,
+        }
+    }
+}

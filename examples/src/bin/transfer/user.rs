@@ -1,0 +1,161 @@
+//! `transfer user`: who may log in to the FTP server.
+
+use std::error::Error;
+use std::fs;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use clap::{Args, Subcommand};
+use examples::output;
+use protocols::password::PasswordHash;
+use protocols::transfer::ftp::users::{Permissions, User, Users};
+use protocols::transfer::store::VirtualPath;
+
+use crate::password::new_password_for;
+
+/// Say who may log in to the FTP server, in a file for `serve --users`
+#[derive(Args)]
+pub(crate) struct Options {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Add a user, or change one; the password is asked for
+    ///
+    /// It is kept as an argon2 hash. Without a terminal it comes from the variable TRANSFER_PASSWORD.
+    Add(Add),
+    /// Remove a user
+    Remove(Remove),
+    /// Print who there is, and what they may do
+    List(List),
+}
+
+#[derive(Args)]
+struct Add {
+    /// The user
+    name: String,
+
+    /// Where users are kept
+    #[arg(long, value_name = "FILE", default_value = "users.txt")]
+    users: PathBuf,
+
+    /// The directory that is / to them, below the root of the server
+    #[arg(long, value_name = "DIR", default_value = "/")]
+    home: String,
+
+    /// What they may do: r to read, c to create, m to modify, d to delete
+    #[arg(long, value_name = "LETTERS", default_value = "rcmd")]
+    permissions: Permissions,
+
+    /// Bytes that may be in their home
+    #[arg(long, value_name = "BYTES")]
+    quota: Option<u64>,
+}
+
+#[derive(Args)]
+struct Remove {
+    /// The user
+    name: String,
+
+    /// Where users are kept
+    #[arg(long, value_name = "FILE", default_value = "users.txt")]
+    users: PathBuf,
+}
+
+#[derive(Args)]
+struct List {
+    /// Where users are kept
+    #[arg(long, value_name = "FILE", default_value = "users.txt")]
+    users: PathBuf,
+}
+
+pub(crate) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
+    match &options.command {
+        Command::Add(add) => add.run(),
+        Command::Remove(remove) => remove.run(),
+        Command::List(list) => list.run(),
+    }
+}
+
+impl Add {
+    fn run(&self) -> Result<(), Box<dyn Error>> {
+        // What is wrong is said before a password is asked for.
+        let text = if self.users.exists() { read_text(&self.users)? } else { String::new() };
+        let home = VirtualPath::root().join(self.home.as_bytes())?;
+        let mut alone = Users::none();
+        let probe = User::new(PasswordHash::of("")?, home, self.permissions);
+        alone.insert(&self.name, probe.clone())?;
+        let password = PasswordHash::of(&new_password_for(&self.name)?)?;
+        alone.insert(&self.name, User { password, quota: self.quota, ..probe })?;
+        let text = without(&text, &self.name) + &alone.to_string();
+        write(&self.users, &text)?;
+        output::say(format_args!("{}: {} may log in", self.users.display(), self.name))?;
+        Ok(())
+    }
+}
+
+impl Remove {
+    fn run(&self) -> Result<(), Box<dyn Error>> {
+        let text = read_text(&self.users)?;
+        let rest = without(&text, &self.name);
+        if rest == text {
+            return Err(format!("{}: there is no {}", self.users.display(), self.name).into());
+        }
+        write(&self.users, &rest)?;
+        output::say(format_args!("{}: {} is gone", self.users.display(), self.name))?;
+        Ok(())
+    }
+}
+
+impl List {
+    fn run(&self) -> Result<(), Box<dyn Error>> {
+        for (name, user) in read(&self.users)?.iter() {
+            let quota =
+                user.quota.map(|quota| format!(", up to {quota} bytes")).unwrap_or_default();
+            output::say(format_args!("{name}: {} in {}{quota}", user.permissions, user.home))?;
+        }
+        Ok(())
+    }
+}
+
+/// The users in a file.
+pub(crate) fn read(path: &Path) -> Result<Users, Box<dyn Error>> {
+    Ok(read_text(path)?.parse()?)
+}
+
+/// What a file with users says, comments and all, if it makes sense.
+fn read_text(path: &Path) -> Result<String, Box<dyn Error>> {
+    let named = |error: &dyn std::fmt::Display| format!("{}: {error}", path.display());
+    let text = fs::read_to_string(path).map_err(|error| named(&error))?;
+    text.parse::<Users>().map_err(|error| named(&error))?;
+    Ok(text)
+}
+
+/// The lines of a file but for a user's.
+fn without(text: &str, name: &str) -> String {
+    let is_of = |line: &str| line.split(':').next().is_some_and(|first| first.trim() == name);
+    text.lines().filter(|line| !is_of(line)).map(|line| format!("{line}\n")).collect()
+}
+
+/// Replaces a file with users, at once, by one that nobody else may read.
+fn write(path: &Path, text: &str) -> io::Result<()> {
+    let directory = path.parent().filter(|it| !it.as_os_str().is_empty());
+    let mut file = tempfile::NamedTempFile::new_in(directory.unwrap_or(Path::new(".")))?;
+    file.write_all(text.as_bytes())?;
+    file.as_file().sync_all()?;
+    file.persist(path).map_err(|error| error.error)?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn comments_stay_where_a_user_goes() {
+        let text = "# people\n ann : x\n\nanna:x\n# ann: not her\n";
+        assert_eq!(without(text, "ann"), "# people\n\nanna:x\n# ann: not her\n");
+    }
+}

@@ -1,0 +1,509 @@
+//! The conversation on the control connection: replies in, what to do next out. Pure.
+
+use super::{Failure, Features};
+use crate::transfer::ftp::address;
+use crate::transfer::ftp::command::{Command, Epsv, Opts, Secret, Text, Type};
+use crate::transfer::ftp::reply::{Kind, Reply};
+
+/// Where a conversation stands: which reply is waited for.
+///
+/// ```text
+///   Greeting ─220─▶ User ─331─▶ Pass ─230─▶ Features ─▶ Utf8 ─▶ Image ─200─▶ Idle
+///                     └────────230───────────▲  └──────────────▲
+///
+///   Idle ──▶ Plain ─2yz, 3yz, 4yz, 5yz─▶ Idle
+///
+///   Idle ──▶ Passive ─229, 227─▶ (connect) ─▶ Restart ─350─▶ Begin ─1yz─▶ Moving ─2yz─▶ Idle
+///              │  ▲                  └─────────────────────────▲              once the data
+///              └──┘ no EPSV: PASV                                             has ended, too
+/// ```
+#[derive(Debug)]
+pub(super) struct Dialogue {
+    state: State,
+    login: Login,
+    features: Features,
+    /// Whether EPSV is worth asking for.
+    has_epsv: bool,
+    /// Whether there is PASV, which knows only IPv4.
+    has_pasv: bool,
+}
+
+/// Who logs in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Login {
+    /// The name.
+    pub user: Text,
+    /// The password.
+    pub password: Secret,
+}
+
+/// Anybody, who may read what is public (RFC 1635).
+impl Default for Login {
+    fn default() -> Self {
+        Self { user: b"anonymous".to_vec(), password: Secret(b"anonymous@".to_vec()) }
+    }
+}
+
+#[derive(Debug)]
+enum State {
+    Greeting,
+    User,
+    Pass,
+    Features,
+    Utf8,
+    Image,
+    Idle,
+    Plain,
+    Passive(Transfer),
+    Restart(Transfer),
+    Begin(Transfer),
+    Moving(Transfer),
+    Quitting,
+}
+
+/// An operation with a data connection.
+#[derive(Debug)]
+struct Transfer {
+    restart: Option<u64>,
+    begin: Command,
+    /// How the data connection has ended, once it has.
+    data: Option<Result<(), Failure>>,
+    /// How the server says that it has, once it does.
+    reply: Option<Reply>,
+}
+
+/// What to do next.
+#[derive(Debug)]
+#[must_use]
+pub(super) enum Step {
+    /// Nothing: a reply is to come, or the end of the data.
+    Wait,
+    /// To say this.
+    Say(Command),
+    /// To open a data connection to this port of the server, and then
+    /// [`handle_connecting`](Dialogue::handle_connecting).
+    Connect(u16),
+    /// The login is done: there may be an operation.
+    Ready,
+    /// The operation is done; there may be another.
+    Done(Result<Reply, Failure>),
+    /// To do the operation with this command in place of one that the server does not know.
+    Instead(Command),
+    /// The conversation is over.
+    Over(Failure),
+}
+
+impl Dialogue {
+    /// With a server that has just been called, by IPv4 or not.
+    pub(super) fn new(login: Login, is_v4: bool) -> Self {
+        Self {
+            state: State::Greeting,
+            login,
+            features: Features::default(),
+            has_epsv: true,
+            has_pasv: is_v4,
+        }
+    }
+
+    pub(super) fn features(&self) -> &Features {
+        &self.features
+    }
+
+    pub(super) fn is_idle(&self) -> bool {
+        matches!(self.state, State::Idle)
+    }
+
+    /// Whether it is for the server to say something. While data is under way it is not.
+    pub(super) fn is_owed_a_reply(&self) -> bool {
+        match &self.state {
+            State::Idle => false,
+            State::Moving(transfer) => transfer.data.is_some(),
+            _ => true,
+        }
+    }
+
+    /// Says goodbye.
+    pub(super) fn quit(&mut self) -> Step {
+        self.state = State::Quitting;
+        Step::Say(Command::Quit)
+    }
+
+    /// Begins with a command that needs no data connection.
+    pub(super) fn start_plain(&mut self, command: Command) -> Step {
+        self.state = State::Plain;
+        Step::Say(command)
+    }
+
+    /// Begins with a command that needs one.
+    pub(super) fn start_transfer(&mut self, begin: Command, restart: Option<u64>) -> Step {
+        let transfer = Transfer { restart, begin, data: None, reply: None };
+        self.state = State::Passive(transfer);
+        Step::Say(if self.has_epsv { Command::Epsv(Epsv::Port) } else { Command::Pasv })
+    }
+
+    /// The data connection is on its way, which is early enough to say what it is for.
+    pub(super) fn handle_connecting(&mut self) -> Step {
+        let State::Passive(transfer) = self.take_state() else {
+            return Step::Wait;
+        };
+        match transfer.restart {
+            Some(offset) => {
+                self.state = State::Restart(transfer);
+                Step::Say(Command::Rest(offset))
+            }
+            None => self.begin(transfer),
+        }
+    }
+
+    /// The data connection could not be opened.
+    pub(super) fn handle_not_connected(&mut self, failure: Failure) -> Step {
+        self.state = State::Idle;
+        Step::Done(Err(failure))
+    }
+
+    /// The data connection has ended.
+    pub(super) fn handle_data_end(&mut self, result: Result<(), Failure>) -> Step {
+        match &mut self.state {
+            State::Restart(transfer) | State::Begin(transfer) => transfer.data = Some(result),
+            State::Moving(transfer) => {
+                transfer.data = Some(result);
+                return self.settle();
+            }
+            _ => {}
+        }
+        Step::Wait
+    }
+
+    /// The server has said something.
+    pub(super) fn handle_reply(&mut self, reply: Reply) -> Step {
+        // It may be said at any time, and is the last word (RFC 959, 4.2).
+        if reply.code == 421 {
+            return Step::Over(Failure::Unwelcome(reply));
+        }
+        match self.take_state() {
+            State::Greeting => self.handle_greeting(reply),
+            State::User => self.handle_user(reply),
+            State::Pass => self.handle_pass(reply),
+            State::Features => self.handle_features(&reply),
+            State::Utf8 => self.say(State::Image, Command::Type(Type::Image)),
+            State::Image => self.handle_image(reply),
+            State::Plain => self.handle_plain(reply),
+            State::Passive(transfer) => self.handle_passive(transfer, reply),
+            State::Restart(transfer) => self.handle_restart(transfer, reply),
+            State::Begin(transfer) => self.handle_begin(transfer, reply),
+            State::Moving(transfer) => self.handle_moving(transfer, reply),
+            // What nobody asked for is nothing to anybody.
+            state @ (State::Idle | State::Quitting) => {
+                self.state = state;
+                Step::Wait
+            }
+        }
+    }
+
+    // ── the login ───────────────────────────────────────────────────────────────────────────
+
+    fn handle_greeting(&mut self, reply: Reply) -> Step {
+        match reply.kind() {
+            // 120: ready in some minutes.
+            Kind::Preliminary => self.wait(State::Greeting),
+            Kind::Completion => self.say(State::User, Command::User(self.login.user.clone())),
+            _ => Step::Over(Failure::Unwelcome(reply)),
+        }
+    }
+
+    fn handle_user(&mut self, reply: Reply) -> Step {
+        match reply.code {
+            331 => self.say(State::Pass, Command::Pass(self.login.password.clone())),
+            _ => self.handle_pass(reply),
+        }
+    }
+
+    fn handle_pass(&mut self, reply: Reply) -> Step {
+        match reply.kind() {
+            Kind::Preliminary => self.wait(State::Pass),
+            Kind::Completion => self.say(State::Features, Command::Feat),
+            // 332 wants an account, of which there are none any more.
+            _ => Step::Over(Failure::Login(reply)),
+        }
+    }
+
+    fn handle_features(&mut self, reply: &Reply) -> Step {
+        self.features = Features::of(reply);
+        if self.features.utf8 {
+            return self.say(State::Utf8, Command::Opts(Opts::Utf8(true)));
+        }
+        self.say(State::Image, Command::Type(Type::Image))
+    }
+
+    fn handle_image(&mut self, reply: Reply) -> Step {
+        match reply.kind() {
+            Kind::Completion => {
+                self.state = State::Idle;
+                Step::Ready
+            }
+            _ => Step::Over(Failure::Unwelcome(reply)),
+        }
+    }
+
+    // ── operations ──────────────────────────────────────────────────────────────────────────
+
+    fn handle_plain(&mut self, reply: Reply) -> Step {
+        match reply.kind() {
+            Kind::Preliminary => self.wait(State::Plain),
+            Kind::Completion | Kind::Intermediate => self.done(Ok(reply)),
+            Kind::TransientFailure | Kind::Failure => self.done(Err(Failure::Refused(reply))),
+        }
+    }
+
+    fn handle_passive(&mut self, transfer: Transfer, reply: Reply) -> Step {
+        let port = match reply.code {
+            229 => address::parse_229(reply.text()),
+            // Of the address there only the port is used: the rest may be anybody's, or be behind a
+            // NAT (RFC 2577; RFC 4217, 11). The data comes from where the replies come from.
+            227 => address::parse_227(reply.text()).map(|address| address.port()),
+            _ => None,
+        };
+        if let Some(port) = port.filter(|&port| port > 0) {
+            self.state = State::Passive(transfer);
+            return Step::Connect(port);
+        }
+        match reply.kind() {
+            Kind::Preliminary => self.wait(State::Passive(transfer)),
+            // It does not know EPSV, or its firewall does not.
+            Kind::Failure | Kind::Completion if self.has_epsv && self.has_pasv => {
+                self.has_epsv = false;
+                self.say(State::Passive(transfer), Command::Pasv)
+            }
+            Kind::Failure | Kind::TransientFailure => self.done(Err(Failure::Refused(reply))),
+            Kind::Completion | Kind::Intermediate => {
+                self.done(Err(Failure::Nonsense(format!("no port in {reply}"))))
+            }
+        }
+    }
+
+    fn handle_restart(&mut self, transfer: Transfer, reply: Reply) -> Step {
+        match reply.kind() {
+            Kind::Preliminary => self.wait(State::Restart(transfer)),
+            Kind::Intermediate => self.begin(transfer),
+            _ => self.done(Err(Failure::Refused(reply))),
+        }
+    }
+
+    fn begin(&mut self, transfer: Transfer) -> Step {
+        let command = transfer.begin.clone();
+        self.say(State::Begin(transfer), command)
+    }
+
+    fn handle_begin(&mut self, transfer: Transfer, reply: Reply) -> Step {
+        match (reply.kind(), &transfer.begin) {
+            (Kind::Preliminary, _) => {
+                self.state = State::Moving(transfer);
+                Step::Wait
+            }
+            // Some servers say only that it is done.
+            (Kind::Completion, _) => self.handle_moving(transfer, reply),
+            (Kind::Failure, Command::Mlsd(path)) if matches!(reply.code, 500 | 502 | 504) => {
+                self.features.facts = false;
+                self.state = State::Idle;
+                Step::Instead(Command::List(path.clone()))
+            }
+            _ => self.done(Err(Failure::Refused(reply))),
+        }
+    }
+
+    fn handle_moving(&mut self, mut transfer: Transfer, reply: Reply) -> Step {
+        if reply.kind() == Kind::Preliminary {
+            return self.wait(State::Moving(transfer));
+        }
+        transfer.reply = Some(reply);
+        self.state = State::Moving(transfer);
+        self.settle()
+    }
+
+    /// A transfer is over when the data has ended, and the server says so.
+    fn settle(&mut self) -> Step {
+        match self.take_state() {
+            State::Moving(Transfer { reply: Some(reply), data, .. })
+                if reply.kind() != Kind::Completion =>
+            {
+                // What this side has broken off itself has a better reason than that.
+                let own = data.and_then(Result::err).filter(Failure::is_own);
+                self.done(Err(own.unwrap_or(Failure::Refused(reply))))
+            }
+            State::Moving(Transfer { reply: Some(reply), data: Some(data), .. }) => {
+                self.done(data.map(|()| reply))
+            }
+            state => self.wait(state),
+        }
+    }
+
+    // ── arrows ──────────────────────────────────────────────────────────────────────────────
+
+    fn say(&mut self, state: State, command: Command) -> Step {
+        self.state = state;
+        Step::Say(command)
+    }
+
+    fn wait(&mut self, state: State) -> Step {
+        self.state = state;
+        Step::Wait
+    }
+
+    fn done(&mut self, result: Result<Reply, Failure>) -> Step {
+        self.state = State::Idle;
+        Step::Done(result)
+    }
+
+    fn take_state(&mut self) -> State {
+        std::mem::replace(&mut self.state, State::Idle)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A dialogue, and what it does about each reply: the command it says, or what else.
+    struct Talk(Dialogue);
+
+    impl Talk {
+        fn begin() -> Self {
+            Self(Dialogue::new(Login::default(), true))
+        }
+
+        /// One that is logged in.
+        fn idle() -> Self {
+            let mut talk = Self::begin();
+            for (reply, answer) in [
+                ("220 hello", "USER anonymous"),
+                ("331 password", "PASS anonymous@"),
+                ("230 in", "FEAT"),
+                ("500 what?", "TYPE I"),
+                ("200 so be it", "ready"),
+            ] {
+                assert_eq!(talk.hears(reply), answer);
+            }
+            talk
+        }
+
+        fn hears(&mut self, line: &str) -> String {
+            let (code, text) = line.split_at(3);
+            let reply = Reply::new(code.parse().expect("a code"), text.trim_start());
+            let step = self.0.handle_reply(reply);
+            self.what(step)
+        }
+
+        fn what(&mut self, step: Step) -> String {
+            match step {
+                Step::Wait => "wait".to_owned(),
+                Step::Say(command) => {
+                    let line = command.to_line().expect("it can be sent");
+                    String::from_utf8(line).expect("it is text").trim_end().to_owned()
+                }
+                Step::Connect(port) => format!("connect {port}"),
+                Step::Ready => "ready".to_owned(),
+                Step::Done(Ok(reply)) => format!("done {}", reply.code),
+                Step::Done(Err(failure)) => format!("failed: {failure}"),
+                Step::Instead(command) => format!("instead {}", command.verb()),
+                Step::Over(failure) => format!("over: {failure}"),
+            }
+        }
+
+        fn gets(&mut self, offset: Option<u64>) -> String {
+            let step = self.0.start_transfer(Command::Retr(b"file".to_vec()), offset);
+            self.what(step)
+        }
+
+        fn connects(&mut self) -> String {
+            let step = self.0.handle_connecting();
+            self.what(step)
+        }
+
+        fn data_ends(&mut self, result: Result<(), Failure>) -> String {
+            let step = self.0.handle_data_end(result);
+            self.what(step)
+        }
+    }
+
+    #[test]
+    fn a_file_is_fetched_with_epsv_first() {
+        let mut talk = Talk::idle();
+        assert_eq!(talk.gets(None), "EPSV");
+        assert_eq!(talk.hears("229 extended (|||4711|)"), "connect 4711");
+        assert_eq!(talk.connects(), "RETR file");
+        assert_eq!(talk.hears("150 here it comes"), "wait");
+        assert!(!talk.0.is_owed_a_reply());
+        assert_eq!(talk.data_ends(Ok(())), "wait");
+        assert!(talk.0.is_owed_a_reply());
+        assert_eq!(talk.hears("226 done"), "done 226");
+        assert!(talk.0.is_idle());
+    }
+
+    #[test]
+    fn the_reply_may_come_before_the_data_has_ended() {
+        let mut talk = Talk::idle();
+        talk.gets(Some(100));
+        talk.hears("229 extended (|||4711|)");
+        assert_eq!(talk.connects(), "REST 100");
+        assert_eq!(talk.hears("350 from there"), "RETR file");
+        assert_eq!(talk.hears("150 here it comes"), "wait");
+        assert_eq!(talk.hears("226 done"), "wait");
+        assert_eq!(talk.data_ends(Ok(())), "done 226");
+    }
+
+    /// Once: the next operation begins with PASV.
+    #[test]
+    fn a_server_without_epsv_is_asked_for_pasv_and_its_address_is_ignored() {
+        let mut talk = Talk::idle();
+        assert_eq!(talk.gets(None), "EPSV");
+        assert_eq!(talk.hears("500 what?"), "PASV");
+        assert_eq!(talk.hears("227 passive (10,0,0,1,18,103)"), "connect 4711");
+        assert_eq!(talk.connects(), "RETR file");
+        assert_eq!(talk.hears("550 no such file"), "failed: the server says: 550 no such file");
+        assert_eq!(talk.gets(None), "PASV");
+    }
+
+    #[test]
+    fn what_the_server_says_counts_more_than_how_the_data_ended() {
+        let broken = || Err(Failure::Data("reset".to_owned()));
+        let mut talk = Talk::idle();
+        for (reply, data, outcome) in [
+            ("452 disk full", broken(), "failed: the server says: 452 disk full"),
+            ("452 disk full", Ok(()), "failed: the server says: 452 disk full"),
+            ("226 done", broken(), "failed: the data connection failed: reset"),
+            ("426 aborted", Err(Failure::Cancelled), "failed: given up"),
+            ("226 done", Err(Failure::Cancelled), "failed: given up"),
+        ] {
+            talk.gets(None);
+            talk.hears("229 extended (|||4711|)");
+            talk.connects();
+            talk.hears("150 here it comes");
+            assert_eq!(talk.data_ends(data), "wait");
+            assert_eq!(talk.hears(reply), outcome);
+        }
+    }
+
+    #[test]
+    fn a_server_that_does_not_know_mlsd_is_asked_for_list() {
+        let mut talk = Talk::idle();
+        let step = talk.0.start_transfer(Command::Mlsd(None), None);
+        assert_eq!(talk.what(step), "EPSV");
+        talk.hears("229 extended (|||4711|)");
+        assert_eq!(talk.connects(), "MLSD");
+        assert_eq!(talk.hears("500 what?"), "instead LIST");
+        assert!(!talk.0.features().facts);
+    }
+
+    #[test]
+    fn a_login_that_is_refused_is_the_end() {
+        let mut talk = Talk::begin();
+        talk.hears("220 hello");
+        talk.hears("331 password");
+        let end = talk.hears("530 no");
+        assert_eq!(end, "over: the server refuses the login: 530 no");
+        assert_eq!(Talk::begin().hears("421 too many"), "over: the server says: 421 too many");
+        let mut talk = Talk::begin();
+        talk.hears("220 hello");
+        assert_eq!(talk.hears("230 nobody asks for a password here"), "FEAT");
+    }
+}

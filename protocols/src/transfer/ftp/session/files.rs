@@ -1,0 +1,438 @@
+//! What is done to the tree, and asked of it, without a transfer.
+
+use std::fs::File;
+use std::io::{self, Read};
+
+use sha2::{Digest, Sha256};
+
+use super::Conversation;
+use crate::transfer::ftp::Server;
+use crate::transfer::ftp::command::Type;
+use crate::transfer::ftp::listing::{Show, Style};
+use crate::transfer::ftp::reply::{Reply, quoted};
+use crate::transfer::ftp::time::Timestamp;
+use crate::transfer::ftp::users::Permissions;
+use crate::transfer::store::{Entry, Kind, Replace, Store, StoreError, VirtualPath};
+
+/// How much of a file is hashed before others have their turn: a fifth of a second's worth.
+const HASHED_AT_ONCE: u64 = 64 * 1024 * 1024;
+/// Entries of a directory that STAT shows: its reply is on the control connection, and held in memory.
+const SHOWN_BY_STAT: usize = 1_000;
+
+/// What the reply to a failure is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum About {
+    /// Something that is to be there: 550.
+    What,
+    /// A name that is to be given: 553.
+    Name,
+    /// A list: 450 (RFC 959, 5.4).
+    List,
+}
+
+/// Which code and text a failure deserves.
+pub(super) fn refusal(error: &StoreError, about: About) -> (u16, String) {
+    let code = match (error, about) {
+        (StoreError::NoSpace, _) => 452,
+        (StoreError::QuotaExceeded, _) => 552,
+        (StoreError::OffsetBeyondEnd(_), _) => 554,
+        (StoreError::Io(_) | StoreError::TooManyEntries(_), _) => 451,
+        (StoreError::Unsupported, _) => 504,
+        (_, About::What) => 550,
+        (_, About::Name) => 553,
+        (_, About::List) => 450,
+    };
+    let text = match error {
+        StoreError::NotFound => "There is no such file or directory.",
+        StoreError::Denied => "Permission denied.",
+        StoreError::ReadOnly => "Nothing can be changed here.",
+        StoreError::Exists => "There is something of that name already.",
+        StoreError::NotAFile => "That is not a plain file.",
+        StoreError::NotADirectory => "That is not a directory.",
+        StoreError::NotEmpty => "The directory is not empty.",
+        StoreError::NoSpace => "Insufficient storage space.",
+        StoreError::QuotaExceeded => "Exceeded storage allocation.",
+        StoreError::OffsetBeyondEnd(_) => "Invalid REST parameter: the file is shorter.",
+        StoreError::TooManyEntries(_) => "The directory is too long to be listed.",
+        StoreError::Invalid(_) => "That name is not possible.",
+        StoreError::Unsupported => "That is not possible on this system.",
+        // What the system says may tell more than strangers should know.
+        _ => "The system failed.",
+    };
+    (code, text.to_owned())
+}
+
+impl<App: AsMut<Server> + 'static> Conversation<'_, App> {
+    pub(super) fn refuse(&mut self, error: &StoreError, about: About) {
+        let (code, text) = refusal(error, about);
+        self.reply(code, text);
+    }
+
+    /// The path of a command, if its user has the permission; else a reply.
+    pub(super) fn permitted(
+        &mut self,
+        path: &[u8],
+        about: About,
+        may: impl FnOnce(Permissions) -> bool,
+    ) -> Option<VirtualPath> {
+        let account = self.account()?;
+        if !may(account.permissions) {
+            self.refuse(&StoreError::Denied, about);
+            return None;
+        }
+        match self.path(path) {
+            Ok(path) => Some(path),
+            Err(error) => {
+                self.refuse(&error.into(), about);
+                None
+            }
+        }
+    }
+
+    // ── directories ─────────────────────────────────────────────────────────────────────────
+
+    /// CWD, CDUP.
+    pub(super) fn change_directory(&mut self, path: &[u8]) {
+        let Some(path) = self.permitted(path, About::What, |_| true) else {
+            return;
+        };
+        let wanted = path.clone();
+        self.with_store(
+            move |store| store.entry(&wanted),
+            move |it, entry| match entry {
+                Ok(Entry { kind: Kind::Directory, .. }) => {
+                    if let Some(state) = it.state() {
+                        state.directory = path.clone();
+                    }
+                    it.reply(250, [b"Now in ", &quoted(path.as_bytes())[..], b"."].concat());
+                }
+                Ok(_) => it.refuse(&StoreError::NotADirectory, About::What),
+                Err(error) => it.refuse(&error, About::What),
+            },
+        );
+    }
+
+    /// PWD.
+    pub(super) fn print_directory(&mut self) {
+        if let Some(state) = self.state() {
+            let text = [&quoted(state.directory.as_bytes())[..], b" is where you are."].concat();
+            self.reply(257, text);
+        }
+    }
+
+    /// MKD.
+    pub(super) fn make_directory(&mut self, path: &[u8]) {
+        let Some(path) = self.permitted(path, About::What, |may| may.create) else {
+            return;
+        };
+        let (wanted, mode) = (path.clone(), 0o777 & !self.state().map_or(0o022, |it| it.umask));
+        self.with_store(
+            move |store| store.create_directory(&wanted, mode),
+            move |it, result| match result {
+                Ok(()) => {
+                    it.note_change("MKD", &path);
+                    it.reply(257, [&quoted(path.as_bytes())[..], b" created."].concat());
+                }
+                Err(error) => it.refuse(&error, About::What),
+            },
+        );
+    }
+
+    /// RMD.
+    pub(super) fn remove_directory(&mut self, path: &[u8]) {
+        self.change(path, "RMD", "Removed.", |may| may.delete, Store::remove_directory);
+    }
+
+    /// DELE.
+    pub(super) fn delete(&mut self, path: &[u8]) {
+        self.change(path, "DELE", "Deleted.", |may| may.delete, Store::remove_file);
+    }
+
+    /// One of the changes that are answered with 250.
+    fn change(
+        &mut self,
+        path: &[u8],
+        verb: &'static str,
+        text: &'static str,
+        may: impl FnOnce(Permissions) -> bool,
+        change: impl FnOnce(&Store, &VirtualPath) -> Result<(), StoreError> + Send + 'static,
+    ) {
+        let Some(path) = self.permitted(path, About::What, may) else {
+            return;
+        };
+        let wanted = path.clone();
+        self.with_store(
+            move |store| change(store, &wanted),
+            move |it, result| match result {
+                Ok(()) => {
+                    it.note_change(verb, &path);
+                    it.reply(250, text);
+                }
+                Err(error) => it.refuse(&error, About::What),
+            },
+        );
+    }
+
+    // ── names ───────────────────────────────────────────────────────────────────────────────
+
+    /// RNFR.
+    pub(super) fn rename_from(&mut self, path: &[u8]) {
+        let Some(path) = self.permitted(path, About::What, |may| may.modify) else {
+            return;
+        };
+        let wanted = path.clone();
+        self.with_store(
+            move |store| store.entry(&wanted),
+            move |it, entry| match entry {
+                Ok(_) => {
+                    if let Some(state) = it.state() {
+                        state.rename_from = Some(path);
+                    }
+                    it.reply(350, "Send the new name with RNTO.");
+                }
+                Err(error) => it.refuse(&error, About::What),
+            },
+        );
+    }
+
+    /// RNTO.
+    pub(super) fn rename_to(&mut self, path: &[u8]) {
+        let Some(from) = self.state().and_then(|state| state.rename_from.take()) else {
+            return self.reply(503, "Say what is to be renamed first, with RNFR.");
+        };
+        let Some(to) = self.permitted(path, About::Name, |may| may.modify) else {
+            return;
+        };
+        let wanted = to.clone();
+        self.with_store(
+            move |store| store.rename(&from, &wanted, Replace::Yes),
+            move |it, result| match result {
+                Ok(()) => {
+                    it.note_change("RNTO", &to);
+                    it.reply(250, "Renamed.");
+                }
+                Err(error) => it.refuse(&error, About::Name),
+            },
+        );
+    }
+
+    // ── what there is to know ───────────────────────────────────────────────────────────────
+
+    /// Looks at something, if its user may read.
+    fn look(
+        &mut self,
+        path: &[u8],
+        show: impl FnOnce(&mut Conversation<'_, App>, &VirtualPath, Entry) + 'static,
+    ) {
+        let Some(path) = self.permitted(path, About::What, |may| may.read) else {
+            return;
+        };
+        let wanted = path.clone();
+        self.with_store(
+            move |store| store.entry(&wanted),
+            move |it, entry| match entry {
+                Ok(entry) => show(it, &path, entry),
+                Err(error) => it.refuse(&error, About::What),
+            },
+        );
+    }
+
+    /// SIZE (RFC 3659, 4): bytes that would be transferred. Of what was kept of an upload, too, since a
+    /// client asks in order to go on with it.
+    pub(super) fn size(&mut self, path: &[u8]) {
+        if self.state().is_some_and(|state| state.kind == Type::Ascii) {
+            // It would have to be read from one end to the other.
+            return self.reply(550, "SIZE is for TYPE I.");
+        }
+        let Some(path) = self.permitted(path, About::What, |may| may.read || may.create) else {
+            return;
+        };
+        self.with_store(
+            move |store| match store.entry(&path) {
+                Ok(Entry { kind: Kind::File, size, .. }) => Ok(size),
+                Ok(_) => Err(StoreError::NotAFile),
+                Err(error) => store.kept(&path).ok_or(error),
+            },
+            |it, size| match size {
+                Ok(size) => it.reply(213, size.to_string()),
+                Err(error) => it.refuse(&error, About::What),
+            },
+        );
+    }
+
+    /// MDTM (RFC 3659, 3).
+    pub(super) fn modified(&mut self, path: &[u8]) {
+        self.look(path, |it, _, entry| match entry.modified {
+            Some(time) => it.reply(213, Timestamp::from(time).to_string()),
+            None => it.refuse(&StoreError::Unsupported, About::What),
+        });
+    }
+
+    /// MLST (RFC 3659, 7): the facts of one thing, on the control connection.
+    pub(super) fn facts_of(&mut self, path: Option<&[u8]>) {
+        self.look(path.unwrap_or(b"."), |it, path, entry| {
+            let Some((facts, permissions)) =
+                it.state().and_then(|state| Some((state.facts, state.account()?.permissions)))
+            else {
+                return;
+            };
+            let line = [facts.tell(&entry, permissions).as_bytes(), b" ", path.as_bytes()].concat();
+            it.say(&Reply::with_lines(250, "Listing", [line], "End"));
+        });
+    }
+
+    /// STAT with a path: a list, on the control connection (RFC 959, 4.1.3).
+    pub(super) fn status_of(&mut self, path: &[u8]) {
+        let Some(path) = self.permitted(path, About::List, |may| may.read) else {
+            return;
+        };
+        let style = Style::Long(self.registry.wall_clock());
+        let wanted = path.clone();
+        self.with_store(
+            move |store| match store.entry(&wanted)?.kind {
+                Kind::Directory => {
+                    let mut show = Show::new(store.list(&wanted, SHOWN_BY_STAT)?, style);
+                    let pieces =
+                        std::iter::from_fn(|| Some(show.next_piece()).filter(|it| !it.is_empty()));
+                    Ok((212, pieces.flatten().collect()))
+                }
+                _ => {
+                    let mut line = Vec::new();
+                    let entry = store.entry(&wanted)?;
+                    crate::transfer::ftp::listing::show(
+                        style,
+                        wanted.name().unwrap_or(b"/"),
+                        &entry,
+                        &mut line,
+                    );
+                    Ok((213, line))
+                }
+            },
+            move |it, result: Result<(u16, Vec<u8>), StoreError>| match result {
+                Ok((code, text)) => {
+                    let lines = text.split(|&byte| byte == b'\n').filter(|line| !line.is_empty());
+                    let lines = lines.map(|line| line.strip_suffix(b"\r").unwrap_or(line));
+                    let first = [b"Status of ", &quoted(path.as_bytes())[..], b":"].concat();
+                    it.say(&Reply::with_lines(code, first, lines, "End of status."));
+                }
+                Err(error) => it.refuse(&error, About::List),
+            },
+        );
+    }
+
+    // ── times and modes ─────────────────────────────────────────────────────────────────────
+
+    /// MFMT: sets when something was written last.
+    pub(super) fn set_modified(&mut self, time: Timestamp, path: &[u8]) {
+        let Some(path) = self.permitted(path, About::What, |may| may.modify || may.create) else {
+            return;
+        };
+        let wanted = path.clone();
+        self.with_store(
+            move |store| store.set_modified(&wanted, time.to_system_time()),
+            move |it, result| match result {
+                Ok(()) => {
+                    let text = [format!("Modify={time}; ").as_bytes(), path.as_bytes()].concat();
+                    it.reply(213, text);
+                }
+                Err(error) => it.refuse(&error, About::What),
+            },
+        );
+    }
+
+    /// SITE CHMOD.
+    pub(super) fn change_mode(&mut self, mode: u32, path: &[u8]) {
+        let Some(path) = self.permitted(path, About::What, |may| may.modify) else {
+            return;
+        };
+        let wanted = path.clone();
+        self.with_store(
+            move |store| store.set_mode(&wanted, mode),
+            move |it, result| match result {
+                Ok(()) => {
+                    it.note_change("CHMOD", &path);
+                    it.reply(200, format!("The mode is {mode:03o}."));
+                }
+                Err(error) => it.refuse(&error, About::What),
+            },
+        );
+    }
+
+    /// SITE UMASK.
+    pub(super) fn umask(&mut self, mask: Option<u32>) {
+        let Some(state) = self.state() else {
+            return;
+        };
+        if let Some(mask) = mask {
+            state.umask = mask;
+        }
+        let mask = state.umask;
+        self.reply(200, format!("The umask is {mask:03o}."));
+    }
+
+    // ── hashes ──────────────────────────────────────────────────────────────────────────────
+
+    /// HASH (draft-bryan-ftpext-hash): what a client compares with its own, without another transfer.
+    pub(super) fn hash(&mut self, path: &[u8]) {
+        let Some(path) = self.permitted(path, About::What, |may| may.read) else {
+            return;
+        };
+        let wanted = path.clone();
+        self.with_store(
+            move |store| store.read(&wanted),
+            move |it, result| match result {
+                Ok((file, _)) => it.go_on_hashing(path, Hashing::new(file)),
+                Err(error) => it.refuse(&error, About::What),
+            },
+        );
+    }
+
+    fn go_on_hashing(&mut self, path: VirtualPath, mut hashing: Hashing) {
+        self.offload(
+            move || hashing.go_on().map(|ended| (ended, hashing)),
+            move |it, result| match result {
+                Ok((false, hashing)) => it.go_on_hashing(path, hashing),
+                Ok((true, hashing)) => {
+                    let text = hashing.finish();
+                    it.reply(213, [text.as_bytes(), path.as_bytes()].concat());
+                }
+                Err(error) => it.refuse(&error.into(), About::What),
+            },
+        );
+    }
+}
+
+/// A file that is being hashed, a part at a time, so that others get at the pool as well.
+struct Hashing {
+    file: File,
+    hash: Sha256,
+    length: u64,
+}
+
+impl Hashing {
+    fn new(file: File) -> Self {
+        Self { file, hash: Sha256::new(), length: 0 }
+    }
+
+    /// Hashes the next part; whether it was the last.
+    fn go_on(&mut self) -> io::Result<bool> {
+        let mut buffer = vec![0; 64 * 1024];
+        let mut left = HASHED_AT_ONCE;
+        while left > 0 {
+            let count = self.file.read(&mut buffer)?;
+            if count == 0 {
+                return Ok(true);
+            }
+            self.hash.update(buffer.get(..count).unwrap_or_default());
+            self.length += count as u64;
+            left = left.saturating_sub(count as u64);
+        }
+        Ok(false)
+    }
+
+    /// The algorithm, the range, the hash, and a space.
+    fn finish(self) -> String {
+        let hash: String = self.hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+        format!("SHA-256 0-{} {hash} ", self.length)
+    }
+}

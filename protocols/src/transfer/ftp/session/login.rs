@@ -1,0 +1,192 @@
+//! Who it is.
+
+use std::sync::Arc;
+
+use super::Conversation;
+use super::state::{Account, Login, Work};
+use crate::budget::host;
+use crate::password::PasswordHash;
+use crate::transfer::ftp::Server;
+use crate::transfer::ftp::command::Secret;
+use crate::transfer::ftp::record::Event;
+use crate::transfer::ftp::users::{Anonymous, Permissions, User, is_anonymous};
+use crate::transfer::store::{Access, Quota, Store, StoreError, VirtualPath};
+
+/// Why nobody is let in.
+enum Refused {
+    /// There is no such user, or it is not their password: nobody learns which.
+    Wrong,
+    /// Their home cannot be opened.
+    NoHome(#[allow(dead_code, reason = "for whoever debugs")] StoreError),
+}
+
+impl<App: AsMut<Server> + 'static> Conversation<'_, App> {
+    /// USER: begins a login, whoever was logged in before (RFC 959, 4.1.1).
+    pub(super) fn user(&mut self, name: &[u8]) {
+        self.log_out();
+        let name = String::from_utf8_lossy(name).into_owned();
+        let text = if is_anonymous(&name) {
+            "Send your e-mail address as password, or anything."
+        } else {
+            "Send the password."
+        };
+        if let Some(state) = self.state() {
+            state.login = Login::Named(name);
+            state.directory = VirtualPath::root();
+        }
+        self.reply(331, text);
+    }
+
+    /// PASS: proves it. Hashing takes its time, on purpose, so the pool does it.
+    pub(super) fn pass(&mut self, Secret(password): Secret) {
+        let Some(state) = self.state() else {
+            return;
+        };
+        let Login::Named(name) = &state.login else {
+            return self.reply(503, "Say who you are first, with USER.");
+        };
+        let name = name.clone();
+        let password = String::from_utf8_lossy(&password).into_owned();
+        let server = self.server();
+        let (store, quota) = (server.store().clone(), server.quota_of(&name));
+        if is_anonymous(&name) {
+            let anonymous = server.users().anonymous().cloned();
+            self.offload(
+                move || open_anonymous(store, anonymous),
+                move |it, result| it.handle_login("anonymous", result.map(|it| (it.0, it.1, true))),
+            );
+        } else {
+            let user = server.users().get(&name).cloned();
+            self.offload(
+                move || check(store, user, quota, &password),
+                move |it, result| it.handle_login(&name, result.map(|it| (it.0, it.1, false))),
+            );
+        }
+    }
+
+    fn handle_login(&mut self, name: &str, result: Result<(Store, Permissions, bool), Refused>) {
+        match result {
+            Ok((store, permissions, anonymous)) => {
+                self.log_in(name, store, permissions, anonymous);
+            }
+            Err(Refused::Wrong) => self.refuse_login(name),
+            Err(Refused::NoHome(_)) => {
+                self.note_failure(name);
+                self.reply(530, "Your directory cannot be opened.");
+            }
+        }
+    }
+
+    fn log_in(&mut self, name: &str, store: Store, permissions: Permissions, anonymous: bool) {
+        let Some(peer) = self.state().map(|state| state.peer) else {
+            return;
+        };
+        let key =
+            if anonymous { format!("anonymous of {}", host(peer)) } else { format!("user {name}") };
+        if !self.server().log_in(&key) {
+            return self.reply(530, "You are logged in too many times.");
+        }
+        // Logins that happened at the same time have counted each on its own.
+        let quota = store.quota().cloned().map(|it| self.server().remember_quota(name, it));
+        let store = store.with_quota(quota);
+        let account = Account { name: name.to_owned(), anonymous, key, permissions, store };
+        if let Some(state) = self.state() {
+            state.login = Login::In(account);
+        }
+        self.tell(&Event::LoggedIn { peer, user: name.to_owned() });
+        self.reply(230, "Logged in.");
+    }
+
+    /// The answer is held back, longer each time; the last is a goodbye (RFC 2577, 5).
+    fn refuse_login(&mut self, name: &str) {
+        self.note_failure(name);
+        let limits = self.settings().limits;
+        let Some(state) = self.state() else {
+            return;
+        };
+        state.login = Login::Nobody;
+        state.failed_logins += 1;
+        let failed = state.failed_logins;
+        self.set_work(Work::Busy);
+        let answered = self.after(limits.login_delay.saturating_mul(failed), move |it| {
+            it.set_work(Work::Idle);
+            if failed >= limits.login_attempts {
+                it.reply(421, "Too many logins have failed; goodbye.");
+                it.close();
+            } else {
+                it.reply(530, "Login incorrect.");
+            }
+        });
+        if answered.is_none() {
+            self.close();
+        }
+    }
+
+    fn note_failure(&mut self, name: &str) {
+        if let Some(peer) = self.state().map(|state| state.peer) {
+            self.server().login_failed(peer, name);
+        }
+    }
+
+    /// REIN: everything is as it was at the beginning.
+    pub(super) fn reinitialize(&mut self) {
+        self.log_out();
+        self.close_channel();
+        let settings = self.settings();
+        if let Some(state) = self.state() {
+            state.reset(&settings);
+        }
+        self.reply(220, "Ready for a new user.");
+    }
+
+    fn log_out(&mut self) {
+        if let Some(account) = self.account() {
+            self.server().log_out(&account.key);
+            if let Some(state) = self.state() {
+                state.login = Login::Nobody;
+            }
+        }
+    }
+}
+
+fn open_anonymous(
+    store: Store,
+    anonymous: Option<Anonymous>,
+) -> Result<(Store, Permissions), Refused> {
+    let Some(Anonymous { home, permissions }) = anonymous else {
+        return Err(Refused::Wrong);
+    };
+    Ok((open_home(store, &home, permissions)?, permissions))
+}
+
+fn check(
+    store: Store,
+    user: Option<User>,
+    quota: Option<Arc<Quota>>,
+    password: &str,
+) -> Result<(Store, Permissions), Refused> {
+    let Some(user) = user else {
+        // It takes as long as if there were such a user, so that nobody can find out who there is.
+        let _ = PasswordHash::of(password);
+        return Err(Refused::Wrong);
+    };
+    if !user.password.verifies(password) {
+        return Err(Refused::Wrong);
+    }
+    let store = open_home(store, &user.home, user.permissions)?;
+    let quota = match (user.quota, quota) {
+        (None, _) => None,
+        (Some(_), Some(known)) => Some(known),
+        (Some(limit), None) => {
+            let used = store.bytes_used().map_err(Refused::NoHome)?;
+            Some(Arc::new(Quota::new(limit, used)))
+        }
+    };
+    Ok((store.with_quota(quota), user.permissions))
+}
+
+fn open_home(store: Store, home: &VirtualPath, permissions: Permissions) -> Result<Store, Refused> {
+    let home = store.beneath(home).map_err(Refused::NoHome)?;
+    let access = if permissions.is_read_only() { Access::ReadOnly } else { Access::ReadWrite };
+    Ok(home.with_access(access))
+}

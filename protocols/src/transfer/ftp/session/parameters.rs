@@ -1,0 +1,245 @@
+//! How and where files are to be sent.
+
+use std::net::{IpAddr, SocketAddr, SocketAddrV4};
+
+use reactor::{Address, ListenOptions, ListenerId, OpenError, Protocol};
+
+use super::Conversation;
+use super::state::{Channel, State};
+use crate::transfer::ftp::Server;
+use crate::transfer::ftp::address::{Family, to_port};
+use crate::transfer::ftp::command::{Epsv, Type};
+use crate::transfer::ftp::data::{self, Data};
+use crate::transfer::ftp::record::Event;
+use crate::transfer::ftp::reply::Reply;
+
+/// Ports that are tried in a range before it counts as full.
+const TRIES: u32 = 256;
+/// The ports below are those of services, which a client has no business to have us connect to
+/// (RFC 2577, 3).
+const FIRST_FREE_PORT: u16 = 1024;
+
+impl<App: AsMut<Server> + 'static> Conversation<'_, App> {
+    /// TYPE.
+    pub(super) fn set_type(&mut self, kind: Type) {
+        if let Some(state) = self.state() {
+            state.kind = kind;
+        }
+        match kind {
+            Type::Ascii => self.reply(200, "Files are text."),
+            Type::Image => self.reply(200, "Files are bytes."),
+        }
+    }
+
+    /// REST.
+    pub(super) fn restart(&mut self, offset: u64) {
+        if let Some(state) = self.state() {
+            state.restart = offset;
+        }
+        self.reply(350, format!("Restarting at {offset}. Send RETR or STOR."));
+    }
+
+    /// ALLO: there is nothing to be reserved, but what will not fit can be said now.
+    pub(super) fn allocate(&mut self, bytes: u64) {
+        let store = self.account().map(|account| account.store);
+        let left = store.and_then(|it| it.quota().map(|it| it.limit().saturating_sub(it.used())));
+        match left {
+            Some(left) if left < bytes => {
+                self.reply(504, format!("There is room for {left} bytes only."));
+            }
+            _ => self.reply(202, "No allocation is necessary."),
+        }
+    }
+
+    // ── active ──────────────────────────────────────────────────────────────────────────────
+
+    /// PORT, EPRT: where to connect to. Only to the client, and to none of its services: else this
+    /// server could be made to talk to anybody (the bounce attack, RFC 2577, 3).
+    pub(super) fn port(&mut self, target: SocketAddr, verb: &'static str) {
+        let active = self.server().settings().active;
+        let Some(state) = self.state() else {
+            return;
+        };
+        if state.only_epsv {
+            return self.reply(503, "You said EPSV ALL.");
+        }
+        if !active {
+            return self.reply(502, "This server does not connect to clients; use EPSV or PASV.");
+        }
+        let peer = state.peer;
+        if Family::of(target.ip()) != Family::of(peer) {
+            return self.refuse_family();
+        }
+        if target.ip().to_canonical() != peer || target.port() < FIRST_FREE_PORT {
+            self.tell(&Event::BounceRefused { peer, target });
+            return self.reply(504, format!("{verb} to other hosts or services is refused."));
+        }
+        self.close_channel();
+        // The scope of a link-local address is not said, and is that of the control connection.
+        if let Some(state) = self.state() {
+            let mut address = SocketAddr::new(peer, target.port());
+            if let (SocketAddr::V6(address), SocketAddr::V6(local)) = (&mut address, state.local) {
+                address.set_scope_id(local.scope_id());
+            }
+            state.channel = Channel::Active(address);
+        }
+        self.reply(200, format!("{verb} understood."));
+    }
+
+    fn refuse_family(&mut self) {
+        let family = self.state().map_or(1, |state| Family::of(state.peer).number());
+        self.reply(522, format!("Network protocol not supported, use ({family})."));
+    }
+
+    // ── passive ─────────────────────────────────────────────────────────────────────────────
+
+    /// PASV: a port for an IPv4 client.
+    pub(super) fn pasv(&mut self) {
+        let public = self.server().settings().passive_address;
+        let Some(state) = self.state() else {
+            return;
+        };
+        if state.only_epsv {
+            return self.reply(503, "You said EPSV ALL.");
+        }
+        let IpAddr::V4(local) = state.local.ip() else {
+            return self.reply(502, "PASV is for IPv4; use EPSV.");
+        };
+        if let Some(port) = self.open_passive() {
+            let text = to_port(SocketAddrV4::new(public.unwrap_or(local), port));
+            self.reply(227, format!("Entering Passive Mode ({text})."));
+        }
+    }
+
+    /// EPSV: a port for any client (RFC 2428, 3).
+    pub(super) fn epsv(&mut self, what: Epsv) {
+        let Some(state) = self.state() else {
+            return;
+        };
+        match what {
+            Epsv::All => {
+                state.only_epsv = true;
+                return self.reply(200, "EPSV ALL understood.");
+            }
+            Epsv::PortOf(family) if family != Family::of(state.peer) => {
+                return self.refuse_family();
+            }
+            Epsv::Port | Epsv::PortOf(_) => {}
+        }
+        if let Some(port) = self.open_passive() {
+            self.reply(229, format!("Entering Extended Passive Mode (|||{port}|)"));
+        }
+    }
+
+    /// Listens for a data connection; the port, or a reply that says why not.
+    fn open_passive(&mut self) -> Option<u16> {
+        self.close_channel();
+        match self.listen_somewhere() {
+            Ok(port) => Some(port),
+            Err(_) => {
+                // RFC 959 has no reply for it: 421 would be a goodbye.
+                self.reply(425, "There is no port free; try again later.");
+                None
+            }
+        }
+    }
+
+    fn listen_somewhere(&mut self) -> Result<u16, OpenError> {
+        let settings = self.settings();
+        let (first, count) = match &settings.passive_ports {
+            Some(range) => {
+                (*range.start(), u32::from(range.end().saturating_sub(*range.start())) + 1)
+            }
+            None => (0, 1),
+        };
+        // From a random place on, so that nobody can tell where the next client is expected.
+        let from = (self.registry.random() % u64::from(count)) as u32;
+        let mut tries = 0..count.min(TRIES);
+        loop {
+            let step = tries.next().unwrap_or(0);
+            let port = first.saturating_add(((from + step) % count) as u16);
+            match self.listen_at(port) {
+                Err(OpenError::AddressInUse(_)) if !tries.is_empty() => {}
+                result => return result,
+            }
+        }
+    }
+
+    fn listen_at(&mut self, port: u16) -> Result<u16, OpenError> {
+        let limits = self.settings().limits;
+        let id = self.id;
+        let Some(state) = self.state() else {
+            return Ok(0);
+        };
+        let ticket = state.next_ticket();
+        let mut address = state.local;
+        address.set_port(port);
+        let options = ListenOptions {
+            backlog: 16,
+            limits: data::stream_limits(&limits),
+            ..ListenOptions::default()
+        };
+        let listener = self.registry.listen_with(
+            Address::Ip(address),
+            &options,
+            move |peer, app: &mut App| {
+                let admitted = app.as_mut().admit_data(id, ticket, peer);
+                let protocol: Box<dyn Protocol<App>> = Box::new(Data::new(id, ticket));
+                admitted.then_some(protocol)
+            },
+        )?;
+        let deadline = self.after(limits.data_timeout, move |it| it.handle_channel_timeout(ticket));
+        let port = self.port_of(listener);
+        if let Some(state) = self.state() {
+            state.channel = Channel::Passive { ticket, listener, taken: false, deadline };
+        }
+        Ok(port)
+    }
+
+    fn port_of(&mut self, listener: ListenerId) -> u16 {
+        let address = self.registry.listener_address(listener);
+        address.ok().and_then(|address| address.port()).unwrap_or(0)
+    }
+
+    /// Nobody came to the port, or nothing was done with the connection.
+    fn handle_channel_timeout(&mut self, ticket: u64) {
+        let is_this = self.state().is_some_and(|state| state.channel.ticket() == Some(ticket));
+        if is_this {
+            self.close_channel();
+            self.handle_no_data_connection();
+        }
+    }
+
+    pub(in crate::transfer::ftp) fn close_channel(&mut self) {
+        let channel =
+            self.state().map(|state| std::mem::replace(&mut state.channel, Channel::None));
+        if let Some(mut channel) = channel {
+            channel.close(self.registry);
+        }
+    }
+
+    /// OPTS UTF8 and the like are with what they concern; this says what there is (RFC 2389, 4).
+    pub(super) fn set_facts(&mut self, names: &[Vec<u8>]) {
+        let facts = crate::transfer::ftp::listing::Facts::of(names);
+        if let Some(state) = self.state() {
+            state.facts = facts;
+        }
+        self.say(&Reply::new(200, format!("MLST OPTS {}", facts.names()).trim_end()));
+    }
+}
+
+impl State {
+    pub(super) fn next_ticket(&mut self) -> u64 {
+        self.tickets += 1;
+        self.tickets
+    }
+}
+
+impl Channel {
+    pub(in crate::transfer::ftp) fn ticket(&self) -> Option<u64> {
+        match self {
+            Self::Passive { ticket, .. } | Self::Open { ticket, .. } => Some(*ticket),
+            Self::None | Self::Active(_) => None,
+        }
+    }
+}

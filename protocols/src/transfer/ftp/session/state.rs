@@ -1,0 +1,242 @@
+//! What there is to know of a session.
+
+use std::collections::VecDeque;
+use std::net::{IpAddr, SocketAddr};
+use std::time::Instant;
+
+use reactor::{ConnectionId, ListenerId, Registry, TimerId};
+
+use super::transfer::Running;
+use crate::transfer::ftp::Settings;
+use crate::transfer::ftp::command::{Command, CommandError, Type};
+use crate::transfer::ftp::listing::Facts;
+use crate::transfer::ftp::pace::Pace;
+use crate::transfer::ftp::users::Permissions;
+use crate::transfer::store::{Store, VirtualPath};
+
+/// One session.
+#[derive(Debug)]
+pub(in crate::transfer::ftp) struct State {
+    pub(in crate::transfer::ftp) peer: IpAddr,
+    /// Where the client has reached this server: data connections are opened from and at the same host.
+    pub(super) local: SocketAddr,
+    pub(super) opened: Instant,
+    /// When the client said something last, or something that it wanted was done.
+    pub(super) active: Instant,
+    pub(super) login: Login,
+    pub(super) failed_logins: u32,
+    pub(super) work: Work,
+    pub(in crate::transfer::ftp) channel: Channel,
+    /// `EPSV ALL` was said.
+    pub(super) only_epsv: bool,
+    pub(super) kind: Type,
+    pub(super) restart: u64,
+    pub(super) rename_from: Option<VirtualPath>,
+    pub(super) directory: VirtualPath,
+    pub(super) umask: u32,
+    pub(super) facts: Facts,
+    pub(super) pace: Pace,
+    pub(super) keep_uploads: bool,
+    /// What was said and has yet to be done.
+    pub(super) waiting: VecDeque<Heard>,
+    /// The client wants to be heard out of turn.
+    pub(super) interrupted: bool,
+    /// The control connection is not read, since too much waits.
+    pub(super) paused: bool,
+    /// Goodbye is to be said when everything is done.
+    pub(super) leaving: Option<Leaving>,
+    /// Counts data connections, so that none is taken for another.
+    pub(super) tickets: u64,
+}
+
+/// Who it is.
+#[derive(Debug)]
+pub(super) enum Login {
+    Nobody,
+    /// Somebody says who they are, and has yet to prove it.
+    Named(String),
+    In(Account),
+}
+
+/// Somebody who is logged in.
+#[derive(Clone, Debug)]
+pub(in crate::transfer::ftp) struct Account {
+    pub(in crate::transfer::ftp) name: String,
+    pub(in crate::transfer::ftp) anonymous: bool,
+    /// What sessions of one user are counted by.
+    pub(in crate::transfer::ftp) key: String,
+    pub(in crate::transfer::ftp) permissions: Permissions,
+    /// Their home.
+    pub(in crate::transfer::ftp) store: Store,
+}
+
+/// What is being done.
+#[derive(Debug)]
+pub(super) enum Work {
+    Idle,
+    /// The pool is at it, or a delay has to pass.
+    Busy,
+    Transfer(Box<Running>),
+    /// Goodbye has been said.
+    Over,
+}
+
+/// Why the session ends when all is done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Leaving {
+    /// The client says no more.
+    ClientEnded,
+    /// The loop is shutting down.
+    Shutdown,
+}
+
+/// Where the next data connection comes from.
+///
+/// ```text
+///          PASV, EPSV                the client connects            RETR, STOR, LIST …
+///   None ────────────▶ Passive ─────────────────────────▶ Open ───────────────────────▶ None
+///     │                    └───────────────── RETR, STOR, LIST …, then it connects ──────▲
+///     │     PORT, EPRT                          RETR, STOR, LIST …: connect              │
+///     └──────────────▶ Active ───────────────────────────────────────────────────────────┘
+/// ```
+#[derive(Debug)]
+pub(in crate::transfer::ftp) enum Channel {
+    None,
+    Passive {
+        ticket: u64,
+        listener: ListenerId,
+        /// Somebody has been let in, and will be here soon.
+        taken: bool,
+        deadline: Option<TimerId>,
+    },
+    Active(SocketAddr),
+    Open {
+        ticket: u64,
+        data: ConnectionId,
+        deadline: Option<TimerId>,
+    },
+}
+
+/// What a client has said.
+#[derive(Debug)]
+pub(super) enum Heard {
+    Command(Command),
+    Refused(CommandError),
+    TooLong,
+    Interrupt,
+}
+
+impl Heard {
+    pub(super) fn line(line: &[u8]) -> Self {
+        Command::parse(line).map_or_else(Self::Refused, Self::Command)
+    }
+
+    /// Whether it is heard while a file is on its way.
+    fn is_heard_meanwhile(&self) -> bool {
+        matches!(
+            self,
+            Self::Command(Command::Abor | Command::Stat(None) | Command::Noop)
+                | Self::Refused(_)
+                | Self::TooLong
+        )
+    }
+}
+
+impl State {
+    pub(super) fn new(peer: IpAddr, local: SocketAddr, settings: &Settings, now: Instant) -> Self {
+        let local = match local.ip().to_canonical() {
+            // An IPv4 client of an IPv6 socket.
+            ip @ IpAddr::V4(_) => SocketAddr::new(ip, local.port()),
+            // With its scope, if it is link-local.
+            IpAddr::V6(_) => local,
+        };
+        Self {
+            peer,
+            local,
+            opened: now,
+            active: now,
+            login: Login::Nobody,
+            failed_logins: 0,
+            work: Work::Idle,
+            channel: Channel::None,
+            only_epsv: false,
+            kind: Type::default(),
+            restart: 0,
+            rename_from: None,
+            directory: VirtualPath::root(),
+            umask: settings.umask & 0o777,
+            facts: Facts::default(),
+            pace: Pace::new(settings.limits.session_rate),
+            keep_uploads: settings.keep_uploads,
+            waiting: VecDeque::new(),
+            interrupted: false,
+            paused: false,
+            leaving: None,
+            tickets: 0,
+        }
+    }
+
+    /// Who is logged in.
+    pub(in crate::transfer::ftp) fn account(&self) -> Option<&Account> {
+        match &self.login {
+            Login::In(account) => Some(account),
+            Login::Nobody | Login::Named(_) => None,
+        }
+    }
+
+    /// What is to be done next, if anything may be done now.
+    pub(super) fn take_next(&mut self) -> Option<Heard> {
+        match self.work {
+            Work::Idle => self.waiting.pop_front(),
+            Work::Transfer(_) if self.interrupted => {
+                self.interrupted = false;
+                // What it said before the interrupt waits on.
+                let abort = |heard: &Heard| matches!(heard, Heard::Command(Command::Abor));
+                let at = self.waiting.iter().position(abort);
+                self.interrupted = at.is_none();
+                at.and_then(|at| self.waiting.remove(at)).or_else(|| self.take_meanwhile())
+            }
+            Work::Transfer(_) => self.take_meanwhile(),
+            Work::Busy | Work::Over => None,
+        }
+    }
+
+    fn take_meanwhile(&mut self) -> Option<Heard> {
+        if self.waiting.front()?.is_heard_meanwhile() { self.waiting.pop_front() } else { None }
+    }
+
+    /// Whether the client has said QUIT, and it was not its turn yet.
+    pub(super) fn waits_for_goodbye(&self) -> bool {
+        self.waiting.iter().any(|heard| matches!(heard, Heard::Command(Command::Quit)))
+    }
+
+    /// As a client finds everything when it comes (RFC 959, 4.1.1: REIN).
+    pub(super) fn reset(&mut self, settings: &Settings) {
+        self.login = Login::Nobody;
+        self.only_epsv = false;
+        self.kind = Type::default();
+        self.restart = 0;
+        self.rename_from = None;
+        self.directory = VirtualPath::root();
+        self.umask = settings.umask & 0o777;
+        self.facts = Facts::default();
+    }
+}
+
+impl Channel {
+    /// Closes what is open, and leaves nothing.
+    pub(in crate::transfer::ftp) fn close<App>(&mut self, registry: &mut Registry<App>) {
+        match std::mem::replace(self, Self::None) {
+            Self::None | Self::Active(_) => {}
+            Self::Passive { listener, deadline, .. } => {
+                // Both may have ended by themselves.
+                let _ = registry.close_listener(listener);
+                deadline.map(|timer| registry.cancel(timer));
+            }
+            Self::Open { data, deadline, .. } => {
+                let _ = registry.abort(data);
+                deadline.map(|timer| registry.cancel(timer));
+            }
+        }
+    }
+}

@@ -1,0 +1,16 @@
+//! File transfer on real sockets and real files: the tree, the FTP server, and what peers do wrong.
+#![cfg(feature = "transfer")]
+
+mod dialogue;
+mod ftp_client;
+mod ftp_simulated;
+mod hazards;
+mod real_clients;
+mod stage;
+mod store;
+mod tftp_files;
+mod tftp_machine;
+mod tftp_peers;
+mod tftp_simulated;
+mod tftp_stage;
+mod transfers;
