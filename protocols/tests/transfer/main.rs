@@ -3,6 +3,7 @@
 
 mod dialogue;
 mod ftp_client;
+mod ftp_simulated;
 mod hazards;
 mod real_clients;
 mod stage;

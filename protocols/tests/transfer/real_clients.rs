@@ -313,7 +313,7 @@ fn tnftp() {
     let local = tempfile::tempdir().expect("a directory");
     fs::write(local.path().join("up"), noise(MIB)).expect("it is written");
     let (host, port) = (stage.address.ip().to_string(), stage.address.port().to_string());
-    let script = "user ann secret\nbinary\ncd tree\nget small\nget \"two words\" two\nmget empty\n\
+    let script = "user ann secret\nbinary\ncd tree\nget small\nget \"two words\" two\nmget e*\n\
                   put ../up up 2>/dev/null\nput up\nappend up twice\nappend up twice\nls\nnlist\nmls\nmlsd\n\
                   size up\nmodtime up\nrename up moved\npassive\nget moved back\nreget moved back\nstatus\n\
                   mkdir made\nrmdir made\nascii\nget ../hello.txt hello.txt\ndelete moved\npwd\nfeatures\nquit\n";

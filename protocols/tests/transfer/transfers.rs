@@ -191,6 +191,30 @@ fn an_upload_goes_on_where_it_ended() {
     stage.finish();
 }
 
+/// Offsets and sizes have more than 32 bits. Holes take no room.
+#[test]
+fn files_of_more_than_four_gibibytes_are_gone_on_with() {
+    const BEFORE: u64 = (5 << 30) + 3;
+    let stage = Stage::new();
+    let content = noise(3 * MIB);
+    let file = std::fs::File::create(stage.path("file")).expect("it is made");
+    if file.set_len(BEFORE).is_err() {
+        return eprintln!("LEFT OUT: no file can be so large here");
+    }
+    let mut peer = stage.ann();
+    peer.asks(&format!("REST {BEFORE}"), 350);
+    peer.brings("STOR file", &content);
+    let length = BEFORE + content.len() as u64;
+    assert_eq!(peer.asks("SIZE file", 213), length.to_string());
+    peer.asks(&format!("REST {}", BEFORE - 5), 350);
+    let rest = peer.fetches("RETR file");
+    assert!(rest == [&[0; 5], content.as_slice()].concat());
+    let facts = String::from_utf8(peer.fetches("MLSD")).expect("it is text");
+    assert!(facts.contains(&format!("size={length};")), "{facts}");
+    peer.quits();
+    stage.finish();
+}
+
 /// Begins an upload, brings a part of it, and waits until the server has it.
 fn bring_a_part(stage: &Stage, peer: &mut crate::stage::Peer, content: &[u8]) -> TcpStream {
     let before = stage.counters().bytes_in;
@@ -315,6 +339,29 @@ fn lists_come_in_three_ways() {
     peer.asks("NLST nothing", 450);
     peer.asks("MLSD nothing", 550);
     peer.asks("MLSD hello.txt", 550);
+    peer.quits();
+    stage.finish();
+}
+
+/// What clients make of `mget *.txt`; a file that is called so comes first.
+#[test]
+fn a_pattern_is_a_name_for_many() {
+    let stage = Stage::new();
+    for name in ["a.txt", "b.txt", ".c.txt", "sub/d.txt", "sub/e.ogg"] {
+        stage.put(name, b"");
+    }
+    let mut peer = stage.ann();
+    assert_eq!(peer.fetches("NLST *.txt"), b"a.txt\r\nb.txt\r\nhello.txt\r\n");
+    assert_eq!(peer.fetches("NLST sub/?.*"), b"sub/d.txt\r\nsub/e.ogg\r\n");
+    assert!(peer.fetches("LIST sub/*.ogg").ends_with(b" sub/e.ogg\r\n"));
+    assert_eq!(peer.fetches("NLST sub/d.txt"), b"sub/d.txt\r\n");
+    peer.asks("EPSV", 229);
+    peer.asks("NLST *.mp3", 450);
+    peer.asks("RETR *.txt", 550);
+    if cfg!(unix) {
+        stage.put("*.txt", b"");
+        assert_eq!(peer.fetches("NLST *.txt"), b"*.txt\r\n");
+    }
     peer.quits();
     stage.finish();
 }

@@ -202,6 +202,8 @@ fn date(modified: Option<SystemTime>, now: SystemTime) -> String {
 pub struct Show {
     listing: Listing,
     style: Style,
+    /// What stands before each name.
+    prefix: Vec<u8>,
     at: usize,
 }
 
@@ -209,7 +211,14 @@ impl Show {
     /// Shows all of a directory.
     #[must_use]
     pub fn new(listing: Listing, style: Style) -> Self {
-        Self { listing, style, at: 0 }
+        Self { listing, style, prefix: Vec::new(), at: 0 }
+    }
+
+    /// With this before each name: the way to the directory, as it was asked for.
+    #[must_use]
+    pub fn with_prefix(mut self, prefix: Vec<u8>) -> Self {
+        self.prefix = prefix;
+        self
     }
 
     /// The next lines; empty at the end. What has vanished meanwhile is left out.
@@ -228,10 +237,10 @@ impl Show {
     fn show_one(&self, at: usize, out: &mut Vec<u8>) {
         match (self.style, self.listing.names().get(at)) {
             // Names alone need no look at what they name.
-            (Style::Names, Some(name)) => show_name(name, out),
+            (Style::Names, Some(name)) => show_name(&[&self.prefix, &name[..]].concat(), out),
             _ => {
                 if let Some((name, entry)) = self.listing.entry(at) {
-                    show(self.style, name, &entry, out);
+                    show(self.style, &[&self.prefix, name].concat(), &entry, out);
                 }
             }
         }

@@ -19,6 +19,7 @@
 //! | `address`, `time` | parts of it: pure |
 //! | `ascii` | text on its way: pure |
 //! | `listing` | directories on their way: in three styles |
+//! | `glob` | patterns in the names of lists: pure |
 //! | `users` | who may log in, where they are then, and what they may do |
 //! | `limits` | how a server is set up: every bound, its default, and the reason for it |
 //! | `pace` | how fast bytes may go |
@@ -37,6 +38,7 @@ pub mod ascii;
 pub mod client;
 pub mod command;
 mod data;
+mod glob;
 mod limits;
 pub mod listing;
 mod pace;

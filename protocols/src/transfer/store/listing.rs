@@ -92,6 +92,11 @@ impl Listing {
         self.names.is_empty()
     }
 
+    /// Leaves out all names but some.
+    pub fn retain(&mut self, mut wanted: impl FnMut(&[u8]) -> bool) {
+        self.names.retain(|name| wanted(name));
+    }
+
     /// The names.
     #[must_use]
     pub fn names(&self) -> &[Vec<u8>] {

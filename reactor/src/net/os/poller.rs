@@ -175,17 +175,16 @@ impl Events {
 }
 
 /// Translates an event. Every bit but readable and writable is a hint, so an end or an error becomes
-/// readiness for the call that will tell what it is.
+/// readiness for the call that will tell what it is. So does urgent data, which is in the way of reading
+/// just as an end is: only `WouldBlock` says then that all has been read.
 #[inline]
 fn readiness(event: &mio::event::Event) -> Readiness {
-    let ended = event.is_error() || event.is_read_closed();
-    if ended {
+    let is_special = event.is_error() || event.is_priority() || event.is_read_closed();
+    if is_special {
         return Readiness::READ.with(Readiness::WRITE).with(Readiness::END);
     }
     let write = Readiness::WRITE.when(event.is_writable());
-    // Urgent data is in the way: from now on only `WouldBlock` says that all has been read.
-    let urgent = Readiness::END.when(event.is_priority());
-    Readiness::READ.when(event.is_readable()).with(write).with(urgent)
+    Readiness::READ.when(event.is_readable()).with(write)
 }
 
 impl Waker {

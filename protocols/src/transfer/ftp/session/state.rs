@@ -144,7 +144,12 @@ impl Heard {
 
 impl State {
     pub(super) fn new(peer: IpAddr, local: SocketAddr, settings: &Settings, now: Instant) -> Self {
-        let local = SocketAddr::new(local.ip().to_canonical(), local.port());
+        let local = match local.ip().to_canonical() {
+            // An IPv4 client of an IPv6 socket.
+            ip @ IpAddr::V4(_) => SocketAddr::new(ip, local.port()),
+            // With its scope, if it is link-local.
+            IpAddr::V6(_) => local,
+        };
         Self {
             peer,
             local,

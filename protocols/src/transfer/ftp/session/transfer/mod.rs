@@ -45,6 +45,7 @@ use crate::transfer::ftp::record::Direction;
 use crate::transfer::store::{StoreError, Upload, VirtualPath};
 
 mod ending;
+mod lists;
 mod opening;
 mod receiving;
 mod sending;

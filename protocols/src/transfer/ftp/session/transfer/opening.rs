@@ -9,12 +9,9 @@ use crate::transfer::ftp::Server;
 use crate::transfer::ftp::ascii::{Decoder, Encoder};
 use crate::transfer::ftp::command::Type;
 use crate::transfer::ftp::data::{self, Data};
-use crate::transfer::ftp::listing::{Show, Style, show};
 use crate::transfer::ftp::record::Direction;
 use crate::transfer::ftp::users::Permissions;
-use crate::transfer::store::{
-    CreateOptions, Entry, Kind, Replace, Store, StoreError, Upload, VirtualPath,
-};
+use crate::transfer::store::{CreateOptions, Replace, Store, StoreError, Upload, VirtualPath};
 
 impl<App: AsMut<Server> + 'static> Conversation<'_, App> {
     /// RETR.
@@ -126,60 +123,8 @@ impl<App: AsMut<Server> + 'static> Conversation<'_, App> {
         );
     }
 
-    /// LIST, NLST.
-    pub(in super::super) fn list(&mut self, path: Option<&[u8]>, style: Style) {
-        self.list_as(path, style, About::List, |store, path, entry, style, most| {
-            match entry.kind {
-                Kind::Directory => Ok(Text::List(Show::new(store.list(path, most)?, style))),
-                _ => {
-                    let mut line = Vec::new();
-                    show(style, path.name().unwrap_or(b"/"), entry, &mut line);
-                    Ok(Text::Lines(line))
-                }
-            }
-        });
-    }
-
-    /// MLSD: of a directory, and of nothing else (RFC 3659, 7.2.1).
-    pub(in super::super) fn list_facts(&mut self, path: Option<&[u8]>) {
-        let Some((facts, permissions)) =
-            self.state().and_then(|state| Some((state.facts, state.account()?.permissions)))
-        else {
-            return;
-        };
-        let style = Style::Facts(facts, permissions);
-        self.list_as(path, style, About::What, |store, path, _, style, most| {
-            Ok(Text::List(Show::new(store.list(path, most)?, style)))
-        });
-    }
-
-    fn list_as(
-        &mut self,
-        path: Option<&[u8]>,
-        style: Style,
-        about: About,
-        open: impl FnOnce(&Store, &VirtualPath, &Entry, Style, usize) -> Result<Text, StoreError>
-        + Send
-        + 'static,
-    ) {
-        let Some((path, ..)) = self.prepare(path.unwrap_or(b"."), about, |may| may.read) else {
-            return;
-        };
-        let (wanted, most) = (path.clone(), self.server().limits().entries);
-        let subject = Subject { direction: None, path, ascii: true, total: None };
-        self.with_store(
-            move |store| {
-                let entry = store.entry(&wanted)?;
-                let text = open(store, &wanted, &entry, style, most)?;
-                let told = b"Opening data connection for a list.".to_vec();
-                Ok(Opened { flow: Flow::Text(Some(text)), total: None, text: told })
-            },
-            move |it, opened| it.begin(subject, opened, about),
-        );
-    }
-
     /// What every transfer asks for first: a permission, a path, and a way to go.
-    fn prepare(
+    pub(super) fn prepare(
         &mut self,
         path: &[u8],
         about: About,
@@ -197,7 +142,12 @@ impl<App: AsMut<Server> + 'static> Conversation<'_, App> {
     }
 
     /// The file is open: now for the data connection.
-    fn begin(&mut self, subject: Subject, opened: Result<Opened, StoreError>, about: About) {
+    pub(super) fn begin(
+        &mut self,
+        subject: Subject,
+        opened: Result<Opened, StoreError>,
+        about: About,
+    ) {
         let Opened { flow, total, text } = match opened {
             Ok(opened) => opened,
             Err(error) => return self.refuse(&error, about),
