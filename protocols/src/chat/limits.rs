@@ -50,7 +50,8 @@ pub struct Limits {
 
     /// Commands at once before [`flood_rate`](Self::flood_rate) applies.
     ///
-    /// Default 5: what a client sends by itself when it connects or joins a channel.
+    /// Default 5: what a client sends by itself when it joins a channel. Before it is registered it may
+    /// send four times as many, since negotiating capabilities and logging in takes a dozen.
     pub flood_burst: u32,
 
     /// Commands a second in the long run. What comes faster waits in the connection, unread.
