@@ -5,7 +5,7 @@ mod support;
 
 use std::net::TcpListener;
 
-use support::{PLAYGROUND, Program, echo};
+use support::{PLAYGROUND, Program, TRANSFER, echo};
 
 /// The addresses it prints, in order: TCP, UDP, Unix.
 fn open(playground: &Program) -> [String; 3] {
@@ -38,6 +38,34 @@ fn everything_answers_and_ctrl_c_tells_what_happened() {
         assert!(report.contains(part), "{part} is missing:\n{report}");
     }
     assert!(!std::fs::exists(&unix).expect("it can be asked"), "the socket file is left");
+}
+
+/// `transfer` can be told to fetch what the playground serves.
+#[test]
+fn files_are_there_to_be_fetched() {
+    let any = "127.0.0.1:0";
+    let playground =
+        Program::start(PLAYGROUND, &["--tcp", any, "--udp", any, "--ftp", any, "--tftp", any]);
+    open(&playground);
+    let lines = std::iter::from_fn(|| Some(playground.line()).filter(|line| !line.is_empty()));
+    let lines: Vec<String> = lines.collect();
+    let place = tempfile::tempdir().expect("a directory");
+    let target = place.path().join("file");
+    for (name, path, length) in [("ftp", "numbers/zeros", 10_000_000), ("tftp", "README", 50)] {
+        let line = lines.iter().find(|line| line.trim_start().starts_with(&format!("{name} ")));
+        let address = line.and_then(|line| line.split_whitespace().nth(2)).expect("an address");
+        let url = format!("{name}://{address}/{path}");
+        let ended = support::run(
+            TRANSFER,
+            &["get", &url, "--no-hash", "-o", target.to_str().expect("it is text")],
+            b"",
+        );
+        assert_eq!(ended.code, Some(0), "{url}: {ended:?}");
+        assert_eq!(std::fs::metadata(&target).expect("it is there").len(), length);
+    }
+    let report = playground.stop();
+    assert!(report.contains("1 downloads"), "{report}");
+    assert!(report.contains("tftp: sent 1 files"), "{report}");
 }
 
 #[test]

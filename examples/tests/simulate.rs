@@ -48,6 +48,14 @@ fn transfers_go_well_where_nothing_goes_wrong() {
 }
 
 #[test]
+fn packets_go_well_where_nothing_goes_wrong() {
+    let run = Simulation::new(simulations::tftp::swarm).run_tape(&[]);
+    assert_eq!(run.result, Ok(()));
+    assert!(run.faults.iter().all(|(_, count)| count == 0));
+    assert!(run.records > 1_000, "{} records", run.records);
+}
+
+#[test]
 fn echo_survives_the_failure_of_any_call() {
     let torture = Simulation::new(simulations::echo::torture).torture(|_, _| {});
     let torture = torture.unwrap_or_else(|failure| panic!("{failure}"));

@@ -11,7 +11,7 @@
 
 use std::error::Error;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -19,6 +19,9 @@ use examples::advice::NotOpened;
 use examples::endpoint::HostPort;
 use examples::{output, stop};
 use protocols::echo;
+use protocols::transfer::ftp::{self, users::Users};
+use protocols::transfer::store::{Access, Store};
+use protocols::transfer::tftp;
 use reactor::{
     Address, DatagramOptions, ListenOptions, ListenerId, OpenError, Reactor, Registry, SocketId,
 };
@@ -30,6 +33,14 @@ use reactor::{
 #[derive(Parser)]
 #[command(version)]
 struct Options {
+    /// Where to serve files over FTP [default: 127.0.0.1:2121, or any free port]
+    #[arg(long, value_name = "ADDR")]
+    ftp: Option<HostPort>,
+
+    /// Where to serve files over TFTP [default: 127.0.0.1:6969, or any free port]
+    #[arg(long, value_name = "ADDR")]
+    tftp: Option<HostPort>,
+
     /// Where to serve echo over TCP [default: 127.0.0.1:7007, or any free port]
     #[arg(long, value_name = "ADDR")]
     tcp: Option<HostPort>,
@@ -44,9 +55,22 @@ struct Options {
 }
 
 /// The state of every server here: the application of the loop.
-#[derive(Default)]
 struct Playground {
+    ftp: ftp::Server,
+    tftp: tftp::Server,
     echo: echo::Server,
+}
+
+impl AsMut<ftp::Server> for Playground {
+    fn as_mut(&mut self) -> &mut ftp::Server {
+        &mut self.ftp
+    }
+}
+
+impl AsMut<tftp::Server> for Playground {
+    fn as_mut(&mut self) -> &mut tftp::Server {
+        &mut self.tftp
+    }
 }
 
 impl AsMut<echo::Server> for Playground {
@@ -70,13 +94,34 @@ fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     doors.udp("echo", options.udp.as_ref(), "127.0.0.1:7007", echo::bind)?;
     let path = options.unix.clone().unwrap_or_else(|| directory.path().join("echo.sock"));
     doors.unix("echo", path, echo::listen)?;
+    doors.files(options)?;
     doors.announce()?;
 
-    let mut playground = Playground::default();
+    let store = files(directory.path())?;
+    let users = Users::anonymous_only();
+    let mut playground = Playground {
+        ftp: ftp::Server::new(ftp::Settings::default(), users, store.clone()),
+        tftp: tftp::Server::new(store, tftp::Limits::default()),
+        echo: echo::Server::default(),
+    };
     let report = reactor.run(&mut playground)?;
-    output::say(format_args!("\n{report}\necho: {}\n", playground.echo.counters()))?;
+    output::say(format_args!("\n{report}\necho: {}", playground.echo.counters()))?;
+    output::say(format_args!("ftp: {}", playground.ftp.counters()))?;
+    output::say(format_args!("tftp: {}\n", playground.tftp.counters()))?;
     output::say(reactor.stats())?;
     Ok(())
+}
+
+/// A few files to fetch.
+fn files(directory: &Path) -> Result<Store, Box<dyn Error>> {
+    let root = directory.join("files");
+    std::fs::create_dir_all(root.join("numbers"))?;
+    std::fs::write(root.join("README"), "Fetch what you like. Nothing can be changed here.\n")?;
+    let primes = (2_u32..10_000).filter(|n| (2..*n).take_while(|d| d * d <= *n).all(|d| n % d > 0));
+    let primes: String = primes.map(|prime| format!("{prime}\n")).collect();
+    std::fs::write(root.join("numbers/primes"), primes)?;
+    std::fs::write(root.join("numbers/zeros"), vec![0; 10_000_000])?;
+    Ok(Store::open(root, Access::ReadOnly)?)
 }
 
 /// How a protocol listens for streams: `echo::listen`, and its siblings.
@@ -127,6 +172,22 @@ impl Doors<'_> {
         listen(self.registry, path.into(), &ListenOptions::default())
             .map_err(NotOpened::by("--unix"))?;
         self.note(name, "unix", &shown, &format!("socat - UNIX-CONNECT:{shown}"));
+        Ok(())
+    }
+
+    fn files(&mut self, options: &Options) -> Result<(), Box<dyn Error>> {
+        let streams = ListenOptions::default();
+        let id = choose(options.ftp.as_ref(), "127.0.0.1:2121", "--ftp", |address| {
+            ftp::listen(self.registry, address, &streams)
+        })?;
+        let address = self.registry.listener_address(id)?.to_string();
+        self.note("ftp", "tcp", &address, &format!("curl ftp://{address}/numbers/primes"));
+        let datagrams = DatagramOptions::default();
+        let id = choose(options.tftp.as_ref(), "127.0.0.1:6969", "--tftp", |address| {
+            tftp::bind(self.registry, address, &datagrams)
+        })?;
+        let address = self.registry.socket_address(id)?.to_string();
+        self.note("tftp", "udp", &address, &format!("curl tftp://{address}/README"));
         Ok(())
     }
 

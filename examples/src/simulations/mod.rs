@@ -2,6 +2,7 @@
 
 pub mod echo;
 pub mod ftp;
+pub mod tftp;
 
 use reactor::sim::{Fault, Network, Outcome};
 
@@ -28,8 +29,28 @@ const OF_DATAGRAMS: &[Fault] = &[
     Fault::DatagramTooLong,
 ];
 
+/// What happens to streams alone; and a bit that is flipped in a datagram, which TFTP cannot know.
+const OF_STREAMS: &[Fault] = &[
+    Fault::ShortRead,
+    Fault::ShortWrite,
+    Fault::SmallBuffers,
+    Fault::ReadError,
+    Fault::WriteError,
+    Fault::AcceptError,
+    Fault::ConnectError,
+    Fault::SegmentLost,
+    Fault::ConnectRefused,
+    Fault::ConnectSlow,
+    Fault::ConnectHangs,
+    Fault::EarlyEnd,
+    Fault::Reset,
+    Fault::ResetDiscards,
+    Fault::Silence,
+    Fault::DatagramCorrupted,
+];
+
 /// All there are.
-pub const SUBJECTS: [Subject; 2] = [
+pub const SUBJECTS: [Subject; 3] = [
     Subject { name: "echo", scenario: echo::swarm, torture: echo::torture, without: &[] },
     Subject {
         name: "transfer",
@@ -37,4 +58,5 @@ pub const SUBJECTS: [Subject; 2] = [
         torture: ftp::torture,
         without: OF_DATAGRAMS,
     },
+    Subject { name: "tftp", scenario: tftp::swarm, torture: tftp::torture, without: OF_STREAMS },
 ];

@@ -12,15 +12,17 @@ use indicatif::{HumanBytes, MultiProgress, ProgressBar, ProgressStyle};
 pub(crate) struct Bars(MultiProgress);
 
 const KNOWN: &str = "{prefix:24!} {bar:30} {bytes:>11} of {total_bytes:<11} {binary_bytes_per_sec:>12} {eta:>4} left";
+const CHECKED: &str = "{prefix:24!} {spinner} {bytes:>11} checking";
 const UNKNOWN: &str = "{prefix:24!} {spinner} {bytes:>11} {binary_bytes_per_sec:>12}";
 
 impl Bars {
     /// A bar for something that is under way, whose size may be known.
     pub(crate) fn add(&self, name: &str, size: Option<u64>) -> ProgressBar {
-        let bar = self.0.add(ProgressBar::no_length());
-        bar.set_prefix(name.to_owned());
-        bar.enable_steady_tick(Duration::from_millis(200));
+        // It is shown as soon as it is added, so it has to be dressed before.
+        let bar = ProgressBar::no_length().with_prefix(name.to_owned());
         set_size(&bar, size);
+        let bar = self.0.add(bar);
+        bar.enable_steady_tick(Duration::from_millis(200));
         bar
     }
 
@@ -43,10 +45,24 @@ impl Bars {
 
 /// The size is known now, or known not to be.
 pub(crate) fn set_size(bar: &ProgressBar, size: Option<u64>) {
-    let template = if size.is_some() { KNOWN } else { UNKNOWN };
     if let Some(size) = size {
         bar.set_length(size);
     }
+    dress(bar, if size.is_some() { KNOWN } else { UNKNOWN });
+}
+
+/// It moves from here on: what was there before was not as fast as it seems.
+pub(crate) fn begin_at(bar: &ProgressBar, offset: u64) {
+    bar.set_position(offset);
+    bar.reset_eta();
+}
+
+/// All has moved, and is being looked at.
+pub(crate) fn set_checking(bar: &ProgressBar) {
+    dress(bar, CHECKED);
+}
+
+fn dress(bar: &ProgressBar, template: &str) {
     if let Ok(style) = ProgressStyle::with_template(template) {
         bar.set_style(style.progress_chars("━╸ "));
     }

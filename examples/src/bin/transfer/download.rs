@@ -5,10 +5,12 @@ use std::time::SystemTime;
 
 use protocols::transfer::ftp::client::{self, Done, Failure, Features, Operation};
 use protocols::transfer::ftp::command::{Command, Opts};
+use protocols::transfer::ftp::reply::Reply;
+use protocols::transfer::ftp::time::Timestamp;
 
 use crate::hash;
 use crate::local::Part;
-use crate::task::{Next, Report};
+use crate::task::{How, Next, Report};
 use crate::url::shown;
 
 /// A file that is fetched.
@@ -22,7 +24,7 @@ use crate::url::shown;
 pub(crate) struct Download {
     remote: Vec<u8>,
     part: Part,
-    resume: bool,
+    how: How,
     size: Option<u64>,
     modified: Option<SystemTime>,
     offset: u64,
@@ -45,12 +47,12 @@ enum Stage {
 }
 
 impl Download {
-    /// To this file here; going on with what there is of it, or not.
-    pub(crate) fn new(remote: Vec<u8>, local: PathBuf, resume: bool) -> Self {
+    /// To this file here.
+    pub(crate) fn new(remote: Vec<u8>, local: PathBuf, how: How) -> Self {
         Self {
             remote,
             part: Part::of(local),
-            resume,
+            how,
             size: None,
             modified: None,
             offset: 0,
@@ -107,7 +109,7 @@ impl Download {
             }
             (Stage::Modified, outcome) => {
                 let time = reply(outcome).and_then(|reply| client::modified(&reply));
-                self.modified = time.map(|time| time.to_system_time());
+                self.modified = time.map(Timestamp::to_system_time);
                 Stage::Algorithm
             }
             (Stage::Algorithm, Err(_)) => {
@@ -126,7 +128,7 @@ impl Download {
             (Stage::Transfer, Err(Failure::Refused(reply)))
                 if self.offset > 0 && matches!(reply.code, 500..=504 | 554) =>
             {
-                self.resume = false;
+                self.how.resume = false;
                 Stage::Transfer
             }
             (Stage::Transfer, Err(failure)) => return Next::Failed(failure.to_string()),
@@ -142,7 +144,8 @@ impl Download {
     }
 
     fn choose_algorithm(&mut self, features: &Features) -> Next {
-        let choice = hash::choose(&features.hashes);
+        let offered = if self.how.hash { &features.hashes[..] } else { &[] };
+        let choice = hash::choose(offered);
         self.algorithm = choice.map(|(algorithm, _)| algorithm);
         match choice {
             Some((algorithm, true)) => {
@@ -155,11 +158,11 @@ impl Download {
 
     fn transfer(&mut self, features: &Features) -> Next {
         let there = std::fs::metadata(self.part.target()).map(|file| file.len()).ok();
-        if self.resume && self.size.is_some() && there == self.size {
+        if self.how.resume && self.size.is_some() && there == self.size {
             let remark = "it is here already".to_owned();
             return Next::Done(Report::Moved { bytes: 0, remark }, Vec::new());
         }
-        let have = if self.resume { self.part.length() } else { 0 };
+        let have = if self.how.resume { self.part.length() } else { 0 };
         self.offset = match self.size {
             Some(size) if have > size => 0,
             _ => have,
@@ -225,9 +228,7 @@ impl Download {
 }
 
 /// The reply to a command that may have failed without a harm.
-pub(crate) fn reply(
-    outcome: Result<Done, Failure>,
-) -> Option<protocols::transfer::ftp::reply::Reply> {
+pub(crate) fn reply(outcome: Result<Done, Failure>) -> Option<Reply> {
     match outcome {
         Ok(Done::Command(reply)) => Some(reply),
         _ => None,

@@ -5,11 +5,11 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use crate::crew::{self, Crew, Patience};
+use crate::crew::{self, Crew, Errand, Patience, Way};
 use crate::download::Download;
 use crate::local::name_here;
 use crate::site::Sites;
-use crate::task::Task;
+use crate::task::{How, Task};
 use crate::tree::Walk;
 use crate::url::{Scheme, Url};
 
@@ -40,26 +40,42 @@ pub(crate) struct Options {
           value_parser = clap::value_parser!(u16).range(1..=64))]
     parallel: u16,
 
+    /// Do not compare hashes: the server has to read all of a file for it, and so has this program
+    #[arg(long)]
+    no_hash: bool,
+
     #[command(flatten)]
     patience: Patience,
+}
+
+impl Options {
+    fn how(&self) -> How {
+        How { resume: self.resume, hash: !self.no_hash }
+    }
 }
 
 pub(crate) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     let mut sites = Sites::default();
     let mut fetches = Vec::new();
     for url in &options.urls {
-        fetches.push((sites.find(url)?, url, target(url, options)?));
+        let target = target(url, options)?;
+        if fetches.iter().any(|(_, _, other)| *other == target) {
+            return Err(format!("{url}: there is another of that name to be fetched").into());
+        }
+        fetches.push((sites.find(url)?, url, target));
     }
     let mut crew = Crew::new(sites, options.parallel.into(), &options.patience);
     for (site, url, local) in fetches {
         let remote = url.path.clone();
         match url.scheme {
-            Scheme::Tftp(mode) => crew.add_tftp_get(site, remote, local, mode),
+            Scheme::Tftp(mode) => {
+                crew.add_errand(site, Errand { way: Way::Get, local, remote, mode });
+            }
             Scheme::Ftp if is_directory(url, options) => {
-                crew.add(site, Task::Walk(Walk::new(remote, local, options.resume)));
+                crew.add(site, Task::Walk(Walk::new(remote, local, options.how())));
             }
             Scheme::Ftp => {
-                crew.add(site, Task::Download(Download::new(remote, local, options.resume)));
+                crew.add(site, Task::Download(Download::new(remote, local, options.how())));
             }
         }
     }

@@ -5,10 +5,10 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use crate::crew::{self, Crew, Patience};
+use crate::crew::{self, Crew, Errand, Patience, Way};
 use crate::local::name_there;
 use crate::site::Sites;
-use crate::task::Task;
+use crate::task::{How, Task};
 use crate::tree::{Plant, joined};
 use crate::upload::Upload;
 use crate::url::{Scheme, Url};
@@ -39,8 +39,18 @@ pub(crate) struct Options {
           value_parser = clap::value_parser!(u16).range(1..=64))]
     parallel: u16,
 
+    /// Do not compare hashes: the server has to read all of a file for it, and so has this program
+    #[arg(long)]
+    no_hash: bool,
+
     #[command(flatten)]
     patience: Patience,
+}
+
+impl Options {
+    fn how(&self) -> How {
+        How { resume: self.resume, hash: !self.no_hash }
+    }
 }
 
 pub(crate) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
@@ -58,11 +68,13 @@ pub(crate) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     let mut tasks = Vec::new();
     for (local, remote, is_directory) in files {
         match url.scheme {
-            Scheme::Tftp(mode) => crew.add_tftp_put(site, local, remote, mode),
-            Scheme::Ftp if is_directory => {
-                tasks.push(Task::Plant(Plant::new(local, remote, options.resume)));
+            Scheme::Tftp(mode) => {
+                crew.add_errand(site, Errand { way: Way::Put, local, remote, mode });
             }
-            Scheme::Ftp => tasks.push(Task::Upload(Upload::new(local, remote, options.resume))),
+            Scheme::Ftp if is_directory => {
+                tasks.push(Task::Plant(Plant::new(local, remote, options.how())));
+            }
+            Scheme::Ftp => tasks.push(Task::Upload(Upload::new(local, remote, options.how()))),
         }
     }
     // Whoever sends trees wants a place for them, too.

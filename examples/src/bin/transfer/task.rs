@@ -23,6 +23,15 @@ pub(crate) enum Task {
     List(Listing),
 }
 
+/// How files are transferred.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct How {
+    /// Going on with what there is of them.
+    pub(crate) resume: bool,
+    /// Holding their hashes against the server's, where it has any.
+    pub(crate) hash: bool,
+}
+
 /// What a task wants next.
 pub(crate) enum Next {
     /// To have this done on the server; then [`Task::handle`] is called.

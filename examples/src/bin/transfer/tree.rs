@@ -8,7 +8,7 @@ use protocols::transfer::store::Kind;
 
 use crate::download::Download;
 use crate::local::{name_here, name_there};
-use crate::task::{Next, Report, Task};
+use crate::task::{How, Next, Report, Task};
 use crate::upload::Upload;
 use crate::url::shown;
 
@@ -20,13 +20,13 @@ const DEEPEST: usize = 100;
 pub(crate) struct Walk {
     remote: Vec<u8>,
     local: PathBuf,
-    resume: bool,
+    how: How,
     depth: usize,
 }
 
 impl Walk {
-    pub(crate) fn new(remote: Vec<u8>, local: PathBuf, resume: bool) -> Self {
-        Self { remote, local, resume, depth: 0 }
+    pub(crate) fn new(remote: Vec<u8>, local: PathBuf, how: How) -> Self {
+        Self { remote, local, how, depth: 0 }
     }
 
     pub(crate) fn name(&self) -> String {
@@ -53,13 +53,13 @@ impl Walk {
                 (Some(name), Kind::File) => tasks.push(Task::Download(Download::new(
                     joined(&self.remote, &entry.name),
                     self.local.join(name),
-                    self.resume,
+                    self.how,
                 ))),
                 (Some(name), Kind::Directory) if self.depth < DEEPEST => {
                     tasks.push(Task::Walk(Self {
                         remote: joined(&self.remote, &entry.name),
                         local: self.local.join(name),
-                        resume: self.resume,
+                        how: self.how,
                         depth: self.depth + 1,
                     }));
                 }
@@ -83,14 +83,14 @@ pub(crate) struct Plant {
 #[derive(Debug)]
 enum Contents {
     /// What is in this directory.
-    Of { local: PathBuf, resume: bool },
+    Of { local: PathBuf, how: How },
     /// These.
     These(Vec<Task>),
 }
 
 impl Plant {
-    pub(crate) fn new(local: PathBuf, remote: Vec<u8>, resume: bool) -> Self {
-        Self { remote, contents: Contents::Of { local, resume } }
+    pub(crate) fn new(local: PathBuf, remote: Vec<u8>, how: How) -> Self {
+        Self { remote, contents: Contents::Of { local, how } }
     }
 
     /// A directory for these.
@@ -115,7 +115,7 @@ impl Plant {
         }
         match &mut self.contents {
             Contents::These(tasks) => Next::Done(Report::Quiet, std::mem::take(tasks)),
-            Contents::Of { local, resume } => match contents(local, &self.remote, *resume) {
+            Contents::Of { local, how } => match contents(local, &self.remote, *how) {
                 Ok((tasks, left_out)) => Next::Done(Report::Lines(left_out), tasks),
                 Err(error) => Next::Failed(format!("{}: {error}", local.display())),
             },
@@ -124,11 +124,7 @@ impl Plant {
 }
 
 /// What there is to do for what is in a directory here, and what is left out of it.
-fn contents(
-    local: &Path,
-    remote: &[u8],
-    resume: bool,
-) -> std::io::Result<(Vec<Task>, Vec<String>)> {
+fn contents(local: &Path, remote: &[u8], how: How) -> std::io::Result<(Vec<Task>, Vec<String>)> {
     let mut entries: Vec<_> = std::fs::read_dir(local)?.collect::<Result<_, _>>()?;
     entries.sort_by_key(std::fs::DirEntry::file_name);
     let mut tasks = Vec::new();
@@ -137,9 +133,9 @@ fn contents(
         let (path, remote) = (entry.path(), joined(remote, &name_there(&entry.file_name())));
         // Links are followed to files; one to a directory might lead back to here.
         if entry.file_type()?.is_dir() {
-            tasks.push(Task::Plant(Plant::new(path, remote, resume)));
+            tasks.push(Task::Plant(Plant::new(path, remote, how)));
         } else if path.is_file() {
-            tasks.push(Task::Upload(Upload::new(path, remote, resume)));
+            tasks.push(Task::Upload(Upload::new(path, remote, how)));
         } else {
             left_out.push(format!("{}: left out, it is no plain file", path.display()));
         }

@@ -9,7 +9,7 @@ use protocols::transfer::ftp::command::{Command, Opts};
 
 use crate::download::reply;
 use crate::hash;
-use crate::task::{Next, Report};
+use crate::task::{How, Next, Report};
 use crate::url::shown;
 
 /// A file that is sent.
@@ -23,7 +23,7 @@ use crate::url::shown;
 pub(crate) struct Upload {
     local: PathBuf,
     remote: Vec<u8>,
-    resume: bool,
+    how: How,
     size: u64,
     modified: Option<SystemTime>,
     offset: u64,
@@ -47,15 +47,15 @@ enum Stage {
 }
 
 impl Upload {
-    /// From this file here; going on with what there is of it there, or not.
-    pub(crate) fn new(local: PathBuf, remote: Vec<u8>, resume: bool) -> Self {
+    /// From this file here.
+    pub(crate) fn new(local: PathBuf, remote: Vec<u8>, how: How) -> Self {
         let metadata = std::fs::metadata(&local).ok();
         Self {
             size: metadata.as_ref().map_or(0, std::fs::Metadata::len),
             modified: metadata.and_then(|metadata| metadata.modified().ok()),
             local,
             remote,
-            resume,
+            how,
             offset: 0,
             moved: 0,
             algorithm: None,
@@ -85,7 +85,7 @@ impl Upload {
         self.stage = stage;
         let remote = self.remote.clone();
         match stage {
-            Stage::Resume if self.resume => Next::Do(Operation::Command(Command::Size(remote))),
+            Stage::Resume if self.how.resume => Next::Do(Operation::Command(Command::Size(remote))),
             Stage::Resume => self.enter(Stage::Transfer, features),
             Stage::Transfer => self.transfer(features),
             Stage::Size if features.size => Next::Do(Operation::Command(Command::Size(remote))),
@@ -146,7 +146,7 @@ impl Upload {
     }
 
     fn transfer(&mut self, features: &Features) -> Next {
-        if self.offset == self.size && self.resume && self.offset > 0 {
+        if self.offset == self.size && self.how.resume && self.offset > 0 {
             return self.enter(Stage::Size, features);
         }
         let how = if self.offset > 0 { Put::From(self.offset) } else { Put::Replace };
@@ -163,7 +163,8 @@ impl Upload {
     }
 
     fn choose_algorithm(&mut self, features: &Features) -> Next {
-        let choice = hash::choose(&features.hashes);
+        let offered = if self.how.hash { &features.hashes[..] } else { &[] };
+        let choice = hash::choose(offered);
         self.algorithm = choice.map(|(algorithm, _)| algorithm);
         match choice {
             Some((algorithm, true)) => {

@@ -81,17 +81,16 @@ pub(crate) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
 
 impl Add {
     fn run(&self) -> Result<(), Box<dyn Error>> {
-        let mut users = match self.users.exists() {
-            true => read(&self.users)?,
-            false => Users::anonymous_only(),
-        };
+        // What is wrong is said before a password is asked for.
+        let text = if self.users.exists() { read_text(&self.users)? } else { String::new() };
         let home = VirtualPath::root().join(self.home.as_bytes())?;
-        // The name is looked at before a password is asked for.
+        let mut alone = Users::none();
         let probe = User::new(PasswordHash::of("")?, home, self.permissions);
-        users.insert(&self.name, probe.clone())?;
+        alone.insert(&self.name, probe.clone())?;
         let password = PasswordHash::of(&new_password_for(&self.name)?)?;
-        users.insert(&self.name, User { password, quota: self.quota, ..probe })?;
-        write(&self.users, &users)?;
+        alone.insert(&self.name, User { password, quota: self.quota, ..probe })?;
+        let text = without(&text, &self.name) + &alone.to_string();
+        write(&self.users, &text)?;
         output::say(format_args!("{}: {} may log in", self.users.display(), self.name))?;
         Ok(())
     }
@@ -99,11 +98,12 @@ impl Add {
 
 impl Remove {
     fn run(&self) -> Result<(), Box<dyn Error>> {
-        let mut users = read(&self.users)?;
-        if users.remove(&self.name).is_none() {
+        let text = read_text(&self.users)?;
+        let rest = without(&text, &self.name);
+        if rest == text {
             return Err(format!("{}: there is no {}", self.users.display(), self.name).into());
         }
-        write(&self.users, &users)?;
+        write(&self.users, &rest)?;
         output::say(format_args!("{}: {} is gone", self.users.display(), self.name))?;
         Ok(())
     }
@@ -122,17 +122,40 @@ impl List {
 
 /// The users in a file.
 pub(crate) fn read(path: &Path) -> Result<Users, Box<dyn Error>> {
+    Ok(read_text(path)?.parse()?)
+}
+
+/// What a file with users says, comments and all, if it makes sense.
+fn read_text(path: &Path) -> Result<String, Box<dyn Error>> {
     let named = |error: &dyn std::fmt::Display| format!("{}: {error}", path.display());
     let text = fs::read_to_string(path).map_err(|error| named(&error))?;
-    Ok(text.parse().map_err(|error| named(&error))?)
+    text.parse::<Users>().map_err(|error| named(&error))?;
+    Ok(text)
+}
+
+/// The lines of a file but for a user's.
+fn without(text: &str, name: &str) -> String {
+    let is_of = |line: &str| line.split(':').next().is_some_and(|first| first.trim() == name);
+    text.lines().filter(|line| !is_of(line)).map(|line| format!("{line}\n")).collect()
 }
 
 /// Replaces a file with users, at once, by one that nobody else may read.
-fn write(path: &Path, users: &Users) -> io::Result<()> {
+fn write(path: &Path, text: &str) -> io::Result<()> {
     let directory = path.parent().filter(|it| !it.as_os_str().is_empty());
     let mut file = tempfile::NamedTempFile::new_in(directory.unwrap_or(Path::new(".")))?;
-    file.write_all(users.to_string().as_bytes())?;
+    file.write_all(text.as_bytes())?;
     file.as_file().sync_all()?;
     file.persist(path).map_err(|error| error.error)?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn comments_stay_where_a_user_goes() {
+        let text = "# people\n ann : x\n\nanna:x\n# ann: not her\n";
+        assert_eq!(without(text, "ann"), "# people\n\nanna:x\n# ann: not her\n");
+    }
 }

@@ -3,8 +3,9 @@
 
 use reactor::{Closed, ConnectionId, Input, Protocol, Registry, Transport};
 
+use super::conversation::News;
 use super::data::DataEnd;
-use super::{Caller, Failure, News};
+use super::{Caller, Failure};
 use crate::framing::{Line, Lines};
 use crate::transfer::ftp::reply::Replies;
 

@@ -7,10 +7,11 @@
 //!         └── more tasks ──────┘     a directory finds files; when all are done, everybody goes home
 //! ```
 
+mod packets;
+
 use std::collections::{BTreeMap, VecDeque};
 use std::error::Error;
 use std::io;
-use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use clap::Args;
@@ -19,11 +20,12 @@ use indicatif::ProgressBar;
 use protocols::transfer::ftp::client::{
     self as ftp, Client, ClientLimits, ClientOptions, Done, Failure, Operation,
 };
-use protocols::transfer::tftp::{self, Mode, Terms};
 use reactor::{ConnectionId, Reactor, Registry, Signal, SocketId};
 
+use packets::Packets;
+pub(crate) use packets::{Errand, Way};
+
 use crate::bars::{self, Bars};
-use crate::local::Part;
 use crate::site::{Site, Sites};
 use crate::task::{Next, Report, Task, Thought};
 use crate::url::shown;
@@ -63,8 +65,7 @@ struct Job {
 
 enum What {
     Ftp(Task),
-    TftpGet { remote: Vec<u8>, local: PathBuf, mode: Mode },
-    TftpPut { local: PathBuf, remote: Vec<u8>, mode: Mode },
+    Tftp(Errand),
 }
 
 /// A conversation with an FTP server.
@@ -84,15 +85,6 @@ struct Running {
     /// When its file began to move, and how long it has taken.
     since: Instant,
     took: Option<Duration>,
-}
-
-/// A transfer of TFTP.
-struct Packets {
-    name: String,
-    /// What is fetched; nothing, if it is sent.
-    part: Option<Part>,
-    bar: ProgressBar,
-    since: Instant,
 }
 
 /// Does everything, to the end.
@@ -142,26 +134,10 @@ impl Crew {
         self.queue.push_back(Job { site, what: What::Ftp(task) });
     }
 
-    pub(crate) fn add_tftp_get(
-        &mut self,
-        site: usize,
-        remote: Vec<u8>,
-        local: PathBuf,
-        mode: Mode,
-    ) {
+    /// Something to do on a TFTP server.
+    pub(crate) fn add_errand(&mut self, site: usize, errand: Errand) {
         self.total += 1;
-        self.queue.push_back(Job { site, what: What::TftpGet { remote, local, mode } });
-    }
-
-    pub(crate) fn add_tftp_put(
-        &mut self,
-        site: usize,
-        local: PathBuf,
-        remote: Vec<u8>,
-        mode: Mode,
-    ) {
-        self.total += 1;
-        self.queue.push_back(Job { site, what: What::TftpPut { local, remote, mode } });
+        self.queue.push_back(Job { site, what: What::Tftp(errand) });
     }
 
     // ── who does what ───────────────────────────────────────────────────────────────────────
@@ -190,12 +166,7 @@ impl Crew {
     fn begin(&mut self, registry: &mut Registry<Self>, job: Job) {
         let site = job.site;
         match job.what {
-            What::TftpGet { remote, local, mode } => {
-                self.begin_get(registry, site, &remote, local, mode);
-            }
-            What::TftpPut { local, remote, mode } => {
-                self.begin_put(registry, site, &local, &remote, mode);
-            }
+            What::Tftp(errand) => self.begin_errand(registry, site, 0, errand),
             What::Ftp(task) => {
                 let is_free = |worker: &Worker| worker.site == site && worker.client.is_idle();
                 let free =
@@ -258,8 +229,10 @@ impl Crew {
         let worker = self.workers.get_mut(&id)?;
         let running = worker.job.as_mut()?;
         let next = how(&mut running.task, &worker.client);
-        let (_, size) = running.task.name_and_size();
-        bars::set_size(&running.bar, size);
+        if running.took.is_none() {
+            let (_, size) = running.task.name_and_size();
+            bars::set_size(&running.bar, size);
+        }
         Some(next)
     }
 
@@ -280,6 +253,7 @@ impl Crew {
         let is_file = matches!(operation, Operation::Get { .. } | Operation::Put { .. });
         if let Some(running) = worker.job.as_mut().filter(|_| is_file) {
             running.since = Instant::now();
+            bars::begin_at(&running.bar, running.task.offset());
         }
         if let Err(error) = worker.client.start(registry, operation) {
             self.end_task(registry, id, Err(error.to_string()));
@@ -407,102 +381,6 @@ impl Crew {
         let name = self.sites.get(site).map_or_else(String::new, |site| site.name.clone());
         self.fail(&name, &failure.to_string());
     }
-
-    // ── TFTP ────────────────────────────────────────────────────────────────────────────────
-
-    fn begin_get(
-        &mut self,
-        registry: &mut Registry<Self>,
-        site: usize,
-        remote: &[u8],
-        local: PathBuf,
-        mode: Mode,
-    ) {
-        let (name, part) = (shown(remote), Part::of(local));
-        let begun = part.open(0).map_err(|error| format!("{}: {error}", part.path().display()));
-        let begun = begun.and_then(|file| {
-            let server = self.first_address(site)?;
-            tftp::get(registry, server, remote, file, &self.tftp_options(mode))
-                .map_err(|error| error.to_string())
-        });
-        self.note_begun(&name, Some(part), None, begun);
-    }
-
-    fn begin_put(
-        &mut self,
-        registry: &mut Registry<Self>,
-        site: usize,
-        local: &Path,
-        remote: &[u8],
-        mode: Mode,
-    ) {
-        let file = std::fs::File::open(local)
-            .and_then(|file| file.metadata().map(|metadata| (file, metadata.len())))
-            .map_err(|error| format!("{}: {error}", local.display()));
-        let size = file.as_ref().ok().map(|(_, size)| *size);
-        let begun = file.and_then(|(file, size)| {
-            let server = self.first_address(site)?;
-            tftp::put(registry, server, remote, file, Some(size), &self.tftp_options(mode))
-                .map_err(|error| error.to_string())
-        });
-        self.note_begun(&shown(remote), None, size, begun);
-    }
-
-    fn note_begun(
-        &mut self,
-        name: &str,
-        part: Option<Part>,
-        size: Option<u64>,
-        begun: Result<SocketId, String>,
-    ) {
-        match begun {
-            Ok(id) => {
-                let (name, bar) = (name.to_owned(), self.bars.add(name, size));
-                self.packets.insert(id, Packets { name, part, bar, since: Instant::now() });
-            }
-            Err(why) => self.fail(name, &why),
-        }
-    }
-
-    fn first_address(&self, site: usize) -> Result<reactor::Address, String> {
-        let first = self.sites.get(site).and_then(|site| site.addresses.first());
-        first.cloned().ok_or_else(|| "the server has no address".to_owned())
-    }
-
-    fn tftp_options(&self, mode: Mode) -> tftp::ClientOptions {
-        let defaults = tftp::ClientOptions::default();
-        let longest = defaults.patience.longest;
-        // So many tries, the longest wait apart, take about as long as is to be waited.
-        let tries = self.options.limits.reply_timeout.as_secs() / longest.as_secs().max(1);
-        let tries = u32::try_from(tries).unwrap_or(u32::MAX).max(1);
-        let patience = tftp::Patience { tries, ..defaults.patience };
-        tftp::ClientOptions { mode, patience, ..defaults }
-    }
-
-    fn end_packets(
-        &mut self,
-        registry: &mut Registry<Self>,
-        packets: &Packets,
-        outcome: Result<u64, String>,
-    ) {
-        self.bars.remove(&packets.bar);
-        let finished = outcome.and_then(|bytes| {
-            let part = packets.part.as_ref().map_or(Ok(()), |part| part.finish(None));
-            part.map(|()| bytes).map_err(|error| error.to_string())
-        });
-        match finished {
-            Ok(bytes) => {
-                let line = summary(&packets.name, bytes, packets.since.elapsed(), "");
-                let said = self.bars.say(line);
-                self.note_output(registry, said);
-            }
-            Err(why) => {
-                // TFTP cannot go on with it.
-                packets.part.iter().for_each(Part::discard);
-                self.fail(&packets.name, &why);
-            }
-        }
-    }
 }
 
 fn summary(name: &str, bytes: u64, took: Duration, remark: &str) -> String {
@@ -541,6 +419,7 @@ impl ftp::Caller for Crew {
         if let (Some(running), Ok(Done::Received(_) | Done::Sent(_))) = (&mut worker.job, &outcome)
         {
             running.took = Some(running.since.elapsed());
+            bars::set_checking(&running.bar);
         }
         // Of what the conversation took with it, `on_finish` tells.
         if !worker.client.is_over() {
@@ -564,38 +443,6 @@ impl ftp::Caller for Crew {
                 self.bars.remove(&running.bar);
             } else {
                 self.handle_lost(registry, worker, running, &failure);
-            }
-        }
-        self.pump(registry);
-    }
-}
-
-impl tftp::Caller for Crew {
-    fn on_agreed(&mut self, _: &mut Registry<Self>, id: SocketId, terms: Terms) {
-        if let (Some(packets), Some(size)) = (self.packets.get(&id), terms.size) {
-            bars::set_size(&packets.bar, Some(size));
-        }
-    }
-
-    fn on_progress(&mut self, _: &mut Registry<Self>, id: SocketId, moved: u64) {
-        if let Some(packets) = self.packets.get(&id) {
-            packets.bar.set_position(moved);
-        }
-    }
-
-    fn on_finish(
-        &mut self,
-        registry: &mut Registry<Self>,
-        id: SocketId,
-        outcome: Result<u64, tftp::Failure>,
-    ) {
-        if let Some(packets) = self.packets.remove(&id) {
-            if self.stopped.is_some() {
-                packets.part.iter().for_each(Part::discard);
-                self.bars.remove(&packets.bar);
-            } else {
-                let outcome = outcome.map_err(|failure| failure.to_string());
-                self.end_packets(registry, &packets, outcome);
             }
         }
         self.pump(registry);

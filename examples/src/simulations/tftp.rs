@@ -1,0 +1,324 @@
+//! TFTP under the whole swarm: a server with a tree of real files, and clients that fetch files and bring
+//! them, in lock step and in windows.
+//!
+//! ```text
+//!   far ───── IPv4, IPv6 ─────┐   each transfer: RRQ of a file that is there, or WRQ of one that is not
+//!                           server ── a tree
+//!   farther ─ IPv4, IPv6 ─────┘
+//! ```
+//!
+//! What a file holds follows from its name, so that anybody can tell whether it is whole. What must always
+//! hold: no byte is fetched that is not in the file; whatever has its name in the tree is whole, and is
+//! there if that was acknowledged; every transfer ends, once, well or with one reason; when all have ended
+//! nothing is left, no socket and no part of an upload. And if nothing went wrong on the way, every transfer
+//! went well.
+//!
+//! One thing TFTP cannot know: a bit that was flipped behind the checksum of UDP. So that is left out.
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
+use std::error::Error;
+use std::io::{self, Write};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::path::Path;
+use std::rc::Rc;
+use std::time::Duration;
+
+use protocols::transfer::store::{Access, Store};
+use protocols::transfer::tftp::{
+    self, Caller, ClientOptions, Failure, Limits, NotBegun, Options, Server,
+};
+use reactor::sim::{Fault, FaultCounts, Host, Network, Outcome};
+use reactor::{Address, DatagramOptions, Registry, SocketId};
+use tempfile::TempDir;
+
+/// How long faults happen.
+const STORM: Duration = Duration::from_secs(8);
+/// How long what is left may take afterwards: whoever has fallen silent is given up in a minute, and
+/// whoever has been whole for a while is forgotten.
+const CALM: Duration = Duration::from_secs(600);
+/// When the last transfer begins.
+const BEGINNINGS: u64 = 3_000;
+const PORT: u16 = 6969;
+/// Files that are there to be fetched.
+const FILES: [&str; 4] = ["old-0", "old-1", "old-2", "old-3"];
+
+/// The whole of it, with a mix of faults.
+///
+/// # Errors
+///
+/// If something does not hold that must.
+pub fn swarm(network: &mut Network) -> Outcome {
+    network.swarm_without(&[Fault::DatagramCorrupted]);
+    let stage = Stage::set(network, 3)?;
+    network.run_for(STORM)?;
+    network.calm();
+    stage.end(network)?;
+    stage.was_right(network)
+}
+
+/// A little of everything without faults, for one call after another to be made to fail.
+///
+/// # Errors
+///
+/// If something does not hold that must.
+pub fn torture(network: &mut Network) -> Outcome {
+    let stage = Stage::set(network, 1)?;
+    stage.end(network)
+}
+
+struct Stage {
+    server: Host<Server>,
+    clients: Vec<Host<Program>>,
+    tally: Rc<RefCell<Tally>>,
+    /// What the server has in its tree survives its crashes.
+    tree: TempDir,
+}
+
+/// What has become of the transfers of all hosts. It survives their crashes.
+#[derive(Default)]
+struct Tally {
+    well: u64,
+    failed: u64,
+    /// Uploads that were acknowledged.
+    brought: BTreeSet<String>,
+    wrong: Vec<String>,
+}
+
+/// A host that transfers files.
+struct Program {
+    transfers: BTreeMap<SocketId, Transfer>,
+    /// Transfers that are planned.
+    due: usize,
+    /// Numbers drawn so far.
+    drawn: u64,
+    tally: Rc<RefCell<Tally>>,
+}
+
+enum Transfer {
+    Fetch(&'static str, Sink),
+    Bring(String),
+}
+
+impl Stage {
+    fn set(network: &mut Network, each: u64) -> Result<Self, Box<dyn Error>> {
+        let tree = tempfile::tempdir()?;
+        for name in FILES {
+            std::fs::write(tree.path().join(name), content(name))?;
+        }
+        let tally = Rc::new(RefCell::new(Tally::default()));
+        let root = tree.path().to_owned();
+        let server = network.host("server", move |registry| serve(registry, &root));
+        let ways = [network.address(server, PORT), network.address_v6(server, PORT)];
+        let clients = ["far", "farther"]
+            .map(|name| network.host(name, Program::maker(&tally, name, &ways, each)));
+        let stage = Self { server, clients: clients.to_vec(), tally, tree };
+        stage.watch(network);
+        Ok(stage)
+    }
+
+    /// Has everything that must always hold looked at after each step.
+    fn watch(&self, network: &mut Network) {
+        let tally = Rc::clone(&self.tally);
+        network.invariant("what is fetched", move |_| {
+            tally.borrow().wrong.first().map_or(Ok(()), |wrong| Err(wrong.clone()))
+        });
+        let server = self.server;
+        network.invariant("the server's count", move |network| {
+            let Some(app) = network.app(server) else {
+                return Ok(());
+            };
+            let (open, most) = (app.counters().open, Limits::default().transfers as u64);
+            if open <= most { Ok(()) } else { Err(format!("{open} transfers of {most}")) }
+        });
+    }
+
+    /// Waits until all transfers have ended, and looks whether anything is left.
+    fn end(&self, network: &mut Network) -> Outcome {
+        let (server, clients) = (self.server, self.clients.clone());
+        let ended = network.run_until(CALM, |network| {
+            network.app(server).is_none_or(|app| app.counters().open == 0)
+                && clients.iter().all(|&host| is_quiet(network, host))
+        })?;
+        if !ended {
+            let hosts = self.clients.iter().filter_map(|&host| network.snapshot(host));
+            let all = network.snapshot(self.server).into_iter().chain(hosts);
+            let text = all.fold("still there:".to_owned(), |text, it| format!("{text}\n{it}"));
+            return Err(text.into());
+        }
+        network.finish(Duration::from_secs(20))?;
+        self.check_tree()
+    }
+
+    /// Everything in the tree has to be what its name says, and what was acknowledged has to be there.
+    fn check_tree(&self) -> Outcome {
+        let mut missing = self.tally.borrow().brought.clone();
+        for entry in std::fs::read_dir(self.tree.path())? {
+            let entry = entry?;
+            let name = entry.file_name().to_string_lossy().into_owned();
+            let found = std::fs::read(entry.path())?;
+            if found != content(&name) {
+                return Err(format!("{name} is in the tree, {} bytes of it", found.len()).into());
+            }
+            missing.remove(&name);
+        }
+        match missing.first() {
+            None => Ok(()),
+            Some(name) => Err(format!("{name} was acknowledged, and is not there").into()),
+        }
+    }
+
+    /// Looks whether what failed had a reason to.
+    fn was_right(&self, network: &Network) -> Outcome {
+        let Tally { well, failed, .. } = *self.tally.borrow();
+        if failed > 0 && network.fault_counts() == FaultCounts::default() {
+            return Err(format!("{failed} of {} failed without a fault", well + failed).into());
+        }
+        Ok(())
+    }
+}
+
+fn is_quiet(network: &Network, host: Host<Program>) -> bool {
+    network.app(host).is_none_or(|it| it.transfers.is_empty() && it.due == 0)
+}
+
+/// What a file of this name holds: nothing, a block and a bit, or more.
+fn content(name: &str) -> Vec<u8> {
+    let seed = name
+        .bytes()
+        .fold(1, |seed: u64, byte| (seed ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
+    let length = [0, 1, 1_428, 5_000, 40_000][(seed >> 20) as usize % 5];
+    (0..length).map(|at: u64| (at.wrapping_mul(seed | 1) >> 11) as u8).collect()
+}
+
+fn serve(registry: &mut Registry<Server>, root: &Path) -> Result<Server, Box<dyn Error>> {
+    for ip in [IpAddr::V4(Ipv4Addr::UNSPECIFIED), IpAddr::V6(Ipv6Addr::UNSPECIFIED)] {
+        let address = Address::Ip((ip, PORT).into());
+        tftp::bind::<Server>(registry, address, &DatagramOptions::default())?;
+    }
+    Ok(Server::new(Store::open(root, Access::ReadWrite)?, Limits::default()))
+}
+
+impl Program {
+    /// Makes the program of a host that boots: it plans its transfers, for some time to come.
+    fn maker(
+        tally: &Rc<RefCell<Tally>>,
+        host: &'static str,
+        ways: &[Address],
+        each: u64,
+    ) -> impl Fn(&mut Registry<Self>) -> Result<Self, Box<dyn Error>> + 'static {
+        let (tally, ways) = (Rc::clone(tally), ways.to_vec());
+        move |registry| {
+            let tally = Rc::clone(&tally);
+            let mut program = Self { transfers: BTreeMap::new(), due: 0, drawn: 0, tally };
+            // Of each way and each direction so many.
+            let count = ways.len() * 2 * each as usize;
+            for (number, way) in ways.iter().cycle().take(count).enumerate() {
+                let after = program.draw(registry) % BEGINNINGS;
+                let (way, is_fetch) = (way.clone(), number / ways.len() % 2 == 0);
+                registry.after(Duration::from_millis(after), move |registry, it: &mut Self| {
+                    it.due -= 1;
+                    it.begin(registry, way, host, is_fetch);
+                })?;
+                program.due += 1;
+            }
+            Ok(program)
+        }
+    }
+
+    /// A number. Where the tape has come to its end, and says zero for ever, they still differ.
+    fn draw(&mut self, registry: &mut Registry<Self>) -> u64 {
+        self.drawn += 1;
+        // The golden ratio, which spreads what is counted over all bits (Knuth, 6.4).
+        let spread = self.drawn.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        registry.random() ^ spread.rotate_left(32)
+    }
+
+    fn begin(
+        &mut self,
+        registry: &mut Registry<Self>,
+        server: Address,
+        host: &str,
+        is_fetch: bool,
+    ) {
+        let bits = self.draw(registry);
+        let options = options(bits);
+        let begun = if is_fetch {
+            let (name, sink) = (FILES[(bits >> 8) as usize % FILES.len()], Sink::default());
+            tftp::get(registry, server, name.as_bytes(), sink.clone(), &options)
+                .map(|id| (id, Transfer::Fetch(name, sink)))
+        } else {
+            // A host that has crashed brings others when it is back.
+            let name = format!("{host}-{bits:016x}");
+            let bytes = content(&name);
+            let size = Some(bytes.len() as u64);
+            tftp::put(registry, server, name.as_bytes(), io::Cursor::new(bytes), size, &options)
+                .map(|id| (id, Transfer::Bring(name)))
+        };
+        self.note_begun(begun);
+    }
+
+    fn note_begun(&mut self, begun: Result<(SocketId, Transfer), NotBegun>) {
+        match begun {
+            Ok((id, transfer)) => {
+                if self.transfers.insert(id, transfer).is_some() {
+                    self.note_wrong("two transfers have one id".to_owned());
+                }
+            }
+            Err(_) => self.tally.borrow_mut().failed += 1,
+        }
+    }
+
+    fn note_wrong(&self, what: String) {
+        self.tally.borrow_mut().wrong.push(what);
+    }
+}
+
+/// Lock step, or a window; with options, or as in 1992.
+fn options(bits: u64) -> ClientOptions {
+    let defaults = ClientOptions::default();
+    let options = match bits % 4 {
+        0 => Options::default(),
+        1 => Options { window: None, ..defaults.options },
+        2 => Options { window: Some(3), block_size: Some(512), ..defaults.options },
+        _ => defaults.options,
+    };
+    ClientOptions { options, ..defaults }
+}
+
+impl Caller for Program {
+    fn on_finish(&mut self, _: &mut Registry<Self>, id: SocketId, outcome: Result<u64, Failure>) {
+        let Some(transfer) = self.transfers.remove(&id) else {
+            return self.note_wrong(format!("{id:?} ends a second time"));
+        };
+        if let Transfer::Fetch(name, sink) = &transfer {
+            let (whole, found) = (content(name), sink.0.borrow());
+            if !whole.starts_with(&found) || outcome.is_ok() && found.len() != whole.len() {
+                self.note_wrong(format!("{} bytes of {name} are not the right ones", found.len()));
+            }
+        }
+        let mut tally = self.tally.borrow_mut();
+        match (outcome, transfer) {
+            (Ok(_), Transfer::Fetch(..)) => tally.well += 1,
+            (Ok(_), Transfer::Bring(name)) => {
+                tally.well += 1;
+                tally.brought.insert(name);
+            }
+            (Err(_), _) => tally.failed += 1,
+        }
+    }
+}
+
+/// Where a client puts what it fetches.
+#[derive(Clone, Default)]
+struct Sink(Rc<RefCell<Vec<u8>>>);
+
+impl Write for Sink {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.borrow_mut().write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}

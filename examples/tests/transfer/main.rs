@@ -1,0 +1,9 @@
+//! The program `transfer`: as a person meets it, with the clients people have, and with other servers.
+#![cfg(unix)]
+
+mod clients;
+mod person;
+mod scene;
+mod servers;
+#[path = "../support/mod.rs"]
+mod support;

@@ -1,0 +1,107 @@
+//! Our client against the servers people have. Every byte is compared.
+
+use std::fs;
+use std::net::{TcpListener, TcpStream, UdpSocket};
+use std::time::Instant;
+
+use crate::scene::{are_same, directory, odd_files, program, write};
+use crate::support::{Ended, PATIENCE, Program, TRANSFER, noise, run};
+
+#[track_caller]
+fn transfers(words: &[&str]) -> String {
+    let ended: Ended = run(TRANSFER, words, b"");
+    assert_eq!(ended.code, Some(0), "{words:?}: {}\n{}", ended.text(), ended.errors);
+    ended.text()
+}
+
+/// A port that was free a moment ago, for servers that cannot choose one.
+fn free_port() -> u16 {
+    let socket = TcpListener::bind("127.0.0.1:0").expect("a socket");
+    socket.local_addr().expect("it is bound").port()
+}
+
+#[test]
+fn vsftpd() {
+    let Some(vsftpd) = program("vsftpd") else { return };
+    if !rustix::process::geteuid().is_root() {
+        return eprintln!("LEFT OUT: vsftpd serves as root only");
+    }
+    let (place, here, port) = (directory(), directory(), free_port());
+    let (root, empty) = (place.path().join("root"), place.path().join("empty"));
+    fs::create_dir(&empty).expect("it can be made");
+    for (name, bytes) in odd_files() {
+        write(&root.join("tree").join(name), &bytes);
+    }
+    // Its users must not write to the root, but to a directory in it.
+    fs::create_dir(root.join("up")).expect("it can be made");
+    let given = run("chown", &["daemon", root.join("up").to_str().expect("it is text")], b"");
+    assert_eq!(given.code, Some(0), "{}", given.errors);
+    let config = place.path().join("vsftpd.conf");
+    let settings = format!(
+        "listen=YES\nlisten_address=127.0.0.1\nlisten_port={port}\nbackground=NO\n\
+         anonymous_enable=YES\nno_anon_password=YES\nanon_root={root}\n\
+         write_enable=YES\nanon_upload_enable=YES\nanon_mkdir_write_enable=YES\n\
+         anon_other_write_enable=YES\nanon_umask=022\nanon_world_readable_only=NO\n\
+         secure_chroot_dir={empty}\nftp_username=daemon\nxferlog_enable=NO\n\
+         isolate=NO\nisolate_network=NO\nseccomp_sandbox=NO\n",
+        root = root.display(),
+        empty = empty.display(),
+    );
+    fs::write(&config, settings).expect("it can be written");
+    let server = Program::start(vsftpd, &[config.to_str().expect("it is text")]);
+    let address = format!("127.0.0.1:{port}");
+    let deadline = Instant::now() + PATIENCE;
+    while TcpStream::connect(&address).is_err() {
+        assert!(Instant::now() < deadline, "vsftpd does not begin");
+        std::thread::yield_now();
+    }
+
+    let (url, here) = (format!("ftp://{address}/"), here.path().to_str().expect("it is text"));
+    let listed = transfers(&["list", &format!("{url}tree")]);
+    assert!(listed.contains("two words") && listed.contains("3000001"), "{listed}");
+    transfers(&["get", &format!("{url}tree/"), "-o", here, "--parallel", "4"]);
+    are_same(&root.join("tree"), &fs::canonicalize(here).expect("it is there").join("tree"));
+
+    let bytes = noise(3_000_001);
+    write(&place.path().join("large.part"), &bytes[..2_000_000]);
+    let target = place.path().join("large");
+    let target = target.to_str().expect("it is text");
+    let said = transfers(&["get", "-c", &format!("{url}tree/large"), "-o", target]);
+    assert!(said.contains(": 1000001 bytes"), "{said}");
+    assert!(fs::read(target).expect("it is there") == bytes);
+
+    transfers(&["put", "-r", &format!("{here}/tree"), &format!("{url}up/")]);
+    are_same(&root.join("tree"), &root.join("up/tree"));
+    drop(server);
+}
+
+#[test]
+fn tftpd_hpa() {
+    let Some(tftpd) = program("in.tftpd") else { return };
+    if !rustix::process::geteuid().is_root() {
+        return eprintln!("LEFT OUT: in.tftpd serves as root only");
+    }
+    let (place, here) = (directory(), directory());
+    let root = place.path().to_str().expect("it is text");
+    write(&place.path().join("file"), &noise(1_000_000));
+    write(&place.path().join("text"), b"one\ntwo\n");
+    let port = UdpSocket::bind("127.0.0.1:0").and_then(|it| it.local_addr()).expect("a socket");
+    let address = port.to_string();
+    // It begins with the directory as its root, and stays in front.
+    let words = ["--foreground", "--listen", "--address", &address, "-u", "root", "-c", "-s", root];
+    let server = Program::start(tftpd, &words);
+    let target = here.path().join("file");
+    let target = target.to_str().expect("it is text");
+    // Until it listens nobody answers, and the client asks again.
+    transfers(&["get", &format!("tftp://{address}/file"), "-o", target]);
+    assert!(fs::read(target).expect("it is there") == noise(1_000_000));
+    transfers(&["get", &format!("tftp://{address}/text;mode=netascii"), "-o", target]);
+    assert_eq!(fs::read(target).expect("it is there"), b"one\ntwo\n");
+    write(&here.path().join("new"), &noise(300_001));
+    let new = here.path().join("new");
+    transfers(&["put", new.to_str().expect("it is text"), &format!("tftp://{address}/up")]);
+    assert!(fs::read(place.path().join("up")).expect("it is there") == noise(300_001));
+    let ended = run(TRANSFER, &["get", &format!("tftp://{address}/missing"), "-o", target], b"");
+    assert!(ended.errors.contains("File not found"), "{}", ended.errors);
+    drop(server);
+}
