@@ -7,11 +7,11 @@
 //!                                            │
 //!                                            ▼
 //!      program                                 a server as a child process, on its own processor
-//!      servers, rooms, datagrams               one file a peer, all alike
+//!      servers, rooms, datagrams, chats        one file a peer, all alike
 //!      timers, messages, parts, codecs         the same within this process
 //!      load, pipeline, audience, …             what clients do to a server, over loopback
 //!
-//!   bin/echo-server, bin/fan-out-server, bin/datagram-server   the children: `echo-server PEER`
+//!   bin/echo-server, bin/fan-out-server, bin/datagram-server, bin/chat-server   the children
 //!
 //!   bin/transfers ──────── transfers            files, with a table of its own; the child: `transfer-server`
 //! ```
@@ -20,7 +20,7 @@
 //!
 //! - [`servers`]: the echo servers.
 //! - [`rooms`]: servers that send what one client says to all the others.
-//! - [`datagrams`]: servers on one UDP socket.
+//! - [`datagrams`]: servers on one UDP socket. [`chats`]: chat servers.
 //! - [`timers`], [`messages`]: keepers of timers, and loops that other threads send to, in this process.
 //! - [`parts`], [`codecs`]: slots, queues, wire formats, in this process too.
 //! - [`transfers`]: servers of files, over FTP and TFTP.
@@ -35,7 +35,8 @@
 //! - [`program`]: a server as a child process, its processor time.
 //! - [`load`]: an exact number of messages, in rounds over all connections, every byte verified.
 //! - [`pipeline`]: echo clients that write while they read, for messages that fill all buffers.
-//! - [`audience`], [`correspondents`]: the clients of a room, and of a datagram server.
+//! - [`audience`], [`correspondents`], [`channel`]: the clients of a room, of a datagram server, and of a
+//!   chat server.
 //! - [`offered`]: messages on a schedule, and their latencies. [`closed`]: clients that all wait at any
 //!   time. [`ping`]: quiet clients.
 //! - [`flood`]: clients that send as much as the server takes, and read little or nothing.
@@ -48,6 +49,8 @@ compile_error!("the measurements lean on epoll, callgrind and /proc: run them on
 
 pub mod audience;
 pub mod callgrind;
+pub mod channel;
+pub mod chats;
 pub mod closed;
 pub mod codecs;
 pub mod correspondents;

@@ -74,10 +74,12 @@ fn who_fails_is_out_with_a_reason_and_the_others_go_on() -> Result {
         pretend("reactor", 1.0, 3),
         pretend("mio", 1.0, 2),
         Entrant::new("tokio", start),
+        pretend("calloop", f64::NAN, 3),
     ];
     let text = write(&results(&contest(Between::Stays, entrants), Vec::new()), &[])?;
     assert!(text.contains("| **reactor** | 1.0 ns | 1.00 |\n"), "{text}");
     assert!(text.contains("| mio | not measured: it broke | |\n"), "{text}");
+    assert!(text.contains("| calloop | not measured: a figure is no number | |\n"), "{text}");
     assert!(text.contains("| tokio | not measured: it does not start | |\n"), "{text}");
     Ok(())
 }

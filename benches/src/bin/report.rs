@@ -12,19 +12,19 @@ use benches::report::contest::Section;
 use benches::report::results::{Measured, Results, Row};
 use benches::report::sections::{self, Scale};
 use benches::report::{lines, machine, page, rounds};
-use benches::{Result, datagrams, descriptors, program, rooms, servers};
+use benches::{Result, chats, datagrams, descriptors, program, rooms, servers};
 use clap::Parser;
 use indicatif::{ProgressBar, ProgressStyle};
 
 /// The programs that the sections start.
-const PROGRAMS: [&str; 3] = [servers::PROGRAM, rooms::PROGRAM, datagrams::PROGRAM];
+const PROGRAMS: [&str; 4] = [servers::PROGRAM, rooms::PROGRAM, datagrams::PROGRAM, chats::PROGRAM];
 
 /// The page of all measurements.
 #[derive(Parser)]
 struct Options {
     /// The sections to measure; all by default.
     section: Vec<String>,
-    /// Only what has this in its name.
+    /// Of these only the tables that have this in their names; the others are kept.
     #[arg(long, value_name = "PART")]
     only: Option<String>,
     /// Little of everything, for trying it.
@@ -86,7 +86,11 @@ fn main() -> Result {
     }
     let bar = progress(&wanted);
     for section in wanted {
-        results.replace(measure(section, &bar));
+        let measured = measure(section, &bar);
+        match options.only {
+            Some(_) => results.replace_some(measured),
+            None => results.replace(measured),
+        }
         results.arrange(&names);
         // After each: a run that is cut short has not been for nothing.
         results.write(&file)?;
@@ -116,12 +120,24 @@ fn measure(section: Section, bar: &ProgressBar) -> Measured {
 
 fn write(results: &Results, page: &Path, directory: &Path) -> Result {
     let folder = directory.file_name().unwrap_or_default().to_string_lossy();
+    forget_drawings(directory)?;
     let draw = |file: &str, picture: Picture| {
         picture.draw(&directory.join(file))?;
         Ok(format!("{folder}/{file}"))
     };
     fs::write(page, page::write(results, &lines::all()?, draw)?)?;
     println!("wrote {}", page.display());
+    Ok(())
+}
+
+/// Removes those of a page that had others.
+fn forget_drawings(directory: &Path) -> Result {
+    for entry in fs::read_dir(directory)? {
+        let path = entry?.path();
+        if path.extension().is_some_and(|extension| extension == "svg") {
+            fs::remove_file(path)?;
+        }
+    }
     Ok(())
 }
 

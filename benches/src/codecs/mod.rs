@@ -1,6 +1,7 @@
 //! Codecs, one file each with one silhouette: a function that returns a text, how many messages it has,
 //! and everyone who finds them. A new codec is a file, and an entry in [`all`].
 
+mod irc;
 mod lines;
 
 use std::fmt;
@@ -28,7 +29,7 @@ pub struct Codec {
 
 /// Every codec.
 pub fn all() -> Vec<Codec> {
-    vec![lines::codec()]
+    vec![lines::codec(), irc::codec()]
 }
 
 impl fmt::Debug for Codec {

@@ -4,6 +4,7 @@
 //! One file a subject. A contender is a run under an instrument: it starts its server, has it do so many
 //! units, and stops it.
 
+mod chat;
 mod datagrams;
 mod echo;
 mod fan_out;
@@ -47,7 +48,10 @@ type Work = dyn Fn(Command, usize) -> Result;
 
 /// Every subject, in the order of the table.
 pub fn all() -> Vec<Subject> {
-    [echo::subjects(), fan_out::subjects(), datagrams::subjects()].into_iter().flatten().collect()
+    [echo::subjects(), fan_out::subjects(), datagrams::subjects(), chat::subjects()]
+        .into_iter()
+        .flatten()
+        .collect()
 }
 
 impl Subject {

@@ -1,6 +1,6 @@
 //! The reactor, every limit on: what the others are read beside.
 
-use reactor::{Datagram, DatagramProtocol, DatagramTransport, Reactor};
+use reactor::{Datagram, DatagramOptions, DatagramProtocol, DatagramTransport, Envelope, Reactor};
 
 use super::{BULK, Duty, run};
 use crate::Result;
@@ -12,7 +12,11 @@ pub(super) fn serve(duty: Duty, place: Place) -> Result {
     let address = place.address.into();
     let socket = match duty {
         Duty::Echo => registry.bind_datagram(address, Echo)?,
-        Duty::Bulk => registry.bind_datagram(address, Bulk { run: run() })?,
+        Duty::Bulk => {
+            // What lets a run leave in one call.
+            let options = DatagramOptions { metadata: true, ..DatagramOptions::default() };
+            registry.bind_datagram_with(address, &options, Bulk { run: run() })?
+        }
     };
     announce(registry.socket_address(socket)?)?;
     reactor.run(&mut ())?;
@@ -44,8 +48,6 @@ impl DatagramProtocol<()> for Bulk {
         datagram: &Datagram<'_>,
         (): &mut (),
     ) {
-        for bytes in self.run.chunks(BULK) {
-            let _ = socket.send_to(bytes, &datagram.from);
-        }
+        let _ = socket.send_run(&self.run, BULK, Some(&datagram.from), Envelope::default());
     }
 }

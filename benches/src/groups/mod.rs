@@ -1,5 +1,6 @@
 //! The groups of measurements, one file each, all with one silhouette: a function that lists the cases.
 
+pub mod chat;
 pub mod codecs;
 pub mod connect;
 pub mod datagrams;
@@ -22,5 +23,6 @@ pub fn all() -> Vec<Group> {
         messages::group(),
         parts::group(),
         codecs::group(),
+        chat::group(),
     ]
 }

@@ -77,7 +77,7 @@ pub fn write(lines: &[Line], results: &Results) -> String {
     );
     let mut missed = String::new();
     for line in lines {
-        let (measured, ruler, outcome) = hold(line, results);
+        let (measured, ruler, outcome) = hold(line, results).unwrap_or_else(unknown);
         let verdict = match outcome {
             Outcome::Unknown => "not measured".to_owned(),
             Outcome::Met => "met".to_owned(),
@@ -101,32 +101,28 @@ pub fn write(lines: &[Line], results: &Results) -> String {
     text
 }
 
-/// What was measured, of the reactor and of the ruler, as text, and what became of the line.
-fn hold(line: &Line, results: &Results) -> (String, String, Outcome) {
-    let unknown = || ("–".to_owned(), "–".to_owned(), Outcome::Unknown);
-    let Some(table) = results.table(&line.section, &line.table) else {
-        return unknown();
-    };
+/// What was measured, of the reactor and of the ruler, as text, and what became of the line; `None` if
+/// it was not measured.
+fn hold(line: &Line, results: &Results) -> Option<(String, String, Outcome)> {
+    let table = results.table(&line.section, &line.table)?;
+    let kind = table.columns.get(line.column)?.kind;
     let cell = |row: Option<&Row>| row?.cells.get(line.column).copied();
-    let (Some(column), Some(ours)) = (table.columns.get(line.column), cell(table.row(OURS))) else {
-        return unknown();
-    };
-    let (kind, ruler) = (column.kind, cell(table.rows.first()));
-    match (line.reading, ours.ratio) {
-        (Reading::Value, _) => {
-            let outcome = judge(ours.value, ours.value, line.at_most);
-            (
-                spell(kind, ours.value),
-                ruler.map_or("–".to_owned(), |ruler| spell(kind, ruler.value)),
-                outcome,
-            )
+    let (ours, ruler) = (cell(table.row(OURS))?, cell(table.rows.first()));
+    Some(match line.reading {
+        Reading::Value => {
+            let ruler = ruler.map_or("–".to_owned(), |ruler| spell(kind, ruler.value));
+            (spell(kind, ours.value), ruler, judge(ours.value, ours.value, line.at_most))
         }
-        (Reading::Ratio, Some([low, median, high])) => {
-            let outcome = judge(low, median, line.at_most);
-            (format!("{median:.2} ({low:.2}–{high:.2})"), "1".to_owned(), outcome)
+        Reading::Ratio => {
+            let [low, median, high] = ours.ratio?;
+            let measured = format!("{median:.2} ({low:.2}–{high:.2})");
+            (measured, "1".to_owned(), judge(low, median, line.at_most))
         }
-        (Reading::Ratio, None) => unknown(),
-    }
+    })
+}
+
+fn unknown() -> (String, String, Outcome) {
+    ("–".to_owned(), "–".to_owned(), Outcome::Unknown)
 }
 
 /// Figures are shown with two digits behind the point, and held as they are shown.

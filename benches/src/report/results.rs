@@ -81,9 +81,10 @@ impl Results {
         Ok(if results.machine == machine { results } else { empty })
     }
 
-    /// Writes it.
+    /// Writes it, a line for everything that has a name.
     pub fn write(&self, path: &Path) -> Result {
-        Ok(fs::write(path, serde_json::to_string_pretty(self)? + "\n")?)
+        let text = serde_json::to_string(self)?.replace(r#"{"name":"#, "\n{\"name\":");
+        Ok(fs::write(path, text + "\n")?)
     }
 
     /// Puts a section in the place of the one with its name.
@@ -91,6 +92,21 @@ impl Results {
         match self.sections.iter_mut().find(|old| old.name == section.name) {
             Some(old) => *old = section,
             None => self.sections.push(section),
+        }
+    }
+
+    /// Puts the tables of a section, of which only some were measured, in the places of those with their
+    /// names.
+    pub fn replace_some(&mut self, section: Measured) {
+        let Some(old) = self.sections.iter_mut().find(|old| old.name == section.name) else {
+            self.sections.push(section);
+            return;
+        };
+        for table in section.tables {
+            match old.tables.iter_mut().find(|old| old.name == table.name) {
+                Some(old) => *old = table,
+                None => old.tables.push(table),
+            }
         }
     }
 
@@ -122,8 +138,14 @@ impl Cell {
         let quartiles = [0.25, 0.5, 0.75].map(|part| quantile(&ratios, part));
         let is_known =
             turns.len() == ruler.len() && quartiles.iter().all(|ratio| ratio.is_finite());
-        Self { value: quantile(turns, 0.5), ratio: is_known.then_some(quartiles) }
+        let ratio = is_known.then_some(quartiles.map(round));
+        Self { value: round(quantile(turns, 0.5)), ratio }
     }
+}
+
+/// Five digits of it: more than any of the measurements has.
+fn round(figure: f64) -> f64 {
+    format!("{figure:.4e}").parse().unwrap_or(figure)
 }
 
 /// The figure below which that part of them lies.
@@ -136,7 +158,7 @@ fn quantile(figures: &[f64], part: f64) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use super::{Cell, Measured, Results, quantile};
+    use super::{Cell, Measured, Results, Table, quantile, round};
 
     fn section(name: &str, about: &str) -> Measured {
         let (name, about) = (name.to_owned(), about.to_owned());
@@ -150,10 +172,34 @@ mod tests {
     }
 
     #[test]
+    fn five_digits_of_a_figure_are_kept() {
+        assert_eq!(round(1.0 / 3.0), 0.33333);
+        assert_eq!(round(123_456.0), 123_460.0);
+        assert!(round(f64::NAN).is_nan());
+    }
+
+    #[test]
     fn a_ratio_to_a_ruler_that_failed_is_none() {
         assert_eq!(Cell::of(&[1.0, 2.0], &[1.0]).ratio, None);
         assert_eq!(Cell::of(&[1.0], &[0.0]).ratio, None);
         assert_eq!(Cell::of(&[3.0], &[2.0]).ratio, Some([1.5; 3]));
+    }
+
+    #[test]
+    fn a_table_that_is_measured_alone_leaves_the_others_of_its_section() {
+        let table = |name: &str, rounds| Table {
+            name: name.to_owned(),
+            columns: Vec::new(),
+            grows_to: None,
+            rounds,
+            rows: Vec::new(),
+        };
+        let with = |tables| Measured { tables, ..section("echo", "") };
+        let mut results = Results::default();
+        results.replace(with(vec![table("one", 1), table("two", 1)]));
+        results.replace_some(with(vec![table("two", 2), table("three", 2)]));
+        let expected = [with(vec![table("one", 1), table("two", 2), table("three", 2)])];
+        assert_eq!(results.sections, expected);
     }
 
     #[test]

@@ -90,9 +90,11 @@ impl<'a> Lane<'a> {
 
 fn turn(trial: &mut dyn Trial, columns: usize) -> Result<Vec<f64>> {
     let figures = trial.turn()?;
-    if figures.len() == columns {
-        Ok(figures)
-    } else {
-        Err(format!("{} figures for {columns} columns", figures.len()).into())
+    match figures.len() {
+        count if count != columns => Err(format!("{count} figures for {columns} columns").into()),
+        _ if !figures.iter().all(|figure| figure.is_finite()) => {
+            Err("a figure is no number".into())
+        }
+        _ => Ok(figures),
     }
 }

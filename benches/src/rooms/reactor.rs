@@ -38,18 +38,10 @@ struct Room {
 }
 
 impl Room {
-    fn tell_the_others(
-        &mut self,
-        from: ConnectionId,
-        lines: &Bytes,
-        registry: &mut Registry<Self>,
-    ) {
-        for member in &self.members {
-            if *member != from {
-                // Whoever cannot be sent anything any more is about to leave.
-                let _ = registry.send(*member, lines.clone());
-            }
-        }
+    fn tell_the_others(&mut self, from: ConnectionId, lines: Bytes, registry: &mut Registry<Self>) {
+        // Whoever cannot be sent anything any more is about to leave.
+        let others = self.members.iter().copied().filter(|member| *member != from);
+        registry.broadcast(others, lines);
         self.since_look += 1;
         if self.since_look == LOOK_EVERY {
             self.since_look = 0;
@@ -80,7 +72,7 @@ impl Protocol<Room> for Member {
         let whole = whole_lines(input);
         if whole > 0 {
             let lines = Bytes::copy_from_slice(input.take_front(whole));
-            room.tell_the_others(transport.id(), &lines, transport.registry());
+            room.tell_the_others(transport.id(), lines, transport.registry());
         }
     }
 

@@ -1,6 +1,4 @@
-//! The reactor's wheel, through the calls that a program has: `after`, `cancel`, and a turn.
-//!
-//! A free-standing timer cannot be moved, so moving one is cancelling it and setting another.
+//! The reactor's wheel, through the calls that a program has: `after`, `rearm`, `cancel`, and a turn.
 
 use std::time::Duration;
 
@@ -32,9 +30,10 @@ impl Timers for Loop {
     fn rearm(&mut self, settings: &[Setting]) -> Result {
         let registry = self.reactor.registry();
         for setting in settings {
-            let timer = &mut self.timers[setting.place];
-            timer.take().map(|timer| registry.cancel(timer));
-            *timer = Some(set(registry, setting.delay)?);
+            let is_set = |timer| registry.rearm(timer, setting.delay);
+            if !self.timers[setting.place].is_some_and(is_set) {
+                return Err("the loop had no such timer".into());
+            }
         }
         Ok(())
     }

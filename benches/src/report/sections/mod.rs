@@ -1,5 +1,6 @@
 //! The sections of the page, one file a kind, all with one silhouette: a function that lists contests.
 
+mod chat;
 mod counts;
 mod crowd;
 mod latency;
@@ -53,6 +54,9 @@ pub fn all(scale: Scale) -> Vec<Section> {
     sections.extend(groups::all().into_iter().map(|group| timed::section(group, scale)));
     if let Some(echo) = sections.iter_mut().find(|section| section.name == "echo") {
         echo.contests.push(crowd::contest(scale));
+    }
+    if let Some(chat) = sections.iter_mut().find(|section| section.name == "chat") {
+        chat.contests.extend(chat::contests(scale));
     }
     sections.extend([latency::section(scale), neighbours::section(scale), memory::section(scale)]);
     sections

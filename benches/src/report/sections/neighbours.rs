@@ -91,11 +91,11 @@ pub(super) fn section(scale: Scale) -> Section {
     }
 }
 
-fn quantiles() -> Vec<Column> {
+pub(super) fn quantiles() -> Vec<Column> {
     ["p50", "p99", "worst"].map(|name| Column::new(name, Kind::Time)).into()
 }
 
-fn figures(latencies: &Latencies) -> Vec<f64> {
+pub(super) fn figures(latencies: &Latencies) -> Vec<f64> {
     [latencies.at(0.5), latencies.at(0.99), latencies.max()]
         .map(|latency| latency.as_nanos() as f64)
         .into()
@@ -177,9 +177,9 @@ fn room(seats: Seats, scale: Scale) -> Contest {
 }
 
 /// A room whose members are waited for.
-struct Hearing {
-    work: RoomWork,
-    lasting: Duration,
+pub(super) struct Hearing {
+    pub(super) work: RoomWork,
+    pub(super) lasting: Duration,
 }
 
 impl Trial for Hearing {

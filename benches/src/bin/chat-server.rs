@@ -1,0 +1,16 @@
+//! `chat-server`: our chat server, for the measurements to start.
+//!
+//! Prints `listening on 127.0.0.1:PORT`, serves until SIGTERM, and does not outlive its parent.
+
+use std::net::{Ipv4Addr, SocketAddr};
+
+use benches::servers::Place;
+use benches::{Result, chats};
+use rustix::process::{Signal, set_parent_process_death_signal};
+
+fn main() -> Result {
+    set_parent_process_death_signal(Some(Signal::TERM))?;
+    benches::descriptors::raise_limit()?;
+    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+    chats::serve(Place { address, kernel_buffers: None, own_buffer: None })
+}

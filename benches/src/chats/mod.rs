@@ -1,0 +1,77 @@
+//! Chat servers, as child processes: ours, and ngircd where it is installed.
+//!
+//! Neither slows anybody down: what is measured is how fast they can be, not how fast they let strangers
+//! be.
+
+mod ngircd;
+mod reactor;
+
+use std::fmt;
+use std::net::TcpStream;
+
+use clap::ValueEnum;
+use tempfile::TempDir;
+
+use crate::program::{Program, Server};
+use crate::servers::Place;
+use crate::{Result, processor};
+
+/// The name of the program that runs ours, in `src/bin`.
+pub const PROGRAM: &str = "chat-server";
+
+/// Who serves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Chat {
+    /// The reactor and the chat server of its protocols: ours.
+    Reactor,
+    /// ngIRCd, an event loop in C around epoll.
+    Ngircd,
+}
+
+impl Chat {
+    /// Every server.
+    pub fn all() -> &'static [Chat] {
+        Self::value_variants()
+    }
+
+    /// Starts it on a processor of its own.
+    pub fn start_apart(self) -> Result<Running> {
+        processor::start_apart(|| self.start())
+    }
+
+    /// Starts it.
+    pub fn start(self) -> Result<Running> {
+        match self {
+            Self::Reactor => {
+                Ok(Running { server: Program::named(PROGRAM)?.start()?, _directory: None })
+            }
+            Self::Ngircd => {
+                let (directory, program, address) = ngircd::prepare()?;
+                let server =
+                    program.start_at(address, |address| TcpStream::connect(address).is_ok())?;
+                Ok(Running { server, _directory: Some(directory) })
+            }
+        }
+    }
+}
+
+impl fmt::Display for Chat {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let value = self.to_possible_value();
+        formatter.pad(value.as_ref().map_or("?", |value| value.get_name()))
+    }
+}
+
+/// A chat server that listens.
+#[derive(Debug)]
+pub struct Running {
+    /// Its process.
+    pub server: Server,
+    /// Its settings, which it may read as long as it runs.
+    _directory: Option<TempDir>,
+}
+
+/// Serves with ours at `place` until the process ends, and prints where once it listens.
+pub fn serve(place: Place) -> Result {
+    reactor::serve(place)
+}

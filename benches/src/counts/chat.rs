@@ -1,0 +1,43 @@
+//! A line of a hundred bytes to every user on a channel of a chat server.
+//!
+//! Ours alone: ngircd steps down from root, and an instrument can then not write what it saw.
+
+use super::{Runner, Subject};
+use crate::audience::{self, Audience, Seats};
+use crate::channel::Channel;
+use crate::chats::{self, Chat};
+use crate::program::Program;
+use crate::rooms::Room;
+
+const MEMBERS: usize = 1_000;
+
+const DELIVERIES: usize = 20_000;
+
+pub(super) fn subjects() -> Vec<Subject> {
+    let ours = Runner::new(Chat::Reactor, |instrument, deliveries| {
+        let server = Program::named(chats::PROGRAM)?.start_under(instrument)?;
+        let mut channel = Channel::gather(server.address(), MEMBERS)?;
+        channel.publish((deliveries / MEMBERS) as u64)?;
+        server.stop()
+    });
+    vec![Subject {
+        name: format!("chat.{MEMBERS}"),
+        about: format!("a line of chat to each of {MEMBERS} users on a channel"),
+        unit: "delivery",
+        program: chats::PROGRAM,
+        units: DELIVERIES,
+        round: MEMBERS,
+        runners: vec![ruler(), ours],
+    }]
+}
+
+/// A raw epoll loop that sends lines to as many, and knows nothing of chat.
+fn ruler() -> Runner {
+    let seats = Seats { members: MEMBERS, stalled: 0 };
+    Runner::new(Room::Epoll, move |instrument, deliveries| {
+        let server = audience::program(Room::Epoll, seats)?.start_under(instrument)?;
+        let mut audience = Audience::gather(server.address(), seats)?;
+        audience.publish((deliveries / MEMBERS) as u64)?;
+        server.stop()
+    })
+}
