@@ -35,11 +35,8 @@ impl<App> Wire for Registry<App> {
     }
 
     fn send_all(&mut self, to: &[ConnectionId], line: &Bytes, but: Option<ConnectionId>) {
-        for &id in to {
-            if Some(id) != but {
-                let _ = Self::send(self, id, line.clone());
-            }
-        }
+        let others = to.iter().copied().filter(|&id| Some(id) != but);
+        self.broadcast(others, line.clone());
     }
 
     fn close(&mut self, connection: ConnectionId) {
