@@ -74,6 +74,7 @@ scenarios! {
 
     datagrams::datagrams_come_back on V4 V6 Path Abstract;
     datagrams::an_empty_datagram_is_one_too on V4 V6 Path Abstract;
+    datagrams::a_run_is_one_datagram_after_the_other on V4 V6 Path Abstract;
     datagrams::datagrams_have_a_greatest_length on V4 V6 Path Abstract;
     datagrams::nobody_is_there_and_a_connected_socket_hears_of_it on V4 V6;
     datagrams::nobody_is_there_and_an_unconnected_socket_does_not on V4 V6;

@@ -47,10 +47,10 @@ impl Scale {
     /// What the lines are held against: about two minutes.
     pub const FULL: Self = Self {
         large: 1 << 30,
-        rounds: 7,
+        rounds: 5,
         clients: 300,
         each: 10_000_000,
-        crowds: 3,
+        crowds: 2,
         blocks: 16 << 20,
     };
     /// To see that everything works: seconds.

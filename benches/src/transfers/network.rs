@@ -16,8 +16,9 @@ use crate::Result;
 /// Set in the environment of the program that runs in there.
 const INSIDE: &str = "TRANSFERS_INSIDE";
 
-/// What is done in the new network; `$CONGESTION` is the algorithm.
-const PREPARE: &str = "ip link set lo up && \
+/// What is done in the new network; `$CONGESTION` is the algorithm. One address is not of loopback: without
+/// any, resolvers find that there is no network, and servers that ask them for 127.0.0.1 do not start.
+const PREPARE: &str = "ip link set lo up && ip address add 192.0.2.1/32 dev lo && \
     for to in 127.0.0.0/8 127.0.0.1; do \
     ip route change table local local $to dev lo proto kernel scope host src 127.0.0.1 \
     congctl $CONGESTION || exit 1; done";

@@ -431,6 +431,60 @@ fn the_server_tells_what_it_has_done() {
 }
 
 #[test]
+fn everything_goes_over_ipv6_as_well() {
+    if std::net::UdpSocket::bind("[::1]:0").is_err() {
+        return eprintln!("LEFT OUT, IPv6: this machine has none");
+    }
+    let place = directory();
+    let root = place.path().to_str().expect("it is text");
+    let words = ["serve", "--root", root, "--write", "--user", "ann:secret"];
+    let any = ["--ftp", "[::1]:0", "--tftp", "[::1]:0"];
+    let server = Program::start(TRANSFER, &[&words[..], &any].concat());
+    let [ftp, tftp] =
+        [(); 2].map(|()| server.line().rsplit_once(' ').expect("an address").1.to_owned());
+    let here = directory();
+    let (file, back) = (here.path().join("file"), here.path().join("back"));
+    write(&file, &noise(1_000_000));
+    let (file, back) = (file.to_str().expect("text"), back.to_str().expect("text"));
+    for url in [format!("ftp://ann:secret@{ftp}/up"), format!("tftp://{tftp}/up6")] {
+        for words in [["put", file, &url], ["get", &url, &format!("-o{back}")]] {
+            let ended = run(TRANSFER, &words, b"");
+            assert_eq!(ended.code, Some(0), "{words:?}: {ended:?}");
+        }
+        assert!(fs::read(back).expect("it is there") == noise(1_000_000));
+    }
+    server.stop();
+}
+
+/// A machine of several addresses, in a network of its own: what is asked at one of them is answered from
+/// it, or the client would not know who speaks.
+#[test]
+fn a_server_on_all_addresses_answers_from_the_one_that_was_asked() {
+    const SCRIPT: &str = r#"
+        ip link set lo up || exit 9
+        "$0" serve --root "$1" --ftp 0.0.0.0:2121 --tftp 0.0.0.0:6969 > "$1/log" &
+        server=$!
+        until grep -q "tftp listening" "$1/log"; do :; done
+        "$0" get tftp://127.0.0.5:6969/file -o "$1/copy" --timeout 9 && cat "$1/copy"
+        "$0" get tftp://127.0.0.5:6969/missing -o "$1/copy" --timeout 9 2>&1
+        "$0" put "$1/file" tftp://127.0.0.5:6969/new --timeout 9 2>&1
+        kill -INT $server; wait $server
+    "#;
+    let alone = run("sh", &["-c", "unshare -n ip link set lo up"], b"");
+    if alone.code != Some(0) {
+        return eprintln!("LEFT OUT: no network of its own to be had: {}", alone.errors);
+    }
+    let place = directory();
+    write(&place.path().join("file"), b"bytes\n");
+    let root = place.path().to_str().expect("it is text");
+    let ended = run("unshare", &["-n", "sh", "-c", SCRIPT, TRANSFER, root], b"");
+    let said = ended.text();
+    for part in ["\nbytes\n", "no such file or directory", "this server is for reading only"] {
+        assert!(said.contains(part), "{part} is missing:\n{said}\n{}", ended.errors);
+    }
+}
+
+#[test]
 fn a_server_that_cannot_begin_says_what_to_do() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a socket");
     let address = taken.local_addr().expect("it listens").to_string();

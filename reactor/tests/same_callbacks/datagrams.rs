@@ -69,6 +69,25 @@ pub(crate) fn an_empty_datagram_is_one_too(play: &mut Play) {
     }
 }
 
+/// A socket asks for a run, and hears it piece by piece: the last is shorter.
+pub(crate) fn a_run_is_one_datagram_after_the_other(play: &mut Play) {
+    let probe = DatagramProbe::new("server").on_datagram(|socket, datagram, log| {
+        let run: Vec<u8> = (0..25).collect();
+        let sent = socket.send_run(&run, 10, Some(&datagram.from), Envelope::default());
+        log.note("server", outcome(sent));
+        let sent = socket.send_run(&run, 0, Some(&datagram.from), Envelope::default());
+        log.note("server", outcome(sent));
+    });
+    let (_, server) = play.bind(Role::Server, probe);
+    let client = DatagramProbe::new("client").on_datagram(|_, datagram, log| {
+        log.note("client", format!("{:?}", datagram.bytes));
+    });
+    let (client, _) = play.bind(Role::Client, client);
+    both_open(play);
+    send(play, client, b"hello", Some(&server));
+    play.until(|seen| seen.datagrams("client") == 3);
+}
+
 pub(crate) fn datagrams_have_a_greatest_length(play: &mut Play) {
     let (_, server) = play.bind(Role::Server, DatagramProbe::new("server"));
     let (client, _) = play.bind(Role::Client, DatagramProbe::new("client"));

@@ -1,7 +1,9 @@
 //! One file over TFTP: a window of blocks at a time, where that is known, and one block at a time.
 
 use std::fs::File;
-use std::time::Instant;
+use std::io::BufReader;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
 
 use super::{Report, present, tree_with};
 use crate::Result;
@@ -31,21 +33,24 @@ pub(super) fn measure(scale: Scale) -> Result<Report> {
     let (present, absent) = present(&[Peer::Tftpd, Peer::ReactorTftp]);
     let mut entrants = Vec::new();
     for peer in present {
-        let server = std::rc::Rc::new(peer.start(tree)?);
+        let server = Rc::new(peer.start(tree)?);
         for window in [1, WINDOW] {
             // The other does not know of windows.
             if peer == Peer::Tftpd && window > 1 {
                 continue;
             }
-            let server = std::rc::Rc::clone(&server);
+            let server = Rc::clone(&server);
             let turn = move || {
                 let original = File::open(tree.path().join(FILE))?;
                 let before = Processes::of(server.server().pid())?.time();
                 let begun = Instant::now();
-                let original = std::io::BufReader::with_capacity(1 << 20, original);
-                fetch(server.server().address(), FILE, window, original)?;
-                let wall = begun.elapsed();
-                let used = Processes::of(server.server().pid())?.time().saturating_sub(before);
+                let original = BufReader::with_capacity(1 << 20, original);
+                let (mut wall, mut used) = (Duration::ZERO, Duration::ZERO);
+                fetch(server.server().address(), FILE, window, original, || {
+                    wall = begun.elapsed();
+                    used = Processes::of(server.server().pid())?.time().saturating_sub(before);
+                    Ok(())
+                })?;
                 Ok(vec![wall.as_secs_f64(), used.as_secs_f64()])
             };
             entrants.push(Entrant { name: name(peer, window), turn: Box::new(turn) });

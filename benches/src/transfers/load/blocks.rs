@@ -25,8 +25,16 @@ pub fn request(name: &str, options: &[(&str, String)]) -> Vec<u8> {
     packet
 }
 
-/// Fetches a file, a window of blocks at a time, and holds it against `original`.
-pub fn fetch(server: SocketAddr, name: &str, window: u16, mut original: impl Read) -> Result<u64> {
+/// Fetches a file, a window of blocks at a time, and holds it against `original`. `before_end` is called
+/// when everything is here, and the server does not know it: there are some who have a process for each
+/// transfer, which ends then.
+pub fn fetch(
+    server: SocketAddr,
+    name: &str,
+    window: u16,
+    mut original: impl Read,
+    before_end: impl FnOnce() -> Result,
+) -> Result<u64> {
     let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?;
     socket.set_read_timeout(Some(PATIENCE))?;
     let mut options = vec![("blksize", BLOCK.to_string())];
@@ -48,16 +56,18 @@ pub fn fetch(server: SocketAddr, name: &str, window: u16, mut original: impl Rea
             return Err(format!("block {next} is not what is in the file").into());
         }
         moved += content.len() as u64;
-        let is_last = content.len() < BLOCK;
-        if is_last || next - acknowledged == u64::from(window) {
+        if content.len() < BLOCK {
+            break;
+        }
+        if next - acknowledged == u64::from(window) {
             socket.send(&packet_of(ACK, low_bits(next)))?;
             acknowledged = next;
         }
-        if is_last {
-            return Ok(moved);
-        }
         next += 1;
     }
+    before_end()?;
+    socket.send(&packet_of(ACK, low_bits(next)))?;
+    Ok(moved)
 }
 
 /// Hears what the server grants; the window that it does.

@@ -1,4 +1,5 @@
-//! pyftpdlib: one thread of Python; where the system has sendfile, it uses it. It logs nothing here.
+//! pyftpdlib: one thread of Python; where the system has sendfile, it uses it. It logs nothing here, has a
+//! session of its own as a daemon does, and does not outlive its parent.
 
 use std::process::Command;
 
@@ -8,12 +9,14 @@ use crate::program::Program;
 use crate::transfers::tree::Tree;
 
 const SCRIPT: &str = "
-import logging, sys
+import ctypes, logging, os, sys
 from pyftpdlib.authorizers import DummyAuthorizer
 from pyftpdlib.handlers import FTPHandler
 from pyftpdlib.log import config_logging
 from pyftpdlib.servers import FTPServer
 
+ctypes.CDLL(None).prctl(1, 15)  # PR_SET_PDEATHSIG, SIGTERM
+os.setsid()
 config_logging(level=logging.ERROR)
 authorizer = DummyAuthorizer()
 authorizer.add_anonymous(sys.argv[1], perm='elradfmwMT')

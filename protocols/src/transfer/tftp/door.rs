@@ -87,8 +87,9 @@ fn turn_away<App>(
 
 /// A request on its way through the pool of threads.
 struct Order {
-    /// The well-known port's socket, which tells if it cannot be served.
-    door: SocketId,
+    /// The well-known port's socket, which tells if it cannot be served; unless it is bound to all
+    /// addresses, and would tell from another than was asked.
+    door: Option<SocketId>,
     /// Where a port for it is to be.
     local: Address,
     peer: Address,
@@ -112,9 +113,10 @@ fn serve<App: AsMut<Server> + 'static>(
     server: &mut Server,
     place: Place,
 ) {
+    let local = local_address(datagram.to, &socket.local());
     let order = Order {
-        door: socket.id(),
-        local: local_address(datagram.to, &socket.local()),
+        door: Some(socket.id()).filter(|_| local.ip() == socket.local().ip()),
+        local,
         peer: datagram.from.clone(),
         place,
         mode: request.mode,
@@ -179,11 +181,42 @@ fn begin<App: AsMut<Server> + 'static>(
         Err(failure) => {
             server.release(&order.peer, order.place);
             server.count_refused();
-            let report = failure.report().map(|(code, message)| error(code, &message));
-            // The door may be closed by now, and then nobody is told.
-            let _ = report.map(|packet| registry.send_to(order.door, &packet, Some(&order.peer)));
+            if let Some((code, message)) = failure.report() {
+                apologize(registry, order, error(code, &message));
+            }
         }
     }
+}
+
+/// Tells a client that it will not be served, from the address that it has asked. If nobody can tell, it
+/// will ask again.
+fn apologize<App: AsMut<Server> + 'static>(
+    registry: &mut Registry<App>,
+    order: Order,
+    packet: Vec<u8>,
+) {
+    let Order { door, local, peer, .. } = order;
+    match door {
+        Some(door) => drop(registry.send_to(door, &packet, Some(&peer))),
+        None => drop(registry.bind_datagram(local, Apology { peer, packet })),
+    }
+}
+
+/// A socket for one packet.
+#[derive(Debug)]
+struct Apology {
+    peer: Address,
+    packet: Vec<u8>,
+}
+
+impl<App> DatagramProtocol<App> for Apology {
+    fn on_open(&mut self, socket: &mut DatagramTransport<'_, App>, _: &mut App) {
+        // If it is lost, it is asked for again.
+        let _ = socket.send_to(&self.packet, &self.peer);
+        socket.close();
+    }
+
+    fn on_datagram(&mut self, _: &mut DatagramTransport<'_, App>, _: &Datagram<'_>, _: &mut App) {}
 }
 
 fn session(order: &Order, opened: Opened, server: &Server, now: Instant) -> Session {

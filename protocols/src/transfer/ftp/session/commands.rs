@@ -8,7 +8,8 @@ use crate::transfer::ftp::listing::Style;
 
 impl<App: AsMut<Server> + 'static> Conversation<'_, App> {
     pub(super) fn handle_command(&mut self, command: Command) {
-        if self.account().is_none() && !is_for_anybody(&command) {
+        let is_in = self.state().is_some_and(|state| state.account().is_some());
+        if !is_in && !is_for_anybody(&command) {
             return self.reply(530, "Please log in with USER and PASS.");
         }
         self.forget_what_it_interrupts(&command);
