@@ -8,6 +8,7 @@
 use std::mem;
 
 use bytes::Buf;
+use memchr::memchr;
 use reactor::Input;
 
 /// Cuts a stream into lines, each ended by LF or CR LF, none longer than a ceiling.
@@ -84,7 +85,7 @@ impl Lines {
 
     fn read<'a>(&mut self, input: &mut Input<'a>, searched: usize) -> Line<'a> {
         let searched = searched.min(input.len());
-        let end = input[searched..].iter().position(|&byte| byte == b'\n');
+        let end = memchr(b'\n', &input[searched..]);
         match end.map(|at| searched + at) {
             Some(end) => {
                 self.state = State::Reading { searched: 0 };
@@ -105,7 +106,7 @@ impl Lines {
     }
 
     fn skip(&mut self, input: &mut Input<'_>) {
-        match input.iter().position(|&byte| byte == b'\n') {
+        match memchr(b'\n', input) {
             Some(end) => {
                 input.advance(end + 1);
                 self.state = State::Reading { searched: 0 };
