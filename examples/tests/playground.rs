@@ -7,6 +7,8 @@ use std::net::TcpListener;
 
 use support::{PLAYGROUND, Program, echo};
 
+const CHAT: &str = env!("CARGO_BIN_EXE_chat");
+
 /// The addresses it prints, in order: TCP, UDP, Unix.
 fn open(playground: &Program) -> [String; 3] {
     while !playground.line().is_empty() {}
@@ -19,20 +21,34 @@ fn open(playground: &Program) -> [String; 3] {
     lines.map(|line| line.split_whitespace().nth(2).expect("an address").to_owned())
 }
 
+/// The address of its chat server, which it prints next.
+fn chat(playground: &Program) -> String {
+    let line = playground.line();
+    let address =
+        line.trim_start().strip_prefix("chat   tcp   ").and_then(|rest| rest.split(' ').next());
+    address.unwrap_or_else(|| panic!("{line}")).to_owned()
+}
+
 #[test]
 fn everything_answers_and_ctrl_c_tells_what_happened() {
-    let free = ["--tcp", "127.0.0.1:0", "--udp", "127.0.0.1:0"];
+    let free = ["--tcp", "127.0.0.1:0", "--udp", "127.0.0.1:0", "--chat", "127.0.0.1:0"];
     let playground = Program::start(PLAYGROUND, &free);
     let [tcp, udp, unix] = open(&playground);
     for address in [tcp, format!("udp:{udp}"), format!("unix:{unix}")] {
         let ended = echo(&["send", &address, "hello"], b"");
         assert_eq!((ended.code, ended.text().as_str()), (Some(0), "hello"), "{ended:?}");
     }
+    let words = ["connect", &chat(&playground), "--nick", "ann", "--channel", "#lobby"];
+    let talk = support::run(CHAT, &words, b"hello\n");
+    assert_eq!(talk.code, Some(0), "{talk:?}");
+    let lobby = "-- the topic of #lobby is: Everybody in the playground comes by here";
+    assert!(talk.text().contains(lobby) && talk.text().contains("#lobby <ann> hello"), "{talk:?}");
     let report = playground.stop();
     for part in [
         "shut down in 0.",
         "echoed 12 bytes of 2 connections",
-        "2 accepted",
+        "chat: 0 users (1 at most)",
+        "3 accepted",
         "ended: peer closed 2",
     ] {
         assert!(report.contains(part), "{part} is missing:\n{report}");

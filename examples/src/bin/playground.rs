@@ -18,10 +18,15 @@ use clap::Parser;
 use examples::advice::NotOpened;
 use examples::endpoint::HostPort;
 use examples::{output, stop};
+use protocols::chat::accounts::{AccountLimits, Accounts};
+use protocols::chat::{self, Settings, StandingChannel};
 use protocols::echo;
 use reactor::{
     Address, DatagramOptions, ListenOptions, ListenerId, OpenError, Reactor, Registry, SocketId,
 };
+
+/// The channel that is there before anybody is.
+const LOBBY: &str = "#lobby";
 
 /// Every protocol of this project, in one process and one thread, on loopback
 ///
@@ -41,17 +46,27 @@ struct Options {
     /// Where to serve echo over a Unix socket [default: a path in a new temporary directory]
     #[arg(long, value_name = "PATH")]
     unix: Option<PathBuf>,
+
+    /// Where to serve chat, with a #lobby [default: 127.0.0.1:6667, or any free port]
+    #[arg(long, value_name = "ADDR")]
+    chat: Option<HostPort>,
 }
 
 /// The state of every server here: the application of the loop.
-#[derive(Default)]
 struct Playground {
     echo: echo::Server,
+    chat: chat::Server,
 }
 
 impl AsMut<echo::Server> for Playground {
     fn as_mut(&mut self) -> &mut echo::Server {
         &mut self.echo
+    }
+}
+
+impl AsMut<chat::Server> for Playground {
+    fn as_mut(&mut self) -> &mut chat::Server {
+        &mut self.chat
     }
 }
 
@@ -70,13 +85,29 @@ fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     doors.udp("echo", options.udp.as_ref(), "127.0.0.1:7007", echo::bind)?;
     let path = options.unix.clone().unwrap_or_else(|| directory.path().join("echo.sock"));
     doors.unix("echo", path, echo::listen)?;
+    let settings = lobby();
+    doors.chat(options.chat.as_ref(), &settings)?;
     doors.announce()?;
 
-    let mut playground = Playground::default();
+    // What people register here is forgotten when it ends: it is a playground.
+    let accounts = Accounts::in_memory(AccountLimits::default());
+    let chat = chat::Server::new(settings, accounts);
+    let mut playground = Playground { echo: echo::Server::default(), chat };
     let report = reactor.run(&mut playground)?;
-    output::say(format_args!("\n{report}\necho: {}\n", playground.echo.counters()))?;
+    let Playground { echo, chat } = &playground;
+    output::say(format_args!("\n{report}\necho: {}", echo.counters()))?;
+    output::say(format_args!("chat: {}\n", chat.counters()))?;
     output::say(reactor.stats())?;
     Ok(())
+}
+
+/// A chat server with somewhere to go.
+fn lobby() -> Settings {
+    let lobby = StandingChannel {
+        name: LOBBY.to_owned(),
+        topic: "Everybody in the playground comes by here".to_owned(),
+    };
+    Settings { network: "Playground".to_owned(), channels: vec![lobby], ..Settings::default() }
 }
 
 /// How a protocol listens for streams: `echo::listen`, and its siblings.
@@ -127,6 +158,23 @@ impl Doors<'_> {
         listen(self.registry, path.into(), &ListenOptions::default())
             .map_err(NotOpened::by("--unix"))?;
         self.note(name, "unix", &shown, &format!("socat - UNIX-CONNECT:{shown}"));
+        Ok(())
+    }
+
+    fn chat(
+        &mut self,
+        wanted: Option<&HostPort>,
+        settings: &Settings,
+    ) -> Result<(), Box<dyn Error>> {
+        let limits = settings.limits.stream_limits();
+        let options = ListenOptions { limits, ..ListenOptions::default() };
+        let id = choose(wanted, "127.0.0.1:6667", "--chat", |address| {
+            chat::listen(self.registry, address, &options)
+        })?;
+        let address = self.registry.listener_address(id)?.to_string();
+        let command =
+            format!("cargo run --bin chat -- connect {address} --nick NAME --channel '{LOBBY}'");
+        self.note("chat", "tcp", &address, &command);
         Ok(())
     }
 

@@ -37,7 +37,7 @@ pub(crate) struct Ended {
 impl Program {
     #[track_caller]
     pub(crate) fn start(program: &str, arguments: &[&str]) -> Self {
-        let mut process = Process::start(program, arguments);
+        let mut process = Process::start(program, arguments, &[]);
         let lines = pieces_of(process.0.stdout.take());
         let errors = pieces_of(process.0.stderr.take());
         Self { process, lines, errors }
@@ -70,12 +70,27 @@ impl Program {
         text(self.errors.recv_timeout(PATIENCE).expect("it complains"))
     }
 
+    /// The next line of its errors that has this in it.
+    #[track_caller]
+    pub(crate) fn error_with(&self, part: &str) -> String {
+        loop {
+            let line = self.error_line();
+            if line.contains(part) {
+                return line;
+            }
+        }
+    }
+
     pub(crate) fn stdin(&mut self) -> ChildStdin {
         self.process.0.stdin.take().expect("it is a pipe, taken once")
     }
 
     pub(crate) fn interrupt(&self) {
-        kill_process(Pid::from_child(&self.process.0), Signal::INT).expect("it runs");
+        self.signal(Signal::INT);
+    }
+
+    pub(crate) fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.process.0), signal).expect("it runs");
     }
 
     /// Waits for its end, and reads what it has left to say.
@@ -96,9 +111,10 @@ impl Program {
 
 impl Process {
     #[track_caller]
-    fn start(program: &str, arguments: &[&str]) -> Self {
+    fn start(program: &str, arguments: &[&str], variables: &[(&str, &str)]) -> Self {
         let child = Command::new(program)
             .args(arguments)
+            .envs(variables.iter().copied())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -133,7 +149,18 @@ impl Ended {
 /// Runs a command to its end, with this input.
 #[track_caller]
 pub(crate) fn run(program: &str, arguments: &[&str], input: &[u8]) -> Ended {
-    let mut process = Process::start(program, arguments);
+    run_with(program, arguments, input, &[])
+}
+
+/// As [`run`], with variables in its environment.
+#[track_caller]
+pub(crate) fn run_with(
+    program: &str,
+    arguments: &[&str],
+    input: &[u8],
+    variables: &[(&str, &str)],
+) -> Ended {
+    let mut process = Process::start(program, arguments, variables);
     let output = pieces_of(process.0.stdout.take());
     let errors = pieces_of(process.0.stderr.take());
     let mut stdin = process.0.stdin.take().expect("a pipe");

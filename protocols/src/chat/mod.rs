@@ -19,6 +19,8 @@
 //! | [`casemap`], [`mask`] | names, how they are spelt, when two are the same, what fits a pattern: pure |
 //! | [`numeric`], [`capability`], [`timestamp`] | the words of the protocol: pure |
 //! | `limits`, `settings` | every bound with its reason; what the operator decides |
+//! | [`client`] | the other side: bots, and people's programs |
+//! | [`config`] | the settings as one TOML file, checked |
 //! | [`accounts`] | accounts and registered channels, across restarts |
 //! | `session` | the server's side of one connection: lines, not too fast, and deadlines |
 //! | `server` | what they share, and the calls that open sockets |
@@ -28,7 +30,9 @@
 pub mod accounts;
 pub mod capability;
 pub mod casemap;
+pub mod client;
 mod commands;
+pub mod config;
 mod limits;
 pub mod mask;
 pub mod message;

@@ -18,8 +18,7 @@
 //! | `journal` | the file: appended to, or replaced whole |
 //! | `store` | the file, written away from the loop and in order |
 //!
-//! Names are compared as RFC 1459 does, whatever the server's own case mapping is: it folds the most,
-//! so two nicks that some server takes for one never belong to two accounts.
+//! Names are compared as the server compares them ([`Folded`]).
 
 mod error;
 mod frame;
@@ -34,6 +33,7 @@ use std::time::SystemTime;
 
 use reactor::{OffloadError, Registry};
 
+use super::casemap::{Folded, same_name};
 use crate::password::PasswordHash;
 use record::Change;
 use store::Store;
@@ -92,6 +92,20 @@ impl Accounts {
         let (journal, tables, repaired) = journal::Journal::open(path)?;
         let store = Some(Store::new(journal));
         Ok((Self { tables, limits, uncommitted: Vec::new(), store }, repaired))
+    }
+
+    /// As [`open`](Self::open), for the file `accounts` in a directory, which is made if it is not there.
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub fn open_in(
+        directory: &Path,
+        limits: AccountLimits,
+    ) -> Result<(Self, Option<Repaired>), NotOpened> {
+        let path = directory.to_owned();
+        std::fs::create_dir_all(directory).map_err(|source| NotOpened::Io { path, source })?;
+        Self::open(&directory.join("accounts"), limits)
     }
 
     // ── accounts ────────────────────────────────────────────────────────────────────────────
@@ -175,7 +189,7 @@ impl Accounts {
     /// If there is no such account, or the nick is not one it was given.
     pub fn remove_nick(&mut self, account: &str, nick: &str) -> Result<(), Unknown> {
         let account = self.account(account).ok_or(Unknown::Account)?;
-        let nick = account.nicks().iter().find(|it| tables::fold(it) == tables::fold(nick));
+        let nick = account.nicks().iter().find(|it| same_name(it, nick));
         let nick = nick.ok_or(Unknown::Nick)?.clone();
         let name = account.name().to_owned();
         self.change(Change::NoNick { name, nick });
@@ -185,13 +199,13 @@ impl Accounts {
     /// The account of a name.
     #[must_use]
     pub fn account(&self, name: &str) -> Option<&Account> {
-        self.tables.accounts.get(&tables::fold(name))
+        self.tables.accounts.get(&Folded::of(name))
     }
 
     /// The account that a nick belongs to.
     #[must_use]
     pub fn owner_of(&self, nick: &str) -> Option<&Account> {
-        self.tables.owner_of(&tables::fold(nick))
+        self.tables.owner_of(&Folded::of(nick))
     }
 
     /// All accounts, by name.
@@ -280,7 +294,7 @@ impl Accounts {
     /// The registered channel of a name.
     #[must_use]
     pub fn channel(&self, name: &str) -> Option<&Channel> {
-        self.tables.channels.get(&tables::fold(name))
+        self.tables.channels.get(&Folded::of(name))
     }
 
     /// All registered channels, by name.
@@ -289,9 +303,8 @@ impl Accounts {
     }
 
     /// The channels an account founded.
-    pub fn founded_by(&self, account: &str) -> impl Iterator<Item = &Channel> {
-        let account = tables::fold(account);
-        self.channels().filter(move |channel| tables::fold(channel.founder()) == account)
+    pub fn founded_by<'a>(&'a self, account: &'a str) -> impl Iterator<Item = &'a Channel> {
+        self.channels().filter(move |channel| same_name(channel.founder(), account))
     }
 
     // ── keeping ─────────────────────────────────────────────────────────────────────────────

@@ -4,15 +4,16 @@ use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
 
 use super::record::Change;
+use crate::chat::Folded;
 use crate::password::PasswordHash;
 
 /// Accounts, nicks and channels, each by its folded name, so in an order that is always the same.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Tables {
-    pub(super) accounts: BTreeMap<String, Account>,
+    pub(super) accounts: BTreeMap<Folded, Account>,
     /// The account of each nick that was given to one: folded nick to folded name.
-    nicks: BTreeMap<String, String>,
-    pub(super) channels: BTreeMap<String, Channel>,
+    nicks: BTreeMap<Folded, Folded>,
+    pub(super) channels: BTreeMap<Folded, Channel>,
 }
 
 /// Somebody who can prove to be the same as last time.
@@ -105,7 +106,7 @@ impl Channel {
 }
 
 impl Tables {
-    pub(super) fn owner_of(&self, nick: &str) -> Option<&Account> {
+    pub(super) fn owner_of(&self, nick: &Folded) -> Option<&Account> {
         let given = self.nicks.get(nick).and_then(|name| self.accounts.get(name));
         given.or_else(|| self.accounts.get(nick))
     }
@@ -115,52 +116,52 @@ impl Tables {
         match change {
             Change::Account { name, created, password } => {
                 let account = Account { name, created, password, nicks: Vec::new() };
-                self.accounts.insert(fold(&account.name), account);
+                self.accounts.insert(Folded::of(&account.name), account);
             }
             Change::Password { name, password } => {
-                if let Some(account) = self.accounts.get_mut(&fold(&name)) {
+                if let Some(account) = self.accounts.get_mut(&Folded::of(&name)) {
                     account.password = password;
                 }
             }
-            Change::Nick { name, nick } => self.give_nick(&fold(&name), nick),
-            Change::NoNick { name, nick } => self.take_nick(&fold(&name), &fold(&nick)),
-            Change::Drop { name } => self.drop_account(&fold(&name)),
+            Change::Nick { name, nick } => self.give_nick(&Folded::of(&name), nick),
+            Change::NoNick { name, nick } => self.take_nick(&Folded::of(&name), &Folded::of(&nick)),
+            Change::Drop { name } => self.drop_account(&Folded::of(&name)),
             Change::Channel { name, founder, registered } => {
                 let (topic, modes) = (None, String::new());
                 let channel = Channel { name, founder, registered, topic, modes };
-                self.channels.insert(fold(&channel.name), channel);
+                self.channels.insert(Folded::of(&channel.name), channel);
             }
             Change::Topic { name, topic } => {
-                if let Some(channel) = self.channels.get_mut(&fold(&name)) {
+                if let Some(channel) = self.channels.get_mut(&Folded::of(&name)) {
                     channel.topic = topic;
                 }
             }
             Change::Modes { name, modes } => {
-                if let Some(channel) = self.channels.get_mut(&fold(&name)) {
+                if let Some(channel) = self.channels.get_mut(&Folded::of(&name)) {
                     channel.modes = modes;
                 }
             }
-            Change::Forget { name } => drop(self.channels.remove(&fold(&name))),
+            Change::Forget { name } => drop(self.channels.remove(&Folded::of(&name))),
         }
     }
 
-    fn give_nick(&mut self, name: &str, nick: String) {
+    fn give_nick(&mut self, name: &Folded, nick: String) {
         if let Some(account) = self.accounts.get_mut(name) {
-            self.nicks.insert(fold(&nick), name.to_owned());
+            self.nicks.insert(Folded::of(&nick), name.clone());
             account.nicks.push(nick);
         }
     }
 
-    fn take_nick(&mut self, name: &str, nick: &str) {
+    fn take_nick(&mut self, name: &Folded, nick: &Folded) {
         if let Some(account) = self.accounts.get_mut(name) {
-            account.nicks.retain(|it| fold(it) != nick);
+            account.nicks.retain(|it| Folded::of(it) != *nick);
             self.nicks.remove(nick);
         }
     }
 
-    fn drop_account(&mut self, name: &str) {
+    fn drop_account(&mut self, name: &Folded) {
         for nick in self.accounts.remove(name).into_iter().flat_map(|account| account.nicks) {
-            self.nicks.remove(&fold(&nick));
+            self.nicks.remove(&Folded::of(&nick));
         }
     }
 
@@ -188,18 +189,6 @@ impl Tables {
         }
         out
     }
-}
-
-/// What makes two names one (RFC 1459, 2.2): `{}|^` are the lower case of `[]\~`.
-pub(super) fn fold(name: &str) -> String {
-    let lower = |letter| match letter {
-        '[' => '{',
-        ']' => '}',
-        '\\' => '|',
-        '~' => '^',
-        other => other.to_ascii_lowercase(),
-    };
-    name.chars().map(lower).collect()
 }
 
 fn time(seconds: u64) -> SystemTime {

@@ -1,0 +1,129 @@
+//! `chat connect`: a client for people on a terminal, and for scripts elsewhere.
+
+mod clock;
+mod command;
+mod lines;
+mod report;
+mod screen;
+mod talk;
+mod terminal;
+
+use std::error::Error;
+use std::io::{self, IsTerminal};
+
+use clap::Args;
+use examples::endpoint::Endpoint;
+use protocols::chat::client::{Client, ClientId, Login, Options as ClientOptions};
+use reactor::Reactor;
+
+use crate::secret;
+use lines::Lines;
+use talk::{Front, Talk};
+use terminal::Terminal;
+
+/// Talk on a server
+///
+/// On a terminal it has windows, one for each channel and each person you talk to. Type /help for what
+/// there is to type. Tab finishes names, Page Up scrolls back, Up brings back what you typed, Alt-1 or
+/// Ctrl-N go to another window, Ctrl-C says goodbye.
+///
+/// Without a terminal it reads standard input, a command or something to say a line, and prints what
+/// happens, a line each:
+///
+/// {n}  #room <ann> what ann says in #room            bob <bob> what bob says to you alone
+/// {n}  #room * ann what ann does                     #room -bot- what a program says
+/// {n}  -- what the server tells                      -! what is refused
+///
+/// A line is read when the one before it has been done: text goes to the channel that was joined or
+/// named by /query last. At the end of the input it says goodbye.
+#[derive(Args)]
+pub(crate) struct Options {
+    /// HOST:PORT, or unix:PATH
+    #[arg(value_name = "ADDR")]
+    server: Endpoint,
+
+    /// What to be called
+    #[arg(long, short, value_name = "NAME")]
+    nick: String,
+
+    /// Join a channel; with a key: '#room key'
+    #[arg(long, short, value_name = "CHANNEL")]
+    channel: Vec<String>,
+
+    /// Log in to an account; its password is taken from CHAT_PASSWORD, or asked for
+    #[arg(long, short, value_name = "NAME")]
+    account: Option<String>,
+
+    /// The server's password, if it has one
+    #[arg(long, value_name = "PASSWORD")]
+    password: Option<String>,
+
+    /// A name that may be a sentence, for those who ask who you are
+    #[arg(long, value_name = "TEXT")]
+    real_name: Option<String>,
+
+    /// Lines a second, after the first five; servers let go of those who talk faster than they like
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    rate: u32,
+
+    /// End when the connection is lost, instead of connecting again
+    #[arg(long)]
+    once: bool,
+
+    /// Lines even on a terminal
+    #[arg(long)]
+    lines: bool,
+}
+
+pub(crate) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
+    let client = client_options(options)?;
+    let mut reactor = Reactor::<Talk>::new()?;
+    let handle = reactor.handle();
+    let on_terminal = io::stdin().is_terminal() && io::stdout().is_terminal() && !options.lines;
+    let front = if on_terminal {
+        Front::Screen(Box::new(Terminal::start(handle)?))
+    } else {
+        Front::Lines(Lines::start(handle)?)
+    };
+    #[cfg(unix)]
+    for signal in [reactor::Signal::Interrupt, reactor::Signal::Terminate] {
+        reactor.registry().on_signal(signal, |registry, talk: &mut Talk| {
+            talk.quit(registry, "Goodbye");
+        })?;
+    }
+    let channels: Vec<_> = client.channels.iter().map(|(name, _)| name.clone()).collect();
+    let client = Client::start(reactor.registry(), ClientId::default(), client);
+    let mut talk = Talk::new(client, front, &channels);
+    reactor.run(&mut talk)?;
+    talk.into_result()
+}
+
+fn client_options(options: &Options) -> Result<ClientOptions, Box<dyn Error>> {
+    if matches!(options.server, Endpoint::Udp(_)) {
+        return Err("chat is not spoken over UDP; say HOST:PORT or unix:PATH".into());
+    }
+    let login = match &options.account {
+        None => None,
+        Some(account) => {
+            let password = secret::known_or_asked(&format!("Password of {account}: "))?;
+            Some(Login { account: account.clone(), password })
+        }
+    };
+    let channels = options.channel.iter().map(|text| {
+        let (name, key) = text.split_once(' ').map_or((text.as_str(), None), |(a, b)| (a, Some(b)));
+        (name.to_owned(), key.map(str::to_owned))
+    });
+    let servers = options.server.resolve()?;
+    let first = servers.first().cloned().ok_or("the server has no address")?;
+    let mut client = ClientOptions::new(first, &options.nick);
+    client.servers = servers;
+    client.channels = channels.collect();
+    client.login = login;
+    client.password.clone_from(&options.password);
+    client.real_name.clone_from(&options.real_name);
+    client.echo = true;
+    client.reconnect = !options.once;
+    client.limits.rate = options.rate;
+    client.limits.burst = client.limits.burst.max(options.rate);
+    Ok(client)
+}

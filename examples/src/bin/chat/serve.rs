@@ -1,0 +1,247 @@
+//! `chat serve`: the server.
+
+use std::error::Error;
+use std::fmt;
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::sync::Arc;
+
+use chrono::Local;
+use clap::{Args, ValueEnum};
+use examples::advice::NotOpened;
+use examples::endpoint::Endpoint;
+use examples::{output, stop};
+use protocols::chat::accounts::{AccountLimits, Accounts};
+use protocols::chat::config::Config;
+use protocols::chat::{self, Operator, Password, Server, Settings};
+use reactor::{Address, Limits, ListenOptions, Reactor, Registry};
+
+use crate::account;
+
+/// Where it listens if it is told nothing: for this machine only.
+const DEFAULT: &str = "127.0.0.1:6667";
+
+/// Serve chat until Ctrl-C
+///
+/// Without any option it listens on 127.0.0.1:6667, and forgets everything when it ends. What the
+/// command line says counts more than what the configuration says.
+///
+/// Ctrl-C tells everybody and drains, for three seconds at most; Ctrl-C again stops at once. SIGHUP
+/// reads the configuration anew, as an operator's REHASH does, and drops nobody; SIGUSR1 prints what the
+/// loop has done. Who comes, goes and is refused, and why, is on standard error.
+#[derive(Args)]
+pub(crate) struct Options {
+    /// Where to listen: HOST:PORT or unix:PATH; port 0 is any free one
+    #[arg(long, short, value_name = "ADDR")]
+    listen: Vec<Endpoint>,
+
+    /// A file of configuration; docs/chat.toml has everything that can be in it
+    #[arg(long, short, value_name = "FILE")]
+    config: Option<PathBuf>,
+
+    /// The server's name: a host's, with a dot
+    #[arg(long, value_name = "NAME")]
+    name: Option<String>,
+
+    /// A directory for accounts and registered channels, so that they outlive the server
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+
+    /// A password that everybody has to know
+    #[arg(long, value_name = "PASSWORD")]
+    password: Option<String>,
+
+    /// Somebody who may become an operator, with /oper NAME PASSWORD
+    #[arg(long, value_name = "NAME:PASSWORD")]
+    oper: Vec<NamePassword>,
+
+    /// Whether those who talk too fast are slowed down
+    #[arg(long, value_name = "on|off")]
+    flood: Option<Flood>,
+
+    /// Say nothing of who comes and goes
+    #[arg(long, short)]
+    quiet: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Flood {
+    On,
+    Off,
+}
+
+#[derive(Clone)]
+struct NamePassword {
+    name: String,
+    password: String,
+}
+
+/// What counts more than the configuration, also when that is read anew.
+#[derive(Clone)]
+struct Overrides {
+    config: Option<PathBuf>,
+    name: Option<String>,
+    data: Option<PathBuf>,
+    password: Option<String>,
+    operators: Vec<NamePassword>,
+    flood: Option<Flood>,
+}
+
+pub(crate) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
+    let overrides = Overrides::of(options);
+    let config = overrides.read()?;
+    let mut reactor = Reactor::<Server>::with_limits(Limits {
+        connections: config.connections.unwrap_or(Limits::default().connections),
+        ..Limits::default()
+    })?;
+    let accounts = match &config.settings.data {
+        Some(directory) => account::open(directory)?,
+        None => Accounts::in_memory(AccountLimits::default()),
+    };
+    let mut server = Server::new(config.settings.clone(), accounts);
+    if !options.quiet {
+        server.on_event(|event| log(event));
+    }
+    let again = overrides.clone();
+    server.set_loader(Arc::new(move || {
+        again.read().map(|config| config.settings).map_err(|error| error.to_string())
+    }));
+
+    let listening = open(reactor.registry(), options, &config)?;
+    stop::on_request(reactor.registry())?;
+    #[cfg(unix)]
+    on_signals(reactor.registry(), &overrides)?;
+    listening.iter().try_for_each(output::say)?;
+    let report = reactor.run(&mut server)?;
+    // What was changed while the loop was ending.
+    server.accounts().save()?;
+    output::say(report)?;
+    output::say(server.counters())?;
+    Ok(())
+}
+
+/// Opens every socket, or none; what to print of them.
+fn open(
+    registry: &mut Registry<Server>,
+    options: &Options,
+    config: &Config,
+) -> Result<Vec<String>, Box<dyn Error>> {
+    let limits = config.settings.limits.stream_limits();
+    let listen = ListenOptions { limits, ..ListenOptions::default() };
+    let mut lines = Vec::new();
+    for address in addresses(options, config)? {
+        let id = chat::listen(registry, address, &listen).map_err(NotOpened::by("--listen"))?;
+        let address = registry.listener_address(id)?;
+        lines.push(format!("listening on {address}"));
+    }
+    Ok(lines)
+}
+
+/// Where to listen: as the command line says, or else the configuration, or else the default.
+fn addresses(options: &Options, config: &Config) -> Result<Vec<Address>, Box<dyn Error>> {
+    if !options.listen.is_empty() {
+        let first = |endpoint: &Endpoint| -> Result<Address, Box<dyn Error>> {
+            if matches!(endpoint, Endpoint::Udp(_)) {
+                return Err("chat is not spoken over UDP; say HOST:PORT or unix:PATH".into());
+            }
+            // A name with several addresses is one place all the same: its first.
+            Ok(endpoint.resolve()?.swap_remove(0))
+        };
+        return options.listen.iter().map(first).collect();
+    }
+    if config.listen.is_empty() { Ok(vec![DEFAULT.parse()?]) } else { Ok(config.listen.clone()) }
+}
+
+#[cfg(unix)]
+fn on_signals(registry: &mut Registry<Server>, overrides: &Overrides) -> std::io::Result<()> {
+    use reactor::Signal;
+    let overrides = overrides.clone();
+    registry.on_signal(Signal::Hangup, move |registry, _| {
+        let overrides = overrides.clone();
+        let offloaded = registry.offload(
+            move || overrides.read().map(|config| config.settings).map_err(|it| it.to_string()),
+            |_, server: &mut Server, result| match result {
+                Ok(Ok(settings)) => {
+                    server.rehash(settings);
+                    log("read the configuration anew (SIGHUP)");
+                }
+                Ok(Err(why)) => log(format_args!("the configuration stays as it was:\n{why}")),
+                Err(error) => log(format_args!("the configuration stays as it was: {error}")),
+            },
+        );
+        if offloaded.is_err() {
+            log("the configuration stays as it was: there is too much other work");
+        }
+    })?;
+    registry.on_signal(Signal::User1, |registry, server| {
+        log(format_args!("{}\n{}", server.counters(), registry.snapshot()));
+    })
+}
+
+/// A line on standard error, with the time.
+fn log(what: impl fmt::Display) {
+    eprintln!("{} {what}", Local::now().format("%Y-%m-%d %H:%M:%S"));
+}
+
+impl Overrides {
+    fn of(options: &Options) -> Self {
+        Self {
+            config: options.config.clone(),
+            name: options.name.clone(),
+            data: options.data.clone(),
+            password: options.password.clone(),
+            operators: options.oper.clone(),
+            flood: options.flood,
+        }
+    }
+
+    /// The configuration, or the defaults, and what counts more.
+    fn read(&self) -> Result<Config, Box<dyn Error>> {
+        let mut config = match &self.config {
+            Some(path) => Config::read(path)?,
+            None => Config::default(),
+        };
+        self.apply(&mut config.settings)?;
+        Ok(config)
+    }
+
+    fn apply(&self, settings: &mut Settings) -> Result<(), Box<dyn Error>> {
+        if let Some(name) = &self.name {
+            // The same that the file has to keep.
+            let checked = Config::parse(&format!("[server]\nname = {name:?}"));
+            settings.name = checked.map_err(|_| bad_name(name))?.settings.name;
+        }
+        if let Some(data) = &self.data {
+            settings.data = Some(data.clone());
+        }
+        if let Some(password) = &self.password {
+            settings.password = Some(Password::Plain(password.clone()));
+        }
+        for NamePassword { name, password } in &self.operators {
+            settings.operators.retain(|known| known.name != *name);
+            let (name, password) = (name.clone(), Password::Plain(password.clone()));
+            settings.operators.push(Operator { name, password, host: "*@*".to_owned() });
+        }
+        if let Some(flood) = self.flood {
+            settings.limits.flood_control = flood == Flood::On;
+        }
+        Ok(())
+    }
+}
+
+fn bad_name(name: &str) -> String {
+    format!("'{name}' is no name for a server: it is a host's, with a dot, such as irc.example")
+}
+
+impl FromStr for NamePassword {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text.split_once(':') {
+            Some((name, password)) if !name.is_empty() && !password.is_empty() => {
+                Ok(Self { name: name.to_owned(), password: password.to_owned() })
+            }
+            _ => Err("expected NAME:PASSWORD"),
+        }
+    }
+}

@@ -1,0 +1,387 @@
+//! The program `chat`, as people meet it: a server, and those who talk on it from pipes.
+#![cfg(unix)]
+
+mod support;
+
+use std::fs;
+use std::io::Write;
+use std::process::ChildStdin;
+
+use rustix::process::Signal;
+use support::{Ended, Program, run};
+
+const CHAT: &str = env!("CARGO_BIN_EXE_chat");
+const BOT: &str = env!("CARGO_BIN_EXE_chat-bot");
+
+/// `chat`, to its end.
+#[track_caller]
+fn chat(arguments: &[&str], input: &str) -> Ended {
+    run(CHAT, arguments, input.as_bytes())
+}
+
+/// A server, and where it listens. It does not slow its clients down, so that tests are fast.
+#[track_caller]
+fn serve(arguments: &[&str]) -> (Program, String) {
+    let common = ["serve", "--listen", "127.0.0.1:0", "--flood", "off"];
+    let server = Program::start(CHAT, &[&common, arguments].concat());
+    let line = server.line();
+    let address = line.strip_prefix("listening on ").expect("it listens").to_owned();
+    (server, address)
+}
+
+/// Somebody who talks, from a pipe.
+struct Person {
+    program: Program,
+    stdin: Option<ChildStdin>,
+}
+
+impl Person {
+    #[track_caller]
+    fn connect(address: &str, nick: &str, arguments: &[&str]) -> Self {
+        let common = ["connect", address, "--nick", nick, "--rate", "1000"];
+        let mut program = Program::start(CHAT, &[&common, arguments].concat());
+        let stdin = Some(program.stdin());
+        let mut person = Self { program, stdin };
+        person.sees("-- you are ");
+        person
+    }
+
+    /// One who has joined `#room`.
+    #[track_caller]
+    fn in_room(address: &str, nick: &str) -> Self {
+        let mut person = Self::connect(address, nick, &["--channel", "#room"]);
+        person.sees("-- #room: ");
+        person
+    }
+
+    #[track_caller]
+    fn types(&mut self, line: &str) {
+        let stdin = self.stdin.as_mut().expect("it is open");
+        writeln!(stdin, "{line}").expect("it reads");
+    }
+
+    /// The next line that begins like that.
+    #[track_caller]
+    fn sees(&mut self, beginning: &str) -> String {
+        let mut before = Vec::new();
+        loop {
+            let line = self.program.line();
+            if line.starts_with(beginning) {
+                return line;
+            }
+            before.push(line);
+            assert!(before.len() < 200, "'{beginning}' does not come: {before:#?}");
+        }
+    }
+
+    /// The end of standard input: it says goodbye, and ends.
+    #[track_caller]
+    fn leaves(mut self) -> Ended {
+        self.stdin.take();
+        let ended = self.program.ended();
+        assert_eq!(ended.code, Some(0), "{ended:?}");
+        ended
+    }
+}
+
+// ── the command line ────────────────────────────────────────────────────────────────────────────
+
+#[test]
+fn help_says_what_there_is() {
+    let help = chat(&["--help"], "");
+    assert_eq!(help.code, Some(0));
+    for word in ["serve", "connect", "account", "Exit code"] {
+        assert!(help.text().contains(word), "{word} is missing:\n{}", help.text());
+    }
+    for (command, words) in [
+        ("serve", &["--listen", "--config", "--oper", "--flood", "SIGHUP"][..]),
+        ("connect", &["--nick", "--channel", "/help", "<ann>"]),
+        ("account", &["add", "password", "list", "remove", "hash", "--data"]),
+    ] {
+        let help = chat(&[command, "--help"], "");
+        assert_eq!((help.code, help.errors.as_str()), (Some(0), ""));
+        for word in words {
+            assert!(help.text().contains(word), "{word} is missing:\n{}", help.text());
+        }
+    }
+}
+
+#[test]
+fn a_command_line_that_makes_no_sense_is_code_2() {
+    for words in [
+        &["serve", "--listen", "nowhere"][..],
+        &["serve", "--oper", "root"],
+        &["serve", "--flood", "maybe"],
+        &["connect", "localhost:6667"],
+        &["connect", "--nick", "ann"],
+        &["account", "add"],
+        &["dance"],
+    ] {
+        let ended = chat(words, "");
+        assert_eq!(ended.code, Some(2), "{words:?}: {ended:?}");
+    }
+}
+
+#[test]
+fn what_cannot_work_is_told_with_what_to_do() {
+    for (words, told) in [
+        (&["serve", "--listen", "udp:127.0.0.1:0"][..], "HOST:PORT or unix:PATH"),
+        (&["serve", "--listen", "127.0.0.1:0", "--name", "localhost"], "such as irc.example"),
+        (&["serve", "--config", "/nowhere/chat.toml"], "cannot read /nowhere/chat.toml"),
+        (&["serve", "--listen", "192.0.2.1:6667"], "no interface of this machine"),
+        (&["account", "list"], "--data DIR"),
+        (&["connect", "127.0.0.1:1", "--nick", "ann", "--once"], "could not connect"),
+        (&["connect", "127.0.0.1:1", "--nick", "ann", "--account", "a"], "CHAT_PASSWORD"),
+    ] {
+        let ended = chat(words, "");
+        assert_eq!(ended.code, Some(1), "{words:?}: {ended:?}");
+        assert!(ended.errors.starts_with("chat: ") && ended.errors.contains(told), "{ended:?}");
+    }
+}
+
+// ── talking ─────────────────────────────────────────────────────────────────────────────────────
+
+#[test]
+fn two_people_talk_see_each_other_and_go() {
+    let (server, address) = serve(&[]);
+    let mut ann = Person::in_room(&address, "ann");
+    let mut bob = Person::in_room(&address, "bob");
+    assert!(ann.sees("-- bob").starts_with("-- bob (~bob@127.0.0.1) has joined #room"));
+    ann.types("hello bob");
+    assert_eq!(bob.sees("#room"), "#room <ann> hello bob");
+    assert_eq!(ann.sees("#room"), "#room <ann> hello bob", "it comes back when it was heard");
+    bob.types("/me waves");
+    assert_eq!(ann.sees("#room *"), "#room * bob waves");
+    bob.types("/msg ann psst");
+    assert_eq!(ann.sees("bob <"), "bob <bob> psst");
+    ann.types("/names");
+    assert_eq!(ann.sees("-- #room:"), "-- #room: @ann, bob");
+    ann.types("/topic Black or green");
+    assert!(bob.sees("-- ann has set").ends_with("#room to: Black or green"));
+    ann.types("/nick annie");
+    assert_eq!(bob.sees("-- ann is"), "-- ann is now known as annie");
+    assert_eq!(ann.sees("-- you are now"), "-- you are now known as annie");
+    ann.types("/kick bob enough");
+    assert!(bob.sees("-- you were").contains("kicked from #room by annie (enough)"));
+    bob.types("does anybody hear me");
+    assert!(bob.sees("-!").contains("nobody would hear"));
+    bob.types("/join room");
+    bob.sees("-- #room:");
+    bob.types("back again");
+    assert_eq!(ann.sees("#room <bob>"), "#room <bob> back again");
+    bob.leaves();
+    assert_eq!(ann.sees("-- bob has quit"), "-- bob has quit (Quit: Goodbye)");
+    ann.leaves();
+    assert!(server.stop().contains("0 users (2 at most)"));
+}
+
+#[test]
+fn a_script_is_done_line_by_line_and_its_end_says_goodbye() {
+    let (_server, address) = serve(&[]);
+    let script = "hello\n/join #other\nthere\n/msg #room and here\n";
+    let words = ["connect", &address, "--nick", "script", "--channel", "#room", "--rate", "1000"];
+    let ended = chat(&words, script);
+    assert_eq!((ended.code, ended.errors.as_str()), (Some(0), ""), "{ended:?}");
+    let text = ended.text();
+    let said: Vec<_> = text.lines().filter(|line| line.contains("<script>")).collect();
+    assert_eq!(said, ["#room <script> hello", "#other <script> there", "#room <script> and here"]);
+}
+
+#[test]
+fn what_is_refused_is_told_and_the_rest_goes_on() {
+    let (_server, address) = serve(&[]);
+    let mut ann = Person::in_room(&address, "ann");
+    ann.types("/msg nobody hello");
+    assert_eq!(ann.sees("-!"), "-! nobody: No such nick/channel");
+    ann.types("/dance");
+    assert!(ann.sees("-!").contains("/help"));
+    ann.types("/help");
+    ann.sees("-- /quit");
+    ann.types("/mode #room +k secret");
+    ann.sees("-- ann has set #room +k");
+    let mut bob = Person::connect(&address, "bob", &["--channel", "#room"]);
+    assert_eq!(bob.sees("-!"), "-! #room: Cannot join channel (+k)");
+    bob.types("/join #room secret");
+    bob.sees("-- #room: @ann, bob");
+}
+
+#[test]
+fn a_client_comes_back_when_its_server_does() {
+    let (server, address) = serve(&[]);
+    let mut ann = Person::in_room(&address, "ann");
+    assert!(server.stop().starts_with("shut down"));
+    ann.sees("-! the server closed the connection");
+    let again = ["serve", "--listen", &address, "--flood", "off"];
+    let server = Program::start(CHAT, &again);
+    server.line();
+    ann.sees("-- you are ann");
+    ann.sees("-- #room: ");
+    ann.types("here I am");
+    assert_eq!(ann.sees("#room"), "#room <ann> here I am");
+    ann.leaves();
+    server.stop();
+}
+
+#[test]
+fn nobody_reads_on_and_nobody_minds() {
+    let (_server, address) = serve(&[]);
+    let mut ann = Person::in_room(&address, "ann");
+    ann.types("/quit that was all");
+    let ended = ann.program.ended();
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+}
+
+// ── the server ──────────────────────────────────────────────────────────────────────────────────
+
+#[test]
+fn ctrl_c_tells_everybody_and_reports() {
+    let (server, address) = serve(&[]);
+    let mut ann = Person::in_room(&address, "ann");
+    server.interrupt();
+    assert!(ann.sees("- -chat.local-").contains("shutting down"));
+    let report = server.ended();
+    assert_eq!(report.code, Some(0));
+    assert!(report.text().contains("shut down in"), "{report:?}");
+    assert!(
+        report.errors.contains("ann!~ann@127.0.0.1"),
+        "who was there is in the log: {report:?}"
+    );
+    ann.stdin.take();
+    ann.program.interrupt();
+    ann.program.ended();
+}
+
+#[test]
+fn a_password_and_an_operator_come_from_the_command_line() {
+    let (_server, address) = serve(&["--password", "sesame", "--oper", "root:toor"]);
+    let refused = chat(&["connect", &address, "--nick", "ann"], "");
+    assert_eq!(refused.code, Some(1), "{refused:?}");
+    assert!(refused.errors.contains("the server refuses us"), "{refused:?}");
+    let mut ann = Person::connect(&address, "ann", &["--password", "sesame"]);
+    ann.types("/oper root wrong");
+    ann.sees("-!");
+    ann.types("/oper root toor");
+    ann.sees("-- You are now an IRC operator");
+    ann.types("/stats z");
+    ann.sees("-- ");
+    ann.leaves();
+}
+
+#[test]
+fn a_configuration_is_read_and_read_anew_without_dropping_anybody() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().join("chat.toml");
+    let write = |motd: &str| {
+        let text = format!(
+            "[server]\nname = 'irc.test'\nmotd = '{motd}'\n[[channel]]\nname = '#lobby'\ntopic = 'Hello'\n"
+        );
+        fs::write(&path, text).expect("it can be written");
+    };
+    write("first");
+    let (server, address) = serve(&["--config", path.to_str().expect("UTF-8")]);
+    let mut ann = Person::connect(&address, "ann", &["--channel", "#lobby"]);
+    ann.sees("-- - first");
+    assert_eq!(ann.sees("-- the topic"), "-- the topic of #lobby is: Hello");
+    write("second");
+    server.signal(Signal::HUP);
+    server.error_with("read the configuration anew");
+    ann.types("/motd");
+    ann.sees("-- - second");
+    fs::write(&path, "[server]\nnmae = 'x'\n").expect("it can be written");
+    server.signal(Signal::HUP);
+    server.error_with("the configuration stays as it was");
+    assert!(
+        server
+            .error_line()
+            .ends_with("chat.toml:2: there is no 'nmae' in [server]; did you mean 'name'?")
+    );
+    ann.types("/motd");
+    ann.sees("-- - second");
+    server.signal(Signal::USR1);
+    server.error_with("1 users");
+    ann.leaves();
+    server.stop();
+}
+
+#[test]
+fn a_wrong_configuration_is_told_with_every_line_and_nothing_starts() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().join("chat.toml");
+    fs::write(&path, "liste = []\n[limits]\nflood_rate = 'x'\n").expect("it can be written");
+    let ended = chat(&["serve", "--config", path.to_str().expect("UTF-8")], "");
+    assert_eq!((ended.code, ended.output.len()), (Some(1), 0));
+    let lines: Vec<_> = ended.errors.lines().collect();
+    assert_eq!(lines.len(), 2, "{ended:?}");
+    assert!(lines[0].contains("chat.toml:1: ") && lines[0].ends_with("did you mean 'listen'?"));
+    assert!(lines[1].contains("chat.toml:3: 'flood_rate'"), "{ended:?}");
+}
+
+// ── accounts ────────────────────────────────────────────────────────────────────────────────────
+
+#[test]
+fn accounts_are_made_listed_changed_and_removed() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let data = directory.path().to_str().expect("UTF-8");
+    let account = |words: &[&str], input: &str| {
+        chat(&[&["account"], words, &["--data", data]].concat(), input)
+    };
+    assert_eq!(account(&["add", "Ann"], "secret\n").text(), "added Ann");
+    assert_eq!(account(&["add", "bob"], "secret\n").text(), "added bob");
+    let taken = account(&["add", "ANN"], "secret\n");
+    assert_eq!((taken.code, taken.errors.as_str()), (Some(1), "chat: the name belongs to Ann"));
+    assert_eq!(account(&["add", "two words"], "secret\n").code, Some(1));
+    let empty = account(&["add", "carl"], "\n");
+    assert_eq!((empty.code, empty.errors.as_str()), (Some(1), "chat: an empty password is none"));
+    assert_eq!(account(&["list"], "").text(), "Ann\nbob");
+    assert_eq!(account(&["password", "ann"], "other\n").text(), "changed the password of ann");
+    assert_eq!(account(&["remove", "bob"], "").text(), "removed bob");
+    assert_eq!(account(&["remove", "bob"], "").errors, "chat: there is no account bob");
+    assert_eq!(account(&["list"], "").text(), "Ann");
+    let hash = account(&["hash"], "secret\n").text();
+    assert!(hash.starts_with("$argon2id$"), "{hash}");
+}
+
+#[test]
+fn an_account_outlives_the_server_and_its_nick_is_its_own() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let data = directory.path().to_str().expect("UTF-8");
+    assert_eq!(chat(&["account", "add", "ann", "--data", data], "secret\n").code, Some(0));
+    let (server, address) = serve(&["--data", data]);
+    let busy = chat(&["account", "list", "--data", data], "");
+    assert!(busy.errors.contains("is the server running?"), "{busy:?}");
+    let log_in = |password: &str| {
+        let words = ["connect", &address, "--nick", "ann", "--account", "ann", "--rate", "1000"];
+        support::run_with(CHAT, &words, b"", &[("CHAT_PASSWORD", password)])
+    };
+    let right = log_in("secret");
+    assert!(right.text().contains("-- you are logged in as ann"), "{right:?}");
+    let wrong = log_in("wrong");
+    assert_eq!(wrong.code, Some(1), "{wrong:?}");
+    assert!(wrong.errors.contains("cannot log in"), "{wrong:?}");
+    server.stop();
+    assert_eq!(chat(&["account", "list", "--data", data], "").text(), "ann");
+}
+
+// ── the bot ─────────────────────────────────────────────────────────────────────────────────────
+
+#[test]
+fn a_bot_answers_in_the_channel_and_alone() {
+    let (server, address) = serve(&[]);
+    let mut ann = Person::in_room(&address, "ann");
+    let bot = Program::start(BOT, &[&address, "--channel", "#room"]);
+    ann.sees("-- bot (");
+    ann.types("!roll 1d2");
+    let thrown = ann.sees("#room -bot-");
+    assert!(["#room -bot- ann: 1", "#room -bot- ann: 2"].contains(&thrown.as_str()), "{thrown}");
+    ann.types("!seen ann");
+    assert!(ann.sees("#room -bot-").starts_with("#room -bot- ann: ann was last seen "));
+    ann.types("/msg bot !help");
+    assert_eq!(ann.sees("bot -bot-"), "bot -bot- !roll 2d6, !remind 10m TEXT, !seen NICK");
+    ann.types("!remind 1s tea");
+    assert_eq!(ann.sees("#room -bot-"), "#room -bot- ann: in 1 second, then");
+    assert_eq!(ann.sees("#room -bot-"), "#room -bot- ann: tea");
+    bot.stop();
+    assert_eq!(ann.sees("-- bot has quit"), "-- bot has quit (Quit: Back to the workshop)");
+    ann.leaves();
+    server.stop();
+}

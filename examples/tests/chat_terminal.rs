@@ -1,0 +1,136 @@
+//! The chat client on a terminal, as somebody sees it: tmux is the terminal, and the eyes.
+#![cfg(unix)]
+
+mod support;
+
+use std::process::{Command, Output};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use support::{PATIENCE, Program};
+use tempfile::TempDir;
+
+const CHAT: &str = env!("CARGO_BIN_EXE_chat");
+
+/// A terminal of its own, with a client on it.
+struct Screen {
+    directory: TempDir,
+}
+
+impl Screen {
+    /// `None`, and a word why, where there is no tmux.
+    fn open(address: &str, nick: &str) -> Option<Self> {
+        let screen = Self { directory: tempfile::tempdir().expect("a directory") };
+        let client = format!("{CHAT} connect {address} --nick {nick} --channel '#tea' --rate 1000");
+        match screen.tmux(&["new-session", "-d", "-x", "60", "-y", "12", &client]) {
+            Ok(output) => assert!(output.status.success(), "{output:?}"),
+            Err(error) => {
+                eprintln!("skipped: tmux is not there ({error})");
+                return None;
+            }
+        }
+        Some(screen)
+    }
+
+    fn tmux(&self, arguments: &[&str]) -> std::io::Result<Output> {
+        let socket = self.directory.path().join("tmux");
+        Command::new("tmux")
+            .arg("-S")
+            .arg(socket)
+            .args(["-f", "/dev/null"])
+            .args(arguments)
+            .output()
+    }
+
+    fn presses(&self, keys: &[&str]) {
+        let output = self.tmux(&[&["send-keys"], keys].concat()).expect("tmux is there");
+        assert!(output.status.success(), "{output:?}");
+    }
+
+    /// Waits until the screen has these parts, in this order.
+    #[track_caller]
+    fn shows(&self, parts: &[&str]) -> String {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let output = self.tmux(&["capture-pane", "-p"]).expect("tmux is there");
+            let text = String::from_utf8_lossy(&output.stdout).into_owned();
+            let mut rest = text.as_str();
+            let has = |part: &&str| match rest.find(part) {
+                Some(at) => {
+                    rest = &rest[at + part.len()..];
+                    true
+                }
+                None => false,
+            };
+            if parts.iter().all(has) {
+                return text;
+            }
+            assert!(Instant::now() < deadline, "{parts:?} are not on\n{text}");
+            thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// Waits until the client has ended, and the terminal with it.
+    #[track_caller]
+    fn ends(&self) {
+        let deadline = Instant::now() + PATIENCE;
+        while self.tmux(&["has-session"]).expect("tmux is there").status.success() {
+            assert!(Instant::now() < deadline, "it does not end");
+            thread::sleep(Duration::from_millis(20));
+        }
+    }
+}
+
+impl Drop for Screen {
+    fn drop(&mut self) {
+        // It fails if it has ended, as it should have.
+        let _ = self.tmux(&["kill-server"]);
+    }
+}
+
+#[test]
+fn two_people_at_their_terminals_talk() {
+    let server = Program::start(CHAT, &["serve", "--listen", "127.0.0.1:0", "--flood", "off"]);
+    let line = server.line();
+    let address = line.strip_prefix("listening on ").expect("it listens");
+    let Some(ann) = Screen::open(address, "ann") else { return };
+    ann.shows(&["#tea", "you have joined #tea", "ann  1:status [2:#tea]", "#tea>"]);
+    let bob = Screen::open(address, "bob").expect("tmux was there a moment ago");
+    bob.shows(&["#tea: @ann, bob"]);
+
+    // A name is finished with Tab, a word is taken back, a line is sent.
+    bob.presses(&["an", "Tab", "nonsense", "C-w", "hello", "Enter"]);
+    ann.shows(&["<bob> ann: hello", "[2:#tea]"]);
+    ann.presses(&["/topic Black or green", "Enter"]);
+    bob.shows(&["#tea: Black or green", "ann has set the topic"]);
+
+    // What is said elsewhere is counted until one looks.
+    ann.presses(&["/msg bob psst", "Enter"]);
+    bob.shows(&["3:ann(1)"]);
+    bob.presses(&["C-n"]);
+    bob.shows(&["<ann> psst", "[3:ann]", "ann>"]);
+    bob.presses(&["yes?", "Enter"]);
+    ann.shows(&["3:bob(1)"]);
+
+    // What one typed before comes back; a smaller terminal is still one.
+    bob.presses(&["Up"]);
+    bob.shows(&["ann> yes?"]);
+    bob.presses(&["C-u"]);
+    bob.tmux(&["resize-window", "-x", "30", "-y", "8"]).expect("tmux is there");
+    bob.shows(&["[3:ann]", "ann>"]);
+
+    bob.presses(&["/quit so long", "Enter"]);
+    bob.ends();
+    ann.shows(&["bob has quit (Quit: so long)"]);
+
+    // The server goes and comes back, and ann is in her channel again.
+    server.stop();
+    ann.shows(&["not connected"]);
+    let server = Program::start(CHAT, &["serve", "--listen", address, "--flood", "off"]);
+    server.line();
+    ann.presses(&["/reconnect", "Enter"]);
+    ann.shows(&["you have joined #tea", "#tea: @ann"]);
+    ann.presses(&["C-c"]);
+    ann.ends();
+    server.stop();
+}

@@ -1,0 +1,524 @@
+//! A client's life: connecting, registering, being there, and around again.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use reactor::{Address, Closed, ConnectOptions, ConnectionId, OpenError, Registry, TimerId};
+
+use super::backoff::Backoff;
+use super::handshake::Handshake;
+use super::link::Link;
+use super::outgoing::{Next, Outgoing};
+use super::world::World;
+use super::{Caller, ClientId, Event, Failure, Options, Room, Support};
+use crate::chat::{Builder, Folded, Message};
+
+/// A connection that has lasted for so long was a good one: the next pause is a short one again.
+const STEADY: Duration = Duration::from_secs(60);
+
+/// How long the server may take to close the connection after `QUIT`.
+const QUIT_PATIENCE: Duration = Duration::from_secs(5);
+
+/// One conversation with a chat server, over as many connections as it takes.
+///
+/// ```text
+///   Resting ──▶ Connecting ──▶ Registering ──welcome──▶ Online ──quit()──▶ Quitting ──▶ Over
+///      ▲             │              │                     │
+///      │             │              ├─── Failing ◀────────┤ silence, a password, a nick
+///      └───pause─────┴──────────────┴──────┴──────────────┘ the connection is lost
+/// ```
+///
+/// It is a part of the program, which it finds again by its [`ClientId`]: see [`Caller`].
+#[derive(Debug)]
+pub struct Client {
+    id: ClientId,
+    pub(super) options: Options,
+    pub(super) state: State,
+    pub(super) world: World,
+    pub(super) outgoing: Outgoing,
+    /// Channels to be on, with their keys.
+    pub(super) wanted: BTreeMap<Folded, (String, Option<String>)>,
+    backoff: Backoff,
+    /// How many connections were tried: which of the servers is next.
+    tries: usize,
+    /// When something last came from the server.
+    heard: Instant,
+    /// Set while something waits for its turn to be sent.
+    send_timer: Option<TimerId>,
+    /// Set while there is a connection; at the time it fires, something may be late.
+    watch: Option<TimerId>,
+}
+
+#[derive(Debug)]
+pub(super) enum State {
+    /// Nothing is to be done before the timer fires; or there is no timer, and it is about to begin.
+    Resting(Option<TimerId>),
+    Connecting(ConnectionId),
+    Registering {
+        connection: ConnectionId,
+        handshake: Box<Handshake>,
+        since: Instant,
+    },
+    Online {
+        connection: ConnectionId,
+        since: Instant,
+        pinged: Option<Instant>,
+    },
+    /// `QUIT` was sent, or waits behind what was said before.
+    Quitting {
+        connection: ConnectionId,
+        /// When it was sent.
+        sent: Option<Instant>,
+    },
+    /// The connection is being closed, for this reason.
+    Failing(ConnectionId, Failure),
+    Over,
+}
+
+/// What comes after a connection.
+pub(super) enum Outcome {
+    Again(Event),
+    Finished(Result<(), Failure>),
+}
+
+impl Client {
+    /// Begins to connect, in the next turn: the program has to have the client by then.
+    pub fn start<App: Caller>(
+        registry: &mut Registry<App>,
+        id: ClientId,
+        options: Options,
+    ) -> Self {
+        registry.defer(move |registry, app| connect(registry, app, id));
+        let channels = options.channels.iter().cloned();
+        Self {
+            id,
+            state: State::Resting(None),
+            world: World::new(&options.nick, &options.limits),
+            outgoing: Outgoing::new(&options.limits),
+            wanted: channels.map(|it| (Folded::of(&it.0), it)).collect(),
+            backoff: Backoff::new(options.limits.first_pause, options.limits.longest_pause),
+            tries: 0,
+            heard: registry.now(),
+            send_timer: None,
+            watch: None,
+            options,
+        }
+    }
+
+    // ── what one can ask ────────────────────────────────────────────────────────────────────
+
+    /// Its id.
+    #[must_use]
+    pub fn id(&self) -> ClientId {
+        self.id
+    }
+
+    /// What one is called now; what one wants to be called while one is not connected.
+    #[must_use]
+    pub fn nick(&self) -> &str {
+        &self.world.roster.nick
+    }
+
+    /// Whether the server has welcomed one, and the connection stands.
+    #[must_use]
+    pub fn is_online(&self) -> bool {
+        matches!(self.state, State::Online { .. } | State::Quitting { .. })
+    }
+
+    /// Whether what one says comes back: see [`Options::echo`].
+    #[must_use]
+    pub fn echoes(&self) -> bool {
+        self.world.capabilities.contains("echo-message")
+    }
+
+    /// What the server says of itself.
+    #[must_use]
+    pub fn support(&self) -> &Support {
+        &self.world.support
+    }
+
+    /// A channel one is on.
+    #[must_use]
+    pub fn room(&self, name: &str) -> Option<&Room> {
+        self.world.roster.room(&self.world.support, name)
+    }
+
+    /// All channels one is on, by name.
+    pub fn rooms(&self) -> impl ExactSizeIterator<Item = &Room> {
+        self.world.roster.rooms()
+    }
+
+    /// How many more lines can wait to be sent.
+    #[must_use]
+    pub fn space(&self) -> usize {
+        self.outgoing.room()
+    }
+
+    /// How many lines wait to be sent.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        self.outgoing.len()
+    }
+
+    /// The server that is talked to, or was last.
+    #[must_use]
+    pub fn server(&self) -> Option<&Address> {
+        let last = self.tries.saturating_sub(1);
+        self.options.servers.get(last % self.options.servers.len().max(1))
+    }
+
+    // ── connecting ──────────────────────────────────────────────────────────────────────────
+
+    fn connect<App: Caller>(&mut self, registry: &mut Registry<App>) -> Result<(), OpenError> {
+        self.tries += 1;
+        let nowhere = Address::Unnamed;
+        let server = self.server().cloned().unwrap_or(nowhere);
+        let link = Link::new(self.id);
+        self.world = World::new(&self.options.nick, &self.options.limits);
+        let connection = registry.connect_with(server, &ConnectOptions::default(), link)?;
+        self.state = State::Connecting(connection);
+        Ok(())
+    }
+
+    /// The connection is open: begins to register.
+    pub(super) fn handle_open<App: Caller>(&mut self, registry: &mut Registry<App>) -> Event {
+        if let State::Connecting(connection) = self.state {
+            let handshake = Box::new(Handshake::new(&self.options));
+            let first = handshake.begin(&self.options);
+            let since = registry.now();
+            self.heard = since;
+            self.state = State::Registering { connection, handshake, since };
+            self.watch_again(registry);
+            match first {
+                Ok(lines) => self.send_free(registry, lines),
+                Err(failure) => self.fail(registry, failure),
+            }
+        }
+        Event::Connected
+    }
+
+    /// Takes a message; what has happened, if anything.
+    pub(super) fn handle_message<App: Caller>(
+        &mut self,
+        registry: &mut Registry<App>,
+        message: &Message<'_>,
+    ) -> Option<Event> {
+        self.heard = registry.now();
+        if message.command.eq_ignore_ascii_case("PING") {
+            self.answer_ping(registry, message);
+            return None;
+        }
+        match &mut self.state {
+            State::Registering { .. } => self.handle_registering(registry, message),
+            State::Online { pinged, .. } => *pinged = None,
+            State::Quitting { .. } => {}
+            _ => return None,
+        }
+        let event = self.world.handle(message)?;
+        match &event {
+            Event::Ready => self.join_wanted(registry),
+            Event::Joined { channel, own: true, .. } => self.want(channel),
+            Event::Left { channel, own: true, .. } | Event::Kicked { channel, own: true, .. } => {
+                self.wanted.remove(&Folded::of(channel));
+            }
+            _ => {}
+        }
+        Some(event)
+    }
+
+    fn handle_registering<App: Caller>(
+        &mut self,
+        registry: &mut Registry<App>,
+        message: &Message<'_>,
+    ) {
+        let random = registry.random();
+        let State::Registering { connection, handshake, .. } = &mut self.state else { return };
+        let connection = *connection;
+        if message.command == "001" {
+            let result = handshake.finish();
+            self.world.capabilities = handshake.enabled().clone();
+            self.state = State::Online { connection, since: registry.now(), pinged: None };
+            self.watch_again(registry);
+            return result.unwrap_or_else(|failure| self.fail(registry, failure));
+        }
+        let result = handshake.handle(message, random);
+        handshake.nick().clone_into(&mut self.world.roster.nick);
+        match result {
+            Ok(lines) => self.send_free(registry, lines),
+            Err(failure) => self.fail(registry, failure),
+        }
+    }
+
+    fn answer_ping<App>(&mut self, registry: &mut Registry<App>, message: &Message<'_>) {
+        let pong = Builder::new().command("PONG").text(message.param(0).unwrap_or_default());
+        // It was part of a message, so it can be part of one.
+        if let Ok(line) = pong.finish() {
+            self.send_now(registry, line.into());
+        }
+    }
+
+    fn want(&mut self, channel: &str) {
+        // Who joins by the server's doing has no key.
+        let entry = self.wanted.entry(Folded::of(channel));
+        entry.or_insert_with(|| (channel.to_owned(), None));
+    }
+
+    // ── losing the connection ───────────────────────────────────────────────────────────────
+
+    /// The connection has to go, for this reason.
+    fn fail<App>(&mut self, registry: &mut Registry<App>, failure: Failure) {
+        if let Some(connection) = self.connection() {
+            self.state = State::Failing(connection, failure);
+            // It fails if the connection has ended: then `on_close` is on its way.
+            let _ = registry.close(connection);
+        }
+    }
+
+    /// The connection has ended: what now?
+    pub(super) fn handle_close<App: Caller>(
+        &mut self,
+        registry: &mut Registry<App>,
+        closed: &Closed,
+    ) -> Outcome {
+        self.forget_connection(registry);
+        if let State::Online { since, .. } = self.state
+            && registry.now().saturating_duration_since(since) >= STEADY
+        {
+            self.backoff.reset();
+        }
+        let failure = match std::mem::replace(&mut self.state, State::Over) {
+            State::Quitting { .. } | State::Over => return Outcome::Finished(Ok(())),
+            State::Failing(_, failure) => failure,
+            _ => Failure::of(&closed.reason, &self.world.last_words),
+        };
+        self.rest(registry, failure)
+    }
+
+    /// Waits, and connects again; unless nothing would come of it.
+    fn rest<App: Caller>(&mut self, registry: &mut Registry<App>, why: Failure) -> Outcome {
+        if why.is_final() || !self.options.reconnect {
+            self.state = State::Over;
+            return Outcome::Finished(Err(why));
+        }
+        let pause = self.backoff.pause(registry.random());
+        let id = self.id;
+        match registry.after(pause, move |registry, app| connect(registry, app, id)) {
+            Ok(timer) => {
+                self.state = State::Resting(Some(timer));
+                Outcome::Again(Event::Lost { why, pause })
+            }
+            Err(error) => {
+                self.state = State::Over;
+                Outcome::Finished(Err(Failure::Other(error.to_string())))
+            }
+        }
+    }
+
+    fn forget_connection<App>(&mut self, registry: &mut Registry<App>) {
+        for timer in self.watch.take().into_iter().chain(self.send_timer.take()) {
+            registry.cancel(timer);
+        }
+        self.outgoing.clear();
+    }
+
+    // ── sending ─────────────────────────────────────────────────────────────────────────────
+
+    /// The connection, if there is one that is open.
+    pub(super) fn connection(&self) -> Option<ConnectionId> {
+        match &self.state {
+            State::Registering { connection, .. }
+            | State::Online { connection, .. }
+            | State::Quitting { connection, .. } => Some(*connection),
+            State::Resting(_) | State::Connecting(_) | State::Failing(..) | State::Over => None,
+        }
+    }
+
+    /// Whether this is the connection it has now, open or not.
+    pub(super) fn is_on(&self, id: ConnectionId) -> bool {
+        match &self.state {
+            State::Connecting(connection) | State::Failing(connection, _) => *connection == id,
+            _ => self.connection() == Some(id),
+        }
+    }
+
+    /// Sends a line that cannot wait.
+    fn send_now<App>(&mut self, registry: &mut Registry<App>, line: Bytes) {
+        self.outgoing.charge(registry.now());
+        self.send_free(registry, vec![line]);
+    }
+
+    /// Sends lines that servers do not count: those of registering.
+    fn send_free<App>(&mut self, registry: &mut Registry<App>, lines: Vec<Bytes>) {
+        for line in lines {
+            if let Some(connection) = self.connection() {
+                // It fails if the connection has ended: then `on_close` is on its way.
+                let _ = registry.send(connection, line);
+            }
+        }
+    }
+
+    /// Sends what may be sent by now.
+    pub(super) fn flush<App: Caller>(&mut self, registry: &mut Registry<App>) {
+        let Some(connection) = self.connection().filter(|_| self.is_online()) else { return };
+        let now = registry.now();
+        loop {
+            match self.outgoing.poll(now) {
+                // It fails if the connection has ended: then `on_close` is on its way.
+                Next::Send(line) => drop(registry.send(connection, line)),
+                Next::Wait(then) => return self.flush_at(registry, then),
+                Next::Nothing => break,
+            }
+        }
+        if let State::Quitting { sent: sent @ None, .. } = &mut self.state {
+            *sent = Some(now);
+            self.watch_again(registry);
+        }
+    }
+
+    fn flush_at<App: Caller>(&mut self, registry: &mut Registry<App>, then: Instant) {
+        if self.send_timer.is_none() {
+            let (id, rest) = (self.id, then.saturating_duration_since(registry.now()));
+            let timer = registry.after(rest, move |registry, app| {
+                if let Some(client) = app.client(id) {
+                    client.send_timer = None;
+                    client.flush(registry);
+                }
+            });
+            // Without a timer it goes on with the next thing that is said.
+            self.send_timer = timer.ok();
+        }
+    }
+
+    // ── watching ────────────────────────────────────────────────────────────────────────────
+
+    /// When something will be late that is waited for now.
+    fn deadline(&self) -> Option<Instant> {
+        let limits = &self.options.limits;
+        match &self.state {
+            State::Registering { since, .. } => Some(*since + limits.registration),
+            State::Online { pinged: Some(pinged), .. } => Some(*pinged + limits.ping_timeout),
+            State::Online { pinged: None, .. } => Some(self.heard + limits.ping_interval),
+            State::Quitting { sent, .. } => sent.map(|sent| sent + QUIT_PATIENCE),
+            State::Resting(_) | State::Connecting(_) | State::Failing(..) | State::Over => None,
+        }
+    }
+
+    /// Has a look when something may be late.
+    fn watch_again<App: Caller>(&mut self, registry: &mut Registry<App>) {
+        if let Some(timer) = self.watch.take() {
+            registry.cancel(timer);
+        }
+        if let Some(deadline) = self.deadline() {
+            let (id, rest) = (self.id, deadline.saturating_duration_since(registry.now()));
+            let timer = registry.after(rest, move |registry, app| {
+                if let Some(client) = app.client(id) {
+                    client.watch = None;
+                    client.handle_watch(registry);
+                }
+            });
+            // Without a timer TCP's own keepalive is left, which finds most of the dead too.
+            self.watch = timer.ok();
+        }
+    }
+
+    fn handle_watch<App: Caller>(&mut self, registry: &mut Registry<App>) {
+        let now = registry.now();
+        if self.deadline().is_some_and(|deadline| deadline <= now) {
+            self.handle_late(registry, now);
+        }
+        self.watch_again(registry);
+    }
+
+    fn handle_late<App: Caller>(&mut self, registry: &mut Registry<App>, now: Instant) {
+        match &mut self.state {
+            State::Registering { .. } => self.fail(registry, Failure::NotRegistered),
+            State::Online { pinged: pinged @ None, .. } => {
+                *pinged = Some(now);
+                self.send_now(registry, Bytes::from_static(b"PING :are you there\r\n"));
+            }
+            State::Online { connection, .. } => {
+                let connection = *connection;
+                self.state = State::Failing(connection, Failure::Silent);
+                // Nobody is there to close it in peace.
+                let _ = registry.abort(connection);
+            }
+            State::Quitting { connection, .. } => drop(registry.close(*connection)),
+            State::Resting(_) | State::Connecting(_) | State::Failing(..) | State::Over => {}
+        }
+    }
+
+    // ── ending ──────────────────────────────────────────────────────────────────────────────
+
+    /// Connects at once, if it waits to connect again.
+    pub fn reconnect_now<App: Caller>(&mut self, registry: &mut Registry<App>) {
+        if let State::Resting(Some(timer)) = self.state {
+            registry.cancel(timer);
+            self.state = State::Resting(None);
+            let id = self.id;
+            registry.defer(move |registry, app| connect(registry, app, id));
+        }
+    }
+
+    /// Says goodbye, when everything that waits has been said, and ends the conversation.
+    pub fn quit<App: Caller>(&mut self, registry: &mut Registry<App>, reason: &str) {
+        match self.state {
+            State::Online { connection, .. } => {
+                self.state = State::Quitting { connection, sent: None };
+                let quit = Builder::new().command("QUIT").text(reason).finish_cut();
+                let quit = quit.unwrap_or_else(|_| b"QUIT\r\n".to_vec());
+                // If there is no room it leaves without a word.
+                let _ = self.outgoing.push(quit.into());
+                self.flush(registry);
+            }
+            State::Registering { connection, .. } | State::Connecting(connection) => {
+                self.state = State::Quitting { connection, sent: Some(registry.now()) };
+                // It fails if the connection has ended: then `on_close` is on its way.
+                let _ = registry.close(connection);
+            }
+            State::Resting(timer) => {
+                timer.map(|timer| registry.cancel(timer));
+                self.state = State::Over;
+                let id = self.id;
+                registry.defer(move |registry, app| app.on_finish(registry, id, Ok(())));
+            }
+            State::Quitting { .. } | State::Failing(..) | State::Over => {}
+        }
+    }
+
+    /// Ends the conversation now: `QUIT` leaves, and what waits does not.
+    pub fn quit_now<App: Caller>(&mut self, registry: &mut Registry<App>, reason: &str) {
+        self.outgoing.forget_budget(&self.options.limits);
+        self.quit(registry, reason);
+        if let State::Quitting { connection, .. } = self.state {
+            // It fails if the connection has ended: then `on_close` is on its way.
+            let _ = registry.close(connection);
+        }
+    }
+}
+
+/// Connects a client, if it still wants to be.
+fn connect<App: Caller>(registry: &mut Registry<App>, app: &mut App, id: ClientId) {
+    let Some(client) = app.client(id) else { return };
+    if !matches!(client.state, State::Resting(_)) {
+        return;
+    }
+    if let Err(error) = client.connect(registry) {
+        let why = Failure::Other(error.to_string());
+        let outcome = client.rest(registry, why);
+        tell(registry, app, id, outcome);
+    }
+}
+
+/// Tells the program what comes after a connection.
+pub(super) fn tell<App: Caller>(
+    registry: &mut Registry<App>,
+    app: &mut App,
+    id: ClientId,
+    outcome: Outcome,
+) {
+    match outcome {
+        Outcome::Again(event) => app.on_event(registry, id, event),
+        Outcome::Finished(result) => app.on_finish(registry, id, result),
+    }
+}
