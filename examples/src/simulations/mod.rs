@@ -1,8 +1,9 @@
 //! What `simulate` runs: for each protocol a scenario, with everything that must always hold.
 
+pub mod chat;
 pub mod echo;
 
-use reactor::sim::{Network, Outcome};
+use reactor::sim::{Fault, Network, Outcome};
 
 /// A protocol that can be simulated.
 #[derive(Clone, Copy, Debug)]
@@ -13,8 +14,22 @@ pub struct Subject {
     pub scenario: fn(&mut Network) -> Outcome,
     /// A shorter one without faults of its own, every call of which is made to fail.
     pub torture: fn(&mut Network) -> Outcome,
+    /// Faults that cannot happen to it, since it has no sockets of that kind.
+    pub without: &'static [Fault],
 }
 
+/// What happens to datagrams alone.
+const OF_DATAGRAMS: &[Fault] = &[
+    Fault::DatagramError,
+    Fault::DatagramLost,
+    Fault::DatagramDuplicated,
+    Fault::DatagramReordered,
+    Fault::DatagramCorrupted,
+    Fault::DatagramTooLong,
+];
+
 /// All there are.
-pub const SUBJECTS: [Subject; 1] =
-    [Subject { name: "echo", scenario: echo::swarm, torture: echo::torture }];
+pub const SUBJECTS: [Subject; 2] = [
+    Subject { name: "echo", scenario: echo::swarm, torture: echo::torture, without: &[] },
+    Subject { name: "chat", scenario: chat::swarm, torture: chat::torture, without: OF_DATAGRAMS },
+];

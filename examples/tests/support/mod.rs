@@ -37,7 +37,17 @@ pub(crate) struct Ended {
 impl Program {
     #[track_caller]
     pub(crate) fn start(program: &str, arguments: &[&str]) -> Self {
-        let mut process = Process::start(program, arguments, &[]);
+        Self::start_with(program, arguments, &[])
+    }
+
+    /// As [`start`](Self::start), with variables in its environment.
+    #[track_caller]
+    pub(crate) fn start_with(
+        program: &str,
+        arguments: &[&str],
+        variables: &[(&str, &str)],
+    ) -> Self {
+        let mut process = Process::start(program, arguments, variables);
         let lines = pieces_of(process.0.stdout.take());
         let errors = pieces_of(process.0.stderr.take());
         Self { process, lines, errors }

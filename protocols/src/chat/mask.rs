@@ -50,11 +50,33 @@ fn character(text: &[u8]) -> usize {
     1 + text.iter().skip(1).take_while(|&&byte| byte & 0xc0 == 0x80).count()
 }
 
+/// A mask that is about something else than `nick!user@host` (ISUPPORT `EXTBAN=,am`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Extended<'a> {
+    /// `a:account`: who is logged in to an account that fits.
+    Account(&'a str),
+    /// `m:mask`: who may be here, and not speak.
+    Mute(&'a str),
+}
+
+impl<'a> Extended<'a> {
+    /// What a mask means, if it is an extended one.
+    #[must_use]
+    pub fn of(mask: &'a str) -> Option<Self> {
+        match mask.split_once(':') {
+            // `a::1` is an address.
+            Some(("a", account)) if !account.starts_with(':') => Some(Self::Account(account)),
+            Some(("m", mask)) => Some(Self::Mute(mask)),
+            _ => None,
+        }
+    }
+}
+
 /// Completes a mask of a list to `nick!user@host`: what is left out is `*` (modern.ircdocs.horse,
-/// "Ban Channel Mode"). An extended ban, `$a:account`, is left as it is.
+/// "Ban Channel Mode"). An [`Extended`] one is left as it is.
 #[must_use]
 pub fn complete(mask: &str) -> Cow<'_, str> {
-    if mask.starts_with('$') {
+    if Extended::of(mask).is_some() {
         return Cow::Borrowed(mask);
     }
     match (mask.split_once('!'), mask.split_once('@')) {
@@ -124,7 +146,9 @@ mod tests {
             ("ann!a@", "ann!a@*"),
             ("!a@b", "*!a@b"),
             ("ann!a@b", "ann!a@b"),
-            ("$a:ann", "$a:ann"),
+            ("a:ann", "a:ann"),
+            ("m:ann", "m:ann"),
+            ("a::1", "*!*@a::1"),
         ] {
             assert_eq!(complete(mask), complete_mask, "{mask}");
         }

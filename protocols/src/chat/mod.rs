@@ -15,7 +15,7 @@
 //!
 //! | file | what it is |
 //! |---|---|
-//! | [`message`] | a line: parsed from any bytes, and written: pure |
+//! | [`message`], `builder` | a line: parsed from any bytes, and written: pure |
 //! | [`casemap`], [`mask`] | names, how they are spelt, when two are the same, what fits a pattern: pure |
 //! | [`numeric`], [`capability`], [`timestamp`] | the words of the protocol: pure |
 //! | `limits`, `settings` | every bound with its reason; what the operator decides |
@@ -28,6 +28,7 @@
 //! | `commands` | the commands, one function each |
 
 pub mod accounts;
+mod builder;
 pub mod capability;
 pub mod casemap;
 pub mod client;
@@ -43,10 +44,11 @@ mod settings;
 pub mod timestamp;
 mod turn;
 
+pub use builder::{Builder, WriteError};
 pub use capability::Caps;
 pub use casemap::{ChannelName, Folded, NameError, Nick};
 pub use limits::Limits;
-pub use message::{Builder, Message, ParseError, Tags, WriteError};
+pub use message::{Message, ParseError, Tags};
 pub use numeric::Numeric;
 pub use server::{Counters, Event, Loader, Server, listen};
 pub use session::Session;

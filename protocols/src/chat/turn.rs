@@ -15,8 +15,8 @@ use std::rc::Rc;
 
 use reactor::ConnectionId;
 
+use super::builder::Builder;
 use super::capability::Caps;
-use super::message::Builder;
 use super::numeric::Numeric;
 use super::server::channels::ChannelKey;
 use super::server::line::{Cast, Line};

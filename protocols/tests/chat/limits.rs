@@ -96,7 +96,7 @@ fn random_bytes_and_endless_lines_do_no_harm() {
             state ^= state << 5;
             state as u8
         })
-        .take(20_000)
+        .take(8_000)
         .collect();
         stranger.says_raw(&noise);
         stranger.says_raw(b"\r\n");
@@ -105,9 +105,7 @@ fn random_bytes_and_endless_lines_do_no_harm() {
         stranger.says_raw(&[0; 5_000]);
         stranger.says_raw(b"\r\n");
         stranger.says_raw(&vec![b'x'; 1024 * 1024]);
-        stranger.says_raw(b"\r\n");
         stranger.hears_at_last("417 :Input line was too long");
-        stranger.says("QUIT");
         stranger.hears_the_end();
     }
     assert_eq!(stage.server(|server| server.counters().spoiled), 0);

@@ -123,10 +123,12 @@ fn what_is_too_long_is_refused_and_what_just_fits_is_passed_on() {
     ann.hears("417 :Input line was too long");
     ann.says(&format!("PING {}", "x".repeat(505)));
     ann.hears("PONG irc.test :x*");
-    ann.says(&"y".repeat(100_000));
-    ann.hears("417 :Input line was too long");
     ann.hears_nothing();
     bob.hears_nothing();
+    ann.says(&"y".repeat(100_000));
+    ann.hears("417 :Input line was too long");
+    let end = ann.hears_the_end();
+    assert_eq!(end, ["ERROR :Closing Link: 127.0.0.1 (Input line too long)"]);
 }
 
 #[test]

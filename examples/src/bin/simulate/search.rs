@@ -34,7 +34,8 @@ pub(crate) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     ))?;
     output::say(same)?;
     output::say(format_args!("\n{}", summary.faults))?;
-    let missing: Vec<&str> = summary.faults.missing().map(Fault::name).collect();
+    let missing = summary.faults.missing().filter(|fault| !options.subject.without.contains(fault));
+    let missing: Vec<&str> = missing.map(Fault::name).collect();
     if missing.is_empty() || summary.runs < ENOUGH {
         return Ok(());
     }

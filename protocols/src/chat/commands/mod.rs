@@ -154,7 +154,8 @@ pub(super) fn handle(
     }
 }
 
-/// A line has come that is longer than any may be, and is thrown away.
+/// A line has come that is longer than any may be. Whoever sends such a thing does not speak IRC, or
+/// means harm.
 pub(super) fn handle_too_long(
     server: &mut Server,
     wire: &mut dyn Wire,
@@ -162,7 +163,9 @@ pub(super) fn handle_too_long(
     connection: ConnectionId,
 ) {
     server.counters.lines += 1;
-    Turn::new(server, wire, me, connection, None).numeric(numeric::ERR_INPUTTOOLONG, &[]);
+    let mut turn = Turn::new(server, wire, me, connection, None);
+    turn.numeric(numeric::ERR_INPUTTOOLONG, &[]);
+    server.disconnect(wire, me, "Input line too long");
 }
 
 /// What a user waits for is done.

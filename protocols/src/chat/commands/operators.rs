@@ -142,7 +142,7 @@ pub(super) fn chghost(turn: &mut Turn<'_>, message: &Message<'_>) {
         return turn.numeric(numeric::ERR_NOSUCHNICK, &[nick]);
     };
     let target = &turn.server.users[user];
-    let line = crate::chat::message::Builder::new().source(&target.source).command("CHGHOST");
+    let line = crate::chat::builder::Builder::new().source(&target.source).command("CHGHOST");
     let line = line.param(&target.name).param(host);
     let mut told = turn.server.peers(user);
     told.push(user);

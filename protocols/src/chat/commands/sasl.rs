@@ -37,7 +37,7 @@ pub(super) fn authenticate(turn: &mut Turn<'_>, message: &Message<'_>) {
         Some(so_far) => go_on(turn, so_far, param),
         None if param.eq_ignore_ascii_case("PLAIN") => {
             turn.user_mut().sasl = Some(Vec::new());
-            turn.reply(crate::chat::message::Builder::new().command("AUTHENTICATE").param("+"));
+            turn.reply(crate::chat::builder::Builder::new().command("AUTHENTICATE").param("+"));
         }
         None => {
             turn.numeric(numeric::RPL_SASLMECHS, &["PLAIN"]);

@@ -177,6 +177,7 @@ fn limits(section: &mut Section<'_, '_>) -> Limits {
     section.set("flood_control", &mut it.flood_control, value::yes_or_no);
     section.set("flood_burst", &mut it.flood_burst, value::count);
     section.set("flood_rate", &mut it.flood_rate, value::count);
+    section.set("receive_queue", &mut it.receive_queue, |it| value::bytes(it, MIN_RECEIVE_QUEUE));
     section.set("nick_length", &mut it.nick_length, value::length);
     section.set("user_length", &mut it.user_length, value::length);
     section.set("name_length", &mut it.name_length, value::length);
@@ -206,6 +207,9 @@ fn limits(section: &mut Section<'_, '_>) -> Limits {
 
 /// The greeting of a server with a long message of the day, and a few channels' names, have to fit.
 const MIN_SEND_QUEUE: u64 = 64 * 1024;
+
+/// The longest line has to fit, and the beginning of the next.
+const MIN_RECEIVE_QUEUE: u64 = 9 * 1024;
 
 #[cfg(test)]
 mod tests;

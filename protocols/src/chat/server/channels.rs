@@ -13,7 +13,7 @@ use super::users::{User, UserKey};
 use super::wire::Wire;
 use crate::chat::capability::Caps;
 use crate::chat::casemap::{ChannelName, Folded};
-use crate::chat::mask;
+use crate::chat::mask::{self, Extended};
 use crate::chat::timestamp::Timestamp;
 
 /// Names a channel while there is somebody on it.
@@ -191,11 +191,13 @@ impl Channel {
     }
 
     fn is_muted(&self, user: &User) -> bool {
-        let muted = |entry: &Entry| {
-            let mask = entry.mask.strip_prefix("$m:");
-            mask.is_some_and(|mask| applies(&mask::complete(mask), user))
+        let mutes = |entry: &Entry| match Extended::of(&entry.mask) {
+            Some(Extended::Mute(mask)) => applies(&mask::complete(mask), user),
+            _ => false,
         };
-        self.list(List::Bans).iter().any(muted) && !self.list_matches(List::Exceptions, user)
+        self.list(List::Bans).iter().any(mutes)
+            && !self.list(List::Exceptions).iter().any(mutes)
+            && !self.list_matches(List::Exceptions, user)
     }
 
     /// Whether somebody who is not on it may know that it is there.
@@ -220,18 +222,20 @@ impl Channel {
 }
 
 /// Whether a mask of a list is about a user: by what others see of it, by where it is connected from, or
-/// by its account (`$a:account`, `$a` for any).
+/// by its account.
 fn applies(mask: &str, user: &User) -> bool {
-    if let Some(extended) = mask.strip_prefix('$') {
-        return match (extended.split_once(':'), &user.account) {
-            (Some(("a", wanted)), Some(account)) => mask::matches(wanted, account),
-            (None, Some(_)) => extended == "a",
-            _ => false,
-        };
+    match Extended::of(mask) {
+        Some(Extended::Account(wanted)) => {
+            return user.account.as_ref().is_some_and(|account| mask::matches(wanted, account));
+        }
+        Some(Extended::Mute(_)) => return false,
+        None => {}
     }
-    mask::matches(mask, &user.source)
-        || (user.host != user.real_host
-            && mask::matches(mask, &format!("{}!{}@{}", user.nick(), user.name, user.real_host)))
+    if mask::matches(mask, &user.source) {
+        return true;
+    }
+    let real = || format!("{}!{}@{}", user.nick(), user.name, user.real_host);
+    user.host != user.real_host && mask::matches(mask, &real())
 }
 
 /// All channels, by name.

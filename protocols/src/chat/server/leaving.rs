@@ -9,8 +9,8 @@ use super::modes::UserModes;
 use super::users::{User, UserKey};
 use super::wire::Wire;
 use super::{Event, Server};
+use crate::chat::builder::Builder;
 use crate::chat::casemap::Folded;
-use crate::chat::message::Builder;
 use crate::chat::numeric;
 use crate::chat::timestamp::Timestamp;
 

@@ -15,8 +15,9 @@ use std::str::FromStr;
 
 use bytes::Bytes;
 
+use crate::chat::builder::{Builder, WriteError};
 use crate::chat::capability::Caps;
-use crate::chat::message::{Builder, Tags, WriteError};
+use crate::chat::message::Tags;
 use crate::chat::timestamp::Timestamp;
 
 /// The name of a message (IRCv3 message-ids): which life of the server it is from, and the how-many-eth.

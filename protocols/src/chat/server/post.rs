@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use super::line::{Line, MessageId};
-use crate::chat::message::{Builder, WriteError};
+use crate::chat::builder::{Builder, WriteError};
 use crate::chat::timestamp::Timestamp;
 
 /// A message, or an event of a channel that is worth remembering.

@@ -71,7 +71,7 @@ impl Server {
             format!("CHANTYPES={CHANTYPES}"),
             "ELIST=CMNTU".to_owned(),
             "EXCEPTS=e".to_owned(),
-            "EXTBAN=$,am".to_owned(),
+            "EXTBAN=,am".to_owned(),
             "HOSTLEN=64".to_owned(),
             "INVEX=I".to_owned(),
             format!("KEYLEN={}", limits.key_length),

@@ -1,0 +1,445 @@
+//! Chat under the whole swarm: a server, and users on other hosts who come, talk, wander from channel to
+//! channel, change their names and go, or are torn away.
+//!
+//! ```text
+//!    far ─────────┐                    each user keeps its own books of who is where, from what it
+//!                 server               hears alone, and holds everything it hears against them
+//!    farther ─────┘
+//! ```
+//!
+//! What must always hold. On the server: a nickname names one connection, and whoever is on a channel
+//! is known there. For each user: nobody speaks on a channel who is not on it; nobody joins twice, or
+//! goes who was not there, so that every end is seen, once; what is said on a channel comes once, in the
+//! order in which the server heard it, which is therefore the same for all; and when it asks for the
+//! names of a channel, they are those in its books. And if nothing went wrong on the way, everybody said
+//! goodbye.
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
+use std::error::Error;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::rc::Rc;
+use std::time::Duration;
+
+use protocols::chat::accounts::{AccountLimits, Accounts};
+use protocols::chat::{self, Limits, Message, Operator, Password, Server, Settings};
+use protocols::framing::{Line, Lines};
+use reactor::sim::{FaultCounts, Host, Network, Outcome};
+use reactor::{Address, Closed, Input, ListenOptions, Protocol, Registry, TimerKey, Transport};
+
+/// How long faults happen.
+const STORM: Duration = Duration::from_secs(20);
+/// How long what is left may take afterwards: silent peers are found out by pings.
+const CALM: Duration = Duration::from_secs(2_000);
+/// When the last user comes.
+const BEGINNINGS: u64 = 8_000;
+/// What a user does before it goes.
+const ACTS: u64 = 12;
+const CHANNELS: u64 = 4;
+const PORT: u16 = 6667;
+
+/// The password `secret`, hashed as cheaply as it can be: each seed verifies it a few times.
+const SECRET: &str = "$argon2id$v=19$m=8,t=1,p=1$c29tZXNhbHQ$L1qnTgpsWMa/dMHjDHhQFw";
+
+const ACT: TimerKey = TimerKey(0);
+
+/// The whole of it, with a mix of faults.
+///
+/// # Errors
+///
+/// If something does not hold that must.
+pub fn swarm(network: &mut Network) -> Outcome {
+    network.swarm();
+    let stage = Stage::set(network, 8);
+    network.run_for(STORM)?;
+    network.calm();
+    stage.end(network)?;
+    stage.was_right(network)
+}
+
+/// Two users without faults, for one call after another to be made to fail.
+///
+/// # Errors
+///
+/// If something does not hold that must.
+pub fn torture(network: &mut Network) -> Outcome {
+    let stage = Stage::set(network, 1);
+    stage.end(network)
+}
+
+struct Stage {
+    server: Host<Server>,
+    crowds: Vec<Host<Crowd>>,
+    tally: Rc<RefCell<Tally>>,
+}
+
+/// What has become of the users of all hosts. It survives their crashes.
+#[derive(Default)]
+struct Tally {
+    well: u64,
+    failed: u64,
+    wrong: Vec<String>,
+}
+
+/// The users of one host.
+struct Crowd {
+    /// Users that are planned, or here.
+    due: usize,
+    /// Numbers drawn so far.
+    drawn: u64,
+    tally: Rc<RefCell<Tally>>,
+}
+
+impl Stage {
+    /// A server, and so many users on each of two hosts.
+    fn set(network: &mut Network, each: u64) -> Self {
+        let tally = Rc::new(RefCell::new(Tally::default()));
+        let server = network.host("server", serve);
+        let addresses = [network.address(server, PORT), network.address_v6(server, PORT)];
+        let crowds = ["far", "farther"]
+            .map(|name| network.host(name, Crowd::maker(&tally, &addresses, each)))
+            .to_vec();
+        let stage = Self { server, crowds, tally };
+        stage.watch(network);
+        stage
+    }
+
+    /// Has everything that must always hold looked at after each step.
+    fn watch(&self, network: &mut Network) {
+        let tally = Rc::clone(&self.tally);
+        network.invariant("what users hear", move |_| {
+            tally.borrow().wrong.first().map_or(Ok(()), |wrong| Err(wrong.clone()))
+        });
+        let server = self.server;
+        network.invariant("the server's books", move |network| {
+            network.app(server).map_or(Ok(()), Server::check)
+        });
+    }
+
+    /// Waits until everybody has gone, and looks whether anything is left.
+    fn end(&self, network: &mut Network) -> Outcome {
+        let (server, crowds) = (self.server, self.crowds.clone());
+        let ended = network.run_until(CALM, |network| {
+            let nobody = network.app(server).is_none_or(|server| server.counters().open == 0);
+            nobody && crowds.iter().all(|&host| network.app(host).is_none_or(|it| it.due == 0))
+        })?;
+        if !ended {
+            let snapshots = network.snapshot(self.server).into_iter();
+            let snapshots =
+                snapshots.chain(self.crowds.iter().filter_map(|&it| network.snapshot(it)));
+            let text =
+                snapshots.fold("still there:".to_owned(), |text, it| format!("{text}\n{it}"));
+            return Err(text.into());
+        }
+        Ok(network.finish(Duration::from_secs(20))?)
+    }
+
+    /// Looks whether what failed had a reason to.
+    fn was_right(&self, network: &Network) -> Outcome {
+        let Tally { well, failed, .. } = *self.tally.borrow();
+        if failed > 0 && network.fault_counts() == FaultCounts::default() {
+            return Err(format!("{failed} of {} failed without a fault", well + failed).into());
+        }
+        Ok(())
+    }
+}
+
+/// A server that boots.
+fn serve(registry: &mut Registry<Server>) -> Result<Server, Box<dyn Error>> {
+    let limits = Limits { connections_per_address: 1_000, ..Limits::default() };
+    let options = ListenOptions { limits: limits.stream_limits(), ..ListenOptions::default() };
+    for ip in [IpAddr::V4(Ipv4Addr::UNSPECIFIED), IpAddr::V6(Ipv6Addr::UNSPECIFIED)] {
+        chat::listen(registry, Address::Ip((ip, PORT).into()), &options)?;
+    }
+    let root = Operator {
+        name: "root".to_owned(),
+        password: Password::Hashed(SECRET.parse()?),
+        host: "*@*".to_owned(),
+    };
+    let settings = Settings { limits, operators: vec![root], ..Settings::default() };
+    Ok(Server::new(settings, Accounts::in_memory(AccountLimits::default())))
+}
+
+impl Crowd {
+    /// Makes the crowd of a host that boots: it plans when its users come.
+    fn maker(
+        tally: &Rc<RefCell<Tally>>,
+        addresses: &[Address],
+        each: u64,
+    ) -> impl Fn(&mut Registry<Self>) -> Result<Self, Box<dyn Error>> + 'static {
+        let (tally, addresses) = (Rc::clone(tally), addresses.to_vec());
+        move |registry| {
+            let mut crowd = Self { due: 0, drawn: 0, tally: Rc::clone(&tally) };
+            for address in addresses.iter().cycle().take(each as usize) {
+                let (address, after) = (address.clone(), crowd.draw(registry) % BEGINNINGS);
+                registry.after(Duration::from_millis(after), |registry, crowd: &mut Self| {
+                    if registry.connect(address, User::new()).is_err() {
+                        crowd.gone(false);
+                    }
+                })?;
+                crowd.due += 1;
+            }
+            Ok(crowd)
+        }
+    }
+
+    /// A number. Where the tape has come to its end, and says zero for ever, they still differ.
+    fn draw(&mut self, registry: &mut Registry<Self>) -> u64 {
+        self.drawn += 1;
+        let spread = self.drawn.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        registry.random() ^ spread.rotate_left(32)
+    }
+
+    fn gone(&mut self, well: bool) {
+        self.due -= 1;
+        let mut tally = self.tally.borrow_mut();
+        if well {
+            tally.well += 1;
+        } else {
+            tally.failed += 1;
+        }
+    }
+}
+
+/// A user: a client that keeps books.
+///
+/// ```text
+///   Arriving ──001──▶ Here ─ acts, twelve times ─▶ Leaving ──the server's FIN──▶ gone, well
+/// ```
+struct User {
+    lines: Lines,
+    state: State,
+    nick: String,
+    left: u64,
+    books: Books,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Arriving,
+    Here,
+    Leaving,
+}
+
+/// What a user knows of its channels, from what it has heard.
+#[derive(Default)]
+struct Books {
+    channels: BTreeMap<String, BTreeSet<String>>,
+    /// The last message of each channel.
+    last: BTreeMap<String, u64>,
+    /// The names that are being told, of the channels it has asked for.
+    names: BTreeMap<String, BTreeSet<String>>,
+}
+
+impl User {
+    fn new() -> Self {
+        Self {
+            lines: Lines::new(8_700),
+            state: State::Arriving,
+            nick: String::new(),
+            left: ACTS,
+            books: Books::default(),
+        }
+    }
+
+    fn say(transport: &mut Transport<'_, Crowd>, line: &str) {
+        transport.write(line.as_bytes());
+        transport.write(b"\r\n");
+    }
+
+    fn take_nick(&mut self, transport: &mut Transport<'_, Crowd>, crowd: &mut Crowd) {
+        let number = crowd.draw(transport.registry()) % 100;
+        Self::say(transport, &format!("NICK u{number}"));
+        if self.state == State::Arriving {
+            self.nick = format!("u{number}");
+        }
+    }
+
+    fn handle(
+        &mut self,
+        transport: &mut Transport<'_, Crowd>,
+        crowd: &mut Crowd,
+        message: &Message<'_>,
+    ) -> Result<(), String> {
+        match message.command {
+            "PING" => {
+                let token = message.param(0).unwrap_or_default();
+                Self::say(transport, &format!("PONG :{token}"));
+            }
+            "001" => {
+                self.state = State::Here;
+                message.param(0).unwrap_or_default().clone_into(&mut self.nick);
+                transport.set_timer(ACT, Duration::from_millis(10));
+            }
+            "433" if self.state == State::Arriving => self.take_nick(transport, crowd),
+            _ => return self.books.enter(&mut self.nick, message),
+        }
+        Ok(())
+    }
+
+    /// Does something, or goes.
+    fn act(&mut self, transport: &mut Transport<'_, Crowd>, crowd: &mut Crowd) {
+        let bits = crowd.draw(transport.registry());
+        if self.left == 0 {
+            self.state = State::Leaving;
+            return Self::say(transport, "QUIT :done");
+        }
+        self.left -= 1;
+        let channel = format!("#c{}", (bits >> 8) % CHANNELS);
+        match bits % 8 {
+            0 | 1 => Self::say(transport, &format!("JOIN {channel}")),
+            2 => self.take_nick(transport, crowd),
+            3 => Self::say(transport, &format!("PART {channel}")),
+            4 => Self::say(transport, &format!("NAMES {channel}")),
+            5 if bits & 0x1_0000 == 0 => Self::say(transport, "OPER root secret"),
+            5 => Self::say(transport, &format!("KICK {channel} u{}", (bits >> 20) % 100)),
+            _ => Self::say(transport, &format!("PRIVMSG {channel} :{bits}")),
+        }
+        transport.set_timer(ACT, Duration::from_millis(50 + (bits >> 32) % 1_000));
+    }
+}
+
+impl Books {
+    /// Enters what was heard.
+    fn enter(&mut self, nick: &mut String, message: &Message<'_>) -> Result<(), String> {
+        let source = message.source.unwrap_or_default();
+        let who = source.split('!').next().unwrap_or_default().to_owned();
+        let channel = message.param(0).unwrap_or_default();
+        let is_me = who == *nick;
+        match message.command {
+            "JOIN" if is_me => {
+                self.channels.insert(channel.to_owned(), BTreeSet::from([who]));
+            }
+            "JOIN" => {
+                let members = self.channels.get_mut(channel);
+                if !members.is_some_and(|members| members.insert(who.clone())) {
+                    return Err(format!("{nick} saw {who} join {channel} twice, or unasked"));
+                }
+            }
+            "PART" => self.leave(nick, channel, &who)?,
+            "KICK" => self.leave(nick, channel, message.param(1).unwrap_or_default())?,
+            "QUIT" => {
+                let all = self.channels.values_mut();
+                if all.map(|members| members.remove(&who)).filter(|&was_there| was_there).count()
+                    == 0
+                {
+                    return Err(format!("{nick} saw {who} quit, who was nowhere"));
+                }
+            }
+            "NICK" => self.rename(nick, &who, channel)?,
+            "PRIVMSG" => self.hear(nick, channel, &who, message)?,
+            "353" => {
+                let channel = message.param(2).unwrap_or_default();
+                let names = message.param(3).unwrap_or_default().split(' ');
+                let names = names.map(|name| name.trim_start_matches(['~', '&', '@', '%', '+']));
+                let told = self.names.entry(channel.to_owned()).or_default();
+                told.extend(names.map(str::to_owned));
+            }
+            "366" => self.compare(nick, message.param(1).unwrap_or_default())?,
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn leave(&mut self, nick: &str, channel: &str, who: &str) -> Result<(), String> {
+        let was_there = self.channels.get_mut(channel).is_some_and(|members| members.remove(who));
+        if who == nick {
+            self.channels.remove(channel);
+        }
+        if was_there { Ok(()) } else { Err(format!("{nick} saw {who} leave {channel} unseen")) }
+    }
+
+    fn rename(&mut self, nick: &mut String, who: &str, new: &str) -> Result<(), String> {
+        let mut count = 0;
+        for members in self.channels.values_mut().filter(|members| members.contains(who)) {
+            members.remove(who);
+            if !members.insert(new.to_owned()) {
+                return Err(format!("{nick} saw {who} become {new}, who was there already"));
+            }
+            count += 1;
+        }
+        if who == nick {
+            new.clone_into(nick);
+        } else if count == 0 {
+            return Err(format!("{nick} saw {who} become {new}, who was nowhere"));
+        }
+        Ok(())
+    }
+
+    /// The server numbers what it hears, so what is heard in its order is heard in everybody's.
+    fn hear(
+        &mut self,
+        nick: &str,
+        channel: &str,
+        who: &str,
+        message: &Message<'_>,
+    ) -> Result<(), String> {
+        if !self.channels.get(channel).is_some_and(|members| members.contains(who)) {
+            return Err(format!("{nick} heard {who} on {channel}, who is not there"));
+        }
+        let id = message.tags.get("msgid").unwrap_or_default();
+        let serial = id.split_once('-').and_then(|(_, text)| u64::from_str_radix(text, 16).ok());
+        let serial = serial.ok_or_else(|| format!("{id:?} is no name of a message"))?;
+        match self.last.insert(channel.to_owned(), serial) {
+            Some(last) if last >= serial => {
+                Err(format!("{nick} heard {serial} on {channel} behind {last}"))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// All the names of a channel were told.
+    fn compare(&mut self, nick: &str, channel: &str) -> Result<(), String> {
+        let told = self.names.remove(channel).unwrap_or_default();
+        match self.channels.get_mut(channel) {
+            // The names that follow a join are the first that it learns.
+            Some(members) if members.len() == 1 => *members = told,
+            Some(members) if *members != told => {
+                return Err(format!(
+                    "{nick} knows {members:?} on {channel}, and was told {told:?}"
+                ));
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+impl Protocol<Crowd> for User {
+    fn on_open(&mut self, transport: &mut Transport<'_, Crowd>, crowd: &mut Crowd) {
+        Self::say(transport, "CAP REQ :message-tags");
+        self.take_nick(transport, crowd);
+        Self::say(transport, "USER u 0 * :a user");
+        Self::say(transport, "CAP END");
+    }
+
+    fn on_data(
+        &mut self,
+        transport: &mut Transport<'_, Crowd>,
+        input: &mut Input<'_>,
+        crowd: &mut Crowd,
+    ) {
+        loop {
+            let line = match self.lines.next(input) {
+                Line::Whole(line) => line,
+                Line::TooLong => continue,
+                Line::Partial => return,
+            };
+            let done = match Message::parse(line) {
+                Ok(message) => self.handle(transport, crowd, &message),
+                Err(error) => Err(format!("the server said {}: {error}", line.escape_ascii())),
+            };
+            if let Err(wrong) = done {
+                crowd.tally.borrow_mut().wrong.push(wrong);
+            }
+        }
+    }
+
+    fn on_timer(&mut self, transport: &mut Transport<'_, Crowd>, _: TimerKey, crowd: &mut Crowd) {
+        self.act(transport, crowd);
+    }
+
+    fn on_close(&mut self, _: &mut Registry<Crowd>, closed: &Closed, crowd: &mut Crowd) {
+        crowd.gone(self.state == State::Leaving && closed.reason.is_clean());
+    }
+}
