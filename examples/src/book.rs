@@ -27,3 +27,6 @@ struct Hazards;
 
 #[doc = include_str!("../../docs/simulation.md")]
 struct Simulation;
+
+#[doc = include_str!("../../docs/chat.md")]
+struct Chat;
