@@ -48,6 +48,10 @@ capabilities! {
     19 EVENT_PLAYBACK "draft/event-playback"
     20 MULTILINE "draft/multiline"
     21 ACCOUNT_REGISTRATION "draft/account-registration"
+    22 REDACTION "draft/message-redaction"
+    23 READ_MARKER "draft/read-marker"
+    24 PRE_AWAY "draft/pre-away"
+    25 NO_IMPLICIT_NAMES "no-implicit-names"
 }
 
 impl Caps {
@@ -104,11 +108,13 @@ impl BitOrAssign for Caps {
     }
 }
 
-/// What `CAP LS` lists: all of them, those of `sasl` and accounts only while there is registration;
-/// with their values for clients that know version 302.
+/// What `CAP LS` lists: with their values for clients that know version 302. The others are told all on
+/// one line ("Multiline replies to CAP LS and CAP LIST"), which holds no drafts: those are younger than
+/// such clients.
 pub(super) fn listed(offered: Caps, version_302: bool, limits: &Limits) -> Vec<String> {
     let listed = Caps::ALL.iter().filter(|&&(_, caps)| offered.has(caps));
     listed
+        .filter(|(name, _)| version_302 || !name.starts_with("draft/"))
         .map(|&(name, caps)| {
             let mut text = name.to_owned();
             if version_302 {
@@ -123,7 +129,7 @@ pub(super) fn listed(offered: Caps, version_302: bool, limits: &Limits) -> Vec<S
 pub(super) fn offered(limits: &Limits, registration: bool) -> Caps {
     let mut offered = Caps::ALL.iter().fold(Caps::NONE, |all, &(_, caps)| all | caps);
     if limits.history_messages == 0 {
-        offered.set(Caps::CHATHISTORY | Caps::EVENT_PLAYBACK, false);
+        offered.set(Caps::CHATHISTORY | Caps::EVENT_PLAYBACK | Caps::REDACTION, false);
     }
     offered.set(Caps::ACCOUNT_REGISTRATION, registration);
     offered

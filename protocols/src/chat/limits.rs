@@ -112,6 +112,12 @@ pub struct Limits {
     pub history_bytes: usize,
     /// Messages that one `CHATHISTORY` gives at most. Default 100: a few screens.
     pub history_reply: usize,
+    /// Channels and people of which a user's read markers are kept; beyond it a new one is refused.
+    /// Default 200: twice the channels one may be on.
+    pub read_markers: usize,
+    /// Read markers in all, of users and of accounts that are away. Beyond it whoever has set none for
+    /// longest loses its own. Default 100,000: some 10 MB.
+    pub read_markers_in_all: usize,
     /// Bytes of one `draft/multiline` message. Default 4,096, as its specification proposes.
     pub multiline_bytes: usize,
     /// Lines of one `draft/multiline` message. Default 32: a screen of them.
@@ -157,6 +163,8 @@ impl Default for Limits {
             history_messages: 1_000,
             history_bytes: 64 * 1024 * 1024,
             history_reply: 100,
+            read_markers: 200,
+            read_markers_in_all: 100_000,
             multiline_bytes: 4_096,
             multiline_lines: 32,
             password_attempts: 5,

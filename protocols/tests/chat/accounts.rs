@@ -160,7 +160,7 @@ fn an_account_is_registered_in_band_before_or_after_registration() {
     for (line, code) in [
         ("REGISTER ann * sesame", "ACCOUNT_EXISTS ann"),
         ("REGISTER 1st * sesame", "BAD_ACCOUNT_NAME 1st"),
-        ("REGISTER bob * abc", "WEAK_PASSWORD bob"),
+        ("REGISTER bob * ab", "WEAK_PASSWORD bob"),
         (&format!("REGISTER bob * {}", "x".repeat(301)), "UNACCEPTABLE_PASSWORD bob"),
     ] {
         bob.says(line);

@@ -5,6 +5,7 @@
 mod accounts;
 mod capabilities;
 mod channels;
+mod conformance;
 mod history;
 mod limits;
 mod messages;

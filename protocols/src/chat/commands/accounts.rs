@@ -18,8 +18,10 @@ use super::channel_modes;
 pub(super) const NICKSERV: &str = "NickServ";
 pub(super) const CHANSERV: &str = "ChanServ";
 
-/// Bytes of a password: the least that is not called weak, and the most that fits on a line.
-const PASSWORD: std::ops::RangeInclusive<usize> = 5..=300;
+/// Bytes of a password: what is shorter was hardly meant as one, and what is longer does not fit on a
+/// line. How good it is its owner has to judge; guesses are few, since each costs an argon2 and
+/// [`password_attempts`](crate::chat::Limits::password_attempts) are all that a connection has.
+const PASSWORD: std::ops::RangeInclusive<usize> = 3..=300;
 
 // ── who is logged in ────────────────────────────────────────────────────────────────────────────────
 

@@ -1,14 +1,14 @@
 //! What a client understands (IRCv3 capability-negotiation).
 
 use crate::chat::capability::{self, Caps};
-use crate::chat::message::Message;
+use crate::chat::message::{MAX_BODY, Message};
 use crate::chat::numeric;
 use crate::chat::turn::Turn;
 
 use super::registration;
 
-/// Bytes of a list on one line: what is left of 512 beside the source and the nickname.
-const ROOM: usize = 380;
+/// Bytes of a line that are no names, beside the server's and the client's: `: CAP  LIST * :` and the CR LF.
+const FRAME: usize = 17;
 
 /// `CAP LS [302]`, `CAP LIST`, `CAP REQ :…`, `CAP END`.
 pub(super) fn cap(turn: &mut Turn<'_>, message: &Message<'_>) {
@@ -17,7 +17,7 @@ pub(super) fn cap(turn: &mut Turn<'_>, message: &Message<'_>) {
         "LS" => list(turn, message.param(1)),
         "LIST" => {
             let names = turn.caps().names();
-            answer(turn, "LIST", &names);
+            show(turn, "LIST", &pack(room(turn), names.split_ascii_whitespace()));
         }
         "REQ" => request(turn, &message.params()[1..].join(" ")),
         "END" => end(turn),
@@ -40,11 +40,16 @@ fn list(turn: &mut Turn<'_>, version: Option<&str>) {
     if !knows_302 {
         return answer(turn, "LS", &listed.join(" "));
     }
-    let lines = pack(listed.iter().map(String::as_str));
+    show(turn, "LS", &pack(room(turn), listed.iter().map(String::as_str)));
+}
+
+/// Shows a list, on several lines if it has to be; clients of before version 302 have asked for so little
+/// that one is enough.
+fn show(turn: &mut Turn<'_>, subcommand: &str, lines: &[String]) {
     let last = lines.len().saturating_sub(1);
     for (at, names) in lines.iter().enumerate() {
         let nick = turn.user().nick().to_owned();
-        let line = turn.by_server("CAP").param(&nick).param("LS");
+        let line = turn.by_server("CAP").param(&nick).param(subcommand);
         let line = if at < last { line.param("*") } else { line };
         turn.reply(line.text(names));
     }
@@ -65,7 +70,7 @@ fn request(turn: &mut Turn<'_>, asked: &str) {
         caps.set(cap, on);
     }
     // A long list is acknowledged in several lines, none of which is cut.
-    for names in pack(asked.split(' ')) {
+    for names in pack(room(turn), asked.split(' ')) {
         answer(turn, "ACK", &names);
     }
     set(turn, caps);
@@ -99,12 +104,17 @@ fn answer(turn: &mut Turn<'_>, subcommand: &str, names: &str) {
     turn.reply(line);
 }
 
+/// Bytes of names on one line.
+fn room(turn: &Turn<'_>) -> usize {
+    MAX_BODY.saturating_sub(FRAME + turn.server.settings.name.len() + turn.user().nick().len())
+}
+
 /// Puts names on as few lines as they fit on; at least one.
-fn pack<'a>(names: impl Iterator<Item = &'a str>) -> Vec<String> {
+fn pack<'a>(room: usize, names: impl Iterator<Item = &'a str>) -> Vec<String> {
     let mut lines = vec![String::new()];
     for (at, name) in names.enumerate() {
         let line = match lines.last_mut() {
-            Some(line) if line.len() + 1 + name.len() <= ROOM => line,
+            Some(line) if line.len() + 1 + name.len() <= room => line,
             _ => {
                 lines.push(name.to_owned());
                 continue;
@@ -125,9 +135,9 @@ mod tests {
     #[test]
     fn a_list_goes_on_until_it_is_whole() {
         let names: Vec<_> = (0..100).map(|at| format!("capability-{at}")).collect();
-        let lines = pack(names.iter().map(String::as_str));
-        assert!(lines.len() > 1 && lines.iter().all(|line| line.len() <= ROOM));
+        let lines = pack(400, names.iter().map(String::as_str));
+        assert!(lines.len() > 1 && lines.iter().all(|line| line.len() <= 400));
         assert_eq!(lines.join(" "), names.join(" "));
-        assert_eq!(pack([].into_iter()), [""]);
+        assert_eq!(pack(400, [].into_iter()), [""]);
     }
 }

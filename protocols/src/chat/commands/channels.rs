@@ -14,7 +14,7 @@ use crate::chat::server::post::Part;
 use crate::chat::server::work::{Task, Then};
 use crate::chat::turn::{Turn, cut};
 
-use super::{accounts, channel_modes, lists, messages};
+use super::{accounts, channel_modes, lists, messages, read_marker};
 
 /// `JOIN #channel[,…] [key[,…]]`, or `JOIN 0` to leave all (RFC 2812, 3.2.1).
 pub(super) fn join(turn: &mut Turn<'_>, message: &Message<'_>) {
@@ -111,7 +111,12 @@ fn enter(turn: &mut Turn<'_>, key: ChannelKey, status: Status) {
     if turn.server.channels[key].topic.is_some() {
         tell_topic(turn, key);
     }
-    lists::tell_names(turn, key);
+    if turn.caps().has(Caps::READ_MARKER) {
+        read_marker::tell(turn, name.as_str());
+    }
+    if !turn.caps().has(Caps::NO_IMPLICIT_NAMES) {
+        lists::tell_names(turn, key);
+    }
 }
 
 /// Shows the others, and the user, that it has joined.

@@ -77,7 +77,7 @@ fn mark(text: &str) -> Option<Mark> {
 }
 
 /// The conversation of a target, if the user may see it: a channel it is on, or its own with somebody.
-fn talk(turn: &Turn<'_>, target: &str) -> Option<Talk> {
+pub(super) fn talk(turn: &Turn<'_>, target: &str) -> Option<Talk> {
     if ChannelName::is_meant(target) {
         let channel = &turn.server.channels[turn.server.channels.named(target)?];
         return channel.has(turn.me).then(|| Talk::Channel(channel.name.folded()));

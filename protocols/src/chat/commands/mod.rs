@@ -12,6 +12,8 @@
 //! | `messages` | `PRIVMSG`, `NOTICE`, `TAGMSG`: what is said |
 //! | `multiline` | `BATCH`: what is said in several lines |
 //! | `history` | `CHATHISTORY`: what was said |
+//! | `redact` | `REDACT`: what is taken back |
+//! | `read_marker` | `MARKREAD`: how far somebody has read |
 //! | `users` | `WHOIS`, `WHOWAS`, `USERHOST`, `ISON`, `AWAY`, `SETNAME` |
 //! | `who` | `WHO`, and WHOX |
 //! | `monitor` | `MONITOR` |
@@ -30,6 +32,8 @@ mod monitor;
 mod multiline;
 mod operators;
 mod queries;
+mod read_marker;
+mod redact;
 mod registration;
 mod sasl;
 mod users;
@@ -75,7 +79,7 @@ macro_rules! commands {
 commands! {
     "ADMIN" 0 Registered queries::admin, "ADMIN: who runs this server";
     "AUTHENTICATE" 1 Anybody sasl::authenticate, "AUTHENTICATE mechanism, or base64: log in (SASL)";
-    "AWAY" 0 Registered users::away, "AWAY [:text]: say that you are away, or that you are back";
+    "AWAY" 0 Anybody users::away, "AWAY [:text]: say that you are away, or that you are back";
     "BATCH" 1 Registered multiline::batch, "BATCH +name draft/multiline target: begin a message of several lines";
     "CAP" 1 Anybody capabilities::cap, "CAP LS|LIST|REQ|END: agree on extensions";
     "CHATHISTORY" 1 Registered history::chathistory, "CHATHISTORY LATEST|BEFORE|AFTER|AROUND|BETWEEN|TARGETS ...: what was said";
@@ -92,10 +96,11 @@ commands! {
     "LINKS" 0 Registered queries::links, "LINKS: which servers there are";
     "LIST" 0 Registered lists::list, "LIST [#channel|mask|>n|<n|C>min|C<min|T>min|T<min][,...]: which channels there are";
     "LUSERS" 0 Registered queries::lusers, "LUSERS: how many users there are";
+    "MARKREAD" 0 Registered read_marker::markread, "MARKREAD target [timestamp=time]: how far you have read";
     "MODE" 1 Registered modes::mode, "MODE #channel|nick [modes [parameters]]: see or change modes";
     "MONITOR" 1 Registered monitor::monitor, "MONITOR +|- nick[,...], or C, L, S: be told who comes and goes";
     "MOTD" 0 Registered queries::motd, "MOTD: the message of the day";
-    "NAMES" 0 Registered lists::names, "NAMES #channel: who is on a channel";
+    "NAMES" 0 Registered lists::names, "NAMES #channel[,...]: who is on a channel";
     "NICK" 0 Anybody registration::nick, "NICK nick: take a nickname";
     "NICKSERV" 0 Registered accounts::nickserv, "NICKSERV ...: see NS";
     "NOTICE" 0 Registered messages::notice, "NOTICE target[,...] :text: say something that is not answered";
@@ -108,6 +113,7 @@ commands! {
     "PONG" 0 Anybody registration::pong, "PONG token: yes, the client is there";
     "PRIVMSG" 0 Registered messages::privmsg, "PRIVMSG target[,...] :text: say something to channels or users";
     "QUIT" 0 Anybody registration::quit, "QUIT [:reason]: leave";
+    "REDACT" 2 Registered redact::redact, "REDACT target id [:reason]: take back a message";
     "REGISTER" 3 Anybody accounts::register, "REGISTER account|* email|* password: make an account";
     "REHASH" 0 Operator operators::rehash, "REHASH: read the settings anew";
     "SETNAME" 1 Registered users::setname, "SETNAME :real name: change your real name";

@@ -141,8 +141,12 @@ pub(super) fn ison(turn: &mut Turn<'_>, message: &Message<'_>) {
     turn.numeric_text(numeric::RPL_ISON, &[], &here.join(" "));
 }
 
-/// `AWAY [:text]` (RFC 1459, 5.1, and IRCv3 away-notify).
+/// `AWAY [:text]` (RFC 1459, 5.1, and IRCv3 away-notify), before registration too where a client asks
+/// for that (IRCv3 pre-away).
 pub(super) fn away(turn: &mut Turn<'_>, message: &Message<'_>) {
+    if !turn.user().is_registered() && !turn.caps().has(Caps::PRE_AWAY) {
+        return turn.numeric(numeric::ERR_NOTREGISTERED, &[]);
+    }
     let text = message.param(0).filter(|text| !text.is_empty());
     let text = text.map(|text| cut(text, turn.server.settings.limits.away_length).to_owned());
     let is_news = turn.user().away != text;
@@ -153,7 +157,10 @@ pub(super) fn away(turn: &mut Turn<'_>, message: &Message<'_>) {
     }
     let line = turn.by_me("AWAY");
     let line = if let Some(text) = &text { line.text(text) } else { line };
-    if is_news && let Some(line) = turn.my_line(line) {
+    if is_news
+        && turn.user().is_registered()
+        && let Some(line) = turn.my_line(line)
+    {
         turn.tell_peers(&line, |caps| caps.has(Caps::AWAY_NOTIFY));
     }
 }

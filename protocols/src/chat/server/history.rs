@@ -55,6 +55,14 @@ pub(in crate::chat) enum Range {
     Between(Mark, Mark),
 }
 
+/// Why a message was not taken out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::chat) enum NotRedacted {
+    /// It is not there, or is no message.
+    Unknown,
+    Forbidden,
+}
+
 #[derive(Debug, Default)]
 pub(in crate::chat) struct History {
     conversations: BTreeMap<Talk, Conversation>,
@@ -127,6 +135,30 @@ impl History {
             self.bytes -= conversation.bytes;
             self.ages.remove(&conversation.age);
         }
+    }
+
+    /// Takes one message out of a conversation, if it is there and may be taken out.
+    ///
+    /// # Errors
+    ///
+    /// Why it stays.
+    pub(in crate::chat) fn redact(
+        &mut self,
+        talk: &Talk,
+        id: MessageId,
+        may: impl FnOnce(&Post) -> bool,
+    ) -> Result<(), NotRedacted> {
+        let conversation = self.conversations.get_mut(talk).ok_or(NotRedacted::Unknown)?;
+        let at = conversation.posts.iter().position(|post| post.id == id && post.is_said());
+        let at = at.ok_or(NotRedacted::Unknown)?;
+        if !may(&conversation.posts[at]) {
+            return Err(NotRedacted::Forbidden);
+        }
+        if let Some(post) = conversation.posts.remove(at) {
+            conversation.bytes -= post.bytes();
+            self.bytes -= post.bytes();
+        }
+        Ok(())
     }
 
     /// Forgets what one without an account, who is gone for ever, said in private.
@@ -268,6 +300,7 @@ mod tests {
     fn post(serial: u64) -> Rc<Post> {
         Rc::new(Post {
             id: MessageId { life: 1, serial },
+            author: 7,
             at: time(serial),
             source: "ann!a@b".into(),
             account: None,
@@ -292,6 +325,18 @@ mod tests {
         let mut history = History::default();
         (0..10).for_each(|serial| history.push(&room(), post(serial), &[], 100, 1 << 20));
         history
+    }
+
+    #[test]
+    fn a_message_is_taken_out_by_whom_it_may_be_and_once() {
+        let mut history = ten();
+        let (all, id) = (history.bytes, MessageId { life: 1, serial: 4 });
+        let mut redact = |may: bool| history.redact(&room(), id, |_| may);
+        assert_eq!(redact(false), Err(NotRedacted::Forbidden));
+        assert_eq!(redact(true), Ok(()));
+        assert_eq!(redact(true), Err(NotRedacted::Unknown));
+        assert_eq!(history.bytes, all - post(4).bytes());
+        assert_eq!(serials(&history, Range::Latest(None), 100), [0, 1, 2, 3, 5, 6, 7, 8, 9]);
     }
 
     #[test]

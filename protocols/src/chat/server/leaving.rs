@@ -39,6 +39,7 @@ impl Server {
         }
         if user.account.is_none() {
             self.history.forget_guest(user.serial);
+            self.markers.forget(&Party::Connection(user.serial));
         }
         self.log(&Event::Left { who: &user.source, reason });
     }

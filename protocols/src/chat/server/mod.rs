@@ -5,6 +5,7 @@
 //! | `users`, `channels` | who is here, and where; `modes` are what they may |
 //! | `leaving` | how a user goes: what the others see of it, once |
 //! | `post`, `history` | what was said, and what is remembered of it |
+//! | `markers` | how far everybody has read |
 //! | `whowas`, `monitor` | who was here; who waits for whom |
 //! | `line`, `wire` | a line on its way out, rendered once for all who get the same; the loop |
 //! | `welcome` | what a user is greeted with, ISUPPORT among it |
@@ -16,6 +17,7 @@ mod event;
 pub(super) mod history;
 mod leaving;
 pub(super) mod line;
+pub(super) mod markers;
 pub(super) mod modes;
 pub(super) mod monitor;
 pub(super) mod post;
@@ -44,6 +46,7 @@ use super::timestamp::Timestamp;
 use channels::{Channel, Channels, Topic};
 use history::History;
 use line::MessageId;
+use markers::Markers;
 use monitor::Monitor;
 use users::{User, UserKey, Users};
 use whowas::Whowas;
@@ -75,6 +78,7 @@ pub struct Server {
     pub(super) users: Users,
     pub(super) channels: Channels,
     pub(super) history: History,
+    pub(super) markers: Markers,
     pub(super) whowas: Whowas,
     pub(super) monitor: Monitor,
     pub(super) counters: Counters,
@@ -153,6 +157,7 @@ impl Server {
             users: Users::default(),
             channels: Channels::default(),
             history: History::default(),
+            markers: Markers::default(),
             whowas: Whowas::default(),
             monitor: Monitor::default(),
             counters: Counters::default(),

@@ -10,6 +10,8 @@ use crate::chat::timestamp::Timestamp;
 #[derive(Clone, Debug)]
 pub(in crate::chat) struct Post {
     pub(in crate::chat) id: MessageId,
+    /// The serial number of the user who said it.
+    pub(in crate::chat) author: u64,
     pub(in crate::chat) at: Timestamp,
     pub(in crate::chat) source: Rc<str>,
     pub(in crate::chat) account: Option<Rc<str>>,
@@ -46,6 +48,11 @@ impl Post {
     /// Whether it was said by somebody to somebody, and is no event.
     pub(in crate::chat) fn is_message(&self) -> bool {
         matches!(self.command, "PRIVMSG" | "NOTICE")
+    }
+
+    /// As [`is_message`](Self::is_message), or tags alone that were sent to somebody.
+    pub(in crate::chat) fn is_said(&self) -> bool {
+        self.is_message() || self.command == "TAGMSG"
     }
 
     pub(in crate::chat) fn is_multiline(&self) -> bool {
