@@ -52,6 +52,8 @@ capabilities! {
     23 READ_MARKER "draft/read-marker"
     24 PRE_AWAY "draft/pre-away"
     25 NO_IMPLICIT_NAMES "no-implicit-names"
+    26 METADATA_2 "draft/metadata-2"
+    27 METADATA_3 "draft/metadata-3"
 }
 
 impl Caps {
@@ -144,6 +146,13 @@ fn write_value(text: &mut String, caps: Caps, limits: &Limits) {
                 text,
                 "=max-bytes={},max-lines={}",
                 limits.multiline_bytes, limits.multiline_lines
+            )
+        }
+        Caps::METADATA_2 | Caps::METADATA_3 => {
+            write!(
+                text,
+                "=before-connect,max-subs={},max-keys={},max-value-bytes={}",
+                limits.metadata_subscriptions, limits.metadata_keys, limits.metadata_value
             )
         }
         Caps::ACCOUNT_REGISTRATION => write!(text, "=before-connect,custom-account-name"),

@@ -54,8 +54,6 @@ fn sasl_logs_in_before_registration_is_complete() {
     ann.hears("900 * jilles :You are now logged in as jilles");
     ann.hears("903 :SASL authentication successful");
     ann.hears("PONG irc.test :x");
-    ann.says("AUTHENTICATE PLAIN");
-    ann.hears("907 :You have already authenticated using SASL");
     ann.registers("ann");
     ann.says("CAP END");
     ann.hears_at_last("422 *");
@@ -192,7 +190,7 @@ fn nobody_registers_where_that_is_not_allowed() {
     let stage = Stage::with(Settings { registration: false, ..settings() });
     let mut ann = stage.connects();
     ann.says("CAP LS 302");
-    assert!(!ann.hears("CAP * LS :*").contains("account-registration"));
+    assert!(!ann.hears_all().join(" ").contains("account-registration"));
     ann.registers("ann");
     ann.says("CAP END");
     ann.hears_at_last("422 *");

@@ -9,6 +9,7 @@ mod conformance;
 mod history;
 mod limits;
 mod messages;
+mod metadata;
 mod modes;
 mod operators;
 mod queries;

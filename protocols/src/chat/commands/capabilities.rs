@@ -5,7 +5,7 @@ use crate::chat::message::{MAX_BODY, Message};
 use crate::chat::numeric;
 use crate::chat::turn::Turn;
 
-use super::registration;
+use super::{metadata, metadata_events, registration};
 
 /// Bytes of a line that are no names, beside the server's and the client's: `: CAP  LIST * :` and the CR LF.
 const FRAME: usize = 17;
@@ -73,7 +73,11 @@ fn request(turn: &mut Turn<'_>, asked: &str) {
     for names in pack(room(turn), asked.split(' ')) {
         answer(turn, "ACK", &names);
     }
+    let knew_metadata = metadata::knows(turn.caps());
     set(turn, caps);
+    if metadata::knows(caps) && !knew_metadata && turn.user().is_registered() {
+        metadata_events::greet(turn);
+    }
 }
 
 fn end(turn: &mut Turn<'_>) {

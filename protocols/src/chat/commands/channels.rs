@@ -14,7 +14,7 @@ use crate::chat::server::post::Part;
 use crate::chat::server::work::{Task, Then};
 use crate::chat::turn::{Turn, cut};
 
-use super::{accounts, channel_modes, lists, messages, read_marker};
+use super::{accounts, channel_modes, lists, messages, metadata_events, read_marker};
 
 /// `JOIN #channel[,…] [key[,…]]`, or `JOIN 0` to leave all (RFC 2812, 3.2.1).
 pub(super) fn join(turn: &mut Turn<'_>, message: &Message<'_>) {
@@ -117,6 +117,7 @@ fn enter(turn: &mut Turn<'_>, key: ChannelKey, status: Status) {
     if !turn.caps().has(Caps::NO_IMPLICIT_NAMES) {
         lists::tell_names(turn, key);
     }
+    metadata_events::joined(turn, key);
 }
 
 /// Shows the others, and the user, that it has joined.

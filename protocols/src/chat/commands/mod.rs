@@ -12,6 +12,7 @@
 //! | `messages` | `PRIVMSG`, `NOTICE`, `TAGMSG`: what is said |
 //! | `multiline` | `BATCH`: what is said in several lines |
 //! | `history` | `CHATHISTORY`: what was said |
+//! | `metadata`, `metadata_events` | `METADATA`: what users and channels tell of themselves, and who hears it |
 //! | `redact` | `REDACT`: what is taken back |
 //! | `read_marker` | `MARKREAD`: how far somebody has read |
 //! | `users` | `WHOIS`, `WHOWAS`, `USERHOST`, `ISON`, `AWAY`, `SETNAME` |
@@ -27,6 +28,8 @@ mod channels;
 mod history;
 mod lists;
 mod messages;
+mod metadata;
+mod metadata_events;
 mod modes;
 mod monitor;
 mod multiline;
@@ -97,6 +100,7 @@ commands! {
     "LIST" 0 Registered lists::list, "LIST [#channel|mask|>n|<n|C>min|C<min|T>min|T<min][,...]: which channels there are";
     "LUSERS" 0 Registered queries::lusers, "LUSERS: how many users there are";
     "MARKREAD" 0 Registered read_marker::markread, "MARKREAD target [timestamp=time]: how far you have read";
+    "METADATA" 2 Anybody metadata::metadata, "METADATA target|* GET|LIST|SET|CLEAR|SYNC|SUB|UNSUB|SUBS ...: what users and channels tell of themselves";
     "MODE" 1 Registered modes::mode, "MODE #channel|nick [modes [parameters]]: see or change modes";
     "MONITOR" 1 Registered monitor::monitor, "MONITOR +|- nick[,...], or C, L, S: be told who comes and goes";
     "MOTD" 0 Registered queries::motd, "MOTD: the message of the day";

@@ -1,4 +1,5 @@
-//! Logging in before, or after, the connection is registered (IRCv3 sasl-3.1 and 3.2, RFC 4616).
+//! Logging in before, or after, the connection is registered, and again as somebody else (IRCv3 sasl-3.1
+//! and 3.2, RFC 4616).
 //!
 //! ```text
 //!   AUTHENTICATE PLAIN ──▶ AUTHENTICATE + ──▶ base64, 400 bytes a line ──▶ 900, 903
@@ -28,9 +29,6 @@ pub(super) fn authenticate(turn: &mut Turn<'_>, message: &Message<'_>) {
     let param = message.param(0).unwrap_or_default();
     if !turn.caps().has(Caps::SASL) {
         return turn.numeric(numeric::ERR_SASLFAIL, &[]);
-    }
-    if turn.user().account.is_some() {
-        return turn.numeric(numeric::ERR_SASLALREADY, &[]);
     }
     match turn.user_mut().sasl.take() {
         _ if param == "*" => turn.numeric(numeric::ERR_SASLABORTED, &[]),

@@ -8,6 +8,8 @@ use crate::chat::server::users::UserKey;
 use crate::chat::server::whowas::Gone;
 use crate::chat::turn::{Turn, cut};
 
+use super::metadata_events;
+
 /// Bytes of channels on one line of `WHOIS`.
 const ROOM: usize = 360;
 
@@ -20,6 +22,7 @@ pub(super) fn whois(turn: &mut Turn<'_>, message: &Message<'_>) {
     match turn.server.users.named(nick) {
         Some(user) => {
             tell_who(turn, user);
+            metadata_events::whois(turn, user);
             let nick = turn.server.users[user].nick().to_owned();
             turn.numeric(numeric::RPL_ENDOFWHOIS, &[&nick]);
         }

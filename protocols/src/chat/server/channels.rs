@@ -7,6 +7,7 @@ use indexmap::IndexMap;
 use reactor::ConnectionId;
 use slab::Slab;
 
+use super::Values;
 use super::line::Cast;
 use super::modes::{Flags, Status};
 use super::users::{User, UserKey};
@@ -28,6 +29,7 @@ pub(in crate::chat) struct Channel {
     pub(in crate::chat) flags: Flags,
     pub(in crate::chat) key: Option<String>,
     pub(in crate::chat) limit: Option<usize>,
+    pub(in crate::chat) metadata: Values,
     lists: [Vec<Entry>; 3],
     /// Dense, so that speaking to all of them is a walk over an array.
     members: IndexMap<UserKey, Member>,
@@ -86,6 +88,7 @@ impl Channel {
             flags: Flags::initial(),
             key: None,
             limit: None,
+            metadata: Values::new(),
             lists: Default::default(),
             members: IndexMap::new(),
             is_standing: false,
