@@ -14,7 +14,7 @@
 //! names of a channel, they are those in its books. And if nothing went wrong on the way, everybody said
 //! goodbye.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 use std::error::Error;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -35,7 +35,6 @@ const CALM: Duration = Duration::from_secs(2_000);
 const BEGINNINGS: u64 = 8_000;
 /// What a user does before it goes.
 const ACTS: u64 = 12;
-const CHANNELS: u64 = 4;
 const PORT: u16 = 6667;
 
 /// The password `secret`, hashed as cheaply as it can be: each seed verifies it a few times.
@@ -50,7 +49,22 @@ const ACT: TimerKey = TimerKey(0);
 /// If something does not hold that must.
 pub fn swarm(network: &mut Network) -> Outcome {
     network.swarm();
-    let stage = Stage::set(network, 8);
+    run(network, Size { each: 8, channels: 4, looks: 1 })
+}
+
+/// As [`swarm`], with a thousand users on a hundred channels. The server's books are looked at after each
+/// hundredth step, since a look takes as long as there are users.
+///
+/// # Errors
+///
+/// If something does not hold that must.
+pub fn crowd(network: &mut Network) -> Outcome {
+    network.swarm();
+    run(network, Size { each: 500, channels: 100, looks: 100 })
+}
+
+fn run(network: &mut Network, size: Size) -> Outcome {
+    let stage = Stage::set(network, size);
     network.run_for(STORM)?;
     network.calm();
     stage.end(network)?;
@@ -63,8 +77,18 @@ pub fn swarm(network: &mut Network) -> Outcome {
 ///
 /// If something does not hold that must.
 pub fn torture(network: &mut Network) -> Outcome {
-    let stage = Stage::set(network, 1);
+    let stage = Stage::set(network, Size { each: 1, channels: 1, looks: 1 });
     stage.end(network)
+}
+
+/// How much of it there is.
+#[derive(Clone, Copy, Debug)]
+struct Size {
+    /// Users of each of two hosts.
+    each: u64,
+    channels: u64,
+    /// After how many steps the server's books are looked at.
+    looks: u64,
 }
 
 struct Stage {
@@ -87,32 +111,38 @@ struct Crowd {
     due: usize,
     /// Numbers drawn so far.
     drawn: u64,
+    size: Size,
     tally: Rc<RefCell<Tally>>,
 }
 
 impl Stage {
     /// A server, and so many users on each of two hosts.
-    fn set(network: &mut Network, each: u64) -> Self {
+    fn set(network: &mut Network, size: Size) -> Self {
         let tally = Rc::new(RefCell::new(Tally::default()));
         let server = network.host("server", serve);
         let addresses = [network.address(server, PORT), network.address_v6(server, PORT)];
         let crowds = ["far", "farther"]
-            .map(|name| network.host(name, Crowd::maker(&tally, &addresses, each)))
+            .map(|name| network.host(name, Crowd::maker(&tally, &addresses, size)))
             .to_vec();
         let stage = Self { server, crowds, tally };
-        stage.watch(network);
+        stage.watch(network, size.looks);
         stage
     }
 
     /// Has everything that must always hold looked at after each step.
-    fn watch(&self, network: &mut Network) {
+    fn watch(&self, network: &mut Network, looks: u64) {
         let tally = Rc::clone(&self.tally);
         network.invariant("what users hear", move |_| {
             tally.borrow().wrong.first().map_or(Ok(()), |wrong| Err(wrong.clone()))
         });
         let server = self.server;
+        let steps = Cell::new(0_u64);
         network.invariant("the server's books", move |network| {
-            network.app(server).map_or(Ok(()), Server::check)
+            steps.set(steps.get() + 1);
+            match network.app(server) {
+                Some(server) if steps.get().is_multiple_of(looks) => server.check(),
+                _ => Ok(()),
+            }
         });
     }
 
@@ -165,12 +195,12 @@ impl Crowd {
     fn maker(
         tally: &Rc<RefCell<Tally>>,
         addresses: &[Address],
-        each: u64,
+        size: Size,
     ) -> impl Fn(&mut Registry<Self>) -> Result<Self, Box<dyn Error>> + 'static {
         let (tally, addresses) = (Rc::clone(tally), addresses.to_vec());
         move |registry| {
-            let mut crowd = Self { due: 0, drawn: 0, tally: Rc::clone(&tally) };
-            for address in addresses.iter().cycle().take(each as usize) {
+            let mut crowd = Self { due: 0, drawn: 0, size, tally: Rc::clone(&tally) };
+            for address in addresses.iter().cycle().take(size.each as usize) {
                 let (address, after) = (address.clone(), crowd.draw(registry) % BEGINNINGS);
                 registry.after(Duration::from_millis(after), |registry, crowd: &mut Self| {
                     if registry.connect(address, User::new()).is_err() {
@@ -248,7 +278,7 @@ impl User {
     }
 
     fn take_nick(&mut self, transport: &mut Transport<'_, Crowd>, crowd: &mut Crowd) {
-        let number = crowd.draw(transport.registry()) % 100;
+        let number = crowd.draw(transport.registry()) % (12 * crowd.size.each);
         Self::say(transport, &format!("NICK u{number}"));
         if self.state == State::Arriving {
             self.nick = format!("u{number}");
@@ -285,14 +315,17 @@ impl User {
             return Self::say(transport, "QUIT :done");
         }
         self.left -= 1;
-        let channel = format!("#c{}", (bits >> 8) % CHANNELS);
+        let channel = format!("#c{}", (bits >> 8) % crowd.size.channels);
         match bits % 8 {
             0 | 1 => Self::say(transport, &format!("JOIN {channel}")),
             2 => self.take_nick(transport, crowd),
             3 => Self::say(transport, &format!("PART {channel}")),
             4 => Self::say(transport, &format!("NAMES {channel}")),
             5 if bits & 0x1_0000 == 0 => Self::say(transport, "OPER root secret"),
-            5 => Self::say(transport, &format!("KICK {channel} u{}", (bits >> 20) % 100)),
+            5 => Self::say(
+                transport,
+                &format!("KICK {channel} u{}", (bits >> 20) % (12 * crowd.size.each)),
+            ),
             _ => Self::say(transport, &format!("PRIVMSG {channel} :{bits}")),
         }
         transport.set_timer(ACT, Duration::from_millis(50 + (bits >> 32) % 1_000));
@@ -441,5 +474,18 @@ impl Protocol<Crowd> for User {
 
     fn on_close(&mut self, _: &mut Registry<Crowd>, closed: &Closed, crowd: &mut Crowd) {
         crowd.gone(self.state == State::Leaving && closed.reason.is_clean());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use reactor::sim::Simulation;
+
+    use super::*;
+
+    #[test]
+    fn a_thousand_users_on_a_hundred_channels_keep_the_same_books() {
+        let run = Simulation::new(crowd).with_records(1_000).run_seed(1);
+        assert!(!run.has_failed(), "{run:?}");
     }
 }

@@ -81,6 +81,12 @@ impl Caps {
         }
     }
 
+    /// Those that are not among these.
+    #[must_use]
+    pub fn without(self, caps: Self) -> Self {
+        Self(self.0 & !caps.0)
+    }
+
     /// Which of the eight ways to write a line it asks for.
     #[must_use]
     pub fn style(self) -> usize {

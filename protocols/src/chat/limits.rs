@@ -187,6 +187,17 @@ impl Default for Limits {
 }
 
 impl Limits {
+    /// Bytes that may really be queued: see [`send_queue`](Self::send_queue).
+    fn longest_queue(&self) -> usize {
+        if self.flood_control { self.send_queue } else { self.send_queue.max(16 * 1024 * 1024) }
+    }
+
+    /// Bytes that one answer may have: with more, a client that asked for much would be cut off for
+    /// reading it too slowly.
+    pub(super) fn longest_answer(&self) -> usize {
+        self.longest_queue() / 2
+    }
+
     /// The loop's limits for the connections of such a server.
     #[must_use]
     pub fn stream_limits(&self) -> StreamLimits {
@@ -194,10 +205,7 @@ impl Limits {
             // A line that is too long is thrown away as it comes, so more than one and the rest of a
             // read is never left; the reads are of 64 KiB.
             inbox: 64 * 1024 + 2 * (MAX_TAGS + MAX_BODY),
-            outbox: match self.flood_control {
-                true => self.send_queue,
-                false => self.send_queue.max(16 * 1024 * 1024),
-            },
+            outbox: self.longest_queue(),
             ..StreamLimits::default()
         }
     }

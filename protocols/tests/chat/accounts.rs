@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant};
 
 use protocols::chat::accounts::{AccountLimits, Accounts};
-use protocols::chat::{Limits, Settings};
+use protocols::chat::{Limits, Operator, Password, Settings};
 use protocols::password::PasswordHash;
 
 use crate::stage::{Actor, Stage, settings};
@@ -63,6 +63,23 @@ fn sasl_logs_in_before_registration_is_complete() {
     bob.hears_at_last("318 *");
     bob.says("WHO ann %na");
     bob.hears("354 ann jilles");
+}
+
+#[test]
+fn a_client_of_today_may_log_in_again() {
+    let stage = stage(&["jilles", "foo"]);
+    let mut ann = stage.connects();
+    ann.says("CAP LS 302");
+    ann.registers("ann");
+    ann.says("CAP END");
+    ann.hears_at_last("422 *");
+    for (answer, account) in [("AGZvbwBzZXNhbWU=", "foo"), (JILLES, "jilles")] {
+        ann.says("AUTHENTICATE PLAIN");
+        ann.hears("AUTHENTICATE +");
+        ann.says(&format!("AUTHENTICATE {answer}"));
+        ann.hears(&format!("900 ann!~ann@127.0.0.1 {account} :*"));
+        ann.hears("903 *");
+    }
 }
 
 #[test]
@@ -172,7 +189,7 @@ fn an_account_is_registered_in_band_before_or_after_registration() {
     eve.says("VERIFY bob 123");
     eve.hears("FAIL VERIFY INVALID_CODE bob :*");
     bob.says("NS REGISTER sesame");
-    bob.hears(":NickServ!NickServ@irc.test NOTICE bob :The account bob is yours.");
+    bob.hears(":NickServ!NickServ@irc.test NOTICE bob :Account created");
     bob.hears("900 bob!~bob@127.0.0.1 bob :*");
     bob.says("NS SET PASSWORD another");
     bob.hears(":NickServ!NickServ@irc.test NOTICE bob :The password is changed.");
@@ -308,6 +325,34 @@ fn a_channel_is_its_founders_and_survives_a_restart() {
     ann.hears(":ChanServ!ChanServ@irc.test NOTICE ann :#home belongs to ann since *");
     ann.says("CS DROP #home");
     ann.hears(":ChanServ!ChanServ@irc.test NOTICE ann :#home is nobody's now.");
+}
+
+#[test]
+fn a_server_that_is_too_busy_says_so() {
+    let hash = PasswordHash::of("secret").expect("a hash");
+    let root = Operator {
+        name: "root".to_owned(),
+        password: Password::Hashed(hash.clone()),
+        host: "*@*".to_owned(),
+    };
+    let busy = Settings { operators: vec![root], ..settings() };
+    let stage = Stage::busy(busy.clone(), accounts(&["jilles"]));
+    let mut ann = stage.enters_with("ann", "sasl");
+    ann.says("OPER root secret");
+    ann.hears("263 OPER :Please wait a while and try again.");
+    ann.says("REGISTER * * sesame");
+    ann.hears("FAIL REGISTER TEMPORARILY_UNAVAILABLE ann :*");
+    ann.says("NS IDENTIFY jilles sesame");
+    ann.hears(":NickServ!NickServ@irc.test NOTICE ann :The server is too busy. Try again later.");
+    ann.says("AUTHENTICATE PLAIN");
+    ann.hears("AUTHENTICATE +");
+    ann.says(&format!("AUTHENTICATE {JILLES}"));
+    ann.hears("904 :SASL authentication failed");
+    let stage =
+        Stage::busy(Settings { password: Some(Password::Hashed(hash)), ..busy }, accounts(&[]));
+    let mut bob = stage.connects();
+    bob.registers("bob");
+    bob.hears("ERROR :Closing Link: 127.0.0.1 (The server is too busy)");
 }
 
 #[test]

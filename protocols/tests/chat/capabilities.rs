@@ -1,7 +1,9 @@
 //! Capabilities (IRCv3 capability-negotiation), and what those do that are not about messages:
 //! extended-join, away-notify, account-notify, chghost, invite-notify, setname.
 
-use crate::stage::Stage;
+use protocols::chat::Settings;
+
+use crate::stage::{Stage, settings};
 
 #[test]
 fn registration_waits_for_the_end_of_the_negotiation() {
@@ -95,8 +97,28 @@ fn names_hosts_and_invitations_are_told_to_those_who_asked() {
     eve.says("CHGHOST bob staff.example");
     eve.hears("NOTE CHGHOST CHANGED bob staff.example :*");
     ann.hears(":bob CHGHOST ~bob staff.example");
+    bob.hears("396 staff.example :is now your visible host");
     eve.says("CHGHOST bob bad!host");
     eve.hears("FAIL CHGHOST INVALID_HOST bad!host :*");
     bob.says("PRIVMSG ann :hi");
     ann.hears(":bob!~bob@staff.example PRIVMSG ann :hi");
+}
+
+#[test]
+fn what_other_settings_offer_is_told_to_those_who_want_to_know() {
+    let stage = Stage::new();
+    let mut ann = stage.enters_with("ann", "cap-notify draft/account-registration message-tags");
+    let mut bob = stage.enters_with("bob", "message-tags");
+    stage.server(|server| {
+        server.rehash(Settings { registration: false, ..settings() });
+    });
+    ann.says("PING x");
+    ann.hears("CAP ann DEL :draft/account-registration");
+    ann.hears("PONG irc.test :x");
+    ann.says("CAP LIST");
+    ann.hears("CAP ann LIST :message-tags cap-notify");
+    stage.server(|server| server.rehash(settings()));
+    bob.says("PING x");
+    bob.hears("PONG irc.test :x");
+    ann.hears("CAP ann NEW :draft/account-registration");
 }

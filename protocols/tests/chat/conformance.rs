@@ -264,20 +264,3 @@ fn old_clients_are_listed_no_drafts_and_new_ones_all_on_several_lines() {
     }
     assert_eq!(listed, all);
 }
-
-#[test]
-fn somebody_logs_in_again_as_another() {
-    let mut accounts = Accounts::in_memory(AccountLimits::default());
-    for name in ["ann", "jilles"] {
-        let hash = PasswordHash::of("sesame").expect("a hash");
-        accounts.create(name, hash, std::time::SystemTime::now()).expect("a new name");
-    }
-    let stage = Stage::with_accounts(settings(), accounts);
-    let mut ann = stage.enters_with("ann", "sasl");
-    logs_in(&mut ann);
-    ann.says("AUTHENTICATE PLAIN");
-    ann.hears("AUTHENTICATE +");
-    ann.says("AUTHENTICATE AGppbGxlcwBzZXNhbWU=");
-    ann.hears("900 ann!*@127.0.0.1 jilles :You are now logged in as jilles");
-    ann.hears("903 :SASL authentication successful");
-}

@@ -14,5 +14,6 @@ mod modes;
 mod operators;
 mod queries;
 mod registration;
+mod simulated;
 mod stage;
 mod users;

@@ -95,6 +95,17 @@ fn lists_are_told_completed_and_bounded() {
         bob.hears("367 #a *!*@192.0.2.* ann!~ann@127.0.0.1 1*");
         bob.hears("368 #a :End of channel ban list");
     }
+    ann.says("MODE #a +eI one two");
+    bob.hears(":ann MODE #a +eI one!*@* two!*@*");
+    ann.hears(":ann MODE #a +eI one!*@* two!*@*");
+    bob.says("MODE #a eI");
+    bob.hears("348 #a one!*@* ann!~ann@127.0.0.1 1*");
+    bob.hears("349 *");
+    bob.hears("346 #a two!*@* ann!~ann@127.0.0.1 1*");
+    bob.hears("347 *");
+    ann.says("MODE #a -eI one two");
+    bob.hears(":ann MODE #a -eI one!*@* two!*@*");
+    ann.hears(":ann MODE #a -eI one!*@* two!*@*");
     bob.says("MODE #a e");
     bob.hears("349 #a :End of channel exception list");
     bob.says("MODE #a I");

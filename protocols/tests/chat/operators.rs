@@ -76,6 +76,8 @@ fn a_kill_is_the_end() {
     ann.says("OPER root secret");
     ann.hears("381 *");
     ann.hears(":ann MODE ann +o");
+    ann.says("KILL IRC.test");
+    ann.hears("483 :You can't kill a server!");
     ann.says("KILL nobody");
     ann.hears("401 nobody :No such nick/channel");
     ann.says("KILL bob :spam");
@@ -142,6 +144,11 @@ fn statistics_are_told_on_demand() {
     ann.says("STATS u");
     ann.hears("242 :Server Up 0 days 0:00:0?");
     ann.hears("219 u :End of /STATS report");
+    ann.says("STATS m");
+    ann.hears("212 NICK 1");
+    ann.hears("212 STATS 2");
+    ann.hears("212 USER 1");
+    ann.hears("219 m *");
     ann.says("STATS z");
     ann.hears("481 *");
     ann.hears("219 z :End of /STATS report");

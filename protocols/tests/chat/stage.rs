@@ -61,9 +61,18 @@ impl Stage {
     }
 
     pub(crate) fn with_accounts(settings: Settings, accounts: Accounts) -> Self {
+        Self::in_loop(Reactor::new().expect("a loop"), settings, accounts)
+    }
+
+    /// As [`with_accounts`](Self::with_accounts), in a loop that has no time for other work.
+    pub(crate) fn busy(settings: Settings, accounts: Accounts) -> Self {
+        let limits = reactor::Limits { offloads: 0, ..reactor::Limits::default() };
+        Self::in_loop(Reactor::with_limits(limits).expect("a loop"), settings, accounts)
+    }
+
+    fn in_loop(mut reactor: Reactor<Server>, settings: Settings, accounts: Accounts) -> Self {
         let limits = settings.limits.stream_limits();
         let options = ListenOptions { limits, ..ListenOptions::default() };
-        let mut reactor = Reactor::new().expect("a loop");
         let registry = reactor.registry();
         let id = chat::listen(registry, "127.0.0.1:0".parse().expect("an address"), &options)
             .expect("a free port");

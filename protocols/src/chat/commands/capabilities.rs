@@ -1,8 +1,13 @@
 //! What a client understands (IRCv3 capability-negotiation).
 
+use crate::chat::builder::Builder;
 use crate::chat::capability::{self, Caps};
 use crate::chat::message::{MAX_BODY, Message};
 use crate::chat::numeric;
+use crate::chat::server::Server;
+use crate::chat::server::line::Line;
+use crate::chat::server::users::UserKey;
+use crate::chat::server::wire::Wire;
 use crate::chat::turn::Turn;
 
 use super::{metadata, metadata_events, registration};
@@ -87,6 +92,34 @@ fn end(turn: &mut Turn<'_>) {
     }
 }
 
+/// Tells those who want to know which capabilities have come, and which are gone (IRCv3 cap-notify), when
+/// other settings have changed that.
+pub(super) fn announce(server: &mut Server, wire: &mut dyn Wire) {
+    let (before, now) = (server.announced, server.offered);
+    if before == now {
+        return;
+    }
+    server.announced = now;
+    for (what, caps) in [("NEW", now.without(before)), ("DEL", before.without(now))] {
+        for key in server.users.keys() {
+            let user = &server.users[key];
+            if caps == Caps::NONE || !user.caps.has(Caps::CAP_NOTIFY) {
+                continue;
+            }
+            let line = Builder::new().source(&server.settings.name).command("CAP");
+            let line = line.param(user.nick()).param(what).text(&caps.names());
+            if let Ok(line) = Line::new(line) {
+                wire.send(user.connection, line.render(user.caps, None));
+            }
+        }
+    }
+    // What is gone is nobody's any more.
+    for key in server.users.keys() {
+        let caps = server.users[key].caps;
+        store(server, key, caps.without(before.without(now)));
+    }
+}
+
 /// Registration waits for `CAP END`.
 fn negotiate(turn: &mut Turn<'_>) {
     if let Some(registering) = turn.user_mut().registering() {
@@ -94,11 +127,15 @@ fn negotiate(turn: &mut Turn<'_>) {
     }
 }
 
-/// Changes what a user understands, wherever that is written down.
 fn set(turn: &mut Turn<'_>, caps: Caps) {
-    turn.user_mut().caps = caps;
-    for channel in turn.user().channels.clone() {
-        turn.server.channels[channel].set_caps(turn.me, caps);
+    store(turn.server, turn.me, caps);
+}
+
+/// Changes what a user understands, wherever that is written down.
+fn store(server: &mut Server, user: UserKey, caps: Caps) {
+    server.users[user].caps = caps;
+    for channel in server.users[user].channels.clone() {
+        server.channels[channel].set_caps(user, caps);
     }
 }
 

@@ -91,8 +91,9 @@ pub(super) fn talk(turn: &Turn<'_>, target: &str) -> Option<Talk> {
 
 fn show(turn: &mut Turn<'_>, target: &str, talk: &Talk, range: Range, most: usize) {
     let with_events = turn.caps().has(Caps::EVENT_PLAYBACK);
-    let posts =
+    let mut posts =
         turn.server.history.select(talk, range, most, |post| with_events || post.is_message());
+    shorten(&mut posts, range, turn.server.settings.limits.longest_answer());
     let batch = begin_batch(turn, &["chathistory", target]);
     for post in posts {
         for line in lines(turn, &post, batch.as_ref()) {
@@ -100,6 +101,16 @@ fn show(turn: &mut Turn<'_>, target: &str, talk: &Talk, range: Range, most: usiz
         }
     }
     end_batch(turn, batch);
+}
+
+/// Leaves out what is too much for one answer, at the end that is farther from what was asked for.
+fn shorten(posts: &mut Vec<Rc<Post>>, range: Range, longest: usize) {
+    let mut bytes: usize = posts.iter().map(|post| post.longest()).sum();
+    let is_backwards = matches!(range, Range::Before(_) | Range::Latest(_));
+    while bytes > longest && !posts.is_empty() {
+        let out = if is_backwards { posts.remove(0) } else { posts.remove(posts.len() - 1) };
+        bytes -= out.longest();
+    }
 }
 
 /// A post as its lines were: in the batch, and a multiline message in a batch of its own within.

@@ -153,8 +153,8 @@ pub(super) fn list(turn: &mut Turn<'_>, message: &Message<'_>) {
         (masks.is_empty() || masks.iter().any(|mask| mask.fits(channel, turn.clock)))
             && others.iter().all(|filter| filter.fits(channel, turn.clock))
     };
-    // A list that is too long for the send queue would end the connection (ISUPPORT SAFELIST).
-    let mut room = turn.server.settings.limits.send_queue / 2;
+    // ISUPPORT SAFELIST
+    let mut room = turn.server.settings.limits.longest_answer();
     let mut listed = Vec::new();
     for (_, channel) in turn.server.channels.iter() {
         if !channel.is_visible_to(turn.me) || !fits(channel) {

@@ -16,7 +16,7 @@ use crate::chat::server::post::{Part, Post};
 use crate::chat::server::users::UserKey;
 use crate::chat::turn::Turn;
 
-use super::accounts;
+use super::services;
 
 /// `PRIVMSG target[,…] :text` (RFC 1459, 4.4.1).
 pub(super) fn privmsg(turn: &mut Turn<'_>, message: &Message<'_>) {
@@ -97,8 +97,8 @@ pub(super) fn say(
     }
     let text = parts.first().map_or("", |part| part.text.as_str());
     match command {
-        "PRIVMSG" if same_name(target, accounts::NICKSERV) => accounts::ask_nickserv(turn, text),
-        "PRIVMSG" if same_name(target, accounts::CHANSERV) => accounts::ask_chanserv(turn, text),
+        "PRIVMSG" if same_name(target, services::NICKSERV) => services::ask_nickserv(turn, text),
+        "PRIVMSG" if same_name(target, services::CHANSERV) => services::ask_chanserv(turn, text),
         "NOTICE" => {}
         _ => turn.numeric(numeric::ERR_NOSUCHNICK, &[target]),
     }

@@ -5,7 +5,8 @@
 //! | `registration` | `PASS`, `NICK`, `USER`, `PING`, `PONG`, `QUIT`: who somebody is |
 //! | `capabilities` | `CAP`: what a client understands |
 //! | `sasl` | `AUTHENTICATE`: who somebody can prove to be |
-//! | `accounts` | `REGISTER`, `VERIFY`, and the services `NS` and `CS` |
+//! | `accounts` | `REGISTER`, `VERIFY`: logging in and out |
+//! | `services` | `NS` and `CS`: the same in words, and channels that are somebody's |
 //! | `channels` | `JOIN`, `PART`, `TOPIC`, `INVITE`, `KICK`: who is where |
 //! | `modes`, `channel_modes` | `MODE` |
 //! | `lists` | `NAMES`, `LIST` |
@@ -39,6 +40,7 @@ mod read_marker;
 mod redact;
 mod registration;
 mod sasl;
+mod services;
 mod users;
 mod who;
 
@@ -87,7 +89,7 @@ commands! {
     "CAP" 1 Anybody capabilities::cap, "CAP LS|LIST|REQ|END: agree on extensions";
     "CHATHISTORY" 1 Registered history::chathistory, "CHATHISTORY LATEST|BEFORE|AFTER|AROUND|BETWEEN|TARGETS ...: what was said";
     "CHGHOST" 2 Operator operators::chghost, "CHGHOST nick host: give a user another visible host";
-    "CS" 0 Registered accounts::chanserv, "CS REGISTER|DROP|INFO #channel: register a channel";
+    "CS" 0 Registered services::chanserv, "CS REGISTER|DROP|INFO #channel: register a channel";
     "HELP" 0 Registered queries::help, "HELP [command]: what a command does";
     "HELPOP" 0 Registered queries::help, "HELPOP [command]: what a command does";
     "INFO" 0 Registered queries::info, "INFO: what this server is";
@@ -106,10 +108,10 @@ commands! {
     "MOTD" 0 Registered queries::motd, "MOTD: the message of the day";
     "NAMES" 0 Registered lists::names, "NAMES #channel[,...]: who is on a channel";
     "NICK" 0 Anybody registration::nick, "NICK nick: take a nickname";
-    "NICKSERV" 0 Registered accounts::nickserv, "NICKSERV ...: see NS";
+    "NICKSERV" 0 Registered services::nickserv, "NICKSERV ...: see NS";
     "NOTICE" 0 Registered messages::notice, "NOTICE target[,...] :text: say something that is not answered";
-    "NS" 0 Registered accounts::nickserv, "NS REGISTER|IDENTIFY|LOGOUT|SET|GHOST|GROUP|INFO|DROP ...: your account";
-    "CHANSERV" 0 Registered accounts::chanserv, "CHANSERV ...: see CS";
+    "NS" 0 Registered services::nickserv, "NS REGISTER|IDENTIFY|LOGOUT|SET|GHOST|GROUP|INFO|DROP ...: your account";
+    "CHANSERV" 0 Registered services::chanserv, "CHANSERV ...: see CS";
     "OPER" 2 Registered operators::oper, "OPER name password: become an operator";
     "PART" 1 Registered channels::part, "PART #channel[,...] [:reason]: leave channels";
     "PASS" 1 Anybody registration::pass, "PASS password: the server's password, before anything else";
@@ -121,7 +123,7 @@ commands! {
     "REGISTER" 3 Anybody accounts::register, "REGISTER account|* email|* password: make an account";
     "REHASH" 0 Operator operators::rehash, "REHASH: read the settings anew";
     "SETNAME" 1 Registered users::setname, "SETNAME :real name: change your real name";
-    "STATS" 0 Registered queries::stats, "STATS u|o|z: since when, who, and what the server has done";
+    "STATS" 0 Registered queries::stats, "STATS u|m|o|z: since when, which commands, who, and what the server has done";
     "SUMMON" 0 Registered queries::summon, "SUMMON: not on this server";
     "TAGMSG" 0 Registered messages::tagmsg, "TAGMSG target[,...]: send tags and nothing else";
     "TIME" 0 Registered queries::time, "TIME: what time it is on the server";
@@ -152,6 +154,7 @@ pub(super) fn handle(
     line: &[u8],
 ) {
     server.counters.lines += 1;
+    capabilities::announce(server, wire);
     match Message::parse(line) {
         Ok(message) => {
             let label = label(server.users[me].caps, &message);
@@ -197,21 +200,22 @@ pub(super) fn finish(server: &mut Server, wire: &mut dyn Wire, ticket: &Ticket, 
         Then::Operator { name } => operators::opered(&mut turn, &name, &outcome),
         Then::Rehash => operators::rehashed(&mut turn, outcome),
         Then::Authenticate { account } => sasl::authenticated(&mut turn, &account, &outcome),
-        Then::Identify { account } => accounts::identified(&mut turn, &account, &outcome),
+        Then::Identify { account } => services::identified(&mut turn, &account, &outcome),
         Then::Register { account, by_command } => {
             accounts::hashed(&mut turn, account, by_command, outcome);
         }
-        Then::SetPassword { account } => accounts::password_hashed(&mut turn, &account, outcome),
+        Then::SetPassword { account } => services::password_hashed(&mut turn, &account, outcome),
         Then::Registered { account, by_command } => {
             accounts::registered(&mut turn, &account, by_command, &outcome);
         }
         Then::ChannelRegistered { channel } => {
-            accounts::channel_registered(&mut turn, &channel, &outcome);
+            services::channel_registered(&mut turn, &channel, &outcome);
         }
         Then::EnforceNick => registration::enforce_nick(&mut turn),
         Then::Nothing => saved(&mut turn, &outcome),
     }
     turn.finish();
+    capabilities::announce(server, wire);
     if waited && server.users.find(user, connection).is_some_and(|user| !user.is_waiting) {
         wire.resume(connection);
     }
@@ -246,6 +250,7 @@ fn dispatch(turn: &mut Turn<'_>, message: &Message<'_>) {
     if command.from == From::Operator && !turn.user().is_operator() {
         return turn.numeric(numeric::ERR_NOPRIVILEGES, &[]);
     }
+    turn.server.count_command(command.name);
     (command.run)(turn, message);
 }
 

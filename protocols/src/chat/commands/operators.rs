@@ -1,11 +1,13 @@
 //! What only operators may (modern.ircdocs.horse, "Operator Messages").
 
 use crate::chat::capability::Caps;
+use crate::chat::casemap::same_name;
 use crate::chat::mask;
 use crate::chat::message::Message;
 use crate::chat::numeric;
 use crate::chat::server::Event;
 use crate::chat::server::modes::UserModes;
+use crate::chat::server::users::UserKey;
 use crate::chat::server::work::{Outcome, Task, Then};
 use crate::chat::settings::Password;
 use crate::chat::turn::{Turn, cut, presentable};
@@ -63,6 +65,9 @@ pub(super) fn kill(turn: &mut Turn<'_>, message: &Message<'_>) {
     let nick = message.param(0).unwrap_or_default();
     let reason = message.param(1).filter(|reason| !reason.is_empty()).unwrap_or("No reason given");
     let reason = cut(reason, turn.server.settings.limits.kick_length).to_owned();
+    if same_name(nick, &turn.server.settings.name) {
+        return turn.numeric(numeric::ERR_CANTKILLSERVER, &[]);
+    }
     let Some(victim) = turn.server.users.named(nick) else {
         return turn.numeric(numeric::ERR_NOSUCHNICK, &[nick]);
     };
@@ -153,5 +158,19 @@ pub(super) fn chghost(turn: &mut Turn<'_>, message: &Message<'_>) {
     host.clone_into(&mut target.host);
     target.refresh_source();
     let nick = target.nick().to_owned();
+    tell_host(turn, user, host);
     turn.note("CHGHOST", "CHANGED", &[&nick, host], "The host is changed");
+}
+
+/// Tells a user that does not know of `CHGHOST` what its host is now.
+fn tell_host(turn: &mut Turn<'_>, user: UserKey, host: &str) {
+    let target = &turn.server.users[user];
+    if target.caps.has(Caps::CHGHOST) {
+        return;
+    }
+    let numeric = numeric::RPL_VISIBLEHOST;
+    let line = turn.by_server(&numeric.to_string()).param(target.nick()).param(host);
+    if let Some(line) = turn.line(line.text(numeric.text())) {
+        turn.tell_user(user, &line);
+    }
 }

@@ -122,8 +122,8 @@ pub(super) fn admin(turn: &mut Turn<'_>, message: &Message<'_>) {
     turn.numeric_text(numeric::RPL_ADMINEMAIL, &[], &admin.email);
 }
 
-/// `STATS letter [server]` (RFC 1459, 4.3.2): `u` since when; for operators, `o` who may be one, and `z`
-/// what the server and its loop have done.
+/// `STATS letter [server]` (RFC 1459, 4.3.2): `u` since when, `m` which commands were given how often; for
+/// operators, `o` who may be one, and `z` what the server and its loop have done.
 pub(super) fn stats(turn: &mut Turn<'_>, message: &Message<'_>) {
     let letter = message.param(0).unwrap_or("*");
     if !is_for_us(turn, message.param(1)) {
@@ -132,6 +132,11 @@ pub(super) fn stats(turn: &mut Turn<'_>, message: &Message<'_>) {
     let is_operator = turn.user().is_operator();
     match letter {
         "u" => tell_uptime(turn),
+        "m" => {
+            for (name, count) in turn.server.commands.clone() {
+                turn.numeric(numeric::RPL_STATSCOMMANDS, &[name, &count.to_string()]);
+            }
+        }
         "o" | "z" if !is_operator => turn.numeric(numeric::ERR_NOPRIVILEGES, &[]),
         "o" => {
             for operator in turn.server.settings.operators.clone() {

@@ -11,7 +11,7 @@ use crate::chat::server::work::{Outcome, Task, Then};
 use crate::chat::settings::Password;
 use crate::chat::turn::{Turn, cut};
 
-use super::accounts::{CHANSERV, NICKSERV};
+use super::services::{self, CHANSERV, NICKSERV};
 use super::{accounts, metadata, metadata_events, queries};
 
 /// `PASS password`: what the server asks of everybody, before `NICK` and `USER` (RFC 1459, 4.1.1).
@@ -94,7 +94,7 @@ fn guard_nick(turn: &mut Turn<'_>) {
     };
     let grace = grace(turn);
     turn.user_mut().nick_due = Some(turn.wire.now() + grace);
-    accounts::say(
+    services::say(
         turn,
         NICKSERV,
         &format!(

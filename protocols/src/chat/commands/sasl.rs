@@ -1,5 +1,4 @@
-//! Logging in before, or after, the connection is registered, and again as somebody else (IRCv3 sasl-3.1
-//! and 3.2, RFC 4616).
+//! Logging in before the connection is registered, after it, and again (IRCv3 sasl-3.1 and 3.2, RFC 4616).
 //!
 //! ```text
 //!   AUTHENTICATE PLAIN ──▶ AUTHENTICATE + ──▶ base64, 400 bytes a line ──▶ 900, 903
@@ -27,8 +26,13 @@ const LONGEST: usize = 4 * CHUNK;
 /// `AUTHENTICATE mechanism`, then `AUTHENTICATE base64`, or `*` to give up.
 pub(super) fn authenticate(turn: &mut Turn<'_>, message: &Message<'_>) {
     let param = message.param(0).unwrap_or_default();
-    if !turn.caps().has(Caps::SASL) {
+    // A client that has seen `sasl` on the list may forget to ask for it, and means it nonetheless.
+    if !turn.caps().has(Caps::SASL) && !turn.user().knows_302 {
         return turn.numeric(numeric::ERR_SASLFAIL, &[]);
+    }
+    // From version 302 of capability negotiation on a client may log in again (IRCv3 sasl-3.2).
+    if turn.user().account.is_some() && !turn.user().knows_302 {
+        return turn.numeric(numeric::ERR_SASLALREADY, &[]);
     }
     match turn.user_mut().sasl.take() {
         _ if param == "*" => turn.numeric(numeric::ERR_SASLABORTED, &[]),

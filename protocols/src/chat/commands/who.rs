@@ -29,8 +29,8 @@ pub(super) fn who(turn: &mut Turn<'_>, message: &Message<'_>) {
         None => matching(turn, mask),
     };
     found.retain(|&user| !only_operators || turn.server.users[user].is_operator());
-    // What is too long for the send queue would end the connection.
-    found.truncate(turn.server.settings.limits.send_queue / 2 / 512);
+    // A line has a host name and a real name at most, and seldom as much.
+    found.truncate(turn.server.settings.limits.longest_answer() / 192);
     for user in found {
         match fields {
             Some(fields) => tell_fields(turn, user, channel, fields),

@@ -82,7 +82,11 @@ pub struct Server {
     pub(super) whowas: Whowas,
     pub(super) monitor: Monitor,
     pub(super) counters: Counters,
+    /// How often each command was given.
+    pub(super) commands: BTreeMap<&'static str, u64>,
+    /// The capabilities there are, and those that clients have been told of.
     pub(super) offered: Caps,
+    pub(super) announced: Caps,
     pub(super) loader: Option<Loader>,
     /// What the loop is asked to have done elsewhere.
     pub(super) jobs: VecDeque<Job>,
@@ -153,8 +157,11 @@ impl Server {
     /// A server on which nobody is yet.
     #[must_use]
     pub fn new(settings: Settings, accounts: Accounts) -> Self {
+        let offered = capability::offered(&settings.limits, settings.registration);
         let mut server = Self {
-            offered: capability::offered(&settings.limits, settings.registration),
+            offered,
+            announced: offered,
+            commands: BTreeMap::new(),
             settings,
             accounts,
             users: Users::default(),
@@ -313,6 +320,10 @@ impl Server {
         self.serial
     }
 
+    pub(super) fn count_command(&mut self, name: &'static str) {
+        *self.commands.entry(name).or_default() += 1;
+    }
+
     /// A name for one more message.
     pub(super) fn next_id(&mut self) -> MessageId {
         let life = self.started.map_or(0, |started| started.life);
@@ -395,5 +406,44 @@ fn counted(address: IpAddr) -> Option<IpAddr> {
             Some(Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX)).into())
         }
         v4 @ IpAddr::V4(_) => Some(v4),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::chat::accounts::AccountLimits;
+    use crate::chat::limits::Limits;
+
+    #[test]
+    fn hosts_are_counted_as_networks_and_this_machine_is_not() {
+        let counted =
+            |text: &str| counted(text.parse().expect("an address")).map(|it| it.to_string());
+        assert_eq!(counted("127.0.0.1"), None);
+        assert_eq!(counted("::1"), None);
+        assert_eq!(counted("::ffff:127.0.0.1"), None);
+        assert_eq!(counted("192.0.2.1").as_deref(), Some("192.0.2.1"));
+        assert_eq!(counted("::ffff:192.0.2.1").as_deref(), Some("192.0.2.1"));
+        assert_eq!(counted("2001:db8::ffff:1").as_deref(), Some("2001:db8::"));
+    }
+
+    #[test]
+    fn a_host_has_no_more_connections_than_it_may_and_gets_them_back() {
+        let limits = Limits { connections_per_address: 2, ..Limits::default() };
+        let settings = Settings { limits, ..Settings::default() };
+        let accounts = Accounts::in_memory(AccountLimits::default());
+        let mut server = Server::new(settings, accounts);
+        let mut reactor = reactor::Reactor::<Server>::new().expect("a loop");
+        let wire = reactor.registry();
+        let id = wire.connect("127.0.0.1:9".parse().expect("an address"), Session::new());
+        let id = id.expect("a connection begins");
+        let peer = |text: &str| text.parse().expect("an address");
+        let first = server.admit(wire, id, &peer("192.0.2.1:1")).expect("the first");
+        server.admit(wire, id, &peer("192.0.2.1:2")).expect("the second");
+        assert!(server.admit(wire, id, &peer("192.0.2.1:3")).is_err(), "the third is one too many");
+        server.admit(wire, id, &peer("192.0.2.2:1")).expect("another host");
+        server.remove(wire, first, "gone");
+        server.admit(wire, id, &peer("192.0.2.1:4")).expect("there is room again");
+        assert_eq!((server.counters().turned_away, server.counters().open), (1, 3));
     }
 }

@@ -4,6 +4,7 @@ use std::rc::Rc;
 
 use super::line::{Line, MessageId};
 use crate::chat::builder::{Builder, WriteError};
+use crate::chat::message::MAX_BODY;
 use crate::chat::timestamp::Timestamp;
 
 /// A message, or an event of a channel that is worth remembering.
@@ -64,6 +65,12 @@ impl Post {
         let texts: usize = self.parts.iter().map(|part| part.text.len() + 32).sum();
         let params: usize = self.params.iter().map(|param| param.len() + 24).sum();
         256 + self.source.len() + self.client_tags.len() + texts + params
+    }
+
+    /// Bytes of its lines, at most: for those who do not know of multiline messages, each part bears all
+    /// the tags.
+    pub(in crate::chat) fn longest(&self) -> usize {
+        self.parts.len().max(1) * (MAX_BODY + 192 + self.client_tags.len())
     }
 
     /// The lines for receivers that do not know of multiline messages: one for each part that says

@@ -222,6 +222,11 @@ impl Users {
         all.filter(|(_, user)| user.is_registered())
     }
 
+    /// Everybody, registered or not.
+    pub(in crate::chat) fn keys(&self) -> Vec<UserKey> {
+        self.slab.iter().map(|(key, _)| UserKey(key)).collect()
+    }
+
     pub(in crate::chat) fn len(&self) -> usize {
         self.slab.len()
     }

@@ -1,0 +1,105 @@
+//! What takes minutes, in virtual time: to the millisecond, and on no clock but the loop's.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use protocols::chat::accounts::{AccountLimits, Accounts};
+use protocols::chat::{self, Server, Settings};
+use reactor::sim::{Network, Outcome, Simulation};
+use reactor::{Closed, Input, ListenOptions, Protocol, Registry, Transport};
+
+/// What a client heard, and how long after it had connected.
+type Heard = Rc<RefCell<Vec<(Duration, String)>>>;
+
+/// Says something when it connects, and nothing after that.
+struct Client {
+    says: String,
+    began: Option<Instant>,
+    heard: Heard,
+}
+
+impl Protocol<()> for Client {
+    fn on_open(&mut self, transport: &mut Transport<'_, ()>, (): &mut ()) {
+        self.began = Some(transport.registry().now());
+        transport.write(self.says.as_bytes());
+    }
+
+    fn on_data(&mut self, transport: &mut Transport<'_, ()>, input: &mut Input<'_>, (): &mut ()) {
+        let after = transport.registry().now() - self.began.expect("it is open");
+        while let Some(end) = input.windows(2).position(|two| two == b"\r\n") {
+            let line = String::from_utf8_lossy(&input.take_front(end + 2)[..end]).into_owned();
+            self.heard.borrow_mut().push((after, line));
+        }
+    }
+
+    fn on_close(&mut self, _: &mut Registry<()>, _: &Closed, (): &mut ()) {
+        self.heard.borrow_mut().push((Duration::ZERO, "closed".to_owned()));
+    }
+}
+
+/// A server with these settings, and a client; what it has heard after a time.
+fn hears(settings: Settings, says: &str, time: Duration) -> Vec<(Duration, String)> {
+    let heard: Heard = Rc::default();
+    let (says, ears) = (says.to_owned(), Rc::clone(&heard));
+    let simulation = Simulation::new(move |network: &mut Network| -> Outcome {
+        ears.borrow_mut().clear();
+        let settings = settings.clone();
+        let server = network.host("server", move |registry| {
+            let limits = settings.limits.stream_limits();
+            let options = ListenOptions { limits, ..ListenOptions::default() };
+            chat::listen(registry, "0.0.0.0:6667".parse()?, &options)?;
+            Ok(Server::new(settings.clone(), Accounts::in_memory(AccountLimits::default())))
+        });
+        let address = network.address(server, 6667);
+        let (says, heard) = (says.clone(), Rc::clone(&ears));
+        network.host("client", move |registry| {
+            let client = Client { says: says.clone(), began: None, heard: Rc::clone(&heard) };
+            registry.connect(address.clone(), client)?;
+            Ok(())
+        });
+        network.run_for(time)?;
+        Ok(())
+    });
+    let run = simulation.run_seed(0);
+    assert!(!run.has_failed(), "{run:?}");
+    heard.take()
+}
+
+const REGISTER: &str = "NICK ann\r\nUSER ann 0 * :Ann\r\n";
+
+fn when(heard: &[(Duration, String)], text: &str) -> Option<u64> {
+    heard.iter().find(|(_, line)| line.contains(text)).map(|(after, _)| after.as_millis() as u64)
+}
+
+#[test]
+fn silence_is_asked_about_and_then_ends_the_connection() {
+    let heard = hears(Settings::default(), REGISTER, Duration::from_secs(400));
+    let asked = when(&heard, "PING :chat.local").expect("it is asked");
+    let ended = when(&heard, "(Ping timeout: 180 seconds)").expect("it is ended");
+    assert!((90_000..90_100).contains(&asked), "after ninety seconds, not {asked} ms");
+    assert!((180_000..180_100).contains(&ended), "ninety seconds later, not {ended} ms");
+    assert_eq!(heard.last().map(|(_, line)| line.as_str()), Some("closed"));
+}
+
+#[test]
+fn who_says_nothing_at_all_has_half_a_minute() {
+    let heard = hears(Settings::default(), "NICK ann\r\n", Duration::from_secs(100));
+    let ended = when(&heard, "(Registration timed out)").expect("it is ended");
+    assert!((30_000..30_100).contains(&ended), "{ended} ms");
+}
+
+#[test]
+fn five_commands_at_once_and_then_two_a_second() {
+    let pings: String = (0..9).map(|at| format!("PING {at}\r\n")).collect();
+    let heard = hears(Settings::default(), &format!("{REGISTER}{pings}"), Duration::from_secs(20));
+    let begun = when(&heard, "PONG chat.local :0").expect("it is answered");
+    let times: Vec<_> = (0..9)
+        .map(|at| when(&heard, &format!("PONG chat.local :{at}")).expect("it is answered") - begun)
+        .collect();
+    // Two of the burst were for NICK and USER.
+    for (at, expected) in [0, 0, 0, 500, 1_000, 1_500, 2_000, 2_500, 3_000].into_iter().enumerate()
+    {
+        assert!((expected..expected + 20).contains(&times[at]), "{times:?}");
+    }
+}
