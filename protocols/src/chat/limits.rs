@@ -50,7 +50,8 @@ pub struct Limits {
 
     /// Commands at once before [`flood_rate`](Self::flood_rate) applies.
     ///
-    /// Default 5: what a client sends by itself when it connects or joins a channel.
+    /// Default 5: what a client sends by itself when it joins a channel. Before it is registered it may
+    /// send four times as many, since negotiating capabilities and logging in takes a dozen.
     pub flood_burst: u32,
 
     /// Commands a second in the long run. What comes faster waits in the connection, unread.
@@ -112,12 +113,8 @@ pub struct Limits {
     pub history_bytes: usize,
     /// Messages that one `CHATHISTORY` gives at most. Default 100: a few screens.
     pub history_reply: usize,
-    /// Channels and people of which a user's read markers are kept; beyond it a new one is refused.
-    /// Default 200: twice the channels one may be on.
+    /// Targets of which each user can say how far it has read (`MARKREAD`). Default 200.
     pub read_markers: usize,
-    /// Read markers in all, of users and of accounts that are away. Beyond it whoever has set none for
-    /// longest loses its own. Default 100,000: some 10 MB.
-    pub read_markers_in_all: usize,
     /// Keys of metadata that a user or a channel may have. Default 20: a name, a picture, a few more.
     pub metadata_keys: usize,
     /// Bytes of one value of metadata. Default 300: what fits on a line behind the longest names.
@@ -173,7 +170,6 @@ impl Default for Limits {
             history_bytes: 64 * 1024 * 1024,
             history_reply: 100,
             read_markers: 200,
-            read_markers_in_all: 100_000,
             metadata_keys: 20,
             metadata_value: 300,
             metadata_subscriptions: 50,

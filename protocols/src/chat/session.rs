@@ -6,11 +6,11 @@ use reactor::{
     CloseReason, Closed, ConnectionId, Input, Protocol, Registry, TimerKey, TokenBucket, Transport,
 };
 
-use super::Server;
 use super::commands;
 use super::message::{MAX_BODY, MAX_TAGS};
 use super::server::users::UserKey;
 use super::server::work::{Job, Outcome, Task, Ticket};
+use super::{Limits, Server};
 use crate::framing::{Line, Lines};
 
 const REGISTRATION: TimerKey = TimerKey(0);
@@ -37,9 +37,49 @@ const FLOOD: TimerKey = TimerKey(2);
 pub struct Session {
     user: Option<UserKey>,
     lines: Lines,
-    bucket: Option<TokenBucket>,
+    pace: Pace,
     heard: Option<Instant>,
     pinged: Option<Instant>,
+}
+
+/// How fast its lines may come (RFC 1459, 8.10).
+///
+/// ```text
+///   Arriving ──registered──▶ Settled: a burst of its own
+/// ```
+#[derive(Clone, Copy, Debug)]
+enum Pace {
+    Free,
+    Arriving(TokenBucket),
+    Settled(TokenBucket),
+}
+
+/// How many bursts a client has for what it says by itself before it is registered.
+const ARRIVAL: u32 = 4;
+
+impl Pace {
+    fn arriving(limits: &Limits) -> Self {
+        if limits.flood_control {
+            let burst = limits.flood_burst.saturating_mul(ARRIVAL);
+            Self::Arriving(TokenBucket::new(limits.flood_rate, burst))
+        } else {
+            Self::Free
+        }
+    }
+
+    fn settle(&mut self, limits: &Limits) {
+        if let Self::Arriving(_) = self {
+            *self = Self::Settled(TokenBucket::new(limits.flood_rate, limits.flood_burst));
+        }
+    }
+
+    /// Takes a token; if there is none, when there will be.
+    fn take(&mut self, now: Instant) -> Result<(), Instant> {
+        match self {
+            Self::Free => Ok(()),
+            Self::Arriving(bucket) | Self::Settled(bucket) => bucket.take(now),
+        }
+    }
 }
 
 impl Session {
@@ -47,7 +87,7 @@ impl Session {
         Self {
             user: None,
             lines: Lines::new(MAX_TAGS + MAX_BODY - 2),
-            bucket: None,
+            pace: Pace::Free,
             heard: None,
             pinged: None,
         }
@@ -56,7 +96,7 @@ impl Session {
     /// Whether there may be one more line now; if not, it is read when there may.
     fn may_go_on<App>(&mut self, transport: &mut Transport<'_, App>) -> bool {
         let now = transport.registry().now();
-        match self.bucket.as_mut().map_or(Ok(()), |bucket| bucket.take(now)) {
+        match self.pace.take(now) {
             Ok(()) => true,
             Err(then) => {
                 transport.pause();
@@ -114,9 +154,8 @@ impl<App: AsMut<Server> + 'static> Protocol<App> for Session {
         match server.admit(transport.registry(), id, &peer) {
             Ok(key) => {
                 let limits = &server.settings.limits;
-                let flood = (limits.flood_rate, limits.flood_burst);
                 self.user = Some(key);
-                self.bucket = limits.flood_control.then(|| TokenBucket::new(flood.0, flood.1));
+                self.pace = Pace::arriving(limits);
                 self.heard = Some(transport.registry().now());
                 transport.set_timer(REGISTRATION, limits.registration);
                 transport.set_timer(SILENCE, limits.ping_interval);
@@ -137,14 +176,17 @@ impl<App: AsMut<Server> + 'static> Protocol<App> for Session {
         let id = transport.id();
         self.heard = Some(transport.registry().now());
         while let Some(key) = self.user(app.as_mut(), id) {
-            if app.as_mut().users[key].is_waiting {
+            let server = app.as_mut();
+            if server.users[key].is_waiting {
                 return transport.pause();
             }
-            let bucket = self.bucket;
             if input.is_empty() {
                 return;
             }
-            let server = app.as_mut();
+            if server.users[key].is_registered() {
+                self.pace.settle(&server.settings.limits);
+            }
+            let pace = self.pace;
             if !self.may_go_on(transport) {
                 if input.len() > server.settings.limits.receive_queue {
                     input.take_all();
@@ -157,7 +199,7 @@ impl<App: AsMut<Server> + 'static> Protocol<App> for Session {
                 Line::TooLong => commands::handle_too_long(server, transport.registry(), key, id),
                 Line::Partial => {
                     // Nobody pays for a line that has not come yet.
-                    self.bucket = bucket;
+                    self.pace = pace;
                     return;
                 }
             }

@@ -20,6 +20,7 @@ use super::capability::Caps;
 use super::numeric::Numeric;
 use super::server::channels::ChannelKey;
 use super::server::line::{Cast, Line};
+use super::server::modes::{Status, UserModes};
 use super::server::users::{User, UserKey};
 use super::server::wire::Wire;
 use super::server::work::{Job, Task, Then, Ticket};
@@ -71,6 +72,15 @@ impl<'a> Turn<'a> {
     /// `nick!user@host`.
     pub(super) fn source(&self) -> Rc<str> {
         Rc::clone(&self.user().source)
+    }
+
+    /// What the user may do on a channel; `None` if it is not on it. The channels of the settings are
+    /// nobody's, so the server's operators keep them.
+    pub(super) fn rank(&self, channel: ChannelKey) -> Option<Status> {
+        let channel = &self.server.channels[channel];
+        let status = channel.status(self.me)?;
+        let keeps = channel.is_standing && self.user().is_operator();
+        Some(if keeps { status.max(Status::ADMIN) } else { status })
     }
 
     /// Whether the user is still there: it may have quit, or killed itself.
@@ -169,7 +179,7 @@ impl<'a> Turn<'a> {
     /// A line of the user's own, with what its tags may say of it.
     pub(super) fn my_line(&mut self, builder: Builder) -> Option<Line> {
         let account = self.user().account.clone();
-        let bot = self.user().modes.has(super::server::modes::UserModes::BOT);
+        let bot = self.user().modes.has(UserModes::BOT);
         self.line(builder).map(|line| Line { account, bot, ..line })
     }
 

@@ -1,7 +1,7 @@
 //! Channels: joining, parting, topics, names, invitations, kicks (modern.ircdocs.horse, "Channel
 //! Operations"; RFC 1459, 4.2).
 
-use protocols::chat::{Limits, Settings, StandingChannel};
+use protocols::chat::{Limits, Operator, Password, Settings, StandingChannel};
 
 use crate::stage::{Stage, settings};
 
@@ -134,6 +134,23 @@ fn an_invitation_opens_a_closed_channel_once() {
 }
 
 #[test]
+fn an_invitation_is_to_the_channel_that_was_and_not_to_one_of_its_name() {
+    let stage = Stage::new();
+    let (mut ann, mut bob, mut eve) =
+        (stage.enters("ann"), stage.enters("bob"), stage.enters("eve"));
+    ann.joins("#a");
+    ann.says("INVITE bob #a");
+    bob.hears(":ann INVITE bob #a");
+    ann.says("PART #a");
+    ann.hears_at_last(":ann PART #a");
+    eve.joins("#a");
+    eve.says("MODE #a +i");
+    eve.hears(":eve MODE #a +i");
+    bob.says("JOIN #a");
+    bob.hears("473 #a :Cannot join channel (+i)");
+}
+
+#[test]
 fn a_kick_removes_and_wants_a_rank() {
     let stage = Stage::new();
     let (mut ann, mut bob, mut eve) =
@@ -245,7 +262,13 @@ fn a_user_is_on_no_more_channels_than_promised() {
 #[test]
 fn a_channel_of_the_settings_is_always_there_and_nobodys() {
     let lobby = StandingChannel { name: "#lobby".to_owned(), topic: "Welcome".to_owned() };
-    let stage = Stage::with(Settings { channels: vec![lobby], ..settings() });
+    let root = Operator {
+        name: "root".to_owned(),
+        password: Password::Plain("secret".to_owned()),
+        host: "*@*".to_owned(),
+    };
+    let stage =
+        Stage::with(Settings { channels: vec![lobby], operators: vec![root], ..settings() });
     let mut ann = stage.enters("ann");
     ann.says("JOIN #lobby");
     ann.hears(":ann JOIN #lobby");
@@ -257,4 +280,16 @@ fn a_channel_of_the_settings_is_always_there_and_nobodys() {
     ann.hears(":ann PART #lobby");
     ann.says("LIST");
     ann.hears_at_last("322 #lobby 0 :Welcome");
+    // The server's operators keep order there.
+    let mut bob = stage.enters("bob");
+    bob.joins("#lobby");
+    ann.joins("#lobby");
+    ann.says("KICK #lobby bob");
+    ann.hears("482 #lobby :*");
+    ann.says("OPER root secret");
+    ann.hears_at_last(":ann MODE ann +o");
+    ann.says("MODE #lobby +m");
+    ann.hears(":ann MODE #lobby +m");
+    ann.says("KICK #lobby bob :enough");
+    bob.hears_at_last(":ann KICK #lobby bob :enough");
 }

@@ -188,3 +188,71 @@ fn what_was_said_in_private_is_told_to_the_two_and_nobody_else() {
     let mut bob = enters("bob");
     assert_eq!(asks(&mut bob, "LATEST ann * 10", "ann"), ["one", "two"]);
 }
+
+#[test]
+fn what_was_said_can_be_taken_back_by_who_said_it_or_keeps_the_channel() {
+    let stage = Stage::new();
+    let caps = "batch draft/chathistory draft/message-redaction echo-message message-tags";
+    let mut ann = stage.enters_with("ann", caps);
+    let mut bob = stage.enters_with("bob", caps);
+    let mut eve = stage.enters("eve");
+    for actor in [&mut ann, &mut bob, &mut eve] {
+        actor.joins("#a");
+    }
+    ann.hears_all();
+    bob.hears_all();
+    let mut says = |actor: &mut Actor, other: &mut Actor, text: &str| {
+        actor.says(&format!("PRIVMSG #a :{text}"));
+        let line = actor.hears(&format!("@msgid=* * PRIVMSG #a :{text}"));
+        other.hears(&format!("@msgid=* * PRIVMSG #a :{text}"));
+        eve.hears(&format!("* PRIVMSG #a :{text}"));
+        line["@msgid=".len()..].split([' ', ';']).next().expect("a name").to_owned()
+    };
+    let first = says(&mut ann, &mut bob, "mine");
+    let second = says(&mut bob, &mut ann, "his");
+    let third = says(&mut bob, &mut ann, "too");
+    bob.says(&format!("REDACT #a {first}"));
+    bob.hears(&format!("FAIL REDACT REDACT_FORBIDDEN #a {first} :*"));
+    ann.says(&format!("REDACT #A {first}"));
+    ann.hears(&format!(":ann REDACT #a {first}"));
+    bob.hears(&format!(":ann REDACT #a {first}"));
+    ann.says(&format!("REDACT #a {second} :spam"));
+    ann.hears(&format!(":ann REDACT #a {second} :spam"));
+    bob.hears(&format!(":ann REDACT #a {second} :spam"));
+    bob.says(&format!("REDACT #a {third}"));
+    bob.hears(&format!(":bob REDACT #a {third}"));
+    ann.hears(&format!(":bob REDACT #a {third}"));
+    eve.hears_nothing();
+    assert_eq!(asks(&mut ann, "LATEST #a * 10", "#a"), [""; 0]);
+    ann.says(&format!("REDACT #a {first}"));
+    ann.hears(&format!("FAIL REDACT UNKNOWN_MSGID #a {first} :*"));
+    ann.says("REDACT #a nonsense");
+    ann.hears("FAIL REDACT UNKNOWN_MSGID #a nonsense :*");
+    ann.says("REDACT #nowhere x");
+    ann.hears("FAIL REDACT INVALID_TARGET #nowhere :*");
+    ann.says("REDACT #a");
+    ann.hears("461 REDACT :Not enough parameters");
+}
+
+#[test]
+fn how_far_one_has_read_is_told_when_it_is_asked_and_joined() {
+    let stage = Stage::new();
+    let mut ann = stage.enters_with("ann", "draft/read-marker");
+    ann.says("MARKREAD #a");
+    ann.hears("MARKREAD #a *");
+    ann.says("MARKREAD #a timestamp=2019-06-01T12:00:00.000Z");
+    ann.hears("MARKREAD #a timestamp=2019-06-01T12:00:00.000Z");
+    ann.says("MARKREAD #A timestamp=2019-01-01T00:00:00.000Z");
+    ann.hears("MARKREAD #A timestamp=2019-06-01T12:00:00.000Z");
+    ann.says("JOIN #a");
+    ann.hears(":ann JOIN #a");
+    ann.hears("MARKREAD #a timestamp=2019-06-01T12:00:00.000Z");
+    ann.hears("353 *");
+    ann.hears("366 *");
+    for wrong in ["*", "timestamp=now", "msgid=1-1"] {
+        ann.says(&format!("MARKREAD #a {wrong}"));
+        ann.hears("FAIL MARKREAD INVALID_PARAMS #a :*");
+    }
+    ann.says("MARKREAD");
+    ann.hears("FAIL MARKREAD NEED_MORE_PARAMS :*");
+}

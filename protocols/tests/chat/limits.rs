@@ -173,6 +173,8 @@ fn hostile_parameters_are_answered_and_never_end_a_line() {
         "WALLOPS",
         "CHGHOST",
         "CHATHISTORY",
+        "REDACT",
+        "MARKREAD",
         "BATCH",
         "CAP",
         "AUTHENTICATE",

@@ -97,9 +97,8 @@ fn five_commands_at_once_and_then_two_a_second() {
     let times: Vec<_> = (0..9)
         .map(|at| when(&heard, &format!("PONG chat.local :{at}")).expect("it is answered") - begun)
         .collect();
-    // Two of the burst were for NICK and USER.
-    for (at, expected) in [0, 0, 0, 500, 1_000, 1_500, 2_000, 2_500, 3_000].into_iter().enumerate()
-    {
+    // NICK and USER were of another burst.
+    for (at, expected) in [0, 0, 0, 0, 0, 500, 1_000, 1_500, 2_000].into_iter().enumerate() {
         assert!((expected..expected + 20).contains(&times[at]), "{times:?}");
     }
 }

@@ -5,3 +5,4 @@
 mod conversations;
 mod losses;
 mod stage;
+mod swarm;

@@ -12,9 +12,6 @@ use crate::chat::turn::Turn;
 
 use super::{metadata, metadata_events, registration};
 
-/// Bytes of a line that are no names, beside the server's and the client's: `: CAP  LIST * :` and the CR LF.
-const FRAME: usize = 17;
-
 /// `CAP LS [302]`, `CAP LIST`, `CAP REQ :…`, `CAP END`.
 pub(super) fn cap(turn: &mut Turn<'_>, message: &Message<'_>) {
     let subcommand = message.param(0).unwrap_or_default();
@@ -22,7 +19,7 @@ pub(super) fn cap(turn: &mut Turn<'_>, message: &Message<'_>) {
         "LS" => list(turn, message.param(1)),
         "LIST" => {
             let names = turn.caps().names();
-            show(turn, "LIST", &pack(room(turn), names.split_ascii_whitespace()));
+            show(turn, "LIST", &pack(names.split_ascii_whitespace(), room(turn)));
         }
         "REQ" => request(turn, &message.params()[1..].join(" ")),
         "END" => end(turn),
@@ -45,7 +42,7 @@ fn list(turn: &mut Turn<'_>, version: Option<&str>) {
     if !knows_302 {
         return answer(turn, "LS", &listed.join(" "));
     }
-    show(turn, "LS", &pack(room(turn), listed.iter().map(String::as_str)));
+    show(turn, "LS", &pack(listed.iter().map(String::as_str), room(turn)));
 }
 
 /// Shows a list, on several lines if it has to be; clients of before version 302 have asked for so little
@@ -75,7 +72,7 @@ fn request(turn: &mut Turn<'_>, asked: &str) {
         caps.set(cap, on);
     }
     // A long list is acknowledged in several lines, none of which is cut.
-    for names in pack(room(turn), asked.split(' ')) {
+    for names in pack(asked.split(' '), room(turn)) {
         answer(turn, "ACK", &names);
     }
     let knew_metadata = metadata::knows(turn.caps());
@@ -145,13 +142,14 @@ fn answer(turn: &mut Turn<'_>, subcommand: &str, names: &str) {
     turn.reply(line);
 }
 
-/// Bytes of names on one line.
+/// Bytes of a list on one line: what is left of 512 beside the source and the nickname.
 fn room(turn: &Turn<'_>) -> usize {
-    MAX_BODY.saturating_sub(FRAME + turn.server.settings.name.len() + turn.user().nick().len())
+    let rest = turn.server.settings.name.len() + turn.user().nick().len();
+    MAX_BODY.saturating_sub(rest + ": CAP  LIST * :\r\n".len())
 }
 
 /// Puts names on as few lines as they fit on; at least one.
-fn pack<'a>(room: usize, names: impl Iterator<Item = &'a str>) -> Vec<String> {
+fn pack<'a>(names: impl Iterator<Item = &'a str>, room: usize) -> Vec<String> {
     let mut lines = vec![String::new()];
     for (at, name) in names.enumerate() {
         let line = match lines.last_mut() {
@@ -176,9 +174,9 @@ mod tests {
     #[test]
     fn a_list_goes_on_until_it_is_whole() {
         let names: Vec<_> = (0..100).map(|at| format!("capability-{at}")).collect();
-        let lines = pack(400, names.iter().map(String::as_str));
+        let lines = pack(names.iter().map(String::as_str), 400);
         assert!(lines.len() > 1 && lines.iter().all(|line| line.len() <= 400));
         assert_eq!(lines.join(" "), names.join(" "));
-        assert_eq!(pack(400, [].into_iter()), [""]);
+        assert_eq!(pack([].into_iter(), 400), [""]);
     }
 }

@@ -111,7 +111,7 @@ fn may(
     on: bool,
     param: Option<&str>,
 ) -> bool {
-    let status = turn.server.channels[channel].status(turn.me);
+    let status = turn.rank(channel);
     let target = param.and_then(|nick| turn.server.users.named(nick));
     let is_own = Status::of_letter(letter).is_some() && !on && target == Some(turn.me);
     status.is_some_and(|status| status.reaches(rank) || is_own)

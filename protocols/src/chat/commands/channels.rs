@@ -4,17 +4,18 @@ use std::collections::VecDeque;
 use std::rc::Rc;
 
 use crate::chat::capability::Caps;
-use crate::chat::casemap::{ChannelName, Folded};
+use crate::chat::casemap::ChannelName;
 use crate::chat::message::Message;
 use crate::chat::numeric::{self, Numeric};
 use crate::chat::server::channels::{Channel, ChannelKey, List, Topic};
 use crate::chat::server::line::Line;
 use crate::chat::server::modes::{Flags, Status};
 use crate::chat::server::post::Part;
+use crate::chat::server::users::Invitation;
 use crate::chat::server::work::{Task, Then};
 use crate::chat::turn::{Turn, cut};
 
-use super::{accounts, channel_modes, lists, messages, metadata_events, read_marker};
+use super::{accounts, channel_modes, lists, markers, messages, metadata_events};
 
 /// `JOIN #channel[,…] [key[,…]]`, or `JOIN 0` to leave all (RFC 2812, 3.2.1).
 pub(super) fn join(turn: &mut Turn<'_>, message: &Message<'_>) {
@@ -60,7 +61,8 @@ fn join_one(turn: &mut Turn<'_>, name: &str, key: &str) {
 /// Opens a channel: whoever comes first is its operator, unless it is registered.
 fn open(turn: &mut Turn<'_>, name: ChannelName) -> (ChannelKey, Status) {
     let registered = turn.server.accounts.channel(name.as_str()).cloned();
-    let channel = turn.server.channels.insert(Channel::new(name, turn.clock));
+    let serial = turn.server.next_serial();
+    let channel = turn.server.channels.insert(Channel::new(name, turn.clock, serial));
     match registered {
         Some(registered) => {
             channel_modes::restore(turn, channel, &registered);
@@ -80,7 +82,7 @@ fn refusal(turn: &Turn<'_>, key: ChannelKey, password: &str) -> Option<Numeric> 
     if channel.key.as_ref().is_some_and(|key| key != password) {
         return Some(numeric::ERR_BADCHANNELKEY);
     }
-    if user.invitations.contains(&channel.name.folded()) {
+    if user.invitations.contains(&channel.invitation()) {
         return None;
     }
     if channel.limit.is_some_and(|limit| channel.len() >= limit) {
@@ -100,8 +102,8 @@ fn refusal(turn: &Turn<'_>, key: ChannelKey, password: &str) -> Option<Numeric> 
 
 fn enter(turn: &mut Turn<'_>, key: ChannelKey, status: Status) {
     let name = turn.server.channels[key].name.clone();
-    let folded = name.folded();
-    turn.user_mut().invitations.retain(|invited| *invited != folded);
+    let used = turn.server.channels[key].invitation();
+    turn.user_mut().invitations.retain(|invitation| *invitation != used);
     turn.user_mut().channels.push(key);
     turn.server.channels[key].join(turn.me, &turn.server.users[turn.me], status);
     show_join(turn, key, name.as_str());
@@ -112,7 +114,7 @@ fn enter(turn: &mut Turn<'_>, key: ChannelKey, status: Status) {
         tell_topic(turn, key);
     }
     if turn.caps().has(Caps::READ_MARKER) {
-        read_marker::tell(turn, name.as_str());
+        markers::tell(turn, name.as_str());
     }
     if !turn.caps().has(Caps::NO_IMPLICIT_NAMES) {
         lists::tell_names(turn, key);
@@ -179,7 +181,7 @@ pub(super) fn own_channel(turn: &mut Turn<'_>, name: &str) -> Option<ChannelKey>
 
 /// Whether the user has a rank on a channel; otherwise it is told that it should have.
 fn has_rank(turn: &mut Turn<'_>, channel: ChannelKey, rank: Status) -> bool {
-    let status = turn.server.channels[channel].status(turn.me).unwrap_or_default();
+    let status = turn.rank(channel).unwrap_or_default();
     if !status.reaches(rank) {
         let name = turn.server.channels[channel].name.to_string();
         turn.numeric(numeric::ERR_CHANOPRIVSNEEDED, &[&name]);
@@ -274,8 +276,8 @@ pub(super) fn invite(turn: &mut Turn<'_>, message: &Message<'_>) {
         [nick, name, ..] => invite_one(turn, nick, name),
         [_] => turn.numeric(numeric::ERR_NEEDMOREPARAMS, &["INVITE"]),
         [] => {
-            for name in turn.user().invitations.clone() {
-                turn.numeric(numeric::RPL_INVITEDLIST, &[name.as_str()]);
+            for Invitation { channel, .. } in turn.user().invitations.clone() {
+                turn.numeric(numeric::RPL_INVITEDLIST, &[channel.as_str()]);
             }
             turn.numeric(numeric::RPL_ENDOFINVITEDLIST, &[]);
         }
@@ -299,7 +301,8 @@ fn invite_one(turn: &mut Turn<'_>, nick: &str, name: &str) {
         return turn.numeric(numeric::ERR_USERONCHANNEL, &[&nick, &name]);
     }
     let most = turn.server.settings.limits.invitations;
-    remember_invitation(&mut turn.server.users[guest].invitations, Folded::of(&name), most);
+    let invitation = turn.server.channels[channel].invitation();
+    remember_invitation(&mut turn.server.users[guest].invitations, invitation, most);
     turn.numeric(numeric::RPL_INVITING, &[&nick, &name]);
     if let Some(away) = turn.server.users[guest].away.clone() {
         turn.numeric_text(numeric::RPL_AWAY, &[&nick], &away);
@@ -311,9 +314,9 @@ fn invite_one(turn: &mut Turn<'_>, nick: &str, name: &str) {
     }
 }
 
-fn remember_invitation(invitations: &mut VecDeque<Folded>, name: Folded, most: usize) {
-    invitations.retain(|invited| *invited != name);
-    invitations.push_back(name);
+fn remember_invitation(invitations: &mut VecDeque<Invitation>, new: Invitation, most: usize) {
+    invitations.retain(|invitation| invitation.channel != new.channel);
+    invitations.push_back(new);
     while invitations.len() > most {
         invitations.pop_front();
     }

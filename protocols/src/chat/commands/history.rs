@@ -68,7 +68,7 @@ fn range(subcommand: &str, message: &Message<'_>) -> Option<Range> {
     })
 }
 
-fn mark(text: &str) -> Option<Mark> {
+pub(super) fn mark(text: &str) -> Option<Mark> {
     match text.split_once('=')? {
         ("timestamp", time) => time.parse().ok().map(Mark::Time),
         ("msgid", id) => id.parse().ok().map(Mark::Id),

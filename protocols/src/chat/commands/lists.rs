@@ -13,6 +13,8 @@ use crate::chat::turn::Turn;
 
 /// Bytes of names on one line.
 const ROOM: usize = 360;
+/// Filters of one `LIST`: each is held against every channel there is.
+const FILTERS: usize = 16;
 /// Names that a `NAMES` of all channels gives at most.
 const ALL_NAMES: usize = 1_000;
 
@@ -145,8 +147,8 @@ impl Filter {
 /// `LIST [filter[,…]]` (RFC 1459, 4.2.6). Masks are alternatives; all other filters have to fit.
 pub(super) fn list(turn: &mut Turn<'_>, message: &Message<'_>) {
     let words = message.param(0).unwrap_or_default();
-    let filters: Vec<_> =
-        words.split(',').filter(|word| !word.is_empty()).filter_map(Filter::parse).collect();
+    let words = words.split(',').filter(|word| !word.is_empty());
+    let filters: Vec<_> = words.filter_map(Filter::parse).take(FILTERS).collect();
     let (masks, others): (Vec<_>, Vec<_>) =
         filters.iter().partition(|filter| matches!(filter, Filter::Mask(_)));
     let fits = |channel: &Channel| {

@@ -114,10 +114,10 @@ pub(super) fn post(
 ) -> Post {
     let user = &turn.server.users[turn.me];
     let (source, account) = (Rc::clone(&user.source), user.account.clone());
+    let by = Server::party(user);
     let bot = user.modes.has(UserModes::BOT);
-    let author = user.serial;
     let (id, at) = (turn.server.next_id(), turn.clock);
-    Post { id, author, at, source, account, bot, client_tags, command, params, parts }
+    Post { id, at, source, by, account, bot, client_tags, command, params, parts }
 }
 
 /// A client-to-client question, other than `/me` (CTCP).

@@ -12,10 +12,8 @@
 //! | `lists` | `NAMES`, `LIST` |
 //! | `messages` | `PRIVMSG`, `NOTICE`, `TAGMSG`: what is said |
 //! | `multiline` | `BATCH`: what is said in several lines |
-//! | `history` | `CHATHISTORY`: what was said |
+//! | `history`, `redaction`, `markers` | `CHATHISTORY`, `REDACT`, `MARKREAD`: what was said, and read |
 //! | `metadata`, `metadata_events` | `METADATA`: what users and channels tell of themselves, and who hears it |
-//! | `redact` | `REDACT`: what is taken back |
-//! | `read_marker` | `MARKREAD`: how far somebody has read |
 //! | `users` | `WHOIS`, `WHOWAS`, `USERHOST`, `ISON`, `AWAY`, `SETNAME` |
 //! | `who` | `WHO`, and WHOX |
 //! | `monitor` | `MONITOR` |
@@ -28,6 +26,7 @@ mod channel_modes;
 mod channels;
 mod history;
 mod lists;
+mod markers;
 mod messages;
 mod metadata;
 mod metadata_events;
@@ -36,8 +35,7 @@ mod monitor;
 mod multiline;
 mod operators;
 mod queries;
-mod read_marker;
-mod redact;
+mod redaction;
 mod registration;
 mod sasl;
 mod services;
@@ -101,7 +99,7 @@ commands! {
     "LINKS" 0 Registered queries::links, "LINKS: which servers there are";
     "LIST" 0 Registered lists::list, "LIST [#channel|mask|>n|<n|C>min|C<min|T>min|T<min][,...]: which channels there are";
     "LUSERS" 0 Registered queries::lusers, "LUSERS: how many users there are";
-    "MARKREAD" 0 Registered read_marker::markread, "MARKREAD target [timestamp=time]: how far you have read";
+    "MARKREAD" 0 Registered markers::markread, "MARKREAD target [timestamp=...]: how far you have read";
     "METADATA" 2 Anybody metadata::metadata, "METADATA target|* GET|LIST|SET|CLEAR|SYNC|SUB|UNSUB|SUBS ...: what users and channels tell of themselves";
     "MODE" 1 Registered modes::mode, "MODE #channel|nick [modes [parameters]]: see or change modes";
     "MONITOR" 1 Registered monitor::monitor, "MONITOR +|- nick[,...], or C, L, S: be told who comes and goes";
@@ -119,7 +117,7 @@ commands! {
     "PONG" 0 Anybody registration::pong, "PONG token: yes, the client is there";
     "PRIVMSG" 0 Registered messages::privmsg, "PRIVMSG target[,...] :text: say something to channels or users";
     "QUIT" 0 Anybody registration::quit, "QUIT [:reason]: leave";
-    "REDACT" 2 Registered redact::redact, "REDACT target id [:reason]: take back a message";
+    "REDACT" 2 Registered redaction::redact, "REDACT target id [:reason]: take back what was said";
     "REGISTER" 3 Anybody accounts::register, "REGISTER account|* email|* password: make an account";
     "REHASH" 0 Operator operators::rehash, "REHASH: read the settings anew";
     "SETNAME" 1 Registered users::setname, "SETNAME :real name: change your real name";

@@ -203,7 +203,6 @@ fn limits(section: &mut Section<'_, '_>) -> Limits {
     section.set("metadata_subscriptions", &mut it.metadata_subscriptions, value::count);
     section.set("metadata_at_once", &mut it.metadata_at_once, value::count);
     section.set("read_markers", &mut it.read_markers, value::count);
-    section.set("read_markers_in_all", &mut it.read_markers_in_all, value::count);
     section.set("multiline_bytes", &mut it.multiline_bytes, |it| value::bytes(it, 512));
     section.set("multiline_lines", &mut it.multiline_lines, value::count);
     section.set("password_attempts", &mut it.password_attempts, value::count);

@@ -10,7 +10,7 @@ use slab::Slab;
 use super::Values;
 use super::line::Cast;
 use super::modes::{Flags, Status};
-use super::users::{User, UserKey};
+use super::users::{Invitation, User, UserKey};
 use super::wire::Wire;
 use crate::chat::capability::Caps;
 use crate::chat::casemap::{ChannelName, Folded};
@@ -25,6 +25,8 @@ pub(in crate::chat) struct ChannelKey(usize);
 pub(in crate::chat) struct Channel {
     pub(in crate::chat) name: ChannelName,
     pub(in crate::chat) created: Timestamp,
+    /// Tells it apart from others that had, or will have, its name.
+    pub(in crate::chat) serial: u64,
     pub(in crate::chat) topic: Option<Topic>,
     pub(in crate::chat) flags: Flags,
     pub(in crate::chat) key: Option<String>,
@@ -80,10 +82,11 @@ impl List {
 }
 
 impl Channel {
-    pub(in crate::chat) fn new(name: ChannelName, created: Timestamp) -> Self {
+    pub(in crate::chat) fn new(name: ChannelName, created: Timestamp, serial: u64) -> Self {
         Self {
             name,
             created,
+            serial,
             topic: None,
             flags: Flags::initial(),
             key: None,
@@ -161,6 +164,11 @@ impl Channel {
                 wire.send(member.connection, cast.rendering(member.caps));
             }
         }
+    }
+
+    /// What somebody has who is invited to it.
+    pub(in crate::chat) fn invitation(&self) -> Invitation {
+        Invitation { channel: self.name.folded(), made: self.serial }
     }
 
     // ── who may what ────────────────────────────────────────────────────────────────────────

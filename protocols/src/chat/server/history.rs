@@ -55,14 +55,6 @@ pub(in crate::chat) enum Range {
     Between(Mark, Mark),
 }
 
-/// Why a message was not taken out.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::chat) enum NotRedacted {
-    /// It is not there, or is no message.
-    Unknown,
-    Forbidden,
-}
-
 #[derive(Debug, Default)]
 pub(in crate::chat) struct History {
     conversations: BTreeMap<Talk, Conversation>,
@@ -137,30 +129,6 @@ impl History {
         }
     }
 
-    /// Takes one message out of a conversation, if it is there and may be taken out.
-    ///
-    /// # Errors
-    ///
-    /// Why it stays.
-    pub(in crate::chat) fn redact(
-        &mut self,
-        talk: &Talk,
-        id: MessageId,
-        may: impl FnOnce(&Post) -> bool,
-    ) -> Result<(), NotRedacted> {
-        let conversation = self.conversations.get_mut(talk).ok_or(NotRedacted::Unknown)?;
-        let at = conversation.posts.iter().position(|post| post.id == id && post.is_said());
-        let at = at.ok_or(NotRedacted::Unknown)?;
-        if !may(&conversation.posts[at]) {
-            return Err(NotRedacted::Forbidden);
-        }
-        if let Some(post) = conversation.posts.remove(at) {
-            conversation.bytes -= post.bytes();
-            self.bytes -= post.bytes();
-        }
-        Ok(())
-    }
-
     /// Forgets what one without an account, who is gone for ever, said in private.
     pub(in crate::chat) fn forget_guest(&mut self, serial: u64) {
         for talk in self.guests.remove(&serial).unwrap_or_default() {
@@ -196,6 +164,23 @@ impl History {
         };
         let posts: Vec<_> = conversation.posts.iter().filter(|post| wanted(post)).collect();
         select(&posts, range, most).into_iter().cloned().collect()
+    }
+
+    /// A post, by its name.
+    pub(in crate::chat) fn find(&self, talk: &Talk, id: MessageId) -> Option<&Rc<Post>> {
+        self.conversations.get(talk)?.posts.iter().find(|post| post.id == id)
+    }
+
+    /// Forgets a post.
+    pub(in crate::chat) fn redact(&mut self, talk: &Talk, id: MessageId) {
+        let Some(conversation) = self.conversations.get_mut(talk) else {
+            return;
+        };
+        let at = conversation.posts.iter().position(|post| post.id == id);
+        if let Some(post) = at.and_then(|at| conversation.posts.remove(at)) {
+            conversation.bytes -= post.bytes();
+            self.bytes -= post.bytes();
+        }
     }
 
     /// The private conversations of somebody, and the channels it is on, in which something was said
@@ -300,9 +285,9 @@ mod tests {
     fn post(serial: u64) -> Rc<Post> {
         Rc::new(Post {
             id: MessageId { life: 1, serial },
-            author: 7,
             at: time(serial),
             source: "ann!a@b".into(),
+            by: Party::Connection(1),
             account: None,
             bot: false,
             client_tags: "".into(),
@@ -325,18 +310,6 @@ mod tests {
         let mut history = History::default();
         (0..10).for_each(|serial| history.push(&room(), post(serial), &[], 100, 1 << 20));
         history
-    }
-
-    #[test]
-    fn a_message_is_taken_out_by_whom_it_may_be_and_once() {
-        let mut history = ten();
-        let (all, id) = (history.bytes, MessageId { life: 1, serial: 4 });
-        let mut redact = |may: bool| history.redact(&room(), id, |_| may);
-        assert_eq!(redact(false), Err(NotRedacted::Forbidden));
-        assert_eq!(redact(true), Ok(()));
-        assert_eq!(redact(true), Err(NotRedacted::Unknown));
-        assert_eq!(history.bytes, all - post(4).bytes());
-        assert_eq!(serials(&history, Range::Latest(None), 100), [0, 1, 2, 3, 5, 6, 7, 8, 9]);
     }
 
     #[test]
@@ -373,6 +346,19 @@ mod tests {
         assert_eq!(history.len(), 2, "#a was silent for longest");
         assert_eq!(serials(&history, Range::Latest(None), 10), [0; 0]);
         assert!(history.bytes <= most_bytes && history.ages.len() == 2);
+    }
+
+    #[test]
+    fn what_is_redacted_is_gone() {
+        let mut history = ten();
+        let id = MessageId { life: 1, serial: 4 };
+        assert!(history.find(&room(), id).is_some());
+        let before = history.bytes;
+        history.redact(&room(), id);
+        history.redact(&room(), id);
+        assert!(history.find(&room(), id).is_none());
+        assert_eq!(history.bytes, before - post(4).bytes());
+        assert_eq!(serials(&history, Range::Latest(None), 6), [3, 5, 6, 7, 8, 9]);
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! How far each user has read (IRCv3 read-marker): in memory, within bounds.
+//! How far somebody has read (IRCv3 read-marker).
 
 use std::collections::BTreeMap;
 
@@ -6,101 +6,85 @@ use super::history::Party;
 use crate::chat::casemap::Folded;
 use crate::chat::timestamp::Timestamp;
 
-/// The markers of everybody who has set any. Those of an account stay when its last connection ends;
-/// when there are too many in all, whoever has set none for longest loses its own.
+/// Markers of all users together. Beyond it new ones are not remembered, and what they would have marked is
+/// merely unread for the user's other clients.
+///
+/// 500,000 take about 50 MB: ten each for fifty thousand users.
+const MOST: usize = 500_000;
+
+/// For each who marks at all, the time of the last message it has read of each target.
 #[derive(Debug, Default)]
 pub(in crate::chat) struct Markers {
-    readers: BTreeMap<Party, Reader>,
-    /// Each reader by when it set a marker last.
-    ages: BTreeMap<u64, Party>,
-    clock: u64,
+    parties: BTreeMap<Party, BTreeMap<Folded, Timestamp>>,
+    /// How many there are.
     count: usize,
 }
 
-#[derive(Debug, Default)]
-struct Reader {
-    markers: BTreeMap<Folded, Timestamp>,
-    age: u64,
-}
-
 impl Markers {
-    pub(in crate::chat) fn get(&self, party: &Party, target: &str) -> Option<Timestamp> {
-        self.readers.get(party)?.markers.get(&Folded::of(target)).copied()
+    pub(in crate::chat) fn get(&self, party: &Party, target: &Folded) -> Option<Timestamp> {
+        self.parties.get(party)?.get(target).copied()
     }
 
-    /// Moves a marker forwards, never back: where it is then. `None` if the reader has too many.
+    /// Moves a marker, which only goes on; where it is now. With too many, the one that is farthest back
+    /// is forgotten.
     pub(in crate::chat) fn set(
         &mut self,
         party: &Party,
-        target: &str,
-        at: Timestamp,
+        target: &Folded,
+        time: Timestamp,
         most: usize,
-        most_in_all: usize,
-    ) -> Option<Timestamp> {
-        self.clock += 1;
-        let reader = self.readers.entry(party.clone()).or_default();
-        self.ages.remove(&reader.age);
-        reader.age = self.clock;
-        self.ages.insert(self.clock, party.clone());
+    ) -> Timestamp {
+        if let Some(marker) = self.parties.get_mut(party).and_then(|it| it.get_mut(target)) {
+            *marker = time.max(*marker);
+            return *marker;
+        }
+        if self.count < MOST {
+            let markers = self.parties.entry(party.clone()).or_default();
+            markers.insert(target.clone(), time);
+            self.count += 1;
+            if markers.len() > most {
+                self.forget_oldest(party);
+            }
+        }
+        time
+    }
 
-        let target = Folded::of(target);
-        let is_new = !reader.markers.contains_key(&target);
-        if is_new && reader.markers.len() >= most {
-            return None;
+    fn forget_oldest(&mut self, party: &Party) {
+        let Some(markers) = self.parties.get_mut(party) else {
+            return;
+        };
+        let oldest =
+            markers.iter().min_by_key(|(_, time)| **time).map(|(target, _)| target.clone());
+        if oldest.is_some_and(|oldest| markers.remove(&oldest).is_some()) {
+            self.count -= 1;
         }
-        let marker = reader.markers.entry(target).or_insert(at);
-        *marker = at.max(*marker);
-        let marker = *marker;
-        self.count += usize::from(is_new);
-        while self.count > most_in_all
-            && let Some((_, silent)) = self.ages.pop_first()
-        {
-            self.forget(&silent);
-        }
-        Some(marker)
     }
 
     pub(in crate::chat) fn forget(&mut self, party: &Party) {
-        if let Some(reader) = self.readers.remove(party) {
-            self.ages.remove(&reader.age);
-            self.count -= reader.markers.len();
-        }
+        self.count -= self.parties.remove(party).map_or(0, |markers| markers.len());
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::time::{Duration, SystemTime};
-
     use super::*;
 
-    fn time(second: u64) -> Timestamp {
-        Timestamp::of(SystemTime::UNIX_EPOCH + Duration::from_secs(second))
-    }
-
     #[test]
-    fn a_marker_moves_forwards_only() {
+    fn a_marker_only_goes_on_and_the_oldest_makes_room() {
+        let time = |text: &str| text.parse::<Timestamp>().expect("a time");
+        let (early, late) = (time("2020-01-01T00:00:00.000Z"), time("2021-01-01T00:00:00.000Z"));
+        let (ann, target) = (Party::Connection(1), |name: &str| Folded::of(name));
         let mut markers = Markers::default();
-        let ann = Party::Connection(1);
-        assert_eq!(markers.get(&ann, "#a"), None);
-        assert_eq!(markers.set(&ann, "#a", time(5), 9, 9), Some(time(5)));
-        assert_eq!(markers.set(&ann, "#A", time(3), 9, 9), Some(time(5)));
-        assert_eq!(markers.get(&ann, "#a"), Some(time(5)));
-        assert_eq!(markers.get(&Party::Connection(2), "#a"), None);
-    }
-
-    #[test]
-    fn a_reader_has_so_many_and_the_idlest_makes_room_for_others() {
-        let mut markers = Markers::default();
-        let party = Party::Connection;
-        for target in ["#a", "#b"] {
-            assert!(markers.set(&party(1), target, time(1), 2, 3).is_some());
-            assert!(markers.set(&party(2), target, time(1), 2, 3).is_some());
-        }
-        assert_eq!(markers.set(&party(2), "#c", time(1), 2, 3), None);
-        assert_eq!(markers.get(&party(1), "#a"), None, "it was the idlest");
-        assert_eq!(markers.get(&party(2), "#a"), Some(time(1)));
-        markers.forget(&party(2));
-        assert_eq!((markers.count, markers.ages.len()), (0, 0));
+        assert_eq!(markers.get(&ann, &target("#a")), None);
+        assert_eq!(markers.set(&ann, &target("#a"), late, 2), late);
+        assert_eq!(markers.set(&ann, &target("#A"), early, 2), late);
+        markers.set(&ann, &target("#b"), early, 2);
+        markers.set(&ann, &target("#c"), late, 2);
+        assert_eq!(markers.get(&ann, &target("#a")), Some(late));
+        assert_eq!(markers.get(&ann, &target("#b")), None, "it was farthest back");
+        assert_eq!(markers.count, 2);
+        markers.forget(&ann);
+        assert_eq!(markers.count, 0);
+        assert_eq!(markers.get(&ann, &target("#a")), None);
     }
 }

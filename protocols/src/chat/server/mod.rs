@@ -4,8 +4,7 @@
 //! |---|---|
 //! | `users`, `channels` | who is here, and where; `modes` are what they may |
 //! | `leaving` | how a user goes: what the others see of it, once |
-//! | `post`, `history` | what was said, and what is remembered of it |
-//! | `markers` | how far everybody has read |
+//! | `post`, `history`, `markers` | what was said, what is remembered of it, and how far who has read |
 //! | `whowas`, `monitor` | who was here; who waits for whom |
 //! | `line`, `wire` | a line on its way out, rendered once for all who get the same; the loop |
 //! | `welcome` | what a user is greeted with, ISUPPORT among it |
@@ -315,7 +314,8 @@ impl Server {
         }
     }
 
-    fn next_serial(&mut self) -> u64 {
+    /// A number that is given once.
+    pub(super) fn next_serial(&mut self) -> u64 {
         self.serial += 1;
         self.serial
     }
@@ -358,7 +358,10 @@ impl Server {
             let at = self.started.map_or_else(Timestamp::default, |started| started.at);
             let key = match self.channels.named(name.as_str()) {
                 Some(key) => key,
-                None => self.channels.insert(Channel::new(name, at)),
+                None => {
+                    let serial = self.next_serial();
+                    self.channels.insert(Channel::new(name, at, serial))
+                }
             };
             let channel = &mut self.channels[key];
             channel.is_standing = true;

@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 
+use super::history::Party;
 use super::line::{Line, MessageId};
 use crate::chat::builder::{Builder, WriteError};
 use crate::chat::message::MAX_BODY;
@@ -11,10 +12,10 @@ use crate::chat::timestamp::Timestamp;
 #[derive(Clone, Debug)]
 pub(in crate::chat) struct Post {
     pub(in crate::chat) id: MessageId,
-    /// The serial number of the user who said it.
-    pub(in crate::chat) author: u64,
     pub(in crate::chat) at: Timestamp,
     pub(in crate::chat) source: Rc<str>,
+    /// Who said it, whatever it was called then.
+    pub(in crate::chat) by: Party,
     pub(in crate::chat) account: Option<Rc<str>>,
     pub(in crate::chat) bot: bool,
     pub(in crate::chat) client_tags: Rc<str>,
@@ -49,11 +50,6 @@ impl Post {
     /// Whether it was said by somebody to somebody, and is no event.
     pub(in crate::chat) fn is_message(&self) -> bool {
         matches!(self.command, "PRIVMSG" | "NOTICE")
-    }
-
-    /// As [`is_message`](Self::is_message), or tags alone that were sent to somebody.
-    pub(in crate::chat) fn is_said(&self) -> bool {
-        self.is_message() || self.command == "TAGMSG"
     }
 
     pub(in crate::chat) fn is_multiline(&self) -> bool {

@@ -47,7 +47,7 @@ pub(in crate::chat) struct User {
     pub(in crate::chat) operator: Option<String>,
     pub(in crate::chat) channels: Vec<ChannelKey>,
     /// Channels it is invited to and has not joined yet, the oldest first.
-    pub(in crate::chat) invitations: VecDeque<Folded>,
+    pub(in crate::chat) invitations: VecDeque<Invitation>,
     /// Whom it watches, each as it spelt the name.
     pub(in crate::chat) monitoring: BTreeMap<Folded, String>,
     pub(in crate::chat) metadata: Values,
@@ -66,6 +66,13 @@ pub(in crate::chat) struct User {
     pub(in crate::chat) nick_due: Option<Instant>,
     /// The last walk over its peers that met it.
     walk: u64,
+}
+
+/// A channel that somebody may join once. One that has been closed since, and opened by others, is another.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::chat) struct Invitation {
+    pub(in crate::chat) channel: Folded,
+    pub(in crate::chat) made: u64,
 }
 
 /// ```text

@@ -20,6 +20,8 @@ pub(super) struct Talk {
     /// Channels one has asked to join, and has not heard of.
     pub(super) joining: BTreeSet<Folded>,
     pub(super) is_ready: bool,
+    /// Goodbye was said, and the server has not closed the connection yet.
+    is_leaving: bool,
     result: Option<Result<(), Box<dyn Error>>>,
 }
 
@@ -32,7 +34,7 @@ pub(super) enum Front {
 impl Talk {
     pub(super) fn new(client: Client, front: Front, channels: &[String]) -> Self {
         let joining = channels.iter().map(|name| Folded::of(name)).collect();
-        Self { client, front, joining, is_ready: false, result: None }
+        Self { client, front, joining, is_ready: false, is_leaving: false, result: None }
     }
 
     /// How it ended.
@@ -52,7 +54,7 @@ impl Talk {
 
     /// Says goodbye; again, and it does not wait for the answer.
     pub(super) fn quit(&mut self, registry: &mut Registry<Self>, reason: &str) {
-        if self.client.is_online() {
+        if self.client.is_online() && !std::mem::replace(&mut self.is_leaving, true) {
             self.client.quit(registry, reason);
         } else {
             self.finish(registry, Ok(()));

@@ -1,0 +1,67 @@
+//! `REDACT`: what was said is taken back (IRCv3 message-redaction).
+
+use crate::chat::capability::Caps;
+use crate::chat::casemap::ChannelName;
+use crate::chat::message::Message;
+use crate::chat::server::Server;
+use crate::chat::server::history::Talk;
+use crate::chat::server::modes::Status;
+use crate::chat::turn::{Turn, cut};
+
+use super::history;
+
+/// `REDACT target id [:reason]`: one's own words, or anybody's on a channel of one's own.
+pub(super) fn redact(turn: &mut Turn<'_>, message: &Message<'_>) {
+    let &[target, text, ref rest @ ..] = message.params() else {
+        return;
+    };
+    let Some(talk) = history::talk(turn, target).or_else(|| watched(turn, target)) else {
+        return turn.fail(
+            "REDACT",
+            "INVALID_TARGET",
+            &[target],
+            "You cannot see what was said there",
+        );
+    };
+    let id = text.parse().ok();
+    let found = id.and_then(|id| turn.server.history.find(&talk, id)).map(|post| post.by.clone());
+    let (Some(id), Some(by)) = (id, found) else {
+        return turn.fail("REDACT", "UNKNOWN_MSGID", &[target, text], "There is no such message");
+    };
+    let channel = turn.server.channels.named(target).filter(|_| ChannelName::is_meant(target));
+    let status = channel.and_then(|channel| turn.server.channels[channel].status(turn.me));
+    let may = by == Server::party(turn.user())
+        || status.is_some_and(|status| status.reaches(Status::HALF_OPERATOR))
+        || turn.user().is_operator();
+    if !may {
+        let context = [target, text];
+        return turn.fail("REDACT", "REDACT_FORBIDDEN", &context, "That was said by somebody else");
+    }
+    turn.server.history.redact(&talk, id);
+    let reason =
+        rest.first().map_or("", |reason| cut(reason, turn.server.settings.limits.kick_length));
+    let target = match channel {
+        Some(channel) => turn.server.channels[channel].name.to_string(),
+        None => target.to_owned(),
+    };
+    let line = turn.by_me("REDACT").param(&target).param(text);
+    let line = turn.my_line(if reason.is_empty() { line } else { line.text(reason) });
+    let Some(line) = line else {
+        return;
+    };
+    let knows = |caps: Caps| caps.has(Caps::MESSAGE_REDACTION);
+    match (channel, turn.server.users.named(&target)) {
+        (Some(channel), _) => turn.tell_others(channel, &line, knows),
+        (None, Some(user)) if user != turn.me => turn.tell_each(&[user], &line, knows),
+        _ => {}
+    }
+    if knows(turn.caps()) {
+        turn.reply_line(line);
+    }
+}
+
+/// A channel that an IRC operator is not on, but looks after.
+fn watched(turn: &Turn<'_>, target: &str) -> Option<Talk> {
+    let channel = turn.server.channels.named(target).filter(|_| turn.user().is_operator())?;
+    Some(Talk::Channel(turn.server.channels[channel].name.folded()))
+}
