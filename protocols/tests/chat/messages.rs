@@ -4,7 +4,7 @@
 use protocols::chat::message::MAX_CLIENT_TAGS;
 use protocols::chat::{Limits, Settings};
 
-use crate::stage::{Stage, settings};
+use crate::stage::{Actor, Stage, settings};
 
 #[test]
 fn messages_reach_channels_and_users_and_say_why_if_they_do_not() {
@@ -105,6 +105,40 @@ fn tags_go_to_those_who_asked_for_them() {
     ann.hears(":ann MODE ann +B");
     ann.says("PRIVMSG bob :beep");
     bob.hears("@msgid=*;bot :ann PRIVMSG bob :beep");
+}
+
+#[test]
+fn who_changes_what_it_understands_hears_the_next_message_so() {
+    let stage = Stage::new();
+    let mut ann = stage.enters("ann");
+    let (mut bob, mut eve, mut fay) =
+        (stage.enters("bob"), stage.enters("eve"), stage.enters("fay"));
+    for actor in [&mut ann, &mut bob, &mut eve, &mut fay] {
+        actor.joins("#a");
+    }
+    for actor in [&mut bob, &mut eve, &mut fay] {
+        actor.hears_all();
+    }
+    let mut says = |listeners: [(&mut Actor, &str); 3]| {
+        ann.says("PRIVMSG #a :hi");
+        for (listener, tags) in listeners {
+            let line = listener.hears_at_last(&format!("{tags}:ann PRIVMSG #a :hi"));
+            assert_eq!(line.starts_with('@'), !tags.is_empty(), "{line}");
+            listener.hears_all();
+        }
+    };
+    says([(&mut bob, ""), (&mut eve, ""), (&mut fay, "")]);
+    bob.says("CAP REQ :server-time");
+    bob.hears("CAP bob ACK :server-time");
+    says([(&mut bob, "@time=* "), (&mut eve, ""), (&mut fay, "")]);
+    fay.says("CAP REQ :message-tags");
+    fay.hears("CAP fay ACK :message-tags");
+    says([(&mut bob, "@time=* "), (&mut eve, ""), (&mut fay, "@msgid=* ")]);
+    eve.says("CAP REQ :server-time");
+    eve.hears("CAP eve ACK :server-time");
+    bob.says("CAP REQ :-server-time");
+    bob.hears("@time=* CAP bob ACK :-server-time");
+    says([(&mut bob, ""), (&mut eve, "@time=* "), (&mut fay, "@msgid=* ")]);
 }
 
 #[test]

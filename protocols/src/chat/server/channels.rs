@@ -8,6 +8,7 @@ use reactor::ConnectionId;
 use slab::Slab;
 
 use super::Values;
+use super::audience::Audience;
 use super::line::Cast;
 use super::modes::{Flags, Status};
 use super::users::{Invitation, User, UserKey};
@@ -33,8 +34,9 @@ pub(in crate::chat) struct Channel {
     pub(in crate::chat) limit: Option<usize>,
     pub(in crate::chat) metadata: Values,
     lists: [Vec<Entry>; 3],
-    /// Dense, so that speaking to all of them is a walk over an array.
     members: IndexMap<UserKey, Member>,
+    /// The same once more, for speaking to all of them.
+    audience: Audience,
     /// It is in the settings, so it stays when the last member leaves.
     pub(in crate::chat) is_standing: bool,
 }
@@ -46,11 +48,12 @@ pub(in crate::chat) struct Topic {
     pub(in crate::chat) at: u64,
 }
 
-/// A member: what is needed to send it a line stands beside the others', and is looked up nowhere.
+/// A member, with what is needed to send it a line.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::chat) struct Member {
     connection: ConnectionId,
     caps: Caps,
+    seat: usize,
     pub(in crate::chat) status: Status,
 }
 
@@ -94,6 +97,7 @@ impl Channel {
             metadata: Values::new(),
             lists: Default::default(),
             members: IndexMap::new(),
+            audience: Audience::default(),
             is_standing: false,
         }
     }
@@ -101,12 +105,25 @@ impl Channel {
     // ── members ─────────────────────────────────────────────────────────────────────────────
 
     pub(in crate::chat) fn join(&mut self, key: UserKey, user: &User, status: Status) {
-        let member = Member { connection: user.connection, caps: user.caps, status };
-        self.members.insert(key, member);
+        let (connection, caps) = (user.connection, user.caps);
+        let seat = self.audience.sit(key, connection, caps);
+        self.members.insert(key, Member { connection, caps, seat, status });
     }
 
     pub(in crate::chat) fn leave(&mut self, key: UserKey) -> bool {
-        self.members.swap_remove(&key).is_some()
+        let member = self.members.swap_remove(&key);
+        if let Some(member) = &member {
+            self.vacate(member.seat, member.caps);
+        }
+        member.is_some()
+    }
+
+    /// Frees a seat; whoever has moved there is told.
+    fn vacate(&mut self, seat: usize, caps: Caps) {
+        let moved = self.audience.rise(seat, caps);
+        if let Some(member) = moved.and_then(|moved| self.members.get_mut(&moved)) {
+            member.seat = seat;
+        }
     }
 
     /// What a member may do; `None` if it is not on the channel.
@@ -124,8 +141,13 @@ impl Channel {
 
     /// A member understands other things now.
     pub(in crate::chat) fn set_caps(&mut self, key: UserKey, caps: Caps) {
+        let Some(&Member { connection, caps: before, seat, .. }) = self.members.get(&key) else {
+            return;
+        };
+        self.vacate(seat, before);
+        let seat = self.audience.sit(key, connection, caps);
         if let Some(member) = self.members.get_mut(&key) {
-            member.caps = caps;
+            (member.caps, member.seat) = (caps, seat);
         }
     }
 
@@ -144,11 +166,13 @@ impl Channel {
         cast: &mut Cast<'_>,
         but: Option<UserKey>,
     ) {
-        for (&key, member) in &self.members {
-            if Some(key) != but {
-                wire.send(member.connection, cast.rendering(member.caps));
-            }
-        }
+        let but = but.and_then(|key| self.members.get(&key)).map(|member| member.connection);
+        self.audience.send(wire, cast, but);
+    }
+
+    /// Whether every member sits where it thinks it does.
+    pub(in crate::chat) fn is_seated(&self) -> bool {
+        self.members.iter().all(|(&key, it)| self.audience.sits(key, it.seat, it.caps))
     }
 
     /// Sends a line to all members but one whose capabilities and status are as they should be.

@@ -3,6 +3,7 @@
 //! | file | what it is |
 //! |---|---|
 //! | `users`, `channels` | who is here, and where; `modes` are what they may |
+//! | `audience` | who on a channel gets the same bytes |
 //! | `leaving` | how a user goes: what the others see of it, once |
 //! | `post`, `history`, `markers` | what was said, what is remembered of it, and how far who has read |
 //! | `whowas`, `monitor` | who was here; who waits for whom |
@@ -11,6 +12,7 @@
 //! | `work` | what is done away from the loop: passwords, files |
 //! | `event` | what happens, for a log |
 
+mod audience;
 pub(super) mod channels;
 mod event;
 pub(super) mod history;
@@ -242,6 +244,9 @@ impl Server {
             }
         }
         for (key, channel) in self.channels.iter() {
+            if !channel.is_seated() {
+                return Err(format!("somebody on {} would not hear what is said", channel.name));
+            }
             if channel.len() == 0 && !channel.is_standing {
                 return Err(format!("{} is empty", channel.name));
             }

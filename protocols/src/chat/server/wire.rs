@@ -12,6 +12,8 @@ pub(in crate::chat) trait Wire {
     /// Queues a line for a connection. If it is gone or full nobody needs to be told here: its
     /// `on_close` comes, and tells the others why.
     fn send(&mut self, to: ConnectionId, line: Bytes);
+    /// Queues a line for many connections, but not for one.
+    fn send_all(&mut self, to: &[ConnectionId], line: &Bytes, but: Option<ConnectionId>);
     /// Closes a connection when what is queued has left.
     fn close(&mut self, connection: ConnectionId);
     /// Goes on reading a connection.
@@ -30,6 +32,14 @@ impl<App> Wire for Registry<App> {
     #[inline]
     fn send(&mut self, to: ConnectionId, line: Bytes) {
         let _ = Self::send(self, to, line);
+    }
+
+    fn send_all(&mut self, to: &[ConnectionId], line: &Bytes, but: Option<ConnectionId>) {
+        for &id in to {
+            if Some(id) != but {
+                let _ = Self::send(self, id, line.clone());
+            }
+        }
     }
 
     fn close(&mut self, connection: ConnectionId) {

@@ -1,0 +1,82 @@
+//! Who hears what is said on a channel, as it is needed for saying it: the connections that get the same
+//! bytes, side by side.
+//!
+//! ```text
+//!   style 0   [ ann ][ eve ][ fay ]          ":bob … hi"                 one rendering each,
+//!   style 5   [ bob ][ guy ]                 "@time=…;msgid=… :bob … hi"  and one walk over an array
+//!                      ▲ seat 1
+//! ```
+//!
+//! Whoever leaves is replaced by the last of its row, so coming and going cost the same in any crowd.
+
+use reactor::ConnectionId;
+
+use super::line::Cast;
+use super::users::UserKey;
+use super::wire::Wire;
+use crate::chat::capability::Caps;
+
+#[derive(Debug, Default)]
+pub(in crate::chat) struct Audience {
+    /// Those that somebody sits in: few, since most clients ask for the same.
+    rows: Vec<Row>,
+}
+
+/// Connections that get the same bytes, and whose each is.
+#[derive(Debug)]
+struct Row {
+    caps: Caps,
+    connections: Vec<ConnectionId>,
+    users: Vec<UserKey>,
+}
+
+impl Audience {
+    /// Seats a user in the row of its capabilities; where.
+    pub(in crate::chat) fn sit(&mut self, user: UserKey, on: ConnectionId, caps: Caps) -> usize {
+        let at = self.row(caps).unwrap_or_else(|| {
+            self.rows.push(Row { caps, connections: Vec::new(), users: Vec::new() });
+            self.rows.len() - 1
+        });
+        let row = &mut self.rows[at];
+        row.connections.push(on);
+        row.users.push(user);
+        row.users.len() - 1
+    }
+
+    /// Takes a user from its seat; who sits there now.
+    pub(in crate::chat) fn rise(&mut self, seat: usize, caps: Caps) -> Option<UserKey> {
+        let at = self.row(caps)?;
+        let row = &mut self.rows[at];
+        if seat < row.users.len() {
+            row.connections.swap_remove(seat);
+            row.users.swap_remove(seat);
+        }
+        let moved = row.users.get(seat).copied();
+        if row.users.is_empty() {
+            self.rows.swap_remove(at);
+        }
+        moved
+    }
+
+    fn row(&self, caps: Caps) -> Option<usize> {
+        self.rows.iter().position(|row| row.caps.style() == caps.style())
+    }
+
+    /// Sends a line to everybody but one.
+    pub(in crate::chat) fn send(
+        &self,
+        wire: &mut dyn Wire,
+        cast: &mut Cast<'_>,
+        but: Option<ConnectionId>,
+    ) {
+        for row in &self.rows {
+            wire.send_all(&row.connections, &cast.rendering(row.caps), but);
+        }
+    }
+
+    /// Who sits where, for a check.
+    pub(in crate::chat) fn sits(&self, user: UserKey, seat: usize, caps: Caps) -> bool {
+        let row = self.row(caps).map(|at| &self.rows[at]);
+        row.is_some_and(|row| row.users.get(seat) == Some(&user))
+    }
+}
