@@ -273,7 +273,7 @@ fn a_configuration_is_read_and_read_anew_without_dropping_anybody() {
     let path = directory.path().join("chat.toml");
     let write = |motd: &str| {
         let text = format!(
-            "[server]\nname = 'irc.test'\nmotd = '{motd}'\n[[channel]]\nname = '#lobby'\ntopic = 'Hello'\n"
+            "[server]\nname = 'irc.test'\nmotd = '{motd}'\n[[channel]]\nname = '#lobby'\ntopic = 'Hello'\n[[operator]]\nname = 'root'\npassword = 'toor'\n"
         );
         fs::write(&path, text).expect("it can be written");
     };
@@ -287,6 +287,13 @@ fn a_configuration_is_read_and_read_anew_without_dropping_anybody() {
     server.error_with("read the configuration anew");
     ann.types("/motd");
     ann.sees("-- - second");
+    write("third");
+    ann.types("/oper root toor");
+    ann.sees("-- You are now");
+    ann.types("/rehash");
+    ann.sees("-- REHASH REHASHED");
+    ann.types("/motd");
+    ann.sees("-- - third");
     fs::write(&path, "[server]\nnmae = 'x'\n").expect("it can be written");
     server.signal(Signal::HUP);
     server.error_with("the configuration stays as it was");
@@ -295,8 +302,10 @@ fn a_configuration_is_read_and_read_anew_without_dropping_anybody() {
             .error_line()
             .ends_with("chat.toml:2: there is no 'nmae' in [server]; did you mean 'name'?")
     );
+    ann.types("/rehash");
+    assert!(ann.sees("-! REHASH CONFIG_BAD").ends_with("did you mean 'name'?"));
     ann.types("/motd");
-    ann.sees("-- - second");
+    ann.sees("-- - third");
     server.signal(Signal::USR1);
     server.error_with("1 users");
     ann.leaves();

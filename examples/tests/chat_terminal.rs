@@ -123,6 +123,12 @@ fn two_people_at_their_terminals_talk() {
     bob.ends();
     ann.shows(&["bob has quit (Quit: so long)"]);
 
+    // Whoever comes late reads what was said, and it counts as nothing new.
+    let late = Screen::open(address, "late").expect("tmux was there a moment ago");
+    late.shows(&["<bob> ann: hello", "late  1:status [2:#tea]"]);
+    late.presses(&["C-c"]);
+    late.ends();
+
     // The server goes and comes back, and ann is in her channel again.
     server.stop();
     ann.shows(&["not connected"]);

@@ -42,6 +42,34 @@ fn a_lost_connection_is_tried_again_and_its_channels_are_joined_again() {
 }
 
 #[test]
+fn what_one_has_missed_is_asked_for() {
+    let mut stage = Stage::new(|options| {
+        (options.history, options.channels) = (50, vec![("#a".into(), None)]);
+    });
+    let register = |stage: &mut Stage| {
+        stage.hears();
+        stage.says("CAP * LS :batch draft/chathistory server-time");
+        assert_eq!(stage.hears(), ["CAP REQ :batch draft/chathistory server-time"]);
+        stage.says("CAP * ACK :batch draft/chathistory server-time");
+        stage.hears();
+        stage.welcome();
+        stage.says(":ann!a@h JOIN #a");
+        stage.says(":irc.test 353 ann = #a :ann");
+        assert_eq!(stage.hears(), ["JOIN #a"]);
+        stage.says(":irc.test 366 ann #a :End of /NAMES list");
+    };
+    register(&mut stage);
+    assert_eq!(stage.hears(), ["CHATHISTORY LATEST #a * 50"]);
+    let time = "2026-01-01T12:00:00.000Z";
+    stage.says(&format!("@time={time} :bob!b@h PRIVMSG #a :hello"));
+    stage.ends(|registry, id| registry.abort(id).expect("it is open"));
+    let (_, pause) = loss(&mut stage);
+    stage.wait(pause);
+    register(&mut stage);
+    assert_eq!(stage.hears(), [format!("CHATHISTORY LATEST #a timestamp={time} 50")]);
+}
+
+#[test]
 fn pauses_grow_while_nobody_is_there_and_are_short_again_after_a_good_connection() {
     let mut stage = Stage::online(|_| {});
     stage.is_there(false);

@@ -5,7 +5,9 @@
 pub struct AccountLimits {
     /// Accounts in all. Beyond it nobody registers: [`NotCreated::TooMany`](super::NotCreated).
     ///
-    /// Default 100,000: about 25 MB in memory and as much on disk.
+    /// Default 100,000: 11 MB on disk, read in a third of a second when the server starts, and some
+    /// 40 MB in memory. When the file has doubled all of it is written anew, which holds the loop up
+    /// for 20 ms then.
     pub accounts: usize,
 
     /// Nicks an account may own beside its own name:

@@ -6,9 +6,6 @@
 //!   topic #lobby 1764000200 Ann Welcome, all of you
 //! ```
 
-use std::fmt::Display;
-use std::io::Write;
-
 use super::tables::Topic;
 use crate::password::PasswordHash;
 
@@ -31,22 +28,20 @@ impl Change {
     /// Appends the line, with its end.
     pub(super) fn encode(&self, out: &mut Vec<u8>) {
         match self {
-            Self::Account { name, created, password } => {
-                line(out, &[&"account", name, created, password]);
+            Self::Account { name, created, password } => account(out, name, *created, password),
+            Self::Password { name, password } => {
+                line(out, &["password", name, &password.to_string()])
             }
-            Self::Password { name, password } => line(out, &[&"password", name, password]),
-            Self::Nick { name, nick } => line(out, &[&"nick", name, nick]),
-            Self::NoNick { name, nick } => line(out, &[&"no-nick", name, nick]),
-            Self::Drop { name } => line(out, &[&"drop", name]),
+            Self::Nick { name, nick: it } => nick(out, name, it),
+            Self::NoNick { name, nick } => line(out, &["no-nick", name, nick]),
+            Self::Drop { name } => line(out, &["drop", name]),
             Self::Channel { name, founder, registered } => {
-                line(out, &[&"channel", name, founder, registered]);
+                channel(out, name, founder, *registered);
             }
-            Self::Topic { name, topic: Some(Topic { text, set_by, set_at }) } => {
-                line(out, &[&"topic", name, set_at, set_by, text]);
-            }
-            Self::Topic { name, topic: None } => line(out, &[&"no-topic", name]),
-            Self::Modes { name, modes } => line(out, &[&"modes", name, modes]),
-            Self::Forget { name } => line(out, &[&"forget", name]),
+            Self::Topic { name, topic: Some(it) } => topic(out, name, it),
+            Self::Topic { name, topic: None } => line(out, &["no-topic", name]),
+            Self::Modes { name, modes: it } => modes(out, name, it),
+            Self::Forget { name } => line(out, &["forget", name]),
         }
     }
 
@@ -83,6 +78,28 @@ impl Change {
     }
 }
 
+// The lines that are also written where everything is, each from what it is about, without a copy of it.
+
+pub(super) fn account(out: &mut Vec<u8>, name: &str, created: u64, password: &PasswordHash) {
+    line(out, &["account", name, &created.to_string(), &password.to_string()]);
+}
+
+pub(super) fn nick(out: &mut Vec<u8>, name: &str, nick: &str) {
+    line(out, &["nick", name, nick]);
+}
+
+pub(super) fn channel(out: &mut Vec<u8>, name: &str, founder: &str, registered: u64) {
+    line(out, &["channel", name, founder, &registered.to_string()]);
+}
+
+pub(super) fn topic(out: &mut Vec<u8>, name: &str, topic: &Topic) {
+    line(out, &["topic", name, &topic.set_at.to_string(), &topic.set_by, &topic.text]);
+}
+
+pub(super) fn modes(out: &mut Vec<u8>, name: &str, modes: &str) {
+    line(out, &["modes", name, modes]);
+}
+
 /// Whether a text can stand in a line as one word.
 pub(super) fn is_word(text: &str) -> bool {
     !text.is_empty() && !text.contains(|c: char| c.is_whitespace() || c.is_control())
@@ -93,10 +110,12 @@ pub(super) fn is_line(text: &str) -> bool {
     !text.contains(['\n', '\r', '\0'])
 }
 
-fn line(out: &mut Vec<u8>, words: &[&dyn Display]) {
+fn line(out: &mut Vec<u8>, words: &[&str]) {
     for (at, word) in words.iter().enumerate() {
-        // Writing to memory does not fail.
-        let _ = write!(out, "{}{word}", if at == 0 { "" } else { " " });
+        if at > 0 {
+            out.push(b' ');
+        }
+        out.extend_from_slice(word.as_bytes());
     }
     out.push(b'\n');
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
 
-use super::record::Change;
+use super::record::{self, Change};
 use crate::chat::Folded;
 use crate::password::PasswordHash;
 
@@ -168,23 +168,15 @@ impl Tables {
     /// All there is, as the changes that make it out of nothing.
     pub(super) fn encode(&self) -> Vec<u8> {
         let mut out = Vec::new();
-        for Account { name, created, password, nicks } in self.accounts.values().cloned() {
-            for nick in std::iter::once(None).chain(nicks.into_iter().map(Some)) {
-                let name = name.clone();
-                match nick {
-                    None => Change::Account { name, created, password: password.clone() },
-                    Some(nick) => Change::Nick { name, nick },
-                }
-                .encode(&mut out);
-            }
+        for Account { name, created, password, nicks } in self.accounts.values() {
+            record::account(&mut out, name, *created, password);
+            nicks.iter().for_each(|nick| record::nick(&mut out, name, nick));
         }
-        for Channel { name, founder, registered, topic, modes } in self.channels.values().cloned() {
-            Change::Channel { name: name.clone(), founder, registered }.encode(&mut out);
-            if topic.is_some() {
-                Change::Topic { name: name.clone(), topic }.encode(&mut out);
-            }
+        for Channel { name, founder, registered, topic, modes } in self.channels.values() {
+            record::channel(&mut out, name, founder, *registered);
+            topic.iter().for_each(|topic| record::topic(&mut out, name, topic));
             if !modes.is_empty() {
-                Change::Modes { name, modes }.encode(&mut out);
+                record::modes(&mut out, name, modes);
             }
         }
         out

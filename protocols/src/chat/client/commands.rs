@@ -213,6 +213,25 @@ impl Client {
         Ok(())
     }
 
+    /// Asks what was said on a channel before one came, or since one was there last.
+    pub(super) fn ask_for_history<App: Caller>(
+        &mut self,
+        registry: &mut Registry<App>,
+        channel: &str,
+    ) {
+        let limit = self.options.history;
+        if limit == 0 || !self.world.capabilities.contains("draft/chathistory") {
+            return;
+        }
+        let since = match self.latest.get(&Folded::of(channel)) {
+            Some(time) => format!("timestamp={time}"),
+            None => "*".to_owned(),
+        };
+        let line = Builder::new().command("CHATHISTORY").param("LATEST").param(channel);
+        // Without room for it there is more to say than to read up on.
+        let _ = self.send(registry, line.param(&since).param(&limit.to_string()));
+    }
+
     /// Joins all channels that one wants to be on, several with a line: a server counts lines.
     pub(super) fn join_wanted<App: Caller>(&mut self, registry: &mut Registry<App>) {
         let mut lines: Vec<(String, String)> = Vec::new();

@@ -26,6 +26,8 @@ pub struct Meta {
     pub id: Option<String>,
     /// The account of whoever sent it.
     pub account: Option<String>,
+    /// Whether it was said before one came: see [`Options::history`](super::Options::history).
+    pub is_history: bool,
 }
 
 /// How something is said.

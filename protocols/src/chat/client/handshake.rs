@@ -11,12 +11,14 @@ use super::{Failure, Login, Options};
 use crate::chat::{Builder, Message};
 
 /// What is asked for, where the server has it.
-const WANTED: [&str; 14] = [
+const WANTED: [&str; 16] = [
     "account-notify",
     "account-tag",
     "away-notify",
+    "batch",
     "cap-notify",
     "chghost",
+    "draft/chathistory",
     "echo-message",
     "extended-join",
     "invite-notify",
@@ -51,6 +53,7 @@ pub(super) struct Handshake {
     stage: Stage,
     login: Option<Login>,
     wants_echo: bool,
+    wants_history: bool,
     wanted_nick: String,
     alternatives: Vec<String>,
     /// How many nicks have been tried.
@@ -77,6 +80,7 @@ impl Handshake {
             stage: Stage::Listing,
             login: options.login.clone(),
             wants_echo: options.echo,
+            wants_history: options.history > 0,
             wanted_nick: options.nick.clone(),
             alternatives: options.alternatives.clone(),
             tried: 0,
@@ -172,6 +176,7 @@ impl Handshake {
         let wanted = WANTED.into_iter().filter(|name| match *name {
             "sasl" => self.login.is_some(),
             "echo-message" => self.wants_echo,
+            "batch" | "draft/chathistory" => self.wants_history,
             _ => true,
         });
         let asked: Vec<_> = wanted.filter(|name| offers(name)).collect();

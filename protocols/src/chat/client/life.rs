@@ -39,6 +39,9 @@ pub struct Client {
     pub(super) outgoing: Outgoing,
     /// Channels to be on, with their keys.
     pub(super) wanted: BTreeMap<Folded, (String, Option<String>)>,
+    /// When the latest message of each channel was said, as the server has it: what comes after is what
+    /// one misses when the connection is lost.
+    pub(super) latest: BTreeMap<Folded, String>,
     backoff: Backoff,
     /// How many connections were tried: which of the servers is next.
     tries: usize,
@@ -97,6 +100,7 @@ impl Client {
             world: World::new(&options.nick, &options.limits),
             outgoing: Outgoing::new(&options.limits),
             wanted: channels.map(|it| (Folded::of(&it.0), it)).collect(),
+            latest: BTreeMap::new(),
             backoff: Backoff::new(options.limits.first_pause, options.limits.longest_pause),
             tries: 0,
             heard: registry.now(),
@@ -219,8 +223,11 @@ impl Client {
         match &event {
             Event::Ready => self.join_wanted(registry),
             Event::Joined { channel, own: true, .. } => self.want(channel),
+            Event::Members { channel } => self.ask_for_history(registry, channel),
+            Event::Message { target, meta, .. } => self.note_time(target, meta.time.as_deref()),
             Event::Left { channel, own: true, .. } | Event::Kicked { channel, own: true, .. } => {
                 self.wanted.remove(&Folded::of(channel));
+                self.latest.remove(&Folded::of(channel));
             }
             _ => {}
         }
@@ -262,6 +269,16 @@ impl Client {
         // Who joins by the server's doing has no key.
         let entry = self.wanted.entry(Folded::of(channel));
         entry.or_insert_with(|| (channel.to_owned(), None));
+    }
+
+    /// Remembers when something was said on a channel one is on.
+    fn note_time(&mut self, target: &str, time: Option<&str>) {
+        if self.options.history > 0
+            && let (Some(time), Some(room)) = (time, self.room(target))
+        {
+            let room = Folded::of(room.name());
+            self.latest.insert(room, time.to_owned());
+        }
     }
 
     // ── losing the connection ───────────────────────────────────────────────────────────────

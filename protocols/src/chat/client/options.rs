@@ -28,6 +28,11 @@ pub struct Options {
     /// server has taken it (IRCv3 echo-message): in the order in which everybody sees it. Servers that
     /// cannot do that do not, see [`Client::echoes`](super::Client::echoes). Default `false`.
     pub echo: bool,
+    /// How much of what was said before to ask for when one joins a channel, in messages (IRCv3
+    /// draft/chathistory): after a loss, what one has missed. It comes as
+    /// [`Event::Message`](super::Event::Message) with [`Meta::is_history`](super::Meta::is_history), from
+    /// servers that remember. Default 0, none: a bot answers what is said now.
+    pub history: u16,
     /// Channels to join, each with its key if it has one, whenever one is connected.
     pub channels: Vec<(String, Option<String>)>,
     /// Whether to connect again when the connection is lost. Default `true`.
@@ -58,6 +63,7 @@ impl Options {
             password: None,
             login: None,
             echo: false,
+            history: 0,
             channels: Vec::new(),
             reconnect: true,
             limits: ClientLimits::default(),

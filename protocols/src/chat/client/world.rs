@@ -19,7 +19,12 @@ pub(super) struct World {
     /// The text of an `ERROR`.
     pub(super) last_words: String,
     is_ready: bool,
+    /// The open batches in which a server tells what was said before.
+    history: BTreeSet<String>,
 }
+
+/// Batches of history at one time. No more were asked for than there are channels to join at once.
+const MOST_BATCHES: usize = 64;
 
 /// A user name of ten letters and a `~`, and the longest host, for as long as one's own are not known.
 const LONGEST_USER_AND_HOST: usize = 11 + 64;
@@ -35,6 +40,7 @@ impl World {
             source_length: nick.len() + LONGEST_USER_AND_HOST,
             last_words: String::new(),
             is_ready: false,
+            history: BTreeSet::new(),
         }
     }
 
@@ -45,6 +51,10 @@ impl World {
         let command = message.command.to_ascii_uppercase();
         if let Ok(code) = command.parse::<u16>() {
             return self.handle_numeric(code, words);
+        }
+        // Of what was before, only what was said is told: who was there then is not who is there now.
+        if self.is_history(message) && !matches!(command.as_str(), "PRIVMSG" | "NOTICE") {
+            return None;
         }
         match command.as_str() {
             "JOIN" => self.handle_join(who, words),
@@ -60,6 +70,7 @@ impl World {
             "AWAY" => Some(self.handle_away(who, words)),
             "ACCOUNT" => self.handle_account(who, words),
             "CAP" => self.handle_capabilities(words),
+            "BATCH" => self.handle_batch(words),
             "FAIL" | "WARN" | "NOTE" | "WALLOPS" => {
                 Some(Event::Note { level: command, params: owned(words) })
             }
@@ -142,7 +153,9 @@ impl World {
         let [target, text] = message.params() else { return None };
         let (kind, text) = out_of_ctcp(kind, text);
         let tag = |name| message.tags.get(name).map(std::borrow::Cow::into_owned);
-        let meta = Meta { time: tag("time"), id: tag("msgid"), account: tag("account") };
+        let is_history = self.is_history(message);
+        let meta =
+            Meta { time: tag("time"), id: tag("msgid"), account: tag("account"), is_history };
         let own = self.is_me(&from.nick);
         let (target, text) = ((*target).to_owned(), text.to_owned());
         Some(Event::Message { kind, from, target, text, meta, own })
@@ -180,6 +193,24 @@ impl World {
             }
         }
         None
+    }
+
+    /// A batch begins or ends (IRCv3 batch): only those of history matter here.
+    fn handle_batch(&mut self, words: &Words<'_>) -> Option<Event> {
+        let (sign, name) = words.first()?.split_at_checked(1)?;
+        match (sign, words.get(1)) {
+            ("+", Some(&"chathistory")) if self.history.len() < MOST_BATCHES => {
+                self.history.insert(name.to_owned());
+            }
+            ("-", _) => drop(self.history.remove(name)),
+            _ => {}
+        }
+        None
+    }
+
+    fn is_history(&self, message: &Message<'_>) -> bool {
+        !self.history.is_empty()
+            && message.tags.get("batch").is_some_and(|name| self.history.contains(&*name))
     }
 
     fn handle_numeric(&mut self, code: u16, words: &Words<'_>) -> Option<Event> {

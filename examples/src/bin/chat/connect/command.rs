@@ -186,12 +186,12 @@ fn channel_and_text(text: &str) -> (Option<String>, &str) {
 }
 
 /// Who leaves the `#` out means it all the same.
-fn with_hash(channel: &str) -> String {
-    if channel.starts_with(['#', '&', '+', '!']) {
-        channel.to_owned()
-    } else {
-        format!("#{channel}")
-    }
+fn with_hash(channels: &str) -> String {
+    let whole = |name: &str| {
+        let is_whole = name.starts_with(['#', '&', '+', '!']);
+        if is_whole { name.to_owned() } else { format!("#{name}") }
+    };
+    channels.split(',').map(whole).collect::<Vec<_>>().join(",")
 }
 
 #[cfg(test)]
@@ -216,6 +216,7 @@ mod tests {
     #[test]
     fn commands_have_their_words() {
         assert_eq!(parse("/join tea"), Command::Join { channel: "#tea".into(), key: None });
+        assert_eq!(parse("/join a,&b"), Command::Join { channel: "#a,&b".into(), key: None });
         assert_eq!(parse("/J &x key"), Command::Join { channel: "&x".into(), key: text("key") });
         let message = Command::Message { target: "bob".into(), text: "how  are you".into() };
         assert_eq!(parse("/msg  bob  how  are you"), message);

@@ -155,6 +155,7 @@ mod tests {
             said,
             direct: false,
             own: false,
+            past: false,
             time: None,
         };
         let (nick, text) = ("ann".to_owned(), "hi\u{1b}[0m".to_owned());

@@ -21,6 +21,9 @@ use lines::Lines;
 use talk::{Front, Talk};
 use terminal::Terminal;
 
+/// Messages of the past to ask for when one joins: a few screens.
+const HISTORY: u16 = 100;
+
 /// Talk on a server
 ///
 /// On a terminal it has windows, one for each channel and each person you talk to. Type /help for what
@@ -76,10 +79,12 @@ pub(crate) struct Options {
 }
 
 pub(crate) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
-    let client = client_options(options)?;
+    let mut client = client_options(options)?;
     let mut reactor = Reactor::<Talk>::new()?;
     let handle = reactor.handle();
     let on_terminal = io::stdin().is_terminal() && io::stdout().is_terminal() && !options.lines;
+    // A script is told what happens; somebody who comes back reads up on what happened.
+    client.history = if on_terminal { HISTORY } else { 0 };
     let front = if on_terminal {
         Front::Screen(Box::new(Terminal::start(handle)?))
     } else {

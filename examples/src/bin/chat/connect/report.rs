@@ -12,6 +12,8 @@ pub(super) struct Report {
     pub(super) direct: bool,
     /// Whether one said it oneself.
     pub(super) own: bool,
+    /// Whether it was said before one came.
+    pub(super) past: bool,
     /// When the server had it, if it says so: `2026-01-01T12:00:00.000Z`.
     pub(super) time: Option<String>,
 }
@@ -42,7 +44,7 @@ pub(super) enum Said {
 
 impl Report {
     pub(super) fn news(places: Vec<Place>, text: String) -> Self {
-        Self { places, said: Said::News(text), direct: false, own: false, time: None }
+        Self { places, said: Said::News(text), direct: false, own: false, past: false, time: None }
     }
 
     pub(super) fn refusal(text: String) -> Self {
@@ -51,20 +53,21 @@ impl Report {
             said: Said::Refusal(text),
             direct: false,
             own: false,
+            past: false,
             time: None,
         }
     }
 
     /// Whether somebody else says something, and it is not only news.
     pub(super) fn is_talk(&self) -> bool {
-        !self.own && !matches!(self.said, Said::News(_) | Said::Refusal(_))
+        !self.own && !self.past && !matches!(self.said, Said::News(_) | Said::Refusal(_))
     }
 
     /// What one said oneself, where the server does not tell it.
     pub(super) fn own(client: &Client, kind: Kind, target: &str, text: &str) -> Self {
         let nick = client.nick().to_owned();
         let (places, said) = (vec![place(client, target)], said(kind, nick, text.to_owned()));
-        Self { places, said, direct: false, own: true, time: None }
+        Self { places, said, direct: false, own: true, past: false, time: None }
     }
 
     /// What an event is in words; `None` if it is not worth any.
@@ -130,6 +133,8 @@ impl Report {
             Event::Message { kind, from, target, text, meta, own } => {
                 let mut report = message(client, kind, from, target, text, *own)?;
                 report.time.clone_from(&meta.time);
+                report.past = meta.is_history;
+                report.direct &= !meta.is_history;
                 report
             }
             Event::Invited { channel, nick, by, own } => {
@@ -176,7 +181,14 @@ fn message(
     let nick = from.nick.clone();
     // Those of a rank only have heard it, and should know.
     let text = if room == target { text.to_owned() } else { format!("[{target}] {text}") };
-    Some(Report { places, said: said(kind.clone(), nick, text), direct, own, time: None })
+    Some(Report {
+        places,
+        said: said(kind.clone(), nick, text),
+        direct,
+        own,
+        past: false,
+        time: None,
+    })
 }
 
 fn said(kind: Kind, nick: String, text: String) -> Said {

@@ -98,6 +98,22 @@ fn texts_are_told_by_kind_with_what_they_came_with() {
 }
 
 #[test]
+fn what_was_said_before_is_told_apart_and_changes_nothing() {
+    let mut world = world();
+    says(&mut world, ":s BATCH +x chathistory #a");
+    let said = says(&mut world, "@batch=x;time=1 :zoe!z@h PRIVMSG #a :long ago");
+    assert!(matches!(&said, Some(Event::Message { meta, .. }) if meta.is_history), "{said:?}");
+    assert_eq!(says(&mut world, "@batch=x :zoe!z@h JOIN #a"), None);
+    assert_eq!(says(&mut world, "@batch=x :zoe!z@h KICK #a me :long ago"), None);
+    assert_eq!(members(&world).len(), 3);
+    let said = says(&mut world, ":bob!b@h PRIVMSG #a :just now");
+    assert!(matches!(&said, Some(Event::Message { meta, .. }) if !meta.is_history), "{said:?}");
+    says(&mut world, ":s BATCH -x");
+    let said = says(&mut world, "@batch=x :bob!b@h PRIVMSG #a :a batch that is closed");
+    assert!(matches!(&said, Some(Event::Message { meta, .. }) if !meta.is_history), "{said:?}");
+}
+
+#[test]
 fn topics_are_known() {
     let mut world = world();
     says(&mut world, ":s 332 me #a :Tea");
