@@ -4,6 +4,7 @@
 use protocols::chat::accounts::{AccountLimits, Accounts};
 use protocols::password::PasswordHash;
 
+use crate::operators::with_operator;
 use crate::stage::{Actor, Stage, settings};
 
 const CAPS: &str = "message-tags echo-message batch draft/message-redaction";
@@ -32,40 +33,37 @@ fn logs_in(actor: &mut Actor) {
 // ── IRCv3 message-redaction ─────────────────────────────────────────────────────────────────────────
 
 #[test]
-fn a_message_is_taken_back_by_its_author_or_an_operator_of_the_channel() {
-    let stage = Stage::new();
+fn an_operator_of_the_server_takes_messages_back_wherever_they_were_said() {
+    let stage = with_operator();
     let mut ann = stage.enters_with("ann", CAPS);
-    let mut bob = stage.enters_with("bob", &format!("{CAPS} draft/chathistory"));
-    let mut eve = stage.enters_with("eve", "message-tags draft/chathistory batch");
-    for actor in [&mut ann, &mut bob, &mut eve] {
-        actor.joins("#a");
-    }
-    ann.hears_all();
-    bob.hears_all();
+    let mut root = stage.enters_with("root", CAPS);
+    ann.joins("#a");
+    let id = says_with_id(&mut ann, "PRIVMSG #a :advertising");
+    root.says(&format!("REDACT #a {id}"));
+    root.hears("FAIL REDACT INVALID_TARGET #a :*");
+    root.says("OPER root secret");
+    root.hears_at_last(":root MODE root +o");
+    root.says(&format!("REDACT #a {id} :spam"));
+    root.hears(&format!(":root REDACT #a {id} :spam"));
+    ann.hears(&format!(":root REDACT #a {id} :spam"));
+}
 
-    let id = says_with_id(&mut ann, "PRIVMSG #a :not bob's");
-    bob.says(&format!("REDACT #a {id}"));
-    bob.hears_at_last(&format!("FAIL REDACT REDACT_FORBIDDEN #a {id} :*"));
-    ann.hears_nothing();
-
-    let id = says_with_id(&mut bob, "PRIVMSG #a :bob's own");
-    bob.says(&format!("REDACT #a {id}"));
-    bob.hears(&format!(":bob REDACT #a {id}"));
-    ann.hears("@msgid=* :bob PRIVMSG #a *");
-    ann.hears(&format!(":bob REDACT #a {id}"));
-
-    let id = says_with_id(&mut bob, "PRIVMSG #a :advertising");
-    ann.hears("@msgid=* :bob PRIVMSG #a *");
-    ann.says(&format!("REDACT #a {id} :spam"));
-    ann.hears(&format!(":ann REDACT #a {id} :spam"));
-    bob.hears(&format!(":ann REDACT #a {id} :spam"));
-
-    // Who does not know of it is not told, and the history has forgotten what was taken back.
-    eve.hears_at_last("@msgid=* :bob PRIVMSG #a :advertising");
-    eve.says("CHATHISTORY LATEST #a * 10");
-    eve.hears("BATCH +* chathistory #a");
-    eve.hears("@batch=*;msgid=* :ann PRIVMSG #a :not bob's");
-    eve.hears("BATCH -*");
+#[test]
+fn what_nobody_said_cannot_be_taken_back() {
+    let stage = Stage::new();
+    let mut ann =
+        stage.enters_with("ann", &format!("{CAPS} draft/chathistory draft/event-playback"));
+    ann.joins("#a");
+    ann.says("TOPIC #a :birds");
+    ann.hears("@msgid=* :ann TOPIC #a :birds");
+    ann.says("CHATHISTORY LATEST #a * 1");
+    ann.hears("BATCH +* chathistory #a");
+    let line = ann.hears("@batch=*;msgid=* :ann TOPIC #a :birds");
+    ann.hears("BATCH -*");
+    let id = line.split("msgid=").nth(1).and_then(|it| it.split([';', ' ']).next());
+    let id = id.expect("an id");
+    ann.says(&format!("REDACT #a {id}"));
+    ann.hears(&format!("FAIL REDACT UNKNOWN_MSGID #a {id} :*"));
 }
 
 #[test]

@@ -24,7 +24,10 @@ pub(super) fn redact(turn: &mut Turn<'_>, message: &Message<'_>) {
         );
     };
     let id = text.parse().ok();
-    let found = id.and_then(|id| turn.server.history.find(&talk, id)).map(|post| post.by.clone());
+    let found = id.and_then(|id| turn.server.history.find(&talk, id));
+    // What happened, a JOIN for instance, is remembered too, but nobody said it.
+    let found = found.filter(|post| post.is_message() || post.command == "TAGMSG");
+    let found = found.map(|post| post.by.clone());
     let (Some(id), Some(by)) = (id, found) else {
         return turn.fail("REDACT", "UNKNOWN_MSGID", &[target, text], "There is no such message");
     };
