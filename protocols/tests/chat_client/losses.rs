@@ -70,6 +70,21 @@ fn what_one_has_missed_is_asked_for() {
 }
 
 #[test]
+fn a_server_that_puts_one_on_channels_without_end_is_not_followed() {
+    let mut stage = Stage::online(|options| options.limits.rooms = 2);
+    for room in ["#a", "#b", "#c", "#d"] {
+        stage.says(&format!(":ann!a@h JOIN {room}"));
+    }
+    assert_eq!(stage.does(|client, _| client.rooms().len()), 2);
+    stage.ends(|registry, id| registry.abort(id).expect("it is open"));
+    let (_, pause) = loss(&mut stage);
+    stage.wait(pause);
+    stage.hears();
+    stage.welcome();
+    assert_eq!(stage.hears(), ["JOIN #a,#b"]);
+}
+
+#[test]
 fn pauses_grow_while_nobody_is_there_and_are_short_again_after_a_good_connection() {
     let mut stage = Stage::online(|_| {});
     stage.is_there(false);

@@ -30,7 +30,7 @@ impl Change {
         match self {
             Self::Account { name, created, password } => account(out, name, *created, password),
             Self::Password { name, password } => {
-                line(out, &["password", name, &password.to_string()])
+                line(out, &["password", name, &password.to_string()]);
             }
             Self::Nick { name, nick: it } => nick(out, name, it),
             Self::NoNick { name, nick } => line(out, &["no-nick", name, nick]),

@@ -265,10 +265,12 @@ impl Client {
         }
     }
 
+    /// One is on a channel, perhaps by the server's doing: then without a key, and only so many.
     fn want(&mut self, channel: &str) {
-        // Who joins by the server's doing has no key.
-        let entry = self.wanted.entry(Folded::of(channel));
-        entry.or_insert_with(|| (channel.to_owned(), None));
+        if self.wanted.len() < self.options.limits.rooms {
+            let entry = self.wanted.entry(Folded::of(channel));
+            entry.or_insert_with(|| (channel.to_owned(), None));
+        }
     }
 
     /// Remembers when something was said on a channel one is on.
@@ -277,7 +279,10 @@ impl Client {
             && let (Some(time), Some(room)) = (time, self.room(target))
         {
             let room = Folded::of(room.name());
-            self.latest.insert(room, time.to_owned());
+            // Channels of earlier connections may be among them.
+            if self.latest.len() < self.options.limits.rooms || self.latest.contains_key(&room) {
+                self.latest.insert(room, time.to_owned());
+            }
         }
     }
 
