@@ -17,9 +17,6 @@ use crate::chat::{Builder, Folded, Message};
 /// A connection that has lasted for so long was a good one: the next pause is a short one again.
 const STEADY: Duration = Duration::from_secs(60);
 
-/// How long the server may take to close the connection after `QUIT`.
-const QUIT_PATIENCE: Duration = Duration::from_secs(5);
-
 /// One conversation with a chat server, over as many connections as it takes.
 ///
 /// ```text
@@ -32,7 +29,7 @@ const QUIT_PATIENCE: Duration = Duration::from_secs(5);
 /// It is a part of the program, which it finds again by its [`ClientId`]: see [`Caller`].
 #[derive(Debug)]
 pub struct Client {
-    id: ClientId,
+    pub(super) id: ClientId,
     pub(super) options: Options,
     pub(super) state: State,
     pub(super) world: World,
@@ -46,11 +43,11 @@ pub struct Client {
     /// How many connections were tried: which of the servers is next.
     tries: usize,
     /// When something last came from the server.
-    heard: Instant,
+    pub(super) heard: Instant,
     /// Set while something waits for its turn to be sent.
     send_timer: Option<TimerId>,
     /// Set while there is a connection; at the time it fires, something may be late.
-    watch: Option<TimerId>,
+    pub(super) watch: Option<TimerId>,
 }
 
 #[derive(Debug)]
@@ -289,7 +286,7 @@ impl Client {
     // ── losing the connection ───────────────────────────────────────────────────────────────
 
     /// The connection has to go, for this reason.
-    fn fail<App>(&mut self, registry: &mut Registry<App>, failure: Failure) {
+    pub(super) fn fail<App>(&mut self, registry: &mut Registry<App>, failure: Failure) {
         if let Some(connection) = self.connection() {
             self.state = State::Failing(connection, failure);
             // It fails if the connection has ended: then `on_close` is on its way.
@@ -365,7 +362,7 @@ impl Client {
     }
 
     /// Sends a line that cannot wait.
-    fn send_now<App>(&mut self, registry: &mut Registry<App>, line: Bytes) {
+    pub(super) fn send_now<App>(&mut self, registry: &mut Registry<App>, line: Bytes) {
         self.outgoing.charge(registry.now());
         self.send_free(registry, vec![line]);
     }
@@ -409,64 +406,6 @@ impl Client {
             });
             // Without a timer it goes on with the next thing that is said.
             self.send_timer = timer.ok();
-        }
-    }
-
-    // ── watching ────────────────────────────────────────────────────────────────────────────
-
-    /// When something will be late that is waited for now.
-    fn deadline(&self) -> Option<Instant> {
-        let limits = &self.options.limits;
-        match &self.state {
-            State::Registering { since, .. } => Some(*since + limits.registration),
-            State::Online { pinged: Some(pinged), .. } => Some(*pinged + limits.ping_timeout),
-            State::Online { pinged: None, .. } => Some(self.heard + limits.ping_interval),
-            State::Quitting { sent, .. } => sent.map(|sent| sent + QUIT_PATIENCE),
-            State::Resting(_) | State::Connecting(_) | State::Failing(..) | State::Over => None,
-        }
-    }
-
-    /// Has a look when something may be late.
-    fn watch_again<App: Caller>(&mut self, registry: &mut Registry<App>) {
-        if let Some(timer) = self.watch.take() {
-            registry.cancel(timer);
-        }
-        if let Some(deadline) = self.deadline() {
-            let (id, rest) = (self.id, deadline.saturating_duration_since(registry.now()));
-            let timer = registry.after(rest, move |registry, app| {
-                if let Some(client) = app.client(id) {
-                    client.watch = None;
-                    client.handle_watch(registry);
-                }
-            });
-            // Without a timer TCP's own keepalive is left, which finds most of the dead too.
-            self.watch = timer.ok();
-        }
-    }
-
-    fn handle_watch<App: Caller>(&mut self, registry: &mut Registry<App>) {
-        let now = registry.now();
-        if self.deadline().is_some_and(|deadline| deadline <= now) {
-            self.handle_late(registry, now);
-        }
-        self.watch_again(registry);
-    }
-
-    fn handle_late<App: Caller>(&mut self, registry: &mut Registry<App>, now: Instant) {
-        match &mut self.state {
-            State::Registering { .. } => self.fail(registry, Failure::NotRegistered),
-            State::Online { pinged: pinged @ None, .. } => {
-                *pinged = Some(now);
-                self.send_now(registry, Bytes::from_static(b"PING :are you there\r\n"));
-            }
-            State::Online { connection, .. } => {
-                let connection = *connection;
-                self.state = State::Failing(connection, Failure::Silent);
-                // Nobody is there to close it in peace.
-                let _ = registry.abort(connection);
-            }
-            State::Quitting { connection, .. } => drop(registry.close(*connection)),
-            State::Resting(_) | State::Connecting(_) | State::Failing(..) | State::Over => {}
         }
     }
 

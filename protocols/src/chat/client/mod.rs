@@ -20,6 +20,7 @@
 //! | `event` | what a program is told, and how it can fail |
 //! | `caller` | what a program is asked and told |
 //! | `life` | a client: from connecting to the end, and around again |
+//! | `watch` | what is late |
 //! | `commands` | what a program can have it do |
 //! | `link` | its side of one connection |
 //!
@@ -80,6 +81,7 @@ mod outgoing;
 mod roster;
 mod support;
 mod text;
+mod watch;
 mod world;
 
 pub use caller::{Caller, ClientId};
