@@ -50,6 +50,10 @@ capabilities! {
     21 ACCOUNT_REGISTRATION "draft/account-registration"
     22 MESSAGE_REDACTION "draft/message-redaction"
     23 READ_MARKER "draft/read-marker"
+    24 PRE_AWAY "draft/pre-away"
+    25 NO_IMPLICIT_NAMES "no-implicit-names"
+    26 METADATA_2 "draft/metadata-2"
+    27 METADATA_3 "draft/metadata-3"
 }
 
 impl Caps {
@@ -112,11 +116,13 @@ impl BitOrAssign for Caps {
     }
 }
 
-/// What `CAP LS` lists: all of them, those of `sasl` and accounts only while there is registration;
-/// with their values for clients that know version 302.
+/// What `CAP LS` lists: with their values for clients that know version 302. The others are told all on
+/// one line ("Multiline replies to CAP LS and CAP LIST"), which holds no drafts: those are younger than
+/// such clients.
 pub(super) fn listed(offered: Caps, version_302: bool, limits: &Limits) -> Vec<String> {
     let listed = Caps::ALL.iter().filter(|&&(_, caps)| offered.has(caps));
     listed
+        .filter(|(name, _)| version_302 || !name.starts_with("draft/"))
         .map(|&(name, caps)| {
             let mut text = name.to_owned();
             if version_302 {
@@ -146,6 +152,13 @@ fn write_value(text: &mut String, caps: Caps, limits: &Limits) {
                 text,
                 "=max-bytes={},max-lines={}",
                 limits.multiline_bytes, limits.multiline_lines
+            )
+        }
+        Caps::METADATA_2 | Caps::METADATA_3 => {
+            write!(
+                text,
+                "=before-connect,max-subs={},max-keys={},max-value-bytes={}",
+                limits.metadata_subscriptions, limits.metadata_keys, limits.metadata_value
             )
         }
         Caps::ACCOUNT_REGISTRATION => write!(text, "=before-connect,custom-account-name"),

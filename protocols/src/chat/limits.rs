@@ -115,6 +115,15 @@ pub struct Limits {
     pub history_reply: usize,
     /// Targets of which each user can say how far it has read (`MARKREAD`). Default 200.
     pub read_markers: usize,
+    /// Keys of metadata that a user or a channel may have. Default 20: a name, a picture, a few more.
+    pub metadata_keys: usize,
+    /// Bytes of one value of metadata. Default 300: what fits on a line behind the longest names.
+    pub metadata_value: usize,
+    /// Keys of metadata that a user may ask to be told of. Default 50.
+    pub metadata_subscriptions: usize,
+    /// Members of a channel up to which somebody who joins is told of everybody's metadata; of a larger
+    /// one it has to ask (`METADATA #channel SYNC`). Default 100.
+    pub metadata_at_once: usize,
     /// Bytes of one `draft/multiline` message. Default 4,096, as its specification proposes.
     pub multiline_bytes: usize,
     /// Lines of one `draft/multiline` message. Default 32: a screen of them.
@@ -161,6 +170,10 @@ impl Default for Limits {
             history_bytes: 64 * 1024 * 1024,
             history_reply: 100,
             read_markers: 200,
+            metadata_keys: 20,
+            metadata_value: 300,
+            metadata_subscriptions: 50,
+            metadata_at_once: 100,
             multiline_bytes: 4_096,
             multiline_lines: 32,
             password_attempts: 5,

@@ -5,9 +5,11 @@
 mod accounts;
 mod capabilities;
 mod channels;
+mod conformance;
 mod history;
 mod limits;
 mod messages;
+mod metadata;
 mod modes;
 mod operators;
 mod queries;

@@ -10,7 +10,7 @@ use crate::chat::server::users::UserKey;
 use crate::chat::server::wire::Wire;
 use crate::chat::turn::Turn;
 
-use super::registration;
+use super::{metadata, metadata_events, registration};
 
 /// `CAP LS [302]`, `CAP LIST`, `CAP REQ :…`, `CAP END`.
 pub(super) fn cap(turn: &mut Turn<'_>, message: &Message<'_>) {
@@ -19,7 +19,7 @@ pub(super) fn cap(turn: &mut Turn<'_>, message: &Message<'_>) {
         "LS" => list(turn, message.param(1)),
         "LIST" => {
             let names = turn.caps().names();
-            answer(turn, "LIST", &names);
+            show(turn, "LIST", &pack(names.split_ascii_whitespace(), room(turn)));
         }
         "REQ" => request(turn, &message.params()[1..].join(" ")),
         "END" => end(turn),
@@ -42,11 +42,16 @@ fn list(turn: &mut Turn<'_>, version: Option<&str>) {
     if !knows_302 {
         return answer(turn, "LS", &listed.join(" "));
     }
-    let lines = pack(listed.iter().map(String::as_str), room(turn));
+    show(turn, "LS", &pack(listed.iter().map(String::as_str), room(turn)));
+}
+
+/// Shows a list, on several lines if it has to be; clients of before version 302 have asked for so little
+/// that one is enough.
+fn show(turn: &mut Turn<'_>, subcommand: &str, lines: &[String]) {
     let last = lines.len().saturating_sub(1);
     for (at, names) in lines.iter().enumerate() {
         let nick = turn.user().nick().to_owned();
-        let line = turn.by_server("CAP").param(&nick).param("LS");
+        let line = turn.by_server("CAP").param(&nick).param(subcommand);
         let line = if at < last { line.param("*") } else { line };
         turn.reply(line.text(names));
     }
@@ -70,7 +75,11 @@ fn request(turn: &mut Turn<'_>, asked: &str) {
     for names in pack(asked.split(' '), room(turn)) {
         answer(turn, "ACK", &names);
     }
+    let knew_metadata = metadata::knows(turn.caps());
     set(turn, caps);
+    if metadata::knows(caps) && !knew_metadata && turn.user().is_registered() {
+        metadata_events::greet(turn);
+    }
 }
 
 fn end(turn: &mut Turn<'_>) {
@@ -88,8 +97,6 @@ pub(super) fn announce(server: &mut Server, wire: &mut dyn Wire) {
         return;
     }
     server.announced = now;
-    let limits = server.settings.limits.clone();
-    let names = |caps: Caps| capability::listed(caps, false, &limits).join(" ");
     for (what, caps) in [("NEW", now.without(before)), ("DEL", before.without(now))] {
         for key in server.users.keys() {
             let user = &server.users[key];
@@ -97,7 +104,7 @@ pub(super) fn announce(server: &mut Server, wire: &mut dyn Wire) {
                 continue;
             }
             let line = Builder::new().source(&server.settings.name).command("CAP");
-            let line = line.param(user.nick()).param(what).text(&names(caps));
+            let line = line.param(user.nick()).param(what).text(&caps.names());
             if let Ok(line) = Line::new(line) {
                 wire.send(user.connection, line.render(user.caps, None));
             }

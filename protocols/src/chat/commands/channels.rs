@@ -15,7 +15,7 @@ use crate::chat::server::users::Invitation;
 use crate::chat::server::work::{Task, Then};
 use crate::chat::turn::{Turn, cut};
 
-use super::{accounts, channel_modes, lists, markers, messages};
+use super::{accounts, channel_modes, lists, markers, messages, metadata_events};
 
 /// `JOIN #channel[,…] [key[,…]]`, or `JOIN 0` to leave all (RFC 2812, 3.2.1).
 pub(super) fn join(turn: &mut Turn<'_>, message: &Message<'_>) {
@@ -116,7 +116,10 @@ fn enter(turn: &mut Turn<'_>, key: ChannelKey, status: Status) {
     if turn.caps().has(Caps::READ_MARKER) {
         markers::tell(turn, name.as_str());
     }
-    lists::tell_names(turn, key);
+    if !turn.caps().has(Caps::NO_IMPLICIT_NAMES) {
+        lists::tell_names(turn, key);
+    }
+    metadata_events::joined(turn, key);
 }
 
 /// Shows the others, and the user, that it has joined.

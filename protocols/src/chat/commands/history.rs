@@ -159,7 +159,7 @@ fn targets(turn: &mut Turn<'_>, message: &Message<'_>, most: usize) {
 }
 
 /// Begins a batch, if the client knows of batches.
-fn begin_batch(turn: &mut Turn<'_>, params: &[&str]) -> Option<Rc<str>> {
+pub(super) fn begin_batch(turn: &mut Turn<'_>, params: &[&str]) -> Option<Rc<str>> {
     if !turn.caps().has(Caps::BATCH) {
         return None;
     }
@@ -169,7 +169,7 @@ fn begin_batch(turn: &mut Turn<'_>, params: &[&str]) -> Option<Rc<str>> {
     Some(batch)
 }
 
-fn end_batch(turn: &mut Turn<'_>, batch: Option<Rc<str>>) {
+pub(super) fn end_batch(turn: &mut Turn<'_>, batch: Option<Rc<str>>) {
     if let Some(batch) = batch {
         turn.reply(turn.by_server("BATCH").param(&format!("-{batch}")));
     }

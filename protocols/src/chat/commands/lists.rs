@@ -1,5 +1,7 @@
 //! Which channels there are, and who is on them (modern.ircdocs.horse, "NAMES", "LIST").
 
+use std::collections::BTreeSet;
+
 use crate::chat::capability::Caps;
 use crate::chat::mask;
 use crate::chat::message::Message;
@@ -16,22 +18,23 @@ const FILTERS: usize = 16;
 /// Names that a `NAMES` of all channels gives at most.
 const ALL_NAMES: usize = 1_000;
 
-/// `NAMES #channel` (RFC 1459, 4.2.5). Without a channel, of all that can be seen, as far as they are few.
+/// `NAMES #channel[,…]` (RFC 1459, 4.2.5). Without a channel, of all that can be seen, as far as they are
+/// few. However many channels are asked for, the answer ends once, with the words of the question.
 pub(super) fn names(turn: &mut Turn<'_>, message: &Message<'_>) {
-    let Some(name) = message.param(0).filter(|name| !name.is_empty()) else {
+    let Some(names) = message.param(0).filter(|names| !names.is_empty()) else {
         return all_names(turn);
     };
-    // TARGMAX=NAMES:1
-    let name = name.split(',').next().unwrap_or(name);
-    let visible = turn
-        .server
-        .channels
-        .named(name)
-        .filter(|&channel| turn.server.channels[channel].is_visible_to(turn.me));
-    match visible {
-        Some(channel) => tell_names(turn, channel),
-        None => turn.numeric(numeric::RPL_ENDOFNAMES, &[name]),
+    let most = turn.server.settings.limits.targets;
+    let mut seen = BTreeSet::new();
+    for name in names.split(',').take(most) {
+        let Some(channel) = turn.server.channels.named(name) else {
+            continue;
+        };
+        if turn.server.channels[channel].is_visible_to(turn.me) && seen.insert(channel) {
+            tell_members(turn, channel);
+        }
     }
+    turn.numeric(numeric::RPL_ENDOFNAMES, &[names]);
 }
 
 fn all_names(turn: &mut Turn<'_>) {

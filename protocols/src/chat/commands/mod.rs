@@ -13,6 +13,7 @@
 //! | `messages` | `PRIVMSG`, `NOTICE`, `TAGMSG`: what is said |
 //! | `multiline` | `BATCH`: what is said in several lines |
 //! | `history`, `redaction`, `markers` | `CHATHISTORY`, `REDACT`, `MARKREAD`: what was said, and read |
+//! | `metadata`, `metadata_events` | `METADATA`: what users and channels tell of themselves, and who hears it |
 //! | `users` | `WHOIS`, `WHOWAS`, `USERHOST`, `ISON`, `AWAY`, `SETNAME` |
 //! | `who` | `WHO`, and WHOX |
 //! | `monitor` | `MONITOR` |
@@ -27,6 +28,8 @@ mod history;
 mod lists;
 mod markers;
 mod messages;
+mod metadata;
+mod metadata_events;
 mod modes;
 mod monitor;
 mod multiline;
@@ -79,7 +82,7 @@ macro_rules! commands {
 commands! {
     "ADMIN" 0 Registered queries::admin, "ADMIN: who runs this server";
     "AUTHENTICATE" 1 Anybody sasl::authenticate, "AUTHENTICATE mechanism, or base64: log in (SASL)";
-    "AWAY" 0 Registered users::away, "AWAY [:text]: say that you are away, or that you are back";
+    "AWAY" 0 Anybody users::away, "AWAY [:text]: say that you are away, or that you are back";
     "BATCH" 1 Registered multiline::batch, "BATCH +name draft/multiline target: begin a message of several lines";
     "CAP" 1 Anybody capabilities::cap, "CAP LS|LIST|REQ|END: agree on extensions";
     "CHATHISTORY" 1 Registered history::chathistory, "CHATHISTORY LATEST|BEFORE|AFTER|AROUND|BETWEEN|TARGETS ...: what was said";
@@ -97,10 +100,11 @@ commands! {
     "LIST" 0 Registered lists::list, "LIST [#channel|mask|>n|<n|C>min|C<min|T>min|T<min][,...]: which channels there are";
     "LUSERS" 0 Registered queries::lusers, "LUSERS: how many users there are";
     "MARKREAD" 0 Registered markers::markread, "MARKREAD target [timestamp=...]: how far you have read";
+    "METADATA" 2 Anybody metadata::metadata, "METADATA target|* GET|LIST|SET|CLEAR|SYNC|SUB|UNSUB|SUBS ...: what users and channels tell of themselves";
     "MODE" 1 Registered modes::mode, "MODE #channel|nick [modes [parameters]]: see or change modes";
     "MONITOR" 1 Registered monitor::monitor, "MONITOR +|- nick[,...], or C, L, S: be told who comes and goes";
     "MOTD" 0 Registered queries::motd, "MOTD: the message of the day";
-    "NAMES" 0 Registered lists::names, "NAMES #channel: who is on a channel";
+    "NAMES" 0 Registered lists::names, "NAMES #channel[,...]: who is on a channel";
     "NICK" 0 Anybody registration::nick, "NICK nick: take a nickname";
     "NICKSERV" 0 Registered services::nickserv, "NICKSERV ...: see NS";
     "NOTICE" 0 Registered messages::notice, "NOTICE target[,...] :text: say something that is not answered";

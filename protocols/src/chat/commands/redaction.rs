@@ -4,6 +4,7 @@ use crate::chat::capability::Caps;
 use crate::chat::casemap::ChannelName;
 use crate::chat::message::Message;
 use crate::chat::server::Server;
+use crate::chat::server::history::Talk;
 use crate::chat::server::modes::Status;
 use crate::chat::turn::{Turn, cut};
 
@@ -14,7 +15,7 @@ pub(super) fn redact(turn: &mut Turn<'_>, message: &Message<'_>) {
     let &[target, text, ref rest @ ..] = message.params() else {
         return;
     };
-    let Some(talk) = history::talk(turn, target) else {
+    let Some(talk) = history::talk(turn, target).or_else(|| watched(turn, target)) else {
         return turn.fail(
             "REDACT",
             "INVALID_TARGET",
@@ -23,7 +24,10 @@ pub(super) fn redact(turn: &mut Turn<'_>, message: &Message<'_>) {
         );
     };
     let id = text.parse().ok();
-    let found = id.and_then(|id| turn.server.history.find(&talk, id)).map(|post| post.by.clone());
+    let found = id.and_then(|id| turn.server.history.find(&talk, id));
+    // What happened, a JOIN for instance, is remembered too, but nobody said it.
+    let found = found.filter(|post| post.is_message() || post.command == "TAGMSG");
+    let found = found.map(|post| post.by.clone());
     let (Some(id), Some(by)) = (id, found) else {
         return turn.fail("REDACT", "UNKNOWN_MSGID", &[target, text], "There is no such message");
     };
@@ -57,4 +61,10 @@ pub(super) fn redact(turn: &mut Turn<'_>, message: &Message<'_>) {
     if knows(turn.caps()) {
         turn.reply_line(line);
     }
+}
+
+/// A channel that an IRC operator is not on, but looks after.
+fn watched(turn: &Turn<'_>, target: &str) -> Option<Talk> {
+    let channel = turn.server.channels.named(target).filter(|_| turn.user().is_operator())?;
+    Some(Talk::Channel(turn.server.channels[channel].name.folded()))
 }

@@ -12,7 +12,7 @@ use crate::chat::settings::Password;
 use crate::chat::turn::{Turn, cut};
 
 use super::services::{self, CHANSERV, NICKSERV};
-use super::{accounts, queries};
+use super::{accounts, metadata, metadata_events, queries};
 
 /// `PASS password`: what the server asks of everybody, before `NICK` and `USER` (RFC 1459, 4.1.1).
 pub(super) fn pass(turn: &mut Turn<'_>, message: &Message<'_>) {
@@ -205,6 +205,9 @@ fn complete(turn: &mut Turn<'_>) {
     turn.welcome();
     queries::tell_lusers(turn);
     queries::tell_motd(turn);
+    if metadata::knows(turn.caps()) {
+        metadata_events::greet(turn);
+    }
     announce(turn);
     guard_nick(turn);
 }

@@ -26,7 +26,8 @@ const LONGEST: usize = 4 * CHUNK;
 /// `AUTHENTICATE mechanism`, then `AUTHENTICATE base64`, or `*` to give up.
 pub(super) fn authenticate(turn: &mut Turn<'_>, message: &Message<'_>) {
     let param = message.param(0).unwrap_or_default();
-    if !turn.caps().has(Caps::SASL) {
+    // A client that has seen `sasl` on the list may forget to ask for it, and means it nonetheless.
+    if !turn.caps().has(Caps::SASL) && !turn.user().knows_302 {
         return turn.numeric(numeric::ERR_SASLFAIL, &[]);
     }
     // From version 302 of capability negotiation on a client may log in again (IRCv3 sasl-3.2).

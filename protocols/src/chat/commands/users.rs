@@ -8,6 +8,8 @@ use crate::chat::server::users::UserKey;
 use crate::chat::server::whowas::Gone;
 use crate::chat::turn::{Turn, cut};
 
+use super::metadata_events;
+
 /// Bytes of channels on one line of `WHOIS`.
 const ROOM: usize = 360;
 
@@ -20,6 +22,7 @@ pub(super) fn whois(turn: &mut Turn<'_>, message: &Message<'_>) {
     match turn.server.users.named(nick) {
         Some(user) => {
             tell_who(turn, user);
+            metadata_events::whois(turn, user);
             let nick = turn.server.users[user].nick().to_owned();
             turn.numeric(numeric::RPL_ENDOFWHOIS, &[&nick]);
         }
@@ -141,8 +144,12 @@ pub(super) fn ison(turn: &mut Turn<'_>, message: &Message<'_>) {
     turn.numeric_text(numeric::RPL_ISON, &[], &here.join(" "));
 }
 
-/// `AWAY [:text]` (RFC 1459, 5.1, and IRCv3 away-notify).
+/// `AWAY [:text]` (RFC 1459, 5.1, and IRCv3 away-notify), before registration too where a client asks
+/// for that (IRCv3 pre-away).
 pub(super) fn away(turn: &mut Turn<'_>, message: &Message<'_>) {
+    if !turn.user().is_registered() && !turn.caps().has(Caps::PRE_AWAY) {
+        return turn.numeric(numeric::ERR_NOTREGISTERED, &[]);
+    }
     let text = message.param(0).filter(|text| !text.is_empty());
     let text = text.map(|text| cut(text, turn.server.settings.limits.away_length).to_owned());
     let is_news = turn.user().away != text;
@@ -153,7 +160,10 @@ pub(super) fn away(turn: &mut Turn<'_>, message: &Message<'_>) {
     }
     let line = turn.by_me("AWAY");
     let line = if let Some(text) = &text { line.text(text) } else { line };
-    if is_news && let Some(line) = turn.my_line(line) {
+    if is_news
+        && turn.user().is_registered()
+        && let Some(line) = turn.my_line(line)
+    {
         turn.tell_peers(&line, |caps| caps.has(Caps::AWAY_NOTIFY));
     }
 }

@@ -198,6 +198,10 @@ fn limits(section: &mut Section<'_, '_>) -> Limits {
     section.set("history_messages", &mut it.history_messages, value::count_or_none);
     section.set("history_bytes", &mut it.history_bytes, |it| value::bytes(it, 0));
     section.set("history_reply", &mut it.history_reply, value::count);
+    section.set("metadata_keys", &mut it.metadata_keys, value::count);
+    section.set("metadata_value", &mut it.metadata_value, value::count);
+    section.set("metadata_subscriptions", &mut it.metadata_subscriptions, value::count);
+    section.set("metadata_at_once", &mut it.metadata_at_once, value::count);
     section.set("read_markers", &mut it.read_markers, value::count);
     section.set("multiline_bytes", &mut it.multiline_bytes, |it| value::bytes(it, 512));
     section.set("multiline_lines", &mut it.multiline_lines, value::count);

@@ -7,6 +7,7 @@ use indexmap::IndexMap;
 use reactor::ConnectionId;
 use slab::Slab;
 
+use super::Values;
 use super::audience::Audience;
 use super::line::Cast;
 use super::modes::{Flags, Status};
@@ -31,6 +32,7 @@ pub(in crate::chat) struct Channel {
     pub(in crate::chat) flags: Flags,
     pub(in crate::chat) key: Option<String>,
     pub(in crate::chat) limit: Option<usize>,
+    pub(in crate::chat) metadata: Values,
     lists: [Vec<Entry>; 3],
     members: IndexMap<UserKey, Member>,
     /// The same once more, for speaking to all of them.
@@ -92,6 +94,7 @@ impl Channel {
             flags: Flags::initial(),
             key: None,
             limit: None,
+            metadata: Values::new(),
             lists: Default::default(),
             members: IndexMap::new(),
             audience: Audience::default(),

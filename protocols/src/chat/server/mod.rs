@@ -98,6 +98,9 @@ pub struct Server {
     log: Option<Log>,
 }
 
+/// What a user or a channel tells of itself (IRCv3 metadata), by key.
+pub(super) type Values = BTreeMap<String, String>;
+
 /// Where events go.
 type Log = Box<dyn FnMut(&Event<'_>)>;
 

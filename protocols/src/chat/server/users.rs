@@ -1,6 +1,6 @@
 //! Users: who is connected, and which nickname names whom.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::IpAddr;
 use std::ops::{Index, IndexMut};
 use std::rc::Rc;
@@ -9,6 +9,7 @@ use std::time::Instant;
 use reactor::{Address, ConnectionId};
 use slab::Slab;
 
+use super::Values;
 use super::channels::ChannelKey;
 use super::modes::UserModes;
 use super::post::Draft;
@@ -49,6 +50,9 @@ pub(in crate::chat) struct User {
     pub(in crate::chat) invitations: VecDeque<Invitation>,
     /// Whom it watches, each as it spelt the name.
     pub(in crate::chat) monitoring: BTreeMap<Folded, String>,
+    pub(in crate::chat) metadata: Values,
+    /// The keys of metadata, of others, that it is told of.
+    pub(in crate::chat) subscriptions: BTreeSet<String>,
     pub(in crate::chat) signed_on: Timestamp,
     pub(in crate::chat) spoke: Instant,
     /// Tells it apart from all who were and will be connected.
@@ -118,6 +122,8 @@ impl User {
             channels: Vec::new(),
             invitations: VecDeque::new(),
             monitoring: BTreeMap::new(),
+            metadata: Values::new(),
+            subscriptions: BTreeSet::new(),
             signed_on: Timestamp::default(),
             spoke: now,
             serial,

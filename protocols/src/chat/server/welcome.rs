@@ -87,7 +87,7 @@ impl Server {
             "SAFELIST".to_owned(),
             format!("STATUSMSG={symbols}"),
             format!(
-                "TARGMAX=JOIN:,KICK:{targets},LIST:,MONITOR:,NAMES:1,NOTICE:{targets},PART:,\
+                "TARGMAX=JOIN:,KICK:{targets},LIST:,MONITOR:,NAMES:{targets},NOTICE:{targets},PART:,\
                  PRIVMSG:{targets},TAGMSG:{targets},WHOIS:1,WHOWAS:"
             ),
             format!("TOPICLEN={}", limits.topic_length),

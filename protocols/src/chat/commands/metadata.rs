@@ -1,0 +1,289 @@
+//! What users and channels tell of themselves (IRCv3 metadata): keys and values, and who wants to hear of
+//! which.
+//!
+//! ```text
+//!   METADATA * SET avatar :https://… ──▶ 761, and to all who share a channel and have said
+//!   METADATA * SUB avatar             ──▶ 770, and what is known already
+//! ```
+//!
+//! There are two drafts in use: the second tells of changes by `METADATA`, the third by the numerics with
+//! which it answers, and some of their failures are called differently.
+
+use crate::chat::capability::Caps;
+use crate::chat::casemap::ChannelName;
+use crate::chat::message::Message;
+use crate::chat::numeric::{self, Numeric};
+use crate::chat::server::channels::ChannelKey;
+use crate::chat::server::modes::{Flags, Status};
+use crate::chat::server::users::UserKey;
+use crate::chat::server::{Server, Values};
+use crate::chat::turn::Turn;
+
+use super::{history, metadata_events as events};
+
+/// Bytes of a key.
+const KEY: usize = 32;
+/// Keys on one line of an answer.
+const KEYS: usize = 10;
+
+/// Of whom the metadata is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Owner {
+    User(UserKey),
+    Channel(ChannelKey),
+}
+
+impl Owner {
+    pub(super) fn name(self, server: &Server) -> String {
+        match self {
+            Self::User(user) => server.users[user].nick().to_owned(),
+            Self::Channel(channel) => server.channels[channel].name.to_string(),
+        }
+    }
+
+    pub(super) fn values(self, server: &Server) -> &Values {
+        match self {
+            Self::User(user) => &server.users[user].metadata,
+            Self::Channel(channel) => &server.channels[channel].metadata,
+        }
+    }
+
+    fn values_mut(self, server: &mut Server) -> &mut Values {
+        match self {
+            Self::User(user) => &mut server.users[user].metadata,
+            Self::Channel(channel) => &mut server.channels[channel].metadata,
+        }
+    }
+
+    /// Whether the user may change it: its own, or that of a channel where it is an operator.
+    fn may_change(self, turn: &Turn<'_>) -> bool {
+        let is_own = match self {
+            Self::User(user) => user == turn.me,
+            Self::Channel(channel) => turn.server.channels[channel]
+                .status(turn.me)
+                .is_some_and(|status| status.reaches(Status::HALF_OPERATOR)),
+        };
+        is_own || turn.user().is_operator()
+    }
+}
+
+/// Whether a client understands any of this.
+pub(super) fn knows(caps: Caps) -> bool {
+    caps.has(Caps::METADATA_2) || caps.has(Caps::METADATA_3)
+}
+
+/// `METADATA target GET|LIST|SET|CLEAR|SYNC …`, `METADATA * SUB|UNSUB|SUBS …`; before registration too.
+pub(super) fn metadata(turn: &mut Turn<'_>, message: &Message<'_>) {
+    if !knows(turn.caps()) {
+        return match turn.user().is_registered() {
+            true => turn.numeric(numeric::ERR_UNKNOWNCOMMAND, &["METADATA"]),
+            false => turn.numeric(numeric::ERR_NOTREGISTERED, &[]),
+        };
+    }
+    let (&[target, subcommand, ..], [_, _, rest @ ..]) = (message.params(), message.params())
+    else {
+        return;
+    };
+    let subcommand = subcommand.to_ascii_uppercase();
+    match subcommand.as_str() {
+        "SUB" => return subscribe(turn, rest),
+        "UNSUB" => return unsubscribe(turn, rest),
+        "SUBS" => {
+            let keys: Vec<_> = turn.user().subscriptions.iter().cloned().collect();
+            return tell_keys(turn, numeric::RPL_METADATASUBS, &keys);
+        }
+        "GET" | "LIST" | "SET" | "CLEAR" | "SYNC" => {}
+        _ => {
+            let text = "There is no such subcommand";
+            return turn.fail("METADATA", "INVALID_SUBCOMMAND", &[&subcommand], text);
+        }
+    }
+    let Some(owner) = owner(turn, target) else {
+        let text = "There is nobody of that name, or nobody you can see";
+        return turn.fail("METADATA", "INVALID_TARGET", &[target], text);
+    };
+    match (subcommand.as_str(), rest) {
+        ("GET", keys) => get(turn, owner, keys),
+        ("LIST", _) => list(turn, owner),
+        ("CLEAR", _) => clear(turn, owner),
+        ("SYNC", _) => events::sync(turn, owner),
+        (_, [key, value @ ..]) => {
+            let value = value.first().copied().filter(|value| !value.is_empty());
+            set(turn, owner, key, value);
+        }
+        (_, []) => turn.numeric(numeric::ERR_NEEDMOREPARAMS, &["METADATA"]),
+    }
+}
+
+/// Who is meant, if the user may see it: what is said of a channel that one cannot simply join is for its
+/// members.
+fn owner(turn: &Turn<'_>, target: &str) -> Option<Owner> {
+    if target == "*" {
+        return Some(Owner::User(turn.me));
+    }
+    if ChannelName::is_meant(target) {
+        let key = turn.server.channels.named(target)?;
+        let channel = &turn.server.channels[key];
+        let is_closed = channel.flags.has(Flags::INVITE_ONLY)
+            || channel.flags.has(Flags::SECRET)
+            || channel.key.is_some();
+        let may_see = !is_closed || channel.has(turn.me) || turn.user().is_operator();
+        return may_see.then_some(Owner::Channel(key));
+    }
+    turn.server.users.named(target).map(Owner::User)
+}
+
+// ── values ──────────────────────────────────────────────────────────────────────────────────────────
+
+fn get(turn: &mut Turn<'_>, owner: Owner, keys: &[&str]) {
+    let name = owner.name(turn.server);
+    let batch = history::begin_batch(turn, &["metadata", &name]);
+    for key in keys {
+        match valid(key) {
+            Some(key) => {
+                let value = owner.values(turn.server).get(&key).cloned();
+                events::answer(turn, batch.as_ref(), &name, &key, value.as_deref());
+            }
+            None => refuse_key(turn, key),
+        }
+    }
+    history::end_batch(turn, batch);
+}
+
+fn list(turn: &mut Turn<'_>, owner: Owner) {
+    let name = owner.name(turn.server);
+    let batch = history::begin_batch(turn, &["metadata", &name]);
+    for (key, value) in owner.values(turn.server).clone() {
+        events::answer(turn, batch.as_ref(), &name, &key, Some(&value));
+    }
+    history::end_batch(turn, batch);
+}
+
+fn set(turn: &mut Turn<'_>, owner: Owner, key: &str, value: Option<&str>) {
+    let name = owner.name(turn.server);
+    let Some(key) = valid(key) else {
+        return refuse_key(turn, key);
+    };
+    if !owner.may_change(turn) {
+        return forbid(turn, &name, &key);
+    }
+    let limits = &turn.server.settings.limits;
+    let (most, longest) = (limits.metadata_keys, limits.metadata_value);
+    let values = owner.values_mut(turn.server);
+    match value {
+        Some(value) if value.len() > longest => return refuse_value(turn, &key),
+        Some(_) if !values.contains_key(&key) && values.len() >= most => {
+            let text = "There are too many keys already";
+            return turn.fail("METADATA", "LIMIT_REACHED", &[&name], text);
+        }
+        _ => {}
+    }
+    let before = match value {
+        Some(value) => values.insert(key.clone(), value.to_owned()),
+        None => values.remove(&key),
+    };
+    events::answer(turn, None, &name, &key, value);
+    if before.as_deref() != value {
+        events::changed(turn, owner, &key, value);
+    }
+}
+
+fn clear(turn: &mut Turn<'_>, owner: Owner) {
+    let name = owner.name(turn.server);
+    if !owner.may_change(turn) {
+        return forbid(turn, &name, "*");
+    }
+    let batch = history::begin_batch(turn, &["metadata", &name]);
+    for key in std::mem::take(owner.values_mut(turn.server)).into_keys() {
+        events::answer(turn, batch.as_ref(), &name, &key, None);
+        events::changed(turn, owner, &key, None);
+    }
+    history::end_batch(turn, batch);
+}
+
+// ── subscriptions ───────────────────────────────────────────────────────────────────────────────────
+
+fn subscribe(turn: &mut Turn<'_>, keys: &[&str]) {
+    let most = turn.server.settings.limits.metadata_subscriptions;
+    let mut taken = Vec::new();
+    for key in keys {
+        let Some(valid) = valid(key) else {
+            refuse_key(turn, key);
+            continue;
+        };
+        let subscriptions = &mut turn.user_mut().subscriptions;
+        if !subscriptions.contains(&valid) && subscriptions.len() >= most {
+            turn.fail("METADATA", "TOO_MANY_SUBS", &[key], "You are told of too many keys already");
+            break;
+        }
+        subscriptions.insert(valid.clone());
+        taken.push(valid);
+    }
+    tell_keys(turn, numeric::RPL_METADATASUBOK, &taken);
+    for channel in turn.user().channels.clone() {
+        events::tell_channel(turn, channel, &taken);
+    }
+}
+
+fn unsubscribe(turn: &mut Turn<'_>, keys: &[&str]) {
+    let mut left = Vec::new();
+    for key in keys {
+        match valid(key) {
+            Some(key) => {
+                turn.user_mut().subscriptions.remove(&key);
+                left.push(key);
+            }
+            None => refuse_key(turn, key),
+        }
+    }
+    tell_keys(turn, numeric::RPL_METADATAUNSUBOK, &left);
+}
+
+fn tell_keys(turn: &mut Turn<'_>, numeric: Numeric, keys: &[String]) {
+    for keys in keys.chunks(KEYS) {
+        let keys: Vec<_> = keys.iter().map(String::as_str).collect();
+        turn.numeric(numeric, &keys);
+    }
+}
+
+// ── refusing ────────────────────────────────────────────────────────────────────────────────────────
+
+/// A key as it is kept: in lower case.
+fn valid(key: &str) -> Option<String> {
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"_.:/-".contains(&byte);
+    let is_valid =
+        (1..=KEY).contains(&key.len()) && !key.starts_with(':') && key.bytes().all(allowed);
+    is_valid.then(|| key.to_ascii_lowercase())
+}
+
+fn refuse_key(turn: &mut Turn<'_>, key: &str) {
+    let code = if turn.caps().has(Caps::METADATA_3) { "INVALID_KEY" } else { "KEY_INVALID" };
+    turn.fail("METADATA", code, &[key], "That is no key");
+}
+
+fn refuse_value(turn: &mut Turn<'_>, key: &str) {
+    let text = "The value is too long";
+    match turn.caps().has(Caps::METADATA_3) {
+        true => turn.fail("METADATA", "INVALID_VALUE", &[key], text),
+        false => turn.fail("METADATA", "VALUE_INVALID", &[], text),
+    }
+}
+
+fn forbid(turn: &mut Turn<'_>, name: &str, key: &str) {
+    let text = "That is not yours to change";
+    turn.fail("METADATA", "KEY_NO_PERMISSION", &[name, key], text);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_is_one_word_of_few_letters() {
+        assert_eq!(valid("Display-Name").as_deref(), Some("display-name"));
+        assert_eq!(valid("example.com/a:b_c").as_deref(), Some("example.com/a:b_c"));
+        for wrong in ["", ":a", "a b", "$url", "ü", &"a".repeat(KEY + 1)] {
+            assert_eq!(valid(wrong), None, "{wrong}");
+        }
+    }
+}
