@@ -12,6 +12,9 @@ use crate::Result;
 /// Where files are pages of memory, and nothing is written back while others are measured.
 const MEMORY: &str = "/dev/shm";
 
+/// What the name of such a directory begins with; the number of the process that has made it follows.
+const PREFIX: &str = "transfers-";
+
 /// The directory that uploads go to, below the root: the only one in which all may write.
 pub const IN: &str = "in";
 
@@ -24,14 +27,11 @@ pub struct Tree {
 impl Tree {
     /// A tree without files.
     pub fn new() -> Result<Self> {
-        let prefix = "transfers-";
-        let mut builder = tempfile::Builder::new();
-        builder.prefix(prefix);
-        let root = if Path::new(MEMORY).is_dir() {
-            builder.tempdir_in(MEMORY)?
-        } else {
-            builder.tempdir()?
-        };
+        let place = Path::new(MEMORY);
+        let place = if place.is_dir() { place.to_owned() } else { std::env::temp_dir() };
+        remove_left_over(&place)?;
+        let prefix = format!("{PREFIX}{}-", std::process::id());
+        let root = tempfile::Builder::new().prefix(&prefix).tempdir_in(place)?;
         let tree = Self { root };
         fs::create_dir(tree.path().join(IN))?;
         // Servers become somebody else, who has to get here all the same.
@@ -108,4 +108,19 @@ impl Tree {
             }
         }
     }
+}
+
+/// Removes what those have left who were interrupted: it may be a good part of the machine's memory.
+fn remove_left_over(place: &Path) -> Result {
+    for entry in fs::read_dir(place)? {
+        let entry = entry?;
+        let name = entry.file_name();
+        let owner = name.to_str().and_then(|name| name.strip_prefix(PREFIX)?.split('-').next());
+        let owner = owner.and_then(|owner| owner.parse::<u32>().ok());
+        if owner.is_some_and(|owner| !Path::new(&format!("/proc/{owner}")).exists()) {
+            // Another one may be doing the same.
+            let _ = fs::remove_dir_all(entry.path());
+        }
+    }
+    Ok(())
 }

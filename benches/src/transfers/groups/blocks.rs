@@ -30,10 +30,17 @@ const TIME: usize = 0;
 pub(super) fn measure(scale: Scale) -> Result<Report> {
     let tree = tree_with(FILE, scale.blocks)?;
     let tree = &tree;
-    let (present, absent) = present(&[Peer::Tftpd, Peer::ReactorTftp]);
+    let (present, mut absent) = present(&[Peer::Tftpd, Peer::ReactorTftp]);
     let mut entrants = Vec::new();
     for peer in present {
-        let server = Rc::new(peer.start(tree)?);
+        let server = match peer.start(tree) {
+            Ok(server) => Rc::new(server),
+            Err(error) if peer.is_ours() => return Err(error),
+            Err(error) => {
+                absent.push(error.to_string());
+                continue;
+            }
+        };
         for window in [1, WINDOW] {
             // The other does not know of windows.
             if peer == Peer::Tftpd && window > 1 {

@@ -110,9 +110,15 @@ pub(super) fn into(scale: Scale) -> Result<Report> {
 fn begin(scale: Scale) -> Result<(Tree, Vec<Session>, Vec<String>)> {
     let tree = tree_with(LARGE, scale.large)?;
     tree.add(SAMPLE, SAMPLE_BYTES)?;
-    let (present, absent) = present(&peers::FTP);
-    let all = [Peer::Bare].into_iter().chain(present);
-    let sessions = all.map(|peer| Session::begin(peer, &tree)).collect::<Result<_>>()?;
+    let (present, mut absent) = present(&peers::FTP);
+    let mut sessions = Vec::new();
+    for peer in [Peer::Bare].into_iter().chain(present) {
+        match Session::begin(peer, &tree) {
+            Ok(session) => sessions.push(session),
+            Err(error) if peer.is_ours() => return Err(error),
+            Err(error) => absent.push(error.to_string()),
+        }
+    }
     Ok((tree, sessions, absent))
 }
 

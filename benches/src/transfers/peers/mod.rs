@@ -46,6 +46,11 @@ impl Peer {
         started.map_err(|error| format!("{self}: {error}").into())
     }
 
+    /// Whether it is of this package, so that there is no excuse if it does not work.
+    pub fn is_ours(self) -> bool {
+        matches!(self, Self::Bare | Self::Reactor | Self::ReactorTftp)
+    }
+
     /// Why it cannot be measured here, if it cannot.
     pub fn absence(self) -> Option<String> {
         match self {
