@@ -109,7 +109,7 @@ pub struct Limits {
     /// How long the end of a download may take to be acknowledged by the client's own end. Then it
     /// counts as sent: some clients wait for the reply before they close.
     ///
-    /// Default 2 s.
+    /// Default 200 ms: longer than most round trips, and a wait that nobody minds.
     pub linger: Duration,
 
     /// Bytes a second of one session's transfers, in either direction. Default `None`: no bound.
@@ -139,7 +139,7 @@ impl Default for Limits {
             idle_timeout: Duration::from_secs(300),
             data_timeout: Duration::from_secs(30),
             stall_timeout: Duration::from_secs(120),
-            linger: Duration::from_secs(2),
+            linger: Duration::from_millis(200),
             session_rate: None,
             total_rate: None,
             entries: 200_000,
