@@ -149,6 +149,8 @@ impl Stage {
         let (to, shared) = (address.clone(), board.clone());
         network.host("client", move |registry| {
             let (lines, board) = (lines.clone().into_iter(), shared.clone());
+            // A client that crashed begins anew.
+            board.fetched.borrow_mut().clear();
             registry.connect(to.clone(), Actor { lines, replies: Replies::default(), board })?;
             Ok(())
         });
