@@ -108,15 +108,16 @@ mod tests {
         let mut shell = shell.spawn()?;
         let root = Pid::from_child(&shell);
         let begun = std::time::Instant::now();
-        let used = loop {
+        loop {
             let used = Processes::of(root)?;
-            // The inner shell has ended, and the time it took has not been lost.
-            if used.time() > Duration::from_millis(50) && used.count() == 1 {
-                break used;
+            // The inner shell has ended, and the time it took has not been lost. What comes after it has
+            // hardly any memory yet when it is just being executed.
+            let is_alone = used.time() > Duration::from_millis(50) && used.count() == 1;
+            if is_alone && used.memory()? > 64 * 1024 {
+                break;
             }
             assert!(begun.elapsed() < Duration::from_secs(30), "{used:?}");
-        };
-        assert!(used.memory()? > 64 * 1024);
+        }
         shell.kill()?;
         shell.wait()?;
         Ok(())
