@@ -40,6 +40,7 @@ const HISTORY: u16 = 100;
 /// A line is read when the one before it has been done: text goes to the channel that was joined or
 /// named by /query last. At the end of the input it says goodbye.
 #[derive(Args)]
+#[allow(rustdoc::invalid_html_tags, reason = "it is what `--help` prints")]
 pub(crate) struct Options {
     /// HOST:PORT, or unix:PATH
     #[arg(value_name = "ADDR")]
