@@ -1,5 +1,8 @@
 //! The chat client on a terminal, as somebody sees it: tmux is the terminal, and the eyes.
-#![cfg(unix)]
+//!
+//! Not on mio's poll(2) backend, which is re-armed by mio's own sockets alone: crossterm watches the terminal
+//! with mio too, reads it by itself, and hears of the first keys only.
+#![cfg(all(unix, not(mio_unsupported_force_poll_poll)))]
 
 mod support;
 
