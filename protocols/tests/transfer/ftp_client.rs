@@ -211,6 +211,9 @@ impl Stage {
     fn leaves(mut self) {
         let server = self.server.take().expect("it was not left before");
         assert!(server.join().is_ok(), "the server has followed its script");
+        // What the client has given up just now is gone a turn later.
+        let turn = self.reactor.turn(Some(Duration::ZERO), &mut self.world);
+        assert!(turn.expect("the loop turns").is_running());
         self.reactor.registry().shutdown(PATIENCE);
         loop {
             if let Turn::Finished(report) =
