@@ -46,6 +46,8 @@ impl Growth {
 fn connect_and_echo(server: SocketAddr, index: usize) -> Result<TcpStream> {
     let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
     socket.bind(&SocketAddr::from((source(index), 0)).into())?;
+    // It ends by a reset, and its port is free for the next server's connections at once.
+    socket.set_linger(Some(Duration::ZERO))?;
     socket.set_tcp_nodelay(true)?;
     socket.connect(&server.into())?;
     let mut stream = TcpStream::from(socket);
@@ -55,7 +57,8 @@ fn connect_and_echo(server: SocketAddr, index: usize) -> Result<TcpStream> {
     Ok(stream)
 }
 
+/// Not 127.0.0.x, whose ports those who connected before may have used up for a minute.
 fn source(index: usize) -> Ipv4Addr {
     let [.., host] = (1 + (index / FROM_ONE_ADDRESS) as u32).to_be_bytes();
-    Ipv4Addr::new(127, 0, 0, host)
+    Ipv4Addr::new(127, 0, 1, host)
 }
