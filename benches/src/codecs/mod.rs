@@ -1,8 +1,10 @@
 //! Codecs, one file each with one silhouette: a function that returns a text, how many messages it has,
 //! and everyone who finds them. A new codec is a file, and an entry in [`all`].
 
+mod ftp;
 mod irc;
 mod lines;
+mod tftp;
 
 use std::fmt;
 use std::hint::black_box;
@@ -29,7 +31,7 @@ pub struct Codec {
 
 /// Every codec.
 pub fn all() -> Vec<Codec> {
-    vec![lines::codec(), irc::codec()]
+    vec![lines::codec(), irc::codec(), ftp::codec(), tftp::codec()]
 }
 
 impl fmt::Debug for Codec {
