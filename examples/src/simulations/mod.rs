@@ -32,6 +32,7 @@ const OF_DATAGRAMS: &[Fault] = &[
 
 /// What happens to streams alone; and a bit that is flipped in a datagram, which TFTP cannot know.
 const OF_STREAMS: &[Fault] = &[
+    Fault::HintHidden,
     Fault::ShortRead,
     Fault::ShortWrite,
     Fault::SmallBuffers,
