@@ -36,6 +36,9 @@ pub(crate) struct Ledger {
     pub(crate) cork_limit: usize,
     /// The running callback has done more than write: what, is to be seen when it returns.
     pub(crate) attention: bool,
+    /// What is sent to connections by their ids waits for the end of the turn: several sockets have
+    /// something to tell in this one, so that more is likely to follow; or none is going on.
+    pub(crate) gathers: bool,
     /// Reads one connection may make in a turn: [`Limits::read_budget`] in full buffers.
     pub(crate) reads_a_turn: usize,
     /// Memory of outboxes that have run empty.
@@ -59,6 +62,7 @@ impl Ledger {
             cork: Vec::with_capacity(CORK),
             cork_limit: SMALL,
             attention: false,
+            gathers: true,
             reads_a_turn: limits.read_budget.div_ceil(SCRATCH).max(1),
             spares: Spares::default(),
             queued: 0,

@@ -40,8 +40,8 @@ const SPARE_PIECES: usize = 8;
 #[derive(Default)]
 pub(crate) struct Outbox(Option<Rc<Queue>>);
 
-/// A message to many, as a queue of its own: an outbox that is empty only refers to it. So a delivery
-/// takes 155 instructions instead of 267.
+/// A message to many, as a queue of its own: an outbox that is empty only refers to it. So to queue a
+/// delivery, and to send it later, takes 155 instructions instead of 267.
 pub(crate) struct Broadcast(Rc<Queue>);
 
 /// Queues that have run empty, for the outboxes that need one next.

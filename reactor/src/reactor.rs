@@ -225,6 +225,7 @@ impl<App> Reactor<App> {
     #[inline(never)]
     fn handle_events<const TRACED: bool>(&mut self, app: &mut App) {
         self.registry.ledger.stats.events += self.events.len() as u64;
+        self.registry.ledger.gathers = self.events.len() > 1;
         for (token, readiness) in self.events.iter::<TRACED>() {
             self.registry.handle_event::<TRACED>(token, readiness, app, &mut self.scratch);
         }
@@ -257,6 +258,7 @@ impl<App> Reactor<App> {
     fn end_turn(&mut self) {
         let now = self.registry.ledger.clock.refresh();
         let ledger = &mut self.registry.ledger;
+        ledger.gathers = true;
         // A sum is cheaper than a difference, and nearly always it is all there is to it.
         if now > self.turn_began + ledger.stats.longest_turn {
             ledger.stats.longest_turn = now - self.turn_began;

@@ -2,11 +2,14 @@
 
 mod support;
 
+use std::cell::Cell;
 use std::io::{Read, Write};
 use std::net::TcpStream;
+use std::rc::Rc;
+use std::time::Duration;
 
 use bytes::Bytes;
-use reactor::{ConnectionId, Limits, ListenOptions, StreamLimits};
+use reactor::{ConnectionId, Limits, ListenOptions, SendError, StreamLimits};
 use support::*;
 
 /// A room of so many, with both ends of each.
@@ -110,14 +113,120 @@ fn it_keeps_its_place_among_what_else_is_sent_and_leaves_with_it() {
     finish(stage, theirs);
 }
 
+/// Where nothing else happens in a turn nobody waits for its end: not for the first line, and the rest
+/// leave together.
+#[test]
+fn the_first_of_a_quiet_turn_leaves_at_once() {
+    let mut stage = Stage::new();
+    let (_, mut theirs) = room_of(&mut stage, 3, &ListenOptions::default(), || {
+        Probe::new("member").on_data(|transport, input, log| {
+            let everybody: Vec<ConnectionId> = log.opened.iter().map(|(_, id)| *id).collect();
+            let others: Vec<ConnectionId> =
+                everybody.into_iter().filter(|id| *id != transport.id()).collect();
+            for (at, word) in input.take_all().split(|byte| *byte == b' ').enumerate() {
+                let registry = transport.registry();
+                let before = registry.stats().writes;
+                assert_eq!(registry.broadcast(others.clone(), word.to_vec().into()), 2);
+                assert_eq!(registry.stats().writes - before, if at == 0 { 2 } else { 0 });
+            }
+        })
+    });
+    stage.until_quiet();
+    for _ in 0..2 {
+        let before = stage.reactor.stats();
+        theirs[1].write_all(b"one two three").expect("it has room");
+        stage.until_quiet();
+        let after = stage.reactor.stats();
+        assert_eq!(after.writes - before.writes, 2 * 2, "{after}");
+        assert_hears(&mut theirs[0], b"onetwothree");
+        assert_hears(&mut theirs[2], b"onetwothree");
+    }
+    finish(stage, theirs);
+}
+
+/// More is likely to follow from the next who has something to say: one write brings all of it.
+#[test]
+fn where_several_speak_in_a_turn_all_of_it_is_gathered() {
+    let mut stage = Stage::new();
+    let (_, mut theirs) = room_of(&mut stage, 4, &ListenOptions::default(), || {
+        Probe::new("member").on_data(|transport, input, log| {
+            let said = Bytes::copy_from_slice(input.take_all());
+            let listener = log.opened[0].1;
+            assert_eq!(transport.registry().broadcast([listener], said), 1);
+        })
+    });
+    stage.until_quiet();
+    let before = stage.reactor.stats();
+    for speaker in &mut theirs[1..] {
+        speaker.write_all(b"hi").expect("it has room");
+    }
+    stage.until(|log| log.bytes("member").len() == 6);
+    stage.until_quiet();
+    let after = stage.reactor.stats();
+    assert_eq!((after.writes - before.writes, after.reads - before.reads), (1, 3), "{after}");
+    assert_hears(&mut theirs[0], b"hihihi");
+    finish(stage, theirs);
+}
+
+/// A member whose peer has just reset the connection ends; the others hear what was said, and the speaker
+/// what it had written itself.
+#[test]
+fn who_cannot_be_written_to_ends_and_the_others_hear_it() {
+    let mut stage = Stage::new();
+    let leaver: Rc<Cell<Option<TcpStream>>> = Rc::default();
+    let leaves = Rc::clone(&leaver);
+    let (ids, mut theirs) = room_of(&mut stage, 3, &ListenOptions::default(), move || {
+        let leaves = Rc::clone(&leaves);
+        Probe::new("member").on_data(move |transport, input, log| {
+            transport.write(b"you say: ");
+            drop(leaves.take());
+            let said = Bytes::copy_from_slice(input.take_all());
+            let everybody: Vec<ConnectionId> = log.opened.iter().map(|(_, id)| *id).collect();
+            assert_eq!(transport.registry().broadcast(everybody, said.clone()), 2);
+            assert!(matches!(
+                transport.registry().send(log.opened[2].1, said),
+                Err(SendError::Stale(_))
+            ));
+        })
+    });
+    stage.until_quiet();
+    let gone = theirs.pop().expect("there are three");
+    socket2::SockRef::from(&gone).set_linger(Some(Duration::ZERO)).expect("it is a socket");
+    leaver.set(Some(gone));
+    theirs[1].write_all(b"hello").expect("it has room");
+    stage.until(|log| log.bytes("member").len() == 5 && log.ends.len() == 1);
+    assert_eq!(stage.log.ends[0].id, ids[2]);
+    assert_eq!(stage.log.ends[0].reason, "the peer reset the connection");
+    assert_hears(&mut theirs[0], b"hello");
+    assert_hears(&mut theirs[1], b"you say: hello");
+    finish(stage, theirs);
+}
+
 /// Of a message longer than the kernel's buffers each takes another part at first: what one has yet to
 /// hear is nothing to the others.
 #[test]
 #[cfg(unix)]
 fn who_takes_it_slowly_does_not_take_it_from_the_others() {
+    // Between turns all of it is queued; in a quiet one the kernel is asked at once.
+    broadcast_to_slow_members(|stage, ids, long| {
+        assert_eq!(stage.registry().broadcast(ids.iter().copied(), long), ids.len());
+    });
+    broadcast_to_slow_members(|stage, ids, long| {
+        let ids = ids.to_vec();
+        stage.registry().defer(move |registry, _| {
+            assert_eq!(registry.broadcast(ids.iter().copied(), long), ids.len());
+            let mut queued = |id| registry.queued_bytes(id).expect("it is open");
+            assert!(ids.iter().all(|id| queued(*id) < LONG));
+        });
+    });
+}
+
+const LONG: usize = 100_000;
+
+#[cfg(unix)]
+fn broadcast_to_slow_members(broadcast: impl FnOnce(&mut Stage, &[ConnectionId], Bytes)) {
     use std::os::unix::net::UnixStream;
     const MEMBERS: usize = 4;
-    const LONG: usize = 100_000;
     const END: &[u8] = b"and the end";
     let mut stage = Stage::new();
     let mut ids = Vec::new();
@@ -133,7 +242,7 @@ fn who_takes_it_slowly_does_not_take_it_from_the_others() {
 
     let long = Bytes::from(pattern(LONG));
     let last = Bytes::from_static(END);
-    assert_eq!(stage.registry().broadcast(ids.iter().copied(), long.clone()), MEMBERS);
+    broadcast(&mut stage, &ids, long.clone());
     stage.until_quiet();
     let left: Vec<usize> =
         ids.iter().map(|id| stage.registry().queued_bytes(*id).expect("it is open")).collect();

@@ -24,6 +24,7 @@
 //! that returns [`Step`] may find that the connection has ended, and then breaks with the reason.
 
 mod deadlines;
+mod delivery;
 mod notes;
 mod peer;
 mod read;
@@ -44,10 +45,11 @@ use crate::stats::SocketRow;
 use crate::trace::What;
 use crate::{Address, StreamLimits};
 
+pub(crate) use delivery::{Parcel, Refusal, Share};
 use notes::Notes;
 use peer::Peer;
 pub(crate) use read::{Intake, Received};
-pub(crate) use write::{Flushed, Refusal};
+pub(crate) use write::Flushed;
 
 /// Goes on with a value, or ends the connection with a reason, boxed so that going on costs nothing.
 pub(crate) type Step<T = ()> = ControlFlow<Box<CloseReason>, T>;
@@ -62,6 +64,8 @@ pub(crate) struct Stream {
     state: State,
     readiness: Readiness,
     notes: Notes,
+    /// The turn in which a message from others last went straight to the kernel.
+    sent_in: u16,
     outbox: Outbox,
     pub(crate) inbox: Inbox,
     limits: Rc<StreamLimits>,
@@ -127,6 +131,7 @@ impl Stream {
             state: State::Opening(Next::Open),
             readiness: Readiness::WRITE,
             notes: Notes(Notes::GUARD),
+            sent_in: 0,
             outbox: Outbox::default(),
             inbox: Inbox::default(),
             limits,

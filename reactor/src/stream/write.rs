@@ -6,12 +6,11 @@ use bytes::{Buf, Bytes};
 
 use super::notes::Notes;
 use super::{Step, Stream, ended};
-use crate::id::Key;
+use crate::CloseReason;
 use crate::ledger::{CORK, Ledger, SMALL};
 use crate::net::{Readiness, SHORT_READ_DRAINS};
-use crate::outbox::{FilePiece, Front, MAX_SLICES, Outbox, Spares};
+use crate::outbox::{FilePiece, Front, MAX_SLICES};
 use crate::trace::{About, What};
-use crate::{CloseReason, ConnectionId};
 
 /// Bytes of a file handed to the kernel in one call.
 const FILE_CHUNK: u64 = 1024 * 1024;
@@ -24,16 +23,6 @@ pub(crate) enum Flushed {
     Done,
     /// To the end of a file, whose sender wants to know.
     File(FilePiece),
-}
-
-/// Why nothing can be queued for a connection.
-pub(crate) enum Refusal {
-    /// It has ended.
-    Stale,
-    /// It sends no more.
-    Closing,
-    /// There was no room, and it ends.
-    Full,
 }
 
 enum FileStep {
@@ -78,7 +67,7 @@ impl Stream {
     /// Whether there is a trace, or a simulation: then what is done goes the general way, so that the
     /// short one need not ask at each step.
     #[inline(always)]
-    fn is_watched(&self, ledger: &Ledger) -> bool {
+    pub(super) fn is_watched(&self, ledger: &Ledger) -> bool {
         ledger.is_traced() || self.socket.is_simulated()
     }
 
@@ -91,7 +80,7 @@ impl Stream {
         result: io::Result<usize>,
         ledger: &mut Ledger,
     ) -> Step {
-        let sent = self.written(result, bytes.len(), ledger)?;
+        let sent = self.written(result, bytes.len(), About::Visited, ledger)?;
         self.queue_rest(bytes, sent, ledger)
     }
 
@@ -138,7 +127,7 @@ impl Stream {
         let corked = ledger.cork.len();
         if corked == 0 && self.can_write_now() {
             let result = self.socket.write::<true>(more);
-            return self.written(result, more.len(), ledger);
+            return self.written(result, more.len(), About::Visited, ledger);
         }
         if !self.can_write_now() {
             self.queue_cork(0, ledger)?;
@@ -146,7 +135,7 @@ impl Stream {
         }
         let slices = [IoSlice::new(&ledger.cork), IoSlice::new(more)];
         let result = self.socket.write_vectored(&slices);
-        let sent = self.written(result, corked + more.len(), ledger)?;
+        let sent = self.written(result, corked + more.len(), About::Visited, ledger)?;
         self.queue_cork(sent.min(corked), ledger)?;
         Step::Continue(sent.saturating_sub(corked))
     }
@@ -177,7 +166,7 @@ impl Stream {
                 Step::Continue(())
             }
             result => {
-                let sent = self.written(result, corked, ledger)?;
+                let sent = self.written(result, corked, About::Visited, ledger)?;
                 self.queue_cork(sent, ledger)
             }
         }
@@ -202,22 +191,23 @@ impl Stream {
 
     /// Whether the kernel may take something. While it is connecting the readiness is not believed.
     #[inline]
-    fn is_writable(&self) -> bool {
+    pub(super) fn is_writable(&self) -> bool {
         self.readiness.contains(Readiness::WRITE)
     }
 
     /// Notes what a write has brought about.
-    fn written(
+    pub(super) fn written(
         &mut self,
         result: io::Result<usize>,
         wanted: usize,
+        whose: About,
         ledger: &mut Ledger,
     ) -> Step<usize> {
         let sent = match result {
             Ok(sent) => sent,
-            Err(error) => return self.write_failed(error, wanted, ledger),
+            Err(error) => return self.write_failed(error, wanted, whose, ledger),
         };
-        ledger.trace(|| What::Wrote { wanted, taken: sent });
+        ledger.trace_about(whose, || What::Wrote { wanted, taken: sent });
         // A short write has filled the socket; where that is not promised, the next write finds out.
         if sent < wanted && SHORT_READ_DRAINS {
             self.readiness = self.readiness.without(Readiness::WRITE);
@@ -227,7 +217,7 @@ impl Stream {
     }
 
     #[inline(always)]
-    fn note_written(&mut self, sent: usize, ledger: &mut Ledger) {
+    pub(super) fn note_written(&mut self, sent: usize, ledger: &mut Ledger) {
         ledger.stats.writes += 1;
         ledger.stats.written_bytes += sent as u64;
         if self.guard.is_some() {
@@ -240,19 +230,22 @@ impl Stream {
         &mut self,
         error: io::Error,
         wanted: usize,
+        whose: About,
         ledger: &mut Ledger,
     ) -> Step<usize> {
         match error.kind() {
             io::ErrorKind::WouldBlock => {
-                ledger.trace(|| What::WriteBlocked { wanted });
+                ledger.trace_about(whose, || What::WriteBlocked { wanted });
                 self.readiness = self.readiness.without(Readiness::WRITE);
                 Step::Continue(0)
             }
             io::ErrorKind::Interrupted => Step::Continue(0),
             kind => {
-                ledger.trace(|| What::WriteFailed(kind));
+                ledger.trace_about(whose, || What::WriteFailed(kind));
                 // What it has written must not reach whoever is called next.
-                ledger.cork.clear();
+                if matches!(whose, About::Visited) {
+                    ledger.cork.clear();
+                }
                 ended(CloseReason::from_io(error))
             }
         }
@@ -279,62 +272,12 @@ impl Stream {
 
     /// The outbox is above its high mark.
     #[cold]
-    fn note_high(&mut self, whose: About, ledger: &Ledger) {
+    pub(super) fn note_high(&mut self, whose: About, ledger: &Ledger) {
         self.notes.set(Notes::OUTBOX_HIGH);
         if self.limits.outbox_holds_reading && !self.notes.has(Notes::HELD) {
             ledger.trace_about(whose, || What::Held);
             self.notes.set(Notes::HELD);
         }
-    }
-
-    /// Looks whether so many bytes may be queued from outside this connection's own callbacks. For want
-    /// of room it ends.
-    #[inline]
-    pub(crate) fn admit(
-        &mut self,
-        key: Key,
-        length: usize,
-        ledger: &mut Ledger,
-    ) -> Result<(), Refusal> {
-        if !self.is_open() && !self.can_write() {
-            return Err(if self.is_closed() { Refusal::Stale } else { Refusal::Closing });
-        }
-        let charge = Outbox::charge_of(length);
-        if self.outbox.charge() + charge > self.limits.outbox {
-            return Err(self.refuse(key, CloseReason::OutboxFull, ledger));
-        }
-        if ledger.queued + charge > ledger.limits.outboxes {
-            return Err(self.refuse(key, CloseReason::LoopOutboxFull, ledger));
-        }
-        Ok(())
-    }
-
-    #[cold]
-    fn refuse(&mut self, key: Key, reason: CloseReason, ledger: &mut Ledger) -> Refusal {
-        if self.retire() {
-            ledger.retired.push_back((key, Box::new(reason)));
-        }
-        Refusal::Full
-    }
-
-    /// Queues bytes from outside this connection's own callbacks, as `put` does it, to be flushed at
-    /// the end of the turn. [`Self::admit`] has found room for them.
-    #[inline]
-    pub(crate) fn enqueue(
-        &mut self,
-        key: Key,
-        length: usize,
-        ledger: &mut Ledger,
-        put: impl FnOnce(&mut Outbox, &mut Spares),
-    ) {
-        ledger.trace_of(ConnectionId(key), || What::Queued { bytes: length });
-        let is_high = self.outbox.len() + length > self.limits.outbox_high;
-        put(&mut self.outbox, &mut ledger.spares);
-        ledger.queued += Outbox::charge_of(length);
-        if is_high {
-            self.note_high(About::Other(ConnectionId(key).into()), ledger);
-        }
-        self.touch(key, ledger);
     }
 
     /// Queues a part of a file behind everything written so far.
@@ -345,47 +288,10 @@ impl Stream {
         self.queued(before, About::Visited, ledger)
     }
 
-    /// As [`Self::send_file`], from outside this connection's own callbacks.
-    pub(crate) fn enqueue_file(
-        &mut self,
-        id: ConnectionId,
-        file: FilePiece,
-        ledger: &mut Ledger,
-    ) -> Step {
-        ledger.trace_of(id, || What::Queued { bytes: file.remaining as usize });
-        let before = self.outbox.charge();
-        self.outbox.push_file(file, &mut ledger.spares);
-        self.queued(before, About::Other(id.into()), ledger)
-    }
-
     /// Whether there is something queued that the kernel may take.
     #[inline]
     pub(crate) fn can_flush(&self) -> bool {
         !self.outbox.is_empty() && self.is_writable()
-    }
-
-    /// Sends what was queued for an open connection, if it is one message and all there is to do: what
-    /// a broadcast comes to. Whether it was; if not, what is left is to be flushed as ever.
-    #[inline]
-    pub(crate) fn flush_message(&mut self, ledger: &mut Ledger) -> Step<bool> {
-        if !self.is_open() || self.notes.ask_for_work() || !self.is_writable() {
-            return Step::Continue(false);
-        }
-        if self.is_watched(ledger) {
-            return Step::Continue(false);
-        }
-        let Some(message) = self.outbox.message() else {
-            return Step::Continue(false);
-        };
-        let wanted = message.len();
-        match self.socket.write::<false>(message) {
-            Ok(sent) if sent == wanted => {
-                self.note_written(sent, ledger);
-                ledger.queued -= self.outbox.finish_message(&mut ledger.spares);
-                Step::Continue(true)
-            }
-            result => self.flushed(result, wanted, ledger).map_continue(|_| false),
-        }
     }
 
     /// Sends what is queued, up to a budget, to the next file's end, or to where the kernel stops.
@@ -417,13 +323,13 @@ impl Stream {
     }
 
     /// Notes what a write from the outbox has brought about.
-    fn flushed(
+    pub(super) fn flushed(
         &mut self,
         result: io::Result<usize>,
         wanted: usize,
         ledger: &mut Ledger,
     ) -> Step<usize> {
-        let sent = self.written(result, wanted, ledger)?;
+        let sent = self.written(result, wanted, About::Visited, ledger)?;
         ledger.queued -= self.outbox.advance(sent, &mut ledger.spares);
         Step::Continue(sent)
     }
@@ -467,7 +373,7 @@ impl Stream {
         }
         // Sent whole, or shorter than it was said to be.
         if piece.remaining == 0 || matches!(result, Ok(0)) {
-            let sent = self.written(result, 0, ledger)?;
+            let sent = self.written(result, 0, About::Visited, ledger)?;
             let before = self.outbox.charge();
             let finished = self.outbox.pop_file(&mut ledger.spares);
             ledger.recharge(before, self.outbox.charge());
@@ -475,7 +381,7 @@ impl Stream {
             return Step::Continue(step.unwrap_or(FileStep::Sent(sent)));
         }
         // A short count may also be the end of a page of the file: only `WouldBlock` ends a drain.
-        self.written(result, 0, ledger).map_continue(FileStep::Sent)
+        self.written(result, 0, About::Visited, ledger).map_continue(FileStep::Sent)
     }
 
     /// Whether the outbox has fallen to its low mark after having been above the high one: reading
