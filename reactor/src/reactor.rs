@@ -211,23 +211,14 @@ impl<App> Reactor<App> {
 
     /// Each event finds its socket. It comes before the tasks, since a wake-up is an event too.
     fn handle_readiness(&mut self, app: &mut App) {
-        let events = self.events.len();
-        if self.registry.ledger.is_traced() || self.events.are_simulated() {
-            self.registry.ledger.trace_loop(|| What::TurnBegan { events });
-            self.handle_events::<true>(app);
+        let Self { registry, events, scratch, .. } = self;
+        registry.ledger.stats.events += events.len() as u64;
+        registry.ledger.gathers = events.len() > 1;
+        if registry.ledger.is_traced() || events.are_simulated() {
+            registry.ledger.trace_loop(|| What::TurnBegan { events: events.len() });
+            registry.handle_events::<true>(events, app, scratch);
         } else {
-            self.handle_events::<false>(app);
-        }
-    }
-
-    /// Never inlined, so that the hot path has the registers to itself; and there are two, so that it
-    /// need not ask again and again whether there is a trace, or a simulation.
-    #[inline(never)]
-    fn handle_events<const TRACED: bool>(&mut self, app: &mut App) {
-        self.registry.ledger.stats.events += self.events.len() as u64;
-        self.registry.ledger.gathers = self.events.len() > 1;
-        for (token, readiness) in self.events.iter::<TRACED>() {
-            self.registry.handle_event::<TRACED>(token, readiness, app, &mut self.scratch);
+            registry.handle_events::<false>(events, app, scratch);
         }
     }
 

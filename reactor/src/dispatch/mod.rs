@@ -16,7 +16,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::id::{Key, Token};
 use crate::ledger::Scratch;
-use crate::net::Readiness;
+use crate::net::{Events, Readiness};
 use crate::source::Source;
 use crate::trace::What;
 use crate::{ConnectionId, Registry};
@@ -25,10 +25,24 @@ pub(crate) use shutdown::Shutdown;
 pub use shutdown::{CutOff, ShutdownReport};
 
 impl<App> Registry<App> {
-    /// Handles one event of the poller. `TRACED` says whether there is a trace: the path that is taken
-    /// most is compiled for either case, and in neither asks.
+    /// Handles the events of one wait. `TRACED` says whether there is a trace, or a simulation: the path
+    /// that is taken most is compiled for either case, and in neither asks again and again.
+    ///
+    /// Never inlined, so that the hot path has the registers to itself.
+    #[inline(never)]
+    pub(crate) fn handle_events<const TRACED: bool>(
+        &mut self,
+        events: &Events,
+        app: &mut App,
+        scratch: &mut Scratch,
+    ) {
+        for (token, readiness) in events.iter::<TRACED>() {
+            self.handle_event::<TRACED>(token, readiness, app, scratch);
+        }
+    }
+
     #[inline]
-    pub(crate) fn handle_event<const TRACED: bool>(
+    fn handle_event<const TRACED: bool>(
         &mut self,
         token: Token,
         readiness: Readiness,
