@@ -84,7 +84,7 @@ pub mod work;
 #[path = "../../reactor/src/id.rs"]
 #[allow(dead_code, unreachable_pub)]
 mod id;
-#[path = "../../reactor/src/outbox.rs"]
+#[path = "../../reactor/src/outbox/mod.rs"]
 #[allow(dead_code)]
 mod outbox;
 #[path = "../../reactor/src/slots.rs"]

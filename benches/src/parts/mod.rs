@@ -1,7 +1,7 @@
 //! What the loop is made of, alone: its slots beside a bare slab and other keyed stores, its outbox
 //! beside other queues of bytes.
 //!
-//! The loop keeps both to itself, so `lib.rs` compiles its files `slots.rs`, `outbox.rs` and `id.rs` into
+//! The loop keeps both to itself, so `lib.rs` compiles its files `slots.rs`, `outbox/` and `id.rs` into
 //! this crate as well: what is measured is what runs there.
 
 mod queues;

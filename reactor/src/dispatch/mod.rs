@@ -4,7 +4,9 @@
 //! it directly, and puts it back: one look-up a dispatch. Only one source is ever out of its slot, so
 //! whoever finds a slot empty has found the one whose callback is calling.
 
+mod calling;
 mod datagram;
+mod deadlines;
 mod listener;
 mod reap;
 mod shutdown;

@@ -1,17 +1,15 @@
-//! Streams: open, flush, read, and everything that has to happen around a callback.
+//! Streams: open, flush and read, as far as there is something to do; and the end of one.
 
-use std::any::Any;
 use std::ops::ControlFlow;
 
 use crate::id::Key;
-use crate::ledger::{SMALL, Scratch};
-use crate::offload::panic_message;
-use crate::registry::{Order, Outcome, Protocol, Registry, SentFile, Timed, Transport};
+use crate::ledger::Scratch;
+use crate::registry::{Registry, SentFile};
 use crate::slots::Found;
 use crate::source::{Connection, Source};
 use crate::stream::{Flushed, Intake, Received, Step, Stream};
 use crate::trace::{Callback, What};
-use crate::{CloseReason, ConnectionId, Input, TimerKey};
+use crate::{CloseReason, ConnectionId, Input};
 
 impl<App> Registry<App> {
     /// Does for a connection what there is to do now: an event came, or it stood on the ready list.
@@ -112,7 +110,12 @@ impl<App> Registry<App> {
     }
 
     /// Calls `on_open`, of a new connection or of a protocol that has taken over.
-    fn announce(&mut self, key: Key, connection: &mut Connection<App>, app: &mut App) -> Step {
+    pub(super) fn announce(
+        &mut self,
+        key: Key,
+        connection: &mut Connection<App>,
+        app: &mut App,
+    ) -> Step {
         self.call(key, connection, app, Callback::Open, |protocol, transport, app| {
             protocol.on_open(transport, app);
         })
@@ -283,145 +286,6 @@ impl<App> Registry<App> {
         connection.stream.settle(&self.ledger)
     }
 
-    // ── calling ─────────────────────────────────────────────────────────────────────────────
-
-    /// Calls the protocol, then does what the call has brought about: sends what it wrote, obeys
-    /// what it was told by its id, hands over to its successor.
-    #[inline(always)]
-    pub(super) fn call(
-        &mut self,
-        key: Key,
-        connection: &mut Connection<App>,
-        app: &mut App,
-        callback: Callback,
-        call: impl FnOnce(&mut dyn Protocol<App>, &mut Transport<'_, App>, &mut App),
-    ) -> Step {
-        self.call_as::<true>(key, connection, app, callback, call)
-    }
-
-    /// As [`Self::call`], where it is known whether there is a trace. Without one it is the short way,
-    /// which only a connection takes that is open.
-    #[inline(always)]
-    fn call_as<const TRACED: bool>(
-        &mut self,
-        key: Key,
-        connection: &mut Connection<App>,
-        app: &mut App,
-        callback: Callback,
-        call: impl FnOnce(&mut dyn Protocol<App>, &mut Transport<'_, App>, &mut App),
-    ) -> Step {
-        if TRACED {
-            self.ledger.trace_visit(ConnectionId(key), || What::Called(callback));
-        }
-        let Connection { stream, protocol } = connection;
-        debug_assert!(TRACED || stream.is_open(), "it is_flowing");
-        if TRACED && !stream.is_open() {
-            self.ledger.attention = true;
-            if !stream.can_write() {
-                self.ledger.seal();
-            }
-        }
-        let mut transport = Transport::new(ConnectionId(key), stream, self);
-        let result = Self::guarded(|| call(&mut **protocol, &mut transport, app));
-        if let Err(panic) = result {
-            return self.cut_off_panicked(callback, panic);
-        }
-        if TRACED {
-            self.ledger.trace(|| What::Returned(callback));
-        }
-        if self.ledger.attention {
-            return self.attend(key, connection, app);
-        }
-        self.ledger.cork_limit = SMALL;
-        connection.stream.uncork_as::<TRACED>(&mut self.ledger)
-    }
-
-    /// The callback has done more than write, or the connection is in another state than open.
-    #[cold]
-    fn attend(&mut self, key: Key, connection: &mut Connection<App>, app: &mut App) -> Step {
-        let successor = match self.outcome.take() {
-            Some(Outcome::Ended(reason)) => return self.cut(reason),
-            Some(Outcome::Replaced(protocol)) => Some(protocol),
-            None => None,
-        };
-        // Taken first: what this connection was told must not be left to the next if a write fails.
-        let orders = std::mem::take(&mut self.orders);
-        self.ledger.unseal();
-        connection.stream.uncork(&mut self.ledger)?;
-        for order in orders {
-            self.obey(key, connection, order);
-        }
-        if let Some(protocol) = successor
-            && !connection.stream.is_closed()
-        {
-            let predecessor = std::mem::replace(&mut connection.protocol, protocol);
-            // Dropping it is a user's code as well, and may panic.
-            self.run_task(|_| drop(predecessor));
-            if !connection.stream.can_be_called() {
-                return connection.stream.settle(&self.ledger);
-            }
-            connection.stream.offer_again();
-            connection.stream.make_ready(key, &mut self.ledger);
-            return self.announce(key, connection, app);
-        }
-        connection.stream.check_inbox()?;
-        connection.stream.settle(&self.ledger)?;
-        if connection.stream.take_guard_note() {
-            self.arm_guard(key, &mut connection.stream);
-        }
-        Step::Continue(())
-    }
-
-    #[cold]
-    #[inline(never)]
-    fn cut_off_panicked(&mut self, callback: Callback, panic: Box<dyn Any + Send>) -> Step {
-        self.ledger.stats.panics += 1;
-        self.ledger.trace(|| What::Panicked(callback));
-        self.cut(Box::new(CloseReason::Panicked(panic_message(&*panic))))
-    }
-
-    /// The callback has ended its connection: what it wrote, decided and was told is void.
-    #[cold]
-    fn cut(&mut self, reason: Box<CloseReason>) -> Step {
-        self.ledger.cork.clear();
-        self.ledger.unseal();
-        self.orders.clear();
-        self.outcome = None;
-        Step::Break(reason)
-    }
-
-    /// Calls one callback of a connection that is in its slot, if it is open and not closing.
-    pub(super) fn call_by_key(
-        &mut self,
-        key: Key,
-        app: &mut App,
-        callback: Callback,
-        call: impl FnOnce(&mut dyn Protocol<App>, &mut Transport<'_, App>, &mut App),
-    ) {
-        let Some(source) = self.slots.take(key) else {
-            return;
-        };
-        let Source::Stream(mut connection) = source else {
-            return self.slots.put(key, source);
-        };
-        if connection.stream.can_be_called() {
-            let step = self.call(key, &mut connection, app, callback, call);
-            // It may have been closed, and what was not read so far has to be out of the way.
-            if connection.stream.intake().is_some() {
-                connection.stream.make_ready(key, &mut self.ledger);
-            }
-            self.finish(key, &mut connection.stream, step);
-        }
-        self.slots.put(key, Source::Stream(connection));
-    }
-
-    /// A timer of a connection has come due.
-    pub(super) fn handle_stream_timer(&mut self, key: Key, timer: TimerKey, app: &mut App) {
-        self.call_by_key(key, app, Callback::Timer, |protocol, transport, app| {
-            protocol.on_timer(transport, timer, app);
-        });
-    }
-
     // ── ending ──────────────────────────────────────────────────────────────────────────────
 
     /// Notes that a connection has ended: it is told, and removed, at the end of the turn.
@@ -443,52 +307,5 @@ impl<App> Registry<App> {
             self.retire_stream(key, &mut connection.stream, reason);
             self.slots.put(key, Source::Stream(connection));
         }
-    }
-
-    // ── deadlines ───────────────────────────────────────────────────────────────────────────
-
-    /// Sets the guard's timer to the next moment at which a deadline could have passed.
-    pub(super) fn arm_guard(&mut self, key: Key, stream: &mut Stream) {
-        let next = match stream.check_deadlines(self.ledger.clock.tick()) {
-            ControlFlow::Break(reason) => return self.retire_stream(key, stream, reason),
-            ControlFlow::Continue(next) => next,
-        };
-        let Some(guard) = &mut stream.guard else {
-            return;
-        };
-        match (guard.timer, next) {
-            (Some(timer), Some(tick)) => drop(self.wheel.rearm(timer, tick)),
-            // Beyond the timers' limit: a deadline is what keeps a loop from filling up.
-            (None, Some(tick)) => {
-                guard.timer = Some(self.wheel.insert(tick, Timed::Guard { stream: key }));
-            }
-            (timer, None) => {
-                timer.map(|timer| self.wheel.cancel(timer));
-                stream.guard = None;
-            }
-        }
-    }
-
-    /// The guard's timer has fired.
-    pub(super) fn handle_guard(&mut self, key: Key) {
-        let Some(source) = self.slots.take(key) else {
-            return;
-        };
-        if let Source::Stream(mut connection) = source {
-            self.ledger.trace_visit(ConnectionId(key), || What::DeadlinesChecked);
-            if !connection.stream.is_closed() {
-                self.arm_guard(key, &mut connection.stream);
-            }
-            self.slots.put(key, Source::Stream(connection));
-        } else {
-            self.slots.put(key, source);
-        }
-    }
-}
-
-impl Order {
-    /// Whether it ends a datagram socket, which knows no other order.
-    pub(super) fn is_close(&self) -> bool {
-        matches!(self, Self::Close | Self::Abort)
     }
 }

@@ -16,12 +16,15 @@
 //! 4. A queue that several outboxes share holds one message. Whose outbox gets more, or sends a part of
 //!    it, takes a queue of its own first.
 
-use std::collections::VecDeque;
-use std::fs::File;
+mod queue;
+
 use std::io::IoSlice;
 use std::rc::Rc;
 
-use bytes::{Buf, Bytes};
+use bytes::Bytes;
+
+pub(crate) use queue::{Broadcast, FilePiece, Spares};
+use queue::{Piece, Queue};
 
 /// Small writes are gathered to pieces of up to this size.
 const BLOCK: usize = 16 * 1024;
@@ -30,102 +33,15 @@ const PIECE_CHARGE: usize = 64;
 /// How many pieces leave in one vectored write; kernels allow at least 1,024, the stack prefers 64.
 pub(crate) const MAX_SLICES: usize = 64;
 
-/// Queues that are kept at most, 100 to 350 bytes each.
-const SPARES: usize = 1_024;
-/// A queue that has held more pieces than these gives its memory back.
-const SPARE_PIECES: usize = 8;
-
 /// What one connection has to send. Those who were sent one and the same [`Broadcast`], and nothing else,
 /// share its queue.
 #[derive(Default)]
 pub(crate) struct Outbox(Option<Rc<Queue>>);
 
-/// A message to many, as a queue of its own: an outbox that is empty only refers to it. So to queue a
-/// delivery, and to send it later, takes 155 instructions instead of 267.
-pub(crate) struct Broadcast(Rc<Queue>);
-
-/// Queues that have run empty, for the outboxes that need one next.
-#[derive(Default)]
-pub(crate) struct Spares(Vec<Rc<Queue>>);
-
-#[derive(Default)]
-struct Queue {
-    /// Shared bytes that came into the empty queue. Nearly always there is nothing else, so they stand
-    /// here rather than in the ring, which takes some forty instructions to enter and to leave.
-    first: Option<Bytes>,
-    rest: VecDeque<Piece>,
-    queued: usize,
-}
-
-enum Piece {
-    Shared(Bytes),
-    Own { bytes: Vec<u8>, sent: usize },
-    File(Box<FilePiece>),
-}
-
-/// A part of a file that is being sent.
-#[derive(Debug)]
-pub(crate) struct FilePiece {
-    pub(crate) file: File,
-    pub(crate) offset: u64,
-    pub(crate) remaining: u64,
-    pub(crate) sent: u64,
-}
-
 /// What has to be sent next.
 pub(crate) enum Front<'a> {
     Bytes,
     File(&'a mut FilePiece),
-}
-
-impl Broadcast {
-    pub(crate) fn new(bytes: Bytes, spares: &mut Spares) -> Self {
-        Self(spares.take_for(bytes))
-    }
-
-    pub(crate) fn bytes(&self) -> &[u8] {
-        self.0.first.as_deref().unwrap_or_default()
-    }
-
-    /// It has been put into all the outboxes it is for.
-    pub(crate) fn finish(self, spares: &mut Spares) {
-        spares.keep(self.0);
-    }
-}
-
-impl Spares {
-    #[inline]
-    fn take(&mut self) -> Rc<Queue> {
-        self.0.pop().unwrap_or_default()
-    }
-
-    /// A queue of nothing but shared bytes, which are not none.
-    #[inline]
-    fn take_for(&mut self, bytes: Bytes) -> Rc<Queue> {
-        let mut queue = self.take();
-        // It always is nobody else's.
-        match Rc::get_mut(&mut queue) {
-            Some(own) => {
-                own.queued = bytes.len();
-                own.first = Some(bytes);
-                queue
-            }
-            None => Rc::new(Queue { queued: bytes.len(), first: Some(bytes), ..Queue::default() }),
-        }
-    }
-
-    /// Keeps a queue, unless another outbox has it too, it has grown, or there are enough.
-    #[inline]
-    fn keep(&mut self, mut queue: Rc<Queue>) {
-        if let Some(own) = Rc::get_mut(&mut queue)
-            && own.rest.capacity() <= SPARE_PIECES
-            && self.0.len() < SPARES
-        {
-            own.first = None;
-            own.queued = 0;
-            self.0.push(queue);
-        }
-    }
 }
 
 impl Outbox {
@@ -319,65 +235,6 @@ impl Outbox {
 
     fn release(&mut self, spares: &mut Spares) {
         self.0.take().into_iter().for_each(|queue| spares.keep(queue));
-    }
-}
-
-impl Queue {
-    fn advance(&mut self, mut sent: usize) {
-        self.queued -= sent;
-        if let Some(first) = &mut self.first {
-            if sent < first.len() {
-                return first.advance(sent);
-            }
-            sent -= first.len();
-            self.first = None;
-        }
-        while sent > 0 {
-            let Some(front) = self.rest.front_mut() else {
-                break;
-            };
-            let length = front.unsent().map_or(0, <[u8]>::len);
-            if sent < length {
-                return front.advance(sent);
-            }
-            sent -= length;
-            self.rest.pop_front();
-        }
-    }
-
-    fn is_empty(&self) -> bool {
-        self.first.is_none() && self.rest.is_empty()
-    }
-
-    fn pieces(&self) -> usize {
-        usize::from(self.first.is_some()) + self.rest.len()
-    }
-}
-
-/// What is shared holds one message, and no more.
-impl Clone for Queue {
-    fn clone(&self) -> Self {
-        debug_assert!(self.rest.is_empty(), "invariant 4");
-        Self { first: self.first.clone(), rest: VecDeque::new(), queued: self.queued }
-    }
-}
-
-impl Piece {
-    /// The bytes of a piece that is in memory.
-    fn unsent(&self) -> Option<&[u8]> {
-        match self {
-            Self::Shared(bytes) => Some(bytes),
-            Self::Own { bytes, sent } => Some(&bytes[*sent..]),
-            Self::File(_) => None,
-        }
-    }
-
-    fn advance(&mut self, count: usize) {
-        match self {
-            Self::Shared(bytes) => bytes.advance(count),
-            Self::Own { sent, .. } => *sent += count,
-            Self::File(_) => {}
-        }
     }
 }
 

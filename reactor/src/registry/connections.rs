@@ -1,0 +1,157 @@
+//! What a program can tell a connection, and ask of it, by its id and from anywhere.
+
+use std::ops::ControlFlow;
+
+use crate::id::Key;
+use crate::outbox::FilePiece;
+use crate::slots::Found;
+use crate::source::{Connection, Source};
+use crate::trace::What;
+use crate::{CloseReason, ConnectionId, Registry, Stale};
+
+/// What the running connection was told by its id.
+pub(crate) enum Order {
+    SendFile(FilePiece),
+    End,
+    Close,
+    Abort,
+    Pause,
+    Resume,
+}
+
+impl Order {
+    /// Whether it ends a datagram socket, which knows no other order.
+    pub(crate) fn is_close(&self) -> bool {
+        matches!(self, Self::Close | Self::Abort)
+    }
+}
+
+impl<App> Registry<App> {
+    /// Sends no more on a connection, as [`Transport::end`](crate::Transport::end) does: FIN
+    /// follows what is queued, and the peer may go on.
+    ///
+    /// # Errors
+    ///
+    /// If it has ended.
+    pub fn end(&mut self, id: ConnectionId) -> Result<(), Stale> {
+        self.order(id, Order::End)
+    }
+
+    /// Closes a connection gracefully, as [`Transport::close`](crate::Transport::close) does.
+    ///
+    /// # Errors
+    ///
+    /// If it has ended.
+    pub fn close(&mut self, id: ConnectionId) -> Result<(), Stale> {
+        self.order(id, Order::Close)
+    }
+
+    /// Resets a connection, as [`Transport::abort`](crate::Transport::abort) does.
+    ///
+    /// # Errors
+    ///
+    /// If it has ended.
+    pub fn abort(&mut self, id: ConnectionId) -> Result<(), Stale> {
+        self.order(id, Order::Abort)
+    }
+
+    /// Stops reading a connection, as [`Transport::pause`](crate::Transport::pause) does.
+    ///
+    /// # Errors
+    ///
+    /// If it has ended.
+    pub fn pause(&mut self, id: ConnectionId) -> Result<(), Stale> {
+        self.order(id, Order::Pause)
+    }
+
+    /// Goes on reading a connection that was paused: what a proxy does when its other side drains.
+    ///
+    /// # Errors
+    ///
+    /// If it has ended.
+    pub fn resume(&mut self, id: ConnectionId) -> Result<(), Stale> {
+        self.order(id, Order::Resume)
+    }
+
+    fn order(&mut self, id: ConnectionId, order: Order) -> Result<(), Stale> {
+        match self.slots.find(id.0) {
+            Found::Here(Source::Stream(connection)) if !connection.stream.is_closed() => {}
+            Found::Running => {
+                self.ledger.attention = true;
+                self.orders.push(order);
+                return Ok(());
+            }
+            _ => return Err(Stale),
+        }
+        let Some(Source::Stream(mut connection)) = self.slots.take(id.0) else {
+            return Err(Stale);
+        };
+        self.obey(id.0, &mut connection, order);
+        self.slots.put(id.0, Source::Stream(connection));
+        Ok(())
+    }
+
+    /// Carries out an order on a connection that is not in a callback.
+    pub(crate) fn obey(&mut self, key: Key, connection: &mut Connection<App>, order: Order) {
+        let stream = &mut connection.stream;
+        match order {
+            // What follows a goodbye is dropped, as it is when the connection itself says it.
+            Order::SendFile(piece) if !stream.can_write() => {
+                self.ledger.stats.discarded_bytes += piece.remaining;
+            }
+            Order::SendFile(piece) => {
+                let step = stream.enqueue_file(ConnectionId(key), piece, &mut self.ledger);
+                match step {
+                    ControlFlow::Continue(()) => stream.touch(key, &mut self.ledger),
+                    ControlFlow::Break(reason) => self.retire_stream(key, stream, reason),
+                }
+            }
+            Order::End => {
+                stream.end(&self.ledger);
+                stream.touch(key, &mut self.ledger);
+            }
+            Order::Close => {
+                stream.close(&self.ledger);
+                stream.touch(key, &mut self.ledger);
+            }
+            Order::Abort => self.retire_stream(key, stream, Box::new(CloseReason::Aborted)),
+            Order::Pause => {
+                self.ledger.trace_of(ConnectionId(key), || What::Paused);
+                stream.pause();
+            }
+            Order::Resume => {
+                if stream.resume() {
+                    self.ledger.trace_of(ConnectionId(key), || What::Resumed);
+                    stream.make_ready(key, &mut self.ledger);
+                }
+            }
+        }
+    }
+
+    /// Bytes queued for a connection because the system has not taken them yet. While they are
+    /// above [`outbox_high`](crate::StreamLimits::outbox_high), a proxy pauses the other side, and
+    /// resumes it in [`on_drain`](crate::Protocol::on_drain).
+    ///
+    /// # Errors
+    ///
+    /// If it has ended, or is running the callback that calls (ask its
+    /// [`Transport`](crate::Transport) there).
+    pub fn queued_bytes(&mut self, id: ConnectionId) -> Result<usize, Stale> {
+        match self.slots.find(id.0) {
+            Found::Here(Source::Stream(connection)) if !connection.stream.is_closed() => {
+                Ok(connection.stream.queued_bytes())
+            }
+            _ => Err(Stale),
+        }
+    }
+
+    /// Whether a connection is there and has not ended.
+    #[must_use]
+    pub fn is_connected(&mut self, id: ConnectionId) -> bool {
+        match self.slots.find(id.0) {
+            Found::Here(Source::Stream(connection)) => !connection.stream.is_closed(),
+            Found::Running => true,
+            _ => false,
+        }
+    }
+}
