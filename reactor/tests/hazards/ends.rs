@@ -1,4 +1,5 @@
-//! 3 and 4: ends that are reported before the data is read, or in its segment; and what stands behind urgent data.
+//! 3 and 4: ends that are reported before the data is read, or stand in its segment; and what stands
+//! behind urgent data.
 
 use super::*;
 
