@@ -23,9 +23,15 @@ pub struct Channel {
 impl Channel {
     /// Has so many members and a speaker join, and waits until each has heard of all the others.
     pub fn gather(server: SocketAddr, members: usize) -> Result<Self> {
-        let mut all = User::register_all(server, members + 1)?;
-        User::join_all(&mut all, |_| "#room".to_owned())?;
-        User::catch_up(&mut all)?;
+        // One after the other: how a server is told of many at once differs from run to run, and so would
+        // what is counted.
+        let join = |number| -> Result<User> {
+            let mut user = User::register(server, number)?;
+            user.join("#room")?;
+            Ok(user)
+        };
+        let mut all = (0..=members).map(join).collect::<Result<Vec<_>>>()?;
+        all.iter_mut().try_for_each(User::catch_up)?;
         let speaker = all.pop().ok_or("nobody speaks")?;
         Ok(Self { speaker, members: all, said: 0 })
     }

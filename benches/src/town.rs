@@ -91,7 +91,7 @@ impl Town {
     pub fn settle(mut users: Vec<User>, plan: Plan) -> Result<Self> {
         User::join_all(&mut users[..plan.on_square], |_| Place::Square.name())?;
         User::join_all(&mut users, |number| Place::Home(number % plan.channels).name())?;
-        User::catch_up(&mut users)?;
+        users.iter_mut().try_for_each(User::catch_up)?;
         let poll = Poll::new()?;
         let person = |(number, user): (usize, User)| Person::new(&poll, number, user);
         let people = users.into_iter().enumerate().map(person).collect::<Result<_>>()?;

@@ -66,18 +66,32 @@ impl User {
         Ok(())
     }
 
-    /// Has users join channels, and waits until each has heard who is there.
-    pub fn join_all(users: &mut [Self], channel: impl Fn(usize) -> String) -> Result {
-        for (number, user) in users.iter_mut().enumerate() {
-            user.say(&format!("JOIN {}", channel(number)))?;
-        }
-        users.iter_mut().try_for_each(|user| user.hear(" 366 "))
+    /// Joins a channel, and waits until it has heard who is there.
+    pub fn join(&mut self, channel: &str) -> Result {
+        self.ask_to_join(channel)?;
+        self.be_joined()
     }
 
-    /// Waits until all have heard everything that was said so far.
-    pub fn catch_up(users: &mut [Self]) -> Result {
-        users.iter_mut().try_for_each(|user| user.say("PING :done"))?;
-        users.iter_mut().try_for_each(|user| user.hear(" PONG "))
+    /// Has users join channels, all at once, and waits until each has heard who is there.
+    pub fn join_all(users: &mut [Self], channel: impl Fn(usize) -> String) -> Result {
+        for (number, user) in users.iter_mut().enumerate() {
+            user.ask_to_join(&channel(number))?;
+        }
+        users.iter_mut().try_for_each(Self::be_joined)
+    }
+
+    fn ask_to_join(&mut self, channel: &str) -> Result {
+        self.say(&format!("JOIN {channel}"))
+    }
+
+    fn be_joined(&mut self) -> Result {
+        self.hear(" 366 ")
+    }
+
+    /// Waits until it has heard everything that was said so far.
+    pub fn catch_up(&mut self) -> Result {
+        self.say("PING :done")?;
+        self.hear(" PONG ")
     }
 
     /// Its connection, if it has heard all that has come.

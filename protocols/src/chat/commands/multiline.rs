@@ -63,7 +63,7 @@ fn end(turn: &mut Turn<'_>, name: &str) {
     match draft.command {
         Some(command) if draft.reference == name && !is_blank => {
             turn.user_mut().spoke = turn.wire.now();
-            messages::say(turn, &draft.target, command, draft.parts, draft.client_tags);
+            messages::say(turn, &draft.target, command, draft.parts.into(), draft.client_tags);
         }
         _ => invalid(turn, "The batch is empty, or another one"),
     }

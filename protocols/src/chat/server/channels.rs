@@ -295,7 +295,7 @@ impl Channels {
     }
 
     pub(in crate::chat) fn named(&self, name: &str) -> Option<ChannelKey> {
-        self.names.get(&Folded::of(name)).copied()
+        self.names.get(&*Folded::spelling(name)).copied()
     }
 
     /// All of them, by name.

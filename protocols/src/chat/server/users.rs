@@ -207,7 +207,7 @@ impl Users {
 
     /// Whoever has claimed a nickname, registered or not.
     pub(in crate::chat) fn holder(&self, nick: &str) -> Option<UserKey> {
-        self.nicks.get(&Folded::of(nick)).copied()
+        self.nicks.get(&*Folded::spelling(nick)).copied()
     }
 
     /// Gives a user a nickname that nobody else holds; the one it had.
