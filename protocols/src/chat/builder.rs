@@ -202,7 +202,7 @@ impl Builder {
     }
 
     fn word(&mut self, word: &str) {
-        if word.is_empty() || word.starts_with(':') || word.contains(' ') {
+        if word.is_empty() || word.starts_with(':') || word.as_bytes().contains(&b' ') {
             self.spoil(WriteError::NotAWord);
         }
         self.put(word);

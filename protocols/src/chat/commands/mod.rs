@@ -72,7 +72,7 @@ enum From {
 
 macro_rules! commands {
     ($($name:literal $parameters:literal $from:ident $run:path, $help:literal;)*) => {
-        /// All of them, by name.
+        /// All of them, in the order of their names.
         const COMMANDS: &[Command] = &[$(Command {
             name: $name, parameters: $parameters, from: From::$from, run: $run, help: $help,
         }),*];
@@ -138,8 +138,11 @@ commands! {
 }
 
 impl Command {
+    /// The command of a name, which may be spelt in either case.
     fn named(name: &str) -> Option<&'static Self> {
-        COMMANDS.iter().find(|command| command.name.eq_ignore_ascii_case(name))
+        let spelt = || name.bytes().map(|byte| byte.to_ascii_uppercase());
+        let at = COMMANDS.binary_search_by(|it| it.name.bytes().cmp(spelt())).ok()?;
+        COMMANDS.get(at)
     }
 }
 
@@ -284,8 +287,11 @@ fn refuse(
 
 /// The label of a command, if its client may use one (IRCv3 labeled-response): at most 64 bytes.
 fn label(caps: Caps, message: &Message<'_>) -> Option<String> {
-    let label = message.tags.get("label").filter(|label| (1..=64).contains(&label.len()))?;
-    caps.has(Caps::LABELED_RESPONSE).then(|| label.into_owned())
+    if !caps.has(Caps::LABELED_RESPONSE) {
+        return None;
+    }
+    let label = message.tags.get("label")?;
+    (1..=64).contains(&label.len()).then(|| label.into_owned())
 }
 
 #[cfg(test)]
