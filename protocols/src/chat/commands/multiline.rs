@@ -51,11 +51,11 @@ fn begin(turn: &mut Turn<'_>, message: &Message<'_>, name: &str, target: &str) {
         label: turn.take_label(),
         client_tags: client_only(message.tags),
     };
-    turn.user_mut().draft = Some(draft);
+    turn.user_mut().draft = Some(Box::new(draft));
 }
 
 fn end(turn: &mut Turn<'_>, name: &str) {
-    let Some(draft) = turn.user_mut().draft.take() else {
+    let Some(draft) = turn.user_mut().draft.take().map(|draft| *draft) else {
         return turn.fail("BATCH", "INVALID_REFTAG", &[name], "There is no such batch");
     };
     turn.set_label(draft.label);

@@ -175,7 +175,7 @@ pub(super) fn setname(turn: &mut Turn<'_>, message: &Message<'_>) {
     if real_name.is_empty() || real_name.len() > longest {
         return turn.fail("SETNAME", "INVALID_REALNAME", &[], "The name is empty, or too long");
     }
-    turn.user_mut().real_name = real_name.to_owned();
+    turn.user_mut().real_name = real_name.into();
     let line = turn.by_me("SETNAME").text(real_name);
     if let Some(line) = turn.my_line(line) {
         turn.tell_peers(&line, |caps| caps.has(Caps::SETNAME));
