@@ -8,7 +8,7 @@ use crate::chat::server::users::UserKey;
 use crate::chat::server::whowas::Gone;
 use crate::chat::turn::{Turn, cut};
 
-use super::metadata_events;
+use super::{metadata_events, queries};
 
 /// Bytes of channels on one line of `WHOIS`.
 const ROOM: usize = 360;
@@ -19,6 +19,10 @@ pub(super) fn whois(turn: &mut Turn<'_>, message: &Message<'_>) {
         [_, nick, ..] | [nick] if !nick.is_empty() => nick.split(',').next().unwrap_or(nick),
         _ => return turn.numeric(numeric::ERR_NONICKNAMEGIVEN, &[]),
     };
+    let server = message.param(0).filter(|_| message.params().len() > 1);
+    if !queries::is_for_us(turn, server) {
+        return;
+    }
     match turn.server.users.named(nick) {
         Some(user) => {
             tell_who(turn, user);

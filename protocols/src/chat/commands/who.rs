@@ -116,7 +116,8 @@ fn tell(turn: &mut Turn<'_>, key: UserKey, channel: Option<ChannelKey>) {
 }
 
 fn tell_fields(turn: &mut Turn<'_>, key: UserKey, channel: Option<ChannelKey>, fields: &str) {
-    let (fields, token) = fields.split_once(',').unwrap_or((fields, "0"));
+    let (fields, token) = fields.split_once(',').unwrap_or((fields, ""));
+    let token = if token.is_empty() { "0" } else { token };
     let user = &turn.server.users[key];
     let may_see_all = key == turn.me || turn.user().is_operator();
     let idle = turn.wire.now().saturating_duration_since(user.spoke).as_secs();
