@@ -144,15 +144,24 @@ fn apply(
             flag != Flags::REGISTERED && turn.server.channels[channel].flags.set(flag, on);
         return changed.then_some(Changed { on, letter, param: None });
     }
-    match letter {
-        'k' => change_key(turn, channel, on, param),
-        'l' => change_limit(turn, channel, on, param),
+    let shown = match (letter, on) {
+        ('k', true) => Some(set_key(turn, channel, param?)?),
+        ('l', true) => Some(set_limit(turn, channel, param?)?),
+        ('k', false) => {
+            turn.server.channels[channel].key.take()?;
+            Some("*".to_owned())
+        }
+        ('l', false) => {
+            turn.server.channels[channel].limit.take()?;
+            None
+        }
         _ => {
             let text = letter.to_string();
             turn.numeric(numeric::ERR_UNKNOWNMODE, &[&text]);
-            None
+            return None;
         }
-    }
+    };
+    Some(Changed { on, letter, param: shown })
 }
 
 /// Refuses what a mode is to be set to.
@@ -189,17 +198,8 @@ fn change_status(
     theirs.set(status, on).then_some(Changed { on, letter, param: Some(nick) })
 }
 
-fn change_key(
-    turn: &mut Turn<'_>,
-    channel: ChannelKey,
-    on: bool,
-    param: Option<&str>,
-) -> Option<Changed> {
-    if !on {
-        let had_one = turn.server.channels[channel].key.take().is_some();
-        return had_one.then(|| Changed { on, letter: 'k', param: Some("*".to_owned()) });
-    }
-    let key = param?;
+/// Sets the key; the word that shows it.
+fn set_key(turn: &mut Turn<'_>, channel: ChannelKey, key: &str) -> Option<String> {
     let is_key = !key.is_empty()
         && key.len() <= turn.server.settings.limits.key_length
         && presentable(key) == key
@@ -210,26 +210,17 @@ fn change_key(
         return None;
     }
     turn.server.channels[channel].key = Some(key.to_owned());
-    Some(Changed { on, letter: 'k', param: Some(key.to_owned()) })
+    Some(key.to_owned())
 }
 
-fn change_limit(
-    turn: &mut Turn<'_>,
-    channel: ChannelKey,
-    on: bool,
-    param: Option<&str>,
-) -> Option<Changed> {
-    if !on {
-        let had_one = turn.server.channels[channel].limit.take().is_some();
-        return had_one.then_some(Changed { on, letter: 'l', param: None });
-    }
-    let param = param?;
+/// Sets the limit; the word that shows it.
+fn set_limit(turn: &mut Turn<'_>, channel: ChannelKey, param: &str) -> Option<String> {
     let Some(limit) = param.parse::<u32>().ok().filter(|&limit| limit > 0) else {
         invalid(turn, channel, 'l', param, "The limit is no number above zero");
         return None;
     };
     turn.server.channels[channel].limit = Some(limit as usize);
-    Some(Changed { on, letter: 'l', param: Some(limit.to_string()) })
+    Some(limit.to_string())
 }
 
 // ── showing ─────────────────────────────────────────────────────────────────────────────────────────
