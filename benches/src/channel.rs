@@ -1,24 +1,16 @@
 //! The clients of a chat server: one who speaks on a channel, and many who listen.
 
-use std::io::{BufRead, BufReader, Write};
-use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
-
-use socket2::{Domain, Socket, Type};
 
 use crate::Result;
 use crate::chats::{Chat, Running};
 use crate::ping::Latencies;
+use crate::user::User;
 use crate::work::{Spent, Work};
-
-/// A silence of that long means that the server has lost a line.
-const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Characters of what is said; with the rest of its line it is about a hundred bytes.
 const WORDS: usize = 48;
-
-/// Users from one source address, well below the ports it has.
-const FROM_ONE_ADDRESS: usize = 20_000;
 
 /// The clients, on one channel.
 #[derive(Debug)]
@@ -28,27 +20,18 @@ pub struct Channel {
     said: u64,
 }
 
-/// Somebody who has registered.
-#[derive(Debug)]
-pub struct User {
-    stream: BufReader<TcpStream>,
-    line: String,
-}
-
 impl Channel {
     /// Has so many members and a speaker join, and waits until each has heard of all the others.
     pub fn gather(server: SocketAddr, members: usize) -> Result<Self> {
+        // One after the other: how a server is told of many at once differs from run to run, and so would
+        // what is counted.
         let join = |number| -> Result<User> {
             let mut user = User::register(server, number)?;
-            user.say("JOIN #room")?;
-            user.hear(" 366 ")?;
+            user.join("#room")?;
             Ok(user)
         };
         let mut all = (0..=members).map(join).collect::<Result<Vec<_>>>()?;
-        for user in &mut all {
-            user.say("PING :done")?;
-            user.hear(" PONG ")?;
-        }
+        all.iter_mut().try_for_each(User::catch_up)?;
         let speaker = all.pop().ok_or("nobody speaks")?;
         Ok(Self { speaker, members: all, said: 0 })
     }
@@ -74,51 +57,12 @@ impl Channel {
         let words = format!("{:0>WORDS$}", self.said);
         self.speaker.say(&format!("PRIVMSG #room :{words}"))?;
         for member in &mut self.members {
-            let heard = member.next()?;
+            let heard = member.next_line()?;
             if !heard.ends_with(&words) || !heard.contains(" PRIVMSG #room :") {
                 return Err(format!("a member heard {heard:?} instead of {words:?}").into());
             }
         }
         Ok(())
-    }
-}
-
-impl User {
-    /// Connects, and registers as user number so and so.
-    pub fn register(server: SocketAddr, number: usize) -> Result<Self> {
-        let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
-        socket.bind(&SocketAddr::from((source(number), 0)).into())?;
-        socket.set_tcp_nodelay(true)?;
-        socket.set_read_timeout(Some(PATIENCE))?;
-        socket.connect(&server.into())?;
-        let stream = BufReader::with_capacity(1024, socket.into());
-        let mut user = Self { stream, line: String::new() };
-        user.say(&format!("NICK user{number}\r\nUSER bench 0 * :A user"))?;
-        // The end of the message of the day, or that there is none.
-        while !matches!(user.next()?.split(' ').nth(1), Some("376" | "422")) {}
-        Ok(user)
-    }
-
-    fn say(&mut self, line: &str) -> Result {
-        Ok(self.stream.get_mut().write_all(format!("{line}\r\n").as_bytes())?)
-    }
-
-    /// Reads until a line has this in it.
-    fn hear(&mut self, part: &str) -> Result {
-        while !self.next()?.contains(part) {}
-        Ok(())
-    }
-
-    /// The next line, without its end.
-    fn next(&mut self) -> Result<&str> {
-        self.line.clear();
-        if self.stream.read_line(&mut self.line)? == 0 {
-            return Err("the server has ended the connection".into());
-        }
-        if self.line.starts_with("ERROR") {
-            return Err(format!("the server says {:?}", self.line).into());
-        }
-        Ok(self.line.trim_end())
     }
 }
 
@@ -148,9 +92,4 @@ impl Work for ChannelWork {
         let lines = units.div_ceil(members);
         self.running.server.watch(lines * members, || self.channel.publish(lines))
     }
-}
-
-fn source(number: usize) -> Ipv4Addr {
-    let [.., host] = (1 + (number / FROM_ONE_ADDRESS) as u32).to_be_bytes();
-    Ipv4Addr::new(127, 0, 0, host)
 }

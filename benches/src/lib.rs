@@ -35,8 +35,8 @@
 //! - [`program`]: a server as a child process, its processor time.
 //! - [`load`]: an exact number of messages, in rounds over all connections, every byte verified.
 //! - [`pipeline`]: echo clients that write while they read, for messages that fill all buffers.
-//! - [`audience`], [`correspondents`], [`channel`]: the clients of a room, of a datagram server, and of a
-//!   chat server.
+//! - [`audience`], [`correspondents`]: the clients of a room, and of a datagram server.
+//! - [`user`], [`channel`], [`town`]: one client of a chat server, all on one channel, and ten thousand.
 //! - [`offered`]: messages on a schedule, and their latencies. [`closed`]: clients that all wait at any
 //!   time. [`ping`]: quiet clients.
 //! - [`flood`]: clients that send as much as the server takes, and read little or nothing.
@@ -77,7 +77,9 @@ pub mod servers;
 pub mod strace;
 pub mod table;
 pub mod timers;
+pub mod town;
 pub mod transfers;
+pub mod user;
 pub mod work;
 
 // What the loop keeps to itself, to be measured alone: the same files, which know nothing of the rest.

@@ -41,6 +41,16 @@ impl Latencies {
         Duration::from_nanos(self.nanoseconds.value_at_quantile(quantile))
     }
 
+    /// How many there are.
+    pub fn len(&self) -> u64 {
+        self.nanoseconds.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.nanoseconds.is_empty()
+    }
+
     /// The worst latency.
     pub fn max(&self) -> Duration {
         Duration::from_nanos(self.nanoseconds.max())

@@ -15,8 +15,11 @@ pub fn group() -> Group {
         name: "chat",
         about: "What it costs an IRC server to deliver what one user says to one of a thousand others on \
                 the channel: a line of about a hundred bytes. The ruler is a raw epoll loop that sends 64 \
-                bytes to each of as many, and knows nothing of users, channels or their modes. (ngircd \
-                takes part where it is installed.)",
+                bytes to each of as many, and knows nothing of users, channels or their modes. Then a \
+                whole network, all of whose channels talk at once: what one user costs in memory who has \
+                registered, what it costs to let one in and have it join, and how long what is said takes \
+                to each who hears it, counted from when it was due. (ngircd takes part where it is \
+                installed.)",
         shown: "a line to 1000 users on a channel",
         cases: vec![case()],
     }

@@ -14,8 +14,9 @@
 //! names of a channel, they are those in its books. And if nothing went wrong on the way, everybody said
 //! goodbye.
 
+mod books;
+
 use std::cell::{Cell, RefCell};
-use std::collections::{BTreeMap, BTreeSet};
 use std::error::Error;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::rc::Rc;
@@ -26,6 +27,8 @@ use protocols::chat::{self, Limits, Message, Operator, Password, Server, Setting
 use protocols::framing::{Line, Lines};
 use reactor::sim::{FaultCounts, Host, Network, Outcome};
 use reactor::{Address, Closed, Input, ListenOptions, Protocol, Registry, TimerKey, Transport};
+
+use books::Books;
 
 /// How long faults happen.
 const STORM: Duration = Duration::from_secs(20);
@@ -251,16 +254,6 @@ enum State {
     Leaving,
 }
 
-/// What a user knows of its channels, from what it has heard.
-#[derive(Default)]
-struct Books {
-    channels: BTreeMap<String, BTreeSet<String>>,
-    /// The last message of each channel.
-    last: BTreeMap<String, u64>,
-    /// The names that are being told, of the channels it has asked for.
-    names: BTreeMap<String, BTreeSet<String>>,
-}
-
 impl User {
     fn new() -> Self {
         Self {
@@ -329,112 +322,6 @@ impl User {
             _ => Self::say(transport, &format!("PRIVMSG {channel} :{bits}")),
         }
         transport.set_timer(ACT, Duration::from_millis(50 + (bits >> 32) % 1_000));
-    }
-}
-
-impl Books {
-    /// Enters what was heard.
-    fn enter(&mut self, nick: &mut String, message: &Message<'_>) -> Result<(), String> {
-        let source = message.source.unwrap_or_default();
-        let who = source.split('!').next().unwrap_or_default().to_owned();
-        let channel = message.param(0).unwrap_or_default();
-        let is_me = who == *nick;
-        match message.command {
-            "JOIN" if is_me => {
-                self.channels.insert(channel.to_owned(), BTreeSet::from([who]));
-            }
-            "JOIN" => {
-                let members = self.channels.get_mut(channel);
-                if !members.is_some_and(|members| members.insert(who.clone())) {
-                    return Err(format!("{nick} saw {who} join {channel} twice, or unasked"));
-                }
-            }
-            "PART" => self.leave(nick, channel, &who)?,
-            "KICK" => self.leave(nick, channel, message.param(1).unwrap_or_default())?,
-            "QUIT" => {
-                let all = self.channels.values_mut();
-                if all.map(|members| members.remove(&who)).filter(|&was_there| was_there).count()
-                    == 0
-                {
-                    return Err(format!("{nick} saw {who} quit, who was nowhere"));
-                }
-            }
-            "NICK" => self.rename(nick, &who, channel)?,
-            "PRIVMSG" => self.hear(nick, channel, &who, message)?,
-            "353" => {
-                let channel = message.param(2).unwrap_or_default();
-                let names = message.param(3).unwrap_or_default().split(' ');
-                let names = names.map(|name| name.trim_start_matches(['~', '&', '@', '%', '+']));
-                let told = self.names.entry(channel.to_owned()).or_default();
-                told.extend(names.map(str::to_owned));
-            }
-            "366" => self.compare(nick, message.param(1).unwrap_or_default())?,
-            _ => {}
-        }
-        Ok(())
-    }
-
-    fn leave(&mut self, nick: &str, channel: &str, who: &str) -> Result<(), String> {
-        let was_there = self.channels.get_mut(channel).is_some_and(|members| members.remove(who));
-        if who == nick {
-            self.channels.remove(channel);
-        }
-        if was_there { Ok(()) } else { Err(format!("{nick} saw {who} leave {channel} unseen")) }
-    }
-
-    fn rename(&mut self, nick: &mut String, who: &str, new: &str) -> Result<(), String> {
-        let mut count = 0;
-        for members in self.channels.values_mut().filter(|members| members.contains(who)) {
-            members.remove(who);
-            if !members.insert(new.to_owned()) {
-                return Err(format!("{nick} saw {who} become {new}, who was there already"));
-            }
-            count += 1;
-        }
-        if who == nick {
-            new.clone_into(nick);
-        } else if count == 0 {
-            return Err(format!("{nick} saw {who} become {new}, who was nowhere"));
-        }
-        Ok(())
-    }
-
-    /// The server numbers what it hears, so what is heard in its order is heard in everybody's.
-    fn hear(
-        &mut self,
-        nick: &str,
-        channel: &str,
-        who: &str,
-        message: &Message<'_>,
-    ) -> Result<(), String> {
-        if !self.channels.get(channel).is_some_and(|members| members.contains(who)) {
-            return Err(format!("{nick} heard {who} on {channel}, who is not there"));
-        }
-        let id = message.tags.get("msgid").unwrap_or_default();
-        let serial = id.split_once('-').and_then(|(_, text)| u64::from_str_radix(text, 16).ok());
-        let serial = serial.ok_or_else(|| format!("{id:?} is no name of a message"))?;
-        match self.last.insert(channel.to_owned(), serial) {
-            Some(last) if last >= serial => {
-                Err(format!("{nick} heard {serial} on {channel} behind {last}"))
-            }
-            _ => Ok(()),
-        }
-    }
-
-    /// All the names of a channel were told.
-    fn compare(&mut self, nick: &str, channel: &str) -> Result<(), String> {
-        let told = self.names.remove(channel).unwrap_or_default();
-        match self.channels.get_mut(channel) {
-            // The names that follow a join are the first that it learns.
-            Some(members) if members.len() == 1 => *members = told,
-            Some(members) if *members != told => {
-                return Err(format!(
-                    "{nick} knows {members:?} on {channel}, and was told {told:?}"
-                ));
-            }
-            _ => {}
-        }
-        Ok(())
     }
 }
 

@@ -30,6 +30,10 @@ pub struct Builder {
     fault: Option<WriteError>,
 }
 
+/// Room for what most lines are, so that few have to be moved while they are written; tags alone, which may
+/// be none, begin without.
+const USUAL: usize = 160;
+
 /// ```text
 ///   Tags ──source──▶ Sourced ──command──▶ Params ──text──▶ Ended
 ///     └───────────────command───────────────▲
@@ -74,8 +78,7 @@ impl Default for Builder {
 impl Builder {
     /// An empty line.
     pub fn new() -> Self {
-        let line = Vec::with_capacity(96);
-        Self { line, body: 0, params: 0, state: State::Tags, fault: None }
+        Self { line: Vec::new(), body: 0, params: 0, state: State::Tags, fault: None }
     }
 
     /// Adds a tag; its value is escaped, and left out if it is empty.
@@ -182,6 +185,7 @@ impl Builder {
     }
 
     fn begin_body(&mut self) {
+        self.line.reserve(USUAL);
         if !self.line.is_empty() {
             self.line.push(b' ');
         }
@@ -198,7 +202,7 @@ impl Builder {
     }
 
     fn word(&mut self, word: &str) {
-        if word.is_empty() || word.starts_with(':') || word.contains(' ') {
+        if word.is_empty() || word.starts_with(':') || word.as_bytes().contains(&b' ') {
             self.spoil(WriteError::NotAWord);
         }
         self.put(word);

@@ -5,7 +5,7 @@
 //! keyboards of 1988 had it; modern servers have left it behind, and a client that assumes the wrong one
 //! is confused about fewer names than it was then.
 
-use std::borrow::Borrow;
+use std::borrow::{Borrow, Cow};
 use std::fmt;
 
 use thiserror::Error;
@@ -36,6 +36,15 @@ impl Folded {
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// The folded spelling of a name that is only looked up: most are spelt so already.
+    pub(super) fn spelling(name: &str) -> Cow<'_, str> {
+        if name.bytes().any(|byte| byte.is_ascii_uppercase()) {
+            Cow::Owned(name.to_ascii_lowercase())
+        } else {
+            Cow::Borrowed(name)
+        }
     }
 }
 

@@ -13,9 +13,9 @@ use super::server::work::{Job, Outcome, Task, Ticket};
 use super::{Limits, Server};
 use crate::framing::{Line, Lines};
 
-const REGISTRATION: TimerKey = TimerKey(0);
-const SILENCE: TimerKey = TimerKey(1);
-const FLOOD: TimerKey = TimerKey(2);
+/// That of registering at first, and of silence afterwards: one a connection, since there are many.
+const PATIENCE: TimerKey = TimerKey(0);
+const FLOOD: TimerKey = TimerKey(1);
 
 /// The server's side of one connection.
 ///
@@ -129,7 +129,7 @@ impl Session {
         {
             let due = pinged + patience;
             if now < due {
-                return transport.set_timer(SILENCE, due - now);
+                return transport.set_timer(PATIENCE, due - now);
             }
             let silent = now.saturating_duration_since(heard).as_secs();
             let reason = format!("Ping timeout: {silent} seconds");
@@ -138,12 +138,12 @@ impl Session {
         let due = heard + interval;
         if now < due {
             self.pinged = None;
-            return transport.set_timer(SILENCE, due - now);
+            return transport.set_timer(PATIENCE, due - now);
         }
         self.pinged = Some(now);
         let name = server.name();
         transport.write(format!("PING :{name}\r\n").as_bytes());
-        transport.set_timer(SILENCE, patience);
+        transport.set_timer(PATIENCE, patience);
     }
 }
 
@@ -157,8 +157,7 @@ impl<App: AsMut<Server> + 'static> Protocol<App> for Session {
                 self.user = Some(key);
                 self.pace = Pace::arriving(limits);
                 self.heard = Some(transport.registry().now());
-                transport.set_timer(REGISTRATION, limits.registration);
-                transport.set_timer(SILENCE, limits.ping_interval);
+                transport.set_timer(PATIENCE, limits.registration.min(limits.ping_interval));
             }
             Err(reason) => {
                 transport.write(format!("ERROR :Closing Link: ({reason})\r\n").as_bytes());
@@ -222,10 +221,8 @@ impl<App: AsMut<Server> + 'static> Protocol<App> for Session {
         };
         let server = app.as_mut();
         match key {
-            REGISTRATION if !server.users[user].is_registered() => {
-                server.disconnect(transport.registry(), user, "Registration timed out");
-            }
-            SILENCE => self.check_silence(transport, app),
+            PATIENCE if server.users[user].is_registered() => self.check_silence(transport, app),
+            PATIENCE => check_registration(server, transport, user),
             FLOOD if !server.users[user].is_waiting => transport.resume(),
             _ => {}
         }
@@ -247,6 +244,18 @@ impl<App: AsMut<Server> + 'static> Protocol<App> for Session {
             app.as_mut().remove(registry, user, &reason);
             run_jobs(app.as_mut(), registry);
         }
+    }
+}
+
+/// Ends the connection of a user who has had long enough to say who it is.
+fn check_registration<App>(server: &mut Server, transport: &mut Transport<'_, App>, user: UserKey) {
+    // It has not been able to say anything to anybody yet.
+    let came = server.users[user].spoke;
+    let (due, now) = (came + server.settings.limits.registration, transport.registry().now());
+    if now < due {
+        transport.set_timer(PATIENCE, due - now);
+    } else {
+        server.disconnect(transport.registry(), user, "Registration timed out");
     }
 }
 

@@ -334,6 +334,26 @@ pub(super) fn presentable(word: &str) -> &str {
     if word.is_empty() || word.starts_with(':') || word.contains(' ') { "*" } else { word }
 }
 
+/// Puts words on as few lines as they fit on, each of at most so many bytes.
+pub(super) fn pack<Word: AsRef<str>>(
+    words: impl IntoIterator<Item = Word>,
+    between: char,
+    room: usize,
+) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for word in words {
+        let word = word.as_ref();
+        match lines.last_mut() {
+            Some(line) if line.len() + 1 + word.len() <= room => {
+                line.push(between);
+                line.push_str(word);
+            }
+            _ => lines.push(word.to_owned()),
+        }
+    }
+    lines
+}
+
 /// The beginning of a text, cut between two characters.
 pub(super) fn cut(text: &str, longest: usize) -> &str {
     let mut end = text.len().min(longest);
@@ -341,4 +361,19 @@ pub(super) fn cut(text: &str, longest: usize) -> &str {
         end -= 1;
     }
     &text[..end]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_go_on_until_all_are_told() {
+        let names: Vec<_> = (0..100).map(|at| format!("capability-{at}")).collect();
+        let lines = pack(&names, ' ', 400);
+        assert!(lines.len() > 1 && lines.iter().all(|line| line.len() <= 400));
+        assert_eq!(lines.join(" "), names.join(" "));
+        assert_eq!(pack([""; 0], ',', 400), [""; 0]);
+        assert_eq!(pack(["longer than there is room"], ',', 4).len(), 1);
+    }
 }

@@ -256,3 +256,15 @@ fn how_far_one_has_read_is_told_when_it_is_asked_and_joined() {
     ann.says("MARKREAD");
     ann.hears("FAIL MARKREAD NEED_MORE_PARAMS :*");
 }
+
+/// read-marker, "Implementation Considerations": clamped to the current time.
+#[test]
+fn nobody_has_read_what_is_still_to_be_said() {
+    let stage = Stage::new();
+    let mut ann = stage.enters_with("ann", "draft/read-marker");
+    ann.says("MARKREAD #a timestamp=9999-12-31T23:59:59.999Z");
+    let now = ann.hears("MARKREAD #a timestamp=*");
+    assert!(!now.contains("=9999"), "{now}");
+    ann.says("MARKREAD #a");
+    ann.hears(now.split_once(' ').expect("a source").1);
+}

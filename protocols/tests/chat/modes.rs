@@ -89,7 +89,7 @@ fn lists_are_told_completed_and_bounded() {
     ann.says("MODE #a +b eve!*@*");
     ann.hears_nothing();
     bob.hears(":ann MODE *");
-    for query in ["MODE #a b", "MODE #a +b"] {
+    for query in ["MODE #a b", "MODE #a +b", "MODE #a +bbbbbbbbbbbbbbbbbbbbbbbb"] {
         bob.says(query);
         bob.hears("367 #a EVE!*@* ann!~ann@127.0.0.1 1*");
         bob.hears("367 #a *!*@192.0.2.* ann!~ann@127.0.0.1 1*");

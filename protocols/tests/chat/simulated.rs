@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use protocols::chat::accounts::{AccountLimits, Accounts};
-use protocols::chat::{self, Server, Settings};
+use protocols::chat::{self, Limits, Server, Settings};
 use reactor::sim::{Network, Outcome, Simulation};
 use reactor::{Closed, Input, ListenOptions, Protocol, Registry, Transport};
 
@@ -87,6 +87,19 @@ fn who_says_nothing_at_all_has_half_a_minute() {
     let heard = hears(Settings::default(), "NICK ann\r\n", Duration::from_secs(100));
     let ended = when(&heard, "(Registration timed out)").expect("it is ended");
     assert!((30_000..30_100).contains(&ended), "{ended} ms");
+}
+
+#[test]
+fn whoever_is_asked_often_still_has_half_a_minute_to_register() {
+    let limits = Limits { ping_interval: Duration::from_secs(10), ..Limits::default() };
+    let settings = Settings { limits, ..Settings::default() };
+    let heard = hears(settings.clone(), "NICK ann\r\n", Duration::from_secs(100));
+    let ended = when(&heard, "(Registration timed out)").expect("it is ended");
+    assert!((30_000..30_100).contains(&ended), "{ended} ms");
+    assert_eq!(when(&heard, "PING"), None);
+    let heard = hears(settings, REGISTER, Duration::from_secs(20));
+    let asked = when(&heard, "PING :chat.local").expect("it is asked");
+    assert!((10_000..10_100).contains(&asked), "{asked} ms");
 }
 
 #[test]

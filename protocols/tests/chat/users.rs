@@ -48,6 +48,8 @@ fn whois_tells_what_may_be_known() {
     bob.hears("379 bob :is using modes +Bio");
     bob.hears("317 bob *");
     bob.hears("318 bob *");
+    ann.says("WHOIS elsewhere.test bob");
+    ann.hears("402 elsewhere.test :No such server");
     ann.says("WHOIS nobody");
     ann.hears("401 nobody :No such nick/channel");
     ann.hears("318 nobody :End of /WHOIS list");
@@ -164,6 +166,9 @@ fn whox_tells_what_was_asked_in_one_order() {
     }
     ann.says("WHO ann %tni,7");
     ann.hears("354 7 127.0.0.1 ann");
+    ann.hears("315 ann *");
+    ann.says("WHO ann %tn,");
+    ann.hears("354 0 ann");
     ann.hears("315 ann *");
 }
 

@@ -7,6 +7,7 @@ mod latency;
 mod memory;
 mod neighbours;
 mod timed;
+mod town;
 
 use std::time::Duration;
 
@@ -56,7 +57,8 @@ pub fn all(scale: Scale) -> Vec<Section> {
         echo.contests.push(crowd::contest(scale));
     }
     if let Some(chat) = sections.iter_mut().find(|section| section.name == "chat") {
-        chat.contests.extend(chat::contests(scale));
+        chat.contests.extend([chat::contest(scale), town::contest(scale)]);
+        chat.drawings.extend(town::drawings(scale));
     }
     sections.extend([latency::section(scale), neighbours::section(scale), memory::section(scale)]);
     sections

@@ -3,13 +3,12 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
 use reactor::{Address, Closed, ConnectOptions, ConnectionId, OpenError, Registry, TimerId};
 
 use super::backoff::Backoff;
 use super::handshake::Handshake;
 use super::link::Link;
-use super::outgoing::{Next, Outgoing};
+use super::outgoing::Outgoing;
 use super::world::World;
 use super::{Caller, ClientId, Event, Failure, Options, Room, Support};
 use crate::chat::{Builder, Folded, Message};
@@ -45,7 +44,7 @@ pub struct Client {
     /// When something last came from the server.
     pub(super) heard: Instant,
     /// Set while something waits for its turn to be sent.
-    send_timer: Option<TimerId>,
+    pub(super) send_timer: Option<TimerId>,
     /// Set while there is a connection; at the time it fires, something may be late.
     pub(super) watch: Option<TimerId>,
 }
@@ -340,126 +339,10 @@ impl Client {
         }
         self.outgoing.clear();
     }
-
-    // ── sending ─────────────────────────────────────────────────────────────────────────────
-
-    /// The connection, if there is one that is open.
-    pub(super) fn connection(&self) -> Option<ConnectionId> {
-        match &self.state {
-            State::Registering { connection, .. }
-            | State::Online { connection, .. }
-            | State::Quitting { connection, .. } => Some(*connection),
-            State::Resting(_) | State::Connecting(_) | State::Failing(..) | State::Over => None,
-        }
-    }
-
-    /// Whether this is the connection it has now, open or not.
-    pub(super) fn is_on(&self, id: ConnectionId) -> bool {
-        match &self.state {
-            State::Connecting(connection) | State::Failing(connection, _) => *connection == id,
-            _ => self.connection() == Some(id),
-        }
-    }
-
-    /// Sends a line that cannot wait.
-    pub(super) fn send_now<App>(&mut self, registry: &mut Registry<App>, line: Bytes) {
-        self.outgoing.charge(registry.now());
-        self.send_free(registry, vec![line]);
-    }
-
-    /// Sends lines that servers do not count: those of registering.
-    fn send_free<App>(&mut self, registry: &mut Registry<App>, lines: Vec<Bytes>) {
-        for line in lines {
-            if let Some(connection) = self.connection() {
-                // It fails if the connection has ended: then `on_close` is on its way.
-                let _ = registry.send(connection, line);
-            }
-        }
-    }
-
-    /// Sends what may be sent by now.
-    pub(super) fn flush<App: Caller>(&mut self, registry: &mut Registry<App>) {
-        let Some(connection) = self.connection().filter(|_| self.is_online()) else { return };
-        let now = registry.now();
-        loop {
-            match self.outgoing.poll(now) {
-                // It fails if the connection has ended: then `on_close` is on its way.
-                Next::Send(line) => drop(registry.send(connection, line)),
-                Next::Wait(then) => return self.flush_at(registry, then),
-                Next::Nothing => break,
-            }
-        }
-        if let State::Quitting { sent: sent @ None, .. } = &mut self.state {
-            *sent = Some(now);
-            self.watch_again(registry);
-        }
-    }
-
-    fn flush_at<App: Caller>(&mut self, registry: &mut Registry<App>, then: Instant) {
-        if self.send_timer.is_none() {
-            let (id, rest) = (self.id, then.saturating_duration_since(registry.now()));
-            let timer = registry.after(rest, move |registry, app| {
-                if let Some(client) = app.client(id) {
-                    client.send_timer = None;
-                    client.flush(registry);
-                }
-            });
-            // Without a timer it goes on with the next thing that is said.
-            self.send_timer = timer.ok();
-        }
-    }
-
-    // ── ending ──────────────────────────────────────────────────────────────────────────────
-
-    /// Connects at once, if it waits to connect again.
-    pub fn reconnect_now<App: Caller>(&mut self, registry: &mut Registry<App>) {
-        if let State::Resting(Some(timer)) = self.state {
-            registry.cancel(timer);
-            self.state = State::Resting(None);
-            let id = self.id;
-            registry.defer(move |registry, app| connect(registry, app, id));
-        }
-    }
-
-    /// Says goodbye, when everything that waits has been said, and ends the conversation.
-    pub fn quit<App: Caller>(&mut self, registry: &mut Registry<App>, reason: &str) {
-        match self.state {
-            State::Online { connection, .. } => {
-                self.state = State::Quitting { connection, sent: None };
-                let quit = Builder::new().command("QUIT").text(reason).finish_cut();
-                let quit = quit.unwrap_or_else(|_| b"QUIT\r\n".to_vec());
-                // If there is no room it leaves without a word.
-                let _ = self.outgoing.push(quit.into());
-                self.flush(registry);
-            }
-            State::Registering { connection, .. } | State::Connecting(connection) => {
-                self.state = State::Quitting { connection, sent: Some(registry.now()) };
-                // It fails if the connection has ended: then `on_close` is on its way.
-                let _ = registry.close(connection);
-            }
-            State::Resting(timer) => {
-                timer.map(|timer| registry.cancel(timer));
-                self.state = State::Over;
-                let id = self.id;
-                registry.defer(move |registry, app| app.on_finish(registry, id, Ok(())));
-            }
-            State::Quitting { .. } | State::Failing(..) | State::Over => {}
-        }
-    }
-
-    /// Ends the conversation now: `QUIT` leaves, and what waits does not.
-    pub fn quit_now<App: Caller>(&mut self, registry: &mut Registry<App>, reason: &str) {
-        self.outgoing.forget_budget(&self.options.limits);
-        self.quit(registry, reason);
-        if let State::Quitting { connection, .. } = self.state {
-            // It fails if the connection has ended: then `on_close` is on its way.
-            let _ = registry.close(connection);
-        }
-    }
 }
 
 /// Connects a client, if it still wants to be.
-fn connect<App: Caller>(registry: &mut Registry<App>, app: &mut App, id: ClientId) {
+pub(super) fn connect<App: Caller>(registry: &mut Registry<App>, app: &mut App, id: ClientId) {
     let Some(client) = app.client(id) else { return };
     if !matches!(client.state, State::Resting(_)) {
         return;

@@ -20,6 +20,7 @@
 //! | `event` | what a program is told, and how it can fail |
 //! | `caller` | what a program is asked and told |
 //! | `life` | a client: from connecting to the end, and around again |
+//! | `sending`, `ending` | what leaves, and when; goodbye |
 //! | `watch` | what is late |
 //! | `commands` | what a program can have it do |
 //! | `link` | its side of one connection |
@@ -71,6 +72,7 @@
 mod backoff;
 mod caller;
 mod commands;
+mod ending;
 mod event;
 mod handshake;
 mod life;
@@ -79,6 +81,7 @@ mod link;
 mod options;
 mod outgoing;
 mod roster;
+mod sending;
 mod support;
 mod text;
 mod watch;

@@ -8,7 +8,7 @@ use crate::chat::server::Server;
 use crate::chat::server::line::Line;
 use crate::chat::server::users::UserKey;
 use crate::chat::server::wire::Wire;
-use crate::chat::turn::Turn;
+use crate::chat::turn::{Turn, pack};
 
 use super::{metadata, metadata_events, registration};
 
@@ -19,7 +19,7 @@ pub(super) fn cap(turn: &mut Turn<'_>, message: &Message<'_>) {
         "LS" => list(turn, message.param(1)),
         "LIST" => {
             let names = turn.caps().names();
-            show(turn, "LIST", &pack(names.split_ascii_whitespace(), room(turn)));
+            show(turn, "LIST", names.split_ascii_whitespace());
         }
         "REQ" => request(turn, &message.params()[1..].join(" ")),
         "END" => end(turn),
@@ -42,13 +42,21 @@ fn list(turn: &mut Turn<'_>, version: Option<&str>) {
     if !knows_302 {
         return answer(turn, "LS", &listed.join(" "));
     }
-    show(turn, "LS", &pack(listed.iter().map(String::as_str), room(turn)));
+    show(turn, "LS", listed);
 }
 
 /// Shows a list, on several lines if it has to be; clients of before version 302 have asked for so little
 /// that one is enough.
-fn show(turn: &mut Turn<'_>, subcommand: &str, lines: &[String]) {
-    let last = lines.len().saturating_sub(1);
+fn show<Word: AsRef<str>>(
+    turn: &mut Turn<'_>,
+    subcommand: &str,
+    words: impl IntoIterator<Item = Word>,
+) {
+    let mut lines = pack(words, ' ', room(turn));
+    if lines.is_empty() {
+        lines.push(String::new());
+    }
+    let last = lines.len() - 1;
     for (at, names) in lines.iter().enumerate() {
         let nick = turn.user().nick().to_owned();
         let line = turn.by_server("CAP").param(&nick).param(subcommand);
@@ -72,7 +80,7 @@ fn request(turn: &mut Turn<'_>, asked: &str) {
         caps.set(cap, on);
     }
     // A long list is acknowledged in several lines, none of which is cut.
-    for names in pack(asked.split(' '), room(turn)) {
+    for names in pack(asked.split(' '), ' ', room(turn)) {
         answer(turn, "ACK", &names);
     }
     let knew_metadata = metadata::knows(turn.caps());
@@ -146,37 +154,4 @@ fn answer(turn: &mut Turn<'_>, subcommand: &str, names: &str) {
 fn room(turn: &Turn<'_>) -> usize {
     let rest = turn.server.settings.name.len() + turn.user().nick().len();
     MAX_BODY.saturating_sub(rest + ": CAP  LIST * :\r\n".len())
-}
-
-/// Puts names on as few lines as they fit on; at least one.
-fn pack<'a>(names: impl Iterator<Item = &'a str>, room: usize) -> Vec<String> {
-    let mut lines = vec![String::new()];
-    for (at, name) in names.enumerate() {
-        let line = match lines.last_mut() {
-            Some(line) if line.len() + 1 + name.len() <= room => line,
-            _ => {
-                lines.push(name.to_owned());
-                continue;
-            }
-        };
-        if at > 0 && !line.is_empty() {
-            line.push(' ');
-        }
-        line.push_str(name);
-    }
-    lines
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_list_goes_on_until_it_is_whole() {
-        let names: Vec<_> = (0..100).map(|at| format!("capability-{at}")).collect();
-        let lines = pack(names.iter().map(String::as_str), 400);
-        assert!(lines.len() > 1 && lines.iter().all(|line| line.len() <= 400));
-        assert_eq!(lines.join(" "), names.join(" "));
-        assert_eq!(pack([].into_iter(), 400), [""]);
-    }
 }

@@ -9,25 +9,21 @@
 //!               └────────┘
 //! ```
 
-use crate::chat::accounts;
-use crate::chat::mask;
 use crate::chat::numeric;
-use crate::chat::server::channels::{ChannelKey, Entry, List, Topic};
+use crate::chat::server::channels::{ChannelKey, List};
 use crate::chat::server::modes::{Flags, Status};
-use crate::chat::server::work::{Task, Then};
-use crate::chat::timestamp::Timestamp;
 use crate::chat::turn::{Turn, presentable};
 
-use super::channels;
+use super::{channels, kept_modes, mask_lists};
 
 /// Bytes of parameters on one line of changes.
 const ROOM: usize = 300;
 
 /// What has changed: on or off, which mode, with which parameter.
-struct Changed {
-    on: bool,
-    letter: char,
-    param: Option<String>,
+pub(super) struct Changed {
+    pub(super) on: bool,
+    pub(super) letter: char,
+    pub(super) param: Option<String>,
 }
 
 pub(super) fn mode(turn: &mut Turn<'_>, name: &str, rest: &[&str]) {
@@ -56,6 +52,8 @@ fn change(turn: &mut Turn<'_>, channel: ChannelKey, letters: &str, params: &[&st
     let mut params = params.iter().copied();
     let mut changed: Vec<Changed> = Vec::new();
     let (mut on, mut with_param, mut is_refused) = (true, 0, false);
+    // Once each: a line of four hundred letters would have a list told as often.
+    let mut told = [false; List::ALL.len()];
     for letter in letters.chars() {
         if matches!(letter, '+' | '-') {
             on = letter == '+';
@@ -63,7 +61,9 @@ fn change(turn: &mut Turn<'_>, channel: ChannelKey, letters: &str, params: &[&st
         }
         let param = if takes_param(letter, on) { params.next() } else { None };
         if let (Some(list), None) = (List::of(letter), param) {
-            tell_list(turn, channel, list);
+            if !std::mem::replace(&mut told[list as usize], true) {
+                mask_lists::tell(turn, channel, list);
+            }
             continue;
         }
         if param.is_none() && takes_param(letter, on) && on {
@@ -87,7 +87,7 @@ fn change(turn: &mut Turn<'_>, channel: ChannelKey, letters: &str, params: &[&st
     }
     if !changed.is_empty() {
         show(turn, channel, &changed);
-        keep(turn, channel);
+        kept_modes::keep(turn, channel);
     }
 }
 
@@ -133,7 +133,7 @@ fn apply(
     param: Option<&str>,
 ) -> Option<Changed> {
     if let Some(list) = List::of(letter) {
-        return change_list(turn, channel, on, letter, list, param?);
+        return mask_lists::change(turn, channel, on, letter, list, param?);
     }
     if let Some(status) = Status::of_letter(letter) {
         return change_status(turn, channel, on, letter, status, param?);
@@ -144,18 +144,34 @@ fn apply(
             flag != Flags::REGISTERED && turn.server.channels[channel].flags.set(flag, on);
         return changed.then_some(Changed { on, letter, param: None });
     }
-    match letter {
-        'k' => change_key(turn, channel, on, param),
-        'l' => change_limit(turn, channel, on, param),
+    let shown = match (letter, on) {
+        ('k', true) => Some(set_key(turn, channel, param?)?),
+        ('l', true) => Some(set_limit(turn, channel, param?)?),
+        ('k', false) => {
+            turn.server.channels[channel].key.take()?;
+            Some("*".to_owned())
+        }
+        ('l', false) => {
+            turn.server.channels[channel].limit.take()?;
+            None
+        }
         _ => {
             let text = letter.to_string();
             turn.numeric(numeric::ERR_UNKNOWNMODE, &[&text]);
-            None
+            return None;
         }
-    }
+    };
+    Some(Changed { on, letter, param: shown })
 }
 
-fn invalid(turn: &mut Turn<'_>, channel: ChannelKey, letter: char, param: &str, text: &str) {
+/// Refuses what a mode is to be set to.
+pub(super) fn invalid(
+    turn: &mut Turn<'_>,
+    channel: ChannelKey,
+    letter: char,
+    param: &str,
+    text: &str,
+) {
     let name = turn.server.channels[channel].name.to_string();
     let letter = letter.to_string();
     turn.numeric_text(numeric::ERR_INVALIDMODEPARAM, &[&name, &letter, param], text);
@@ -182,17 +198,8 @@ fn change_status(
     theirs.set(status, on).then_some(Changed { on, letter, param: Some(nick) })
 }
 
-fn change_key(
-    turn: &mut Turn<'_>,
-    channel: ChannelKey,
-    on: bool,
-    param: Option<&str>,
-) -> Option<Changed> {
-    if !on {
-        let had_one = turn.server.channels[channel].key.take().is_some();
-        return had_one.then(|| Changed { on, letter: 'k', param: Some("*".to_owned()) });
-    }
-    let key = param?;
+/// Sets the key; the word that shows it.
+fn set_key(turn: &mut Turn<'_>, channel: ChannelKey, key: &str) -> Option<String> {
     let is_key = !key.is_empty()
         && key.len() <= turn.server.settings.limits.key_length
         && presentable(key) == key
@@ -203,83 +210,20 @@ fn change_key(
         return None;
     }
     turn.server.channels[channel].key = Some(key.to_owned());
-    Some(Changed { on, letter: 'k', param: Some(key.to_owned()) })
+    Some(key.to_owned())
 }
 
-fn change_limit(
-    turn: &mut Turn<'_>,
-    channel: ChannelKey,
-    on: bool,
-    param: Option<&str>,
-) -> Option<Changed> {
-    if !on {
-        let had_one = turn.server.channels[channel].limit.take().is_some();
-        return had_one.then_some(Changed { on, letter: 'l', param: None });
-    }
-    let param = param?;
+/// Sets the limit; the word that shows it.
+fn set_limit(turn: &mut Turn<'_>, channel: ChannelKey, param: &str) -> Option<String> {
     let Some(limit) = param.parse::<u32>().ok().filter(|&limit| limit > 0) else {
         invalid(turn, channel, 'l', param, "The limit is no number above zero");
         return None;
     };
     turn.server.channels[channel].limit = Some(limit as usize);
-    Some(Changed { on, letter: 'l', param: Some(limit.to_string()) })
+    Some(limit.to_string())
 }
 
-// ── lists ───────────────────────────────────────────────────────────────────────────────────────────
-
-fn change_list(
-    turn: &mut Turn<'_>,
-    channel: ChannelKey,
-    on: bool,
-    letter: char,
-    list: List,
-    wanted: &str,
-) -> Option<Changed> {
-    let mask = mask::complete(wanted).into_owned();
-    let limits = &turn.server.settings.limits;
-    let (most, longest) = (limits.list_entries, limits.mask_length);
-    if wanted.is_empty() || presentable(&mask) != mask || mask.len() > longest {
-        invalid(turn, channel, letter, wanted, "That is no mask");
-        return None;
-    }
-    let (by, at) = (turn.source().to_string(), turn.clock.seconds());
-    let name = turn.server.channels[channel].name.to_string();
-    let entries = turn.server.channels[channel].list_mut(list);
-    let known = entries.iter().position(|entry| entry.mask.eq_ignore_ascii_case(&mask));
-    match (on, known) {
-        (true, None) if entries.len() >= most => {
-            let letter = letter.to_string();
-            turn.numeric(numeric::ERR_BANLISTFULL, &[&name, &letter]);
-            None
-        }
-        (true, None) => {
-            entries.push(Entry { mask: mask.clone(), by, at });
-            Some(Changed { on, letter, param: Some(mask) })
-        }
-        (false, Some(at)) => {
-            let mask = entries.remove(at).mask;
-            Some(Changed { on, letter, param: Some(mask) })
-        }
-        _ => None,
-    }
-}
-
-fn tell_list(turn: &mut Turn<'_>, channel: ChannelKey, list: List) {
-    let (entry_numeric, end) = match list {
-        List::Bans => (numeric::RPL_BANLIST, numeric::RPL_ENDOFBANLIST),
-        List::Exceptions => (numeric::RPL_EXCEPTLIST, numeric::RPL_ENDOFEXCEPTLIST),
-        List::Invitations => (numeric::RPL_INVEXLIST, numeric::RPL_ENDOFINVEXLIST),
-    };
-    let name = turn.server.channels[channel].name.to_string();
-    if turn.server.channels[channel].is_visible_to(turn.me) {
-        for Entry { mask, by, at } in turn.server.channels[channel].list(list).to_vec() {
-            turn.numeric(entry_numeric, &[&name, &mask, &by, &at.to_string()]);
-        }
-    }
-    turn.numeric(end, &[&name]);
-}
-
-// ── showing and keeping ─────────────────────────────────────────────────────────────────────────────
+// ── showing ─────────────────────────────────────────────────────────────────────────────────────────
 
 /// Shows everybody what has changed, in lines that are not cut.
 fn show(turn: &mut Turn<'_>, channel: ChannelKey, changed: &[Changed]) {
@@ -327,71 +271,4 @@ pub(super) fn grant(turn: &mut Turn<'_>, channel: ChannelKey, status: Status) {
     if let Some(line) = turn.line(line) {
         channels::to_all(turn, channel, &line);
     }
-}
-
-/// Remembers the modes, lists and topic of a channel that is registered.
-pub(super) fn keep(turn: &mut Turn<'_>, key: ChannelKey) {
-    let channel = &turn.server.channels[key];
-    let name = channel.name.to_string();
-    if turn.server.accounts.channel(&name).is_none() {
-        return;
-    }
-    let (mut letters, mut params) = channel.modes(true);
-    for (letter, list) in List::ALL {
-        for entry in channel.list(list) {
-            letters.push(letter);
-            params.push(entry.mask.clone());
-        }
-    }
-    params.insert(0, letters.replace('r', ""));
-    let topic = channel.topic.clone().map(|Topic { text, by, at }| accounts::Topic {
-        text,
-        set_by: by,
-        set_at: at,
-    });
-    let kept = turn.server.accounts.keep_modes(&name, &params.join(" ")).is_ok()
-        && turn.server.accounts.keep_topic(&name, topic).is_ok();
-    if kept {
-        turn.later(Task::Save, Then::Nothing);
-    }
-}
-
-/// Makes a registered channel what it was when it was last open.
-pub(super) fn restore(turn: &mut Turn<'_>, key: ChannelKey, registered: &accounts::Channel) {
-    let by = turn.server.settings.name.clone();
-    let created = Timestamp::of(registered.registered());
-    let channel = &mut turn.server.channels[key];
-    channel.created = created;
-    channel.topic = registered.topic().map(|topic| Topic {
-        text: topic.text.clone(),
-        by: topic.set_by.clone(),
-        at: topic.set_at,
-    });
-    let mut words = registered.modes().split(' ');
-    let letters = words.next().unwrap_or_default();
-    if !letters.is_empty() {
-        channel.flags = Flags::default();
-    }
-    for letter in letters.chars() {
-        match (Flags::of(letter), List::of(letter)) {
-            (Some(flag), _) => {
-                channel.flags.set(flag, true);
-            }
-            (None, Some(list)) => {
-                if let Some(mask) = words.next().map(str::to_owned) {
-                    channel.list_mut(list).push(Entry {
-                        mask,
-                        by: by.clone(),
-                        at: created.seconds(),
-                    });
-                }
-            }
-            (None, None) if letter == 'k' => channel.key = words.next().map(str::to_owned),
-            (None, None) if letter == 'l' => {
-                channel.limit = words.next().and_then(|limit| limit.parse().ok());
-            }
-            (None, None) => {}
-        }
-    }
-    channel.flags.set(Flags::REGISTERED, true);
 }

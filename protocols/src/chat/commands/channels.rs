@@ -15,7 +15,7 @@ use crate::chat::server::users::Invitation;
 use crate::chat::server::work::{Task, Then};
 use crate::chat::turn::{Turn, cut};
 
-use super::{accounts, channel_modes, lists, markers, messages, metadata_events};
+use super::{accounts, channel_modes, kept_modes, lists, markers, messages, metadata_events};
 
 /// `JOIN #channel[,…] [key[,…]]`, or `JOIN 0` to leave all (RFC 2812, 3.2.1).
 pub(super) fn join(turn: &mut Turn<'_>, message: &Message<'_>) {
@@ -65,7 +65,7 @@ fn open(turn: &mut Turn<'_>, name: ChannelName) -> (ChannelKey, Status) {
     let channel = turn.server.channels.insert(Channel::new(name, turn.clock, serial));
     match registered {
         Some(registered) => {
-            channel_modes::restore(turn, channel, &registered);
+            kept_modes::restore(turn, channel, &registered);
             (channel, Status::NONE)
         }
         None => (channel, Status::OPERATOR),

@@ -9,7 +9,7 @@ use crate::chat::numeric;
 use crate::chat::server::channels::{Channel, ChannelKey};
 use crate::chat::server::modes::{Flags, UserModes};
 use crate::chat::timestamp::Timestamp;
-use crate::chat::turn::Turn;
+use crate::chat::turn::{Turn, pack};
 
 /// Bytes of names on one line.
 const ROOM: usize = 360;
@@ -66,27 +66,18 @@ fn tell_members(turn: &mut Turn<'_>, key: ChannelKey) {
     let (all_symbols, with_host) =
         (turn.caps().has(Caps::MULTI_PREFIX), turn.caps().has(Caps::USERHOST_IN_NAMES));
     let is_member = channel.has(turn.me);
-    let mut lines = vec![String::new()];
-    for (member, status) in channel.members() {
+    let names = channel.members().filter_map(|(member, status)| {
         let user = &turn.server.users[member];
-        if !is_member && user.modes.has(UserModes::INVISIBLE) {
-            continue;
-        }
-        let mut name: String = status.symbols(all_symbols).collect();
-        name.push_str(if with_host { &user.source } else { user.nick() });
-        match lines.last_mut() {
-            Some(line) if line.is_empty() => *line = name,
-            Some(line) if line.len() + 1 + name.len() <= ROOM => {
-                line.push(' ');
-                line.push_str(&name);
-            }
-            _ => lines.push(name),
-        }
-    }
+        let is_seen = is_member || !user.modes.has(UserModes::INVISIBLE);
+        let symbols = status.symbols(all_symbols);
+        let name = if with_host { &user.source } else { user.nick() };
+        is_seen.then(|| symbols.chain(name.chars()).collect::<String>())
+    });
+    let lines = pack(names, ' ', ROOM);
     let symbol = if channel.flags.has(Flags::SECRET) { "@" } else { "=" };
     let name = channel.name.to_string();
-    for line in lines.iter().filter(|line| !line.is_empty()) {
-        turn.numeric_text(numeric::RPL_NAMREPLY, &[symbol, &name], line);
+    for line in lines {
+        turn.numeric_text(numeric::RPL_NAMREPLY, &[symbol, &name], &line);
     }
 }
 

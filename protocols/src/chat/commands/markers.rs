@@ -36,7 +36,10 @@ pub(super) fn tell(turn: &mut Turn<'_>, target: &str) {
     turn.reply(line);
 }
 
+/// Nobody has read what is still to be said: a time to come is taken for now (read-marker, "Implementation
+/// Considerations"); otherwise one wrong clock would mark all messages for good.
 fn set(turn: &mut Turn<'_>, target: &str, time: Timestamp) {
+    let time = time.min(turn.clock);
     let party = Server::party(turn.user());
     let most = turn.server.settings.limits.read_markers;
     let before = turn.server.markers.get(&party, &Folded::of(target));

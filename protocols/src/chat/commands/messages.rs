@@ -1,10 +1,9 @@
 //! What is said: `PRIVMSG`, `NOTICE` and `TAGMSG` (modern.ircdocs.horse, "Sending Messages").
 
-use std::collections::BTreeSet;
 use std::rc::Rc;
 
 use crate::chat::capability::Caps;
-use crate::chat::casemap::{ChannelName, Folded, same_name};
+use crate::chat::casemap::{ChannelName, same_name};
 use crate::chat::message::Message;
 use crate::chat::numeric;
 use crate::chat::server::Server;
@@ -31,7 +30,7 @@ pub(super) fn notice(turn: &mut Turn<'_>, message: &Message<'_>) {
 /// `TAGMSG target[,…]`: tags alone (IRCv3 message-tags).
 pub(super) fn tagmsg(turn: &mut Turn<'_>, message: &Message<'_>) {
     match message.param(0).filter(|targets| !targets.is_empty()) {
-        Some(targets) => to_targets(turn, message, "TAGMSG", targets, &[]),
+        Some(targets) => to_targets(turn, message, "TAGMSG", targets, &[].into()),
         None => turn.numeric_text(numeric::ERR_NORECIPIENT, &[], "No recipient given (TAGMSG)"),
     }
 }
@@ -51,7 +50,7 @@ fn with_text(turn: &mut Turn<'_>, message: &Message<'_>, command: &'static str) 
         (_, None | Some("")) if is_quiet => {}
         (_, None | Some("")) => turn.numeric(numeric::ERR_NOTEXTTOSEND, &[]),
         (Some(targets), Some(text)) => {
-            let parts = [Part { text: text.to_owned(), concat: false }];
+            let parts = [Part { text: text.to_owned(), concat: false }].into();
             to_targets(turn, message, command, targets, &parts);
         }
     }
@@ -62,21 +61,22 @@ fn to_targets(
     message: &Message<'_>,
     command: &'static str,
     targets: &str,
-    parts: &[Part],
+    parts: &Rc<[Part]>,
 ) {
     let tags = client_only(message.tags);
-    let mut seen = BTreeSet::new();
+    let mut seen: Vec<&str> = Vec::new();
     for target in targets.split(',').filter(|target| !target.is_empty()) {
-        if !seen.insert(Folded::of(target)) {
+        if seen.iter().any(|seen| same_name(seen, target)) {
             continue;
         }
+        seen.push(target);
         if seen.len() > turn.server.settings.limits.targets {
             if command != "NOTICE" {
                 turn.numeric(numeric::ERR_TOOMANYTARGETS, &[target]);
             }
             return;
         }
-        say(turn, target, command, parts.to_vec(), Rc::clone(&tags));
+        say(turn, target, command, Rc::clone(parts), Rc::clone(&tags));
     }
 }
 
@@ -85,7 +85,7 @@ pub(super) fn say(
     turn: &mut Turn<'_>,
     target: &str,
     command: &'static str,
-    parts: Vec<Part>,
+    parts: Rc<[Part]>,
     client_tags: Rc<str>,
 ) {
     let name = target.trim_start_matches(|symbol| Status::of_symbol(symbol).is_some());
@@ -109,7 +109,7 @@ pub(super) fn post(
     turn: &mut Turn<'_>,
     command: &'static str,
     params: Vec<String>,
-    parts: Vec<Part>,
+    parts: Rc<[Part]>,
     client_tags: Rc<str>,
 ) -> Post {
     let user = &turn.server.users[turn.me];
@@ -134,7 +134,7 @@ fn say_to_channel(
     target: &str,
     name: &str,
     command: &'static str,
-    parts: Vec<Part>,
+    parts: Rc<[Part]>,
     client_tags: Rc<str>,
 ) {
     let is_quiet = command == "NOTICE";
@@ -151,15 +151,15 @@ fn say_to_channel(
     let may_speak = channel.may_speak(turn.me, turn.user())
         && (rank == Status::NONE || channel.has(turn.me))
         && !(channel.flags.has(Flags::NO_CTCP) && is_ctcp(&parts));
-    let name = channel.name.to_string();
+    let target = [symbols, channel.name.as_str()].concat();
     if !may_speak {
         if !is_quiet {
-            turn.numeric(numeric::ERR_CANNOTSENDTOCHAN, &[&name]);
+            turn.numeric(numeric::ERR_CANNOTSENDTOCHAN, &[&target[symbols.len()..]]);
         }
         return;
     }
     turn.server.counters.messages += 1;
-    let post = Rc::new(post(turn, command, vec![format!("{symbols}{name}")], parts, client_tags));
+    let post = Rc::new(post(turn, command, vec![target], parts, client_tags));
     deliver_to_channel(turn, key, &post, rank);
     if rank == Status::NONE {
         remember(turn, key, post);
@@ -236,7 +236,7 @@ fn say_to_user(
     turn: &mut Turn<'_>,
     user: UserKey,
     command: &'static str,
-    parts: Vec<Part>,
+    parts: Rc<[Part]>,
     client_tags: Rc<str>,
 ) {
     let target = &turn.server.users[user];

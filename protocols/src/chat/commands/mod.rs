@@ -25,8 +25,10 @@ mod capabilities;
 mod channel_modes;
 mod channels;
 mod history;
+mod kept_modes;
 mod lists;
 mod markers;
+mod mask_lists;
 mod messages;
 mod metadata;
 mod metadata_events;
@@ -72,7 +74,7 @@ enum From {
 
 macro_rules! commands {
     ($($name:literal $parameters:literal $from:ident $run:path, $help:literal;)*) => {
-        /// All of them, by name.
+        /// All of them, in the order of their names.
         const COMMANDS: &[Command] = &[$(Command {
             name: $name, parameters: $parameters, from: From::$from, run: $run, help: $help,
         }),*];
@@ -85,6 +87,7 @@ commands! {
     "AWAY" 0 Anybody users::away, "AWAY [:text]: say that you are away, or that you are back";
     "BATCH" 1 Registered multiline::batch, "BATCH +name draft/multiline target: begin a message of several lines";
     "CAP" 1 Anybody capabilities::cap, "CAP LS|LIST|REQ|END: agree on extensions";
+    "CHANSERV" 0 Registered services::chanserv, "CHANSERV ...: see CS";
     "CHATHISTORY" 1 Registered history::chathistory, "CHATHISTORY LATEST|BEFORE|AFTER|AROUND|BETWEEN|TARGETS ...: what was said";
     "CHGHOST" 2 Operator operators::chghost, "CHGHOST nick host: give a user another visible host";
     "CS" 0 Registered services::chanserv, "CS REGISTER|DROP|INFO #channel: register a channel";
@@ -109,7 +112,6 @@ commands! {
     "NICKSERV" 0 Registered services::nickserv, "NICKSERV ...: see NS";
     "NOTICE" 0 Registered messages::notice, "NOTICE target[,...] :text: say something that is not answered";
     "NS" 0 Registered services::nickserv, "NS REGISTER|IDENTIFY|LOGOUT|SET|GHOST|GROUP|INFO|DROP ...: your account";
-    "CHANSERV" 0 Registered services::chanserv, "CHANSERV ...: see CS";
     "OPER" 2 Registered operators::oper, "OPER name password: become an operator";
     "PART" 1 Registered channels::part, "PART #channel[,...] [:reason]: leave channels";
     "PASS" 1 Anybody registration::pass, "PASS password: the server's password, before anything else";
@@ -138,8 +140,11 @@ commands! {
 }
 
 impl Command {
+    /// The command of a name, which may be spelt in either case.
     fn named(name: &str) -> Option<&'static Self> {
-        COMMANDS.iter().find(|command| command.name.eq_ignore_ascii_case(name))
+        let spelt = || name.bytes().map(|byte| byte.to_ascii_uppercase());
+        let at = COMMANDS.binary_search_by(|it| it.name.bytes().cmp(spelt())).ok()?;
+        COMMANDS.get(at)
     }
 }
 
@@ -284,8 +289,11 @@ fn refuse(
 
 /// The label of a command, if its client may use one (IRCv3 labeled-response): at most 64 bytes.
 fn label(caps: Caps, message: &Message<'_>) -> Option<String> {
-    let label = message.tags.get("label").filter(|label| (1..=64).contains(&label.len()))?;
-    caps.has(Caps::LABELED_RESPONSE).then(|| label.into_owned())
+    if !caps.has(Caps::LABELED_RESPONSE) {
+        return None;
+    }
+    let label = message.tags.get("label")?;
+    (1..=64).contains(&label.len()).then(|| label.into_owned())
 }
 
 #[cfg(test)]
@@ -293,11 +301,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_command_is_there_once_and_says_what_it_is() {
-        for (at, command) in COMMANDS.iter().enumerate() {
-            let Command { name, help, .. } = command;
+    fn each_command_is_there_once_in_order_and_says_what_it_is() {
+        for Command { name, help, .. } in COMMANDS {
             assert!(help.starts_with(name) && help.len() < 200, "{name}");
-            assert!(COMMANDS[..at].iter().all(|other| other.name != *name), "{name}");
         }
+        assert!(COMMANDS.is_sorted_by(|one, next| one.name < next.name));
     }
 }

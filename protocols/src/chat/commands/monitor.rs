@@ -3,7 +3,7 @@
 use crate::chat::casemap::{Folded, Nick};
 use crate::chat::message::Message;
 use crate::chat::numeric::{self, Numeric};
-use crate::chat::turn::Turn;
+use crate::chat::turn::{Turn, pack};
 
 /// Bytes of names on one line.
 const ROOM: usize = 380;
@@ -81,17 +81,7 @@ fn tell_presence(turn: &mut Turn<'_>, names: &[String]) {
 
 /// Names with commas between them, on as few lines as they fit on.
 fn tell(turn: &mut Turn<'_>, numeric: Numeric, names: &[String]) {
-    let mut line = String::new();
-    for name in names {
-        if !line.is_empty() && line.len() + 1 + name.len() > ROOM {
-            turn.numeric_text(numeric, &[], &std::mem::take(&mut line));
-        }
-        if !line.is_empty() {
-            line.push(',');
-        }
-        line.push_str(name);
-    }
-    if !line.is_empty() {
+    for line in pack(names, ',', ROOM) {
         turn.numeric_text(numeric, &[], &line);
     }
 }

@@ -51,11 +51,11 @@ fn begin(turn: &mut Turn<'_>, message: &Message<'_>, name: &str, target: &str) {
         label: turn.take_label(),
         client_tags: client_only(message.tags),
     };
-    turn.user_mut().draft = Some(draft);
+    turn.user_mut().draft = Some(Box::new(draft));
 }
 
 fn end(turn: &mut Turn<'_>, name: &str) {
-    let Some(draft) = turn.user_mut().draft.take() else {
+    let Some(draft) = turn.user_mut().draft.take().map(|draft| *draft) else {
         return turn.fail("BATCH", "INVALID_REFTAG", &[name], "There is no such batch");
     };
     turn.set_label(draft.label);
@@ -63,7 +63,7 @@ fn end(turn: &mut Turn<'_>, name: &str) {
     match draft.command {
         Some(command) if draft.reference == name && !is_blank => {
             turn.user_mut().spoke = turn.wire.now();
-            messages::say(turn, &draft.target, command, draft.parts, draft.client_tags);
+            messages::say(turn, &draft.target, command, draft.parts.into(), draft.client_tags);
         }
         _ => invalid(turn, "The batch is empty, or another one"),
     }

@@ -155,7 +155,7 @@ pub(super) fn chghost(turn: &mut Turn<'_>, message: &Message<'_>) {
         turn.tell_each(&told, &line, |caps| caps.has(Caps::CHGHOST));
     }
     let target = &mut turn.server.users[user];
-    host.clone_into(&mut target.host);
+    target.host = host.into();
     target.refresh_source();
     let nick = target.nick().to_owned();
     tell_host(turn, user, host);

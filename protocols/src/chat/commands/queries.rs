@@ -10,7 +10,7 @@ use crate::chat::turn::Turn;
 use super::{COMMANDS, Command};
 
 /// Whether a query is for this server: it names it, a mask of it, or somebody on it; or nobody.
-fn is_for_us(turn: &mut Turn<'_>, target: Option<&str>) -> bool {
+pub(super) fn is_for_us(turn: &mut Turn<'_>, target: Option<&str>) -> bool {
     let Some(target) = target.filter(|target| !target.is_empty()) else {
         return true;
     };

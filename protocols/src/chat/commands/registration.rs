@@ -145,8 +145,8 @@ pub(super) fn user(turn: &mut Turn<'_>, message: &Message<'_>) {
     }
     let real_name = cut(real_name, limits.name_length).to_owned();
     let user = turn.user_mut();
-    user.name = format!("~{name}");
-    user.real_name = real_name;
+    user.name = format!("~{name}").into();
+    user.real_name = real_name.into();
     user.refresh_source();
     if let Some(registering) = user.registering() {
         registering.has_user = true;

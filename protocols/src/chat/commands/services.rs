@@ -14,7 +14,7 @@ use crate::chat::turn::Turn;
 use super::accounts::{
     PASSWORD, begin, count_wrong_password, foreign_owner, is_founder, log_in, log_out,
 };
-use super::channel_modes;
+use super::{channel_modes, kept_modes};
 
 pub(super) const NICKSERV: &str = "NickServ";
 pub(super) const CHANSERV: &str = "ChanServ";
@@ -230,7 +230,7 @@ fn register_channel(turn: &mut Turn<'_>, name: &str) {
         Ok(()) => {
             turn.server.channels[channel].flags.set(Flags::REGISTERED, true);
             channel_modes::grant(turn, channel, Status::FOUNDER);
-            channel_modes::keep(turn, channel);
+            kept_modes::keep(turn, channel);
             turn.offload(Task::Save, Then::ChannelRegistered { channel: name });
         }
         Err(error) => say(turn, CHANSERV, &format!("That was not done: {error}.")),

@@ -6,9 +6,9 @@ use crate::chat::numeric;
 use crate::chat::server::modes::UserModes;
 use crate::chat::server::users::UserKey;
 use crate::chat::server::whowas::Gone;
-use crate::chat::turn::{Turn, cut};
+use crate::chat::turn::{Turn, cut, pack};
 
-use super::metadata_events;
+use super::{metadata_events, queries};
 
 /// Bytes of channels on one line of `WHOIS`.
 const ROOM: usize = 360;
@@ -19,6 +19,10 @@ pub(super) fn whois(turn: &mut Turn<'_>, message: &Message<'_>) {
         [_, nick, ..] | [nick] if !nick.is_empty() => nick.split(',').next().unwrap_or(nick),
         _ => return turn.numeric(numeric::ERR_NONICKNAMEGIVEN, &[]),
     };
+    let server = message.param(0).filter(|_| message.params().len() > 1);
+    if !queries::is_for_us(turn, server) {
+        return;
+    }
     match turn.server.users.named(nick) {
         Some(user) => {
             tell_who(turn, user);
@@ -74,27 +78,14 @@ fn tell_channels(turn: &mut Turn<'_>, key: UserKey, nick: &str) {
     let user = &turn.server.users[key];
     let hides = user.modes.has(UserModes::INVISIBLE) && key != turn.me;
     let all_symbols = turn.caps().has(Caps::MULTI_PREFIX);
-    let mut lines = vec![String::new()];
-    for &channel in &user.channels {
+    let names = user.channels.iter().filter_map(|&channel| {
         let channel = &turn.server.channels[channel];
         let is_known = channel.has(turn.me) || (!hides && channel.is_visible_to(turn.me));
-        if !is_known {
-            continue;
-        }
-        let status = channel.status(key).unwrap_or_default();
-        let mut name: String = status.symbols(all_symbols).collect();
-        name.push_str(channel.name.as_str());
-        match lines.last_mut() {
-            Some(line) if line.is_empty() => *line = name,
-            Some(line) if line.len() + 1 + name.len() <= ROOM => {
-                line.push(' ');
-                line.push_str(&name);
-            }
-            _ => lines.push(name),
-        }
-    }
-    for line in lines.iter().filter(|line| !line.is_empty()) {
-        turn.numeric_text(numeric::RPL_WHOISCHANNELS, &[nick], line);
+        let symbols = channel.status(key).unwrap_or_default().symbols(all_symbols);
+        is_known.then(|| symbols.chain(channel.name.as_str().chars()).collect::<String>())
+    });
+    for line in pack(names, ' ', ROOM) {
+        turn.numeric_text(numeric::RPL_WHOISCHANNELS, &[nick], &line);
     }
 }
 
@@ -175,7 +166,7 @@ pub(super) fn setname(turn: &mut Turn<'_>, message: &Message<'_>) {
     if real_name.is_empty() || real_name.len() > longest {
         return turn.fail("SETNAME", "INVALID_REALNAME", &[], "The name is empty, or too long");
     }
-    turn.user_mut().real_name = real_name.to_owned();
+    turn.user_mut().real_name = real_name.into();
     let line = turn.by_me("SETNAME").text(real_name);
     if let Some(line) = turn.my_line(line) {
         turn.tell_peers(&line, |caps| caps.has(Caps::SETNAME));

@@ -116,7 +116,8 @@ fn tell(turn: &mut Turn<'_>, key: UserKey, channel: Option<ChannelKey>) {
 }
 
 fn tell_fields(turn: &mut Turn<'_>, key: UserKey, channel: Option<ChannelKey>, fields: &str) {
-    let (fields, token) = fields.split_once(',').unwrap_or((fields, "0"));
+    let (fields, token) = fields.split_once(',').unwrap_or((fields, ""));
+    let token = if token.is_empty() { "0" } else { token };
     let user = &turn.server.users[key];
     let may_see_all = key == turn.me || turn.user().is_operator();
     let idle = turn.wire.now().saturating_duration_since(user.spoke).as_secs();
@@ -125,10 +126,12 @@ fn tell_fields(turn: &mut Turn<'_>, key: UserKey, channel: Option<ChannelKey>, f
         params.push(match field {
             't' => presentable(token).chars().take(3).collect(),
             'c' => channel_name(turn, channel),
-            'u' => user.name.clone(),
-            'i' if may_see_all => user.address.map_or_else(|| user.real_host.clone(), host_text),
+            'u' => user.name.to_string(),
+            'i' if may_see_all => {
+                user.address.map_or_else(|| user.real_host.to_string(), host_text)
+            }
             'i' => "255.255.255.255".to_owned(),
-            'h' => user.host.clone(),
+            'h' => user.host.to_string(),
             's' => turn.server.settings.name.clone(),
             'n' => user.nick().to_owned(),
             'f' => flags(turn, key, channel),
@@ -136,7 +139,7 @@ fn tell_fields(turn: &mut Turn<'_>, key: UserKey, channel: Option<ChannelKey>, f
             'l' => idle.to_string(),
             'a' => user.account.as_deref().unwrap_or("0").to_owned(),
             'o' => "n/a".to_owned(),
-            _ => user.real_name.clone(),
+            _ => user.real_name.to_string(),
         });
     }
     let text = if fields.contains('r') { params.pop() } else { None };

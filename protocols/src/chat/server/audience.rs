@@ -62,15 +62,26 @@ impl Audience {
         self.rows.iter().position(|row| row.caps.style() == caps.style())
     }
 
-    /// Sends a line to everybody but one.
+    /// Sends a line to everybody but whoever sits on one seat.
     pub(in crate::chat) fn send(
         &self,
         wire: &mut dyn Wire,
         cast: &mut Cast<'_>,
-        but: Option<ConnectionId>,
+        but: Option<(usize, Caps)>,
     ) {
-        for row in &self.rows {
-            wire.send_all(&row.connections, &cast.rendering(row.caps), but);
+        let but = but.and_then(|(seat, caps)| Some((self.row(caps)?, seat)));
+        for (at, row) in self.rows.iter().enumerate() {
+            let line = cast.rendering(row.caps);
+            match but.filter(|&(but, _)| but == at) {
+                // Those on both sides of it: so nobody else has to be told apart from it.
+                Some((_, seat)) => {
+                    let (before, behind) =
+                        row.connections.split_at(seat.min(row.connections.len()));
+                    wire.send_all(before, &line);
+                    wire.send_all(behind.get(1..).unwrap_or_default(), &line);
+                }
+                None => wire.send_all(&row.connections, &line),
+            }
         }
     }
 

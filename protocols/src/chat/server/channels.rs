@@ -166,8 +166,8 @@ impl Channel {
         cast: &mut Cast<'_>,
         but: Option<UserKey>,
     ) {
-        let but = but.and_then(|key| self.members.get(&key)).map(|member| member.connection);
-        self.audience.send(wire, cast, but);
+        let but = but.and_then(|key| self.members.get(&key));
+        self.audience.send(wire, cast, but.map(|member| (member.seat, member.caps)));
     }
 
     /// Whether every member sits where it thinks it does.
@@ -295,7 +295,7 @@ impl Channels {
     }
 
     pub(in crate::chat) fn named(&self, name: &str) -> Option<ChannelKey> {
-        self.names.get(&Folded::of(name)).copied()
+        self.names.get(&*Folded::spelling(name)).copied()
     }
 
     /// All of them, by name.

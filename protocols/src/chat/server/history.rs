@@ -96,10 +96,13 @@ impl History {
         }
         self.clock += 1;
         self.note_guests(talk);
-        let conversation = self.conversations.entry(talk.clone()).or_default();
-        self.ages.remove(&conversation.age);
+        let conversation = match self.conversations.get_mut(talk) {
+            Some(conversation) => conversation,
+            None => self.conversations.entry(talk.clone()).or_default(),
+        };
+        let talk = self.ages.remove(&conversation.age).unwrap_or_else(|| talk.clone());
         conversation.age = self.clock;
-        self.ages.insert(self.clock, talk.clone());
+        self.ages.insert(self.clock, talk);
 
         let mut delta = post.bytes();
         conversation.posts.push_back(post);
@@ -293,7 +296,7 @@ mod tests {
             client_tags: "".into(),
             command: "PRIVMSG",
             params: vec!["#a".to_owned()],
-            parts: vec![Part { text: serial.to_string(), concat: false }],
+            parts: [Part { text: serial.to_string(), concat: false }].into(),
         })
     }
 

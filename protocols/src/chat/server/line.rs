@@ -133,6 +133,9 @@ impl<'a> Cast<'a> {
 /// Which of a user's client tags are passed on: those that begin with a plus (IRCv3 message-tags,
 /// "Client-only tags").
 pub(in crate::chat) fn client_only(tags: Tags<'_>) -> Rc<str> {
+    if tags.is_empty() {
+        return Rc::default();
+    }
     let kept: Vec<_> = tags.as_str().split(';').filter(|tag| tag.starts_with('+')).collect();
     kept.join(";").into()
 }

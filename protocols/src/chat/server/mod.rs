@@ -10,10 +10,12 @@
 //! | `line`, `wire` | a line on its way out, rendered once for all who get the same; the loop |
 //! | `welcome` | what a user is greeted with, ISUPPORT among it |
 //! | `work` | what is done away from the loop: passwords, files |
-//! | `event` | what happens, for a log |
+//! | `standing` | the channels of the settings |
+//! | `event`, `counters` | what happens, for a log; how much of it |
 
 mod audience;
 pub(super) mod channels;
+mod counters;
 mod event;
 pub(super) mod history;
 mod leaving;
@@ -22,6 +24,7 @@ pub(super) mod markers;
 pub(super) mod modes;
 pub(super) mod monitor;
 pub(super) mod post;
+mod standing;
 pub(super) mod users;
 pub(super) mod welcome;
 pub(super) mod whowas;
@@ -35,16 +38,16 @@ use std::time::Instant;
 
 use reactor::{Address, ConnectionId, ListenOptions, ListenerId, OpenError, Registry};
 
+pub use counters::Counters;
 pub use event::Event;
 pub use work::Loader;
 
 use super::accounts::Accounts;
 use super::capability::{self, Caps};
-use super::casemap::ChannelName;
 use super::session::Session;
 use super::settings::Settings;
 use super::timestamp::Timestamp;
-use channels::{Channel, Channels, Topic};
+use channels::Channels;
 use history::History;
 use line::MessageId;
 use markers::Markers;
@@ -109,33 +112,6 @@ pub(super) struct Started {
     pub(super) at: Timestamp,
     pub(super) instant: Instant,
     life: u32,
-}
-
-/// What a server has done.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Counters {
-    /// Connections that are open, registered or not.
-    pub open: u64,
-    /// Connections that were ever open.
-    pub connections: u64,
-    /// Users that are registered.
-    pub users: u64,
-    /// The most there ever were.
-    pub most_users: u64,
-    /// Users of those that are invisible.
-    pub invisible: u64,
-    /// Users of those that are operators.
-    pub operators: u64,
-    /// Lines that came in.
-    pub lines: u64,
-    /// Messages that went to a channel or a user.
-    pub messages: u64,
-    /// Connections that were turned away: too many from one address.
-    pub turned_away: u64,
-    /// Lines that could not be written, since a part of them would have ended them early. It is a bug
-    /// if it is not zero.
-    pub spoiled: u64,
 }
 
 /// Listens for clients.
@@ -339,43 +315,6 @@ impl Server {
     pub(super) fn next_batch(&mut self) -> std::rc::Rc<str> {
         format!("b{:x}", self.next_serial()).into()
     }
-
-    // ── channels that outlive their members ─────────────────────────────────────────────────
-
-    /// The channels of the settings are as old as the server, which learns the time from the loop.
-    fn date_standing_channels(&mut self, at: Timestamp) {
-        let standing: Vec<_> = self.channels.iter().map(|(key, _)| key).collect();
-        for key in standing {
-            let channel = &mut self.channels[key];
-            channel.created = at;
-            if let Some(topic) = &mut channel.topic {
-                topic.at = at.seconds();
-            }
-        }
-    }
-
-    fn open_standing_channels(&mut self) {
-        for standing in self.settings.channels.clone() {
-            let Ok(name) = ChannelName::new(&standing.name, self.settings.limits.channel_length)
-            else {
-                continue;
-            };
-            let at = self.started.map_or_else(Timestamp::default, |started| started.at);
-            let key = match self.channels.named(name.as_str()) {
-                Some(key) => key,
-                None => {
-                    let serial = self.next_serial();
-                    self.channels.insert(Channel::new(name, at, serial))
-                }
-            };
-            let channel = &mut self.channels[key];
-            channel.is_standing = true;
-            if !standing.topic.is_empty() {
-                let by = self.settings.name.clone();
-                channel.topic = Some(Topic { text: standing.topic, by, at: at.seconds() });
-            }
-        }
-    }
 }
 
 impl AsMut<Self> for Server {
@@ -387,21 +326,6 @@ impl AsMut<Self> for Server {
 impl fmt::Debug for Server {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Server").field("counters", &self.counters).finish_non_exhaustive()
-    }
-}
-
-impl fmt::Display for Counters {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { open, connections, users, most_users, lines, messages, turned_away, .. } = self;
-        write!(
-            f,
-            "{users} users ({most_users} at most), {connections} connections ({open} open), "
-        )?;
-        write!(f, "{lines} lines, {messages} messages")?;
-        match turned_away {
-            0 => Ok(()),
-            count => write!(f, "; {count} turned away"),
-        }
     }
 }
 

@@ -27,6 +27,6 @@ impl Monitor {
     }
 
     pub(in crate::chat) fn watchers(&self, nick: &str) -> Vec<UserKey> {
-        self.0.get(&Folded::of(nick)).cloned().unwrap_or_default()
+        self.0.get(&*Folded::spelling(nick)).cloned().unwrap_or_default()
     }
 }

@@ -23,7 +23,7 @@ pub(in crate::chat) struct Post {
     /// What comes before the text: for a message, its target.
     pub(in crate::chat) params: Vec<String>,
     /// The text: none for a `TAGMSG`, several parts for a multiline message.
-    pub(in crate::chat) parts: Vec<Part>,
+    pub(in crate::chat) parts: Rc<[Part]>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -100,7 +100,7 @@ impl Post {
             Builder::new().source(&self.source).command("BATCH").param(&format!("+{batch}"));
         let begin = Line::new(begin.param("draft/multiline").param(target))?;
         let mut lines = vec![self.tagged(begin)];
-        for part in &self.parts {
+        for part in &*self.parts {
             let mut line = self.write(Some(&part.text))?;
             line.batch = Some(Rc::clone(batch));
             line.concat = part.concat;

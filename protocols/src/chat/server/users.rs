@@ -29,12 +29,12 @@ pub(in crate::chat) struct User {
     pub(in crate::chat) stage: Stage,
     /// The nickname: claimed with the first `NICK`, before registration is complete.
     pub(in crate::chat) nick: Option<Nick>,
-    pub(in crate::chat) name: String,
+    pub(in crate::chat) name: Rc<str>,
     /// The host that others see.
-    pub(in crate::chat) host: String,
-    /// The host it is connected from.
-    pub(in crate::chat) real_host: String,
-    pub(in crate::chat) real_name: String,
+    pub(in crate::chat) host: Rc<str>,
+    /// The host it is connected from: nearly always the same.
+    pub(in crate::chat) real_host: Rc<str>,
+    pub(in crate::chat) real_name: Rc<str>,
     /// `nick!user@host`; kept up to date by [`User::refresh_source`].
     pub(in crate::chat) source: Rc<str>,
     pub(in crate::chat) caps: Caps,
@@ -61,7 +61,7 @@ pub(in crate::chat) struct User {
     /// A password is being verified; its lines wait.
     pub(in crate::chat) is_waiting: bool,
     pub(in crate::chat) sasl: Option<Vec<u8>>,
-    pub(in crate::chat) draft: Option<Draft>,
+    pub(in crate::chat) draft: Option<Box<Draft>>,
     /// By when it must have another nickname, or be logged in to the owner of this one.
     pub(in crate::chat) nick_due: Option<Instant>,
     /// The last walk over its peers that met it.
@@ -108,10 +108,10 @@ impl User {
             address: peer.ip().map(|ip| ip.to_canonical()),
             stage: Stage::Registering(Box::default()),
             nick: None,
-            name: String::new(),
-            real_host: host.clone(),
+            name: Rc::default(),
+            real_host: Rc::clone(&host),
             host,
-            real_name: String::new(),
+            real_name: Rc::default(),
             source: "*".into(),
             caps: Caps::NONE,
             knows_302: false,
@@ -163,13 +163,13 @@ impl User {
 }
 
 /// The address of a peer as a host name: IPv6 without a colon in front, which would end the parameter.
-fn host_of(peer: &Address) -> String {
+fn host_of(peer: &Address) -> Rc<str> {
     match peer.ip() {
         Some(ip) => {
             let text = ip.to_canonical().to_string();
-            if text.starts_with(':') { format!("0{text}") } else { text }
+            if text.starts_with(':') { format!("0{text}").into() } else { text.into() }
         }
-        None => "localhost".to_owned(),
+        None => "localhost".into(),
     }
 }
 
@@ -207,7 +207,7 @@ impl Users {
 
     /// Whoever has claimed a nickname, registered or not.
     pub(in crate::chat) fn holder(&self, nick: &str) -> Option<UserKey> {
-        self.nicks.get(&Folded::of(nick)).copied()
+        self.nicks.get(&*Folded::spelling(nick)).copied()
     }
 
     /// Gives a user a nickname that nobody else holds; the one it had.
@@ -276,7 +276,12 @@ mod tests {
             ("[::ffff:192.0.2.1]:5", "192.0.2.1"),
             ("unix:/tmp/x", "localhost"),
         ] {
-            assert_eq!(host_of(&peer.parse().expect("an address")), host);
+            assert_eq!(&*host_of(&peer.parse().expect("an address")), host);
         }
+    }
+
+    #[test]
+    fn who_is_here_and_says_nothing_is_small() {
+        assert!(size_of::<User>() <= 424, "{}", size_of::<User>());
     }
 }

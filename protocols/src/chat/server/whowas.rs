@@ -1,6 +1,7 @@
 //! Users that have left (RFC 1459, 4.5.3), the latest first.
 
 use std::collections::VecDeque;
+use std::rc::Rc;
 
 use super::users::User;
 use crate::chat::casemap::Folded;
@@ -11,10 +12,10 @@ use crate::chat::timestamp::Timestamp;
 pub(in crate::chat) struct Gone {
     folded: Folded,
     pub(in crate::chat) nick: String,
-    pub(in crate::chat) name: String,
-    pub(in crate::chat) host: String,
-    pub(in crate::chat) real_name: String,
-    pub(in crate::chat) account: Option<String>,
+    pub(in crate::chat) name: Rc<str>,
+    pub(in crate::chat) host: Rc<str>,
+    pub(in crate::chat) real_name: Rc<str>,
+    pub(in crate::chat) account: Option<Rc<str>>,
     pub(in crate::chat) at: Timestamp,
 }
 
@@ -27,10 +28,10 @@ impl Whowas {
         self.0.push_front(Gone {
             folded: Folded::of(nick),
             nick: nick.to_owned(),
-            name: user.name.clone(),
-            host: user.host.clone(),
-            real_name: user.real_name.clone(),
-            account: user.account.as_deref().map(str::to_owned),
+            name: Rc::clone(&user.name),
+            host: Rc::clone(&user.host),
+            real_name: Rc::clone(&user.real_name),
+            account: user.account.clone(),
             at,
         });
         self.0.truncate(most);

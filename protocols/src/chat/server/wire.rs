@@ -12,8 +12,8 @@ pub(in crate::chat) trait Wire {
     /// Queues a line for a connection. If it is gone or full nobody needs to be told here: its
     /// `on_close` comes, and tells the others why.
     fn send(&mut self, to: ConnectionId, line: Bytes);
-    /// Queues a line for many connections, but not for one.
-    fn send_all(&mut self, to: &[ConnectionId], line: &Bytes, but: Option<ConnectionId>);
+    /// Queues a line for many connections.
+    fn send_all(&mut self, to: &[ConnectionId], line: &Bytes);
     /// Closes a connection when what is queued has left.
     fn close(&mut self, connection: ConnectionId);
     /// Goes on reading a connection.
@@ -34,9 +34,8 @@ impl<App> Wire for Registry<App> {
         let _ = Self::send(self, to, line);
     }
 
-    fn send_all(&mut self, to: &[ConnectionId], line: &Bytes, but: Option<ConnectionId>) {
-        let others = to.iter().copied().filter(|&id| Some(id) != but);
-        self.broadcast(others, line.clone());
+    fn send_all(&mut self, to: &[ConnectionId], line: &Bytes) {
+        self.broadcast(to.iter().copied(), line.clone());
     }
 
     fn close(&mut self, connection: ConnectionId) {

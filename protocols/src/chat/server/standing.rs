@@ -1,0 +1,43 @@
+//! The channels of the settings, which are there whether or not anybody is on them.
+
+use super::Server;
+use super::channels::{Channel, Topic};
+use crate::chat::casemap::ChannelName;
+use crate::chat::timestamp::Timestamp;
+
+impl Server {
+    /// The channels of the settings are as old as the server, which learns the time from the loop.
+    pub(super) fn date_standing_channels(&mut self, at: Timestamp) {
+        let standing: Vec<_> = self.channels.iter().map(|(key, _)| key).collect();
+        for key in standing {
+            let channel = &mut self.channels[key];
+            channel.created = at;
+            if let Some(topic) = &mut channel.topic {
+                topic.at = at.seconds();
+            }
+        }
+    }
+
+    pub(super) fn open_standing_channels(&mut self) {
+        for standing in self.settings.channels.clone() {
+            let Ok(name) = ChannelName::new(&standing.name, self.settings.limits.channel_length)
+            else {
+                continue;
+            };
+            let at = self.started.map_or_else(Timestamp::default, |started| started.at);
+            let key = match self.channels.named(name.as_str()) {
+                Some(key) => key,
+                None => {
+                    let serial = self.next_serial();
+                    self.channels.insert(Channel::new(name, at, serial))
+                }
+            };
+            let channel = &mut self.channels[key];
+            channel.is_standing = true;
+            if !standing.topic.is_empty() {
+                let by = self.settings.name.clone();
+                channel.topic = Some(Topic { text: standing.topic, by, at: at.seconds() });
+            }
+        }
+    }
+}
