@@ -208,6 +208,7 @@ impl<App: AsMut<Server> + 'static> Conversation<'_, App> {
         from.set_port(0);
         let options = ConnectOptions {
             from: Some(from.into()),
+            stream: data::stream_options(),
             limits: data::stream_limits(&limits),
             ..ConnectOptions::default()
         };
