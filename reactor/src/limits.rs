@@ -62,10 +62,10 @@ pub struct Limits {
     pub offload_threads: usize,
 
     /// Bytes one connection may read at a visit before the others get theirs, in whole reads of
-    /// 64 KiB, and one more when it was idle before; a short read counts as a full one. A turn visits
+    /// 128 KiB, and one more when it was idle before; a short read counts as a full one. A turn visits
     /// it when its event comes, and once more at the end.
     ///
-    /// Default 256 KiB: four full read buffers, about 60 µs of memory copies; 1,000 busy
+    /// Default 256 KiB: two full read buffers, about 60 µs of memory copies; 1,000 busy
     /// connections then wait at most 60 ms for each other.
     pub read_budget: usize,
 
@@ -151,7 +151,7 @@ pub struct StreamLimits {
     /// Above this many queued bytes the connection is not read any more, so that a peer which does
     /// not take its answers cannot ask for more.
     ///
-    /// Default 64 KiB: one read buffer's worth of answers.
+    /// Default 64 KiB: answers to half of what is read at once, if they are as long.
     pub outbox_high: usize,
 
     /// Whether the connection is not read while its outbox is above the high mark.
