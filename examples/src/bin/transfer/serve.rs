@@ -88,6 +88,19 @@ pub(crate) struct Options {
     #[arg(long, value_name = "N", default_value_t = 1_024)]
     max_sessions: u32,
 
+    /// Of these, let one address have no more than N (of IPv6, one /64)
+    #[arg(long, value_name = "N", default_value_t = 64)]
+    max_per_address: u32,
+
+    /// Let one user have no more than N sessions of FTP; each address is a user of its own where nobody
+    /// logs in
+    #[arg(long, value_name = "N", default_value_t = 64)]
+    max_per_user: u32,
+
+    /// Refuse files over TFTP that are longer than so many bytes
+    #[arg(long, value_name = "BYTES", requires = "write", default_value_t = 1 << 30)]
+    tftp_max_file: u64,
+
     /// Let all transfers of FTP together take no more than so many bytes a second
     #[arg(long, value_name = "BYTES")]
     rate: Option<u64>,
@@ -144,8 +157,12 @@ fn servers(options: &Options) -> Result<Servers, Box<dyn Error>> {
             let _ = output::say(event);
         });
     }
-    let limits =
-        tftp::Limits { transfers: options.max_sessions as usize, ..tftp::Limits::default() };
+    let limits = tftp::Limits {
+        transfers: options.max_sessions as usize,
+        transfers_per_source: options.max_per_address as usize,
+        file: options.tftp_max_file,
+        ..tftp::Limits::default()
+    };
     let replace = if options.replace { Replace::Yes } else { Replace::No };
     Ok(Servers { ftp, tftp: tftp::Server::new(store, limits).replacing(replace) })
 }
@@ -158,6 +175,8 @@ fn settings(options: &Options) -> Settings {
         keep_uploads: options.keep,
         limits: ftp::Limits {
             sessions: options.max_sessions,
+            sessions_per_address: options.max_per_address,
+            sessions_per_user: options.max_per_user,
             total_rate: options.rate,
             idle_timeout: options.idle,
             ..defaults.limits
