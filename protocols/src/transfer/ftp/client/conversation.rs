@@ -210,8 +210,10 @@ impl Client {
         Ok(())
     }
 
-    /// Gives up the operation that is under way. It ends with [`Failure::Cancelled`], once the server has
-    /// noticed.
+    /// Gives up the transfer that is under way: its data connection is reset, and the server is told
+    /// (ABOR). It ends with [`Failure::Cancelled`] once the server has said what it says to that; if it
+    /// does not, within [`ClientLimits::reply_timeout`], the conversation ends. Who does not need that any
+    /// more is quicker with [`close`](Self::close).
     pub fn cancel<App: Caller>(&mut self, registry: &mut Registry<App>) {
         if let Some(data) = self.data {
             // It fails if it has ended: then there is nothing to give up.
