@@ -278,6 +278,28 @@ fn a_server_with_few_places_is_enough() {
     scene.stop();
 }
 
+/// As a power failure leaves it. It goes when a server starts that may write, if it is a day old.
+#[test]
+fn what_was_cut_off_long_ago_is_removed() {
+    let scene = Scene::new();
+    let names = [".~upload.00000000000000aa", ".~upload.00000000000000bb", ".~upload.kept.file"];
+    for name in names {
+        scene.place(name, b"half");
+    }
+    for name in [names[0], names[2]] {
+        let file = File::options().append(true).open(scene.there(name)).expect("it is there");
+        file.set_modified(UNIX_EPOCH).expect("it can be set");
+    }
+    let root = scene.root.path().to_str().expect("it is text");
+    let words = ["serve", "--root", root, "--ftp", "127.0.0.1:0", "--write"];
+    let server = Program::start(TRANSFER, &words);
+    assert!(server.line().starts_with("ftp listening on "));
+    assert_eq!(server.line(), "uploads that were cut off and are removed now: 1");
+    assert_eq!(names.map(|name| scene.there(name).exists()), [false, true, true]);
+    server.stop();
+    scene.stop();
+}
+
 #[test]
 fn one_address_and_one_file_have_the_bounds_they_are_given() {
     let bounds = ["--max-per-address", "1", "--tftp-max-file", "1000"];
