@@ -20,7 +20,7 @@ use socket2::SockRef;
 use support::*;
 
 /// One read.
-const READ: usize = 64 * 1024;
+const READ: usize = 128 * 1024;
 
 /// What the loop has done for whom.
 #[derive(Debug, Default)]
@@ -115,7 +115,7 @@ impl Scene {
     /// Fills whatever the system will hold for those who never stop.
     fn flood(&mut self) {
         for (theirs, sent) in self.floods.iter_mut().zip(&mut self.sent) {
-            while let Ok(length) = theirs.write(&[0; 4_096]) {
+            while let Ok(length) = theirs.write(&[0; 32 * 1024]) {
                 *sent += length;
             }
         }

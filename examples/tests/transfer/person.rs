@@ -1,7 +1,8 @@
 //! `transfer` as a person meets it: what it prints, its exit codes, and what is on the disk afterwards.
 
 use std::fs::{self, File};
-use std::io::{Read, Seek, SeekFrom, Write};
+use std::io::{BufRead, BufReader, Read, Seek, SeekFrom, Write};
+use std::net::TcpStream;
 use std::process::{Command, Stdio};
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -274,6 +275,53 @@ fn a_server_with_few_places_is_enough() {
     let url = format!("ftp://{}/many/", scene.ftp);
     scene.transfers(&["get", &url, "--parallel", "8"]);
     are_same(&scene.there("many"), &scene.here("many"));
+    scene.stop();
+}
+
+/// As a power failure leaves it. It goes when a server starts that may write, if it is a day old.
+#[test]
+fn what_was_cut_off_long_ago_is_removed() {
+    let scene = Scene::new();
+    let names = [".~upload.00000000000000aa", ".~upload.00000000000000bb", ".~upload.kept.file"];
+    for name in names {
+        scene.place(name, b"half");
+    }
+    for name in [names[0], names[2]] {
+        let file = File::options().append(true).open(scene.there(name)).expect("it is there");
+        file.set_modified(UNIX_EPOCH).expect("it can be set");
+    }
+    let root = scene.root.path().to_str().expect("it is text");
+    let words = ["serve", "--root", root, "--ftp", "127.0.0.1:0", "--write"];
+    let server = Program::start(TRANSFER, &words);
+    assert!(server.line().starts_with("ftp listening on "));
+    assert_eq!(server.line(), "uploads that were cut off and are removed now: 1");
+    assert_eq!(names.map(|name| scene.there(name).exists()), [false, true, true]);
+    server.stop();
+    scene.stop();
+}
+
+#[test]
+fn one_address_and_one_file_have_the_bounds_they_are_given() {
+    let bounds = ["--max-per-address", "1", "--tftp-max-file", "1000"];
+    let scene = Scene::with(&[&["--write"], &bounds[..]].concat());
+    let greeting = || {
+        let stream = TcpStream::connect(&scene.ftp).expect("it listens");
+        let mut line = String::new();
+        BufReader::new(&stream).read_line(&mut line).expect("it greets");
+        (stream, line[..3].to_owned())
+    };
+    let (first, code) = greeting();
+    assert_eq!(code, "220");
+    assert_eq!(greeting().1, "421");
+    drop(first);
+
+    let url = format!("tftp://{}/", scene.tftp);
+    for (length, code) in [(1_000, 0), (1_001, 1)] {
+        write(&scene.here("file"), &noise(length));
+        let ended = scene.transfer(&["put", "file", &format!("{url}{length}")]);
+        assert_eq!(ended.code, Some(code), "{length}: {}", ended.errors);
+    }
+    assert!(scene.there("1000").exists() && !scene.there("1001").exists());
     scene.stop();
 }
 

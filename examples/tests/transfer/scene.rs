@@ -34,6 +34,13 @@ impl Scene {
 
     #[track_caller]
     pub(crate) fn with(options: &[&str]) -> Self {
+        Self::at(&std::env::temp_dir(), options)
+    }
+
+    /// With its files at that place.
+    #[track_caller]
+    pub(crate) fn at(place: &Path, options: &[&str]) -> Self {
+        let directory = || tempfile::tempdir_in(place).expect("a directory");
         let (root, here) = (directory(), directory());
         let free = ["--ftp", "127.0.0.1:0", "--tftp", "127.0.0.1:0"];
         let place = root.path().to_str().expect("it is text");

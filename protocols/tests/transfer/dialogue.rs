@@ -314,6 +314,29 @@ fn a_line_feed_in_a_name_is_a_line_feed_in_a_name() {
     stage.finish();
 }
 
+/// What a careful client says instead of a line feed reaches the same names, for everything there is.
+#[test]
+fn a_nul_in_a_command_is_a_line_feed_in_a_name() {
+    if !cfg!(unix) {
+        return;
+    }
+    let stage = Stage::new();
+    let mut peer = stage.ann();
+    peer.brings("STOR two\0lines", b"of a name");
+    assert!(stage.names().contains(&"two\nlines".to_owned()), "{:?}", stage.names());
+    assert_eq!(peer.fetches("RETR two\0lines"), b"of a name");
+    assert_eq!(peer.fetches("RETR two\nlines"), b"of a name");
+    peer.asks("TYPE I", 200);
+    assert_eq!(peer.asks("SIZE two\0lines", 213), "9");
+    assert_eq!(peer.fetches("NLST two?lines"), b"two?lines\r\n");
+    peer.asks("RNFR two\0lines", 350);
+    peer.asks("RNTO \0", 250);
+    assert_eq!(stage.names(), ["\n", "hello.txt", "sub"]);
+    peer.asks("DELE \0", 250);
+    peer.quits();
+    stage.finish();
+}
+
 #[test]
 fn a_person_may_end_lines_with_a_line_feed() {
     let stage = Stage::new();

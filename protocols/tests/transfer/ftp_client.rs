@@ -451,6 +451,7 @@ fn what_is_given_up_is_over_soon_and_the_conversation_goes_on() {
         let mut data = scene.connected();
         while data.write_all(&[b'x'; 10_000]).is_ok() {}
         scene.says("426 As you like");
+        scene.answers("ABOR", "226 It is over already");
         scene.sends("RETR file", b"bytes");
         scene.ends();
     });
@@ -482,6 +483,7 @@ fn a_full_disk_here_is_told_as_one() {
         let mut data = scene.connected();
         while data.write_all(&[b'x'; 10_000]).is_ok() {}
         scene.says("426 As you like");
+        scene.answers("ABOR", "226 It is over already");
         scene.ends();
     });
     let get = Operation::Get { path: b"file".to_vec(), offset: 0, sink: Box::new(Full) };
@@ -571,6 +573,7 @@ fn a_list_without_end_is_given_up() {
         let mut data = scene.connected();
         while data.write_all(b"type=file; name\r\n").is_ok() {}
         scene.says("426 As you like");
+        scene.answers("ABOR", "226 It is over already");
         scene.ends();
     });
     let outcome = stage.does(Operation::List { path: Vec::new() });

@@ -305,6 +305,44 @@ fn an_upload_that_is_kept_is_hidden_and_goes_on() {
     assert_eq!(stage.names(), ["inside", "new", "sub"]);
 }
 
+/// The power fails in the middle of uploads; what was kept before is somebody's.
+#[test]
+fn what_a_crash_has_left_is_swept_when_it_is_old_and_nothing_else_is() {
+    let stage = Stage::new();
+    stage.put("whole", b"whole").expect("it is written");
+    let options = CreateOptions { keep: true, ..CreateOptions::default() };
+    let mut kept = stage.store.create(&path("kept"), &options).expect("it begins");
+    kept.write(b"begun").expect("there is room");
+    assert!(kept.keep());
+    fs::create_dir(stage.root().join("deep")).expect("it can be made");
+    for name in ["old", "deep/old", "deep/new"] {
+        let mut upload = stage.store.create(&path(name), &options).expect("it begins");
+        upload.write(b"lost").expect("there is room");
+        std::mem::forget(upload);
+    }
+    let now = SystemTime::now();
+    let age = Duration::from_secs(100_000);
+    let left: Vec<_> = [stage.root(), stage.root().join("deep")]
+        .iter()
+        .flat_map(|directory| fs::read_dir(directory).expect("it is there"))
+        .map(|entry| entry.expect("it is there").path())
+        .filter(|path| path.is_file())
+        .collect();
+    assert_eq!(left.len(), 6, "{left:?}");
+    // Their numbers are the same, so the second of those in `deep` has the next one.
+    for path in left.iter().filter(|path| !path.ends_with(".~upload.0000000000000001")) {
+        let file = fs::File::options().append(true).open(path).expect("it is there");
+        file.set_modified(now - age).expect("it can be set");
+    }
+    assert_eq!(stage.store.sweep(now - 2 * age).expect("it may"), 0);
+    assert_eq!(stage.store.sweep(now - age / 2).expect("it may"), 2);
+    assert_eq!(stage.contents("whole"), "whole");
+    assert_eq!(stage.store.kept(&path("kept")), Some(5));
+    assert_eq!(fs::read_dir(stage.root().join("deep")).expect("it is there").count(), 1);
+    let reader = stage.store.clone().with_access(Access::ReadOnly);
+    assert!(matches!(reader.sweep(now), Err(StoreError::ReadOnly)));
+}
+
 #[test]
 fn an_upload_goes_on_within_a_file_and_replaces_its_rest_at_the_end() {
     let stage = Stage::new();

@@ -12,8 +12,8 @@ use crate::net::{Readiness, SHORT_READ_DRAINS};
 use crate::outbox::{FilePiece, Front, MAX_SLICES};
 use crate::trace::{About, What};
 
-/// Bytes of a file handed to the kernel in one call.
-const FILE_CHUNK: u64 = 1024 * 1024;
+/// Bytes of a file that are worth a call, however little of a budget is left.
+const FILE_LEAST: usize = 64 * 1024;
 /// Shared bytes up to this size are cheaper to copy to the cork than to send on their own.
 const COPY_UP_TO: usize = 4 * 1024;
 
@@ -300,7 +300,7 @@ impl Stream {
             let sent = match self.outbox.front() {
                 None => break,
                 Some(Front::Bytes) => self.flush_bytes(ledger)?,
-                Some(Front::File(_)) => match self.flush_file(ledger)? {
+                Some(Front::File(_)) => match self.flush_file(*budget, ledger)? {
                     FileStep::Sent(sent) => sent,
                     FileStep::Finished(file, sent) => {
                         *budget = budget.saturating_sub(sent.max(1));
@@ -348,12 +348,12 @@ impl Stream {
         (result, wanted)
     }
 
-    /// One sendfile.
-    fn flush_file(&mut self, ledger: &mut Ledger) -> Step<FileStep> {
+    /// One sendfile, of as much as the budget has left.
+    fn flush_file(&mut self, budget: usize, ledger: &mut Ledger) -> Step<FileStep> {
         let Some(Front::File(piece)) = self.outbox.front() else {
             return Step::Continue(FileStep::Sent(0));
         };
-        let count = piece.remaining.min(FILE_CHUNK) as usize;
+        let count = piece.remaining.min(budget.max(FILE_LEAST) as u64) as usize;
         let result = if count == 0 {
             Ok(0)
         } else {

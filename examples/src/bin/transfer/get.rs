@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use crate::crew::{self, Crew, Errand, Patience, Way};
+use crate::crew::{self, Errand, Way};
 use crate::download::Download;
+use crate::effort::Effort;
 use crate::local::name_here;
 use crate::site::Sites;
 use crate::task::{How, Task};
@@ -35,22 +36,13 @@ pub(crate) struct Options {
     #[arg(long, short)]
     recursive: bool,
 
-    /// Fetch N files at a time
-    #[arg(long, short, value_name = "N", default_value_t = 4,
-          value_parser = clap::value_parser!(u16).range(1..=64))]
-    parallel: u16,
-
-    /// Do not compare hashes: the server has to read all of a file for it, and so has this program
-    #[arg(long)]
-    no_hash: bool,
-
     #[command(flatten)]
-    patience: Patience,
+    effort: Effort,
 }
 
 impl Options {
     fn how(&self) -> How {
-        How { resume: self.resume, hash: !self.no_hash }
+        self.effort.how(self.resume)
     }
 }
 
@@ -64,7 +56,7 @@ pub(crate) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
         }
         fetches.push((sites.find(url)?, url, target));
     }
-    let mut crew = Crew::new(sites, options.parallel.into(), &options.patience);
+    let mut crew = options.effort.crew(sites);
     for (site, url, local) in fetches {
         let remote = url.path.clone();
         match url.scheme {

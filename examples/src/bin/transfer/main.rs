@@ -21,6 +21,7 @@
 mod bars;
 mod crew;
 mod download;
+mod effort;
 mod get;
 mod hash;
 mod list;

@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use crate::crew::{self, Crew, Errand, Patience, Way};
+use crate::crew::{self, Errand, Way};
+use crate::effort::Effort;
 use crate::local::name_there;
 use crate::site::Sites;
 use crate::task::{How, Task};
@@ -34,22 +35,13 @@ pub(crate) struct Options {
     #[arg(long, short)]
     recursive: bool,
 
-    /// Send N files at a time
-    #[arg(long, short, value_name = "N", default_value_t = 4,
-          value_parser = clap::value_parser!(u16).range(1..=64))]
-    parallel: u16,
-
-    /// Do not compare hashes: the server has to read all of a file for it, and so has this program
-    #[arg(long)]
-    no_hash: bool,
-
     #[command(flatten)]
-    patience: Patience,
+    effort: Effort,
 }
 
 impl Options {
     fn how(&self) -> How {
-        How { resume: self.resume, hash: !self.no_hash }
+        self.effort.how(self.resume)
     }
 }
 
@@ -64,7 +56,7 @@ pub(crate) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     }
     let mut sites = Sites::default();
     let site = sites.find(url)?;
-    let mut crew = Crew::new(sites, options.parallel.into(), &options.patience);
+    let mut crew = options.effort.crew(sites);
     let mut tasks = Vec::new();
     for (local, remote, is_directory) in files {
         match url.scheme {

@@ -4,7 +4,7 @@ use std::error::Error;
 use std::net::Ipv4Addr;
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, UNIX_EPOCH};
 
 use clap::Args;
 use examples::advice::NotOpened;
@@ -88,6 +88,19 @@ pub(crate) struct Options {
     #[arg(long, value_name = "N", default_value_t = 1_024)]
     max_sessions: u32,
 
+    /// Of these, let one address have no more than N (of IPv6, one /64)
+    #[arg(long, value_name = "N", default_value_t = 64)]
+    max_per_address: u32,
+
+    /// Let one user have no more than N sessions of FTP; each address is a user of its own where nobody
+    /// logs in
+    #[arg(long, value_name = "N", default_value_t = 64)]
+    max_per_user: u32,
+
+    /// Refuse files over TFTP that are longer than so many bytes
+    #[arg(long, value_name = "BYTES", requires = "write", default_value_t = 1 << 30)]
+    tftp_max_file: u64,
+
     /// Let all transfers of FTP together take no more than so many bytes a second
     #[arg(long, value_name = "BYTES")]
     rate: Option<u64>,
@@ -100,6 +113,9 @@ pub(crate) struct Options {
     #[arg(long)]
     log: bool,
 }
+
+/// How old an upload has to be that nobody is writing any more.
+const LEFT_OVER: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Both servers: the application of the loop.
 struct Servers {
@@ -120,9 +136,13 @@ impl AsMut<tftp::Server> for Servers {
 }
 
 pub(crate) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
-    let mut servers = servers(options)?;
+    let store = store(options)?;
+    let mut servers = servers(options, store.clone())?;
     let mut reactor = Reactor::<Servers>::new()?;
     let listening = open(reactor.registry(), options)?;
+    if options.write {
+        sweep(reactor.registry(), store);
+    }
     stop::on_request(reactor.registry())?;
     listening.iter().try_for_each(output::say)?;
     let report = reactor.run(&mut servers)?;
@@ -132,11 +152,14 @@ pub(crate) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-fn servers(options: &Options) -> Result<Servers, Box<dyn Error>> {
+fn store(options: &Options) -> Result<Store, Box<dyn Error>> {
     let access = if options.write { Access::ReadWrite } else { Access::ReadOnly };
     let store = Store::open(&options.root, access)
-        .map_err(|error| format!("{}: {error}", options.root.display()))?
-        .durable(options.durable);
+        .map_err(|error| format!("{}: {error}", options.root.display()))?;
+    Ok(store.durable(options.durable))
+}
+
+fn servers(options: &Options, store: Store) -> Result<Servers, Box<dyn Error>> {
     let mut ftp = ftp::Server::new(settings(options), users(options)?, store.clone());
     if options.log {
         ftp.set_log(|event| {
@@ -144,8 +167,12 @@ fn servers(options: &Options) -> Result<Servers, Box<dyn Error>> {
             let _ = output::say(event);
         });
     }
-    let limits =
-        tftp::Limits { transfers: options.max_sessions as usize, ..tftp::Limits::default() };
+    let limits = tftp::Limits {
+        transfers: options.max_sessions as usize,
+        transfers_per_source: options.max_per_address as usize,
+        file: options.tftp_max_file,
+        ..tftp::Limits::default()
+    };
     let replace = if options.replace { Replace::Yes } else { Replace::No };
     Ok(Servers { ftp, tftp: tftp::Server::new(store, limits).replacing(replace) })
 }
@@ -158,6 +185,8 @@ fn settings(options: &Options) -> Settings {
         keep_uploads: options.keep,
         limits: ftp::Limits {
             sessions: options.max_sessions,
+            sessions_per_address: options.max_per_address,
+            sessions_per_user: options.max_per_user,
             total_rate: options.rate,
             idle_timeout: options.idle,
             ..defaults.limits
@@ -178,6 +207,23 @@ fn users(options: &Options) -> Result<Users, Box<dyn Error>> {
     }
     users.set_anonymous(options.anonymous.0.clone());
     Ok(users)
+}
+
+/// Removes what a power failure has left of uploads, in the background. One that is under way is never
+/// that old: connections that stand still for minutes are closed.
+fn sweep(registry: &mut Registry<Servers>, store: Store) {
+    let before = registry.wall_clock().checked_sub(LEFT_OVER).unwrap_or(UNIX_EPOCH);
+    // Nothing else has been asked of the pool yet; and what stays is in nobody's way.
+    let _ = registry.offload(
+        move || store.sweep(before),
+        |_, _, swept| {
+            if let Ok(Ok(count @ 1..)) = swept {
+                let _ = output::say(format_args!(
+                    "uploads that were cut off and are removed now: {count}"
+                ));
+            }
+        },
+    );
 }
 
 /// Opens every socket, or none; what to print of them.

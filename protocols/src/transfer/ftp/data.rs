@@ -6,7 +6,8 @@
 use std::net::IpAddr;
 
 use reactor::{
-    Address, Closed, ConnectionId, Input, Protocol, Registry, SentFile, StreamLimits, Transport,
+    Address, Closed, ConnectionId, Input, Protocol, Registry, SentFile, StreamLimits,
+    StreamOptions, Transport,
 };
 
 use super::session::{Channel, Conversation};
@@ -26,6 +27,12 @@ impl Data {
     pub(super) fn new(session: ConnectionId, ticket: u64) -> Self {
         Self { session, ticket }
     }
+}
+
+/// The options of a data connection. Nobody waits for the last bytes of a piece, so they may wait for the
+/// next one: a segment less for each (Nagle's algorithm, RFC 896), and the FIN sends what is left.
+pub(super) fn stream_options() -> StreamOptions {
+    StreamOptions { nodelay: false, ..StreamOptions::default() }
 }
 
 /// The bounds of a data connection.

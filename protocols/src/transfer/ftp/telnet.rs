@@ -2,6 +2,7 @@
 //!
 //! ```text
 //!   R E T R   a CR NUL b CR LF      CR NUL is a CR; the line ends at CR LF
+//!   R E T R   a NUL b CR LF         any other NUL is an LF, which no line has room for
 //!   IAC IP IAC DM A B O R CR LF     commands of Telnet stand between the bytes: IAC and what it commands
 //! ```
 //!
@@ -24,7 +25,9 @@ const FIRST_COMMAND: u8 = 240;
 /// Cuts what a client sends into lines, each no longer than a ceiling.
 ///
 /// A line ends at CR LF. Until a client has ended one so, LF alone will do as well: people type into
-/// `nc`. From then on an LF is a byte like others, so that a name with one in it is no second command.
+/// `nc`. From then on an LF is a byte like others, so that a name with one in it is no second command. A
+/// NUL, which no name has, stands for an LF, as it does with vsftpd and with others: so a client that is
+/// careful not to send a line end can say every name there is.
 #[derive(Debug)]
 pub struct Telnet {
     ceiling: usize,
@@ -83,6 +86,7 @@ impl Telnet {
             (State::Text, IAC) => self.enter(State::Command),
             (State::Text, b'\r') => self.enter(State::Return),
             (State::Text, b'\n') if !self.strict => Some(self.end()),
+            (State::Text, b'\0') => self.push(b'\n'),
             (State::Text, byte) => self.push(byte),
             (State::Return, b'\n') => {
                 self.strict = true;
@@ -176,6 +180,7 @@ mod tests {
         assert_eq!(hear(&[b"a\nb\n"]), [line(b"a"), line(b"b")]);
         assert_eq!(hear(&[b"a\nb\r\nc\nd\r\n"]), [line(b"a"), line(b"b"), line(b"c\nd")]);
         assert_eq!(hear(&[b"a\r\0b\rc\r\r\n"]), [line(b"a\rb\rc\r")]);
+        assert_eq!(hear(&[b"a\0b\n", b"\0\r\0\0\r\n"]), [line(b"a\nb"), line(b"\n\r\n")]);
     }
 
     #[test]

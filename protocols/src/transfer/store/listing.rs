@@ -6,7 +6,7 @@ use std::sync::Arc;
 use cap_std::fs::Dir;
 
 use super::path::{system_name, user_name};
-use super::{Entry, HIDDEN, Store, StoreError, VirtualPath, is_hidden, sayable};
+use super::{Entry, HIDDEN, KEPT, Store, StoreError, VirtualPath, is_hidden, sayable};
 
 /// A directory with the names that are in it, in order. Its entries are looked at one by one, so
 /// that a long list can be shown in pieces.
@@ -66,7 +66,7 @@ impl Store {
 
     /// Removes what was kept of uploads in a directory.
     pub(super) fn remove_kept(&self, directory: &Dir) -> Result<(), StoreError> {
-        let kept = [HIDDEN, b"kept."].concat();
+        let kept = [HIDDEN, KEPT].concat();
         for entry in directory.entries()? {
             let entry = entry?;
             if user_name(&entry.file_name()).starts_with(&kept) {

@@ -19,6 +19,7 @@
 //! | `create` | how that begins: anew, or where another has ended |
 //! | `upload` | a file that is being written: whole in the end, or not there at all |
 //! | `listing` | the names in a directory, and walks through a tree |
+//! | `sweep` | what a power failure has left of uploads |
 //!
 //! All of it may block, for as long as a disk takes: it belongs into
 //! [`offload`](reactor::Registry::offload), except for [`Upload::write`], which copies to the system's
@@ -40,6 +41,7 @@ mod error;
 mod listing;
 mod path;
 mod quota;
+mod sweep;
 mod upload;
 
 pub use entry::{Entry, Kind};
@@ -53,6 +55,8 @@ use path::system_name;
 
 /// What names begin with that are not shown, and cannot be said: those of uploads.
 const HIDDEN: &[u8] = b".~upload.";
+/// What follows it if the upload was kept; else it is a number.
+const KEPT: &[u8] = b"kept.";
 
 /// The longest name there may be, in bytes; as on nearly every file system.
 const LONGEST_NAME: usize = 255;
@@ -357,7 +361,7 @@ fn is_hidden(name: &[u8]) -> bool {
 
 /// Under which name an upload is kept; names of nearly full length have no room for it.
 fn kept_name(name: &[u8]) -> Option<PathBuf> {
-    let kept = [HIDDEN, b"kept.", name].concat();
+    let kept = [HIDDEN, KEPT, name].concat();
     if kept.len() > LONGEST_NAME {
         return None;
     }

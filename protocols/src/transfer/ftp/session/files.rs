@@ -1,11 +1,7 @@
 //! What is done to the tree, and asked of it, without a transfer.
 
-use std::fs::File;
-use std::io::{self, Read};
-
-use sha2::{Digest, Sha256};
-
 use super::Conversation;
+use super::refusal::About;
 use crate::transfer::ftp::Server;
 use crate::transfer::ftp::command::Type;
 use crate::transfer::ftp::listing::{Show, Style};
@@ -14,60 +10,10 @@ use crate::transfer::ftp::time::Timestamp;
 use crate::transfer::ftp::users::Permissions;
 use crate::transfer::store::{Entry, Kind, Replace, Store, StoreError, VirtualPath};
 
-/// How much of a file is hashed before others have their turn: a fifth of a second's worth.
-const HASHED_AT_ONCE: u64 = 64 * 1024 * 1024;
 /// Entries of a directory that STAT shows: its reply is on the control connection, and held in memory.
 const SHOWN_BY_STAT: usize = 1_000;
 
-/// What the reply to a failure is about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum About {
-    /// Something that is to be there: 550.
-    What,
-    /// A name that is to be given: 553.
-    Name,
-    /// A list: 450 (RFC 959, 5.4).
-    List,
-}
-
-/// Which code and text a failure deserves.
-pub(super) fn refusal(error: &StoreError, about: About) -> (u16, String) {
-    let code = match (error, about) {
-        (StoreError::NoSpace, _) => 452,
-        (StoreError::QuotaExceeded, _) => 552,
-        (StoreError::OffsetBeyondEnd(_), _) => 554,
-        (StoreError::Io(_) | StoreError::TooManyEntries(_), _) => 451,
-        (StoreError::Unsupported, _) => 504,
-        (_, About::What) => 550,
-        (_, About::Name) => 553,
-        (_, About::List) => 450,
-    };
-    let text = match error {
-        StoreError::NotFound => "There is no such file or directory.",
-        StoreError::Denied => "Permission denied.",
-        StoreError::ReadOnly => "Nothing can be changed here.",
-        StoreError::Exists => "There is something of that name already.",
-        StoreError::NotAFile => "That is not a plain file.",
-        StoreError::NotADirectory => "That is not a directory.",
-        StoreError::NotEmpty => "The directory is not empty.",
-        StoreError::NoSpace => "Insufficient storage space.",
-        StoreError::QuotaExceeded => "Exceeded storage allocation.",
-        StoreError::OffsetBeyondEnd(_) => "Invalid REST parameter: the file is shorter.",
-        StoreError::TooManyEntries(_) => "The directory is too long to be listed.",
-        StoreError::Invalid(_) => "That name is not possible.",
-        StoreError::Unsupported => "That is not possible on this system.",
-        // What the system says may tell more than strangers should know.
-        _ => "The system failed.",
-    };
-    (code, text.to_owned())
-}
-
 impl<App: AsMut<Server> + 'static> Conversation<'_, App> {
-    pub(super) fn refuse(&mut self, error: &StoreError, about: About) {
-        let (code, text) = refusal(error, about);
-        self.reply(code, text);
-    }
-
     /// The path of a command, if its user has the permission; else a reply.
     pub(super) fn permitted(
         &mut self,
@@ -368,71 +314,5 @@ impl<App: AsMut<Server> + 'static> Conversation<'_, App> {
         }
         let mask = state.umask;
         self.reply(200, format!("The umask is {mask:03o}."));
-    }
-
-    // ── hashes ──────────────────────────────────────────────────────────────────────────────
-
-    /// HASH (draft-bryan-ftpext-hash): what a client compares with its own, without another transfer.
-    pub(super) fn hash(&mut self, path: &[u8]) {
-        let Some(path) = self.permitted(path, About::What, |may| may.read) else {
-            return;
-        };
-        let wanted = path.clone();
-        self.with_store(
-            move |store| store.read(&wanted),
-            move |it, result| match result {
-                Ok((file, _)) => it.go_on_hashing(path, Hashing::new(file)),
-                Err(error) => it.refuse(&error, About::What),
-            },
-        );
-    }
-
-    fn go_on_hashing(&mut self, path: VirtualPath, mut hashing: Hashing) {
-        self.offload(
-            move || hashing.go_on().map(|ended| (ended, hashing)),
-            move |it, result| match result {
-                Ok((false, hashing)) => it.go_on_hashing(path, hashing),
-                Ok((true, hashing)) => {
-                    let text = hashing.finish();
-                    it.reply(213, [text.as_bytes(), path.as_bytes()].concat());
-                }
-                Err(error) => it.refuse(&error.into(), About::What),
-            },
-        );
-    }
-}
-
-/// A file that is being hashed, a part at a time, so that others get at the pool as well.
-struct Hashing {
-    file: File,
-    hash: Sha256,
-    length: u64,
-}
-
-impl Hashing {
-    fn new(file: File) -> Self {
-        Self { file, hash: Sha256::new(), length: 0 }
-    }
-
-    /// Hashes the next part; whether it was the last.
-    fn go_on(&mut self) -> io::Result<bool> {
-        let mut buffer = vec![0; 64 * 1024];
-        let mut left = HASHED_AT_ONCE;
-        while left > 0 {
-            let count = self.file.read(&mut buffer)?;
-            if count == 0 {
-                return Ok(true);
-            }
-            self.hash.update(buffer.get(..count).unwrap_or_default());
-            self.length += count as u64;
-            left = left.saturating_sub(count as u64);
-        }
-        Ok(false)
-    }
-
-    /// The algorithm, the range, the hash, and a space.
-    fn finish(self) -> String {
-        let hash: String = self.hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
-        format!("SHA-256 0-{} {hash} ", self.length)
     }
 }

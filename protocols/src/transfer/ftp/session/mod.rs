@@ -29,6 +29,8 @@
 //! | `login` | who it is |
 //! | `parameters` | how and where files are to be sent |
 //! | `files` | what is done to the tree without a transfer |
+//! | `hashing` | what a client compares with its own |
+//! | `refusal` | what a failure of the tree is answered with |
 //! | `answers` | what the server says of itself |
 //! | `transfer` | files and lists, on their way |
 
@@ -45,8 +47,10 @@ mod answers;
 mod commands;
 mod conversation;
 mod files;
+mod hashing;
 mod login;
 mod parameters;
+mod refusal;
 mod state;
 mod transfer;
 

@@ -176,6 +176,7 @@ impl<App: AsMut<Server> + 'static> Conversation<'_, App> {
         address.set_port(port);
         let options = ListenOptions {
             backlog: 16,
+            stream: data::stream_options(),
             limits: data::stream_limits(&limits),
             ..ListenOptions::default()
         };

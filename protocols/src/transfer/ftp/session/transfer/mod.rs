@@ -37,7 +37,7 @@ use std::time::Instant;
 use reactor::{ConnectionId, TimerId};
 
 use super::Conversation;
-use super::files::{About, refusal};
+use super::refusal::{About, refusal};
 use super::state::{Channel, Work};
 use crate::transfer::ftp::ascii::{Decoder, Encoder};
 use crate::transfer::ftp::listing::Show;

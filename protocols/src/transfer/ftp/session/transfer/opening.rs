@@ -208,8 +208,8 @@ impl<App: AsMut<Server> + 'static> Conversation<'_, App> {
         from.set_port(0);
         let options = ConnectOptions {
             from: Some(from.into()),
+            stream: data::stream_options(),
             limits: data::stream_limits(&limits),
-            ..ConnectOptions::default()
         };
         self.registry.connect_with(target.into(), &options, Data::new(self.id, ticket)).ok()
     }

@@ -1,9 +1,12 @@
 //! The conversation on the control connection: replies in, what to do next out. Pure.
 
 use super::{Failure, Features};
-use crate::transfer::ftp::address;
-use crate::transfer::ftp::command::{Command, Epsv, Opts, Secret, Text, Type};
+use crate::transfer::ftp::command::{Command, Opts, Secret, Text, Type};
 use crate::transfer::ftp::reply::{Kind, Reply};
+
+mod transfer;
+
+use transfer::Transfer;
 
 /// Where a conversation stands: which reply is waited for.
 ///
@@ -14,8 +17,10 @@ use crate::transfer::ftp::reply::{Kind, Reply};
 ///   Idle ──▶ Plain ─2yz, 3yz, 4yz, 5yz─▶ Idle
 ///
 ///   Idle ──▶ Passive ─229, 227─▶ (connect) ─▶ Restart ─350─▶ Begin ─1yz─▶ Moving ─2yz─▶ Idle
-///              │  ▲                  └─────────────────────────▲              once the data
-///              └──┘ no EPSV: PASV                                             has ended, too
+///              │  ▲                  └─────────────────────────▲            │ once the data has ended, too
+///              └──┘ no EPSV: PASV                                           │ given up: ABOR
+///                                                                           ▼
+///                                         Idle ◀─2yz, 5yz─ Aborted ◀─4yz─ Aborting
 /// ```
 #[derive(Debug)]
 pub(super) struct Dialogue {
@@ -58,18 +63,10 @@ enum State {
     Restart(Transfer),
     Begin(Transfer),
     Moving(Transfer),
+    /// What has become of the transfer is to be said, and then of ABOR.
+    Aborting(Failure),
+    Aborted(Failure),
     Quitting,
-}
-
-/// An operation with a data connection.
-#[derive(Debug)]
-struct Transfer {
-    restart: Option<u64>,
-    begin: Command,
-    /// How the data connection has ended, once it has.
-    data: Option<Result<(), Failure>>,
-    /// How the server says that it has, once it does.
-    reply: Option<Reply>,
 }
 
 /// What to do next.
@@ -134,46 +131,6 @@ impl Dialogue {
         Step::Say(command)
     }
 
-    /// Begins with a command that needs one.
-    pub(super) fn start_transfer(&mut self, begin: Command, restart: Option<u64>) -> Step {
-        let transfer = Transfer { restart, begin, data: None, reply: None };
-        self.state = State::Passive(transfer);
-        Step::Say(if self.has_epsv { Command::Epsv(Epsv::Port) } else { Command::Pasv })
-    }
-
-    /// The data connection is on its way, which is early enough to say what it is for.
-    pub(super) fn handle_connecting(&mut self) -> Step {
-        let State::Passive(transfer) = self.take_state() else {
-            return Step::Wait;
-        };
-        match transfer.restart {
-            Some(offset) => {
-                self.state = State::Restart(transfer);
-                Step::Say(Command::Rest(offset))
-            }
-            None => self.begin(transfer),
-        }
-    }
-
-    /// The data connection could not be opened.
-    pub(super) fn handle_not_connected(&mut self, failure: Failure) -> Step {
-        self.state = State::Idle;
-        Step::Done(Err(failure))
-    }
-
-    /// The data connection has ended.
-    pub(super) fn handle_data_end(&mut self, result: Result<(), Failure>) -> Step {
-        match &mut self.state {
-            State::Restart(transfer) | State::Begin(transfer) => transfer.data = Some(result),
-            State::Moving(transfer) => {
-                transfer.data = Some(result);
-                return self.settle();
-            }
-            _ => {}
-        }
-        Step::Wait
-    }
-
     /// The server has said something.
     pub(super) fn handle_reply(&mut self, reply: Reply) -> Step {
         // It may be said at any time, and is the last word (RFC 959, 4.2).
@@ -192,6 +149,8 @@ impl Dialogue {
             State::Restart(transfer) => self.handle_restart(transfer, reply),
             State::Begin(transfer) => self.handle_begin(transfer, reply),
             State::Moving(transfer) => self.handle_moving(transfer, reply),
+            State::Aborting(failure) => self.handle_aborting(failure, &reply),
+            State::Aborted(failure) => self.handle_aborted(failure, &reply),
             // What nobody asked for is nothing to anybody.
             state @ (State::Idle | State::Quitting) => {
                 self.state = state;
@@ -252,88 +211,6 @@ impl Dialogue {
             Kind::Preliminary => self.wait(State::Plain),
             Kind::Completion | Kind::Intermediate => self.done(Ok(reply)),
             Kind::TransientFailure | Kind::Failure => self.done(Err(Failure::Refused(reply))),
-        }
-    }
-
-    fn handle_passive(&mut self, transfer: Transfer, reply: Reply) -> Step {
-        let port = match reply.code {
-            229 => address::parse_229(reply.text()),
-            // Of the address there only the port is used: the rest may be anybody's, or be behind a
-            // NAT (RFC 2577; RFC 4217, 11). The data comes from where the replies come from.
-            227 => address::parse_227(reply.text()).map(|address| address.port()),
-            _ => None,
-        };
-        if let Some(port) = port.filter(|&port| port > 0) {
-            self.state = State::Passive(transfer);
-            return Step::Connect(port);
-        }
-        match reply.kind() {
-            Kind::Preliminary => self.wait(State::Passive(transfer)),
-            // It does not know EPSV, or its firewall does not.
-            Kind::Failure | Kind::Completion if self.has_epsv && self.has_pasv => {
-                self.has_epsv = false;
-                self.say(State::Passive(transfer), Command::Pasv)
-            }
-            Kind::Failure | Kind::TransientFailure => self.done(Err(Failure::Refused(reply))),
-            Kind::Completion | Kind::Intermediate => {
-                self.done(Err(Failure::Nonsense(format!("no port in {reply}"))))
-            }
-        }
-    }
-
-    fn handle_restart(&mut self, transfer: Transfer, reply: Reply) -> Step {
-        match reply.kind() {
-            Kind::Preliminary => self.wait(State::Restart(transfer)),
-            Kind::Intermediate => self.begin(transfer),
-            _ => self.done(Err(Failure::Refused(reply))),
-        }
-    }
-
-    fn begin(&mut self, transfer: Transfer) -> Step {
-        let command = transfer.begin.clone();
-        self.say(State::Begin(transfer), command)
-    }
-
-    fn handle_begin(&mut self, transfer: Transfer, reply: Reply) -> Step {
-        match (reply.kind(), &transfer.begin) {
-            (Kind::Preliminary, _) => {
-                self.state = State::Moving(transfer);
-                Step::Wait
-            }
-            // Some servers say only that it is done.
-            (Kind::Completion, _) => self.handle_moving(transfer, reply),
-            (Kind::Failure, Command::Mlsd(path)) if matches!(reply.code, 500 | 502 | 504) => {
-                self.features.facts = false;
-                self.state = State::Idle;
-                Step::Instead(Command::List(path.clone()))
-            }
-            _ => self.done(Err(Failure::Refused(reply))),
-        }
-    }
-
-    fn handle_moving(&mut self, mut transfer: Transfer, reply: Reply) -> Step {
-        if reply.kind() == Kind::Preliminary {
-            return self.wait(State::Moving(transfer));
-        }
-        transfer.reply = Some(reply);
-        self.state = State::Moving(transfer);
-        self.settle()
-    }
-
-    /// A transfer is over when the data has ended, and the server says so.
-    fn settle(&mut self) -> Step {
-        match self.take_state() {
-            State::Moving(Transfer { reply: Some(reply), data, .. })
-                if reply.kind() != Kind::Completion =>
-            {
-                // What this side has broken off itself has a better reason than that.
-                let own = data.and_then(Result::err).filter(Failure::is_own);
-                self.done(Err(own.unwrap_or(Failure::Refused(reply))))
-            }
-            State::Moving(Transfer { reply: Some(reply), data: Some(data), .. }) => {
-                self.done(data.map(|()| reply))
-            }
-            state => self.wait(state),
         }
     }
 
@@ -471,8 +348,6 @@ mod tests {
             ("452 disk full", broken(), "failed: the server says: 452 disk full"),
             ("452 disk full", Ok(()), "failed: the server says: 452 disk full"),
             ("226 done", broken(), "failed: the data connection failed: reset"),
-            ("426 aborted", Err(Failure::Cancelled), "failed: given up"),
-            ("226 done", Err(Failure::Cancelled), "failed: given up"),
         ] {
             talk.gets(None);
             talk.hears("229 extended (|||4711|)");
@@ -481,6 +356,60 @@ mod tests {
             assert_eq!(talk.data_ends(data), "wait");
             assert_eq!(talk.hears(reply), outcome);
         }
+    }
+
+    /// The data connection is reset, and both replies are waited for: the transfer's, and ABOR's.
+    #[test]
+    fn what_is_given_up_is_aborted_and_the_replies_stay_in_step() {
+        let mut talk = Talk::idle();
+        for (of_the_file, of_abor) in [
+            ("426 aborted", "226 as you wish"),
+            ("226 it was all there", "225 nothing to abort"),
+            ("426 lost it", "502 what?"),
+        ] {
+            talk.gets(None);
+            talk.hears("229 extended (|||4711|)");
+            talk.connects();
+            talk.hears("150 here it comes");
+            assert_eq!(talk.data_ends(Err(Failure::Cancelled)), "ABOR");
+            assert!(talk.0.is_owed_a_reply());
+            assert_eq!(talk.hears(of_the_file), "wait");
+            assert!(talk.0.is_owed_a_reply() && !talk.0.is_idle());
+            assert_eq!(talk.hears(of_abor), "failed: given up");
+            assert!(talk.0.is_idle());
+        }
+    }
+
+    /// Before the file has begun: at the latest moment, when it begins, or not at all.
+    #[test]
+    fn what_is_given_up_early_is_aborted_when_it_begins_or_is_not_begun() {
+        let mut talk = Talk::idle();
+        talk.gets(None);
+        talk.hears("229 extended (|||4711|)");
+        talk.connects();
+        assert_eq!(talk.data_ends(Err(Failure::Cancelled)), "wait");
+        assert_eq!(talk.hears("150 here it comes"), "ABOR");
+        assert_eq!(talk.hears("426 lost it"), "wait");
+        assert_eq!(talk.hears("226 aborted"), "failed: given up");
+
+        talk.gets(Some(100));
+        talk.hears("229 extended (|||4711|)");
+        assert_eq!(talk.connects(), "REST 100");
+        assert_eq!(talk.data_ends(Err(Failure::Cancelled)), "wait");
+        assert_eq!(talk.hears("350 from there"), "failed: given up");
+        assert!(talk.0.is_idle());
+    }
+
+    /// All has been said already.
+    #[test]
+    fn what_is_given_up_after_its_end_needs_no_abort() {
+        let mut talk = Talk::idle();
+        talk.gets(None);
+        talk.hears("229 extended (|||4711|)");
+        talk.connects();
+        talk.hears("150 here it comes");
+        assert_eq!(talk.hears("226 done"), "wait");
+        assert_eq!(talk.data_ends(Err(Failure::Cancelled)), "failed: given up");
     }
 
     #[test]

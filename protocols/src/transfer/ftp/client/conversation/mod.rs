@@ -1,7 +1,7 @@
 //! One conversation: what it is asked to do, carried out step by step, with a deadline for every reply.
 
 use std::net::IpAddr;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Instant, SystemTime};
 
 use bytes::Bytes;
 use reactor::{
@@ -16,6 +16,8 @@ use super::{Caller, ClientLimits, Done, Entry, Failure, Features, Login, Operati
 use crate::transfer::ftp::command::Command;
 use crate::transfer::ftp::reply::Reply;
 use crate::transfer::ftp::time::Timestamp;
+
+mod deadlines;
 
 /// How a client talks.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -210,8 +212,10 @@ impl Client {
         Ok(())
     }
 
-    /// Gives up the operation that is under way. It ends with [`Failure::Cancelled`], once the server has
-    /// noticed.
+    /// Gives up the transfer that is under way: its data connection is reset, and the server is told
+    /// (ABOR). It ends with [`Failure::Cancelled`] once the server has said what it says to that; if it
+    /// does not, within [`ClientLimits::reply_timeout`], the conversation ends. Who does not need that any
+    /// more is quicker with [`close`](Self::close).
     pub fn cancel<App: Caller>(&mut self, registry: &mut Registry<App>) {
         if let Some(data) = self.data {
             // It fails if it has ended: then there is nothing to give up.
@@ -420,43 +424,6 @@ impl Client {
             // It fails if it has ended already.
             let _ = registry.abort(data);
         }
-    }
-
-    // ── deadlines ───────────────────────────────────────────────────────────────────────────
-
-    /// Sees to it that what the server owes is not waited for in vain. A timer that fires early enough is
-    /// left where it is, and looks again then.
-    fn arm<App: Caller>(&mut self, registry: &mut Registry<App>) {
-        let Some(due) = self.due else {
-            return;
-        };
-        match self.timer {
-            Some((_, at)) if at <= due => return,
-            Some((late, _)) => drop(registry.cancel(late)),
-            None => {}
-        }
-        let (id, rest) = (self.id, due.saturating_duration_since(registry.now()));
-        let timer = registry.after(rest, move |registry, app| handle_timer(registry, app, id));
-        // Without a timer left in the loop it waits as long as TCP does.
-        self.timer = timer.ok().map(|timer| (timer, due));
-    }
-
-    fn is_overdue(&self, now: Instant) -> bool {
-        self.due.is_some_and(|due| due <= now)
-    }
-}
-
-fn handle_timer<App: Caller>(registry: &mut Registry<App>, app: &mut App, id: ConnectionId) {
-    let Some(client) = app.client(id) else {
-        return;
-    };
-    client.timer = None;
-    if client.is_overdue(registry.now()) {
-        let patience: Duration = client.limits.reply_timeout;
-        // It ends with `on_finish`.
-        let _ = client.fail(registry, Failure::NoReply(patience));
-    } else {
-        client.arm(registry);
     }
 }
 

@@ -1,0 +1,35 @@
+//! How files are moved, whichever way they go.
+
+use clap::Args;
+
+use crate::crew::{Crew, Patience};
+use crate::site::Sites;
+use crate::task::How;
+
+/// What `get` and `put` have in common.
+#[derive(Args)]
+pub(crate) struct Effort {
+    /// Move N files at a time
+    #[arg(long, short, value_name = "N", default_value_t = 4,
+          value_parser = clap::value_parser!(u16).range(1..=64))]
+    parallel: u16,
+
+    /// Do not compare hashes: the server has to read all of a file for it, and so has this program
+    #[arg(long)]
+    no_hash: bool,
+
+    #[command(flatten)]
+    patience: Patience,
+}
+
+impl Effort {
+    /// How a file is moved that is gone on with, or not.
+    pub(crate) fn how(&self, resume: bool) -> How {
+        How { resume, hash: !self.no_hash }
+    }
+
+    /// Those who do it.
+    pub(crate) fn crew(&self, sites: Sites) -> Crew {
+        Crew::new(sites, self.parallel.into(), &self.patience)
+    }
+}
