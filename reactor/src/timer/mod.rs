@@ -1,0 +1,434 @@
+//! A hierarchical timing wheel.
+//!
+//! ```text
+//!                                                     digit 5 4 3 2 1 0
+//!  elapsed, the present tick, in digits of six bits:        0 0 2 9 7 5
+//!  a deadline, which differs from it first in digit 1:      0 0 2 9 8 3
+//!                                                                 │
+//!  level 0   64 slots of      1 ms   ░▒░░▒░░░…  due within 64 ms  │ their tick comes: they fire
+//!  level 1   64 slots of     64 ms   ░░░░░░░░▒… within  4 s   ◀───┘ slot 8 of level 1
+//!  level 2   64 slots of      4 s    ░░▒░░░░░…  within  4 min  ┐
+//!  level 3   64 slots of    4.4 min  …          within  4.7 h  │ the wheel reaches a slot: its timers
+//!  level 4   64 slots of    4.7 h    …          within 12 days │ move to lower levels (they cascade)
+//!  level 5   64 slots of     12 days …          within 2 years ┘ and beyond: again and again
+//! ```
+//!
+//! A timer stands at the level of the highest digit in which its deadline differs from the present tick,
+//! in the slot of its own digit there. That stays so until the wheel reaches the slot, so where a timer
+//! stands follows from its deadline; only its place in the slot's [`Line`] has to be kept. The idea is
+//! Varghese and Lauck's (1987), scheme 7.
+//!
+//! To set, to move and to cancel a timer takes a few stores, and nobody else's memory is touched for it:
+//! with a million timers that is what costs. For the same reason the lines are arrays rather than
+//! linked lists, where one would have to wait for each timer's memory to learn which is the next, and
+//! what the wheel turns by ([`Hand`]) is kept apart from what the timers are for.
+//!
+//! One bitmap a level makes the next deadline a few shifts away.
+//!
+//! Ticks are milliseconds. A deadline is rounded up, so a timer never fires early.
+
+mod line;
+
+use std::mem;
+use std::num::NonZeroU32;
+
+use crate::id::Key;
+use line::Line;
+
+/// Milliseconds since the loop began.
+pub(crate) type Tick = u64;
+
+const LEVELS: usize = 6;
+const DIGIT: usize = 6;
+const SLOTS: usize = 1 << DIGIT;
+
+/// The lines: one for each slot of each level; what is due when [`Wheel::advance`] is called next; and
+/// what it has gathered.
+const DUE: usize = LEVELS * SLOTS;
+const FIRING: usize = DUE + 1;
+const LINES: usize = FIRING + 1;
+/// The place of a timer that stands in no line: it fires right now.
+const NOWHERE: u32 = u32::MAX;
+
+/// Timers that are taken from the line together, to wait once for the memory of all of them.
+const BATCH: usize = 32;
+
+pub(crate) struct Wheel<T> {
+    hands: Vec<Hand>,
+    /// What the timers are for, by the same index.
+    payloads: Vec<Option<T>>,
+    /// Indices without a timer. A list of their own: to set a timer one need not read what was there.
+    vacant: Vec<u32>,
+    next_generation: NonZeroU32,
+    lines: Box<[Line; LINES]>,
+    /// Which lines hold anything, 64 to a word: a level's slots, and at last `DUE` and `FIRING`.
+    occupied: [u64; LEVELS + 1],
+    /// Everything with a deadline up to here stands in `DUE` or `FIRING`, and nothing else does.
+    elapsed: Tick,
+    /// The next to fire, the very next last.
+    batch: Vec<Key>,
+}
+
+/// A timer, as far as the wheel is concerned.
+struct Hand {
+    deadline: Tick,
+    /// `None` while it is vacant.
+    generation: Option<NonZeroU32>,
+    /// Its place in its line.
+    place: u32,
+}
+
+impl<T> Wheel<T> {
+    pub(crate) fn new() -> Self {
+        Self {
+            hands: Vec::new(),
+            payloads: Vec::new(),
+            vacant: Vec::new(),
+            next_generation: NonZeroU32::MIN,
+            lines: Box::new(std::array::from_fn(|_| Line::default())),
+            occupied: [0; LEVELS + 1],
+            elapsed: 0,
+            batch: Vec::with_capacity(BATCH),
+        }
+    }
+
+    /// Sets a timer. The payload is made where it stays.
+    #[inline(always)]
+    pub(crate) fn insert(&mut self, deadline: Tick, payload: impl FnOnce() -> T) -> Key {
+        let index = self.vacant.pop().unwrap_or_else(|| self.add_vacant());
+        let generation = self.next_generation;
+        self.next_generation = generation.checked_add(1).unwrap_or(NonZeroU32::MIN);
+        let place = self.join(index, self.line_for(deadline));
+        self.hands[index as usize] = Hand { deadline, generation: Some(generation), place };
+        // It was `None`, which the compiler cannot know: there is nothing to drop.
+        mem::forget(self.payloads[index as usize].replace(payload()));
+        Key::new(index, generation)
+    }
+
+    /// Moves a timer to another deadline; `false` when the key is stale.
+    #[inline]
+    pub(crate) fn rearm(&mut self, key: Key, deadline: Tick) -> bool {
+        let Some(hand) = self.hand(key) else {
+            return false;
+        };
+        let (before, place) = (hand.deadline, hand.place);
+        let index = key.index() as u32;
+        self.leave(index, before, place);
+        let place = self.join(index, self.line_for(deadline));
+        let hand = &mut self.hands[index as usize];
+        hand.deadline = deadline;
+        hand.place = place;
+        true
+    }
+
+    /// Removes a timer; `None` when the key is stale.
+    #[inline]
+    pub(crate) fn cancel(&mut self, key: Key) -> Option<T> {
+        let hand = self.hand(key)?;
+        hand.generation = None;
+        let (deadline, place) = (hand.deadline, hand.place);
+        let index = key.index() as u32;
+        self.leave(index, deadline, place);
+        self.vacant.push(index);
+        self.payloads[index as usize].take()
+    }
+
+    /// The timer's deadline and payload; `None` when the key is stale.
+    pub(crate) fn get_mut(&mut self, key: Key) -> Option<(Tick, &mut T)> {
+        let deadline = self.hand(key)?.deadline;
+        let payload = self.payloads.get_mut(key.index())?.as_mut()?;
+        Some((deadline, payload))
+    }
+
+    /// Gathers everything that is due at `now`, in the order of its deadlines, for [`Self::pop`].
+    ///
+    /// What is inserted from now on, a zero delay included, waits for the next call: a timer that
+    /// re-arms itself with zero fires once a turn and starves nobody.
+    pub(crate) fn advance(&mut self, now: Tick) {
+        self.empty_line(DUE);
+        while let Some((slot, start)) = self.next_slot()
+            && start <= now
+        {
+            self.elapsed = start;
+            self.empty_line(slot);
+        }
+        self.elapsed = self.elapsed.max(now);
+    }
+
+    /// The next gathered timer. It is in no line any more: [`Self::rearm`] or [`Self::cancel`] it.
+    pub(crate) fn pop(&mut self) -> Option<Key> {
+        loop {
+            if self.batch.is_empty() {
+                self.fill_batch();
+            }
+            let key = self.batch.pop()?;
+            // One that has fired meanwhile may have cancelled or moved it.
+            if self.hand(key).is_some_and(|hand| hand.place == NOWHERE) {
+                return Some(key);
+            }
+        }
+    }
+
+    /// The tick at which [`Self::advance`] has something to do next: exact for what is due within
+    /// 64 ms, else the tick at which a slot cascades, which is never later than the deadline.
+    pub(crate) fn next_deadline(&self) -> Option<Tick> {
+        if self.occupied[LEVELS] != 0 || !self.batch.is_empty() {
+            return Some(self.elapsed);
+        }
+        self.next_slot().map(|(_, start)| start)
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.hands.len() - self.vacant.len()
+    }
+
+    // ── where a timer stands ────────────────────────────────────────────────────────────────
+
+    #[inline]
+    fn hand(&mut self, key: Key) -> Option<&mut Hand> {
+        let hand = self.hands.get_mut(key.index())?;
+        (hand.generation.map_or(0, NonZeroU32::get) == key.generation()).then_some(hand)
+    }
+
+    #[inline]
+    fn line_for(&self, deadline: Tick) -> usize {
+        if deadline <= self.elapsed {
+            return DUE;
+        }
+        let level = ((deadline ^ self.elapsed) | 1).ilog2() as usize / DIGIT;
+        let level = level.min(LEVELS - 1);
+        level * SLOTS + digit(deadline, level)
+    }
+
+    /// The occupied slot that comes first, and the tick at which it begins.
+    ///
+    /// A lower level always comes before a higher one: its timers share the higher digits of the
+    /// present tick. The slot of the present digit itself is either empty or, on the top level, a whole
+    /// revolution away.
+    fn next_slot(&self) -> Option<(usize, Tick)> {
+        let level = self.occupied[..LEVELS].iter().position(|&slots| slots != 0)?;
+        let next = (self.elapsed >> (level * DIGIT)) + 1;
+        let from_next = self.occupied[level].rotate_right((next % SLOTS as Tick) as u32);
+        let start = next + Tick::from(from_next.trailing_zeros());
+        Some((level * SLOTS + start as usize % SLOTS, start << (level * DIGIT)))
+    }
+
+    // ── coming and going ────────────────────────────────────────────────────────────────────
+
+    /// A timer joins a line: its place.
+    #[inline(always)]
+    fn join(&mut self, index: u32, line: usize) -> u32 {
+        self.occupied[line / SLOTS] |= 1 << (line % SLOTS);
+        self.lines[line].push(index)
+    }
+
+    /// A timer leaves the line it is in, if any.
+    #[inline(always)]
+    fn leave(&mut self, index: u32, deadline: Tick, place: u32) {
+        if place == NOWHERE {
+            return;
+        }
+        let mut number = self.line_for(deadline);
+        if number == DUE && !self.lines[DUE].has(index, place) {
+            number = FIRING;
+        }
+        let line = &mut self.lines[number];
+        line.remove(place);
+        if line.is_empty() || line.is_sparse() {
+            self.tidy(number);
+        }
+    }
+
+    /// Looks after a line that somebody has left.
+    #[cold]
+    #[inline(never)]
+    fn tidy(&mut self, number: usize) {
+        let line = &mut self.lines[number];
+        if line.is_empty() {
+            line.clear();
+            self.occupied[number / SLOTS] &= !(1 << (number % SLOTS));
+        } else if line.is_sparse() {
+            line.close_up(|index, place| self.hands[index as usize].place = place);
+        }
+    }
+
+    /// The time of a line has come: its timers fire, or cascade.
+    fn empty_line(&mut self, number: usize) {
+        if self.lines[number].is_empty() {
+            return;
+        }
+        let mut line = mem::take(&mut self.lines[number]);
+        self.occupied[number / SLOTS] &= !(1 << (number % SLOTS));
+        for index in line.iter() {
+            let deadline = self.hands[index as usize].deadline;
+            let target = if deadline <= self.elapsed { FIRING } else { self.line_for(deadline) };
+            self.hands[index as usize].place = self.join(index, target);
+        }
+        // Its memory is of use to those who come next, unless there are some already: timers that are
+        // farther off than the wheel is wide have come back to their slot.
+        if self.lines[number].is_empty() {
+            line.clear();
+            self.lines[number] = line;
+        }
+    }
+
+    fn fill_batch(&mut self) {
+        while self.batch.len() < BATCH
+            && let Some(index) = self.lines[FIRING].pop_first()
+        {
+            let hand = &mut self.hands[index as usize];
+            hand.place = NOWHERE;
+            self.batch.extend(hand.generation.map(|generation| Key::new(index, generation)));
+        }
+        self.batch.reverse();
+        self.tidy(FIRING);
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn add_vacant(&mut self) -> u32 {
+        self.hands.push(Hand { deadline: 0, generation: None, place: NOWHERE });
+        self.payloads.push(None);
+        (self.hands.len() - 1) as u32
+    }
+}
+
+fn digit(tick: Tick, level: usize) -> usize {
+    (tick >> (level * DIGIT)) as usize % SLOTS
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::collections::BTreeMap;
+
+    /// Fires everything due at `now` and returns it with the tick it was due at.
+    fn fire(wheel: &mut Wheel<Tick>, now: Tick) -> Vec<Tick> {
+        wheel.advance(now);
+        let mut fired = Vec::new();
+        while let Some(key) = wheel.pop() {
+            fired.extend(wheel.cancel(key));
+        }
+        fired
+    }
+
+    #[test]
+    fn timers_fire_in_the_order_of_their_deadlines() {
+        let mut wheel = Wheel::new();
+        for deadline in [5_000, 3, 70, 64, 1 << 40, 63, 3] {
+            wheel.insert(deadline, || deadline);
+        }
+        assert_eq!(fire(&mut wheel, 2), []);
+        assert_eq!(fire(&mut wheel, 6_000), [3, 3, 63, 64, 70, 5_000]);
+        assert_eq!(wheel.len(), 1);
+    }
+
+    #[test]
+    fn a_zero_timer_that_is_set_while_firing_waits_for_the_next_turn() {
+        let mut wheel = Wheel::new();
+        wheel.insert(0, || 0);
+        wheel.advance(10);
+        let key = wheel.pop().expect("it is due");
+        wheel.rearm(key, 10);
+        wheel.insert(0, || 1);
+        assert!(wheel.pop().is_none());
+        assert_eq!(wheel.next_deadline(), Some(10));
+        assert_eq!(fire(&mut wheel, 10), [0, 1]);
+    }
+
+    #[test]
+    fn the_farthest_deadline_never_comes_but_can_be_cancelled() {
+        let mut wheel = Wheel::new();
+        let never = wheel.insert(Tick::MAX, || 9);
+        for years in 1..20 {
+            assert_eq!(fire(&mut wheel, years * 365 * 86_400_000), []);
+        }
+        assert!(wheel.next_deadline().is_some_and(|tick| tick > wheel.elapsed));
+        assert_eq!(wheel.cancel(never), Some(9));
+        assert_eq!(wheel.next_deadline(), None);
+    }
+
+    #[test]
+    fn a_cancelled_timers_key_is_stale_even_when_its_slot_is_reused() {
+        let mut wheel = Wheel::new();
+        let first = wheel.insert(5, || 1);
+        assert_eq!(wheel.cancel(first), Some(1));
+        let second = wheel.insert(5, || 2);
+        assert_eq!(wheel.cancel(first), None);
+        assert!(!wheel.rearm(first, 1));
+        assert_eq!(wheel.cancel(second), Some(2));
+    }
+
+    #[test]
+    fn a_million_timers_leave_nothing_behind() {
+        let mut wheel = Wheel::new();
+        let keys: Vec<Key> =
+            (0..1_000_000_u64).map(|i| wheel.insert(i * 7_919 % 10_000_000, || i)).collect();
+        for key in keys.iter().step_by(2) {
+            assert!(wheel.cancel(*key).is_some());
+        }
+        assert_eq!(fire(&mut wheel, 10_000_000).len(), 500_000);
+        assert_eq!((wheel.len(), wheel.occupied), (0, [0; LEVELS + 1]));
+    }
+
+    #[derive(Clone, Debug)]
+    enum Step {
+        Insert(Tick),
+        Rearm(usize, Tick),
+        Cancel(usize),
+        Advance(Tick),
+    }
+
+    fn steps() -> impl Strategy<Value = Vec<Step>> {
+        let delay = prop_oneof![0_u64..200, 0_u64..1 << 20, 0_u64..1 << 40, Just(Tick::MAX / 2)];
+        let step = prop_oneof![
+            delay.clone().prop_map(Step::Insert),
+            (any::<usize>(), delay.clone()).prop_map(|(i, d)| Step::Rearm(i, d)),
+            any::<usize>().prop_map(Step::Cancel),
+            delay.prop_map(|d| Step::Advance(d % (1 << 38))),
+        ];
+        prop::collection::vec(step, 1..80)
+    }
+
+    proptest! {
+        /// The wheel behaves as a sorted map of deadlines does, and sleeps neither too long nor for ever.
+        #[test]
+        fn it_is_a_sorted_map(steps in steps()) {
+            let mut wheel = Wheel::new();
+            let mut model: BTreeMap<Key, Tick> = BTreeMap::new();
+            let mut now = 0;
+            for step in steps {
+                let nth = |model: &BTreeMap<Key, Tick>, i: usize|
+                    model.keys().nth(i % model.len().max(1)).copied();
+                match step {
+                    Step::Insert(delay) => { model.insert(wheel.insert(now + delay, || 0), now + delay); }
+                    Step::Rearm(i, delay) => if let Some(key) = nth(&model, i) {
+                        prop_assert!(wheel.rearm(key, now + delay));
+                        model.insert(key, now + delay);
+                    },
+                    Step::Cancel(i) => if let Some(key) = nth(&model, i) {
+                        prop_assert!(wheel.cancel(key).is_some());
+                        model.remove(&key);
+                    },
+                    Step::Advance(by) => {
+                        now += by;
+                        wheel.advance(now);
+                        let mut last = 0;
+                        while let Some(key) = wheel.pop() {
+                            let due = model.remove(&key).expect("it fires once");
+                            prop_assert!(due <= now, "early");
+                            prop_assert!(due >= last || due <= now - by, "out of order");
+                            last = due;
+                            wheel.cancel(key);
+                        }
+                        prop_assert!(model.values().all(|&due| due > now), "late");
+                    }
+                }
+                let next = model.values().min().copied();
+                prop_assert_eq!(next.is_some(), wheel.next_deadline().is_some());
+                prop_assert!(wheel.next_deadline() <= next.map(|due| due.max(now)));
+            }
+        }
+    }
+}
