@@ -122,7 +122,7 @@ impl<T> Wheel<T> {
     }
 
     /// Removes a timer; `None` when the key is stale.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn cancel(&mut self, key: Key) -> Option<T> {
         let hand = self.hand(key)?;
         hand.generation = None;
