@@ -28,6 +28,8 @@ pub(crate) enum Timed<App> {
     /// The grace of a shutdown is over.
     Shutdown,
     Once(Task<App>),
+    /// Boxed, since it is larger than the others, and each of a million timers is as large as the
+    /// largest.
     Periodic(Box<Periodic<App>>),
     /// A periodic closure that is running right now.
     Running,
@@ -180,5 +182,15 @@ impl<App> Registry<App> {
             (_, Timed::Source { sibling, .. }) => *sibling,
             _ => None,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Timed;
+
+    #[test]
+    fn what_a_timer_is_for_is_small() {
+        assert!(size_of::<Option<Timed<()>>>() <= 24);
     }
 }

@@ -100,6 +100,11 @@ impl Line {
     pub(super) fn has(&self, index: u32, place: u32) -> bool {
         self.indices.get(place as usize) == Some(&index)
     }
+
+    #[cfg(test)]
+    pub(super) fn room(&self) -> usize {
+        self.indices.capacity()
+    }
 }
 
 #[cfg(test)]
@@ -133,6 +138,6 @@ mod tests {
         let mut places = Vec::new();
         line.close_up(|index, place| places.push((index, place)));
         assert!(places.into_iter().eq((0..10).map(|index| (index, index))));
-        assert!(!line.is_sparse() && line.indices.capacity() <= SPARE_ROOM);
+        assert!(!line.is_sparse() && line.room() <= SPARE_ROOM);
     }
 }

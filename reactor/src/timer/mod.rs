@@ -162,8 +162,7 @@ impl<T> Wheel<T> {
                 self.fill_batch();
             }
             let key = self.batch.pop()?;
-            // One that has fired meanwhile may have cancelled or moved it.
-            if self.hand(key).is_some_and(|hand| hand.place == NOWHERE) {
+            if self.is_to_fire(key) {
                 return Some(key);
             }
         }
@@ -172,7 +171,7 @@ impl<T> Wheel<T> {
     /// The tick at which [`Self::advance`] has something to do next: exact for what is due within
     /// 64 ms, else the tick at which a slot cascades, which is never later than the deadline.
     pub(crate) fn next_deadline(&self) -> Option<Tick> {
-        if self.occupied[LEVELS] != 0 || !self.batch.is_empty() {
+        if self.occupied[LEVELS] != 0 || self.batch.iter().any(|key| self.is_to_fire(*key)) {
             return Some(self.elapsed);
         }
         self.next_slot().map(|(_, start)| start)
@@ -186,8 +185,14 @@ impl<T> Wheel<T> {
 
     #[inline]
     fn hand(&mut self, key: Key) -> Option<&mut Hand> {
-        let hand = self.hands.get_mut(key.index())?;
-        (hand.generation.map_or(0, NonZeroU32::get) == key.generation()).then_some(hand)
+        self.hands.get_mut(key.index()).filter(|hand| hand.answers_to(key))
+    }
+
+    /// Whether a timer of the batch is still to fire: one that fired before it may have cancelled it, or
+    /// moved it.
+    fn is_to_fire(&self, key: Key) -> bool {
+        let hand = self.hands.get(key.index());
+        hand.is_some_and(|hand| hand.answers_to(key) && hand.place == NOWHERE)
     }
 
     #[inline]
@@ -293,6 +298,13 @@ impl<T> Wheel<T> {
     }
 }
 
+impl Hand {
+    #[inline]
+    fn answers_to(&self, key: Key) -> bool {
+        self.generation.map_or(0, NonZeroU32::get) == key.generation()
+    }
+}
+
 fn digit(tick: Tick, level: usize) -> usize {
     (tick >> (level * DIGIT)) as usize % SLOTS
 }
@@ -372,12 +384,71 @@ mod tests {
         assert_eq!((wheel.len(), wheel.occupied), (0, [0; LEVELS + 1]));
     }
 
+    /// Memory for places, in all lines.
+    fn room(wheel: &Wheel<u64>) -> usize {
+        wheel.lines.iter().map(Line::room).sum()
+    }
+
+    #[test]
+    fn timers_that_are_moved_again_and_again_take_no_more_room() {
+        let mut wheel = Wheel::new();
+        let keys: Vec<Key> = (0..1_000).map(|i| wheel.insert(60_000 + i, || i)).collect();
+        for round in 0..1_000 {
+            for key in &keys {
+                assert!(wheel.rearm(*key, 60_000 + round * 7_919 % 3_000_000));
+            }
+        }
+        assert!(room(&wheel) < 100_000, "{}", room(&wheel));
+    }
+
+    /// They stand in one line, behind one that the budget has left over.
+    #[test]
+    fn zero_timers_that_are_moved_again_and_again_take_no_more_room() {
+        let mut wheel = Wheel::new();
+        let keys: Vec<Key> = (0..1_000).map(|i| wheel.insert(0, || i)).collect();
+        for turn in 0..1_000 {
+            wheel.advance(turn);
+            for key in &keys {
+                assert!(wheel.rearm(*key, turn));
+                assert!(wheel.rearm(*key, turn));
+            }
+        }
+        assert!(room(&wheel) < 100_000, "{}", room(&wheel));
+        assert_eq!(fire(&mut wheel, 1_000).len(), 1_000);
+    }
+
+    #[test]
+    fn one_that_fires_may_cancel_and_move_those_that_were_taken_with_it() {
+        let mut wheel = Wheel::new();
+        let [first, second, third, fourth] = [1, 2, 3, 4].map(|i| wheel.insert(5, || i));
+        wheel.advance(5);
+        assert_eq!(wheel.pop(), Some(first));
+        assert_eq!(wheel.cancel(second), Some(2));
+        assert!(wheel.rearm(third, 5));
+        assert_eq!(wheel.pop(), Some(fourth));
+        assert_eq!(wheel.pop(), None);
+        assert_eq!((wheel.cancel(first), wheel.cancel(fourth)), (Some(1), Some(4)));
+        assert_eq!(fire(&mut wheel, 5), [3]);
+    }
+
+    #[test]
+    fn what_was_left_over_and_cancelled_then_keeps_nobody_awake() {
+        let mut wheel = Wheel::new();
+        let keys = [1, 2].map(|i| wheel.insert(5, || i));
+        wheel.advance(5);
+        let first = wheel.pop().expect("it is due");
+        assert_eq!(wheel.next_deadline(), Some(5));
+        assert!(wheel.cancel(first).is_some() && wheel.cancel(keys[1]).is_some());
+        assert_eq!(wheel.next_deadline(), None);
+    }
+
     #[derive(Clone, Debug)]
     enum Step {
         Insert(Tick),
         Rearm(usize, Tick),
         Cancel(usize),
-        Advance(Tick),
+        /// So much time passes, and then so many fire at most.
+        Advance(Tick, usize),
     }
 
     fn steps() -> impl Strategy<Value = Vec<Step>> {
@@ -386,48 +457,55 @@ mod tests {
             delay.clone().prop_map(Step::Insert),
             (any::<usize>(), delay.clone()).prop_map(|(i, d)| Step::Rearm(i, d)),
             any::<usize>().prop_map(Step::Cancel),
-            delay.prop_map(|d| Step::Advance(d % (1 << 38))),
+            (delay, 0_usize..60).prop_map(|(d, budget)| Step::Advance(d % (1 << 38), budget)),
         ];
-        prop::collection::vec(step, 1..80)
+        prop::collection::vec(step, 1..120)
     }
 
     proptest! {
-        /// The wheel behaves as a sorted map of deadlines does, and sleeps neither too long nor for ever.
+        /// The wheel behaves as a sorted map does of deadlines and the order in which they were set, and
+        /// sleeps neither too long nor for ever.
         #[test]
         fn it_is_a_sorted_map(steps in steps()) {
             let mut wheel = Wheel::new();
-            let mut model: BTreeMap<Key, Tick> = BTreeMap::new();
+            let mut model: BTreeMap<Key, (Tick, usize)> = BTreeMap::new();
             let mut now = 0;
-            for step in steps {
-                let nth = |model: &BTreeMap<Key, Tick>, i: usize|
+            for (order, step) in steps.into_iter().enumerate() {
+                let nth = |model: &BTreeMap<Key, _>, i: usize|
                     model.keys().nth(i % model.len().max(1)).copied();
                 match step {
-                    Step::Insert(delay) => { model.insert(wheel.insert(now + delay, || 0), now + delay); }
+                    Step::Insert(delay) => {
+                        model.insert(wheel.insert(now + delay, || 0), (now + delay, order));
+                    }
                     Step::Rearm(i, delay) => if let Some(key) = nth(&model, i) {
                         prop_assert!(wheel.rearm(key, now + delay));
-                        model.insert(key, now + delay);
+                        model.insert(key, (now + delay, order));
                     },
                     Step::Cancel(i) => if let Some(key) = nth(&model, i) {
                         prop_assert!(wheel.cancel(key).is_some());
                         model.remove(&key);
                     },
-                    Step::Advance(by) => {
+                    Step::Advance(by, budget) => {
                         now += by;
                         wheel.advance(now);
-                        let mut last = 0;
-                        while let Some(key) = wheel.pop() {
-                            let due = model.remove(&key).expect("it fires once");
-                            prop_assert!(due <= now, "early");
-                            prop_assert!(due >= last || due <= now - by, "out of order");
-                            last = due;
+                        let mut last = (0, 0);
+                        for _ in 0..budget {
+                            let Some(key) = wheel.pop() else {
+                                prop_assert!(model.values().all(|&(due, _)| due > now), "late");
+                                break;
+                            };
+                            let set = model.remove(&key).expect("it fires once");
+                            prop_assert!(set.0 <= now, "early");
+                            prop_assert!(set > last || set.0 <= now - by, "out of order");
+                            last = set;
                             wheel.cancel(key);
                         }
-                        prop_assert!(model.values().all(|&due| due > now), "late");
                     }
                 }
-                let next = model.values().min().copied();
+                let next = model.values().map(|&(due, _)| due).min();
                 prop_assert_eq!(next.is_some(), wheel.next_deadline().is_some());
                 prop_assert!(wheel.next_deadline() <= next.map(|due| due.max(now)));
+                prop_assert_eq!(wheel.len(), model.len());
             }
         }
     }
