@@ -1,4 +1,4 @@
-//! Timers that wait together, in the order in which they came.
+//! Timers that wait for the same time, in the order in which they came.
 //!
 //! ```text
 //!            first ▼
@@ -28,8 +28,7 @@ const SPARE_ROOM: usize = 256;
 pub(super) struct Line {
     /// Which timers, by index.
     indices: Vec<u32>,
-    /// How many they are, without the holes.
-    len: usize,
+    holes: usize,
     /// Before it are holes only.
     first: usize,
 }
@@ -40,7 +39,6 @@ impl Line {
     pub(super) fn push(&mut self, index: u32) -> u32 {
         let place = self.indices.len() as u32;
         self.indices.push(index);
-        self.len += 1;
         place
     }
 
@@ -48,7 +46,7 @@ impl Line {
     #[inline]
     pub(super) fn remove(&mut self, place: u32) {
         self.indices[place as usize] = HOLE;
-        self.len -= 1;
+        self.holes += 1;
     }
 
     /// The first timer leaves.
@@ -56,7 +54,7 @@ impl Line {
         while let Some(index) = self.indices.get_mut(self.first) {
             self.first += 1;
             if *index != HOLE {
-                self.len -= 1;
+                self.holes += 1;
                 return Some(mem::replace(index, HOLE));
             }
         }
@@ -69,15 +67,16 @@ impl Line {
         for (place, index) in self.indices.iter().enumerate() {
             moved(*index, place as u32);
         }
+        self.holes = 0;
         self.first = 0;
-        self.indices.shrink_to((2 * self.len).max(SPARE_ROOM));
+        self.indices.shrink_to((2 * self.indices.len()).max(SPARE_ROOM));
     }
 
     /// Everybody leaves.
     pub(super) fn clear(&mut self) {
         self.indices.clear();
         self.indices.shrink_to(SPARE_ROOM);
-        self.len = 0;
+        self.holes = 0;
         self.first = 0;
     }
 
@@ -87,12 +86,12 @@ impl Line {
 
     #[inline]
     pub(super) fn is_empty(&self) -> bool {
-        self.len == 0
+        self.indices.len() == self.holes
     }
 
     #[inline]
     pub(super) fn is_sparse(&self) -> bool {
-        self.indices.len() > 4 * self.len + SPARE_HOLES
+        self.holes > 3 * (self.indices.len() - self.holes) + SPARE_HOLES
     }
 
     /// Whether this timer stands at this place.

@@ -1,31 +1,35 @@
 //! A hierarchical timing wheel.
 //!
 //! ```text
-//!                                                     digit 5 4 3 2 1 0
-//!  elapsed, the present tick, in digits of six bits:        0 0 2 9 7 5
-//!  a deadline, which differs from it first in digit 1:      0 0 2 9 8 3
-//!                                                                 │
-//!  level 0   64 slots of      1 ms   ░▒░░▒░░░…  due within 64 ms  │ their tick comes: they fire
-//!  level 1   64 slots of     64 ms   ░░░░░░░░▒… within  4 s   ◀───┘ slot 8 of level 1
-//!  level 2   64 slots of      4 s    ░░▒░░░░░…  within  4 min  ┐
-//!  level 3   64 slots of    4.4 min  …          within  4.7 h  │ the wheel reaches a slot: its timers
-//!  level 4   64 slots of    4.7 h    …          within 12 days │ move to lower levels (they cascade)
-//!  level 5   64 slots of     12 days …          within 2 years ┘ and beyond: again and again
+//!            digits of six bits   5 4 3 2 1 0
+//!   elapsed, the present tick     0 0 2 9 7 5
+//!   a timer's deadline            0 0 2 9 8 3     it differs first in digit 1, where it has an 8
+//!                                         │
+//!   level 0   64 lines of    1 ms   ░▒░░▒░│░░ …   their tick comes: they fire
+//!   level 1   64 lines of   64 ms   ░░▒░░░│░▒ …   line 8: here it stands
+//!   level 2   64 lines of    4 s    ░░░▒░░░░░ … ┐
+//!   level 3   64 lines of  4.4 min  …           │ the wheel reaches a line: its timers move to lower
+//!   level 4   64 lines of  4.7 h    …           │ levels (they cascade)
+//!   level 5   64 lines of   12 days …           ┘
+//!
+//!   due       what is to fire as soon as can be ─┐
+//!                                   advance      ├──▶ firing ──pop, 32 at a time──▶
+//!   what the wheel has reached ──────────────────┘
 //! ```
 //!
 //! A timer stands at the level of the highest digit in which its deadline differs from the present tick,
-//! in the slot of its own digit there. That stays so until the wheel reaches the slot, so where a timer
-//! stands follows from its deadline; only its place in the slot's [`Line`] has to be kept. The idea is
-//! Varghese and Lauck's (1987), scheme 7.
+//! in the line of its own digit there. That stays so until the wheel reaches the line, so where a timer
+//! stands follows from its deadline; only its place in the [`Line`] has to be kept. One bitmap a level
+//! makes the next deadline a few shifts away. The idea is Varghese and Lauck's (1987), scheme 7.
 //!
-//! To set, to move and to cancel a timer takes a few stores, and nobody else's memory is touched for it:
-//! with a million timers that is what costs. For the same reason the lines are arrays rather than
-//! linked lists, where one would have to wait for each timer's memory to learn which is the next, and
-//! what the wheel turns by ([`Hand`]) is kept apart from what the timers are for.
+//! To set, to move and to cancel a timer takes a few stores, and no other timer is touched for it: with a
+//! million of them, memory is what costs. That is why lines are arrays. In a linked list a timer has to
+//! be fetched before it is known which is the next; in an array the next are known, and the processor
+//! fetches them side by side. For the same reason what the wheel turns by ([`Hand`]) is kept apart from
+//! what the timers are for.
 //!
-//! One bitmap a level makes the next deadline a few shifts away.
-//!
-//! Ticks are milliseconds. A deadline is rounded up, so a timer never fires early.
+//! Ticks are milliseconds. A deadline is rounded up, so a timer never fires early. Timers of the same
+//! tick fire in the order in which they were set or moved.
 
 mod line;
 
@@ -40,17 +44,17 @@ pub(crate) type Tick = u64;
 
 const LEVELS: usize = 6;
 const DIGIT: usize = 6;
-const SLOTS: usize = 1 << DIGIT;
+const DIGITS: usize = 1 << DIGIT;
 
-/// The lines: one for each slot of each level; what is due when [`Wheel::advance`] is called next; and
-/// what it has gathered.
-const DUE: usize = LEVELS * SLOTS;
+/// Behind the lines of the levels: what was due already when it was set,
+const DUE: usize = LEVELS * DIGITS;
+/// and what [`Wheel::advance`] has gathered.
 const FIRING: usize = DUE + 1;
 const LINES: usize = FIRING + 1;
 /// The place of a timer that stands in no line: it fires right now.
 const NOWHERE: u32 = u32::MAX;
 
-/// Timers that are taken from the line together, to wait once for the memory of all of them.
+/// Timers that are taken from `FIRING` together, so as to wait once for the memory of all.
 const BATCH: usize = 32;
 
 pub(crate) struct Wheel<T> {
@@ -61,7 +65,7 @@ pub(crate) struct Wheel<T> {
     vacant: Vec<u32>,
     next_generation: NonZeroU32,
     lines: Box<[Line; LINES]>,
-    /// Which lines hold anything, 64 to a word: a level's slots, and at last `DUE` and `FIRING`.
+    /// Which lines hold anything: a word for each level, and one for `DUE` and `FIRING`.
     occupied: [u64; LEVELS + 1],
     /// Everything with a deadline up to here stands in `DUE` or `FIRING`, and nothing else does.
     elapsed: Tick,
@@ -100,8 +104,10 @@ impl<T> Wheel<T> {
         self.next_generation = generation.checked_add(1).unwrap_or(NonZeroU32::MIN);
         let place = self.join(index, self.line_for(deadline));
         self.hands[index as usize] = Hand { deadline, generation: Some(generation), place };
-        // It was `None`, which the compiler cannot know: there is nothing to drop.
-        mem::forget(self.payloads[index as usize].replace(payload()));
+        let left = self.payloads[index as usize].replace(payload());
+        debug_assert!(left.is_none(), "it was vacant");
+        // The compiler cannot know that, and would read what was there, to drop it.
+        mem::forget(left);
         Key::new(index, generation)
     }
 
@@ -146,11 +152,11 @@ impl<T> Wheel<T> {
     /// re-arms itself with zero fires once a turn and starves nobody.
     pub(crate) fn advance(&mut self, now: Tick) {
         self.empty_line(DUE);
-        while let Some((slot, start)) = self.next_slot()
+        while let Some((line, start)) = self.next_line()
             && start <= now
         {
             self.elapsed = start;
-            self.empty_line(slot);
+            self.empty_line(line);
         }
         self.elapsed = self.elapsed.max(now);
     }
@@ -169,12 +175,12 @@ impl<T> Wheel<T> {
     }
 
     /// The tick at which [`Self::advance`] has something to do next: exact for what is due within
-    /// 64 ms, else the tick at which a slot cascades, which is never later than the deadline.
+    /// 64 ms, else the tick at which a line cascades, which is never later than the deadline.
     pub(crate) fn next_deadline(&self) -> Option<Tick> {
         if self.occupied[LEVELS] != 0 || self.batch.iter().any(|key| self.is_to_fire(*key)) {
             return Some(self.elapsed);
         }
-        self.next_slot().map(|(_, start)| start)
+        self.next_line().map(|(_, start)| start)
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -202,20 +208,20 @@ impl<T> Wheel<T> {
         }
         let level = ((deadline ^ self.elapsed) | 1).ilog2() as usize / DIGIT;
         let level = level.min(LEVELS - 1);
-        level * SLOTS + digit(deadline, level)
+        level * DIGITS + digit(deadline, level)
     }
 
-    /// The occupied slot that comes first, and the tick at which it begins.
+    /// The line of a level that the wheel reaches first, and the tick at which it does.
     ///
     /// A lower level always comes before a higher one: its timers share the higher digits of the
-    /// present tick. The slot of the present digit itself is either empty or, on the top level, a whole
-    /// revolution away.
-    fn next_slot(&self) -> Option<(usize, Tick)> {
-        let level = self.occupied[..LEVELS].iter().position(|&slots| slots != 0)?;
+    /// present tick. The line of the present digit itself comes last: it is empty or, on the top level, a
+    /// whole revolution away.
+    fn next_line(&self) -> Option<(usize, Tick)> {
+        let level = self.occupied[..LEVELS].iter().position(|&lines| lines != 0)?;
         let next = (self.elapsed >> (level * DIGIT)) + 1;
-        let from_next = self.occupied[level].rotate_right((next % SLOTS as Tick) as u32);
+        let from_next = self.occupied[level].rotate_right((next % DIGITS as Tick) as u32);
         let start = next + Tick::from(from_next.trailing_zeros());
-        Some((level * SLOTS + start as usize % SLOTS, start << (level * DIGIT)))
+        Some((level * DIGITS + start as usize % DIGITS, start << (level * DIGIT)))
     }
 
     // ── coming and going ────────────────────────────────────────────────────────────────────
@@ -223,7 +229,9 @@ impl<T> Wheel<T> {
     /// A timer joins a line: its place.
     #[inline(always)]
     fn join(&mut self, index: u32, line: usize) -> u32 {
-        self.occupied[line / SLOTS] |= 1 << (line % SLOTS);
+        if self.lines[line].is_empty() {
+            self.occupied[line / DIGITS] |= 1 << (line % DIGITS);
+        }
         self.lines[line].push(index)
     }
 
@@ -234,6 +242,7 @@ impl<T> Wheel<T> {
             return;
         }
         let mut number = self.line_for(deadline);
+        // A timer stands in one line only.
         if number == DUE && !self.lines[DUE].has(index, place) {
             number = FIRING;
         }
@@ -251,32 +260,34 @@ impl<T> Wheel<T> {
         let line = &mut self.lines[number];
         if line.is_empty() {
             line.clear();
-            self.occupied[number / SLOTS] &= !(1 << (number % SLOTS));
+            self.occupied[number / DIGITS] &= !(1 << (number % DIGITS));
         } else if line.is_sparse() {
             line.close_up(|index, place| self.hands[index as usize].place = place);
         }
     }
 
-    /// The time of a line has come: its timers fire, or cascade.
+    /// The wheel has reached a line: its timers are to fire, or cascade.
     fn empty_line(&mut self, number: usize) {
         if self.lines[number].is_empty() {
             return;
         }
         let mut line = mem::take(&mut self.lines[number]);
-        self.occupied[number / SLOTS] &= !(1 << (number % SLOTS));
+        self.occupied[number / DIGITS] &= !(1 << (number % DIGITS));
         for index in line.iter() {
             let deadline = self.hands[index as usize].deadline;
             let target = if deadline <= self.elapsed { FIRING } else { self.line_for(deadline) };
             self.hands[index as usize].place = self.join(index, target);
         }
-        // Its memory is of use to those who come next, unless there are some already: timers that are
-        // farther off than the wheel is wide have come back to their slot.
+        // Its memory is for those who come next, unless there are some already: timers that are farther
+        // off than the wheel is wide have come back to their line.
         if self.lines[number].is_empty() {
             line.clear();
             self.lines[number] = line;
         }
     }
 
+    /// Takes the next to fire out of their line. Each is looked up here, out of cache, while those
+    /// behind it are under way; when they fire one after the other they are there.
     fn fill_batch(&mut self) {
         while self.batch.len() < BATCH
             && let Some(index) = self.lines[FIRING].pop_first()
@@ -306,7 +317,7 @@ impl Hand {
 }
 
 fn digit(tick: Tick, level: usize) -> usize {
-    (tick >> (level * DIGIT)) as usize % SLOTS
+    (tick >> (level * DIGIT)) as usize % DIGITS
 }
 
 #[cfg(test)]
