@@ -1,9 +1,24 @@
 //! The loop as other threads see it. Nothing else in this crate but the pool of
 //! [`offload`](crate::offload) knows that there are any.
 //!
-//! Two rules make a wake-up neither lost nor wasted: a message is stored *before* the loop is woken,
-//! and only the message that finds the mailbox empty wakes it. The loop takes the whole mailbox at
-//! once, so the next message finds it empty again.
+//! The mailbox knows whether the loop may be asleep, and both sides change that under its lock:
+//!
+//! ```text
+//!                a message comes: wake the loop
+//!            ┌─────────────────────────────────────┐
+//!            │                                     ▼
+//!      ┌───────────┐                         ┌───────────┐ ──┐ a message comes: nothing more
+//!      │ unwatched │                         │  watched  │   │ the loop looks, and takes
+//!      └───────────┘                         └───────────┘ ◀─┘ everything
+//!            ▲                                     │
+//!            └─────────────────────────────────────┘
+//!                the loop looks, and nothing is there
+//! ```
+//!
+//! No wake-up is lost: the loop sleeps only when it has left the mailbox unwatched, which it does in the
+//! same breath in which it sees that it is empty; whoever comes after that wakes it, and stores his
+//! message *before*. None is wasted: a loop that finds something looks again before it sleeps, so while
+//! messages keep coming nobody wakes it.
 
 use std::any::Any;
 use std::collections::VecDeque;
@@ -77,6 +92,8 @@ pub(crate) struct Mailbox<App> {
 
 struct Inner<App> {
     messages: VecDeque<Message<App>>,
+    /// Whether the loop has been woken, or will look before it sleeps.
+    is_watched: bool,
     /// Gone when the loop is: a handle that outlives it keeps no descriptor of it.
     waker: Option<Waker>,
 }
@@ -97,7 +114,9 @@ impl<App> Handle<App> {
         F: FnOnce(&mut Registry<App>, &mut App) + Send + 'static,
         App: 'static,
     {
-        self.mailbox.post(task, |task| Message::Run(Box::new(task)))
+        // Boxed before the mailbox is locked: others wait for that lock, and the loop does.
+        let post = self.mailbox.post(Box::new(task), |task| Message::Run(task));
+        post.map_err(|error| error.map(|task| *task))
     }
 
     /// Sends bytes to a connection, as [`Registry::send`] does. If the connection has ended by then
@@ -178,7 +197,8 @@ impl<App> Message<App> {
 
 impl<App> Mailbox<App> {
     pub(crate) fn new(waker: Waker, limit: usize) -> Self {
-        let inner = Mutex::new(Inner { messages: VecDeque::new(), waker: Some(waker) });
+        let inner =
+            Mutex::new(Inner { messages: VecDeque::new(), is_watched: false, waker: Some(waker) });
         Self { inner, limit }
     }
 
@@ -209,10 +229,14 @@ impl<App> Mailbox<App> {
         Ok(())
     }
 
-    /// Takes everything, leaving `empty` in its place.
-    pub(crate) fn take(&self, empty: &mut VecDeque<Message<App>>) {
+    /// Takes everything, leaving `empty` in its place; whether there was anything. If so the loop has
+    /// to look again before it sleeps; if not the next message wakes it.
+    pub(crate) fn take(&self, empty: &mut VecDeque<Message<App>>) -> bool {
         debug_assert!(empty.is_empty(), "the last mail has been dealt with");
-        std::mem::swap(empty, &mut self.lock().messages);
+        let mut inner = self.lock();
+        std::mem::swap(empty, &mut inner.messages);
+        inner.is_watched = !empty.is_empty();
+        inner.is_watched
     }
 
     /// The loop has ended; `rest` is what it had taken and not dealt with.
@@ -232,8 +256,93 @@ impl<App> Mailbox<App> {
 impl<App> Inner<App> {
     fn store(&mut self, message: Message<App>) {
         self.messages.push_back(message);
-        if self.messages.len() == 1 {
+        if !self.is_watched {
+            self.is_watched = true;
             self.waker.iter().for_each(Waker::wake);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::net::{Events, Poller};
+
+    const MESSAGES: u64 = 3;
+    const TURNS: usize = 4;
+
+    /// The loop's side, a step at a time: whatever another thread does comes between two of them.
+    struct Sleeper {
+        poller: Poller,
+        events: Events,
+        mailbox: Mailbox<()>,
+        has_mail: bool,
+        mail: VecDeque<Message<()>>,
+        dealt_with: Vec<Duration>,
+        next: usize,
+    }
+
+    impl Sleeper {
+        /// The steps of a turn: to wait, to look, to deal with what was there, and to look again.
+        const STEPS: usize = 4;
+
+        fn new() -> Self {
+            let poller = Poller::new().expect("there are descriptors");
+            let events = Events::new(&poller);
+            let mailbox = Mailbox::new(poller.waker(), usize::MAX);
+            let (mail, dealt_with) = (VecDeque::new(), Vec::new());
+            Self { poller, events, mailbox, has_mail: false, mail, dealt_with, next: 0 }
+        }
+
+        /// Whether it goes on, rather than to sleep.
+        fn step(&mut self) -> bool {
+            match self.next {
+                0 => {
+                    let waited = self.poller.wait(&mut self.events, Some(Duration::ZERO));
+                    waited.expect("it can wait");
+                    self.has_mail |= self.events.len() > 0;
+                    if !self.has_mail && self.mail.is_empty() {
+                        return false;
+                    }
+                }
+                2 => self.dealt_with.extend(self.mail.drain(..).map(|message| match message {
+                    Message::Shutdown(number) => number,
+                    _ => panic!("nobody has sent that"),
+                })),
+                _ if self.has_mail && self.mail.is_empty() => {
+                    self.has_mail = self.mailbox.take(&mut self.mail);
+                }
+                _ => {}
+            }
+            self.next = (self.next + 1) % Self::STEPS;
+            true
+        }
+
+        fn leave(&mut self, number: u64) {
+            let message = Message::Shutdown(Duration::from_secs(number));
+            assert!(self.mailbox.post_always(message).is_ok());
+        }
+    }
+
+    /// Hazard 15, in every order in which some messages can come between the steps of some turns. Each
+    /// of these happens under the lock, so there are no others.
+    #[test]
+    fn in_whatever_order_they_come_no_message_is_left_with_a_loop_that_sleeps() {
+        let moments = (TURNS * Sleeper::STEPS) as u64;
+        for schedule in 0..moments.pow(MESSAGES as u32) {
+            let comes = |number: u64| schedule / moments.pow(number as u32) % moments;
+            let mut sleeper = Sleeper::new();
+            for moment in 0..moments {
+                let come = (0..MESSAGES).filter(|number| comes(*number) == moment);
+                come.for_each(|number| sleeper.leave(number));
+                sleeper.step();
+            }
+            let more = (0..moments).take_while(|_| sleeper.step()).count() as u64;
+            assert!(more < moments, "schedule {schedule}: it does not come to rest");
+            let mut left: Vec<u64> = (0..MESSAGES).collect();
+            left.sort_by_key(|number| comes(*number));
+            let dealt_with: Vec<u64> = sleeper.dealt_with.iter().map(Duration::as_secs).collect();
+            assert_eq!(dealt_with, left, "schedule {schedule}");
         }
     }
 }

@@ -100,6 +100,35 @@ fn nothing_that_many_threads_leave_is_lost_and_each_keeps_its_order() {
     leaks.check(reactor);
 }
 
+/// Hazard 15, at the edge of sleep: each thread waits for the answer before it leaves the next message,
+/// by when the loop sleeps, or is about to, or has just been woken by another.
+#[test]
+fn nothing_is_lost_that_comes_when_the_loop_is_about_to_sleep() {
+    const THREADS: u64 = 3;
+    const MESSAGES: u64 = 2_000;
+    let (mut reactor, mut told, leaks) = counting(Limits::default());
+    let threads: Vec<_> = (0..THREADS)
+        .map(|_| {
+            let handle = reactor.handle();
+            thread::spawn(move || {
+                let (answer, answered) = mpsc::channel();
+                for number in 0..MESSAGES {
+                    let answer = answer.clone();
+                    let message = move |_: &mut Registry<_>, told: &mut Vec<u64>| {
+                        told.push(number);
+                        answer.send(number).expect("the thread waits for it");
+                    };
+                    handle.run(message).map_err(drop).expect("there is room");
+                    assert_eq!(answered.recv_timeout(PATIENCE), Ok(number));
+                }
+            })
+        })
+        .collect();
+    until(&mut reactor, &mut told, |told, _| told.len() as u64 == THREADS * MESSAGES);
+    threads.into_iter().for_each(|thread| thread.join().expect("it does not panic"));
+    leaks.check(reactor);
+}
+
 /// Hazard 15, where the wake-up comes while the loop is about something else: some pollers forget it
 /// over a socket that is registered, or taken out, before they wait again.
 #[test]

@@ -23,7 +23,7 @@ impl<App> Registry<App> {
             (Some(timer), Some(tick)) => drop(self.wheel.rearm(timer, tick)),
             // Beyond the timers' limit: a deadline is what keeps a loop from filling up.
             (None, Some(tick)) => {
-                guard.timer = Some(self.wheel.insert(tick, Timed::Guard { stream: key }));
+                guard.timer = Some(self.wheel.insert(tick, || Timed::Guard { stream: key }));
             }
             (timer, None) => {
                 timer.map(|timer| self.wheel.cancel(timer));

@@ -151,7 +151,7 @@ impl<App> Registry<App> {
         self.ledger.stats.accept_rests += 1;
         self.ledger.trace(|| What::RestBegan);
         let tick = self.ledger.clock.tick_after(length);
-        listener.state = State::Resting(self.wheel.insert(tick, Timed::Rest { listener: key }));
+        listener.state = State::Resting(self.wheel.insert(tick, || Timed::Rest { listener: key }));
     }
 
     /// Some descriptor has been freed: whoever rests for one may try again.

@@ -67,7 +67,7 @@ impl<App> Registry<App> {
             }
             return;
         }
-        let timer = self.wheel.insert(deadline, Timed::Shutdown);
+        let timer = self.wheel.insert(deadline, || Timed::Shutdown);
         self.shutdown = Shutdown::Draining {
             began: self.now(),
             timer,

@@ -17,16 +17,22 @@ impl<App> Registry<App> {
             self.ledger.stats.tasks += 1;
             self.run_callback(None, Callback::Task, |registry| task(registry, app));
         }
-        if self.has_mail && self.mail.is_empty() {
-            self.has_mail = false;
-            self.mailbox.take(&mut self.mail);
-        }
+        self.look_for_mail();
         for _ in 0..self.ledger.limits.task_budget {
             let Some(message) = self.mail.pop_front() else {
                 break;
             };
             self.ledger.stats.tasks += 1;
             self.handle_message(message, app);
+        }
+        // Is there more? Then it is for the next turn, which comes at once, and nobody need wake it.
+        self.look_for_mail();
+    }
+
+    /// Takes what is in the mailbox when all has been dealt with that was there before.
+    fn look_for_mail(&mut self) {
+        if self.has_mail && self.mail.is_empty() {
+            self.has_mail = self.mailbox.take(&mut self.mail);
         }
     }
 

@@ -39,7 +39,7 @@ impl<App> Registry<App> {
                 let listener = *listener;
                 self.end_rest(listener);
             }
-            Some((_, Timed::Periodic { .. })) => self.fire_periodic(timer, app),
+            Some((_, Timed::Periodic(_))) => self.fire_periodic(timer, app),
             Some((_, Timed::Once(_) | Timed::Shutdown | Timed::Running)) => {
                 self.fire_once(timer, app);
             }
@@ -96,17 +96,18 @@ impl<App> Registry<App> {
         let Some((due, timed)) = self.wheel.get_mut(timer) else {
             return;
         };
-        let Timed::Periodic { period, mut task } = std::mem::replace(timed, Timed::Running) else {
+        let Timed::Periodic(mut periodic) = std::mem::replace(timed, Timed::Running) else {
             return;
         };
         let whose = Some(TimerId(timer).into());
-        if !self.run_callback(whose, Callback::Timer, |registry| task(registry, app)) {
+        if !self.run_callback(whose, Callback::Timer, |registry| (periodic.task)(registry, app)) {
             return drop(self.wheel.cancel(timer));
         }
         let Some((deadline, timed)) = self.wheel.get_mut(timer) else {
             return;
         };
-        *timed = Timed::Periodic { period, task };
+        let period = periodic.period;
+        *timed = Timed::Periodic(periodic);
         if deadline != due {
             // It has moved itself.
             return;

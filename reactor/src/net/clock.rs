@@ -1,5 +1,6 @@
 //! The time of the loop: read once a turn, so that everything in a turn happens at the same time.
 
+use std::cell::Cell;
 use std::time::{Duration, Instant};
 
 use super::System;
@@ -9,18 +10,24 @@ pub(crate) struct Clock {
     system: System,
     epoch: Instant,
     now: Instant,
+    /// From `epoch` to `now`, once somebody has asked: most turns set no timer.
+    passed: Cell<Option<Duration>>,
 }
+
+/// A millisecond, less the least there is.
+const ALMOST_A_TICK: u32 = 999_999;
 
 impl Clock {
     pub(crate) fn new(system: System) -> Self {
         let now = system.now();
-        Self { system, epoch: now, now }
+        Self { system, epoch: now, now, passed: Cell::new(None) }
     }
 
     /// Reads the system's clock: the loop's time goes on.
     #[inline]
     pub(crate) fn refresh(&mut self) -> Instant {
         self.now = self.read();
+        self.passed.set(None);
         self.now
     }
 
@@ -43,19 +50,30 @@ impl Clock {
 
     /// Whole milliseconds that have passed since the loop began.
     pub(crate) fn tick(&self) -> Tick {
-        to_tick(self.now - self.epoch)
+        let passed = self.passed();
+        to_tick(Some(passed.as_secs()), passed.subsec_nanos())
     }
 
     /// The first tick at which `after` from now has passed entirely; no delay is the present tick,
     /// and one too long to count the last there is.
+    #[inline]
     pub(crate) fn tick_after(&self, after: Duration) -> Tick {
         if after.is_zero() {
             return self.tick();
         }
-        (self.now - self.epoch)
-            .checked_add(after)
-            .and_then(|sum| sum.checked_add(Duration::from_nanos(999_999)))
-            .map_or(Tick::MAX, to_tick)
+        let passed = self.passed();
+        // Two parts of a second: together they are far from the end of 32 bits.
+        let nanos = passed.subsec_nanos() + after.subsec_nanos() + ALMOST_A_TICK;
+        to_tick(passed.as_secs().checked_add(after.as_secs()), nanos)
+    }
+
+    #[inline]
+    fn passed(&self) -> Duration {
+        self.passed.get().unwrap_or_else(|| {
+            let passed = self.now - self.epoch;
+            self.passed.set(Some(passed));
+            passed
+        })
     }
 
     /// When a tick comes; `None` if the system's clock cannot count as far.
@@ -64,8 +82,12 @@ impl Clock {
     }
 }
 
-fn to_tick(duration: Duration) -> Tick {
-    Tick::try_from(duration.as_millis()).unwrap_or(Tick::MAX)
+#[inline]
+fn to_tick(seconds: Option<u64>, nanos: u32) -> Tick {
+    seconds
+        .and_then(|seconds| seconds.checked_mul(1_000))
+        .and_then(|millis| millis.checked_add(u64::from(nanos / 1_000_000)))
+        .unwrap_or(Tick::MAX)
 }
 
 #[cfg(test)]
@@ -81,7 +103,9 @@ mod tests {
         assert_eq!(clock.tick_after(Duration::from_nanos(1)), 1);
         assert_eq!(clock.tick_after(Duration::from_millis(7)), 7);
         assert_eq!(clock.tick_after(Duration::MAX), Tick::MAX);
+        assert_eq!(clock.tick_after(Duration::from_secs(u64::MAX / 1_000 - 1)), Tick::MAX - 1_615);
         clock.now += Duration::from_micros(7_500);
+        clock.passed.set(None);
         assert_eq!(clock.tick_after(Duration::ZERO), clock.tick());
         assert_eq!(clock.tick_after(Duration::from_micros(500)), 8);
     }

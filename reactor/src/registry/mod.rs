@@ -60,7 +60,7 @@ pub struct Registry<App> {
     pub(crate) mailbox: Arc<Mailbox<App>>,
     /// Messages taken from the mailbox and not dealt with yet.
     pub(crate) mail: VecDeque<Message<App>>,
-    /// Another thread has left something in the mailbox.
+    /// The mailbox has to be looked into before the loop sleeps.
     pub(crate) has_mail: bool,
     pub(crate) deferred: VecDeque<Task<App>>,
     /// What the running connection was told by its id, to be done after its callback.

@@ -28,15 +28,19 @@ pub(crate) enum Timed<App> {
     /// The grace of a shutdown is over.
     Shutdown,
     Once(Task<App>),
-    Periodic {
-        period: Duration,
-        task: PeriodicTask<App>,
-    },
+    /// Boxed, since it is larger than the others, and each of a million timers is as large as the
+    /// largest.
+    Periodic(Box<Periodic<App>>),
     /// A periodic closure that is running right now.
     Running,
 }
 
-pub(crate) type PeriodicTask<App> = Box<dyn FnMut(&mut Registry<App>, &mut App)>;
+pub(crate) struct Periodic<App> {
+    pub(crate) period: Duration,
+    pub(crate) task: PeriodicTask<App>,
+}
+
+type PeriodicTask<App> = Box<dyn FnMut(&mut Registry<App>, &mut App)>;
 
 impl<App> Registry<App> {
     /// Runs a closure once, after a delay. The delay is measured from the beginning of this turn and
@@ -50,7 +54,7 @@ impl<App> Registry<App> {
         delay: Duration,
         task: impl FnOnce(&mut Self, &mut App) + 'static,
     ) -> Result<TimerId, TimersFull> {
-        self.insert_timer(delay, Timed::Once(Box::new(task))).map(TimerId)
+        self.insert_timer(delay, || Timed::Once(Box::new(task))).map(TimerId)
     }
 
     /// Runs a closure again and again, first after one period. Periods that pass while the loop is
@@ -64,7 +68,8 @@ impl<App> Registry<App> {
         period: Duration,
         task: impl FnMut(&mut Self, &mut App) + 'static,
     ) -> Result<TimerId, TimersFull> {
-        self.insert_timer(period, Timed::Periodic { period, task: Box::new(task) }).map(TimerId)
+        let periodic = Box::new(Periodic { period, task: Box::new(task) });
+        self.insert_timer(period, || Timed::Periodic(periodic)).map(TimerId)
     }
 
     /// Moves a timer: it fires after this delay instead, and a periodic one has its next beat then, also
@@ -88,14 +93,16 @@ impl<App> Registry<App> {
     }
 
     /// Cancels a timer; whether it was still to fire. A periodic one may cancel itself.
+    #[inline]
     pub fn cancel(&mut self, timer: TimerId) -> bool {
         self.wheel.cancel(timer.0).is_some()
     }
 
+    #[inline(always)]
     pub(crate) fn insert_timer(
         &mut self,
         delay: Duration,
-        timed: Timed<App>,
+        timed: impl FnOnce() -> Timed<App>,
     ) -> Result<Key, TimersFull> {
         if self.wheel.len() >= self.ledger.limits.timers {
             return Err(TimersFull);
@@ -116,8 +123,8 @@ impl<App> Registry<App> {
             self.wheel.rearm(timer, deadline);
             return Ok(());
         }
-        let timed = Timed::Source { source, key, sibling: *head };
-        *head = Some(self.insert_timer(after, timed)?);
+        let sibling = *head;
+        *head = Some(self.insert_timer(after, || Timed::Source { source, key, sibling })?);
         Ok(())
     }
 
@@ -175,5 +182,15 @@ impl<App> Registry<App> {
             (_, Timed::Source { sibling, .. }) => *sibling,
             _ => None,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Timed;
+
+    #[test]
+    fn what_a_timer_is_for_is_small() {
+        assert!(size_of::<Option<Timed<()>>>() <= 24);
     }
 }
