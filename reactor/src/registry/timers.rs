@@ -45,6 +45,7 @@ type PeriodicTask<App> = Box<dyn FnMut(&mut Registry<App>, &mut App)>;
 impl<App> Registry<App> {
     /// Runs a closure once, after a delay. The delay is measured from the beginning of this turn and
     /// rounded up to a millisecond; a zero delay is the next turn, and [`Duration::MAX`] is never.
+    /// Timers of the same millisecond fire in the order in which they were set, or last moved.
     ///
     /// # Errors
     ///
