@@ -16,19 +16,20 @@
 
 mod books;
 
-use std::cell::{Cell, RefCell};
+use std::cell::Cell;
 use std::error::Error;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-use std::rc::Rc;
 use std::time::Duration;
 
 use protocols::chat::accounts::{AccountLimits, Accounts};
 use protocols::chat::{self, Limits, Message, Operator, Password, Server, Settings};
 use protocols::framing::{Line, Lines};
-use reactor::sim::{FaultCounts, Host, Network, Outcome};
+use reactor::sim::{Host, Network, Outcome};
 use reactor::{Address, Closed, Input, ListenOptions, Protocol, Registry, TimerKey, Transport};
 
 use books::Books;
+
+use super::score::{Draws, Score, still_there};
 
 /// How long faults happen.
 const STORM: Duration = Duration::from_secs(20);
@@ -71,7 +72,7 @@ fn run(network: &mut Network, size: Size) -> Outcome {
     network.run_for(STORM)?;
     network.calm();
     stage.end(network)?;
-    stage.was_right(network)
+    stage.score.was_right(network)
 }
 
 /// Two users without faults, for one call after another to be made to fail.
@@ -97,47 +98,36 @@ struct Size {
 struct Stage {
     server: Host<Server>,
     crowds: Vec<Host<Crowd>>,
-    tally: Rc<RefCell<Tally>>,
-}
-
-/// What has become of the users of all hosts. It survives their crashes.
-#[derive(Default)]
-struct Tally {
-    well: u64,
-    failed: u64,
-    wrong: Vec<String>,
+    score: Score,
 }
 
 /// The users of one host.
 struct Crowd {
     /// Users that are planned, or here.
     due: usize,
-    /// Numbers drawn so far.
-    drawn: u64,
+    draws: Draws,
     size: Size,
-    tally: Rc<RefCell<Tally>>,
+    score: Score,
 }
 
 impl Stage {
     /// A server, and so many users on each of two hosts.
     fn set(network: &mut Network, size: Size) -> Self {
-        let tally = Rc::new(RefCell::new(Tally::default()));
+        let score = Score::default();
         let server = network.host("server", serve);
         let addresses = [network.address(server, PORT), network.address_v6(server, PORT)];
         let crowds = ["far", "farther"]
-            .map(|name| network.host(name, Crowd::maker(&tally, &addresses, size)))
+            .map(|name| network.host(name, Crowd::maker(&score, &addresses, size)))
             .to_vec();
-        let stage = Self { server, crowds, tally };
+        let stage = Self { server, crowds, score };
         stage.watch(network, size.looks);
         stage
     }
 
     /// Has everything that must always hold looked at after each step.
     fn watch(&self, network: &mut Network, looks: u64) {
-        let tally = Rc::clone(&self.tally);
-        network.invariant("what users hear", move |_| {
-            tally.borrow().wrong.first().map_or(Ok(()), |wrong| Err(wrong.clone()))
-        });
+        let score = self.score.clone();
+        network.invariant("what users hear", move |_| score.nothing_wrong());
         let server = self.server;
         let steps = Cell::new(0_u64);
         network.invariant("the server's books", move |network| {
@@ -157,23 +147,10 @@ impl Stage {
             nobody && crowds.iter().all(|&host| network.app(host).is_none_or(|it| it.due == 0))
         })?;
         if !ended {
-            let snapshots = network.snapshot(self.server).into_iter();
-            let snapshots =
-                snapshots.chain(self.crowds.iter().filter_map(|&it| network.snapshot(it)));
-            let text =
-                snapshots.fold("still there:".to_owned(), |text, it| format!("{text}\n{it}"));
-            return Err(text.into());
+            let crowds = self.crowds.iter().filter_map(|&it| network.snapshot(it));
+            return Err(still_there(network.snapshot(self.server).into_iter().chain(crowds)).into());
         }
         Ok(network.finish(Duration::from_secs(20))?)
-    }
-
-    /// Looks whether what failed had a reason to.
-    fn was_right(&self, network: &Network) -> Outcome {
-        let Tally { well, failed, .. } = *self.tally.borrow();
-        if failed > 0 && network.fault_counts() == FaultCounts::default() {
-            return Err(format!("{failed} of {} failed without a fault", well + failed).into());
-        }
-        Ok(())
     }
 }
 
@@ -196,15 +173,15 @@ fn serve(registry: &mut Registry<Server>) -> Result<Server, Box<dyn Error>> {
 impl Crowd {
     /// Makes the crowd of a host that boots: it plans when its users come.
     fn maker(
-        tally: &Rc<RefCell<Tally>>,
+        score: &Score,
         addresses: &[Address],
         size: Size,
     ) -> impl Fn(&mut Registry<Self>) -> Result<Self, Box<dyn Error>> + 'static {
-        let (tally, addresses) = (Rc::clone(tally), addresses.to_vec());
+        let (score, addresses) = (score.clone(), addresses.to_vec());
         move |registry| {
-            let mut crowd = Self { due: 0, drawn: 0, size, tally: Rc::clone(&tally) };
+            let mut crowd = Self { due: 0, draws: Draws::default(), size, score: score.clone() };
             for address in addresses.iter().cycle().take(size.each as usize) {
-                let (address, after) = (address.clone(), crowd.draw(registry) % BEGINNINGS);
+                let (address, after) = (address.clone(), crowd.draws.draw(registry) % BEGINNINGS);
                 registry.after(Duration::from_millis(after), |registry, crowd: &mut Self| {
                     if registry.connect(address, User::new()).is_err() {
                         crowd.gone(false);
@@ -216,21 +193,9 @@ impl Crowd {
         }
     }
 
-    /// A number. Where the tape has come to its end, and says zero for ever, they still differ.
-    fn draw(&mut self, registry: &mut Registry<Self>) -> u64 {
-        self.drawn += 1;
-        let spread = self.drawn.wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        registry.random() ^ spread.rotate_left(32)
-    }
-
     fn gone(&mut self, well: bool) {
         self.due -= 1;
-        let mut tally = self.tally.borrow_mut();
-        if well {
-            tally.well += 1;
-        } else {
-            tally.failed += 1;
-        }
+        self.score.note_end(well);
     }
 }
 
@@ -271,7 +236,7 @@ impl User {
     }
 
     fn take_nick(&mut self, transport: &mut Transport<'_, Crowd>, crowd: &mut Crowd) {
-        let number = crowd.draw(transport.registry()) % (12 * crowd.size.each);
+        let number = crowd.draws.draw(transport.registry()) % (12 * crowd.size.each);
         Self::say(transport, &format!("NICK u{number}"));
         if self.state == State::Arriving {
             self.nick = format!("u{number}");
@@ -302,7 +267,7 @@ impl User {
 
     /// Does something, or goes.
     fn act(&mut self, transport: &mut Transport<'_, Crowd>, crowd: &mut Crowd) {
-        let bits = crowd.draw(transport.registry());
+        let bits = crowd.draws.draw(transport.registry());
         if self.left == 0 {
             self.state = State::Leaving;
             return Self::say(transport, "QUIT :done");
@@ -350,7 +315,7 @@ impl Protocol<Crowd> for User {
                 Err(error) => Err(format!("the server said {}: {error}", line.escape_ascii())),
             };
             if let Err(wrong) = done {
-                crowd.tally.borrow_mut().wrong.push(wrong);
+                crowd.score.note_wrong(wrong);
             }
         }
     }

@@ -11,19 +11,19 @@
 //! conversation ends, once, well or with one reason; nothing is left when all have ended. And if
 //! nothing went wrong on the way, every conversation went well.
 
-use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::error::Error;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-use std::rc::Rc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use protocols::echo::{
     self, Caller, Client, ClientId, ClientOptions, Failure, Lost, NotSent, Reply, Server,
 };
-use reactor::sim::{FaultCounts, Host, Network, Outcome};
+use reactor::sim::{Host, Network, Outcome};
 use reactor::{Address, DatagramOptions, ListenOptions, OpenError, Registry};
+
+use super::score::{Draws, Score, still_there};
 
 /// How long faults happen.
 const STORM: Duration = Duration::from_secs(8);
@@ -42,9 +42,8 @@ struct Site {
     talks: BTreeMap<ClientId, Talk>,
     /// Conversations that are planned.
     due: usize,
-    /// Numbers drawn so far.
-    drawn: u64,
-    tally: Rc<RefCell<Tally>>,
+    draws: Draws,
+    score: Score,
 }
 
 /// One conversation.
@@ -52,14 +51,6 @@ struct Talk {
     client: Client,
     /// Payloads still to be sent.
     left: u64,
-}
-
-/// What has become of the conversations of all hosts. It survives their crashes.
-#[derive(Default)]
-struct Tally {
-    well: u64,
-    failed: u64,
-    wrong: Vec<String>,
 }
 
 /// The whole of it, with a mix of faults.
@@ -73,7 +64,7 @@ pub fn swarm(network: &mut Network) -> Outcome {
     network.run_for(STORM)?;
     network.calm();
     stage.end(network)?;
-    stage.was_right(network)
+    stage.score.was_right(network)
 }
 
 /// A little of everything without faults, for one call after another to be made to fail.
@@ -99,15 +90,15 @@ enum Way {
 
 struct Stage {
     hosts: Vec<Host<Site>>,
-    tally: Rc<RefCell<Tally>>,
+    score: Score,
 }
 
 impl Stage {
     /// A server, and so many conversations in each of the ways.
     fn set(network: &mut Network, each: u64) -> Self {
-        let tally = Rc::new(RefCell::new(Tally::default()));
+        let score = Score::default();
         let near = [Way::Stream(unix_stream()), Way::NamedDatagrams(unix_datagrams())];
-        let site = Site::maker(&tally, &near, each);
+        let site = Site::maker(&score, &near, each);
         let server = network.host("server", move |registry| {
             serve(registry)?;
             site(registry)
@@ -121,19 +112,17 @@ impl Stage {
         ];
         let mut hosts = vec![server];
         for name in ["far", "farther"] {
-            hosts.push(network.host(name, Site::maker(&tally, &far, each)));
+            hosts.push(network.host(name, Site::maker(&score, &far, each)));
         }
-        let stage = Self { hosts, tally };
+        let stage = Self { hosts, score };
         stage.watch(network);
         stage
     }
 
     /// Has everything that must always hold looked at after each step.
     fn watch(&self, network: &mut Network) {
-        let tally = Rc::clone(&self.tally);
-        network.invariant("what comes back", move |_| {
-            tally.borrow().wrong.first().map_or(Ok(()), |wrong| Err(wrong.clone()))
-        });
+        let score = self.score.clone();
+        network.invariant("what comes back", move |_| score.nothing_wrong());
         let server = self.hosts[0];
         network.invariant("the server's count", move |network| {
             let (Some(site), Some(stats)) = (network.app(server), network.stats(server)) else {
@@ -153,23 +142,10 @@ impl Stage {
         let ended =
             network.run_until(CALM, |network| hosts.iter().all(|&host| is_quiet(network, host)))?;
         if !ended {
-            return Err(self.still_there(network).into());
+            let hosts = self.hosts.iter().filter_map(|&host| network.snapshot(host));
+            return Err(still_there(hosts).into());
         }
         Ok(network.finish(Duration::from_secs(20))?)
-    }
-
-    /// Looks whether what failed had a reason to.
-    fn was_right(&self, network: &Network) -> Outcome {
-        let Tally { well, failed, .. } = *self.tally.borrow();
-        if failed > 0 && network.fault_counts() == FaultCounts::default() {
-            return Err(format!("{failed} of {} failed without a fault", well + failed).into());
-        }
-        Ok(())
-    }
-
-    fn still_there(&self, network: &Network) -> String {
-        let snapshots = self.hosts.iter().filter_map(|&host| network.snapshot(host));
-        snapshots.fold("still there:".to_owned(), |text, snapshot| format!("{text}\n{snapshot}"))
     }
 }
 
@@ -202,16 +178,17 @@ fn serve(registry: &mut Registry<Site>) -> Result<(), OpenError> {
 impl Site {
     /// Makes the site of a host that boots: it plans its conversations, for some time to come.
     fn maker(
-        tally: &Rc<RefCell<Tally>>,
+        score: &Score,
         ways: &[Way],
         each: u64,
     ) -> impl Fn(&mut Registry<Self>) -> Result<Self, Box<dyn Error>> + 'static {
-        let (tally, ways) = (Rc::clone(tally), ways.to_vec());
+        let (score, ways) = (score.clone(), ways.to_vec());
         move |registry| {
             let (server, talks) = (Server::default(), BTreeMap::new());
-            let mut site = Self { server, talks, due: 0, drawn: 0, tally: Rc::clone(&tally) };
+            let mut site =
+                Self { server, talks, due: 0, draws: Draws::default(), score: score.clone() };
             for way in ways.iter().cycle().take(ways.len() * each as usize) {
-                let (way, after) = (way.clone(), site.draw(registry) % BEGINNINGS);
+                let (way, after) = (way.clone(), site.draws.draw(registry) % BEGINNINGS);
                 registry.after(Duration::from_millis(after), |registry, site: &mut Self| {
                     site.prepare(registry, way);
                 })?;
@@ -219,14 +196,6 @@ impl Site {
             }
             Ok(site)
         }
-    }
-
-    /// A number. Where the tape has come to its end, and says zero for ever, they still differ.
-    fn draw(&mut self, registry: &mut Registry<Self>) -> u64 {
-        self.drawn += 1;
-        // The golden ratio, which spreads what is counted over all bits (Knuth, 6.4).
-        let spread = self.drawn.wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        registry.random() ^ spread.rotate_left(32)
     }
 
     /// Begins a conversation, after what stands for looking up the server's name.
@@ -251,27 +220,27 @@ impl Site {
             Way::Stream(server) => Client::connect(registry, server, &options),
             Way::Datagrams(server) => Client::connect_datagrams(registry, server, &options),
             Way::NamedDatagrams(server) => {
-                let name = self.draw(registry).to_le_bytes().to_vec();
+                let name = self.draws.draw(registry).to_le_bytes().to_vec();
                 options.from = Some(Address::Abstract(name));
                 Client::connect_datagrams(registry, server, &options)
             }
         };
         match client {
             Ok(client) => {
-                let left = 1 + self.draw(registry) % PAYLOADS;
+                let left = 1 + self.draws.draw(registry) % PAYLOADS;
                 let was = self.talks.insert(client.id(), Talk { client, left });
                 if was.is_some() {
-                    self.note_wrong("two conversations have one id".to_owned());
+                    self.score.note_wrong("two conversations have one id".to_owned());
                 }
             }
-            Err(_) => self.tally.borrow_mut().failed += 1,
+            Err(_) => self.score.note_end(false),
         }
     }
 
     /// Sends the next payload, and the one behind it; ends when there is none left.
     fn go_on(&mut self, registry: &mut Registry<Self>, id: ClientId) {
         for _ in 0..2 {
-            let payload = payload(id, self.draw(registry));
+            let payload = payload(id, self.draws.draw(registry));
             let Some(talk) = self.talks.get_mut(&id) else {
                 return;
             };
@@ -285,10 +254,6 @@ impl Site {
                 Err(_) => return talk.client.close(registry),
             }
         }
-    }
-
-    fn note_wrong(&self, what: String) {
-        self.tally.borrow_mut().wrong.push(what);
     }
 }
 
@@ -328,15 +293,11 @@ impl Caller for Site {
 
     fn on_finish(&mut self, _: &mut Registry<Self>, id: ClientId, outcome: Result<(), Failure>) {
         if self.talks.remove(&id).is_none() {
-            self.note_wrong(format!("{id:?} ends a second time"));
+            self.score.note_wrong(format!("{id:?} ends a second time"));
         }
         if let Err(Failure::Mismatch(mismatch)) = &outcome {
-            self.note_wrong(mismatch.to_string());
+            self.score.note_wrong(mismatch.to_string());
         }
-        let mut tally = self.tally.borrow_mut();
-        match outcome {
-            Ok(()) => tally.well += 1,
-            Err(_) => tally.failed += 1,
-        }
+        self.score.note_end(outcome.is_ok());
     }
 }

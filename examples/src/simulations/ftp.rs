@@ -17,13 +17,11 @@
 //! of the file (RFC 959, 3.4.1). So where ends were made up, a part may be called whole; clients find that
 //! out by SIZE.
 
-use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::error::Error;
 use std::io::{self, Seek, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::Path;
-use std::rc::Rc;
 use std::time::Duration;
 
 use protocols::transfer::ftp::client::{
@@ -33,9 +31,11 @@ use protocols::transfer::ftp::command::{Command, Secret};
 use protocols::transfer::ftp::users::{Permissions, User, Users};
 use protocols::transfer::ftp::{self, Server, Settings};
 use protocols::transfer::store::{Access, Store, VirtualPath};
-use reactor::sim::{Fault, FaultCounts, Host, Network, Outcome};
+use reactor::sim::{Fault, Host, Network, Outcome};
 use reactor::{Address, ConnectionId, ListenOptions, Registry};
 use tempfile::TempDir;
+
+use super::score::{Draws, Score, Sink, still_there};
 
 /// How long faults happen.
 const STORM: Duration = Duration::from_secs(8);
@@ -60,7 +60,7 @@ pub fn swarm(network: &mut Network) -> Outcome {
     network.run_for(STORM)?;
     network.calm();
     stage.end(network)?;
-    stage.was_right(network)
+    stage.score.was_right(network)
 }
 
 /// A little of everything without faults, for one call after another to be made to fail.
@@ -76,17 +76,9 @@ pub fn torture(network: &mut Network) -> Outcome {
 struct Stage {
     server: Host<Server>,
     clients: Vec<Host<Program>>,
-    tally: Rc<RefCell<Tally>>,
+    score: Score,
     /// What the server has in its tree survives its crashes.
     tree: TempDir,
-}
-
-/// What has become of the conversations of all hosts. It survives their crashes.
-#[derive(Default)]
-struct Tally {
-    well: u64,
-    failed: u64,
-    wrong: Vec<String>,
 }
 
 /// A host that talks to the server.
@@ -94,9 +86,8 @@ struct Program {
     talks: BTreeMap<ConnectionId, Talk>,
     /// Conversations that are planned.
     due: usize,
-    /// Numbers drawn so far.
-    drawn: u64,
-    tally: Rc<RefCell<Tally>>,
+    draws: Draws,
+    score: Score,
 }
 
 /// One conversation.
@@ -127,23 +118,21 @@ impl Stage {
     fn set(network: &mut Network, each: u64) -> Result<Self, Box<dyn Error>> {
         let tree = tempfile::tempdir()?;
         std::fs::write(tree.path().join("old"), content("old", 1))?;
-        let tally = Rc::new(RefCell::new(Tally::default()));
+        let score = Score::default();
         let root = tree.path().to_owned();
         let server = network.host("server", move |registry| serve(registry, &root));
         let ways = [network.address(server, PORT), network.address_v6(server, PORT)];
         let clients = ["far", "farther"]
-            .map(|name| network.host(name, Program::maker(&tally, name, &ways, each)));
-        let stage = Self { server, clients: clients.to_vec(), tally, tree };
+            .map(|name| network.host(name, Program::maker(&score, name, &ways, each)));
+        let stage = Self { server, clients: clients.to_vec(), score, tree };
         stage.watch(network);
         Ok(stage)
     }
 
     /// Has everything that must always hold looked at after each step.
     fn watch(&self, network: &mut Network) {
-        let tally = Rc::clone(&self.tally);
-        network.invariant("what is fetched", move |_| {
-            tally.borrow().wrong.first().map_or(Ok(()), |wrong| Err(wrong.clone()))
-        });
+        let score = self.score.clone();
+        network.invariant("what is fetched", move |_| score.nothing_wrong());
         let server = self.server;
         network.invariant("the server's count", move |network| {
             let (Some(app), Some(stats)) = (network.app(server), network.stats(server)) else {
@@ -166,21 +155,10 @@ impl Stage {
         })?;
         if !ended {
             let hosts = self.clients.iter().filter_map(|&host| network.snapshot(host));
-            let all = network.snapshot(self.server).into_iter().chain(hosts);
-            let text = all.fold("still there:".to_owned(), |text, it| format!("{text}\n{it}"));
-            return Err(text.into());
+            return Err(still_there(network.snapshot(self.server).into_iter().chain(hosts)).into());
         }
         network.finish(Duration::from_secs(20))?;
         check_tree(self.tree.path(), network.fault_counts().of(Fault::EarlyEnd) > 0)
-    }
-
-    /// Looks whether what failed had a reason to.
-    fn was_right(&self, network: &Network) -> Outcome {
-        let Tally { well, failed, .. } = *self.tally.borrow();
-        if failed > 0 && network.fault_counts() == FaultCounts::default() {
-            return Err(format!("{failed} of {} failed without a fault", well + failed).into());
-        }
-        Ok(())
     }
 }
 
@@ -238,17 +216,18 @@ fn serve(registry: &mut Registry<Server>, root: &Path) -> Result<Server, Box<dyn
 impl Program {
     /// Makes the program of a host that boots: it plans its conversations, for some time to come.
     fn maker(
-        tally: &Rc<RefCell<Tally>>,
+        score: &Score,
         host: &'static str,
         ways: &[Address],
         each: u64,
     ) -> impl Fn(&mut Registry<Self>) -> Result<Self, Box<dyn Error>> + 'static {
-        let (tally, ways) = (Rc::clone(tally), ways.to_vec());
+        let (score, ways) = (score.clone(), ways.to_vec());
         move |registry| {
-            let tally = Rc::clone(&tally);
-            let mut program = Self { talks: BTreeMap::new(), due: 0, drawn: 0, tally };
+            let score = score.clone();
+            let mut program =
+                Self { talks: BTreeMap::new(), due: 0, draws: Draws::default(), score };
             for (number, way) in ways.iter().cycle().take(ways.len() * each as usize).enumerate() {
-                let after = program.draw(registry) % BEGINNINGS;
+                let after = program.draws.draw(registry) % BEGINNINGS;
                 let (way, name) = (way.clone(), format!("{host}-{number}"));
                 registry.after(Duration::from_millis(after), move |registry, it: &mut Self| {
                     it.due -= 1;
@@ -260,14 +239,6 @@ impl Program {
         }
     }
 
-    /// A number. Where the tape has come to its end, and says zero for ever, they still differ.
-    fn draw(&mut self, registry: &mut Registry<Self>) -> u64 {
-        self.drawn += 1;
-        // The golden ratio, which spreads what is counted over all bits (Knuth, 6.4).
-        let spread = self.drawn.wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        registry.random() ^ spread.rotate_left(32)
-    }
-
     fn begin(&mut self, registry: &mut Registry<Self>, way: &Address, name: &str) {
         let login = Login { user: b"ann".to_vec(), password: Secret(b"secret".to_vec()) };
         let options = ClientOptions { login, ..ClientOptions::default() };
@@ -277,16 +248,16 @@ impl Program {
                 let (now, sink, has_failed) = (None, Sink::default(), false);
                 let talk = Talk { client, steps, now, sink, has_failed };
                 if self.talks.insert(talk.client.id(), talk).is_some() {
-                    self.note_wrong("two conversations have one id".to_owned());
+                    self.score.note_wrong("two conversations have one id".to_owned());
                 }
             }
-            Err(_) => self.tally.borrow_mut().failed += 1,
+            Err(_) => self.score.note_end(false),
         }
     }
 
     /// What is done in one conversation: with files of its own, and with some that everybody has.
     fn plan(&mut self, registry: &mut Registry<Self>, name: &str) -> Vec<Step> {
-        let bits = self.draw(registry);
+        let bits = self.draws.draw(registry);
         let version = (bits >> 8) as u8;
         let own = || name.to_owned();
         let mut steps =
@@ -326,7 +297,7 @@ impl Program {
     /// Holds what came of a step against what must come of it.
     fn check(&mut self, id: ConnectionId, done: &Done) {
         let Some(talk) = self.talks.get_mut(&id) else {
-            return self.note_wrong(format!("{id} has done something and is not there"));
+            return self.score.note_wrong(format!("{id} has done something and is not there"));
         };
         let found = talk.sink.take();
         let wrong = match (&talk.now, done) {
@@ -357,12 +328,8 @@ impl Program {
             (now, done) => Some(format!("{now:?} has come to {done:?}")),
         };
         if let Some(wrong) = wrong {
-            self.note_wrong(wrong);
+            self.score.note_wrong(wrong);
         }
-    }
-
-    fn note_wrong(&self, what: String) {
-        self.tally.borrow_mut().wrong.push(what);
     }
 }
 
@@ -388,27 +355,6 @@ impl Step {
             Self::RenameTo(name) => Operation::Command(Command::Rnto(path(name))),
             Self::Delete(name) => Operation::Command(Command::Dele(path(name))),
         })
-    }
-}
-
-/// What is fetched, for both the client and whoever looks at it.
-#[derive(Clone, Default)]
-struct Sink(Rc<RefCell<Vec<u8>>>);
-
-impl Sink {
-    fn take(&self) -> Vec<u8> {
-        self.0.take()
-    }
-}
-
-impl Write for Sink {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.borrow_mut().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
     }
 }
 
@@ -445,13 +391,8 @@ impl Caller for Program {
         outcome: Result<(), Failure>,
     ) {
         let Some(talk) = self.talks.remove(&id) else {
-            return self.note_wrong(format!("{id} ends a second time"));
+            return self.score.note_wrong(format!("{id} ends a second time"));
         };
-        let mut tally = self.tally.borrow_mut();
-        if outcome.is_ok() && !talk.has_failed {
-            tally.well += 1;
-        } else {
-            tally.failed += 1;
-        }
+        self.score.note_end(outcome.is_ok() && !talk.has_failed);
     }
 }

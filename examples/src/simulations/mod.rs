@@ -3,6 +3,7 @@
 pub mod chat;
 pub mod echo;
 pub mod ftp;
+mod score;
 pub mod tftp;
 
 use reactor::sim::{Fault, Network, Outcome};

@@ -18,7 +18,7 @@
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::error::Error;
-use std::io::{self, Write};
+use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::Path;
 use std::rc::Rc;
@@ -28,9 +28,11 @@ use protocols::transfer::store::{Access, Store};
 use protocols::transfer::tftp::{
     self, Caller, ClientOptions, Failure, Limits, NotBegun, Options, Server,
 };
-use reactor::sim::{Fault, FaultCounts, Host, Network, Outcome};
+use reactor::sim::{Fault, Host, Network, Outcome};
 use reactor::{Address, DatagramOptions, Registry, SocketId};
 use tempfile::TempDir;
+
+use super::score::{Draws, Score, Sink, still_there};
 
 /// How long faults happen.
 const STORM: Duration = Duration::from_secs(8);
@@ -54,7 +56,7 @@ pub fn swarm(network: &mut Network) -> Outcome {
     network.run_for(STORM)?;
     network.calm();
     stage.end(network)?;
-    stage.was_right(network)
+    stage.score.was_right(network)
 }
 
 /// A little of everything without faults, for one call after another to be made to fail.
@@ -70,19 +72,10 @@ pub fn torture(network: &mut Network) -> Outcome {
 struct Stage {
     server: Host<Server>,
     clients: Vec<Host<Program>>,
-    tally: Rc<RefCell<Tally>>,
+    score: Score,
+    brought: Brought,
     /// What the server has in its tree survives its crashes.
     tree: TempDir,
-}
-
-/// What has become of the transfers of all hosts. It survives their crashes.
-#[derive(Default)]
-struct Tally {
-    well: u64,
-    failed: u64,
-    /// Uploads that were acknowledged.
-    brought: BTreeSet<String>,
-    wrong: Vec<String>,
 }
 
 /// A host that transfers files.
@@ -90,10 +83,13 @@ struct Program {
     transfers: BTreeMap<SocketId, Transfer>,
     /// Transfers that are planned.
     due: usize,
-    /// Numbers drawn so far.
-    drawn: u64,
-    tally: Rc<RefCell<Tally>>,
+    draws: Draws,
+    score: Score,
+    brought: Brought,
 }
+
+/// Uploads that were acknowledged. They survive the crashes of who brought them, and of the server.
+type Brought = Rc<RefCell<BTreeSet<String>>>;
 
 enum Transfer {
     Fetch(&'static str, Sink),
@@ -106,23 +102,21 @@ impl Stage {
         for name in FILES {
             std::fs::write(tree.path().join(name), content(name))?;
         }
-        let tally = Rc::new(RefCell::new(Tally::default()));
+        let (score, brought) = (Score::default(), Brought::default());
         let root = tree.path().to_owned();
         let server = network.host("server", move |registry| serve(registry, &root));
         let ways = [network.address(server, PORT), network.address_v6(server, PORT)];
         let clients = ["far", "farther"]
-            .map(|name| network.host(name, Program::maker(&tally, name, &ways, each)));
-        let stage = Self { server, clients: clients.to_vec(), tally, tree };
+            .map(|name| network.host(name, Program::maker(&score, &brought, name, &ways, each)));
+        let stage = Self { server, clients: clients.to_vec(), score, brought, tree };
         stage.watch(network);
         Ok(stage)
     }
 
     /// Has everything that must always hold looked at after each step.
     fn watch(&self, network: &mut Network) {
-        let tally = Rc::clone(&self.tally);
-        network.invariant("what is fetched", move |_| {
-            tally.borrow().wrong.first().map_or(Ok(()), |wrong| Err(wrong.clone()))
-        });
+        let score = self.score.clone();
+        network.invariant("what is fetched", move |_| score.nothing_wrong());
         let server = self.server;
         network.invariant("the server's count", move |network| {
             let Some(app) = network.app(server) else {
@@ -142,9 +136,7 @@ impl Stage {
         })?;
         if !ended {
             let hosts = self.clients.iter().filter_map(|&host| network.snapshot(host));
-            let all = network.snapshot(self.server).into_iter().chain(hosts);
-            let text = all.fold("still there:".to_owned(), |text, it| format!("{text}\n{it}"));
-            return Err(text.into());
+            return Err(still_there(network.snapshot(self.server).into_iter().chain(hosts)).into());
         }
         network.finish(Duration::from_secs(20))?;
         self.check_tree()
@@ -152,7 +144,7 @@ impl Stage {
 
     /// Everything in the tree has to be what its name says, and what was acknowledged has to be there.
     fn check_tree(&self) -> Outcome {
-        let mut missing = self.tally.borrow().brought.clone();
+        let mut missing = self.brought.borrow().clone();
         for entry in std::fs::read_dir(self.tree.path())? {
             let entry = entry?;
             let name = entry.file_name().to_string_lossy().into_owned();
@@ -166,15 +158,6 @@ impl Stage {
             None => Ok(()),
             Some(name) => Err(format!("{name} was acknowledged, and is not there").into()),
         }
-    }
-
-    /// Looks whether what failed had a reason to.
-    fn was_right(&self, network: &Network) -> Outcome {
-        let Tally { well, failed, .. } = *self.tally.borrow();
-        if failed > 0 && network.fault_counts() == FaultCounts::default() {
-            return Err(format!("{failed} of {} failed without a fault", well + failed).into());
-        }
-        Ok(())
     }
 }
 
@@ -202,20 +185,23 @@ fn serve(registry: &mut Registry<Server>, root: &Path) -> Result<Server, Box<dyn
 impl Program {
     /// Makes the program of a host that boots: it plans its transfers, for some time to come.
     fn maker(
-        tally: &Rc<RefCell<Tally>>,
+        score: &Score,
+        brought: &Brought,
         host: &'static str,
         ways: &[Address],
         each: u64,
     ) -> impl Fn(&mut Registry<Self>) -> Result<Self, Box<dyn Error>> + 'static {
-        let (tally, ways) = (Rc::clone(tally), ways.to_vec());
+        let (score, brought) = (score.clone(), Rc::clone(brought));
+        let ways = ways.to_vec();
         move |registry| {
-            let tally = Rc::clone(&tally);
-            let mut program = Self { transfers: BTreeMap::new(), due: 0, drawn: 0, tally };
+            let (score, brought) = (score.clone(), Rc::clone(&brought));
+            let draws = Draws::default();
+            let mut program = Self { transfers: BTreeMap::new(), due: 0, draws, score, brought };
             // Of each way and each direction so many.
             let count = ways.len() * 2 * each as usize;
             for (number, way) in ways.iter().cycle().take(count).enumerate() {
-                let after = program.draw(registry) % BEGINNINGS;
-                let (way, is_fetch) = (way.clone(), number / ways.len() % 2 == 0);
+                let after = program.draws.draw(registry) % BEGINNINGS;
+                let (way, is_fetch) = (way.clone(), (number / ways.len()).is_multiple_of(2));
                 registry.after(Duration::from_millis(after), move |registry, it: &mut Self| {
                     it.due -= 1;
                     it.begin(registry, way, host, is_fetch);
@@ -226,14 +212,6 @@ impl Program {
         }
     }
 
-    /// A number. Where the tape has come to its end, and says zero for ever, they still differ.
-    fn draw(&mut self, registry: &mut Registry<Self>) -> u64 {
-        self.drawn += 1;
-        // The golden ratio, which spreads what is counted over all bits (Knuth, 6.4).
-        let spread = self.drawn.wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        registry.random() ^ spread.rotate_left(32)
-    }
-
     fn begin(
         &mut self,
         registry: &mut Registry<Self>,
@@ -241,7 +219,7 @@ impl Program {
         host: &str,
         is_fetch: bool,
     ) {
-        let bits = self.draw(registry);
+        let bits = self.draws.draw(registry);
         let options = options(bits);
         let begun = if is_fetch {
             let (name, sink) = (FILES[(bits >> 8) as usize % FILES.len()], Sink::default());
@@ -262,15 +240,11 @@ impl Program {
         match begun {
             Ok((id, transfer)) => {
                 if self.transfers.insert(id, transfer).is_some() {
-                    self.note_wrong("two transfers have one id".to_owned());
+                    self.score.note_wrong("two transfers have one id".to_owned());
                 }
             }
-            Err(_) => self.tally.borrow_mut().failed += 1,
+            Err(_) => self.score.note_end(false),
         }
-    }
-
-    fn note_wrong(&self, what: String) {
-        self.tally.borrow_mut().wrong.push(what);
     }
 }
 
@@ -289,36 +263,18 @@ fn options(bits: u64) -> ClientOptions {
 impl Caller for Program {
     fn on_finish(&mut self, _: &mut Registry<Self>, id: SocketId, outcome: Result<u64, Failure>) {
         let Some(transfer) = self.transfers.remove(&id) else {
-            return self.note_wrong(format!("{id:?} ends a second time"));
+            return self.score.note_wrong(format!("{id:?} ends a second time"));
         };
         if let Transfer::Fetch(name, sink) = &transfer {
-            let (whole, found) = (content(name), sink.0.borrow());
+            let (whole, found) = (content(name), sink.take());
             if !whole.starts_with(&found) || outcome.is_ok() && found.len() != whole.len() {
-                self.note_wrong(format!("{} bytes of {name} are not the right ones", found.len()));
+                self.score
+                    .note_wrong(format!("{} bytes of {name} are not the right ones", found.len()));
             }
         }
-        let mut tally = self.tally.borrow_mut();
-        match (outcome, transfer) {
-            (Ok(_), Transfer::Fetch(..)) => tally.well += 1,
-            (Ok(_), Transfer::Bring(name)) => {
-                tally.well += 1;
-                tally.brought.insert(name);
-            }
-            (Err(_), _) => tally.failed += 1,
+        self.score.note_end(outcome.is_ok());
+        if let (Ok(_), Transfer::Bring(name)) = (outcome, transfer) {
+            self.brought.borrow_mut().insert(name);
         }
-    }
-}
-
-/// Where a client puts what it fetches.
-#[derive(Clone, Default)]
-struct Sink(Rc<RefCell<Vec<u8>>>);
-
-impl Write for Sink {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.borrow_mut().write(bytes)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
     }
 }
