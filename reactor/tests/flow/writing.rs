@@ -115,7 +115,8 @@ fn what_others_write_to_a_connection_in_a_turn_is_gathered() {
     stage.until(|log| log.bytes("member").len() == 7);
     stage.until_quiet();
     let others = MEMBERS as u64 - 1;
-    assert_eq!(stage.reactor.stats().writes - after.writes, 2 * others);
+    let writes = stage.reactor.stats().writes - after.writes;
+    assert!((others..=2 * others).contains(&writes), "{writes} to {others}");
 
     for (at, member) in members.iter_mut().enumerate() {
         let mut expected = b"outside ".repeat(MESSAGES);
