@@ -134,9 +134,10 @@ fn the_first_of_a_quiet_turn_leaves_at_once() {
         })
     });
     stage.until_quiet();
-    for _ in 0..2 {
+    for times in 1..=2 {
         let before = stage.reactor.stats();
         theirs[1].write_all(b"one two three").expect("it has room");
+        stage.until(|log| log.bytes("member").len() == times * 13);
         stage.until_quiet();
         let after = stage.reactor.stats();
         assert_eq!(after.writes - before.writes, 2 * 2, "{after}");
