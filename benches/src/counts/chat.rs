@@ -11,7 +11,9 @@ use crate::rooms::Room;
 
 const MEMBERS: usize = 1_000;
 
-const DELIVERIES: usize = 20_000;
+/// More than elsewhere: half a million deliveries are made while the users join, some at once and some
+/// gathered, and no two runs do that alike.
+const DELIVERIES: usize = 100_000;
 
 pub(super) fn subjects() -> Vec<Subject> {
     let ours = Runner::new(Chat::Reactor, |instrument, deliveries| {
