@@ -38,13 +38,8 @@ impl<App> Registry<App> {
         })
     }
 
-    /// Sends the same bytes to many connections, and returns to how many. Nothing is copied, and it costs
-    /// a fourth of as many calls of `send`, each with a clone.
-    ///
-    /// What each connection is sent first in a turn goes straight to the kernel, if nothing is queued in
-    /// front of it; what follows in the same turn is queued, and leaves at its end in one write. In a
-    /// turn in which several sockets have something to tell, so that more is likely to follow, all of it
-    /// is queued.
+    /// Sends the same bytes to many connections, and returns to how many. Nothing is copied, and what
+    /// has to be queued is one queue for all. When it leaves is as with [`send`](Self::send).
     ///
     /// Whoever has ended or is closing is passed over; who has no room for it ends, with
     /// [`CloseReason::OutboxFull`](crate::CloseReason::OutboxFull) or

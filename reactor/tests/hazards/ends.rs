@@ -3,11 +3,17 @@
 
 use super::*;
 
-/// Hazard 3: the kernel reports the end of the stream, or its failure, as soon as it knows, however
-/// much is still to be read in front of it.
-#[test]
-fn everything_a_peer_sent_before_its_end_arrives_though_the_end_was_reported_first() {
-    let mut stage = Stage::new();
+/// A connection that is paused, whose socket holds all that its peer has sent.
+struct Unread {
+    id: ConnectionId,
+    theirs: TcpStream,
+    /// The loop's socket once more.
+    arrived: TcpStream,
+    /// Bytes that were sent.
+    length: usize,
+}
+
+fn send_to_paused(stage: &mut Stage) -> Unread {
     let (ours, mut theirs, length) = roomy_pair();
     let arrived = ours.try_clone().expect("there are descriptors");
     let probe = Probe::new("ours").on_open(|transport, _| transport.pause());
@@ -20,6 +26,15 @@ fn everything_a_peer_sent_before_its_end_arrives_though_the_end_was_reported_fir
     let theirs = stage.join(peer);
     until_arrived(&arrived, length);
     stage.until_quiet();
+    Unread { id, theirs, arrived, length }
+}
+
+/// Hazard 3: the kernel reports the end of the stream, or its failure, as soon as it knows, however
+/// much is still to be read in front of it.
+#[test]
+fn everything_a_peer_sent_before_its_end_arrives_though_the_end_was_reported_first() {
+    let mut stage = Stage::new();
+    let Unread { id, theirs, arrived, length } = send_to_paused(&mut stage);
     let before = stage.reactor.stats().events;
     theirs.shutdown(Shutdown::Write).expect("it is connected");
     while stage.reactor.stats().events == before {
@@ -42,18 +57,7 @@ fn everything_a_peer_sent_before_its_end_arrives_though_the_end_was_reported_fir
 #[cfg(target_os = "linux")]
 fn everything_a_peer_sent_before_its_reset_arrives_though_the_reset_was_reported_first() {
     let mut stage = Stage::new();
-    let (ours, mut theirs, length) = roomy_pair();
-    let arrived = ours.try_clone().expect("there are descriptors");
-    let probe = Probe::new("ours").on_open(|transport, _| transport.pause());
-    let id = stage.adopt(ours, &StreamLimits::default(), probe);
-    stage.until_quiet();
-    let peer = stage.peer(move || {
-        theirs.write_all(&pattern(length)).expect("it has room");
-        theirs
-    });
-    let theirs = stage.join(peer);
-    until_arrived(&arrived, length);
-    stage.until_quiet();
+    let Unread { id, theirs, arrived, length } = send_to_paused(&mut stage);
     let before = stage.reactor.stats().events;
     SockRef::from(&theirs).set_linger(Some(Duration::ZERO)).expect("it is a socket");
     drop(theirs);
