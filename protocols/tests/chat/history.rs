@@ -1,5 +1,7 @@
 //! What was said (IRCv3 chathistory).
 
+use std::time::UNIX_EPOCH;
+
 use protocols::chat::accounts::{AccountLimits, Accounts};
 use protocols::chat::{Limits, Settings};
 use protocols::password::PasswordHash;
@@ -8,13 +10,22 @@ use crate::stage::{Actor, Stage, settings};
 
 const CAPS: &str = "batch draft/chathistory echo-message message-tags server-time";
 
+/// What is said from here on bears another time than what was said before.
+fn until_the_next_millisecond() {
+    let millisecond = || UNIX_EPOCH.elapsed().expect("it is past 1970").as_millis();
+    let present = millisecond();
+    while millisecond() == present {
+        std::thread::yield_now();
+    }
+}
+
 /// Says ten things on a channel; their names, and when they were said.
 fn says_ten(actor: &mut Actor, target: &str) -> Vec<(String, String)> {
     (0..10)
         .map(|at| {
             actor.says(&format!("PRIVMSG {target} :{at}"));
             let line = actor.hears(&format!("@time=*;msgid=* * PRIVMSG {target} :{at}"));
-            std::thread::sleep(std::time::Duration::from_millis(2));
+            until_the_next_millisecond();
             let tags = line.strip_prefix("@time=").and_then(|it| it.split_once(";msgid="));
             let (time, rest) = tags.expect("two tags");
             let id = rest.split([' ', ';']).next().expect("a name");
