@@ -120,4 +120,4 @@ pub use registry::{
 };
 #[cfg(all(unix, feature = "signals"))]
 pub use signals::Signal;
-pub use stats::{Snapshot, SocketRow, Stats};
+pub use stats::{Rows, Snapshot, SocketRow, Stats};

@@ -109,6 +109,12 @@ impl<T> Slots<T> {
             .filter_map(|(_, slot)| slot.source.as_ref().map(|source| (slot.key, source)))
     }
 
+    /// The first from `index` on that is not running, and where to look for the next.
+    pub(crate) fn next_from(&self, index: usize) -> Option<(usize, &T)> {
+        (index..self.entries.capacity())
+            .find_map(|index| Some((index + 1, self.entries.get(index)?.source.as_ref()?)))
+    }
+
     #[inline]
     fn slot(&mut self, key: Key) -> Option<&mut Slot<T>> {
         self.entries.get_mut(key.index()).filter(|slot| slot.key == key)
