@@ -30,13 +30,14 @@ use crate::offload::{Job, Pool, panic_message};
 use crate::slots::{Found, Slots};
 use crate::source::Source;
 use crate::timer::Wheel;
+use crate::trace::Callback;
 use crate::{
     Address, CloseReason, Limits, ListenerId, OffloadError, PostError, Rows, Snapshot, SocketId,
     SocketRow, Stale, Stats,
 };
 
 pub(crate) use connections::Order;
-pub use protocol::{DatagramProtocol, Protocol, SentFile};
+pub use protocol::{DatagramProtocol, Protocol, SentFile, Typed};
 pub use socket::DatagramTransport;
 pub(crate) use timers::Timed;
 pub(crate) use transport::Outcome;
@@ -86,14 +87,15 @@ pub struct Registry<App> {
 
 impl<App> Registry<App> {
     pub(crate) fn new(poller: Poller, pool: Pool, limits: Limits) -> Self {
+        let generations = poller.system().generations();
         Self {
             mailbox: Arc::new(Mailbox::new(poller.waker(), limits.tasks)),
             ledger: Ledger::new(limits, poller.system()),
             spare: SpareDescriptor::new(&poller),
             poller,
             pool,
-            slots: Slots::new(),
-            wheel: Wheel::new(),
+            slots: Slots::new(generations.clone()),
+            wheel: Wheel::new(generations),
             mail: VecDeque::new(),
             has_mail: false,
             deferred: VecDeque::new(),
@@ -303,6 +305,22 @@ impl<App> Registry<App> {
     /// [`PostError::Full`] if [`Limits::offloads`] pieces of work wait already, or if not one thread
     /// could be started. The work is dropped then.
     pub fn offload<R: Send + 'static>(
+        &mut self,
+        work: impl FnOnce() -> R + Send + 'static,
+        done: impl FnOnce(&mut Self, &mut App, Result<R, OffloadError>) + 'static,
+    ) -> Result<(), PostError<()>>
+    where
+        App: 'static,
+    {
+        self.submit(work, |registry, app, result| {
+            registry.run_callback(None, Callback::Offloaded, |registry| {
+                done(registry, app, result);
+            });
+        })
+    }
+
+    /// As [`offload`](Self::offload); who is called back, and how, is the caller's to say.
+    pub(crate) fn submit<R: Send + 'static>(
         &mut self,
         work: impl FnOnce() -> R + Send + 'static,
         done: impl FnOnce(&mut Self, &mut App, Result<R, OffloadError>) + 'static,
