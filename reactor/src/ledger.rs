@@ -18,10 +18,6 @@ use crate::trace::{About, Subject, Tracer, What};
 pub(crate) const SCRATCH: usize = 128 * 1024;
 /// The loop's one read buffer.
 pub(crate) type Scratch = [u8; SCRATCH];
-/// Small writes of one callback are gathered up to this many bytes, few enough to stay in the cache.
-pub(crate) const CORK: usize = 16 * 1024;
-/// A callback's writes that are gathered without a thought; see `Stream::write`.
-pub(crate) const SMALL: usize = 1023;
 
 pub(crate) struct Ledger {
     pub(crate) limits: Limits,
@@ -29,12 +25,6 @@ pub(crate) struct Ledger {
     pub(crate) clock: Clock,
     /// What it notes down for others to read.
     pub(crate) tracer: Tracer,
-    /// What the running connection has written in this callback. Empty between callbacks.
-    pub(crate) cork: Vec<u8>,
-    /// Bytes the cork may hold before a write has to look closer: [`SMALL`] when a callback begins,
-    /// [`CORK`] once it has written more, none while its connection may not write. So a small write
-    /// makes one comparison for all three questions.
-    pub(crate) cork_limit: usize,
     /// The running callback has done more than write: what, is to be seen when it returns.
     pub(crate) attention: bool,
     /// What is sent to connections by their ids waits for the end of the turn: several sockets have
@@ -60,8 +50,6 @@ impl Ledger {
             stats: Stats::default(),
             clock: Clock::new(system),
             tracer: Tracer::default(),
-            cork: Vec::with_capacity(CORK),
-            cork_limit: SMALL,
             attention: false,
             gathers: true,
             reads_a_turn: limits.read_budget.div_ceil(SCRATCH).max(1),
@@ -72,22 +60,6 @@ impl Ledger {
             retired: VecDeque::new(),
             limits,
         }
-    }
-
-    /// The running connection sends no more.
-    pub(crate) fn seal(&mut self) {
-        self.cork_limit = 0;
-        self.attention = true;
-    }
-
-    /// The callback of a connection that sends no more is over.
-    pub(crate) fn unseal(&mut self) {
-        self.cork_limit = SMALL;
-        self.attention = false;
-    }
-
-    pub(crate) fn is_sealed(&self) -> bool {
-        self.cork_limit == 0
     }
 
     /// Notes that one outbox went from one charge to another.
@@ -109,42 +81,35 @@ impl Ledger {
     // ── the trace ───────────────────────────────────────────────────────────────────────────
 
     /// Whether there is one. The hot path asks once a turn.
-    #[inline(always)]
     pub(crate) fn is_traced(&self) -> bool {
         self.tracer.is_on()
     }
 
     /// Something happens to whoever is being visited.
-    #[inline(always)]
     pub(crate) fn trace(&self, what: impl FnOnce() -> What) {
         self.record(|| About::Visited, what);
     }
 
     /// The loop turns to somebody.
-    #[inline(always)]
     pub(crate) fn trace_visit(&self, whom: impl Into<Subject>, what: impl FnOnce() -> What) {
         self.record(|| About::Visit(Some(whom.into())), what);
     }
 
     /// The loop turns to its own affairs.
-    #[inline(always)]
     pub(crate) fn trace_loop(&self, what: impl FnOnce() -> What) {
         self.record(|| About::Visit(None), what);
     }
 
     /// Something happens in passing to somebody who need not be the one that is being visited.
-    #[inline(always)]
     pub(crate) fn trace_of(&self, whom: impl Into<Subject>, what: impl FnOnce() -> What) {
         self.record(|| About::Other(whom.into()), what);
     }
 
-    #[inline(always)]
     pub(crate) fn trace_about(&self, about: About, what: impl FnOnce() -> What) {
         self.record(|| about, what);
     }
 
     /// Nothing of the record is made before it is known that there is a trace.
-    #[inline(always)]
     fn record(&self, about: impl FnOnce() -> About, what: impl FnOnce() -> What) {
         if self.is_traced() {
             self.tracer.record(&self.clock, about(), what);

@@ -214,17 +214,12 @@ impl<App> Reactor<App> {
         let Self { registry, events, scratch, .. } = self;
         registry.ledger.stats.events += events.len() as u64;
         registry.ledger.gathers = events.len() > 1;
-        if registry.ledger.is_traced() || events.are_simulated() {
-            registry.ledger.trace_loop(|| What::TurnBegan { events: events.len() });
-            registry.handle_events::<true>(events, app, scratch);
-        } else {
-            registry.handle_events::<false>(events, app, scratch);
-        }
+        registry.ledger.trace_loop(|| What::TurnBegan { events: events.len() });
+        registry.handle_events(events, app, scratch);
     }
 
     /// Visits what no event reminds us of, up to the budget. What is put on the list meanwhile waits for
     /// the next turn.
-    #[inline(never)]
     fn handle_ready_list(&mut self, app: &mut App) {
         for _ in 0..self.registry.ledger.budgeted(self.registry.ledger.ready.len()) {
             let Some(key) = self.registry.ledger.ready.pop_front() else {
@@ -235,7 +230,6 @@ impl<App> Reactor<App> {
     }
 
     /// One vectored write for each connection that others have written to in this turn.
-    #[inline(never)]
     fn flush(&mut self, app: &mut App) {
         let mut touched = std::mem::take(&mut self.registry.ledger.touched);
         for key in touched.drain(..) {
@@ -246,7 +240,6 @@ impl<App> Reactor<App> {
         self.registry.ledger.touched = touched;
     }
 
-    #[inline(always)]
     fn end_turn(&mut self) {
         let now = self.registry.ledger.clock.refresh();
         let ledger = &mut self.registry.ledger;

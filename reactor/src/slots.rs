@@ -56,7 +56,6 @@ impl<T> Slots<T> {
     }
 
     /// As [`Self::take`], for the token of an event.
-    #[inline]
     pub(crate) fn take_token(&mut self, token: Token) -> Option<(Key, T)> {
         let slot = self.entries.get_mut(token.index())?;
         if slot.key.token() != token {
@@ -66,7 +65,6 @@ impl<T> Slots<T> {
     }
 
     /// Puts back what [`Self::take`] took.
-    #[inline]
     pub(crate) fn put(&mut self, key: Key, source: T) {
         let Some(slot) = self.entries.get_mut(key.index()) else {
             return drop_out_of_line(source);
@@ -78,7 +76,6 @@ impl<T> Slots<T> {
         std::mem::forget(left);
     }
 
-    #[inline]
     pub(crate) fn find(&mut self, key: Key) -> Found<'_, T> {
         match self.slot(key) {
             None => Found::Gone,
@@ -109,7 +106,6 @@ impl<T> Slots<T> {
             .find_map(|index| Some((index + 1, self.entries.get(index)?.source.as_ref()?)))
     }
 
-    #[inline]
     fn slot(&mut self, key: Key) -> Option<&mut Slot<T>> {
         self.entries.get_mut(key.index()).filter(|slot| slot.key == key)
     }
@@ -117,7 +113,6 @@ impl<T> Slots<T> {
 
 /// What never happens must not take registers from what happens with each message.
 #[cold]
-#[inline(never)]
 fn drop_out_of_line<T>(source: T) {
     drop(source);
 }

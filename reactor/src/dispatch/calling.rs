@@ -9,11 +9,10 @@
 use std::any::Any;
 
 use crate::id::Key;
-use crate::ledger::SMALL;
 use crate::offload::panic_message;
 use crate::registry::{Outcome, Protocol, Registry, Transport};
 use crate::source::{Connection, Source};
-use crate::stream::Step;
+use crate::stream::{Step, Stream};
 use crate::trace::{Callback, What};
 use crate::{CloseReason, ConnectionId, TimerKey};
 
@@ -29,29 +28,12 @@ impl<App> Registry<App> {
         callback: Callback,
         call: impl FnOnce(&mut (dyn Protocol<App> + 'static), &mut Transport<'_, App>, &mut App),
     ) -> Step {
-        self.call_as::<true>(key, connection, app, callback, call)
-    }
-
-    /// As [`Self::call`], where it is known whether there is a trace. Without one it is the short way,
-    /// which only a connection takes that is open.
-    #[inline(always)]
-    pub(super) fn call_as<const TRACED: bool>(
-        &mut self,
-        key: Key,
-        connection: &mut Connection<App>,
-        app: &mut App,
-        callback: Callback,
-        call: impl FnOnce(&mut (dyn Protocol<App> + 'static), &mut Transport<'_, App>, &mut App),
-    ) -> Step {
-        if TRACED {
-            self.ledger.trace_visit(ConnectionId(key), || What::Called(callback));
-        }
+        self.ledger.trace_visit(ConnectionId(key), || What::Called(callback));
         let Connection { stream, protocol } = connection;
-        debug_assert!(TRACED || stream.is_open(), "it is_flowing");
-        if TRACED && !stream.is_open() {
+        if !stream.is_open() {
             self.ledger.attention = true;
             if !stream.can_write() {
-                self.ledger.seal();
+                self.cork.seal();
             }
         }
         let mut transport = Transport::new(ConnectionId(key), stream, self);
@@ -59,14 +41,23 @@ impl<App> Registry<App> {
         if let Err(panic) = result {
             return self.cut_off_panicked(callback, panic);
         }
-        if TRACED {
-            self.ledger.trace(|| What::Returned(callback));
-        }
+        self.ledger.trace(|| What::Returned(callback));
         if self.ledger.attention {
             return self.attend(key, connection, app);
         }
-        self.ledger.cork_limit = SMALL;
-        connection.stream.uncork_as::<TRACED>(&mut self.ledger)
+        self.uncork(&mut connection.stream)
+    }
+
+    /// The callback is over: what it wrote leaves, or waits in the outbox.
+    #[inline(always)]
+    fn uncork(&mut self, stream: &mut Stream) -> Step {
+        self.cork.reset();
+        let step = stream.uncork(&mut self.cork, &mut self.ledger);
+        if step.is_break() {
+            // It must not reach whoever is called next.
+            self.cork.clear();
+        }
+        step
     }
 
     /// The callback has done more than write, or the connection is in another state than open.
@@ -79,8 +70,8 @@ impl<App> Registry<App> {
         };
         // Taken first: what this connection was told must not be left to the next if a write fails.
         let orders = std::mem::take(&mut self.orders);
-        self.ledger.unseal();
-        connection.stream.uncork(&mut self.ledger)?;
+        self.ledger.attention = false;
+        self.uncork(&mut connection.stream)?;
         for order in orders {
             self.obey(key, connection, order);
         }
@@ -106,7 +97,6 @@ impl<App> Registry<App> {
     }
 
     #[cold]
-    #[inline(never)]
     fn cut_off_panicked(&mut self, callback: Callback, panic: Box<dyn Any + Send>) -> Step {
         self.ledger.stats.panics += 1;
         self.ledger.trace(|| What::Panicked(callback));
@@ -114,10 +104,10 @@ impl<App> Registry<App> {
     }
 
     /// The callback has ended its connection: what it wrote, decided and was told is void.
-    #[cold]
     fn cut(&mut self, reason: Box<CloseReason>) -> Step {
-        self.ledger.cork.clear();
-        self.ledger.unseal();
+        self.cork.clear();
+        self.cork.reset();
+        self.ledger.attention = false;
         self.orders.clear();
         self.outcome = None;
         Step::Break(reason)

@@ -16,19 +16,16 @@ impl<App> Registry<App> {
             ControlFlow::Break(reason) => return self.retire_stream(key, stream, reason),
             ControlFlow::Continue(next) => next,
         };
-        let Some(guard) = &mut stream.guard else {
+        let Some(timer) = stream.guard_timer() else {
             return;
         };
-        match (guard.timer, next) {
-            (Some(timer), Some(tick)) => drop(self.wheel.rearm(timer, tick)),
+        match (&timer, next) {
+            (Some(timer), Some(tick)) => drop(self.wheel.rearm(*timer, tick)),
             // Beyond the timers' limit: a deadline is what keeps a loop from filling up.
             (None, Some(tick)) => {
-                guard.timer = Some(self.wheel.insert(tick, || Timed::Guard { stream: key }));
+                *timer = Some(self.wheel.insert(tick, || Timed::Guard { stream: key }));
             }
-            (timer, None) => {
-                timer.map(|timer| self.wheel.cancel(timer));
-                stream.guard = None;
-            }
+            (_, None) => drop(stream.dismiss_guard().map(|timer| self.wheel.cancel(timer))),
         }
     }
 

@@ -129,7 +129,6 @@ impl<App> Registry<App> {
     /// The one that waits longest is told with the spare descriptor, so that somebody learns of it;
     /// the others keep waiting. Without the rest a level-triggered loop would spin here; without the
     /// timer an edge-triggered one would never come back.
-    #[cold]
     fn handle_accept_failure(&mut self, key: Key, listener: &mut Listener<App>, error: &io::Error) {
         self.ledger.stats.accept_errors += 1;
         self.ledger.trace(|| What::AcceptFailed(error.kind()));

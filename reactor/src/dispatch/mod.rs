@@ -27,46 +27,26 @@ pub(crate) use shutdown::Shutdown;
 pub use shutdown::{CutOff, ShutdownReport};
 
 impl<App> Registry<App> {
-    /// Handles the events of one wait. `TRACED` says whether there is a trace, or a simulation: the path
-    /// that is taken most is compiled for either case, and in neither asks again and again.
+    /// Handles the events of one wait.
     ///
     /// Never inlined, so that the hot path has the registers to itself.
     #[inline(never)]
-    pub(crate) fn handle_events<const TRACED: bool>(
-        &mut self,
-        events: &Events,
-        app: &mut App,
-        scratch: &mut Scratch,
-    ) {
-        for (token, readiness) in events.iter::<TRACED>() {
-            self.handle_event::<TRACED>(token, readiness, app, scratch);
-        }
-    }
-
-    #[inline]
-    fn handle_event<const TRACED: bool>(
-        &mut self,
-        token: Token,
-        readiness: Readiness,
-        app: &mut App,
-        scratch: &mut Scratch,
-    ) {
-        match self.slots.take_token(token) {
-            Some((key, Source::Stream(mut connection))) => {
-                if TRACED {
+    pub(crate) fn handle_events(&mut self, events: &Events, app: &mut App, scratch: &mut Scratch) {
+        for (token, readiness) in events.iter() {
+            match self.slots.take_token(token) {
+                Some((key, Source::Stream(mut connection))) => {
                     self.ledger.trace_visit(ConnectionId(key), || What::event(readiness));
+                    connection.stream.note_readiness(readiness);
+                    self.handle_stream(key, &mut connection, app, scratch);
+                    self.slots.put(key, Source::Stream(connection));
                 }
-                connection.stream.note_readiness(readiness);
-                self.handle_stream::<TRACED>(key, &mut connection, app, scratch);
-                self.slots.put(key, Source::Stream(connection));
+                Some((key, other)) => self.handle_other_source(key, other, readiness, app, scratch),
+                None => self.handle_other_token(token, app),
             }
-            Some((key, other)) => self.handle_other_source(key, other, readiness, app, scratch),
-            None => self.handle_other_token(token, app),
         }
     }
 
     /// An event of what there are few of.
-    #[inline(never)]
     fn handle_other_source(
         &mut self,
         key: Key,
@@ -117,7 +97,6 @@ impl<App> Registry<App> {
     }
 
     /// An event of the loop's own, or of something that has ended earlier in the batch.
-    #[cold]
     fn handle_other_token(&mut self, token: Token, app: &mut App) {
         if token == Token::WAKER {
             self.ledger.stats.wakeups += 1;
@@ -135,7 +114,6 @@ impl<App> Registry<App> {
     }
 
     /// Calls what a user wrote. A panic ends what it was called for, and nothing else.
-    #[inline]
     pub(crate) fn guarded<R>(call: impl FnOnce() -> R) -> std::thread::Result<R> {
         catch_unwind(AssertUnwindSafe(call))
     }

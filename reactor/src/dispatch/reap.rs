@@ -11,7 +11,6 @@ use crate::{CloseReason, Closed, ConnectionId, SocketId};
 impl<App> Registry<App> {
     /// Tells and removes what has ended, up to the budget. The others, and what ends in these callbacks,
     /// wait for the next turn, which will not sleep before.
-    #[inline(never)]
     pub(crate) fn reap(&mut self, app: &mut App) {
         if self.ledger.retired.is_empty() {
             return;
@@ -43,7 +42,7 @@ impl<App> Registry<App> {
     ) {
         let Connection { mut stream, protocol } = connection;
         self.cancel_timers(stream.timers);
-        stream.guard.take().and_then(|guard| guard.timer).map(|timer| self.wheel.cancel(timer));
+        stream.dismiss_guard().map(|timer| self.wheel.cancel(timer));
         self.connections -= 1;
         let (peer, opened) = (stream.peer(), stream.was_opened());
         if let (true, Some(ip)) = (stream.is_counted(), peer.ip()) {

@@ -84,7 +84,6 @@ impl<App> Registry<App> {
     }
 
     /// Tells everybody, once, when no callback is on the stack: so many in a turn as the budget allows.
-    #[inline(never)]
     pub(crate) fn tell_of_shutdown(&mut self, app: &mut App) {
         if let Shutdown::Draining { telling: Telling::Due, .. } = &self.shutdown {
             self.begin_telling();
@@ -153,7 +152,6 @@ impl<App> Registry<App> {
     }
 
     /// The report, once everything has ended.
-    #[inline(never)]
     pub(crate) fn finish_shutdown(&mut self) -> Option<ShutdownReport> {
         if self.slots.len() > 0 {
             return None;

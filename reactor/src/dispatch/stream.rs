@@ -17,7 +17,7 @@ impl<App> Registry<App> {
     /// A connection in full swing, with nothing queued and nothing asked of it, takes the short way:
     /// one read, one callback, one write.
     #[inline(always)]
-    pub(super) fn handle_stream<const TRACED: bool>(
+    pub(super) fn handle_stream(
         &mut self,
         key: Key,
         connection: &mut Connection<App>,
@@ -25,7 +25,7 @@ impl<App> Registry<App> {
         scratch: &mut Scratch,
     ) {
         if connection.stream.is_flowing() {
-            if let Step::Break(reason) = self.read_once::<TRACED>(key, connection, app, scratch) {
+            if let Step::Break(reason) = self.read_once(key, connection, app, scratch) {
                 return self.retire_stream(key, &mut connection.stream, reason);
             }
             if connection.stream.is_drained() {
@@ -72,7 +72,6 @@ impl<App> Registry<App> {
     }
 
     /// Ends a connection whose step broke, and arms its guard if its deadlines have changed.
-    #[inline]
     pub(crate) fn finish(&mut self, key: Key, stream: &mut Stream, step: Step) {
         if let ControlFlow::Break(reason) = step {
             return self.retire_stream(key, stream, reason);
@@ -135,7 +134,7 @@ impl<App> Registry<App> {
         // Counted in reads, not in bytes: a system call costs as much as what it brings.
         for _ in 0..self.ledger.reads_a_turn {
             match connection.stream.intake() {
-                Some(Intake::Deliver) => self.read_once::<true>(key, connection, app, scratch)?,
+                Some(Intake::Deliver) => self.read_once(key, connection, app, scratch)?,
                 Some(Intake::Discard) => self.discard_once(connection, scratch)?,
                 None => return Step::Continue(()),
             }
@@ -148,17 +147,15 @@ impl<App> Registry<App> {
 
     /// One read, for the protocol.
     #[inline(always)]
-    fn read_once<const TRACED: bool>(
+    fn read_once(
         &mut self,
         key: Key,
         connection: &mut Connection<App>,
         app: &mut App,
         scratch: &mut Scratch,
     ) -> Step {
-        match connection.stream.receive::<TRACED>(scratch, &mut self.ledger)? {
-            Received::Bytes(length) => {
-                self.deliver::<TRACED>(key, connection, app, &scratch[..length])
-            }
+        match connection.stream.receive(scratch, &mut self.ledger)? {
+            Received::Bytes(length) => self.deliver(key, connection, app, &scratch[..length]),
             // The end comes last: whoever took over, or was resumed, is first offered what is left.
             Received::End if connection.stream.take_offer() => self.offer(key, connection, app),
             Received::End => self.handle_end(key, connection, app),
@@ -168,7 +165,7 @@ impl<App> Registry<App> {
 
     /// One read, to have it out of the way: the connection is closing.
     fn discard_once(&mut self, connection: &mut Connection<App>, scratch: &mut Scratch) -> Step {
-        if let Received::End = connection.stream.receive::<true>(scratch, &mut self.ledger)? {
+        if let Received::End = connection.stream.receive(scratch, &mut self.ledger)? {
             connection.stream.peer_ended(&self.ledger)?;
         }
         connection.stream.settle(&self.ledger)
@@ -176,7 +173,7 @@ impl<App> Registry<App> {
 
     /// Offers fresh bytes to the protocol, behind what it has left before.
     #[inline(always)]
-    fn deliver<const TRACED: bool>(
+    fn deliver(
         &mut self,
         key: Key,
         connection: &mut Connection<App>,
@@ -187,7 +184,7 @@ impl<App> Registry<App> {
             connection.stream.inbox.append(fresh);
             return self.offer(key, connection, app);
         }
-        self.call_as::<TRACED>(key, connection, app, Callback::Data, |protocol, transport, app| {
+        self.call(key, connection, app, Callback::Data, |protocol, transport, app| {
             let mut input = Input::new(fresh);
             protocol.on_data(transport, &mut input, app);
             if !input.is_empty() {
@@ -209,7 +206,6 @@ impl<App> Registry<App> {
         connection.stream.check_inbox()
     }
 
-    #[cold]
     fn handle_end(&mut self, key: Key, connection: &mut Connection<App>, app: &mut App) -> Step {
         if !connection.stream.peer_ended(&self.ledger)? {
             return connection.stream.settle(&self.ledger);
@@ -222,7 +218,6 @@ impl<App> Registry<App> {
     // ── writing ─────────────────────────────────────────────────────────────────────────────
 
     /// Flushes a connection that others have written to, or that was told to close.
-    #[inline]
     pub(crate) fn handle_touched(&mut self, key: Key, app: &mut App) {
         let Found::Here(Source::Stream(connection)) = self.slots.find(key) else {
             return;
@@ -238,7 +233,6 @@ impl<App> Registry<App> {
         }
     }
 
-    #[inline(never)]
     fn flush_thoroughly(&mut self, key: Key, app: &mut App) {
         let Some(source) = self.slots.take(key) else {
             return;
@@ -289,7 +283,6 @@ impl<App> Registry<App> {
     // ── ending ──────────────────────────────────────────────────────────────────────────────
 
     /// Notes that a connection has ended: it is told, and removed, at the end of the turn.
-    #[cold]
     pub(crate) fn retire_stream(
         &mut self,
         key: Key,

@@ -8,7 +8,6 @@ use crate::trace::{About, Callback, Subject, What};
 
 impl<App> Registry<App> {
     /// Runs what was deferred before this turn, and messages, each up to the budget.
-    #[inline(never)]
     pub(crate) fn run_tasks(&mut self, app: &mut App) {
         for _ in 0..self.deferred.len().min(self.ledger.limits.task_budget) {
             let Some(task) = self.deferred.pop_front() else {
@@ -37,7 +36,6 @@ impl<App> Registry<App> {
     }
 
     /// Whether the loop has nothing to do but to wait for events: no task, no timer, nobody to visit.
-    #[inline]
     pub(crate) fn is_idle(&self) -> bool {
         let waiting = self.deferred.len() | self.mail.len() | self.wheel.len();
         waiting == 0 && !self.has_mail && !self.ledger.has_work() && self.shutdown.is_running()

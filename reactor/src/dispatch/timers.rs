@@ -9,7 +9,6 @@ use crate::{ConnectionId, SocketId, TimerId};
 
 impl<App> Registry<App> {
     /// Fires what is due, up to the budget; what is left over fires in the next turn.
-    #[inline(never)]
     pub(crate) fn fire_timers(&mut self, app: &mut App) {
         if self.wheel.len() == 0 {
             return;

@@ -23,7 +23,7 @@ pub(crate) struct Generation(NonZeroU64);
 
 /// What a loop has in hand, and where it gets more.
 pub(crate) struct Generations {
-    next: u64,
+    next: NonZeroU64,
     left: u32,
     counter: Counter,
 }
@@ -55,53 +55,49 @@ impl Generation {
 impl Generations {
     /// Those of a loop of its own.
     pub(crate) fn of_process() -> Self {
-        Self { next: 0, left: 0, counter: Counter::Process(&NEXT_BLOCK) }
+        Self { next: NonZeroU64::MIN, left: 0, counter: Counter::Process(&NEXT_BLOCK) }
     }
 
     /// Those of a loop that shares a counter with the others of its network.
     #[cfg_attr(not(feature = "sim"), allow(dead_code))]
     pub(crate) fn of_network(counter: Rc<Cell<u64>>) -> Self {
-        Self { next: 0, left: 0, counter: Counter::Network(counter) }
+        Self { next: NonZeroU64::MIN, left: 0, counter: Counter::Network(counter) }
     }
 
     /// A generation that nobody else has.
     #[inline]
     pub(crate) fn take(&mut self) -> Generation {
-        loop {
-            if self.left == 0 {
-                self.refill();
-            }
-            let number = self.next & GENERATION_MASK;
-            self.next += 1;
-            self.left -= 1;
-            // Zero is none.
-            if let Some(number) = NonZeroU64::new(number) {
-                return Generation(number);
-            }
+        if self.left == 0 {
+            self.refill();
         }
+        let taken = Generation(self.next);
+        self.next = self.next.saturating_add(1);
+        self.left -= 1;
+        taken
     }
 
     #[cold]
     fn refill(&mut self) {
-        match &self.counter {
+        let (first, length) = match &self.counter {
             Counter::Process(counter) => {
                 let block = counter.fetch_add(1, Ordering::Relaxed) % BLOCKS;
-                self.next = u64::from(block) << BLOCK_BITS;
-                self.left = 1 << BLOCK_BITS;
+                (u64::from(block) << BLOCK_BITS, 1 << BLOCK_BITS)
             }
             Counter::Network(counter) => {
-                self.next = counter.get();
-                counter.set(self.next + 1);
-                self.left = 1;
+                counter.set(counter.get() + 1);
+                (counter.get() & GENERATION_MASK, 1)
             }
-        }
+        };
+        // Zero is none: the first block is shorter by it.
+        self.next = NonZeroU64::new(first).unwrap_or(NonZeroU64::MIN);
+        self.left = (length - u32::from(first == 0)).max(1);
     }
 }
 
 impl Clone for Generations {
     /// Others, of the same counter: for something else that the same loop names.
     fn clone(&self) -> Self {
-        Self { next: 0, left: 0, counter: self.counter.clone() }
+        Self { next: NonZeroU64::MIN, left: 0, counter: self.counter.clone() }
     }
 }
 
@@ -112,7 +108,7 @@ mod tests {
     use super::*;
 
     fn from(counter: &'static AtomicU32) -> Generations {
-        Generations { next: 0, left: 0, counter: Counter::Process(counter) }
+        Generations { next: NonZeroU64::MIN, left: 0, counter: Counter::Process(counter) }
     }
 
     #[test]

@@ -28,8 +28,9 @@ const TOKEN_MASK: usize = (1 << TOKEN_BITS) - 1;
 /// How many sources a loop can name: as many as 32-bit tokens have indices, or eight million. No index
 /// reaches those of the loop's own tokens.
 pub(crate) const MAX_SLOTS: usize = if usize::BITS == 64 { 1 << 23 } else { (1 << 20) - 1 };
-/// How many timers a loop can name beside those that watch over its connections.
-pub(crate) const MAX_TIMERS: usize = MAX_SLOTS;
+/// How many timers a loop can name beside those that watch over its connections: so many that a line of
+/// the wheel that holds all of them, and three holes for each, has no more places than there are indices.
+pub(crate) const MAX_TIMERS: usize = MAX_SLOTS - 64;
 
 /// Index and generation, the private half of every public id, in one register.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

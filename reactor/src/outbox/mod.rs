@@ -59,7 +59,6 @@ impl Outbox {
         }
     }
 
-    #[inline]
     pub(crate) fn push(&mut self, bytes: Bytes, spares: &mut Spares) {
         if bytes.is_empty() {
             return;
@@ -70,7 +69,6 @@ impl Outbox {
         }
     }
 
-    #[inline(never)]
     fn push_behind(&mut self, bytes: Bytes, spares: &mut Spares) {
         let queue = self.queue_mut(spares);
         queue.queued += bytes.len();
@@ -78,7 +76,6 @@ impl Outbox {
     }
 
     /// Queues a message that others are sent too.
-    #[inline]
     pub(crate) fn share(&mut self, message: &Broadcast, spares: &mut Spares) {
         match (&self.0, &message.0.first) {
             (None, _) => self.0 = Some(Rc::clone(&message.0)),
@@ -105,14 +102,12 @@ impl Outbox {
     }
 
     /// What is queued, if it is one message.
-    #[inline]
     pub(crate) fn message(&self) -> Option<&[u8]> {
         let queue = self.0.as_ref()?;
         if queue.rest.is_empty() { queue.first.as_deref() } else { None }
     }
 
     /// The message has been sent whole; the charge that is given back.
-    #[inline]
     pub(crate) fn finish_message(&mut self, spares: &mut Spares) -> usize {
         let Some(queue) = self.0.take() else { return 0 };
         let charge = queue.queued + PIECE_CHARGE;
@@ -175,26 +170,22 @@ impl Outbox {
         }
     }
 
-    #[inline]
     pub(crate) fn is_empty(&self) -> bool {
         self.0.is_none()
     }
 
     /// Bytes queued in memory.
-    #[inline]
     pub(crate) fn len(&self) -> usize {
         self.0.as_ref().map_or(0, |queue| queue.queued)
     }
 
     /// What is held against the caps: the bytes, and the bookkeeping of each piece. A message that is
     /// shared counts for each who has yet to send it, as if it had a copy.
-    #[inline]
     pub(crate) fn charge(&self) -> usize {
         self.0.as_ref().map_or(0, |queue| queue.queued + queue.pieces() * PIECE_CHARGE)
     }
 
     /// What [`Self::push`] of so many bytes adds to the charge.
-    #[inline]
     pub(crate) fn charge_of(length: usize) -> usize {
         if length == 0 { 0 } else { length + PIECE_CHARGE }
     }

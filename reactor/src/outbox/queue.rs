@@ -59,13 +59,11 @@ impl Broadcast {
 }
 
 impl Spares {
-    #[inline]
     pub(super) fn take(&mut self) -> Rc<Queue> {
         self.0.pop().unwrap_or_default()
     }
 
     /// A queue of nothing but shared bytes, which are not none.
-    #[inline]
     pub(super) fn take_for(&mut self, bytes: Bytes) -> Rc<Queue> {
         let mut queue = self.take();
         // It always is nobody else's.
@@ -80,7 +78,6 @@ impl Spares {
     }
 
     /// Keeps a queue, unless another outbox has it too, it has grown, or there are enough.
-    #[inline]
     pub(super) fn keep(&mut self, mut queue: Rc<Queue>) {
         if let Some(own) = Rc::get_mut(&mut queue)
             && own.rest.capacity() <= SPARE_PIECES

@@ -29,6 +29,7 @@ use crate::net::{OwnedPath, Poller, SpareDescriptor, StdDatagram, StdListener};
 use crate::offload::{Job, Pool, panic_message};
 use crate::slots::{Found, Slots};
 use crate::source::Source;
+use crate::stream::Cork;
 use crate::timer::Wheel;
 use crate::trace::Callback;
 use crate::{
@@ -55,6 +56,7 @@ type DetachReceiver<App> = Box<dyn FnOnce(Detached, &mut Registry<App>, &mut App
 /// [`Transport::registry`] inside a callback.
 pub struct Registry<App> {
     pub(crate) ledger: Ledger,
+    pub(crate) cork: Cork,
     pub(crate) poller: Poller,
     pub(crate) slots: Slots<Source<App>>,
     pub(crate) wheel: Wheel<Timed<App>>,
@@ -91,6 +93,7 @@ impl<App> Registry<App> {
         Self {
             mailbox: Arc::new(Mailbox::new(poller.waker(), limits.tasks)),
             ledger: Ledger::new(limits, poller.system()),
+            cork: Cork::new(),
             spare: SpareDescriptor::new(&poller),
             poller,
             pool,

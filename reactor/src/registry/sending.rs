@@ -6,10 +6,12 @@ use std::ops::ControlFlow;
 use bytes::Bytes;
 
 use super::{Order, Registry};
+use crate::id::Key;
+use crate::ledger::Ledger;
 use crate::outbox::{Broadcast, FilePiece};
 use crate::slots::Found;
 use crate::source::Source;
-use crate::stream::{Parcel, Refusal, Share};
+use crate::stream::{Parcel, Refusal, Share, Stream};
 use crate::{ConnectionId, SendError, SendFileError};
 
 impl<App> Registry<App> {
@@ -27,9 +29,9 @@ impl<App> Registry<App> {
     /// [`LoopOutboxFull`](crate::CloseReason::LoopOutboxFull).
     pub fn send(&mut self, id: ConnectionId, bytes: Bytes) -> Result<(), SendError> {
         let result = if self.ledger.gathers || bytes.is_empty() {
-            self.hand_over::<false, _>(id, bytes)
+            self.hand_over(id, bytes, Stream::enqueue)
         } else {
-            self.hand_over::<true, _>(id, bytes)
+            self.hand_over(id, bytes, Stream::deliver)
         };
         result.map_err(|(refusal, bytes)| match refusal {
             Refusal::Stale => SendError::Stale(bytes),
@@ -70,9 +72,9 @@ impl<App> Registry<App> {
         let share = Share::of(&message);
         let receivers = receivers.into_iter();
         let reached = if self.ledger.gathers {
-            receivers.filter(|id| self.hand_over::<false, _>(*id, share).is_ok()).count()
+            receivers.filter(|id| self.hand_over(*id, share, Stream::enqueue).is_ok()).count()
         } else {
-            receivers.filter(|id| self.hand_over::<true, _>(*id, share).is_ok()).count()
+            receivers.filter(|id| self.hand_over(*id, share, Stream::deliver).is_ok()).count()
         };
         message.finish(&mut self.ledger.spares);
         reached
@@ -113,7 +115,7 @@ impl<App> Registry<App> {
                 Ok(())
             }
             // It is its own callback that calls: the file joins what it has written.
-            Found::Running if self.ledger.is_sealed() => Err(SendFileError::Closing(piece.file)),
+            Found::Running if self.cork.is_sealed() => Err(SendFileError::Closing(piece.file)),
             Found::Running => {
                 self.ledger.attention = true;
                 self.orders.push(Order::SendFile(piece));
@@ -123,22 +125,22 @@ impl<App> Registry<App> {
         }
     }
 
-    /// Sends a parcel to whom it is for. It comes back if that connection does not take it.
+    /// Gives a parcel to whom it is for. It comes back if that connection does not take it.
     #[inline(always)]
-    fn hand_over<const AT_ONCE: bool, P: Parcel>(
+    fn hand_over<P: Parcel>(
         &mut self,
         id: ConnectionId,
         parcel: P,
+        give: impl FnOnce(&mut Stream, Key, P, &mut Ledger) -> Result<(), (Refusal, P)>,
     ) -> Result<(), (Refusal, P)> {
-        let ledger = &mut self.ledger;
         match self.slots.find(id.0) {
             Found::Here(Source::Stream(connection)) => {
-                connection.stream.deliver::<AT_ONCE, P>(id.0, parcel, ledger)
+                give(&mut connection.stream, id.0, parcel, &mut self.ledger)
             }
-            Found::Running if ledger.is_sealed() => Err((Refusal::Closing, parcel)),
+            Found::Running if self.cork.is_sealed() => Err((Refusal::Closing, parcel)),
             // It is its own callback that calls: the bytes join what that has written.
             Found::Running => {
-                ledger.cork.extend_from_slice(parcel.bytes());
+                self.cork.join(parcel.bytes());
                 Ok(())
             }
             _ => Err((Refusal::Stale, parcel)),

@@ -41,7 +41,6 @@ pub struct Detached {
 }
 
 impl<'a, App> Transport<'a, App> {
-    #[inline]
     pub(crate) fn new(
         id: ConnectionId,
         stream: &'a mut Stream,
@@ -69,7 +68,6 @@ impl<'a, App> Transport<'a, App> {
     }
 
     /// Everything else that is registered with the loop.
-    #[inline]
     pub fn registry(&mut self) -> &mut Registry<App> {
         self.registry
     }
@@ -83,15 +81,16 @@ impl<'a, App> Transport<'a, App> {
     /// [`abort`](Self::abort) is dropped, and counted in
     /// [`Stats::discarded_bytes`](crate::Stats::discarded_bytes). A queue that would grow beyond
     /// [`StreamLimits::outbox`] ends the connection.
-    #[inline]
     pub fn write(&mut self, bytes: &[u8]) {
-        let step = self.stream.write(bytes, &mut self.registry.ledger);
+        let Registry { cork, ledger, .. } = &mut *self.registry;
+        let step = self.stream.write(bytes, cork, ledger);
         self.note(step);
     }
 
     /// As [`write`](Self::write), for bytes that are shared: large ones are not copied.
     pub fn send(&mut self, bytes: Bytes) {
-        let step = self.stream.send(bytes, &mut self.registry.ledger);
+        let Registry { cork, ledger, .. } = &mut *self.registry;
+        let step = self.stream.send(bytes, cork, ledger);
         self.note(step);
     }
 
@@ -108,7 +107,8 @@ impl<'a, App> Transport<'a, App> {
             return;
         }
         let piece = FilePiece { file, offset, remaining: length, sent: 0 };
-        let step = self.stream.send_file(piece, &mut self.registry.ledger);
+        let Registry { cork, ledger, .. } = &mut *self.registry;
+        let step = self.stream.send_file(piece, cork, ledger);
         self.note(step);
         self.stream.touch(self.id.0, &mut self.registry.ledger);
     }
@@ -116,7 +116,7 @@ impl<'a, App> Transport<'a, App> {
     /// Bytes queued because the system has not taken them yet.
     #[must_use]
     pub fn queued_bytes(&self) -> usize {
-        self.stream.queued_bytes() + self.registry.ledger.cork.len()
+        self.stream.queued_bytes() + self.registry.cork.bytes().len()
     }
 
     // ── reading ─────────────────────────────────────────────────────────────────────────────
@@ -154,8 +154,8 @@ impl<'a, App> Transport<'a, App> {
 
     /// Resets the connection: RST at once, and what is queued is lost.
     pub fn abort(&mut self) {
-        self.registry.ledger.cork.clear();
-        self.registry.ledger.seal();
+        self.registry.cork.clear();
+        self.seal();
         self.note(ended(CloseReason::Aborted));
     }
 
@@ -269,7 +269,6 @@ impl<'a, App> Transport<'a, App> {
     }
 
     /// Keeps what the protocol has not consumed of a fresh read.
-    #[cold]
     pub(crate) fn keep(&mut self, rest: &[u8]) {
         self.stream.inbox.keep(rest);
         self.registry.ledger.attention = true;
@@ -277,23 +276,28 @@ impl<'a, App> Transport<'a, App> {
 
     /// What the callback has written so far goes out, or is queued, before the state changes.
     fn uncork(&mut self) {
-        let step = self.stream.uncork(&mut self.registry.ledger);
-        self.registry.ledger.seal();
+        let Registry { cork, ledger, .. } = &mut *self.registry;
+        let step = self.stream.uncork(cork, ledger);
+        self.seal();
         self.note(step);
     }
 
+    /// This connection sends no more.
+    fn seal(&mut self) {
+        self.registry.cork.seal();
+        self.registry.ledger.attention = true;
+    }
+
     /// Remembers the first reason for which the connection ended.
-    #[inline]
     fn note(&mut self, step: Step) {
         if let Step::Break(reason) = step {
             self.note_end(reason);
         }
     }
 
-    #[cold]
     fn note_end(&mut self, reason: Box<CloseReason>) {
         if !self.has_ended() {
-            self.registry.ledger.seal();
+            self.registry.cork.seal();
             self.decide(Outcome::Ended(reason));
         }
     }

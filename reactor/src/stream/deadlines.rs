@@ -6,18 +6,18 @@ use super::notes::Notes;
 use super::{Step, Stream};
 use crate::StreamLimits;
 use crate::guard::{Doing, Guard, Phase};
+use crate::id::Key;
 use crate::ledger::Ledger;
 use crate::timer::Tick;
 
 impl Stream {
     pub(super) fn begin(&mut self, phase: Phase, end: Tick, ledger: &Ledger) {
-        let guard = self.guard.get_or_insert_with(|| Box::new(Guard::new(ledger.clock.tick())));
+        let guard = self.io.guard.get_or_insert_with(|| Box::new(Guard::new(ledger.clock.tick())));
         guard.begin(phase, end);
         self.notes.set(Notes::GUARD);
     }
 
     /// Whether the guard's timer has to be set anew.
-    #[inline]
     pub(crate) fn take_guard_note(&mut self) -> bool {
         self.notes.has(Notes::GUARD) && self.notes.take(Notes::GUARD)
     }
@@ -33,13 +33,23 @@ impl Stream {
         let wanted = limits.idle_timeout.is_some()
             || limits.read_timeout.is_some()
             || limits.min_rate.is_some();
-        match &mut self.guard {
+        match &mut self.io.guard {
             None if !wanted => Step::Continue(None),
             guard => guard
                 .get_or_insert_with(|| Box::new(Guard::new(now)))
                 .check(now, limits, doing)
                 .map_break(Box::new),
         }
+    }
+
+    /// The timer that looks after its deadlines; `None` without any.
+    pub(crate) fn guard_timer(&mut self) -> Option<&mut Option<Key>> {
+        self.io.guard.as_mut().map(|guard| &mut guard.timer)
+    }
+
+    /// There are no deadlines left to look after.
+    pub(crate) fn dismiss_guard(&mut self) -> Option<Key> {
+        self.io.guard.take().and_then(|guard| guard.timer)
     }
 
     pub(crate) fn set_limits(&mut self, limits: StreamLimits) {

@@ -23,18 +23,19 @@
 //! Nothing here calls a protocol: methods change the state and tell the caller what to call. A method
 //! that returns [`Step`] may find that the connection has ended, and then breaks with the reason.
 
+mod cork;
 mod deadlines;
-mod delivery;
+mod flush;
+mod io;
 mod notes;
 mod peer;
 mod read;
 mod write;
 
-use std::io;
 use std::ops::ControlFlow;
 use std::rc::Rc;
 
-use crate::guard::{Guard, Phase};
+use crate::guard::Phase;
 use crate::id::Key;
 use crate::input::Inbox;
 use crate::ledger::Ledger;
@@ -45,24 +46,25 @@ use crate::stats::SocketRow;
 use crate::trace::What;
 use crate::{Address, StreamLimits};
 
-pub(crate) use delivery::{Parcel, Refusal, Share};
+pub(crate) use cork::Cork;
+pub(crate) use flush::Flushed;
+use io::Io;
+pub(crate) use io::Received;
 use notes::Notes;
 use peer::Peer;
-pub(crate) use read::{Intake, Received};
-pub(crate) use write::Flushed;
+pub(crate) use read::Intake;
+pub(crate) use write::{Parcel, Refusal, Share};
 
 /// Goes on with a value, or ends the connection with a reason, boxed so that going on costs nothing.
 pub(crate) type Step<T = ()> = ControlFlow<Box<CloseReason>, T>;
 
-#[cold]
 pub(crate) fn ended<T>(reason: CloseReason) -> Step<T> {
     Step::Break(Box::new(reason))
 }
 
 pub(crate) struct Stream {
-    socket: StreamSocket,
+    io: Io,
     state: State,
-    readiness: Readiness,
     notes: Notes,
     /// The turn in which a message from others last went straight to the kernel.
     sent_in: u16,
@@ -72,7 +74,6 @@ pub(crate) struct Stream {
     peer: Peer,
     /// The first of this connection's timers in the wheel.
     pub(crate) timers: Option<Key>,
-    pub(crate) guard: Option<Box<Guard>>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -127,9 +128,8 @@ impl Stream {
         ledger: &Ledger,
     ) -> Self {
         let mut stream = Self {
-            socket,
+            io: Io { socket, readiness: Readiness::WRITE, guard: None },
             state: State::Opening(Next::Open),
-            readiness: Readiness::WRITE,
             notes: Notes(Notes::GUARD),
             sent_in: 0,
             outbox: Outbox::default(),
@@ -137,7 +137,6 @@ impl Stream {
             limits,
             peer: Peer::from(peer),
             timers: None,
-            guard: None,
         };
         match origin {
             Origin::Accepted { counted: false } => {}
@@ -145,7 +144,7 @@ impl Stream {
             Origin::Adopted => stream.notes.set(Notes::SHARED),
             Origin::Connecting => {
                 stream.state = State::Connecting(Next::Open);
-                stream.readiness = Readiness::default();
+                stream.io.readiness = Readiness::default();
                 if let Some(timeout) = stream.limits.connect_timeout {
                     stream.begin(Phase::Connecting, ledger.clock.tick_after(timeout), ledger);
                 }
@@ -155,9 +154,8 @@ impl Stream {
     }
 
     /// Takes in what an event says.
-    #[inline]
     pub(crate) fn note_readiness(&mut self, readiness: Readiness) {
-        self.readiness = self.readiness.with(readiness);
+        self.io.readiness = self.io.readiness.with(readiness);
     }
 
     // ── opening ─────────────────────────────────────────────────────────────────────────────
@@ -176,10 +174,10 @@ impl Stream {
         let State::Connecting(next) = self.state else {
             return Step::Continue(true);
         };
-        if !self.readiness.contains(Readiness::WRITE) {
+        if !self.io.is_writable() {
             return Step::Continue(false);
         }
-        match self.socket.is_connected() {
+        match self.io.socket.is_connected() {
             Ok(true) => {
                 ledger.trace(|| What::Connected);
                 if next == Next::Close {
@@ -188,14 +186,14 @@ impl Stream {
                     return Step::Continue(true);
                 }
                 self.state = State::Opening(next);
-                if let Some(guard) = &mut self.guard {
+                if let Some(guard) = &mut self.io.guard {
                     guard.opened(ledger.clock.tick());
                     self.notes.set(Notes::GUARD);
                 }
                 Step::Continue(true)
             }
             Ok(false) => {
-                self.readiness = self.readiness.without(Readiness::WRITE);
+                self.io.not_writable();
                 Step::Continue(false)
             }
             Err(error) => ended(CloseReason::ConnectFailed(error)),
@@ -222,7 +220,6 @@ impl Stream {
     // ── states ───────────────────────────────────────────────────────────────────────────────
 
     /// Whether it is open in both directions.
-    #[inline]
     pub(crate) fn is_open(&self) -> bool {
         self.state == State::Open
     }
@@ -232,7 +229,6 @@ impl Stream {
         matches!(self.state, State::Open | State::PeerEnded | State::Ending | State::Ended)
     }
 
-    #[inline]
     pub(crate) fn can_write(&self) -> bool {
         matches!(
             self.state,
@@ -279,7 +275,6 @@ impl Stream {
     }
 
     /// Everything queued has left: takes the step that waited for it.
-    #[inline]
     pub(crate) fn settle(&mut self, ledger: &Ledger) -> Step {
         if !self.outbox.is_empty() {
             return Step::Continue(());
@@ -306,12 +301,14 @@ impl Stream {
     }
 
     fn send_fin(&self, ledger: &Ledger) -> Step {
-        match self.socket.shutdown_write() {
+        match self.io.socket.shutdown_write() {
             Ok(()) => {
                 ledger.trace(|| What::FinSent);
                 Step::Continue(())
             }
-            Err(error) if error.kind() == io::ErrorKind::NotConnected => ended(CloseReason::Reset),
+            Err(error) if error.kind() == std::io::ErrorKind::NotConnected => {
+                ended(CloseReason::Reset)
+            }
             Err(error) => ended(CloseReason::from_io(error)),
         }
     }
@@ -342,11 +339,11 @@ impl Stream {
         let unsent = self.outbox.unsent();
         ledger.recharge(self.outbox.charge(), 0);
         if !reason.is_clean() {
-            self.socket.reset_on_close();
+            self.io.socket.reset_on_close();
         }
         if self.notes.has(Notes::SHARED) {
             // It fails only if the duplicate's owner has taken it out already.
-            let _ = self.socket.deregister(poller);
+            let _ = self.io.socket.deregister(poller);
         }
         unsent
     }
@@ -357,9 +354,9 @@ impl Stream {
         poller: &Poller,
         ledger: &mut Ledger,
     ) -> (StdStream, Vec<u8>, Vec<u8>) {
-        let Self { socket, mut inbox, outbox, .. } = self;
+        let Self { io, mut inbox, outbox, .. } = self;
         ledger.recharge(outbox.charge(), 0);
-        (socket.into_std(poller), inbox.take(), outbox.into_bytes())
+        (io.socket.into_std(poller), inbox.take(), outbox.into_bytes())
     }
 
     // ── the loop's lists ────────────────────────────────────────────────────────────────────
@@ -377,7 +374,6 @@ impl Stream {
     }
 
     /// Puts it on the list of those that are flushed at the end of the turn.
-    #[inline]
     pub(crate) fn touch(&mut self, key: Key, ledger: &mut Ledger) {
         if !self.notes.has(Notes::TOUCHED) {
             self.notes.set(Notes::TOUCHED);
@@ -400,7 +396,7 @@ impl Stream {
     }
 
     pub(crate) fn socket(&self) -> &StreamSocket {
-        &self.socket
+        &self.io.socket
     }
 
     /// Bytes queued for the peer.
@@ -410,10 +406,10 @@ impl Stream {
 
     pub(crate) fn row(&self) -> SocketRow {
         SocketRow {
-            protocol: self.socket.kind(),
+            protocol: self.io.socket.kind(),
             receive_queue: self.inbox.len(),
             send_queue: self.outbox.len(),
-            local: self.socket.local(),
+            local: self.io.socket.local(),
             peer: Some(self.peer()),
             state: match self.state {
                 State::Connecting(_) => "connecting",

@@ -25,7 +25,6 @@ impl Notes {
     pub(super) const OPENED: u16 = 256;
 
     /// Whether there is more to be known of it than where it came from.
-    #[inline]
     pub(super) fn ask_for_work(self) -> bool {
         self.0 & !(Self::SHARED | Self::COUNTED | Self::OPENED) != 0
     }

@@ -1,13 +1,9 @@
 //! Reading: what a read is for, what it brings, and when it stops.
 
-use std::io;
-
 use super::notes::Notes;
-use super::{Goodbye, State, Step, Stream, ended};
+use super::{Goodbye, Received, State, Step, Stream, ended};
 use crate::CloseReason;
-use crate::ledger::{Ledger, SCRATCH, Scratch};
-use crate::net::{Readiness, SHORT_READ_DRAINS};
-use crate::trace::What;
+use crate::ledger::{Ledger, Scratch};
 
 /// What a read is for.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -18,35 +14,23 @@ pub(crate) enum Intake {
     Discard,
 }
 
-/// What a read has brought.
-pub(crate) enum Received {
-    Bytes(usize),
-    /// The peer's FIN.
-    End,
-    /// Nothing for now.
-    Nothing,
-}
-
 impl Stream {
     /// Whether it is open, there is something to read, and nothing else to do.
-    #[inline]
     pub(crate) fn is_flowing(&self) -> bool {
         self.state == State::Open
             && !self.notes.ask_for_work()
             && self.outbox.is_empty()
-            && self.readiness.contains(Readiness::READ)
+            && self.io.is_readable()
     }
 
     /// Whether the socket has been read empty.
-    #[inline]
     pub(crate) fn is_drained(&self) -> bool {
-        !self.readiness.contains(Readiness::READ)
+        !self.io.is_readable()
     }
 
     /// What a read now would be for; `None` if there is nothing to be read, or nobody to read it.
-    #[inline]
     pub(crate) fn intake(&self) -> Option<Intake> {
-        if !self.readiness.contains(Readiness::READ) {
+        if !self.io.is_readable() {
             return None;
         }
         if self.state == State::Open && !self.notes.hold() {
@@ -55,7 +39,6 @@ impl Stream {
         self.intake_of_others()
     }
 
-    #[cold]
     pub(super) fn intake_of_others(&self) -> Option<Intake> {
         match self.state {
             State::Open | State::Ending | State::Ended => {
@@ -74,44 +57,10 @@ impl Stream {
         matches!(self.state, State::Open | State::Ending | State::Ended)
     }
 
-    /// One read. Edge-triggered pollers report no data twice, so what the call says about there
-    /// being more is remembered.
+    /// One read: see [`Io::receive`](super::io::Io::receive).
     #[inline(always)]
-    pub(crate) fn receive<const TRACED: bool>(
-        &mut self,
-        buffer: &mut Scratch,
-        ledger: &mut Ledger,
-    ) -> Step<Received> {
-        ledger.stats.reads += 1;
-        let length = match self.socket.read::<TRACED>(buffer) {
-            Ok(length) if length > 0 => length,
-            result => return self.read_nothing(result, ledger),
-        };
-        if TRACED {
-            ledger.trace(|| What::Read { bytes: length });
-        }
-        if length < SCRATCH && SHORT_READ_DRAINS && !self.readiness.contains(Readiness::END) {
-            self.readiness = self.readiness.without(Readiness::READ);
-        }
-        ledger.stats.read_bytes += length as u64;
-        if self.guard.is_some() {
-            self.guard_read(length, ledger);
-        }
-        Step::Continue(Received::Bytes(length))
-    }
-
-    #[cold]
-    pub(super) fn guard_read(&mut self, length: usize, ledger: &Ledger) {
-        if let Some(guard) = &mut self.guard {
-            guard.note_read(length, ledger.clock.tick());
-        }
-    }
-
-    #[cold]
-    pub(super) fn guard_written(&mut self, length: usize, ledger: &Ledger) {
-        if let Some(guard) = &mut self.guard {
-            guard.note_moved(length, ledger.clock.tick());
-        }
+    pub(crate) fn receive(&mut self, buffer: &mut Scratch, ledger: &mut Ledger) -> Step<Received> {
+        self.io.receive(buffer, ledger)
     }
 
     /// Whether the protocol has left more than it may. One that is held cannot be blamed; it is not
@@ -123,32 +72,9 @@ impl Stream {
         Step::Continue(())
     }
 
-    /// A read has brought no bytes.
-    #[cold]
-    #[inline(never)]
-    fn read_nothing(&mut self, result: io::Result<usize>, ledger: &Ledger) -> Step<Received> {
-        let Err(error) = result else {
-            ledger.trace(|| What::ReadEnd);
-            return Step::Continue(Received::End);
-        };
-        match error.kind() {
-            io::ErrorKind::WouldBlock => {
-                ledger.trace(|| What::ReadBlocked);
-                self.readiness = self.readiness.without(Readiness::READ);
-                Step::Continue(Received::Nothing)
-            }
-            // Still ready; the caller's budget bounds how often this is tried.
-            io::ErrorKind::Interrupted => Step::Continue(Received::Nothing),
-            kind => {
-                ledger.trace(|| What::ReadFailed(kind));
-                ended(CloseReason::from_io(error))
-            }
-        }
-    }
-
     /// The peer has sent FIN. Whether `on_end` is to be called.
     pub(crate) fn peer_ended(&mut self, ledger: &Ledger) -> Step<bool> {
-        self.readiness = self.readiness.without(Readiness::READ);
+        self.io.not_readable();
         self.state = match self.state {
             State::Open => State::PeerEnded,
             State::Ending | State::Ended => {
@@ -164,7 +90,7 @@ impl Stream {
             State::Lingering => return ended(CloseReason::Closed),
             // The second time it may be a reset, which a read does not tell of any more.
             State::PeerEnded => {
-                let error = self.socket.take_error();
+                let error = self.io.socket.take_error();
                 return error
                     .map_or(Step::Continue(false), |error| ended(CloseReason::from_io(error)));
             }

@@ -52,7 +52,7 @@ const FIRING: usize = DUE + 1;
 const LINES: usize = FIRING + 1;
 /// The place of a timer that stands in no line: it fires right now.
 const NOWHERE: u32 = (1 << PLACE_BITS) - 1;
-/// Twice as many timers as there can be, and the holes between them, take fewer places.
+/// All timers that there can be, and three holes for each, take fewer places.
 const PLACE_BITS: u32 = 26;
 
 /// Timers that are taken from `FIRING` together, so as to wait once for the memory of all.

@@ -36,13 +36,11 @@ impl Tracer {
         Self(Some(Begun { ring, host, epoch, visited: Cell::new(None) }))
     }
 
-    #[inline(always)]
     pub(crate) fn is_on(&self) -> bool {
         self.0.is_some()
     }
 
     /// Writes a record, whose making costs nothing if there is no trace.
-    #[inline(always)]
     pub(crate) fn record(&self, clock: &Clock, about: About, what: impl FnOnce() -> What) {
         if let Some(begun) = &self.0 {
             begun.record(clock, about, what);
@@ -59,8 +57,6 @@ impl Tracer {
 }
 
 impl Begun {
-    #[cold]
-    #[inline(never)]
     fn record(&self, clock: &Clock, about: About, what: impl FnOnce() -> What) {
         let subject = self.subject(about);
         let at = clock.read().saturating_duration_since(self.epoch);

@@ -42,7 +42,6 @@ impl Poller {
         }
     }
 
-    #[inline]
     pub(crate) fn wait(
         &mut self,
         events: &mut Events,
@@ -55,8 +54,6 @@ impl Poller {
     }
 
     /// A simulated loop never waits: whoever turns it lets the time pass.
-    #[cold]
-    #[inline(never)]
     fn look(&self, events: &mut Events) -> io::Result<()> {
         let (Self::Sim(system), Events::Sim(events)) = (self, events) else {
             unreachable!("a loop's events were made for its poller");
@@ -119,21 +116,10 @@ impl Events {
         }
     }
 
-    #[inline(always)]
-    pub(crate) fn are_simulated(&self) -> bool {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (Token, Readiness)> {
         match self {
-            Self::Os(events) => events.are_simulated(),
-            Self::Sim(_) => true,
-        }
-    }
-
-    /// Without `EITHER`, for one who knows that they are not simulated, nothing is asked for each.
-    #[inline(always)]
-    pub(crate) fn iter<const EITHER: bool>(&self) -> impl Iterator<Item = (Token, Readiness)> {
-        match self {
-            Self::Os(events) => Iter::Os(events.iter::<EITHER>()),
-            Self::Sim(events) if EITHER => Iter::Sim(events.iter().copied()),
-            Self::Sim(_) => unreachable!("they are simulated"),
+            Self::Os(events) => Iter::Os(events.iter()),
+            Self::Sim(events) => Iter::Sim(events.iter().copied()),
         }
     }
 }
@@ -151,7 +137,6 @@ where
 {
     type Item = Os::Item;
 
-    #[inline(always)]
     fn next(&mut self) -> Option<Self::Item> {
         match self {
             Self::Os(events) => events.next(),

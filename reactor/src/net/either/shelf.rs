@@ -44,7 +44,6 @@ impl<S: Simulated> Shelved<S> {
         Self { number, kind: PhantomData }
     }
 
-    #[cold]
     pub(super) fn with<R>(&self, ask: impl FnOnce(&S) -> R) -> R {
         S::shelf().with_borrow(|shelf| ask(&shelf[self.number as usize]))
     }
@@ -64,7 +63,6 @@ impl<S: Simulated> Shelved<S> {
 impl<S: Simulated> Drop for Shelved<S> {
     /// Closes the socket, once the shelf is free for what closing may do. A thread that ends clears
     /// its shelf itself.
-    #[cold]
     fn drop(&mut self) {
         let number = self.number as usize;
         let socket = S::shelf().try_with(|shelf| shelf.borrow_mut().try_remove(number));

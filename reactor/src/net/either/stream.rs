@@ -80,29 +80,12 @@ impl StreamSocket {
         either!(self, socket => socket.apply(options))
     }
 
-    #[inline(always)]
-    pub(crate) fn is_simulated(&self) -> bool {
-        matches!(self, Self::Sim(_))
+    pub(crate) fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        either!(self, socket => socket.read(buffer))
     }
 
-    /// As [`Events::iter`](super::Events::iter), this asks whether the socket is simulated only where it
-    /// may be.
-    #[inline(always)]
-    pub(crate) fn read<const EITHER: bool>(&self, buffer: &mut [u8]) -> io::Result<usize> {
-        match self {
-            Self::Os(socket) => socket.read::<EITHER>(buffer),
-            Self::Sim(shelved) if EITHER => shelved.with(|socket| socket.read(buffer)),
-            Self::Sim(_) => unreachable!("a real loop has no simulated socket"),
-        }
-    }
-
-    #[inline(always)]
-    pub(crate) fn write<const EITHER: bool>(&self, bytes: &[u8]) -> io::Result<usize> {
-        match self {
-            Self::Os(socket) => socket.write::<EITHER>(bytes),
-            Self::Sim(shelved) if EITHER => shelved.with(|socket| socket.write(bytes)),
-            Self::Sim(_) => unreachable!("a real loop has no simulated socket"),
-        }
+    pub(crate) fn write(&self, bytes: &[u8]) -> io::Result<usize> {
+        either!(self, socket => socket.write(bytes))
     }
 
     pub(crate) fn write_vectored(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {

@@ -12,7 +12,6 @@ pub(crate) enum System {
 }
 
 impl System {
-    #[inline(always)]
     pub(crate) fn now(&self) -> Instant {
         match self {
             Self::Os(system) => system.now(),
@@ -43,8 +42,6 @@ impl System {
 }
 
 /// Out of line, so that reading a real clock does not pay for it.
-#[cold]
-#[inline(never)]
 fn virtual_now(system: &sim::System) -> Instant {
     system.now()
 }

@@ -72,7 +72,7 @@ impl Poller {
             result => result?,
         }
         // Before the messages are taken: what is left from here on wakes it anew.
-        if FORGETS_WAKE_UPS && events.iter::<false>().any(|(token, _)| token == Token::WAKER) {
+        if FORGETS_WAKE_UPS && events.iter().any(|(token, _)| token == Token::WAKER) {
             self.waker.0.is_due.store(false, Ordering::Release);
         }
         Ok(())
@@ -159,14 +159,7 @@ impl Events {
         self.0.iter().count()
     }
 
-    /// Whether a simulation has brought them about.
-    #[inline(always)]
-    pub(crate) fn are_simulated(&self) -> bool {
-        false
-    }
-
-    /// `EITHER` makes a difference only where they may be simulated.
-    pub(crate) fn iter<const EITHER: bool>(&self) -> impl Iterator<Item = (Token, Readiness)> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (Token, Readiness)> {
         self.0.iter().map(|event| (Token(event.token().0), readiness(event)))
     }
 }
@@ -174,7 +167,6 @@ impl Events {
 /// Translates an event. Every bit but readable and writable is a hint, so an end or an error becomes
 /// readiness for the call that will tell what it is. So does urgent data, which is in the way of reading
 /// just as an end is: only `WouldBlock` says then that all has been read.
-#[inline]
 fn readiness(event: &mio::event::Event) -> Readiness {
     let is_special = event.is_error() || event.is_priority() || event.is_read_closed();
     if is_special {

@@ -182,23 +182,13 @@ impl StreamSocket {
         }
     }
 
-    #[cfg(not(feature = "sim"))]
     #[inline(always)]
-    pub(crate) fn is_simulated(&self) -> bool {
-        false
-    }
-
-    /// `EITHER` makes a difference only where it may be simulated.
-    // Under `either` its two kinds of socket must become one call before it is inlined there.
-    #[cfg_attr(not(feature = "sim"), inline(always))]
-    #[cfg_attr(feature = "sim", inline)]
-    pub(crate) fn read<const EITHER: bool>(&self, buffer: &mut [u8]) -> io::Result<usize> {
+    pub(crate) fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
         call!(self, socket => sys::receive(socket, buffer))
     }
 
-    #[cfg_attr(not(feature = "sim"), inline(always))]
-    #[cfg_attr(feature = "sim", inline)]
-    pub(crate) fn write<const EITHER: bool>(&self, bytes: &[u8]) -> io::Result<usize> {
+    #[inline(always)]
+    pub(crate) fn write(&self, bytes: &[u8]) -> io::Result<usize> {
         call!(self, socket => sys::send(socket, bytes))
     }
 

@@ -10,7 +10,6 @@ use crate::id::Generations;
 pub(crate) struct System;
 
 impl System {
-    #[inline(always)]
     pub(crate) fn now(&self) -> Instant {
         Instant::now()
     }
@@ -33,7 +32,6 @@ impl System {
 /// A system that knows no call for random bits has a file of them, which cannot be opened while peers
 /// keep the process at its limit of descriptors. The keys come from the system too, and were drawn
 /// when the loop's own maps were made: who does not know them cannot tell what comes next.
-#[cold]
 fn hashed() -> u64 {
     RandomState::new().build_hasher().finish()
 }

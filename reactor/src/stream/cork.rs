@@ -1,0 +1,80 @@
+//! What the running callback has written and nobody has sent yet: the tail of its connection's queue.
+//!
+//! There is one for the whole loop, since only one callback runs at a time. It is empty between callbacks.
+
+/// Small writes of one callback are gathered up to this many bytes, few enough to stay in the cache.
+const LARGE: usize = 16 * 1024;
+/// A callback's writes that are gathered without a thought; see [`Stream::write`](super::Stream::write).
+const SMALL: usize = 1023;
+
+pub(crate) struct Cork {
+    bytes: Vec<u8>,
+    room: Room,
+}
+
+/// How many bytes are gathered before a write has to look closer. One comparison with the number answers
+/// all three questions.
+#[derive(Clone, Copy, PartialEq, Eq)]
+#[repr(usize)]
+enum Room {
+    /// Nothing is gathered: the connection sends no more.
+    None = 0,
+    /// The callback has just begun.
+    Small = SMALL,
+    /// It has written something large, or much.
+    Large = LARGE,
+}
+
+impl Cork {
+    pub(crate) fn new() -> Self {
+        Self { bytes: Vec::with_capacity(LARGE), room: Room::Small }
+    }
+
+    /// Gathers some bytes if they are few; whether it did.
+    pub(crate) fn gather(&mut self, bytes: &[u8]) -> bool {
+        let fits = self.bytes.len() + bytes.len() <= self.room as usize;
+        if fits {
+            self.bytes.extend_from_slice(bytes);
+        }
+        fits
+    }
+
+    /// The callback writes something that did not fit. Whether it is the first of it, and nothing waits.
+    pub(super) fn outgrow(&mut self) -> bool {
+        let is_first = self.room == Room::Small && self.bytes.is_empty();
+        self.room = Room::Large;
+        is_first
+    }
+
+    /// The running connection sends no more.
+    pub(crate) fn seal(&mut self) {
+        self.room = Room::None;
+    }
+
+    pub(crate) fn is_sealed(&self) -> bool {
+        self.room == Room::None
+    }
+
+    /// The next callback may gather as ever.
+    pub(crate) fn reset(&mut self) {
+        self.room = Room::Small;
+    }
+
+    /// What somebody sends to the running connection by its id: it joins what that has written.
+    pub(crate) fn join(&mut self, bytes: &[u8]) {
+        self.bytes.extend_from_slice(bytes);
+    }
+
+    pub(crate) fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    #[inline(always)]
+    pub(crate) fn clear(&mut self) {
+        self.bytes.clear();
+        // What was sent to it by its id may have made it larger than it should be.
+        if self.bytes.capacity() > LARGE {
+            self.bytes.shrink_to(LARGE);
+        }
+    }
+}
