@@ -63,7 +63,7 @@ fn a_timer_fires_in_the_turn_it_is_due_while_every_socket_is_saturated() {
         while theirs.write_all(&[0; 64 * 1024]).is_ok() {}
     };
     let peers = [(); 2].map(|()| Peer::new(reactor.handle(), flood));
-    while beats.fired < BEATS {
+    while beats.fired < BEATS || beats.ids.len() < peers.len() {
         let (due, fired) = (beats.due, beats.fired);
         let _ = reactor.turn(Some(PATIENCE), &mut beats).expect("the loop goes on");
         if due.is_some_and(|due| beats.now >= Some(due)) {
