@@ -3,6 +3,7 @@
 
 mod dialogue;
 mod ftp_client;
+mod ftp_deadlines;
 mod ftp_simulated;
 mod hazards;
 mod real_clients;

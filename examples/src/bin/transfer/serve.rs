@@ -105,7 +105,7 @@ pub(crate) struct Options {
     #[arg(long, value_name = "BYTES")]
     rate: Option<u64>,
 
-    /// Close FTP sessions in which nothing has been said for so long
+    /// Close FTP sessions in which nothing has been said for so long; a login may take a minute
     #[arg(long, value_name = "SECONDS", value_parser = seconds, default_value = "300")]
     idle: Duration,
 

@@ -85,12 +85,13 @@ pub struct Limits {
     /// Default 1 s: it makes guessing slow, and typing errors no slower than they are.
     pub login_delay: Duration,
 
-    /// How long a client may take to log in.
+    /// How long a client may take to log in, from its beginning, or from the end of its last login (REIN,
+    /// or another USER).
     ///
     /// Default 60 s.
     pub login_timeout: Duration,
 
-    /// How long a client may say nothing while nothing is transferred; then 421.
+    /// How long a client that is logged in may say nothing while nothing is transferred; then 421.
     ///
     /// Default 5 minutes, the least that RFC 1123 (4.1.3.2) allows.
     pub idle_timeout: Duration,
