@@ -160,10 +160,43 @@ fn a_download_goes_on_where_it_ended() {
     peer.asks("REST 5", 350);
     peer.asks("PWD", 257);
     assert!(peer.fetches("RETR file") == content, "something else was asked meanwhile");
-    peer.asks("TYPE A", 200);
+    peer.quits();
+    stage.finish();
+}
+
+/// Where in a text a place is that is counted in bytes, nobody can say without reading all of it.
+#[test]
+fn text_is_not_gone_on_with_in_whatever_order_that_is_asked_for() {
+    let stage = Stage::new();
+    let mut peer = stage.ann();
     peer.asks("EPSV", 229);
-    peer.asks("REST 5", 350);
-    peer.asks("RETR file", 554);
+    for command in ["RETR hello.txt", "STOR hello.txt"] {
+        peer.asks("TYPE I", 200);
+        peer.asks("REST 5", 350);
+        peer.asks("TYPE A", 200);
+        peer.asks(command, 554);
+    }
+    peer.asks("REST 5", 501);
+    peer.asks("TYPE I", 200);
+    assert_eq!(peer.fetches("RETR hello.txt"), b"hello\nworld\n", "it was refused");
+    // What was agreed on before is not what was asked for last.
+    for line in ["REST 6", "TYPE A", "REST 5", "TYPE I"] {
+        peer.says(line);
+    }
+    for code in [350, 200, 501, 200] {
+        peer.hears(code);
+    }
+    assert_eq!(peer.fetches("RETR hello.txt"), b"hello\nworld\n");
+    // The beginning is where it always is.
+    peer.asks("TYPE A", 200);
+    peer.asks("REST 0", 350);
+    assert_eq!(peer.fetches("RETR hello.txt"), b"hello\r\nworld\r\n");
+    // There and back again.
+    for (line, code) in [("TYPE I", 200), ("REST 6", 350), ("TYPE A", 200), ("TYPE I", 200)] {
+        peer.asks(line, code);
+    }
+    assert_eq!(peer.fetches("RETR hello.txt"), b"world\n");
+    assert_eq!(stage.get("hello.txt"), b"hello\nworld\n");
     peer.quits();
     stage.finish();
 }
@@ -338,7 +371,9 @@ fn lists_come_in_three_ways() {
     peer.asks("LIST nothing", 450);
     peer.asks("NLST nothing", 450);
     peer.asks("MLSD nothing", 550);
-    peer.asks("MLSD hello.txt", 550);
+    // RFC 3659, 7.2.1: of what is there, and is no directory.
+    peer.asks("MLSD hello.txt", 501);
+    peer.asks("MLSD hello.txt/x", 550);
     peer.quits();
     stage.finish();
 }

@@ -20,6 +20,8 @@ pub(super) enum About {
     Name,
     /// A list: 450 (RFC 959, 5.4).
     List,
+    /// A directory, which is to be there: 550; 501 for anything else that is (RFC 3659, 7.2.1).
+    Directory,
 }
 
 /// Which code and text a failure deserves.
@@ -30,7 +32,8 @@ pub(super) fn refusal(error: &StoreError, about: About) -> (u16, String) {
         (StoreError::OffsetBeyondEnd(_), _) => 554,
         (StoreError::Io(_) | StoreError::TooManyEntries(_), _) => 451,
         (StoreError::Unsupported, _) => 504,
-        (_, About::What) => 550,
+        (StoreError::NotADirectory, About::Directory) => 501,
+        (_, About::What | About::Directory) => 550,
         (_, About::Name) => 553,
         (_, About::List) => 450,
     };

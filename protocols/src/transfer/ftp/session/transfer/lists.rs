@@ -23,8 +23,15 @@ impl<App: AsMut<Server> + 'static> Conversation<'_, App> {
             return;
         };
         let style = Style::Facts(facts, permissions);
-        self.list_as(path, About::What, move |store, path, most| {
-            Ok(Text::List(Show::new(store.list(path, most)?, style)))
+        self.list_as(path, About::Directory, move |store, path, most| {
+            match store.list(path, most) {
+                Ok(listing) => Ok(Text::List(Show::new(listing, style))),
+                // Something on the way to it is none: then it is not there.
+                Err(StoreError::NotADirectory) if store.entry(path).is_err() => {
+                    Err(StoreError::NotFound)
+                }
+                Err(error) => Err(error),
+            }
         });
     }
 

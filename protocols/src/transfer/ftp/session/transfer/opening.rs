@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 
 use reactor::{ConnectOptions, ConnectionId};
 
+use super::super::parameters::NO_RESTART_OF_TEXT;
 use super::{About, Channel, Conversation, Flow, Opened, Running, Stage, Subject, Text, Work};
 use crate::transfer::ftp::Server;
 use crate::transfer::ftp::ascii::{Decoder, Encoder};
@@ -134,6 +135,11 @@ impl<App: AsMut<Server> + 'static> Conversation<'_, App> {
         let (kind, offset) = (state.kind, std::mem::take(&mut state.restart));
         let is_open = !matches!(state.channel, Channel::None);
         let path = self.permitted(path, about, may)?;
+        if kind == Type::Ascii && offset > 0 {
+            // TYPE came behind REST.
+            self.reply(554, NO_RESTART_OF_TEXT);
+            return None;
+        }
         if !is_open {
             self.reply(425, "Say how to connect first, with EPSV, PASV, EPRT or PORT.");
             return None;
@@ -225,8 +231,6 @@ fn open_download(
     let (file, entry) = store.read(path)?;
     let name = path.name().unwrap_or_default();
     match kind {
-        // Where in the text that would be, nobody knows without reading all of it.
-        Type::Ascii if offset > 0 => Err(StoreError::OffsetBeyondEnd(0)),
         Type::Ascii => {
             let text = [b"Opening ASCII data connection for ", name, b"."].concat();
             let flow = Flow::Text(Some(Text::File(file, Encoder::default())));
