@@ -192,7 +192,7 @@ fn date(modified: Option<SystemTime>, now: SystemTime) -> String {
     let month = MONTHS.get(month as usize - 1).copied().unwrap_or_default();
     match now.duration_since(modified) {
         Ok(age) if age < RECENT => format!("{month} {day:2} {hour:02}:{minute:02}"),
-        _ => format!("{month} {day:2}  {year}"),
+        _ => format!("{month} {day:2} {year:>5}"),
     }
 }
 

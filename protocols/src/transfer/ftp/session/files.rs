@@ -268,16 +268,20 @@ impl<App: AsMut<Server> + 'static> Conversation<'_, App> {
 
     // ── times and modes ─────────────────────────────────────────────────────────────────────
 
-    /// MFMT: sets when something was written last.
+    /// MFMT: sets when something was written last. What is told is what it was set to: not every file system
+    /// has times of every year.
     pub(super) fn set_modified(&mut self, time: Timestamp, path: &[u8]) {
         let Some(path) = self.permitted(path, About::What, |may| may.modify || may.create) else {
             return;
         };
         let wanted = path.clone();
         self.with_store(
-            move |store| store.set_modified(&wanted, time.to_system_time()),
+            move |store| {
+                store.set_modified(&wanted, time.to_system_time())?;
+                Ok(store.entry(&wanted)?.modified.map_or(time, Timestamp::from))
+            },
             move |it, result| match result {
-                Ok(()) => {
+                Ok(time) => {
                     let text = [format!("Modify={time}; ").as_bytes(), path.as_bytes()].concat();
                     it.reply(213, text);
                 }
