@@ -193,12 +193,75 @@ fn a_link_that_stays_inside_is_what_it_leads_to() {
     assert_eq!(stage.store.entry(&path("sub/out")).expect("it is there").kind, Kind::Link);
     assert!(matches!(stage.store.read(&path("sub/out")), Err(StoreError::Denied)));
     let listing = stage.store.list(&path("sub"), 10).expect("it is read");
-    let kinds: Vec<_> = (0..listing.len()).filter_map(|at| listing.entry(at)).collect();
-    let kinds: Vec<_> = kinds.iter().map(|(name, entry)| (*name, entry.kind)).collect();
+    let found: Vec<_> = (0..listing.len()).filter_map(|at| listing.get(at)).collect();
+    let told: Vec<_> = found
+        .iter()
+        .map(|(name, found)| {
+            let target = found.link.as_ref().map(|link| link.target.as_deref());
+            (*name, found.entry.kind, target)
+        })
+        .collect();
     assert_eq!(
-        kinds,
-        [(&b"deep"[..], Kind::Directory), (b"link", Kind::File), (b"out", Kind::Link)]
+        told,
+        [
+            (&b"deep"[..], Kind::Directory, None),
+            (b"link", Kind::File, Some(Some(&b"../inside"[..]))),
+            (b"out", Kind::Link, Some(None)),
+        ]
     );
+    let link = stage.store.find(&path("sub/link")).expect("it is there");
+    assert_eq!(link, found[1].1);
+    assert_eq!(link.entry.id, stage.store.entry(&path("inside")).expect("it is there").id);
+}
+
+/// Neither what is outside, nor what the root is called there.
+#[cfg(unix)]
+#[test]
+fn a_link_that_leads_out_does_not_tell_where() {
+    use std::os::unix::fs::symlink;
+    let stage = Stage::new();
+    let outside = stage.outside.path().to_owned();
+    symlink(stage.root().join("sub/deep"), stage.root().join("door")).expect("a link");
+    symlink("sub/deep", stage.root().join("way")).expect("a link");
+    let told = |target: &Path| {
+        let link = stage.root().join("sub/link");
+        symlink(target, &link).expect("a link");
+        let found = stage.store.find(&path("sub/link")).expect("it is there");
+        let listing = stage.store.list(&path("sub"), 10).expect("it is read");
+        let listed = listing.get(1).expect("it is listed").1;
+        assert_eq!((found.entry, found.itself()), (listed.entry, listed.itself()));
+        fs::remove_file(link).expect("it is there");
+        let target = found.link.expect("it is a link").target;
+        assert_eq!(target, listed.link.expect("it is a link").target);
+        target.map(|target| String::from_utf8(target).expect("it is text"))
+    };
+    for out in [
+        "../..",
+        "../../secret",
+        "../../nothing",
+        "../../root/inside",
+        "nothing/../../../secret",
+        "deep/../../../secret",
+        "/etc",
+        "/nothing",
+        "/",
+        "../door",
+        "../door/nothing",
+        "../.~upload.0000000000000000",
+    ] {
+        assert_eq!(told(Path::new(out)), None, "{out}");
+    }
+    for inside in [outside.join("root/inside"), outside.join("secret"), stage.root()] {
+        assert_eq!(told(&inside), None, "{}", inside.display());
+    }
+    for inside in [".", "..", "link", "deep", "../inside", "nothing", "../nothing", "../sub/./deep"]
+    {
+        assert_eq!(told(Path::new(inside)).as_deref(), Some(inside));
+    }
+    // It is deeper than it looks.
+    symlink("../../inside", stage.root().join("sub/deep/up")).expect("a link");
+    let found = stage.store.find(&path("way/up")).expect("it is there");
+    assert_eq!(found.link.and_then(|link| link.target), Some(b"../../inside".to_vec()));
 }
 
 /// A directory that is exchanged for a link while somebody is on the way through it.
@@ -516,7 +579,7 @@ proptest! {
             let listing = stage.store.list(&VirtualPath::root(), 10).expect("it is read");
             prop_assert!(listing.names().contains(&name.to_vec()));
             let at = listing.names().iter().position(|it| it == name).expect("it is there");
-            prop_assert_eq!(listing.entry(at).map(|(_, entry)| entry.kind), Some(Kind::Directory));
+            prop_assert_eq!(listing.get(at).map(|(_, found)| found.entry.kind), Some(Kind::Directory));
         }
     }
 }

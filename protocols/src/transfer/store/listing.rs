@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use cap_std::fs::Dir;
 
+use super::found::find;
 use super::path::{system_name, user_name};
-use super::{Entry, HIDDEN, KEPT, Store, StoreError, VirtualPath, is_hidden, sayable};
+use super::{Found, HIDDEN, KEPT, Store, StoreError, VirtualPath, is_hidden, sayable};
 
 /// A directory with the names that are in it, in order. Its entries are looked at one by one, so
 /// that a long list can be shown in pieces.
@@ -106,12 +107,9 @@ impl Listing {
     /// The name at a place, and what there is to know of it; `None` if it has vanished meanwhile, or the
     /// list has ended.
     #[must_use]
-    pub fn entry(&self, at: usize) -> Option<(&[u8], Entry)> {
+    pub fn get(&self, at: usize) -> Option<(&[u8], Found)> {
         let name = self.names.get(at)?;
         let path = self.path.join(system_name(name).ok()?);
-        // A link is what it leads to, if that is in the tree.
-        let metadata =
-            self.root.metadata(&path).or_else(|_| self.root.symlink_metadata(&path)).ok()?;
-        Some((name, Entry::new(&metadata)))
+        Some((name, find(&self.root, &path).ok()?))
     }
 }

@@ -15,6 +15,7 @@
 //! | `path` | where something is, as its user says it |
 //! | `error` | what can go wrong |
 //! | `entry` | what there is to know of a file or a directory |
+//! | `found` | what a directory has under a name: that, or a link to it |
 //! | `quota` | how much a user may keep |
 //! | `create` | how that begins: anew, or where another has ended |
 //! | `upload` | a file that is being written: whole in the end, or not there at all |
@@ -38,6 +39,7 @@ use cap_std::fs::{Dir, OpenOptions};
 mod create;
 mod entry;
 mod error;
+mod found;
 mod listing;
 mod path;
 mod quota;
@@ -46,6 +48,7 @@ mod upload;
 
 pub use entry::{Entry, Kind};
 pub use error::StoreError;
+pub use found::{Found, Link};
 pub use listing::Listing;
 pub use path::{InvalidPath, VirtualPath};
 pub use quota::Quota;

@@ -70,9 +70,9 @@ fn list_whatever(
         (Ok(entry), _) if entry.kind == Kind::Directory => {
             Ok(Text::List(Show::new(store.list(path, most)?, style)))
         }
-        (Ok(entry), _) => {
+        (Ok(_), _) => {
             let mut line = Vec::new();
-            show(style, asked, &entry, &mut line);
+            show(style, asked, &store.find(path)?, &mut line);
             Ok(Text::Lines(line))
         }
         (Err(StoreError::NotFound), Some(pattern)) if glob::is_pattern(pattern) => {
