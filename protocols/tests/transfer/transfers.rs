@@ -636,8 +636,7 @@ fn a_client_that_half_closes_its_data_connection_gets_its_file() {
 /// Some clients wait for the reply before they close.
 #[test]
 fn a_client_that_keeps_its_data_connection_open_hears_that_all_was_sent() {
-    let limits = Limits { linger: Duration::from_millis(50), ..Limits::default() };
-    let stage = with_limits(limits);
+    let stage = Stage::new();
     let mut peer = stage.ann();
     let mut data = peer.data();
     peer.says("RETR hello.txt");

@@ -102,16 +102,11 @@ pub struct Limits {
     /// Default 30 s: five tries of a lost first segment.
     pub data_timeout: Duration,
 
-    /// How long a data connection may stand still before the transfer is given up.
+    /// How long a data connection may stand still before the transfer is given up; and how long the last of
+    /// a text may take, when all of it has been made.
     ///
     /// Default 2 minutes: a path that is dead for so long seldom comes back.
     pub stall_timeout: Duration,
-
-    /// How long the end of a download may take to be acknowledged by the client's own end. Then it
-    /// counts as sent: some clients wait for the reply before they close.
-    ///
-    /// Default 200 ms: longer than most round trips, and a wait that nobody minds.
-    pub linger: Duration,
 
     /// Bytes a second of one session's transfers, in either direction. Default `None`: no bound.
     pub session_rate: Option<u64>,
@@ -140,7 +135,6 @@ impl Default for Limits {
             idle_timeout: Duration::from_secs(300),
             data_timeout: Duration::from_secs(30),
             stall_timeout: Duration::from_secs(120),
-            linger: Duration::from_millis(200),
             session_rate: None,
             total_rate: None,
             entries: 200_000,

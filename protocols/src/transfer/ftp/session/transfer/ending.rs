@@ -21,7 +21,9 @@ impl<App: AsMut<Server> + 'static> Conversation<'_, App> {
                 Stage::Opening => self.fail(425, "The data connection cannot be opened.", true),
                 Stage::Flowing | Stage::Full | Stage::Ended => {
                     let text = match reason {
-                        CloseReason::IdleTimeout => "The data connection stood still for too long.",
+                        CloseReason::IdleTimeout | CloseReason::CloseTimeout => {
+                            "The data connection stood still for too long."
+                        }
                         CloseReason::FileFailed(_) => {
                             return self.fail(451, "The file cannot be read.", true);
                         }
