@@ -72,7 +72,8 @@ pub(crate) struct Options {
     #[arg(long, value_name = "IP")]
     passive_address: Option<Ipv4Addr>,
 
-    /// Keep what there is of an upload that ends early, so that it can be gone on with (FTP)
+    /// Keep what there is of an upload that ends early, so that it can be gone on with (FTP), also if
+    /// this server was killed in the middle of it
     #[arg(long)]
     keep: bool,
 

@@ -20,7 +20,8 @@ pub struct Settings {
     /// client itself, and to no port below 1024 (RFC 2577, 3).
     pub active: bool,
     /// Whether what there is of an upload is kept when it ends early, so that the client can go on with
-    /// it (REST, APPE). Nobody sees it meanwhile. Default `false`.
+    /// it (REST, APPE), also when the program was killed in the middle. Nobody sees it meanwhile. Default
+    /// `false`.
     pub keep_uploads: bool,
     /// What files and directories are made without, as umask(2) has it, until SITE UMASK says otherwise.
     /// Default 0o022.

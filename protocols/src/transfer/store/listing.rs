@@ -6,8 +6,9 @@ use std::sync::Arc;
 use cap_std::fs::Dir;
 
 use super::found::find;
+use super::kept::{Claim, claim, is_kept};
 use super::path::{system_name, user_name};
-use super::{Found, HIDDEN, KEPT, Store, StoreError, VirtualPath, is_hidden, sayable};
+use super::{Found, Store, StoreError, VirtualPath, is_hidden, sayable};
 
 /// A directory with the names that are in it, in order. Its entries are looked at one by one, so
 /// that a long list can be shown in pieces.
@@ -65,12 +66,14 @@ impl Store {
         Ok(bytes)
     }
 
-    /// Removes what was kept of uploads in a directory.
+    /// Removes what was kept of uploads in a directory, except where somebody goes on with it.
     pub(super) fn remove_kept(&self, directory: &Dir) -> Result<(), StoreError> {
-        let kept = [HIDDEN, KEPT].concat();
         for entry in directory.entries()? {
             let entry = entry?;
-            if user_name(&entry.file_name()).starts_with(&kept) {
+            let name = entry.file_name();
+            if is_kept(&user_name(&name))
+                && !matches!(claim(directory, name.as_ref()), Claim::Taken)
+            {
                 let metadata = entry.metadata()?;
                 entry.remove_file()?;
                 self.give_back(&metadata);

@@ -28,6 +28,7 @@ pub(super) enum About {
 pub(super) fn refusal(error: &StoreError, about: About) -> (u16, String) {
     let code = match (error, about) {
         (StoreError::NoSpace, _) => 452,
+        (StoreError::Busy, _) => 450,
         (StoreError::QuotaExceeded, _) => 552,
         (StoreError::OffsetBeyondEnd(_), _) => 554,
         (StoreError::Io(_) | StoreError::TooManyEntries(_), _) => 451,
@@ -42,6 +43,7 @@ pub(super) fn refusal(error: &StoreError, about: About) -> (u16, String) {
         StoreError::Denied => "Permission denied.",
         StoreError::ReadOnly => "Nothing can be changed here.",
         StoreError::Exists => "There is something of that name already.",
+        StoreError::Busy => "Somebody is writing that at the moment.",
         StoreError::NotAFile => "That is not a plain file.",
         StoreError::NotADirectory => "That is not a directory.",
         StoreError::NotEmpty => "The directory is not empty.",

@@ -143,13 +143,6 @@ impl Running {
     }
 }
 
-/// What becomes of an upload that has ended early.
-pub(super) fn settle_upload(upload: Upload, keep: bool) {
-    if keep {
-        upload.keep();
-    }
-}
-
 impl Text {
     /// The next piece; empty at the end.
     fn next_piece(&mut self) -> Result<Vec<u8>, StoreError> {

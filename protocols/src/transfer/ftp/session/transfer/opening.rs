@@ -12,7 +12,9 @@ use crate::transfer::ftp::command::Type;
 use crate::transfer::ftp::data::{self, Data};
 use crate::transfer::ftp::record::Direction;
 use crate::transfer::ftp::users::Permissions;
-use crate::transfer::store::{CreateOptions, Replace, Store, StoreError, Upload, VirtualPath};
+use crate::transfer::store::{
+    CreateOptions, Fate, Replace, Store, StoreError, Upload, VirtualPath,
+};
 
 impl<App: AsMut<Server> + 'static> Conversation<'_, App> {
     /// RETR.
@@ -113,11 +115,13 @@ impl<App: AsMut<Server> + 'static> Conversation<'_, App> {
         text: Vec<u8>,
     ) {
         let decoder = (kind == Type::Ascii).then(Decoder::default);
+        let keeps = self.state().is_some_and(|state| state.keep_uploads);
+        let fate = if keeps { Fate::Kept } else { Fate::Undone };
         let (wanted, ascii) = (path.clone(), decoder.is_some());
         let subject = Subject { direction: Some(Direction::Upload), path, ascii, total: None };
         self.with_store(
             move |store| {
-                let upload = Some(open(store, &wanted)?);
+                let upload = Some(open(store, &wanted)?.with_fate(fate));
                 Ok(Opened { flow: Flow::Upload { upload, decoder }, total: None, text })
             },
             move |it, opened| it.begin(subject, opened, about),
