@@ -142,6 +142,7 @@ pub(super) fn move_here(directory: &Dir, temporary: &Path, kept: &Path) -> Optio
     Some(older.and_then(|older| older.metadata().ok()).map_or(0, |metadata| metadata.len()))
 }
 
+#[cfg_attr(not(unix), allow(dead_code, reason = "there are no locks"))]
 enum Lock {
     Held,
     /// Somebody else has it.
