@@ -3,6 +3,7 @@
 
 mod clients;
 mod huge;
+mod killed;
 mod person;
 mod scene;
 mod servers;

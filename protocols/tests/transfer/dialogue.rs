@@ -476,3 +476,41 @@ fn a_quota_is_a_bound_on_what_is_there() {
     assert_eq!(std::fs::read_dir(stage.path("sub")).expect("it is there").count(), 1);
     stage.finish();
 }
+
+/// Leap years and those that are none, and times that were before anybody counted.
+#[test]
+fn files_from_before_1970_have_their_own_time_in_every_answer() {
+    let stage = Stage::new();
+    let mut peer = stage.ann();
+    for (time, day) in [
+        ("19691231230000", "Dec 31  1969"),
+        ("19691231235959", "Dec 31  1969"),
+        ("19680229120000", "Feb 29  1968"),
+        ("19011214000000", "Dec 14  1901"),
+        ("20380119031408", "Jan 19  2038"),
+    ] {
+        for name in ["hello.txt", "sub"] {
+            peer.asks(&format!("MFMT {time} {name}"), 213);
+            assert_eq!(peer.asks(&format!("MDTM {name}"), 213), time);
+            let facts = format!("modify={time};");
+            assert!(peer.asks(&format!("MLST {name}"), 250).contains(&facts), "{facts}");
+        }
+        let facts = format!("modify={time};");
+        let listed = String::from_utf8(peer.fetches("MLSD")).expect("it is text");
+        assert_eq!(listed.matches(&facts).count(), 2, "{listed}");
+        let listed = String::from_utf8(peer.fetches("LIST")).expect("it is text");
+        assert_eq!(listed.matches(day).count(), 2, "{listed}");
+        let listed = peer.asks("STAT /", 212);
+        assert_eq!(listed.matches(day).count(), 2, "{listed}");
+        assert!(peer.asks("STAT hello.txt", 213).contains(day));
+    }
+    peer.asks("MFMT 19000229000000 hello.txt", 501);
+    // What is told is what is so, whatever of it the file system can keep.
+    for far in ["00000101000000", "17890714120000", "99991231235959"] {
+        let told = peer.asks(&format!("MFMT {far} hello.txt"), 213);
+        let time = peer.asks("MDTM hello.txt", 213);
+        assert_eq!(told, format!("Modify={time}; /hello.txt"));
+    }
+    peer.quits();
+    stage.finish();
+}

@@ -3,6 +3,8 @@
 
 mod dialogue;
 mod ftp_client;
+mod ftp_deadlines;
+mod ftp_round_trips;
 mod ftp_simulated;
 mod hazards;
 mod real_clients;

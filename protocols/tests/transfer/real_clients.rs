@@ -290,6 +290,49 @@ for passive in (True, False):
         ftp.quit()
 "#;
 
+/// Links that lead back to where they are, in every directory, and what a client has made of them.
+#[cfg(unix)]
+#[test]
+fn trees_with_loops_in_them_come_to_an_end() {
+    use std::os::unix::fs::symlink;
+    let stage = Stage::new();
+    plant(stage.directory.path());
+    for name in ["tree/loop", "tree/l2", "tree/a b/loop", "tree/a b/c/loop"] {
+        symlink(".", stage.path(name)).expect("a link");
+    }
+    symlink("../..", stage.path("tree/a b/c/up")).expect("a link");
+    symlink("small", stage.path("tree/same")).expect("a link");
+    let url = format!("ftp://ann:secret@{}/tree", stage.address);
+    let mirror = |how: &str| {
+        vec![
+            "lftp".into(),
+            "--norc".into(),
+            "-c".into(),
+            format!("{how} open {url}; mirror . tree"),
+        ]
+    };
+    let wget = ["wget", "-q", "--tries=1", "-r", "-nH", "-l", "inf", &url].map(str::to_owned);
+    for words in [wget.to_vec(), mirror(""), mirror("set ftp:use-mlsd no;")] {
+        if !is_installed(&words[0]) {
+            continue;
+        }
+        let local = tempfile::tempdir().expect("a directory");
+        let mut client = Command::new("timeout");
+        client.arg("120").args(&words).current_dir(local.path()).env("HOME", local.path());
+        let code = client.output().expect("it is installed").status.code();
+        // wget asks for links as for files, and says so in the end when they are none.
+        assert!(code == Some(0) || (words[0] == "wget" && code == Some(8)), "{words:?}: {code:?}");
+        // Links are not followed by it, unless they are its starting point.
+        let found =
+            run(Command::new("find").arg("tree").args(["-type", "f"]).current_dir(local.path()));
+        let found = String::from_utf8_lossy(&found.stdout).into_owned();
+        assert!(found.contains("tree/a b/c/deep"), "{words:?}: {found}");
+        let count = found.lines().filter(|line| !line.ends_with(".listing")).count();
+        assert!((6..=7).contains(&count), "{words:?}: {found}");
+    }
+    stage.finish();
+}
+
 #[test]
 fn pythons_ftplib() {
     let probe = Command::new("python3").args(["-c", "import ftplib"]).output();

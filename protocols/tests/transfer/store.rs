@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 
 use proptest::prelude::*;
 use protocols::transfer::store::{
-    Access, CreateOptions, Kind, Quota, Replace, Store, StoreError, VirtualPath,
+    Access, CreateOptions, Fate, Kind, Quota, Replace, Store, StoreError, VirtualPath,
 };
 use tempfile::TempDir;
 
@@ -193,12 +193,75 @@ fn a_link_that_stays_inside_is_what_it_leads_to() {
     assert_eq!(stage.store.entry(&path("sub/out")).expect("it is there").kind, Kind::Link);
     assert!(matches!(stage.store.read(&path("sub/out")), Err(StoreError::Denied)));
     let listing = stage.store.list(&path("sub"), 10).expect("it is read");
-    let kinds: Vec<_> = (0..listing.len()).filter_map(|at| listing.entry(at)).collect();
-    let kinds: Vec<_> = kinds.iter().map(|(name, entry)| (*name, entry.kind)).collect();
+    let found: Vec<_> = (0..listing.len()).filter_map(|at| listing.get(at)).collect();
+    let told: Vec<_> = found
+        .iter()
+        .map(|(name, found)| {
+            let target = found.link.as_ref().map(|link| link.target.as_deref());
+            (*name, found.entry.kind, target)
+        })
+        .collect();
     assert_eq!(
-        kinds,
-        [(&b"deep"[..], Kind::Directory), (b"link", Kind::File), (b"out", Kind::Link)]
+        told,
+        [
+            (&b"deep"[..], Kind::Directory, None),
+            (b"link", Kind::File, Some(Some(&b"../inside"[..]))),
+            (b"out", Kind::Link, Some(None)),
+        ]
     );
+    let link = stage.store.find(&path("sub/link")).expect("it is there");
+    assert_eq!(link, found[1].1);
+    assert_eq!(link.entry.id, stage.store.entry(&path("inside")).expect("it is there").id);
+}
+
+/// Neither what is outside, nor what the root is called there.
+#[cfg(unix)]
+#[test]
+fn a_link_that_leads_out_does_not_tell_where() {
+    use std::os::unix::fs::symlink;
+    let stage = Stage::new();
+    let outside = stage.outside.path().to_owned();
+    symlink(stage.root().join("sub/deep"), stage.root().join("door")).expect("a link");
+    symlink("sub/deep", stage.root().join("way")).expect("a link");
+    let told = |target: &Path| {
+        let link = stage.root().join("sub/link");
+        symlink(target, &link).expect("a link");
+        let found = stage.store.find(&path("sub/link")).expect("it is there");
+        let listing = stage.store.list(&path("sub"), 10).expect("it is read");
+        let listed = listing.get(1).expect("it is listed").1;
+        assert_eq!((found.entry, found.itself()), (listed.entry, listed.itself()));
+        fs::remove_file(link).expect("it is there");
+        let target = found.link.expect("it is a link").target;
+        assert_eq!(target, listed.link.expect("it is a link").target);
+        target.map(|target| String::from_utf8(target).expect("it is text"))
+    };
+    for out in [
+        "../..",
+        "../../secret",
+        "../../nothing",
+        "../../root/inside",
+        "nothing/../../../secret",
+        "deep/../../../secret",
+        "/etc",
+        "/nothing",
+        "/",
+        "../door",
+        "../door/nothing",
+        "../.~upload.0000000000000000",
+    ] {
+        assert_eq!(told(Path::new(out)), None, "{out}");
+    }
+    for inside in [outside.join("root/inside"), outside.join("secret"), stage.root()] {
+        assert_eq!(told(&inside), None, "{}", inside.display());
+    }
+    for inside in [".", "..", "link", "deep", "../inside", "nothing", "../nothing", "../sub/./deep"]
+    {
+        assert_eq!(told(Path::new(inside)).as_deref(), Some(inside));
+    }
+    // It is deeper than it looks.
+    symlink("../../inside", stage.root().join("sub/deep/up")).expect("a link");
+    let found = stage.store.find(&path("way/up")).expect("it is there");
+    assert_eq!(found.link.and_then(|link| link.target), Some(b"../../inside".to_vec()));
 }
 
 /// A directory that is exchanged for a link while somebody is on the way through it.
@@ -280,6 +343,32 @@ fn an_upload_that_is_dropped_was_never_there() {
     assert_eq!(stage.contents("inside"), "inside");
 }
 
+/// A program that ends in the middle of uploads drops them.
+#[test]
+fn an_upload_that_is_to_be_kept_is_kept_when_it_is_dropped() {
+    let stage = Stage::new();
+    let bring = |name: &str, options: &CreateOptions| {
+        let upload = stage.store.append_or_create(&path(name), options).expect("it begins");
+        let mut upload = upload.with_fate(Fate::Kept);
+        upload.write(b"some").expect("it is written");
+        upload
+    };
+    drop(bring("new", &keeping(0)));
+    drop(bring("never", &CreateOptions::default()));
+    drop(bring("inside", &keeping(0)));
+    assert_eq!(stage.store.kept(&path("new")), Some(4));
+    drop(bring("new", &keeping(0)).with_fate(Fate::Undone));
+    assert_eq!(stage.names(), ["inside", "sub"]);
+    assert_eq!(stage.contents("inside"), "insidesome");
+    // It has been refused, and is nothing to go on with.
+    let mut options = keeping(0);
+    options.replace = Replace::No;
+    let upload = bring("new", &options);
+    fs::write(stage.root().join("new"), "theirs").expect("somebody is faster");
+    assert!(matches!(upload.commit(), Err(StoreError::Exists)));
+    assert_eq!(stage.names(), ["inside", "new", "sub"]);
+}
+
 #[test]
 fn an_upload_that_is_kept_is_hidden_and_goes_on() {
     let stage = Stage::new();
@@ -316,7 +405,8 @@ fn what_a_crash_has_left_is_swept_when_it_is_old_and_nothing_else_is() {
     assert!(kept.keep());
     fs::create_dir(stage.root().join("deep")).expect("it can be made");
     for name in ["old", "deep/old", "deep/new"] {
-        let mut upload = stage.store.create(&path(name), &options).expect("it begins");
+        let mut upload =
+            stage.store.create(&path(name), &CreateOptions::default()).expect("it begins");
         upload.write(b"lost").expect("there is room");
         std::mem::forget(upload);
     }
@@ -341,6 +431,129 @@ fn what_a_crash_has_left_is_swept_when_it_is_old_and_nothing_else_is() {
     assert_eq!(fs::read_dir(stage.root().join("deep")).expect("it is there").count(), 1);
     let reader = stage.store.clone().with_access(Access::ReadOnly);
     assert!(matches!(reader.sweep(now), Err(StoreError::ReadOnly)));
+}
+
+/// As long as somebody writes, the piece is nobody else's; when they are gone, it is whoever's comes first.
+#[cfg(unix)]
+#[test]
+fn two_uploads_of_one_name_do_not_go_on_with_each_other() {
+    let stage = Stage::new();
+    let mut first = stage.store.create(&path("new"), &keeping(0)).expect("it begins");
+    first.write(b"first").expect("it is written");
+    assert_eq!(stage.store.kept(&path("new")), None, "it is being written");
+    let busy = stage.store.create(&path("new"), &keeping(2)).expect_err("as before");
+    assert!(matches!(busy, StoreError::Busy), "{busy}");
+    let mut second = stage.store.create(&path("new"), &keeping(0)).expect("it begins");
+    second.write(b"the second").expect("it is written");
+    assert!(!second.keep(), "the first is there");
+    assert!(matches!(stage.store.remove_directory(&path("/")), Err(StoreError::Denied)));
+    assert_eq!(stage.names(), [".~upload.kept.new", "inside", "sub"]);
+
+    // The one that ends early last is what is kept.
+    let mut third = stage.store.append_or_create(&path("new"), &keeping(0)).expect("it begins");
+    third.write(b"third").expect("it is written");
+    assert!(first.keep());
+    assert_eq!(stage.store.kept(&path("new")), Some(5));
+    assert!(third.keep());
+    let mut fourth = stage.store.append_or_create(&path("new"), &keeping(0)).expect("it goes on");
+    let fifth = stage.store.append_or_create(&path("new"), &keeping(0)).expect("it begins");
+    fourth.write(b" and fourth").expect("it is written");
+    fourth.commit().expect("it lands");
+    assert_eq!(stage.contents("new"), "third and fourth");
+    drop(fifth);
+    assert_eq!(stage.names(), ["inside", "new", "sub"]);
+}
+
+/// What a program that was killed has left is what a program that is killed would leave.
+#[cfg(unix)]
+#[test]
+fn what_is_written_can_be_gone_on_with_when_the_program_has_been_killed() {
+    let stage = Stage::new();
+    let long = "n".repeat(255);
+    for name in ["new", "sub/new", &long] {
+        let mut upload = stage.store.create(&path(name), &keeping(0)).expect("it begins");
+        upload.write(b"some").expect("it is written");
+        let directory = stage.root().join(name).parent().expect("it has one").to_owned();
+        let entries = fs::read_dir(&directory).expect("it is there").flatten();
+        let names = entries.map(|entry| entry.path());
+        let is_hidden = |path: &std::path::PathBuf| path.to_string_lossy().contains("/.~upload.");
+        let piece = names.into_iter().find(is_hidden).expect("it is there");
+        // Another file, since the lock goes with the program that has this one.
+        let content = fs::read(&piece).expect("it is read");
+        drop(upload);
+        fs::write(&piece, content).expect("it is written");
+
+        assert_eq!(stage.store.kept(&path(name)), Some(4), "{name}");
+        let mut upload = stage.store.create(&path(name), &keeping(3)).expect("it goes on");
+        upload.write(b"ewhere").expect("it is written");
+        // It is never where nobody finds it.
+        assert_eq!(fs::read(&piece).expect("it is there"), b"somewhere");
+        upload.commit().expect("it lands");
+        assert_eq!(stage.contents(name), "somewhere");
+        assert!(!piece.exists());
+    }
+    // One that is empty is no piece of anything.
+    fs::write(stage.root().join(".~upload.kept.other"), "").expect("it is written");
+    assert_eq!(stage.store.kept(&path("other")), None);
+}
+
+/// Whoever begins anew may have another file by now: no byte of the old one is to be in it.
+#[test]
+fn an_upload_that_begins_anew_is_what_is_kept() {
+    let stage = Stage::new();
+    let quota = Arc::new(Quota::new(1_000, 6));
+    let store = stage.store.clone().with_quota(Some(Arc::clone(&quota)));
+    let bring = |options: &CreateOptions, bytes: &[u8]| {
+        let mut upload = store.create(&path("new"), options).expect("it begins");
+        upload.write(bytes).expect("it is written");
+        upload
+    };
+    assert!(bring(&keeping(0), b"a long piece").keep());
+    assert!(bring(&keeping(0), b"short").keep());
+    assert_eq!((store.kept(&path("new")), quota.used()), (Some(5), 11));
+    if cfg!(unix) {
+        let upload = bring(&CreateOptions { mode: 0o600, ..keeping(0) }, b"mine");
+        upload.commit().expect("it lands");
+        assert_eq!(store.entry(&path("new")).expect("it is there").mode, 0o600);
+        assert_eq!(quota.used(), 10);
+        assert_eq!(stage.names(), ["inside", "new", "sub"]);
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_link_in_the_place_of_a_piece_leads_nowhere() {
+    use std::os::unix::fs::symlink;
+    for target in ["inside", "../secret", "nothing", "sub"] {
+        let stage = Stage::new();
+        let place = stage.root().join(".~upload.kept.new");
+        symlink(target, &place).expect("a link");
+        assert_eq!(stage.store.kept(&path("new")), None, "{target}");
+        assert!(stage.store.create(&path("new"), &keeping(3)).is_err(), "{target}");
+        for upload in [
+            stage.store.create(&path("new"), &keeping(0)),
+            stage.store.append_or_create(&path("new"), &keeping(0)),
+        ] {
+            let mut upload = upload.expect("it begins elsewhere");
+            upload.write(b"broken in").expect("it is written");
+            assert!(!upload.keep(), "{target}");
+        }
+        assert!(place.is_symlink());
+        assert_eq!(stage.contents("inside"), "inside");
+        assert_eq!(fs::read_to_string(stage.outside.path().join("secret")).expect(target), SECRET);
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_directory_in_which_somebody_writes_is_not_empty() {
+    let stage = Stage::new();
+    let mut upload = stage.store.create(&path("sub/deep/new"), &keeping(0)).expect("it begins");
+    upload.write(b"some").expect("it is written");
+    let removed = stage.store.remove_directory(&path("sub/deep"));
+    assert!(matches!(removed, Err(StoreError::NotEmpty)), "{removed:?}");
+    assert!(upload.keep());
+    stage.store.remove_directory(&path("sub/deep")).expect("nobody goes on with it any more");
 }
 
 #[test]
@@ -374,7 +587,8 @@ fn a_name_that_is_taken_is_not_replaced_if_it_is_not_to_be() {
 #[test]
 fn what_is_hidden_cannot_be_said() {
     let stage = Stage::new();
-    let mut upload = stage.store.create(&path("new"), &keeping(0)).expect("it begins");
+    let options = CreateOptions { keep: false, ..keeping(0) };
+    let mut upload = stage.store.create(&path("new"), &options).expect("it begins");
     upload.write(b"some").expect("it is written");
     let hidden = ".~upload.0000000000000007";
     assert!(stage.names().contains(&hidden.to_owned()));
@@ -516,7 +730,7 @@ proptest! {
             let listing = stage.store.list(&VirtualPath::root(), 10).expect("it is read");
             prop_assert!(listing.names().contains(&name.to_vec()));
             let at = listing.names().iter().position(|it| it == name).expect("it is there");
-            prop_assert_eq!(listing.entry(at).map(|(_, entry)| entry.kind), Some(Kind::Directory));
+            prop_assert_eq!(listing.get(at).map(|(_, found)| found.entry.kind), Some(Kind::Directory));
         }
     }
 }

@@ -160,10 +160,43 @@ fn a_download_goes_on_where_it_ended() {
     peer.asks("REST 5", 350);
     peer.asks("PWD", 257);
     assert!(peer.fetches("RETR file") == content, "something else was asked meanwhile");
-    peer.asks("TYPE A", 200);
+    peer.quits();
+    stage.finish();
+}
+
+/// Where in a text a place is that is counted in bytes, nobody can say without reading all of it.
+#[test]
+fn text_is_not_gone_on_with_in_whatever_order_that_is_asked_for() {
+    let stage = Stage::new();
+    let mut peer = stage.ann();
     peer.asks("EPSV", 229);
-    peer.asks("REST 5", 350);
-    peer.asks("RETR file", 554);
+    for command in ["RETR hello.txt", "STOR hello.txt"] {
+        peer.asks("TYPE I", 200);
+        peer.asks("REST 5", 350);
+        peer.asks("TYPE A", 200);
+        peer.asks(command, 554);
+    }
+    peer.asks("REST 5", 501);
+    peer.asks("TYPE I", 200);
+    assert_eq!(peer.fetches("RETR hello.txt"), b"hello\nworld\n", "it was refused");
+    // What was agreed on before is not what was asked for last.
+    for line in ["REST 6", "TYPE A", "REST 5", "TYPE I"] {
+        peer.says(line);
+    }
+    for code in [350, 200, 501, 200] {
+        peer.hears(code);
+    }
+    assert_eq!(peer.fetches("RETR hello.txt"), b"hello\nworld\n");
+    // The beginning is where it always is.
+    peer.asks("TYPE A", 200);
+    peer.asks("REST 0", 350);
+    assert_eq!(peer.fetches("RETR hello.txt"), b"hello\r\nworld\r\n");
+    // There and back again.
+    for (line, code) in [("TYPE I", 200), ("REST 6", 350), ("TYPE A", 200), ("TYPE I", 200)] {
+        peer.asks(line, code);
+    }
+    assert_eq!(peer.fetches("RETR hello.txt"), b"world\n");
+    assert_eq!(stage.get("hello.txt"), b"hello\nworld\n");
     peer.quits();
     stage.finish();
 }
@@ -338,7 +371,81 @@ fn lists_come_in_three_ways() {
     peer.asks("LIST nothing", 450);
     peer.asks("NLST nothing", 450);
     peer.asks("MLSD nothing", 550);
-    peer.asks("MLSD hello.txt", 550);
+    // RFC 3659, 7.2.1: of what is there, and is no directory.
+    peer.asks("MLSD hello.txt", 501);
+    peer.asks("MLSD hello.txt/x", 550);
+    peer.quits();
+    stage.finish();
+}
+
+/// They were directories, 9,903 of them for one file.
+#[cfg(unix)]
+#[test]
+fn a_link_is_listed_as_one_so_that_nobody_walks_in_circles() {
+    use std::os::unix::fs::symlink;
+    let stage = Stage::new();
+    for (target, name) in
+        [(".", "sub/loop"), ("..", "sub/up"), ("../hello.txt", "sub/file"), ("gone", "sub/none")]
+    {
+        symlink(target, stage.path(name)).expect("a link");
+    }
+    symlink(stage.path("hello.txt"), stage.path("sub/out")).expect("a link");
+    let root = stage.directory.path().to_str().expect("it is text").to_owned();
+    let mut peer = stage.ann();
+    peer.asks("OPTS MLST type;size;perm;unique;", 200);
+
+    let mut listed = String::new();
+    for how in ["LIST sub", "LIST -a sub", "LIST sub/*"] {
+        listed = String::from_utf8(peer.fetches(how)).expect("it is text");
+        assert!(listed.lines().all(|line| line.starts_with("lrwxrwxrwx ")), "{listed}");
+        // Behind the time of day there is the name.
+        let name = |line: &str| line[line.find(':').expect("a time") + 4..].replace("sub/", "");
+        let told: Vec<_> = listed.lines().map(name).collect();
+        let wanted = ["file -> ../hello.txt", "loop -> .", "none -> gone", "out", "up -> .."];
+        assert_eq!(told, wanted, "{how}");
+    }
+    let status = peer.asks("STAT sub", 212);
+    assert!(status.contains(" up -> ..") && !status.contains(&root), "{status}");
+    let facts = String::from_utf8(peer.fetches("MLSD sub")).expect("it is text");
+    assert!(![&listed, &facts].iter().any(|told| told.contains(&root)), "{listed}{facts}");
+
+    // What it leads to can be told from the other facts, and whether one has been there.
+    let unique =
+        |told: &str| told.split(';').find(|it| it.starts_with("unique=")).map(str::to_owned);
+    let of = |peer: &mut crate::stage::Peer, path: &str| {
+        unique(&peer.asks(&format!("MLST {path}"), 250)).expect("it is told")
+    };
+    let (top, sub, file) = (of(&mut peer, "/"), of(&mut peer, "/sub"), of(&mut peer, "/hello.txt"));
+    for (line, target, same) in [
+        (0, "file;type=OS.unix=slink:../hello.txt;size=12;perm=adfrw;", Some(&file)),
+        (1, "loop;type=OS.unix=slink:.;perm=cdeflmp;", Some(&sub)),
+        (2, "none;type=OS.unix=slink:gone;perm=df;", None),
+        (3, "out;type=OS.unix=slink;perm=df;", None),
+        (4, "up;type=OS.unix=slink:..;perm=cdeflmp;", Some(&top)),
+    ] {
+        let line = facts.lines().nth(line).expect("there are five");
+        let (name, told) = target.split_once(';').expect("both");
+        assert!(line.starts_with(told) && line.ends_with(&format!("; {name}")), "{line}");
+        if let Some(same) = same {
+            assert_eq!(unique(line).as_ref(), Some(same), "{line}");
+        }
+        let single = peer.asks(&format!("MLST sub/{name}"), 250);
+        assert!(single.contains(line.split_once(' ').expect("a name").0), "{single}");
+    }
+    assert_eq!(of(&mut peer, "/sub/loop/loop/up"), top);
+
+    // Whoever wants to goes through them.
+    peer.asks("CWD sub/loop/loop/up/sub", 250);
+    assert_eq!(peer.fetches("RETR file"), b"hello\nworld\n");
+    assert_eq!(peer.asks("SIZE file", 213), "12");
+    assert!(peer.fetches("LIST file").ends_with(b" file -> ../hello.txt\r\n"));
+    peer.asks("CWD /", 250);
+    assert!(peer.fetches("LIST sub/up").ends_with(b" sub\r\n"));
+    for (line, code) in [("RETR sub/out", 550), ("RETR sub/none", 550), ("DELE sub/loop", 250)] {
+        peer.asks("EPSV", 229);
+        peer.asks(line, code);
+    }
+    assert!(stage.path("sub").exists());
     peer.quits();
     stage.finish();
 }
@@ -529,8 +636,7 @@ fn a_client_that_half_closes_its_data_connection_gets_its_file() {
 /// Some clients wait for the reply before they close.
 #[test]
 fn a_client_that_keeps_its_data_connection_open_hears_that_all_was_sent() {
-    let limits = Limits { linger: Duration::from_millis(50), ..Limits::default() };
-    let stage = with_limits(limits);
+    let stage = Stage::new();
     let mut peer = stage.ann();
     let mut data = peer.data();
     peer.says("RETR hello.txt");

@@ -15,6 +15,7 @@ pub(crate) enum Order {
     SendFile(FilePiece),
     End,
     Close,
+    Release,
     Abort,
     Pause,
     Resume,
@@ -45,6 +46,16 @@ impl<App> Registry<App> {
     /// If it has ended.
     pub fn close(&mut self, id: ConnectionId) -> Result<(), Stale> {
         self.order(id, Order::Close)
+    }
+
+    /// Closes a connection without waiting for its peer, as [`Transport::release`](crate::Transport::release)
+    /// does.
+    ///
+    /// # Errors
+    ///
+    /// If it has ended.
+    pub fn release(&mut self, id: ConnectionId) -> Result<(), Stale> {
+        self.order(id, Order::Release)
     }
 
     /// Resets a connection, as [`Transport::abort`](crate::Transport::abort) does.
@@ -202,6 +213,10 @@ impl<App> Registry<App> {
             }
             Order::Close => {
                 stream.close(&self.ledger);
+                stream.touch(key, &mut self.ledger);
+            }
+            Order::Release => {
+                stream.release(&self.ledger);
                 stream.touch(key, &mut self.ledger);
             }
             Order::Abort => self.retire_stream(key, stream, Box::new(CloseReason::Aborted)),

@@ -152,6 +152,19 @@ impl<'a, App> Transport<'a, App> {
         self.stream.close(&self.registry.ledger);
     }
 
+    /// Closes without waiting for the peer: as soon as the system has taken what is queued the connection
+    /// has ended here, and [`on_close`](Protocol::on_close) comes. The system sends the rest, and FIN behind
+    /// it, for as long as the peer takes it. There is a deadline for what is queued here only
+    /// ([`StreamLimits::close_timeout`]).
+    ///
+    /// For connections on which nothing is expected: what the peer sends to a socket that is closed is
+    /// answered with RST, and that may destroy what is still on its way to it (RFC 1122, 4.2.2.13). Where it
+    /// may be in the middle of a word, [`close`](Self::close) hears it out.
+    pub fn release(&mut self) {
+        self.uncork();
+        self.stream.release(&self.registry.ledger);
+    }
+
     /// Resets the connection: RST at once, and what is queued is lost.
     pub fn abort(&mut self) {
         self.registry.cork.clear();

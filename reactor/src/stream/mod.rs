@@ -12,6 +12,8 @@
 //!        │ peer's FIN             ▼                              │
 //!        │                    Lingering ──peer's FIN──▶ Closed ◀─┘
 //!        └──▶ Draining(OursFirst) ──flushed──────────────▲
+//!                                                        │
+//!   every open state ──release()──▶ Draining(Unheard) ───┘ flushed: FIN is the system's
 //!
 //!   every state ── error, abort(), limit, deadline ──▶ Closed
 //! ```
@@ -110,6 +112,8 @@ enum Goodbye {
     OursOnly,
     OursFirst,
     PeersFirst,
+    /// The peer's is not waited for, and ours left to the system, which sends it behind all the rest.
+    Unheard,
 }
 
 /// Where a stream comes from, which is where its life begins.
@@ -268,6 +272,18 @@ impl Stream {
         self.begin_closing(ledger);
     }
 
+    /// This side is done, and does not wait for the other: flush, and leave the rest to the system.
+    pub(crate) fn release(&mut self, ledger: &Ledger) {
+        self.state = match self.state {
+            State::Connecting(_) | State::Opening(_) => return self.close(ledger),
+            State::Draining(Goodbye::OursFirst | Goodbye::PeersFirst | Goodbye::Unheard)
+            | State::Closed => return,
+            _ => State::Draining(Goodbye::Unheard),
+        };
+        self.inbox = Inbox::default();
+        self.begin_closing(ledger);
+    }
+
     /// From here on the end has a deadline.
     fn begin_closing(&mut self, ledger: &Ledger) {
         let end = ledger.clock.tick_after(self.limits.close_timeout);
@@ -288,7 +304,7 @@ impl Stream {
                 self.state = State::Lingering;
                 self.send_fin(ledger)
             }
-            State::Draining(Goodbye::OursFirst) => ended(CloseReason::Closed),
+            State::Draining(Goodbye::OursFirst | Goodbye::Unheard) => ended(CloseReason::Closed),
             State::Draining(Goodbye::PeersFirst) => ended(CloseReason::PeerClosed),
             State::Connecting(_)
             | State::Opening(_)

@@ -45,9 +45,9 @@ impl Stream {
                 (!self.notes.hold()).then_some(Intake::Deliver)
             }
             // After the peer's FIN an event can only tell of its reset.
-            State::PeerEnded | State::Draining(Goodbye::OursOnly) | State::Lingering => {
-                Some(Intake::Discard)
-            }
+            State::PeerEnded
+            | State::Draining(Goodbye::OursOnly | Goodbye::Unheard)
+            | State::Lingering => Some(Intake::Discard),
             State::Connecting(_) | State::Opening(_) | State::Draining(_) | State::Closed => None,
         }
     }

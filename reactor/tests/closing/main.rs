@@ -9,6 +9,7 @@ mod gracefully;
 mod half;
 mod handing_over;
 mod last_callback;
+mod released;
 mod too_late;
 
 use std::cell::Cell;

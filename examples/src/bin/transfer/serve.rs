@@ -72,7 +72,8 @@ pub(crate) struct Options {
     #[arg(long, value_name = "IP")]
     passive_address: Option<Ipv4Addr>,
 
-    /// Keep what there is of an upload that ends early, so that it can be gone on with (FTP)
+    /// Keep what there is of an upload that ends early, so that it can be gone on with (FTP), also if
+    /// this server was killed in the middle of it
     #[arg(long)]
     keep: bool,
 
@@ -105,7 +106,7 @@ pub(crate) struct Options {
     #[arg(long, value_name = "BYTES")]
     rate: Option<u64>,
 
-    /// Close FTP sessions in which nothing has been said for so long
+    /// Close FTP sessions in which nothing has been said for so long; a login may take a minute
     #[arg(long, value_name = "SECONDS", value_parser = seconds, default_value = "300")]
     idle: Duration,
 

@@ -43,6 +43,7 @@ pub(super) fn stream_limits(limits: &Limits) -> StreamLimits {
         outbox_holds_reading: false,
         connect_timeout: Some(limits.data_timeout),
         idle_timeout: Some(limits.stall_timeout),
+        close_timeout: limits.stall_timeout,
         ..StreamLimits::default()
     }
 }

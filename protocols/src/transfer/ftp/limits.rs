@@ -20,7 +20,8 @@ pub struct Settings {
     /// client itself, and to no port below 1024 (RFC 2577, 3).
     pub active: bool,
     /// Whether what there is of an upload is kept when it ends early, so that the client can go on with
-    /// it (REST, APPE). Nobody sees it meanwhile. Default `false`.
+    /// it (REST, APPE), also when the program was killed in the middle. Nobody sees it meanwhile. Default
+    /// `false`.
     pub keep_uploads: bool,
     /// What files and directories are made without, as umask(2) has it, until SITE UMASK says otherwise.
     /// Default 0o022.
@@ -85,12 +86,13 @@ pub struct Limits {
     /// Default 1 s: it makes guessing slow, and typing errors no slower than they are.
     pub login_delay: Duration,
 
-    /// How long a client may take to log in.
+    /// How long a client may take to log in, from its beginning, or from the end of its last login (REIN,
+    /// or another USER).
     ///
     /// Default 60 s.
     pub login_timeout: Duration,
 
-    /// How long a client may say nothing while nothing is transferred; then 421.
+    /// How long a client that is logged in may say nothing while nothing is transferred; then 421.
     ///
     /// Default 5 minutes, the least that RFC 1123 (4.1.3.2) allows.
     pub idle_timeout: Duration,
@@ -101,16 +103,11 @@ pub struct Limits {
     /// Default 30 s: five tries of a lost first segment.
     pub data_timeout: Duration,
 
-    /// How long a data connection may stand still before the transfer is given up.
+    /// How long a data connection may stand still before the transfer is given up; and how long the last of
+    /// a text may take, when all of it has been made.
     ///
     /// Default 2 minutes: a path that is dead for so long seldom comes back.
     pub stall_timeout: Duration,
-
-    /// How long the end of a download may take to be acknowledged by the client's own end. Then it
-    /// counts as sent: some clients wait for the reply before they close.
-    ///
-    /// Default 200 ms: longer than most round trips, and a wait that nobody minds.
-    pub linger: Duration,
 
     /// Bytes a second of one session's transfers, in either direction. Default `None`: no bound.
     pub session_rate: Option<u64>,
@@ -139,7 +136,6 @@ impl Default for Limits {
             idle_timeout: Duration::from_secs(300),
             data_timeout: Duration::from_secs(30),
             stall_timeout: Duration::from_secs(120),
-            linger: Duration::from_millis(200),
             session_rate: None,
             total_rate: None,
             entries: 200_000,

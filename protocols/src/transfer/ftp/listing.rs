@@ -6,6 +6,10 @@
 //!   MLSD   type=file;size=1234;modify=20260131120000;perm=r; a name        for programs (RFC 3659, 7)
 //! ```
 //!
+//! A symbolic link is shown as one, to wherever in the tree it leads: `l… a link -> a name`, or
+//! `type=OS.unix=slink:a.name`. Its other facts are those of what it leads to, so that a client can tell what
+//! it would find there, and by `unique` whether it has been there (RFC 3659, 7.5.1 and 7.5.2).
+//!
 //! A name with a line end in it would be two lines, and the second whatever its inventor likes: such
 //! bytes are shown as `?`.
 
@@ -13,7 +17,7 @@ use std::time::{Duration, SystemTime};
 
 use super::time::{Civil, Timestamp};
 use super::users::Permissions;
-use crate::transfer::store::{Entry, Kind, Listing};
+use crate::transfer::store::{Entry, Found, Kind, Link, Listing};
 
 /// Times younger than this are shown with the time of day, others with the year, as `ls` does.
 const RECENT: Duration = Duration::from_secs(182 * 24 * 60 * 60);
@@ -113,23 +117,25 @@ impl Facts {
         Fact::ALL.into_iter().map(|fact| format!("{}{};", fact.name(), star(fact))).collect()
     }
 
-    /// What there is to tell of an entry.
+    /// What there is to tell of what was found.
     #[must_use]
-    pub fn tell(&self, entry: &Entry, permissions: Permissions) -> String {
+    pub fn tell(&self, found: &Found, permissions: Permissions) -> String {
         let told = Fact::ALL.into_iter().filter(|&fact| self.tells(fact));
         let value =
-            |fact| Some(format!("{}={};", Fact::name(fact), fact_of(fact, entry, permissions)?));
+            |fact| Some(format!("{}={};", Fact::name(fact), fact_of(fact, found, permissions)?));
         told.filter_map(value).collect()
     }
 }
 
-fn fact_of(fact: Fact, entry: &Entry, permissions: Permissions) -> Option<String> {
+fn fact_of(fact: Fact, found: &Found, permissions: Permissions) -> Option<String> {
+    let entry = &found.entry;
     Some(match fact {
-        Fact::Type => match entry.kind {
-            Kind::File => "file".to_owned(),
-            Kind::Directory => "dir".to_owned(),
-            Kind::Link => "OS.unix=slink".to_owned(),
-            Kind::Other => "OS.unix=other".to_owned(),
+        Fact::Type => match (&found.link, entry.kind) {
+            (Some(link), _) => type_of_link(link),
+            (None, Kind::File) => "file".to_owned(),
+            (None, Kind::Directory) => "dir".to_owned(),
+            (None, Kind::Link) => "OS.unix=slink".to_owned(),
+            (None, Kind::Other) => "OS.unix=other".to_owned(),
         },
         Fact::Size if entry.kind == Kind::File => entry.size.to_string(),
         Fact::Size => return None,
@@ -138,6 +144,16 @@ fn fact_of(fact: Fact, entry: &Entry, permissions: Permissions) -> Option<String
         Fact::Unique => format!("{:x}U{:x}", entry.id.0, entry.id.1),
         Fact::UnixMode => format!("{:04o}", entry.mode),
     })
+}
+
+/// With its target, if a fact can hold that: no value has a space or a semicolon (RFC 3659, 7.2).
+fn type_of_link(link: &Link) -> String {
+    let target = link.target.as_deref().and_then(|target| std::str::from_utf8(target).ok());
+    let fits = |text: &&str| !text.contains(|it: char| it == ';' || it == ' ' || it.is_control());
+    match target.filter(fits) {
+        Some(target) => format!("OS.unix=slink:{target}"),
+        None => "OS.unix=slink".to_owned(),
+    }
 }
 
 /// What a user may do with an entry, in the letters of RFC 3659, 7.5.5.
@@ -158,17 +174,23 @@ fn perm(kind: Kind, Permissions { read, create, modify, delete }: Permissions) -
     letters.iter().filter(|(may, _)| *may).map(|&(_, letter)| letter).collect()
 }
 
-/// Appends the line of one entry.
-pub fn show(style: Style, name: &[u8], entry: &Entry, out: &mut Vec<u8>) {
+/// Appends the line of what was found.
+pub fn show(style: Style, name: &[u8], found: &Found, out: &mut Vec<u8>) {
     match style {
-        Style::Names => {}
-        Style::Long(now) => out.extend_from_slice(long(entry, now).as_bytes()),
+        Style::Names => show_name(name, out),
+        Style::Long(now) => {
+            out.extend_from_slice(long(found.itself(), now).as_bytes());
+            match found.link.as_ref().and_then(|link| link.target.as_deref()) {
+                Some(target) => show_name(&[name, b" -> ", target].concat(), out),
+                None => show_name(name, out),
+            }
+        }
         Style::Facts(facts, permissions) => {
-            out.extend_from_slice(facts.tell(entry, permissions).as_bytes());
+            out.extend_from_slice(facts.tell(found, permissions).as_bytes());
             out.push(b' ');
+            show_name(name, out);
         }
     }
-    show_name(name, out);
 }
 
 /// Everything before the name. Who owns it, and in which group, is nobody's business.
@@ -192,7 +214,7 @@ fn date(modified: Option<SystemTime>, now: SystemTime) -> String {
     let month = MONTHS.get(month as usize - 1).copied().unwrap_or_default();
     match now.duration_since(modified) {
         Ok(age) if age < RECENT => format!("{month} {day:2} {hour:02}:{minute:02}"),
-        _ => format!("{month} {day:2}  {year}"),
+        _ => format!("{month} {day:2} {year:>5}"),
     }
 }
 
@@ -239,8 +261,8 @@ impl Show {
             // Names alone need no look at what they name.
             (Style::Names, Some(name)) => show_name(&[&self.prefix, &name[..]].concat(), out),
             _ => {
-                if let Some((name, entry)) = self.listing.entry(at) {
-                    show(self.style, &[&self.prefix, name].concat(), &entry, out);
+                if let Some((name, found)) = self.listing.get(at) {
+                    show(self.style, &[&self.prefix, name].concat(), &found, out);
                 }
             }
         }
@@ -266,7 +288,7 @@ mod tests {
 
     fn shown(style: Style, name: &str, kind: Kind) -> String {
         let mut out = Vec::new();
-        show(style, name.as_bytes(), &entry(kind), &mut out);
+        show(style, name.as_bytes(), &Found::plain(entry(kind)), &mut out);
         String::from_utf8(out).expect("it is text")
     }
 
@@ -301,6 +323,32 @@ mod tests {
         assert_eq!(shown(some, "x", Kind::Directory), "type=dir; x\r\n");
         let none = Style::Facts(Facts::of(&[]), Permissions::ALL);
         assert_eq!(shown(none, "x", Kind::File), " x\r\n");
+    }
+
+    #[test]
+    fn a_link_leads_somewhere_unless_that_is_not_told() {
+        let all = Facts::of(&[b"type".to_vec(), b"size".to_vec(), b"perm".to_vec()]);
+        let now = entry(Kind::Link).modified.expect("it has one");
+        for (target, arrow, fact) in [
+            (Some("."), " -> .", ":."),
+            (Some("größe"), " -> größe", ":größe"),
+            (Some("a b"), " -> a b", ""),
+            (Some("a;size=7"), " -> a;size=7", ""),
+            (Some("a\r\nb"), " -> a??b", ""),
+            (None, "", ""),
+        ] {
+            let target = target.map(|target| target.as_bytes().to_vec());
+            let link = Some(Link { entry: entry(Kind::Link), target });
+            let found = Found { entry: entry(Kind::File), link };
+            let mut out = Vec::new();
+            show(Style::Long(now), b"x", &found, &mut out);
+            show(Style::Facts(all, Permissions::READ), b"x", &found, &mut out);
+            let out = String::from_utf8(out).expect("it is text");
+            let long =
+                format!("lrwxr-xr--   1 ftp      ftp              1234 Jan 31 12:05 x{arrow}");
+            let facts = format!("type=OS.unix=slink{fact};size=1234;perm=r; x");
+            assert_eq!(out, format!("{long}\r\n{facts}\r\n"));
+        }
     }
 
     #[test]

@@ -4,25 +4,30 @@ use std::fmt;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 const DAY: u64 = 24 * 60 * 60;
+/// When 1970 began.
+const EPOCH: u64 = days_before_year(1970) * DAY;
 
-/// A time of day, in UTC, as exact as a second. It is at least 1970, and at most 9999.
+/// A time of day, in UTC, as exact as a second: of the years 0 to 9999, which have four digits, as the
+/// calendar of today has them, also where it was not used yet.
 ///
 /// ```
 /// use protocols::transfer::ftp::time::Timestamp;
 /// let time = Timestamp::parse(b"20260228123456.789").expect("it is one");
 /// assert_eq!(time.to_string(), "20260228123456");
 /// assert_eq!(Timestamp::from(time.to_system_time()), time);
+/// let eve = Timestamp::parse(b"19691231230000").expect("there was time before 1970");
+/// assert!(eve.to_system_time() < std::time::UNIX_EPOCH);
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Timestamp {
-    /// Seconds since 1970, without leap seconds.
+    /// Seconds since the year 0 began, without leap seconds.
     seconds: u64,
 }
 
 /// A time, as a calendar and a clock on the wall have it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Civil {
-    /// 1970 to 9999.
+    /// 0 to 9999.
     pub year: u64,
     /// 1 to 12.
     pub month: u64,
@@ -64,7 +69,7 @@ impl Timestamp {
 
     fn from_civil(civil: Civil) -> Option<Self> {
         let Civil { year, month, day, hour, minute, second } = civil;
-        let plausible = year >= 1970 && hour < 24 && minute < 60 && second < 60;
+        let plausible = hour < 24 && minute < 60 && second < 60;
         if !plausible || day == 0 || day > days_in(year, month) {
             return None;
         }
@@ -78,7 +83,7 @@ impl Timestamp {
     pub fn civil(self) -> Civil {
         let (mut days, second) = (self.seconds / DAY, self.seconds % DAY);
         // A first guess, which may be some years too late: no year is shorter than this.
-        let mut year = 1970 + days / 365;
+        let mut year = days / 365;
         while days_before_year(year) > days {
             year -= 1;
         }
@@ -101,31 +106,42 @@ impl Timestamp {
     /// The day of the week, in three letters.
     #[must_use]
     pub fn weekday(self) -> &'static str {
-        // The first day of 1970 was a Thursday.
+        // So that the first day of 1970 is a Thursday.
         match self.seconds / DAY % 7 {
-            0 => "Thu",
-            1 => "Fri",
-            2 => "Sat",
-            3 => "Sun",
-            4 => "Mon",
-            5 => "Tue",
-            _ => "Wed",
+            0 => "Sat",
+            1 => "Sun",
+            2 => "Mon",
+            3 => "Tue",
+            4 => "Wed",
+            5 => "Thu",
+            _ => "Fri",
         }
     }
 
-    /// As the system has it.
+    /// As the system has it. Where it has no such time, as Windows before 1601, it is 1970.
     #[must_use]
     pub fn to_system_time(self) -> SystemTime {
-        UNIX_EPOCH + Duration::from_secs(self.seconds)
+        let time = match self.seconds.checked_sub(EPOCH) {
+            Some(since) => UNIX_EPOCH.checked_add(Duration::from_secs(since)),
+            None => UNIX_EPOCH.checked_sub(Duration::from_secs(EPOCH - self.seconds)),
+        };
+        time.unwrap_or(UNIX_EPOCH)
     }
 }
 
 impl From<SystemTime> for Timestamp {
-    /// A time before 1970 becomes 1970, one beyond 9999 its last second.
+    /// The second in which it is. A time before the year 0 becomes its first second, one beyond 9999 the last.
     fn from(time: SystemTime) -> Self {
-        let latest = days_before_year(10_000) * DAY - 1;
-        let seconds = time.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
-        Self { seconds: seconds.min(latest) }
+        let seconds = match time.duration_since(UNIX_EPOCH) {
+            Ok(since) => EPOCH.saturating_add(since.as_secs()),
+            // The second of half a second before 1970 is the last one of 1969.
+            Err(error) => {
+                let before = error.duration();
+                let begun = u64::from(before.subsec_nanos() > 0);
+                EPOCH.saturating_sub(before.as_secs().saturating_add(begun))
+            }
+        };
+        Self { seconds: seconds.min(days_before_year(10_000) * DAY - 1) }
     }
 }
 
@@ -140,10 +156,11 @@ fn is_leap(year: u64) -> bool {
     year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400))
 }
 
-/// Days from 1970 to the first of a year.
-fn days_before_year(year: u64) -> u64 {
-    let leap_years = |year: u64| year / 4 - year / 100 + year / 400;
-    (year - 1970) * 365 + leap_years(year - 1) - leap_years(1969)
+/// Days from the beginning of the year 0 to that of another.
+const fn days_before_year(year: u64) -> u64 {
+    // Those with a leap day, the year 0 among them.
+    let leap_years = year.div_ceil(4) - year.div_ceil(100) + year.div_ceil(400);
+    year * 365 + leap_years
 }
 
 /// Days of a month; none if there is no such month.
@@ -165,31 +182,81 @@ mod tests {
     #[test]
     fn known_times() {
         for (text, seconds) in [
+            ("00000101000000", -62_167_219_200),
+            ("00000229000000", -62_162_121_600),
+            ("15821015000000", -12_219_292_800),
+            ("19000228235959", -2_203_891_201),
+            ("19000301000000", -2_203_891_200),
+            ("19011213204552", -2_147_483_648),
+            ("19680229120000", -58_017_600),
+            ("19691231230000", -3_600),
+            ("19691231235959", -1),
             ("19700101000000", 0),
             ("20000229120000", 951_825_600),
             ("20380119031408", 2_147_483_648),
-            ("99991231235959", 253_402_300_799),
+            ("99991231235959", 253_402_300_799_i64),
         ] {
             let time = Timestamp::parse(text.as_bytes()).expect(text);
-            assert_eq!((time.seconds, time.to_string().as_str()), (seconds, text));
+            let since = time.seconds as i64 - EPOCH as i64;
+            assert_eq!((since, time.to_string().as_str()), (seconds, text));
+            assert_eq!(Timestamp::from(time.to_system_time()), time);
         }
     }
 
     #[test]
     fn what_is_no_time_is_refused() {
         for text in
-            ["", "2026", "20260230000000", "20251301000000", "20250100000000", "20250101240000"]
+            ["", "2026", "20260230000000", "19000229000000", "20250100000000", "20250101240000"]
         {
             assert_eq!(Timestamp::parse(text.as_bytes()), None, "{text}");
         }
-        for text in ["19691231235959", "20250101000000.", "20250101000000.x", "+2025010100000"] {
+        for text in [
+            "00000000000000",
+            "20251301000000",
+            "20250101000000.",
+            "20250101000000.x",
+            "+2025010100000",
+        ] {
             assert_eq!(Timestamp::parse(text.as_bytes()), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_part_of_a_second_belongs_to_the_one_that_has_begun() {
+        for (before, text) in
+            [(1, "19691231235959"), (999, "19691231235959"), (1_001, "19691231235958")]
+        {
+            let time = UNIX_EPOCH - Duration::from_millis(before);
+            assert_eq!(Timestamp::from(time).to_string(), text, "{before} ms");
+        }
+        let later = UNIX_EPOCH + Duration::from_millis(1_999);
+        assert_eq!(Timestamp::from(later).to_string(), "19700101000001");
+    }
+
+    #[test]
+    fn times_without_four_digits_are_the_first_or_the_last_that_have_them() {
+        let far = Duration::from_secs(1 << 40);
+        if let (Some(before), Some(after)) =
+            (UNIX_EPOCH.checked_sub(far), UNIX_EPOCH.checked_add(far))
+        {
+            assert_eq!(Timestamp::from(before).to_string(), "00000101000000");
+            assert_eq!(Timestamp::from(after).to_string(), "99991231235959");
+        }
+    }
+
+    #[test]
+    fn days_of_the_week() {
+        for (text, day) in
+            [("19691231", "Wed"), ("19700101", "Thu"), ("19000101", "Mon"), ("20000229", "Tue")]
+        {
+            let time = Timestamp::parse(format!("{text}120000").as_bytes()).expect(text);
+            assert_eq!(time.weekday(), day, "{text}");
         }
     }
 
     proptest! {
         #[test]
-        fn each_second_has_one_name(seconds in 0_u64..253_402_300_800) {
+        fn each_second_has_one_name(seconds in 0_u64..days_before_year(10_000) * DAY) {
             let time = Timestamp { seconds };
             prop_assert_eq!(Timestamp::parse(time.to_string().as_bytes()), Some(time));
         }

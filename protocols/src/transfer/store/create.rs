@@ -6,9 +6,10 @@ use std::path::{Path, PathBuf};
 use cap_fs_ext::OpenOptionsSyncExt;
 use cap_std::fs::{Dir, OpenOptions};
 
+use super::kept::{Claim, begin_here, claim, kept_name};
 use super::path::system_name;
 use super::upload::Place;
-use super::{CreateOptions, HIDDEN, Replace, Store, StoreError, Upload, VirtualPath, kept_name};
+use super::{CreateOptions, HIDDEN, Replace, Store, StoreError, Upload, VirtualPath};
 
 /// Temporary names that are tried.
 const TRIES: u64 = 1_024;
@@ -80,10 +81,16 @@ impl Store {
         let mut open = OpenOptions::new();
         open.write(true).create_new(true);
         set_mode_of_new(&mut open, options.mode);
-        let (file, temporary) =
+        let (file, mut temporary) =
             at_temporary_name(options.token, |name| directory.open_with(name, &open))?;
         let file = file.into_std();
         let kept = kept.filter(|_| options.keep);
+        if let Some(kept) = &kept
+            && let Some(older) = begin_here(&directory, &temporary, &file, kept)
+        {
+            temporary.clone_from(kept);
+            self.quota.iter().for_each(|quota| quota.give_back(older));
+        }
         let place = Place::Beside { temporary, target, kept, replace: options.replace };
         Ok(Upload::new(file, directory, place, 0, self.quota.clone(), self.durable))
     }
@@ -114,24 +121,27 @@ impl Store {
         let Some(kept) = kept else {
             return Err(StoreError::OffsetBeyondEnd(0));
         };
-        let opened = directory.open_with(&kept, OpenOptions::new().write(true));
-        let mut file = match opened {
-            Ok(file) => file.into_std(),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                return Err(StoreError::OffsetBeyondEnd(0));
-            }
-            Err(error) => return Err(error.into()),
+        let (mut file, is_ours) = match claim(&directory, &kept) {
+            Claim::Ours(file) => (file, true),
+            Claim::Unlocked(file) => (file, false),
+            Claim::Nothing => return Err(StoreError::OffsetBeyondEnd(0)),
+            Claim::Taken => return Err(StoreError::Busy),
         };
         let length = file.metadata()?.len();
         if length < offset {
             return Err(StoreError::OffsetBeyondEnd(length));
         }
+        let temporary = if is_ours {
+            kept.clone()
+        } else {
+            // Nobody else goes on with it meanwhile.
+            let link = |name: &Path| directory.hard_link(&kept, &directory, name);
+            let (_, temporary) = at_temporary_name(options.token, link)?;
+            directory.remove_file(&kept)?;
+            temporary
+        };
         file.set_len(offset)?;
         file.seek(SeekFrom::Start(offset))?;
-        // Nobody else goes on with it meanwhile.
-        let (_, temporary) =
-            at_temporary_name(options.token, |name| directory.hard_link(&kept, &directory, name))?;
-        directory.remove_file(&kept)?;
         if let Some(quota) = &self.quota {
             quota.give_back(length - offset);
         }

@@ -29,8 +29,8 @@ pub enum Kind {
     File,
     /// A directory.
     Directory,
-    /// A symbolic link that leads to nothing, or out of the tree. One that leads to something in it is
-    /// what it leads to.
+    /// A symbolic link, where it is not followed: since it is to be known what it is itself, or because it
+    /// leads to nothing, or out of the tree.
     Link,
     /// A device, a socket, a pipe.
     Other,

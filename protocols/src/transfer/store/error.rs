@@ -22,6 +22,9 @@ pub enum StoreError {
     /// Something is there already.
     #[error("it exists already")]
     Exists,
+    /// Somebody else is writing it.
+    #[error("it is being written")]
+    Busy,
     /// A directory, where a file is wanted; or a device, a socket, a pipe.
     #[error("not a plain file")]
     NotAFile,

@@ -5,8 +5,10 @@ use std::sync::Arc;
 
 use cap_std::fs::Dir;
 
+use super::found::find;
+use super::kept::{Claim, claim, is_kept};
 use super::path::{system_name, user_name};
-use super::{Entry, HIDDEN, KEPT, Store, StoreError, VirtualPath, is_hidden, sayable};
+use super::{Found, Store, StoreError, VirtualPath, is_hidden, sayable};
 
 /// A directory with the names that are in it, in order. Its entries are looked at one by one, so
 /// that a long list can be shown in pieces.
@@ -64,12 +66,14 @@ impl Store {
         Ok(bytes)
     }
 
-    /// Removes what was kept of uploads in a directory.
+    /// Removes what was kept of uploads in a directory, except where somebody goes on with it.
     pub(super) fn remove_kept(&self, directory: &Dir) -> Result<(), StoreError> {
-        let kept = [HIDDEN, KEPT].concat();
         for entry in directory.entries()? {
             let entry = entry?;
-            if user_name(&entry.file_name()).starts_with(&kept) {
+            let name = entry.file_name();
+            if is_kept(&user_name(&name))
+                && !matches!(claim(directory, name.as_ref()), Claim::Taken)
+            {
                 let metadata = entry.metadata()?;
                 entry.remove_file()?;
                 self.give_back(&metadata);
@@ -106,12 +110,9 @@ impl Listing {
     /// The name at a place, and what there is to know of it; `None` if it has vanished meanwhile, or the
     /// list has ended.
     #[must_use]
-    pub fn entry(&self, at: usize) -> Option<(&[u8], Entry)> {
+    pub fn get(&self, at: usize) -> Option<(&[u8], Found)> {
         let name = self.names.get(at)?;
         let path = self.path.join(system_name(name).ok()?);
-        // A link is what it leads to, if that is in the tree.
-        let metadata =
-            self.root.metadata(&path).or_else(|_| self.root.symlink_metadata(&path)).ok()?;
-        Some((name, Entry::new(&metadata)))
+        Some((name, find(&self.root, &path).ok()?))
     }
 }

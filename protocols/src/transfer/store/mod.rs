@@ -15,9 +15,11 @@
 //! | `path` | where something is, as its user says it |
 //! | `error` | what can go wrong |
 //! | `entry` | what there is to know of a file or a directory |
+//! | `found` | what a directory has under a name: that, or a link to it |
 //! | `quota` | how much a user may keep |
 //! | `create` | how that begins: anew, or where another has ended |
 //! | `upload` | a file that is being written: whole in the end, or not there at all |
+//! | `kept` | what there is of an upload that ended early, and whose it is |
 //! | `listing` | the names in a directory, and walks through a tree |
 //! | `sweep` | what a power failure has left of uploads |
 //!
@@ -38,6 +40,8 @@ use cap_std::fs::{Dir, OpenOptions};
 mod create;
 mod entry;
 mod error;
+mod found;
+mod kept;
 mod listing;
 mod path;
 mod quota;
@@ -46,17 +50,16 @@ mod upload;
 
 pub use entry::{Entry, Kind};
 pub use error::StoreError;
+pub use found::{Found, Link};
 pub use listing::Listing;
 pub use path::{InvalidPath, VirtualPath};
 pub use quota::Quota;
-pub use upload::{Replace, Upload};
+pub use upload::{Fate, Replace, Upload};
 
 use path::system_name;
 
 /// What names begin with that are not shown, and cannot be said: those of uploads.
 const HIDDEN: &[u8] = b".~upload.";
-/// What follows it if the upload was kept; else it is a number.
-const KEPT: &[u8] = b"kept.";
 
 /// The longest name there may be, in bytes; as on nearly every file system.
 const LONGEST_NAME: usize = 255;
@@ -102,7 +105,8 @@ pub struct CreateOptions {
     /// Where the upload begins in the file: so many bytes of it are there already, in the file itself or
     /// in one that was kept. Default zero, a new file.
     pub offset: u64,
-    /// Whether what there is of it when it ends early may be [kept](Upload::keep). Default `false`.
+    /// Whether what there is of it when it ends early may be [kept](Upload::keep), and is when the program is
+    /// killed. Default `false`.
     pub keep: bool,
     /// Its permission bits, where the system has them. Default 0o644.
     pub mode: u32,
@@ -203,15 +207,6 @@ impl Store {
             Ok(metadata) => Ok(Entry::new(&metadata)),
             Err(_) => Ok(Entry::new(&self.root.symlink_metadata(&path)?)),
         }
-    }
-
-    /// How much of an upload was [kept](Upload::keep) that may be gone on with; only where no file has the
-    /// name.
-    #[must_use]
-    pub fn kept(&self, path: &VirtualPath) -> Option<u64> {
-        let directory = self.root.open_dir(sayable(&path.parent()).ok()?).ok()?;
-        let metadata = directory.symlink_metadata(kept_name(path.name()?)?).ok()?;
-        metadata.is_file().then_some(metadata.len())
     }
 
     // ── writing ─────────────────────────────────────────────────────────────────────────────
@@ -357,15 +352,6 @@ fn sayable(path: &VirtualPath) -> Result<PathBuf, StoreError> {
 
 fn is_hidden(name: &[u8]) -> bool {
     name.starts_with(HIDDEN)
-}
-
-/// Under which name an upload is kept; names of nearly full length have no room for it.
-fn kept_name(name: &[u8]) -> Option<PathBuf> {
-    let kept = [HIDDEN, KEPT, name].concat();
-    if kept.len() > LONGEST_NAME {
-        return None;
-    }
-    system_name(&kept).ok()
 }
 
 #[cfg(unix)]

@@ -1,14 +1,15 @@
 //! What a power failure has left: uploads that nobody is writing any more.
 //!
-//! A process that ends undoes its uploads, or keeps them; one that is killed cannot. What it leaves has a
-//! hidden name and a number, of which nobody knows any more what it was to become, nor how much of it has
-//! reached the disk. What was *kept* has a name, and is left to whoever goes on with it.
+//! A process that ends undoes its uploads, or keeps them; one that is killed cannot. What it leaves of one that
+//! was not to be kept has a hidden name and a number, of which nobody knows any more what it was to become.
+//! What was *kept*, or was to be, has a name, and is left to whoever goes on with it.
 
 use std::path::PathBuf;
 use std::time::SystemTime;
 
+use super::kept::is_kept;
 use super::path::user_name;
-use super::{HIDDEN, KEPT, Store, StoreError};
+use super::{Store, StoreError, is_hidden};
 
 impl Store {
     /// Removes what was left of uploads that were written to last before a moment; how many there were.
@@ -47,5 +48,5 @@ impl Store {
 
 /// Whether it is the name of an upload that is being written, or was.
 fn is_temporary(name: &[u8]) -> bool {
-    name.strip_prefix(HIDDEN).is_some_and(|rest| !rest.starts_with(KEPT))
+    is_hidden(name) && !is_kept(name)
 }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use cap_std::fs::Dir;
 
+use super::kept::move_here;
 use super::{Quota, StoreError};
 
 /// A file that is being written.
@@ -16,7 +17,7 @@ use super::{Quota, StoreError};
 ///  ┌─ a hidden name beside it ─┐ ──────────────▶ Whole    the old one goes on reading that
 ///  │  write  write  write  …   │
 ///  └───────────────────────────┘ ──────────────▶ Gone     as if nothing had been
-///      │                           drop, abandon
+///      │                           drop, unless its fate is another
 ///      │ keep
 ///      ▼
 ///    Kept     under another hidden name, from where an upload of the same name may go on
@@ -32,7 +33,17 @@ pub struct Upload {
     quota: Option<Arc<Quota>>,
     /// Bytes that were taken from the quota for it.
     taken: u64,
+    fate: Fate,
     durable: bool,
+}
+
+/// What becomes of an upload that is dropped, as all are when a program ends in the middle of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fate {
+    /// It is as if nothing had been.
+    Undone,
+    /// It is [kept](Upload::keep), if it can be.
+    Kept,
 }
 
 /// What is to be settled.
@@ -49,6 +60,7 @@ struct Pending {
 pub(super) enum Place {
     /// To a file of their own.
     Beside {
+        /// Where it is kept, if that is to be so and nobody else is there.
         temporary: PathBuf,
         target: PathBuf,
         /// Where what there is of it is kept; `None` if nothing is to be.
@@ -80,7 +92,14 @@ impl Upload {
         // What was kept of it was taken from the quota when it was written.
         let taken = if let Place::Beside { .. } = place { length } else { 0 };
         let pending = Some(Pending { file, directory, place });
-        Self { pending, length, quota, taken, durable }
+        Self { pending, length, quota, taken, durable, fate: Fate::Undone }
+    }
+
+    /// The same upload with another fate; without this it is undone.
+    #[must_use]
+    pub fn with_fate(mut self, fate: Fate) -> Self {
+        self.fate = fate;
+        self
     }
 
     /// Writes the first bytes of another file.
@@ -129,6 +148,7 @@ impl Upload {
     /// What the system says, and [`StoreError::Exists`] if the name has been taken meanwhile and is not to
     /// be replaced. The upload is gone then.
     pub fn commit(mut self) -> Result<u64, StoreError> {
+        self.fate = Fate::Undone;
         let Some(pending) = &self.pending else {
             return Err(StoreError::Io(io::ErrorKind::BrokenPipe.into()));
         };
@@ -145,17 +165,25 @@ impl Upload {
 
     /// Nothing more will come, and what there is may be gone on from: whether anything is kept.
     pub fn keep(mut self) -> bool {
-        let kept = self.length > 0 && self.pending.as_ref().is_some_and(Pending::keep);
-        if kept {
+        self.try_keep()
+    }
+
+    fn try_keep(&mut self) -> bool {
+        let older = self.pending.as_ref().filter(|_| self.length > 0).and_then(Pending::keep);
+        if let Some(older) = older {
             self.pending = None;
+            self.quota.iter().for_each(|quota| quota.give_back(older));
         }
-        kept
+        older.is_some()
     }
 }
 
 impl Drop for Upload {
-    /// What was not settled is undone.
+    /// What was not settled is undone, or kept.
     fn drop(&mut self) {
+        if self.fate == Fate::Kept {
+            self.try_keep();
+        }
         if let Some(pending) = self.pending.take() {
             pending.undo();
             if let Some(quota) = &self.quota {
@@ -187,12 +215,14 @@ impl Pending {
         }
     }
 
-    fn keep(&self) -> bool {
+    /// How many bytes of an older one have made room for it; `None` if it is not kept.
+    fn keep(&self) -> Option<u64> {
         match &self.place {
-            Place::InPlace { .. } => true,
-            Place::Beside { kept: None, .. } => false,
+            Place::InPlace { .. } => Some(0),
+            Place::Beside { kept: None, .. } => None,
+            Place::Beside { temporary, kept: Some(kept), .. } if temporary == kept => Some(0),
             Place::Beside { temporary, kept: Some(kept), .. } => {
-                self.directory.rename(temporary, &self.directory, kept).is_ok()
+                move_here(&self.directory, temporary, kept)
             }
         }
     }

@@ -60,6 +60,7 @@ impl<App: AsMut<Server> + 'static> Conversation<'_, App> {
             let _ = self.registry.resume(self.id);
         }
         self.leave_if_done();
+        self.watch();
     }
 
     fn leave_if_done(&mut self) {
@@ -116,6 +117,8 @@ impl<App: AsMut<Server> + 'static> Conversation<'_, App> {
         }
         self.fail(426, "You have gone; transfer aborted.", true);
         self.close_channel();
+        self.set_work(Work::Over);
+        self.stop_watching();
     }
 
     // ── what handlers say and do ────────────────────────────────────────────────────────────

@@ -4,7 +4,7 @@ use super::Conversation;
 use super::refusal::About;
 use crate::transfer::ftp::Server;
 use crate::transfer::ftp::command::Type;
-use crate::transfer::ftp::listing::{Show, Style};
+use crate::transfer::ftp::listing::{Show, Style, show};
 use crate::transfer::ftp::reply::{Reply, quoted};
 use crate::transfer::ftp::time::Timestamp;
 use crate::transfer::ftp::users::Permissions;
@@ -165,19 +165,20 @@ impl<App: AsMut<Server> + 'static> Conversation<'_, App> {
     // ── what there is to know ───────────────────────────────────────────────────────────────
 
     /// Looks at something, if its user may read.
-    fn look(
+    fn look<T: Send + 'static>(
         &mut self,
         path: &[u8],
-        show: impl FnOnce(&mut Conversation<'_, App>, &VirtualPath, Entry) + 'static,
+        look: impl FnOnce(&Store, &VirtualPath) -> Result<T, StoreError> + Send + 'static,
+        show: impl FnOnce(&mut Conversation<'_, App>, &VirtualPath, T) + 'static,
     ) {
         let Some(path) = self.permitted(path, About::What, |may| may.read) else {
             return;
         };
         let wanted = path.clone();
         self.with_store(
-            move |store| store.entry(&wanted),
-            move |it, entry| match entry {
-                Ok(entry) => show(it, &path, entry),
+            move |store| look(store, &wanted),
+            move |it, seen| match seen {
+                Ok(seen) => show(it, &path, seen),
                 Err(error) => it.refuse(&error, About::What),
             },
         );
@@ -208,7 +209,7 @@ impl<App: AsMut<Server> + 'static> Conversation<'_, App> {
 
     /// MDTM (RFC 3659, 3).
     pub(super) fn modified(&mut self, path: &[u8]) {
-        self.look(path, |it, _, entry| match entry.modified {
+        self.look(path, Store::entry, |it, _, entry| match entry.modified {
             Some(time) => it.reply(213, Timestamp::from(time).to_string()),
             None => it.refuse(&StoreError::Unsupported, About::What),
         });
@@ -216,13 +217,13 @@ impl<App: AsMut<Server> + 'static> Conversation<'_, App> {
 
     /// MLST (RFC 3659, 7): the facts of one thing, on the control connection.
     pub(super) fn facts_of(&mut self, path: Option<&[u8]>) {
-        self.look(path.unwrap_or(b"."), |it, path, entry| {
+        self.look(path.unwrap_or(b"."), Store::find, |it, path, found| {
             let Some((facts, permissions)) =
                 it.state().and_then(|state| Some((state.facts, state.account()?.permissions)))
             else {
                 return;
             };
-            let line = [facts.tell(&entry, permissions).as_bytes(), b" ", path.as_bytes()].concat();
+            let line = [facts.tell(&found, permissions).as_bytes(), b" ", path.as_bytes()].concat();
             it.say(&Reply::with_lines(250, "Listing", [line], "End"));
         });
     }
@@ -244,13 +245,7 @@ impl<App: AsMut<Server> + 'static> Conversation<'_, App> {
                 }
                 _ => {
                     let mut line = Vec::new();
-                    let entry = store.entry(&wanted)?;
-                    crate::transfer::ftp::listing::show(
-                        style,
-                        wanted.name().unwrap_or(b"/"),
-                        &entry,
-                        &mut line,
-                    );
+                    show(style, wanted.name().unwrap_or(b"/"), &store.find(&wanted)?, &mut line);
                     Ok((213, line))
                 }
             },
@@ -268,16 +263,20 @@ impl<App: AsMut<Server> + 'static> Conversation<'_, App> {
 
     // ── times and modes ─────────────────────────────────────────────────────────────────────
 
-    /// MFMT: sets when something was written last.
+    /// MFMT: sets when something was written last. What is told is what it was set to: not every file system
+    /// has times of every year.
     pub(super) fn set_modified(&mut self, time: Timestamp, path: &[u8]) {
         let Some(path) = self.permitted(path, About::What, |may| may.modify || may.create) else {
             return;
         };
         let wanted = path.clone();
         self.with_store(
-            move |store| store.set_modified(&wanted, time.to_system_time()),
+            move |store| {
+                store.set_modified(&wanted, time.to_system_time())?;
+                Ok(store.entry(&wanted)?.modified.map_or(time, Timestamp::from))
+            },
             move |it, result| match result {
-                Ok(()) => {
+                Ok(time) => {
                     let text = [format!("Modify={time}; ").as_bytes(), path.as_bytes()].concat();
                     it.reply(213, text);
                 }

@@ -142,8 +142,10 @@ impl<App: AsMut<Server> + 'static> Conversation<'_, App> {
     fn log_out(&mut self) {
         if let Some(account) = self.account() {
             self.server().log_out(&account.key);
+            let now = self.registry.now();
             if let Some(state) = self.state() {
                 state.login = Login::Nobody;
+                state.strange_since = now;
             }
         }
     }

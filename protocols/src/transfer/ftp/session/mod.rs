@@ -27,6 +27,7 @@
 //! | `conversation` | a session with everything around it: replies, work for the pool, what is next |
 //! | `commands` | which command is done where |
 //! | `login` | who it is |
+//! | `silence` | how long it may say nothing |
 //! | `parameters` | how and where files are to be sent |
 //! | `files` | what is done to the tree without a transfer |
 //! | `hashing` | what a client compares with its own |
@@ -35,9 +36,8 @@
 //! | `transfer` | files and lists, on their way |
 
 use std::net::IpAddr;
-use std::time::Instant;
 
-use reactor::{Closed, Input, Protocol, Registry, TimerKey, Transport};
+use reactor::{Closed, Input, Protocol, Registry, Transport};
 
 use super::Server;
 use super::reply::Reply;
@@ -51,16 +51,14 @@ mod hashing;
 mod login;
 mod parameters;
 mod refusal;
+mod silence;
 mod state;
 mod transfer;
 
 pub(super) use conversation::Conversation;
 pub(super) use state::{Channel, State};
 
-use state::{Heard, Leaving, Work};
-
-/// The client has said nothing for long.
-const IDLE: TimerKey = TimerKey(1);
+use state::{Heard, Leaving};
 
 /// The server's side of one control connection.
 #[derive(Debug)]
@@ -73,23 +71,6 @@ impl Session {
     pub(super) fn new(peer: IpAddr, line: usize) -> Self {
         Self { peer, telnet: Telnet::new(line) }
     }
-
-    /// Whether the client is idle for too long; else when to look again.
-    fn check_idle<App: AsMut<Server>>(
-        transport: &mut Transport<'_, App>,
-        app: &mut App,
-    ) -> Option<Instant> {
-        let (id, now) = (transport.id(), transport.registry().now());
-        let server = app.as_mut();
-        let limits = server.limits().clone();
-        let state = server.state(id)?;
-        let deadline = match (&state.work, state.account()) {
-            (Work::Idle, None) => state.opened + limits.login_timeout,
-            (Work::Idle, Some(_)) => state.active + limits.idle_timeout,
-            (Work::Busy | Work::Transfer(_) | Work::Over, _) => now + limits.idle_timeout,
-        };
-        (deadline > now).then_some(deadline)
-    }
 }
 
 impl<App: AsMut<Server> + 'static> Protocol<App> for Session {
@@ -100,9 +81,9 @@ impl<App: AsMut<Server> + 'static> Protocol<App> for Session {
         let (id, now) = (transport.id(), transport.registry().now());
         let server = app.as_mut();
         let state = State::new(self.peer, local, server.settings(), now);
-        transport.set_timer(IDLE, server.limits().login_timeout);
         transport.write(&Reply::new(220, &server.settings().greeting).to_bytes());
         server.open_session(id, state);
+        Conversation::enter(transport.registry(), app, id, |_| {});
     }
 
     fn on_data(
@@ -147,17 +128,6 @@ impl<App: AsMut<Server> + 'static> Protocol<App> for Session {
         Conversation::enter(transport.registry(), app, id, |it| {
             it.handle_leaving(Leaving::ClientEnded);
         });
-    }
-
-    fn on_timer(&mut self, transport: &mut Transport<'_, App>, _: TimerKey, app: &mut App) {
-        let now = transport.registry().now();
-        match Self::check_idle(transport, app) {
-            Some(deadline) => transport.set_timer(IDLE, deadline - now),
-            None => {
-                transport.write(&Reply::new(421, "Nothing was said for long; goodbye.").to_bytes());
-                transport.close();
-            }
-        }
     }
 
     fn on_shutdown(&mut self, transport: &mut Transport<'_, App>, app: &mut App) {

@@ -19,6 +19,8 @@ const TRIES: u32 = 256;
 /// (RFC 2577, 3).
 const FIRST_FREE_PORT: u16 = 1024;
 
+pub(super) const NO_RESTART_OF_TEXT: &str = "REST is for TYPE I.";
+
 impl<App: AsMut<Server> + 'static> Conversation<'_, App> {
     /// TYPE.
     pub(super) fn set_type(&mut self, kind: Type) {
@@ -31,11 +33,18 @@ impl<App: AsMut<Server> + 'static> Conversation<'_, App> {
         }
     }
 
-    /// REST.
+    /// REST: of bytes. Where in a text a place is that is counted in bytes, nobody knows without reading
+    /// all of it (RFC 3659, 5.3), and a client had better learn that now than from RETR.
     pub(super) fn restart(&mut self, offset: u64) {
-        if let Some(state) = self.state() {
-            state.restart = offset;
+        let Some(state) = self.state() else {
+            return;
+        };
+        if state.kind == Type::Ascii && offset > 0 {
+            // Nor is it what was said before.
+            state.restart = 0;
+            return self.reply(501, NO_RESTART_OF_TEXT);
         }
+        state.restart = offset;
         self.reply(350, format!("Restarting at {offset}. Send RETR or STOR."));
     }
 

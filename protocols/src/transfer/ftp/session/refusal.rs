@@ -20,17 +20,21 @@ pub(super) enum About {
     Name,
     /// A list: 450 (RFC 959, 5.4).
     List,
+    /// A directory, which is to be there: 550; 501 for anything else that is (RFC 3659, 7.2.1).
+    Directory,
 }
 
 /// Which code and text a failure deserves.
 pub(super) fn refusal(error: &StoreError, about: About) -> (u16, String) {
     let code = match (error, about) {
         (StoreError::NoSpace, _) => 452,
+        (StoreError::Busy, _) => 450,
         (StoreError::QuotaExceeded, _) => 552,
         (StoreError::OffsetBeyondEnd(_), _) => 554,
         (StoreError::Io(_) | StoreError::TooManyEntries(_), _) => 451,
         (StoreError::Unsupported, _) => 504,
-        (_, About::What) => 550,
+        (StoreError::NotADirectory, About::Directory) => 501,
+        (_, About::What | About::Directory) => 550,
         (_, About::Name) => 553,
         (_, About::List) => 450,
     };
@@ -39,6 +43,7 @@ pub(super) fn refusal(error: &StoreError, about: About) -> (u16, String) {
         StoreError::Denied => "Permission denied.",
         StoreError::ReadOnly => "Nothing can be changed here.",
         StoreError::Exists => "There is something of that name already.",
+        StoreError::Busy => "Somebody is writing that at the moment.",
         StoreError::NotAFile => "That is not a plain file.",
         StoreError::NotADirectory => "That is not a directory.",
         StoreError::NotEmpty => "The directory is not empty.",

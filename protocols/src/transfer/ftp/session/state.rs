@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use reactor::{ConnectionId, ListenerId, Registry, TimerId};
 
+use super::silence::Watch;
 use super::transfer::Running;
 use crate::transfer::ftp::Settings;
 use crate::transfer::ftp::command::{Command, CommandError, Type};
@@ -20,9 +21,12 @@ pub(in crate::transfer::ftp) struct State {
     pub(in crate::transfer::ftp) peer: IpAddr,
     /// Where the client has reached this server: data connections are opened from and at the same host.
     pub(super) local: SocketAddr,
-    pub(super) opened: Instant,
+    /// When the time for a login began: since then nobody is logged in.
+    pub(super) strange_since: Instant,
     /// When the client said something last, or something that it wanted was done.
     pub(super) active: Instant,
+    /// When it is looked whether it has.
+    pub(super) watch: Option<Watch>,
     pub(super) login: Login,
     pub(super) failed_logins: u32,
     pub(super) work: Work,
@@ -153,8 +157,9 @@ impl State {
         Self {
             peer,
             local,
-            opened: now,
+            strange_since: now,
             active: now,
+            watch: None,
             login: Login::Nobody,
             failed_logins: 0,
             work: Work::Idle,

@@ -2,10 +2,10 @@
 
 use reactor::{CloseReason, ConnectionId};
 
-use super::{Conversation, Running, Stage, Subject, Summary, Work, settle_upload};
+use super::{Conversation, Running, Stage, Subject, Summary, Work};
 use crate::transfer::ftp::Server;
 use crate::transfer::ftp::record::Transfer;
-use crate::transfer::store::Upload;
+use crate::transfer::store::{Fate, Upload};
 
 impl<App: AsMut<Server> + 'static> Conversation<'_, App> {
     /// The data connection has ended, by itself or because of what was done to it.
@@ -21,7 +21,9 @@ impl<App: AsMut<Server> + 'static> Conversation<'_, App> {
                 Stage::Opening => self.fail(425, "The data connection cannot be opened.", true),
                 Stage::Flowing | Stage::Full | Stage::Ended => {
                     let text = match reason {
-                        CloseReason::IdleTimeout => "The data connection stood still for too long.",
+                        CloseReason::IdleTimeout | CloseReason::CloseTimeout => {
+                            "The data connection stood still for too long."
+                        }
                         CloseReason::FileFailed(_) => {
                             return self.fail(451, "The file cannot be read.", true);
                         }
@@ -71,8 +73,8 @@ impl<App: AsMut<Server> + 'static> Conversation<'_, App> {
         self.fail_and(code, text, keep, |_| {});
     }
 
-    /// Ends a transfer early: the data connection is reset, what there is of an upload is kept or
-    /// undone, and then the client is told.
+    /// Ends a transfer early: the data connection is reset, what there is of an upload is kept, if it is to
+    /// be and uploads are, or undone, and then the client is told.
     pub(super) fn fail_and(
         &mut self,
         code: u16,
@@ -90,10 +92,10 @@ impl<App: AsMut<Server> + 'static> Conversation<'_, App> {
         self.close_channel();
         self.note_transfer(&running.summary(), false);
         let text = text.to_owned();
-        let keep = keep && self.state().is_some_and(|state| state.keep_uploads);
         match running.into_upload() {
             Some(upload) => self.offload(
-                move || settle_upload(upload, keep),
+                // Without a pool, since the loop ends, it is dropped as well.
+                move || drop(if keep { upload } else { upload.with_fate(Fate::Undone) }),
                 move |it, ()| {
                     it.reply(code, text);
                     then(it);
@@ -106,7 +108,7 @@ impl<App: AsMut<Server> + 'static> Conversation<'_, App> {
         }
     }
 
-    /// What becomes of an upload that was never begun.
+    /// What becomes of an upload of which nothing came: what was there before is kept.
     pub(super) fn settle(&mut self, upload: Option<Upload>) {
         if let Some(upload) = upload {
             // If the pool is full it is dropped right here, to the same effect.

@@ -23,8 +23,15 @@ impl<App: AsMut<Server> + 'static> Conversation<'_, App> {
             return;
         };
         let style = Style::Facts(facts, permissions);
-        self.list_as(path, About::What, move |store, path, most| {
-            Ok(Text::List(Show::new(store.list(path, most)?, style)))
+        self.list_as(path, About::Directory, move |store, path, most| {
+            match store.list(path, most) {
+                Ok(listing) => Ok(Text::List(Show::new(listing, style))),
+                // Something on the way to it is none: then it is not there.
+                Err(StoreError::NotADirectory) if store.entry(path).is_err() => {
+                    Err(StoreError::NotFound)
+                }
+                Err(error) => Err(error),
+            }
         });
     }
 
@@ -63,9 +70,9 @@ fn list_whatever(
         (Ok(entry), _) if entry.kind == Kind::Directory => {
             Ok(Text::List(Show::new(store.list(path, most)?, style)))
         }
-        (Ok(entry), _) => {
+        (Ok(_), _) => {
             let mut line = Vec::new();
-            show(style, asked, &entry, &mut line);
+            show(style, asked, &store.find(path)?, &mut line);
             Ok(Text::Lines(line))
         }
         (Err(StoreError::NotFound), Some(pattern)) if glob::is_pattern(pattern) => {

@@ -19,10 +19,8 @@
 //!     │           211 4096 of 10240 bytes            │
 //!     │◀─────────────────────────────────────────────│
 //!     │                                              │        FIN
-//!     │◀════════════════════════════════════════════════════════════════ end(): all is in the kernel
-//!     │                                              │        FIN
-//!     │════════════════════════════════════════════════════════════════▶ so all has arrived
-//!     │           226 Transfer complete.             │
+//!     │◀════════════════════════════════════════════════════════════════ release(): all is in the kernel,
+//!     │           226 Transfer complete.             │                   which sends it, and then FIN
 //!     │◀─────────────────────────────────────────────│
 //! ```
 //!
@@ -80,7 +78,7 @@ enum Stage {
     Flowing,
     /// Too much is queued: it goes on when the client has taken some of it.
     Full,
-    /// All has been sent, and our FIN: the client's is waited for.
+    /// All has been said: the system has yet to take the last of it.
     Ended,
 }
 
@@ -142,13 +140,6 @@ impl Running {
             Flow::Upload { upload, .. } => upload,
             Flow::File { .. } | Flow::Text(_) => None,
         }
-    }
-}
-
-/// What becomes of an upload that has ended early.
-pub(super) fn settle_upload(upload: Upload, keep: bool) {
-    if keep {
-        upload.keep();
     }
 }
 

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 
 use reactor::{ConnectOptions, ConnectionId};
 
+use super::super::parameters::NO_RESTART_OF_TEXT;
 use super::{About, Channel, Conversation, Flow, Opened, Running, Stage, Subject, Text, Work};
 use crate::transfer::ftp::Server;
 use crate::transfer::ftp::ascii::{Decoder, Encoder};
@@ -11,7 +12,9 @@ use crate::transfer::ftp::command::Type;
 use crate::transfer::ftp::data::{self, Data};
 use crate::transfer::ftp::record::Direction;
 use crate::transfer::ftp::users::Permissions;
-use crate::transfer::store::{CreateOptions, Replace, Store, StoreError, Upload, VirtualPath};
+use crate::transfer::store::{
+    CreateOptions, Fate, Replace, Store, StoreError, Upload, VirtualPath,
+};
 
 impl<App: AsMut<Server> + 'static> Conversation<'_, App> {
     /// RETR.
@@ -112,11 +115,13 @@ impl<App: AsMut<Server> + 'static> Conversation<'_, App> {
         text: Vec<u8>,
     ) {
         let decoder = (kind == Type::Ascii).then(Decoder::default);
+        let keeps = self.state().is_some_and(|state| state.keep_uploads);
+        let fate = if keeps { Fate::Kept } else { Fate::Undone };
         let (wanted, ascii) = (path.clone(), decoder.is_some());
         let subject = Subject { direction: Some(Direction::Upload), path, ascii, total: None };
         self.with_store(
             move |store| {
-                let upload = Some(open(store, &wanted)?);
+                let upload = Some(open(store, &wanted)?.with_fate(fate));
                 Ok(Opened { flow: Flow::Upload { upload, decoder }, total: None, text })
             },
             move |it, opened| it.begin(subject, opened, about),
@@ -134,6 +139,11 @@ impl<App: AsMut<Server> + 'static> Conversation<'_, App> {
         let (kind, offset) = (state.kind, std::mem::take(&mut state.restart));
         let is_open = !matches!(state.channel, Channel::None);
         let path = self.permitted(path, about, may)?;
+        if kind == Type::Ascii && offset > 0 {
+            // TYPE came behind REST.
+            self.reply(554, NO_RESTART_OF_TEXT);
+            return None;
+        }
         if !is_open {
             self.reply(425, "Say how to connect first, with EPSV, PASV, EPRT or PORT.");
             return None;
@@ -225,8 +235,6 @@ fn open_download(
     let (file, entry) = store.read(path)?;
     let name = path.name().unwrap_or_default();
     match kind {
-        // Where in the text that would be, nobody knows without reading all of it.
-        Type::Ascii if offset > 0 => Err(StoreError::OffsetBeyondEnd(0)),
         Type::Ascii => {
             let text = [b"Opening ASCII data connection for ", name, b"."].concat();
             let flow = Flow::Text(Some(Text::File(file, Encoder::default())));

@@ -6,6 +6,7 @@ use reactor::ConnectionId;
 
 use super::{About, Conversation, Flow, refusal};
 use crate::transfer::ftp::Server;
+use crate::transfer::store::Fate;
 
 impl<App: AsMut<Server> + 'static> Conversation<'_, App> {
     /// Bytes of an upload. They go to the system's cache at once, so none wait here.
@@ -52,7 +53,7 @@ impl<App: AsMut<Server> + 'static> Conversation<'_, App> {
         let Flow::Upload { upload, decoder } = &mut running.flow else {
             return;
         };
-        let (Some(mut upload), decoder) = (upload.take(), decoder.take()) else {
+        let (Some(upload), decoder) = (upload.take(), decoder.take()) else {
             return;
         };
         let (subject, timer) = (running.summary(), running.timer.take());
@@ -61,6 +62,7 @@ impl<App: AsMut<Server> + 'static> Conversation<'_, App> {
         let _ = self.registry.close(data);
         self.offload(
             move || {
+                let mut upload = upload.with_fate(Fate::Undone);
                 if let Some(mut decoder) = decoder {
                     let mut rest = Vec::new();
                     decoder.finish(&mut rest);

@@ -223,19 +223,15 @@ impl<App: AsMut<Server> + 'static> Conversation<'_, App> {
         }
     }
 
-    /// Everything has been handed to the kernel: FIN follows it.
+    /// Everything has been said. When the system has taken it the connection is closed, and then it is told
+    /// that it was (RFC 959, 5.4), without a word from the client: some wait for the reply before they close
+    /// their end, and to hear of it from far away takes a round trip for every file. The system sends what is
+    /// on its way, however slowly it is taken.
     fn end_sending(&mut self, data: ConnectionId) {
-        let linger = self.server().limits().linger;
-        let Some(running) = self.running() else {
-            return;
-        };
-        running.stage = Stage::Ended;
-        let _ = self.registry.end(data);
-        // Afterwards the connection goes on by itself, for as long as there is something to go.
-        if !self.wait_then(linger, |it| {
-            it.succeed();
-        }) {
-            self.succeed();
+        if let Some(running) = self.running() {
+            running.stage = Stage::Ended;
         }
+        // If it has ended meanwhile, that is what will be heard of it next.
+        let _ = self.registry.release(data);
     }
 }
