@@ -45,6 +45,23 @@ impl Side {
         Self::new(Transfer::send(&terms, &granted, Patience::default(), now), file)
     }
 
+    /// A server of a long file, whose client has just agreed to windows, and is right here.
+    fn windowed_sender(window: u16, now: Instant) -> Self {
+        let mut server = Self::sender(file(512 * 100), &windowed(window), now);
+        server.says(now);
+        server.hears(&ack(0), now);
+        server
+    }
+
+    /// Lets its time come, which is to be so many milliseconds ahead.
+    #[track_caller]
+    fn next_timeout(&mut self, now: Instant, wait: u64) -> Instant {
+        let due = self.transfer.poll_timeout().expect("it waits");
+        assert_eq!(due - now, Duration::from_millis(wait));
+        self.is_late(due);
+        due
+    }
+
     /// A client that fetches it.
     fn receiver(asked: &Options, now: Instant) -> Self {
         let ask = Transfer::ask_to_read(request(asked), *asked, Patience::default(), now);
@@ -257,9 +274,96 @@ fn a_gap_is_told_once_and_what_is_behind_it_comes_again() {
     assert_eq!(client.words(now), ["ACK 1"]);
     client.hears(&window[3], now);
     assert_eq!(client.words(now), [""; 0]);
-    now += Duration::from_millis(50);
+    now += Duration::from_millis(1);
     server.hears(&ack(1), now);
+    assert_eq!(server.words(now), ["DATA 5"]);
+    now = server.next_timeout(now, 3);
     assert_eq!(server.words(now), ["DATA 2", "DATA 3", "DATA 4", "DATA 5"]);
+}
+
+/// A block that came twice, and a client that counts its window anew from the second: EDK2, U-Boot. It
+/// would wait for the seventh, and its server for an acknowledgement of the fourth.
+#[test]
+fn an_acknowledgement_in_the_middle_of_a_window_makes_room_for_a_whole_one() {
+    let now = Instant::now();
+    let mut server = Side::windowed_sender(4, now);
+    assert_eq!(server.words(now), ["DATA 1", "DATA 2", "DATA 3", "DATA 4"]);
+    server.hears(&ack(3), now);
+    assert_eq!(server.words(now), ["DATA 5", "DATA 6", "DATA 7"]);
+    server.hears(&ack(7), now);
+    assert_eq!(server.words(now), ["DATA 8", "DATA 9", "DATA 10", "DATA 11"]);
+}
+
+/// EDK2 acknowledges every block that it did not expect: were each answered, each answer would bring more
+/// of them.
+#[test]
+fn a_gap_that_is_told_again_and_again_is_filled_once() {
+    let mut now = Instant::now();
+    let mut server = Side::windowed_sender(8, now);
+    server.says(now);
+    for _ in 0..7 {
+        server.hears(&ack(0), now);
+        assert_eq!(server.words(now), [""; 0]);
+    }
+    now = server.next_timeout(now, 3);
+    assert_eq!(server.says(now).len(), 8);
+    for _ in 0..8 {
+        server.hears(&ack(0), now);
+        assert_eq!(server.words(now), [""; 0]);
+    }
+    // What comes next only asks.
+    now = server.next_timeout(now, 20);
+    assert_eq!(server.words(now), ["DATA 8"]);
+    server.hears(&ack(8), now);
+    assert_eq!(server.says(now).len(), 8);
+}
+
+/// The last block of a window is lost, and nobody says so: the client does not know that there was one.
+#[test]
+fn a_window_whose_end_is_lost_is_not_sent_again_from_the_beginning() {
+    let mut now = Instant::now();
+    let mut server = Side::windowed_sender(8, now);
+    server.says(now);
+    now = server.next_timeout(now, 20);
+    assert_eq!(server.words(now), ["DATA 8"]);
+}
+
+/// U-Boot does not tell of the very first block. It waits for five seconds, and would have its server
+/// wait as long.
+#[test]
+fn a_client_that_says_nothing_of_its_first_block_has_it_soon() {
+    let mut now = Instant::now();
+    let asked = Options { timeout: Some(5), ..windowed(8) };
+    let mut server = Side::sender(file(512 * 100), &asked, now);
+    server.says(now);
+    server.hears(&ack(0), now);
+    server.says(now);
+    for (wait, blocks) in [(20, 1), (20, 8), (20, 1)] {
+        now = server.next_timeout(now, wait);
+        assert_eq!(server.says(now).len(), blocks);
+    }
+    // And then it is patient.
+    now = server.next_timeout(now, 4_940);
+    assert_eq!(server.words(now), ["DATA 8"]);
+}
+
+/// RFC 2349: a client that asks for a second is sent the packet again after one, and then after one more.
+#[test]
+fn a_timeout_that_was_agreed_on_is_not_doubled_at_once() {
+    let mut now = Instant::now();
+    let asked = Options { timeout: Some(1), ..Options::default() };
+    let mut server = Side::sender(file(10_000), &asked, now);
+    assert_eq!(server.words(now), ["OACK"]);
+    for wait in [1_000, 1_000, 2_000] {
+        now = server.next_timeout(now, wait);
+        assert_eq!(server.words(now), ["OACK"]);
+    }
+    server.hears(&ack(0), now);
+    assert_eq!(server.words(now), ["DATA 1"]);
+    for wait in [1_000, 1_000, 2_000, 4_000, 4_000] {
+        now = server.next_timeout(now, wait);
+        assert_eq!(server.words(now), ["DATA 1"]);
+    }
 }
 
 #[test]

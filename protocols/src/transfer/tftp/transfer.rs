@@ -42,6 +42,11 @@ use super::options::{Options, Terms};
 use super::outflow::{Acknowledged, Outflow};
 use super::packet::{Code, Packet, Pairs};
 use super::retransmission::{Patience, Retransmission};
+use super::stall::{Remedy, Stall};
+
+/// Of so many tries in a row to have a window acknowledged, the last sends all of it again. The others
+/// ask with its last block, which nearly always is enough.
+const GO_BACK: u32 = 4;
 
 /// One side of one transfer. It knows nothing of sockets and files.
 ///
@@ -64,6 +69,8 @@ pub struct Transfer {
     /// The packet to be sent before any block.
     urgent: Option<Vec<u8>>,
     clock: Retransmission,
+    /// Of a sender: what it does before its clock comes due.
+    stall: Stall,
 }
 
 #[derive(Debug)]
@@ -181,9 +188,8 @@ impl Transfer {
         patience: Patience,
         now: Instant,
     ) -> Self {
-        let mut clock = Retransmission::new(patience);
-        clock.arm(now);
-        Self { flow, phase, urgent, clock }
+        let clock = Retransmission::new(patience, now);
+        Self { flow, phase, urgent, clock, stall: Stall::new(now) }
     }
 
     /// The peer has sent a packet. What is none, or makes no sense now, is as if it had been lost.
@@ -250,6 +256,7 @@ impl Transfer {
     /// those it was granted.
     fn begin_sending(&mut self, now: Instant) -> Event<'static> {
         let is_client = matches!(self.phase, Phase::Asking { .. });
+        self.note_round_trip(self.clock.first_answer(now));
         self.phase = Phase::Moving;
         self.clock.handle_progress(now);
         if is_client { Event::Agreed(Terms::default()) } else { Event::Nothing }
@@ -259,15 +266,18 @@ impl Transfer {
         let Flow::Out(outflow) = &mut self.flow else {
             return Event::Nothing;
         };
-        let (is_all, round_trip) = match outflow.handle_ack(block, now) {
+        match outflow.handle_ack(block, now) {
             Acknowledged::Nothing => return Event::Nothing,
-            Acknowledged::More(round_trip) => (false, round_trip),
-            Acknowledged::All(round_trip) => (true, round_trip),
-        };
-        if is_all {
-            return self.end(Ok(()));
+            Acknowledged::Again => {
+                self.stall.handle_hint();
+                return Event::Nothing;
+            }
+            Acknowledged::All => return self.end(Ok(())),
+            Acknowledged::More(round_trip) => {
+                self.stall.handle_progress(!outflow.has_unacknowledged(), now);
+                self.note_round_trip(round_trip);
+            }
         }
-        self.note_round_trip(round_trip);
         self.phase = Phase::Moving;
         self.clock.handle_progress(now);
         Event::Acknowledged
@@ -358,6 +368,10 @@ impl Transfer {
         if let Phase::Dallying { .. } = self.phase {
             return self.end(Ok(()));
         }
+        if self.clock.due().is_none_or(|due| now < due) {
+            self.remedy();
+            return Event::Nothing;
+        }
         let is_greeting = matches!(self.phase, Phase::Greeting { .. });
         match self.clock.handle_timeout(now, is_greeting) {
             Err(_) if self.was_answered() => return self.fail(Failure::Silent),
@@ -372,8 +386,25 @@ impl Transfer {
         match (&self.phase, &mut self.flow) {
             (Phase::Asking { request: packet, .. }, _)
             | (Phase::Greeting { oack: Some(packet) }, _) => self.urgent = Some(packet.clone()),
-            (_, Flow::Out(outflow)) => outflow.go_back(),
+            (_, Flow::Out(outflow)) if self.clock.tries().is_multiple_of(GO_BACK) => {
+                outflow.go_back();
+            }
+            (_, Flow::Out(outflow)) => {
+                outflow.send_last_again();
+                self.stall.handle_asked();
+            }
             (_, Flow::In(inflow)) => self.urgent = Some(ack(inflow.acknowledge(now))),
+        }
+    }
+
+    /// A window has not been acknowledged for a while.
+    fn remedy(&mut self) {
+        if let Flow::Out(outflow) = &mut self.flow {
+            match self.stall.handle_timeout() {
+                Some(Remedy::Ask) => outflow.send_last_again(),
+                Some(Remedy::GoBack) => outflow.go_back(),
+                None => {}
+            }
         }
     }
 
@@ -408,11 +439,12 @@ impl Transfer {
         let Flow::Out(outflow) = &mut self.flow else {
             return false;
         };
-        let was_waiting = outflow.is_waiting();
+        let was_waiting = outflow.has_unacknowledged();
         let Some(packet) = outflow.poll_block(now) else {
             return false;
         };
         packet.encode(out);
+        self.stall.handle_sent(now);
         if !was_waiting {
             self.clock.arm(now);
         }
@@ -425,7 +457,18 @@ impl Transfer {
         match self.phase {
             Phase::Over => None,
             Phase::Dallying { until } => Some(until),
-            _ => self.clock.due(),
+            _ => [self.clock.due(), self.stall_due()].into_iter().flatten().min(),
+        }
+    }
+
+    fn stall_due(&self) -> Option<Instant> {
+        match (&self.phase, &self.flow) {
+            (Phase::Moving, Flow::Out(outflow))
+                if outflow.has_windows() && outflow.is_waiting() =>
+            {
+                self.stall.due(self.clock.pace())
+            }
+            _ => None,
         }
     }
 
@@ -474,6 +517,7 @@ impl Transfer {
     fn note_round_trip(&mut self, sample: Option<std::time::Duration>) {
         if let Some(sample) = sample {
             self.clock.handle_round_trip(sample);
+            self.stall.handle_round_trip();
         }
     }
 
