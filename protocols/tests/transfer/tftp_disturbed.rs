@@ -246,7 +246,7 @@ fn run_slowly(
 
 /// Disturbs each packet of a run's beginning and end, and some between, one at a time.
 fn disturb_each(setting: Setting, what: Disturbance, check: impl Fn(&Cost)) {
-    let edge = 4 * usize::from(setting.window).clamp(8, 64);
+    let edge = 2 * usize::from(setting.window).clamp(8, 16) + 4;
     let count = run(setting, None).expect("it ends").packets;
     let is_chosen =
         |number: &usize| *number < edge || *number + edge > count || number.is_multiple_of(37);

@@ -366,6 +366,34 @@ fn a_timeout_that_was_agreed_on_is_not_doubled_at_once() {
     }
 }
 
+/// Whatever a server makes of acknowledgements that it has had: it gets none for what is here already.
+#[test]
+fn a_client_is_silent_on_blocks_it_has_and_asks_before_its_server_repeats_them() {
+    let begin = Instant::now();
+    let asked = Options { timeout: Some(2), ..windowed(4) };
+    let mut server = Side::sender(file(10_000), &asked, begin);
+    let mut client = Side::receiver(&asked, begin);
+    client.says(begin);
+    client.hears(&server.says(begin).remove(0), begin);
+    assert_eq!(client.words(begin), ["ACK 0"]);
+    let mut now = begin;
+    for block in [1, 2, 1, 2, 1] {
+        now += Duration::from_millis(50);
+        client.hears(&data(block, &[0; 512]), now);
+        assert_eq!(client.words(now), [""; 0], "DATA {block}");
+    }
+    // Two blocks are missing, and it is for the client to say so: after less than two seconds.
+    let due = client.transfer.poll_timeout().expect("it waits");
+    assert!(due < begin + Duration::from_millis(1_900), "{:?}", due - begin);
+    client.is_late(due);
+    assert_eq!(client.words(due), ["ACK 2"]);
+    // From there it counts a window of four.
+    for (block, words) in [(3, &[][..]), (4, &[]), (5, &[]), (6, &["ACK 6"])] {
+        client.hears(&data(block, &[0; 512]), due);
+        assert_eq!(client.words(due), words, "DATA {block}");
+    }
+}
+
 #[test]
 fn the_last_block_is_acknowledged_when_it_is_safe_and_again_if_it_comes_again() {
     let mut now = Instant::now();
@@ -417,6 +445,37 @@ fn a_server_that_knows_no_options_is_taken_as_it_is() {
     client.hears(&data(2, b"end"), now);
     assert_eq!(client.words(now), ["ACK 2"]);
     assert_eq!(client.file.len(), 515);
+}
+
+/// Some servers send packets of one length, and fill them up with NULs.
+#[test]
+fn an_oack_that_is_padded_is_one() {
+    let now = Instant::now();
+    for padding in [0, 1, 2, 100, 512] {
+        let asked = Options { block_size: Some(1_428), size: Some(0), ..windowed(4) };
+        let mut client = Side::receiver(&asked, now);
+        client.says(now);
+        let granted = b"\0\x06WindowSize\x004\0BLKSIZE\x001024\0tsize\x0099\0";
+        let oack = [&granted[..], &vec![0; padding]].concat();
+        let terms = Terms { block_size: 1_024, window: 4, timeout: None, size: Some(99) };
+        assert_eq!(client.transfer.handle_packet(&oack, now), Event::Agreed(terms));
+        assert_eq!(client.words(now), ["ACK 0"]);
+    }
+    // One that grants nothing, at that.
+    let mut client = Side::receiver(&windowed(4), now);
+    client.says(now);
+    let event = client.transfer.handle_packet(b"\0\x06\0\0\0", now);
+    assert_eq!(event, Event::Agreed(Terms::default()));
+}
+
+/// The same of acknowledgements: Ethernet fills up what is short, and some pass that on.
+#[test]
+fn an_acknowledgement_that_is_padded_is_one() {
+    let now = Instant::now();
+    let mut server = Side::sender(file(1_100), &Options::default(), now);
+    server.says(now);
+    server.hears(&[&ack(1), &[0; 42][..]].concat(), now);
+    assert_eq!(server.words(now), ["DATA 2"]);
 }
 
 #[test]

@@ -3,6 +3,7 @@
 //! ```text
 //!   sent ──interval──▶ again ──2 × interval──▶ again ──4 ×──▶ …      never more than `longest` apart
 //!                                                                    `tries` in a row: given up
+//!   who receives windows asks for more after three quarters of that
 //!   interval:  agreed on (RFC 2349), and the second one not doubled; else measured (RFC 6298), else `first`
 //! ```
 
@@ -74,6 +75,14 @@ pub(super) struct Retransmission {
     due: Option<Instant>,
     /// When it was made: the first packet left then.
     begin: Instant,
+    role: Role,
+}
+
+/// Who of two asks first, when both wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Role {
+    AsksLast,
+    AsksFirst,
 }
 
 /// The peer is silent for too long.
@@ -82,10 +91,17 @@ pub(super) struct GivenUp;
 
 impl Retransmission {
     pub(super) fn new(patience: Patience, now: Instant) -> Self {
+        let (tries, role) = (0, Role::AsksLast);
         let mut clock =
-            Self { patience, agreed: None, measured: None, tries: 0, due: None, begin: now };
+            Self { patience, agreed: None, measured: None, tries, due: None, begin: now, role };
         clock.arm(now);
         clock
+    }
+
+    /// This side receives, several blocks at a time: from now on it is the first to ask. It knows what
+    /// is missing; a sender whose patience ends at the same moment would send what has arrived already.
+    pub(super) fn ask_first(&mut self) {
+        self.role = Role::AsksFirst;
     }
 
     /// Both sides have agreed on a wait.
@@ -173,7 +189,11 @@ impl Retransmission {
         // Who was asked to wait so long (RFC 2349) waits as long once more, and only then doubles.
         let doublings = self.tries.saturating_sub(self.agreed.is_some().into());
         // At most six: `longest` is reached before that, whatever the first was.
-        base.saturating_mul(1 << doublings.min(6)).min(longest.max(base))
+        let wait = base.saturating_mul(1 << doublings.min(6)).min(longest.max(base));
+        match self.role {
+            Role::AsksLast => wait,
+            Role::AsksFirst => wait * 3 / 4,
+        }
     }
 }
 
@@ -249,5 +269,7 @@ mod tests {
         assert!(clock.interval() < Duration::from_millis(500));
         clock.agree(Some(20 * SECOND));
         assert_eq!(clock.interval(), 20 * SECOND);
+        clock.ask_first();
+        assert_eq!(clock.interval(), 15 * SECOND);
     }
 }

@@ -291,7 +291,7 @@ impl Transfer {
                 self.receive_block(block, bytes, now)
             }
             (Phase::Greeting { .. } | Phase::Moving, Flow::In(_)) => {
-                self.phase = Phase::Moving;
+                self.begin_moving();
                 self.receive_block(block, bytes, now)
             }
             _ => Event::Nothing,
@@ -495,8 +495,16 @@ impl Transfer {
             Flow::Out(outflow) => outflow.agree(terms),
             Flow::In(inflow) => inflow.agree(terms),
         }
-        self.phase = Phase::Moving;
+        self.begin_moving();
         self.clock.handle_progress(now);
+    }
+
+    fn begin_moving(&mut self) {
+        self.phase = Phase::Moving;
+        // Block by block, a sender knows what is missing as well as its receiver.
+        if matches!(&self.flow, Flow::In(inflow) if inflow.has_windows()) {
+            self.clock.ask_first();
+        }
     }
 
     /// Acknowledges what has been received, if it is this side that receives.
