@@ -155,6 +155,63 @@ fn nonsense_at_the_well_known_port_is_not_answered_and_bad_requests_are_with_err
     stage.finish();
 }
 
+/// GRUB and iPXE go by the size that they are told: one byte more is a byte of garbage.
+#[test]
+fn a_file_that_grows_meanwhile_is_sent_as_long_as_it_was_said_to_be() {
+    let mut stage = unhurried_stage();
+    stage.place("file", &noise(1_000));
+    let client = Peer::new();
+    client.says(b"\0\x01file\0octet\0tsize\x000\0", &stage.server.clone());
+    let (oack, transfer) = client.hears(&mut stage);
+    assert_eq!(oack, b"\0\x06tsize\x001000\0");
+    stage.place("file", &noise(5_000));
+    client.says(&ack(0), &transfer);
+    let mut received = Vec::new();
+    for block in 1..3 {
+        received.extend_from_slice(&client.hears(&mut stage).0[4..]);
+        client.says(&ack(block), &transfer);
+    }
+    assert!(received == noise(1_000));
+    stage.until("it is sent", |world| world.counters().sent == 1);
+    stage.finish();
+}
+
+#[test]
+fn a_file_that_shrinks_meanwhile_is_no_shorter_file() {
+    let mut stage = unhurried_stage();
+    stage.place("file", &noise(1_000));
+    let client = Peer::new();
+    client.says(b"\0\x01file\0octet\0tsize\x000\0", &stage.server.clone());
+    let (_, transfer) = client.hears(&mut stage);
+    stage.place("file", b"short");
+    client.says(&ack(0), &transfer);
+    assert_eq!(in_words(&client.hears(&mut stage).0), "ERROR 0");
+    stage.until("it has failed", |world| world.counters().failed == 1);
+    stage.finish();
+}
+
+/// U-Boot refuses an answer with another timeout than it asked for.
+#[test]
+fn a_timeout_is_granted_exactly_or_not_at_all() {
+    let mut stage = unhurried_stage();
+    stage.place("file", &noise(1_000));
+    for (asked, granted) in
+        [("1", "1"), ("5", "5"), ("255", "255"), ("005", "5"), ("0", ""), ("256", ""), ("+5", "")]
+    {
+        let client = Peer::new();
+        let request = format!("\0\x01file\0octet\0tsize\x000\0timeout\0{asked}\0");
+        client.says(request.as_bytes(), &stage.server.clone());
+        let (oack, transfer) = client.hears(&mut stage);
+        let timeout =
+            if granted.is_empty() { String::new() } else { format!("timeout\0{granted}\0") };
+        let expected = format!("\0\x06{timeout}tsize\x001000\0");
+        assert_eq!(oack, expected.as_bytes(), "{asked}");
+        client.says(b"\0\x05\0\0enough\0", &transfer);
+        stage.until("it is over", |world| world.counters().open == 0);
+    }
+    stage.finish();
+}
+
 /// Each request forged in somebody's name has that somebody sent so much, and no more.
 #[test]
 fn a_victim_of_forged_requests_is_sent_little() {
