@@ -3,6 +3,7 @@
 
 mod clients;
 mod huge;
+mod odd_packets;
 mod person;
 mod scene;
 mod servers;
