@@ -4,7 +4,7 @@
 use std::fs;
 use std::net::{SocketAddr, UdpSocket};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 
@@ -175,4 +175,29 @@ fn who_interrupts_tftp_gets_no_advice_that_cannot_work() {
         assert_eq!(ended.errors, "transfer: interrupted");
         assert_eq!(fs::read_dir(here.path()).expect("it is there").count(), 0);
     }
+}
+
+/// Where nobody listens is said at once, not after a minute, and without a word about options.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_dead_port_is_told_at_once() {
+    let here = directory();
+    let file = here.path().join("file");
+    fs::write(&file, b"hello").expect("it can be written");
+    let path = file.to_str().expect("it is text");
+    let nobody = socket().local_addr().expect("it was bound");
+    let url = format!("tftp://{nobody}/file");
+    let (begin, new) = (Instant::now(), format!("{path}.new"));
+    for words in [
+        &["get", &url, "-o", &new][..],
+        &["get", "--no-options", &url, "-o", &new],
+        &["put", path, &url],
+    ] {
+        let ended = run(TRANSFER, words, b"");
+        assert_eq!(ended.code, Some(1));
+        assert_eq!(ended.errors, "transfer: file: connection refused: nobody listens there");
+    }
+    // Without, one takes 59 s.
+    assert!(begin.elapsed() < Duration::from_secs(20), "{:?}", begin.elapsed());
+    assert_eq!(fs::read_dir(here.path()).expect("it is there").count(), 1);
 }

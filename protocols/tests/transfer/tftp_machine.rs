@@ -447,6 +447,26 @@ fn a_server_that_knows_no_options_is_taken_as_it_is() {
     assert_eq!(client.file.len(), 515);
 }
 
+/// A server that is being started is not there yet: what the network says of it is believed when it has
+/// said so for most of a second.
+#[test]
+fn a_server_that_is_nowhere_is_asked_a_few_times_at_once() {
+    let begin = Instant::now();
+    let mut now = begin;
+    let mut client = Side::receiver(&windowed(4), now);
+    let mut asked = client.words(now);
+    while !client.transfer.handle_unreachable(now) {
+        now = client.transfer.poll_timeout().expect("it asks again");
+        client.is_late(now);
+        asked.extend(client.words(now));
+    }
+    assert_eq!(asked, ["RRQ"; 5]);
+    assert_eq!(now - begin, Duration::from_millis(800));
+    // In the middle it means nothing.
+    client.hears(&data(1, &[0; 512]), now);
+    assert!((0..10).all(|_| !client.transfer.handle_unreachable(now)));
+}
+
 /// Some servers send packets of one length, and fill them up with NULs.
 #[test]
 fn an_oack_that_is_padded_is_one() {

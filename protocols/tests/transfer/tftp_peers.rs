@@ -297,6 +297,41 @@ fn a_server_that_is_not_there_is_found_out() {
     stage.finish();
 }
 
+/// The network says so, by ICMP, and that is heard where the system tells (Linux).
+#[cfg(target_os = "linux")]
+#[test]
+fn a_port_where_nobody_listens_is_found_out_at_once() {
+    for ip in ["127.0.0.1", "[::1]"] {
+        let Ok(socket) = std::net::UdpSocket::bind(format!("{ip}:0")) else {
+            continue;
+        };
+        let nobody = socket.local_addr().expect("it is bound");
+        drop(socket);
+        let mut stage = unhurried_stage();
+        let (get, _) = stage.get_from(nobody.into(), "file", &unhurried_client());
+        let outcome = stage.outcome(get);
+        assert!(matches!(outcome, Err(Failure::Unreachable(_))), "{outcome:?}");
+        stage.finish();
+    }
+}
+
+/// The port that was asked may be gone by the time the file comes, from another: inetd's servers do so.
+#[test]
+fn a_server_may_close_the_port_it_was_asked_at() {
+    let mut stage = unhurried_stage();
+    let (door, port) = (Peer::new(), Peer::new());
+    let (id, sink) = stage.get_from(door.address(), "file", &unhurried_client());
+    let (_, client) = door.hears(&mut stage);
+    port.says(&[b"\0\x03\0\x01", &[b'x'; 512][..]].concat(), &client);
+    drop(door);
+    assert_eq!(port.hears(&mut stage).0, ack(1));
+    port.says(b"\0\x03\0\x02end", &client);
+    assert_eq!(port.hears(&mut stage).0, ack(2));
+    assert_eq!(stage.outcome(id), Ok(515));
+    assert_eq!(sink.bytes().len(), 515);
+    stage.finish();
+}
+
 #[test]
 fn a_server_that_falls_silent_is_found_out_and_told() {
     let mut stage = unhurried_stage();

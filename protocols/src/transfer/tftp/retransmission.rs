@@ -114,6 +114,12 @@ impl Retransmission {
         self.due = now.checked_add(self.interval());
     }
 
+    /// It comes due after so long, if not before.
+    pub(super) fn hurry(&mut self, wait: Duration, now: Instant) {
+        let soon = now.checked_add(wait);
+        self.due = [self.due, soon].into_iter().flatten().min();
+    }
+
     /// Nothing is waited for.
     pub(super) fn rest(&mut self) {
         self.due = None;

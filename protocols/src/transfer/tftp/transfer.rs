@@ -34,7 +34,7 @@
 //! To write a file is the same with the sides changed: WRQ is answered with ACK 0, or with an OACK, and
 //! that with DATA 1.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::failure::Failure;
 use super::inflow::{Arrival, Inflow};
@@ -47,6 +47,11 @@ use super::stall::{Remedy, Stall};
 /// Of so many tries in a row to have a window acknowledged, the last sends all of it again. The others
 /// ask with its last block, which nearly always is enough.
 const GO_BACK: u32 = 4;
+
+/// How often a server that is asked has to be nowhere before that is believed.
+const UNREACHABLE: u32 = 5;
+/// How long after one time it is asked again: that makes 0.8 s in all, which is at once for a person.
+const UNREACHABLE_AGAIN: Duration = Duration::from_millis(200);
 
 /// One side of one transfer. It knows nothing of sockets and files.
 ///
@@ -85,6 +90,8 @@ enum Phase {
     Asking {
         request: Vec<u8>,
         asked: Options,
+        /// How often in a row the network has said that nobody is there.
+        unreachable: u32,
     },
     /// A server's: the peer has yet to prove that it is where it says. The OACK is out, or if nothing
     /// was asked for, the first block or ACK 0.
@@ -147,7 +154,7 @@ impl Transfer {
 
     fn ask(flow: Flow, request: Vec<u8>, asked: Options, patience: Patience, now: Instant) -> Self {
         let urgent = Some(request.clone());
-        Self::new(flow, Phase::Asking { request, asked }, urgent, patience, now)
+        Self::new(flow, Phase::Asking { request, asked, unreachable: 0 }, urgent, patience, now)
     }
 
     /// A server's, which sends a file on these terms, of which these were `granted`.
@@ -351,6 +358,20 @@ impl Transfer {
         self.phase = Phase::Dallying { until: now + self.clock.longest_interval() * 3 };
     }
 
+    /// A client's: the network says that nobody is where it has asked. Whether that is so: a server that is
+    /// just being started is there in a moment, so it is asked again soon, a few times.
+    ///
+    /// In the middle of a transfer it says little. A peer that is gone is found out in time, and one that
+    /// is not may have enemies who have such an error sent.
+    pub fn handle_unreachable(&mut self, now: Instant) -> bool {
+        let Phase::Asking { unreachable, .. } = &mut self.phase else {
+            return false;
+        };
+        *unreachable += 1;
+        self.clock.hurry(UNREACHABLE_AGAIN, now);
+        *unreachable >= UNREACHABLE
+    }
+
     /// This side cannot go on; the peer is told why, if it is for this side to tell.
     pub fn fail(&mut self, failure: Failure) -> Event<'static> {
         if matches!(self.phase, Phase::Dallying { .. } | Phase::Over) {
@@ -522,7 +543,7 @@ impl Transfer {
         }
     }
 
-    fn note_round_trip(&mut self, sample: Option<std::time::Duration>) {
+    fn note_round_trip(&mut self, sample: Option<Duration>) {
         if let Some(sample) = sample {
             self.clock.handle_round_trip(sample);
             self.stall.handle_round_trip();

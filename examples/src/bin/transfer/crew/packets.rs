@@ -175,7 +175,8 @@ impl Crew {
         let Packets { errand, place: Place { site, address }, .. } = packets;
         let others = self.sites.get(site).map_or(0, |site| site.addresses.len());
         // A server of several addresses is at one of them perhaps.
-        if failure == Failure::NoAnswer && address + 1 < others {
+        let is_nowhere = matches!(failure, Failure::NoAnswer | Failure::Unreachable(_));
+        if is_nowhere && address + 1 < others {
             let place = Place { site, address: address + 1 };
             return self.begin_errand(registry, place, errand, self.manner);
         }
