@@ -54,6 +54,8 @@
 //!   record and opens in Perfetto. Until one is begun it costs two comparisons a turn.
 //! - `quinn-udp`: the local address and the congestion mark of UDP datagrams, and runs of them by one
 //!   call ([`DatagramOptions::metadata`]).
+//! - `icmp`: errors of the network, for UDP sockets that are connected to nobody
+//!   ([`DatagramOptions::icmp`], Linux).
 //! - `sim`: a deterministic network of loops, with every fault that sockets and pollers have,
 //!   to test protocols on; it includes `trace`.
 

@@ -133,6 +133,11 @@ pub struct DatagramOptions {
     /// The only peer: the socket is connected to it, receives from nobody else, and hears its ICMP
     /// errors in [`on_error`](crate::DatagramProtocol::on_error). Default `None`.
     pub peer: Option<Address>,
+    /// Hear of ICMP errors without a [`peer`](Self::peer), too, in
+    /// [`on_error`](crate::DatagramProtocol::on_error), which is not told whom they are about
+    /// (`IP_RECVERR`). For who asks at one address and is answered from another. It needs the feature
+    /// `icmp`, and Linux; elsewhere nothing is heard. Default `false`.
+    pub icmp: bool,
     /// Let several sockets bind one address, as receivers of one multicast group do
     /// (`SO_REUSEADDR`). Default `false`.
     pub reuse_address: bool,

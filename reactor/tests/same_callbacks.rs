@@ -102,6 +102,11 @@ scenarios! {
     opening::a_connection_comes_from_where_it_was_told_to on V4 V6 Path Abstract;
 }
 
+#[cfg(feature = "icmp")]
+scenarios! {
+    datagrams::nobody_is_there_and_an_unconnected_socket_that_asks_hears_of_it on V4 V6;
+}
+
 #[cfg(feature = "quinn-udp")]
 scenarios! {
     datagrams::a_datagram_tells_where_it_went_and_how on V4 V6;

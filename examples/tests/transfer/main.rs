@@ -4,6 +4,7 @@
 mod clients;
 mod huge;
 mod killed;
+mod odd_packets;
 mod person;
 mod scene;
 mod servers;

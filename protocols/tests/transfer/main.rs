@@ -10,6 +10,7 @@ mod hazards;
 mod real_clients;
 mod stage;
 mod store;
+mod tftp_disturbed;
 mod tftp_files;
 mod tftp_machine;
 mod tftp_peers;

@@ -76,6 +76,27 @@ fn client_and_server_agree_on_what_both_want() {
     stage.finish();
 }
 
+/// RFC 7440 lets a server grant less, and some firmware asks for more than it can take.
+#[test]
+fn a_window_has_sixteen_blocks_at_most_unless_more_are_set_up() {
+    for (most, granted) in [(None, 16), (Some(682), 682)] {
+        let mut limits = Limits::default();
+        if let Some(most) = most {
+            limits.bounds.window = most;
+            limits.bounds.window_bytes = 1 << 20;
+        }
+        let mut stage = Stage::with(limits, Access::ReadOnly, Replace::No);
+        stage.place("file", &noise(1_000_000));
+        let options = Options { window: Some(682), block_size: Some(512), ..Options::default() };
+        let options = ClientOptions { options, ..ClientOptions::default() };
+        let (id, sink) = stage.get("file", &options);
+        assert_eq!(stage.outcome(id), Ok(1_000_000));
+        assert_eq!(stage.world.agreed[&id].window, granted);
+        assert!(sink.bytes() == noise(1_000_000));
+        stage.finish();
+    }
+}
+
 #[test]
 fn text_is_carried_with_the_line_ends_of_telnet() {
     let mut stage = Stage::new();

@@ -45,6 +45,23 @@ impl Side {
         Self::new(Transfer::send(&terms, &granted, Patience::default(), now), file)
     }
 
+    /// A server of a long file, whose client has just agreed to windows, and is right here.
+    fn windowed_sender(window: u16, now: Instant) -> Self {
+        let mut server = Self::sender(file(512 * 100), &windowed(window), now);
+        server.says(now);
+        server.hears(&ack(0), now);
+        server
+    }
+
+    /// Lets its time come, which is to be so many milliseconds ahead.
+    #[track_caller]
+    fn next_timeout(&mut self, now: Instant, wait: u64) -> Instant {
+        let due = self.transfer.poll_timeout().expect("it waits");
+        assert_eq!(due - now, Duration::from_millis(wait));
+        self.is_late(due);
+        due
+    }
+
     /// A client that fetches it.
     fn receiver(asked: &Options, now: Instant) -> Self {
         let ask = Transfer::ask_to_read(request(asked), *asked, Patience::default(), now);
@@ -257,9 +274,124 @@ fn a_gap_is_told_once_and_what_is_behind_it_comes_again() {
     assert_eq!(client.words(now), ["ACK 1"]);
     client.hears(&window[3], now);
     assert_eq!(client.words(now), [""; 0]);
-    now += Duration::from_millis(50);
+    now += Duration::from_millis(1);
     server.hears(&ack(1), now);
+    assert_eq!(server.words(now), ["DATA 5"]);
+    now = server.next_timeout(now, 3);
     assert_eq!(server.words(now), ["DATA 2", "DATA 3", "DATA 4", "DATA 5"]);
+}
+
+/// A block that came twice, and a client that counts its window anew from the second: EDK2, U-Boot. It
+/// would wait for the seventh, and its server for an acknowledgement of the fourth.
+#[test]
+fn an_acknowledgement_in_the_middle_of_a_window_makes_room_for_a_whole_one() {
+    let now = Instant::now();
+    let mut server = Side::windowed_sender(4, now);
+    assert_eq!(server.words(now), ["DATA 1", "DATA 2", "DATA 3", "DATA 4"]);
+    server.hears(&ack(3), now);
+    assert_eq!(server.words(now), ["DATA 5", "DATA 6", "DATA 7"]);
+    server.hears(&ack(7), now);
+    assert_eq!(server.words(now), ["DATA 8", "DATA 9", "DATA 10", "DATA 11"]);
+}
+
+/// EDK2 acknowledges every block that it did not expect: were each answered, each answer would bring more
+/// of them.
+#[test]
+fn a_gap_that_is_told_again_and_again_is_filled_once() {
+    let mut now = Instant::now();
+    let mut server = Side::windowed_sender(8, now);
+    server.says(now);
+    for _ in 0..7 {
+        server.hears(&ack(0), now);
+        assert_eq!(server.words(now), [""; 0]);
+    }
+    now = server.next_timeout(now, 3);
+    assert_eq!(server.says(now).len(), 8);
+    for _ in 0..8 {
+        server.hears(&ack(0), now);
+        assert_eq!(server.words(now), [""; 0]);
+    }
+    // What comes next only asks.
+    now = server.next_timeout(now, 20);
+    assert_eq!(server.words(now), ["DATA 8"]);
+    server.hears(&ack(8), now);
+    assert_eq!(server.says(now).len(), 8);
+}
+
+/// The last block of a window is lost, and nobody says so: the client does not know that there was one.
+#[test]
+fn a_window_whose_end_is_lost_is_not_sent_again_from_the_beginning() {
+    let mut now = Instant::now();
+    let mut server = Side::windowed_sender(8, now);
+    server.says(now);
+    now = server.next_timeout(now, 20);
+    assert_eq!(server.words(now), ["DATA 8"]);
+}
+
+/// U-Boot does not tell of the very first block. It waits for five seconds, and would have its server
+/// wait as long.
+#[test]
+fn a_client_that_says_nothing_of_its_first_block_has_it_soon() {
+    let mut now = Instant::now();
+    let asked = Options { timeout: Some(5), ..windowed(8) };
+    let mut server = Side::sender(file(512 * 100), &asked, now);
+    server.says(now);
+    server.hears(&ack(0), now);
+    server.says(now);
+    for (wait, blocks) in [(20, 1), (20, 8), (20, 1)] {
+        now = server.next_timeout(now, wait);
+        assert_eq!(server.says(now).len(), blocks);
+    }
+    // And then it is patient.
+    now = server.next_timeout(now, 4_940);
+    assert_eq!(server.words(now), ["DATA 8"]);
+}
+
+/// RFC 2349: a client that asks for a second is sent the packet again after one, and then after one more.
+#[test]
+fn a_timeout_that_was_agreed_on_is_not_doubled_at_once() {
+    let mut now = Instant::now();
+    let asked = Options { timeout: Some(1), ..Options::default() };
+    let mut server = Side::sender(file(10_000), &asked, now);
+    assert_eq!(server.words(now), ["OACK"]);
+    for wait in [1_000, 1_000, 2_000] {
+        now = server.next_timeout(now, wait);
+        assert_eq!(server.words(now), ["OACK"]);
+    }
+    server.hears(&ack(0), now);
+    assert_eq!(server.words(now), ["DATA 1"]);
+    for wait in [1_000, 1_000, 2_000, 4_000, 4_000] {
+        now = server.next_timeout(now, wait);
+        assert_eq!(server.words(now), ["DATA 1"]);
+    }
+}
+
+/// Whatever a server makes of acknowledgements that it has had: it gets none for what is here already.
+#[test]
+fn a_client_is_silent_on_blocks_it_has_and_asks_before_its_server_repeats_them() {
+    let begin = Instant::now();
+    let asked = Options { timeout: Some(2), ..windowed(4) };
+    let mut server = Side::sender(file(10_000), &asked, begin);
+    let mut client = Side::receiver(&asked, begin);
+    client.says(begin);
+    client.hears(&server.says(begin).remove(0), begin);
+    assert_eq!(client.words(begin), ["ACK 0"]);
+    let mut now = begin;
+    for block in [1, 2, 1, 2, 1] {
+        now += Duration::from_millis(50);
+        client.hears(&data(block, &[0; 512]), now);
+        assert_eq!(client.words(now), [""; 0], "DATA {block}");
+    }
+    // Two blocks are missing, and it is for the client to say so: after less than two seconds.
+    let due = client.transfer.poll_timeout().expect("it waits");
+    assert!(due < begin + Duration::from_millis(1_900), "{:?}", due - begin);
+    client.is_late(due);
+    assert_eq!(client.words(due), ["ACK 2"]);
+    // From there it counts a window of four.
+    for (block, words) in [(3, &[][..]), (4, &[]), (5, &[]), (6, &["ACK 6"])] {
+        client.hears(&data(block, &[0; 512]), due);
+        assert_eq!(client.words(due), words, "DATA {block}");
+    }
 }
 
 #[test]
@@ -313,6 +445,57 @@ fn a_server_that_knows_no_options_is_taken_as_it_is() {
     client.hears(&data(2, b"end"), now);
     assert_eq!(client.words(now), ["ACK 2"]);
     assert_eq!(client.file.len(), 515);
+}
+
+/// A server that is being started is not there yet: what the network says of it is believed when it has
+/// said so for most of a second.
+#[test]
+fn a_server_that_is_nowhere_is_asked_a_few_times_at_once() {
+    let begin = Instant::now();
+    let mut now = begin;
+    let mut client = Side::receiver(&windowed(4), now);
+    let mut asked = client.words(now);
+    while !client.transfer.handle_unreachable(now) {
+        now = client.transfer.poll_timeout().expect("it asks again");
+        client.is_late(now);
+        asked.extend(client.words(now));
+    }
+    assert_eq!(asked, ["RRQ"; 5]);
+    assert_eq!(now - begin, Duration::from_millis(800));
+    // In the middle it means nothing.
+    client.hears(&data(1, &[0; 512]), now);
+    assert!((0..10).all(|_| !client.transfer.handle_unreachable(now)));
+}
+
+/// Some servers send packets of one length, and fill them up with NULs.
+#[test]
+fn an_oack_that_is_padded_is_one() {
+    let now = Instant::now();
+    for padding in [0, 1, 2, 100, 512] {
+        let asked = Options { block_size: Some(1_428), size: Some(0), ..windowed(4) };
+        let mut client = Side::receiver(&asked, now);
+        client.says(now);
+        let granted = b"\0\x06WindowSize\x004\0BLKSIZE\x001024\0tsize\x0099\0";
+        let oack = [&granted[..], &vec![0; padding]].concat();
+        let terms = Terms { block_size: 1_024, window: 4, timeout: None, size: Some(99) };
+        assert_eq!(client.transfer.handle_packet(&oack, now), Event::Agreed(terms));
+        assert_eq!(client.words(now), ["ACK 0"]);
+    }
+    // One that grants nothing, at that.
+    let mut client = Side::receiver(&windowed(4), now);
+    client.says(now);
+    let event = client.transfer.handle_packet(b"\0\x06\0\0\0", now);
+    assert_eq!(event, Event::Agreed(Terms::default()));
+}
+
+/// The same of acknowledgements: Ethernet fills up what is short, and some pass that on.
+#[test]
+fn an_acknowledgement_that_is_padded_is_one() {
+    let now = Instant::now();
+    let mut server = Side::sender(file(1_100), &Options::default(), now);
+    server.says(now);
+    server.hears(&[&ack(1), &[0; 42][..]].concat(), now);
+    assert_eq!(server.words(now), ["DATA 2"]);
 }
 
 #[test]

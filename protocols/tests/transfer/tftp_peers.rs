@@ -155,6 +155,63 @@ fn nonsense_at_the_well_known_port_is_not_answered_and_bad_requests_are_with_err
     stage.finish();
 }
 
+/// GRUB and iPXE go by the size that they are told: one byte more is a byte of garbage.
+#[test]
+fn a_file_that_grows_meanwhile_is_sent_as_long_as_it_was_said_to_be() {
+    let mut stage = unhurried_stage();
+    stage.place("file", &noise(1_000));
+    let client = Peer::new();
+    client.says(b"\0\x01file\0octet\0tsize\x000\0", &stage.server.clone());
+    let (oack, transfer) = client.hears(&mut stage);
+    assert_eq!(oack, b"\0\x06tsize\x001000\0");
+    stage.place("file", &noise(5_000));
+    client.says(&ack(0), &transfer);
+    let mut received = Vec::new();
+    for block in 1..3 {
+        received.extend_from_slice(&client.hears(&mut stage).0[4..]);
+        client.says(&ack(block), &transfer);
+    }
+    assert!(received == noise(1_000));
+    stage.until("it is sent", |world| world.counters().sent == 1);
+    stage.finish();
+}
+
+#[test]
+fn a_file_that_shrinks_meanwhile_is_no_shorter_file() {
+    let mut stage = unhurried_stage();
+    stage.place("file", &noise(1_000));
+    let client = Peer::new();
+    client.says(b"\0\x01file\0octet\0tsize\x000\0", &stage.server.clone());
+    let (_, transfer) = client.hears(&mut stage);
+    stage.place("file", b"short");
+    client.says(&ack(0), &transfer);
+    assert_eq!(in_words(&client.hears(&mut stage).0), "ERROR 0");
+    stage.until("it has failed", |world| world.counters().failed == 1);
+    stage.finish();
+}
+
+/// U-Boot refuses an answer with another timeout than it asked for.
+#[test]
+fn a_timeout_is_granted_exactly_or_not_at_all() {
+    let mut stage = unhurried_stage();
+    stage.place("file", &noise(1_000));
+    for (asked, granted) in
+        [("1", "1"), ("5", "5"), ("255", "255"), ("005", "5"), ("0", ""), ("256", ""), ("+5", "")]
+    {
+        let client = Peer::new();
+        let request = format!("\0\x01file\0octet\0tsize\x000\0timeout\0{asked}\0");
+        client.says(request.as_bytes(), &stage.server.clone());
+        let (oack, transfer) = client.hears(&mut stage);
+        let timeout =
+            if granted.is_empty() { String::new() } else { format!("timeout\0{granted}\0") };
+        let expected = format!("\0\x06{timeout}tsize\x001000\0");
+        assert_eq!(oack, expected.as_bytes(), "{asked}");
+        client.says(b"\0\x05\0\0enough\0", &transfer);
+        stage.until("it is over", |world| world.counters().open == 0);
+    }
+    stage.finish();
+}
+
 /// Each request forged in somebody's name has that somebody sent so much, and no more.
 #[test]
 fn a_victim_of_forged_requests_is_sent_little() {
@@ -237,6 +294,41 @@ fn a_server_that_is_not_there_is_found_out() {
     let options = ClientOptions { patience: hasty(), ..ClientOptions::default() };
     let (id, _) = stage.get_from(silent.address(), "file", &options);
     assert_eq!(stage.outcome(id), Err(Failure::NoAnswer));
+    stage.finish();
+}
+
+/// The network says so, by ICMP, and that is heard where the system tells (Linux).
+#[cfg(target_os = "linux")]
+#[test]
+fn a_port_where_nobody_listens_is_found_out_at_once() {
+    for ip in ["127.0.0.1", "[::1]"] {
+        let Ok(socket) = std::net::UdpSocket::bind(format!("{ip}:0")) else {
+            continue;
+        };
+        let nobody = socket.local_addr().expect("it is bound");
+        drop(socket);
+        let mut stage = unhurried_stage();
+        let (get, _) = stage.get_from(nobody.into(), "file", &unhurried_client());
+        let outcome = stage.outcome(get);
+        assert!(matches!(outcome, Err(Failure::Unreachable(_))), "{outcome:?}");
+        stage.finish();
+    }
+}
+
+/// The port that was asked may be gone by the time the file comes, from another: inetd's servers do so.
+#[test]
+fn a_server_may_close_the_port_it_was_asked_at() {
+    let mut stage = unhurried_stage();
+    let (door, port) = (Peer::new(), Peer::new());
+    let (id, sink) = stage.get_from(door.address(), "file", &unhurried_client());
+    let (_, client) = door.hears(&mut stage);
+    port.says(&[b"\0\x03\0\x01", &[b'x'; 512][..]].concat(), &client);
+    drop(door);
+    assert_eq!(port.hears(&mut stage).0, ack(1));
+    port.says(b"\0\x03\0\x02end", &client);
+    assert_eq!(port.hears(&mut stage).0, ack(2));
+    assert_eq!(stage.outcome(id), Ok(515));
+    assert_eq!(sink.bytes().len(), 515);
     stage.finish();
 }
 

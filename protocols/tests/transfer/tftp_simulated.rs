@@ -235,6 +235,47 @@ fn a_network_that_doubles_everything_is_not_helped() {
     }
 }
 
+/// One packet of a transfer is lost, doubled or late: client and server lose no time over it, but at the
+/// beginning, where nothing follows that could tell.
+#[test]
+fn one_packet_that_is_lost_doubled_or_late_costs_a_window() {
+    let late = Verdict::Delay(Duration::from_millis(1));
+    for window in [4, 8, 16] {
+        for verdict in [Verdict::Drop, Verdict::Duplicate, late] {
+            for victim in (0..20).chain((20..300).step_by(47)) {
+                disturb(window, verdict, victim);
+            }
+        }
+    }
+}
+
+fn disturb(window: u16, verdict: Verdict, victim: usize) {
+    const BLOCKS: usize = 300;
+    let mut network = Network::from_seed(0);
+    let mut number = 0;
+    let blocks = watch(&mut network, move |_| {
+        number += 1;
+        if number == victim + 1 { verdict } else { Verdict::Pass }
+    });
+    let stage = Stage::set(&mut network, &[], &windowed(Some(window)));
+    network.set_latency(stage.client, stage.server, Duration::from_micros(100));
+    let file = noise(1_428 * BLOCKS - 1);
+    std::fs::write(stage.tree.path().join("file"), &file).expect("written");
+    let (sink, server) = (Sink::default(), network.address(stage.server, PORT));
+    let (registry, _) = network.parts(stage.client).expect("it is up");
+    tftp::get(registry, server, b"file", sink.clone(), &windowed(Some(window))).expect("a socket");
+    let (client, begin) = (stage.client, network.now());
+    let ended = network.run_until(LONG_ENOUGH, move |network| {
+        network.app(client).is_some_and(|app| app.outcomes.len() == 1)
+    });
+    assert!(ended.expect("nothing breaks") && sink.bytes() == file);
+    let (sent, took) = (blocks.get(), network.now() - begin);
+    let what = format!("windows of {window}, {verdict:?} {victim}: {sent} blocks in {took:?}");
+    assert!(sent <= BLOCKS + usize::from(window) + 2, "{what}");
+    // What is lost of the agreement is waited for.
+    assert!(victim < 3 || took < Duration::from_millis(200), "{what}");
+}
+
 /// A server that has crashed in the middle, and is back: its clients find out, and nothing is there that
 /// is not whole.
 #[test]

@@ -131,6 +131,22 @@ pub(crate) fn nobody_is_there_and_an_unconnected_socket_does_not(play: &mut Play
     play.until(|seen| seen.datagrams("client") == 1);
 }
 
+/// And it goes on: somebody else is there.
+#[cfg(feature = "icmp")]
+pub(crate) fn nobody_is_there_and_an_unconnected_socket_that_asks_hears_of_it(play: &mut Play) {
+    let deserted = play.deserted_by_datagrams(Role::Server);
+    let (_, server) = play.bind(Role::Server, echo());
+    let address = play.address(Role::Client);
+    let options = DatagramOptions { icmp: true, ..DatagramOptions::default() };
+    let probe = DatagramProbe::new("client");
+    let (client, _) = play.bind_with(Role::Client, address, &options, probe);
+    both_open(play);
+    send(play, client, b"anybody?", Some(&deserted));
+    play.until(|seen| seen.has("client", "error connection refused"));
+    send(play, client, b"hello", Some(&server));
+    play.until(|seen| seen.datagrams("client") == 1);
+}
+
 pub(crate) fn a_connected_socket_hears_its_peer_alone(play: &mut Play) {
     let (_, server) = play.bind(Role::Server, echo());
     let address = play.address(Role::Client);

@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use crate::crew::{Crew, Patience};
+use crate::crew::{Crew, Manner, Patience};
 use crate::site::Sites;
 use crate::task::How;
 
@@ -18,6 +18,10 @@ pub(crate) struct Effort {
     #[arg(long)]
     no_hash: bool,
 
+    /// Ask for no options over TFTP: for servers that cannot cope with them, and do not say so
+    #[arg(long)]
+    no_options: bool,
+
     #[command(flatten)]
     patience: Patience,
 }
@@ -30,6 +34,7 @@ impl Effort {
 
     /// Those who do it.
     pub(crate) fn crew(&self, sites: Sites) -> Crew {
-        Crew::new(sites, self.parallel.into(), &self.patience)
+        let manner = if self.no_options { Manner::Plain } else { Manner::Hopeful };
+        Crew::new(sites, self.parallel.into(), &self.patience).asking(manner)
     }
 }

@@ -102,6 +102,12 @@ pub(crate) struct Options {
     #[arg(long, value_name = "BYTES", requires = "write", default_value_t = 1 << 30)]
     tftp_max_file: u64,
 
+    /// Send up to N blocks over TFTP before an acknowledgement is waited for, to clients that ask for so
+    /// many; some firmware asks for more than it can take
+    #[arg(long, value_name = "N", default_value_t = tftp::Limits::default().bounds.window,
+          value_parser = clap::value_parser!(u16).range(1..=i64::from(i16::MAX)))]
+    tftp_window: u16,
+
     /// Let all transfers of FTP together take no more than so many bytes a second
     #[arg(long, value_name = "BYTES")]
     rate: Option<u64>,
@@ -172,10 +178,19 @@ fn servers(options: &Options, store: Store) -> Result<Servers, Box<dyn Error>> {
         transfers: options.max_sessions as usize,
         transfers_per_source: options.max_per_address as usize,
         file: options.tftp_max_file,
+        bounds: tftp_bounds(options.tftp_window),
         ..tftp::Limits::default()
     };
     let replace = if options.replace { Replace::Yes } else { Replace::No };
     Ok(Servers { ftp, tftp: tftp::Server::new(store, limits).replacing(replace) })
+}
+
+/// Windows of so many blocks, if these are no longer than what an Ethernet frame has room for.
+fn tftp_bounds(window: u16) -> tftp::Bounds {
+    const FRAME: u32 = 1_468;
+    let defaults = tftp::Limits::default().bounds;
+    let window_bytes = defaults.window_bytes.max(u32::from(window) * FRAME);
+    tftp::Bounds { window, window_bytes, ..defaults }
 }
 
 fn settings(options: &Options) -> Settings {

@@ -36,8 +36,8 @@ impl Sites {
         let place: HostPort = key.0.parse()?;
         let mut addresses = place.resolve()?;
         if url.scheme != Scheme::Ftp {
-            // Nobody says that nobody listens there: a wrong guess costs a minute, and most servers of
-            // TFTP know IPv4 alone.
+            // Not every system says that nobody listens there: then a wrong guess costs a minute, and most
+            // servers of TFTP know IPv4 alone.
             addresses.sort_by_key(|address| address.ip().is_some_and(|ip| ip.is_ipv6()));
         }
         self.0.push(Site { name: key.0.clone(), addresses, login: login(url)?, key });

@@ -101,6 +101,11 @@ impl Task {
         }
     }
 
+    /// Whether another run can go on with it, if this one ends in the middle.
+    pub(crate) fn can_be_continued(&self) -> bool {
+        !matches!(self, Self::List(_))
+    }
+
     /// Bytes of the file that were there before.
     pub(crate) fn offset(&self) -> u64 {
         match self {

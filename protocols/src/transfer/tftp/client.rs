@@ -1,7 +1,7 @@
 //! The client: fetches a file from a server, or sends it one.
 
 use std::fmt;
-use std::io::{Read, Write};
+use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use reactor::{
@@ -159,7 +159,9 @@ fn begin<App: Caller>(
     let from = options.from.clone().unwrap_or_else(|| any_address_like(&server));
     let line = Line::asking(transfer, server, content).with_bounds(options.longest, STRAYS);
     let call = Call { line, outcome: None };
-    Ok(registry.bind_datagram_with(from, &DatagramOptions::default(), call)?)
+    // The answer comes from another port than was asked, so the socket cannot be connected to that.
+    let options = DatagramOptions { icmp: true, ..DatagramOptions::default() };
+    Ok(registry.bind_datagram_with(from, &options, call)?)
 }
 
 impl ClientOptions {
@@ -217,6 +219,16 @@ impl<App: Caller> DatagramProtocol<App> for Call {
             let id = socket.id();
             app.on_progress(socket.registry(), id, self.line.moved());
         }
+        self.tell(socket, app, news);
+    }
+
+    fn on_error(
+        &mut self,
+        socket: &mut DatagramTransport<'_, App>,
+        error: &io::Error,
+        app: &mut App,
+    ) {
+        let news = self.line.handle_error(socket, error);
         self.tell(socket, app, news);
     }
 

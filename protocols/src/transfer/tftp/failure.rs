@@ -24,6 +24,9 @@ pub enum Failure {
     /// The peer has been asked, and never answered.
     #[error("no answer")]
     NoAnswer,
+    /// The peer has been asked, and the network says that there is none.
+    #[error("{0}")]
+    Unreachable(String),
     /// The peer has fallen silent in the middle.
     #[error("the peer has fallen silent")]
     Silent,
@@ -73,11 +76,24 @@ impl Failure {
         Self::Refused { code, message: plain.collect() }
     }
 
+    /// What an error of a socket says of a peer that has been asked; nothing, if it says nothing for sure.
+    pub(super) fn unreachable(error: &io::Error) -> Option<Self> {
+        let what = match error.kind() {
+            io::ErrorKind::ConnectionRefused => "connection refused: nobody listens there",
+            io::ErrorKind::HostUnreachable => "no way to that host",
+            io::ErrorKind::NetworkUnreachable => "no way to that network",
+            _ => return None,
+        };
+        Some(Self::Unreachable(what.to_owned()))
+    }
+
     /// What the peer is told of it; nothing, if it said so itself.
     pub(super) fn report(&self) -> Option<(Code, String)> {
         let code = match self {
             // An error is never answered with an error: two that did would never stop.
             Self::Refused { .. } => return None,
+            // Nobody is there.
+            Self::Unreachable(_) => return None,
             Self::Options(_) => Code::OptionsRefused,
             Self::Oversized(_) => Code::IllegalOperation,
             Self::TooLong(_) => Code::DiskFull,

@@ -94,12 +94,13 @@ impl Inflow {
     }
 
     /// A block comes for the second time: because the network has doubled it, or because its sender has
-    /// not heard the acknowledgement. Only that one wants an answer; and it is recognized by its having
-    /// been silent for a while, since a sender that goes on needs none. So whatever the sender makes of
-    /// acknowledgements that it has had already, it gets few.
+    /// not heard the acknowledgement. Only that one wants an answer, so there has to have been one; and it
+    /// is recognized by its having been silent for a while, since a sender that goes on needs none. So
+    /// whatever the sender makes of acknowledgements that it has had already, it gets few.
     fn handle_old(&mut self, is_last: bool, now: Instant, patience: Duration) -> Arrival {
         let silence = now.saturating_duration_since(self.moved);
-        if !is_last || silence < patience.max(STALL) {
+        let was_acknowledged = is_last && self.acknowledged == Some(self.last);
+        if !was_acknowledged || silence < patience.max(STALL) {
             return Arrival::Nothing;
         }
         self.moved = now;
@@ -122,6 +123,11 @@ impl Inflow {
     /// Bytes of a block that is not the last.
     pub(super) fn block_size(&self) -> usize {
         self.block_size
+    }
+
+    /// Whether blocks come several at a time.
+    pub(super) fn has_windows(&self) -> bool {
+        self.window > 1
     }
 
     /// Whether nothing has been received yet.

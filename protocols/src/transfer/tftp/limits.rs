@@ -36,9 +36,10 @@ pub struct Limits {
 
     /// What is granted of the options that are asked for.
     ///
-    /// Default: any block size; windows of at most 64 blocks and 128 KiB, which is less than what a
-    /// socket's buffer holds on most systems (208 KiB on Linux), so that a window that arrives at once
-    /// is not lost for want of a place.
+    /// Default: any block size; windows of at most 16 blocks, since some firmware asks for more than its
+    /// network card has room for, and RFC 7440 lets a server grant less; and of at most 128 KiB, which is
+    /// less than what a socket's buffer holds on most systems (208 KiB on Linux), so that a window that
+    /// arrives at once is not lost for want of a place.
     pub bounds: Bounds,
 
     /// Bytes of the longest file that is received. A longer one is refused with error 3, at once if its
@@ -66,7 +67,7 @@ impl Default for Limits {
             dallying: 1_024,
             requests_per_second: 50,
             sources: 4_096,
-            bounds: Bounds { block_size: LARGEST_BLOCK, window: 64, window_bytes: 128 * 1024 },
+            bounds: Bounds { block_size: LARGEST_BLOCK, window: 16, window_bytes: 128 * 1024 },
             file: 1 << 30,
             strays: 8,
             patience: Patience::default(),

@@ -122,6 +122,17 @@ impl<W: Write> Line<W> {
         self.go_on(socket, news)
     }
 
+    /// The system has an error to tell of: most often, that nobody is where this side has asked.
+    pub(super) fn handle_error<App>(
+        &mut self,
+        socket: &mut DatagramTransport<'_, App>,
+        error: &io::Error,
+    ) -> News {
+        let now = socket.registry().now();
+        let news = self.check_reachable(error, now).map(|()| News::Going);
+        self.go_on(socket, news)
+    }
+
     /// Sends what is to be sent, and waits for what is to come.
     pub(super) fn run<App>(&mut self, socket: &mut DatagramTransport<'_, App>) -> News {
         self.go_on(socket, Ok(News::Going))
@@ -193,8 +204,16 @@ impl<W: Write> Line<W> {
             if !self.transfer.poll_packet(now, &mut self.packet) {
                 return Ok(());
             }
-            // What cannot be sent is lost, and that is seen to.
-            let _ = socket.send_to(&self.packet, self.peer.address());
+            let sent = socket.send_to(&self.packet, self.peer.address());
+            // What else cannot be sent is lost, and that is seen to.
+            sent.or_else(|error| self.check_reachable(&error, now))?;
+        }
+    }
+
+    fn check_reachable(&mut self, error: &io::Error, now: Instant) -> Result<(), Failure> {
+        match Failure::unreachable(error) {
+            Some(failure) if self.transfer.handle_unreachable(now) => Err(failure),
+            _ => Ok(()),
         }
     }
 

@@ -18,6 +18,7 @@
 //! | `options` | what is asked for, what is granted, what both go by: pure |
 //! | [`netascii`] | text with the line ends of Telnet, both ways: pure |
 //! | `outflow`, `inflow` | blocks on their way out, blocks that come in: pure |
+//! | `stall` | a window that is not acknowledged: what is done about it at once: pure |
 //! | `retransmission` | when a packet is sent again, and when it is given up: pure |
 //! | `transfer` | one side of a transfer, packets and time in, packets and timers out: pure |
 //! | `limits` | every bound, its default, and the reason for it |
@@ -46,6 +47,7 @@ mod packet;
 mod retransmission;
 mod server;
 mod session;
+mod stall;
 mod transfer;
 
 pub use client::{Caller, ClientOptions, get, put};

@@ -103,7 +103,9 @@ impl Options {
 
     fn note(&mut self, name: &[u8], value: &[u8]) -> Result<(), Unacceptable> {
         let is = |option: &str| name.eq_ignore_ascii_case(option.as_bytes());
-        let number = std::str::from_utf8(value).ok().and_then(|text| text.parse::<u64>().ok());
+        // Digits alone: what is granted is written anew, and has to be what was asked for.
+        let digits = Some(value).filter(|value| value.iter().all(u8::is_ascii_digit));
+        let number = digits.and_then(|it| std::str::from_utf8(it).ok()?.parse::<u64>().ok());
         if is(BLOCK_SIZE) {
             let range = SMALLEST_BLOCK..=LARGEST_BLOCK;
             keep(&mut self.block_size, BLOCK_SIZE, narrow(number).filter(|v| range.contains(v)))
@@ -257,6 +259,7 @@ mod tests {
             b"windowsize\x000\0",
             b"windowsize\x0065536\0",
             b"tsize\x00-1\0",
+            b"timeout\x00+5\0",
             b"tsize\0\0",
             b"colour\0red\0",
         ] {

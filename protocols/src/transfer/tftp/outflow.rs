@@ -29,6 +29,8 @@ pub(super) struct Outflow {
     next: u64,
     /// One behind the last that was ever sent.
     highest: u64,
+    /// One that goes again before all others, alone.
+    again: Option<u64>,
     /// The last block of the file, once it has been read.
     last: Option<u64>,
     /// The block whose acknowledgement tells how long a round trip takes, and when it was sent: the
@@ -39,12 +41,14 @@ pub(super) struct Outflow {
 /// What an acknowledgement has brought.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Acknowledged {
-    /// Nothing: it is old, came twice, or is of a block that was never sent.
+    /// Nothing: it is old, or is of a block that was never sent.
     Nothing,
+    /// Nothing new: it is the newest, once more.
+    Again,
     /// There is room for more; how long it took, if that can be told.
     More(Option<Duration>),
     /// That was the last block.
-    All(Option<Duration>),
+    All,
 }
 
 impl Outflow {
@@ -56,6 +60,7 @@ impl Outflow {
             base: 1,
             next: 1,
             highest: 1,
+            again: None,
             last: None,
             probe: None,
         };
@@ -83,28 +88,33 @@ impl Outflow {
         self.blocks.push_back(bytes);
     }
 
-    /// Everything up to this block has arrived, says the peer.
+    /// Everything up to this block has arrived, says the peer, and it counts its window from there: so
+    /// there is room for as many blocks as it has, whether or not some behind that one were sent already.
     ///
-    /// One that says so for the second time brings nothing, and above all no block: if both sides
-    /// answered what they had answered already, one packet too many would go to and fro until the end
-    /// of the transfer, with every block twice (the Sorcerer's Apprentice, RFC 1123, section
-    /// 4.2.3.1). A block that is lost is sent again when its time has come.
+    /// One that says so for the second time brings no block: if both sides answered what they had
+    /// answered already, one packet too many would go to and fro until the end of the transfer, with
+    /// every block twice (the Sorcerer's Apprentice, RFC 1123, section 4.2.3.1). And one in the middle of
+    /// a window has none sent again either. It may tell of a gap, behind which everything was thrown
+    /// away, but also of a block that came twice; that shows in time.
     pub(super) fn handle_ack(&mut self, block: u16, now: Instant) -> Acknowledged {
         let count = u64::from(block.wrapping_sub(low_bits(self.base - 1)));
-        if count == 0 || count > self.highest - self.base {
+        if count == 0 {
+            return Acknowledged::Again;
+        }
+        if count > self.highest - self.base {
             return Acknowledged::Nothing;
         }
         self.base += count;
+        self.next = self.next.max(self.base);
+        self.again = None;
         self.blocks.drain(..count as usize);
         let round_trip = self
             .probe
             .take_if(|(probe, _)| *probe < self.base)
             .map(|(_, sent)| now.saturating_duration_since(sent));
         if self.last.is_some_and(|last| last < self.base) {
-            return Acknowledged::All(round_trip);
+            return Acknowledged::All;
         }
-        // In the middle of a window it tells of a gap: what is behind the gap was thrown away.
-        self.go_back();
         Acknowledged::More(round_trip)
     }
 
@@ -113,11 +123,25 @@ impl Outflow {
         if self.next > self.base {
             self.probe = None;
         }
+        self.again = None;
         self.next = self.base;
+    }
+
+    /// The last block that was sent is sent again, alone: whoever lacks it, or one in front of it, says
+    /// so, and so does who has it and has not been heard.
+    pub(super) fn send_last_again(&mut self) {
+        if self.next > self.base {
+            self.probe = None;
+            self.again = Some(self.next - 1);
+        }
     }
 
     /// The next block to be sent.
     pub(super) fn poll_block(&mut self, now: Instant) -> Option<Packet<'_>> {
+        if let Some(number) = self.again.take() {
+            let bytes = self.blocks.get((number - self.base) as usize)?;
+            return Some(Packet::Data { block: low_bits(number), bytes });
+        }
         let index = self.next - self.base;
         if index >= self.window {
             return None;
@@ -136,9 +160,19 @@ impl Outflow {
         Some(Packet::Data { block: low_bits(number), bytes })
     }
 
-    /// Whether something was sent that has yet to be acknowledged.
+    /// Whether an acknowledgement is waited for, of what was sent and is not to be sent again.
     pub(super) fn is_waiting(&self) -> bool {
         self.next > self.base
+    }
+
+    /// Whether something was ever sent that has yet to be acknowledged.
+    pub(super) fn has_unacknowledged(&self) -> bool {
+        self.highest > self.base
+    }
+
+    /// Whether blocks are sent several at a time.
+    pub(super) fn has_windows(&self) -> bool {
+        self.window > 1
     }
 }
 

@@ -244,11 +244,13 @@ impl<'a> Pairs<'a> {
         Self(bytes)
     }
 
-    /// Each option with its value. What is no whole pair, at the end, is left out.
+    /// Each option with its value. What is no whole pair, at the end, is left out, and so is the padding of
+    /// those who send packets of one length: no option is without a name.
     pub fn iter(&self) -> impl Iterator<Item = (&'a [u8], &'a [u8])> + use<'a> {
         let mut rest = self.0;
         std::iter::from_fn(move || {
-            let (name, behind) = take_string(rest)?;
+            let begin = rest.iter().position(|&byte| byte != 0)?;
+            let (name, behind) = take_string(&rest[begin..])?;
             let (value, behind) = take_string(behind)?;
             rest = behind;
             Some((name, value))
@@ -401,6 +403,16 @@ mod tests {
     fn half_a_pair_at_the_end_is_no_option() {
         let pairs = Pairs(b"blksize\x001024\0tsize\x000");
         assert_eq!(pairs.iter().collect::<Vec<_>>(), [(&b"blksize"[..], &b"1024"[..])]);
+    }
+
+    #[test]
+    fn nuls_behind_the_options_are_none() {
+        for padding in [1, 2, 3, 500] {
+            let padded = [&b"blksize\x001024\0tsize\x000\0"[..], &vec![0; padding]].concat();
+            let pairs: Vec<_> = Pairs(&padded).iter().collect();
+            assert_eq!(pairs, [(&b"blksize"[..], &b"1024"[..]), (b"tsize", b"0")]);
+        }
+        assert!(Pairs(&[0; 40]).is_empty());
     }
 
     proptest! {

@@ -3,10 +3,13 @@
 //! ```text
 //!   sent ──interval──▶ again ──2 × interval──▶ again ──4 ×──▶ …      never more than `longest` apart
 //!                                                                    `tries` in a row: given up
-//!   interval:  agreed on (RFC 2349), else measured (RFC 6298), else `first`
+//!   who receives windows asks for more after three quarters of that
+//!   interval:  agreed on (RFC 2349), and the second one not doubled; else measured (RFC 6298), else `first`
 //! ```
 
 use std::time::{Duration, Instant};
+
+use super::stall::Pace;
 
 /// How patiently packets are sent again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,6 +24,11 @@ pub struct Patience {
     ///
     /// Default 200 ms, as in Linux's TCP: a peer may be busy with something else for a while, and what
     /// is sent too early is sent in vain.
+    ///
+    /// Where blocks are sent in windows, something is done about one that is not acknowledged before that,
+    /// as soon as an answer can be here: after a tenth of this its last block is sent again, then all of
+    /// it once; and after 3/200 at once, if the peer has hinted at a gap. By default these are 20 ms and
+    /// 3 ms.
     pub shortest: Duration,
 
     /// The longest wait. One that was agreed on counts, even if it is longer.
@@ -65,6 +73,16 @@ pub(super) struct Retransmission {
     /// How often in a row it has come due.
     tries: u32,
     due: Option<Instant>,
+    /// When it was made: the first packet left then.
+    begin: Instant,
+    role: Role,
+}
+
+/// Who of two asks first, when both wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Role {
+    AsksLast,
+    AsksFirst,
 }
 
 /// The peer is silent for too long.
@@ -72,8 +90,18 @@ pub(super) struct Retransmission {
 pub(super) struct GivenUp;
 
 impl Retransmission {
-    pub(super) fn new(patience: Patience) -> Self {
-        Self { patience, agreed: None, measured: None, tries: 0, due: None }
+    pub(super) fn new(patience: Patience, now: Instant) -> Self {
+        let (tries, role) = (0, Role::AsksLast);
+        let mut clock =
+            Self { patience, agreed: None, measured: None, tries, due: None, begin: now, role };
+        clock.arm(now);
+        clock
+    }
+
+    /// This side receives, several blocks at a time: from now on it is the first to ask. It knows what
+    /// is missing; a sender whose patience ends at the same moment would send what has arrived already.
+    pub(super) fn ask_first(&mut self) {
+        self.role = Role::AsksFirst;
     }
 
     /// Both sides have agreed on a wait.
@@ -86,6 +114,12 @@ impl Retransmission {
         self.due = now.checked_add(self.interval());
     }
 
+    /// It comes due after so long, if not before.
+    pub(super) fn hurry(&mut self, wait: Duration, now: Instant) {
+        let soon = now.checked_add(wait);
+        self.due = [self.due, soon].into_iter().flatten().min();
+    }
+
     /// Nothing is waited for.
     pub(super) fn rest(&mut self) {
         self.due = None;
@@ -95,6 +129,11 @@ impl Retransmission {
     pub(super) fn handle_progress(&mut self, now: Instant) {
         self.tries = 0;
         self.arm(now);
+    }
+
+    /// How long the answer took to the first packet of all, if that was sent once.
+    pub(super) fn first_answer(&self, now: Instant) -> Option<Duration> {
+        (self.tries == 0).then(|| now.saturating_duration_since(self.begin))
     }
 
     /// How long an answer took, to something that was sent once (Karn's algorithm).
@@ -120,6 +159,17 @@ impl Retransmission {
         Ok(())
     }
 
+    /// How often in a row it has come due.
+    pub(super) fn tries(&self) -> u32 {
+        self.tries
+    }
+
+    /// What a sender's earlier waits are made of.
+    pub(super) fn pace(&self) -> Pace {
+        let round_trip = self.measured.map(RoundTrip::timeout);
+        Pace { round_trip, shortest: self.patience.shortest }
+    }
+
     /// When it comes due.
     pub(super) fn due(&self) -> Option<Instant> {
         self.due
@@ -142,8 +192,14 @@ impl Retransmission {
             Some(measured) => measured.timeout().max(shortest),
             None => first,
         });
-        // At most six doublings: `longest` is reached before that, whatever the first was.
-        base.saturating_mul(1 << self.tries.min(6)).min(longest.max(base))
+        // Who was asked to wait so long (RFC 2349) waits as long once more, and only then doubles.
+        let doublings = self.tries.saturating_sub(self.agreed.is_some().into());
+        // At most six: `longest` is reached before that, whatever the first was.
+        let wait = base.saturating_mul(1 << doublings.min(6)).min(longest.max(base));
+        match self.role {
+            Role::AsksLast => wait,
+            Role::AsksFirst => wait * 3 / 4,
+        }
     }
 }
 
@@ -182,8 +238,7 @@ mod tests {
     fn waits_double_up_to_the_longest_and_then_it_is_given_up() {
         let mut now = Instant::now();
         let begin = now;
-        let mut clock = Retransmission::new(Patience::default());
-        clock.arm(now);
+        let mut clock = Retransmission::new(Patience::default(), now);
         let mut waits = Vec::new();
         loop {
             let due = clock.due().expect("it is armed");
@@ -202,14 +257,14 @@ mod tests {
     #[test]
     fn a_stranger_is_given_up_earlier() {
         let now = Instant::now();
-        let mut clock = Retransmission::new(Patience::default());
+        let mut clock = Retransmission::new(Patience::default(), now);
         let tries = std::iter::repeat_with(|| clock.handle_timeout(now, true));
         assert_eq!(tries.take_while(Result::is_ok).count(), 4);
     }
 
     #[test]
     fn a_fast_peer_is_waited_for_less_and_an_agreement_counts_more() {
-        let mut clock = Retransmission::new(Patience::default());
+        let mut clock = Retransmission::new(Patience::default(), Instant::now());
         assert_eq!(clock.interval(), SECOND);
         clock.handle_round_trip(Duration::from_millis(1));
         assert_eq!(clock.interval(), Duration::from_millis(200));
@@ -220,5 +275,7 @@ mod tests {
         assert!(clock.interval() < Duration::from_millis(500));
         clock.agree(Some(20 * SECOND));
         assert_eq!(clock.interval(), 20 * SECOND);
+        clock.ask_first();
+        assert_eq!(clock.interval(), 15 * SECOND);
     }
 }

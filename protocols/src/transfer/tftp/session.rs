@@ -4,7 +4,7 @@
 //! last block is there, on the pool of threads. Only then is that block acknowledged.
 
 use std::fs::File;
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::time::Instant;
 
 use reactor::{
@@ -46,6 +46,29 @@ enum Way {
 #[derive(Debug)]
 pub(super) struct Receiving(Upload);
 
+/// A file that is sent. Where its size was granted (RFC 2349), no more and no less is read of it, whatever
+/// becomes of the file meanwhile: boot loaders go by that size, and not by what comes.
+#[derive(Debug)]
+struct Announced {
+    file: File,
+    rest: Option<u64>,
+}
+
+impl Read for Announced {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let Some(rest) = self.rest else {
+            return self.file.read(buffer);
+        };
+        let read = (&mut self.file).take(rest).read(buffer)?;
+        if read == 0 && rest > 0 && !buffer.is_empty() {
+            let message = "the file has become shorter";
+            return Err(io::Error::new(io::ErrorKind::UnexpectedEof, message));
+        }
+        self.rest = Some(rest - read as u64);
+        Ok(read)
+    }
+}
+
 impl Write for Receiving {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.0.write(bytes).map_err(io_error)?;
@@ -68,7 +91,7 @@ impl Session {
         now: Instant,
     ) -> Self {
         let transfer = Transfer::send(terms, granted, limits.patience, now);
-        let content = Content::source(file, mode);
+        let content = Content::source(Announced { file, rest: granted.size }, mode);
         Self::new(Line::answering(transfer, visit.peer.clone(), content), visit, Way::Out, limits)
     }
 

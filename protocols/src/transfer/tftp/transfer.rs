@@ -20,11 +20,11 @@
 //!       │                                      │                      │ ◀◀─◀─────────────────── │
 //!       │  DATA 2: the server's time is up     │                      │  ACK 5: there is a gap  │
 //!       │ ◀─────────────────────────────────── │                      │ ──────────────────────▶ │
-//!       │  ACK 2                               │                      │  DATA 6, 7, 8, 9        │
-//!       │ ───────────────────────────────────▶ │                      │ ◀◀◀◀─────────────────── │
-//!       │  DATA 3, 17 bytes: the end           │                      ┊                         ┊
-//!       │ ◀─────────────────────────────────── │
-//!       │  ACK 3                               │
+//!       │  ACK 2                               │                      │  DATA 9: there is room  │
+//!       │ ───────────────────────────────────▶ │                      │ ◀────────────────────── │
+//!       │  DATA 3, 17 bytes: the end           │                      │  3 ms later: DATA 6 … 9 │
+//!       │ ◀─────────────────────────────────── │                      │ ◀◀◀◀─────────────────── │
+//!       │  ACK 3                               │                      ┊                         ┊
 //!       │ ───────────────────────────────────▶ ■ done
 //!       ┊ dallies: if DATA 3 comes again,      
 //!       ┊ ACK 3 was lost                       
@@ -34,7 +34,7 @@
 //! To write a file is the same with the sides changed: WRQ is answered with ACK 0, or with an OACK, and
 //! that with DATA 1.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::failure::Failure;
 use super::inflow::{Arrival, Inflow};
@@ -42,6 +42,16 @@ use super::options::{Options, Terms};
 use super::outflow::{Acknowledged, Outflow};
 use super::packet::{Code, Packet, Pairs};
 use super::retransmission::{Patience, Retransmission};
+use super::stall::{Remedy, Stall};
+
+/// Of so many tries in a row to have a window acknowledged, the last sends all of it again. The others
+/// ask with its last block, which nearly always is enough.
+const GO_BACK: u32 = 4;
+
+/// How often a server that is asked has to be nowhere before that is believed.
+const UNREACHABLE: u32 = 5;
+/// How long after one time it is asked again: that makes 0.8 s in all, which is at once for a person.
+const UNREACHABLE_AGAIN: Duration = Duration::from_millis(200);
 
 /// One side of one transfer. It knows nothing of sockets and files.
 ///
@@ -64,6 +74,8 @@ pub struct Transfer {
     /// The packet to be sent before any block.
     urgent: Option<Vec<u8>>,
     clock: Retransmission,
+    /// Of a sender: what it does before its clock comes due.
+    stall: Stall,
 }
 
 #[derive(Debug)]
@@ -78,6 +90,8 @@ enum Phase {
     Asking {
         request: Vec<u8>,
         asked: Options,
+        /// How often in a row the network has said that nobody is there.
+        unreachable: u32,
     },
     /// A server's: the peer has yet to prove that it is where it says. The OACK is out, or if nothing
     /// was asked for, the first block or ACK 0.
@@ -140,7 +154,7 @@ impl Transfer {
 
     fn ask(flow: Flow, request: Vec<u8>, asked: Options, patience: Patience, now: Instant) -> Self {
         let urgent = Some(request.clone());
-        Self::new(flow, Phase::Asking { request, asked }, urgent, patience, now)
+        Self::new(flow, Phase::Asking { request, asked, unreachable: 0 }, urgent, patience, now)
     }
 
     /// A server's, which sends a file on these terms, of which these were `granted`.
@@ -181,9 +195,8 @@ impl Transfer {
         patience: Patience,
         now: Instant,
     ) -> Self {
-        let mut clock = Retransmission::new(patience);
-        clock.arm(now);
-        Self { flow, phase, urgent, clock }
+        let clock = Retransmission::new(patience, now);
+        Self { flow, phase, urgent, clock, stall: Stall::new(now) }
     }
 
     /// The peer has sent a packet. What is none, or makes no sense now, is as if it had been lost.
@@ -250,6 +263,7 @@ impl Transfer {
     /// those it was granted.
     fn begin_sending(&mut self, now: Instant) -> Event<'static> {
         let is_client = matches!(self.phase, Phase::Asking { .. });
+        self.note_round_trip(self.clock.first_answer(now));
         self.phase = Phase::Moving;
         self.clock.handle_progress(now);
         if is_client { Event::Agreed(Terms::default()) } else { Event::Nothing }
@@ -259,15 +273,18 @@ impl Transfer {
         let Flow::Out(outflow) = &mut self.flow else {
             return Event::Nothing;
         };
-        let (is_all, round_trip) = match outflow.handle_ack(block, now) {
+        match outflow.handle_ack(block, now) {
             Acknowledged::Nothing => return Event::Nothing,
-            Acknowledged::More(round_trip) => (false, round_trip),
-            Acknowledged::All(round_trip) => (true, round_trip),
-        };
-        if is_all {
-            return self.end(Ok(()));
+            Acknowledged::Again => {
+                self.stall.handle_hint();
+                return Event::Nothing;
+            }
+            Acknowledged::All => return self.end(Ok(())),
+            Acknowledged::More(round_trip) => {
+                self.stall.handle_progress(!outflow.has_unacknowledged(), now);
+                self.note_round_trip(round_trip);
+            }
         }
-        self.note_round_trip(round_trip);
         self.phase = Phase::Moving;
         self.clock.handle_progress(now);
         Event::Acknowledged
@@ -281,7 +298,7 @@ impl Transfer {
                 self.receive_block(block, bytes, now)
             }
             (Phase::Greeting { .. } | Phase::Moving, Flow::In(_)) => {
-                self.phase = Phase::Moving;
+                self.begin_moving();
                 self.receive_block(block, bytes, now)
             }
             _ => Event::Nothing,
@@ -341,6 +358,20 @@ impl Transfer {
         self.phase = Phase::Dallying { until: now + self.clock.longest_interval() * 3 };
     }
 
+    /// A client's: the network says that nobody is where it has asked. Whether that is so: a server that is
+    /// just being started is there in a moment, so it is asked again soon, a few times.
+    ///
+    /// In the middle of a transfer it says little. A peer that is gone is found out in time, and one that
+    /// is not may have enemies who have such an error sent.
+    pub fn handle_unreachable(&mut self, now: Instant) -> bool {
+        let Phase::Asking { unreachable, .. } = &mut self.phase else {
+            return false;
+        };
+        *unreachable += 1;
+        self.clock.hurry(UNREACHABLE_AGAIN, now);
+        *unreachable >= UNREACHABLE
+    }
+
     /// This side cannot go on; the peer is told why, if it is for this side to tell.
     pub fn fail(&mut self, failure: Failure) -> Event<'static> {
         if matches!(self.phase, Phase::Dallying { .. } | Phase::Over) {
@@ -358,6 +389,10 @@ impl Transfer {
         if let Phase::Dallying { .. } = self.phase {
             return self.end(Ok(()));
         }
+        if self.clock.due().is_none_or(|due| now < due) {
+            self.remedy();
+            return Event::Nothing;
+        }
         let is_greeting = matches!(self.phase, Phase::Greeting { .. });
         match self.clock.handle_timeout(now, is_greeting) {
             Err(_) if self.was_answered() => return self.fail(Failure::Silent),
@@ -372,8 +407,25 @@ impl Transfer {
         match (&self.phase, &mut self.flow) {
             (Phase::Asking { request: packet, .. }, _)
             | (Phase::Greeting { oack: Some(packet) }, _) => self.urgent = Some(packet.clone()),
-            (_, Flow::Out(outflow)) => outflow.go_back(),
+            (_, Flow::Out(outflow)) if self.clock.tries().is_multiple_of(GO_BACK) => {
+                outflow.go_back();
+            }
+            (_, Flow::Out(outflow)) => {
+                outflow.send_last_again();
+                self.stall.handle_asked();
+            }
             (_, Flow::In(inflow)) => self.urgent = Some(ack(inflow.acknowledge(now))),
+        }
+    }
+
+    /// A window has not been acknowledged for a while.
+    fn remedy(&mut self) {
+        if let Flow::Out(outflow) = &mut self.flow {
+            match self.stall.handle_timeout() {
+                Some(Remedy::Ask) => outflow.send_last_again(),
+                Some(Remedy::GoBack) => outflow.go_back(),
+                None => {}
+            }
         }
     }
 
@@ -408,11 +460,12 @@ impl Transfer {
         let Flow::Out(outflow) = &mut self.flow else {
             return false;
         };
-        let was_waiting = outflow.is_waiting();
+        let was_waiting = outflow.has_unacknowledged();
         let Some(packet) = outflow.poll_block(now) else {
             return false;
         };
         packet.encode(out);
+        self.stall.handle_sent(now);
         if !was_waiting {
             self.clock.arm(now);
         }
@@ -425,7 +478,18 @@ impl Transfer {
         match self.phase {
             Phase::Over => None,
             Phase::Dallying { until } => Some(until),
-            _ => self.clock.due(),
+            _ => [self.clock.due(), self.stall_due()].into_iter().flatten().min(),
+        }
+    }
+
+    fn stall_due(&self) -> Option<Instant> {
+        match (&self.phase, &self.flow) {
+            (Phase::Moving, Flow::Out(outflow))
+                if outflow.has_windows() && outflow.is_waiting() =>
+            {
+                self.stall.due(self.clock.pace())
+            }
+            _ => None,
         }
     }
 
@@ -452,8 +516,16 @@ impl Transfer {
             Flow::Out(outflow) => outflow.agree(terms),
             Flow::In(inflow) => inflow.agree(terms),
         }
-        self.phase = Phase::Moving;
+        self.begin_moving();
         self.clock.handle_progress(now);
+    }
+
+    fn begin_moving(&mut self) {
+        self.phase = Phase::Moving;
+        // Block by block, a sender knows what is missing as well as its receiver.
+        if matches!(&self.flow, Flow::In(inflow) if inflow.has_windows()) {
+            self.clock.ask_first();
+        }
     }
 
     /// Acknowledges what has been received, if it is this side that receives.
@@ -471,9 +543,10 @@ impl Transfer {
         }
     }
 
-    fn note_round_trip(&mut self, sample: Option<std::time::Duration>) {
+    fn note_round_trip(&mut self, sample: Option<Duration>) {
         if let Some(sample) = sample {
             self.clock.handle_round_trip(sample);
+            self.stall.handle_round_trip();
         }
     }
 

@@ -72,6 +72,9 @@ pub(super) fn before_bind(
     }
     reuse_port(socket, options.reuse_port)?;
     only_v6(socket, address, options.only_v6)?;
+    if options.icmp {
+        hear_icmp(socket, address)?;
+    }
     socket.set_broadcast(options.broadcast)?;
     apply_buffers(socket, options.receive_buffer, options.send_buffer)?;
     if let Some(ttl) = options.ttl {
@@ -88,6 +91,24 @@ pub(super) fn before_bind(
         (Some(on), true) => socket.set_multicast_loop_v6(on),
         (None, _) => Ok(()),
     }
+}
+
+/// Has errors of ICMP told to a socket that is connected to nobody, which is as well told nothing.
+#[cfg(all(feature = "icmp", any(target_os = "linux", target_os = "android")))]
+fn hear_icmp(socket: &Socket, address: &SocketAddr) -> io::Result<()> {
+    use nix::sys::socket::{setsockopt, sockopt};
+    match address {
+        SocketAddr::V4(_) => setsockopt(socket, sockopt::Ipv4RecvErr, &true)?,
+        SocketAddr::V6(_) => setsockopt(socket, sockopt::Ipv6RecvErr, &true)?,
+    }
+    Ok(())
+}
+
+/// Nobody tells.
+#[cfg(not(all(feature = "icmp", any(target_os = "linux", target_os = "android"))))]
+#[expect(clippy::unnecessary_wraps, reason = "it may fail elsewhere")]
+fn hear_icmp(_: &Socket, _: &SocketAddr) -> io::Result<()> {
+    Ok(())
 }
 
 /// The groups, and the interface multicasts leave by. An interface that is not there is named.

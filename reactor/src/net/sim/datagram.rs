@@ -35,6 +35,8 @@ pub(super) struct Datagrams {
     hears_itself: bool,
     /// It tells and sets more than bytes and a peer.
     metadata: bool,
+    /// It hears of ICMP errors though it is connected to nobody.
+    icmp: bool,
     /// Unix sockets that wait for room here.
     waiting: Vec<SocketIndex>,
 }
@@ -135,6 +137,7 @@ impl World {
             groups: options.groups.clone(),
             hears_itself: options.multicast_loop.unwrap_or(true),
             metadata: options.metadata,
+            icmp: options.icmp,
             waiting: Vec::new(),
         });
         match &options.peer {
@@ -412,7 +415,8 @@ impl World {
         }
     }
 
-    /// Nobody is bound there: a sender that is connected hears of it (ICMP, RFC 1122, 4.1.3.3).
+    /// Nobody is bound there: a sender that is connected hears of it, and one that has asked to (ICMP,
+    /// RFC 1122, 4.1.3.3).
     fn tell_unreachable(&mut self, packet: &Packet) {
         let names = &self.kernel(packet.from_host).names;
         let Some(sender) = names.find(Space::Datagram, &packet.from) else {
@@ -422,7 +426,7 @@ impl World {
             return;
         }
         if let Some(socket) = self.datagrams_mut(sender)
-            && socket.peer.as_ref() == Some(&packet.to)
+            && (socket.icmp || socket.peer.as_ref() == Some(&packet.to))
         {
             socket.error = Some(Errno::ECONNREFUSED);
             self.notify(sender, Readiness::READ.with(Readiness::WRITE).with(Readiness::END));

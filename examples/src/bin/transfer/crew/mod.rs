@@ -22,8 +22,8 @@ use protocols::transfer::ftp::client::{
 };
 use reactor::{ConnectionId, Reactor, Registry, Signal, SocketId};
 
-use packets::Packets;
-pub(crate) use packets::{Errand, Way};
+pub(crate) use packets::{Errand, Manner, Way};
+use packets::{Packets, Place};
 
 use crate::bars::{self, Bars};
 use crate::site::{Site, Sites};
@@ -47,6 +47,8 @@ pub(crate) struct Crew {
     queue: VecDeque<Job>,
     workers: BTreeMap<ConnectionId, Worker>,
     packets: BTreeMap<SocketId, Packets>,
+    /// How servers of TFTP are asked first.
+    manner: Manner,
     parallel: usize,
     options: ClientOptions,
     bars: Bars,
@@ -92,7 +94,8 @@ pub(crate) fn work(mut crew: Crew) -> Result<(), Box<dyn Error>> {
     let mut reactor = Reactor::<Crew>::new()?;
     for signal in [Signal::Interrupt, Signal::Terminate] {
         reactor.registry().on_signal(signal, |registry, crew: &mut Crew| {
-            crew.stop(registry, "interrupted; --continue goes on".into());
+            let advice = if crew.can_be_continued() { "; --continue goes on" } else { "" };
+            crew.stop(registry, format!("interrupted{advice}").into());
         })?;
     }
     crew.pump(reactor.registry());
@@ -119,6 +122,7 @@ impl Crew {
             queue: VecDeque::new(),
             workers: BTreeMap::new(),
             packets: BTreeMap::new(),
+            manner: Manner::Hopeful,
             parallel,
             options: ClientOptions { limits, ..ClientOptions::default() },
             bars: Bars::default(),
@@ -126,6 +130,12 @@ impl Crew {
             failures: Vec::new(),
             stopped: None,
         }
+    }
+
+    /// The same crew, which asks servers of TFTP like this.
+    pub(crate) fn asking(mut self, manner: Manner) -> Self {
+        self.manner = manner;
+        self
     }
 
     /// Something to do on an FTP server.
@@ -166,7 +176,9 @@ impl Crew {
     fn begin(&mut self, registry: &mut Registry<Self>, job: Job) {
         let site = job.site;
         match job.what {
-            What::Tftp(errand) => self.begin_errand(registry, site, 0, errand),
+            What::Tftp(errand) => {
+                self.begin_errand(registry, Place { site, address: 0 }, errand, self.manner);
+            }
             What::Ftp(task) => {
                 let is_free = |worker: &Worker| worker.site == site && worker.client.is_idle();
                 let free =
@@ -337,6 +349,16 @@ impl Crew {
         self.stopped.get_or_insert(why);
         self.queue.clear();
         registry.shutdown(Duration::ZERO);
+    }
+
+    /// Whether there is something to do that another run can go on with. Over TFTP there is no going on.
+    fn can_be_continued(&self) -> bool {
+        let queued = self.queue.iter().filter_map(|job| match &job.what {
+            What::Ftp(task) => Some(task),
+            What::Tftp(_) => None,
+        });
+        let running = self.workers.values().filter_map(|worker| worker.job.as_ref());
+        queued.chain(running.map(|running| &running.task)).any(Task::can_be_continued)
     }
 
     /// A conversation is over, and there was something to do.

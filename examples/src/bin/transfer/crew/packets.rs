@@ -3,10 +3,12 @@
 use std::fs::File;
 use std::io;
 use std::path::PathBuf;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use indicatif::ProgressBar;
-use protocols::transfer::tftp::{self, Caller, ClientOptions, Failure, Mode, Patience, Terms};
+use protocols::transfer::tftp::{
+    self, Caller, ClientOptions, Code, Failure, Mode, Options, Patience, Terms,
+};
 use reactor::{Registry, SocketId};
 
 use super::{Crew, summary};
@@ -29,12 +31,38 @@ pub(crate) enum Way {
     Put,
 }
 
+/// A server's address, as the crew knows it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Place {
+    pub(super) site: usize,
+    pub(super) address: usize,
+}
+
+/// How a server is asked.
+///
+/// ```text
+///   Hopeful ──it answers, with options or without──▶ Heard
+///      └──it refuses with error 0, 4 or 8, grants what it should not, or says nothing──▶ Plain
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Manner {
+    /// For options (RFC 2347). One that does not know any ignores them; but some refuse, and some do not
+    /// answer at all.
+    Hopeful,
+    /// It has answered that.
+    Heard,
+    /// As in 1992.
+    Plain,
+}
+
+/// How long to ask for options a server that does not answer: it hears three requests.
+const SILENCE: Duration = Duration::from_secs(7);
+
 /// An errand under way.
 pub(super) struct Packets {
     errand: Errand,
-    site: usize,
-    /// Which of the server's addresses it is.
-    address: usize,
+    place: Place,
+    manner: Manner,
     bar: ProgressBar,
     since: Instant,
 }
@@ -44,15 +72,18 @@ impl Crew {
     pub(super) fn begin_errand(
         &mut self,
         registry: &mut Registry<Self>,
-        site: usize,
-        address: usize,
+        place: Place,
         errand: Errand,
+        manner: Manner,
     ) {
         let name = shown(&errand.remote);
-        match self.ask_for(registry, site, address, &errand) {
+        match self.ask_for(registry, place, &errand, manner) {
             Ok((id, size)) => {
                 let (bar, since) = (self.bars.add(&name, size), Instant::now());
-                self.packets.insert(id, Packets { errand, site, address, bar, since });
+                self.packets.insert(id, Packets { errand, place, manner, bar, since });
+                if manner == Manner::Hopeful {
+                    self.hope(registry, id);
+                }
             }
             Err(why) => {
                 errand.discard();
@@ -64,14 +95,15 @@ impl Crew {
     fn ask_for(
         &self,
         registry: &mut Registry<Self>,
-        site: usize,
-        address: usize,
+        place: Place,
         errand: &Errand,
+        manner: Manner,
     ) -> Result<(SocketId, Option<u64>), String> {
-        let server = self.sites.get(site).and_then(|site| site.addresses.get(address)).cloned();
+        let site = self.sites.get(place.site);
+        let server = site.and_then(|site| site.addresses.get(place.address)).cloned();
         let server = server.ok_or("the server has no address")?;
         let Errand { way, local, remote, mode } = errand;
-        let options = self.tftp_options(*mode);
+        let options = self.tftp_options(*mode, manner);
         let named = |error: io::Error| format!("{}: {error}", local.display());
         let (begun, size) = match way {
             Way::Get => {
@@ -87,14 +119,43 @@ impl Crew {
         begun.map(|id| (id, size)).map_err(|error| error.to_string())
     }
 
-    fn tftp_options(&self, mode: Mode) -> ClientOptions {
+    fn tftp_options(&self, mode: Mode, manner: Manner) -> ClientOptions {
         let defaults = ClientOptions::default();
         let longest = defaults.patience.longest;
         // So many tries, the longest wait apart, take about as long as is to be waited.
         let tries = self.options.limits.reply_timeout.as_secs() / longest.as_secs().max(1);
         let tries = u32::try_from(tries).unwrap_or(u32::MAX).max(1);
         let patience = Patience { tries, ..defaults.patience };
-        ClientOptions { mode, patience, ..defaults }
+        let options = match manner {
+            Manner::Hopeful | Manner::Heard => defaults.options,
+            Manner::Plain => Options::default(),
+        };
+        ClientOptions { mode, options, patience, ..defaults }
+    }
+
+    /// Waits for an answer to a request with options, and not as long as for one without.
+    fn hope(&mut self, registry: &mut Registry<Self>, id: SocketId) {
+        let wait = SILENCE.min(self.options.limits.reply_timeout / 2);
+        // Without a timer it is waited for all the same, only longer.
+        let _ = registry.after(wait, move |registry, crew: &mut Self| {
+            let packets = crew.packets.get(&id).filter(|it| it.manner == Manner::Hopeful);
+            if packets.is_some() && crew.stopped.is_none() {
+                let packets = crew.packets.remove(&id);
+                let _ = registry.close_socket(id);
+                packets
+                    .into_iter()
+                    .for_each(|packets| crew.ask_plainly(registry, packets, "no answer"));
+            }
+        });
+    }
+
+    /// Asks once more, from another port, for no options.
+    fn ask_plainly(&mut self, registry: &mut Registry<Self>, packets: Packets, why: &str) {
+        self.bars.remove(&packets.bar);
+        let name = shown(&packets.errand.remote);
+        let why = shown(why.as_bytes());
+        self.bars.complain(format_args!("{name}: {why}; asking again without options"));
+        self.begin_errand(registry, packets.place, packets.errand, Manner::Plain);
     }
 
     fn end_errand(
@@ -103,27 +164,56 @@ impl Crew {
         packets: Packets,
         outcome: Result<u64, Failure>,
     ) {
-        self.bars.remove(&packets.bar);
-        let Packets { errand, site, address, since, .. } = packets;
-        let others = self.sites.get(site).map_or(0, |site| site.addresses.len());
-        let name = shown(&errand.remote);
-        match outcome.map_err(|failure| (failure.to_string(), failure)) {
-            // A server of several addresses is at one of them perhaps.
-            Err((_, Failure::NoAnswer)) if address + 1 < others => {
-                self.begin_errand(registry, site, address + 1, errand);
-            }
-            Err((why, _)) => {
-                errand.discard();
-                self.fail(&name, &why);
-            }
-            Ok(bytes) => match errand.finish() {
-                Ok(()) => {
-                    let said = self.bars.say(summary(&name, bytes, since.elapsed(), ""));
-                    self.note_output(registry, said);
-                }
-                Err(error) => self.fail(&name, &format!("{}: {error}", errand.local.display())),
-            },
+        let failure = match outcome {
+            Ok(bytes) => return self.finish_errand(registry, &packets, bytes),
+            Err(failure) => failure,
+        };
+        if packets.manner == Manner::Hopeful && may_be_for_options(&failure) {
+            return self.ask_plainly(registry, packets, &failure.to_string());
         }
+        self.bars.remove(&packets.bar);
+        let Packets { errand, place: Place { site, address }, .. } = packets;
+        let others = self.sites.get(site).map_or(0, |site| site.addresses.len());
+        // A server of several addresses is at one of them perhaps.
+        let is_nowhere = matches!(failure, Failure::NoAnswer | Failure::Unreachable(_));
+        if is_nowhere && address + 1 < others {
+            let place = Place { site, address: address + 1 };
+            return self.begin_errand(registry, place, errand, self.manner);
+        }
+        errand.discard();
+        self.fail(&shown(&errand.remote), &failure.to_string());
+    }
+
+    fn finish_errand(&mut self, registry: &mut Registry<Self>, packets: &Packets, bytes: u64) {
+        let Packets { errand, manner, bar, since, .. } = packets;
+        self.bars.remove(bar);
+        let name = shown(&errand.remote);
+        if let Err(error) = errand.finish() {
+            return self.fail(&name, &format!("{}: {error}", errand.local.display()));
+        }
+        let remark = if *manner == Manner::Plain { "without options" } else { "" };
+        let said = self.bars.say(summary(&name, bytes, since.elapsed(), remark));
+        self.note_output(registry, said);
+    }
+
+    /// A server has answered: whatever goes wrong now is not for its being asked for options.
+    fn note_heard(&mut self, id: SocketId) -> Option<&Packets> {
+        let packets = self.packets.get_mut(&id)?;
+        if packets.manner == Manner::Hopeful {
+            packets.manner = Manner::Heard;
+        }
+        Some(packets)
+    }
+}
+
+/// Whether a server might do without options what it does not do with them.
+fn may_be_for_options(failure: &Failure) -> bool {
+    match failure {
+        Failure::Refused { code, .. } => {
+            matches!(code, Code::Undefined | Code::IllegalOperation | Code::OptionsRefused)
+        }
+        Failure::Options(_) | Failure::NoAnswer => true,
+        _ => false,
     }
 }
 
@@ -150,13 +240,13 @@ impl Errand {
 
 impl Caller for Crew {
     fn on_agreed(&mut self, _: &mut Registry<Self>, id: SocketId, terms: Terms) {
-        if let (Some(packets), Some(size)) = (self.packets.get(&id), terms.size) {
+        if let (Some(packets), Some(size)) = (self.note_heard(id), terms.size) {
             bars::set_size(&packets.bar, Some(size));
         }
     }
 
     fn on_progress(&mut self, _: &mut Registry<Self>, id: SocketId, moved: u64) {
-        if let Some(packets) = self.packets.get(&id) {
+        if let Some(packets) = self.note_heard(id) {
             packets.bar.set_position(moved);
         }
     }
