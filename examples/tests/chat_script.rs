@@ -102,7 +102,7 @@ fn assert_failed(ended: &Ended, unsaid: &[&str]) {
 
 #[test]
 fn a_script_whose_channel_does_not_let_it_in_fails_and_gives_its_text_back() {
-    for refusal in [
+    let refusals = [
         "403 ann #a :No such channel",
         "405 ann #a :You have joined too many channels",
         "407 ann #a :Too many targets",
@@ -122,12 +122,17 @@ fn a_script_whose_channel_does_not_let_it_in_fails_and_gives_its_text_back() {
         "520 ann :Cannot join channel #a (IRCops only)",
         "461 ann JOIN :Not enough parameters",
         "263 ann JOIN :Please wait a while and try again.",
-    ] {
-        let server = Scripted::new(&[("JOIN #a", &format!(":s {refusal}"))]);
-        let (ended, heard) = server.meets(&["--channel", "#a"], "hello\nworld\n");
-        assert_failed(&ended, &["not said: hello", "not said: world"]);
-        assert_eq!(heard, ["JOIN #a"], "{refusal}");
-    }
+    ];
+    thread::scope(|scope| {
+        for refusal in refusals {
+            scope.spawn(move || {
+                let server = Scripted::new(&[("JOIN #a", &format!(":s {refusal}"))]);
+                let (ended, heard) = server.meets(&["--channel", "#a"], "hello\nworld\n");
+                assert_failed(&ended, &["not said: hello", "not said: world"]);
+                assert_eq!(heard, ["JOIN #a"], "{refusal}");
+            });
+        }
+    });
 }
 
 #[test]
@@ -283,6 +288,8 @@ fn text_goes_where_a_channel_forwards_to() {
     let first = format!("{forward}\nPING :next");
     let other_way = format!("{join}\n{forward}");
     let later = format!("{join}\nPING :next");
+    let banned = ":s 474 ann #a :Cannot join channel (you're banned)\nPING :next".to_owned();
+    let after = format!("{banned}\n{both}");
     let in_words = format!(":s 470 ann :[Link] #a is full, so you are transferred to #b\n{join}");
     for (name, rules) in [
         ("in one segment", &[("JOIN #A", both.as_str())][..]),
@@ -291,11 +298,16 @@ fn text_goes_where_a_channel_forwards_to() {
         ("the other way around in two", &[("JOIN #A", later.as_str()), ("PONG :next", forward)]),
         ("without a word", &[("JOIN #A", join)]),
         ("without any more words", &[("JOIN #A", ":ann!a@h JOIN #b")]),
+        ("after a refusal, in one segment", &[("JOIN #A", after.as_str())]),
+        ("after a refusal, in two", &[("JOIN #A", banned.as_str()), ("PONG :next", &*both)]),
         ("in words only", &[("JOIN #A", in_words.as_str())]),
-        ("after a refusal", &[("JOIN #A", &*format!(":s 471 ann #a :full\n{join}"))]),
+        (
+            "after a refusal, without a word",
+            &[("JOIN #A", &*format!(":s 471 ann #a :full\n{join}"))],
+        ),
     ] {
         let (ended, heard) = Scripted::new(rules).meets(&["--channel", "#A"], "hello\n");
-        let is_refused = name == "after a refusal";
+        let is_refused = name == "after a refusal, without a word";
         assert_eq!(ended.code, Some(i32::from(is_refused)), "{name}: {ended:?}");
         assert_eq!(heard, ["JOIN #A", "PRIVMSG #b :hello"], "{name}");
     }

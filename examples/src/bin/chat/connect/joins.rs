@@ -1,17 +1,32 @@
 //! Channels that were asked for, and where the server puts one instead of them.
 //!
 //! ```text
-//!   ask ──▶ waiting ──JOIN of it───────────────────────────▶ there
-//!             │  ▲                                             ▲
-//!             │  └── 470: waiting for another ── its JOIN ─────┤
-//!             ├──── JOIN of another, and no more for a while ──┘
-//!             └──── 403, 471, 473 and their like ──▶ nowhere
+//!   ask ──▶ waiting ──JOIN of it─────────────────────────────▶ there
+//!             │  ▲                                               ▲
+//!             │  ├── 470: waiting for another ─── its JOIN ──────┤
+//!             │  │                                               │
+//!             ├──│── JOIN of another, and no more for a while ───┘
+//!             ▼  │
+//!           refused: 403, 471, 473 …, and no 470 for a moment ──▶ nowhere
 //! ```
 //!
 //! Servers answer in any order. Text goes to the channel that was asked for last, among those of the
 //! latest `/join` that let one in, and so each has a rank: the later it was asked for, the higher.
 
+use std::time::Duration;
+
 use protocols::chat::client::Support;
+
+/// How long a channel may keep a script waiting for an answer.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// How long it may, once the server has put one on another channel instead: that is an answer, unless
+/// the channel one asked for still comes.
+const PATIENCE_ELSEWHERE: Duration = Duration::from_secs(2);
+
+/// How long it may, once it does not let one in: InspIRCd says so of somebody who is banned, and only then
+/// that the ban forwards.
+const PATIENCE_REFUSED: Duration = Duration::from_secs(1);
 
 /// What is waited for, and what has come of it.
 #[derive(Debug, Default)]
@@ -30,15 +45,19 @@ pub(super) struct Joins {
 struct Asked {
     name: String,
     rank: usize,
+    /// Why it does not let one in, if it does not.
+    refusal: Option<String>,
 }
 
 /// What is known when nothing more is waited for.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum Outcome {
-    /// The server has put one there instead; go there, if that is said.
-    Elsewhere { channel: String, goes: bool },
-    /// It has not said a word about these.
-    Unanswered(Vec<String>),
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Outcome {
+    /// Where the server has put one instead, and whether that is where one goes.
+    pub(super) elsewhere: Option<(String, bool)>,
+    /// Which channels do not let one in, and why.
+    pub(super) refused: Vec<(String, String)>,
+    /// Of which it has not said a word.
+    pub(super) unanswered: Vec<String>,
 }
 
 impl Joins {
@@ -46,15 +65,21 @@ impl Joins {
         self.waiting.is_empty()
     }
 
-    /// Whether an answer may have come already: another channel than the one that was asked for.
-    pub(super) fn may_be_elsewhere(&self) -> bool {
-        self.elsewhere.is_some()
+    /// How long to wait for more.
+    pub(super) fn patience(&self) -> Duration {
+        if self.waiting.iter().all(|it| it.refusal.is_some()) {
+            PATIENCE_REFUSED
+        } else if self.elsewhere.is_some() {
+            PATIENCE_ELSEWHERE
+        } else {
+            PATIENCE
+        }
     }
 
     /// A channel is asked for.
     pub(super) fn ask(&mut self, name: &str) {
         self.asked += 1;
-        self.waiting.push(Asked { name: name.to_owned(), rank: self.asked });
+        self.waiting.push(Asked { name: name.to_owned(), rank: self.asked, refusal: None });
     }
 
     /// One goes to a place that needs no answer.
@@ -67,7 +92,7 @@ impl Joins {
     pub(super) fn ask_again(&mut self, support: &Support, name: &str, is_here: bool) {
         if !self.waiting.iter().any(|it| support.same(&it.name, name)) {
             let rank = if is_here { self.arrived } else { 0 };
-            self.waiting.push(Asked { name: name.to_owned(), rank });
+            self.waiting.push(Asked { name: name.to_owned(), rank, refusal: None });
         }
     }
 
@@ -89,16 +114,18 @@ impl Joins {
     pub(super) fn forward(&mut self, support: &Support, from: &str, to: &str) {
         for asked in self.waiting.iter_mut().filter(|it| support.same(&it.name, from)) {
             to.clone_into(&mut asked.name);
+            asked.refusal = None;
         }
     }
 
-    /// One is not let in: into which channels, as far as the server says so.
+    /// The server refuses something; whether it was to let one in.
     pub(super) fn refuse(
         &mut self,
         support: &Support,
-        code: u16,
+        code: Option<u16>,
         params: &[String],
-    ) -> Vec<String> {
+        why: &str,
+    ) -> bool {
         let sentence = params.last().map(String::as_str).unwrap_or_default();
         let is_mark = |char: char| char.is_ascii_punctuation() && !"#&+!".contains(char);
         let in_sentence: Vec<_> =
@@ -107,31 +134,42 @@ impl Joins {
             params.iter().any(|it| support.same(it, name))
                 || in_sentence.iter().any(|it| support.same(it, name))
         };
-        let named = self.take(is_named);
-        let refused = match named.is_empty() {
-            false => named,
-            true if params.first().is_some_and(|it| it == "JOIN") => self.take(|_| true),
-            // It does not say which: the first that is waited for.
-            true if is_about_joining(code) && params.len() <= 1 => {
-                let mut is_taken = false;
-                self.take(|_| !std::mem::replace(&mut is_taken, true))
-            }
-            true => Vec::new(),
-        };
-        refused.into_iter().map(|it| it.name).collect()
+        let is_join = params.first().is_some_and(|it| it == "JOIN");
+        // It does not say which: the first that is waited for.
+        let is_any = code.is_some_and(is_about_joining) && params.len() <= 1;
+        self.mark(is_named, usize::MAX, why)
+            || is_join && self.mark(|_| true, usize::MAX, why)
+            || is_any && self.mark(|_| true, 1, why)
+    }
+
+    /// So many of these do not let one in; whether there are any.
+    fn mark(&mut self, is_one: impl Fn(&str) -> bool, most: usize, why: &str) -> bool {
+        let mut found = 0;
+        let open = self.waiting.iter_mut().filter(|it| it.refusal.is_none() && is_one(&it.name));
+        for asked in open.take(most) {
+            asked.refusal = Some(why.to_owned());
+            found += 1;
+        }
+        found > 0
     }
 
     /// No more is waited for.
     pub(super) fn give_up(&mut self) -> Outcome {
         let elsewhere = self.elsewhere.take();
         let rest = self.take(|_| true);
-        match elsewhere {
-            Some(channel) => {
-                let rank = rest.iter().map(|it| it.rank).max().unwrap_or_default();
-                Outcome::Elsewhere { channel, goes: self.arrive(rank) }
+        let rank = rest.iter().map(|it| it.rank).max().unwrap_or_default();
+        let mut outcome = Outcome {
+            elsewhere: elsewhere.map(|channel| (channel, self.arrive(rank))),
+            ..Outcome::default()
+        };
+        for asked in rest {
+            match asked.refusal {
+                Some(why) => outcome.refused.push((asked.name, why)),
+                None if outcome.elsewhere.is_some() => {}
+                None => outcome.unanswered.push(asked.name),
             }
-            None => Outcome::Unanswered(rest.into_iter().map(|it| it.name).collect()),
         }
+        outcome
     }
 
     /// Whether nobody has gone further.
@@ -142,7 +180,7 @@ impl Joins {
     }
 
     /// Those that are not waited for any more.
-    fn take(&mut self, mut is_one: impl FnMut(&str) -> bool) -> Vec<Asked> {
+    fn take(&mut self, is_one: impl Fn(&str) -> bool) -> Vec<Asked> {
         let taken = self.waiting.extract_if(.., |it| is_one(&it.name)).collect();
         if self.waiting.is_empty() {
             self.elsewhere = None;
@@ -170,9 +208,13 @@ mod tests {
         joins.enter(&Support::default(), channel)
     }
 
-    fn refuse(joins: &mut Joins, code: u16, params: &[&str]) -> Vec<String> {
+    fn refuse(joins: &mut Joins, code: u16, params: &[&str]) -> bool {
         let params: Vec<_> = params.iter().map(|it| (*it).to_owned()).collect();
-        joins.refuse(&Support::default(), code, &params)
+        joins.refuse(&Support::default(), Some(code), &params, "no")
+    }
+
+    fn refused(name: &str) -> Outcome {
+        Outcome { refused: vec![(name.to_owned(), "no".to_owned())], ..Outcome::default() }
     }
 
     #[test]
@@ -190,20 +232,33 @@ mod tests {
         joins.forward(&Support::default(), "#B", "#x");
         assert!(enter(&mut joins, "#c"));
         assert!(!enter(&mut joins, "#X"), "#c was asked for later");
-        assert!(enter(&mut asked(&[]), "#a") == joins.may_be_elsewhere());
-        assert_eq!(refuse(&mut joins, 473, &["#a", "Cannot join channel (+i)"]), ["#a"]);
-        assert!(joins.is_empty());
+        assert!(refuse(&mut joins, 473, &["#a", "Cannot join channel (+i)"]));
+        assert_eq!(joins.give_up(), refused("#a"));
+    }
+
+    #[test]
+    fn a_channel_may_forward_after_it_was_closed() {
+        let mut joins = asked(&["#a"]);
+        assert!(refuse(&mut joins, 474, &["#a", "Cannot join channel (you're banned)"]));
+        assert_eq!(joins.patience(), PATIENCE_REFUSED);
+        joins.forward(&Support::default(), "#a", "#x");
+        assert_eq!(joins.patience(), PATIENCE);
+        assert!(enter(&mut joins, "#x") && joins.is_empty());
     }
 
     #[test]
     fn whoever_is_put_elsewhere_without_a_word_is_there_in_the_end() {
         let mut joins = asked(&["#a"]);
-        assert!(!enter(&mut joins, "#x") && joins.may_be_elsewhere());
-        assert_eq!(joins.give_up(), Outcome::Elsewhere { channel: "#x".into(), goes: true });
-        let mut joins = asked(&["#a"]);
+        assert!(!enter(&mut joins, "#x"));
+        assert_eq!(joins.patience(), PATIENCE_ELSEWHERE);
+        let elsewhere = Some(("#x".to_owned(), true));
+        assert_eq!(joins.give_up(), Outcome { elsewhere, ..Outcome::default() });
+        let mut joins = asked(&["#a", "#b"]);
         assert!(!enter(&mut joins, "#welcome"));
-        assert!(enter(&mut joins, "#a") && !joins.may_be_elsewhere(), "it was a coincidence");
-        assert_eq!(asked(&["#a"]).give_up(), Outcome::Unanswered(vec!["#a".into()]));
+        assert!(enter(&mut joins, "#a") && enter(&mut joins, "#b"));
+        assert_eq!(joins.give_up(), Outcome::default(), "it was a coincidence");
+        let unanswered = vec!["#a".to_owned()];
+        assert_eq!(asked(&["#a"]).give_up(), Outcome { unanswered, ..Outcome::default() });
     }
 
     #[test]
@@ -216,12 +271,13 @@ mod tests {
             (461, &["JOIN", "Not enough parameters"]),
         ] {
             let mut joins = asked(&["#a"]);
-            assert_eq!(refuse(&mut joins, code, params), ["#a"], "{params:?}");
+            assert!(refuse(&mut joins, code, params), "{params:?}");
+            assert_eq!(joins.give_up(), refused("#a"));
         }
         let mut joins = asked(&["#a"]);
-        assert!(refuse(&mut joins, 404, &["#b", "Cannot send to channel"]).is_empty());
-        assert!(refuse(&mut joins, 401, &["ann", "No such nick"]).is_empty());
-        assert!(!joins.is_empty());
+        assert!(!refuse(&mut joins, 404, &["#b", "Cannot send to channel"]));
+        assert!(!refuse(&mut joins, 401, &["ann", "No such nick"]));
+        assert!(!refuse(&mut joins, 437, &["ann", "Nick is temporarily unavailable"]));
     }
 
     #[test]

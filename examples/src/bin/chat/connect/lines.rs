@@ -17,18 +17,11 @@ use reactor::{Handle, Registry, TimerId};
 use super::command::Command;
 use super::joins::Joins;
 use super::record::{End, Record, Refusal};
-use super::report::{Place, Report, Said, clean, is_refusal};
+use super::report::{Place, Report, Said, clean};
 use super::talk::{Front, Talk};
 
 /// The longest line that is read. No message is as long.
 const LONGEST: u64 = 16 * 1024;
-
-/// How long a channel may keep a script waiting for an answer.
-const PATIENCE: Duration = Duration::from_secs(10);
-
-/// How long it may, once the server has put one on another channel instead: that is an answer, unless
-/// the channel one asked for still comes.
-const PATIENCE_ELSEWHERE: Duration = Duration::from_secs(2);
 
 /// Lines that may wait to be sent before the next is read.
 const AHEAD: usize = 4;
@@ -90,22 +83,10 @@ impl Lines {
     }
 
     /// What happened may be what became of something that was said.
-    pub(super) fn note(
-        &mut self,
-        client: &Client,
-        joins: &mut Joins,
-        is_ready: bool,
-        event: &Event,
-    ) {
+    pub(super) fn note(&mut self, client: &Client, joins: &mut Joins, event: &Event) {
         match event {
             Event::Message { own: true, target, .. } => {
                 self.record.handle_echo(client.support(), target);
-            }
-            Event::Reply { code, params } if is_ready && is_refusal(*code) => {
-                self.refused(client, event, Refusal { code: Some(*code), params });
-            }
-            Event::Note { level, params } if level == "FAIL" => {
-                self.refused(client, event, Refusal { code: None, params });
             }
             Event::Lost { why, .. } => {
                 self.end(client, &why.to_string(), false);
@@ -120,11 +101,18 @@ impl Lines {
         }
     }
 
-    fn refused(&mut self, client: &Client, event: &Event, refusal: Refusal<'_>) {
-        let report = Report::of(client, event);
-        self.record.fail(report.as_ref().map_or("refused", |it| it.said.text()));
+    /// The server refuses something that was said or done.
+    pub(super) fn refused(&mut self, client: &Client, why: &str, refusal: Refusal<'_>) {
+        self.record.fail(why);
         let untold = self.record.handle_refusal(client.support(), client.echoes(), refusal);
         untold.iter().for_each(|it| complain(it));
+    }
+
+    /// A channel does not let one in.
+    pub(super) fn stay_out(&mut self, client: &Client, channel: &str, why: &str) {
+        self.leave(client.support(), channel);
+        let params = &[channel.to_owned()];
+        self.refused(client, why, Refusal { code: None, params });
     }
 
     /// The connection is lost, or over.
@@ -176,8 +164,7 @@ impl Lines {
     /// A channel that does not answer does not hold a script up for ever.
     fn mind_joining(talk: &mut Talk, registry: &mut Registry<Talk>) {
         let waits = talk.is_ready && !talk.joins.is_empty();
-        let is_elsewhere = talk.joins.may_be_elsewhere();
-        let patience = if is_elsewhere { PATIENCE_ELSEWHERE } else { PATIENCE };
+        let patience = talk.joins.patience();
         let Front::Lines(lines) = &mut talk.front else { return };
         if let Some((timer, set)) = lines.patience
             && (!waits || set != patience)

@@ -8,8 +8,9 @@ use protocols::chat::{Builder, Nick};
 use reactor::Registry;
 
 use super::command::{Command, HELP};
-use super::joins::{Joins, Outcome};
+use super::joins::Joins;
 use super::lines::Lines;
+use super::record::Refusal;
 use super::report::{Place, Report, is_refusal, members};
 use super::terminal::Terminal;
 
@@ -295,9 +296,11 @@ impl Talk {
             Event::Reply { code: 470, params } => self.follow(params),
             // What is refused before one is welcome is the nick, or the like.
             Event::Reply { code, params } if self.is_ready && is_refusal(*code) => {
-                self.stay_out(*code, params);
+                self.handle_refusal(event, Refusal { code: Some(*code), params });
             }
-            Event::Note { level, params } if level == "FAIL" => self.stay_out(0, params),
+            Event::Note { level, params } if self.is_ready && level == "FAIL" => {
+                self.handle_refusal(event, Refusal { code: None, params });
+            }
             Event::Renamed { from, to, .. } => {
                 if let Front::Screen(terminal) = &mut self.front {
                     terminal.screen.rename(&from.nick, to);
@@ -332,29 +335,34 @@ impl Talk {
         }
     }
 
-    /// One is not let in.
-    fn stay_out(&mut self, code: u16, params: &[String]) {
+    /// The server refuses something: to let one in, or whatever else was said or done.
+    fn handle_refusal(&mut self, event: &Event, refusal: Refusal<'_>) {
+        let report = Report::of(&self.client, event);
+        let why = report.as_ref().map_or("refused", |it| it.said.text());
         let support = self.client.support();
-        for channel in self.joins.refuse(support, code, params) {
-            if let Front::Lines(lines) = &mut self.front {
-                lines.leave(support, &channel);
-            }
+        let is_join = self.joins.refuse(support, refusal.code, refusal.params, why);
+        if let Front::Lines(lines) = &mut self.front
+            && !is_join
+        {
+            lines.refused(&self.client, why, refusal);
         }
     }
 
     /// No more answers to joining are waited for.
     pub(super) fn give_up_joining(&mut self, registry: &mut Registry<Self>) {
-        match self.joins.give_up() {
-            Outcome::Elsewhere { channel, goes } => {
-                if goes && self.client.room(&channel).is_some() {
-                    self.go_to(&channel);
-                }
+        let outcome = self.joins.give_up();
+        if let Front::Lines(lines) = &mut self.front {
+            for (channel, why) in &outcome.refused {
+                lines.stay_out(&self.client, channel, why);
             }
-            Outcome::Unanswered(channels) => {
-                for channel in channels {
-                    self.refuse(registry, format!("{channel}: the server does not answer"));
-                }
-            }
+        }
+        if let Some((channel, true)) = outcome.elsewhere
+            && self.client.room(&channel).is_some()
+        {
+            self.go_to(&channel);
+        }
+        for channel in outcome.unanswered {
+            self.refuse(registry, format!("{channel}: the server does not answer"));
         }
     }
 }
@@ -371,7 +379,7 @@ impl Caller for Talk {
         }
         match &mut self.front {
             Front::Lines(lines) => {
-                lines.note(&self.client, &mut self.joins, self.is_ready, &event);
+                lines.note(&self.client, &mut self.joins, &event);
                 Lines::go_on(self, registry);
             }
             Front::Screen(terminal) => terminal.draw_soon(registry),
