@@ -291,7 +291,7 @@ fn text_goes_where_a_channel_forwards_to() {
     let banned = ":s 474 ann #a :Cannot join channel (you're banned)\nPING :next".to_owned();
     let after = format!("{banned}\n{both}");
     let in_words = format!(":s 470 ann :[Link] #a is full, so you are transferred to #b\n{join}");
-    for (name, rules) in [
+    let ways = [
         ("in one segment", &[("JOIN #A", both.as_str())][..]),
         ("in two segments", &[("JOIN #A", first.as_str()), ("PONG :next", join)]),
         ("the other way around", &[("JOIN #A", other_way.as_str())]),
@@ -305,12 +305,17 @@ fn text_goes_where_a_channel_forwards_to() {
             "after a refusal, without a word",
             &[("JOIN #A", &*format!(":s 471 ann #a :full\n{join}"))],
         ),
-    ] {
-        let (ended, heard) = Scripted::new(rules).meets(&["--channel", "#A"], "hello\n");
-        let is_refused = name == "after a refusal, without a word";
-        assert_eq!(ended.code, Some(i32::from(is_refused)), "{name}: {ended:?}");
-        assert_eq!(heard, ["JOIN #A", "PRIVMSG #b :hello"], "{name}");
-    }
+    ];
+    thread::scope(|scope| {
+        for (name, rules) in ways {
+            scope.spawn(move || {
+                let (ended, heard) = Scripted::new(rules).meets(&["--channel", "#A"], "hello\n");
+                let is_refused = name == "after a refusal, without a word";
+                assert_eq!(ended.code, Some(i32::from(is_refused)), "{name}: {ended:?}");
+                assert_eq!(heard, ["JOIN #A", "PRIVMSG #b :hello"], "{name}");
+            });
+        }
+    });
 }
 
 #[test]
@@ -332,7 +337,7 @@ fn the_last_channel_of_a_list_is_where_one_talks_however_the_server_answers() {
     let elsewhere = ":s 470 ann #two #2 :Forwarding\n:ann!a@h JOIN #2\n:s 366 ann #2 :End";
     let last = ":s 470 ann #three #3 :Forwarding\n:ann!a@h JOIN #3\n:s 366 ann #3 :End";
     let full = ":s 471 ann #three :Cannot join channel (+l)";
-    for (answers, place, code) in [
+    let ways = [
         ([&*one, &*two, &*three], "#three", 0),
         ([&*three, &*one, &*two], "#three", 0),
         ([&*one, elsewhere, &*three], "#three", 0),
@@ -340,20 +345,24 @@ fn the_last_channel_of_a_list_is_where_one_talks_however_the_server_answers() {
         ([last, &*one, &*two], "#3", 0),
         ([full, &*one, &*two], "#TWO", 1),
         ([full, elsewhere, &*one], "#2", 1),
-    ] {
-        let answers = answers.join("\n");
-        for way in ["--channel", "--join", "/join"] {
-            let rules = [("JOIN", answers.as_str())];
-            let server = Scripted::new(&rules);
-            let (ended, heard) = match way {
-                "/join" => server.meets(&[], &format!("/join {list}\nhello\n")),
-                option => server.meets(&[option, list], "hello\n"),
-            };
-            assert_eq!(ended.code, Some(code), "{answers}: {ended:?}");
-            let said = format!("PRIVMSG {place} :hello");
-            assert_eq!(heard.last(), Some(&said), "{answers}");
+    ];
+    thread::scope(|scope| {
+        for (answers, place, code) in ways {
+            scope.spawn(move || {
+                let answers = answers.join("\n");
+                for way in ["--channel", "--join", "/join"] {
+                    let server = Scripted::new(&[("JOIN", answers.as_str())]);
+                    let (ended, heard) = match way {
+                        "/join" => server.meets(&[], &format!("/join {list}\nhello\n")),
+                        option => server.meets(&[option, list], "hello\n"),
+                    };
+                    assert_eq!(ended.code, Some(code), "{answers}: {ended:?}");
+                    let said = format!("PRIVMSG {place} :hello");
+                    assert_eq!(heard.last(), Some(&said), "{answers}");
+                }
+            });
         }
-    }
+    });
 }
 
 #[test]
