@@ -207,8 +207,8 @@ impl What {
 
     /// Whether it is a sign that nobody has heard it if it does not come back, where others do. After a
     /// goodbye that was answered all has been read. Then a message for somebody who is not there has been
-    /// refused, while a notice is passed over in silence (RFC 2812, 3.3.2); and services need not send
-    /// back what they hear.
+    /// refused, while most servers pass over a notice in silence (RFC 2812, 3.3.2); and services need not
+    /// send back what they hear.
     fn should_come_back(&self, support: &Support, is_good: bool) -> bool {
         match self {
             Self::Text { target, is_notice, .. } => {
