@@ -388,6 +388,22 @@ fn a_channel_that_forwards_after_a_loss_is_followed() {
 }
 
 #[test]
+fn text_goes_to_whoever_one_talks_to_under_another_nick_too() {
+    let rules =
+        [("TOPIC", ":Bob!b@h NICK rob\nPING :next"), ("PRIVMSG rob", ":s 301 ann rob :away")];
+    let server = Scripted::new(&rules);
+    let arguments = ["connect", &server.address, "--nick", "ann"];
+    let mut program = Program::start(CHAT, &arguments);
+    let mut stdin = program.stdin();
+    writeln!(stdin, "/query bob\n/topic #a").expect("it reads");
+    while !program.line().contains("is now known as rob") {}
+    writeln!(stdin, "hello").expect("it reads");
+    while !program.line().contains("away") {}
+    drop(stdin);
+    assert_eq!(program.ended().code, Some(0));
+}
+
+#[test]
 fn joining_where_one_is_already_is_going_there() {
     let rules = [
         ("JOIN #a", ":ann!a@h JOIN #a\n:s 366 ann #a :End"),

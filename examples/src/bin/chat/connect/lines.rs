@@ -71,6 +71,13 @@ impl Lines {
         }
     }
 
+    /// Whoever one talks to is called something else.
+    pub(super) fn rename(&mut self, support: &Support, from: &str, to: &str) {
+        if let Some(target) = self.target.as_mut().filter(|it| support.same(it, from)) {
+            to.clone_into(target);
+        }
+    }
+
     /// Prints a line.
     pub(super) fn show(&mut self, report: &Report) -> io::Result<()> {
         output::say(in_words(report))

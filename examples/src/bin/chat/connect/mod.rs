@@ -9,6 +9,7 @@ mod report;
 mod screen;
 mod talk;
 mod terminal;
+mod whereabouts;
 
 use std::error::Error;
 use std::io::{self, IsTerminal};
