@@ -16,6 +16,12 @@ pub fn say(line: impl Display) -> io::Result<()> {
     stdout.flush()
 }
 
+/// Says on standard error what went wrong, while the program goes on. If nobody reads it, there is
+/// nobody to tell.
+pub fn complain(program: &str, what: impl Display) {
+    let _ = writeln!(io::stderr(), "{program}: {what}");
+}
+
 /// What a program that has come to its end owes the shell: 0 if all went well, or if whoever read
 /// its output has had enough; else 1, and a message.
 pub fn exit(program: &str, result: Result<(), Box<dyn Error>>) -> ExitCode {

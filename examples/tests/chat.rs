@@ -76,11 +76,23 @@ impl Person {
 
     /// The end of standard input: it says goodbye, and ends.
     #[track_caller]
-    fn leaves(mut self) -> Ended {
+    fn leaves(self) {
+        let ended = self.ended();
+        assert_eq!((ended.code, ended.errors.as_str()), (Some(0), ""), "{ended:?}");
+    }
+
+    /// The same, for one who was refused something.
+    #[track_caller]
+    fn leaves_after(self, refusal: &str) {
+        let ended = self.ended();
+        assert_eq!(ended.code, Some(1), "{ended:?}");
+        assert!(ended.errors.contains(refusal), "{ended:?}");
+    }
+
+    #[track_caller]
+    fn ended(mut self) -> Ended {
         self.stdin.take();
-        let ended = self.program.ended();
-        assert_eq!(ended.code, Some(0), "{ended:?}");
-        ended
+        self.program.ended()
     }
 }
 
@@ -114,6 +126,7 @@ fn a_command_line_that_makes_no_sense_is_code_2() {
         &["serve", "--flood", "maybe"],
         &["connect", "localhost:6667"],
         &["connect", "--nick", "ann"],
+        &["connect", "localhost:6667", "--nick", "two words"],
         &["account", "add"],
         &["dance"],
     ] {
@@ -169,7 +182,7 @@ fn two_people_talk_see_each_other_and_go() {
     bob.sees("-- #room:");
     bob.types("back again");
     assert_eq!(ann.sees("#room <bob>"), "#room <bob> back again");
-    bob.leaves();
+    bob.leaves_after("not said: does anybody hear me");
     assert_eq!(ann.sees("-- bob has quit"), "-- bob has quit (Quit: Goodbye)");
     ann.leaves();
     assert!(server.stop().contains("0 users (2 at most)"));
@@ -203,6 +216,42 @@ fn what_is_refused_is_told_and_the_rest_goes_on() {
     assert_eq!(bob.sees("-!"), "-! #room: Cannot join channel (+k)");
     bob.types("/join #room secret");
     bob.sees("-- #room: @ann, bob");
+}
+
+#[test]
+fn a_script_that_is_refused_something_ends_with_1_and_its_text_is_not_lost() {
+    let (_server, address) = serve(&[]);
+    let mut ann = Person::in_room(&address, "ann");
+    ann.types("/mode #room +m");
+    ann.sees("-- ann has set #room +m");
+    ann.types("/join #vault secret");
+    ann.sees("-- #vault: ");
+    ann.types("/mode #vault +k secret");
+    ann.sees("-- ann has set #vault +k");
+    let script = |channel: &str, script: &str| {
+        let words = ["connect", &address, "--nick", "script", "--rate", "1000"];
+        let channel = ["--channel", channel];
+        chat(&[&words[..], if channel[1].is_empty() { &[] } else { &channel }].concat(), script)
+    };
+    for (channel, input, told) in [
+        ("#vault", "hello\n", "not said: hello"),
+        ("room", "hello\n", "not said: hello"),
+        ("#room", "hello\n", "not said to #room: hello"),
+        ("", "hello\n", "not said: hello"),
+        ("", "/msg nobody hello\n", "not said to nobody: hello"),
+        ("", "/notice nobody hello\n", "not said to nobody: hello"),
+        ("", "/msg #nowhere hello\n", "not said to #nowhere: hello"),
+        ("", "/msg #vault hello\n", "not said to #vault: hello"),
+        ("", "/dance\n", "not done: /dance"),
+        ("", "/quote DANCE\n", "not done: /quote DANCE"),
+        ("#vault", "", "#vault: Cannot join channel (+k)"),
+    ] {
+        let ended = script(channel, input);
+        assert_eq!(ended.code, Some(1), "{channel} {input}: {ended:?}");
+        assert!(ended.errors.contains(told), "{channel} {input}: {ended:?}");
+    }
+    let heard = script("#vault secret", "hello\n/msg ann hello\n");
+    assert_eq!((heard.code, heard.errors.as_str()), (Some(0), ""), "{heard:?}");
 }
 
 #[test]
@@ -264,7 +313,7 @@ fn a_password_and_an_operator_come_from_the_command_line() {
     ann.sees("-- You are now an IRC operator");
     ann.types("/stats z");
     ann.sees("-- ");
-    ann.leaves();
+    ann.leaves_after("Password incorrect");
 }
 
 #[test]
@@ -308,7 +357,7 @@ fn a_configuration_is_read_and_read_anew_without_dropping_anybody() {
     ann.sees("-- - third");
     server.signal(Signal::USR1);
     server.error_with("1 users");
-    ann.leaves();
+    ann.leaves_after("REHASH CONFIG_BAD");
     server.stop();
 }
 

@@ -113,6 +113,27 @@ impl Nick {
         Ok(Self(text.into()))
     }
 
+    /// Whether there may be a server that takes it, for whoever talks to servers of all kinds: some take
+    /// letters that are not ASCII, and how long it may be only the server knows.
+    ///
+    /// ```
+    /// use protocols::chat::{NameError, Nick};
+    /// assert_eq!(Nick::could_be("ännchen"), Ok(()));
+    /// assert_eq!(Nick::could_be("two words"), Err(NameError::Character(' ')));
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`NameError`].
+    pub fn could_be(text: &str) -> Result<(), NameError> {
+        let as_ascii =
+            |char: char| if char.is_ascii() || !char.is_alphanumeric() { char } else { 'x' };
+        match Self::new(&text.chars().map(as_ascii).collect::<String>(), LONGEST_NICK_ANYWHERE) {
+            Ok(_) if text.len() > LONGEST_NICK_ANYWHERE => Err(NameError::TooLong),
+            result => result.map(drop),
+        }
+    }
+
     /// As its owner writes it.
     #[must_use]
     pub fn as_str(&self) -> &str {
@@ -125,6 +146,9 @@ impl Nick {
         Folded::of(&self.0)
     }
 }
+
+/// Half a line: with more, nobody could say anything to whoever is called so.
+const LONGEST_NICK_ANYWHERE: usize = 255;
 
 fn is_nick_char(char: char) -> bool {
     char.is_ascii_alphanumeric() || "[]\\`_^{|}-".contains(char)
@@ -203,6 +227,22 @@ mod tests {
             assert!(matches!(Nick::new(wrong, 30), Err(NameError::Character(_))), "{wrong}");
         }
         assert_eq!(Nick::new("abcdefghij", 9), Err(NameError::TooLong));
+    }
+
+    #[test]
+    fn other_servers_may_take_letters_we_do_not() {
+        for good in ["ann", "ännchen", "Ольга", "花子", "[x]"] {
+            assert_eq!(Nick::could_be(good), Ok(()), "{good}");
+        }
+        for wrong in [
+            "a b", "a!b", "a@b", ":a", "#a", "&a", "a,b", "a*", "a?", "a.b", "$a", "a~", "@a",
+            "a\u{a0}b",
+        ] {
+            assert!(matches!(Nick::could_be(wrong), Err(NameError::Character(_))), "{wrong}");
+        }
+        assert_eq!(Nick::could_be(""), Err(NameError::Empty));
+        assert_eq!(Nick::could_be("9a"), Err(NameError::Begin('9')));
+        assert_eq!(Nick::could_be(&"ä".repeat(128)), Err(NameError::TooLong));
     }
 
     #[test]

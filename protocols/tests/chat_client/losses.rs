@@ -153,6 +153,75 @@ fn who_does_not_want_to_reconnect_is_told_how_it_ended() {
 }
 
 #[test]
+fn what_waited_when_the_server_let_go_after_quit_is_no_good_end() {
+    let mut stage = Stage::online(|options| (options.limits.burst, options.limits.rate) = (2, 1));
+    stage.wait(10 * SECOND);
+    for text in ["one", "two", "three", "four"] {
+        stage.does(|client, registry| client.say(registry, "#a", text)).expect("there is room");
+    }
+    stage.does(|client, registry| client.quit(registry, "home"));
+    stage.says("ERROR :Closing link: killed");
+    stage.ends(|registry, id| registry.close(id).expect("it is open"));
+    let failure = Failure::Closed("Closing link: killed".into());
+    assert_eq!(stage.finished(), Some(Err(failure)), "half of it was never said");
+    assert_eq!(stage.does(|client, _| client.unsent()), 2);
+}
+
+#[test]
+fn what_waited_when_the_connection_was_lost_is_counted() {
+    let mut stage = Stage::online(|options| options.limits.burst = 1);
+    stage.wait(10 * SECOND);
+    for text in ["one", "two", "three"] {
+        stage.does(|client, registry| client.say(registry, "#a", text)).expect("there is room");
+    }
+    stage.ends(|registry, id| registry.abort(id).expect("it is open"));
+    loss(&mut stage);
+    assert_eq!(stage.does(|client, _| client.unsent()), 2);
+}
+
+#[test]
+fn channels_of_a_list_are_left_and_joined_again_one_by_one() {
+    let mut stage = Stage::online(|options| {
+        options.channels = vec![("#a,#b,,#c".into(), Some("ka,kb".into()))];
+    });
+    assert_eq!(stage.hears(), ["JOIN #a,#b,#c ka,kb"]);
+    stage.does(|client, registry| client.join(registry, "#d,#e", Some("kd"))).expect("room");
+    assert_eq!(stage.hears(), ["JOIN #d,#e kd"]);
+    for room in ["#a", "#b", "#c", "#d", "#e"] {
+        stage.says(&format!(":ann!a@h JOIN {room}"));
+    }
+    stage.does(|client, registry| client.part(registry, "#b,#e", "")).expect("room");
+    stage.says(":ann!a@h PART #a");
+    stage.hears();
+    stage.ends(|registry, id| registry.abort(id).expect("it is open"));
+    let (_, pause) = loss(&mut stage);
+    stage.wait(pause);
+    stage.hears();
+    stage.welcome();
+    assert_eq!(stage.hears(), ["JOIN #d,#c kd"]);
+}
+
+#[test]
+fn a_channel_that_was_left_in_another_spelling_is_not_joined_again() {
+    let mut stage = Stage::new(|options| options.channels = vec![("#Tea[1]".into(), None)]);
+    let register = |stage: &mut Stage| {
+        stage.hears();
+        stage.says(":irc.test 001 ann :Welcome");
+        stage.says(":irc.test 005 ann CASEMAPPING=rfc1459 :are supported");
+        stage.says(":irc.test 422 ann :MOTD File is missing");
+    };
+    register(&mut stage);
+    assert_eq!(stage.hears(), ["JOIN #Tea[1]"]);
+    stage.says(":ann!a@h JOIN #tea{1}");
+    stage.says(":ann!a@h PART #TEA{1]");
+    stage.ends(|registry, id| registry.abort(id).expect("it is open"));
+    let (_, pause) = loss(&mut stage);
+    stage.wait(pause);
+    register(&mut stage);
+    assert_eq!(stage.hears(), [""; 0]);
+}
+
+#[test]
 fn one_can_quit_at_any_time() {
     for moment in 0..4 {
         let mut stage = Stage::new(|_| {});

@@ -12,7 +12,8 @@ const JOIN_AT_ONCE: usize = 200;
 
 /// What cannot be said is handed to nobody: a line leaves whole, or [`NotSent`] tells why not.
 impl Client {
-    /// Says something to a channel or to somebody. What is longer than a line leaves as several.
+    /// Says something to a channel or to somebody. What is longer than a line leaves as several; how
+    /// many they are is returned.
     ///
     /// # Errors
     ///
@@ -22,7 +23,7 @@ impl Client {
         registry: &mut Registry<App>,
         target: &str,
         text: &str,
-    ) -> Result<(), NotSent> {
+    ) -> Result<usize, NotSent> {
         self.send_text(registry, "PRIVMSG", target, text, ["", ""])
     }
 
@@ -36,7 +37,7 @@ impl Client {
         registry: &mut Registry<App>,
         target: &str,
         text: &str,
-    ) -> Result<(), NotSent> {
+    ) -> Result<usize, NotSent> {
         self.send_text(registry, "NOTICE", target, text, ["", ""])
     }
 
@@ -50,11 +51,18 @@ impl Client {
         registry: &mut Registry<App>,
         target: &str,
         text: &str,
-    ) -> Result<(), NotSent> {
+    ) -> Result<usize, NotSent> {
         self.send_text(registry, "PRIVMSG", target, text, ["\u{1}ACTION ", "\u{1}"])
     }
 
-    /// Joins a channel, now or when one is connected, and again after each loss of the connection.
+    /// Joins a channel, or several (`#a,#b`, each with its key in the same place of `key`), now or when
+    /// one is connected, and again after each loss of the connection.
+    ///
+    /// Where one really is [`Event::Joined`](super::Event::Joined) tells: a channel may forward.
+    ///
+    /// # Errors
+    ///
+    /// See [`NotSent`].
     pub fn join<App: Caller>(
         &mut self,
         registry: &mut Registry<App>,
@@ -67,12 +75,12 @@ impl Client {
         }
         // One that is no name is told of now, not when one is connected.
         join.clone().finish()?;
-        let wanted = (channel.to_owned(), key.map(str::to_owned));
-        self.wanted.insert(Folded::of(channel), wanted);
+        let wanted = apart(channel, key).map(|it| (Folded::of(&it.0), it));
+        self.wanted.extend(wanted);
         if self.is_online() { self.send(registry, join) } else { Ok(()) }
     }
 
-    /// Leaves a channel.
+    /// Leaves a channel, or several (`#a,#b`).
     ///
     /// # Errors
     ///
@@ -83,7 +91,7 @@ impl Client {
         channel: &str,
         reason: &str,
     ) -> Result<(), NotSent> {
-        self.wanted.remove(&Folded::of(channel));
+        channel.split(',').for_each(|name| self.forget(name));
         let part = Builder::new().command("PART").param(channel);
         self.send(registry, if reason.is_empty() { part } else { part.text(reason) })
     }
@@ -195,7 +203,7 @@ impl Client {
         target: &str,
         text: &str,
         [before, behind]: [&str; 2],
-    ) -> Result<(), NotSent> {
+    ) -> Result<usize, NotSent> {
         // As everybody else will see it: ":nick!user@host PRIVMSG target :text\r\n".
         let around = self.world.source_length + command.len() + target.len() + 7;
         let longest = MAX_BODY.saturating_sub(around + before.len() + behind.len());
@@ -206,11 +214,12 @@ impl Client {
             Builder::new().command(command).param(target).text(&text).finish()
         };
         let lines = pieces.into_iter().map(line).collect::<Result<Vec<_>, _>>()?;
+        let count = lines.len();
         for line in lines {
             self.outgoing.push(line.into()).map_err(|_| NotSent::QueueFull)?;
         }
         self.flush(registry);
-        Ok(())
+        Ok(count)
     }
 
     /// Asks what was said on a channel before one came, or since one was there last.
@@ -262,4 +271,17 @@ impl Client {
             let _ = self.send(registry, join);
         }
     }
+}
+
+/// The channels of a list, each with its key if it has one (RFC 2812, 3.2.1).
+pub(super) fn apart<'a>(
+    channels: &'a str,
+    keys: Option<&'a str>,
+) -> impl Iterator<Item = (String, Option<String>)> {
+    let mut keys = keys.into_iter().flat_map(|keys| keys.split(','));
+    let with_key = move |name: &str| {
+        let key = keys.next().filter(|key| !key.is_empty());
+        (name.to_owned(), key.map(str::to_owned))
+    };
+    channels.split(',').map(with_key).filter(|(name, _)| !name.is_empty())
 }

@@ -6,6 +6,8 @@ use std::time::Duration;
 use reactor::CloseReason;
 use thiserror::Error;
 
+use crate::chat::WriteError;
+
 /// Somebody, or a server, as it stands in front of a message.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Source {
@@ -251,6 +253,10 @@ pub enum Failure {
     /// One could not log in. It is not tried again: what is not let in three times may be locked out.
     #[error("cannot log in: {0}")]
     Login(String),
+    /// What one's own [`Options`](super::Options) have one say first is no message: a nick of two words,
+    /// a password of two lines. It is not tried again.
+    #[error("our own name or password cannot be said: {0}")]
+    Options(WriteError),
     /// The server does not want one: a wrong password, a ban. It is not tried again.
     #[error("the server refuses us: {0}")]
     Refused(String),
@@ -271,7 +277,7 @@ pub enum NotSent {
     QueueFull,
     /// It would not be one line of the protocol.
     #[error("{0}")]
-    Malformed(#[from] crate::chat::WriteError),
+    Malformed(#[from] WriteError),
 }
 
 impl Source {
@@ -306,7 +312,7 @@ impl Failure {
     /// Whether it would be the same the next time.
     #[must_use]
     pub fn is_final(&self) -> bool {
-        matches!(self, Self::BadNick { .. } | Self::Login(_) | Self::Refused(_))
+        matches!(self, Self::BadNick { .. } | Self::Login(_) | Self::Options(_) | Self::Refused(_))
     }
 }
 

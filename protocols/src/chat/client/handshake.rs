@@ -245,9 +245,7 @@ fn no_login() -> Failure {
 
 /// A line of ours. It cannot be written if somebody's options are no words of the protocol.
 fn line(builder: Builder) -> Result<Bytes, Failure> {
-    let malformed =
-        |error| Failure::Refused(format!("our own name or password is no good: {error}"));
-    builder.finish().map(Bytes::from).map_err(malformed)
+    builder.finish().map(Bytes::from).map_err(Failure::Options)
 }
 
 /// A user name like a nick: letters and digits of it.
@@ -370,7 +368,12 @@ mod tests {
         for line in [":s 464 * :Password incorrect", ":s 465 * :You are banned"] {
             assert!(fails(&mut Handshake::new(&options()), line).is_final());
         }
+    }
+
+    #[test]
+    fn a_nick_of_two_words_is_our_fault_and_not_the_servers() {
         let options = Options { nick: "two words".into(), ..options() };
-        assert!(Handshake::new(&options).begin(&options).is_err());
+        let failure = Handshake::new(&options).begin(&options).expect_err("it cannot be said");
+        assert!(failure.is_final() && failure.to_string().starts_with("our own"), "{failure}");
     }
 }

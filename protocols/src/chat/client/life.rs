@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use reactor::{Address, Closed, ConnectOptions, ConnectionId, OpenError, Registry, TimerId};
 
 use super::backoff::Backoff;
+use super::commands::apart;
 use super::handshake::Handshake;
 use super::link::Link;
 use super::outgoing::Outgoing;
@@ -41,6 +42,8 @@ pub struct Client {
     backoff: Backoff,
     /// How many connections were tried: which of the servers is next.
     tries: usize,
+    /// Lines that waited when the latest connection ended.
+    unsent: usize,
     /// When something last came from the server.
     pub(super) heard: Instant,
     /// Set while something waits for its turn to be sent.
@@ -89,7 +92,8 @@ impl Client {
         options: Options,
     ) -> Self {
         registry.defer(move |registry, app| connect(registry, app, id));
-        let channels = options.channels.iter().cloned();
+        let channels =
+            options.channels.iter().flat_map(|(names, keys)| apart(names, keys.as_deref()));
         Self {
             id,
             state: State::Resting(None),
@@ -99,6 +103,7 @@ impl Client {
             latest: BTreeMap::new(),
             backoff: Backoff::new(options.limits.first_pause, options.limits.longest_pause),
             tries: 0,
+            unsent: 0,
             heard: registry.now(),
             send_timer: None,
             watch: None,
@@ -159,6 +164,12 @@ impl Client {
     #[must_use]
     pub fn waiting(&self) -> usize {
         self.outgoing.len()
+    }
+
+    /// How many lines waited when the latest connection ended, and were not sent.
+    #[must_use]
+    pub fn unsent(&self) -> usize {
+        self.unsent
     }
 
     /// The server that is talked to, or was last.
@@ -222,8 +233,7 @@ impl Client {
             Event::Members { channel } => self.ask_for_history(registry, channel),
             Event::Message { target, meta, .. } => self.note_time(target, meta.time.as_deref()),
             Event::Left { channel, own: true, .. } | Event::Kicked { channel, own: true, .. } => {
-                self.wanted.remove(&Folded::of(channel));
-                self.latest.remove(&Folded::of(channel));
+                self.forget(channel);
             }
             _ => {}
         }
@@ -263,10 +273,18 @@ impl Client {
 
     /// One is on a channel, perhaps by the server's doing: then without a key, and only so many.
     fn want(&mut self, channel: &str) {
-        if self.wanted.len() < self.options.limits.rooms {
-            let entry = self.wanted.entry(Folded::of(channel));
-            entry.or_insert_with(|| (channel.to_owned(), None));
+        let support = &self.world.support;
+        let is_wanted = self.wanted.keys().any(|name| support.same(name.as_str(), channel));
+        if !is_wanted && self.wanted.len() < self.options.limits.rooms {
+            self.wanted.insert(Folded::of(channel), (channel.to_owned(), None));
         }
+    }
+
+    /// One is not on a channel any more, and does not want to be: however the server spells it.
+    pub(super) fn forget(&mut self, channel: &str) {
+        let support = &self.world.support;
+        self.wanted.retain(|name, _| !support.same(name.as_str(), channel));
+        self.latest.retain(|name, _| !support.same(name.as_str(), channel));
     }
 
     /// Remembers when something was said on a channel one is on.
@@ -306,7 +324,12 @@ impl Client {
             self.backoff.reset();
         }
         let failure = match std::mem::replace(&mut self.state, State::Over) {
-            State::Quitting { .. } | State::Over => return Outcome::Finished(Ok(())),
+            State::Quitting { .. } if self.unsent == 0 => return Outcome::Finished(Ok(())),
+            State::Quitting { .. } => {
+                let failure = Failure::of(&closed.reason, &self.world.last_words);
+                return Outcome::Finished(Err(failure));
+            }
+            State::Over => return Outcome::Finished(Ok(())),
             State::Failing(_, failure) => failure,
             _ => Failure::of(&closed.reason, &self.world.last_words),
         };
@@ -337,7 +360,9 @@ impl Client {
         for timer in self.watch.take().into_iter().chain(self.send_timer.take()) {
             registry.cancel(timer);
         }
-        self.outgoing.clear();
+        // Goodbye itself is not among what was to be said.
+        let goodbye = usize::from(matches!(self.state, State::Quitting { sent: None, .. }));
+        self.unsent = self.outgoing.clear().saturating_sub(goodbye);
     }
 }
 

@@ -95,6 +95,22 @@ impl Command {
         }
     }
 
+    /// Whether a line is a command that is of use while one is not connected.
+    pub(super) fn is_for_any_time(line: &str) -> bool {
+        matches!(Self::parse(line), Some(Ok(Self::Reconnect | Self::Quit(_) | Self::Help)))
+    }
+
+    /// Whether it is something for the server to do, other than to pass a text on.
+    pub(super) fn is_for_server(&self) -> bool {
+        match self {
+            Self::Join { .. } | Self::Part { .. } | Self::Nick(_) | Self::Topic { .. } => true,
+            Self::Names(_) | Self::Kick { .. } | Self::Invite { .. } | Self::Raw(_) => true,
+            Self::Say(_) | Self::Act(_) | Self::Message { .. } | Self::Notice { .. } => false,
+            Self::Query(_) | Self::Window(_) | Self::Close | Self::Clear => false,
+            Self::Reconnect | Self::Help | Self::Quit(_) => false,
+        }
+    }
+
     fn of(name: &str, rest: &str) -> Result<Self, Nonsense> {
         Ok(match name {
             "me" => Self::Act(needed(rest, "/me text")?.to_owned()),

@@ -1,25 +1,27 @@
 //! Line mode: what happens is printed, a line each, and what comes on standard input is done.
 //!
 //! A line is read when the one before it has been done: one is connected, has joined what one wanted to
-//! join, and there is room to say more. So a script may be a file.
+//! join, and there is room to say more. So a script may be a file. What was not done is told on standard
+//! error, and the exit code is 1.
 
+use std::error::Error;
 use std::io::{self, BufRead, Read};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
 use std::time::Duration;
 
 use examples::output;
-use protocols::chat::Folded;
+use protocols::chat::client::{Client, Event, Support};
 use reactor::{Handle, Registry, TimerId};
 
+use super::command::Command;
+use super::joins::Joins;
+use super::record::{End, Record, Refusal};
 use super::report::{Place, Report, Said, clean};
 use super::talk::{Front, Talk};
 
 /// The longest line that is read. No message is as long.
 const LONGEST: u64 = 16 * 1024;
-
-/// How long a channel may keep a script waiting for an answer.
-const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Lines that may wait to be sent before the next is read.
 const AHEAD: usize = 4;
@@ -30,8 +32,12 @@ pub(super) struct Lines {
     target: Option<String>,
     permits: SyncSender<()>,
     is_asked: bool,
-    /// Set while a channel is waited for.
-    patience: Option<TimerId>,
+    /// A line that came while it could not be done: the connection was lost since it was asked for.
+    held: Option<String>,
+    /// Set while a channel is waited for, and how long.
+    patience: Option<(TimerId, Duration)>,
+    /// What became of it all.
+    pub(super) record: Record,
 }
 
 impl Lines {
@@ -42,7 +48,8 @@ impl Lines {
         thread::Builder::new()
             .name("stdin".to_owned())
             .spawn(move || read(io::stdin().lock(), &handle, &requests))?;
-        Ok(Self { target: None, permits, is_asked: false, patience: None })
+        let (target, held, patience) = (None, None, None);
+        Ok(Self { target, permits, is_asked: false, held, patience, record: Record::default() })
     }
 
     pub(super) fn target(&self) -> Option<&str> {
@@ -53,10 +60,21 @@ impl Lines {
         self.target = Some(name.to_owned());
     }
 
+    pub(super) fn go_nowhere(&mut self) {
+        self.target = None;
+    }
+
     /// One is not on a channel any more.
-    pub(super) fn leave(&mut self, channel: &str) {
-        if self.target.as_deref().is_some_and(|it| Folded::of(it) == Folded::of(channel)) {
+    pub(super) fn leave(&mut self, support: &Support, channel: &str) {
+        if self.target.as_deref().is_some_and(|it| support.same(it, channel)) {
             self.target = None;
+        }
+    }
+
+    /// Whoever one talks to is called something else.
+    pub(super) fn rename(&mut self, support: &Support, from: &str, to: &str) {
+        if let Some(target) = self.target.as_mut().filter(|it| support.same(it, from)) {
+            to.clone_into(target);
         }
     }
 
@@ -65,38 +83,128 @@ impl Lines {
         output::say(in_words(report))
     }
 
-    /// Asks for a line, if the time has come for one.
-    pub(super) fn ask(talk: &mut Talk, registry: &mut Registry<Talk>) {
-        let is_time = talk.is_ready && talk.joining.is_empty() && talk.client.waiting() < AHEAD;
-        let waits = talk.is_ready && !talk.joining.is_empty();
-        let Front::Lines(lines) = &mut talk.front else { return };
-        if !waits && let Some(timer) = lines.patience.take() {
-            registry.cancel(timer);
+    /// A line that could not be done is not lost without a word.
+    pub(super) fn give_back(&self, line: &str) {
+        let line = line.trim_end();
+        complain(&format!("not {}: {line}", if line.starts_with('/') { "done" } else { "said" }));
+    }
+
+    /// What happened may be what became of something that was said.
+    pub(super) fn note(&mut self, client: &Client, joins: &mut Joins, event: &Event) {
+        match event {
+            Event::Message { own: true, target, .. } => {
+                self.record.handle_echo(client.support(), target);
+            }
+            Event::Lost { why, .. } => {
+                self.end(client, &why.to_string(), false);
+                // They are joined again, and none of them may let one in.
+                for room in client.rooms() {
+                    let is_here =
+                        self.target().is_some_and(|it| client.support().same(it, room.name()));
+                    joins.ask_again(client.support(), room.name(), is_here);
+                }
+            }
+            _ => {}
         }
-        if waits && lines.patience.is_none() {
-            let timer = registry.after(PATIENCE, |registry, talk: &mut Talk| {
-                talk.joining.clear();
-                Self::ask(talk, registry);
-            });
-            lines.patience = timer.ok();
+    }
+
+    /// The server refuses something that was said or done.
+    pub(super) fn refused(&mut self, client: &Client, why: &str, refusal: Refusal<'_>) {
+        self.record.fail(why);
+        let untold = self.record.handle_refusal(client.support(), client.echoes(), refusal);
+        untold.iter().for_each(|it| complain(it));
+    }
+
+    /// A channel does not let one in.
+    pub(super) fn stay_out(&mut self, client: &Client, channel: &str, why: &str) {
+        self.leave(client.support(), channel);
+        let params = &[channel.to_owned()];
+        self.refused(client, why, Refusal { code: None, params });
+    }
+
+    /// The connection is lost, or over.
+    fn end(&mut self, client: &Client, why: &str, is_good: bool) {
+        for untold in self.record.handle_end(client.support(), End::of(client, is_good)) {
+            self.record.fail(why);
+            complain(&untold);
+        }
+    }
+
+    /// How it went: well if the connection ended well, and all was done.
+    pub(super) fn into_result(
+        mut self,
+        client: &Client,
+        result: Result<(), Box<dyn Error>>,
+    ) -> Result<(), Box<dyn Error>> {
+        self.end(client, "the server does not confirm all that was said", result.is_ok());
+        if let Some(line) = &self.held {
+            self.record.fail("not connected");
+            self.give_back(line);
+        }
+        result.and_then(|()| Ok(self.record.verdict()?))
+    }
+
+    /// Asks for a line, or does the one that waits, if the time has come.
+    pub(super) fn go_on(talk: &mut Talk, registry: &mut Registry<Talk>) {
+        Self::mind_joining(talk, registry);
+        let is_time = Self::can_go_on(talk) && talk.client.waiting() < AHEAD;
+        let waits = Self::can_go_on(talk) && talk.client.waiting() >= AHEAD;
+        let Front::Lines(lines) = &mut talk.front else { return };
+        if is_time && let Some(line) = lines.held.take() {
+            return Self::handle_line(talk, registry, line);
         }
         if is_time && !std::mem::replace(&mut lines.is_asked, true) {
             // It fails when the thread has ended, and then it has said so.
             let _ = lines.permits.try_send(());
-        } else if talk.is_ready && talk.client.waiting() >= AHEAD {
+        } else if waits {
             // Nobody tells when something has been sent, so it is looked at again.
             let again = Duration::from_millis(200);
-            let _ = registry.after(again, |registry, talk: &mut Talk| Self::ask(talk, registry));
+            let _ = registry.after(again, |registry, talk: &mut Talk| Self::go_on(talk, registry));
         }
     }
 
-    fn handle_line(talk: &mut Talk, registry: &mut Registry<Talk>, line: &str) {
+    /// Whether one is connected, knows where one is, and stays.
+    fn can_go_on(talk: &Talk) -> bool {
+        talk.is_ready && talk.joins.is_empty() && !talk.is_leaving
+    }
+
+    /// A channel that does not answer does not hold a script up for ever.
+    fn mind_joining(talk: &mut Talk, registry: &mut Registry<Talk>) {
+        let waits = talk.is_ready && !talk.joins.is_empty();
+        let patience = talk.joins.patience();
+        let Front::Lines(lines) = &mut talk.front else { return };
+        if let Some((timer, set)) = lines.patience
+            && (!waits || set != patience)
+        {
+            registry.cancel(timer);
+            lines.patience = None;
+        }
+        if waits && lines.patience.is_none() {
+            let timer = registry.after(patience, |registry, talk: &mut Talk| {
+                talk.give_up_joining(registry);
+                Self::go_on(talk, registry);
+            });
+            lines.patience = timer.ok().map(|timer| (timer, patience));
+        }
+    }
+
+    fn handle_line(talk: &mut Talk, registry: &mut Registry<Talk>, line: String) {
+        let can_go_on = Self::can_go_on(talk) || Command::is_for_any_time(&line);
         if let Front::Lines(lines) = &mut talk.front {
+            if !can_go_on {
+                lines.held = Some(line);
+                return;
+            }
             lines.is_asked = false;
         }
-        talk.obey(registry, line);
-        Self::ask(talk, registry);
+        talk.obey(registry, &line);
+        Self::go_on(talk, registry);
     }
+}
+
+/// Tells on standard error what was not done. If nobody reads that, the exit code is left.
+fn complain(text: &str) {
+    output::complain("chat", clean(text));
 }
 
 /// What the thread does. It ends with the input, or with the loop.
@@ -104,7 +212,7 @@ fn read(mut input: impl BufRead, handle: &Handle<Talk>, requests: &Receiver<()>)
     while requests.recv().is_ok() {
         let posted = match read_line(&mut input) {
             Ok(Some(line)) => {
-                handle.run(move |registry, talk| Lines::handle_line(talk, registry, &line)).is_ok()
+                handle.run(move |registry, talk| Lines::handle_line(talk, registry, line)).is_ok()
             }
             Ok(None) => {
                 let _ = handle.run(|registry, talk| talk.quit(registry, "Goodbye"));

@@ -2,11 +2,14 @@
 
 mod clock;
 mod command;
+mod joins;
 mod lines;
+mod record;
 mod report;
 mod screen;
 mod talk;
 mod terminal;
+mod whereabouts;
 
 use std::error::Error;
 use std::io::{self, IsTerminal};
@@ -14,6 +17,7 @@ use std::io::{self, IsTerminal};
 use clap::Args;
 use examples::endpoint::Endpoint;
 use protocols::chat::client::{Client, ClientId, Login, Options as ClientOptions};
+use protocols::chat::{Builder, NameError, Nick, WriteError};
 use reactor::Reactor;
 
 use crate::secret;
@@ -38,7 +42,12 @@ const HISTORY: u16 = 100;
 /// {n}  -- what the server tells                      -! what is refused
 ///
 /// A line is read when the one before it has been done: text goes to the channel that was joined or
-/// named by /query last. At the end of the input it says goodbye.
+/// named by /query last, or, if that channel forwards, where the server puts one instead. If none of
+/// those that were asked for last lets one in, it goes to nobody. At the end of the input it says goodbye.
+///
+/// Exit code: 0 if all was said and done. 1 if not: a channel did not let one in, somebody was not there,
+/// a command is none, the connection was lost for good; what was not said is on standard error. 2 if the
+/// command line makes no sense, also a nick that no server would take.
 #[derive(Args)]
 #[allow(rustdoc::invalid_html_tags, reason = "it is what `--help` prints")]
 pub(crate) struct Options {
@@ -47,23 +56,23 @@ pub(crate) struct Options {
     server: Endpoint,
 
     /// What to be called
-    #[arg(long, short, value_name = "NAME")]
+    #[arg(long, short, value_name = "NAME", value_parser = nick)]
     nick: String,
 
-    /// Join a channel; with a key: '#room key'
-    #[arg(long, short, value_name = "CHANNEL")]
-    channel: Vec<String>,
+    /// Join a channel; with a key: '#room key'; several: '#room,#other'
+    #[arg(long, short, visible_alias = "join", value_name = "CHANNEL", value_parser = channel)]
+    channel: Vec<Channel>,
 
     /// Log in to an account; its password is taken from CHAT_PASSWORD, or asked for
     #[arg(long, short, value_name = "NAME")]
     account: Option<String>,
 
     /// The server's password, if it has one
-    #[arg(long, value_name = "PASSWORD")]
+    #[arg(long, value_name = "PASSWORD", value_parser = sentence)]
     password: Option<String>,
 
     /// A name that may be a sentence, for those who ask who you are
-    #[arg(long, value_name = "TEXT")]
+    #[arg(long, value_name = "TEXT", value_parser = sentence)]
     real_name: Option<String>,
 
     /// Lines a second, after the first five; servers let go of those who talk faster than they like
@@ -78,6 +87,9 @@ pub(crate) struct Options {
     #[arg(long)]
     lines: bool,
 }
+
+/// Channels, and their keys.
+type Channel = (String, Option<String>);
 
 pub(crate) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     let mut client = client_options(options)?;
@@ -97,7 +109,8 @@ pub(crate) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
             talk.quit(registry, "Goodbye");
         })?;
     }
-    let channels: Vec<_> = client.channels.iter().map(|(name, _)| name.clone()).collect();
+    let names = client.channels.iter().flat_map(|(names, _)| names.split(','));
+    let channels: Vec<_> = names.filter(|name| !name.is_empty()).map(str::to_owned).collect();
     let client = Client::start(reactor.registry(), ClientId::default(), client);
     let mut talk = Talk::new(client, front, &channels);
     reactor.run(&mut talk)?;
@@ -115,15 +128,11 @@ fn client_options(options: &Options) -> Result<ClientOptions, Box<dyn Error>> {
             Some(Login { account: account.clone(), password })
         }
     };
-    let channels = options.channel.iter().map(|text| {
-        let (name, key) = text.split_once(' ').map_or((text.as_str(), None), |(a, b)| (a, Some(b)));
-        (name.to_owned(), key.map(str::to_owned))
-    });
     let servers = options.server.resolve()?;
     let first = servers.first().cloned().ok_or("the server has no address")?;
     let mut client = ClientOptions::new(first, &options.nick);
     client.servers = servers;
-    client.channels = channels.collect();
+    client.channels.clone_from(&options.channel);
     client.login = login;
     client.password.clone_from(&options.password);
     client.real_name.clone_from(&options.real_name);
@@ -132,4 +141,27 @@ fn client_options(options: &Options) -> Result<ClientOptions, Box<dyn Error>> {
     client.limits.rate = options.rate;
     client.limits.burst = client.limits.burst.max(options.rate);
     Ok(client)
+}
+
+/// A nick that some server may take. Which it does take, only it knows.
+fn nick(text: &str) -> Result<String, NameError> {
+    Nick::could_be(text).map(|()| text.to_owned())
+}
+
+/// `#room`, `#room key`, `#room,#other key,key`.
+fn channel(text: &str) -> Result<Channel, WriteError> {
+    let text = text.trim();
+    let (names, keys) =
+        text.split_once(' ').map_or((text, None), |(names, keys)| (names, Some(keys)));
+    let join = Builder::new().command("JOIN").param(names);
+    match keys {
+        Some(keys) => join.param(keys).finish()?,
+        None => join.finish()?,
+    };
+    Ok((names.to_owned(), keys.map(str::to_owned)))
+}
+
+/// A text of a single line.
+fn sentence(text: &str) -> Result<String, WriteError> {
+    Builder::new().command("PASS").text(text).finish().map(|_| text.to_owned())
 }

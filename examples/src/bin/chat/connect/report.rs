@@ -42,6 +42,18 @@ pub(super) enum Said {
     Refusal(String),
 }
 
+impl Said {
+    /// The words alone.
+    pub(super) fn text(&self) -> &str {
+        match self {
+            Self::Message { text, .. } | Self::Action { text, .. } | Self::Notice { text, .. } => {
+                text
+            }
+            Self::News(text) | Self::Refusal(text) => text,
+        }
+    }
+}
+
 impl Report {
     pub(super) fn news(places: Vec<Place>, text: String) -> Self {
         Self { places, said: Said::News(text), direct: false, own: false, past: false, time: None }
@@ -210,7 +222,7 @@ fn reply(client: &Client, code: u16, params: &[String]) -> Option<Report> {
         _ => {}
     }
     let text = params.join(" ");
-    if matches!(code, 400..=699 | 902 | 904..=906) {
+    if is_refusal(code) {
         // The last is the sentence, what stands before it is what it is about.
         let text = match params.split_last() {
             Some((last, about)) if !about.is_empty() => format!("{}: {last}", about.join(" ")),
@@ -227,6 +239,19 @@ fn reply(client: &Client, code: u16, params: &[String]) -> Option<Report> {
     Some(Report::news(places, sentence(code, &words).unwrap_or(text)))
 }
 
+/// Whether a numeric refuses something (modern.ircdocs.horse, "Numerics"; the larger servers' own).
+pub(super) fn is_refusal(code: u16) -> bool {
+    match code {
+        // There is no message of the day; one is forwarded, which is not to be left out.
+        422 | 470 => false,
+        // Later; and whoever is asked has first to agree.
+        263 | 716 => true,
+        691 | 696 | 712..=715 | 723 | 734 | 742 | 743 | 764..=769 => true,
+        902 | 904..=907 | 936 | 972..=975 => true,
+        _ => matches!(code, 400..=599),
+    }
+}
+
 /// The numerics that are a list of facts, as sentences (modern.ircdocs.horse, "Numerics").
 fn sentence(code: u16, words: &[&str]) -> Option<String> {
     Some(match (code, words) {
@@ -240,6 +265,7 @@ fn sentence(code: u16, words: &[&str]) -> Option<String> {
         (322, [channel, users, topic]) => format!("{channel} ({users}): {topic}"),
         (324, [channel, modes @ ..]) => format!("{channel} is set {}", modes.join(" ")),
         (330, [nick, account, text]) => format!("{nick} {text} {account}"),
+        (470, [from, to, ..]) => format!("{from} forwards to {to}"),
         (341, [nick, channel]) => format!("{nick} is invited to {channel}"),
         (338, [nick, address, text]) => format!("{nick} {text} {address}"),
         (352, [channel, user, host, _, nick, flags, name]) => {

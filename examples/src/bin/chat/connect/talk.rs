@@ -1,14 +1,14 @@
 //! The program between the keyboard and the client: what is typed is done, what happens is shown.
 
-use std::collections::BTreeSet;
 use std::error::Error;
 use std::time::Duration;
 
 use protocols::chat::client::{Caller, Client, ClientId, Event, Failure, Kind, NotSent};
-use protocols::chat::{Builder, Folded};
+use protocols::chat::{Builder, Nick};
 use reactor::Registry;
 
 use super::command::{Command, HELP};
+use super::joins::Joins;
 use super::lines::Lines;
 use super::report::{Place, Report, members};
 use super::terminal::Terminal;
@@ -17,11 +17,10 @@ use super::terminal::Terminal;
 pub(super) struct Talk {
     pub(super) client: Client,
     pub(super) front: Front,
-    /// Channels one has asked to join, and has not heard of.
-    pub(super) joining: BTreeSet<Folded>,
+    pub(super) joins: Joins,
     pub(super) is_ready: bool,
     /// Goodbye was said, and the server has not closed the connection yet.
-    is_leaving: bool,
+    pub(super) is_leaving: bool,
     result: Option<Result<(), Box<dyn Error>>>,
 }
 
@@ -33,13 +32,18 @@ pub(super) enum Front {
 
 impl Talk {
     pub(super) fn new(client: Client, front: Front, channels: &[String]) -> Self {
-        let joining = channels.iter().map(|name| Folded::of(name)).collect();
-        Self { client, front, joining, is_ready: false, is_leaving: false, result: None }
+        let mut joins = Joins::default();
+        channels.iter().for_each(|name| joins.ask(name));
+        Self { client, front, joins, is_ready: false, is_leaving: false, result: None }
     }
 
     /// How it ended.
     pub(super) fn into_result(self) -> Result<(), Box<dyn Error>> {
-        self.result.unwrap_or(Ok(()))
+        let result = self.result.unwrap_or(Ok(()));
+        match self.front {
+            Front::Lines(lines) => lines.into_result(&self.client, result),
+            Front::Screen(_) => result,
+        }
     }
 
     /// Ends the program; the first result counts.
@@ -80,8 +84,12 @@ impl Talk {
         self.show(registry, &Report::news(Vec::new(), text.into()));
     }
 
-    fn refuse(&mut self, registry: &mut Registry<Self>, text: impl Into<String>) {
-        self.show(registry, &Report::refusal(text.into()));
+    pub(super) fn refuse(&mut self, registry: &mut Registry<Self>, text: impl Into<String>) {
+        let report = Report::refusal(text.into());
+        if let Front::Lines(lines) = &mut self.front {
+            lines.record.fail(report.said.text());
+        }
+        self.show(registry, &report);
     }
 
     /// Whom one talks to.
@@ -92,7 +100,7 @@ impl Talk {
         }
     }
 
-    fn go_to(&mut self, name: &str) {
+    pub(super) fn go_to(&mut self, name: &str) {
         match &mut self.front {
             Front::Lines(lines) => lines.go_to(name),
             Front::Screen(terminal) => terminal.screen.go_to(name),
@@ -103,12 +111,28 @@ impl Talk {
     pub(super) fn obey(&mut self, registry: &mut Registry<Self>, line: &str) {
         match Command::parse(line) {
             None => {}
-            Some(Err(usage)) => self.refuse(registry, usage),
+            Some(Err(usage)) => self.give_back(registry, line, usage),
             Some(Ok(command)) => {
-                if let Err(why) = self.carry_out(registry, command) {
-                    self.refuse(registry, why);
+                let here = self.target();
+                let is_for_server = command.is_for_server();
+                match self.carry_out(registry, command) {
+                    Err(why) => self.give_back(registry, line, &why),
+                    Ok(()) if is_for_server => {
+                        if let Front::Lines(lines) = &mut self.front {
+                            lines.record.done(line, here);
+                        }
+                    }
+                    Ok(()) => {}
                 }
             }
+        }
+    }
+
+    /// A line that cannot be done.
+    fn give_back(&mut self, registry: &mut Registry<Self>, line: &str, why: &str) {
+        self.refuse(registry, why);
+        if let Front::Lines(lines) = &self.front {
+            lines.give_back(line);
         }
     }
 
@@ -127,7 +151,10 @@ impl Talk {
                 let channel = self.channel(channel)?;
                 self.client.part(registry, &channel, &reason).map_err(words)?;
             }
-            Command::Nick(nick) => self.client.set_nick(registry, &nick).map_err(words)?,
+            Command::Nick(nick) => {
+                Nick::could_be(&nick).map_err(|error| error.to_string())?;
+                self.client.set_nick(registry, &nick).map_err(words)?;
+            }
             Command::Topic { channel, text: Some(text) } => {
                 let channel = self.channel(channel)?;
                 self.client.set_topic(registry, &channel, &text).map_err(words)?;
@@ -146,7 +173,10 @@ impl Talk {
                 let line = Builder::new().command("INVITE").param(&nick).param(&channel);
                 self.send(registry, line)?;
             }
-            Command::Query(name) => self.go_to(&name),
+            Command::Query(name) => {
+                self.joins.go();
+                self.go_to(&name);
+            }
             Command::Raw(line) => self.client.send_line(registry, &line).map_err(words)?,
             Command::Reconnect => self.client.reconnect_now(registry),
             Command::Help => {
@@ -177,7 +207,10 @@ impl Talk {
             Kind::Notice => Client::notice,
             _ => Client::say,
         };
-        say(&mut self.client, registry, &target, text).map_err(words)?;
+        let lines = say(&mut self.client, registry, &target, text).map_err(words)?;
+        if let Front::Lines(front) = &mut self.front {
+            front.record.said(&kind, &target, text, lines);
+        }
         if !self.client.echoes() {
             let report = Report::own(&self.client, kind, &target, text);
             self.show(registry, &report);
@@ -191,9 +224,21 @@ impl Talk {
         channel: &str,
         key: Option<&str>,
     ) -> Result<(), String> {
+        if let Front::Lines(lines) = &mut self.front {
+            // What comes next is meant for there, and for nobody else if one is not let in.
+            lines.go_nowhere();
+        }
         self.client.join(registry, channel, key).map_err(words)?;
-        let names = channel.split(',').filter(|name| self.client.room(name).is_none());
-        self.joining.extend(names.map(Folded::of));
+        for name in channel.split(',').filter(|name| !name.is_empty()) {
+            if let Some(room) = self.client.room(name) {
+                // No server answers that.
+                let name = room.name().to_owned();
+                self.joins.go();
+                self.go_to(&name);
+            } else {
+                self.joins.ask(name);
+            }
+        }
         Ok(())
     }
 
@@ -240,36 +285,6 @@ impl Talk {
         let channel = named.or_else(|| self.target());
         channel.ok_or_else(|| "which channel? There is none here".to_owned())
     }
-
-    /// What happened may be what was waited for before more is read.
-    fn note(&mut self, event: &Event) {
-        match event {
-            Event::Ready => self.is_ready = true,
-            Event::Lost { .. } => self.is_ready = false,
-            Event::Members { channel } => {
-                // Who comes back after a loss stays where one is.
-                let was_waited_for = self.joining.remove(&Folded::of(channel));
-                was_waited_for.then(|| self.go_to(channel));
-            }
-            // 403, 405, 471 and their like: one is not let in.
-            Event::Reply { code: 400.., params } => {
-                for word in params {
-                    self.joining.remove(&Folded::of(word));
-                }
-            }
-            Event::Renamed { from, to, .. } => {
-                if let Front::Screen(terminal) = &mut self.front {
-                    terminal.screen.rename(&from.nick, to);
-                }
-            }
-            Event::Left { channel, own: true, .. } | Event::Kicked { channel, own: true, .. } => {
-                if let Front::Lines(lines) = &mut self.front {
-                    lines.leave(channel);
-                }
-            }
-            _ => {}
-        }
-    }
 }
 
 impl Caller for Talk {
@@ -283,7 +298,10 @@ impl Caller for Talk {
             self.show(registry, &report);
         }
         match &mut self.front {
-            Front::Lines(_) => Lines::ask(self, registry),
+            Front::Lines(lines) => {
+                lines.note(&self.client, &mut self.joins, &event);
+                Lines::go_on(self, registry);
+            }
             Front::Screen(terminal) => terminal.draw_soon(registry),
         }
     }
