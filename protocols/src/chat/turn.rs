@@ -19,6 +19,7 @@ use super::builder::Builder;
 use super::capability::Caps;
 use super::numeric::Numeric;
 use super::server::channels::ChannelKey;
+use super::server::history::Talk;
 use super::server::line::{Cast, Line};
 use super::server::modes::{Status, UserModes};
 use super::server::users::{User, UserKey};
@@ -33,7 +34,9 @@ pub(super) struct Turn<'a> {
     pub(super) wire: &'a mut dyn Wire,
     pub(super) me: UserKey,
     pub(super) connection: ConnectionId,
+    /// When it is done: by the wall clock, and later than what was done before in the same place.
     pub(super) clock: Timestamp,
+    wall: Timestamp,
     label: Option<Label>,
 }
 
@@ -53,7 +56,7 @@ impl<'a> Turn<'a> {
     ) -> Self {
         let clock = Timestamp::of(wire.wall_clock());
         let label = label.map(|text| Label { text, replies: Vec::new() });
-        Self { server, wire, me, connection, clock, label }
+        Self { server, wire, me, connection, clock, wall: clock, label }
     }
 
     /// Whose turn it is.
@@ -86,6 +89,19 @@ impl<'a> Turn<'a> {
     /// Whether the user is still there: it may have quit, or killed itself.
     pub(super) fn is_there(&self) -> bool {
         self.server.users.find(self.me, self.connection).is_some()
+    }
+
+    /// What follows is done on a channel: in a millisecond of its own, and no earlier than what was done
+    /// there before, though the wall clock may have been set back.
+    pub(super) fn happens_on(&mut self, channel: ChannelKey) {
+        let channel = &mut self.server.channels[channel];
+        self.clock = self.wall.after(channel.latest);
+        channel.latest = self.clock;
+    }
+
+    /// As [`happens_on`](Self::happens_on), in a conversation of two.
+    pub(super) fn happens_in(&mut self, talk: &Talk) {
+        self.clock = self.wall.after(self.server.history.latest(talk));
     }
 
     // ── answering ───────────────────────────────────────────────────────────────────────────
