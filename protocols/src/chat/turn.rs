@@ -41,9 +41,16 @@ pub(super) struct Turn<'a> {
 }
 
 /// The label of a command, and what it was answered so far.
-struct Label {
+#[derive(Clone, Debug)]
+pub(super) struct Label {
     text: String,
     replies: Vec<Line>,
+}
+
+impl Label {
+    pub(super) fn new(text: String) -> Self {
+        Self { text, replies: Vec::new() }
+    }
 }
 
 impl<'a> Turn<'a> {
@@ -52,10 +59,9 @@ impl<'a> Turn<'a> {
         wire: &'a mut dyn Wire,
         me: UserKey,
         connection: ConnectionId,
-        label: Option<String>,
+        label: Option<Label>,
     ) -> Self {
         let clock = Timestamp::of(wire.wall_clock());
-        let label = label.map(|text| Label { text, replies: Vec::new() });
         Self { server, wire, me, connection, clock, wall: clock, label }
     }
 
@@ -263,9 +269,9 @@ impl<'a> Turn<'a> {
     // ── what takes longer ───────────────────────────────────────────────────────────────────
 
     /// Has something done away from the loop. The user's next lines wait, and what it is answered then
-    /// bears the label of this command.
+    /// bears the label of this command, as does what it was answered already.
     pub(super) fn offload(&mut self, task: Task, then: Then) {
-        let label = self.label.take().map(|label| label.text);
+        let label = self.label.take();
         self.user_mut().is_waiting = true;
         self.queue(task, then, label);
     }
@@ -275,18 +281,18 @@ impl<'a> Turn<'a> {
         self.queue(task, then, None);
     }
 
-    fn queue(&mut self, task: Task, then: Then, label: Option<String>) {
+    fn queue(&mut self, task: Task, then: Then, label: Option<Label>) {
         let ticket = Ticket { user: self.me, connection: self.connection, label, then };
         self.server.jobs.push_back(Job { task, ticket });
     }
 
     /// Takes the label, for an answer that comes with a later command.
-    pub(super) fn take_label(&mut self) -> Option<String> {
-        self.label.take().map(|label| label.text)
+    pub(super) fn take_label(&mut self) -> Option<Label> {
+        self.label.take()
     }
 
-    pub(super) fn set_label(&mut self, text: Option<String>) {
-        self.label = text.map(|text| Label { text, replies: Vec::new() });
+    pub(super) fn set_label(&mut self, label: Option<Label>) {
+        self.label = label;
     }
 
     // ── the end ─────────────────────────────────────────────────────────────────────────────

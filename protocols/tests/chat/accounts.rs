@@ -379,21 +379,3 @@ fn lists_know_accounts() {
     bob.says("PRIVMSG #a :heard");
     ann.hears_at_last(":bob PRIVMSG #a :heard");
 }
-
-#[test]
-fn a_service_that_is_asked_nothing_says_what_it_can_do() {
-    let stage = stage(&[]);
-    let mut ann = stage.enters("ann");
-    for line in ["NS", "NICKSERV HELP", "PRIVMSG nickserv :what?"] {
-        ann.says(line);
-        ann.hears(":NickServ!NickServ@irc.test NOTICE ann :REGISTER password: *");
-        ann.hears_all();
-    }
-    for line in ["CS", "CHANSERV HELP", "PRIVMSG chanserv :what?"] {
-        ann.says(line);
-        ann.hears(":ChanServ!ChanServ@irc.test NOTICE ann :REGISTER #channel: *");
-        ann.hears_all();
-    }
-    ann.says("NICK ChanServ");
-    ann.hears("432 ChanServ :Erroneous nickname");
-}

@@ -14,6 +14,7 @@ mod modes;
 mod operators;
 mod queries;
 mod registration;
+mod services;
 mod simulated;
 mod stage;
 mod users;

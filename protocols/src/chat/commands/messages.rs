@@ -15,7 +15,7 @@ use crate::chat::server::post::{Part, Post};
 use crate::chat::server::users::UserKey;
 use crate::chat::turn::Turn;
 
-use super::services;
+use super::services::{self, Service};
 
 /// `PRIVMSG target[,…] :text` (RFC 1459, 4.4.1).
 pub(super) fn privmsg(turn: &mut Turn<'_>, message: &Message<'_>) {
@@ -66,6 +66,7 @@ fn to_targets(
     let tags = client_only(message.tags);
     let mut seen: Vec<&str> = Vec::new();
     for target in targets.split(',').filter(|target| !target.is_empty()) {
+        let target = services::named(turn, target).map_or(target, |service| service.name);
         if seen.iter().any(|seen| same_name(seen, target)) {
             continue;
         }
@@ -95,12 +96,11 @@ pub(super) fn say(
     if let Some(user) = turn.server.users.named(target) {
         return say_to_user(turn, user, command, parts, client_tags);
     }
-    let text = parts.first().map_or("", |part| part.text.as_str());
-    match command {
-        "PRIVMSG" if same_name(target, services::NICKSERV) => services::ask_nickserv(turn, text),
-        "PRIVMSG" if same_name(target, services::CHANSERV) => services::ask_chanserv(turn, text),
-        "NOTICE" => {}
-        _ => turn.numeric(numeric::ERR_NOSUCHNICK, &[target]),
+    if let Some(service) = services::named(turn, target) {
+        return say_to_service(turn, service, command, parts, client_tags);
+    }
+    if command != "NOTICE" {
+        turn.numeric(numeric::ERR_NOSUCHNICK, &[target]);
     }
 }
 
@@ -265,6 +265,28 @@ fn say_to_user(
     }
     if let Some(talk) = talk {
         remember_private(turn, user, &talk, post);
+    }
+}
+
+// ── to a service ────────────────────────────────────────────────────────────────────────────────────
+
+fn say_to_service(
+    turn: &mut Turn<'_>,
+    service: &Service,
+    command: &'static str,
+    parts: Rc<[Part]>,
+    client_tags: Rc<str>,
+) {
+    if command == "TAGMSG" {
+        return;
+    }
+    let target = vec![service.name.to_owned()];
+    let post = post(turn, command, target, parts, client_tags);
+    for (lines, wanted) in renderings(turn, &post) {
+        echo(turn, &lines, wanted, false);
+    }
+    if command == "PRIVMSG" {
+        services::hear(turn, service, &post.parts);
     }
 }
 

@@ -53,7 +53,7 @@ use super::server::Server;
 use super::server::users::UserKey;
 use super::server::wire::Wire;
 use super::server::work::{Outcome, Then, Ticket};
-use super::turn::Turn;
+use super::turn::{Label, Turn};
 
 /// A command: who may give it, with how many parameters at least, and what it is good for.
 struct Command {
@@ -288,12 +288,12 @@ fn refuse(
 }
 
 /// The label of a command, if its client may use one (IRCv3 labeled-response): at most 64 bytes.
-fn label(caps: Caps, message: &Message<'_>) -> Option<String> {
+fn label(caps: Caps, message: &Message<'_>) -> Option<Label> {
     if !caps.has(Caps::LABELED_RESPONSE) {
         return None;
     }
     let label = message.tags.get("label")?;
-    (1..=64).contains(&label.len()).then(|| label.into_owned())
+    (1..=64).contains(&label.len()).then(|| Label::new(label.into_owned()))
 }
 
 #[cfg(test)]

@@ -15,6 +15,7 @@ use reactor::ConnectionId;
 use super::users::UserKey;
 use crate::chat::Settings;
 use crate::chat::settings::Password;
+use crate::chat::turn::Label;
 use crate::password::PasswordHash;
 
 /// Reads the settings anew: what `REHASH` asks for. It runs on another thread.
@@ -31,8 +32,8 @@ pub(in crate::chat) struct Job {
 pub(in crate::chat) struct Ticket {
     pub(in crate::chat) user: UserKey,
     pub(in crate::chat) connection: ConnectionId,
-    /// The label of the command that asked for it.
-    pub(in crate::chat) label: Option<String>,
+    /// The label of the command that asked for it, and what that was answered already.
+    pub(in crate::chat) label: Option<Label>,
     pub(in crate::chat) then: Then,
 }
 
