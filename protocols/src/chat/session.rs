@@ -10,6 +10,7 @@ use super::commands;
 use super::message::{MAX_BODY, MAX_TAGS};
 use super::server::users::UserKey;
 use super::server::work::{Job, Outcome, Task, Ticket};
+use super::stranger::Stranger;
 use super::{Limits, Server};
 use crate::framing::{Line, Lines};
 
@@ -184,6 +185,9 @@ impl<App: AsMut<Server> + 'static> Protocol<App> for Session {
             }
             if server.users[key].is_registered() {
                 self.pace.settle(&server.settings.limits);
+            } else if let Some(stranger) = Stranger::at_once(input) {
+                server.disconnect(transport.registry(), key, stranger.refusal());
+                continue;
             }
             let pace = self.pace;
             if !self.may_go_on(transport) {

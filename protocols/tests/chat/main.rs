@@ -17,4 +17,5 @@ mod registration;
 mod services;
 mod simulated;
 mod stage;
+mod strangers;
 mod users;

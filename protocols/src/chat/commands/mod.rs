@@ -53,6 +53,7 @@ use super::server::Server;
 use super::server::users::UserKey;
 use super::server::wire::Wire;
 use super::server::work::{Outcome, Then, Ticket};
+use super::stranger::Stranger;
 use super::turn::{Label, Turn};
 
 /// A command: who may give it, with how many parameters at least, and what it is good for.
@@ -158,6 +159,11 @@ pub(super) fn handle(
 ) {
     server.counters.lines += 1;
     capabilities::announce(server, wire);
+    if !server.users[me].is_registered()
+        && let Some(stranger) = Stranger::of(line)
+    {
+        return server.disconnect(wire, me, stranger.refusal());
+    }
     match Message::parse(line) {
         Ok(message) => {
             let label = label(server.users[me].caps, &message);
