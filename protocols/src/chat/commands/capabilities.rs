@@ -124,7 +124,10 @@ pub(super) fn announce(server: &mut Server, wire: &mut dyn Wire) {
     // What is gone is nobody's any more.
     for key in server.users.keys() {
         let caps = server.users[key].caps;
-        store(server, key, caps.without(before.without(now)));
+        let left = caps.without(before.without(now));
+        if left != caps {
+            store(server, key, left);
+        }
     }
 }
 

@@ -44,8 +44,12 @@ impl Server {
         self.log(&Event::Left { who: &user.source, reason });
     }
 
+    /// Nobody sees one go who is on no channel; and on one channel everybody is met once.
     fn show_quit(&mut self, wire: &mut dyn Wire, key: UserKey, reason: &str, at: Timestamp) {
         let user = &self.users[key];
+        if user.channels.is_empty() {
+            return;
+        }
         let builder = Builder::new().source(&user.source).command("QUIT").text(reason);
         let Ok(line) = Line::new(builder) else {
             self.counters.spoiled += 1;
@@ -53,6 +57,9 @@ impl Server {
         };
         let line = Line { at: Some(at), account: user.account.clone(), ..line };
         let mut cast = Cast::new(&line);
+        if let &[channel] = &*self.users[key].channels {
+            return self.channels[channel].send(wire, &mut cast, Some(key));
+        }
         for peer in self.peers(key) {
             let peer = &self.users[peer];
             wire.send(peer.connection, cast.rendering(peer.caps));
