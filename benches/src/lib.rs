@@ -83,7 +83,7 @@ pub mod user;
 pub mod work;
 
 // What the loop keeps to itself, to be measured alone: the same files, which know nothing of the rest.
-#[path = "../../reactor/src/id.rs"]
+#[path = "../../reactor/src/id/mod.rs"]
 #[allow(dead_code, unreachable_pub)]
 mod id;
 #[path = "../../reactor/src/outbox/mod.rs"]

@@ -112,6 +112,18 @@ pub enum SendFileError {
     Full,
 }
 
+/// A protocol could not be reached by the id of its connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum ReachError {
+    /// The connection has ended.
+    #[error("the connection has ended")]
+    Stale,
+    /// It runs a protocol of another type.
+    #[error("the connection runs another protocol")]
+    OtherProtocol,
+}
+
 /// The id names something that has ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error("it has ended")]

@@ -288,7 +288,7 @@ mod tests {
 
         fn new() -> Self {
             let poller = Poller::new().expect("there are descriptors");
-            let events = Events::new(&poller);
+            let events = Events::new(&poller, 8);
             let mailbox = Mailbox::new(poller.waker(), usize::MAX);
             let (mail, dealt_with) = (VecDeque::new(), Vec::new());
             Self { poller, events, mailbox, has_mail: false, mail, dealt_with, next: 0 }

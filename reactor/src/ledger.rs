@@ -95,6 +95,12 @@ impl Ledger {
         self.queued = self.queued + after - before;
     }
 
+    /// How many of so many sources a phase of a turn looks after: [`Limits::visit_budget`], and never
+    /// none.
+    pub(crate) fn budgeted(&self, waiting: usize) -> usize {
+        waiting.min(self.limits.visit_budget.max(1))
+    }
+
     /// Whether the next turn has work already, and must not sleep.
     pub(crate) fn has_work(&self) -> bool {
         self.ready.len() | self.touched.len() | self.retired.len() != 0

@@ -99,7 +99,8 @@ pub use datagram::{Datagram, SocketClosed};
 pub use dispatch::{CutOff, ShutdownReport};
 pub use envelope::{Ecn, Envelope};
 pub use error::{
-    LoopError, OffloadError, OpenError, PostError, SendError, SendFileError, Stale, TimersFull,
+    LoopError, OffloadError, OpenError, PostError, ReachError, SendError, SendFileError, Stale,
+    TimersFull,
 };
 pub use handle::{Handle, RemoteTask, Undelivered};
 pub use id::{ConnectionId, ListenerId, SocketId, TimerId, TimerKey};
@@ -116,8 +117,8 @@ pub use rate::TokenBucket;
 pub use reactor::{Reactor, Turn};
 pub use reason::{CloseReason, Closed, Side};
 pub use registry::{
-    DatagramProtocol, DatagramTransport, Detached, Protocol, Registry, SentFile, Transport,
+    DatagramProtocol, DatagramTransport, Detached, Protocol, Registry, SentFile, Transport, Typed,
 };
 #[cfg(all(unix, feature = "signals"))]
 pub use signals::Signal;
-pub use stats::{Snapshot, SocketRow, Stats};
+pub use stats::{Rows, Snapshot, SocketRow, Stats};

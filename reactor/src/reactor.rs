@@ -90,7 +90,7 @@ impl<App> Reactor<App> {
     }
 
     fn on(poller: Poller, pool: Pool, limits: Limits) -> Self {
-        let events = Events::new(&poller);
+        let events = Events::new(&poller, limits.visit_budget.max(1));
         let registry = Registry::new(poller, pool, limits);
         let turn_began = registry.now();
         let scratch = Box::new([0; SCRATCH]);
@@ -222,10 +222,11 @@ impl<App> Reactor<App> {
         }
     }
 
-    /// Visits what no event reminds us of. What is put on the list meanwhile waits for the next turn.
+    /// Visits what no event reminds us of, up to the budget. What is put on the list meanwhile waits for
+    /// the next turn.
     #[inline(never)]
     fn handle_ready_list(&mut self, app: &mut App) {
-        for _ in 0..self.registry.ledger.ready.len() {
+        for _ in 0..self.registry.ledger.budgeted(self.registry.ledger.ready.len()) {
             let Some(key) = self.registry.ledger.ready.pop_front() else {
                 break;
             };

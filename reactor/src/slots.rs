@@ -9,16 +9,13 @@
 //! meanwhile learns that it is running. Sources that ended during a turn stay in their slots until the
 //! turn is over, so an event that waits in the same batch can never hit a newcomer.
 
-use std::num::NonZeroU32;
-
 use slab::Slab;
 
-use crate::id::{Key, MAX_SLOTS, Token};
+use crate::id::{Generations, Key, MAX_SLOTS, Token};
 
 pub(crate) struct Slots<T> {
     entries: Slab<Slot<T>>,
-    /// The generation the next insertion gets; no two insertions share one until 2³² have passed.
-    next_generation: NonZeroU32,
+    generations: Generations,
 }
 
 struct Slot<T> {
@@ -37,23 +34,20 @@ pub(crate) enum Found<'a, T> {
 }
 
 impl<T> Slots<T> {
-    pub(crate) fn new() -> Self {
-        Self { entries: Slab::new(), next_generation: NonZeroU32::MIN }
+    pub(crate) fn new(generations: Generations) -> Self {
+        Self { entries: Slab::new(), generations }
     }
 
-    /// The key that the next [`Self::insert`] will use, or `None` when every index is taken.
-    pub(crate) fn next_key(&self) -> Option<Key> {
+    /// A key for the next [`Self::insert`], or `None` when every index is taken.
+    pub(crate) fn next_key(&mut self) -> Option<Key> {
         let index = self.entries.vacant_key();
-        (index < MAX_SLOTS).then_some(Key::new(index as u32, self.next_generation))
+        (index < MAX_SLOTS).then(|| Key::new(index as u32, self.generations.take()))
     }
 
-    /// Fills the slot that [`Self::next_key`] announced.
-    pub(crate) fn insert(&mut self, source: T) -> Key {
-        let entry = self.entries.vacant_entry();
-        let key = Key::new(entry.key() as u32, self.next_generation);
-        self.next_generation = self.next_generation.checked_add(1).unwrap_or(NonZeroU32::MIN);
-        entry.insert(Slot { key, source: Some(source) });
-        key
+    /// Fills the slot that [`Self::next_key`] has named.
+    pub(crate) fn insert(&mut self, key: Key, source: T) {
+        let index = self.entries.insert(Slot { key, source: Some(source) });
+        debug_assert_eq!(index, key.index(), "nothing was inserted in between");
     }
 
     /// Takes the source out for dispatch; `None` when the key is stale or it is running already.
@@ -109,6 +103,12 @@ impl<T> Slots<T> {
             .filter_map(|(_, slot)| slot.source.as_ref().map(|source| (slot.key, source)))
     }
 
+    /// The first from `index` on that is not running, and where to look for the next.
+    pub(crate) fn next_from(&self, index: usize) -> Option<(usize, &T)> {
+        (index..self.entries.capacity())
+            .find_map(|index| Some((index + 1, self.entries.get(index)?.source.as_ref()?)))
+    }
+
     #[inline]
     fn slot(&mut self, key: Key) -> Option<&mut Slot<T>> {
         self.entries.get_mut(key.index()).filter(|slot| slot.key == key)
@@ -126,12 +126,22 @@ fn drop_out_of_line<T>(source: T) {
 mod tests {
     use super::*;
 
+    fn slots() -> Slots<&'static str> {
+        Slots::new(Generations::of_process())
+    }
+
+    fn insert(slots: &mut Slots<&'static str>, source: &'static str) -> Key {
+        let key = slots.next_key().expect("there is room");
+        slots.insert(key, source);
+        key
+    }
+
     #[test]
     fn a_reused_slot_does_not_answer_to_its_old_key() {
-        let mut slots = Slots::new();
-        let first = slots.insert("first");
+        let mut slots = slots();
+        let first = insert(&mut slots, "first");
         slots.remove(first);
-        let second = slots.insert("second");
+        let second = insert(&mut slots, "second");
         assert_eq!(first.index(), second.index());
         assert!(slots.take(first).is_none());
         assert!(slots.take_token(first.token()).is_none());
@@ -139,30 +149,21 @@ mod tests {
     }
 
     #[test]
+    fn a_key_of_one_loop_finds_nothing_in_another() {
+        let (mut one, mut other) = (slots(), slots());
+        let (ours, theirs) = (insert(&mut one, "ours"), insert(&mut other, "theirs"));
+        assert_eq!(ours.index(), theirs.index());
+        assert!(ours != theirs && one.take(theirs).is_none() && other.take(ours).is_none());
+    }
+
+    #[test]
     fn a_taken_source_is_running_until_it_is_put_back() {
-        let mut slots = Slots::new();
-        let key = slots.insert(1);
+        let mut slots = slots();
+        let key = insert(&mut slots, "it");
         let taken = slots.take(key).expect("it was just inserted");
         assert!(matches!(slots.find(key), Found::Running));
         slots.put(key, taken);
-        assert!(matches!(slots.find(key), Found::Here(1)));
-    }
-
-    #[test]
-    fn next_key_is_the_key_that_insert_returns() {
-        let mut slots = Slots::new();
-        for source in 0..10 {
-            let announced = slots.next_key();
-            assert_eq!(announced, Some(slots.insert(source)));
-        }
-    }
-
-    #[test]
-    fn a_generation_wraps_past_zero() {
-        let mut slots = Slots::new();
-        slots.next_generation = NonZeroU32::MAX;
-        slots.insert(());
-        assert_eq!(slots.insert(()).generation(), 1);
+        assert!(matches!(slots.find(key), Found::Here(&mut "it")));
     }
 
     #[test]

@@ -168,26 +168,34 @@ pub struct SocketRow {
     pub state: &'static str,
 }
 
+/// How far [`Registry::socket_rows`](crate::Registry::socket_rows) has come.
+#[derive(Clone, Debug, Default)]
+pub struct Rows(pub(crate) usize);
+
+impl SocketRow {
+    /// The line that stands above rows.
+    pub const HEADER: &'static str = concat!(
+        "proto       recv-q   send-q  local                        ",
+        "peer                         state"
+    );
+}
+
+impl fmt::Display for SocketRow {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { protocol, receive_queue, send_queue, local, peer, state } = self;
+        let local = local.to_string();
+        let peer = peer.as_ref().map_or_else(|| "*".to_owned(), ToString::to_string);
+        write!(
+            f,
+            "{protocol:<9} {receive_queue:>8} {send_queue:>8}  {local:<28} {peer:<28} {state}"
+        )
+    }
+}
+
 impl fmt::Display for Snapshot {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(
-            f,
-            "{:<9} {:>8} {:>8}  {:<28} {:<28} state",
-            "proto", "recv-q", "send-q", "local", "peer"
-        )?;
-        for row in &self.sockets {
-            let peer = row.peer.as_ref().map_or_else(|| "*".to_owned(), ToString::to_string);
-            writeln!(
-                f,
-                "{:<9} {:>8} {:>8}  {:<28} {:<28} {}",
-                row.protocol,
-                row.receive_queue,
-                row.send_queue,
-                row.local.to_string(),
-                peer,
-                row.state
-            )?;
-        }
+        writeln!(f, "{}", SocketRow::HEADER)?;
+        self.sockets.iter().try_for_each(|row| writeln!(f, "{row}"))?;
         write!(f, "{}", self.stats)
     }
 }

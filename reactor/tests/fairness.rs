@@ -14,7 +14,8 @@ use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
 use reactor::{
-    Address, ConnectionId, Input, Limits, Protocol, Reactor, Registry, StreamLimits, Transport,
+    Address, Closed, ConnectionId, Input, Limits, Protocol, Reactor, Registry, StreamLimits,
+    Transport,
 };
 use socket2::SockRef;
 use support::*;
@@ -29,6 +30,8 @@ struct Served {
     flood: Vec<usize>,
     pings: usize,
     opened: usize,
+    told: usize,
+    closed: usize,
 }
 
 /// Takes whatever comes, and counts it.
@@ -45,7 +48,7 @@ impl Protocol<Served> for Flooded {
     }
 }
 
-/// Answers.
+/// Answers, and stays when the loop is shut down.
 struct Pinged;
 
 impl Protocol<Served> for Pinged {
@@ -61,6 +64,14 @@ impl Protocol<Served> for Pinged {
     ) {
         served.pings += input.len();
         transport.write(input.take_all());
+    }
+
+    fn on_shutdown(&mut self, _: &mut Transport<'_, Served>, served: &mut Served) {
+        served.told += 1;
+    }
+
+    fn on_close(&mut self, _: &mut Registry<Served>, _: &Closed, served: &mut Served) {
+        served.closed += 1;
     }
 }
 
@@ -256,6 +267,114 @@ fn a_flood_of_connections_is_accepted_in_portions() {
         registry.stats().connections == stay
     });
     scene.finish();
+}
+
+/// Hazard 35: a crowd that leaves at once is one long turn, if all of it is read, told and closed in one.
+#[test]
+fn a_crowd_that_leaves_at_once_is_told_in_portions() {
+    const CROWD: usize = 100;
+    const BUDGET: usize = 10;
+    let limits = Limits { visit_budget: BUDGET, ..Limits::default() };
+    let mut scene = Scene::new(limits, 0, 5);
+    let crowd: Vec<UnixStream> = (0..CROWD).map(|_| scene.adopt(Pinged)).collect();
+    scene.rest();
+    drop(crowd);
+    while scene.served.closed < CROWD {
+        let before = scene.served.closed;
+        assert!(scene.turn() <= BUDGET as u64, "so many were reported in a turn");
+        let closed = scene.served.closed - before;
+        assert!((1..=BUDGET).contains(&closed), "{closed} were told in a turn");
+    }
+    scene.ask();
+    scene.turn();
+    scene.assert_answered();
+    scene.ids.truncate(scene.clients.len());
+    scene.finish();
+}
+
+/// Hazard 35, where it is the program that ends them all.
+#[test]
+fn a_crowd_that_is_cut_off_at_once_is_told_in_portions() {
+    const CROWD: usize = 100;
+    const BUDGET: usize = 10;
+    let limits = Limits { visit_budget: BUDGET, ..Limits::default() };
+    let mut scene = Scene::new(limits, 0, 5);
+    let crowd: Vec<UnixStream> = (0..CROWD).map(|_| scene.adopt(Pinged)).collect();
+    scene.rest();
+    for id in scene.ids.drain(5..) {
+        scene.reactor.registry().abort(id).expect("it is open");
+    }
+    while scene.served.closed < CROWD {
+        let before = scene.served.closed;
+        scene.ask();
+        scene.turn();
+        scene.assert_answered();
+        let closed = scene.served.closed - before;
+        assert!(closed <= BUDGET, "{closed} were told in a turn");
+    }
+    drop(crowd);
+    scene.finish();
+}
+
+/// Who has left something unread comes again without an event: not all of them in one turn.
+#[test]
+fn a_crowd_that_is_resumed_at_once_is_visited_in_portions() {
+    const CROWD: usize = 100;
+    const BUDGET: usize = 10;
+    let limits = Limits { visit_budget: BUDGET, ..Limits::default() };
+    let mut scene = Scene::new(limits, 0, CROWD);
+    for id in scene.ids.clone() {
+        scene.reactor.registry().pause(id).expect("it is open");
+    }
+    scene.ask();
+    scene.rest();
+    for id in scene.ids.clone() {
+        scene.reactor.registry().resume(id).expect("it is open");
+    }
+    while scene.served.pings < CROWD {
+        let before = scene.served.pings;
+        scene.turn();
+        let visited = scene.served.pings - before;
+        assert!((1..=BUDGET).contains(&visited), "{visited} were visited in a turn");
+    }
+    scene.finish();
+}
+
+/// A shutdown that is told to all of a crowd in one turn is a pause for everybody.
+#[test]
+fn a_crowd_hears_of_a_shutdown_in_portions() {
+    const CROWD: usize = 100;
+    const BUDGET: usize = 10;
+    let limits = Limits { visit_budget: BUDGET, ..Limits::default() };
+    let mut scene = Scene::new(limits, 0, CROWD);
+    scene.reactor.registry().shutdown(Duration::MAX);
+    while scene.served.told < CROWD {
+        let before = scene.served.told;
+        scene.turn();
+        let told = scene.served.told - before;
+        assert!((1..=BUDGET).contains(&told), "{told} were told in a turn");
+    }
+    // Nobody waits any longer, and nobody is forgotten.
+    scene.reactor.registry().shutdown(Duration::ZERO);
+    let report = until_shut_down(&mut scene.reactor, &mut scene.served);
+    assert_eq!(
+        (report.cut_off.len(), scene.served.told, scene.served.closed),
+        (CROWD, CROWD, CROWD)
+    );
+}
+
+/// A grace that is over before all of a crowd has been told leaves nobody untold.
+#[test]
+fn a_crowd_that_has_no_grace_is_told_before_it_is_cut_off() {
+    const CROWD: usize = 100;
+    let limits = Limits { visit_budget: 10, ..Limits::default() };
+    let mut scene = Scene::new(limits, 0, CROWD);
+    scene.reactor.registry().shutdown(Duration::ZERO);
+    let report = until_shut_down(&mut scene.reactor, &mut scene.served);
+    assert_eq!(
+        (report.cut_off.len(), scene.served.told, scene.served.closed),
+        (CROWD, CROWD, CROWD)
+    );
 }
 
 /// A burst of datagrams does not keep streams waiting.

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use reactor::{
-    DatagramOptions, ListenOptions, SocketRow, Stats, StreamLimits, StreamOptions, TimerKey,
+    DatagramOptions, ListenOptions, Rows, SocketRow, Stats, StreamLimits, StreamOptions, TimerKey,
 };
 use support::*;
 
@@ -335,6 +335,34 @@ udp              0        0  127.0.0.1:5PPPP              127.0.0.1:4PPPP       
     stage.until(|log| log.ends.len() == 2);
     let text = stage.reactor.snapshot().to_string();
     assert!(text.ends_with("0 panics\nended: peer closed 2\n"), "{text}");
+    stage.finish();
+}
+
+/// Telling of all in one go keeps a loop with many from its work.
+#[test]
+fn a_long_list_of_sockets_is_told_in_slices_and_each_of_them_once() {
+    let mut stage = Stage::new();
+    let address = stage.listen(echo);
+    let mut clients: Vec<TcpStream> = (0..10).map(|_| client(address)).collect();
+    stage.until(|log| log.opened.len() == 10);
+    // Two of the slots are empty.
+    clients.drain(3..5);
+    stage.until(|log| log.ends.len() == 2);
+
+    let (mut from, mut rows) = (Rows::default(), Vec::new());
+    loop {
+        let slice = stage.registry().socket_rows(&mut from, 4);
+        assert!(slice.len() <= 4);
+        if slice.is_empty() {
+            break;
+        }
+        rows.extend(slice);
+    }
+    assert_eq!(rows, stage.reactor.snapshot().sockets);
+    assert_eq!(rows.len(), 9);
+    assert!(stage.registry().socket_rows(&mut Rows::default(), 0).is_empty());
+    drop(clients);
+    stage.until(|log| log.ends.len() == 10);
     stage.finish();
 }
 

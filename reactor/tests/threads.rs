@@ -4,7 +4,9 @@
 mod support;
 
 use std::cell::RefCell;
+use std::collections::HashSet;
 use std::io::{Read, Write};
+use std::net::TcpListener;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Barrier, mpsc};
 use std::thread;
@@ -338,6 +340,38 @@ fn what_waited_when_the_loop_ended_can_be_taken_back_in_order() {
 }
 
 /// The closures that come back still do what they were made for.
+/// A map over the loops of a process must not take a connection of one for a connection of another.
+#[test]
+fn ids_of_two_loops_are_never_equal_and_mean_nothing_to_the_other() {
+    let leaks = Leaks::watch();
+    let loops = || Reactor::<Log>::new().expect("there are descriptors for a loop");
+    let (mut one, mut other, mut log) = (loops(), loops(), Log::default());
+    let server = TcpListener::bind("127.0.0.1:0").expect("loopback has a free port");
+    let address = server.local_addr().expect("it is bound");
+    let (mut ids, mut timers) = (HashSet::new(), HashSet::new());
+    for _ in 0..100 {
+        for registry in [one.registry(), other.registry()] {
+            let id = registry.connect(address.into(), Probe::new("client")).expect("it begins");
+            let timer = registry.after(Duration::MAX, |_, _| {}).expect("there is room");
+            assert!(ids.insert(id), "{id} was there before");
+            assert!(timers.insert(timer), "{timer} was there before");
+        }
+        for reactor in [&mut one, &mut other] {
+            let known: Vec<_> =
+                ids.iter().filter(|id| reactor.registry().is_connected(**id)).copied().collect();
+            let [mine] = known[..] else { panic!("{known:?}") };
+            reactor.registry().abort(mine).expect("it is connected");
+            until(reactor, &mut log, |_, registry| registry.is_empty());
+        }
+    }
+    for reactor in [&mut one, &mut other] {
+        let cancelled = timers.iter().filter(|timer| reactor.registry().cancel(**timer));
+        assert_eq!(cancelled.count(), 100);
+    }
+    drop((server, one));
+    leaks.check(other);
+}
+
 #[test]
 fn a_closure_that_was_taken_back_runs_on_another_loop() {
     let (reactor, _, leaks) = counting(Limits::default());

@@ -6,6 +6,7 @@ use slab::Slab;
 use slotmap::SlotMap;
 
 use super::{case, repeated};
+use crate::id::{Generations, Key};
 use crate::slots::Slots;
 use crate::work::{Case, Contender};
 
@@ -78,9 +79,9 @@ fn look_up_of_slab() -> impl FnMut(u64) -> u64 {
 
 /// As the loop does it: what is found is taken out while it runs, and put back.
 fn look_up_of_slots() -> impl FnMut(u64) -> u64 {
-    let mut slots = Slots::new();
-    let mut order =
-        Order::of((0..MANY).map(|_| slots.insert(Box::new(Thing::default()))).collect());
+    let mut slots = Slots::new(Generations::of_process());
+    let things = std::iter::repeat_with(|| insert(&mut slots, Box::new(Thing::default())));
+    let mut order = Order::of(things.take(MANY).flatten().collect());
     move |units| {
         let mut seen = 0_u64;
         for number in 0..units {
@@ -92,6 +93,12 @@ fn look_up_of_slots() -> impl FnMut(u64) -> u64 {
         }
         seen
     }
+}
+
+fn insert(slots: &mut Slots<Box<Thing>>, thing: Box<Thing>) -> Option<Key> {
+    let key = slots.next_key()?;
+    slots.insert(key, thing);
+    Some(key)
 }
 
 fn look_up_of_slot_map() -> impl FnMut(u64) -> u64 {
@@ -123,14 +130,16 @@ fn replace_in_slab() -> impl FnMut(u64) -> u64 {
 }
 
 fn replace_in_slots() -> impl FnMut(u64) -> u64 {
-    let mut slots = Slots::new();
-    let mut order =
-        Order::of((0..MANY).map(|_| slots.insert(Box::new(Thing::default()))).collect());
+    let mut slots = Slots::new(Generations::of_process());
+    let things = std::iter::repeat_with(|| insert(&mut slots, Box::new(Thing::default())));
+    let mut order = Order::of(things.take(MANY).flatten().collect());
     move |units| {
         for number in 0..units {
             let key = order.at(number);
-            if let Some(thing) = slots.remove(*key) {
-                *key = slots.insert(thing);
+            if let Some(thing) = slots.remove(*key)
+                && let Some(next) = insert(&mut slots, thing)
+            {
+                *key = next;
             }
         }
         slots.len() as u64

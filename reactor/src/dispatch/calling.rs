@@ -27,7 +27,7 @@ impl<App> Registry<App> {
         connection: &mut Connection<App>,
         app: &mut App,
         callback: Callback,
-        call: impl FnOnce(&mut dyn Protocol<App>, &mut Transport<'_, App>, &mut App),
+        call: impl FnOnce(&mut (dyn Protocol<App> + 'static), &mut Transport<'_, App>, &mut App),
     ) -> Step {
         self.call_as::<true>(key, connection, app, callback, call)
     }
@@ -41,7 +41,7 @@ impl<App> Registry<App> {
         connection: &mut Connection<App>,
         app: &mut App,
         callback: Callback,
-        call: impl FnOnce(&mut dyn Protocol<App>, &mut Transport<'_, App>, &mut App),
+        call: impl FnOnce(&mut (dyn Protocol<App> + 'static), &mut Transport<'_, App>, &mut App),
     ) -> Step {
         if TRACED {
             self.ledger.trace_visit(ConnectionId(key), || What::Called(callback));
@@ -124,12 +124,12 @@ impl<App> Registry<App> {
     }
 
     /// Calls one callback of a connection that is in its slot, if it is open and not closing.
-    pub(super) fn call_by_key(
+    pub(crate) fn call_by_key(
         &mut self,
         key: Key,
         app: &mut App,
         callback: Callback,
-        call: impl FnOnce(&mut dyn Protocol<App>, &mut Transport<'_, App>, &mut App),
+        call: impl FnOnce(&mut (dyn Protocol<App> + 'static), &mut Transport<'_, App>, &mut App),
     ) {
         let Some(source) = self.slots.take(key) else {
             return;
@@ -146,6 +146,23 @@ impl<App> Registry<App> {
             self.finish(key, &mut connection.stream, step);
         }
         self.slots.put(key, Source::Stream(connection));
+    }
+
+    /// As [`Self::call_by_key`], a protocol of this type; if it is another by now, nobody is called.
+    pub(crate) fn call_typed<P: Protocol<App> + 'static>(
+        &mut self,
+        key: Key,
+        app: &mut App,
+        callback: Callback,
+        call: impl FnOnce(&mut P, &mut Transport<'_, App>, &mut App),
+    ) where
+        App: 'static,
+    {
+        self.call_by_key(key, app, callback, |protocol, transport, app| {
+            if let Some(protocol) = protocol.as_any_mut().downcast_mut() {
+                call(protocol, transport, app);
+            }
+        });
     }
 
     /// A timer of a connection has come due.

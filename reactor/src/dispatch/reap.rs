@@ -9,14 +9,14 @@ use crate::trace::{Callback, What};
 use crate::{CloseReason, Closed, ConnectionId, SocketId};
 
 impl<App> Registry<App> {
-    /// Tells and removes what has ended in this turn. What ends in these callbacks waits for the
-    /// next turn, which will not sleep before.
+    /// Tells and removes what has ended, up to the budget. The others, and what ends in these callbacks,
+    /// wait for the next turn, which will not sleep before.
     #[inline(never)]
     pub(crate) fn reap(&mut self, app: &mut App) {
         if self.ledger.retired.is_empty() {
             return;
         }
-        for _ in 0..self.ledger.retired.len() {
+        for _ in 0..self.ledger.budgeted(self.ledger.retired.len()) {
             let Some((key, reason)) = self.ledger.retired.pop_front() else {
                 break;
             };

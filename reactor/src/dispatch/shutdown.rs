@@ -23,10 +23,17 @@ pub(crate) enum Shutdown {
         began: Instant,
         /// Ends the grace.
         timer: Key,
-        /// Whether everybody has been told.
-        told: bool,
+        telling: Telling,
         report: ShutdownReport,
     },
+}
+
+/// How far the loop has come with telling everybody.
+pub(crate) enum Telling {
+    /// It begins when no callback is on the stack.
+    Due,
+    /// These have yet to hear of it: none, when it is over.
+    Underway(std::vec::IntoIter<Key>),
 }
 
 /// How the loop ended: who finished, and who was cut off.
@@ -71,33 +78,44 @@ impl<App> Registry<App> {
         self.shutdown = Shutdown::Draining {
             began: self.now(),
             timer,
-            told: false,
+            telling: Telling::Due,
             report: ShutdownReport::default(),
         };
     }
 
-    /// Tells everybody, once, when no callback is on the stack. Whoever came between the decision and
-    /// now is told too, and afterwards nobody comes: there are no listeners any more.
+    /// Tells everybody, once, when no callback is on the stack: so many in a turn as the budget allows.
     #[inline(never)]
     pub(crate) fn tell_of_shutdown(&mut self, app: &mut App) {
-        let Shutdown::Draining { told, .. } = &mut self.shutdown else {
-            return;
-        };
-        if std::mem::replace(told, true) {
-            return;
+        if let Shutdown::Draining { telling: Telling::Due, .. } = &self.shutdown {
+            self.begin_telling();
         }
+        self.tell(self.ledger.budgeted(usize::MAX), app);
+    }
+
+    /// Closes the listeners, all at once, so that afterwards nobody comes. Whoever came between the
+    /// decision and now is told too.
+    fn begin_telling(&mut self) {
         self.ledger.trace_loop(|| What::ShutdownBegan);
-        let keys: Vec<Key> = self.slots.iter().map(|(key, _)| key).collect();
-        for key in keys {
+        let mut keys: Vec<Key> = self.slots.iter().map(|(key, _)| key).collect();
+        keys.retain(|key| self.remove_listener(ListenerId(*key)).is_err());
+        if let Shutdown::Draining { telling, .. } = &mut self.shutdown {
+            *telling = Telling::Underway(keys.into_iter());
+        }
+    }
+
+    fn tell(&mut self, most: usize, app: &mut App) {
+        for _ in 0..most {
+            let Shutdown::Draining { telling: Telling::Underway(rest), .. } = &mut self.shutdown
+            else {
+                return;
+            };
+            let Some(key) = rest.next() else { return };
             self.tell_one(key, app);
         }
     }
 
+    /// It may have ended meanwhile, which all of these see.
     fn tell_one(&mut self, key: Key, app: &mut App) {
-        // It may have ended meanwhile, which all of these see.
-        if self.remove_listener(ListenerId(key)).is_ok() {
-            return;
-        }
         if let Found::Here(source) = self.slots.find(key)
             && source.is_opening()
         {
@@ -113,8 +131,9 @@ impl<App> Registry<App> {
         });
     }
 
-    /// The grace is over: whatever is still there is cut off.
-    pub(crate) fn end_grace(&mut self) {
+    /// The grace is over: whatever is still there is cut off. Whoever has not been told is told first.
+    pub(crate) fn end_grace(&mut self, app: &mut App) {
+        self.tell(usize::MAX, app);
         self.ledger.trace_loop(|| What::GraceEnded);
         let keys: Vec<Key> = self.slots.iter().map(|(key, _)| key).collect();
         for key in keys {
@@ -158,7 +177,10 @@ impl Shutdown {
     pub(crate) fn has_work(&self, registered: usize) -> bool {
         match self {
             Self::Running => false,
-            Self::Draining { told, .. } => !told || registered == 0,
+            Self::Draining { telling: Telling::Due, .. } => true,
+            Self::Draining { telling: Telling::Underway(rest), .. } => {
+                rest.len() > 0 || registered == 0
+            }
         }
     }
 

@@ -71,9 +71,7 @@ impl<App> Registry<App> {
             }
             Message::Offloaded { ticket, result } => {
                 if let Some(done) = self.offloads.try_remove(ticket) {
-                    self.run_callback(None, Callback::Offloaded, |registry| {
-                        done(registry, app, result);
-                    });
+                    done(self, app, result);
                 }
             }
         }

@@ -86,7 +86,7 @@ impl<App> Registry<App> {
                 let whose = Some(TimerId(timer).into());
                 self.run_callback(whose, Callback::Timer, |registry| task(registry, app));
             }
-            Some(Timed::Shutdown) => self.end_grace(),
+            Some(Timed::Shutdown) => self.end_grace(app),
             _ => {}
         }
     }

@@ -2,12 +2,13 @@
 
 use std::ops::ControlFlow;
 
+use super::{Protocol, Registry, Transport};
 use crate::id::Key;
 use crate::outbox::FilePiece;
 use crate::slots::Found;
 use crate::source::{Connection, Source};
-use crate::trace::What;
-use crate::{CloseReason, ConnectionId, Registry, Stale};
+use crate::trace::{Callback, What};
+use crate::{CloseReason, ConnectionId, ReachError, Stale};
 
 /// What the running connection was told by its id.
 pub(crate) enum Order {
@@ -71,6 +72,95 @@ impl<App> Registry<App> {
     /// If it has ended.
     pub fn resume(&mut self, id: ConnectionId) -> Result<(), Stale> {
         self.order(id, Order::Resume)
+    }
+
+    /// Reaches the protocol of a connection, with the transport that its callbacks have: what one
+    /// connection has for another of the same program, a data connection for the session that asked
+    /// for it, say. So what belongs to a connection can stay in its protocol, and needs no map of
+    /// sessions in the application.
+    ///
+    /// `act` runs when no callback is on the stack, later in this turn or in the next, and not at all if
+    /// the connection has closed by then, or runs another protocol. Several for one connection run in
+    /// the order in which they were given.
+    ///
+    /// ```
+    /// # use reactor::{ConnectionId, Input, Protocol, Registry, Transport};
+    /// struct Session {
+    ///     received: u64,
+    /// }
+    /// # impl<App> Protocol<App> for Session {
+    /// #     fn on_data(&mut self, _: &mut Transport<'_, App>, _: &mut Input<'_>, _: &mut App) {}
+    /// # }
+    ///
+    /// /// An upload has arrived, on a connection of its own.
+    /// fn uploaded<App: 'static>(session: ConnectionId, bytes: u64, registry: &mut Registry<App>) {
+    ///     let told = registry.with(session, move |session: &mut Session, transport, _app| {
+    ///         session.received += bytes;
+    ///         transport.write(b"226 It has arrived.\r\n");
+    ///     });
+    ///     if told.is_err() {
+    ///         println!("nobody waits for it any more");
+    ///     }
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// If the connection has ended, or runs a protocol of another type. Of the one whose callback
+    /// calls, that is only known later.
+    pub fn with<P: Protocol<App> + 'static>(
+        &mut self,
+        id: ConnectionId,
+        act: impl FnOnce(&mut P, &mut Transport<'_, App>, &mut App) + 'static,
+    ) -> Result<(), ReachError>
+    where
+        App: 'static,
+    {
+        match self.slots.find(id.0) {
+            Found::Here(Source::Stream(connection)) if !connection.stream.is_closed() => {
+                if !connection.protocol.as_any().is::<P>() {
+                    return Err(ReachError::OtherProtocol);
+                }
+            }
+            Found::Running => {}
+            _ => return Err(ReachError::Stale),
+        }
+        self.defer(move |registry, app| registry.call_typed(id.0, app, Callback::Task, act));
+        Ok(())
+    }
+
+    /// As [`with`](Self::with), whatever its protocol is: lends `act` the connection's transport, with
+    /// every verb that a callback has.
+    ///
+    /// ```
+    /// # use reactor::{ConnectionId, Registry, StreamLimits};
+    /// # use std::time::Duration;
+    /// /// Whoever has paid may be silent for longer.
+    /// fn paid<App: 'static>(guest: ConnectionId, registry: &mut Registry<App>) {
+    ///     let _ = registry.with_transport(guest, |transport, _app| {
+    ///         let idle_timeout = Some(Duration::from_secs(3_600));
+    ///         let limits = StreamLimits { idle_timeout, ..transport.limits().clone() };
+    ///         transport.set_limits(limits);
+    ///     });
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// If the connection has ended.
+    pub fn with_transport(
+        &mut self,
+        id: ConnectionId,
+        act: impl FnOnce(&mut Transport<'_, App>, &mut App) + 'static,
+    ) -> Result<(), Stale> {
+        if !self.is_connected(id) {
+            return Err(Stale);
+        }
+        self.defer(move |registry, app| {
+            registry
+                .call_by_key(id.0, app, Callback::Task, |_, transport, app| act(transport, app));
+        });
+        Ok(())
     }
 
     fn order(&mut self, id: ConnectionId, order: Order) -> Result<(), Stale> {

@@ -30,13 +30,14 @@ use crate::offload::{Job, Pool, panic_message};
 use crate::slots::{Found, Slots};
 use crate::source::Source;
 use crate::timer::Wheel;
+use crate::trace::Callback;
 use crate::{
-    Address, CloseReason, Limits, ListenerId, OffloadError, PostError, Snapshot, SocketId, Stale,
-    Stats,
+    Address, CloseReason, Limits, ListenerId, OffloadError, PostError, Rows, Snapshot, SocketId,
+    SocketRow, Stale, Stats,
 };
 
 pub(crate) use connections::Order;
-pub use protocol::{DatagramProtocol, Protocol, SentFile};
+pub use protocol::{DatagramProtocol, Protocol, SentFile, Typed};
 pub use socket::DatagramTransport;
 pub(crate) use timers::Timed;
 pub(crate) use transport::Outcome;
@@ -86,14 +87,15 @@ pub struct Registry<App> {
 
 impl<App> Registry<App> {
     pub(crate) fn new(poller: Poller, pool: Pool, limits: Limits) -> Self {
+        let generations = poller.system().generations();
         Self {
             mailbox: Arc::new(Mailbox::new(poller.waker(), limits.tasks)),
             ledger: Ledger::new(limits, poller.system()),
             spare: SpareDescriptor::new(&poller),
             poller,
             pool,
-            slots: Slots::new(),
-            wheel: Wheel::new(),
+            slots: Slots::new(generations.clone()),
+            wheel: Wheel::new(generations),
             mail: VecDeque::new(),
             has_mail: false,
             deferred: VecDeque::new(),
@@ -310,6 +312,22 @@ impl<App> Registry<App> {
     where
         App: 'static,
     {
+        self.submit(work, |registry, app, result| {
+            registry.run_callback(None, Callback::Offloaded, |registry| {
+                done(registry, app, result);
+            });
+        })
+    }
+
+    /// As [`offload`](Self::offload); who is called back, and how, is the caller's to say.
+    pub(crate) fn submit<R: Send + 'static>(
+        &mut self,
+        work: impl FnOnce() -> R + Send + 'static,
+        done: impl FnOnce(&mut Self, &mut App, Result<R, OffloadError>) + 'static,
+    ) -> Result<(), PostError<()>>
+    where
+        App: 'static,
+    {
         if self.offloads.len() >= self.ledger.limits.offloads {
             return Err(PostError::Full(()));
         }
@@ -345,11 +363,45 @@ impl<App> Registry<App> {
     }
 
     /// Every socket, its state and its queues, and the totals. It asks the system for each socket's
-    /// address: for a person, or now and then, not for every turn.
+    /// address, which takes about 2 µs, so that with many of them everybody else waits: a server with
+    /// thousands takes its totals from [`stats`](Self::stats) and its rows from
+    /// [`socket_rows`](Self::socket_rows).
     #[must_use]
     pub fn snapshot(&self) -> Snapshot {
         let sockets = self.slots.iter().map(|(_, source)| source.row()).collect();
         Snapshot { sockets, stats: self.stats() }
+    }
+
+    /// The rows of a [`Snapshot`] in slices, of at most `most` rows each: for a loop with so many
+    /// sockets that telling of all would hold it up. `from` is [`Rows::default`] at first; each call
+    /// moves it on, and at the end there are no rows. Between the slices the loop goes on, so a
+    /// socket that comes or goes meanwhile may be told of or not; no other is left out or told twice.
+    ///
+    /// ```
+    /// use reactor::{Reactor, Registry, Rows};
+    ///
+    /// /// Prints every socket, a hundred a turn.
+    /// fn print<App: 'static>(registry: &mut Registry<App>, mut rows: Rows) {
+    ///     let slice = registry.socket_rows(&mut rows, 100);
+    ///     slice.iter().for_each(|row| println!("{row}"));
+    ///     if !slice.is_empty() {
+    ///         registry.defer(move |registry, _| print(registry, rows));
+    ///     }
+    /// }
+    ///
+    /// let mut reactor = Reactor::<()>::new()?;
+    /// print(reactor.registry(), Rows::default());
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    #[must_use]
+    pub fn socket_rows(&self, from: &mut Rows, most: usize) -> Vec<SocketRow> {
+        std::iter::from_fn(|| {
+            let (next, source) = self.slots.next_from(from.0)?;
+            from.0 = next;
+            Some(source.row())
+        })
+        .take(most)
+        .collect()
     }
 
     /// How many sockets are registered: listeners, connections and datagram sockets, those that

@@ -96,7 +96,8 @@ impl<App> Registry<App> {
         socket.register(&self.poller, key.token()).map_err(failed(address))?;
         let rate = options.accept_rate.map(|rate| TokenBucket::new(rate, rate));
         let listener = Listener::new(socket, options, rate, factory);
-        Ok(ListenerId(self.slots.insert(Source::Listener(Box::new(listener)))))
+        self.slots.insert(key, Source::Listener(Box::new(listener)));
+        Ok(ListenerId(key))
     }
 
     /// Connects. It never blocks: the connection opens later, with
@@ -183,7 +184,8 @@ impl<App> Registry<App> {
         // It is visited without an event: to be opened, or to have its deadline armed.
         connection.stream.make_ready(key, &mut self.ledger);
         self.connections += 1;
-        Ok(ConnectionId(self.slots.insert(Source::Stream(connection))))
+        self.slots.insert(key, Source::Stream(connection));
+        Ok(ConnectionId(key))
     }
 
     /// Binds a datagram socket: UDP for an IP address, Unix for a path or a name
@@ -248,7 +250,8 @@ impl<App> Registry<App> {
         let mut queue = DatagramQueue::new(socket, limits);
         queue.make_ready(key, &mut self.ledger);
         let socket = Socket { queue, protocol: Box::new(protocol) };
-        Ok(SocketId(self.slots.insert(Source::Datagram(Box::new(socket)))))
+        self.slots.insert(key, Source::Datagram(Box::new(socket)));
+        Ok(SocketId(key))
     }
 
     fn refuse_while_shutting_down(&self, address: &Address) -> Result<(), OpenError> {

@@ -1,5 +1,6 @@
 //! The two traits a user of the loop implements.
 
+use std::any::Any;
 use std::fs::File;
 use std::io;
 
@@ -35,7 +36,7 @@ use crate::{
 ///     }
 /// }
 /// ```
-pub trait Protocol<App> {
+pub trait Protocol<App>: Typed {
     /// The connection is open: accepted, connected, adopted, or taken over by
     /// [`replace`](Transport::replace).
     fn on_open(&mut self, transport: &mut Transport<'_, App>, app: &mut App) {
@@ -77,6 +78,36 @@ pub trait Protocol<App> {
     /// The connection has ended; its id is stale. Who ended it, and why, is in `closed`.
     fn on_close(&mut self, registry: &mut Registry<App>, closed: &Closed, app: &mut App) {
         let _ = (registry, closed, app);
+    }
+}
+
+/// Every type has it: how [`Registry::with`] finds out which protocol a connection runs.
+///
+/// It is here instead of [`Any`] as a supertrait because that would ask of every application to be
+/// `'static`, and one that borrows from the function that runs the loop is as good.
+#[doc(hidden)]
+pub trait Typed {
+    fn as_any(&self) -> &dyn Any
+    where
+        Self: 'static;
+    fn as_any_mut(&mut self) -> &mut dyn Any
+    where
+        Self: 'static;
+}
+
+impl<T> Typed for T {
+    fn as_any(&self) -> &dyn Any
+    where
+        Self: 'static,
+    {
+        self
+    }
+
+    fn as_any_mut(&mut self) -> &mut dyn Any
+    where
+        Self: 'static,
+    {
+        self
     }
 }
 

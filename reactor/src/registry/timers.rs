@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use super::{Registry, Task};
-use crate::id::Key;
+use crate::id::{Key, MAX_TIMERS};
 use crate::{TimerId, TimerKey, TimersFull};
 
 /// What a timer is for.
@@ -105,7 +105,7 @@ impl<App> Registry<App> {
         delay: Duration,
         timed: impl FnOnce() -> Timed<App>,
     ) -> Result<Key, TimersFull> {
-        if self.wheel.len() >= self.ledger.limits.timers {
+        if self.wheel.len() >= self.ledger.limits.timers.min(MAX_TIMERS) {
             return Err(TimersFull);
         }
         Ok(self.wheel.insert(self.ledger.clock.tick_after(delay), timed))

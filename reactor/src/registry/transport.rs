@@ -11,8 +11,8 @@ use super::{Protocol, Registry};
 use crate::net::StdStream;
 use crate::outbox::FilePiece;
 use crate::stream::{Step, Stream, ended};
-use crate::trace::What;
-use crate::{Address, CloseReason, ConnectionId, StreamLimits, TimerKey};
+use crate::trace::{Callback, What};
+use crate::{Address, CloseReason, ConnectionId, OffloadError, PostError, StreamLimits, TimerKey};
 
 /// One connection, lent to its protocol for the time of a callback.
 pub struct Transport<'a, App> {
@@ -194,6 +194,57 @@ impl<'a, App> Transport<'a, App> {
     /// Cancels a timer; whether it was set.
     pub fn cancel_timer(&mut self, key: TimerKey) -> bool {
         self.registry.cancel_source_timer(&mut self.stream.timers, key)
+    }
+
+    /// Runs blocking `work` on the loop's pool of threads, as [`Registry::offload`] does, and `done`
+    /// with its result on this connection: with its protocol and its transport, as a callback. If the
+    /// connection has closed by then, or runs another protocol, the result is dropped.
+    ///
+    /// ```
+    /// # use reactor::{Input, Protocol, Transport};
+    /// struct Session {
+    ///     lines: usize,
+    /// }
+    ///
+    /// impl<App: 'static> Protocol<App> for Session {
+    ///     fn on_data(&mut self, transport: &mut Transport<'_, App>, input: &mut Input<'_>, _: &mut App) {
+    ///         let path = String::from_utf8_lossy(input.take_all()).trim().to_owned();
+    ///         let asked = transport.offload(
+    ///             move || std::fs::read_to_string(path),
+    ///             |session: &mut Self, transport, _app, text| match text {
+    ///                 Ok(Ok(text)) => {
+    ///                     session.lines += text.lines().count();
+    ///                     transport.write(text.as_bytes());
+    ///                 }
+    ///                 Ok(Err(error)) => transport.write(error.to_string().as_bytes()),
+    ///                 Err(_) => transport.close(),
+    ///             },
+    ///         );
+    ///         if asked.is_err() {
+    ///             transport.write(b"busy\n");
+    ///         }
+    ///     }
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`PostError::Full`] as of [`Registry::offload`].
+    pub fn offload<P: Protocol<App> + 'static, R: Send + 'static>(
+        &mut self,
+        work: impl FnOnce() -> R + Send + 'static,
+        done: impl FnOnce(&mut P, &mut Transport<'_, App>, &mut App, Result<R, OffloadError>) + 'static,
+    ) -> Result<(), PostError<()>>
+    where
+        App: 'static,
+    {
+        let key = self.id.0;
+        self.registry.submit(work, move |registry, app, result| {
+            let done = |protocol: &mut P, transport: &mut Transport<'_, App>, app: &mut App| {
+                done(protocol, transport, app, result);
+            };
+            registry.call_typed(key, app, Callback::Offloaded, done);
+        })
     }
 
     /// The limits of this connection.

@@ -143,16 +143,15 @@ fn panicked(callback: Callback) -> Breach {
 
 #[cfg(test)]
 mod tests {
-    use std::num::NonZeroU32;
     use std::time::Duration;
 
     use super::*;
     use crate::ConnectionId;
-    use crate::id::Key;
+    use crate::id::{Generation, Key};
 
     /// What a loop writes when it calls a connection with this number, and is back.
     fn called(connection: u32, callback: Callback) -> [Record; 2] {
-        let generation = NonZeroU32::new(7).expect("a literal above zero");
+        let generation = Generation::of(7);
         let id = ConnectionId(Key::new(connection, generation));
         [What::Called(callback), What::Returned(callback)]
             .map(|what| Record::new(Duration::ZERO, 0, Some(id.into()), what))

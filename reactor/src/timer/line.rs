@@ -18,7 +18,7 @@ use std::mem;
 /// Nobody stands here.
 const HOLE: u32 = u32::MAX;
 
-/// A line closes up when it has three times as many holes as timers, and so many more.
+/// A line closes up when it has twice as many holes as timers, and so many more.
 const SPARE_HOLES: usize = 64;
 
 /// A line that has run empty keeps room for so many, as it is likely to be filled again.
@@ -91,7 +91,7 @@ impl Line {
 
     #[inline]
     pub(super) fn is_sparse(&self) -> bool {
-        self.holes > 3 * (self.indices.len() - self.holes) + SPARE_HOLES
+        self.holes > 2 * (self.indices.len() - self.holes) + SPARE_HOLES
     }
 
     /// Whether this timer stands at this place.

@@ -34,9 +34,8 @@
 mod line;
 
 use std::mem;
-use std::num::NonZeroU32;
 
-use crate::id::Key;
+use crate::id::{Generation, Generations, Key};
 use line::Line;
 
 /// Milliseconds since the loop began.
@@ -52,7 +51,9 @@ const DUE: usize = LEVELS * DIGITS;
 const FIRING: usize = DUE + 1;
 const LINES: usize = FIRING + 1;
 /// The place of a timer that stands in no line: it fires right now.
-const NOWHERE: u32 = u32::MAX;
+const NOWHERE: u32 = (1 << PLACE_BITS) - 1;
+/// Twice as many timers as there can be, and the holes between them, take fewer places.
+const PLACE_BITS: u32 = 26;
 
 /// Timers that are taken from `FIRING` together, so as to wait once for the memory of all.
 const BATCH: usize = 32;
@@ -63,7 +64,7 @@ pub(crate) struct Wheel<T> {
     payloads: Vec<Option<T>>,
     /// Indices without a timer. A list of their own: to set a timer one need not read what was there.
     vacant: Vec<u32>,
-    next_generation: NonZeroU32,
+    generations: Generations,
     lines: Box<[Line; LINES]>,
     /// Which lines hold anything: a word for each level, and one for `DUE` and `FIRING`.
     occupied: [u64; LEVELS + 1],
@@ -73,22 +74,21 @@ pub(crate) struct Wheel<T> {
     batch: Vec<Key>,
 }
 
-/// A timer, as far as the wheel is concerned.
+/// A timer, as far as the wheel is concerned: 16 bytes, since a million of them are memory to be fetched.
+#[derive(Default)]
 struct Hand {
     deadline: Tick,
-    /// `None` while it is vacant.
-    generation: Option<NonZeroU32>,
-    /// Its place in its line.
-    place: u32,
+    /// Its generation above its place in its line; zero while it is vacant.
+    generation_and_place: u64,
 }
 
 impl<T> Wheel<T> {
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(generations: Generations) -> Self {
         Self {
             hands: Vec::new(),
             payloads: Vec::new(),
             vacant: Vec::new(),
-            next_generation: NonZeroU32::MIN,
+            generations,
             lines: Box::new(std::array::from_fn(|_| Line::default())),
             occupied: [0; LEVELS + 1],
             elapsed: 0,
@@ -100,10 +100,9 @@ impl<T> Wheel<T> {
     #[inline(always)]
     pub(crate) fn insert(&mut self, deadline: Tick, payload: impl FnOnce() -> T) -> Key {
         let index = self.vacant.pop().unwrap_or_else(|| self.add_vacant());
-        let generation = self.next_generation;
-        self.next_generation = generation.checked_add(1).unwrap_or(NonZeroU32::MIN);
+        let generation = self.generations.take();
         let place = self.join(index, self.line_for(deadline));
-        self.hands[index as usize] = Hand { deadline, generation: Some(generation), place };
+        self.hands[index as usize] = Hand::new(deadline, generation, place);
         let left = self.payloads[index as usize].replace(payload());
         debug_assert!(left.is_none(), "it was vacant");
         // The compiler cannot know that, and would read what was there, to drop it.
@@ -117,13 +116,13 @@ impl<T> Wheel<T> {
         let Some(hand) = self.hand(key) else {
             return false;
         };
-        let (before, place) = (hand.deadline, hand.place);
+        let (before, place) = (hand.deadline, hand.place());
         let index = key.index() as u32;
         self.leave(index, before, place);
         let place = self.join(index, self.line_for(deadline));
         let hand = &mut self.hands[index as usize];
         hand.deadline = deadline;
-        hand.place = place;
+        hand.set_place(place);
         true
     }
 
@@ -131,8 +130,8 @@ impl<T> Wheel<T> {
     #[inline(always)]
     pub(crate) fn cancel(&mut self, key: Key) -> Option<T> {
         let hand = self.hand(key)?;
-        hand.generation = None;
-        let (deadline, place) = (hand.deadline, hand.place);
+        let (deadline, place) = (hand.deadline, hand.place());
+        hand.generation_and_place = 0;
         let index = key.index() as u32;
         self.leave(index, deadline, place);
         self.vacant.push(index);
@@ -198,7 +197,7 @@ impl<T> Wheel<T> {
     /// moved it.
     fn is_to_fire(&self, key: Key) -> bool {
         let hand = self.hands.get(key.index());
-        hand.is_some_and(|hand| hand.answers_to(key) && hand.place == NOWHERE)
+        hand.is_some_and(|hand| hand.answers_to(key) && hand.place() == NOWHERE)
     }
 
     #[inline]
@@ -262,7 +261,7 @@ impl<T> Wheel<T> {
             line.clear();
             self.occupied[number / DIGITS] &= !(1 << (number % DIGITS));
         } else if line.is_sparse() {
-            line.close_up(|index, place| self.hands[index as usize].place = place);
+            line.close_up(|index, place| self.hands[index as usize].set_place(place));
         }
     }
 
@@ -276,7 +275,8 @@ impl<T> Wheel<T> {
         for index in line.iter() {
             let deadline = self.hands[index as usize].deadline;
             let target = if deadline <= self.elapsed { FIRING } else { self.line_for(deadline) };
-            self.hands[index as usize].place = self.join(index, target);
+            let place = self.join(index, target);
+            self.hands[index as usize].set_place(place);
         }
         // Its memory is for those who come next, unless there are some already: timers that are farther
         // off than the wheel is wide have come back to their line.
@@ -293,8 +293,8 @@ impl<T> Wheel<T> {
             && let Some(index) = self.lines[FIRING].pop_first()
         {
             let hand = &mut self.hands[index as usize];
-            hand.place = NOWHERE;
-            self.batch.extend(hand.generation.map(|generation| Key::new(index, generation)));
+            hand.set_place(NOWHERE);
+            self.batch.extend(hand.generation().map(|generation| Key::new(index, generation)));
         }
         self.batch.reverse();
         self.tidy(FIRING);
@@ -303,16 +303,33 @@ impl<T> Wheel<T> {
     #[cold]
     #[inline(never)]
     fn add_vacant(&mut self) -> u32 {
-        self.hands.push(Hand { deadline: 0, generation: None, place: NOWHERE });
+        self.hands.push(Hand::default());
         self.payloads.push(None);
         (self.hands.len() - 1) as u32
     }
 }
 
 impl Hand {
-    #[inline]
+    fn new(deadline: Tick, generation: Generation, place: u32) -> Self {
+        let generation_and_place = generation.number().get() << PLACE_BITS | u64::from(place);
+        Self { deadline, generation_and_place }
+    }
+
     fn answers_to(&self, key: Key) -> bool {
-        self.generation.map_or(0, NonZeroU32::get) == key.generation()
+        self.generation_and_place >> PLACE_BITS == key.generation()
+    }
+
+    fn generation(&self) -> Option<Generation> {
+        Generation::from_number(self.generation_and_place >> PLACE_BITS)
+    }
+
+    fn place(&self) -> u32 {
+        self.generation_and_place as u32 & NOWHERE
+    }
+
+    fn set_place(&mut self, place: u32) {
+        self.generation_and_place =
+            self.generation_and_place & !u64::from(NOWHERE) | u64::from(place);
     }
 }
 
@@ -338,7 +355,7 @@ mod tests {
 
     #[test]
     fn timers_fire_in_the_order_of_their_deadlines() {
-        let mut wheel = Wheel::new();
+        let mut wheel = Wheel::new(Generations::of_process());
         for deadline in [5_000, 3, 70, 64, 1 << 40, 63, 3] {
             wheel.insert(deadline, || deadline);
         }
@@ -349,7 +366,7 @@ mod tests {
 
     #[test]
     fn a_zero_timer_that_is_set_while_firing_waits_for_the_next_turn() {
-        let mut wheel = Wheel::new();
+        let mut wheel = Wheel::new(Generations::of_process());
         wheel.insert(0, || 0);
         wheel.advance(10);
         let key = wheel.pop().expect("it is due");
@@ -362,7 +379,7 @@ mod tests {
 
     #[test]
     fn the_farthest_deadline_never_comes_but_can_be_cancelled() {
-        let mut wheel = Wheel::new();
+        let mut wheel = Wheel::new(Generations::of_process());
         let never = wheel.insert(Tick::MAX, || 9);
         for years in 1..20 {
             assert_eq!(fire(&mut wheel, years * 365 * 86_400_000), []);
@@ -374,7 +391,7 @@ mod tests {
 
     #[test]
     fn a_cancelled_timers_key_is_stale_even_when_its_slot_is_reused() {
-        let mut wheel = Wheel::new();
+        let mut wheel = Wheel::new(Generations::of_process());
         let first = wheel.insert(5, || 1);
         assert_eq!(wheel.cancel(first), Some(1));
         let second = wheel.insert(5, || 2);
@@ -385,7 +402,7 @@ mod tests {
 
     #[test]
     fn a_million_timers_leave_nothing_behind() {
-        let mut wheel = Wheel::new();
+        let mut wheel = Wheel::new(Generations::of_process());
         let keys: Vec<Key> =
             (0..1_000_000_u64).map(|i| wheel.insert(i * 7_919 % 10_000_000, || i)).collect();
         for key in keys.iter().step_by(2) {
@@ -402,7 +419,7 @@ mod tests {
 
     #[test]
     fn timers_that_are_moved_again_and_again_take_no_more_room() {
-        let mut wheel = Wheel::new();
+        let mut wheel = Wheel::new(Generations::of_process());
         let keys: Vec<Key> = (0..1_000).map(|i| wheel.insert(60_000 + i, || i)).collect();
         for round in 0..1_000 {
             for key in &keys {
@@ -415,7 +432,7 @@ mod tests {
     /// They stand in one line, behind one that the budget has left over.
     #[test]
     fn zero_timers_that_are_moved_again_and_again_take_no_more_room() {
-        let mut wheel = Wheel::new();
+        let mut wheel = Wheel::new(Generations::of_process());
         let keys: Vec<Key> = (0..1_000).map(|i| wheel.insert(0, || i)).collect();
         for turn in 0..1_000 {
             wheel.advance(turn);
@@ -430,7 +447,7 @@ mod tests {
 
     #[test]
     fn one_that_fires_may_cancel_and_move_those_that_were_taken_with_it() {
-        let mut wheel = Wheel::new();
+        let mut wheel = Wheel::new(Generations::of_process());
         let [first, second, third, fourth] = [1, 2, 3, 4].map(|i| wheel.insert(5, || i));
         wheel.advance(5);
         assert_eq!(wheel.pop(), Some(first));
@@ -444,7 +461,7 @@ mod tests {
 
     #[test]
     fn what_was_left_over_and_cancelled_then_keeps_nobody_awake() {
-        let mut wheel = Wheel::new();
+        let mut wheel = Wheel::new(Generations::of_process());
         let keys = [1, 2].map(|i| wheel.insert(5, || i));
         wheel.advance(5);
         let first = wheel.pop().expect("it is due");
@@ -478,7 +495,7 @@ mod tests {
         /// sleeps neither too long nor for ever.
         #[test]
         fn it_is_a_sorted_map(steps in steps()) {
-            let mut wheel = Wheel::new();
+            let mut wheel = Wheel::new(Generations::of_process());
             let mut model: BTreeMap<Key, (Tick, usize)> = BTreeMap::new();
             let mut now = 0;
             for (order, step) in steps.into_iter().enumerate() {

@@ -130,10 +130,9 @@ pub(super) fn host_name(hosts: &[String], host: u16) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::num::NonZeroU32;
-
     use super::*;
     use crate::ConnectionId;
+    use crate::id::Generation;
 
     #[test]
     fn a_record_is_small() {
@@ -142,7 +141,7 @@ mod tests {
 
     #[test]
     fn a_record_prints_as_a_line() {
-        let id = ConnectionId(Key::new(3, NonZeroU32::new(7).expect("a literal above zero")));
+        let id = ConnectionId(Key::new(3, Generation::of(7)));
         let what = What::Wrote { wanted: 64, taken: 10 };
         let record = Record::new(Duration::from_micros(12_003), 0, Some(id.into()), what);
         assert_eq!(

@@ -105,9 +105,9 @@ impl Poller {
 }
 
 impl Events {
-    pub(crate) fn new(poller: &Poller) -> Self {
+    pub(crate) fn new(poller: &Poller, most: usize) -> Self {
         match poller {
-            Poller::Os(poller) => Self::Os(os::Events::new(poller)),
+            Poller::Os(poller) => Self::Os(os::Events::new(poller, most)),
             Poller::Sim(_) => Self::Sim(Vec::new()),
         }
     }

@@ -2,6 +2,7 @@
 
 use std::time::{Instant, SystemTime};
 
+use crate::id::Generations;
 use crate::net::{os, sim};
 
 #[derive(Clone)]
@@ -23,6 +24,13 @@ impl System {
         match self {
             Self::Os(system) => system.wall_clock(),
             Self::Sim(system) => system.wall_clock(),
+        }
+    }
+
+    pub(crate) fn generations(&self) -> Generations {
+        match self {
+            Self::Os(system) => system.generations(),
+            Self::Sim(system) => system.generations(),
         }
     }
 

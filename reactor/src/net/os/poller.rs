@@ -12,10 +12,6 @@ use super::System;
 use crate::id::Token;
 use crate::net::Readiness;
 
-/// Events taken from the kernel at a time. More do not make a turn cheaper: at 1,024 the wait is
-/// under a thousandth of the work it brings.
-const BATCH: usize = 1_024;
-
 /// mio's `poll(2)` backend forgets a wake-up if a socket is registered or taken out between it and
 /// the wait.
 const FORGETS_WAKE_UPS: bool = cfg!(mio_unsupported_force_poll_poll);
@@ -154,8 +150,9 @@ impl Poller {
 }
 
 impl Events {
-    pub(crate) fn new(_: &Poller) -> Self {
-        Self(mio::Events::with_capacity(BATCH))
+    /// Room for as many events as one wait may bring.
+    pub(crate) fn new(_: &Poller, most: usize) -> Self {
+        Self(mio::Events::with_capacity(most))
     }
 
     pub(crate) fn len(&self) -> usize {

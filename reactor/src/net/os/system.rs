@@ -4,6 +4,8 @@ use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher, Hasher};
 use std::time::{Instant, SystemTime};
 
+use crate::id::Generations;
+
 #[derive(Clone, Copy)]
 pub(crate) struct System;
 
@@ -15,6 +17,10 @@ impl System {
 
     pub(crate) fn wall_clock(&self) -> SystemTime {
         SystemTime::now()
+    }
+
+    pub(crate) fn generations(&self) -> Generations {
+        Generations::of_process()
     }
 
     pub(crate) fn random(&self) -> u64 {

@@ -11,7 +11,7 @@ use super::Fault;
 use super::calls::Call;
 use super::datagram::Datagrams;
 use super::world::{Event, Failure, Shared, SocketIndex};
-use crate::id::Token;
+use crate::id::{Generations, Token};
 use crate::net::{Incoming, NO_METADATA, Outgoing, Readiness};
 use crate::offload::Job;
 use crate::{
@@ -48,6 +48,10 @@ impl System {
         let by = Duration::from_secs(error.unsigned_abs());
         let set = if error < 0 { right.checked_sub(by) } else { right.checked_add(by) };
         set.unwrap_or(right)
+    }
+
+    pub(crate) fn generations(&self) -> Generations {
+        Generations::of_network(Rc::clone(&self.world.borrow().registrations))
     }
 
     pub(crate) fn random(&self) -> u64 {

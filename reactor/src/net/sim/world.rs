@@ -3,7 +3,7 @@
 //! All of it is one value behind one `RefCell`, borrowed for the time of a call. Nothing in here
 //! calls a protocol, so no borrow is ever met by another.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -42,6 +42,8 @@ pub(crate) struct World {
     pub(crate) counts: FaultCounts,
     pub(crate) calls: Calls,
     pub(crate) rules: Rules,
+    /// How many sockets and timers its loops have registered, which is where their ids come from.
+    pub(super) registrations: Rc<Cell<u64>>,
     pub(super) agenda: Agenda<Event>,
     pub(super) kernels: Vec<Kernel>,
     pub(super) sockets: Slab<Socket>,
@@ -172,6 +174,7 @@ impl World {
             counts: FaultCounts::default(),
             calls: Calls::default(),
             rules: Rules::default(),
+            registrations: Rc::default(),
             agenda: Agenda::new(),
             kernels: Vec::new(),
             sockets: Slab::new(),

@@ -3,24 +3,33 @@
 //! A slot in the slab is reused as soon as it is free, as a file descriptor is. An index alone would
 //! therefore sooner or later name *another* connection than the one that was meant (the ABA
 //! problem): a timer that fires late, a message from another thread, an event that the kernel had
-//! already queued. So every id carries the **generation** of its slot, a number that no two
-//! registrations share, and a look-up compares it. A stale id finds nothing; it never finds a
-//! stranger.
+//! already queued. So every id carries a **generation**, a number that no two registrations of the
+//! process share, whichever loop they are with, and a look-up compares it. A stale id finds nothing; it
+//! never finds a stranger, and an id of one loop finds nothing in another.
 //!
 //! ```text
-//!            63            32 31             0
-//!  token    ┌────────────────┬────────────────┐    what the kernel carries for us
-//!           │     index      │   generation   │    (on 32-bit machines 20 and 12 bits)
-//!           └────────────────┴────────────────┘
+//!            63        38 37                  0
+//!  key       ┌───────────┬────────────────────┐    also the token that the kernel carries for us
+//!            │   index   │     generation     │    (on 32-bit machines 20 and 12 bits of it)
+//!            └───────────┴────────────────────┘
 //! ```
 
 use std::fmt;
-use std::num::{NonZeroU32, NonZeroU64};
+use std::num::NonZeroU64;
 
-const GENERATION_BITS: u32 = if usize::BITS == 64 { 32 } else { 12 };
-const GENERATION_MASK: usize = (1 << GENERATION_BITS) - 1;
-/// How many slots can be named; the last index is kept for the loop's own tokens.
-pub(crate) const MAX_SLOTS: usize = usize::MAX >> GENERATION_BITS;
+pub(crate) use generations::{Generation, Generations};
+
+mod generations;
+
+const GENERATION_BITS: u32 = 38;
+const GENERATION_MASK: u64 = (1 << GENERATION_BITS) - 1;
+const TOKEN_BITS: u32 = if usize::BITS == 64 { GENERATION_BITS } else { 12 };
+const TOKEN_MASK: usize = (1 << TOKEN_BITS) - 1;
+/// How many sources a loop can name: as many as 32-bit tokens have indices, or eight million. No index
+/// reaches those of the loop's own tokens.
+pub(crate) const MAX_SLOTS: usize = if usize::BITS == 64 { 1 << 23 } else { (1 << 20) - 1 };
+/// How many timers a loop can name beside those that watch over its connections.
+pub(crate) const MAX_TIMERS: usize = MAX_SLOTS;
 
 /// Index and generation, the private half of every public id, in one register.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -31,20 +40,20 @@ pub(crate) struct Key(NonZeroU64);
 pub(crate) struct Token(pub(crate) usize);
 
 impl Key {
-    pub(crate) fn new(index: u32, generation: NonZeroU32) -> Self {
-        Self(NonZeroU64::from(generation) | u64::from(index) << 32)
+    pub(crate) fn new(index: u32, generation: Generation) -> Self {
+        Self(generation.number() | u64::from(index) << GENERATION_BITS)
     }
 
     pub(crate) fn index(self) -> usize {
-        (self.0.get() >> 32) as usize
+        (self.0.get() >> GENERATION_BITS) as usize
     }
 
-    pub(crate) fn generation(self) -> u32 {
-        self.0.get() as u32
+    pub(crate) fn generation(self) -> u64 {
+        self.0.get() & GENERATION_MASK
     }
 
     pub(crate) fn token(self) -> Token {
-        Token(self.index() << GENERATION_BITS | self.generation() as usize & GENERATION_MASK)
+        Token(self.index() << TOKEN_BITS | self.generation() as usize & TOKEN_MASK)
     }
 }
 
@@ -56,7 +65,7 @@ impl Token {
     pub(crate) const SIGNAL: Self = Self(usize::MAX - 1);
 
     pub(crate) fn index(self) -> usize {
-        self.0 >> GENERATION_BITS
+        self.0 >> TOKEN_BITS
     }
 }
 
@@ -88,7 +97,8 @@ macro_rules! public_id {
 
 public_id! {
     /// Names one connection for as long as the program runs: after its end the id is stale, which
-    /// every operation reports as such, and it never comes to mean another connection.
+    /// every operation reports as such, and it never comes to mean another connection, of this loop or
+    /// of another one of the process. So one map may hold the connections of several loops.
     ConnectionId, "connection"
 }
 public_id! {
@@ -121,8 +131,8 @@ pub struct TimerKey(pub u32);
 mod tests {
     use super::*;
 
-    fn key(index: u32, generation: u32) -> Key {
-        Key::new(index, NonZeroU32::new(generation).expect("a literal above zero"))
+    fn key(index: u32, generation: u64) -> Key {
+        Key::new(index, Generation::of(generation))
     }
 
     #[test]
@@ -131,6 +141,13 @@ mod tests {
         assert_eq!(token.index(), 7);
         assert!(token == key(7, 3).token());
         assert!(token != key(7, 4).token());
+    }
+
+    #[test]
+    fn the_largest_index_and_generation_keep_out_of_each_others_way() {
+        let last = key(MAX_SLOTS as u32 - 1, GENERATION_MASK);
+        assert_eq!((last.index(), last.generation()), (MAX_SLOTS - 1, GENERATION_MASK));
+        assert_eq!(last.token().index(), MAX_SLOTS - 1);
     }
 
     #[test]
