@@ -3,9 +3,10 @@
 
 mod support;
 
+use std::collections::HashSet;
 use std::fs;
-use std::io::Write;
-use std::process::ChildStdin;
+use std::io::{BufRead, BufReader, Write};
+use std::process::{ChildStdin, Command, Stdio};
 
 use rustix::process::Signal;
 use support::{Ended, Program, run};
@@ -310,6 +311,63 @@ fn a_configuration_is_read_and_read_anew_without_dropping_anybody() {
     server.error_with("1 users");
     ann.leaves();
     server.stop();
+}
+
+#[test]
+fn a_signal_has_totals_told_at_once_and_then_every_connection() {
+    let (server, address) = serve(&["--quiet"]);
+    let crowd: Vec<_> = (0..250)
+        .map(|at| {
+            let mut stream = support::connect(&address);
+            let hello = format!("NICK n{at}\r\nUSER n 0 * :n\r\n");
+            stream.write_all(hello.as_bytes()).expect("it is open");
+            stream
+        })
+        .collect();
+    // The last has been let in, and so have the others, which came before it.
+    let mut heard = BufReader::new(crowd.last().expect("one")).lines();
+    let greeted = heard.find(|line| line.as_ref().is_ok_and(|it| it.contains(" 422 ")));
+    assert!(greeted.is_some(), "nobody is greeted");
+    server.signal(Signal::USR1);
+    let totals = server.error_line();
+    assert!(totals.contains(" 250 connections (250 open)"), "{totals}");
+    server.error_with("250 accepted");
+    server.error_with("proto ");
+    let mut ports = HashSet::new();
+    loop {
+        let line = server.error_line();
+        if line.ends_with(" 251 sockets") {
+            break;
+        }
+        assert!(line.contains(&address), "{line}");
+        ports.extend(line.split_ascii_whitespace().nth(4).map(str::to_owned));
+    }
+    for stream in &crowd {
+        let peer = stream.local_addr().expect("it is open").to_string();
+        assert!(ports.contains(&peer), "{peer} is not listed");
+    }
+    server.stop();
+}
+
+#[test]
+fn a_server_whose_log_nobody_reads_goes_on() {
+    let mut server = Command::new(CHAT)
+        .args(["serve", "--listen", "127.0.0.1:0"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("it starts");
+    drop(server.stderr.take());
+    let stdout = BufReader::new(server.stdout.take().expect("a pipe"));
+    let line = stdout.lines().next().expect("a line").expect("a line");
+    let address = line.strip_prefix("listening on ").expect("it listens");
+    let mut stream = support::connect(address);
+    stream.write_all(b"NICK ann\r\nUSER ann 0 * :Ann\r\n").expect("it is open");
+    let mut heard = BufReader::new(&stream).lines();
+    let greeted = heard.find(|line| line.as_ref().is_ok_and(|it| it.contains(" 422 ann ")));
+    server.kill().expect("it is ours");
+    server.wait().expect("it is ours");
+    assert!(greeted.is_some(), "nobody is greeted");
 }
 
 #[test]

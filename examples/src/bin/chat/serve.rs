@@ -2,6 +2,7 @@
 
 use std::error::Error;
 use std::fmt;
+use std::io::{self, Write};
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::sync::Arc;
@@ -15,6 +16,8 @@ use protocols::chat::accounts::{AccountLimits, Accounts};
 use protocols::chat::config::Config;
 use protocols::chat::{self, Operator, Password, Server, Settings};
 use reactor::{Address, Limits, ListenOptions, Reactor, Registry};
+#[cfg(unix)]
+use reactor::{Rows, SocketRow};
 
 use crate::account;
 
@@ -27,8 +30,8 @@ const DEFAULT: &str = "127.0.0.1:6667";
 /// command line says counts more than what the configuration says.
 ///
 /// Ctrl-C tells everybody and drains, for three seconds at most; Ctrl-C again stops at once. SIGHUP
-/// reads the configuration anew, as an operator's REHASH does, and drops nobody; SIGUSR1 prints what the
-/// loop has done. Who comes, goes and is refused, and why, is on standard error.
+/// reads the configuration anew, as an operator's REHASH does, and drops nobody; SIGUSR1 prints what it
+/// and its loop have done, at once, and then every connection, some at a time. Who comes, goes and is refused, and why, is on standard error.
 #[derive(Args)]
 pub(crate) struct Options {
     /// Where to listen: HOST:PORT or unix:PATH; port 0 is any free one
@@ -153,7 +156,7 @@ fn addresses(options: &Options, config: &Config) -> Result<Vec<Address>, Box<dyn
 }
 
 #[cfg(unix)]
-fn on_signals(registry: &mut Registry<Server>, overrides: &Overrides) -> std::io::Result<()> {
+fn on_signals(registry: &mut Registry<Server>, overrides: &Overrides) -> io::Result<()> {
     use reactor::Signal;
     let overrides = overrides.clone();
     registry.on_signal(Signal::Hangup, move |registry, _| {
@@ -174,13 +177,37 @@ fn on_signals(registry: &mut Registry<Server>, overrides: &Overrides) -> std::io
         }
     })?;
     registry.on_signal(Signal::User1, |registry, server| {
-        log(format_args!("{}\n{}", server.counters(), registry.snapshot()));
+        log(format_args!("{}\n{}\n{}", server.counters(), registry.stats(), SocketRow::HEADER));
+        list_sockets(registry, Rows::default(), 0);
     })
+}
+
+/// Sockets listed in one turn of the loop: half a millisecond of it.
+#[cfg(unix)]
+const SLICE: usize = 100;
+
+/// Lists the sockets, some in this turn and the rest in the next ones: with thousands of them everybody
+/// would wait for the list.
+#[cfg(unix)]
+fn list_sockets(registry: &mut Registry<Server>, mut rows: Rows, listed: usize) {
+    let slice = registry.socket_rows(&mut rows, SLICE);
+    if slice.is_empty() {
+        return log(format_args!("{listed} sockets"));
+    }
+    let listed = listed + slice.len();
+    print(&slice.iter().fold(String::new(), |text, row| text + &format!("{row}\n")));
+    registry.defer(move |registry, _| list_sockets(registry, rows, listed));
 }
 
 /// A line on standard error, with the time.
 fn log(what: impl fmt::Display) {
-    eprintln!("{} {what}", Local::now().format("%Y-%m-%d %H:%M:%S"));
+    print(&format!("{} {what}\n", Local::now().format("%Y-%m-%d %H:%M:%S")));
+}
+
+/// Puts a text on standard error, in one write: that has no buffer, so each part that is formatted there would
+/// be a system call of its own. If nobody reads it, the server goes on all the same.
+fn print(text: &str) {
+    let _ = io::stderr().write_all(text.as_bytes());
 }
 
 impl Overrides {
