@@ -31,7 +31,8 @@ const DEFAULT: &str = "127.0.0.1:6667";
 ///
 /// Ctrl-C tells everybody and drains, for three seconds at most; Ctrl-C again stops at once. SIGHUP
 /// reads the configuration anew, as an operator's REHASH does, and drops nobody; SIGUSR1 prints what it
-/// and its loop have done, at once, and then every connection, some at a time. Who comes, goes and is refused, and why, is on standard error.
+/// and its loop have done, at once, and then every connection, some at a time. Who comes, goes and is
+/// refused, and why, is on standard error.
 #[derive(Args)]
 pub(crate) struct Options {
     /// Where to listen: HOST:PORT or unix:PATH; port 0 is any free one
