@@ -47,6 +47,7 @@ use super::capability::{self, Caps};
 use super::session::Session;
 use super::settings::Settings;
 use super::timestamp::Timestamp;
+use crate::password::Desk;
 use channels::Channels;
 use history::History;
 use line::MessageId;
@@ -94,6 +95,8 @@ pub struct Server {
     pub(super) loader: Option<Loader>,
     /// What the loop is asked to have done elsewhere.
     pub(super) jobs: VecDeque<Job>,
+    /// Whose passwords are looked at, and whose wait.
+    pub(super) desk: Desk<Job>,
     /// Since when, once there was a connection; and which life of the server this is.
     pub(super) started: Option<Started>,
     by_address: BTreeMap<IpAddr, u32>,
@@ -150,6 +153,7 @@ impl Server {
             counters: Counters::default(),
             loader: None,
             jobs: VecDeque::new(),
+            desk: Desk::new(),
             started: None,
             by_address: BTreeMap::new(),
             serial: 0,
@@ -192,6 +196,12 @@ impl Server {
     #[must_use]
     pub fn counters(&self) -> &Counters {
         &self.counters
+    }
+
+    /// How many hashes of passwords it has computed, whatever came of them.
+    #[must_use]
+    pub fn hashes_computed(&self) -> u64 {
+        self.desk.computed()
     }
 
     /// Its accounts and registered channels.
