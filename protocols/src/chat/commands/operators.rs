@@ -104,9 +104,19 @@ pub(super) fn rehashed(turn: &mut Turn<'_>, outcome: Outcome) {
     let error = match outcome {
         Outcome::Loaded(loaded) => match *loaded {
             Ok(settings) => {
-                turn.server.rehash(settings);
+                let later = turn.server.rehash(settings);
                 turn.log(&Event::Rehashed { by: &source });
-                return turn.note("REHASH", "REHASHED", &[], "The settings were read anew");
+                turn.note("REHASH", "REHASHED", &[], "The settings were read anew");
+                for setting in later {
+                    turn.log(&Event::NotYet { setting });
+                    turn.note(
+                        "REHASH",
+                        "NOT_YET",
+                        &[setting],
+                        "This counts from the next start on",
+                    );
+                }
+                return;
             }
             Err(error) => error,
         },

@@ -88,6 +88,11 @@ pub enum Event<'a> {
         /// Who asked for it.
         by: &'a str,
     },
+    /// A setting was read anew that counts from the next start on.
+    NotYet {
+        /// Its name in the configuration.
+        setting: &'a str,
+    },
     /// The settings could not be read anew; the old ones are kept.
     NotRehashed {
         /// Who asked for it.
@@ -121,6 +126,7 @@ impl fmt::Display for Event<'_> {
             Self::Operator { who, name } => write!(f, "{who} is operator, as {name}"),
             Self::Killed { who, by, reason } => write!(f, "{by} killed {who}: {reason}"),
             Self::Rehashed { by } => write!(f, "settings read anew, for {by}"),
+            Self::NotYet { setting } => write!(f, "'{setting}' counts from the next start on"),
             Self::NotRehashed { by, error } => {
                 write!(f, "settings not read anew, for {by}: {error}")
             }

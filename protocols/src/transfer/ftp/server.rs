@@ -16,7 +16,7 @@ use super::limits::{Limits, Settings};
 use super::pace::Pace;
 use super::record::{Direction, Event, Transfer};
 use super::session::{Check, Session, State, TurnedAway};
-use super::users::Users;
+use super::users::{User, Users};
 use crate::budget::host;
 use crate::password::Desk;
 use crate::transfer::store::{Quota, Store};
@@ -141,9 +141,12 @@ impl Server {
         self.log = Some(Box::new(log));
     }
 
-    /// Exchanges the users; those who are logged in stay so.
+    /// Exchanges the users. Those who are logged in stay so, with what they may do and the quota they have;
+    /// what has changed counts when they log in again.
     pub fn set_users(&mut self, users: Users) {
-        self.users = users;
+        let before = std::mem::replace(&mut self.users, users);
+        let kept = |user: Option<&User>| user.map(|user| (user.quota, user.home.clone()));
+        self.quotas.retain(|name, _| kept(before.get(name)) == kept(self.users.get(name)));
     }
 
     /// Who may log in.
