@@ -131,7 +131,7 @@ impl PasswordHash {
     /// A hash of no password that anybody knows, with the parameters of a new one: where somebody is not
     /// known, and nobody is whose hash could be computed instead.
     pub(crate) fn like_any() -> Self {
-        let (m, t, p) = (Params::DEFAULT_M_COST, Params::DEFAULT_T_COST, Params::DEFAULT_P_COST);
+        let (m, t, p) = (Self::NEW_KIB, Params::DEFAULT_T_COST, Params::DEFAULT_P_COST);
         let (salt, output) = ("A".repeat(22), "A".repeat(43));
         let text = format!("$argon2id$v=19$m={m},t={t},p={p}${salt}${output}");
         Self { text, kib: m }
