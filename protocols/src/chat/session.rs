@@ -282,6 +282,7 @@ fn begin<App: AsMut<Server> + 'static>(
     if let Some(kib) = job.task.hashes() {
         let most = server.settings.limits.passwords_waiting;
         if let Err(Job { ticket, .. }) = server.desk.queue(kib, job, most) {
+            server.note_put_off(&ticket);
             commands::finish(server, registry, &ticket, too_busy());
         }
         return;

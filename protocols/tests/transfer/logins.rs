@@ -1,8 +1,11 @@
 //! Many who log in at once, and those whose names are none. The server is in the test's own loop: what
 //! comes in one turn is decided here.
 
+use std::cell::RefCell;
+use std::fmt::Write as _;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use protocols::password::PasswordHash;
@@ -18,6 +21,7 @@ struct Stage {
     reactor: Reactor<Server>,
     server: Server,
     address: SocketAddr,
+    log: Rc<RefCell<String>>,
     _directory: TempDir,
 }
 
@@ -48,8 +52,13 @@ impl Stage {
         let id = ftp::listen(registry, any, &ListenOptions::default()).expect("a free port");
         let address = registry.listener_address(id).expect("it listens");
         let address = address.socket_addr().expect("it is TCP");
-        let server = Server::new(settings, users, store);
-        Self { reactor, server, address, _directory: directory }
+        let mut server = Server::new(settings, users, store);
+        let log = Rc::new(RefCell::new(String::new()));
+        let lines = Rc::clone(&log);
+        server.set_log(move |event| {
+            writeln!(lines.borrow_mut(), "{event}").expect("there is memory");
+        });
+        Self { reactor, server, address, log, _directory: directory }
     }
 
     fn peer(&mut self) -> Peer {
@@ -131,6 +140,7 @@ fn of_many_logins_at_once_those_beyond_the_queue_are_told_to_come_back_and_not_t
     assert_eq!(stage.line(&mut peers[5]), None, "it is closed");
     let counters = *stage.server.counters();
     assert_eq!((counters.failed_logins, counters.turned_away), (4, 2), "{counters}");
+    assert!(stage.log.borrow().contains("has to come back to log in as ann"));
     let mut ann = stage.named("ann");
     stage.asks(&mut ann, "PASS secret", "230 ");
 }

@@ -67,6 +67,11 @@ pub enum Event<'a> {
         /// What for.
         what: &'a str,
     },
+    /// A password was not looked at, since too many wait: its user was told to try again.
+    PutOff {
+        /// Who gave it.
+        who: &'a str,
+    },
     /// A user has become an operator.
     Operator {
         /// Who.
@@ -123,6 +128,7 @@ impl fmt::Display for Event<'_> {
             Self::WrongPassword { who, what } => {
                 write!(f, "{who} gave a wrong password for {what}")
             }
+            Self::PutOff { who } => write!(f, "{who} has to try again: too many passwords wait"),
             Self::Operator { who, name } => write!(f, "{who} is operator, as {name}"),
             Self::Killed { who, by, reason } => write!(f, "{by} killed {who}: {reason}"),
             Self::Rehashed { by } => write!(f, "settings read anew, for {by}"),

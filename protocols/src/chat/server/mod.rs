@@ -56,7 +56,7 @@ use monitor::Monitor;
 use users::{User, UserKey, Users};
 use whowas::Whowas;
 use wire::Wire;
-use work::Job;
+use work::{Job, Ticket};
 
 /// The state of a chat server: part of the application, shared by all its connections.
 ///
@@ -260,6 +260,13 @@ impl Server {
             return Err("the counters do not tell how many users there are".to_owned());
         }
         Ok(())
+    }
+
+    pub(super) fn note_put_off(&mut self, ticket: &Ticket) {
+        if let Some(user) = self.users.find(ticket.user, ticket.connection) {
+            let who = user.source.clone();
+            self.log(&Event::PutOff { who: &who });
+        }
     }
 
     pub(super) fn longest_answer(&self) -> usize {

@@ -243,8 +243,9 @@ impl Server {
         &mut self.desk
     }
 
-    pub(super) fn login_put_off(&mut self) {
+    pub(super) fn login_put_off(&mut self, peer: IpAddr, user: String) {
         self.counters.turned_away += 1;
+        self.tell(&Event::LoginPutOff { peer, user });
     }
 
     pub(super) fn login_failed(&mut self, peer: IpAddr, user: &str) {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use reactor::{ConnectionId, Registry};
 
 use super::Conversation;
-use super::state::{Account, Login, Work};
+use super::state::{Account, Login, State, Work};
 use crate::budget::host;
 use crate::password::{Memory, Next, PasswordError, PasswordHash};
 use crate::transfer::ftp::Server;
@@ -115,7 +115,10 @@ impl<App: AsMut<Server> + 'static> Conversation<'_, App> {
 
     /// Nobody has looked at the password: 530 would say that it is wrong, and cost one of the few tries.
     fn put_off(&mut self) {
-        self.server().login_put_off();
+        if let Some(State { peer, login: Login::Named(user), .. }) = self.state() {
+            let (peer, user) = (*peer, user.clone());
+            self.server().login_put_off(peer, user);
+        }
         self.reply(421, "Too many are logging in; try again later.");
         self.close();
     }
