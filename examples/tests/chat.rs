@@ -350,6 +350,50 @@ fn a_signal_has_totals_told_at_once_and_then_every_connection() {
 }
 
 #[test]
+fn a_changed_setting_that_counts_at_the_start_only_is_told_and_the_others_hold() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().join("chat.toml");
+    let root = "[[operator]]\nname = 'root'\npassword = 'toor'\n";
+    let before = format!(
+        "listen = ['127.0.0.1:0']\n[server]\nname = 'irc.test'\n[[channel]]\nname = '#old'\n{root}"
+    );
+    let after = format!(
+        "listen = ['127.0.0.1:0', '127.0.0.1:0']\nconnections = 9\ndata = 'elsewhere'\n[server]\n\
+         name = 'other.test'\nnetwork = 'Other'\nmotd = 'new'\n[limits]\nsend_queue = '2 MiB'\n{root}"
+    );
+    fs::write(&path, &before).expect("it can be written");
+    let server = Program::start(CHAT, &["serve", "--config", path.to_str().expect("UTF-8")]);
+    let address = server.line().replace("listening on ", "");
+    let mut ann = Person::connect(&address, "ann", &[]);
+    ann.types("/list");
+    assert!(ann.sees("-- #old").contains("#old"));
+    fs::write(&path, &after).expect("it can be written");
+    server.signal(Signal::HUP);
+    server.error_with("read the configuration anew");
+    for setting in ["listen", "connections", "name", "network", "data", "send_queue"] {
+        let line = server.error_line();
+        let told = format!("'{setting}' counts from the next start on");
+        assert!(line.ends_with(&told), "{line}, not {told}");
+    }
+    ann.types("/motd");
+    ann.sees("-- - new");
+    ann.types("/oper root toor");
+    ann.sees("-- You are now");
+    ann.types("/rehash");
+    ann.sees("-- REHASH REHASHED");
+    assert!(ann.sees("-- REHASH NOT_YET").contains("name"));
+    server.error_with("'send_queue' counts");
+    fs::write(&path, &before).expect("it can be written");
+    server.signal(Signal::HUP);
+    server.error_with("read the configuration anew");
+    server.signal(Signal::USR1);
+    let next = server.error_line();
+    assert!(next.contains(" users"), "nothing is left to be told: {next}");
+    ann.leaves();
+    server.stop();
+}
+
+#[test]
 fn a_server_whose_log_nobody_reads_goes_on() {
     let mut server = Command::new(CHAT)
         .args(["serve", "--listen", "127.0.0.1:0"])
@@ -368,6 +412,15 @@ fn a_server_whose_log_nobody_reads_goes_on() {
     server.kill().expect("it is ours");
     server.wait().expect("it is ours");
     assert!(greeted.is_some(), "nobody is greeted");
+}
+
+#[test]
+fn a_hang_up_without_a_configuration_ends_nothing() {
+    let (server, address) = serve(&[]);
+    server.signal(Signal::HUP);
+    server.error_with("there is no --config to read anew");
+    Person::connect(&address, "ann", &[]).leaves();
+    server.stop();
 }
 
 #[test]

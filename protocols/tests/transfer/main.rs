@@ -5,6 +5,7 @@ mod dialogue;
 mod ftp_client;
 mod ftp_simulated;
 mod hazards;
+mod logins;
 mod real_clients;
 mod stage;
 mod store;

@@ -92,7 +92,7 @@ fn show(turn: &mut Turn<'_>, target: &str, talk: &Talk, range: Range, most: usiz
     let with_events = turn.caps().has(Caps::EVENT_PLAYBACK);
     let mut posts =
         turn.server.history.select(talk, range, most, |post| with_events || post.is_message());
-    shorten(&mut posts, range, turn.server.settings.limits.longest_answer());
+    shorten(&mut posts, range, turn.server.longest_answer());
     let batch = begin_batch(turn, &["chathistory", target]);
     for post in posts {
         for line in lines(turn, &post, batch.as_ref()) {

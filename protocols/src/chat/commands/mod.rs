@@ -207,9 +207,12 @@ pub(super) fn finish(server: &mut Server, wire: &mut dyn Wire, ticket: &Ticket, 
     match then {
         Then::Admit => registration::admitted(&mut turn, &outcome),
         Then::Operator { name } => operators::opered(&mut turn, &name, &outcome),
+        Then::NoOperator => operators::no_operator(&mut turn, &outcome),
         Then::Rehash => operators::rehashed(&mut turn, outcome),
-        Then::Authenticate { account } => sasl::authenticated(&mut turn, &account, &outcome),
-        Then::Identify { account } => services::identified(&mut turn, &account, &outcome),
+        Then::Authenticate { account } => {
+            sasl::authenticated(&mut turn, account.as_deref(), &outcome);
+        }
+        Then::Identify { account } => services::identified(&mut turn, account.as_deref(), &outcome),
         Then::Register { account, by_command } => {
             accounts::hashed(&mut turn, account, by_command, outcome);
         }

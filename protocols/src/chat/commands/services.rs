@@ -2,14 +2,13 @@
 //! by a `PRIVMSG` to NickServ or ChanServ; a `NOTICE` is never answered (RFC 1459, 4.4.2), and tags alone say
 //! nothing to them.
 
-use crate::chat::accounts::NotAdded;
+use crate::chat::accounts::{Account, NotAdded};
 use crate::chat::casemap::same_name;
 use crate::chat::message::Message;
 use crate::chat::server::Event;
 use crate::chat::server::modes::{Flags, Status};
 use crate::chat::server::post::Part;
 use crate::chat::server::work::{Outcome, Task, Then};
-use crate::chat::settings::Password;
 use crate::chat::timestamp::Timestamp;
 use crate::chat::turn::{Turn, cut};
 
@@ -141,26 +140,27 @@ fn identify(turn: &mut Turn<'_>, account: &str, password: &str) {
     if turn.user().account.is_some() {
         return say(turn, NICKSERV, "You are logged in already.");
     }
-    let known = turn.server.accounts.owner_of(account);
-    let Some((account, hash)) = known.map(|it| (it.name().to_owned(), it.password().clone()))
-    else {
-        say(turn, NICKSERV, "There is no such account.");
-        return count_wrong_password(turn, "an unknown account");
-    };
-    let task = Task::Verify { password: password.to_owned(), against: Password::Hashed(hash) };
+    let known = turn.server.accounts.owner_of(account).map(Account::name);
+    let against = turn.server.accounts.hash_to_compute_for(known.unwrap_or(account));
+    let account = known.map(str::to_owned);
+    let task = Task::Verify { password: password.to_owned(), against };
     turn.offload(task, Then::Identify { account });
 }
 
 /// The password was looked at.
-pub(super) fn identified(turn: &mut Turn<'_>, account: &str, outcome: &Outcome) {
-    match outcome {
-        Outcome::Verified(true) => {
+pub(super) fn identified(turn: &mut Turn<'_>, account: Option<&str>, outcome: &Outcome) {
+    match (outcome, account) {
+        (Outcome::Verified(true), Some(account)) => {
             log_in(turn, account);
             say(turn, NICKSERV, &format!("You are logged in as {account}."));
         }
-        Outcome::Verified(false) => {
+        (Outcome::Verified(_), Some(account)) => {
             say(turn, NICKSERV, "That is not the password.");
             count_wrong_password(turn, account);
+        }
+        (Outcome::Verified(_), None) => {
+            say(turn, NICKSERV, "There is no such account.");
+            count_wrong_password(turn, "an unknown account");
         }
         _ => say(turn, NICKSERV, "The server is too busy. Try again later."),
     }

@@ -32,6 +32,7 @@ impl Server {
             return;
         };
         self.release(user.address);
+        self.desk.forget(|job| job.ticket.connection == user.connection);
         if user.is_registered() {
             self.count_out(&user);
             self.whowas.push(&user, user.nick(), at, self.settings.limits.whowas);
@@ -94,8 +95,12 @@ impl Server {
     }
 
     fn drop_member(&mut self, key: ChannelKey, member: UserKey) {
-        let channel = &mut self.channels[key];
-        channel.leave(member);
+        self.channels[key].leave(member);
+        self.drop_if_empty(key);
+    }
+
+    pub(super) fn drop_if_empty(&mut self, key: ChannelKey) {
+        let channel = &self.channels[key];
         if channel.len() == 0 && !channel.is_standing {
             let is_registered = self.accounts.channel(channel.name.as_str()).is_some();
             if let Some(channel) = self.channels.remove(key)
