@@ -3,9 +3,10 @@
 
 mod support;
 
+use std::collections::HashSet;
 use std::fs;
-use std::io::Write;
-use std::process::ChildStdin;
+use std::io::{BufRead, BufReader, Write};
+use std::process::{ChildStdin, Command, Stdio};
 
 use rustix::process::Signal;
 use support::{Ended, Program, run};
@@ -358,6 +359,116 @@ fn a_configuration_is_read_and_read_anew_without_dropping_anybody() {
     server.signal(Signal::USR1);
     server.error_with("1 users");
     ann.leaves_after("REHASH CONFIG_BAD");
+    server.stop();
+}
+
+#[test]
+fn a_signal_has_totals_told_at_once_and_then_every_connection() {
+    let (server, address) = serve(&["--quiet"]);
+    let crowd: Vec<_> = (0..250)
+        .map(|at| {
+            let mut stream = support::connect(&address);
+            let hello = format!("NICK n{at}\r\nUSER n 0 * :n\r\n");
+            stream.write_all(hello.as_bytes()).expect("it is open");
+            stream
+        })
+        .collect();
+    // The last has been let in, and so have the others, which came before it.
+    let mut heard = BufReader::new(crowd.last().expect("one")).lines();
+    let greeted = heard.find(|line| line.as_ref().is_ok_and(|it| it.contains(" 422 ")));
+    assert!(greeted.is_some(), "nobody is greeted");
+    server.signal(Signal::USR1);
+    let totals = server.error_line();
+    assert!(totals.contains(" 250 connections (250 open)"), "{totals}");
+    server.error_with("250 accepted");
+    server.error_with("proto ");
+    let mut ports = HashSet::new();
+    loop {
+        let line = server.error_line();
+        if line.ends_with(" 251 sockets") {
+            break;
+        }
+        assert!(line.contains(&address), "{line}");
+        ports.extend(line.split_ascii_whitespace().nth(4).map(str::to_owned));
+    }
+    for stream in &crowd {
+        let peer = stream.local_addr().expect("it is open").to_string();
+        assert!(ports.contains(&peer), "{peer} is not listed");
+    }
+    server.stop();
+}
+
+#[test]
+fn a_changed_setting_that_counts_at_the_start_only_is_told_and_the_others_hold() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().join("chat.toml");
+    let root = "[[operator]]\nname = 'root'\npassword = 'toor'\n";
+    let before = format!(
+        "listen = ['127.0.0.1:0']\n[server]\nname = 'irc.test'\n[[channel]]\nname = '#old'\n{root}"
+    );
+    let after = format!(
+        "listen = ['127.0.0.1:0', '127.0.0.1:0']\nconnections = 9\ndata = 'elsewhere'\n[server]\n\
+         name = 'other.test'\nnetwork = 'Other'\nmotd = 'new'\n[limits]\nsend_queue = '2 MiB'\n{root}"
+    );
+    fs::write(&path, &before).expect("it can be written");
+    let server = Program::start(CHAT, &["serve", "--config", path.to_str().expect("UTF-8")]);
+    let address = server.line().replace("listening on ", "");
+    let mut ann = Person::connect(&address, "ann", &[]);
+    ann.types("/list");
+    assert!(ann.sees("-- #old").contains("#old"));
+    fs::write(&path, &after).expect("it can be written");
+    server.signal(Signal::HUP);
+    server.error_with("read the configuration anew");
+    for setting in ["listen", "connections", "name", "network", "data", "send_queue"] {
+        let line = server.error_line();
+        let told = format!("'{setting}' counts from the next start on");
+        assert!(line.ends_with(&told), "{line}, not {told}");
+    }
+    ann.types("/motd");
+    ann.sees("-- - new");
+    ann.types("/oper root toor");
+    ann.sees("-- You are now");
+    ann.types("/rehash");
+    ann.sees("-- REHASH REHASHED");
+    assert!(ann.sees("-- REHASH NOT_YET").contains("name"));
+    server.error_with("'send_queue' counts");
+    fs::write(&path, &before).expect("it can be written");
+    server.signal(Signal::HUP);
+    server.error_with("read the configuration anew");
+    server.signal(Signal::USR1);
+    let next = server.error_line();
+    assert!(next.contains(" users"), "nothing is left to be told: {next}");
+    ann.leaves();
+    server.stop();
+}
+
+#[test]
+fn a_server_whose_log_nobody_reads_goes_on() {
+    let mut server = Command::new(CHAT)
+        .args(["serve", "--listen", "127.0.0.1:0"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("it starts");
+    drop(server.stderr.take());
+    let stdout = BufReader::new(server.stdout.take().expect("a pipe"));
+    let line = stdout.lines().next().expect("a line").expect("a line");
+    let address = line.strip_prefix("listening on ").expect("it listens");
+    let mut stream = support::connect(address);
+    stream.write_all(b"NICK ann\r\nUSER ann 0 * :Ann\r\n").expect("it is open");
+    let mut heard = BufReader::new(&stream).lines();
+    let greeted = heard.find(|line| line.as_ref().is_ok_and(|it| it.contains(" 422 ann ")));
+    server.kill().expect("it is ours");
+    server.wait().expect("it is ours");
+    assert!(greeted.is_some(), "nobody is greeted");
+}
+
+#[test]
+fn a_hang_up_without_a_configuration_ends_nothing() {
+    let (server, address) = serve(&[]);
+    server.signal(Signal::HUP);
+    server.error_with("there is no --config to read anew");
+    Person::connect(&address, "ann", &[]).leaves();
     server.stop();
 }
 

@@ -34,7 +34,7 @@ const LOBBY: &str = "#lobby";
 /// Every protocol of this project, in one process and one thread, on loopback
 ///
 /// It prints where it listens and what to type into another terminal to try it. Ctrl-C drains and
-/// prints what happened; Ctrl-C again stops at once.
+/// prints what happened; Ctrl-C again stops at once. It ends with its terminal (SIGHUP).
 #[derive(Parser)]
 #[command(version)]
 struct Options {

@@ -104,6 +104,20 @@ impl Program {
         kill_process(Pid::from_child(&self.process.0), signal).expect("it runs");
     }
 
+    /// Bytes of memory that it has, and the most that it ever had.
+    #[cfg(target_os = "linux")]
+    #[track_caller]
+    pub(crate) fn memory(&self) -> (u64, u64) {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.process.0.id()));
+        let status = status.expect("it runs");
+        let [now, most] = ["VmRSS:", "VmHWM:"].map(|name| {
+            let line = status.lines().find_map(|line| line.strip_prefix(name));
+            let kib = line.and_then(|line| line.split_ascii_whitespace().next());
+            kib.and_then(|kib| kib.parse::<u64>().ok()).expect("a number") * 1024
+        });
+        (now, most)
+    }
+
     /// Waits for its end, and reads what it has left to say.
     #[track_caller]
     pub(crate) fn ended(self) -> Ended {

@@ -2,6 +2,7 @@
 #![cfg(unix)]
 
 mod clients;
+mod hangup;
 mod huge;
 mod killed;
 mod odd_packets;

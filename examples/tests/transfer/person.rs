@@ -18,6 +18,7 @@ fn help_says_what_there_is() {
     for word in ["serve", "get", "put", "list", "user", "ftp://", "tftp://", "TRANSFER_PASSWORD"] {
         assert!(help.text().contains(word), "{word} is missing:\n{}", help.text());
     }
+    assert!(run(TRANSFER, &["serve", "--help"], b"").text().contains("SIGHUP"));
     for command in ["serve", "get", "put", "list", "user", "user add"] {
         let words: Vec<_> = command.split(' ').chain(["--help"]).collect();
         let help = run(TRANSFER, &words, b"");

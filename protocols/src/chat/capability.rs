@@ -96,10 +96,23 @@ impl Caps {
     /// The names of those in it, with a blank between two.
     #[must_use]
     pub fn names(self) -> String {
-        let names: Vec<_> =
-            Self::ALL.iter().filter(|&&(_, caps)| self.has(caps)).map(|&(name, _)| name).collect();
+        let names: Vec<_> = self.listed().map(|(name, _)| name).collect();
         names.join(" ")
     }
+
+    /// Those in it, in the order of lists: what everybody needs comes last, since clients that do not know
+    /// that a list may have several lines read the last.
+    fn listed(self) -> impl Iterator<Item = (&'static str, Self)> {
+        let of_kind = move |draft: bool| {
+            let all = Self::ALL.iter().copied();
+            all.filter(move |&(name, caps)| is_draft(name) == draft && self.has(caps))
+        };
+        of_kind(true).chain(of_kind(false))
+    }
+}
+
+fn is_draft(name: &str) -> bool {
+    name.starts_with("draft/")
 }
 
 impl BitOr for Caps {
@@ -120,10 +133,9 @@ impl BitOrAssign for Caps {
 /// one line ("Multiline replies to CAP LS and CAP LIST"), which holds no drafts: those are younger than
 /// such clients.
 pub(super) fn listed(offered: Caps, version_302: bool, limits: &Limits) -> Vec<String> {
-    let listed = Caps::ALL.iter().filter(|&&(_, caps)| offered.has(caps));
+    let listed = offered.listed().filter(|(name, _)| version_302 || !is_draft(name));
     listed
-        .filter(|(name, _)| version_302 || !name.starts_with("draft/"))
-        .map(|&(name, caps)| {
+        .map(|(name, caps)| {
             let mut text = name.to_owned();
             if version_302 {
                 write_value(&mut text, caps, limits);

@@ -132,6 +132,11 @@ pub struct Limits {
     // ── accounts ────────────────────────────────────────────────────────────────────────────
     /// Wrong passwords on one connection; then it is closed. Default 5.
     pub password_attempts: u32,
+    /// Passwords that wait until they are looked at, of all connections together. Beyond it whoever logs
+    /// in is told that the server is too busy, and to try again; that is no wrong password.
+    ///
+    /// Default [`WAITING`](crate::password::limits::WAITING), 256.
+    pub passwords_waiting: usize,
     /// How long a user may carry a nickname that belongs to an account it is not logged in to;
     /// then it is renamed. Default 30 s: time to find the password.
     pub nick_grace: Duration,
@@ -177,6 +182,7 @@ impl Default for Limits {
             multiline_bytes: 4_096,
             multiline_lines: 32,
             password_attempts: 5,
+            passwords_waiting: crate::password::limits::WAITING,
             nick_grace: Duration::from_secs(30),
         }
     }

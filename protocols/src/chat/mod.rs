@@ -22,6 +22,7 @@
 //! | [`client`] | the other side: bots, and people's programs |
 //! | [`config`] | the settings as one TOML file, checked |
 //! | [`accounts`] | accounts and registered channels, across restarts |
+//! | `stranger` | who does not speak IRC at all: pure |
 //! | `session` | the server's side of one connection: lines, not too fast, and deadlines |
 //! | `server` | what they share, and the calls that open sockets |
 //! | `turn` | one command of one user while it is carried out: answers, labels, who is told |
@@ -41,6 +42,7 @@ pub mod numeric;
 mod server;
 mod session;
 mod settings;
+mod stranger;
 pub mod timestamp;
 mod turn;
 

@@ -10,8 +10,10 @@ use super::commands;
 use super::message::{MAX_BODY, MAX_TAGS};
 use super::server::users::UserKey;
 use super::server::work::{Job, Outcome, Task, Ticket};
+use super::stranger::Stranger;
 use super::{Limits, Server};
 use crate::framing::{Line, Lines};
+use crate::password::{Memory, Next};
 
 /// That of registering at first, and of silence afterwards: one a connection, since there are many.
 const PATIENCE: TimerKey = TimerKey(0);
@@ -184,6 +186,9 @@ impl<App: AsMut<Server> + 'static> Protocol<App> for Session {
             }
             if server.users[key].is_registered() {
                 self.pace.settle(&server.settings.limits);
+            } else if let Some(stranger) = Stranger::at_once(input) {
+                server.disconnect(transport.registry(), key, stranger.refusal());
+                continue;
             }
             let pace = self.pace;
             if !self.may_go_on(transport) {
@@ -261,44 +266,106 @@ fn check_registration<App>(server: &mut Server, transport: &mut Transport<'_, Ap
 
 /// Has everything done that the server has asked for.
 fn run_jobs<App: AsMut<Server> + 'static>(server: &mut Server, registry: &mut Registry<App>) {
-    while let Some(Job { task, ticket }) = server.jobs.pop_front() {
-        match task {
-            Task::Save => server.accounts.commit(registry, move |registry, app, result| {
-                let result = result.map_err(|error| error.to_string());
-                finish(registry, app, &ticket, Outcome::Saved(result));
-            }),
-            Task::Wait(time) => {
-                let later = ticket.clone();
-                let set = registry.after(time, move |registry, app| {
-                    finish(registry, app, &later, Outcome::Passed);
-                });
-                if set.is_err() {
-                    commands::finish(server, registry, &ticket, Outcome::Passed);
-                }
-            }
-            task => offload(server, registry, task, &ticket),
+    loop {
+        while let Some(job) = server.jobs.pop_front() {
+            begin(server, registry, job);
+        }
+        match server.desk.next() {
+            Some(Next::Compute(job, memory)) => compute(server, registry, job, memory),
+            Some(Next::Free(memory)) => free(server, registry, memory),
+            None => return,
         }
     }
 }
 
-fn offload<App: AsMut<Server> + 'static>(
+fn begin<App: AsMut<Server> + 'static>(
     server: &mut Server,
     registry: &mut Registry<App>,
-    task: Task,
-    ticket: &Ticket,
+    job: Job,
+) {
+    if let Some(kib) = job.task.hashes() {
+        let most = server.settings.limits.passwords_waiting;
+        if let Err(Job { ticket, .. }) = server.desk.queue(kib, job, most) {
+            server.note_put_off(&ticket);
+            commands::finish(server, registry, &ticket, too_busy());
+        }
+        return;
+    }
+    let Job { task, ticket } = job;
+    match task {
+        Task::Save => server.accounts.commit(registry, move |registry, app, result| {
+            let result = result.map_err(|error| error.to_string());
+            finish(registry, app, &ticket, Outcome::Saved(result));
+        }),
+        Task::Wait(time) => {
+            let later = ticket.clone();
+            let set = registry.after(time, move |registry, app| {
+                finish(registry, app, &later, Outcome::Passed);
+            });
+            if set.is_err() {
+                commands::finish(server, registry, &ticket, Outcome::Passed);
+            }
+        }
+        task => {
+            let later = ticket.clone();
+            let offloaded = registry.offload(
+                move || task.run(&mut Memory::default()),
+                move |registry, app, result| {
+                    let outcome = result.unwrap_or_else(|it| Outcome::Failed(it.to_string()));
+                    finish(registry, app, &later, outcome);
+                },
+            );
+            if offloaded.is_err() {
+                commands::finish(server, registry, &ticket, too_busy());
+            }
+        }
+    }
+}
+
+/// Has a hash computed, now that it is its turn.
+fn compute<App: AsMut<Server> + 'static>(
+    server: &mut Server,
+    registry: &mut Registry<App>,
+    Job { task, ticket }: Job,
+    mut memory: Memory,
 ) {
     let later = ticket.clone();
     let offloaded = registry.offload(
-        move || task.run(),
-        move |registry, app, result| {
-            let outcome = result.unwrap_or_else(|error| Outcome::Failed(error.to_string()));
+        move || (task.run(&mut memory), memory),
+        move |registry, app: &mut App, result| {
+            let (outcome, memory) = match result {
+                Ok((outcome, memory)) => (outcome, Some(memory)),
+                Err(error) => (Outcome::Failed(error.to_string()), None),
+            };
+            app.as_mut().desk.finish(memory);
             finish(registry, app, &later, outcome);
         },
     );
     if offloaded.is_err() {
-        let outcome = Outcome::Failed("the server is too busy, try again later".to_owned());
-        commands::finish(server, registry, ticket, outcome);
+        server.desk.finish(None);
+        commands::finish(server, registry, &ticket, too_busy());
     }
+}
+
+fn free<App: AsMut<Server> + 'static>(
+    server: &mut Server,
+    registry: &mut Registry<App>,
+    memory: Vec<Memory>,
+) {
+    let offloaded = registry.offload(
+        move || drop(memory),
+        |registry, app: &mut App, _| {
+            app.as_mut().desk.finish(None);
+            run_jobs(app.as_mut(), registry);
+        },
+    );
+    if offloaded.is_err() {
+        server.desk.finish(None);
+    }
+}
+
+fn too_busy() -> Outcome {
+    Outcome::Failed("the server is too busy, try again later".to_owned())
 }
 
 fn finish<App: AsMut<Server> + 'static>(

@@ -46,6 +46,12 @@ impl Timestamp {
         self.0
     }
 
+    /// This time, or the millisecond after another if that is later.
+    #[must_use]
+    pub(super) fn after(self, other: Self) -> Self {
+        self.max(Self(other.0.saturating_add(1)))
+    }
+
     /// As the standard library has it.
     #[must_use]
     pub fn system(self) -> SystemTime {

@@ -19,6 +19,7 @@ use super::builder::Builder;
 use super::capability::Caps;
 use super::numeric::Numeric;
 use super::server::channels::ChannelKey;
+use super::server::history::Talk;
 use super::server::line::{Cast, Line};
 use super::server::modes::{Status, UserModes};
 use super::server::users::{User, UserKey};
@@ -33,14 +34,23 @@ pub(super) struct Turn<'a> {
     pub(super) wire: &'a mut dyn Wire,
     pub(super) me: UserKey,
     pub(super) connection: ConnectionId,
+    /// When it is done: by the wall clock, and later than what was done before in the same place.
     pub(super) clock: Timestamp,
+    wall: Timestamp,
     label: Option<Label>,
 }
 
 /// The label of a command, and what it was answered so far.
-struct Label {
+#[derive(Clone, Debug)]
+pub(super) struct Label {
     text: String,
     replies: Vec<Line>,
+}
+
+impl Label {
+    pub(super) fn new(text: String) -> Self {
+        Self { text, replies: Vec::new() }
+    }
 }
 
 impl<'a> Turn<'a> {
@@ -49,11 +59,10 @@ impl<'a> Turn<'a> {
         wire: &'a mut dyn Wire,
         me: UserKey,
         connection: ConnectionId,
-        label: Option<String>,
+        label: Option<Label>,
     ) -> Self {
         let clock = Timestamp::of(wire.wall_clock());
-        let label = label.map(|text| Label { text, replies: Vec::new() });
-        Self { server, wire, me, connection, clock, label }
+        Self { server, wire, me, connection, clock, wall: clock, label }
     }
 
     /// Whose turn it is.
@@ -86,6 +95,19 @@ impl<'a> Turn<'a> {
     /// Whether the user is still there: it may have quit, or killed itself.
     pub(super) fn is_there(&self) -> bool {
         self.server.users.find(self.me, self.connection).is_some()
+    }
+
+    /// What follows is done on a channel: in a millisecond of its own, and no earlier than what was done
+    /// there before, though the wall clock may have been set back.
+    pub(super) fn happens_on(&mut self, channel: ChannelKey) {
+        let channel = &mut self.server.channels[channel];
+        self.clock = self.wall.after(channel.latest);
+        channel.latest = self.clock;
+    }
+
+    /// As [`happens_on`](Self::happens_on), in a conversation of two.
+    pub(super) fn happens_in(&mut self, talk: &Talk) {
+        self.clock = self.wall.after(self.server.history.latest(talk));
     }
 
     // ── answering ───────────────────────────────────────────────────────────────────────────
@@ -247,9 +269,9 @@ impl<'a> Turn<'a> {
     // ── what takes longer ───────────────────────────────────────────────────────────────────
 
     /// Has something done away from the loop. The user's next lines wait, and what it is answered then
-    /// bears the label of this command.
+    /// bears the label of this command, as does what it was answered already.
     pub(super) fn offload(&mut self, task: Task, then: Then) {
-        let label = self.label.take().map(|label| label.text);
+        let label = self.label.take();
         self.user_mut().is_waiting = true;
         self.queue(task, then, label);
     }
@@ -259,18 +281,18 @@ impl<'a> Turn<'a> {
         self.queue(task, then, None);
     }
 
-    fn queue(&mut self, task: Task, then: Then, label: Option<String>) {
+    fn queue(&mut self, task: Task, then: Then, label: Option<Label>) {
         let ticket = Ticket { user: self.me, connection: self.connection, label, then };
         self.server.jobs.push_back(Job { task, ticket });
     }
 
     /// Takes the label, for an answer that comes with a later command.
-    pub(super) fn take_label(&mut self) -> Option<String> {
-        self.label.take().map(|label| label.text)
+    pub(super) fn take_label(&mut self) -> Option<Label> {
+        self.label.take()
     }
 
-    pub(super) fn set_label(&mut self, text: Option<String>) {
-        self.label = text.map(|text| Label { text, replies: Vec::new() });
+    pub(super) fn set_label(&mut self, label: Option<Label>) {
+        self.label = label;
     }
 
     // ── the end ─────────────────────────────────────────────────────────────────────────────

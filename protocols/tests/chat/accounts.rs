@@ -347,12 +347,133 @@ fn a_server_that_is_too_busy_says_so() {
     ann.says("AUTHENTICATE PLAIN");
     ann.hears("AUTHENTICATE +");
     ann.says(&format!("AUTHENTICATE {JILLES}"));
-    ann.hears("904 :SASL authentication failed");
+    ann.hears("904 :The server is too busy to look at your password. Try again later");
+    ann.says("CAP REQ standard-replies");
+    ann.hears("CAP ann ACK *");
+    ann.says("AUTHENTICATE PLAIN");
+    ann.hears("AUTHENTICATE +");
+    ann.says(&format!("AUTHENTICATE {JILLES}"));
+    ann.hears("FAIL AUTHENTICATE TEMPORARILY_UNAVAILABLE :*Try again later");
+    ann.hears("904 :The server is too busy *");
     let stage =
         Stage::busy(Settings { password: Some(Password::Hashed(hash)), ..busy }, accounts(&[]));
     let mut bob = stage.connects();
     bob.registers("bob");
     bob.hears("ERROR :Closing Link: 127.0.0.1 (The server is too busy)");
+}
+
+/// Base64 of `\0jilles\0millet`, which is wrong.
+const WRONG: &str = "AGppbGxlcwBtaWxsZXQ=";
+
+#[test]
+fn of_many_logins_at_once_those_beyond_the_queue_are_told_to_try_again_and_not_that_they_are_wrong()
+{
+    let limits = Limits { passwords_waiting: 2, password_attempts: 1, ..settings().limits };
+    let stage = Stage::with_accounts(Settings { limits, ..settings() }, accounts(&["jilles"]));
+    let mut actors: Vec<_> =
+        (0..6).map(|at| stage.enters_with(&format!("user{at}"), "sasl")).collect();
+    for actor in &mut actors {
+        actor.says("AUTHENTICATE PLAIN");
+        actor.hears("AUTHENTICATE +");
+    }
+    actors.iter_mut().for_each(|actor| actor.says(&format!("AUTHENTICATE {WRONG}")));
+    let answer = |actor: &mut Actor| actor.hears("904 :*").contains("Try again later");
+    let put_off: Vec<_> = actors.iter_mut().map(answer).collect();
+    assert_eq!(put_off, [false, false, false, false, true, true], "two at a time, and two wait");
+    assert!(stage.log().contains("user5!~user5@127.0.0.1 has to try again"), "{}", stage.log());
+    for (actor, was_put_off) in actors.iter_mut().zip(put_off) {
+        if was_put_off {
+            // It has not guessed yet.
+            actor.says("AUTHENTICATE PLAIN");
+            actor.hears("AUTHENTICATE +");
+            actor.says(&format!("AUTHENTICATE {JILLES}"));
+            actor.hears_at_last("903 *");
+        } else {
+            let end = actor.hears_the_end();
+            assert_eq!(end, ["ERROR :Closing Link: 127.0.0.1 (Too many wrong passwords)"]);
+        }
+    }
+}
+
+#[test]
+fn who_is_gone_while_its_password_waits_is_waited_for_by_nobody() {
+    let root = Operator {
+        name: "root".to_owned(),
+        password: Password::Plain("secret".to_owned()),
+        host: "*@*".to_owned(),
+    };
+    let settings = Settings { operators: vec![root], ..settings() };
+    let stage = Stage::with_accounts(settings, accounts(&["jilles"]));
+    let mut ann = stage.enters("ann");
+    ann.says("OPER root secret");
+    ann.hears_at_last(":ann MODE ann +o");
+    let mut actors: Vec<_> =
+        (0..9).map(|at| stage.enters_with(&format!("user{at}"), "sasl")).collect();
+    for actor in &mut actors {
+        actor.says("AUTHENTICATE PLAIN");
+        actor.hears("AUTHENTICATE +");
+    }
+    actors.iter_mut().for_each(|actor| actor.says(&format!("AUTHENTICATE {WRONG}")));
+    (0..9).for_each(|at| ann.says(&format!("KILL user{at}")));
+    ann.says("NS IDENTIFY jilles sesame");
+    ann.hears_at_last("900 *");
+    let computed = stage.server(|server| server.hashes_computed());
+    assert!(computed <= 3, "nobody is there to be told, of {computed}");
+}
+
+#[test]
+fn a_wrong_name_is_told_as_late_as_a_wrong_password() {
+    // How many hashes are computed is how late it is.
+    let root = Operator {
+        name: "root".to_owned(),
+        password: Password::Hashed(PasswordHash::of("secret").expect("a hash")),
+        host: "*@127.0.0.1".to_owned(),
+    };
+    let elsewhere =
+        Operator { name: "else".to_owned(), host: "*@192.0.2.1".to_owned(), ..root.clone() };
+    let limits = Limits { password_attempts: 100, ..settings().limits };
+    let settings = Settings { operators: vec![root, elsewhere], limits, ..settings() };
+    for accounts in [accounts(&["jilles", "zoe"]), accounts(&[])] {
+        let stage = Stage::with_accounts(settings.clone(), accounts);
+        let mut ann = stage.enters_with("ann", "sasl");
+        let mut before = 0;
+        let mut costs_one = |ann: &mut Actor, line: &str, answer: &str| {
+            ann.says(line);
+            ann.hears(answer);
+            let computed = stage.server(|server| server.hashes_computed());
+            assert_eq!(computed, before + 1, "{line}");
+            before = computed;
+        };
+        let (wrong, unknown) = (WRONG, "AG5vYm9keQBzZXNhbWU=");
+        for answer in [wrong, unknown] {
+            ann.says("AUTHENTICATE PLAIN");
+            ann.hears("AUTHENTICATE +");
+            let line = format!("AUTHENTICATE {answer}");
+            costs_one(&mut ann, &line, "904 :SASL authentication failed");
+        }
+        for name in ["jilles", "nobody", "aaa", "zzz"] {
+            costs_one(&mut ann, &format!("NS IDENTIFY {name} wrong"), ":NickServ!*");
+        }
+        costs_one(&mut ann, "OPER root wrong", "464 *");
+        for name in ["nobody", "else", "aaa", "zzz"] {
+            // The right password of somebody else makes nobody an operator.
+            costs_one(&mut ann, &format!("OPER {name} secret"), "491 *");
+        }
+    }
+}
+
+#[test]
+fn the_password_of_another_account_is_not_that_of_an_unknown_one() {
+    let stage = stage(&["jilles"]);
+    let mut ann = stage.enters_with("ann", "sasl");
+    for name in ["nobody", "aaa", "zzz"] {
+        ann.says(&format!("NS IDENTIFY {name} sesame"));
+        ann.hears(":NickServ!NickServ@irc.test NOTICE ann :There is no such account.");
+    }
+    ann.says("AUTHENTICATE PLAIN");
+    ann.hears("AUTHENTICATE +");
+    ann.says("AUTHENTICATE AG5vYm9keQBzZXNhbWU=");
+    ann.hears("904 :SASL authentication failed");
 }
 
 #[test]
@@ -378,22 +499,4 @@ fn lists_know_accounts() {
     bob.hears(":ann MODE #a +e m:*!~bob@*");
     bob.says("PRIVMSG #a :heard");
     ann.hears_at_last(":bob PRIVMSG #a :heard");
-}
-
-#[test]
-fn a_service_that_is_asked_nothing_says_what_it_can_do() {
-    let stage = stage(&[]);
-    let mut ann = stage.enters("ann");
-    for line in ["NS", "NICKSERV HELP", "PRIVMSG nickserv :what?"] {
-        ann.says(line);
-        ann.hears(":NickServ!NickServ@irc.test NOTICE ann :REGISTER password: *");
-        ann.hears_all();
-    }
-    for line in ["CS", "CHANSERV HELP", "PRIVMSG chanserv :what?"] {
-        ann.says(line);
-        ann.hears(":ChanServ!ChanServ@irc.test NOTICE ann :REGISTER #channel: *");
-        ann.hears_all();
-    }
-    ann.says("NICK ChanServ");
-    ann.hears("432 ChanServ :Erroneous nickname");
 }

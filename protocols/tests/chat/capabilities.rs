@@ -3,7 +3,7 @@
 
 use protocols::chat::Settings;
 
-use crate::stage::{Stage, settings};
+use crate::stage::{Actor, Stage, settings};
 
 #[test]
 fn registration_waits_for_the_end_of_the_negotiation() {
@@ -46,6 +46,83 @@ fn an_old_client_gets_one_line_without_values_and_an_empty_list() {
     assert!(!line.contains('=') && line.len() < 510, "{line}");
     for name in ["batch", "chghost", "standard-replies", "invite-notify", "account-tag"] {
         assert!(line.contains(name), "{name}");
+    }
+}
+
+/// What everybody's client asks for, and would miss.
+const NEEDED: [&str; 10] = [
+    "sasl",
+    "server-time",
+    "message-tags",
+    "batch",
+    "echo-message",
+    "labeled-response",
+    "multi-prefix",
+    "cap-notify",
+    "account-tag",
+    "extended-join",
+];
+
+/// All lines of a list, each of which has to fit; the names on each, without values.
+fn lists(actor: &mut Actor, question: &str) -> Vec<Vec<String>> {
+    actor.says(question);
+    let subcommand = question.split(' ').nth(1).expect("a subcommand");
+    let mut lines = Vec::new();
+    loop {
+        let line = actor.hears("* CAP *");
+        let body = line.strip_prefix("@time=").map_or(&*line, |rest| &rest[25..]);
+        assert!(body.len() <= 510, "{} bytes: {line}", body.len());
+        let (start, names) = line.rsplit_once(" :").expect("a list");
+        let name = |word: &str| word.split('=').next().unwrap_or(word).to_owned();
+        lines.push(names.split(' ').map(name).collect());
+        if start.ends_with(&format!(" {subcommand}")) {
+            return lines;
+        }
+        assert!(start.ends_with(&format!(" {subcommand} *")), "{line}");
+    }
+}
+
+/// Some clients read only the last line of several (pydle): what everybody needs is on that one.
+#[test]
+fn a_client_that_reads_only_the_last_line_of_a_list_finds_what_everybody_needs() {
+    let longest = format!("{}.{}", "x".repeat(31), "y".repeat(31));
+    for (name, nick) in [("irc.test", "n"), (longest.as_str(), &"n".repeat(32))] {
+        let stage = Stage::with(Settings { name: name.to_owned(), ..settings() });
+        let mut new = stage.connects();
+        let all = lists(&mut new, "CAP LS 302");
+        let last = all.last().expect("a line");
+        assert!(NEEDED.iter().all(|needed| last.iter().any(|it| it == needed)), "{last:?}");
+        let drafts = |names: &[String]| names.iter().filter(|it| it.starts_with("draft/")).count();
+        assert_eq!(drafts(&all[0]), all[0].len(), "what is no draft is all on the last line");
+        let mut once = all.concat();
+        once.sort();
+        once.dedup();
+        assert_eq!(once.len(), all.concat().len(), "each is listed once");
+
+        let mut old = stage.connects();
+        let [line] = &lists(&mut old, "CAP LS")[..] else { panic!("it is one line") };
+        assert_eq!(drafts(line), 0);
+        assert!(NEEDED.iter().all(|needed| line.iter().any(|it| it == needed)), "{line:?}");
+
+        for (actor, nick) in [(&mut new, nick.to_owned()), (&mut old, nick.replace('n', "o"))] {
+            for names in once.chunks(8) {
+                actor.says(&format!("CAP REQ :{}", names.join(" ")));
+                actor.hears("* CAP * ACK :*");
+            }
+            actor.says(&format!("NICK {nick}"));
+            actor.says("USER n 0 * :n");
+            actor.says("CAP END");
+            actor.hears_at_last("* 422 *");
+            actor.hears_all();
+        }
+        let listed = lists(&mut new, "CAP LIST");
+        assert_eq!(listed.concat(), all.concat());
+        let last = listed.last().expect("a line");
+        assert!(NEEDED.iter().all(|needed| last.iter().any(|it| it == needed)), "{last:?}");
+        // Who has not said that it knows of several lines gets one, with what there is room for.
+        let [line] = &lists(&mut old, "CAP LIST")[..] else { panic!("it is one line") };
+        assert!(NEEDED.iter().all(|needed| line.iter().any(|it| it == needed)), "{line:?}");
+        assert!(name != "irc.test" || line.len() == once.len(), "there is room for all");
     }
 }
 

@@ -80,6 +80,164 @@ fn history_is_told_in_parts() {
     ann.hears("BATCH -*");
 }
 
+/// Asks for history; what is in the batch: when it was said, and the text.
+fn asks_when(actor: &mut Actor, question: &str) -> Vec<(String, String)> {
+    actor.says(&format!("CHATHISTORY {question}"));
+    actor.hears("BATCH +*");
+    let mut said = Vec::new();
+    loop {
+        let line = actor.hears("*");
+        if line.contains(" BATCH -") {
+            return said;
+        }
+        said.push(time_and_text(&line));
+    }
+}
+
+/// When a line was said, and its last words.
+fn time_and_text(line: &str) -> (String, String) {
+    let (_, rest) = line.split_once("time=").expect("a time");
+    let time = rest.split([';', ' ']).next().expect("a time");
+    (time.to_owned(), line.rsplit(" :").next().expect("a text").to_owned())
+}
+
+/// The whole of a conversation, page by page: from the newest back, then from the oldest on.
+#[track_caller]
+fn pages_there_and_back(actor: &mut Actor, target: &str, whole: &[(String, String)], size: usize) {
+    let mut back = asks_when(actor, &format!("LATEST {target} * {size}"));
+    loop {
+        let edge = back[0].0.clone();
+        let page = asks_when(actor, &format!("BEFORE {target} timestamp={edge} {size}"));
+        assert!(page.len() <= size, "{} lines instead of {size}", page.len());
+        if page.is_empty() {
+            break;
+        }
+        back.splice(0..0, page);
+    }
+    assert_eq!(back, whole, "backwards, {size} at a time");
+    let mut on: Vec<(String, String)> = Vec::new();
+    loop {
+        let edge = on.last().map_or("1970-01-01T00:00:00.000Z", |(time, _)| time).to_owned();
+        let page = asks_when(actor, &format!("AFTER {target} timestamp={edge} {size}"));
+        let end = "9999-12-31T23:59:59.999Z";
+        let question = format!("BETWEEN {target} timestamp={edge} timestamp={end} {size}");
+        assert_eq!(asks_when(actor, &question), page);
+        assert!(page.len() <= size, "{} lines instead of {size}", page.len());
+        if page.is_empty() {
+            break;
+        }
+        on.extend(page);
+    }
+    assert_eq!(on, whole, "forwards, {size} at a time");
+}
+
+#[test]
+fn no_line_is_lost_between_pages_that_meet_within_a_millisecond() {
+    let stage = Stage::new();
+    let mut ann = stage.enters_with("ann", &format!("{CAPS} draft/event-playback"));
+    ann.joins("#a");
+    // All in one turn of the loop, so in one millisecond or two.
+    let lines: String = (0..40)
+        .map(|at| match at % 10 {
+            3 => format!("TOPIC #a :{at}\r\n"),
+            7 => format!("PRIVMSG @#a :quietly\r\nNOTICE #a,#A :{at}\r\n"),
+            _ => format!("PRIVMSG #a :{at}\r\n"),
+        })
+        .collect();
+    ann.says_raw(lines.as_bytes());
+    let said: Vec<_> = ann.hears_all().iter().map(|line| time_and_text(line)).collect();
+    assert_eq!(said.len(), 44);
+    assert!(said.is_sorted_by(|one, next| one.0 < next.0), "each has a time of its own: {said:?}");
+    let said: Vec<_> = said.into_iter().filter(|(_, text)| text != "quietly").collect();
+    for size in [1, 3, 7, 39, 40, 100] {
+        pages_there_and_back(&mut ann, "#a", &said, size);
+    }
+}
+
+#[test]
+fn no_private_line_is_lost_between_pages_that_meet_within_a_millisecond() {
+    let mut accounts = Accounts::in_memory(AccountLimits::default());
+    let hash = PasswordHash::of("sesame").expect("a hash");
+    accounts.create("ann", hash, std::time::SystemTime::now()).expect("a new name");
+    let stage = Stage::with_accounts(settings(), accounts);
+    let mut ann = stage.enters_with("ann", CAPS);
+    let mut bob = stage.enters("bob");
+    ann.says("NS IDENTIFY sesame");
+    ann.hears_at_last("* NOTICE ann :You are logged in as *");
+    let lines: String = (0..20).map(|at| format!("PRIVMSG bob :{at}\r\n")).collect();
+    ann.says_raw(lines.as_bytes());
+    let said: Vec<_> = ann.hears_all().iter().map(|line| time_and_text(line)).collect();
+    assert_eq!(bob.hears_all().len(), 20);
+    for size in [1, 6, 20] {
+        pages_there_and_back(&mut ann, "bob", &said, size);
+    }
+}
+
+/// What one has read to its end is read to its end, though its last lines are dated a little ahead.
+#[test]
+fn a_burst_can_be_marked_as_read_to_its_last_line() {
+    let stage = Stage::new();
+    let mut ann = stage.enters_with("ann", &format!("{CAPS} draft/read-marker"));
+    ann.joins("#a");
+    let lines: String = (0..100).map(|at| format!("PRIVMSG #a :{at}\r\n")).collect();
+    ann.says_raw(format!("{lines}CHATHISTORY LATEST #a * 1\r\n").as_bytes());
+    let last = ann.hears_at_last("@batch=* * PRIVMSG #a :99");
+    let (time, _) = time_and_text(&last);
+    ann.hears("BATCH -*");
+    ann.says(&format!("MARKREAD #a timestamp={time}"));
+    ann.hears(&format!("MARKREAD #a timestamp={time}"));
+}
+
+#[test]
+fn no_conversation_is_lost_between_pages_of_targets() {
+    let stage = Stage::new();
+    let mut ann = stage.enters_with("ann", CAPS);
+    let names: Vec<_> = (0..20).map(|at| format!("#{at:02}")).collect();
+    names.iter().for_each(|name| ann.joins(name));
+    let lines: String = names.iter().map(|name| format!("PRIVMSG {name} :hi\r\n")).collect();
+    ann.says_raw(lines.as_bytes());
+    ann.hears_all();
+    let (first, last) = ("1970-01-01T00:00:00.000Z", "9999-12-31T23:59:59.999Z");
+    let mut asks = |from: &str, to: &str, size: usize| -> Vec<(String, String)> {
+        ann.says(&format!("CHATHISTORY TARGETS timestamp={from} timestamp={to} {size}"));
+        ann.hears("BATCH +* draft/chathistory-targets");
+        let mut page = Vec::new();
+        loop {
+            let line = ann.hears("*");
+            if line.contains(" BATCH -") {
+                return page;
+            }
+            let mut words = line.rsplit(' ');
+            let (time, name) = (words.next().expect("a time"), words.next().expect("a name"));
+            page.push((time.to_owned(), name.to_owned()));
+        }
+    };
+    let whole = asks(first, last, 100);
+    assert_eq!(whole.len(), names.len());
+    for size in [1, 3, 19] {
+        let mut on: Vec<(String, String)> = Vec::new();
+        loop {
+            let from = on.last().map_or(first, |(time, _)| time).to_owned();
+            let page = asks(&from, last, size);
+            if page.is_empty() {
+                break;
+            }
+            on.extend(page);
+        }
+        assert_eq!(on, whole, "from the oldest on, {size} at a time");
+        let mut back: Vec<(String, String)> = Vec::new();
+        loop {
+            let from = back.first().map_or(last, |(time, _)| time).to_owned();
+            let page = asks(&from, first, size);
+            if page.is_empty() {
+                break;
+            }
+            back.splice(0..0, page);
+        }
+        assert_eq!(back, whole, "from the newest back, {size} at a time");
+    }
+}
+
 #[test]
 fn what_is_asked_wrongly_fails_with_a_reason() {
     let limits = Limits { history_reply: 3, ..settings().limits };

@@ -14,6 +14,8 @@ mod modes;
 mod operators;
 mod queries;
 mod registration;
+mod services;
 mod simulated;
 mod stage;
+mod strangers;
 mod users;

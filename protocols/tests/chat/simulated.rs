@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use protocols::chat::accounts::{AccountLimits, Accounts};
 use protocols::chat::{self, Limits, Server, Settings};
-use reactor::sim::{Network, Outcome, Simulation};
+use reactor::sim::{HostId, Network, Outcome, Simulation};
 use reactor::{Closed, Input, ListenOptions, Protocol, Registry, Transport};
 
 /// What a client heard, and how long after it had connected.
@@ -40,6 +40,16 @@ impl Protocol<()> for Client {
 
 /// A server with these settings, and a client; what it has heard after a time.
 fn hears(settings: Settings, says: &str, time: Duration) -> Vec<(Duration, String)> {
+    hears_under(settings, says, |_, _| Ok(()), time)
+}
+
+/// As [`hears`], after something has happened to the server.
+fn hears_under(
+    settings: Settings,
+    says: &str,
+    event: fn(&mut Network, HostId) -> Outcome,
+    time: Duration,
+) -> Vec<(Duration, String)> {
     let heard: Heard = Rc::default();
     let (says, ears) = (says.to_owned(), Rc::clone(&heard));
     let simulation = Simulation::new(move |network: &mut Network| -> Outcome {
@@ -58,6 +68,7 @@ fn hears(settings: Settings, says: &str, time: Duration) -> Vec<(Duration, Strin
             registry.connect(address.clone(), client)?;
             Ok(())
         });
+        event(network, server.into())?;
         network.run_for(time)?;
         Ok(())
     });
@@ -114,4 +125,29 @@ fn five_commands_at_once_and_then_two_a_second() {
     for (at, expected) in [0, 0, 0, 0, 0, 500, 1_000, 1_500, 2_000].into_iter().enumerate() {
         assert!((expected..expected + 20).contains(&times[at]), "{times:?}");
     }
+}
+
+#[test]
+fn lines_are_told_apart_by_time_though_the_clock_is_set_back() {
+    let lines: String = (0..12).map(|at| format!("PRIVMSG #a :{at}\r\n")).collect();
+    let says = format!(
+        "CAP REQ :echo-message server-time\r\nCAP END\r\n{REGISTER}JOIN #a\r\n{lines}\
+         CHATHISTORY LATEST #a * 100\r\n"
+    );
+    let limits = Limits { flood_rate: 1, ..Limits::default() };
+    let settings = Settings { limits, ..Settings::default() };
+    let set_back = |network: &mut Network, server: HostId| {
+        network.run_for(Duration::from_secs(4))?;
+        network.set_wall_clock(server, -3_600);
+        Ok(())
+    };
+    let heard = hears_under(settings, &says, set_back, Duration::from_secs(20));
+    let times: Vec<_> = heard
+        .iter()
+        .filter(|(_, line)| line.contains(" PRIVMSG #a :"))
+        .map(|(_, line)| line.split(' ').next().unwrap_or_default())
+        .collect();
+    let (said, remembered) = times.split_at(12);
+    assert!(said.is_sorted_by(|one, next| one < next), "{said:?}");
+    assert_eq!(said, remembered);
 }

@@ -7,6 +7,7 @@ mod ftp_deadlines;
 mod ftp_round_trips;
 mod ftp_simulated;
 mod hazards;
+mod logins;
 mod real_clients;
 mod stage;
 mod store;

@@ -2,6 +2,7 @@
 
 use std::error::Error;
 use std::fmt;
+use std::io::{self, Write};
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::sync::Arc;
@@ -13,8 +14,10 @@ use examples::endpoint::Endpoint;
 use examples::{output, stop};
 use protocols::chat::accounts::{AccountLimits, Accounts};
 use protocols::chat::config::Config;
-use protocols::chat::{self, Operator, Password, Server, Settings};
+use protocols::chat::{self, Event, Operator, Password, Server, Settings};
 use reactor::{Address, Limits, ListenOptions, Reactor, Registry};
+#[cfg(unix)]
+use reactor::{Rows, SocketRow};
 
 use crate::account;
 
@@ -27,8 +30,10 @@ const DEFAULT: &str = "127.0.0.1:6667";
 /// command line says counts more than what the configuration says.
 ///
 /// Ctrl-C tells everybody and drains, for three seconds at most; Ctrl-C again stops at once. SIGHUP
-/// reads the configuration anew, as an operator's REHASH does, and drops nobody; SIGUSR1 prints what the
-/// loop has done. Who comes, goes and is refused, and why, is on standard error.
+/// reads the configuration anew, as an operator's REHASH does, and drops nobody, also when the terminal
+/// is closed; what counts from the next start on only is told. SIGUSR1 prints what it and its loop have
+/// done, at once, and then every connection, some at a time. Who comes, goes and is refused, and why, is
+/// on standard error.
 #[derive(Args)]
 pub(crate) struct Options {
     /// Where to listen: HOST:PORT or unix:PATH; port 0 is any free one
@@ -102,15 +107,19 @@ pub(crate) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     if !options.quiet {
         server.on_event(|event| log(event));
     }
-    let again = overrides.clone();
+    let again = Again { start: AtStart::of(options, &config), overrides };
+    let loader = again.clone();
     server.set_loader(Arc::new(move || {
-        again.read().map(|config| config.settings).map_err(|error| error.to_string())
+        let (settings, later) = loader.read()?;
+        // An operator is told of what the server itself keeps; the rest is for whoever started it.
+        later.into_iter().for_each(log_later);
+        Ok(settings)
     }));
 
     let listening = open(reactor.registry(), options, &config)?;
     stop::on_request(reactor.registry())?;
     #[cfg(unix)]
-    on_signals(reactor.registry(), &overrides)?;
+    on_signals(reactor.registry(), again)?;
     listening.iter().try_for_each(output::say)?;
     let report = reactor.run(&mut server)?;
     // What was changed while the loop was ending.
@@ -153,17 +162,19 @@ fn addresses(options: &Options, config: &Config) -> Result<Vec<Address>, Box<dyn
 }
 
 #[cfg(unix)]
-fn on_signals(registry: &mut Registry<Server>, overrides: &Overrides) -> std::io::Result<()> {
+fn on_signals(registry: &mut Registry<Server>, again: Again) -> io::Result<()> {
     use reactor::Signal;
-    let overrides = overrides.clone();
     registry.on_signal(Signal::Hangup, move |registry, _| {
-        let overrides = overrides.clone();
+        if again.overrides.config.is_none() {
+            return log("there is no --config to read anew (SIGHUP)");
+        }
+        let again = again.clone();
         let offloaded = registry.offload(
-            move || overrides.read().map(|config| config.settings).map_err(|it| it.to_string()),
+            move || again.read(),
             |_, server: &mut Server, result| match result {
-                Ok(Ok(settings)) => {
-                    server.rehash(settings);
+                Ok(Ok((settings, later))) => {
                     log("read the configuration anew (SIGHUP)");
+                    later.into_iter().chain(server.rehash(settings)).for_each(log_later);
                 }
                 Ok(Err(why)) => log(format_args!("the configuration stays as it was:\n{why}")),
                 Err(error) => log(format_args!("the configuration stays as it was: {error}")),
@@ -174,13 +185,78 @@ fn on_signals(registry: &mut Registry<Server>, overrides: &Overrides) -> std::io
         }
     })?;
     registry.on_signal(Signal::User1, |registry, server| {
-        log(format_args!("{}\n{}", server.counters(), registry.snapshot()));
+        log(format_args!("{}\n{}\n{}", server.counters(), registry.stats(), SocketRow::HEADER));
+        list_sockets(registry, Rows::default(), 0);
     })
+}
+
+/// Sockets listed in one turn of the loop: half a millisecond of it.
+#[cfg(unix)]
+const SLICE: usize = 100;
+
+/// Lists the sockets, some in this turn and the rest in the next ones: with thousands of them everybody
+/// would wait for the list.
+#[cfg(unix)]
+fn list_sockets(registry: &mut Registry<Server>, mut rows: Rows, listed: usize) {
+    let slice = registry.socket_rows(&mut rows, SLICE);
+    if slice.is_empty() {
+        return log(format_args!("{listed} sockets"));
+    }
+    let listed = listed + slice.len();
+    print(&slice.iter().fold(String::new(), |text, row| text + &format!("{row}\n")));
+    registry.defer(move |registry, _| list_sockets(registry, rows, listed));
 }
 
 /// A line on standard error, with the time.
 fn log(what: impl fmt::Display) {
-    eprintln!("{} {what}", Local::now().format("%Y-%m-%d %H:%M:%S"));
+    print(&format!("{} {what}\n", Local::now().format("%Y-%m-%d %H:%M:%S")));
+}
+
+/// Puts a text on standard error, in one write: that has no buffer, so each part that is formatted there would
+/// be a system call of its own. If nobody reads it, or the
+/// terminal is closed, the server goes on all the same.
+fn print(text: &str) {
+    let _ = io::stderr().write_all(text.as_bytes());
+}
+
+fn log_later(setting: &'static str) {
+    log(Event::NotYet { setting });
+}
+
+/// What reads everything anew.
+#[derive(Clone)]
+struct Again {
+    overrides: Overrides,
+    start: AtStart,
+}
+
+/// What the loop was told when it began, and will not be told again.
+#[derive(Clone)]
+struct AtStart {
+    /// `None`: the command line says it.
+    listen: Option<Vec<Address>>,
+    connections: Option<usize>,
+}
+
+impl AtStart {
+    fn of(options: &Options, config: &Config) -> Self {
+        let listen = options.listen.is_empty().then(|| config.listen.clone());
+        Self { listen, connections: config.connections }
+    }
+}
+
+impl Again {
+    /// The settings, and which of the rest is other than it was at the start.
+    fn read(&self) -> Result<(Settings, Vec<&'static str>), String> {
+        let config = self.overrides.read().map_err(|error| error.to_string())?;
+        let AtStart { listen, connections } = &self.start;
+        let changed = [
+            (listen.as_ref().is_some_and(|before| *before != config.listen), "listen"),
+            (*connections != config.connections, "connections"),
+        ];
+        let later = changed.into_iter().filter_map(|(is_other, name)| is_other.then_some(name));
+        Ok((config.settings, later.collect()))
+    }
 }
 
 impl Overrides {

@@ -19,7 +19,7 @@ const DEFAULT: &str = "127.0.0.1:7007";
 /// Without --tcp, --udp and --unix it listens on 127.0.0.1:7007, TCP and UDP.
 ///
 /// Ctrl-C drains: connections get what they are owed, for three seconds at most. Ctrl-C again stops
-/// at once. Then it prints what it has done.
+/// at once. Then it prints what it has done. It ends with its terminal (SIGHUP).
 #[derive(Args)]
 pub(crate) struct Options {
     /// Listen for TCP connections; port 0 is any free one

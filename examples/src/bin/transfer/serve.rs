@@ -30,7 +30,8 @@ const TFTP: &str = "127.0.0.1:6969";
 /// listens on the way.
 ///
 /// Ctrl-C drains: transfers may end, for three seconds at most. Ctrl-C again stops at once. Then it prints
-/// what it has done.
+/// what it has done. SIGHUP reads the file of --users anew and drops nobody, also when the terminal is
+/// closed.
 #[derive(Args)]
 pub(crate) struct Options {
     /// Listen for FTP; port 0 is any free one
@@ -144,8 +145,11 @@ impl AsMut<tftp::Server> for Servers {
 
 pub(crate) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     let store = store(options)?;
-    let mut servers = servers(options, store.clone())?;
     let mut reactor = Reactor::<Servers>::new()?;
+    let everybody = Everybody::of(options)?;
+    let mut servers = servers(options, everybody.read()?, store.clone());
+    #[cfg(unix)]
+    on_hangup(reactor.registry(), everybody)?;
     let listening = open(reactor.registry(), options)?;
     if options.write {
         sweep(reactor.registry(), store);
@@ -166,8 +170,8 @@ fn store(options: &Options) -> Result<Store, Box<dyn Error>> {
     Ok(store.durable(options.durable))
 }
 
-fn servers(options: &Options, store: Store) -> Result<Servers, Box<dyn Error>> {
-    let mut ftp = ftp::Server::new(settings(options), users(options)?, store.clone());
+fn servers(options: &Options, users: Users, store: Store) -> Servers {
+    let mut ftp = ftp::Server::new(settings(options), users, store.clone());
     if options.log {
         ftp.set_log(|event| {
             // If nobody reads it any more, it is for nobody.
@@ -182,7 +186,7 @@ fn servers(options: &Options, store: Store) -> Result<Servers, Box<dyn Error>> {
         ..tftp::Limits::default()
     };
     let replace = if options.replace { Replace::Yes } else { Replace::No };
-    Ok(Servers { ftp, tftp: tftp::Server::new(store, limits).replacing(replace) })
+    Servers { ftp, tftp: tftp::Server::new(store, limits).replacing(replace) }
 }
 
 /// Windows of so many blocks, if these are no longer than what an Ethernet frame has room for.
@@ -211,18 +215,71 @@ fn settings(options: &Options) -> Settings {
     }
 }
 
-/// Everybody who may log in. The passwords on the command line are hashed like all others.
-fn users(options: &Options) -> Result<Users, Box<dyn Error>> {
-    let mut users = match &options.users {
-        Some(file) => user::read(file)?,
-        None => Users::anonymous_only(),
-    };
-    for account in &options.user {
-        let password = PasswordHash::of(&account.password)?;
-        users.insert(&account.name, User::new(password, account.home.clone(), Permissions::ALL))?;
+/// Everybody who may log in: those of the command line, whose passwords are hashed like all others, and
+/// those of the file, which may change.
+#[derive(Clone)]
+struct Everybody {
+    file: Option<PathBuf>,
+    given: Vec<(String, User)>,
+    anonymous: Option<Anonymous>,
+}
+
+impl Everybody {
+    fn of(options: &Options) -> Result<Self, Box<dyn Error>> {
+        let hashed = |account: &Account| {
+            let password = PasswordHash::of(&account.password)?;
+            let user = User::new(password, account.home.clone(), Permissions::ALL);
+            Ok::<_, Box<dyn Error>>((account.name.clone(), user))
+        };
+        let given = options.user.iter().map(hashed).collect::<Result<_, _>>()?;
+        let (file, anonymous) = (options.users.clone(), options.anonymous.0.clone());
+        Ok(Self { file, given, anonymous })
     }
-    users.set_anonymous(options.anonymous.0.clone());
-    Ok(users)
+
+    fn read(&self) -> Result<Users, Box<dyn Error>> {
+        let mut users = match &self.file {
+            Some(file) => user::read(file)?,
+            None => Users::anonymous_only(),
+        };
+        for (name, user) in &self.given {
+            users.insert(name, user.clone())?;
+        }
+        users.set_anonymous(self.anonymous.clone());
+        Ok(users)
+    }
+}
+
+/// Reads the users anew. A file that makes no sense leaves those who were there.
+#[cfg(unix)]
+fn on_hangup(registry: &mut Registry<Servers>, everybody: Everybody) -> std::io::Result<()> {
+    registry.on_signal(reactor::Signal::Hangup, move |registry, _| {
+        if everybody.file.is_none() {
+            return tell("there is no file of --users to read anew (SIGHUP)");
+        }
+        let everybody = everybody.clone();
+        let offloaded = registry.offload(
+            move || everybody.read().map_err(|error| error.to_string()),
+            |_, servers: &mut Servers, result| match result {
+                Ok(Ok(users)) => {
+                    let count = users.iter().count();
+                    servers.ftp.set_users(users);
+                    tell(format_args!("read the users anew (SIGHUP): {count} with a name"));
+                }
+                Ok(Err(why)) => tell(format_args!("the users stay as they were: {why}")),
+                Err(error) => tell(format_args!("the users stay as they were: {error}")),
+            },
+        );
+        if offloaded.is_err() {
+            tell("the users stay as they were: there is too much other work");
+        }
+    })
+}
+
+/// A line on standard error. The terminal may be closed: then it is for nobody.
+#[cfg(unix)]
+fn tell(what: impl std::fmt::Display) {
+    use std::io::Write;
+    let _ = writeln!(std::io::stderr(), "transfer: {what}");
 }
 
 /// Removes what a power failure has left of uploads, in the background. One that is under way is never

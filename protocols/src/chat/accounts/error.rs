@@ -6,6 +6,8 @@ use std::sync::Arc;
 
 use thiserror::Error;
 
+use crate::password::PasswordError;
+
 /// Why an account was not made.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum NotCreated {
@@ -105,6 +107,16 @@ pub enum NotOpened {
     /// What a later version wrote.
     #[error("{0} was written by a later version of this program")]
     TooNew(PathBuf),
+    /// The hash of a password is none that can be verified here, or would cost too much.
+    #[error("{path}: the account {account}: {why}")]
+    Password {
+        /// The file.
+        path: PathBuf,
+        /// Whose password it is.
+        account: String,
+        /// What is wrong with it.
+        why: PasswordError,
+    },
     /// It is damaged in a place where no crash could have damaged it.
     #[error(
         "{path} is damaged at byte {at} ({what}): repair it by hand, or put a copy in its place"

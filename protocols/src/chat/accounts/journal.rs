@@ -13,8 +13,9 @@ use std::path::{Path, PathBuf};
 
 use super::NotOpened;
 use super::frame::{self, Frame};
-use super::record::Change;
+use super::record::{Change, unusable_password};
 use super::tables::Tables;
+use crate::password::PasswordError;
 
 const HEAD: &[u8] = b"chat accounts 1\n";
 /// How every version's head begins.
@@ -57,6 +58,7 @@ pub(super) struct Contents {
 pub(super) enum Unreadable {
     NotOurs,
     TooNew,
+    Password { account: String, why: PasswordError },
     Damaged { at: usize, what: &'static str },
 }
 
@@ -165,8 +167,7 @@ impl Contents {
     fn take(&mut self, frame: &Frame<'_>) -> Result<(), Unreadable> {
         let text = std::str::from_utf8(frame.payload);
         for line in text.map_err(|_| self.damaged("it is not text"))?.lines() {
-            // Its checksum is right, so that is what was written: by a version that knows more.
-            self.tables.apply(Change::decode(line).ok_or(Unreadable::TooNew)?);
+            self.tables.apply(Change::decode(line).ok_or_else(|| Unreadable::line(line))?);
         }
         self.number = frame.number;
         self.length += frame.length;
@@ -179,11 +180,21 @@ impl Contents {
 }
 
 impl Unreadable {
+    /// A line is no change. Its checksum is right, so that is what was written: by a version that knows
+    /// more, or with a hash that nobody here can bear.
+    fn line(line: &str) -> Self {
+        match unusable_password(line) {
+            Some((account, why)) => Self::Password { account, why },
+            None => Self::TooNew,
+        }
+    }
+
     fn at(self, path: &Path) -> NotOpened {
         let path = path.to_owned();
         match self {
             Self::NotOurs => NotOpened::NotOurs(path),
             Self::TooNew => NotOpened::TooNew(path),
+            Self::Password { account, why } => NotOpened::Password { path, account, why },
             Self::Damaged { at, what } => NotOpened::Damaged { path, at, what },
         }
     }

@@ -208,6 +208,16 @@ impl Accounts {
         self.tables.owner_of(&Folded::of(nick))
     }
 
+    /// What a password is held against that was given for a name: the hash of the account, and for a name
+    /// that is no account's the next one's in the alphabet. Nobody is to learn who there is from how long
+    /// it takes to hear that a password is wrong, and hashes may differ in what they cost; whether a
+    /// password is right is for [`account`](Self::account) to say first.
+    pub(super) fn hash_to_compute_for(&self, name: &str) -> PasswordHash {
+        let accounts = &self.tables.accounts;
+        let like = accounts.range(Folded::of(name)..).next().or(accounts.first_key_value());
+        like.map_or_else(PasswordHash::like_any, |(_, account)| account.password().clone())
+    }
+
     /// All accounts, by name.
     pub fn accounts(&self) -> impl ExactSizeIterator<Item = &Account> {
         self.tables.accounts.values()

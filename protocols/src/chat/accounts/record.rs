@@ -7,7 +7,7 @@
 //! ```
 
 use super::tables::Topic;
-use crate::password::PasswordHash;
+use crate::password::{PasswordError, PasswordHash};
 
 /// What can happen to the tables. Each names what it is about by its full name, not a folded one, so
 /// that a later version may fold otherwise.
@@ -76,6 +76,18 @@ impl Change {
             _ => return None,
         })
     }
+}
+
+/// Whose password is what makes a line none, and what is wrong with it.
+pub(super) fn unusable_password(line: &str) -> Option<(String, PasswordError)> {
+    let (kind, rest) = line.split_once(' ')?;
+    let (name, password) = match kind {
+        "account" => words(rest).map(|[name, _, password]| (name, password))?,
+        "password" => words(rest).map(|[name, password]| (name, password))?,
+        _ => return None,
+    };
+    let error = password.parse::<PasswordHash>().err()?;
+    Some((name, error))
 }
 
 // The lines that are also written where everything is, each from what it is about, without a copy of it.

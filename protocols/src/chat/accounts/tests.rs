@@ -319,6 +319,24 @@ fn a_file_of_another_kind_is_left_alone() {
     }
 }
 
+#[test]
+fn a_hash_that_would_cost_too_much_is_told_with_its_account_when_the_file_is_opened() {
+    let rest = "c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc";
+    for (line, told) in [
+        (format!("account Ann 5 $argon2id$v=19$m=1048576,t=1,p=1${rest}"), "Ann: * 1048576 KiB"),
+        (format!("password bob $argon2id$v=19$m=65536,t=99,p=1${rest}"), "bob: * 16 times at most"),
+        ("account eve 5 $2b$12$xxxxxxxxxxxxxxxxxxxxxx".to_owned(), "eve: not a password hash"),
+    ] {
+        let mut bytes = b"chat accounts 1\n".to_vec();
+        frame::write(&mut bytes, 1, format!("{line}\n").as_bytes());
+        let place = Place::new();
+        place.write(&bytes);
+        let refusal = place.refusal().to_string();
+        assert!(told.split(" * ").all(|part| refusal.contains(part)), "{refusal}");
+        assert_eq!(place.bytes(), bytes);
+    }
+}
+
 #[cfg(unix)]
 #[test]
 fn nobody_else_may_read_the_hashes() {

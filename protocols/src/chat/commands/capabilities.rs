@@ -39,29 +39,32 @@ fn list(turn: &mut Turn<'_>, version: Option<&str>) {
     }
     let limits = &turn.server.settings.limits;
     let listed = capability::listed(turn.server.offered, knows_302, limits);
-    if !knows_302 {
-        return answer(turn, "LS", &listed.join(" "));
-    }
-    show(turn, "LS", listed);
+    show(turn, "LS", listed.iter());
 }
 
-/// Shows a list, on several lines if it has to be; clients of before version 302 have asked for so little
-/// that one is enough.
+/// Shows a list, on several lines if it has to be: the last has as much as fits on it. Who does not know of
+/// several lines (version 302) is shown only that one; it has room for all but with the longest of names, and
+/// then drafts are left out.
 fn show<Word: AsRef<str>>(
     turn: &mut Turn<'_>,
     subcommand: &str,
-    words: impl IntoIterator<Item = Word>,
+    words: impl DoubleEndedIterator<Item = Word>,
 ) {
-    let mut lines = pack(words, ' ', room(turn));
+    let mut lines = pack(words.rev(), ' ', room(turn));
     if lines.is_empty() {
         lines.push(String::new());
     }
+    if !turn.user().knows_302 {
+        lines.truncate(1);
+    }
+    lines.reverse();
     let last = lines.len() - 1;
-    for (at, names) in lines.iter().enumerate() {
+    for (at, line) in lines.iter().enumerate() {
+        let names: Vec<_> = line.rsplit(' ').collect();
         let nick = turn.user().nick().to_owned();
-        let line = turn.by_server("CAP").param(&nick).param(subcommand);
-        let line = if at < last { line.param("*") } else { line };
-        turn.reply(line.text(names));
+        let reply = turn.by_server("CAP").param(&nick).param(subcommand);
+        let reply = if at < last { reply.param("*") } else { reply };
+        turn.reply(reply.text(&names.join(" ")));
     }
 }
 
@@ -121,7 +124,10 @@ pub(super) fn announce(server: &mut Server, wire: &mut dyn Wire) {
     // What is gone is nobody's any more.
     for key in server.users.keys() {
         let caps = server.users[key].caps;
-        store(server, key, caps.without(before.without(now)));
+        let left = caps.without(before.without(now));
+        if left != caps {
+            store(server, key, left);
+        }
     }
 }
 

@@ -8,6 +8,7 @@ use crate::chat::casemap::ChannelName;
 use crate::chat::message::Message;
 use crate::chat::numeric::{self, Numeric};
 use crate::chat::server::channels::{Channel, ChannelKey, List, Topic};
+use crate::chat::server::history::Talk;
 use crate::chat::server::line::Line;
 use crate::chat::server::modes::{Flags, Status};
 use crate::chat::server::post::Part;
@@ -62,7 +63,10 @@ fn join_one(turn: &mut Turn<'_>, name: &str, key: &str) {
 fn open(turn: &mut Turn<'_>, name: ChannelName) -> (ChannelKey, Status) {
     let registered = turn.server.accounts.channel(name.as_str()).cloned();
     let serial = turn.server.next_serial();
+    // What was said while it was registered and empty is still remembered.
+    let latest = turn.server.history.latest(&Talk::Channel(name.folded()));
     let channel = turn.server.channels.insert(Channel::new(name, turn.clock, serial));
+    turn.server.channels[channel].latest = latest;
     match registered {
         Some(registered) => {
             kept_modes::restore(turn, channel, &registered);
@@ -124,6 +128,7 @@ fn enter(turn: &mut Turn<'_>, key: ChannelKey, status: Status) {
 
 /// Shows the others, and the user, that it has joined.
 fn show_join(turn: &mut Turn<'_>, key: ChannelKey, name: &str) {
+    turn.happens_on(key);
     let account = turn.user().account.clone();
     let real_name = turn.user().real_name.clone();
     let plain = turn.by_me("JOIN").param(name);
@@ -156,6 +161,7 @@ pub(super) fn part(turn: &mut Turn<'_>, message: &Message<'_>) {
 }
 
 fn leave(turn: &mut Turn<'_>, channel: ChannelKey, reason: &str) {
+    turn.happens_on(channel);
     let name = turn.server.channels[channel].name.to_string();
     let line = turn.by_me("PART").param(&name);
     let line = turn.my_line(if reason.is_empty() { line } else { line.text(reason) });
@@ -257,6 +263,7 @@ pub(super) fn show_event(
     text: Option<String>,
 ) {
     let parts = text.map(|text| Part { text, concat: false }).into_iter().collect();
+    turn.happens_on(channel);
     let post = Rc::new(messages::post(turn, command, params, parts, "".into()));
     let Ok(lines) = post.plain() else {
         turn.server.counters.spoiled += 1;

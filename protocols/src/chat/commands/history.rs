@@ -9,7 +9,6 @@ use crate::chat::server::Server;
 use crate::chat::server::history::{Mark, Party, Range, Talk};
 use crate::chat::server::line::Line;
 use crate::chat::server::post::Post;
-use crate::chat::timestamp::Timestamp;
 use crate::chat::turn::Turn;
 
 /// `CHATHISTORY LATEST|BEFORE|AFTER|AROUND target mark limit`, `BETWEEN target mark mark limit`,
@@ -93,7 +92,7 @@ fn show(turn: &mut Turn<'_>, target: &str, talk: &Talk, range: Range, most: usiz
     let with_events = turn.caps().has(Caps::EVENT_PLAYBACK);
     let mut posts =
         turn.server.history.select(talk, range, most, |post| with_events || post.is_message());
-    shorten(&mut posts, range, turn.server.settings.limits.longest_answer());
+    shorten(&mut posts, range, turn.server.longest_answer());
     let batch = begin_batch(turn, &["chathistory", target]);
     for post in posts {
         for line in lines(turn, &post, batch.as_ref()) {
@@ -140,14 +139,13 @@ fn targets(turn: &mut Turn<'_>, message: &Message<'_>, most: usize) {
     let (Some(one), Some(other)) = (time(1), time(2)) else {
         return fail(turn, "TARGETS", "INVALID_PARAMS", &[], "Those are no times");
     };
-    let between: (Timestamp, Timestamp) = (one.min(other), one.max(other));
     let party = Server::party(turn.user());
     let (channels, me) = (&turn.server.channels, turn.me);
     let is_on = |name: &Folded| {
         let channel = &channels[channels.named(name.as_str())?];
         channel.has(me).then(|| channel.name.to_string())
     };
-    let targets = turn.server.history.targets(&party, is_on, between, most);
+    let targets = turn.server.history.targets(&party, is_on, (one, other), most);
     let batch = begin_batch(turn, &["draft/chathistory-targets"]);
     for (at, name) in targets {
         let line = turn.by_server("CHATHISTORY").param("TARGETS").param(&name);

@@ -147,7 +147,7 @@ pub(super) fn list(turn: &mut Turn<'_>, message: &Message<'_>) {
             && others.iter().all(|filter| filter.fits(channel, turn.clock))
     };
     // ISUPPORT SAFELIST
-    let mut room = turn.server.settings.limits.longest_answer();
+    let mut room = turn.server.longest_answer();
     let mut listed = Vec::new();
     for (_, channel) in turn.server.channels.iter() {
         if !channel.is_visible_to(turn.me) || !fits(channel) {

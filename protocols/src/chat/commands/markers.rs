@@ -37,9 +37,11 @@ pub(super) fn tell(turn: &mut Turn<'_>, target: &str) {
 }
 
 /// Nobody has read what is still to be said: a time to come is taken for now (read-marker, "Implementation
-/// Considerations"); otherwise one wrong clock would mark all messages for good.
+/// Considerations"); otherwise one wrong clock would mark all messages for good. What was said last may be
+/// dated a little ahead, and can be read to its end all the same.
 fn set(turn: &mut Turn<'_>, target: &str, time: Timestamp) {
-    let time = time.min(turn.clock);
+    let said = history::talk(turn, target).map(|talk| turn.server.history.latest(&talk));
+    let time = time.min(turn.clock.max(said.unwrap_or_default()));
     let party = Server::party(turn.user());
     let most = turn.server.settings.limits.read_markers;
     let before = turn.server.markers.get(&party, &Folded::of(target));

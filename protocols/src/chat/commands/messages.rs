@@ -15,7 +15,7 @@ use crate::chat::server::post::{Part, Post};
 use crate::chat::server::users::UserKey;
 use crate::chat::turn::Turn;
 
-use super::services;
+use super::services::{self, Service};
 
 /// `PRIVMSG target[,…] :text` (RFC 1459, 4.4.1).
 pub(super) fn privmsg(turn: &mut Turn<'_>, message: &Message<'_>) {
@@ -66,6 +66,7 @@ fn to_targets(
     let tags = client_only(message.tags);
     let mut seen: Vec<&str> = Vec::new();
     for target in targets.split(',').filter(|target| !target.is_empty()) {
+        let target = services::named(turn, target).map_or(target, |service| service.name);
         if seen.iter().any(|seen| same_name(seen, target)) {
             continue;
         }
@@ -95,12 +96,11 @@ pub(super) fn say(
     if let Some(user) = turn.server.users.named(target) {
         return say_to_user(turn, user, command, parts, client_tags);
     }
-    let text = parts.first().map_or("", |part| part.text.as_str());
-    match command {
-        "PRIVMSG" if same_name(target, services::NICKSERV) => services::ask_nickserv(turn, text),
-        "PRIVMSG" if same_name(target, services::CHANSERV) => services::ask_chanserv(turn, text),
-        "NOTICE" => {}
-        _ => turn.numeric(numeric::ERR_NOSUCHNICK, &[target]),
+    if let Some(service) = services::named(turn, target) {
+        return say_to_service(turn, service, command, parts, client_tags);
+    }
+    if command != "NOTICE" {
+        turn.numeric(numeric::ERR_NOSUCHNICK, &[target]);
     }
 }
 
@@ -159,6 +159,7 @@ fn say_to_channel(
         return;
     }
     turn.server.counters.messages += 1;
+    turn.happens_on(key);
     let post = Rc::new(post(turn, command, vec![target], parts, client_tags));
     deliver_to_channel(turn, key, &post, rank);
     if rank == Status::NONE {
@@ -246,6 +247,10 @@ fn say_to_user(
     let nick = target.nick().to_owned();
     let away = target.away.clone().filter(|_| command == "PRIVMSG");
     turn.server.counters.messages += 1;
+    let talk = private_talk(turn, user);
+    if let Some(talk) = &talk {
+        turn.happens_in(talk);
+    }
     let post = Rc::new(post(turn, command, vec![nick.clone()], parts, client_tags));
     let is_tags = post.parts.is_empty();
     for (lines, wanted) in renderings(turn, &post) {
@@ -258,7 +263,31 @@ fn say_to_user(
     if let Some(away) = away {
         turn.numeric_text(numeric::RPL_AWAY, &[&nick], &away);
     }
-    remember_private(turn, user, post);
+    if let Some(talk) = talk {
+        remember_private(turn, user, &talk, post);
+    }
+}
+
+// ── to a service ────────────────────────────────────────────────────────────────────────────────────
+
+fn say_to_service(
+    turn: &mut Turn<'_>,
+    service: &Service,
+    command: &'static str,
+    parts: Rc<[Part]>,
+    client_tags: Rc<str>,
+) {
+    if command == "TAGMSG" {
+        return;
+    }
+    let target = vec![service.name.to_owned()];
+    let post = post(turn, command, target, parts, client_tags);
+    for (lines, wanted) in renderings(turn, &post) {
+        echo(turn, &lines, wanted, false);
+    }
+    if command == "PRIVMSG" {
+        services::hear(turn, service, &post.parts);
+    }
 }
 
 // ── remembering ─────────────────────────────────────────────────────────────────────────────────────
@@ -283,20 +312,24 @@ pub(super) fn remember(turn: &mut Turn<'_>, channel: ChannelKey, post: Rc<Post>)
     turn.server.history.push(&talk, post, &[], most, bytes);
 }
 
-/// Remembers what was said in private, if one of the two can come back for it: has an account.
-fn remember_private(turn: &mut Turn<'_>, other: UserKey, post: Rc<Post>) {
+/// The user's conversation with another, if one of the two can come back for it: has an account.
+fn private_talk(turn: &Turn<'_>, other: UserKey) -> Option<Talk> {
     let (mine, theirs) = (Server::party(turn.user()), Server::party(&turn.server.users[other]));
     let is_kept = [&mine, &theirs].iter().any(|party| matches!(party, Party::Account(_)));
-    if !is_kept || !is_lasting(&post) {
+    is_kept.then(|| Talk::private(mine, theirs))
+}
+
+/// Remembers what was said in private.
+fn remember_private(turn: &mut Turn<'_>, other: UserKey, talk: &Talk, post: Rc<Post>) {
+    if !is_lasting(&post) {
         return;
     }
-    let talk = Talk::private(mine.clone(), theirs.clone());
-    let names = [
-        (mine, turn.user().nick().to_owned()),
-        (theirs, turn.server.users[other].nick().to_owned()),
-    ];
-    let names = names.each_ref().map(|(party, name)| (party.clone(), name.as_str()));
+    let named = |user: UserKey| {
+        let user = &turn.server.users[user];
+        (Server::party(user), user.nick())
+    };
+    let names = [named(turn.me), named(other)];
     let limits = &turn.server.settings.limits;
     let (most, bytes) = (limits.history_messages, limits.history_bytes);
-    turn.server.history.push(&talk, post, &names, most, bytes);
+    turn.server.history.push(talk, post, &names, most, bytes);
 }

@@ -53,7 +53,8 @@ use super::server::Server;
 use super::server::users::UserKey;
 use super::server::wire::Wire;
 use super::server::work::{Outcome, Then, Ticket};
-use super::turn::Turn;
+use super::stranger::Stranger;
+use super::turn::{Label, Turn};
 
 /// A command: who may give it, with how many parameters at least, and what it is good for.
 struct Command {
@@ -158,6 +159,11 @@ pub(super) fn handle(
 ) {
     server.counters.lines += 1;
     capabilities::announce(server, wire);
+    if !server.users[me].is_registered()
+        && let Some(stranger) = Stranger::of(line)
+    {
+        return server.disconnect(wire, me, stranger.refusal());
+    }
     match Message::parse(line) {
         Ok(message) => {
             let label = label(server.users[me].caps, &message);
@@ -201,9 +207,12 @@ pub(super) fn finish(server: &mut Server, wire: &mut dyn Wire, ticket: &Ticket, 
     match then {
         Then::Admit => registration::admitted(&mut turn, &outcome),
         Then::Operator { name } => operators::opered(&mut turn, &name, &outcome),
+        Then::NoOperator => operators::no_operator(&mut turn, &outcome),
         Then::Rehash => operators::rehashed(&mut turn, outcome),
-        Then::Authenticate { account } => sasl::authenticated(&mut turn, &account, &outcome),
-        Then::Identify { account } => services::identified(&mut turn, &account, &outcome),
+        Then::Authenticate { account } => {
+            sasl::authenticated(&mut turn, account.as_deref(), &outcome);
+        }
+        Then::Identify { account } => services::identified(&mut turn, account.as_deref(), &outcome),
         Then::Register { account, by_command } => {
             accounts::hashed(&mut turn, account, by_command, outcome);
         }
@@ -288,12 +297,12 @@ fn refuse(
 }
 
 /// The label of a command, if its client may use one (IRCv3 labeled-response): at most 64 bytes.
-fn label(caps: Caps, message: &Message<'_>) -> Option<String> {
+fn label(caps: Caps, message: &Message<'_>) -> Option<Label> {
     if !caps.has(Caps::LABELED_RESPONSE) {
         return None;
     }
     let label = message.tags.get("label")?;
-    (1..=64).contains(&label.len()).then(|| label.into_owned())
+    (1..=64).contains(&label.len()).then(|| Label::new(label.into_owned()))
 }
 
 #[cfg(test)]

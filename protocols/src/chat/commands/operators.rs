@@ -20,22 +20,30 @@ pub(super) fn oper(turn: &mut Turn<'_>, message: &Message<'_>) {
         return;
     };
     let from = format!("{}@{}", turn.user().name, turn.user().real_host);
-    let known = turn.server.settings.operators.iter().find(|operator| operator.name == name);
-    let known = known.filter(|operator| mask::matches(&operator.host, &from));
-    let Some(against) = known.map(|operator| operator.password.clone()) else {
-        turn.numeric(numeric::ERR_NOOPERHOST, &[]);
-        return accounts::count_wrong_password(turn, "an unknown operator");
-    };
-    let name = name.to_owned();
-    match &against {
-        Password::Plain(_) => {
-            let is_right = against.verifies(password);
-            opered(turn, &name, &Outcome::Verified(is_right));
+    let operators = &turn.server.settings.operators;
+    let known = operators.iter().find(|operator| operator.name == name);
+    let is_one = known.is_some_and(|operator| mask::matches(&operator.host, &from));
+    // Somebody who is none hears so as late as somebody who is.
+    let like = known.or_else(|| operators.iter().find(|it| *it.name > *name)).or(operators.first());
+    let (password, name) = (password.to_owned(), name.to_owned());
+    let then = if is_one { Then::Operator { name: name.clone() } } else { Then::NoOperator };
+    match like.map(|operator| operator.password.clone()) {
+        Some(Password::Hashed(against)) => turn.offload(Task::Verify { password, against }, then),
+        Some(plain @ Password::Plain(_)) if is_one => {
+            opered(turn, &name, &Outcome::Verified(plain.verifies(&password)));
         }
-        Password::Hashed(_) => {
-            let task = Task::Verify { password: password.to_owned(), against };
-            turn.offload(task, Then::Operator { name });
+        _ => no_operator(turn, &Outcome::Verified(false)),
+    }
+}
+
+/// Nobody may be an operator by that name, or not from there; whatever the password is.
+pub(super) fn no_operator(turn: &mut Turn<'_>, outcome: &Outcome) {
+    match outcome {
+        Outcome::Verified(_) => {
+            turn.numeric(numeric::ERR_NOOPERHOST, &[]);
+            accounts::count_wrong_password(turn, "an unknown operator");
         }
+        _ => turn.numeric(numeric::RPL_TRYAGAIN, &["OPER"]),
     }
 }
 
@@ -96,9 +104,19 @@ pub(super) fn rehashed(turn: &mut Turn<'_>, outcome: Outcome) {
     let error = match outcome {
         Outcome::Loaded(loaded) => match *loaded {
             Ok(settings) => {
-                turn.server.rehash(settings);
+                let later = turn.server.rehash(settings);
                 turn.log(&Event::Rehashed { by: &source });
-                return turn.note("REHASH", "REHASHED", &[], "The settings were read anew");
+                turn.note("REHASH", "REHASHED", &[], "The settings were read anew");
+                for setting in later {
+                    turn.log(&Event::NotYet { setting });
+                    turn.note(
+                        "REHASH",
+                        "NOT_YET",
+                        &[setting],
+                        "This counts from the next start on",
+                    );
+                }
+                return;
             }
             Err(error) => error,
         },

@@ -169,7 +169,9 @@ pub(super) fn try_register(turn: &mut Turn<'_>) {
         Some(plain @ Password::Plain(_)) => {
             admitted(turn, &Outcome::Verified(plain.verifies(&given)));
         }
-        Some(against) => turn.offload(Task::Verify { password: given, against }, Then::Admit),
+        Some(Password::Hashed(against)) => {
+            turn.offload(Task::Verify { password: given, against }, Then::Admit);
+        }
     }
 }
 

@@ -8,12 +8,12 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
+use crate::chat::accounts::Account;
 use crate::chat::capability::Caps;
 use crate::chat::casemap::same_name;
 use crate::chat::message::Message;
 use crate::chat::numeric;
 use crate::chat::server::work::{Outcome, Task, Then};
-use crate::chat::settings::Password;
 use crate::chat::turn::Turn;
 
 use super::accounts;
@@ -59,17 +59,13 @@ fn go_on(turn: &mut Turn<'_>, mut so_far: Vec<u8>, chunk: &str) {
         turn.user_mut().sasl = Some(so_far);
         return;
     }
-    let known = plain(&so_far).and_then(|(name, password)| {
-        let account = turn.server.accounts.account(&name)?;
-        Some((account.name().to_owned(), account.password().clone(), password))
-    });
-    match known {
-        Some((account, hash, password)) => turn.offload(
-            Task::Verify { password, against: Password::Hashed(hash) },
-            Then::Authenticate { account },
-        ),
-        None => fail(turn, "an unknown account"),
-    }
+    let Some((name, password)) = plain(&so_far) else {
+        return fail(turn, "an unknown account");
+    };
+    let known = turn.server.accounts.account(&name).map(Account::name);
+    let against = turn.server.accounts.hash_to_compute_for(known.unwrap_or(&name));
+    let account = known.map(str::to_owned);
+    turn.offload(Task::Verify { password, against }, Then::Authenticate { account });
 }
 
 /// The name and the password of a PLAIN message: `[authzid] NUL authcid NUL passwd`, where nobody may act
@@ -84,15 +80,26 @@ fn plain(base64: &[u8]) -> Option<(String, String)> {
 }
 
 /// The password was looked at.
-pub(super) fn authenticated(turn: &mut Turn<'_>, account: &str, outcome: &Outcome) {
-    match outcome {
-        Outcome::Verified(true) => {
+pub(super) fn authenticated(turn: &mut Turn<'_>, account: Option<&str>, outcome: &Outcome) {
+    match (outcome, account) {
+        (Outcome::Verified(true), Some(account)) => {
             accounts::log_in(turn, account);
             turn.numeric(numeric::RPL_SASLSUCCESS, &[]);
         }
-        Outcome::Verified(false) => fail(turn, account),
-        _ => turn.numeric(numeric::ERR_SASLFAIL, &[]),
+        (Outcome::Verified(_), Some(account)) => fail(turn, account),
+        (Outcome::Verified(_), None) => fail(turn, "an unknown account"),
+        _ => say_busy(turn),
     }
+}
+
+/// Nobody has looked at the password. The numeric is all that every client knows; its text is for the
+/// person, and the standard reply for the program, which need not ask for another password.
+fn say_busy(turn: &mut Turn<'_>) {
+    let text = "The server is too busy to look at your password. Try again later";
+    if turn.caps().has(Caps::STANDARD_REPLIES) {
+        turn.fail("AUTHENTICATE", "TEMPORARILY_UNAVAILABLE", &[], text);
+    }
+    turn.numeric_text(numeric::ERR_SASLFAIL, &[], text);
 }
 
 fn fail(turn: &mut Turn<'_>, what: &str) {

@@ -1,15 +1,16 @@
 //! The services that people know from elsewhere: `NS` for accounts, `CS` for channels. Both are also reached
-//! by a `PRIVMSG` to NickServ or ChanServ.
+//! by a `PRIVMSG` to NickServ or ChanServ; a `NOTICE` is never answered (RFC 1459, 4.4.2), and tags alone say
+//! nothing to them.
 
-use crate::chat::accounts::NotAdded;
+use crate::chat::accounts::{Account, NotAdded};
 use crate::chat::casemap::same_name;
 use crate::chat::message::Message;
 use crate::chat::server::Event;
 use crate::chat::server::modes::{Flags, Status};
+use crate::chat::server::post::Part;
 use crate::chat::server::work::{Outcome, Task, Then};
-use crate::chat::settings::Password;
 use crate::chat::timestamp::Timestamp;
-use crate::chat::turn::Turn;
+use crate::chat::turn::{Turn, cut};
 
 use super::accounts::{
     PASSWORD, begin, count_wrong_password, foreign_owner, is_founder, log_in, log_out,
@@ -18,6 +19,79 @@ use super::{channel_modes, kept_modes};
 
 pub(super) const NICKSERV: &str = "NickServ";
 pub(super) const CHANSERV: &str = "ChanServ";
+
+/// A service: what it is called, what it can do, and the function that does it if it understands.
+pub(super) struct Service {
+    pub(super) name: &'static str,
+    help: &'static [&'static str],
+    run: fn(&mut Turn<'_>, &str, &[&str]) -> Understood,
+}
+
+/// Whether a service has understood what was asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Understood {
+    Yes,
+    No,
+}
+
+const NICK_SERVICE: Service = Service { name: NICKSERV, help: NICKSERV_HELP, run: run_nickserv };
+const CHANNEL_SERVICE: Service = Service { name: CHANSERV, help: CHANSERV_HELP, run: run_chanserv };
+
+/// The service that is meant by a target: its name, or its name at this server, which is how somebody says a
+/// password who wants to be sure that nobody else has that name (RFC 2812, 3.3.1).
+pub(super) fn named(turn: &Turn<'_>, target: &str) -> Option<&'static Service> {
+    let nick = match target.split_once('@') {
+        Some((nick, server)) if same_name(server, &turn.server.settings.name) => nick,
+        Some(_) => return None,
+        None => target,
+    };
+    [&NICK_SERVICE, &CHANNEL_SERVICE].into_iter().find(|service| same_name(service.name, nick))
+}
+
+/// Something was said to a service.
+pub(super) fn hear(turn: &mut Turn<'_>, service: &Service, parts: &[Part]) {
+    match parts {
+        // What clients ask each other (CTCP) is not for a service.
+        [Part { text, .. }] if text.starts_with('\u{1}') => {}
+        [Part { text, .. }] => ask(turn, service, text),
+        _ => say(turn, service.name, "Say one thing at a time, on one line."),
+    }
+}
+
+fn ask(turn: &mut Turn<'_>, service: &Service, text: &str) {
+    let words: Vec<_> = text.split_ascii_whitespace().collect();
+    let (command, rest) =
+        words.split_first().map_or(("HELP", &[][..]), |(first, rest)| (*first, rest));
+    let upper = command.to_ascii_uppercase();
+    match (upper.as_str(), rest) {
+        ("HELP", []) => service.help.iter().for_each(|line| say(turn, service.name, line)),
+        ("HELP", [topic, ..]) => match usage(service, topic) {
+            Some(line) => say(turn, service.name, line),
+            None => refuse(turn, service, topic),
+        },
+        _ => {
+            if (service.run)(turn, &upper, rest) == Understood::No {
+                refuse(turn, service, command);
+            }
+        }
+    }
+}
+
+/// The line of its help that is about a command.
+fn usage(service: &Service, command: &str) -> Option<&'static str> {
+    let is_about =
+        |line: &&&str| line.split([' ', ':']).next().is_some_and(|it| same_name(it, command));
+    service.help.iter().find(is_about).copied()
+}
+
+/// Says in one line what is wrong with a command: a client shows it where it was typed.
+fn refuse(turn: &mut Turn<'_>, service: &Service, command: &str) {
+    let text = match usage(service, command).and_then(|line| line.split_once(": ")) {
+        Some((usage, _)) => format!("It is {usage}. Ask for HELP."),
+        None => format!("There is no command {}. Ask for HELP.", cut(command, 64)),
+    };
+    say(turn, service.name, &text);
+}
 
 /// Has a service say something to the user.
 pub(super) fn say(turn: &mut Turn<'_>, service: &str, text: &str) {
@@ -29,31 +103,25 @@ pub(super) fn say(turn: &mut Turn<'_>, service: &str, text: &str) {
 
 /// `NS command …`
 pub(super) fn nickserv(turn: &mut Turn<'_>, message: &Message<'_>) {
-    ask_nickserv(turn, &message.params().join(" "));
+    ask(turn, &NICK_SERVICE, &message.params().join(" "));
 }
 
-pub(super) fn ask_nickserv(turn: &mut Turn<'_>, text: &str) {
-    let words: Vec<_> = text.split_ascii_whitespace().collect();
-    let (command, rest) =
-        words.split_first().map_or(("HELP", &[][..]), |(first, rest)| (*first, rest));
+fn run_nickserv(turn: &mut Turn<'_>, command: &str, rest: &[&str]) -> Understood {
     let nick = turn.user().nick().to_owned();
-    match (command.to_ascii_uppercase().as_str(), rest) {
+    match (command, rest) {
         ("REGISTER", [password, ..]) => begin(turn, &nick, password, false),
         ("IDENTIFY", [password]) => identify(turn, &nick, password),
         ("IDENTIFY", [account, password, ..]) => identify(turn, account, password),
         ("LOGOUT", _) if turn.user().account.is_some() => log_out(turn),
-        ("SET", ["PASSWORD" | "password", password]) => set_password(turn, password),
+        ("SET", [what, password]) if same_name(what, "PASSWORD") => set_password(turn, password),
         ("GROUP", _) => group(turn, &nick),
         ("GHOST", [nick, ..]) => ghost(turn, nick),
         ("INFO", _) => info(turn, rest.first().copied().unwrap_or(&nick)),
         ("DROP", [name]) => drop_account(turn, name),
         ("LOGOUT", _) => say(turn, NICKSERV, "You are not logged in."),
-        _ => {
-            for line in NICKSERV_HELP {
-                say(turn, NICKSERV, line);
-            }
-        }
+        _ => return Understood::No,
     }
+    Understood::Yes
 }
 
 const NICKSERV_HELP: &[&str] = &[
@@ -65,32 +133,34 @@ const NICKSERV_HELP: &[&str] = &[
     "GHOST nick: end another connection that goes by a nickname of yours",
     "INFO [account]: when an account was made, and its nicknames",
     "DROP account: forget your account, and the channels it founded",
+    "HELP [command]: what there is",
 ];
 
 fn identify(turn: &mut Turn<'_>, account: &str, password: &str) {
     if turn.user().account.is_some() {
         return say(turn, NICKSERV, "You are logged in already.");
     }
-    let known = turn.server.accounts.owner_of(account);
-    let Some((account, hash)) = known.map(|it| (it.name().to_owned(), it.password().clone()))
-    else {
-        say(turn, NICKSERV, "There is no such account.");
-        return count_wrong_password(turn, "an unknown account");
-    };
-    let task = Task::Verify { password: password.to_owned(), against: Password::Hashed(hash) };
+    let known = turn.server.accounts.owner_of(account).map(Account::name);
+    let against = turn.server.accounts.hash_to_compute_for(known.unwrap_or(account));
+    let account = known.map(str::to_owned);
+    let task = Task::Verify { password: password.to_owned(), against };
     turn.offload(task, Then::Identify { account });
 }
 
 /// The password was looked at.
-pub(super) fn identified(turn: &mut Turn<'_>, account: &str, outcome: &Outcome) {
-    match outcome {
-        Outcome::Verified(true) => {
+pub(super) fn identified(turn: &mut Turn<'_>, account: Option<&str>, outcome: &Outcome) {
+    match (outcome, account) {
+        (Outcome::Verified(true), Some(account)) => {
             log_in(turn, account);
             say(turn, NICKSERV, &format!("You are logged in as {account}."));
         }
-        Outcome::Verified(false) => {
+        (Outcome::Verified(_), Some(account)) => {
             say(turn, NICKSERV, "That is not the password.");
             count_wrong_password(turn, account);
+        }
+        (Outcome::Verified(_), None) => {
+            say(turn, NICKSERV, "There is no such account.");
+            count_wrong_password(turn, "an unknown account");
         }
         _ => say(turn, NICKSERV, "The server is too busy. Try again later."),
     }
@@ -185,24 +255,18 @@ fn drop_account(turn: &mut Turn<'_>, name: &str) {
 
 /// `CS command …`
 pub(super) fn chanserv(turn: &mut Turn<'_>, message: &Message<'_>) {
-    ask_chanserv(turn, &message.params().join(" "));
+    ask(turn, &CHANNEL_SERVICE, &message.params().join(" "));
 }
 
-pub(super) fn ask_chanserv(turn: &mut Turn<'_>, text: &str) {
-    let words: Vec<_> = text.split_ascii_whitespace().collect();
-    let (command, rest) =
-        words.split_first().map_or(("HELP", &[][..]), |(first, rest)| (*first, rest));
-    match (command.to_ascii_uppercase().as_str(), rest) {
+fn run_chanserv(turn: &mut Turn<'_>, command: &str, rest: &[&str]) -> Understood {
+    match (command, rest) {
         ("REGISTER", [channel, ..]) => register_channel(turn, channel),
         ("DROP", [channel]) => drop_channel(turn, channel),
         ("INFO", [channel, ..]) => channel_info(turn, channel),
         ("OP", [channel]) => op(turn, channel),
-        _ => {
-            for line in CHANSERV_HELP {
-                say(turn, CHANSERV, line);
-            }
-        }
+        _ => return Understood::No,
     }
+    Understood::Yes
 }
 
 const CHANSERV_HELP: &[&str] = &[
@@ -210,6 +274,7 @@ const CHANSERV_HELP: &[&str] = &[
     "DROP #channel: give up a channel of yours",
     "OP #channel: be what you are on a channel of yours",
     "INFO #channel: whose a channel is",
+    "HELP [command]: what there is",
 ];
 
 fn register_channel(turn: &mut Turn<'_>, name: &str) {

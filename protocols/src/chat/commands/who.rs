@@ -30,7 +30,7 @@ pub(super) fn who(turn: &mut Turn<'_>, message: &Message<'_>) {
     };
     found.retain(|&user| !only_operators || turn.server.users[user].is_operator());
     // A line has a host name and a real name at most, and seldom as much.
-    found.truncate(turn.server.settings.limits.longest_answer() / 192);
+    found.truncate(turn.server.longest_answer() / 192);
     for user in found {
         match fields {
             Some(fields) => tell_fields(turn, user, channel, fields),

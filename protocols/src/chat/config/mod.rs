@@ -206,6 +206,7 @@ fn limits(section: &mut Section<'_, '_>) -> Limits {
     section.set("multiline_bytes", &mut it.multiline_bytes, |it| value::bytes(it, 512));
     section.set("multiline_lines", &mut it.multiline_lines, value::count);
     section.set("password_attempts", &mut it.password_attempts, value::count);
+    section.set("passwords_waiting", &mut it.passwords_waiting, value::count);
     section.set("nick_grace", &mut it.nick_grace, value::duration);
     limits
 }

@@ -33,6 +33,9 @@ pub(in crate::chat) struct Channel {
     pub(in crate::chat) key: Option<String>,
     pub(in crate::chat) limit: Option<usize>,
     pub(in crate::chat) metadata: Values,
+    /// When something was done on it last: what is done next bears a later time, so that whoever pages
+    /// through it by time loses nothing.
+    pub(in crate::chat) latest: Timestamp,
     lists: [Vec<Entry>; 3],
     members: IndexMap<UserKey, Member>,
     /// The same once more, for speaking to all of them.
@@ -95,6 +98,7 @@ impl Channel {
             key: None,
             limit: None,
             metadata: Values::new(),
+            latest: Timestamp::default(),
             lists: Default::default(),
             members: IndexMap::new(),
             audience: Audience::default(),

@@ -67,6 +67,11 @@ pub enum Event<'a> {
         /// What for.
         what: &'a str,
     },
+    /// A password was not looked at, since too many wait: its user was told to try again.
+    PutOff {
+        /// Who gave it.
+        who: &'a str,
+    },
     /// A user has become an operator.
     Operator {
         /// Who.
@@ -87,6 +92,11 @@ pub enum Event<'a> {
     Rehashed {
         /// Who asked for it.
         by: &'a str,
+    },
+    /// A setting was read anew that counts from the next start on.
+    NotYet {
+        /// Its name in the configuration.
+        setting: &'a str,
     },
     /// The settings could not be read anew; the old ones are kept.
     NotRehashed {
@@ -118,9 +128,11 @@ impl fmt::Display for Event<'_> {
             Self::WrongPassword { who, what } => {
                 write!(f, "{who} gave a wrong password for {what}")
             }
+            Self::PutOff { who } => write!(f, "{who} has to try again: too many passwords wait"),
             Self::Operator { who, name } => write!(f, "{who} is operator, as {name}"),
             Self::Killed { who, by, reason } => write!(f, "{by} killed {who}: {reason}"),
             Self::Rehashed { by } => write!(f, "settings read anew, for {by}"),
+            Self::NotYet { setting } => write!(f, "'{setting}' counts from the next start on"),
             Self::NotRehashed { by, error } => {
                 write!(f, "settings not read anew, for {by}: {error}")
             }

@@ -9,6 +9,10 @@
 //!   LATEST *                                ◀──────────────┘
 //! ```
 //!
+//! Within a conversation each post bears a later time than the one before it, see
+//! [`Channel::latest`](super::channels::Channel::latest), so a page that begins or ends at a time splits
+//! nothing: pages of any size, one behind the other, are the whole.
+//!
 //! When all conversations together are too large, the one that was silent for longest is forgotten.
 
 use std::collections::{BTreeMap, VecDeque};
@@ -186,15 +190,23 @@ impl History {
         }
     }
 
+    /// When the newest post of a conversation is from; long ago, if there is none.
+    pub(in crate::chat) fn latest(&self, talk: &Talk) -> Timestamp {
+        let newest = self.conversations.get(talk).and_then(|it| it.posts.back());
+        newest.map_or_else(Timestamp::default, |post| post.at)
+    }
+
     /// The private conversations of somebody, and the channels it is on, in which something was said
-    /// between two times: with whom, and when last.
+    /// between two times: with whom, and when last, the oldest first. Those next to the first time, if
+    /// there are more than `most`; it may be the later.
     pub(in crate::chat) fn targets(
         &self,
         party: &Party,
         is_on: impl Fn(&Folded) -> Option<String>,
-        (from, to): (Timestamp, Timestamp),
+        (first, last): (Timestamp, Timestamp),
         most: usize,
     ) -> Vec<(Timestamp, String)> {
+        let (from, to) = (first.min(last), first.max(last));
         let mut targets = Vec::new();
         for (talk, conversation) in &self.conversations {
             let name = match talk {
@@ -212,7 +224,12 @@ impl History {
             }
         }
         targets.sort();
-        targets.truncate(most);
+        if first <= last {
+            targets.truncate(whole_milliseconds(targets.iter(), most));
+        } else {
+            let kept = whole_milliseconds(targets.iter().rev(), most);
+            targets.drain(..targets.len() - kept);
+        }
         targets
     }
 
@@ -220,6 +237,21 @@ impl History {
     fn len(&self) -> usize {
         self.conversations.len()
     }
+}
+
+/// How many of these targets a page of at most so many holds: it ends where a millisecond does, since the
+/// next begins at a time. Different conversations may well share one; if all of the page would, it is longer.
+fn whole_milliseconds<'a>(
+    targets: impl ExactSizeIterator<Item = &'a (Timestamp, String)>,
+    most: usize,
+) -> usize {
+    let times: Vec<_> = targets.map(|&(time, _)| time).collect();
+    let ends = |&at: &usize| times.get(at) != times.get(at.wrapping_sub(1));
+    let all = times.len();
+    if all <= most {
+        return all;
+    }
+    (1..=most).rev().find(ends).or_else(|| (most..=all).find(ends)).unwrap_or(all)
 }
 
 /// Which of these posts a range holds.
@@ -277,6 +309,8 @@ fn at_or_after(posts: &[&Rc<Post>], mark: Mark) -> Option<usize> {
 #[cfg(test)]
 mod tests {
     use std::time::{Duration, SystemTime};
+
+    use proptest::prelude::*;
 
     use super::super::post::Part;
     use super::*;
@@ -378,5 +412,82 @@ mod tests {
         history.forget_guest(7);
         assert_eq!(history.targets(&ann, |_| None, all, 10), []);
         assert_eq!(history.len(), 1);
+    }
+
+    /// Posts as they are dated, whatever the wall clock says: it may stand still, and be set back.
+    fn dated(clocks: &[u64]) -> History {
+        let mut history = History::default();
+        for (serial, &clock) in clocks.iter().enumerate() {
+            let at = Timestamp::of(SystemTime::UNIX_EPOCH + Duration::from_millis(clock));
+            let at = at.after(history.latest(&room()));
+            let post = Post { at, ..Post::clone(&post(serial as u64)) };
+            history.push(&room(), Rc::new(post), &[], 1_000, 1 << 20);
+        }
+        history
+    }
+
+    /// Page after page, until one is empty.
+    fn pages(
+        history: &History,
+        first: Range,
+        most: usize,
+        next: impl Fn(&[Rc<Post>]) -> Range,
+    ) -> Vec<Vec<u64>> {
+        let mut pages = Vec::new();
+        let mut range = first;
+        loop {
+            let page = history.select(&room(), range, most, |_| true);
+            if page.is_empty() || pages.len() > 100 {
+                return pages;
+            }
+            range = next(&page);
+            pages.push(page.iter().map(|post| post.id.serial).collect());
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn pages_by_time_are_the_whole_in_both_directions(
+            clocks in proptest::collection::vec(0_u64..30, 1..60),
+            most in 1_usize..70,
+        ) {
+            let history = dated(&clocks);
+            let whole: Vec<_> = (0..clocks.len() as u64).collect();
+            let oldest = |page: &[Rc<Post>]| Mark::Time(page[0].at);
+            let newest = |page: &[Rc<Post>]| Mark::Time(page[page.len() - 1].at);
+            let (begin, end) = (Mark::Time(time(0)), Mark::Time(time(1_000_000)));
+
+            let on = pages(&history, Range::After(begin), most, |it| Range::After(newest(it)));
+            prop_assert_eq!(on.concat(), whole.clone());
+            let between = |it: &[Rc<Post>]| Range::Between(newest(it), end);
+            let on = pages(&history, Range::Between(begin, end), most, between);
+            prop_assert_eq!(on.concat(), whole.clone());
+
+            let before = |it: &[Rc<Post>]| Range::Before(oldest(it));
+            for first in [Range::Latest(None), Range::Latest(Some(begin)), Range::Before(end)] {
+                let mut back = pages(&history, first, most, before);
+                back.reverse();
+                prop_assert_eq!(back.concat(), whole.clone());
+            }
+            let between = |it: &[Rc<Post>]| Range::Between(oldest(it), begin);
+            let mut back = pages(&history, Range::Between(end, begin), most, between);
+            back.reverse();
+            prop_assert_eq!(back.concat(), whole);
+        }
+
+        #[test]
+        fn a_page_of_targets_ends_where_a_millisecond_does(
+            times in proptest::collection::vec(0_u64..6, 0..20),
+            most in 1_usize..20,
+        ) {
+            let mut targets: Vec<_> = times.iter().map(|&at| (time(at), String::new())).collect();
+            targets.sort();
+            let kept = whole_milliseconds(targets.iter(), most);
+            let (page, rest) = targets.split_at(kept);
+            prop_assert!(targets.is_empty() || !page.is_empty());
+            let (last, next) = (page.last(), rest.first());
+            prop_assert!(next.is_none() || last.map(|it| it.0) < next.map(|it| it.0));
+            prop_assert!(kept <= most || page[0].0 == page[kept - 1].0, "longer than it need be");
+        }
     }
 }

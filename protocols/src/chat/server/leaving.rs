@@ -32,6 +32,7 @@ impl Server {
             return;
         };
         self.release(user.address);
+        self.desk.forget(|job| job.ticket.connection == user.connection);
         if user.is_registered() {
             self.count_out(&user);
             self.whowas.push(&user, user.nick(), at, self.settings.limits.whowas);
@@ -44,8 +45,12 @@ impl Server {
         self.log(&Event::Left { who: &user.source, reason });
     }
 
+    /// Nobody sees one go who is on no channel; and on one channel everybody is met once.
     fn show_quit(&mut self, wire: &mut dyn Wire, key: UserKey, reason: &str, at: Timestamp) {
         let user = &self.users[key];
+        if user.channels.is_empty() {
+            return;
+        }
         let builder = Builder::new().source(&user.source).command("QUIT").text(reason);
         let Ok(line) = Line::new(builder) else {
             self.counters.spoiled += 1;
@@ -53,6 +58,9 @@ impl Server {
         };
         let line = Line { at: Some(at), account: user.account.clone(), ..line };
         let mut cast = Cast::new(&line);
+        if let &[channel] = &*self.users[key].channels {
+            return self.channels[channel].send(wire, &mut cast, Some(key));
+        }
         for peer in self.peers(key) {
             let peer = &self.users[peer];
             wire.send(peer.connection, cast.rendering(peer.caps));
@@ -87,8 +95,12 @@ impl Server {
     }
 
     fn drop_member(&mut self, key: ChannelKey, member: UserKey) {
-        let channel = &mut self.channels[key];
-        channel.leave(member);
+        self.channels[key].leave(member);
+        self.drop_if_empty(key);
+    }
+
+    pub(super) fn drop_if_empty(&mut self, key: ChannelKey) {
+        let channel = &self.channels[key];
         if channel.len() == 0 && !channel.is_standing {
             let is_registered = self.accounts.channel(channel.name.as_str()).is_some();
             if let Some(channel) = self.channels.remove(key)

@@ -47,6 +47,7 @@ use super::capability::{self, Caps};
 use super::session::Session;
 use super::settings::Settings;
 use super::timestamp::Timestamp;
+use crate::password::Desk;
 use channels::Channels;
 use history::History;
 use line::MessageId;
@@ -55,7 +56,7 @@ use monitor::Monitor;
 use users::{User, UserKey, Users};
 use whowas::Whowas;
 use wire::Wire;
-use work::Job;
+use work::{Job, Ticket};
 
 /// The state of a chat server: part of the application, shared by all its connections.
 ///
@@ -92,8 +93,12 @@ pub struct Server {
     pub(super) offered: Caps,
     pub(super) announced: Caps,
     pub(super) loader: Option<Loader>,
+    /// Bytes that one answer may have, as long as the loop queues what it was told to at the start.
+    longest_answer: usize,
     /// What the loop is asked to have done elsewhere.
     pub(super) jobs: VecDeque<Job>,
+    /// Whose passwords are looked at, and whose wait.
+    pub(super) desk: Desk<Job>,
     /// Since when, once there was a connection; and which life of the server this is.
     pub(super) started: Option<Started>,
     by_address: BTreeMap<IpAddr, u32>,
@@ -138,6 +143,7 @@ impl Server {
         let mut server = Self {
             offered,
             announced: offered,
+            longest_answer: settings.limits.longest_answer(),
             commands: BTreeMap::new(),
             settings,
             accounts,
@@ -150,6 +156,7 @@ impl Server {
             counters: Counters::default(),
             loader: None,
             jobs: VecDeque::new(),
+            desk: Desk::new(),
             started: None,
             by_address: BTreeMap::new(),
             serial: 0,
@@ -170,16 +177,26 @@ impl Server {
     }
 
     /// Takes other settings, without dropping anybody: limits hold from now on, for what comes; a
-    /// password is asked of who connects; operators stay operators.
+    /// password is asked of who connects; operators stay operators; channels that are not in the settings
+    /// any more are gone when nobody is on them.
     ///
-    /// What clients have been told when they connected stays as it is: the name, the network, and the
-    /// lengths of names.
-    pub fn rehash(&mut self, settings: Settings) {
+    /// Some things stay as they were until the server begins anew: the names of the server and the
+    /// network, which clients have been told; the accounts, whose file is open; and how much may be queued
+    /// for a client, of which the loop was told when it began to listen. Of these, it gives back those that
+    /// are other in the new settings, by their names in the [configuration](super::config).
+    pub fn rehash(&mut self, settings: Settings) -> Vec<&'static str> {
         let before = std::mem::replace(&mut self.settings, settings);
-        self.settings.name = before.name;
-        self.settings.network = before.network;
+        let now = &mut self.settings;
+        let mut later = Vec::new();
+        keep("name", &mut now.name, before.name, &mut later);
+        keep("network", &mut now.network, before.network, &mut later);
+        keep("data", &mut now.data, before.data, &mut later);
+        let queue = before.limits.send_queue;
+        keep("send_queue", &mut now.limits.send_queue, queue, &mut later);
         self.offered = capability::offered(&self.settings.limits, self.settings.registration);
+        self.close_standing_channels();
         self.open_standing_channels();
+        later
     }
 
     /// The settings it has.
@@ -192,6 +209,12 @@ impl Server {
     #[must_use]
     pub fn counters(&self) -> &Counters {
         &self.counters
+    }
+
+    /// How many hashes of passwords it has computed, whatever came of them.
+    #[must_use]
+    pub fn hashes_computed(&self) -> u64 {
+        self.desk.computed()
     }
 
     /// Its accounts and registered channels.
@@ -237,6 +260,17 @@ impl Server {
             return Err("the counters do not tell how many users there are".to_owned());
         }
         Ok(())
+    }
+
+    pub(super) fn note_put_off(&mut self, ticket: &Ticket) {
+        if let Some(user) = self.users.find(ticket.user, ticket.connection) {
+            let who = user.source.clone();
+            self.log(&Event::PutOff { who: &who });
+        }
+    }
+
+    pub(super) fn longest_answer(&self) -> usize {
+        self.longest_answer
     }
 
     pub(super) fn log(&mut self, event: &Event<'_>) {
@@ -326,6 +360,14 @@ impl AsMut<Self> for Server {
 impl fmt::Debug for Server {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Server").field("counters", &self.counters).finish_non_exhaustive()
+    }
+}
+
+/// Keeps a setting as it was, and notes it if it is to be another.
+fn keep<T: PartialEq>(name: &'static str, now: &mut T, before: T, later: &mut Vec<&'static str>) {
+    if *now != before {
+        later.push(name);
+        *now = before;
     }
 }
 

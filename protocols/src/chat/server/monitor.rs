@@ -1,25 +1,23 @@
 //! Who watches whom come and go (IRCv3 MONITOR).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::users::UserKey;
 use crate::chat::casemap::Folded;
 
-/// The watchers of each nickname that is watched; each user's own list is with the user.
+/// The watchers of each nickname that is watched; each user's own list is with the user. They are found
+/// however many there are: all may watch the same one, and all may go at once.
 #[derive(Debug, Default)]
-pub(in crate::chat) struct Monitor(BTreeMap<Folded, Vec<UserKey>>);
+pub(in crate::chat) struct Monitor(BTreeMap<Folded, BTreeSet<UserKey>>);
 
 impl Monitor {
     pub(in crate::chat) fn add(&mut self, nick: Folded, watcher: UserKey) {
-        let watchers = self.0.entry(nick).or_default();
-        if !watchers.contains(&watcher) {
-            watchers.push(watcher);
-        }
+        self.0.entry(nick).or_default().insert(watcher);
     }
 
     pub(in crate::chat) fn remove(&mut self, nick: &Folded, watcher: UserKey) {
         if let Some(watchers) = self.0.get_mut(nick) {
-            watchers.retain(|&it| it != watcher);
+            watchers.remove(&watcher);
             if watchers.is_empty() {
                 self.0.remove(nick);
             }
@@ -27,6 +25,7 @@ impl Monitor {
     }
 
     pub(in crate::chat) fn watchers(&self, nick: &str) -> Vec<UserKey> {
-        self.0.get(&*Folded::spelling(nick)).cloned().unwrap_or_default()
+        let watchers = self.0.get(&*Folded::spelling(nick));
+        watchers.map_or_else(Vec::new, |watchers| watchers.iter().copied().collect())
     }
 }

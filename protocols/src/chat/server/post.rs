@@ -7,6 +7,7 @@ use super::line::{Line, MessageId};
 use crate::chat::builder::{Builder, WriteError};
 use crate::chat::message::MAX_BODY;
 use crate::chat::timestamp::Timestamp;
+use crate::chat::turn::Label;
 
 /// A message, or an event of a channel that is worth remembering.
 #[derive(Clone, Debug)]
@@ -42,7 +43,7 @@ pub(in crate::chat) struct Draft {
     pub(in crate::chat) command: Option<&'static str>,
     pub(in crate::chat) parts: Vec<Part>,
     pub(in crate::chat) bytes: usize,
-    pub(in crate::chat) label: Option<String>,
+    pub(in crate::chat) label: Option<Label>,
     pub(in crate::chat) client_tags: Rc<str>,
 }
 

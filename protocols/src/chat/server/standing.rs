@@ -2,7 +2,7 @@
 
 use super::Server;
 use super::channels::{Channel, Topic};
-use crate::chat::casemap::ChannelName;
+use crate::chat::casemap::{ChannelName, same_name};
 use crate::chat::timestamp::Timestamp;
 
 impl Server {
@@ -15,6 +15,19 @@ impl Server {
             if let Some(topic) = &mut channel.topic {
                 topic.at = at.seconds();
             }
+        }
+    }
+
+    /// A channel that the settings do not have any more is one like any other: gone, when nobody is on it.
+    pub(super) fn close_standing_channels(&mut self) {
+        let wanted = &self.settings.channels;
+        let is_wanted = |name: &str| wanted.iter().any(|it| same_name(&it.name, name));
+        let standing = self.channels.iter().filter(|(_, channel)| channel.is_standing);
+        let closed = standing.filter(|(_, channel)| !is_wanted(channel.name.as_str()));
+        let closed: Vec<_> = closed.map(|(key, _)| key).collect();
+        for key in closed {
+            self.channels[key].is_standing = false;
+            self.drop_if_empty(key);
         }
     }
 

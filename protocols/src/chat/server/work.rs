@@ -1,9 +1,9 @@
 //! Work that does not belong on the loop, and what goes on when it is done.
 //!
 //! ```text
-//!   OPER ann secret ──▶ Job { Verify, then: Operator } ──offload──▶ argon2, 40 ms
-//!        user is waiting: its next lines are not read                  │
-//!   381 :You are now an IRC operator ◀── finish ◀──────────────────────┘
+//!   OPER ann secret ──▶ Job { Verify, then: Operator } ──Desk──▶ its turn ──offload──▶ argon2, 40 ms
+//!        user is waiting: its next lines are not read │ too many wait                    │
+//!   381 :You are now an IRC operator ◀── finish ◀─────┴──────────────────────────────────┘
 //! ```
 
 use std::fmt;
@@ -14,8 +14,8 @@ use reactor::ConnectionId;
 
 use super::users::UserKey;
 use crate::chat::Settings;
-use crate::chat::settings::Password;
-use crate::password::PasswordHash;
+use crate::chat::turn::Label;
+use crate::password::{Memory, PasswordHash};
 
 /// Reads the settings anew: what `REHASH` asks for. It runs on another thread.
 pub type Loader = Arc<dyn Fn() -> Result<Settings, String> + Send + Sync>;
@@ -31,8 +31,8 @@ pub(in crate::chat) struct Job {
 pub(in crate::chat) struct Ticket {
     pub(in crate::chat) user: UserKey,
     pub(in crate::chat) connection: ConnectionId,
-    /// The label of the command that asked for it.
-    pub(in crate::chat) label: Option<String>,
+    /// The label of the command that asked for it, and what that was answered already.
+    pub(in crate::chat) label: Option<Label>,
     pub(in crate::chat) then: Then,
 }
 
@@ -40,7 +40,7 @@ pub(in crate::chat) struct Ticket {
 pub(in crate::chat) enum Task {
     Verify {
         password: String,
-        against: Password,
+        against: PasswordHash,
     },
     Hash {
         password: String,
@@ -60,14 +60,17 @@ pub(in crate::chat) enum Then {
     Operator {
         name: String,
     },
+    /// Nobody may be an operator by that name, or not from there.
+    NoOperator,
     Rehash,
-    /// SASL: log in, and say so with its numerics.
+    /// SASL: log in, and say so with its numerics. `None`: there is no such account, and nobody is to
+    /// learn that from how long it takes to say so.
     Authenticate {
-        account: String,
+        account: Option<String>,
     },
-    /// `NS IDENTIFY`: log in, and say so in words.
+    /// `NS IDENTIFY`: log in, and say so in words. `None`: as above.
     Identify {
-        account: String,
+        account: Option<String>,
     },
     /// Make an account with the hash.
     Register {
@@ -105,13 +108,24 @@ pub(in crate::chat) enum Outcome {
 }
 
 impl Task {
-    /// Does it: for any thread, but not for the loop's.
-    pub(in crate::chat) fn run(self) -> Outcome {
+    /// KiB of memory that it computes a hash in, if it does.
+    pub(in crate::chat) fn hashes(&self) -> Option<u32> {
         match self {
-            Self::Verify { password, against } => Outcome::Verified(against.verifies(&password)),
-            Self::Hash { password } => {
-                Outcome::Hashed(PasswordHash::of(&password).map_err(|error| error.to_string()))
-            }
+            Self::Verify { against, .. } => Some(against.kib()),
+            Self::Hash { .. } => Some(PasswordHash::NEW_KIB),
+            Self::Load(_) | Self::Save | Self::Wait(_) => None,
+        }
+    }
+
+    /// Does it: for any thread, but not for the loop's.
+    pub(in crate::chat) fn run(self, memory: &mut Memory) -> Outcome {
+        match self {
+            Self::Verify { password, against } => against
+                .verifies_in(&password, memory)
+                .map_or_else(|error| Outcome::Failed(error.to_string()), Outcome::Verified),
+            Self::Hash { password } => Outcome::Hashed(
+                PasswordHash::of_in(&password, memory).map_err(|error| error.to_string()),
+            ),
             Self::Load(loader) => Outcome::Loaded(Box::new(loader())),
             // Those two are the loop's own to do.
             Self::Save | Self::Wait(_) => Outcome::Passed,

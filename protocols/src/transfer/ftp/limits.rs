@@ -86,6 +86,12 @@ pub struct Limits {
     /// Default 1 s: it makes guessing slow, and typing errors no slower than they are.
     pub login_delay: Duration,
 
+    /// Passwords that wait until they are looked at, of all sessions together. Beyond it a client is told
+    /// 421, and to come back later; that is no failed login.
+    ///
+    /// Default [`WAITING`](crate::password::limits::WAITING), 256.
+    pub passwords_waiting: usize,
+
     /// How long a client may take to log in, from its beginning, or from the end of its last login (REIN,
     /// or another USER).
     ///
@@ -132,6 +138,7 @@ impl Default for Limits {
             waiting: 32,
             login_attempts: 3,
             login_delay: Duration::from_secs(1),
+            passwords_waiting: crate::password::limits::WAITING,
             login_timeout: Duration::from_secs(60),
             idle_timeout: Duration::from_secs(300),
             data_timeout: Duration::from_secs(30),

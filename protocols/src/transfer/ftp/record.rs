@@ -30,6 +30,13 @@ pub enum Event {
         /// The name that was tried.
         user: String,
     },
+    /// Somebody's password was not looked at, since too many wait: they were told to come back.
+    LoginPutOff {
+        /// From where.
+        peer: IpAddr,
+        /// The name that was given.
+        user: String,
+    },
     /// A file has been transferred, or a part of it.
     Transferred(Transfer),
     /// Something in the tree was changed other than by an upload.
@@ -142,6 +149,9 @@ impl fmt::Display for Event {
             Self::LoggedIn { peer, user } => write!(f, "{peer} logged in as {}", word(user)),
             Self::LoginFailed { peer, user } => {
                 write!(f, "{peer} failed to log in as {}", word(user))
+            }
+            Self::LoginPutOff { peer, user } => {
+                write!(f, "{peer} has to come back to log in as {}", word(user))
             }
             Self::Transferred(transfer) => transfer.fmt(f),
             Self::Changed { peer, user, verb, path } => {

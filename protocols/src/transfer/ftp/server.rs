@@ -15,9 +15,10 @@ use reactor::{
 use super::limits::{Limits, Settings};
 use super::pace::Pace;
 use super::record::{Direction, Event, Transfer};
-use super::session::{Session, State, TurnedAway};
-use super::users::Users;
+use super::session::{Check, Session, State, TurnedAway};
+use super::users::{User, Users};
 use crate::budget::host;
+use crate::password::Desk;
 use crate::transfer::store::{Quota, Store};
 
 /// The state of an FTP server: part of the application, shared by all its sessions.
@@ -49,6 +50,8 @@ pub struct Server {
     by_user: BTreeMap<String, u32>,
     /// What each user with a quota has used; it lasts as long as the server.
     quotas: BTreeMap<String, Arc<Quota>>,
+    /// Whose passwords are looked at, and whose wait.
+    desk: Desk<Check>,
     pace: Pace,
     counters: Counters,
     log: Option<Log>,
@@ -64,7 +67,7 @@ pub struct Counters {
     pub open: u64,
     /// Connections that were ever open.
     pub sessions: u64,
-    /// Connections that were turned away, since there were too many.
+    /// Connections that were turned away, since there were too many, or too many logging in.
     pub turned_away: u64,
     /// Logins.
     pub logins: u64,
@@ -126,6 +129,7 @@ impl Server {
             by_address: BTreeMap::new(),
             by_user: BTreeMap::new(),
             quotas: BTreeMap::new(),
+            desk: Desk::new(),
             counters: Counters::default(),
             log: None,
         }
@@ -137,9 +141,12 @@ impl Server {
         self.log = Some(Box::new(log));
     }
 
-    /// Exchanges the users; those who are logged in stay so.
+    /// Exchanges the users. Those who are logged in stay so, with what they may do and the quota they have;
+    /// what has changed counts when they log in again.
     pub fn set_users(&mut self, users: Users) {
-        self.users = users;
+        let before = std::mem::replace(&mut self.users, users);
+        let kept = |user: Option<&User>| user.map(|user| (user.quota, user.home.clone()));
+        self.quotas.retain(|name, _| kept(before.get(name)) == kept(self.users.get(name)));
     }
 
     /// Who may log in.
@@ -158,6 +165,12 @@ impl Server {
     #[must_use]
     pub fn counters(&self) -> &Counters {
         &self.counters
+    }
+
+    /// How many hashes of passwords it has computed, whatever came of them.
+    #[must_use]
+    pub fn hashes_computed(&self) -> u64 {
+        self.desk.computed()
     }
 
     pub(super) fn limits(&self) -> &Limits {
@@ -197,6 +210,7 @@ impl Server {
     /// A connection has ended, and its session with it, if there was one.
     pub(super) fn close_session(&mut self, id: ConnectionId, peer: IpAddr) {
         give_back(&mut self.by_address, &host(peer));
+        self.desk.forget(|check| check.id == id);
         let Some(state) = self.sessions.remove(&id) else {
             return;
         };
@@ -223,6 +237,15 @@ impl Server {
 
     pub(super) fn log_out(&mut self, key: &str) {
         give_back(&mut self.by_user, key);
+    }
+
+    pub(super) fn desk(&mut self) -> &mut Desk<Check> {
+        &mut self.desk
+    }
+
+    pub(super) fn login_put_off(&mut self, peer: IpAddr, user: String) {
+        self.counters.turned_away += 1;
+        self.tell(&Event::LoginPutOff { peer, user });
     }
 
     pub(super) fn login_failed(&mut self, peer: IpAddr, user: &str) {

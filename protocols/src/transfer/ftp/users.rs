@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::ops::Bound;
 use std::str::FromStr;
 
 use thiserror::Error;
@@ -143,6 +144,16 @@ impl Users {
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&User> {
         self.named.get(name)
+    }
+
+    /// What a password is held against that was given for a name: the hash of the user, and for a name that
+    /// is nobody's the next one's in the alphabet. Nobody is to learn who there is from how long it takes to
+    /// hear that a password is wrong, and hashes may differ in what they cost; whether a password is
+    /// right is for [`get`](Self::get) to say first.
+    pub(super) fn hash_to_compute_for(&self, name: &str) -> PasswordHash {
+        let from_here = (Bound::Included(name), Bound::Unbounded);
+        let like = self.named.range::<str, _>(from_here).next().or(self.named.first_key_value());
+        like.map_or_else(PasswordHash::like_any, |(_, user)| user.password.clone())
     }
 
     /// Adds a user, or replaces the one of this name.

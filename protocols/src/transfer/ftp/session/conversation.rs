@@ -14,7 +14,7 @@ use crate::transfer::store::{InvalidPath, Store, VirtualPath};
 /// A session, with the loop and the application, for the time of one event.
 pub(in crate::transfer::ftp) struct Conversation<'a, App> {
     pub(in crate::transfer::ftp) registry: &'a mut Registry<App>,
-    app: &'a mut App,
+    pub(super) app: &'a mut App,
     pub(in crate::transfer::ftp) id: ConnectionId,
 }
 

@@ -2,19 +2,37 @@
 
 use std::sync::Arc;
 
+use reactor::{ConnectionId, Registry};
+
 use super::Conversation;
-use super::state::{Account, Login, Work};
+use super::state::{Account, Login, State, Work};
 use crate::budget::host;
-use crate::password::PasswordHash;
+use crate::password::{Memory, Next, PasswordError, PasswordHash};
 use crate::transfer::ftp::Server;
 use crate::transfer::ftp::command::Secret;
 use crate::transfer::ftp::record::Event;
 use crate::transfer::ftp::users::{Anonymous, Permissions, User, is_anonymous};
 use crate::transfer::store::{Access, Quota, Store, StoreError, VirtualPath};
 
+/// A password that is to be looked at.
+///
+/// ```text
+///   PASS ──▶ Desk ──its turn──▶ pool: argon2 ──▶ right ──▶ pool: the home is opened ──▶ 230
+///             │                                   └──▶ wrong ──▶ 530, later each time
+///             └── too many wait ──▶ 421
+/// ```
+pub(in crate::transfer::ftp) struct Check {
+    pub(in crate::transfer::ftp) id: ConnectionId,
+    name: String,
+    password: String,
+    /// `None`: there is no such user, and nobody is to learn that from how long it takes to say no.
+    user: Option<User>,
+    against: PasswordHash,
+}
+
 /// Why nobody is let in.
 enum Refused {
-    /// There is no such user, or it is not their password: nobody learns which.
+    /// Nobody is let in without a name.
     Wrong,
     /// Their home cannot be opened.
     NoHome(#[allow(dead_code, reason = "for whoever debugs")] StoreError),
@@ -37,7 +55,8 @@ impl<App: AsMut<Server> + 'static> Conversation<'_, App> {
         self.reply(331, text);
     }
 
-    /// PASS: proves it. Hashing takes its time, on purpose, so the pool does it.
+    /// PASS: proves it. Hashing takes its time, on purpose, so the pool does it, when it is this client's
+    /// turn.
     pub(super) fn pass(&mut self, Secret(password): Secret) {
         let Some(state) = self.state() else {
             return;
@@ -46,22 +65,62 @@ impl<App: AsMut<Server> + 'static> Conversation<'_, App> {
             return self.reply(503, "Say who you are first, with USER.");
         };
         let name = name.clone();
-        let password = String::from_utf8_lossy(&password).into_owned();
+        let id = self.id;
         let server = self.server();
-        let (store, quota) = (server.store().clone(), server.quota_of(&name));
         if is_anonymous(&name) {
-            let anonymous = server.users().anonymous().cloned();
+            let (store, anonymous) = (server.store().clone(), server.users().anonymous().cloned());
             self.offload(
                 move || open_anonymous(store, anonymous),
                 move |it, result| it.handle_login("anonymous", result.map(|it| (it.0, it.1, true))),
             );
         } else {
+            let password = String::from_utf8_lossy(&password).into_owned();
             let user = server.users().get(&name).cloned();
-            self.offload(
-                move || check(store, user, quota, &password),
-                move |it, result| it.handle_login(&name, result.map(|it| (it.0, it.1, false))),
-            );
+            let against = server.users().hash_to_compute_for(&name);
+            self.check(Check { id, name, password, user, against });
         }
+    }
+
+    fn check(&mut self, check: Check) {
+        let (kib, server) = (check.against.kib(), self.server());
+        let most = server.limits().passwords_waiting;
+        if server.desk().queue(kib, check, most).is_err() {
+            return self.put_off();
+        }
+        self.set_work(Work::Busy);
+        look_at_passwords(self.registry, self.app);
+    }
+
+    /// Whether the password is right.
+    fn handle_checked(
+        &mut self,
+        name: String,
+        user: Option<User>,
+        checked: Result<bool, PasswordError>,
+    ) {
+        self.set_work(Work::Idle);
+        match (checked, user) {
+            (Ok(true), Some(user)) => {
+                let server = self.server();
+                let (store, quota) = (server.store().clone(), server.quota_of(&name));
+                self.offload(
+                    move || open_named(store, &user, quota),
+                    move |it, result| it.handle_login(&name, result.map(|it| (it.0, it.1, false))),
+                );
+            }
+            (Ok(_), _) => self.refuse_login(&name),
+            (Err(_), _) => self.put_off(),
+        }
+    }
+
+    /// Nobody has looked at the password: 530 would say that it is wrong, and cost one of the few tries.
+    fn put_off(&mut self) {
+        if let Some(State { peer, login: Login::Named(user), .. }) = self.state() {
+            let (peer, user) = (*peer, user.clone());
+            self.server().login_put_off(peer, user);
+        }
+        self.reply(421, "Too many are logging in; try again later.");
+        self.close();
     }
 
     fn handle_login(&mut self, name: &str, result: Result<(Store, Permissions, bool), Refused>) {
@@ -151,6 +210,55 @@ impl<App: AsMut<Server> + 'static> Conversation<'_, App> {
     }
 }
 
+/// Has the passwords looked at whose turn it is.
+fn look_at_passwords<App: AsMut<Server> + 'static>(registry: &mut Registry<App>, app: &mut App) {
+    while let Some(next) = app.as_mut().desk().next() {
+        let is_begun = match next {
+            Next::Compute(check, memory) => compute(registry, check, memory),
+            Next::Free(memory) => free(registry, memory),
+        };
+        if !is_begun {
+            app.as_mut().desk().finish(None);
+        }
+    }
+}
+
+/// Has a hash computed; whether there is anybody to do it.
+fn compute<App: AsMut<Server> + 'static>(
+    registry: &mut Registry<App>,
+    Check { id, name, password, user, against }: Check,
+    mut memory: Memory,
+) -> bool {
+    let offloaded = registry.offload(
+        move || (against.verifies_in(&password, &mut memory), memory),
+        move |registry, app: &mut App, result| {
+            let (checked, memory) = match result {
+                Ok((checked, memory)) => (checked, Some(memory)),
+                Err(error) => (Err(PasswordError::NotHashed(error.to_string())), None),
+            };
+            app.as_mut().desk().finish(memory);
+            Conversation::enter(registry, app, id, |it| it.handle_checked(name, user, checked));
+            look_at_passwords(registry, app);
+        },
+    );
+    if offloaded.is_err() {
+        registry.defer(move |registry, app| {
+            Conversation::enter(registry, app, id, |it| {
+                it.put_off();
+            });
+        });
+    }
+    offloaded.is_ok()
+}
+
+fn free<App: AsMut<Server> + 'static>(registry: &mut Registry<App>, memory: Vec<Memory>) -> bool {
+    let freed = |registry: &mut Registry<App>, app: &mut App, _| {
+        app.as_mut().desk().finish(None);
+        look_at_passwords(registry, app);
+    };
+    registry.offload(move || drop(memory), freed).is_ok()
+}
+
 fn open_anonymous(
     store: Store,
     anonymous: Option<Anonymous>,
@@ -161,20 +269,11 @@ fn open_anonymous(
     Ok((open_home(store, &home, permissions)?, permissions))
 }
 
-fn check(
+fn open_named(
     store: Store,
-    user: Option<User>,
+    user: &User,
     quota: Option<Arc<Quota>>,
-    password: &str,
 ) -> Result<(Store, Permissions), Refused> {
-    let Some(user) = user else {
-        // It takes as long as if there were such a user, so that nobody can find out who there is.
-        let _ = PasswordHash::of(password);
-        return Err(Refused::Wrong);
-    };
-    if !user.password.verifies(password) {
-        return Err(Refused::Wrong);
-    }
     let store = open_home(store, &user.home, user.permissions)?;
     let quota = match (user.quota, quota) {
         (None, _) => None,

@@ -56,6 +56,7 @@ mod state;
 mod transfer;
 
 pub(super) use conversation::Conversation;
+pub(super) use login::Check;
 pub(super) use state::{Channel, State};
 
 use state::{Heard, Leaving};
