@@ -1,4 +1,4 @@
-//! Standard output, whose reader may be gone: `echo ping … | head -1`.
+//! Standard output and error, whose reader may be gone: `echo ping … | head -1`, or a terminal.
 
 use std::error::Error;
 use std::fmt::Display;
@@ -16,12 +16,18 @@ pub fn say(line: impl Display) -> io::Result<()> {
     stdout.flush()
 }
 
+/// Prints a line on standard error. If nobody reads it any more, it is for nobody: a server outlives its
+/// terminal, and `eprintln` would panic in the middle of whatever had something to tell.
+pub fn complain(line: impl Display) {
+    let _ = writeln!(io::stderr(), "{line}");
+}
+
 /// What a program that has come to its end owes the shell: 0 if all went well, or if whoever read
 /// its output has had enough; else 1, and a message.
 pub fn exit(program: &str, result: Result<(), Box<dyn Error>>) -> ExitCode {
     match result {
         Err(error) if !is_broken_pipe(&*error) => {
-            eprintln!("{program}: {error}");
+            complain(format_args!("{program}: {error}"));
             ExitCode::FAILURE
         }
         _ => ExitCode::SUCCESS,

@@ -2,7 +2,6 @@
 
 use std::error::Error;
 use std::fmt;
-use std::io::{self, Write};
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::sync::Arc;
@@ -159,7 +158,7 @@ fn addresses(options: &Options, config: &Config) -> Result<Vec<Address>, Box<dyn
 }
 
 #[cfg(unix)]
-fn on_signals(registry: &mut Registry<Server>, again: Again) -> io::Result<()> {
+fn on_signals(registry: &mut Registry<Server>, again: Again) -> std::io::Result<()> {
     use reactor::Signal;
     registry.on_signal(Signal::Hangup, move |registry, _| {
         if again.overrides.config.is_none() {
@@ -186,9 +185,9 @@ fn on_signals(registry: &mut Registry<Server>, again: Again) -> io::Result<()> {
     })
 }
 
-/// A line on standard error, with the time. The terminal may be closed: then it is for nobody.
+/// A line on standard error, with the time.
 fn log(what: impl fmt::Display) {
-    let _ = writeln!(io::stderr(), "{} {what}", Local::now().format("%Y-%m-%d %H:%M:%S"));
+    output::complain(format_args!("{} {what}", Local::now().format("%Y-%m-%d %H:%M:%S")));
 }
 
 fn log_later(setting: &'static str) {
