@@ -4,7 +4,7 @@
 //! |---|---|
 //! | [`endpoint`] | `HOST:PORT`, `udp:HOST:PORT` and `unix:PATH`, as words on a command line |
 //! | [`advice`] | what a person can do about a socket that could not be opened |
-//! | [`output`] | standard output, whose reader may be gone |
+//! | [`output`] | standard output and error, whose readers may be gone |
 //! | [`simulations`] | scenarios that `simulate` runs on simulated networks |
 //! | [`stop`] | Ctrl-C: drain, then report; twice: at once |
 

@@ -1,4 +1,4 @@
-//! Standard output, whose reader may be gone: `echo ping … | head -1`.
+//! Standard output and error, whose reader may be gone: `echo ping … | head -1`, or a terminal.
 
 use std::error::Error;
 use std::fmt::Display;
@@ -16,10 +16,11 @@ pub fn say(line: impl Display) -> io::Result<()> {
     stdout.flush()
 }
 
-/// Says on standard error what went wrong, while the program goes on. If nobody reads it, there is
-/// nobody to tell.
-pub fn complain(program: &str, what: impl Display) {
-    let _ = writeln!(io::stderr(), "{program}: {what}");
+/// Prints a line on standard error. If nobody reads it any more, it is for nobody: a server outlives its
+/// terminal, and `eprintln` would panic in the middle of whatever had something to tell. It is one write:
+/// standard error has no buffer, so each part that is formatted there would be a system call of its own.
+pub fn complain(line: impl Display) {
+    let _ = io::stderr().write_all(format!("{line}\n").as_bytes());
 }
 
 /// What a program that has come to its end owes the shell: 0 if all went well, or if whoever read
@@ -27,7 +28,7 @@ pub fn complain(program: &str, what: impl Display) {
 pub fn exit(program: &str, result: Result<(), Box<dyn Error>>) -> ExitCode {
     match result {
         Err(error) if !is_broken_pipe(&*error) => {
-            eprintln!("{program}: {error}");
+            complain(format_args!("{program}: {error}"));
             ExitCode::FAILURE
         }
         _ => ExitCode::SUCCESS,

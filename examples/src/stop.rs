@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use reactor::{Registry, Signal};
 
+use crate::output;
+
 /// How long a server that was asked to stop waits for its peers. What it owes them crosses any living
 /// path in that time, and whoever pressed Ctrl-C is still there.
 pub const GRACE: Duration = Duration::from_secs(3);
@@ -33,6 +35,8 @@ pub fn on_request<App: 'static>(registry: &mut Registry<App>) -> io::Result<()> 
 fn announce<App>(registry: &Registry<App>, grace: Duration) {
     let connections = registry.stats().connections;
     if connections > 0 && !grace.is_zero() {
-        eprintln!("waiting {grace:?} for {connections} connections; Ctrl-C again stops at once");
+        output::complain(format_args!(
+            "waiting {grace:?} for {connections} connections; Ctrl-C again stops at once"
+        ));
     }
 }

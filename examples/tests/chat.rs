@@ -6,9 +6,9 @@ mod support;
 use std::collections::HashSet;
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
-use std::process::{ChildStdin, Command, Stdio};
+use std::process::{Child, ChildStdin, Command, Stdio};
 
-use rustix::process::Signal;
+use rustix::process::{Pid, Signal, kill_process};
 use support::{Ended, Program, run};
 
 const CHAT: &str = env!("CARGO_BIN_EXE_chat");
@@ -442,25 +442,49 @@ fn a_changed_setting_that_counts_at_the_start_only_is_told_and_the_others_hold()
     server.stop();
 }
 
+/// A process that does not outlive its test.
+struct Served(Child);
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        // Both fail if it has ended, as it should have.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
 #[test]
-fn a_server_whose_log_nobody_reads_goes_on() {
-    let mut server = Command::new(CHAT)
+fn a_server_whose_terminal_is_closed_goes_on_and_can_be_stopped() {
+    // What it prints has no reader, as it would have no terminal.
+    let server = Command::new(CHAT)
         .args(["serve", "--listen", "127.0.0.1:0"])
+        .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
-        .spawn()
-        .expect("it starts");
-    drop(server.stderr.take());
-    let stdout = BufReader::new(server.stdout.take().expect("a pipe"));
-    let line = stdout.lines().next().expect("a line").expect("a line");
-    let address = line.strip_prefix("listening on ").expect("it listens");
-    let mut stream = support::connect(address);
-    stream.write_all(b"NICK ann\r\nUSER ann 0 * :Ann\r\n").expect("it is open");
-    let mut heard = BufReader::new(&stream).lines();
-    let greeted = heard.find(|line| line.as_ref().is_ok_and(|it| it.contains(" 422 ann ")));
-    server.kill().expect("it is ours");
-    server.wait().expect("it is ours");
-    assert!(greeted.is_some(), "nobody is greeted");
+        .spawn();
+    let mut server = Served(server.expect("it starts"));
+    drop(server.0.stderr.take());
+    let mut line = String::new();
+    BufReader::new(server.0.stdout.take().expect("a pipe"))
+        .read_line(&mut line)
+        .expect("it listens");
+    let address = line.trim_end().replace("listening on ", "");
+    let pid = Pid::from_child(&server.0);
+    kill_process(pid, Signal::HUP).expect("it runs");
+    let mut ann = BufReader::new(support::connect(&address));
+    ann.get_mut().write_all(b"NICK ann\r\nUSER ann 0 * :Ann\r\n").expect("it reads");
+    let mut read_until = |part: &str| {
+        let mut line = String::new();
+        while !line.contains(part) {
+            line.clear();
+            assert!(ann.read_line(&mut line).expect("it is there") > 0, "it ends before {part}");
+        }
+    };
+    read_until(" 422 ");
+    kill_process(pid, Signal::TERM).expect("it runs");
+    read_until("ERROR ");
+    drop(ann);
+    assert_eq!(server.0.wait().expect("it is ours").code(), Some(0));
 }
 
 #[test]

@@ -80,7 +80,7 @@ fn look_up_of_slab() -> impl FnMut(u64) -> u64 {
 /// As the loop does it: what is found is taken out while it runs, and put back.
 fn look_up_of_slots() -> impl FnMut(u64) -> u64 {
     let mut slots = Slots::new(Generations::of_process());
-    let things = std::iter::repeat_with(|| insert(&mut slots, Box::new(Thing::default())));
+    let things = std::iter::repeat_with(|| insert(&mut slots, Box::default()));
     let mut order = Order::of(things.take(MANY).flatten().collect());
     move |units| {
         let mut seen = 0_u64;
@@ -131,7 +131,7 @@ fn replace_in_slab() -> impl FnMut(u64) -> u64 {
 
 fn replace_in_slots() -> impl FnMut(u64) -> u64 {
     let mut slots = Slots::new(Generations::of_process());
-    let things = std::iter::repeat_with(|| insert(&mut slots, Box::new(Thing::default())));
+    let things = std::iter::repeat_with(|| insert(&mut slots, Box::default()));
     let mut order = Order::of(things.take(MANY).flatten().collect());
     move |units| {
         for number in 0..units {

@@ -2,7 +2,6 @@
 
 use std::error::Error;
 use std::fmt;
-use std::io::{self, Write};
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::sync::Arc;
@@ -162,7 +161,7 @@ fn addresses(options: &Options, config: &Config) -> Result<Vec<Address>, Box<dyn
 }
 
 #[cfg(unix)]
-fn on_signals(registry: &mut Registry<Server>, again: Again) -> io::Result<()> {
+fn on_signals(registry: &mut Registry<Server>, again: Again) -> std::io::Result<()> {
     use reactor::Signal;
     registry.on_signal(Signal::Hangup, move |registry, _| {
         if again.overrides.config.is_none() {
@@ -203,20 +202,14 @@ fn list_sockets(registry: &mut Registry<Server>, mut rows: Rows, listed: usize) 
         return log(format_args!("{listed} sockets"));
     }
     let listed = listed + slice.len();
-    print(&slice.iter().fold(String::new(), |text, row| text + &format!("{row}\n")));
+    let lines: Vec<String> = slice.iter().map(ToString::to_string).collect();
+    output::complain(lines.join("\n"));
     registry.defer(move |registry, _| list_sockets(registry, rows, listed));
 }
 
 /// A line on standard error, with the time.
 fn log(what: impl fmt::Display) {
-    print(&format!("{} {what}\n", Local::now().format("%Y-%m-%d %H:%M:%S")));
-}
-
-/// Puts a text on standard error, in one write: that has no buffer, so each part that is formatted there would
-/// be a system call of its own. If nobody reads it, or the
-/// terminal is closed, the server goes on all the same.
-fn print(text: &str) {
-    let _ = io::stderr().write_all(text.as_bytes());
+    output::complain(format_args!("{} {what}", Local::now().format("%Y-%m-%d %H:%M:%S")));
 }
 
 fn log_later(setting: &'static str) {

@@ -275,11 +275,9 @@ fn on_hangup(registry: &mut Registry<Servers>, everybody: Everybody) -> std::io:
     })
 }
 
-/// A line on standard error. The terminal may be closed: then it is for nobody.
 #[cfg(unix)]
 fn tell(what: impl std::fmt::Display) {
-    use std::io::Write;
-    let _ = writeln!(std::io::stderr(), "transfer: {what}");
+    output::complain(format_args!("transfer: {what}"));
 }
 
 /// Removes what a power failure has left of uploads, in the background. One that is under way is never

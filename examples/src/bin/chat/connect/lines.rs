@@ -204,7 +204,7 @@ impl Lines {
 
 /// Tells on standard error what was not done. If nobody reads that, the exit code is left.
 fn complain(text: &str) {
-    output::complain("chat", clean(text));
+    output::complain(format_args!("chat: {}", clean(text)));
 }
 
 /// What the thread does. It ends with the input, or with the loop.
