@@ -3,6 +3,7 @@
 
 mod clients;
 mod huge;
+mod odd;
 mod person;
 mod scene;
 mod servers;

@@ -9,12 +9,13 @@ use protocols::transfer::store::Kind;
 
 use crate::crew::{self, Crew, Patience};
 use crate::site::Sites;
-use crate::task::{Next, Report, Task};
+use crate::task::{Next, Remarks, Task};
 use crate::url::{Scheme, Url, shown};
 
 /// Print what is in a directory of an FTP server
 ///
-/// A line each: its kind, its size, when it was written last (in UTC), and its name.
+/// A line each: its kind, its size, when it was written last (in UTC), and its name. What cannot be read of
+/// the server's list is told, and the exit code is 1.
 #[derive(Args)]
 pub(crate) struct Options {
     /// The directory
@@ -44,7 +45,7 @@ pub(crate) struct Listing {
 
 impl Listing {
     pub(crate) fn name(&self) -> String {
-        shown(&self.path)
+        directory_name(&self.path)
     }
 
     pub(crate) fn begin(&self) -> Next {
@@ -53,13 +54,21 @@ impl Listing {
 
     pub(crate) fn handle(&mut self, outcome: Result<Done, Failure>) -> Next {
         match outcome {
-            Ok(Done::Listed(entries)) => {
-                Next::Done(Report::Lines(entries.iter().map(line).collect()), Vec::new())
+            Ok(Done::Listed(listing)) => {
+                let said = listing.entries.iter().map(line).collect();
+                let mut remarks = Remarks { said, ..Remarks::default() };
+                remarks.tell_unread(&self.name(), &listing.unread);
+                Next::Done(remarks.into(), Vec::new())
             }
-            Ok(_) => Next::Done(Report::Quiet, Vec::new()),
+            Ok(_) => Next::Done(Remarks::default().into(), Vec::new()),
             Err(failure) => Next::Failed(failure.to_string()),
         }
     }
+}
+
+/// A directory, as it is called in what is told; the one where the login has ended has no name.
+pub(crate) fn directory_name(path: &[u8]) -> String {
+    if path.is_empty() { "the directory".to_owned() } else { shown(path) }
 }
 
 fn line(entry: &Entry) -> String {

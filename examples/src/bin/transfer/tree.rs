@@ -2,13 +2,14 @@
 
 use std::path::{Path, PathBuf};
 
-use protocols::transfer::ftp::client::{Done, Failure, Operation};
+use protocols::transfer::ftp::client::{Done, Failure, Listing, Operation};
 use protocols::transfer::ftp::command::Command;
 use protocols::transfer::store::Kind;
 
 use crate::download::Download;
+use crate::list::directory_name;
 use crate::local::{name_here, name_there};
-use crate::task::{How, Next, Report, Task};
+use crate::task::{How, Next, Remarks, Task};
 use crate::upload::Upload;
 use crate::url::shown;
 
@@ -30,7 +31,7 @@ impl Walk {
     }
 
     pub(crate) fn name(&self) -> String {
-        shown(&self.remote)
+        directory_name(&self.remote)
     }
 
     pub(crate) fn begin(&self) -> Next {
@@ -38,17 +39,18 @@ impl Walk {
     }
 
     pub(crate) fn handle(&mut self, outcome: Result<Done, Failure>) -> Next {
-        let entries = match outcome {
-            Ok(Done::Listed(entries)) => entries,
-            Ok(_) => Vec::new(),
+        let listing = match outcome {
+            Ok(Done::Listed(listing)) => listing,
+            Ok(_) => Listing::default(),
             Err(failure) => return Next::Failed(failure.to_string()),
         };
         if let Err(error) = std::fs::create_dir_all(&self.local) {
             return Next::Failed(format!("{}: {error}", self.local.display()));
         }
         let mut tasks = Vec::new();
-        let mut left_out = Vec::new();
-        for entry in entries {
+        let mut remarks = Remarks::default();
+        remarks.tell_unread(&self.name(), &listing.unread);
+        for entry in listing.entries {
             match (name_here(&entry.name), entry.kind) {
                 (Some(name), Kind::File) => tasks.push(Task::Download(Download::new(
                     joined(&self.remote, &entry.name),
@@ -63,13 +65,13 @@ impl Walk {
                         depth: self.depth + 1,
                     }));
                 }
-                _ => left_out.push(format!(
+                _ => remarks.said.push(format!(
                     "{}: left out, it is neither a file nor a directory that can be here",
                     shown(&joined(&self.remote, &entry.name))
                 )),
             }
         }
-        Next::Done(Report::Lines(left_out), tasks)
+        Next::Done(remarks.into(), tasks)
     }
 }
 
@@ -114,9 +116,11 @@ impl Plant {
             return Next::Failed(failure.to_string());
         }
         match &mut self.contents {
-            Contents::These(tasks) => Next::Done(Report::Quiet, std::mem::take(tasks)),
+            Contents::These(tasks) => Next::Done(Remarks::default().into(), std::mem::take(tasks)),
             Contents::Of { local, how } => match contents(local, &self.remote, *how) {
-                Ok((tasks, left_out)) => Next::Done(Report::Lines(left_out), tasks),
+                Ok((tasks, said)) => {
+                    Next::Done(Remarks { said, ..Remarks::default() }.into(), tasks)
+                }
                 Err(error) => Next::Failed(format!("{}: {error}", local.display())),
             },
         }

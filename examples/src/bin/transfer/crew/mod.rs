@@ -27,7 +27,7 @@ pub(crate) use packets::{Errand, Way};
 
 use crate::bars::{self, Bars};
 use crate::site::{Site, Sites};
-use crate::task::{Next, Report, Task, Thought};
+use crate::task::{Next, Remarks, Report, Task, Thought};
 use crate::url::shown;
 
 /// How long the loop may take to say goodbye to servers.
@@ -302,8 +302,14 @@ impl Crew {
         self.bars.remove(&running.bar);
         let (name, _) = running.task.name_and_size();
         let said = match report {
-            Report::Quiet => Ok(()),
-            Report::Lines(lines) => lines.iter().try_for_each(|line| self.bars.say(line)),
+            Report::Remarks(Remarks { said, told, failure }) => {
+                let said = said.iter().try_for_each(|line| self.bars.say(line));
+                told.iter().for_each(|line| self.bars.complain(line));
+                if let Some(why) = failure {
+                    self.fail(&name, &why);
+                }
+                said
+            }
             Report::Moved { bytes, remark } => {
                 self.bars.say(summary(&name, bytes, running.took.unwrap_or_default(), &remark))
             }
