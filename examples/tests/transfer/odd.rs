@@ -227,3 +227,146 @@ fn lines_in_any_manner_are_files_and_what_cannot_be_read_is_told() {
     let listed = here.transfer(&["list", &format!("ftp://{address}/fine")]).text();
     assert!(listed.contains("           3  2024-05-06 07:08  a.txt"), "{listed}");
 }
+
+/// What is refused for another reason is not taken for empty.
+#[test]
+fn an_empty_directory_that_is_refused_is_empty() {
+    let top = "drwxr-xr-x   1 u g 3 Jan  2  2024 empty\n\
+               drwxr-xr-x   1 u g 3 Jan  2  2024 nothing\n\
+               -rw-r--r--   1 u g 3 Jan  2  2024 a\n";
+    let odd = |more: &str| {
+        let odd =
+            Odd { directories: vec!["top/empty", "top/nothing", "top/secret"], ..Odd::default() };
+        odd.list("top", &format!("{top}{more}")).file(b"top/a", b"aaa")
+    };
+    let refuses = |odd: Odd| {
+        odd.refuses("top/empty", "550 No files found").refuses("top/nothing", "450 No such file")
+    };
+    let (address, _) = refuses(odd("")).serve();
+    let here = Here::new();
+    let ended = here.transfer(&["get", "-r", &format!("ftp://{address}/top"), "--parallel", "1"]);
+    assert_eq!((ended.code, &*ended.errors), (Some(0), ""), "{ended:?}");
+    here.is(&["top", "top/a", "top/empty", "top/nothing"]);
+    let ended = here.transfer(&["list", &format!("ftp://{address}/top/empty/")]);
+    assert_eq!((ended.code, ended.text()), (Some(0), String::new()), "{ended:?}");
+
+    let more = "drwxr-xr-x 1 u g 3 Jan  2  2024 secret\ndrwxr-xr-x 1 u g 3 Jan  2  2024 gone\n";
+    let (address, _) = refuses(odd(more)).refuses("top/secret", "550 Permission denied").serve();
+    let here = Here::new();
+    let ended = here.transfer(&["get", "-r", &format!("ftp://{address}/top")]);
+    assert_eq!(ended.code, Some(1), "{ended:?}");
+    for part in
+        ["top/secret: the server says: 550 Permission denied", "top/gone", "2 of 6 have failed"]
+    {
+        assert!(ended.errors.contains(part), "{part}: {ended:?}");
+    }
+    here.is(&["top", "top/a", "top/empty", "top/nothing"]);
+}
+
+/// `ln -s . loop; ln -s . l2`, on servers that follow links without a word: each with another way to know.
+#[test]
+fn links_that_lead_back_are_not_walked_in_circles() {
+    let unique = "type=dir;unique=1; l2\ntype=dir;unique=1; loop\n\
+                  type=file;size=3;modify=20240102030405;unique=2; a\n";
+    let dated = "drwxr-xr-x 1 u g 9 Jan  2  2024 l2\ndrwxr-xr-x 1 u g 9 Jan  2  2024 loop\n\
+                 -rw-r--r-- 1 u g 3 Jan  2  2024 a\n";
+    let links = "lrwxrwxrwx 1 u g 9 Jan  2  2024 l2 -> .\nlrwxrwxrwx 1 u g 9 Jan  2  2024 loop -> .\n\
+                 -rw-r--r-- 1 u g 3 Jan  2  2024 a\n";
+    for (lines, has_facts) in [(unique, true), (dated, false), (links, false)] {
+        let any = lines.lines().map(|line| format!("{line}\r\n")).collect::<String>().into_bytes();
+        let odd = Odd { has_facts, any_list: Some(any), ..Odd::default() };
+        let (address, odd) = odd.file(b"top/a", b"aaa").serve();
+        let here = Here::new();
+        let ended = here.transfer(&["get", "-r", &format!("ftp://{address}/top/")]);
+        assert_eq!((ended.code, &*ended.errors), (Some(0), ""), "{ended:?}");
+        assert!(ended.text().contains("top/loop: left out, it leads back"), "{ended:?}");
+        here.is(&["top", "top/a"]);
+        assert!(odd.asked_for_lists.load(Ordering::SeqCst) <= 3, "{lines}");
+    }
+    // Directories alone: it may be a store that is sorted by digits, so some levels come, and it is told.
+    let bare = b"drwxr-xr-x 1 u g 9 Jan  2  2024 l2\r\ndrwxr-xr-x 1 u g 9 Jan  2  2024 loop\r\n";
+    let (address, odd) = Odd { any_list: Some(bare.to_vec()), ..Odd::default() }.serve();
+    let ended = Here::new().transfer(&["get", "-r", &format!("ftp://{address}/top/")]);
+    assert!(ended.code == Some(1) && ended.errors.contains("a circle?"), "{ended:?}");
+    assert!(odd.asked_for_lists.load(Ordering::SeqCst) < 100);
+}
+
+#[test]
+fn links_are_what_they_lead_to() {
+    let top = "type=OS.unix=slink:b;unique=7; file\ntype=OS.unix=slink:sub;unique=8; way\n\
+               type=OS.unix=slink;unique=9; nowhere\n";
+    let (address, _) = Odd { has_facts: true, ..Odd::default() }
+        .list("top", top)
+        .list("top/way", "type=file;size=3;unique=10; a\n")
+        .file(b"top/file", b"bbb")
+        .file(b"top/way/a", b"aaa")
+        .serve();
+    let here = Here::new();
+    let ended = here.transfer(&["get", "-r", &format!("ftp://{address}/top/")]);
+    assert_eq!((ended.code, &*ended.errors), (Some(0), ""), "{ended:?}");
+    assert!(ended.text().contains("top/nowhere: left out, it is a link to neither"), "{ended:?}");
+    here.is(&["top", "top/file", "top/way", "top/way/a"]);
+}
+
+/// A line end in a raw list; what a terminal would obey; two names that are one here; ways out.
+#[test]
+fn odd_names_come_under_others_and_leave_nothing_behind() {
+    let (address, _) = Odd { has_facts: true, ..Odd::default() }
+        .list(
+            "top",
+            "type=file;size=3; es\x1b[2Jcape\ntype=file;size=3; c\rr\ntype=file;size=3; ../../out\n\
+             type=dir; ..\ntype=file;size=3; a/b\ntype=file;size=3; gone\n",
+        )
+        .file(b"top/es\x1b[2Jcape", b"esc")
+        .file(b"top/c\r\0r", b"crr")
+        .file(b"top/../../out", b"out")
+        .serve();
+    let here = Here::new();
+    let ended = here.transfer(&["get", "-r", &format!("ftp://{address}/top/")]);
+    assert_eq!(ended.code, Some(1), "{ended:?}");
+    here.is(&["top", "top/c%0Dr", "top/es%1B[2Jcape"]);
+    for part in ["it is es%1B[2Jcape here", "it is c%0Dr here", "../../out", "a/b", "top/gone"] {
+        assert!(ended.errors.contains(part), "{part}: {ended:?}");
+    }
+    assert!(!ended.errors.contains('\x1b') && !ended.text().contains('\x1b'), "{ended:?}");
+}
+
+/// Our server shows `?` for it, and knows it by NUL.
+#[test]
+fn a_name_with_a_line_end_comes_from_our_server_under_another() {
+    let scene = crate::scene::Scene::new();
+    scene.place("top/a\nb", b"line feed");
+    scene.place("top/c\rd", b"carriage return");
+    scene.place("top/e?f", b"question mark");
+    let ended = scene.transfer(&["get", "-r", &format!("ftp://{}/top/", scene.ftp)]);
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    let names: Vec<_> = tree(&scene.here("top")).into_iter().collect();
+    let expected =
+        [("a%0Ab", &b"line feed"[..]), ("c%0Dd", b"carriage return"), ("e?f", b"question mark")];
+    let expected = expected.map(|(name, bytes)| (PathBuf::from(name), Some(bytes.to_vec())));
+    assert_eq!(names, expected);
+    assert!(
+        ended.errors.contains("a%0Ab here") && ended.errors.contains("c%0Dd here"),
+        "{ended:?}"
+    );
+    scene.stop();
+}
+
+/// In each way in which servers say so, and also if all arrive at once.
+#[test]
+fn a_server_that_lets_few_in_is_enough_however_it_says_so() {
+    for refusal in ["421 Too many users", "530 Sorry, the maximum of clients is connected", ""] {
+        let names: Vec<_> = (0..20).map(|at| format!("f{at:02}")).collect();
+        let list: String =
+            names.iter().map(|name| format!("-rw-r--r-- 1 u g 3 Jan  2  2024 {name}\n")).collect();
+        let odd = Odd { places: Some(2), refusal, ..Odd::default() }.list("top", &list);
+        let odd =
+            names.iter().fold(odd, |odd, name| odd.file(format!("top/{name}").as_bytes(), b"abc"));
+        let (address, _) = odd.serve();
+        let here = Here::new();
+        let url = format!("ftp://{address}/top/");
+        let ended = here.transfer(&["get", "-r", &url, "--parallel", "8"]);
+        assert_eq!((ended.code, &*ended.errors), (Some(0), ""), "{refusal}: {ended:?}");
+        assert_eq!(here.names().len(), 21);
+    }
+}

@@ -51,8 +51,8 @@ pub(crate) type Thought = Box<dyn FnOnce() -> Result<String, String> + Send>;
 /// What to print of a task that is done.
 #[derive(Debug)]
 pub(crate) enum Report {
-    /// A file has been transferred: so many bytes, and a remark.
-    Moved { bytes: u64, remark: String },
+    /// A file has been transferred: so many bytes, a remark, and what is not as one might think.
+    Moved { bytes: u64, remark: String, told: Option<String> },
     /// Anything else.
     Remarks(Remarks),
 }
@@ -112,7 +112,7 @@ impl Task {
         match self {
             Self::Download(download) => download.handle(outcome, features),
             Self::Upload(upload) => upload.handle(outcome, features),
-            Self::Walk(walk) => walk.handle(outcome),
+            Self::Walk(walk) => walk.handle(outcome, features),
             Self::Plant(plant) => plant.handle(&outcome),
             Self::List(listing) => listing.handle(outcome),
         }
@@ -124,6 +124,13 @@ impl Task {
             Self::Download(download) => download.handle_hash(thought),
             Self::Upload(upload) => upload.handle_hash(thought),
             Self::Plant(_) | Self::Walk(_) | Self::List(_) => Next::Failed("nonsense".to_owned()),
+        }
+    }
+
+    /// It has been given up in the middle.
+    pub(crate) fn abandon(&self) {
+        if let Self::Download(download) = self {
+            download.abandon();
         }
     }
 
