@@ -57,7 +57,13 @@ fn in_three_words(
 ) -> Option<Dated> {
     let [first, second, third] = [at, at + 1, at + 2].map(|at| words.get(at));
     let (first, second, third) = (first?, second?, third?);
-    if let (Some(year), Some(month), Some(day)) = (year(first), month(second), day(third)) {
+    let fourth = words.get(at + 3);
+    // What comes before a whole date is a size, whatever it looks like.
+    let is_whole = fourth.is_some_and(|word| clock(word).is_some() || year(word).is_some());
+    let is_size = is_whole && number(first).is_some();
+    if !is_size
+        && let (Some(year), Some(month), Some(day)) = (year(first), month(second), day(third))
+    {
         let time = timestamp(year, month, day, Clock::MIDNIGHT);
         return Some(Dated { time, words: 3, is_short: false });
     }
@@ -65,7 +71,6 @@ fn in_three_words(
         (Some(month), Some(day)) => (month, day, second),
         _ => (month(second)?, day(first)?, first),
     };
-    let fourth = words.get(at + 3);
     if let Some(year) = year(third) {
         // `Oct 08, 2002 09:47`; without the comma it is the beginning of a name.
         let clock = fourth.filter(|_| day_word.ends_with(b",")).and_then(clock);
