@@ -95,6 +95,9 @@ pub(crate) fn work(mut crew: Crew) -> Result<(), Box<dyn Error>> {
             crew.stop(registry, "interrupted; --continue goes on".into());
         })?;
     }
+    if crew.bars.is_seen() {
+        tick(reactor.registry(), &mut crew);
+    }
     crew.pump(reactor.registry());
     reactor.run(&mut crew)?;
     match (crew.stopped, crew.failures.len()) {
@@ -104,6 +107,13 @@ pub(crate) fn work(mut crew: Crew) -> Result<(), Box<dyn Error>> {
         (None, 1) if crew.total == 1 => Err(crew.failures.swap_remove(0).into()),
         (None, count) => Err(format!("{count} of {} have failed", crew.total).into()),
     }
+}
+
+/// Moves the bars, from time to time.
+fn tick(registry: &mut Registry<Crew>, crew: &mut Crew) {
+    crew.bars.tick();
+    // Without a timer left in the loop they stand still.
+    let _ = registry.after(bars::TICK, tick);
 }
 
 impl Crew {
