@@ -338,11 +338,21 @@ fn a_name_with_a_line_end_comes_from_our_server_under_another() {
     scene.place("top/a\nb", b"line feed");
     scene.place("top/c\rd", b"carriage return");
     scene.place("top/e?f", b"question mark");
+    // They look the same.
+    scene.place("top/g?h", b"1");
+    scene.place("top/g\nh", b"2");
+    scene.place("top/g\rh", b"3");
     let ended = scene.transfer(&["get", "-r", &format!("ftp://{}/top/", scene.ftp)]);
     assert_eq!(ended.code, Some(0), "{ended:?}");
     let names: Vec<_> = tree(&scene.here("top")).into_iter().collect();
-    let expected =
-        [("a%0Ab", &b"line feed"[..]), ("c%0Dd", b"carriage return"), ("e?f", b"question mark")];
+    let expected = [
+        ("a%0Ab", &b"line feed"[..]),
+        ("c%0Dd", b"carriage return"),
+        ("e?f", b"question mark"),
+        ("g%0Ah", b"2"),
+        ("g%0Dh", b"3"),
+        ("g?h", b"1"),
+    ];
     let expected = expected.map(|(name, bytes)| (PathBuf::from(name), Some(bytes.to_vec())));
     assert_eq!(names, expected);
     assert!(

@@ -56,14 +56,20 @@ pub(crate) struct Known {
     size: Option<u64>,
     modified: Option<SystemTime>,
     unique: Option<Vec<u8>>,
+    /// Whether its size and its time are exact, and not made for people.
+    is_exact: bool,
+    /// Whether there is another of its name, so that it may be either.
+    is_doubted: bool,
 }
 
 impl Known {
-    pub(crate) fn of(entry: &Entry) -> Self {
+    pub(crate) fn of(entry: &Entry, is_exact: bool, is_doubted: bool) -> Self {
         Self {
             size: entry.size,
             modified: entry.modified.map(Timestamp::to_system_time),
             unique: entry.unique.clone(),
+            is_exact,
+            is_doubted,
         }
     }
 }
@@ -104,7 +110,11 @@ impl Download {
 
     /// Of which a list has said this.
     pub(crate) fn with_known(self, known: Known) -> Self {
-        Self { size: known.size, modified: known.modified, known, ..self }
+        let (size, modified) = match known.is_exact {
+            true => (known.size, known.modified),
+            false => (None, None),
+        };
+        Self { size, modified, known, ..self }
     }
 
     /// Or this, if it is no file.
@@ -131,7 +141,8 @@ impl Download {
 
     pub(crate) fn begin(&mut self, features: &Features) -> Next {
         // No command has a line feed in it.
-        let first = if self.remote.contains(&b'\n') { Stage::Guess } else { Stage::Size };
+        let is_unsayable = self.remote.contains(&b'\n');
+        let first = if is_unsayable || self.known.is_doubted { Stage::Guess } else { Stage::Size };
         self.enter(first, features)
     }
 
@@ -270,9 +281,12 @@ impl Download {
     fn guess(&mut self, features: &Features) -> Next {
         let refusal = |it: &Self| {
             let why = it.refusal.as_ref().map(ToString::to_string);
-            Next::Failed(why.unwrap_or_else(|| "it is refused".to_owned()))
+            Next::Failed(why.unwrap_or_else(|| "FTP has no way to say its name".to_owned()))
         };
-        let Some(remote) = guessed(&self.remote) else {
+        // At first it may be what it seems to be.
+        let is_doubted = std::mem::take(&mut self.known.is_doubted);
+        let guess = if is_doubted { Some(self.remote.clone()) } else { guessed(&self.remote) };
+        let Some(remote) = guess else {
             return refusal(self);
         };
         let command = match (&self.known.unique, self.known.size) {

@@ -110,10 +110,17 @@ impl Walk {
             let Some(name) = name_here(&entry.name) else {
                 continue;
             };
-            if !taken.insert(name.clone()) {
-                // It may be there twice; or it is another, and one of them would be lost.
-                let is_same = |other: &&Entry| other.name == entry.name;
-                if listing.entries.iter().filter(is_same).count() < 2 {
+            let alike = listing.entries.iter().filter(|other| other.name == entry.name);
+            // A `?` may be another character in each of them.
+            let is_doubted = entry.name.contains(&b'?')
+                && entry.kind == Kind::File
+                && alike
+                    .clone()
+                    .any(|other| other.unique != entry.unique || entry.unique.is_none())
+                && alike.clone().count() > 1;
+            if !taken.insert((name.clone(), entry.unique.clone().filter(|_| is_doubted))) {
+                // It is there twice; or it is another, and one of them would be lost.
+                if alike.count() < 2 {
                     let why = format!("{shown}: there is another that is {} here", name.display());
                     remarks.failure.get_or_insert(why);
                 }
@@ -129,8 +136,7 @@ impl Walk {
                 continue;
             }
             let local = self.local.join(name);
-            // What is for people is not exact.
-            let known = if features.facts { Known::of(entry) } else { Known::default() };
+            let known = Known::of(entry, features.facts, is_doubted);
             match entry.kind {
                 Kind::File => {
                     let download = Download::new(remote, local, self.how);
