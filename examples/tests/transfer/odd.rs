@@ -18,6 +18,8 @@ use crate::support::{Ended, TRANSFER, run};
 struct Odd {
     /// Whether it knows MLSD.
     has_facts: bool,
+    /// Whether it says that it knows SIZE.
+    has_size: bool,
     /// Lists by the path that is asked for: the bytes, or a refusal.
     lists: BTreeMap<String, Result<Vec<u8>, &'static str>>,
     /// Lists of every other directory.
@@ -113,7 +115,8 @@ impl Session<'_> {
         match verb {
             "USER" | "PASS" => self.says("230 In"),
             "FEAT" if self.odd.has_facts => {
-                self.says("211-Has:\r\n MLST type*;size*;unique*;\r\n211 End")
+                let size = if self.odd.has_size { " SIZE\r\n" } else { "" };
+                self.says(&format!("211-Has:\r\n MLST type*;size*;unique*;\r\n{size}211 End"))
             }
             "TYPE" => self.says("200 So be it"),
             "EPSV" => {
@@ -360,6 +363,26 @@ fn a_name_with_a_line_end_comes_from_our_server_under_another() {
         "{ended:?}"
     );
     scene.stop();
+}
+
+/// A list may be older than its files.
+#[test]
+fn a_file_that_has_grown_since_it_was_listed_comes_whole() {
+    let (address, _) = Odd { has_facts: true, ..Odd::default() }
+        .list("top", "type=file;size=3;modify=20240102030405; a\n")
+        .file(b"top/a", b"longer")
+        .serve();
+    let here = Here::new();
+    let ended = here.transfer(&["get", "-r", &format!("ftp://{address}/top/")]);
+    // This server does not say that it has SIZE, so nobody knows whether that is all.
+    assert_eq!(ended.code, Some(1), "{ended:?}");
+    let (address, _) = Odd { has_facts: true, has_size: true, ..Odd::default() }
+        .list("top", "type=file;size=3;modify=20240102030405; a\n")
+        .file(b"top/a", b"longer")
+        .serve();
+    let ended = here.transfer(&["get", "-r", &format!("ftp://{address}/top/")]);
+    assert_eq!((ended.code, &*ended.errors), (Some(0), ""), "{ended:?}");
+    assert_eq!(std::fs::read(here.path().join("top/a")).expect("it is there"), b"longer");
 }
 
 /// In each way in which servers say so, and also if all arrive at once.
