@@ -10,8 +10,8 @@
 //! ```
 
 use std::cell::RefCell;
-use std::collections::HashMap;
 use std::collections::hash_map::DefaultHasher;
+use std::collections::{HashMap, HashSet};
 use std::hash::{Hash, Hasher};
 use std::rc::Rc;
 
@@ -110,20 +110,15 @@ impl Trail {
     }
 }
 
-/// Whether the unique facts of a list are what they are called: some servers give the same to everything.
+/// Whether the unique facts of a list are what they are called: some servers give the same to everything, to
+/// files and directories alike.
 pub(crate) fn has_own_uniques(listing: &Listing) -> bool {
-    let of = |is_file: bool| {
-        let entries = listing.entries.iter().filter(move |it| (it.kind == Kind::File) == is_file);
-        entries.filter_map(|entry| entry.unique.as_ref())
+    let of = |kind: Kind| {
+        let entries = listing.entries.iter().filter(move |entry| entry.kind == kind);
+        entries.filter_map(|entry| entry.unique.as_deref())
     };
-    let files: std::collections::HashSet<_> = of(true).collect();
-    let links: std::collections::HashSet<_> = listing
-        .entries
-        .iter()
-        .filter(|it| it.kind == Kind::Link)
-        .filter_map(|it| it.unique.as_ref())
-        .collect();
-    !of(false).any(|unique| files.contains(unique) && !links.contains(unique))
+    let files: HashSet<_> = of(Kind::File).collect();
+    !of(Kind::Directory).any(|unique| files.contains(unique))
 }
 
 /// Whether there is a way on from there.

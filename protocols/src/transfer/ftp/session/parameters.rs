@@ -14,16 +14,15 @@ use crate::transfer::ftp::data::{self, Data};
 use crate::transfer::ftp::record::Event;
 use crate::transfer::ftp::reply::Reply;
 
+/// Passive ports, if none were named: those that are for whoever needs one for a moment (RFC 6335, 6). The
+/// system would choose one as well, but passes over all that were in use a minute ago, which takes ever longer:
+/// after ten thousand files most of the time of a server.
+const DYNAMIC: RangeInclusive<u16> = 49_152..=65_535;
 /// Ports that are tried in a range before it counts as full.
 const TRIES: u32 = 256;
 /// The ports below are those of services, which a client has no business to have us connect to
 /// (RFC 2577, 3).
 const FIRST_FREE_PORT: u16 = 1024;
-
-/// Passive ports, if none were named: those that are for whoever needs one for a moment (RFC 6335, 6). The
-/// system would choose one as well, but passes over all that were in use a minute ago, which takes ever longer:
-/// after ten thousand files most of the time of a server.
-const DYNAMIC: RangeInclusive<u16> = 49_152..=65_535;
 
 impl<App: AsMut<Server> + 'static> Conversation<'_, App> {
     /// TYPE.
