@@ -6,6 +6,7 @@ mod hangup;
 mod huge;
 mod killed;
 mod odd_packets;
+mod odd;
 mod person;
 mod scene;
 mod servers;

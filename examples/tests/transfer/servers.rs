@@ -70,6 +70,13 @@ fn vsftpd() {
     assert!(said.contains(": 1000001 bytes"), "{said}");
     assert!(fs::read(target).expect("it is there") == bytes);
 
+    // It shows a question mark, and has it by a NUL.
+    write(&root.join("ends/line\nend"), b"bytes");
+    let said = run(TRANSFER, &["get", "-r", &format!("{url}ends"), "-o", here], b"");
+    assert_eq!(said.code, Some(0), "{said:?}");
+    let kept = std::path::Path::new(here).join("ends/line%0Aend");
+    assert_eq!(fs::read(kept).expect("it is there"), b"bytes", "{said:?}");
+
     transfers(&["put", "-r", &format!("{here}/tree"), &format!("{url}up/")]);
     are_same(&root.join("tree"), &root.join("up/tree"));
     drop(server);

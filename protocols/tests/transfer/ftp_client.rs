@@ -9,8 +9,8 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use protocols::transfer::ftp::client::{
-    self, Caller, Client, ClientLimits, ClientOptions, Done, Failure, Login, NotStarted, Operation,
-    Put,
+    self, Caller, Client, ClientLimits, ClientOptions, Done, Failure, Listing, Login, NotStarted,
+    Operation, Put,
 };
 use protocols::transfer::ftp::command::{Command, Secret};
 use protocols::transfer::store::Kind;
@@ -355,17 +355,23 @@ fn a_list_is_read_as_facts_or_as_lines() {
         scene.sends("LIST", b"");
         scene.ends();
     });
-    let Ok(Done::Listed(entries)) = stage.does(Operation::List { path: b"dir".to_vec() }) else {
+    let Ok(Done::Listed(listing)) = stage.does(Operation::List { path: b"dir".to_vec() }) else {
         panic!("it is a list");
     };
+    let entries = listing.entries;
     let names: Vec<_> = entries.iter().map(|entry| (&*entry.name, entry.kind)).collect();
     assert_eq!(names, [(&b"a b"[..], Kind::File), (b"sub", Kind::Directory)]);
-    let Ok(Done::Listed(entries)) = stage.does(Operation::List { path: Vec::new() }) else {
+    let Ok(Done::Listed(listing)) = stage.does(Operation::List { path: Vec::new() }) else {
         panic!("it is a list");
     };
+    let entries = listing.entries;
     assert_eq!(entries.len(), 1);
+    assert_eq!(listing.unread, [b"d 1 a b 0 May 5 2020 .."]);
     assert_eq!((&*entries[0].name, entries[0].size), (&b"c"[..], Some(3)));
-    assert_eq!(stage.does(Operation::List { path: Vec::new() }), Ok(Done::Listed(Vec::new())));
+    assert_eq!(
+        stage.does(Operation::List { path: Vec::new() }),
+        Ok(Done::Listed(Listing::default()))
+    );
     stage.quits();
 }
 

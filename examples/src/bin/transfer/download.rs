@@ -3,28 +3,37 @@
 use std::path::PathBuf;
 use std::time::SystemTime;
 
-use protocols::transfer::ftp::client::{self, Done, Failure, Features, Operation};
+use protocols::transfer::ftp::client::{self, Done, Entry, Failure, Features, Operation};
 use protocols::transfer::ftp::command::{Command, Opts};
 use protocols::transfer::ftp::reply::Reply;
 use protocols::transfer::ftp::time::Timestamp;
 
 use crate::hash;
-use crate::local::Part;
-use crate::task::{How, Next, Report};
+use crate::local::{Part, name_here};
+use crate::task::{How, Next, Remarks, Report, Task};
+use crate::tree::Walk;
 use crate::url::shown;
+
+/// Bytes of a file whose hash is worked out at once: asking another thread would take longer.
+const SMALL: u64 = 64 * 1024;
 
 /// A file that is fetched.
 ///
 /// ```text
-///   Size ─▶ Modified ─▶ Algorithm ─▶ Transfer ─▶ Hash ─▶ Compare ─▶ done
+///   Size ─▶ Modified ─▶ Algorithm ─▶ Transfer ─▶ Recheck ─▶ Hash ─▶ Compare ─▶ done
+///                                     │  ▲
+///                               550   ▼  │ it is the one that was listed
+///                                    Guess
 /// ```
 ///
-/// What the server cannot do is left out.
+/// What the server cannot do is left out, and what its list has said already. That may not be so any more:
+/// `Recheck` asks again, if what has come is of another size.
 #[derive(Debug)]
 pub(crate) struct Download {
     remote: Vec<u8>,
     part: Part,
     how: How,
+    known: Known,
     size: Option<u64>,
     modified: Option<SystemTime>,
     offset: u64,
@@ -32,7 +41,37 @@ pub(crate) struct Download {
     algorithm: Option<&'static str>,
     /// The hash that the server says the file has.
     theirs: Option<String>,
+    /// What it may be if it is no file.
+    otherwise: Option<Box<Walk>>,
+    /// Why the server has refused it, by the name that it has in the list.
+    refusal: Option<Failure>,
+    /// By what name it is here, if that is not the one in the list.
+    told: Option<String>,
     stage: Stage,
+}
+
+/// What a list has said of a file.
+#[derive(Debug, Default)]
+pub(crate) struct Known {
+    size: Option<u64>,
+    modified: Option<SystemTime>,
+    unique: Option<Vec<u8>>,
+    /// Whether its size and its time are exact, and not made for people.
+    is_exact: bool,
+    /// Whether there is another of its name, so that it may be either.
+    is_doubted: bool,
+}
+
+impl Known {
+    pub(crate) fn of(entry: &Entry, is_exact: bool, is_doubted: bool) -> Self {
+        Self {
+            size: entry.size,
+            modified: entry.modified.map(Timestamp::to_system_time),
+            unique: entry.unique.clone(),
+            is_exact,
+            is_doubted,
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,6 +80,8 @@ enum Stage {
     Modified,
     Algorithm,
     Transfer,
+    Guess,
+    Recheck,
     Hash,
     Compare,
     Finish,
@@ -53,14 +94,37 @@ impl Download {
             remote,
             part: Part::of(local),
             how,
+            known: Known::default(),
             size: None,
             modified: None,
             offset: 0,
             moved: 0,
             algorithm: None,
             theirs: None,
+            otherwise: None,
+            refusal: None,
+            told: None,
             stage: Stage::Size,
         }
+    }
+
+    /// Of which a list has said this.
+    pub(crate) fn with_known(self, known: Known) -> Self {
+        let (size, modified) = match known.is_exact {
+            true => (known.size, known.modified),
+            false => (None, None),
+        };
+        Self { size, modified, known, ..self }
+    }
+
+    /// Or this, if it is no file.
+    pub(crate) fn or_else(self, walk: Walk) -> Self {
+        Self { otherwise: Some(Box::new(walk)), ..self }
+    }
+
+    /// It has been given up.
+    pub(crate) fn abandon(&self) {
+        self.part.abandon();
     }
 
     pub(crate) fn name(&self) -> String {
@@ -76,7 +140,10 @@ impl Download {
     }
 
     pub(crate) fn begin(&mut self, features: &Features) -> Next {
-        self.enter(Stage::Size, features)
+        // No command has a line feed in it.
+        let is_unsayable = self.remote.contains(&b'\n');
+        let first = if is_unsayable || self.known.is_doubted { Stage::Guess } else { Stage::Size };
+        self.enter(first, features)
     }
 
     /// The step of a stage, or of the next one that has any.
@@ -84,14 +151,24 @@ impl Download {
         self.stage = stage;
         let remote = self.remote.clone();
         match stage {
-            Stage::Size if features.size => Next::Do(Operation::Command(Command::Size(remote))),
+            Stage::Size if features.size && self.size.is_none() => {
+                Next::Do(Operation::Command(Command::Size(remote)))
+            }
             Stage::Size => self.enter(Stage::Modified, features),
-            Stage::Modified if features.modified => {
+            Stage::Modified if features.modified && self.modified.is_none() => {
                 Next::Do(Operation::Command(Command::Mdtm(remote)))
             }
             Stage::Modified => self.enter(Stage::Algorithm, features),
             Stage::Algorithm => self.choose_algorithm(features),
             Stage::Transfer => self.transfer(features),
+            Stage::Guess => self.guess(features),
+            Stage::Recheck if self.is_of_another_size() && features.size => {
+                Next::Do(Operation::Command(Command::Size(remote)))
+            }
+            Stage::Recheck => match self.check_size() {
+                Ok(()) => self.enter(Stage::Hash, features),
+                Err(wrong) => Next::Failed(wrong),
+            },
             Stage::Hash if self.algorithm.is_some() => {
                 Next::Do(Operation::Command(Command::Hash(remote)))
             }
@@ -119,10 +196,14 @@ impl Download {
             (Stage::Algorithm, Ok(_)) => Stage::Transfer,
             (Stage::Transfer, Ok(Done::Received(bytes))) => {
                 self.moved = bytes;
-                match self.check_size() {
-                    Ok(()) => Stage::Hash,
-                    Err(wrong) => return Next::Failed(wrong),
-                }
+                Stage::Recheck
+            }
+            (Stage::Recheck, outcome) => {
+                self.size = reply(outcome).and_then(|reply| client::size(&reply)).or(self.size);
+                return match self.check_size() {
+                    Ok(()) => self.enter(Stage::Hash, features),
+                    Err(wrong) => Next::Failed(wrong),
+                };
             }
             // It cannot begin in the middle, so it begins anew.
             (Stage::Transfer, Err(Failure::Refused(reply)))
@@ -131,7 +212,23 @@ impl Download {
                 self.how.resume = false;
                 Stage::Transfer
             }
+            (Stage::Transfer, Err(failure @ Failure::Refused(_))) => {
+                self.part.abandon();
+                if let Some(walk) = self.otherwise.take() {
+                    return Next::Done(Remarks::default().into(), vec![Task::Walk(*walk)]);
+                }
+                self.refusal.get_or_insert(failure);
+                Stage::Guess
+            }
             (Stage::Transfer, Err(failure)) => return Next::Failed(failure.to_string()),
+            (Stage::Guess, outcome) => {
+                if self.is_the_one(outcome) {
+                    self.rename();
+                    Stage::Transfer
+                } else {
+                    Stage::Guess
+                }
+            }
             (Stage::Hash, outcome) => {
                 let hash = reply(outcome).and_then(|reply| client::hash(&reply));
                 let hash = hash.filter(|hash| Some(&*hash.algorithm) == self.algorithm);
@@ -157,10 +254,10 @@ impl Download {
     }
 
     fn transfer(&mut self, features: &Features) -> Next {
-        let there = std::fs::metadata(self.part.target()).map(|file| file.len()).ok();
-        if self.how.resume && self.size.is_some() && there == self.size {
+        let there = || std::fs::metadata(self.part.target()).map(|file| file.len()).ok();
+        if self.how.resume && self.size.is_some() && there() == self.size {
             let remark = "it is here already".to_owned();
-            return Next::Done(Report::Moved { bytes: 0, remark }, Vec::new());
+            return Next::Done(Report::Moved { bytes: 0, remark, told: None }, Vec::new());
         }
         let have = if self.how.resume { self.part.length() } else { 0 };
         self.offset = match self.size {
@@ -180,6 +277,55 @@ impl Download {
         }
     }
 
+    /// A name that is refused may be another: a server shows `?` for what no line of a list can have in it.
+    fn guess(&mut self, features: &Features) -> Next {
+        let refusal = |it: &Self| {
+            let why = it.refusal.as_ref().map(ToString::to_string);
+            Next::Failed(why.unwrap_or_else(|| "FTP has no way to say its name".to_owned()))
+        };
+        // At first it may be what it seems to be.
+        let is_doubted = std::mem::take(&mut self.known.is_doubted);
+        let guess = if is_doubted { Some(self.remote.clone()) } else { guessed(&self.remote) };
+        let Some(remote) = guess else {
+            return refusal(self);
+        };
+        let command = match (&self.known.unique, self.known.size) {
+            (Some(_), _) => Command::Mlst(Some(remote.clone())),
+            (None, Some(_)) if features.size => Command::Size(remote.clone()),
+            _ => return refusal(self),
+        };
+        self.remote = remote;
+        Next::Do(Operation::Command(command))
+    }
+
+    /// Whether the server says that the guess is the very file that it has listed. To some servers the NUL that
+    /// stands for a line end is the end of the name, and then it is another.
+    fn is_the_one(&self, outcome: Result<Done, Failure>) -> bool {
+        let Some(reply) = reply(outcome) else {
+            return false;
+        };
+        if self.known.unique.is_none() {
+            return client::size(&reply).is_some() && client::size(&reply) == self.known.size;
+        }
+        reply.lines.iter().any(|line| unique_of(line) == self.known.unique.as_deref())
+    }
+
+    /// It has the name here that it has been found by, in letters that a name here may have.
+    fn rename(&mut self) {
+        let name = self.remote.rsplit(|&byte| byte == b'/').next().unwrap_or_default();
+        let name: Vec<u8> = name.iter().map(|&it| if it == 0 { b'\n' } else { it }).collect();
+        let target = name_here(&name).map(|name| self.part.target().with_file_name(name));
+        if let Some(target) = target.filter(|target| target != self.part.target()) {
+            let told = format!("{}: it is {} here", self.name(), target.display());
+            self.told = Some(told);
+            self.part = Part::of(target);
+        }
+    }
+
+    fn is_of_another_size(&self) -> bool {
+        self.size.is_some_and(|size| size != self.offset + self.moved)
+    }
+
     fn check_size(&self) -> Result<(), String> {
         let have = self.offset + self.moved;
         match self.size {
@@ -195,6 +341,10 @@ impl Download {
             return self.enter(Stage::Finish, features);
         };
         let path = self.part.path().to_owned();
+        if self.offset + self.moved <= SMALL {
+            let ours = hash::of_file(&path, algorithm);
+            return self.handle_hash(ours.map_err(|error| format!("{}: {error}", path.display())));
+        }
         Next::Think(Box::new(move || {
             hash::of_file(&path, algorithm).map_err(|error| format!("{}: {error}", path.display()))
         }))
@@ -219,12 +369,34 @@ impl Download {
         let remark = if self.size.is_some() { checked } else { "" };
         match self.part.finish(self.modified) {
             Ok(()) => {
-                let report = Report::Moved { bytes: self.moved, remark: remark.to_owned() };
+                let (bytes, remark, told) = (self.moved, remark.to_owned(), self.told.take());
+                let report = Report::Moved { bytes, remark, told };
                 Next::Done(report, Vec::new())
             }
             Err(error) => Next::Failed(format!("{}: {error}", self.part.target().display())),
         }
     }
+}
+
+/// With the next of what a `?` may stand for: a line feed, said as NUL, or a carriage return; all of them the same.
+fn guessed(remote: &[u8]) -> Option<Vec<u8>> {
+    let slash = remote.iter().rposition(|&byte| byte == b'/').map_or(0, |at| at + 1);
+    let (directory, name) = remote.split_at(slash);
+    let (from, to) = match name.iter().find(|byte| b"?\n\0".contains(byte))? {
+        b'\0' => (b'\0', b'\r'),
+        &from => (from, b'\0'),
+    };
+    let name = name.iter().map(|&byte| if byte == from { to } else { byte });
+    Some(directory.iter().copied().chain(name).collect())
+}
+
+/// What tells a file from others, in a line of a reply to MLST. Its name may be a path there.
+fn unique_of(line: &[u8]) -> Option<&[u8]> {
+    let facts = line.trim_ascii_start().split(|&byte| byte == b' ').next()?;
+    facts.split(|&byte| byte == b';').find_map(|fact| {
+        let (name, value) = fact.split_at_checked(b"unique=".len())?;
+        name.eq_ignore_ascii_case(b"unique=").then_some(value)
+    })
 }
 
 /// The reply to a command that may have failed without a harm.

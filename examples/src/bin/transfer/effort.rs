@@ -9,7 +9,7 @@ use crate::task::How;
 /// What `get` and `put` have in common.
 #[derive(Args)]
 pub(crate) struct Effort {
-    /// Move N files at a time
+    /// Move N files at a time; fewer, if the server lets fewer clients in
     #[arg(long, short, value_name = "N", default_value_t = 4,
           value_parser = clap::value_parser!(u16).range(1..=64))]
     parallel: u16,

@@ -17,7 +17,9 @@ use crate::url::{Scheme, Url};
 /// Fetch files, and directories with everything in them
 ///
 /// A file is called NAME.part until all of it is here and has been checked: its size, and its SHA-256
-/// where the server offers that. Over FTP it keeps the time at which it was written.
+/// where the server offers that. Over FTP it keeps the time at which it was written. Of a directory everything
+/// comes that can be had: links as what they lead to, unless that is a directory above them, and names with line
+/// ends in them with % and two digits instead. What is left out is told, and what fails ends with code 1.
 #[derive(Args)]
 pub(crate) struct Options {
     /// What to fetch; a directory ends with a slash

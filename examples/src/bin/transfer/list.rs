@@ -3,18 +3,20 @@
 use std::error::Error;
 
 use clap::Args;
-use protocols::transfer::ftp::client::{Done, Entry, Failure, Operation};
+use protocols::transfer::ftp::client::{Done, Entry, Failure};
 use protocols::transfer::ftp::time::Timestamp;
 use protocols::transfer::store::Kind;
 
 use crate::crew::{self, Crew, Patience};
+use crate::directory::{Answer, Directory};
 use crate::site::Sites;
-use crate::task::{Next, Report, Task};
+use crate::task::{Next, Remarks, Task};
 use crate::url::{Scheme, Url, shown};
 
 /// Print what is in a directory of an FTP server
 ///
-/// A line each: its kind, its size, when it was written last (in UTC), and its name.
+/// A line each: its kind, its size, when it was written last (in UTC), and its name. What cannot be read of
+/// the server's list is told, and the exit code is 1.
 #[derive(Args)]
 pub(crate) struct Options {
     /// The directory
@@ -32,34 +34,47 @@ pub(crate) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     let mut sites = Sites::default();
     let site = sites.find(url)?;
     let mut crew = Crew::new(sites, 1, &options.patience);
-    crew.add(site, Task::List(Listing { path: url.path.clone() }));
+    crew.add(site, Task::List(Listing::new(url.path.clone())));
     crew::work(crew)
 }
 
 /// The list of one directory.
 #[derive(Debug)]
 pub(crate) struct Listing {
-    path: Vec<u8>,
+    directory: Directory,
 }
 
 impl Listing {
+    fn new(path: Vec<u8>) -> Self {
+        Self { directory: Directory::new(path) }
+    }
+
     pub(crate) fn name(&self) -> String {
-        shown(&self.path)
+        directory_name(self.directory.path())
     }
 
     pub(crate) fn begin(&self) -> Next {
-        Next::Do(Operation::List { path: self.path.clone() })
+        Next::Do(self.directory.begin())
     }
 
     pub(crate) fn handle(&mut self, outcome: Result<Done, Failure>) -> Next {
-        match outcome {
-            Ok(Done::Listed(entries)) => {
-                Next::Done(Report::Lines(entries.iter().map(line).collect()), Vec::new())
+        match self.directory.handle(outcome) {
+            Answer::Ask(operation) => Next::Do(operation),
+            Answer::Listed(listing) => {
+                let said = listing.entries.iter().map(line).collect();
+                let mut remarks = Remarks { said, ..Remarks::default() };
+                remarks.tell_unread(&self.name(), &listing.unread);
+                Next::Done(remarks.into(), Vec::new())
             }
-            Ok(_) => Next::Done(Report::Quiet, Vec::new()),
-            Err(failure) => Next::Failed(failure.to_string()),
+            Answer::Empty(_) => Next::Done(Remarks::default().into(), Vec::new()),
+            Answer::Failed(failure) => Next::Failed(failure.to_string()),
         }
     }
+}
+
+/// A directory, as it is called in what is told; the one where the login has ended has no name.
+pub(crate) fn directory_name(path: &[u8]) -> String {
+    if path.is_empty() { "the directory".to_owned() } else { shown(path) }
 }
 
 fn line(entry: &Entry) -> String {

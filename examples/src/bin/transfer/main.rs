@@ -20,6 +20,7 @@
 
 mod bars;
 mod crew;
+mod directory;
 mod download;
 mod effort;
 mod get;
@@ -31,6 +32,7 @@ mod put;
 mod serve;
 mod site;
 mod task;
+mod trail;
 mod tree;
 mod upload;
 mod url;

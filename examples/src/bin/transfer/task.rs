@@ -6,6 +6,7 @@ use crate::download::Download;
 use crate::list::Listing;
 use crate::tree::{Plant, Walk};
 use crate::upload::Upload;
+use crate::url::shown;
 
 /// A task. It knows nothing of connections: it is told what has come of its last step, and says which is
 /// the next.
@@ -50,12 +51,48 @@ pub(crate) type Thought = Box<dyn FnOnce() -> Result<String, String> + Send>;
 /// What to print of a task that is done.
 #[derive(Debug)]
 pub(crate) enum Report {
-    /// A file has been transferred: so many bytes, and a remark.
-    Moved { bytes: u64, remark: String },
-    /// These lines.
-    Lines(Vec<String>),
-    /// Nothing.
-    Quiet,
+    /// A file has been transferred: so many bytes, a remark, and what is not as one might think.
+    Moved { bytes: u64, remark: String, told: Option<String> },
+    /// Anything else.
+    Remarks(Remarks),
+}
+
+/// What there is to say of a task that has moved nothing.
+#[derive(Debug, Default)]
+pub(crate) struct Remarks {
+    /// What was asked for, or is no harm.
+    pub(crate) said: Vec<String>,
+    /// What is not as one might think.
+    pub(crate) told: Vec<String>,
+    /// Why not all of it has been done.
+    pub(crate) failure: Option<String>,
+}
+
+impl From<Remarks> for Report {
+    fn from(remarks: Remarks) -> Self {
+        Self::Remarks(remarks)
+    }
+}
+
+/// Lines of a list that are shown though they could not be read. It may be of another protocol.
+const SHOWN: usize = 20;
+
+impl Remarks {
+    /// Tells of the lines of a list that could not be read.
+    pub(crate) fn tell_unread(&mut self, directory: &str, lines: &[Vec<u8>]) {
+        if lines.is_empty() {
+            return;
+        }
+        let told = lines.iter().take(SHOWN).map(|line| {
+            format!("{directory}: this line of its list cannot be read: {}", shown(line))
+        });
+        self.told.extend(told);
+        let count = lines.len();
+        self.failure = Some(match count {
+            1 => "a line of its list cannot be read, and what it says is left out".to_owned(),
+            _ => format!("{count} lines of its list cannot be read, and what they say is left out"),
+        });
+    }
 }
 
 impl Task {
@@ -75,7 +112,7 @@ impl Task {
         match self {
             Self::Download(download) => download.handle(outcome, features),
             Self::Upload(upload) => upload.handle(outcome, features),
-            Self::Walk(walk) => walk.handle(outcome),
+            Self::Walk(walk) => walk.handle(outcome, features),
             Self::Plant(plant) => plant.handle(&outcome),
             Self::List(listing) => listing.handle(outcome),
         }
@@ -87,6 +124,13 @@ impl Task {
             Self::Download(download) => download.handle_hash(thought),
             Self::Upload(upload) => upload.handle_hash(thought),
             Self::Plant(_) | Self::Walk(_) | Self::List(_) => Next::Failed("nonsense".to_owned()),
+        }
+    }
+
+    /// It has been given up in the middle.
+    pub(crate) fn abandon(&self) {
+        if let Self::Download(download) = self {
+            download.abandon();
         }
     }
 

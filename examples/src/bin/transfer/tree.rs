@@ -1,76 +1,200 @@
 //! Directories with everything in them: a walk through one that is there, and one that is planted there.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use protocols::transfer::ftp::client::{Done, Failure, Operation};
+use protocols::transfer::ftp::client::{Done, Entry, Failure, Features, Listing, Operation};
 use protocols::transfer::ftp::command::Command;
 use protocols::transfer::store::Kind;
 
-use crate::download::Download;
+use crate::directory::{Answer, Directory};
+use crate::download::{Download, Known};
+use crate::list::directory_name;
 use crate::local::{name_here, name_there};
-use crate::task::{How, Next, Report, Task};
+use crate::task::{How, Next, Remarks, Task};
+use crate::trail::{Circle, Trail, has_own_uniques};
 use crate::upload::Upload;
 use crate::url::shown;
-
-/// The deepest directory that is gone into: a server may list itself in itself.
-const DEEPEST: usize = 100;
 
 /// A directory there, which comes here.
 #[derive(Debug)]
 pub(crate) struct Walk {
-    remote: Vec<u8>,
+    directory: Directory,
     local: PathBuf,
     how: How,
-    depth: usize,
+    /// What tells it from others, if the server says.
+    unique: Option<Vec<u8>>,
+    arrival: Arrival,
+    trail: Trail,
+}
+
+/// How a directory was come to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Arrival {
+    /// It is one, all the way down to it.
+    Straight,
+    /// A link is on the way to it.
+    BehindLink,
+    /// It is a link, which may lead to a directory, or to nothing.
+    Link,
 }
 
 impl Walk {
     pub(crate) fn new(remote: Vec<u8>, local: PathBuf, how: How) -> Self {
-        Self { remote, local, how, depth: 0 }
+        Self {
+            directory: Directory::new(remote),
+            local,
+            how,
+            unique: None,
+            arrival: Arrival::Straight,
+            trail: Trail::default(),
+        }
     }
 
     pub(crate) fn name(&self) -> String {
-        shown(&self.remote)
+        directory_name(self.directory.path())
     }
 
     pub(crate) fn begin(&self) -> Next {
-        Next::Do(Operation::List { path: self.remote.clone() })
+        Next::Do(self.directory.begin())
     }
 
-    pub(crate) fn handle(&mut self, outcome: Result<Done, Failure>) -> Next {
-        let entries = match outcome {
-            Ok(Done::Listed(entries)) => entries,
-            Ok(_) => Vec::new(),
-            Err(failure) => return Next::Failed(failure.to_string()),
-        };
-        if let Err(error) = std::fs::create_dir_all(&self.local) {
-            return Next::Failed(format!("{}: {error}", self.local.display()));
+    pub(crate) fn handle(&mut self, outcome: Result<Done, Failure>, features: &Features) -> Next {
+        match self.directory.handle(outcome) {
+            Answer::Ask(operation) => Next::Do(operation),
+            Answer::Listed(listing) if self.is_of_the_link_itself(&listing) => self.leads_nowhere(),
+            Answer::Listed(listing) => self.enter(&listing, features),
+            Answer::Empty(refusal) => match self.make() {
+                Ok(()) => said(format!("{}: it is empty: {refusal}", self.name())),
+                Err(why) => Next::Failed(why),
+            },
+            Answer::Failed(Failure::Refused(_)) if self.arrival == Arrival::Link => {
+                self.leads_nowhere()
+            }
+            Answer::Failed(failure) => Next::Failed(failure.to_string()),
         }
-        let mut tasks = Vec::new();
-        let mut left_out = Vec::new();
-        for entry in entries {
-            match (name_here(&entry.name), entry.kind) {
-                (Some(name), Kind::File) => tasks.push(Task::Download(Download::new(
-                    joined(&self.remote, &entry.name),
-                    self.local.join(name),
-                    self.how,
-                ))),
-                (Some(name), Kind::Directory) if self.depth < DEEPEST => {
-                    tasks.push(Task::Walk(Self {
-                        remote: joined(&self.remote, &entry.name),
-                        local: self.local.join(name),
-                        how: self.how,
-                        depth: self.depth + 1,
-                    }));
-                }
-                _ => left_out.push(format!(
-                    "{}: left out, it is neither a file nor a directory that can be here",
-                    shown(&joined(&self.remote, &entry.name))
-                )),
+    }
+
+    fn enter(&mut self, listing: &Listing, features: &Features) -> Next {
+        let by_link = self.arrival != Arrival::Straight;
+        match self.trail.enter(self.unique.take(), listing, by_link) {
+            Ok(trail) => self.trail = trail,
+            Err(Circle::Sure) => return self.left_out("it leads back to a directory above it"),
+            Err(Circle::KnownByOtherNames) => {
+                return self.left_out("it has come already, by other links");
+            }
+            Err(Circle::Likely) => {
+                return Next::Failed("it has the same in it as those above: a circle?".to_owned());
+            }
+            Err(Circle::TooDeep) => {
+                return Next::Failed("it is too deep: a circle?".to_owned());
             }
         }
-        Next::Done(Report::Lines(left_out), tasks)
+        if let Err(why) = self.make() {
+            return Next::Failed(why);
+        }
+        let mut remarks = Remarks::default();
+        remarks.tell_unread(&self.name(), &listing.unread);
+        let tasks = self.tasks(listing, features, &mut remarks);
+        Next::Done(remarks.into(), tasks)
     }
+
+    /// What is to be done for everything in it.
+    fn tasks(&self, listing: &Listing, features: &Features, remarks: &mut Remarks) -> Vec<Task> {
+        let mut taken = BTreeSet::new();
+        let mut tasks = Vec::new();
+        let has_uniques = has_own_uniques(listing);
+        for entry in &listing.entries {
+            let remote = joined(self.directory.path(), &entry.name);
+            let shown = shown(&remote);
+            let Some(name) = name_here(&entry.name) else {
+                continue;
+            };
+            let alike = listing.entries.iter().filter(|other| other.name == entry.name);
+            // A `?` may be another character in each of them.
+            let is_doubted = entry.name.contains(&b'?')
+                && entry.kind == Kind::File
+                && alike
+                    .clone()
+                    .any(|other| other.unique != entry.unique || entry.unique.is_none())
+                && alike.clone().count() > 1;
+            if !taken.insert((name.clone(), entry.unique.clone().filter(|_| is_doubted))) {
+                // It is there twice; or it is another, and one of them would be lost.
+                if alike.count() < 2 {
+                    let why = format!("{shown}: there is another that is {} here", name.display());
+                    remarks.failure.get_or_insert(why);
+                }
+                continue;
+            }
+            if name_there(&name) != entry.name {
+                remarks.told.push(format!("{shown}: it is {} here", name.display()));
+            }
+            if entry.kind != Kind::File && has_uniques && self.trail.leads_back(entry) {
+                remarks
+                    .said
+                    .push(format!("{shown}: left out, it leads back to a directory above it"));
+                continue;
+            }
+            let local = self.local.join(name);
+            let known = Known::of(entry, features.facts, is_doubted);
+            match entry.kind {
+                Kind::File => {
+                    let download = Download::new(remote, local, self.how);
+                    tasks.push(Task::Download(download.with_known(known)));
+                }
+                Kind::Directory => {
+                    tasks.push(Task::Walk(self.child(entry, remote, local, has_uniques)));
+                }
+                Kind::Link => {
+                    let walk = self.child(entry, remote.clone(), local.clone(), has_uniques);
+                    let walk = Self { arrival: Arrival::Link, ..walk };
+                    let download = Download::new(remote, local, self.how);
+                    tasks.push(Task::Download(download.or_else(walk)));
+                }
+                Kind::Other => remarks
+                    .said
+                    .push(format!("{shown}: left out, it is neither a file nor a directory")),
+            }
+        }
+        tasks
+    }
+
+    fn child(&self, entry: &Entry, remote: Vec<u8>, local: PathBuf, has_uniques: bool) -> Self {
+        let arrival = match self.arrival {
+            Arrival::Straight => Arrival::Straight,
+            Arrival::BehindLink | Arrival::Link => Arrival::BehindLink,
+        };
+        Self {
+            unique: entry.unique.clone().filter(|_| has_uniques),
+            arrival,
+            trail: self.trail.clone(),
+            ..Self::new(remote, local, self.how)
+        }
+    }
+
+    /// Servers of Unix list what is no directory as itself.
+    fn is_of_the_link_itself(&self, listing: &Listing) -> bool {
+        let path = self.directory.path();
+        let is_itself = |entry: &Entry| entry.kind == Kind::Link && path.ends_with(&entry.name);
+        self.arrival == Arrival::Link && matches!(&*listing.entries, [entry] if is_itself(entry))
+    }
+
+    fn make(&self) -> Result<(), String> {
+        std::fs::create_dir_all(&self.local)
+            .map_err(|error| format!("{}: {error}", self.local.display()))
+    }
+
+    fn leads_nowhere(&self) -> Next {
+        self.left_out("it is a link to neither a file nor a directory")
+    }
+
+    fn left_out(&self, why: &str) -> Next {
+        said(format!("{}: left out, {why}", self.name()))
+    }
+}
+
+fn said(line: String) -> Next {
+    Next::Done(Remarks { said: vec![line], ..Remarks::default() }.into(), Vec::new())
 }
 
 /// A directory that is to be there, with what is in one here.
@@ -114,9 +238,11 @@ impl Plant {
             return Next::Failed(failure.to_string());
         }
         match &mut self.contents {
-            Contents::These(tasks) => Next::Done(Report::Quiet, std::mem::take(tasks)),
+            Contents::These(tasks) => Next::Done(Remarks::default().into(), std::mem::take(tasks)),
             Contents::Of { local, how } => match contents(local, &self.remote, *how) {
-                Ok((tasks, left_out)) => Next::Done(Report::Lines(left_out), tasks),
+                Ok((tasks, said)) => {
+                    Next::Done(Remarks { said, ..Remarks::default() }.into(), tasks)
+                }
                 Err(error) => Next::Failed(format!("{}: {error}", local.display())),
             },
         }

@@ -99,7 +99,7 @@ impl Upload {
             Stage::Modified => self.set_modified(features),
             Stage::Finish => {
                 let (bytes, remark) = (self.moved, std::mem::take(&mut self.checked));
-                Next::Done(Report::Moved { bytes, remark }, Vec::new())
+                Next::Done(Report::Moved { bytes, remark, told: None }, Vec::new())
             }
         }
     }
@@ -217,7 +217,7 @@ impl Upload {
             }
             None => {
                 let (bytes, remark) = (self.moved, std::mem::take(&mut self.checked));
-                Next::Done(Report::Moved { bytes, remark }, Vec::new())
+                Next::Done(Report::Moved { bytes, remark, told: None }, Vec::new())
             }
         }
     }

@@ -10,8 +10,8 @@ pub struct Settings {
     /// The text of the greeting. Default `Ready.`: it names neither the program nor its version, which
     /// only those who look for holes want to know.
     pub greeting: String,
-    /// Ports for passive data connections, of which a random one is taken each time. Default `None`: the
-    /// system chooses, at random too. A range is what a firewall can be told of.
+    /// Ports for passive data connections, of which a random one is taken each time. Default `None`: those
+    /// that are nobody's, 49152 and above. A range is what a firewall can be told of.
     pub passive_ports: Option<RangeInclusive<u16>>,
     /// The address that is told in the reply to PASV. Default `None`: the one that the client has
     /// reached, which is wrong behind a NAT.

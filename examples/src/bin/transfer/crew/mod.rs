@@ -27,7 +27,7 @@ use packets::{Packets, Place};
 
 use crate::bars::{self, Bars};
 use crate::site::{Site, Sites};
-use crate::task::{Next, Report, Task, Thought};
+use crate::task::{Next, Remarks, Report, Task, Thought};
 use crate::url::shown;
 
 /// How long the loop may take to say goodbye to servers.
@@ -66,7 +66,7 @@ struct Job {
 }
 
 enum What {
-    Ftp(Task),
+    Ftp(Box<Task>),
     Tftp(Errand),
 }
 
@@ -98,6 +98,9 @@ pub(crate) fn work(mut crew: Crew) -> Result<(), Box<dyn Error>> {
             crew.stop(registry, format!("interrupted{advice}").into());
         })?;
     }
+    if crew.bars.is_seen() {
+        tick(reactor.registry(), &mut crew);
+    }
     crew.pump(reactor.registry());
     reactor.run(&mut crew)?;
     match (crew.stopped, crew.failures.len()) {
@@ -107,6 +110,13 @@ pub(crate) fn work(mut crew: Crew) -> Result<(), Box<dyn Error>> {
         (None, 1) if crew.total == 1 => Err(crew.failures.swap_remove(0).into()),
         (None, count) => Err(format!("{count} of {} have failed", crew.total).into()),
     }
+}
+
+/// Moves the bars, from time to time.
+fn tick(registry: &mut Registry<Crew>, crew: &mut Crew) {
+    crew.bars.tick();
+    // Without a timer left in the loop they stand still.
+    let _ = registry.after(bars::TICK, tick);
 }
 
 impl Crew {
@@ -141,7 +151,7 @@ impl Crew {
     /// Something to do on an FTP server.
     pub(crate) fn add(&mut self, site: usize, task: Task) {
         self.total += 1;
-        self.queue.push_back(Job { site, what: What::Ftp(task) });
+        self.queue.push_back(Job { site, what: What::Ftp(Box::new(task)) });
     }
 
     /// Something to do on a TFTP server.
@@ -184,8 +194,8 @@ impl Crew {
                 let free =
                     self.workers.iter().find(|(_, worker)| worker.job.is_none() && is_free(worker));
                 match free.map(|(id, _)| *id) {
-                    Some(id) => self.give(registry, id, task),
-                    None => self.call(registry, site, 0, task),
+                    Some(id) => self.give(registry, id, *task),
+                    None => self.call(registry, site, 0, *task),
                 }
             }
         }
@@ -301,7 +311,7 @@ impl Crew {
                 // In front of the rest, and in order: a tree is walked through as it is listed.
                 self.total += tasks.len();
                 for task in tasks.into_iter().rev() {
-                    self.queue.push_front(Job { site, what: What::Ftp(task) });
+                    self.queue.push_front(Job { site, what: What::Ftp(Box::new(task)) });
                 }
                 self.report(registry, &running, report);
             }
@@ -314,9 +324,16 @@ impl Crew {
         self.bars.remove(&running.bar);
         let (name, _) = running.task.name_and_size();
         let said = match report {
-            Report::Quiet => Ok(()),
-            Report::Lines(lines) => lines.iter().try_for_each(|line| self.bars.say(line)),
-            Report::Moved { bytes, remark } => {
+            Report::Remarks(Remarks { said, told, failure }) => {
+                let said = said.iter().try_for_each(|line| self.bars.say(line));
+                told.iter().for_each(|line| self.bars.complain(line));
+                if let Some(why) = failure {
+                    self.fail(&name, &why);
+                }
+                said
+            }
+            Report::Moved { bytes, remark, told } => {
+                told.iter().for_each(|line| self.bars.complain(line));
                 self.bars.say(summary(&name, bytes, running.took.unwrap_or_default(), &remark))
             }
         };
@@ -325,6 +342,7 @@ impl Crew {
 
     fn fail_job(&mut self, running: &Running, why: &str) {
         self.bars.remove(&running.bar);
+        running.task.abandon();
         let (name, _) = running.task.name_and_size();
         self.fail(&name, why);
     }
@@ -371,20 +389,19 @@ impl Crew {
     ) {
         let Worker { site, address, is_welcome, .. } = worker;
         let others = self.sites.get(site).map_or(0, |site| site.addresses.len());
-        let has_colleagues = self.workers.values().any(|it| it.site == site && it.is_welcome);
+        // Whether the server has let others in, or may do so yet.
+        let has_colleagues = self.workers.values().any(|it| it.site == site);
         match failure {
             // A server of several addresses is at one of them perhaps.
             Failure::Connect(_) if !is_welcome && address + 1 < others => {
                 self.bars.remove(&running.bar);
                 self.call(registry, site, address + 1, running.task);
             }
-            // It has enough of us: those who are let in do the rest.
-            Failure::Unwelcome(_) | Failure::Login(_)
-                if !is_welcome && has_colleagues && failure.is_transient() =>
-            {
+            // It has enough of us: those who are let in do the rest. Some say so with 530, some without a word.
+            _ if !is_welcome && has_colleagues => {
                 self.bars.remove(&running.bar);
                 self.parallel = self.parallel.saturating_sub(1).max(1);
-                self.queue.push_front(Job { site, what: What::Ftp(running.task) });
+                self.queue.push_front(Job { site, what: What::Ftp(Box::new(running.task)) });
             }
             Failure::Connect(_) | Failure::Unwelcome(_) | Failure::Login(_) if !is_welcome => {
                 self.bars.remove(&running.bar);
@@ -463,6 +480,7 @@ impl ftp::Caller for Crew {
             let failure = outcome.err().unwrap_or(Failure::Cancelled);
             if self.stopped.is_some() {
                 self.bars.remove(&running.bar);
+                running.task.abandon();
             } else {
                 self.handle_lost(registry, worker, running, &failure);
             }

@@ -16,7 +16,7 @@
 //!
 //! | file | what it is |
 //! |---|---|
-//! | `entries` | lines of MLSD and LIST: pure |
+//! | `entries` | lists of MLSD and LIST: pure |
 //! | `features` | what a server says it can do: pure |
 //! | `answers` | what replies to particular commands say: pure |
 //! | `dialogue` | the conversation, replies in, commands out: pure |
@@ -43,7 +43,7 @@ pub use answers::{Hash, hash, modified, size};
 pub use caller::Caller;
 pub use conversation::{Client, ClientOptions, NotStarted};
 pub use dialogue::Login;
-pub use entries::Entry;
+pub use entries::{Entry, Listing, Reading};
 pub use failure::Failure;
 pub use features::Features;
 pub use limits::ClientLimits;

@@ -4,7 +4,7 @@ use std::fmt;
 use std::fs::File;
 use std::io::Write;
 
-use super::Entry;
+use super::Listing;
 use crate::transfer::ftp::command::{Command, Text};
 use crate::transfer::ftp::reply::Reply;
 
@@ -59,8 +59,8 @@ pub enum Put {
 pub enum Done {
     /// The command has been carried out, or awaits the next one (350).
     Command(Reply),
-    /// The entries, in the order in which the server has them.
-    Listed(Vec<Entry>),
+    /// What is in the directory.
+    Listed(Listing),
     /// The file, or the rest of it, has been written to its sink: so many bytes.
     Received(u64),
     /// The file has been sent, and the server has it: so many bytes.

@@ -182,7 +182,8 @@ impl Command {
         }
         for byte in argument {
             match byte {
-                b'\n' | 0 => return Err(Unsendable),
+                b'\n' => return Err(Unsendable),
+                0 if !self.only_looks() => return Err(Unsendable),
                 // A CR that ends no line is followed by a NUL, an IAC that commands nothing is doubled
                 // (RFC 854; RFC 2640, 3.1).
                 b'\r' => line.extend_from_slice(b"\r\0"),
@@ -192,6 +193,16 @@ impl Command {
         }
         line.extend_from_slice(b"\r\n");
         Ok(line)
+    }
+
+    /// Whether it changes nothing. Servers that cannot have a line feed in a name take NUL for it (vsftpd, and
+    /// the one here); to others it is the end of the name, which is another name then. So it is said where
+    /// nothing is lost by that.
+    fn only_looks(&self) -> bool {
+        matches!(
+            self,
+            Self::Retr(_) | Self::Size(_) | Self::Mdtm(_) | Self::Hash(_) | Self::Mlst(_)
+        )
     }
 
     /// Its verb.

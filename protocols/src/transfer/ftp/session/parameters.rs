@@ -1,6 +1,7 @@
 //! How and where files are to be sent.
 
 use std::net::{IpAddr, SocketAddr, SocketAddrV4};
+use std::ops::RangeInclusive;
 
 use reactor::{Address, ListenOptions, ListenerId, OpenError, Protocol};
 
@@ -13,6 +14,10 @@ use crate::transfer::ftp::data::{self, Data};
 use crate::transfer::ftp::record::Event;
 use crate::transfer::ftp::reply::Reply;
 
+/// Passive ports, if none were named: those that are for whoever needs one for a moment (RFC 6335, 6). The
+/// system would choose one as well, but passes over all that were in use a minute ago, which takes ever longer:
+/// after ten thousand files most of the time of a server.
+const DYNAMIC: RangeInclusive<u16> = 49_152..=65_535;
 /// Ports that are tried in a range before it counts as full.
 const TRIES: u32 = 256;
 /// The ports below are those of services, which a client has no business to have us connect to
@@ -154,13 +159,10 @@ impl<App: AsMut<Server> + 'static> Conversation<'_, App> {
     }
 
     fn listen_somewhere(&mut self) -> Result<u16, OpenError> {
-        let settings = self.settings();
-        let (first, count) = match &settings.passive_ports {
-            Some(range) => {
-                (*range.start(), u32::from(range.end().saturating_sub(*range.start())) + 1)
-            }
-            None => (0, 1),
-        };
+        let wanted = self.settings().passive_ports;
+        let range = wanted.clone().unwrap_or(DYNAMIC);
+        let (first, last) = (*range.start(), *range.end());
+        let count = u32::from(last.saturating_sub(first)) + 1;
         // From a random place on, so that nobody can tell where the next client is expected.
         let from = (self.registry.random() % u64::from(count)) as u32;
         let mut tries = 0..count.min(TRIES);
@@ -169,6 +171,8 @@ impl<App: AsMut<Server> + 'static> Conversation<'_, App> {
             let port = first.saturating_add(((from + step) % count) as u16);
             match self.listen_at(port) {
                 Err(OpenError::AddressInUse(_)) if !tries.is_empty() => {}
+                // The system knows of others, if it may be any.
+                Err(_) if wanted.is_none() => return self.listen_at(0),
                 result => return result,
             }
         }

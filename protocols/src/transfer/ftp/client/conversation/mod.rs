@@ -1,7 +1,7 @@
 //! One conversation: what it is asked to do, carried out step by step, with a deadline for every reply.
 
 use std::net::IpAddr;
-use std::time::{Instant, SystemTime};
+use std::time::Instant;
 
 use bytes::Bytes;
 use reactor::{
@@ -12,7 +12,7 @@ use thiserror::Error;
 use super::control::ControlLine;
 use super::data::{DataEnd, DataLine};
 use super::dialogue::{Dialogue, Step};
-use super::{Caller, ClientLimits, Done, Entry, Failure, Features, Login, Operation};
+use super::{Caller, ClientLimits, Done, Failure, Features, Listing, Login, Operation};
 use crate::transfer::ftp::command::Command;
 use crate::transfer::ftp::reply::Reply;
 use crate::transfer::ftp::time::Timestamp;
@@ -409,10 +409,11 @@ impl Client {
         let work = self.work.take();
         let list = std::mem::take(&mut self.list);
         News::Done(result.map(|reply| match work {
-            Some(Work::Facts) => {
-                Done::Listed(each_line(&list).filter_map(Entry::from_facts).collect())
+            Some(Work::Facts) => Done::Listed(Listing::of_facts(&list)),
+            Some(Work::Lines) => {
+                let today = Timestamp::from(registry.wall_clock());
+                Done::Listed(Listing::of_lines(&list, today))
             }
-            Some(Work::Lines) => Done::Listed(entries_for_people(&list, registry.wall_clock())),
             Some(Work::Get) => Done::Received(self.moved),
             Some(Work::Put) => Done::Sent(self.moved),
             Some(Work::Command) | None => Done::Command(reply),
@@ -435,13 +436,4 @@ fn with_port(server: &Address, port: u16) -> Option<Address> {
         return Some(Address::Ip((ip, port).into()));
     }
     Some(Address::Ip(address))
-}
-
-fn each_line(list: &[u8]) -> impl Iterator<Item = &[u8]> {
-    list.split(|&byte| byte == b'\n').map(|line| line.strip_suffix(b"\r").unwrap_or(line))
-}
-
-fn entries_for_people(list: &[u8], now: SystemTime) -> Vec<Entry> {
-    let today = Timestamp::from(now);
-    each_line(list).filter_map(|line| Entry::from_line(line, today)).collect()
 }
