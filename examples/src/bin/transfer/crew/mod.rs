@@ -372,7 +372,7 @@ impl Crew {
     /// Whether there is something to do that another run can go on with. Over TFTP there is no going on.
     fn can_be_continued(&self) -> bool {
         let queued = self.queue.iter().filter_map(|job| match &job.what {
-            What::Ftp(task) => Some(task),
+            What::Ftp(task) => Some(&**task),
             What::Tftp(_) => None,
         });
         let running = self.workers.values().filter_map(|worker| worker.job.as_ref());
