@@ -39,10 +39,11 @@
 //! | `slots`, `ledger`, `stats` | the slab, what the loop notes down, what it tells of itself |
 //! | `trace` | what the loop does, record by record, for a person and for Perfetto |
 //! | `net` | the seam to the system: a written contract, and mio behind it |
-//! | `guard`, `admission`, `rate` | deadlines of a connection; who may come in, and how often |
-//! | `stream`, `listener`, `datagram`, `envelope` | one socket of each kind: its state, its queues |
+//! | `admission`, `rate` | who may come in, and how often |
 //! | `handle`, `offload` | the only places that know of other threads |
-//! | `registry` | the public face: protocols, transports, everything by id |
+//! | `registry` | the public face: what can be opened, set and asked; the traits a program implements |
+//! | `stream` | one connection, from its socket to its protocol: state, one way in, one way out, visits |
+//! | `listener`, `datagram`, `envelope` | the other kinds of socket: state, queues |
 //! | `dispatch` | from readiness to callbacks, one file a kind of work |
 //! | `reactor` | the turn, on one screen |
 //! | `sim` | a deterministic network to test protocols on |
@@ -67,7 +68,6 @@ mod datagram;
 mod dispatch;
 mod envelope;
 mod error;
-mod guard;
 mod handle;
 mod id;
 mod input;
@@ -118,9 +118,8 @@ pub use options::{
 pub use rate::TokenBucket;
 pub use reactor::{Reactor, Turn};
 pub use reason::{CloseReason, Closed, Side};
-pub use registry::{
-    DatagramProtocol, DatagramTransport, Detached, Protocol, Registry, SentFile, Transport, Typed,
-};
+pub use registry::{DatagramProtocol, DatagramTransport, Protocol, Registry, SentFile, Typed};
 #[cfg(all(unix, feature = "signals"))]
 pub use signals::Signal;
 pub use stats::{Rows, Snapshot, SocketRow, Stats};
+pub use stream::{Detached, Transport};

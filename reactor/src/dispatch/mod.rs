@@ -4,24 +4,22 @@
 //! it directly, and puts it back: one look-up a dispatch. Only one source is ever out of its slot, so
 //! whoever finds a slot empty has found the one whose callback is calling.
 
-mod calling;
 mod datagram;
-mod deadlines;
 mod listener;
 mod reap;
 mod shutdown;
-mod stream;
 mod tasks;
 mod timers;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use crate::Registry;
 use crate::id::{Key, Token};
 use crate::ledger::Scratch;
 use crate::net::{Events, Readiness};
 use crate::source::Source;
+use crate::stream::Visit;
 use crate::trace::What;
-use crate::{ConnectionId, Registry};
 
 pub(crate) use shutdown::Shutdown;
 pub use shutdown::{CutOff, ShutdownReport};
@@ -35,9 +33,8 @@ impl<App> Registry<App> {
         for (token, readiness) in events.iter() {
             match self.slots.take_token(token) {
                 Some((key, Source::Stream(mut connection))) => {
-                    self.ledger.trace_visit(ConnectionId(key), || What::event(readiness));
-                    connection.stream.note_readiness(readiness);
-                    self.handle_stream(key, &mut connection, app, scratch);
+                    Visit::new(key, &mut connection, self, app)
+                        .handle_readiness(readiness, scratch);
                     self.slots.put(key, Source::Stream(connection));
                 }
                 Some((key, other)) => self.handle_other_source(key, other, readiness, app, scratch),
@@ -82,7 +79,7 @@ impl<App> Registry<App> {
         match &mut source {
             Source::Stream(connection) => {
                 connection.stream.unmake_ready();
-                self.handle_stream_thoroughly(key, connection, app, scratch);
+                Visit::new(key, connection, self, app).handle(scratch);
             }
             Source::Datagram(socket) => {
                 socket.queue.unmake_ready();

@@ -3,8 +3,9 @@
 use crate::datagram::SocketClosed;
 use crate::id::Key;
 use crate::net::OwnedPath;
-use crate::registry::{Detached, Registry};
+use crate::registry::Registry;
 use crate::source::{Connection, Socket, Source};
+use crate::stream::Detached;
 use crate::trace::{Callback, What};
 use crate::{CloseReason, Closed, ConnectionId, SocketId};
 

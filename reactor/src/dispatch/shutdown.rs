@@ -139,13 +139,17 @@ impl<App> Registry<App> {
             let Some(mut source) = self.slots.take(key) else {
                 continue;
             };
-            let ended = match &mut source {
-                Source::Stream(connection) => connection.stream.retire(),
-                Source::Datagram(socket) => socket.queue.retire(),
-                Source::Listener(_) => false,
-            };
-            if ended {
-                self.ledger.retired.push_back((key, Box::new(CloseReason::Shutdown)));
+            let reason = Box::new(CloseReason::Shutdown);
+            match &mut source {
+                Source::Stream(connection) => {
+                    connection.stream.retire(key, reason, &mut self.ledger);
+                }
+                Source::Datagram(socket) => {
+                    if socket.queue.retire() {
+                        self.ledger.retired.push_back((key, reason));
+                    }
+                }
+                Source::Listener(_) => {}
             }
             self.slots.put(key, source);
         }

@@ -32,7 +32,9 @@ impl<App> Registry<App> {
             }
             Some((_, Timed::Guard { stream })) => {
                 let stream = *stream;
-                self.handle_guard(stream);
+                self.visit(stream, app, |visit| {
+                    visit.look_at_deadlines();
+                });
             }
             Some((_, Timed::Rest { listener })) => {
                 let listener = *listener;

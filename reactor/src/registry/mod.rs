@@ -1,15 +1,12 @@
 //! Everything that is registered with the loop, and what a program can do with it.
 //!
-//! Sockets are opened in `open.rs`, timers set in `timers.rs`; connections are sent something in
-//! `sending.rs`, and told other things in `connections.rs`. Here is the rest.
+//! Sockets are opened in `open.rs`, timers set in `timers.rs`; what connections are sent and told by their
+//! ids is in `stream`. Here is the rest.
 
-mod connections;
 mod open;
 mod protocol;
-mod sending;
 mod socket;
 mod timers;
-mod transport;
 
 use std::collections::{HashMap, VecDeque};
 use std::fmt;
@@ -29,7 +26,7 @@ use crate::net::{OwnedPath, Poller, SpareDescriptor, StdDatagram, StdListener};
 use crate::offload::{Job, Pool, panic_message};
 use crate::slots::{Found, Slots};
 use crate::source::Source;
-use crate::stream::Cork;
+use crate::stream::{Cork, Detached, Order, Outcome};
 use crate::timer::Wheel;
 use crate::trace::Callback;
 use crate::{
@@ -37,12 +34,9 @@ use crate::{
     SocketRow, Stale, Stats,
 };
 
-pub(crate) use connections::Order;
 pub use protocol::{DatagramProtocol, Protocol, SentFile, Typed};
 pub use socket::DatagramTransport;
 pub(crate) use timers::Timed;
-pub(crate) use transport::Outcome;
-pub use transport::{Detached, Transport};
 
 /// A closure that runs on the loop, later in this turn or in the next.
 type Task<App> = Box<dyn FnOnce(&mut Registry<App>, &mut App)>;
@@ -53,7 +47,7 @@ type DetachReceiver<App> = Box<dyn FnOnce(Detached, &mut Registry<App>, &mut App
 /// its id.
 ///
 /// It is what [`Reactor::registry`](crate::Reactor::registry) gives between turns, and
-/// [`Transport::registry`] inside a callback.
+/// [`Transport::registry`](crate::Transport::registry) inside a callback.
 pub struct Registry<App> {
     pub(crate) ledger: Ledger,
     pub(crate) cork: Cork,

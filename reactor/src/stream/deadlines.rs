@@ -2,13 +2,15 @@
 
 use std::rc::Rc;
 
+use super::guard::{Doing, Guard, Phase};
 use super::notes::Notes;
-use super::{Step, Stream};
-use crate::StreamLimits;
-use crate::guard::{Doing, Guard, Phase};
+use super::{Step, Stream, Visit};
 use crate::id::Key;
 use crate::ledger::Ledger;
+use crate::registry::Timed;
 use crate::timer::Tick;
+use crate::trace::What;
+use crate::{ConnectionId, StreamLimits};
 
 impl Stream {
     pub(super) fn begin(&mut self, phase: Phase, end: Tick, ledger: &Ledger) {
@@ -42,12 +44,7 @@ impl Stream {
         }
     }
 
-    /// The timer that looks after its deadlines; `None` without any.
-    pub(crate) fn guard_timer(&mut self) -> Option<&mut Option<Key>> {
-        self.io.guard.as_mut().map(|guard| &mut guard.timer)
-    }
-
-    /// There are no deadlines left to look after.
+    /// There are no deadlines left to look after; the timer that did.
     pub(crate) fn dismiss_guard(&mut self) -> Option<Key> {
         self.io.guard.take().and_then(|guard| guard.timer)
     }
@@ -59,5 +56,34 @@ impl Stream {
 
     pub(crate) fn limits(&self) -> &StreamLimits {
         &self.limits
+    }
+}
+
+impl<App> Visit<'_, App> {
+    /// Sets the guard's timer to the next moment at which a deadline could have passed.
+    pub(super) fn arm_guard(&mut self) {
+        let wheel = &mut self.registry.wheel;
+        let stream = &mut self.connection.stream;
+        let next = match stream.check_deadlines(self.registry.ledger.clock.tick()) {
+            Step::Break(reason) => return self.retire(reason),
+            Step::Continue(next) => next,
+        };
+        let Some(guard) = &mut stream.io.guard else {
+            return;
+        };
+        match (guard.timer, next) {
+            (Some(timer), Some(tick)) => drop(wheel.rearm(timer, tick)),
+            // Beyond the timers' limit: a deadline is what keeps a loop from filling up.
+            (None, Some(tick)) => {
+                guard.timer = Some(wheel.insert(tick, || Timed::Guard { stream: self.key }));
+            }
+            (_, None) => drop(stream.dismiss_guard().map(|timer| wheel.cancel(timer))),
+        }
+    }
+
+    /// The guard's timer has fired.
+    pub(crate) fn look_at_deadlines(&mut self) {
+        self.registry.ledger.trace_visit(ConnectionId(self.key), || What::DeadlinesChecked);
+        self.arm_guard();
     }
 }

@@ -3,9 +3,9 @@
 use std::fs::File;
 use std::io::{self, IoSlice};
 
+use super::guard::Guard;
 use super::{Step, ended};
 use crate::CloseReason;
-use crate::guard::Guard;
 use crate::ledger::{Ledger, SCRATCH, Scratch};
 use crate::net::{Readiness, SHORT_READ_DRAINS, StreamSocket};
 use crate::trace::{About, What};

@@ -25,19 +25,24 @@
 //! Nothing here calls a protocol: methods change the state and tell the caller what to call. A method
 //! that returns [`Step`] may find that the connection has ended, and then breaks with the reason.
 
+mod by_id;
+mod call;
 mod cork;
 mod deadlines;
 mod flush;
+mod guard;
 mod io;
 mod notes;
 mod peer;
 mod read;
+mod sending;
+mod transport;
+mod visit;
 mod write;
 
 use std::ops::ControlFlow;
 use std::rc::Rc;
 
-use crate::guard::Phase;
 use crate::id::Key;
 use crate::input::Inbox;
 use crate::ledger::Ledger;
@@ -48,13 +53,18 @@ use crate::stats::SocketRow;
 use crate::trace::What;
 use crate::{Address, StreamLimits};
 
+pub(crate) use by_id::Order;
 pub(crate) use cork::Cork;
 pub(crate) use flush::Flushed;
+use guard::Phase;
 use io::Io;
 pub(crate) use io::Received;
 use notes::Notes;
 use peer::Peer;
 pub(crate) use read::Intake;
+pub(crate) use transport::Outcome;
+pub use transport::{Detached, Transport};
+pub(crate) use visit::Visit;
 pub(crate) use write::{Parcel, Refusal, Share};
 
 /// Goes on with a value, or ends the connection with a reason, boxed so that going on costs nothing.
@@ -329,11 +339,13 @@ impl Stream {
         }
     }
 
-    /// The connection has ended, as the loop's list of retired ones says. `false` if it had already.
-    pub(crate) fn retire(&mut self) -> bool {
-        let first = self.state != State::Closed;
-        self.state = State::Closed;
-        first
+    /// The connection has ended: its protocol is told, and it is removed, at the end of the turn.
+    #[cold]
+    pub(crate) fn retire(&mut self, key: Key, reason: Box<CloseReason>, ledger: &mut Ledger) {
+        if self.state != State::Closed {
+            self.state = State::Closed;
+            ledger.retired.push_back((key, reason));
+        }
     }
 
     /// Whether its protocol has been told that it is open.

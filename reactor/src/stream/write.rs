@@ -199,7 +199,7 @@ impl Stream {
         let sent = match self.io.transmitted(result, parcel.bytes().len(), whose, ledger) {
             Step::Continue(sent) => sent,
             Step::Break(reason) => {
-                self.give_up(key, reason, ledger);
+                self.retire(key, reason, ledger);
                 return Err((Refusal::Stale, parcel));
             }
         };
@@ -209,7 +209,7 @@ impl Stream {
                 outbox.advance(sent, spares);
             });
         if let Step::Break(reason) = queued {
-            self.give_up(key, reason, ledger);
+            self.retire(key, reason, ledger);
         }
         self.touch(key, ledger);
         Ok(())
@@ -251,15 +251,8 @@ impl Stream {
         } else {
             return Ok(());
         };
-        self.give_up(key, Box::new(reason), ledger);
+        self.retire(key, Box::new(reason), ledger);
         Err(Refusal::Full)
-    }
-
-    /// It has ended, as others find out: its protocol is told at the end of the turn.
-    fn give_up(&mut self, key: Key, reason: Box<CloseReason>, ledger: &mut Ledger) {
-        if self.retire() {
-            ledger.retired.push_back((key, reason));
-        }
     }
 
     /// Queues a part of a file.

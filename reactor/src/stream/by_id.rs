@@ -1,12 +1,12 @@
 //! What a program can tell a connection, and ask of it, by its id and from anywhere.
 
-use std::ops::ControlFlow;
-
-use super::{Protocol, Registry, Transport};
+use super::{Step, Stream, Transport};
 use crate::id::Key;
+use crate::ledger::Ledger;
 use crate::outbox::FilePiece;
+use crate::registry::{Protocol, Registry};
 use crate::slots::Found;
-use crate::source::{Connection, Source};
+use crate::source::Source;
 use crate::trace::{Callback, What};
 use crate::{CloseReason, ConnectionId, ReachError, Stale};
 
@@ -176,61 +176,16 @@ impl<App> Registry<App> {
 
     fn order(&mut self, id: ConnectionId, order: Order) -> Result<(), Stale> {
         match self.slots.find(id.0) {
-            Found::Here(Source::Stream(connection)) if !connection.stream.is_closed() => {}
+            Found::Here(Source::Stream(connection)) if !connection.stream.is_closed() => {
+                connection.stream.obey(id.0, order, &mut self.ledger);
+            }
             Found::Running => {
                 self.ledger.attention = true;
                 self.orders.push(order);
-                return Ok(());
             }
             _ => return Err(Stale),
         }
-        let Some(Source::Stream(mut connection)) = self.slots.take(id.0) else {
-            return Err(Stale);
-        };
-        self.obey(id.0, &mut connection, order);
-        self.slots.put(id.0, Source::Stream(connection));
         Ok(())
-    }
-
-    /// Carries out an order on a connection that is not in a callback.
-    pub(crate) fn obey(&mut self, key: Key, connection: &mut Connection<App>, order: Order) {
-        let stream = &mut connection.stream;
-        match order {
-            // What follows a goodbye is dropped, as it is when the connection itself says it.
-            Order::SendFile(piece) if !stream.can_write() => {
-                self.ledger.stats.discarded_bytes += piece.remaining;
-            }
-            Order::SendFile(piece) => {
-                let step = stream.enqueue_file(ConnectionId(key), piece, &mut self.ledger);
-                match step {
-                    ControlFlow::Continue(()) => stream.touch(key, &mut self.ledger),
-                    ControlFlow::Break(reason) => self.retire_stream(key, stream, reason),
-                }
-            }
-            Order::End => {
-                stream.end(&self.ledger);
-                stream.touch(key, &mut self.ledger);
-            }
-            Order::Close => {
-                stream.close(&self.ledger);
-                stream.touch(key, &mut self.ledger);
-            }
-            Order::Release => {
-                stream.release(&self.ledger);
-                stream.touch(key, &mut self.ledger);
-            }
-            Order::Abort => self.retire_stream(key, stream, Box::new(CloseReason::Aborted)),
-            Order::Pause => {
-                self.ledger.trace_of(ConnectionId(key), || What::Paused);
-                stream.pause();
-            }
-            Order::Resume => {
-                if stream.resume() {
-                    self.ledger.trace_of(ConnectionId(key), || What::Resumed);
-                    stream.make_ready(key, &mut self.ledger);
-                }
-            }
-        }
     }
 
     /// Bytes queued for a connection because the system has not taken them yet. While they are
@@ -257,6 +212,45 @@ impl<App> Registry<App> {
             Found::Here(Source::Stream(connection)) => !connection.stream.is_closed(),
             Found::Running => true,
             _ => false,
+        }
+    }
+}
+
+impl Stream {
+    /// Carries out an order on a connection that is not in a callback.
+    pub(super) fn obey(&mut self, key: Key, order: Order, ledger: &mut Ledger) {
+        match order {
+            // What follows a goodbye is dropped, as it is when the connection itself says it.
+            Order::SendFile(piece) if !self.can_write() => {
+                ledger.stats.discarded_bytes += piece.remaining;
+            }
+            Order::SendFile(piece) => match self.enqueue_file(ConnectionId(key), piece, ledger) {
+                Step::Continue(()) => self.touch(key, ledger),
+                Step::Break(reason) => self.retire(key, reason, ledger),
+            },
+            Order::End => {
+                self.end(ledger);
+                self.touch(key, ledger);
+            }
+            Order::Close => {
+                self.close(ledger);
+                self.touch(key, ledger);
+            }
+            Order::Release => {
+                self.release(ledger);
+                self.touch(key, ledger);
+            }
+            Order::Abort => self.retire(key, Box::new(CloseReason::Aborted), ledger),
+            Order::Pause => {
+                ledger.trace_of(ConnectionId(key), || What::Paused);
+                self.pause();
+            }
+            Order::Resume => {
+                if self.resume() {
+                    ledger.trace_of(ConnectionId(key), || What::Resumed);
+                    self.make_ready(key, ledger);
+                }
+            }
         }
     }
 }

@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::{Protocol, Registry};
+use super::{Step, Stream, ended};
 use crate::net::StdStream;
 use crate::outbox::FilePiece;
-use crate::stream::{Step, Stream, ended};
+use crate::registry::{Protocol, Registry};
 use crate::trace::{Callback, What};
 use crate::{Address, CloseReason, ConnectionId, OffloadError, PostError, StreamLimits, TimerKey};
 

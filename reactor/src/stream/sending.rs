@@ -5,13 +5,13 @@ use std::ops::ControlFlow;
 
 use bytes::Bytes;
 
-use super::{Order, Registry};
+use super::{Order, Parcel, Refusal, Share, Stream};
 use crate::id::Key;
 use crate::ledger::Ledger;
 use crate::outbox::{Broadcast, FilePiece};
+use crate::registry::Registry;
 use crate::slots::Found;
 use crate::source::Source;
-use crate::stream::{Parcel, Refusal, Share, Stream};
 use crate::{ConnectionId, SendError, SendFileError};
 
 impl<App> Registry<App> {
@@ -108,7 +108,7 @@ impl<App> Registry<App> {
                 }
                 if let ControlFlow::Break(reason) = stream.enqueue_file(id, piece, &mut self.ledger)
                 {
-                    self.retire_stream_by_key(id.0, reason);
+                    stream.retire(id.0, reason, &mut self.ledger);
                     return Err(SendFileError::Full);
                 }
                 stream.touch(id.0, &mut self.ledger);

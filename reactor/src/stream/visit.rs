@@ -1,0 +1,301 @@
+//! Looking after one connection: it is opened, flushed and read, as far as there is something to do.
+//!
+//! ```text
+//!   event ───────▶ handle_readiness ──┬── is_flowing ──▶ read_once ──▶ call ──▶ uncork
+//!                                     └── else ──────┐
+//!   ready list ───────────────────────▶ handle ◀─────┘
+//!                                         │
+//!                     open ──▶ flush ──▶ offer ──▶ read ──▶ finish: ended? deadlines? more to do?
+//! ```
+
+use std::ops::ControlFlow;
+
+use super::{Flushed, Intake, Received, Step};
+use crate::id::Key;
+use crate::ledger::Scratch;
+use crate::net::Readiness;
+use crate::registry::{Registry, SentFile};
+use crate::slots::Found;
+use crate::source::{Connection, Source};
+use crate::trace::{Callback, What};
+use crate::{CloseReason, ConnectionId, Input};
+
+/// One connection that is being looked after, out of its slot, and all that rides along.
+pub(crate) struct Visit<'a, App> {
+    pub(super) key: Key,
+    pub(super) connection: &'a mut Connection<App>,
+    pub(super) registry: &'a mut Registry<App>,
+    pub(super) app: &'a mut App,
+}
+
+impl<App> Registry<App> {
+    /// Visits a connection that is in its slot, if it has not ended.
+    pub(crate) fn visit(&mut self, key: Key, app: &mut App, act: impl FnOnce(&mut Visit<'_, App>)) {
+        let Some(source) = self.slots.take(key) else {
+            return;
+        };
+        let Source::Stream(mut connection) = source else {
+            return self.slots.put(key, source);
+        };
+        if !connection.stream.is_closed() {
+            act(&mut Visit { key, connection: &mut connection, registry: self, app });
+        }
+        self.slots.put(key, Source::Stream(connection));
+    }
+
+    /// Flushes a connection that others have written to, or that was told to close.
+    pub(crate) fn handle_touched(&mut self, key: Key, app: &mut App) {
+        let Found::Here(Source::Stream(connection)) = self.slots.find(key) else {
+            return;
+        };
+        self.ledger.trace_visit(ConnectionId(key), || What::Touched);
+        let stream = &mut connection.stream;
+        stream.untouch();
+        // Nobody is called here, so it need not leave its slot.
+        match stream.flush_message(&mut self.ledger) {
+            Step::Continue(true) => {}
+            Step::Continue(false) => self.visit(key, app, |visit| {
+                visit.flush_and_finish();
+            }),
+            Step::Break(reason) => stream.retire(key, reason, &mut self.ledger),
+        }
+    }
+}
+
+impl<'a, App> Visit<'a, App> {
+    #[inline]
+    pub(crate) fn new(
+        key: Key,
+        connection: &'a mut Connection<App>,
+        registry: &'a mut Registry<App>,
+        app: &'a mut App,
+    ) -> Self {
+        Self { key, connection, registry, app }
+    }
+
+    /// Does what there is to do when an event has come.
+    ///
+    /// A connection in full swing, with nothing queued and nothing asked of it, takes the short way:
+    /// one read, one callback, one write.
+    #[inline(always)]
+    pub(crate) fn handle_readiness(&mut self, readiness: Readiness, scratch: &mut Scratch) {
+        self.registry.ledger.trace_visit(ConnectionId(self.key), || What::event(readiness));
+        let stream = &mut self.connection.stream;
+        stream.note_readiness(readiness);
+        if stream.is_flowing() {
+            if let Step::Break(reason) = self.read_once(scratch) {
+                return self.retire(reason);
+            }
+            if self.connection.stream.is_drained() {
+                return;
+            }
+        } else if stream.is_closed() {
+            // It ended earlier in this batch of events.
+            self.registry.ledger.stats.stale_events += 1;
+            self.registry.ledger.trace(|| What::StaleEvent);
+            return;
+        }
+        self.handle(scratch);
+    }
+
+    /// Does all that there is to do.
+    #[cold]
+    pub(crate) fn handle(&mut self, scratch: &mut Scratch) {
+        let step = self.drive(scratch);
+        self.finish(step);
+    }
+
+    fn drive(&mut self, scratch: &mut Scratch) -> Step {
+        if !self.open()? {
+            return Step::Continue(());
+        }
+        if self.connection.stream.can_flush() {
+            self.flush()?;
+        }
+        if self.connection.stream.take_offer() {
+            self.offer()?;
+        }
+        self.read(scratch)
+    }
+
+    /// Ends a connection whose step broke, and arms its guard if its deadlines have changed.
+    pub(super) fn finish(&mut self, step: Step) {
+        if let ControlFlow::Break(reason) = step {
+            return self.retire(reason);
+        }
+        if self.connection.stream.take_guard_note() {
+            self.arm_guard();
+        }
+        // Where only `WouldBlock` re-arms the poller, a short write must be followed by another.
+        if self.connection.stream.can_flush() {
+            self.come_again();
+        }
+    }
+
+    /// Has it visited in the next turn, though no event will remind us of it.
+    pub(super) fn come_again(&mut self) {
+        self.connection.stream.make_ready(self.key, &mut self.registry.ledger);
+    }
+
+    /// The connection has ended: it is told, and removed, at the end of the turn.
+    pub(crate) fn retire(&mut self, reason: Box<CloseReason>) {
+        self.connection.stream.retire(self.key, reason, &mut self.registry.ledger);
+    }
+
+    // ── opening ─────────────────────────────────────────────────────────────────────────────
+
+    /// Takes a connection that is not open to where it is; `false` if there is nothing to do yet.
+    fn open(&mut self) -> Step<bool> {
+        let (stream, ledger) = (&mut self.connection.stream, &self.registry.ledger);
+        if stream.is_closed() {
+            return Step::Continue(false);
+        }
+        if stream.is_connecting() {
+            if !stream.finish_connecting(ledger)? {
+                return Step::Continue(false);
+            }
+            stream.settle(ledger)?;
+        }
+        if stream.is_opening() {
+            let after = stream.open();
+            self.announce()?;
+            self.connection.stream.opened(after, &self.registry.ledger);
+            self.settle()?;
+        }
+        Step::Continue(true)
+    }
+
+    /// Calls `on_open`, of a new connection or of a protocol that has taken over.
+    pub(super) fn announce(&mut self) -> Step {
+        self.call(Callback::Open, |protocol, transport, app| {
+            protocol.on_open(transport, app);
+        })
+    }
+
+    pub(super) fn settle(&mut self) -> Step {
+        self.connection.stream.settle(&self.registry.ledger)
+    }
+
+    // ── reading ─────────────────────────────────────────────────────────────────────────────
+
+    /// Reads until the socket is empty, somebody holds it, or the budget is used up: then what is
+    /// left waits for the next turn, and no event would remind us of it.
+    fn read(&mut self, scratch: &mut Scratch) -> Step {
+        // Counted in reads, not in bytes: a system call costs as much as what it brings.
+        for _ in 0..self.registry.ledger.reads_a_turn {
+            match self.connection.stream.intake() {
+                Some(Intake::Deliver) => self.read_once(scratch)?,
+                Some(Intake::Discard) => self.discard_once(scratch)?,
+                None => return Step::Continue(()),
+            }
+        }
+        if self.connection.stream.intake().is_some() {
+            self.come_again();
+        }
+        Step::Continue(())
+    }
+
+    /// One read, for the protocol.
+    #[inline(always)]
+    fn read_once(&mut self, scratch: &mut Scratch) -> Step {
+        let stream = &mut self.connection.stream;
+        match stream.receive(scratch, &mut self.registry.ledger)? {
+            Received::Bytes(length) => self.deliver(&scratch[..length]),
+            // The end comes last: whoever took over, or was resumed, is first offered what is left.
+            Received::End if stream.take_offer() => self.offer(),
+            Received::End => self.end(),
+            Received::Nothing => Step::Continue(()),
+        }
+    }
+
+    /// One read, to have it out of the way: the connection is closing.
+    fn discard_once(&mut self, scratch: &mut Scratch) -> Step {
+        let stream = &mut self.connection.stream;
+        if let Received::End = stream.receive(scratch, &mut self.registry.ledger)? {
+            stream.peer_ended(&self.registry.ledger)?;
+        }
+        self.settle()
+    }
+
+    /// Offers fresh bytes to the protocol, behind what it has left before.
+    #[inline(always)]
+    fn deliver(&mut self, fresh: &[u8]) -> Step {
+        if !self.connection.stream.inbox.is_empty() {
+            self.connection.stream.inbox.append(fresh);
+            return self.offer();
+        }
+        self.call(Callback::Data, |protocol, transport, app| {
+            let mut input = Input::new(fresh);
+            protocol.on_data(transport, &mut input, app);
+            if !input.is_empty() {
+                transport.keep(&input);
+            }
+        })
+    }
+
+    /// Offers what is in the inbox.
+    fn offer(&mut self) -> Step {
+        let bytes = self.connection.stream.inbox.take();
+        let mut input = Input::new(&bytes);
+        let step = self.call(Callback::Data, |protocol, transport, app| {
+            protocol.on_data(transport, &mut input, app);
+        });
+        let left = input.len();
+        self.connection.stream.inbox.give_back(bytes, left);
+        step?;
+        self.connection.stream.check_inbox()
+    }
+
+    /// The peer sends no more.
+    #[cold]
+    fn end(&mut self) -> Step {
+        if !self.connection.stream.peer_ended(&self.registry.ledger)? {
+            return self.settle();
+        }
+        self.call(Callback::End, |protocol, transport, app| {
+            protocol.on_end(transport, app);
+        })
+    }
+
+    // ── writing ─────────────────────────────────────────────────────────────────────────────
+
+    fn flush_and_finish(&mut self) {
+        let step = self.flush();
+        if self.connection.stream.intake().is_some() {
+            self.come_again();
+        }
+        self.finish(step);
+    }
+
+    /// Sends what is queued, and tells the protocol what has left.
+    fn flush(&mut self) -> Step {
+        let mut budget = self.registry.ledger.limits.write_budget;
+        while let Flushed::File(piece) =
+            self.connection.stream.flush(&mut budget, &mut self.registry.ledger)?
+        {
+            if !self.connection.stream.can_be_called() {
+                continue;
+            }
+            let sent = SentFile {
+                requested: piece.sent + piece.remaining,
+                sent: piece.sent,
+                file: piece.file,
+            };
+            self.call(Callback::FileSent, |protocol, transport, app| {
+                protocol.on_file_sent(transport, sent, app);
+            })?;
+        }
+        if self.connection.stream.can_flush() {
+            self.come_again();
+        }
+        if self.connection.stream.take_drained(&self.registry.ledger) {
+            self.come_again();
+            if self.connection.stream.can_write() {
+                self.call(Callback::Drain, |protocol, transport, app| {
+                    protocol.on_drain(transport, app);
+                })?;
+            }
+        }
+        self.settle()
+    }
+}
