@@ -1,0 +1,56 @@
+# Shared by the findings: a temporary folder, and pinned packages put into it.
+# Nothing is installed on the machine. Source it after `set -euo pipefail`.
+
+HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+TMP=$(mktemp -d)
+chmod 755 "$TMP" # servers that drop root must still reach their files
+trap 'rm -rf "$TMP"' EXIT
+trap 'exit 130' INT TERM
+
+# Exit 77: the experiment could not be run here. Exit 1: the behaviour changed.
+cannot() { echo "cannot run: $*" >&2; exit 77; }
+
+need_root() { [ "$(id -u)" = 0 ] || cannot "these servers change user, so start this as root"; }
+
+# deb NAME=VERSION...: unpacks Debian 12 packages, and what they need that this
+# machine lacks, under $TMP/root. Maintainer scripts do not run: no daemon starts.
+# A security update takes a pinned version off the mirrors; ANY_VERSION=1 then
+# runs the finding on the version that replaced it.
+deb() {
+    local want name list
+    mkdir -p "$TMP/debs" "$TMP/root"
+    for want in "$@"; do
+        name=${want%%=*}
+        [ -z "${ANY_VERSION:-}" ] || want=$name
+        if ! apt-get install -s --no-install-recommends "$want" >"$TMP/plan" 2>/dev/null; then
+            apt-get update -qq >/dev/null 2>&1 || true
+            apt-get install -s --no-install-recommends "$want" >"$TMP/plan" 2>/dev/null ||
+                cannot "$want is not to be had (Debian 12? replaced by an update? see ANY_VERSION in lib.sh)"
+        fi
+        list=$(sed -nE 's/^Inst ([^ ]+) (\[[^]]*\] )?\(([^ ]+).*/\1=\3/p' "$TMP/plan")
+        # shellcheck disable=SC2086
+        (cd "$TMP/debs" && apt-get download -qq "$want" $list >/dev/null 2>"$TMP/err") ||
+            cannot "$want: $(tail -n 1 "$TMP/err")"
+    done
+    for list in "$TMP"/debs/*.deb; do dpkg-deb -x "$list" "$TMP/root"; done
+    rm -rf "$TMP/debs"
+    export LD_LIBRARY_PATH="$TMP/root/usr/lib/x86_64-linux-gnu:$TMP/root/lib/x86_64-linux-gnu:$TMP/root/usr/lib"
+}
+
+# pip NAME==VERSION...: a virtual environment in $TMP/py.
+pip() {
+    python3 -m venv "$TMP/py" && "$TMP/py/bin/pip" -q --disable-pip-version-check install "$@" >&2 ||
+        cannot "pip install $*"
+}
+
+# npm NAME@VERSION...: packages in $TMP/node_modules; their install scripts do not run.
+npm() {
+    (cd "$TMP" && command npm install --silent --no-save --ignore-scripts --no-audit --no-fund "$@" >&2) ||
+        cannot "npm install $*"
+}
+
+# experiment: runs the Python program on standard input, bounded in time, with lib.py at hand.
+experiment() {
+    cat >"$TMP/experiment.py"
+    TMP=$TMP PYTHONDONTWRITEBYTECODE=1 PYTHONPATH=$HERE timeout 240 python3 "$TMP/experiment.py"
+}
