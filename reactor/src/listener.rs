@@ -17,6 +17,7 @@ use crate::net::{ListenerSocket, Readiness};
 use crate::rate::TokenBucket;
 use crate::registry::Protocol;
 use crate::stats::SocketRow;
+use crate::stream::Layer;
 use crate::{Address, ListenOptions, StreamLimits, StreamOptions};
 
 /// Makes the protocol of an accepted connection, or refuses it.
@@ -28,6 +29,8 @@ pub(crate) struct Listener<App> {
     pub(crate) stream: StreamOptions,
     pub(crate) limits: Rc<StreamLimits>,
     pub(crate) rate: Option<TokenBucket>,
+    /// Makes the layer of a connection, where there is one.
+    pub(crate) layer: Option<Box<dyn Fn() -> Box<dyn Layer>>>,
     pub(crate) state: State,
     readiness: Readiness,
     /// It stands on the list of those that are visited without an event.
@@ -55,6 +58,7 @@ impl<App> Listener<App> {
             stream: options.stream.clone(),
             limits: Rc::new(options.limits.clone()),
             rate,
+            layer: None,
             state: State::Accepting,
             readiness: Readiness::default(),
             is_ready: false,

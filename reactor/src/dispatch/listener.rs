@@ -99,6 +99,9 @@ impl<App> Registry<App> {
         if let Ok(id) = added {
             self.ledger.stats.accepted += 1;
             self.ledger.trace(|| What::Accepted(id));
+            if let Some(layer) = &listener.layer {
+                self.wrap(id, layer());
+            }
         } else {
             // It could not be registered: the system is short of memory, or the slots are full.
             self.ledger.stats.refused_full += 1;

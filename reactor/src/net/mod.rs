@@ -49,7 +49,6 @@ pub(crate) use chosen::{
 };
 #[cfg(feature = "sim")]
 pub use either::{SimulatedDatagram, SimulatedListener, SimulatedStream};
-#[cfg(feature = "sim")]
 pub(crate) use os::read_at;
 pub(crate) use os::{
     Failure, OwnedPath, SHORT_READ_DRAINS, is_out_of_descriptors, is_passing_accept_error,

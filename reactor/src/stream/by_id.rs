@@ -1,6 +1,6 @@
 //! What a program can tell a connection, and ask of it, by its id and from anywhere.
 
-use super::{Step, Stream, Transport};
+use super::{Layer, Step, Stream, Transport};
 use crate::id::Key;
 use crate::ledger::Ledger;
 use crate::outbox::FilePiece;
@@ -8,7 +8,7 @@ use crate::registry::{Protocol, Registry};
 use crate::slots::Found;
 use crate::source::Source;
 use crate::trace::{Callback, What};
-use crate::{CloseReason, ConnectionId, ReachError, Stale};
+use crate::{CloseReason, ConnectionId, ListenerId, ReachError, Stale};
 
 /// What the running connection was told by its id.
 pub(crate) enum Order {
@@ -212,6 +212,34 @@ impl<App> Registry<App> {
             Found::Here(Source::Stream(connection)) => !connection.stream.is_closed(),
             Found::Running => true,
             _ => false,
+        }
+    }
+}
+
+impl<App> Registry<App> {
+    /// Has a listener put a layer on each connection that it accepts from now on.
+    #[cfg_attr(
+        not(all(test, feature = "sim")),
+        expect(
+            dead_code,
+            reason = "TLS comes next; until then a layer of the tests proves the place"
+        )
+    )]
+    pub(crate) fn wrap_accepted(
+        &mut self,
+        id: ListenerId,
+        layer: impl Fn() -> Box<dyn Layer> + 'static,
+    ) {
+        if let Found::Here(Source::Listener(listener)) = self.slots.find(id.0) {
+            listener.layer = Some(Box::new(layer));
+        }
+    }
+
+    /// Puts a layer on a connection that is not in a callback.
+    pub(crate) fn wrap(&mut self, id: ConnectionId, layer: Box<dyn Layer>) {
+        if let Found::Here(Source::Stream(connection)) = self.slots.find(id.0) {
+            connection.stream.wrap(layer);
+            connection.stream.make_ready(id.0, &mut self.ledger);
         }
     }
 }

@@ -22,14 +22,15 @@ pub(crate) enum Flushed {
 impl Stream {
     /// Whether there is something queued that the kernel may take.
     pub(crate) fn can_flush(&self) -> bool {
-        !self.outbox.is_empty() && self.io.is_writable()
+        (!self.outbox.is_empty() || self.io.is_pending()) && self.io.can_send()
     }
 
     /// Sends what is queued, up to a budget, to the next file's end, or to where the kernel stops.
     pub(crate) fn flush(&mut self, budget: &mut usize, ledger: &mut Ledger) -> Step<Flushed> {
         while self.can_flush() && *budget > 0 {
             let (sent, finished) = match self.outbox.front() {
-                None => break,
+                None if self.io.push()? => break,
+                None => (0, None),
                 Some(Front::Bytes) => (self.flush_bytes(ledger)?, None),
                 Some(Front::File(_)) => self.flush_file(*budget, ledger)?,
             };
@@ -67,10 +68,7 @@ impl Stream {
     fn flush_bytes(&mut self, ledger: &mut Ledger) -> Step<usize> {
         let mut slices = [IoSlice::new(&[]); MAX_SLICES];
         let sent = match self.outbox.only() {
-            Some(bytes) => match self.io.transmit(bytes, About::Visited, ledger) {
-                Ok(()) => bytes.len(),
-                Err(result) => self.io.transmitted(result, bytes.len(), About::Visited, ledger)?,
-            },
+            Some(bytes) => self.io.send(bytes, ledger)?,
             None => {
                 let count = self.outbox.slices(&mut slices);
                 self.io.transmit_vectored(&slices[..count], ledger)?

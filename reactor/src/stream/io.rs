@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::{self, IoSlice};
 
 use super::guard::Guard;
+use super::layer::{Layer, Layered};
 use super::{Step, ended};
 use crate::CloseReason;
 use crate::ledger::{Ledger, SCRATCH, Scratch};
@@ -12,21 +13,56 @@ use crate::trace::{About, What};
 
 pub(super) struct Io {
     pub(super) socket: StreamSocket,
+    /// What is known of the socket. Where there is a layer, it knows itself whether it may be written to.
     pub(super) readiness: Readiness,
     /// Its deadlines, if it has any: they want to know when something moves.
     pub(super) guard: Option<Box<Guard>>,
+    layered: Option<Box<Layered>>,
 }
 
 /// What a read has brought.
 pub(crate) enum Received {
     Bytes(usize),
-    /// The peer's FIN.
+    /// The peer's FIN, or what its layer says in its place.
     End,
+    /// The peer's FIN where its layer should have said something before.
+    Truncated,
     /// Nothing for now.
     Nothing,
 }
 
 impl Io {
+    pub(super) fn new(socket: StreamSocket, readiness: Readiness) -> Self {
+        Self { socket, readiness, guard: None, layered: None }
+    }
+
+    /// Puts a layer on the socket. What that has left over is told of by nobody, so from here on only
+    /// `WouldBlock` says that there is nothing to read: as it is once an end was reported.
+    pub(super) fn wrap(&mut self, layer: Box<dyn Layer>) {
+        self.layered = Some(Box::new(Layered::new(layer)));
+        self.readiness = self.readiness.with(Readiness::READ).with(Readiness::END);
+    }
+
+    /// Whether its layer, if it has one, carries bytes.
+    pub(super) fn is_open(&self) -> bool {
+        self.layered.as_ref().is_none_or(|layered| layered.is_open())
+    }
+
+    /// Whether its layer has something to send of its own accord.
+    pub(super) fn is_pending(&self) -> bool {
+        self.layered.as_ref().is_some_and(|layered| layered.is_pending())
+    }
+
+    /// Tells a layer what is known of its socket, and keeps it from those who would write past it.
+    pub(super) fn note_layer(&mut self) {
+        if let Some(layered) = &mut self.layered
+            && self.readiness.contains(Readiness::WRITE)
+        {
+            layered.is_writable = true;
+            self.readiness = self.readiness.without(Readiness::WRITE);
+        }
+    }
+
     pub(super) fn is_readable(&self) -> bool {
         self.readiness.contains(Readiness::READ)
     }
@@ -34,6 +70,11 @@ impl Io {
     /// Whether the kernel may take something. While it is connecting the readiness is not believed.
     pub(super) fn is_writable(&self) -> bool {
         self.readiness.contains(Readiness::WRITE)
+    }
+
+    /// Whether something can be sent, through a layer or without one.
+    pub(super) fn can_send(&self) -> bool {
+        self.is_writable() || self.layered.as_ref().is_some_and(|layered| layered.can_write())
     }
 
     pub(super) fn not_readable(&mut self) {
@@ -50,8 +91,27 @@ impl Io {
     /// being more is remembered.
     #[inline(always)]
     pub(super) fn receive(&mut self, buffer: &mut Scratch, ledger: &mut Ledger) -> Step<Received> {
+        let result = self.socket.read(buffer);
+        self.received(result, ledger)
+    }
+
+    /// As [`Self::receive`], through the layer if there is one.
+    pub(super) fn receive_any(
+        &mut self,
+        buffer: &mut Scratch,
+        ledger: &mut Ledger,
+    ) -> Step<Received> {
+        let result = match &mut self.layered {
+            None => return self.receive(buffer, ledger),
+            Some(layered) => layered.read(&self.socket, buffer),
+        };
+        self.received(result, ledger)
+    }
+
+    #[inline(always)]
+    fn received(&mut self, result: io::Result<usize>, ledger: &mut Ledger) -> Step<Received> {
         ledger.stats.reads += 1;
-        let length = match self.socket.read(buffer) {
+        let length = match result {
             Ok(length) if length > 0 => length,
             result => return self.received_nothing(result, ledger),
         };
@@ -87,6 +147,10 @@ impl Io {
             }
             // Still ready; the caller's budget bounds how often this is tried.
             io::ErrorKind::Interrupted => Step::Continue(Received::Nothing),
+            io::ErrorKind::UnexpectedEof => {
+                ledger.trace(|| What::ReadEnd);
+                Step::Continue(Received::Truncated)
+            }
             kind => {
                 ledger.trace(|| What::ReadFailed(kind));
                 ended(CloseReason::from_io(error))
@@ -135,18 +199,33 @@ impl Io {
         Step::Continue(sent)
     }
 
-    /// As [`Self::transmit`], several pieces.
+    /// As [`Self::transmit`], through the layer if there is one; how many bytes were taken.
+    pub(super) fn send(&mut self, bytes: &[u8], ledger: &mut Ledger) -> Step<usize> {
+        let result = match &mut self.layered {
+            Some(layered) => layered.write(&self.socket, bytes),
+            None => match self.transmit(bytes, About::Visited, ledger) {
+                Ok(()) => return Step::Continue(bytes.len()),
+                Err(result) => result,
+            },
+        };
+        self.transmitted(result, bytes.len(), About::Visited, ledger)
+    }
+
+    /// As [`Self::send`], several pieces.
     pub(super) fn transmit_vectored(
         &mut self,
         slices: &[IoSlice<'_>],
         ledger: &mut Ledger,
     ) -> Step<usize> {
         let wanted = slices.iter().map(|slice| slice.len()).sum();
-        let result = self.socket.write_vectored(slices);
+        let result = match &mut self.layered {
+            None => self.socket.write_vectored(slices),
+            Some(layered) => layered.write_vectored(&self.socket, slices),
+        };
         self.transmitted(result, wanted, About::Visited, ledger)
     }
 
-    /// As [`Self::transmit`], a part of a file: how many bytes of it, of which there are none at its
+    /// As [`Self::send`], a part of a file: how many bytes of it, of which there are none at its
     /// end; `None` for nothing now. A short count may be the end of one of the file's pages, so it does not
     /// mean that the kernel takes no more.
     pub(super) fn transmit_file(
@@ -156,7 +235,11 @@ impl Io {
         count: usize,
         ledger: &mut Ledger,
     ) -> Step<Option<usize>> {
-        match self.socket.send_file(file, offset, count) {
+        let result = match &mut self.layered {
+            None => self.socket.send_file(file, offset, count),
+            Some(layered) => layered.send_file(&self.socket, file, offset, count),
+        };
+        match result {
             Err(error) if is_files_error(&error) => ended(CloseReason::FileFailed(error)),
             Err(error) => {
                 self.transmit_failed(error, count, About::Visited, ledger).map_continue(|_| None)
@@ -179,6 +262,31 @@ impl Io {
     fn note_moved(&mut self, length: usize, ledger: &Ledger) {
         if let Some(guard) = &mut self.guard {
             guard.note_moved(length, ledger.clock.tick());
+        }
+    }
+
+    /// Sends what a layer has to send of its own accord; whether nothing of it is left.
+    pub(super) fn push(&mut self) -> Step<bool> {
+        let pushed = match &mut self.layered {
+            None => return Step::Continue(true),
+            Some(layered) => layered.push(&self.socket),
+        };
+        self.pushed(pushed)
+    }
+
+    /// As [`Self::push`], with the layer's goodbye behind everything.
+    pub(super) fn finish(&mut self) -> Step<bool> {
+        let pushed = match &mut self.layered {
+            None => return Step::Continue(true),
+            Some(layered) => layered.finish(&self.socket),
+        };
+        self.pushed(pushed)
+    }
+
+    fn pushed(&self, pushed: io::Result<()>) -> Step<bool> {
+        match pushed {
+            Ok(()) => Step::Continue(!self.is_pending()),
+            Err(error) => ended(CloseReason::from_io(error)),
         }
     }
 

@@ -32,6 +32,7 @@ mod deadlines;
 mod flush;
 mod guard;
 mod io;
+mod layer;
 mod notes;
 mod peer;
 mod read;
@@ -59,6 +60,7 @@ pub(crate) use flush::Flushed;
 use guard::Phase;
 use io::Io;
 pub(crate) use io::Received;
+pub(crate) use layer::Layer;
 use notes::Notes;
 use peer::Peer;
 pub(crate) use read::Intake;
@@ -142,7 +144,7 @@ impl Stream {
         ledger: &Ledger,
     ) -> Self {
         let mut stream = Self {
-            io: Io { socket, readiness: Readiness::WRITE, guard: None },
+            io: Io::new(socket, Readiness::WRITE),
             state: State::Opening(Next::Open),
             notes: Notes(Notes::GUARD),
             sent_in: 0,
@@ -170,6 +172,14 @@ impl Stream {
     /// Takes in what an event says.
     pub(crate) fn note_readiness(&mut self, readiness: Readiness) {
         self.io.readiness = self.io.readiness.with(readiness);
+    }
+
+    /// Sorts out what is known of the socket, where there is a layer.
+    pub(crate) fn note_layer(&mut self) {
+        // What is known of a socket that is connecting says that it has come to an end with that.
+        if !self.is_connecting() {
+            self.io.note_layer();
+        }
     }
 
     // ── opening ─────────────────────────────────────────────────────────────────────────────
@@ -302,7 +312,11 @@ impl Stream {
 
     /// Everything queued has left: takes the step that waited for it.
     pub(crate) fn settle(&mut self, ledger: &Ledger) -> Step {
-        if !self.outbox.is_empty() {
+        if !self.outbox.is_empty() || !self.says_goodbye() {
+            return Step::Continue(());
+        }
+        // A layer says its own goodbye before FIN.
+        if !self.io.finish()? {
             return Step::Continue(());
         }
         match self.state {
@@ -324,6 +338,11 @@ impl Stream {
             | State::Lingering
             | State::Closed => Step::Continue(()),
         }
+    }
+
+    /// Whether there is a step that waits for everything queued to have left.
+    fn says_goodbye(&self) -> bool {
+        matches!(self.state, State::Ending | State::Draining(_))
     }
 
     fn send_fin(&self, ledger: &Ledger) -> Step {
@@ -385,6 +404,21 @@ impl Stream {
         let Self { io, mut inbox, outbox, .. } = self;
         ledger.recharge(outbox.charge(), 0);
         (io.socket.into_std(poller), inbox.take(), outbox.into_bytes())
+    }
+
+    // ── the layer ───────────────────────────────────────────────────────────────────────────
+
+    /// Puts a layer between its bytes and the wire, which the protocol knows nothing of. One that is not open
+    /// yet is told of its opening when the layer is open.
+    pub(crate) fn wrap(&mut self, layer: Box<dyn Layer>) {
+        self.io.wrap(layer);
+        self.note_layer();
+        self.notes.set(Notes::LAYERED);
+    }
+
+    /// Whether its layer, if it has one, carries bytes.
+    pub(crate) fn has_shaken_hands(&self) -> bool {
+        self.io.is_open()
     }
 
     // ── the loop's lists ────────────────────────────────────────────────────────────────────

@@ -21,6 +21,8 @@ impl Notes {
     pub(super) const OUTBOX_HIGH: u16 = 128;
     /// Not read: for that reason.
     pub(super) const HELD: u16 = 512;
+    /// It has a layer: what has to be thought of for it is not asked for on the short ways.
+    pub(super) const LAYERED: u16 = 1024;
     /// Its protocol has been told that it is open.
     pub(super) const OPENED: u16 = 256;
 

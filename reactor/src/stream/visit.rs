@@ -8,9 +8,10 @@
 //!                     open ──▶ flush ──▶ offer ──▶ read ──▶ finish: ended? deadlines? more to do?
 //! ```
 
+use std::io::ErrorKind;
 use std::ops::ControlFlow;
 
-use super::{Flushed, Intake, Received, Step};
+use super::{Flushed, Intake, Received, Step, ended};
 use crate::id::Key;
 use crate::ledger::Scratch;
 use crate::net::Readiness;
@@ -106,7 +107,8 @@ impl<'a, App> Visit<'a, App> {
     }
 
     fn drive(&mut self, scratch: &mut Scratch) -> Step {
-        if !self.open()? {
+        self.connection.stream.note_layer();
+        if !self.open(scratch)? {
             return Step::Continue(());
         }
         if self.connection.stream.can_flush() {
@@ -145,7 +147,7 @@ impl<'a, App> Visit<'a, App> {
     // ── opening ─────────────────────────────────────────────────────────────────────────────
 
     /// Takes a connection that is not open to where it is; `false` if there is nothing to do yet.
-    fn open(&mut self) -> Step<bool> {
+    fn open(&mut self, scratch: &mut Scratch) -> Step<bool> {
         let (stream, ledger) = (&mut self.connection.stream, &self.registry.ledger);
         if stream.is_closed() {
             return Step::Continue(false);
@@ -154,15 +156,34 @@ impl<'a, App> Visit<'a, App> {
             if !stream.finish_connecting(ledger)? {
                 return Step::Continue(false);
             }
+            stream.note_layer();
             stream.settle(ledger)?;
         }
         if stream.is_opening() {
-            let after = stream.open();
+            if !self.shake_hands(scratch)? {
+                return Step::Continue(false);
+            }
+            let after = self.connection.stream.open();
             self.announce()?;
             self.connection.stream.opened(after, &self.registry.ledger);
             self.settle()?;
         }
         Step::Continue(true)
+    }
+
+    /// Opens the layer, if there is one; whether it is open.
+    fn shake_hands(&mut self, scratch: &mut Scratch) -> Step<bool> {
+        let stream = &mut self.connection.stream;
+        for _ in 0..self.registry.ledger.reads_a_turn {
+            if stream.has_shaken_hands() {
+                return Step::Continue(true);
+            }
+            if !stream.push_and_shake(scratch, &mut self.registry.ledger)? {
+                return Step::Continue(false);
+            }
+        }
+        self.come_again();
+        Step::Continue(false)
     }
 
     /// Calls `on_open`, of a new connection or of a protocol that has taken over.
@@ -184,7 +205,11 @@ impl<'a, App> Visit<'a, App> {
         // Counted in reads, not in bytes: a system call costs as much as what it brings.
         for _ in 0..self.registry.ledger.reads_a_turn {
             match self.connection.stream.intake() {
-                Some(Intake::Deliver) => self.read_once(scratch)?,
+                Some(Intake::Deliver) => {
+                    let stream = &mut self.connection.stream;
+                    let received = stream.receive_any(scratch, &mut self.registry.ledger)?;
+                    self.handle_received(received, scratch)?;
+                }
                 Some(Intake::Discard) => self.discard_once(scratch)?,
                 None => return Step::Continue(()),
             }
@@ -195,15 +220,21 @@ impl<'a, App> Visit<'a, App> {
         Step::Continue(())
     }
 
-    /// One read, for the protocol.
+    /// One read, for the protocol, and past any layer.
     #[inline(always)]
     fn read_once(&mut self, scratch: &mut Scratch) -> Step {
-        let stream = &mut self.connection.stream;
-        match stream.receive(scratch, &mut self.registry.ledger)? {
+        let received = self.connection.stream.receive(scratch, &mut self.registry.ledger)?;
+        self.handle_received(received, scratch)
+    }
+
+    #[inline(always)]
+    fn handle_received(&mut self, received: Received, scratch: &Scratch) -> Step {
+        match received {
             Received::Bytes(length) => self.deliver(&scratch[..length]),
             // The end comes last: whoever took over, or was resumed, is first offered what is left.
-            Received::End if stream.take_offer() => self.offer(),
+            Received::End if self.connection.stream.take_offer() => self.offer(),
             Received::End => self.end(),
+            Received::Truncated => ended(CloseReason::Failed(ErrorKind::UnexpectedEof.into())),
             Received::Nothing => Step::Continue(()),
         }
     }
@@ -211,7 +242,9 @@ impl<'a, App> Visit<'a, App> {
     /// One read, to have it out of the way: the connection is closing.
     fn discard_once(&mut self, scratch: &mut Scratch) -> Step {
         let stream = &mut self.connection.stream;
-        if let Received::End = stream.receive(scratch, &mut self.registry.ledger)? {
+        let received = stream.receive_any(scratch, &mut self.registry.ledger)?;
+        // How it ends is nothing to somebody who has said goodbye.
+        if matches!(received, Received::End | Received::Truncated) {
             stream.peer_ended(&self.registry.ledger)?;
         }
         self.settle()

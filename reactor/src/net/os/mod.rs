@@ -30,7 +30,6 @@ pub use stream::StdStream;
 pub(crate) use stream::StreamSocket;
 #[cfg(windows)]
 pub(crate) use sys::OwnedPath;
-#[cfg(feature = "sim")]
 pub(crate) use sys::read_at;
 pub(crate) use sys::{
     Failure, SHORT_READ_DRAINS, SpareDescriptor, is_out_of_descriptors, is_passing_accept_error,

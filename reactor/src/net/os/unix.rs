@@ -119,7 +119,6 @@ pub(super) fn send_file(
 }
 
 /// Reads a part of a file, wherever its cursor is; `Ok(0)` is the file's end.
-#[cfg(any(feature = "sim", not(any(target_os = "linux", target_os = "android"))))]
 pub(crate) fn read_at(file: &File, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
     std::os::unix::fs::FileExt::read_at(file, buffer, offset)
 }

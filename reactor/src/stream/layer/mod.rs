@@ -1,0 +1,262 @@
+//! A layer between the bytes that a protocol sees and those on the wire: TLS, say.
+//!
+//! ```text
+//!            plain                                  wire
+//!  protocol ◀────── read ◀── plain ◀── receive ◀────────── socket
+//!  protocol ──────▶ write ──────────▶  send ──▶ pending ──▶ socket
+//! ```
+//!
+//! It sits where a stream reads its socket and where it writes to it ([`Io`](super::io::Io)), and nowhere
+//! else: what is above sees a socket that takes and gives plain bytes, and now and then says that it would
+//! block. Three things are different from a socket:
+//!
+//! - it has to be opened ([`Layer::is_open`]): `on_open` waits for that, and so does what is written;
+//! - reading may have something to send, and that may be all that waits ([`Layered::is_pending`]);
+//! - before FIN it has a goodbye of its own ([`Layered::finish`]), and an end without one is none.
+//!
+//! What has come out of the layer and was not taken stays here, though no event will tell of it. So a
+//! stream with a layer believes no short read: only `WouldBlock` says that there is nothing more. And it
+//! never takes the short ways, on which a message is read and answered with nothing else to be thought of.
+
+#[cfg(all(test, feature = "sim"))]
+mod tests;
+
+use std::fs::File;
+use std::io::{self, IoSlice};
+
+use crate::net::{StreamSocket, read_at};
+
+/// Plain bytes that are turned into wire bytes at a time, which bounds what is pending.
+const CHUNK: usize = 16 * 1024;
+/// Reads that bring nothing plain before somebody else has a turn.
+const FRUITLESS: usize = 8;
+
+/// Turns wire bytes into plain ones, and back. It is total on hostile input: what it cannot read is an error.
+pub(crate) trait Layer {
+    /// What this side says first.
+    fn begin(&mut self, wire: &mut Vec<u8>);
+
+    /// Takes what has come; what it means is added to `plain`, and what has to be answered to `wire`, also if
+    /// it fails.
+    fn receive(&mut self, bytes: &[u8], plain: &mut Vec<u8>, wire: &mut Vec<u8>) -> io::Result<()>;
+
+    /// Adds what these bytes are on the wire. Only when it is open, and has not finished.
+    fn send(&mut self, plain: &[u8], wire: &mut Vec<u8>);
+
+    /// This side sends no more.
+    fn finish(&mut self, wire: &mut Vec<u8>);
+
+    /// Whether it carries plain bytes.
+    fn is_open(&self) -> bool;
+
+    /// Whether the peer has said that it sends no more.
+    fn has_ended(&self) -> bool;
+}
+
+/// A layer at work, and what it has in hand.
+pub(super) struct Layered {
+    layer: Box<dyn Layer>,
+    /// What has come out of the layer, from `taken` on, and was not read yet.
+    plain: Vec<u8>,
+    taken: usize,
+    /// What the socket has yet to take, from `sent` on.
+    pending: Vec<u8>,
+    sent: usize,
+    /// The socket may take something.
+    pub(super) is_writable: bool,
+    ours: Ours,
+    theirs: Theirs,
+}
+
+/// What this side has said of its end.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Ours {
+    Open,
+    Finished,
+}
+
+/// What the peer has said of its end.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Theirs {
+    Open,
+    /// It has said goodbye, and that was told: what still comes is the end of the socket itself.
+    Told,
+}
+
+impl Layered {
+    /// A layer that begins; what it says first is pending.
+    pub(super) fn new(mut layer: Box<dyn Layer>) -> Self {
+        let mut pending = Vec::new();
+        layer.begin(&mut pending);
+        Self {
+            layer,
+            plain: Vec::new(),
+            taken: 0,
+            pending,
+            sent: 0,
+            is_writable: false,
+            ours: Ours::Open,
+            theirs: Theirs::Open,
+        }
+    }
+
+    /// Whether it carries plain bytes yet.
+    pub(super) fn is_open(&self) -> bool {
+        self.layer.is_open()
+    }
+
+    /// Whether something has to be sent that nobody above knows of.
+    pub(super) fn is_pending(&self) -> bool {
+        !self.pending.is_empty()
+    }
+
+    /// Whether there is a point in trying to write.
+    pub(super) fn can_write(&self) -> bool {
+        if self.pending.is_empty() { self.layer.is_open() } else { self.is_writable }
+    }
+
+    /// Reads from the socket until something plain comes of it, and answers what has to be answered.
+    pub(super) fn read(&mut self, socket: &StreamSocket, buffer: &mut [u8]) -> io::Result<usize> {
+        for _ in 0..FRUITLESS {
+            let plain = self.take_plain(buffer);
+            if plain > 0 {
+                return Ok(plain);
+            }
+            if self.layer.has_ended() && self.theirs == Theirs::Open {
+                self.theirs = Theirs::Told;
+                return Ok(0);
+            }
+            let length = socket.read(buffer)?;
+            if length == 0 {
+                return self.socket_ended();
+            }
+            if self.theirs == Theirs::Told {
+                // Behind its goodbye there is nothing to be heard.
+                continue;
+            }
+            let before = self.pending.len();
+            let received =
+                self.layer.receive(&buffer[..length], &mut self.plain, &mut self.pending);
+            if self.ours == Ours::Finished {
+                // Behind our goodbye nothing is sent, so there is no answer any more.
+                self.pending.truncate(before);
+            }
+            // The answer first, also to what is wrong: it may say why.
+            self.push(socket)?;
+            received?;
+        }
+        Err(io::ErrorKind::Interrupted.into())
+    }
+
+    fn take_plain(&mut self, buffer: &mut [u8]) -> usize {
+        let rest = &self.plain[self.taken..];
+        let length = rest.len().min(buffer.len());
+        buffer[..length].copy_from_slice(&rest[..length]);
+        self.taken += length;
+        if self.taken == self.plain.len() {
+            // An idle connection owns no buffer.
+            self.plain = Vec::new();
+            self.taken = 0;
+        }
+        length
+    }
+
+    /// FIN without a goodbye of the layer may have been sent by anybody: it is no end.
+    fn socket_ended(&self) -> io::Result<usize> {
+        if self.layer.has_ended() { Ok(0) } else { Err(io::ErrorKind::UnexpectedEof.into()) }
+    }
+
+    /// Takes as many plain bytes as the socket has room for what becomes of them, and a chunk more.
+    pub(super) fn write(&mut self, socket: &StreamSocket, bytes: &[u8]) -> io::Result<usize> {
+        let mut taken = 0;
+        for chunk in bytes.chunks(CHUNK) {
+            match self.write_chunk(socket, chunk) {
+                Ok(()) => taken += chunk.len(),
+                // What was taken is told first; the error comes again.
+                Err(_) if taken > 0 => break,
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(taken)
+    }
+
+    pub(super) fn write_vectored(
+        &mut self,
+        socket: &StreamSocket,
+        slices: &[IoSlice<'_>],
+    ) -> io::Result<usize> {
+        let mut taken = 0;
+        for slice in slices {
+            match self.write(socket, slice) {
+                Ok(length) if length < slice.len() => return Ok(taken + length),
+                Ok(length) => taken += length,
+                Err(_) if taken > 0 => break,
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(taken)
+    }
+
+    /// By a bounded copy: the system cannot turn the bytes into others on their way.
+    pub(super) fn send_file(
+        &mut self,
+        socket: &StreamSocket,
+        file: &File,
+        offset: u64,
+        count: usize,
+    ) -> io::Result<usize> {
+        self.make_room(socket)?;
+        let mut chunk = [0; CHUNK];
+        let wanted = count.min(CHUNK);
+        let length = read_at(file, &mut chunk[..wanted], offset)?;
+        if length > 0 {
+            self.write_chunk(socket, &chunk[..length])?;
+        }
+        Ok(length)
+    }
+
+    /// Takes a chunk as a whole, or nothing.
+    fn write_chunk(&mut self, socket: &StreamSocket, chunk: &[u8]) -> io::Result<()> {
+        self.make_room(socket)?;
+        self.layer.send(chunk, &mut self.pending);
+        // It is taken; if this fails, the next write will tell.
+        let _ = self.push(socket);
+        Ok(())
+    }
+
+    /// Whether a chunk may be turned into wire bytes: what was is with the socket.
+    fn make_room(&mut self, socket: &StreamSocket) -> io::Result<()> {
+        self.push(socket)?;
+        if self.ours == Ours::Finished {
+            return Err(io::ErrorKind::BrokenPipe.into());
+        }
+        let has_room = self.layer.is_open() && self.pending.is_empty();
+        if has_room { Ok(()) } else { Err(io::ErrorKind::WouldBlock.into()) }
+    }
+
+    /// Sends what is pending, as far as the socket takes it: that it would block is no error.
+    pub(super) fn push(&mut self, socket: &StreamSocket) -> io::Result<()> {
+        while self.sent < self.pending.len() {
+            match socket.write(&self.pending[self.sent..]) {
+                Ok(sent) => self.sent += sent,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    self.is_writable = false;
+                    return Ok(());
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        self.pending = Vec::new();
+        self.sent = 0;
+        Ok(())
+    }
+
+    pub(super) fn finish(&mut self, socket: &StreamSocket) -> io::Result<()> {
+        if self.ours == Ours::Open && self.layer.is_open() {
+            self.ours = Ours::Finished;
+            self.layer.finish(&mut self.pending);
+        }
+        self.push(socket)
+    }
+}
