@@ -13,6 +13,7 @@ use super::Values;
 use super::channels::ChannelKey;
 use super::modes::UserModes;
 use super::post::Draft;
+use super::work::Waiting;
 use crate::chat::capability::Caps;
 use crate::chat::casemap::{Folded, Nick};
 use crate::chat::timestamp::Timestamp;
@@ -44,7 +45,7 @@ pub(in crate::chat) struct User {
     pub(in crate::chat) away: Option<String>,
     pub(in crate::chat) account: Option<Rc<str>>,
     /// What it is operator by: the name given to `OPER`.
-    pub(in crate::chat) operator: Option<String>,
+    pub(in crate::chat) operator: Option<Box<str>>,
     pub(in crate::chat) channels: Vec<ChannelKey>,
     /// Channels it is invited to and has not joined yet, the oldest first.
     pub(in crate::chat) invitations: VecDeque<Invitation>,
@@ -58,8 +59,8 @@ pub(in crate::chat) struct User {
     /// Tells it apart from all who were and will be connected.
     pub(in crate::chat) serial: u64,
     pub(in crate::chat) wrong_passwords: u32,
-    /// A password is being verified; its lines wait.
-    pub(in crate::chat) is_waiting: bool,
+    /// Something is done for it away from the loop; its lines wait.
+    pub(in crate::chat) waiting: Option<Box<Waiting>>,
     pub(in crate::chat) sasl: Option<Vec<u8>>,
     pub(in crate::chat) draft: Option<Box<Draft>>,
     /// By when it must have another nickname, or be logged in to the owner of this one.
@@ -128,7 +129,7 @@ impl User {
             spoke: now,
             serial,
             wrong_passwords: 0,
-            is_waiting: false,
+            waiting: None,
             sasl: None,
             draft: None,
             nick_due: None,
