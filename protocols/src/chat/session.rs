@@ -161,10 +161,17 @@ impl Session {
         done: Result<(), String>,
     ) {
         let (id, server) = (transport.id(), app.as_mut());
-        if let Some(user) = self.user(server, id)
-            && let Some(waiting) = server.users[user].waiting.take()
-        {
-            commands::go_on(server, transport.registry(), user, id, *waiting, done);
+        let Some(user) = self.user(server, id) else {
+            return;
+        };
+        let mut turn = Turn::new(server, transport.registry(), user, id, None);
+        if let Some(then) = turn.user_mut().waiting.take() {
+            then(&mut turn, done);
+        }
+        turn.finish();
+        commands::announce(server, transport.registry());
+        if server.users.find(user, id).is_some_and(|user| user.waiting.is_none()) {
+            transport.resume();
         }
     }
 

@@ -25,7 +25,6 @@ use super::server::line::{Cast, Line};
 use super::server::modes::{Status, UserModes};
 use super::server::users::{User, UserKey};
 use super::server::wire::Wire;
-use super::server::work::Waiting;
 use super::server::{Event, Server};
 use super::timestamp::Timestamp;
 use crate::password::{Memory, PasswordHash};
@@ -328,7 +327,10 @@ impl<'a> Turn<'a> {
     /// what it was answered already.
     fn wait(&mut self, then: impl FnOnce(&mut Turn<'_>, Result<(), String>) + 'static) {
         let label = self.label.take();
-        self.user_mut().waiting = Some(Box::new(Waiting { label, then: Box::new(then) }));
+        self.user_mut().waiting = Some(Box::new(move |turn, done| {
+            turn.label = label;
+            then(turn, done);
+        }));
     }
 
     /// Takes the label, for an answer that comes with a later command.

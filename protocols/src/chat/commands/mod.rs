@@ -52,10 +52,10 @@ use super::numeric;
 use super::server::Server;
 use super::server::users::UserKey;
 use super::server::wire::Wire;
-use super::server::work::Waiting;
 use super::stranger::Stranger;
 use super::turn::{Label, Turn};
 
+pub(super) use capabilities::announce;
 pub(super) use registration::enforce_nick;
 
 /// A command: who may give it, with how many parameters at least, and what it is good for.
@@ -160,7 +160,7 @@ pub(super) fn handle(
     line: &[u8],
 ) {
     server.counters.lines += 1;
-    capabilities::announce(server, wire);
+    announce(server, wire);
     if !server.users[me].is_registered()
         && let Some(stranger) = Stranger::of(line)
     {
@@ -190,24 +190,6 @@ pub(super) fn handle_too_long(
     let mut turn = Turn::new(server, wire, me, connection, None);
     turn.numeric(numeric::ERR_INPUTTOOLONG, &[]);
     server.disconnect(wire, me, "Input line too long");
-}
-
-/// What a user waited for is done, or will never be.
-pub(super) fn go_on(
-    server: &mut Server,
-    wire: &mut dyn Wire,
-    me: UserKey,
-    connection: ConnectionId,
-    Waiting { label, then }: Waiting,
-    done: Result<(), String>,
-) {
-    let mut turn = Turn::new(server, wire, me, connection, label);
-    then(&mut turn, done);
-    turn.finish();
-    capabilities::announce(server, wire);
-    if server.users.find(me, connection).is_some_and(|user| user.waiting.is_none()) {
-        wire.resume(connection);
-    }
 }
 
 fn dispatch(turn: &mut Turn<'_>, message: &Message<'_>) {

@@ -43,7 +43,6 @@ fn opered(turn: &mut Turn<'_>, name: Option<&str>, is_right: Result<bool, String
         (Ok(true), Some(name)) => {
             let before = turn.user().modes;
             turn.user_mut().modes.set(UserModes::OPERATOR, true);
-            turn.user_mut().operator = Some(name.into());
             turn.user_mut().wrong_passwords = 0;
             let source = turn.source();
             turn.log(&Event::Operator { who: &source, name });

@@ -21,8 +21,6 @@ pub(in crate::chat) trait Wire {
     fn send_all(&mut self, to: &[ConnectionId], line: &Bytes);
     /// Closes a connection when what is queued has left.
     fn close(&mut self, connection: ConnectionId);
-    /// Goes on reading a connection.
-    fn resume(&mut self, connection: ConnectionId);
     /// Has the user of a connection work done that it waits for; a hash of so many KiB when it is its turn.
     fn offload(&mut self, connection: ConnectionId, kib: Option<u32>, work: Work);
     /// Has the accounts saved. A user may wait for it.
@@ -51,10 +49,6 @@ impl<App: AsMut<Server> + 'static> Wire for Registry<App> {
 
     fn close(&mut self, connection: ConnectionId) {
         let _ = Self::close(self, connection);
-    }
-
-    fn resume(&mut self, connection: ConnectionId) {
-        let _ = Self::resume(self, connection);
     }
 
     fn offload(&mut self, connection: ConnectionId, kib: Option<u32>, work: Work) {
