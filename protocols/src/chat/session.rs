@@ -9,15 +9,18 @@ use reactor::{
 use super::commands;
 use super::message::{MAX_BODY, MAX_TAGS};
 use super::server::users::UserKey;
-use super::server::work::{Job, Outcome, Task, Ticket};
+use super::server::work::{TOO_BUSY, Work};
 use super::stranger::Stranger;
-use super::{Limits, Server};
+use super::turn::Turn;
+use super::{Event, Limits, Server};
 use crate::framing::{Line, Lines};
-use crate::password::{Memory, Next};
+use crate::password::{AtDesk, Check, Desk, Memory, PasswordError};
 
 /// That of registering at first, and of silence afterwards: one a connection, since there are many.
 const PATIENCE: TimerKey = TimerKey(0);
 const FLOOD: TimerKey = TimerKey(1);
+/// That of a nickname which belongs to somebody else.
+pub(super) const NICK: TimerKey = TimerKey(2);
 
 /// The server's side of one connection.
 ///
@@ -113,7 +116,66 @@ impl Session {
         self.user.filter(|&key| server.users.find(key, connection).is_some())
     }
 
-    fn check_silence<App: AsMut<Server>>(
+    /// Has work done that the user waits for.
+    pub(super) fn offload<App: AsMut<Server> + 'static>(
+        &mut self,
+        transport: &mut Transport<'_, App>,
+        app: &mut App,
+        kib: Option<u32>,
+        work: Work,
+    ) {
+        let server = app.as_mut();
+        let Some(user) = self.user(server, transport.id()) else {
+            return;
+        };
+        let begun = if let Some(kib) = kib {
+            let most = server.settings.limits.passwords_waiting;
+            let compute = |memory: &mut Memory| {
+                work(memory);
+                Ok(())
+            };
+            let queued = Self::look_at(transport, app, (kib, most), compute);
+            queued.inspect_err(|_| {
+                let server = app.as_mut();
+                let who = server.users[user].source.clone();
+                server.log(&Event::PutOff { who: &who });
+            })
+        } else {
+            transport.offload(
+                move || work(&mut Memory::default()),
+                |session: &mut Self, transport, app, done| {
+                    session.go_on(transport, app, done.map_err(|error| error.to_string()));
+                },
+            )
+        };
+        if begun.is_err() {
+            self.go_on(transport, app, Err(TOO_BUSY.to_owned()));
+        }
+    }
+
+    /// What the user waited for is done, or will never be.
+    pub(super) fn go_on<App: AsMut<Server> + 'static>(
+        &mut self,
+        transport: &mut Transport<'_, App>,
+        app: &mut App,
+        done: Result<(), String>,
+    ) {
+        let (id, server) = (transport.id(), app.as_mut());
+        let Some(user) = self.user(server, id) else {
+            return;
+        };
+        let mut turn = Turn::new(server, transport.registry(), user, id, None);
+        if let Some(then) = turn.user_mut().waiting.take() {
+            then(&mut turn, done);
+        }
+        turn.finish();
+        commands::announce(server, transport.registry());
+        if server.users.find(user, id).is_some_and(|user| user.waiting.is_none()) {
+            transport.resume();
+        }
+    }
+
+    fn check_silence<App: AsMut<Server> + 'static>(
         &mut self,
         transport: &mut Transport<'_, App>,
         app: &mut App,
@@ -178,7 +240,7 @@ impl<App: AsMut<Server> + 'static> Protocol<App> for Session {
         self.heard = Some(transport.registry().now());
         while let Some(key) = self.user(app.as_mut(), id) {
             let server = app.as_mut();
-            if server.users[key].is_waiting {
+            if server.users[key].waiting.is_some() {
                 return transport.pause();
             }
             if input.is_empty() {
@@ -207,7 +269,6 @@ impl<App: AsMut<Server> + 'static> Protocol<App> for Session {
                     return;
                 }
             }
-            run_jobs(app.as_mut(), transport.registry());
         }
         // The user has quit: nobody listens any more.
         input.take_all();
@@ -221,14 +282,19 @@ impl<App: AsMut<Server> + 'static> Protocol<App> for Session {
     }
 
     fn on_timer(&mut self, transport: &mut Transport<'_, App>, key: TimerKey, app: &mut App) {
-        let Some(user) = self.user(app.as_mut(), transport.id()) else {
+        let id = transport.id();
+        let Some(user) = self.user(app.as_mut(), id) else {
             return;
         };
         let server = app.as_mut();
         match key {
             PATIENCE if server.users[user].is_registered() => self.check_silence(transport, app),
             PATIENCE => check_registration(server, transport, user),
-            FLOOD if !server.users[user].is_waiting => transport.resume(),
+            FLOOD if server.users[user].waiting.is_none() => transport.resume(),
+            NICK => {
+                let mut turn = Turn::new(server, transport.registry(), user, id, None);
+                commands::enforce_nick(&mut turn);
+            }
             _ => {}
         }
     }
@@ -247,13 +313,34 @@ impl<App: AsMut<Server> + 'static> Protocol<App> for Session {
         if let Some(user) = self.user(app.as_mut(), closed.id) {
             let reason = quit_reason(&closed.reason);
             app.as_mut().remove(registry, user, &reason);
-            run_jobs(app.as_mut(), registry);
         }
+        Self::look_at_next(registry, app);
+    }
+}
+
+impl<App: AsMut<Server> + 'static> AtDesk<App> for Session {
+    type Answer = ();
+
+    fn desk(app: &mut App) -> &mut Desk<Check<()>> {
+        &mut app.as_mut().desk
+    }
+
+    fn handle_answer(
+        &mut self,
+        transport: &mut Transport<'_, App>,
+        app: &mut App,
+        answer: Result<(), PasswordError>,
+    ) {
+        self.go_on(transport, app, answer.map_err(|error| error.to_string()));
     }
 }
 
 /// Ends the connection of a user who has had long enough to say who it is.
-fn check_registration<App>(server: &mut Server, transport: &mut Transport<'_, App>, user: UserKey) {
+fn check_registration<App: AsMut<Server> + 'static>(
+    server: &mut Server,
+    transport: &mut Transport<'_, App>,
+    user: UserKey,
+) {
     // It has not been able to say anything to anybody yet.
     let came = server.users[user].spoke;
     let (due, now) = (came + server.settings.limits.registration, transport.registry().now());
@@ -262,120 +349,6 @@ fn check_registration<App>(server: &mut Server, transport: &mut Transport<'_, Ap
     } else {
         server.disconnect(transport.registry(), user, "Registration timed out");
     }
-}
-
-/// Has everything done that the server has asked for.
-fn run_jobs<App: AsMut<Server> + 'static>(server: &mut Server, registry: &mut Registry<App>) {
-    loop {
-        while let Some(job) = server.jobs.pop_front() {
-            begin(server, registry, job);
-        }
-        match server.desk.next() {
-            Some(Next::Compute(job, memory)) => compute(server, registry, job, memory),
-            Some(Next::Free(memory)) => free(server, registry, memory),
-            None => return,
-        }
-    }
-}
-
-fn begin<App: AsMut<Server> + 'static>(
-    server: &mut Server,
-    registry: &mut Registry<App>,
-    job: Job,
-) {
-    if let Some(kib) = job.task.hashes() {
-        let most = server.settings.limits.passwords_waiting;
-        if let Err(Job { ticket, .. }) = server.desk.queue(kib, job, most) {
-            server.note_put_off(&ticket);
-            commands::finish(server, registry, &ticket, too_busy());
-        }
-        return;
-    }
-    let Job { task, ticket } = job;
-    match task {
-        Task::Save => server.accounts.commit(registry, move |registry, app, result| {
-            let result = result.map_err(|error| error.to_string());
-            finish(registry, app, &ticket, Outcome::Saved(result));
-        }),
-        Task::Wait(time) => {
-            let later = ticket.clone();
-            let set = registry.after(time, move |registry, app| {
-                finish(registry, app, &later, Outcome::Passed);
-            });
-            if set.is_err() {
-                commands::finish(server, registry, &ticket, Outcome::Passed);
-            }
-        }
-        task => {
-            let later = ticket.clone();
-            let offloaded = registry.offload(
-                move || task.run(&mut Memory::default()),
-                move |registry, app, result| {
-                    let outcome = result.unwrap_or_else(|it| Outcome::Failed(it.to_string()));
-                    finish(registry, app, &later, outcome);
-                },
-            );
-            if offloaded.is_err() {
-                commands::finish(server, registry, &ticket, too_busy());
-            }
-        }
-    }
-}
-
-/// Has a hash computed, now that it is its turn.
-fn compute<App: AsMut<Server> + 'static>(
-    server: &mut Server,
-    registry: &mut Registry<App>,
-    Job { task, ticket }: Job,
-    mut memory: Memory,
-) {
-    let later = ticket.clone();
-    let offloaded = registry.offload(
-        move || (task.run(&mut memory), memory),
-        move |registry, app: &mut App, result| {
-            let (outcome, memory) = match result {
-                Ok((outcome, memory)) => (outcome, Some(memory)),
-                Err(error) => (Outcome::Failed(error.to_string()), None),
-            };
-            app.as_mut().desk.finish(memory);
-            finish(registry, app, &later, outcome);
-        },
-    );
-    if offloaded.is_err() {
-        server.desk.finish(None);
-        commands::finish(server, registry, &ticket, too_busy());
-    }
-}
-
-fn free<App: AsMut<Server> + 'static>(
-    server: &mut Server,
-    registry: &mut Registry<App>,
-    memory: Vec<Memory>,
-) {
-    let offloaded = registry.offload(
-        move || drop(memory),
-        |registry, app: &mut App, _| {
-            app.as_mut().desk.finish(None);
-            run_jobs(app.as_mut(), registry);
-        },
-    );
-    if offloaded.is_err() {
-        server.desk.finish(None);
-    }
-}
-
-fn too_busy() -> Outcome {
-    Outcome::Failed("the server is too busy, try again later".to_owned())
-}
-
-fn finish<App: AsMut<Server> + 'static>(
-    registry: &mut Registry<App>,
-    app: &mut App,
-    ticket: &Ticket,
-    outcome: Outcome,
-) {
-    commands::finish(app.as_mut(), registry, ticket, outcome);
-    run_jobs(app.as_mut(), registry);
 }
 
 /// What the others are told of a connection that has ended by itself.

@@ -12,6 +12,7 @@
 //! ```
 
 use std::rc::Rc;
+use std::sync::mpsc;
 
 use reactor::ConnectionId;
 
@@ -24,9 +25,9 @@ use super::server::line::{Cast, Line};
 use super::server::modes::{Status, UserModes};
 use super::server::users::{User, UserKey};
 use super::server::wire::Wire;
-use super::server::work::{Job, Task, Then, Ticket};
 use super::server::{Event, Server};
 use super::timestamp::Timestamp;
+use crate::password::{Memory, PasswordHash};
 
 /// A user's turn to speak.
 pub(super) struct Turn<'a> {
@@ -268,22 +269,68 @@ impl<'a> Turn<'a> {
 
     // ── what takes longer ───────────────────────────────────────────────────────────────────
 
-    /// Has something done away from the loop. The user's next lines wait, and what it is answered then
-    /// bears the label of this command, as does what it was answered already.
-    pub(super) fn offload(&mut self, task: Task, then: Then) {
+    /// Has a password looked at.
+    pub(super) fn verify(
+        &mut self,
+        password: &str,
+        against: PasswordHash,
+        then: impl FnOnce(&mut Turn<'_>, Result<bool, String>) + 'static,
+    ) {
+        let password = password.to_owned();
+        let kib = Some(against.kib());
+        self.offload(kib, move |memory| against.verifies_in(&password, memory), then);
+    }
+
+    /// Has a password hashed.
+    pub(super) fn hash(
+        &mut self,
+        password: &str,
+        then: impl FnOnce(&mut Turn<'_>, Result<PasswordHash, String>) + 'static,
+    ) {
+        let password = password.to_owned();
+        let kib = Some(PasswordHash::NEW_KIB);
+        self.offload(kib, move |memory| PasswordHash::of_in(&password, memory), then);
+    }
+
+    /// Has something done away from the loop, and goes on with what came of it: if it is a hash, of so
+    /// many KiB, when it is its turn.
+    pub(super) fn offload<R: Send + 'static, E: ToString>(
+        &mut self,
+        kib: Option<u32>,
+        work: impl FnOnce(&mut Memory) -> Result<R, E> + Send + 'static,
+        then: impl FnOnce(&mut Turn<'_>, Result<R, String>) + 'static,
+    ) {
+        let (give, get) = mpsc::channel();
+        self.wait(move |turn, done| {
+            let result = done.and_then(|()| get.try_recv().map_err(|lost| lost.to_string())?);
+            then(turn, result);
+        });
+        let work = move |memory: &mut Memory| {
+            // If the user has gone, nobody takes it.
+            let _ = give.send(work(memory).map_err(|error| error.to_string()));
+        };
+        self.wire.offload(self.connection, kib, Box::new(work));
+    }
+
+    /// Has the accounts saved. Nobody waits for it.
+    pub(super) fn save(&mut self) {
+        self.wire.save(&mut self.server.accounts, None);
+    }
+
+    /// Has the accounts saved, and goes on when they are on the disk, or cannot be.
+    pub(super) fn save_and(&mut self, then: impl FnOnce(&mut Turn<'_>) + 'static) {
+        self.wait(|turn, _| then(turn));
+        self.wire.save(&mut self.server.accounts, Some(self.connection));
+    }
+
+    /// The user's next lines wait, and what it is answered then bears the label of this command, as does
+    /// what it was answered already.
+    fn wait(&mut self, then: impl FnOnce(&mut Turn<'_>, Result<(), String>) + 'static) {
         let label = self.label.take();
-        self.user_mut().is_waiting = true;
-        self.queue(task, then, label);
-    }
-
-    /// As [`offload`](Self::offload), and nobody waits for it.
-    pub(super) fn later(&mut self, task: Task, then: Then) {
-        self.queue(task, then, None);
-    }
-
-    fn queue(&mut self, task: Task, then: Then, label: Option<Label>) {
-        let ticket = Ticket { user: self.me, connection: self.connection, label, then };
-        self.server.jobs.push_back(Job { task, ticket });
+        self.user_mut().waiting = Some(Box::new(move |turn, done| {
+            turn.label = label;
+            then(turn, done);
+        }));
     }
 
     /// Takes the label, for an answer that comes with a later command.

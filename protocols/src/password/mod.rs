@@ -8,6 +8,7 @@
 //! |---|---|
 //! | `limits` | what passwords may cost, and the reasons |
 //! | `desk` | whose password is looked at, and who waits: pure |
+//! | `at_desk` | from the desk to another thread, and back to the session that waits |
 //! | `memory` | what hashes are computed in, one after the other |
 
 use std::fmt;
@@ -18,10 +19,12 @@ use argon2::password_hash::try_generate_salt;
 use argon2::{Algorithm, Argon2, MIN_SALT_LEN, Params, Version};
 use thiserror::Error;
 
+mod at_desk;
 mod desk;
 pub mod limits;
 mod memory;
 
+pub(crate) use at_desk::{AtDesk, Check};
 pub(crate) use desk::{Desk, Next};
 pub(crate) use memory::Memory;
 

@@ -7,8 +7,8 @@ use crate::chat::message::Message;
 use crate::chat::numeric;
 use crate::chat::server::Event;
 use crate::chat::server::modes::UserModes;
-use crate::chat::server::work::{Outcome, Task, Then};
 use crate::chat::turn::Turn;
+use crate::password::PasswordHash;
 
 use super::services::{NICKSERV, say};
 
@@ -104,10 +104,10 @@ pub(super) fn verify(turn: &mut Turn<'_>, message: &Message<'_>) {
 pub(super) fn begin(turn: &mut Turn<'_>, name: &str, password: &str, by_command: bool) {
     match refusal(turn, name, password) {
         Some((code, text)) => refuse(turn, name, by_command, code, text),
-        None => turn.offload(
-            Task::Hash { password: password.to_owned() },
-            Then::Register { account: name.to_owned(), by_command },
-        ),
+        None => {
+            let account = name.to_owned();
+            turn.hash(password, move |turn, hash| hashed(turn, account, by_command, hash));
+        }
     }
 }
 
@@ -146,12 +146,17 @@ fn refuse(turn: &mut Turn<'_>, name: &str, by_command: bool, code: &str, text: &
 }
 
 /// The password of a new account is hashed: the account is made, and has yet to be saved.
-pub(super) fn hashed(turn: &mut Turn<'_>, account: String, by_command: bool, outcome: Outcome) {
-    let Outcome::Hashed(Ok(hash)) = outcome else {
+fn hashed(
+    turn: &mut Turn<'_>,
+    account: String,
+    by_command: bool,
+    hash: Result<PasswordHash, String>,
+) {
+    let Ok(hash) = hash else {
         return refuse(turn, &account, by_command, "TEMPORARILY_UNAVAILABLE", "Try again later");
     };
     match turn.server.accounts.create(&account, hash, turn.clock.system()) {
-        Ok(()) => turn.offload(Task::Save, Then::Registered { account, by_command }),
+        Ok(()) => turn.save_and(move |turn| registered(turn, &account, by_command)),
         Err(NotCreated::Taken { .. }) => {
             refuse(
                 turn,
@@ -183,11 +188,7 @@ pub(super) fn hashed(turn: &mut Turn<'_>, account: String, by_command: bool, out
 }
 
 /// The account is on the disk.
-pub(super) fn registered(turn: &mut Turn<'_>, account: &str, by_command: bool, outcome: &Outcome) {
-    if let Outcome::Saved(Err(error)) | Outcome::Failed(error) = outcome {
-        // It is in memory, and the next change tries to save it again.
-        turn.log(&Event::NotSaved { error });
-    }
+fn registered(turn: &mut Turn<'_>, account: &str, by_command: bool) {
     let source = turn.source();
     turn.log(&Event::AccountRegistered { who: &source, account });
     if by_command {

@@ -102,7 +102,7 @@ fn end(turn: &mut Turn<'_>) {
 
 /// Tells those who want to know which capabilities have come, and which are gone (IRCv3 cap-notify), when
 /// other settings have changed that.
-pub(super) fn announce(server: &mut Server, wire: &mut dyn Wire) {
+pub(in crate::chat) fn announce(server: &mut Server, wire: &mut dyn Wire) {
     let (before, now) = (server.announced, server.offered);
     if before == now {
         return;

@@ -13,7 +13,6 @@ use crate::chat::server::line::Line;
 use crate::chat::server::modes::{Flags, Status};
 use crate::chat::server::post::Part;
 use crate::chat::server::users::Invitation;
-use crate::chat::server::work::{Task, Then};
 use crate::chat::turn::{Turn, cut};
 
 use super::{accounts, channel_modes, kept_modes, lists, markers, messages, metadata_events};
@@ -249,7 +248,7 @@ fn set_topic(turn: &mut Turn<'_>, name: &str, text: &str) {
         use crate::chat::accounts::Topic as Kept;
         let kept = topic.map(|Topic { text, by, at }| Kept { text, set_by: by, set_at: at });
         if turn.server.accounts.keep_topic(&name, kept).is_ok() {
-            turn.later(Task::Save, Then::Nothing);
+            turn.save();
         }
     }
 }

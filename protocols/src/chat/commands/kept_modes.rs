@@ -3,7 +3,6 @@
 use crate::chat::accounts;
 use crate::chat::server::channels::{ChannelKey, Entry, List, Topic};
 use crate::chat::server::modes::Flags;
-use crate::chat::server::work::{Task, Then};
 use crate::chat::timestamp::Timestamp;
 use crate::chat::turn::Turn;
 
@@ -30,7 +29,7 @@ pub(super) fn keep(turn: &mut Turn<'_>, key: ChannelKey) {
     let kept = turn.server.accounts.keep_modes(&name, &params.join(" ")).is_ok()
         && turn.server.accounts.keep_topic(&name, topic).is_ok();
     if kept {
-        turn.later(Task::Save, Then::Nothing);
+        turn.save();
     }
 }
 

@@ -52,9 +52,11 @@ use super::numeric;
 use super::server::Server;
 use super::server::users::UserKey;
 use super::server::wire::Wire;
-use super::server::work::{Outcome, Then, Ticket};
 use super::stranger::Stranger;
 use super::turn::{Label, Turn};
+
+pub(super) use capabilities::announce;
+pub(super) use registration::enforce_nick;
 
 /// A command: who may give it, with how many parameters at least, and what it is good for.
 struct Command {
@@ -158,7 +160,7 @@ pub(super) fn handle(
     line: &[u8],
 ) {
     server.counters.lines += 1;
-    capabilities::announce(server, wire);
+    announce(server, wire);
     if !server.users[me].is_registered()
         && let Some(stranger) = Stranger::of(line)
     {
@@ -188,55 +190,6 @@ pub(super) fn handle_too_long(
     let mut turn = Turn::new(server, wire, me, connection, None);
     turn.numeric(numeric::ERR_INPUTTOOLONG, &[]);
     server.disconnect(wire, me, "Input line too long");
-}
-
-/// What a user waits for is done.
-pub(super) fn finish(server: &mut Server, wire: &mut dyn Wire, ticket: &Ticket, outcome: Outcome) {
-    let Ticket { user, connection, label, then } = ticket.clone();
-    if server.users.find(user, connection).is_none() {
-        if let (Then::Nothing, Outcome::Saved(Err(error))) = (&then, &outcome) {
-            server.log(&super::server::Event::NotSaved { error });
-        }
-        return;
-    }
-    let waited = !matches!(then, Then::EnforceNick | Then::Nothing);
-    if waited {
-        server.users[user].is_waiting = false;
-    }
-    let mut turn = Turn::new(server, wire, user, connection, label);
-    match then {
-        Then::Admit => registration::admitted(&mut turn, &outcome),
-        Then::Operator { name } => operators::opered(&mut turn, &name, &outcome),
-        Then::NoOperator => operators::no_operator(&mut turn, &outcome),
-        Then::Rehash => operators::rehashed(&mut turn, outcome),
-        Then::Authenticate { account } => {
-            sasl::authenticated(&mut turn, account.as_deref(), &outcome);
-        }
-        Then::Identify { account } => services::identified(&mut turn, account.as_deref(), &outcome),
-        Then::Register { account, by_command } => {
-            accounts::hashed(&mut turn, account, by_command, outcome);
-        }
-        Then::SetPassword { account } => services::password_hashed(&mut turn, &account, outcome),
-        Then::Registered { account, by_command } => {
-            accounts::registered(&mut turn, &account, by_command, &outcome);
-        }
-        Then::ChannelRegistered { channel } => {
-            services::channel_registered(&mut turn, &channel, &outcome);
-        }
-        Then::EnforceNick => registration::enforce_nick(&mut turn),
-        Then::Nothing => saved(&mut turn, &outcome),
-    }
-    turn.finish();
-    capabilities::announce(server, wire);
-    if waited && server.users.find(user, connection).is_some_and(|user| !user.is_waiting) {
-        wire.resume(connection);
-    }
-}
-
-fn saved(turn: &mut Turn<'_>, outcome: &Outcome) {
-    if let Outcome::Saved(Err(error)) = outcome {
-        turn.log(&super::server::Event::NotSaved { error });
-    }
 }
 
 fn dispatch(turn: &mut Turn<'_>, message: &Message<'_>) {

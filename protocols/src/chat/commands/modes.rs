@@ -49,9 +49,6 @@ fn change(turn: &mut Turn<'_>, changes: &str) {
     if is_unknown {
         turn.numeric(numeric::ERR_UMODEUNKNOWNFLAG, &[]);
     }
-    if !turn.user().is_operator() {
-        turn.user_mut().operator = None;
-    }
     show(turn, before);
 }
 

@@ -8,8 +8,7 @@ use crate::chat::numeric;
 use crate::chat::server::Event;
 use crate::chat::server::modes::UserModes;
 use crate::chat::server::users::UserKey;
-use crate::chat::server::work::{Outcome, Task, Then};
-use crate::chat::settings::Password;
+use crate::chat::settings::{Password, Settings};
 use crate::chat::turn::{Turn, cut, presentable};
 
 use super::{accounts, modes};
@@ -25,46 +24,40 @@ pub(super) fn oper(turn: &mut Turn<'_>, message: &Message<'_>) {
     let is_one = known.is_some_and(|operator| mask::matches(&operator.host, &from));
     // Somebody who is none hears so as late as somebody who is.
     let like = known.or_else(|| operators.iter().find(|it| *it.name > *name)).or(operators.first());
-    let (password, name) = (password.to_owned(), name.to_owned());
-    let then = if is_one { Then::Operator { name: name.clone() } } else { Then::NoOperator };
+    let name = is_one.then(|| name.to_owned());
     match like.map(|operator| operator.password.clone()) {
-        Some(Password::Hashed(against)) => turn.offload(Task::Verify { password, against }, then),
+        Some(Password::Hashed(against)) => {
+            turn.verify(password, against, move |turn, right| opered(turn, name.as_deref(), right));
+        }
         Some(plain @ Password::Plain(_)) if is_one => {
-            opered(turn, &name, &Outcome::Verified(plain.verifies(&password)));
+            opered(turn, name.as_deref(), Ok(plain.verifies(password)));
         }
-        _ => no_operator(turn, &Outcome::Verified(false)),
+        _ => opered(turn, None, Ok(false)),
     }
 }
 
-/// Nobody may be an operator by that name, or not from there; whatever the password is.
-pub(super) fn no_operator(turn: &mut Turn<'_>, outcome: &Outcome) {
-    match outcome {
-        Outcome::Verified(_) => {
-            turn.numeric(numeric::ERR_NOOPERHOST, &[]);
-            accounts::count_wrong_password(turn, "an unknown operator");
-        }
-        _ => turn.numeric(numeric::RPL_TRYAGAIN, &["OPER"]),
-    }
-}
-
-/// The password was looked at.
-pub(super) fn opered(turn: &mut Turn<'_>, name: &str, outcome: &Outcome) {
-    match outcome {
-        Outcome::Verified(true) => {
+/// The password was looked at. `None`: nobody may be an operator by that name, or not from there; whatever
+/// the password is.
+fn opered(turn: &mut Turn<'_>, name: Option<&str>, is_right: Result<bool, String>) {
+    match (is_right, name) {
+        (Ok(true), Some(name)) => {
             let before = turn.user().modes;
             turn.user_mut().modes.set(UserModes::OPERATOR, true);
-            turn.user_mut().operator = Some(name.to_owned());
             turn.user_mut().wrong_passwords = 0;
             let source = turn.source();
             turn.log(&Event::Operator { who: &source, name });
             turn.numeric(numeric::RPL_YOUREOPER, &[]);
             modes::show(turn, before);
         }
-        Outcome::Verified(false) => {
+        (Ok(_), Some(name)) => {
             turn.numeric(numeric::ERR_PASSWDMISMATCH, &[]);
             accounts::count_wrong_password(turn, name);
         }
-        _ => turn.numeric(numeric::RPL_TRYAGAIN, &["OPER"]),
+        (Ok(_), None) => {
+            turn.numeric(numeric::ERR_NOOPERHOST, &[]);
+            accounts::count_wrong_password(turn, "an unknown operator");
+        }
+        (Err(_), _) => turn.numeric(numeric::RPL_TRYAGAIN, &["OPER"]),
     }
 }
 
@@ -94,38 +87,29 @@ pub(super) fn kill(turn: &mut Turn<'_>, message: &Message<'_>) {
 pub(super) fn rehash(turn: &mut Turn<'_>, _: &Message<'_>) {
     turn.numeric(numeric::RPL_REHASHING, &["settings"]);
     if let Some(loader) = turn.server.loader.clone() {
-        turn.offload(Task::Load(loader), Then::Rehash);
+        turn.offload(None, move |_| loader(), rehashed);
     }
 }
 
 /// The settings were read.
-pub(super) fn rehashed(turn: &mut Turn<'_>, outcome: Outcome) {
+fn rehashed(turn: &mut Turn<'_>, loaded: Result<Settings, String>) {
     let source = turn.source();
-    let error = match outcome {
-        Outcome::Loaded(loaded) => match *loaded {
-            Ok(settings) => {
-                let later = turn.server.rehash(settings);
-                turn.log(&Event::Rehashed { by: &source });
-                turn.note("REHASH", "REHASHED", &[], "The settings were read anew");
-                for setting in later {
-                    turn.log(&Event::NotYet { setting });
-                    turn.note(
-                        "REHASH",
-                        "NOT_YET",
-                        &[setting],
-                        "This counts from the next start on",
-                    );
-                }
-                return;
+    match loaded {
+        Ok(settings) => {
+            let later = turn.server.rehash(settings);
+            turn.log(&Event::Rehashed { by: &source });
+            turn.note("REHASH", "REHASHED", &[], "The settings were read anew");
+            for setting in later {
+                turn.log(&Event::NotYet { setting });
+                turn.note("REHASH", "NOT_YET", &[setting], "This counts from the next start on");
             }
-            Err(error) => error,
-        },
-        Outcome::Failed(error) => error,
-        _ => return,
-    };
-    turn.log(&Event::NotRehashed { by: &source, error: &error });
-    for line in error.lines().filter(|line| !line.is_empty()) {
-        turn.fail("REHASH", "CONFIG_BAD", &[], line);
+        }
+        Err(error) => {
+            turn.log(&Event::NotRehashed { by: &source, error: &error });
+            for line in error.lines().filter(|line| !line.is_empty()) {
+                turn.fail("REHASH", "CONFIG_BAD", &[], line);
+            }
+        }
     }
 }
 

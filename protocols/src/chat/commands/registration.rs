@@ -7,7 +7,6 @@ use crate::chat::message::Message;
 use crate::chat::numeric;
 use crate::chat::server::Event;
 use crate::chat::server::users::Stage;
-use crate::chat::server::work::{Outcome, Task, Then};
 use crate::chat::settings::Password;
 use crate::chat::turn::{Turn, cut};
 
@@ -103,11 +102,11 @@ fn guard_nick(turn: &mut Turn<'_>) {
             grace.as_secs()
         ),
     );
-    turn.later(Task::Wait(grace), Then::EnforceNick);
+    turn.wire.guard_nick(turn.connection, grace);
 }
 
 /// The time is over in which a nickname could be kept that belongs to somebody else.
-pub(super) fn enforce_nick(turn: &mut Turn<'_>) {
+pub(in crate::chat) fn enforce_nick(turn: &mut Turn<'_>) {
     let is_due = turn.user().nick_due.is_some_and(|due| due <= turn.wire.now());
     let nick = turn.user().nick().to_owned();
     if !is_due || accounts::foreign_owner(turn, &nick).is_none() {
@@ -166,26 +165,22 @@ pub(super) fn try_register(turn: &mut Turn<'_>) {
     let given = registering.password.clone().unwrap_or_default();
     match turn.server.settings.password.clone() {
         None => complete(turn),
-        Some(plain @ Password::Plain(_)) => {
-            admitted(turn, &Outcome::Verified(plain.verifies(&given)));
-        }
-        Some(Password::Hashed(against)) => {
-            turn.offload(Task::Verify { password: given, against }, Then::Admit);
-        }
+        Some(plain @ Password::Plain(_)) => admitted(turn, Ok(plain.verifies(&given))),
+        Some(Password::Hashed(against)) => turn.verify(&given, against, admitted),
     }
 }
 
 /// The server's password was looked at.
-pub(super) fn admitted(turn: &mut Turn<'_>, outcome: &Outcome) {
-    match outcome {
-        Outcome::Verified(true) => complete(turn),
-        Outcome::Verified(false) => {
+fn admitted(turn: &mut Turn<'_>, is_right: Result<bool, String>) {
+    match is_right {
+        Ok(true) => complete(turn),
+        Ok(false) => {
             let source = turn.source();
             turn.log(&Event::WrongPassword { who: &source, what: "the server" });
             turn.numeric(numeric::ERR_PASSWDMISMATCH, &[]);
             turn.server.disconnect(turn.wire, turn.me, "Bad password");
         }
-        _ => turn.server.disconnect(turn.wire, turn.me, "The server is too busy"),
+        Err(_) => turn.server.disconnect(turn.wire, turn.me, "The server is too busy"),
     }
 }
 

@@ -13,7 +13,6 @@ use crate::chat::capability::Caps;
 use crate::chat::casemap::same_name;
 use crate::chat::message::Message;
 use crate::chat::numeric;
-use crate::chat::server::work::{Outcome, Task, Then};
 use crate::chat::turn::Turn;
 
 use super::accounts;
@@ -65,7 +64,7 @@ fn go_on(turn: &mut Turn<'_>, mut so_far: Vec<u8>, chunk: &str) {
     let known = turn.server.accounts.account(&name).map(Account::name);
     let against = turn.server.accounts.hash_to_compute_for(known.unwrap_or(&name));
     let account = known.map(str::to_owned);
-    turn.offload(Task::Verify { password, against }, Then::Authenticate { account });
+    turn.verify(&password, against, move |turn, is_right| authenticated(turn, account, is_right));
 }
 
 /// The name and the password of a PLAIN message: `[authzid] NUL authcid NUL passwd`, where nobody may act
@@ -79,16 +78,16 @@ fn plain(base64: &[u8]) -> Option<(String, String)> {
     (is_plain && is_same).then(|| (name.to_owned(), password.to_owned()))
 }
 
-/// The password was looked at.
-pub(super) fn authenticated(turn: &mut Turn<'_>, account: Option<&str>, outcome: &Outcome) {
-    match (outcome, account) {
-        (Outcome::Verified(true), Some(account)) => {
-            accounts::log_in(turn, account);
+/// The password was looked at. No account: there is none of that name, and nobody is to learn that from how
+/// long it takes to say so.
+fn authenticated(turn: &mut Turn<'_>, account: Option<String>, is_right: Result<bool, String>) {
+    match (is_right, account) {
+        (Ok(true), Some(account)) => {
+            accounts::log_in(turn, &account);
             turn.numeric(numeric::RPL_SASLSUCCESS, &[]);
         }
-        (Outcome::Verified(_), Some(account)) => fail(turn, account),
-        (Outcome::Verified(_), None) => fail(turn, "an unknown account"),
-        _ => say_busy(turn),
+        (Ok(_), account) => fail(turn, account.as_deref().unwrap_or("an unknown account")),
+        (Err(_), _) => say_busy(turn),
     }
 }
 

@@ -8,9 +8,9 @@ use crate::chat::message::Message;
 use crate::chat::server::Event;
 use crate::chat::server::modes::{Flags, Status};
 use crate::chat::server::post::Part;
-use crate::chat::server::work::{Outcome, Task, Then};
 use crate::chat::timestamp::Timestamp;
 use crate::chat::turn::{Turn, cut};
+use crate::password::PasswordHash;
 
 use super::accounts::{
     PASSWORD, begin, count_wrong_password, foreign_owner, is_founder, log_in, log_out,
@@ -143,26 +143,26 @@ fn identify(turn: &mut Turn<'_>, account: &str, password: &str) {
     let known = turn.server.accounts.owner_of(account).map(Account::name);
     let against = turn.server.accounts.hash_to_compute_for(known.unwrap_or(account));
     let account = known.map(str::to_owned);
-    let task = Task::Verify { password: password.to_owned(), against };
-    turn.offload(task, Then::Identify { account });
+    turn.verify(password, against, move |turn, is_right| identified(turn, account, is_right));
 }
 
-/// The password was looked at.
-pub(super) fn identified(turn: &mut Turn<'_>, account: Option<&str>, outcome: &Outcome) {
-    match (outcome, account) {
-        (Outcome::Verified(true), Some(account)) => {
-            log_in(turn, account);
+/// The password was looked at. No account: there is none of that name, and nobody is to learn that from how
+/// long it takes to say so.
+fn identified(turn: &mut Turn<'_>, account: Option<String>, is_right: Result<bool, String>) {
+    match (is_right, account) {
+        (Ok(true), Some(account)) => {
+            log_in(turn, &account);
             say(turn, NICKSERV, &format!("You are logged in as {account}."));
         }
-        (Outcome::Verified(_), Some(account)) => {
+        (Ok(_), Some(account)) => {
             say(turn, NICKSERV, "That is not the password.");
-            count_wrong_password(turn, account);
+            count_wrong_password(turn, &account);
         }
-        (Outcome::Verified(_), None) => {
+        (Ok(_), None) => {
             say(turn, NICKSERV, "There is no such account.");
             count_wrong_password(turn, "an unknown account");
         }
-        _ => say(turn, NICKSERV, "The server is too busy. Try again later."),
+        (Err(_), _) => say(turn, NICKSERV, "The server is too busy. Try again later."),
     }
 }
 
@@ -173,17 +173,13 @@ fn set_password(turn: &mut Turn<'_>, password: &str) {
     if !PASSWORD.contains(&password.len()) {
         return say(turn, NICKSERV, "The password is too short, or too long.");
     }
-    turn.offload(Task::Hash { password: password.to_owned() }, Then::SetPassword { account });
+    turn.hash(password, move |turn, hash| password_hashed(turn, &account, hash));
 }
 
 /// The new password of an account is hashed.
-pub(super) fn password_hashed(turn: &mut Turn<'_>, account: &str, outcome: Outcome) {
-    let changed = match outcome {
-        Outcome::Hashed(Ok(hash)) => turn.server.accounts.set_password(account, hash).is_ok(),
-        _ => false,
-    };
-    if changed {
-        turn.later(Task::Save, Then::Nothing);
+fn password_hashed(turn: &mut Turn<'_>, account: &str, hash: Result<PasswordHash, String>) {
+    if hash.is_ok_and(|hash| turn.server.accounts.set_password(account, hash).is_ok()) {
+        turn.save();
         say(turn, NICKSERV, "The password is changed.");
     } else {
         say(turn, NICKSERV, "The password could not be changed. Try again later.");
@@ -196,7 +192,7 @@ fn group(turn: &mut Turn<'_>, nick: &str) {
     };
     match turn.server.accounts.add_nick(&account, nick) {
         Ok(()) => {
-            turn.later(Task::Save, Then::Nothing);
+            turn.save();
             say(turn, NICKSERV, &format!("{nick} belongs to {account} now."));
         }
         Err(NotAdded::Taken { owner }) => {
@@ -246,7 +242,7 @@ fn drop_account(turn: &mut Turn<'_>, name: &str) {
             turn.server.channels[channel].flags.set(Flags::REGISTERED, false);
         }
     }
-    turn.later(Task::Save, Then::Nothing);
+    turn.save();
     say(turn, NICKSERV, &format!("The account {account} is gone."));
     log_out(turn);
 }
@@ -296,17 +292,14 @@ fn register_channel(turn: &mut Turn<'_>, name: &str) {
             turn.server.channels[channel].flags.set(Flags::REGISTERED, true);
             channel_modes::grant(turn, channel, Status::FOUNDER);
             kept_modes::keep(turn, channel);
-            turn.offload(Task::Save, Then::ChannelRegistered { channel: name });
+            turn.save_and(move |turn| channel_registered(turn, &name));
         }
         Err(error) => say(turn, CHANSERV, &format!("That was not done: {error}.")),
     }
 }
 
 /// The channel's registration is on the disk.
-pub(super) fn channel_registered(turn: &mut Turn<'_>, channel: &str, outcome: &Outcome) {
-    if let Outcome::Saved(Err(error)) | Outcome::Failed(error) = outcome {
-        turn.log(&Event::NotSaved { error });
-    }
+fn channel_registered(turn: &mut Turn<'_>, channel: &str) {
     let source = turn.source();
     turn.log(&Event::ChannelRegistered { who: &source, channel });
     say(turn, CHANSERV, &format!("{channel} is yours."));
@@ -317,7 +310,7 @@ fn drop_channel(turn: &mut Turn<'_>, name: &str) {
         return say(turn, CHANSERV, "That channel is not yours.");
     }
     if turn.server.accounts.drop_channel(name).is_ok() {
-        turn.later(Task::Save, Then::Nothing);
+        turn.save();
     }
     if let Some(channel) = turn.server.channels.named(name) {
         turn.server.channels[channel].flags.set(Flags::REGISTERED, false);

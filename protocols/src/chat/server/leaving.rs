@@ -32,7 +32,7 @@ impl Server {
             return;
         };
         self.release(user.address);
-        self.desk.forget(|job| job.ticket.connection == user.connection);
+        self.desk.forget(|check| check.session == user.connection);
         if user.is_registered() {
             self.count_out(&user);
             self.whowas.push(&user, user.nick(), at, self.settings.limits.whowas);

@@ -31,7 +31,7 @@ pub(super) mod whowas;
 pub(super) mod wire;
 pub(super) mod work;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::net::{IpAddr, Ipv6Addr};
 use std::time::Instant;
@@ -47,7 +47,7 @@ use super::capability::{self, Caps};
 use super::session::Session;
 use super::settings::Settings;
 use super::timestamp::Timestamp;
-use crate::password::Desk;
+use crate::password::{Check, Desk};
 use channels::Channels;
 use history::History;
 use line::MessageId;
@@ -56,7 +56,6 @@ use monitor::Monitor;
 use users::{User, UserKey, Users};
 use whowas::Whowas;
 use wire::Wire;
-use work::{Job, Ticket};
 
 /// The state of a chat server: part of the application, shared by all its connections.
 ///
@@ -95,10 +94,8 @@ pub struct Server {
     pub(super) loader: Option<Loader>,
     /// Bytes that one answer may have, as long as the loop queues what it was told to at the start.
     longest_answer: usize,
-    /// What the loop is asked to have done elsewhere.
-    pub(super) jobs: VecDeque<Job>,
     /// Whose passwords are looked at, and whose wait.
-    pub(super) desk: Desk<Job>,
+    pub(super) desk: Desk<Check<()>>,
     /// Since when, once there was a connection; and which life of the server this is.
     pub(super) started: Option<Started>,
     by_address: BTreeMap<IpAddr, u32>,
@@ -155,7 +152,6 @@ impl Server {
             monitor: Monitor::default(),
             counters: Counters::default(),
             loader: None,
-            jobs: VecDeque::new(),
             desk: Desk::new(),
             started: None,
             by_address: BTreeMap::new(),
@@ -260,13 +256,6 @@ impl Server {
             return Err("the counters do not tell how many users there are".to_owned());
         }
         Ok(())
-    }
-
-    pub(super) fn note_put_off(&mut self, ticket: &Ticket) {
-        if let Some(user) = self.users.find(ticket.user, ticket.connection) {
-            let who = user.source.clone();
-            self.log(&Event::PutOff { who: &who });
-        }
     }
 
     pub(super) fn longest_answer(&self) -> usize {

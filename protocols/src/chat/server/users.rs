@@ -13,6 +13,7 @@ use super::Values;
 use super::channels::ChannelKey;
 use super::modes::UserModes;
 use super::post::Draft;
+use super::work::Then;
 use crate::chat::capability::Caps;
 use crate::chat::casemap::{Folded, Nick};
 use crate::chat::timestamp::Timestamp;
@@ -22,7 +23,6 @@ use crate::chat::timestamp::Timestamp;
 pub(in crate::chat) struct UserKey(usize);
 
 /// Somebody who is connected.
-#[derive(Debug)]
 pub(in crate::chat) struct User {
     pub(in crate::chat) connection: ConnectionId,
     pub(in crate::chat) address: Option<IpAddr>,
@@ -43,8 +43,6 @@ pub(in crate::chat) struct User {
     pub(in crate::chat) modes: UserModes,
     pub(in crate::chat) away: Option<String>,
     pub(in crate::chat) account: Option<Rc<str>>,
-    /// What it is operator by: the name given to `OPER`.
-    pub(in crate::chat) operator: Option<String>,
     pub(in crate::chat) channels: Vec<ChannelKey>,
     /// Channels it is invited to and has not joined yet, the oldest first.
     pub(in crate::chat) invitations: VecDeque<Invitation>,
@@ -58,8 +56,8 @@ pub(in crate::chat) struct User {
     /// Tells it apart from all who were and will be connected.
     pub(in crate::chat) serial: u64,
     pub(in crate::chat) wrong_passwords: u32,
-    /// A password is being verified; its lines wait.
-    pub(in crate::chat) is_waiting: bool,
+    /// Something is done for it away from the loop; its lines wait, and this goes on.
+    pub(in crate::chat) waiting: Option<Then>,
     pub(in crate::chat) sasl: Option<Vec<u8>>,
     pub(in crate::chat) draft: Option<Box<Draft>>,
     /// By when it must have another nickname, or be logged in to the owner of this one.
@@ -118,7 +116,6 @@ impl User {
             modes: UserModes::default(),
             away: None,
             account: None,
-            operator: None,
             channels: Vec::new(),
             invitations: VecDeque::new(),
             monitoring: BTreeMap::new(),
@@ -128,7 +125,7 @@ impl User {
             spoke: now,
             serial,
             wrong_passwords: 0,
-            is_waiting: false,
+            waiting: None,
             sasl: None,
             draft: None,
             nick_due: None,
@@ -174,7 +171,7 @@ fn host_of(peer: &Address) -> Rc<str> {
 }
 
 /// All users, and the nicknames they have claimed.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(in crate::chat) struct Users {
     slab: Slab<User>,
     nicks: BTreeMap<Folded, UserKey>,

@@ -1,9 +1,14 @@
 //! What the server needs of a loop: a seam as narrow as a test can fill.
 
-use std::time::{Instant, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use bytes::Bytes;
 use reactor::{ConnectionId, Registry};
+
+use super::work::Work;
+use super::{Event, Server};
+use crate::chat::accounts::Accounts;
+use crate::chat::session::{NICK, Session};
 
 /// The loop, as the server sees it.
 ///
@@ -16,8 +21,12 @@ pub(in crate::chat) trait Wire {
     fn send_all(&mut self, to: &[ConnectionId], line: &Bytes);
     /// Closes a connection when what is queued has left.
     fn close(&mut self, connection: ConnectionId);
-    /// Goes on reading a connection.
-    fn resume(&mut self, connection: ConnectionId);
+    /// Has the user of a connection work done that it waits for; a hash of so many KiB when it is its turn.
+    fn offload(&mut self, connection: ConnectionId, kib: Option<u32>, work: Work);
+    /// Has the accounts saved. A user may wait for it.
+    fn save(&mut self, accounts: &mut Accounts, waiting: Option<ConnectionId>);
+    /// Asks a user after this time whether its nickname is its own.
+    fn guard_nick(&mut self, connection: ConnectionId, grace: Duration);
     /// The time this turn began.
     fn now(&self) -> Instant;
     /// The time of day.
@@ -28,7 +37,7 @@ pub(in crate::chat) trait Wire {
     fn statistics(&self) -> String;
 }
 
-impl<App> Wire for Registry<App> {
+impl<App: AsMut<Server> + 'static> Wire for Registry<App> {
     #[inline]
     fn send(&mut self, to: ConnectionId, line: Bytes) {
         let _ = Self::send(self, to, line);
@@ -42,8 +51,30 @@ impl<App> Wire for Registry<App> {
         let _ = Self::close(self, connection);
     }
 
-    fn resume(&mut self, connection: ConnectionId) {
-        let _ = Self::resume(self, connection);
+    fn offload(&mut self, connection: ConnectionId, kib: Option<u32>, work: Work) {
+        let _ = self.with(connection, move |session: &mut Session, transport, app| {
+            session.offload(transport, app, kib, work);
+        });
+    }
+
+    fn save(&mut self, accounts: &mut Accounts, waiting: Option<ConnectionId>) {
+        accounts.commit(self, move |registry, app, result| {
+            // It is in memory, and the next change tries to save it again.
+            if let Err(error) = result {
+                app.as_mut().log(&Event::NotSaved { error: &error.to_string() });
+            }
+            if let Some(connection) = waiting {
+                let _ = registry.with(connection, |session: &mut Session, transport, app| {
+                    session.go_on(transport, app, Ok(()));
+                });
+            }
+        });
+    }
+
+    fn guard_nick(&mut self, connection: ConnectionId, grace: Duration) {
+        let _ = self.with_transport(connection, move |transport, _| {
+            transport.set_timer(NICK, grace);
+        });
     }
 
     fn now(&self) -> Instant {
