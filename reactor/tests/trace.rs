@@ -167,6 +167,33 @@ fn a_panic_and_a_refusal_are_told_apart_from_a_return() {
     stage.finish();
 }
 
+/// The simulator holds every run against that: nothing nests.
+#[test]
+fn what_reaches_a_connection_is_called_for_it_and_not_inside_another_call() {
+    let mut stage = Stage::new();
+    stage.reactor.trace(1_000);
+    let address = stage.listen(|| {
+        Probe::new("server").on_open(|transport, _| {
+            let id = transport.id();
+            let reached = transport.registry().with_transport(id, |transport, _| transport.abort());
+            assert_eq!(reached, Ok(()));
+        })
+    });
+    let theirs = client(address);
+    stage.until(|log| log.ends.len() == 1);
+    let trace = stage.reactor.take_trace();
+    let mut tasks = trace.iter().filter(|record| {
+        matches!(record.what(), What::Called(Callback::Task) | What::Returned(Callback::Task))
+    });
+    let (called, returned) = (tasks.next(), tasks.next());
+    assert!(called.is_some_and(|it| it.what() == What::Called(Callback::Task)), "{trace}");
+    assert!(returned.is_some_and(|it| it.what() == What::Returned(Callback::Task)), "{trace}");
+    assert!(called.and_then(Record::subject).is_some_and(is_connection), "{trace}");
+    assert!(tasks.next().is_none(), "{trace}");
+    drop(theirs);
+    stage.finish();
+}
+
 #[test]
 fn a_timer_of_a_connection_is_told_by_its_key() {
     let mut stage = Stage::new();

@@ -14,7 +14,7 @@ impl<App> Registry<App> {
                 break;
             };
             self.ledger.stats.tasks += 1;
-            self.run_callback(None, Callback::Task, |registry| task(registry, app));
+            self.run_task(|registry| task(registry, app));
         }
         self.look_for_mail();
         for _ in 0..self.ledger.limits.task_budget {

@@ -136,7 +136,7 @@ impl<App> Registry<App> {
             Found::Running => {}
             _ => return Err(ReachError::Stale),
         }
-        self.defer(move |registry, app| registry.call_typed(id.0, app, Callback::Task, act));
+        self.defer_call(move |registry, app| registry.call_typed(id.0, app, Callback::Task, act));
         Ok(())
     }
 
@@ -167,7 +167,7 @@ impl<App> Registry<App> {
         if !self.is_connected(id) {
             return Err(Stale);
         }
-        self.defer(move |registry, app| {
+        self.defer_call(move |registry, app| {
             registry
                 .call_by_key(id.0, app, Callback::Task, |_, transport, app| act(transport, app));
         });

@@ -281,7 +281,14 @@ impl<App> Registry<App> {
     /// Runs a closure on the loop when no callback is on the stack: later in this turn if its tasks
     /// are still to come, else in the next.
     pub fn defer(&mut self, task: impl FnOnce(&mut Self, &mut App) + 'static) {
-        self.deferred.push_back(Box::new(task));
+        self.defer_call(|registry, app| {
+            registry.run_callback(None, Callback::Task, |registry| task(registry, app));
+        });
+    }
+
+    /// As [`defer`](Self::defer); who is called, and how, is the caller's to say.
+    pub(crate) fn defer_call(&mut self, call: impl FnOnce(&mut Self, &mut App) + 'static) {
+        self.deferred.push_back(Box::new(call));
     }
 
     /// Runs blocking `work` on a small pool of threads, and `done` with its result on the loop.
