@@ -8,8 +8,8 @@
 //!   and whatever the state is, when the connection has closed the session is told, once.
 //! ```
 //!
-//! Who may open one: on a passive port the client alone, by its address, and once. Others are turned away
-//! at the door, and the port stays open for the one it is meant for (RFC 2577, 2: data-port theft).
+//! Who may open one: on a passive port the client alone, by its address, and once. Others are turned away,
+//! and the port stays open for the one it is meant for (RFC 2577, 2: data-port theft).
 
 use std::cell::Cell;
 use std::net::IpAddr;
@@ -34,8 +34,8 @@ pub(super) const NEXT: TimerKey = TimerKey(0);
 #[derive(Debug)]
 pub(super) struct Data {
     pub(super) session: ConnectionId,
-    /// What it has come through; nothing, if we have called the client.
-    door: Option<Rc<Door>>,
+    /// Where it has come to; nothing, if we have connected to the client.
+    port: Option<Rc<PassivePort>>,
     pub(super) stage: Stage,
 }
 
@@ -54,23 +54,26 @@ pub(super) enum Stage {
 /// Why a transfer has ended early: the code and the text of the reply.
 pub(super) type Failure = (u16, String);
 
-/// A passive port, as both see it: the session that has opened it, and the connection that comes.
+/// A passive port, as both see it: the session that has opened it, and the connection that comes to it.
+///
+/// ```text
+///   Open ── the client comes ──▶ Admitted ── it is here ──▶ Taken
+///     └─────────────────────────────┴── the session closes it, or ends ──▶ Closed
+/// ```
 #[derive(Debug)]
-pub(super) struct Door(Cell<Guest>);
+pub(super) struct PassivePort(Cell<PortState>);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Guest {
-    Awaited,
-    /// It will be here soon.
-    LetIn,
-    Here(ConnectionId),
-    /// The session has closed the port, or has ended.
-    Unwanted,
+enum PortState {
+    Open,
+    Admitted,
+    Taken(ConnectionId),
+    Closed,
 }
 
-impl Door {
+impl PassivePort {
     pub(super) fn new() -> Rc<Self> {
-        Rc::new(Self(Cell::new(Guest::Awaited)))
+        Rc::new(Self(Cell::new(PortState::Open)))
     }
 
     /// Whether whoever has come is the one it is meant for.
@@ -80,27 +83,34 @@ impl Door {
                 server.tell(&Event::DataRefused { peer: client, stranger });
                 false
             }
-            Some(_) if self.0.get() == Guest::Awaited => {
-                self.0.set(Guest::LetIn);
+            Some(_) if self.0.get() == PortState::Open => {
+                self.0.set(PortState::Admitted);
                 true
             }
             _ => false,
         }
     }
 
-    /// Who has come.
-    pub(super) fn guest(&self) -> Option<ConnectionId> {
+    /// The connection that came, while nobody has closed the port.
+    pub(super) fn taken_by(&self) -> Option<ConnectionId> {
         match self.0.get() {
-            Guest::Here(data) => Some(data),
-            Guest::Awaited | Guest::LetIn | Guest::Unwanted => None,
+            PortState::Taken(data) => Some(data),
+            PortState::Open | PortState::Admitted | PortState::Closed => None,
         }
     }
 
-    /// Lets nobody in any more. Who has come already is the caller's.
-    pub(super) fn close(&self) -> Option<ConnectionId> {
-        let guest = self.guest();
-        self.0.set(Guest::Unwanted);
-        guest
+    /// Nobody is wanted any more, not even who was admitted and is not here yet.
+    pub(super) fn close(&self) {
+        self.0.set(PortState::Closed);
+    }
+
+    /// Who was admitted is here; whether it is wanted still.
+    fn take(&self, data: ConnectionId) -> bool {
+        let is_wanted = self.0.get() != PortState::Closed;
+        if is_wanted {
+            self.0.set(PortState::Taken(data));
+        }
+        is_wanted
     }
 }
 
@@ -124,9 +134,9 @@ pub(super) fn stream_limits(limits: &Limits) -> StreamLimits {
 }
 
 impl Data {
-    /// One that comes through a door, or that we open ourselves.
-    pub(super) fn new(session: ConnectionId, door: Option<Rc<Door>>) -> Self {
-        Self { session, door, stage: Stage::Waiting }
+    /// One that comes to a port, or that we open ourselves.
+    pub(super) fn new(session: ConnectionId, port: Option<Rc<PassivePort>>) -> Self {
+        Self { session, port, stage: Stage::Waiting }
     }
 
     /// Carries something.
@@ -158,9 +168,7 @@ impl<App: AsMut<Server> + 'static> Protocol<App> for Data {
     fn on_open(&mut self, transport: &mut Transport<'_, App>, _: &mut App) {
         let id = transport.id();
         transport.pause();
-        if let Some(Door(guest)) = self.door.as_deref()
-            && guest.replace(Guest::Here(id)) == Guest::Unwanted
-        {
+        if self.port.as_ref().is_some_and(|port| !port.take(id)) {
             return transport.abort();
         }
         tell(transport.registry(), self.session, move |it| it.handle_data_open(id));
@@ -199,9 +207,9 @@ impl<App: AsMut<Server> + 'static> Protocol<App> for Data {
     /// What there is of an upload is kept, if uploads are, or undone, and then the session is told.
     fn on_close(&mut self, registry: &mut Registry<App>, closed: &Closed, _: &mut App) {
         let (id, session) = (closed.id, self.session);
-        if let Some(Door(guest)) = self.door.as_deref() {
+        if let Some(port) = &self.port {
             // It may have ended before it was open.
-            guest.set(Guest::Here(id));
+            port.take(id);
         }
         let (result, upload) = match std::mem::replace(&mut self.stage, Stage::Ended) {
             Stage::Ended if closed.reason.is_clean() => (Ok(()), None),

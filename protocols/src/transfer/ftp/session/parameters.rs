@@ -11,7 +11,7 @@ use super::{CHANNEL, Conversation};
 use crate::transfer::ftp::Server;
 use crate::transfer::ftp::address::{Family, to_port};
 use crate::transfer::ftp::command::{Epsv, Type};
-use crate::transfer::ftp::data::{self, Data, Door};
+use crate::transfer::ftp::data::{self, Data, PassivePort};
 use crate::transfer::ftp::record::Event;
 use crate::transfer::ftp::reply::Reply;
 
@@ -174,19 +174,19 @@ impl<App: AsMut<Server> + 'static> Conversation<'_, '_, App> {
             limits: data::stream_limits(&limits),
             ..ListenOptions::default()
         };
-        let door = Door::new();
-        let outside = Rc::clone(&door);
+        let passive = PassivePort::new();
+        let listening = Rc::clone(&passive);
         let listener = self.transport.registry().listen_with(
             Address::Ip(address),
             &options,
             move |peer, app: &mut App| {
-                let data = Data::new(session, Some(Rc::clone(&outside)));
+                let data = Data::new(session, Some(Rc::clone(&listening)));
                 let protocol: Box<dyn Protocol<App>> = Box::new(data);
-                outside.admits(peer, client, app.as_mut()).then_some(protocol)
+                listening.admits(peer, client, app.as_mut()).then_some(protocol)
             },
         )?;
         self.transport.set_timer(CHANNEL, limits.data_timeout);
-        self.session.channel = Channel::Passive(listener, door);
+        self.session.channel = Channel::Passive(listener, passive);
         Ok(self.port_of(listener))
     }
 

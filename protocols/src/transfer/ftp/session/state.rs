@@ -11,7 +11,7 @@ use reactor::{ConnectionId, ListenerId, Registry};
 use super::transfer::Running;
 use crate::transfer::ftp::Settings;
 use crate::transfer::ftp::command::{Command, CommandError, Type};
-use crate::transfer::ftp::data::Door;
+use crate::transfer::ftp::data::PassivePort;
 use crate::transfer::ftp::listing::Facts;
 use crate::transfer::ftp::pace::Pace;
 use crate::transfer::ftp::telnet::Telnet;
@@ -114,7 +114,7 @@ pub(super) enum Leaving {
 #[derive(Debug)]
 pub(super) enum Channel {
     None,
-    Passive(ListenerId, Rc<Door>),
+    Passive(ListenerId, Rc<PassivePort>),
     Active(SocketAddr),
     /// A transfer waits for it.
     Connecting(ConnectionId),
@@ -242,7 +242,7 @@ impl Channel {
     /// The data connection that is there, or on its way to the client.
     pub(super) fn data(&self) -> Option<ConnectionId> {
         match self {
-            Self::Passive(_, door) => door.guest(),
+            Self::Passive(_, port) => port.taken_by(),
             Self::Connecting(data) | Self::Open(data) => Some(*data),
             Self::None | Self::Active(_) => None,
         }
@@ -251,8 +251,8 @@ impl Channel {
     /// Closes what is open, and leaves nothing. All of it may have ended by itself.
     pub(super) fn close<App>(&mut self, registry: &mut Registry<App>) {
         let data = self.data();
-        if let Self::Passive(listener, door) = std::mem::replace(self, Self::None) {
-            door.close();
+        if let Self::Passive(listener, port) = std::mem::replace(self, Self::None) {
+            port.close();
             let _ = registry.close_listener(listener);
         }
         data.map(|data| registry.abort(data));

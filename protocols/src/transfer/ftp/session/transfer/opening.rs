@@ -165,7 +165,7 @@ impl<App: AsMut<Server> + 'static> Conversation<'_, '_, App> {
             Ok(opened) => opened,
             Err(error) => return self.refuse(&error, about),
         };
-        let guest = self.session.channel.data();
+        let here = self.session.channel.data();
         match self.session.channel {
             Channel::Active(address) => match self.connect(address) {
                 Ok(data) => self.session.channel = Channel::Connecting(data),
@@ -182,8 +182,8 @@ impl<App: AsMut<Server> + 'static> Conversation<'_, '_, App> {
             moved: Rc::default(),
         };
         self.set_work(Work::Transfer(Box::new(running)));
-        self.reply(if guest.is_some() { 125 } else { 150 }, text);
-        if let Some(data) = guest {
+        self.reply(if here.is_some() { 125 } else { 150 }, text);
+        if let Some(data) = here {
             self.handle_data_open(data);
         }
     }
