@@ -573,6 +573,56 @@ fn a_transfer_is_aborted_at_once() {
     stage.finish();
 }
 
+#[test]
+fn an_abort_behind_the_last_byte_is_answered_once_and_tells_the_truth() {
+    let stage = Stage::new();
+    let mut peer = stage.ann();
+    for number in 0..30 {
+        let name = format!("file-{number}");
+        let mut data = peer.data();
+        peer.says(&format!("STOR {name}"));
+        peer.hears_begin();
+        data.write_all(b"all of it").expect("it is open");
+        // Whichever is heard first.
+        if number % 2 == 0 {
+            data.shutdown(Shutdown::Write).expect("it is open");
+            peer.says("ABOR");
+        } else {
+            peer.says("ABOR");
+            // It may be reset already.
+            let _ = data.shutdown(Shutdown::Write);
+        }
+        let end = peer.reply();
+        assert!(matches!(end.code, 226 | 426), "{end}");
+        peer.hears(226);
+        peer.asks("NOOP", 200);
+        assert_eq!(stage.names().contains(&name), end.code == 226, "{end}");
+    }
+    peer.quits();
+    let counters = stage.finish();
+    assert_eq!(counters.uploads + counters.failed_transfers, 30);
+}
+
+#[test]
+fn a_data_connection_that_comes_as_its_session_ends_is_not_left_behind() {
+    let stage = Stage::new();
+    let mut all = Vec::new();
+    for number in 0..30 {
+        let mut peer = stage.ann();
+        let address = peer.port();
+        all.push(TcpStream::connect(address).expect("it listens"));
+        if number % 2 == 0 {
+            peer.says("RETR hello.txt");
+        }
+        drop(peer);
+    }
+    // What is left would be cut off.
+    stage.finish();
+    for data in &mut all {
+        let _ = data.read_to_end(&mut Vec::new());
+    }
+}
+
 /// RFC 959, 4.1.3: the mark of a Synch is urgent data.
 #[test]
 fn an_abort_is_heard_behind_urgent_data() {

@@ -1,31 +1,116 @@
-//! One data connection: it belongs to a session, and everything that happens on it is told there.
+//! One data connection: it carries what a session gives it, and tells the session what came of that.
 //!
-//! Who may open one: on a passive port the client alone, by its address, and once. Others are turned away
-//! at the door, and the port stays open for the one it is meant for (RFC 2577, 2: data-port theft).
+//! ```text
+//!             begin                  all has been said: release, or close behind the client's FIN
+//!   Waiting ─────────▶ Flowing ───────────────────────────────────────────────────────────────────▶ Ended
+//!                         └── the disk has failed: abort ──▶ Failed
+//!
+//!   and whatever the state is, when the connection has closed the session is told, once.
+//! ```
+//!
+//! Who may open one: on a passive port the client alone, by its address, and once. Others are turned away,
+//! and the port stays open for the one it is meant for (RFC 2577, 2: data-port theft).
 
+use std::cell::Cell;
 use std::net::IpAddr;
+use std::rc::Rc;
 
 use reactor::{
-    Address, Closed, ConnectionId, Input, Protocol, Registry, SentFile, StreamLimits,
-    StreamOptions, Transport,
+    Address, CloseReason, Closed, ConnectionId, Input, Protocol, Registry, SentFile, StreamLimits,
+    StreamOptions, TimerKey, Transport,
 };
 
-use super::session::{Channel, Conversation};
+use super::session::{Job, tell};
 use super::{Event, Limits, Server};
+use crate::transfer::store::{Fate, Upload};
 
 /// Above so many queued bytes no more text is made.
 pub(super) const HIGH: usize = 64 * 1024;
 
+/// The time has come for the next bytes.
+pub(super) const NEXT: TimerKey = TimerKey(0);
+
 /// The server's side of one data connection.
 #[derive(Debug)]
 pub(super) struct Data {
-    session: ConnectionId,
-    ticket: u64,
+    pub(super) session: ConnectionId,
+    /// Where it has come to; nothing, if we have connected to the client.
+    port: Option<Rc<PassivePort>>,
+    pub(super) stage: Stage,
 }
 
-impl Data {
-    pub(super) fn new(session: ConnectionId, ticket: u64) -> Self {
-        Self { session, ticket }
+#[derive(Debug)]
+pub(super) enum Stage {
+    /// Nothing has been asked of it yet.
+    Waiting,
+    /// Bytes go, or wait for their time.
+    Flowing(Job),
+    /// All has been said: the system has yet to take the last of it.
+    Ended,
+    /// The reply that tells why, and what there is of an upload.
+    Failed(u16, String, Option<Upload>),
+}
+
+/// Why a transfer has ended early: the code and the text of the reply.
+pub(super) type Failure = (u16, String);
+
+/// A passive port, as both see it: the session that has opened it, and the connection that comes to it.
+///
+/// ```text
+///   Open ── the client comes ──▶ Admitted ── it is here ──▶ Taken
+///     └─────────────────────────────┴── the session closes it, or ends ──▶ Closed
+/// ```
+#[derive(Debug)]
+pub(super) struct PassivePort(Cell<PortState>);
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum PortState {
+    Open,
+    Admitted,
+    Taken(ConnectionId),
+    Closed,
+}
+
+impl PassivePort {
+    pub(super) fn new() -> Rc<Self> {
+        Rc::new(Self(Cell::new(PortState::Open)))
+    }
+
+    /// Whether whoever has come is the one it is meant for.
+    pub(super) fn admits(&self, from: &Address, client: IpAddr, server: &mut Server) -> bool {
+        match from.ip().map(|ip| ip.to_canonical()) {
+            Some(stranger) if stranger != client => {
+                server.tell(&Event::DataRefused { peer: client, stranger });
+                false
+            }
+            Some(_) if self.0.get() == PortState::Open => {
+                self.0.set(PortState::Admitted);
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// The connection that came, while nobody has closed the port.
+    pub(super) fn taken_by(&self) -> Option<ConnectionId> {
+        match self.0.get() {
+            PortState::Taken(data) => Some(data),
+            PortState::Open | PortState::Admitted | PortState::Closed => None,
+        }
+    }
+
+    /// Nobody is wanted any more, not even who was admitted and is not here yet.
+    pub(super) fn close(&self) {
+        self.0.set(PortState::Closed);
+    }
+
+    /// Who was admitted is here; whether it is wanted still.
+    fn take(&self, data: ConnectionId) -> bool {
+        let is_wanted = self.0.get() != PortState::Closed;
+        if is_wanted {
+            self.0.set(PortState::Taken(data));
+        }
+        is_wanted
     }
 }
 
@@ -48,86 +133,45 @@ pub(super) fn stream_limits(limits: &Limits) -> StreamLimits {
     }
 }
 
-impl Server {
-    /// Whether whoever has come to a passive port is the one it is meant for.
-    pub(super) fn admit_data(
+impl Data {
+    /// One that comes to a port, or that we open ourselves.
+    pub(super) fn new(session: ConnectionId, port: Option<Rc<PassivePort>>) -> Self {
+        Self { session, port, stage: Stage::Waiting }
+    }
+
+    /// Carries something.
+    pub(super) fn begin<App: AsMut<Server> + 'static>(
         &mut self,
-        session: ConnectionId,
-        ticket: u64,
-        from: &Address,
-    ) -> bool {
-        let from = from.ip().map(|ip| ip.to_canonical());
-        let Some(state) = self.state(session) else {
-            return false;
-        };
-        let client: IpAddr = state.peer;
-        match (&mut state.channel, from) {
-            (Channel::Passive { ticket: expected, taken, .. }, Some(from))
-                if *expected == ticket && !*taken && from == client =>
-            {
-                *taken = true;
-                true
-            }
-            (_, Some(stranger)) if stranger != client => {
-                self.tell(&Event::DataRefused { peer: client, stranger });
-                false
-            }
-            _ => false,
-        }
-    }
-}
-
-impl<App: AsMut<Server> + 'static> Conversation<'_, App> {
-    /// The one who was let in at a passive port is here: nobody else is waited for.
-    fn handle_accepted(&mut self, data: ConnectionId, ticket: u64) {
-        let Some(state) = self.state() else {
-            return;
-        };
-        let channel = std::mem::replace(&mut state.channel, Channel::None);
-        match channel {
-            Channel::Passive { ticket: expected, listener, deadline, .. } if expected == ticket => {
-                state.channel = Channel::Open { ticket, data, deadline };
-                // It may have ended by itself.
-                let _ = self.registry.close_listener(listener);
-                self.take_if_waited_for(data);
-            }
-            // Another one has been asked for meanwhile.
-            other => {
-                state.channel = other;
-                let _ = self.registry.abort(data);
-            }
-        }
+        transport: &mut Transport<'_, App>,
+        app: &mut App,
+        job: Job,
+    ) {
+        self.stage = Stage::Flowing(job);
+        transport.resume();
+        self.send_more(transport, app);
     }
 
-    /// A transfer that waits has it; else it waits for one.
-    fn take_if_waited_for(&mut self, data: ConnectionId) {
-        if self.is_transfer_waiting() {
-            let channel =
-                self.state().map(|state| std::mem::replace(&mut state.channel, Channel::None));
-            if let Some(Channel::Open { deadline: Some(timer), .. }) = channel {
-                self.registry.cancel(timer);
-            }
-        }
-        self.handle_data_open(data);
+    /// Ends it early. What there is of an upload is undone.
+    pub(super) fn fail<App>(&mut self, transport: &mut Transport<'_, App>, (code, text): Failure) {
+        let upload = match std::mem::replace(&mut self.stage, Stage::Ended) {
+            Stage::Flowing(job) => job.flow.into_upload(),
+            Stage::Waiting | Stage::Ended | Stage::Failed(..) => None,
+        };
+        let upload = upload.map(|upload| upload.with_fate(Fate::Undone));
+        self.stage = Stage::Failed(code, text, upload);
+        transport.abort();
     }
 }
 
 impl<App: AsMut<Server> + 'static> Protocol<App> for Data {
-    fn on_open(&mut self, transport: &mut Transport<'_, App>, app: &mut App) {
-        let (id, ticket) = (transport.id(), self.ticket);
-        let mut heard = false;
-        Conversation::enter(transport.registry(), app, self.session, |it| {
-            heard = true;
-            if it.is_connecting(id) {
-                it.handle_data_open(id);
-            } else {
-                it.handle_accepted(id, ticket);
-            }
-        });
-        if !heard {
-            // The session has ended.
-            transport.abort();
+    /// It keeps what it says to itself until it is asked.
+    fn on_open(&mut self, transport: &mut Transport<'_, App>, _: &mut App) {
+        let id = transport.id();
+        transport.pause();
+        if self.port.as_ref().is_some_and(|port| !port.take(id)) {
+            return transport.abort();
         }
+        tell(transport.registry(), self.session, move |it| it.handle_data_open(id));
     }
 
     fn on_data(
@@ -136,38 +180,74 @@ impl<App: AsMut<Server> + 'static> Protocol<App> for Data {
         input: &mut Input<'_>,
         app: &mut App,
     ) {
-        let (id, bytes) = (transport.id(), input.take_all());
-        Conversation::enter(transport.registry(), app, self.session, |it| {
-            it.handle_bytes(id, bytes);
-        });
+        self.handle_bytes(transport, app, input.take_all());
     }
 
-    /// It may be the end of an upload. During a download it is nothing: the client has only said that it
-    /// sends no more.
-    fn on_end(&mut self, transport: &mut Transport<'_, App>, app: &mut App) {
-        let id = transport.id();
-        Conversation::enter(transport.registry(), app, self.session, |it| it.handle_data_end(id));
+    fn on_end(&mut self, transport: &mut Transport<'_, App>, _: &mut App) {
+        self.handle_end(transport);
     }
 
     fn on_drain(&mut self, transport: &mut Transport<'_, App>, app: &mut App) {
-        let id = transport.id();
-        Conversation::enter(transport.registry(), app, self.session, |it| it.handle_drain(id));
+        self.handle_drain(transport, app);
     }
 
     fn on_file_sent(&mut self, transport: &mut Transport<'_, App>, file: SentFile, app: &mut App) {
-        let id = transport.id();
-        Conversation::enter(transport.registry(), app, self.session, |it| {
-            it.handle_file_sent(id, file);
-        });
+        self.handle_file_sent(transport, app, file);
+    }
+
+    fn on_timer(&mut self, transport: &mut Transport<'_, App>, _: TimerKey, app: &mut App) {
+        // An upload goes on when it is read again, a download when more is sent.
+        transport.resume();
+        self.send_more(transport, app);
     }
 
     /// The session decides whether it has the time.
     fn on_shutdown(&mut self, _: &mut Transport<'_, App>, _: &mut App) {}
 
-    fn on_close(&mut self, registry: &mut Registry<App>, closed: &Closed, app: &mut App) {
-        let ticket = self.ticket;
-        Conversation::enter(registry, app, self.session, |it| {
-            it.handle_data_close(closed.id, ticket, &closed.reason);
+    /// What there is of an upload is kept, if uploads are, or undone, and then the session is told.
+    fn on_close(&mut self, registry: &mut Registry<App>, closed: &Closed, _: &mut App) {
+        let (id, session) = (closed.id, self.session);
+        if let Some(port) = &self.port {
+            // It may have ended before it was open.
+            port.take(id);
+        }
+        let (result, upload) = match std::mem::replace(&mut self.stage, Stage::Ended) {
+            Stage::Ended if closed.reason.is_clean() => (Ok(()), None),
+            Stage::Waiting | Stage::Ended => (Err(lost(&closed.reason)), None),
+            Stage::Flowing(job) => (Err(lost(&closed.reason)), job.flow.into_upload()),
+            Stage::Failed(code, text, upload) => (Err((code, text)), upload),
+        };
+        settle(registry, upload, move |registry| {
+            tell(registry, session, move |it| it.handle_data_close(id, result));
         });
+    }
+}
+
+fn lost(reason: &CloseReason) -> Failure {
+    let (code, text) = match reason {
+        CloseReason::IdleTimeout | CloseReason::CloseTimeout => {
+            (426, "The data connection stood still for too long.")
+        }
+        CloseReason::FileFailed(_) => (451, "The file cannot be read."),
+        _ => (426, "The data connection was lost; transfer aborted."),
+    };
+    (code, text.to_owned())
+}
+
+/// Has the pool keep or undo what there is of an upload, and does something then.
+pub(super) fn settle<App>(
+    registry: &mut Registry<App>,
+    upload: Option<Upload>,
+    then: impl FnOnce(&mut Registry<App>) + Clone + 'static,
+) where
+    App: 'static,
+{
+    let done = then.clone();
+    let is_posted = upload.is_some_and(|upload| {
+        registry.offload(move || drop(upload), |registry, _, _| done(registry)).is_ok()
+    });
+    if !is_posted {
+        // If the pool is full it was dropped right here, to the same effect.
+        then(registry);
     }
 }

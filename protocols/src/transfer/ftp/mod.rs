@@ -1,16 +1,19 @@
 //! FTP, the server: RFC 959 and 1123, and what clients use today.
 //!
 //! ```text
-//!                  control connection                     the program's Server
-//!   client  ═══ USER ann, EPSV, RETR song ═══▶ ┌──────────┐     ┌──────────────────────────┐
-//!           ◀══ 331, 229, 150 … 226 ══════════ │ Session  │ ◀─▶ │ states of all sessions,  │
-//!                                              └──────────┘     │ users, counters, limits  │──▶ log
-//!                  data connection, one a file                  └─────┬──────────────▲─────┘
-//!           ◀══ the song ═════════════════════ ┌──────────┐           │ offload      │ done
-//!                                              │   Data   │     ┌─────▼──────────────┴─────┐
-//!                                              └──────────┘     │ pool: the tree, argon2   │
-//!                                                               └──────────────────────────┘
+//!                  control connection                        the program's Server
+//!   client  ═══ USER ann, EPSV, RETR song ═══▶ ┌──────────┐     ┌───────────────────────┐
+//!           ◀══ 331, 229, 150 … 226 ══════════ │ Session  │ ◀─▶ │ users, counts, limits │──▶ log
+//!                                              └─▲──────▲─┘     └───────────────────────┘
+//!                  data connection, one a file   │ with │ offload
+//!           ◀══ the song ═════════════════════ ┌─▼────┐ └─────▶ ┌───────────────────────┐
+//!                                              │ Data │ ◀─────▶ │ pool: the tree, argon2│
+//!                                              └──────┘         └───────────────────────┘
 //! ```
+//!
+//! A session's state is in its protocol, and what is on its way in the data connection's: they tell each
+//! other by id ([`Registry::with`](reactor::Registry::with)), and what the pool has done comes back to the
+//! one that asked.
 //!
 //! | file | what it is |
 //! |---|---|
@@ -25,7 +28,7 @@
 //! | `pace` | how fast bytes may go |
 //! | `record` | what a program is told: a log of transfers, and of what was refused |
 //! | `session` | one client: its control connection, and everything that is done for it |
-//! | `data` | one data connection, and who may open it |
+//! | `data` | one data connection: what it carries, and who may open it |
 //! | `server` | what sessions share, and the call that opens the socket |
 //!
 //! What is implemented: RFC 959 with streams of files, as text and as bytes; RFC 1123, 4.1; RFC 1635

@@ -15,7 +15,7 @@ use reactor::{
 use super::limits::{Limits, Settings};
 use super::pace::Pace;
 use super::record::{Direction, Event, Transfer};
-use super::session::{Check, Session, State, TurnedAway};
+use super::session::{Arrival, Check, TurnedAway};
 use super::users::{User, Users};
 use crate::budget::host;
 use crate::password::Desk;
@@ -43,7 +43,6 @@ pub struct Server {
     settings: Settings,
     users: Users,
     store: Store,
-    sessions: BTreeMap<ConnectionId, State>,
     /// How many connections there are from each address.
     by_address: BTreeMap<IpAddr, u32>,
     /// How many sessions each user has.
@@ -106,7 +105,7 @@ pub fn listen<App: AsMut<Server> + 'static>(
         // Files go between hosts: without an address there is no data connection.
         let peer = peer.ip()?.to_canonical();
         let protocol: Box<dyn Protocol<App>> = match app.as_mut().admit(peer) {
-            Ok(line) => Box::new(Session::new(peer, line)),
+            Ok(()) => Box::new(Arrival(peer)),
             Err(Crowded) => Box::new(TurnedAway),
         };
         Some(protocol)
@@ -125,7 +124,6 @@ impl Server {
             settings,
             users,
             store,
-            sessions: BTreeMap::new(),
             by_address: BTreeMap::new(),
             by_user: BTreeMap::new(),
             quotas: BTreeMap::new(),
@@ -183,9 +181,9 @@ impl Server {
 
     // ── sessions ────────────────────────────────────────────────────────────────────────────
 
-    /// Lets a connection in, if there is room; how long its lines may be.
-    fn admit(&mut self, peer: IpAddr) -> Result<usize, Crowded> {
-        let Limits { sessions, sessions_per_address, line, .. } = *self.limits();
+    /// Lets a connection in, if there is room.
+    fn admit(&mut self, peer: IpAddr) -> Result<(), Crowded> {
+        let Limits { sessions, sessions_per_address, .. } = *self.limits();
         let all: u32 = self.by_address.values().sum();
         let of_address = self.by_address.get(&host(peer)).copied().unwrap_or(0);
         if all >= sessions || of_address >= sessions_per_address {
@@ -193,30 +191,23 @@ impl Server {
             return Err(Crowded);
         }
         *self.by_address.entry(host(peer)).or_default() += 1;
-        Ok(line)
+        Ok(())
     }
 
-    pub(super) fn open_session(&mut self, id: ConnectionId, state: State) {
+    /// A connection that was let in has ended.
+    pub(super) fn dismiss(&mut self, peer: IpAddr) {
+        give_back(&mut self.by_address, &host(peer));
+    }
+
+    pub(super) fn open_session(&mut self, peer: IpAddr) {
         self.counters.open += 1;
         self.counters.sessions += 1;
-        self.tell(&Event::Connected { peer: state.peer });
-        self.sessions.insert(id, state);
+        self.tell(&Event::Connected { peer });
     }
 
-    pub(super) fn state(&mut self, id: ConnectionId) -> Option<&mut State> {
-        self.sessions.get_mut(&id)
-    }
-
-    /// A connection has ended, and its session with it, if there was one.
     pub(super) fn close_session(&mut self, id: ConnectionId, peer: IpAddr) {
-        give_back(&mut self.by_address, &host(peer));
+        self.dismiss(peer);
         self.desk.forget(|check| check.id == id);
-        let Some(state) = self.sessions.remove(&id) else {
-            return;
-        };
-        if let Some(account) = state.account() {
-            give_back(&mut self.by_user, &account.key);
-        }
         self.counters.open -= 1;
         self.tell(&Event::Disconnected { peer });
     }

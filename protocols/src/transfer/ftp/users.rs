@@ -203,6 +203,8 @@ impl Default for Anonymous {
 }
 
 impl Permissions {
+    /// Nothing: who is not logged in.
+    pub(super) const NONE: Self = Self { read: false, create: false, modify: false, delete: false };
     /// `r`.
     pub const READ: Self = Self { read: true, create: false, modify: false, delete: false };
     /// `rcmd`.

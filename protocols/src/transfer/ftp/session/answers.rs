@@ -1,7 +1,7 @@
 //! What the server says of itself.
 
 use super::Conversation;
-use super::state::Work;
+use super::state::{Session, Work};
 use crate::transfer::ftp::Server;
 use crate::transfer::ftp::command::{Command, CommandError, Opts, Type};
 use crate::transfer::ftp::reply::Reply;
@@ -16,7 +16,7 @@ const COMMANDS: [&str; 6] = [
     "(XCWD XCUP XPWD XMKD XRMD as without the X)",
 ];
 
-impl<App: AsMut<Server> + 'static> Conversation<'_, App> {
+impl<App: AsMut<Server> + 'static> Conversation<'_, '_, App> {
     /// SYST. Clients take it for the format of lists.
     pub(super) fn system(&mut self) {
         self.reply(215, "UNIX Type: L8");
@@ -47,7 +47,7 @@ impl<App: AsMut<Server> + 'static> Conversation<'_, App> {
 
     /// FEAT (RFC 2389, 3): what there is beyond RFC 959.
     pub(super) fn features(&mut self) {
-        let facts = self.state().map(|state| state.facts.offer()).unwrap_or_default();
+        let facts = self.session.facts.offer();
         let lines = [
             "EPRT".to_owned(),
             "EPSV".to_owned(),
@@ -79,23 +79,22 @@ impl<App: AsMut<Server> + 'static> Conversation<'_, App> {
 
     /// STAT: how it stands with the session, and with a transfer if there is one.
     pub(super) fn status(&mut self) {
-        let Some(state) = self.state() else {
-            return;
-        };
-        let user = state.account().map_or("nobody", |account| &account.name);
-        let kind = match state.kind {
+        let Session { peer, kind, directory, work, .. } = &*self.session;
+        let kind = match kind {
             Type::Ascii => "ASCII",
             Type::Image => "Image",
         };
         let mut lines = vec![
-            format!("Connected from {}", state.peer).into_bytes(),
-            format!("Logged in as {user}").into_bytes(),
-            [b"In ", state.directory.as_bytes()].concat(),
+            format!("Connected from {peer}").into_bytes(),
+            format!("Logged in as {}", self.session.user()).into_bytes(),
+            [b"In ", directory.as_bytes()].concat(),
             format!("TYPE: {kind}; STRU: File; MODE: Stream").into_bytes(),
         ];
-        lines.push(match &state.work {
+        lines.push(match work {
             Work::Transfer(running) => running.describe(),
-            Work::Idle | Work::Busy | Work::Over => b"Nothing is being transferred".to_vec(),
+            Work::Idle | Work::Busy | Work::Aborting(..) | Work::Over => {
+                b"Nothing is being transferred".to_vec()
+            }
         });
         self.say(&Reply::with_lines(211, "Status:", lines, "End of status."));
     }

@@ -1,16 +1,15 @@
 //! Which command is done where.
 
 use super::Conversation;
-use super::conversation::is_for_anybody;
+use super::conversation::{NOT_LOGGED_IN, is_for_anybody};
 use crate::transfer::ftp::Server;
 use crate::transfer::ftp::command::{Command, CommandError, Mode, Site, Structure};
 use crate::transfer::ftp::listing::Style;
 
-impl<App: AsMut<Server> + 'static> Conversation<'_, App> {
+impl<App: AsMut<Server> + 'static> Conversation<'_, '_, App> {
     pub(super) fn handle_command(&mut self, command: Command) {
-        let is_in = self.state().is_some_and(|state| state.account().is_some());
-        if !is_in && !is_for_anybody(&command) {
-            return self.reply(530, "Please log in with USER and PASS.");
+        if self.session.account().is_none() && !is_for_anybody(&command) {
+            return self.reply(530, NOT_LOGGED_IN);
         }
         self.forget_what_it_interrupts(&command);
         match command {
@@ -36,7 +35,7 @@ impl<App: AsMut<Server> + 'static> Conversation<'_, App> {
             Command::Rest(offset) => self.restart(offset),
             Command::Abor => self.abort(),
             Command::List(path) => {
-                let style = Style::Long(self.registry.wall_clock());
+                let style = Style::Long(self.transport.registry().wall_clock());
                 self.list(path.as_deref(), style);
             }
             Command::Nlst(path) => self.list(path.as_deref(), Style::Names),
@@ -86,14 +85,11 @@ impl<App: AsMut<Server> + 'static> Conversation<'_, App> {
                 | Command::Noop
                 | Command::Stat(None)
         );
-        let Some(state) = self.state() else {
-            return;
-        };
         if !transfer_comes {
-            state.restart = 0;
+            self.session.restart = 0;
         }
         if !matches!(command, Command::Rnto(_)) {
-            state.rename_from = None;
+            self.session.rename_from = None;
         }
     }
 

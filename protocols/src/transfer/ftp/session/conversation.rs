@@ -1,95 +1,84 @@
 //! A session with everything around it: replies, work for the pool, and what is next.
 
-use std::time::Duration;
+use reactor::{ConnectionId, Registry, Transport};
 
-use reactor::{ConnectionId, Registry};
-
-use super::state::{Account, Heard, Leaving, State, Work};
+use super::CHANNEL;
+use super::state::{Heard, Leaving, Session, Work};
 use crate::transfer::ftp::command::Command;
 use crate::transfer::ftp::record::Event;
 use crate::transfer::ftp::reply::Reply;
-use crate::transfer::ftp::{Server, Settings};
+use crate::transfer::ftp::{Limits, Server, Settings};
 use crate::transfer::store::{InvalidPath, Store, VirtualPath};
 
-/// A session, with the loop and the application, for the time of one event.
-pub(in crate::transfer::ftp) struct Conversation<'a, App> {
-    pub(in crate::transfer::ftp) registry: &'a mut Registry<App>,
+/// A session, with its connection and the application, for the time of one event.
+pub(in crate::transfer::ftp) struct Conversation<'a, 't, App> {
+    pub(super) session: &'a mut Session,
+    pub(super) transport: &'a mut Transport<'t, App>,
     pub(super) app: &'a mut App,
-    pub(in crate::transfer::ftp) id: ConnectionId,
 }
 
-impl Server {
-    /// Whether so much waits that a session had better not be read.
-    pub(super) fn is_full(&mut self, id: ConnectionId) -> bool {
-        let most = self.limits().waiting;
-        let Some(state) = self.state(id) else {
-            return false;
-        };
-        state.paused = state.waiting.len() >= most;
-        state.paused
-    }
+/// Tells a session something from elsewhere: it is done when nothing else is, and not if it has ended.
+pub(in crate::transfer::ftp) fn tell<App: AsMut<Server> + 'static>(
+    registry: &mut Registry<App>,
+    session: ConnectionId,
+    event: impl FnOnce(&mut Conversation<'_, '_, App>) + 'static,
+) {
+    let _ = registry.with(session, |session: &mut Session, transport, app| {
+        session.enter(transport, app, event);
+    });
 }
 
-impl<App: AsMut<Server> + 'static> Conversation<'_, App> {
-    /// Does something in a session, and then whatever else can be done there. Nothing, if it has ended.
-    pub(in crate::transfer::ftp) fn enter(
-        registry: &mut Registry<App>,
+impl Session {
+    /// Does something in a session, and then whatever else can be done there.
+    pub(super) fn enter<App: AsMut<Server> + 'static>(
+        &mut self,
+        transport: &mut Transport<'_, App>,
         app: &mut App,
-        id: ConnectionId,
-        event: impl FnOnce(&mut Conversation<'_, App>),
+        event: impl FnOnce(&mut Conversation<'_, '_, App>),
     ) {
-        if app.as_mut().state(id).is_some() {
-            let mut conversation = Conversation { registry, app, id };
-            event(&mut conversation);
-            conversation.go_on();
-        }
+        let mut conversation = Conversation { session: self, transport, app };
+        event(&mut conversation);
+        conversation.go_on();
     }
 
+    /// Whether so much waits that it had better not be read.
+    pub(super) fn is_full(&mut self, limits: &Limits) -> bool {
+        self.paused = self.waiting.len() >= limits.waiting;
+        self.paused
+    }
+}
+
+impl<App: AsMut<Server> + 'static> Conversation<'_, '_, App> {
     /// Does what waits, as far as it may be done now.
     fn go_on(&mut self) {
-        while let Some(heard) = self.state().and_then(State::take_next) {
+        while let Some(heard) = self.session.take_next() {
             self.handle_next(heard);
         }
-        let most = self.server().limits().waiting;
-        let Some(state) = self.state() else {
-            return;
-        };
-        if state.paused && state.waiting.len() < most {
-            state.paused = false;
-            // It may have ended.
-            let _ = self.registry.resume(self.id);
+        if self.session.paused && !self.session.is_full(self.app.as_mut().limits()) {
+            self.transport.resume();
         }
         self.leave_if_done();
         self.watch();
     }
 
     fn leave_if_done(&mut self) {
-        let Some(state) = self.state() else {
-            return;
-        };
-        if !matches!(state.work, Work::Idle) {
-            return;
-        }
-        match state.leaving {
-            None => {}
-            Some(Leaving::ClientEnded) => self.close(),
-            Some(Leaving::Shutdown) => {
+        match (&self.session.work, self.session.leaving) {
+            (Work::Idle, Some(Leaving::ClientEnded)) => self.close(),
+            (Work::Idle, Some(Leaving::Shutdown)) => {
                 self.reply(421, "The server is shutting down; goodbye.");
                 self.close();
             }
+            _ => {}
         }
     }
 
     // ── events of the control connection ────────────────────────────────────────────────────
 
     pub(super) fn handle_heard(&mut self, heard: Heard) {
-        let now = self.registry.now();
-        if let Some(state) = self.state() {
-            state.active = now;
-            match heard {
-                Heard::Interrupt => state.interrupted = true,
-                heard => state.waiting.push_back(heard),
-            }
+        self.session.active = self.transport.registry().now();
+        match heard {
+            Heard::Interrupt => self.session.interrupted = true,
+            heard => self.session.waiting.push_back(heard),
         }
     }
 
@@ -99,36 +88,18 @@ impl<App: AsMut<Server> + 'static> Conversation<'_, App> {
     /// A client that says no more during a transfer, not even goodbye, has gone, and means to abort it
     /// (RFC 959, 4.1.1: QUIT): if it has died, a half of its file must not be taken for the whole.
     pub(super) fn handle_leaving(&mut self, why: Leaving) {
-        let Some(state) = self.state() else {
-            return;
-        };
-        state.leaving = Some(why);
+        self.session.leaving = Some(why);
         match why {
-            Leaving::Shutdown => state.waiting.clear(),
-            Leaving::ClientEnded if state.waits_for_goodbye() => {}
-            Leaving::ClientEnded => self.fail(426, "You have gone; transfer aborted.", true),
+            Leaving::Shutdown => self.session.waiting.clear(),
+            Leaving::ClientEnded if self.session.waits_for_goodbye() => {}
+            Leaving::ClientEnded => self.abort_of_gone(),
         }
-    }
-
-    /// The control connection has ended: so does everything that was done for it.
-    pub(super) fn handle_gone(&mut self) {
-        if let Some(state) = self.state() {
-            state.waiting.clear();
-        }
-        self.fail(426, "You have gone; transfer aborted.", true);
-        self.close_channel();
-        self.set_work(Work::Over);
-        self.stop_watching();
     }
 
     // ── what handlers say and do ────────────────────────────────────────────────────────────
 
-    pub(in crate::transfer::ftp) fn server(&mut self) -> &mut Server {
+    pub(super) fn server(&mut self) -> &mut Server {
         self.app.as_mut()
-    }
-
-    pub(in crate::transfer::ftp) fn state(&mut self) -> Option<&mut State> {
-        self.app.as_mut().state(self.id)
     }
 
     pub(super) fn settings(&mut self) -> Settings {
@@ -136,24 +107,21 @@ impl<App: AsMut<Server> + 'static> Conversation<'_, App> {
     }
 
     /// Says something of one line.
-    pub(in crate::transfer::ftp) fn reply(&mut self, code: u16, text: impl AsRef<[u8]>) {
+    pub(super) fn reply(&mut self, code: u16, text: impl AsRef<[u8]>) {
         self.say(&Reply::new(code, text));
     }
 
-    pub(in crate::transfer::ftp) fn say(&mut self, reply: &Reply) {
-        // If the client has gone, the session ends soon.
-        let _ = self.registry.send(self.id, reply.to_bytes().into());
+    pub(super) fn say(&mut self, reply: &Reply) {
+        self.transport.write(&reply.to_bytes());
     }
 
     /// Ends the session, when everything that was said has left.
     pub(super) fn close(&mut self) {
-        if let Some(state) = self.state() {
-            state.work = Work::Over;
-        }
-        let _ = self.registry.close(self.id);
+        self.session.work = Work::Over;
+        self.transport.close();
     }
 
-    pub(in crate::transfer::ftp) fn tell(&mut self, event: &Event) {
+    pub(super) fn tell(&mut self, event: &Event) {
         self.server().tell(event);
     }
 
@@ -161,18 +129,18 @@ impl<App: AsMut<Server> + 'static> Conversation<'_, App> {
     pub(super) fn offload<R: Send + 'static>(
         &mut self,
         work: impl FnOnce() -> R + Send + 'static,
-        done: impl FnOnce(&mut Conversation<'_, App>, R) + 'static,
+        done: impl FnOnce(&mut Conversation<'_, '_, App>, R) + 'static,
     ) {
-        let id = self.id;
-        let posted = self.registry.offload(work, move |registry, app, result| {
-            Conversation::enter(registry, app, id, |it| {
-                it.set_work(Work::Idle);
-                match result {
-                    Ok(result) => done(it, result),
-                    Err(_) => it.reply(451, "Something went wrong here."),
-                }
+        let posted =
+            self.transport.offload(work, |session: &mut Session, transport, app, result| {
+                session.enter(transport, app, |it| {
+                    it.set_work(Work::Idle);
+                    match result {
+                        Ok(result) => done(it, result),
+                        Err(_) => it.reply(451, "Something went wrong here."),
+                    }
+                });
             });
-        });
         match posted {
             Ok(()) => self.set_work(Work::Busy),
             Err(_) => self.reply(451, "Too much is going on; try again later."),
@@ -183,45 +151,30 @@ impl<App: AsMut<Server> + 'static> Conversation<'_, App> {
     pub(super) fn with_store<R: Send + 'static>(
         &mut self,
         work: impl FnOnce(&Store) -> R + Send + 'static,
-        done: impl FnOnce(&mut Conversation<'_, App>, R) + 'static,
+        done: impl FnOnce(&mut Conversation<'_, '_, App>, R) + 'static,
     ) {
-        if let Some(account) = self.account() {
-            self.offload(move || work(&account.store), done);
+        match self.session.account() {
+            Some(account) => {
+                let store = account.store.clone();
+                self.offload(move || work(&store), done);
+            }
+            None => self.reply(530, NOT_LOGGED_IN),
         }
-    }
-
-    /// Does something after a delay, unless the client has gone meanwhile.
-    pub(in crate::transfer::ftp) fn after(
-        &mut self,
-        delay: Duration,
-        event: impl FnOnce(&mut Conversation<'_, App>) + 'static,
-    ) -> Option<reactor::TimerId> {
-        let id = self.id;
-        let timer = self.registry.after(delay, move |registry, app: &mut App| {
-            Conversation::enter(registry, app, id, event);
-        });
-        timer.ok()
     }
 
     pub(super) fn set_work(&mut self, work: Work) {
-        let now = self.registry.now();
-        if let Some(state) = self.state() {
-            state.active = now;
-            state.work = work;
-        }
+        self.session.active = self.transport.registry().now();
+        self.session.work = work;
     }
 
-    /// Who is logged in. A command that asks for it is not carried out before somebody is.
-    pub(super) fn account(&mut self) -> Option<Account> {
-        self.state()?.account().cloned()
+    pub(super) fn close_channel(&mut self) {
+        self.transport.cancel_timer(CHANNEL);
+        self.session.channel.close(self.transport.registry());
     }
 
     /// Where a path leads from where the client is.
-    pub(super) fn path(&mut self, path: &[u8]) -> Result<VirtualPath, InvalidPath> {
-        match self.state() {
-            Some(state) => state.directory.join(path),
-            None => VirtualPath::root().join(path),
-        }
+    pub(super) fn path(&self, path: &[u8]) -> Result<VirtualPath, InvalidPath> {
+        self.session.directory.join(path)
     }
 
     fn handle_next(&mut self, heard: Heard) {
@@ -235,14 +188,12 @@ impl<App: AsMut<Server> + 'static> Conversation<'_, App> {
 
     /// Tells the log that the tree was changed.
     pub(super) fn note_change(&mut self, command: &'static str, path: &VirtualPath) {
-        let Some((peer, user)) =
-            self.state().and_then(|it| Some((it.peer, it.account()?.name.clone())))
-        else {
-            return;
-        };
+        let (peer, user) = (self.session.peer, self.session.user().to_owned());
         self.tell(&Event::Changed { peer, user, verb: command, path: path.clone() });
     }
 }
+
+pub(super) const NOT_LOGGED_IN: &str = "Please log in with USER and PASS.";
 
 /// Whether a command may be given before somebody is logged in.
 pub(super) fn is_for_anybody(command: &Command) -> bool {

@@ -13,7 +13,7 @@ use crate::transfer::store::{Entry, Kind, Replace, Store, StoreError, VirtualPat
 /// Entries of a directory that STAT shows: its reply is on the control connection, and held in memory.
 const SHOWN_BY_STAT: usize = 1_000;
 
-impl<App: AsMut<Server> + 'static> Conversation<'_, App> {
+impl<App: AsMut<Server> + 'static> Conversation<'_, '_, App> {
     /// The path of a command, if its user has the permission; else a reply.
     pub(super) fn permitted(
         &mut self,
@@ -21,8 +21,7 @@ impl<App: AsMut<Server> + 'static> Conversation<'_, App> {
         about: About,
         may: impl FnOnce(Permissions) -> bool,
     ) -> Option<VirtualPath> {
-        let account = self.account()?;
-        if !may(account.permissions) {
+        if !may(self.session.permissions()) {
             self.refuse(&StoreError::Denied, about);
             return None;
         }
@@ -47,10 +46,8 @@ impl<App: AsMut<Server> + 'static> Conversation<'_, App> {
             move |store| store.entry(&wanted),
             move |it, entry| match entry {
                 Ok(Entry { kind: Kind::Directory, .. }) => {
-                    if let Some(state) = it.state() {
-                        state.directory = path.clone();
-                    }
                     it.reply(250, [b"Now in ", &quoted(path.as_bytes())[..], b"."].concat());
+                    it.session.directory = path;
                 }
                 Ok(_) => it.refuse(&StoreError::NotADirectory, About::What),
                 Err(error) => it.refuse(&error, About::What),
@@ -60,10 +57,8 @@ impl<App: AsMut<Server> + 'static> Conversation<'_, App> {
 
     /// PWD.
     pub(super) fn print_directory(&mut self) {
-        if let Some(state) = self.state() {
-            let text = [&quoted(state.directory.as_bytes())[..], b" is where you are."].concat();
-            self.reply(257, text);
-        }
+        let directory = quoted(self.session.directory.as_bytes());
+        self.reply(257, [&directory[..], b" is where you are."].concat());
     }
 
     /// MKD.
@@ -71,7 +66,7 @@ impl<App: AsMut<Server> + 'static> Conversation<'_, App> {
         let Some(path) = self.permitted(path, About::What, |may| may.create) else {
             return;
         };
-        let (wanted, mode) = (path.clone(), 0o777 & !self.state().map_or(0o022, |it| it.umask));
+        let (wanted, mode) = (path.clone(), 0o777 & !self.session.umask);
         self.with_store(
             move |store| store.create_directory(&wanted, mode),
             move |it, result| match result {
@@ -131,9 +126,7 @@ impl<App: AsMut<Server> + 'static> Conversation<'_, App> {
             move |store| store.entry(&wanted),
             move |it, entry| match entry {
                 Ok(_) => {
-                    if let Some(state) = it.state() {
-                        state.rename_from = Some(path);
-                    }
+                    it.session.rename_from = Some(path);
                     it.reply(350, "Send the new name with RNTO.");
                 }
                 Err(error) => it.refuse(&error, About::What),
@@ -143,7 +136,7 @@ impl<App: AsMut<Server> + 'static> Conversation<'_, App> {
 
     /// RNTO.
     pub(super) fn rename_to(&mut self, path: &[u8]) {
-        let Some(from) = self.state().and_then(|state| state.rename_from.take()) else {
+        let Some(from) = self.session.rename_from.take() else {
             return self.reply(503, "Say what is to be renamed first, with RNFR.");
         };
         let Some(to) = self.permitted(path, About::Name, |may| may.modify) else {
@@ -169,7 +162,7 @@ impl<App: AsMut<Server> + 'static> Conversation<'_, App> {
         &mut self,
         path: &[u8],
         look: impl FnOnce(&Store, &VirtualPath) -> Result<T, StoreError> + Send + 'static,
-        show: impl FnOnce(&mut Conversation<'_, App>, &VirtualPath, T) + 'static,
+        show: impl FnOnce(&mut Conversation<'_, '_, App>, &VirtualPath, T) + 'static,
     ) {
         let Some(path) = self.permitted(path, About::What, |may| may.read) else {
             return;
@@ -187,7 +180,7 @@ impl<App: AsMut<Server> + 'static> Conversation<'_, App> {
     /// SIZE (RFC 3659, 4): bytes that would be transferred. Of what was kept of an upload, too, since a
     /// client asks in order to go on with it.
     pub(super) fn size(&mut self, path: &[u8]) {
-        if self.state().is_some_and(|state| state.kind == Type::Ascii) {
+        if self.session.kind == Type::Ascii {
             // It would have to be read from one end to the other.
             return self.reply(550, "SIZE is for TYPE I.");
         }
@@ -218,12 +211,8 @@ impl<App: AsMut<Server> + 'static> Conversation<'_, App> {
     /// MLST (RFC 3659, 7): the facts of one thing, on the control connection.
     pub(super) fn facts_of(&mut self, path: Option<&[u8]>) {
         self.look(path.unwrap_or(b"."), Store::find, |it, path, found| {
-            let Some((facts, permissions)) =
-                it.state().and_then(|state| Some((state.facts, state.account()?.permissions)))
-            else {
-                return;
-            };
-            let line = [facts.tell(&found, permissions).as_bytes(), b" ", path.as_bytes()].concat();
+            let facts = it.session.facts.tell(&found, it.session.permissions());
+            let line = [facts.as_bytes(), b" ", path.as_bytes()].concat();
             it.say(&Reply::with_lines(250, "Listing", [line], "End"));
         });
     }
@@ -233,7 +222,7 @@ impl<App: AsMut<Server> + 'static> Conversation<'_, App> {
         let Some(path) = self.permitted(path, About::List, |may| may.read) else {
             return;
         };
-        let style = Style::Long(self.registry.wall_clock());
+        let style = Style::Long(self.transport.registry().wall_clock());
         let wanted = path.clone();
         self.with_store(
             move |store| match store.entry(&wanted)?.kind {
@@ -305,13 +294,8 @@ impl<App: AsMut<Server> + 'static> Conversation<'_, App> {
 
     /// SITE UMASK.
     pub(super) fn umask(&mut self, mask: Option<u32>) {
-        let Some(state) = self.state() else {
-            return;
-        };
-        if let Some(mask) = mask {
-            state.umask = mask;
-        }
-        let mask = state.umask;
+        let mask = mask.unwrap_or(self.session.umask);
+        self.session.umask = mask;
         self.reply(200, format!("The umask is {mask:03o}."));
     }
 }

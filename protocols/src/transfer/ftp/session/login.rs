@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use reactor::{ConnectionId, Registry};
 
-use super::Conversation;
-use super::state::{Account, Login, State, Work};
+use super::state::{Account, Login, Work};
+use super::{Conversation, LOGIN, tell};
 use crate::budget::host;
 use crate::password::{Memory, Next, PasswordError, PasswordHash};
 use crate::transfer::ftp::Server;
@@ -38,7 +38,7 @@ enum Refused {
     NoHome(#[allow(dead_code, reason = "for whoever debugs")] StoreError),
 }
 
-impl<App: AsMut<Server> + 'static> Conversation<'_, App> {
+impl<App: AsMut<Server> + 'static> Conversation<'_, '_, App> {
     /// USER: begins a login, whoever was logged in before (RFC 959, 4.1.1).
     pub(super) fn user(&mut self, name: &[u8]) {
         self.log_out();
@@ -48,24 +48,19 @@ impl<App: AsMut<Server> + 'static> Conversation<'_, App> {
         } else {
             "Send the password."
         };
-        if let Some(state) = self.state() {
-            state.login = Login::Named(name);
-            state.directory = VirtualPath::root();
-        }
+        self.session.login = Login::Named(name);
+        self.session.directory = VirtualPath::root();
         self.reply(331, text);
     }
 
     /// PASS: proves it. Hashing takes its time, on purpose, so the pool does it, when it is this client's
     /// turn.
     pub(super) fn pass(&mut self, Secret(password): Secret) {
-        let Some(state) = self.state() else {
-            return;
-        };
-        let Login::Named(name) = &state.login else {
+        let Login::Named(name) = &self.session.login else {
             return self.reply(503, "Say who you are first, with USER.");
         };
         let name = name.clone();
-        let id = self.id;
+        let id = self.transport.id();
         let server = self.server();
         if is_anonymous(&name) {
             let (store, anonymous) = (server.store().clone(), server.users().anonymous().cloned());
@@ -88,7 +83,7 @@ impl<App: AsMut<Server> + 'static> Conversation<'_, App> {
             return self.put_off();
         }
         self.set_work(Work::Busy);
-        look_at_passwords(self.registry, self.app);
+        look_at_passwords(self.transport.registry(), self.app);
     }
 
     /// Whether the password is right.
@@ -115,9 +110,8 @@ impl<App: AsMut<Server> + 'static> Conversation<'_, App> {
 
     /// Nobody has looked at the password: 530 would say that it is wrong, and cost one of the few tries.
     fn put_off(&mut self) {
-        if let Some(State { peer, login: Login::Named(user), .. }) = self.state() {
-            let (peer, user) = (*peer, user.clone());
-            self.server().login_put_off(peer, user);
+        if let Login::Named(user) = &self.session.login {
+            self.app.as_mut().login_put_off(self.session.peer, user.clone());
         }
         self.reply(421, "Too many are logging in; try again later.");
         self.close();
@@ -137,9 +131,7 @@ impl<App: AsMut<Server> + 'static> Conversation<'_, App> {
     }
 
     fn log_in(&mut self, name: &str, store: Store, permissions: Permissions, anonymous: bool) {
-        let Some(peer) = self.state().map(|state| state.peer) else {
-            return;
-        };
+        let peer = self.session.peer;
         let key =
             if anonymous { format!("anonymous of {}", host(peer)) } else { format!("user {name}") };
         if !self.server().log_in(&key) {
@@ -149,9 +141,7 @@ impl<App: AsMut<Server> + 'static> Conversation<'_, App> {
         let quota = store.quota().cloned().map(|it| self.server().remember_quota(name, it));
         let store = store.with_quota(quota);
         let account = Account { name: name.to_owned(), anonymous, key, permissions, store };
-        if let Some(state) = self.state() {
-            state.login = Login::In(account);
-        }
+        self.session.login = Login::In(account);
         self.tell(&Event::LoggedIn { peer, user: name.to_owned() });
         self.reply(230, "Logged in.");
     }
@@ -159,53 +149,40 @@ impl<App: AsMut<Server> + 'static> Conversation<'_, App> {
     /// The answer is held back, longer each time; the last is a goodbye (RFC 2577, 5).
     fn refuse_login(&mut self, name: &str) {
         self.note_failure(name);
-        let limits = self.settings().limits;
-        let Some(state) = self.state() else {
-            return;
-        };
-        state.login = Login::Nobody;
-        state.failed_logins += 1;
-        let failed = state.failed_logins;
+        let delay = self.server().limits().login_delay;
+        self.session.login = Login::Nobody;
+        self.session.failed_logins += 1;
         self.set_work(Work::Busy);
-        let answered = self.after(limits.login_delay.saturating_mul(failed), move |it| {
-            it.set_work(Work::Idle);
-            if failed >= limits.login_attempts {
-                it.reply(421, "Too many logins have failed; goodbye.");
-                it.close();
-            } else {
-                it.reply(530, "Login incorrect.");
-            }
-        });
-        if answered.is_none() {
+        self.transport.set_timer(LOGIN, delay.saturating_mul(self.session.failed_logins));
+    }
+
+    pub(super) fn answer_failed_login(&mut self) {
+        self.set_work(Work::Idle);
+        if self.session.failed_logins >= self.server().limits().login_attempts {
+            self.reply(421, "Too many logins have failed; goodbye.");
             self.close();
+        } else {
+            self.reply(530, "Login incorrect.");
         }
     }
 
     fn note_failure(&mut self, name: &str) {
-        if let Some(peer) = self.state().map(|state| state.peer) {
-            self.server().login_failed(peer, name);
-        }
+        self.app.as_mut().login_failed(self.session.peer, name);
     }
 
     /// REIN: everything is as it was at the beginning.
     pub(super) fn reinitialize(&mut self) {
         self.log_out();
         self.close_channel();
-        let settings = self.settings();
-        if let Some(state) = self.state() {
-            state.reset(&settings);
-        }
+        self.session.reset(self.app.as_mut().settings());
         self.reply(220, "Ready for a new user.");
     }
 
     fn log_out(&mut self) {
-        if let Some(account) = self.account() {
-            self.server().log_out(&account.key);
-            let now = self.registry.now();
-            if let Some(state) = self.state() {
-                state.login = Login::Nobody;
-                state.strange_since = now;
-            }
+        if let Some(account) = self.session.account() {
+            self.app.as_mut().log_out(&account.key);
+            self.session.login = Login::Nobody;
+            self.session.strange_since = self.transport.registry().now();
         }
     }
 }
@@ -237,16 +214,12 @@ fn compute<App: AsMut<Server> + 'static>(
                 Err(error) => (Err(PasswordError::NotHashed(error.to_string())), None),
             };
             app.as_mut().desk().finish(memory);
-            Conversation::enter(registry, app, id, |it| it.handle_checked(name, user, checked));
+            tell(registry, id, |it| it.handle_checked(name, user, checked));
             look_at_passwords(registry, app);
         },
     );
     if offloaded.is_err() {
-        registry.defer(move |registry, app| {
-            Conversation::enter(registry, app, id, |it| {
-                it.put_off();
-            });
-        });
+        tell(registry, id, |it: &mut Conversation<'_, '_, App>| it.put_off());
     }
     offloaded.is_ok()
 }

@@ -18,8 +18,8 @@
 //!                                                  everything else waits its turn
 //! ```
 //!
-//! The state is in the [`Server`], by the id of the control connection, since much that concerns it
-//! happens elsewhere: on the data connection, on the pool of threads, when a timer fires.
+//! All of it is in the protocol of the control connection. What happens elsewhere is told to it: the pool's
+//! results and the timers come to it by themselves, and a data connection tells it by the connection's id.
 //!
 //! | file | what it is |
 //! |---|---|
@@ -37,11 +37,11 @@
 
 use std::net::IpAddr;
 
-use reactor::{Closed, Input, Protocol, Registry, Transport};
+use reactor::{Closed, Input, Protocol, Registry, TimerKey, Transport};
 
 use super::Server;
 use super::reply::Reply;
-use super::telnet::{Said, Telnet};
+use super::telnet::Said;
 
 mod answers;
 mod commands;
@@ -55,36 +55,52 @@ mod silence;
 mod state;
 mod transfer;
 
-pub(super) use conversation::Conversation;
+pub use state::Session;
+
+pub(super) use conversation::tell;
 pub(super) use login::Check;
-pub(super) use state::{Channel, State};
+pub(super) use transfer::Job;
 
-use state::{Heard, Leaving};
+use conversation::Conversation;
+use state::{Heard, Leaving, Work};
 
-/// The server's side of one control connection.
+/// The time for a data connection is over.
+const CHANNEL: TimerKey = TimerKey(0);
+/// The answer to a failed login has been held back for long enough.
+const LOGIN: TimerKey = TimerKey(1);
+/// The client could have been silent for too long.
+const SILENCE: TimerKey = TimerKey(2);
+
+/// A client that has been let in, until its connection is open: only then is it known which of this server's
+/// addresses it has reached.
 #[derive(Debug)]
-pub struct Session {
-    peer: IpAddr,
-    telnet: Telnet,
-}
+pub(super) struct Arrival(pub(super) IpAddr);
 
-impl Session {
-    pub(super) fn new(peer: IpAddr, line: usize) -> Self {
-        Self { peer, telnet: Telnet::new(line) }
+impl<App: AsMut<Server> + 'static> Protocol<App> for Arrival {
+    fn on_open(&mut self, transport: &mut Transport<'_, App>, app: &mut App) {
+        let (server, now) = (app.as_mut(), transport.registry().now());
+        server.open_session(self.0);
+        let Some(local) = transport.local().socket_addr() else {
+            return transport.abort();
+        };
+        transport.write(&Reply::new(220, &server.settings().greeting).to_bytes());
+        transport.replace(Session::new(self.0, local, server.settings(), now));
+    }
+
+    fn on_data(&mut self, _: &mut Transport<'_, App>, _: &mut Input<'_>, _: &mut App) {}
+
+    /// It may have ended before it was open, or with the greeting.
+    fn on_close(&mut self, _: &mut Registry<App>, closed: &Closed, app: &mut App) {
+        match closed.opened {
+            true => app.as_mut().close_session(closed.id, self.0),
+            false => app.as_mut().dismiss(self.0),
+        }
     }
 }
 
 impl<App: AsMut<Server> + 'static> Protocol<App> for Session {
     fn on_open(&mut self, transport: &mut Transport<'_, App>, app: &mut App) {
-        let Some(local) = transport.local().socket_addr() else {
-            return transport.abort();
-        };
-        let (id, now) = (transport.id(), transport.registry().now());
-        let server = app.as_mut();
-        let state = State::new(self.peer, local, server.settings(), now);
-        transport.write(&Reply::new(220, &server.settings().greeting).to_bytes());
-        server.open_session(id, state);
-        Conversation::enter(transport.registry(), app, id, |_| {});
+        self.enter(transport, app, |_| {});
     }
 
     fn on_data(
@@ -93,15 +109,15 @@ impl<App: AsMut<Server> + 'static> Protocol<App> for Session {
         input: &mut Input<'_>,
         app: &mut App,
     ) {
-        let id = transport.id();
-        loop {
-            if app.as_mut().is_full(id) {
+        while !matches!(self.work, Work::Over) {
+            if self.is_full(app.as_mut().limits()) {
                 // What is not looked at now is offered again when there is room.
                 return transport.pause();
             }
             if transport.queued_bytes() > transport.limits().outbox_high {
                 // So many short lines have long answers: the rest has to wait until those have left.
                 transport.pause();
+                let id = transport.id();
                 let resume = move |registry: &mut Registry<App>, _: &mut App| {
                     // It may have ended.
                     let _ = registry.resume(id);
@@ -120,28 +136,28 @@ impl<App: AsMut<Server> + 'static> Protocol<App> for Session {
                     continue;
                 }
             };
-            Conversation::enter(transport.registry(), app, id, |it| it.handle_heard(heard));
+            self.enter(transport, app, |it| it.handle_heard(heard));
         }
     }
 
     fn on_end(&mut self, transport: &mut Transport<'_, App>, app: &mut App) {
-        let id = transport.id();
-        Conversation::enter(transport.registry(), app, id, |it| {
-            it.handle_leaving(Leaving::ClientEnded);
-        });
+        self.enter(transport, app, |it| it.handle_leaving(Leaving::ClientEnded));
     }
 
     fn on_shutdown(&mut self, transport: &mut Transport<'_, App>, app: &mut App) {
-        let id = transport.id();
-        Conversation::enter(transport.registry(), app, id, |it| {
-            it.handle_leaving(Leaving::Shutdown);
+        self.enter(transport, app, |it| it.handle_leaving(Leaving::Shutdown));
+    }
+
+    fn on_timer(&mut self, transport: &mut Transport<'_, App>, timer: TimerKey, app: &mut App) {
+        self.enter(transport, app, |it| match timer {
+            CHANNEL => it.handle_channel_timeout(),
+            LOGIN => it.answer_failed_login(),
+            _ => it.handle_silence(),
         });
     }
 
     fn on_close(&mut self, registry: &mut Registry<App>, closed: &Closed, app: &mut App) {
-        Conversation::enter(registry, app, closed.id, |it| {
-            it.handle_gone();
-        });
+        self.handle_gone(registry, app.as_mut());
         app.as_mut().close_session(closed.id, self.peer);
     }
 }

@@ -2,15 +2,16 @@
 
 use std::net::{IpAddr, SocketAddr, SocketAddrV4};
 use std::ops::RangeInclusive;
+use std::rc::Rc;
 
 use reactor::{Address, ListenOptions, ListenerId, OpenError, Protocol};
 
-use super::Conversation;
-use super::state::{Channel, State};
+use super::state::Channel;
+use super::{CHANNEL, Conversation};
 use crate::transfer::ftp::Server;
 use crate::transfer::ftp::address::{Family, to_port};
 use crate::transfer::ftp::command::{Epsv, Type};
-use crate::transfer::ftp::data::{self, Data};
+use crate::transfer::ftp::data::{self, Data, PassivePort};
 use crate::transfer::ftp::record::Event;
 use crate::transfer::ftp::reply::Reply;
 
@@ -26,12 +27,10 @@ const FIRST_FREE_PORT: u16 = 1024;
 
 pub(super) const NO_RESTART_OF_TEXT: &str = "REST is for TYPE I.";
 
-impl<App: AsMut<Server> + 'static> Conversation<'_, App> {
+impl<App: AsMut<Server> + 'static> Conversation<'_, '_, App> {
     /// TYPE.
     pub(super) fn set_type(&mut self, kind: Type) {
-        if let Some(state) = self.state() {
-            state.kind = kind;
-        }
+        self.session.kind = kind;
         match kind {
             Type::Ascii => self.reply(200, "Files are text."),
             Type::Image => self.reply(200, "Files are bytes."),
@@ -41,22 +40,19 @@ impl<App: AsMut<Server> + 'static> Conversation<'_, App> {
     /// REST: of bytes. Where in a text a place is that is counted in bytes, nobody knows without reading
     /// all of it (RFC 3659, 5.3), and a client had better learn that now than from RETR.
     pub(super) fn restart(&mut self, offset: u64) {
-        let Some(state) = self.state() else {
-            return;
-        };
-        if state.kind == Type::Ascii && offset > 0 {
+        if self.session.kind == Type::Ascii && offset > 0 {
             // Nor is it what was said before.
-            state.restart = 0;
+            self.session.restart = 0;
             return self.reply(501, NO_RESTART_OF_TEXT);
         }
-        state.restart = offset;
+        self.session.restart = offset;
         self.reply(350, format!("Restarting at {offset}. Send RETR or STOR."));
     }
 
     /// ALLO: there is nothing to be reserved, but what will not fit can be said now.
     pub(super) fn allocate(&mut self, bytes: u64) {
-        let store = self.account().map(|account| account.store);
-        let left = store.and_then(|it| it.quota().map(|it| it.limit().saturating_sub(it.used())));
+        let quota = self.session.account().and_then(|account| account.store.quota());
+        let left = quota.map(|quota| quota.limit().saturating_sub(quota.used()));
         match left {
             Some(left) if left < bytes => {
                 self.reply(504, format!("There is room for {left} bytes only."));
@@ -70,17 +66,13 @@ impl<App: AsMut<Server> + 'static> Conversation<'_, App> {
     /// PORT, EPRT: where to connect to. Only to the client, and to none of its services: else this
     /// server could be made to talk to anybody (the bounce attack, RFC 2577, 3).
     pub(super) fn port(&mut self, target: SocketAddr, verb: &'static str) {
-        let active = self.server().settings().active;
-        let Some(state) = self.state() else {
-            return;
-        };
-        if state.only_epsv {
+        if self.session.only_epsv {
             return self.reply(503, "You said EPSV ALL.");
         }
-        if !active {
+        if !self.server().settings().active {
             return self.reply(502, "This server does not connect to clients; use EPSV or PASV.");
         }
-        let peer = state.peer;
+        let peer = self.session.peer;
         if Family::of(target.ip()) != Family::of(peer) {
             return self.refuse_family();
         }
@@ -90,18 +82,17 @@ impl<App: AsMut<Server> + 'static> Conversation<'_, App> {
         }
         self.close_channel();
         // The scope of a link-local address is not said, and is that of the control connection.
-        if let Some(state) = self.state() {
-            let mut address = SocketAddr::new(peer, target.port());
-            if let (SocketAddr::V6(address), SocketAddr::V6(local)) = (&mut address, state.local) {
-                address.set_scope_id(local.scope_id());
-            }
-            state.channel = Channel::Active(address);
+        let mut address = SocketAddr::new(peer, target.port());
+        if let (SocketAddr::V6(address), SocketAddr::V6(local)) = (&mut address, self.session.local)
+        {
+            address.set_scope_id(local.scope_id());
         }
+        self.session.channel = Channel::Active(address);
         self.reply(200, format!("{verb} understood."));
     }
 
     fn refuse_family(&mut self) {
-        let family = self.state().map_or(1, |state| Family::of(state.peer).number());
+        let family = Family::of(self.session.peer).number();
         self.reply(522, format!("Network protocol not supported, use ({family})."));
     }
 
@@ -110,13 +101,10 @@ impl<App: AsMut<Server> + 'static> Conversation<'_, App> {
     /// PASV: a port for an IPv4 client.
     pub(super) fn pasv(&mut self) {
         let public = self.server().settings().passive_address;
-        let Some(state) = self.state() else {
-            return;
-        };
-        if state.only_epsv {
+        if self.session.only_epsv {
             return self.reply(503, "You said EPSV ALL.");
         }
-        let IpAddr::V4(local) = state.local.ip() else {
+        let IpAddr::V4(local) = self.session.local.ip() else {
             return self.reply(502, "PASV is for IPv4; use EPSV.");
         };
         if let Some(port) = self.open_passive() {
@@ -127,15 +115,12 @@ impl<App: AsMut<Server> + 'static> Conversation<'_, App> {
 
     /// EPSV: a port for any client (RFC 2428, 3).
     pub(super) fn epsv(&mut self, what: Epsv) {
-        let Some(state) = self.state() else {
-            return;
-        };
         match what {
             Epsv::All => {
-                state.only_epsv = true;
+                self.session.only_epsv = true;
                 return self.reply(200, "EPSV ALL understood.");
             }
-            Epsv::PortOf(family) if family != Family::of(state.peer) => {
+            Epsv::PortOf(family) if family != Family::of(self.session.peer) => {
                 return self.refuse_family();
             }
             Epsv::Port | Epsv::PortOf(_) => {}
@@ -164,7 +149,7 @@ impl<App: AsMut<Server> + 'static> Conversation<'_, App> {
         let (first, last) = (*range.start(), *range.end());
         let count = u32::from(last.saturating_sub(first)) + 1;
         // From a random place on, so that nobody can tell where the next client is expected.
-        let from = (self.registry.random() % u64::from(count)) as u32;
+        let from = (self.transport.registry().random() % u64::from(count)) as u32;
         let mut tries = 0..count.min(TRIES);
         loop {
             let step = tries.next().unwrap_or(0);
@@ -180,12 +165,8 @@ impl<App: AsMut<Server> + 'static> Conversation<'_, App> {
 
     fn listen_at(&mut self, port: u16) -> Result<u16, OpenError> {
         let limits = self.settings().limits;
-        let id = self.id;
-        let Some(state) = self.state() else {
-            return Ok(0);
-        };
-        let ticket = state.next_ticket();
-        let mut address = state.local;
+        let (session, client) = (self.transport.id(), self.session.peer);
+        let mut address = self.session.local;
         address.set_port(port);
         let options = ListenOptions {
             backlog: 16,
@@ -193,67 +174,31 @@ impl<App: AsMut<Server> + 'static> Conversation<'_, App> {
             limits: data::stream_limits(&limits),
             ..ListenOptions::default()
         };
-        let listener = self.registry.listen_with(
+        let passive = PassivePort::new();
+        let listening = Rc::clone(&passive);
+        let listener = self.transport.registry().listen_with(
             Address::Ip(address),
             &options,
             move |peer, app: &mut App| {
-                let admitted = app.as_mut().admit_data(id, ticket, peer);
-                let protocol: Box<dyn Protocol<App>> = Box::new(Data::new(id, ticket));
-                admitted.then_some(protocol)
+                let data = Data::new(session, Some(Rc::clone(&listening)));
+                let protocol: Box<dyn Protocol<App>> = Box::new(data);
+                listening.admits(peer, client, app.as_mut()).then_some(protocol)
             },
         )?;
-        let deadline = self.after(limits.data_timeout, move |it| it.handle_channel_timeout(ticket));
-        let port = self.port_of(listener);
-        if let Some(state) = self.state() {
-            state.channel = Channel::Passive { ticket, listener, taken: false, deadline };
-        }
-        Ok(port)
+        self.transport.set_timer(CHANNEL, limits.data_timeout);
+        self.session.channel = Channel::Passive(listener, passive);
+        Ok(self.port_of(listener))
     }
 
     fn port_of(&mut self, listener: ListenerId) -> u16 {
-        let address = self.registry.listener_address(listener);
+        let address = self.transport.registry().listener_address(listener);
         address.ok().and_then(|address| address.port()).unwrap_or(0)
-    }
-
-    /// Nobody came to the port, or nothing was done with the connection.
-    fn handle_channel_timeout(&mut self, ticket: u64) {
-        let is_this = self.state().is_some_and(|state| state.channel.ticket() == Some(ticket));
-        if is_this {
-            self.close_channel();
-            self.handle_no_data_connection();
-        }
-    }
-
-    pub(in crate::transfer::ftp) fn close_channel(&mut self) {
-        let channel =
-            self.state().map(|state| std::mem::replace(&mut state.channel, Channel::None));
-        if let Some(mut channel) = channel {
-            channel.close(self.registry);
-        }
     }
 
     /// OPTS UTF8 and the like are with what they concern; this says what there is (RFC 2389, 4).
     pub(super) fn set_facts(&mut self, names: &[Vec<u8>]) {
         let facts = crate::transfer::ftp::listing::Facts::of(names);
-        if let Some(state) = self.state() {
-            state.facts = facts;
-        }
+        self.session.facts = facts;
         self.say(&Reply::new(200, format!("MLST OPTS {}", facts.names()).trim_end()));
-    }
-}
-
-impl State {
-    pub(super) fn next_ticket(&mut self) -> u64 {
-        self.tickets += 1;
-        self.tickets
-    }
-}
-
-impl Channel {
-    pub(in crate::transfer::ftp) fn ticket(&self) -> Option<u64> {
-        match self {
-            Self::Passive { ticket, .. } | Self::Open { ticket, .. } => Some(*ticket),
-            Self::None | Self::Active(_) => None,
-        }
     }
 }

@@ -4,7 +4,7 @@ use super::Conversation;
 use crate::transfer::ftp::Server;
 use crate::transfer::store::StoreError;
 
-impl<App: AsMut<Server> + 'static> Conversation<'_, App> {
+impl<App: AsMut<Server> + 'static> Conversation<'_, '_, App> {
     pub(super) fn refuse(&mut self, error: &StoreError, about: About) {
         let (code, text) = refusal(error, about);
         self.reply(code, text);

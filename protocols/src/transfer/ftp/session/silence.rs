@@ -7,63 +7,31 @@
 
 use std::time::Instant;
 
-use reactor::TimerId;
-
-use super::Conversation;
-use super::state::{State, Work};
+use super::state::{Session, Work};
+use super::{Conversation, SILENCE};
 use crate::transfer::ftp::{Limits, Server};
 
-/// When a session is looked at.
-#[derive(Debug)]
-pub(super) struct Watch {
-    timer: TimerId,
-    due: Instant,
-}
-
-impl<App: AsMut<Server> + 'static> Conversation<'_, App> {
+impl<App: AsMut<Server> + 'static> Conversation<'_, '_, App> {
     /// Sees to it that the session is looked at in time.
     pub(super) fn watch(&mut self) {
-        let limits = self.server().limits().clone();
-        let Some(state) = self.state() else {
-            return;
-        };
-        let Some(due) = state.silence_ends(&limits) else {
-            return;
-        };
-        match &state.watch {
+        let due = self.session.silence_ends(self.app.as_mut().limits());
+        match (due, self.session.watched) {
+            (None, _) => {}
             // If it is too early, it is set anew then.
-            Some(watch) if watch.due <= due => {}
-            _ => self.watch_until(due),
-        }
-    }
-
-    /// Nobody is there any more.
-    pub(super) fn stop_watching(&mut self) {
-        if let Some(watch) = self.state().and_then(|state| state.watch.take()) {
-            self.registry.cancel(watch.timer);
-        }
-    }
-
-    fn watch_until(&mut self, due: Instant) {
-        self.stop_watching();
-        let delay = due.saturating_duration_since(self.registry.now());
-        let timer = self.after(delay, |it| {
-            if let Some(state) = it.state() {
-                state.watch = None;
+            (Some(due), Some(watched)) if watched <= due => {}
+            (Some(due), _) => {
+                let delay = due.saturating_duration_since(self.transport.registry().now());
+                self.transport.set_timer(SILENCE, delay);
+                self.session.watched = Some(due);
             }
-            it.end_if_silent();
-        });
-        match (timer, self.state()) {
-            (Some(timer), Some(state)) => state.watch = Some(Watch { timer, due }),
-            // Without a timer nobody would ever see to it.
-            _ => self.close(),
         }
     }
 
-    fn end_if_silent(&mut self) {
-        let now = self.registry.now();
-        let limits = self.server().limits().clone();
-        let due = self.state().and_then(|state| state.silence_ends(&limits));
+    /// The time has come to look.
+    pub(super) fn handle_silence(&mut self) {
+        self.session.watched = None;
+        let now = self.transport.registry().now();
+        let due = self.session.silence_ends(self.app.as_mut().limits());
         if due.is_some_and(|due| due <= now) {
             self.reply(421, "Nothing was said for long; goodbye.");
             self.close();
@@ -71,14 +39,14 @@ impl<App: AsMut<Server> + 'static> Conversation<'_, App> {
     }
 }
 
-impl State {
+impl Session {
     /// When the client has been silent for too long, or has taken too long to log in; never, while
     /// something is done for it.
     fn silence_ends(&self, limits: &Limits) -> Option<Instant> {
         match (&self.work, self.account()) {
             (Work::Idle, None) => self.strange_since.checked_add(limits.login_timeout),
             (Work::Idle, Some(_)) => self.active.checked_add(limits.idle_timeout),
-            (Work::Busy | Work::Transfer(_) | Work::Over, _) => None,
+            (Work::Busy | Work::Transfer(_) | Work::Aborting(..) | Work::Over, _) => None,
         }
     }
 }

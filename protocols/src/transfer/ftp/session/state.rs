@@ -1,24 +1,28 @@
 //! What there is to know of a session.
 
+use std::cell::Cell;
 use std::collections::VecDeque;
 use std::net::{IpAddr, SocketAddr};
+use std::rc::Rc;
 use std::time::Instant;
 
-use reactor::{ConnectionId, ListenerId, Registry, TimerId};
+use reactor::{ConnectionId, ListenerId, Registry};
 
-use super::silence::Watch;
 use super::transfer::Running;
 use crate::transfer::ftp::Settings;
 use crate::transfer::ftp::command::{Command, CommandError, Type};
+use crate::transfer::ftp::data::PassivePort;
 use crate::transfer::ftp::listing::Facts;
 use crate::transfer::ftp::pace::Pace;
+use crate::transfer::ftp::telnet::Telnet;
 use crate::transfer::ftp::users::Permissions;
 use crate::transfer::store::{Store, VirtualPath};
 
-/// One session.
+/// The server's side of one control connection.
 #[derive(Debug)]
-pub(in crate::transfer::ftp) struct State {
-    pub(in crate::transfer::ftp) peer: IpAddr,
+pub struct Session {
+    pub(super) peer: IpAddr,
+    pub(super) telnet: Telnet,
     /// Where the client has reached this server: data connections are opened from and at the same host.
     pub(super) local: SocketAddr,
     /// When the time for a login began: since then nobody is logged in.
@@ -26,11 +30,11 @@ pub(in crate::transfer::ftp) struct State {
     /// When the client said something last, or something that it wanted was done.
     pub(super) active: Instant,
     /// When it is looked whether it has.
-    pub(super) watch: Option<Watch>,
+    pub(super) watched: Option<Instant>,
     pub(super) login: Login,
     pub(super) failed_logins: u32,
     pub(super) work: Work,
-    pub(in crate::transfer::ftp) channel: Channel,
+    pub(super) channel: Channel,
     /// `EPSV ALL` was said.
     pub(super) only_epsv: bool,
     pub(super) kind: Type,
@@ -39,7 +43,8 @@ pub(in crate::transfer::ftp) struct State {
     pub(super) directory: VirtualPath,
     pub(super) umask: u32,
     pub(super) facts: Facts,
-    pub(super) pace: Pace,
+    /// How fast its files may go; the data connection keeps to it.
+    pub(super) pace: Rc<Cell<Pace>>,
     pub(super) keep_uploads: bool,
     /// What was said and has yet to be done.
     pub(super) waiting: VecDeque<Heard>,
@@ -49,8 +54,6 @@ pub(in crate::transfer::ftp) struct State {
     pub(super) paused: bool,
     /// Goodbye is to be said when everything is done.
     pub(super) leaving: Option<Leaving>,
-    /// Counts data connections, so that none is taken for another.
-    pub(super) tickets: u64,
 }
 
 /// Who it is.
@@ -64,14 +67,14 @@ pub(super) enum Login {
 
 /// Somebody who is logged in.
 #[derive(Clone, Debug)]
-pub(in crate::transfer::ftp) struct Account {
-    pub(in crate::transfer::ftp) name: String,
-    pub(in crate::transfer::ftp) anonymous: bool,
+pub(super) struct Account {
+    pub(super) name: String,
+    pub(super) anonymous: bool,
     /// What sessions of one user are counted by.
-    pub(in crate::transfer::ftp) key: String,
-    pub(in crate::transfer::ftp) permissions: Permissions,
+    pub(super) key: String,
+    pub(super) permissions: Permissions,
     /// Their home.
-    pub(in crate::transfer::ftp) store: Store,
+    pub(super) store: Store,
 }
 
 /// What is being done.
@@ -81,9 +84,14 @@ pub(super) enum Work {
     /// The pool is at it, or a delay has to pass.
     Busy,
     Transfer(Box<Running>),
+    /// A transfer was ended early: this is said when its data connection has closed.
+    Aborting(ConnectionId, Replies),
     /// Goodbye has been said.
     Over,
 }
+
+/// Replies of a line each: the code, and the text.
+pub(super) type Replies = &'static [(u16, &'static str)];
 
 /// Why the session ends when all is done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -100,25 +108,17 @@ pub(super) enum Leaving {
 ///          PASV, EPSV                the client connects            RETR, STOR, LIST …
 ///   None ────────────▶ Passive ─────────────────────────▶ Open ───────────────────────▶ None
 ///     │                    └───────────────── RETR, STOR, LIST …, then it connects ──────▲
-///     │     PORT, EPRT                          RETR, STOR, LIST …: connect              │
-///     └──────────────▶ Active ───────────────────────────────────────────────────────────┘
+///     │     PORT, EPRT          RETR, STOR, LIST …                the client accepts     │
+///     └──────────────▶ Active ─────────────────────▶ Connecting ─────────────────────────┘
 /// ```
 #[derive(Debug)]
-pub(in crate::transfer::ftp) enum Channel {
+pub(super) enum Channel {
     None,
-    Passive {
-        ticket: u64,
-        listener: ListenerId,
-        /// Somebody has been let in, and will be here soon.
-        taken: bool,
-        deadline: Option<TimerId>,
-    },
+    Passive(ListenerId, Rc<PassivePort>),
     Active(SocketAddr),
-    Open {
-        ticket: u64,
-        data: ConnectionId,
-        deadline: Option<TimerId>,
-    },
+    /// A transfer waits for it.
+    Connecting(ConnectionId),
+    Open(ConnectionId),
 }
 
 /// What a client has said.
@@ -146,7 +146,7 @@ impl Heard {
     }
 }
 
-impl State {
+impl Session {
     pub(super) fn new(peer: IpAddr, local: SocketAddr, settings: &Settings, now: Instant) -> Self {
         let local = match local.ip().to_canonical() {
             // An IPv4 client of an IPv6 socket.
@@ -156,10 +156,11 @@ impl State {
         };
         Self {
             peer,
+            telnet: Telnet::new(settings.limits.line),
             local,
             strange_since: now,
             active: now,
-            watch: None,
+            watched: None,
             login: Login::Nobody,
             failed_logins: 0,
             work: Work::Idle,
@@ -171,22 +172,31 @@ impl State {
             directory: VirtualPath::root(),
             umask: settings.umask & 0o777,
             facts: Facts::default(),
-            pace: Pace::new(settings.limits.session_rate),
+            pace: Rc::new(Cell::new(Pace::new(settings.limits.session_rate))),
             keep_uploads: settings.keep_uploads,
             waiting: VecDeque::new(),
             interrupted: false,
             paused: false,
             leaving: None,
-            tickets: 0,
         }
     }
 
     /// Who is logged in.
-    pub(in crate::transfer::ftp) fn account(&self) -> Option<&Account> {
+    pub(super) fn account(&self) -> Option<&Account> {
         match &self.login {
             Login::In(account) => Some(account),
             Login::Nobody | Login::Named(_) => None,
         }
+    }
+
+    /// What whoever is logged in may do.
+    pub(super) fn permissions(&self) -> Permissions {
+        self.account().map_or(Permissions::NONE, |account| account.permissions)
+    }
+
+    /// The name of whoever is logged in.
+    pub(super) fn user(&self) -> &str {
+        self.account().map_or("nobody", |account| &account.name)
     }
 
     /// What is to be done next, if anything may be done now.
@@ -202,7 +212,7 @@ impl State {
                 at.and_then(|at| self.waiting.remove(at)).or_else(|| self.take_meanwhile())
             }
             Work::Transfer(_) => self.take_meanwhile(),
-            Work::Busy | Work::Over => None,
+            Work::Busy | Work::Aborting(..) | Work::Over => None,
         }
     }
 
@@ -229,19 +239,22 @@ impl State {
 }
 
 impl Channel {
-    /// Closes what is open, and leaves nothing.
-    pub(in crate::transfer::ftp) fn close<App>(&mut self, registry: &mut Registry<App>) {
-        match std::mem::replace(self, Self::None) {
-            Self::None | Self::Active(_) => {}
-            Self::Passive { listener, deadline, .. } => {
-                // Both may have ended by themselves.
-                let _ = registry.close_listener(listener);
-                deadline.map(|timer| registry.cancel(timer));
-            }
-            Self::Open { data, deadline, .. } => {
-                let _ = registry.abort(data);
-                deadline.map(|timer| registry.cancel(timer));
-            }
+    /// The data connection that is there, or on its way to the client.
+    pub(super) fn data(&self) -> Option<ConnectionId> {
+        match self {
+            Self::Passive(_, port) => port.taken_by(),
+            Self::Connecting(data) | Self::Open(data) => Some(*data),
+            Self::None | Self::Active(_) => None,
         }
+    }
+
+    /// Closes what is open, and leaves nothing. All of it may have ended by itself.
+    pub(super) fn close<App>(&mut self, registry: &mut Registry<App>) {
+        let data = self.data();
+        if let Self::Passive(listener, port) = std::mem::replace(self, Self::None) {
+            port.close();
+            let _ = registry.close_listener(listener);
+        }
+        data.map(|data| registry.abort(data));
     }
 }

@@ -1,12 +1,12 @@
 //! Lists: LIST, NLST and MLSD.
 
-use super::{About, Conversation, Flow, Opened, Subject, Text};
+use super::{About, Conversation, Flow, Making, Opened, Subject, Text};
 use crate::transfer::ftp::Server;
 use crate::transfer::ftp::glob;
 use crate::transfer::ftp::listing::{Show, Style, show};
 use crate::transfer::store::{Kind, Store, StoreError, VirtualPath};
 
-impl<App: AsMut<Server> + 'static> Conversation<'_, App> {
+impl<App: AsMut<Server> + 'static> Conversation<'_, '_, App> {
     /// LIST, NLST.
     pub(in super::super) fn list(&mut self, path: Option<&[u8]>, style: Style) {
         let asked = path.unwrap_or(b".").to_vec();
@@ -17,12 +17,7 @@ impl<App: AsMut<Server> + 'static> Conversation<'_, App> {
 
     /// MLSD: of a directory, and of nothing else (RFC 3659, 7.2.1).
     pub(in super::super) fn list_facts(&mut self, path: Option<&[u8]>) {
-        let Some((facts, permissions)) =
-            self.state().and_then(|state| Some((state.facts, state.account()?.permissions)))
-        else {
-            return;
-        };
-        let style = Style::Facts(facts, permissions);
+        let style = Style::Facts(self.session.facts, self.session.permissions());
         self.list_as(path, About::Directory, move |store, path, most| {
             match store.list(path, most) {
                 Ok(listing) => Ok(Text::List(Show::new(listing, style))),
@@ -50,7 +45,7 @@ impl<App: AsMut<Server> + 'static> Conversation<'_, App> {
             move |store| {
                 let text = open(store, &wanted, most)?;
                 let told = b"Opening data connection for a list.".to_vec();
-                Ok(Opened { flow: Flow::Text(Some(text)), total: None, text: told })
+                Ok(Opened { flow: Flow::Text(Making::Resting(text)), total: None, text: told })
             },
             move |it, opened| it.begin(subject, opened, about),
         );

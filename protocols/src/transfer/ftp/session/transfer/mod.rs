@@ -28,17 +28,21 @@
 //! then there is the 226. Whatever goes wrong on the way, the client learns it from the one reply that
 //! follows the 150, and there is always exactly one.
 
+use std::cell::Cell;
 use std::fs::File;
 use std::io::Read;
-use std::time::Instant;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
 
-use reactor::{ConnectionId, TimerId};
+use reactor::ConnectionId;
 
 use super::Conversation;
 use super::refusal::{About, refusal};
 use super::state::{Channel, Work};
+use crate::transfer::ftp::Server;
 use crate::transfer::ftp::ascii::{Decoder, Encoder};
 use crate::transfer::ftp::listing::Show;
+use crate::transfer::ftp::pace::Pace;
 use crate::transfer::ftp::record::Direction;
 use crate::transfer::store::{StoreError, Upload, VirtualPath};
 
@@ -53,49 +57,77 @@ const PIECE: u64 = 16 * 1024 * 1024;
 /// How much of a text is read and translated at once.
 const CHUNK: usize = 64 * 1024;
 
-/// A transfer.
+/// A transfer, as its session sees it.
 #[derive(Debug)]
 pub(in crate::transfer::ftp) struct Running {
-    /// Tells it from those before and after it.
-    ticket: u64,
-    /// The data connection; `None` until it is there.
-    pub(super) data: Option<ConnectionId>,
-    stage: Stage,
-    flow: Flow,
+    place: Place,
     subject: Subject,
     begun: Instant,
     /// Bytes that have gone over the data connection.
-    moved: u64,
-    /// What it waits for, if that is time.
-    pub(super) timer: Option<TimerId>,
+    moved: Rc<Cell<u64>>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Stage {
-    /// The data connection is not there yet.
-    Opening,
-    /// Bytes go, or wait for their time.
-    Flowing,
-    /// Too much is queued: it goes on when the client has taken some of it.
-    Full,
-    /// All has been said: the system has yet to take the last of it.
-    Ended,
+/// Where what is to be carried is.
+#[derive(Debug)]
+enum Place {
+    /// Here, since the data connection is not.
+    Waiting(Flow),
+    On(ConnectionId),
+}
+
+/// A transfer, as its data connection sees it.
+#[derive(Debug)]
+pub(in crate::transfer::ftp) struct Job {
+    pub(in crate::transfer::ftp) flow: Flow,
+    meter: Meter,
 }
 
 /// What goes, and where.
 #[derive(Debug)]
-enum Flow {
+pub(in crate::transfer::ftp) enum Flow {
     /// A file, as it is. The loop has it while a piece of it is being sent.
-    File { file: Option<File>, offset: u64, left: u64 },
-    /// Text that is made on the pool, which has it meanwhile.
-    Text(Option<Text>),
-    /// A file that comes in.
-    Upload { upload: Option<Upload>, decoder: Option<Decoder> },
+    File {
+        file: Option<File>,
+        offset: u64,
+        left: u64,
+    },
+    Text(Making),
+    Upload(Incoming),
+}
+
+/// Text that goes piece by piece, and where it is meanwhile.
+#[derive(Debug)]
+pub(in crate::transfer::ftp) enum Making {
+    /// The pool makes the next piece.
+    Away,
+    /// The next one has to wait for its time.
+    Resting(Text),
+    /// Too much is queued: it goes on when the client has taken some of it.
+    Full(Text),
+}
+
+/// A file that comes in.
+#[derive(Debug)]
+pub(in crate::transfer::ftp) struct Incoming {
+    upload: Upload,
+    /// If it comes as text.
+    decoder: Option<Decoder>,
+}
+
+/// How much has gone, and when more may.
+#[derive(Debug)]
+struct Meter {
+    /// `None` for a list.
+    direction: Option<Direction>,
+    /// The session tells it to whoever asks.
+    moved: Rc<Cell<u64>>,
+    /// That of the session, over all its transfers.
+    pace: Rc<Cell<Pace>>,
 }
 
 /// Text that is made piece by piece.
 #[derive(Debug)]
-enum Text {
+pub(in crate::transfer::ftp) enum Text {
     List(Show),
     Lines(Vec<u8>),
     File(File, Encoder),
@@ -129,16 +161,43 @@ impl Running {
             None => "Listing ",
         };
         let moved = match self.subject.total {
-            Some(total) => format!(": {} of {total} bytes", self.moved),
-            None => format!(": {} bytes", self.moved),
+            Some(total) => format!(": {} of {total} bytes", self.moved.get()),
+            None => format!(": {} bytes", self.moved.get()),
         };
         [what.as_bytes(), self.subject.path.as_bytes(), moved.as_bytes()].concat()
     }
+}
 
-    pub(super) fn into_upload(self) -> Option<Upload> {
-        match self.flow {
-            Flow::Upload { upload, .. } => upload,
-            Flow::File { .. } | Flow::Text(_) => None,
+impl Place {
+    fn is_on(&self, data: ConnectionId) -> bool {
+        matches!(self, Self::On(on) if *on == data)
+    }
+}
+
+impl Flow {
+    pub(in crate::transfer::ftp) fn into_upload(self) -> Option<Upload> {
+        match self {
+            Self::Upload(incoming) => Some(incoming.upload),
+            Self::File { .. } | Self::Text(_) => None,
+        }
+    }
+}
+
+impl Meter {
+    /// Bytes that may go at once.
+    fn portion(&self, server: &Server, wanted: u64) -> u64 {
+        server.portion(self.pace.get().portion(wanted))
+    }
+
+    /// Bytes have gone over the data connection: how long to wait before the next may.
+    fn note_moved(&self, server: &mut Server, bytes: u64, now: Instant) -> Duration {
+        self.moved.set(self.moved.get() + bytes);
+        let mut pace = self.pace.get();
+        let wait = pace.handle_moved(bytes, now);
+        self.pace.set(pace);
+        match self.direction {
+            Some(direction) => wait.max(server.bytes_moved(direction, bytes, now)),
+            None => wait,
         }
     }
 }
@@ -157,18 +216,5 @@ impl Text {
                 Ok(text)
             }
         }
-    }
-}
-
-/// What the log is told of a transfer in the end.
-struct Summary {
-    subject: Subject,
-    begun: Instant,
-    moved: u64,
-}
-
-impl Running {
-    fn summary(&self) -> Summary {
-        Summary { subject: self.subject.clone(), begun: self.begun, moved: self.moved }
     }
 }

@@ -1,22 +1,29 @@
 //! How a transfer begins: the file is opened, then the data connection.
 
+use std::cell::Cell;
 use std::net::SocketAddr;
+use std::rc::Rc;
 
-use reactor::{ConnectOptions, ConnectionId};
+use reactor::{ConnectOptions, ConnectionId, OpenError};
 
+use super::super::CHANNEL;
 use super::super::parameters::NO_RESTART_OF_TEXT;
-use super::{About, Channel, Conversation, Flow, Opened, Running, Stage, Subject, Text, Work};
+use super::{
+    About, Channel, Conversation, Flow, Incoming, Job, Making, Meter, Opened, Place, Running,
+    Subject, Text, Work,
+};
 use crate::transfer::ftp::Server;
 use crate::transfer::ftp::ascii::{Decoder, Encoder};
 use crate::transfer::ftp::command::Type;
-use crate::transfer::ftp::data::{self, Data};
+use crate::transfer::ftp::data::{self, Data, settle};
+use crate::transfer::ftp::pace::Pace;
 use crate::transfer::ftp::record::Direction;
 use crate::transfer::ftp::users::Permissions;
 use crate::transfer::store::{
     CreateOptions, Fate, Replace, Store, StoreError, Upload, VirtualPath,
 };
 
-impl<App: AsMut<Server> + 'static> Conversation<'_, App> {
+impl<App: AsMut<Server> + 'static> Conversation<'_, '_, App> {
     /// RETR.
     pub(in super::super) fn retrieve(&mut self, path: &[u8]) {
         let Some((path, kind, offset)) = self.prepare(path, About::What, |may| may.read) else {
@@ -82,15 +89,13 @@ impl<App: AsMut<Server> + 'static> Conversation<'_, App> {
 
     /// How a file is made here.
     fn create_options(&mut self) -> CreateOptions {
-        let token = self.registry.random();
-        let modify = self.account().is_some_and(|account| account.permissions.modify);
-        let (umask, keep) = self.state().map_or((0o022, false), |it| (it.umask, it.keep_uploads));
+        let modify = self.session.permissions().modify;
         CreateOptions {
             replace: if modify { Replace::Yes } else { Replace::No },
             offset: 0,
-            keep,
-            mode: 0o666 & !umask,
-            token,
+            keep: self.session.keep_uploads,
+            mode: 0o666 & !self.session.umask,
+            token: self.transport.registry().random(),
         }
     }
 
@@ -115,14 +120,13 @@ impl<App: AsMut<Server> + 'static> Conversation<'_, App> {
         text: Vec<u8>,
     ) {
         let decoder = (kind == Type::Ascii).then(Decoder::default);
-        let keeps = self.state().is_some_and(|state| state.keep_uploads);
-        let fate = if keeps { Fate::Kept } else { Fate::Undone };
+        let fate = if self.session.keep_uploads { Fate::Kept } else { Fate::Undone };
         let (wanted, ascii) = (path.clone(), decoder.is_some());
         let subject = Subject { direction: Some(Direction::Upload), path, ascii, total: None };
         self.with_store(
             move |store| {
-                let upload = Some(open(store, &wanted)?.with_fate(fate));
-                Ok(Opened { flow: Flow::Upload { upload, decoder }, total: None, text })
+                let upload = open(store, &wanted)?.with_fate(fate);
+                Ok(Opened { flow: Flow::Upload(Incoming { upload, decoder }), total: None, text })
             },
             move |it, opened| it.begin(subject, opened, about),
         );
@@ -135,9 +139,8 @@ impl<App: AsMut<Server> + 'static> Conversation<'_, App> {
         about: About,
         may: impl FnOnce(Permissions) -> bool,
     ) -> Option<(VirtualPath, Type, u64)> {
-        let state = self.state()?;
-        let (kind, offset) = (state.kind, std::mem::take(&mut state.restart));
-        let is_open = !matches!(state.channel, Channel::None);
+        let (kind, offset) = (self.session.kind, std::mem::take(&mut self.session.restart));
+        let is_open = !matches!(self.session.channel, Channel::None);
         let path = self.permitted(path, about, may)?;
         if kind == Type::Ascii && offset > 0 {
             // TYPE came behind REST.
@@ -162,66 +165,89 @@ impl<App: AsMut<Server> + 'static> Conversation<'_, App> {
             Ok(opened) => opened,
             Err(error) => return self.refuse(&error, about),
         };
-        let begun = self.registry.now();
-        let Some(state) = self.state() else {
-            return;
-        };
-        let ticket = state.next_ticket();
-        let subject = Subject { total, ..subject };
-        let mut running = Running {
-            ticket,
-            data: None,
-            stage: Stage::Opening,
-            flow,
-            subject,
-            begun,
-            moved: 0,
-            timer: None,
-        };
-        let code = match std::mem::replace(&mut state.channel, Channel::None) {
-            Channel::Open { data, deadline, .. } => {
-                running.data = Some(data);
-                deadline.map(|timer| self.registry.cancel(timer));
-                125
-            }
-            Channel::Active(address) => {
-                running.data = self.connect(address);
-                150
-            }
-            passive @ Channel::Passive { .. } => {
-                state.channel = passive;
-                150
-            }
-            Channel::None => 0,
-        };
-        let is_here = code == 125;
-        if code == 0 || (code == 150 && running.data.is_none() && !self.is_passive()) {
-            self.settle(running.into_upload());
-            return self.reply(425, "The data connection cannot be opened.");
+        let here = self.session.channel.data();
+        match self.session.channel {
+            Channel::Active(address) => match self.connect(address) {
+                Ok(data) => self.session.channel = Channel::Connecting(data),
+                Err(_) => return self.give_up_at_once(flow),
+            },
+            // The time for it has passed meanwhile.
+            Channel::None => return self.give_up_at_once(flow),
+            Channel::Passive(..) | Channel::Connecting(_) | Channel::Open(_) => {}
         }
+        let running = Running {
+            place: Place::Waiting(flow),
+            subject: Subject { total, ..subject },
+            begun: self.transport.registry().now(),
+            moved: Rc::default(),
+        };
         self.set_work(Work::Transfer(Box::new(running)));
-        self.reply(code, text);
-        if is_here {
-            self.begin_flow();
+        self.reply(if here.is_some() { 125 } else { 150 }, text);
+        if let Some(data) = here {
+            self.handle_data_open(data);
         }
     }
 
-    fn is_passive(&mut self) -> bool {
-        self.state().is_some_and(|state| matches!(state.channel, Channel::Passive { .. }))
+    /// What was there before is kept.
+    fn give_up_at_once(&mut self, flow: Flow) {
+        self.session.channel = Channel::None;
+        settle(self.transport.registry(), flow.into_upload(), |_| {});
+        self.reply(425, "The data connection cannot be opened.");
     }
 
     /// Connects to the client, from the host that it has reached.
-    fn connect(&mut self, target: SocketAddr) -> Option<ConnectionId> {
+    fn connect(&mut self, target: SocketAddr) -> Result<ConnectionId, OpenError> {
         let limits = self.settings().limits;
-        let state = self.state()?;
-        let (ticket, mut from) = (state.next_ticket(), state.local);
+        let mut from = self.session.local;
         from.set_port(0);
         let options = ConnectOptions {
             from: Some(from.into()),
             stream: data::stream_options(),
             limits: data::stream_limits(&limits),
         };
-        self.registry.connect_with(target.into(), &options, Data::new(self.id, ticket)).ok()
+        let data = Data::new(self.transport.id(), None);
+        self.transport.registry().connect_with(target.into(), &options, data)
+    }
+
+    /// The data connection is there: nobody else is waited for at the port. It is given what waits for it, or
+    /// waits for that itself.
+    pub(in crate::transfer::ftp) fn handle_data_open(&mut self, data: ConnectionId) {
+        let channel = &mut self.session.channel;
+        if channel.data() != Some(data) {
+            // The channel was closed, and the connection with it.
+            return;
+        }
+        if let Channel::Passive(listener, _) = std::mem::replace(channel, Channel::Open(data)) {
+            // It may have ended by itself.
+            let _ = self.transport.registry().close_listener(listener);
+        }
+        if let Work::Transfer(running) = &mut self.session.work
+            && let Some(job) = running.hand_over(data, &self.session.pace)
+        {
+            self.session.channel = Channel::None;
+            self.transport.cancel_timer(CHANNEL);
+            // If it has ended meanwhile, that is what will be heard of it next.
+            let _ = self.transport.registry().with(data, |data: &mut Data, transport, app| {
+                data.begin(transport, app, job);
+            });
+        }
+    }
+}
+
+impl Running {
+    /// What the data connection is to do, unless one does it already.
+    fn hand_over(&mut self, data: ConnectionId, pace: &Rc<Cell<Pace>>) -> Option<Job> {
+        let Running { place, subject, moved, .. } = self;
+        match std::mem::replace(place, Place::On(data)) {
+            Place::Waiting(flow) => {
+                let (moved, pace) = (Rc::clone(moved), Rc::clone(pace));
+                Some(Job { flow, meter: Meter { direction: subject.direction, moved, pace } })
+            }
+            elsewhere => {
+                *place = elsewhere;
+                None
+            }
+        }
     }
 }
 
@@ -237,7 +263,7 @@ fn open_download(
     match kind {
         Type::Ascii => {
             let text = [b"Opening ASCII data connection for ", name, b"."].concat();
-            let flow = Flow::Text(Some(Text::File(file, Encoder::default())));
+            let flow = Flow::Text(Making::Resting(Text::File(file, Encoder::default())));
             Ok(Opened { flow, total: None, text })
         }
         Type::Image => {

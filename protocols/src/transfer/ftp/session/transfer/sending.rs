@@ -2,224 +2,133 @@
 
 use std::time::Duration;
 
-use reactor::{ConnectionId, SentFile};
+use reactor::{OffloadError, SentFile, Transport};
 
-use super::{About, Conversation, Flow, PIECE, Running, Stage, Text, Work, refusal};
-use crate::transfer::ftp::{Server, data};
+use super::{About, Flow, Job, Making, PIECE, Text, refusal};
+use crate::transfer::ftp::Server;
+use crate::transfer::ftp::data::{Data, HIGH, NEXT, Stage};
 use crate::transfer::store::StoreError;
 
-impl<App: AsMut<Server> + 'static> Conversation<'_, App> {
-    pub(super) fn running(&mut self) -> Option<&mut Running> {
-        match &mut self.state()?.work {
-            Work::Transfer(running) => Some(running),
-            Work::Idle | Work::Busy | Work::Over => None,
-        }
-    }
+/// A piece, and what makes the next one.
+type Made = Result<(Vec<u8>, Text), StoreError>;
 
-    /// The transfer, if it is still the one that was meant.
-    pub(super) fn running_as(&mut self, ticket: u64) -> Option<&mut Running> {
-        self.running().filter(|running| running.ticket == ticket)
-    }
-
-    /// The transfer whose data connection this is.
-    pub(super) fn running_on(&mut self, data: ConnectionId) -> Option<&mut Running> {
-        self.running().filter(|running| running.data == Some(data))
-    }
-
-    /// The data connection is there. If a transfer waits for it, that begins.
-    pub(in crate::transfer::ftp) fn handle_data_open(&mut self, data: ConnectionId) {
-        match self.running() {
-            Some(running) if running.stage == Stage::Opening => {
-                running.data = Some(data);
-                self.begin_flow();
-            }
-            // It keeps what it says to itself until it is asked.
-            _ => drop(self.registry.pause(data)),
-        }
-    }
-
-    /// Whether a transfer waits for its data connection.
-    pub(in crate::transfer::ftp) fn is_transfer_waiting(&mut self) -> bool {
-        self.running().is_some_and(|running| running.stage == Stage::Opening)
-    }
-
-    /// Whether this is the connection that a transfer is being made for.
-    pub(in crate::transfer::ftp) fn is_connecting(&mut self, data: ConnectionId) -> bool {
-        self.running_on(data).is_some_and(|running| running.stage == Stage::Opening)
-    }
-
-    /// Both ends are there.
-    pub(super) fn begin_flow(&mut self) {
-        let Some(running) = self.running() else {
-            return;
-        };
-        running.stage = Stage::Flowing;
-        let (data, is_upload) = (running.data, matches!(running.flow, Flow::Upload { .. }));
-        if let Some(data) = data {
-            // If it has ended meanwhile, that is what will be heard of it next.
-            let _ = self.registry.resume(data);
-        }
-        if !is_upload {
-            self.send_more();
-        }
-    }
-
+impl Data {
     /// Sends the next piece, or the end.
-    fn send_more(&mut self) {
-        let Some((pace, running)) = self.state().and_then(|state| match &mut state.work {
-            Work::Transfer(running) => Some((state.pace, running)),
-            Work::Idle | Work::Busy | Work::Over => None,
-        }) else {
-            return;
-        };
-        running.stage = Stage::Flowing;
-        let (ticket, data) = (running.ticket, running.data);
-        let Some(data) = data else {
-            return;
-        };
-        match &mut running.flow {
-            Flow::File { left: 0, .. } => self.end_sending(data),
-            Flow::File { file, offset, left } => {
-                let (file, offset, left) = (file.take(), *offset, *left);
-                let portion = self.server().portion(pace.portion(left.min(PIECE)));
-                if let Some(file) = file {
-                    // If it has ended meanwhile, that is what will be heard of it next.
-                    let _ = self.registry.send_file(data, file, offset, portion);
+    pub(in crate::transfer::ftp) fn send_more<App: AsMut<Server> + 'static>(
+        &mut self,
+        transport: &mut Transport<'_, App>,
+        app: &mut App,
+    ) {
+        if let Stage::Flowing(Job { flow, meter }) = &mut self.stage {
+            match flow {
+                Flow::File { left: 0, .. } => self.end_sending(transport),
+                Flow::File { file, offset, left } => {
+                    let portion = meter.portion(app.as_mut(), (*left).min(PIECE));
+                    if let Some(file) = file.take() {
+                        transport.send_file(file, *offset, portion);
+                    }
                 }
+                Flow::Text(making) => match std::mem::replace(making, Making::Away) {
+                    Making::Resting(text) | Making::Full(text) => self.make_text(transport, text),
+                    Making::Away => {}
+                },
+                Flow::Upload(_) => {}
             }
-            Flow::Text(text) => {
-                if let Some(text) = text.take() {
-                    self.make_text(ticket, text);
-                }
-            }
-            Flow::Upload { .. } => {}
         }
     }
 
     /// A piece of a file has left.
-    pub(in crate::transfer::ftp) fn handle_file_sent(
+    pub(in crate::transfer::ftp) fn handle_file_sent<App: AsMut<Server> + 'static>(
         &mut self,
-        data: ConnectionId,
+        transport: &mut Transport<'_, App>,
+        app: &mut App,
         sent: SentFile,
     ) {
-        let Some(running) = self.running_on(data) else {
-            return;
-        };
-        let Flow::File { file, offset, left } = &mut running.flow else {
-            return;
-        };
-        *file = Some(sent.file);
-        *offset += sent.sent;
-        *left -= sent.sent.min(*left);
-        let is_shorter = sent.sent < sent.requested;
-        let wait = self.note_moved(sent.sent);
-        if is_shorter {
-            return self.fail(451, "The file has become shorter meanwhile.", false);
+        if let Stage::Flowing(Job { flow: Flow::File { file, offset, left }, meter }) =
+            &mut self.stage
+        {
+            *file = Some(sent.file);
+            *offset += sent.sent;
+            *left -= sent.sent.min(*left);
+            let wait = meter.note_moved(app.as_mut(), sent.sent, transport.registry().now());
+            if sent.sent < sent.requested {
+                let text = "The file has become shorter meanwhile.".to_owned();
+                return self.fail(transport, (451, text));
+            }
+            self.send_more_after(transport, app, wait);
         }
-        self.send_more_after(wait);
     }
 
     /// Has the pool make the next piece of a text.
-    fn make_text(&mut self, ticket: u64, mut text: Text) {
-        let id = self.id;
-        let posted = self.registry.offload(
+    fn make_text<App: AsMut<Server> + 'static>(
+        &mut self,
+        transport: &mut Transport<'_, App>,
+        mut text: Text,
+    ) {
+        let posted = transport.offload(
             move || text.next_piece().map(|piece| (piece, text)),
-            move |registry, app: &mut App, result| {
-                Conversation::enter(registry, app, id, |it| match result {
-                    Ok(result) => it.handle_text(ticket, result),
-                    Err(_) => it.fail(451, "Something went wrong here.", false),
-                });
-            },
+            |data: &mut Self, transport, app, made| data.handle_text(transport, app, made),
         );
         if posted.is_err() {
-            self.fail(451, "Too much is going on; try again later.", false);
+            self.fail(transport, (451, "Too much is going on; try again later.".to_owned()));
         }
     }
 
-    fn handle_text(&mut self, ticket: u64, result: Result<(Vec<u8>, Text), StoreError>) {
-        let Some(running) = self.running_as(ticket) else {
-            return;
-        };
-        let Some(data) = running.data else {
-            return;
-        };
-        let (piece, text) = match result {
-            Ok(made) => made,
-            Err(error) => {
-                let (code, text) = refusal(&error, About::What);
-                return self.fail(code, &text, false);
-            }
-        };
-        if piece.is_empty() {
-            return self.end_sending(data);
+    fn handle_text<App: AsMut<Server> + 'static>(
+        &mut self,
+        transport: &mut Transport<'_, App>,
+        app: &mut App,
+        made: Result<Made, OffloadError>,
+    ) {
+        match made {
+            Ok(Ok((piece, _))) if piece.is_empty() => self.end_sending(transport),
+            Ok(Ok((piece, text))) => self.send_text(transport, app, piece, text),
+            Ok(Err(error)) => self.fail(transport, refusal(&error, About::What)),
+            Err(_) => self.fail(transport, (451, "Something went wrong here.".to_owned())),
         }
-        running.flow = Flow::Text(Some(text));
-        let length = piece.len() as u64;
-        // If it has ended meanwhile, that is what will be heard of it next.
-        let _ = self.registry.send(data, piece.into());
-        let wait = self.note_moved(length);
-        if self.registry.queued_bytes(data).is_ok_and(|queued| queued > data::HIGH) {
-            if let Some(running) = self.running() {
-                running.stage = Stage::Full;
+    }
+
+    fn send_text<App: AsMut<Server> + 'static>(
+        &mut self,
+        transport: &mut Transport<'_, App>,
+        app: &mut App,
+        piece: Vec<u8>,
+        text: Text,
+    ) {
+        if let Stage::Flowing(Job { flow, meter }) = &mut self.stage {
+            let now = transport.registry().now();
+            let wait = meter.note_moved(app.as_mut(), piece.len() as u64, now);
+            transport.send(piece.into());
+            if transport.queued_bytes() > HIGH {
+                *flow = Flow::Text(Making::Full(text));
+            } else {
+                *flow = Flow::Text(Making::Resting(text));
+                self.send_more_after(transport, app, wait);
             }
-        } else {
-            self.send_more_after(wait);
         }
     }
 
     /// The client has taken most of what was queued.
-    pub(in crate::transfer::ftp) fn handle_drain(&mut self, data: ConnectionId) {
-        if self.running_on(data).is_some_and(|running| running.stage == Stage::Full) {
-            self.send_more();
-        }
-    }
-
-    fn send_more_after(&mut self, wait: Duration) {
-        if wait.is_zero() {
-            return self.send_more();
-        }
-        if !self.wait_then(wait, |it| {
-            it.send_more();
-        }) {
-            self.send_more();
-        }
-    }
-
-    /// Goes on after a while, if the transfer is still the same then; whether there was a timer left.
-    pub(super) fn wait_then(
+    pub(in crate::transfer::ftp) fn handle_drain<App: AsMut<Server> + 'static>(
         &mut self,
-        wait: Duration,
-        event: impl FnOnce(&mut Conversation<'_, App>) + 'static,
-    ) -> bool {
-        let Some(ticket) = self.running().map(|running| running.ticket) else {
-            return true;
-        };
-        let timer = self.after(wait, move |it| {
-            if let Some(running) = it.running_as(ticket) {
-                running.timer = None;
-                event(it);
-            }
-        });
-        if let Some(running) = self.running() {
-            running.timer = timer;
+        transport: &mut Transport<'_, App>,
+        app: &mut App,
+    ) {
+        if let Stage::Flowing(Job { flow: Flow::Text(Making::Full(_)), .. }) = &self.stage {
+            self.send_more(transport, app);
         }
-        timer.is_some()
     }
 
-    /// Bytes have gone over the data connection: how long to wait before the next may.
-    pub(super) fn note_moved(&mut self, bytes: u64) -> Duration {
-        let now = self.registry.now();
-        let Some(state) = self.state() else {
-            return Duration::ZERO;
-        };
-        let wait = state.pace.handle_moved(bytes, now);
-        let Work::Transfer(running) = &mut state.work else {
-            return Duration::ZERO;
-        };
-        running.moved += bytes;
-        match running.subject.direction {
-            Some(direction) => wait.max(self.server().bytes_moved(direction, bytes, now)),
-            None => wait,
+    fn send_more_after<App: AsMut<Server> + 'static>(
+        &mut self,
+        transport: &mut Transport<'_, App>,
+        app: &mut App,
+        wait: Duration,
+    ) {
+        if wait.is_zero() {
+            self.send_more(transport, app);
+        } else {
+            transport.set_timer(NEXT, wait);
         }
     }
 
@@ -227,11 +136,8 @@ impl<App: AsMut<Server> + 'static> Conversation<'_, App> {
     /// that it was (RFC 959, 5.4), without a word from the client: some wait for the reply before they close
     /// their end, and to hear of it from far away takes a round trip for every file. The system sends what is
     /// on its way, however slowly it is taken.
-    fn end_sending(&mut self, data: ConnectionId) {
-        if let Some(running) = self.running() {
-            running.stage = Stage::Ended;
-        }
-        // If it has ended meanwhile, that is what will be heard of it next.
-        let _ = self.registry.release(data);
+    fn end_sending<App>(&mut self, transport: &mut Transport<'_, App>) {
+        self.stage = Stage::Ended;
+        transport.release();
     }
 }
