@@ -108,8 +108,6 @@ pub use handle::{Handle, RemoteTask, Undelivered};
 pub use id::{ConnectionId, ListenerId, SocketId, TimerId, TimerKey};
 pub use input::Input;
 pub use limits::{DatagramLimits, Limits, MinRate, StreamLimits};
-#[cfg(feature = "sim")]
-pub use net::{SimulatedDatagram, SimulatedListener, SimulatedStream};
 pub use net::{StdDatagram, StdListener, StdStream};
 pub use options::{
     ConnectOptions, DatagramOptions, Keepalive, ListenOptions, Membership, MulticastInterface,

@@ -29,7 +29,7 @@
 use std::io;
 use std::net::{IpAddr, SocketAddrV4, SocketAddrV6};
 
-use crate::{Address, Ecn, Envelope};
+use crate::{Address, Ecn, Envelope, OpenError};
 
 mod clock;
 #[cfg(feature = "sim")]
@@ -38,23 +38,20 @@ mod os;
 #[cfg(feature = "sim")]
 pub(crate) mod sim;
 
-pub(crate) use clock::Clock;
 #[cfg(feature = "sim")]
-use either as chosen;
+use either as system;
 #[cfg(not(feature = "sim"))]
-use os as chosen;
+use os as system;
 
-pub(crate) use chosen::{
-    DatagramSocket, Events, ListenerSocket, Poller, SpareDescriptor, StreamSocket, System, Waker,
-};
-#[cfg(feature = "sim")]
-pub use either::{SimulatedDatagram, SimulatedListener, SimulatedStream};
-#[cfg(feature = "sim")]
-pub(crate) use os::read_at;
+pub(crate) use clock::Clock;
 pub(crate) use os::{
     Failure, OwnedPath, SHORT_READ_DRAINS, is_out_of_descriptors, is_passing_accept_error,
 };
 pub use os::{StdDatagram, StdListener, StdStream};
+pub(crate) use system::{
+    DatagramSocket, Events, ListenerSocket, Poller, Pool, SpareDescriptor, StreamSocket, System,
+    Waker,
+};
 
 /// What a receive of the commonest kind of datagram has brought: UDP, of which nothing is known but how
 /// long it is and who sent it.
@@ -109,6 +106,12 @@ impl<'a> Outgoing<'a> {
     pub(crate) fn count(&self) -> usize {
         self.bytes.len().div_ceil(self.stride.max(1)).max(1)
     }
+}
+
+/// Refuses to adopt a socket.
+fn foreign() -> OpenError {
+    let reason = "it is of another system than this loop, or of another thread";
+    OpenError::Unsupported(Address::Unnamed, reason)
 }
 
 /// Why a socket cannot be opened that is to tell of more than bytes and a peer.

@@ -30,16 +30,9 @@ pub use stream::StdStream;
 pub(crate) use stream::StreamSocket;
 #[cfg(windows)]
 pub(crate) use sys::OwnedPath;
-#[cfg(feature = "sim")]
-pub(crate) use sys::read_at;
 pub(crate) use sys::{
     Failure, SHORT_READ_DRAINS, SpareDescriptor, is_out_of_descriptors, is_passing_accept_error,
 };
 pub(crate) use system::System;
 
-/// A simulated socket has no descriptor that the system could watch.
-#[cfg(feature = "sim")]
-fn simulated() -> crate::OpenError {
-    let reason = "it is simulated, and this loop is not";
-    crate::OpenError::Unsupported(crate::Address::Unnamed, reason)
-}
+pub(crate) use crate::offload::Pool;

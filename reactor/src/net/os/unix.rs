@@ -114,14 +114,8 @@ pub(super) fn send_file(
 ) -> io::Result<usize> {
     let mut buffer = [0; 16 * 1024];
     let wanted = count.min(buffer.len());
-    let length = read_at(file, &mut buffer[..wanted], offset)?;
+    let length = std::os::unix::fs::FileExt::read_at(file, &mut buffer[..wanted], offset)?;
     if length == 0 { Ok(0) } else { send(socket, &buffer[..length]) }
-}
-
-/// Reads a part of a file, wherever its cursor is; `Ok(0)` is the file's end.
-#[cfg(any(feature = "sim", not(any(target_os = "linux", target_os = "android"))))]
-pub(crate) fn read_at(file: &File, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
-    std::os::unix::fs::FileExt::read_at(file, buffer, offset)
 }
 
 /// Has the coming close send RST: `SO_LINGER` with no time.
