@@ -38,10 +38,11 @@
 //! | `input`, `outbox`, `timer` | the cursor protocols read, the queue they write, the timing wheel |
 //! | `slots`, `ledger`, `stats` | the slab, what the loop notes down, what it tells of itself |
 //! | `trace` | what the loop does, record by record, for a person and for Perfetto |
+//! | `offload` | threads for work that blocks |
 //! | `net` | the seam to the system: a written contract, and mio behind it |
 //! | `guard`, `admission`, `rate` | deadlines of a connection; who may come in, and how often |
 //! | `stream`, `listener`, `datagram`, `envelope` | one socket of each kind: its state, its queues |
-//! | `handle`, `offload` | the only places that know of other threads |
+//! | `handle` | the loop as other threads see it |
 //! | `registry` | the public face: protocols, transports, everything by id |
 //! | `dispatch` | from readiness to callbacks, one file a kind of work |
 //! | `reactor` | the turn, on one screen |

@@ -1,11 +1,7 @@
 //! Either system, chosen when a loop is made: the real one or a simulated one (feature `sim`).
 //!
-//! Everything here has the names and methods of `os`, so that what is above the seam reads the same
-//! with the feature and without; neither system knows of the other. A real socket pays one branch a
-//! call that always goes the same way.
-//!
-//! Sockets and poller of a loop are of one system: the poller opens and adopts them, and refuses
-//! those of the other.
+//! What is here has the names and methods of `os`, so that above the seam nothing changes with the
+//! feature. A real socket pays one branch a call, which always goes the same way.
 
 use std::fs::File;
 use std::io::{self, IoSlice};

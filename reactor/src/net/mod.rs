@@ -6,6 +6,7 @@
 //! - [`Poller`]: waits for readiness, edge by edge, of what was registered **once** for both directions;
 //! - [`StreamSocket`], [`ListenerSocket`], [`DatagramSocket`]: calls that never block;
 //! - [`System`]: the time, which [`Clock`] reads once a turn, and random bits;
+//! - [`Pool`]: somebody to do work that blocks;
 //! - [`SpareDescriptor`]: what is left when all descriptors are taken.
 //!
 //! And this is what a backend **may do**, which the loop has to bear:
@@ -19,12 +20,9 @@
 //! What it may **not** do: lose an edge. After a call has answered `WouldBlock` there is another
 //! event when it would no longer; where [`SHORT_READ_DRAINS`] holds, after a short read too.
 //!
-//! There are two backends: `os`, the real system, and `sim`, a simulated one. Which of them a loop
-//! has is decided in two steps, so that a program without simulations pays nothing for them:
-//!
-//! - without the feature `sim` the types above **are** those of `os`;
-//! - with it they are those of `either`, each an enum of both, and whatever is opened is of the
-//!   system of the poller that it is given.
+//! There are two backends, which know nothing of each other: `os`, the real system, and `sim`, a
+//! simulated one (feature `sim`). Without the feature the types above **are** those of `os`; with it
+//! they are those of `either`, an enum of both. A socket is of the same system as its poller.
 
 use std::io;
 use std::net::{IpAddr, SocketAddrV4, SocketAddrV6};
