@@ -25,9 +25,6 @@ struct Design;
 #[doc = include_str!("../../docs/hazards.md")]
 struct Hazards;
 
-#[doc = include_str!("../../docs/simulation.md")]
-struct Simulation;
-
 #[doc = include_str!("../../docs/chat.md")]
 struct Chat;
 

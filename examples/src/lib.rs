@@ -5,7 +5,6 @@
 //! | [`endpoint`] | `HOST:PORT`, `udp:HOST:PORT` and `unix:PATH`, as words on a command line |
 //! | [`advice`] | what a person can do about a socket that could not be opened |
 //! | [`output`] | standard output and error, whose readers may be gone |
-//! | [`simulations`] | scenarios that `simulate` runs on simulated networks |
 //! | [`stop`] | Ctrl-C: drain, then report; twice: at once |
 
 #![forbid(unsafe_code)]
@@ -15,5 +14,4 @@ pub mod advice;
 mod book;
 pub mod endpoint;
 pub mod output;
-pub mod simulations;
 pub mod stop;

@@ -38,9 +38,10 @@
 //! | `input`, `outbox`, `timer` | the cursor protocols read, the queue they write, the timing wheel |
 //! | `slots`, `ledger`, `stats` | the slab, what the loop notes down, what it tells of itself |
 //! | `trace` | what the loop does, record by record, for a person and for Perfetto |
+//! | `offload` | threads for work that blocks |
 //! | `net` | the seam to the system: a written contract, and mio behind it |
 //! | `admission`, `rate` | who may come in, and how often |
-//! | `handle`, `offload` | the only places that know of other threads |
+//! | `handle` | the loop as other threads see it |
 //! | `registry` | the public face: what can be opened, set and asked; the traits a program implements |
 //! | `stream` | one connection, from its socket to its protocol: state, one way in, one way out, visits |
 //! | `listener`, `datagram`, `envelope` | the other kinds of socket: state, queues |
@@ -108,8 +109,6 @@ pub use handle::{Handle, RemoteTask, Undelivered};
 pub use id::{ConnectionId, ListenerId, SocketId, TimerId, TimerKey};
 pub use input::Input;
 pub use limits::{DatagramLimits, Limits, MinRate, StreamLimits};
-#[cfg(feature = "sim")]
-pub use net::{SimulatedDatagram, SimulatedListener, SimulatedStream};
 pub use net::{StdDatagram, StdListener, StdStream};
 pub use options::{
     ConnectOptions, DatagramOptions, Keepalive, ListenOptions, Membership, MulticastInterface,

@@ -10,15 +10,8 @@ use std::thread;
 
 pub(crate) type Job = Box<dyn FnOnce() + Send>;
 
-/// Who does the work.
-pub(crate) enum Pool {
-    Threads(Threads),
-    /// A simulated host, in its own time and on the one thread.
-    #[cfg(feature = "sim")]
-    Simulated(crate::net::sim::System),
-}
-
-pub(crate) struct Threads {
+/// Those who do the work.
+pub(crate) struct Pool {
     shared: Arc<Shared>,
     threads: usize,
     limit: usize,
@@ -39,22 +32,11 @@ struct Queue {
 
 impl Pool {
     pub(crate) fn new(limit: usize) -> Self {
-        Self::Threads(Threads { shared: Arc::default(), threads: 0, limit: limit.max(1) })
+        Self { shared: Arc::default(), threads: 0, limit: limit.max(1) }
     }
 
-    /// Hands a job to the pool, or back if there is nobody to do it.
-    pub(crate) fn submit(&mut self, job: Job) -> Result<(), Job> {
-        match self {
-            Self::Threads(threads) => threads.submit(job),
-            #[cfg(feature = "sim")]
-            Self::Simulated(system) => system.submit(job),
-        }
-    }
-}
-
-impl Threads {
     /// Hands a job to the threads, or back if there is not one.
-    fn submit(&mut self, job: Job) -> Result<(), Job> {
+    pub(crate) fn submit(&mut self, job: Job) -> Result<(), Job> {
         let needs_thread = {
             let queue = self.shared.lock();
             queue.idle <= queue.jobs.len() && self.threads < self.limit
@@ -80,7 +62,7 @@ impl Threads {
     }
 }
 
-impl Drop for Threads {
+impl Drop for Pool {
     /// The threads end after the job they are at; jobs not begun are dropped.
     fn drop(&mut self) {
         let mut queue = self.shared.lock();

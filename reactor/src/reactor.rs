@@ -6,7 +6,6 @@ use std::time::{Duration, Instant};
 
 use crate::ledger::{SCRATCH, Scratch};
 use crate::net::{Events, Poller};
-use crate::offload::Pool;
 use crate::trace::What;
 use crate::{Handle, Limits, LoopError, Registry, ShutdownReport, Snapshot, Stats};
 
@@ -78,20 +77,12 @@ impl<App> Reactor<App> {
     ///
     /// If the system has no descriptors left for the poller.
     pub fn with_limits(limits: Limits) -> io::Result<Self> {
-        Ok(Self::on(Poller::new()?, Pool::new(limits.offload_threads), limits))
+        Ok(Self::on(Poller::new()?, limits))
     }
 
-    /// A loop of a simulated host. It never waits: its simulation turns it when there is a reason to.
-    #[cfg(feature = "sim")]
-    pub(crate) fn simulated(system: crate::net::sim::System, limits: Limits) -> Self {
-        // No time passes while it spins, so it would never stop.
-        let limits = Limits { busy_poll: Duration::ZERO, ..limits };
-        Self::on(Poller::Sim(system.clone()), Pool::Simulated(system), limits)
-    }
-
-    fn on(poller: Poller, pool: Pool, limits: Limits) -> Self {
+    pub(crate) fn on(poller: Poller, limits: Limits) -> Self {
         let events = Events::new(&poller, limits.visit_budget.max(1));
-        let registry = Registry::new(poller, pool, limits);
+        let registry = Registry::new(poller, limits);
         let turn_began = registry.now();
         let scratch = Box::new([0; SCRATCH]);
         Self { registry, events, scratch, turn_began, is_at_rest: false }

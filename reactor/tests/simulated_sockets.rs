@@ -138,6 +138,26 @@ fn real_sockets_are_refused_by_a_simulated_loop() {
 }
 
 #[test]
+fn what_is_no_stream_is_refused_by_either_loop() {
+    let mut network = Network::from_seed(6);
+    let host = network.host("host", |registry| {
+        let socket = registry.bind_datagram("0.0.0.0:9".parse()?, Answerer)?;
+        let StdDatagram::Other(socket) = registry.detach_socket(socket)? else {
+            return Err("it is a socket of a simulated loop".into());
+        };
+        Ok(App { stream: Some(StdStream::Other(socket)), ..App::default() })
+    });
+    let (registry, app) = network.parts(host).expect("it is up");
+    let datagram = app.stream.take().expect("it was taken out");
+    let (options, limits) = (StreamOptions::default(), StreamLimits::default());
+    assert!(is_unsupported(registry.adopt(datagram, &options, &limits, Echo)));
+    let number = || StdStream::Other(Box::new(7));
+    assert!(is_unsupported(registry.adopt(number(), &options, &limits, Echo)));
+    let mut real = Reactor::<App>::new().expect("there are descriptors");
+    assert!(is_unsupported(real.registry().adopt(number(), &options, &limits, Echo)));
+}
+
+#[test]
 fn a_listener_and_a_datagram_socket_change_hands() {
     let mut network = Network::from_seed(4);
     let server = network.host("server", |registry| {

@@ -6,6 +6,7 @@
 //! - [`Poller`]: waits for readiness, edge by edge, of what was registered **once** for both directions;
 //! - [`StreamSocket`], [`ListenerSocket`], [`DatagramSocket`]: calls that never block;
 //! - [`System`]: the time, which [`Clock`] reads once a turn, and random bits;
+//! - [`Pool`]: somebody to do work that blocks;
 //! - [`SpareDescriptor`]: what is left when all descriptors are taken.
 //!
 //! And this is what a backend **may do**, which the loop has to bear:
@@ -19,17 +20,14 @@
 //! What it may **not** do: lose an edge. After a call has answered `WouldBlock` there is another
 //! event when it would no longer; where [`SHORT_READ_DRAINS`] holds, after a short read too.
 //!
-//! There are two backends: `os`, the real system, and `sim`, a simulated one. Which of them a loop
-//! has is decided in two steps, so that a program without simulations pays nothing for them:
-//!
-//! - without the feature `sim` the types above **are** those of `os`;
-//! - with it they are those of `either`, each an enum of both, and whatever is opened is of the
-//!   system of the poller that it is given.
+//! There are two backends, which know nothing of each other: `os`, the real system, and `sim`, a
+//! simulated one (feature `sim`). Without the feature the types above **are** those of `os`; with it
+//! they are those of `either`, an enum of both. A socket is of the same system as its poller.
 
 use std::io;
 use std::net::{IpAddr, SocketAddrV4, SocketAddrV6};
 
-use crate::{Address, Ecn, Envelope};
+use crate::{Address, Ecn, Envelope, OpenError};
 
 mod clock;
 #[cfg(feature = "sim")]
@@ -38,22 +36,21 @@ mod os;
 #[cfg(feature = "sim")]
 pub(crate) mod sim;
 
-pub(crate) use clock::Clock;
 #[cfg(feature = "sim")]
-use either as chosen;
+use either as system;
 #[cfg(not(feature = "sim"))]
-use os as chosen;
+use os as system;
 
-pub(crate) use chosen::{
-    DatagramSocket, Events, ListenerSocket, Poller, SpareDescriptor, StreamSocket, System, Waker,
-};
-#[cfg(feature = "sim")]
-pub use either::{SimulatedDatagram, SimulatedListener, SimulatedStream};
+pub(crate) use clock::Clock;
 pub(crate) use os::read_at;
 pub(crate) use os::{
     Failure, OwnedPath, SHORT_READ_DRAINS, is_out_of_descriptors, is_passing_accept_error,
 };
 pub use os::{StdDatagram, StdListener, StdStream};
+pub(crate) use system::{
+    DatagramSocket, Events, ListenerSocket, Poller, Pool, SpareDescriptor, StreamSocket, System,
+    Waker,
+};
 
 /// What a receive of the commonest kind of datagram has brought: UDP, of which nothing is known but how
 /// long it is and who sent it.
@@ -108,6 +105,12 @@ impl<'a> Outgoing<'a> {
     pub(crate) fn count(&self) -> usize {
         self.bytes.len().div_ceil(self.stride.max(1)).max(1)
     }
+}
+
+/// Refuses to adopt a socket.
+fn foreign() -> OpenError {
+    let reason = "it is of another system than this loop, or of another thread";
+    OpenError::Unsupported(Address::Unnamed, reason)
 }
 
 /// Why a socket cannot be opened that is to tell of more than bytes and a peer.

@@ -22,8 +22,8 @@ use crate::dispatch::Shutdown;
 use crate::handle::{Handle, Mailbox, Message};
 use crate::id::Key;
 use crate::ledger::Ledger;
-use crate::net::{OwnedPath, Poller, SpareDescriptor, StdDatagram, StdListener};
-use crate::offload::{Job, Pool, panic_message};
+use crate::net::{OwnedPath, Poller, Pool, SpareDescriptor, StdDatagram, StdListener};
+use crate::offload::{Job, panic_message};
 use crate::slots::{Found, Slots};
 use crate::source::Source;
 use crate::stream::{Cork, Detached, Order, Outcome};
@@ -82,15 +82,15 @@ pub struct Registry<App> {
 }
 
 impl<App> Registry<App> {
-    pub(crate) fn new(poller: Poller, pool: Pool, limits: Limits) -> Self {
+    pub(crate) fn new(poller: Poller, limits: Limits) -> Self {
         let generations = poller.system().generations();
         Self {
             mailbox: Arc::new(Mailbox::new(poller.waker(), limits.tasks)),
+            pool: poller.pool(limits.offload_threads),
             ledger: Ledger::new(limits, poller.system()),
             cork: Cork::new(),
             spare: SpareDescriptor::new(&poller),
             poller,
-            pool,
             slots: Slots::new(generations.clone()),
             wheel: Wheel::new(generations),
             mail: VecDeque::new(),

@@ -8,6 +8,7 @@ use std::marker::PhantomData;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
+use crate::net::Poller;
 use crate::net::sim::System;
 use crate::trace::{Ring, Tracer};
 use crate::{Limits, LoopError, Reactor, Registry, ShutdownReport, Snapshot, Stats, Turn};
@@ -108,7 +109,9 @@ impl Node {
         mut boot: impl FnMut(&mut Registry<App>) -> Result<App, BootError> + 'static,
     ) -> Self {
         let boot = move |system, tracer| -> Result<Box<dyn Site>, BootError> {
-            let mut reactor = Reactor::simulated(system, limits.clone());
+            // No time passes while it spins, so it would never stop.
+            let limits = Limits { busy_poll: Duration::ZERO, ..limits.clone() };
+            let mut reactor = Reactor::on(Poller::Sim(system), limits);
             reactor.registry().ledger.tracer = tracer;
             let app = boot(reactor.registry())?;
             Ok(Box::new(Booted { reactor, app }))

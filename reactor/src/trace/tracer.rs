@@ -41,6 +41,9 @@ impl Tracer {
     }
 
     /// Writes a record, whose making costs nothing if there is no trace.
+    // Out of line, so that a loop without one does not pay for it.
+    #[cold]
+    #[inline(never)]
     pub(crate) fn record(&self, clock: &Clock, about: About, what: impl FnOnce() -> What) {
         if let Some(begun) = &self.0 {
             begun.record(clock, about, what);

@@ -1,5 +1,6 @@
 //! Datagram sockets: UDP or, where there are such, Unix.
 
+use std::any::Any;
 use std::io;
 use std::net::SocketAddr;
 
@@ -8,7 +9,7 @@ use socket2::{SockRef, Type};
 use super::poller::Poller;
 use super::{Failure, SHORT_READ_DRAINS, options, sys};
 use crate::id::Token;
-use crate::net::{AtOnce, Incoming, NO_METADATA, Outgoing};
+use crate::net::{AtOnce, Incoming, NO_METADATA, Outgoing, foreign};
 use crate::{Address, DatagramOptions, Membership, OpenError};
 
 pub(crate) enum DatagramSocket {
@@ -49,9 +50,8 @@ pub enum StdDatagram {
     /// A Unix datagram socket.
     #[cfg(unix)]
     Unix(std::os::unix::net::UnixDatagram),
-    /// A simulated socket, which only a simulated loop adopts (feature `sim`).
-    #[cfg(feature = "sim")]
-    Simulated(crate::net::SimulatedDatagram),
+    /// One of another system than this machine's, which only loops of that system adopt.
+    Other(Box<dyn Any + Send + Sync>),
 }
 
 impl From<std::net::UdpSocket> for StdDatagram {
@@ -133,8 +133,7 @@ impl DatagramSocket {
                 // Who made the path removes it.
                 Self::Unix { socket: mio::net::UnixDatagram::from_std(socket), path: None }
             }),
-            #[cfg(feature = "sim")]
-            StdDatagram::Simulated(_) => return Err(super::simulated()),
+            StdDatagram::Other(_) => return Err(foreign()),
         }
         .map_err(|error| OpenError::new(&Address::Unnamed, error))
     }
@@ -169,9 +168,7 @@ impl DatagramSocket {
 
     /// The next datagram, if it is of the commonest kind: UDP, of which nothing is asked but how long
     /// it is and who sent it. Any other comes by [`receive`](Self::receive).
-    // Under `either` its two kinds of socket must become one call before it is inlined there.
-    #[cfg_attr(not(feature = "sim"), inline(always))]
-    #[cfg_attr(feature = "sim", inline)]
+    #[inline(always)]
     pub(crate) fn receive_at_once(&self, buffer: &mut [u8]) -> AtOnce {
         match self {
             Self::Udp(socket) => match sys::receive_from(socket, buffer) {
@@ -201,8 +198,7 @@ impl DatagramSocket {
 
     /// Sends one datagram whole, or not at all, if it is of the commonest kind: over IPv4, to an
     /// address. `None` for any other, which goes by [`send`](Self::send).
-    #[cfg_attr(not(feature = "sim"), inline(always))]
-    #[cfg_attr(feature = "sim", inline)]
+    #[inline(always)]
     pub(crate) fn send_at_once(
         &self,
         bytes: &[u8],

@@ -1,5 +1,6 @@
 //! Listening sockets, and the names of Unix ones.
 
+use std::any::Any;
 use std::io;
 
 use socket2::Type;
@@ -8,6 +9,7 @@ use super::poller::Poller;
 use super::stream::StreamSocket;
 use super::{options, sys};
 use crate::id::Token;
+use crate::net::foreign;
 use crate::{Address, ListenOptions, OpenError, StreamOptions};
 
 pub(crate) enum ListenerSocket {
@@ -35,9 +37,8 @@ pub enum StdListener {
     /// A Unix stream socket.
     #[cfg(unix)]
     Unix(std::os::unix::net::UnixListener),
-    /// A simulated listener, which only a simulated loop adopts (feature `sim`).
-    #[cfg(feature = "sim")]
-    Simulated(crate::net::SimulatedListener),
+    /// One of another system than this machine's, which only loops of that system adopt.
+    Other(Box<dyn Any + Send + Sync>),
 }
 
 impl From<std::net::TcpListener> for StdListener {
@@ -89,8 +90,7 @@ impl ListenerSocket {
                 // Who made the path removes it.
                 Self::Unix { socket: mio::net::UnixListener::from_std(listener), path: None }
             }),
-            #[cfg(feature = "sim")]
-            StdListener::Simulated(_) => return Err(super::simulated()),
+            StdListener::Other(_) => return Err(foreign()),
         }
         .map_err(|error| OpenError::new(&Address::Unnamed, error))
     }

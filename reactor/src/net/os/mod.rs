@@ -36,9 +36,4 @@ pub(crate) use sys::{
 };
 pub(crate) use system::System;
 
-/// A simulated socket has no descriptor that the system could watch.
-#[cfg(feature = "sim")]
-fn simulated() -> crate::OpenError {
-    let reason = "it is simulated, and this loop is not";
-    crate::OpenError::Unsupported(crate::Address::Unnamed, reason)
-}
+pub(crate) use crate::offload::Pool;

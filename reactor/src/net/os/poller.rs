@@ -8,7 +8,7 @@ use std::time::Duration;
 use mio::event::Source;
 use mio::{Interest, Token as MioToken};
 
-use super::System;
+use super::{Pool, System};
 use crate::id::Token;
 use crate::net::Readiness;
 
@@ -55,6 +55,10 @@ impl Poller {
 
     pub(crate) fn waker(&self) -> Waker {
         self.waker.clone()
+    }
+
+    pub(crate) fn pool(&self, threads: usize) -> Pool {
+        Pool::new(threads)
     }
 
     /// Waits until something is ready or the time is over. A signal that interrupts the wait ends it

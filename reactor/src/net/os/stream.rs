@@ -1,5 +1,6 @@
 //! One connected stream socket: TCP or, where there are such, Unix.
 
+use std::any::Any;
 use std::fs::File;
 use std::io::{self, IoSlice};
 use std::net::{Shutdown, SocketAddr};
@@ -10,6 +11,7 @@ use super::OwnedPath;
 use super::poller::Poller;
 use super::{options, sys};
 use crate::id::Token;
+use crate::net::foreign;
 use crate::{Address, ConnectOptions, OpenError, StreamOptions};
 
 pub(crate) enum StreamSocket {
@@ -27,9 +29,8 @@ pub enum StdStream {
     /// A Unix stream socket.
     #[cfg(unix)]
     Unix(std::os::unix::net::UnixStream),
-    /// A simulated stream, which only a simulated loop adopts (feature `sim`).
-    #[cfg(feature = "sim")]
-    Simulated(crate::net::SimulatedStream),
+    /// One of another system than this machine's, which only loops of that system adopt.
+    Other(Box<dyn Any + Send + Sync>),
 }
 
 impl From<std::net::TcpStream> for StdStream {
@@ -106,8 +107,7 @@ impl StreamSocket {
             StdStream::Unix(stream) => stream
                 .set_nonblocking(true)
                 .map(|()| Self::Unix(mio::net::UnixStream::from_std(stream))),
-            #[cfg(feature = "sim")]
-            StdStream::Simulated(_) => return Err(super::simulated()),
+            StdStream::Other(_) => return Err(foreign()),
         }
         .map_err(|error| OpenError::new(&Address::Unnamed, error))
     }

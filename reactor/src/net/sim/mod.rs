@@ -28,7 +28,7 @@
 //! | `stream`, `listener`, `datagram` | what the world does with sockets of each kind |
 //! | `poller` | what a wait reports |
 //! | `weather` | what befalls hosts and paths by itself |
-//! | `system` | one host's side of it: what the seam asks for |
+//! | `system`, `socket`, `shelf` | one host's side of it: what the seam asks for |
 //! | `log` | the network's own lines in the trace |
 
 mod agenda;
@@ -44,6 +44,8 @@ mod names;
 mod poller;
 mod route;
 mod rules;
+mod shelf;
+mod socket;
 mod stream;
 mod system;
 mod weather;
@@ -56,5 +58,6 @@ pub use faults::{Fault, FaultCounts, Faults};
 pub(crate) use log::Log;
 pub(crate) use names::{v4_of, v6_of};
 pub use rules::{Payload, Segment, Verdict};
-pub(crate) use system::{DatagramSocket, ListenerSocket, StreamSocket, System, Waker};
+pub(crate) use socket::{DatagramSocket, ListenerSocket, StreamSocket};
+pub(crate) use system::{SpareDescriptor, System, Waker};
 pub(crate) use world::{Errand, Event, Shared, World};

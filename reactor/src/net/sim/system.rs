@@ -1,29 +1,23 @@
 //! The kernel of one host, as its loop sees it: what `net` asks of a system.
 
-use std::fs::File;
-use std::io::{self, IoSlice};
+use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
 use super::Fault;
-use super::calls::Call;
-use super::datagram::Datagrams;
+use super::socket::{DatagramSocket, ListenerSocket, Socket, StreamSocket};
 use super::world::{Event, Failure, Shared, SocketIndex};
 use crate::id::{Generations, Token};
-use crate::net::{Incoming, NO_METADATA, Outgoing, Readiness};
+use crate::net::{NO_METADATA, Readiness};
 use crate::offload::Job;
-use crate::{
-    Address, ConnectOptions, DatagramOptions, ListenOptions, Membership, OpenError, StreamOptions,
-};
+use crate::{Address, ConnectOptions, DatagramOptions, ListenOptions, OpenError};
 
 /// When the wall clocks begin: 2001-01-01, in seconds since the Unix epoch.
 const BEGINNING: Duration = Duration::from_secs(978_307_200);
 /// The longest that offloaded work takes.
 const WORK: Duration = Duration::from_millis(200);
-/// A file is read in pieces of this size at most.
-const FILE_PIECE: usize = 64 * 1024;
 
 #[derive(Clone)]
 pub(crate) struct System {
@@ -63,8 +57,9 @@ impl System {
     }
 
     /// Fills `events` with what is reported now; never waits.
-    pub(crate) fn wait(&self, events: &mut Vec<(Token, Readiness)>) {
+    pub(crate) fn wait(&self, events: &mut Vec<(Token, Readiness)>) -> io::Result<()> {
         self.world.borrow_mut().wait(self.host, events);
+        Ok(())
     }
 
     pub(crate) fn connect(
@@ -77,7 +72,7 @@ impl System {
         }
         check_kind(address, options.from.as_ref(), "the peer is of another kind")?;
         let opened = self.world.borrow_mut().connect(self.host, address, options);
-        Ok(StreamSocket(self.socket(opened)?))
+        self.socket(opened)
     }
 
     pub(crate) fn listen(
@@ -90,7 +85,7 @@ impl System {
             return Err(OpenError::Unsupported(address.clone(), reason));
         }
         let opened = self.world.borrow_mut().listen(self.host, address, options);
-        Ok(ListenerSocket(self.socket(opened)?))
+        self.socket(opened)
     }
 
     pub(crate) fn bind(
@@ -103,13 +98,21 @@ impl System {
             return Err(OpenError::Unsupported(address.clone(), NO_METADATA));
         }
         let opened = self.world.borrow_mut().bind(self.host, address, options);
-        Ok(DatagramSocket(self.socket(opened)?))
+        self.socket(opened)
     }
 
-    fn socket(&self, opened: Result<SocketIndex, Failure>) -> Result<Descriptor, OpenError> {
+    fn socket<Kind: 'static>(
+        &self,
+        opened: Result<SocketIndex, Failure>,
+    ) -> Result<Socket<Kind>, OpenError> {
         let index =
             opened.map_err(|Failure { errno, address }| OpenError::new(&address, errno.into()))?;
-        Ok(Descriptor { world: self.world.clone(), index: index as u32 })
+        Ok(Socket::new(Rc::clone(&self.world), index))
+    }
+
+    /// Whether it is a socket of this host.
+    pub(super) fn has(&self, world: &Shared, index: SocketIndex) -> bool {
+        Rc::ptr_eq(&self.world, world) && world.borrow().host_of(index) == Some(self.host)
     }
 
     /// Has work done after a virtual while.
@@ -122,15 +125,39 @@ impl System {
         world.plan(at, Event::Work { host: self.host, job });
         Ok(())
     }
+}
 
-    /// Takes a descriptor into reserve; whether there was one.
-    pub(crate) fn take_descriptor(&self) -> bool {
-        self.world.borrow_mut().take_descriptor(self.host)
+/// One of the descriptors that a process may have, kept in reserve.
+pub(crate) struct SpareDescriptor {
+    system: System,
+    is_there: bool,
+}
+
+impl SpareDescriptor {
+    pub(crate) fn new(system: &System) -> Self {
+        let mut spare = Self { system: system.clone(), is_there: false };
+        spare.restore();
+        spare
     }
 
-    /// Gives it back.
-    pub(crate) fn release_descriptor(&self) {
-        self.world.borrow_mut().release_descriptor(self.host);
+    pub(crate) fn release(&mut self) -> bool {
+        let was_there = std::mem::take(&mut self.is_there);
+        if was_there {
+            self.system.world.borrow_mut().release_descriptor(self.system.host);
+        }
+        was_there
+    }
+
+    pub(crate) fn restore(&mut self) {
+        let System { world, host } = &self.system;
+        self.is_there = self.is_there || world.borrow_mut().take_descriptor(*host);
+    }
+}
+
+impl Drop for SpareDescriptor {
+    /// A process may end one loop and go on with another.
+    fn drop(&mut self) {
+        self.release();
     }
 }
 
@@ -162,219 +189,5 @@ pub(crate) struct Waker(Arc<AtomicBool>);
 impl Waker {
     pub(crate) fn wake(&self) {
         self.0.store(true, Ordering::Release);
-    }
-}
-
-/// A socket of one host, which is closed when this is dropped.
-struct Descriptor {
-    world: Shared,
-    index: u32,
-}
-
-impl Descriptor {
-    fn index(&self) -> SocketIndex {
-        self.index as usize
-    }
-
-    /// Whether it is a socket of that host.
-    fn is_of(&self, system: &System) -> bool {
-        Rc::ptr_eq(&self.world, &system.world)
-            && self.world.borrow().host_of(self.index()) == Some(system.host)
-    }
-
-    fn register(&self, token: Token) -> io::Result<()> {
-        Ok(self.world.borrow_mut().register(self.index(), token)?)
-    }
-
-    fn deregister(&self) -> io::Result<()> {
-        self.world.borrow_mut().deregister(self.index());
-        Ok(())
-    }
-}
-
-impl Drop for Descriptor {
-    fn drop(&mut self) {
-        self.world.borrow_mut().close(self.index());
-    }
-}
-
-pub(crate) struct StreamSocket(Descriptor);
-
-impl StreamSocket {
-    pub(crate) fn is_of(&self, system: &System) -> bool {
-        self.0.is_of(system)
-    }
-
-    pub(crate) fn register(&mut self, token: Token) -> io::Result<()> {
-        self.0.register(token)
-    }
-
-    pub(crate) fn deregister(&mut self) -> io::Result<()> {
-        self.0.deregister()
-    }
-
-    pub(crate) fn is_connected(&self) -> io::Result<bool> {
-        self.0.world.borrow_mut().is_connected(self.0.index())
-    }
-
-    pub(crate) fn apply(&self, options: &StreamOptions) -> io::Result<()> {
-        let mut world = self.0.world.borrow_mut();
-        if let Some((connection, side)) = world.stream_of(self.0.index()) {
-            world.connections[connection].end(side).keepalive = options.keepalive.is_some();
-        }
-        Ok(())
-    }
-
-    pub(crate) fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
-        Ok(self.0.world.borrow_mut().read(self.0.index(), buffer)?)
-    }
-
-    pub(crate) fn write(&self, bytes: &[u8]) -> io::Result<usize> {
-        let pieces = std::iter::once(bytes);
-        Ok(self.0.world.borrow_mut().write(self.0.index(), pieces, Call::Write)?)
-    }
-
-    pub(crate) fn write_vectored(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
-        let pieces = slices.iter().map(|slice| &**slice);
-        Ok(self.0.world.borrow_mut().write(self.0.index(), pieces, Call::Write)?)
-    }
-
-    /// Sends a part of a file, by a copy; `Ok(0)` is the file's end.
-    pub(crate) fn send_file(&self, file: &File, offset: u64, count: usize) -> io::Result<usize> {
-        let mut piece = vec![0; count.min(FILE_PIECE)];
-        let length = crate::net::read_at(file, &mut piece, offset)?;
-        if length == 0 {
-            return Ok(0);
-        }
-        let pieces = std::iter::once(&piece[..length]);
-        Ok(self.0.world.borrow_mut().write(self.0.index(), pieces, Call::SendFile)?)
-    }
-
-    pub(crate) fn shutdown_write(&self) -> io::Result<()> {
-        Ok(self.0.world.borrow_mut().shutdown(self.0.index())?)
-    }
-
-    pub(crate) fn reset_on_close(&self) {
-        self.with_end(|end| end.resets = true);
-    }
-
-    pub(crate) fn take_error(&self) -> Option<io::Error> {
-        self.with_end(|end| end.error.take()).flatten().map(io::Error::from)
-    }
-
-    pub(crate) fn local(&self) -> Address {
-        self.with_end(|end| end.address.clone()).unwrap_or(Address::Unnamed)
-    }
-
-    pub(crate) fn peer(&self) -> Address {
-        let mut world = self.0.world.borrow_mut();
-        let Some((connection, side)) = world.stream_of(self.0.index()) else {
-            return Address::Unnamed;
-        };
-        world.connections[connection].end(side.other()).address.clone()
-    }
-
-    pub(crate) fn kind(&self) -> &'static str {
-        if self.local().ip().is_some() { "tcp" } else { "unix" }
-    }
-
-    fn with_end<R>(&self, what: impl FnOnce(&mut super::connection::End) -> R) -> Option<R> {
-        let mut world = self.0.world.borrow_mut();
-        let (connection, side) = world.stream_of(self.0.index())?;
-        Some(what(world.connections[connection].end(side)))
-    }
-}
-
-pub(crate) struct ListenerSocket(Descriptor);
-
-impl ListenerSocket {
-    pub(crate) fn is_of(&self, system: &System) -> bool {
-        self.0.is_of(system)
-    }
-
-    pub(crate) fn register(&mut self, token: Token) -> io::Result<()> {
-        self.0.register(token)
-    }
-
-    pub(crate) fn deregister(&mut self) -> io::Result<()> {
-        self.0.deregister()
-    }
-
-    pub(crate) fn accept(&self, options: &StreamOptions) -> io::Result<(StreamSocket, Address)> {
-        let (index, peer) = self.0.world.borrow_mut().accept(self.0.index(), options)?;
-        let descriptor = Descriptor { world: self.0.world.clone(), index: index as u32 };
-        Ok((StreamSocket(descriptor), peer))
-    }
-
-    pub(crate) fn local(&self) -> Address {
-        self.0.world.borrow().listener_address(self.0.index())
-    }
-
-    pub(crate) fn kind(&self) -> &'static str {
-        if self.local().ip().is_some() { "tcp" } else { "unix" }
-    }
-}
-
-pub(crate) struct DatagramSocket(Descriptor);
-
-impl DatagramSocket {
-    pub(crate) fn is_of(&self, system: &System) -> bool {
-        self.0.is_of(system)
-    }
-
-    pub(crate) fn register(&mut self, token: Token) -> io::Result<()> {
-        self.0.register(token)
-    }
-
-    pub(crate) fn deregister(&mut self) -> io::Result<()> {
-        self.0.deregister()
-    }
-
-    pub(crate) fn receive(&self, buffer: &mut [u8]) -> io::Result<Incoming> {
-        let received = self.0.world.borrow_mut().receive_datagram(self.0.index(), buffer);
-        received.map_err(io::Error::from)
-    }
-
-    pub(crate) fn send(&self, outgoing: &Outgoing<'_>) -> io::Result<()> {
-        let is_ours = match outgoing.to {
-            Some(Address::Ip(_)) => self.local().ip().is_some(),
-            Some(Address::Path(_) | Address::Abstract(_)) => self.local().ip().is_none(),
-            Some(Address::Unnamed) => false,
-            None => true,
-        };
-        if !is_ours {
-            return Err(io::ErrorKind::InvalidInput.into());
-        }
-        let mut world = self.0.world.borrow_mut();
-        let takes_envelopes =
-            world.datagrams(self.0.index()).is_some_and(Datagrams::takes_envelopes);
-        if !outgoing.envelope.is_plain() && !takes_envelopes {
-            return Err(io::ErrorKind::Unsupported.into());
-        }
-        Ok(world.send_datagram(self.0.index(), outgoing)?)
-    }
-
-    pub(crate) fn take_error(&self) -> Option<io::Error> {
-        self.0.world.borrow_mut().take_datagram_error(self.0.index()).map(io::Error::from)
-    }
-
-    pub(crate) fn join(&self, group: Membership) -> io::Result<()> {
-        Ok(self.0.world.borrow_mut().join(self.0.index(), group)?)
-    }
-
-    pub(crate) fn leave(&self, group: Membership) -> io::Result<()> {
-        Ok(self.0.world.borrow_mut().leave(self.0.index(), group)?)
-    }
-
-    pub(crate) fn local(&self) -> Address {
-        self.0.world.borrow().datagram_address(self.0.index())
-    }
-
-    pub(crate) fn peer(&self) -> Option<Address> {
-        self.0.world.borrow().datagram_peer(self.0.index())
-    }
-
-    pub(crate) fn kind(&self) -> &'static str {
-        if self.local().ip().is_some() { "udp" } else { "unixgram" }
     }
 }

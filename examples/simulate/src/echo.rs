@@ -23,7 +23,7 @@ use protocols::echo::{
 use reactor::sim::{Host, Network, Outcome};
 use reactor::{Address, DatagramOptions, ListenOptions, OpenError, Registry};
 
-use super::score::{Draws, Score, still_there};
+use crate::score::{Draws, Score, still_there};
 
 /// How long faults happen.
 const STORM: Duration = Duration::from_secs(8);

@@ -29,7 +29,7 @@ use reactor::{Address, Closed, Input, ListenOptions, Protocol, Registry, TimerKe
 
 use books::Books;
 
-use super::score::{Draws, Score, still_there};
+use crate::score::{Draws, Score, still_there};
 
 /// How long faults happen.
 const STORM: Duration = Duration::from_secs(20);

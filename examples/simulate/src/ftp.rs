@@ -35,7 +35,7 @@ use reactor::sim::{Fault, Host, Network, Outcome};
 use reactor::{Address, ConnectionId, ListenOptions, Registry};
 use tempfile::TempDir;
 
-use super::score::{Draws, Score, Sink, still_there};
+use crate::score::{Draws, Score, Sink, still_there};
 
 /// How long faults happen.
 const STORM: Duration = Duration::from_secs(8);

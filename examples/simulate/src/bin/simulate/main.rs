@@ -1,7 +1,7 @@
 //! Runs a protocol on simulated networks, a seed at a time, and looks whether all that must hold does.
 //!
 //! ```console
-//! $ cargo run --release --bin simulate -- echo --seeds 10000
+//! $ cargo run --release -p simulate -- echo --seeds 10000
 //! 10000 seeds in 34.2 s: 292 seeds/s, 1161024 events/s; nothing broke
 //! ```
 //!
@@ -9,7 +9,7 @@
 //! does it again:
 //!
 //! ```console
-//! $ cargo run --release --bin simulate -- echo --seed 4711 --trace failure.json
+//! $ cargo run --release -p simulate -- echo --seed 4711 --trace failure.json
 //! ```
 
 #![forbid(unsafe_code)]
@@ -28,8 +28,8 @@ use std::thread;
 use clap::Parser;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use examples::output;
-use examples::simulations::{SUBJECTS, Subject};
 use reactor::sim::Tape;
+use simulate::{SUBJECTS, Subject};
 
 /// Run a protocol on simulated networks
 ///
@@ -106,6 +106,6 @@ impl Options {
 
     /// The command that runs one seed, or one tape, again.
     fn command(&self, what: &str) -> String {
-        format!("cargo run --release --bin simulate -- {} {what}", self.subject.name)
+        format!("cargo run --release -p simulate -- {} {what}", self.subject.name)
     }
 }

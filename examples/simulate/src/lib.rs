@@ -1,5 +1,7 @@
 //! What `simulate` runs: for each protocol a scenario, with everything that must always hold.
 
+#![forbid(unsafe_code)]
+
 pub mod chat;
 pub mod echo;
 pub mod ftp;
@@ -64,3 +66,8 @@ pub const SUBJECTS: [Subject; 4] = [
     },
     Subject { name: "tftp", scenario: tftp::swarm, torture: tftp::torture, without: OF_STREAMS },
 ];
+
+/// The chapter of the book, as a documentation test.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/simulation.md")]
+struct Simulation;

@@ -2,8 +2,8 @@
 
 use std::process::{Command, Output};
 
-use examples::simulations::{self, SUBJECTS};
 use reactor::sim::{Fault, Simulation};
+use simulate::SUBJECTS;
 
 fn simulate(arguments: &[&str]) -> Output {
     let program = env!("CARGO_BIN_EXE_simulate");
@@ -26,14 +26,14 @@ fn nothing_breaks_on_the_first_seeds() {
 #[test]
 fn every_fault_happens_within_five_hundred_seeds() {
     // What the program promises by ending with 1 otherwise.
-    let summary = Simulation::new(simulations::echo::swarm).search(0..500);
+    let summary = Simulation::new(simulate::echo::swarm).search(0..500);
     let summary = summary.unwrap_or_else(|failure| panic!("{failure}"));
     assert_eq!(summary.faults.missing().map(Fault::name).collect::<Vec<_>>(), [""; 0]);
 }
 
 #[test]
 fn echo_goes_well_where_nothing_goes_wrong() {
-    let run = Simulation::new(simulations::echo::swarm).run_tape(&[]);
+    let run = Simulation::new(simulate::echo::swarm).run_tape(&[]);
     assert_eq!(run.result, Ok(()));
     assert!(run.faults.iter().all(|(_, count)| count == 0));
     assert!(run.records > 1_000, "{} records", run.records);
@@ -41,7 +41,7 @@ fn echo_goes_well_where_nothing_goes_wrong() {
 
 #[test]
 fn transfers_go_well_where_nothing_goes_wrong() {
-    let run = Simulation::new(simulations::ftp::swarm).run_tape(&[]);
+    let run = Simulation::new(simulate::ftp::swarm).run_tape(&[]);
     assert_eq!(run.result, Ok(()));
     assert!(run.faults.iter().all(|(_, count)| count == 0));
     assert!(run.records > 1_000, "{} records", run.records);
@@ -49,7 +49,7 @@ fn transfers_go_well_where_nothing_goes_wrong() {
 
 #[test]
 fn packets_go_well_where_nothing_goes_wrong() {
-    let run = Simulation::new(simulations::tftp::swarm).run_tape(&[]);
+    let run = Simulation::new(simulate::tftp::swarm).run_tape(&[]);
     assert_eq!(run.result, Ok(()));
     assert!(run.faults.iter().all(|(_, count)| count == 0));
     assert!(run.records > 1_000, "{} records", run.records);
@@ -57,7 +57,7 @@ fn packets_go_well_where_nothing_goes_wrong() {
 
 #[test]
 fn echo_survives_the_failure_of_any_call() {
-    let torture = Simulation::new(simulations::echo::torture).torture(|_, _| {});
+    let torture = Simulation::new(simulate::echo::torture).torture(|_, _| {});
     let torture = torture.unwrap_or_else(|failure| panic!("{failure}"));
     assert!(torture.is_clean(), "{torture}");
     assert!(torture.calls > 100, "{torture}");

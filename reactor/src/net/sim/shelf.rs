@@ -5,21 +5,20 @@
 //! finds nothing.
 
 use std::cell::RefCell;
-use std::fmt;
 use std::marker::PhantomData;
 use std::thread::{self, LocalKey, ThreadId};
 
 use slab::Slab;
 
-use crate::net::sim;
+use super::socket::Descriptor;
 
-/// A kind of simulated socket, and the shelf for its like.
-pub(crate) trait Simulated: Sized + 'static {
+/// What is kept so, and the shelf for its like.
+pub(super) trait Simulated: Sized + 'static {
     fn shelf() -> &'static LocalKey<RefCell<Slab<Self>>>;
 }
 
 /// A simulated socket of this thread; closed when this is dropped.
-pub(crate) struct Shelved<S: Simulated> {
+pub(super) struct Shelved<S: Simulated> {
     number: u32,
     /// It names a socket on this thread's shelf, and so stays with it.
     kind: PhantomData<*const S>,
@@ -46,10 +45,6 @@ impl<S: Simulated> Shelved<S> {
 
     pub(super) fn with<R>(&self, ask: impl FnOnce(&S) -> R) -> R {
         S::shelf().with_borrow(|shelf| ask(&shelf[self.number as usize]))
-    }
-
-    pub(super) fn with_mut<R>(&mut self, ask: impl FnOnce(&mut S) -> R) -> R {
-        S::shelf().with_borrow_mut(|shelf| ask(&mut shelf[self.number as usize]))
     }
 
     pub(super) fn detach(self) -> Detached<S> {
@@ -90,33 +85,13 @@ impl<S: Simulated> Drop for Detached<S> {
     }
 }
 
-impl<S: Simulated> fmt::Debug for Detached<S> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Detached").finish_non_exhaustive()
-    }
-}
-
 thread_local! {
-    static STREAMS: RefCell<Slab<sim::StreamSocket>> = const { RefCell::new(Slab::new()) };
-    static LISTENERS: RefCell<Slab<sim::ListenerSocket>> = const { RefCell::new(Slab::new()) };
-    static DATAGRAMS: RefCell<Slab<sim::DatagramSocket>> = const { RefCell::new(Slab::new()) };
+    static DESCRIPTORS: RefCell<Slab<Descriptor>> = const { RefCell::new(Slab::new()) };
 }
 
-impl Simulated for sim::StreamSocket {
+impl Simulated for Descriptor {
     fn shelf() -> &'static LocalKey<RefCell<Slab<Self>>> {
-        &STREAMS
-    }
-}
-
-impl Simulated for sim::ListenerSocket {
-    fn shelf() -> &'static LocalKey<RefCell<Slab<Self>>> {
-        &LISTENERS
-    }
-}
-
-impl Simulated for sim::DatagramSocket {
-    fn shelf() -> &'static LocalKey<RefCell<Slab<Self>>> {
-        &DATAGRAMS
+        &DESCRIPTORS
     }
 }
 
