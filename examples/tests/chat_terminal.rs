@@ -6,6 +6,8 @@
 
 mod support;
 
+use std::io::{BufRead, BufReader, Write};
+use std::net::TcpListener;
 use std::process::{Command, Output};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -89,6 +91,38 @@ impl Drop for Screen {
         // It fails if it has ended, as it should have.
         let _ = self.tmux(&["kill-server"]);
     }
+}
+
+/// A server that puts whoever wants to be on a channel on another, without a word, and who says something
+/// there on a third.
+fn forwards(listener: &TcpListener) {
+    let (stream, _) = listener.accept().expect("somebody comes");
+    let mut out = &stream;
+    let mut say = |text: &str| out.write_all(text.as_bytes()).expect("it listens");
+    for line in BufReader::new(&stream).lines().map_while(Result::ok) {
+        match line.split(' ').next().unwrap_or_default() {
+            "USER" => say(":s 001 ann :Welcome\r\n:s 422 ann :MOTD File is missing\r\n"),
+            "JOIN" => say(":ann!a@h JOIN #coffee\r\n:s 366 ann #coffee :End\r\n"),
+            "PRIVMSG" => say(":ann!a@h JOIN #jail\r\n:s 366 ann #jail :End\r\n"),
+            "QUIT" => return,
+            _ => {}
+        }
+    }
+}
+
+#[test]
+fn somebody_on_a_terminal_sees_the_channel_that_another_forwards_to() {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
+    let address = listener.local_addr().expect("it is bound").to_string();
+    let server = thread::spawn(move || forwards(&listener));
+    let Some(ann) = Screen::open(&address, "ann") else { return };
+    ann.shows(&["you have joined #coffee", "[2:#coffee]", "#coffee>"]);
+    // What one is put on later, having asked for nothing, is shown and not gone to.
+    ann.presses(&["hello", "Enter"]);
+    ann.shows(&["[2:#coffee] 3:#jail", "#coffee>"]);
+    ann.presses(&["C-c"]);
+    ann.ends();
+    server.join().expect("the server does not fail");
 }
 
 #[test]

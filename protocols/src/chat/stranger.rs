@@ -13,11 +13,15 @@
 pub(super) enum Stranger {
     /// A request line (RFC 9112, 3), or the head of a response.
     Http,
+    /// The same of RTSP (RFC 7826, 7.1).
+    Rtsp,
+    /// The same of SIP (RFC 3261, 7.1).
+    Sip,
     /// The record of a handshake (RFC 8446, 5.1).
     Tls,
     /// `SSH-2.0-…` (RFC 4253, 4.2).
     Ssh,
-    /// `EHLO` or `HELO` (RFC 5321, 4.1.1.1).
+    /// `EHLO` or `HELO` (RFC 5321, 4.1.1.1), `LHLO` (RFC 2033, 4.1).
     Smtp,
 }
 
@@ -29,20 +33,25 @@ const HANDSHAKE: [u8; 2] = [0x16, 3];
 const METHODS: [&str; 10] =
     ["GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH", "PRI"];
 
+/// How a version begins, at the end of a request line. Other methods are known by it, some of which are
+/// commands of IRC as well: `INVITE sip:ann@example SIP/2.0`.
+const VERSIONS: [(&str, Stranger); 3] =
+    [("HTTP/", Stranger::Http), ("RTSP/", Stranger::Rtsp), ("SIP/", Stranger::Sip)];
+
 impl Stranger {
     /// Who speaks, by a whole line; `None` if it may be IRC.
     pub(super) fn of(line: &[u8]) -> Option<Self> {
-        let mut words = line.split(|&byte| byte == b' ');
+        let is_between = |byte: &u8| matches!(byte, b' ' | b'\t');
+        let mut words = line.split(is_between).filter(|word| !word.is_empty());
         let (first, _target, version) = (words.next()?, words.next(), words.next());
         let is = |word: &str| first.eq_ignore_ascii_case(word.as_bytes());
-        let is_request = version.is_some_and(is_version) && words.next().is_none();
+        let asked = version.filter(|_| words.next().is_none()).and_then(of_version);
         match () {
-            () if METHODS.into_iter().any(is) || is_request || is_version(first) => {
-                Some(Self::Http)
-            }
-            () if is("EHLO") || is("HELO") => Some(Self::Smtp),
+            () if asked.is_some() => asked,
+            () if METHODS.into_iter().any(is) => Some(Self::Http),
+            () if ["EHLO", "HELO", "LHLO"].into_iter().any(is) => Some(Self::Smtp),
             () if first.starts_with(b"SSH-") => Some(Self::Ssh),
-            () => None,
+            () => of_version(first),
         }
     }
 
@@ -57,6 +66,8 @@ impl Stranger {
     pub(super) fn refusal(self) -> &'static str {
         match self {
             Self::Http => "This is IRC, not HTTP",
+            Self::Rtsp => "This is IRC, not RTSP",
+            Self::Sip => "This is IRC, not SIP",
             Self::Tls => "There is no TLS on this port",
             Self::Ssh => "This is IRC, not SSH",
             Self::Smtp => "This is IRC, not SMTP",
@@ -64,9 +75,12 @@ impl Stranger {
     }
 }
 
-/// `HTTP/1.1`, or any other version of it.
-fn is_version(word: &[u8]) -> bool {
-    word.get(..5).is_some_and(|name| name.eq_ignore_ascii_case(b"HTTP/"))
+/// Whose version it is: `HTTP/1.1`.
+fn of_version(word: &[u8]) -> Option<Stranger> {
+    let begins = |name: &str| {
+        word.get(..name.len()).is_some_and(|it| it.eq_ignore_ascii_case(name.as_bytes()))
+    };
+    VERSIONS.into_iter().find(|(name, _)| begins(name)).map(|(_, stranger)| stranger)
 }
 
 #[cfg(test)]
@@ -82,11 +96,14 @@ mod tests {
             ("get", Some(Stranger::Http)),
             ("SEARCH /x HTTP/1.1", Some(Stranger::Http)),
             ("HTTP/1.1 200 OK", Some(Stranger::Http)),
+            (" POST\t/ HTTP/1.1", Some(Stranger::Http)),
+            ("INVITE sip:x SIP/2.0", Some(Stranger::Sip)),
             ("SSH-2.0-x", Some(Stranger::Ssh)),
             ("ehlo x", Some(Stranger::Smtp)),
             ("", None),
             ("GETTER x", None),
             ("CAP LS 302", None),
+            ("REGISTER sip me@sip/ SIP/2.0", None),
             ("NICK POST", None),
             ("PROXY TCP4 192.0.2.1 192.0.2.2 5 6", None),
             ("USER a 0 * :HTTP/1.1", None),

@@ -199,3 +199,17 @@ fn what_other_settings_offer_is_told_to_those_who_want_to_know() {
     bob.hears("PONG irc.test :x");
     ann.hears("CAP ann NEW :draft/account-registration");
 }
+
+#[test]
+fn what_is_offered_anew_comes_with_its_value_to_those_who_know_of_values() {
+    let stage = Stage::with(Settings { registration: false, ..settings() });
+    let mut ann = stage.connects();
+    ann.says("CAP LS 302");
+    ann.says("NICK ann");
+    ann.says("USER ann 0 * :Ann");
+    ann.says("CAP END");
+    ann.hears_at_last("422 *");
+    stage.server(|server| server.rehash(settings()));
+    ann.says("PING x");
+    ann.hears("CAP ann NEW :draft/account-registration=before-connect,custom-account-name");
+}

@@ -173,6 +173,44 @@ fn no_private_line_is_lost_between_pages_that_meet_within_a_millisecond() {
     }
 }
 
+/// An answer that would be too large ends early, at the end of its page that is farther from where it begins.
+#[test]
+fn no_line_is_lost_between_pages_that_are_cut_short_because_they_are_large() {
+    let limits = Limits {
+        flood_control: true,
+        flood_rate: 10_000,
+        flood_burst: 10_000,
+        send_queue: 16 * 1024,
+        ..settings().limits
+    };
+    let stage = Stage::with(Settings { limits, ..settings() });
+    let mut ann = stage.enters_with("ann", CAPS);
+    ann.joins("#a");
+    let said: Vec<_> = (0..40)
+        .map(|at| {
+            ann.says(&format!("PRIVMSG #a :{at}"));
+            time_and_text(&ann.hears("*"))
+        })
+        .collect();
+    let texts = |page: &[(String, String)]| page.iter().map(|it| it.1.clone()).collect::<Vec<_>>();
+    let (begin, end) = ("1970-01-01T00:00:00.000Z", "9999-12-31T23:59:59.999Z");
+    let mut back: Vec<(String, String)> = Vec::new();
+    loop {
+        let edge = back.first().map_or(end, |(time, _)| time).to_owned();
+        let page =
+            asks_when(&mut ann, &format!("BETWEEN #a timestamp={edge} timestamp={begin} 100"));
+        assert!(page.len() < 40, "it is cut short");
+        if page.is_empty() {
+            break;
+        }
+        back.splice(0..0, page);
+    }
+    assert_eq!(texts(&back), texts(&said));
+    pages_there_and_back(&mut ann, "#a", &said, 100);
+    let around = asks_when(&mut ann, &format!("AROUND #a timestamp={} 100", said[35].0));
+    assert!(around.contains(&said[35]), "{around:?}");
+}
+
 /// What one has read to its end is read to its end, though its last lines are dated a little ahead.
 #[test]
 fn a_burst_can_be_marked_as_read_to_its_last_line() {

@@ -37,6 +37,9 @@ fn the_lines_of_a_web_page_that_posts_to_the_port_never_register_a_user() {
         "post / http/1.1",
         "HTTP/1.1 200 OK",
         "\r\nPOST / HTTP/1.1",
+        " POST / HTTP/1.1",
+        "POST\t/\tHTTP/1.1",
+        "PROPFIND  /dav  HTTP/1.1",
     ] {
         let headers = "Host: irc.test:6667\r\nContent-Type: text/plain\r\n";
         is_sent_away(format!("{line}\r\n{headers}\r\n{LINES}").as_bytes(), HTTP);
@@ -73,6 +76,16 @@ fn other_strangers_are_told_what_this_is() {
     let mail = format!("EHLO mallory\r\nMAIL FROM:<m@example>\r\nDATA\r\n{LINES}");
     is_sent_away(mail.as_bytes(), "This is IRC, not SMTP");
     is_sent_away(b"HELO mallory\r\n", "This is IRC, not SMTP");
+    is_sent_away(format!("LHLO mallory\r\n{LINES}").as_bytes(), "This is IRC, not SMTP");
+    // What a page has a helper of the network say: their requests are as those of HTTP.
+    for (request, reason) in [
+        ("INVITE sip:m@irc.test SIP/2.0", "This is IRC, not SIP"),
+        ("REGISTER sip:irc.test SIP/2.0", "This is IRC, not SIP"),
+        ("DESCRIBE rtsp://irc.test/ RTSP/1.0", "This is IRC, not RTSP"),
+        ("OPTIONS rtsp://irc.test/ RTSP/1.0", "This is IRC, not RTSP"),
+    ] {
+        is_sent_away(format!("{request}\r\nCSeq: 1\r\n\r\n{LINES}").as_bytes(), reason);
+    }
     is_sent_away(b"SSH-2.0-OpenSSH_9.6\r\n", "This is IRC, not SSH");
     // No line ends in the beginning of a handshake, so nobody waits for one.
     is_sent_away(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", "There is no TLS on this port");

@@ -139,6 +139,29 @@ fn a_wrong_password_is_not_tried_again() {
     assert_eq!(stage.server().accepted, 1);
 }
 
+/// Nobody has looked at the password, so it is no wrong one.
+#[test]
+fn a_login_that_is_put_off_is_tried_again() {
+    let mut stage = Stage::new(|options| {
+        options.login = Some(Login { account: "ann".into(), password: "secret".into() });
+    });
+    stage.hears();
+    stage.says("CAP * LS :sasl standard-replies");
+    assert_eq!(stage.hears(), ["CAP REQ :sasl standard-replies"]);
+    stage.says("CAP * ACK :sasl standard-replies");
+    stage.says("AUTHENTICATE +");
+    stage.hears();
+    let fail = ":irc.test FAIL AUTHENTICATE TEMPORARILY_UNAVAILABLE :Too busy. Try again later";
+    stage.says(&format!("{fail}\r\n:irc.test 904 ann :Too busy. Try again later"));
+    let events = stage.events();
+    let why = Failure::PutOff("Too busy. Try again later".into());
+    let is_lost = |event: &Event| matches!(event, Event::Lost { why: told, .. } if *told == why);
+    assert!(events.iter().any(is_lost), "{events:?}");
+    stage.wait(Duration::from_secs(3));
+    assert_eq!(stage.finished(), None);
+    assert_eq!(stage.server().accepted, 2);
+}
+
 #[test]
 fn a_nick_that_is_taken_gives_way_and_the_client_knows_what_it_is_called() {
     let mut stage = Stage::new(|options| options.alternatives = vec!["annie".into()]);

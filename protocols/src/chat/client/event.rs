@@ -253,6 +253,10 @@ pub enum Failure {
     /// One could not log in. It is not tried again: what is not let in three times may be locked out.
     #[error("cannot log in: {0}")]
     Login(String),
+    /// The server had no time to look at the password (`FAIL AUTHENTICATE TEMPORARILY_UNAVAILABLE`). It is
+    /// tried again.
+    #[error("cannot log in yet: {0}")]
+    PutOff(String),
     /// What one's own [`Options`](super::Options) have one say first is no message: a nick of two words,
     /// a password of two lines. It is not tried again.
     #[error("our own name or password cannot be said: {0}")]

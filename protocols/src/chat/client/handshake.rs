@@ -11,7 +11,7 @@ use super::{Failure, Login, Options};
 use crate::chat::{Builder, Message};
 
 /// What is asked for, where the server has it.
-const WANTED: [&str; 16] = [
+const WANTED: [&str; 17] = [
     "account-notify",
     "account-tag",
     "away-notify",
@@ -27,6 +27,7 @@ const WANTED: [&str; 16] = [
     "sasl",
     "server-time",
     "setname",
+    "standard-replies",
     "userhost-in-names",
 ];
 
@@ -112,6 +113,12 @@ impl Handshake {
         match (message.command, self.stage) {
             ("CAP", _) => self.handle_capabilities(message),
             ("AUTHENTICATE", Stage::LoggingIn) if text == "+" => self.authenticate(),
+            // It comes before the numeric, which says the same as to somebody whose password is wrong.
+            ("FAIL", Stage::LoggingIn)
+                if matches!(message.params(), ["AUTHENTICATE", "TEMPORARILY_UNAVAILABLE", ..]) =>
+            {
+                Err(Failure::PutOff(text.to_owned()))
+            }
             // Whoever is locked out, or sent a mechanism it does not know, is told by one of these.
             ("902" | "904" | "905" | "906" | "908", Stage::LoggingIn) => {
                 Err(Failure::Login(text.to_owned()))

@@ -108,14 +108,20 @@ pub(in crate::chat) fn announce(server: &mut Server, wire: &mut dyn Wire) {
         return;
     }
     server.announced = now;
-    for (what, caps) in [("NEW", now.without(before)), ("DEL", before.without(now))] {
+    let (come, gone) = (now.without(before), before.without(now));
+    // Values are for clients of version 302, and for what there is.
+    let valued = capability::listed(come, true, &server.settings.limits).join(" ");
+    for (what, names, valued) in
+        [("NEW", come.names(), valued), ("DEL", gone.names(), gone.names())]
+    {
         for key in server.users.keys() {
             let user = &server.users[key];
-            if caps == Caps::NONE || !user.caps.has(Caps::CAP_NOTIFY) {
+            if names.is_empty() || !user.caps.has(Caps::CAP_NOTIFY) {
                 continue;
             }
             let line = Builder::new().source(&server.settings.name).command("CAP");
-            let line = line.param(user.nick()).param(what).text(&caps.names());
+            let names = if user.knows_302 { &valued } else { &names };
+            let line = line.param(user.nick()).param(what).text(names);
             if let Ok(line) = Line::new(line) {
                 wire.send(user.connection, line.render(user.caps, None));
             }

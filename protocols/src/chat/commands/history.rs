@@ -6,7 +6,7 @@ use crate::chat::capability::Caps;
 use crate::chat::casemap::{ChannelName, Folded};
 use crate::chat::message::Message;
 use crate::chat::server::Server;
-use crate::chat::server::history::{Mark, Party, Range, Talk};
+use crate::chat::server::history::{Mark, Party, Range, Size, Talk};
 use crate::chat::server::line::Line;
 use crate::chat::server::post::Post;
 use crate::chat::turn::Turn;
@@ -89,10 +89,15 @@ pub(super) fn talk(turn: &Turn<'_>, target: &str) -> Option<Talk> {
 }
 
 fn show(turn: &mut Turn<'_>, target: &str, talk: &Talk, range: Range, most: usize) {
-    let with_events = turn.caps().has(Caps::EVENT_PLAYBACK);
-    let mut posts =
-        turn.server.history.select(talk, range, most, |post| with_events || post.is_message());
-    shorten(&mut posts, range, turn.server.longest_answer());
+    let caps = turn.caps();
+    // What cannot be shown is not counted either: a page of it alone would seem to be the last.
+    let wanted = |post: &Post| match post.command {
+        "PRIVMSG" | "NOTICE" => true,
+        "TAGMSG" => caps.has(Caps::EVENT_PLAYBACK | Caps::MESSAGE_TAGS),
+        _ => caps.has(Caps::EVENT_PLAYBACK),
+    };
+    let most = Size { posts: most, bytes: turn.server.longest_answer() };
+    let posts = turn.server.history.select(talk, range, most, wanted);
     let batch = begin_batch(turn, &["chathistory", target]);
     for post in posts {
         for line in lines(turn, &post, batch.as_ref()) {
@@ -102,22 +107,9 @@ fn show(turn: &mut Turn<'_>, target: &str, talk: &Talk, range: Range, most: usiz
     end_batch(turn, batch);
 }
 
-/// Leaves out what is too much for one answer, at the end that is farther from what was asked for.
-fn shorten(posts: &mut Vec<Rc<Post>>, range: Range, longest: usize) {
-    let mut bytes: usize = posts.iter().map(|post| post.longest()).sum();
-    let is_backwards = matches!(range, Range::Before(_) | Range::Latest(_));
-    while bytes > longest && !posts.is_empty() {
-        let out = if is_backwards { posts.remove(0) } else { posts.remove(posts.len() - 1) };
-        bytes -= out.longest();
-    }
-}
-
 /// A post as its lines were: in the batch, and a multiline message in a batch of its own within.
 fn lines(turn: &mut Turn<'_>, post: &Post, batch: Option<&Rc<str>>) -> Vec<Line> {
     let caps = turn.caps();
-    if post.parts.is_empty() && post.command == "TAGMSG" && !caps.has(Caps::MESSAGE_TAGS) {
-        return Vec::new();
-    }
     let ways = super::messages::renderings(turn, post);
     let mut lines = ways
         .into_iter()

@@ -59,6 +59,13 @@ pub(in crate::chat) enum Range {
     Between(Mark, Mark),
 }
 
+/// How large a page may be.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::chat) struct Size {
+    pub(in crate::chat) posts: usize,
+    pub(in crate::chat) bytes: usize,
+}
+
 #[derive(Debug, Default)]
 pub(in crate::chat) struct History {
     conversations: BTreeMap<Talk, Conversation>,
@@ -163,7 +170,7 @@ impl History {
         &self,
         talk: &Talk,
         range: Range,
-        most: usize,
+        most: Size,
         wanted: impl Fn(&Post) -> bool,
     ) -> Vec<Rc<Post>> {
         let Some(conversation) = self.conversations.get(talk) else {
@@ -254,31 +261,50 @@ fn whole_milliseconds<'a>(
     (1..=most).rev().find(ends).or_else(|| (most..=all).find(ends)).unwrap_or(all)
 }
 
-/// Which of these posts a range holds.
-fn select<'a>(posts: &[&'a Rc<Post>], range: Range, most: usize) -> Vec<&'a Rc<Post>> {
+/// Which of these posts a range holds: at most so much of it, and the rest comes with the next page.
+fn select<'a>(posts: &[&'a Rc<Post>], range: Range, most: Size) -> Vec<&'a Rc<Post>> {
     let all = posts.len();
-    let (from, to, oldest) = match range {
-        Range::Before(mark) => (0, before(posts, mark), false),
-        Range::After(mark) => (after(posts, mark), all, true),
-        Range::Latest(None) => (0, all, false),
-        Range::Latest(Some(mark)) => (after(posts, mark), all, false),
-        Range::Around(mark) => {
-            let Some(middle) = at_or_after(posts, mark) else {
-                return Vec::new();
-            };
-            let from = middle.saturating_sub(most / 2);
-            (from, all.min(from + most), true)
+    let (held, nearest) = match range {
+        Range::Before(mark) => (0..before(posts, mark), all),
+        Range::After(mark) => (after(posts, mark)..all, 0),
+        Range::Latest(None) => (0..all, all),
+        Range::Latest(Some(mark)) => (after(posts, mark)..all, all),
+        Range::Around(mark) => match at_or_after(posts, mark) {
+            Some(middle) => (0..all, middle),
+            None => (0..0, 0),
+        },
+        Range::Between(a, b) if before(posts, a) <= before(posts, b) => {
+            (after(posts, a)..before(posts, b), 0)
         }
-        Range::Between(a, b) => {
-            let forwards = before(posts, a) <= before(posts, b);
-            let (first, last) = if forwards { (a, b) } else { (b, a) };
-            (after(posts, first), before(posts, last), forwards)
-        }
+        Range::Between(a, b) => (after(posts, b)..before(posts, a), all),
     };
-    let chosen = posts.get(from..to).unwrap_or_default();
-    let left_out = chosen.len().saturating_sub(most);
-    let chosen = if oldest { &chosen[..chosen.len() - left_out] } else { &chosen[left_out..] };
-    chosen.to_vec()
+    let chosen = posts.get(held.clone()).unwrap_or_default();
+    page(chosen, nearest.saturating_sub(held.start), most).to_vec()
+}
+
+/// So many of these as may be told, around the nearest to what was asked for: what is farther away is left
+/// out first. One is told however large it is, since a page without any says that there is no more.
+fn page<'a, 'b>(
+    mut posts: &'b [&'a Rc<Post>],
+    mut nearest: usize,
+    most: Size,
+) -> &'b [&'a Rc<Post>] {
+    let mut bytes: usize = posts.iter().map(|post| post.longest()).sum();
+    loop {
+        let [first, .., last] = posts else { return posts.get(..most.posts).unwrap_or(posts) };
+        if posts.len() <= most.posts && bytes <= most.bytes {
+            return posts;
+        }
+        nearest = nearest.min(posts.len() - 1);
+        if nearest > posts.len() - 1 - nearest {
+            bytes -= first.longest();
+            posts = &posts[1..];
+            nearest -= 1;
+        } else {
+            bytes -= last.longest();
+            posts = &posts[..posts.len() - 1];
+        }
+    }
 }
 
 /// How many posts come before a mark; none, if it names a post that is not there.
@@ -338,8 +364,12 @@ mod tests {
         Talk::Channel(Folded::of("#a"))
     }
 
+    fn at_most(posts: usize) -> Size {
+        Size { posts, bytes: 1 << 20 }
+    }
+
     fn serials(history: &History, range: Range, most: usize) -> Vec<u64> {
-        let posts = history.select(&room(), range, most, |_| true);
+        let posts = history.select(&room(), range, at_most(most), |_| true);
         posts.iter().map(|post| post.id.serial).collect()
     }
 
@@ -367,6 +397,26 @@ mod tests {
         assert_eq!(serials(&history, Range::Before(id(99)), 5), [0; 0], "there is no such post");
         assert_eq!(serials(&history, Range::Around(id(99)), 5), [0; 0]);
         assert_eq!(serials(&history, Range::Latest(None), 0), [0; 0]);
+    }
+
+    #[test]
+    fn what_is_too_large_to_be_told_at_once_is_left_out_where_it_is_far_from_what_was_asked_for() {
+        let history = ten();
+        let told = |range, posts: usize| {
+            let most = Size { posts: 10, bytes: posts * post(0).longest() + 1 };
+            let posts = history.select(&room(), range, most, |_| true);
+            posts.iter().map(|post| post.id.serial).collect::<Vec<_>>()
+        };
+        let mark = |second| Mark::Time(time(second));
+        assert_eq!(told(Range::Before(mark(6)), 2), [4, 5]);
+        assert_eq!(told(Range::After(mark(3)), 2), [4, 5]);
+        assert_eq!(told(Range::Latest(Some(mark(4))), 2), [8, 9]);
+        assert_eq!(told(Range::Between(mark(0), mark(9)), 2), [1, 2]);
+        assert_eq!(told(Range::Between(mark(9), mark(0)), 2), [7, 8]);
+        assert_eq!(told(Range::Around(mark(7)), 3), [6, 7, 8]);
+        assert_eq!(told(Range::Around(mark(0)), 3), [0, 1, 2]);
+        assert_eq!(told(Range::Around(mark(99)), 3), [7, 8, 9]);
+        assert_eq!(told(Range::Latest(None), 0), [9], "an empty page is the last");
     }
 
     #[test]
@@ -436,7 +486,7 @@ mod tests {
         let mut pages = Vec::new();
         let mut range = first;
         loop {
-            let page = history.select(&room(), range, most, |_| true);
+            let page = history.select(&room(), range, at_most(most), |_| true);
             if page.is_empty() || pages.len() > 100 {
                 return pages;
             }

@@ -123,9 +123,11 @@ impl Command {
                 Self::Notice { target, text }
             }
             "join" | "j" => {
-                let (channel, key) = word(needed(rest, "/join #channel [key]")?);
+                let usage = "/join #channel [key]";
+                let (channel, key) = word(needed(rest, usage)?);
                 let key = (!key.is_empty()).then(|| key.to_owned());
-                Self::Join { channel: with_hash(channel), key }
+                let channel = with_hash(channel);
+                Self::Join { channel: needed(&channel, usage)?.to_owned(), key }
             }
             "part" | "leave" => {
                 let (channel, reason) = channel_and_text(rest);
@@ -207,7 +209,8 @@ fn with_hash(channels: &str) -> String {
         let is_whole = name.starts_with(['#', '&', '+', '!']);
         if is_whole { name.to_owned() } else { format!("#{name}") }
     };
-    channels.split(',').map(whole).collect::<Vec<_>>().join(",")
+    let names = channels.split(',').filter(|name| !name.is_empty());
+    names.map(whole).collect::<Vec<_>>().join(",")
 }
 
 #[cfg(test)]
@@ -233,6 +236,7 @@ mod tests {
     fn commands_have_their_words() {
         assert_eq!(parse("/join tea"), Command::Join { channel: "#tea".into(), key: None });
         assert_eq!(parse("/join a,&b"), Command::Join { channel: "#a,&b".into(), key: None });
+        assert_eq!(parse("/join a,"), Command::Join { channel: "#a".into(), key: None });
         assert_eq!(parse("/J &x key"), Command::Join { channel: "&x".into(), key: text("key") });
         let message = Command::Message { target: "bob".into(), text: "how  are you".into() };
         assert_eq!(parse("/msg  bob  how  are you"), message);
@@ -259,7 +263,8 @@ mod tests {
 
     #[test]
     fn what_is_incomplete_is_told() {
-        for line in ["/msg", "/msg bob", "/join", "/nick ", "/window x", "/dance", "/kick", "/me"] {
+        for line in ["/msg", "/msg bob", "/join", "/nick ", "/join ,", "/window x", "/dance", "/me"]
+        {
             assert!(Command::parse(line).is_some_and(|it| it.is_err()), "{line}");
         }
     }

@@ -65,6 +65,11 @@ impl Joins {
         self.waiting.is_empty()
     }
 
+    /// Whether something is waited for, and the server has put one nowhere else yet.
+    pub(super) fn is_unanswered(&self) -> bool {
+        !self.waiting.is_empty() && self.elsewhere.is_none()
+    }
+
     /// How long to wait for more.
     pub(super) fn patience(&self) -> Duration {
         if self.waiting.iter().all(|it| it.refusal.is_some()) {

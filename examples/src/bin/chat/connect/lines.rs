@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use examples::output;
 use protocols::chat::client::{Client, Event, Support};
-use reactor::{Handle, Registry, TimerId};
+use reactor::{Handle, Registry};
 
 use super::command::Command;
 use super::joins::Joins;
@@ -34,8 +34,6 @@ pub(super) struct Lines {
     is_asked: bool,
     /// A line that came while it could not be done: the connection was lost since it was asked for.
     held: Option<String>,
-    /// Set while a channel is waited for, and how long.
-    patience: Option<(TimerId, Duration)>,
     /// What became of it all.
     pub(super) record: Record,
 }
@@ -48,8 +46,8 @@ impl Lines {
         thread::Builder::new()
             .name("stdin".to_owned())
             .spawn(move || read(io::stdin().lock(), &handle, &requests))?;
-        let (target, held, patience) = (None, None, None);
-        Ok(Self { target, permits, is_asked: false, held, patience, record: Record::default() })
+        let (target, held) = (None, None);
+        Ok(Self { target, permits, is_asked: false, held, record: Record::default() })
     }
 
     pub(super) fn target(&self) -> Option<&str> {
@@ -146,7 +144,7 @@ impl Lines {
 
     /// Asks for a line, or does the one that waits, if the time has come.
     pub(super) fn go_on(talk: &mut Talk, registry: &mut Registry<Talk>) {
-        Self::mind_joining(talk, registry);
+        talk.mind_joining(registry);
         let is_time = Self::can_go_on(talk) && talk.client.waiting() < AHEAD;
         let waits = Self::can_go_on(talk) && talk.client.waiting() >= AHEAD;
         let Front::Lines(lines) = &mut talk.front else { return };
@@ -166,26 +164,6 @@ impl Lines {
     /// Whether one is connected, knows where one is, and stays.
     fn can_go_on(talk: &Talk) -> bool {
         talk.is_ready && talk.joins.is_empty() && !talk.is_leaving
-    }
-
-    /// A channel that does not answer does not hold a script up for ever.
-    fn mind_joining(talk: &mut Talk, registry: &mut Registry<Talk>) {
-        let waits = talk.is_ready && !talk.joins.is_empty();
-        let patience = talk.joins.patience();
-        let Front::Lines(lines) = &mut talk.front else { return };
-        if let Some((timer, set)) = lines.patience
-            && (!waits || set != patience)
-        {
-            registry.cancel(timer);
-            lines.patience = None;
-        }
-        if waits && lines.patience.is_none() {
-            let timer = registry.after(patience, |registry, talk: &mut Talk| {
-                talk.give_up_joining(registry);
-                Self::go_on(talk, registry);
-            });
-            lines.patience = timer.ok().map(|timer| (timer, patience));
-        }
     }
 
     fn handle_line(talk: &mut Talk, registry: &mut Registry<Talk>, line: String) {

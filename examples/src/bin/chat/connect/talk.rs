@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use protocols::chat::client::{Caller, Client, ClientId, Event, Failure, Kind, NotSent};
 use protocols::chat::{Builder, Nick};
-use reactor::Registry;
+use reactor::{Registry, TimerId};
 
 use super::command::{Command, HELP};
 use super::joins::Joins;
@@ -18,6 +18,8 @@ pub(super) struct Talk {
     pub(super) client: Client,
     pub(super) front: Front,
     pub(super) joins: Joins,
+    /// Set while a channel is waited for, and how long.
+    pub(super) patience: Option<(TimerId, Duration)>,
     pub(super) is_ready: bool,
     /// Goodbye was said, and the server has not closed the connection yet.
     pub(super) is_leaving: bool,
@@ -34,7 +36,8 @@ impl Talk {
     pub(super) fn new(client: Client, front: Front, channels: &[String]) -> Self {
         let mut joins = Joins::default();
         channels.iter().for_each(|name| joins.ask(name));
-        Self { client, front, joins, is_ready: false, is_leaving: false, result: None }
+        let (patience, result) = (None, None);
+        Self { client, front, joins, patience, is_ready: false, is_leaving: false, result }
     }
 
     /// How it ended.
@@ -302,7 +305,10 @@ impl Caller for Talk {
                 lines.note(&self.client, &mut self.joins, &event);
                 Lines::go_on(self, registry);
             }
-            Front::Screen(terminal) => terminal.draw_soon(registry),
+            Front::Screen(terminal) => {
+                terminal.draw_soon(registry);
+                self.mind_joining(registry);
+            }
         }
     }
 

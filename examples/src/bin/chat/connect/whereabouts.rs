@@ -3,6 +3,7 @@
 use protocols::chat::client::Event;
 use reactor::Registry;
 
+use super::lines::Lines;
 use super::record::Refusal;
 use super::report::{Report, is_refusal};
 use super::talk::{Front, Talk};
@@ -36,10 +37,15 @@ impl Talk {
     }
 
     /// One is on a channel: where one wanted to be, or where the server puts one who is nowhere else.
+    /// Somebody who looks sees at once where that is, and may go on from there.
     fn arrive(&mut self, channel: &str) {
+        let is_unanswered = self.joins.is_unanswered();
         let goes = self.joins.enter(self.client.support(), channel);
-        let is_nowhere = matches!(&self.front, Front::Lines(it) if it.target().is_none());
-        if goes || is_nowhere && self.joins.is_empty() {
+        let is_answer = match &self.front {
+            Front::Lines(lines) => lines.target().is_none() && self.joins.is_empty(),
+            Front::Screen(_) => is_unanswered,
+        };
+        if goes || is_answer {
             self.go_to(channel);
         }
     }
@@ -68,18 +74,40 @@ impl Talk {
         }
     }
 
+    /// A channel that does not answer does not hold a script up for ever.
+    pub(super) fn mind_joining(&mut self, registry: &mut Registry<Self>) {
+        let waits = self.is_ready && !self.joins.is_empty();
+        let patience = self.joins.patience();
+        if let Some((timer, set)) = self.patience
+            && (!waits || set != patience)
+        {
+            registry.cancel(timer);
+            self.patience = None;
+        }
+        if waits && self.patience.is_none() {
+            let timer = registry.after(patience, |registry, talk: &mut Self| {
+                talk.give_up_joining(registry);
+                if let Front::Lines(_) = talk.front {
+                    Lines::go_on(talk, registry);
+                }
+            });
+            self.patience = timer.ok().map(|timer| (timer, patience));
+        }
+    }
+
     /// No more answers to joining are waited for.
-    pub(super) fn give_up_joining(&mut self, registry: &mut Registry<Self>) {
+    fn give_up_joining(&mut self, registry: &mut Registry<Self>) {
+        self.patience = None;
         let outcome = self.joins.give_up();
         if let Front::Lines(lines) = &mut self.front {
             for (channel, why) in &outcome.refused {
                 lines.stay_out(&self.client, channel, why);
             }
-        }
-        if let Some((channel, true)) = outcome.elsewhere
-            && self.client.room(&channel).is_some()
-        {
-            self.go_to(&channel);
+            if let Some((channel, true)) = &outcome.elsewhere
+                && self.client.room(channel).is_some()
+            {
+                lines.go_to(channel);
+            }
         }
         for channel in outcome.unanswered {
             self.refuse(registry, format!("{channel}: the server does not answer"));
