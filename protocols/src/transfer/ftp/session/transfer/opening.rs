@@ -16,6 +16,9 @@ use crate::transfer::store::{
     CreateOptions, Fate, Replace, Store, StoreError, Upload, VirtualPath,
 };
 
+/// The answer to who wants a transfer, and has not said how.
+const NO_WAY: &str = "Say how to connect first, with EPSV, PASV, EPRT or PORT.";
+
 impl<App: AsMut<Server> + 'static> Conversation<'_, App> {
     /// RETR.
     pub(in super::super) fn retrieve(&mut self, path: &[u8]) {
@@ -144,8 +147,9 @@ impl<App: AsMut<Server> + 'static> Conversation<'_, App> {
             self.reply(554, NO_RESTART_OF_TEXT);
             return None;
         }
-        if !is_open {
-            self.reply(425, "Say how to connect first, with EPSV, PASV, EPRT or PORT.");
+        // That a list is of no directory is told whether or not there is a way to send it.
+        if !is_open && about != About::Directory {
+            self.reply(425, NO_WAY);
             return None;
         }
         Some((path, kind, offset))
@@ -197,7 +201,8 @@ impl<App: AsMut<Server> + 'static> Conversation<'_, App> {
         let is_here = code == 125;
         if code == 0 || (code == 150 && running.data.is_none() && !self.is_passive()) {
             self.settle(running.into_upload());
-            return self.reply(425, "The data connection cannot be opened.");
+            let text = if code == 0 { NO_WAY } else { "The data connection cannot be opened." };
+            return self.reply(425, text);
         }
         self.set_work(Work::Transfer(Box::new(running)));
         self.reply(code, text);
