@@ -365,6 +365,36 @@ fn a_name_with_a_line_end_comes_from_our_server_under_another() {
     scene.stop();
 }
 
+/// Directories too, and names in which one `?` is another thing than the next.
+#[test]
+fn directories_with_line_ends_and_names_with_several_come_from_our_server() {
+    let scene = crate::scene::Scene::new();
+    scene.place("top/a\nb/c\nd", b"both");
+    scene.place("top/a\nb/deeper\r/e", b"deeper");
+    scene.place("top/a?b/c", b"question mark");
+    scene.place("top/x\r\ny", b"CR LF");
+    scene.place("top/m\n\u{1}?n", b"mixed");
+    scene.place("top/q?\n?", b"last");
+    let ended = scene.transfer(&["get", "-r", &format!("ftp://{}/top/", scene.ftp)]);
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    let names: Vec<_> = tree(&scene.here("top")).into_iter().collect();
+    let expected = [
+        ("a%0Ab", None),
+        ("a%0Ab/c%0Ad", Some(&b"both"[..])),
+        ("a%0Ab/deeper%0D", None),
+        ("a%0Ab/deeper%0D/e", Some(b"deeper")),
+        ("a?b", None),
+        ("a?b/c", Some(b"question mark")),
+        ("m%0A%01?n", Some(b"mixed")),
+        ("q?%0A?", Some(b"last")),
+        ("x%0D%0Ay", Some(b"CR LF")),
+    ];
+    let expected = expected.map(|(name, bytes)| (PathBuf::from(name), bytes.map(<[u8]>::to_vec)));
+    assert_eq!(names, expected);
+    assert!(ended.errors.contains("a%0Ab here"), "{ended:?}");
+    scene.stop();
+}
+
 /// A list may be older than its files.
 #[test]
 fn a_file_that_has_grown_since_it_was_listed_comes_whole() {

@@ -331,3 +331,19 @@ fn a_peer_that_takes_longer_than_it_seemed_to_is_not_sent_everything_twice() {
         assert!(cost.data <= 682 + 8 * 8, "{pause:?}: {cost:?}");
     }
 }
+
+/// A window of hundreds of blocks takes a client longer than one of eight, though none of it is lost.
+#[test]
+fn a_client_that_needs_its_time_for_a_long_window_is_sent_it_once() {
+    for (manner, pause) in MANNERS.into_iter().flat_map(|it| [30, 60].map(|pause| (it, pause))) {
+        let (pause, patience) = (Duration::from_millis(pause), Duration::from_secs(1));
+        let setting = Setting { manner, window: 682, blocks: 1_400, timeout: None, patience };
+        for disturbance in [None, Some((100, Disturbance::Doubled))] {
+            let cost = run_slowly(setting, disturbance, pause).expect("it ends");
+            assert!(
+                cost.data <= 1_400 * 102 / 100,
+                "{manner:?} {pause:?} {disturbance:?}: {cost:?}"
+            );
+        }
+    }
+}

@@ -367,6 +367,10 @@ fn lists_come_in_three_ways() {
     assert!(lines[1].starts_with("drwx") && lines[1].ends_with(" 0 Jan  2  2020 sub"), "{long}");
     assert!(peer.fetches("LIST hello.txt").ends_with(b"hello.txt\r\n"));
     assert_eq!(peer.fetches("LIST sub"), b"");
+    // Also to who has not said where to send it.
+    peer.asks("MLSD hello.txt", 501);
+    peer.asks("MLSD sub", 425);
+    peer.asks("MLSD", 425);
     peer.asks("EPSV", 229);
     peer.asks("LIST nothing", 450);
     peer.asks("NLST nothing", 450);

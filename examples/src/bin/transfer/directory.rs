@@ -4,7 +4,7 @@ use protocols::transfer::ftp::client::{Done, Failure, Listing, Operation};
 use protocols::transfer::ftp::command::Command;
 use protocols::transfer::ftp::reply::Reply;
 
-use crate::download::reply;
+use crate::guess::reply;
 
 /// A directory whose list is wanted.
 ///
@@ -56,7 +56,8 @@ impl Directory {
     pub(crate) fn handle(&mut self, outcome: Result<Done, Failure>) -> Answer {
         match (std::mem::replace(&mut self.stage, Stage::List), outcome) {
             (Stage::List, Ok(Done::Listed(listing))) => Answer::Listed(listing),
-            (Stage::List, Err(refusal)) if may_be_empty(&refusal) => {
+            // With a line feed in its name there is no way into it.
+            (Stage::List, Err(refusal)) if may_be_empty(&refusal) && !self.path.contains(&0) => {
                 self.ask(Stage::Home { refusal }, Command::Pwd)
             }
             (Stage::List, Err(failure)) => Answer::Failed(failure),

@@ -5,11 +5,11 @@ use std::time::SystemTime;
 
 use protocols::transfer::ftp::client::{self, Done, Entry, Failure, Features, Operation};
 use protocols::transfer::ftp::command::{Command, Opts};
-use protocols::transfer::ftp::reply::Reply;
 use protocols::transfer::ftp::time::Timestamp;
 
+use crate::guess::{Guesses, guessed_name_here, is_known_as, reply};
 use crate::hash;
-use crate::local::{Part, name_here};
+use crate::local::Part;
 use crate::task::{How, Next, Remarks, Report, Task};
 use crate::tree::Walk;
 use crate::url::shown;
@@ -45,6 +45,8 @@ pub(crate) struct Download {
     otherwise: Option<Box<Walk>>,
     /// Why the server has refused it, by the name that it has in the list.
     refusal: Option<Failure>,
+    /// What its name may be, if it is not that.
+    guesses: Option<Guesses>,
     /// By what name it is here, if that is not the one in the list.
     told: Option<String>,
     stage: Stage,
@@ -103,6 +105,7 @@ impl Download {
             theirs: None,
             otherwise: None,
             refusal: None,
+            guesses: None,
             told: None,
             stage: Stage::Size,
         }
@@ -283,10 +286,12 @@ impl Download {
             let why = it.refusal.as_ref().map(ToString::to_string);
             Next::Failed(why.unwrap_or_else(|| "FTP has no way to say its name".to_owned()))
         };
-        // At first it may be what it seems to be.
-        let is_doubted = std::mem::take(&mut self.known.is_doubted);
-        let guess = if is_doubted { Some(self.remote.clone()) } else { guessed(&self.remote) };
-        let Some(remote) = guess else {
+        let guesses = match self.known.is_doubted {
+            true => Guesses::of_doubted,
+            false => Guesses::of,
+        };
+        let guesses = self.guesses.get_or_insert_with(|| guesses(&self.remote));
+        let Some(remote) = guesses.next() else {
             return refusal(self);
         };
         let command = match (&self.known.unique, self.known.size) {
@@ -304,17 +309,16 @@ impl Download {
         let Some(reply) = reply(outcome) else {
             return false;
         };
-        if self.known.unique.is_none() {
-            return client::size(&reply).is_some() && client::size(&reply) == self.known.size;
+        match &self.known.unique {
+            Some(unique) => is_known_as(&reply, unique),
+            None => client::size(&reply).is_some_and(|size| Some(size) == self.known.size),
         }
-        reply.lines.iter().any(|line| unique_of(line) == self.known.unique.as_deref())
     }
 
     /// It has the name here that it has been found by, in letters that a name here may have.
     fn rename(&mut self) {
-        let name = self.remote.rsplit(|&byte| byte == b'/').next().unwrap_or_default();
-        let name: Vec<u8> = name.iter().map(|&it| if it == 0 { b'\n' } else { it }).collect();
-        let target = name_here(&name).map(|name| self.part.target().with_file_name(name));
+        let name = guessed_name_here(&self.remote);
+        let target = name.map(|name| self.part.target().with_file_name(name));
         if let Some(target) = target.filter(|target| target != self.part.target()) {
             let told = format!("{}: it is {} here", self.name(), target.display());
             self.told = Some(told);
@@ -375,34 +379,5 @@ impl Download {
             }
             Err(error) => Next::Failed(format!("{}: {error}", self.part.target().display())),
         }
-    }
-}
-
-/// With the next of what a `?` may stand for: a line feed, said as NUL, or a carriage return; all of them the same.
-fn guessed(remote: &[u8]) -> Option<Vec<u8>> {
-    let slash = remote.iter().rposition(|&byte| byte == b'/').map_or(0, |at| at + 1);
-    let (directory, name) = remote.split_at(slash);
-    let (from, to) = match name.iter().find(|byte| b"?\n\0".contains(byte))? {
-        b'\0' => (b'\0', b'\r'),
-        &from => (from, b'\0'),
-    };
-    let name = name.iter().map(|&byte| if byte == from { to } else { byte });
-    Some(directory.iter().copied().chain(name).collect())
-}
-
-/// What tells a file from others, in a line of a reply to MLST. Its name may be a path there.
-fn unique_of(line: &[u8]) -> Option<&[u8]> {
-    let facts = line.trim_ascii_start().split(|&byte| byte == b' ').next()?;
-    facts.split(|&byte| byte == b';').find_map(|fact| {
-        let (name, value) = fact.split_at_checked(b"unique=".len())?;
-        name.eq_ignore_ascii_case(b"unique=").then_some(value)
-    })
-}
-
-/// The reply to a command that may have failed without a harm.
-pub(crate) fn reply(outcome: Result<Done, Failure>) -> Option<Reply> {
-    match outcome {
-        Ok(Done::Command(reply)) => Some(reply),
-        _ => None,
     }
 }

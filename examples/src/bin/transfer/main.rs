@@ -24,6 +24,7 @@ mod directory;
 mod download;
 mod effort;
 mod get;
+mod guess;
 mod hash;
 mod list;
 mod local;

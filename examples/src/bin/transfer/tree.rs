@@ -9,6 +9,7 @@ use protocols::transfer::store::Kind;
 
 use crate::directory::{Answer, Directory};
 use crate::download::{Download, Known};
+use crate::guess::{Guesses, guessed_name_here, is_known_as, reply};
 use crate::list::directory_name;
 use crate::local::{name_here, name_there};
 use crate::task::{How, Next, Remarks, Task};
@@ -17,6 +18,10 @@ use crate::upload::Upload;
 use crate::url::shown;
 
 /// A directory there, which comes here.
+///
+/// ```text
+///   Listing ──its name is refused, or two have it──▶ Guessing ──found──▶ Listing
+/// ```
 #[derive(Debug)]
 pub(crate) struct Walk {
     directory: Directory,
@@ -26,6 +31,19 @@ pub(crate) struct Walk {
     unique: Option<Vec<u8>>,
     arrival: Arrival,
     trail: Trail,
+    /// By what name it is here, if that is not the one in the list.
+    told: Option<String>,
+    stage: Stage,
+}
+
+#[derive(Debug)]
+enum Stage {
+    Listing,
+    /// It may have another name than it seems to have. Why that one is not it, if that is known.
+    Guessing {
+        guesses: Guesses,
+        refusal: Option<Failure>,
+    },
 }
 
 /// How a directory was come to.
@@ -48,18 +66,35 @@ impl Walk {
             unique: None,
             arrival: Arrival::Straight,
             trail: Trail::default(),
+            told: None,
+            stage: Stage::Listing,
         }
+    }
+
+    /// Of which there is another with the same name, as far as the server can show it.
+    fn doubted(self) -> Self {
+        let guesses = Guesses::of_doubted(self.directory.path());
+        Self { stage: Stage::Guessing { guesses, refusal: None }, ..self }
     }
 
     pub(crate) fn name(&self) -> String {
         directory_name(self.directory.path())
     }
 
-    pub(crate) fn begin(&self) -> Next {
-        Next::Do(self.directory.begin())
+    pub(crate) fn begin(&mut self) -> Next {
+        match self.stage {
+            Stage::Listing => Next::Do(self.directory.begin()),
+            Stage::Guessing { .. } => self.guess(),
+        }
     }
 
     pub(crate) fn handle(&mut self, outcome: Result<Done, Failure>, features: &Features) -> Next {
+        if let Stage::Guessing { .. } = self.stage {
+            return match reply(outcome).zip(self.unique.as_deref()) {
+                Some((reply, unique)) if is_known_as(&reply, unique) => self.go_on_as_guessed(),
+                _ => self.guess(),
+            };
+        }
         match self.directory.handle(outcome) {
             Answer::Ask(operation) => Next::Do(operation),
             Answer::Listed(listing) if self.is_of_the_link_itself(&listing) => self.leads_nowhere(),
@@ -71,8 +106,37 @@ impl Walk {
             Answer::Failed(Failure::Refused(_)) if self.arrival == Arrival::Link => {
                 self.leads_nowhere()
             }
+            Answer::Failed(refusal @ Failure::Refused(_)) if self.unique.is_some() => {
+                let guesses = Guesses::of(self.directory.path());
+                self.stage = Stage::Guessing { guesses, refusal: Some(refusal) };
+                self.guess()
+            }
             Answer::Failed(failure) => Next::Failed(failure.to_string()),
         }
+    }
+
+    /// Asks whether it has the next of the names that it may have.
+    fn guess(&mut self) -> Next {
+        let Stage::Guessing { guesses, refusal } = &mut self.stage else {
+            return Next::Do(self.directory.begin());
+        };
+        let Some(remote) = guesses.next() else {
+            let why = refusal.as_ref().map(ToString::to_string);
+            return Next::Failed(why.unwrap_or_else(|| "nobody knows its name".to_owned()));
+        };
+        self.directory = Directory::new(remote.clone());
+        Next::Do(Operation::Command(Command::Mlst(Some(remote))))
+    }
+
+    /// It has that name there, and here one of letters that a name here may have.
+    fn go_on_as_guessed(&mut self) -> Next {
+        self.stage = Stage::Listing;
+        let name = guessed_name_here(self.directory.path());
+        if let Some(name) = name.filter(|name| self.local.file_name() != Some(name)) {
+            self.local.set_file_name(name);
+            self.told = Some(format!("{}: it is {} here", self.name(), self.local.display()));
+        }
+        Next::Do(self.directory.begin())
     }
 
     fn enter(&mut self, listing: &Listing, features: &Features) -> Next {
@@ -94,6 +158,7 @@ impl Walk {
             return Next::Failed(why);
         }
         let mut remarks = Remarks::default();
+        remarks.told.extend(self.told.take());
         remarks.tell_unread(&self.name(), &listing.unread);
         let tasks = self.tasks(listing, features, &mut remarks);
         Next::Done(remarks.into(), tasks)
@@ -112,8 +177,13 @@ impl Walk {
             };
             let alike = listing.entries.iter().filter(|other| other.name == entry.name);
             // A `?` may be another character in each of them.
+            let can_be_told = match entry.kind {
+                Kind::File => true,
+                Kind::Directory => has_uniques && entry.unique.is_some(),
+                Kind::Link | Kind::Other => false,
+            };
             let is_doubted = entry.name.contains(&b'?')
-                && entry.kind == Kind::File
+                && can_be_told
                 && alike
                     .clone()
                     .any(|other| other.unique != entry.unique || entry.unique.is_none())
@@ -143,7 +213,8 @@ impl Walk {
                     tasks.push(Task::Download(download.with_known(known)));
                 }
                 Kind::Directory => {
-                    tasks.push(Task::Walk(self.child(entry, remote, local, has_uniques)));
+                    let walk = self.child(entry, remote, local, has_uniques);
+                    tasks.push(Task::Walk(if is_doubted { walk.doubted() } else { walk }));
                 }
                 Kind::Link => {
                     let walk = self.child(entry, remote.clone(), local.clone(), has_uniques);
@@ -164,12 +235,14 @@ impl Walk {
             Arrival::Straight => Arrival::Straight,
             Arrival::BehindLink | Arrival::Link => Arrival::BehindLink,
         };
-        Self {
-            unique: entry.unique.clone().filter(|_| has_uniques),
-            arrival,
-            trail: self.trail.clone(),
-            ..Self::new(remote, local, self.how)
-        }
+        let unique = entry.unique.clone().filter(|_| has_uniques);
+        // No command has a line feed in it.
+        let is_unsayable = entry.name.contains(&b'\n') && unique.is_some();
+        let (guesses, refusal) = (Guesses::of(&remote), None);
+        let stage =
+            if is_unsayable { Stage::Guessing { guesses, refusal } } else { Stage::Listing };
+        let trail = self.trail.clone();
+        Self { unique, arrival, trail, stage, ..Self::new(remote, local, self.how) }
     }
 
     /// Servers of Unix list what is no directory as itself.

@@ -7,7 +7,7 @@ use std::time::SystemTime;
 use protocols::transfer::ftp::client::{self, Done, Failure, Features, Operation, Put};
 use protocols::transfer::ftp::command::{Command, Opts};
 
-use crate::download::reply;
+use crate::guess::reply;
 use crate::hash;
 use crate::task::{How, Next, Report};
 use crate::url::shown;

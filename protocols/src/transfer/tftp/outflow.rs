@@ -170,6 +170,12 @@ impl Outflow {
         self.highest > self.base
     }
 
+    /// How many blocks were sent and not acknowledged.
+    pub(super) fn unacknowledged(&self) -> u32 {
+        // A window is shorter than that.
+        u32::try_from(self.next - self.base).unwrap_or(u32::MAX)
+    }
+
     /// Whether blocks are sent several at a time.
     pub(super) fn has_windows(&self) -> bool {
         self.window > 1

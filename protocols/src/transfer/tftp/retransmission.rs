@@ -28,7 +28,7 @@ pub struct Patience {
     /// Where blocks are sent in windows, something is done about one that is not acknowledged before that,
     /// as soon as an answer can be here: after a tenth of this its last block is sent again, then all of
     /// it once; and after 3/200 at once, if the peer has hinted at a gap. By default these are 20 ms and
-    /// 3 ms.
+    /// 3 ms, and 0.1 ms more for each block beyond sixteen.
     pub shortest: Duration,
 
     /// The longest wait. One that was agreed on counts, even if it is longer.
@@ -164,10 +164,10 @@ impl Retransmission {
         self.tries
     }
 
-    /// What a sender's earlier waits are made of.
-    pub(super) fn pace(&self) -> Pace {
+    /// What a sender's earlier waits are made of, while so many blocks are not acknowledged.
+    pub(super) fn pace(&self, blocks: u32) -> Pace {
         let round_trip = self.measured.map(RoundTrip::timeout);
-        Pace { round_trip, shortest: self.patience.shortest }
+        Pace { round_trip, shortest: self.patience.shortest, blocks }
     }
 
     /// When it comes due.

@@ -487,7 +487,7 @@ impl Transfer {
             (Phase::Moving, Flow::Out(outflow))
                 if outflow.has_windows() && outflow.is_waiting() =>
             {
-                self.stall.due(self.clock.pace())
+                self.stall.due(self.clock.pace(outflow.unacknowledged()))
             }
             _ => None,
         }

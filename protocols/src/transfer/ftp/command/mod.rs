@@ -201,7 +201,12 @@ impl Command {
     fn only_looks(&self) -> bool {
         matches!(
             self,
-            Self::Retr(_) | Self::Size(_) | Self::Mdtm(_) | Self::Hash(_) | Self::Mlst(_)
+            Self::Retr(_)
+                | Self::Size(_)
+                | Self::Mdtm(_)
+                | Self::Hash(_)
+                | Self::Mlst(_)
+                | Self::Mlsd(_)
         )
     }
 

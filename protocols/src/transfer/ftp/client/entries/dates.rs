@@ -3,16 +3,22 @@
 //! ```text
 //!   Jan  2  2024    Jan 2 07:08    2. Okt. 2003    26. Juli, 20:10      the month by its name
 //!    4月 18日 2003年    1월 6일 07:08                                   by its number, with a word
-//!   2024-05-06 07:08    05-06 07:08    1999/10/12    01-jun-99          in one word
+//!   2023年11月15日    11月15日 03:04    15.11. 03:04                      the same in one word
+//!   2024-05-06 07:08    05-06 07:08    1999/10/12    01-jun-99    2024-05-06T07:08Z
+//!   03:04 15 Thg 6    15. јун. у 03:04    15 de juny  03:04             and what else `ls -l` has somewhere
 //!   3 29 03:26    xyz 2 2024                                            a guess, where nothing else fits
 //! ```
 
 use std::time::Duration;
 
+use super::date_words::{
+    Clock, clock, clock_of_ls, counted, day, dotted, is_a_word, month, short_year, split_at, year,
+    zone,
+};
 use super::words::{Words, number};
 use crate::transfer::ftp::time::Timestamp;
 
-const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+pub(super) const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// A date in a line.
 pub(super) struct Dated {
@@ -20,7 +26,8 @@ pub(super) struct Dated {
     pub(super) time: Option<Timestamp>,
     /// How many words it has.
     pub(super) words: usize,
-    /// Whether it has no time of day, nor a year in the place of one: more than one space may follow.
+    /// Whether more than one space may follow: it has no time of day, nor a year in the place of one, or is
+    /// shorter than others in its column.
     pub(super) is_short: bool,
 }
 
@@ -35,60 +42,157 @@ pub(super) fn find(words: &Words<'_>, from: usize, today: Timestamp) -> Option<(
 
 /// A date at this word whose shape is sure.
 pub(super) fn at(words: &Words<'_>, at: usize, today: Timestamp) -> Option<Dated> {
-    in_one_word(words, at, today).or_else(|| in_three_words(words, at, today, month))
+    in_one_word(words, at, today).or_else(|| in_some_words(words, at, today, month))
 }
 
 /// What may be a date, with a month in numbers alone, or in an unknown language.
 fn guess_at(words: &Words<'_>, at: usize, today: Timestamp) -> Option<Dated> {
     let numbers = |word: &[u8]| number(word).filter(|it| (1..=12).contains(it)).map(Some);
     let unknown = |word: &[u8]| is_a_word(word).then_some(None);
-    in_three_words(words, at, today, numbers).or_else(|| in_three_words(words, at, today, unknown))
+    in_some_words(words, at, today, numbers).or_else(|| in_some_words(words, at, today, unknown))
 }
 
 // ── shapes ──────────────────────────────────────────────────────────────────────────────────────
 
-/// Day and month in any order, and then a year or a time of day; or the year first. What says which month a
-/// word is may know that it is one, and not which.
-fn in_three_words(
+/// Day and month in any order, and then a year or a time of day; or one of these first. What says which month
+/// a word is may know that it is one, and not which.
+fn in_some_words(
     words: &Words<'_>,
     at: usize,
     today: Timestamp,
     month: impl Fn(&[u8]) -> Option<Option<u64>>,
 ) -> Option<Dated> {
-    let [first, second, third] = [at, at + 1, at + 2].map(|at| words.get(at));
-    let (first, second, third) = (first?, second?, third?);
-    let fourth = words.get(at + 3);
-    // What comes before a whole date is a size, whatever it looks like.
-    let is_whole = fourth.is_some_and(|word| clock(word).is_some() || year(word).is_some());
-    let is_size = is_whole && number(first).is_some();
-    if !is_size
-        && let (Some(year), Some(month), Some(day)) = (year(first), month(second), day(third))
-    {
-        let time = timestamp(year, month, day, Clock::MIDNIGHT);
-        return Some(Dated { time, words: 3, is_short: false });
+    if let Some(dated) = year_first(words, at, &month) {
+        return Some(dated);
     }
-    let (month, day, day_word) = match (month(first), day(second)) {
-        (Some(month), Some(day)) => (month, day, second),
-        _ => (month(second)?, day(first)?, first),
-    };
+    // `03:04 15 Thg 6`
+    if let Some(clock) = clock(words.get(at)?) {
+        let OfYear { month, day, words, .. } = day_and_month(words, at + 1, &month)?;
+        let time = without_year(month, day, clock, today);
+        return Some(Dated { time, words: 1 + words, is_short: true });
+    }
+    let date @ OfYear { month, day, .. } = day_and_month(words, at, &month)?;
+    let third = words.get(at + date.words)?;
+    let fourth = words.get(at + date.words + 1);
     if let Some(year) = year(third) {
         // `Oct 08, 2002 09:47`; without the comma it is the beginning of a name.
-        let clock = fourth.filter(|_| day_word.ends_with(b",")).and_then(clock);
+        let clock = fourth.filter(|_| date.sign == b',').and_then(clock);
         let time = timestamp(year, month, day, clock.unwrap_or(Clock::MIDNIGHT));
-        return Some(Dated { time, words: 3 + usize::from(clock.is_some()), is_short: false });
+        let words = date.words + 1 + usize::from(clock.is_some());
+        // `15. Jan 2023  name`: what is German has a space more, to be as long as with a time of day.
+        return Some(Dated { time, words, is_short: date.sign == b'.' });
     }
-    let clock = clock(third)?;
+    // `15. јун. у 03:04`
+    if third == "у".as_bytes() {
+        let time = without_year(month, day, fourth.and_then(clock_of_ls)?, today);
+        return Some(Dated { time, words: date.words + 2, is_short: false });
+    }
+    let clock = clock_of_ls(third)?;
     // `Jan 2 07:08:09 2024`, as BSD's `ls -T` has it; without seconds it is the beginning of a name.
     let year = fourth.filter(|_| clock.has_seconds).and_then(year);
     let time = match year {
         Some(year) => timestamp(year, month, day, clock),
         None => without_year(month, day, clock, today),
     };
-    Some(Dated { time, words: 3 + usize::from(year.is_some()), is_short: false })
+    let words = date.words + 1 + usize::from(year.is_some());
+    Some(Dated { time, words, is_short: false })
+}
+
+/// `2003년 11월 28일`, `2023 jan 15`, `2023年11月15日`.
+fn year_first(
+    words: &Words<'_>,
+    at: usize,
+    month: impl Fn(&[u8]) -> Option<Option<u64>>,
+) -> Option<Dated> {
+    let first = words.get(at)?;
+    if let Some([year, month, day]) = counted(first).as_deref() {
+        let time = timestamp(*year, Some(*month), *day, Clock::MIDNIGHT);
+        return Some(Dated { time, words: 1, is_short: false });
+    }
+    let year = year(first)?;
+    let OfYear { month, day, words: count, is_month_first, .. } =
+        day_and_month(words, at + 1, month)?;
+    // What comes before a whole date is a size, whatever it looks like.
+    let behind = words.get(at + 1 + count);
+    let is_whole =
+        behind.is_some_and(|word| clock_of_ls(word).is_some() || self::year(word).is_some());
+    if !is_month_first || is_whole && number(first).is_some() {
+        return None;
+    }
+    let time = timestamp(year, month, day, Clock::MIDNIGHT);
+    Some(Dated { time, words: 1 + count, is_short: false })
+}
+
+/// A day and a month.
+struct OfYear {
+    month: Option<u64>,
+    day: u64,
+    words: usize,
+    is_month_first: bool,
+    /// What is behind the day, if something is.
+    sign: u8,
+}
+
+fn day_and_month(
+    words: &Words<'_>,
+    at: usize,
+    month: impl Fn(&[u8]) -> Option<Option<u64>>,
+) -> Option<OfYear> {
+    let first = words.get(at)?;
+    let sign = |word: &[u8]| *word.last().filter(|byte| b".,".contains(byte)).unwrap_or(&b' ');
+    let in_one = |month, day, words, is_month_first| {
+        Some(OfYear { month, day, words, is_month_first, sign: b' ' })
+    };
+    if let Some([month @ 1..=12, day @ 1..=31]) = counted(first).as_deref() {
+        return in_one(Some(*month), *day, 1, true);
+    }
+    // `15. led` with a space that does not break a line, in UTF-8 or in Latin-2
+    let space =
+        [".\u{a0}".as_bytes(), b".\xa0"].into_iter().find_map(|space| split_at(first, space));
+    if let Some((Some(day), Some(month))) = space.map(|(digits, name)| (day(digits), month(name))) {
+        return in_one(month, day, 1, false);
+    }
+    // `15.11.`, `15. 6.`
+    let second = words.get(at + 1).filter(|_| dotted(first).is_some_and(|it| it.len() == 1));
+    let pair = [Some(first), second].into_iter().flatten().filter_map(dotted).flatten();
+    if let [day @ 1..=31, month @ 1..=12] = *pair.collect::<Vec<_>>() {
+        return in_one(Some(month), day, 1 + usize::from(second.is_some()), false);
+    }
+    if let Some((month, count)) = month_at(words, at, &month)
+        && let Some(word) = words.get(at + count)
+        && let Some(day) = day(word)
+    {
+        let (words, sign) = (count + 1, sign(word));
+        return Some(OfYear { month, day, words, is_month_first: true, sign });
+    }
+    let day = day(first)?;
+    // `15 de juny`
+    let article = usize::from(words.get(at + 1) == Some(b"de"));
+    let (month, count) = month_at(words, at + 1 + article, month)?;
+    let (words, sign) = (1 + article + count, sign(first));
+    Some(OfYear { month, day, words, is_month_first: false, sign })
+}
+
+/// A month, and how many words it has.
+fn month_at(
+    words: &Words<'_>,
+    at: usize,
+    month: impl Fn(&[u8]) -> Option<Option<u64>>,
+) -> Option<(Option<u64>, usize)> {
+    let word = words.get(at)?;
+    if word.eq_ignore_ascii_case(b"thg") {
+        let month = number(words.get(at + 1)?).filter(|it| (1..=12).contains(it))?;
+        return Some((Some(month), 2));
+    }
+    let article = [&b"d'"[..], "d’".as_bytes()].into_iter().find_map(|it| word.strip_prefix(it));
+    Some((month(article.unwrap_or(word))?, 1))
 }
 
 /// `2024-05-06`, `06.05.2024`, `01-jun-99`, `05-06`, and perhaps a time of day.
 fn in_one_word(words: &Words<'_>, at: usize, today: Timestamp) -> Option<Dated> {
+    if let Some(dated) = words.get(at).and_then(of_rfc_3339) {
+        return Some(dated);
+    }
     let parts = parts(words.get(at)?)?;
     let next = words.get(at + 1);
     let clock = next.and_then(clock);
@@ -112,6 +216,19 @@ fn in_one_word(words: &Words<'_>, at: usize, today: Timestamp) -> Option<Dated> 
             Some(Dated { time, words: 2, is_short: false })
         }
     }
+}
+
+/// `2024-05-06T07:08:09.123+02:00`
+fn of_rfc_3339(word: &[u8]) -> Option<Dated> {
+    let (date, time) = (word.get(..10)?, word.get(10..)?.strip_prefix(b"T")?);
+    let Parts::Full(year, month, day) = parts(date)? else {
+        return None;
+    };
+    let end = time.iter().position(|byte| b"Z+-".contains(byte)).unwrap_or(time.len());
+    let (clock_word, zone_word) = time.split_at(end);
+    let time = timestamp(year, Some(month), day, clock(clock_word)?);
+    let time = zone(zone_word).map_or(time, |zone| Some(zone.to_utc(time?)));
+    Some(Dated { time, words: 1, is_short: false })
 }
 
 /// A date in one word: year, month and day; or only the last two.
@@ -149,166 +266,6 @@ fn parts(word: &[u8]) -> Option<Parts> {
         }
     };
     (is_month(month) && is_day(day)).then_some(Parts::Full(year, month, day))
-}
-
-// ── words ───────────────────────────────────────────────────────────────────────────────────────
-
-/// A time of day.
-#[derive(Clone, Copy)]
-pub(super) struct Clock {
-    hour: u64,
-    minute: u64,
-    second: u64,
-    has_seconds: bool,
-}
-
-impl Clock {
-    const MIDNIGHT: Self = Self { hour: 0, minute: 0, second: 0, has_seconds: false };
-}
-
-/// `7:08`, `07:08:09.123`, `07:08PM`.
-pub(super) fn clock(word: &[u8]) -> Option<Clock> {
-    let word = bare(word).to_ascii_uppercase();
-    let (word, half) = match word.as_slice() {
-        [clock @ .., b'P', b'M'] | [clock @ .., b'P'] => (clock, Some(12)),
-        [clock @ .., b'A', b'M'] | [clock @ .., b'A'] => (clock, Some(0)),
-        clock => (clock, None),
-    };
-    let mut parts = word.split(|&byte| byte == b':');
-    let (hour, minute) = (number(parts.next()?)?, number(parts.next()?)?);
-    let seconds = parts.next();
-    let whole = |seconds: &[u8]| number(seconds.split(|&byte| byte == b'.').next()?);
-    let second = seconds.map_or(Some(0), whole)?;
-    let hour = half.map_or(hour, |half| hour % 12 + half);
-    let is_clock = parts.next().is_none() && hour <= 24 && minute < 60 && second <= 60;
-    is_clock.then_some(Clock { hour, minute, second, has_seconds: seconds.is_some() })
-}
-
-/// `AM` and `PM` as words of their own.
-pub(super) fn half_day(word: &[u8]) -> Option<&'static [u8]> {
-    [&b"AM"[..], b"PM"].into_iter().find(|half| word.eq_ignore_ascii_case(half))
-}
-
-/// Four digits, and perhaps a word for "year".
-fn year(word: &[u8]) -> Option<u64> {
-    let (digits, _) = with_word(bare(word));
-    number(digits).filter(|_| digits.len() == 4).filter(|year| (1900..10_000).contains(year))
-}
-
-/// A year of two digits, or of three: some have not noticed the year 2000.
-fn short_year(word: &[u8]) -> Option<u64> {
-    Some(match (number(word)?, word.len()) {
-        (year @ 0..70, 1 | 2) => 2000 + year,
-        (year @ 70..200, 2 | 3) => 1900 + year,
-        (year, 4) => year,
-        _ => return None,
-    })
-}
-
-/// One or two digits, and perhaps a word for "day".
-fn day(word: &[u8]) -> Option<u64> {
-    let (digits, _) = with_word(bare(word));
-    number(digits).filter(|day| digits.len() <= 2 && (1..=31).contains(day))
-}
-
-/// A month by its name, or by a number with a word for "month". It is always known which.
-#[allow(clippy::option_option, reason = "a word may be a month, and nobody knows which")]
-fn month(word: &[u8]) -> Option<Option<u64>> {
-    let word = bare(word);
-    if let (digits, true) = with_word(word) {
-        return number(digits).filter(|it| (1..=12).contains(it)).map(Some);
-    }
-    // Where it is not UTF-8 it is Latin-1 most of the time.
-    let name = match std::str::from_utf8(word) {
-        Ok(name) => name.to_lowercase(),
-        Err(_) => word.iter().map(|&byte| char::from(byte)).collect::<String>().to_lowercase(),
-    };
-    if name.chars().count() > LONGEST {
-        return None;
-    }
-    let stem = |(stem, _): &&(&str, u64)| name.starts_with(stem);
-    MONTHS.iter().find(stem).map(|&(_, month)| Some(month))
-}
-
-/// The beginnings of the names of months, in the languages that are common on servers; longer ones first
-/// where one is the beginning of another.
-#[rustfmt::skip]
-const MONTHS: &[(&str, u64)] = &[
-    ("jan", 1), ("jän", 1), ("ene", 1), ("gen", 1), ("янв", 1), ("sty", 1), ("led", 1), ("tammi", 1),
-    ("oca", 1), ("ian", 1), ("січ", 1), ("ιαν", 1),
-    ("feb", 2), ("fév", 2), ("fev", 2), ("фев", 2), ("lut", 2), ("úno", 2), ("helmi", 2), ("şub", 2),
-    ("лют", 2), ("φεβ", 2),
-    ("marras", 11), ("mar", 3), ("mär", 3), ("már", 3), ("mrz", 3), ("mrt", 3), ("maa", 3), ("мар", 3),
-    ("bře", 3), ("бер", 3), ("μαρ", 3), ("μάρ", 3),
-    ("apr", 4), ("ápr", 4), ("avr", 4), ("abr", 4), ("апр", 4), ("kwi", 4), ("dub", 4), ("huhti", 4),
-    ("nis", 4), ("кві", 4), ("απρ", 4),
-    ("may", 5), ("mai", 5), ("maí", 5), ("maj", 5), ("máj", 5), ("mag", 5), ("mei", 5), ("май", 5),
-    ("мая", 5), ("kvě", 5), ("touko", 5), ("тра", 5), ("μαι", 5), ("μάι", 5),
-    ("jun", 6), ("jún", 6), ("juin", 6), ("giu", 6), ("июн", 6), ("cze", 6), ("čen", 6), ("kes", 6),
-    ("haz", 6), ("чер", 6), ("ιουν", 6),
-    ("jul", 7), ("júl", 7), ("jui", 7), ("lug", 7), ("июл", 7), ("lip", 7), ("čec", 7), ("hein", 7),
-    ("tem", 7), ("ιουλ", 7),
-    ("aug", 8), ("avg", 8), ("aoû", 8), ("aou", 8), ("ago", 8), ("авг", 8), ("sie", 8), ("srp", 8),
-    ("elo", 8), ("ağu", 8), ("сер", 8), ("αυγ", 8), ("αύγ", 8),
-    ("sep", 9), ("set", 9), ("szept", 9), ("сен", 9), ("wrz", 9), ("zář", 9), ("syys", 9), ("eyl", 9),
-    ("вер", 9), ("σεπ", 9),
-    ("oct", 10), ("okt", 10), ("ott", 10), ("out", 10), ("окт", 10), ("paź", 10), ("paz", 10),
-    ("říj", 10), ("loka", 10), ("eki", 10), ("жов", 10), ("οκτ", 10),
-    ("nov", 11), ("ноя", 11), ("lis", 11), ("kas", 11), ("лис", 11), ("νοε", 11),
-    ("dec", 12), ("déc", 12), ("dez", 12), ("dic", 12), ("des", 12), ("дек", 12), ("gru", 12),
-    ("pro", 12), ("joulu", 12), ("ara", 12), ("гру", 12), ("δεκ", 12),
-];
-
-/// Letters of the longest name of a month that is the short form of one (`marras`).
-const LONGEST: usize = 6;
-
-/// Digits with a word behind them that is none of ASCII, `4月` or `3\xed\xef`, without it; and whether there is
-/// one.
-fn with_word(word: &[u8]) -> (&[u8], bool) {
-    let digits = word.iter().take_while(|byte| byte.is_ascii_digit()).count();
-    let (number, rest) = word.split_at(digits);
-    // In the encodings of Japan the second byte of a letter may be one of ASCII.
-    let is_word = !number.is_empty() && rest.first().is_some_and(|byte| !byte.is_ascii());
-    if is_word && rest.len() <= 4 { (number, true) } else { (word, false) }
-}
-
-/// Letters of any language.
-fn is_a_word(word: &[u8]) -> bool {
-    let word = bare(word);
-    word.len() > 1 && word.iter().all(|byte| byte.is_ascii_alphabetic() || !byte.is_ascii())
-}
-
-/// Without what some languages put behind days and months: `26.`, `Jan.,`.
-fn bare(word: &[u8]) -> &[u8] {
-    let end = word.iter().rposition(|byte| !b".,".contains(byte)).map_or(0, |last| last + 1);
-    word.get(..end).unwrap_or_default()
-}
-
-/// How far a clock is ahead of UTC, or behind it: `+0200`.
-#[derive(Clone, Copy)]
-struct Zone {
-    is_ahead: bool,
-    by: Duration,
-}
-
-fn zone(word: &[u8]) -> Option<Zone> {
-    let (is_ahead, digits) = match word {
-        [b'+', digits @ ..] => (true, digits),
-        [b'-', digits @ ..] => (false, digits),
-        _ => return None,
-    };
-    let minutes = number(digits).filter(|_| digits.len() == 4)?;
-    let by = Duration::from_secs((minutes / 100 * 60 + minutes % 100) * 60);
-    (by < DAY).then_some(Zone { is_ahead, by })
-}
-
-impl Zone {
-    fn to_utc(self, time: Timestamp) -> Timestamp {
-        let system = time.to_system_time();
-        let utc =
-            if self.is_ahead { system.checked_sub(self.by) } else { system.checked_add(self.by) };
-        utc.map_or(time, Timestamp::from)
-    }
 }
 
 // ── times ───────────────────────────────────────────────────────────────────────────────────────

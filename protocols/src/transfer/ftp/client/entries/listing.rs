@@ -115,8 +115,8 @@ fn is_total(line: &[u8]) -> bool {
     let (Some(word), Some(count), 2) = (words.get(0), words.get(1), words.len()) else {
         return false;
     };
-    let is_word =
-        word.iter().all(|&byte| byte.is_ascii_alphabetic() || !byte.is_ascii() || byte == b':');
+    let is_letter = |byte: &u8| byte.is_ascii_alphabetic() || *byte == b':';
+    let is_word = word.iter().all(is_letter) || !word.is_ascii();
     let digits = count.strip_suffix(b"K").or(count.strip_suffix(b"M")).or(count.strip_suffix(b"G"));
     is_word && digits.or(Some(count)).and_then(size).is_some()
 }

@@ -15,12 +15,14 @@
 //! | `listing` | a whole list |
 //! | `facts` | a line of MLSD |
 //! | `unix`, `windows`, `others` | a line of LIST |
-//! | `dates` | dates, in the order and the language of each server |
+//! | `dates`, `date_words`, `months` | dates, in the order and the language of each server |
 //! | `words` | a line, word by word |
 
+mod date_words;
 mod dates;
 mod facts;
 mod listing;
+mod months;
 mod others;
 mod unix;
 mod windows;

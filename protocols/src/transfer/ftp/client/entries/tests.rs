@@ -195,6 +195,72 @@ fn a_list_in_another_language_loses_no_file() {
     file(b"-rw-r--r-- 1 u g 3 \xf4\xe5\xe2  2  2024 a", "a", 3, "?");
 }
 
+/// `ls -l` of coreutils 9.1 in each of the locales that glibc has: clocks with a dot, articles, months of two
+/// words, with dots or an apostrophe in them, dates in one word, and more than one space behind some.
+#[test]
+fn a_list_of_ls_in_another_country_has_the_names_right() {
+    for (date, time) in [
+        ("15. Jan 2023 ", "20230115000000"),
+        ("15. Jun 03:04", "20250615030400"),
+        ("15.\u{a0}led  2023", "20230115000000"),
+        ("15.\u{a0}čen 03.04", "20250615030400"),
+        ("15 giu 03.04", "20250615030400"),
+        ("jún   15 03.04", "20250615030400"),
+        ("2023 febr  15", "20230215000000"),
+        ("2023  urt 15", "20230115000000"),
+        ("eka 15 03:04", "20250615030400"),
+        ("15. 6. 03:04", "20250615030400"),
+        ("15.11. 03:04", "20251115030400"),
+        ("15. 1.  2023", "20230115000000"),
+        ("15.11.  2023", "20231115000000"),
+        (" 6月15日 03:04", "20250615030400"),
+        ("11月15日 03:04", "20251115030400"),
+        ("2023年 1月15日", "20230115000000"),
+        ("2023年11月15日", "20231115000000"),
+        ("15 de gen.   2023", "20230115000000"),
+        ("15 de set.  03:04", "20250915030400"),
+        ("15 d’abr.    2023", "20230415000000"),
+        ("15 d'oct.   03:04", "20251015030400"),
+        ("15 d’ag.    03:04", "?"),
+        ("15. јун. у 03:04", "20250615030400"),
+        ("15. феб. 2023.", "20230215000000"),
+        ("03:04 15 Thg 6 ", "20250615030400"),
+        ("03:04 15 Thg 11", "20251115030400"),
+        ("15 Thg 1   2023", "20230115000000"),
+        ("มิ.ย.  15 03:04", "?"),
+        ("ມ.ກ. 15  2023", "?"),
+        ("S-Ɔ 15  2023", "?"),
+        ("C'hw 15  2023", "?"),
+        ("M.Houney  15 03:04", "?"),
+    ] {
+        file(format!("-rw-r--r-- 1 root root 2 {date} old 01"), "old 01", 2, time);
+    }
+    // The same in Latin-2 and in GB 18030.
+    file(b"-rw-r--r-- 1 u g 2 15.\xa0led  2023 old", "old", 2, "20230115000000");
+    file(b"-rw-r--r-- 1 u g 2 15.\xa0b\xf8e  2023 old", "old", 2, "?");
+    file(b"-rw-r--r-- 1 u g 2  6\xd4\xc215\xc8\xd5 03:04 old", "old", 2, "20250615030400");
+    file(b"-rw-r--r-- 1 u g 2 2023\xc4\xea11\xd4\xc215\xc8\xd5 old", "old", 2, "20231115000000");
+}
+
+/// `ls -li`, `ls -ls` and both; what RFC 3339 and `--time-style=+%s` make of a time; years of other epochs.
+#[test]
+fn a_list_with_more_columns_loses_no_file() {
+    for columns in ["131074 ", "    4 ", "131074    4 "] {
+        let text = format!("{columns}-rw-r--r--   1 u g 3 Jan  2  2024 a.txt");
+        file(text, "a.txt", 3, "20240102000000");
+    }
+    for (date, time) in [
+        ("2024-05-06T07:08", "20240506070800"),
+        ("2024-05-06T07:08:09Z", "20240506070809"),
+        ("2024-05-06T07:08:09.123+02:00", "20240506050809"),
+        ("2024-05-06 07:08:09 +02:00", "20240506050809"),
+        ("1714979289", "20240506070809"),
+        ("Jan  1  1601", "16010101000000"),
+    ] {
+        file(format!("-rw-r--r--   1 u g 3 {date} a.txt"), "a.txt", 3, time);
+    }
+}
+
 #[test]
 fn lines_of_windows() {
     directory("04-27-00  09:09PM       <DIR>          licensed", "licensed", "20000427210900");
@@ -206,6 +272,10 @@ fn lines_of_windows() {
     file("07/18/2023  02:16 PM             1,589 slashes", "slashes", 1589, "20230718141600");
     file("18/07/2023  02:16                1,589 day first", "day first", 1589, "20230718021600");
     file("2024/05/06 07:08:09 12 seconds", "seconds", 12, "20240506070809");
+    file("18/07/2023  02:16    1\u{a0}234\u{a0}567 nbsp", "nbsp", 1_234_567, "20230718021600");
+    file("18/07/2023  02:16    1\u{202f}234 narrow", "narrow", 1234, "20230718021600");
+    file(b"18/07/2023  02:16    1\xa0234 Latin-1", "Latin-1", 1234, "20230718021600");
+    file("07/18/2023  02:16 p.m.    1,589 dotted", "dotted", 1589, "20230718141600");
     directory("04-27-00  09:09PM <DIR> narrow", "narrow", "20000427210900");
     let link = "07/18/2023  02:16 PM    <SYMLINKD>     there [C:\\x]";
     is(link, "there", Kind::Link, None, "20230718141600");
@@ -386,9 +456,12 @@ fn a_line_that_goes_on_in_the_next_is_one() {
 /// Nothing but its place says what it is.
 #[test]
 fn a_total_in_an_unknown_language_is_in_the_first_line() {
-    let list = b"yhteens\xc3\xa4 12\r\n-rw-r--r-- 1 u g 3 Jan  2  2024 a\r\nREADME 12\r\n";
-    let listing = Listing::of_lines(list, today());
-    assert_eq!((listing.entries.len(), listing.unread), (1, vec![b"README 12".to_vec()]));
+    // The second is in Big5, which has signs of ASCII in its letters.
+    for total in [&b"yhteens\xc3\xa4 12"[..], b"\xc1`\xa5\xce\xb6q 92"] {
+        let rest = b"\r\n-rw-r--r-- 1 u g 3 Jan  2  2024 a\r\nREADME 12\r\n";
+        let listing = Listing::of_lines(&[total, rest].concat(), today());
+        assert_eq!((listing.entries.len(), listing.unread), (1, vec![b"README 12".to_vec()]));
+    }
 }
 
 /// An LF where lines end with CR LF is a part of a name, if there is not an entry on either side of it.

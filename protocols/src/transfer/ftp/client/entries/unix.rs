@@ -6,6 +6,7 @@
 //!   crw-rw-rw-   1 root  root      1,  3 Jan  1  2020 null
 //!   d [R----F--] supervisor          512 Jan 16 18:53    NetWare
 //!   0100644   500  101  12345  123456789       the mode and the time in numbers
+//!   131074 4 -rw-r--r-- 1 u g 3 Jan 2 2024 a   with what `ls -i` and `ls -s` add
 //! ```
 //!
 //! There is hardly a column that nobody leaves out. The date is what is looked for: the size is before it, and
@@ -24,6 +25,11 @@ pub(super) fn read(line: &[u8], today: Timestamp) -> Option<Reading> {
     let first = words.get(0)?;
     if let Some(kind) = kind_of_mode(first) {
         return from_numbers(&words, kind);
+    }
+    let added = (0..2).take_while(|&at| words.get(at).and_then(number).is_some()).count();
+    if added > 0 {
+        let is_line = words.get(added).is_some_and(|word| word.len() >= 10 && is_permissions(word));
+        return read(words.from(added).filter(|_| is_line)?, today);
     }
     let (kind, columns) = match (kind_of_letter(first)?, first.len()) {
         // `d [R----F--]`
@@ -48,9 +54,14 @@ fn dated(words: &Words<'_>, kind: Kind, columns: usize, today: Timestamp) -> Opt
     Some(named(name, kind, size, date.time))
 }
 
-/// Some leave the date out: links, two owners, the size, and the name.
+/// Some leave the date out: links, two owners, the size, and the name. Some have seconds in its place.
 fn undated(words: &Words<'_>, kind: Kind, columns: usize) -> Reading {
     let column = |at: usize| words.get(columns + at).and_then(size);
+    let seconds = words.get(columns + 4).filter(|word| (9..=10).contains(&word.len()));
+    let behind = words.behind(columns + 4).and_then(|behind| behind.get(1..));
+    if let (Some(seconds), Some(name)) = (seconds.and_then(number), behind) {
+        return named(name, kind, column(3), since_1970(seconds));
+    }
     match (column(0), column(3), words.from(columns + 4)) {
         (Some(_), size @ Some(_), Some(name)) => named(name, kind, size, None),
         _ => Reading::Unread,
@@ -60,8 +71,11 @@ fn undated(words: &Words<'_>, kind: Kind, columns: usize) -> Reading {
 fn from_numbers(words: &Words<'_>, kind: Kind) -> Option<Reading> {
     let column = |at: usize| words.get(at).and_then(number);
     let (size, seconds) = (column(3)?, column(4)?);
-    let time = UNIX_EPOCH.checked_add(Duration::from_secs(seconds)).map(Timestamp::from);
-    Some(named(words.from(5)?, kind, Some(size), time))
+    Some(named(words.from(5)?, kind, Some(size), since_1970(seconds)))
+}
+
+fn since_1970(seconds: u64) -> Option<Timestamp> {
+    UNIX_EPOCH.checked_add(Duration::from_secs(seconds)).map(Timestamp::from)
 }
 
 fn named(name: &[u8], kind: Kind, size: Option<u64>, modified: Option<Timestamp>) -> Reading {

@@ -1,5 +1,6 @@
 //! Lines of Windows' `dir`: `07-28-94  09:58AM       <DIR>          name`.
 
+use super::date_words::{clock, half_day};
 use super::words::{Words, size, unindented};
 use super::{Entry, Reading, dates};
 use crate::transfer::ftp::time::Timestamp;
@@ -10,14 +11,14 @@ pub(super) fn read(line: &[u8], today: Timestamp) -> Option<Reading> {
     // `09:58 PM` is one word here.
     let joined;
     let words = Words::of(line);
-    let words = match (words.get(1), words.get(2).and_then(dates::half_day), words.behind(2)) {
-        (Some(clock), Some(half), Some(rest)) => {
-            joined = [words.get(0)?, b" ", clock, half, rest].concat();
+    let words = match (words.get(1), words.get(2).and_then(half_day), words.behind(2)) {
+        (Some(time), Some(half), Some(rest)) => {
+            joined = [words.get(0)?, b" ", time, half, rest].concat();
             Words::of(&joined)
         }
         _ => words,
     };
-    dates::clock(words.get(1)?)?;
+    clock(words.get(1)?)?;
     let date = dates::at(&words, 0, today).filter(|date| date.words == 2)?;
     let (kind, gap) = match words.get(2)? {
         b"<DIR>" => (Kind::Directory, 10),

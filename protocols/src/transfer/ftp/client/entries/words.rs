@@ -64,8 +64,20 @@ pub(super) fn number(text: &[u8]) -> Option<u64> {
     std::str::from_utf8(text).ok().filter(|_| is_number)?.parse().ok()
 }
 
-/// A size as people write it: `1,234`, `1.234`, `1'234`. What is rounded (`33.5k`) is none.
+/// A size as people write it: `1,234`, `1.234`, `1'234`, or with a space that does not break a line. What is
+/// rounded (`33.5k`) is none.
 pub(super) fn size(text: &[u8]) -> Option<u64> {
+    let spaced: Vec<u8>;
+    let text = if text.is_ascii() {
+        text
+    } else {
+        // In UTF-8 and in Latin-1.
+        spaced = match std::str::from_utf8(text) {
+            Ok(text) => text.replace(['\u{a0}', '\u{202f}'], "'").into_bytes(),
+            Err(_) => text.iter().map(|&byte| if byte == 0xa0 { b'\'' } else { byte }).collect(),
+        };
+        &spaced
+    };
     let mut groups = text.split(|byte| b",.'".contains(byte));
     let first = groups.next()?;
     let rest: Vec<_> = groups.collect();

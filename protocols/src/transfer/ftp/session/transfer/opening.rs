@@ -23,6 +23,9 @@ use crate::transfer::store::{
     CreateOptions, Fate, Replace, Store, StoreError, Upload, VirtualPath,
 };
 
+/// The answer to who wants a transfer, and has not said how.
+const NO_WAY: &str = "Say how to connect first, with EPSV, PASV, EPRT or PORT.";
+
 impl<App: AsMut<Server> + 'static> Conversation<'_, '_, App> {
     /// RETR.
     pub(in super::super) fn retrieve(&mut self, path: &[u8]) {
@@ -147,8 +150,9 @@ impl<App: AsMut<Server> + 'static> Conversation<'_, '_, App> {
             self.reply(554, NO_RESTART_OF_TEXT);
             return None;
         }
-        if !is_open {
-            self.reply(425, "Say how to connect first, with EPSV, PASV, EPRT or PORT.");
+        // That a list is of no directory is told whether or not there is a way to send it.
+        if !is_open && about != About::Directory {
+            self.reply(425, NO_WAY);
             return None;
         }
         Some((path, kind, offset))
@@ -169,10 +173,12 @@ impl<App: AsMut<Server> + 'static> Conversation<'_, '_, App> {
         match self.session.channel {
             Channel::Active(address) => match self.connect(address) {
                 Ok(data) => self.session.channel = Channel::Connecting(data),
-                Err(_) => return self.give_up_at_once(flow),
+                Err(_) => {
+                    return self.give_up_at_once(flow, "The data connection cannot be opened.");
+                }
             },
-            // The time for it has passed meanwhile.
-            Channel::None => return self.give_up_at_once(flow),
+            // The time for it has passed meanwhile, or there was none.
+            Channel::None => return self.give_up_at_once(flow, NO_WAY),
             Channel::Passive(..) | Channel::Connecting(_) | Channel::Open(_) => {}
         }
         let running = Running {
@@ -189,10 +195,10 @@ impl<App: AsMut<Server> + 'static> Conversation<'_, '_, App> {
     }
 
     /// What was there before is kept.
-    fn give_up_at_once(&mut self, flow: Flow) {
+    fn give_up_at_once(&mut self, flow: Flow, why: &'static str) {
         self.session.channel = Channel::None;
         settle(self.transport.registry(), flow.into_upload(), |_| {});
-        self.reply(425, "The data connection cannot be opened.");
+        self.reply(425, why);
     }
 
     /// Connects to the client, from the host that it has reached.
