@@ -42,7 +42,7 @@ impl<App> Registry<App> {
         app: &mut App,
     ) {
         let Connection { mut stream, protocol } = connection;
-        self.cancel_timers(stream.timers);
+        self.cancel_timers(stream.timers());
         stream.dismiss_guard().map(|timer| self.wheel.cancel(timer));
         self.connections -= 1;
         let (peer, opened) = (stream.peer(), stream.was_opened());

@@ -51,7 +51,7 @@ impl<App> Registry<App> {
     fn fire_source_timer(&mut self, source: Key, timer: Key, key: crate::TimerKey, app: &mut App) {
         let is_stream = match self.slots.find(source) {
             Found::Here(Source::Stream(connection)) => {
-                let mut head = connection.stream.timers;
+                let mut head = connection.stream.timers();
                 self.remove_source_timer(&mut head, timer);
                 self.set_timer_head(source, head);
                 true
@@ -75,7 +75,7 @@ impl<App> Registry<App> {
 
     fn set_timer_head(&mut self, source: Key, head: Option<Key>) {
         match self.slots.find(source) {
-            Found::Here(Source::Stream(connection)) => connection.stream.timers = head,
+            Found::Here(Source::Stream(connection)) => *connection.stream.timers_mut() = head,
             Found::Here(Source::Datagram(socket)) => socket.queue.timers = head,
             _ => {}
         }

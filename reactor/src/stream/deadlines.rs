@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use super::guard::{Doing, Guard, Phase};
+use super::guard::{Doing, Phase};
 use super::notes::Notes;
 use super::{Step, Stream, Visit};
 use crate::id::Key;
@@ -14,8 +14,7 @@ use crate::{ConnectionId, StreamLimits};
 
 impl Stream {
     pub(super) fn begin(&mut self, phase: Phase, end: Tick, ledger: &Ledger) {
-        let guard = self.io.guard.get_or_insert_with(|| Box::new(Guard::new(ledger.clock.tick())));
-        guard.begin(phase, end);
+        self.io.guard_from(ledger.clock.tick()).begin(phase, end);
         self.notes.set(Notes::GUARD);
     }
 
@@ -31,22 +30,19 @@ impl Stream {
             reading: self.intake_of_others().is_some(),
             owes: !self.inbox.is_empty() || !self.outbox.is_empty(),
         };
-        let limits = &self.limits;
+        let limits = Rc::clone(&self.limits);
         let wanted = limits.idle_timeout.is_some()
             || limits.read_timeout.is_some()
             || limits.min_rate.is_some();
-        match &mut self.io.guard {
-            None if !wanted => Step::Continue(None),
-            guard => guard
-                .get_or_insert_with(|| Box::new(Guard::new(now)))
-                .check(now, limits, doing)
-                .map_break(Box::new),
+        if !wanted && self.io.guard().is_none() {
+            return Step::Continue(None);
         }
+        self.io.guard_from(now).check(now, &limits, doing).map_break(Box::new)
     }
 
     /// There are no deadlines left to look after; the timer that did.
     pub(crate) fn dismiss_guard(&mut self) -> Option<Key> {
-        self.io.guard.take().and_then(|guard| guard.timer)
+        self.io.take_guard()?.timer
     }
 
     pub(crate) fn set_limits(&mut self, limits: StreamLimits) {
@@ -68,7 +64,7 @@ impl<App> Visit<'_, App> {
             Step::Break(reason) => return self.retire(reason),
             Step::Continue(next) => next,
         };
-        let Some(guard) = &mut stream.io.guard else {
+        let Some(guard) = stream.io.guard() else {
             return;
         };
         match (guard.timer, next) {

@@ -7,17 +7,28 @@ use super::guard::Guard;
 use super::layer::{Layer, Layered};
 use super::{Step, ended};
 use crate::CloseReason;
+use crate::id::Key;
 use crate::ledger::{Ledger, SCRATCH, Scratch};
 use crate::net::{Readiness, SHORT_READ_DRAINS, StreamSocket};
+use crate::timer::Tick;
 use crate::trace::{About, What};
 
 pub(super) struct Io {
     pub(super) socket: StreamSocket,
     /// What is known of the socket. Where there is a layer, it knows itself whether it may be written to.
     pub(super) readiness: Readiness,
-    /// Its deadlines, if it has any: they want to know when something moves.
-    pub(super) guard: Option<Box<Guard>>,
+    aside: Option<Box<Aside>>,
+}
+
+/// What few connections have, out of the way of the others: eight bytes in each of ten thousand idle ones,
+/// and one question on the way of a message.
+#[derive(Default)]
+struct Aside {
+    /// Its deadlines, which want to know when something moves.
+    guard: Option<Guard>,
     layered: Option<Box<Layered>>,
+    /// The first of its timers in the wheel.
+    timers: Option<Key>,
 }
 
 /// What a read has brought.
@@ -33,30 +44,63 @@ pub(crate) enum Received {
 
 impl Io {
     pub(super) fn new(socket: StreamSocket, readiness: Readiness) -> Self {
-        Self { socket, readiness, guard: None, layered: None }
+        Self { socket, readiness, aside: None }
     }
 
     /// Puts a layer on the socket. What that has left over is told of by nobody, so from here on only
     /// `WouldBlock` says that there is nothing to read: as it is once an end was reported.
     pub(super) fn wrap(&mut self, layer: Box<dyn Layer>) {
-        self.layered = Some(Box::new(Layered::new(layer)));
+        self.aside().layered = Some(Box::new(Layered::new(layer)));
         self.readiness = self.readiness.with(Readiness::READ).with(Readiness::END);
+    }
+
+    fn aside(&mut self) -> &mut Aside {
+        self.aside.get_or_insert_default()
+    }
+
+    fn layered(&self) -> Option<&Layered> {
+        self.aside.as_ref()?.layered.as_deref()
+    }
+
+    /// The layer, if there is one, and the socket below it.
+    fn layered_mut(&mut self) -> Option<(&mut Layered, &StreamSocket)> {
+        Some((self.aside.as_mut()?.layered.as_mut()?, &self.socket))
+    }
+
+    pub(super) fn guard(&mut self) -> Option<&mut Guard> {
+        self.aside.as_mut()?.guard.as_mut()
+    }
+
+    pub(super) fn guard_from(&mut self, now: Tick) -> &mut Guard {
+        self.aside().guard.get_or_insert_with(|| Guard::new(now))
+    }
+
+    pub(super) fn take_guard(&mut self) -> Option<Guard> {
+        self.aside.as_mut()?.guard.take()
+    }
+
+    pub(super) fn timers(&self) -> Option<Key> {
+        self.aside.as_ref()?.timers
+    }
+
+    pub(super) fn timers_mut(&mut self) -> &mut Option<Key> {
+        &mut self.aside().timers
     }
 
     /// Whether its layer, if it has one, carries bytes.
     pub(super) fn is_open(&self) -> bool {
-        self.layered.as_ref().is_none_or(|layered| layered.is_open())
+        self.layered().is_none_or(Layered::is_open)
     }
 
     /// Whether its layer has something to send of its own accord.
     pub(super) fn is_pending(&self) -> bool {
-        self.layered.as_ref().is_some_and(|layered| layered.is_pending())
+        self.layered().is_some_and(Layered::is_pending)
     }
 
     /// Tells a layer what is known of its socket, and keeps it from those who would write past it.
     pub(super) fn note_layer(&mut self) {
-        if let Some(layered) = &mut self.layered
-            && self.readiness.contains(Readiness::WRITE)
+        if self.is_writable()
+            && let Some((layered, _)) = self.layered_mut()
         {
             layered.is_writable = true;
             self.readiness = self.readiness.without(Readiness::WRITE);
@@ -74,7 +118,7 @@ impl Io {
 
     /// Whether something can be sent, through a layer or without one.
     pub(super) fn can_send(&self) -> bool {
-        self.is_writable() || self.layered.as_ref().is_some_and(|layered| layered.can_write())
+        self.is_writable() || self.layered().is_some_and(Layered::can_write)
     }
 
     pub(super) fn not_readable(&mut self) {
@@ -101,9 +145,9 @@ impl Io {
         buffer: &mut Scratch,
         ledger: &mut Ledger,
     ) -> Step<Received> {
-        let result = match &mut self.layered {
+        let result = match self.layered_mut() {
             None => return self.receive(buffer, ledger),
-            Some(layered) => layered.read(&self.socket, buffer),
+            Some((layered, socket)) => layered.read(socket, buffer),
         };
         self.received(result, ledger)
     }
@@ -120,7 +164,7 @@ impl Io {
             self.not_readable();
         }
         ledger.stats.read_bytes += length as u64;
-        if self.guard.is_some() {
+        if self.aside.is_some() {
             self.note_read(length, ledger);
         }
         Step::Continue(Received::Bytes(length))
@@ -128,7 +172,7 @@ impl Io {
 
     #[cold]
     fn note_read(&mut self, length: usize, ledger: &Ledger) {
-        if let Some(guard) = &mut self.guard {
+        if let Some(guard) = self.guard() {
             guard.note_read(length, ledger.clock.tick());
         }
     }
@@ -201,8 +245,8 @@ impl Io {
 
     /// As [`Self::transmit`], through the layer if there is one; how many bytes were taken.
     pub(super) fn send(&mut self, bytes: &[u8], ledger: &mut Ledger) -> Step<usize> {
-        let result = match &mut self.layered {
-            Some(layered) => layered.write(&self.socket, bytes),
+        let result = match self.layered_mut() {
+            Some((layered, socket)) => layered.write(socket, bytes),
             None => match self.transmit(bytes, About::Visited, ledger) {
                 Ok(()) => return Step::Continue(bytes.len()),
                 Err(result) => result,
@@ -218,9 +262,9 @@ impl Io {
         ledger: &mut Ledger,
     ) -> Step<usize> {
         let wanted = slices.iter().map(|slice| slice.len()).sum();
-        let result = match &mut self.layered {
+        let result = match self.layered_mut() {
             None => self.socket.write_vectored(slices),
-            Some(layered) => layered.write_vectored(&self.socket, slices),
+            Some((layered, socket)) => layered.write_vectored(socket, slices),
         };
         self.transmitted(result, wanted, About::Visited, ledger)
     }
@@ -235,9 +279,9 @@ impl Io {
         count: usize,
         ledger: &mut Ledger,
     ) -> Step<Option<usize>> {
-        let result = match &mut self.layered {
+        let result = match self.layered_mut() {
             None => self.socket.send_file(file, offset, count),
-            Some(layered) => layered.send_file(&self.socket, file, offset, count),
+            Some((layered, socket)) => layered.send_file(socket, file, offset, count),
         };
         match result {
             Err(error) if is_files_error(&error) => ended(CloseReason::FileFailed(error)),
@@ -253,32 +297,32 @@ impl Io {
         ledger.trace_about(whose, || What::Wrote { wanted, taken: sent });
         ledger.stats.writes += 1;
         ledger.stats.written_bytes += sent as u64;
-        if self.guard.is_some() {
+        if self.aside.is_some() {
             self.note_moved(sent, ledger);
         }
     }
 
     #[cold]
     fn note_moved(&mut self, length: usize, ledger: &Ledger) {
-        if let Some(guard) = &mut self.guard {
+        if let Some(guard) = self.guard() {
             guard.note_moved(length, ledger.clock.tick());
         }
     }
 
     /// Sends what a layer has to send of its own accord; whether nothing of it is left.
     pub(super) fn push(&mut self) -> Step<bool> {
-        let pushed = match &mut self.layered {
+        let pushed = match self.layered_mut() {
             None => return Step::Continue(true),
-            Some(layered) => layered.push(&self.socket),
+            Some((layered, socket)) => layered.push(socket),
         };
         self.pushed(pushed)
     }
 
     /// As [`Self::push`], with the layer's goodbye behind everything.
     pub(super) fn finish(&mut self) -> Step<bool> {
-        let pushed = match &mut self.layered {
+        let pushed = match self.layered_mut() {
             None => return Step::Continue(true),
-            Some(layered) => layered.finish(&self.socket),
+            Some((layered, socket)) => layered.finish(socket),
         };
         self.pushed(pushed)
     }

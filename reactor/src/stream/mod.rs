@@ -86,8 +86,6 @@ pub(crate) struct Stream {
     pub(crate) inbox: Inbox,
     limits: Rc<StreamLimits>,
     peer: Peer,
-    /// The first of this connection's timers in the wheel.
-    pub(crate) timers: Option<Key>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -152,7 +150,6 @@ impl Stream {
             inbox: Inbox::default(),
             limits,
             peer: Peer::from(peer),
-            timers: None,
         };
         match origin {
             Origin::Accepted { counted: false } => {}
@@ -210,7 +207,7 @@ impl Stream {
                     return Step::Continue(true);
                 }
                 self.state = State::Opening(next);
-                if let Some(guard) = &mut self.io.guard {
+                if let Some(guard) = self.io.guard() {
                     guard.opened(ledger.clock.tick());
                     self.notes.set(Notes::GUARD);
                 }
@@ -449,6 +446,15 @@ impl Stream {
 
     pub(crate) fn is_counted(&self) -> bool {
         self.notes.has(Notes::COUNTED)
+    }
+
+    /// The first of its timers in the wheel.
+    pub(crate) fn timers(&self) -> Option<Key> {
+        self.io.timers()
+    }
+
+    pub(crate) fn timers_mut(&mut self) -> &mut Option<Key> {
+        self.io.timers_mut()
     }
 
     // ── questions ───────────────────────────────────────────────────────────────────────────

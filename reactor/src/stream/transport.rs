@@ -198,7 +198,7 @@ impl<'a, App> Transport<'a, App> {
     /// Has [`on_timer`](Protocol::on_timer) called after a delay. A key that is set already moves.
     /// Timers end with the connection.
     pub fn set_timer(&mut self, key: TimerKey, after: Duration) {
-        let set = self.registry.set_source_timer(self.id.0, &mut self.stream.timers, key, after);
+        let set = self.registry.set_source_timer(self.id.0, self.stream.timers_mut(), key, after);
         if set.is_err() {
             self.note(ended(CloseReason::TimersFull));
         }
@@ -206,7 +206,8 @@ impl<'a, App> Transport<'a, App> {
 
     /// Cancels a timer; whether it was set.
     pub fn cancel_timer(&mut self, key: TimerKey) -> bool {
-        self.registry.cancel_source_timer(&mut self.stream.timers, key)
+        self.stream.timers().is_some()
+            && self.registry.cancel_source_timer(self.stream.timers_mut(), key)
     }
 
     /// Runs blocking `work` on the loop's pool of threads, as [`Registry::offload`] does, and `done`
