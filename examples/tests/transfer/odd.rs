@@ -335,6 +335,24 @@ fn a_link_that_is_listed_as_itself_is_gone_through() {
     here.is(&["top", "top/a", "top/way", "top/way/a", "top/way/b"]);
 }
 
+/// `я` of Windows-1251 is what Telnet's commands begin with, and has to be said twice (RFC 854). vsftpd and
+/// pure-ftpd take that for two.
+#[test]
+fn a_name_with_the_last_of_all_bytes_comes_from_servers_that_do_not_know_telnet() {
+    let mut odd = Odd { has_facts: true, ..Odd::default() }
+        .list("top/\u{fffd}", "type=file;size=3; a\n")
+        .file(b"top/z\xff", b"aaa")
+        .file(b"top/\xff/a", b"bbb");
+    let top = b"type=file;size=3; z\xff\r\ntype=file;size=3; gone\xff\r\ntype=dir; \xff\r\n";
+    odd.lists.insert("top".to_owned(), Ok(top.to_vec()));
+    let (address, _) = odd.serve();
+    let here = Here::new();
+    let ended = here.transfer(&["get", "-r", &format!("ftp://{address}/top/")]);
+    let files: Vec<_> = tree(here.path()).into_iter().filter_map(|(_, bytes)| bytes).collect();
+    assert_eq!((files, ended.code), (vec![b"aaa".to_vec(), b"bbb".to_vec()], Some(1)), "{ended:?}");
+    assert!(ended.errors.contains("1 of 5 have failed"), "{ended:?}");
+}
+
 /// A line end in a raw list; what a terminal would obey; two names that are one here; ways out.
 #[test]
 fn odd_names_come_under_others_and_leave_nothing_behind() {

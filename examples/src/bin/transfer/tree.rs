@@ -81,6 +81,10 @@ impl Walk {
         directory_name(self.directory.path())
     }
 
+    pub(crate) fn remote(&self) -> &[u8] {
+        self.directory.path()
+    }
+
     pub(crate) fn begin(&mut self) -> Next {
         match self.stage {
             Stage::Listing => Next::Do(self.directory.begin()),
@@ -121,7 +125,9 @@ impl Walk {
             return Next::Do(self.directory.begin());
         };
         let Some(remote) = guesses.next() else {
-            let why = refusal.as_ref().map(ToString::to_string);
+            let why = refusal.take().map(|refusal| refusal.to_string());
+            // It may be asked for again.
+            self.stage = Stage::Listing;
             return Next::Failed(why.unwrap_or_else(|| "nobody knows its name".to_owned()));
         };
         self.directory = Directory::new(remote.clone());
