@@ -80,9 +80,9 @@ impl Odd {
     }
 
     fn list_of(&self, path: &str) -> Result<Vec<u8>, &'static str> {
-        let path = path.trim_end_matches('/');
         let any = || self.any_list.clone().ok_or("550 No such directory");
-        self.lists.get(path).cloned().unwrap_or_else(any)
+        let list = self.lists.get(path).or_else(|| self.lists.get(path.trim_end_matches('/')));
+        list.cloned().unwrap_or_else(any)
     }
 }
 
@@ -309,6 +309,48 @@ fn links_are_what_they_lead_to() {
     assert_eq!((ended.code, &*ended.errors), (Some(0), ""), "{ended:?}");
     assert!(ended.text().contains("top/nowhere: left out, it is a link to neither"), "{ended:?}");
     here.is(&["top", "top/file", "top/way", "top/way/a"]);
+}
+
+/// As with inetutils: `ls -l way` tells of the link, by the path that was asked for, and `ls -l way/` of what
+/// is in it.
+#[test]
+fn a_link_that_is_listed_as_itself_is_gone_through() {
+    let link = |name: &str, to: &str| format!("lrwxrwxrwx 1 u g 3 Jan  2  2024 {name} -> {to}\n");
+    let file = "-rw-r--r-- 1 u g 3 Jan  2  2024 a\n";
+    let (top, way) = (link("up", ".") + &link("way", "sub") + file, link("top/way", "sub"));
+    let (address, _) = Odd::default()
+        .list("top", &top)
+        .list("top/up", &link("top/up", "."))
+        .list("top/up/", &top)
+        .list("top/way", &way)
+        .list("top/way/", &(file.to_owned() + file.replace("a\n", "b\n").as_str()))
+        .file(b"top/a", b"aaa")
+        .file(b"top/way/a", b"aaa")
+        .file(b"top/way/b", b"bbb")
+        .serve();
+    let here = Here::new();
+    let ended = here.transfer(&["get", "-r", &format!("ftp://{address}/top/")]);
+    assert_eq!(ended.errors, "", "{ended:?}");
+    assert!(ended.text().contains("top/up/: left out"), "{ended:?}");
+    here.is(&["top", "top/a", "top/way", "top/way/a", "top/way/b"]);
+}
+
+/// `я` of Windows-1251 is what Telnet's commands begin with, and has to be said twice (RFC 854). vsftpd and
+/// pure-ftpd take that for two.
+#[test]
+fn a_name_with_the_last_of_all_bytes_comes_from_servers_that_do_not_know_telnet() {
+    let mut odd = Odd { has_facts: true, ..Odd::default() }
+        .list("top/\u{fffd}", "type=file;size=3; a\n")
+        .file(b"top/z\xff", b"aaa")
+        .file(b"top/\xff/a", b"bbb");
+    let top = b"type=file;size=3; z\xff\r\ntype=file;size=3; gone\xff\r\ntype=dir; \xff\r\n";
+    odd.lists.insert("top".to_owned(), Ok(top.to_vec()));
+    let (address, _) = odd.serve();
+    let here = Here::new();
+    let ended = here.transfer(&["get", "-r", &format!("ftp://{address}/top/")]);
+    let files: Vec<_> = tree(here.path()).into_iter().filter_map(|(_, bytes)| bytes).collect();
+    assert_eq!((files, ended.code), (vec![b"aaa".to_vec(), b"bbb".to_vec()], Some(1)), "{ended:?}");
+    assert!(ended.errors.contains("1 of 5 have failed"), "{ended:?}");
 }
 
 /// A line end in a raw list; what a terminal would obey; two names that are one here; ways out.

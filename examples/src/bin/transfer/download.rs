@@ -134,6 +134,10 @@ impl Download {
         shown(&self.remote)
     }
 
+    pub(crate) fn remote(&self) -> &[u8] {
+        &self.remote
+    }
+
     pub(crate) fn size(&self) -> Option<u64> {
         self.size
     }

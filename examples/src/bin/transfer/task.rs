@@ -127,6 +127,15 @@ impl Task {
         }
     }
 
+    /// Whether what it fetches has a byte in its name that servers hear in two ways.
+    pub(crate) fn has_iac(&self) -> bool {
+        match self {
+            Self::Download(download) => download.remote().contains(&255),
+            Self::Walk(walk) => walk.remote().contains(&255),
+            Self::Upload(_) | Self::Plant(_) | Self::List(_) => false,
+        }
+    }
+
     /// It has been given up in the middle.
     pub(crate) fn abandon(&self) {
         if let Self::Download(download) = self {

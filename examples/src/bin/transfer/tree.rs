@@ -81,6 +81,10 @@ impl Walk {
         directory_name(self.directory.path())
     }
 
+    pub(crate) fn remote(&self) -> &[u8] {
+        self.directory.path()
+    }
+
     pub(crate) fn begin(&mut self) -> Next {
         match self.stage {
             Stage::Listing => Next::Do(self.directory.begin()),
@@ -97,7 +101,7 @@ impl Walk {
         }
         match self.directory.handle(outcome) {
             Answer::Ask(operation) => Next::Do(operation),
-            Answer::Listed(listing) if self.is_of_the_link_itself(&listing) => self.leads_nowhere(),
+            Answer::Listed(listing) if self.is_of_the_link_itself(&listing) => self.go_through(),
             Answer::Listed(listing) => self.enter(&listing, features),
             Answer::Empty(refusal) => match self.make() {
                 Ok(()) => said(format!("{}: it is empty: {refusal}", self.name())),
@@ -121,7 +125,9 @@ impl Walk {
             return Next::Do(self.directory.begin());
         };
         let Some(remote) = guesses.next() else {
-            let why = refusal.as_ref().map(ToString::to_string);
+            let why = refusal.take().map(|refusal| refusal.to_string());
+            // It may be asked for again.
+            self.stage = Stage::Listing;
             return Next::Failed(why.unwrap_or_else(|| "nobody knows its name".to_owned()));
         };
         self.directory = Directory::new(remote.clone());
@@ -245,11 +251,29 @@ impl Walk {
         Self { unique, arrival, trail, stage, ..Self::new(remote, local, self.how) }
     }
 
-    /// Servers of Unix list what is no directory as itself.
+    /// Servers of Unix list what is no directory as itself, and some a link that leads to one, by the path that
+    /// was asked for.
     fn is_of_the_link_itself(&self, listing: &Listing) -> bool {
         let path = self.directory.path();
         let is_itself = |entry: &Entry| entry.kind == Kind::Link && path.ends_with(&entry.name);
-        self.arrival == Arrival::Link && matches!(&*listing.entries, [entry] if is_itself(entry))
+        let arrow = [b" ", path, b" -> "].concat();
+        let is_of_it = |line: &[u8]| line.windows(arrow.len()).any(|window| window == arrow);
+        self.arrival == Arrival::Link
+            && match (&*listing.entries, &*listing.unread) {
+                ([entry], []) => is_itself(entry),
+                ([], [line]) => line.starts_with(b"l") && is_of_it(line),
+                _ => false,
+            }
+    }
+
+    /// With a slash behind it, a link is what it leads to.
+    fn go_through(&mut self) -> Next {
+        let path = self.directory.path();
+        if path.ends_with(b"/") {
+            return self.leads_nowhere();
+        }
+        self.directory = Directory::new([path, b"/"].concat());
+        Next::Do(self.directory.begin())
     }
 
     fn make(&self) -> Result<(), String> {

@@ -20,6 +20,7 @@ use indicatif::ProgressBar;
 use protocols::transfer::ftp::client::{
     self as ftp, Client, ClientLimits, ClientOptions, Done, Failure, Operation,
 };
+use protocols::transfer::ftp::command::Iac;
 use reactor::{ConnectionId, Reactor, Registry, Signal, SocketId};
 
 pub(crate) use packets::{Errand, Manner, Way};
@@ -87,6 +88,15 @@ struct Running {
     /// When its file began to move, and how long it has taken.
     since: Instant,
     took: Option<Duration>,
+    attempt: Attempt,
+}
+
+/// How often it has been begun.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Attempt {
+    First,
+    /// With its name said in the other way.
+    Second,
 }
 
 /// Does everything, to the end.
@@ -232,7 +242,8 @@ impl Crew {
 
     fn running(&self, task: Task) -> Running {
         let (name, size) = task.name_and_size();
-        Running { bar: self.bars.add(&name, size), task, since: Instant::now(), took: None }
+        let (bar, since) = (self.bars.add(&name, size), Instant::now());
+        Running { task, bar, since, took: None, attempt: Attempt::First }
     }
 
     // ── tasks of FTP ────────────────────────────────────────────────────────────────────────
@@ -300,6 +311,9 @@ impl Crew {
         id: ConnectionId,
         outcome: Result<(Report, Vec<Task>), String>,
     ) {
+        if outcome.is_err() && self.say_otherwise(id) {
+            return self.begin_task(registry, id);
+        }
         let Some(worker) = self.workers.get_mut(&id) else {
             return;
         };
@@ -318,6 +332,26 @@ impl Crew {
             Err(why) => self.fail_job(&running, &why),
         }
         self.pump(registry);
+    }
+
+    /// Has a worker say the byte 255 in the other way, if that may be why its task has failed.
+    fn say_otherwise(&mut self, id: ConnectionId) -> bool {
+        let Some(worker) = self.workers.get_mut(&id).filter(|it| it.client.is_idle()) else {
+            return false;
+        };
+        let is_first = |running: &&mut Running| running.attempt == Attempt::First;
+        let Some(running) = worker.job.as_mut().filter(is_first) else {
+            return false;
+        };
+        if !running.task.has_iac() {
+            return false;
+        }
+        running.attempt = Attempt::Second;
+        worker.client.set_iac(match worker.client.iac() {
+            Iac::Doubled => Iac::Single,
+            Iac::Single => Iac::Doubled,
+        });
+        true
     }
 
     fn report(&mut self, registry: &mut Registry<Self>, running: &Running, report: Report) {

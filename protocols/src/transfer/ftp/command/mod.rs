@@ -168,6 +168,16 @@ pub enum CommandError {
 #[error("the argument contains a line feed or a NUL byte")]
 pub struct Unsendable;
 
+/// How the byte 255 is said, which is what commands of Telnet begin with.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Iac {
+    /// Twice, as RFC 854 has it.
+    #[default]
+    Doubled,
+    /// Once, to servers that know nothing of Telnet, and take two for two: vsftpd and Pure-FTPd are some.
+    Single,
+}
+
 impl Command {
     /// The line that says it, with its end.
     ///
@@ -175,6 +185,15 @@ impl Command {
     ///
     /// [`Unsendable`], which is what keeps a name from being a command of its own.
     pub fn to_line(&self) -> Result<Vec<u8>, Unsendable> {
+        self.to_line_with(Iac::Doubled)
+    }
+
+    /// The same, for a server that may not know Telnet.
+    ///
+    /// # Errors
+    ///
+    /// See [`to_line`](Self::to_line).
+    pub fn to_line_with(&self, iac: Iac) -> Result<Vec<u8>, Unsendable> {
         let mut line = self.verb().as_bytes().to_vec();
         let argument = self.argument();
         if !argument.is_empty() {
@@ -187,7 +206,7 @@ impl Command {
                 // A CR that ends no line is followed by a NUL, an IAC that commands nothing is doubled
                 // (RFC 854; RFC 2640, 3.1).
                 b'\r' => line.extend_from_slice(b"\r\0"),
-                255 => line.extend_from_slice(&[255, 255]),
+                255 if iac == Iac::Doubled => line.extend_from_slice(&[255, 255]),
                 byte => line.push(byte),
             }
         }

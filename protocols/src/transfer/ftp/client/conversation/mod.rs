@@ -13,7 +13,7 @@ use super::control::ControlLine;
 use super::data::{DataEnd, DataLine};
 use super::dialogue::{Dialogue, Step};
 use super::{Caller, ClientLimits, Done, Failure, Features, Listing, Login, Operation};
-use crate::transfer::ftp::command::Command;
+use crate::transfer::ftp::command::{Command, Iac};
 use crate::transfer::ftp::reply::Reply;
 use crate::transfer::ftp::time::Timestamp;
 
@@ -95,6 +95,7 @@ pub struct Client {
     data: Option<ConnectionId>,
     moved: u64,
     list: Vec<u8>,
+    iac: Iac,
     /// Why it is ending, if it is.
     ending: Option<Result<(), Failure>>,
     /// When what the server owes is overdue.
@@ -164,6 +165,7 @@ impl Client {
             data: None,
             moved: 0,
             list: Vec::new(),
+            iac: Iac::Doubled,
             ending: None,
             // The greeting may take as long as connecting and a reply.
             due: registry.now().checked_add(limits.connect_timeout + limits.reply_timeout),
@@ -172,6 +174,18 @@ impl Client {
         };
         client.arm(registry);
         Ok(client)
+    }
+
+    /// How the byte 255 in a name is said.
+    #[must_use]
+    pub fn iac(&self) -> Iac {
+        self.iac
+    }
+
+    /// Says the byte 255 in a name like this from now on. There is no way to ask a server what it knows of
+    /// Telnet; that it does not find a name with such a byte may mean that it knows nothing.
+    pub fn set_iac(&mut self, iac: Iac) {
+        self.iac = iac;
     }
 
     /// Begins an operation.
@@ -362,7 +376,7 @@ impl Client {
         registry: &mut Registry<App>,
         command: &Command,
     ) -> Result<(), Failure> {
-        let line = command.to_line()?;
+        let line = command.to_line_with(self.iac)?;
         // It fails if the connection has ended: `on_finish` comes anyhow.
         let _ = registry.send(self.id, Bytes::from(line));
         Ok(())
