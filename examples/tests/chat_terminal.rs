@@ -102,6 +102,7 @@ fn forwards(listener: &TcpListener) {
     for line in BufReader::new(&stream).lines().map_while(Result::ok) {
         match line.split(' ').next().unwrap_or_default() {
             "USER" => say(":s 001 ann :Welcome\r\n:s 422 ann :MOTD File is missing\r\n"),
+            "JOIN" if line.ends_with("#silent") => {}
             "JOIN" => say(":ann!a@h JOIN #coffee\r\n:s 366 ann #coffee :End\r\n"),
             "PRIVMSG" => say(":ann!a@h JOIN #jail\r\n:s 366 ann #jail :End\r\n"),
             "QUIT" => return,
@@ -120,6 +121,8 @@ fn somebody_on_a_terminal_sees_the_channel_that_another_forwards_to() {
     // What one is put on later, having asked for nothing, is shown and not gone to.
     ann.presses(&["hello", "Enter"]);
     ann.shows(&["[2:#coffee] 3:#jail", "#coffee>"]);
+    ann.presses(&["/join #silent", "Enter"]);
+    ann.shows(&["#silent: the server does not answer", "#coffee>"]);
     ann.presses(&["C-c"]);
     ann.ends();
     server.join().expect("the server does not fail");

@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 use thiserror::Error;
 
 /// Milliseconds since 1970, which print as the `time` tag wants them (IRCv3 server-time): ISO 8601 in
-/// UTC.
+/// UTC. What is before 1970 is read as 1970: nothing was said then.
 ///
 /// ```
 /// use protocols::chat::Timestamp;
@@ -111,7 +111,7 @@ impl FromStr for Timestamp {
         let [year, month, day] = numbers(date, '-')?;
         let (time, fraction) = time.split_once('.').unwrap_or((time, "0"));
         let [hour, minute, second] = numbers(time, ':')?;
-        let in_range = (1970..=9999).contains(&year)
+        let in_range = (1..=9999).contains(&year)
             && (1..=12).contains(&month)
             && (1..=31).contains(&day)
             && hour < 24
@@ -121,6 +121,9 @@ impl FromStr for Timestamp {
             return Err(NotATime);
         }
         let millis = millis(fraction)?;
+        if year < 1970 {
+            return Ok(Self(0));
+        }
         let seconds = days(year, month, day) * DAY + hour * 3_600 + minute * 60 + second;
         Ok(Self(seconds * 1_000 + millis))
     }
@@ -197,6 +200,14 @@ mod tests {
         }
         assert_eq!("1970-01-01T00:00:00.4Z".parse(), Ok(Timestamp(400)));
         assert_eq!("1970-01-01T00:00:01Z".parse(), Ok(Timestamp(1_000)));
+    }
+
+    /// A program asks for everything with the earliest time it knows: year 1 in Go.
+    #[test]
+    fn what_is_before_1970_is_1970() {
+        for text in ["0001-01-01T00:00:00.000Z", "1969-12-31T23:59:59.999Z"] {
+            assert_eq!(text.parse(), Ok(Timestamp(0)), "{text}");
+        }
     }
 
     proptest! {

@@ -466,6 +466,54 @@ fn how_far_one_has_read_is_told_when_it_is_asked_and_joined() {
 
 /// read-marker, "Implementation Considerations": clamped to the current time.
 #[test]
+fn how_far_one_has_read_is_told_to_ones_other_clients_for_as_long_as_they_are_ones_own() {
+    let mut accounts = Accounts::in_memory(AccountLimits::default());
+    for name in ["ann", "bob"] {
+        let hash = PasswordHash::of("sesame").expect("a hash");
+        accounts.create(name, hash, std::time::SystemTime::now()).expect("a new name");
+    }
+    let stage = Stage::with_accounts(settings(), accounts);
+    let enters = |nick: &str, account: &str| {
+        let mut actor = stage.enters_with(nick, "draft/read-marker");
+        actor.says(&format!("NS IDENTIFY {account} sesame"));
+        actor.hears_at_last("* NOTICE * :You are logged in as *");
+        actor
+    };
+    let [mut ann, mut other, mut bob] =
+        [enters("ann", "ann"), enters("other", "ann"), enters("bob", "bob")];
+    let mut day = 1;
+    let mut reads = |ann: &mut Actor| {
+        day += 1;
+        let line = format!("MARKREAD #a timestamp=2019-06-{day:02}T12:00:00.000Z");
+        ann.says(&line);
+        ann.hears(&line);
+        line
+    };
+    let line = reads(&mut ann);
+    other.hears(&line);
+    other.says("NS LOGOUT");
+    other.hears("901 *");
+    reads(&mut ann);
+    other.says("NS IDENTIFY bob sesame");
+    other.hears_at_last("* NOTICE * :You are logged in as bob*");
+    reads(&mut ann);
+    other.says("NS LOGOUT");
+    other.says("NS IDENTIFY ann sesame");
+    other.hears_at_last("* NOTICE * :You are logged in as ann*");
+    let line = reads(&mut ann);
+    other.hears(&line);
+    stage.server(|server| server.check()).expect("the books are in order");
+    // Whoever comes next has the place of whoever goes.
+    other.says("QUIT");
+    other.hears_the_end();
+    let mut next = stage.enters_with("next", "draft/read-marker");
+    reads(&mut ann);
+    next.hears_nothing();
+    bob.hears_nothing();
+    stage.server(|server| server.check()).expect("the books are in order");
+}
+
+#[test]
 fn nobody_has_read_what_is_still_to_be_said() {
     let stage = Stage::new();
     let mut ann = stage.enters_with("ann", "draft/read-marker");

@@ -26,8 +26,8 @@ pub(super) fn foreign_owner(turn: &Turn<'_>, nick: &str) -> Option<String> {
 
 /// Logs a user in, and tells it, and those who want to know.
 pub(super) fn log_in(turn: &mut Turn<'_>, account: &str) {
+    turn.server.users.set_account(turn.me, Some(account));
     let user = turn.user_mut();
-    user.account = Some(account.into());
     user.modes.set(UserModes::REGISTERED, true);
     user.wrong_passwords = 0;
     let source = turn.source();
@@ -45,9 +45,8 @@ pub(super) fn log_in(turn: &mut Turn<'_>, account: &str) {
 }
 
 pub(super) fn log_out(turn: &mut Turn<'_>) {
-    let user = turn.user_mut();
-    user.account = None;
-    user.modes.set(UserModes::REGISTERED, false);
+    turn.server.users.set_account(turn.me, None);
+    turn.user_mut().modes.set(UserModes::REGISTERED, false);
     let source = turn.source();
     turn.numeric(numeric::RPL_LOGGEDOUT, &[&source]);
     notify(turn, "*");

@@ -54,13 +54,10 @@ fn set(turn: &mut Turn<'_>, target: &str, time: Timestamp) {
     let Some(line) = turn.line(line.param(&format!("timestamp={now}"))) else {
         return;
     };
-    let is_same = |user: &crate::chat::server::users::User| user.account.as_ref() == Some(&account);
-    let clients: Vec<_> = turn
-        .server
-        .users
-        .registered()
-        .filter(|&(key, user)| key != turn.me && is_same(user))
-        .map(|(key, _)| key)
+    let users = &turn.server.users;
+    let clients: Vec<_> = users
+        .of_account(&account)
+        .filter(|&key| key != turn.me && users[key].is_registered())
         .collect();
     turn.tell_each(&clients, &line, |caps| caps.has(Caps::READ_MARKER));
 }

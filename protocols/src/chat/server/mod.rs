@@ -225,6 +225,13 @@ impl Server {
     ///
     /// What is wrong, in words.
     pub fn check(&self) -> Result<(), String> {
+        for key in self.users.keys() {
+            if let Some(account) = &self.users[key].account
+                && !self.users.of_account(account).any(|it| it == key)
+            {
+                return Err(format!("{account} does not know who is logged in to it"));
+            }
+        }
         for (key, user) in self.users.registered() {
             if self.users.named(user.nick()) != Some(key) {
                 return Err(format!("{} does not name its owner", user.nick()));

@@ -170,11 +170,12 @@ fn host_of(peer: &Address) -> Rc<str> {
     }
 }
 
-/// All users, and the nicknames they have claimed.
+/// All users, the nicknames they have claimed, and who is logged in to each account.
 #[derive(Default)]
 pub(in crate::chat) struct Users {
     slab: Slab<User>,
     nicks: BTreeMap<Folded, UserKey>,
+    logged_in: BTreeMap<Rc<str>, BTreeSet<UserKey>>,
     walk: u64,
 }
 
@@ -189,7 +190,34 @@ impl Users {
         if let Some(nick) = &user.nick {
             self.nicks.remove(&nick.folded());
         }
+        self.note_log_out(key, user.account.as_ref());
         Some(user)
+    }
+
+    /// Logs a user in to an account, or out.
+    pub(in crate::chat) fn set_account(&mut self, key: UserKey, account: Option<&str>) {
+        let account = account.map(Rc::<str>::from);
+        let before = std::mem::replace(&mut self.slab[key.0].account, account.clone());
+        self.note_log_out(key, before.as_ref());
+        if let Some(account) = account {
+            self.logged_in.entry(account).or_default().insert(key);
+        }
+    }
+
+    fn note_log_out(&mut self, key: UserKey, account: Option<&Rc<str>>) {
+        if let Some(account) = account
+            && let Some(users) = self.logged_in.get_mut(account)
+        {
+            users.remove(&key);
+            if users.is_empty() {
+                self.logged_in.remove(account);
+            }
+        }
+    }
+
+    /// Everybody who is logged in to an account, registered or not.
+    pub(in crate::chat) fn of_account(&self, account: &str) -> impl Iterator<Item = UserKey> {
+        self.logged_in.get(account).into_iter().flatten().copied()
     }
 
     /// The user of a key, if it is still the one on this connection.

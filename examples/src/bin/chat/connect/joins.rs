@@ -81,8 +81,12 @@ impl Joins {
         }
     }
 
-    /// A channel is asked for.
+    /// A channel is asked for. Somebody who has been put elsewhere meanwhile, and goes on from there, waits
+    /// no more for the one before.
     pub(super) fn ask(&mut self, name: &str) {
+        if self.elsewhere.take().is_some() {
+            self.waiting.clear();
+        }
         self.asked += 1;
         self.waiting.push(Asked { name: name.to_owned(), rank: self.asked, refusal: None });
     }
@@ -262,8 +266,12 @@ mod tests {
         assert!(!enter(&mut joins, "#welcome"));
         assert!(enter(&mut joins, "#a") && enter(&mut joins, "#b"));
         assert_eq!(joins.give_up(), Outcome::default(), "it was a coincidence");
-        let unanswered = vec!["#a".to_owned()];
-        assert_eq!(asked(&["#a"]).give_up(), Outcome { unanswered, ..Outcome::default() });
+        let unanswered = || Outcome { unanswered: vec!["#a".to_owned()], ..Outcome::default() };
+        assert_eq!(asked(&["#a"]).give_up(), unanswered());
+        let mut joins = asked(&["#b"]);
+        assert!(!enter(&mut joins, "#x"));
+        joins.ask("#a");
+        assert_eq!(joins.give_up(), unanswered(), "being on #x is no answer to that");
     }
 
     #[test]

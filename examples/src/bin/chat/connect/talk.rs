@@ -242,6 +242,7 @@ impl Talk {
                 self.joins.ask(name);
             }
         }
+        self.mind_joining(registry);
         Ok(())
     }
 

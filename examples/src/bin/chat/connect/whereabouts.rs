@@ -74,7 +74,7 @@ impl Talk {
         }
     }
 
-    /// A channel that does not answer does not hold a script up for ever.
+    /// A channel that does not answer does not hold a script up for ever, and nobody waits for it in vain.
     pub(super) fn mind_joining(&mut self, registry: &mut Registry<Self>) {
         let waits = self.is_ready && !self.joins.is_empty();
         let patience = self.joins.patience();
