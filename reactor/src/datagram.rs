@@ -197,7 +197,6 @@ impl DatagramQueue {
     }
 
     /// As [`send`](Self::send), of whatever kind the datagram is.
-    #[inline(never)]
     pub(crate) fn send_with(
         &mut self,
         id: SocketId,
@@ -216,7 +215,6 @@ impl DatagramQueue {
     }
 
     /// A datagram did not leave at once: it waits if it only would have blocked.
-    #[cold]
     fn hold_back(
         &mut self,
         id: SocketId,
@@ -234,7 +232,6 @@ impl DatagramQueue {
         Err(error)
     }
 
-    #[cold]
     fn enqueue(
         &mut self,
         id: SocketId,
@@ -268,14 +265,12 @@ impl DatagramQueue {
         Ok(())
     }
 
-    #[inline(always)]
     fn sent(id: SocketId, bytes: &[u8], count: usize, ledger: &mut Ledger) {
         ledger.stats.datagrams_sent += count as u64;
         ledger.stats.datagram_bytes_sent += bytes.len() as u64;
         ledger.trace_of(id, || What::Sent { bytes: bytes.len() });
     }
 
-    #[cold]
     fn send_failed(&mut self, id: SocketId, wanted: usize, error: &io::Error, ledger: &mut Ledger) {
         if error.kind() == io::ErrorKind::WouldBlock {
             ledger.trace_of(id, || What::WriteBlocked { wanted });

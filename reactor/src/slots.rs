@@ -112,7 +112,6 @@ impl<T> Slots<T> {
 }
 
 /// What never happens must not take registers from what happens with each message.
-#[cold]
 fn drop_out_of_line<T>(source: T) {
     drop(source);
 }

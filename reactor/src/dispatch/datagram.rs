@@ -93,7 +93,6 @@ impl<App> Registry<App> {
     }
 
     /// Delivers a datagram that is bytes and a peer.
-    #[inline(always)]
     fn deliver_bytes(
         &mut self,
         key: Key,
@@ -107,7 +106,6 @@ impl<App> Registry<App> {
         self.deliver_datagram(key, socket, app, &datagram);
     }
 
-    #[inline(always)]
     fn deliver_datagram(
         &mut self,
         key: Key,
@@ -128,7 +126,6 @@ impl<App> Registry<App> {
     /// Those behind one whose callback closes the socket are lost, as what waits in the socket is.
     ///
     /// Never inlined, so that the plain path has the registers to itself.
-    #[inline(never)]
     fn receive_thoroughly(
         &mut self,
         key: Key,
@@ -173,7 +170,6 @@ impl<App> Registry<App> {
     }
 
     /// Tells the protocol of an error that is not fatal.
-    #[cold]
     fn report(&mut self, key: Key, socket: &mut Socket<App>, app: &mut App, error: &io::Error) {
         self.call_socket(key, socket, app, Callback::Error, |protocol, transport, app| {
             protocol.on_error(transport, error, app);
@@ -195,7 +191,6 @@ impl<App> Registry<App> {
     }
 
     /// Calls the protocol of a socket that is known to be open.
-    #[inline(always)]
     fn call_open_socket(
         &mut self,
         key: Key,
@@ -220,7 +215,6 @@ impl<App> Registry<App> {
     }
 
     /// The callback has done more than send from its socket, or it has panicked.
-    #[cold]
     fn attend_to_socket(
         &mut self,
         key: Key,

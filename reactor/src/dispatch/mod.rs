@@ -28,7 +28,6 @@ impl<App> Registry<App> {
     /// Handles the events of one wait.
     ///
     /// Never inlined, so that the hot path has the registers to itself.
-    #[inline(never)]
     pub(crate) fn handle_events(&mut self, events: &Events, app: &mut App, scratch: &mut Scratch) {
         for (token, readiness) in events.iter() {
             match self.slots.take_token(token) {

@@ -65,7 +65,6 @@ impl Generations {
     }
 
     /// A generation that nobody else has.
-    #[inline]
     pub(crate) fn take(&mut self) -> Generation {
         if self.left == 0 {
             self.refill();

@@ -24,7 +24,6 @@ impl Clock {
     }
 
     /// Reads the system's clock: the loop's time goes on.
-    #[inline]
     pub(crate) fn refresh(&mut self) -> Instant {
         self.now = self.read();
         self.passed.set(None);
@@ -32,7 +31,6 @@ impl Clock {
     }
 
     /// What the system's clock says, while the loop's time stands.
-    #[inline]
     pub(crate) fn read(&self) -> Instant {
         self.system.now()
     }
@@ -67,7 +65,6 @@ impl Clock {
         to_tick(passed.as_secs().checked_add(after.as_secs()), nanos)
     }
 
-    #[inline]
     fn passed(&self) -> Duration {
         self.passed.get().unwrap_or_else(|| {
             let passed = self.now - self.epoch;
@@ -82,7 +79,6 @@ impl Clock {
     }
 }
 
-#[inline]
 fn to_tick(seconds: Option<u64>, nanos: u32) -> Tick {
     seconds
         .and_then(|seconds| seconds.checked_mul(1_000))

@@ -50,7 +50,6 @@ impl<'a, App> DatagramTransport<'a, App> {
     /// [`io::ErrorKind::WouldBlock`] if the queue is full: the datagram was dropped, as the network
     /// might have done. Otherwise what the system says of this datagram, or of an earlier one: too
     /// long, no route, refused. The socket goes on.
-    #[inline(always)]
     pub fn send_to(&mut self, bytes: &[u8], to: &Address) -> io::Result<()> {
         self.queue.send(self.id, bytes, Some(to), &mut self.registry.ledger)
     }
@@ -60,7 +59,6 @@ impl<'a, App> DatagramTransport<'a, App> {
     /// # Errors
     ///
     /// As there, and if the socket is not connected.
-    #[inline]
     pub fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.queue.send(self.id, bytes, None, &mut self.registry.ledger)
     }
@@ -122,7 +120,6 @@ impl<'a, App> DatagramTransport<'a, App> {
     /// # Errors
     ///
     /// As [`send_to`](Self::send_to).
-    #[inline]
     pub fn answer(&mut self, datagram: &Datagram<'_>, bytes: &[u8]) -> io::Result<()> {
         match datagram.to {
             None => self.send_to(bytes, &datagram.from),

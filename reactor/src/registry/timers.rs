@@ -94,12 +94,10 @@ impl<App> Registry<App> {
     }
 
     /// Cancels a timer; whether it was still to fire. A periodic one may cancel itself.
-    #[inline]
     pub fn cancel(&mut self, timer: TimerId) -> bool {
         self.wheel.cancel(timer.0).is_some()
     }
 
-    #[inline(always)]
     pub(crate) fn insert_timer(
         &mut self,
         delay: Duration,

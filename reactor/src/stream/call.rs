@@ -101,7 +101,6 @@ impl<App> Visit<'_, App> {
         self.announce()
     }
 
-    #[cold]
     fn cut_off_panicked(&mut self, callback: Callback, panic: Box<dyn Any + Send>) -> Step {
         self.registry.ledger.stats.panics += 1;
         self.registry.ledger.trace(|| What::Panicked(callback));

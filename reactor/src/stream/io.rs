@@ -206,7 +206,6 @@ impl Io {
 
     /// One write. Nearly always the kernel takes all of it; what else it says is for
     /// [`Self::transmitted`].
-    #[inline(always)]
     pub(super) fn transmit(
         &mut self,
         bytes: &[u8],
@@ -292,7 +291,6 @@ impl Io {
         }
     }
 
-    #[inline(always)]
     fn note_sent(&mut self, sent: usize, wanted: usize, whose: About, ledger: &mut Ledger) {
         ledger.trace_about(whose, || What::Wrote { wanted, taken: sent });
         ledger.stats.writes += 1;

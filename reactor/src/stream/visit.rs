@@ -78,7 +78,6 @@ impl<'a, App> Visit<'a, App> {
     ///
     /// A connection in full swing, with nothing queued and nothing asked of it, takes the short way:
     /// one read, one callback, one write.
-    #[inline(always)]
     pub(crate) fn handle_readiness(&mut self, readiness: Readiness, scratch: &mut Scratch) {
         self.registry.ledger.trace_visit(ConnectionId(self.key), || What::event(readiness));
         let stream = &mut self.connection.stream;
@@ -267,6 +266,7 @@ impl<'a, App> Visit<'a, App> {
     }
 
     /// Offers what is in the inbox.
+    #[cold]
     fn offer(&mut self) -> Step {
         let bytes = self.connection.stream.inbox.take();
         let mut input = Input::new(&bytes);

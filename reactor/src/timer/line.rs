@@ -35,7 +35,6 @@ pub(super) struct Line {
 
 impl Line {
     /// A timer comes: its place.
-    #[inline]
     pub(super) fn push(&mut self, index: u32) -> u32 {
         let place = self.indices.len() as u32;
         self.indices.push(index);
@@ -43,7 +42,6 @@ impl Line {
     }
 
     /// The timer at this place leaves.
-    #[inline]
     pub(super) fn remove(&mut self, place: u32) {
         self.indices[place as usize] = HOLE;
         self.holes += 1;
@@ -84,18 +82,15 @@ impl Line {
         self.indices.iter().copied().filter(|index| *index != HOLE)
     }
 
-    #[inline]
     pub(super) fn is_empty(&self) -> bool {
         self.indices.len() == self.holes
     }
 
-    #[inline]
     pub(super) fn is_sparse(&self) -> bool {
         self.holes > 3 * (self.indices.len() - self.holes) + SPARE_HOLES
     }
 
     /// Whether this timer stands at this place.
-    #[inline]
     pub(super) fn has(&self, index: u32, place: u32) -> bool {
         self.indices.get(place as usize) == Some(&index)
     }

@@ -97,7 +97,6 @@ impl<T> Wheel<T> {
     }
 
     /// Sets a timer. The payload is made where it stays.
-    #[inline(always)]
     pub(crate) fn insert(&mut self, deadline: Tick, payload: impl FnOnce() -> T) -> Key {
         let index = self.vacant.pop().unwrap_or_else(|| self.add_vacant());
         let generation = self.generations.take();
@@ -111,7 +110,6 @@ impl<T> Wheel<T> {
     }
 
     /// Moves a timer to another deadline; `false` when the key is stale.
-    #[inline]
     pub(crate) fn rearm(&mut self, key: Key, deadline: Tick) -> bool {
         let Some(hand) = self.hand(key) else {
             return false;

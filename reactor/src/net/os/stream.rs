@@ -182,12 +182,10 @@ impl StreamSocket {
         }
     }
 
-    #[inline(always)]
     pub(crate) fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
         call!(self, socket => sys::receive(socket, buffer))
     }
 
-    #[inline(always)]
     pub(crate) fn write(&self, bytes: &[u8]) -> io::Result<usize> {
         call!(self, socket => sys::send(socket, bytes))
     }
