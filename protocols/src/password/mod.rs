@@ -19,11 +19,13 @@ use argon2::password_hash::try_generate_salt;
 use argon2::{Algorithm, Argon2, MIN_SALT_LEN, Params, Version};
 use thiserror::Error;
 
+#[cfg(feature = "chat")]
 mod at_desk;
 mod desk;
 pub mod limits;
 mod memory;
 
+#[cfg(feature = "chat")]
 pub(crate) use at_desk::{AtDesk, Check};
 pub(crate) use desk::{Desk, Next};
 pub(crate) use memory::Memory;
