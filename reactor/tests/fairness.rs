@@ -287,6 +287,7 @@ fn a_crowd_that_leaves_at_once_is_told_in_portions() {
         assert!(!is_bounded || reported <= BUDGET as u64, "{reported} were reported in a turn");
         let closed = scene.served.closed - before;
         assert!(closed <= BUDGET, "{closed} were told in a turn");
+        assert!(!is_bounded || closed > 0, "a turn went by in which nobody was told");
     }
     scene.ask();
     scene.turn();
