@@ -108,7 +108,7 @@ pub use error::{
 pub use handle::{Handle, RemoteTask, Undelivered};
 pub use id::{ConnectionId, ListenerId, SocketId, TimerId, TimerKey};
 pub use input::Input;
-pub use limits::{DatagramLimits, Limits, MinRate, StreamLimits};
+pub use limits::{DatagramLimits, Limits, MinRate, StreamLimits, WhenFull};
 pub use net::{StdDatagram, StdListener, StdStream};
 pub use options::{
     ConnectOptions, DatagramOptions, Keepalive, ListenOptions, Membership, MulticastInterface,
@@ -121,4 +121,4 @@ pub use registry::{DatagramProtocol, DatagramTransport, Protocol, Registry, Sent
 #[cfg(all(unix, feature = "signals"))]
 pub use signals::Signal;
 pub use stats::{Rows, Snapshot, SocketRow, Stats};
-pub use stream::{Detached, Transport};
+pub use stream::{Detached, Pressure, Transport};

@@ -7,7 +7,7 @@ use crate::registry::Registry;
 use crate::source::{Connection, Socket, Source};
 use crate::stream::Detached;
 use crate::trace::{Callback, What};
-use crate::{CloseReason, Closed, ConnectionId, SocketId};
+use crate::{CloseReason, Closed, ConnectionId, SocketId, Stale};
 
 impl<App> Registry<App> {
     /// Tells and removes what has ended, up to the budget. The others, and what ends in these callbacks,
@@ -45,6 +45,9 @@ impl<App> Registry<App> {
         self.cancel_timers(stream.timers());
         stream.dismiss_guard().map(|timer| self.wheel.cancel(timer));
         self.connections -= 1;
+        if stream.is_watched() {
+            self.tell_waiting(key, Err(Stale));
+        }
         let (peer, opened) = (stream.peer(), stream.was_opened());
         if let (true, Some(ip)) = (stream.is_counted(), peer.ip()) {
             self.by_address.leave(ip);

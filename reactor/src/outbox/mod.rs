@@ -190,6 +190,11 @@ impl Outbox {
         if length == 0 { 0 } else { length + PIECE_CHARGE }
     }
 
+    /// What [`Self::push_file`] adds to the charge.
+    pub(crate) fn charge_of_file() -> usize {
+        PIECE_CHARGE
+    }
+
     /// Everything not sent, files included: what is lost if the connection ends now.
     pub(crate) fn unsent(&self) -> u64 {
         let files = |piece: &Piece| match piece {

@@ -26,7 +26,7 @@ use crate::net::{OwnedPath, Poller, Pool, SpareDescriptor, StdDatagram, StdListe
 use crate::offload::{Job, panic_message};
 use crate::slots::{Found, Slots};
 use crate::source::Source;
-use crate::stream::{Cork, Detached, Order, Outcome};
+use crate::stream::{Cork, Detached, Order, Outcome, Waiting};
 use crate::timer::Wheel;
 use crate::trace::Callback;
 use crate::{
@@ -39,7 +39,7 @@ pub use socket::DatagramTransport;
 pub(crate) use timers::Timed;
 
 /// A closure that runs on the loop, later in this turn or in the next.
-type Task<App> = Box<dyn FnOnce(&mut Registry<App>, &mut App)>;
+pub(crate) type Task<App> = Box<dyn FnOnce(&mut Registry<App>, &mut App)>;
 type Completion<App> = Box<dyn FnOnce(&mut Registry<App>, &mut App, Box<dyn std::any::Any + Send>)>;
 type DetachReceiver<App> = Box<dyn FnOnce(Detached, &mut Registry<App>, &mut App)>;
 
@@ -62,6 +62,8 @@ pub struct Registry<App> {
     pub(crate) deferred: VecDeque<Task<App>>,
     /// What the running connection was told by its id, to be done after its callback.
     pub(crate) orders: Vec<Order>,
+    /// Who wants to know that the outbox of a connection has fallen.
+    pub(crate) waiting: Waiting<App>,
     /// What the running socket was given to send by its id, to leave after its callback.
     pub(crate) own_datagrams: Vec<(Bytes, Option<Address>)>,
     /// What the running callback has decided for its connection.
@@ -97,6 +99,7 @@ impl<App> Registry<App> {
             has_mail: false,
             deferred: VecDeque::new(),
             orders: Vec::new(),
+            waiting: Waiting::new(),
             own_datagrams: Vec::new(),
             outcome: None,
             connections: 0,

@@ -65,6 +65,11 @@ impl Cork {
         self.bytes.extend_from_slice(bytes);
     }
 
+    /// Whether it holds more than the writes of one callback come to.
+    pub(super) fn is_large(&self) -> bool {
+        self.bytes.len() > LARGE
+    }
+
     pub(crate) fn bytes(&self) -> &[u8] {
         &self.bytes
     }

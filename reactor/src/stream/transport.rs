@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::{Step, Stream, ended};
+use super::{Pressure, Step, Stream, ended};
 use crate::net::StdStream;
 use crate::outbox::FilePiece;
 use crate::registry::{Protocol, Registry};
@@ -117,6 +117,13 @@ impl<'a, App> Transport<'a, App> {
     #[must_use]
     pub fn queued_bytes(&self) -> usize {
         self.stream.queued_bytes() + self.registry.cork.bytes().len()
+    }
+
+    /// Whether more is queued than [`StreamLimits::outbox_high`]; [`on_drain`](Protocol::on_drain) will tell
+    /// when it has fallen to [`StreamLimits::outbox_low`].
+    pub fn pressure(&self) -> Pressure {
+        let is_high = self.queued_bytes() > self.limits().outbox_high;
+        if is_high { Pressure::High } else { Pressure::Low }
     }
 
     // ── reading ─────────────────────────────────────────────────────────────────────────────

@@ -329,6 +329,9 @@ impl<'a, App> Visit<'a, App> {
                 })?;
             }
         }
+        if self.connection.stream.take_fallen() {
+            self.registry.tell_waiting(self.key, Ok(()));
+        }
         self.settle()
     }
 }

@@ -17,12 +17,12 @@ use bytes::{Buf, Bytes};
 
 use super::cork::Cork;
 use super::notes::Notes;
-use super::{Step, Stream, ended};
+use super::{Pressure, Step, Stream, ended};
 use crate::id::Key;
 use crate::ledger::Ledger;
 use crate::outbox::{Broadcast, FilePiece, Outbox, Spares};
 use crate::trace::{About, What};
-use crate::{CloseReason, ConnectionId};
+use crate::{CloseReason, ConnectionId, WhenFull};
 
 /// Shared bytes up to this size are cheaper to copy to the cork than to send on their own.
 const COPY_UP_TO: usize = 4 * 1024;
@@ -158,12 +158,12 @@ impl Stream {
         key: Key,
         parcel: P,
         ledger: &mut Ledger,
-    ) -> Result<(), (Refusal, P)> {
+    ) -> Result<Pressure, (Refusal, P)> {
         if !self.goes_first(ledger) {
             return self.enqueue(key, parcel, ledger);
         }
         match self.io.transmit(parcel.bytes(), About::Other(ConnectionId(key).into()), ledger) {
-            Ok(()) => Ok(()),
+            Ok(()) => Ok(Pressure::Low),
             Err(result) => self.delivered_partly(key, parcel, result, ledger),
         }
     }
@@ -185,8 +185,8 @@ impl Stream {
         self.is_open() && !self.notes.ask_for_work() && self.io.is_writable()
     }
 
-    /// Queues what is left of a parcel that is under way: if there is no room for it, only the connection
-    /// ends.
+    /// Queues what is left of a parcel that is under way. One that has begun cannot be refused: where the
+    /// connection does not end for want of room, it goes on with the rest of it beyond its cap.
     #[cold]
     fn delivered_partly<P: Parcel>(
         &mut self,
@@ -194,7 +194,7 @@ impl Stream {
         parcel: P,
         result: io::Result<usize>,
         ledger: &mut Ledger,
-    ) -> Result<(), (Refusal, P)> {
+    ) -> Result<Pressure, (Refusal, P)> {
         let whose = About::Other(ConnectionId(key).into());
         let sent = match self.io.transmitted(result, parcel.bytes().len(), whose, ledger) {
             Step::Continue(sent) => sent,
@@ -203,28 +203,33 @@ impl Stream {
                 return Err((Refusal::Stale, parcel));
             }
         };
+        if sent == 0 {
+            return self.enqueue(key, parcel, ledger);
+        }
         let queued =
             self.queue(About::Other(ConnectionId(key).into()), ledger, |outbox, spares| {
                 parcel.enter(outbox, spares);
                 outbox.advance(sent, spares);
             });
-        if let Step::Break(reason) = queued {
+        if let Step::Break(reason) = queued
+            && self.limits.when_full == WhenFull::Close
+        {
             self.retire(key, reason, ledger);
         }
         self.touch(key, ledger);
-        Ok(())
+        Ok(self.pressure())
     }
 
     /// Queues a parcel, to be flushed at the end of the turn. It comes back if the connection does not
-    /// take it; if there is no room for it, the connection ends.
+    /// take it; if there is no room for it, the connection does what its limits say.
     pub(crate) fn enqueue<P: Parcel>(
         &mut self,
         key: Key,
         parcel: P,
         ledger: &mut Ledger,
-    ) -> Result<(), (Refusal, P)> {
+    ) -> Result<Pressure, (Refusal, P)> {
         let length = parcel.bytes().len();
-        if let Err(refusal) = self.admit(key, length, ledger) {
+        if let Err(refusal) = self.admit(key, Outbox::charge_of(length), ledger) {
             return Err((refusal, parcel));
         }
         ledger.trace_of(ConnectionId(key), || What::Queued { bytes: length });
@@ -235,15 +240,19 @@ impl Stream {
             self.note_high(About::Other(ConnectionId(key).into()), ledger);
         }
         self.touch(key, ledger);
-        Ok(())
+        Ok(if is_high { Pressure::High } else { Pressure::Low })
     }
 
-    /// Looks whether so many bytes may be queued.
-    fn admit(&mut self, key: Key, length: usize, ledger: &mut Ledger) -> Result<(), Refusal> {
+    /// Looks whether something of this charge may be queued.
+    pub(super) fn admit(
+        &mut self,
+        key: Key,
+        charge: usize,
+        ledger: &mut Ledger,
+    ) -> Result<(), Refusal> {
         if !self.is_open() && !self.can_write() {
             return Err(if self.is_closed() { Refusal::Stale } else { Refusal::Closing });
         }
-        let charge = Outbox::charge_of(length);
         let reason = if self.outbox.charge() + charge > self.limits.outbox {
             CloseReason::OutboxFull
         } else if ledger.queued + charge > ledger.limits.outboxes {
@@ -251,7 +260,9 @@ impl Stream {
         } else {
             return Ok(());
         };
-        self.retire(key, Box::new(reason), ledger);
+        if self.limits.when_full == WhenFull::Close {
+            self.retire(key, Box::new(reason), ledger);
+        }
         Err(Refusal::Full)
     }
 
@@ -350,6 +361,6 @@ pub(crate) enum Refusal {
     Stale,
     /// It sends no more.
     Closing,
-    /// There was no room, and it ends.
+    /// There was no room; it ends, if its limits say so.
     Full,
 }
