@@ -121,4 +121,4 @@ pub use registry::{DatagramProtocol, DatagramTransport, Protocol, Registry, Sent
 #[cfg(all(unix, feature = "signals"))]
 pub use signals::Signal;
 pub use stats::{Rows, Snapshot, SocketRow, Stats};
-pub use stream::{Detached, Pressure, Transport};
+pub use stream::{CoupleError, Detached, Pressure, Transport, Uncoupled};

@@ -76,6 +76,40 @@ pub enum CloseReason {
     TimersFull,
 }
 
+impl Clone for CloseReason {
+    /// An error of the system's is the same again; one of another kind keeps its kind and its text.
+    fn clone(&self) -> Self {
+        match self {
+            Self::PeerClosed => Self::PeerClosed,
+            Self::Closed => Self::Closed,
+            Self::Aborted => Self::Aborted,
+            Self::Detached => Self::Detached,
+            Self::Shutdown => Self::Shutdown,
+            Self::Panicked(text) => Self::Panicked(text.clone()),
+            Self::Reset => Self::Reset,
+            Self::ConnectFailed(error) => Self::ConnectFailed(copy_of(error)),
+            Self::Failed(error) => Self::Failed(copy_of(error)),
+            Self::FileFailed(error) => Self::FileFailed(copy_of(error)),
+            Self::ConnectTimeout => Self::ConnectTimeout,
+            Self::CloseTimeout => Self::CloseTimeout,
+            Self::IdleTimeout => Self::IdleTimeout,
+            Self::ReadTimeout => Self::ReadTimeout,
+            Self::TooSlow => Self::TooSlow,
+            Self::InboxFull => Self::InboxFull,
+            Self::OutboxFull => Self::OutboxFull,
+            Self::LoopOutboxFull => Self::LoopOutboxFull,
+            Self::TimersFull => Self::TimersFull,
+        }
+    }
+}
+
+fn copy_of(error: &io::Error) -> io::Error {
+    match error.raw_os_error() {
+        Some(code) => io::Error::from_raw_os_error(code),
+        None => io::Error::new(error.kind(), error.to_string()),
+    }
+}
+
 /// Whose doing the end of a connection was.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Side {
@@ -175,7 +209,7 @@ impl CloseReason {
 }
 
 /// The end of a connection, as [`on_close`](crate::Protocol::on_close) is told it.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Closed {
     /// Which connection it was; the id is stale from now on.
     pub id: ConnectionId,

@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io::{self, IoSlice};
 
+use super::Coupling;
 use super::guard::Guard;
 use super::layer::{Layer, Layered};
 use super::{Step, ended};
@@ -27,6 +28,7 @@ struct Aside {
     /// Its deadlines, which want to know when something moves.
     guard: Option<Guard>,
     layered: Option<Box<Layered>>,
+    coupling: Option<Coupling>,
     /// The first of its timers in the wheel.
     timers: Option<Key>,
 }
@@ -77,6 +79,18 @@ impl Io {
 
     pub(super) fn take_guard(&mut self) -> Option<Guard> {
         self.aside.as_mut()?.guard.take()
+    }
+
+    pub(super) fn couple(&mut self, coupling: Coupling) {
+        self.aside().coupling = Some(coupling);
+    }
+
+    pub(super) fn coupling(&self) -> Option<&Coupling> {
+        self.aside.as_ref()?.coupling.as_ref()
+    }
+
+    pub(super) fn coupling_mut(&mut self) -> Option<&mut Coupling> {
+        self.aside.as_mut()?.coupling.as_mut()
     }
 
     pub(super) fn timers(&self) -> Option<Key> {

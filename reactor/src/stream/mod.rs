@@ -28,6 +28,7 @@
 mod by_id;
 mod call;
 mod cork;
+mod couple;
 mod deadlines;
 mod flush;
 mod guard;
@@ -57,6 +58,8 @@ use crate::{Address, StreamLimits};
 
 pub(crate) use by_id::Order;
 pub(crate) use cork::Cork;
+use couple::Coupling;
+pub use couple::{CoupleError, Uncoupled};
 pub(crate) use flush::Flushed;
 use guard::Phase;
 use io::Io;

@@ -25,6 +25,8 @@ impl Notes {
     pub(super) const LAYERED: u16 = 1024;
     /// Its protocol has been told that it is open.
     pub(super) const OPENED: u16 = 256;
+    /// The loop passes on what it says to another.
+    pub(super) const COUPLED: u16 = 4096;
     /// Somebody wants to be told when its outbox has fallen to its low mark.
     pub(super) const WATCHED: u16 = 2048;
 

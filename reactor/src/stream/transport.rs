@@ -289,6 +289,12 @@ impl<'a, App> Transport<'a, App> {
         self.stream.socket().apply(options)
     }
 
+    /// The connection itself, for what only the loop's own protocols do.
+    pub(super) fn stream(&mut self) -> &mut Stream {
+        self.registry.ledger.attention = true;
+        self.stream
+    }
+
     /// Keeps what the protocol has not consumed of a fresh read.
     pub(crate) fn keep(&mut self, rest: &[u8]) {
         self.stream.inbox.keep(rest);

@@ -332,6 +332,9 @@ impl<'a, App> Visit<'a, App> {
         if self.connection.stream.take_fallen() {
             self.registry.tell_waiting(self.key, Ok(()));
         }
+        if let Some(partner) = self.connection.stream.take_held_partner() {
+            self.registry.release_partner(partner);
+        }
         self.settle()
     }
 }

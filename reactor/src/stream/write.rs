@@ -145,7 +145,7 @@ impl Stream {
     }
 
     /// Whether bytes may go straight to the kernel: nothing waits in front of them.
-    fn can_transmit(&self) -> bool {
+    pub(super) fn can_transmit(&self) -> bool {
         self.outbox.is_empty() && self.io.is_writable()
     }
 
@@ -280,7 +280,7 @@ impl Stream {
     // ── the outbox ──────────────────────────────────────────────────────────────────────────
 
     /// Queues something, and keeps the accounts, the marks and the caps.
-    fn queue(
+    pub(super) fn queue(
         &mut self,
         whose: About,
         ledger: &mut Ledger,
