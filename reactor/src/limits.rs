@@ -37,6 +37,14 @@ pub struct Limits {
     /// Default 256 MiB: 4,096 slow readers at their high mark, on a machine of 1 GiB.
     pub outboxes: usize,
 
+    /// Pipes through which the system moves what coupled connections say, where it can
+    /// (see [`Registry::couple`](crate::Registry::couple)): one for each receiver that is slower than its source, and a
+    /// few to spare. Each takes two descriptors and up to 256 KiB of the system's memory. Beyond it bytes are
+    /// copied through the loop instead.
+    ///
+    /// Default 256: 64 MiB, as much as Linux gives to a user's pipes before it makes them smaller.
+    pub pipes: usize,
+
     /// Timers at one time, of connections and free-standing. A free-standing one beyond it is an
     /// error; a connection that asks for one ends with
     /// [`CloseReason::TimersFull`](crate::CloseReason::TimersFull).
@@ -124,6 +132,7 @@ impl Default for Limits {
             connections: 65_536,
             connections_per_address: None,
             outboxes: 256 * MIB,
+            pipes: 256,
             timers: 4_194_304,
             tasks: 65_536,
             offloads: 1_024,

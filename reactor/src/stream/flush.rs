@@ -32,6 +32,7 @@ impl Stream {
                 None if self.io.push()? => break,
                 None => (0, None),
                 Some(Front::Bytes) => (self.flush_bytes(ledger)?, None),
+                Some(Front::Pipe(_)) => (self.flush_pipe(ledger)?, None),
                 Some(Front::File(_)) => self.flush_file(*budget, ledger)?,
             };
             *budget = budget.saturating_sub(sent.max(1));

@@ -10,7 +10,7 @@ use super::{Step, ended};
 use crate::CloseReason;
 use crate::id::Key;
 use crate::ledger::{Ledger, SCRATCH, Scratch};
-use crate::net::{Readiness, SHORT_READ_DRAINS, StreamSocket};
+use crate::net::{Pipe, Readiness, SHORT_READ_DRAINS, StreamSocket, cannot_splice};
 use crate::timer::Tick;
 use crate::trace::{About, What};
 
@@ -101,6 +101,10 @@ impl Io {
         &mut self.aside().timers
     }
 
+    pub(super) fn is_layered(&self) -> bool {
+        self.layered().is_some()
+    }
+
     /// Whether its layer, if it has one, carries bytes.
     pub(super) fn is_open(&self) -> bool {
         self.layered().is_none_or(Layered::is_open)
@@ -164,6 +168,28 @@ impl Io {
             Some((layered, socket)) => layered.read(socket, buffer),
         };
         self.received(result, ledger)
+    }
+
+    /// Moves what there is to a pipe; `None` if the system cannot do that with this socket. How much came says
+    /// nothing about what is left: a pipe may be full at any length.
+    pub(super) fn splice_in(
+        &mut self,
+        pipe: &mut Pipe,
+        ledger: &mut Ledger,
+    ) -> Step<Option<Received>> {
+        let result = match self.socket.splice_in(pipe) {
+            Err(error) if cannot_splice(&error) => return Step::Continue(None),
+            result => result,
+        };
+        ledger.stats.reads += 1;
+        let length = match result {
+            Ok(length) if length > 0 => length,
+            result => return self.received_nothing(result, ledger).map_continue(Some),
+        };
+        ledger.trace(|| What::Read { bytes: length });
+        ledger.stats.read_bytes += length as u64;
+        self.note_read(length, ledger);
+        Step::Continue(Some(Received::Bytes(length)))
     }
 
     #[inline(always)]
@@ -302,6 +328,22 @@ impl Io {
                 self.transmit_failed(error, count, About::Visited, ledger).map_continue(|_| None)
             }
             result => self.transmitted(result, 0, About::Visited, ledger).map_continue(Some),
+        }
+    }
+
+    /// Sends what is in a pipe: how many bytes of it, or `None` if the system cannot do that with this socket.
+    /// As with a file, a short count does not mean that the kernel takes no more.
+    pub(super) fn splice_out(
+        &mut self,
+        pipe: &mut Pipe,
+        whose: About,
+        ledger: &mut Ledger,
+    ) -> Step<Option<usize>> {
+        let wanted = pipe.len();
+        match self.socket.splice_out(pipe) {
+            Err(error) if cannot_splice(&error) => Step::Continue(None),
+            Err(error) => self.transmit_failed(error, wanted, whose, ledger).map_continue(Some),
+            result => self.transmitted(result, 0, whose, ledger).map_continue(Some),
         }
     }
 

@@ -204,6 +204,9 @@ impl<'a, App> Visit<'a, App> {
         // Counted in reads, not in bytes: a system call costs as much as what it brings.
         for _ in 0..self.registry.ledger.reads_a_turn {
             match self.connection.stream.intake() {
+                Some(Intake::Deliver) if self.connection.stream.is_coupled() => {
+                    self.forward_once(scratch)?;
+                }
                 Some(Intake::Deliver) => {
                     let stream = &mut self.connection.stream;
                     let received = stream.receive_any(scratch, &mut self.registry.ledger)?;
@@ -227,7 +230,7 @@ impl<'a, App> Visit<'a, App> {
     }
 
     #[inline(always)]
-    fn handle_received(&mut self, received: Received, scratch: &Scratch) -> Step {
+    pub(super) fn handle_received(&mut self, received: Received, scratch: &Scratch) -> Step {
         match received {
             Received::Bytes(length) => self.deliver(&scratch[..length]),
             // The end comes last: whoever took over, or was resumed, is first offered what is left.

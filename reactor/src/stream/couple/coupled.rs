@@ -43,6 +43,7 @@ impl<App> Protocol<App> for Coupled<App> {
 
     fn on_data(&mut self, transport: &mut Transport<'_, App>, input: &mut Input<'_>, _: &mut App) {
         let id = transport.id();
+        transport.stream().note_copied(input.len());
         match transport.registry().forward(id.0, self.partner.0, input) {
             Some(Pressure::Low) => {
                 input.take_all();
@@ -67,6 +68,7 @@ impl<App> Protocol<App> for Coupled<App> {
     fn on_close(&mut self, registry: &mut Registry<App>, closed: &Closed, app: &mut App) {
         let both = self.tie.borrow_mut().note(closed);
         if let Some((told, uncoupled)) = both {
+            registry.ledger.pipes.leave();
             return told(registry, uncoupled, app);
         }
         // It may be about to end by itself, and have no ear for this.

@@ -15,16 +15,28 @@ use crate::{ConnectionId, StreamLimits};
 
 /// What a stream knows of the one it is coupled with.
 pub(crate) struct Coupling {
-    partner: Key,
+    pub(super) partner: Key,
+    pub(super) manner: Manner,
     /// The partner is not read until what is queued here has left.
     holds_partner: bool,
     /// Bytes of the partner's that this stream was given to send.
     taken: Rc<Cell<u64>>,
 }
 
+/// How what a stream brings comes to its partner.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Manner {
+    /// Through the loop's buffer, since it is little at a time.
+    Copying,
+    /// From socket to socket, since it is much.
+    Splicing,
+    /// Through the buffer, however much: the system cannot do otherwise with these sockets.
+    OnlyCopying,
+}
+
 impl Coupling {
     pub(super) fn new(partner: Key, taken: Rc<Cell<u64>>) -> Self {
-        Self { partner, holds_partner: false, taken }
+        Self { partner, manner: Manner::Copying, holds_partner: false, taken }
     }
 }
 
@@ -117,7 +129,7 @@ impl Stream {
         Some(pressure)
     }
 
-    fn count_taken(&self, bytes: usize) {
+    pub(super) fn count_taken(&self, bytes: usize) {
         if let Some(coupling) = self.io.coupling() {
             coupling.taken.set(coupling.taken.get() + bytes as u64);
         }
@@ -140,7 +152,7 @@ impl Stream {
     }
 
     /// Remembers to have its partner read again when all that is queued has left.
-    fn hold_partner(&mut self, partner: Key) {
+    pub(super) fn hold_partner(&mut self, partner: Key) {
         if let Some(coupling) = self.io.coupling_mut().filter(|it| it.partner == partner) {
             coupling.holds_partner = true;
         }

@@ -20,6 +20,7 @@
 
 mod coupled;
 mod coupling;
+mod splice;
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -152,6 +153,7 @@ impl<App: 'static> Registry<App> {
         }
         self.may_couple(first)?;
         self.may_couple(second)?;
+        self.ledger.pipes.enter();
         let tie = Rc::new(RefCell::new(Tie::new(Box::new(ended))));
         for (id, partner) in [(first, second), (second, first)] {
             let taken = Rc::new(Cell::new(0));
