@@ -95,7 +95,7 @@ impl<App> Registry<App> {
         };
         let limits = Rc::clone(&listener.limits);
         let origin = Origin::Accepted { counted };
-        let added = self.add_stream(socket, peer, &origin, limits, protocol);
+        let added = self.add_stream(socket, peer, origin, limits, protocol);
         if let Ok(id) = added {
             self.ledger.stats.accepted += 1;
             self.ledger.trace(|| What::Accepted(id));

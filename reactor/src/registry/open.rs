@@ -134,7 +134,7 @@ impl<App> Registry<App> {
         self.ledger.stats.connects += 1;
         let limits = Rc::new(options.limits.clone());
         let id = self
-            .add_stream(socket, address, &Origin::Connecting, limits, Box::new(protocol))
+            .add_stream(socket, address, Origin::Connecting, limits, Box::new(protocol))
             .map_err(|(_, error)| error)?;
         self.ledger.trace_of(id, || What::Connecting);
         path.and_then(|path| self.client_paths.insert(id.0, path));
@@ -160,7 +160,7 @@ impl<App> Registry<App> {
         self.refuse_when_full(&peer)?;
         socket.apply(options).map_err(failed(&peer))?;
         let limits = Rc::new(limits.clone());
-        self.add_stream(socket, peer, &Origin::Adopted, limits, Box::new(protocol))
+        self.add_stream(socket, peer, Origin::Adopted, limits, Box::new(protocol))
             .map_err(|(_, error)| error)
     }
 
@@ -169,7 +169,7 @@ impl<App> Registry<App> {
         &mut self,
         mut socket: StreamSocket,
         peer: Address,
-        origin: &Origin,
+        origin: Origin,
         limits: Rc<StreamLimits>,
         protocol: Box<dyn Protocol<App>>,
     ) -> Result<ConnectionId, (Box<dyn Protocol<App>>, OpenError)> {

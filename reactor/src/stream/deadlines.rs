@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use super::guard::{Doing, Phase};
-use super::notes::Notes;
+use super::pending::Deadlines;
 use super::{Step, Stream, Visit};
 use crate::id::Key;
 use crate::ledger::Ledger;
@@ -15,12 +15,16 @@ use crate::{ConnectionId, StreamLimits};
 impl Stream {
     pub(super) fn begin(&mut self, phase: Phase, end: Tick, ledger: &Ledger) {
         self.io.guard_from(ledger.clock.tick()).begin(phase, end);
-        self.notes.set(Notes::GUARD);
+        self.pending.deadlines = Deadlines::Changed;
     }
 
     /// Whether the guard's timer has to be set anew.
     pub(crate) fn take_guard_note(&mut self) -> bool {
-        self.notes.has(Notes::GUARD) && self.notes.take(Notes::GUARD)
+        let changed = self.pending.deadlines == Deadlines::Changed;
+        if changed {
+            self.pending.deadlines = Deadlines::Armed;
+        }
+        changed
     }
 
     /// When the guard wants to look, or that a deadline has passed.
@@ -47,7 +51,7 @@ impl Stream {
 
     pub(crate) fn set_limits(&mut self, limits: StreamLimits) {
         self.limits = Rc::new(limits);
-        self.notes.set(Notes::GUARD);
+        self.pending.deadlines = Deadlines::Changed;
     }
 
     pub(crate) fn limits(&self) -> &StreamLimits {
