@@ -2,8 +2,7 @@
 
 use std::rc::Rc;
 
-use super::guard::{Doing, Phase};
-use super::pending::Deadlines;
+use super::guard::{Deadlines, Doing, Phase};
 use super::{Step, Stream, Visit};
 use crate::id::Key;
 use crate::ledger::Ledger;
@@ -15,14 +14,14 @@ use crate::{ConnectionId, StreamLimits};
 impl Stream {
     pub(super) fn begin(&mut self, phase: Phase, end: Tick, ledger: &Ledger) {
         self.io.guard_from(ledger.clock.tick()).begin(phase, end);
-        self.pending.deadlines = Deadlines::Changed;
+        self.io.deadlines = Deadlines::Changed;
     }
 
     /// Whether the guard's timer has to be set anew.
     pub(crate) fn take_guard_note(&mut self) -> bool {
-        let changed = self.pending.deadlines == Deadlines::Changed;
+        let changed = self.io.deadlines == Deadlines::Changed;
         if changed {
-            self.pending.deadlines = Deadlines::Armed;
+            self.io.deadlines = Deadlines::Armed;
         }
         changed
     }
@@ -51,7 +50,7 @@ impl Stream {
 
     pub(crate) fn set_limits(&mut self, limits: StreamLimits) {
         self.limits = Rc::new(limits);
-        self.pending.deadlines = Deadlines::Changed;
+        self.io.deadlines = Deadlines::Changed;
     }
 
     pub(crate) fn limits(&self) -> &StreamLimits {

@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::io::{self, IoSlice};
 
-use super::guard::Guard;
+use super::guard::{Deadlines, Guard};
 use super::layer::{Layer, Layered};
 use super::{Origin, Step, ended};
 use crate::CloseReason;
@@ -18,6 +18,7 @@ pub(super) struct Io {
     /// What is known of the socket. Where there is a layer, it knows itself whether it may be written to.
     pub(super) readiness: Readiness,
     pub(super) origin: Origin,
+    pub(super) deadlines: Deadlines,
     /// The turn in which a message from others last went straight to the kernel.
     pub(super) sent_in: u16,
     aside: Option<Box<Aside>>,
@@ -52,7 +53,7 @@ impl Io {
             Origin::Connecting => Readiness::default(),
             Origin::Accepted { .. } | Origin::Adopted => Readiness::WRITE,
         };
-        Self { socket, readiness, origin, sent_in: 0, aside: None }
+        Self { socket, readiness, origin, deadlines: Deadlines::Changed, sent_in: 0, aside: None }
     }
 
     /// Puts a layer on the socket. What that has left over is told of by nobody, so from here on only

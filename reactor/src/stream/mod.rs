@@ -57,12 +57,12 @@ use crate::{Address, StreamLimits};
 pub(crate) use by_id::Order;
 pub(crate) use cork::Cork;
 pub(crate) use flush::Flushed;
-use guard::Phase;
+use guard::{Deadlines, Phase};
 use io::Io;
 pub(crate) use io::Received;
 pub(crate) use layer::Layer;
 use peer::Peer;
-use pending::{Deadlines, Pending};
+use pending::{Pending, Wire};
 pub(crate) use read::Intake;
 pub(crate) use transport::Outcome;
 pub use transport::{Detached, Transport};
@@ -137,7 +137,9 @@ enum Goodbye {
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Origin {
     /// It may be counted against its peer's address.
-    Accepted { counted: bool },
+    Accepted {
+        counted: bool,
+    },
     Connecting,
     /// The socket may have duplicates, which would keep its registration alive.
     Adopted,
@@ -213,7 +215,7 @@ impl Stream {
                 self.state = State::Opening(next);
                 if let Some(guard) = self.io.guard() {
                     guard.opened(ledger.clock.tick());
-                    self.pending.deadlines = Deadlines::Changed;
+                    self.io.deadlines = Deadlines::Changed;
                 }
                 Step::Continue(true)
             }
@@ -414,6 +416,7 @@ impl Stream {
     pub(crate) fn wrap(&mut self, layer: Box<dyn Layer>) {
         self.io.wrap(layer);
         self.note_layer();
+        self.pending.wire = Wire::Layer;
     }
 
     /// Whether its layer, if it has one, carries bytes.

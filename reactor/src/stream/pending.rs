@@ -8,7 +8,7 @@ pub(super) struct Pending {
     pub(super) reading: Reading,
     pub(super) mark: Mark,
     pub(super) listed: Listed,
-    pub(super) deadlines: Deadlines,
+    pub(super) wire: Wire,
 }
 
 /// What the protocol wants to be given.
@@ -44,29 +44,28 @@ pub(super) enum Listed {
     Both,
 }
 
-/// Whether the timer of its deadlines is set for the right moment.
+/// What is between its bytes and the socket.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Deadlines {
-    Armed,
-    /// They are others now, and the timer has to be set anew.
-    Changed,
+pub(super) enum Wire {
+    Nothing,
+    /// A layer, which is asked at each step: so it never takes the short ways.
+    Layer,
 }
 
 impl Pending {
-    /// A new connection: its deadlines have yet to be looked at.
     pub(super) fn new() -> Self {
         Self {
             reading: Reading::Fresh,
             mark: Mark::Low,
             listed: Listed::Nowhere,
-            deadlines: Deadlines::Changed,
+            wire: Wire::Nothing,
         }
     }
 
     /// Whether there is nothing to do but what its state says.
-    pub(super) fn is_quiet(self) -> bool {
-        let Self { reading, mark, listed, deadlines } = self;
-        [reading as u8, mark as u8, listed as u8, deadlines as u8] == [0; 4]
+    pub(super) fn is_quiet(&self) -> bool {
+        let Self { reading, mark, listed, wire } = *self;
+        [reading as u8, mark as u8, listed as u8, wire as u8] == [0; 4]
     }
 
     /// Whether the connection is not to be read.
@@ -122,25 +121,19 @@ impl Listed {
 mod tests {
     use super::*;
 
-    const QUIET: Pending = Pending {
-        reading: Reading::Fresh,
-        mark: Mark::Low,
-        listed: Listed::Nowhere,
-        deadlines: Deadlines::Armed,
-    };
-
     #[test]
     fn anything_there_is_to_do_is_no_quiet() {
-        assert!(QUIET.is_quiet());
+        let quiet = Pending::new();
+        assert!(quiet.is_quiet());
         let others = [
-            Pending { reading: Reading::Again, ..QUIET },
-            Pending { reading: Reading::Paused, ..QUIET },
-            Pending { mark: Mark::High, ..QUIET },
-            Pending { mark: Mark::Holding, ..QUIET },
-            Pending { listed: Listed::Ready, ..QUIET },
-            Pending { listed: Listed::Touched, ..QUIET },
-            Pending { listed: Listed::Both, ..QUIET },
-            Pending { deadlines: Deadlines::Changed, ..QUIET },
+            Pending { reading: Reading::Again, ..quiet },
+            Pending { reading: Reading::Paused, ..quiet },
+            Pending { mark: Mark::High, ..quiet },
+            Pending { mark: Mark::Holding, ..quiet },
+            Pending { listed: Listed::Ready, ..quiet },
+            Pending { listed: Listed::Touched, ..quiet },
+            Pending { listed: Listed::Both, ..quiet },
+            Pending { wire: Wire::Layer, ..quiet },
         ];
         assert!(others.iter().all(|pending| !pending.is_quiet()));
     }
@@ -160,7 +153,7 @@ mod tests {
 
     #[test]
     fn a_paused_connection_is_offered_nothing() {
-        let mut pending = Pending { reading: Reading::Paused, ..QUIET };
+        let mut pending = Pending { reading: Reading::Paused, ..Pending::new() };
         pending.offer_again();
         assert!(pending.holds() && pending.reading == Reading::Paused);
     }

@@ -23,7 +23,6 @@ impl Stream {
             && self.pending.is_quiet()
             && self.outbox.is_empty()
             && self.io.is_readable()
-            && !self.io.is_layered()
     }
 
     /// Whether the socket has been read empty.
