@@ -64,10 +64,8 @@
 #![forbid(unsafe_code)]
 
 mod address;
-mod admission;
 mod datagram;
 mod dispatch;
-mod envelope;
 mod error;
 mod handle;
 mod id;
@@ -79,7 +77,6 @@ mod net;
 mod offload;
 mod options;
 mod outbox;
-mod rate;
 mod reactor;
 mod reason;
 mod registry;
@@ -98,9 +95,8 @@ pub mod trace;
 mod trace;
 
 pub use address::{Address, ParseAddressError};
-pub use datagram::{Datagram, SocketClosed};
+pub use datagram::{Datagram, DatagramTransport, Ecn, Envelope, SocketClosed};
 pub use dispatch::{CutOff, ShutdownReport};
-pub use envelope::{Ecn, Envelope};
 pub use error::{
     LoopError, OffloadError, OpenError, PostError, ReachError, SendError, SendFileError, Stale,
     TimersFull,
@@ -109,15 +105,15 @@ pub use handle::{Handle, RemoteTask, Undelivered};
 pub use id::{ConnectionId, ListenerId, SocketId, TimerId, TimerKey};
 pub use input::Input;
 pub use limits::{DatagramLimits, Limits, MinRate, StreamLimits};
+pub use listener::TokenBucket;
 pub use net::{StdDatagram, StdListener, StdStream};
 pub use options::{
     ConnectOptions, DatagramOptions, Keepalive, ListenOptions, Membership, MulticastInterface,
     StreamOptions,
 };
-pub use rate::TokenBucket;
 pub use reactor::{Reactor, Turn};
 pub use reason::{CloseReason, Closed, Side};
-pub use registry::{DatagramProtocol, DatagramTransport, Protocol, Registry, SentFile, Typed};
+pub use registry::{DatagramProtocol, Protocol, Registry, SentFile, Typed};
 #[cfg(all(unix, feature = "signals"))]
 pub use signals::Signal;
 pub use stats::{Rows, Snapshot, SocketRow, Stats};

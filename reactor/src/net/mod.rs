@@ -107,6 +107,28 @@ impl<'a> Outgoing<'a> {
     }
 }
 
+impl OpenError {
+    /// Sorts what the system said by what a person can do about it.
+    pub(crate) fn new(address: &Address, source: io::Error) -> Self {
+        let address = address.clone();
+        match source.kind() {
+            io::ErrorKind::AddrInUse => Self::AddressInUse(address),
+            io::ErrorKind::AddrNotAvailable => Self::AddressNotAvailable(address),
+            io::ErrorKind::PermissionDenied => Self::PermissionDenied(address),
+            io::ErrorKind::Unsupported => {
+                Self::Unsupported(address, "this system has no such sockets")
+            }
+            _ if is_out_of_descriptors(&source) => Self::NoDescriptors(address),
+            _ => Self::Io { address, source },
+        }
+    }
+
+    /// As [`Self::new`], for what comes of opening something at this address.
+    pub(crate) fn of(address: &Address) -> impl FnOnce(io::Error) -> Self {
+        move |error| Self::new(address, error)
+    }
+}
+
 /// Refuses to adopt a socket.
 fn foreign() -> OpenError {
     let reason = "it is of another system than this loop, or of another thread";

@@ -54,7 +54,6 @@ use crate::stats::SocketRow;
 use crate::trace::What;
 use crate::{Address, StreamLimits};
 
-pub(crate) use by_id::Order;
 pub(crate) use cork::Cork;
 pub(crate) use flush::Flushed;
 use guard::{Deadlines, Phase};

@@ -1,5 +1,10 @@
 //! One datagram socket: its queue of datagrams, and errors that are not fatal.
 
+mod by_id;
+mod envelope;
+mod transport;
+mod visit;
+
 use std::collections::VecDeque;
 use std::io;
 use std::net::IpAddr;
@@ -13,7 +18,10 @@ use crate::net::{
 };
 use crate::stats::SocketRow;
 use crate::trace::What;
-use crate::{Address, CloseReason, DatagramLimits, Ecn, Envelope, Membership, SocketId};
+use crate::{Address, CloseReason, DatagramLimits, Membership, SocketId};
+
+pub use envelope::{Ecn, Envelope};
+pub use transport::DatagramTransport;
 
 /// What a queued datagram is charged beside its bytes.
 const DATAGRAM_CHARGE: usize = 64;
