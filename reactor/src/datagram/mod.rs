@@ -1,7 +1,6 @@
 //! One datagram socket: its queue of datagrams, and errors that are not fatal.
 
 mod by_id;
-mod envelope;
 mod transport;
 mod visit;
 
@@ -18,9 +17,8 @@ use crate::net::{
 };
 use crate::stats::SocketRow;
 use crate::trace::What;
-use crate::{Address, CloseReason, DatagramLimits, Membership, SocketId};
+use crate::{Address, CloseReason, DatagramLimits, Ecn, Envelope, Membership, SocketId};
 
-pub use envelope::{Ecn, Envelope};
 pub use transport::DatagramTransport;
 
 /// What a queued datagram is charged beside its bytes.

@@ -19,9 +19,6 @@ use crate::source::Source;
 use crate::stream::Visit;
 use crate::trace::What;
 
-pub(crate) use shutdown::Shutdown;
-pub use shutdown::{CutOff, ShutdownReport};
-
 impl<App> Registry<App> {
     /// Handles the events of one wait.
     ///

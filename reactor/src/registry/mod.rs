@@ -2,6 +2,11 @@
 //!
 //! Connections are opened in `open.rs` and timers set in `timers.rs`. What is sent and told to sockets by their
 //! ids is in `stream`, `listener` and `datagram`. Here is the rest.
+//!
+//! The registry holds every source and every closure that waits for the loop, and each of them is called with
+//! the registry, or with a transport that borrows it. So a few files name each other in a circle: this one and
+//! its timers, the traits, the transports, what a slot holds, listeners, handles and signals. It is the only
+//! circle of the crate.
 
 mod open;
 mod protocol;
@@ -15,7 +20,6 @@ use std::time::{Duration, Instant, SystemTime};
 use bytes::Bytes;
 use slab::Slab;
 
-use crate::dispatch::Shutdown;
 use crate::handle::{Handle, Mailbox, Message};
 use crate::id::Key;
 use crate::ledger::Ledger;
@@ -23,6 +27,7 @@ use crate::listener::ByAddress;
 use crate::net::{OwnedPath, Poller, Pool, SpareDescriptor};
 use crate::offload::{Job, panic_message};
 use crate::outbox::FilePiece;
+use crate::shutdown::Shutdown;
 use crate::slots::Slots;
 use crate::source::Source;
 use crate::stream::{Cork, Detached, Outcome};

@@ -5,11 +5,11 @@ use std::io::{self, IoSlice};
 
 use super::guard::{Deadlines, Guard};
 use super::layer::{Layer, Layered};
-use super::{Origin, Step, ended};
 use crate::CloseReason;
 use crate::id::Key;
 use crate::ledger::{Ledger, SCRATCH, Scratch};
 use crate::net::{Readiness, SHORT_READ_DRAINS, StreamSocket};
+use crate::reason::{Step, ended};
 use crate::timer::Tick;
 use crate::trace::{About, What};
 
@@ -22,6 +22,18 @@ pub(super) struct Io {
     /// The turn in which a message from others last went straight to the kernel.
     pub(super) sent_in: u16,
     aside: Option<Box<Aside>>,
+}
+
+/// Where a stream comes from, which is where its life begins.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Origin {
+    /// It may be counted against its peer's address.
+    Accepted {
+        counted: bool,
+    },
+    Connecting,
+    /// The socket may have duplicates, which would keep its registration alive.
+    Adopted,
 }
 
 /// What few connections have, out of the way of the others: eight bytes in each of ten thousand idle ones,

@@ -41,7 +41,6 @@ mod transport;
 mod visit;
 mod write;
 
-use std::ops::ControlFlow;
 use std::rc::Rc;
 
 use crate::id::Key;
@@ -49,7 +48,7 @@ use crate::input::Inbox;
 use crate::ledger::Ledger;
 use crate::net::{Poller, Readiness, StdStream, StreamSocket};
 use crate::outbox::Outbox;
-use crate::reason::CloseReason;
+use crate::reason::{CloseReason, Step, ended};
 use crate::stats::SocketRow;
 use crate::trace::What;
 use crate::{Address, StreamLimits};
@@ -58,7 +57,7 @@ pub(crate) use cork::Cork;
 pub(crate) use flush::Flushed;
 use guard::{Deadlines, Phase};
 use io::Io;
-pub(crate) use io::Received;
+pub(crate) use io::{Origin, Received};
 pub(crate) use layer::Layer;
 use peer::Peer;
 use pending::{Pending, Wire};
@@ -67,13 +66,6 @@ pub(crate) use transport::Outcome;
 pub use transport::{Detached, Transport};
 pub(crate) use visit::Visit;
 pub(crate) use write::{Parcel, Refusal, Share};
-
-/// Goes on with a value, or ends the connection with a reason, boxed so that going on costs nothing.
-pub(crate) type Step<T = ()> = ControlFlow<Box<CloseReason>, T>;
-
-pub(crate) fn ended<T>(reason: CloseReason) -> Step<T> {
-    Step::Break(Box::new(reason))
-}
 
 pub(crate) struct Stream {
     io: Io,
@@ -130,18 +122,6 @@ enum Goodbye {
     PeersFirst,
     /// The peer's is not waited for, and ours left to the system, which sends it behind all the rest.
     Unheard,
-}
-
-/// Where a stream comes from, which is where its life begins.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Origin {
-    /// It may be counted against its peer's address.
-    Accepted {
-        counted: bool,
-    },
-    Connecting,
-    /// The socket may have duplicates, which would keep its registration alive.
-    Adopted,
 }
 
 impl Stream {
