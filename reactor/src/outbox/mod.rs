@@ -17,6 +17,7 @@
 //!    it, takes a queue of its own first.
 
 mod pipes;
+mod pressure;
 mod queue;
 
 use std::io::IoSlice;
@@ -25,6 +26,7 @@ use std::rc::Rc;
 use bytes::Bytes;
 
 pub(crate) use pipes::{Lent, Pipes};
+pub use pressure::Pressure;
 pub(crate) use queue::{Broadcast, FilePiece, Spares};
 use queue::{Piece, Queue};
 

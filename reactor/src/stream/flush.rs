@@ -2,7 +2,7 @@
 
 use std::io::IoSlice;
 
-use super::notes::Notes;
+use super::pending::Mark;
 use super::{Step, Stream};
 use crate::ledger::Ledger;
 use crate::outbox::{FilePiece, Front, MAX_SLICES};
@@ -17,6 +17,15 @@ pub(crate) enum Flushed {
     Done,
     /// To the end of a file, whose sender wants to know.
     File(FilePiece),
+}
+
+/// Who is to hear that the outbox has fallen to its low mark.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Drained {
+    /// Those who have asked.
+    Watched,
+    /// They, and its protocol: it has been above the high mark.
+    Owed,
 }
 
 impl Stream {
@@ -110,17 +119,20 @@ impl Stream {
         Step::Continue((sent, finished))
     }
 
-    /// Whether the outbox has fallen to its low mark after having been above the high one: reading
-    /// goes on, if it was held, and `on_drain` is to be called.
-    pub(crate) fn take_drained(&mut self, ledger: &Ledger) -> bool {
-        if !self.notes.has(Notes::OUTBOX_HIGH) || self.outbox.len() > self.limits.outbox_low {
-            return false;
+    /// Whether the outbox has fallen to its low mark, where somebody wants to know: reading goes on, if it was
+    /// held.
+    pub(crate) fn take_drained(&mut self, ledger: &Ledger) -> Option<Drained> {
+        if self.pending.mark == Mark::Low || self.outbox.len() > self.limits.outbox_low {
+            return None;
         }
-        self.notes.take(Notes::OUTBOX_HIGH);
-        if self.notes.take(Notes::HELD) {
-            ledger.trace(|| What::Released);
-            self.notes.set(Notes::OFFER);
+        match std::mem::replace(&mut self.pending.mark, Mark::Low) {
+            Mark::Low | Mark::Watched => Some(Drained::Watched),
+            Mark::High => Some(Drained::Owed),
+            Mark::Holding => {
+                ledger.trace(|| What::Released);
+                self.pending.offer_again();
+                Some(Drained::Owed)
+            }
         }
-        true
     }
 }

@@ -9,60 +9,15 @@
 //! `on_drain` is for a connection's own protocol, which knows its marks. Whoever sends to another's outbox
 //! may have stopped at any height, so it asks to be told.
 
-use std::collections::HashMap;
-
 use super::Stream;
-use super::notes::Notes;
+use super::pending::Mark;
 use crate::id::Key;
+use crate::outbox::Pressure;
 use crate::registry::{Registry, Task};
 use crate::slots::Found;
 use crate::source::Source;
 use crate::trace::Callback;
 use crate::{ConnectionId, Stale, StreamLimits};
-
-/// Whether a connection that was sent something has more queued than it should.
-///
-/// ```
-/// # use bytes::Bytes;
-/// # use reactor::{ConnectionId, Input, Pressure, Transport};
-/// /// Passes on what has come, and reads no more of it than the receiver takes.
-/// fn pass_on<App>(transport: &mut Transport<'_, App>, input: &mut Input<'_>, receiver: ConnectionId) {
-///     let bytes = Bytes::copy_from_slice(input.take_all());
-///     match transport.registry().send(receiver, bytes) {
-///         Ok(Pressure::Low) => {}
-///         Ok(Pressure::High) => {
-///             let source = transport.id();
-///             transport.pause();
-///             let _ = transport.registry().when_drained(receiver, move |registry, _app, _| {
-///                 let _ = registry.resume(source);
-///             });
-///         }
-///         Err(_) => transport.close(),
-///     }
-/// }
-/// ```
-#[must_use = "a receiver above its mark should be sent no more until it has drained"]
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Pressure {
-    /// It takes more.
-    Low,
-    /// Its queue is above [`outbox_high`](StreamLimits::outbox_high): send no more until it has drained.
-    /// [`Registry::when_drained`] tells.
-    High,
-}
-
-impl Pressure {
-    /// Whether it is above its mark.
-    #[must_use]
-    pub fn is_high(self) -> bool {
-        self == Self::High
-    }
-}
-
-/// Who wants to know that an outbox has fallen: few connections have any.
-pub(crate) type Waiting<App> = HashMap<Key, Vec<Told<App>>>;
-/// Makes the task that tells of it.
-type Told<App> = Box<dyn FnOnce(Result<(), Stale>) -> Task<App>>;
 
 impl<App> Registry<App> {
     /// Has `act` called when what is queued for a connection has fallen to its
@@ -114,7 +69,6 @@ impl<App> Registry<App> {
     }
 
     /// The outbox of a connection has fallen, or the connection has ended: tells those who wait for it.
-    #[cold]
     pub(crate) fn tell_waiting(&mut self, key: Key, result: Result<(), Stale>) {
         for act in self.waiting.remove(&key).unwrap_or_default() {
             self.deferred.push_back(act(result));
@@ -184,20 +138,12 @@ impl Stream {
 
     /// Somebody wants to know when the outbox has fallen.
     fn watch(&mut self) {
-        self.notes.set(Notes::WATCHED);
+        if self.pending.mark == Mark::Low {
+            self.pending.mark = Mark::Watched;
+        }
     }
 
     fn has_fallen(&self) -> bool {
         self.outbox.len() <= self.limits.outbox_low
-    }
-
-    /// Whether somebody is to be told now that the outbox has fallen.
-    pub(super) fn take_fallen(&mut self) -> bool {
-        self.notes.has(Notes::WATCHED) && self.has_fallen() && self.notes.take(Notes::WATCHED)
-    }
-
-    /// Whether somebody waits to be told.
-    pub(crate) fn is_watched(&self) -> bool {
-        self.notes.has(Notes::WATCHED)
     }
 }

@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::{Pressure, Step, Stream, ended};
+use super::{Step, Stream, ended};
 use crate::net::StdStream;
-use crate::outbox::FilePiece;
+use crate::outbox::{FilePiece, Pressure};
 use crate::registry::{Protocol, Registry};
 use crate::trace::{Callback, What};
 use crate::{Address, CloseReason, ConnectionId, OffloadError, PostError, StreamLimits, TimerKey};

@@ -11,7 +11,7 @@
 use std::io::ErrorKind;
 use std::ops::ControlFlow;
 
-use super::{Flushed, Intake, Received, Step, ended};
+use super::{Drained, Flushed, Intake, Received, Step, ended};
 use crate::id::Key;
 use crate::ledger::Scratch;
 use crate::net::Readiness;
@@ -324,16 +324,14 @@ impl<'a, App> Visit<'a, App> {
         if self.connection.stream.can_flush() {
             self.come_again();
         }
-        if self.connection.stream.take_drained(&self.registry.ledger) {
+        if let Some(drained) = self.connection.stream.take_drained(&self.registry.ledger) {
             self.come_again();
-            if self.connection.stream.can_write() {
+            self.registry.tell_waiting(self.key, Ok(()));
+            if drained == Drained::Owed && self.connection.stream.can_write() {
                 self.call(Callback::Drain, |protocol, transport, app| {
                     protocol.on_drain(transport, app);
                 })?;
             }
-        }
-        if self.connection.stream.take_fallen() {
-            self.registry.tell_waiting(self.key, Ok(()));
         }
         if let Some(partner) = self.connection.stream.take_held_partner() {
             self.registry.release_partner(partner);

@@ -3,8 +3,9 @@
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
-use super::{Coupling, Uncoupled};
-use crate::stream::Pressure;
+use super::coupling::Coupling;
+use super::uncoupled::Uncoupled;
+use crate::outbox::Pressure;
 use crate::{Closed, ConnectionId, Input, Protocol, Registry, Transport};
 
 /// Passes on to its partner what its connection says.

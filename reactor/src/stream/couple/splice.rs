@@ -13,10 +13,11 @@ use crate::ConnectionId;
 use crate::id::Key;
 use crate::ledger::{Ledger, Scratch};
 use crate::outbox::{Front, Lent};
+use crate::reason::Step;
 use crate::registry::Registry;
 use crate::slots::Found;
 use crate::source::Source;
-use crate::stream::{Received, Step, Stream, Visit};
+use crate::stream::{Received, Stream, Visit};
 use crate::trace::About;
 
 /// A copied read of this length is followed by a splice.
