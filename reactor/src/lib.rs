@@ -21,6 +21,16 @@
 //! }
 //! ```
 //!
+//! # Depend on it
+//!
+//! The package is `mio-reactor`, this library in it `reactor`. It is not in the registry yet, and the crate `reactor`
+//! there is somebody else's; name the folder or the git repository that you have it from:
+//!
+//! ```toml
+//! [dependencies]
+//! mio-reactor = { path = "../path/to/this/reactor", features = ["signals"] }
+//! ```
+//!
 //! # Where to begin
 //!
 //! - To **use** it: [`Reactor`], then [`Protocol`] and what its callbacks are given, [`Transport`]
@@ -62,6 +72,7 @@
 //!   to test protocols on; it includes `trace`.
 
 #![forbid(unsafe_code)]
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod address;
 mod admission;
