@@ -295,6 +295,7 @@ fn what_was_cut_off_long_ago_is_removed() {
     let words = ["serve", "--root", root, "--ftp", "127.0.0.1:0", "--write"];
     let server = Program::start(TRANSFER, &words);
     assert!(server.line().starts_with("ftp listening on "));
+    assert!(server.line().starts_with("serving "));
     assert_eq!(server.line(), "uploads that were cut off and are removed now: 1");
     assert_eq!(names.map(|name| scene.there(name).exists()), [false, true, true]);
     server.stop();

@@ -51,6 +51,7 @@ impl Scene {
             let address = line.strip_prefix(&format!("{name} listening on "));
             address.unwrap_or_else(|| panic!("it listens: {line}")).to_owned()
         });
+        assert!(server.line().starts_with("serving "), "it says what it serves");
         Self { server, root, here, ftp, tftp }
     }
 
