@@ -24,7 +24,7 @@
 //! # Where to begin
 //!
 //! - To **use** it: [`Reactor`], then [`Protocol`] and what its callbacks are given, [`Transport`]
-//!   and [`Input`]; [`DatagramProtocol`] for UDP; [`Registry`] for everything by id; [`Handle`] for
+//!   and [`Input`]; [`framing`] to cut it into messages; [`DatagramProtocol`] for UDP; [`Registry`] for everything by id; [`Handle`] for
 //!   other threads.
 //! - To **operate** it: [`Limits`] and [`StreamLimits`] for every bound and its reason, [`Stats`] and
 //!   [`Snapshot`] for what it does, [`CloseReason`] for why connections end.
@@ -36,6 +36,7 @@
 //! | `error`, `reason` | what can go wrong with a call; who ended a connection, and why |
 //! | `limits`, `options` | every bound with its default and reason; socket options |
 //! | `input`, `outbox`, `timer` | the cursor protocols read, the queue they write, the timing wheel |
+//! | [`framing`] | messages out of a stream of bytes: lines, frames with their length in front |
 //! | `slots`, `ledger`, `stats` | the slab, what the loop notes down, what it tells of itself |
 //! | `trace` | what the loop does, record by record, for a person and for Perfetto |
 //! | `offload` | threads for work that blocks |
@@ -69,6 +70,7 @@ mod datagram;
 mod dispatch;
 mod envelope;
 mod error;
+pub mod framing;
 mod handle;
 mod id;
 mod input;
