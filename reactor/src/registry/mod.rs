@@ -415,10 +415,15 @@ impl<App> Registry<App> {
         self.slots.len()
     }
 
-    /// Whether nothing is registered.
+    /// Whether nothing can happen any more unless somebody who has the registry brings it about: no socket
+    /// is registered, no timer is set, no closure and no message waits, no offloaded work is out, and no
+    /// [`Handle`] is left with which another thread could send something. It is what
+    /// [`Reactor::run_until_idle`](crate::Reactor::run_until_idle) waits for. Signals that are watched do not
+    /// count.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.len() == 0
+        let here = self.len() | self.wheel.len() | self.offloads.len();
+        here == 0 && !self.has_tasks() && !self.mailbox.can_bring_more()
     }
 
     /// Shuts the loop down: stops listening, tells every protocol
