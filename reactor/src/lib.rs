@@ -119,7 +119,9 @@ pub use options::{
 pub use rate::TokenBucket;
 pub use reactor::{Reactor, Turn};
 pub use reason::{CloseReason, Closed, Side};
-pub use registry::{DatagramProtocol, DatagramTransport, Protocol, Registry, SentFile, Typed};
+pub use registry::{
+    DatagramProtocol, DatagramTransport, Idle, Protocol, Registry, SentFile, Typed,
+};
 #[cfg(all(unix, feature = "signals"))]
 pub use signals::Signal;
 pub use stats::{Rows, Snapshot, SocketRow, Stats};

@@ -34,7 +34,7 @@ use crate::{
     SocketRow, Stale, Stats,
 };
 
-pub use protocol::{DatagramProtocol, Protocol, SentFile, Typed};
+pub use protocol::{DatagramProtocol, Idle, Protocol, SentFile, Typed};
 pub use socket::DatagramTransport;
 pub(crate) use timers::Timed;
 
@@ -73,6 +73,9 @@ pub struct Registry<App> {
     pub(crate) spare: SpareDescriptor,
     /// Listeners that rest until a descriptor is freed, or their timer fires.
     pub(crate) resting: Vec<Key>,
+    /// How connections have ended, for a test that asks.
+    #[cfg(feature = "sim")]
+    pub(crate) ends: Option<Vec<crate::Closed>>,
     pub(crate) detaching: Vec<(Key, DetachReceiver<App>)>,
     pub(crate) shutdown: Shutdown,
     pub(crate) offloads: Slab<Completion<App>>,
@@ -103,6 +106,8 @@ impl<App> Registry<App> {
             by_address: ByAddress::default(),
             client_paths: HashMap::new(),
             resting: Vec::new(),
+            #[cfg(feature = "sim")]
+            ends: None,
             detaching: Vec::new(),
             shutdown: Shutdown::Running,
             offloads: Slab::new(),
