@@ -37,6 +37,7 @@
 //! | `limits`, `options` | every bound with its default and reason; socket options |
 //! | `input`, `outbox`, `timer` | the cursor protocols read, the queue they write, the timing wheel |
 //! | [`framing`] | messages out of a stream of bytes: lines, frames with their length in front |
+//! | `backoff`, `requests` | for clients: how long to wait before another try, what has yet to be answered |
 //! | `slots`, `ledger`, `stats` | the slab, what the loop notes down, what it tells of itself |
 //! | `trace` | what the loop does, record by record, for a person and for Perfetto |
 //! | `offload` | threads for work that blocks |
@@ -66,6 +67,7 @@
 
 mod address;
 mod admission;
+mod backoff;
 mod datagram;
 mod dispatch;
 mod envelope;
@@ -85,6 +87,7 @@ mod rate;
 mod reactor;
 mod reason;
 mod registry;
+mod requests;
 #[cfg(all(unix, feature = "signals"))]
 mod signals;
 #[cfg(feature = "sim")]
@@ -100,6 +103,7 @@ pub mod trace;
 mod trace;
 
 pub use address::{Address, ParseAddressError};
+pub use backoff::Backoff;
 pub use datagram::{Datagram, SocketClosed};
 pub use dispatch::{CutOff, ShutdownReport};
 pub use envelope::{Ecn, Envelope};
@@ -122,6 +126,7 @@ pub use reason::{CloseReason, Closed, Side};
 pub use registry::{
     DatagramProtocol, DatagramTransport, Idle, Protocol, Registry, SentFile, Typed,
 };
+pub use requests::{RequestError, Requests};
 #[cfg(all(unix, feature = "signals"))]
 pub use signals::Signal;
 pub use stats::{Rows, Snapshot, SocketRow, Stats};
