@@ -4,7 +4,6 @@
 //! | module | what it is |
 //! |---|---|
 //! | [`budget`] | how much each peer may ask for, where anybody may ask |
-//! | [`framing`] | lines out of a stream of bytes, with a ceiling |
 //! | [`password`] | passwords as they are kept: argon2 hashes |
 //! | [`chat`] | IRC: a server, its accounts, and clients |
 //! | [`echo`] | RFC 862 over TCP, UDP and Unix sockets, server and client: the template of the others |
@@ -43,7 +42,6 @@ pub mod budget;
 #[cfg(feature = "chat")]
 pub mod chat;
 pub mod echo;
-pub mod framing;
 #[cfg(any(feature = "chat", feature = "transfer"))]
 pub mod password;
 #[cfg(feature = "transfer")]

@@ -34,7 +34,7 @@
 //! # Where to begin
 //!
 //! - To **use** it: [`Reactor`], then [`Protocol`] and what its callbacks are given, [`Transport`]
-//!   and [`Input`]; [`DatagramProtocol`] for UDP; [`Registry`] for everything by id; [`Handle`] for
+//!   and [`Input`]; [`framing`] to cut it into messages; [`DatagramProtocol`] for UDP; [`Registry`] for everything by id; [`Handle`] for
 //!   other threads.
 //! - To **operate** it: [`Limits`] and [`StreamLimits`] for every bound and its reason, [`Stats`] and
 //!   [`Snapshot`] for what it does, [`CloseReason`] for why connections end.
@@ -46,6 +46,8 @@
 //! | `error`, `reason` | what can go wrong with a call; who ended a connection, and why |
 //! | `limits`, `options` | every bound with its default and reason; socket options |
 //! | `input`, `outbox`, `timer` | the cursor protocols read, the queue they write, the timing wheel |
+//! | [`framing`] | messages out of a stream of bytes: lines, frames with their length in front |
+//! | `backoff`, `requests` | for clients: how long to wait before another try, what has yet to be answered |
 //! | `slots`, `ledger`, `stats` | the slab, what the loop notes down, what it tells of itself |
 //! | `trace` | what the loop does, record by record, for a person and for Perfetto |
 //! | `offload` | threads for work that blocks |
@@ -76,10 +78,12 @@
 
 mod address;
 mod admission;
+mod backoff;
 mod datagram;
 mod dispatch;
 mod envelope;
 mod error;
+pub mod framing;
 mod handle;
 mod id;
 mod input;
@@ -94,6 +98,7 @@ mod rate;
 mod reactor;
 mod reason;
 mod registry;
+mod requests;
 #[cfg(all(unix, feature = "signals"))]
 mod signals;
 #[cfg(feature = "sim")]
@@ -109,6 +114,7 @@ pub mod trace;
 mod trace;
 
 pub use address::{Address, ParseAddressError};
+pub use backoff::Backoff;
 pub use datagram::{Datagram, SocketClosed};
 pub use dispatch::{CutOff, ShutdownReport};
 pub use envelope::{Ecn, Envelope};
@@ -128,7 +134,10 @@ pub use options::{
 pub use rate::TokenBucket;
 pub use reactor::{Reactor, Turn};
 pub use reason::{CloseReason, Closed, Side};
-pub use registry::{DatagramProtocol, DatagramTransport, Protocol, Registry, SentFile, Typed};
+pub use registry::{
+    DatagramProtocol, DatagramTransport, Idle, Protocol, Registry, SentFile, Typed,
+};
+pub use requests::{RequestError, Requests};
 #[cfg(all(unix, feature = "signals"))]
 pub use signals::Signal;
 pub use stats::{Rows, Snapshot, SocketRow, Stats};

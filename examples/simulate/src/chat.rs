@@ -22,7 +22,7 @@ use std::time::Duration;
 
 use protocols::chat::accounts::{AccountLimits, Accounts};
 use protocols::chat::{self, Limits, Message, Operator, Password, Server, Settings};
-use protocols::framing::{Line, Lines};
+use reactor::framing::{Line, Lines};
 use reactor::sim::{Host, Network, Outcome};
 use reactor::{Address, Closed, Input, ListenOptions, Protocol, Registry, TimerKey, Transport};
 

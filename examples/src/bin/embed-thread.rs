@@ -24,10 +24,14 @@ use std::time::Duration;
 use clap::Parser;
 use examples::advice::NotOpened;
 use examples::output;
+use reactor::framing::{Line, Lines};
 use reactor::{Address, ConnectionId, Handle, Input, Protocol, Reactor, ShutdownReport, Transport};
 
 /// Numbers that wait for the main thread; a customer who brings one more is asked to come again.
 const WAITING: usize = 64;
+
+/// The longest line of a customer: a number has twenty digits at most.
+const LONGEST: usize = 80;
 
 type Failure = Box<dyn Error + Send + Sync>;
 
@@ -95,7 +99,8 @@ fn serve(
     started: &Sender<(Handle<Shop>, Address)>,
 ) -> Result<ShutdownReport, Failure> {
     let mut reactor = Reactor::new()?;
-    let listening = reactor.registry().listen(listen, |_peer, _shop| Customer);
+    let listening =
+        reactor.registry().listen(listen, |_peer, _shop| Customer { lines: Lines::new(LONGEST) });
     let listener = listening.map_err(NotOpened::by("--listen"))?;
     let address = reactor.registry().listener_address(listener)?;
     started.send((reactor.handle(), address))?;
@@ -107,7 +112,9 @@ struct Shop {
     jobs: SyncSender<Job>,
 }
 
-struct Customer;
+struct Customer {
+    lines: Lines,
+}
 
 impl Protocol<Shop> for Customer {
     /// Takes whole lines; the beginning of another one stays in the input until the rest has come.
@@ -117,9 +124,13 @@ impl Protocol<Shop> for Customer {
         input: &mut Input<'_>,
         shop: &mut Shop,
     ) {
-        while let Some(end) = input.iter().position(|&byte| byte == b'\n') {
-            let line = input.take_front(end + 1);
-            let Some(number) = number(line) else {
+        loop {
+            let number = match self.lines.next(input) {
+                Line::Partial => return,
+                Line::TooLong => None,
+                Line::Whole(line) => number(line),
+            };
+            let Some(number) = number else {
                 transport.write(b"not a whole number from 1 to 18446744073709551615\n");
                 continue;
             };

@@ -182,7 +182,7 @@ impl Stage {
         assert_eq!(report.cut_off, [], "everybody says goodbye");
         let stats = self.reactor.stats();
         assert_eq!((stats.connections, stats.queued_bytes, stats.timers), (0, 0, 0), "{stats}");
-        assert!(self.reactor.registry().is_empty());
+        assert_eq!(self.reactor.registry().len(), 0);
         assert_eq!(self.world.server.counters().open, 0);
     }
 }

@@ -80,7 +80,7 @@ impl Stage {
             let address = registry.listener_address(id).expect("it listens");
             send.send((address, reactor.handle())).expect("somebody waits");
             let report = reactor.run(&mut server).expect("it turns");
-            assert!(reactor.registry().is_empty(), "{}", reactor.snapshot());
+            assert_eq!(reactor.registry().len(), 0, "{}", reactor.snapshot());
             let stats = reactor.stats();
             assert_eq!((stats.connections, stats.queued_bytes, stats.timers), (0, 0, 0), "{stats}");
             assert_eq!(stats.panics, 0);
