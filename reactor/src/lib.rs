@@ -21,10 +21,20 @@
 //! }
 //! ```
 //!
+//! # Depend on it
+//!
+//! The package is `mio-reactor`, this library in it `reactor`. It is not in the registry yet, and the crate `reactor`
+//! there is somebody else's; name the folder or the git repository that you have it from:
+//!
+//! ```toml
+//! [dependencies]
+//! mio-reactor = { path = "../path/to/this/reactor", features = ["signals"] }
+//! ```
+//!
 //! # Where to begin
 //!
 //! - To **use** it: [`Reactor`], then [`Protocol`] and what its callbacks are given, [`Transport`]
-//!   and [`Input`]; [`DatagramProtocol`] for UDP; [`Registry`] for everything by id; [`Handle`] for
+//!   and [`Input`]; [`framing`] to cut it into messages; [`DatagramProtocol`] for UDP; [`Registry`] for everything by id; [`Handle`] for
 //!   other threads.
 //! - To **operate** it: [`Limits`] and [`StreamLimits`] for every bound and its reason, [`Stats`] and
 //!   [`Snapshot`] for what it does, [`CloseReason`] for why connections end.
@@ -37,6 +47,8 @@
 //! | `limits`, `options` | every bound with its default and reason; socket options |
 //! | `error`, `reason` | what can go wrong with a call; who ended a connection, and why |
 //! | `input`, `timer` | the cursor protocols read, the timing wheel |
+//! | `framing` | messages out of a stream of bytes: lines, frames with their length in front |
+//! | `backoff`, `requests` | for clients: how long to wait before another try, what has yet to be answered |
 //! | `slots`, `stats` | the slab that holds all sources, and what the loop tells of itself |
 //! | `offload` | threads for work that blocks |
 //! | `trace` | what the loop does, record by record, for a person and for Perfetto |
@@ -53,7 +65,7 @@
 //!
 //! - `signals`: SIGINT, SIGTERM and friends as events of the loop (Unix).
 //! - `trace`: a record of everything the loop does, in a ring of bounded size, which prints a line a
-//!   record and opens in Perfetto. Until one is begun it costs two comparisons a turn.
+//!   record and opens in Perfetto. Until one is begun, each record costs a comparison (see `trace`).
 //! - `quinn-udp`: the local address and the congestion mark of UDP datagrams, and runs of them by one
 //!   call ([`DatagramOptions::metadata`]).
 //! - `icmp`: errors of the network, for UDP sockets that are connected to nobody
@@ -62,11 +74,14 @@
 //!   to test protocols on; it includes `trace`.
 
 #![forbid(unsafe_code)]
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod address;
+mod backoff;
 mod datagram;
 mod dispatch;
 mod error;
+pub mod framing;
 mod handle;
 mod id;
 mod input;
@@ -80,6 +95,7 @@ mod outbox;
 mod reactor;
 mod reason;
 mod registry;
+mod requests;
 mod shutdown;
 #[cfg(all(unix, feature = "signals"))]
 mod signals;
@@ -96,6 +112,7 @@ pub mod trace;
 mod trace;
 
 pub use address::{Address, ParseAddressError};
+pub use backoff::Backoff;
 pub use datagram::{Datagram, DatagramTransport, SocketClosed};
 pub use error::{
     LoopError, OffloadError, OpenError, PostError, ReachError, SendError, SendFileError, Stale,
@@ -114,7 +131,8 @@ pub use options::{
 pub use outbox::Pressure;
 pub use reactor::{Reactor, Turn};
 pub use reason::{CloseReason, Closed, Side};
-pub use registry::{DatagramProtocol, Protocol, Registry, SentFile, Typed};
+pub use registry::{DatagramProtocol, Idle, Protocol, Registry, SentFile, Typed};
+pub use requests::{RequestError, Requests};
 pub use shutdown::{CutOff, ShutdownReport};
 #[cfg(all(unix, feature = "signals"))]
 pub use signals::Signal;

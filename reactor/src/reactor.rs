@@ -117,6 +117,58 @@ impl<App> Reactor<App> {
         }
     }
 
+    /// Turns until the loop is shut down, or until nothing can happen in it any more: no socket is registered,
+    /// no timer is set, no offloaded work is out, and there is no [`Handle`] left with which a message could
+    /// come ([`Registry::is_empty`]). So a program that is only a client ends when its work is done, however
+    /// that ended.
+    ///
+    /// Returns the report of a shutdown, or `None` if the loop has run idle; it can be run again then. A
+    /// `Handle` that the program keeps itself, in its `App` or beside the loop, keeps this from returning.
+    ///
+    /// ```
+    /// use reactor::{Closed, Input, Protocol, Reactor, Registry, Transport};
+    ///
+    /// /// Prints what a server says, and why it ended.
+    /// struct Reader;
+    ///
+    /// impl Protocol<Vec<String>> for Reader {
+    ///     fn on_data(&mut self, _: &mut Transport<'_, Vec<String>>, input: &mut Input<'_>, _: &mut Vec<String>) {
+    ///         println!("{}", input.take_all().escape_ascii());
+    ///     }
+    ///
+    ///     fn on_close(&mut self, _: &mut Registry<Vec<String>>, closed: &Closed, ends: &mut Vec<String>) {
+    ///         ends.push(closed.reason.to_string());
+    ///     }
+    /// }
+    ///
+    /// let mut reactor = Reactor::new()?;
+    /// let mut ends = Vec::new();
+    /// // Nobody listens there, so the connection is refused.
+    /// reactor.registry().connect("127.0.0.1:1".parse()?, Reader)?;
+    /// assert_eq!(reactor.run_until_idle(&mut ends)?, None);
+    /// assert!(ends[0].starts_with("could not connect"), "{ends:?}");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// If waiting for events fails, which no connection can bring about.
+    pub fn run_until_idle(&mut self, app: &mut App) -> Result<Option<ShutdownReport>, LoopError> {
+        self.registry.mailbox.tell_when_alone(true);
+        let ended = self.turn_until_idle(app);
+        self.registry.mailbox.tell_when_alone(false);
+        ended
+    }
+
+    fn turn_until_idle(&mut self, app: &mut App) -> Result<Option<ShutdownReport>, LoopError> {
+        while !self.registry.is_empty() {
+            if let Turn::Finished(report) = self.turn(None, app)? {
+                return Ok(Some(report));
+            }
+        }
+        Ok(None)
+    }
+
     /// Turns once: waits until something is ready, a timer is due, or `timeout` has passed (`None`
     /// waits as long as it takes, zero not at all), and does what there is to do.
     ///

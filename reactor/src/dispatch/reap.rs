@@ -64,6 +64,8 @@ impl<App> Registry<App> {
         self.note_end(key, &peer, &reason, unsent);
         let id = ConnectionId(key);
         let closed = Closed { id, peer, reason, opened, unsent };
+        #[cfg(feature = "sim")]
+        self.ends.iter_mut().for_each(|ends| ends.push(closed.clone()));
         self.run_callback(Some(id.into()), Callback::Close, |registry| {
             // Dropped in here: that is a user's code as well, and may panic.
             let mut protocol = protocol;

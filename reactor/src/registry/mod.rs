@@ -35,7 +35,7 @@ use crate::timer::Wheel;
 use crate::trace::Callback;
 use crate::{Address, Limits, OffloadError, PostError, Rows, Snapshot, SocketRow, Stale, Stats};
 
-pub use protocol::{DatagramProtocol, Protocol, SentFile, Typed};
+pub use protocol::{DatagramProtocol, Idle, Protocol, SentFile, Typed};
 pub(crate) use timers::Timed;
 
 /// A closure that runs on the loop, later in this turn or in the next.
@@ -79,6 +79,9 @@ pub struct Registry<App> {
     pub(crate) spare: SpareDescriptor,
     /// Listeners that rest until a descriptor is freed, or their timer fires.
     pub(crate) resting: Vec<Key>,
+    /// How connections have ended, for a test that asks.
+    #[cfg(feature = "sim")]
+    pub(crate) ends: Option<Vec<crate::Closed>>,
     pub(crate) detaching: Vec<(Key, DetachReceiver<App>)>,
     pub(crate) shutdown: Shutdown,
     pub(crate) offloads: Slab<Completion<App>>,
@@ -128,6 +131,8 @@ impl<App> Registry<App> {
             by_address: ByAddress::default(),
             client_paths: HashMap::new(),
             resting: Vec::new(),
+            #[cfg(feature = "sim")]
+            ends: None,
             detaching: Vec::new(),
             shutdown: Shutdown::Running,
             offloads: Slab::new(),
@@ -330,10 +335,15 @@ impl<App> Registry<App> {
         self.slots.len()
     }
 
-    /// Whether nothing is registered.
+    /// Whether nothing can happen any more unless somebody who has the registry brings it about: no socket
+    /// is registered, no timer is set, no closure and no message waits, no offloaded work is out, and no
+    /// [`Handle`] is left with which another thread could send something. It is what
+    /// [`Reactor::run_until_idle`](crate::Reactor::run_until_idle) waits for. Signals that are watched do not
+    /// count.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.len() == 0
+        let here = self.len() | self.wheel.len() | self.offloads.len();
+        here == 0 && !self.has_tasks() && !self.mailbox.can_bring_more()
     }
 
     /// Shuts the loop down: stops listening, tells every protocol

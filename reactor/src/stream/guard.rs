@@ -78,6 +78,12 @@ impl Guard {
         self.note_moved(bytes, now);
     }
 
+    /// The protocol has been asked about the silence, which counts anew.
+    pub(crate) fn note_asked(&mut self, now: Tick) {
+        self.last_read = now;
+        self.last_moved = now;
+    }
+
     pub(crate) fn note_moved(&mut self, bytes: usize, now: Tick) {
         self.last_moved = now;
         self.window.moved += bytes as u64;
