@@ -19,6 +19,9 @@ struct HowTheLoopWorks;
 #[doc = include_str!("../../docs/embedding.md")]
 struct Embedding;
 
+#[doc = include_str!("../../docs/proxying.md")]
+struct Proxying;
+
 #[doc = include_str!("../../docs/callbacks.md")]
 struct Callbacks;
 
