@@ -5,10 +5,10 @@ use std::ops::ControlFlow;
 
 use bytes::Bytes;
 
-use super::{Parcel, Refusal, Share, Stream};
+use super::{Refusal, Stream};
 use crate::id::Key;
 use crate::ledger::Ledger;
-use crate::outbox::{Broadcast, FilePiece};
+use crate::outbox::{Broadcast, FilePiece, Parcel, Share};
 use crate::registry::{Order, Registry};
 use crate::slots::Found;
 use crate::source::Source;

@@ -4,7 +4,7 @@
 
 /// Small writes of one callback are gathered up to this many bytes, few enough to stay in the cache.
 const LARGE: usize = 16 * 1024;
-/// A callback's writes that are gathered without a thought; see [`Stream::write`](super::Stream::write).
+/// A callback's writes that are gathered without a thought; see [`Stream::write`](crate::stream::Stream::write).
 const SMALL: usize = 1023;
 
 pub(crate) struct Cork {
@@ -40,7 +40,7 @@ impl Cork {
     }
 
     /// The callback writes something that did not fit. Whether it is the first of it, and nothing waits.
-    pub(super) fn outgrow(&mut self) -> bool {
+    pub(crate) fn outgrow(&mut self) -> bool {
         let is_first = self.room == Room::Small && self.bytes.is_empty();
         self.room = Room::Large;
         is_first
