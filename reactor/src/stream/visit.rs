@@ -89,11 +89,8 @@ impl<'a, App> Visit<'a, App> {
         let stream = &mut self.connection.stream;
         stream.note_readiness(readiness);
         if stream.is_flowing() {
-            let step = match stream.io.receive(scratch, &mut self.registry.ledger) {
-                Step::Continue(received) => self.handle_received(received, scratch),
-                Step::Break(reason) => Step::Break(reason),
-            };
-            if let Step::Break(reason) = step {
+            let received = stream.io.receive(scratch, &mut self.registry.ledger);
+            if let Step::Break(reason) = self.handle_received(received, scratch) {
                 return self.retire(reason);
             }
             if self.connection.stream.is_drained() {
@@ -216,7 +213,7 @@ impl<'a, App> Visit<'a, App> {
             match self.connection.stream.intake() {
                 Some(Intake::Deliver) => {
                     let stream = &mut self.connection.stream;
-                    let received = stream.receive_any(scratch, &mut self.registry.ledger)?;
+                    let received = stream.receive_any(scratch, &mut self.registry.ledger);
                     self.handle_received(received, scratch)?;
                 }
                 Some(Intake::Discard) => self.discard_once(scratch)?,
@@ -230,8 +227,8 @@ impl<'a, App> Visit<'a, App> {
     }
 
     #[inline(always)]
-    fn handle_received(&mut self, received: Received, scratch: &Scratch) -> Step {
-        match received {
+    fn handle_received(&mut self, received: Step<Received>, scratch: &Scratch) -> Step {
+        match received? {
             Received::Bytes(length) => self.deliver(&scratch[..length]),
             // The end comes last: whoever took over, or was resumed, is first offered what is left.
             Received::End if self.connection.stream.take_offer() => self.offer(),
