@@ -140,7 +140,7 @@ impl<App> Registry<App> {
             Found::Running if self.cork.is_sealed() => Err((Refusal::Closing, parcel)),
             // It is its own callback that calls: the bytes join what that has written.
             Found::Running => {
-                self.cork.join(parcel.bytes());
+                self.ledger.attention |= self.cork.join(parcel.bytes());
                 Ok(())
             }
             _ => Err((Refusal::Stale, parcel)),

@@ -387,7 +387,9 @@ impl<App> Visit<'_, App> {
         // Taken first: what this connection was told must not be left to the next if a write fails.
         let orders = std::mem::take(&mut self.registry.orders);
         self.registry.ledger.attention = false;
-        self.uncork()?;
+        let step = self.uncork();
+        self.registry.cork.shrink();
+        step?;
         for order in orders {
             self.connection.stream.obey(self.key, order, &mut self.registry.ledger);
         }
@@ -426,6 +428,7 @@ impl<App> Visit<'_, App> {
     /// The callback has ended its connection: what it wrote, decided and was told is void.
     fn cut(&mut self, reason: Box<CloseReason>) -> Step {
         self.registry.cork.clear();
+        self.registry.cork.shrink();
         self.registry.cork.reset();
         self.registry.ledger.attention = false;
         self.registry.orders.clear();
