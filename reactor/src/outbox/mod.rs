@@ -16,6 +16,8 @@
 //! 4. A queue that several outboxes share holds one message. Whose outbox gets more, or sends a part of
 //!    it, takes a queue of its own first.
 
+mod cork;
+mod parcel;
 mod pipes;
 mod pressure;
 mod queue;
@@ -25,6 +27,8 @@ use std::rc::Rc;
 
 use bytes::Bytes;
 
+pub(crate) use cork::Cork;
+pub(crate) use parcel::{Parcel, Share};
 pub(crate) use pipes::{Lent, Pipes};
 pub use pressure::Pressure;
 pub(crate) use queue::{Broadcast, FilePiece, Spares};

@@ -26,15 +26,11 @@
 //! that returns [`Step`] may find that the connection has ended, and then breaks with the reason.
 
 mod by_id;
-mod call;
-mod cork;
 mod couple;
 mod deadlines;
-mod flush;
 mod guard;
 mod io;
 mod layer;
-mod peer;
 mod pending;
 mod pressure;
 mod read;
@@ -45,6 +41,7 @@ mod write;
 
 use std::rc::Rc;
 
+use crate::address::PackedAddress;
 use crate::id::Key;
 use crate::input::Inbox;
 use crate::ledger::Ledger;
@@ -55,21 +52,18 @@ use crate::stats::SocketRow;
 use crate::trace::What;
 use crate::{Address, StreamLimits};
 
-pub(crate) use cork::Cork;
 use couple::Coupling;
 pub use couple::{CoupleError, Uncoupled};
-pub(crate) use flush::{Drained, Flushed};
 use guard::{Deadlines, Phase};
 use io::Io;
 pub(crate) use io::{Origin, Received};
 pub(crate) use layer::Layer;
-use peer::Peer;
 use pending::{Pending, Wire};
 pub(crate) use read::Intake;
 pub(crate) use transport::Outcome;
 pub use transport::{Detached, Transport};
 pub(crate) use visit::Visit;
-pub(crate) use write::{Parcel, Refusal, Share};
+pub(crate) use write::{Drained, Flushed, Refusal};
 
 pub(crate) struct Stream {
     io: Io,
@@ -79,7 +73,7 @@ pub(crate) struct Stream {
     outbox: Outbox,
     pub(crate) inbox: Inbox,
     limits: Rc<StreamLimits>,
-    peer: Peer,
+    peer: PackedAddress,
 }
 
 /// What its protocol has heard of it.
@@ -144,7 +138,7 @@ impl Stream {
             outbox: Outbox::default(),
             inbox: Inbox::default(),
             limits,
-            peer: Peer::from(peer),
+            peer: PackedAddress::from(peer),
         };
         if origin == Origin::Connecting {
             stream.state = State::Connecting(Next::Open);

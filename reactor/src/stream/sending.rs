@@ -5,10 +5,10 @@ use std::ops::ControlFlow;
 
 use bytes::Bytes;
 
-use super::{Parcel, Refusal, Share, Stream};
+use super::{Refusal, Stream};
 use crate::id::Key;
 use crate::ledger::Ledger;
-use crate::outbox::{Broadcast, FilePiece, Outbox, Pressure};
+use crate::outbox::{Broadcast, FilePiece, Outbox, Parcel, Pressure, Share};
 use crate::registry::{Order, Registry};
 use crate::slots::Found;
 use crate::source::Source;
@@ -149,7 +149,7 @@ impl<App> Registry<App> {
             Found::Running if self.cork.is_sealed() => Err((Refusal::Closing, parcel)),
             // It is its own callback that calls: the bytes join what that has written.
             Found::Running => {
-                self.cork.join(parcel.bytes());
+                self.ledger.attention |= self.cork.join(parcel.bytes());
                 Ok(self.pressure_of_running())
             }
             _ => Err((Refusal::Stale, parcel)),
