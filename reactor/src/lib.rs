@@ -46,7 +46,7 @@
 //! | `handle` | the loop as other threads see it |
 //! | `registry` | the public face: what can be opened, set and asked; the traits a program implements |
 //! | `stream` | one connection, from its socket to its protocol: state, one way in, one way out, visits |
-//! | `listener`, `datagram`, `envelope` | the other kinds of socket: state, queues |
+//! | `listener`, `datagram`, `deaf_peers`, `envelope` | the other kinds of socket: state, queues |
 //! | `dispatch` | from readiness to callbacks, one file a kind of work |
 //! | `reactor` | the turn, on one screen |
 //! | `sim` | a deterministic network to test protocols on |
@@ -69,6 +69,7 @@ mod address;
 mod admission;
 mod backoff;
 mod datagram;
+mod deaf_peers;
 mod dispatch;
 mod envelope;
 mod error;

@@ -88,6 +88,7 @@ impl<App> Registry<App> {
     fn bury_socket(&mut self, key: Key, socket: Socket<App>, reason: CloseReason, app: &mut App) {
         let Socket { mut queue, protocol } = socket;
         self.cancel_timers(queue.timers);
+        self.disarm_retry(&mut queue.deaf);
         let id = SocketId(key);
         self.ledger.trace_visit(id, || What::closed(&reason));
         queue.bury(&self.poller);
