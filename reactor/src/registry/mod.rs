@@ -3,6 +3,7 @@
 //! Sockets are opened in `open.rs`, timers set in `timers.rs`; what connections are sent and told by their
 //! ids is in `stream`. Here is the rest.
 
+mod listeners;
 mod open;
 mod protocol;
 mod socket;
@@ -34,6 +35,7 @@ use crate::{
     SocketRow, Stale, Stats,
 };
 
+pub(crate) use listeners::ListenerEnd;
 pub use protocol::{DatagramProtocol, Idle, Protocol, SentFile, Typed};
 pub use socket::DatagramTransport;
 pub(crate) use timers::Timed;
