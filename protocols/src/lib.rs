@@ -9,6 +9,17 @@
 //! | [`echo`] | RFC 862 over TCP, UDP and Unix sockets, server and client: the template of the others |
 //! | [`transfer`] | FTP and TFTP, and the tree of files behind them |
 //!
+//! # Depend on it
+//!
+//! The package is `mio-reactor-protocols`, this library in it `protocols`. It is not in the registry yet, and the
+//! crate `protocols` there is somebody else's; name the folder or the git repository that you have it from:
+//!
+//! ```toml
+//! [dependencies]
+//! mio-reactor = { path = "../path/to/this/reactor" }
+//! mio-reactor-protocols = { path = "../path/to/this/protocols", default-features = false, features = ["chat"] }
+//! ```
+//!
 //! # How a protocol is laid out
 //!
 //! Every protocol is a folder with the same silhouette, so that the second is read in half the time:
@@ -25,6 +36,7 @@
 //! composes several protocols by owning several such parts.
 
 #![forbid(unsafe_code)]
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 pub mod budget;
 #[cfg(feature = "chat")]

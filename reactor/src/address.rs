@@ -40,11 +40,17 @@ pub enum Address {
 
 /// The text is not an [`Address`].
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
-#[error(
-    "'{0}' is not an address: expected IPV4:PORT, [IPV6]:PORT, unix:PATH or unix:@NAME \
-     (host names are not resolved here)"
-)]
+#[error("'{0}' is not an address: {why}", why = why_not(.0))]
 pub struct ParseAddressError(String);
+
+/// What is wrong with a text that is no address.
+fn why_not(text: &str) -> &'static str {
+    let host = text.rsplit_once(':').map(|(host, _)| host.trim_matches(['[', ']']));
+    if host.is_some_and(|host| host.parse::<IpAddr>().is_ok()) && text.parse::<IpAddr>().is_err() {
+        return "its port has to be a number up to 65535";
+    }
+    "expected IPV4:PORT, [IPV6]:PORT, unix:PATH or unix:@NAME (host names are not resolved here)"
+}
 
 impl Address {
     /// The IP address without its port; `None` for Unix sockets.
@@ -142,6 +148,18 @@ mod tests {
         {
             let error = text.parse::<Address>().expect_err("it is no address");
             assert!(error.to_string().contains(&format!("'{text}'")));
+        }
+    }
+
+    #[test]
+    fn a_port_out_of_range_is_what_the_error_is_about() {
+        for text in ["1.2.3.4:70000", "[::1]:70000", "1.2.3.4:http"] {
+            let error = text.parse::<Address>().expect_err("it has no port");
+            assert!(error.to_string().contains("its port has to be"), "{error}");
+        }
+        for text in ["::1", "1.2.3.4", "localhost:70000"] {
+            let error = text.parse::<Address>().expect_err("it is no address");
+            assert!(error.to_string().contains("expected IPV4:PORT"), "{error}");
         }
     }
 }

@@ -212,7 +212,7 @@ pub(crate) fn v6() -> Option<Address> {
     match std::net::UdpSocket::bind("[::1]:0") {
         Ok(_) => Some("[::1]:0".parse().expect("it is an address")),
         Err(error) => {
-            eprintln!("LEFT OUT, IPv6: {error}");
+            crate::outside::left_out(format_args!("IPv6: {error}"));
             None
         }
     }

@@ -13,18 +13,29 @@
 //! An edge-triggered poller reports a connection once. A listener that stops early, for whatever
 //! reason, has to come back by itself: no event will remind it.
 
+mod accept;
+mod admission;
+mod by_id;
+mod rate;
+mod told;
+
 use std::rc::Rc;
 
 use crate::id::Key;
 use crate::net::{ListenerSocket, Readiness};
-use crate::rate::TokenBucket;
-use crate::registry::{ListenerEnd, Protocol};
+use crate::registry::{Protocol, Registry};
 use crate::stats::SocketRow;
 use crate::stream::Layer;
-use crate::{Address, ListenOptions, StreamLimits, StreamOptions};
+use crate::{Address, CloseReason, ListenOptions, StreamLimits, StreamOptions};
+
+pub(crate) use admission::ByAddress;
+pub use rate::TokenBucket;
 
 /// Makes the protocol of an accepted connection, or refuses it.
 pub(crate) type Factory<App> = Box<dyn FnMut(&Address, &mut App) -> Option<Box<dyn Protocol<App>>>>;
+
+/// What is called when a listener ends that the program has not closed.
+type ListenerEnd<App> = Box<dyn FnOnce(&mut Registry<App>, &mut App, &CloseReason)>;
 
 pub(crate) struct Listener<App> {
     pub(crate) socket: ListenerSocket,
@@ -36,7 +47,7 @@ pub(crate) struct Listener<App> {
     pub(crate) layer: Option<Box<dyn Fn() -> Box<dyn Layer>>>,
     pub(crate) state: State,
     /// Who is told if it ends by itself.
-    pub(crate) on_end: Option<ListenerEnd<App>>,
+    on_end: Option<ListenerEnd<App>>,
     readiness: Readiness,
     /// It stands on the list of those that are visited without an event.
     pub(crate) is_ready: bool,

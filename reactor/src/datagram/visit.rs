@@ -5,13 +5,13 @@ use std::io;
 use std::mem::ManuallyDrop;
 use std::net::SocketAddr;
 
-use crate::datagram::DatagramQueue;
-use crate::deaf_peers::DeafPeers;
+use super::deaf_peers::DeafPeers;
+use super::{DatagramQueue, DatagramTransport, SocketClosed};
 use crate::id::Key;
 use crate::ledger::Scratch;
 use crate::net::{AtOnce, Incoming};
 use crate::offload::panic_message;
-use crate::registry::{DatagramProtocol, DatagramTransport, Registry, Timed};
+use crate::registry::{DatagramProtocol, Registry, Timed};
 use crate::slots::Found;
 use crate::source::{Socket, Source};
 use crate::timer::Tick;
@@ -24,7 +24,7 @@ const ERRORS: usize = 64;
 
 impl<App> Registry<App> {
     /// Does for a datagram socket what there is to do now.
-    pub(super) fn handle_socket(
+    pub(crate) fn handle_socket(
         &mut self,
         key: Key,
         socket: &mut Socket<App>,
@@ -210,12 +210,12 @@ impl<App> Registry<App> {
     }
 
     /// Nothing is to be tried again: all is sent, or the socket has ended.
-    pub(crate) fn disarm_retry(&mut self, deaf: &mut DeafPeers) {
+    pub(super) fn disarm_retry(&mut self, deaf: &mut DeafPeers) {
         deaf.timer.take().map(|timer| self.wheel.cancel(timer));
     }
 
     /// The timer of a socket's next try has fired.
-    pub(super) fn handle_retry(&mut self, key: Key, timer: Key) {
+    pub(crate) fn handle_retry(&mut self, key: Key, timer: Key) {
         self.wheel.cancel(timer);
         if let Found::Here(Source::Datagram(socket)) = self.slots.find(key) {
             socket.queue.deaf.timer = None;
@@ -295,7 +295,7 @@ impl<App> Registry<App> {
     }
 
     /// Calls one callback of a socket that is in its slot.
-    pub(super) fn call_socket_by_key(
+    pub(crate) fn call_socket_by_key(
         &mut self,
         key: Key,
         app: &mut App,
@@ -312,9 +312,32 @@ impl<App> Registry<App> {
     }
 
     /// A timer of a datagram socket has come due.
-    pub(super) fn handle_socket_timer(&mut self, key: Key, timer: TimerKey, app: &mut App) {
+    pub(crate) fn handle_socket_timer(&mut self, key: Key, timer: TimerKey, app: &mut App) {
         self.call_socket_by_key(key, app, Callback::Timer, |protocol, transport, app| {
             protocol.on_timer(transport, timer, app);
+        });
+    }
+
+    /// The last of a socket: closed, and its protocol told.
+    pub(crate) fn bury_socket(
+        &mut self,
+        key: Key,
+        socket: Socket<App>,
+        reason: CloseReason,
+        app: &mut App,
+    ) {
+        let Socket { mut queue, protocol } = socket;
+        self.cancel_timers(queue.timers);
+        self.disarm_retry(&mut queue.deaf);
+        let id = SocketId(key);
+        self.ledger.trace_visit(id, || What::closed(&reason));
+        queue.bury(&self.poller);
+        let closed = SocketClosed { id, reason, unsent: queue.queued() };
+        drop(queue);
+        self.run_callback(Some(id.into()), Callback::Close, |registry| {
+            // Dropped in here: that is a user's code as well, and may panic.
+            let mut protocol = protocol;
+            protocol.on_close(registry, &closed, app);
         });
     }
 }

@@ -1,12 +1,16 @@
 //! One datagram socket: its queue of datagrams, and errors that are not fatal.
 
+mod by_id;
+mod deaf_peers;
+mod transport;
+mod visit;
+
 use std::collections::VecDeque;
 use std::io;
 use std::net::IpAddr;
 
 use bytes::{Buf, Bytes};
 
-use crate::deaf_peers::DeafPeers;
 use crate::id::Key;
 use crate::ledger::Ledger;
 use crate::net::{
@@ -15,6 +19,9 @@ use crate::net::{
 use crate::stats::SocketRow;
 use crate::trace::What;
 use crate::{Address, CloseReason, DatagramLimits, Ecn, Envelope, Membership, SocketId};
+
+use deaf_peers::DeafPeers;
+pub use transport::DatagramTransport;
 
 /// What a queued datagram is charged beside its bytes.
 const DATAGRAM_CHARGE: usize = 64;

@@ -2,15 +2,12 @@
 
 use std::rc::Rc;
 
-use super::Registry;
-use crate::listener::State;
+use super::State;
+use crate::registry::Registry;
 use crate::slots::Found;
 use crate::source::Source;
 use crate::trace::Callback;
 use crate::{CloseReason, ListenerId, Stale, StreamLimits};
-
-/// What is called when a listener ends that the program has not closed.
-pub(crate) type ListenerEnd<App> = Box<dyn FnOnce(&mut Registry<App>, &mut App, &CloseReason)>;
 
 impl<App> Registry<App> {
     /// Has a closure called if a listener ends by itself: somebody else who has the socket has shut it down,
