@@ -136,3 +136,5 @@ pub use shutdown::{CutOff, ShutdownReport};
 pub use signals::Signal;
 pub use stats::{Rows, Snapshot, SocketRow, Stats};
 pub use stream::{Detached, Transport};
+#[cfg(unix)]
+pub use stream::{PassError, PeerCredentials};
