@@ -64,7 +64,7 @@
 //!
 //! - `signals`: SIGINT, SIGTERM and friends as events of the loop (Unix).
 //! - `trace`: a record of everything the loop does, in a ring of bounded size, which prints a line a
-//!   record and opens in Perfetto. Until one is begun it costs two comparisons a turn.
+//!   record and opens in Perfetto. Until one is begun, each record costs a comparison (see `trace`).
 //! - `quinn-udp`: the local address and the congestion mark of UDP datagrams, and runs of them by one
 //!   call ([`DatagramOptions::metadata`]).
 //! - `icmp`: errors of the network, for UDP sockets that are connected to nobody

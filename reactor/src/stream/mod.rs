@@ -26,14 +26,10 @@
 //! that returns [`Step`] may find that the connection has ended, and then breaks with the reason.
 
 mod by_id;
-mod call;
-mod cork;
 mod deadlines;
-mod flush;
 mod guard;
 mod io;
 mod layer;
-mod peer;
 mod pending;
 mod read;
 mod sending;
@@ -45,6 +41,7 @@ mod write;
 
 use std::rc::Rc;
 
+use crate::address::PackedAddress;
 use crate::id::Key;
 use crate::input::Inbox;
 use crate::ledger::Ledger;
@@ -55,13 +52,10 @@ use crate::stats::SocketRow;
 use crate::trace::What;
 use crate::{Address, StreamLimits};
 
-pub(crate) use cork::Cork;
-pub(crate) use flush::Flushed;
 use guard::{Deadlines, Phase};
 use io::Io;
 pub(crate) use io::{Origin, Received};
 pub(crate) use layer::Layer;
-use peer::Peer;
 use pending::{Pending, Wire};
 pub(crate) use read::Intake;
 pub(crate) use transport::Outcome;
@@ -69,7 +63,7 @@ pub use transport::{Detached, Transport};
 #[cfg(unix)]
 pub use unix::{PassError, PeerCredentials};
 pub(crate) use visit::Visit;
-pub(crate) use write::{Parcel, Refusal, Share};
+pub(crate) use write::{Flushed, Refusal};
 
 pub(crate) struct Stream {
     io: Io,
@@ -79,7 +73,7 @@ pub(crate) struct Stream {
     outbox: Outbox,
     pub(crate) inbox: Inbox,
     limits: Rc<StreamLimits>,
-    peer: Peer,
+    peer: PackedAddress,
 }
 
 /// What its protocol has heard of it.
@@ -144,7 +138,7 @@ impl Stream {
             outbox: Outbox::default(),
             inbox: Inbox::default(),
             limits,
-            peer: Peer::from(peer),
+            peer: PackedAddress::from(peer),
         };
         if origin == Origin::Connecting {
             stream.state = State::Connecting(Next::Open);
