@@ -10,13 +10,14 @@ use support::{ECHO, Ended, PLAYGROUND, TRANSFER, run};
 
 const CHAT: &str = env!("CARGO_BIN_EXE_chat");
 const BOT: &str = env!("CARGO_BIN_EXE_chat-bot");
+const KEY_VALUE: &str = env!("CARGO_BIN_EXE_key-value");
 const GAME: &str = env!("CARGO_BIN_EXE_embed-game-loop");
 const THREAD: &str = env!("CARGO_BIN_EXE_embed-thread");
 const POLL: &str = env!("CARGO_BIN_EXE_embed-poll");
 
 /// Everything that has a help of its own.
 fn commands() -> Vec<(&'static str, Vec<&'static str>)> {
-    let alone = [ECHO, CHAT, TRANSFER, PLAYGROUND, BOT, GAME, THREAD];
+    let alone = [ECHO, CHAT, TRANSFER, PLAYGROUND, BOT, KEY_VALUE, GAME, THREAD];
     let mut commands: Vec<_> = alone.map(|program| (program, Vec::new())).to_vec();
     if !cfg!(mio_unsupported_force_poll_poll) {
         commands.push((POLL, Vec::new()));
@@ -161,6 +162,7 @@ fn a_socket_that_cannot_be_opened_is_told_in_words_by_every_program() {
         (CHAT, "chat", &["serve", "--listen"]),
         (TRANSFER, "transfer", &["serve", "--ftp"]),
         (PLAYGROUND, "playground", &["--tcp"]),
+        (KEY_VALUE, "key-value", &["--listen"]),
         (GAME, "embed-game-loop", &["--listen"]),
         (THREAD, "embed-thread", &["--listen"]),
     ];
