@@ -112,7 +112,7 @@ impl Ledger {
     /// Nothing of the record is made before it is known that there is a trace.
     fn record(&self, about: impl FnOnce() -> About, what: impl FnOnce() -> What) {
         if self.is_traced() {
-            self.tracer.record(&self.clock, about(), what);
+            self.tracer.record(|| self.clock.read(), about(), what);
         }
     }
 }

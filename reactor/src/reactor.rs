@@ -7,6 +7,8 @@ use std::time::{Duration, Instant};
 use crate::ledger::{SCRATCH, Scratch};
 use crate::net::{Events, Poller};
 use crate::trace::What;
+#[cfg(feature = "trace")]
+use crate::trace::{Ring, Trace, Tracer};
 use crate::{Handle, Limits, LoopError, Registry, ShutdownReport, Snapshot, Stats};
 
 /// The event loop: one thread, one poller, and everything registered with it.
@@ -310,6 +312,37 @@ impl<App> Reactor<App> {
         };
         let rest = deadline.saturating_duration_since(self.registry.ledger.clock.read());
         Some(timeout.map_or(rest, |timeout| timeout.min(rest)))
+    }
+}
+
+#[cfg(feature = "trace")]
+impl<App> Reactor<App> {
+    /// Begins a trace of the latest `capacity` records; one that was begun before is forgotten.
+    ///
+    /// See [`trace`](crate::trace) for what is in it and how to look at it.
+    ///
+    /// ```
+    /// # use reactor::Reactor;
+    /// # use std::time::Duration;
+    /// let mut reactor = Reactor::<()>::new()?;
+    /// reactor.trace(10_000);
+    /// reactor.registry().defer(|registry, _| registry.shutdown(Duration::ZERO));
+    /// reactor.run(&mut ())?;
+    /// let trace = reactor.take_trace();
+    /// print!("{trace}");
+    /// # assert!(trace.to_string().contains("task begins"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn trace(&mut self, capacity: usize) {
+        let ledger = &mut self.registry().ledger;
+        let ring = Ring::shared(capacity);
+        ledger.tracer = Tracer::new(ring, 0, ledger.clock.epoch());
+    }
+
+    /// Ends the trace, and gives it back. It is empty if none was begun.
+    pub fn take_trace(&mut self) -> Trace {
+        let tracer = std::mem::take(&mut self.registry().ledger.tracer);
+        Trace::of_loop(tracer)
     }
 }
 

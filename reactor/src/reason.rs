@@ -1,6 +1,7 @@
 //! Who ended a connection, and why.
 
 use std::io;
+use std::ops::ControlFlow;
 
 use thiserror::Error;
 
@@ -239,4 +240,11 @@ pub struct Closed {
     /// Bytes that were queued and never handed to the system. What the system had taken but the
     /// peer had not acknowledged cannot be known.
     pub unsent: u64,
+}
+
+/// Goes on with a value, or ends the connection with a reason, boxed so that going on costs nothing.
+pub(crate) type Step<T = ()> = ControlFlow<Box<CloseReason>, T>;
+
+pub(crate) fn ended<T>(reason: CloseReason) -> Step<T> {
+    Step::Break(Box::new(reason))
 }

@@ -3,30 +3,11 @@
 use super::{Layer, Step, Stream, Transport};
 use crate::id::Key;
 use crate::ledger::Ledger;
-use crate::outbox::FilePiece;
-use crate::registry::{Protocol, Registry};
+use crate::registry::{Order, Protocol, Registry};
 use crate::slots::Found;
 use crate::source::Source;
 use crate::trace::{Callback, What};
 use crate::{CloseReason, ConnectionId, ListenerId, ReachError, Stale};
-
-/// What the running connection was told by its id.
-pub(crate) enum Order {
-    SendFile(FilePiece),
-    End,
-    Close,
-    Release,
-    Abort,
-    Pause,
-    Resume,
-}
-
-impl Order {
-    /// Whether it ends a datagram socket, which knows no other order.
-    pub(crate) fn is_close(&self) -> bool {
-        matches!(self, Self::Close | Self::Abort)
-    }
-}
 
 impl<App> Registry<App> {
     /// Sends no more on a connection, as [`Transport::end`](crate::Transport::end) does: FIN

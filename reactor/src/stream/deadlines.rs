@@ -2,8 +2,7 @@
 
 use std::rc::Rc;
 
-use super::guard::{Doing, Phase};
-use super::notes::Notes;
+use super::guard::{Deadlines, Doing, Phase};
 use super::{Step, Stream, Visit};
 use crate::id::Key;
 use crate::ledger::Ledger;
@@ -15,12 +14,16 @@ use crate::{CloseReason, ConnectionId, StreamLimits};
 impl Stream {
     pub(super) fn begin(&mut self, phase: Phase, end: Tick, ledger: &Ledger) {
         self.io.guard_from(ledger.clock.tick()).begin(phase, end);
-        self.notes.set(Notes::GUARD);
+        self.io.deadlines = Deadlines::Changed;
     }
 
     /// Whether the guard's timer has to be set anew.
     pub(crate) fn take_guard_note(&mut self) -> bool {
-        self.notes.has(Notes::GUARD) && self.notes.take(Notes::GUARD)
+        let changed = self.io.deadlines == Deadlines::Changed;
+        if changed {
+            self.io.deadlines = Deadlines::Armed;
+        }
+        changed
     }
 
     /// When the guard wants to look, or that a deadline has passed.
@@ -47,7 +50,7 @@ impl Stream {
 
     pub(crate) fn set_limits(&mut self, limits: StreamLimits) {
         self.limits = Rc::new(limits);
-        self.notes.set(Notes::GUARD);
+        self.io.deadlines = Deadlines::Changed;
     }
 
     pub(crate) fn limits(&self) -> &StreamLimits {

@@ -2,7 +2,7 @@
 
 use std::io::IoSlice;
 
-use super::notes::Notes;
+use super::pending::Mark;
 use super::{Step, Stream};
 use crate::ledger::Ledger;
 use crate::outbox::{FilePiece, Front, MAX_SLICES};
@@ -112,13 +112,12 @@ impl Stream {
     /// Whether the outbox has fallen to its low mark after having been above the high one: reading
     /// goes on, if it was held, and `on_drain` is to be called.
     pub(crate) fn take_drained(&mut self, ledger: &Ledger) -> bool {
-        if !self.notes.has(Notes::OUTBOX_HIGH) || self.outbox.len() > self.limits.outbox_low {
+        if self.pending.mark == Mark::Low || self.outbox.len() > self.limits.outbox_low {
             return false;
         }
-        self.notes.take(Notes::OUTBOX_HIGH);
-        if self.notes.take(Notes::HELD) {
+        if std::mem::replace(&mut self.pending.mark, Mark::Low) == Mark::Holding {
             ledger.trace(|| What::Released);
-            self.notes.set(Notes::OFFER);
+            self.pending.offer_again();
         }
         true
     }

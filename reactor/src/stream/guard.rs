@@ -28,6 +28,14 @@ pub(crate) enum Phase {
     Closing,
 }
 
+/// Whether the timer of a connection's deadlines is set for the right moment.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Deadlines {
+    Armed,
+    /// They are others now, and the timer has to be set anew.
+    Changed,
+}
+
 /// One stretch of time in which a minimum of bytes has to move, if they are owed.
 struct Window {
     began: Tick,

@@ -5,11 +5,11 @@ use std::ops::ControlFlow;
 
 use bytes::Bytes;
 
-use super::{Order, Parcel, Refusal, Share, Stream};
+use super::{Parcel, Refusal, Share, Stream};
 use crate::id::Key;
 use crate::ledger::Ledger;
 use crate::outbox::{Broadcast, FilePiece};
-use crate::registry::Registry;
+use crate::registry::{Order, Registry};
 use crate::slots::Found;
 use crate::source::Source;
 use crate::{ConnectionId, SendError, SendFileError};

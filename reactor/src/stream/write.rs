@@ -16,7 +16,7 @@ use std::io::{self, IoSlice};
 use bytes::{Buf, Bytes};
 
 use super::cork::Cork;
-use super::notes::Notes;
+use super::pending::Mark;
 use super::{Step, Stream, ended};
 use crate::id::Key;
 use crate::ledger::Ledger;
@@ -173,16 +173,16 @@ impl Stream {
     fn goes_first(&mut self, ledger: &Ledger) -> bool {
         // Once in 65,536 turns an old mark is taken for one of this turn's: then the parcel is queued.
         let turn = ledger.stats.turns as u16;
-        if !self.is_at_ease() || !self.outbox.is_empty() || self.sent_in == turn {
+        if !self.is_at_ease() || !self.outbox.is_empty() || self.io.sent_in == turn {
             return false;
         }
-        self.sent_in = turn;
+        self.io.sent_in = turn;
         true
     }
 
     /// Whether it is open, and may be written to without anything else to be thought of.
     pub(super) fn is_at_ease(&self) -> bool {
-        self.is_open() && !self.notes.ask_for_work() && self.io.is_writable()
+        self.is_open() && self.pending.is_quiet() && self.io.is_writable()
     }
 
     /// Queues what is left of a parcel that is under way: if there is no room for it, only the connection
@@ -296,10 +296,13 @@ impl Stream {
 
     /// The outbox is above its high mark.
     fn note_high(&mut self, whose: About, ledger: &Ledger) {
-        self.notes.set(Notes::OUTBOX_HIGH);
-        if self.limits.outbox_holds_reading && !self.notes.has(Notes::HELD) {
+        if self.pending.mark == Mark::Holding {
+            return;
+        }
+        self.pending.mark = Mark::High;
+        if self.limits.outbox_holds_reading {
             ledger.trace_about(whose, || What::Held);
-            self.notes.set(Notes::HELD);
+            self.pending.mark = Mark::Holding;
         }
     }
 }
