@@ -109,6 +109,16 @@ fn a_nick_that_no_server_would_take_is_the_fault_of_whoever_typed_it() {
 }
 
 #[test]
+fn a_channel_that_is_none_is_told_as_that() {
+    for (program, connect) in [(CHAT, &["connect", "--nick", "ann"][..]), (BOT, &[])] {
+        for channel in ["#a b c", "", "#a\nb"] {
+            let words = [connect, &["127.0.0.1:1", "--channel", channel]].concat();
+            refused(program, &words, 2, "expected '#room', '#room key' or '#room,#other key,key'");
+        }
+    }
+}
+
+#[test]
 fn a_port_out_of_range_is_told_as_that() {
     let why = "a port is a number up to 65535, and '70000' is none";
     for (program, words) in [
