@@ -1,7 +1,7 @@
 //! Where a socket is: an IP address and port, a path, or an abstract name.
 
 use std::fmt;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, SocketAddr, SocketAddrV4};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
@@ -129,6 +129,30 @@ impl fmt::Display for Address {
     }
 }
 
+/// An address in 16 bytes: most peers have an IPv4 one, and the others pay for a box.
+pub(crate) enum PackedAddress {
+    V4(SocketAddrV4),
+    Other(Box<Address>),
+}
+
+impl PackedAddress {
+    pub(crate) fn address(&self) -> Address {
+        match self {
+            Self::V4(address) => Address::Ip((*address).into()),
+            Self::Other(address) => (**address).clone(),
+        }
+    }
+}
+
+impl From<Address> for PackedAddress {
+    fn from(address: Address) -> Self {
+        match address {
+            Address::Ip(SocketAddr::V4(address)) => Self::V4(address),
+            other => Self::Other(Box::new(other)),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -161,5 +185,14 @@ mod tests {
             let error = text.parse::<Address>().expect_err("it is no address");
             assert!(error.to_string().contains("expected IPV4:PORT"), "{error}");
         }
+    }
+
+    #[test]
+    fn an_address_survives_being_packed() {
+        for text in ["127.0.0.1:80", "[::1]:80", "unix:/a"] {
+            let address: Address = text.parse().expect("it is an address");
+            assert_eq!(PackedAddress::from(address.clone()).address(), address);
+        }
+        assert_eq!(size_of::<PackedAddress>(), 16);
     }
 }

@@ -177,7 +177,8 @@ impl<App> Reactor<App> {
     /// If waiting for events fails, which no connection can bring about.
     pub fn turn(&mut self, timeout: Option<Duration>, app: &mut App) -> Result<Turn, LoopError> {
         self.wait(timeout)?;
-        self.handle_readiness(app);
+        // Before the tasks, since a wake-up is an event too.
+        self.registry.handle_events(&self.events, app, &mut self.scratch);
         // Most turns of a loop at work bring events and nothing else.
         self.is_at_rest = self.registry.is_idle();
         if self.is_at_rest {
@@ -252,15 +253,6 @@ impl<App> Reactor<App> {
                 return Ok(self.registry.poller.wait(&mut self.events, rest)?);
             }
         }
-    }
-
-    /// Each event finds its socket. It comes before the tasks, since a wake-up is an event too.
-    fn handle_readiness(&mut self, app: &mut App) {
-        let Self { registry, events, scratch, .. } = self;
-        registry.ledger.stats.events += events.len() as u64;
-        registry.ledger.gathers = events.len() > 1;
-        registry.ledger.trace_loop(|| What::TurnBegan { events: events.len() });
-        registry.handle_events(events, app, scratch);
     }
 
     /// Visits what no event reminds us of, up to the budget. What is put on the list meanwhile waits for

@@ -20,10 +20,11 @@ use crate::stream::Visit;
 use crate::trace::What;
 
 impl<App> Registry<App> {
-    /// Handles the events of one wait.
-    ///
-    /// Never inlined, so that the hot path has the registers to itself.
+    /// Handles the events of one wait: each finds its socket.
     pub(crate) fn handle_events(&mut self, events: &Events, app: &mut App, scratch: &mut Scratch) {
+        self.ledger.stats.events += events.len() as u64;
+        self.ledger.gathers = events.len() > 1;
+        self.ledger.trace_loop(|| What::TurnBegan { events: events.len() });
         for (token, readiness) in events.iter() {
             match self.slots.take_token(token) {
                 Some((key, Source::Stream(mut connection))) => {

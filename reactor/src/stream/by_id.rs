@@ -7,7 +7,7 @@ use crate::registry::{Order, Protocol, Registry};
 use crate::slots::Found;
 use crate::source::Source;
 use crate::trace::{Callback, What};
-use crate::{CloseReason, ConnectionId, ListenerId, ReachError, Stale};
+use crate::{CloseReason, ConnectionId, ListenerId, ReachError, Stale, TimerKey};
 
 impl<App> Registry<App> {
     /// Sends no more on a connection, as [`Transport::end`](crate::Transport::end) does: FIN
@@ -198,6 +198,51 @@ impl<App> Registry<App> {
 }
 
 impl<App> Registry<App> {
+    /// Calls one callback of a connection that is in its slot, if it is open and not closing.
+    pub(crate) fn call_by_key(
+        &mut self,
+        key: Key,
+        app: &mut App,
+        callback: Callback,
+        call: impl FnOnce(&mut (dyn Protocol<App> + 'static), &mut Transport<'_, App>, &mut App),
+    ) {
+        self.visit(key, app, |visit| {
+            if !visit.connection.stream.can_be_called() {
+                return;
+            }
+            let step = visit.call(callback, call);
+            // It may have been closed, and what was not read so far has to be out of the way.
+            if visit.connection.stream.intake().is_some() {
+                visit.come_again();
+            }
+            visit.finish(step);
+        });
+    }
+
+    /// As [`Self::call_by_key`], a protocol of this type; if it is another by now, nobody is called.
+    pub(crate) fn call_typed<P: Protocol<App> + 'static>(
+        &mut self,
+        key: Key,
+        app: &mut App,
+        callback: Callback,
+        call: impl FnOnce(&mut P, &mut Transport<'_, App>, &mut App),
+    ) where
+        App: 'static,
+    {
+        self.call_by_key(key, app, callback, |protocol, transport, app| {
+            if let Some(protocol) = protocol.as_any_mut().downcast_mut() {
+                call(protocol, transport, app);
+            }
+        });
+    }
+
+    /// A timer of a connection has come due.
+    pub(crate) fn handle_stream_timer(&mut self, key: Key, timer: TimerKey, app: &mut App) {
+        self.call_by_key(key, app, Callback::Timer, |protocol, transport, app| {
+            protocol.on_timer(transport, timer, app);
+        });
+    }
+
     /// Has a listener put a layer on each connection that it accepts from now on.
     #[cfg_attr(
         not(all(test, feature = "sim")),

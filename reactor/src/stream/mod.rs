@@ -26,14 +26,10 @@
 //! that returns [`Step`] may find that the connection has ended, and then breaks with the reason.
 
 mod by_id;
-mod call;
-mod cork;
 mod deadlines;
-mod flush;
 mod guard;
 mod io;
 mod layer;
-mod peer;
 mod pending;
 mod read;
 mod sending;
@@ -43,6 +39,7 @@ mod write;
 
 use std::rc::Rc;
 
+use crate::address::PackedAddress;
 use crate::id::Key;
 use crate::input::Inbox;
 use crate::ledger::Ledger;
@@ -53,19 +50,16 @@ use crate::stats::SocketRow;
 use crate::trace::What;
 use crate::{Address, StreamLimits};
 
-pub(crate) use cork::Cork;
-pub(crate) use flush::Flushed;
 use guard::{Deadlines, Phase};
 use io::Io;
 pub(crate) use io::{Origin, Received};
 pub(crate) use layer::Layer;
-use peer::Peer;
 use pending::{Pending, Wire};
 pub(crate) use read::Intake;
 pub(crate) use transport::Outcome;
 pub use transport::{Detached, Transport};
 pub(crate) use visit::Visit;
-pub(crate) use write::{Parcel, Refusal, Share};
+pub(crate) use write::{Flushed, Refusal};
 
 pub(crate) struct Stream {
     io: Io,
@@ -75,7 +69,7 @@ pub(crate) struct Stream {
     outbox: Outbox,
     pub(crate) inbox: Inbox,
     limits: Rc<StreamLimits>,
-    peer: Peer,
+    peer: PackedAddress,
 }
 
 /// What its protocol has heard of it.
@@ -140,7 +134,7 @@ impl Stream {
             outbox: Outbox::default(),
             inbox: Inbox::default(),
             limits,
-            peer: Peer::from(peer),
+            peer: PackedAddress::from(peer),
         };
         if origin == Origin::Connecting {
             stream.state = State::Connecting(Next::Open);

@@ -59,13 +59,7 @@ impl Stream {
         matches!(self.state, State::Open | State::Ending | State::Ended)
     }
 
-    /// One read: see [`Io::receive`](super::io::Io::receive).
-    #[inline(always)]
-    pub(crate) fn receive(&mut self, buffer: &mut Scratch, ledger: &mut Ledger) -> Step<Received> {
-        self.io.receive(buffer, ledger)
-    }
-
-    /// As [`Self::receive`], through the layer if there is one.
+    /// One read, through the layer if there is one: see [`Io::receive`](super::io::Io::receive).
     pub(crate) fn receive_any(
         &mut self,
         buffer: &mut Scratch,

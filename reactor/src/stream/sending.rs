@@ -5,10 +5,10 @@ use std::ops::ControlFlow;
 
 use bytes::Bytes;
 
-use super::{Parcel, Refusal, Share, Stream};
+use super::{Refusal, Stream};
 use crate::id::Key;
 use crate::ledger::Ledger;
-use crate::outbox::{Broadcast, FilePiece};
+use crate::outbox::{Broadcast, FilePiece, Parcel, Share};
 use crate::registry::{Order, Registry};
 use crate::slots::Found;
 use crate::source::Source;
@@ -140,7 +140,7 @@ impl<App> Registry<App> {
             Found::Running if self.cork.is_sealed() => Err((Refusal::Closing, parcel)),
             // It is its own callback that calls: the bytes join what that has written.
             Found::Running => {
-                self.cork.join(parcel.bytes());
+                self.ledger.attention |= self.cork.join(parcel.bytes());
                 Ok(())
             }
             _ => Err((Refusal::Stale, parcel)),
