@@ -81,6 +81,11 @@ impl Io {
         self.aside.get_or_insert_default()
     }
 
+    #[cfg(unix)]
+    pub(super) fn descriptors(&mut self) -> Option<&mut super::layer::Descriptors> {
+        self.aside.as_mut()?.layered.as_mut()?.descriptors()
+    }
+
     fn layered(&self) -> Option<&Layered> {
         self.aside.as_ref()?.layered.as_deref()
     }

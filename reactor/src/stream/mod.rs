@@ -36,6 +36,8 @@ mod pressure;
 mod read;
 mod sending;
 mod transport;
+#[cfg(unix)]
+mod unix;
 mod visit;
 mod write;
 
@@ -62,6 +64,8 @@ use pending::{Pending, Wire};
 pub(crate) use read::Intake;
 pub(crate) use transport::Outcome;
 pub use transport::{Detached, Transport};
+#[cfg(unix)]
+pub use unix::{PassError, PeerCredentials};
 pub(crate) use visit::Visit;
 pub(crate) use write::{Drained, Flushed, Refusal};
 
@@ -394,6 +398,22 @@ impl Stream {
         self.io.wrap(layer);
         self.note_layer();
         self.pending.wire = Wire::Layer;
+    }
+
+    #[cfg(unix)]
+    fn descriptors(&mut self) -> Option<&mut layer::Descriptors> {
+        self.io.descriptors()
+    }
+
+    #[cfg(unix)]
+    fn is_layered(&self) -> bool {
+        self.io.is_layered()
+    }
+
+    /// Everything queued for the peer, files included.
+    #[cfg(unix)]
+    fn unsent(&self) -> u64 {
+        self.outbox.unsent()
     }
 
     /// Whether its layer, if it has one, carries bytes.
