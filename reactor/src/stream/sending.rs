@@ -43,7 +43,7 @@ impl<App> Registry<App> {
     /// Sends the same bytes to many connections, and returns to how many. Nothing is copied, and what
     /// has to be queued is one queue for all. When it leaves is as with [`send`](Self::send).
     ///
-    /// Whoever has ended or is closing is passed over; who has no room for it ends, with
+    /// A connection that has ended or is closing is passed over; one that has no room for it ends, with
     /// [`CloseReason::OutboxFull`](crate::CloseReason::OutboxFull) or
     /// [`LoopOutboxFull`](crate::CloseReason::LoopOutboxFull).
     ///
