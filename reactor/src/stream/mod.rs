@@ -26,11 +26,13 @@
 //! that returns [`Step`] may find that the connection has ended, and then breaks with the reason.
 
 mod by_id;
+mod couple;
 mod deadlines;
 mod guard;
 mod io;
 mod layer;
 mod pending;
+mod pressure;
 mod read;
 mod sending;
 mod transport;
@@ -52,6 +54,8 @@ use crate::stats::SocketRow;
 use crate::trace::What;
 use crate::{Address, StreamLimits};
 
+use couple::Coupling;
+pub use couple::{CoupleError, Uncoupled};
 use guard::{Deadlines, Phase};
 use io::Io;
 pub(crate) use io::{Origin, Received};
@@ -63,7 +67,7 @@ pub use transport::{Detached, Transport};
 #[cfg(unix)]
 pub use unix::{PassError, PeerCredentials};
 pub(crate) use visit::Visit;
-pub(crate) use write::{Flushed, Refusal};
+pub(crate) use write::{Drained, Flushed, Refusal};
 
 pub(crate) struct Stream {
     io: Io,
