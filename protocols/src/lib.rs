@@ -6,9 +6,10 @@
 //! | [`budget`] | how much each peer may ask for, where anybody may ask |
 //! | [`framing`] | lines out of a stream of bytes, with a ceiling |
 //! | [`password`] | passwords as they are kept: argon2 hashes |
+//! | [`store`] | a tree of files that strangers may be let into |
 //! | [`chat`] | IRC: a server, its accounts, and clients |
 //! | [`echo`] | RFC 862 over TCP, UDP and Unix sockets, server and client: the template of the others |
-//! | [`transfer`] | FTP and TFTP, and the tree of files behind them |
+//! | [`transfer`] | FTP and TFTP, into and out of such a tree |
 //!
 //! # How a protocol is laid out
 //!
@@ -34,5 +35,7 @@ pub mod echo;
 pub mod framing;
 #[cfg(any(feature = "chat", feature = "transfer"))]
 pub mod password;
+#[cfg(feature = "transfer")]
+pub mod store;
 #[cfg(feature = "transfer")]
 pub mod transfer;
