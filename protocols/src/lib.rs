@@ -9,6 +9,7 @@
 //! | [`store`] | a tree of files that strangers may be let into |
 //! | [`chat`] | IRC: a server, its accounts, and clients |
 //! | [`echo`] | RFC 862 over TCP, UDP and Unix sockets, server and client: the template of the others |
+//! | [`http`] | HTTP/1.1: a server with files and routes, and a client |
 //! | [`transfer`] | FTP and TFTP, into and out of such a tree |
 //!
 //! # How a protocol is laid out
@@ -33,9 +34,11 @@ pub mod budget;
 pub mod chat;
 pub mod echo;
 pub mod framing;
+#[cfg(feature = "http")]
+pub mod http;
 #[cfg(any(feature = "chat", feature = "transfer"))]
 pub mod password;
-#[cfg(feature = "transfer")]
+#[cfg(feature = "store")]
 pub mod store;
 #[cfg(feature = "transfer")]
 pub mod transfer;
