@@ -3,6 +3,7 @@
 #![cfg(feature = "http")]
 
 mod bodies;
+mod files;
 mod smuggling;
 mod stage;
 mod upgrades;

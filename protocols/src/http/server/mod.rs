@@ -44,12 +44,14 @@
 //! | `receiving` | who takes the body of a request |
 //! | `sending` | an answer whose body is written bit by bit |
 //! | `router` | which handler, by method and path |
+//! | `files` | files out of a tree, and directories as pages |
 //! | `events` | server-sent events |
 //! | `record` | what there is to say of an exchange when it is over |
 
 mod answer;
 mod events;
 mod exchange;
+mod files;
 mod receiving;
 mod record;
 mod router;
@@ -60,6 +62,7 @@ mod site;
 pub use answer::Answer;
 pub use events::{Event, write_event};
 pub use exchange::{Exchange, ExchangeId, NotUpgraded, with};
+pub use files::{Files, FilesOptions};
 pub use receiving::Receiver;
 pub use record::Record;
 pub use router::{Routed, Router};

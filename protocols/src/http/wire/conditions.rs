@@ -58,6 +58,12 @@ impl<'a> Conditions<'a> {
         Self { method: request.method(), fields: request.fields() }
     }
 
+    /// Those of a request with that method and these fields.
+    #[must_use]
+    pub fn new(method: &'a str, fields: Fields<'a>) -> Self {
+        Self { method, fields }
+    }
+
     /// What becomes of the request, for a representation that exists.
     #[must_use]
     pub fn judge(&self, has: &Validators) -> Verdict {

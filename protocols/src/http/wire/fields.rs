@@ -13,7 +13,7 @@ use httparse::Header;
 pub struct Fields<'a>(&'a [Header<'a>]);
 
 impl<'a> Fields<'a> {
-    pub(super) fn new(fields: &'a [Header<'a>]) -> Self {
+    pub(in crate::http) fn new(fields: &'a [Header<'a>]) -> Self {
         Self(fields)
     }
 
