@@ -15,6 +15,7 @@
 #![forbid(unsafe_code)]
 
 mod echo;
+mod get;
 mod log;
 mod serve;
 
@@ -33,22 +34,22 @@ struct Cli {
 }
 
 const AFTER_HELP: &str = "\
-Exit code: 0 if all went well, 1 if something failed, 2 if the command line makes no sense.";
+Exit code: 0 if all went well, 1 if something failed, 2 if the command line makes no sense; that of get is
+as curl's, and told by `web get --help`.";
 
 #[derive(Subcommand)]
 enum Command {
     Serve(serve::Options),
     Echo(echo::Options),
+    Get(get::Options),
 }
 
 fn main() -> ExitCode {
-    output::exit("web", run(Cli::parse().command))
-}
-
-fn run(command: Command) -> Result<(), Box<dyn Error>> {
-    match command {
-        Command::Serve(options) => serve::run(&options),
-        Command::Echo(options) => echo::run(&options),
+    let served = |result: Result<(), Box<dyn Error>>| output::exit("web", result);
+    match Cli::parse().command {
+        Command::Serve(options) => served(serve::run(&options)),
+        Command::Echo(options) => served(echo::run(&options)),
+        Command::Get(options) => get::run(&options),
     }
 }
 

@@ -243,13 +243,15 @@ impl<App: 'static> Line<App> {
             Ok(Piece::Data(data)) => {
                 *received += data.len() as u64;
                 self.since = transport.registry().now();
+                let body_is_over = matches!(body, Body::Length(0));
                 let mut call = Call { transport, wish: Wish::More };
                 job.reader.on_body(data, &mut call, app);
                 let wish = call.wish;
                 if wish == Wish::Cancel {
                     self.give_up(transport, Failure::Cancelled);
                 }
-                wish == Wish::More
+                // Behind the last byte nothing has to come, so nothing would be offered again.
+                wish == Wish::More || (wish == Wish::Pause && body_is_over)
             }
             Ok(Piece::NotYet) => false,
             Ok(Piece::End) => {
@@ -274,6 +276,8 @@ impl<App: 'static> Line<App> {
             return;
         };
         self.answered += 1;
+        // It may have been held for its reader.
+        transport.resume();
         // What comes without having been asked for is somebody else's answer.
         if is_persistent && is_quiet {
             self.take_next(transport, app);
