@@ -9,6 +9,7 @@
 //! | [`chat`] | IRC: a server, its accounts, and clients |
 //! | [`echo`] | RFC 862 over TCP, UDP and Unix sockets, server and client: the template of the others |
 //! | [`transfer`] | FTP and TFTP, and the tree of files behind them |
+//! | [`websocket`] | WebSocket, server and client: messages both ways, as browsers speak |
 //!
 //! # How a protocol is laid out
 //!
@@ -36,3 +37,5 @@ pub mod framing;
 pub mod password;
 #[cfg(feature = "transfer")]
 pub mod transfer;
+#[cfg(feature = "websocket")]
+pub mod websocket;

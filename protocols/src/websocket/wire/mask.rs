@@ -1,0 +1,84 @@
+//! Masks: what a client does to its bytes so that no proxy takes them for HTTP (RFC 6455, 5.3).
+
+/// The key of one frame, as far as it has been used.
+///
+/// ```
+/// use protocols::websocket::wire::Mask;
+///
+/// let mut bytes = *b"hello, world";
+/// let mut mask = Mask::new([1, 2, 3, 4]);
+/// // In as many pieces as one likes: the key goes on where it was.
+/// mask.apply(&mut bytes[..5]);
+/// mask.apply(&mut bytes[5..]);
+/// Mask::new([1, 2, 3, 4]).apply(&mut bytes);
+/// assert_eq!(&bytes, b"hello, world");
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Mask {
+    /// The key, turned so that its first byte is the next to be used.
+    key: [u8; 4],
+}
+
+impl Mask {
+    /// What a server's frames have: none. Applying it changes nothing.
+    pub const NONE: Self = Self { key: [0; 4] };
+
+    /// A key of which nothing has been used.
+    #[must_use]
+    pub fn new(key: [u8; 4]) -> Self {
+        Self { key }
+    }
+
+    /// Masks what is plain, and unmasks what is masked.
+    ///
+    /// Eight bytes at a time, which compilers turn into the widest registers a machine has.
+    pub fn apply(&mut self, bytes: &mut [u8]) {
+        if *self == Self::NONE {
+            return;
+        }
+        let [a, b, c, d] = self.key;
+        let wide = u64::from_ne_bytes([a, b, c, d, a, b, c, d]);
+        let (eights, rest) = bytes.as_chunks_mut::<8>();
+        for eight in eights {
+            *eight = (u64::from_ne_bytes(*eight) ^ wide).to_ne_bytes();
+        }
+        for (byte, key) in rest.iter_mut().zip([a, b, c, d, a, b, c]) {
+            *byte ^= key;
+        }
+        self.key.rotate_left(bytes.len() % 4);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn the_example_of_the_rfc() {
+        // RFC 6455, 5.7: a masked text message "Hello".
+        let mut bytes = [0x7f, 0x9f, 0x4d, 0x51, 0x58];
+        Mask::new([0x37, 0xfa, 0x21, 0x3d]).apply(&mut bytes);
+        assert_eq!(&bytes, b"Hello");
+    }
+
+    proptest! {
+        #[test]
+        fn it_is_the_byte_by_byte_definition_however_it_is_cut(
+            bytes in proptest::collection::vec(any::<u8>(), 0..100),
+            key: [u8; 4],
+            cut in 0_usize..100,
+        ) {
+            let expected: Vec<u8> =
+                bytes.iter().enumerate().map(|(at, byte)| byte ^ key[at % 4]).collect();
+            let mut bytes = bytes;
+            let cut = cut.min(bytes.len());
+            let (front, back) = bytes.split_at_mut(cut);
+            let mut mask = Mask::new(key);
+            mask.apply(front);
+            mask.apply(back);
+            prop_assert_eq!(bytes, expected);
+        }
+    }
+}
