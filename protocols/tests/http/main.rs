@@ -1,0 +1,9 @@
+//! HTTP, as its peers see it.
+
+#![cfg(feature = "http")]
+
+mod bodies;
+mod files;
+mod smuggling;
+mod stage;
+mod upgrades;
