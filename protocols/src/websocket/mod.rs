@@ -24,6 +24,7 @@
 //! | `link`, `socket` | how one stands, and what is written; the same as its handler sees it |
 //! | `session` | one connection, from its handshake on |
 //! | `server`, `client` | the calls that open them, and their handshakes |
+//! | `upgrade` | the same on a web server's port (with the feature `http`) |
 
 mod client;
 mod endpoint;
@@ -35,6 +36,8 @@ mod options;
 mod server;
 mod session;
 mod socket;
+#[cfg(feature = "http")]
+mod upgrade;
 pub mod wire;
 
 pub use client::{ConnectError, Target, connect};
@@ -46,6 +49,8 @@ pub use options::{DeflateOptions, Options, Origins};
 pub use server::listen;
 pub use session::Session;
 pub use socket::Socket;
+#[cfg(feature = "http")]
+pub use upgrade::upgrade;
 pub use wire::{CloseCode, Frame, Message, Violation};
 
 /// Which side of a WebSocket: a client masks what it sends, a server does not.

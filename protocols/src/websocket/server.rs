@@ -1,7 +1,7 @@
 //! A server of WebSockets and nothing else: the handshake on a port of its own.
 //!
-//! Beside a web site, on the same port, it is the web server that makes the handshake
-//! ([`accept`](super::handshake::accept)), and then hands its connection to a [`Session`].
+//! Beside a web site, on the same port, it is a request of the web server's that is answered by
+//! `websocket::upgrade` (with the feature `http`).
 
 use std::fmt;
 use std::marker::PhantomData;

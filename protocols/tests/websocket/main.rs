@@ -8,3 +8,5 @@ mod handshakes;
 mod limits;
 mod peers;
 mod stage;
+#[cfg(feature = "http")]
+mod upgrades;

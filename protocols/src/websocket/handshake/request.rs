@@ -141,26 +141,24 @@ impl Acceptance {
         &self.agreed
     }
 
-    /// The fields of the answer, whose status is 101.
+    /// The fields of the answer, whose status is 101, beside `Upgrade` and `Connection`.
     pub fn fields(&self) -> impl Iterator<Item = (&'static str, String)> + '_ {
-        let always = [
-            ("Upgrade", "websocket".to_owned()),
-            ("Connection", "Upgrade".to_owned()),
-            ("Sec-WebSocket-Accept", self.accept.clone()),
-        ];
         let subprotocol = self.agreed.subprotocol.clone();
         let deflate = self.agreed.deflate.map(Agreement::answer);
         let agreed = [
             subprotocol.map(|it| ("Sec-WebSocket-Protocol", it)),
             deflate.map(|it| ("Sec-WebSocket-Extensions", it)),
         ];
-        always.into_iter().chain(agreed.into_iter().flatten())
+        let accept = ("Sec-WebSocket-Accept", self.accept.clone());
+        [Some(accept)].into_iter().chain(agreed).flatten()
     }
 
     /// The whole answer. Frames follow it.
     #[must_use]
     pub fn to_bytes(&self) -> Vec<u8> {
-        let mut answer = "HTTP/1.1 101 Switching Protocols\r\n".to_owned();
+        let mut answer = "HTTP/1.1 101 Switching Protocols\r\n\
+            Upgrade: websocket\r\nConnection: Upgrade\r\n"
+            .to_owned();
         for (name, value) in self.fields() {
             let _ = write!(answer, "{name}: {value}\r\n");
         }
