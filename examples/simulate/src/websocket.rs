@@ -33,7 +33,7 @@ struct Site {
     endpoint: Endpoint,
     /// Whether there is a client or a server at the connection, and it has not heard its end.
     open: HashMap<ConnectionId, Side>,
-    /// Conversations that are planned, or have begun.
+    /// Conversations that are planned, or have begun and not ended.
     due: usize,
     draws: Draws,
     score: Score,
@@ -144,11 +144,25 @@ impl Site {
             for _ in 0..each {
                 let (server, after) = (server.clone(), site.draws.draw(registry) % BEGINNINGS);
                 registry.after(Duration::from_millis(after), |registry, site: &mut Self| {
-                    site.begin(registry, server);
+                    site.prepare(registry, server);
                 })?;
                 site.due += 1;
             }
             Ok(site)
+        }
+    }
+
+    /// Begins a conversation, after what stands for looking up the server's name.
+    fn prepare(&mut self, registry: &mut Registry<Self>, server: Address) {
+        let looked_up = registry.offload(
+            move || server,
+            |registry, site, server| match server {
+                Ok(server) => site.begin(registry, server),
+                Err(_) => site.due -= 1,
+            },
+        );
+        if looked_up.is_err() {
+            self.due -= 1;
         }
     }
 
