@@ -4,12 +4,14 @@
 //! |---|---|
 //! | [`endpoint`] | `HOST:PORT`, `udp:HOST:PORT` and `unix:PATH`, as words on a command line |
 //! | [`advice`] | what a person can do about a socket that could not be opened |
+//! | [`bars`] | progress, for a person at a terminal |
 //! | [`output`] | standard output and error, whose readers may be gone |
 //! | [`stop`] | Ctrl-C: drain, then report; twice: at once |
 
 #![forbid(unsafe_code)]
 
 pub mod advice;
+pub mod bars;
 #[cfg(doctest)]
 mod book;
 pub mod endpoint;

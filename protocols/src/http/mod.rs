@@ -17,11 +17,13 @@
 //! |---|---|
 //! | [`wire`] | heads, framing, chunks, conditions, ranges: pure |
 //! | [`server`] | connections, exchanges, routes, files |
+//! | [`client`] | requests over connections that are kept |
 //!
 //! Heads are read where they stand in the input, by `httparse`; nothing is copied unless it is asked for.
 //! Where the types of the crate `http` are expected they are used: [`http::StatusCode`], and
 //! [`HeaderMap`](http::HeaderMap) by [`Fields::to_map`](wire::Fields::to_map).
 
+pub mod client;
 mod limits;
 pub mod server;
 pub mod wire;

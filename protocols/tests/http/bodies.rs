@@ -216,6 +216,40 @@ fn bodies_stream_both_ways_with_flow_control() {
 }
 
 #[test]
+fn a_body_that_was_held_at_its_last_byte_ends() {
+    /// Takes a piece, and no more until the next turn.
+    struct Sip;
+
+    impl Receiver<()> for Sip {
+        fn on_body(&mut self, exchange: &mut Exchange<'_, '_, ()>, _: &[u8], (): &mut ()) {
+            exchange.hold();
+            let id = exchange.id();
+            exchange.registry().defer(move |registry, ()| {
+                // It may be over by then.
+                let _ = with(registry, id, |exchange, ()| exchange.resume());
+            });
+        }
+
+        fn on_end(
+            self: Box<Self>,
+            exchange: &mut Exchange<'_, '_, ()>,
+            _: Fields<'_>,
+            (): &mut (),
+        ) {
+            exchange.answer(StatusCode::OK).text("<all of it>");
+        }
+    }
+
+    let stage = Stage::serve(|| Site::new(|_, exchange, app| exchange.receive(u64::MAX, app, Sip)));
+    let post = "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\nhello";
+    let mut peer = stage.connect();
+    for _ in 0..2 {
+        peer.say(post);
+        assert_eq!(statuses(&peer.hear("<all of it>")), [200]);
+    }
+}
+
+#[test]
 fn long_bodies_are_sent_in_pieces_to_slow_readers() {
     let stage = Stage::serve(|| {
         Site::new(|_, exchange, ()| {

@@ -3,7 +3,9 @@
 #![cfg(feature = "http")]
 
 mod bodies;
+mod client;
 mod files;
+mod simulated;
 mod smuggling;
 mod stage;
 mod upgrades;

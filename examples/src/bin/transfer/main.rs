@@ -18,7 +18,6 @@
 
 #![forbid(unsafe_code)]
 
-mod bars;
 mod crew;
 mod directory;
 mod download;

@@ -65,6 +65,12 @@ impl<App> Intake<App> {
         matches!(self.taker, Taker::Flowing(_) | Taker::Called | Taker::Discarding)
     }
 
+    /// Whether its last byte has been handed on: behind it nothing has to come, so nothing would be offered
+    /// again to one that was held.
+    pub(super) fn is_over(&self) -> bool {
+        self.received > 0 && matches!(self.body, Body::Length(0))
+    }
+
     /// Whether to read what nobody wants is cheaper than another connection. Not if the client waits for
     /// `100 Continue`: whether it still sends the body is not known (RFC 9110, 10.1.1).
     pub(super) fn is_worth_discarding(&self, most: u64) -> bool {

@@ -180,7 +180,7 @@ impl<App: 'static> Session<App> {
         let Reading::Body(intake) = &mut self.reading else {
             return true;
         };
-        if !intake.is_flowing() {
+        if !intake.is_flowing() && !intake.is_over() {
             transport.pause();
             return false;
         }
@@ -235,7 +235,8 @@ impl<App: 'static> Session<App> {
     fn end_body(&mut self, transport: &mut Transport<'_, App>, app: &mut App) {
         let reading = std::mem::replace(&mut self.reading, Reading::Head { seen: 0 });
         if let Reading::Body(intake) = reading
-            && let Intake { taker: Taker::Flowing(receiver), body, .. } = *intake
+            && let Intake { taker: Taker::Flowing(receiver) | Taker::Held(receiver), body, .. } =
+                *intake
         {
             body.with_trailers(|trailers| {
                 receiver.on_end(&mut Exchange::new(self, transport), trailers, app);
