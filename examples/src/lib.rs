@@ -6,6 +6,7 @@
 //! | [`advice`] | what a person can do about a socket that could not be opened |
 //! | [`bars`] | progress, for a person at a terminal |
 //! | [`output`] | standard output and error, whose readers may be gone |
+//! | [`stdin`] | standard input, which can only be read by waiting |
 //! | [`stop`] | Ctrl-C: drain, then report; twice: at once |
 
 #![forbid(unsafe_code)]
@@ -16,4 +17,5 @@ pub mod bars;
 mod book;
 pub mod endpoint;
 pub mod output;
+pub mod stdin;
 pub mod stop;

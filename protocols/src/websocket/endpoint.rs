@@ -1,6 +1,6 @@
 //! What the WebSockets of a program share: options, counters, and the buffers that one at a time needs.
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, RefCell, RefMut};
 use std::rc::Rc;
 
 use reactor::Registry;
@@ -81,14 +81,9 @@ impl Endpoint {
         self.0.counters.set(counters);
     }
 
-    /// Takes the buffer out in which messages are put together, for the time of a callback.
-    pub(super) fn take_scratch(&self) -> Scratch {
-        self.0.scratch.take()
-    }
-
-    pub(super) fn give_back(&self, mut scratch: Scratch) {
-        scratch.shrink();
-        self.0.scratch.replace(scratch);
+    /// The buffer in which messages are put together, for the time of a callback: no other runs meanwhile.
+    pub(super) fn scratch(&self) -> RefMut<'_, Scratch> {
+        self.0.scratch.borrow_mut()
     }
 
     /// Uses what there is one of. Nothing that a program wrote runs meanwhile.

@@ -39,7 +39,7 @@ pub trait Handler<App>: 'static {
         let _ = (socket, app);
     }
 
-    /// A message has come. None comes after this side has closed.
+    /// A message has come. None comes after this side has closed ([`Socket::close`]).
     fn on_message(&mut self, socket: &mut Socket<'_, '_, App>, message: Message<'_>, app: &mut App);
 
     /// The peer has answered a ping, or says by itself that it is there.

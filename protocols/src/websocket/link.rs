@@ -30,9 +30,10 @@ impl Timer {
 /// How it stands.
 ///
 /// ```text
-///            close ──▶ Closing ── the peer's Close, its end, a deadline ──┐
-///   Open ──┤                                                              ▼
-///            the peer's Close (answered), its end, silence, a violation ▶ Over
+///            end ────▶ Ending ──┐ still heard
+///          │                    ├─ the peer's Close, its end, a deadline ─┐
+///          │ close ──▶ Closing ─┘ not heard any more                      ▼
+///   Open ──┴ the peer's Close (answered), its end, silence, a violation ▶ Over
 /// ```
 ///
 /// On a server nothing can be sent from the moment it leaves `Open`, by whatever way: the connection's own
@@ -40,7 +41,9 @@ impl Timer {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum State {
     Open,
-    /// This side has said goodbye.
+    /// This side has said goodbye, and hears what the peer still says.
+    Ending,
+    /// This side has said goodbye, and wants to hear no more.
     Closing,
     /// The program has been told how it ended.
     Over,

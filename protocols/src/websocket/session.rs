@@ -114,6 +114,11 @@ impl<H> Session<H> {
         true
     }
 
+    /// Whether the program is told what the peer says.
+    fn is_heard(&self) -> bool {
+        matches!(self.link.state, State::Open | State::Ending)
+    }
+
     fn handle<App>(&mut self, event: Event<'_>, transport: &mut Transport<'_, App>, app: &mut App)
     where
         H: Handler<App>,
@@ -123,15 +128,18 @@ impl<H> Session<H> {
                 let (code, reason) = close.unwrap_or((CloseCode::NONE, ""));
                 self.handle_close(code, reason, transport, app);
             }
-            // What still comes after this side's goodbye is not told (and could not be answered).
+            Event::Message(message) if self.is_heard() => {
+                self.call(transport, |handler, socket| {
+                    handler.on_message(socket, message, app);
+                })
+            }
+            // What comes behind this side's goodbye cannot be answered.
             _ if self.link.state != State::Open => {}
-            Event::Message(message) => self.call(transport, |handler, socket| {
-                handler.on_message(socket, message, app);
-            }),
             Event::Ping(payload) => self.link.write(transport, Opcode::Pong, false, payload),
             Event::Pong(payload) => {
                 self.call(transport, |handler, socket| handler.on_pong(socket, payload, app));
             }
+            Event::Message(_) => {}
         }
     }
 
@@ -145,7 +153,7 @@ impl<H> Session<H> {
     ) where
         H: Handler<App>,
     {
-        let by_us = self.link.state == State::Closing;
+        let by_us = self.link.state != State::Open;
         if !by_us {
             self.link.write_close(transport, code, "");
         }
@@ -253,9 +261,10 @@ impl<App, H: Handler<App>> Protocol<App> for Session<H> {
             return;
         }
         self.link.heard = Some(transport.registry().now());
-        let mut scratch = self.link.endpoint.take_scratch();
+        let endpoint = self.link.endpoint.clone();
+        let mut scratch = endpoint.scratch();
         self.read(transport, input, &mut scratch, app);
-        self.link.endpoint.give_back(scratch);
+        scratch.shrink();
     }
 
     fn on_end(&mut self, transport: &mut Transport<'_, App>, app: &mut App) {
@@ -288,7 +297,7 @@ impl<App, H: Handler<App>> Protocol<App> for Session<H> {
         match self.link.state {
             State::Open => self.call(transport, |handler, socket| handler.on_shutdown(socket, app)),
             // It is on its way out, and there is a deadline.
-            State::Closing => {}
+            State::Ending | State::Closing => {}
             State::Over => transport.close(),
         }
     }

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use reactor::{Address, ConnectionId, Registry, TimerKey, Transport};
+use reactor::{Address, ConnectionId, Registry, StreamLimits, TimerKey, Transport};
 
 use super::link::{Link, State, Timer};
 use super::wire::{CloseCode, Message, Opcode};
@@ -96,11 +96,21 @@ impl<App> Socket<'_, '_, App> {
     /// Says goodbye, with a reason of up to 123 bytes (what is more is cut). Nothing is sent after it, no
     /// message comes, and [`on_close`](super::Handler::on_close) tells what the peer said to it.
     pub fn close(&mut self, code: CloseCode, reason: &str) {
+        self.say_goodbye(code, reason, State::Closing);
+    }
+
+    /// As [`close`](Self::close), but what the peer still says before its own goodbye is heard: for who has
+    /// said everything, and waits for the answers.
+    pub fn end(&mut self, code: CloseCode, reason: &str) {
+        self.say_goodbye(code, reason, State::Ending);
+    }
+
+    fn say_goodbye(&mut self, code: CloseCode, reason: &str, next: State) {
         if self.link.state != State::Open {
             return;
         }
         self.link.write_close(self.transport, code, reason);
-        self.link.state = State::Closing;
+        self.link.state = next;
         // The peer's goodbye has to be read, to whatever the program has paused.
         self.resume();
         let patience = self.link.limits().close_timeout;
@@ -112,7 +122,18 @@ impl<App> Socket<'_, '_, App> {
         self.transport.abort();
     }
 
-    // ── time ────────────────────────────────────────────────────────────────────────────────
+    // ── limits and time ─────────────────────────────────────────────────────────────────────
+
+    /// The limits of its connection.
+    #[must_use]
+    pub fn limits(&self) -> &StreamLimits {
+        self.transport.limits()
+    }
+
+    /// Changes the limits of its connection alone: a larger outbox for long messages, say.
+    pub fn set_limits(&mut self, limits: StreamLimits) {
+        self.transport.set_limits(limits);
+    }
 
     /// Has [`on_timer`](super::Handler::on_timer) called after a delay. A key that is set already moves.
     /// The keys from `u32::MAX - 15` on are the WebSocket's own.

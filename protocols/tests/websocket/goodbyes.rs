@@ -78,6 +78,22 @@ fn nothing_is_sent_behind_a_servers_goodbye_by_whatever_way() {
 }
 
 #[test]
+fn who_has_said_everything_hears_the_answers_that_are_on_their_way() {
+    let mut stage = Stage::new();
+    let client = stage.client("/");
+    stage.with_socket(client, |socket| {
+        socket.text("one");
+        socket.text("two");
+        socket.end(CloseCode::NORMAL, "");
+        socket.text("three");
+    });
+    assert_eq!(stage.ending(client), closed(1_000, "", true));
+    let heard = &stage.world.sides[&client].messages;
+    assert_eq!(heard, &[Said::text("one"), Said::text("two")]);
+    stage.finish();
+}
+
+#[test]
 fn a_goodbye_is_carried_out_though_the_handler_has_paused() {
     let mut stage = Stage::new();
     let client = stage.client("/");

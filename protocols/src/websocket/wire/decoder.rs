@@ -227,12 +227,11 @@ impl Scratch {
     }
 
     /// Gives back what a long message needed, when it has been looked at.
+    #[inline]
     pub fn shrink(&mut self) {
-        self.text = String::new();
-        for buffer in [&mut self.bytes, &mut self.inflated] {
-            if buffer.capacity() > KEPT {
-                *buffer = Vec::new();
-            }
+        let Self { bytes, text, inflated } = self;
+        if bytes.capacity().max(text.capacity()).max(inflated.capacity()) > KEPT {
+            *self = Self::default();
         }
     }
 }
