@@ -95,6 +95,26 @@ impl Decoder {
         scratch: &'a mut Scratch,
         inflater: &mut Inflater,
     ) -> Result<Option<Event<'a>>, Violation> {
+        if let (Reading::Header, None, Role::Client) = (&self.reading, &self.message, rules.sender)
+        {
+            let most = rules.limits.frame.min(rules.limits.message);
+            if let Some((opcode, key, payload)) = Header::short(input, most) {
+                scratch.unmask(payload, key);
+                input.advance(6 + payload.len());
+                return scratch.message(opcode).map(Some);
+            }
+        }
+        self.next_of_any(input, rules, scratch, inflater)
+    }
+
+    /// The next, whatever it is.
+    fn next_of_any<'a>(
+        &mut self,
+        input: &mut Input<'_>,
+        rules: &Rules<'_>,
+        scratch: &'a mut Scratch,
+        inflater: &mut Inflater,
+    ) -> Result<Option<Event<'a>>, Violation> {
         loop {
             let (header, length) = match &mut self.reading {
                 Reading::Header => match Header::parse(input)? {
@@ -194,25 +214,35 @@ impl Scratch {
         inflater: &mut Inflater,
         limits: &Limits,
     ) -> Result<Event<'_>, Violation> {
-        self.bytes.clear();
-        self.bytes.extend_from_slice(payload);
-        if let Some(key) = header.mask {
-            Mask::new(key).apply(&mut self.bytes);
-        }
-        let message = match header.opcode {
-            Opcode::Ping => return Ok(Event::Ping(&self.bytes)),
-            Opcode::Pong => return Ok(Event::Pong(&self.bytes)),
-            Opcode::Close => return close::parse(&self.bytes).map(Event::Close),
+        self.unmask(payload, header.mask.unwrap_or_default());
+        match header.opcode {
+            Opcode::Ping => Ok(Event::Ping(&self.bytes)),
+            Opcode::Pong => Ok(Event::Pong(&self.bytes)),
+            Opcode::Close => close::parse(&self.bytes).map(Event::Close),
             opcode if header.rsv1 => {
                 let Self { bytes, inflated, .. } = self;
-                return inflate(Kind::of(opcode), bytes, inflated, inflater, limits);
+                inflate(Kind::of(opcode), bytes, inflated, inflater, limits)
             }
-            Opcode::Text => {
+            opcode => self.message(opcode),
+        }
+    }
+
+    #[inline]
+    fn unmask(&mut self, payload: &[u8], key: [u8; 4]) {
+        self.bytes.clear();
+        self.bytes.extend_from_slice(payload);
+        Mask::new(key).apply(&mut self.bytes);
+    }
+
+    /// What has just been unmasked.
+    #[inline]
+    fn message(&self, opcode: Opcode) -> Result<Event<'_>, Violation> {
+        Ok(Event::Message(match Kind::of(opcode) {
+            Kind::Text => {
                 Message::Text(str::from_utf8(&self.bytes).map_err(|_| Violation::NotUtf8)?)
             }
-            Opcode::Binary | Opcode::Continuation => Message::Binary(&self.bytes),
-        };
-        Ok(Event::Message(message))
+            Kind::Binary => Message::Binary(&self.bytes),
+        }))
     }
 
     /// What a compressed message says that was put together.

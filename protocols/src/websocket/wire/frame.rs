@@ -119,28 +119,54 @@ impl Header {
         Ok(Some((Self { fin, rsv1, opcode, mask, length }, bytes.len() - rest.len())))
     }
 
+    /// Reads a client's short message in one frame from the front of `bytes`, if that is what stands there
+    /// whole: what most frames of most programs are, told by one look. `most` is the longest there may be.
+    #[inline]
+    pub(super) fn short(bytes: &[u8], most: usize) -> Option<(Opcode, [u8; 4], &[u8])> {
+        let (&[first, second, a, b, c, d], rest) = bytes.split_first_chunk::<6>()?;
+        let opcode = match first {
+            0x81 => Opcode::Text,
+            0x82 => Opcode::Binary,
+            _ => return None,
+        };
+        // Not masked, it is more than any length.
+        let length = usize::from(second ^ MASKED);
+        let payload = rest.get(..length).filter(|_| length <= most.min(SHORT as usize))?;
+        Some((opcode, [a, b, c, d], payload))
+    }
+
     /// Writes it, as short as it can be.
     #[must_use]
+    #[inline]
     pub fn encode(&self) -> EncodedHeader {
-        let mut header = EncodedHeader { bytes: [0; 14], length: 0 };
         let first = self.opcode as u8 | if self.fin { FIN } else { 0 };
-        header.push(&[first | if self.rsv1 { RSV1 } else { 0 }]);
+        let first = first | if self.rsv1 { RSV1 } else { 0 };
+        let mut header = EncodedHeader { bytes: [0; 14], length: 2 };
+        header.bytes[0] = first;
+        if let (length @ 0..=SHORT, None) = (self.length, self.mask) {
+            header.bytes[1] = length as u8;
+            return header;
+        }
+        self.encode_rest(&mut header);
+        header
+    }
+
+    fn encode_rest(&self, header: &mut EncodedHeader) {
         let masked = if self.mask.is_some() { MASKED } else { 0 };
         match self.length {
-            length @ 0..=SHORT => header.push(&[masked | length as u8]),
+            length @ 0..=SHORT => header.bytes[1] = masked | length as u8,
             length @ ..=0xffff => {
-                header.push(&[masked | 126]);
+                header.bytes[1] = masked | 126;
                 header.push(&(length as u16).to_be_bytes());
             }
             length => {
-                header.push(&[masked | 127]);
+                header.bytes[1] = masked | 127;
                 header.push(&length.to_be_bytes());
             }
         }
         if let Some(key) = self.mask {
             header.push(&key);
         }
-        header
     }
 }
 

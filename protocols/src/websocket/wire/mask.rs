@@ -15,37 +15,39 @@
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Mask {
-    /// The key, turned so that its first byte is the next to be used.
-    key: [u8; 4],
+    /// The key as a number whose lowest byte is the next to be used.
+    key: u32,
 }
 
 impl Mask {
     /// What a server's frames have: none. Applying it changes nothing.
-    pub const NONE: Self = Self { key: [0; 4] };
+    pub const NONE: Self = Self { key: 0 };
 
     /// A key of which nothing has been used.
     #[must_use]
     pub fn new(key: [u8; 4]) -> Self {
-        Self { key }
+        Self { key: u32::from_le_bytes(key) }
     }
 
     /// Masks what is plain, and unmasks what is masked.
     ///
-    /// Eight bytes at a time, which compilers turn into the widest registers a machine has.
+    /// Eight bytes at a time, of which compilers make what the widest registers of a machine hold.
+    #[inline]
     pub fn apply(&mut self, bytes: &mut [u8]) {
-        if *self == Self::NONE {
+        if self.key == 0 {
             return;
         }
-        let [a, b, c, d] = self.key;
-        let wide = u64::from_ne_bytes([a, b, c, d, a, b, c, d]);
+        let wide = u64::from(self.key) << 32 | u64::from(self.key);
         let (eights, rest) = bytes.as_chunks_mut::<8>();
         for eight in eights {
-            *eight = (u64::from_ne_bytes(*eight) ^ wide).to_ne_bytes();
+            *eight = (u64::from_le_bytes(*eight) ^ wide).to_le_bytes();
         }
-        for (byte, key) in rest.iter_mut().zip([a, b, c, d, a, b, c]) {
-            *byte ^= key;
+        if !rest.is_empty() {
+            for (byte, key) in rest.iter_mut().zip(wide.to_le_bytes()) {
+                *byte ^= key;
+            }
+            self.key = self.key.rotate_right(8 * (rest.len() % 4) as u32);
         }
-        self.key.rotate_left(bytes.len() % 4);
     }
 }
 
