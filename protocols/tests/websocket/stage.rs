@@ -219,7 +219,7 @@ impl Stage {
 
     pub(crate) fn says(&mut self, id: ConnectionId, bytes: &[u8]) {
         let bytes = bytes::Bytes::copy_from_slice(bytes);
-        self.reactor.registry().send(id, bytes).expect("it is connected");
+        let _ = self.reactor.registry().send(id, bytes).expect("it is connected");
     }
 
     /// Does something with a client's socket, or a guest's.
