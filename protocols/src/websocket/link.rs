@@ -56,6 +56,8 @@ pub(super) struct Link {
     pub(super) state: State,
     pub(super) is_paused: bool,
     compression: Compression,
+    /// Messages of as many bytes, or more, are compressed.
+    deflate_from: usize,
     decoder: Decoder,
     pub(super) subprotocol: Option<Rc<str>>,
     /// When something came, and when it was asked for.
@@ -84,12 +86,14 @@ struct Own {
 impl Link {
     pub(super) fn new(endpoint: Endpoint, role: Role, agreed: Agreed) -> Self {
         let compression = Compression::new(&endpoint, role, agreed.deflate);
+        let deflate_from = deflate_from(&endpoint, role, agreed.deflate);
         Self {
             endpoint,
             role,
             state: State::Open,
             is_paused: false,
             compression,
+            deflate_from,
             decoder: Decoder::default(),
             subprotocol: agreed.subprotocol.map(Rc::from),
             heard: None,
@@ -129,9 +133,7 @@ impl Link {
         if self.state != State::Open {
             return;
         }
-        let worth_it = |from: usize| payload.len() >= from;
-        let from = self.endpoint.options().deflate.as_ref().map_or(usize::MAX, |it| it.from);
-        if matches!(self.compression, Compression::Off) || !worth_it(from) {
+        if payload.len() < self.deflate_from {
             return self.write(transport, opcode, false, payload);
         }
         self.write_deflated(transport, opcode, payload);
@@ -203,6 +205,14 @@ impl Link {
             transport.end();
         }
     }
+}
+
+/// From which length on messages are worth compressing: none is, where nothing was agreed on, or a window
+/// that zlib does not have.
+fn deflate_from(endpoint: &Endpoint, role: Role, agreement: Option<Agreement>) -> usize {
+    let can = agreement.is_some_and(|it| it.of(role).1 >= 9);
+    let options = endpoint.options().deflate.as_ref().filter(|_| can);
+    options.map_or(usize::MAX, |it| it.from)
 }
 
 impl Compression {

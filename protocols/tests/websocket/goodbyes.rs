@@ -167,7 +167,8 @@ fn a_shutdown_says_that_the_server_goes_away() {
     let guest = stage.guest();
     stage.reactor.registry().shutdown(Duration::from_secs(20));
     stage.hears_last(peer, &plain_close(1_001, ""));
-    let _ = stage.reactor.registry().send(peer, masked_close(1_001).into()).expect("it listens still");
+    let _ =
+        stage.reactor.registry().send(peer, masked_close(1_001).into()).expect("it listens still");
     assert_eq!(stage.ending(guest), closed(1_001, "", true));
 }
 

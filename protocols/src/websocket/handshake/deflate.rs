@@ -25,7 +25,8 @@ pub struct Agreement {
     pub client: Context,
     /// The server's window, 9 to 15 bits.
     pub server_bits: u8,
-    /// The client's window, 9 to 15 bits.
+    /// The client's window, 8 to 15 bits. With 8, which zlib cannot keep to, it compresses nothing: it need
+    /// not (6.1).
     pub client_bits: u8,
 }
 
@@ -81,26 +82,26 @@ impl Agreement {
 
     /// What a client asks for.
     pub(super) fn offer(options: &DeflateOptions) -> String {
-        if options.context_takeover {
-            return NAME.to_owned();
-        }
-        format!("{NAME}; server_no_context_takeover; client_no_context_takeover")
+        let fresh = "; server_no_context_takeover; client_no_context_takeover";
+        let fresh = if options.context_takeover { "" } else { fresh };
+        format!("{NAME}{fresh}; client_max_window_bits")
     }
 
     /// What a server's answer to that means; `None` if it is none to it.
     pub(super) fn check(answer: &str, options: &DeflateOptions) -> Option<Self> {
         let answer = Parameters::parse(answer)?;
-        // It was not said that the client could have a smaller window (7.1.2.2).
-        if answer.client_bits.is_some() {
-            return None;
-        }
+        let most = options.window_bits.clamp(9, 15);
+        let client_bits = match answer.client_bits {
+            None => most,
+            Some(bits) => bits?.min(most),
+        };
         // A server that keeps its context though it was asked not to is understood all the same.
         let server = answer.server_fresh.map_or(Context::Kept, |()| Context::Fresh);
         Some(Self {
             server,
             client: options.context(answer.client_fresh.is_some()),
             server_bits: 15,
-            client_bits: options.window_bits.clamp(9, 15),
+            client_bits,
         })
     }
 
@@ -231,11 +232,14 @@ mod tests {
     #[test]
     fn a_client_takes_what_it_offered_and_nothing_else() {
         let options = DeflateOptions::default();
-        let agreed = Agreement::check(&Agreement::offer(&options), &options).expect("it is agreed");
+        let offer = Agreement::offer(&options);
+        let taken = offer.replace("client_max_window_bits", "client_max_window_bits=9");
+        let agreed = Agreement::check(&taken, &options).expect("it is agreed");
         assert_eq!((agreed.server, agreed.client), (Context::Fresh, Context::Fresh));
+        assert_eq!(agreed.of(Role::Client), (Context::Fresh, 9));
         let kept = Agreement::check("permessage-deflate; server_max_window_bits=9", &options);
         assert_eq!(kept.map(|it| it.server), Some(Context::Kept));
-        for wrong in ["permessage-deflate; client_max_window_bits=9", "permessage-bzip2"] {
+        for wrong in ["permessage-deflate; client_max_window_bits", "permessage-bzip2"] {
             assert_eq!(Agreement::check(wrong, &options), None);
         }
     }
