@@ -62,8 +62,9 @@ impl<'x, 'e, 't, App: 'static> Answer<'x, 'e, 't, App> {
     // ── bodies ──────────────────────────────────────────────────────────────────────────────
 
     /// With plain text.
-    pub fn text(self, text: &str) {
-        self.field("Content-Type", "text/plain; charset=utf-8").bytes(text.as_bytes());
+    pub fn text(mut self, text: &str) {
+        self.head.extend_from_slice(b"Content-Type: text/plain; charset=utf-8\r\n");
+        self.bytes(text.as_bytes());
     }
 
     /// With a page.

@@ -39,7 +39,7 @@ impl<'a> Target<'a> {
     #[inline]
     pub fn parse(method: &str, whole: &'a str) -> Result<Self, Refusal> {
         // A fragment never leaves the client (RFC 9110, 4.2.5).
-        if whole.contains('#') {
+        if whole.bytes().any(|byte| byte == b'#') {
             return Err(Refusal::Target);
         }
         if method == "CONNECT" {
