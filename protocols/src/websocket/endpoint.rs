@@ -1,6 +1,7 @@
 //! What the WebSockets of a program share: options, counters, and the buffers that one at a time needs.
 
-use std::cell::{Cell, RefCell, RefMut};
+use std::cell::{Cell, RefCell};
+use std::fmt;
 use std::rc::Rc;
 
 use reactor::Registry;
@@ -16,11 +17,11 @@ use super::wire::{Context, Deflater, Inflater, Scratch};
 #[derive(Clone, Debug)]
 pub struct Endpoint(Rc<Shared>);
 
-#[derive(Debug)]
 struct Shared {
     options: Options,
     counters: Cell<Counters>,
-    scratch: RefCell<Scratch>,
+    /// With the callback that reads, while there is one.
+    reading: Cell<Option<Box<Reading>>>,
     tools: RefCell<Tools>,
 }
 
@@ -38,10 +39,22 @@ pub struct Counters {
     pub failed: u64,
 }
 
-/// What one message at a time needs.
+/// What reading one message at a time needs.
+#[derive(Debug)]
+pub(super) struct Reading {
+    pub(super) scratch: Scratch,
+    pub(super) inflater: Inflater,
+}
+
+impl Default for Reading {
+    fn default() -> Self {
+        Self { scratch: Scratch::default(), inflater: Inflater::new(Context::Fresh) }
+    }
+}
+
+/// What writing one message at a time needs.
 #[derive(Debug)]
 pub(super) struct Tools {
-    pub(super) inflater: Inflater,
     /// One for each window that a client may ask for, 9 to 15 bits.
     deflaters: [Deflater; 7],
     /// Where a compressed or masked message is written.
@@ -57,10 +70,9 @@ impl Endpoint {
         let level = options.deflate.as_ref().map_or(0, |it| it.level);
         let deflaters = [9, 10, 11, 12, 13, 14, 15]
             .map(|window_bits| Deflater::new(Context::Fresh, window_bits, level));
-        let inflater = Inflater::new(Context::Fresh);
-        let tools = RefCell::new(Tools { inflater, deflaters, out: Vec::new(), key: None });
-        let (counters, scratch) = (Cell::default(), RefCell::default());
-        Self(Rc::new(Shared { options, counters, scratch, tools }))
+        let tools = RefCell::new(Tools { deflaters, out: Vec::new(), key: None });
+        let (counters, reading) = (Cell::default(), Cell::default());
+        Self(Rc::new(Shared { options, counters, reading, tools }))
     }
 
     /// What was decided about it.
@@ -81,9 +93,17 @@ impl Endpoint {
         self.0.counters.set(counters);
     }
 
-    /// The buffer in which messages are put together, for the time of a callback: no other runs meanwhile.
-    pub(super) fn scratch(&self) -> RefMut<'_, Scratch> {
-        self.0.scratch.borrow_mut()
+    /// Takes out what reading needs, for the time of a callback: no other runs meanwhile. If that panics it is
+    /// made anew.
+    #[inline]
+    pub(super) fn take_reading(&self) -> Box<Reading> {
+        self.0.reading.take().unwrap_or_default()
+    }
+
+    #[inline]
+    pub(super) fn give_back(&self, mut reading: Box<Reading>) {
+        reading.scratch.shrink();
+        self.0.reading.set(Some(reading));
     }
 
     /// Uses what there is one of. Nothing that a program wrote runs meanwhile.
@@ -113,5 +133,13 @@ impl Tools {
         let [a, b, c, d, rest @ ..] = registry.random().to_ne_bytes();
         self.key = Some(rest);
         [a, b, c, d]
+    }
+}
+
+impl fmt::Debug for Shared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let counters = self.counters.get();
+        let mut shown = f.debug_struct("Endpoint");
+        shown.field("options", &self.options).field("counters", &counters).finish_non_exhaustive()
     }
 }

@@ -5,10 +5,10 @@ use std::time::Instant;
 
 use reactor::{Input, TimerKey, Transport};
 
+use super::endpoint::Reading;
 use super::handshake::{Agreed, Agreement};
 use super::wire::{
-    self, CloseCode, Context, Decoder, Deflater, Event, Header, Inflater, Opcode, Rules, Scratch,
-    Violation,
+    self, CloseCode, Context, Decoder, Deflater, Event, Header, Inflater, Opcode, Rules, Violation,
 };
 use super::{Endpoint, Limits, Role};
 
@@ -106,16 +106,17 @@ impl Link {
     pub(super) fn read<'a>(
         &mut self,
         input: &mut Input<'_>,
-        scratch: &'a mut Scratch,
+        reading: &'a mut Reading,
     ) -> Result<Option<Event<'a>>, Violation> {
         let Self { endpoint, role, compression, decoder, .. } = self;
+        let Reading { scratch, inflater } = reading;
         let deflate = !matches!(compression, Compression::Off);
         let rules = Rules { sender: role.other(), deflate, limits: &endpoint.options().limits };
-        match compression {
-            Compression::Own(own) => decoder.next(input, &rules, scratch, &mut own.inflater),
-            _ => endpoint
-                .with_tools(|tools| decoder.next(input, &rules, scratch, &mut tools.inflater)),
-        }
+        let inflater = match compression {
+            Compression::Own(own) => &mut own.inflater,
+            _ => inflater,
+        };
+        decoder.next(input, &rules, scratch, inflater)
     }
 
     pub(super) fn limits(&self) -> &Limits {

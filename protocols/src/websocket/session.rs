@@ -2,9 +2,10 @@
 
 use reactor::{Closed, ConnectionId, Input, Protocol, ReachError, Registry, TimerKey, Transport};
 
+use super::endpoint::Reading;
 use super::handshake::Agreed;
 use super::link::{Link, State, Timer};
-use super::wire::{CloseCode, Event, Opcode, Scratch, Violation};
+use super::wire::{CloseCode, Event, Opcode, Violation};
 use super::{Ending, Endpoint, Handler, Role, Socket};
 
 /// The session of one WebSocket, from its handshake on: frames, pings, deadlines and goodbyes. What
@@ -81,13 +82,13 @@ impl<H> Session<H> {
         &mut self,
         transport: &mut Transport<'_, App>,
         input: &mut Input<'_>,
-        scratch: &mut Scratch,
+        reading: &mut Reading,
         app: &mut App,
     ) where
         H: Handler<App>,
     {
         loop {
-            match self.link.read(input, scratch) {
+            match self.link.read(input, reading) {
                 Ok(Some(event)) => self.handle(event, transport, app),
                 Ok(None) => return,
                 Err(violation) => return self.fail(violation, transport, app),
@@ -261,10 +262,9 @@ impl<App, H: Handler<App>> Protocol<App> for Session<H> {
             return;
         }
         self.link.heard = Some(transport.registry().now());
-        let endpoint = self.link.endpoint.clone();
-        let mut scratch = endpoint.scratch();
-        self.read(transport, input, &mut scratch, app);
-        scratch.shrink();
+        let mut reading = self.link.endpoint.take_reading();
+        self.read(transport, input, &mut reading, app);
+        self.link.endpoint.give_back(reading);
     }
 
     fn on_end(&mut self, transport: &mut Transport<'_, App>, app: &mut App) {
