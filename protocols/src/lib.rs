@@ -8,6 +8,7 @@
 //! | [`password`] | passwords as they are kept: argon2 hashes |
 //! | [`chat`] | IRC: a server, its accounts, and clients |
 //! | [`echo`] | RFC 862 over TCP, UDP and Unix sockets, server and client: the template of the others |
+//! | [`rpc`] | JSON-RPC 2.0: calls, notifications and subscriptions, both ways on every stream |
 //! | [`transfer`] | FTP and TFTP, and the tree of files behind them |
 //!
 //! # How a protocol is laid out
@@ -34,5 +35,7 @@ pub mod echo;
 pub mod framing;
 #[cfg(any(feature = "chat", feature = "transfer"))]
 pub mod password;
+#[cfg(feature = "rpc")]
+pub mod rpc;
 #[cfg(feature = "transfer")]
 pub mod transfer;
