@@ -81,9 +81,6 @@ fn a_batch_goes_out_as_one_and_each_of_its_calls_is_told() {
     let mut stage = Stage::new();
     let server = stage.listen(Framing::Lines);
     let client = stage.client(ClientOptions::new(server));
-    let early = client.remote().batch();
-    assert!(matches!(early.send(stage.reactor.registry()), Err(CallError::Lost { .. })));
-    stage.until("it is connected", |_| client.remote().connection().is_some());
     let mut batch = client.remote().batch();
     for numbers in [vec![1, 2], vec![3, 4]] {
         let added = batch.call("sum", &numbers, PATIENCE, |_, world: &mut World, result| {
@@ -96,6 +93,9 @@ fn a_batch_goes_out_as_one_and_each_of_its_calls_is_told() {
     stage.until("both are answered", |world| world.results == [Ok(json!(3)), Ok(json!(7))]);
     assert!(stage.world.seen.iter().any(|line| line == "update [9]"));
     client.close(stage.reactor.registry());
+    stage.until_seen("closed");
+    let late = client.remote().batch().send(stage.reactor.registry());
+    assert!(matches!(late, Err(CallError::Lost { sent: false, .. })));
     stage.finish();
 }
 

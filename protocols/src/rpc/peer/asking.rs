@@ -66,18 +66,22 @@ impl<App> Asking<App> {
         Some(made)
     }
 
-    /// Everything that is to be sent now that there is a connection, in order; whether it is kept.
+    /// Everything that is to be sent now that there is a connection, in order. `keeps`: for another.
     pub(in crate::rpc) fn send_all(&mut self, keeps: bool) -> Vec<Bytes> {
         let mut texts = Vec::new();
         for made in self.made.values_mut() {
-            if let State::Waits(text) = &made.state {
-                texts.push(text.clone());
-                let kept = keeps.then(|| text.clone());
-                self.kept -= if keeps { 0 } else { text.len() };
-                made.state = State::Sent(kept);
-            }
+            texts.extend(made.state.send(keeps, &mut self.kept));
         }
         texts
+    }
+
+    /// These have been sent otherwise.
+    pub(in crate::rpc) fn sent(&mut self, ids: impl Iterator<Item = u64>, keeps: bool) {
+        for id in ids {
+            if let Some(made) = self.made.get_mut(&id) {
+                made.state.send(keeps, &mut self.kept);
+            }
+        }
     }
 
     /// The connection is lost: what was kept waits again, and the rest is taken out.
@@ -121,6 +125,17 @@ impl<App> Asking<App> {
 }
 
 impl State {
+    /// The text, if it was to be sent; it is not any more. `kept` counts the bytes that are remembered.
+    fn send(&mut self, keeps: bool, kept: &mut usize) -> Option<Bytes> {
+        let Self::Waits(text) = self else {
+            return None;
+        };
+        let text = text.clone();
+        *self = Self::Sent(keeps.then(|| text.clone()));
+        *kept -= if keeps { 0 } else { text.len() };
+        Some(text)
+    }
+
     fn bytes(&self) -> usize {
         match self {
             Self::Waits(text) | Self::Sent(Some(text)) => text.len(),

@@ -67,11 +67,12 @@ impl<App: 'static> Remote<App> {
         Ok(id)
     }
 
-    /// Calls a notification: nobody tells whether it has arrived.
+    /// Calls a notification: nobody tells whether it has arrived. One that is sent while the connection is
+    /// being made waits for that.
     ///
     /// # Errors
     ///
-    /// [`CallError::Lost`] if there is no connection now, [`CallError::Params`].
+    /// [`CallError::Lost`] if there is no connection, [`CallError::Params`].
     pub fn notify<P: Serialize + ?Sized>(
         &self,
         registry: &mut Registry<App>,
@@ -221,7 +222,9 @@ impl<App: 'static> Remote<App> {
 
     /// Sends a text.
     fn send(&self, registry: &mut Registry<App>, text: &[u8]) -> Result<(), Gone> {
-        let id = self.connection().ok_or(Gone)?;
+        let (Link::Up(id) | Link::Connecting(id)) = self.link() else {
+            return Err(Gone);
+        };
         let mut bytes = Vec::with_capacity(text.len() + 32);
         self.line.encoding.frame(text, &mut bytes);
         registry.send(id, bytes.into()).map_err(|_| Gone)
@@ -372,11 +375,11 @@ impl<App: 'static> Batch<App> {
     ///
     /// # Errors
     ///
-    /// [`CallError::Lost`] if there is no connection now, [`CallError::Full`], [`CallError::NoTimer`];
+    /// [`CallError::Lost`] if there is no connection, [`CallError::Full`], [`CallError::NoTimer`];
     /// no call's `done` is told then.
     pub fn send(self, registry: &mut Registry<App>) -> Result<(), CallError> {
         let remote = self.remote;
-        if remote.connection().is_none() {
+        if matches!(remote.link(), Link::Down | Link::Ended) {
             return Err(lost("not connected", false));
         }
         let bytes: usize = self.texts.iter().map(Bytes::len).sum();
@@ -393,8 +396,8 @@ impl<App: 'static> Batch<App> {
             kept.push(id);
         }
         let keeps = remote.with_dial(|dial| dial.sends_again()).unwrap_or_default();
-        // They are on their way with the batch; the connection is there, so no others wait.
-        remote.line.inner.borrow_mut().asking.send_all(keeps);
+        // They are on their way with the batch, and nothing but the connection holds it up.
+        remote.line.inner.borrow_mut().asking.sent(kept.iter().map(|CallId(id)| *id), keeps);
         let mut text = b"[".to_vec();
         text.extend_from_slice(&self.texts.join(&b","[..]));
         text.push(b']');
