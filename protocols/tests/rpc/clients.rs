@@ -93,7 +93,7 @@ fn a_batch_goes_out_as_one_and_each_of_its_calls_is_told() {
     stage.until("both are answered", |world| world.results == [Ok(json!(3)), Ok(json!(7))]);
     assert!(stage.world.seen.iter().any(|line| line == "update [9]"));
     client.close(stage.reactor.registry());
-    stage.until_seen("closed");
+    stage.until("it has ended", |_| client.remote().connection().is_none());
     let late = client.remote().batch().send(stage.reactor.registry());
     assert!(matches!(late, Err(CallError::Lost { sent: false, .. })));
     stage.finish();

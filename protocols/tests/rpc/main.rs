@@ -7,7 +7,7 @@ mod clients;
 mod edges;
 mod examples;
 mod later;
-// mod simulated;
+mod simulated;
 mod stage;
 // #[cfg(unix)]
 // mod strangers;
