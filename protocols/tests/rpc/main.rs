@@ -9,6 +9,6 @@ mod examples;
 mod later;
 mod simulated;
 mod stage;
-// #[cfg(unix)]
-// mod strangers;
+#[cfg(unix)]
+mod strangers;
 mod topics;
