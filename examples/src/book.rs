@@ -30,3 +30,6 @@ struct Chat;
 
 #[doc = include_str!("../../docs/transfer.md")]
 struct Transfer;
+
+#[doc = include_str!("../../docs/rpc.md")]
+struct Calls;

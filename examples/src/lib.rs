@@ -5,6 +5,7 @@
 //! | [`endpoint`] | `HOST:PORT`, `udp:HOST:PORT` and `unix:PATH`, as words on a command line |
 //! | [`advice`] | what a person can do about a socket that could not be opened |
 //! | [`output`] | standard output and error, whose readers may be gone |
+//! | `control` | subcommands of a program that runs, over a Unix socket |
 //! | [`stop`] | Ctrl-C: drain, then report; twice: at once |
 
 #![forbid(unsafe_code)]
@@ -12,6 +13,8 @@
 pub mod advice;
 #[cfg(doctest)]
 mod book;
+#[cfg(unix)]
+pub mod control;
 pub mod endpoint;
 pub mod output;
 pub mod stop;
