@@ -20,6 +20,9 @@ use serde_json::json;
 /// How long an answer may take: longer than a disk does.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// How deep an answer may be nested: deeper than any is.
+const DEPTH: usize = 64;
+
 /// Listens there for whoever may open the file: its owner (mode 0600). It has that mode from the first
 /// moment on, so this comes before other threads are started, which would make files of the same mode
 /// meanwhile.
@@ -56,9 +59,9 @@ pub fn ask<R: DeserializeOwned>(
     stream.write_all(format!("{request}\n").as_bytes()).map_err(absent)?;
     let mut line = String::new();
     BufReader::new(stream).read_line(&mut line).map_err(absent)?;
-    match wire::read(line.as_bytes(), Dialect::Two) {
+    match wire::read(line.as_bytes(), Dialect::Two, DEPTH) {
         Ok(Text::One(Message::Response { result: Ok(result), .. })) => {
-            Ok(serde_json::from_str(result.get())?)
+            Ok(serde_json::from_str(result)?)
         }
         Ok(Text::One(Message::Response { result: Err(error), .. })) => Err(sentence(&error).into()),
         _ => Err(format!("what listens at {} gives no answer", path.display()).into()),

@@ -577,7 +577,7 @@ fn accounts_are_changed_and_users_removed_while_the_server_runs() {
         let words = ["connect", &address, "--nick", "ann", "--account", "ann", "--rate", "1000"];
         support::run_with(CHAT, &words, b"", &[("CHAT_PASSWORD", password)])
     };
-    assert!(log_in("other").text().contains("-- you are logged in as ann"));
+    assert!(log_in("other").text().contains("-- you are logged in as Ann"));
     assert_eq!(account(&["remove", "bob"], "").text(), "removed bob");
     assert_eq!(account(&["remove", "bob"], "").errors, "chat: there is no account bob");
 

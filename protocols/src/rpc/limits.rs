@@ -20,7 +20,8 @@ pub struct Limits {
     /// How deep a message may be nested; beyond it
     /// [`Error::TOO_DEEP`](super::Error::TOO_DEEP).
     ///
-    /// Default 64: half of what `serde_json` would build, and more than people write.
+    /// Default 64: half of what `serde_json` would build, which is the most there can be, and more than people
+    /// write.
     pub depth: usize,
 
     /// Members of a batch; beyond it the whole of it is answered with

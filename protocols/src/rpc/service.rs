@@ -175,11 +175,10 @@ pub(super) enum Done {
 }
 
 type Run<App> =
-    Box<dyn Fn(&mut Call<'_, App>, Option<&RawValue>, &mut Reply<'_>) -> Result<Done, Error>>;
+    Box<dyn Fn(&mut Call<'_, App>, Option<&str>, &mut Reply<'_>) -> Result<Done, Error>>;
 type Describe = fn(&mut SchemaGenerator) -> Schema;
 type Accessor<App> = Rc<dyn Fn(&mut App) -> &mut Topic>;
-type Fallback<App> =
-    Box<dyn Fn(&mut Call<'_, App>, Option<&RawValue>) -> Result<Box<RawValue>, Error>>;
+type Fallback<App> = Box<dyn Fn(&mut Call<'_, App>, Option<&str>) -> Result<Box<RawValue>, Error>>;
 type Authorize<App> = Box<dyn Fn(&mut Call<'_, App>) -> Result<(), Error>>;
 type OnEvent<App> = Box<dyn Fn(&mut App, &Event<'_>)>;
 
@@ -316,11 +315,10 @@ impl<App: 'static> Service<App> {
         });
     }
 
-    /// What is called that has no method: for a client that wants to see every notification.
+    /// What is called that has no method, with its parameters as they came: for a client that wants to see every notification.
     pub fn fallback(
         &mut self,
-        handler: impl Fn(&mut Call<'_, App>, Option<&RawValue>) -> Result<Box<RawValue>, Error>
-        + 'static,
+        handler: impl Fn(&mut Call<'_, App>, Option<&str>) -> Result<Box<RawValue>, Error> + 'static,
     ) {
         self.fallback = Some(Box::new(handler));
     }
@@ -358,8 +356,7 @@ impl<App: 'static> Service<App> {
         &mut self,
         name: &str,
         about: &str,
-        run: impl Fn(&mut Call<'_, App>, Option<&RawValue>, &mut Reply<'_>) -> Result<Done, Error>
-        + 'static,
+        run: impl Fn(&mut Call<'_, App>, Option<&str>, &mut Reply<'_>) -> Result<Done, Error> + 'static,
     ) {
         let method = Method {
             about: about.to_owned(),
@@ -375,7 +372,7 @@ impl<App: 'static> Service<App> {
     pub(super) fn run(
         &self,
         call: &mut Call<'_, App>,
-        params: Option<&RawValue>,
+        params: Option<&str>,
         reply: &mut Reply<'_>,
     ) -> Result<Done, Error> {
         self.count(|counters| counters.calls += 1);
@@ -478,9 +475,9 @@ impl<App> Call<'_, App> {
 }
 
 /// Reads parameters. None at all are as good as an empty object, or array, where that is enough.
-fn decode<P: DeserializeOwned>(params: Option<&RawValue>) -> Result<P, Error> {
+fn decode<P: DeserializeOwned>(params: Option<&str>) -> Result<P, Error> {
     let read = match params {
-        Some(params) => serde_json::from_str(params.get()),
+        Some(params) => serde_json::from_str(params),
         None => serde_json::from_str("{}")
             .or_else(|of_names| serde_json::from_str("[]").map_err(|_| of_names)),
     };

@@ -5,7 +5,7 @@ use std::error::Error;
 use clap::Args;
 use examples::{output, stop};
 use protocols::rpc::{Backoff, CallError, Event, Service};
-use serde_json::value::{RawValue, to_raw_value};
+use serde_json::value::to_raw_value;
 use serde_json::{Value, json};
 
 use crate::place::Place;
@@ -65,7 +65,7 @@ fn listener(count: Option<u64>) -> Service<Talk> {
     let left = std::cell::Cell::new(count);
     service.fallback(move |call, params| {
         let params: Value = params
-            .map_or(Ok(Value::Null), |params: &RawValue| serde_json::from_str(params.get()))
+            .map_or(Ok(Value::Null), serde_json::from_str)
             .map_err(protocols::rpc::Error::invalid_params)?;
         let printed = print::value(&json!({ "method": call.method(), "params": params }));
         let left_now = left.get().map(|left| left.saturating_sub(1));

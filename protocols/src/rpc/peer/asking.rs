@@ -6,13 +6,12 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use reactor::{Registry, TimerId};
-use serde_json::value::RawValue;
 
 use super::super::CallError;
 
 /// What is done with an answer, or with the reason why there is none.
 pub(in crate::rpc) type Tell<App> =
-    Box<dyn FnOnce(&mut Registry<App>, &mut App, Result<&RawValue, CallError>)>;
+    Box<dyn FnOnce(&mut Registry<App>, &mut App, Result<&str, CallError>)>;
 
 /// The calls, by their ids.
 pub(in crate::rpc) struct Asking<App> {

@@ -92,13 +92,7 @@ impl<App: 'static> Peer<App> {
     /// Reads a text, if it is within the limits.
     fn read<'a>(&self, text: &'a [u8]) -> Result<Text<'a>, Error> {
         let limits = self.remote.service().limits();
-        let read = wire::read(text, self.remote.encoding().dialect)?;
-        // It is UTF-8, or it would not have been read.
-        if std::str::from_utf8(text).is_ok_and(|text| wire::is_deeper(text, limits.depth)) {
-            let error = Error::new(Error::TOO_DEEP, "The message is nested too deep");
-            return Err(error.with_data(&limits.depth));
-        }
-        match read {
+        match wire::read(text, self.remote.encoding().dialect, limits.depth)? {
             Text::Batch(members) if members.len() > limits.batch => {
                 let error = Error::new(Error::BATCH_TOO_LONG, "The batch has too many members");
                 Err(error.with_data(&limits.batch))
@@ -137,7 +131,7 @@ impl<App: 'static> Peer<App> {
         &mut self,
         id: Option<&str>,
         method: &str,
-        params: Option<&RawValue>,
+        params: Option<&str>,
         turn: &mut Turn<'_, '_, App>,
     ) {
         let service = Rc::clone(self.remote.service());
@@ -171,16 +165,18 @@ impl<App: 'static> Peer<App> {
         service.tell(turn.app, &event);
     }
 
-    fn handle_batch(&mut self, members: &[&RawValue], turn: &mut Turn<'_, '_, App>) {
+    fn handle_batch(&mut self, members: &[&str], turn: &mut Turn<'_, '_, App>) {
         let number = self.answering.begin_batch();
         turn.batch = Some(number);
         // All together four times as much as one, so that a batch is no way around the limit.
         let most = turn.ceiling.saturating_mul(4);
+        let (dialect, depth) =
+            (self.remote.encoding().dialect, self.remote.service().limits().depth);
         for member in members {
             let before = turn.out.len();
             turn.out.push(b',');
             turn.ceiling = turn.ceiling.min(most.saturating_sub(before));
-            match Message::read(member.get(), self.remote.encoding().dialect) {
+            match Message::read(member, dialect, depth) {
                 Ok(message) => self.handle_message(message, turn),
                 Err(error) => self.refuse("null", &error, turn),
             }
@@ -269,8 +265,8 @@ impl<App: 'static> Peer<App> {
 
     /// The other side does not want to know any more. Which calls it means, its id tells: of two with the
     /// same id, both.
-    fn handle_cancel(&mut self, params: Option<&RawValue>, turn: &mut Turn<'_, '_, App>) {
-        let cancel = params.and_then(|it| serde_json::from_str::<Cancel<'_>>(it.get()).ok());
+    fn handle_cancel(&mut self, params: Option<&str>, turn: &mut Turn<'_, '_, App>) {
+        let cancel = params.and_then(|it| serde_json::from_str::<Cancel<'_>>(it).ok());
         let Some(Cancel { id }) = cancel else {
             return;
         };

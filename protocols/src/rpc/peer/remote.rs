@@ -10,7 +10,6 @@ use bytes::Bytes;
 use reactor::{ConnectionId, Registry};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde_json::value::RawValue;
 
 use super::asking::{State, Tell};
 use super::{Asking, Made};
@@ -249,7 +248,7 @@ impl<App: 'static> Remote<App> {
         app: &mut App,
         connection: ConnectionId,
         id: &str,
-        result: Result<&RawValue, Error>,
+        result: Result<&str, Error>,
     ) {
         let made = {
             let asking = &mut self.line.inner.borrow_mut().asking;
@@ -430,8 +429,7 @@ fn typed<App, R: DeserializeOwned>(
 ) -> Tell<App> {
     Box::new(move |registry, app, result| {
         let result = result.and_then(|value| {
-            serde_json::from_str(value.get())
-                .map_err(|error| CallError::Unexpected(error.to_string()))
+            serde_json::from_str(value).map_err(|error| CallError::Unexpected(error.to_string()))
         });
         done(registry, app, result);
     })

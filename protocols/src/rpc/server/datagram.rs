@@ -66,18 +66,17 @@ impl<App: 'static> DatagramProtocol<App> for Receiver<App> {
 }
 
 /// A notification's method and parameters.
-type Notification<'a> = (std::borrow::Cow<'a, str>, Option<&'a serde_json::value::RawValue>);
+type Notification<'a> = (std::borrow::Cow<'a, str>, Option<&'a str>);
 
 fn notification_in<'a, App: 'static>(
     bytes: &'a [u8],
     service: &Service<App>,
 ) -> Option<Notification<'a>> {
-    let text = std::str::from_utf8(bytes).ok()?;
     let limits = service.limits();
-    if text.len() > limits.message || wire::is_deeper(text, limits.depth) {
+    if bytes.len() > limits.message {
         return None;
     }
-    match wire::read(bytes, Dialect::Two) {
+    match wire::read(bytes, Dialect::Two, limits.depth) {
         Ok(Text::One(Message::Request { id: None, method, params })) => Some((method, params)),
         _ => None,
     }

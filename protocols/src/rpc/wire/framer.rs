@@ -5,8 +5,7 @@ use std::str;
 use reactor::Input;
 use thiserror::Error;
 
-use super::Depth;
-use super::scan::Step;
+use super::scan::{Depth, Step};
 use crate::framing::{Line, Lines};
 
 /// The most bytes of a block of headers. LSP's two come to 80.
@@ -183,7 +182,7 @@ impl Framer {
                 }
                 Step::Stray => return Err(Broken::NoValue),
                 Step::Within if at == 0 => return Err(Broken::NoValue),
-                Step::Within | Step::Opened(_) => {}
+                Step::Within | Step::Opened => {}
             }
         }
         if input.len() > self.ceiling {

@@ -15,14 +15,9 @@
 //! | `"result": …, "error": null`, and no `"jsonrpc"` in a response | a result: version 1.0 writes it so |
 
 use std::borrow::Cow;
-use std::fmt;
-
-use serde::de::IgnoredAny;
-use serde::{Deserialize, Deserializer};
-use serde_json::error::Category;
-use serde_json::value::RawValue;
 
 use super::Error;
+use super::scan::{Cursor, Flaw};
 
 /// Which version of JSON-RPC is spoken.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -42,7 +37,7 @@ pub enum Text<'a> {
     /// One message.
     One(Message<'a>),
     /// The members of a batch, of which each is a message or is not: see [`Message::read`].
-    Batch(Vec<&'a RawValue>),
+    Batch(Vec<&'a str>),
 }
 
 /// One message. Ids and values are the text itself; nothing is built that nobody asks for.
@@ -55,14 +50,14 @@ pub enum Message<'a> {
         /// The method's name.
         method: Cow<'a, str>,
         /// An array, an object, or none.
-        params: Option<&'a RawValue>,
+        params: Option<&'a str>,
     },
     /// What became of a call.
     Response {
         /// As it came.
         id: &'a str,
         /// The result, or why there is none.
-        result: Result<&'a RawValue, Error>,
+        result: Result<&'a str, Error>,
     },
     /// Neither; to be answered to this id, `null` if it has none.
     Invalid {
@@ -73,29 +68,33 @@ pub enum Message<'a> {
     },
 }
 
-/// Reads a text: one message, or a batch. Numbers, strings and a batch's members are not looked into.
+/// Reads a text: one message, or a batch, in which brackets are nested no deeper than `deepest`, nor than 127.
+/// Numbers, strings and a batch's members are not looked into.
 ///
 /// # Errors
 ///
-/// [`Error::PARSE`] if it is not JSON in UTF-8, all of it. What is JSON and no message is a
-/// [`Message::Invalid`].
+/// [`Error::PARSE`] if it is not JSON in UTF-8, all of it; [`Error::TOO_DEEP`]. What is JSON and no message
+/// is a [`Message::Invalid`].
 ///
 /// ```
 /// use protocols::rpc::wire::{Dialect, Message, Text, read};
 ///
 /// let text = br#"{"jsonrpc":"2.0","method":"sum","params":[1,2],"id":1.50}"#;
-/// let Ok(Text::One(Message::Request { id, method, params })) = read(text, Dialect::Two) else {
+/// let Ok(Text::One(Message::Request { id, method, params })) = read(text, Dialect::Two, 64) else {
 ///     panic!("it is a request");
 /// };
-/// assert_eq!((id, &*method, params.map(|it| it.get())), (Some("1.50"), "sum", Some("[1,2]")));
-/// assert!(read(b"{", Dialect::Two).is_err());
+/// assert_eq!((id, &*method, params), (Some("1.50"), "sum", Some("[1,2]")));
+/// assert!(read(b"{", Dialect::Two, 64).is_err());
 /// ```
-pub fn read(text: &[u8], dialect: Dialect) -> Result<Text<'_>, Error> {
-    let text = std::str::from_utf8(text).map_err(|_| Error::parse())?.trim_ascii();
-    if text.starts_with('[') {
-        return serde_json::from_str(text).map(Text::Batch).map_err(|_| Error::parse());
+pub fn read(text: &[u8], dialect: Dialect, deepest: usize) -> Result<Text<'_>, Error> {
+    let text = std::str::from_utf8(text).map_err(|_| Error::parse())?;
+    let mut cursor = Cursor::new(text, deepest);
+    if cursor.peek() != Some(b'[') {
+        return Message::read(text, dialect, deepest).map(Text::One);
     }
-    Message::read(text, dialect).map(Text::One)
+    let mut members = Vec::new();
+    cursor.elements(|member| members.push(member)).map_err(|flaw| flaw.told(deepest))?;
+    Ok(Text::Batch(members))
 }
 
 impl<'a> Message<'a> {
@@ -103,43 +102,78 @@ impl<'a> Message<'a> {
     ///
     /// # Errors
     ///
-    /// [`Error::PARSE`] if it is not JSON.
-    pub fn read(text: &'a str, dialect: Dialect) -> Result<Self, Error> {
-        match serde_json::from_str::<Members<'a>>(text) {
-            Ok(members) => Ok(members.sort(dialect)),
-            // What is wrong with the members was found before the rest was looked at.
-            Err(error) if error.classify() == Category::Data && is_json(text) => {
-                Ok(Self::Invalid { id: "null", why: why_no_members(text, &error) })
+    /// As [`read`].
+    pub fn read(text: &'a str, dialect: Dialect, deepest: usize) -> Result<Self, Error> {
+        let mut cursor = Cursor::new(text, deepest);
+        if cursor.peek() != Some(b'{') {
+            cursor.only_value().map_err(|flaw| flaw.told(deepest))?;
+            return Ok(Self::Invalid { id: "null", why: "it is neither an object nor an array" });
+        }
+        let mut members = Members::default();
+        let looked = cursor.members(|name, value| members.note(name, value));
+        looked.map_err(|flaw| flaw.told(deepest))?;
+        Ok(members.sort(dialect))
+    }
+}
+
+impl Flaw {
+    /// What whoever sent the text is told.
+    #[cold]
+    fn told(self, deepest: usize) -> Error {
+        match self {
+            Self::Syntax => Error::parse(),
+            Self::TooDeep => {
+                Error::new(Error::TOO_DEEP, "The message is nested too deep").with_data(&deepest)
             }
-            Err(_) => Err(Error::parse()),
         }
     }
 }
 
 /// The members of a message; `null` is one, and not the same as none.
-#[derive(Deserialize)]
+#[derive(Default)]
 struct Members<'a> {
-    #[serde(borrow, default, deserialize_with = "present")]
-    jsonrpc: Option<&'a RawValue>,
-    #[serde(borrow, default, deserialize_with = "present")]
-    id: Option<&'a RawValue>,
-    #[serde(borrow, default, deserialize_with = "present")]
-    method: Option<&'a RawValue>,
-    #[serde(borrow, default, deserialize_with = "present")]
-    params: Option<&'a RawValue>,
-    #[serde(borrow, default, deserialize_with = "present")]
-    result: Option<&'a RawValue>,
-    #[serde(borrow, default, deserialize_with = "present")]
-    error: Option<&'a RawValue>,
-}
-
-fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<&'de RawValue>, D::Error> {
-    <&RawValue>::deserialize(deserializer).map(Some)
+    jsonrpc: Option<&'a str>,
+    id: Option<&'a str>,
+    method: Option<&'a str>,
+    params: Option<&'a str>,
+    result: Option<&'a str>,
+    error: Option<&'a str>,
+    /// One that stands there twice: which was meant cannot be known.
+    twice: Option<&'a str>,
 }
 
 impl<'a> Members<'a> {
+    fn note(&mut self, name: &'a str, value: &'a str) {
+        let member = match name {
+            "jsonrpc" => &mut self.jsonrpc,
+            "id" => &mut self.id,
+            "method" => &mut self.method,
+            "params" => &mut self.params,
+            "result" => &mut self.result,
+            "error" => &mut self.error,
+            // Whoever escapes a letter of a name has not many friends, and is understood all the same.
+            _ if name.contains('\\') => return self.note_escaped(name, value),
+            _ => return,
+        };
+        if member.replace(value).is_some() {
+            self.twice = Some(name);
+        }
+    }
+
+    #[cold]
+    fn note_escaped(&mut self, name: &'a str, value: &'a str) {
+        let plain = serde_json::from_str::<String>(&format!("\"{name}\""));
+        let names = ["jsonrpc", "id", "method", "params", "result", "error"];
+        let known = plain.ok().and_then(|plain| names.into_iter().find(|it| *it == plain));
+        if let Some(name) = known {
+            self.note(name, value);
+        }
+    }
     fn sort(self, dialect: Dialect) -> Message<'a> {
-        let id = self.id.map(RawValue::get);
+        if self.twice.is_some() {
+            return Message::Invalid { id: "null", why: "a member stands there twice" };
+        }
+        let id = self.id;
         if id.is_some_and(|id| id.starts_with(['{', '[', 't', 'f'])) {
             return Message::Invalid { id: "null", why: "the id is no text, number or null" };
         }
@@ -150,7 +184,7 @@ impl<'a> Members<'a> {
         }
     }
 
-    fn request(&self, id: Option<&'a str>, method: &'a RawValue, dialect: Dialect) -> Message<'a> {
+    fn request(&self, id: Option<&'a str>, method: &'a str, dialect: Dialect) -> Message<'a> {
         let invalid = |why| Message::Invalid { id: id.unwrap_or("null"), why };
         let says_two = || self.jsonrpc.and_then(text_of).is_some_and(|it| it == "2.0");
         if dialect == Dialect::Two && !says_two() {
@@ -159,8 +193,8 @@ impl<'a> Members<'a> {
         let Some(method) = text_of(method) else {
             return invalid("the method is no text");
         };
-        let params = self.params.filter(|params| params.get() != "null");
-        if params.is_some_and(|params| !params.get().starts_with(['[', '{'])) {
+        let params = self.params.filter(|params| *params != "null");
+        if params.is_some_and(|params| !params.starts_with(['[', '{'])) {
             return invalid("the params are neither an array nor an object");
         }
         let id = id.filter(|id| dialect == Dialect::Two || *id != "null");
@@ -171,7 +205,7 @@ impl<'a> Members<'a> {
         let Some(id) = id else {
             return Message::Invalid { id: "null", why: "a response has no id" };
         };
-        let error = self.error.filter(|error| error.get() != "null");
+        let error = self.error.filter(|error| *error != "null");
         let result = match (error, self.result) {
             (None, Some(result)) => Ok(result),
             (Some(error), _) => Err(error_of(error)),
@@ -183,35 +217,22 @@ impl<'a> Members<'a> {
 }
 
 /// A JSON string's text, borrowed if nothing in it is escaped.
-fn text_of(value: &RawValue) -> Option<Cow<'_, str>> {
-    let text = value.get().strip_prefix('"')?.strip_suffix('"')?;
+fn text_of(value: &str) -> Option<Cow<'_, str>> {
+    let text = value.strip_prefix('"')?.strip_suffix('"')?;
     if text.bytes().any(|byte| byte == b'\\') {
-        return serde_json::from_str(value.get()).ok().map(Cow::Owned);
+        return serde_json::from_str(value).ok().map(Cow::Owned);
     }
     Some(Cow::Borrowed(text))
 }
 
 /// The error of a response; one that is not as the specification has it, a text say, as it is in 1.0, is
 /// data of an internal error.
-fn error_of(value: &RawValue) -> Error {
-    serde_json::from_str(value.get()).unwrap_or_else(|_| {
-        let text = text_of(value).map_or_else(|| value.get().to_owned(), Cow::into_owned);
-        Error { data: Some(value.to_owned()), ..Error::new(Error::INTERNAL, text) }
+fn error_of(value: &str) -> Error {
+    serde_json::from_str(value).unwrap_or_else(|_| {
+        let text = text_of(value).map_or_else(|| value.to_owned(), Cow::into_owned);
+        let data = serde_json::from_str(value).ok();
+        Error { data, ..Error::new(Error::INTERNAL, text) }
     })
-}
-
-fn is_json(text: &str) -> bool {
-    serde_json::from_str::<IgnoredAny>(text).is_ok()
-}
-
-fn why_no_members(text: &str, error: &impl fmt::Display) -> &'static str {
-    if !text.starts_with('{') {
-        "it is neither an object nor an array"
-    } else if error.to_string().starts_with("duplicate field") {
-        "a member stands there twice"
-    } else {
-        "a member is not as it has to be"
-    }
 }
 
 #[cfg(test)]
@@ -221,7 +242,7 @@ mod tests {
     use super::*;
 
     fn print(text: &str, dialect: Dialect) -> String {
-        match read(text.as_bytes(), dialect) {
+        match read(text.as_bytes(), dialect, 64) {
             Ok(Text::One(message)) => print_one(&message),
             Ok(Text::Batch(members)) => format!("batch of {}", members.len()),
             Err(error) => error.to_string(),
@@ -231,7 +252,7 @@ mod tests {
     fn print_one(message: &Message<'_>) -> String {
         match message {
             Message::Request { id, method, params } => {
-                format!("{id:?} {method} {:?}", params.map(RawValue::get))
+                format!("{id:?} {method} {:?}", params)
             }
             Message::Response { id, result: Ok(result) } => format!("{id} = {result}"),
             Message::Response { id, result: Err(error) } => format!("{id} failed: {error}"),
@@ -267,6 +288,7 @@ mod tests {
     #[test]
     fn what_is_json_and_no_request_is_told_from_what_is_no_json() {
         reads("{", "Parse error (-32700)");
+        reads(&"[".repeat(65), "The message is nested too deep (-32003): 64");
         reads("[1,", "Parse error (-32700)");
         reads("", "Parse error (-32700)");
         reads("{} {}", "Parse error (-32700)");
@@ -286,7 +308,11 @@ mod tests {
             r#"{"jsonrpc":"2.0","method":"m","id":1,"id":2}"#,
             "invalid, null: a member stands there twice",
         );
-        assert!(read(b"{\"jsonrpc\":\"2.0\",\"method\":\"\xff\"}", Dialect::Two).is_err());
+        reads(
+            r#"{"jsonrpc":"2.0","method":"m","id":1,"\u0069d":2}"#,
+            "invalid, null: a member stands there twice",
+        );
+        assert!(read(b"{\"jsonrpc\":\"2.0\",\"method\":\"\xff\"}", Dialect::Two, 64).is_err());
     }
 
     #[test]
@@ -318,7 +344,7 @@ mod tests {
     proptest! {
         #[test]
         fn any_bytes_are_read_or_refused(bytes in proptest::collection::vec(any::<u8>(), 0..64)) {
-            let _ = read(&bytes, Dialect::Two).map(|text| format!("{text:?}"));
+            let _ = read(&bytes, Dialect::Two, 64).map(|text| format!("{text:?}"));
         }
 
         #[test]
@@ -327,7 +353,7 @@ mod tests {
                 "{", "}", "[", "]", ",", ":", "\"id\"", "\"method\"", "\"jsonrpc\"", "\"2.0\"", "null",
                 "1e9", "\"\\u00e9\"", "\"result\"", "\"error\"", "true",
             ].as_slice()), 0..24)) {
-            let _ = read(parts.concat().as_bytes(), Dialect::One).map(|text| format!("{text:?}"));
+            let _ = read(parts.concat().as_bytes(), Dialect::One, 64).map(|text| format!("{text:?}"));
         }
     }
 }

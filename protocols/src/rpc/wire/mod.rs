@@ -7,7 +7,7 @@
 //!
 //! | file | what it is |
 //! |---|---|
-//! | `scan` | how deep a text is nested, and where a value ends: no value is built |
+//! | `scan` | where values begin and end, and how deep they are nested: none is built |
 //! | `framer` | one text after another out of a stream of bytes |
 //! | `message` | a text as a request, a notification, a response, or a batch of these |
 //! | `error` | the error object, and every code this library gives |
@@ -22,5 +22,4 @@ mod write;
 pub use error::Error;
 pub use framer::{Broken, Frame, Framer, Framing};
 pub use message::{Dialect, Message, Text, read};
-pub use scan::{Depth, is_deeper};
 pub(super) use write::{Bounded, Encoding, Reply};
