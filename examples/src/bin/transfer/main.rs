@@ -19,6 +19,8 @@
 #![forbid(unsafe_code)]
 
 mod bars;
+#[cfg(unix)]
+mod control;
 mod crew;
 mod directory;
 mod download;
@@ -66,6 +68,8 @@ enum Command {
     Put(put::Options),
     List(list::Options),
     User(user::Options),
+    #[cfg(unix)]
+    Control(control::Options),
 }
 
 fn main() -> ExitCode {
@@ -79,6 +83,8 @@ fn run(command: Command) -> Result<(), Box<dyn Error>> {
         Command::Put(options) => put::run(&options),
         Command::List(options) => list::run(&options),
         Command::User(options) => user::run(&options),
+        #[cfg(unix)]
+        Command::Control(options) => control::run(&options),
     }
 }
 
