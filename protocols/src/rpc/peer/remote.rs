@@ -226,7 +226,7 @@ impl<App: 'static> Remote<App> {
         };
         let mut bytes = Vec::with_capacity(text.len() + 32);
         self.line.encoding.frame(text, &mut bytes);
-        registry.send(id, bytes.into()).map_err(|_| Gone)
+        registry.send(id, bytes.into()).map(drop).map_err(|_| Gone)
     }
 }
 

@@ -3,10 +3,10 @@
 use std::str;
 
 use reactor::Input;
+use reactor::framing::{Line, Lines};
 use thiserror::Error;
 
 use super::scan::{Depth, Step};
-use crate::framing::{Line, Lines};
 
 /// The most bytes of a block of headers. LSP's two come to 80.
 const HEADERS: usize = 4_096;
@@ -78,7 +78,7 @@ pub struct Framer {
 }
 
 /// ```text
-///   Lines           its states are those of `framing::Lines`
+///   Lines           its states are those of `reactor::framing::Lines`
 ///   Headers ──empty line──▶ Body ──all of it is there──▶ Headers
 ///   Bare            so much of the value was read, and so deep it is
 /// ```
