@@ -252,7 +252,7 @@ mod tests {
     fn print_one(message: &Message<'_>) -> String {
         match message {
             Message::Request { id, method, params } => {
-                format!("{id:?} {method} {:?}", params)
+                format!("{id:?} {method} {params:?}")
             }
             Message::Response { id, result: Ok(result) } => format!("{id} = {result}"),
             Message::Response { id, result: Err(error) } => format!("{id} failed: {error}"),
