@@ -123,7 +123,7 @@ impl Stage {
         network.invariant("what is answered", move |_| watched.nothing_wrong());
         for host in hosts.clone() {
             network.invariant("who answers", move |network| {
-                network.app(host).map_or(Ok(()), |site| site.no_strays())
+                network.app(host).map_or(Ok(()), Site::no_strays)
             });
         }
         Self { hosts, score }
