@@ -11,7 +11,8 @@
 //!      timers, messages, parts, codecs         the same within this process
 //!      load, pipeline, audience, …             what clients do to a server, over loopback
 //!
-//!   bin/echo-server, bin/fan-out-server, bin/datagram-server, bin/chat-server   the children
+//!   bin/echo-server, bin/fan-out-server, bin/datagram-server, bin/chat-server,
+//!   bin/rpc-server   the children
 //!
 //!   bin/transfers ──────── transfers            files, with a table of its own; the child: `transfer-server`
 //! ```
@@ -37,6 +38,7 @@
 //! - [`pipeline`]: echo clients that write while they read, for messages that fill all buffers.
 //! - [`audience`], [`correspondents`]: the clients of a room, and of a datagram server.
 //! - [`user`], [`channel`], [`town`]: one client of a chat server, all on one channel, and ten thousand.
+//! - [`callers`]: callers and subscribers of a JSON-RPC server.
 //! - [`offered`]: messages on a schedule, and their latencies. [`closed`]: clients that all wait at any
 //!   time. [`ping`]: quiet clients.
 //! - [`flood`]: clients that send as much as the server takes, and read little or nothing.
@@ -48,6 +50,7 @@
 compile_error!("the measurements lean on epoll, callgrind and /proc: run them on Linux");
 
 pub mod audience;
+pub mod callers;
 pub mod callgrind;
 pub mod channel;
 pub mod chats;

@@ -48,3 +48,6 @@ struct Web;
 
 #[doc = include_str!("../../docs/websocket.md")]
 struct WebSocket;
+
+#[doc = include_str!("../../docs/rpc.md")]
+struct Calls;

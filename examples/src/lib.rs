@@ -9,6 +9,7 @@
 //! | [`names`] | nicks and channels of chat, as words on a command line |
 //! | [`output`] | standard output and error, whose readers may be gone |
 //! | [`stdin`] | standard input, which can only be read by waiting |
+//! | `control` | subcommands of a program that runs, over a Unix socket |
 //! | [`stop`] | Ctrl-C: drain, then report; twice: at once |
 
 #![forbid(unsafe_code)]
@@ -17,6 +18,8 @@ pub mod advice;
 pub mod bars;
 #[cfg(doctest)]
 mod book;
+#[cfg(unix)]
+pub mod control;
 pub mod endpoint;
 pub mod key_value;
 pub mod names;

@@ -555,6 +555,49 @@ fn an_account_outlives_the_server_and_its_nick_is_its_own() {
     assert_eq!(chat(&["account", "list", "--data", data], "").text(), "ann");
 }
 
+#[test]
+fn accounts_are_changed_and_users_removed_while_the_server_runs() {
+    use std::os::unix::fs::PermissionsExt;
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = |name: &str| directory.path().join(name).to_str().expect("UTF-8").to_owned();
+    let (data, control) = (path("data"), path("control"));
+    let (server, address) = serve(&["--data", &data, "--control", &control]);
+    let mode = fs::metadata(&control).expect("it is there").permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+    let account = |words: &[&str], input: &str| {
+        chat(&[&["account"], words, &["--control", &control]].concat(), input)
+    };
+    assert_eq!(account(&["add", "Ann"], "secret\n").text(), "added Ann");
+    assert_eq!(account(&["add", "bob"], "secret\n").text(), "added bob");
+    let taken = account(&["add", "ANN"], "secret\n");
+    assert_eq!((taken.code, taken.errors.as_str()), (Some(1), "chat: the name belongs to Ann"));
+    assert_eq!(account(&["list"], "").text(), "Ann\nbob");
+    assert_eq!(account(&["password", "ann"], "other\n").text(), "changed the password of ann");
+    let log_in = |password: &str| {
+        let words = ["connect", &address, "--nick", "ann", "--account", "ann", "--rate", "1000"];
+        support::run_with(CHAT, &words, b"", &[("CHAT_PASSWORD", password)])
+    };
+    assert!(log_in("other").text().contains("-- you are logged in as Ann"));
+    assert_eq!(account(&["remove", "bob"], "").text(), "removed bob");
+    assert_eq!(account(&["remove", "bob"], "").errors, "chat: there is no account bob");
+
+    let order = |words: &[&str]| chat(&[&["control", &control], words].concat(), "");
+    let _carl = Person::in_room(&address, "carl");
+    let mut dora = Person::in_room(&address, "dora");
+    assert_eq!(order(&["kick", "carl", "too loud"]).text(), "disconnected carl");
+    dora.sees("-- carl has quit (Killed (the operator of the machine (too loud)))");
+    assert_eq!(order(&["kick", "nobody"]).errors, "chat: there is nobody called nobody");
+    assert_eq!(order(&["reload"]).text(), "read the configuration anew");
+    assert!(order(&["statistics"]).text().contains("connections"), "{:?}", order(&["statistics"]));
+    assert!(order(&["snapshot"]).text().contains("timers"), "{:?}", order(&["snapshot"]));
+    dora.leaves();
+    server.stop();
+    assert!(!fs::exists(&control).expect("it can be asked"), "the socket is gone");
+    let late = account(&["list"], "");
+    assert!(late.errors.contains("no server can be reached at"), "{late:?}");
+    assert_eq!(chat(&["account", "list", "--data", &data], "").text(), "Ann");
+}
+
 // ── the bot ─────────────────────────────────────────────────────────────────────────────────────
 
 #[test]

@@ -9,6 +9,7 @@
 //! | [`chat`] | IRC: a server, its accounts, and clients |
 //! | [`echo`] | RFC 862 over TCP, UDP and Unix sockets, server and client: the template of the others |
 //! | [`http`] | HTTP/1.1: a server with files and routes, and a client |
+//! | [`rpc`] | JSON-RPC 2.0: calls, notifications and subscriptions, both ways on every stream |
 //! | [`transfer`] | FTP and TFTP, into and out of such a tree |
 //! | [`websocket`] | WebSocket, server and client: messages both ways, as browsers speak |
 //!
@@ -49,6 +50,8 @@ pub mod echo;
 pub mod http;
 #[cfg(any(feature = "chat", feature = "transfer"))]
 pub mod password;
+#[cfg(feature = "rpc")]
+pub mod rpc;
 #[cfg(feature = "store")]
 pub mod store;
 #[cfg(feature = "transfer")]

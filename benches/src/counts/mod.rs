@@ -8,6 +8,7 @@ mod chat;
 mod datagrams;
 mod echo;
 mod fan_out;
+mod rpc;
 
 use std::fmt;
 use std::process::Command;
@@ -48,10 +49,16 @@ type Work = dyn Fn(Command, usize) -> Result;
 
 /// Every subject, in the order of the table.
 pub fn all() -> Vec<Subject> {
-    [echo::subjects(), fan_out::subjects(), datagrams::subjects(), chat::subjects()]
-        .into_iter()
-        .flatten()
-        .collect()
+    [
+        echo::subjects(),
+        fan_out::subjects(),
+        datagrams::subjects(),
+        chat::subjects(),
+        rpc::subjects(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }
 
 impl Subject {

@@ -6,6 +6,7 @@ mod cast;
 pub mod chat;
 pub mod echo;
 pub mod ftp;
+pub mod rpc;
 mod score;
 pub mod tftp;
 pub mod websocket;
@@ -57,8 +58,9 @@ const OF_STREAMS: &[Fault] = &[
 ];
 
 /// All there are.
-pub const SUBJECTS: [Subject; 5] = [
+pub const SUBJECTS: [Subject; 6] = [
     Subject { name: "echo", scenario: echo::swarm, torture: echo::torture, without: &[] },
+    Subject { name: "rpc", scenario: rpc::swarm, torture: rpc::torture, without: OF_DATAGRAMS },
     Subject { name: "chat", scenario: chat::swarm, torture: chat::torture, without: OF_DATAGRAMS },
     Subject {
         name: "transfer",

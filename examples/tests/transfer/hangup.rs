@@ -115,3 +115,39 @@ fn a_changed_quota_and_home_count_at_the_next_login() {
     again.asks("ALLO 1501", "504");
     scene.stop();
 }
+
+#[test]
+fn users_come_and_go_over_the_control_socket_and_nobody_is_dropped() {
+    let place = directory();
+    let path = |name: &str| place.path().join(name).to_str().expect("it is text").to_owned();
+    let (file, control) = (path("users.txt"), path("control"));
+    let change = |words: &[&str]| {
+        let words = [&["user"], words, &["--users", &file]].concat();
+        let ended = run_with(TRANSFER, &words, b"", &[("TRANSFER_PASSWORD", "secret")]);
+        assert_eq!(ended.code, Some(0), "{ended:?}");
+        ended.text()
+    };
+    let order = |word: &str| run_with(TRANSFER, &["control", &control, word], b"", &[]);
+    change(&["add", "ann"]);
+    let scene = Scene::with(&["--users", &file, "--control", &control]);
+    let mut ann = Client::logs_in(&scene.ftp, "ann", "230");
+
+    let said = change(&["add", "bob", "--control", &control]);
+    assert!(said.ends_with("read the users anew: 2 with a name"), "{said}");
+    Client::logs_in(&scene.ftp, "bob", "230");
+    change(&["remove", "ann", "--control", &control]);
+    assert_eq!(order("users").text(), "bob");
+    Client::logs_in(&scene.ftp, "ann", "530");
+    ann.asks("NOOP", "200");
+    assert!(order("statistics").text().starts_with("ftp: "), "{:?}", order("statistics"));
+    assert!(order("snapshot").text().contains("timers"), "{:?}", order("snapshot"));
+
+    fs::write(&file, "bob:secret:/:r:\n").expect("it is written");
+    let refused = order("reload");
+    assert_eq!(refused.code, Some(1), "{refused:?}");
+    assert!(refused.errors.contains("line 1: not a password hash"), "{refused:?}");
+    assert_eq!(order("users").text(), "bob");
+    drop(ann);
+    scene.server.stop();
+    assert!(!fs::exists(&control).expect("it can be asked"), "the socket is gone");
+}

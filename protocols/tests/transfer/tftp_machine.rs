@@ -192,7 +192,7 @@ fn an_acknowledgement_that_comes_twice_has_nothing_sent_again() {
         for round in 1..4 {
             let last = round * window;
             server.hears(&ack(last), now);
-            assert_eq!(server.says(now).len(), window.into());
+            assert_eq!(server.says(now).len(), usize::from(window));
             server.hears(&ack(last), now);
             server.hears(&ack(last - 1), now);
             server.hears(&ack(0), now);

@@ -1,4 +1,7 @@
 //! `chat account`: the accounts of a server, from the command line.
+//!
+//! They are in a file that is the server's alone while it runs; then the server is asked to change them, over
+//! its control socket.
 
 use std::error::Error;
 use std::path::{Path, PathBuf};
@@ -10,13 +13,15 @@ use protocols::chat::accounts::{AccountLimits, Accounts, NotOpened};
 use protocols::chat::config::Config;
 use protocols::chat::{Limits, Nick};
 use protocols::password::PasswordHash;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 use crate::secret;
 
 /// Add, change, list and remove accounts
 ///
-/// They are in a file in the server's data directory, which is the server's alone while it runs: stop
-/// it, or have people register in-band instead. A password is the first line of standard input; on a
+/// They are in a file in the server's data directory, which is the server's alone while it runs: then say
+/// --control PATH, as `chat serve` was told, or have people register in-band. A password is the first line of standard input; on a
 /// terminal it is asked for, twice and unseen.
 #[derive(Args)]
 pub(crate) struct Options {
@@ -30,10 +35,15 @@ pub(crate) struct Options {
     /// The server's configuration, to take the data directory from
     #[arg(long, value_name = "FILE", global = true)]
     config: Option<PathBuf>,
+
+    /// The control socket of a server that runs
+    #[cfg(unix)]
+    #[arg(long, value_name = "PATH", global = true, conflicts_with_all = ["data", "config"])]
+    control: Option<PathBuf>,
 }
 
 #[derive(Subcommand)]
-enum Action {
+pub(crate) enum Action {
     /// Make an account, which owns the nick of its name
     Add {
         /// The account's name
@@ -55,39 +65,84 @@ enum Action {
     Hash,
 }
 
+/// An account, as it is listed.
+#[derive(Deserialize, Serialize, JsonSchema)]
+pub(crate) struct Listed {
+    name: String,
+    /// Its nicks and channels.
+    also: Vec<String>,
+}
+
 pub(crate) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     if let Action::Hash = options.action {
-        let password = secret::new("Password: ")?;
-        return Ok(output::say(PasswordHash::of(&password)?)?);
+        return Ok(output::say(hash("Password: ")?)?);
+    }
+    #[cfg(unix)]
+    if let Some(path) = &options.control {
+        return crate::control::run_account(path, &options.action);
     }
     let directory = directory(options)?;
     let mut accounts = open(&directory)?;
     match &options.action {
         Action::Add { name } => {
-            // What the server would not let anybody be called would be an account for nobody.
-            Nick::new(name, Limits::default().nick_length)?;
-            refuse_taken(&accounts, name)?;
-            let password = PasswordHash::of(&secret::new(&format!("Password for {name}: "))?)?;
-            accounts.create(name, password, SystemTime::now())?;
+            can_be_added(&accounts, name, &Limits::default())?;
+            add(&mut accounts, name, hash(&format!("Password for {name}: "))?, SystemTime::now())?;
             accounts.save()?;
-            output::say(format_args!("added {name}"))?;
         }
         Action::Password { name } => {
             known(&accounts, name)?;
-            let password = PasswordHash::of(&secret::new(&format!("Password for {name}: "))?)?;
-            accounts.set_password(name, password)?;
+            accounts.set_password(name, hash(&format!("Password for {name}: "))?)?;
             accounts.save()?;
-            output::say(format_args!("changed the password of {name}"))?;
         }
-        Action::List => list(&accounts)?,
+        Action::List => return list(&listed(&accounts)),
         Action::Remove { name } => {
-            let channels = accounts.drop_account(name).map_err(|_| missing(name))?;
+            let with = accounts.drop_account(name).map_err(|_| missing(name))?;
             accounts.save()?;
-            output::say(format_args!("removed {name}{}", with(&channels)))?;
+            return report_removed(name, &with);
         }
         Action::Hash => {}
     }
+    report(&options.action)
+}
+
+/// Says what was done, once it is kept.
+pub(crate) fn report(action: &Action) -> Result<(), Box<dyn Error>> {
+    match action {
+        Action::Add { name } => output::say(format_args!("added {name}"))?,
+        Action::Password { name } => output::say(format_args!("changed the password of {name}"))?,
+        Action::List | Action::Remove { .. } | Action::Hash => {}
+    }
     Ok(())
+}
+
+pub(crate) fn report_removed(name: &str, also: &[String]) -> Result<(), Box<dyn Error>> {
+    Ok(output::say(format_args!("removed {name}{}", with(also)))?)
+}
+
+/// A new password's hash.
+pub(crate) fn hash(prompt: &str) -> Result<PasswordHash, Box<dyn Error>> {
+    Ok(PasswordHash::of(&secret::new(prompt)?)?)
+}
+
+/// Whether a name can be an account's. What the server would not let anybody be called would be an account for
+/// nobody.
+pub(crate) fn can_be_added(
+    accounts: &Accounts,
+    name: &str,
+    limits: &Limits,
+) -> Result<(), Box<dyn Error>> {
+    Nick::new(name, limits.nick_length)?;
+    refuse_taken(accounts, name)
+}
+
+/// Makes an account; to be saved.
+pub(crate) fn add(
+    accounts: &mut Accounts,
+    name: &str,
+    password: PasswordHash,
+    now: SystemTime,
+) -> Result<(), Box<dyn Error>> {
+    Ok(accounts.create(name, password, now)?)
 }
 
 /// The data directory, as it was said or as the configuration says.
@@ -114,22 +169,31 @@ pub(crate) fn open(directory: &Path) -> Result<Accounts, Box<dyn Error>> {
             }
             Ok(accounts)
         }
-        Err(error @ NotOpened::InUse(_)) => Err(format!("{error}; is the server running?").into()),
+        Err(error @ NotOpened::InUse(_)) => {
+            Err(format!("{error}; is the server running? Then say --control PATH").into())
+        }
         Err(error) => Err(error.into()),
     }
 }
 
-fn list(accounts: &Accounts) -> Result<(), Box<dyn Error>> {
-    for account in accounts.accounts() {
-        let nicks = account.nicks().to_vec();
+/// All accounts, with their nicks and channels.
+pub(crate) fn listed(accounts: &Accounts) -> Vec<Listed> {
+    let listed = accounts.accounts().map(|account| {
         let channels = accounts.founded_by(account.name()).map(|it| it.name().to_owned());
-        let also: Vec<_> = nicks.into_iter().chain(channels).collect();
-        output::say(format_args!("{}{}", account.name(), with(&also)))?;
+        let also = account.nicks().to_vec().into_iter().chain(channels).collect();
+        Listed { name: account.name().to_owned(), also }
+    });
+    listed.collect()
+}
+
+pub(crate) fn list(accounts: &[Listed]) -> Result<(), Box<dyn Error>> {
+    for Listed { name, also } in accounts {
+        output::say(format_args!("{name}{}", with(also)))?;
     }
     Ok(())
 }
 
-fn known(accounts: &Accounts, name: &str) -> Result<(), Box<dyn Error>> {
+pub(crate) fn known(accounts: &Accounts, name: &str) -> Result<(), Box<dyn Error>> {
     accounts.account(name).map(drop).ok_or_else(|| missing(name).into())
 }
 
@@ -140,7 +204,7 @@ fn refuse_taken(accounts: &Accounts, name: &str) -> Result<(), Box<dyn Error>> {
     }
 }
 
-fn missing(name: &str) -> String {
+pub(crate) fn missing(name: &str) -> String {
     format!("there is no account {name}")
 }
 

@@ -17,6 +17,8 @@
 
 mod account;
 mod connect;
+#[cfg(unix)]
+mod control;
 mod secret;
 mod serve;
 
@@ -43,6 +45,8 @@ enum Command {
     Serve(serve::Options),
     Connect(connect::Options),
     Account(account::Options),
+    #[cfg(unix)]
+    Control(control::Options),
 }
 
 fn main() -> ExitCode {
@@ -54,5 +58,7 @@ fn run(command: Command) -> Result<(), Box<dyn Error>> {
         Command::Serve(options) => serve::run(&options),
         Command::Connect(options) => connect::run(&options),
         Command::Account(options) => account::run(&options),
+        #[cfg(unix)]
+        Command::Control(options) => control::run(&options),
     }
 }

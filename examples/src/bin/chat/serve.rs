@@ -19,6 +19,8 @@ use reactor::{Address, Limits, ListenOptions, Reactor, Registry};
 use reactor::{Rows, SocketRow};
 
 use crate::account;
+#[cfg(unix)]
+use crate::control;
 
 /// Where it listens if it is told nothing: for this machine only.
 const DEFAULT: &str = "127.0.0.1:6667";
@@ -62,6 +64,11 @@ pub(crate) struct Options {
     /// Whether those who talk too fast are slowed down
     #[arg(long, value_name = "on|off")]
     flood: Option<Flood>,
+
+    /// Let `chat account` and `chat control` reach it while it runs, over a Unix socket that only you can open
+    #[cfg(unix)]
+    #[arg(long, value_name = "PATH")]
+    control: Option<PathBuf>,
 
     /// Say nothing of who comes and goes
     #[arg(long, short)]
@@ -117,6 +124,11 @@ pub(crate) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
 
     let listening = open(reactor.registry(), options, &config)?;
     stop::on_request(reactor.registry())?;
+    #[cfg(unix)]
+    if let Some(path) = &options.control {
+        examples::control::listen(reactor.registry(), path, control::service(again.clone()))
+            .map_err(NotOpened::by("--control"))?;
+    }
     #[cfg(unix)]
     on_signals(reactor.registry(), again)?;
     listening.iter().try_for_each(output::say)?;
@@ -213,7 +225,7 @@ fn log_later(setting: &'static str) {
 
 /// What reads everything anew.
 #[derive(Clone)]
-struct Again {
+pub(crate) struct Again {
     overrides: Overrides,
     start: AtStart,
 }
@@ -235,7 +247,7 @@ impl AtStart {
 
 impl Again {
     /// The settings, and which of the rest is other than it was at the start.
-    fn read(&self) -> Result<(Settings, Vec<&'static str>), String> {
+    pub(crate) fn read(&self) -> Result<(Settings, Vec<&'static str>), String> {
         let config = self.overrides.read().map_err(|error| error.to_string())?;
         let AtStart { listen, connections } = &self.start;
         let changed = [

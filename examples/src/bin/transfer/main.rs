@@ -19,6 +19,8 @@
 
 #![forbid(unsafe_code)]
 
+#[cfg(unix)]
+mod control;
 mod crew;
 mod directory;
 mod download;
@@ -67,6 +69,8 @@ enum Command {
     Put(put::Options),
     List(list::Options),
     User(user::Options),
+    #[cfg(unix)]
+    Control(control::Options),
 }
 
 fn main() -> ExitCode {
@@ -80,6 +84,8 @@ fn run(command: Command) -> Result<(), Box<dyn Error>> {
         Command::Put(options) => put::run(&options),
         Command::List(options) => list::run(&options),
         Command::User(options) => user::run(&options),
+        #[cfg(unix)]
+        Command::Control(options) => control::run(&options),
     }
 }
 

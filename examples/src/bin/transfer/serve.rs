@@ -17,6 +17,8 @@ use protocols::transfer::store::{Access, Replace, Store, VirtualPath};
 use protocols::transfer::tftp;
 use reactor::{Address, DatagramOptions, ListenOptions, Reactor, Registry};
 
+#[cfg(unix)]
+use crate::control;
 use crate::user;
 
 /// Where it listens if it is told nothing: for this machine only, and at ports that anybody may have.
@@ -117,6 +119,12 @@ pub(crate) struct Options {
     #[arg(long, value_name = "SECONDS", value_parser = seconds, default_value = "300")]
     idle: Duration,
 
+    /// Let `transfer control` and `transfer user --control` reach it while it runs, over a Unix socket that
+    /// only you can open
+    #[cfg(unix)]
+    #[arg(long, value_name = "PATH")]
+    control: Option<PathBuf>,
+
     /// Print a line for everything that happens over FTP; transfers as xferlog has them
     #[arg(long)]
     log: bool,
@@ -126,9 +134,28 @@ pub(crate) struct Options {
 const LEFT_OVER: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Both servers: the application of the loop.
-struct Servers {
+pub(crate) struct Servers {
     ftp: ftp::Server,
     tftp: tftp::Server,
+}
+
+impl Servers {
+    /// Takes other users; how many have a name.
+    #[cfg(unix)]
+    pub(crate) fn set_users(&mut self, users: Users) -> usize {
+        let count = users.iter().count();
+        self.ftp.set_users(users);
+        count
+    }
+
+    #[cfg(unix)]
+    pub(crate) fn user_names(&self) -> Vec<String> {
+        self.ftp.users().iter().map(|(name, _)| name.to_owned()).collect()
+    }
+
+    pub(crate) fn statistics(&self) -> String {
+        format!("ftp: {}\ntftp: {}", self.ftp.counters(), self.tftp.counters())
+    }
 }
 
 impl AsMut<ftp::Server> for Servers {
@@ -149,6 +176,12 @@ pub(crate) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     let everybody = Everybody::of(options)?;
     let mut servers = servers(options, everybody.read()?, store.clone());
     #[cfg(unix)]
+    if let Some(path) = &options.control {
+        let service = control::service(everybody.clone());
+        examples::control::listen(reactor.registry(), path, service)
+            .map_err(NotOpened::by("--control"))?;
+    }
+    #[cfg(unix)]
     on_hangup(reactor.registry(), everybody)?;
     let listening = open(reactor.registry(), options)?;
     if options.write {
@@ -158,8 +191,7 @@ pub(crate) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     listening.iter().try_for_each(output::say)?;
     let report = reactor.run(&mut servers)?;
     output::say(report)?;
-    output::say(format_args!("ftp: {}", servers.ftp.counters()))?;
-    output::say(format_args!("tftp: {}", servers.tftp.counters()))?;
+    output::say(servers.statistics())?;
     Ok(())
 }
 
@@ -218,7 +250,7 @@ fn settings(options: &Options) -> Settings {
 /// Everybody who may log in: those of the command line, whose passwords are hashed like all others, and
 /// those of the file, which may change.
 #[derive(Clone)]
-struct Everybody {
+pub(crate) struct Everybody {
     file: Option<PathBuf>,
     given: Vec<(String, User)>,
     anonymous: Option<Anonymous>,
@@ -236,7 +268,7 @@ impl Everybody {
         Ok(Self { file, given, anonymous })
     }
 
-    fn read(&self) -> Result<Users, Box<dyn Error>> {
+    pub(crate) fn read(&self) -> Result<Users, Box<dyn Error>> {
         let mut users = match &self.file {
             Some(file) => user::read(file)?,
             None => Users::anonymous_only(),
@@ -261,8 +293,7 @@ fn on_hangup(registry: &mut Registry<Servers>, everybody: Everybody) -> std::io:
             move || everybody.read().map_err(|error| error.to_string()),
             |_, servers: &mut Servers, result| match result {
                 Ok(Ok(users)) => {
-                    let count = users.iter().count();
-                    servers.ftp.set_users(users);
+                    let count = servers.set_users(users);
                     tell(format_args!("read the users anew (SIGHUP): {count} with a name"));
                 }
                 Ok(Err(why)) => tell(format_args!("the users stay as they were: {why}")),

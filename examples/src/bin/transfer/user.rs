@@ -18,6 +18,11 @@ use crate::password::new_password_for;
 pub(crate) struct Options {
     #[command(subcommand)]
     command: Command,
+
+    /// The control socket of a server that runs, which is to read the users anew
+    #[cfg(unix)]
+    #[arg(long, value_name = "PATH", global = true)]
+    control: Option<PathBuf>,
 }
 
 #[derive(Subcommand)]
@@ -75,8 +80,13 @@ pub(crate) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     match &options.command {
         Command::Add(add) => add.run(),
         Command::Remove(remove) => remove.run(),
-        Command::List(list) => list.run(),
+        Command::List(list) => return list.run(),
+    }?;
+    #[cfg(unix)]
+    if let Some(path) = &options.control {
+        return crate::control::reload(path);
     }
+    Ok(())
 }
 
 impl Add {

@@ -58,6 +58,12 @@ use super::turn::{Label, Turn};
 pub(super) use capabilities::announce;
 pub(super) use registration::enforce_nick;
 
+/// Logs a user out, and tells whoever has to know.
+pub(super) fn log_out(server: &mut Server, wire: &mut dyn Wire, user: UserKey) {
+    let connection = server.users[user].connection;
+    accounts::log_out(&mut Turn::new(server, wire, user, connection, None));
+}
+
 /// A command: who may give it, with how many parameters at least, and what it is good for.
 struct Command {
     name: &'static str,

@@ -236,12 +236,8 @@ fn drop_account(turn: &mut Turn<'_>, name: &str) {
     let Some(account) = own else {
         return say(turn, NICKSERV, "That is not the account you are logged in to.");
     };
-    let founded = turn.server.accounts.drop_account(&account).unwrap_or_default();
-    for name in &founded {
-        if let Some(channel) = turn.server.channels.named(name) {
-            turn.server.channels[channel].flags.set(Flags::REGISTERED, false);
-        }
-    }
+    // It is the user's own, so that it is there.
+    let _ = turn.server.forget_account(&account);
     turn.save();
     say(turn, NICKSERV, &format!("The account {account} is gone."));
     log_out(turn);

@@ -11,6 +11,7 @@
 //! | `welcome` | what a user is greeted with, ISUPPORT among it |
 //! | `work` | what is done away from the loop: passwords, files |
 //! | `standing` | the channels of the settings |
+//! | `upkeep` | what whoever runs the machine may do while it runs |
 //! | `event`, `counters` | what happens, for a log; how much of it |
 
 mod audience;
@@ -25,6 +26,7 @@ pub(super) mod modes;
 pub(super) mod monitor;
 pub(super) mod post;
 mod standing;
+mod upkeep;
 pub(super) mod users;
 pub(super) mod welcome;
 pub(super) mod whowas;

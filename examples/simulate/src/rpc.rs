@@ -1,0 +1,359 @@
+//! JSON-RPC under the whole swarm: a server, and clients on its own host and on others, over TCP and Unix
+//! sockets, in lines, frames and bare values.
+//!
+//! ```text
+//!    near ── unix, bare values ──────────────┐   add: at once        slow: by a ticket
+//!                                          server
+//!    far, farther ── TCP, lines and frames ──┘   square: on a thread  news: a topic
+//! ```
+//!
+//! What must always hold: a result is that of its call; no answer comes that nobody waits for, unless it is
+//! late; a call that may not be sent again is carried out once at most, and once if it was answered; every call
+//! ends, once, well or with one reason; nothing is left when all have ended. And if nothing went wrong on
+//! the way, every call went well.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::error::Error;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::rc::Rc;
+use std::time::Duration;
+
+use protocols::rpc::{
+    self, Backoff, CallError, Client, ClientOptions, Framing, Lost, ServerOptions, Service, Ticket,
+    Topic,
+};
+use reactor::sim::{Host, Network, Outcome};
+use reactor::{Address, OpenError, Registry};
+
+use crate::score::{Draws, Score, still_there};
+
+/// How long faults happen.
+const STORM: Duration = Duration::from_secs(8);
+/// How long what is left may take afterwards.
+const CALM: Duration = Duration::from_secs(2_000);
+/// When the last client begins.
+const BEGINNINGS: u64 = 3_000;
+/// The most calls of one client.
+const CALLS: u64 = 8;
+/// How long a call may take: longer than it takes to find out that a connection has gone silent.
+const PATIENCE: Duration = Duration::from_secs(600);
+const LINES: u16 = 7_008;
+const FRAMES: u16 = 7_009;
+
+/// Everything on a host: a server perhaps, and clients of one.
+struct Site {
+    news: Topic,
+    talks: BTreeMap<u64, Talk>,
+    /// Clients that are planned.
+    due: usize,
+    /// What a client that has ended had left behind is no business of the next.
+    numbers: u64,
+    draws: Draws,
+    score: Score,
+    carried_out: Carried,
+}
+
+/// One client.
+struct Talk {
+    client: Client<Site>,
+    service: Rc<Service<Site>>,
+    lost: Lost,
+    /// Calls still to be made.
+    left: u64,
+    /// Calls that wait for their answers.
+    waiting: u64,
+    /// Answers that may come late.
+    late: u64,
+}
+
+/// How often each call was carried out, by its number; on whatever host.
+type Carried = Rc<RefCell<BTreeMap<u64, u64>>>;
+
+/// The whole of it, with a mix of faults.
+///
+/// # Errors
+///
+/// If something does not hold that must.
+pub fn swarm(network: &mut Network) -> Outcome {
+    network.swarm();
+    let stage = Stage::set(network, 3);
+    network.run_for(STORM)?;
+    network.calm();
+    stage.end(network)?;
+    stage.score.was_right(network)
+}
+
+/// A little of everything without faults, for one call after another to be made to fail.
+///
+/// # Errors
+///
+/// If something does not hold that must.
+pub fn torture(network: &mut Network) -> Outcome {
+    let stage = Stage::set(network, 1);
+    stage.end(network)
+}
+
+struct Stage {
+    hosts: Vec<Host<Site>>,
+    score: Score,
+}
+
+impl Stage {
+    /// A server, and so many clients in each of the ways.
+    fn set(network: &mut Network, each: u64) -> Self {
+        let (score, carried) = (Score::default(), Carried::default());
+        let near = [(unix(), Framing::Bare)];
+        let site = Site::maker(&score, &carried, &near, each);
+        let server = network.host("server", move |registry| {
+            let made = site(registry)?;
+            serve(registry)?;
+            Ok(made)
+        });
+        let far = [
+            (network.address(server, LINES), Framing::Lines),
+            (network.address_v6(server, LINES), Framing::Lines),
+            (network.address(server, FRAMES), Framing::ContentLength),
+        ];
+        let mut hosts = vec![server];
+        for name in ["far", "farther"] {
+            hosts.push(network.host(name, Site::maker(&score, &carried, &far, each)));
+        }
+        let watched = score.clone();
+        network.invariant("what is answered", move |_| watched.nothing_wrong());
+        for host in hosts.clone() {
+            network.invariant("who answers", move |network| {
+                network.app(host).map_or(Ok(()), Site::no_strays)
+            });
+        }
+        Self { hosts, score }
+    }
+
+    /// Waits until all clients have ended, and looks whether anything is left.
+    fn end(&self, network: &mut Network) -> Outcome {
+        let hosts = self.hosts.clone();
+        let ended =
+            network.run_until(CALM, |network| hosts.iter().all(|&host| is_quiet(network, host)))?;
+        if !ended {
+            let hosts = self.hosts.iter().filter_map(|&host| network.snapshot(host));
+            return Err(still_there(hosts).into());
+        }
+        for &host in &self.hosts {
+            if network.app(host).is_some_and(|site| !site.news.is_empty()) {
+                return Err("a subscription has outlived its connection".into());
+            }
+        }
+        Ok(network.finish(Duration::from_secs(20))?)
+    }
+}
+
+/// Whether no client is left on a host, nor a session.
+fn is_quiet(network: &Network, host: Host<Site>) -> bool {
+    let connections = network.stats(host).map_or(0, |stats| stats.connections);
+    connections == 0 && network.app(host).is_none_or(|site| site.talks.is_empty() && site.due == 0)
+}
+
+fn unix() -> Address {
+    Address::Path("/run/rpc.sock".into())
+}
+
+/// Opens everything a server can be reached by.
+fn serve(registry: &mut Registry<Site>) -> Result<(), OpenError> {
+    let service = Rc::new(service());
+    let mut listen = |address, framing| {
+        let options = ServerOptions { framing, ..ServerOptions::default() };
+        rpc::listen(registry, address, &options, Rc::clone(&service)).map(drop)
+    };
+    for ip in [IpAddr::V4(Ipv4Addr::UNSPECIFIED), IpAddr::V6(Ipv6Addr::UNSPECIFIED)] {
+        listen(Address::Ip((ip, LINES).into()), Framing::Lines)?;
+        listen(Address::Ip((ip, FRAMES).into()), Framing::ContentLength)?;
+    }
+    listen(unix(), Framing::Bare)
+}
+
+fn service() -> Service<Site> {
+    let mut service = Service::<Site>::new("simulated", "1.0.0");
+    service.method("add", "The sum", |call, (number, a, b): (u64, u64, u64)| {
+        call.app.carry_out(number);
+        Ok(a + b)
+    });
+    service.later::<(u64, u64, u64), u64>(
+        "slow",
+        "The sum, later",
+        |call, (number, a, b), ticket| {
+            call.app.carry_out(number);
+            let after = Duration::from_millis(a % 50);
+            let set = call.registry.after(after, move |registry, site: &mut Site| {
+                // Somebody hears of it, and who asked may have gone.
+                let _ = site.news.publish(registry, &[a + b]);
+                let _ = ticket.answer(registry, Ok(a + b));
+            });
+            set.map(drop).map_err(rpc::Error::internal)
+        },
+    );
+    service.offloaded::<(u64, u64, u64), u64, _>(
+        "square",
+        "The sum, on a thread",
+        |call, params| {
+            let (number, a, b) = params;
+            call.app.carry_out(number);
+            Ok(move |_: &Ticket| Ok(a + b))
+        },
+    );
+    service.topic("listen", "leave", "Every sum that was slow", |site| &mut site.news);
+    service
+}
+
+impl Site {
+    /// Makes the site of a host that boots: it plans its clients, for some time to come.
+    fn maker(
+        score: &Score,
+        carried_out: &Carried,
+        ways: &[(Address, Framing)],
+        each: u64,
+    ) -> impl Fn(&mut Registry<Self>) -> Result<Self, Box<dyn Error>> + 'static {
+        let (score, carried_out, ways) = (score.clone(), Rc::clone(carried_out), ways.to_vec());
+        move |registry| {
+            let mut site = Self {
+                news: Topic::new("news"),
+                talks: BTreeMap::new(),
+                due: 0,
+                numbers: 0,
+                draws: Draws::default(),
+                score: score.clone(),
+                carried_out: Rc::clone(&carried_out),
+            };
+            for way in ways.iter().cycle().take(ways.len() * each as usize) {
+                let (way, after) = (way.clone(), site.draws.draw(registry) % BEGINNINGS);
+                registry.after(Duration::from_millis(after), |registry, site: &mut Self| {
+                    site.due -= 1;
+                    site.begin(registry, way);
+                })?;
+                site.due += 1;
+            }
+            Ok(site)
+        }
+    }
+
+    fn begin(&mut self, registry: &mut Registry<Self>, (server, framing): (Address, Framing)) {
+        let bits = self.draws.draw(registry);
+        let reconnect = (bits & 1 == 0)
+            .then(|| Backoff { longest: Duration::from_secs(5), ..Backoff::default() });
+        let lost = if bits & 2 == 0 { Lost::Fail } else { Lost::SendAgain };
+        let options = ClientOptions { framing, reconnect, lost, ..ClientOptions::new(server) };
+        let mut service = Service::new("a client", "1.0.0");
+        service.method("news", "A sum", |_, _: (u64,)| Ok(()));
+        let service = Rc::new(service);
+        let client = Client::start(registry, options, Rc::clone(&service));
+        let number = self.numbers;
+        self.numbers += 1;
+        let mut talk = Talk { client, service, lost, left: 1 + bits % CALLS, waiting: 0, late: 0 };
+        if bits & 4 == 0 {
+            talk.subscribe(registry, number);
+        }
+        self.talks.insert(number, talk);
+        self.go_on(registry, number);
+    }
+
+    /// Makes the next call, and the one behind it; ends when there is none left.
+    fn go_on(&mut self, registry: &mut Registry<Self>, of: u64) {
+        for _ in 0..2 {
+            let bits = self.draws.draw(registry);
+            let Some(talk) = self.talks.get_mut(&of) else {
+                return;
+            };
+            if talk.left == 0 {
+                if talk.waiting == 0 {
+                    talk.client.close(registry);
+                    self.talks.remove(&of);
+                }
+                return;
+            }
+            talk.left -= 1;
+            if talk.call(registry, of, bits).is_ok() {
+                talk.waiting += 1;
+            } else {
+                self.score.note_end(false);
+            }
+        }
+    }
+
+    /// A call of a client has ended.
+    fn ended(&mut self, registry: &mut Registry<Self>, of: u64, call: &Call, result: &Told) {
+        let times = self.carried_out.borrow().get(&call.number).copied().unwrap_or_default();
+        match result {
+            Ok(sum) if *sum != call.a + call.b => {
+                self.score.note_wrong(format!("{} + {} is {sum}", call.a, call.b));
+            }
+            Ok(_) if times == 0 => {
+                self.score.note_wrong("a call was answered and not carried out".to_owned());
+            }
+            _ => {}
+        }
+        self.score.note_end(result.is_ok());
+        if let Some(talk) = self.talks.get_mut(&of) {
+            talk.waiting -= 1;
+            talk.late += u64::from(matches!(result, Err(CallError::Timeout(_))));
+        }
+        self.go_on(registry, of);
+    }
+
+    fn carry_out(&mut self, number: u64) {
+        *self.carried_out.borrow_mut().entry(number).or_default() += 1;
+        let times = self.carried_out.borrow().get(&number).copied().unwrap_or_default();
+        // The lowest bit says whether the call may be sent again.
+        if times > 1 && number & 1 == 0 {
+            self.score.note_wrong(format!("call {number} was carried out {times} times"));
+        }
+    }
+
+    /// For an invariant: no client hears an answer that it does not wait for.
+    fn no_strays(&self) -> Result<(), String> {
+        let odd = self.talks.values().find(|talk| talk.service.counters().strays > talk.late);
+        odd.map_or(Ok(()), |talk| Err(format!("{:?}", talk.service.counters())))
+    }
+}
+
+/// What was called.
+struct Call {
+    /// Of all calls on all hosts; odd if it may be sent again.
+    number: u64,
+    a: u64,
+    b: u64,
+}
+
+type Told = Result<u64, CallError>;
+
+impl Talk {
+    fn call(&self, registry: &mut Registry<Site>, of: u64, bits: u64) -> Result<(), CallError> {
+        let method = ["add", "slow", "square"][(bits >> 8) as usize % 3];
+        let number = bits & !1 | u64::from(self.lost == Lost::SendAgain);
+        let call = Call { number, a: (bits >> 16) & 0xffff, b: (bits >> 32) & 0xffff };
+        let params = (call.number, call.a, call.b);
+        self.client.remote().call(
+            registry,
+            method,
+            &params,
+            PATIENCE,
+            move |registry, site, told| {
+                let site: &mut Site = site;
+                site.ended(registry, of, &call, &told);
+            },
+        )?;
+        Ok(())
+    }
+
+    /// It ends with the client, so that nobody has to wait for it.
+    fn subscribe(&mut self, registry: &mut Registry<Site>, of: u64) {
+        let subscribed =
+            self.client.subscribe(registry, "listen", &(), PATIENCE, move |_, site, told| {
+                let site: &mut Site = site;
+                let late = matches!(told, Err(CallError::Timeout(_)));
+                if let (true, Some(talk)) = (late, site.talks.get_mut(&of)) {
+                    talk.late += 1;
+                }
+            });
+        // A client that has ended already has nothing to hear.
+        let _ = subscribed;
+    }
+}

@@ -1,0 +1,216 @@
+//! `chat serve --control PATH`, and the subcommands that use it: what whoever runs the machine can do while the
+//! server runs.
+
+use std::error::Error;
+use std::path::{Path, PathBuf};
+
+use clap::{Args, Subcommand};
+use examples::control::{ask, refused};
+use examples::output;
+use protocols::chat::Server;
+use protocols::chat::accounts::Accounts;
+use protocols::password::PasswordHash;
+use protocols::rpc::{Call, Error as RpcError, NoParams, Service, Ticket};
+use reactor::Registry;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::account::{self, Action, Listed};
+use crate::serve::Again;
+
+/// Steer a server that runs, over its control socket
+///
+/// The server has to be started with `--control PATH`. Accounts are changed with `chat account --control PATH`.
+#[derive(Args)]
+pub(crate) struct Options {
+    /// The server's control socket
+    #[arg(value_name = "PATH")]
+    path: PathBuf,
+
+    #[command(subcommand)]
+    order: Order,
+}
+
+#[derive(Subcommand)]
+enum Order {
+    /// Disconnect a user
+    Kick {
+        /// Whom
+        nick: String,
+        /// Why; the user is told
+        #[arg(default_value = "No reason given")]
+        reason: String,
+    },
+    /// Read the configuration anew, as SIGHUP does
+    Reload,
+    /// Print what the server and its loop have done
+    Statistics,
+    /// Print what the loop has to do now
+    Snapshot,
+}
+
+/// Somebody, by name.
+#[derive(Deserialize, Serialize, JsonSchema)]
+struct Name {
+    name: String,
+}
+
+/// Somebody, and the hash of a password: the password itself never leaves the program that was told it.
+#[derive(Deserialize, Serialize, JsonSchema)]
+struct NameAndHash {
+    name: String,
+    hash: String,
+}
+
+#[derive(Deserialize, Serialize, JsonSchema)]
+struct Kick {
+    nick: String,
+    reason: String,
+}
+
+// ── asking ──────────────────────────────────────────────────────────────────────────────────
+
+pub(crate) fn run(Options { path, order }: &Options) -> Result<(), Box<dyn Error>> {
+    let text: String = match order {
+        Order::Kick { nick, reason } => {
+            let kick = Kick { nick: nick.clone(), reason: reason.clone() };
+            ask::<()>(path, "kick", &kick)?;
+            format!("disconnected {nick}")
+        }
+        Order::Reload => {
+            let later: Vec<String> = ask(path, "reload", &NoParams {})?;
+            let later = later.iter().map(|it| format!("\n{it} counts from the next start on"));
+            format!("read the configuration anew{}", later.collect::<String>())
+        }
+        Order::Statistics => ask(path, "statistics", &NoParams {})?,
+        Order::Snapshot => ask(path, "snapshot", &NoParams {})?,
+    };
+    Ok(output::say(text)?)
+}
+
+/// `chat account --control PATH`.
+pub(crate) fn run_account(path: &Path, action: &Action) -> Result<(), Box<dyn Error>> {
+    let with_hash = |name: &str| -> Result<NameAndHash, Box<dyn Error>> {
+        let hash = account::hash(&format!("Password for {name}: "))?.to_string();
+        Ok(NameAndHash { name: name.to_owned(), hash })
+    };
+    match action {
+        Action::Add { name } => {
+            // Before a password is asked for, which would have been in vain.
+            ask::<()>(path, "account.can_be_added", &Name { name: name.clone() })?;
+            ask::<()>(path, "account.add", &with_hash(name)?)?;
+        }
+        Action::Password { name } => ask::<()>(path, "account.password", &with_hash(name)?)?,
+        Action::List => {
+            let listed: Vec<Listed> = ask(path, "account.list", &NoParams {})?;
+            return account::list(&listed);
+        }
+        Action::Remove { name } => {
+            let also: Vec<String> = ask(path, "account.remove", &Name { name: name.clone() })?;
+            return account::report_removed(name, &also);
+        }
+        Action::Hash => {}
+    }
+    account::report(action)
+}
+
+// ── answering ───────────────────────────────────────────────────────────────────────────────
+
+/// What the control socket offers.
+pub(crate) fn service(again: Again) -> Service<Server> {
+    let mut service = Service::new("chat serve", env!("CARGO_PKG_VERSION"));
+    accounts(&mut service);
+    service.method("kick", "Disconnects a user", |call, Kick { nick, reason }: Kick| {
+        if call.app.kill(call.registry, &nick, &reason) {
+            Ok(())
+        } else {
+            Err(refused(format_args!("there is nobody called {nick}")))
+        }
+    });
+    reload(&mut service, again);
+    let about = "What the server and its loop have done";
+    service.method("statistics", about, |call, NoParams {}| {
+        Ok(format!("{}\n{}", call.app.counters(), call.registry.stats()))
+    });
+    service.method("snapshot", "What the loop has to do now", |call, NoParams {}| {
+        Ok(call.registry.snapshot().to_string())
+    });
+    service
+}
+
+fn accounts(service: &mut Service<Server>) {
+    service.method("account.list", "All accounts", |call, NoParams {}| {
+        Ok(account::listed(call.app.accounts()))
+    });
+    let about = "Whether an account of that name could be made";
+    service.method("account.can_be_added", about, |call, Name { name }: Name| {
+        can_be_added(call.app, &name)
+    });
+    let about = "Makes an account";
+    service.later::<NameAndHash, ()>("account.add", about, |call, it, ticket| {
+        can_be_added(call.app, &it.name)?;
+        let (hash, now) = (hash(&it.hash)?, call.registry.wall_clock());
+        account::add(call.app.accounts(), &it.name, hash, now).map_err(refused)?;
+        keep(call, ticket, ());
+        Ok(())
+    });
+    let about = "Gives an account another password";
+    service.later::<NameAndHash, ()>("account.password", about, |call, it, ticket| {
+        account::known(call.app.accounts(), &it.name).map_err(refused)?;
+        let hash = hash(&it.hash)?;
+        call.app.accounts().set_password(&it.name, hash).map_err(refused)?;
+        keep(call, ticket, ());
+        Ok(())
+    });
+    let about = "Forgets an account; its nicks and channels";
+    service.later::<Name, Vec<String>>("account.remove", about, |call, Name { name }, ticket| {
+        let removed = call.app.remove_account(call.registry, &name);
+        let also = removed.map_err(|_| refused(account::missing(&name)))?;
+        keep(call, ticket, also);
+        Ok(())
+    });
+}
+
+fn can_be_added(server: &mut Server, name: &str) -> Result<(), RpcError> {
+    let limits = server.settings().limits.clone();
+    let accounts: &Accounts = server.accounts();
+    account::can_be_added(accounts, name, &limits).map_err(refused)
+}
+
+fn hash(text: &str) -> Result<PasswordHash, RpcError> {
+    text.parse().map_err(refused)
+}
+
+/// Has the accounts written down, and answers when they are.
+fn keep<R: Serialize + 'static>(call: &mut Call<'_, Server>, ticket: Ticket, result: R) {
+    let done = move |registry: &mut Registry<Server>, _: &mut Server, kept: Result<(), _>| {
+        let kept: Result<(), protocols::chat::accounts::NotSaved> = kept;
+        // Whoever asked may have gone.
+        let _ = ticket.answer(registry, kept.map(|()| result).map_err(refused));
+    };
+    call.app.accounts().commit(call.registry, done);
+}
+
+/// Reads the configuration on a thread, as SIGHUP does.
+fn reload(service: &mut Service<Server>, again: Again) {
+    let about = "Reads the configuration anew; what counts from the next start on only";
+    service.later::<NoParams, Vec<String>>("reload", about, move |call, NoParams {}, ticket| {
+        let again = again.clone();
+        let posted = call.registry.offload(
+            move || again.read(),
+            move |registry, server: &mut Server, result| {
+                let result = match result {
+                    Ok(Ok((settings, later))) => {
+                        let more = server.rehash(settings);
+                        Ok(later.into_iter().chain(more).map(str::to_owned).collect::<Vec<_>>())
+                    }
+                    Ok(Err(why)) => Err(refused(why)),
+                    Err(error) => Err(refused(error)),
+                };
+                // Whoever asked may have gone.
+                let _ = ticket.answer(registry, result);
+            },
+        );
+        posted.map_err(|_| refused("there is too much other work"))
+    });
+}

@@ -1,0 +1,147 @@
+//! `rpc batch`: many calls in one text.
+
+use std::cell::RefCell;
+use std::error::Error;
+use std::fs;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+
+use clap::Args;
+use protocols::rpc::{self, Batch, CallError};
+use reactor::Registry;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::call::nobody;
+use crate::place::Place;
+use crate::print;
+use crate::talk::{self, How, Refused, Talk};
+
+/// Send the calls of a file as one batch, and print the answers in their order
+///
+/// The file has an array of objects, or one on each line: {"method": …, "params": …, "id": …}. One without an
+/// id is sent as a notification, and not answered.
+#[derive(Args)]
+pub(crate) struct Options {
+    /// The server
+    #[arg(value_name = "ADDR")]
+    place: Place,
+
+    /// The calls; - is standard input
+    file: PathBuf,
+
+    #[command(flatten)]
+    how: How,
+}
+
+#[derive(Debug, Deserialize)]
+struct Entry {
+    method: String,
+    #[serde(default)]
+    params: Value,
+    id: Option<Value>,
+}
+
+/// The answers, in the order of the calls; `None` has not come yet.
+type Answers = Rc<RefCell<Vec<Option<Value>>>>;
+
+pub(crate) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
+    let entries = entries(&read(&options.file)?)?;
+    if entries.is_empty() {
+        return Err("there are no calls in it".into());
+    }
+    let how = &options.how;
+    talk::run(&options.place, how, nobody(), None, |registry, client| {
+        let answers: Answers = Rc::default();
+        let mut batch = client.remote().batch();
+        for entry in entries {
+            add(&mut batch, entry, &answers, how)?;
+        }
+        batch.send(registry)?;
+        if answers.borrow().is_empty() {
+            // Notifications alone are not answered: the loop ends when they have left.
+            registry.shutdown(how.timeout);
+        }
+        Ok(())
+    })
+}
+
+fn add(
+    batch: &mut Batch<Talk>,
+    entry: Entry,
+    answers: &Answers,
+    how: &How,
+) -> Result<(), Box<dyn Error>> {
+    let Some(id) = entry.id else {
+        batch.notify(&entry.method, &entry.params)?;
+        return Ok(());
+    };
+    let place = answers.borrow().len();
+    answers.borrow_mut().push(None);
+    let answers = Rc::clone(answers);
+    batch.call(
+        &entry.method,
+        &entry.params,
+        how.timeout,
+        move |registry, talk: &mut Talk, result| match answer(&id, result) {
+            Ok(answer) => {
+                if let Some(slot) = answers.borrow_mut().get_mut(place) {
+                    *slot = Some(answer);
+                }
+                finish(&answers, registry, talk);
+            }
+            Err(error) => talk.end(registry, Err(error.into())),
+        },
+    )?;
+    Ok(())
+}
+
+/// What is printed of one answer; an error of the server is one too.
+fn answer(id: &Value, result: Result<Value, CallError>) -> Result<Value, CallError> {
+    match result {
+        Ok(result) => Ok(json!({ "result": result, "id": id })),
+        Err(CallError::Refused(error)) => Ok(json!({ "error": error, "id": id })),
+        Err(error) => Err(error),
+    }
+}
+
+/// Prints the answers, if they are all there.
+fn finish(answers: &Answers, registry: &mut Registry<Talk>, talk: &mut Talk) {
+    let Some(all) = answers.borrow().iter().cloned().collect::<Option<Vec<Value>>>() else {
+        return;
+    };
+    let refused = all.iter().filter_map(|answer| answer.get("error")).count();
+    let printed = print::value(&Value::Array(all));
+    let result = match printed {
+        Err(error) => Err(error.into()),
+        Ok(()) if refused > 0 => {
+            let why = format!("{refused} of the answers are errors");
+            Err(Refused(rpc::Error::new(0, why)).into())
+        }
+        Ok(()) => Ok(()),
+    };
+    talk.end(registry, result);
+}
+
+fn read(path: &Path) -> Result<String, Box<dyn Error>> {
+    if path == Path::new("-") {
+        let mut text = String::new();
+        io::stdin().read_to_string(&mut text)?;
+        return Ok(text);
+    }
+    fs::read_to_string(path)
+        .map_err(|error| format!("cannot read {}: {error}", path.display()).into())
+}
+
+fn entries(text: &str) -> Result<Vec<Entry>, Box<dyn Error>> {
+    if text.trim_start().starts_with('[') {
+        return serde_json::from_str(text).map_err(|error| format!("no batch: {error}").into());
+    }
+    let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
+    let entry = |(number, line): (usize, &str)| {
+        serde_json::from_str(line)
+            .map_err(|error| format!("line {} is no call: {error}", number + 1).into())
+    };
+    lines.map(entry).collect()
+}

@@ -1,0 +1,114 @@
+//! `rpc call`: one call, or one notification.
+
+use std::error::Error;
+use std::net::UdpSocket;
+
+use clap::Args;
+use examples::endpoint::HostPort;
+use examples::output;
+use protocols::rpc::{self, CallError, Client, Event, Service};
+use reactor::Registry;
+use serde_json::Value;
+
+use crate::place::Place;
+use crate::talk::{self, How, Talk};
+use crate::{params, print};
+
+/// Call a method, and print its result
+///
+/// Parameters are by name if the first is NAME=VALUE, else by position. A value is JSON, or else a text:
+/// `5` is a number, `five` a text, `'"5"'` a text too. On a terminal the result is printed with room to
+/// breathe, in a pipe as a line of JSON.
+#[derive(Args)]
+pub(crate) struct Options {
+    /// The server
+    #[arg(value_name = "ADDR")]
+    place: Place,
+
+    /// The method's name
+    method: String,
+
+    /// Its parameters: values, or NAME=VALUE
+    #[arg(value_name = "PARAM", allow_negative_numbers = true, conflicts_with = "json")]
+    params: Vec<String>,
+
+    /// All parameters as one array or object of JSON
+    #[arg(long, value_name = "JSON")]
+    json: Option<Value>,
+
+    /// Send a notification, which nobody answers
+    #[arg(long)]
+    notify: bool,
+
+    /// Send the notification as a datagram: ADDR is tcp://HOST:PORT all the same
+    #[arg(long, requires = "notify")]
+    udp: bool,
+
+    #[command(flatten)]
+    how: How,
+}
+
+pub(crate) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
+    let params = match &options.json {
+        Some(json) => json.clone(),
+        None => params::parse(&options.params)?,
+    };
+    match (&options.place, options.udp) {
+        (Place::Tcp(place), true) => notify_by_udp(place, &options.method, &params),
+        (_, true) => Err("a datagram goes to HOST:PORT".into()),
+        _ => talk::run(&options.place, &options.how, nobody(), None, |registry, client| {
+            begin(options, registry, client, &params)
+        }),
+    }
+}
+
+/// A service for a server that calls back: it has no methods. A connection that does not end well ends the
+/// program.
+pub(crate) fn nobody() -> Service<Talk> {
+    let mut service = Service::<Talk>::new("rpc", env!("CARGO_PKG_VERSION"));
+    service.on_event(|talk: &mut Talk, event| match event {
+        Event::Closed(closed) if !closed.reason.is_clean() => talk.note_end(&closed.reason),
+        Event::Complaint { error, .. } => {
+            output::complain(format_args!("the server complains: {error}"));
+        }
+        _ => {}
+    });
+    service
+}
+
+fn begin(
+    options: &Options,
+    registry: &mut Registry<Talk>,
+    client: &Client<Talk>,
+    params: &Value,
+) -> Result<(), Box<dyn Error>> {
+    let (method, timeout) = (&*options.method, options.how.timeout);
+    if options.notify {
+        client.remote().notify(registry, method, params)?;
+        // The loop ends when it has left, or when that has taken too long.
+        registry.shutdown(timeout);
+        return Ok(());
+    }
+    client.remote().call(
+        registry,
+        method,
+        params,
+        timeout,
+        |registry, talk: &mut Talk, result| {
+            let result: Result<Value, CallError> = result;
+            let printed = match result {
+                Ok(result) => print::value(&result).map_err(Into::into),
+                Err(error) => Err(error.into()),
+            };
+            talk.end(registry, printed);
+        },
+    )?;
+    Ok(())
+}
+
+fn notify_by_udp(place: &HostPort, method: &str, params: &Value) -> Result<(), Box<dyn Error>> {
+    let server = place.first()?.socket_addr().ok_or("a datagram goes to HOST:PORT")?;
+    let any = if server.is_ipv4() { "0.0.0.0:0" } else { "[::]:0" };
+    UdpSocket::bind(any)?.send_to(&rpc::notification(method, params)?, server)?;
+    Ok(())
+}

@@ -1,0 +1,90 @@
+//! `rpc listen`: what a server has to tell, as it happens.
+
+use std::error::Error;
+
+use clap::Args;
+use examples::{output, stop};
+use protocols::rpc::{Backoff, CallError, Event, Service};
+use serde_json::value::to_raw_value;
+use serde_json::{Value, json};
+
+use crate::place::Place;
+use crate::talk::{self, How, Talk};
+use crate::{params, print};
+
+/// Subscribe, and print the notifications that come, until Ctrl-C
+///
+/// METHOD is the one that subscribes. A connection that is lost is made again, and the subscription with it.
+#[derive(Args)]
+pub(crate) struct Options {
+    /// The server
+    #[arg(value_name = "ADDR")]
+    place: Place,
+
+    /// The method that subscribes
+    method: String,
+
+    /// Its parameters: values, or NAME=VALUE
+    #[arg(value_name = "PARAM", allow_negative_numbers = true)]
+    params: Vec<String>,
+
+    /// End after so many notifications
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    count: Option<u64>,
+
+    #[command(flatten)]
+    how: How,
+}
+
+pub(crate) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
+    let params = params::parse(&options.params)?;
+    let service = listener(options.count);
+    let again = Some(Backoff::default());
+    talk::run(&options.place, &options.how, service, again, |registry, client| {
+        stop::on_request(registry)?;
+        let (method, timeout) = (&*options.method, options.how.timeout);
+        client.subscribe(
+            registry,
+            method,
+            &params,
+            timeout,
+            |registry, talk: &mut Talk, result| {
+                let result: Result<Value, CallError> = result;
+                if let Err(error) = result {
+                    talk.end(registry, Err(error.into()));
+                }
+            },
+        )?;
+        Ok(())
+    })
+}
+
+/// A service that prints whatever is called, and ends after so many.
+fn listener(count: Option<u64>) -> Service<Talk> {
+    let mut service = Service::<Talk>::new("rpc listen", env!("CARGO_PKG_VERSION"));
+    let left = std::cell::Cell::new(count);
+    service.fallback(move |call, params| {
+        let params: Value = params
+            .map_or(Ok(Value::Null), serde_json::from_str)
+            .map_err(protocols::rpc::Error::invalid_params)?;
+        let printed = print::value(&json!({ "method": call.method(), "params": params }));
+        let left_now = left.get().map(|left| left.saturating_sub(1));
+        left.set(left_now);
+        match printed {
+            Err(error) => call.app.end(call.registry, Err(error.into())),
+            Ok(()) if left_now == Some(0) => call.app.end(call.registry, Ok(())),
+            Ok(()) => {}
+        }
+        to_raw_value(&()).map_err(protocols::rpc::Error::internal)
+    });
+    service.on_event(|_, event| match event {
+        Event::Closed(closed) if !closed.reason.is_clean() => {
+            output::complain(format_args!("rpc: {}; connecting again", closed.reason));
+        }
+        Event::NotResubscribed { method, error } => {
+            output::complain(format_args!("rpc: {method} is refused now: {error}"));
+        }
+        _ => {}
+    });
+    service
+}

@@ -1,0 +1,78 @@
+//! JSON-RPC 2.0: a server to try things with, and a client for every server there is.
+//!
+//! ```console
+//! $ cargo run --release --bin rpc -- serve --files .
+//! listening on tcp://127.0.0.1:7008
+//! ```
+//!
+//! and in another terminal
+//!
+//! ```console
+//! $ cargo run --release --bin rpc -- call tcp://127.0.0.1:7008 subtract minuend=42 subtrahend=23
+//! 19
+//! $ cargo run --release --bin rpc -- describe tcp://127.0.0.1:7008
+//! $ cargo run --release --bin rpc -- listen tcp://127.0.0.1:7008 chat.listen
+//! ```
+//!
+//! `docs/rpc.md` tells more.
+
+#![forbid(unsafe_code)]
+
+mod batch;
+mod call;
+mod describe;
+mod listen;
+mod params;
+mod place;
+mod print;
+mod serve;
+mod talk;
+
+use std::error::Error;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use examples::output;
+
+/// JSON-RPC 2.0: a server to try things with, and a client for every server there is.
+#[derive(Parser)]
+#[command(version, after_help = AFTER_HELP)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+const AFTER_HELP: &str = "\
+An ADDR is tcp://HOST:PORT or HOST:PORT, unix:PATH, or stdio:COMMAND, which starts a program and speaks with
+its standard input and output, as language servers want it.
+Exit code: 0 if all went well, 1 if something failed, 2 if the command line makes no sense, 3 if the answer was
+an error.";
+
+#[derive(Subcommand)]
+enum Command {
+    Serve(serve::Options),
+    Call(call::Options),
+    Listen(listen::Options),
+    Batch(batch::Options),
+    Describe(describe::Options),
+}
+
+fn main() -> ExitCode {
+    match run(Cli::parse().command) {
+        Err(error) if error.is::<talk::Refused>() => {
+            output::complain(format_args!("rpc: {error}"));
+            ExitCode::from(3)
+        }
+        result => output::exit("rpc", result),
+    }
+}
+
+fn run(command: Command) -> Result<(), Box<dyn Error>> {
+    match command {
+        Command::Serve(options) => serve::run(&options),
+        Command::Call(options) => call::run(&options),
+        Command::Listen(options) => listen::run(&options),
+        Command::Batch(options) => batch::run(&options),
+        Command::Describe(options) => describe::run(&options),
+    }
+}

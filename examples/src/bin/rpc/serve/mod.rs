@@ -1,0 +1,168 @@
+//! `rpc serve`: a demo worth reading.
+//!
+//! | file | what it is |
+//! |---|---|
+//! | `basics` | time, echo, sum, sleep, and the methods of the specification's examples |
+//! | `files` | a tree of files, read only: work on threads |
+//! | `chat` | a topic: what one says the others hear |
+
+mod basics;
+mod chat;
+mod files;
+
+use std::error::Error;
+use std::path::PathBuf;
+use std::rc::Rc;
+use std::time::Duration;
+
+use clap::Args;
+use examples::advice::NotOpened;
+use examples::endpoint::HostPort;
+use examples::{output, stop};
+use protocols::rpc::{self, Event, ServerOptions, Service, Topic};
+use protocols::transfer::store::{Access, Store};
+use reactor::{Address, DatagramOptions, Reactor, Registry};
+
+use crate::talk::Cut;
+
+/// Where it listens if it is told nothing: for this machine only.
+const DEFAULT: &str = "127.0.0.1:7008";
+
+/// Serve methods to try things with, until Ctrl-C
+///
+/// Without --listen, --unix and --udp it listens on 127.0.0.1:7008. `rpc describe` prints what it can be
+/// asked.
+///
+/// Ctrl-C waits for calls that are being answered, for three seconds at most; Ctrl-C again stops at once.
+#[derive(Args)]
+pub(crate) struct Options {
+    /// Listen for TCP connections; port 0 is any free one
+    #[arg(long, short, value_name = "ADDR", value_parser = tcp)]
+    listen: Vec<HostPort>,
+
+    /// Listen for connections to a Unix socket
+    #[arg(long, value_name = "PATH")]
+    unix: Vec<PathBuf>,
+
+    /// Take notifications as UDP datagrams
+    #[arg(long, value_name = "ADDR")]
+    udp: Vec<HostPort>,
+
+    /// How messages are told apart: a line each, Content-Length headers, or nothing at all
+    #[arg(long, value_enum, value_name = "HOW", default_value = "lines")]
+    framing: Cut,
+
+    /// Let everybody list and read the files below a directory
+    #[arg(long, value_name = "DIR")]
+    files: Option<PathBuf>,
+
+    /// Say who calls what, on standard error
+    #[arg(long, short)]
+    verbose: bool,
+}
+
+/// The application.
+pub(crate) struct Site {
+    /// What is said, to whoever listens.
+    chat: Topic,
+    /// The time, each second.
+    ticks: Topic,
+    verbose: bool,
+}
+
+pub(crate) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
+    let service = Rc::new(service(options)?);
+    let mut reactor = Reactor::<Site>::new()?;
+    let listening = open(reactor.registry(), options, &service)?;
+    stop::on_request(reactor.registry())?;
+    reactor.registry().every(Duration::from_secs(1), |registry, site: &mut Site| {
+        let time = basics::time(registry);
+        // A number is JSON.
+        let _ = site.ticks.publish(registry, &[time]);
+    })?;
+    listening.iter().try_for_each(output::say)?;
+    let mut site =
+        Site { chat: Topic::new("chat"), ticks: Topic::new("tick"), verbose: options.verbose };
+    let report = reactor.run(&mut site)?;
+    output::say(report)?;
+    let counters = service.counters();
+    output::say(format_args!(
+        "answered {} calls and notifications of {} connections, {} with an error; {} texts were no message",
+        counters.calls, counters.connections, counters.failed, counters.invalid
+    ))?;
+    Ok(())
+}
+
+fn service(options: &Options) -> Result<Service<Site>, Box<dyn Error>> {
+    let mut service = Service::new("rpc serve", env!("CARGO_PKG_VERSION"));
+    basics::register(&mut service);
+    chat::register(&mut service);
+    if let Some(root) = &options.files {
+        let store = Store::open(root, Access::ReadOnly)
+            .map_err(|error| format!("cannot open {}: {error}", root.display()))?;
+        files::register(&mut service, &store);
+    }
+    service.on_event(|site, event| {
+        if site.verbose {
+            log(event);
+        }
+    });
+    Ok(service)
+}
+
+fn log(event: &Event<'_>) {
+    match event {
+        Event::Opened { id, peer } => output::complain(format_args!("{id:?} is {peer}")),
+        Event::Closed(closed) => {
+            output::complain(format_args!("{:?}: {}", closed.id, closed.reason))
+        }
+        Event::Called { id, method, error: None } => {
+            output::complain(format_args!("{id:?} calls {method}"));
+        }
+        Event::Called { id, method, error: Some(error) } => {
+            output::complain(format_args!("{id:?} calls {method}: {error}"));
+        }
+        other => output::complain(format_args!("{other:?}")),
+    }
+}
+
+/// Opens every socket, or none; what to print of them.
+fn open(
+    registry: &mut Registry<Site>,
+    options: &Options,
+    service: &Rc<Service<Site>>,
+) -> Result<Vec<String>, Box<dyn Error>> {
+    let server = ServerOptions { framing: options.framing.into(), ..ServerOptions::default() };
+    let mut lines = Vec::new();
+    for address in addresses(options)? {
+        let id = rpc::listen(registry, address, &server, Rc::clone(service))
+            .map_err(NotOpened::by("--listen"))?;
+        lines.push(format!("listening on tcp://{}", registry.listener_address(id)?));
+    }
+    for path in &options.unix {
+        rpc::listen(registry, Address::from(path.clone()), &server, Rc::clone(service))
+            .map_err(NotOpened::by("--unix"))?;
+        lines.push(format!("listening on unix:{}", path.display()));
+    }
+    for place in &options.udp {
+        let datagrams = DatagramOptions::default();
+        let id = rpc::bind(registry, place.first()?, &datagrams, Rc::clone(service))
+            .map_err(NotOpened::by("--udp"))?;
+        lines.push(format!("listening on udp {}", registry.socket_address(id)?));
+    }
+    Ok(lines)
+}
+
+/// The addresses that were given, or the default if none was given of any kind.
+fn addresses(options: &Options) -> Result<Vec<Address>, Box<dyn Error>> {
+    if options.listen.is_empty() && options.unix.is_empty() && options.udp.is_empty() {
+        return Ok(vec![DEFAULT.parse()?]);
+    }
+    Ok(options.listen.iter().map(HostPort::first).collect::<Result<_, _>>()?)
+}
+
+/// As a client writes it, or without the scheme.
+fn tcp(text: &str) -> Result<HostPort, String> {
+    let place = text.strip_prefix("tcp://").unwrap_or(text);
+    place.parse().map_err(|error: examples::endpoint::NoEndpoint| error.to_string())
+}

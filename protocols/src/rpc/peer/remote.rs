@@ -1,0 +1,469 @@
+//! The other side, as the program reaches it.
+
+use std::cell::RefCell;
+use std::fmt;
+use std::mem;
+use std::rc::Rc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use reactor::{ConnectionId, Registry};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::asking::{State, Tell};
+use super::{Asking, Made};
+use crate::rpc::client::{Dial, Link};
+use crate::rpc::service::Event;
+use crate::rpc::wire::Encoding;
+use crate::rpc::{CallError, Error, Gone, Service};
+
+/// The other side of a connection: call it, tell it something, hang up. It can be cloned and kept: a method
+/// that was called over the connection finds it in [`Call::remote`](crate::rpc::Call::remote).
+pub struct Remote<App> {
+    line: Rc<Line<App>>,
+}
+
+/// Names a call that was made, to cancel it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct CallId(u64);
+
+struct Line<App> {
+    service: Rc<Service<App>>,
+    encoding: Encoding,
+    inner: RefCell<Inner<App>>,
+}
+
+struct Inner<App> {
+    link: Link,
+    asking: Asking<App>,
+    /// Topics of the service that the other side has subscribed to.
+    subscriptions: Vec<usize>,
+    /// How the connection is made again, if this side made it.
+    dial: Option<Dial>,
+}
+
+impl<App: 'static> Remote<App> {
+    /// Calls a method. `done` is told the result, or why there is none, once; later, never from within.
+    ///
+    /// Parameters are anything that becomes a JSON array or object; `&()` stands for none.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be sent: [`CallError::Full`], [`CallError::Params`], [`CallError::NoTimer`], or
+    /// [`CallError::Lost`] for a connection that has ended for good. `done` is not told then.
+    pub fn call<P: Serialize + ?Sized, R: DeserializeOwned>(
+        &self,
+        registry: &mut Registry<App>,
+        method: &str,
+        params: &P,
+        timeout: Duration,
+        done: impl FnOnce(&mut Registry<App>, &mut App, Result<R, CallError>) + 'static,
+    ) -> Result<CallId, CallError> {
+        let (id, text) = self.prepare(method, params)?;
+        self.keep(registry, id, text.clone(), timeout, typed(done))?;
+        self.send_kept(registry);
+        Ok(id)
+    }
+
+    /// Calls a notification: nobody tells whether it has arrived. One that is sent while the connection is
+    /// being made waits for that.
+    ///
+    /// # Errors
+    ///
+    /// [`CallError::Lost`] if there is no connection, [`CallError::Params`].
+    pub fn notify<P: Serialize + ?Sized>(
+        &self,
+        registry: &mut Registry<App>,
+        method: &str,
+        params: &P,
+    ) -> Result<(), CallError> {
+        let params = self.params(params)?;
+        let text = self.line.encoding.request(None, method, &params);
+        self.send(registry, &text).map_err(|Gone| lost("not connected", false))
+    }
+
+    /// Begins a batch.
+    #[must_use]
+    pub fn batch(&self) -> Batch<App> {
+        Batch { remote: self.clone(), calls: Vec::new(), texts: Vec::new() }
+    }
+
+    /// Gives a call up: the other side is told with `$/cancelRequest`, and `done` with
+    /// [`CallError::Cancelled`]. Whether it was still waiting.
+    pub fn cancel(&self, registry: &mut Registry<App>, CallId(id): CallId) -> bool {
+        let Some(made) = self.line.inner.borrow_mut().asking.remove(id) else {
+            return false;
+        };
+        if made.state.is_sent() {
+            // Nobody to be told is as good.
+            let _ = self.notify(registry, "$/cancelRequest", &Cancel { id });
+        }
+        registry.cancel(made.timer);
+        registry.defer(|registry, app| (made.tell)(registry, app, Err(CallError::Cancelled)));
+        true
+    }
+
+    /// Hangs up, when what was sent has left. Calls that wait fail.
+    pub fn close(&self, registry: &mut Registry<App>) {
+        let link = {
+            let mut inner = self.line.inner.borrow_mut();
+            if let Some(timer) = inner.dial.take().and_then(|dial| dial.timer) {
+                registry.cancel(timer);
+            }
+            match inner.link {
+                Link::Down => mem::replace(&mut inner.link, Link::Ended),
+                link => link,
+            }
+        };
+        match link {
+            // If it has ended, that is told anyhow.
+            Link::Connecting(id) | Link::Up(id) => drop(registry.close(id)),
+            Link::Down => self.fail_all(registry, "closed"),
+            Link::Ended => {}
+        }
+    }
+
+    /// The connection, while there is one.
+    #[must_use]
+    pub fn connection(&self) -> Option<ConnectionId> {
+        match self.line.inner.borrow().link {
+            Link::Up(id) => Some(id),
+            Link::Down | Link::Connecting(_) | Link::Ended => None,
+        }
+    }
+
+    /// Calls of this side that wait for their answers.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        self.line.inner.borrow().asking.len()
+    }
+
+    // ── sending ─────────────────────────────────────────────────────────────────────────────
+
+    fn params<P: Serialize + ?Sized>(&self, params: &P) -> Result<String, CallError> {
+        let text =
+            serde_json::to_string(params).map_err(|error| CallError::Params(error.to_string()))?;
+        let most = self.service().limits().message;
+        if text.len() > most {
+            return Err(CallError::Params(format!("they are longer than {most} bytes")));
+        }
+        match text.as_bytes().first() {
+            Some(b'[' | b'{') => Ok(text),
+            _ if text == "null" => Ok(text),
+            _ => Err(CallError::Params("they are neither an array nor an object".to_owned())),
+        }
+    }
+
+    fn prepare<P: Serialize + ?Sized>(
+        &self,
+        method: &str,
+        params: &P,
+    ) -> Result<(CallId, Bytes), CallError> {
+        let params = self.params(params)?;
+        let id = self.line.inner.borrow_mut().asking.next();
+        let text = self.line.encoding.request(Some(id), method, &params);
+        Ok((CallId(id), text.into()))
+    }
+
+    /// Remembers a call, which is to be sent.
+    fn keep(
+        &self,
+        registry: &mut Registry<App>,
+        CallId(id): CallId,
+        text: Bytes,
+        timeout: Duration,
+        tell: Tell<App>,
+    ) -> Result<(), CallError> {
+        self.room_for(1, text.len())?;
+        let remote = self.clone();
+        let timer = registry.after(timeout, move |registry, app| {
+            let made = remote.line.inner.borrow_mut().asking.remove(id);
+            if let Some(made) = made {
+                (made.tell)(registry, app, Err(CallError::Timeout(made.timeout)));
+            }
+        });
+        let timer = timer.map_err(|_| CallError::NoTimer)?;
+        let made = Made { state: State::Waits(text), timer, timeout, tell };
+        self.line.inner.borrow_mut().asking.insert(id, made);
+        Ok(())
+    }
+
+    /// Whether so many more calls, of so many bytes, can be remembered.
+    fn room_for(&self, calls: usize, bytes: usize) -> Result<(), CallError> {
+        let (inner, limits) = (self.line.inner.borrow(), self.service().limits());
+        if let Link::Ended = inner.link {
+            return Err(lost("it has ended", false));
+        }
+        if inner.asking.len() + calls > limits.made || inner.asking.kept() + bytes > limits.kept {
+            return Err(CallError::Full);
+        }
+        Ok(())
+    }
+
+    /// Sends every call that waits for a connection, if there is one.
+    pub(in crate::rpc) fn send_kept(&self, registry: &mut Registry<App>) {
+        let Some(id) = self.connection() else {
+            return;
+        };
+        let texts = {
+            let mut inner = self.line.inner.borrow_mut();
+            let keeps = inner.dial.as_ref().is_some_and(Dial::sends_again);
+            inner.asking.send_all(keeps)
+        };
+        for text in texts {
+            // A connection that does not take it has ended, and that is told.
+            let _ = self.send(registry, &text);
+        }
+        // It may be held back for the calls that are answered on it, and now has to be read.
+        let _ = registry.resume(id);
+    }
+
+    /// Sends a text.
+    fn send(&self, registry: &mut Registry<App>, text: &[u8]) -> Result<(), Gone> {
+        let (Link::Up(id) | Link::Connecting(id)) = self.link() else {
+            return Err(Gone);
+        };
+        let mut bytes = Vec::with_capacity(text.len() + 32);
+        self.line.encoding.frame(text, &mut bytes);
+        registry.send(id, bytes.into()).map(drop).map_err(|_| Gone)
+    }
+}
+
+impl<App: 'static> Remote<App> {
+    pub(in crate::rpc) fn new(
+        service: Rc<Service<App>>,
+        encoding: Encoding,
+        dial: Option<Dial>,
+    ) -> Self {
+        let inner =
+            Inner { link: Link::Down, asking: Asking::default(), subscriptions: vec![], dial };
+        Self { line: Rc::new(Line { service, encoding, inner: RefCell::new(inner) }) }
+    }
+
+    /// An answer has come.
+    pub(in crate::rpc) fn handle_response(
+        &self,
+        registry: &mut Registry<App>,
+        app: &mut App,
+        connection: ConnectionId,
+        id: &str,
+        result: Result<&str, Error>,
+    ) {
+        let made = {
+            let asking = &mut self.line.inner.borrow_mut().asking;
+            // Who could not read what was sent cannot say its id. If only one was, it is that.
+            let number = if id == "null" { asking.only() } else { id.parse().ok() };
+            number.and_then(|number| asking.remove(number))
+        };
+        let service = self.service();
+        match (made, result) {
+            (Some(made), result) => {
+                registry.cancel(made.timer);
+                (made.tell)(registry, app, result.map_err(CallError::Refused));
+            }
+            (None, Err(error)) if id == "null" => {
+                service.tell(app, &Event::Complaint { id: connection, error: &error });
+            }
+            (None, _) => {
+                service.count(|counters| counters.strays += 1);
+                service.tell(app, &Event::Stray { id: connection, answer: id });
+            }
+        }
+    }
+
+    /// Fails every call there is.
+    pub(in crate::rpc) fn fail_all(&self, registry: &mut Registry<App>, why: &str) {
+        let made = self.line.inner.borrow_mut().asking.take_all();
+        tell_lost(registry, made, why);
+    }
+
+    /// Fails every call that was sent, and is not to be sent again.
+    pub(in crate::rpc) fn fail_sent(&self, registry: &mut Registry<App>, why: &str) {
+        let made = self.line.inner.borrow_mut().asking.lose_sent();
+        tell_lost(registry, made, why);
+    }
+
+    /// Whether this side waits for answers.
+    pub(in crate::rpc) fn is_asking(&self) -> bool {
+        self.waiting() > 0
+    }
+
+    pub(in crate::rpc) fn set_link(&self, link: Link) {
+        self.line.inner.borrow_mut().link = link;
+    }
+
+    pub(in crate::rpc) fn link(&self) -> Link {
+        self.line.inner.borrow().link
+    }
+
+    /// Lets something be done with how the connection is made; nothing, if this side does not make it.
+    pub(in crate::rpc) fn with_dial<R>(&self, act: impl FnOnce(&mut Dial) -> R) -> Option<R> {
+        self.line.inner.borrow_mut().dial.as_mut().map(act)
+    }
+
+    pub(in crate::rpc) fn subscribed(&self, topic: usize) {
+        let subscriptions = &mut self.line.inner.borrow_mut().subscriptions;
+        if !subscriptions.contains(&topic) {
+            subscriptions.push(topic);
+        }
+    }
+
+    pub(in crate::rpc) fn unsubscribed(&self, topic: usize) {
+        self.line.inner.borrow_mut().subscriptions.retain(|it| *it != topic);
+    }
+
+    pub(in crate::rpc) fn take_subscriptions(&self) -> Vec<usize> {
+        mem::take(&mut self.line.inner.borrow_mut().subscriptions)
+    }
+}
+
+impl<App> Remote<App> {
+    pub(in crate::rpc) fn service(&self) -> &Rc<Service<App>> {
+        &self.line.service
+    }
+
+    pub(in crate::rpc) fn encoding(&self) -> Encoding {
+        self.line.encoding
+    }
+}
+
+/// Several calls and notifications in one text, which the other side answers in one.
+pub struct Batch<App> {
+    remote: Remote<App>,
+    calls: Vec<(CallId, Bytes, Duration, Tell<App>)>,
+    texts: Vec<Bytes>,
+}
+
+impl<App: 'static> Batch<App> {
+    /// Adds a call; as [`Remote::call`].
+    ///
+    /// # Errors
+    ///
+    /// [`CallError::Params`].
+    pub fn call<P: Serialize + ?Sized, R: DeserializeOwned>(
+        &mut self,
+        method: &str,
+        params: &P,
+        timeout: Duration,
+        done: impl FnOnce(&mut Registry<App>, &mut App, Result<R, CallError>) + 'static,
+    ) -> Result<CallId, CallError> {
+        let (id, text) = self.remote.prepare(method, params)?;
+        self.texts.push(text.clone());
+        self.calls.push((id, text, timeout, typed(done)));
+        Ok(id)
+    }
+
+    /// Adds a notification.
+    ///
+    /// # Errors
+    ///
+    /// [`CallError::Params`].
+    pub fn notify<P: Serialize + ?Sized>(
+        &mut self,
+        method: &str,
+        params: &P,
+    ) -> Result<(), CallError> {
+        let params = self.remote.params(params)?;
+        self.texts.push(self.remote.line.encoding.request(None, method, &params).into());
+        Ok(())
+    }
+
+    /// Sends it: all of it, or nothing. If the connection is lost and its calls are sent again, they are
+    /// sent one by one.
+    ///
+    /// # Errors
+    ///
+    /// [`CallError::Lost`] if there is no connection, [`CallError::Full`], [`CallError::NoTimer`];
+    /// no call's `done` is told then.
+    pub fn send(self, registry: &mut Registry<App>) -> Result<(), CallError> {
+        let remote = self.remote;
+        if matches!(remote.link(), Link::Down | Link::Ended) {
+            return Err(lost("not connected", false));
+        }
+        let bytes: usize = self.texts.iter().map(Bytes::len).sum();
+        remote.room_for(self.calls.len(), bytes)?;
+        if self.texts.is_empty() {
+            return Ok(());
+        }
+        let mut kept = Vec::new();
+        for (id, text, timeout, tell) in self.calls {
+            if let Err(error) = remote.keep(registry, id, text, timeout, tell) {
+                remote.drop_calls(registry, &kept);
+                return Err(error);
+            }
+            kept.push(id);
+        }
+        let keeps = remote.with_dial(|dial| dial.sends_again()).unwrap_or_default();
+        // They are on their way with the batch, and nothing but the connection holds it up.
+        remote.line.inner.borrow_mut().asking.sent(kept.iter().map(|CallId(id)| *id), keeps);
+        let mut text = b"[".to_vec();
+        text.extend_from_slice(&self.texts.join(&b","[..]));
+        text.push(b']');
+        // A connection that does not take it has ended, and that is told.
+        let _ = remote.send(registry, &text);
+        Ok(())
+    }
+}
+
+impl<App> Remote<App> {
+    /// Forgets calls without telling anybody.
+    fn drop_calls(&self, registry: &mut Registry<App>, ids: &[CallId]) {
+        for CallId(id) in ids {
+            let made = self.line.inner.borrow_mut().asking.remove(*id);
+            if let Some(made) = made {
+                registry.cancel(made.timer);
+            }
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct Cancel {
+    id: u64,
+}
+
+/// Reads the result for whoever has called.
+fn typed<App, R: DeserializeOwned>(
+    done: impl FnOnce(&mut Registry<App>, &mut App, Result<R, CallError>) + 'static,
+) -> Tell<App> {
+    Box::new(move |registry, app, result| {
+        let result = result.and_then(|value| {
+            serde_json::from_str(value).map_err(|error| CallError::Unexpected(error.to_string()))
+        });
+        done(registry, app, result);
+    })
+}
+
+/// Tells whoever has called that no answer will come, when no callback is on the stack.
+fn tell_lost<App: 'static>(registry: &mut Registry<App>, made: Vec<Made<App>>, why: &str) {
+    for made in made {
+        registry.cancel(made.timer);
+        let error = lost(why, made.state.is_sent());
+        registry.defer(move |registry, app| (made.tell)(registry, app, Err(error)));
+    }
+}
+
+fn lost(why: &str, sent: bool) -> CallError {
+    CallError::Lost { why: why.to_owned(), sent }
+}
+
+impl<App> Clone for Remote<App> {
+    fn clone(&self) -> Self {
+        Self { line: Rc::clone(&self.line) }
+    }
+}
+
+impl<App> fmt::Debug for Remote<App> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Remote")
+            .field("link", &self.line.inner.borrow().link)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<App> fmt::Debug for Batch<App> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Batch").field("messages", &self.texts.len()).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,96 @@
+//! An answer that comes later.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use reactor::{ConnectionId, Registry, Transport};
+use serde::Serialize;
+
+use super::super::wire::Bounded;
+use super::super::{Error, Gone, Peer};
+
+/// The right to answer one call, once: from a timer, from work on a thread, from another connection.
+///
+/// A call that is not answered within [`Limits::answer`](crate::rpc::Limits::answer) has failed, so a
+/// ticket that is lost costs its caller that time.
+///
+/// ```
+/// use protocols::rpc::Service;
+/// use std::time::Duration;
+///
+/// let mut service = Service::<()>::new("clock", "1.0.0");
+/// service.later::<(u64,), u64>("sleep", "Answers after so many ms", |call, (ms,), ticket| {
+///     let set = call.registry.after(Duration::from_millis(ms), move |registry, _| {
+///         let _ = ticket.answer(registry, Ok(ms));
+///     });
+///     set.map(drop).map_err(protocols::rpc::Error::internal)
+/// });
+/// ```
+#[derive(Clone, Debug)]
+pub struct Ticket {
+    /// Whose call it is, and under which number; `None`: a notification's.
+    place: Option<(ConnectionId, u64)>,
+    ceiling: usize,
+    void: Arc<AtomicBool>,
+}
+
+impl Ticket {
+    pub(in crate::rpc) fn new(place: Option<(ConnectionId, u64)>, ceiling: usize) -> Self {
+        Self { place, ceiling, void: Arc::default() }
+    }
+
+    /// Answers. Of several answers to one call the first counts.
+    ///
+    /// # Errors
+    ///
+    /// If whoever called is not connected any more.
+    pub fn answer<App: 'static, R: Serialize>(
+        &self,
+        registry: &mut Registry<App>,
+        result: Result<R, Error>,
+    ) -> Result<(), Gone> {
+        let Some((id, number)) = self.place else {
+            return Ok(());
+        };
+        let result = result.and_then(|result| {
+            let mut text = Vec::new();
+            Bounded::append(&mut text, &result, self.ceiling).map(|()| text)
+        });
+        let answer =
+            move |peer: &mut Peer<App>, transport: &mut Transport<'_, App>, app: &mut App| {
+                peer.handle_answer(number, result, transport, app);
+            };
+        registry.with(id, answer).map_err(|_| Gone)
+    }
+
+    /// Tells the caller how far it is: a notification `$/progress`, whose `token` is the call's id and
+    /// whose `value` is this (LSP 3.17, "Progress Support").
+    ///
+    /// # Errors
+    ///
+    /// If whoever called is not connected any more.
+    pub fn progress<App: 'static>(
+        &self,
+        registry: &mut Registry<App>,
+        value: &impl Serialize,
+    ) -> Result<(), Gone> {
+        let (Some((id, number)), Ok(value)) = (self.place, serde_json::to_string(value)) else {
+            return Ok(());
+        };
+        let tell = move |peer: &mut Peer<App>, transport: &mut Transport<'_, App>, _: &mut App| {
+            peer.handle_progress(number, &value, transport);
+        };
+        registry.with(id, tell).map_err(|_| Gone)
+    }
+
+    /// Whether nobody waits for the answer any more: the call was cancelled, it took too long, or its
+    /// connection has ended. It can be asked on any thread.
+    #[must_use]
+    pub fn is_void(&self) -> bool {
+        self.void.load(Ordering::Relaxed)
+    }
+
+    pub(in crate::rpc) fn make_void(&self) {
+        self.void.store(true, Ordering::Relaxed);
+    }
+}

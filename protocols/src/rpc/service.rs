@@ -1,0 +1,498 @@
+//! What a program offers to whoever is connected to it: methods, topics, and hooks that see every call.
+
+use std::cell::{Cell, RefCell};
+use std::fmt;
+use std::rc::Rc;
+
+use indexmap::IndexMap;
+use reactor::{Address, Closed, ConnectionId, Registry};
+use schemars::{JsonSchema, Schema, SchemaGenerator};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+use super::server::{Ticket, Topic, openrpc};
+use super::wire::{Broken, Reply};
+use super::{Error, Limits, Remote};
+
+/// Everything that can be called, by name. It is built once, and then shared by all connections.
+///
+/// Parameters are any type that can be read from JSON and describe itself. A `struct` takes them by name
+/// and by position, in the order of its fields; a field with `#[serde(default)]` may be left out. A tuple or
+/// a `Vec` takes them by position only; [`NoParams`] none.
+///
+/// ```
+/// use protocols::rpc::Service;
+/// use schemars::JsonSchema;
+/// use serde::Deserialize;
+///
+/// #[derive(Deserialize, JsonSchema)]
+/// struct Say {
+///     text: String,
+///     #[serde(default)]
+///     loudly: bool,
+/// }
+///
+/// let mut service = Service::<Vec<String>>::new("megaphone", "1.0.0");
+/// service.method("say", "Says something to everybody", |call, Say { text, loudly }: Say| {
+///     call.app.push(if loudly { text.to_uppercase() } else { text });
+///     Ok(call.app.len())
+/// });
+/// ```
+pub struct Service<App> {
+    title: String,
+    version: String,
+    limits: Limits,
+    methods: IndexMap<Box<str>, Method<App>>,
+    topics: Vec<Accessor<App>>,
+    fallback: Option<Fallback<App>>,
+    authorize: Option<Authorize<App>>,
+    on_event: Option<OnEvent<App>>,
+    counters: RefCell<Counters>,
+    /// Room for the answers of one callback: one for all connections, since one runs at a time.
+    scratch: Cell<Vec<u8>>,
+}
+
+/// What a service has done.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
+#[non_exhaustive]
+pub struct Counters {
+    /// Connections that are open.
+    pub open: u64,
+    /// Connections that were ever open.
+    pub connections: u64,
+    /// Calls and notifications that came and were looked at.
+    pub calls: u64,
+    /// Those of them that failed.
+    pub failed: u64,
+    /// Texts that were no message, or not within the limits.
+    pub invalid: u64,
+    /// Calls that wait for their answers now.
+    pub waiting: u64,
+    /// Answers that nobody waits for: late, or with an id that was never given.
+    pub strays: u64,
+    /// Datagrams that were no notification.
+    pub datagrams_refused: u64,
+}
+
+/// One call, as its method sees it.
+pub struct Call<'a, App> {
+    /// Everything that is registered with the loop.
+    pub registry: &'a mut Registry<App>,
+    /// The application.
+    pub app: &'a mut App,
+    pub(super) caller: Caller<'a, App>,
+    pub(super) method: &'a str,
+    pub(super) slot: Slot,
+}
+
+/// Where a call has come from.
+pub(super) enum Caller<'a, App> {
+    Connection(&'a Remote<App>, ConnectionId),
+    Datagram(&'a Address),
+}
+
+/// Whether an answer can come later.
+#[derive(Clone, Copy)]
+pub(super) enum Slot {
+    /// Nobody waits for one: it is a notification.
+    Nobody,
+    /// Too many are waited for already.
+    Full,
+    /// It can, under this number.
+    Free(u64),
+}
+
+/// What a [`Service::on_event`] hook sees.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Event<'a> {
+    /// A connection is open.
+    Opened {
+        /// Which.
+        id: ConnectionId,
+        /// With whom.
+        peer: &'a Address,
+    },
+    /// A connection has ended, for this reason; one that did not read its subscriptions, say.
+    Closed(&'a Closed),
+    /// A call, or a notification, has been answered, or has failed.
+    Called {
+        /// By whom; `None`: by a datagram.
+        id: Option<ConnectionId>,
+        /// The method's name, known or not.
+        method: &'a str,
+        /// Why it failed, if it did.
+        error: Option<&'a Error>,
+    },
+    /// A text was no message, or not within the limits; this is what its sender was told.
+    Invalid {
+        /// Who sent it.
+        id: ConnectionId,
+        /// What it was told.
+        error: &'a Error,
+    },
+    /// What comes on a connection cannot be cut into texts; it is closed.
+    Broken {
+        /// Which.
+        id: ConnectionId,
+        /// Why.
+        why: Broken,
+    },
+    /// An answer came that nobody waits for.
+    Stray {
+        /// From whom.
+        id: ConnectionId,
+        /// The answer's id, as it came.
+        answer: &'a str,
+    },
+    /// The other side complains of something that was sent to it, and does not say of what.
+    Complaint {
+        /// Who.
+        id: ConnectionId,
+        /// What it says.
+        error: &'a Error,
+    },
+    /// A client has subscribed anew after it was connected again, and was refused.
+    NotResubscribed {
+        /// The method it subscribes with.
+        method: &'a str,
+        /// Why.
+        error: &'a super::CallError,
+    },
+}
+
+/// No parameters: `[]`, `{}`, or none at all.
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize, JsonSchema)]
+pub struct NoParams {}
+
+/// What a method has done.
+pub(super) enum Done {
+    /// The answer, if one was wanted, is written.
+    Now,
+    /// The ticket has been handed out.
+    Later(Ticket),
+}
+
+type Run<App> =
+    Box<dyn Fn(&mut Call<'_, App>, Option<&str>, &mut Reply<'_>) -> Result<Done, Error>>;
+type Describe = fn(&mut SchemaGenerator) -> Schema;
+type Accessor<App> = Rc<dyn Fn(&mut App) -> &mut Topic>;
+type Fallback<App> = Box<dyn Fn(&mut Call<'_, App>, Option<&str>) -> Result<Box<RawValue>, Error>>;
+type Authorize<App> = Box<dyn Fn(&mut Call<'_, App>) -> Result<(), Error>>;
+type OnEvent<App> = Box<dyn Fn(&mut App, &Event<'_>)>;
+
+/// One method, and what `rpc.discover` says of it.
+pub(super) struct Method<App> {
+    pub(super) about: String,
+    pub(super) params: Describe,
+    pub(super) result: Describe,
+    run: Run<App>,
+}
+
+impl<App: 'static> Service<App> {
+    /// A service without methods of its own, but `rpc.discover`; the name and version are what that
+    /// tells.
+    #[must_use]
+    pub fn new(title: impl Into<String>, version: impl Into<String>) -> Self {
+        Self::with_limits(title, version, Limits::default())
+    }
+
+    /// The same with other limits.
+    #[must_use]
+    pub fn with_limits(
+        title: impl Into<String>,
+        version: impl Into<String>,
+        limits: Limits,
+    ) -> Self {
+        Self {
+            title: title.into(),
+            version: version.into(),
+            limits,
+            methods: IndexMap::new(),
+            topics: Vec::new(),
+            fallback: None,
+            authorize: None,
+            on_event: None,
+            counters: RefCell::default(),
+            scratch: Cell::default(),
+        }
+    }
+
+    /// A method that answers at once. `about` is a sentence for people.
+    pub fn method<P, R>(
+        &mut self,
+        name: &str,
+        about: &str,
+        handler: impl Fn(&mut Call<'_, App>, P) -> Result<R, Error> + 'static,
+    ) where
+        P: DeserializeOwned + JsonSchema,
+        R: Serialize + JsonSchema,
+    {
+        self.add::<P, R>(name, about, move |call, params, reply| {
+            let result = handler(call, decode(params)?)?;
+            reply.result(&result)?;
+            Ok(Done::Now)
+        });
+    }
+
+    /// A method that answers later: it keeps the [`Ticket`], and whoever has the answer, a timer, another
+    /// connection, calls [`Ticket::answer`] with an `R`. If it fails at once the ticket is void.
+    pub fn later<P, R>(
+        &mut self,
+        name: &str,
+        about: &str,
+        handler: impl Fn(&mut Call<'_, App>, P, Ticket) -> Result<(), Error> + 'static,
+    ) where
+        P: DeserializeOwned + JsonSchema,
+        R: Serialize + JsonSchema,
+    {
+        self.add::<P, R>(name, about, move |call, params, _| {
+            let params = decode(params)?;
+            let ticket = call.ticket()?;
+            handler(call, params, ticket.clone())?;
+            Ok(Done::Later(ticket))
+        });
+    }
+
+    /// A method whose answer is the result of blocking work: what `prepare` returns runs on the loop's
+    /// pool of threads ([`Registry::offload`]).
+    pub fn offloaded<P, R, W>(
+        &mut self,
+        name: &str,
+        about: &str,
+        prepare: impl Fn(&mut Call<'_, App>, P) -> Result<W, Error> + 'static,
+    ) where
+        P: DeserializeOwned + JsonSchema,
+        R: Serialize + JsonSchema + Send + 'static,
+        W: FnOnce(&Ticket) -> Result<R, Error> + Send + 'static,
+    {
+        self.later::<P, R>(name, about, move |call, params, ticket| {
+            let work = prepare(call, params)?;
+            let on_thread = ticket.clone();
+            let posted = call.registry.offload(
+                move || work(&on_thread),
+                move |registry, _app, result| {
+                    let result = result.unwrap_or_else(|error| Err(Error::internal(error)));
+                    // Whoever asked may have gone.
+                    let _ = ticket.answer(registry, result);
+                },
+            );
+            posted.map_err(|_| Error::new(Error::BUSY, "There is too much other work"))
+        });
+    }
+
+    /// A topic that whoever is connected can subscribe to with one method, and leave with another. Where
+    /// it is kept, `topic` tells; what is published there goes to all subscribers as notifications, and
+    /// the answer to subscribing is their method's name. A subscription ends with its connection.
+    pub fn topic(
+        &mut self,
+        subscribe: &str,
+        unsubscribe: &str,
+        about: &str,
+        topic: impl Fn(&mut App) -> &mut Topic + 'static,
+    ) {
+        let topic: Accessor<App> = Rc::new(topic);
+        let number = self.topics.len();
+        self.topics.push(Rc::clone(&topic));
+        let leaving = Rc::clone(&topic);
+        self.method(subscribe, about, move |call, NoParams {}| {
+            let Caller::Connection(remote, id) = call.caller else {
+                return Err(Error::new(Error::FORBIDDEN, "Nobody can subscribe by a datagram"));
+            };
+            let topic = topic(call.app);
+            topic.add(id, remote.encoding());
+            remote.subscribed(number);
+            Ok(topic.method().to_owned())
+        });
+        let about = format!("Ends what {subscribe} began; whether it had begun");
+        self.method(unsubscribe, &about, move |call, NoParams {}| {
+            let Caller::Connection(remote, id) = call.caller else {
+                return Ok(false);
+            };
+            remote.unsubscribed(number);
+            Ok(leaving(call.app).remove(id))
+        });
+    }
+
+    /// What is called that has no method, with its parameters as they came: for a client that wants to see every notification.
+    pub fn fallback(
+        &mut self,
+        handler: impl Fn(&mut Call<'_, App>, Option<&str>) -> Result<Box<RawValue>, Error> + 'static,
+    ) {
+        self.fallback = Some(Box::new(handler));
+    }
+
+    /// Decides on every call and notification before its method runs, and before its parameters are looked
+    /// at.
+    pub fn authorize(&mut self, hook: impl Fn(&mut Call<'_, App>) -> Result<(), Error> + 'static) {
+        self.authorize = Some(Box::new(hook));
+    }
+
+    /// Hears of everything that happens: for a log.
+    pub fn on_event(&mut self, hook: impl Fn(&mut App, &Event<'_>) + 'static) {
+        self.on_event = Some(Box::new(hook));
+    }
+
+    /// What it has done.
+    #[must_use]
+    pub fn counters(&self) -> Counters {
+        *self.counters.borrow()
+    }
+
+    /// Its limits.
+    #[must_use]
+    pub fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    /// What it is: a document of OpenRPC 1.3, as `rpc.discover` answers it.
+    #[must_use]
+    pub fn describe(&self) -> serde_json::Value {
+        openrpc::describe(&self.title, &self.version, &self.methods)
+    }
+
+    fn add<P: JsonSchema, R: JsonSchema>(
+        &mut self,
+        name: &str,
+        about: &str,
+        run: impl Fn(&mut Call<'_, App>, Option<&str>, &mut Reply<'_>) -> Result<Done, Error> + 'static,
+    ) {
+        let method = Method {
+            about: about.to_owned(),
+            params: SchemaGenerator::subschema_for::<P>,
+            result: SchemaGenerator::subschema_for::<R>,
+            run: Box::new(run),
+        };
+        let before = self.methods.insert(name.into(), method);
+        debug_assert!(before.is_none(), "there are two methods {name}");
+    }
+
+    /// Runs a call's method; which one it was is in the call.
+    pub(super) fn run(
+        &self,
+        call: &mut Call<'_, App>,
+        params: Option<&str>,
+        reply: &mut Reply<'_>,
+    ) -> Result<Done, Error> {
+        self.count(|counters| counters.calls += 1);
+        if let Some(authorize) = &self.authorize {
+            authorize(call)?;
+        }
+        if let Some(method) = self.methods.get(call.method) {
+            return (method.run)(call, params, reply);
+        }
+        match &self.fallback {
+            // Names that begin so are the specification's (section 8), and this is the one it has.
+            None if call.method == "rpc.discover" => reply.result(&self.describe())?,
+            None => return Err(Error::method_not_found()),
+            Some(fallback) => {
+                let result = fallback(call, params)?;
+                reply.result(&result)?;
+            }
+        }
+        Ok(Done::Now)
+    }
+
+    pub(super) fn leave_topic(&self, number: usize, id: ConnectionId, app: &mut App) {
+        if let Some(topic) = self.topics.get(number) {
+            topic(app).remove(id);
+        }
+    }
+}
+
+impl<App> Service<App> {
+    pub(super) fn tell(&self, app: &mut App, event: &Event<'_>) {
+        if let Some(hook) = &self.on_event {
+            hook(app, event);
+        }
+    }
+
+    pub(super) fn count(&self, change: impl FnOnce(&mut Counters)) {
+        change(&mut self.counters.borrow_mut());
+    }
+
+    /// Lends the room for answers; it comes back with [`put_back`](Self::put_back).
+    pub(super) fn scratch(&self) -> Vec<u8> {
+        let mut scratch = self.scratch.take();
+        scratch.clear();
+        scratch
+    }
+
+    /// What has grown for one long answer is not kept for the rest of its life.
+    pub(super) fn put_back(&self, scratch: Vec<u8>) {
+        if scratch.capacity() <= 64 * 1024 {
+            self.scratch.set(scratch);
+        }
+    }
+}
+
+impl<App> Call<'_, App> {
+    /// The method's name, as the caller wrote it.
+    #[must_use]
+    pub fn method(&self) -> &str {
+        self.method
+    }
+
+    /// The caller, to be called, told, or kept in mind; `None` if a datagram has come from it.
+    #[must_use]
+    pub fn remote(&self) -> Option<&Remote<App>> {
+        match &self.caller {
+            Caller::Connection(remote, _) => Some(remote),
+            Caller::Datagram(_) => None,
+        }
+    }
+
+    /// The caller's connection; `None` if a datagram has come from it.
+    #[must_use]
+    pub fn connection(&self) -> Option<ConnectionId> {
+        match self.caller {
+            Caller::Connection(_, id) => Some(id),
+            Caller::Datagram(_) => None,
+        }
+    }
+
+    /// Where a datagram came from; `None` if the caller is connected.
+    #[must_use]
+    pub fn sender(&self) -> Option<&Address> {
+        match self.caller {
+            Caller::Connection(..) => None,
+            Caller::Datagram(from) => Some(from),
+        }
+    }
+
+    fn ticket(&self) -> Result<Ticket, Error> {
+        match (&self.caller, self.slot) {
+            (_, Slot::Full) => {
+                Err(Error::new(Error::BUSY, "Too many calls wait for their answers"))
+            }
+            (Caller::Connection(remote, id), Slot::Free(number)) => {
+                Ok(Ticket::new(Some((*id, number)), remote.service().limits.reply))
+            }
+            _ => Ok(Ticket::new(None, 0)),
+        }
+    }
+}
+
+/// Reads parameters. None at all are as good as an empty object, or array, where that is enough.
+fn decode<P: DeserializeOwned>(params: Option<&str>) -> Result<P, Error> {
+    let read = match params {
+        Some(params) => serde_json::from_str(params),
+        None => serde_json::from_str("{}")
+            .or_else(|of_names| serde_json::from_str("[]").map_err(|_| of_names)),
+    };
+    read.map_err(Error::invalid_params)
+}
+
+impl<App> fmt::Debug for Service<App> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let methods = self.methods.keys();
+        f.debug_struct("Service").field("methods", &methods).finish_non_exhaustive()
+    }
+}
+
+impl<App> fmt::Debug for Call<'_, App> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Call").field("method", &self.method).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,359 @@
+//! A text as a request, a notification, a response, or a batch of these.
+//!
+//! What the specification leaves open is decided here:
+//!
+//! | what comes | what it is |
+//! |---|---|
+//! | `"id": null` | an id, and answered: only a request *without* `id` is a notification (section 4) |
+//! | `"id": 1.5`, `1e400`, of forty digits | an id; it goes back as it came, byte for byte |
+//! | `"id": true`, `[]`, `{}` | an invalid request; the answer's id is null |
+//! | `"params": null` | no parameters: many clients write it so |
+//! | `"params": 5`, `"x"` | an invalid request (section 4.2) |
+//! | a member twice | an invalid request: which one was meant cannot be known |
+//! | a member that nobody knows | passed over |
+//! | a method that is not a text, with an id that is one | an invalid request, answered to that id |
+//! | `"result": …, "error": null`, and no `"jsonrpc"` in a response | a result: version 1.0 writes it so |
+
+use std::borrow::Cow;
+
+use super::Error;
+use super::scan::{Cursor, Flaw};
+
+/// Which version of JSON-RPC is spoken.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Dialect {
+    /// 2.0: each message says so, and a notification is a request without an id.
+    #[default]
+    Two,
+    /// 1.0, as OVSDB speaks it (RFC 7047, section 4): no `jsonrpc`, parameters by position alone, a
+    /// notification is a request whose id is null, and a response has both `result` and `error`. It
+    /// has no batches.
+    One,
+}
+
+/// What a text is.
+#[derive(Debug)]
+pub enum Text<'a> {
+    /// One message.
+    One(Message<'a>),
+    /// The members of a batch, of which each is a message or is not: see [`Message::read`].
+    Batch(Vec<&'a str>),
+}
+
+/// One message. Ids and values are the text itself; nothing is built that nobody asks for.
+#[derive(Debug)]
+pub enum Message<'a> {
+    /// A call, or a notification if it has no id.
+    Request {
+        /// As it came: a string with its quotes, a number, `null`.
+        id: Option<&'a str>,
+        /// The method's name.
+        method: Cow<'a, str>,
+        /// An array, an object, or none.
+        params: Option<&'a str>,
+    },
+    /// What became of a call.
+    Response {
+        /// As it came.
+        id: &'a str,
+        /// The result, or why there is none.
+        result: Result<&'a str, Error>,
+    },
+    /// Neither; to be answered to this id, `null` if it has none.
+    Invalid {
+        /// As it came, if it is one.
+        id: &'a str,
+        /// What is wrong with it.
+        why: &'static str,
+    },
+}
+
+/// Reads a text: one message, or a batch, in which brackets are nested no deeper than `deepest`, nor than 127.
+/// Numbers, strings and a batch's members are not looked into.
+///
+/// # Errors
+///
+/// [`Error::PARSE`] if it is not JSON in UTF-8, all of it; [`Error::TOO_DEEP`]. What is JSON and no message
+/// is a [`Message::Invalid`].
+///
+/// ```
+/// use protocols::rpc::wire::{Dialect, Message, Text, read};
+///
+/// let text = br#"{"jsonrpc":"2.0","method":"sum","params":[1,2],"id":1.50}"#;
+/// let Ok(Text::One(Message::Request { id, method, params })) = read(text, Dialect::Two, 64) else {
+///     panic!("it is a request");
+/// };
+/// assert_eq!((id, &*method, params), (Some("1.50"), "sum", Some("[1,2]")));
+/// assert!(read(b"{", Dialect::Two, 64).is_err());
+/// ```
+pub fn read(text: &[u8], dialect: Dialect, deepest: usize) -> Result<Text<'_>, Error> {
+    let text = std::str::from_utf8(text).map_err(|_| Error::parse())?;
+    let mut cursor = Cursor::new(text, deepest);
+    if cursor.peek() != Some(b'[') {
+        return Message::read(text, dialect, deepest).map(Text::One);
+    }
+    let mut members = Vec::new();
+    cursor.elements(|member| members.push(member)).map_err(|flaw| flaw.told(deepest))?;
+    Ok(Text::Batch(members))
+}
+
+impl<'a> Message<'a> {
+    /// Reads one message.
+    ///
+    /// # Errors
+    ///
+    /// As [`read`].
+    pub fn read(text: &'a str, dialect: Dialect, deepest: usize) -> Result<Self, Error> {
+        let mut cursor = Cursor::new(text, deepest);
+        if cursor.peek() != Some(b'{') {
+            cursor.only_value().map_err(|flaw| flaw.told(deepest))?;
+            return Ok(Self::Invalid { id: "null", why: "it is neither an object nor an array" });
+        }
+        let mut members = Members::default();
+        let looked = cursor.members(|name, value| members.note(name, value));
+        looked.map_err(|flaw| flaw.told(deepest))?;
+        Ok(members.sort(dialect))
+    }
+}
+
+impl Flaw {
+    /// What whoever sent the text is told.
+    #[cold]
+    fn told(self, deepest: usize) -> Error {
+        match self {
+            Self::Syntax => Error::parse(),
+            Self::TooDeep => {
+                Error::new(Error::TOO_DEEP, "The message is nested too deep").with_data(&deepest)
+            }
+        }
+    }
+}
+
+/// The members of a message; `null` is one, and not the same as none.
+#[derive(Default)]
+struct Members<'a> {
+    jsonrpc: Option<&'a str>,
+    id: Option<&'a str>,
+    method: Option<&'a str>,
+    params: Option<&'a str>,
+    result: Option<&'a str>,
+    error: Option<&'a str>,
+    /// One that stands there twice: which was meant cannot be known.
+    twice: Option<&'a str>,
+}
+
+impl<'a> Members<'a> {
+    fn note(&mut self, name: &'a str, value: &'a str) {
+        let member = match name {
+            "jsonrpc" => &mut self.jsonrpc,
+            "id" => &mut self.id,
+            "method" => &mut self.method,
+            "params" => &mut self.params,
+            "result" => &mut self.result,
+            "error" => &mut self.error,
+            // Whoever escapes a letter of a name has not many friends, and is understood all the same.
+            _ if name.contains('\\') => return self.note_escaped(name, value),
+            _ => return,
+        };
+        if member.replace(value).is_some() {
+            self.twice = Some(name);
+        }
+    }
+
+    #[cold]
+    fn note_escaped(&mut self, name: &'a str, value: &'a str) {
+        let plain = serde_json::from_str::<String>(&format!("\"{name}\""));
+        let names = ["jsonrpc", "id", "method", "params", "result", "error"];
+        let known = plain.ok().and_then(|plain| names.into_iter().find(|it| *it == plain));
+        if let Some(name) = known {
+            self.note(name, value);
+        }
+    }
+    fn sort(self, dialect: Dialect) -> Message<'a> {
+        if self.twice.is_some() {
+            return Message::Invalid { id: "null", why: "a member stands there twice" };
+        }
+        let id = self.id;
+        if id.is_some_and(|id| id.starts_with(['{', '[', 't', 'f'])) {
+            return Message::Invalid { id: "null", why: "the id is no text, number or null" };
+        }
+        match self.method {
+            Some(method) => self.request(id, method, dialect),
+            None if self.result.is_some() || self.error.is_some() => self.response(id),
+            None => Message::Invalid { id: id.unwrap_or("null"), why: "there is no method" },
+        }
+    }
+
+    fn request(&self, id: Option<&'a str>, method: &'a str, dialect: Dialect) -> Message<'a> {
+        let invalid = |why| Message::Invalid { id: id.unwrap_or("null"), why };
+        let says_two = || self.jsonrpc.and_then(text_of).is_some_and(|it| it == "2.0");
+        if dialect == Dialect::Two && !says_two() {
+            return invalid("jsonrpc is not \"2.0\"");
+        }
+        let Some(method) = text_of(method) else {
+            return invalid("the method is no text");
+        };
+        let params = self.params.filter(|params| *params != "null");
+        if params.is_some_and(|params| !params.starts_with(['[', '{'])) {
+            return invalid("the params are neither an array nor an object");
+        }
+        let id = id.filter(|id| dialect == Dialect::Two || *id != "null");
+        Message::Request { id, method, params }
+    }
+
+    fn response(&self, id: Option<&'a str>) -> Message<'a> {
+        let Some(id) = id else {
+            return Message::Invalid { id: "null", why: "a response has no id" };
+        };
+        let error = self.error.filter(|error| *error != "null");
+        let result = match (error, self.result) {
+            (None, Some(result)) => Ok(result),
+            (Some(error), _) => Err(error_of(error)),
+            // An error that is null, and no result.
+            (None, None) => Err(Error::internal("neither a result nor an error came")),
+        };
+        Message::Response { id, result }
+    }
+}
+
+/// A JSON string's text, borrowed if nothing in it is escaped.
+fn text_of(value: &str) -> Option<Cow<'_, str>> {
+    let text = value.strip_prefix('"')?.strip_suffix('"')?;
+    if text.bytes().any(|byte| byte == b'\\') {
+        return serde_json::from_str(value).ok().map(Cow::Owned);
+    }
+    Some(Cow::Borrowed(text))
+}
+
+/// The error of a response; one that is not as the specification has it, a text say, as it is in 1.0, is
+/// data of an internal error.
+fn error_of(value: &str) -> Error {
+    serde_json::from_str(value).unwrap_or_else(|_| {
+        let text = text_of(value).map_or_else(|| value.to_owned(), Cow::into_owned);
+        let data = serde_json::from_str(value).ok();
+        Error { data, ..Error::new(Error::INTERNAL, text) }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn print(text: &str, dialect: Dialect) -> String {
+        match read(text.as_bytes(), dialect, 64) {
+            Ok(Text::One(message)) => print_one(&message),
+            Ok(Text::Batch(members)) => format!("batch of {}", members.len()),
+            Err(error) => error.to_string(),
+        }
+    }
+
+    fn print_one(message: &Message<'_>) -> String {
+        match message {
+            Message::Request { id, method, params } => {
+                format!("{id:?} {method} {params:?}")
+            }
+            Message::Response { id, result: Ok(result) } => format!("{id} = {result}"),
+            Message::Response { id, result: Err(error) } => format!("{id} failed: {error}"),
+            Message::Invalid { id, why } => format!("invalid, {id}: {why}"),
+        }
+    }
+
+    #[track_caller]
+    fn reads(text: &str, expected: &str) {
+        assert_eq!(print(text, Dialect::Two), expected, "{text}");
+    }
+
+    #[test]
+    fn a_null_id_is_an_id_and_none_is_none() {
+        reads(r#"{"jsonrpc":"2.0","method":"m","id":null}"#, r#"Some("null") m None"#);
+        reads(r#"{"jsonrpc":"2.0","method":"m"}"#, "None m None");
+        let in_one = print(r#"{"method":"m","params":[],"id":null}"#, Dialect::One);
+        assert_eq!(in_one, r#"None m Some("[]")"#);
+    }
+
+    #[test]
+    fn ids_are_kept_as_they_came() {
+        for id in ["1", "1.50", "-0", "1e400", "123456789012345678901234567890", r#""\u0041""#] {
+            let text = format!(r#"{{"jsonrpc":"2.0","method":"m","id":{id}}}"#);
+            reads(&text, &format!("Some({id:?}) m None"));
+        }
+        for id in ["true", "false", "[1]", "{}"] {
+            let text = format!(r#"{{"jsonrpc":"2.0","method":"m","id":{id}}}"#);
+            reads(&text, "invalid, null: the id is no text, number or null");
+        }
+    }
+
+    #[test]
+    fn what_is_json_and_no_request_is_told_from_what_is_no_json() {
+        reads("{", "Parse error (-32700)");
+        reads(&"[".repeat(65), "The message is nested too deep (-32003): 64");
+        reads("[1,", "Parse error (-32700)");
+        reads("", "Parse error (-32700)");
+        reads("{} {}", "Parse error (-32700)");
+        reads("5 x", "Parse error (-32700)");
+        reads(r#"{"jsonrpc":"2.0","method":"m","params":"bar","id":1"#, "Parse error (-32700)");
+        reads("5", "invalid, null: it is neither an object nor an array");
+        reads("{}", "invalid, null: there is no method");
+        let no_params = "the params are neither an array nor an object";
+        reads(
+            r#"{"jsonrpc":"2.0","method":"m","params":"bar","id":1}"#,
+            &format!("invalid, 1: {no_params}"),
+        );
+        reads(r#"{"method":"m","id":2}"#, r#"invalid, 2: jsonrpc is not "2.0""#);
+        reads(r#"{"jsonrpc":2.0,"method":"m"}"#, r#"invalid, null: jsonrpc is not "2.0""#);
+        reads(r#"{"jsonrpc":"2.0","method":1,"id":7}"#, "invalid, 7: the method is no text");
+        reads(
+            r#"{"jsonrpc":"2.0","method":"m","id":1,"id":2}"#,
+            "invalid, null: a member stands there twice",
+        );
+        reads(
+            r#"{"jsonrpc":"2.0","method":"m","id":1,"\u0069d":2}"#,
+            "invalid, null: a member stands there twice",
+        );
+        assert!(read(b"{\"jsonrpc\":\"2.0\",\"method\":\"\xff\"}", Dialect::Two, 64).is_err());
+    }
+
+    #[test]
+    fn what_nobody_knows_is_passed_over_and_escapes_are_read() {
+        reads(r#"{"x":[{}],"jsonrpc":"2\u002e0","method":"a\/b","params":null}"#, "None a/b None");
+    }
+
+    #[test]
+    fn responses_of_both_versions_are_read() {
+        reads(r#"{"jsonrpc":"2.0","result":null,"id":1}"#, "1 = null");
+        reads(r#"{"result":5,"error":null,"id":1}"#, "1 = 5");
+        reads(
+            r#"{"id":2,"error":"unknown method"}"#,
+            "2 failed: unknown method (-32603): \"unknown method\"",
+        );
+        reads(
+            r#"{"jsonrpc":"2.0","error":{"code":1,"message":"no","data":[2]},"id":"a"}"#,
+            "\"a\" failed: no (1): [2]",
+        );
+        reads(r#"{"jsonrpc":"2.0","result":1}"#, "invalid, null: a response has no id");
+    }
+
+    #[test]
+    fn batches_are_told_from_messages() {
+        reads("[]", "batch of 0");
+        reads(" [1, {}] ", "batch of 2");
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_read_or_refused(bytes in proptest::collection::vec(any::<u8>(), 0..64)) {
+            let _ = read(&bytes, Dialect::Two, 64).map(|text| format!("{text:?}"));
+        }
+
+        #[test]
+        fn almost_json_is_read_or_refused(parts in proptest::collection::vec(
+            proptest::sample::select([
+                "{", "}", "[", "]", ",", ":", "\"id\"", "\"method\"", "\"jsonrpc\"", "\"2.0\"", "null",
+                "1e9", "\"\\u00e9\"", "\"result\"", "\"error\"", "true",
+            ].as_slice()), 0..24)) {
+            let _ = read(parts.concat().as_bytes(), Dialect::One, 64).map(|text| format!("{text:?}"));
+        }
+    }
+}

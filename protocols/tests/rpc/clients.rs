@@ -1,0 +1,206 @@
+//! The client: typed calls, deadlines, batches, and connections that are lost.
+
+use std::time::Duration;
+
+use protocols::rpc::{Backoff, CallError, ClientOptions, Dialect, Error, Framing, Limits, Lost};
+use reactor::Address;
+use serde_json::{Value, json};
+
+use crate::stage::{PATIENCE, Stage, World};
+
+#[test]
+fn a_client_calls_by_position_and_by_name_on_every_framing_and_version() {
+    for framing in [Framing::Lines, Framing::ContentLength, Framing::Bare] {
+        for dialect in [Dialect::Two, Dialect::One] {
+            let mut stage = Stage::new();
+            let server = stage.listen_as(framing, dialect);
+            let options = ClientOptions { framing, dialect, ..ClientOptions::new(server) };
+            let client = stage.client(options);
+            stage.call(&client, "subtract", &json!([5, 3]));
+            stage.call(&client, "get_data", &json!(null));
+            stage.call(&client, "nope", &json!([]));
+            stage.until("all are answered", |world| world.results.len() == 3);
+            let refused = Err(CallError::Refused(Error::new(-32601, "Method not found")));
+            assert_eq!(stage.world.results, [Ok(json!(2)), Ok(json!(["hello", 5])), refused]);
+            client.close(stage.reactor.registry());
+            stage.finish();
+        }
+    }
+}
+
+#[test]
+fn a_result_of_another_type_is_no_result() {
+    let mut stage = Stage::new();
+    let server = stage.listen(Framing::Lines);
+    let client = stage.client(ClientOptions::new(server));
+    let (registry, remote) = (stage.reactor.registry(), client.remote());
+    let called = remote.call(registry, "sum", &[1], PATIENCE, |_, world: &mut World, result| {
+        let result: Result<String, CallError> = result;
+        world.results.push(result.map(Value::String));
+    });
+    called.expect("it is sent");
+    stage.until("it is answered", |world| world.results.len() == 1);
+    assert!(matches!(stage.world.results[0], Err(CallError::Unexpected(_))));
+    client.close(stage.reactor.registry());
+    stage.finish();
+}
+
+#[test]
+fn a_call_that_is_not_answered_in_time_has_failed_and_its_answer_is_a_stray() {
+    let mut stage = Stage::new();
+    let server = stage.listen(Framing::Lines);
+    let client = stage.client(ClientOptions::new(server));
+    let timeout = Duration::from_millis(100);
+    stage.call_for(&client, "hold", &json!([]), timeout).expect("it is sent");
+    stage.until("it has failed", |world| world.results == [Err(CallError::Timeout(timeout))]);
+    stage.until("it has come", |world| world.held.len() == 1);
+    let ticket = stage.world.held.remove(0);
+    ticket.answer(stage.reactor.registry(), Ok(1)).expect("he is there");
+    stage.until_seen("stray 1");
+    client.close(stage.reactor.registry());
+    stage.finish();
+}
+
+#[test]
+fn a_call_that_is_cancelled_is_cancelled_on_both_sides() {
+    let mut stage = Stage::new();
+    let server = stage.listen(Framing::Lines);
+    let client = stage.client(ClientOptions::new(server));
+    let id = stage.call_for(&client, "hold", &json!([]), PATIENCE).expect("it is sent");
+    stage.until("it has come", |world| world.held.len() == 1);
+    assert!(client.remote().cancel(stage.reactor.registry(), id));
+    assert!(!client.remote().cancel(stage.reactor.registry(), id));
+    stage.until("it is", |world| world.results == [Err(CallError::Cancelled)]);
+    stage.until("the server knows", |world| world.held[0].is_void());
+    client.close(stage.reactor.registry());
+    stage.finish();
+}
+
+#[test]
+fn a_batch_goes_out_as_one_and_each_of_its_calls_is_told() {
+    let mut stage = Stage::new();
+    let server = stage.listen(Framing::Lines);
+    let client = stage.client(ClientOptions::new(server));
+    let mut batch = client.remote().batch();
+    for numbers in [vec![1, 2], vec![3, 4]] {
+        let added = batch.call("sum", &numbers, PATIENCE, |_, world: &mut World, result| {
+            world.results.push(result);
+        });
+        added.expect("it is JSON");
+    }
+    batch.notify("update", &[9]).expect("it is JSON");
+    batch.send(stage.reactor.registry()).expect("it is connected");
+    stage.until("both are answered", |world| world.results == [Ok(json!(3)), Ok(json!(7))]);
+    assert!(stage.world.seen.iter().any(|line| line == "update [9]"));
+    client.close(stage.reactor.registry());
+    stage.until("it has ended", |_| client.remote().connection().is_none());
+    let late = client.remote().batch().send(stage.reactor.registry());
+    assert!(matches!(late, Err(CallError::Lost { sent: false, .. })));
+    stage.finish();
+}
+
+#[test]
+fn a_server_that_is_not_there_is_told_of() {
+    let mut stage = Stage::new();
+    let server = free_address(&mut stage);
+    let client = stage.client(ClientOptions::new(server));
+    stage.call(&client, "sum", &json!([]));
+    stage.until("it has failed", |world| world.results.len() == 1);
+    let Err(CallError::Lost { why, sent }) = &stage.world.results[0] else {
+        panic!("{:?}", stage.world.results);
+    };
+    assert!(why.starts_with("could not connect") && !sent, "{why}");
+    // And there is no second try.
+    let again = stage.call_for(&client, "sum", &json!([]), PATIENCE);
+    assert!(matches!(again, Err(CallError::Lost { .. })));
+    stage.finish();
+}
+
+#[test]
+fn a_client_waits_for_its_server_and_then_calls() {
+    let mut stage = Stage::new();
+    let server = free_address(&mut stage);
+    let client = stage.client(persistent(server.clone(), Lost::Fail));
+    stage.call(&client, "sum", &json!([1, 2]));
+    stage.until("it was refused twice", |world| count(world, "closed: could not connect") >= 2);
+    listen_at(&mut stage, &server);
+    stage.until("it is answered", |world| world.results == [Ok(json!(3))]);
+    client.close(stage.reactor.registry());
+    stage.finish();
+}
+
+#[test]
+fn when_the_connection_is_lost_calls_fail_or_are_sent_again_as_the_program_likes() {
+    for (policy, expected) in [(Lost::Fail, None), (Lost::SendAgain, Some(Ok(json!(7))))] {
+        let mut stage = Stage::new();
+        let server = stage.listen(Framing::Lines);
+        let client = stage.client(persistent(server, policy));
+        let registry = stage.reactor.registry();
+        let listens = client.subscribe(registry, "listen", &(), PATIENCE, |_, world, result| {
+            let world: &mut World = world;
+            assert_eq!(result, Ok(json!("news")));
+            world.seen.push("subscribed".to_owned());
+        });
+        listens.expect("it is sent");
+        stage.until_seen("subscribed");
+        stage.call(&client, "hold", &json!([]));
+        stage.until("it has come", |world| world.held.len() == 1);
+        let connection = client.remote().connection().expect("it is connected");
+        stage.reactor.registry().abort(connection).expect("it is there");
+        stage.until("it is void", |world| world.held[0].is_void());
+        // The subscription is made again, also if nothing else is.
+        stage.until("it is connected again", |world| count(world, "listen ran") == 2);
+        assert_eq!(stage.world.news.len(), 1);
+        match expected {
+            None => {
+                stage.until("it has failed", |world| world.results.len() == 1);
+                let lost = CallError::Lost { why: "aborted".to_owned(), sent: true };
+                assert_eq!(stage.world.results, [Err(lost)]);
+            }
+            Some(result) => {
+                stage.until("it comes again", |world| world.held.len() == 2);
+                let ticket = stage.world.held.remove(1);
+                ticket.answer(stage.reactor.registry(), Ok(7)).expect("he waits");
+                stage.until("it is answered", |world| world.results == [result.clone()]);
+            }
+        }
+        client.close(stage.reactor.registry());
+        stage.finish();
+    }
+}
+
+#[test]
+fn a_server_that_hangs_up_fails_what_waits() {
+    let mut stage = Stage::with_limits(Limits { message: 2_000, ..Limits::default() });
+    let server = stage.listen(Framing::ContentLength);
+    let client = stage.client(ClientOptions::new(server));
+    // The server speaks in frames, and these are lines: what stands before the first colon is no header
+    // that ends.
+    for _ in 0..3 {
+        stage.call(&client, "greet", &json!(["x".repeat(1_990)]));
+    }
+    stage.until("all have failed", |world| world.results.len() == 3);
+    assert!(stage.world.results.iter().all(Result::is_err), "{:?}", stage.world.results);
+    stage.finish();
+}
+
+fn persistent(server: Address, lost: Lost) -> ClientOptions {
+    let backoff = Backoff { first: Duration::from_millis(2), longest: Duration::from_millis(20) };
+    ClientOptions { reconnect: Some(backoff), lost, ..ClientOptions::new(server) }
+}
+
+fn count(world: &World, line: &str) -> usize {
+    world.seen.iter().filter(|seen| seen.starts_with(line)).count()
+}
+
+/// An address where nobody listens.
+fn free_address(stage: &mut Stage) -> Address {
+    let address = stage.listen(Framing::Lines);
+    let listener = stage.last_listener.expect("it was opened");
+    stage.reactor.registry().close_listener(listener).expect("it listens");
+    address
+}
+
+fn listen_at(stage: &mut Stage, address: &Address) {
+    stage.listen_at(address.clone(), Framing::Lines, Dialect::Two);
+}

@@ -1,0 +1,14 @@
+//! JSON-RPC on real sockets and on simulated ones: the specification's examples, everything at its limit,
+//! and other people's programs at the other end.
+#![cfg(feature = "rpc")]
+
+mod bounds;
+mod clients;
+mod edges;
+mod examples;
+mod later;
+mod simulated;
+mod stage;
+#[cfg(unix)]
+mod strangers;
+mod topics;

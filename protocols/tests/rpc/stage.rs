@@ -1,0 +1,358 @@
+//! The stage of these tests: a server in a loop of the test's own, and somebody who types at it.
+
+use std::io::{self, Read, Write};
+use std::net::TcpStream;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use protocols::rpc::{
+    self, CallError, Client, ClientOptions, Dialect, Error, Event, Framing, Limits, NoParams,
+    ServerOptions, Service, Ticket, Topic,
+};
+use reactor::{Address, ListenerId, Reactor, Turn};
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde_json::Value;
+
+/// How long a condition may take on the slowest machine before a test fails.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+
+/// What a test looks at: the application of its loop.
+pub(crate) struct World {
+    pub(crate) news: Topic,
+    /// Calls of `hold`, which are answered when the test says so.
+    pub(crate) held: Vec<Ticket>,
+    /// Notifications, and everything else that happened, as lines.
+    pub(crate) seen: Vec<String>,
+    /// What became of a client's calls.
+    pub(crate) results: Vec<Result<Value, CallError>>,
+}
+
+pub(crate) struct Stage {
+    pub(crate) reactor: Reactor<World>,
+    pub(crate) world: World,
+    pub(crate) service: Rc<Service<World>>,
+    pub(crate) last_listener: Option<ListenerId>,
+}
+
+#[derive(Deserialize, JsonSchema)]
+struct Subtract {
+    minuend: i64,
+    subtrahend: i64,
+}
+
+#[derive(Deserialize, JsonSchema)]
+struct Greet {
+    name: String,
+    #[serde(default = "hello")]
+    word: String,
+}
+
+fn hello() -> String {
+    "hello".to_owned()
+}
+
+/// A service with the methods of the specification's examples, and some that are more of a nuisance.
+pub(crate) fn service(limits: Limits) -> Service<World> {
+    let mut service = Service::<World>::with_limits("a stage", "1.0.0", limits);
+    service.method("subtract", "The difference", |_, it: Subtract| Ok(it.minuend - it.subtrahend));
+    service.method("sum", "The sum", |_, numbers: Vec<i64>| Ok(numbers.iter().sum::<i64>()));
+    service.method("get_data", "Something", |_, NoParams {}| Ok(("hello".to_owned(), 5)));
+    service.method("greet", "Says hello", |_, Greet { name, word }: Greet| {
+        Ok(format!("{word}, {name}"))
+    });
+    for name in ["update", "notify_hello", "notify_sum"] {
+        service.method(name, "Takes note", move |call, numbers: Vec<i64>| {
+            call.app.seen.push(format!("{name} {numbers:?}"));
+            Ok(())
+        });
+    }
+    service.method("long", "So many letters", |_, (count,): (usize,)| Ok("x".repeat(count)));
+    service.method("fail", "Fails", |_, NoParams {}| {
+        Err::<(), _>(Error::new(17, "no luck").with_data(&["tried", "twice"]))
+    });
+    service.later::<NoParams, u64>("hold", "Answers when the test says so", |call, _, ticket| {
+        call.app.held.push(ticket);
+        Ok(())
+    });
+    service.offloaded::<(u64,), u64, _>("square", "The square, on a thread", |_, (number,)| {
+        Ok(move |_: &Ticket| Ok(number * number))
+    });
+    service.method("ask_back", "Asks the caller for its name", |call, NoParams {}| {
+        let remote = call.remote().cloned().ok_or_else(|| Error::internal("a datagram"))?;
+        let asked =
+            remote.call(call.registry, "name", &(), PATIENCE, |_, world: &mut World, name| {
+                let name: Result<Value, _> = name;
+                world.results.push(name);
+            });
+        asked.map(drop).map_err(Error::internal)
+    });
+    service.topic("listen", "leave", "All the news", |world| &mut world.news);
+    service.on_event(|world, event| {
+        world.seen.push(match event {
+            Event::Opened { .. } => "opened".to_owned(),
+            Event::Closed(closed) => format!("closed: {}", closed.reason),
+            Event::Called { method, error: Some(error), .. } => format!("{method} failed: {error}"),
+            Event::Called { method, .. } => format!("{method} ran"),
+            Event::Invalid { error, .. } => format!("invalid: {}", error.code),
+            Event::Broken { why, .. } => format!("broken: {why}"),
+            Event::Stray { answer, .. } => format!("stray {answer}"),
+            Event::Complaint { error, .. } => format!("complaint: {error}"),
+            other => format!("{other:?}"),
+        });
+    });
+    service
+}
+
+impl Stage {
+    pub(crate) fn new() -> Self {
+        Self::with_limits(Limits::default())
+    }
+
+    pub(crate) fn with_limits(limits: Limits) -> Self {
+        Self::with(service(limits))
+    }
+
+    pub(crate) fn with(service: Service<World>) -> Self {
+        let world = World {
+            news: Topic::new("news"),
+            held: Vec::new(),
+            seen: Vec::new(),
+            results: Vec::new(),
+        };
+        Self {
+            reactor: Reactor::new().expect("a loop"),
+            world,
+            service: Rc::new(service),
+            last_listener: None,
+        }
+    }
+
+    pub(crate) fn listen(&mut self, framing: Framing) -> Address {
+        self.listen_as(framing, Dialect::Two)
+    }
+
+    pub(crate) fn listen_as(&mut self, framing: Framing, dialect: Dialect) -> Address {
+        self.listen_at("127.0.0.1:0".parse().expect("it is an address"), framing, dialect)
+    }
+
+    pub(crate) fn listen_at(
+        &mut self,
+        address: Address,
+        framing: Framing,
+        dialect: Dialect,
+    ) -> Address {
+        let options = ServerOptions { framing, dialect, ..ServerOptions::default() };
+        let (registry, service) = (self.reactor.registry(), Rc::clone(&self.service));
+        let id = rpc::listen(registry, address, &options, service).expect("free");
+        self.last_listener = Some(id);
+        registry.listener_address(id).expect("it listens")
+    }
+
+    /// Somebody connects, who types what he likes.
+    pub(crate) fn typist(&mut self, framing: Framing) -> Typist {
+        let address = self.listen(framing);
+        Typist::connect(&address, framing)
+    }
+
+    /// A client in the same loop.
+    pub(crate) fn client(&mut self, options: ClientOptions) -> Client<World> {
+        Client::start(self.reactor.registry(), options, Rc::clone(&self.service))
+    }
+
+    /// Calls, and leaves what becomes of it in `results`.
+    pub(crate) fn call(&mut self, client: &Client<World>, method: &str, params: &Value) {
+        self.call_for(client, method, params, PATIENCE).expect("it is sent");
+    }
+
+    pub(crate) fn call_for(
+        &mut self,
+        client: &Client<World>,
+        method: &str,
+        params: &Value,
+        timeout: Duration,
+    ) -> Result<rpc::CallId, CallError> {
+        client.remote().call(
+            self.reactor.registry(),
+            method,
+            params,
+            timeout,
+            |_, world, result| {
+                let world: &mut World = world;
+                world.results.push(result);
+            },
+        )
+    }
+
+    #[track_caller]
+    pub(crate) fn until(&mut self, what: &str, mut condition: impl FnMut(&mut World) -> bool) {
+        let deadline = Instant::now() + PATIENCE;
+        while !condition(&mut self.world) {
+            assert!(
+                Instant::now() < deadline,
+                "waited in vain until {what}: {:?}",
+                self.world.seen
+            );
+            self.turn();
+        }
+    }
+
+    #[track_caller]
+    pub(crate) fn until_seen(&mut self, line: &str) {
+        self.until(line, |world| world.seen.iter().any(|seen| seen.contains(line)));
+    }
+
+    pub(crate) fn turn(&mut self) {
+        // Peers that are no part of the loop are asked again soon.
+        let turn = self.reactor.turn(Some(Duration::from_millis(1)), &mut self.world);
+        assert!(turn.expect("the loop turns").is_running());
+    }
+
+    /// Shuts down, and demands that nothing is left.
+    #[track_caller]
+    pub(crate) fn finish(mut self) {
+        self.reactor.registry().shutdown(PATIENCE);
+        let report = loop {
+            let turn = self.reactor.turn(Some(PATIENCE), &mut self.world).expect("it turns");
+            if let Turn::Finished(report) = turn {
+                break report;
+            }
+        };
+        assert_eq!(report.cut_off, [], "everybody says goodbye");
+        let stats = self.reactor.stats();
+        assert_eq!((stats.connections, stats.queued_bytes, stats.timers), (0, 0, 0), "{stats}");
+        let counters = self.service.counters();
+        assert_eq!((counters.open, counters.waiting), (0, 0), "{counters:?}");
+        assert!(self.world.news.is_empty(), "subscriptions end with their connections");
+    }
+}
+
+/// Somebody who types at a server, and reads what comes back.
+pub(crate) struct Typist {
+    stream: TcpStream,
+    framing: Framing,
+    read: Vec<u8>,
+}
+
+impl Typist {
+    #[track_caller]
+    pub(crate) fn connect(address: &Address, framing: Framing) -> Self {
+        let stream = TcpStream::connect(address.socket_addr().expect("TCP")).expect("it listens");
+        stream.set_nonblocking(true).expect("it can be");
+        Self { stream, framing, read: Vec::new() }
+    }
+
+    pub(crate) fn types(&mut self, stage: &mut Stage, text: impl AsRef<[u8]>) {
+        let text = text.as_ref();
+        let framed = match self.framing {
+            Framing::Lines => [text, b"\n"].concat(),
+            Framing::ContentLength => {
+                [format!("Content-Length: {}\r\n\r\n", text.len()).as_bytes(), text].concat()
+            }
+            Framing::Bare => text.to_vec(),
+        };
+        self.types_raw(stage, &framed);
+    }
+
+    pub(crate) fn types_raw(&mut self, stage: &mut Stage, mut bytes: &[u8]) {
+        while !bytes.is_empty() {
+            match self.stream.write(bytes) {
+                Ok(written) => bytes = &bytes[written..],
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => stage.turn(),
+                Err(error) => panic!("{error}"),
+            }
+        }
+    }
+
+    /// The next text, whatever is in it.
+    #[track_caller]
+    pub(crate) fn reads(&mut self, stage: &mut Stage) -> Value {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            if let Some(text) = self.take_text() {
+                return text;
+            }
+            assert!(Instant::now() < deadline, "nothing comes; {:?}", stage.world.seen);
+            stage.turn();
+            assert!(self.receive(), "the server has ended; {:?}", stage.world.seen);
+        }
+    }
+
+    /// Asserts that the next line has this in it, byte for byte.
+    #[track_caller]
+    pub(crate) fn reads_text_with(&mut self, stage: &mut Stage, part: &str) {
+        let deadline = Instant::now() + PATIENCE;
+        while !self.read.contains(&b'\n') {
+            assert!(Instant::now() < deadline && self.receive(), "nothing comes");
+            stage.turn();
+        }
+        let line = String::from_utf8_lossy(&std::mem::take(&mut self.read)).into_owned();
+        assert!(line.contains(part), "{line}");
+    }
+
+    /// Asserts that the next thing said is this, and nothing was said before.
+    #[track_caller]
+    pub(crate) fn gets(&mut self, stage: &mut Stage, expected: &str) {
+        let expected: Value = serde_json::from_str(expected).expect("the test has JSON");
+        assert_eq!(self.reads(stage), expected);
+    }
+
+    /// Asserts that nothing has been said, by asking something else.
+    #[track_caller]
+    pub(crate) fn gets_nothing(&mut self, stage: &mut Stage) {
+        self.types(stage, r#"{"jsonrpc":"2.0","method":"sum","params":[40,2],"id":"still there"}"#);
+        self.gets(stage, r#"{"jsonrpc":"2.0","result":42,"id":"still there"}"#);
+    }
+
+    /// Waits for the server to end the connection.
+    #[track_caller]
+    pub(crate) fn sees_the_end(&mut self, stage: &mut Stage) {
+        let deadline = Instant::now() + PATIENCE;
+        while self.receive() {
+            assert!(Instant::now() < deadline, "it does not end");
+            stage.turn();
+        }
+    }
+
+    pub(crate) fn ends(&mut self) {
+        self.stream.shutdown(std::net::Shutdown::Write).expect("it is connected");
+    }
+
+    /// Whether the connection is there still.
+    fn receive(&mut self) -> bool {
+        let mut buffer = [0; 4_096];
+        match self.stream.read(&mut buffer) {
+            Ok(0) => false,
+            Ok(count) => {
+                self.read.extend_from_slice(&buffer[..count]);
+                true
+            }
+            Err(error) => error.kind() == io::ErrorKind::WouldBlock,
+        }
+    }
+
+    fn take_text(&mut self) -> Option<Value> {
+        let (text, rest) = match self.framing {
+            Framing::Lines => {
+                let end = self.read.iter().position(|byte| *byte == b'\n')?;
+                (self.read[..end].to_vec(), end + 1)
+            }
+            Framing::ContentLength => {
+                let end = self.read.windows(4).position(|it| it == b"\r\n\r\n")?;
+                let head = std::str::from_utf8(&self.read[..end]).expect("headers are text");
+                let length = head.strip_prefix("Content-Length: ").expect("one header");
+                let rest = end + 4 + length.parse::<usize>().expect("a number");
+                (self.read.get(end + 4..rest)?.to_vec(), rest)
+            }
+            Framing::Bare => {
+                let mut values =
+                    serde_json::Deserializer::from_slice(&self.read).into_iter::<Value>();
+                values.next()?.ok()?;
+                let rest = values.byte_offset();
+                (self.read[..rest].to_vec(), rest)
+            }
+        };
+        self.read.drain(..rest);
+        Some(serde_json::from_slice(&text).expect("the server says JSON"))
+    }
+}
