@@ -117,7 +117,7 @@ impl<'a, App> DatagramTransport<'a, App> {
         self.queue.send_run(self.id, &run, &mut self.registry.ledger)
     }
 
-    /// Sends to whoever sent a datagram, from the address it was sent to if that is known: what a
+    /// Sends to the sender of a datagram, from the address it was sent to if that is known: what a
     /// server that is bound to all addresses answers with.
     ///
     /// # Errors
