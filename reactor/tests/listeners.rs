@@ -3,64 +3,71 @@
 mod support;
 
 use std::io::{Read, Write};
-use std::net::TcpListener;
 use std::time::Duration;
 
-use reactor::{Address, ListenOptions, Reactor, Stale, StreamLimits};
-use support::{Leaks, Log, Probe, Stage, client, until};
+use reactor::{Address, Stale, StreamLimits};
+use support::{Probe, Stage, client};
 
 fn echo() -> Probe {
     Probe::new("server").on_data(|transport, input, _| transport.write(input.take_all()))
 }
 
-/// Shuts a listener down as another process does that has it too, while the loop sleeps.
-fn end_by_somebody_else(
-    leaks: Leaks,
-    listener: socket2::Socket,
-    adopt: impl Into<reactor::StdListener>,
-) {
-    let mut reactor = Reactor::<Log>::new().expect("there are descriptors");
-    let registry = reactor.registry();
-    let options = ListenOptions::default();
-    let id = registry.adopt_listener(adopt, &options, |_, _| None).expect("it listens");
-    let told = registry.on_listener_end(id, move |registry, log: &mut Log, reason| {
-        assert_eq!(registry.listener_address(id), Err(Stale));
-        log.note("listener", reason.to_string());
-    });
-    told.expect("it is there");
-    let handle = reactor.handle();
-    let other = std::thread::spawn(move || {
-        listener.shutdown(std::net::Shutdown::Both).expect("it listens");
-        drop(listener);
-        let _ = handle.run(|_, _| {});
-    });
-    let mut log = Log::default();
-    until(&mut reactor, &mut log, |log, _| !log.of("listener").is_empty());
-    assert!(log.of("listener")[0].contains("somebody else"), "{log:?}");
-    assert_eq!(reactor.registry().pause_listener(id), Err(Stale));
-    assert_eq!(reactor.stats().accept_rests, 0, "it is not tried again");
-    other.join().expect("it did not panic");
-    leaks.check(reactor);
-}
-
+/// What Linux says of a listener that was shut down.
 #[cfg(target_os = "linux")]
-#[test]
-fn a_listener_that_somebody_else_shut_down_ends_with_a_reason() {
-    let leaks = Leaks::watch();
-    let listener = TcpListener::bind("127.0.0.1:0").expect("there are ports");
-    let other = listener.try_clone().expect("there are descriptors");
-    end_by_somebody_else(leaks, other.into(), listener);
-}
+mod ended_by_somebody_else {
+    use std::net::TcpListener;
 
-#[cfg(target_os = "linux")]
-#[test]
-fn a_unix_listener_that_somebody_else_shut_down_ends_with_a_reason() {
-    let leaks = Leaks::watch();
-    let folder = tempfile::tempdir().expect("there is room");
-    let path = folder.path().join("listener");
-    let listener = std::os::unix::net::UnixListener::bind(path).expect("it is free");
-    let other = listener.try_clone().expect("there are descriptors");
-    end_by_somebody_else(leaks, std::os::fd::OwnedFd::from(other).into(), listener);
+    use reactor::{ListenOptions, Reactor, Stale};
+
+    use crate::support::{Leaks, Log, until};
+
+    /// Shuts a listener down as another process does that has it too, while the loop sleeps.
+    fn end_by_somebody_else(
+        leaks: Leaks,
+        listener: socket2::Socket,
+        adopt: impl Into<reactor::StdListener>,
+    ) {
+        let mut reactor = Reactor::<Log>::new().expect("there are descriptors");
+        let registry = reactor.registry();
+        let options = ListenOptions::default();
+        let id = registry.adopt_listener(adopt, &options, |_, _| None).expect("it listens");
+        let told = registry.on_listener_end(id, move |registry, log: &mut Log, reason| {
+            assert_eq!(registry.listener_address(id), Err(Stale));
+            log.note("listener", reason.to_string());
+        });
+        told.expect("it is there");
+        let handle = reactor.handle();
+        let other = std::thread::spawn(move || {
+            listener.shutdown(std::net::Shutdown::Both).expect("it listens");
+            drop(listener);
+            let _ = handle.run(|_, _| {});
+        });
+        let mut log = Log::default();
+        until(&mut reactor, &mut log, |log, _| !log.of("listener").is_empty());
+        assert!(log.of("listener")[0].contains("somebody else"), "{log:?}");
+        assert_eq!(reactor.registry().pause_listener(id), Err(Stale));
+        assert_eq!(reactor.stats().accept_rests, 0, "it is not tried again");
+        other.join().expect("it did not panic");
+        leaks.check(reactor);
+    }
+
+    #[test]
+    fn a_listener_that_somebody_else_shut_down_ends_with_a_reason() {
+        let leaks = Leaks::watch();
+        let listener = TcpListener::bind("127.0.0.1:0").expect("there are ports");
+        let other = listener.try_clone().expect("there are descriptors");
+        end_by_somebody_else(leaks, other.into(), listener);
+    }
+
+    #[test]
+    fn a_unix_listener_that_somebody_else_shut_down_ends_with_a_reason() {
+        let leaks = Leaks::watch();
+        let folder = tempfile::tempdir().expect("there is room");
+        let path = folder.path().join("listener");
+        let listener = std::os::unix::net::UnixListener::bind(path).expect("it is free");
+        let other = listener.try_clone().expect("there are descriptors");
+        end_by_somebody_else(leaks, std::os::fd::OwnedFd::from(other).into(), listener);
+    }
 }
 
 #[test]

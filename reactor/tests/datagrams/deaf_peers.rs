@@ -8,6 +8,8 @@ use std::time::Duration;
 
 use reactor::Registry;
 
+use crate::support::Log;
+
 /// What a peer that receives nothing is sent at least before its queue is full.
 const MANY: usize = 2_000;
 

@@ -22,7 +22,7 @@ use reactor::{
     Envelope, Membership, MulticastInterface, OpenError, Reactor, SocketId, StdDatagram,
 };
 use socket2::SockRef;
-use support::{DatagramProbe, Log, PATIENCE, Stage, any_port, retry};
+use support::{DatagramProbe, PATIENCE, Stage, any_port, retry};
 
 /// Sends every datagram back.
 fn echo() -> DatagramProbe {
