@@ -43,5 +43,8 @@ struct Chat;
 #[doc = include_str!("../../docs/transfer.md")]
 struct Transfer;
 
+#[doc = include_str!("../../docs/web.md")]
+struct Web;
+
 #[doc = include_str!("../../docs/websocket.md")]
 struct WebSocket;

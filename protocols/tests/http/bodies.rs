@@ -280,7 +280,7 @@ fn who_is_too_slow_is_told() {
         Site::new(|request, exchange, app| match request.path() {
             "/never" => {}
             _ => {
-                exchange.gather(10, app, |exchange, _, ()| exchange.answer(StatusCode::OK).empty())
+                exchange.gather(10, app, |exchange, _, ()| exchange.answer(StatusCode::OK).empty());
             }
         })
         .with_settings(Settings { limits, ..Settings::default() })

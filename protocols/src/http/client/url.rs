@@ -208,7 +208,7 @@ mod tests {
             (".", "http://h:81/a/"),
             ("?z", "http://h:81/a/b?z"),
             ("#f", "http://h:81/a/b?q"),
-            ("y\r\nX: z", "http://h:81/a/y%0D%0AX:%20z"),
+            ("./y\r\nX: z", "http://h:81/a/y%0D%0AX:%20z"),
         ] {
             assert_eq!(
                 base.join(reference).map(|url| url.to_string()).as_deref(),

@@ -14,12 +14,15 @@ use crate::http::wire::Request;
 /// Answers requests.
 pub type Handler<App> = dyn Fn(&Request<'_>, &mut Exchange<'_, '_, App>, &mut App);
 
+/// Is told of exchanges.
+type Log = dyn Fn(&Record);
+
 /// What the connections of a server share: who answers, and how. It does not change while it serves; what
 /// does belongs to the application.
 pub struct Site<App> {
     handler: Box<Handler<App>>,
     settings: Settings,
-    log: Option<Box<dyn Fn(&Record)>>,
+    log: Option<Box<Log>>,
     date: Cell<Option<Dated>>,
     scratch: RefCell<Vec<u8>>,
 }

@@ -113,7 +113,7 @@ pub(super) fn page(path: &str, mut rows: Vec<Row>, order: Order) -> String {
     page.push_str(&order.heading(By::Size, "Size", "n"));
     page.push_str(&order.heading(By::Date, "Changed", "d"));
     page.push_str("</tr></thead>\n<tbody>\n");
-    if path.trim_matches('/') != "" {
+    if !path.trim_matches('/').is_empty() {
         page.push_str(
             "<tr><td><a href=\"../\">..</a></td><td class=\"n\"></td><td class=\"d\"></td></tr>\n",
         );

@@ -68,7 +68,7 @@ pub(super) fn reply<App: 'static>(
         Ok(Ok(Opened::Redirect(name))) => redirect(exchange, asked, &name),
         Ok(Err(error)) => refuse(exchange, &error),
         Err(_) => {
-            exchange.answer(StatusCode::INTERNAL_SERVER_ERROR).text("Something went wrong here.\n")
+            exchange.answer(StatusCode::INTERNAL_SERVER_ERROR).text("Something went wrong here.\n");
         }
     }
 }
