@@ -132,7 +132,7 @@ impl<H> Session<H> {
             Event::Message(message) if self.is_heard() => {
                 self.call(transport, |handler, socket| {
                     handler.on_message(socket, message, app);
-                })
+                });
             }
             // What comes behind this side's goodbye cannot be answered.
             _ if self.link.state != State::Open => {}

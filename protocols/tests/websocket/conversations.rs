@@ -140,7 +140,9 @@ fn whoever_pauses_hears_nothing_until_it_goes_on() {
     let mut stage = Stage::new();
     let client = stage.client("/listen");
     let guest = stage.guest();
-    stage.with_socket(guest, |socket| socket.pause());
+    stage.with_socket(guest, |socket| {
+        socket.pause();
+    });
     stage.with_socket(client, |socket| {
         for _ in 0..100 {
             socket.text("x");
@@ -151,7 +153,9 @@ fn whoever_pauses_hears_nothing_until_it_goes_on() {
     stage.with_socket(other, |socket| socket.text("y"));
     stage.messages(other, 1);
     assert_eq!(stage.world.sides[&guest].messages, []);
-    stage.with_socket(guest, |socket| socket.resume());
+    stage.with_socket(guest, |socket| {
+        socket.resume();
+    });
     assert_eq!(stage.messages(guest, 100), vec![Said::text("x"); 100]);
     stage.finish();
 }
@@ -161,7 +165,9 @@ fn whoever_does_not_read_its_echoes_is_not_read_and_loses_none() {
     let mut stage = Stage::new();
     let client = stage.client("/");
     let text = "x".repeat(1 << 20);
-    stage.with_socket(client, |socket| socket.pause());
+    stage.with_socket(client, |socket| {
+        socket.pause();
+    });
     for _ in 0..7 {
         let text = text.clone();
         stage.with_socket(client, move |socket| socket.text(&text));
@@ -169,7 +175,9 @@ fn whoever_does_not_read_its_echoes_is_not_read_and_loses_none() {
     let other = stage.client("/");
     stage.with_socket(other, |socket| socket.text("y"));
     stage.messages(other, 1);
-    stage.with_socket(client, |socket| socket.resume());
+    stage.with_socket(client, |socket| {
+        socket.resume();
+    });
     assert!(stage.messages(client, 7) == vec![Said::Text(text); 7]);
     stage.close(client, CloseCode::NORMAL, "");
     stage.ending(client);

@@ -220,7 +220,7 @@ fn case_7_goodbyes() {
 fn case_9_long_messages_in_one_frame_and_in_many() {
     let bytes: Vec<u8> = (0..1_u32 << 20).flat_map(u32::to_le_bytes).collect();
     assert!(hear(&whole(Opcode::Binary, &bytes)) == [Binary(bytes.clone())]);
-    let fragments: Vec<u8> = bytes.chunks(64).flat_map(|chunk| more(chunk)).collect();
+    let fragments: Vec<u8> = bytes.chunks(64).flat_map(more).collect();
     let message = [first(Opcode::Binary, b""), fragments, last(b"")].concat();
     let limits = Limits { fragments: 65_538, ..Limits::default().with_messages_of(1 << 22) };
     for piece in [1_000, 100_000] {
