@@ -11,6 +11,7 @@ use crate::net::{Clock, System};
 use crate::outbox::Spares;
 use crate::reason::CloseReason;
 use crate::stats::Stats;
+use crate::stream::Handshakes;
 use crate::trace::{About, Subject, Tracer, What};
 
 /// Bytes read from one socket at a time: the largest UDP datagram fits, and it fits into the cache. With
@@ -32,6 +33,8 @@ pub(crate) struct Ledger {
     pub(crate) gathers: bool,
     /// Reads one connection may make in a turn: [`Limits::read_budget`] in full buffers.
     pub(crate) reads_a_turn: usize,
+    /// Layers that are being opened.
+    pub(crate) handshakes: Handshakes,
     /// Memory of outboxes that have run empty.
     pub(crate) spares: Spares,
     /// Charge of all outboxes, held against [`Limits::outboxes`].
@@ -53,6 +56,7 @@ impl Ledger {
             attention: false,
             gathers: true,
             reads_a_turn: limits.read_budget.div_ceil(SCRATCH).max(1),
+            handshakes: Handshakes::default(),
             spares: Spares::default(),
             queued: 0,
             ready: VecDeque::new(),

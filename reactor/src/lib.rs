@@ -45,6 +45,7 @@
 //! | `registry` | the public face: what can be opened, set and asked; the traits a program implements |
 //! | `stream` | one connection, from its socket to its protocol: state, one way in, one way out, visits |
 //! | `listener`, `datagram`, `envelope` | the other kinds of socket: state, queues |
+//! | `tls` | TLS under any protocol: its configuration, and the layer of the stream that speaks it |
 //! | `dispatch` | from readiness to callbacks, one file a kind of work |
 //! | `reactor` | the turn, on one screen |
 //! | `sim` | a deterministic network to test protocols on |
@@ -58,6 +59,8 @@
 //!   call ([`DatagramOptions::metadata`]).
 //! - `icmp`: errors of the network, for UDP sockets that are connected to nobody
 //!   ([`DatagramOptions::icmp`], Linux).
+//! - `tls`: TLS under any protocol, on both sides ([`ListenOptions::tls`], [`ConnectOptions::tls`],
+//!   [`Transport::start_tls`]), by rustls and ring; see [`tls`].
 //! - `sim`: a deterministic network of loops, with every fault that sockets and pollers have,
 //!   to test protocols on; it includes `trace`.
 
@@ -92,6 +95,7 @@ mod source;
 mod stats;
 mod stream;
 mod timer;
+pub mod tls;
 #[cfg(feature = "trace")]
 pub mod trace;
 #[cfg(not(feature = "trace"))]

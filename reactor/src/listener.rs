@@ -10,6 +10,7 @@
 //! An edge-triggered poller reports a connection once. A listener that stops early, for whatever
 //! reason, has to come back by itself: no event will remind it.
 
+use std::io;
 use std::rc::Rc;
 
 use crate::id::Key;
@@ -23,6 +24,9 @@ use crate::{Address, ListenOptions, StreamLimits, StreamOptions};
 /// Makes the protocol of an accepted connection, or refuses it.
 pub(crate) type Factory<App> = Box<dyn FnMut(&Address, &mut App) -> Option<Box<dyn Protocol<App>>>>;
 
+/// Makes the layer of an accepted connection.
+pub(crate) type LayerFactory = Box<dyn Fn() -> io::Result<Box<dyn Layer>>>;
+
 pub(crate) struct Listener<App> {
     pub(crate) socket: ListenerSocket,
     pub(crate) factory: Factory<App>,
@@ -30,7 +34,7 @@ pub(crate) struct Listener<App> {
     pub(crate) limits: Rc<StreamLimits>,
     pub(crate) rate: Option<TokenBucket>,
     /// Makes the layer of a connection, where there is one.
-    pub(crate) layer: Option<Box<dyn Fn() -> Box<dyn Layer>>>,
+    pub(crate) layer: Option<LayerFactory>,
     pub(crate) state: State,
     readiness: Readiness,
     /// It stands on the list of those that are visited without an event.
@@ -58,7 +62,7 @@ impl<App> Listener<App> {
             stream: options.stream.clone(),
             limits: Rc::new(options.limits.clone()),
             rate,
-            layer: None,
+            layer: layer_of(options),
             state: State::Accepting,
             readiness: Readiness::default(),
             is_ready: false,
@@ -92,4 +96,15 @@ impl<App> Listener<App> {
             },
         }
     }
+}
+
+#[cfg(feature = "tls")]
+fn layer_of(options: &ListenOptions) -> Option<LayerFactory> {
+    let tls = options.tls.clone()?;
+    Some(Box::new(move || Ok(Box::new(tls.engine()?))))
+}
+
+#[cfg(not(feature = "tls"))]
+fn layer_of(_: &ListenOptions) -> Option<LayerFactory> {
+    None
 }

@@ -4,6 +4,7 @@ use std::io;
 
 use thiserror::Error;
 
+use crate::tls::TlsFailure;
 use crate::{Address, ConnectionId};
 
 /// Why a connection, a listener or a datagram socket ended.
@@ -42,6 +43,14 @@ pub enum CloseReason {
     /// found to be gone.
     #[error("the connection failed: {0}")]
     Failed(#[source] io::Error),
+    /// The peer ended the connection without having said that it had sent all: its TLS without
+    /// close_notify, or in the middle of the handshake. Somebody in between may have cut it off, so what was
+    /// received may be a part only (RFC 8446, 6.1).
+    #[error("the peer's end was cut off: it did not say that it was done")]
+    Truncated,
+    /// TLS has failed: why is inside.
+    #[error("{0}")]
+    Tls(#[source] TlsFailure),
     /// A file that was being sent could not be read.
     #[error("a file that was being sent could not be read: {0}")]
     FileFailed(#[source] io::Error),
@@ -49,6 +58,9 @@ pub enum CloseReason {
     /// [`StreamLimits::connect_timeout`](crate::StreamLimits::connect_timeout) has passed.
     #[error("connecting took too long")]
     ConnectTimeout,
+    /// [`StreamLimits::handshake_timeout`](crate::StreamLimits::handshake_timeout) has passed.
+    #[error("the handshake took too long")]
+    HandshakeTimeout,
     /// [`StreamLimits::close_timeout`](crate::StreamLimits::close_timeout) has passed since `close`:
     /// the peer did not take what was queued, or did not say goodbye. The connection was reset.
     #[error("closing took too long")]
@@ -96,9 +108,11 @@ impl CloseReason {
         use CloseReason as R;
         match self {
             R::Closed | R::Aborted | R::Detached | R::Shutdown | R::Panicked(_) => Side::Local,
-            R::PeerClosed | R::Reset => Side::Peer,
+            R::PeerClosed | R::Reset | R::Truncated => Side::Peer,
             R::ConnectFailed(_) | R::Failed(_) | R::FileFailed(_) => Side::System,
+            R::Tls(failure) => failure.side(),
             R::ConnectTimeout
+            | R::HandshakeTimeout
             | R::CloseTimeout
             | R::IdleTimeout
             | R::ReadTimeout
@@ -116,13 +130,28 @@ impl CloseReason {
         matches!(self, Self::PeerClosed | Self::Closed)
     }
 
-    /// Sorts an error of a read or a write: a reset is the peer's doing, the rest the system's.
+    /// Whether the peer is told by RST. An alert of TLS says more, and would not survive one.
+    pub(crate) fn resets(&self) -> bool {
+        !self.is_clean() && !matches!(self, Self::Tls(_))
+    }
+
+    /// Sorts an error of a read or a write: a reset is the peer's doing, the rest the system's; a layer
+    /// has given a reason of its own.
     pub(crate) fn from_io(error: io::Error) -> Self {
         use io::ErrorKind as K;
+        let error = match error.downcast::<Self>() {
+            Ok(reason) => return reason,
+            Err(error) => error,
+        };
         match error.kind() {
             K::ConnectionReset | K::BrokenPipe | K::ConnectionAborted => Self::Reset,
             _ => Self::Failed(error),
         }
+    }
+
+    /// As an error, by which a layer gives a reason: the other way of [`from_io`](Self::from_io).
+    pub(crate) fn into_io(self) -> io::Error {
+        io::Error::other(self)
     }
 
     /// The row of [`Stats::closes`](crate::Stats::closes) this reason is counted in.
@@ -147,11 +176,14 @@ impl CloseReason {
             Self::OutboxFull => 16,
             Self::LoopOutboxFull => 17,
             Self::TimersFull => 18,
+            Self::Truncated => 19,
+            Self::Tls(_) => 20,
+            Self::HandshakeTimeout => 21,
         }
     }
 
     /// What the rows of [`Self::row`] are called in a table.
-    pub(crate) const ROWS: [&'static str; 19] = [
+    pub(crate) const ROWS: [&'static str; 22] = [
         "peer closed",
         "closed",
         "aborted",
@@ -171,6 +203,9 @@ impl CloseReason {
         "outbox full",
         "loop outbox full",
         "timers full",
+        "truncated",
+        "TLS failed",
+        "handshake timeout",
     ];
 }
 

@@ -31,6 +31,7 @@ mod cork;
 mod deadlines;
 mod flush;
 mod guard;
+mod handshake;
 mod io;
 mod layer;
 mod notes;
@@ -58,6 +59,7 @@ pub(crate) use by_id::Order;
 pub(crate) use cork::Cork;
 pub(crate) use flush::Flushed;
 use guard::Phase;
+pub(crate) use handshake::Handshakes;
 use io::Io;
 pub(crate) use io::Received;
 pub(crate) use layer::Layer;
@@ -211,6 +213,7 @@ impl Stream {
                     guard.opened(ledger.clock.tick());
                     self.notes.set(Notes::GUARD);
                 }
+                self.begin_handshake(ledger);
                 Step::Continue(true)
             }
             Ok(false) => {
@@ -382,7 +385,8 @@ impl Stream {
     ) -> u64 {
         let unsent = self.outbox.unsent();
         ledger.recharge(self.outbox.charge(), 0);
-        if !reason.is_clean() {
+        self.end_handshake(ledger);
+        if reason.resets() {
             self.io.socket.reset_on_close();
         }
         if self.notes.has(Notes::SHARED) {
@@ -394,10 +398,11 @@ impl Stream {
 
     /// Takes the socket out, with what was neither consumed nor sent.
     pub(crate) fn into_parts(
-        self,
+        mut self,
         poller: &Poller,
         ledger: &mut Ledger,
     ) -> (StdStream, Vec<u8>, Vec<u8>) {
+        self.end_handshake(ledger);
         let Self { io, mut inbox, outbox, .. } = self;
         ledger.recharge(outbox.charge(), 0);
         (io.socket.into_std(poller), inbox.take(), outbox.into_bytes())
@@ -407,15 +412,14 @@ impl Stream {
 
     /// Puts a layer between its bytes and the wire, which the protocol knows nothing of. One that is not open
     /// yet is told of its opening when the layer is open.
-    pub(crate) fn wrap(&mut self, layer: Box<dyn Layer>) {
-        self.io.wrap(layer);
+    pub(crate) fn wrap(&mut self, layer: Box<dyn Layer>, ledger: &mut Ledger) {
+        self.io.wrap(layer, Vec::new());
         self.note_layer();
-        self.notes.set(Notes::LAYERED);
-    }
-
-    /// Whether its layer, if it has one, carries bytes.
-    pub(crate) fn has_shaken_hands(&self) -> bool {
-        self.io.is_open()
+        self.notes.set(Notes::LAYERED | Notes::SHAKING);
+        ledger.handshakes.begin();
+        if !self.is_connecting() {
+            self.begin_handshake(ledger);
+        }
     }
 
     // ── the loop's lists ────────────────────────────────────────────────────────────────────
@@ -481,7 +485,9 @@ impl Stream {
             peer: Some(self.peer()),
             state: match self.state {
                 State::Connecting(_) => "connecting",
+                State::Opening(_) if self.is_shaking_hands() => "shaking hands",
                 State::Opening(_) => "opening",
+                State::Open if self.is_shaking_hands() => "open, shaking hands",
                 State::Open if self.notes.hold() => "open, held",
                 State::Open => "open",
                 State::PeerEnded => "peer ended",

@@ -23,6 +23,12 @@ impl Notes {
     pub(super) const HELD: u16 = 512;
     /// It has a layer: what has to be thought of for it is not asked for on the short ways.
     pub(super) const LAYERED: u16 = 1024;
+    /// Its layer is being opened.
+    pub(super) const SHAKING: u16 = 2048;
+    /// Not read: its protocol has yet to hear that its layer is open.
+    pub(super) const SECURING: u16 = 4096;
+    /// What the inbox holds came before the layer, and is for that.
+    pub(super) const UNFED: u16 = 8192;
     /// Its protocol has been told that it is open.
     pub(super) const OPENED: u16 = 256;
 
@@ -33,7 +39,7 @@ impl Notes {
 
     /// Whether the connection is not to be read.
     pub(super) fn hold(self) -> bool {
-        self.has(Self::PAUSED | Self::HELD)
+        self.has(Self::PAUSED | Self::HELD | Self::SECURING)
     }
 
     pub(super) fn has(self, note: u16) -> bool {

@@ -1,0 +1,177 @@
+//! Opening a layer: how many at once, how much of it in a turn, how long, and what comes after.
+//!
+//! ```text
+//!   accepted, connected:  Opening ──▶ shake_hands ──▶ on_open
+//!   start_tls:            Open    ──▶ shake_hands ──▶ on_secure    (not read meanwhile)
+//! ```
+
+use super::guard::Phase;
+use super::notes::Notes;
+use super::{Received, Step, Stream, Visit, ended};
+use crate::CloseReason;
+use crate::ledger::{Ledger, Scratch};
+use crate::trace::Callback;
+
+/// Layers that are being opened, in the whole loop.
+#[derive(Default)]
+pub(crate) struct Handshakes {
+    count: usize,
+    /// Steps that were taken in this turn.
+    steps: usize,
+    turn: u64,
+}
+
+impl Handshakes {
+    pub(super) fn begin(&mut self) {
+        self.count += 1;
+    }
+
+    fn end(&mut self) {
+        self.count -= 1;
+    }
+}
+
+impl Ledger {
+    pub(crate) fn handshakes_are_full(&self) -> bool {
+        self.handshakes.count >= self.limits.handshakes
+    }
+
+    /// Whether there is time for another step in this turn. From here on it was taken.
+    fn takes_step(&mut self) -> bool {
+        let (turn, limit) = (self.stats.turns, self.limits.handshake_budget.max(1));
+        let handshakes = &mut self.handshakes;
+        if handshakes.turn != turn {
+            (handshakes.turn, handshakes.steps) = (turn, 0);
+        }
+        handshakes.steps += 1;
+        handshakes.steps <= limit
+    }
+}
+
+impl Stream {
+    pub(super) fn is_shaking_hands(&self) -> bool {
+        self.notes.has(Notes::SHAKING)
+    }
+
+    /// Its socket is there, so from now on the layer has a deadline.
+    pub(super) fn begin_handshake(&mut self, ledger: &Ledger) {
+        if let (true, Some(timeout)) = (self.is_shaking_hands(), self.limits.handshake_timeout) {
+            self.begin(Phase::Handshaking, ledger.clock.tick_after(timeout), ledger);
+        }
+    }
+
+    /// It is not counted among those that are opening any more; whether it was.
+    pub(super) fn end_handshake(&mut self, ledger: &mut Ledger) -> bool {
+        let was_shaking = self.notes.take(Notes::SHAKING);
+        if was_shaking {
+            ledger.handshakes.end();
+        }
+        was_shaking
+    }
+
+    /// Its layer is open: the other deadlines count from now on.
+    fn shaken_hands(&mut self, ledger: &mut Ledger) {
+        if self.end_handshake(ledger)
+            && let Some(guard) = self.io.guard()
+        {
+            guard.opened(ledger.clock.tick());
+            self.notes.set(Notes::GUARD);
+        }
+    }
+
+    /// One step of opening the layer; `false` if it waits for the peer. What comes with the last of it is
+    /// offered when the connection is open.
+    fn shake_once(&mut self, buffer: &mut Scratch, ledger: &mut Ledger) -> Step<bool> {
+        match self.receive_any(buffer, ledger)? {
+            Received::Bytes(length) => {
+                self.inbox.append(&buffer[..length]);
+                self.notes.set(Notes::OFFER);
+            }
+            Received::Nothing => {}
+            Received::End | Received::Truncated => return ended(CloseReason::Truncated),
+        }
+        Step::Continue(self.io.is_readable())
+    }
+}
+
+impl<App> Visit<'_, App> {
+    /// Opens the layer, if there is one; whether it is open.
+    pub(super) fn shake_hands(&mut self, scratch: &mut Scratch) -> Step<bool> {
+        let (stream, ledger) = (&mut self.connection.stream, &mut self.registry.ledger);
+        if stream.is_shaking_hands() {
+            stream.io.push()?;
+        }
+        while !stream.io.is_open() {
+            if !stream.io.is_readable() {
+                return Step::Continue(false);
+            }
+            if !ledger.takes_step() {
+                self.come_again();
+                return Step::Continue(false);
+            }
+            stream.shake_once(scratch, ledger)?;
+        }
+        stream.shaken_hands(ledger);
+        Step::Continue(true)
+    }
+
+    /// Opens a layer that was put on an open connection, and tells its protocol; `false` if there is nothing
+    /// else to do yet.
+    pub(super) fn secure(&mut self, scratch: &mut Scratch) -> Step<bool> {
+        let stream = &mut self.connection.stream;
+        if !stream.notes.has(Notes::SECURING) || !stream.can_be_called() {
+            return Step::Continue(true);
+        }
+        if !self.shake_hands(scratch)? {
+            return Step::Continue(false);
+        }
+        self.connection.stream.notes.take(Notes::SECURING);
+        self.call(Callback::Secure, |protocol, transport, app| {
+            protocol.on_secure(transport, app);
+        })?;
+        Step::Continue(true)
+    }
+}
+
+#[cfg(feature = "tls")]
+mod start {
+    use crate::ledger::Ledger;
+    use crate::stream::notes::Notes;
+    use crate::stream::{Layer, State, Stream};
+    use crate::tls::{Engine, StartTlsError};
+
+    /// What may have to be sent yet when a layer begins.
+    const BEFORE: usize = 64 * 1024;
+
+    impl Stream {
+        /// Puts a layer on an open connection, behind what is queued; what was read and not consumed is for it.
+        pub(in crate::stream) fn start_layer(
+            &mut self,
+            layer: Box<dyn Layer>,
+            ledger: &mut Ledger,
+        ) -> Result<(), StartTlsError> {
+            if self.notes.has(Notes::LAYERED) {
+                return Err(StartTlsError::Already);
+            }
+            if self.state != State::Open {
+                return Err(StartTlsError::Closing);
+            }
+            if self.outbox.has_files() || self.outbox.len() > BEFORE {
+                return Err(StartTlsError::Busy);
+            }
+            ledger.recharge(self.outbox.charge(), 0);
+            let before = std::mem::take(&mut self.outbox).into_bytes();
+            self.io.wrap(layer, before);
+            self.note_layer();
+            let notes = Notes::LAYERED | Notes::SHAKING | Notes::SECURING | Notes::UNFED;
+            self.notes.set(notes);
+            ledger.handshakes.begin();
+            self.begin_handshake(ledger);
+            Ok(())
+        }
+
+        pub(in crate::stream) fn tls(&self) -> Option<&Engine> {
+            self.io.tls()
+        }
+    }
+}
