@@ -50,6 +50,7 @@ impl Io {
     /// Puts a layer on the socket. What that has left over is told of by nobody, so from here on only
     /// `WouldBlock` says that there is nothing to read: as it is once an end was reported.
     pub(super) fn wrap(&mut self, layer: Box<dyn Layer>, before: Vec<u8>) {
+        self.socket.seal();
         self.aside().layered = Some(Box::new(Layered::new(layer, before)));
         self.readiness = self.readiness.with(Readiness::READ).with(Readiness::END);
     }
