@@ -5,6 +5,7 @@
 //! | [`endpoint`] | `HOST:PORT`, `udp:HOST:PORT` and `unix:PATH`, as words on a command line |
 //! | [`advice`] | what a person can do about a socket that could not be opened |
 //! | [`output`] | standard output and error, whose readers may be gone |
+//! | [`tls`] | TLS: which certificate a server shows, whom a client trusts |
 //! | [`stop`] | Ctrl-C: drain, then report; twice: at once |
 
 #![forbid(unsafe_code)]
@@ -15,3 +16,4 @@ mod book;
 pub mod endpoint;
 pub mod output;
 pub mod stop;
+pub mod tls;

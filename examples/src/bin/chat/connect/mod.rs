@@ -16,6 +16,7 @@ use std::io::{self, IsTerminal};
 
 use clap::Args;
 use examples::endpoint::Endpoint;
+use examples::tls::CallTls;
 use protocols::chat::client::{Client, ClientId, Login, Options as ClientOptions};
 use protocols::chat::{Builder, NameError, Nick, WriteError};
 use reactor::Reactor;
@@ -54,6 +55,9 @@ pub(crate) struct Options {
     /// HOST:PORT, or unix:PATH
     #[arg(value_name = "ADDR")]
     server: Endpoint,
+
+    #[command(flatten)]
+    tls: CallTls,
 
     /// What to be called
     #[arg(long, short, value_name = "NAME", value_parser = nick)]
@@ -131,6 +135,7 @@ fn client_options(options: &Options) -> Result<ClientOptions, Box<dyn Error>> {
     let servers = options.server.resolve()?;
     let first = servers.first().cloned().ok_or("the server has no address")?;
     let mut client = ClientOptions::new(first, &options.nick);
+    client.tls = options.tls.load(options.server.host())?;
     client.servers = servers;
     client.channels.clone_from(&options.channel);
     client.login = login;
