@@ -55,23 +55,6 @@ pub enum OpenError {
     },
 }
 
-impl OpenError {
-    /// Sorts what the system said by what a person can do about it.
-    pub(crate) fn new(address: &Address, source: io::Error) -> Self {
-        let address = address.clone();
-        match source.kind() {
-            io::ErrorKind::AddrInUse => Self::AddressInUse(address),
-            io::ErrorKind::AddrNotAvailable => Self::AddressNotAvailable(address),
-            io::ErrorKind::PermissionDenied => Self::PermissionDenied(address),
-            io::ErrorKind::Unsupported => {
-                Self::Unsupported(address, "this system has no such sockets")
-            }
-            _ if crate::net::is_out_of_descriptors(&source) => Self::NoDescriptors(address),
-            _ => Self::Io { address, source },
-        }
-    }
-}
-
 /// Bytes could not be queued for a connection; they are handed back.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]

@@ -5,13 +5,13 @@
 
 use std::collections::VecDeque;
 
+use crate::handshakes::Handshakes;
 use crate::id::Key;
 use crate::limits::Limits;
 use crate::net::{Clock, System};
 use crate::outbox::Spares;
 use crate::reason::CloseReason;
 use crate::stats::Stats;
-use crate::stream::Handshakes;
 use crate::trace::{About, Subject, Tracer, What};
 
 /// Bytes read from one socket at a time: the largest UDP datagram fits, and it fits into the cache. With
@@ -116,7 +116,7 @@ impl Ledger {
     /// Nothing of the record is made before it is known that there is a trace.
     fn record(&self, about: impl FnOnce() -> About, what: impl FnOnce() -> What) {
         if self.is_traced() {
-            self.tracer.record(&self.clock, about(), what);
+            self.tracer.record(|| self.clock.read(), about(), what);
         }
     }
 }

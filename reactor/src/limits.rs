@@ -221,15 +221,16 @@ pub struct StreamLimits {
     /// Default 10 s: a reply crosses any living path; a peer that is gone does not hold a slot.
     pub close_timeout: Duration,
 
-    /// How long neither side may send a byte; then
-    /// [`CloseReason::IdleTimeout`](crate::CloseReason::IdleTimeout).
+    /// How long neither side may send a byte; then [`on_idle`](crate::Protocol::on_idle) is asked, which ends
+    /// it with [`CloseReason::IdleTimeout`](crate::CloseReason::IdleTimeout) unless it knows better.
     ///
     /// Default `None`: only the protocol knows what silence means, and TCP keepalive, which is on,
     /// finds the peers that are gone.
     pub idle_timeout: Option<Duration>,
 
     /// How long the peer may send nothing while it is being read; then
-    /// [`CloseReason::ReadTimeout`](crate::CloseReason::ReadTimeout).
+    /// [`on_idle`](crate::Protocol::on_idle) is asked, which ends it with
+    /// [`CloseReason::ReadTimeout`](crate::CloseReason::ReadTimeout) unless it knows better.
     ///
     /// Default `None`: a client that only listens is normal in many protocols.
     pub read_timeout: Option<Duration>,

@@ -2,6 +2,7 @@
 
 #![forbid(unsafe_code)]
 
+mod cast;
 pub mod chat;
 pub mod echo;
 pub mod ftp;

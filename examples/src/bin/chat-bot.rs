@@ -26,9 +26,10 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use clap::Parser;
-use examples::endpoint::Endpoint;
+use examples::endpoint::{self, Endpoint};
 use examples::output;
 use protocols::chat::client::{Caller, Client, ClientId, Event, Failure, Kind, Options};
+use protocols::chat::{NameError, Nick};
 use reactor::{Reactor, Registry};
 
 /// Names it remembers. When there are more, the one seen longest ago is forgotten.
@@ -46,11 +47,11 @@ const LONGEST: Duration = Duration::from_secs(7 * 24 * 3_600);
 #[command(version)]
 struct Cli {
     /// HOST:PORT or unix:PATH
-    #[arg(value_name = "ADDR")]
+    #[arg(value_name = "ADDR", value_parser = endpoint::of_streams)]
     server: Endpoint,
 
     /// What to be called
-    #[arg(long, short, value_name = "NAME", default_value = "bot")]
+    #[arg(long, short, value_name = "NAME", default_value = "bot", value_parser = nick)]
     nick: String,
 
     /// Join a channel
@@ -78,9 +79,6 @@ fn main() -> ExitCode {
 }
 
 fn run(cli: &Cli) -> Result<(), Box<dyn Error>> {
-    if matches!(cli.server, Endpoint::Udp(_)) {
-        return Err("chat is not spoken over UDP; say HOST:PORT or unix:PATH".into());
-    }
     let mut reactor = Reactor::<Bot>::new()?;
     let servers = cli.server.resolve()?;
     let first = servers.first().cloned().ok_or("the server has no address")?;
@@ -98,6 +96,11 @@ fn run(cli: &Cli) -> Result<(), Box<dyn Error>> {
     let mut bot = Bot { client, seen: BTreeMap::new(), reminders: 0, result: None };
     reactor.run(&mut bot)?;
     Ok(bot.result.unwrap_or(Ok(()))?)
+}
+
+/// A nick that some server may take.
+fn nick(text: &str) -> Result<String, NameError> {
+    Nick::could_be(text).map(|()| text.to_owned())
 }
 
 impl Caller for Bot {
@@ -122,6 +125,10 @@ impl Caller for Bot {
             }
             Event::Message { kind: Kind::Action, from, own: false, .. } => {
                 self.see(registry, &from.nick, "talking");
+            }
+            // A channel does not let one in.
+            Event::Reply { code: 403 | 405 | 471 | 473..=477 | 489, params } => {
+                eprintln!("{}", params.join(": "));
             }
             _ => {}
         }

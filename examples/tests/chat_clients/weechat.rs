@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 use crate::guest::{Guest, Missing};
+use crate::outside;
 use crate::support::PATIENCE;
 
 struct Weechat {
@@ -36,6 +37,7 @@ fn calls_it_tls() -> bool {
 }
 
 fn begin(host: &str, port: u16, tls: &str) -> Result<Box<dyn Guest>, Missing> {
+    let program = outside::program("weechat-headless").ok_or(Missing)?;
     let directory = tempfile::tempdir().expect("a directory");
     let home = directory.path();
     let pipe = format!("[file]\nenabled = on\npath = \"{}\"\n", home.join("pipe").display());
@@ -45,21 +47,21 @@ fn begin(host: &str, port: u16, tls: &str) -> Result<Box<dyn Guest>, Missing> {
     let calm = "-anti_flood_prio_high=0 -anti_flood_prio_low=0";
     let commands =
         format!("/server add here {host}/{port} -nicks=guest {tls} {calm};/connect here");
-    let process = Command::new("weechat-headless")
+    let process = Command::new(program)
         .env("LC_ALL", "C.UTF-8")
         .args(["--dir", &home.display().to_string(), "--run-command", &commands])
         .stdin(Stdio::null())
         .stdout(Stdio::null())
-        .spawn();
-    let Ok(process) = process else { return Err(Missing("weechat-headless")) };
+        .spawn()
+        .expect("it was there a moment ago");
     let mut weechat = Weechat { directory, process };
     let deadline = Instant::now() + PATIENCE;
     while !weechat.pipe().exists() {
         if weechat.process.try_wait().is_ok_and(|ended| ended.is_some()) {
-            return Err(Missing("a weechat-headless that runs"));
+            return Err(Missing::because("weechat-headless does not run"));
         }
         if Instant::now() > deadline {
-            return Err(Missing("weechat's plugin fifo"));
+            return Err(Missing::because("weechat has no plugin fifo"));
         }
         thread::sleep(Duration::from_millis(20));
     }

@@ -1,13 +1,12 @@
 //! The end of a turn: what has ended is told, and its slot freed.
 
-use crate::datagram::SocketClosed;
 use crate::id::Key;
 use crate::net::OwnedPath;
 use crate::registry::Registry;
-use crate::source::{Connection, Socket, Source};
+use crate::source::{Connection, Source};
 use crate::stream::Detached;
 use crate::trace::{Callback, What};
-use crate::{CloseReason, Closed, ConnectionId, SocketId};
+use crate::{CloseReason, Closed, ConnectionId};
 
 impl<App> Registry<App> {
     /// Tells and removes what has ended, up to the budget. The others, and what ends in these callbacks,
@@ -64,6 +63,8 @@ impl<App> Registry<App> {
         self.note_end(key, &peer, &reason, unsent);
         let id = ConnectionId(key);
         let closed = Closed { id, peer, reason, opened, unsent };
+        #[cfg(feature = "sim")]
+        self.ends.iter_mut().for_each(|ends| ends.push(closed.clone()));
         self.run_callback(Some(id.into()), Callback::Close, |registry| {
             // Dropped in here: that is a user's code as well, and may panic.
             let mut protocol = protocol;
@@ -81,20 +82,5 @@ impl<App> Registry<App> {
         self.ledger.stats.closes[reason.row()] += 1;
         self.ledger.stats.lost_bytes += unsent;
         self.shutdown.note_end(ConnectionId(key), peer, reason, unsent);
-    }
-
-    fn bury_socket(&mut self, key: Key, socket: Socket<App>, reason: CloseReason, app: &mut App) {
-        let Socket { mut queue, protocol } = socket;
-        self.cancel_timers(queue.timers);
-        let id = SocketId(key);
-        self.ledger.trace_visit(id, || What::closed(&reason));
-        queue.bury(&self.poller);
-        let closed = SocketClosed { id, reason, unsent: queue.queued() };
-        drop(queue);
-        self.run_callback(Some(id.into()), Callback::Close, |registry| {
-            // Dropped in here: that is a user's code as well, and may panic.
-            let mut protocol = protocol;
-            protocol.on_close(registry, &closed, app);
-        });
     }
 }

@@ -60,9 +60,7 @@ macro_rules! comes_and_goes {
         pub(crate) fn adopt(poller: &Poller, socket: $std) -> Result<Self, OpenError> {
             match (poller, socket) {
                 (Either::Os(poller), socket) => os::$kind::adopt(poller, socket).map(Self::Os),
-                (Either::Sim(system), $std::Other(socket)) => {
-                    sim::$kind::attach(system, socket).map(Self::Sim)
-                }
+                (Either::Sim(system), $std::Other(socket)) => system.attach(socket).map(Self::Sim),
                 (Either::Sim(_), _) => Err(foreign()),
             }
         }

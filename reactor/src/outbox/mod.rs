@@ -16,6 +16,8 @@
 //! 4. A queue that several outboxes share holds one message. Whose outbox gets more, or sends a part of
 //!    it, takes a queue of its own first.
 
+mod cork;
+mod parcel;
 mod queue;
 
 use std::io::IoSlice;
@@ -23,6 +25,8 @@ use std::rc::Rc;
 
 use bytes::Bytes;
 
+pub(crate) use cork::Cork;
+pub(crate) use parcel::{Parcel, Share};
 pub(crate) use queue::{Broadcast, FilePiece, Spares};
 use queue::{Piece, Queue};
 

@@ -5,52 +5,17 @@
 //!   start_tls:            Open    ──▶ shake_hands ──▶ on_secure    (not read meanwhile)
 //! ```
 
+use super::guard::Deadlines;
 use super::guard::Phase;
-use super::notes::Notes;
+use super::pending::Wire;
 use super::{Received, Step, Stream, Visit, ended};
 use crate::CloseReason;
 use crate::ledger::{Ledger, Scratch};
 use crate::trace::Callback;
 
-/// Layers that are being opened, in the whole loop.
-#[derive(Default)]
-pub(crate) struct Handshakes {
-    count: usize,
-    /// Steps that were taken in this turn.
-    steps: usize,
-    turn: u64,
-}
-
-impl Handshakes {
-    pub(super) fn begin(&mut self) {
-        self.count += 1;
-    }
-
-    fn end(&mut self) {
-        self.count -= 1;
-    }
-}
-
-impl Ledger {
-    pub(crate) fn handshakes_are_full(&self) -> bool {
-        self.handshakes.count >= self.limits.handshakes
-    }
-
-    /// Whether there is time for another step in this turn. From here on it was taken.
-    fn takes_step(&mut self) -> bool {
-        let (turn, limit) = (self.stats.turns, self.limits.handshake_budget.max(1));
-        let handshakes = &mut self.handshakes;
-        if handshakes.turn != turn {
-            (handshakes.turn, handshakes.steps) = (turn, 0);
-        }
-        handshakes.steps += 1;
-        handshakes.steps <= limit
-    }
-}
-
 impl Stream {
     pub(super) fn is_shaking_hands(&self) -> bool {
-        self.notes.has(Notes::SHAKING)
+        matches!(self.pending.wire, Wire::Opening | Wire::Starting | Wire::Securing)
     }
 
     /// Its socket is there, so from now on the layer has a deadline.
@@ -62,8 +27,9 @@ impl Stream {
 
     /// It is not counted among those that are opening any more; whether it was.
     pub(super) fn end_handshake(&mut self, ledger: &mut Ledger) -> bool {
-        let was_shaking = self.notes.take(Notes::SHAKING);
+        let was_shaking = self.is_shaking_hands();
         if was_shaking {
+            self.pending.wire = Wire::Layer;
             ledger.handshakes.end();
         }
         was_shaking
@@ -75,7 +41,7 @@ impl Stream {
             && let Some(guard) = self.io.guard()
         {
             guard.opened(ledger.clock.tick());
-            self.notes.set(Notes::GUARD);
+            self.io.deadlines = Deadlines::Changed;
         }
     }
 
@@ -85,7 +51,7 @@ impl Stream {
         match self.receive_any(buffer, ledger)? {
             Received::Bytes(length) => {
                 self.inbox.append(&buffer[..length]);
-                self.notes.set(Notes::OFFER);
+                self.pending.offer_again();
             }
             Received::Nothing => {}
             Received::End | Received::Truncated => return ended(CloseReason::Truncated),
@@ -105,7 +71,8 @@ impl<App> Visit<'_, App> {
             if !stream.io.is_readable() {
                 return Step::Continue(false);
             }
-            if !ledger.takes_step() {
+            let (turn, limit) = (ledger.stats.turns, ledger.limits.handshake_budget);
+            if !ledger.handshakes.take_step(turn, limit) {
                 self.come_again();
                 return Step::Continue(false);
             }
@@ -119,13 +86,12 @@ impl<App> Visit<'_, App> {
     /// else to do yet.
     pub(super) fn secure(&mut self, scratch: &mut Scratch) -> Step<bool> {
         let stream = &mut self.connection.stream;
-        if !stream.notes.has(Notes::SECURING) || !stream.can_be_called() {
+        if !stream.pending.is_securing() || !stream.can_be_called() {
             return Step::Continue(true);
         }
         if !self.shake_hands(scratch)? {
             return Step::Continue(false);
         }
-        self.connection.stream.notes.take(Notes::SECURING);
         self.call(Callback::Secure, |protocol, transport, app| {
             protocol.on_secure(transport, app);
         })?;
@@ -136,7 +102,7 @@ impl<App> Visit<'_, App> {
 #[cfg(feature = "tls")]
 mod start {
     use crate::ledger::Ledger;
-    use crate::stream::notes::Notes;
+    use crate::stream::pending::Wire;
     use crate::stream::{Layer, State, Stream};
     use crate::tls::{Engine, StartTlsError};
 
@@ -150,7 +116,7 @@ mod start {
             layer: Box<dyn Layer>,
             ledger: &mut Ledger,
         ) -> Result<(), StartTlsError> {
-            if self.notes.has(Notes::LAYERED) {
+            if self.pending.wire != Wire::Nothing {
                 return Err(StartTlsError::Already);
             }
             if self.state != State::Open {
@@ -163,8 +129,7 @@ mod start {
             let before = std::mem::take(&mut self.outbox).into_bytes();
             self.io.wrap(layer, before);
             self.note_layer();
-            let notes = Notes::LAYERED | Notes::SHAKING | Notes::SECURING | Notes::UNFED;
-            self.notes.set(notes);
+            self.pending.wire = Wire::Starting;
             ledger.handshakes.begin();
             self.begin_handshake(ledger);
             Ok(())

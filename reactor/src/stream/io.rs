@@ -3,13 +3,13 @@
 use std::fs::File;
 use std::io::{self, IoSlice};
 
-use super::guard::Guard;
+use super::guard::{Deadlines, Guard};
 use super::layer::{Layer, Layered};
-use super::{Step, ended};
 use crate::CloseReason;
 use crate::id::Key;
 use crate::ledger::{Ledger, SCRATCH, Scratch};
 use crate::net::{Readiness, SHORT_READ_DRAINS, StreamSocket};
+use crate::reason::{Step, ended};
 use crate::timer::Tick;
 use crate::trace::{About, What};
 
@@ -17,7 +17,23 @@ pub(super) struct Io {
     pub(super) socket: StreamSocket,
     /// What is known of the socket. Where there is a layer, it knows itself whether it may be written to.
     pub(super) readiness: Readiness,
+    pub(super) origin: Origin,
+    pub(super) deadlines: Deadlines,
+    /// The turn in which a message from others last went straight to the kernel.
+    pub(super) sent_in: u16,
     aside: Option<Box<Aside>>,
+}
+
+/// Where a stream comes from, which is where its life begins.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Origin {
+    /// It may be counted against its peer's address.
+    Accepted {
+        counted: bool,
+    },
+    Connecting,
+    /// The socket may have duplicates, which would keep its registration alive.
+    Adopted,
 }
 
 /// What few connections have, out of the way of the others: eight bytes in each of ten thousand idle ones,
@@ -43,8 +59,13 @@ pub(crate) enum Received {
 }
 
 impl Io {
-    pub(super) fn new(socket: StreamSocket, readiness: Readiness) -> Self {
-        Self { socket, readiness, aside: None }
+    pub(super) fn new(socket: StreamSocket, origin: Origin) -> Self {
+        let readiness = match origin {
+            // Nothing is known of it before it has connected.
+            Origin::Connecting => Readiness::default(),
+            Origin::Accepted { .. } | Origin::Adopted => Readiness::WRITE,
+        };
+        Self { socket, readiness, origin, deadlines: Deadlines::Changed, sent_in: 0, aside: None }
     }
 
     /// Puts a layer on the socket. What that has left over is told of by nobody, so from here on only
@@ -57,6 +78,10 @@ impl Io {
 
     fn aside(&mut self) -> &mut Aside {
         self.aside.get_or_insert_default()
+    }
+
+    pub(super) fn is_layered(&self) -> bool {
+        self.layered().is_some()
     }
 
     fn layered(&self) -> Option<&Layered> {
@@ -226,6 +251,7 @@ impl Io {
         whose: About,
         ledger: &mut Ledger,
     ) -> Result<(), io::Result<usize>> {
+        debug_assert!(!self.is_layered(), "nothing goes past a layer");
         match self.socket.write(bytes) {
             Ok(sent) if sent == bytes.len() => {
                 self.note_sent(sent, sent, whose, ledger);

@@ -26,68 +26,59 @@
 //! that returns [`Step`] may find that the connection has ended, and then breaks with the reason.
 
 mod by_id;
-mod call;
-mod cork;
 mod deadlines;
-mod flush;
 mod guard;
 mod handshake;
 mod io;
 mod layer;
-mod notes;
-mod peer;
+mod pending;
 mod read;
 mod sending;
 mod transport;
 mod visit;
 mod write;
 
-use std::ops::ControlFlow;
 use std::rc::Rc;
 
+use crate::address::PackedAddress;
 use crate::id::Key;
 use crate::input::Inbox;
 use crate::ledger::Ledger;
 use crate::net::{Poller, Readiness, StdStream, StreamSocket};
 use crate::outbox::Outbox;
-use crate::reason::CloseReason;
+use crate::reason::{CloseReason, Step, ended};
 use crate::stats::SocketRow;
 use crate::trace::What;
 use crate::{Address, StreamLimits};
 
-pub(crate) use by_id::Order;
-pub(crate) use cork::Cork;
-pub(crate) use flush::Flushed;
-use guard::Phase;
-pub(crate) use handshake::Handshakes;
+use guard::{Deadlines, Phase};
 use io::Io;
-pub(crate) use io::Received;
+pub(crate) use io::{Origin, Received};
 pub(crate) use layer::Layer;
-use notes::Notes;
-use peer::Peer;
+use pending::{Pending, Wire};
 pub(crate) use read::Intake;
 pub(crate) use transport::Outcome;
 pub use transport::{Detached, Transport};
 pub(crate) use visit::Visit;
-pub(crate) use write::{Parcel, Refusal, Share};
-
-/// Goes on with a value, or ends the connection with a reason, boxed so that going on costs nothing.
-pub(crate) type Step<T = ()> = ControlFlow<Box<CloseReason>, T>;
-
-pub(crate) fn ended<T>(reason: CloseReason) -> Step<T> {
-    Step::Break(Box::new(reason))
-}
+pub(crate) use write::{Flushed, Refusal};
 
 pub(crate) struct Stream {
     io: Io,
     state: State,
-    notes: Notes,
-    /// The turn in which a message from others last went straight to the kernel.
-    sent_in: u16,
+    told: Told,
+    pending: Pending,
     outbox: Outbox,
     pub(crate) inbox: Inbox,
     limits: Rc<StreamLimits>,
-    peer: Peer,
+    peer: PackedAddress,
+}
+
+/// What its protocol has heard of it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Told {
+    Nothing,
+    /// That it is open.
+    Opened,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -128,41 +119,28 @@ enum Goodbye {
     Unheard,
 }
 
-/// Where a stream comes from, which is where its life begins.
-pub(crate) enum Origin {
-    Accepted { counted: bool },
-    Connecting,
-    Adopted,
-}
-
 impl Stream {
     pub(crate) fn new(
         socket: StreamSocket,
         peer: Address,
-        origin: &Origin,
+        origin: Origin,
         limits: Rc<StreamLimits>,
         ledger: &Ledger,
     ) -> Self {
         let mut stream = Self {
-            io: Io::new(socket, Readiness::WRITE),
+            io: Io::new(socket, origin),
             state: State::Opening(Next::Open),
-            notes: Notes(Notes::GUARD),
-            sent_in: 0,
+            told: Told::Nothing,
+            pending: Pending::new(),
             outbox: Outbox::default(),
             inbox: Inbox::default(),
             limits,
-            peer: Peer::from(peer),
+            peer: PackedAddress::from(peer),
         };
-        match origin {
-            Origin::Accepted { counted: false } => {}
-            Origin::Accepted { counted: true } => stream.notes.set(Notes::COUNTED),
-            Origin::Adopted => stream.notes.set(Notes::SHARED),
-            Origin::Connecting => {
-                stream.state = State::Connecting(Next::Open);
-                stream.io.readiness = Readiness::default();
-                if let Some(timeout) = stream.limits.connect_timeout {
-                    stream.begin(Phase::Connecting, ledger.clock.tick_after(timeout), ledger);
-                }
+        if origin == Origin::Connecting {
+            stream.state = State::Connecting(Next::Open);
+            if let Some(timeout) = stream.limits.connect_timeout {
+                stream.begin(Phase::Connecting, ledger.clock.tick_after(timeout), ledger);
             }
         }
         stream
@@ -211,7 +189,7 @@ impl Stream {
                 self.state = State::Opening(next);
                 if let Some(guard) = self.io.guard() {
                     guard.opened(ledger.clock.tick());
-                    self.notes.set(Notes::GUARD);
+                    self.io.deadlines = Deadlines::Changed;
                 }
                 self.begin_handshake(ledger);
                 Step::Continue(true)
@@ -230,7 +208,7 @@ impl Stream {
             return AfterOpen(Next::Open);
         };
         self.state = State::Open;
-        self.notes.set(Notes::OPENED);
+        self.told = Told::Opened;
         AfterOpen(next)
     }
 
@@ -369,7 +347,7 @@ impl Stream {
 
     /// Whether its protocol has been told that it is open.
     pub(crate) fn was_opened(&self) -> bool {
-        self.notes.has(Notes::OPENED)
+        self.told == Told::Opened
     }
 
     pub(crate) fn is_closed(&self) -> bool {
@@ -389,7 +367,7 @@ impl Stream {
         if reason.resets() {
             self.io.socket.reset_on_close();
         }
-        if self.notes.has(Notes::SHARED) {
+        if self.io.origin == Origin::Adopted {
             // It fails only if the duplicate's owner has taken it out already.
             let _ = self.io.socket.deregister(poller);
         }
@@ -415,7 +393,7 @@ impl Stream {
     pub(crate) fn wrap(&mut self, layer: Box<dyn Layer>, ledger: &mut Ledger) {
         self.io.wrap(layer, Vec::new());
         self.note_layer();
-        self.notes.set(Notes::LAYERED | Notes::SHAKING);
+        self.pending.wire = Wire::Opening;
         ledger.handshakes.begin();
         if !self.is_connecting() {
             self.begin_handshake(ledger);
@@ -426,30 +404,28 @@ impl Stream {
 
     /// Puts it on the list of those that are visited without an event.
     pub(crate) fn make_ready(&mut self, key: Key, ledger: &mut Ledger) {
-        if !self.notes.has(Notes::READY) {
-            self.notes.set(Notes::READY);
+        if self.pending.listed.make_ready() {
             ledger.ready.push_back(key);
         }
     }
 
     pub(crate) fn unmake_ready(&mut self) {
-        self.notes.take(Notes::READY);
+        self.pending.listed.unmake_ready();
     }
 
     /// Puts it on the list of those that are flushed at the end of the turn.
     pub(crate) fn touch(&mut self, key: Key, ledger: &mut Ledger) {
-        if !self.notes.has(Notes::TOUCHED) {
-            self.notes.set(Notes::TOUCHED);
+        if self.pending.listed.touch() {
             ledger.touched.push(key);
         }
     }
 
     pub(crate) fn untouch(&mut self) {
-        self.notes.take(Notes::TOUCHED);
+        self.pending.listed.untouch();
     }
 
     pub(crate) fn is_counted(&self) -> bool {
-        self.notes.has(Notes::COUNTED)
+        self.io.origin == Origin::Accepted { counted: true }
     }
 
     /// The first of its timers in the wheel.
@@ -488,7 +464,7 @@ impl Stream {
                 State::Opening(_) if self.is_shaking_hands() => "shaking hands",
                 State::Opening(_) => "opening",
                 State::Open if self.is_shaking_hands() => "open, shaking hands",
-                State::Open if self.notes.hold() => "open, held",
+                State::Open if self.pending.holds() => "open, held",
                 State::Open => "open",
                 State::PeerEnded => "peer ended",
                 State::Ending => "ending",

@@ -5,11 +5,11 @@ use std::ops::ControlFlow;
 
 use bytes::Bytes;
 
-use super::{Order, Parcel, Refusal, Share, Stream};
+use super::{Refusal, Stream};
 use crate::id::Key;
 use crate::ledger::Ledger;
-use crate::outbox::{Broadcast, FilePiece};
-use crate::registry::Registry;
+use crate::outbox::{Broadcast, FilePiece, Parcel, Share};
+use crate::registry::{Order, Registry};
 use crate::slots::Found;
 use crate::source::Source;
 use crate::{ConnectionId, SendError, SendFileError};
@@ -140,7 +140,7 @@ impl<App> Registry<App> {
             Found::Running if self.cork.is_sealed() => Err((Refusal::Closing, parcel)),
             // It is its own callback that calls: the bytes join what that has written.
             Found::Running => {
-                self.cork.join(parcel.bytes());
+                self.ledger.attention |= self.cork.join(parcel.bytes());
                 Ok(())
             }
             _ => Err((Refusal::Stale, parcel)),

@@ -33,7 +33,7 @@ pub(crate) struct Engine {
 }
 
 impl Engine {
-    pub(super) fn server(
+    pub(crate) fn server(
         config: Arc<ServerConfig>,
         token: Option<&[u8]>,
     ) -> Result<Self, TlsFailure> {
@@ -44,7 +44,7 @@ impl Engine {
         Ok(Self::new(connection.into()))
     }
 
-    pub(super) fn client(
+    pub(crate) fn client(
         config: Arc<ClientConfig>,
         name: ServerName<'static>,
     ) -> Result<Self, TlsFailure> {
@@ -58,12 +58,12 @@ impl Engine {
     }
 
     /// What this side says first.
-    pub(super) fn begin(&mut self, wire: &mut Vec<u8>) {
+    pub(crate) fn begin(&mut self, wire: &mut Vec<u8>) {
         self.drain_wire(wire);
     }
 
     /// Takes in what has come.
-    pub(super) fn feed(
+    pub(crate) fn feed(
         &mut self,
         mut bytes: &[u8],
         plain: &mut Vec<u8>,
@@ -96,20 +96,20 @@ impl Engine {
     }
 
     /// Turns plain bytes into records.
-    pub(super) fn write(&mut self, plain: &[u8], wire: &mut Vec<u8>) {
+    pub(crate) fn write(&mut self, plain: &[u8], wire: &mut Vec<u8>) {
         // Nothing bounds its buffer, so it takes them all; it has no other errors.
         let _ = self.connection.writer().write(plain);
         self.drain_wire(wire);
     }
 
     /// This side sends no more: close_notify.
-    pub(super) fn close(&mut self, wire: &mut Vec<u8>) {
+    pub(crate) fn close(&mut self, wire: &mut Vec<u8>) {
         self.connection.send_close_notify();
         self.drain_wire(wire);
     }
 
     /// Nothing comes for now: what a large record has left behind is given back.
-    pub(super) fn rest(&mut self) {
+    pub(crate) fn rest(&mut self) {
         if self.fed > SMALL {
             self.fed = 0;
             // It looks at the size of its buffer before it reads, and at nothing else.
@@ -144,44 +144,44 @@ impl Engine {
     // ── questions ───────────────────────────────────────────────────────────────────────────
 
     /// Whether the handshake is over.
-    pub(super) fn is_open(&self) -> bool {
+    pub(crate) fn is_open(&self) -> bool {
         !self.connection.is_handshaking()
     }
 
-    pub(super) fn has_ended(&self) -> bool {
+    pub(crate) fn has_ended(&self) -> bool {
         self.has_ended
     }
 
-    pub(super) fn version(&self) -> Option<rustls::ProtocolVersion> {
+    pub(crate) fn version(&self) -> Option<rustls::ProtocolVersion> {
         self.connection.protocol_version()
     }
 
-    pub(super) fn cipher(&self) -> Option<rustls::CipherSuite> {
+    pub(crate) fn cipher(&self) -> Option<rustls::CipherSuite> {
         self.connection.negotiated_cipher_suite().map(|suite| suite.suite())
     }
 
-    pub(super) fn alpn(&self) -> Option<&[u8]> {
+    pub(crate) fn alpn(&self) -> Option<&[u8]> {
         self.connection.alpn_protocol()
     }
 
     /// The name a client has asked for.
-    pub(super) fn server_name(&self) -> Option<&str> {
+    pub(crate) fn server_name(&self) -> Option<&str> {
         match &self.connection {
             Connection::Server(connection) => connection.server_name(),
             Connection::Client(_) => None,
         }
     }
 
-    pub(super) fn peer_certificates(&self) -> &[CertificateDer<'static>] {
+    pub(crate) fn peer_certificates(&self) -> &[CertificateDer<'static>] {
         self.connection.peer_certificates().unwrap_or_default()
     }
 
-    pub(super) fn was_resumed(&self) -> bool {
+    pub(crate) fn was_resumed(&self) -> bool {
         self.connection.handshake_kind() == Some(rustls::HandshakeKind::Resumed)
     }
 
     /// What the session had been given that this one goes on with.
-    pub(super) fn resumed_token(&self) -> Option<&[u8]> {
+    pub(crate) fn resumed_token(&self) -> Option<&[u8]> {
         match &self.connection {
             Connection::Server(connection) => connection.received_resumption_data(),
             Connection::Client(_) => None,

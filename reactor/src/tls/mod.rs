@@ -9,8 +9,6 @@
 //! Nothing of rustls is part of the public interface, so that another version of it, or another library,
 //! can take its place without anybody noticing.
 
-mod failure;
-
 #[cfg(feature = "tls")]
 mod client;
 #[cfg(feature = "tls")]
@@ -23,8 +21,6 @@ mod expiry;
 mod fingerprint;
 #[cfg(feature = "tls")]
 mod identity;
-#[cfg(feature = "tls")]
-mod layer;
 #[cfg(feature = "tls")]
 mod pem;
 #[cfg(feature = "tls")]
@@ -40,7 +36,7 @@ mod session;
 #[cfg(feature = "tls")]
 mod start;
 
-pub use failure::TlsFailure;
+pub use crate::reason::TlsFailure;
 
 #[cfg(feature = "tls")]
 pub use {

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use chrono::Local;
 use clap::{Args, ValueEnum};
 use examples::advice::NotOpened;
-use examples::endpoint::Endpoint;
+use examples::endpoint::{self, Endpoint};
 use examples::tls::{ServeTls, Served};
 use examples::{output, stop};
 use protocols::chat::accounts::{AccountLimits, Accounts};
@@ -40,7 +40,7 @@ const DEFAULT_TLS: &str = "127.0.0.1:6697";
 #[derive(Args)]
 pub(crate) struct Options {
     /// Where to listen: HOST:PORT or unix:PATH; port 0 is any free one
-    #[arg(long, short, value_name = "ADDR")]
+    #[arg(long, short, value_name = "ADDR", value_parser = endpoint::of_streams)]
     listen: Vec<Endpoint>,
 
     #[command(flatten)]

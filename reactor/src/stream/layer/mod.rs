@@ -20,6 +20,8 @@
 
 #[cfg(all(test, feature = "sim"))]
 mod tests;
+#[cfg(feature = "tls")]
+mod tls;
 
 use std::fs::File;
 use std::io::{self, IoSlice};

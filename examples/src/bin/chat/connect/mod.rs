@@ -15,7 +15,7 @@ use std::error::Error;
 use std::io::{self, IsTerminal};
 
 use clap::Args;
-use examples::endpoint::Endpoint;
+use examples::endpoint::{self, Endpoint};
 use examples::tls::CallTls;
 use protocols::chat::client::{Client, ClientId, Login, Options as ClientOptions};
 use protocols::chat::{Builder, NameError, Nick, WriteError};
@@ -53,7 +53,7 @@ const HISTORY: u16 = 100;
 #[allow(rustdoc::invalid_html_tags, reason = "it is what `--help` prints")]
 pub(crate) struct Options {
     /// HOST:PORT, or unix:PATH
-    #[arg(value_name = "ADDR")]
+    #[arg(value_name = "ADDR", value_parser = endpoint::of_streams)]
     server: Endpoint,
 
     #[command(flatten)]
@@ -122,9 +122,6 @@ pub(crate) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
 }
 
 fn client_options(options: &Options) -> Result<ClientOptions, Box<dyn Error>> {
-    if matches!(options.server, Endpoint::Udp(_)) {
-        return Err("chat is not spoken over UDP; say HOST:PORT or unix:PATH".into());
-    }
     let login = match &options.account {
         None => None,
         Some(account) => {

@@ -2,9 +2,8 @@
 
 use std::io;
 
-use super::{Engine, TlsFailure};
-use crate::CloseReason;
-use crate::stream::Layer;
+use super::Layer;
+use crate::tls::Engine;
 
 impl Layer for Engine {
     fn begin(&mut self, wire: &mut Vec<u8>) {
@@ -37,11 +36,5 @@ impl Layer for Engine {
 
     fn tls(&self) -> Option<&Engine> {
         Some(self)
-    }
-}
-
-impl From<TlsFailure> for io::Error {
-    fn from(failure: TlsFailure) -> Self {
-        CloseReason::Tls(failure).into_io()
     }
 }

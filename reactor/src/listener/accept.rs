@@ -4,19 +4,19 @@ use std::io;
 use std::rc::Rc;
 use std::time::Duration;
 
+use super::{Listener, State};
 use crate::Address;
+use crate::ListenerId;
 use crate::id::Key;
-use crate::listener::{Listener, State};
 use crate::net::{StreamSocket, is_out_of_descriptors, is_passing_accept_error};
 use crate::registry::{Protocol, Registry, Timed};
 use crate::source::Source;
 use crate::stream::Origin;
 use crate::trace::{Callback, Refusal, What};
-use crate::{ListenerId, Stale};
 
 impl<App> Registry<App> {
     /// Accepts until the queue is empty, the budget is used up, or there is a reason to rest.
-    pub(super) fn handle_listener(
+    pub(crate) fn handle_listener(
         &mut self,
         key: Key,
         listener: &mut Listener<App>,
@@ -62,7 +62,9 @@ impl<App> Registry<App> {
             self.ledger.trace(|| What::Refused(Refusal::Full));
             return;
         }
-        if listener.layer.is_some() && self.ledger.handshakes_are_full() {
+        if listener.layer.is_some()
+            && self.ledger.handshakes.count() >= self.ledger.limits.handshakes
+        {
             self.ledger.stats.refused_handshakes += 1;
             self.ledger.trace(|| What::Refused(Refusal::Handshakes));
             return;
@@ -100,7 +102,7 @@ impl<App> Registry<App> {
         };
         let limits = Rc::clone(&listener.limits);
         let origin = Origin::Accepted { counted };
-        let added = self.add_stream(socket, peer, &origin, limits, protocol);
+        let added = self.add_stream(socket, peer, origin, limits, protocol);
         if let Ok(id) = added {
             self.ledger.stats.accepted += 1;
             self.ledger.trace(|| What::Accepted(id));
@@ -162,7 +164,7 @@ impl<App> Registry<App> {
     }
 
     /// Some descriptor has been freed: whoever rests for one may try again.
-    pub(super) fn wake_resting(&mut self) {
+    pub(crate) fn wake_resting(&mut self) {
         self.spare.restore();
         for key in std::mem::take(&mut self.resting) {
             self.end_rest(key);
@@ -170,7 +172,7 @@ impl<App> Registry<App> {
     }
 
     /// A listener's timer has fired, or it need not wait for it.
-    pub(super) fn end_rest(&mut self, key: Key) {
+    pub(crate) fn end_rest(&mut self, key: Key) {
         let Some(mut source) = self.slots.take(key) else {
             return;
         };
@@ -185,26 +187,5 @@ impl<App> Registry<App> {
             }
         }
         self.slots.put(key, source);
-    }
-
-    /// Takes a listener out of the loop at once: it has no callbacks that would have to be told.
-    pub(crate) fn remove_listener(&mut self, id: ListenerId) -> Result<Box<Listener<App>>, Stale> {
-        match self.slots.take(id.0) {
-            Some(Source::Listener(mut listener)) => {
-                self.slots.remove(id.0);
-                if let State::Resting(timer) = std::mem::replace(&mut listener.state, State::Closed)
-                {
-                    self.wheel.cancel(timer);
-                }
-                // It fails only if a duplicate's owner has taken it out already.
-                let _ = listener.socket.deregister(&self.poller);
-                Ok(listener)
-            }
-            Some(other) => {
-                self.slots.put(id.0, other);
-                Err(Stale)
-            }
-            None => Err(Stale),
-        }
     }
 }

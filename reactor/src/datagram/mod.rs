@@ -1,5 +1,9 @@
 //! One datagram socket: its queue of datagrams, and errors that are not fatal.
 
+mod by_id;
+mod transport;
+mod visit;
+
 use std::collections::VecDeque;
 use std::io;
 use std::net::IpAddr;
@@ -14,6 +18,8 @@ use crate::net::{
 use crate::stats::SocketRow;
 use crate::trace::What;
 use crate::{Address, CloseReason, DatagramLimits, Ecn, Envelope, Membership, SocketId};
+
+pub use transport::DatagramTransport;
 
 /// What a queued datagram is charged beside its bytes.
 const DATAGRAM_CHARGE: usize = 64;

@@ -10,16 +10,23 @@
 //! An edge-triggered poller reports a connection once. A listener that stops early, for whatever
 //! reason, has to come back by itself: no event will remind it.
 
+mod accept;
+mod admission;
+mod by_id;
+mod rate;
+
 use std::io;
 use std::rc::Rc;
 
 use crate::id::Key;
 use crate::net::{ListenerSocket, Readiness};
-use crate::rate::TokenBucket;
 use crate::registry::Protocol;
 use crate::stats::SocketRow;
 use crate::stream::Layer;
 use crate::{Address, ListenOptions, StreamLimits, StreamOptions};
+
+pub(crate) use admission::ByAddress;
+pub use rate::TokenBucket;
 
 /// Makes the protocol of an accepted connection, or refuses it.
 pub(crate) type Factory<App> = Box<dyn FnMut(&Address, &mut App) -> Option<Box<dyn Protocol<App>>>>;

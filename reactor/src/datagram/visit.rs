@@ -5,12 +5,12 @@ use std::io;
 use std::mem::ManuallyDrop;
 use std::net::SocketAddr;
 
-use crate::datagram::DatagramQueue;
+use super::{DatagramQueue, DatagramTransport, SocketClosed};
 use crate::id::Key;
 use crate::ledger::Scratch;
 use crate::net::{AtOnce, Incoming};
 use crate::offload::panic_message;
-use crate::registry::{DatagramProtocol, DatagramTransport, Registry};
+use crate::registry::{DatagramProtocol, Registry};
 use crate::source::{Socket, Source};
 use crate::trace::{Callback, What};
 use crate::{Address, CloseReason, Datagram, SocketId, TimerKey};
@@ -21,7 +21,7 @@ const ERRORS: usize = 64;
 
 impl<App> Registry<App> {
     /// Does for a datagram socket what there is to do now.
-    pub(super) fn handle_socket(
+    pub(crate) fn handle_socket(
         &mut self,
         key: Key,
         socket: &mut Socket<App>,
@@ -241,7 +241,7 @@ impl<App> Registry<App> {
     }
 
     /// Calls one callback of a socket that is in its slot.
-    pub(super) fn call_socket_by_key(
+    pub(crate) fn call_socket_by_key(
         &mut self,
         key: Key,
         app: &mut App,
@@ -258,9 +258,31 @@ impl<App> Registry<App> {
     }
 
     /// A timer of a datagram socket has come due.
-    pub(super) fn handle_socket_timer(&mut self, key: Key, timer: TimerKey, app: &mut App) {
+    pub(crate) fn handle_socket_timer(&mut self, key: Key, timer: TimerKey, app: &mut App) {
         self.call_socket_by_key(key, app, Callback::Timer, |protocol, transport, app| {
             protocol.on_timer(transport, timer, app);
+        });
+    }
+
+    /// The last of a socket: closed, and its protocol told.
+    pub(crate) fn bury_socket(
+        &mut self,
+        key: Key,
+        socket: Socket<App>,
+        reason: CloseReason,
+        app: &mut App,
+    ) {
+        let Socket { mut queue, protocol } = socket;
+        self.cancel_timers(queue.timers);
+        let id = SocketId(key);
+        self.ledger.trace_visit(id, || What::closed(&reason));
+        queue.bury(&self.poller);
+        let closed = SocketClosed { id, reason, unsent: queue.queued() };
+        drop(queue);
+        self.run_callback(Some(id.into()), Callback::Close, |registry| {
+            // Dropped in here: that is a user's code as well, and may panic.
+            let mut protocol = protocol;
+            protocol.on_close(registry, &closed, app);
         });
     }
 }

@@ -4,9 +4,9 @@ use std::fmt;
 use std::io;
 use std::time::Duration;
 
-use super::Registry;
-use crate::datagram::DatagramQueue;
+use super::DatagramQueue;
 use crate::net::Outgoing;
+use crate::registry::Registry;
 use crate::{Address, CloseReason, Datagram, Envelope, Membership, SocketId, TimerKey, TimersFull};
 
 /// One datagram socket, lent to its protocol for the time of a callback.
