@@ -243,3 +243,66 @@ impl From<Error> for TlsFailure {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Address;
+    use crate::tls::{ClientTls, Identity, ServerTls};
+
+    /// A client and a server that have shaken hands.
+    fn pair() -> (Engine, Engine) {
+        let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).expect("it signs");
+        let (certificate, key) = (made.cert.pem(), made.signing_key.serialize_pem());
+        let identity =
+            Identity::from_pem(certificate.as_bytes(), key.as_bytes()).expect("it is fine");
+        let client = ClientTls::pinned(&[identity.fingerprint()]).expect("it is fine");
+        let address: Address = "127.0.0.1:7".parse().expect("a literal");
+        let mut client = client.engine(&address).expect("it has a name");
+        let server = ServerTls::builder(identity).build().expect("it is fine");
+        let mut server = server.engine().expect("it is fine");
+        let (mut wire, mut back) = (Vec::new(), Vec::new());
+        client.begin(&mut wire);
+        while !wire.is_empty() || !back.is_empty() {
+            server.feed(&std::mem::take(&mut wire), &mut Vec::new(), &mut back).expect("it is TLS");
+            client.feed(&std::mem::take(&mut back), &mut Vec::new(), &mut wire).expect("it is TLS");
+        }
+        assert!(client.is_open() && server.is_open());
+        (client, server)
+    }
+
+    #[test]
+    fn what_is_written_is_read_however_it_is_cut() {
+        let (mut client, mut server) = pair();
+        let said: Vec<u8> = (0..40_000_u32).map(|at| at as u8).collect();
+        let (mut wire, mut heard) = (Vec::new(), Vec::new());
+        client.write(&said, &mut wire);
+        client.close(&mut wire);
+        for piece in wire.chunks(777) {
+            server.feed(piece, &mut heard, &mut Vec::new()).expect("it is TLS");
+        }
+        assert!(heard == said && server.has_ended() && !client.has_ended());
+    }
+
+    #[test]
+    fn what_a_large_record_needed_is_given_back_when_nothing_comes() {
+        let (mut client, mut server) = pair();
+        let mut wire = Vec::new();
+        client.write(&[7; 16 * 1024], &mut wire);
+        // Nearly all of it: the record is in there, and cannot be opened.
+        let (last, most) = wire.split_last().expect("it is a record");
+        let mut heard = Vec::new();
+        server.feed(most, &mut heard, &mut Vec::new()).expect("it is TLS");
+        assert!(server.fed > SMALL);
+        server.rest();
+        assert_eq!((server.fed, heard.len()), (0, 0));
+        // It has not lost what it holds, and has ended by it even less.
+        server.feed(&[*last], &mut heard, &mut Vec::new()).expect("it is TLS");
+        assert_eq!(heard, [7; 16 * 1024]);
+        server.rest();
+        wire.clear();
+        client.write(b"and on", &mut wire);
+        server.feed(&wire, &mut heard, &mut Vec::new()).expect("it is TLS");
+        assert!(heard.ends_with(b"and on") && !server.has_ended());
+    }
+}
