@@ -9,7 +9,7 @@ use crate::handshakes::Handshakes;
 use crate::id::Key;
 use crate::limits::Limits;
 use crate::net::{Clock, System};
-use crate::outbox::Spares;
+use crate::outbox::{Pipes, Spares};
 use crate::reason::CloseReason;
 use crate::stats::Stats;
 use crate::trace::{About, Subject, Tracer, What};
@@ -37,6 +37,8 @@ pub(crate) struct Ledger {
     pub(crate) handshakes: Handshakes,
     /// Memory of outboxes that have run empty.
     pub(crate) spares: Spares,
+    /// Pipes between coupled connections.
+    pub(crate) pipes: Pipes,
     /// Charge of all outboxes, held against [`Limits::outboxes`].
     pub(crate) queued: usize,
     /// Sources with something left to do that no event will remind us of.
@@ -58,6 +60,7 @@ impl Ledger {
             reads_a_turn: limits.read_budget.div_ceil(SCRATCH).max(1),
             handshakes: Handshakes::default(),
             spares: Spares::default(),
+            pipes: Pipes::default(),
             queued: 0,
             ready: VecDeque::new(),
             touched: Vec::new(),

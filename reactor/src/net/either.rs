@@ -8,8 +8,8 @@ use std::io::{self, IoSlice};
 use std::time::{Duration, Instant, SystemTime};
 
 use super::{
-    AtOnce, Failure, Incoming, Outgoing, OwnedPath, Readiness, StdDatagram, StdListener, StdStream,
-    foreign, os, sim,
+    AtOnce, Failure, Incoming, Outgoing, OwnedPath, Pipe, Readiness, StdDatagram, StdListener,
+    StdStream, foreign, os, sim,
 };
 use crate::id::{Generations, Token};
 use crate::offload::Job;
@@ -119,6 +119,23 @@ impl StreamSocket {
         fn local(&self) -> Address;
         fn peer(&self) -> Address;
         fn kind(&self) -> &'static str;
+    }
+}
+
+/// What is simulated does not go through the real system's pipes.
+impl StreamSocket {
+    pub(crate) fn splice_in(&self, pipe: &mut Pipe) -> io::Result<usize> {
+        match self {
+            Self::Os(socket) => socket.splice_in(pipe),
+            Self::Sim(_) => Err(io::ErrorKind::Unsupported.into()),
+        }
+    }
+
+    pub(crate) fn splice_out(&self, pipe: &mut Pipe) -> io::Result<usize> {
+        match self {
+            Self::Os(socket) => socket.splice_out(pipe),
+            Self::Sim(_) => Err(io::ErrorKind::Unsupported.into()),
+        }
     }
 }
 

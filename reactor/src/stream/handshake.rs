@@ -116,8 +116,10 @@ mod start {
             layer: Box<dyn Layer>,
             ledger: &mut Ledger,
         ) -> Result<(), StartTlsError> {
-            if self.pending.wire != Wire::Nothing {
-                return Err(StartTlsError::Already);
+            match self.pending.wire {
+                Wire::Nothing => {}
+                Wire::Couple => return Err(StartTlsError::Coupled),
+                _ => return Err(StartTlsError::Already),
             }
             if self.state != State::Open {
                 return Err(StartTlsError::Closing);

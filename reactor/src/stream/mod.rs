@@ -26,12 +26,14 @@
 //! that returns [`Step`] may find that the connection has ended, and then breaks with the reason.
 
 mod by_id;
+mod couple;
 mod deadlines;
 mod guard;
 mod handshake;
 mod io;
 mod layer;
 mod pending;
+mod pressure;
 mod read;
 mod sending;
 mod transport;
@@ -51,6 +53,8 @@ use crate::stats::SocketRow;
 use crate::trace::What;
 use crate::{Address, StreamLimits};
 
+use couple::Coupling;
+pub use couple::{CoupleError, Uncoupled};
 use guard::{Deadlines, Phase};
 use io::Io;
 pub(crate) use io::{Origin, Received};
@@ -60,7 +64,7 @@ pub(crate) use read::Intake;
 pub(crate) use transport::Outcome;
 pub use transport::{Detached, Transport};
 pub(crate) use visit::Visit;
-pub(crate) use write::{Flushed, Refusal};
+pub(crate) use write::{Drained, Flushed, Refusal};
 
 pub(crate) struct Stream {
     io: Io,

@@ -47,6 +47,9 @@ pub enum StartTlsError {
     /// It has TLS already.
     #[error("the connection has TLS already")]
     Already,
+    /// Its bytes go to another connection, or come from one.
+    #[error("the connection is coupled with another")]
+    Coupled,
     /// One of its directions has ended, or is ending.
     #[error("the connection is closing")]
     Closing,

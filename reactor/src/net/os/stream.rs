@@ -8,6 +8,7 @@ use std::net::{Shutdown, SocketAddr};
 use socket2::{SockRef, Type};
 
 use super::OwnedPath;
+use super::pipe::Pipe;
 use super::poller::Poller;
 use super::{options, sys};
 use crate::id::Token;
@@ -197,6 +198,16 @@ impl StreamSocket {
     /// Sends a part of a file; `Ok(0)` means the file ends before `offset`.
     pub(crate) fn send_file(&self, file: &File, offset: u64, count: usize) -> io::Result<usize> {
         call!(self, socket => sys::send_file(socket, file, offset, count))
+    }
+
+    /// Moves what has come to a pipe, which is empty; `Ok(0)` is the end.
+    pub(crate) fn splice_in(&self, pipe: &mut Pipe) -> io::Result<usize> {
+        call!(self, socket => pipe.fill(socket))
+    }
+
+    /// Sends what is in a pipe, as far as it goes.
+    pub(crate) fn splice_out(&self, pipe: &mut Pipe) -> io::Result<usize> {
+        call!(self, socket => pipe.pour(socket))
     }
 
     /// Sends FIN behind everything written so far.
