@@ -145,3 +145,5 @@ pub use shutdown::{CutOff, ShutdownReport};
 pub use signals::Signal;
 pub use stats::{Rows, Snapshot, SocketRow, Stats};
 pub use stream::{CoupleError, Detached, Transport, Uncoupled};
+#[cfg(unix)]
+pub use stream::{PassError, PeerCredentials};

@@ -317,7 +317,8 @@ pub struct MinRate {
 pub struct DatagramLimits {
     /// Bytes of datagrams that wait for the kernel to take them. Beyond it a datagram is dropped,
     /// as the network would, and [`Stats::datagrams_dropped`](crate::Stats::datagrams_dropped)
-    /// counts it.
+    /// counts it. A Unix socket that is connected to nobody keeps a queue for each peer that does not
+    /// receive, and tries it again now and then; one of them may have a quarter of this.
     ///
     /// Default 256 KiB, about what a kernel's own send buffer holds.
     pub outbox: usize,

@@ -3,10 +3,11 @@
 use crate::id::Key;
 use crate::net::OwnedPath;
 use crate::registry::Registry;
+use crate::slots::Found;
 use crate::source::{Connection, Source};
 use crate::stream::Detached;
 use crate::trace::{Callback, What};
-use crate::{CloseReason, Closed, ConnectionId, Stale};
+use crate::{CloseReason, Closed, ConnectionId, ListenerId, Stale};
 
 impl<App> Registry<App> {
     /// Tells and removes what has ended, up to the budget. The others, and what ends in these callbacks,
@@ -19,6 +20,10 @@ impl<App> Registry<App> {
             let Some((key, reason)) = self.ledger.retired.pop_front() else {
                 break;
             };
+            if let Found::Here(Source::Listener(_)) = self.slots.find(key) {
+                self.bury_listener(ListenerId(key), &reason, app);
+                continue;
+            }
             match self.slots.remove(key) {
                 Some(Source::Stream(connection)) => {
                     self.bury_stream(key, *connection, *reason, app);

@@ -110,6 +110,20 @@ impl StreamSocket {
         fn apply(&self, options: &StreamOptions) -> io::Result<()>;
         fn read(&self, buffer: &mut [u8]) -> io::Result<usize>;
         fn write(&self, bytes: &[u8]) -> io::Result<usize>;
+        #[cfg(unix)]
+        fn descriptor(&self) -> Option<std::os::fd::BorrowedFd<'_>>;
+        #[cfg(unix)]
+        fn send_with_descriptors(
+            &self,
+            bytes: &[u8],
+            descriptors: &[std::os::fd::BorrowedFd<'_>]
+        ) -> io::Result<usize>;
+        #[cfg(unix)]
+        fn receive_with_descriptors(
+            &self,
+            buffer: &mut [u8],
+            arrived: &mut Vec<std::os::fd::OwnedFd>
+        ) -> io::Result<usize>;
         fn write_vectored(&self, slices: &[IoSlice<'_>]) -> io::Result<usize>;
         fn send_file(&self, file: &File, offset: u64, count: usize) -> io::Result<usize>;
         fn shutdown_write(&self) -> io::Result<()>;

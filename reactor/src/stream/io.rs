@@ -73,13 +73,21 @@ impl Io {
     /// Puts a layer on the socket. What that has left over is told of by nobody, so from here on only
     /// `WouldBlock` says that there is nothing to read: as it is once an end was reported.
     pub(super) fn wrap(&mut self, layer: Box<dyn Layer>, before: Vec<u8>) {
-        self.socket.seal();
+        if !layer.is_open() {
+            // One that has to be opened has secrets: what it sends tells nobody anything.
+            self.socket.seal();
+        }
         self.aside().layered = Some(Box::new(Layered::new(layer, before)));
         self.readiness = self.readiness.with(Readiness::READ).with(Readiness::END);
     }
 
     fn aside(&mut self) -> &mut Aside {
         self.aside.get_or_insert_default()
+    }
+
+    #[cfg(unix)]
+    pub(super) fn descriptors(&mut self) -> Option<&mut super::layer::Descriptors> {
+        self.aside.as_mut()?.layered.as_mut()?.descriptors()
     }
 
     fn layered(&self) -> Option<&Layered> {

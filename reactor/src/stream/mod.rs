@@ -37,6 +37,8 @@ mod pressure;
 mod read;
 mod sending;
 mod transport;
+#[cfg(unix)]
+mod unix;
 mod visit;
 mod write;
 
@@ -63,6 +65,8 @@ use pending::{Pending, Wire};
 pub(crate) use read::Intake;
 pub(crate) use transport::Outcome;
 pub use transport::{Detached, Transport};
+#[cfg(unix)]
+pub use unix::{PassError, PeerCredentials};
 pub(crate) use visit::Visit;
 pub(crate) use write::{Drained, Flushed, Refusal};
 
@@ -397,11 +401,31 @@ impl Stream {
     pub(crate) fn wrap(&mut self, layer: Box<dyn Layer>, ledger: &mut Ledger) {
         self.io.wrap(layer, Vec::new());
         self.note_layer();
+        if self.io.is_open() {
+            self.pending.wire = Wire::Layer;
+            return;
+        }
         self.pending.wire = Wire::Opening;
         ledger.handshakes.begin();
         if !self.is_connecting() {
             self.begin_handshake(ledger);
         }
+    }
+
+    #[cfg(unix)]
+    fn descriptors(&mut self) -> Option<&mut layer::Descriptors> {
+        self.io.descriptors()
+    }
+
+    #[cfg(unix)]
+    fn is_layered(&self) -> bool {
+        self.io.is_layered()
+    }
+
+    /// Everything queued for the peer, files included.
+    #[cfg(unix)]
+    fn unsent(&self) -> u64 {
+        self.outbox.unsent()
     }
 
     // ── the loop's lists ────────────────────────────────────────────────────────────────────

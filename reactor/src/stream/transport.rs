@@ -17,8 +17,8 @@ use crate::{Address, CloseReason, ConnectionId, OffloadError, PostError, StreamL
 /// One connection, lent to its protocol for the time of a callback.
 pub struct Transport<'a, App> {
     id: ConnectionId,
-    stream: &'a mut Stream,
-    registry: &'a mut Registry<App>,
+    pub(super) stream: &'a mut Stream,
+    pub(super) registry: &'a mut Registry<App>,
 }
 
 /// What a callback has decided for its connection.

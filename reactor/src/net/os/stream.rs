@@ -259,6 +259,35 @@ impl StreamSocket {
         }
     }
 
+    #[cfg(unix)]
+    pub(crate) fn descriptor(&self) -> Option<std::os::fd::BorrowedFd<'_>> {
+        use std::os::fd::AsFd;
+        Some(match self {
+            Self::Tcp(stream) => stream.as_fd(),
+            Self::Unix(stream) => stream.as_fd(),
+        })
+    }
+
+    /// As [`write`](Self::write), and descriptors leave with the first byte.
+    #[cfg(unix)]
+    pub(crate) fn send_with_descriptors(
+        &self,
+        bytes: &[u8],
+        descriptors: &[std::os::fd::BorrowedFd<'_>],
+    ) -> io::Result<usize> {
+        call!(self, socket => sys::send_with_descriptors(socket, bytes, descriptors))
+    }
+
+    /// As [`read`](Self::read), and the descriptors that come with it.
+    #[cfg(unix)]
+    pub(crate) fn receive_with_descriptors(
+        &self,
+        buffer: &mut [u8],
+        arrived: &mut Vec<std::os::fd::OwnedFd>,
+    ) -> io::Result<usize> {
+        call!(self, socket => sys::receive_with_descriptors(socket, buffer, arrived))
+    }
+
     pub(crate) fn kind(&self) -> &'static str {
         match self {
             Self::Tcp(_) => "tcp",

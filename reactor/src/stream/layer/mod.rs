@@ -18,6 +18,8 @@
 //! stream with a layer believes no short read: only `WouldBlock` says that there is nothing more. And it
 //! never takes the short ways, on which a message is read and answered with nothing else to be thought of.
 
+#[cfg(unix)]
+mod descriptors;
 #[cfg(all(test, feature = "sim"))]
 mod tests;
 #[cfg(feature = "tls")]
@@ -28,6 +30,9 @@ use std::io::{self, IoSlice};
 
 use crate::CloseReason;
 use crate::net::{StreamSocket, read_at};
+
+#[cfg(unix)]
+pub(crate) use descriptors::{Descriptors, MOST_AT_ONCE};
 
 /// Plain bytes that are turned into wire bytes at a time, which bounds what is pending.
 const CHUNK: usize = 16 * 1024;
@@ -64,6 +69,22 @@ pub(crate) trait Layer {
     /// What TLS has agreed upon, if it is that.
     #[cfg(feature = "tls")]
     fn tls(&self) -> Option<&crate::tls::Engine> {
+        None
+    }
+
+    /// One read of the socket.
+    fn read_socket(&mut self, socket: &StreamSocket, buffer: &mut [u8]) -> io::Result<usize> {
+        socket.read(buffer)
+    }
+
+    /// One write to the socket, of what is pending.
+    fn write_socket(&mut self, socket: &StreamSocket, bytes: &[u8]) -> io::Result<usize> {
+        socket.write(bytes)
+    }
+
+    /// It, if it is the one through which descriptors pass.
+    #[cfg(unix)]
+    fn descriptors(&mut self) -> Option<&mut Descriptors> {
         None
     }
 }
@@ -125,6 +146,11 @@ impl Layered {
         self.layer.tls()
     }
 
+    #[cfg(unix)]
+    pub(super) fn descriptors(&mut self) -> Option<&mut Descriptors> {
+        self.layer.descriptors()
+    }
+
     /// Whether something has to be sent that nobody above knows of.
     pub(super) fn is_pending(&self) -> bool {
         !self.pending.is_empty()
@@ -146,7 +172,7 @@ impl Layered {
                 self.theirs = Theirs::Told;
                 return Ok(0);
             }
-            let length = match socket.read(buffer) {
+            let length = match self.layer.read_socket(socket, buffer) {
                 Ok(length) => length,
                 Err(error) => {
                     if error.kind() == io::ErrorKind::WouldBlock {
@@ -274,7 +300,7 @@ impl Layered {
     /// Sends what is pending, as far as the socket takes it: that it would block is no error.
     pub(super) fn push(&mut self, socket: &StreamSocket) -> io::Result<()> {
         while self.sent < self.pending.len() {
-            match socket.write(&self.pending[self.sent..]) {
+            match self.layer.write_socket(socket, &self.pending[self.sent..]) {
                 Ok(sent) => self.sent += sent,
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     self.is_writable = false;
