@@ -39,7 +39,7 @@ const CHUNK: usize = 16 * 1024;
 /// Bytes that may be pending: a chunk as it is on the wire, and answers to a peer that asks for more and more
 /// of them and takes none.
 const ANSWERS: usize = 64 * 1024;
-/// Reads that bring nothing plain before somebody else has a turn.
+/// Reads that bring nothing plain before the other sockets are looked after.
 const FRUITLESS: usize = 8;
 
 /// Turns wire bytes into plain ones, and back. It is total on hostile input: what it cannot read is an error.
