@@ -36,7 +36,7 @@ fn what_is_said_to_a_server_that_is_known_by_its_fingerprint_comes_back() {
     let (server, address, fingerprint) = serve(&["--tls-self-signed"]);
     let said = noise(300_000);
     let ended = echo(&["send", &address, "--tls-pin", &fingerprint], &said);
-    assert_eq!((ended.code, &ended.output == &said), (Some(0), true), "{}", ended.errors);
+    assert_eq!((ended.code, ended.output == said), (Some(0), true), "{}", ended.errors);
     let ended = echo(&["ping", &address, "--tls-pin", &fingerprint, "--count", "10"], b"");
     assert!(ended.text().starts_with("10 sent, 10 returned, 0 lost"), "{ended:?}");
     server.stop();
