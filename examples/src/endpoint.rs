@@ -50,6 +50,15 @@ pub struct Unresolved {
 }
 
 impl Endpoint {
+    /// Its host, by name or address, if it has one.
+    #[must_use]
+    pub fn host(&self) -> Option<&str> {
+        match self {
+            Self::Tcp(place) | Self::Udp(place) => Some(place.host()),
+            Self::Unix(_) => None,
+        }
+    }
+
     /// Where the server is: several places, if its name has several addresses. It may ask the network
     /// and wait for it, so it comes before the loop begins.
     ///
@@ -65,6 +74,13 @@ impl Endpoint {
 }
 
 impl HostPort {
+    /// The host, by name or address, without its port.
+    #[must_use]
+    pub fn host(&self) -> &str {
+        let host = self.0.rsplit_once(':').map_or(&*self.0, |(host, _)| host);
+        host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host)
+    }
+
     /// Its addresses: at least one.
     ///
     /// # Errors
@@ -196,6 +212,15 @@ mod tests {
         for text in ["", "localhost", ":7", "localhost:", "udp:7", "unix:"] {
             let error = text.parse::<Endpoint>().expect_err(text);
             assert!(error.to_string().contains("udp:HOST:PORT"), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_host_has_no_port_and_no_brackets() {
+        for (text, host) in
+            [("a.example:7", Some("a.example")), ("[::1]:7", Some("::1")), ("unix:/a", None)]
+        {
+            assert_eq!(text.parse::<Endpoint>().expect("it is an endpoint").host(), host);
         }
     }
 

@@ -10,6 +10,7 @@
 //! | [`output`] | standard output and error, whose readers may be gone |
 //! | [`stdin`] | standard input, which can only be read by waiting |
 //! | `control` | subcommands of a program that runs, over a Unix socket |
+//! | [`tls`] | TLS: which certificate a server shows, whom a client trusts |
 //! | [`stop`] | Ctrl-C: drain, then report; twice: at once |
 
 #![forbid(unsafe_code)]
@@ -26,3 +27,4 @@ pub mod names;
 pub mod output;
 pub mod stdin;
 pub mod stop;
+pub mod tls;

@@ -24,6 +24,12 @@
 //! mio-reactor-protocols = { path = "../path/to/this/protocols", default-features = false, features = ["chat"] }
 //! ```
 //!
+//! # Features
+//!
+//! - `chat`, `transfer`: those protocols (default).
+//! - `tls`: TLS for the clients of echo and chat. Servers have it from the options of their listeners
+//!   ([`ListenOptions`](reactor::ListenOptions)), whatever the protocol.
+//!
 //! # How a protocol is laid out
 //!
 //! Every protocol is a folder with the same silhouette, so that the second is read in half the time:

@@ -41,6 +41,10 @@ pub enum OpenError {
     /// The loop is shutting down and takes nothing new.
     #[error("the loop is shutting down: {0} was not opened")]
     ShuttingDown(Address),
+    /// TLS cannot be begun with it: there is no name to verify, say.
+    #[cfg(feature = "tls")]
+    #[error("cannot speak TLS with {0}: {1}")]
+    Tls(Address, #[source] crate::tls::StartTlsError),
     /// Anything else the system says.
     #[error("cannot open {address}: {source}")]
     Io {

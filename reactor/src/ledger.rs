@@ -5,6 +5,7 @@
 
 use std::collections::VecDeque;
 
+use crate::handshakes::Handshakes;
 use crate::id::Key;
 use crate::limits::Limits;
 use crate::net::{Clock, System};
@@ -32,6 +33,8 @@ pub(crate) struct Ledger {
     pub(crate) gathers: bool,
     /// Reads one connection may make in a turn: [`Limits::read_budget`] in full buffers.
     pub(crate) reads_a_turn: usize,
+    /// Layers that are being opened.
+    pub(crate) handshakes: Handshakes,
     /// Memory of outboxes that have run empty.
     pub(crate) spares: Spares,
     /// Pipes between coupled connections.
@@ -55,6 +58,7 @@ impl Ledger {
             attention: false,
             gathers: true,
             reads_a_turn: limits.read_budget.div_ceil(SCRATCH).max(1),
+            handshakes: Handshakes::default(),
             spares: Spares::default(),
             pipes: Pipes::default(),
             queued: 0,

@@ -44,8 +44,10 @@
 //! | module | what it is |
 //! |---|---|
 //! | `id`, `address` | names for what is registered, and where it is |
+//! | `reason` | who ended a connection, and why |
+//! | `tls` | TLS under any protocol: what it is configured with, and the engine behind it |
 //! | `limits`, `options` | every bound with its default and reason; socket options |
-//! | `error`, `reason` | what can go wrong with a call; who ended a connection, and why |
+//! | `error` | what can go wrong with a call |
 //! | `input`, `timer` | the cursor protocols read, the timing wheel |
 //! | `framing` | messages out of a stream of bytes: lines, frames with their length in front |
 //! | `backoff`, `requests` | for clients: how long to wait before another try, what has yet to be answered |
@@ -55,6 +57,7 @@
 //! | `net` | the seam to the system: a written contract, and mio behind it |
 //! | `outbox` | the queue that protocols write |
 //! | `shutdown` | how far the end of the loop has come, and the report on it |
+//! | `handshakes` | how many layers are being opened, and how much of it is done in a turn |
 //! | `ledger` | what the loop notes down while it turns |
 //! | `handle`, `signals`, `source`, `stream`, `listener`, `datagram`, `registry` | each kind of socket: its state, its way in and out, its callbacks; and the registry that holds them all |
 //! | `dispatch` | from readiness to callbacks, phase by phase |
@@ -70,6 +73,8 @@
 //!   call ([`DatagramOptions::metadata`]).
 //! - `icmp`: errors of the network, for UDP sockets that are connected to nobody
 //!   ([`DatagramOptions::icmp`], Linux).
+//! - `tls`: TLS under any protocol, on both sides ([`ListenOptions::tls`], [`ConnectOptions::tls`],
+//!   [`Transport::start_tls`]), by rustls and ring; see [`tls`].
 //! - `sim`: a deterministic network of loops, with every fault that sockets and pollers have,
 //!   to test protocols on; it includes `trace`.
 
@@ -83,6 +88,7 @@ mod dispatch;
 mod error;
 pub mod framing;
 mod handle;
+mod handshakes;
 mod id;
 mod input;
 mod ledger;
@@ -106,6 +112,7 @@ mod source;
 mod stats;
 mod stream;
 mod timer;
+pub mod tls;
 #[cfg(feature = "trace")]
 pub mod trace;
 #[cfg(not(feature = "trace"))]

@@ -98,6 +98,19 @@ pub struct Limits {
     /// Default 64: accepting costs about 10 µs, so the open ones wait less than a millisecond.
     pub accept_budget: usize,
 
+    /// Handshakes of TLS at one time. A listener that speaks TLS closes what it accepts beyond that at once,
+    /// before anything is computed for it, and [`Stats::refused_handshakes`](crate::Stats::refused_handshakes)
+    /// counts it.
+    ///
+    /// Default 1,024: with [`handshake_budget`](Self::handshake_budget) some twenty turns of work, and at
+    /// 10 KiB each 10 MiB of those that never finish.
+    pub handshakes: usize,
+
+    /// Steps of handshakes in a turn, each of them a read; the others wait for the next.
+    ///
+    /// Default 16: one that has to sign something takes 0.2 ms, so the open connections wait 3 ms at most.
+    pub handshake_budget: usize,
+
     /// Datagrams a socket may receive in a turn.
     ///
     /// Default 64, for the same reason.
@@ -141,6 +154,8 @@ impl Default for Limits {
             write_budget: 2 * MIB,
             visit_budget: 128,
             accept_budget: 64,
+            handshakes: 1_024,
+            handshake_budget: 16,
             datagram_budget: 64,
             task_budget: 1_024,
             timer_budget: 1_024,
@@ -209,6 +224,13 @@ pub struct StreamLimits {
     /// Default 30 s: five tries of the first segment; the system alone would try for two minutes.
     pub connect_timeout: Option<Duration>,
 
+    /// How long a handshake of TLS may take, once the connection is there; then
+    /// [`CloseReason::HandshakeTimeout`](crate::CloseReason::HandshakeTimeout).
+    ///
+    /// Default 10 s: two or three round trips, and time to compute. Whoever only holds the line is gone
+    /// before it is noticed.
+    pub handshake_timeout: Option<Duration>,
+
     /// How long a graceful close may take, from the call of `close` to the peer's FIN: the flush and
     /// the lingering together. Then the connection is reset.
     ///
@@ -246,6 +268,7 @@ impl Default for StreamLimits {
             outbox: 8 * MIB,
             when_full: WhenFull::Close,
             connect_timeout: Some(Duration::from_secs(30)),
+            handshake_timeout: Some(Duration::from_secs(10)),
             close_timeout: Duration::from_secs(10),
             idle_timeout: None,
             read_timeout: None,

@@ -3,6 +3,8 @@
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
+#[cfg(feature = "tls")]
+use crate::tls::{ClientTls, ServerTls};
 use crate::{Address, DatagramLimits, StreamLimits};
 
 /// Options of one stream socket, of an accepted connection or an outgoing one.
@@ -86,6 +88,10 @@ pub struct ListenOptions {
     pub stream: StreamOptions,
     /// Limits of the connections.
     pub limits: StreamLimits,
+    /// Speak TLS, below whatever protocol the factory makes, whose `on_open` comes when the handshake is over.
+    /// Default `None`.
+    #[cfg(feature = "tls")]
+    pub tls: Option<ServerTls>,
     /// Connections a second this listener accepts in the long run, with bursts of as many; the rest
     /// wait in the kernel's backlog. Default `None`: no bound.
     pub accept_rate: Option<u32>,
@@ -101,6 +107,8 @@ impl Default for ListenOptions {
             replace_stale: true,
             stream: StreamOptions::default(),
             limits: StreamLimits::default(),
+            #[cfg(feature = "tls")]
+            tls: None,
             accept_rate: None,
         }
     }
@@ -115,6 +123,10 @@ pub struct ConnectOptions {
     pub stream: StreamOptions,
     /// Limits of the connection, [`connect_timeout`](StreamLimits::connect_timeout) among them.
     pub limits: StreamLimits,
+    /// Speak TLS, below whatever protocol: its `on_open` comes when the handshake is over and the peer's
+    /// certificate is verified. Default `None`.
+    #[cfg(feature = "tls")]
+    pub tls: Option<ClientTls>,
 }
 
 impl Default for ConnectOptions {
@@ -123,6 +135,8 @@ impl Default for ConnectOptions {
             from: None,
             stream: StreamOptions::default(),
             limits: StreamLimits { outbox_holds_reading: false, ..StreamLimits::default() },
+            #[cfg(feature = "tls")]
+            tls: None,
         }
     }
 }

@@ -49,6 +49,14 @@ pub enum CloseReason {
     /// found to be gone. The peer sees RST, if anything still reaches it.
     #[error("the connection failed: {0}")]
     Failed(#[source] io::Error),
+    /// The peer ended the connection without having said that it had sent all: its TLS without
+    /// close_notify, or in the middle of the handshake. Somebody in between may have cut it off, so what was
+    /// received may be a part only (RFC 8446, 6.1). It sees RST.
+    #[error("the peer's end was cut off: it did not say that it was done")]
+    Truncated,
+    /// TLS has failed: why is inside. The peer sees the alert that belongs to it, and FIN.
+    #[error("{0}")]
+    Tls(#[source] TlsFailure),
     /// A file that was being sent could not be read. The peer sees RST, so that it does not take what it has
     /// for the whole.
     #[error("a file that was being sent could not be read: {0}")]
@@ -58,6 +66,9 @@ pub enum CloseReason {
     /// answers later sees RST.
     #[error("connecting took too long")]
     ConnectTimeout,
+    /// [`StreamLimits::handshake_timeout`](crate::StreamLimits::handshake_timeout) has passed.
+    #[error("the handshake took too long")]
+    HandshakeTimeout,
     /// [`StreamLimits::close_timeout`](crate::StreamLimits::close_timeout) has passed since `close`:
     /// the peer did not take what was queued, or did not say goodbye. It sees RST, behind our FIN if that
     /// had left already.
@@ -103,6 +114,9 @@ impl Clone for CloseReason {
             Self::Detached => Self::Detached,
             Self::Shutdown => Self::Shutdown,
             Self::Reset => Self::Reset,
+            Self::Truncated => Self::Truncated,
+            Self::Tls(failure) => Self::Tls(failure.clone()),
+            Self::HandshakeTimeout => Self::HandshakeTimeout,
             Self::ConnectTimeout => Self::ConnectTimeout,
             Self::CloseTimeout => Self::CloseTimeout,
             Self::IdleTimeout => Self::IdleTimeout,
@@ -143,9 +157,11 @@ impl CloseReason {
         use CloseReason as R;
         match self {
             R::Closed | R::Aborted | R::Detached | R::Shutdown | R::Panicked(_) => Side::Local,
-            R::PeerClosed | R::Reset => Side::Peer,
+            R::PeerClosed | R::Reset | R::Truncated => Side::Peer,
             R::ConnectFailed(_) | R::Failed(_) | R::FileFailed(_) => Side::System,
+            R::Tls(failure) => failure.side(),
             R::ConnectTimeout
+            | R::HandshakeTimeout
             | R::CloseTimeout
             | R::IdleTimeout
             | R::ReadTimeout
@@ -168,13 +184,28 @@ impl CloseReason {
         matches!(self, Self::IdleTimeout | Self::ReadTimeout)
     }
 
-    /// Sorts an error of a read or a write: a reset is the peer's doing, the rest the system's.
+    /// Whether the peer is told by RST. An alert of TLS says more, and would not survive one.
+    pub(crate) fn resets(&self) -> bool {
+        !self.is_clean() && !matches!(self, Self::Tls(_))
+    }
+
+    /// Sorts an error of a read or a write: a reset is the peer's doing, the rest the system's; a layer
+    /// has given a reason of its own.
     pub(crate) fn from_io(error: io::Error) -> Self {
         use io::ErrorKind as K;
+        let error = match error.downcast::<Self>() {
+            Ok(reason) => return reason,
+            Err(error) => error,
+        };
         match error.kind() {
             K::ConnectionReset | K::BrokenPipe | K::ConnectionAborted => Self::Reset,
             _ => Self::Failed(error),
         }
+    }
+
+    /// As an error, by which a layer gives a reason: the other way of [`from_io`](Self::from_io).
+    pub(crate) fn into_io(self) -> io::Error {
+        io::Error::other(self)
     }
 
     /// The row of [`Stats::closes`](crate::Stats::closes) this reason is counted in.
@@ -199,11 +230,14 @@ impl CloseReason {
             Self::OutboxFull => 16,
             Self::LoopOutboxFull => 17,
             Self::TimersFull => 18,
+            Self::Truncated => 19,
+            Self::Tls(_) => 20,
+            Self::HandshakeTimeout => 21,
         }
     }
 
     /// What the rows of [`Self::row`] are called in a table.
-    pub(crate) const ROWS: [&'static str; 19] = [
+    pub(crate) const ROWS: [&'static str; 22] = [
         "peer closed",
         "closed",
         "aborted",
@@ -223,7 +257,56 @@ impl CloseReason {
         "outbox full",
         "loop outbox full",
         "timers full",
+        "truncated",
+        "TLS failed",
+        "handshake timeout",
     ];
+}
+
+/// Why TLS has failed on a connection: what
+/// [`CloseReason::Tls`] tells.
+///
+/// The text inside says it in the words of the library. Before a connection with such a reason ends, the
+/// peer is sent the alert that belongs to it (RFC 8446, 6.2).
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum TlsFailure {
+    /// The peer's certificate is not accepted: it has expired, is for another name, comes from an authority
+    /// that is not trusted, is not one of those that are pinned, or is missing.
+    #[error("the peer's certificate is not accepted: {0}")]
+    Certificate(String),
+    /// The peer has given up, and its alert says why: `CertificateUnknown`, say, if it does not accept ours.
+    #[error("the peer has given up on TLS: {0}")]
+    Refused(String),
+    /// What the peer sends is not TLS, or breaks its rules, or has been tampered with.
+    #[error("the peer does not speak TLS as it should: {0}")]
+    Broken(String),
+    /// Both speak TLS, but have no version, no cipher, or no protocol (ALPN) in common.
+    #[error("TLS has nothing in common with the peer: {0}")]
+    NothingInCommon(String),
+    /// Something on this side: no randomness, no time, a configuration that does not work.
+    #[error("TLS failed on this side: {0}")]
+    Ours(String),
+}
+
+impl TlsFailure {
+    /// Whose fault it is.
+    #[must_use]
+    pub fn side(&self) -> Side {
+        match self {
+            Self::Ours(_) => Side::Local,
+            Self::Certificate(_)
+            | Self::Refused(_)
+            | Self::Broken(_)
+            | Self::NothingInCommon(_) => Side::Peer,
+        }
+    }
+}
+
+impl From<TlsFailure> for io::Error {
+    fn from(failure: TlsFailure) -> Self {
+        CloseReason::Tls(failure).into_io()
+    }
 }
 
 /// The end of a connection, as [`on_close`](crate::Protocol::on_close) is told it.

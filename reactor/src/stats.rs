@@ -30,6 +30,8 @@ pub struct Stats {
     pub refused_address: u64,
     /// Accepted, but refused by the listener's factory, or its factory panicked.
     pub refused_by_factory: u64,
+    /// Accepted, but closed at once: [`Limits::handshakes`](crate::Limits::handshakes).
+    pub refused_handshakes: u64,
     /// Accepted with the spare descriptor and closed at once, since there was no other.
     pub refused_no_descriptor: u64,
     /// Times a listener had to rest, out of descriptors or ahead of its accept rate.
@@ -132,6 +134,7 @@ impl Stats {
         self.refused_full
             + self.refused_address
             + self.refused_by_factory
+            + self.refused_handshakes
             + self.refused_no_descriptor
     }
 }

@@ -34,9 +34,9 @@ struct Ann {
 }
 
 impl Ann {
-    fn connect(address: &str) -> Self {
+    fn connect(address: &str, tls: &[&str]) -> Self {
         let words = ["connect", address, "--nick", "ann", "--channel", "#room", "--rate", "1000"];
-        let mut program = Program::start(CHAT, &words);
+        let mut program = Program::start(CHAT, &[&words[..], tls].concat());
         let stdin = program.stdin();
         let mut ann = Self { program, stdin };
         ann.sees("-- #room: @ann");
@@ -67,8 +67,32 @@ fn meet(open: impl FnOnce(&str, u16) -> Result<Box<dyn Guest>, Missing>) {
     let server = Program::start(CHAT, &["serve", "--listen", "127.0.0.1:0", "--quiet"]);
     let line = server.line();
     let address = line.strip_prefix("listening on ").expect("it listens").to_owned();
+    let ann = Ann::connect(&address, &[]);
+    talk(server, ann, &address, open);
+}
+
+/// The same over TLS, with a certificate made for trying out.
+fn meet_over_tls(open: impl FnOnce(&str, u16) -> Result<Box<dyn Guest>, Missing>) {
+    let words = ["--tls-self-signed", "--tls-listen", "127.0.0.1:0", "--quiet"];
+    let server =
+        Program::start(CHAT, &[&["serve", "--listen", "127.0.0.1:0"], &words[..]].concat());
+    server.line();
+    let line = server.line();
+    let address = line.strip_prefix("listening with TLS on ").expect("it listens").to_owned();
+    let line = server.line();
+    let fingerprint = line.split([' ', ',']).nth(1).expect("it tells its certificate").to_owned();
+    let ann = Ann::connect(&address, &["--tls-pin", &fingerprint]);
+    talk(server, ann, &address, open);
+}
+
+/// Our own client is there, and somebody else comes.
+fn talk(
+    server: Program,
+    mut ann: Ann,
+    address: &str,
+    open: impl FnOnce(&str, u16) -> Result<Box<dyn Guest>, Missing>,
+) {
     let (host, port) = address.rsplit_once(':').expect("an address and a port");
-    let mut ann = Ann::connect(&address);
     let mut guest = match open(host, port.parse().expect("a port")) {
         Ok(guest) => guest,
         Err(Missing) => return,
@@ -115,6 +139,16 @@ fn meet(open: impl FnOnce(&str, u16) -> Result<Box<dyn Guest>, Missing>) {
 #[test]
 fn irssi_is_a_guest() {
     meet(irssi::open);
+}
+
+#[test]
+fn irssi_is_a_guest_over_tls() {
+    meet_over_tls(irssi::open_tls);
+}
+
+#[test]
+fn weechat_is_a_guest_over_tls() {
+    meet_over_tls(weechat::open_tls);
 }
 
 #[test]

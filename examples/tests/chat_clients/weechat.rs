@@ -19,6 +19,24 @@ struct Weechat {
 }
 
 pub(crate) fn open(host: &str, port: u16) -> Result<Box<dyn Guest>, Missing> {
+    // Newer ones speak TLS unless they are told otherwise.
+    begin(host, port, if calls_it_tls() { "-notls" } else { "-nossl" })
+}
+
+/// With TLS, to a server with a certificate that nobody vouches for.
+pub(crate) fn open_tls(host: &str, port: u16) -> Result<Box<dyn Guest>, Missing> {
+    let options = if calls_it_tls() { "-tls -tls_verify=off" } else { "-ssl -ssl_verify=off" };
+    begin(host, port, options)
+}
+
+/// It does since 4.0.
+fn calls_it_tls() -> bool {
+    let output = Command::new("weechat-headless").arg("--version").output();
+    let major = output.ok().and_then(|output| output.stdout.first().copied());
+    major.is_some_and(|major| major >= b'4')
+}
+
+fn begin(host: &str, port: u16, tls: &str) -> Result<Box<dyn Guest>, Missing> {
     let program = outside::program("weechat-headless").ok_or(Missing)?;
     let directory = tempfile::tempdir().expect("a directory");
     let home = directory.path();
@@ -27,7 +45,8 @@ pub(crate) fn open(host: &str, port: u16) -> Result<Box<dyn Guest>, Missing> {
     fs::write(home.join("logger.conf"), "[file]\nflush_delay = 0\n").expect("it is ours");
     // It would say a line every two seconds at most; here nobody minds.
     let calm = "-anti_flood_prio_high=0 -anti_flood_prio_low=0";
-    let commands = format!("/server add here {host}/{port} -nicks=guest {calm};/connect here");
+    let commands =
+        format!("/server add here {host}/{port} -nicks=guest {tls} {calm};/connect here");
     let process = Command::new(program)
         .env("LC_ALL", "C.UTF-8")
         .args(["--dir", &home.display().to_string(), "--run-command", &commands])

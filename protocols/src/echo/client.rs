@@ -102,6 +102,9 @@ pub struct ClientOptions {
     /// The local address. Default `None`: the system chooses. A client of Unix datagrams needs one,
     /// since nobody can answer a socket without a name.
     pub from: Option<Address>,
+    /// Speak TLS over streams. Default `None`.
+    #[cfg(feature = "tls")]
+    pub tls: Option<reactor::tls::ClientTls>,
     /// What round trips are measured with.
     pub clock: Clock,
     /// The bounds.

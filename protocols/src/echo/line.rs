@@ -205,6 +205,8 @@ fn stream_options(options: &ClientOptions) -> ConnectOptions {
             close_timeout: timeout,
             ..defaults
         },
+        #[cfg(feature = "tls")]
+        tls: options.tls.clone(),
         ..ConnectOptions::default()
     }
 }

@@ -70,6 +70,13 @@ impl<App> Registry<App> {
             self.ledger.trace(|| What::Refused(Refusal::Full));
             return;
         }
+        if listener.layer.is_some()
+            && self.ledger.handshakes.count() >= self.ledger.limits.handshakes
+        {
+            self.ledger.stats.refused_handshakes += 1;
+            self.ledger.trace(|| What::Refused(Refusal::Handshakes));
+            return;
+        }
         let counted = match (peer.ip(), self.ledger.limits.connections_per_address) {
             (Some(ip), Some(limit)) => {
                 if !self.by_address.enter(ip, limit) {
@@ -108,7 +115,7 @@ impl<App> Registry<App> {
             self.ledger.stats.accepted += 1;
             self.ledger.trace(|| What::Accepted(id));
             if let Some(layer) = &listener.layer {
-                self.wrap(id, layer());
+                self.wrap_or_end(id, layer());
             }
         } else {
             // It could not be registered: the system is short of memory, or the slots are full.

@@ -19,6 +19,7 @@ mod by_id;
 mod rate;
 mod told;
 
+use std::io;
 use std::rc::Rc;
 
 use crate::id::Key;
@@ -36,6 +37,8 @@ pub(crate) type Factory<App> = Box<dyn FnMut(&Address, &mut App) -> Option<Box<d
 
 /// What is called when a listener ends that the program has not closed.
 type ListenerEnd<App> = Box<dyn FnOnce(&mut Registry<App>, &mut App, &CloseReason)>;
+/// Makes the layer of an accepted connection.
+pub(crate) type LayerFactory = Box<dyn Fn() -> io::Result<Box<dyn Layer>>>;
 
 pub(crate) struct Listener<App> {
     pub(crate) socket: ListenerSocket,
@@ -44,7 +47,7 @@ pub(crate) struct Listener<App> {
     pub(crate) limits: Rc<StreamLimits>,
     pub(crate) rate: Option<TokenBucket>,
     /// Makes the layer of a connection, where there is one.
-    pub(crate) layer: Option<Box<dyn Fn() -> Box<dyn Layer>>>,
+    pub(crate) layer: Option<LayerFactory>,
     pub(crate) state: State,
     /// Who is told if it ends by itself.
     on_end: Option<ListenerEnd<App>>,
@@ -76,7 +79,7 @@ impl<App> Listener<App> {
             stream: options.stream.clone(),
             limits: Rc::new(options.limits.clone()),
             rate,
-            layer: None,
+            layer: layer_of(options),
             state: State::Accepting,
             on_end: None,
             readiness: Readiness::default(),
@@ -118,4 +121,15 @@ impl<App> Listener<App> {
             },
         }
     }
+}
+
+#[cfg(feature = "tls")]
+fn layer_of(options: &ListenOptions) -> Option<LayerFactory> {
+    let tls = options.tls.clone()?;
+    Some(Box::new(move || Ok(Box::new(tls.engine()?))))
+}
+
+#[cfg(not(feature = "tls"))]
+fn layer_of(_: &ListenOptions) -> Option<LayerFactory> {
+    None
 }

@@ -128,6 +128,7 @@ impl StreamSocket {
         fn send_file(&self, file: &File, offset: u64, count: usize) -> io::Result<usize>;
         fn shutdown_write(&self) -> io::Result<()>;
         fn reset_on_close(&self);
+        fn seal(&self);
         fn take_error(&self) -> Option<io::Error>;
         fn local(&self) -> Address;
         fn peer(&self) -> Address;

@@ -249,6 +249,13 @@ impl Outbox {
             .map_or(0, |queue| queue.queued as u64 + queue.rest.iter().map(files).sum::<u64>())
     }
 
+    /// Whether a file has yet to be sent.
+    #[cfg(feature = "tls")]
+    pub(crate) fn has_files(&self) -> bool {
+        let is_file = |piece: &Piece| matches!(piece, Piece::File(_));
+        self.0.as_ref().is_some_and(|queue| queue.rest.iter().any(is_file))
+    }
+
     /// The queued bytes as they would have been sent; files are left out.
     pub(crate) fn into_bytes(self) -> Vec<u8> {
         let mut all = Vec::with_capacity(self.len());

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use super::{Protocol, Registry};
 use crate::net::{StdStream, StreamSocket};
 use crate::source::{Connection, Source};
-use crate::stream::{Origin, Stream};
+use crate::stream::{Layer, Origin, Stream};
 use crate::trace::What;
 use crate::{Address, ConnectOptions, ConnectionId, OpenError, StreamLimits, StreamOptions};
 
@@ -40,6 +40,7 @@ impl<App> Registry<App> {
     ) -> Result<ConnectionId, OpenError> {
         self.refuse_while_shutting_down(&address)?;
         self.refuse_when_full(&address)?;
+        let layer = client_layer(&address, options)?;
         let (socket, path) = StreamSocket::connect(&self.poller, &address, options)?;
         self.ledger.stats.connects += 1;
         let limits = Rc::new(options.limits.clone());
@@ -48,6 +49,7 @@ impl<App> Registry<App> {
             .map_err(|(_, error)| error)?;
         self.ledger.trace_of(id, || What::Connecting);
         path.and_then(|path| self.client_paths.insert(id.0, path));
+        layer.into_iter().for_each(|layer| self.wrap(id, layer));
         Ok(id)
     }
 
@@ -113,4 +115,21 @@ impl<App> Registry<App> {
             Err(OpenError::TooManyConnections(address.clone()))
         }
     }
+}
+
+#[cfg(feature = "tls")]
+fn client_layer(
+    address: &Address,
+    options: &ConnectOptions,
+) -> Result<Option<Box<dyn Layer>>, OpenError> {
+    let Some(tls) = &options.tls else {
+        return Ok(None);
+    };
+    let engine = tls.engine(address).map_err(|error| OpenError::Tls(address.clone(), error))?;
+    Ok(Some(Box::new(engine)))
+}
+
+#[cfg(not(feature = "tls"))]
+fn client_layer(_: &Address, _: &ConnectOptions) -> Result<Option<Box<dyn Layer>>, OpenError> {
+    Ok(None)
 }

@@ -11,7 +11,7 @@ use crate::{
 /// The state machine of one byte stream: TCP or Unix.
 ///
 /// ```text
-///   on_open ─▶ ( on_data │ on_drain │ on_timer │ on_file_sent │ on_idle │ on_shutdown )* ─▶ on_end? ─▶ … ─▶ on_close
+///   on_open ─▶ ( on_data │ on_secure │ on_drain │ on_timer │ on_file_sent │ on_idle │ on_shutdown )* ─▶ on_end? ─▶ … ─▶ on_close
 /// ```
 ///
 /// **The contract.** `on_open` comes first, once. `on_end` comes at most once, and no `on_data` after
@@ -40,6 +40,12 @@ pub trait Protocol<App>: Typed {
     /// The connection is open: accepted, connected, adopted, or taken over by
     /// [`replace`](Transport::replace).
     fn on_open(&mut self, transport: &mut Transport<'_, App>, app: &mut App) {
+        let _ = (transport, app);
+    }
+
+    /// The handshake of TLS that was begun with `Transport::start_tls` is over: what comes and what is
+    /// written from now on is secure. (Of a connection that had TLS from the beginning, `on_open` says so.)
+    fn on_secure(&mut self, transport: &mut Transport<'_, App>, app: &mut App) {
         let _ = (transport, app);
     }
 

@@ -1,5 +1,7 @@
 //! What a program can tell a connection, and ask of it, by its id and from anywhere.
 
+use std::io;
+
 use super::{Layer, Step, Stream, Transport};
 use crate::id::Key;
 use crate::ledger::Ledger;
@@ -232,7 +234,7 @@ impl<App> Registry<App> {
         not(all(test, feature = "sim")),
         expect(
             dead_code,
-            reason = "TLS comes next; until then a layer of the tests proves the place"
+            reason = "the tests have a layer of their own; TLS is an option of a listener"
         )
     )]
     pub(crate) fn wrap_accepted(
@@ -241,15 +243,28 @@ impl<App> Registry<App> {
         layer: impl Fn() -> Box<dyn Layer> + 'static,
     ) {
         if let Found::Here(Source::Listener(listener)) = self.slots.find(id.0) {
-            listener.layer = Some(Box::new(layer));
+            listener.layer = Some(Box::new(move || Ok(layer())));
         }
     }
 
     /// Puts a layer on a connection that is not in a callback.
     pub(crate) fn wrap(&mut self, id: ConnectionId, layer: Box<dyn Layer>) {
         if let Found::Here(Source::Stream(connection)) = self.slots.find(id.0) {
-            connection.stream.wrap(layer);
+            connection.stream.wrap(layer, &mut self.ledger);
             connection.stream.make_ready(id.0, &mut self.ledger);
+        }
+    }
+
+    /// As [`wrap`](Self::wrap); one for which no layer could be made ends.
+    pub(crate) fn wrap_or_end(&mut self, id: ConnectionId, layer: io::Result<Box<dyn Layer>>) {
+        match layer {
+            Ok(layer) => self.wrap(id, layer),
+            Err(error) => {
+                if let Found::Here(Source::Stream(connection)) = self.slots.find(id.0) {
+                    let reason = Box::new(CloseReason::from_io(error));
+                    connection.stream.retire(id.0, reason, &mut self.ledger);
+                }
+            }
         }
     }
 }

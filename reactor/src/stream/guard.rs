@@ -25,6 +25,7 @@ pub(crate) struct Guard {
 #[derive(Clone, Copy)]
 pub(crate) enum Phase {
     Connecting,
+    Handshaking,
     Closing,
 }
 
@@ -67,7 +68,7 @@ impl Guard {
         self.phase_end = Some((end, phase));
     }
 
-    /// Connecting has come to its end; the other deadlines count from now on.
+    /// Connecting, or the handshake, has come to its end; the other deadlines count from now on.
     pub(crate) fn opened(&mut self, now: Tick) {
         let timer = self.timer;
         *self = Self { timer, ..Self::new(now) };
@@ -131,6 +132,7 @@ impl Phase {
     fn reason(self) -> CloseReason {
         match self {
             Self::Connecting => CloseReason::ConnectTimeout,
+            Self::Handshaking => CloseReason::HandshakeTimeout,
             Self::Closing => CloseReason::CloseTimeout,
         }
     }

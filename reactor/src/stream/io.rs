@@ -72,8 +72,12 @@ impl Io {
 
     /// Puts a layer on the socket. What that has left over is told of by nobody, so from here on only
     /// `WouldBlock` says that there is nothing to read: as it is once an end was reported.
-    pub(super) fn wrap(&mut self, layer: Box<dyn Layer>) {
-        self.aside().layered = Some(Box::new(Layered::new(layer)));
+    pub(super) fn wrap(&mut self, layer: Box<dyn Layer>, before: Vec<u8>) {
+        if !layer.is_open() {
+            // One that has to be opened has secrets: what it sends tells nobody anything.
+            self.socket.seal();
+        }
+        self.aside().layered = Some(Box::new(Layered::new(layer, before)));
         self.readiness = self.readiness.with(Readiness::READ).with(Readiness::END);
     }
 
@@ -171,6 +175,19 @@ impl Io {
 
     pub(super) fn not_writable(&mut self) {
         self.readiness = self.readiness.without(Readiness::WRITE);
+    }
+
+    /// Gives the layer what was read before it was there.
+    pub(super) fn feed(&mut self, bytes: &[u8]) -> Step {
+        match self.layered_mut().map(|(layered, socket)| layered.feed(socket, bytes)) {
+            Some(Err(error)) => ended(CloseReason::from_io(error)),
+            _ => Step::Continue(()),
+        }
+    }
+
+    #[cfg(feature = "tls")]
+    pub(super) fn tls(&self) -> Option<&crate::tls::Engine> {
+        self.layered()?.tls()
     }
 
     // ── in ──────────────────────────────────────────────────────────────────────────────────

@@ -29,6 +29,7 @@ mod by_id;
 mod couple;
 mod deadlines;
 mod guard;
+mod handshake;
 mod io;
 mod layer;
 mod pending;
@@ -198,6 +199,7 @@ impl Stream {
                     guard.opened(ledger.clock.tick());
                     self.io.deadlines = Deadlines::Changed;
                 }
+                self.begin_handshake(ledger);
                 Step::Continue(true)
             }
             Ok(false) => {
@@ -369,7 +371,8 @@ impl Stream {
     ) -> u64 {
         let unsent = self.outbox.unsent();
         ledger.recharge(self.outbox.charge(), 0);
-        if !reason.is_clean() {
+        self.end_handshake(ledger);
+        if reason.resets() {
             self.io.socket.reset_on_close();
         }
         if self.io.origin == Origin::Adopted {
@@ -381,10 +384,11 @@ impl Stream {
 
     /// Takes the socket out, with what was neither consumed nor sent.
     pub(crate) fn into_parts(
-        self,
+        mut self,
         poller: &Poller,
         ledger: &mut Ledger,
     ) -> (StdStream, Vec<u8>, Vec<u8>) {
+        self.end_handshake(ledger);
         let Self { io, mut inbox, outbox, .. } = self;
         ledger.recharge(outbox.charge(), 0);
         (io.socket.into_std(poller), inbox.take(), outbox.into_bytes())
@@ -394,10 +398,18 @@ impl Stream {
 
     /// Puts a layer between its bytes and the wire, which the protocol knows nothing of. One that is not open
     /// yet is told of its opening when the layer is open.
-    pub(crate) fn wrap(&mut self, layer: Box<dyn Layer>) {
-        self.io.wrap(layer);
+    pub(crate) fn wrap(&mut self, layer: Box<dyn Layer>, ledger: &mut Ledger) {
+        self.io.wrap(layer, Vec::new());
         self.note_layer();
-        self.pending.wire = Wire::Layer;
+        if self.io.is_open() {
+            self.pending.wire = Wire::Layer;
+            return;
+        }
+        self.pending.wire = Wire::Opening;
+        ledger.handshakes.begin();
+        if !self.is_connecting() {
+            self.begin_handshake(ledger);
+        }
     }
 
     #[cfg(unix)]
@@ -414,11 +426,6 @@ impl Stream {
     #[cfg(unix)]
     fn unsent(&self) -> u64 {
         self.outbox.unsent()
-    }
-
-    /// Whether its layer, if it has one, carries bytes.
-    pub(crate) fn has_shaken_hands(&self) -> bool {
-        self.io.is_open()
     }
 
     // ── the loop's lists ────────────────────────────────────────────────────────────────────
@@ -482,7 +489,9 @@ impl Stream {
             peer: Some(self.peer()),
             state: match self.state {
                 State::Connecting(_) => "connecting",
+                State::Opening(_) if self.is_shaking_hands() => "shaking hands",
                 State::Opening(_) => "opening",
+                State::Open if self.is_shaking_hands() => "open, shaking hands",
                 State::Open if self.pending.holds() => "open, held",
                 State::Open => "open",
                 State::PeerEnded => "peer ended",

@@ -52,6 +52,12 @@ pub(super) enum Listed {
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Wire {
     Nothing,
+    /// A layer that is being opened, and with it the connection.
+    Opening,
+    /// A layer that was put on an open connection. What is in the inbox came before it, and is for it.
+    Starting,
+    /// As `Starting`, and it has been given that.
+    Securing,
     /// A layer, which is asked at each step: so it never takes the short ways.
     Layer,
     /// Nothing, and its bytes go to another connection.
@@ -76,7 +82,14 @@ impl Pending {
 
     /// Whether the connection is not to be read.
     pub(super) fn holds(self) -> bool {
-        matches!(self.reading, Reading::Paused | Reading::Held) || self.mark == Mark::Holding
+        matches!(self.reading, Reading::Paused | Reading::Held)
+            || self.mark == Mark::Holding
+            || self.is_securing()
+    }
+
+    /// Whether its protocol has yet to hear that the layer on its open connection is open.
+    pub(super) fn is_securing(self) -> bool {
+        matches!(self.wire, Wire::Starting | Wire::Securing)
     }
 
     /// What is in the inbox is to be offered again. One that is paused is offered it when it goes on.
@@ -142,6 +155,9 @@ mod tests {
             Pending { listed: Listed::Touched, ..quiet },
             Pending { listed: Listed::Both, ..quiet },
             Pending { wire: Wire::Layer, ..quiet },
+            Pending { wire: Wire::Opening, ..quiet },
+            Pending { wire: Wire::Starting, ..quiet },
+            Pending { wire: Wire::Securing, ..quiet },
             Pending { wire: Wire::Couple, ..quiet },
         ];
         assert!(others.iter().all(|pending| !pending.is_quiet()));

@@ -1,8 +1,6 @@
 //! Reading: what a read is for, what it brings, and when it stops.
 
-use std::io::ErrorKind;
-
-use super::pending::Reading;
+use super::pending::{Reading, Wire};
 use super::{Goodbye, Received, State, Step, Stream, ended};
 use crate::CloseReason;
 use crate::ledger::{Ledger, Scratch};
@@ -65,31 +63,12 @@ impl Stream {
         buffer: &mut Scratch,
         ledger: &mut Ledger,
     ) -> Step<Received> {
+        if self.pending.wire == Wire::Starting {
+            self.pending.wire = Wire::Securing;
+            let bytes = self.inbox.take();
+            self.io.feed(&bytes)?;
+        }
         self.io.receive_any(buffer, ledger)
-    }
-
-    /// One step of opening the layer; `false` if it waits for the peer. What comes with the last of it is
-    /// offered when the connection is open.
-    pub(crate) fn push_and_shake(
-        &mut self,
-        buffer: &mut Scratch,
-        ledger: &mut Ledger,
-    ) -> Step<bool> {
-        self.io.push()?;
-        if !self.io.is_readable() {
-            return Step::Continue(false);
-        }
-        match self.io.receive_any(buffer, ledger)? {
-            Received::Bytes(length) => {
-                self.inbox.append(&buffer[..length]);
-                self.pending.offer_again();
-            }
-            Received::Nothing => {}
-            Received::End | Received::Truncated => {
-                return ended(CloseReason::Failed(ErrorKind::UnexpectedEof.into()));
-            }
-        }
-        Step::Continue(true)
     }
 
     /// Whether the protocol has left more than it may. One that is held cannot be blamed; it is not

@@ -193,6 +193,47 @@ impl<'a, App> Transport<'a, App> {
         }
     }
 
+    // ── TLS ─────────────────────────────────────────────────────────────────────────────────
+
+    /// What TLS has agreed upon with the peer, if the connection speaks it.
+    #[cfg(feature = "tls")]
+    #[must_use]
+    pub fn tls(&self) -> Option<crate::tls::TlsSession<'_>> {
+        self.stream.tls().map(crate::tls::TlsSession::new)
+    }
+
+    /// Begins TLS on a connection that is open, as the server or the client of it: STARTTLS, AUTH TLS.
+    ///
+    /// What was written so far leaves as it is. What is written from now on waits, and leaves through TLS.
+    /// What has come and is not consumed when this callback returns belongs to the handshake: nothing that
+    /// was sent without TLS is ever taken for something sent with it (CVE-2011-0411). When the handshake is
+    /// over [`on_secure`](Protocol::on_secure) is called, with [`tls`](Self::tls) to ask; until then timers
+    /// fire and messages arrive, and nothing is read. One that fails ends the connection with
+    /// [`CloseReason::Tls`], [`Truncated`](CloseReason::Truncated) or
+    /// [`HandshakeTimeout`](CloseReason::HandshakeTimeout).
+    ///
+    /// # Errors
+    ///
+    /// See [`StartTlsError`](crate::tls::StartTlsError). The connection goes on as it was.
+    #[cfg(feature = "tls")]
+    pub fn start_tls(
+        &mut self,
+        tls: &impl crate::tls::Tls,
+    ) -> Result<(), crate::tls::StartTlsError> {
+        let crate::tls::Made(engine) = tls.begin(&self.peer())?;
+        let Registry { cork, ledger, .. } = &mut *self.registry;
+        let step = self.stream.uncork(cork, ledger);
+        self.note(step);
+        if self.has_ended() {
+            return Err(crate::tls::StartTlsError::Closing);
+        }
+        let ledger = &mut self.registry.ledger;
+        self.stream.start_layer(Box::new(engine), ledger)?;
+        self.stream.make_ready(self.id.0, ledger);
+        ledger.attention = true;
+        Ok(())
+    }
+
     // ── the rest ────────────────────────────────────────────────────────────────────────────
 
     /// Hands the connection to another protocol when this callback returns: its `on_open` is called,

@@ -105,7 +105,7 @@ impl<App> Transport<'_, App> {
         if self.stream.is_layered() {
             return Err(io::ErrorKind::AlreadyExists.into());
         }
-        self.stream.wrap(Box::new(Descriptors::new(most)));
+        self.stream.wrap(Box::new(Descriptors::new(most)), &mut self.registry.ledger);
         self.registry.ledger.attention = true;
         Ok(())
     }

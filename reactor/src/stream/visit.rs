@@ -13,7 +13,6 @@
 //! ```
 
 use std::any::Any;
-use std::io::ErrorKind;
 use std::ops::ControlFlow;
 
 use super::{Drained, Flushed, Intake, Outcome, Received, Step, Transport, ended};
@@ -114,7 +113,7 @@ impl<'a, App> Visit<'a, App> {
 
     fn drive(&mut self, scratch: &mut Scratch) -> Step {
         self.connection.stream.note_layer();
-        if !self.open(scratch)? {
+        if !self.open(scratch)? || !self.secure(scratch)? {
             return Step::Continue(());
         }
         if self.connection.stream.can_flush() {
@@ -177,21 +176,6 @@ impl<'a, App> Visit<'a, App> {
         Step::Continue(true)
     }
 
-    /// Opens the layer, if there is one; whether it is open.
-    fn shake_hands(&mut self, scratch: &mut Scratch) -> Step<bool> {
-        let stream = &mut self.connection.stream;
-        for _ in 0..self.registry.ledger.reads_a_turn {
-            if stream.has_shaken_hands() {
-                return Step::Continue(true);
-            }
-            if !stream.push_and_shake(scratch, &mut self.registry.ledger)? {
-                return Step::Continue(false);
-            }
-        }
-        self.come_again();
-        Step::Continue(false)
-    }
-
     /// Calls `on_open`, of a new connection or of a protocol that has taken over.
     pub(super) fn announce(&mut self) -> Step {
         self.call(Callback::Open, |protocol, transport, app| {
@@ -236,7 +220,7 @@ impl<'a, App> Visit<'a, App> {
             // The end comes last: a protocol that took over, or was resumed, is first offered what is left.
             Received::End if self.connection.stream.take_offer() => self.offer(),
             Received::End => self.end(),
-            Received::Truncated => ended(CloseReason::Failed(ErrorKind::UnexpectedEof.into())),
+            Received::Truncated => ended(CloseReason::Truncated),
             Received::Nothing => Step::Continue(()),
         }
     }

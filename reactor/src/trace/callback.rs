@@ -8,6 +8,8 @@ use std::fmt;
 pub enum Callback {
     /// `on_open` of a connection or a datagram socket.
     Open,
+    /// [`Protocol::on_secure`](crate::Protocol::on_secure).
+    Secure,
     /// [`Protocol::on_data`](crate::Protocol::on_data).
     Data,
     /// [`Protocol::on_end`](crate::Protocol::on_end).
@@ -46,6 +48,7 @@ impl Callback {
     pub fn name(self) -> &'static str {
         match self {
             Self::Open => "on_open",
+            Self::Secure => "on_secure",
             Self::Data => "on_data",
             Self::End => "on_end",
             Self::Drain => "on_drain",

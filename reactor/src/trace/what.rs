@@ -165,6 +165,8 @@ pub enum Refusal {
     Factory,
     /// There was no descriptor but the spare one.
     Descriptors,
+    /// [`Limits::handshakes`](crate::Limits::handshakes).
+    Handshakes,
 }
 
 impl What {
@@ -278,6 +280,7 @@ impl fmt::Display for Refusal {
             Self::Full => "the loop is full",
             Self::Address => "too many from its address",
             Self::Factory => "by the factory",
+            Self::Handshakes => "too many handshakes",
             Self::Descriptors => "no descriptors left",
         })
     }

@@ -34,6 +34,7 @@ type CloseAct = Box<dyn FnMut(&mut Registry<Log>, &Closed, &mut Log)>;
 pub struct Probe {
     who: &'static str,
     on_open: Option<Act>,
+    on_secure: Option<Act>,
     on_data: Option<DataAct>,
     on_end: Option<Act>,
     on_drain: Option<Act>,
@@ -48,6 +49,7 @@ impl Probe {
         Self {
             who,
             on_open: None,
+            on_secure: None,
             on_data: None,
             on_end: None,
             on_drain: None,
@@ -59,6 +61,7 @@ impl Probe {
 
     acts! {
         on_open(&mut Transport<'_, Log>, &mut Log);
+        on_secure(&mut Transport<'_, Log>, &mut Log);
         on_data(&mut Transport<'_, Log>, &mut Input<'_>, &mut Log);
         on_end(&mut Transport<'_, Log>, &mut Log);
         on_drain(&mut Transport<'_, Log>, &mut Log);
@@ -79,6 +82,11 @@ impl Protocol<Log> for Probe {
         log.note(self.who, "open");
         log.opened.push((self.who, transport.id()));
         self.on_open.iter_mut().for_each(|act| act(transport, log));
+    }
+
+    fn on_secure(&mut self, transport: &mut Transport<'_, Log>, log: &mut Log) {
+        log.note(self.who, "secure");
+        self.on_secure.iter_mut().for_each(|act| act(transport, log));
     }
 
     fn on_data(

@@ -10,6 +10,7 @@ use chrono::Local;
 use clap::{Args, ValueEnum};
 use examples::advice::NotOpened;
 use examples::endpoint::{self, Endpoint};
+use examples::tls::{ServeTls, Served};
 use examples::{output, stop};
 use protocols::chat::accounts::{AccountLimits, Accounts};
 use protocols::chat::config::Config;
@@ -24,14 +25,17 @@ use crate::control;
 
 /// Where it listens if it is told nothing: for this machine only.
 const DEFAULT: &str = "127.0.0.1:6667";
+/// The same for those who speak TLS (RFC 7194).
+const DEFAULT_TLS: &str = "127.0.0.1:6697";
 
 /// Serve chat until Ctrl-C
 ///
 /// Without any option it listens on 127.0.0.1:6667, and forgets everything when it ends. What the
-/// command line says counts more than what the configuration says.
+/// command line says counts more than what the configuration says. With --tls, or --tls-self-signed, it
+/// listens on 127.0.0.1:6697 as well, for those who speak TLS.
 ///
 /// Ctrl-C tells everybody and drains, for three seconds at most; Ctrl-C again stops at once. SIGHUP
-/// reads the configuration anew, as an operator's REHASH does, and drops nobody, also when the terminal
+/// reads the configuration anew, as an operator's REHASH does, and the certificate, and drops nobody, also when the terminal
 /// is closed; what counts from the next start on only is told. SIGUSR1 prints what it and its loop have
 /// done, at once, and then every connection, some at a time. Who comes, goes and is refused, and why, is
 /// on standard error.
@@ -40,6 +44,13 @@ pub(crate) struct Options {
     /// Where to listen: HOST:PORT or unix:PATH; port 0 is any free one
     #[arg(long, short, value_name = "ADDR", value_parser = endpoint::of_streams)]
     listen: Vec<Endpoint>,
+
+    #[command(flatten)]
+    tls: ServeTls,
+
+    /// Where to listen with TLS; default 127.0.0.1:6697
+    #[arg(long, value_name = "ADDR")]
+    tls_listen: Vec<Endpoint>,
 
     /// A file of configuration; docs/chat.toml has everything that can be in it
     #[arg(long, short, value_name = "FILE")]
@@ -122,7 +133,9 @@ pub(crate) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
         Ok(settings)
     }));
 
-    let listening = open(reactor.registry(), options, &config)?;
+    let tls = options.tls.load()?;
+    let mut listening = open(reactor.registry(), options, &config)?;
+    listening.extend(open_tls(reactor.registry(), options, &config, tls.as_ref())?);
     stop::on_request(reactor.registry())?;
     #[cfg(unix)]
     if let Some(path) = &options.control {
@@ -130,7 +143,8 @@ pub(crate) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
             .map_err(NotOpened::by("--control"))?;
     }
     #[cfg(unix)]
-    on_signals(reactor.registry(), again)?;
+    on_signals(reactor.registry(), again, tls.clone())?;
+    listening.extend(tls.as_ref().map(Served::to_string));
     listening.iter().try_for_each(output::say)?;
     let report = reactor.run(&mut server)?;
     // What was changed while the loop was ending.
@@ -157,22 +171,64 @@ fn open(
     Ok(lines)
 }
 
+/// As [`open`], those for TLS.
+fn open_tls(
+    registry: &mut Registry<Server>,
+    options: &Options,
+    config: &Config,
+    tls: Option<&Served>,
+) -> Result<Vec<String>, Box<dyn Error>> {
+    let Some(tls) = tls else {
+        return match options.tls_listen.first() {
+            Some(_) => Err("--tls-listen wants a certificate: --tls or --tls-self-signed".into()),
+            None => Ok(Vec::new()),
+        };
+    };
+    let addresses = match &options.tls_listen[..] {
+        [] => vec![DEFAULT_TLS.parse()?],
+        endpoints => endpoints.iter().map(first).collect::<Result<_, _>>()?,
+    };
+    let limits = config.settings.limits.stream_limits();
+    let listen = ListenOptions { limits, tls: Some(tls.tls()), ..ListenOptions::default() };
+    let mut lines = Vec::new();
+    for address in addresses {
+        let id = chat::listen(registry, address, &listen).map_err(NotOpened::by("--tls-listen"))?;
+        lines.push(format!("listening with TLS on {}", registry.listener_address(id)?));
+    }
+    Ok(lines)
+}
+
 /// Where to listen: as the command line says, or else the configuration, or else the default.
 fn addresses(options: &Options, config: &Config) -> Result<Vec<Address>, Box<dyn Error>> {
     if !options.listen.is_empty() {
-        // A name with several addresses is one place all the same: its first.
-        let first = |endpoint: &Endpoint| Ok(endpoint.resolve()?.swap_remove(0));
         return options.listen.iter().map(first).collect();
     }
     if config.listen.is_empty() { Ok(vec![DEFAULT.parse()?]) } else { Ok(config.listen.clone()) }
 }
 
+/// A name with several addresses is one place all the same: its first.
+fn first(endpoint: &Endpoint) -> Result<Address, Box<dyn Error>> {
+    if matches!(endpoint, Endpoint::Udp(_)) {
+        return Err("chat is not spoken over UDP; say HOST:PORT or unix:PATH".into());
+    }
+    Ok(endpoint.resolve()?.swap_remove(0))
+}
+
 #[cfg(unix)]
-fn on_signals(registry: &mut Registry<Server>, again: Again) -> std::io::Result<()> {
+fn on_signals(
+    registry: &mut Registry<Server>,
+    again: Again,
+    tls: Option<Served>,
+) -> std::io::Result<()> {
     use reactor::Signal;
+    let certificate = tls.clone();
     registry.on_signal(Signal::Hangup, move |registry, _| {
+        certificate.iter().for_each(|tls| tls.reload(registry));
         if again.overrides.config.is_none() {
-            return log("there is no --config to read anew (SIGHUP)");
+            if certificate.is_none() {
+                log("there is no --config to read anew (SIGHUP)");
+            }
+            return;
         }
         let again = again.clone();
         let offloaded = registry.offload(
@@ -190,7 +246,8 @@ fn on_signals(registry: &mut Registry<Server>, again: Again) -> std::io::Result<
             log("the configuration stays as it was: there is too much other work");
         }
     })?;
-    registry.on_signal(Signal::User1, |registry, server| {
+    registry.on_signal(Signal::User1, move |registry, server| {
+        tls.iter().for_each(log);
         log(format_args!("{}\n{}\n{}", server.counters(), registry.stats(), SocketRow::HEADER));
         list_sockets(registry, Rows::default(), 0);
     })

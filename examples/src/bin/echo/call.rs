@@ -4,7 +4,8 @@ use std::error::Error;
 use std::fmt::Display;
 use std::time::Duration;
 
-use examples::endpoint::{Endpoint, Unresolved};
+use examples::endpoint::Endpoint;
+use examples::tls::CallTls;
 use protocols::echo::{Caller, Client, ClientId, ClientLimits, ClientOptions, Clock, Failure};
 use reactor::{Address, OpenError, Registry};
 
@@ -19,11 +20,19 @@ pub(crate) struct Call {
 
 impl Call {
     /// Finds out where the server is. It may let us wait for so long.
-    pub(crate) fn new(server: &Endpoint, timeout: Duration) -> Result<Self, Unresolved> {
+    pub(crate) fn new(
+        server: &Endpoint,
+        tls: &CallTls,
+        timeout: Duration,
+    ) -> Result<Self, Box<dyn Error>> {
+        let tls = tls.load(server.host())?;
+        if tls.is_some() && matches!(server, Endpoint::Udp(_)) {
+            return Err("TLS is not spoken over UDP; say HOST:PORT or unix:PATH".into());
+        }
         let mut left = server.resolve()?;
         left.reverse();
         let limits = ClientLimits { timeout, ..ClientLimits::default() };
-        let options = ClientOptions { limits, clock: Clock::System, from: None };
+        let options = ClientOptions { limits, clock: Clock::System, from: None, tls };
         Ok(Self { server: server.clone(), left, options, client: None, result: None })
     }
 

@@ -9,6 +9,7 @@ use bytes::Bytes;
 use clap::Args;
 use examples::endpoint::{Endpoint, how_many, seconds};
 use examples::output;
+use examples::tls::CallTls;
 use hdrhistogram::Histogram;
 use protocols::echo::{Caller, Client, ClientId, Failure, Lost, NotSent, Reply};
 use reactor::{Reactor, Registry, Signal};
@@ -33,6 +34,9 @@ pub(crate) struct Options {
     /// HOST:PORT, udp:HOST:PORT or unix:PATH
     #[arg(value_name = "ADDR")]
     server: Endpoint,
+
+    #[command(flatten)]
+    tls: CallTls,
 
     /// Stop after N pings
     #[arg(long, short, value_name = "N", value_parser = how_many)]
@@ -105,7 +109,7 @@ impl Ping {
             interval => Pace::Every(interval),
         };
         Ok(Self {
-            call: Call::new(&options.server, options.timeout)?,
+            call: Call::new(&options.server, &options.tls, options.timeout)?,
             size: options.size as usize,
             left: options.count.unwrap_or(u64::MAX),
             prints: !options.quiet && matches!(pace, Pace::Every(_)),

@@ -9,6 +9,7 @@ use bytes::Bytes;
 use clap::Args;
 use examples::endpoint::{Endpoint, seconds};
 use examples::stdin::{Cut, PIECE, Reader, Stdin};
+use examples::tls::CallTls;
 use protocols::echo::{Caller, Client, ClientId, Failure, Lost, Reply};
 use reactor::{Handle, Reactor, Registry};
 
@@ -30,6 +31,9 @@ pub(crate) struct Options {
     #[arg(value_name = "ADDR")]
     server: Endpoint,
 
+    #[command(flatten)]
+    tls: CallTls,
+
     /// What to send instead of standard input
     #[arg(value_name = "TEXT")]
     texts: Vec<String>,
@@ -41,7 +45,7 @@ pub(crate) struct Options {
 
 pub(crate) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     let mut reactor = Reactor::new()?;
-    let call = Call::new(&options.server, options.timeout)?;
+    let call = Call::new(&options.server, &options.tls, options.timeout)?;
     let mut send = Send { call, source: Source::new(options, reactor.handle())? };
     send.call.begin(reactor.registry())?;
     reactor.run(&mut send)?;

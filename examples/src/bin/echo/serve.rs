@@ -7,8 +7,11 @@ use std::time::Duration;
 use clap::Args;
 use examples::advice::NotOpened;
 use examples::endpoint::{HostPort, seconds};
+use examples::tls::{ServeTls, Served};
 use examples::{output, stop};
 use protocols::echo::{self, Server};
+#[cfg(unix)]
+use reactor::Signal;
 use reactor::{Address, DatagramOptions, Limits, ListenOptions, Reactor, Registry, StreamLimits};
 
 /// Where it listens if it is told nothing: for this machine only.
@@ -19,7 +22,8 @@ const DEFAULT: &str = "127.0.0.1:7007";
 /// Without --tcp, --udp and --unix it listens on 127.0.0.1:7007, TCP and UDP.
 ///
 /// Ctrl-C drains: connections get what they are owed, for three seconds at most. Ctrl-C again stops
-/// at once. Then it prints what it has done. It ends with its terminal (SIGHUP).
+/// at once. Then it prints what it has done. It ends with its terminal (SIGHUP), unless it speaks TLS over
+/// TCP and Unix sockets: then SIGHUP has it read its certificate again.
 #[derive(Args)]
 pub(crate) struct Options {
     /// Listen for TCP connections; port 0 is any free one
@@ -33,6 +37,9 @@ pub(crate) struct Options {
     /// Listen for connections to a Unix socket
     #[arg(long, value_name = "PATH")]
     unix: Vec<PathBuf>,
+
+    #[command(flatten)]
+    tls: ServeTls,
 
     /// Refuse more connections than N at one time
     ///
@@ -57,8 +64,14 @@ pub(crate) struct Options {
 pub(crate) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     let limits = Limits { connections: options.max_connections, ..Limits::default() };
     let mut reactor = Reactor::<Server>::with_limits(limits)?;
-    let listening = open(reactor.registry(), options)?;
+    let tls = options.tls.load()?;
+    let mut listening = open(reactor.registry(), options, tls.as_ref())?;
     stop::on_request(reactor.registry())?;
+    listening.extend(tls.as_ref().map(Served::to_string));
+    #[cfg(unix)]
+    if let Some(tls) = tls.clone() {
+        reactor.registry().on_signal(Signal::Hangup, move |registry, _| tls.reload(registry))?;
+    }
     listening.iter().try_for_each(output::say)?;
 
     let limits = echo::Limits { datagrams_per_second: options.rate, ..echo::Limits::default() };
@@ -66,15 +79,20 @@ pub(crate) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     let report = reactor.run(&mut server)?;
     output::say(report)?;
     output::say(server.counters())?;
+    tls.iter().try_for_each(output::say)?;
     Ok(())
 }
 
 /// Opens every socket, or none; what to print of them.
-fn open(registry: &mut Registry<Server>, options: &Options) -> Result<Vec<String>, Box<dyn Error>> {
+fn open(
+    registry: &mut Registry<Server>,
+    options: &Options,
+    tls: Option<&Served>,
+) -> Result<Vec<String>, Box<dyn Error>> {
+    let streams = streams(options, tls);
     let mut lines = Vec::new();
     for address in addresses(&options.tcp, options)? {
-        let id =
-            echo::listen(registry, address, &streams(options)).map_err(NotOpened::by("--tcp"))?;
+        let id = echo::listen(registry, address, &streams).map_err(NotOpened::by("--tcp"))?;
         lines.push(format!("listening on tcp {}", registry.listener_address(id)?));
     }
     for address in addresses(&options.udp, options)? {
@@ -84,7 +102,7 @@ fn open(registry: &mut Registry<Server>, options: &Options) -> Result<Vec<String
     }
     for path in &options.unix {
         let address = Address::from(path.clone());
-        echo::listen(registry, address, &streams(options)).map_err(NotOpened::by("--unix"))?;
+        echo::listen(registry, address, &streams).map_err(NotOpened::by("--unix"))?;
         lines.push(format!("listening on unix {}", path.display()));
     }
     Ok(lines)
@@ -98,7 +116,7 @@ fn addresses(given: &[HostPort], options: &Options) -> Result<Vec<Address>, Box<
     Ok(given.iter().map(HostPort::first).collect::<Result<_, _>>()?)
 }
 
-fn streams(options: &Options) -> ListenOptions {
+fn streams(options: &Options, tls: Option<&Served>) -> ListenOptions {
     let limits = StreamLimits { idle_timeout: options.idle, ..StreamLimits::default() };
-    ListenOptions { limits, ..ListenOptions::default() }
+    ListenOptions { limits, tls: tls.map(Served::tls), ..ListenOptions::default() }
 }

@@ -188,7 +188,12 @@ impl Client {
         let server = self.server().cloned().unwrap_or(nowhere);
         let link = Link::new(self.id);
         self.world = World::new(&self.options.nick, &self.options.limits);
-        let connection = registry.connect_with(server, &ConnectOptions::default(), link)?;
+        let options = ConnectOptions {
+            #[cfg(feature = "tls")]
+            tls: self.options.tls.clone(),
+            ..ConnectOptions::default()
+        };
+        let connection = registry.connect_with(server, &options, link)?;
         self.state = State::Connecting(connection);
         Ok(())
     }

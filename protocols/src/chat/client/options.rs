@@ -35,6 +35,9 @@ pub struct Options {
     pub history: u16,
     /// Channels to join, each with its key if it has one, whenever one is connected.
     pub channels: Vec<(String, Option<String>)>,
+    /// Speak TLS. Default `None`.
+    #[cfg(feature = "tls")]
+    pub tls: Option<reactor::tls::ClientTls>,
     /// Whether to connect again when the connection is lost. Default `true`.
     pub reconnect: bool,
     /// The bounds.
@@ -65,6 +68,8 @@ impl Options {
             echo: false,
             history: 0,
             channels: Vec::new(),
+            #[cfg(feature = "tls")]
+            tls: None,
             reconnect: true,
             limits: ClientLimits::default(),
         }

@@ -230,6 +230,9 @@ impl StreamSocket {
         }
     }
 
+    /// What passes from here on cannot be told apart: only a simulated network wants to know.
+    pub(crate) fn seal(&self) {}
+
     /// The error the system keeps for the socket (`SO_ERROR`), which is cleared by asking.
     pub(crate) fn take_error(&self) -> Option<io::Error> {
         match self {

@@ -56,6 +56,8 @@ pub(super) struct End {
     pub(super) host: u16,
     pub(super) address: Address,
     pub(super) state: State,
+    /// What it sends is encrypted.
+    pub(super) sealed: bool,
     /// What the next call is to be told, once.
     pub(super) error: Option<Errno>,
     /// Its kernel has given the connection up: nothing is sent, nothing arrives.
@@ -155,6 +157,7 @@ impl End {
             error: None,
             is_dead: false,
             has_ended: false,
+            sealed: false,
             resets: false,
             keepalive: false,
         }

@@ -164,6 +164,12 @@ impl StreamSocket {
         self.with_end(|end| end.resets = true);
     }
 
+    /// What is sent from here on is encrypted with a randomness that is not the network's: how much it is
+    /// is noted down, and not what.
+    pub(crate) fn seal(&self) {
+        self.with_end(|end| end.sealed = true);
+    }
+
     pub(crate) fn take_error(&self) -> Option<io::Error> {
         self.with_end(|end| end.error.take()).flatten().map(io::Error::from)
     }

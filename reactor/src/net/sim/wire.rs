@@ -28,9 +28,9 @@ impl World {
     pub(super) fn send(&mut self, connection: usize, side: Side, mut content: Content) {
         let entry = &mut self.connections[connection];
         let (from, to) = (entry.end(side).host, entry.end(side.other()).host);
-        let (kind, is_silent) = (entry.kind, entry.silent);
+        let (kind, is_silent, sealed) = (entry.kind, entry.silent, entry.end(side).sealed);
         if kind == Kind::Unix || from == to {
-            self.log.note_bytes(content.name(), from, to, content.bytes());
+            self.note_content(&content, sealed, from, to);
             return self.launch(connection, side, self.now, content);
         }
         let verdict = self.judge(connection, side, &content);
@@ -47,7 +47,7 @@ impl World {
             extra += RESENT * (1 << self.choices.below(4) as u32);
             self.log.note("segment lost", from, to, content.length());
         }
-        self.log.note_bytes(content.name(), from, to, content.bytes());
+        self.note_content(&content, sealed, from, to);
         let (now, length) = (self.now, content.length());
         let at = self.route(from, to).arrival(now, length) + extra;
         if let Content::Bytes(bytes) = &mut content
@@ -69,6 +69,14 @@ impl World {
             }
         }
         self.launch(connection, side, at, content);
+    }
+
+    fn note_content(&self, content: &Content, sealed: bool, from: u16, to: u16) {
+        if sealed {
+            self.log.note(content.name(), from, to, content.length());
+        } else {
+            self.log.note_bytes(content.name(), from, to, content.bytes());
+        }
     }
 
     fn judge(&mut self, connection: usize, side: Side, content: &Content) -> Verdict {

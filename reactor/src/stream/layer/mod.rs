@@ -22,10 +22,13 @@
 mod descriptors;
 #[cfg(all(test, feature = "sim"))]
 mod tests;
+#[cfg(feature = "tls")]
+mod tls;
 
 use std::fs::File;
 use std::io::{self, IoSlice};
 
+use crate::CloseReason;
 use crate::net::{StreamSocket, read_at};
 
 #[cfg(unix)]
@@ -33,6 +36,9 @@ pub(crate) use descriptors::{Descriptors, MOST_AT_ONCE};
 
 /// Plain bytes that are turned into wire bytes at a time, which bounds what is pending.
 const CHUNK: usize = 16 * 1024;
+/// Bytes that may be pending: a chunk as it is on the wire, and answers to a peer that asks for more and more
+/// of them and takes none.
+const ANSWERS: usize = 64 * 1024;
 /// Reads that bring nothing plain before the other sockets are looked after.
 const FRUITLESS: usize = 8;
 
@@ -51,11 +57,20 @@ pub(crate) trait Layer {
     /// This side sends no more.
     fn finish(&mut self, wire: &mut Vec<u8>);
 
+    /// Nothing comes for now: memory that is not needed until then can go.
+    fn rest(&mut self) {}
+
     /// Whether it carries plain bytes.
     fn is_open(&self) -> bool;
 
     /// Whether the peer has said that it sends no more.
     fn has_ended(&self) -> bool;
+
+    /// What TLS has agreed upon, if it is that.
+    #[cfg(feature = "tls")]
+    fn tls(&self) -> Option<&crate::tls::Engine> {
+        None
+    }
 
     /// One read of the socket.
     fn read_socket(&mut self, socket: &StreamSocket, buffer: &mut [u8]) -> io::Result<usize> {
@@ -143,9 +158,9 @@ enum Theirs {
 }
 
 impl Layered {
-    /// A layer that begins; what it says first is pending.
-    pub(super) fn new(mut layer: Box<dyn Layer>) -> Self {
-        let mut pending = Vec::new();
+    /// A layer that begins; what it says first is pending, behind what was to be sent before it.
+    pub(super) fn new(mut layer: Box<dyn Layer>, before: Vec<u8>) -> Self {
+        let mut pending = before;
         layer.begin(&mut pending);
         Self {
             layer,
@@ -162,6 +177,11 @@ impl Layered {
     /// Whether it carries plain bytes yet.
     pub(super) fn is_open(&self) -> bool {
         self.layer.is_open()
+    }
+
+    #[cfg(feature = "tls")]
+    pub(super) fn tls(&self) -> Option<&crate::tls::Engine> {
+        self.layer.tls()
     }
 
     #[cfg(unix)]
@@ -190,7 +210,15 @@ impl Layered {
                 self.theirs = Theirs::Told;
                 return Ok(0);
             }
-            let length = self.layer.read_socket(socket, buffer)?;
+            let length = match self.layer.read_socket(socket, buffer) {
+                Ok(length) => length,
+                Err(error) => {
+                    if error.kind() == io::ErrorKind::WouldBlock {
+                        self.layer.rest();
+                    }
+                    return Err(error);
+                }
+            };
             if length == 0 {
                 return self.socket_ended();
             }
@@ -198,18 +226,27 @@ impl Layered {
                 // Behind its goodbye there is nothing to be heard.
                 continue;
             }
-            let before = self.pending.len();
-            let received =
-                self.layer.receive(&buffer[..length], &mut self.plain, &mut self.pending);
-            if self.ours == Ours::Finished {
-                // Behind our goodbye nothing is sent, so there is no answer any more.
-                self.pending.truncate(before);
-            }
-            // The answer first, also to what is wrong: it may say why.
-            self.push(socket)?;
-            received?;
+            self.feed(socket, &buffer[..length])?;
         }
         Err(io::ErrorKind::Interrupted.into())
+    }
+
+    /// Takes in bytes that have been read, and answers what has to be answered.
+    pub(super) fn feed(&mut self, socket: &StreamSocket, bytes: &[u8]) -> io::Result<()> {
+        let before = self.pending.len();
+        let received = self.layer.receive(bytes, &mut self.plain, &mut self.pending);
+        if self.ours == Ours::Finished {
+            // Behind our goodbye nothing is sent, so there is no answer any more.
+            self.pending.truncate(before);
+        }
+        // The answer first, also to what is wrong: it may say why.
+        let pushed = self.push(socket);
+        received?;
+        pushed?;
+        if self.pending.len() - self.sent > ANSWERS {
+            return Err(CloseReason::OutboxFull.into_io());
+        }
+        Ok(())
     }
 
     fn take_plain(&mut self, buffer: &mut [u8]) -> usize {

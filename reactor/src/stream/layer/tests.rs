@@ -462,8 +462,51 @@ fn an_end_without_a_goodbye_is_a_failure() {
         Ok(String::new())
     });
     network.run_for(Duration::from_secs(200)).expect("it runs");
-    let reason = CloseReason::Failed(ErrorKind::UnexpectedEof.into());
+    let reason = CloseReason::Truncated;
     assert_eq!(network.app(listener), Some(&format!("open half a  {reason}")));
+}
+
+#[test]
+fn a_peer_that_asks_for_answers_and_takes_none_is_cut_off() {
+    /// Opens the layer by hand, and then only asks.
+    struct Asks;
+    impl Protocol<String> for Asks {
+        fn on_open(&mut self, transport: &mut Transport<'_, String>, _: &mut String) {
+            let mut wire = Vec::new();
+            Sealed::frame(HELLO, b"", &mut wire);
+            Sealed::frame(READY, b"", &mut wire);
+            for _ in 0..200_000 {
+                Sealed::frame(QUESTION, &[b'?'; 60], &mut wire);
+            }
+            transport.pause();
+            let limits = crate::StreamLimits { outbox: 64 << 20, ..transport.limits().clone() };
+            transport.set_limits(limits);
+            transport.write(&wire);
+        }
+        fn on_data(&mut self, _: &mut Transport<'_, String>, _: &mut Input<'_>, _: &mut String) {}
+    }
+    /// Notes how it ends.
+    struct Asked;
+    impl Protocol<String> for Asked {
+        fn on_data(&mut self, _: &mut Transport<'_, String>, _: &mut Input<'_>, _: &mut String) {}
+        fn on_close(&mut self, _: &mut Registry<String>, closed: &Closed, notes: &mut String) {
+            notes.push_str(&closed.reason.to_string());
+        }
+    }
+    let mut network = Network::from_seed(1);
+    let server = network.host("server", |registry| {
+        let address = Address::Ip(([0, 0, 0, 0], PORT).into());
+        let id = registry.listen(address, |_, _| Asked)?;
+        registry.wrap_accepted(id, || Sealed::boxed(Role::Server));
+        Ok(String::new())
+    });
+    let address = network.address(server, PORT);
+    network.host("asks", move |registry| {
+        registry.connect(address.clone(), Asks)?;
+        Ok(String::new())
+    });
+    network.run_for(Duration::from_secs(200)).expect("it runs");
+    assert_eq!(network.app(server), Some(&CloseReason::OutboxFull.to_string()));
 }
 
 /// A file goes through a layer by bounded copies, behind what was written before it.

@@ -17,6 +17,7 @@ use std::io::{self, IsTerminal};
 use clap::Args;
 use examples::endpoint::{self, Endpoint};
 use examples::names::{self, Channels};
+use examples::tls::CallTls;
 use protocols::chat::client::{Client, ClientId, Login, Options as ClientOptions};
 use protocols::chat::{Builder, WriteError};
 use reactor::Reactor;
@@ -55,6 +56,9 @@ pub(crate) struct Options {
     /// HOST:PORT, or unix:PATH
     #[arg(value_name = "ADDR", value_parser = endpoint::of_streams)]
     server: Endpoint,
+
+    #[command(flatten)]
+    tls: CallTls,
 
     /// What to be called
     #[arg(long, short, value_name = "NAME", value_parser = names::nick)]
@@ -126,6 +130,7 @@ fn client_options(options: &Options) -> Result<ClientOptions, Box<dyn Error>> {
     let servers = options.server.resolve()?;
     let first = servers.first().cloned().ok_or("the server has no address")?;
     let mut client = ClientOptions::new(first, &options.nick);
+    client.tls = options.tls.load(options.server.host())?;
     client.servers = servers;
     client.channels.clone_from(&options.channel);
     client.login = login;

@@ -210,6 +210,7 @@ impl<App: AsMut<Server> + 'static> Conversation<'_, '_, App> {
             from: Some(from.into()),
             stream: data::stream_options(),
             limits: data::stream_limits(&limits),
+            ..ConnectOptions::default()
         };
         let data = Data::new(self.transport.id(), None);
         self.transport.registry().connect_with(target.into(), &options, data)

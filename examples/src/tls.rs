@@ -1,0 +1,190 @@
+//! TLS, as words on a command line: of a server, and of a client.
+
+use std::error::Error;
+use std::fmt;
+use std::path::PathBuf;
+use std::time::SystemTime;
+
+use chrono::{DateTime, Local};
+use clap::Args;
+use reactor::Registry;
+use reactor::tls::{ClientTls, Fingerprint, Identity, Roots, ServerTls, TlsError};
+use thiserror::Error;
+
+use crate::output;
+
+/// Which certificate a server shows, if any.
+#[derive(Args, Clone, Debug, Default)]
+pub struct ServeTls {
+    /// Speak TLS, with a certificate and its key: PEM files, read again at SIGHUP
+    ///
+    /// CERT has the certificate, and behind it those that vouch for it; KEY may be the same file.
+    #[arg(long, num_args = 2, value_names = ["CERT", "KEY"])]
+    tls: Option<Vec<PathBuf>>,
+
+    /// Speak TLS with a certificate made for trying out; its fingerprint is printed, for a client's --tls-pin
+    #[arg(long, conflicts_with = "tls")]
+    tls_self_signed: bool,
+}
+
+/// A server's TLS, and where it comes from. It prints as a line about its certificate.
+#[derive(Clone, Debug)]
+pub struct Served {
+    tls: ServerTls,
+    /// The certificate and the key; `None` if they were made for trying out.
+    files: Option<(PathBuf, PathBuf)>,
+}
+
+/// A certificate for trying out could not be made.
+#[derive(Debug, Error)]
+#[error("cannot make a certificate: {0}")]
+struct NotMade(#[from] rcgen::Error);
+
+impl ServeTls {
+    /// Whether it was asked for.
+    #[must_use]
+    pub fn is_wanted(&self) -> bool {
+        self.tls.is_some() || self.tls_self_signed
+    }
+
+    /// Reads, or makes, what was asked for. It reads files, so it comes before the loop begins.
+    ///
+    /// # Errors
+    ///
+    /// If a file cannot be read, or has something else in it.
+    pub fn load(&self) -> Result<Option<Served>, Box<dyn Error>> {
+        if let Some([certificate, key]) = self.tls.as_deref() {
+            let tls = ServerTls::from_files(certificate, key)?;
+            return Ok(Some(Served { tls, files: Some((certificate.clone(), key.clone())) }));
+        }
+        if self.tls_self_signed {
+            let tls = ServerTls::builder(self_signed()?).build()?;
+            return Ok(Some(Served { tls, files: None }));
+        }
+        Ok(None)
+    }
+}
+
+/// For this machine by its usual names, and for nobody else.
+fn self_signed() -> Result<Identity, Box<dyn Error>> {
+    let names = ["localhost", "127.0.0.1", "::1"].map(str::to_owned);
+    let made = rcgen::generate_simple_self_signed(names).map_err(NotMade)?;
+    let (certificate, key) = (made.cert.pem(), made.signing_key.serialize_pem());
+    Ok(Identity::from_pem(certificate.as_bytes(), key.as_bytes())?)
+}
+
+impl Served {
+    /// For listeners.
+    #[must_use]
+    pub fn tls(&self) -> ServerTls {
+        self.tls.clone()
+    }
+
+    /// Reads the files again, away from the loop, and tells on standard error how it went. Connections go on
+    /// as they are; if the files are not fine, everything does.
+    pub fn reload<App: 'static>(&self, registry: &mut Registry<App>) {
+        let Some((certificate, key)) = self.files.clone() else {
+            return output::complain("the certificate was made for trying out, and stays (SIGHUP)");
+        };
+        let served = self.clone();
+        let offloaded = registry.offload(
+            move || ServerTls::from_files(certificate, key),
+            move |_, _, read| match read {
+                Ok(Ok(new)) => {
+                    served.tls.replace(&new);
+                    output::complain(format_args!("read anew (SIGHUP): {served}"));
+                }
+                Ok(Err(error)) => stays(error),
+                Err(error) => stays(error),
+            },
+        );
+        if offloaded.is_err() {
+            stays("there is too much other work");
+        }
+    }
+}
+
+fn stays(why: impl fmt::Display) {
+    output::complain(format_args!("the certificate stays as it was: {why}"));
+}
+
+impl fmt::Display for Served {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for fingerprint in self.tls.fingerprints() {
+            write!(f, "certificate {fingerprint}")?;
+        }
+        let Some(expires) = self.tls.expires() else { return Ok(()) };
+        let date = DateTime::<Local>::from(expires).format("%Y-%m-%d");
+        match expires.duration_since(SystemTime::now()) {
+            Ok(left) => write!(f, ", good until {date}, for {} days", left.as_secs() / 86_400),
+            Err(_) => write!(f, ", EXPIRED on {date}"),
+        }
+    }
+}
+
+/// Whom a client trusts, if it speaks TLS.
+#[derive(Args, Clone, Debug, Default)]
+pub struct CallTls {
+    /// Speak TLS; the server's certificate has to be for its name, and vouched for by whom the system trusts
+    #[arg(long)]
+    tls: bool,
+
+    /// Speak TLS, and trust those of this PEM file instead of those whom the system trusts
+    #[arg(long, value_name = "FILE", conflicts_with = "tls_pin")]
+    tls_ca: Option<PathBuf>,
+
+    /// Speak TLS, and trust the server with the certificate of this SHA-256, whoever vouches for it
+    #[arg(long, value_name = "FINGERPRINT")]
+    tls_pin: Vec<Fingerprint>,
+
+    /// Speak TLS with a server whose certificate is for another name than the one in its address
+    #[arg(long, value_name = "NAME")]
+    tls_name: Option<String>,
+}
+
+impl CallTls {
+    /// What was asked for, to talk to this host. It reads files, so it comes before the loop begins.
+    ///
+    /// # Errors
+    ///
+    /// If a file cannot be read, the system trusts nobody, or no certificate can be for such a name.
+    pub fn load(&self, host: Option<&str>) -> Result<Option<ClientTls>, TlsError> {
+        let Self { tls, tls_ca, tls_pin, tls_name } = self;
+        if !tls && tls_ca.is_none() && tls_pin.is_empty() && tls_name.is_none() {
+            return Ok(None);
+        }
+        let client = match tls_ca {
+            _ if !tls_pin.is_empty() => ClientTls::pinned(tls_pin)?,
+            Some(file) => ClientTls::new(Roots::from_file(file)?)?,
+            None => ClientTls::new(Roots::system()?)?,
+        };
+        // A server that is known by its certificate need not have a name, of a Unix socket say.
+        let nameless = (!tls_pin.is_empty()).then_some("localhost");
+        match tls_name.as_deref().or(host).or(nameless) {
+            Some(name) => client.to(name).map(Some),
+            None => Ok(Some(client)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_certificate_for_trying_out_is_fine_and_says_how_long() {
+        let options = ServeTls { tls_self_signed: true, ..ServeTls::default() };
+        let served = options.load().expect("it can be made").expect("it was asked for");
+        let line = served.to_string();
+        assert!(line.starts_with("certificate ") && line.contains(", good until "), "{line}");
+    }
+
+    #[test]
+    fn each_option_of_a_client_is_enough_to_speak_tls() {
+        assert_eq!(CallTls::default().load(Some("localhost")).expect("nothing is read"), None);
+        let pin = CallTls { tls_pin: vec![Fingerprint::of(b"")], ..CallTls::default() };
+        assert!(pin.load(None).expect("it is fine").is_some());
+        let nowhere = CallTls { tls_ca: Some("/nowhere".into()), ..CallTls::default() };
+        assert!(matches!(nowhere.load(None), Err(TlsError::Read { .. })));
+    }
+}

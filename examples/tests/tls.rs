@@ -1,0 +1,114 @@
+//! TLS of the programs, run as a person runs them.
+#![cfg(unix)]
+
+mod support;
+
+use std::fs;
+
+use rustix::process::Signal;
+use support::{Program, echo, noise, run};
+use tempfile::TempDir;
+
+const CHAT: &str = env!("CARGO_BIN_EXE_chat");
+
+/// `echo serve` with a certificate: the program, its address, and the fingerprint.
+fn serve(words: &[&str]) -> (Program, String, String) {
+    let (server, mut addresses) = Program::serve(&[&["--tcp", "127.0.0.1:0"], words].concat());
+    let fingerprint = fingerprint(&server.line());
+    (server, addresses.swap_remove(0), fingerprint)
+}
+
+fn fingerprint(line: &str) -> String {
+    let (_, certificate) = line.split_once("certificate ").expect("it tells its certificate");
+    certificate.split(',').next().expect("there is always one").to_owned()
+}
+
+/// Writes a new certificate for this machine, as PEM, with its key.
+fn write_certificate(folder: &TempDir) {
+    let names = ["localhost".to_owned(), "127.0.0.1".to_owned()];
+    let made = rcgen::generate_simple_self_signed(names).expect("there is randomness");
+    fs::write(folder.path().join("cert.pem"), made.cert.pem()).expect("there is room");
+    fs::write(folder.path().join("key.pem"), made.signing_key.serialize_pem()).expect("and more");
+}
+
+#[test]
+fn what_is_said_to_a_server_that_is_known_by_its_fingerprint_comes_back() {
+    let (server, address, fingerprint) = serve(&["--tls-self-signed"]);
+    let said = noise(300_000);
+    let ended = echo(&["send", &address, "--tls-pin", &fingerprint], &said);
+    assert_eq!((ended.code, ended.output == said), (Some(0), true), "{}", ended.errors);
+    let ended = echo(&["ping", &address, "--tls-pin", &fingerprint, "--count", "10"], b"");
+    assert!(ended.text().starts_with("10 sent, 10 returned, 0 lost"), "{ended:?}");
+    server.stop();
+}
+
+#[test]
+fn a_server_that_nobody_vouches_for_is_refused() {
+    let (server, address, _) = serve(&["--tls-self-signed"]);
+    let folder = tempfile::tempdir().expect("there is room");
+    write_certificate(&folder);
+    let other = folder.path().join("cert.pem");
+    let ended = echo(&["send", &address, "--tls-ca", &other.to_string_lossy(), "hello"], b"");
+    assert_eq!(ended.code, Some(1));
+    assert!(ended.errors.contains("the peer's certificate is not accepted"), "{ended:?}");
+    // Neither does a client without TLS hear anything.
+    let ended = echo(&["send", &address, "hello"], b"");
+    assert_eq!((ended.code, ended.text().contains("hello")), (Some(1), false), "{ended:?}");
+    server.stop();
+}
+
+#[test]
+fn a_new_certificate_is_taken_at_a_hangup_and_a_bad_one_is_not() {
+    let folder = tempfile::tempdir().expect("there is room");
+    let file = |name: &str| folder.path().join(name).to_string_lossy().into_owned();
+    let (certificate, key) = (file("cert.pem"), file("key.pem"));
+    write_certificate(&folder);
+    let (server, address, old) = serve(&["--tls", &certificate, &key]);
+    // Whoever signs for itself is its own authority.
+    let ask = || echo(&["send", &address, "--tls-ca", &certificate, "hello"], b"");
+    assert_eq!(ask().text(), "hello");
+    write_certificate(&folder);
+    server.signal(Signal::HUP);
+    let new = fingerprint(&server.error_with("read anew"));
+    assert_ne!(new, old);
+    assert_eq!(ask().text(), "hello");
+    fs::write(&key, "no key").expect("there is room");
+    server.signal(Signal::HUP);
+    server.error_with("the certificate stays as it was");
+    assert_eq!(ask().text(), "hello");
+    server.stop();
+}
+
+#[test]
+fn a_certificate_that_cannot_be_used_is_told_before_anything_begins() {
+    let ended = echo(&["serve", "--tls", "/nowhere/cert.pem", "/nowhere/key.pem"], b"");
+    assert_eq!(ended.code, Some(1));
+    assert!(ended.errors.contains("cannot read /nowhere/cert.pem"), "{ended:?}");
+    let ended =
+        run(CHAT, &["serve", "--tls-listen", "127.0.0.1:0", "--listen", "127.0.0.1:0"], b"");
+    assert!(ended.errors.contains("--tls-listen wants a certificate"), "{ended:?}");
+    let ended = echo(&["send", "udp:127.0.0.1:7", "--tls", "hello"], b"");
+    assert!(ended.errors.contains("TLS is not spoken over UDP"), "{ended:?}");
+}
+
+#[test]
+fn two_people_talk_over_tls_and_without() {
+    let words =
+        ["serve", "--listen", "127.0.0.1:0", "--tls-self-signed", "--tls-listen", "127.0.0.1:0"];
+    let server = Program::start(CHAT, &words);
+    let plain = server.line().replace("listening on ", "");
+    let secure = server.line().replace("listening with TLS on ", "");
+    let fingerprint = fingerprint(&server.line());
+    let ann =
+        ["connect", &secure, "--tls-pin", &fingerprint, "--nick", "ann", "--channel", "#room"];
+    let mut ann = Program::start(CHAT, &ann);
+    let stdin = ann.stdin();
+    while !ann.line().starts_with("-- #room: @ann") {}
+    let ended =
+        run(CHAT, &["connect", &plain, "--nick", "bob", "--channel", "#room"], b"hello ann\n");
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    while ann.line() != "#room <bob> hello ann" {}
+    drop(stdin);
+    assert_eq!(ann.ended().code, Some(0));
+    server.stop();
+}

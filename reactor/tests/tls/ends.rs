@@ -1,0 +1,175 @@
+//! The ends of a connection: which of them are ends, and what comes after one's own.
+
+use super::*;
+
+use std::net::Shutdown;
+
+/// How a server fares with a client that lets go of it so, after it has said hello.
+fn end_of(let_go: fn(Rustls)) -> Vec<String> {
+    let keys = Keys::new();
+    let mut stage = Stage::new();
+    let address = echo_server(&mut stage, &keys);
+    let config = keys.rustls();
+    let peer = stage.peer(move || {
+        let mut peer = rustls(address, &config);
+        peer.write_all(b"hello").expect("it is open");
+        peer.read_exact(&mut [0; 5]).expect("it answers");
+        let_go(peer);
+    });
+    stage.join(peer);
+    stage.until_closed("server");
+    let told = stage.log.of("server").into_iter().map(str::to_owned).collect();
+    stage.finish();
+    told
+}
+
+#[test]
+fn an_end_a_truncation_and_a_reset_have_reasons_of_their_own() {
+    let goodbye = end_of(|mut peer| {
+        say_goodbye(&mut peer);
+        peer.sock.read_to_end(&mut Vec::new()).expect("it ends too");
+    });
+    assert_eq!(goodbye, ["open", "data 5", "end", PEER_CLOSED]);
+    let cut_off = end_of(|peer| {
+        peer.sock.shutdown(Shutdown::Write).expect("it is open");
+        let _ = (&peer.sock).read_to_end(&mut Vec::new());
+    });
+    let truncated = "close the peer's end was cut off: it did not say that it was done";
+    assert_eq!(cut_off, ["open", "data 5", truncated]);
+    let reset = end_of(|peer| {
+        let socket = socket2::SockRef::from(&peer.sock);
+        socket.set_linger(Some(std::time::Duration::ZERO)).expect("it is a socket");
+    });
+    assert_eq!(reset, ["open", "data 5", "close the peer reset the connection"]);
+}
+
+#[test]
+fn an_end_is_told_before_any_fin() {
+    let told = end_of(|mut peer| {
+        say_goodbye(&mut peer);
+        // It answers in kind, and only then FIN leaves here.
+        assert_eq!(peer.read(&mut [0; 8]).expect("it says goodbye"), 0);
+        peer.sock.read_to_end(&mut Vec::new()).expect("and FIN");
+    });
+    assert_eq!(told, ["open", "data 5", "end", PEER_CLOSED]);
+}
+
+#[test]
+fn what_comes_with_the_end_comes_before_it() {
+    let keys = Keys::new();
+    let mut stage = Stage::new();
+    let address = stage.listen_with(&with_tls(&keys.server("a.example")), || {
+        Probe::new("server").outlives_its_peer()
+    });
+    let config = keys.rustls();
+    let peer = stage.peer(move || {
+        let mut peer = rustls(address, &config);
+        while peer.conn.is_handshaking() {
+            peer.conn.complete_io(&mut peer.sock).expect("it shakes hands");
+        }
+        // In one piece: the last words, the goodbye, and FIN.
+        let mut wire = Vec::new();
+        peer.conn.writer().write_all(&pattern(40_000)).expect("it is kept");
+        peer.conn.send_close_notify();
+        while peer.conn.wants_write() {
+            peer.conn.write_tls(&mut wire).expect("it is a Vec");
+        }
+        peer.sock.write_all(&wire).expect("it has room");
+        peer.sock.shutdown(Shutdown::Write).expect("it is open");
+        peer
+    });
+    let peer = stage.join(peer);
+    stage.until(|log| log.has("server", "end"));
+    assert_same_bytes(stage.log.bytes("server"), &pattern(40_000));
+    let id = stage.log.id("server");
+    stage.registry().close(id).expect("it is open");
+    stage.until_closed("server");
+    assert_eq!(stage.log.of("server"), ["open", "data 40000", "end", PEER_CLOSED]);
+    drop(peer);
+    stage.finish();
+}
+
+#[test]
+fn after_the_peers_goodbye_this_side_goes_on() {
+    for versions in [&[&rustls::version::TLS13][..], &[&rustls::version::TLS12]] {
+        let keys = Keys::new();
+        let mut stage = Stage::new();
+        let address = stage.listen_with(&with_tls(&keys.server("a.example")), || {
+            Probe::new("server").on_end(|transport, _| {
+                transport.write(&pattern(300_000));
+                transport.close();
+            })
+        });
+        let config = keys.rustls_of(versions);
+        let peer = stage.peer(move || {
+            let mut peer = rustls(address, &config);
+            peer.write_all(b"tell me").expect("it is open");
+            say_goodbye(&mut peer);
+            let mut reply = Vec::new();
+            peer.read_to_end(&mut reply).expect("it ends as it should");
+            reply
+        });
+        assert_same_bytes(&stage.join(peer), &pattern(300_000));
+        stage.until_closed("server");
+        assert_eq!(stage.log.of("server"), ["open", "data 7", "end", PEER_CLOSED]);
+        stage.finish();
+    }
+}
+
+#[test]
+fn after_its_own_goodbye_a_side_listens_and_nothing_more_leaves_it() {
+    let keys = Keys::new();
+    let mut stage = Stage::new();
+    let address = stage.listen_with(&with_tls(&keys.server("a.example")), || {
+        Probe::new("server")
+            .on_open(|transport, _| {
+                transport.write(b"over to you");
+                transport.end();
+                transport.write(b"lost");
+            })
+            .on_data(|transport, input, _| {
+                input.take_all();
+                transport.write(b"lost too");
+            })
+    });
+    let config = keys.rustls();
+    let peer = stage.peer(move || {
+        let mut peer = rustls(address, &config);
+        let mut greeting = Vec::new();
+        peer.read_to_end(&mut greeting).expect("it ends as it should");
+        // A question to which TLS itself has an answer: that would be behind the goodbye.
+        peer.conn.refresh_traffic_keys().expect("it is version 1.3");
+        peer.write_all(&pattern(100_000)).expect("it is read");
+        say_goodbye(&mut peer);
+        peer.sock.shutdown(Shutdown::Write).expect("it is open");
+        let mut behind = Vec::new();
+        peer.sock.read_to_end(&mut behind).expect("it ends");
+        (greeting, behind)
+    });
+    let (greeting, behind) = stage.join(peer);
+    assert_eq!(greeting, b"over to you");
+    assert_eq!(behind, b"", "something was written behind the goodbye");
+    stage.until_closed("server");
+    assert_same_bytes(stage.log.bytes("server"), &pattern(100_000));
+    assert_eq!(stage.log.of("server").last(), Some(&CLOSED));
+    assert!(stage.reactor.stats().discarded_bytes >= 12);
+    stage.finish();
+}
+
+#[test]
+fn both_sides_of_this_crate_end_in_peace() {
+    let keys = Keys::new();
+    let mut stage = Stage::new();
+    let address = echo_server(&mut stage, &keys);
+    let said = Probe::new("client").on_open(|transport, _| {
+        transport.write(b"hello");
+        transport.end();
+    });
+    let options = to_tls(keys.client());
+    stage.registry().connect_with(address.into(), &options, said).expect("it begins");
+    stage.until_closed("client");
+    stage.until_closed("server");
+    assert_eq!(stage.log.of("client"), ["open", "data 5", "end", CLOSED]);
+    assert_eq!(stage.log.of("server"), ["open", "data 5", "end", PEER_CLOSED]);
+    stage.finish();
+}
