@@ -16,6 +16,9 @@ struct Contents;
 #[doc = include_str!("../../docs/how-the-loop-works.md")]
 struct HowTheLoopWorks;
 
+#[doc = include_str!("../../docs/clients.md")]
+struct Clients;
+
 #[doc = include_str!("../../docs/embedding.md")]
 struct Embedding;
 

@@ -4,6 +4,8 @@
 //! |---|---|
 //! | [`endpoint`] | `HOST:PORT`, `udp:HOST:PORT` and `unix:PATH`, as words on a command line |
 //! | [`advice`] | what a person can do about a socket that could not be opened |
+//! | [`key_value`] | the server of the chapter that builds one |
+//! | [`names`] | nicks and channels of chat, as words on a command line |
 //! | [`output`] | standard output and error, whose readers may be gone |
 //! | [`stop`] | Ctrl-C: drain, then report; twice: at once |
 
@@ -13,5 +15,7 @@ pub mod advice;
 #[cfg(doctest)]
 mod book;
 pub mod endpoint;
+pub mod key_value;
+pub mod names;
 pub mod output;
 pub mod stop;

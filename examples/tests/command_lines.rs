@@ -10,13 +10,14 @@ use support::{ECHO, Ended, PLAYGROUND, TRANSFER, run};
 
 const CHAT: &str = env!("CARGO_BIN_EXE_chat");
 const BOT: &str = env!("CARGO_BIN_EXE_chat-bot");
+const KEY_VALUE: &str = env!("CARGO_BIN_EXE_key-value");
 const GAME: &str = env!("CARGO_BIN_EXE_embed-game-loop");
 const THREAD: &str = env!("CARGO_BIN_EXE_embed-thread");
 const POLL: &str = env!("CARGO_BIN_EXE_embed-poll");
 
 /// Everything that has a help of its own.
 fn commands() -> Vec<(&'static str, Vec<&'static str>)> {
-    let alone = [ECHO, CHAT, TRANSFER, PLAYGROUND, BOT, GAME, THREAD];
+    let alone = [ECHO, CHAT, TRANSFER, PLAYGROUND, BOT, KEY_VALUE, GAME, THREAD];
     let mut commands: Vec<_> = alone.map(|program| (program, Vec::new())).to_vec();
     if !cfg!(mio_unsupported_force_poll_poll) {
         commands.push((POLL, Vec::new()));
@@ -108,6 +109,16 @@ fn a_nick_that_no_server_would_take_is_the_fault_of_whoever_typed_it() {
 }
 
 #[test]
+fn a_channel_that_is_none_is_told_as_that() {
+    for (program, connect) in [(CHAT, &["connect", "--nick", "ann"][..]), (BOT, &[])] {
+        for channel in ["#a b c", "", "#a\nb"] {
+            let words = [connect, &["127.0.0.1:1", "--channel", channel]].concat();
+            refused(program, &words, 2, "expected '#room', '#room key' or '#room,#other key,key'");
+        }
+    }
+}
+
+#[test]
 fn a_port_out_of_range_is_told_as_that() {
     let why = "a port is a number up to 65535, and '70000' is none";
     for (program, words) in [
@@ -161,6 +172,7 @@ fn a_socket_that_cannot_be_opened_is_told_in_words_by_every_program() {
         (CHAT, "chat", &["serve", "--listen"]),
         (TRANSFER, "transfer", &["serve", "--ftp"]),
         (PLAYGROUND, "playground", &["--tcp"]),
+        (KEY_VALUE, "key-value", &["--listen"]),
         (GAME, "embed-game-loop", &["--listen"]),
         (THREAD, "embed-thread", &["--listen"]),
     ];

@@ -61,9 +61,10 @@ pub enum SendError {
     /// The connection is closing: this side has said it sends no more.
     #[error("the connection is closing")]
     Closing(Bytes),
-    /// The queue has no room: the connection ends with
-    /// [`CloseReason::OutboxFull`](crate::CloseReason::OutboxFull), or
-    /// [`LoopOutboxFull`](crate::CloseReason::LoopOutboxFull).
+    /// The queue has no room. Whether the connection ends for it, with
+    /// [`CloseReason::OutboxFull`](crate::CloseReason::OutboxFull) or
+    /// [`LoopOutboxFull`](crate::CloseReason::LoopOutboxFull), is what
+    /// [`StreamLimits::when_full`](crate::StreamLimits::when_full) says.
     #[error("the outbox is full")]
     Full(Bytes),
 }
@@ -88,11 +89,9 @@ pub enum SendFileError {
     /// The connection is closing: this side has said it sends no more.
     #[error("the connection is closing")]
     Closing(File),
-    /// The queues of the loop have no room: the connection ends with
-    /// [`CloseReason::LoopOutboxFull`](crate::CloseReason::LoopOutboxFull), or
-    /// [`OutboxFull`](crate::CloseReason::OutboxFull).
+    /// The queue has no room; whether the connection ends for it is as in [`SendError::Full`].
     #[error("the outbox is full")]
-    Full,
+    Full(File),
 }
 
 /// A protocol could not be reached by the id of its connection.

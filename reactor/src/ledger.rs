@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 use crate::id::Key;
 use crate::limits::Limits;
 use crate::net::{Clock, System};
-use crate::outbox::Spares;
+use crate::outbox::{Pipes, Spares};
 use crate::reason::CloseReason;
 use crate::stats::Stats;
 use crate::trace::{About, Subject, Tracer, What};
@@ -34,6 +34,8 @@ pub(crate) struct Ledger {
     pub(crate) reads_a_turn: usize,
     /// Memory of outboxes that have run empty.
     pub(crate) spares: Spares,
+    /// Pipes between coupled connections.
+    pub(crate) pipes: Pipes,
     /// Charge of all outboxes, held against [`Limits::outboxes`].
     pub(crate) queued: usize,
     /// Sources with something left to do that no event will remind us of.
@@ -54,6 +56,7 @@ impl Ledger {
             gathers: true,
             reads_a_turn: limits.read_budget.div_ceil(SCRATCH).max(1),
             spares: Spares::default(),
+            pipes: Pipes::default(),
             queued: 0,
             ready: VecDeque::new(),
             touched: Vec::new(),

@@ -46,13 +46,14 @@
 //! | `id`, `address` | names for what is registered, and where it is |
 //! | `limits`, `options` | every bound with its default and reason; socket options |
 //! | `error`, `reason` | what can go wrong with a call; who ended a connection, and why |
-//! | `input`, `outbox`, `timer` | the cursor protocols read, the queue they write, the timing wheel |
+//! | `input`, `timer` | the cursor protocols read, the timing wheel |
 //! | `framing` | messages out of a stream of bytes: lines, frames with their length in front |
 //! | `backoff`, `requests` | for clients: how long to wait before another try, what has yet to be answered |
 //! | `slots`, `stats` | the slab that holds all sources, and what the loop tells of itself |
 //! | `offload` | threads for work that blocks |
 //! | `trace` | what the loop does, record by record, for a person and for Perfetto |
 //! | `net` | the seam to the system: a written contract, and mio behind it |
+//! | `outbox` | the queue that protocols write |
 //! | `shutdown` | how far the end of the loop has come, and the report on it |
 //! | `ledger` | what the loop notes down while it turns |
 //! | `handle`, `signals`, `source`, `stream`, `listener`, `datagram`, `registry` | each kind of socket: its state, its way in and out, its callbacks; and the registry that holds them all |
@@ -120,13 +121,14 @@ pub use error::{
 pub use handle::{Handle, RemoteTask, Undelivered};
 pub use id::{ConnectionId, ListenerId, SocketId, TimerId, TimerKey};
 pub use input::Input;
-pub use limits::{DatagramLimits, Limits, MinRate, StreamLimits};
+pub use limits::{DatagramLimits, Limits, MinRate, StreamLimits, WhenFull};
 pub use listener::TokenBucket;
 pub use net::{Ecn, Envelope, StdDatagram, StdListener, StdStream};
 pub use options::{
     ConnectOptions, DatagramOptions, Keepalive, ListenOptions, Membership, MulticastInterface,
     StreamOptions,
 };
+pub use outbox::Pressure;
 pub use reactor::{Reactor, Turn};
 pub use reason::{CloseReason, Closed, Side};
 pub use registry::{DatagramProtocol, Idle, Protocol, Registry, SentFile, Typed};
@@ -135,4 +137,6 @@ pub use shutdown::{CutOff, ShutdownReport};
 #[cfg(all(unix, feature = "signals"))]
 pub use signals::Signal;
 pub use stats::{Rows, Snapshot, SocketRow, Stats};
-pub use stream::{Detached, Transport};
+pub use stream::{CoupleError, Detached, Transport, Uncoupled};
+#[cfg(unix)]
+pub use stream::{PassError, PeerCredentials};

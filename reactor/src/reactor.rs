@@ -347,6 +347,14 @@ impl<App> std::os::fd::AsFd for Reactor<App> {
     }
 }
 
+/// As [`AsFd`](std::os::fd::AsFd), for those who ask for a number: tokio's `AsyncFd`, say.
+#[cfg(all(unix, not(mio_unsupported_force_poll_poll)))]
+impl<App> std::os::fd::AsRawFd for Reactor<App> {
+    fn as_raw_fd(&self) -> std::os::fd::RawFd {
+        std::os::fd::AsFd::as_fd(self).as_raw_fd()
+    }
+}
+
 impl<App> fmt::Debug for Reactor<App> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Reactor").field("registry", &self.registry).finish_non_exhaustive()

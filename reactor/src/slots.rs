@@ -84,6 +84,12 @@ impl<T> Slots<T> {
         }
     }
 
+    /// What is there, to be looked at: `None` when the key is stale, and nothing in it while it is running.
+    pub(crate) fn get(&self, key: Key) -> Option<Option<&T>> {
+        let slot = self.entries.get(key.index()).filter(|slot| slot.key == key)?;
+        Some(slot.source.as_ref())
+    }
+
     pub(crate) fn remove(&mut self, key: Key) -> Option<T> {
         self.slot(key)?;
         self.entries.remove(key.index()).source

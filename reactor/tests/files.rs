@@ -394,7 +394,7 @@ fn a_file_is_sent_by_id() {
     stage.until(|_| id.borrow().is_some());
     let id = id.borrow().expect("it is open");
     let registry = stage.reactor.registry();
-    registry.send(id, " then ".into()).expect("it is open");
+    let _ = registry.send(id, " then ".into()).expect("it is open");
     registry.send_file(id, file(&content), 10, 200_000).expect("it is open");
     registry.end(id).expect("it is open");
     let refused = registry.send_file(id, file(b"x"), 0, 1);

@@ -173,7 +173,7 @@ fn a_listener_and_a_datagram_socket_change_hands() {
     let (stream, datagram) = (network.address(server, 7), network.address(server, 9));
     let client = network.host("client", move |registry| {
         let id = registry.connect(stream.clone(), Caller)?;
-        registry.send(id, Bytes::from_static(b", again"))?;
+        let _ = registry.send(id, Bytes::from_static(b", again"))?;
         let socket = registry.bind_datagram("0.0.0.0:0".parse()?, Answerer)?;
         registry.send_to(socket, b"ping", Some(&datagram))?;
         Ok(App::default())

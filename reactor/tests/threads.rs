@@ -42,7 +42,7 @@ fn messages_of_one_thread_run_in_their_order_and_wake_a_loop_that_sleeps() {
         handle.send(id, Bytes::from_static(b"one ")).expect("the loop is running");
         let two = move |registry: &mut Registry<Log>, log: &mut Log| {
             log.note("other", "run");
-            registry.send(id, Bytes::from_static(b"two ")).expect("it is open");
+            let _ = registry.send(id, Bytes::from_static(b"two ")).expect("it is open");
         };
         handle.run(two).expect("the loop is running");
         handle.send(id, Bytes::from_static(b"three")).expect("the loop is running");

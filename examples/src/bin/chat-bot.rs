@@ -27,9 +27,9 @@ use std::time::{Duration, Instant};
 
 use clap::Parser;
 use examples::endpoint::{self, Endpoint};
+use examples::names::{self, Channels};
 use examples::output;
 use protocols::chat::client::{Caller, Client, ClientId, Event, Failure, Kind, Options};
-use protocols::chat::{NameError, Nick};
 use reactor::{Reactor, Registry};
 
 /// Names it remembers. When there are more, the one seen longest ago is forgotten.
@@ -51,12 +51,12 @@ struct Cli {
     server: Endpoint,
 
     /// What to be called
-    #[arg(long, short, value_name = "NAME", default_value = "bot", value_parser = nick)]
+    #[arg(long, short, value_name = "NAME", default_value = "bot", value_parser = names::nick)]
     nick: String,
 
-    /// Join a channel
-    #[arg(long, short, value_name = "CHANNEL")]
-    channel: Vec<String>,
+    /// Join a channel; with a key: '#room key'; several: '#room,#other'
+    #[arg(long, short, value_name = "CHANNEL", value_parser = names::channels)]
+    channel: Vec<Channels>,
 }
 
 /// The bot: its client, and what it remembers.
@@ -85,7 +85,7 @@ fn run(cli: &Cli) -> Result<(), Box<dyn Error>> {
     let mut options = Options::new(first, &cli.nick);
     options.servers = servers;
     options.real_name = Some("a bot: say !help".to_owned());
-    options.channels = cli.channel.iter().map(|name| (name.clone(), None)).collect();
+    options.channels = cli.channel.clone();
     let client = Client::start(reactor.registry(), ClientId::default(), options);
     #[cfg(unix)]
     for signal in [reactor::Signal::Interrupt, reactor::Signal::Terminate] {
@@ -96,11 +96,6 @@ fn run(cli: &Cli) -> Result<(), Box<dyn Error>> {
     let mut bot = Bot { client, seen: BTreeMap::new(), reminders: 0, result: None };
     reactor.run(&mut bot)?;
     Ok(bot.result.unwrap_or(Ok(()))?)
-}
-
-/// A nick that some server may take.
-fn nick(text: &str) -> Result<String, NameError> {
-    Nick::could_be(text).map(|()| text.to_owned())
 }
 
 impl Caller for Bot {

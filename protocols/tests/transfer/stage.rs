@@ -146,7 +146,7 @@ impl Stage {
     pub(crate) fn stats(&self) -> Stats {
         let (send, receive) = mpsc::channel();
         let asked = self.handle.run(move |registry, _| {
-            let _ = send.send(registry.stats().clone());
+            let _ = send.send(registry.stats());
         });
         asked.expect("it runs");
         receive.recv_timeout(PATIENCE).expect("it answers")

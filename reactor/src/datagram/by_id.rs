@@ -110,10 +110,11 @@ impl<App> Registry<App> {
             Found::Here(Source::Datagram(socket)) if !socket.queue.is_closed() => {}
             _ => return Err(Stale),
         }
-        let Some(Source::Datagram(socket)) = self.slots.remove(id.0) else {
+        let Some(Source::Datagram(mut socket)) = self.slots.remove(id.0) else {
             return Err(Stale);
         };
         self.cancel_timers(socket.queue.timers);
+        self.disarm_retry(&mut socket.queue.deaf);
         Ok(socket.queue.into_std(&self.poller))
     }
 

@@ -3,10 +3,11 @@
 use crate::id::Key;
 use crate::net::OwnedPath;
 use crate::registry::Registry;
+use crate::slots::Found;
 use crate::source::{Connection, Source};
 use crate::stream::Detached;
 use crate::trace::{Callback, What};
-use crate::{CloseReason, Closed, ConnectionId};
+use crate::{CloseReason, Closed, ConnectionId, ListenerId, Stale};
 
 impl<App> Registry<App> {
     /// Tells and removes what has ended, up to the budget. The others, and what ends in these callbacks,
@@ -19,6 +20,10 @@ impl<App> Registry<App> {
             let Some((key, reason)) = self.ledger.retired.pop_front() else {
                 break;
             };
+            if let Found::Here(Source::Listener(_)) = self.slots.find(key) {
+                self.bury_listener(ListenerId(key), &reason, app);
+                continue;
+            }
             match self.slots.remove(key) {
                 Some(Source::Stream(connection)) => {
                     self.bury_stream(key, *connection, *reason, app);
@@ -44,6 +49,7 @@ impl<App> Registry<App> {
         self.cancel_timers(stream.timers());
         stream.dismiss_guard().map(|timer| self.wheel.cancel(timer));
         self.connections -= 1;
+        self.tell_waiting(key, Err(Stale));
         let (peer, opened) = (stream.peer(), stream.was_opened());
         if let (true, Some(ip)) = (stream.is_counted(), peer.ip()) {
             self.by_address.leave(ip);

@@ -5,14 +5,13 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use super::{Listener, State};
-use crate::Address;
-use crate::ListenerId;
 use crate::id::Key;
 use crate::net::{StreamSocket, is_out_of_descriptors, is_passing_accept_error};
 use crate::registry::{Protocol, Registry, Timed};
 use crate::source::Source;
 use crate::stream::Origin;
 use crate::trace::{Callback, Refusal, What};
+use crate::{Address, CloseReason, ListenerId};
 
 impl<App> Registry<App> {
     /// Accepts until the queue is empty, the budget is used up, or there is a reason to rest.
@@ -32,6 +31,11 @@ impl<App> Registry<App> {
             }
             match listener.socket.accept(&listener.stream) {
                 Ok((socket, peer)) => self.admit(listener, socket, peer, app),
+                Err(error)
+                    if error.kind() == io::ErrorKind::WouldBlock && listener.has_hung_up() =>
+                {
+                    return self.end_listener(key, listener, io::ErrorKind::BrokenPipe.into());
+                }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     // Nobody came in for it.
                     listener.rate = rate;
@@ -40,6 +44,10 @@ impl<App> Registry<App> {
                 Err(error) if is_passing_accept_error(&error) => {
                     self.ledger.stats.accept_errors += 1;
                     self.ledger.trace(|| What::AcceptFailed(error.kind()));
+                }
+                // It listens no more.
+                Err(error) if error.kind() == io::ErrorKind::InvalidInput => {
+                    return self.end_listener(key, listener, error);
                 }
                 Err(error) => return self.handle_accept_failure(key, listener, &error),
             }
@@ -147,6 +155,17 @@ impl<App> Registry<App> {
         if !self.resting.contains(&key) {
             self.resting.push(key);
         }
+    }
+
+    /// Somebody else who has the socket has shut it down. It is removed, and whoever wants to know is told, at
+    /// the end of the turn.
+    fn end_listener(&mut self, key: Key, listener: &mut Listener<App>, error: io::Error) {
+        self.ledger.stats.accept_errors += 1;
+        self.ledger.trace(|| What::AcceptFailed(error.kind()));
+        let why = format!("somebody else has shut the listener down: {error}");
+        let reason = CloseReason::Failed(io::Error::new(error.kind(), why));
+        listener.state = State::Closed;
+        self.ledger.retired.push_back((key, Box::new(reason)));
     }
 
     fn rest(&mut self, key: Key, listener: &mut Listener<App>, length: Duration) {

@@ -49,6 +49,7 @@ pub(crate) use os::read_at;
 pub(crate) use os::{
     Failure, OwnedPath, SHORT_READ_DRAINS, is_out_of_descriptors, is_passing_accept_error,
 };
+pub(crate) use os::{Pipe, cannot_splice};
 pub use os::{StdDatagram, StdListener, StdStream};
 pub(crate) use readiness::Readiness;
 pub(crate) use system::{

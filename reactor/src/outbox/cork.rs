@@ -67,6 +67,11 @@ impl Cork {
         self.bytes.len() > LARGE
     }
 
+    /// Whether it holds more than the writes of one callback come to.
+    pub(crate) fn is_large(&self) -> bool {
+        self.bytes.len() > LARGE
+    }
+
     pub(crate) fn bytes(&self) -> &[u8] {
         &self.bytes
     }

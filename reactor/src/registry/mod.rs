@@ -33,13 +33,17 @@ use crate::source::Source;
 use crate::stream::{Detached, Outcome};
 use crate::timer::Wheel;
 use crate::trace::Callback;
-use crate::{Address, Limits, OffloadError, PostError, Rows, Snapshot, SocketRow, Stats};
+use crate::{Address, Limits, OffloadError, PostError, Rows, Snapshot, SocketRow, Stale, Stats};
 
 pub use protocol::{DatagramProtocol, Idle, Protocol, SentFile, Typed};
 pub(crate) use timers::Timed;
 
 /// A closure that runs on the loop, later in this turn or in the next.
-type Task<App> = Box<dyn FnOnce(&mut Registry<App>, &mut App)>;
+pub(crate) type Task<App> = Box<dyn FnOnce(&mut Registry<App>, &mut App)>;
+/// Who wants to know that the outbox of a connection has fallen: few have any.
+pub(crate) type Waiting<App> = HashMap<Key, Vec<Told<App>>>;
+/// Makes the task that tells of it.
+type Told<App> = Box<dyn FnOnce(Result<(), Stale>) -> Task<App>>;
 type Completion<App> = Box<dyn FnOnce(&mut Registry<App>, &mut App, Box<dyn std::any::Any + Send>)>;
 type DetachReceiver<App> = Box<dyn FnOnce(Detached, &mut Registry<App>, &mut App)>;
 
@@ -62,6 +66,8 @@ pub struct Registry<App> {
     pub(crate) deferred: VecDeque<Task<App>>,
     /// What the running connection was told by its id, to be done after its callback.
     pub(crate) orders: Vec<Order>,
+    /// Who wants to know that the outbox of a connection has fallen.
+    pub(crate) waiting: Waiting<App>,
     /// What the running socket was given to send by its id, to leave after its callback.
     pub(crate) own_datagrams: Vec<(Bytes, Option<Address>)>,
     /// What the running callback has decided for its connection.
@@ -118,6 +124,7 @@ impl<App> Registry<App> {
             has_mail: false,
             deferred: VecDeque::new(),
             orders: Vec::new(),
+            waiting: Waiting::new(),
             own_datagrams: Vec::new(),
             outcome: None,
             connections: 0,

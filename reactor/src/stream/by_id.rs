@@ -169,29 +169,13 @@ impl<App> Registry<App> {
         Ok(())
     }
 
-    /// Bytes queued for a connection because the system has not taken them yet. While they are
-    /// above [`outbox_high`](crate::StreamLimits::outbox_high), a proxy pauses the other side, and
-    /// resumes it in [`on_drain`](crate::Protocol::on_drain).
-    ///
-    /// # Errors
-    ///
-    /// If it has ended, or is running the callback that calls (ask its
-    /// [`Transport`](crate::Transport) there).
-    pub fn queued_bytes(&mut self, id: ConnectionId) -> Result<usize, Stale> {
-        match self.slots.find(id.0) {
-            Found::Here(Source::Stream(connection)) if !connection.stream.is_closed() => {
-                Ok(connection.stream.queued_bytes())
-            }
-            _ => Err(Stale),
-        }
-    }
-
     /// Whether a connection is there and has not ended.
     #[must_use]
-    pub fn is_connected(&mut self, id: ConnectionId) -> bool {
-        match self.slots.find(id.0) {
-            Found::Here(Source::Stream(connection)) => !connection.stream.is_closed(),
-            Found::Running => true,
+    pub fn is_connected(&self, id: ConnectionId) -> bool {
+        match self.slots.get(id.0) {
+            Some(Some(Source::Stream(connection))) => !connection.stream.is_closed(),
+            // It is running.
+            Some(None) => true,
             _ => false,
         }
     }

@@ -3,12 +3,13 @@
 use std::fs::File;
 use std::io::{self, IoSlice};
 
+use super::Coupling;
 use super::guard::{Deadlines, Guard};
 use super::layer::{Layer, Layered};
 use crate::CloseReason;
 use crate::id::Key;
 use crate::ledger::{Ledger, SCRATCH, Scratch};
-use crate::net::{Readiness, SHORT_READ_DRAINS, StreamSocket};
+use crate::net::{Pipe, Readiness, SHORT_READ_DRAINS, StreamSocket, cannot_splice};
 use crate::reason::{Step, ended};
 use crate::timer::Tick;
 use crate::trace::{About, What};
@@ -43,6 +44,7 @@ struct Aside {
     /// Its deadlines, which want to know when something moves.
     guard: Option<Guard>,
     layered: Option<Box<Layered>>,
+    coupling: Option<Coupling>,
     /// The first of its timers in the wheel.
     timers: Option<Key>,
 }
@@ -79,8 +81,10 @@ impl Io {
         self.aside.get_or_insert_default()
     }
 
-    pub(super) fn is_layered(&self) -> bool {
-        self.layered().is_some()
+    /// Its layer, if it is of this kind.
+    #[cfg(unix)]
+    pub(super) fn layer_mut<L: Layer>(&mut self) -> Option<&mut L> {
+        self.aside.as_mut()?.layered.as_mut()?.layer_mut()
     }
 
     fn layered(&self) -> Option<&Layered> {
@@ -104,12 +108,28 @@ impl Io {
         self.aside.as_mut()?.guard.take()
     }
 
+    pub(super) fn couple(&mut self, coupling: Coupling) {
+        self.aside().coupling = Some(coupling);
+    }
+
+    pub(super) fn coupling(&self) -> Option<&Coupling> {
+        self.aside.as_ref()?.coupling.as_ref()
+    }
+
+    pub(super) fn coupling_mut(&mut self) -> Option<&mut Coupling> {
+        self.aside.as_mut()?.coupling.as_mut()
+    }
+
     pub(super) fn timers(&self) -> Option<Key> {
         self.aside.as_ref()?.timers
     }
 
     pub(super) fn timers_mut(&mut self) -> &mut Option<Key> {
         &mut self.aside().timers
+    }
+
+    pub(super) fn is_layered(&self) -> bool {
+        self.layered().is_some()
     }
 
     /// Whether its layer, if it has one, carries bytes.
@@ -175,6 +195,28 @@ impl Io {
             Some((layered, socket)) => layered.read(socket, buffer),
         };
         self.received(result, ledger)
+    }
+
+    /// Moves what there is to a pipe; `None` if the system cannot do that with this socket. How much came says
+    /// nothing about what is left: a pipe may be full at any length.
+    pub(super) fn splice_in(
+        &mut self,
+        pipe: &mut Pipe,
+        ledger: &mut Ledger,
+    ) -> Step<Option<Received>> {
+        let result = match self.socket.splice_in(pipe) {
+            Err(error) if cannot_splice(&error) => return Step::Continue(None),
+            result => result,
+        };
+        ledger.stats.reads += 1;
+        let length = match result {
+            Ok(length) if length > 0 => length,
+            result => return self.received_nothing(result, ledger).map_continue(Some),
+        };
+        ledger.trace(|| What::Read { bytes: length });
+        ledger.stats.read_bytes += length as u64;
+        self.note_read(length, ledger);
+        Step::Continue(Some(Received::Bytes(length)))
     }
 
     #[inline(always)]
@@ -314,6 +356,22 @@ impl Io {
                 self.transmit_failed(error, count, About::Visited, ledger).map_continue(|_| None)
             }
             result => self.transmitted(result, 0, About::Visited, ledger).map_continue(Some),
+        }
+    }
+
+    /// Sends what is in a pipe: how many bytes of it, or `None` if the system cannot do that with this socket.
+    /// As with a file, a short count does not mean that the kernel takes no more.
+    pub(super) fn splice_out(
+        &mut self,
+        pipe: &mut Pipe,
+        whose: About,
+        ledger: &mut Ledger,
+    ) -> Step<Option<usize>> {
+        let wanted = pipe.len();
+        match self.socket.splice_out(pipe) {
+            Err(error) if cannot_splice(&error) => Step::Continue(None),
+            Err(error) => self.transmit_failed(error, wanted, whose, ledger).map_continue(Some),
+            result => self.transmitted(result, 0, whose, ledger).map_continue(Some),
         }
     }
 

@@ -26,14 +26,18 @@
 //! that returns [`Step`] may find that the connection has ended, and then breaks with the reason.
 
 mod by_id;
+mod couple;
 mod deadlines;
 mod guard;
 mod io;
 mod layer;
 mod pending;
+mod pressure;
 mod read;
 mod sending;
 mod transport;
+#[cfg(unix)]
+mod unix;
 mod visit;
 mod write;
 
@@ -50,6 +54,8 @@ use crate::stats::SocketRow;
 use crate::trace::What;
 use crate::{Address, StreamLimits};
 
+use couple::Coupling;
+pub use couple::{CoupleError, Uncoupled};
 use guard::{Deadlines, Phase};
 use io::Io;
 pub(crate) use io::{Origin, Received};
@@ -58,8 +64,10 @@ use pending::{Pending, Wire};
 pub(crate) use read::Intake;
 pub(crate) use transport::Outcome;
 pub use transport::{Detached, Transport};
+#[cfg(unix)]
+pub use unix::{PassError, PeerCredentials};
 pub(crate) use visit::Visit;
-pub(crate) use write::{Flushed, Refusal};
+pub(crate) use write::{Drained, Flushed, Refusal};
 
 pub(crate) struct Stream {
     io: Io,
@@ -390,6 +398,22 @@ impl Stream {
         self.io.wrap(layer);
         self.note_layer();
         self.pending.wire = Wire::Layer;
+    }
+
+    #[cfg(unix)]
+    fn descriptors(&mut self) -> Option<&mut layer::Descriptors> {
+        self.io.layer_mut()
+    }
+
+    #[cfg(unix)]
+    fn is_layered(&self) -> bool {
+        self.io.is_layered()
+    }
+
+    /// Everything queued for the peer, files included.
+    #[cfg(unix)]
+    fn unsent(&self) -> u64 {
+        self.outbox.unsent()
     }
 
     /// Whether its layer, if it has one, carries bytes.

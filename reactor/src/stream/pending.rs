@@ -20,6 +20,8 @@ pub(super) enum Reading {
     Again,
     /// Nothing: the program has paused it.
     Paused,
+    /// Nothing: the one it is coupled with has to send first what it was given.
+    Held,
 }
 
 /// How full the outbox is.
@@ -27,6 +29,8 @@ pub(super) enum Reading {
 pub(super) enum Mark {
     /// It has not been above its high mark, or has been at its low one since.
     Low,
+    /// As `Low`, and somebody wants to know when it is at its low mark.
+    Watched,
     /// It has been above its high mark: `on_drain` is owed.
     High,
     /// As `High`, and until then the connection is not read.
@@ -50,6 +54,8 @@ pub(super) enum Wire {
     Nothing,
     /// A layer, which is asked at each step: so it never takes the short ways.
     Layer,
+    /// Nothing, and its bytes go to another connection.
+    Couple,
 }
 
 impl Pending {
@@ -70,7 +76,7 @@ impl Pending {
 
     /// Whether the connection is not to be read.
     pub(super) fn holds(self) -> bool {
-        self.reading == Reading::Paused || self.mark == Mark::Holding
+        matches!(self.reading, Reading::Paused | Reading::Held) || self.mark == Mark::Holding
     }
 
     /// What is in the inbox is to be offered again. One that is paused is offered it when it goes on.
@@ -128,12 +134,15 @@ mod tests {
         let others = [
             Pending { reading: Reading::Again, ..quiet },
             Pending { reading: Reading::Paused, ..quiet },
+            Pending { reading: Reading::Held, ..quiet },
+            Pending { mark: Mark::Watched, ..quiet },
             Pending { mark: Mark::High, ..quiet },
             Pending { mark: Mark::Holding, ..quiet },
             Pending { listed: Listed::Ready, ..quiet },
             Pending { listed: Listed::Touched, ..quiet },
             Pending { listed: Listed::Both, ..quiet },
             Pending { wire: Wire::Layer, ..quiet },
+            Pending { wire: Wire::Couple, ..quiet },
         ];
         assert!(others.iter().all(|pending| !pending.is_quiet()));
     }

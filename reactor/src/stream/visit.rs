@@ -16,7 +16,7 @@ use std::any::Any;
 use std::io::ErrorKind;
 use std::ops::ControlFlow;
 
-use super::{Flushed, Intake, Outcome, Received, Step, Transport, ended};
+use super::{Drained, Flushed, Intake, Outcome, Received, Step, Transport, ended};
 use crate::id::Key;
 use crate::ledger::Scratch;
 use crate::net::Readiness;
@@ -211,6 +211,9 @@ impl<'a, App> Visit<'a, App> {
         // Counted in reads, not in bytes: a system call costs as much as what it brings.
         for _ in 0..self.registry.ledger.reads_a_turn {
             match self.connection.stream.intake() {
+                Some(Intake::Deliver) if self.connection.stream.is_coupled() => {
+                    self.forward_once(scratch)?;
+                }
                 Some(Intake::Deliver) => {
                     let stream = &mut self.connection.stream;
                     let received = stream.receive_any(scratch, &mut self.registry.ledger);
@@ -227,7 +230,7 @@ impl<'a, App> Visit<'a, App> {
     }
 
     #[inline(always)]
-    fn handle_received(&mut self, received: Step<Received>, scratch: &Scratch) -> Step {
+    pub(super) fn handle_received(&mut self, received: Step<Received>, scratch: &Scratch) -> Step {
         match received? {
             Received::Bytes(length) => self.deliver(&scratch[..length]),
             // The end comes last: a protocol that took over, or was resumed, is first offered what is left.
@@ -321,13 +324,17 @@ impl<'a, App> Visit<'a, App> {
         if self.connection.stream.can_flush() {
             self.come_again();
         }
-        if self.connection.stream.take_drained(&self.registry.ledger) {
+        if let Some(drained) = self.connection.stream.take_drained(&self.registry.ledger) {
             self.come_again();
-            if self.connection.stream.can_write() {
+            self.registry.tell_waiting(self.key, Ok(()));
+            if drained == Drained::Owed && self.connection.stream.can_write() {
                 self.call(Callback::Drain, |protocol, transport, app| {
                     protocol.on_drain(transport, app);
                 })?;
             }
+        }
+        if let Some(partner) = self.connection.stream.take_held_partner() {
+            self.registry.release_partner(partner);
         }
         self.settle()
     }

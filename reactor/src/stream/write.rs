@@ -19,9 +19,9 @@ use super::pending::Mark;
 use super::{Step, Stream, ended};
 use crate::id::Key;
 use crate::ledger::Ledger;
-use crate::outbox::{Cork, FilePiece, Front, MAX_SLICES, Outbox, Parcel, Spares};
+use crate::outbox::{Cork, FilePiece, Front, MAX_SLICES, Outbox, Parcel, Pressure, Spares};
 use crate::trace::{About, What};
-use crate::{CloseReason, ConnectionId};
+use crate::{CloseReason, ConnectionId, WhenFull};
 
 /// Shared bytes up to this size are cheaper to copy to the cork than to send on their own.
 const COPY_UP_TO: usize = 4 * 1024;
@@ -147,7 +147,7 @@ impl Stream {
     }
 
     /// Whether bytes may go straight to the kernel: nothing waits in front of them.
-    fn can_transmit(&self) -> bool {
+    pub(super) fn can_transmit(&self) -> bool {
         self.outbox.is_empty() && self.io.is_writable()
     }
 
@@ -160,12 +160,12 @@ impl Stream {
         key: Key,
         parcel: P,
         ledger: &mut Ledger,
-    ) -> Result<(), (Refusal, P)> {
+    ) -> Result<Pressure, (Refusal, P)> {
         if !self.goes_first(ledger) {
             return self.enqueue(key, parcel, ledger);
         }
         match self.io.transmit(parcel.bytes(), About::Other(ConnectionId(key).into()), ledger) {
-            Ok(()) => Ok(()),
+            Ok(()) => Ok(Pressure::Low),
             Err(result) => self.delivered_partly(key, parcel, result, ledger),
         }
     }
@@ -187,8 +187,8 @@ impl Stream {
         self.is_open() && self.pending.is_quiet() && self.io.is_writable()
     }
 
-    /// Queues what is left of a parcel that is under way: if there is no room for it, only the connection
-    /// ends.
+    /// Queues what is left of a parcel that is under way. One that has begun cannot be refused: where the
+    /// connection does not end for want of room, it goes on with the rest of it beyond its cap.
     #[cold]
     fn delivered_partly<P: Parcel>(
         &mut self,
@@ -196,7 +196,7 @@ impl Stream {
         parcel: P,
         result: io::Result<usize>,
         ledger: &mut Ledger,
-    ) -> Result<(), (Refusal, P)> {
+    ) -> Result<Pressure, (Refusal, P)> {
         let whose = About::Other(ConnectionId(key).into());
         let sent = match self.io.transmitted(result, parcel.bytes().len(), whose, ledger) {
             Step::Continue(sent) => sent,
@@ -205,28 +205,33 @@ impl Stream {
                 return Err((Refusal::Stale, parcel));
             }
         };
+        if sent == 0 {
+            return self.enqueue(key, parcel, ledger);
+        }
         let queued =
             self.queue(About::Other(ConnectionId(key).into()), ledger, |outbox, spares| {
                 parcel.enter(outbox, spares);
                 outbox.advance(sent, spares);
             });
-        if let Step::Break(reason) = queued {
+        if let Step::Break(reason) = queued
+            && self.limits.when_full == WhenFull::Close
+        {
             self.retire(key, reason, ledger);
         }
         self.touch(key, ledger);
-        Ok(())
+        Ok(self.pressure())
     }
 
     /// Queues a parcel, to be flushed at the end of the turn. It comes back if the connection does not
-    /// take it; if there is no room for it, the connection ends.
+    /// take it; if there is no room for it, the connection does what its limits say.
     pub(crate) fn enqueue<P: Parcel>(
         &mut self,
         key: Key,
         parcel: P,
         ledger: &mut Ledger,
-    ) -> Result<(), (Refusal, P)> {
+    ) -> Result<Pressure, (Refusal, P)> {
         let length = parcel.bytes().len();
-        if let Err(refusal) = self.admit(key, length, ledger) {
+        if let Err(refusal) = self.admit(key, Outbox::charge_of(length), ledger) {
             return Err((refusal, parcel));
         }
         ledger.trace_of(ConnectionId(key), || What::Queued { bytes: length });
@@ -237,15 +242,19 @@ impl Stream {
             self.note_high(About::Other(ConnectionId(key).into()), ledger);
         }
         self.touch(key, ledger);
-        Ok(())
+        Ok(if is_high { Pressure::High } else { Pressure::Low })
     }
 
-    /// Looks whether so many bytes may be queued.
-    fn admit(&mut self, key: Key, length: usize, ledger: &mut Ledger) -> Result<(), Refusal> {
+    /// Looks whether something of this charge may be queued.
+    pub(super) fn admit(
+        &mut self,
+        key: Key,
+        charge: usize,
+        ledger: &mut Ledger,
+    ) -> Result<(), Refusal> {
         if !self.is_open() && !self.can_write() {
             return Err(if self.is_closed() { Refusal::Stale } else { Refusal::Closing });
         }
-        let charge = Outbox::charge_of(length);
         let reason = if self.outbox.charge() + charge > self.limits.outbox {
             CloseReason::OutboxFull
         } else if ledger.queued + charge > ledger.limits.outboxes {
@@ -253,7 +262,9 @@ impl Stream {
         } else {
             return Ok(());
         };
-        self.retire(key, Box::new(reason), ledger);
+        if self.limits.when_full == WhenFull::Close {
+            self.retire(key, Box::new(reason), ledger);
+        }
         Err(Refusal::Full)
     }
 
@@ -282,6 +293,7 @@ impl Stream {
                 None if self.io.push()? => break,
                 None => (0, None),
                 Some(Front::Bytes) => (self.flush_bytes(ledger)?, None),
+                Some(Front::Pipe(_)) => (self.flush_pipe(ledger)?, None),
                 Some(Front::File(_)) => self.flush_file(*budget, ledger)?,
             };
             *budget = budget.saturating_sub(sent.max(1));
@@ -359,23 +371,27 @@ impl Stream {
         Step::Continue((sent, finished))
     }
 
-    /// Whether the outbox has fallen to its low mark after having been above the high one: reading
-    /// goes on, if it was held, and `on_drain` is to be called.
-    pub(crate) fn take_drained(&mut self, ledger: &Ledger) -> bool {
+    /// Whether the outbox has fallen to its low mark, where somebody wants to know: reading goes on, if it was
+    /// held.
+    pub(crate) fn take_drained(&mut self, ledger: &Ledger) -> Option<Drained> {
         if self.pending.mark == Mark::Low || self.outbox.len() > self.limits.outbox_low {
-            return false;
+            return None;
         }
-        if std::mem::replace(&mut self.pending.mark, Mark::Low) == Mark::Holding {
-            ledger.trace(|| What::Released);
-            self.pending.offer_again();
+        match std::mem::replace(&mut self.pending.mark, Mark::Low) {
+            Mark::Low | Mark::Watched => Some(Drained::Watched),
+            Mark::High => Some(Drained::Owed),
+            Mark::Holding => {
+                ledger.trace(|| What::Released);
+                self.pending.offer_again();
+                Some(Drained::Owed)
+            }
         }
-        true
     }
 
     // ── the outbox ──────────────────────────────────────────────────────────────────────────
 
     /// Queues something, and keeps the accounts, the marks and the caps.
-    fn queue(
+    pub(super) fn queue(
         &mut self,
         whose: About,
         ledger: &mut Ledger,
@@ -419,8 +435,17 @@ pub(crate) enum Refusal {
     Stale,
     /// It sends no more.
     Closing,
-    /// There was no room, and it ends.
+    /// There was no room; it ends, if its limits say so.
     Full,
+}
+
+/// Who is to hear that the outbox has fallen to its low mark.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Drained {
+    /// Those who have asked.
+    Watched,
+    /// They, and its protocol: it has been above the high mark.
+    Owed,
 }
 
 /// How far a flush has come.

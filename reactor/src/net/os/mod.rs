@@ -6,6 +6,11 @@
 mod datagram;
 mod listener;
 mod options;
+#[cfg(any(target_os = "linux", target_os = "android"))]
+mod pipe;
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+#[path = "no_pipe.rs"]
+mod pipe;
 mod poller;
 #[cfg(feature = "quinn-udp")]
 mod rich;
@@ -25,6 +30,7 @@ pub(crate) use listener::ListenerSocket;
 pub use listener::StdListener;
 #[cfg(unix)]
 pub(crate) use listener::unix::OwnedPath;
+pub(crate) use pipe::{Pipe, cannot_splice};
 pub(crate) use poller::{Events, Poller, Waker};
 pub use stream::StdStream;
 pub(crate) use stream::StreamSocket;

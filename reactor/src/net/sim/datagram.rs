@@ -144,7 +144,7 @@ impl World {
                 (None, Some(receiver)) => receiver,
                 (None, None) => return self.disconnect(index),
             };
-            return self.send_unix(host, index, from, receiver, bytes);
+            return self.send_unix(host, index, from, (receiver, to.is_some()), bytes);
         };
         let to = to.or(socket.peer.as_ref()).and_then(Address::socket_addr);
         let to = to.ok_or(Errno::EDESTADDRREQ)?;
@@ -169,13 +169,15 @@ impl World {
         Err(if had_peer { Errno::ECONNREFUSED } else { Errno::ENOTCONN })
     }
 
-    /// A Unix datagram arrives at once, or there is no room for it.
+    /// A Unix datagram arrives at once, or there is no room for it. Who is connected waits for room; who names
+    /// the receiver is writable all the time, and the refusal itself raises the edge, since it frees the
+    /// memory that the datagram was put in.
     fn send_unix(
         &mut self,
         host: u16,
         index: SocketIndex,
         from: Address,
-        receiver: SocketIndex,
+        (receiver, is_named): (SocketIndex, bool),
         bytes: &[u8],
     ) -> Result<(), Errno> {
         let socket = self.datagrams_mut(receiver).ok_or(Errno::ECONNREFUSED)?;
@@ -186,7 +188,11 @@ impl World {
             return Err(Errno::EMSGSIZE);
         }
         if socket.bytes + bytes.len() > socket.capacity {
-            socket.waiting.push(index);
+            if is_named {
+                self.notify(index, Readiness::WRITE);
+            } else {
+                socket.waiting.push(index);
+            }
             return Err(Errno::EAGAIN);
         }
         socket.store(Stored { bytes: bytes.to_vec(), from, to: None, ecn: None });

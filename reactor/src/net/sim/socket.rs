@@ -135,6 +135,31 @@ impl StreamSocket {
         Ok(self.ask(World::shutdown)?)
     }
 
+    /// There is none that the system knows.
+    #[cfg(unix)]
+    pub(crate) fn descriptor(&self) -> Option<std::os::fd::BorrowedFd<'_>> {
+        None
+    }
+
+    /// Nobody asks it to, since it has none itself.
+    #[cfg(unix)]
+    pub(crate) fn send_with_descriptors(
+        &self,
+        _: &[u8],
+        _: &[std::os::fd::BorrowedFd<'_>],
+    ) -> io::Result<usize> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    #[cfg(unix)]
+    pub(crate) fn receive_with_descriptors(
+        &self,
+        _: &mut [u8],
+        _: &mut Vec<std::os::fd::OwnedFd>,
+    ) -> io::Result<usize> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
     pub(crate) fn reset_on_close(&self) {
         self.with_end(|end| end.resets = true);
     }

@@ -18,13 +18,19 @@
 //! stream with a layer believes no short read: only `WouldBlock` says that there is nothing more. And it
 //! never takes the short ways, on which a message is read and answered with nothing else to be thought of.
 
+#[cfg(unix)]
+mod descriptors;
 #[cfg(all(test, feature = "sim"))]
 mod tests;
 
+use std::any::Any;
 use std::fs::File;
 use std::io::{self, IoSlice};
 
 use crate::net::{StreamSocket, read_at};
+
+#[cfg(unix)]
+pub(crate) use descriptors::{Descriptors, MOST_AT_ONCE};
 
 /// Plain bytes that are turned into wire bytes at a time, which bounds what is pending.
 const CHUNK: usize = 16 * 1024;
@@ -32,7 +38,7 @@ const CHUNK: usize = 16 * 1024;
 const FRUITLESS: usize = 8;
 
 /// Turns wire bytes into plain ones, and back. It is total on hostile input: what it cannot read is an error.
-pub(crate) trait Layer {
+pub(crate) trait Layer: Any {
     /// What this side says first.
     fn begin(&mut self, wire: &mut Vec<u8>);
 
@@ -51,6 +57,16 @@ pub(crate) trait Layer {
 
     /// Whether the peer has said that it sends no more.
     fn has_ended(&self) -> bool;
+
+    /// One read of the socket.
+    fn read_socket(&mut self, socket: &StreamSocket, buffer: &mut [u8]) -> io::Result<usize> {
+        socket.read(buffer)
+    }
+
+    /// One write to the socket, of what is pending.
+    fn write_socket(&mut self, socket: &StreamSocket, bytes: &[u8]) -> io::Result<usize> {
+        socket.write(bytes)
+    }
 }
 
 /// A layer at work, and what it has in hand.
@@ -105,6 +121,13 @@ impl Layered {
         self.layer.is_open()
     }
 
+    /// The layer, if it is of this kind.
+    #[cfg(unix)]
+    pub(super) fn layer_mut<L: Layer>(&mut self) -> Option<&mut L> {
+        let layer: &mut dyn Any = &mut *self.layer;
+        layer.downcast_mut()
+    }
+
     /// Whether something has to be sent that nobody above knows of.
     pub(super) fn is_pending(&self) -> bool {
         !self.pending.is_empty()
@@ -126,7 +149,7 @@ impl Layered {
                 self.theirs = Theirs::Told;
                 return Ok(0);
             }
-            let length = socket.read(buffer)?;
+            let length = self.layer.read_socket(socket, buffer)?;
             if length == 0 {
                 return self.socket_ended();
             }
@@ -237,7 +260,7 @@ impl Layered {
     /// Sends what is pending, as far as the socket takes it: that it would block is no error.
     pub(super) fn push(&mut self, socket: &StreamSocket) -> io::Result<()> {
         while self.sent < self.pending.len() {
-            match socket.write(&self.pending[self.sent..]) {
+            match self.layer.write_socket(socket, &self.pending[self.sent..]) {
                 Ok(sent) => self.sent += sent,
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     self.is_writable = false;
