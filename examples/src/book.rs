@@ -22,6 +22,9 @@ struct Clients;
 #[doc = include_str!("../../docs/embedding.md")]
 struct Embedding;
 
+#[doc = include_str!("../../docs/proxying.md")]
+struct Proxying;
+
 #[doc = include_str!("../../docs/callbacks.md")]
 struct Callbacks;
 
@@ -39,3 +42,9 @@ struct Chat;
 
 #[doc = include_str!("../../docs/transfer.md")]
 struct Transfer;
+
+#[doc = include_str!("../../docs/web.md")]
+struct Web;
+
+#[doc = include_str!("../../docs/websocket.md")]
+struct WebSocket;

@@ -151,26 +151,26 @@ impl<App: 'static> Harness<App> {
     /// The peer sends no more: FIN. It goes on listening.
     #[track_caller]
     pub fn peer_ends(&mut self) {
-        self.tell_peer(|registry, id| registry.end(id));
+        self.tell_peer(Registry::end);
     }
 
     /// The peer resets the connection.
     #[track_caller]
     pub fn peer_resets(&mut self) {
-        self.tell_peer(|registry, id| registry.abort(id));
+        self.tell_peer(Registry::abort);
     }
 
     /// The peer takes nothing any more until [`peer_reads`](Self::peer_reads): the buffers between fill up, and
     /// then the protocol's outbox.
     #[track_caller]
     pub fn peer_stops_reading(&mut self) {
-        self.tell_peer(|registry, id| registry.pause(id));
+        self.tell_peer(Registry::pause);
     }
 
     /// The peer takes again what it is sent.
     #[track_caller]
     pub fn peer_reads(&mut self) {
-        self.tell_peer(|registry, id| registry.resume(id));
+        self.tell_peer(Registry::resume);
     }
 
     /// Time passes.
