@@ -85,9 +85,10 @@ impl Io {
         self.aside.get_or_insert_default()
     }
 
+    /// Its layer, if it is of this kind.
     #[cfg(unix)]
-    pub(super) fn descriptors(&mut self) -> Option<&mut super::layer::Descriptors> {
-        self.aside.as_mut()?.layered.as_mut()?.descriptors()
+    pub(super) fn layer_mut<L: Layer>(&mut self) -> Option<&mut L> {
+        self.aside.as_mut()?.layered.as_mut()?.layer_mut()
     }
 
     fn layered(&self) -> Option<&Layered> {
@@ -187,7 +188,7 @@ impl Io {
 
     #[cfg(feature = "tls")]
     pub(super) fn tls(&self) -> Option<&crate::tls::Engine> {
-        self.layered()?.tls()
+        self.layered()?.layer()
     }
 
     // ── in ──────────────────────────────────────────────────────────────────────────────────

@@ -414,7 +414,7 @@ impl Stream {
 
     #[cfg(unix)]
     fn descriptors(&mut self) -> Option<&mut layer::Descriptors> {
-        self.io.descriptors()
+        self.io.layer_mut()
     }
 
     #[cfg(unix)]

@@ -7,6 +7,7 @@ use std::collections::VecDeque;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 
+use super::Layer;
 use crate::net::StreamSocket;
 
 /// Descriptors that the system takes with one call (`SCM_MAX_FD` on Linux); so many may wait as well.
@@ -52,17 +53,32 @@ impl Descriptors {
     pub(crate) fn take(&mut self) -> Vec<OwnedFd> {
         self.arrived.drain(..).collect()
     }
+}
 
-    /// So many bytes more were given to the layer.
-    pub(super) fn accept(&mut self, bytes: usize) {
-        self.accepted += bytes as u64;
+impl Layer for Descriptors {
+    fn begin(&mut self, _: &mut Vec<u8>) {}
+
+    fn receive(&mut self, bytes: &[u8], plain: &mut Vec<u8>, _: &mut Vec<u8>) -> io::Result<()> {
+        plain.extend_from_slice(bytes);
+        Ok(())
     }
 
-    pub(super) fn has_ended(&self) -> bool {
+    fn send(&mut self, plain: &[u8], wire: &mut Vec<u8>) {
+        self.accepted += plain.len() as u64;
+        wire.extend_from_slice(plain);
+    }
+
+    fn finish(&mut self, _: &mut Vec<u8>) {}
+
+    fn is_open(&self) -> bool {
+        true
+    }
+
+    fn has_ended(&self) -> bool {
         self.has_ended
     }
 
-    pub(super) fn read(&mut self, socket: &StreamSocket, buffer: &mut [u8]) -> io::Result<usize> {
+    fn read_socket(&mut self, socket: &StreamSocket, buffer: &mut [u8]) -> io::Result<usize> {
         let mut arrived = Vec::new();
         let length = socket.receive_with_descriptors(buffer, &mut arrived)?;
         self.has_ended |= length == 0;
@@ -75,7 +91,7 @@ impl Descriptors {
     }
 
     /// Sends up to the byte with which the next descriptors leave, or beginning with that.
-    pub(super) fn write(&mut self, socket: &StreamSocket, bytes: &[u8]) -> io::Result<usize> {
+    fn write_socket(&mut self, socket: &StreamSocket, bytes: &[u8]) -> io::Result<usize> {
         let until_next = |leaving: &VecDeque<(u64, Vec<OwnedFd>)>, index| {
             let next: Option<&(u64, _)> = leaving.get(index);
             next.map_or(u64::MAX, |(at, _)| at - self.written)

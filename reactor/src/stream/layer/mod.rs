@@ -25,6 +25,7 @@ mod tests;
 #[cfg(feature = "tls")]
 mod tls;
 
+use std::any::Any;
 use std::fs::File;
 use std::io::{self, IoSlice};
 
@@ -43,7 +44,7 @@ const ANSWERS: usize = 64 * 1024;
 const FRUITLESS: usize = 8;
 
 /// Turns wire bytes into plain ones, and back. It is total on hostile input: what it cannot read is an error.
-pub(crate) trait Layer {
+pub(crate) trait Layer: Any {
     /// What this side says first.
     fn begin(&mut self, wire: &mut Vec<u8>);
 
@@ -66,12 +67,6 @@ pub(crate) trait Layer {
     /// Whether the peer has said that it sends no more.
     fn has_ended(&self) -> bool;
 
-    /// What TLS has agreed upon, if it is that.
-    #[cfg(feature = "tls")]
-    fn tls(&self) -> Option<&crate::tls::Engine> {
-        None
-    }
-
     /// One read of the socket.
     fn read_socket(&mut self, socket: &StreamSocket, buffer: &mut [u8]) -> io::Result<usize> {
         socket.read(buffer)
@@ -80,50 +75,6 @@ pub(crate) trait Layer {
     /// One write to the socket, of what is pending.
     fn write_socket(&mut self, socket: &StreamSocket, bytes: &[u8]) -> io::Result<usize> {
         socket.write(bytes)
-    }
-
-    /// It, if it is the one through which descriptors pass.
-    #[cfg(unix)]
-    fn descriptors(&mut self) -> Option<&mut Descriptors> {
-        None
-    }
-}
-
-/// One that changes no byte: descriptors pass beside them.
-#[cfg(unix)]
-impl Layer for Descriptors {
-    fn begin(&mut self, _: &mut Vec<u8>) {}
-
-    fn receive(&mut self, bytes: &[u8], plain: &mut Vec<u8>, _: &mut Vec<u8>) -> io::Result<()> {
-        plain.extend_from_slice(bytes);
-        Ok(())
-    }
-
-    fn send(&mut self, plain: &[u8], wire: &mut Vec<u8>) {
-        self.accept(plain.len());
-        wire.extend_from_slice(plain);
-    }
-
-    fn finish(&mut self, _: &mut Vec<u8>) {}
-
-    fn is_open(&self) -> bool {
-        true
-    }
-
-    fn has_ended(&self) -> bool {
-        self.has_ended()
-    }
-
-    fn read_socket(&mut self, socket: &StreamSocket, buffer: &mut [u8]) -> io::Result<usize> {
-        self.read(socket, buffer)
-    }
-
-    fn write_socket(&mut self, socket: &StreamSocket, bytes: &[u8]) -> io::Result<usize> {
-        self.write(socket, bytes)
-    }
-
-    fn descriptors(&mut self) -> Option<&mut Descriptors> {
-        Some(self)
     }
 }
 
@@ -179,14 +130,18 @@ impl Layered {
         self.layer.is_open()
     }
 
+    /// The layer, if it is of this kind.
     #[cfg(feature = "tls")]
-    pub(super) fn tls(&self) -> Option<&crate::tls::Engine> {
-        self.layer.tls()
+    pub(super) fn layer<L: Layer>(&self) -> Option<&L> {
+        let layer: &dyn Any = &*self.layer;
+        layer.downcast_ref()
     }
 
+    /// The layer, if it is of this kind.
     #[cfg(unix)]
-    pub(super) fn descriptors(&mut self) -> Option<&mut Descriptors> {
-        self.layer.descriptors()
+    pub(super) fn layer_mut<L: Layer>(&mut self) -> Option<&mut L> {
+        let layer: &mut dyn Any = &mut *self.layer;
+        layer.downcast_mut()
     }
 
     /// Whether something has to be sent that nobody above knows of.

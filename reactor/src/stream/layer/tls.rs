@@ -33,8 +33,4 @@ impl Layer for Engine {
     fn has_ended(&self) -> bool {
         Self::has_ended(self)
     }
-
-    fn tls(&self) -> Option<&Engine> {
-        Some(self)
-    }
 }
