@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # "150 about to open data connection" does not come before the client has connected.
 #
-# Software: vsftpd 3.0.3-13+b2, pure-ftpd 1.0.50-2.1+b2, proftpd-core 1.3.8+dfsg-4+deb12u5
-#           (Debian 12); pyftpdlib 2.2.0, aioftp 0.28.3 (PyPI); ftp-srv 4.6.3 (npm).
+# Software: vsftpd, pure-ftpd, proftpd, pyftpdlib, aioftp and ftp-srv, in the versions that
+#           six_ftp_servers in lib.sh pins.
 #
 # RFC 959 words 150 as "File status okay; about to open data connection", and 125 as "Data
 # connection already open; transfer starting".
@@ -22,10 +22,7 @@
 # against it alone does not show the dead end.
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
-need_root
-deb vsftpd=3.0.3-13+b2 pure-ftpd=1.0.50-2.1+b2 proftpd-core=1.3.8+dfsg-4+deb12u5
-pip pyftpdlib==2.2.0 aioftp==0.28.3
-npm ftp-srv@4.6.3
+six_ftp_servers
 experiment <<'PY'
 import ftp_servers
 from lib import connect, expect, stop_all, verdict

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # QUIT while a file is coming: three of six FTP servers do not keep to RFC 959.
 #
-# Software: vsftpd 3.0.3-13+b2, pure-ftpd 1.0.50-2.1+b2, proftpd-core 1.3.8+dfsg-4+deb12u5
-#           (Debian 12); pyftpdlib 2.2.0, aioftp 0.28.3 (PyPI); ftp-srv 4.6.3 (npm).
+# Software: vsftpd, pure-ftpd, proftpd, pyftpdlib, aioftp and ftp-srv, in the versions that
+#           six_ftp_servers in lib.sh pins.
 #
 # RFC 959, 4.1.1: "If file transfer is in progress, the connection will remain open for
 # result response and the server will then close it."
@@ -23,10 +23,7 @@
 # not to the file. A server has to hold QUIT back while a transfer runs.
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
-need_root
-deb vsftpd=3.0.3-13+b2 pure-ftpd=1.0.50-2.1+b2 proftpd-core=1.3.8+dfsg-4+deb12u5
-pip pyftpdlib==2.2.0 aioftp==0.28.3
-npm ftp-srv@4.6.3
+six_ftp_servers
 experiment <<'PY'
 import time
 import ftp_servers

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # An upload whose data connection is reset: pyftpdlib answers "226 Transfer complete".
 #
-# Software: vsftpd 3.0.3-13+b2, pure-ftpd 1.0.50-2.1+b2, proftpd-core 1.3.8+dfsg-4+deb12u5
-#           (Debian 12); pyftpdlib 2.2.0, aioftp 0.28.3 (PyPI); ftp-srv 4.6.3 (npm).
+# Software: vsftpd, pure-ftpd, proftpd, pyftpdlib, aioftp and ftp-srv, in the versions that
+#           six_ftp_servers in lib.sh pins.
 #
 # The guess: in stream mode only a FIN is the end of the file; a reset (the uploading program
 # was killed with data unsent, or a firewall gave up) is an error, so every server answers 426
@@ -21,10 +21,7 @@
 # good one, and the side that could send the file again is told that it need not.
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
-need_root
-deb vsftpd=3.0.3-13+b2 pure-ftpd=1.0.50-2.1+b2 proftpd-core=1.3.8+dfsg-4+deb12u5
-pip pyftpdlib==2.2.0 aioftp==0.28.3
-npm ftp-srv@4.6.3
+six_ftp_servers
 experiment <<'PY'
 import os
 import time

@@ -49,6 +49,14 @@ npm() {
         cannot "npm install $*"
 }
 
+# The servers that findings about FTP try, which are what people run and what libraries give them.
+six_ftp_servers() {
+    need_root
+    deb vsftpd=3.0.3-13+b2 pure-ftpd=1.0.50-2.1+b2 proftpd-core=1.3.8+dfsg-4+deb12u5
+    pip pyftpdlib==2.2.0 aioftp==0.28.3
+    npm ftp-srv@4.6.3
+}
+
 # experiment: runs the Python program on standard input, bounded in time, with lib.py at hand.
 experiment() {
     cat >"$TMP/experiment.py"

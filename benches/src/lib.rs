@@ -87,11 +87,22 @@ pub mod work;
 #[allow(dead_code, unreachable_pub)]
 mod id;
 #[path = "../../reactor/src/outbox/mod.rs"]
-#[allow(dead_code)]
+#[allow(dead_code, unused_imports)]
 mod outbox;
 #[path = "../../reactor/src/slots.rs"]
 #[allow(dead_code)]
 mod slots;
+
+/// What a program of these owes the shell, and whoever reads what it says.
+pub fn exit(program: &str, result: Result) -> std::process::ExitCode {
+    match result {
+        Ok(()) => std::process::ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{program}: {error}");
+            std::process::ExitCode::FAILURE
+        }
+    }
+}
 
 /// A result whose error is only ever shown to the person who runs the measurement.
 pub type Result<T = (), E = Box<dyn std::error::Error + Send + Sync>> = std::result::Result<T, E>;

@@ -1,5 +1,6 @@
 //! Every chat server is one, as far as it is measured; ngircd only where it is installed.
 
+use std::io::Write;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -15,7 +16,7 @@ fn each(work: impl Fn(SocketAddr) -> Result) -> Result {
         let running = match chat.start() {
             Ok(running) => running,
             Err(error) if *chat == Chat::Ngircd => {
-                eprintln!("skipped: {error}");
+                let _ = std::io::stderr().write_all(format!("LEFT OUT: {error}\n").as_bytes());
                 continue;
             }
             Err(error) => return Err(error),

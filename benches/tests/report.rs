@@ -3,6 +3,8 @@
 use std::cell::Cell;
 use std::fs;
 use std::net::TcpStream;
+use std::path::Path;
+use std::process::Command;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -156,14 +158,61 @@ fn a_drawing_has_every_entrant_and_its_title() -> Result {
 }
 
 #[test]
-fn what_was_measured_is_read_as_it_was_written_and_forgotten_on_another_machine() -> Result {
+fn what_was_measured_is_read_as_it_was_written() -> Result {
     let directory = tempfile::tempdir()?;
     let path = directory.path().join("results.json");
     let entrants = vec![pretend("epoll", 0.1, 3), pretend("reactor", 1.0 / 3.0, 1)];
     let results = results(&contest(Between::Stays, entrants), vec![Drawing::Growth(0)]);
     results.write(&path)?;
-    assert_eq!(Results::read(&path, "a machine")?, results);
-    assert!(Results::read(&path, "another machine")?.sections.is_empty());
+    assert_eq!(Results::read(&path)?, Some(results));
+    assert_eq!(Results::read(&directory.path().join("none"))?, None);
+    Ok(())
+}
+
+/// A page of another machine, with all that belongs to it; what was measured for it.
+fn page_from_elsewhere(page: &Path) -> Result<Vec<u8>> {
+    let directory = page.with_extension("");
+    fs::create_dir_all(&directory)?;
+    let entrants = vec![pretend("epoll", 2_000.0, 3), pretend("reactor", 3_000.0, 3)];
+    let results =
+        results(&contest(Between::Stays, entrants), vec![Drawing::Bars("pretended".to_owned(), 0)]);
+    results.write(&directory.join("results.json"))?;
+    fs::write(directory.join("old-1.svg"), "<svg/>")?;
+    Ok(fs::read(directory.join("results.json"))?)
+}
+
+fn report(words: &[&str]) -> Result<(bool, String)> {
+    let output = Command::new(env!("CARGO_BIN_EXE_report")).args(words).output()?;
+    Ok((output.status.success(), String::from_utf8_lossy(&output.stderr).into_owned()))
+}
+
+#[test]
+fn a_page_of_another_machine_is_rendered_with_all_that_is_in_it() -> Result {
+    let directory = tempfile::tempdir()?;
+    let page = directory.path().join("page.md");
+    let measured = page_from_elsewhere(&page)?;
+    let path = page.to_str().ok_or("it is text")?;
+    let (fine, errors) = report(&["--render", "--output", path])?;
+    assert!(fine, "{errors}");
+    let text = fs::read_to_string(&page)?;
+    assert!(text.contains("Measured on: a machine.") && text.contains("## pretence"), "{text}");
+    assert_eq!(fs::read(directory.path().join("page/results.json"))?, measured);
+    assert!(directory.path().join("page/pretence-1.svg").exists());
+    assert!(!directory.path().join("page/old-1.svg").exists(), "it belongs to no section");
+    Ok(())
+}
+
+#[test]
+fn a_section_is_not_measured_over_a_page_of_another_machine() -> Result {
+    let directory = tempfile::tempdir()?;
+    let page = directory.path().join("page.md");
+    let measured = page_from_elsewhere(&page)?;
+    let path = page.to_str().ok_or("it is text")?;
+    let (fine, errors) = report(&["memory", "--quick", "--output", path])?;
+    assert!(!fine && errors.starts_with("report: "), "{errors}");
+    assert!(errors.contains("of another machine (a machine): this drops its sections pretence"));
+    assert_eq!(fs::read(directory.path().join("page/results.json"))?, measured);
+    assert!(!page.exists() && directory.path().join("page/old-1.svg").exists());
     Ok(())
 }
 

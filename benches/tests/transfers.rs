@@ -1,5 +1,7 @@
 //! Every group of transfers, with very little to transfer: what is measured works, whoever is installed.
 
+use std::io::Write;
+
 use benches::Result;
 use benches::program::Program;
 use benches::transfers::groups::Group;
@@ -7,6 +9,11 @@ use benches::transfers::load::single::{Client, compare, drain};
 use benches::transfers::peers::{self, Peer};
 use benches::transfers::tree::{IN, Tree};
 use benches::transfers::{Scale, servers};
+
+/// Past the capture of the test harness, which shows what is printed of those that fail alone.
+fn left_out(word: &str) {
+    let _ = std::io::stderr().write_all(format!("LEFT OUT: {word}\n").as_bytes());
+}
 
 /// Measures a group; nobody may fail, and every line is about somebody who is here, or there is a word
 /// about who is not.
@@ -21,7 +28,7 @@ fn measure(group: Group) -> Result {
         assert!(line.measured.iter().all(|it| it.is_finite() && *it > 0.0), "{shown}");
     }
     for word in &report.words {
-        eprintln!("not measured: {word}");
+        left_out(word);
     }
     Ok(())
 }
@@ -58,7 +65,7 @@ fn what_is_not_what_was_asked_for_is_a_failure() -> Result {
     tree.add("other", 100_001)?;
     for peer in [Peer::Bare].iter().chain(&peers::FTP) {
         if let Some(word) = peer.absence() {
-            eprintln!("skipped: {word}");
+            left_out(&word);
             continue;
         }
         let server = peer.start(&tree)?;

@@ -1,8 +1,14 @@
-//! The README and the chapters of the book, as documentation tests: their code compiles, and runs
+//! The READMEs and the chapters of the book, as documentation tests: their code compiles, and runs
 //! where that makes sense.
 
 #[doc = include_str!("../../README.md")]
 struct Readme;
+
+#[doc = include_str!("../../reactor/README.md")]
+struct ReactorReadme;
+
+#[doc = include_str!("../../protocols/README.md")]
+struct ProtocolsReadme;
 
 #[doc = include_str!("../../docs/README.md")]
 struct Contents;
@@ -10,8 +16,14 @@ struct Contents;
 #[doc = include_str!("../../docs/how-the-loop-works.md")]
 struct HowTheLoopWorks;
 
+#[doc = include_str!("../../docs/clients.md")]
+struct Clients;
+
 #[doc = include_str!("../../docs/embedding.md")]
 struct Embedding;
+
+#[doc = include_str!("../../docs/proxying.md")]
+struct Proxying;
 
 #[doc = include_str!("../../docs/callbacks.md")]
 struct Callbacks;

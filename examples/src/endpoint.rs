@@ -26,8 +26,20 @@ pub struct HostPort(String);
 
 /// The words name no server.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
-#[error("expected {0}")]
-pub struct NoEndpoint(&'static str);
+pub enum NoEndpoint {
+    /// They are none of these.
+    #[error("expected {0}")]
+    Form(&'static str),
+    /// What stands where the port is to be is none.
+    #[error("a port is a number up to 65535, and '{0}' is none")]
+    Port(String),
+    /// It is a socket of datagrams, for a protocol that has no use for one.
+    #[error("this is not spoken over UDP: expected {STREAMS}")]
+    NotOverUdp,
+}
+
+const ALL: &str = "HOST:PORT, udp:HOST:PORT or unix:PATH";
+const STREAMS: &str = "HOST:PORT or unix:PATH";
 
 /// A host could not be found.
 #[derive(Debug, Error)]
@@ -80,14 +92,13 @@ impl FromStr for Endpoint {
     type Err = NoEndpoint;
 
     fn from_str(text: &str) -> Result<Self, NoEndpoint> {
-        let refused = NoEndpoint("HOST:PORT, udp:HOST:PORT or unix:PATH");
         let result = match text.split_once(':') {
             Some(("tcp", place)) => place.parse().map(Self::Tcp),
             Some(("udp", place)) => place.parse().map(Self::Udp),
-            Some(("unix", _)) => return text.parse().map(Self::Unix).map_err(|_| refused),
+            Some(("unix", _)) => text.parse().map(Self::Unix).map_err(|_| NoEndpoint::Form(ALL)),
             _ => text.parse().map(Self::Tcp),
         };
-        result.map_err(|_| refused)
+        result.map_err(|error| error.among(ALL))
     }
 }
 
@@ -96,11 +107,34 @@ impl FromStr for HostPort {
 
     fn from_str(text: &str) -> Result<Self, NoEndpoint> {
         match text.rsplit_once(':') {
-            Some((host, port)) if !host.is_empty() && port.parse::<u16>().is_ok() => {
-                Ok(Self(text.to_owned()))
+            Some(("", _) | (_, "")) | None => Err(NoEndpoint::Form("HOST:PORT")),
+            Some((_, port)) if port.parse::<u16>().is_err() => {
+                Err(NoEndpoint::Port(port.to_owned()))
             }
-            _ => Err(NoEndpoint("HOST:PORT")),
+            Some(_) => Ok(Self(text.to_owned())),
         }
+    }
+}
+
+impl NoEndpoint {
+    /// Where more than the one form would have done.
+    fn among(self, forms: &'static str) -> Self {
+        match self {
+            Self::Form(_) => Self::Form(forms),
+            other => other,
+        }
+    }
+}
+
+/// Reads a server of streams, for an option of a protocol that has no datagrams: `HOST:PORT` or `unix:PATH`.
+///
+/// # Errors
+///
+/// [`NoEndpoint`].
+pub fn of_streams(text: &str) -> Result<Endpoint, NoEndpoint> {
+    match text.parse() {
+        Ok(Endpoint::Udp(_)) => Err(NoEndpoint::NotOverUdp),
+        result => result.map_err(|error| error.among(STREAMS)),
     }
 }
 
@@ -132,6 +166,18 @@ pub fn seconds(text: &str) -> Result<Duration, String> {
         .ok_or_else(|| "expected a number of seconds, such as 10 or 0.5".to_owned())
 }
 
+/// Reads how many, for an option that makes no sense with none.
+///
+/// # Errors
+///
+/// If it is no whole number, or none; the text is a sentence for the option's user.
+pub fn how_many(text: &str) -> Result<u64, String> {
+    text.parse()
+        .ok()
+        .filter(|&number| number > 0)
+        .ok_or_else(|| "expected a whole number, 1 or more".to_owned())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -147,10 +193,26 @@ mod tests {
 
     #[test]
     fn what_names_no_server_is_refused() {
-        for text in ["", "localhost", ":7", "localhost:", "localhost:70000", "udp:7", "unix:"] {
+        for text in ["", "localhost", ":7", "localhost:", "udp:7", "unix:"] {
             let error = text.parse::<Endpoint>().expect_err(text);
             assert!(error.to_string().contains("udp:HOST:PORT"), "{error}");
         }
+    }
+
+    #[test]
+    fn a_port_that_is_none_is_what_the_error_is_about() {
+        for text in ["localhost:70000", "udp:localhost:70000", "[::1]:70000", "tcp:a:70000"] {
+            let error = text.parse::<Endpoint>().expect_err(text);
+            assert_eq!(error, NoEndpoint::Port("70000".to_owned()));
+        }
+        assert_eq!("a:http".parse::<HostPort>(), Err(NoEndpoint::Port("http".to_owned())));
+    }
+
+    #[test]
+    fn a_protocol_of_streams_does_not_advise_udp() {
+        assert_eq!(of_streams("udp:localhost:7"), Err(NoEndpoint::NotOverUdp));
+        assert_eq!(of_streams("localhost"), Err(NoEndpoint::Form(STREAMS)));
+        assert_eq!(of_streams("localhost:7"), "localhost:7".parse());
     }
 
     #[test]

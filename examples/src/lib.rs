@@ -5,6 +5,8 @@
 //! | [`endpoint`] | `HOST:PORT`, `udp:HOST:PORT` and `unix:PATH`, as words on a command line |
 //! | [`advice`] | what a person can do about a socket that could not be opened |
 //! | [`bars`] | progress, for a person at a terminal |
+//! | [`key_value`] | the server of the chapter that builds one |
+//! | [`names`] | nicks and channels of chat, as words on a command line |
 //! | [`output`] | standard output and error, whose readers may be gone |
 //! | [`stop`] | Ctrl-C: drain, then report; twice: at once |
 
@@ -15,5 +17,7 @@ pub mod bars;
 #[cfg(doctest)]
 mod book;
 pub mod endpoint;
+pub mod key_value;
+pub mod names;
 pub mod output;
 pub mod stop;

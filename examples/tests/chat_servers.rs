@@ -1,14 +1,16 @@
 //! `chat connect` on the servers that people have: what they refuse ends a script with 1, and a channel
-//! that forwards is followed. A server that is not installed is left out, with a word.
+//! that forwards is followed. A server that is not installed is left out, and said to be.
 #![cfg(unix)]
 
+#[path = "../../protocols/tests/outside/mod.rs"]
+mod outside;
 mod support;
 
 use std::fs;
 use std::net::{TcpListener, TcpStream};
-use std::path::Path;
 use std::time::{Duration, Instant};
 
+use outside::program;
 use support::{Ended, PATIENCE, Program, run};
 use tempfile::TempDir;
 
@@ -23,11 +25,8 @@ struct Server {
 
 impl Server {
     /// One that has started, if there is one: with `PORT` in its settings and `SETTINGS` in its words.
-    fn start(path: &str, words: &[&str], settings: &str) -> Option<Self> {
-        if !Path::new(path).exists() {
-            eprintln!("left out: there is no {path}");
-            return None;
-        }
+    fn start(name: &str, words: &[&str], settings: &str) -> Option<Self> {
+        let path = program(name)?;
         let directory = tempfile::tempdir().expect("a directory");
         let port = free_port();
         let file = directory.path().join("settings");

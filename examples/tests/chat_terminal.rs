@@ -4,6 +4,8 @@
 //! with mio too, reads it by itself, and hears of the first keys only.
 #![cfg(all(unix, not(mio_unsupported_force_poll_poll)))]
 
+#[path = "../../protocols/tests/outside/mod.rs"]
+mod outside;
 mod support;
 
 use std::io::{BufRead, BufReader, Write};
@@ -25,15 +27,12 @@ struct Screen {
 impl Screen {
     /// `None`, and a word why, where there is no tmux.
     fn open(address: &str, nick: &str) -> Option<Self> {
+        outside::program("tmux")?;
         let screen = Self { directory: tempfile::tempdir().expect("a directory") };
         let client = format!("{CHAT} connect {address} --nick {nick} --channel '#tea' --rate 1000");
-        match screen.tmux(&["new-session", "-d", "-x", "60", "-y", "12", &client]) {
-            Ok(output) => assert!(output.status.success(), "{output:?}"),
-            Err(error) => {
-                eprintln!("skipped: tmux is not there ({error})");
-                return None;
-            }
-        }
+        let words = ["new-session", "-d", "-x", "60", "-y", "12", &client];
+        let output = screen.tmux(&words).expect("tmux was there a moment ago");
+        assert!(output.status.success(), "{output:?}");
         Some(screen)
     }
 

@@ -2,10 +2,11 @@
 //! half-close at the end of their input, and print what comes back until the server ends.
 #![cfg(unix)]
 
+#[path = "../../protocols/tests/outside/mod.rs"]
+mod outside;
 mod support;
 
-use std::process::Command;
-
+use outside::{left_out, program};
 use support::{Program, noise, run};
 
 /// Does not fit into the buffers of sockets.
@@ -15,13 +16,13 @@ const SMALL: usize = 1_000;
 
 #[test]
 fn netcat_over_tcp() {
-    let Some(nc) = openbsd_netcat() else { return };
+    let Some(nc) = program("nc") else { return };
     each_tcp_server(|host, port| round_trip(nc, &["-N", host, port], LARGE));
 }
 
 #[test]
 fn netcat_over_udp() {
-    let Some(nc) = openbsd_netcat() else { return };
+    let Some(nc) = program("nc") else { return };
     let (server, addresses) = Program::serve(&["--udp", "127.0.0.1:0"]);
     let (host, port) = addresses[0].rsplit_once(':').expect("a port");
     round_trip(nc, &["-u", "-W", "1", host, port], SMALL);
@@ -30,13 +31,13 @@ fn netcat_over_udp() {
 
 #[test]
 fn netcat_over_a_unix_socket() {
-    let Some(nc) = openbsd_netcat() else { return };
+    let Some(nc) = program("nc") else { return };
     unix_server(|path| round_trip(nc, &["-N", "-U", path], LARGE));
 }
 
 #[test]
 fn socat_over_tcp() {
-    let Some(socat) = socat() else { return };
+    let Some(socat) = program("socat") else { return };
     each_tcp_server(|host, port| {
         let host = if host.contains(':') { format!("[{host}]") } else { host.to_owned() };
         round_trip(socat, &["-t", "20", "-", &format!("TCP:{host}:{port}")], LARGE);
@@ -45,7 +46,7 @@ fn socat_over_tcp() {
 
 #[test]
 fn socat_over_udp() {
-    let Some(socat) = socat() else { return };
+    let Some(socat) = program("socat") else { return };
     let (server, addresses) = Program::serve(&["--udp", "127.0.0.1:0"]);
     let place = format!("UDP:{},readbytes={SMALL}", addresses[0]);
     round_trip(socat, &["-t", "20", "-", &place], SMALL);
@@ -54,7 +55,7 @@ fn socat_over_udp() {
 
 #[test]
 fn socat_over_a_unix_socket() {
-    let Some(socat) = socat() else { return };
+    let Some(socat) = program("socat") else { return };
     unix_server(|path| {
         round_trip(socat, &["-t", "20", "-", &format!("UNIX-CONNECT:{path}")], LARGE);
     });
@@ -74,7 +75,7 @@ fn each_tcp_server(mut talk: impl FnMut(&str, &str)) {
     let has_v6 = std::net::TcpListener::bind("[::1]:0").is_ok();
     let v6: &[&str] = if has_v6 { &["--tcp", "[::1]:0"] } else { &[] };
     if !has_v6 {
-        eprintln!("LEFT OUT: this machine has no ::1");
+        left_out("this machine has no ::1");
     }
     let (server, addresses) = Program::serve(&[&["--tcp", "127.0.0.1:0"], v6].concat());
     for address in &addresses {
@@ -92,23 +93,4 @@ fn unix_server(talk: impl FnOnce(&str)) {
     let (server, _) = Program::serve(&["--unix", path]);
     talk(path);
     server.stop();
-}
-
-/// Other netcats have no -N (half-close at the end of input), no -U and no -W.
-fn openbsd_netcat() -> Option<&'static str> {
-    let help = Command::new("nc").arg("-h").output();
-    let is_openbsd =
-        help.is_ok_and(|help| String::from_utf8_lossy(&help.stderr).contains("OpenBSD"));
-    or_left_out(is_openbsd, "nc", "netcat-openbsd")
-}
-
-fn socat() -> Option<&'static str> {
-    or_left_out(Command::new("socat").arg("-V").output().is_ok(), "socat", "socat")
-}
-
-fn or_left_out(there: bool, program: &'static str, package: &str) -> Option<&'static str> {
-    if !there {
-        eprintln!("LEFT OUT: {package} is not installed");
-    }
-    there.then_some(program)
 }

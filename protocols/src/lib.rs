@@ -4,13 +4,23 @@
 //! | module | what it is |
 //! |---|---|
 //! | [`budget`] | how much each peer may ask for, where anybody may ask |
-//! | [`framing`] | lines out of a stream of bytes, with a ceiling |
 //! | [`password`] | passwords as they are kept: argon2 hashes |
 //! | [`store`] | a tree of files that strangers may be let into |
 //! | [`chat`] | IRC: a server, its accounts, and clients |
 //! | [`echo`] | RFC 862 over TCP, UDP and Unix sockets, server and client: the template of the others |
 //! | [`http`] | HTTP/1.1: a server with files and routes, and a client |
 //! | [`transfer`] | FTP and TFTP, into and out of such a tree |
+//!
+//! # Depend on it
+//!
+//! The package is `mio-reactor-protocols`, this library in it `protocols`. It is not in the registry yet, and the
+//! crate `protocols` there is somebody else's; name the folder or the git repository that you have it from:
+//!
+//! ```toml
+//! [dependencies]
+//! mio-reactor = { path = "../path/to/this/reactor" }
+//! mio-reactor-protocols = { path = "../path/to/this/protocols", default-features = false, features = ["chat"] }
+//! ```
 //!
 //! # How a protocol is laid out
 //!
@@ -28,12 +38,12 @@
 //! composes several protocols by owning several such parts.
 
 #![forbid(unsafe_code)]
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 pub mod budget;
 #[cfg(feature = "chat")]
 pub mod chat;
 pub mod echo;
-pub mod framing;
 #[cfg(feature = "http")]
 pub mod http;
 #[cfg(any(feature = "chat", feature = "transfer"))]

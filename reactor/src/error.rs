@@ -1,4 +1,4 @@
-//! What can go wrong with a call, one small enum an operation.
+//! What can go wrong with a call: each operation has a small enum of its own.
 //!
 //! Errors *of a connection* are not here: they end it, with a [`CloseReason`](crate::CloseReason).
 //! A call that refuses something hands it back inside its error.
@@ -51,23 +51,6 @@ pub enum OpenError {
     },
 }
 
-impl OpenError {
-    /// Sorts what the system said by what a person can do about it.
-    pub(crate) fn new(address: &Address, source: io::Error) -> Self {
-        let address = address.clone();
-        match source.kind() {
-            io::ErrorKind::AddrInUse => Self::AddressInUse(address),
-            io::ErrorKind::AddrNotAvailable => Self::AddressNotAvailable(address),
-            io::ErrorKind::PermissionDenied => Self::PermissionDenied(address),
-            io::ErrorKind::Unsupported => {
-                Self::Unsupported(address, "this system has no such sockets")
-            }
-            _ if crate::net::is_out_of_descriptors(&source) => Self::NoDescriptors(address),
-            _ => Self::Io { address, source },
-        }
-    }
-}
-
 /// Bytes could not be queued for a connection; they are handed back.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
@@ -78,9 +61,10 @@ pub enum SendError {
     /// The connection is closing: this side has said it sends no more.
     #[error("the connection is closing")]
     Closing(Bytes),
-    /// The queue has no room: the connection ends with
-    /// [`CloseReason::OutboxFull`](crate::CloseReason::OutboxFull), or
-    /// [`LoopOutboxFull`](crate::CloseReason::LoopOutboxFull).
+    /// The queue has no room. Whether the connection ends for it, with
+    /// [`CloseReason::OutboxFull`](crate::CloseReason::OutboxFull) or
+    /// [`LoopOutboxFull`](crate::CloseReason::LoopOutboxFull), is what
+    /// [`StreamLimits::when_full`](crate::StreamLimits::when_full) says.
     #[error("the outbox is full")]
     Full(Bytes),
 }
@@ -105,11 +89,9 @@ pub enum SendFileError {
     /// The connection is closing: this side has said it sends no more.
     #[error("the connection is closing")]
     Closing(File),
-    /// The queues of the loop have no room: the connection ends with
-    /// [`CloseReason::LoopOutboxFull`](crate::CloseReason::LoopOutboxFull), or
-    /// [`OutboxFull`](crate::CloseReason::OutboxFull).
+    /// The queue has no room; whether the connection ends for it is as in [`SendError::Full`].
     #[error("the outbox is full")]
-    Full,
+    Full(File),
 }
 
 /// A protocol could not be reached by the id of its connection.

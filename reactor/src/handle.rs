@@ -16,7 +16,7 @@
 //! ```
 //!
 //! No wake-up is lost: the loop sleeps only when it has left the mailbox unwatched, which it does in the
-//! same breath in which it sees that it is empty; whoever comes after that wakes it, and stores his
+//! same step in which it sees that it is empty; a thread that comes after that wakes it, and stores its
 //! message *before*. None is wasted: a loop that finds something looks again before it sleeps, so while
 //! messages keep coming nobody wakes it.
 
@@ -96,10 +96,15 @@ struct Inner<App> {
     is_watched: bool,
     /// Gone when the loop is: a handle that outlives it keeps no descriptor of it.
     waker: Option<Waker>,
+    /// How many handles there are.
+    handles: usize,
+    /// The loop wants to know when there are none.
+    ends_alone: bool,
 }
 
 impl<App> Handle<App> {
     pub(crate) fn new(mailbox: Arc<Mailbox<App>>) -> Self {
+        mailbox.lock().handles += 1;
         Self { mailbox }
     }
 
@@ -155,13 +160,27 @@ impl<App> Handle<App> {
         if inner.waker.is_some() {
             return Vec::new();
         }
-        inner.messages.drain(..).filter_map(Message::undelivered).collect()
+        let left = std::mem::take(&mut inner.messages);
+        // What is dropped may hold a handle, whose own end takes the lock.
+        drop(inner);
+        left.into_iter().filter_map(Message::undelivered).collect()
     }
 }
 
 impl<App> Clone for Handle<App> {
     fn clone(&self) -> Self {
-        Self { mailbox: Arc::clone(&self.mailbox) }
+        Self::new(Arc::clone(&self.mailbox))
+    }
+}
+
+impl<App> Drop for Handle<App> {
+    /// A loop that runs until nobody can reach it is told when that is so.
+    fn drop(&mut self) {
+        let mut inner = self.mailbox.lock();
+        inner.handles -= 1;
+        if inner.handles == 0 && inner.ends_alone {
+            inner.wake();
+        }
     }
 }
 
@@ -197,9 +216,25 @@ impl<App> Message<App> {
 
 impl<App> Mailbox<App> {
     pub(crate) fn new(waker: Waker, limit: usize) -> Self {
-        let inner =
-            Mutex::new(Inner { messages: VecDeque::new(), is_watched: false, waker: Some(waker) });
-        Self { inner, limit }
+        let inner = Inner {
+            messages: VecDeque::new(),
+            is_watched: false,
+            waker: Some(waker),
+            handles: 0,
+            ends_alone: false,
+        };
+        Self { inner: Mutex::new(inner), limit }
+    }
+
+    /// Whether a message is there, or can come from somebody who has a handle.
+    pub(crate) fn can_bring_more(&self) -> bool {
+        let inner = self.lock();
+        !inner.messages.is_empty() || inner.handles > 0
+    }
+
+    /// Has the loop woken when the last handle is dropped, or no longer.
+    pub(crate) fn tell_when_alone(&self, tell: bool) {
+        self.lock().ends_alone = tell;
     }
 
     /// Leaves a message, made only if there is room for it.
@@ -256,6 +291,10 @@ impl<App> Mailbox<App> {
 impl<App> Inner<App> {
     fn store(&mut self, message: Message<App>) {
         self.messages.push_back(message);
+        self.wake();
+    }
+
+    fn wake(&mut self) {
         if !self.is_watched {
             self.is_watched = true;
             self.waker.iter().for_each(Waker::wake);

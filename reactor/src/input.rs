@@ -21,17 +21,21 @@ use bytes::Buf;
 /// kept and offered again, in front of what arrives next.
 ///
 /// ```
+/// use bytes::Buf;
 /// use reactor::Input;
-/// /// Takes one line, or nothing while it is incomplete.
-/// fn line(input: &mut Input<'_>) -> Option<Vec<u8>> {
-///     let end = input.iter().position(|&byte| byte == b'\n')?;
-///     Some(input.take_front(end + 1).to_vec())
+///
+/// /// Takes a point of two coordinates, or nothing while it is incomplete.
+/// fn point(input: &mut Input<'_>) -> Option<(u32, u32)> {
+///     (input.len() >= 8).then(|| (input.get_u32(), input.get_u32()))
 /// }
-/// let mut input = Input::new(b"one\ntwo");
-/// assert_eq!(line(&mut input).as_deref(), Some(&b"one\n"[..]));
-/// assert_eq!(line(&mut input), None);
-/// assert_eq!(&*input, b"two");
+/// let mut input = Input::new(b"\0\0\0\x01\0\0\0\x02\0\0");
+/// assert_eq!(point(&mut input), Some((1, 2)));
+/// assert_eq!(point(&mut input), None);
+/// assert_eq!(&*input, b"\0\0");
 /// ```
+///
+/// Lines, and frames with their length in front, are cut by [`framing`](crate::framing). To search the input
+/// for an end from its front, each time it grows, is slow where a message is long and comes in many pieces.
 #[derive(Debug)]
 pub struct Input<'a> {
     rest: &'a [u8],

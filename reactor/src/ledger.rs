@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 use crate::id::Key;
 use crate::limits::Limits;
 use crate::net::{Clock, System};
-use crate::outbox::Spares;
+use crate::outbox::{Pipes, Spares};
 use crate::reason::CloseReason;
 use crate::stats::Stats;
 use crate::trace::{About, Subject, Tracer, What};
@@ -34,6 +34,8 @@ pub(crate) struct Ledger {
     pub(crate) reads_a_turn: usize,
     /// Memory of outboxes that have run empty.
     pub(crate) spares: Spares,
+    /// Pipes between coupled connections.
+    pub(crate) pipes: Pipes,
     /// Charge of all outboxes, held against [`Limits::outboxes`].
     pub(crate) queued: usize,
     /// Sources with something left to do that no event will remind us of.
@@ -54,6 +56,7 @@ impl Ledger {
             gathers: true,
             reads_a_turn: limits.read_budget.div_ceil(SCRATCH).max(1),
             spares: Spares::default(),
+            pipes: Pipes::default(),
             queued: 0,
             ready: VecDeque::new(),
             touched: Vec::new(),
@@ -85,12 +88,12 @@ impl Ledger {
         self.tracer.is_on()
     }
 
-    /// Something happens to whoever is being visited.
+    /// Something happens to the source that is being visited.
     pub(crate) fn trace(&self, what: impl FnOnce() -> What) {
         self.record(|| About::Visited, what);
     }
 
-    /// The loop turns to somebody.
+    /// The loop turns to a source.
     pub(crate) fn trace_visit(&self, whom: impl Into<Subject>, what: impl FnOnce() -> What) {
         self.record(|| About::Visit(Some(whom.into())), what);
     }
@@ -100,7 +103,7 @@ impl Ledger {
         self.record(|| About::Visit(None), what);
     }
 
-    /// Something happens in passing to somebody who need not be the one that is being visited.
+    /// Something happens in passing to a source that need not be the one that is being visited.
     pub(crate) fn trace_of(&self, whom: impl Into<Subject>, what: impl FnOnce() -> What) {
         self.record(|| About::Other(whom.into()), what);
     }
@@ -112,7 +115,7 @@ impl Ledger {
     /// Nothing of the record is made before it is known that there is a trace.
     fn record(&self, about: impl FnOnce() -> About, what: impl FnOnce() -> What) {
         if self.is_traced() {
-            self.tracer.record(&self.clock, about(), what);
+            self.tracer.record(|| self.clock.read(), about(), what);
         }
     }
 }

@@ -21,31 +21,43 @@
 //! }
 //! ```
 //!
+//! # Depend on it
+//!
+//! The package is `mio-reactor`, this library in it `reactor`. It is not in the registry yet, and the crate `reactor`
+//! there is somebody else's; name the folder or the git repository that you have it from:
+//!
+//! ```toml
+//! [dependencies]
+//! mio-reactor = { path = "../path/to/this/reactor", features = ["signals"] }
+//! ```
+//!
 //! # Where to begin
 //!
 //! - To **use** it: [`Reactor`], then [`Protocol`] and what its callbacks are given, [`Transport`]
-//!   and [`Input`]; [`DatagramProtocol`] for UDP; [`Registry`] for everything by id; [`Handle`] for
+//!   and [`Input`]; [`framing`] to cut it into messages; [`DatagramProtocol`] for UDP; [`Registry`] for everything by id; [`Handle`] for
 //!   other threads.
 //! - To **operate** it: [`Limits`] and [`StreamLimits`] for every bound and its reason, [`Stats`] and
 //!   [`Snapshot`] for what it does, [`CloseReason`] for why connections end.
-//! - To **read** it: the modules, in the order in which one imports from those before it.
+//! - To **read** it: the modules, in the order in which one imports from those before it. Those of one row
+//!   are read together.
 //!
 //! | module | what it is |
 //! |---|---|
 //! | `id`, `address` | names for what is registered, and where it is |
-//! | `error`, `reason` | what can go wrong with a call; who ended a connection, and why |
 //! | `limits`, `options` | every bound with its default and reason; socket options |
-//! | `input`, `outbox`, `timer` | the cursor protocols read, the queue they write, the timing wheel |
-//! | `slots`, `ledger`, `stats` | the slab, what the loop notes down, what it tells of itself |
-//! | `trace` | what the loop does, record by record, for a person and for Perfetto |
+//! | `error`, `reason` | what can go wrong with a call; who ended a connection, and why |
+//! | `input`, `timer` | the cursor protocols read, the timing wheel |
+//! | `framing` | messages out of a stream of bytes: lines, frames with their length in front |
+//! | `backoff`, `requests` | for clients: how long to wait before another try, what has yet to be answered |
+//! | `slots`, `stats` | the slab that holds all sources, and what the loop tells of itself |
 //! | `offload` | threads for work that blocks |
+//! | `trace` | what the loop does, record by record, for a person and for Perfetto |
 //! | `net` | the seam to the system: a written contract, and mio behind it |
-//! | `admission`, `rate` | who may come in, and how often |
-//! | `handle` | the loop as other threads see it |
-//! | `registry` | the public face: what can be opened, set and asked; the traits a program implements |
-//! | `stream` | one connection, from its socket to its protocol: state, one way in, one way out, visits |
-//! | `listener`, `datagram`, `envelope` | the other kinds of socket: state, queues |
-//! | `dispatch` | from readiness to callbacks, one file a kind of work |
+//! | `outbox` | the queue that protocols write |
+//! | `shutdown` | how far the end of the loop has come, and the report on it |
+//! | `ledger` | what the loop notes down while it turns |
+//! | `handle`, `signals`, `source`, `stream`, `listener`, `datagram`, `registry` | each kind of socket: its state, its way in and out, its callbacks; and the registry that holds them all |
+//! | `dispatch` | from readiness to callbacks, phase by phase |
 //! | `reactor` | the turn, on one screen |
 //! | `sim` | a deterministic network to test protocols on |
 //!
@@ -53,7 +65,7 @@
 //!
 //! - `signals`: SIGINT, SIGTERM and friends as events of the loop (Unix).
 //! - `trace`: a record of everything the loop does, in a ring of bounded size, which prints a line a
-//!   record and opens in Perfetto. Until one is begun it costs two comparisons a turn.
+//!   record and opens in Perfetto. Until one is begun, each record costs a comparison (see `trace`).
 //! - `quinn-udp`: the local address and the congestion mark of UDP datagrams, and runs of them by one
 //!   call ([`DatagramOptions::metadata`]).
 //! - `icmp`: errors of the network, for UDP sockets that are connected to nobody
@@ -62,13 +74,14 @@
 //!   to test protocols on; it includes `trace`.
 
 #![forbid(unsafe_code)]
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod address;
-mod admission;
+mod backoff;
 mod datagram;
 mod dispatch;
-mod envelope;
 mod error;
+pub mod framing;
 mod handle;
 mod id;
 mod input;
@@ -79,10 +92,11 @@ mod net;
 mod offload;
 mod options;
 mod outbox;
-mod rate;
 mod reactor;
 mod reason;
 mod registry;
+mod requests;
+mod shutdown;
 #[cfg(all(unix, feature = "signals"))]
 mod signals;
 #[cfg(feature = "sim")]
@@ -97,10 +111,13 @@ pub mod trace;
 #[cfg(not(feature = "trace"))]
 mod trace;
 
+/// The byte buffers of the public interface ([`Bytes`](bytes::Bytes), [`Buf`](bytes::Buf)): the same version that this
+/// crate has.
+pub use bytes;
+
 pub use address::{Address, ParseAddressError};
-pub use datagram::{Datagram, SocketClosed};
-pub use dispatch::{CutOff, ShutdownReport};
-pub use envelope::{Ecn, Envelope};
+pub use backoff::Backoff;
+pub use datagram::{Datagram, DatagramTransport, SocketClosed};
 pub use error::{
     LoopError, OffloadError, OpenError, PostError, ReachError, SendError, SendFileError, Stale,
     TimersFull,
@@ -108,17 +125,22 @@ pub use error::{
 pub use handle::{Handle, RemoteTask, Undelivered};
 pub use id::{ConnectionId, ListenerId, SocketId, TimerId, TimerKey};
 pub use input::Input;
-pub use limits::{DatagramLimits, Limits, MinRate, StreamLimits};
-pub use net::{StdDatagram, StdListener, StdStream};
+pub use limits::{DatagramLimits, Limits, MinRate, StreamLimits, WhenFull};
+pub use listener::TokenBucket;
+pub use net::{Ecn, Envelope, StdDatagram, StdListener, StdStream};
 pub use options::{
     ConnectOptions, DatagramOptions, Keepalive, ListenOptions, Membership, MulticastInterface,
     StreamOptions,
 };
-pub use rate::TokenBucket;
+pub use outbox::Pressure;
 pub use reactor::{Reactor, Turn};
 pub use reason::{CloseReason, Closed, Side};
-pub use registry::{DatagramProtocol, DatagramTransport, Protocol, Registry, SentFile, Typed};
+pub use registry::{DatagramProtocol, Idle, Protocol, Registry, SentFile, Typed};
+pub use requests::{RequestError, Requests};
+pub use shutdown::{CutOff, ShutdownReport};
 #[cfg(all(unix, feature = "signals"))]
 pub use signals::Signal;
 pub use stats::{Rows, Snapshot, SocketRow, Stats};
-pub use stream::{Detached, Transport};
+pub use stream::{CoupleError, Detached, Transport, Uncoupled};
+#[cfg(unix)]
+pub use stream::{PassError, PeerCredentials};

@@ -37,6 +37,14 @@ pub struct Limits {
     /// Default 256 MiB: 4,096 slow readers at their high mark, on a machine of 1 GiB.
     pub outboxes: usize,
 
+    /// Pipes through which the system moves what coupled connections say, where it can
+    /// (see [`Registry::couple`](crate::Registry::couple)): one for each receiver that is slower than its source, and a
+    /// few to spare. Each takes two descriptors and up to 256 KiB of the system's memory. Beyond it bytes are
+    /// copied through the loop instead.
+    ///
+    /// Default 256: 64 MiB, as much as Linux gives to a user's pipes before it makes them smaller.
+    pub pipes: usize,
+
     /// Timers at one time, of connections and free-standing. A free-standing one beyond it is an
     /// error; a connection that asks for one ends with
     /// [`CloseReason::TimersFull`](crate::CloseReason::TimersFull).
@@ -124,6 +132,7 @@ impl Default for Limits {
             connections: 65_536,
             connections_per_address: None,
             outboxes: 256 * MIB,
+            pipes: 256,
             timers: 4_194_304,
             tasks: 65_536,
             offloads: 1_024,
@@ -147,7 +156,7 @@ impl Default for Limits {
 /// ```text
 ///  outbox   0 ─────── low ─────────── high ───────────────── cap
 ///                      │               │                      │
-///           on_drain, read again    stop reading        CloseReason::OutboxFull
+///           on_drain, read again    stop reading          when_full
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StreamLimits {
@@ -180,12 +189,19 @@ pub struct StreamLimits {
     pub outbox_low: usize,
 
     /// Bytes that may be queued; a write beyond it ends the connection with
-    /// [`CloseReason::OutboxFull`](crate::CloseReason::OutboxFull). Each queued piece is charged
+    /// [`CloseReason::OutboxFull`](crate::CloseReason::OutboxFull), and what is sent by id meets with
+    /// [`when_full`](Self::when_full). Each queued piece is charged
     /// 64 bytes for its bookkeeping, so a million one-byte messages are as bounded as one long one.
     /// What [`send_file`](crate::Transport::send_file) has still to read counts for nothing.
     ///
     /// Default 8 MiB: a large page fits in one write; a film wants `send_file` or `on_drain`.
     pub outbox: usize,
+
+    /// What becomes of a connection that is sent, by its id, what it has no room for.
+    ///
+    /// Default [`WhenFull::Close`]: most programs send without a look at what comes back, and a peer that
+    /// misses a part without being told is worse off than one that has to come again.
+    pub when_full: WhenFull,
 
     /// How long connecting may take; then
     /// [`CloseReason::ConnectTimeout`](crate::CloseReason::ConnectTimeout).
@@ -199,15 +215,16 @@ pub struct StreamLimits {
     /// Default 10 s: a reply crosses any living path; a peer that is gone does not hold a slot.
     pub close_timeout: Duration,
 
-    /// How long neither side may send a byte; then
-    /// [`CloseReason::IdleTimeout`](crate::CloseReason::IdleTimeout).
+    /// How long neither side may send a byte; then [`on_idle`](crate::Protocol::on_idle) is asked, which ends
+    /// it with [`CloseReason::IdleTimeout`](crate::CloseReason::IdleTimeout) unless it knows better.
     ///
     /// Default `None`: only the protocol knows what silence means, and TCP keepalive, which is on,
     /// finds the peers that are gone.
     pub idle_timeout: Option<Duration>,
 
     /// How long the peer may send nothing while it is being read; then
-    /// [`CloseReason::ReadTimeout`](crate::CloseReason::ReadTimeout).
+    /// [`on_idle`](crate::Protocol::on_idle) is asked, which ends it with
+    /// [`CloseReason::ReadTimeout`](crate::CloseReason::ReadTimeout) unless it knows better.
     ///
     /// Default `None`: a client that only listens is normal in many protocols.
     pub read_timeout: Option<Duration>,
@@ -227,6 +244,7 @@ impl Default for StreamLimits {
             outbox_holds_reading: true,
             outbox_low: 16 * KIB,
             outbox: 8 * MIB,
+            when_full: WhenFull::Close,
             connect_timeout: Some(Duration::from_secs(30)),
             close_timeout: Duration::from_secs(10),
             idle_timeout: None,
@@ -234,6 +252,29 @@ impl Default for StreamLimits {
             min_rate: None,
         }
     }
+}
+
+/// What becomes of a connection that is sent, by [`Registry::send`](crate::Registry::send) or one of its
+/// siblings, what would go beyond [`StreamLimits::outbox`] or [`Limits::outboxes`].
+///
+/// Either way the bytes come back in [`SendError::Full`](crate::SendError::Full). What the connection's own
+/// protocol writes cannot come back, so for want of room for that it always ends.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum WhenFull {
+    /// It ends, with [`CloseReason::OutboxFull`](crate::CloseReason::OutboxFull) or
+    /// [`LoopOutboxFull`](crate::CloseReason::LoopOutboxFull).
+    ///
+    /// Right where a receiver that has missed something is of no use any more: a chat, a log, a feed of
+    /// changes. Whoever is too slow has to come again and begin anew, and its memory is free at once.
+    #[default]
+    Close,
+    /// It goes on, without what was refused.
+    ///
+    /// Right where the sender has another use for the bytes: it waits with them
+    /// ([`Registry::when_drained`](crate::Registry::when_drained)), sends newer ones in their place (prices,
+    /// positions), or tells whom they came from. It has to look at what `send` returns. A message is refused
+    /// whole, or taken whole: the rest of one that has begun to leave may go beyond the cap.
+    Refuse,
 }
 
 /// The slowest transfer that is tolerated while something is owed: while the inbox holds an
@@ -253,7 +294,8 @@ pub struct MinRate {
 pub struct DatagramLimits {
     /// Bytes of datagrams that wait for the kernel to take them. Beyond it a datagram is dropped,
     /// as the network would, and [`Stats::datagrams_dropped`](crate::Stats::datagrams_dropped)
-    /// counts it.
+    /// counts it. A Unix socket that is connected to nobody keeps a queue for each peer that does not
+    /// receive, and tries it again now and then; one of them may have a quarter of this.
     ///
     /// Default 256 KiB, about what a kernel's own send buffer holds.
     pub outbox: usize,

@@ -7,6 +7,8 @@ use std::time::{Duration, Instant};
 use crate::ledger::{SCRATCH, Scratch};
 use crate::net::{Events, Poller};
 use crate::trace::What;
+#[cfg(feature = "trace")]
+use crate::trace::{Ring, Trace, Tracer};
 use crate::{Handle, Limits, LoopError, Registry, ShutdownReport, Snapshot, Stats};
 
 /// The event loop: one thread, one poller, and everything registered with it.
@@ -115,6 +117,58 @@ impl<App> Reactor<App> {
         }
     }
 
+    /// Turns until the loop is shut down, or until nothing can happen in it any more: no socket is registered,
+    /// no timer is set, no offloaded work is out, and there is no [`Handle`] left with which a message could
+    /// come ([`Registry::is_empty`]). So a program that is only a client ends when its work is done, however
+    /// that ended.
+    ///
+    /// Returns the report of a shutdown, or `None` if the loop has run idle; it can be run again then. A
+    /// `Handle` that the program keeps itself, in its `App` or beside the loop, keeps this from returning.
+    ///
+    /// ```
+    /// use reactor::{Closed, Input, Protocol, Reactor, Registry, Transport};
+    ///
+    /// /// Prints what a server says, and why it ended.
+    /// struct Reader;
+    ///
+    /// impl Protocol<Vec<String>> for Reader {
+    ///     fn on_data(&mut self, _: &mut Transport<'_, Vec<String>>, input: &mut Input<'_>, _: &mut Vec<String>) {
+    ///         println!("{}", input.take_all().escape_ascii());
+    ///     }
+    ///
+    ///     fn on_close(&mut self, _: &mut Registry<Vec<String>>, closed: &Closed, ends: &mut Vec<String>) {
+    ///         ends.push(closed.reason.to_string());
+    ///     }
+    /// }
+    ///
+    /// let mut reactor = Reactor::new()?;
+    /// let mut ends = Vec::new();
+    /// // Nobody listens there, so the connection is refused.
+    /// reactor.registry().connect("127.0.0.1:1".parse()?, Reader)?;
+    /// assert_eq!(reactor.run_until_idle(&mut ends)?, None);
+    /// assert!(ends[0].starts_with("could not connect"), "{ends:?}");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// If waiting for events fails, which no connection can bring about.
+    pub fn run_until_idle(&mut self, app: &mut App) -> Result<Option<ShutdownReport>, LoopError> {
+        self.registry.mailbox.tell_when_alone(true);
+        let ended = self.turn_until_idle(app);
+        self.registry.mailbox.tell_when_alone(false);
+        ended
+    }
+
+    fn turn_until_idle(&mut self, app: &mut App) -> Result<Option<ShutdownReport>, LoopError> {
+        while !self.registry.is_empty() {
+            if let Turn::Finished(report) = self.turn(None, app)? {
+                return Ok(Some(report));
+            }
+        }
+        Ok(None)
+    }
+
     /// Turns once: waits until something is ready, a timer is due, or `timeout` has passed (`None`
     /// waits as long as it takes, zero not at all), and does what there is to do.
     ///
@@ -123,7 +177,8 @@ impl<App> Reactor<App> {
     /// If waiting for events fails, which no connection can bring about.
     pub fn turn(&mut self, timeout: Option<Duration>, app: &mut App) -> Result<Turn, LoopError> {
         self.wait(timeout)?;
-        self.handle_readiness(app);
+        // Before the tasks, since a wake-up is an event too.
+        self.registry.handle_events(&self.events, app, &mut self.scratch);
         // Most turns of a loop at work bring events and nothing else.
         self.is_at_rest = self.registry.is_idle();
         if self.is_at_rest {
@@ -200,15 +255,6 @@ impl<App> Reactor<App> {
         }
     }
 
-    /// Each event finds its socket. It comes before the tasks, since a wake-up is an event too.
-    fn handle_readiness(&mut self, app: &mut App) {
-        let Self { registry, events, scratch, .. } = self;
-        registry.ledger.stats.events += events.len() as u64;
-        registry.ledger.gathers = events.len() > 1;
-        registry.ledger.trace_loop(|| What::TurnBegan { events: events.len() });
-        registry.handle_events(events, app, scratch);
-    }
-
     /// Visits what no event reminds us of, up to the budget. What is put on the list meanwhile waits for
     /// the next turn.
     fn handle_ready_list(&mut self, app: &mut App) {
@@ -226,7 +272,7 @@ impl<App> Reactor<App> {
         for key in touched.drain(..) {
             self.registry.handle_touched(key, app);
         }
-        // Whoever was written to meanwhile is flushed in the next turn; the memory is kept.
+        // What was written to meanwhile is flushed in the next turn; the memory is kept.
         touched.append(&mut self.registry.ledger.touched);
         self.registry.ledger.touched = touched;
     }
@@ -261,12 +307,51 @@ impl<App> Reactor<App> {
     }
 }
 
+#[cfg(feature = "trace")]
+impl<App> Reactor<App> {
+    /// Begins a trace of the latest `capacity` records; one that was begun before is forgotten.
+    ///
+    /// See [`trace`](crate::trace) for what is in it and how to look at it.
+    ///
+    /// ```
+    /// # use reactor::Reactor;
+    /// # use std::time::Duration;
+    /// let mut reactor = Reactor::<()>::new()?;
+    /// reactor.trace(10_000);
+    /// reactor.registry().defer(|registry, _| registry.shutdown(Duration::ZERO));
+    /// reactor.run(&mut ())?;
+    /// let trace = reactor.take_trace();
+    /// print!("{trace}");
+    /// # assert!(trace.to_string().contains("task begins"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn trace(&mut self, capacity: usize) {
+        let ledger = &mut self.registry().ledger;
+        let ring = Ring::shared(capacity);
+        ledger.tracer = Tracer::new(ring, 0, ledger.clock.epoch());
+    }
+
+    /// Ends the trace, and gives it back. It is empty if none was begun.
+    pub fn take_trace(&mut self) -> Trace {
+        let tracer = std::mem::take(&mut self.registry().ledger.tracer);
+        Trace::of_loop(tracer)
+    }
+}
+
 /// The kernel's own event queue: readable when the loop has something to do, so that another loop can
 /// watch this one. Timers and unfinished work do not show there: see [`Reactor::next_deadline`].
 #[cfg(all(unix, not(mio_unsupported_force_poll_poll)))]
 impl<App> std::os::fd::AsFd for Reactor<App> {
     fn as_fd(&self) -> std::os::fd::BorrowedFd<'_> {
         self.registry.poller.as_fd()
+    }
+}
+
+/// As [`AsFd`](std::os::fd::AsFd), for those who ask for a number: tokio's `AsyncFd`, say.
+#[cfg(all(unix, not(mio_unsupported_force_poll_poll)))]
+impl<App> std::os::fd::AsRawFd for Reactor<App> {
+    fn as_raw_fd(&self) -> std::os::fd::RawFd {
+        std::os::fd::AsFd::as_fd(self).as_raw_fd()
     }
 }
 

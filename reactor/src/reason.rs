@@ -1,6 +1,7 @@
 //! Who ended a connection, and why.
 
 use std::io;
+use std::ops::ControlFlow;
 
 use thiserror::Error;
 
@@ -9,71 +10,117 @@ use crate::{Address, ConnectionId};
 /// Why a connection, a listener or a datagram socket ended.
 ///
 /// The `Display` text is a sentence for a log; [`CloseReason::side`] says whose doing it was.
+///
+/// Each says what a peer sees of it on TCP: FIN, the end of everything it was sent, or RST, an error
+/// (`ECONNRESET`) that may destroy what it has not read yet. A Unix socket has no RST: there the peer sees
+/// the end, or `ECONNRESET` if it had sent something that was never read.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum CloseReason {
-    /// Both sides said goodbye, the peer first: everything either sent has arrived.
+    /// Both sides said goodbye, the peer first: everything either sent has arrived. The peer sees FIN.
     #[error("the peer closed the connection")]
     PeerClosed,
     /// Both sides said goodbye, ours first: everything that was queued has left, and the peer
-    /// acknowledged it with a FIN of its own.
+    /// acknowledged it with a FIN of its own, unless it was not waited for
+    /// ([`release`](crate::Transport::release)). The peer sees FIN.
     #[error("closed")]
     Closed,
-    /// The program called `abort`: the connection was reset, and what was queued is lost.
+    /// The program called `abort`: what was queued is lost. The peer sees RST.
     #[error("aborted")]
     Aborted,
-    /// The program took the socket back with `detach`.
+    /// The program took the socket back with `detach`. The peer sees nothing: the connection goes on.
     #[error("the socket was given back to the program")]
     Detached,
-    /// The loop was shut down and this connection did not finish by the deadline.
+    /// The loop was shut down and this connection did not finish by the deadline. The peer sees RST.
     #[error("cut off by the shutdown of the loop")]
     Shutdown,
-    /// A callback of this connection panicked; the text is the panic's message.
+    /// A callback of this connection panicked; the text is the panic's message. The peer sees RST.
     #[error("its handler panicked: {0}")]
     Panicked(String),
 
-    /// The peer reset the connection.
+    /// The peer reset the connection. It sees nothing more of ours.
     #[error("the peer reset the connection")]
     Reset,
-    /// The connection could not be made; the error is the system's (`SO_ERROR`).
+    /// The connection could not be made; the error is the system's (`SO_ERROR`). There is no
+    /// peer to see anything.
     #[error("could not connect: {0}")]
     ConnectFailed(#[source] io::Error),
     /// The system failed a read or a write for another reason: a route lost, a peer that keepalive
-    /// found to be gone.
+    /// found to be gone. The peer sees RST, if anything still reaches it.
     #[error("the connection failed: {0}")]
     Failed(#[source] io::Error),
-    /// A file that was being sent could not be read.
+    /// A file that was being sent could not be read. The peer sees RST, so that it does not take what it has
+    /// for the whole.
     #[error("a file that was being sent could not be read: {0}")]
     FileFailed(#[source] io::Error),
 
-    /// [`StreamLimits::connect_timeout`](crate::StreamLimits::connect_timeout) has passed.
+    /// [`StreamLimits::connect_timeout`](crate::StreamLimits::connect_timeout) has passed. A peer that
+    /// answers later sees RST.
     #[error("connecting took too long")]
     ConnectTimeout,
     /// [`StreamLimits::close_timeout`](crate::StreamLimits::close_timeout) has passed since `close`:
-    /// the peer did not take what was queued, or did not say goodbye. The connection was reset.
+    /// the peer did not take what was queued, or did not say goodbye. It sees RST, behind our FIN if that
+    /// had left already.
     #[error("closing took too long")]
     CloseTimeout,
-    /// [`StreamLimits::idle_timeout`](crate::StreamLimits::idle_timeout) has passed.
+    /// [`StreamLimits::idle_timeout`](crate::StreamLimits::idle_timeout) has passed, and
+    /// [`on_idle`](crate::Protocol::on_idle) did not know better. The peer sees RST.
     #[error("nobody sent anything for too long")]
     IdleTimeout,
-    /// [`StreamLimits::read_timeout`](crate::StreamLimits::read_timeout) has passed.
+    /// [`StreamLimits::read_timeout`](crate::StreamLimits::read_timeout) has passed, and
+    /// [`on_idle`](crate::Protocol::on_idle) did not know better. The peer sees RST.
     #[error("the peer sent nothing for too long")]
     ReadTimeout,
-    /// The peer was slower than [`StreamLimits::min_rate`](crate::StreamLimits::min_rate).
+    /// The peer was slower than [`StreamLimits::min_rate`](crate::StreamLimits::min_rate). It sees RST.
     #[error("the transfer was too slow")]
     TooSlow,
-    /// The protocol left more unconsumed than [`StreamLimits::inbox`](crate::StreamLimits::inbox).
+    /// The protocol left more unconsumed than [`StreamLimits::inbox`](crate::StreamLimits::inbox). The peer
+    /// sees RST.
     #[error("its inbox is full: a message was longer than allowed")]
     InboxFull,
-    /// More was queued than [`StreamLimits::outbox`](crate::StreamLimits::outbox).
+    /// More was queued than [`StreamLimits::outbox`](crate::StreamLimits::outbox). The peer sees RST.
     #[error("its outbox is full: the peer reads too slowly")]
     OutboxFull,
-    /// More was queued in the whole loop than [`Limits::outboxes`](crate::Limits::outboxes).
+    /// More was queued in the whole loop than [`Limits::outboxes`](crate::Limits::outboxes). The peer sees RST.
     #[error("the outboxes of the loop are full")]
     LoopOutboxFull,
-    /// The connection asked for a timer beyond [`Limits::timers`](crate::Limits::timers).
+    /// The connection asked for a timer beyond [`Limits::timers`](crate::Limits::timers). The peer sees RST.
     #[error("the loop has no timers left")]
     TimersFull,
+}
+
+/// The errors of the system are copied by what they say: their number, or else their kind and text.
+impl Clone for CloseReason {
+    fn clone(&self) -> Self {
+        match self {
+            Self::Panicked(message) => Self::Panicked(message.clone()),
+            Self::ConnectFailed(error) => Self::ConnectFailed(same_error(error)),
+            Self::Failed(error) => Self::Failed(same_error(error)),
+            Self::FileFailed(error) => Self::FileFailed(same_error(error)),
+            Self::PeerClosed => Self::PeerClosed,
+            Self::Closed => Self::Closed,
+            Self::Aborted => Self::Aborted,
+            Self::Detached => Self::Detached,
+            Self::Shutdown => Self::Shutdown,
+            Self::Reset => Self::Reset,
+            Self::ConnectTimeout => Self::ConnectTimeout,
+            Self::CloseTimeout => Self::CloseTimeout,
+            Self::IdleTimeout => Self::IdleTimeout,
+            Self::ReadTimeout => Self::ReadTimeout,
+            Self::TooSlow => Self::TooSlow,
+            Self::InboxFull => Self::InboxFull,
+            Self::OutboxFull => Self::OutboxFull,
+            Self::LoopOutboxFull => Self::LoopOutboxFull,
+            Self::TimersFull => Self::TimersFull,
+        }
+    }
+}
+
+fn same_error(error: &io::Error) -> io::Error {
+    match error.raw_os_error() {
+        Some(number) => io::Error::from_raw_os_error(number),
+        None => io::Error::new(error.kind(), error.to_string()),
+    }
 }
 
 /// Whose doing the end of a connection was.
@@ -114,6 +161,11 @@ impl CloseReason {
     #[must_use]
     pub fn is_clean(&self) -> bool {
         matches!(self, Self::PeerClosed | Self::Closed)
+    }
+
+    /// Whether its protocol is asked first, with [`on_idle`](crate::Protocol::on_idle).
+    pub(crate) fn is_silence(&self) -> bool {
+        matches!(self, Self::IdleTimeout | Self::ReadTimeout)
     }
 
     /// Sorts an error of a read or a write: a reset is the peer's doing, the rest the system's.
@@ -175,7 +227,8 @@ impl CloseReason {
 }
 
 /// The end of a connection, as [`on_close`](crate::Protocol::on_close) is told it.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Closed {
     /// Which connection it was; the id is stale from now on.
     pub id: ConnectionId,
@@ -188,4 +241,11 @@ pub struct Closed {
     /// Bytes that were queued and never handed to the system. What the system had taken but the
     /// peer had not acknowledged cannot be known.
     pub unsent: u64,
+}
+
+/// Goes on with a value, or ends the connection with a reason, boxed so that going on costs nothing.
+pub(crate) type Step<T = ()> = ControlFlow<Box<CloseReason>, T>;
+
+pub(crate) fn ended<T>(reason: CloseReason) -> Step<T> {
+    Step::Break(Box::new(reason))
 }

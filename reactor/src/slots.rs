@@ -5,8 +5,8 @@
 //!                                  └────────remove───────────────────▶
 //! ```
 //!
-//! While a source is dispatched it is *taken*: its handler holds it, and whoever looks it up
-//! meanwhile learns that it is running. Sources that ended during a turn stay in their slots until the
+//! While a source is dispatched it is *taken*: its handler holds it, and a look-up
+//! meanwhile finds that it is running. Sources that ended during a turn stay in their slots until the
 //! turn is over, so an event that waits in the same batch can never hit a newcomer.
 
 use slab::Slab;
@@ -82,6 +82,12 @@ impl<T> Slots<T> {
             Some(Slot { source: None, .. }) => Found::Running,
             Some(Slot { source: Some(source), .. }) => Found::Here(source),
         }
+    }
+
+    /// What is there, to be looked at: `None` when the key is stale, and nothing in it while it is running.
+    pub(crate) fn get(&self, key: Key) -> Option<Option<&T>> {
+        let slot = self.entries.get(key.index()).filter(|slot| slot.key == key)?;
+        Some(slot.source.as_ref())
     }
 
     pub(crate) fn remove(&mut self, key: Key) -> Option<T> {

@@ -101,7 +101,7 @@ fn it_keeps_its_place_among_what_else_is_sent_and_leaves_with_it() {
     let registry = stage.registry();
     let all = || ids.iter().copied();
     assert_eq!(registry.broadcast(all(), Bytes::from_static(b"one ")), 3);
-    registry.send(ids[1], Bytes::from_static(b"for you ")).expect("it is open");
+    let _ = registry.send(ids[1], Bytes::from_static(b"for you ")).expect("it is open");
     assert_eq!(registry.broadcast(all(), Bytes::from_static(b"two ")), 3);
     assert_eq!(registry.broadcast([ids[2], ids[2]], Bytes::from_static(b"twice ")), 2);
     registry.close(ids[0]).expect("it is open");
@@ -231,7 +231,7 @@ fn who_takes_it_slowly_does_not_take_it_from_the_others() {
         let ids = ids.to_vec();
         stage.registry().defer(move |registry, _| {
             assert_eq!(registry.broadcast(ids.iter().copied(), long), ids.len());
-            let mut queued = |id| registry.queued_bytes(id).expect("it is open");
+            let queued = |id| registry.queued_bytes(id).expect("it is open");
             assert!(ids.iter().all(|id| queued(*id) < LONG));
         });
     });
@@ -293,7 +293,7 @@ fn who_has_no_room_for_it_ends_and_the_others_hear_it() {
     let options = ListenOptions { limits, ..ListenOptions::default() };
     let (ids, mut theirs) = room_of(&mut stage, 3, &options, || Probe::new("member"));
     let registry = stage.registry();
-    registry.send(ids[1], Bytes::from(vec![b'x'; 100])).expect("it fits");
+    let _ = registry.send(ids[1], Bytes::from(vec![b'x'; 100])).expect("it fits");
     assert_eq!(registry.broadcast(ids.iter().copied(), Bytes::from(vec![b'y'; 200])), 2);
     stage.until(|log| log.ends.len() == 1);
     assert_eq!(stage.log.ends[0].id, ids[1]);

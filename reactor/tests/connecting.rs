@@ -37,7 +37,7 @@ fn what_is_sent_before_it_is_open_arrives_first_and_in_order() {
     });
     let id = stage.connect(address, probe);
     for word in ["one ", "two ", "three "] {
-        stage.registry().send(id, Bytes::from_static(word.as_bytes())).unwrap();
+        let _ = stage.registry().send(id, Bytes::from_static(word.as_bytes())).unwrap();
     }
     let row = &stage.reactor.snapshot().sockets[1];
     assert_eq!((row.state, row.send_queue), ("connecting", 14));
@@ -127,7 +127,7 @@ fn a_refusal_is_told_with_the_systems_error() {
     let mut stage = Stage::new();
     let port = NobodysPort::new();
     let id = stage.connect(port.address(), Probe::new("client"));
-    stage.registry().send(id, Bytes::from_static(b"hello")).unwrap();
+    let _ = stage.registry().send(id, Bytes::from_static(b"hello")).unwrap();
     stage.until_closed("client");
     let end = stage.log.end("client").unwrap().clone();
     assert_eq!(stage.log.of("client"), [format!("close {}", end.reason)], "it never opened");
@@ -150,7 +150,7 @@ fn a_peer_that_does_not_answer_is_given_up_at_the_deadline() {
     let began = Instant::now();
     let client = Probe::new("client");
     let id = stage.registry().connect_with(full.address().into(), &options, client).unwrap();
-    stage.registry().send(id, Bytes::from_static(b"hello")).unwrap();
+    let _ = stage.registry().send(id, Bytes::from_static(b"hello")).unwrap();
     stage.until_closed("client");
     assert!(began.elapsed() >= deadline, "not before");
     assert_eq!(stage.log.of("client"), ["close connecting took too long"]);
@@ -192,7 +192,7 @@ fn closed_while_connecting_it_still_sends_what_was_queued() {
     let mut stage = Stage::new();
     let address = stage.listen(|| Probe::new("server"));
     let id = stage.connect(address, Probe::new("client"));
-    stage.registry().send(id, Bytes::from_static(b"hello")).unwrap();
+    let _ = stage.registry().send(id, Bytes::from_static(b"hello")).unwrap();
     stage.registry().close(id).unwrap();
     let late = stage.registry().send(id, Bytes::from_static(b"late"));
     assert_eq!(late.unwrap_err().to_string(), "the connection is closing");
@@ -235,7 +235,7 @@ fn ended_while_connecting_it_is_opened_and_still_hears_the_answer() {
         })
     });
     let id = stage.connect(address, Probe::new("client"));
-    stage.registry().send(id, Bytes::from_static(b"the question")).unwrap();
+    let _ = stage.registry().send(id, Bytes::from_static(b"the question")).unwrap();
     stage.registry().end(id).unwrap();
     let late = stage.registry().send(id, Bytes::from_static(b"late"));
     assert_eq!(late.unwrap_err().to_string(), "the connection is closing");
@@ -253,7 +253,7 @@ fn aborted_while_connecting_it_is_gone_in_the_same_turn() {
     let mut stage = Stage::new();
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let id = stage.connect(listener.local_addr().unwrap(), Probe::new("client"));
-    stage.registry().send(id, Bytes::from_static(b"hello")).unwrap();
+    let _ = stage.registry().send(id, Bytes::from_static(b"hello")).unwrap();
     stage.registry().abort(id).unwrap();
     assert!(!stage.registry().is_connected(id));
     assert!(stage.registry().abort(id).is_err(), "it has ended already");

@@ -86,7 +86,7 @@ fn the_next_deadline_says_when_the_loop_wants_to_be_turned() {
     stage.until(|log| log.has("server", "open"));
     stage.until_quiet();
     let id = stage.log.id("server");
-    stage.registry().send(id, bytes::Bytes::from_static(b"hello")).expect("it is open");
+    let _ = stage.registry().send(id, bytes::Bytes::from_static(b"hello")).expect("it is open");
     assert!(at_once(&stage), "bytes wait");
     stage.until_quiet();
     assert_eq!(stage.reactor.next_deadline(), None);

@@ -135,7 +135,7 @@ impl Protocol<Log> for Playlist {
     fn on_data(&mut self, _: &mut Transport<'_, Log>, _: &mut Input<'_>, _: &mut Log) {}
 
     fn on_file_sent(&mut self, transport: &mut Transport<'_, Log>, sent: SentFile, _: &mut Log) {
-        let SentFile { mut file, sent, requested } = sent;
+        let SentFile { mut file, sent, requested, .. } = sent;
         assert_eq!(requested, 1_000_000);
         let position = file.stream_position().expect("it is a file");
         let length = file.metadata().expect("it is open").len();
@@ -394,7 +394,7 @@ fn a_file_is_sent_by_id() {
     stage.until(|_| id.borrow().is_some());
     let id = id.borrow().expect("it is open");
     let registry = stage.reactor.registry();
-    registry.send(id, " then ".into()).expect("it is open");
+    let _ = registry.send(id, " then ".into()).expect("it is open");
     registry.send_file(id, file(&content), 10, 200_000).expect("it is open");
     registry.end(id).expect("it is open");
     let refused = registry.send_file(id, file(b"x"), 0, 1);

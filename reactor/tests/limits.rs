@@ -11,8 +11,8 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use reactor::{
-    CloseReason, Limits, ListenOptions, MinRate, OpenError, PostError, SendError, Side,
-    StreamLimits, StreamOptions, TimerKey, TimersFull,
+    CloseReason, Limits, ListenOptions, MinRate, OpenError, PostError, Pressure, SendError, Side,
+    StreamLimits, StreamOptions, TimerKey, TimersFull, WhenFull,
 };
 use support::{Log, Probe, Stage, any_port, client, retry};
 
@@ -374,7 +374,7 @@ fn what_does_not_fit_in_an_outbox_comes_back_and_the_connection_ends() {
     let fits = connect("fits").unwrap();
     let full = connect("full").unwrap();
     let registry = stage.registry();
-    registry.send(fits, Bytes::from(vec![0; 936])).unwrap();
+    let _ = registry.send(fits, Bytes::from(vec![0; 936])).unwrap();
     for length in [937, 1_000, 1_001] {
         let error = registry.send(full, Bytes::from(vec![0; length]));
         match error {
@@ -391,6 +391,44 @@ fn what_does_not_fit_in_an_outbox_comes_back_and_the_connection_ends() {
     stage.finish();
 }
 
+/// With the policy `refuse`, a message that does not fit is handed back and nothing else happens.
+#[test]
+fn a_connection_that_refuses_what_has_no_room_goes_on() {
+    let mut stage = Stage::new();
+    let limits =
+        StreamLimits { outbox: 1_000, when_full: WhenFull::Refuse, ..StreamLimits::default() };
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let options = reactor::ConnectOptions { limits, ..Default::default() };
+    let address = listener.local_addr().unwrap().into();
+    let id = stage.registry().connect_with(address, &options, Probe::new("server")).unwrap();
+    let registry = stage.registry();
+    assert_eq!(registry.send(id, Bytes::from(vec![1; 900])), Ok(Pressure::Low));
+    let more = Bytes::from(vec![2; 100]);
+    assert_eq!(registry.send(id, more.clone()), Err(SendError::Full(more.clone())));
+    assert_eq!(registry.broadcast([id], more), 0);
+    let refused = registry.send_file(id, tempfile::tempfile().unwrap(), 0, 1);
+    assert!(matches!(refused, Err(reactor::SendFileError::Full(_))), "{refused:?}");
+    drop(refused);
+    // There is room again when it has drained, and it has missed nothing but what came back.
+    let asked = registry.when_drained(id, move |registry, _, result| {
+        assert_eq!(result, Ok(()));
+        assert_eq!(registry.send(id, Bytes::from(vec![3; 900])), Ok(Pressure::Low));
+        registry.close(id).unwrap();
+    });
+    asked.unwrap();
+    let (mut theirs, _) = listener.accept().unwrap();
+    let received = stage.peer(move || {
+        let mut all = Vec::new();
+        theirs.read_to_end(&mut all).unwrap();
+        all
+    });
+    assert_eq!(stage.join(received), [[1; 900], [3; 900]].concat());
+    stage.until_closed("server");
+    assert_eq!(stage.log.of("server").last(), Some(&"close closed"));
+    drop(listener);
+    stage.finish();
+}
+
 #[test]
 fn the_outboxes_together_have_a_cap_too() {
     let mut stage = Stage::with_limits(Limits { outboxes: 3 * MIB, ..Limits::default() });
@@ -399,7 +437,7 @@ fn the_outboxes_together_have_a_cap_too() {
     stage.until(|log| log.opened.len() == 2);
     let (first, second) = (stage.log.opened[0].1, stage.log.opened[1].1);
     let two = Bytes::from(vec![0; 2 * MIB]);
-    stage.registry().send(first, two.clone()).unwrap();
+    let _ = stage.registry().send(first, two.clone()).unwrap();
     // It is the one whose write goes beyond the cap that ends.
     let refused = stage.registry().send(second, two).unwrap_err();
     assert!(matches!(refused, SendError::Full(_)));

@@ -112,7 +112,9 @@ impl Scene {
     #[track_caller]
     fn finish(mut self) {
         let _ = self.reactor.registry().abort(self.id);
-        until(&mut self.reactor, &mut self.told, |_, registry| registry.is_empty());
+        until(&mut self.reactor, &mut self.told, |_, registry| {
+            registry.snapshot().sockets.is_empty()
+        });
         drop(self.peer);
         self.leaks.check(self.reactor);
     }

@@ -312,7 +312,7 @@ fn a_snapshot_prints_like_netstat() {
     let id = stage.log.opened[1].1;
     stage.registry().pause(id).expect("it is open");
     // Not flushed yet.
-    stage.registry().send(id, Bytes::from_static(b"twelve bytes")).expect("it is open");
+    let _ = stage.registry().send(id, Bytes::from_static(b"twelve bytes")).expect("it is open");
 
     let expected = "\
 proto       recv-q   send-q  local                        peer                         state

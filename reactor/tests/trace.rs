@@ -115,7 +115,7 @@ fn what_others_do_to_a_connection_is_told_of_it_and_not_of_them() {
     stage.registry().defer(move |registry, _| {
         registry.pause(other).expect("it is open");
         registry.resume(other).expect("it is open");
-        registry.send(one, "news".into()).expect("it has room");
+        let _ = registry.send(one, "news".into()).expect("it has room");
     });
     until(&mut stage.reactor, &mut stage.log, |_, registry| registry.stats().writes == 1);
     let trace = stage.reactor.take_trace();

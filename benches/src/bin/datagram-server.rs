@@ -3,6 +3,7 @@
 //! Prints `listening on 127.0.0.1:PORT`, serves until SIGTERM, and does not outlive its parent.
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::process::ExitCode;
 
 use benches::Result;
 use benches::datagrams::{self, Datagrams, Duty};
@@ -19,7 +20,11 @@ struct Options {
     duty: Duty,
 }
 
-fn main() -> Result {
+fn main() -> ExitCode {
+    benches::exit("datagram-server", run())
+}
+
+fn run() -> Result {
     let options = Options::parse();
     set_parent_process_death_signal(Some(Signal::TERM))?;
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));

@@ -3,6 +3,7 @@
 //! Prints `listening on 127.0.0.1:PORT`, serves until SIGTERM, and does not outlive its parent.
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::process::ExitCode;
 
 use benches::Result;
 use benches::servers::{self, Peer, Place};
@@ -25,7 +26,11 @@ struct Options {
     own_buffer: Option<usize>,
 }
 
-fn main() -> Result {
+fn main() -> ExitCode {
+    benches::exit("echo-server", run())
+}
+
+fn run() -> Result {
     let options = Options::parse();
     set_parent_process_death_signal(Some(Signal::TERM))?;
     benches::descriptors::raise_limit()?;

@@ -3,6 +3,7 @@
 //! Prints `listening on 127.0.0.1:PORT`, serves until SIGTERM, and does not outlive its parent.
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::process::ExitCode;
 
 use benches::Result;
 use benches::rooms::{self, Room};
@@ -20,7 +21,11 @@ struct Options {
     kernel_buffers: Option<usize>,
 }
 
-fn main() -> Result {
+fn main() -> ExitCode {
+    benches::exit("fan-out-server", run())
+}
+
+fn run() -> Result {
     let options = Options::parse();
     set_parent_process_death_signal(Some(Signal::TERM))?;
     benches::descriptors::raise_limit()?;

@@ -7,6 +7,7 @@
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 
 use benches::cost::Measure;
 use benches::counts::{self, Subject};
@@ -73,7 +74,11 @@ impl Options {
     }
 }
 
-fn main() -> Result {
+fn main() -> ExitCode {
+    benches::exit("instructions", run())
+}
+
+fn run() -> Result {
     let options = Options::parse();
     let subjects = options.subjects();
     if subjects.is_empty() {

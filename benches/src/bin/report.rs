@@ -2,13 +2,17 @@
 //! drawings and what was measured beside it.
 //!
 //! Without a section it measures all of them, which takes about nine minutes, on a machine that should
-//! do nothing else meanwhile. `--quick` tries everything in a minute or two, and writes to `target`.
+//! do nothing else meanwhile. `--quick` tries everything in a minute or two, and writes to `target`. So
+//! does whatever is measured on another machine than the page is of: it has no place beside what is there.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 
 use benches::report::chart::Picture;
 use benches::report::contest::Section;
+use benches::report::destination::{self, Asked, Destination};
 use benches::report::results::{Measured, Results, Row};
 use benches::report::sections::{self, Scale};
 use benches::report::{lines, machine, page, rounds};
@@ -33,10 +37,13 @@ struct Options {
     /// Measure nothing: write the page from what was measured.
     #[arg(long)]
     render: bool,
-    /// Where to write the page; what belongs to it goes to a directory beside it.
-    /// docs/benchmarks.md by default, or target/benchmarks.md if quick.
+    /// Where to write the page; what belongs to it goes to a directory beside it. By default
+    /// docs/benchmarks.md, if that is of this machine; else, or if quick, target/benchmarks.md.
     #[arg(long, value_name = "FILE")]
     output: Option<PathBuf>,
+    /// Where the page is of another machine, drop all of it.
+    #[arg(long)]
+    drop: bool,
 }
 
 impl Options {
@@ -44,9 +51,9 @@ impl Options {
         if self.quick { Scale::QUICK } else { Scale::FULL }
     }
 
-    fn output(&self) -> PathBuf {
-        let usual = if self.quick { "target/benchmarks.md" } else { "docs/benchmarks.md" };
-        self.output.clone().unwrap_or_else(|| usual.into())
+    fn asked(&self) -> Asked {
+        let &Self { quick, render, drop, .. } = self;
+        Asked { output: self.output.clone(), quick, render, drop }
     }
 
     fn wants(&self, section: &Section) -> bool {
@@ -63,9 +70,13 @@ impl Options {
     }
 }
 
-fn main() -> Result {
+fn main() -> ExitCode {
+    benches::exit("report", run())
+}
+
+fn run() -> Result {
     let options = Options::parse();
-    let (page, all) = (options.output(), sections::all(options.scale()));
+    let all = sections::all(options.scale());
     let names: Vec<&str> = all.iter().map(|section| section.name).collect();
     if let Some(unknown) = options.section.iter().find(|name| !names.contains(&name.as_str())) {
         return Err(format!("no section {unknown}: there are {}", names.join(", ")).into());
@@ -76,10 +87,15 @@ fn main() -> Result {
         .map(|section| options.pick(section))
         .filter(|section| !section.contests.is_empty())
         .collect();
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().ok_or("the project has no root")?;
+    let Destination { page, mut results, note } =
+        options.asked().choose(root, &machine::describe())?;
+    if let Some(note) = note {
+        eprintln!("{note}");
+    }
     let directory = page.with_extension("");
     fs::create_dir_all(&directory)?;
-    let file = directory.join("results.json");
-    let mut results = Results::read(&file, &machine::describe())?;
+    let file = destination::file(&page);
     if !wanted.is_empty() {
         program::build(PROGRAMS)?;
         descriptors::raise_limit()?;
@@ -91,7 +107,9 @@ fn main() -> Result {
             Some(_) => results.replace_some(measured),
             None => results.replace(measured),
         }
-        results.arrange(&names);
+        for gone in results.arrange(&names) {
+            bar.suspend(|| eprintln!("dropped {}, which is no section any more", gone.name));
+        }
         // After each: a run that is cut short has not been for nothing.
         results.write(&file)?;
     }
@@ -120,21 +138,23 @@ fn measure(section: Section, bar: &ProgressBar) -> Measured {
 
 fn write(results: &Results, page: &Path, directory: &Path) -> Result {
     let folder = directory.file_name().unwrap_or_default().to_string_lossy();
-    forget_drawings(directory)?;
+    let mut drawn = BTreeSet::new();
     let draw = |file: &str, picture: Picture| {
         picture.draw(&directory.join(file))?;
+        drawn.insert(directory.join(file));
         Ok(format!("{folder}/{file}"))
     };
     fs::write(page, page::write(results, &lines::all()?, draw)?)?;
+    forget_drawings(directory, &drawn)?;
     println!("wrote {}", page.display());
     Ok(())
 }
 
-/// Removes those of a page that had others.
-fn forget_drawings(directory: &Path) -> Result {
+/// Removes those that a page had once, and has no more.
+fn forget_drawings(directory: &Path, drawn: &BTreeSet<PathBuf>) -> Result {
     for entry in fs::read_dir(directory)? {
         let path = entry?.path();
-        if path.extension().is_some_and(|extension| extension == "svg") {
+        if path.extension().is_some_and(|extension| extension == "svg") && !drawn.contains(&path) {
             fs::remove_file(path)?;
         }
     }

@@ -3,6 +3,7 @@
 //! Prints `listening on 127.0.0.1:PORT`, serves until SIGTERM, and does not outlive its parent.
 
 use std::path::PathBuf;
+use std::process::ExitCode;
 
 use benches::Result;
 use benches::transfers::servers::{self, Kind};
@@ -19,7 +20,11 @@ struct Options {
     root: PathBuf,
 }
 
-fn main() -> Result {
+fn main() -> ExitCode {
+    benches::exit("transfer-server", run())
+}
+
+fn run() -> Result {
     let options = Options::parse();
     set_parent_process_death_signal(Some(Signal::TERM))?;
     // Daemons have a session of their own, and with it, on a machine that does something else too, a share

@@ -2,6 +2,8 @@
 //!
 //! Without a group it measures all of them, which takes about two minutes.
 
+use std::process::ExitCode;
+
 use benches::transfers::groups::Group;
 use benches::transfers::{Scale, network, servers};
 use benches::{Result, program};
@@ -27,7 +29,11 @@ struct Options {
     congestion: String,
 }
 
-fn main() -> Result {
+fn main() -> ExitCode {
+    benches::exit("transfers", run())
+}
+
+fn run() -> Result {
     let options = Options::parse();
     program::build([servers::PROGRAM])?;
     network::enter(&options.congestion)?;

@@ -3,6 +3,7 @@
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use tempfile::TempDir;
 
@@ -23,7 +24,13 @@ pub(super) fn prepare() -> Result<(TempDir, Program, SocketAddr)> {
 }
 
 fn find() -> Option<PathBuf> {
-    PLACES.iter().map(Path::new).find(|path| path.exists()).map(Path::to_owned)
+    PLACES.iter().map(Path::new).find(|path| is_it(path)).map(Path::to_owned)
+}
+
+/// Whether it says of itself that it is ngIRCd.
+fn is_it(path: &Path) -> bool {
+    let said = Command::new(path).arg("--version").output();
+    said.is_ok_and(|said| String::from_utf8_lossy(&said.stdout).starts_with("ngIRCd "))
 }
 
 /// It cannot choose a port by itself. That somebody else takes this one meanwhile is unlikely, and would

@@ -5,8 +5,8 @@ use std::io::BufRead;
 use std::rc::Rc;
 
 use bytes::BytesMut;
-use protocols::framing::{Line, Lines};
 use reactor::Input;
+use reactor::framing::{Line, Lines};
 use tokio_util::codec::{Decoder, LinesCodec};
 
 use super::Codec;

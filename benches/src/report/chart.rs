@@ -94,8 +94,7 @@ impl Picture {
     pub fn growth(section: &str, tables: &[Table], column: usize) -> Self {
         let growing: Vec<&Table> = tables.iter().filter(|table| table.grows_to.is_some()).collect();
         let steps = growing.iter().filter_map(|table| Some(table.grows_to?.to_string())).collect();
-        let value =
-            |table: &Table, name: &str| Some(table.row(name)?.cells.get(column)?.value / 1e3);
+        let value = |table: &Table, name: &str| Some(table.figure(table.row(name)?, column)? / 1e3);
         let what = growing.first().and_then(|table| table.columns.get(column));
         let what = what.map_or("", |column| column.name.as_str());
         Self {
@@ -111,7 +110,7 @@ impl Picture {
 
     /// A column of one table.
     pub fn bars(section: &str, table: &Table, column: usize) -> Self {
-        let value = |table: &Table, name: &str| Some(table.row(name)?.cells.get(column)?.value);
+        let value = |table: &Table, name: &str| table.figure(table.row(name)?, column);
         let (what, kind) = table
             .columns
             .get(column)
@@ -129,7 +128,7 @@ impl Picture {
             table.columns.iter().take(columns).map(|column| column.name.clone()).collect();
         let curve = |row: &super::results::Row| Curve {
             name: row.name.clone(),
-            figures: (0..columns).map(|column| Some(row.cells.get(column)?.value / 1e3)).collect(),
+            figures: (0..columns).map(|column| Some(table.figure(row, column)? / 1e3)).collect(),
         };
         Self {
             title: format!("{section}: {}", table.name),

@@ -106,15 +106,17 @@ pub fn write(lines: &[Line], results: &Results) -> String {
 fn hold(line: &Line, results: &Results) -> Option<(String, String, Outcome)> {
     let table = results.table(&line.section, &line.table)?;
     let kind = table.columns.get(line.column)?.kind;
-    let cell = |row: Option<&Row>| row?.cells.get(line.column).copied();
-    let (ours, ruler) = (cell(table.row(OURS))?, cell(table.rows.first()));
+    let ours = table.row(OURS)?;
+    let figure = |row: &Row| table.figure(row, line.column);
     Some(match line.reading {
         Reading::Value => {
-            let ruler = ruler.map_or("–".to_owned(), |ruler| spell(kind, ruler.value));
-            (spell(kind, ours.value), ruler, judge(ours.value, ours.value, line.at_most))
+            let ruler = table.rows.first().and_then(figure);
+            let (ours, ruler) =
+                (figure(ours)?, ruler.map_or("–".to_owned(), |ruler| spell(kind, ruler)));
+            (spell(kind, ours), ruler, judge(ours, ours, line.at_most))
         }
         Reading::Ratio => {
-            let [low, median, high] = ours.ratio?;
+            let [low, median, high] = ours.cells.get(line.column)?.ratio?;
             let measured = format!("{median:.2} ({low:.2}–{high:.2})");
             (measured, "1".to_owned(), judge(low, median, line.at_most))
         }

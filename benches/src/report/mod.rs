@@ -10,10 +10,12 @@
 //! - [`rounds`]: every entrant of a contest in turns, and what they took.
 //! - [`results`]: all that was measured, in a file beside the page.
 //! - [`page`]: the text. [`chart`]: drawings, as SVG. [`lines`]: the lines aimed at.
+//! - [`destination`]: where it is written, and what becomes of what is there.
 //! - [`machine`]: what it ran on, in general terms.
 
 pub mod chart;
 pub mod contest;
+pub mod destination;
 pub mod lines;
 pub mod machine;
 pub mod page;

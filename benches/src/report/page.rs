@@ -39,7 +39,8 @@ fn head(machine: &str) -> String {
          [`benches/src`](../benches/src) has every one of them whole. This page is generated: \
          `cargo run --release -p benches --bin report` measures everything, writes it anew and takes about \
          eight minutes; `… --bin report SECTION…` measures some sections and keeps the others; `… --render` \
-         measures nothing, and writes the page from [what was measured](benchmarks/results.json); \
+         measures nothing, and writes the page from [what was measured](benchmarks/results.json), on \
+         whichever machine; what another machine measures goes to `target`, unless it is told otherwise; \
          `… --quick` tries everything in a minute or two, and leaves this page alone. \
          `cargo bench -p benches` runs the same groups by criterion.\n\n\
          Measured on: {machine}. Server and load are on the same machine, over loopback, each on a \
@@ -47,8 +48,11 @@ fn head(machine: &str) -> String {
          ## How to read it\n\n\
          - **The ratio** is what counts: to the first line of its table (a raw epoll loop, wherever there \
          can be one), within the same round. All who take part take turns, in shuffled order, so whatever \
-         else the machine does falls on all alike. The median is shown, and in parentheses between which \
-         two figures half of the rounds lie: a difference smaller than that is none.\n\
+         else the machine does falls on all alike. It is the median over the rounds, and in parentheses \
+         stands between which two figures half of the rounds lie: a difference smaller than that is none.\n\
+         - **The figure before a ratio** says the same once more, in a unit that one knows: the first line's \
+         own median over the rounds, times the ratio. It is no second measurement, and so never says the \
+         contrary of the first. Where there is no ratio, it is the median of its own rounds.\n\
          - **The server's processor time** is what its process used, in user space and in the kernel, by \
          the kernel's own accounting. The load is saturated before the servers are, so how many messages \
          pass in a second says little about them.\n\
@@ -87,8 +91,10 @@ fn row(row: &Row, table: &Table) -> String {
             .cells
             .iter()
             .zip(&table.columns)
-            .map(|(cell, column)| {
-                format!(" {} | {} |", spell(column.kind, cell.value), ratio(cell))
+            .enumerate()
+            .map(|(number, (cell, column))| {
+                let figure = table.figure(row, number).unwrap_or(cell.value);
+                format!(" {} | {} |", spell(column.kind, figure), ratio(cell))
             })
             .collect(),
     };

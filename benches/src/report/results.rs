@@ -3,8 +3,8 @@
 //! A run of one section replaces that section alone, so the page can be written piece by piece, and anew
 //! without measuring anything.
 
-use std::fs;
 use std::path::Path;
+use std::{fs, io};
 
 use serde::{Deserialize, Serialize};
 
@@ -59,26 +59,38 @@ pub struct Row {
     pub failure: Option<String>,
 }
 
-/// A figure.
+/// What was measured of one entrant in one column. What is shown of it is [`Table::figure`].
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Cell {
-    /// The median over the rounds.
+    /// The median over the rounds. It must not stand beside the ratio: two medians of rounds that differ can
+    /// say the contrary of each other.
     pub value: f64,
     /// The ratio to the ruler in the same round: the lower quartile, the median, the upper quartile.
     pub ratio: Option<[f64; 3]>,
 }
 
 impl Results {
-    /// Reads what was measured before on a machine like this; a file that does not exist, or is of
-    /// another machine, is an empty one.
-    pub fn read(path: &Path, machine: &str) -> Result<Self> {
-        let empty = Self { machine: machine.to_owned(), sections: Vec::new() };
-        if !path.exists() {
-            return Ok(empty);
+    /// Nothing yet.
+    pub fn of(machine: &str) -> Self {
+        Self { machine: machine.to_owned(), sections: Vec::new() }
+    }
+
+    /// Reads what was measured before, on whichever machine; `None` if there is no such file.
+    pub fn read(path: &Path) -> Result<Option<Self>> {
+        match fs::read_to_string(path) {
+            Ok(text) => Ok(Some(
+                serde_json::from_str(&text)
+                    .map_err(|error| format!("{}: {error}", path.display()))?,
+            )),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(format!("{}: {error}", path.display()).into()),
         }
-        let results: Self = serde_json::from_str(&fs::read_to_string(path)?)
-            .map_err(|error| format!("{}: {error}", path.display()))?;
-        Ok(if results.machine == machine { results } else { empty })
+    }
+
+    /// The names of its sections, for people.
+    pub fn names(&self) -> String {
+        let names: Vec<&str> = self.sections.iter().map(|section| &*section.name).collect();
+        names.join(", ")
     }
 
     /// Writes it, a line for everything that has a name.
@@ -110,11 +122,12 @@ impl Results {
         }
     }
 
-    /// Sorts the sections into this order, and forgets those that are not in it.
-    pub fn arrange(&mut self, names: &[&str]) {
+    /// Sorts the sections into this order, and takes those out that are not in it.
+    pub fn arrange(&mut self, names: &[&str]) -> Vec<Measured> {
         let place = |section: &Measured| names.iter().position(|name| *name == section.name);
-        self.sections.retain(|section| place(section).is_some());
-        self.sections.sort_by_key(place);
+        self.sections.sort_by_key(|section| place(section).unwrap_or(names.len()));
+        let known = self.sections.partition_point(|section| place(section).is_some());
+        self.sections.split_off(known)
     }
 
     /// The table whose name begins like that.
@@ -125,6 +138,18 @@ impl Results {
 }
 
 impl Table {
+    /// The figure of an entrant in a unit that one knows: the ruler's median, times the entrant's ratio to it.
+    /// So there is one central figure, and who has the lower ratio has the lower figure. Where there is no
+    /// ratio, the entrant's own median.
+    pub fn figure(&self, row: &Row, column: usize) -> Option<f64> {
+        let cell = row.cells.get(column)?;
+        let ruler = self.rows.first().and_then(|ruler| ruler.cells.get(column));
+        Some(match (cell.ratio, ruler) {
+            (Some([_, ratio, _]), Some(ruler)) => ruler.value * ratio,
+            _ => cell.value,
+        })
+    }
+
     /// The row of an entrant.
     pub fn row(&self, name: &str) -> Option<&Row> {
         self.rows.iter().find(|row| row.name == name)
@@ -158,11 +183,16 @@ fn quantile(figures: &[f64], part: f64) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use super::{Cell, Measured, Results, Table, quantile, round};
+    use super::{Cell, Measured, Results, Row, Table, quantile, round};
 
     fn section(name: &str, about: &str) -> Measured {
         let (name, about) = (name.to_owned(), about.to_owned());
         Measured { name, about, tables: Vec::new(), drawings: Vec::new() }
+    }
+
+    fn table(name: &str, rounds: usize) -> Table {
+        let (name, columns, rows) = (name.to_owned(), Vec::new(), Vec::new());
+        Table { name, columns, grows_to: None, rounds, rows }
     }
 
     #[test]
@@ -185,15 +215,27 @@ mod tests {
         assert_eq!(Cell::of(&[3.0], &[2.0]).ratio, Some([1.5; 3]));
     }
 
+    /// The machine was slower in some rounds, and not every median is of such a one.
+    #[test]
+    fn who_has_the_lower_ratio_has_the_lower_figure() {
+        let ruler = [1_400.0, 1_420.0, 1_500.0];
+        let (one, two) = ([1_358.0, 1_470.0, 1_455.0], [1_442.0, 1_400.0, 1_545.0]);
+        let row = |name: &str, turns: &[f64]| Row {
+            name: name.to_owned(),
+            cells: vec![Cell::of(turns, &ruler)],
+            failure: None,
+        };
+        let rows = vec![row("epoll", &ruler), row("one", &one), row("two", &two)];
+        let [_, one, two] = &rows[..] else { unreachable!() };
+        let (first, second) = (one.cells[0], two.cells[0]);
+        assert!(first.value > second.value && first.ratio < second.ratio, "they disagree");
+        let table = Table { rows: rows.clone(), ..table("echo", 3) };
+        assert!(table.figure(one, 0) < table.figure(two, 0));
+        assert_eq!(table.figure(one, 0), Some(1_420.0 * 0.97));
+    }
+
     #[test]
     fn a_table_that_is_measured_alone_leaves_the_others_of_its_section() {
-        let table = |name: &str, rounds| Table {
-            name: name.to_owned(),
-            columns: Vec::new(),
-            grows_to: None,
-            rounds,
-            rows: Vec::new(),
-        };
         let with = |tables| Measured { tables, ..section("echo", "") };
         let mut results = Results::default();
         results.replace(with(vec![table("one", 1), table("two", 1)]));
@@ -209,7 +251,8 @@ mod tests {
         results.replace(section("echo", "old"));
         results.replace(section("memory", "new"));
         results.replace(section("forgotten", "old"));
-        results.arrange(&["echo", "memory"]);
+        let gone = results.arrange(&["echo", "memory"]);
+        assert_eq!(gone, [section("forgotten", "old")]);
         assert_eq!(results.sections, [section("echo", "old"), section("memory", "new")]);
     }
 }

@@ -50,8 +50,7 @@ impl Room {
     }
 
     fn pass_over_those_behind(&mut self, registry: &mut Registry<Self>) {
-        let mut is_behind =
-            |member| registry.queued_bytes(member).is_ok_and(|queued| queued > BEHIND);
+        let is_behind = |member| registry.queued_bytes(member).is_ok_and(|queued| queued > BEHIND);
         self.members.retain(|member| !is_behind(*member));
     }
 }

@@ -18,17 +18,17 @@ mod books;
 
 use std::cell::Cell;
 use std::error::Error;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
 use protocols::chat::accounts::{AccountLimits, Accounts};
 use protocols::chat::{self, Limits, Message, Operator, Password, Server, Settings};
-use protocols::framing::{Line, Lines};
+use reactor::framing::{Line, Lines};
 use reactor::sim::{Host, Network, Outcome};
 use reactor::{Address, Closed, Input, ListenOptions, Protocol, Registry, TimerKey, Transport};
 
 use books::Books;
 
+use crate::cast::everywhere;
 use crate::score::{Draws, Score, still_there};
 
 /// How long faults happen.
@@ -158,8 +158,8 @@ impl Stage {
 fn serve(registry: &mut Registry<Server>) -> Result<Server, Box<dyn Error>> {
     let limits = Limits { connections_per_address: 1_000, ..Limits::default() };
     let options = ListenOptions { limits: limits.stream_limits(), ..ListenOptions::default() };
-    for ip in [IpAddr::V4(Ipv4Addr::UNSPECIFIED), IpAddr::V6(Ipv6Addr::UNSPECIFIED)] {
-        chat::listen(registry, Address::Ip((ip, PORT).into()), &options)?;
+    for address in everywhere(PORT) {
+        chat::listen(registry, address, &options)?;
     }
     let root = Operator {
         name: "root".to_owned(),

@@ -13,7 +13,6 @@
 
 use std::collections::BTreeMap;
 use std::error::Error;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -23,6 +22,7 @@ use protocols::echo::{
 use reactor::sim::{Host, Network, Outcome};
 use reactor::{Address, DatagramOptions, ListenOptions, OpenError, Registry};
 
+use crate::cast::everywhere;
 use crate::score::{Draws, Score, still_there};
 
 /// How long faults happen.
@@ -165,8 +165,7 @@ fn unix_datagrams() -> Address {
 
 /// Opens everything a server can be reached by.
 fn serve(registry: &mut Registry<Site>) -> Result<(), OpenError> {
-    for ip in [IpAddr::V4(Ipv4Addr::UNSPECIFIED), IpAddr::V6(Ipv6Addr::UNSPECIFIED)] {
-        let address = Address::Ip((ip, PORT).into());
+    for address in everywhere(PORT) {
         echo::listen(registry, address.clone(), &ListenOptions::default())?;
         echo::bind(registry, address, &DatagramOptions::default())?;
     }

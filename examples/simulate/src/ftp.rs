@@ -20,7 +20,6 @@
 use std::collections::BTreeMap;
 use std::error::Error;
 use std::io::{self, Seek, Write};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::Path;
 use std::time::Duration;
 
@@ -35,7 +34,8 @@ use reactor::sim::{Fault, Host, Network, Outcome};
 use reactor::{Address, ConnectionId, ListenOptions, Registry};
 use tempfile::TempDir;
 
-use crate::score::{Draws, Score, Sink, still_there};
+use crate::cast::{Cast, everywhere};
+use crate::score::{Draws, Score, Sink};
 
 /// How long faults happen.
 const STORM: Duration = Duration::from_secs(8);
@@ -74,8 +74,7 @@ pub fn torture(network: &mut Network) -> Outcome {
 }
 
 struct Stage {
-    server: Host<Server>,
-    clients: Vec<Host<Program>>,
+    cast: Cast<Server, Program>,
     score: Score,
     /// What the server has in its tree survives its crashes.
     tree: TempDir,
@@ -120,11 +119,13 @@ impl Stage {
         std::fs::write(tree.path().join("old"), content("old", 1))?;
         let score = Score::default();
         let root = tree.path().to_owned();
-        let server = network.host("server", move |registry| serve(registry, &root));
-        let ways = [network.address(server, PORT), network.address_v6(server, PORT)];
-        let clients = ["far", "farther"]
-            .map(|name| network.host(name, Program::maker(&score, name, &ways, each)));
-        let stage = Self { server, clients: clients.to_vec(), score, tree };
+        let cast = Cast::set(
+            network,
+            PORT,
+            move |registry| serve(registry, &root),
+            |name, ways| Program::maker(&score, name, ways, each),
+        );
+        let stage = Self { cast, score, tree };
         stage.watch(network);
         Ok(stage)
     }
@@ -133,7 +134,7 @@ impl Stage {
     fn watch(&self, network: &mut Network) {
         let score = self.score.clone();
         network.invariant("what is fetched", move |_| score.nothing_wrong());
-        let server = self.server;
+        let server = self.cast.server;
         network.invariant("the server's count", move |network| {
             let (Some(app), Some(stats)) = (network.app(server), network.stats(server)) else {
                 return Ok(());
@@ -148,16 +149,10 @@ impl Stage {
 
     /// Waits until all conversations have ended, and looks whether anything is left.
     fn end(&self, network: &mut Network) -> Outcome {
-        let (server, clients) = (self.server, self.clients.clone());
-        let ended = network.run_until(CALM, |network| {
+        let server_is_quiet = |network: &Network, server| {
             network.stats(server).is_none_or(|stats| stats.connections == 0)
-                && clients.iter().all(|&host| is_quiet(network, host))
-        })?;
-        if !ended {
-            let hosts = self.clients.iter().filter_map(|&host| network.snapshot(host));
-            return Err(still_there(network.snapshot(self.server).into_iter().chain(hosts)).into());
-        }
-        network.finish(Duration::from_secs(20))?;
+        };
+        self.cast.end(network, CALM, server_is_quiet, is_quiet)?;
         check_tree(self.tree.path(), network.fault_counts().of(Fault::EarlyEnd) > 0)
     }
 }
@@ -205,8 +200,8 @@ fn is_beginning(name: &str, found: &[u8]) -> bool {
 }
 
 fn serve(registry: &mut Registry<Server>, root: &Path) -> Result<Server, Box<dyn Error>> {
-    for ip in [IpAddr::V4(Ipv4Addr::UNSPECIFIED), IpAddr::V6(Ipv6Addr::UNSPECIFIED)] {
-        ftp::listen(registry, Address::Ip((ip, PORT).into()), &ListenOptions::default())?;
+    for address in everywhere(PORT) {
+        ftp::listen(registry, address, &ListenOptions::default())?;
     }
     let mut users = Users::anonymous_only();
     users.insert("ann", User::new(HASH.parse()?, VirtualPath::root(), Permissions::ALL))?;
@@ -218,10 +213,10 @@ impl Program {
     fn maker(
         score: &Score,
         host: &'static str,
-        ways: &[Address],
+        ways: [Address; 2],
         each: u64,
     ) -> impl Fn(&mut Registry<Self>) -> Result<Self, Box<dyn Error>> + 'static {
-        let (score, ways) = (score.clone(), ways.to_vec());
+        let score = score.clone();
         move |registry| {
             let score = score.clone();
             let mut program =

@@ -2,6 +2,7 @@
 
 #![forbid(unsafe_code)]
 
+mod cast;
 pub mod chat;
 pub mod echo;
 pub mod ftp;
@@ -67,7 +68,11 @@ pub const SUBJECTS: [Subject; 4] = [
     Subject { name: "tftp", scenario: tftp::swarm, torture: tftp::torture, without: OF_STREAMS },
 ];
 
-/// The chapter of the book, as a documentation test.
+/// Chapters of the book that simulate, as documentation tests.
 #[cfg(doctest)]
 #[doc = include_str!("../../../docs/simulation.md")]
 struct Simulation;
+
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/key-value.md")]
+struct KeyValue;

@@ -19,7 +19,6 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::error::Error;
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::Path;
 use std::rc::Rc;
 use std::time::Duration;
@@ -32,7 +31,8 @@ use reactor::sim::{Fault, Host, Network, Outcome};
 use reactor::{Address, DatagramOptions, Registry, SocketId};
 use tempfile::TempDir;
 
-use crate::score::{Draws, Score, Sink, still_there};
+use crate::cast::{Cast, everywhere};
+use crate::score::{Draws, Score, Sink};
 
 /// How long faults happen.
 const STORM: Duration = Duration::from_secs(8);
@@ -70,8 +70,7 @@ pub fn torture(network: &mut Network) -> Outcome {
 }
 
 struct Stage {
-    server: Host<Server>,
-    clients: Vec<Host<Program>>,
+    cast: Cast<Server, Program>,
     score: Score,
     brought: Brought,
     /// What the server has in its tree survives its crashes.
@@ -104,11 +103,13 @@ impl Stage {
         }
         let (score, brought) = (Score::default(), Brought::default());
         let root = tree.path().to_owned();
-        let server = network.host("server", move |registry| serve(registry, &root));
-        let ways = [network.address(server, PORT), network.address_v6(server, PORT)];
-        let clients = ["far", "farther"]
-            .map(|name| network.host(name, Program::maker(&score, &brought, name, &ways, each)));
-        let stage = Self { server, clients: clients.to_vec(), score, brought, tree };
+        let cast = Cast::set(
+            network,
+            PORT,
+            move |registry| serve(registry, &root),
+            |name, ways| Program::maker(&score, &brought, name, ways, each),
+        );
+        let stage = Self { cast, score, brought, tree };
         stage.watch(network);
         Ok(stage)
     }
@@ -117,7 +118,7 @@ impl Stage {
     fn watch(&self, network: &mut Network) {
         let score = self.score.clone();
         network.invariant("what is fetched", move |_| score.nothing_wrong());
-        let server = self.server;
+        let server = self.cast.server;
         network.invariant("the server's count", move |network| {
             let Some(app) = network.app(server) else {
                 return Ok(());
@@ -129,16 +130,10 @@ impl Stage {
 
     /// Waits until all transfers have ended, and looks whether anything is left.
     fn end(&self, network: &mut Network) -> Outcome {
-        let (server, clients) = (self.server, self.clients.clone());
-        let ended = network.run_until(CALM, |network| {
-            network.app(server).is_none_or(|app| app.counters().open == 0)
-                && clients.iter().all(|&host| is_quiet(network, host))
-        })?;
-        if !ended {
-            let hosts = self.clients.iter().filter_map(|&host| network.snapshot(host));
-            return Err(still_there(network.snapshot(self.server).into_iter().chain(hosts)).into());
-        }
-        network.finish(Duration::from_secs(20))?;
+        let server_is_quiet = |network: &Network, server| {
+            network.app(server).is_none_or(|app: &Server| app.counters().open == 0)
+        };
+        self.cast.end(network, CALM, server_is_quiet, is_quiet)?;
         self.check_tree()
     }
 
@@ -175,8 +170,7 @@ fn content(name: &str) -> Vec<u8> {
 }
 
 fn serve(registry: &mut Registry<Server>, root: &Path) -> Result<Server, Box<dyn Error>> {
-    for ip in [IpAddr::V4(Ipv4Addr::UNSPECIFIED), IpAddr::V6(Ipv6Addr::UNSPECIFIED)] {
-        let address = Address::Ip((ip, PORT).into());
+    for address in everywhere(PORT) {
         tftp::bind::<Server>(registry, address, &DatagramOptions::default())?;
     }
     Ok(Server::new(Store::open(root, Access::ReadWrite)?, Limits::default()))
@@ -188,11 +182,10 @@ impl Program {
         score: &Score,
         brought: &Brought,
         host: &'static str,
-        ways: &[Address],
+        ways: [Address; 2],
         each: u64,
     ) -> impl Fn(&mut Registry<Self>) -> Result<Self, Box<dyn Error>> + 'static {
         let (score, brought) = (score.clone(), Rc::clone(brought));
-        let ways = ways.to_vec();
         move |registry| {
             let (score, brought) = (score.clone(), Rc::clone(&brought));
             let draws = Draws::default();

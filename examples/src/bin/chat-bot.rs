@@ -26,7 +26,8 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use clap::Parser;
-use examples::endpoint::Endpoint;
+use examples::endpoint::{self, Endpoint};
+use examples::names::{self, Channels};
 use examples::output;
 use protocols::chat::client::{Caller, Client, ClientId, Event, Failure, Kind, Options};
 use reactor::{Reactor, Registry};
@@ -46,16 +47,16 @@ const LONGEST: Duration = Duration::from_secs(7 * 24 * 3_600);
 #[command(version)]
 struct Cli {
     /// HOST:PORT or unix:PATH
-    #[arg(value_name = "ADDR")]
+    #[arg(value_name = "ADDR", value_parser = endpoint::of_streams)]
     server: Endpoint,
 
     /// What to be called
-    #[arg(long, short, value_name = "NAME", default_value = "bot")]
+    #[arg(long, short, value_name = "NAME", default_value = "bot", value_parser = names::nick)]
     nick: String,
 
-    /// Join a channel
-    #[arg(long, short, value_name = "CHANNEL")]
-    channel: Vec<String>,
+    /// Join a channel; with a key: '#room key'; several: '#room,#other'
+    #[arg(long, short, value_name = "CHANNEL", value_parser = names::channels)]
+    channel: Vec<Channels>,
 }
 
 /// The bot: its client, and what it remembers.
@@ -78,16 +79,13 @@ fn main() -> ExitCode {
 }
 
 fn run(cli: &Cli) -> Result<(), Box<dyn Error>> {
-    if matches!(cli.server, Endpoint::Udp(_)) {
-        return Err("chat is not spoken over UDP; say HOST:PORT or unix:PATH".into());
-    }
     let mut reactor = Reactor::<Bot>::new()?;
     let servers = cli.server.resolve()?;
     let first = servers.first().cloned().ok_or("the server has no address")?;
     let mut options = Options::new(first, &cli.nick);
     options.servers = servers;
     options.real_name = Some("a bot: say !help".to_owned());
-    options.channels = cli.channel.iter().map(|name| (name.clone(), None)).collect();
+    options.channels = cli.channel.clone();
     let client = Client::start(reactor.registry(), ClientId::default(), options);
     #[cfg(unix)]
     for signal in [reactor::Signal::Interrupt, reactor::Signal::Terminate] {
@@ -122,6 +120,10 @@ impl Caller for Bot {
             }
             Event::Message { kind: Kind::Action, from, own: false, .. } => {
                 self.see(registry, &from.nick, "talking");
+            }
+            // A channel does not let one in.
+            Event::Reply { code: 403 | 405 | 471 | 473..=477 | 489, params } => {
+                eprintln!("{}", params.join(": "));
             }
             _ => {}
         }

@@ -16,10 +16,13 @@
 
 use std::collections::BTreeMap;
 use std::error::Error;
+use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use clap::Parser;
+use examples::advice::NotOpened;
+use examples::output;
 use reactor::{
     Address, Closed, ConnectionId, Input, LoopError, Protocol, Reactor, Registry, Transport,
 };
@@ -33,18 +36,22 @@ const COLUMNS: u64 = 32;
 #[derive(Parser)]
 struct Options {
     /// Where players come in.
-    #[arg(long, default_value = "127.0.0.1:7060")]
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:7060")]
     listen: Address,
-    /// Frames to play from the first player on.
-    #[arg(long, default_value_t = u64::MAX)]
-    frames: u64,
+    /// Frames to play from the first player on [default: until Ctrl-C].
+    #[arg(long, value_name = "N")]
+    frames: Option<u64>,
 }
 
-fn main() -> Result<(), Box<dyn Error>> {
-    let options = Options::parse();
+fn main() -> ExitCode {
+    output::exit("embed-game-loop", run(Options::parse()))
+}
+
+fn run(options: Options) -> Result<(), Box<dyn Error>> {
     let mut reactor = Reactor::new()?;
     let mut world = World::default();
-    let listener = reactor.registry().listen(options.listen, |_peer, _world| Player)?;
+    let listening = reactor.registry().listen(options.listen, |_peer, _world| Player);
+    let listener = listening.map_err(NotOpened::by("--listen"))?;
     println!("listening on {}", reactor.registry().listener_address(listener)?);
 
     // Nothing moves before somebody plays, so there are no frames yet: the process sleeps.
@@ -52,7 +59,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         let _ = reactor.turn(None, &mut world)?;
     }
     let mut next_frame = Instant::now();
-    for _ in 0..options.frames {
+    for _ in 0..options.frames.unwrap_or(u64::MAX) {
         next_frame += FRAME;
         turn_until(next_frame, &mut reactor, &mut world)?;
         world.advance();

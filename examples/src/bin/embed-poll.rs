@@ -17,13 +17,7 @@ use std::process::ExitCode;
 
 #[cfg(all(unix, not(mio_unsupported_force_poll_poll)))]
 fn main() -> ExitCode {
-    match nested::run() {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("{error}");
-            ExitCode::FAILURE
-        }
-    }
+    examples::output::exit("embed-poll", nested::run())
 }
 
 #[cfg(not(all(unix, not(mio_unsupported_force_poll_poll))))]
@@ -41,6 +35,7 @@ mod nested {
 
     use bytes::Bytes;
     use clap::Parser;
+    use examples::advice::NotOpened;
     use reactor::{
         Address, Closed, ConnectionId, Input, Protocol, Reactor, Registry, Transport, Turn,
     };
@@ -53,7 +48,7 @@ mod nested {
     #[derive(Parser)]
     struct Options {
         /// Where people come in.
-        #[arg(long, default_value = "127.0.0.1:7062")]
+        #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:7062")]
         listen: Address,
         /// Seconds until the end, if standard input does not end before.
         #[arg(long)]
@@ -68,7 +63,8 @@ mod nested {
         let mut reactor = Reactor::new()?;
         let mut room = Room::new();
         let registry = reactor.registry();
-        let listener = registry.listen(options.listen, |_peer, _room| Guest)?;
+        let listening = registry.listen(options.listen, |_peer, _room| Guest);
+        let listener = listening.map_err(NotOpened::by("--listen"))?;
         println!("listening on {}", registry.listener_address(listener)?);
         if let Some(seconds) = options.seconds {
             registry.after(Duration::from_secs(seconds), |registry, _| registry.shutdown(GRACE))?;

@@ -16,15 +16,22 @@
 //! question by running a closure on the loop, and shuts the loop down.
 
 use std::error::Error;
+use std::process::ExitCode;
 use std::sync::mpsc::{self, Sender, SyncSender};
 use std::thread;
 use std::time::Duration;
 
 use clap::Parser;
+use examples::advice::NotOpened;
+use examples::output;
+use reactor::framing::{Line, Lines};
 use reactor::{Address, ConnectionId, Handle, Input, Protocol, Reactor, ShutdownReport, Transport};
 
 /// Numbers that wait for the main thread; a customer who brings one more is asked to come again.
 const WAITING: usize = 64;
+
+/// The longest line of a customer: a number has twenty digits at most.
+const LONGEST: usize = 80;
 
 type Failure = Box<dyn Error + Send + Sync>;
 
@@ -32,11 +39,11 @@ type Failure = Box<dyn Error + Send + Sync>;
 #[derive(Parser)]
 struct Options {
     /// Where customers come in.
-    #[arg(long, default_value = "127.0.0.1:7061")]
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:7061")]
     listen: Address,
-    /// Numbers to take apart before the end.
-    #[arg(long, default_value_t = usize::MAX)]
-    jobs: usize,
+    /// Numbers to take apart before the end [default: until Ctrl-C].
+    #[arg(long, value_name = "N")]
+    jobs: Option<usize>,
 }
 
 /// What the network thread asks of the main thread.
@@ -45,14 +52,20 @@ struct Job {
     number: u64,
 }
 
-fn main() -> Result<(), Failure> {
-    let options = Options::parse();
+fn main() -> ExitCode {
+    output::exit(
+        "embed-thread",
+        run(Options::parse()).map_err(|failure| -> Box<dyn Error> { failure }),
+    )
+}
+
+fn run(options: Options) -> Result<(), Failure> {
     let (jobs, work) = mpsc::sync_channel(WAITING);
     let (started, start) = mpsc::channel();
     let network = thread::spawn(move || serve(options.listen, Shop { jobs }, &started));
     if let Ok((handle, address)) = start.recv() {
         println!("listening on {address}");
-        for Job { customer, number } in work.iter().take(options.jobs) {
+        for Job { customer, number } in work.iter().take(options.jobs.unwrap_or(usize::MAX)) {
             // A customer who has left by now is no error: the bytes are dropped, and counted.
             handle.send(customer, format!("{number} = {}\n", factors(number)).into())?;
         }
@@ -86,7 +99,9 @@ fn serve(
     started: &Sender<(Handle<Shop>, Address)>,
 ) -> Result<ShutdownReport, Failure> {
     let mut reactor = Reactor::new()?;
-    let listener = reactor.registry().listen(listen, |_peer, _shop| Customer)?;
+    let listening =
+        reactor.registry().listen(listen, |_peer, _shop| Customer { lines: Lines::new(LONGEST) });
+    let listener = listening.map_err(NotOpened::by("--listen"))?;
     let address = reactor.registry().listener_address(listener)?;
     started.send((reactor.handle(), address))?;
     Ok(reactor.run(&mut shop)?)
@@ -97,7 +112,9 @@ struct Shop {
     jobs: SyncSender<Job>,
 }
 
-struct Customer;
+struct Customer {
+    lines: Lines,
+}
 
 impl Protocol<Shop> for Customer {
     /// Takes whole lines; the beginning of another one stays in the input until the rest has come.
@@ -107,9 +124,13 @@ impl Protocol<Shop> for Customer {
         input: &mut Input<'_>,
         shop: &mut Shop,
     ) {
-        while let Some(end) = input.iter().position(|&byte| byte == b'\n') {
-            let line = input.take_front(end + 1);
-            let Some(number) = number(line) else {
+        loop {
+            let number = match self.lines.next(input) {
+                Line::Partial => return,
+                Line::TooLong => None,
+                Line::Whole(line) => number(line),
+            };
+            let Some(number) = number else {
                 transport.write(b"not a whole number from 1 to 18446744073709551615\n");
                 continue;
             };

@@ -9,6 +9,7 @@
 
 #![forbid(unsafe_code)]
 
+use std::env::{self, consts::EXE_SUFFIX};
 use std::error::Error;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -217,8 +218,8 @@ impl Doors<'_> {
             chat::listen(self.registry, address, &options)
         })?;
         let address = self.registry.listener_address(id)?.to_string();
-        let command =
-            format!("cargo run --bin chat -- connect {address} --nick NAME --channel '{LOBBY}'");
+        let chat = chat_program();
+        let command = format!("{chat} connect {address} --nick NAME --channel '{LOBBY}'");
         self.note("chat", "tcp", &address, &command);
         Ok(())
     }
@@ -269,6 +270,21 @@ fn choose<Id>(
             Ok(open(free.into()).map_err(NotOpened::by(option))?)
         }
         result => Ok(result.map_err(NotOpened::by(option))?),
+    }
+}
+
+/// How to start the program beside this one; if it is not there, how to build it as this one was built, and
+/// nothing else.
+fn chat_program() -> String {
+    let beside = env::current_exe().map(|own| own.with_file_name(format!("chat{EXE_SUFFIX}")));
+    let Ok(program) = beside.and_then(|program| program.canonicalize()) else {
+        let release = if cfg!(debug_assertions) { "" } else { "--release " };
+        return format!("cargo run {release}--bin chat --");
+    };
+    let here = env::current_dir().and_then(|here| here.canonicalize()).unwrap_or_default();
+    match program.strip_prefix(&here) {
+        Ok(short) if short.components().count() > 1 => short.display().to_string(),
+        _ => program.display().to_string(),
     }
 }
 

@@ -17,5 +17,12 @@ pub(crate) trait Guest {
     fn sees_member(&mut self, nick: &str);
 }
 
-/// What would be needed, and is not installed.
-pub(crate) struct Missing(pub(crate) &'static str);
+/// What would be needed is not installed, which was said.
+pub(crate) struct Missing;
+
+impl Missing {
+    pub(crate) fn because(why: &str) -> Self {
+        crate::outside::left_out(why);
+        Self
+    }
+}

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 use crate::guest::{Guest, Missing};
+use crate::outside;
 use crate::support::PATIENCE;
 
 struct Irssi {
@@ -17,10 +18,8 @@ struct Irssi {
 }
 
 pub(crate) fn open(host: &str, port: u16) -> Result<Box<dyn Guest>, Missing> {
-    for (program, option) in [("tmux", "-V"), ("irssi", "--version")] {
-        if Command::new(program).arg(option).output().is_err() {
-            return Err(Missing(if program == "tmux" { "tmux" } else { "irssi" }));
-        }
+    for name in ["tmux", "irssi"] {
+        outside::program(name).ok_or(Missing)?;
     }
     let directory = tempfile::tempdir().expect("a directory");
     let home = directory.path().join("home");

@@ -43,7 +43,7 @@ pub(crate) fn open(library: Library, host: &str, port: u16) -> Result<Box<dyn Gu
         .stderr(Stdio::null())
         .status();
     if !check.is_ok_and(|status| status.success()) {
-        return Err(Missing(library.name));
+        return Err(Missing::because(&format!("{} is not installed", library.name)));
     }
     let words = [library.script, host, &port.to_string()];
     let variables = [("NODE_PATH", modules.as_str())];

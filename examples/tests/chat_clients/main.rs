@@ -13,6 +13,8 @@
 mod guest;
 mod irssi;
 mod library;
+#[path = "../../../protocols/tests/outside/mod.rs"]
+mod outside;
 #[path = "../support/mod.rs"]
 mod support;
 mod weechat;
@@ -69,10 +71,7 @@ fn meet(open: impl FnOnce(&str, u16) -> Result<Box<dyn Guest>, Missing>) {
     let mut ann = Ann::connect(&address);
     let mut guest = match open(host, port.parse().expect("a port")) {
         Ok(guest) => guest,
-        Err(Missing(what)) => {
-            eprintln!("skipped: {what} is not there");
-            return;
-        }
+        Err(Missing) => return,
     };
 
     guest.join("#room");

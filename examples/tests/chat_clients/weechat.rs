@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 use crate::guest::{Guest, Missing};
+use crate::outside;
 use crate::support::PATIENCE;
 
 struct Weechat {
@@ -18,6 +19,7 @@ struct Weechat {
 }
 
 pub(crate) fn open(host: &str, port: u16) -> Result<Box<dyn Guest>, Missing> {
+    let program = outside::program("weechat-headless").ok_or(Missing)?;
     let directory = tempfile::tempdir().expect("a directory");
     let home = directory.path();
     let pipe = format!("[file]\nenabled = on\npath = \"{}\"\n", home.join("pipe").display());
@@ -26,21 +28,21 @@ pub(crate) fn open(host: &str, port: u16) -> Result<Box<dyn Guest>, Missing> {
     // It would say a line every two seconds at most; here nobody minds.
     let calm = "-anti_flood_prio_high=0 -anti_flood_prio_low=0";
     let commands = format!("/server add here {host}/{port} -nicks=guest {calm};/connect here");
-    let process = Command::new("weechat-headless")
+    let process = Command::new(program)
         .env("LC_ALL", "C.UTF-8")
         .args(["--dir", &home.display().to_string(), "--run-command", &commands])
         .stdin(Stdio::null())
         .stdout(Stdio::null())
-        .spawn();
-    let Ok(process) = process else { return Err(Missing("weechat-headless")) };
+        .spawn()
+        .expect("it was there a moment ago");
     let mut weechat = Weechat { directory, process };
     let deadline = Instant::now() + PATIENCE;
     while !weechat.pipe().exists() {
         if weechat.process.try_wait().is_ok_and(|ended| ended.is_some()) {
-            return Err(Missing("a weechat-headless that runs"));
+            return Err(Missing::because("weechat-headless does not run"));
         }
         if Instant::now() > deadline {
-            return Err(Missing("weechat's plugin fifo"));
+            return Err(Missing::because("weechat has no plugin fifo"));
         }
         thread::sleep(Duration::from_millis(20));
     }

@@ -3,7 +3,8 @@
 use std::fs::{self, File};
 use std::io::{Seek, SeekFrom, Write};
 
-use crate::scene::{Scene, are_same, odd_files, program, write};
+use crate::outside::program;
+use crate::scene::{Scene, are_same, odd_files, write};
 use crate::support::noise;
 
 // ── FTP ─────────────────────────────────────────────────────────────────────────────────────────

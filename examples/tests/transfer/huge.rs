@@ -12,7 +12,8 @@ use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
-use crate::scene::{Scene, program};
+use crate::outside::program;
+use crate::scene::Scene;
 
 const LENGTH: u64 = 5 << 30;
 

@@ -7,7 +7,8 @@ use std::time::Instant;
 
 use rustix::process::Signal;
 
-use crate::scene::{directory, program, write};
+use crate::outside::program;
+use crate::scene::{directory, write};
 use crate::support::{PATIENCE, Program, TRANSFER, noise, run};
 
 const LENGTH: usize = 4_000_000;

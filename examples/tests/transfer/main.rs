@@ -7,6 +7,8 @@ mod huge;
 mod killed;
 mod odd;
 mod odd_packets;
+#[path = "../../../protocols/tests/outside/mod.rs"]
+mod outside;
 mod person;
 mod scene;
 mod servers;

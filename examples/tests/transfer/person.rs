@@ -295,6 +295,7 @@ fn what_was_cut_off_long_ago_is_removed() {
     let words = ["serve", "--root", root, "--ftp", "127.0.0.1:0", "--write"];
     let server = Program::start(TRANSFER, &words);
     assert!(server.line().starts_with("ftp listening on "));
+    assert!(server.line().starts_with("serving "));
     assert_eq!(server.line(), "uploads that were cut off and are removed now: 1");
     assert_eq!(names.map(|name| scene.there(name).exists()), [false, true, true]);
     server.stop();
@@ -482,7 +483,7 @@ fn the_server_tells_what_it_has_done() {
 #[test]
 fn everything_goes_over_ipv6_as_well() {
     if std::net::UdpSocket::bind("[::1]:0").is_err() {
-        return eprintln!("LEFT OUT, IPv6: this machine has none");
+        return crate::outside::left_out("IPv6: this machine has none");
     }
     let place = directory();
     let root = place.path().to_str().expect("it is text");
@@ -521,7 +522,10 @@ fn a_server_on_all_addresses_answers_from_the_one_that_was_asked() {
     "#;
     let alone = run("sh", &["-c", "unshare -n ip link set lo up"], b"");
     if alone.code != Some(0) {
-        return eprintln!("LEFT OUT: no network of its own to be had: {}", alone.errors);
+        return crate::outside::left_out(format_args!(
+            "no network of its own to be had: {}",
+            alone.errors
+        ));
     }
     let place = directory();
     write(&place.path().join("file"), b"bytes\n");

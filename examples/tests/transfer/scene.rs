@@ -2,7 +2,6 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use tempfile::TempDir;
 
@@ -51,6 +50,7 @@ impl Scene {
             let address = line.strip_prefix(&format!("{name} listening on "));
             address.unwrap_or_else(|| panic!("it listens: {line}")).to_owned()
         });
+        assert!(server.line().starts_with("serving "), "it says what it serves");
         Self { server, root, here, ftp, tftp }
     }
 
@@ -166,16 +166,6 @@ pub(crate) fn are_same(one: &Path, other: &Path) {
     for ((name, bytes), (_, others)) in one.iter().zip(&other) {
         assert!(bytes == others, "{} differs", name.display());
     }
-}
-
-/// A program that is needed, if it is there; else that it is not.
-pub(crate) fn program(name: &'static str) -> Option<&'static str> {
-    let found = Command::new("sh").args(["-c", &format!("command -v {name}")]).output();
-    let is_there = found.is_ok_and(|output| output.status.success());
-    if !is_there {
-        eprintln!("LEFT OUT: {name} is not installed");
-    }
-    is_there.then_some(name)
 }
 
 /// Files that make trouble, with their bytes.

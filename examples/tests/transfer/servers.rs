@@ -4,7 +4,8 @@ use std::fs;
 use std::net::{TcpListener, TcpStream, UdpSocket};
 use std::time::Instant;
 
-use crate::scene::{are_same, directory, odd_files, program, write};
+use crate::outside::program;
+use crate::scene::{are_same, directory, odd_files, write};
 use crate::support::{Ended, PATIENCE, Program, TRANSFER, noise, run};
 
 #[track_caller]
@@ -24,7 +25,7 @@ fn free_port() -> u16 {
 fn vsftpd() {
     let Some(vsftpd) = program("vsftpd") else { return };
     if !rustix::process::geteuid().is_root() {
-        return eprintln!("LEFT OUT: vsftpd serves as root only");
+        return crate::outside::left_out("vsftpd serves as root only");
     }
     let (place, here, port) = (directory(), directory(), free_port());
     let (root, empty) = (place.path().join("root"), place.path().join("empty"));
@@ -86,7 +87,7 @@ fn vsftpd() {
 fn tftpd_hpa() {
     let Some(tftpd) = program("in.tftpd") else { return };
     if !rustix::process::geteuid().is_root() {
-        return eprintln!("LEFT OUT: in.tftpd serves as root only");
+        return crate::outside::left_out("in.tftpd serves as root only");
     }
     let (place, here) = (directory(), directory());
     let root = place.path().to_str().expect("it is text");

@@ -13,8 +13,8 @@ use super::server::work::{TOO_BUSY, Work};
 use super::stranger::Stranger;
 use super::turn::Turn;
 use super::{Event, Limits, Server};
-use crate::framing::{Line, Lines};
 use crate::password::{AtDesk, Check, Desk, Memory, PasswordError};
+use reactor::framing::{Line, Lines};
 
 /// That of registering at first, and of silence afterwards: one a connection, since there are many.
 const PATIENCE: TimerKey = TimerKey(0);

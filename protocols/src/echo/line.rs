@@ -41,7 +41,7 @@ pub(super) fn send<App>(
     if payload.is_empty() {
         return Err(NotSent::Empty(payload));
     }
-    registry.send(id, payload).map_err(|error| NotSent::Ended(error.into_bytes()))
+    registry.send(id, payload).map(|_| ()).map_err(|error| NotSent::Ended(error.into_bytes()))
 }
 
 /// Sends a payload as a datagram.

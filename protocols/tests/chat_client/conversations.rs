@@ -204,7 +204,7 @@ fn what_is_not_utf_8_and_what_is_no_message_harms_nobody() {
         let mut bytes = b"\r\n\0\0\r\n:x\r\n:bob PRIVMSG ann :caf\xe9\r\n".to_vec();
         bytes.extend_from_slice(&[b'x'; 100_000]);
         bytes.extend_from_slice(b"\r\n:bob PRIVMSG ann :still here\r\n");
-        registry.send(id, bytes.into()).expect("it is open");
+        let _ = registry.send(id, bytes.into()).expect("it is open");
     });
     let events = stage.events();
     let texts: Vec<_> = events

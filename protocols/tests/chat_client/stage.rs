@@ -105,7 +105,7 @@ impl Stage {
         let line = Bytes::from(format!("{line}\r\n"));
         let (registry, server) = self.network.parts(self.server).expect("it is up");
         let connection = server.connection.expect("somebody is connected");
-        registry.send(connection, line).expect("it is open");
+        let _ = registry.send(connection, line).expect("it is open");
         self.wait(MOMENT);
     }
 

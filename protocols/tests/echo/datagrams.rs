@@ -95,7 +95,7 @@ fn a_socket_on_the_same_port_is_not_answered() {
     let server = stage.bind(v4());
     let port = server.port().expect("it is UDP");
     let Ok(twin) = UdpSocket::bind(("127.0.0.2", port)) else {
-        return eprintln!("LEFT OUT: this machine has no 127.0.0.2");
+        return crate::outside::left_out("this machine has no 127.0.0.2");
     };
     twin.send_to(b"hello", server.socket_addr().expect("it is UDP")).expect("sent");
     stage.until("it is refused", |world| world.counters().refused(Refusal::OwnPort) == 1);
@@ -110,7 +110,7 @@ fn a_reply_port_is_not_answered() {
     let server = stage.bind(v4());
     let privileged = [7, 13, 17, 19, 37].map(|port| UdpSocket::bind(("127.0.0.1", port)));
     let Some(chargen) = privileged.into_iter().find_map(Result::ok) else {
-        return eprintln!("LEFT OUT: ports below 1024 are not allowed here");
+        return crate::outside::left_out("ports below 1024 are not allowed here");
     };
     chargen.send_to(b"hello", server.socket_addr().expect("it is UDP")).expect("sent");
     stage.until("it is refused", |world| world.counters().refused(Refusal::ReplyPort) == 1);

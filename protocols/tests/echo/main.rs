@@ -2,5 +2,7 @@
 
 mod datagrams;
 mod failures;
+#[path = "../outside/mod.rs"]
+mod outside;
 mod stage;
 mod streams;

@@ -223,7 +223,7 @@ impl Stage {
                 break;
             }
         }
-        assert!(self.reactor.registry().is_empty());
+        assert_eq!(self.reactor.registry().len(), 0);
         assert_eq!(self.reactor.stats().timers, 0);
     }
 }

@@ -8,6 +8,8 @@ mod ftp_round_trips;
 mod ftp_simulated;
 mod hazards;
 mod logins;
+#[path = "../outside/mod.rs"]
+mod outside;
 mod real_clients;
 mod stage;
 mod store;

@@ -6,18 +6,10 @@ use std::process::{Command, Output};
 
 use protocols::transfer::ftp::Settings;
 
+use crate::outside::{left_out, program};
 use crate::stage::{Stage, noise};
 
 const MIB: usize = 1024 * 1024;
-
-/// Whether a program is there.
-fn is_installed(program: &str) -> bool {
-    let found = Command::new(program).arg("--version").output().is_ok();
-    if !found {
-        eprintln!("LEFT OUT: {program} is not installed");
-    }
-    found
-}
 
 #[track_caller]
 fn run(command: &mut Command) -> Output {
@@ -80,14 +72,12 @@ fn assert_same_trees(one: &Path, other: &Path) {
 
 #[test]
 fn curl() {
-    if !is_installed("curl") {
-        return;
-    }
+    let Some(program) = program("curl") else { return };
     for stage in [Some(Stage::new()), Stage::on_v6()].into_iter().flatten() {
         let local = tempfile::tempdir().expect("a directory");
         let url = format!("ftp://{}", stage.address);
         let curl = || {
-            let mut curl = Command::new("curl");
+            let mut curl = Command::new(program);
             curl.args(["-sS", "--globoff", "--user", "ann:secret"]);
             curl
         };
@@ -143,7 +133,7 @@ fn curl() {
         assert_eq!(text.stdout, b"hello\nworld\n".as_slice());
         let missing = curl().arg(format!("{url}/nothing")).output().expect("it is installed");
         assert_eq!(missing.status.code(), Some(78), "it says that it is not there");
-        let wrong = Command::new("curl").args(["-sS", "--user", "ann:wrong"]).arg(&url).output();
+        let wrong = Command::new(program).args(["-sS", "--user", "ann:wrong"]).arg(&url).output();
         assert_eq!(
             wrong.expect("it is installed").status.code(),
             Some(67),
@@ -155,15 +145,13 @@ fn curl() {
 
 #[test]
 fn wget() {
-    if !is_installed("wget") {
-        return;
-    }
+    let Some(program) = program("wget") else { return };
     let stage = Stage::new();
     plant(stage.directory.path());
     let local = tempfile::tempdir().expect("a directory");
     let url = format!("ftp://{}/tree/", stage.address);
     let wget = || {
-        let mut wget = Command::new("wget");
+        let mut wget = Command::new(program);
         wget.args([
             "-q",
             "--tries=1",
@@ -190,9 +178,7 @@ fn wget() {
 
 #[test]
 fn lftp() {
-    if !is_installed("lftp") {
-        return;
-    }
+    let Some(program) = program("lftp") else { return };
     let stage = Stage::with(Settings { keep_uploads: true, ..Settings::default() });
     plant(stage.directory.path());
     let local = tempfile::tempdir().expect("a directory");
@@ -202,7 +188,7 @@ fn lftp() {
             "set net:max-retries 2; set net:timeout 20; open -u ann,secret ftp://{};",
             stage.address
         );
-        let mut lftp = Command::new("lftp");
+        let mut lftp = Command::new(program);
         lftp.args(["--norc", "-c", &format!("{open} {script}")]);
         lftp.env("HOME", home.path()).env("LC_ALL", "C.UTF-8").current_dir(local.path());
         run(&mut lftp)
@@ -313,7 +299,7 @@ fn trees_with_loops_in_them_come_to_an_end() {
     };
     let wget = ["wget", "-q", "--tries=1", "-r", "-nH", "-l", "inf", &url].map(str::to_owned);
     for words in [wget.to_vec(), mirror(""), mirror("set ftp:use-mlsd no;")] {
-        if !is_installed(&words[0]) {
+        if program(&words[0]).is_none() {
             continue;
         }
         let local = tempfile::tempdir().expect("a directory");
@@ -335,22 +321,21 @@ fn trees_with_loops_in_them_come_to_an_end() {
 
 #[test]
 fn pythons_ftplib() {
-    let probe = Command::new("python3").args(["-c", "import ftplib"]).output();
+    let Some(python) = program("python3") else { return };
+    let probe = Command::new(python).args(["-c", "import ftplib"]).output();
     if !probe.is_ok_and(|output| output.status.success()) {
-        return eprintln!("LEFT OUT: Python has no ftplib here");
+        return left_out("Python has no ftplib here");
     }
     for stage in [Some(Stage::new()), Stage::on_v6()].into_iter().flatten() {
         let (host, port) = (stage.address.ip().to_string(), stage.address.port().to_string());
-        run(Command::new("python3").args(["-c", FTPLIB, &host, &port]));
+        run(Command::new(python).args(["-c", FTPLIB, &host, &port]));
         stage.finish();
     }
 }
 
 #[test]
 fn tnftp() {
-    if Command::new("tnftp").arg("-?").output().is_err() {
-        return eprintln!("LEFT OUT: tnftp is not installed");
-    }
+    let Some(tnftp) = program("tnftp") else { return };
     let stage = Stage::new();
     plant(stage.directory.path());
     let local = tempfile::tempdir().expect("a directory");
@@ -361,7 +346,7 @@ fn tnftp() {
                   size up\nmodtime up\nrename up moved\npassive\nget moved back\nreget moved back\nstatus\n\
                   mkdir made\nrmdir made\nascii\nget ../hello.txt hello.txt\ndelete moved\npwd\nfeatures\nquit\n";
     let script = script.replace("put ../up up 2>/dev/null\n", "");
-    let mut child = Command::new("tnftp")
+    let mut child = Command::new(tnftp)
         .args(["-n", "-i", "-V", "-P", &port, &host])
         .current_dir(local.path())
         .stdin(std::process::Stdio::piped())

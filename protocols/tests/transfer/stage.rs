@@ -14,7 +14,7 @@ use protocols::transfer::ftp::reply::{Replies, Reply};
 use protocols::transfer::ftp::users::{Permissions, User, Users};
 use protocols::transfer::ftp::{self, Counters, Event, Server, Settings};
 use protocols::transfer::store::{Access, Store, VirtualPath};
-use reactor::{Handle, ListenOptions, Reactor, ShutdownReport};
+use reactor::{Handle, ListenOptions, Reactor, ShutdownReport, Stats};
 use tempfile::TempDir;
 
 /// How long anything may take on the slowest machine before a test fails.
@@ -54,7 +54,7 @@ impl Stage {
     pub(crate) fn on_v6() -> Option<Self> {
         let stage = Self::at("[::1]:0", Settings::default(), everybody());
         if stage.is_none() {
-            eprintln!("LEFT OUT: there is no IPv6");
+            crate::outside::left_out("there is no IPv6");
         }
         stage
     }
@@ -80,7 +80,7 @@ impl Stage {
             let address = registry.listener_address(id).expect("it listens");
             send.send((address, reactor.handle())).expect("somebody waits");
             let report = reactor.run(&mut server).expect("it turns");
-            assert!(reactor.registry().is_empty(), "{}", reactor.snapshot());
+            assert_eq!(reactor.registry().len(), 0, "{}", reactor.snapshot());
             let stats = reactor.stats();
             assert_eq!((stats.connections, stats.queued_bytes, stats.timers), (0, 0, 0), "{stats}");
             assert_eq!(stats.panics, 0);
@@ -140,6 +140,23 @@ impl Stage {
         });
         asked.expect("it runs");
         receive.recv_timeout(PATIENCE).expect("it answers")
+    }
+
+    /// What the loop has done; it has turned once for being asked.
+    pub(crate) fn stats(&self) -> Stats {
+        let (send, receive) = mpsc::channel();
+        let asked = self.handle.run(move |registry, _| {
+            let _ = send.send(registry.stats());
+        });
+        asked.expect("it runs");
+        receive.recv_timeout(PATIENCE).expect("it answers")
+    }
+
+    /// Waits until so many bytes have been read since then.
+    #[track_caller]
+    pub(crate) fn until_read(&self, since: &Stats, count: usize) {
+        let expected = since.read_bytes + count as u64;
+        self.until("it has been read", |stage| stage.stats().read_bytes >= expected);
     }
 
     pub(crate) fn events(&self) -> Vec<Event> {

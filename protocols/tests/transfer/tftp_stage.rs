@@ -158,7 +158,7 @@ impl Stage {
             }
         };
         assert_eq!(report.cut_off, [], "everybody says goodbye");
-        assert!(self.reactor.registry().is_empty());
+        assert_eq!(self.reactor.registry().len(), 0);
         assert_eq!(self.world.server.counters().open, 0);
         for entry in std::fs::read_dir(self.tree.path()).expect("it can be read") {
             let name = entry.expect("it can be read").file_name();

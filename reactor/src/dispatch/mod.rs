@@ -1,11 +1,9 @@
-//! From readiness to callbacks: one file a kind of work.
+//! From readiness to callbacks: whose event it is, and what the loop does in each phase of a turn.
 //!
 //! Everything here takes a source out of its slot, calls its protocol with a transport that borrows
 //! it directly, and puts it back: one look-up a dispatch. Only one source is ever out of its slot, so
-//! whoever finds a slot empty has found the one whose callback is calling.
+//! an empty slot is that of the source whose callback is calling.
 
-mod datagram;
-mod listener;
 mod reap;
 mod shutdown;
 mod tasks;
@@ -21,14 +19,12 @@ use crate::source::Source;
 use crate::stream::Visit;
 use crate::trace::What;
 
-pub(crate) use shutdown::Shutdown;
-pub use shutdown::{CutOff, ShutdownReport};
-
 impl<App> Registry<App> {
-    /// Handles the events of one wait.
-    ///
-    /// Never inlined, so that the hot path has the registers to itself.
+    /// Handles the events of one wait: each finds its socket.
     pub(crate) fn handle_events(&mut self, events: &Events, app: &mut App, scratch: &mut Scratch) {
+        self.ledger.stats.events += events.len() as u64;
+        self.ledger.gathers = events.len() > 1;
+        self.ledger.trace_loop(|| What::TurnBegan { events: events.len() });
         for (token, readiness) in events.iter() {
             match self.slots.take_token(token) {
                 Some((key, Source::Stream(mut connection))) => {

@@ -1,13 +1,13 @@
 //! The end of a turn: what has ended is told, and its slot freed.
 
-use crate::datagram::SocketClosed;
 use crate::id::Key;
 use crate::net::OwnedPath;
 use crate::registry::Registry;
-use crate::source::{Connection, Socket, Source};
+use crate::slots::Found;
+use crate::source::{Connection, Source};
 use crate::stream::Detached;
 use crate::trace::{Callback, What};
-use crate::{CloseReason, Closed, ConnectionId, SocketId};
+use crate::{CloseReason, Closed, ConnectionId, ListenerId, Stale};
 
 impl<App> Registry<App> {
     /// Tells and removes what has ended, up to the budget. The others, and what ends in these callbacks,
@@ -20,6 +20,10 @@ impl<App> Registry<App> {
             let Some((key, reason)) = self.ledger.retired.pop_front() else {
                 break;
             };
+            if let Found::Here(Source::Listener(_)) = self.slots.find(key) {
+                self.bury_listener(ListenerId(key), &reason, app);
+                continue;
+            }
             match self.slots.remove(key) {
                 Some(Source::Stream(connection)) => {
                     self.bury_stream(key, *connection, *reason, app);
@@ -45,6 +49,7 @@ impl<App> Registry<App> {
         self.cancel_timers(stream.timers());
         stream.dismiss_guard().map(|timer| self.wheel.cancel(timer));
         self.connections -= 1;
+        self.tell_waiting(key, Err(Stale));
         let (peer, opened) = (stream.peer(), stream.was_opened());
         if let (true, Some(ip)) = (stream.is_counted(), peer.ip()) {
             self.by_address.leave(ip);
@@ -64,6 +69,8 @@ impl<App> Registry<App> {
         self.note_end(key, &peer, &reason, unsent);
         let id = ConnectionId(key);
         let closed = Closed { id, peer, reason, opened, unsent };
+        #[cfg(feature = "sim")]
+        self.ends.iter_mut().for_each(|ends| ends.push(closed.clone()));
         self.run_callback(Some(id.into()), Callback::Close, |registry| {
             // Dropped in here: that is a user's code as well, and may panic.
             let mut protocol = protocol;
@@ -81,20 +88,5 @@ impl<App> Registry<App> {
         self.ledger.stats.closes[reason.row()] += 1;
         self.ledger.stats.lost_bytes += unsent;
         self.shutdown.note_end(ConnectionId(key), peer, reason, unsent);
-    }
-
-    fn bury_socket(&mut self, key: Key, socket: Socket<App>, reason: CloseReason, app: &mut App) {
-        let Socket { mut queue, protocol } = socket;
-        self.cancel_timers(queue.timers);
-        let id = SocketId(key);
-        self.ledger.trace_visit(id, || What::closed(&reason));
-        queue.bury(&self.poller);
-        let closed = SocketClosed { id, reason, unsent: queue.queued() };
-        drop(queue);
-        self.run_callback(Some(id.into()), Callback::Close, |registry| {
-            // Dropped in here: that is a user's code as well, and may panic.
-            let mut protocol = protocol;
-            protocol.on_close(registry, &closed, app);
-        });
     }
 }

@@ -40,6 +40,10 @@ impl<App> Registry<App> {
                 let listener = *listener;
                 self.end_rest(listener);
             }
+            Some((_, Timed::Retry { socket })) => {
+                let socket = *socket;
+                self.handle_retry(socket, timer);
+            }
             Some((_, Timed::Periodic(_))) => self.fire_periodic(timer, app),
             Some((_, Timed::Once(_) | Timed::Shutdown | Timed::Running)) => {
                 self.fire_once(timer, app);

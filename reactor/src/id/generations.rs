@@ -8,8 +8,8 @@ use std::num::NonZeroU64;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use super::{GENERATION_BITS, GENERATION_MASK};
-
+pub(super) const GENERATION_BITS: u32 = 38;
+pub(super) const GENERATION_MASK: u64 = (1 << GENERATION_BITS) - 1;
 const BLOCK_BITS: u32 = 16;
 /// How many blocks there are before the first is handed out again: four million, of 65,536 generations.
 const BLOCKS: u32 = 1 << (GENERATION_BITS - BLOCK_BITS);

@@ -17,12 +17,11 @@
 use std::fmt;
 use std::num::NonZeroU64;
 
+use generations::{GENERATION_BITS, GENERATION_MASK};
 pub(crate) use generations::{Generation, Generations};
 
 mod generations;
 
-const GENERATION_BITS: u32 = 38;
-const GENERATION_MASK: u64 = (1 << GENERATION_BITS) - 1;
 const TOKEN_BITS: u32 = if usize::BITS == 64 { GENERATION_BITS } else { 12 };
 const TOKEN_MASK: usize = (1 << TOKEN_BITS) - 1;
 /// How many sources a loop can name: as many as 32-bit tokens have indices, or eight million. No index

@@ -8,8 +8,8 @@ use std::io::{self, IoSlice};
 use std::time::{Duration, Instant, SystemTime};
 
 use super::{
-    AtOnce, Failure, Incoming, Outgoing, OwnedPath, Readiness, StdDatagram, StdListener, StdStream,
-    foreign, os, sim,
+    AtOnce, Failure, Incoming, Outgoing, OwnedPath, Pipe, Readiness, StdDatagram, StdListener,
+    StdStream, foreign, os, sim,
 };
 use crate::id::{Generations, Token};
 use crate::offload::Job;
@@ -60,9 +60,7 @@ macro_rules! comes_and_goes {
         pub(crate) fn adopt(poller: &Poller, socket: $std) -> Result<Self, OpenError> {
             match (poller, socket) {
                 (Either::Os(poller), socket) => os::$kind::adopt(poller, socket).map(Self::Os),
-                (Either::Sim(system), $std::Other(socket)) => {
-                    sim::$kind::attach(system, socket).map(Self::Sim)
-                }
+                (Either::Sim(system), $std::Other(socket)) => system.attach(socket).map(Self::Sim),
                 (Either::Sim(_), _) => Err(foreign()),
             }
         }
@@ -112,6 +110,20 @@ impl StreamSocket {
         fn apply(&self, options: &StreamOptions) -> io::Result<()>;
         fn read(&self, buffer: &mut [u8]) -> io::Result<usize>;
         fn write(&self, bytes: &[u8]) -> io::Result<usize>;
+        #[cfg(unix)]
+        fn descriptor(&self) -> Option<std::os::fd::BorrowedFd<'_>>;
+        #[cfg(unix)]
+        fn send_with_descriptors(
+            &self,
+            bytes: &[u8],
+            descriptors: &[std::os::fd::BorrowedFd<'_>]
+        ) -> io::Result<usize>;
+        #[cfg(unix)]
+        fn receive_with_descriptors(
+            &self,
+            buffer: &mut [u8],
+            arrived: &mut Vec<std::os::fd::OwnedFd>
+        ) -> io::Result<usize>;
         fn write_vectored(&self, slices: &[IoSlice<'_>]) -> io::Result<usize>;
         fn send_file(&self, file: &File, offset: u64, count: usize) -> io::Result<usize>;
         fn shutdown_write(&self) -> io::Result<()>;
@@ -120,6 +132,23 @@ impl StreamSocket {
         fn local(&self) -> Address;
         fn peer(&self) -> Address;
         fn kind(&self) -> &'static str;
+    }
+}
+
+/// What is simulated does not go through the real system's pipes.
+impl StreamSocket {
+    pub(crate) fn splice_in(&self, pipe: &mut Pipe) -> io::Result<usize> {
+        match self {
+            Self::Os(socket) => socket.splice_in(pipe),
+            Self::Sim(_) => Err(io::ErrorKind::Unsupported.into()),
+        }
+    }
+
+    pub(crate) fn splice_out(&self, pipe: &mut Pipe) -> io::Result<usize> {
+        match self {
+            Self::Os(socket) => socket.splice_out(pipe),
+            Self::Sim(_) => Err(io::ErrorKind::Unsupported.into()),
+        }
     }
 }
 

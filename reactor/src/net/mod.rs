@@ -6,7 +6,7 @@
 //! - [`Poller`]: waits for readiness, edge by edge, of what was registered **once** for both directions;
 //! - [`StreamSocket`], [`ListenerSocket`], [`DatagramSocket`]: calls that never block;
 //! - [`System`]: the time, which [`Clock`] reads once a turn, and random bits;
-//! - [`Pool`]: somebody to do work that blocks;
+//! - [`Pool`]: threads for work that blocks;
 //! - [`SpareDescriptor`]: what is left when all descriptors are taken.
 //!
 //! And this is what a backend **may do**, which the loop has to bear:
@@ -27,12 +27,14 @@
 use std::io;
 use std::net::{IpAddr, SocketAddrV4, SocketAddrV6};
 
-use crate::{Address, Ecn, Envelope, OpenError};
+use crate::{Address, OpenError};
 
 mod clock;
 #[cfg(feature = "sim")]
 mod either;
+mod envelope;
 mod os;
+mod readiness;
 #[cfg(feature = "sim")]
 pub(crate) mod sim;
 
@@ -42,11 +44,14 @@ use either as system;
 use os as system;
 
 pub(crate) use clock::Clock;
+pub use envelope::{Ecn, Envelope};
 pub(crate) use os::read_at;
 pub(crate) use os::{
     Failure, OwnedPath, SHORT_READ_DRAINS, is_out_of_descriptors, is_passing_accept_error,
 };
+pub(crate) use os::{Pipe, cannot_splice};
 pub use os::{StdDatagram, StdListener, StdStream};
+pub(crate) use readiness::Readiness;
 pub(crate) use system::{
     DatagramSocket, Events, ListenerSocket, Poller, Pool, SpareDescriptor, StreamSocket, System,
     Waker,
@@ -107,6 +112,28 @@ impl<'a> Outgoing<'a> {
     }
 }
 
+impl OpenError {
+    /// Sorts what the system said by what a person can do about it.
+    pub(crate) fn new(address: &Address, source: io::Error) -> Self {
+        let address = address.clone();
+        match source.kind() {
+            io::ErrorKind::AddrInUse => Self::AddressInUse(address),
+            io::ErrorKind::AddrNotAvailable => Self::AddressNotAvailable(address),
+            io::ErrorKind::PermissionDenied => Self::PermissionDenied(address),
+            io::ErrorKind::Unsupported => {
+                Self::Unsupported(address, "this system has no such sockets")
+            }
+            _ if is_out_of_descriptors(&source) => Self::NoDescriptors(address),
+            _ => Self::Io { address, source },
+        }
+    }
+
+    /// As [`Self::new`], for what comes of opening something at this address.
+    pub(crate) fn of(address: &Address) -> impl FnOnce(io::Error) -> Self {
+        move |error| Self::new(address, error)
+    }
+}
+
 /// Refuses to adopt a socket.
 fn foreign() -> OpenError {
     let reason = "it is of another system than this loop, or of another thread";
@@ -115,30 +142,3 @@ fn foreign() -> OpenError {
 
 /// Why a socket cannot be opened that is to tell of more than bytes and a peer.
 const NO_METADATA: &str = "metadata is told of UDP, with the feature quinn-udp";
-
-/// What an event says about a socket, and what the loop believes of it until a call says otherwise.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Readiness(u8);
-
-impl Readiness {
-    pub(crate) const READ: Self = Self(1);
-    pub(crate) const WRITE: Self = Self(2);
-    /// The peer has ended its direction, or the connection has failed; unread data may come first.
-    pub(crate) const END: Self = Self(4);
-
-    pub(crate) const fn contains(self, other: Self) -> bool {
-        self.0 & other.0 == other.0
-    }
-
-    pub(crate) const fn with(self, other: Self) -> Self {
-        Self(self.0 | other.0)
-    }
-
-    pub(crate) const fn without(self, other: Self) -> Self {
-        Self(self.0 & !other.0)
-    }
-
-    pub(crate) const fn when(self, condition: bool) -> Self {
-        if condition { self } else { Self(0) }
-    }
-}

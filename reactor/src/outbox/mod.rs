@@ -16,6 +16,10 @@
 //! 4. A queue that several outboxes share holds one message. Whose outbox gets more, or sends a part of
 //!    it, takes a queue of its own first.
 
+mod cork;
+mod parcel;
+mod pipes;
+mod pressure;
 mod queue;
 
 use std::io::IoSlice;
@@ -23,6 +27,10 @@ use std::rc::Rc;
 
 use bytes::Bytes;
 
+pub(crate) use cork::Cork;
+pub(crate) use parcel::{Parcel, Share};
+pub(crate) use pipes::{Lent, Pipes};
+pub use pressure::Pressure;
 pub(crate) use queue::{Broadcast, FilePiece, Spares};
 use queue::{Piece, Queue};
 
@@ -42,6 +50,7 @@ pub(crate) struct Outbox(Option<Rc<Queue>>);
 pub(crate) enum Front<'a> {
     Bytes,
     File(&'a mut FilePiece),
+    Pipe(&'a mut Lent),
 }
 
 impl Outbox {
@@ -89,6 +98,22 @@ impl Outbox {
         self.queue_mut(spares).rest.push_back(Piece::File(Box::new(file)));
     }
 
+    /// Queues what is in a pipe. As with a file, none of it is in this process's memory.
+    pub(crate) fn push_pipe(&mut self, pipe: Lent, spares: &mut Spares) {
+        self.queue_mut(spares).rest.push_back(Piece::Pipe(Box::new(pipe)));
+    }
+
+    /// Queues bytes in front of everything: what was taken out of the pipe there.
+    pub(crate) fn push_front(&mut self, bytes: Vec<u8>, spares: &mut Spares) {
+        if bytes.is_empty() {
+            return;
+        }
+        let queue = self.queue_mut(spares);
+        debug_assert!(queue.first.is_none(), "there was a pipe in front");
+        queue.queued += bytes.len();
+        queue.rest.push_front(Piece::Own { bytes, sent: 0 });
+    }
+
     /// What has to be sent next; `None` when everything has left.
     pub(crate) fn front(&mut self) -> Option<Front<'_>> {
         let queue = self.0.as_mut()?;
@@ -98,6 +123,7 @@ impl Outbox {
         match Rc::get_mut(queue)?.rest.front_mut()? {
             Piece::Shared(_) | Piece::Own { .. } => Some(Front::Bytes),
             Piece::File(file) => Some(Front::File(file)),
+            Piece::Pipe(pipe) => Some(Front::Pipe(pipe)),
         }
     }
 
@@ -170,6 +196,22 @@ impl Outbox {
         }
     }
 
+    /// Removes the pipe in front.
+    pub(crate) fn pop_pipe(&mut self, spares: &mut Spares) -> Option<Lent> {
+        let queue = Rc::get_mut(self.0.as_mut()?)?;
+        let Some(Piece::Pipe(_)) = queue.rest.front().filter(|_| queue.first.is_none()) else {
+            return None;
+        };
+        let pipe = queue.rest.pop_front();
+        if queue.is_empty() {
+            self.release(spares);
+        }
+        match pipe {
+            Some(Piece::Pipe(pipe)) => Some(*pipe),
+            _ => None,
+        }
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.0.is_none()
     }
@@ -190,10 +232,16 @@ impl Outbox {
         if length == 0 { 0 } else { length + PIECE_CHARGE }
     }
 
-    /// Everything not sent, files included: what is lost if the connection ends now.
+    /// What [`Self::push_file`] adds to the charge.
+    pub(crate) fn charge_of_file() -> usize {
+        PIECE_CHARGE
+    }
+
+    /// Everything not sent, files and pipes included: what is lost if the connection ends now.
     pub(crate) fn unsent(&self) -> u64 {
         let files = |piece: &Piece| match piece {
             Piece::File(file) => file.remaining,
+            Piece::Pipe(lent) => lent.pipe.len() as u64,
             Piece::Shared(_) | Piece::Own { .. } => 0,
         };
         self.0
@@ -204,10 +252,14 @@ impl Outbox {
     /// The queued bytes as they would have been sent; files are left out.
     pub(crate) fn into_bytes(self) -> Vec<u8> {
         let mut all = Vec::with_capacity(self.len());
-        let Some(queue) = self.0 else { return all };
+        let Some(mut queue) = self.0 else { return all };
         all.extend_from_slice(queue.first.as_deref().unwrap_or_default());
-        for piece in &queue.rest {
-            all.extend_from_slice(piece.unsent().unwrap_or_default());
+        // A queue that is shared has no more than that.
+        for piece in &mut Rc::make_mut(&mut queue).rest {
+            match piece {
+                Piece::Pipe(lent) => all.extend(lent.pipe.take()),
+                other => all.extend_from_slice(other.unsent().unwrap_or_default()),
+            }
         }
         all
     }

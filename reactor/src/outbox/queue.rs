@@ -6,6 +6,8 @@ use std::rc::Rc;
 
 use bytes::{Buf, Bytes};
 
+use super::Lent;
+
 /// Queues that are kept at most, 100 to 350 bytes each.
 const SPARES: usize = 1_024;
 /// A queue that has held more pieces than these gives its memory back.
@@ -32,6 +34,7 @@ pub(super) enum Piece {
     Shared(Bytes),
     Own { bytes: Vec<u8>, sent: usize },
     File(Box<FilePiece>),
+    Pipe(Box<Lent>),
 }
 
 /// A part of a file that is being sent.
@@ -136,7 +139,7 @@ impl Piece {
         match self {
             Self::Shared(bytes) => Some(bytes),
             Self::Own { bytes, sent } => Some(&bytes[*sent..]),
-            Self::File(_) => None,
+            Self::File(_) | Self::Pipe(_) => None,
         }
     }
 
@@ -144,7 +147,7 @@ impl Piece {
         match self {
             Self::Shared(bytes) => bytes.advance(count),
             Self::Own { sent, .. } => *sent += count,
-            Self::File(_) => {}
+            Self::File(_) | Self::Pipe(_) => {}
         }
     }
 }

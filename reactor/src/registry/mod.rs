@@ -1,45 +1,49 @@
 //! Everything that is registered with the loop, and what a program can do with it.
 //!
-//! Sockets are opened in `open.rs`, timers set in `timers.rs`; what connections are sent and told by their
-//! ids is in `stream`. Here is the rest.
+//! Connections are opened in `open.rs` and timers set in `timers.rs`. What is sent and told to sockets by their
+//! ids is in `stream`, `listener` and `datagram`. Here is the rest.
+//!
+//! The registry holds every source and every closure that waits for the loop, and each of them is called with
+//! the registry, or with a transport that borrows it. So a few files name each other in a circle: this one and
+//! its timers, the traits, the transports, what a slot holds, listeners, handles and signals. It is the only
+//! circle of the crate.
 
 mod open;
 mod protocol;
-mod socket;
 mod timers;
 
 use std::collections::{HashMap, VecDeque};
 use std::fmt;
-use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use bytes::Bytes;
 use slab::Slab;
 
-use crate::admission::ByAddress;
-use crate::dispatch::Shutdown;
 use crate::handle::{Handle, Mailbox, Message};
 use crate::id::Key;
 use crate::ledger::Ledger;
-use crate::net::{OwnedPath, Poller, Pool, SpareDescriptor, StdDatagram, StdListener};
+use crate::listener::ByAddress;
+use crate::net::{OwnedPath, Poller, Pool, SpareDescriptor};
 use crate::offload::{Job, panic_message};
-use crate::slots::{Found, Slots};
+use crate::outbox::{Cork, FilePiece};
+use crate::shutdown::Shutdown;
+use crate::slots::Slots;
 use crate::source::Source;
-use crate::stream::{Cork, Detached, Order, Outcome};
+use crate::stream::{Detached, Outcome};
 use crate::timer::Wheel;
 use crate::trace::Callback;
-use crate::{
-    Address, CloseReason, Limits, ListenerId, OffloadError, PostError, Rows, Snapshot, SocketId,
-    SocketRow, Stale, Stats,
-};
+use crate::{Address, Limits, OffloadError, PostError, Rows, Snapshot, SocketRow, Stale, Stats};
 
-pub use protocol::{DatagramProtocol, Protocol, SentFile, Typed};
-pub use socket::DatagramTransport;
+pub use protocol::{DatagramProtocol, Idle, Protocol, SentFile, Typed};
 pub(crate) use timers::Timed;
 
 /// A closure that runs on the loop, later in this turn or in the next.
-type Task<App> = Box<dyn FnOnce(&mut Registry<App>, &mut App)>;
+pub(crate) type Task<App> = Box<dyn FnOnce(&mut Registry<App>, &mut App)>;
+/// Who wants to know that the outbox of a connection has fallen: few have any.
+pub(crate) type Waiting<App> = HashMap<Key, Vec<Told<App>>>;
+/// Makes the task that tells of it.
+type Told<App> = Box<dyn FnOnce(Result<(), Stale>) -> Task<App>>;
 type Completion<App> = Box<dyn FnOnce(&mut Registry<App>, &mut App, Box<dyn std::any::Any + Send>)>;
 type DetachReceiver<App> = Box<dyn FnOnce(Detached, &mut Registry<App>, &mut App)>;
 
@@ -62,6 +66,8 @@ pub struct Registry<App> {
     pub(crate) deferred: VecDeque<Task<App>>,
     /// What the running connection was told by its id, to be done after its callback.
     pub(crate) orders: Vec<Order>,
+    /// Who wants to know that the outbox of a connection has fallen.
+    pub(crate) waiting: Waiting<App>,
     /// What the running socket was given to send by its id, to leave after its callback.
     pub(crate) own_datagrams: Vec<(Bytes, Option<Address>)>,
     /// What the running callback has decided for its connection.
@@ -73,12 +79,33 @@ pub struct Registry<App> {
     pub(crate) spare: SpareDescriptor,
     /// Listeners that rest until a descriptor is freed, or their timer fires.
     pub(crate) resting: Vec<Key>,
+    /// How connections have ended, for a test that asks.
+    #[cfg(feature = "sim")]
+    pub(crate) ends: Option<Vec<crate::Closed>>,
     pub(crate) detaching: Vec<(Key, DetachReceiver<App>)>,
     pub(crate) shutdown: Shutdown,
     pub(crate) offloads: Slab<Completion<App>>,
     pool: Pool,
     #[cfg(all(unix, feature = "signals"))]
     pub(crate) signal_handlers: Vec<(crate::Signal, crate::signals::SignalHandler<App>)>,
+}
+
+/// What the running connection was told by its id.
+pub(crate) enum Order {
+    SendFile(FilePiece),
+    End,
+    Close,
+    Release,
+    Abort,
+    Pause,
+    Resume,
+}
+
+impl Order {
+    /// Whether it ends a datagram socket, which knows no other order.
+    pub(crate) fn is_close(&self) -> bool {
+        matches!(self, Self::Close | Self::Abort)
+    }
 }
 
 impl<App> Registry<App> {
@@ -97,12 +124,15 @@ impl<App> Registry<App> {
             has_mail: false,
             deferred: VecDeque::new(),
             orders: Vec::new(),
+            waiting: Waiting::new(),
             own_datagrams: Vec::new(),
             outcome: None,
             connections: 0,
             by_address: ByAddress::default(),
             client_paths: HashMap::new(),
             resting: Vec::new(),
+            #[cfg(feature = "sim")]
+            ends: None,
             detaching: Vec::new(),
             shutdown: Shutdown::Running,
             offloads: Slab::new(),
@@ -158,116 +188,6 @@ impl<App> Registry<App> {
     #[must_use]
     pub fn handle(&self) -> Handle<App> {
         Handle::new(Arc::clone(&self.mailbox))
-    }
-
-    // ── listeners and datagram sockets, by id ───────────────────────────────────────────────
-
-    /// Stops listening. What has been accepted goes on; what waits in the kernel's queue is reset.
-    ///
-    /// # Errors
-    ///
-    /// If it has ended.
-    pub fn close_listener(&mut self, id: ListenerId) -> Result<(), Stale> {
-        self.remove_listener(id).map(drop)
-    }
-
-    /// Stops listening, and gives the socket back: to a successor process, say.
-    ///
-    /// # Errors
-    ///
-    /// If it has ended.
-    pub fn detach_listener(&mut self, id: ListenerId) -> Result<StdListener, Stale> {
-        let listener = self.remove_listener(id)?;
-        Ok(listener.socket.into_std(&self.poller))
-    }
-
-    /// Closes a datagram socket. What is queued is dropped.
-    ///
-    /// # Errors
-    ///
-    /// If it has ended.
-    pub fn close_socket(&mut self, id: SocketId) -> Result<(), Stale> {
-        match self.slots.find(id.0) {
-            Found::Here(Source::Datagram(socket)) if !socket.queue.is_closed() => {
-                if socket.queue.retire() {
-                    self.ledger.retired.push_back((id.0, Box::new(CloseReason::Closed)));
-                }
-                Ok(())
-            }
-            Found::Running => {
-                self.ledger.attention = true;
-                self.orders.push(Order::Close);
-                Ok(())
-            }
-            _ => Err(Stale),
-        }
-    }
-
-    /// Closes a datagram socket and gives it back. Its protocol is dropped without another callback.
-    ///
-    /// # Errors
-    ///
-    /// If it has ended, or is running the callback that calls.
-    pub fn detach_socket(&mut self, id: SocketId) -> Result<StdDatagram, Stale> {
-        match self.slots.find(id.0) {
-            Found::Here(Source::Datagram(socket)) if !socket.queue.is_closed() => {}
-            _ => return Err(Stale),
-        }
-        let Some(Source::Datagram(socket)) = self.slots.remove(id.0) else {
-            return Err(Stale);
-        };
-        self.cancel_timers(socket.queue.timers);
-        Ok(socket.queue.into_std(&self.poller))
-    }
-
-    /// Sends a datagram from a socket, to its connected peer if there is no address.
-    ///
-    /// # Errors
-    ///
-    /// [`io::ErrorKind::NotFound`] if the socket has ended, [`io::ErrorKind::WouldBlock`] if its queue
-    /// is full and the datagram was dropped, or what the system says.
-    ///
-    /// From a callback of that very socket there is no error: the datagram leaves when the callback
-    /// returns, and if it cannot it is only counted, in
-    /// [`Stats::datagram_errors`](crate::Stats::datagram_errors) or
-    /// [`datagrams_dropped`](crate::Stats::datagrams_dropped). Its [`DatagramTransport`] tells more.
-    pub fn send_to(&mut self, id: SocketId, bytes: &[u8], to: Option<&Address>) -> io::Result<()> {
-        match self.slots.find(id.0) {
-            Found::Here(Source::Datagram(socket)) if !socket.queue.is_closed() => {
-                socket.queue.send(id, bytes, to, &mut self.ledger)
-            }
-            Found::Running => {
-                self.ledger.attention = true;
-                self.own_datagrams.push((Bytes::copy_from_slice(bytes), to.cloned()));
-                Ok(())
-            }
-            _ => Err(io::ErrorKind::NotFound.into()),
-        }
-    }
-
-    /// The address a listener is bound to: the real port where port 0 was asked for.
-    ///
-    /// # Errors
-    ///
-    /// If it has ended.
-    pub fn listener_address(&mut self, id: ListenerId) -> Result<Address, Stale> {
-        match self.slots.find(id.0) {
-            Found::Here(Source::Listener(listener)) => Ok(listener.socket.local()),
-            _ => Err(Stale),
-        }
-    }
-
-    /// The address a datagram socket is bound to.
-    ///
-    /// # Errors
-    ///
-    /// If it has ended, or is running the callback that calls (ask its
-    /// [`DatagramTransport`] there).
-    pub fn socket_address(&mut self, id: SocketId) -> Result<Address, Stale> {
-        match self.slots.find(id.0) {
-            Found::Here(Source::Datagram(socket)) => Ok(socket.queue.local()),
-            _ => Err(Stale),
-        }
     }
 
     // ── work ────────────────────────────────────────────────────────────────────────────────
@@ -415,10 +335,15 @@ impl<App> Registry<App> {
         self.slots.len()
     }
 
-    /// Whether nothing is registered.
+    /// Whether nothing can happen any more unless somebody who has the registry brings it about: no socket
+    /// is registered, no timer is set, no closure and no message waits, no offloaded work is out, and no
+    /// [`Handle`] is left with which another thread could send something. It is what
+    /// [`Reactor::run_until_idle`](crate::Reactor::run_until_idle) waits for. Signals that are watched do not
+    /// count.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.len() == 0
+        let here = self.len() | self.wheel.len() | self.offloads.len();
+        here == 0 && !self.has_tasks() && !self.mailbox.can_bring_more()
     }
 
     /// Shuts the loop down: stops listening, tells every protocol

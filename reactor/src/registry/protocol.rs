@@ -11,7 +11,7 @@ use crate::{
 /// The state machine of one byte stream: TCP or Unix.
 ///
 /// ```text
-///   on_open ─▶ ( on_data │ on_drain │ on_timer │ on_file_sent │ on_shutdown )* ─▶ on_end? ─▶ … ─▶ on_close
+///   on_open ─▶ ( on_data │ on_drain │ on_timer │ on_file_sent │ on_idle │ on_shutdown )* ─▶ on_end? ─▶ … ─▶ on_close
 /// ```
 ///
 /// **The contract.** `on_open` comes first, once. `on_end` comes at most once, and no `on_data` after
@@ -69,6 +69,28 @@ pub trait Protocol<App>: Typed {
         let _ = (transport, key, app);
     }
 
+    /// Nothing has come or gone for [`idle_timeout`](crate::StreamLimits::idle_timeout), or nothing has come
+    /// for [`read_timeout`](crate::StreamLimits::read_timeout): say what is to be done. The default ends the
+    /// connection, and the peer sees RST. A protocol that has a word for it says it, and closes with FIN; one
+    /// that would rather find out whether the peer is still there asks, and [stays](Idle::Stay).
+    ///
+    /// ```
+    /// # use reactor::{Idle, Input, Protocol, Transport};
+    /// # struct Session;
+    /// impl<App> Protocol<App> for Session {
+    ///     fn on_idle(&mut self, transport: &mut Transport<'_, App>, _: &mut App) -> Idle {
+    ///         transport.write(b"421 You have said nothing for too long. Goodbye.\r\n");
+    ///         transport.close();
+    ///         Idle::End
+    ///     }
+    /// #   fn on_data(&mut self, _: &mut Transport<'_, App>, _: &mut Input<'_>, _: &mut App) {}
+    /// }
+    /// ```
+    fn on_idle(&mut self, transport: &mut Transport<'_, App>, app: &mut App) -> Idle {
+        let _ = (transport, app);
+        Idle::End
+    }
+
     /// The loop is shutting down: finish, and close before the deadline. The default closes at once.
     fn on_shutdown(&mut self, transport: &mut Transport<'_, App>, app: &mut App) {
         let _ = app;
@@ -79,6 +101,20 @@ pub trait Protocol<App>: Typed {
     fn on_close(&mut self, registry: &mut Registry<App>, closed: &Closed, app: &mut App) {
         let _ = (registry, closed, app);
     }
+}
+
+/// What is to become of a connection on which nothing has come for too long: the answer of
+/// [`on_idle`](Protocol::on_idle).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[must_use]
+pub enum Idle {
+    /// It ends. If the callback has closed it, with [`close`](Transport::close) or
+    /// [`release`](Transport::release), it ends as that says: what was written is sent, then FIN. Otherwise it
+    /// ends at once with [`CloseReason::IdleTimeout`](crate::CloseReason::IdleTimeout) or
+    /// [`ReadTimeout`](crate::CloseReason::ReadTimeout), and the peer sees RST.
+    End,
+    /// It goes on, and its silence counts anew from now.
+    Stay,
 }
 
 /// Every type has it: how [`Registry::with`] finds out which protocol a connection runs.
@@ -165,6 +201,7 @@ pub trait DatagramProtocol<App> {
 
 /// A file that [`Transport::send_file`] has sent, handed back.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct SentFile {
     /// The file.
     pub file: File,

@@ -25,6 +25,10 @@ pub(crate) enum Timed<App> {
     Rest {
         listener: Key,
     },
+    /// Peers of a datagram socket that took nothing are tried again.
+    Retry {
+        socket: Key,
+    },
     /// The grace of a shutdown is over.
     Shutdown,
     Once(Task<App>),

@@ -55,6 +55,8 @@
 //!
 //! # What one does with it
 //!
+//! - **Test one protocol with bytes.** A [`Harness`] is one connection of it: these bytes come, those are
+//!   sent, thirty seconds pass, the peer ends. There is no network to describe.
 //! - **Say what goes wrong.** [`Network::swarm`] lets the seed draw a mix of [faults](Fault); a script
 //!   says it exactly: [`at`](Network::at) a time, [`rule`](Network::rule) by packet,
 //!   [`partition`](Network::partition), [`crash`](Network::crash), [`pause`](Network::pause).
@@ -91,6 +93,7 @@
 //!
 //! | file | what it is |
 //! |---|---|
+//! | `harness` | one connection, to be tested with bytes |
 //! | `network`, `host` | the network, its hosts, and what a test does to both |
 //! | `steps` | how it goes on, one event or one turn after the other |
 //! | `contract`, `broken` | what the callbacks' records are held against; something does not hold |
@@ -103,6 +106,7 @@
 mod broken;
 mod contract;
 mod failure;
+mod harness;
 mod host;
 mod network;
 mod panics;
@@ -120,6 +124,7 @@ pub use crate::net::sim::{
 };
 pub use broken::Broken;
 pub use failure::Failure;
+pub use harness::Harness;
 pub use host::{Host, HostId};
 pub use network::Network;
 pub use replay::Divergence;

@@ -174,7 +174,7 @@ impl Network {
     }
 
     /// When the next thing happens, if anything does.
-    fn next(&self) -> Option<Duration> {
+    pub(super) fn next(&self) -> Option<Duration> {
         let event = self.world.borrow().next_event();
         self.ids().filter_map(|host| self.wants_turn_at(host)).chain(event).min()
     }

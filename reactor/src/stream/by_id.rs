@@ -3,30 +3,11 @@
 use super::{Layer, Step, Stream, Transport};
 use crate::id::Key;
 use crate::ledger::Ledger;
-use crate::outbox::FilePiece;
-use crate::registry::{Protocol, Registry};
+use crate::registry::{Order, Protocol, Registry};
 use crate::slots::Found;
 use crate::source::Source;
 use crate::trace::{Callback, What};
-use crate::{CloseReason, ConnectionId, ListenerId, ReachError, Stale};
-
-/// What the running connection was told by its id.
-pub(crate) enum Order {
-    SendFile(FilePiece),
-    End,
-    Close,
-    Release,
-    Abort,
-    Pause,
-    Resume,
-}
-
-impl Order {
-    /// Whether it ends a datagram socket, which knows no other order.
-    pub(crate) fn is_close(&self) -> bool {
-        matches!(self, Self::Close | Self::Abort)
-    }
-}
+use crate::{CloseReason, ConnectionId, ListenerId, ReachError, Stale, TimerKey};
 
 impl<App> Registry<App> {
     /// Sends no more on a connection, as [`Transport::end`](crate::Transport::end) does: FIN
@@ -146,7 +127,7 @@ impl<App> Registry<App> {
     /// ```
     /// # use reactor::{ConnectionId, Registry, StreamLimits};
     /// # use std::time::Duration;
-    /// /// Whoever has paid may be silent for longer.
+    /// /// A guest who has paid may be silent for longer.
     /// fn paid<App: 'static>(guest: ConnectionId, registry: &mut Registry<App>) {
     ///     let _ = registry.with_transport(guest, |transport, _app| {
     ///         let idle_timeout = Some(Duration::from_secs(3_600));
@@ -188,35 +169,64 @@ impl<App> Registry<App> {
         Ok(())
     }
 
-    /// Bytes queued for a connection because the system has not taken them yet. While they are
-    /// above [`outbox_high`](crate::StreamLimits::outbox_high), a proxy pauses the other side, and
-    /// resumes it in [`on_drain`](crate::Protocol::on_drain).
-    ///
-    /// # Errors
-    ///
-    /// If it has ended, or is running the callback that calls (ask its
-    /// [`Transport`](crate::Transport) there).
-    pub fn queued_bytes(&mut self, id: ConnectionId) -> Result<usize, Stale> {
-        match self.slots.find(id.0) {
-            Found::Here(Source::Stream(connection)) if !connection.stream.is_closed() => {
-                Ok(connection.stream.queued_bytes())
-            }
-            _ => Err(Stale),
-        }
-    }
-
     /// Whether a connection is there and has not ended.
     #[must_use]
-    pub fn is_connected(&mut self, id: ConnectionId) -> bool {
-        match self.slots.find(id.0) {
-            Found::Here(Source::Stream(connection)) => !connection.stream.is_closed(),
-            Found::Running => true,
+    pub fn is_connected(&self, id: ConnectionId) -> bool {
+        match self.slots.get(id.0) {
+            Some(Some(Source::Stream(connection))) => !connection.stream.is_closed(),
+            // It is running.
+            Some(None) => true,
             _ => false,
         }
     }
 }
 
 impl<App> Registry<App> {
+    /// Calls one callback of a connection that is in its slot, if it is open and not closing.
+    pub(crate) fn call_by_key(
+        &mut self,
+        key: Key,
+        app: &mut App,
+        callback: Callback,
+        call: impl FnOnce(&mut (dyn Protocol<App> + 'static), &mut Transport<'_, App>, &mut App),
+    ) {
+        self.visit(key, app, |visit| {
+            if !visit.connection.stream.can_be_called() {
+                return;
+            }
+            let step = visit.call(callback, call);
+            // It may have been closed, and what was not read so far has to be out of the way.
+            if visit.connection.stream.intake().is_some() {
+                visit.come_again();
+            }
+            visit.finish(step);
+        });
+    }
+
+    /// As [`Self::call_by_key`], a protocol of this type; if it is another by now, nobody is called.
+    pub(crate) fn call_typed<P: Protocol<App> + 'static>(
+        &mut self,
+        key: Key,
+        app: &mut App,
+        callback: Callback,
+        call: impl FnOnce(&mut P, &mut Transport<'_, App>, &mut App),
+    ) where
+        App: 'static,
+    {
+        self.call_by_key(key, app, callback, |protocol, transport, app| {
+            if let Some(protocol) = protocol.as_any_mut().downcast_mut() {
+                call(protocol, transport, app);
+            }
+        });
+    }
+
+    /// A timer of a connection has come due.
+    pub(crate) fn handle_stream_timer(&mut self, key: Key, timer: TimerKey, app: &mut App) {
+        self.call_by_key(key, app, Callback::Timer, |protocol, transport, app| {
+            protocol.on_timer(transport, timer, app);
+        });
+    }
+
     /// Has a listener put a layer on each connection that it accepts from now on.
     #[cfg_attr(
         not(all(test, feature = "sim")),

@@ -2,25 +2,28 @@
 
 use std::rc::Rc;
 
-use super::guard::{Doing, Phase};
-use super::notes::Notes;
+use super::guard::{Deadlines, Doing, Phase};
 use super::{Step, Stream, Visit};
 use crate::id::Key;
 use crate::ledger::Ledger;
-use crate::registry::Timed;
+use crate::registry::{Idle, Timed};
 use crate::timer::Tick;
-use crate::trace::What;
-use crate::{ConnectionId, StreamLimits};
+use crate::trace::{Callback, What};
+use crate::{CloseReason, ConnectionId, StreamLimits};
 
 impl Stream {
     pub(super) fn begin(&mut self, phase: Phase, end: Tick, ledger: &Ledger) {
         self.io.guard_from(ledger.clock.tick()).begin(phase, end);
-        self.notes.set(Notes::GUARD);
+        self.io.deadlines = Deadlines::Changed;
     }
 
     /// Whether the guard's timer has to be set anew.
     pub(crate) fn take_guard_note(&mut self) -> bool {
-        self.notes.has(Notes::GUARD) && self.notes.take(Notes::GUARD)
+        let changed = self.io.deadlines == Deadlines::Changed;
+        if changed {
+            self.io.deadlines = Deadlines::Armed;
+        }
+        changed
     }
 
     /// When the guard wants to look, or that a deadline has passed.
@@ -47,7 +50,7 @@ impl Stream {
 
     pub(crate) fn set_limits(&mut self, limits: StreamLimits) {
         self.limits = Rc::new(limits);
-        self.notes.set(Notes::GUARD);
+        self.io.deadlines = Deadlines::Changed;
     }
 
     pub(crate) fn limits(&self) -> &StreamLimits {
@@ -60,7 +63,10 @@ impl<App> Visit<'_, App> {
     pub(super) fn arm_guard(&mut self) {
         let wheel = &mut self.registry.wheel;
         let stream = &mut self.connection.stream;
-        let next = match stream.check_deadlines(self.registry.ledger.clock.tick()) {
+        let now = self.registry.ledger.clock.tick();
+        let next = match stream.check_deadlines(now) {
+            // Its protocol is asked, and that no callback may be on the stack: by the timer, at once.
+            Step::Break(reason) if reason.is_silence() => Some(now),
             Step::Break(reason) => return self.retire(reason),
             Step::Continue(next) => next,
         };
@@ -80,6 +86,29 @@ impl<App> Visit<'_, App> {
     /// The guard's timer has fired.
     pub(crate) fn look_at_deadlines(&mut self) {
         self.registry.ledger.trace_visit(ConnectionId(self.key), || What::DeadlinesChecked);
-        self.arm_guard();
+        match self.connection.stream.check_deadlines(self.registry.ledger.clock.tick()) {
+            Step::Break(reason) if reason.is_silence() => self.ask_about_silence(reason),
+            Step::Break(reason) => self.retire(reason),
+            Step::Continue(_) => self.arm_guard(),
+        }
+    }
+
+    /// Nothing has come for too long: its protocol says what is to become of it.
+    fn ask_about_silence(&mut self, reason: Box<CloseReason>) {
+        let now = self.registry.ledger.clock.tick();
+        self.connection.stream.io.guard_from(now).note_asked(now);
+        let mut answer = Idle::End;
+        let step = self.call(Callback::Idle, |protocol, transport, app| {
+            answer = protocol.on_idle(transport, app);
+        });
+        // It may have been closed, and what was not read so far has to be out of the way.
+        if self.connection.stream.intake().is_some() {
+            self.come_again();
+        }
+        self.finish(step);
+        match answer {
+            Idle::End if self.connection.stream.can_be_called() => self.retire(reason),
+            _ => self.arm_guard(),
+        }
     }
 }

@@ -28,6 +28,14 @@ pub(crate) enum Phase {
     Closing,
 }
 
+/// Whether the timer of a connection's deadlines is set for the right moment.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Deadlines {
+    Armed,
+    /// They are others now, and the timer has to be set anew.
+    Changed,
+}
+
 /// One stretch of time in which a minimum of bytes has to move, if they are owed.
 struct Window {
     began: Tick,
@@ -68,6 +76,12 @@ impl Guard {
     pub(crate) fn note_read(&mut self, bytes: usize, now: Tick) {
         self.last_read = now;
         self.note_moved(bytes, now);
+    }
+
+    /// The protocol has been asked about the silence, which counts anew.
+    pub(crate) fn note_asked(&mut self, now: Tick) {
+        self.last_read = now;
+        self.last_moved = now;
     }
 
     pub(crate) fn note_moved(&mut self, bytes: usize, now: Tick) {

@@ -3,13 +3,14 @@
 use std::fs::File;
 use std::io::{self, IoSlice};
 
-use super::guard::Guard;
+use super::Coupling;
+use super::guard::{Deadlines, Guard};
 use super::layer::{Layer, Layered};
-use super::{Step, ended};
 use crate::CloseReason;
 use crate::id::Key;
 use crate::ledger::{Ledger, SCRATCH, Scratch};
-use crate::net::{Readiness, SHORT_READ_DRAINS, StreamSocket};
+use crate::net::{Pipe, Readiness, SHORT_READ_DRAINS, StreamSocket, cannot_splice};
+use crate::reason::{Step, ended};
 use crate::timer::Tick;
 use crate::trace::{About, What};
 
@@ -17,7 +18,23 @@ pub(super) struct Io {
     pub(super) socket: StreamSocket,
     /// What is known of the socket. Where there is a layer, it knows itself whether it may be written to.
     pub(super) readiness: Readiness,
+    pub(super) origin: Origin,
+    pub(super) deadlines: Deadlines,
+    /// The turn in which a message from others last went straight to the kernel.
+    pub(super) sent_in: u16,
     aside: Option<Box<Aside>>,
+}
+
+/// Where a stream comes from, which is where its life begins.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Origin {
+    /// It may be counted against its peer's address.
+    Accepted {
+        counted: bool,
+    },
+    Connecting,
+    /// The socket may have duplicates, which would keep its registration alive.
+    Adopted,
 }
 
 /// What few connections have, out of the way of the others: eight bytes in each of ten thousand idle ones,
@@ -27,6 +44,7 @@ struct Aside {
     /// Its deadlines, which want to know when something moves.
     guard: Option<Guard>,
     layered: Option<Box<Layered>>,
+    coupling: Option<Coupling>,
     /// The first of its timers in the wheel.
     timers: Option<Key>,
 }
@@ -43,8 +61,13 @@ pub(crate) enum Received {
 }
 
 impl Io {
-    pub(super) fn new(socket: StreamSocket, readiness: Readiness) -> Self {
-        Self { socket, readiness, aside: None }
+    pub(super) fn new(socket: StreamSocket, origin: Origin) -> Self {
+        let readiness = match origin {
+            // Nothing is known of it before it has connected.
+            Origin::Connecting => Readiness::default(),
+            Origin::Accepted { .. } | Origin::Adopted => Readiness::WRITE,
+        };
+        Self { socket, readiness, origin, deadlines: Deadlines::Changed, sent_in: 0, aside: None }
     }
 
     /// Puts a layer on the socket. What that has left over is told of by nobody, so from here on only
@@ -56,6 +79,11 @@ impl Io {
 
     fn aside(&mut self) -> &mut Aside {
         self.aside.get_or_insert_default()
+    }
+
+    #[cfg(unix)]
+    pub(super) fn descriptors(&mut self) -> Option<&mut super::layer::Descriptors> {
+        self.aside.as_mut()?.layered.as_mut()?.descriptors()
     }
 
     fn layered(&self) -> Option<&Layered> {
@@ -79,12 +107,28 @@ impl Io {
         self.aside.as_mut()?.guard.take()
     }
 
+    pub(super) fn couple(&mut self, coupling: Coupling) {
+        self.aside().coupling = Some(coupling);
+    }
+
+    pub(super) fn coupling(&self) -> Option<&Coupling> {
+        self.aside.as_ref()?.coupling.as_ref()
+    }
+
+    pub(super) fn coupling_mut(&mut self) -> Option<&mut Coupling> {
+        self.aside.as_mut()?.coupling.as_mut()
+    }
+
     pub(super) fn timers(&self) -> Option<Key> {
         self.aside.as_ref()?.timers
     }
 
     pub(super) fn timers_mut(&mut self) -> &mut Option<Key> {
         &mut self.aside().timers
+    }
+
+    pub(super) fn is_layered(&self) -> bool {
+        self.layered().is_some()
     }
 
     /// Whether its layer, if it has one, carries bytes.
@@ -152,6 +196,28 @@ impl Io {
         self.received(result, ledger)
     }
 
+    /// Moves what there is to a pipe; `None` if the system cannot do that with this socket. How much came says
+    /// nothing about what is left: a pipe may be full at any length.
+    pub(super) fn splice_in(
+        &mut self,
+        pipe: &mut Pipe,
+        ledger: &mut Ledger,
+    ) -> Step<Option<Received>> {
+        let result = match self.socket.splice_in(pipe) {
+            Err(error) if cannot_splice(&error) => return Step::Continue(None),
+            result => result,
+        };
+        ledger.stats.reads += 1;
+        let length = match result {
+            Ok(length) if length > 0 => length,
+            result => return self.received_nothing(result, ledger).map_continue(Some),
+        };
+        ledger.trace(|| What::Read { bytes: length });
+        ledger.stats.read_bytes += length as u64;
+        self.note_read(length, ledger);
+        Step::Continue(Some(Received::Bytes(length)))
+    }
+
     #[inline(always)]
     fn received(&mut self, result: io::Result<usize>, ledger: &mut Ledger) -> Step<Received> {
         ledger.stats.reads += 1;
@@ -212,6 +278,7 @@ impl Io {
         whose: About,
         ledger: &mut Ledger,
     ) -> Result<(), io::Result<usize>> {
+        debug_assert!(!self.is_layered(), "nothing goes past a layer");
         match self.socket.write(bytes) {
             Ok(sent) if sent == bytes.len() => {
                 self.note_sent(sent, sent, whose, ledger);
@@ -288,6 +355,22 @@ impl Io {
                 self.transmit_failed(error, count, About::Visited, ledger).map_continue(|_| None)
             }
             result => self.transmitted(result, 0, About::Visited, ledger).map_continue(Some),
+        }
+    }
+
+    /// Sends what is in a pipe: how many bytes of it, or `None` if the system cannot do that with this socket.
+    /// As with a file, a short count does not mean that the kernel takes no more.
+    pub(super) fn splice_out(
+        &mut self,
+        pipe: &mut Pipe,
+        whose: About,
+        ledger: &mut Ledger,
+    ) -> Step<Option<usize>> {
+        let wanted = pipe.len();
+        match self.socket.splice_out(pipe) {
+            Err(error) if cannot_splice(&error) => Step::Continue(None),
+            Err(error) => self.transmit_failed(error, wanted, whose, ledger).map_continue(Some),
+            result => self.transmitted(result, 0, whose, ledger).map_continue(Some),
         }
     }
 

@@ -26,66 +26,66 @@
 //! that returns [`Step`] may find that the connection has ended, and then breaks with the reason.
 
 mod by_id;
-mod call;
-mod cork;
+mod couple;
 mod deadlines;
-mod flush;
 mod guard;
 mod io;
 mod layer;
-mod notes;
-mod peer;
+mod pending;
+mod pressure;
 mod read;
 mod sending;
 mod transport;
+#[cfg(unix)]
+mod unix;
 mod visit;
 mod write;
 
-use std::ops::ControlFlow;
 use std::rc::Rc;
 
+use crate::address::PackedAddress;
 use crate::id::Key;
 use crate::input::Inbox;
 use crate::ledger::Ledger;
 use crate::net::{Poller, Readiness, StdStream, StreamSocket};
 use crate::outbox::Outbox;
-use crate::reason::CloseReason;
+use crate::reason::{CloseReason, Step, ended};
 use crate::stats::SocketRow;
 use crate::trace::What;
 use crate::{Address, StreamLimits};
 
-pub(crate) use by_id::Order;
-pub(crate) use cork::Cork;
-pub(crate) use flush::Flushed;
-use guard::Phase;
+use couple::Coupling;
+pub use couple::{CoupleError, Uncoupled};
+use guard::{Deadlines, Phase};
 use io::Io;
-pub(crate) use io::Received;
+pub(crate) use io::{Origin, Received};
 pub(crate) use layer::Layer;
-use notes::Notes;
-use peer::Peer;
+use pending::{Pending, Wire};
 pub(crate) use read::Intake;
 pub(crate) use transport::Outcome;
 pub use transport::{Detached, Transport};
+#[cfg(unix)]
+pub use unix::{PassError, PeerCredentials};
 pub(crate) use visit::Visit;
-pub(crate) use write::{Parcel, Refusal, Share};
-
-/// Goes on with a value, or ends the connection with a reason, boxed so that going on costs nothing.
-pub(crate) type Step<T = ()> = ControlFlow<Box<CloseReason>, T>;
-
-pub(crate) fn ended<T>(reason: CloseReason) -> Step<T> {
-    Step::Break(Box::new(reason))
-}
+pub(crate) use write::{Drained, Flushed, Refusal};
 
 pub(crate) struct Stream {
     io: Io,
     state: State,
-    notes: Notes,
-    /// The turn in which a message from others last went straight to the kernel.
-    sent_in: u16,
+    told: Told,
+    pending: Pending,
     outbox: Outbox,
     pub(crate) inbox: Inbox,
     limits: Rc<StreamLimits>,
-    peer: Peer,
+    peer: PackedAddress,
+}
+
+/// What its protocol has heard of it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Told {
+    Nothing,
+    /// That it is open.
+    Opened,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -126,41 +126,28 @@ enum Goodbye {
     Unheard,
 }
 
-/// Where a stream comes from, which is where its life begins.
-pub(crate) enum Origin {
-    Accepted { counted: bool },
-    Connecting,
-    Adopted,
-}
-
 impl Stream {
     pub(crate) fn new(
         socket: StreamSocket,
         peer: Address,
-        origin: &Origin,
+        origin: Origin,
         limits: Rc<StreamLimits>,
         ledger: &Ledger,
     ) -> Self {
         let mut stream = Self {
-            io: Io::new(socket, Readiness::WRITE),
+            io: Io::new(socket, origin),
             state: State::Opening(Next::Open),
-            notes: Notes(Notes::GUARD),
-            sent_in: 0,
+            told: Told::Nothing,
+            pending: Pending::new(),
             outbox: Outbox::default(),
             inbox: Inbox::default(),
             limits,
-            peer: Peer::from(peer),
+            peer: PackedAddress::from(peer),
         };
-        match origin {
-            Origin::Accepted { counted: false } => {}
-            Origin::Accepted { counted: true } => stream.notes.set(Notes::COUNTED),
-            Origin::Adopted => stream.notes.set(Notes::SHARED),
-            Origin::Connecting => {
-                stream.state = State::Connecting(Next::Open);
-                stream.io.readiness = Readiness::default();
-                if let Some(timeout) = stream.limits.connect_timeout {
-                    stream.begin(Phase::Connecting, ledger.clock.tick_after(timeout), ledger);
-                }
+        if origin == Origin::Connecting {
+            stream.state = State::Connecting(Next::Open);
+            if let Some(timeout) = stream.limits.connect_timeout {
+                stream.begin(Phase::Connecting, ledger.clock.tick_after(timeout), ledger);
             }
         }
         stream
@@ -209,7 +196,7 @@ impl Stream {
                 self.state = State::Opening(next);
                 if let Some(guard) = self.io.guard() {
                     guard.opened(ledger.clock.tick());
-                    self.notes.set(Notes::GUARD);
+                    self.io.deadlines = Deadlines::Changed;
                 }
                 Step::Continue(true)
             }
@@ -227,7 +214,7 @@ impl Stream {
             return AfterOpen(Next::Open);
         };
         self.state = State::Open;
-        self.notes.set(Notes::OPENED);
+        self.told = Told::Opened;
         AfterOpen(next)
     }
 
@@ -366,7 +353,7 @@ impl Stream {
 
     /// Whether its protocol has been told that it is open.
     pub(crate) fn was_opened(&self) -> bool {
-        self.notes.has(Notes::OPENED)
+        self.told == Told::Opened
     }
 
     pub(crate) fn is_closed(&self) -> bool {
@@ -385,7 +372,7 @@ impl Stream {
         if !reason.is_clean() {
             self.io.socket.reset_on_close();
         }
-        if self.notes.has(Notes::SHARED) {
+        if self.io.origin == Origin::Adopted {
             // It fails only if the duplicate's owner has taken it out already.
             let _ = self.io.socket.deregister(poller);
         }
@@ -410,7 +397,23 @@ impl Stream {
     pub(crate) fn wrap(&mut self, layer: Box<dyn Layer>) {
         self.io.wrap(layer);
         self.note_layer();
-        self.notes.set(Notes::LAYERED);
+        self.pending.wire = Wire::Layer;
+    }
+
+    #[cfg(unix)]
+    fn descriptors(&mut self) -> Option<&mut layer::Descriptors> {
+        self.io.descriptors()
+    }
+
+    #[cfg(unix)]
+    fn is_layered(&self) -> bool {
+        self.io.is_layered()
+    }
+
+    /// Everything queued for the peer, files included.
+    #[cfg(unix)]
+    fn unsent(&self) -> u64 {
+        self.outbox.unsent()
     }
 
     /// Whether its layer, if it has one, carries bytes.
@@ -422,30 +425,28 @@ impl Stream {
 
     /// Puts it on the list of those that are visited without an event.
     pub(crate) fn make_ready(&mut self, key: Key, ledger: &mut Ledger) {
-        if !self.notes.has(Notes::READY) {
-            self.notes.set(Notes::READY);
+        if self.pending.listed.make_ready() {
             ledger.ready.push_back(key);
         }
     }
 
     pub(crate) fn unmake_ready(&mut self) {
-        self.notes.take(Notes::READY);
+        self.pending.listed.unmake_ready();
     }
 
     /// Puts it on the list of those that are flushed at the end of the turn.
     pub(crate) fn touch(&mut self, key: Key, ledger: &mut Ledger) {
-        if !self.notes.has(Notes::TOUCHED) {
-            self.notes.set(Notes::TOUCHED);
+        if self.pending.listed.touch() {
             ledger.touched.push(key);
         }
     }
 
     pub(crate) fn untouch(&mut self) {
-        self.notes.take(Notes::TOUCHED);
+        self.pending.listed.untouch();
     }
 
     pub(crate) fn is_counted(&self) -> bool {
-        self.notes.has(Notes::COUNTED)
+        self.io.origin == Origin::Accepted { counted: true }
     }
 
     /// The first of its timers in the wheel.
@@ -482,7 +483,7 @@ impl Stream {
             state: match self.state {
                 State::Connecting(_) => "connecting",
                 State::Opening(_) => "opening",
-                State::Open if self.notes.hold() => "open, held",
+                State::Open if self.pending.holds() => "open, held",
                 State::Open => "open",
                 State::PeerEnded => "peer ended",
                 State::Ending => "ending",

@@ -2,7 +2,7 @@
 
 use std::io::ErrorKind;
 
-use super::notes::Notes;
+use super::pending::Reading;
 use super::{Goodbye, Received, State, Step, Stream, ended};
 use crate::CloseReason;
 use crate::ledger::{Ledger, Scratch};
@@ -20,7 +20,7 @@ impl Stream {
     /// Whether it is open, there is something to read, and nothing else to do.
     pub(crate) fn is_flowing(&self) -> bool {
         self.state == State::Open
-            && !self.notes.ask_for_work()
+            && self.pending.is_quiet()
             && self.outbox.is_empty()
             && self.io.is_readable()
     }
@@ -35,7 +35,7 @@ impl Stream {
         if !self.io.is_readable() {
             return None;
         }
-        if self.state == State::Open && !self.notes.hold() {
+        if self.state == State::Open && !self.pending.holds() {
             return Some(Intake::Deliver);
         }
         self.intake_of_others()
@@ -44,7 +44,7 @@ impl Stream {
     pub(super) fn intake_of_others(&self) -> Option<Intake> {
         match self.state {
             State::Open | State::Ending | State::Ended => {
-                (!self.notes.hold()).then_some(Intake::Deliver)
+                (!self.pending.holds()).then_some(Intake::Deliver)
             }
             // After the peer's FIN an event can only tell of its reset.
             State::PeerEnded
@@ -59,13 +59,7 @@ impl Stream {
         matches!(self.state, State::Open | State::Ending | State::Ended)
     }
 
-    /// One read: see [`Io::receive`](super::io::Io::receive).
-    #[inline(always)]
-    pub(crate) fn receive(&mut self, buffer: &mut Scratch, ledger: &mut Ledger) -> Step<Received> {
-        self.io.receive(buffer, ledger)
-    }
-
-    /// As [`Self::receive`], through the layer if there is one.
+    /// One read, through the layer if there is one: see [`Io::receive`](super::io::Io::receive).
     pub(crate) fn receive_any(
         &mut self,
         buffer: &mut Scratch,
@@ -88,7 +82,7 @@ impl Stream {
         match self.io.receive_any(buffer, ledger)? {
             Received::Bytes(length) => {
                 self.inbox.append(&buffer[..length]);
-                self.notes.set(Notes::OFFER);
+                self.pending.offer_again();
             }
             Received::Nothing => {}
             Received::End | Received::Truncated => {
@@ -101,7 +95,7 @@ impl Stream {
     /// Whether the protocol has left more than it may. One that is held cannot be blamed; it is not
     /// read either.
     pub(crate) fn check_inbox(&self) -> Step {
-        if self.inbox.len() > self.limits.inbox && !self.notes.hold() && self.is_listening() {
+        if self.inbox.len() > self.limits.inbox && !self.pending.holds() && self.is_listening() {
             return ended(CloseReason::InboxFull);
         }
         Step::Continue(())
@@ -139,27 +133,27 @@ impl Stream {
 
     /// Whether something unconsumed is to be offered again with nothing new behind it.
     pub(crate) fn take_offer(&mut self) -> bool {
-        self.notes.has(Notes::OFFER)
-            && !self.notes.hold()
-            && self.notes.take(Notes::OFFER)
-            && self.is_listening()
-            && !self.inbox.is_empty()
+        if self.pending.reading != Reading::Again || self.pending.holds() {
+            return false;
+        }
+        self.pending.reading = Reading::Fresh;
+        self.is_listening() && !self.inbox.is_empty()
     }
 
     /// Has the inbox offered again at the next visit: to a protocol that replaced another.
     pub(crate) fn offer_again(&mut self) {
-        self.notes.set(Notes::OFFER);
+        self.pending.offer_again();
     }
 
     pub(crate) fn pause(&mut self) {
-        self.notes.set(Notes::PAUSED);
+        self.pending.reading = Reading::Paused;
     }
 
     /// Goes on reading; whether the connection has to be visited for it.
     pub(crate) fn resume(&mut self) -> bool {
-        let was_paused = self.notes.take(Notes::PAUSED);
+        let was_paused = self.pending.reading == Reading::Paused;
         if was_paused {
-            self.notes.set(Notes::OFFER);
+            self.pending.reading = Reading::Again;
         }
         was_paused
     }

@@ -5,17 +5,19 @@ use std::ops::ControlFlow;
 
 use bytes::Bytes;
 
-use super::{Order, Parcel, Refusal, Share, Stream};
+use super::{Refusal, Stream};
 use crate::id::Key;
 use crate::ledger::Ledger;
-use crate::outbox::{Broadcast, FilePiece};
-use crate::registry::Registry;
+use crate::outbox::{Broadcast, FilePiece, Outbox, Parcel, Pressure, Share};
+use crate::registry::{Order, Registry};
 use crate::slots::Found;
 use crate::source::Source;
 use crate::{ConnectionId, SendError, SendFileError};
 
 impl<App> Registry<App> {
-    /// Sends bytes to a connection, and copies nothing.
+    /// Sends bytes to a connection, and copies nothing. Whether it is above its mark afterwards is what
+    /// this returns: then it should be sent no more until it has drained, which
+    /// [`when_drained`](Self::when_drained) tells.
     ///
     /// What it is sent first in a turn goes straight to the kernel, if nothing is queued in front of it;
     /// what follows in the same turn is queued, and leaves at its end in one write. In a turn in which
@@ -24,10 +26,15 @@ impl<App> Registry<App> {
     ///
     /// # Errors
     ///
-    /// The bytes come back if the connection has ended, is closing, or has no room for them; for want
-    /// of room it ends, with [`CloseReason::OutboxFull`](crate::CloseReason::OutboxFull) or
-    /// [`LoopOutboxFull`](crate::CloseReason::LoopOutboxFull).
-    pub fn send(&mut self, id: ConnectionId, bytes: Bytes) -> Result<(), SendError> {
+    /// The bytes come back if the connection has ended, is closing, or has no room for them. What happens to
+    /// the connection for want of room is what [`StreamLimits::when_full`](crate::StreamLimits::when_full)
+    /// says: it ends, with [`CloseReason::OutboxFull`](crate::CloseReason::OutboxFull) or
+    /// [`LoopOutboxFull`](crate::CloseReason::LoopOutboxFull), or it goes on without these bytes.
+    ///
+    /// From a callback of that very connection there is room: the bytes join what the callback writes. Its
+    /// queue is out of sight there, so that `High` may be said too early;
+    /// [`Transport::pressure`](crate::Transport::pressure) knows.
+    pub fn send(&mut self, id: ConnectionId, bytes: Bytes) -> Result<Pressure, SendError> {
         let result = if self.ledger.gathers || bytes.is_empty() {
             self.hand_over(id, bytes, Stream::enqueue)
         } else {
@@ -43,9 +50,8 @@ impl<App> Registry<App> {
     /// Sends the same bytes to many connections, and returns to how many. Nothing is copied, and what
     /// has to be queued is one queue for all. When it leaves is as with [`send`](Self::send).
     ///
-    /// Whoever has ended or is closing is passed over; who has no room for it ends, with
-    /// [`CloseReason::OutboxFull`](crate::CloseReason::OutboxFull) or
-    /// [`LoopOutboxFull`](crate::CloseReason::LoopOutboxFull).
+    /// A connection that has ended or is closing is passed over. One that has no room for it is passed over
+    /// too, or ends, as its [`StreamLimits::when_full`](crate::StreamLimits::when_full) says.
     ///
     /// ```
     /// # use bytes::Bytes;
@@ -88,7 +94,8 @@ impl<App> Registry<App> {
     ///
     /// # Errors
     ///
-    /// The file comes back if the connection has ended or is closing.
+    /// The file comes back if the connection has ended, is closing, or has no room for one more piece; what
+    /// happens for want of room is as with [`send`](Self::send).
     pub fn send_file(
         &mut self,
         id: ConnectionId,
@@ -106,10 +113,12 @@ impl<App> Registry<App> {
                 if !stream.can_write() {
                     return Err(SendFileError::Closing(piece.file));
                 }
+                if stream.admit(id.0, Outbox::charge_of_file(), &mut self.ledger).is_err() {
+                    return Err(SendFileError::Full(piece.file));
+                }
                 if let ControlFlow::Break(reason) = stream.enqueue_file(id, piece, &mut self.ledger)
                 {
                     stream.retire(id.0, reason, &mut self.ledger);
-                    return Err(SendFileError::Full);
                 }
                 stream.touch(id.0, &mut self.ledger);
                 Ok(())
@@ -131,8 +140,8 @@ impl<App> Registry<App> {
         &mut self,
         id: ConnectionId,
         parcel: P,
-        give: impl FnOnce(&mut Stream, Key, P, &mut Ledger) -> Result<(), (Refusal, P)>,
-    ) -> Result<(), (Refusal, P)> {
+        give: impl FnOnce(&mut Stream, Key, P, &mut Ledger) -> Result<Pressure, (Refusal, P)>,
+    ) -> Result<Pressure, (Refusal, P)> {
         match self.slots.find(id.0) {
             Found::Here(Source::Stream(connection)) => {
                 give(&mut connection.stream, id.0, parcel, &mut self.ledger)
@@ -140,8 +149,8 @@ impl<App> Registry<App> {
             Found::Running if self.cork.is_sealed() => Err((Refusal::Closing, parcel)),
             // It is its own callback that calls: the bytes join what that has written.
             Found::Running => {
-                self.cork.join(parcel.bytes());
-                Ok(())
+                self.ledger.attention |= self.cork.join(parcel.bytes());
+                Ok(self.pressure_of_running())
             }
             _ => Err((Refusal::Stale, parcel)),
         }

@@ -9,7 +9,7 @@ use bytes::Bytes;
 
 use super::{Step, Stream, ended};
 use crate::net::StdStream;
-use crate::outbox::FilePiece;
+use crate::outbox::{FilePiece, Pressure};
 use crate::registry::{Protocol, Registry};
 use crate::trace::{Callback, What};
 use crate::{Address, CloseReason, ConnectionId, OffloadError, PostError, StreamLimits, TimerKey};
@@ -17,8 +17,8 @@ use crate::{Address, CloseReason, ConnectionId, OffloadError, PostError, StreamL
 /// One connection, lent to its protocol for the time of a callback.
 pub struct Transport<'a, App> {
     id: ConnectionId,
-    stream: &'a mut Stream,
-    registry: &'a mut Registry<App>,
+    pub(super) stream: &'a mut Stream,
+    pub(super) registry: &'a mut Registry<App>,
 }
 
 /// What a callback has decided for its connection.
@@ -31,6 +31,7 @@ pub(crate) enum Outcome<App> {
 
 /// A connection's socket, taken out of the loop with [`Transport::detach`].
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct Detached {
     /// The socket; it is non-blocking still.
     pub stream: StdStream,
@@ -117,6 +118,13 @@ impl<'a, App> Transport<'a, App> {
     #[must_use]
     pub fn queued_bytes(&self) -> usize {
         self.stream.queued_bytes() + self.registry.cork.bytes().len()
+    }
+
+    /// Whether more is queued than [`StreamLimits::outbox_high`]; [`on_drain`](Protocol::on_drain) will tell
+    /// when it has fallen to [`StreamLimits::outbox_low`].
+    pub fn pressure(&self) -> Pressure {
+        let is_high = self.queued_bytes() > self.limits().outbox_high;
+        if is_high { Pressure::High } else { Pressure::Low }
     }
 
     // ── reading ─────────────────────────────────────────────────────────────────────────────
@@ -280,6 +288,12 @@ impl<'a, App> Transport<'a, App> {
     /// What the system says.
     pub fn set_options(&mut self, options: &crate::StreamOptions) -> io::Result<()> {
         self.stream.socket().apply(options)
+    }
+
+    /// The connection itself, for what only the loop's own protocols do.
+    pub(super) fn stream(&mut self) -> &mut Stream {
+        self.registry.ledger.attention = true;
+        self.stream
     }
 
     /// Keeps what the protocol has not consumed of a fresh read.

@@ -1,21 +1,27 @@
 //! Looking after one connection: it is opened, flushed and read, as far as there is something to do.
 //!
 //! ```text
-//!   event ───────▶ handle_readiness ──┬── is_flowing ──▶ read_once ──▶ call ──▶ uncork
+//!   event ───────▶ handle_readiness ──┬── is_flowing ──▶ receive ──▶ call ──▶ uncork
 //!                                     └── else ──────┐
 //!   ready list ───────────────────────▶ handle ◀─────┘
 //!                                         │
 //!                     open ──▶ flush ──▶ offer ──▶ read ──▶ finish: ended? deadlines? more to do?
+//!
+//!   call ──▶ protocol ──┬── has written ─────────────────▶ uncork ──▶ kernel, or outbox
+//!                       ├── has done more (attention) ───▶ attend: uncork, obey, hand over, settle
+//!                       └── has panicked, or aborted ────▶ cut: the connection ends
 //! ```
 
+use std::any::Any;
 use std::io::ErrorKind;
 use std::ops::ControlFlow;
 
-use super::{Flushed, Intake, Received, Step, ended};
+use super::{Drained, Flushed, Intake, Outcome, Received, Step, Transport, ended};
 use crate::id::Key;
 use crate::ledger::Scratch;
 use crate::net::Readiness;
-use crate::registry::{Registry, SentFile};
+use crate::offload::panic_message;
+use crate::registry::{Protocol, Registry, SentFile};
 use crate::slots::Found;
 use crate::source::{Connection, Source};
 use crate::trace::{Callback, What};
@@ -83,7 +89,8 @@ impl<'a, App> Visit<'a, App> {
         let stream = &mut self.connection.stream;
         stream.note_readiness(readiness);
         if stream.is_flowing() {
-            if let Step::Break(reason) = self.read_once(scratch) {
+            let received = stream.io.receive(scratch, &mut self.registry.ledger);
+            if let Step::Break(reason) = self.handle_received(received, scratch) {
                 return self.retire(reason);
             }
             if self.connection.stream.is_drained() {
@@ -198,15 +205,18 @@ impl<'a, App> Visit<'a, App> {
 
     // ── reading ─────────────────────────────────────────────────────────────────────────────
 
-    /// Reads until the socket is empty, somebody holds it, or the budget is used up: then what is
+    /// Reads until the socket is empty, reading is held, or the budget is used up: then what is
     /// left waits for the next turn, and no event would remind us of it.
     fn read(&mut self, scratch: &mut Scratch) -> Step {
         // Counted in reads, not in bytes: a system call costs as much as what it brings.
         for _ in 0..self.registry.ledger.reads_a_turn {
             match self.connection.stream.intake() {
+                Some(Intake::Deliver) if self.connection.stream.is_coupled() => {
+                    self.forward_once(scratch)?;
+                }
                 Some(Intake::Deliver) => {
                     let stream = &mut self.connection.stream;
-                    let received = stream.receive_any(scratch, &mut self.registry.ledger)?;
+                    let received = stream.receive_any(scratch, &mut self.registry.ledger);
                     self.handle_received(received, scratch)?;
                 }
                 Some(Intake::Discard) => self.discard_once(scratch)?,
@@ -219,18 +229,11 @@ impl<'a, App> Visit<'a, App> {
         Step::Continue(())
     }
 
-    /// One read, for the protocol, and past any layer.
     #[inline(always)]
-    fn read_once(&mut self, scratch: &mut Scratch) -> Step {
-        let received = self.connection.stream.receive(scratch, &mut self.registry.ledger)?;
-        self.handle_received(received, scratch)
-    }
-
-    #[inline(always)]
-    fn handle_received(&mut self, received: Received, scratch: &Scratch) -> Step {
-        match received {
+    pub(super) fn handle_received(&mut self, received: Step<Received>, scratch: &Scratch) -> Step {
+        match received? {
             Received::Bytes(length) => self.deliver(&scratch[..length]),
-            // The end comes last: whoever took over, or was resumed, is first offered what is left.
+            // The end comes last: a protocol that took over, or was resumed, is first offered what is left.
             Received::End if self.connection.stream.take_offer() => self.offer(),
             Received::End => self.end(),
             Received::Truncated => ended(CloseReason::Failed(ErrorKind::UnexpectedEof.into())),
@@ -242,7 +245,7 @@ impl<'a, App> Visit<'a, App> {
     fn discard_once(&mut self, scratch: &mut Scratch) -> Step {
         let stream = &mut self.connection.stream;
         let received = stream.receive_any(scratch, &mut self.registry.ledger)?;
-        // How it ends is nothing to somebody who has said goodbye.
+        // This side has said goodbye, so how the peer ends does not matter.
         if matches!(received, Received::End | Received::Truncated) {
             stream.peer_ended(&self.registry.ledger)?;
         }
@@ -321,14 +324,122 @@ impl<'a, App> Visit<'a, App> {
         if self.connection.stream.can_flush() {
             self.come_again();
         }
-        if self.connection.stream.take_drained(&self.registry.ledger) {
+        if let Some(drained) = self.connection.stream.take_drained(&self.registry.ledger) {
             self.come_again();
-            if self.connection.stream.can_write() {
+            self.registry.tell_waiting(self.key, Ok(()));
+            if drained == Drained::Owed && self.connection.stream.can_write() {
                 self.call(Callback::Drain, |protocol, transport, app| {
                     protocol.on_drain(transport, app);
                 })?;
             }
         }
+        if let Some(partner) = self.connection.stream.take_held_partner() {
+            self.registry.release_partner(partner);
+        }
         self.settle()
+    }
+}
+
+impl<App> Visit<'_, App> {
+    /// Calls the protocol, then does what the call has brought about: sends what it wrote, obeys
+    /// what it was told by its id, hands over to its successor.
+    #[inline(always)]
+    pub(super) fn call(
+        &mut self,
+        callback: Callback,
+        call: impl FnOnce(&mut (dyn Protocol<App> + 'static), &mut Transport<'_, App>, &mut App),
+    ) -> Step {
+        let id = ConnectionId(self.key);
+        self.registry.ledger.trace_visit(id, || What::Called(callback));
+        let Connection { stream, protocol } = &mut *self.connection;
+        if !stream.is_open() {
+            self.registry.ledger.attention = true;
+            if !stream.can_write() {
+                self.registry.cork.seal();
+            }
+        }
+        let mut transport = Transport::new(id, stream, self.registry);
+        let result = Registry::<App>::guarded(|| call(&mut **protocol, &mut transport, self.app));
+        if let Err(panic) = result {
+            return self.cut_off_panicked(callback, panic);
+        }
+        self.registry.ledger.trace(|| What::Returned(callback));
+        if self.registry.ledger.attention {
+            return self.attend();
+        }
+        self.uncork()
+    }
+
+    /// The callback is over: what it wrote leaves, or waits in the outbox.
+    #[inline(always)]
+    fn uncork(&mut self) -> Step {
+        let Registry { cork, ledger, .. } = &mut *self.registry;
+        cork.reset();
+        let step = self.connection.stream.uncork(cork, ledger);
+        if step.is_break() {
+            // It must not reach the connection that is called next.
+            cork.clear();
+        }
+        step
+    }
+
+    /// The callback has done more than write, or the connection is in another state than open.
+    #[cold]
+    fn attend(&mut self) -> Step {
+        let successor = match self.registry.outcome.take() {
+            Some(Outcome::Ended(reason)) => return self.cut(reason),
+            Some(Outcome::Replaced(protocol)) => Some(protocol),
+            None => None,
+        };
+        // Taken first: what this connection was told must not be left to the next if a write fails.
+        let orders = std::mem::take(&mut self.registry.orders);
+        self.registry.ledger.attention = false;
+        let step = self.uncork();
+        self.registry.cork.shrink();
+        step?;
+        for order in orders {
+            self.connection.stream.obey(self.key, order, &mut self.registry.ledger);
+        }
+        if let Some(protocol) = successor
+            && !self.connection.stream.is_closed()
+        {
+            return self.succeed(protocol);
+        }
+        self.connection.stream.check_inbox()?;
+        self.settle()?;
+        if self.connection.stream.take_guard_note() {
+            self.arm_guard();
+        }
+        Step::Continue(())
+    }
+
+    /// Another protocol takes over: it is told that the connection is open, and offered what is left.
+    fn succeed(&mut self, protocol: Box<dyn Protocol<App>>) -> Step {
+        let predecessor = std::mem::replace(&mut self.connection.protocol, protocol);
+        // Dropping it is a user's code as well, and may panic.
+        self.registry.run_task(|_| drop(predecessor));
+        if !self.connection.stream.can_be_called() {
+            return self.settle();
+        }
+        self.connection.stream.offer_again();
+        self.come_again();
+        self.announce()
+    }
+
+    fn cut_off_panicked(&mut self, callback: Callback, panic: Box<dyn Any + Send>) -> Step {
+        self.registry.ledger.stats.panics += 1;
+        self.registry.ledger.trace(|| What::Panicked(callback));
+        self.cut(Box::new(CloseReason::Panicked(panic_message(&*panic))))
+    }
+
+    /// The callback has ended its connection: what it wrote, decided and was told is void.
+    fn cut(&mut self, reason: Box<CloseReason>) -> Step {
+        self.registry.cork.clear();
+        self.registry.cork.shrink();
+        self.registry.cork.reset();
+        self.registry.ledger.attention = false;
+        self.registry.orders.clear();
+        self.registry.outcome = None;
+        Step::Break(reason)
     }
 }

@@ -15,17 +15,19 @@ use std::io::{self, IoSlice};
 
 use bytes::{Buf, Bytes};
 
-use super::cork::Cork;
-use super::notes::Notes;
+use super::pending::Mark;
 use super::{Step, Stream, ended};
 use crate::id::Key;
 use crate::ledger::Ledger;
-use crate::outbox::{Broadcast, FilePiece, Outbox, Spares};
+use crate::outbox::{Cork, FilePiece, Front, MAX_SLICES, Outbox, Parcel, Pressure, Spares};
 use crate::trace::{About, What};
-use crate::{CloseReason, ConnectionId};
+use crate::{CloseReason, ConnectionId, WhenFull};
 
 /// Shared bytes up to this size are cheaper to copy to the cork than to send on their own.
 const COPY_UP_TO: usize = 4 * 1024;
+
+/// Bytes of a file that are worth a call, however little of a budget is left.
+const FILE_LEAST: usize = 64 * 1024;
 
 impl Stream {
     // ── what its protocol writes ────────────────────────────────────────────────────────────
@@ -145,7 +147,7 @@ impl Stream {
     }
 
     /// Whether bytes may go straight to the kernel: nothing waits in front of them.
-    fn can_transmit(&self) -> bool {
+    pub(super) fn can_transmit(&self) -> bool {
         self.outbox.is_empty() && self.io.is_writable()
     }
 
@@ -158,12 +160,12 @@ impl Stream {
         key: Key,
         parcel: P,
         ledger: &mut Ledger,
-    ) -> Result<(), (Refusal, P)> {
+    ) -> Result<Pressure, (Refusal, P)> {
         if !self.goes_first(ledger) {
             return self.enqueue(key, parcel, ledger);
         }
         match self.io.transmit(parcel.bytes(), About::Other(ConnectionId(key).into()), ledger) {
-            Ok(()) => Ok(()),
+            Ok(()) => Ok(Pressure::Low),
             Err(result) => self.delivered_partly(key, parcel, result, ledger),
         }
     }
@@ -173,20 +175,20 @@ impl Stream {
     fn goes_first(&mut self, ledger: &Ledger) -> bool {
         // Once in 65,536 turns an old mark is taken for one of this turn's: then the parcel is queued.
         let turn = ledger.stats.turns as u16;
-        if !self.is_at_ease() || !self.outbox.is_empty() || self.sent_in == turn {
+        if !self.is_at_ease() || !self.outbox.is_empty() || self.io.sent_in == turn {
             return false;
         }
-        self.sent_in = turn;
+        self.io.sent_in = turn;
         true
     }
 
     /// Whether it is open, and may be written to without anything else to be thought of.
     pub(super) fn is_at_ease(&self) -> bool {
-        self.is_open() && !self.notes.ask_for_work() && self.io.is_writable()
+        self.is_open() && self.pending.is_quiet() && self.io.is_writable()
     }
 
-    /// Queues what is left of a parcel that is under way: if there is no room for it, only the connection
-    /// ends.
+    /// Queues what is left of a parcel that is under way. One that has begun cannot be refused: where the
+    /// connection does not end for want of room, it goes on with the rest of it beyond its cap.
     #[cold]
     fn delivered_partly<P: Parcel>(
         &mut self,
@@ -194,7 +196,7 @@ impl Stream {
         parcel: P,
         result: io::Result<usize>,
         ledger: &mut Ledger,
-    ) -> Result<(), (Refusal, P)> {
+    ) -> Result<Pressure, (Refusal, P)> {
         let whose = About::Other(ConnectionId(key).into());
         let sent = match self.io.transmitted(result, parcel.bytes().len(), whose, ledger) {
             Step::Continue(sent) => sent,
@@ -203,28 +205,33 @@ impl Stream {
                 return Err((Refusal::Stale, parcel));
             }
         };
+        if sent == 0 {
+            return self.enqueue(key, parcel, ledger);
+        }
         let queued =
             self.queue(About::Other(ConnectionId(key).into()), ledger, |outbox, spares| {
                 parcel.enter(outbox, spares);
                 outbox.advance(sent, spares);
             });
-        if let Step::Break(reason) = queued {
+        if let Step::Break(reason) = queued
+            && self.limits.when_full == WhenFull::Close
+        {
             self.retire(key, reason, ledger);
         }
         self.touch(key, ledger);
-        Ok(())
+        Ok(self.pressure())
     }
 
     /// Queues a parcel, to be flushed at the end of the turn. It comes back if the connection does not
-    /// take it; if there is no room for it, the connection ends.
+    /// take it; if there is no room for it, the connection does what its limits say.
     pub(crate) fn enqueue<P: Parcel>(
         &mut self,
         key: Key,
         parcel: P,
         ledger: &mut Ledger,
-    ) -> Result<(), (Refusal, P)> {
+    ) -> Result<Pressure, (Refusal, P)> {
         let length = parcel.bytes().len();
-        if let Err(refusal) = self.admit(key, length, ledger) {
+        if let Err(refusal) = self.admit(key, Outbox::charge_of(length), ledger) {
             return Err((refusal, parcel));
         }
         ledger.trace_of(ConnectionId(key), || What::Queued { bytes: length });
@@ -235,15 +242,19 @@ impl Stream {
             self.note_high(About::Other(ConnectionId(key).into()), ledger);
         }
         self.touch(key, ledger);
-        Ok(())
+        Ok(if is_high { Pressure::High } else { Pressure::Low })
     }
 
-    /// Looks whether so many bytes may be queued.
-    fn admit(&mut self, key: Key, length: usize, ledger: &mut Ledger) -> Result<(), Refusal> {
+    /// Looks whether something of this charge may be queued.
+    pub(super) fn admit(
+        &mut self,
+        key: Key,
+        charge: usize,
+        ledger: &mut Ledger,
+    ) -> Result<(), Refusal> {
         if !self.is_open() && !self.can_write() {
             return Err(if self.is_closed() { Refusal::Stale } else { Refusal::Closing });
         }
-        let charge = Outbox::charge_of(length);
         let reason = if self.outbox.charge() + charge > self.limits.outbox {
             CloseReason::OutboxFull
         } else if ledger.queued + charge > ledger.limits.outboxes {
@@ -251,7 +262,9 @@ impl Stream {
         } else {
             return Ok(());
         };
-        self.retire(key, Box::new(reason), ledger);
+        if self.limits.when_full == WhenFull::Close {
+            self.retire(key, Box::new(reason), ledger);
+        }
         Err(Refusal::Full)
     }
 
@@ -266,10 +279,119 @@ impl Stream {
         self.queue(About::Other(id.into()), ledger, |outbox, spares| outbox.push_file(file, spares))
     }
 
+    // ── what has waited ─────────────────────────────────────────────────────────────────────
+
+    /// Whether there is something queued that the kernel may take.
+    pub(crate) fn can_flush(&self) -> bool {
+        (!self.outbox.is_empty() || self.io.is_pending()) && self.io.can_send()
+    }
+
+    /// Sends what is queued, up to a budget, to the next file's end, or to where the kernel stops.
+    pub(crate) fn flush(&mut self, budget: &mut usize, ledger: &mut Ledger) -> Step<Flushed> {
+        while self.can_flush() && *budget > 0 {
+            let (sent, finished) = match self.outbox.front() {
+                None if self.io.push()? => break,
+                None => (0, None),
+                Some(Front::Bytes) => (self.flush_bytes(ledger)?, None),
+                Some(Front::Pipe(_)) => (self.flush_pipe(ledger)?, None),
+                Some(Front::File(_)) => self.flush_file(*budget, ledger)?,
+            };
+            *budget = budget.saturating_sub(sent.max(1));
+            if let Some(file) = finished {
+                return Step::Continue(Flushed::File(file));
+            }
+        }
+        Step::Continue(Flushed::Done)
+    }
+
+    /// Sends what was queued for an open connection, if it is one message and all there is to do: what
+    /// a broadcast that was gathered comes to. Whether it was; if not, what is left is to be flushed as
+    /// ever.
+    pub(crate) fn flush_message(&mut self, ledger: &mut Ledger) -> Step<bool> {
+        let message = self.outbox.message().filter(|_| self.is_at_ease());
+        let Some(message) = message else {
+            return Step::Continue(false);
+        };
+        let wanted = message.len();
+        match self.io.transmit(message, About::Visited, ledger) {
+            Ok(()) => {
+                ledger.queued -= self.outbox.finish_message(&mut ledger.spares);
+                Step::Continue(true)
+            }
+            Err(result) => {
+                let sent = self.io.transmitted(result, wanted, About::Visited, ledger)?;
+                ledger.queued -= self.outbox.advance(sent, &mut ledger.spares);
+                Step::Continue(false)
+            }
+        }
+    }
+
+    /// One write: of the piece that is there, or a vectored one of several.
+    fn flush_bytes(&mut self, ledger: &mut Ledger) -> Step<usize> {
+        let mut slices = [IoSlice::new(&[]); MAX_SLICES];
+        let sent = match self.outbox.only() {
+            Some(bytes) => self.io.send(bytes, ledger)?,
+            None => {
+                let count = self.outbox.slices(&mut slices);
+                self.io.transmit_vectored(&slices[..count], ledger)?
+            }
+        };
+        ledger.queued -= self.outbox.advance(sent, &mut ledger.spares);
+        Step::Continue(sent)
+    }
+
+    /// One sendfile, of as much as the budget has left: how many bytes have left, and the file if that was
+    /// all of it, or all that there is.
+    fn flush_file(
+        &mut self,
+        budget: usize,
+        ledger: &mut Ledger,
+    ) -> Step<(usize, Option<FilePiece>)> {
+        let Some(Front::File(piece)) = self.outbox.front() else {
+            return Step::Continue((0, None));
+        };
+        let count = piece.remaining.min(budget.max(FILE_LEAST) as u64) as usize;
+        let sent = if count == 0 {
+            0
+        } else {
+            match self.io.transmit_file(&piece.file, piece.offset, count, ledger)? {
+                Some(sent) => sent,
+                None => return Step::Continue((0, None)),
+            }
+        };
+        piece.offset += sent as u64;
+        piece.remaining -= sent as u64;
+        piece.sent += sent as u64;
+        if sent > 0 && piece.remaining > 0 {
+            return Step::Continue((sent, None));
+        }
+        let before = self.outbox.charge();
+        let finished = self.outbox.pop_file(&mut ledger.spares);
+        ledger.recharge(before, self.outbox.charge());
+        Step::Continue((sent, finished))
+    }
+
+    /// Whether the outbox has fallen to its low mark, where somebody wants to know: reading goes on, if it was
+    /// held.
+    pub(crate) fn take_drained(&mut self, ledger: &Ledger) -> Option<Drained> {
+        if self.pending.mark == Mark::Low || self.outbox.len() > self.limits.outbox_low {
+            return None;
+        }
+        match std::mem::replace(&mut self.pending.mark, Mark::Low) {
+            Mark::Low | Mark::Watched => Some(Drained::Watched),
+            Mark::High => Some(Drained::Owed),
+            Mark::Holding => {
+                ledger.trace(|| What::Released);
+                self.pending.offer_again();
+                Some(Drained::Owed)
+            }
+        }
+    }
+
     // ── the outbox ──────────────────────────────────────────────────────────────────────────
 
     /// Queues something, and keeps the accounts, the marks and the caps.
-    fn queue(
+    pub(super) fn queue(
         &mut self,
         whose: About,
         ledger: &mut Ledger,
@@ -296,51 +418,14 @@ impl Stream {
 
     /// The outbox is above its high mark.
     fn note_high(&mut self, whose: About, ledger: &Ledger) {
-        self.notes.set(Notes::OUTBOX_HIGH);
-        if self.limits.outbox_holds_reading && !self.notes.has(Notes::HELD) {
-            ledger.trace_about(whose, || What::Held);
-            self.notes.set(Notes::HELD);
+        if self.pending.mark == Mark::Holding {
+            return;
         }
-    }
-}
-
-/// What is sent by id: bytes for one connection, or a [`Share`] of a message to many.
-pub(crate) trait Parcel {
-    fn bytes(&self) -> &[u8];
-    /// Joins what is queued.
-    fn enter(self, outbox: &mut Outbox, spares: &mut Spares);
-}
-
-impl Parcel for Bytes {
-    fn bytes(&self) -> &[u8] {
-        self
-    }
-
-    fn enter(self, outbox: &mut Outbox, spares: &mut Spares) {
-        outbox.push(self, spares);
-    }
-}
-
-/// A message that others are sent too, its bytes at hand for all of them.
-#[derive(Clone, Copy)]
-pub(crate) struct Share<'a> {
-    message: &'a Broadcast,
-    bytes: &'a [u8],
-}
-
-impl<'a> Share<'a> {
-    pub(crate) fn of(message: &'a Broadcast) -> Self {
-        Self { message, bytes: message.bytes() }
-    }
-}
-
-impl Parcel for Share<'_> {
-    fn bytes(&self) -> &[u8] {
-        self.bytes
-    }
-
-    fn enter(self, outbox: &mut Outbox, spares: &mut Spares) {
-        outbox.share(self.message, spares);
+        self.pending.mark = Mark::High;
+        if self.limits.outbox_holds_reading {
+            ledger.trace_about(whose, || What::Held);
+            self.pending.mark = Mark::Holding;
+        }
     }
 }
 
@@ -350,6 +435,23 @@ pub(crate) enum Refusal {
     Stale,
     /// It sends no more.
     Closing,
-    /// There was no room, and it ends.
+    /// There was no room; it ends, if its limits say so.
     Full,
+}
+
+/// Who is to hear that the outbox has fallen to its low mark.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Drained {
+    /// Those who have asked.
+    Watched,
+    /// They, and its protocol: it has been above the high mark.
+    Owed,
+}
+
+/// How far a flush has come.
+pub(crate) enum Flushed {
+    /// To the end, or to where the kernel takes no more.
+    Done,
+    /// To the end of a file, whose sender wants to know.
+    File(FilePiece),
 }

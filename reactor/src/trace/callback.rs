@@ -18,6 +18,8 @@ pub enum Callback {
     FileSent,
     /// `on_timer` of a connection or a datagram socket, or the closure of a free-standing timer.
     Timer,
+    /// [`Protocol::on_idle`](crate::Protocol::on_idle).
+    Idle,
     /// `on_shutdown` of a connection or a datagram socket.
     Shutdown,
     /// `on_close` of a connection or a datagram socket.
@@ -49,6 +51,7 @@ impl Callback {
             Self::Drain => "on_drain",
             Self::FileSent => "on_file_sent",
             Self::Timer => "on_timer",
+            Self::Idle => "on_idle",
             Self::Shutdown => "on_shutdown",
             Self::Close => "on_close",
             Self::Datagram => "on_datagram",

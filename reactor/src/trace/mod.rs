@@ -25,8 +25,8 @@
 //! A simulated network leaves the same records, and its own between them ([`What::Network`],
 //! [`What::Host`]); there the time is the network's, and [`Trace::hash`] tells two runs apart.
 //!
-//! Whoever does not trace pays two comparisons a turn, and one for each of the rarer things the loop
-//! does; without the feature not even that.
+//! With the feature, a loop that does not trace pays a comparison for each record that it does not make:
+//! some 37 instructions of an echo's 204, and 32 of a delivery's 54. Without the feature it pays nothing.
 
 // Without the feature the vocabulary is still there for the hooks to be written in; nothing uses it.
 #![cfg_attr(not(feature = "trace"), allow(dead_code, unreachable_pub))]

@@ -1,7 +1,8 @@
 //! What stands for a loop's pen without the feature: nothing, which costs nothing.
 
+use std::time::Instant;
+
 use super::{Subject, What};
-use crate::net::Clock;
 
 #[derive(Default)]
 pub(crate) struct Tracer(());
@@ -19,5 +20,5 @@ impl Tracer {
         false
     }
 
-    pub(crate) fn record(&self, _: &Clock, _: About, _: impl FnOnce() -> What) {}
+    pub(crate) fn record(&self, _: impl FnOnce() -> Instant, _: About, _: impl FnOnce() -> What) {}
 }

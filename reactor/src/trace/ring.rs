@@ -1,7 +1,9 @@
 //! Where records are kept: the latest of them, and a hash over all there ever were.
 
+use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::hash::{Hash, Hasher};
+use std::rc::Rc;
 
 use super::Record;
 
@@ -20,6 +22,11 @@ impl Ring {
     /// A ring for so many records; its memory grows as they come.
     pub(crate) fn new(capacity: usize) -> Self {
         Self { records: VecDeque::new(), capacity, total: 0, mix: Mix(0) }
+    }
+
+    /// As [`Self::new`], for the loops that write to it.
+    pub(crate) fn shared(capacity: usize) -> Rc<RefCell<Self>> {
+        Rc::new(RefCell::new(Self::new(capacity)))
     }
 
     /// Adds a record; the oldest goes, if there is no room.

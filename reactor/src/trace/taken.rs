@@ -1,13 +1,10 @@
 //! A trace that has been taken.
 
-use std::cell::RefCell;
 use std::collections::vec_deque;
 use std::fmt;
-use std::rc::Rc;
 
 use super::record::Line;
 use super::{Record, Ring, Tracer};
-use crate::Reactor;
 
 /// What a loop did, or the loops of a simulated network; it prints one line a record.
 ///
@@ -21,37 +18,12 @@ pub struct Trace {
     is_virtual: bool,
 }
 
-impl<App> Reactor<App> {
-    /// Begins a trace of the latest `capacity` records; one that was begun before is forgotten.
-    ///
-    /// See [`trace`](crate::trace) for what is in it and how to look at it.
-    ///
-    /// ```
-    /// # use reactor::Reactor;
-    /// # use std::time::Duration;
-    /// let mut reactor = Reactor::<()>::new()?;
-    /// reactor.trace(10_000);
-    /// reactor.registry().defer(|registry, _| registry.shutdown(Duration::ZERO));
-    /// reactor.run(&mut ())?;
-    /// let trace = reactor.take_trace();
-    /// print!("{trace}");
-    /// # assert!(trace.to_string().contains("task begins"));
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    pub fn trace(&mut self, capacity: usize) {
-        let ledger = &mut self.registry().ledger;
-        let ring = Rc::new(RefCell::new(Ring::new(capacity)));
-        ledger.tracer = Tracer::new(ring, 0, ledger.clock.epoch());
-    }
-
-    /// Ends the trace, and gives it back. It is empty if none was begun.
-    pub fn take_trace(&mut self) -> Trace {
-        let tracer = std::mem::take(&mut self.registry().ledger.tracer);
-        Trace { ring: tracer.into_ring(), hosts: vec!["loop".to_owned()], is_virtual: false }
-    }
-}
-
 impl Trace {
+    /// What one loop has left.
+    pub(crate) fn of_loop(tracer: Tracer) -> Self {
+        Self { ring: tracer.into_ring(), hosts: vec!["loop".to_owned()], is_virtual: false }
+    }
+
     /// What the loops of a simulated network did, whose names stand in the order of their numbers.
     #[cfg(any(feature = "sim", test))]
     pub(crate) fn of_network(ring: Ring, hosts: Vec<String>) -> Self {

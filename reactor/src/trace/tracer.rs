@@ -5,7 +5,6 @@ use std::rc::Rc;
 use std::time::Instant;
 
 use super::{Record, Ring, Subject, What};
-use crate::net::Clock;
 
 /// A loop's pen, if a trace has been begun.
 #[derive(Default)]
@@ -44,9 +43,14 @@ impl Tracer {
     // Out of line, so that a loop without one does not pay for it.
     #[cold]
     #[inline(never)]
-    pub(crate) fn record(&self, clock: &Clock, about: About, what: impl FnOnce() -> What) {
+    pub(crate) fn record(
+        &self,
+        now: impl FnOnce() -> Instant,
+        about: About,
+        what: impl FnOnce() -> What,
+    ) {
         if let Some(begun) = &self.0 {
-            begun.record(clock, about, what);
+            begun.record(now(), about, what);
         }
     }
 
@@ -60,9 +64,9 @@ impl Tracer {
 }
 
 impl Begun {
-    fn record(&self, clock: &Clock, about: About, what: impl FnOnce() -> What) {
+    fn record(&self, now: Instant, about: About, what: impl FnOnce() -> What) {
         let subject = self.subject(about);
-        let at = clock.read().saturating_duration_since(self.epoch);
+        let at = now.saturating_duration_since(self.epoch);
         self.ring.borrow_mut().push(Record::new(at, self.host, subject, what()));
     }
 

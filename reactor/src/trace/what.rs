@@ -5,7 +5,6 @@ use std::io::ErrorKind;
 use std::time::Duration;
 
 use super::Callback;
-use crate::net::Readiness;
 use crate::{CloseReason, ConnectionId, TimerKey};
 
 /// What happened.
@@ -169,14 +168,6 @@ pub enum Refusal {
 }
 
 impl What {
-    pub(crate) fn event(readiness: Readiness) -> Self {
-        Self::Event {
-            read: readiness.contains(Readiness::READ),
-            write: readiness.contains(Readiness::WRITE),
-            end: readiness.contains(Readiness::END),
-        }
-    }
-
     pub(crate) fn closed(reason: &CloseReason) -> Self {
         Self::Closed { reason: CloseReason::ROWS[reason.row()] }
     }

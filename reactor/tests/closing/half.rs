@@ -69,7 +69,7 @@ fn a_connection_can_be_ended_by_its_id_and_the_peer_goes_on() {
     let mut caller = client(address);
     stage.until(|log| log.has("server", "open"));
     let id = stage.log.id("server");
-    stage.registry().send(id, Bytes::from_static(b"over to you")).unwrap();
+    let _ = stage.registry().send(id, Bytes::from_static(b"over to you")).unwrap();
     stage.registry().end(id).unwrap();
     stage.until_quiet();
     let mut greeting = Vec::new();

@@ -5,6 +5,7 @@ mod support;
 
 mod bound_and_connected;
 mod by_id;
+mod deaf_peers;
 mod errors;
 mod full_queues;
 #[cfg(all(feature = "quinn-udp", target_os = "linux"))]
@@ -21,7 +22,7 @@ use reactor::{
     Envelope, Membership, MulticastInterface, OpenError, Reactor, SocketId, StdDatagram,
 };
 use socket2::SockRef;
-use support::{DatagramProbe, PATIENCE, Stage, any_port, retry};
+use support::{DatagramProbe, Log, PATIENCE, Stage, any_port, retry};
 
 /// Sends every datagram back.
 fn echo() -> DatagramProbe {

@@ -142,7 +142,7 @@ fn relay(who: &'static str, other: &Rc<Cell<Option<ConnectionId>>>) -> Probe {
         .on_data(move |transport, input, _| {
             let (other, bytes) = (to_send(), Bytes::copy_from_slice(input.take_all()));
             let registry = transport.registry();
-            registry.send(other, bytes).expect("the other side is open");
+            let _ = registry.send(other, bytes).expect("the other side is open");
             let queued = registry.queued_bytes(other).expect("the other side is open");
             if queued > StreamLimits::default().outbox_high {
                 transport.pause();
@@ -196,6 +196,126 @@ fn a_proxy_reads_one_side_as_fast_as_the_other_takes_it() {
     stage.join(sent);
     stage.until(|log| log.ends.len() == 2);
     assert!(stage.log.has("far", "drain"));
+    stage.finish();
+}
+
+/// As [`relay`], but it stops at a height of its own, where the receiver sees no reason to say a word.
+fn cautious(who: &'static str, other: &Rc<Cell<Option<ConnectionId>>>) -> Probe {
+    let others: [_; 2] = std::array::from_fn(|_| Rc::clone(other));
+    let [to_send, to_close] =
+        others.map(|other| move || other.get().expect("both sides were opened"));
+    Probe::new(who)
+        .on_data(move |transport, input, _| {
+            let (other, id) = (to_send(), transport.id());
+            let bytes = Bytes::copy_from_slice(input.take_all());
+            let registry = transport.registry();
+            let pressure = registry.send(other, bytes).expect("the other side is open");
+            let queued = registry.queued_bytes(other).expect("the other side is open");
+            let limits = registry.limits(other).expect("the other side is open");
+            assert_eq!(pressure.is_high(), queued > limits.outbox_high);
+            assert_eq!(registry.pressure(other), Ok(pressure));
+            if queued > 0 {
+                let again = registry.when_drained(other, move |registry, log, result| {
+                    log.note("cautious", format!("drained: {result:?}"));
+                    let _ = registry.resume(id);
+                });
+                again.expect("the other side is open");
+                transport.pause();
+            }
+        })
+        .on_end(move |transport, _| {
+            transport.registry().close(to_close()).expect("the other side is open");
+            transport.close();
+        })
+}
+
+#[test]
+fn a_proxy_that_stops_below_the_receivers_mark_is_told_when_to_go_on() {
+    const LENGTH: usize = 4 << 20;
+    let mut stage = Stage::new();
+    let (near, mut source) = pair();
+    let (far, mut sink) = pair();
+    SockRef::from(&far).set_send_buffer_size(64 * 1024).expect("it is a socket");
+    let (near_id, far_id): (Rc<Cell<_>>, Rc<Cell<_>>) = Default::default();
+    // No write of the proxy's comes near it.
+    let limits = StreamLimits { outbox_high: 1 << 20, ..StreamLimits::default() };
+    near_id.set(Some(stage.adopt(near, &limits, cautious("near", &far_id))));
+    far_id.set(Some(stage.adopt(far, &limits, cautious("far", &near_id))));
+    stage.until(|log| log.opened.len() == 2);
+    let sent = stage.peer(move || {
+        source.write_all(&pattern(LENGTH)).expect("it is read");
+        source.shutdown(Shutdown::Write).expect("it is connected");
+        source.read_to_end(&mut Vec::new()).expect("it says goodbye")
+    });
+    let received = stage.peer(move || {
+        let mut all = Vec::new();
+        sink.read_to_end(&mut all).expect("it says goodbye");
+        all
+    });
+    assert_same_bytes(&stage.join(received), &pattern(LENGTH));
+    stage.join(sent);
+    stage.until(|log| log.ends.len() == 2);
+    assert!(!stage.log.has("far", "drain"), "it was never above its own mark");
+    assert!(stage.log.has("cautious", "drained: Ok(())"));
+    stage.finish();
+}
+
+#[test]
+fn whoever_waits_for_an_outbox_is_told_once_however_it_ends() {
+    let mut stage = Stage::new();
+    let address = stage.listen_with(&tight(StreamLimits::default()), || Probe::new("server"));
+    let theirs = client(address);
+    stage.until(|log| log.opened.len() == 1);
+    let id = stage.log.opened[0].1;
+    let ask = |stage: &mut Stage, name: &'static str| {
+        stage.registry().when_drained(id, move |_, log, result| {
+            log.note(name, format!("{result:?}"));
+        })
+    };
+    ask(&mut stage, "at once").expect("it is open");
+    stage.until(|log| log.of("at once") == ["Ok(())"]);
+
+    let much = Bytes::from(pattern(4 << 20));
+    assert_eq!(stage.registry().send(id, much), Ok(Pressure::High));
+    ask(&mut stage, "later").expect("it is open");
+    ask(&mut stage, "later too").expect("it is open");
+    stage.until_quiet();
+    assert!(stage.log.of("later").is_empty(), "nobody has read");
+    stage.registry().abort(id).expect("it is open");
+    stage.until(|log| log.has("later", "Err(Stale)") && log.has("later too", "Err(Stale)"));
+    assert_eq!(ask(&mut stage, "too late"), Err(Stale));
+    assert_eq!(stage.log.of("at once").len() + stage.log.of("later").len(), 2);
+    drop(theirs);
+    stage.finish();
+}
+
+#[test]
+fn a_connection_that_sends_to_itself_by_id_is_told_when_it_has_drained() {
+    let mut stage = Stage::new();
+    let address = stage.listen_with(&tight(StreamLimits::default()), || {
+        Probe::new("server").on_data(|transport, input, _| {
+            input.take_all();
+            let id = transport.id();
+            let much = Bytes::from(pattern(1 << 20));
+            let registry = transport.registry();
+            assert_eq!(registry.send(id, much), Ok(Pressure::High));
+            let asked = registry.when_drained(id, move |registry, log, result| {
+                log.note("asker", format!("{result:?}"));
+                registry.close(id).expect("it is open");
+            });
+            asked.expect("it is open");
+        })
+    });
+    let mut theirs = client(address);
+    theirs.write_all(b"?").expect("it is read");
+    let received = stage.peer(move || {
+        let mut all = Vec::new();
+        theirs.read_to_end(&mut all).expect("it says goodbye");
+        all
+    });
+    assert_same_bytes(&stage.join(received), &pattern(1 << 20));
+    stage.until_closed("server");
+    assert_eq!(stage.log.of("asker"), ["Ok(())"]);
     stage.finish();
 }
 

@@ -18,8 +18,8 @@ use std::time::Duration;
 use bytes::{Buf, Bytes};
 use proptest::prelude::*;
 use reactor::{
-    ConnectionId, Limits, ListenOptions, SendError, StreamLimits, StreamOptions, TimerKey,
-    Transport,
+    ConnectionId, Limits, ListenOptions, Pressure, SendError, Stale, StreamLimits, StreamOptions,
+    TimerKey, Transport,
 };
 use socket2::SockRef;
 use support::*;

@@ -21,7 +21,9 @@ fn order_is_kept_among_all_the_ways_to_write() {
                     match at % 3 {
                         0 => transport.write(piece),
                         1 => transport.send(shared),
-                        _ => transport.registry().send(id, shared).expect("it is open"),
+                        _ => {
+                            let _ = transport.registry().send(id, shared).expect("it is open");
+                        }
                     }
                 }
                 transport.close();
@@ -91,7 +93,7 @@ fn what_others_write_to_a_connection_in_a_turn_is_gathered() {
             for &(_, id) in &log.opened {
                 for _ in 0..MESSAGES {
                     if id != own {
-                        transport.registry().send(id, said.clone()).expect("it is open");
+                        let _ = transport.registry().send(id, said.clone()).expect("it is open");
                     }
                 }
             }
@@ -103,7 +105,7 @@ fn what_others_write_to_a_connection_in_a_turn_is_gathered() {
     let before = stage.reactor.stats();
     for _ in 0..MESSAGES {
         for (_, id) in stage.log.opened.clone() {
-            stage.registry().send(id, Bytes::from_static(b"outside ")).expect("it is open");
+            let _ = stage.registry().send(id, Bytes::from_static(b"outside ")).expect("it is open");
         }
     }
     assert_eq!(stage.reactor.stats().writes, before.writes, "they wait for the end of the turn");
@@ -282,13 +284,13 @@ impl Writer {
                 Step::Send(length) => transport.send(Self::say(&self.said, length).into()),
                 Step::SendSelf(length) => {
                     let bytes = Self::say(&self.said, length).into();
-                    transport.registry().send(id, bytes).expect("it is open");
+                    let _ = transport.registry().send(id, bytes).expect("it is open");
                 }
                 Step::SendLater(length) => {
                     let said = Rc::clone(&self.said);
                     transport.registry().defer(move |registry, _| {
                         let bytes = Self::say(&said, length).into();
-                        registry.send(id, bytes).expect("it is open");
+                        let _ = registry.send(id, bytes).expect("it is open");
                     });
                 }
                 Step::ShareLater(length) => {

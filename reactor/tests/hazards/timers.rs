@@ -74,7 +74,7 @@ fn a_timer_fires_in_the_turn_it_is_due_while_every_socket_is_saturated() {
         reactor.registry().abort(id).expect("it is open");
     }
     reactor.registry().close_listener(listener).expect("it is open");
-    until(&mut reactor, &mut beats, |_, registry| registry.is_empty());
+    until(&mut reactor, &mut beats, |_, registry| registry.snapshot().sockets.is_empty());
     for peer in peers {
         peer.join();
     }

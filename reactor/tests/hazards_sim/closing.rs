@@ -101,7 +101,7 @@ fn a_close_behind_which_the_peer_has_vanished_ends_at_its_deadline_and_once() {
                 Gone::Silent => {
                     scene.faults(&[Fault::Silence], Rate::MOSTLY);
                     let id = scene.log(client).id("client");
-                    scene.registry(client).send(id, b"?"[..].into()).expect("it is open");
+                    let _ = scene.registry(client).send(id, b"?"[..].into()).expect("it is open");
                     scene.run(SECOND);
                     assert_eq!(scene.count(Fault::Silence), 1);
                 }
@@ -110,7 +110,7 @@ fn a_close_behind_which_the_peer_has_vanished_ends_at_its_deadline_and_once() {
             let id = scene.log(server).id("server");
             if has_queued {
                 let much = pattern(1_000_000).into();
-                scene.registry(server).send(id, much).expect("it is open");
+                let _ = scene.registry(server).send(id, much).expect("it is open");
             }
             scene.registry(server).close(id).expect("it is open");
             scene.run(10 * SECOND - MS);

@@ -75,7 +75,7 @@ fn a_socket_that_is_reported_writable_before_it_is_connected_is_not_open_yet() {
         let address = scene.network.address(server, PORT);
         let early = Probe::new("early");
         let id = scene.registry(client).connect(address, early).expect("it begins to connect");
-        scene.registry(client).send(id, b"first this, "[..].into()).expect("it is queued");
+        let _ = scene.registry(client).send(id, b"first this, "[..].into()).expect("it is queued");
         scene.run(SECOND - 2 * MS);
         assert!(scene.log(client).opened.is_empty(), "no answer has come yet");
         assert!(scene.count(Fault::Spurious) > 300);

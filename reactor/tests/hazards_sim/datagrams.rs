@@ -101,3 +101,39 @@ fn calls_that_fail_in_any_way_lose_no_datagram_but_the_one_they_were_made_for() 
         scene.finish()
     });
 }
+
+/// Row 32: the refused send raises the edge itself.
+#[test]
+fn a_peer_that_receives_nothing_costs_a_try_now_and_then_and_the_others_nothing() {
+    with_seeds(5, &[], |mut scene| {
+        let host = scene.host("host");
+        let (deaf, hears) = (Address::Path("/deaf".into()), Address::Path("/hears".into()));
+        let registry = scene.registry(host);
+        let id = registry.bind_datagram(deaf.clone(), DatagramProbe::new("deaf"));
+        // It keeps its name, and nobody receives from it.
+        let kept = registry.detach_socket(id.expect("the path is free")).expect("it is bound");
+        registry.bind_datagram(hears.clone(), DatagramProbe::new("hears")).expect("it is free");
+        let speaker = registry.bind_datagram(Address::Unnamed, DatagramProbe::new("speaker"));
+        let speaker = speaker.expect("it needs no path");
+        scene.run(MS);
+
+        let registry = scene.registry(host);
+        while registry.send_to(speaker, &[7; 1_000], Some(&deaf)).is_ok() {}
+        let before = scene.stats(host).turns;
+        scene.run(10 * SECOND);
+        let turns = scene.stats(host).turns - before;
+        // Ten tries a second, each a few turns: the timer, the send, the edge that says nothing.
+        assert!((100..600).contains(&turns), "{turns}");
+
+        for _ in 0..100 {
+            let sent = scene.registry(host).send_to(speaker, b"hello", Some(&hears));
+            sent.expect("it is not this one that receives nothing");
+            scene.run(MS);
+        }
+        assert_eq!(scene.log(host).count("hears", "datagram 5"), 100);
+        drop(kept);
+        scene.run(SECOND);
+        assert_eq!(scene.log(host).count("speaker", "drain"), 1, "{:?}", scene.log(host));
+        scene.finish()
+    });
+}

@@ -90,7 +90,8 @@ fn who_is_ended_in_the_middle_of_a_batch_hears_nothing_and_neither_does_who_come
         let before = scene.stats(server);
         for who in ["first", "second"] {
             let id = scene.log(client).id(who);
-            scene.registry(client).send(id, b"end the other"[..].into()).expect("it is open");
+            let _ =
+                scene.registry(client).send(id, b"end the other"[..].into()).expect("it is open");
         }
         scene.connect(client, server, Probe::new("third"));
         scene.run(20 * MS);
@@ -100,7 +101,7 @@ fn who_is_ended_in_the_middle_of_a_batch_hears_nothing_and_neither_does_who_come
         assert_eq!(scene.log(server).of("newcomer"), ["open"]);
 
         let id = scene.log(client).id("third");
-        scene.registry(client).send(id, b"me"[..].into()).expect("it is open");
+        let _ = scene.registry(client).send(id, b"me"[..].into()).expect("it is open");
         scene
             .until(|network| network.app(server).is_some_and(|log| log.bytes("newcomer") == b"me"));
         scene.finish()
@@ -395,7 +396,7 @@ fn spurious_readiness_is_believed_of_no_kind_of_socket() {
         let (stalled, unix) = (scene.log(client).id("stalled"), scene.log(client).id("unix"));
         let registry = scene.registry(client);
         registry.resume(stalled).expect("it is open");
-        registry.send(unix, b"still there?"[..].into()).expect("it is open");
+        let _ = registry.send(unix, b"still there?"[..].into()).expect("it is open");
         registry.send_to(connected, b"still there?", None).expect("it leaves");
         let sender = registry
             .bind_datagram(Address::Unnamed, DatagramProbe::new("sender"))

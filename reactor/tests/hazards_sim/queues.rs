@@ -82,7 +82,7 @@ fn every_other_handler_of_a_batch_panics_and_the_rest_is_served() {
         let ids: Vec<ConnectionId> = scene.log(client).opened.iter().map(|&(_, id)| id).collect();
         for (at, &id) in ids.iter().enumerate() {
             let said = if at % 2 == 0 { &b"panic"[..] } else { b"hello" };
-            scene.registry(client).send(id, said.into()).expect("it is open");
+            let _ = scene.registry(client).send(id, said.into()).expect("it is open");
         }
         let before = scene.stats(server).turns;
         scene.run(20 * MS);
@@ -110,7 +110,7 @@ fn every_other_call_of_a_batch_fails_and_the_rest_is_served() {
         scene.network.pause(server, 10 * MS);
         let ids: Vec<ConnectionId> = scene.log(client).opened.iter().map(|&(_, id)| id).collect();
         for &id in &ids {
-            scene.registry(client).send(id, b"hello"[..].into()).expect("it is open");
+            let _ = scene.registry(client).send(id, b"hello"[..].into()).expect("it is open");
         }
         scene.run(9 * MS);
         scene.faults(&[Fault::ReadError], HALF);

@@ -33,7 +33,7 @@ fn saturate(scene: &mut Scene, host: Host<Log>) {
     let registry = scene.registry(host);
     registry.listen(path("chatter"), |_, _| Echo).expect("the path is free");
     let id = registry.connect(path("chatter"), Echo).expect("it begins to connect");
-    registry.send(id, b"ping"[..].into()).expect("it is queued");
+    let _ = registry.send(id, b"ping"[..].into()).expect("it is queued");
 }
 
 #[test]

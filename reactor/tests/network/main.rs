@@ -88,7 +88,7 @@ impl Pair {
     /// Has the client send on its connection.
     fn send(&mut self, bytes: &[u8]) {
         let (registry, _) = self.network.parts(self.client).expect("it is up");
-        registry.send(self.connection, Bytes::copy_from_slice(bytes)).expect("it is open");
+        let _ = registry.send(self.connection, Bytes::copy_from_slice(bytes)).expect("it is open");
     }
 
     /// Has the client send a datagram.

@@ -289,7 +289,10 @@ pub(crate) fn a_socket_ends_in_its_own_callback(play: &mut Play) {
     play.on(Role::Client, |registry, _| {
         // The client may have gone already.
         let _ = registry.send_to(client, b"hello", Some(&server));
-        let _ = registry.send_to(client, b"hello", Some(&server));
+        // One that a Unix socket refused would be tried again when nobody is there any more, and fail.
+        if server.ip().is_some() {
+            let _ = registry.send_to(client, b"hello", Some(&server));
+        }
     });
     play.until(|seen| seen.has("client", "close closed"));
     play.until(|seen| seen.has("server", "close closed"));
@@ -316,7 +319,7 @@ pub(crate) fn a_datagram_socket_is_taken_out_and_adopted_again(play: &mut Play) 
         socket.send_to(datagram.bytes, &datagram.from).expect("there is room for it");
     });
     let id = play.on(Role::Server, |registry, _| {
-        let adopted = registry.adopt_datagram(taken, DatagramLimits::default(), successor);
+        let adopted = registry.adopt_datagram(taken, &DatagramLimits::default(), successor);
         adopted.expect("the loop takes it")
     });
     play.until(|seen| seen.datagrams("client") == 1);

@@ -171,7 +171,7 @@ pub(crate) fn a_reset_follows_a_goodbye(play: &mut Play) {
     play.until_closed(&["client"]);
     if !play.family.is_ip() {
         play.on(Role::Server, |registry, log| {
-            registry.send(log.id("server"), b"hello?"[..].into()).expect("it is open");
+            let _ = registry.send(log.id("server"), b"hello?"[..].into()).expect("it is open");
         });
     }
     play.until_closed(&["server"]);
@@ -212,7 +212,7 @@ pub(crate) fn a_connection_is_closed_before_it_is_open(play: &mut Play) {
     let address = play.listen(|| actor("server"));
     let client = play.connect(&address, actor("client"));
     play.on(Role::Client, |registry, _| {
-        registry.send(client, b"a word in passing"[..].into()).expect("it is queued");
+        let _ = registry.send(client, b"a word in passing"[..].into()).expect("it is queued");
         registry.close(client).expect("it has begun");
     });
     play.until_closed(&["server", "client"]);
@@ -419,7 +419,7 @@ pub(crate) fn a_peer_never_says_goodbye(play: &mut Play) {
     play.until_closed(&["client"]);
     if !play.family.is_ip() {
         play.on(Role::Server, |registry, log| {
-            registry.send(log.id("server"), b"hello?"[..].into()).expect("it is open");
+            let _ = registry.send(log.id("server"), b"hello?"[..].into()).expect("it is open");
         });
     }
     play.until_closed(&["server"]);

@@ -561,7 +561,7 @@ impl Stage {
     fn is_done(&mut self) -> bool {
         let stats = self.reactor.stats();
         assert_eq!(stats.connections, 0, "{:#?}\n{}", self.log, self.reactor.snapshot());
-        self.reactor.registry().is_empty()
+        self.reactor.snapshot().sockets.is_empty()
     }
 
     fn turn(&mut self, timeout: Duration) {

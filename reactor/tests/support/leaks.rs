@@ -32,7 +32,7 @@ impl Leaks {
     #[track_caller]
     pub fn check<App>(self, mut reactor: Reactor<App>) {
         let snapshot = reactor.snapshot();
-        assert!(reactor.registry().is_empty(), "sockets are left\n{snapshot}");
+        assert_eq!(reactor.registry().len(), 0, "sockets are left\n{snapshot}");
         assert_eq!(snapshot.stats.connections, 0, "connections are counted\n{snapshot}");
         assert_eq!(snapshot.stats.queued_bytes, 0, "bytes are queued\n{snapshot}");
         assert_eq!(snapshot.stats.timers, 0, "timers are set\n{snapshot}");

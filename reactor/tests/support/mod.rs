@@ -267,7 +267,7 @@ impl Stage {
             let _ = self.registry().close_socket(id);
         }
         let log = &mut self.log;
-        until(&mut self.reactor, log, |_, registry| registry.is_empty());
+        until(&mut self.reactor, log, |_, registry| registry.snapshot().sockets.is_empty());
         self.leaks.check(self.reactor);
     }
 }

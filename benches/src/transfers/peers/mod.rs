@@ -103,13 +103,15 @@ fn greets(address: SocketAddr) -> bool {
     super::load::control::Control::connect(address, Ipv4Addr::LOCALHOST).is_ok()
 }
 
-/// Why a program cannot be run, if it cannot.
-fn missing(program: &str, argument: &str) -> Option<String> {
-    let mut trial = std::process::Command::new(program);
-    trial.arg(argument);
-    trial.stdin(std::process::Stdio::null());
+/// Why a program cannot be run, if it cannot; another of that name is told by what it says of itself.
+fn missing(program: &str, argument: &str, says: &str) -> Option<String> {
+    let mut trial = std::process::Command::new("sh");
+    // Where it is asked by a shell, also one that answers on its standard input is heard.
+    trial.args(["-c", r#"exec "$0" "$1" 0>&1 2>&1"#, program, argument]);
     match trial.output() {
-        Ok(_) => None,
+        Ok(output) if output.status.code() == Some(127) => Some(format!("{program}: not found")),
+        Ok(output) if String::from_utf8_lossy(&output.stdout).contains(says) => None,
+        Ok(_) => Some(format!("{program} does not say that it is {says}")),
         Err(error) => Some(format!("{program}: {error}")),
     }
 }

@@ -28,7 +28,7 @@ fn answers(address: SocketAddr) -> bool {
 }
 
 pub(super) fn absence() -> Option<String> {
-    missing("in.tftpd", "-V")
+    missing("in.tftpd", "-V", "tftp-hpa")
         .map(|error| format!("{error}: apt-get install tftpd-hpa"))
         .or_else(|| not_root("tftpd-hpa"))
 }

@@ -29,7 +29,7 @@ pub(super) fn start(tree: &Tree) -> Result<Started> {
 }
 
 pub(super) fn absence() -> Option<String> {
-    missing("vsftpd", "-v")
+    missing("vsftpd", "-v", "vsftpd: version")
         .map(|error| format!("{error}: apt-get install vsftpd"))
         .or_else(|| not_root("vsftpd"))
 }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use chrono::Local;
 use clap::{Args, ValueEnum};
 use examples::advice::NotOpened;
-use examples::endpoint::Endpoint;
+use examples::endpoint::{self, Endpoint};
 use examples::{output, stop};
 use protocols::chat::accounts::{AccountLimits, Accounts};
 use protocols::chat::config::Config;
@@ -36,7 +36,7 @@ const DEFAULT: &str = "127.0.0.1:6667";
 #[derive(Args)]
 pub(crate) struct Options {
     /// Where to listen: HOST:PORT or unix:PATH; port 0 is any free one
-    #[arg(long, short, value_name = "ADDR")]
+    #[arg(long, short, value_name = "ADDR", value_parser = endpoint::of_streams)]
     listen: Vec<Endpoint>,
 
     /// A file of configuration; docs/chat.toml has everything that can be in it
@@ -148,13 +148,8 @@ fn open(
 /// Where to listen: as the command line says, or else the configuration, or else the default.
 fn addresses(options: &Options, config: &Config) -> Result<Vec<Address>, Box<dyn Error>> {
     if !options.listen.is_empty() {
-        let first = |endpoint: &Endpoint| -> Result<Address, Box<dyn Error>> {
-            if matches!(endpoint, Endpoint::Udp(_)) {
-                return Err("chat is not spoken over UDP; say HOST:PORT or unix:PATH".into());
-            }
-            // A name with several addresses is one place all the same: its first.
-            Ok(endpoint.resolve()?.swap_remove(0))
-        };
+        // A name with several addresses is one place all the same: its first.
+        let first = |endpoint: &Endpoint| Ok(endpoint.resolve()?.swap_remove(0));
         return options.listen.iter().map(first).collect();
     }
     if config.listen.is_empty() { Ok(vec![DEFAULT.parse()?]) } else { Ok(config.listen.clone()) }

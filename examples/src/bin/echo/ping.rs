@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use clap::Args;
-use examples::endpoint::{Endpoint, seconds};
+use examples::endpoint::{Endpoint, how_many, seconds};
 use examples::output;
 use hdrhistogram::Histogram;
 use protocols::echo::{Caller, Client, ClientId, Failure, Lost, NotSent, Reply};
@@ -35,7 +35,7 @@ pub(crate) struct Options {
     server: Endpoint,
 
     /// Stop after N pings
-    #[arg(long, short, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, short, value_name = "N", value_parser = how_many)]
     count: Option<u64>,
 
     /// How many bytes to send

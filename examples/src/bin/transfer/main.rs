@@ -4,6 +4,7 @@
 //! $ cargo run --release --bin transfer -- serve --root /srv/files
 //! ftp listening on 127.0.0.1:2121
 //! tftp listening on 127.0.0.1:6969
+//! serving /srv/files, for reading only
 //! ```
 //!
 //! and in another terminal
@@ -53,9 +54,10 @@ struct Cli {
 }
 
 const AFTER_HELP: &str = "\
-A URL is ftp://[USER[:PASSWORD]@]HOST[:PORT]/PATH or tftp://HOST[:PORT]/NAME, with a % and two digits for
-what cannot stand there: a space is %20. A path of FTP begins in the user's home; %2F at its beginning
+A URL is ftp://[USER[:PASSWORD]@]HOST[:PORT]/PATH or tftp://HOST[:PORT]/NAME, with a % and two digits for \
+what cannot stand there: a space is %20. A path of FTP begins in the user's home; %2F at its beginning \
 is the root. A password that is not in the URL comes from the variable TRANSFER_PASSWORD, or is asked for.
+
 Exit code: 0 if all went well, 1 if something failed, 2 if the command line makes no sense.";
 
 #[derive(Subcommand)]

@@ -315,6 +315,10 @@ fn open(
         let id = tftp::bind(registry, address, &datagrams).map_err(NotOpened::by("--tftp"))?;
         lines.push(format!("tftp listening on {}", registry.socket_address(id)?));
     }
+    let may = if options.write { "for reading and writing" } else { "for reading only" };
+    // As it is called from anywhere: the default is wherever one happens to stand.
+    let root = options.root.canonicalize().unwrap_or_else(|_| options.root.clone());
+    lines.push(format!("serving {}, {may}", root.display()));
     Ok(lines)
 }
 

@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use reactor::{Address, Closed, ConnectOptions, ConnectionId, OpenError, Registry, TimerId};
+use reactor::{
+    Address, Backoff, Closed, ConnectOptions, ConnectionId, OpenError, Registry, TimerId,
+};
 
-use super::backoff::Backoff;
 use super::commands::apart;
 use super::handshake::Handshake;
 use super::link::Link;

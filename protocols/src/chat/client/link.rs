@@ -6,7 +6,7 @@ use super::life::tell;
 use super::{Caller, Client, ClientId};
 use crate::chat::Message;
 use crate::chat::message::{MAX_BODY, MAX_TAGS};
-use crate::framing::{Line, Lines};
+use reactor::framing::{Line, Lines};
 
 /// The protocol of a client's connection.
 #[derive(Debug)]

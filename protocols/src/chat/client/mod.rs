@@ -16,7 +16,6 @@
 //! | `world` | what a message means: pure |
 //! | `text` | texts that are longer than a line: pure |
 //! | `outgoing` | what waits to be said, and how fast it is: pure |
-//! | `backoff` | how long to wait before connecting again: pure |
 //! | `event` | what a program is told, and how it can fail |
 //! | `caller` | what a program is asked and told |
 //! | `life` | a client: from connecting to the end, and around again |
@@ -69,7 +68,6 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
-mod backoff;
 mod caller;
 mod commands;
 mod ending;

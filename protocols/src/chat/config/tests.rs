@@ -1,5 +1,7 @@
 //! Files as people write them, and what they are told.
 
+use std::fs;
+use std::path::Path;
 use std::time::Duration;
 
 use super::*;
@@ -19,8 +21,13 @@ fn an_empty_file_is_the_default() {
 
 #[test]
 fn the_example_has_every_key_and_says_the_defaults() {
-    let text = include_str!("../../../../docs/chat.toml");
-    let config = Config::parse(text).expect("it is an example");
+    // An archive of this package has no book; there is nothing to look at there.
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    if !root.join("docs").exists() {
+        return eprintln!("LEFT OUT: the book is not beside this package");
+    }
+    let text = fs::read_to_string(root.join("docs/chat.toml")).expect("it is in the book");
+    let config = Config::parse(&text).expect("it is an example");
     assert_eq!(config.settings.limits, Limits::default());
     assert_eq!(config.settings.name, "irc.example");
     assert_eq!(config.settings.operators.len(), 1);

@@ -1,11 +1,16 @@
 //! The real system: mio for readiness, socket2 for options, rustix for calls on Unix.
 //!
-//! This folder is the only place that names mio's types. One file a kind of socket, and one file a
-//! platform for what differs between them.
+//! This folder is the only place that names mio's types. Each kind of socket has a file, and so has
+//! each platform, for what differs between them.
 
 mod datagram;
 mod listener;
 mod options;
+#[cfg(any(target_os = "linux", target_os = "android"))]
+mod pipe;
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+#[path = "no_pipe.rs"]
+mod pipe;
 mod poller;
 #[cfg(feature = "quinn-udp")]
 mod rich;
@@ -25,6 +30,7 @@ pub(crate) use listener::ListenerSocket;
 pub use listener::StdListener;
 #[cfg(unix)]
 pub(crate) use listener::unix::OwnedPath;
+pub(crate) use pipe::{Pipe, cannot_splice};
 pub(crate) use poller::{Events, Poller, Waker};
 pub use stream::StdStream;
 pub(crate) use stream::StreamSocket;

@@ -8,6 +8,7 @@ use std::net::{Shutdown, SocketAddr};
 use socket2::{SockRef, Type};
 
 use super::OwnedPath;
+use super::pipe::Pipe;
 use super::poller::Poller;
 use super::{options, sys};
 use crate::id::Token;
@@ -199,6 +200,16 @@ impl StreamSocket {
         call!(self, socket => sys::send_file(socket, file, offset, count))
     }
 
+    /// Moves what has come to a pipe, which is empty; `Ok(0)` is the end.
+    pub(crate) fn splice_in(&self, pipe: &mut Pipe) -> io::Result<usize> {
+        call!(self, socket => pipe.fill(socket))
+    }
+
+    /// Sends what is in a pipe, as far as it goes.
+    pub(crate) fn splice_out(&self, pipe: &mut Pipe) -> io::Result<usize> {
+        call!(self, socket => pipe.pour(socket))
+    }
+
     /// Sends FIN behind everything written so far.
     pub(crate) fn shutdown_write(&self) -> io::Result<()> {
         match self {
@@ -243,6 +254,35 @@ impl StreamSocket {
             #[cfg(unix)]
             Self::Unix(stream) => super::listener::named(stream.peer_addr()),
         }
+    }
+
+    #[cfg(unix)]
+    pub(crate) fn descriptor(&self) -> Option<std::os::fd::BorrowedFd<'_>> {
+        use std::os::fd::AsFd;
+        Some(match self {
+            Self::Tcp(stream) => stream.as_fd(),
+            Self::Unix(stream) => stream.as_fd(),
+        })
+    }
+
+    /// As [`write`](Self::write), and descriptors leave with the first byte.
+    #[cfg(unix)]
+    pub(crate) fn send_with_descriptors(
+        &self,
+        bytes: &[u8],
+        descriptors: &[std::os::fd::BorrowedFd<'_>],
+    ) -> io::Result<usize> {
+        call!(self, socket => sys::send_with_descriptors(socket, bytes, descriptors))
+    }
+
+    /// As [`read`](Self::read), and the descriptors that come with it.
+    #[cfg(unix)]
+    pub(crate) fn receive_with_descriptors(
+        &self,
+        buffer: &mut [u8],
+        arrived: &mut Vec<std::os::fd::OwnedFd>,
+    ) -> io::Result<usize> {
+        call!(self, socket => sys::receive_with_descriptors(socket, buffer, arrived))
     }
 
     pub(crate) fn kind(&self) -> &'static str {

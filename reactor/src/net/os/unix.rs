@@ -5,12 +5,16 @@
 //! is gone is an error and never a SIGPIPE.
 
 use std::fs::File;
-use std::io::{self, IoSlice};
+use std::io::{self, IoSlice, IoSliceMut};
+use std::mem::MaybeUninit;
 use std::net::{SocketAddr, SocketAddrV4};
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use rustix::io::Errno;
-use rustix::net::{RecvFlags, SendAncillaryBuffer, SendFlags};
+use rustix::net::{
+    RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags, SendAncillaryBuffer,
+    SendAncillaryMessage, SendFlags,
+};
 use socket2::SockRef;
 
 /// Whether a read that did not fill its buffer has emptied the socket, so that the next byte brings
@@ -81,6 +85,55 @@ pub(super) fn send_vectored(socket: impl AsFd, slices: &[IoSlice<'_>]) -> io::Re
     let mut nothing = SendAncillaryBuffer::default();
     Ok(rustix::net::sendmsg(socket, slices, &mut nothing, NO_SIGNAL)?)
 }
+
+/// Room for the descriptors of one message: as many as Linux lets through with it (`SCM_MAX_FD`).
+const DESCRIPTORS: usize = rustix::cmsg_space!(ScmRights(253));
+
+/// Sends bytes, and descriptors with the first of them.
+pub(super) fn send_with_descriptors(
+    socket: impl AsFd,
+    bytes: &[u8],
+    descriptors: &[BorrowedFd<'_>],
+) -> io::Result<usize> {
+    let mut space = [MaybeUninit::uninit(); DESCRIPTORS];
+    let mut control = SendAncillaryBuffer::new(&mut space);
+    if !control.push(SendAncillaryMessage::ScmRights(descriptors)) {
+        return Err(io::ErrorKind::InvalidInput.into());
+    }
+    Ok(rustix::net::sendmsg(socket, &[IoSlice::new(bytes)], &mut control, NO_SIGNAL)?)
+}
+
+/// Receives bytes, and the descriptors that come with them, which no child of this process inherits.
+pub(super) fn receive_with_descriptors(
+    socket: impl AsFd,
+    buffer: &mut [u8],
+    arrived: &mut Vec<OwnedFd>,
+) -> io::Result<usize> {
+    let mut space = [MaybeUninit::uninit(); DESCRIPTORS];
+    let mut control = RecvAncillaryBuffer::new(&mut space);
+    let mut slices = [IoSliceMut::new(buffer)];
+    let message = rustix::net::recvmsg(socket, &mut slices, &mut control, CLOSE_ON_EXEC)?;
+    for part in control.drain() {
+        if let RecvAncillaryMessage::ScmRights(descriptors) = part {
+            arrived.extend(descriptors);
+        }
+    }
+    if CLOSE_ON_EXEC.is_empty() {
+        for descriptor in &*arrived {
+            rustix::io::fcntl_setfd(descriptor, rustix::io::FdFlags::CLOEXEC)?;
+        }
+    }
+    if message.flags.contains(ReturnFlags::CTRUNC) {
+        return Err(io::Error::other("descriptors were lost: this process has none left for them"));
+    }
+    Ok(message.bytes)
+}
+
+/// What is received is closed when the process runs another program, where one call can say so.
+#[cfg(any(target_os = "linux", target_os = "android", target_os = "freebsd"))]
+const CLOSE_ON_EXEC: RecvFlags = RecvFlags::CMSG_CLOEXEC;
+#[cfg(not(any(target_os = "linux", target_os = "android", target_os = "freebsd")))]
+const CLOSE_ON_EXEC: RecvFlags = RecvFlags::empty();
 
 /// Sends a part of a file without copying it through this process; `Ok(0)` is the file's end.
 #[cfg(any(target_os = "linux", target_os = "android"))]

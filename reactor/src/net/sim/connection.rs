@@ -13,7 +13,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use super::calls::Errno;
-use super::world::SocketIndex;
+use super::names::SocketIndex;
 use crate::Address;
 
 /// What a pipe holds where nothing else was said: a receive and a send buffer.

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::calls::{Call, Errno, Mishap};
 use super::names::{Sharing, Space, host_of, is_ours, source_for};
+use super::queues::{Datagrams, Packet, Stored};
 use super::rules::{Payload, Verdict};
 use super::world::{Event, Failure, SocketIndex, SocketKind, World};
 use super::{Fault, Segment};
@@ -20,74 +21,6 @@ const LONGEST_V6: usize = 65_527;
 const CAPACITY: usize = 256 * 1024;
 /// How much later one comes that others overtake.
 const OVERTAKEN: Duration = Duration::from_millis(50);
-
-pub(super) struct Datagrams {
-    address: Address,
-    peer: Option<Address>,
-    /// Whom a Unix socket is connected to, whatever becomes of the name.
-    peer_socket: Option<SocketIndex>,
-    arrived: VecDeque<Stored>,
-    bytes: usize,
-    capacity: usize,
-    /// What the next call is to be told, once.
-    error: Option<Errno>,
-    groups: Vec<Membership>,
-    hears_itself: bool,
-    /// It tells and sets more than bytes and a peer.
-    metadata: bool,
-    /// It hears of ICMP errors though it is connected to nobody.
-    icmp: bool,
-    /// Unix sockets that wait for room here.
-    waiting: Vec<SocketIndex>,
-}
-
-/// A datagram that waits to be received.
-struct Stored {
-    bytes: Vec<u8>,
-    from: Address,
-    /// The local address it was sent to.
-    to: Option<IpAddr>,
-    ecn: Option<Ecn>,
-}
-
-/// A datagram on its way.
-pub(crate) struct Packet {
-    from_host: u16,
-    to_host: u16,
-    from: Address,
-    to: Address,
-    ecn: Option<Ecn>,
-    bytes: Vec<u8>,
-}
-
-impl Datagrams {
-    pub(super) fn level(&self) -> Readiness {
-        let failed = self.error.is_some();
-        Readiness::WRITE
-            .with(Readiness::READ.when(failed || !self.arrived.is_empty()))
-            .with(Readiness::END.when(failed))
-    }
-
-    fn takes(&self, from: &Address) -> bool {
-        self.peer.as_ref().is_none_or(|peer| peer == from)
-    }
-
-    fn store(&mut self, datagram: Stored) {
-        self.bytes += datagram.bytes.len();
-        self.arrived.push_back(datagram);
-    }
-
-    pub(super) fn takes_envelopes(&self) -> bool {
-        self.metadata
-    }
-
-    fn has_joined(&self, group: IpAddr) -> bool {
-        self.groups.iter().any(|membership| match *membership {
-            Membership::V4 { group: joined, .. } => group == IpAddr::V4(joined),
-            Membership::V6 { group: joined, .. } => group == IpAddr::V6(joined),
-        })
-    }
-}
 
 impl World {
     pub(super) fn bind(
@@ -211,7 +144,7 @@ impl World {
                 (None, Some(receiver)) => receiver,
                 (None, None) => return self.disconnect(index),
             };
-            return self.send_unix(host, index, from, receiver, bytes);
+            return self.send_unix(host, index, from, (receiver, to.is_some()), bytes);
         };
         let to = to.or(socket.peer.as_ref()).and_then(Address::socket_addr);
         let to = to.ok_or(Errno::EDESTADDRREQ)?;
@@ -236,13 +169,15 @@ impl World {
         Err(if had_peer { Errno::ECONNREFUSED } else { Errno::ENOTCONN })
     }
 
-    /// A Unix datagram arrives at once, or there is no room for it.
+    /// A Unix datagram arrives at once, or there is no room for it. Who is connected waits for room; who names
+    /// the receiver is writable all the time, and the refusal itself raises the edge, since it frees the
+    /// memory that the datagram was put in.
     fn send_unix(
         &mut self,
         host: u16,
         index: SocketIndex,
         from: Address,
-        receiver: SocketIndex,
+        (receiver, is_named): (SocketIndex, bool),
         bytes: &[u8],
     ) -> Result<(), Errno> {
         let socket = self.datagrams_mut(receiver).ok_or(Errno::ECONNREFUSED)?;
@@ -253,7 +188,11 @@ impl World {
             return Err(Errno::EMSGSIZE);
         }
         if socket.bytes + bytes.len() > socket.capacity {
-            socket.waiting.push(index);
+            if is_named {
+                self.notify(index, Readiness::WRITE);
+            } else {
+                socket.waiting.push(index);
+            }
             return Err(Errno::EAGAIN);
         }
         socket.store(Stored { bytes: bytes.to_vec(), from, to: None, ecn: None });

@@ -5,26 +5,10 @@ use std::collections::VecDeque;
 use super::calls::{Call, Errno, Mishap};
 use super::connection::{Connection, Content, End, Kind, Side, State};
 use super::names::{Sharing, Space};
+use super::queues::Queue;
 use super::world::{Failure, SocketIndex, SocketKind, World};
 use crate::net::Readiness;
 use crate::{Address, ListenOptions, StreamOptions};
-
-pub(super) struct Queue {
-    address: Address,
-    backlog: usize,
-    connections: VecDeque<usize>,
-}
-
-impl Queue {
-    pub(super) fn is_empty(&self) -> bool {
-        self.connections.is_empty()
-    }
-
-    /// One more than was asked for fits, as in Linux.
-    pub(super) fn is_full(&self) -> bool {
-        self.connections.len() > self.backlog
-    }
-}
 
 impl World {
     pub(super) fn listen(

@@ -23,6 +23,7 @@
 //! | `route` | the paths between hosts |
 //! | `names` | who is bound to which address |
 //! | `connection` | a stream's two ends and two pipes |
+//! | `queues` | what waits in a socket to be taken |
 //! | `world` | all of it together, and its sockets |
 //! | `connecting`, `wire` | how connections begin; what is on its way between their ends |
 //! | `stream`, `listener`, `datagram` | what the world does with sockets of each kind |
@@ -42,6 +43,7 @@ mod listener;
 mod log;
 mod names;
 mod poller;
+mod queues;
 mod route;
 mod rules;
 mod shelf;

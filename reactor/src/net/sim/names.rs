@@ -5,8 +5,10 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 
 use super::calls::Errno;
-use super::world::SocketIndex;
 use crate::Address;
+
+/// A socket's number in the world.
+pub(crate) type SocketIndex = usize;
 
 /// The first of the ports that a host gives away itself (RFC 6335).
 const EPHEMERAL: u16 = 49_152;

@@ -10,8 +10,6 @@ use std::thread::{self, LocalKey, ThreadId};
 
 use slab::Slab;
 
-use super::socket::Descriptor;
-
 /// What is kept so, and the shelf for its like.
 pub(super) trait Simulated: Sized + 'static {
     fn shelf() -> &'static LocalKey<RefCell<Slab<Self>>>;
@@ -82,16 +80,6 @@ impl<S: Simulated> Detached<S> {
 impl<S: Simulated> Drop for Detached<S> {
     fn drop(&mut self) {
         drop(self.shelved());
-    }
-}
-
-thread_local! {
-    static DESCRIPTORS: RefCell<Slab<Descriptor>> = const { RefCell::new(Slab::new()) };
-}
-
-impl Simulated for Descriptor {
-    fn shelf() -> &'static LocalKey<RefCell<Slab<Self>>> {
-        &DESCRIPTORS
     }
 }
 

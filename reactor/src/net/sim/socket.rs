@@ -1,15 +1,18 @@
 //! The sockets of a host, as its loop holds them: each a number on its thread's [shelf](super::shelf).
 
 use std::any::Any;
+use std::cell::RefCell;
 use std::fs::File;
 use std::io::{self, IoSlice};
 use std::marker::PhantomData;
+use std::thread::LocalKey;
+
+use slab::Slab;
 
 use super::calls::Call;
 use super::connection::End;
-use super::datagram::Datagrams;
-use super::shelf::{Detached, Shelved};
-use super::system::System;
+use super::queues::Datagrams;
+use super::shelf::{Detached, Shelved, Simulated};
 use super::world::{Shared, SocketIndex, World};
 use crate::id::Token;
 use crate::net::{AtOnce, Failure, Incoming, Outgoing, foreign, read_at};
@@ -38,6 +41,16 @@ pub(super) struct Descriptor {
     index: SocketIndex,
 }
 
+thread_local! {
+    static DESCRIPTORS: RefCell<Slab<Descriptor>> = const { RefCell::new(Slab::new()) };
+}
+
+impl Simulated for Descriptor {
+    fn shelf() -> &'static LocalKey<RefCell<Slab<Self>>> {
+        &DESCRIPTORS
+    }
+}
+
 impl Drop for Descriptor {
     fn drop(&mut self) {
         self.world.borrow_mut().close(self.index);
@@ -49,11 +62,14 @@ impl<Kind: 'static> Socket<Kind> {
         Self(Shelved::new(Descriptor { world, index }), PhantomData)
     }
 
-    /// What a loop of the same host has given back by [`detach`](Self::detach).
-    pub(crate) fn attach(system: &System, socket: Box<dyn Any>) -> Result<Self, OpenError> {
+    /// What [`detach`](Self::detach) has given back, if it is for whom `is_ours` says that it is.
+    pub(super) fn attach(
+        socket: Box<dyn Any>,
+        is_ours: impl FnOnce(&Shared, SocketIndex) -> bool,
+    ) -> Result<Self, OpenError> {
         let apart = socket.downcast::<Apart<Kind>>().map_err(|_| foreign())?;
         let shelved = apart.0.attach().filter(|shelved| {
-            shelved.with(|descriptor| system.has(&descriptor.world, descriptor.index))
+            shelved.with(|descriptor| is_ours(&descriptor.world, descriptor.index))
         });
         Ok(Self(shelved.ok_or_else(foreign)?, PhantomData))
     }
@@ -117,6 +133,31 @@ impl StreamSocket {
 
     pub(crate) fn shutdown_write(&self) -> io::Result<()> {
         Ok(self.ask(World::shutdown)?)
+    }
+
+    /// There is none that the system knows.
+    #[cfg(unix)]
+    pub(crate) fn descriptor(&self) -> Option<std::os::fd::BorrowedFd<'_>> {
+        None
+    }
+
+    /// Nobody asks it to, since it has none itself.
+    #[cfg(unix)]
+    pub(crate) fn send_with_descriptors(
+        &self,
+        _: &[u8],
+        _: &[std::os::fd::BorrowedFd<'_>],
+    ) -> io::Result<usize> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    #[cfg(unix)]
+    pub(crate) fn receive_with_descriptors(
+        &self,
+        _: &mut [u8],
+        _: &mut Vec<std::os::fd::OwnedFd>,
+    ) -> io::Result<usize> {
+        Err(io::ErrorKind::Unsupported.into())
     }
 
     pub(crate) fn reset_on_close(&self) {

@@ -5,13 +5,9 @@ use std::io;
 use super::calls::{Call, Errno, Mishap};
 use super::connection::{Connection, Content, Kind, Side, State};
 use super::names::Space;
-use super::wire::RESENT;
+use super::wire::{EVERYTHING, RESENT};
 use super::world::{Event, SocketIndex, SocketKind, World};
 use crate::net::Readiness;
-
-/// What a socket reports that has failed.
-pub(super) const EVERYTHING: Readiness =
-    Readiness::READ.with(Readiness::WRITE).with(Readiness::END);
 
 impl World {
     // ── what a socket is asked ──────────────────────────────────────────────────────────────

@@ -1,5 +1,6 @@
 //! The kernel of one host, as its loop sees it: what `net` asks of a system.
 
+use std::any::Any;
 use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -110,9 +111,14 @@ impl System {
         Ok(Socket::new(Rc::clone(&self.world), index))
     }
 
-    /// Whether it is a socket of this host.
-    pub(super) fn has(&self, world: &Shared, index: SocketIndex) -> bool {
-        Rc::ptr_eq(&self.world, world) && world.borrow().host_of(index) == Some(self.host)
+    /// Takes in what a loop of the same host has given back.
+    pub(crate) fn attach<Kind: 'static>(
+        &self,
+        socket: Box<dyn Any>,
+    ) -> Result<Socket<Kind>, OpenError> {
+        Socket::attach(socket, |world, index| {
+            Rc::ptr_eq(&self.world, world) && world.borrow().host_of(index) == Some(self.host)
+        })
     }
 
     /// Has work done after a virtual while.

@@ -5,7 +5,6 @@ use std::time::Duration;
 use super::calls::Errno;
 use super::connection::{Content, Kind, Parcel, Side, State};
 use super::rules::{Payload, Verdict};
-use super::stream::EVERYTHING;
 use super::world::{Event, World};
 use super::{Fault, Segment};
 use crate::net::Readiness;
@@ -17,6 +16,10 @@ const PROBED: Duration = Duration::from_secs(180);
 /// The first time after which a lost segment is sent again; each next one is twice as long.
 pub(super) const RESENT: Duration = Duration::from_millis(200);
 const RESENT_AT_MOST: Duration = Duration::from_secs(120);
+
+/// What a socket reports that has failed.
+pub(super) const EVERYTHING: Readiness =
+    Readiness::READ.with(Readiness::WRITE).with(Readiness::END);
 
 impl World {
     // ── sending ─────────────────────────────────────────────────────────────────────────────

@@ -15,10 +15,10 @@ use slab::Slab;
 use super::agenda::Agenda;
 use super::calls::{Call, Calls, Errno, Mishap};
 use super::connection::{Connection, Side};
-use super::datagram::{Datagrams, Packet};
-use super::listener::Queue;
 use super::log::Log;
 use super::names::Names;
+pub(crate) use super::names::SocketIndex;
+use super::queues::{Datagrams, Packet, Queue};
 use super::route::{Route, Routes};
 use super::rules::Rules;
 use super::{Choices, Fault, FaultCounts, Faults};
@@ -27,7 +27,6 @@ use crate::id::Token;
 use crate::net::Readiness;
 use crate::offload::Job;
 
-pub(crate) type SocketIndex = usize;
 /// The world, as the sockets of all hosts share it.
 pub(crate) type Shared = Rc<RefCell<World>>;
 

@@ -18,6 +18,8 @@
 //! stream with a layer believes no short read: only `WouldBlock` says that there is nothing more. And it
 //! never takes the short ways, on which a message is read and answered with nothing else to be thought of.
 
+#[cfg(unix)]
+mod descriptors;
 #[cfg(all(test, feature = "sim"))]
 mod tests;
 
@@ -26,9 +28,12 @@ use std::io::{self, IoSlice};
 
 use crate::net::{StreamSocket, read_at};
 
+#[cfg(unix)]
+pub(crate) use descriptors::{Descriptors, MOST_AT_ONCE};
+
 /// Plain bytes that are turned into wire bytes at a time, which bounds what is pending.
 const CHUNK: usize = 16 * 1024;
-/// Reads that bring nothing plain before somebody else has a turn.
+/// Reads that bring nothing plain before the other sockets are looked after.
 const FRUITLESS: usize = 8;
 
 /// Turns wire bytes into plain ones, and back. It is total on hostile input: what it cannot read is an error.
@@ -51,6 +56,22 @@ pub(crate) trait Layer {
 
     /// Whether the peer has said that it sends no more.
     fn has_ended(&self) -> bool;
+
+    /// One read of the socket.
+    fn read_socket(&mut self, socket: &StreamSocket, buffer: &mut [u8]) -> io::Result<usize> {
+        socket.read(buffer)
+    }
+
+    /// One write to the socket, of what is pending.
+    fn write_socket(&mut self, socket: &StreamSocket, bytes: &[u8]) -> io::Result<usize> {
+        socket.write(bytes)
+    }
+
+    /// It, if it is the one through which descriptors pass.
+    #[cfg(unix)]
+    fn descriptors(&mut self) -> Option<&mut Descriptors> {
+        None
+    }
 }
 
 /// A layer at work, and what it has in hand.
@@ -105,6 +126,11 @@ impl Layered {
         self.layer.is_open()
     }
 
+    #[cfg(unix)]
+    pub(super) fn descriptors(&mut self) -> Option<&mut Descriptors> {
+        self.layer.descriptors()
+    }
+
     /// Whether something has to be sent that nobody above knows of.
     pub(super) fn is_pending(&self) -> bool {
         !self.pending.is_empty()
@@ -126,7 +152,7 @@ impl Layered {
                 self.theirs = Theirs::Told;
                 return Ok(0);
             }
-            let length = socket.read(buffer)?;
+            let length = self.layer.read_socket(socket, buffer)?;
             if length == 0 {
                 return self.socket_ended();
             }
@@ -237,7 +263,7 @@ impl Layered {
     /// Sends what is pending, as far as the socket takes it: that it would block is no error.
     pub(super) fn push(&mut self, socket: &StreamSocket) -> io::Result<()> {
         while self.sent < self.pending.len() {
-            match socket.write(&self.pending[self.sent..]) {
+            match self.layer.write_socket(socket, &self.pending[self.sent..]) {
                 Ok(sent) => self.sent += sent,
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     self.is_writable = false;

@@ -27,6 +27,7 @@ use std::thread;
 
 use clap::Parser;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
+use examples::endpoint::how_many;
 use examples::output;
 use reactor::sim::Tape;
 use simulate::{SUBJECTS, Subject};
@@ -44,8 +45,7 @@ struct Options {
     subject: Subject,
 
     /// How many seeds to search
-    #[arg(long, value_name = "N", default_value_t = 1_000,
-          value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "N", default_value_t = 1_000, value_parser = how_many)]
     seeds: u64,
 
     /// The first of them

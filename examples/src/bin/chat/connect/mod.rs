@@ -15,9 +15,10 @@ use std::error::Error;
 use std::io::{self, IsTerminal};
 
 use clap::Args;
-use examples::endpoint::Endpoint;
+use examples::endpoint::{self, Endpoint};
+use examples::names::{self, Channels};
 use protocols::chat::client::{Client, ClientId, Login, Options as ClientOptions};
-use protocols::chat::{Builder, NameError, Nick, WriteError};
+use protocols::chat::{Builder, WriteError};
 use reactor::Reactor;
 
 use crate::secret;
@@ -52,16 +53,16 @@ const HISTORY: u16 = 100;
 #[allow(rustdoc::invalid_html_tags, reason = "it is what `--help` prints")]
 pub(crate) struct Options {
     /// HOST:PORT, or unix:PATH
-    #[arg(value_name = "ADDR")]
+    #[arg(value_name = "ADDR", value_parser = endpoint::of_streams)]
     server: Endpoint,
 
     /// What to be called
-    #[arg(long, short, value_name = "NAME", value_parser = nick)]
+    #[arg(long, short, value_name = "NAME", value_parser = names::nick)]
     nick: String,
 
     /// Join a channel; with a key: '#room key'; several: '#room,#other'
-    #[arg(long, short, visible_alias = "join", value_name = "CHANNEL", value_parser = channel)]
-    channel: Vec<Channel>,
+    #[arg(long, short, visible_alias = "join", value_name = "CHANNEL", value_parser = names::channels)]
+    channel: Vec<Channels>,
 
     /// Log in to an account; its password is taken from CHAT_PASSWORD, or asked for
     #[arg(long, short, value_name = "NAME")]
@@ -87,9 +88,6 @@ pub(crate) struct Options {
     #[arg(long)]
     lines: bool,
 }
-
-/// Channels, and their keys.
-type Channel = (String, Option<String>);
 
 pub(crate) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     let mut client = client_options(options)?;
@@ -118,9 +116,6 @@ pub(crate) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
 }
 
 fn client_options(options: &Options) -> Result<ClientOptions, Box<dyn Error>> {
-    if matches!(options.server, Endpoint::Udp(_)) {
-        return Err("chat is not spoken over UDP; say HOST:PORT or unix:PATH".into());
-    }
     let login = match &options.account {
         None => None,
         Some(account) => {
@@ -141,24 +136,6 @@ fn client_options(options: &Options) -> Result<ClientOptions, Box<dyn Error>> {
     client.limits.rate = options.rate;
     client.limits.burst = client.limits.burst.max(options.rate);
     Ok(client)
-}
-
-/// A nick that some server may take. Which it does take, only it knows.
-fn nick(text: &str) -> Result<String, NameError> {
-    Nick::could_be(text).map(|()| text.to_owned())
-}
-
-/// `#room`, `#room key`, `#room,#other key,key`.
-fn channel(text: &str) -> Result<Channel, WriteError> {
-    let text = text.trim();
-    let (names, keys) =
-        text.split_once(' ').map_or((text, None), |(names, keys)| (names, Some(keys)));
-    let join = Builder::new().command("JOIN").param(names);
-    match keys {
-        Some(keys) => join.param(keys).finish()?,
-        None => join.finish()?,
-    };
-    Ok((names.to_owned(), keys.map(str::to_owned)))
 }
 
 /// A text of a single line.

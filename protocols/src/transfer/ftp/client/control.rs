@@ -6,8 +6,8 @@ use reactor::{Closed, ConnectionId, Input, Protocol, Registry, Transport};
 use super::conversation::News;
 use super::data::DataEnd;
 use super::{Caller, Failure};
-use crate::framing::{Line, Lines};
 use crate::transfer::ftp::reply::Replies;
+use reactor::framing::{Line, Lines};
 
 /// The protocol of a control connection.
 pub(super) struct ControlLine {

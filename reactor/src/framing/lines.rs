@@ -1,15 +1,9 @@
-//! Messages out of a stream of bytes: lines with a ceiling.
-//!
-//! ```text
-//!   NICK ann\r\nUSER ann 0 * :A\r\nPRIV          what a peer has sent so far
-//!   └─Line::Whole──┘└──Line::Whole──┘└─ Line::Partial: stays in the input until the rest has come
-//! ```
-
-use std::mem;
+//! Lines with a ceiling.
 
 use bytes::Buf;
 use memchr::memchr;
-use reactor::Input;
+
+use crate::Input;
 
 /// Cuts a stream into lines, each ended by LF or CR LF, none longer than a ceiling.
 ///
@@ -18,8 +12,8 @@ use reactor::Input;
 /// away as it comes, so it never needs more memory than the ceiling.
 ///
 /// ```
-/// use protocols::framing::{Line, Lines};
 /// use reactor::Input;
+/// use reactor::framing::{Line, Lines};
 ///
 /// let mut lines = Lines::new(8);
 /// let mut input = Input::new(b"one\r\nfar too long\ntwo\nthr");
@@ -111,7 +105,9 @@ impl Lines {
                 input.advance(end + 1);
                 self.state = State::Reading { searched: 0 };
             }
-            None => drop(mem::replace(input, Input::new(b""))),
+            None => {
+                input.take_all();
+            }
         }
     }
 }
@@ -124,6 +120,7 @@ fn without_return(line: &[u8]) -> &[u8] {
 mod tests {
     use proptest::prelude::*;
 
+    use super::super::pieces::pieces;
     use super::*;
 
     /// What a stream is cut into if it arrives in these pieces.
@@ -155,6 +152,15 @@ mod tests {
     }
 
     #[test]
+    fn what_was_searched_for_an_end_is_not_searched_again() {
+        let mut lines = Lines::new(1_000);
+        for length in 1..1_000 {
+            assert_eq!(lines.next(&mut Input::new(&vec![b'a'; length])), Line::Partial);
+            assert!(matches!(lines.state, State::Reading { searched } if searched == length));
+        }
+    }
+
+    #[test]
     fn a_return_within_a_line_is_part_of_it() {
         assert_eq!(cut(&[b"a\rb\r\r\n"], 9), [Ok(b"a\rb\r".to_vec())]);
     }
@@ -171,12 +177,7 @@ mod tests {
             cuts in proptest::collection::vec(0_usize..64, 0..6),
             ceiling in 0_usize..12,
         ) {
-            let mut cuts: Vec<_> = cuts.into_iter().map(|at| at.min(bytes.len())).collect();
-            cuts.push(bytes.len());
-            cuts.sort_unstable();
-            let mut from = 0;
-            let pieces: Vec<_> =
-                cuts.into_iter().map(|to| &bytes[mem::replace(&mut from, to)..to]).collect();
+            let pieces = pieces(&bytes, cuts);
             prop_assert_eq!(cut(&pieces, ceiling), cut(&[&bytes], ceiling));
         }
     }

@@ -5,23 +5,37 @@
 //!   Accepting ───────────────────────────────────────▶ Resting(timer)
 //!       ▲                                                   │
 //!       └──── the timer fires, or a descriptor is freed ────┘
+//!
+//!   both ── the program pauses it ──▶ Paused ── resumes it ──▶ Accepting
+//!   all  ── closed, or shut down by somebody else ──▶ Closed
 //! ```
 //!
 //! An edge-triggered poller reports a connection once. A listener that stops early, for whatever
 //! reason, has to come back by itself: no event will remind it.
 
+mod accept;
+mod admission;
+mod by_id;
+mod rate;
+mod told;
+
 use std::rc::Rc;
 
 use crate::id::Key;
 use crate::net::{ListenerSocket, Readiness};
-use crate::rate::TokenBucket;
-use crate::registry::Protocol;
+use crate::registry::{Protocol, Registry};
 use crate::stats::SocketRow;
 use crate::stream::Layer;
-use crate::{Address, ListenOptions, StreamLimits, StreamOptions};
+use crate::{Address, CloseReason, ListenOptions, StreamLimits, StreamOptions};
+
+pub(crate) use admission::ByAddress;
+pub use rate::TokenBucket;
 
 /// Makes the protocol of an accepted connection, or refuses it.
 pub(crate) type Factory<App> = Box<dyn FnMut(&Address, &mut App) -> Option<Box<dyn Protocol<App>>>>;
+
+/// What is called when a listener ends that the program has not closed.
+type ListenerEnd<App> = Box<dyn FnOnce(&mut Registry<App>, &mut App, &CloseReason)>;
 
 pub(crate) struct Listener<App> {
     pub(crate) socket: ListenerSocket,
@@ -32,6 +46,8 @@ pub(crate) struct Listener<App> {
     /// Makes the layer of a connection, where there is one.
     pub(crate) layer: Option<Box<dyn Fn() -> Box<dyn Layer>>>,
     pub(crate) state: State,
+    /// Who is told if it ends by itself.
+    on_end: Option<ListenerEnd<App>>,
     readiness: Readiness,
     /// It stands on the list of those that are visited without an event.
     pub(crate) is_ready: bool,
@@ -42,6 +58,8 @@ pub(crate) enum State {
     Accepting,
     /// Until this timer fires.
     Resting(Key),
+    /// Until the program says otherwise.
+    Paused,
     Closed,
 }
 
@@ -60,6 +78,7 @@ impl<App> Listener<App> {
             rate,
             layer: None,
             state: State::Accepting,
+            on_end: None,
             readiness: Readiness::default(),
             is_ready: false,
         }
@@ -71,6 +90,12 @@ impl<App> Listener<App> {
 
     pub(crate) fn can_accept(&self) -> bool {
         self.state == State::Accepting && self.readiness.contains(Readiness::READ)
+    }
+
+    /// Nobody waits, and an end was told of: a Unix listener was shut down. It accepts nobody any more, and no
+    /// call says so.
+    pub(crate) fn has_hung_up(&self) -> bool {
+        self.readiness.contains(Readiness::END) && self.socket.kind() == "unix"
     }
 
     /// The queue is empty: the next connection brings another event.
@@ -88,6 +113,7 @@ impl<App> Listener<App> {
             state: match self.state {
                 State::Accepting => "listening",
                 State::Resting(_) => "listening, resting",
+                State::Paused => "listening, paused",
                 State::Closed => "closed",
             },
         }

@@ -1,5 +1,10 @@
 //! One datagram socket: its queue of datagrams, and errors that are not fatal.
 
+mod by_id;
+mod deaf_peers;
+mod transport;
+mod visit;
+
 use std::collections::VecDeque;
 use std::io;
 use std::net::IpAddr;
@@ -15,8 +20,14 @@ use crate::stats::SocketRow;
 use crate::trace::What;
 use crate::{Address, CloseReason, DatagramLimits, Ecn, Envelope, Membership, SocketId};
 
+use deaf_peers::DeafPeers;
+pub use transport::DatagramTransport;
+
 /// What a queued datagram is charged beside its bytes.
 const DATAGRAM_CHARGE: usize = 64;
+/// The part of the room that may wait for one peer of a Unix socket that is connected to nobody: a quarter, so
+/// that three that have gone deaf leave room for the others.
+const DEAF_SHARE: usize = 4;
 
 /// One datagram, as it arrived.
 #[derive(Debug)]
@@ -43,7 +54,8 @@ impl<'a> Datagram<'a> {
 }
 
 /// The end of a datagram socket, as [`on_close`](crate::DatagramProtocol::on_close) is told it.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct SocketClosed {
     /// Which socket it was; the id is stale from now on.
     pub id: SocketId,
@@ -53,12 +65,19 @@ pub struct SocketClosed {
     pub unsent: usize,
 }
 
+/// Whether it is the name of a Unix socket.
+fn is_named(address: Option<&Address>) -> bool {
+    matches!(address, Some(Address::Path(_) | Address::Abstract(_)))
+}
+
 pub(crate) struct DatagramQueue {
     socket: DatagramSocket,
     state: State,
     readiness: Readiness,
     queue: VecDeque<Waiting>,
     charge: usize,
+    /// Those for whom something waits by itself: peers of a Unix socket that is connected to nobody.
+    pub(crate) deaf: DeafPeers,
     limits: DatagramLimits,
     pub(crate) timers: Option<Key>,
     /// It stands on the list of those that are visited without an event.
@@ -96,6 +115,7 @@ impl DatagramQueue {
             readiness: Readiness::READ.with(Readiness::WRITE),
             queue: VecDeque::new(),
             charge: 0,
+            deaf: DeafPeers::default(),
             limits,
             timers: None,
             is_ready: false,
@@ -203,6 +223,9 @@ impl DatagramQueue {
         outgoing: &Outgoing<'_>,
         ledger: &mut Ledger,
     ) -> io::Result<()> {
+        if let (Some(to), true) = (outgoing.to, is_named(outgoing.to)) {
+            return self.send_to_named(id, outgoing, to, ledger);
+        }
         if !self.queue.is_empty() || !self.readiness.contains(Readiness::WRITE) {
             return self.enqueue(id, outgoing, ledger);
         }
@@ -212,6 +235,65 @@ impl DatagramQueue {
             }
             result => result,
         }
+    }
+
+    /// Sends to a Unix socket by its name: that it takes nothing says nothing of any other.
+    fn send_to_named(
+        &mut self,
+        id: SocketId,
+        outgoing: &Outgoing<'_>,
+        to: &Address,
+        ledger: &mut Ledger,
+    ) -> io::Result<()> {
+        if !self.deaf.contains(to) {
+            match self.send_now(id, outgoing, ledger) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                result => return result,
+            }
+        }
+        let bytes = outgoing.bytes;
+        let charge = bytes.len() + DATAGRAM_CHARGE;
+        // One peer must not take all the room there is for the others, but a datagram as long as they may be.
+        let for_it = self.deaf.charge(to);
+        let is_much = for_it > 0 && for_it + charge > self.limits.outbox / DEAF_SHARE;
+        if is_much || self.charge + charge > self.limits.outbox {
+            return Self::drop_datagram(id, bytes.len(), ledger);
+        }
+        ledger.trace_of(id, || What::Queued { bytes: bytes.len() });
+        self.charge += charge;
+        self.deaf.push(to, Bytes::copy_from_slice(bytes), charge, ledger.clock.tick());
+        // Whoever visits it sets the timer of the next try.
+        self.make_ready(id.0, ledger);
+        Ok(())
+    }
+
+    /// Tries again to send a datagram to a peer that took none; `None` if none is to be tried now, or it
+    /// takes none still.
+    pub(crate) fn retry_deaf(
+        &mut self,
+        id: SocketId,
+        ledger: &mut Ledger,
+    ) -> Option<io::Result<()>> {
+        let now = ledger.clock.tick();
+        loop {
+            let (to, bytes) = self.deaf.due(now)?;
+            let outgoing = Outgoing::single(&bytes, Some(&to), Envelope::default());
+            let result = self.send_now(id, &outgoing, ledger);
+            if result.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock) {
+                self.deaf.refused(&to, now);
+                continue;
+            }
+            let charge = bytes.len() + DATAGRAM_CHARGE;
+            self.charge -= charge;
+            self.deaf.done(&to, charge);
+            return Some(result);
+        }
+    }
+
+    fn drop_datagram(id: SocketId, bytes: usize, ledger: &mut Ledger) -> io::Result<()> {
+        ledger.stats.datagrams_dropped += 1;
+        ledger.trace_of(id, || What::Dropped { bytes });
+        Err(io::ErrorKind::WouldBlock.into())
     }
 
     /// A datagram did not leave at once: it waits if it only would have blocked.
@@ -224,8 +306,9 @@ impl DatagramQueue {
         ledger: &mut Ledger,
     ) -> io::Result<()> {
         let error = failure.into();
-        self.send_failed(id, bytes.len(), &error, ledger);
+        Self::send_failed(id, bytes.len(), &error, ledger);
         if error.kind() == io::ErrorKind::WouldBlock {
+            self.readiness = self.readiness.without(Readiness::WRITE);
             let outgoing = Outgoing::single(bytes, to, Envelope::default());
             return self.enqueue(id, &outgoing, ledger);
         }
@@ -240,9 +323,7 @@ impl DatagramQueue {
     ) -> io::Result<()> {
         let Outgoing { bytes, stride, to, envelope } = *outgoing;
         if self.charge + bytes.len() + DATAGRAM_CHARGE > self.limits.outbox {
-            ledger.stats.datagrams_dropped += 1;
-            ledger.trace_of(id, || What::Dropped { bytes: bytes.len() });
-            return Err(io::ErrorKind::WouldBlock.into());
+            return Self::drop_datagram(id, bytes.len(), ledger);
         }
         ledger.trace_of(id, || What::Queued { bytes: bytes.len() });
         self.charge += bytes.len() + DATAGRAM_CHARGE;
@@ -258,7 +339,10 @@ impl DatagramQueue {
         ledger: &mut Ledger,
     ) -> io::Result<()> {
         if let Err(error) = self.socket.send(outgoing) {
-            self.send_failed(id, outgoing.bytes.len(), &error, ledger);
+            Self::send_failed(id, outgoing.bytes.len(), &error, ledger);
+            if error.kind() == io::ErrorKind::WouldBlock && !is_named(outgoing.to) {
+                self.readiness = self.readiness.without(Readiness::WRITE);
+            }
             return Err(error);
         }
         Self::sent(id, outgoing.bytes, outgoing.count(), ledger);
@@ -271,10 +355,9 @@ impl DatagramQueue {
         ledger.trace_of(id, || What::Sent { bytes: bytes.len() });
     }
 
-    fn send_failed(&mut self, id: SocketId, wanted: usize, error: &io::Error, ledger: &mut Ledger) {
+    fn send_failed(id: SocketId, wanted: usize, error: &io::Error, ledger: &mut Ledger) {
         if error.kind() == io::ErrorKind::WouldBlock {
             ledger.trace_of(id, || What::WriteBlocked { wanted });
-            self.readiness = self.readiness.without(Readiness::WRITE);
         } else {
             ledger.stats.datagram_errors += 1;
             ledger.trace_of(id, || What::DatagramFailed(error.kind()));
@@ -317,11 +400,12 @@ impl DatagramQueue {
 
     /// Datagrams that wait.
     pub(crate) fn queued(&self) -> usize {
-        self.queue.iter().map(|waiting| waiting.outgoing().count()).sum()
+        let queued: usize = self.queue.iter().map(|waiting| waiting.outgoing().count()).sum();
+        queued + self.deaf.queued()
     }
 
     pub(crate) fn has_queued(&self) -> bool {
-        !self.queue.is_empty()
+        !self.queue.is_empty() || !self.deaf.is_empty()
     }
 
     pub(crate) fn make_ready(&mut self, key: Key, ledger: &mut Ledger) {
@@ -351,6 +435,14 @@ impl DatagramQueue {
 
     pub(crate) fn into_std(self, poller: &Poller) -> StdDatagram {
         self.socket.into_std(poller)
+    }
+
+    pub(crate) fn limits(&self) -> &DatagramLimits {
+        &self.limits
+    }
+
+    pub(crate) fn set_limits(&mut self, limits: DatagramLimits) {
+        self.limits = limits;
     }
 
     pub(crate) fn join(&self, group: Membership) -> io::Result<()> {
@@ -393,7 +485,8 @@ impl DatagramQueue {
         SocketRow {
             protocol: self.socket.kind(),
             receive_queue: 0,
-            send_queue: self.queue.iter().map(|waiting| waiting.bytes.len()).sum(),
+            send_queue: self.queue.iter().map(|waiting| waiting.bytes.len()).sum::<usize>()
+                + self.deaf.bytes(),
             local: self.socket.local(),
             peer: self.socket.peer(),
             state: if self.state == State::Closed { "closed" } else { "bound" },

@@ -5,13 +5,16 @@ use std::io;
 use std::mem::ManuallyDrop;
 use std::net::SocketAddr;
 
-use crate::datagram::DatagramQueue;
+use super::deaf_peers::DeafPeers;
+use super::{DatagramQueue, DatagramTransport, SocketClosed};
 use crate::id::Key;
 use crate::ledger::Scratch;
 use crate::net::{AtOnce, Incoming};
 use crate::offload::panic_message;
-use crate::registry::{DatagramProtocol, DatagramTransport, Registry};
+use crate::registry::{DatagramProtocol, Registry, Timed};
+use crate::slots::Found;
 use crate::source::{Socket, Source};
+use crate::timer::Tick;
 use crate::trace::{Callback, What};
 use crate::{Address, CloseReason, Datagram, SocketId, TimerKey};
 
@@ -21,7 +24,7 @@ const ERRORS: usize = 64;
 
 impl<App> Registry<App> {
     /// Does for a datagram socket what there is to do now.
-    pub(super) fn handle_socket(
+    pub(crate) fn handle_socket(
         &mut self,
         key: Key,
         socket: &mut Socket<App>,
@@ -41,6 +44,9 @@ impl<App> Registry<App> {
             socket.queue.recover(key, &self.poller);
         }
         self.flush_socket(key, socket, app);
+        if !socket.queue.deaf.is_empty() {
+            self.retry_deaf_peers(key, socket, app);
+        }
         self.receive(key, socket, app, scratch);
         if has_failed && let Some(error) = socket.queue.take_error(&mut self.ledger) {
             self.report(key, socket, app, &error);
@@ -169,6 +175,54 @@ impl<App> Registry<App> {
         }
     }
 
+    /// Tries again those peers whose time has come, and sets the timer for the others.
+    #[cold]
+    fn retry_deaf_peers(&mut self, key: Key, socket: &mut Socket<App>, app: &mut App) {
+        for _ in 0..self.ledger.limits.datagram_budget {
+            match socket.queue.retry_deaf(SocketId(key), &mut self.ledger) {
+                None => break,
+                Some(Ok(())) => {}
+                Some(Err(error)) => self.report(key, socket, app, &error),
+            }
+            if socket.queue.is_closed() {
+                return;
+            }
+        }
+        match socket.queue.deaf.next_retry() {
+            Some(tick) => self.arm_retry(key, &mut socket.queue.deaf, tick),
+            None => {
+                self.disarm_retry(&mut socket.queue.deaf);
+                if !socket.queue.has_queued() {
+                    self.call_socket(key, socket, app, Callback::Drain, |protocol, socket, app| {
+                        protocol.on_drain(socket, app);
+                    });
+                }
+            }
+        }
+    }
+
+    fn arm_retry(&mut self, key: Key, deaf: &mut DeafPeers, tick: Tick) {
+        match deaf.timer {
+            Some(timer) => drop(self.wheel.rearm(timer, tick)),
+            // Beyond the timers' limit: it is what keeps the queue from standing still.
+            None => deaf.timer = Some(self.wheel.insert(tick, || Timed::Retry { socket: key })),
+        }
+    }
+
+    /// Nothing is to be tried again: all is sent, or the socket has ended.
+    pub(super) fn disarm_retry(&mut self, deaf: &mut DeafPeers) {
+        deaf.timer.take().map(|timer| self.wheel.cancel(timer));
+    }
+
+    /// The timer of a socket's next try has fired.
+    pub(crate) fn handle_retry(&mut self, key: Key, timer: Key) {
+        self.wheel.cancel(timer);
+        if let Found::Here(Source::Datagram(socket)) = self.slots.find(key) {
+            socket.queue.deaf.timer = None;
+            socket.queue.make_ready(key, &mut self.ledger);
+        }
+    }
+
     /// Tells the protocol of an error that is not fatal.
     fn report(&mut self, key: Key, socket: &mut Socket<App>, app: &mut App, error: &io::Error) {
         self.call_socket(key, socket, app, Callback::Error, |protocol, transport, app| {
@@ -223,7 +277,7 @@ impl<App> Registry<App> {
     ) {
         self.ledger.attention = false;
         for (bytes, to) in std::mem::take(&mut self.own_datagrams) {
-            // Whoever sent it by the id is not there any more to be told; the counters are.
+            // The call that sent it by the id has returned, so only the counters tell.
             let _ = queue.send(SocketId(key), &bytes, to.as_ref(), &mut self.ledger);
         }
         let told_to_close = self.orders.drain(..).any(|order| order.is_close());
@@ -241,7 +295,7 @@ impl<App> Registry<App> {
     }
 
     /// Calls one callback of a socket that is in its slot.
-    pub(super) fn call_socket_by_key(
+    pub(crate) fn call_socket_by_key(
         &mut self,
         key: Key,
         app: &mut App,
@@ -258,9 +312,32 @@ impl<App> Registry<App> {
     }
 
     /// A timer of a datagram socket has come due.
-    pub(super) fn handle_socket_timer(&mut self, key: Key, timer: TimerKey, app: &mut App) {
+    pub(crate) fn handle_socket_timer(&mut self, key: Key, timer: TimerKey, app: &mut App) {
         self.call_socket_by_key(key, app, Callback::Timer, |protocol, transport, app| {
             protocol.on_timer(transport, timer, app);
+        });
+    }
+
+    /// The last of a socket: closed, and its protocol told.
+    pub(crate) fn bury_socket(
+        &mut self,
+        key: Key,
+        socket: Socket<App>,
+        reason: CloseReason,
+        app: &mut App,
+    ) {
+        let Socket { mut queue, protocol } = socket;
+        self.cancel_timers(queue.timers);
+        self.disarm_retry(&mut queue.deaf);
+        let id = SocketId(key);
+        self.ledger.trace_visit(id, || What::closed(&reason));
+        queue.bury(&self.poller);
+        let closed = SocketClosed { id, reason, unsent: queue.queued() };
+        drop(queue);
+        self.run_callback(Some(id.into()), Callback::Close, |registry| {
+            // Dropped in here: that is a user's code as well, and may panic.
+            let mut protocol = protocol;
+            protocol.on_close(registry, &closed, app);
         });
     }
 }

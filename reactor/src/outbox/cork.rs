@@ -4,7 +4,7 @@
 
 /// Small writes of one callback are gathered up to this many bytes, few enough to stay in the cache.
 const LARGE: usize = 16 * 1024;
-/// A callback's writes that are gathered without a thought; see [`Stream::write`](super::Stream::write).
+/// A callback's writes that are gathered without a thought; see [`Stream::write`](crate::stream::Stream::write).
 const SMALL: usize = 1023;
 
 pub(crate) struct Cork {
@@ -40,7 +40,7 @@ impl Cork {
     }
 
     /// The callback writes something that did not fit. Whether it is the first of it, and nothing waits.
-    pub(super) fn outgrow(&mut self) -> bool {
+    pub(crate) fn outgrow(&mut self) -> bool {
         let is_first = self.room == Room::Small && self.bytes.is_empty();
         self.room = Room::Large;
         is_first
@@ -60,21 +60,28 @@ impl Cork {
         self.room = Room::Small;
     }
 
-    /// What somebody sends to the running connection by its id: it joins what that has written.
-    pub(crate) fn join(&mut self, bytes: &[u8]) {
+    /// What somebody sends to the running connection by its id joins what that has written; whether there is
+    /// more now than the writes of one callback come to.
+    pub(crate) fn join(&mut self, bytes: &[u8]) -> bool {
         self.bytes.extend_from_slice(bytes);
+        self.bytes.len() > LARGE
+    }
+
+    /// Whether it holds more than the writes of one callback come to.
+    pub(crate) fn is_large(&self) -> bool {
+        self.bytes.len() > LARGE
     }
 
     pub(crate) fn bytes(&self) -> &[u8] {
         &self.bytes
     }
 
-    #[inline(always)]
     pub(crate) fn clear(&mut self) {
         self.bytes.clear();
-        // What was sent to it by its id may have made it larger than it should be.
-        if self.bytes.capacity() > LARGE {
-            self.bytes.shrink_to(LARGE);
-        }
+    }
+
+    /// Gives back what the running connection was sent by its id beyond the writes of one callback.
+    pub(crate) fn shrink(&mut self) {
+        self.bytes.shrink_to(LARGE);
     }
 }

@@ -4,19 +4,18 @@ use std::io;
 use std::rc::Rc;
 use std::time::Duration;
 
-use crate::Address;
+use super::{Listener, State};
 use crate::id::Key;
-use crate::listener::{Listener, State};
 use crate::net::{StreamSocket, is_out_of_descriptors, is_passing_accept_error};
 use crate::registry::{Protocol, Registry, Timed};
 use crate::source::Source;
 use crate::stream::Origin;
 use crate::trace::{Callback, Refusal, What};
-use crate::{ListenerId, Stale};
+use crate::{Address, CloseReason, ListenerId};
 
 impl<App> Registry<App> {
     /// Accepts until the queue is empty, the budget is used up, or there is a reason to rest.
-    pub(super) fn handle_listener(
+    pub(crate) fn handle_listener(
         &mut self,
         key: Key,
         listener: &mut Listener<App>,
@@ -32,6 +31,11 @@ impl<App> Registry<App> {
             }
             match listener.socket.accept(&listener.stream) {
                 Ok((socket, peer)) => self.admit(listener, socket, peer, app),
+                Err(error)
+                    if error.kind() == io::ErrorKind::WouldBlock && listener.has_hung_up() =>
+                {
+                    return self.end_listener(key, listener, io::ErrorKind::BrokenPipe.into());
+                }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     // Nobody came in for it.
                     listener.rate = rate;
@@ -40,6 +44,10 @@ impl<App> Registry<App> {
                 Err(error) if is_passing_accept_error(&error) => {
                     self.ledger.stats.accept_errors += 1;
                     self.ledger.trace(|| What::AcceptFailed(error.kind()));
+                }
+                // It listens no more.
+                Err(error) if error.kind() == io::ErrorKind::InvalidInput => {
+                    return self.end_listener(key, listener, error);
                 }
                 Err(error) => return self.handle_accept_failure(key, listener, &error),
             }
@@ -73,7 +81,7 @@ impl<App> Registry<App> {
             }
             _ => None,
         };
-        // Asked last: whoever is given a protocol is let in, and the program may count on its end.
+        // Asked last: a peer that is given a protocol is accepted, and the program may count on its end.
         if !self.admit_counted(listener, socket, peer, counted.is_some(), app) {
             counted.into_iter().for_each(|ip| self.by_address.leave(ip));
         }
@@ -95,7 +103,7 @@ impl<App> Registry<App> {
         };
         let limits = Rc::clone(&listener.limits);
         let origin = Origin::Accepted { counted };
-        let added = self.add_stream(socket, peer, &origin, limits, protocol);
+        let added = self.add_stream(socket, peer, origin, limits, protocol);
         if let Ok(id) = added {
             self.ledger.stats.accepted += 1;
             self.ledger.trace(|| What::Accepted(id));
@@ -129,7 +137,7 @@ impl<App> Registry<App> {
 
     /// `accept` failed for a reason that the next call would meet again.
     ///
-    /// The one that waits longest is told with the spare descriptor, so that somebody learns of it;
+    /// The connection that waits longest is refused with the spare descriptor, so that its peer learns of it;
     /// the others keep waiting. Without the rest a level-triggered loop would spin here; without the
     /// timer an edge-triggered one would never come back.
     fn handle_accept_failure(&mut self, key: Key, listener: &mut Listener<App>, error: &io::Error) {
@@ -149,6 +157,17 @@ impl<App> Registry<App> {
         }
     }
 
+    /// Somebody else who has the socket has shut it down. It is removed, and whoever wants to know is told, at
+    /// the end of the turn.
+    fn end_listener(&mut self, key: Key, listener: &mut Listener<App>, error: io::Error) {
+        self.ledger.stats.accept_errors += 1;
+        self.ledger.trace(|| What::AcceptFailed(error.kind()));
+        let why = format!("somebody else has shut the listener down: {error}");
+        let reason = CloseReason::Failed(io::Error::new(error.kind(), why));
+        listener.state = State::Closed;
+        self.ledger.retired.push_back((key, Box::new(reason)));
+    }
+
     fn rest(&mut self, key: Key, listener: &mut Listener<App>, length: Duration) {
         self.ledger.stats.accept_rests += 1;
         self.ledger.trace(|| What::RestBegan);
@@ -156,8 +175,8 @@ impl<App> Registry<App> {
         listener.state = State::Resting(self.wheel.insert(tick, || Timed::Rest { listener: key }));
     }
 
-    /// Some descriptor has been freed: whoever rests for one may try again.
-    pub(super) fn wake_resting(&mut self) {
+    /// Some descriptor has been freed: the listeners that rest for one may try again.
+    pub(crate) fn wake_resting(&mut self) {
         self.spare.restore();
         for key in std::mem::take(&mut self.resting) {
             self.end_rest(key);
@@ -165,7 +184,7 @@ impl<App> Registry<App> {
     }
 
     /// A listener's timer has fired, or it need not wait for it.
-    pub(super) fn end_rest(&mut self, key: Key) {
+    pub(crate) fn end_rest(&mut self, key: Key) {
         let Some(mut source) = self.slots.take(key) else {
             return;
         };
@@ -180,26 +199,5 @@ impl<App> Registry<App> {
             }
         }
         self.slots.put(key, source);
-    }
-
-    /// Takes a listener out of the loop at once: it has no callbacks that would have to be told.
-    pub(crate) fn remove_listener(&mut self, id: ListenerId) -> Result<Box<Listener<App>>, Stale> {
-        match self.slots.take(id.0) {
-            Some(Source::Listener(mut listener)) => {
-                self.slots.remove(id.0);
-                if let State::Resting(timer) = std::mem::replace(&mut listener.state, State::Closed)
-                {
-                    self.wheel.cancel(timer);
-                }
-                // It fails only if a duplicate's owner has taken it out already.
-                let _ = listener.socket.deregister(&self.poller);
-                Ok(listener)
-            }
-            Some(other) => {
-                self.slots.put(id.0, other);
-                Err(Stale)
-            }
-            None => Err(Stale),
-        }
     }
 }

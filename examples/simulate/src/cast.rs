@@ -1,0 +1,65 @@
+//! Who takes part in a scenario of files: a server, and two hosts that talk to it over IPv4 and IPv6.
+
+use std::error::Error;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::time::Duration;
+
+use reactor::sim::{Host, Network, Outcome};
+use reactor::{Address, Registry};
+
+use crate::score::still_there;
+
+/// A server `S`, and its clients `C`.
+pub(super) struct Cast<S: 'static, C: 'static> {
+    pub(super) server: Host<S>,
+    clients: [Host<C>; 2],
+}
+
+/// What a host does when it boots.
+type Booted<App> = Result<App, Box<dyn Error>>;
+
+impl<S, C> Cast<S, C> {
+    /// A server that listens at a port, and clients, each of which is made for its name and for the addresses of
+    /// the server.
+    pub(super) fn set<Boot>(
+        network: &mut Network,
+        port: u16,
+        serve: impl FnMut(&mut Registry<S>) -> Booted<S> + 'static,
+        client: impl Fn(&'static str, [Address; 2]) -> Boot,
+    ) -> Self
+    where
+        Boot: FnMut(&mut Registry<C>) -> Booted<C> + 'static,
+    {
+        let server = network.host("server", serve);
+        let ways = [network.address(server, port), network.address_v6(server, port)];
+        let clients = ["far", "farther"].map(|name| network.host(name, client(name, ways.clone())));
+        Self { server, clients }
+    }
+
+    /// Waits until the server is quiet and so is everybody, and then for the hosts to shut down.
+    pub(super) fn end(
+        &self,
+        network: &mut Network,
+        calm: Duration,
+        server_is_quiet: impl Fn(&Network, Host<S>) -> bool,
+        is_quiet: impl Fn(&Network, Host<C>) -> bool,
+    ) -> Outcome {
+        let ended = network.run_until(calm, |network| {
+            server_is_quiet(network, self.server)
+                && self.clients.iter().all(|&host| is_quiet(network, host))
+        })?;
+        if !ended {
+            let clients = self.clients.iter().filter_map(|&host| network.snapshot(host));
+            return Err(
+                still_there(network.snapshot(self.server).into_iter().chain(clients)).into()
+            );
+        }
+        Ok(network.finish(Duration::from_secs(20))?)
+    }
+}
+
+/// Every address of a host, of both families.
+pub(super) fn everywhere(port: u16) -> [Address; 2] {
+    [IpAddr::V4(Ipv4Addr::UNSPECIFIED), IpAddr::V6(Ipv6Addr::UNSPECIFIED)]
+        .map(|ip| Address::Ip((ip, port).into()))
+}

@@ -1,0 +1,142 @@
+//! Opening a listener, and what can be told it and asked of it by its id.
+
+use super::{Factory, Listener, State, TokenBucket};
+use crate::net::{ListenerSocket, StdListener};
+use crate::registry::{Protocol, Registry};
+use crate::source::Source;
+use crate::{Address, ListenOptions, ListenerId, OpenError, Stale};
+
+impl<App> Registry<App> {
+    /// Listens, and gives every accepted connection the protocol that `factory` makes for it.
+    ///
+    /// ```
+    /// # use reactor::{Input, Protocol, Reactor, Transport};
+    /// # struct Echo;
+    /// # impl<App> Protocol<App> for Echo {
+    /// #     fn on_data(&mut self, t: &mut Transport<'_, App>, input: &mut Input<'_>, _: &mut App) {
+    /// #         t.write(input.take_all());
+    /// #     }
+    /// # }
+    /// let mut reactor = Reactor::<()>::new()?;
+    /// let id = reactor.registry().listen("127.0.0.1:0".parse()?, |_peer, _app| Echo)?;
+    /// println!("listening on {}", reactor.registry().listener_address(id)?);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// If the address is in use, is not this machine's, or is not allowed: see [`OpenError`].
+    pub fn listen<P: Protocol<App> + 'static>(
+        &mut self,
+        address: Address,
+        mut factory: impl FnMut(&Address, &mut App) -> P + 'static,
+    ) -> Result<ListenerId, OpenError> {
+        self.listen_with(address, &ListenOptions::default(), move |peer, app| {
+            Some(Box::new(factory(peer, app)))
+        })
+    }
+
+    /// As [`listen`](Self::listen), with options, and with a factory that may choose between
+    /// protocols, or refuse the peer with `None`.
+    ///
+    /// # Errors
+    ///
+    /// See [`OpenError`].
+    pub fn listen_with(
+        &mut self,
+        address: Address,
+        options: &ListenOptions,
+        factory: impl FnMut(&Address, &mut App) -> Option<Box<dyn Protocol<App>>> + 'static,
+    ) -> Result<ListenerId, OpenError> {
+        self.refuse_while_shutting_down(&address)?;
+        let socket = ListenerSocket::open(&self.poller, &address, options)?;
+        self.add_listener(&address, socket, options, Box::new(factory))
+    }
+
+    /// Listens on a socket that was opened elsewhere: by a supervisor, or before privileges were
+    /// dropped. The options of the socket itself stay as they are.
+    ///
+    /// # Errors
+    ///
+    /// See [`OpenError`].
+    pub fn adopt_listener(
+        &mut self,
+        listener: impl Into<StdListener>,
+        options: &ListenOptions,
+        factory: impl FnMut(&Address, &mut App) -> Option<Box<dyn Protocol<App>>> + 'static,
+    ) -> Result<ListenerId, OpenError> {
+        let socket = ListenerSocket::adopt(&self.poller, listener.into())?;
+        let address = socket.local();
+        self.refuse_while_shutting_down(&address)?;
+        self.add_listener(&address, socket, options, Box::new(factory))
+    }
+
+    fn add_listener(
+        &mut self,
+        address: &Address,
+        mut socket: ListenerSocket,
+        options: &ListenOptions,
+        factory: Factory<App>,
+    ) -> Result<ListenerId, OpenError> {
+        let Some(key) = self.slots.next_key() else {
+            return Err(OpenError::TooManyConnections(address.clone()));
+        };
+        socket.register(&self.poller, key.token()).map_err(OpenError::of(address))?;
+        let rate = options.accept_rate.map(|rate| TokenBucket::new(rate, rate));
+        let listener = Listener::new(socket, options, rate, factory);
+        self.slots.insert(key, Source::Listener(Box::new(listener)));
+        Ok(ListenerId(key))
+    }
+
+    /// Stops listening. What has been accepted goes on; what waits in the kernel's queue is reset.
+    ///
+    /// # Errors
+    ///
+    /// If it has ended.
+    pub fn close_listener(&mut self, id: ListenerId) -> Result<(), Stale> {
+        self.remove_listener(id).map(drop)
+    }
+
+    /// Stops listening, and gives the socket back: to a successor process, say.
+    ///
+    /// # Errors
+    ///
+    /// If it has ended.
+    pub fn detach_listener(&mut self, id: ListenerId) -> Result<StdListener, Stale> {
+        let listener = self.remove_listener(id)?;
+        Ok(listener.socket.into_std(&self.poller))
+    }
+
+    /// The address a listener is bound to: the real port where port 0 was asked for.
+    ///
+    /// # Errors
+    ///
+    /// If it has ended.
+    pub fn listener_address(&self, id: ListenerId) -> Result<Address, Stale> {
+        match self.slots.get(id.0) {
+            Some(Some(Source::Listener(listener))) => Ok(listener.socket.local()),
+            _ => Err(Stale),
+        }
+    }
+
+    /// Takes a listener out of the loop at once: it has no callbacks that would have to be told.
+    pub(crate) fn remove_listener(&mut self, id: ListenerId) -> Result<Box<Listener<App>>, Stale> {
+        match self.slots.take(id.0) {
+            Some(Source::Listener(mut listener)) => {
+                self.slots.remove(id.0);
+                if let State::Resting(timer) = std::mem::replace(&mut listener.state, State::Closed)
+                {
+                    self.wheel.cancel(timer);
+                }
+                // It fails only if a duplicate's owner has taken it out already.
+                let _ = listener.socket.deregister(&self.poller);
+                Ok(listener)
+            }
+            Some(other) => {
+                self.slots.put(id.0, other);
+                Err(Stale)
+            }
+            None => Err(Stale),
+        }
+    }
+}

@@ -1,0 +1,41 @@
+//! What is known of a socket: whether it may be read, or written to, or has come to an end.
+
+use crate::trace::What;
+
+/// What an event says about a socket, and what the loop believes of it until a call says otherwise.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Readiness(u8);
+
+impl Readiness {
+    pub(crate) const READ: Self = Self(1);
+    pub(crate) const WRITE: Self = Self(2);
+    /// The peer has ended its direction, or the connection has failed; unread data may come first.
+    pub(crate) const END: Self = Self(4);
+
+    pub(crate) const fn contains(self, other: Self) -> bool {
+        self.0 & other.0 == other.0
+    }
+
+    pub(crate) const fn with(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
+    pub(crate) const fn without(self, other: Self) -> Self {
+        Self(self.0 & !other.0)
+    }
+
+    pub(crate) const fn when(self, condition: bool) -> Self {
+        if condition { self } else { Self(0) }
+    }
+}
+
+impl What {
+    /// What an event says, in the trace.
+    pub(crate) fn event(readiness: Readiness) -> Self {
+        Self::Event {
+            read: readiness.contains(Readiness::READ),
+            write: readiness.contains(Readiness::WRITE),
+            end: readiness.contains(Readiness::END),
+        }
+    }
+}

@@ -1,0 +1,111 @@
+//! The end of the loop: everybody is told, and the slow are cut off at the deadline.
+//!
+//! ```text
+//!   Running ──shutdown(grace)──▶ Draining ──all closed──────────────▶ Done(report)
+//!                                   │ the grace is over                 ▲
+//!                                   └──▶ Draining, everybody reset ─────┘
+//! ```
+
+use std::fmt;
+use std::time::{Duration, Instant};
+
+use crate::error::in_words;
+use crate::id::Key;
+use crate::{Address, CloseReason, ConnectionId};
+
+pub(crate) enum Shutdown {
+    Running,
+    Draining {
+        began: Instant,
+        /// Ends the grace.
+        timer: Key,
+        telling: Telling,
+        report: ShutdownReport,
+    },
+}
+
+/// How far the loop has come with telling everybody.
+pub(crate) enum Telling {
+    /// It begins when no callback is on the stack.
+    Due,
+    /// These have yet to hear of it: none, when it is over.
+    Underway(std::vec::IntoIter<Key>),
+}
+
+/// How the loop ended: who finished, and who was cut off.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ShutdownReport {
+    /// Connections that said goodbye in time.
+    pub finished: usize,
+    /// Connections that did not.
+    pub cut_off: Vec<CutOff>,
+    /// Bytes that were queued for them and never handed to the system.
+    pub bytes_lost: u64,
+    /// How long it took.
+    pub took: Duration,
+}
+
+/// A connection that did not end cleanly while the loop was shutting down.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct CutOff {
+    /// Which connection it was.
+    pub id: ConnectionId,
+    /// The other end.
+    pub peer: Address,
+    /// Why it ended, as a sentence.
+    pub reason: String,
+    /// Bytes that were queued and never handed to the system.
+    pub bytes_lost: u64,
+}
+
+impl Shutdown {
+    pub(crate) fn is_running(&self) -> bool {
+        matches!(self, Self::Running)
+    }
+
+    /// Whether the next turn has something to do for it: protocols to tell, or a report to make.
+    pub(crate) fn has_work(&self, registered: usize) -> bool {
+        match self {
+            Self::Running => false,
+            Self::Draining { telling: Telling::Due, .. } => true,
+            Self::Draining { telling: Telling::Underway(rest), .. } => {
+                rest.len() > 0 || registered == 0
+            }
+        }
+    }
+
+    pub(crate) fn note_end(
+        &mut self,
+        id: ConnectionId,
+        peer: &Address,
+        reason: &CloseReason,
+        bytes_lost: u64,
+    ) {
+        let Self::Draining { report, .. } = self else {
+            return;
+        };
+        report.bytes_lost += bytes_lost;
+        // One that was taken back goes on elsewhere.
+        if reason.is_clean() || matches!(reason, CloseReason::Detached) {
+            report.finished += 1;
+        } else {
+            let (peer, reason) = (peer.clone(), reason.to_string());
+            report.cut_off.push(CutOff { id, peer, reason, bytes_lost });
+        }
+    }
+}
+
+impl fmt::Display for ShutdownReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { finished, cut_off, bytes_lost, took } = self;
+        let took = in_words(*took);
+        write!(f, "shut down in {took}: {finished} connections finished, ")?;
+        write!(f, "{} were cut off, {bytes_lost} bytes lost", cut_off.len())?;
+        cut_off.iter().try_for_each(|lost| {
+            let CutOff { id, peer, reason, bytes_lost } = lost;
+            write!(f, "\n  {id} with {peer}: {reason} ({bytes_lost} bytes lost)")
+        })
+    }
+}

@@ -1,0 +1,257 @@
+//! One protocol, tested with bytes; and what only such a test shows of it on one line.
+#![cfg(feature = "sim")]
+
+use std::time::Duration;
+
+use reactor::framing::{Line, Lines};
+use reactor::sim::Harness;
+use reactor::{
+    CloseReason, Closed, Idle, Input, Protocol, Registry, StreamLimits, TimerKey, Transport,
+};
+
+const HALF_A_MINUTE: Duration = Duration::from_secs(30);
+const A_MILLISECOND: Duration = Duration::from_millis(1);
+
+/// Answers each line as it is told to; notes how it was read, and how it ended.
+struct Talker {
+    lines: Lines,
+    on_idle: fn(&mut Transport<'_, Vec<String>>) -> Idle,
+}
+
+impl Talker {
+    fn new() -> Self {
+        Self { lines: Lines::new(80), on_idle: |_| Idle::End }
+    }
+}
+
+impl Protocol<Vec<String>> for Talker {
+    fn on_open(&mut self, transport: &mut Transport<'_, Vec<String>>, notes: &mut Vec<String>) {
+        notes.push("open".to_owned());
+        transport.write(b"220 hello\r\n");
+    }
+
+    fn on_data(
+        &mut self,
+        transport: &mut Transport<'_, Vec<String>>,
+        input: &mut Input<'_>,
+        notes: &mut Vec<String>,
+    ) {
+        notes.push(format!("offered {}", input.len()));
+        while let Line::Whole(line) = self.lines.next(input) {
+            match line {
+                b"QUIT" => {
+                    transport.write(b"221 goodbye\r\n");
+                    transport.close();
+                }
+                b"LATER" => transport.set_timer(TimerKey(1), HALF_A_MINUTE),
+                b"MUCH" => transport.write(&[b'x'; 1 << 20]),
+                b"BUG" => panic!("a bug"),
+                b"ABORT" => transport.abort(),
+                _ => transport.write(b"250 ok\r\n"),
+            }
+        }
+    }
+
+    fn on_drain(&mut self, _: &mut Transport<'_, Vec<String>>, notes: &mut Vec<String>) {
+        notes.push("drain".to_owned());
+    }
+
+    fn on_timer(
+        &mut self,
+        transport: &mut Transport<'_, Vec<String>>,
+        _: TimerKey,
+        _: &mut Vec<String>,
+    ) {
+        transport.write(b"251 it is later\r\n");
+    }
+
+    fn on_idle(
+        &mut self,
+        transport: &mut Transport<'_, Vec<String>>,
+        notes: &mut Vec<String>,
+    ) -> Idle {
+        notes.push("idle".to_owned());
+        (self.on_idle)(transport)
+    }
+
+    fn on_close(
+        &mut self,
+        _: &mut Registry<Vec<String>>,
+        closed: &Closed,
+        notes: &mut Vec<String>,
+    ) {
+        notes.push(closed.reason.to_string());
+    }
+}
+
+fn talk() -> Harness<Vec<String>> {
+    let mut harness = Harness::open(Talker::new(), Vec::new());
+    assert_eq!(harness.sent(), b"220 hello\r\n");
+    harness
+}
+
+fn idle_after(
+    limits: StreamLimits,
+    on_idle: fn(&mut Transport<'_, Vec<String>>) -> Idle,
+) -> Harness<Vec<String>> {
+    let talker = Talker { on_idle, ..Talker::new() };
+    let mut harness = Harness::open_with(talker, Vec::new(), limits);
+    assert_eq!(harness.sent(), b"220 hello\r\n");
+    harness
+}
+
+fn idle_timeout() -> StreamLimits {
+    StreamLimits { idle_timeout: Some(HALF_A_MINUTE), ..StreamLimits::default() }
+}
+
+// ── the harness ─────────────────────────────────────────────────────────────────────────────
+
+#[test]
+fn pieces_are_read_as_they_were_sent() {
+    let mut talker = talk();
+    talker.receive_pieces([&b"NO"[..], b"OP\r\nNOO", b"P\r\n"]);
+    assert_eq!(talker.sent(), b"250 ok\r\n250 ok\r\n");
+    assert_eq!(talker.app().as_slice(), ["open", "offered 2", "offered 9", "offered 6"]);
+    assert!(!talker.is_closed() && !talker.has_sent_fin());
+}
+
+#[test]
+fn a_goodbye_is_fin_and_the_end_comes_with_the_peers() {
+    let mut talker = talk();
+    talker.receive(b"QUIT\r\nNOOP\r\n");
+    assert_eq!(talker.sent(), b"221 goodbye\r\n");
+    assert!(talker.has_sent_fin() && !talker.is_closed());
+    talker.peer_ends();
+    assert!(matches!(talker.reason(), Some(CloseReason::Closed)));
+    assert_eq!(talker.closed().map(|closed| (closed.opened, closed.unsent)), Some((true, 0)));
+    assert!(talker.id().is_none());
+    assert!(!talker.has_sent_reset());
+}
+
+#[test]
+fn the_peer_may_end_first_or_reset() {
+    let mut talker = talk();
+    talker.peer_ends();
+    assert!(matches!(talker.reason(), Some(CloseReason::PeerClosed)));
+    assert!(talker.has_sent_fin());
+    let mut talker = talk();
+    talker.peer_resets();
+    assert!(matches!(talker.reason(), Some(CloseReason::Reset)));
+    talker.receive(b"to nobody");
+}
+
+#[test]
+fn an_abort_is_a_reset() {
+    let mut talker = talk();
+    talker.receive(b"ABORT\r\n");
+    assert!(talker.has_sent_reset() && !talker.has_sent_fin());
+    assert!(matches!(talker.reason(), Some(CloseReason::Aborted)));
+}
+
+#[test]
+fn time_passes_only_when_it_is_told_to() {
+    let mut talker = talk();
+    talker.receive(b"LATER\r\n");
+    for _ in 0..100 {
+        talker.receive(b"NOOP\r\n");
+    }
+    assert_eq!(talker.sent(), b"250 ok\r\n".repeat(100));
+    talker.wait(HALF_A_MINUTE - Duration::from_millis(50));
+    assert_eq!(talker.sent(), b"");
+    talker.wait(Duration::from_millis(51));
+    assert_eq!(talker.sent(), b"251 it is later\r\n");
+}
+
+#[test]
+fn a_peer_that_does_not_read_fills_the_outbox() {
+    let mut talker = talk();
+    talker.peer_stops_reading();
+    talker.receive(b"MUCH\r\n");
+    assert!(talker.with(|_: &mut Talker, transport, _| transport.queued_bytes()) > 0);
+    assert_eq!(talker.sent(), b"");
+    talker.peer_reads();
+    assert_eq!(talker.sent().len(), 1 << 20);
+    assert!(talker.app().iter().any(|note| note == "drain"));
+}
+
+#[test]
+fn a_panic_of_the_protocol_is_one_of_the_test_unless_it_is_part_of_it() {
+    let mut talker = talk();
+    talker.allow_panics();
+    talker.receive(b"BUG\r\n");
+    assert!(matches!(talker.reason(), Some(CloseReason::Panicked(text)) if text == "a bug"));
+    let mut talker = talk();
+    let heard =
+        std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| talker.receive(b"BUG\r\n")));
+    assert!(heard.is_err());
+}
+
+// ── silence ─────────────────────────────────────────────────────────────────────────────────
+
+#[test]
+fn a_silent_peer_is_reset_where_the_protocol_has_no_word_for_it() {
+    let mut talker = idle_after(idle_timeout(), |_| Idle::End);
+    talker.wait(HALF_A_MINUTE - A_MILLISECOND);
+    assert!(!talker.is_closed());
+    talker.wait(2 * A_MILLISECOND);
+    assert!(talker.has_sent_reset() && !talker.has_sent_fin());
+    assert_eq!(talker.app().as_slice(), ["open", "idle", &CloseReason::IdleTimeout.to_string()]);
+}
+
+#[test]
+fn a_silent_peer_is_told_so_and_sees_fin() {
+    let goodbye = |transport: &mut Transport<'_, _>| {
+        transport.write(b"421 timeout\r\n");
+        transport.close();
+        Idle::End
+    };
+    let mut talker = idle_after(idle_timeout(), goodbye);
+    talker.wait(HALF_A_MINUTE + A_MILLISECOND);
+    assert_eq!(talker.sent(), b"421 timeout\r\n");
+    assert!(talker.has_sent_fin() && !talker.has_sent_reset());
+    talker.peer_ends();
+    assert!(matches!(talker.reason(), Some(CloseReason::Closed)));
+}
+
+#[test]
+fn a_goodbye_for_silence_has_a_deadline_too() {
+    let goodbye = |transport: &mut Transport<'_, _>| {
+        transport.close();
+        Idle::Stay
+    };
+    let mut talker = idle_after(idle_timeout(), goodbye);
+    talker.wait(HALF_A_MINUTE + StreamLimits::default().close_timeout + 2 * A_MILLISECOND);
+    assert!(matches!(talker.reason(), Some(CloseReason::CloseTimeout)));
+    assert_eq!(talker.app().iter().filter(|note| *note == "idle").count(), 1);
+}
+
+#[test]
+fn silence_that_is_borne_counts_anew() {
+    let ask = |transport: &mut Transport<'_, _>| {
+        transport.write(b"PING\r\n");
+        Idle::Stay
+    };
+    let limits = StreamLimits { read_timeout: Some(HALF_A_MINUTE), ..StreamLimits::default() };
+    let mut talker = idle_after(limits, ask);
+    for _ in 0..3 {
+        talker.wait(HALF_A_MINUTE - 10 * A_MILLISECOND);
+        assert_eq!(talker.sent(), b"");
+        talker.wait(11 * A_MILLISECOND);
+        assert_eq!(talker.sent(), b"PING\r\n");
+    }
+    assert!(!talker.is_closed());
+}
+
+#[test]
+fn limits_that_silence_has_outlasted_already_are_asked_about_after_the_callback() {
+    let mut talker = idle_after(StreamLimits::default(), |_| Idle::End);
+    talker.wait(HALF_A_MINUTE);
+    talker.with(|_: &mut Talker, transport, notes| {
+        let idle_timeout = Some(Duration::from_secs(1));
+        transport.set_limits(StreamLimits { idle_timeout, ..transport.limits().clone() });
+        notes.push("shorter".to_owned());
+    });
+    talker.wait(Duration::from_secs(1) + A_MILLISECOND);
+    assert_eq!(talker.app()[1..3], ["shorter", "idle"]);
+    assert!(matches!(talker.reason(), Some(CloseReason::IdleTimeout)));
+}
