@@ -87,11 +87,19 @@ pub mod work;
 #[allow(dead_code, unreachable_pub)]
 mod id;
 #[path = "../../reactor/src/outbox/mod.rs"]
-#[allow(dead_code, unused_imports)]
+#[allow(dead_code, unreachable_pub, unused_imports)]
 mod outbox;
+#[path = "../../reactor/src/net/os/pipe.rs"]
+#[allow(dead_code)]
+mod pipe;
 #[path = "../../reactor/src/slots.rs"]
 #[allow(dead_code)]
 mod slots;
+
+/// What the outbox takes from the system's side of the loop.
+mod net {
+    pub(crate) use crate::pipe::Pipe;
+}
 
 /// What a program of these owes the shell, and whoever reads what it says.
 pub fn exit(program: &str, result: Result) -> std::process::ExitCode {

@@ -45,3 +45,6 @@ struct Transfer;
 
 #[doc = include_str!("../../docs/web.md")]
 struct Web;
+
+#[doc = include_str!("../../docs/websocket.md")]
+struct WebSocket;

@@ -8,6 +8,7 @@
 //! | [`key_value`] | the server of the chapter that builds one |
 //! | [`names`] | nicks and channels of chat, as words on a command line |
 //! | [`output`] | standard output and error, whose readers may be gone |
+//! | [`stdin`] | standard input, which can only be read by waiting |
 //! | [`stop`] | Ctrl-C: drain, then report; twice: at once |
 
 #![forbid(unsafe_code)]
@@ -20,4 +21,5 @@ pub mod endpoint;
 pub mod key_value;
 pub mod names;
 pub mod output;
+pub mod stdin;
 pub mod stop;

@@ -10,6 +10,7 @@
 //! | [`echo`] | RFC 862 over TCP, UDP and Unix sockets, server and client: the template of the others |
 //! | [`http`] | HTTP/1.1: a server with files and routes, and a client |
 //! | [`transfer`] | FTP and TFTP, into and out of such a tree |
+//! | [`websocket`] | WebSocket, server and client: messages both ways, as browsers speak |
 //!
 //! # Depend on it
 //!
@@ -52,3 +53,5 @@ pub mod password;
 pub mod store;
 #[cfg(feature = "transfer")]
 pub mod transfer;
+#[cfg(feature = "websocket")]
+pub mod websocket;

@@ -8,6 +8,7 @@ pub mod echo;
 pub mod ftp;
 mod score;
 pub mod tftp;
+pub mod websocket;
 
 use reactor::sim::{Fault, Network, Outcome};
 
@@ -56,13 +57,19 @@ const OF_STREAMS: &[Fault] = &[
 ];
 
 /// All there are.
-pub const SUBJECTS: [Subject; 4] = [
+pub const SUBJECTS: [Subject; 5] = [
     Subject { name: "echo", scenario: echo::swarm, torture: echo::torture, without: &[] },
     Subject { name: "chat", scenario: chat::swarm, torture: chat::torture, without: OF_DATAGRAMS },
     Subject {
         name: "transfer",
         scenario: ftp::swarm,
         torture: ftp::torture,
+        without: OF_DATAGRAMS,
+    },
+    Subject {
+        name: "websocket",
+        scenario: websocket::swarm,
+        torture: websocket::torture,
         without: OF_DATAGRAMS,
     },
     Subject { name: "tftp", scenario: tftp::swarm, torture: tftp::torture, without: OF_STREAMS },

@@ -22,7 +22,6 @@ mod call;
 mod ping;
 mod send;
 mod serve;
-mod stdin;
 
 use std::error::Error;
 use std::process::ExitCode;

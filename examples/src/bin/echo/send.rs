@@ -8,11 +8,14 @@ use std::time::Duration;
 use bytes::Bytes;
 use clap::Args;
 use examples::endpoint::{Endpoint, seconds};
+use examples::stdin::{Cut, PIECE, Reader, Stdin};
 use protocols::echo::{Caller, Client, ClientId, Failure, Lost, Reply};
 use reactor::{Handle, Reactor, Registry};
 
 use crate::call::Call;
-use crate::stdin::{Cut, PIECE, Reader, Stdin};
+
+/// The most that fits into an Ethernet frame, behind the headers of IPv6 and UDP.
+const DATAGRAM: u64 = 1_452;
 
 /// Send texts, or standard input, and print what comes back
 ///
@@ -63,7 +66,7 @@ impl Source {
     fn new(options: &Options, handle: Handle<Send>) -> io::Result<Self> {
         let over_datagrams = matches!(options.server, Endpoint::Udp(_));
         if options.texts.is_empty() {
-            let cut = if over_datagrams { Cut::Lines } else { Cut::AsItComes };
+            let cut = if over_datagrams { Cut::Lines(DATAGRAM) } else { Cut::AsItComes };
             return Stdin::start(handle, cut).map(Self::Stdin);
         }
         let lines = options.texts.iter().map(|text| Bytes::from(format!("{text}\n")));

@@ -9,6 +9,8 @@ use examples::endpoint::HostPort;
 use http::StatusCode;
 use protocols::http::server::{Exchange, Receiver, Site, Source};
 use protocols::http::wire::{Fields, Framing, Length, Request};
+use protocols::websocket::{self, Message, Socket};
+use reactor::StreamLimits;
 use serde_json::json;
 
 use crate::log::LogOptions;
@@ -19,7 +21,8 @@ const INSPECTED: u64 = 1024 * 1024;
 
 /// Answer every request with 200 and its own body, until Ctrl-C
 ///
-/// Any method, any path; a body comes back as it goes in. /inspect answers with what was asked instead, as
+/// Any method, any path; a body comes back as it goes in. A WebSocket on any path, from any page, sends back
+/// each message as it was, text or bytes, up to 64 MiB. /inspect answers with what was asked instead, as
 /// JSON: method, target, version, fields and body.
 #[derive(Args)]
 pub(crate) struct Options {
@@ -32,7 +35,17 @@ pub(crate) struct Options {
 }
 
 pub(crate) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
-    let mut site = Site::new(answer);
+    let sockets = sockets();
+    let mut site = Site::new(
+        move |request: &Request<'_>, exchange: &mut Exchange<'_, '_, ()>, app: &mut ()| {
+            if request.fields().lists("upgrade", "websocket") {
+                // Whatever was wrong with it, the client has been told.
+                let _ = websocket::upgrade(request, exchange, &sockets, |_| Mirror);
+            } else {
+                answer(request, exchange, app);
+            }
+        },
+    );
     if let Some(log) = options.log.open()? {
         site = site.with_log(log);
     }
@@ -50,6 +63,35 @@ fn answer(request: &Request<'_>, exchange: &mut Exchange<'_, '_, ()>, app: &mut 
     let media = request.fields().get("content-type").unwrap_or(b"application/octet-stream");
     let echo = Echo { length, media: media.to_vec() };
     exchange.receive(u64::MAX, app, echo);
+}
+
+/// The longest message.
+const MESSAGE: usize = 64 * 1024 * 1024;
+
+fn sockets() -> websocket::Endpoint {
+    // Suites have a message of 4 MiB in fragments of 64 bytes, and some of one.
+    let limits = websocket::Limits { fragments: 1024 * 1024, ..websocket::Limits::default() };
+    websocket::Endpoint::new(websocket::Options {
+        origins: websocket::Origins::Any,
+        limits: limits.with_messages_of(MESSAGE),
+        ..websocket::Options::default()
+    })
+}
+
+/// Sends each message back.
+struct Mirror;
+
+impl websocket::Handler<()> for Mirror {
+    fn on_open(&mut self, socket: &mut Socket<'_, '_, ()>, (): &mut ()) {
+        // Room for the longest message behind what holds back the next.
+        let limits = socket.limits().clone();
+        let outbox = limits.outbox_high + MESSAGE + MESSAGE / 8;
+        socket.set_limits(StreamLimits { outbox, ..limits });
+    }
+
+    fn on_message(&mut self, socket: &mut Socket<'_, '_, ()>, message: Message<'_>, (): &mut ()) {
+        socket.send(message);
+    }
 }
 
 /// Sends a body back as it comes. What the client does not take holds back what it sends.

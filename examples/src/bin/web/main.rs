@@ -1,4 +1,5 @@
-//! The web: a server of files, a server that says back what it is asked, and a client.
+//! The web: a server of files, a server that says back what it is asked, and clients: of requests, and of
+//! WebSockets.
 //!
 //! ```console
 //! $ cargo run --release --bin web -- serve /srv/files
@@ -18,6 +19,7 @@ mod echo;
 mod get;
 mod log;
 mod serve;
+mod socket;
 
 use std::error::Error;
 use std::process::ExitCode;
@@ -25,7 +27,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use examples::output;
 
-/// HTTP/1.1: servers, and a client
+/// HTTP/1.1 and WebSocket: servers, and clients
 #[derive(Parser)]
 #[command(version, after_help = AFTER_HELP)]
 struct Cli {
@@ -42,6 +44,7 @@ enum Command {
     Serve(serve::Options),
     Echo(echo::Options),
     Get(get::Options),
+    Socket(socket::Options),
 }
 
 fn main() -> ExitCode {
@@ -50,6 +53,7 @@ fn main() -> ExitCode {
         Command::Serve(options) => served(serve::run(&options)),
         Command::Echo(options) => served(echo::run(&options)),
         Command::Get(options) => get::run(&options),
+        Command::Socket(options) => served(socket::run(&options)),
     }
 }
 

@@ -13,12 +13,10 @@ use bytes::Bytes;
 use reactor::{Handle, Registry};
 
 /// The most that one request brings.
-pub(crate) const PIECE: usize = 64 * 1024;
-/// The most that fits into an Ethernet frame, behind the headers of IPv6 and UDP.
-const DATAGRAM: u64 = 1_452;
+pub const PIECE: usize = 64 * 1024;
 
 /// Where pieces go: a program that reads standard input.
-pub(crate) trait Reader: Sized + 'static {
+pub trait Reader: Sized + 'static {
     /// A piece, never empty; the next one comes when it is asked for.
     fn handle_piece(&mut self, registry: &mut Registry<Self>, piece: Bytes);
     /// There is no more, or it cannot be read.
@@ -26,23 +24,28 @@ pub(crate) trait Reader: Sized + 'static {
 }
 
 /// How input is cut.
-#[derive(Clone, Copy)]
-pub(crate) enum Cut {
+#[derive(Clone, Copy, Debug)]
+pub enum Cut {
     /// As it comes.
     AsItComes,
-    /// A line each, long ones in several pieces: for datagrams.
-    Lines,
+    /// A line each, with its end; one of more bytes than that in several pieces.
+    Lines(u64),
 }
 
 /// The reading thread, as the loop sees it.
-pub(crate) struct Stdin {
+#[derive(Debug)]
+pub struct Stdin {
     permits: SyncSender<()>,
     asked: bool,
 }
 
 impl Stdin {
     /// Starts the thread, which waits to be asked.
-    pub(crate) fn start<App: Reader>(handle: Handle<App>, cut: Cut) -> io::Result<Self> {
+    ///
+    /// # Errors
+    ///
+    /// If the system has no thread left.
+    pub fn start<App: Reader>(handle: Handle<App>, cut: Cut) -> io::Result<Self> {
         let (permits, requests) = sync_channel(1);
         let name = "stdin".to_owned();
         // Nobody joins it: it may wait for a keyboard when the program ends.
@@ -51,7 +54,7 @@ impl Stdin {
     }
 
     /// Asks for a piece, unless one is on its way.
-    pub(crate) fn ask(&mut self) {
+    pub fn ask(&mut self) {
         if !std::mem::replace(&mut self.asked, true) {
             // It fails when the thread has ended, and then it has said so.
             let _ = self.permits.try_send(());
@@ -59,7 +62,7 @@ impl Stdin {
     }
 
     /// What was asked for has come.
-    pub(crate) fn answered(&mut self) {
+    pub fn answered(&mut self) {
         self.asked = false;
     }
 }
@@ -94,8 +97,8 @@ fn read_piece(input: &mut impl BufRead, cut: Cut) -> io::Result<Bytes> {
             let length = read_once(input, &mut piece)?;
             piece.truncate(length);
         }
-        Cut::Lines => {
-            input.by_ref().take(DATAGRAM).read_until(b'\n', &mut piece)?;
+        Cut::Lines(most) => {
+            input.by_ref().take(most).read_until(b'\n', &mut piece)?;
         }
     }
     Ok(piece.into())
@@ -120,9 +123,9 @@ mod tests {
     }
 
     #[test]
-    fn a_line_is_a_datagram_and_a_long_one_several() {
+    fn a_line_is_a_piece_and_a_long_one_several() {
         let long = [&b"a\n"[..], &[b'x'; 2_000], b"\nlast"].concat();
-        let lengths: Vec<usize> = pieces(&long, Cut::Lines).iter().map(Bytes::len).collect();
+        let lengths: Vec<usize> = pieces(&long, Cut::Lines(1_452)).iter().map(Bytes::len).collect();
         assert_eq!(lengths, [2, 1_452, 549, 4]);
     }
 

@@ -1,0 +1,196 @@
+//! `web socket`: a WebSocket on a terminal, or in a pipe.
+
+use std::error::Error;
+use std::io::{self, Write};
+
+use bytes::Bytes;
+use clap::Args;
+use examples::endpoint::HostPort;
+use examples::output;
+use examples::stdin::{Cut, Reader, Stdin};
+use examples::stop;
+use protocols::http::client::Url;
+use protocols::websocket::{
+    self, CloseCode, Ending, Endpoint, Handler, Limits, Message, Session, Socket, Target,
+};
+use reactor::{ConnectOptions, ConnectionId, Reactor, Registry};
+
+/// The longest line that is one message, and the longest message that may come.
+const LONGEST: usize = 16 * 1024 * 1024;
+
+/// Open a WebSocket: a line of standard input is a message, and a message is a line of standard output
+///
+/// At the end of the input it says goodbye, and waits for the answers that are on their way. A line of more
+/// than 16 MiB is several messages. Bytes that come are written as they are, without a line end.
+///
+/// It ends with 0 if both sides said goodbye with code 1000 or none, and else with 1 and a word about it on
+/// standard error.
+#[derive(Args)]
+pub(crate) struct Options {
+    /// ws://HOST[:PORT]/PATH
+    url: String,
+
+    /// Send each line as bytes, and not as text
+    #[arg(long, short)]
+    binary: bool,
+
+    /// Offer this subprotocol; the first is the one that is liked best
+    #[arg(long, short, value_name = "NAME")]
+    subprotocol: Vec<String>,
+
+    /// Send this field with the handshake: "Origin: https://example.com"
+    #[arg(long, short = 'H', value_name = "NAME: VALUE", value_parser = field)]
+    header: Vec<(String, String)>,
+}
+
+pub(crate) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
+    let url = parse(&options.url)?;
+    // It may ask the network and wait for it; nothing else waits yet.
+    let place: HostPort = url.host_and_port().parse()?;
+    let address = place.first()?;
+    let mut reactor = Reactor::<Talk>::new()?;
+    let endpoint = Endpoint::new(websocket::Options {
+        subprotocols: options.subprotocol.clone(),
+        limits: Limits::default().with_messages_of(LONGEST),
+        ..websocket::Options::default()
+    });
+    let mut target = Target::new(url.authority(), url.target());
+    for (name, value) in &options.header {
+        target = target.with_field(name, value);
+    }
+    let mut connect = ConnectOptions::default();
+    connect.limits.outbox = 2 * LONGEST;
+    let stdin = Stdin::start(reactor.handle(), Cut::Lines(LONGEST as u64))?;
+    let registry = reactor.registry();
+    let id = websocket::connect(registry, address, &connect, &endpoint, &target, Line)?;
+    stop::on_request(registry)?;
+    let mut talk = Talk { stdin, id, binary: options.binary, outcome: Ok(()) };
+    reactor.run(&mut talk)?;
+    talk.outcome
+}
+
+fn parse(text: &str) -> Result<Url, Box<dyn Error>> {
+    let Some(rest) = text.strip_prefix("ws://") else {
+        let why = if text.starts_with("wss://") { "TLS is not spoken here" } else { "no URL" };
+        return Err(format!("{text}: {why}; expected ws://HOST[:PORT]/PATH").into());
+    };
+    let url = format!("http://{rest}").parse();
+    url.map_err(|error| format!("{text}: {error}").into())
+}
+
+fn field(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once(':').ok_or("expected NAME: VALUE")?;
+    Ok((name.trim().to_owned(), value.trim().to_owned()))
+}
+
+/// The program's state.
+struct Talk {
+    stdin: Stdin,
+    id: ConnectionId,
+    binary: bool,
+    outcome: Result<(), Box<dyn Error>>,
+}
+
+/// The WebSocket's side of it.
+struct Line;
+
+impl Handler<Talk> for Line {
+    fn on_open(&mut self, _: &mut Socket<'_, '_, Talk>, talk: &mut Talk) {
+        talk.stdin.ask();
+    }
+
+    /// Prints it. Waiting for a slow reader is right here: nothing else is in this loop, and while it waits
+    /// the server has to.
+    fn on_message(
+        &mut self,
+        socket: &mut Socket<'_, '_, Talk>,
+        message: Message<'_>,
+        talk: &mut Talk,
+    ) {
+        let printed = match message {
+            Message::Text(text) => output::say(text),
+            Message::Binary(bytes) => {
+                let mut stdout = io::stdout().lock();
+                stdout.write_all(bytes).and_then(|()| stdout.flush())
+            }
+        };
+        if let Err(error) = printed {
+            // Whoever read it has had enough.
+            talk.outcome = Err(error.into());
+            socket.close(CloseCode::GOING_AWAY, "");
+        }
+    }
+
+    fn on_drain(&mut self, _: &mut Socket<'_, '_, Talk>, talk: &mut Talk) {
+        talk.stdin.ask();
+    }
+
+    fn on_close(
+        &mut self,
+        registry: &mut Registry<Talk>,
+        _: ConnectionId,
+        ending: &Ending,
+        talk: &mut Talk,
+    ) {
+        let well = [CloseCode::NORMAL, CloseCode::NONE];
+        // What was said goodbye to at Ctrl-C has ended as it was asked to.
+        let asked = matches!(ending, Ending::Closed { by_us: true, .. });
+        let is_well = matches!(ending, Ending::Closed { code, .. } if well.contains(code));
+        if talk.outcome.is_ok() && !asked && !is_well {
+            talk.outcome = Err(ending.clone().into());
+        }
+        registry.shutdown(stop::GRACE);
+    }
+}
+
+impl Reader for Talk {
+    fn handle_piece(&mut self, registry: &mut Registry<Self>, piece: Bytes) {
+        self.stdin.answered();
+        let sent = Session::<Line>::with(registry, self.id, move |_, socket, talk| {
+            send(socket, talk, &piece);
+        });
+        if sent.is_err() {
+            registry.shutdown(stop::GRACE);
+        }
+    }
+
+    fn handle_end(&mut self, registry: &mut Registry<Self>, result: io::Result<()>) {
+        if let Err(error) = result {
+            self.outcome = Err(error.into());
+        }
+        // If it has ended, that has been told.
+        let _ = Session::<Line>::with(registry, self.id, |_, socket, _| {
+            socket.end(CloseCode::NORMAL, "");
+        });
+    }
+}
+
+/// Sends a line, and asks for the next one when there is room.
+fn send(socket: &mut Socket<'_, '_, Talk>, talk: &mut Talk, piece: &[u8]) {
+    let line = piece.strip_suffix(b"\n").unwrap_or(piece);
+    let line = line.strip_suffix(b"\r").unwrap_or(line);
+    if talk.binary {
+        socket.binary(line);
+    } else {
+        // What is no UTF-8 cannot be text: it is sent with signs in its place, as terminals show it.
+        socket.text(&String::from_utf8_lossy(line));
+    }
+    if socket.queued_bytes() <= socket.limits().outbox_high {
+        talk.stdin.ask();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_websockets_url_is_one() {
+        let url = parse("ws://localhost:81/chat?room=1").expect("it is one");
+        assert_eq!((url.authority().as_str(), url.target()), ("localhost:81", "/chat?room=1"));
+        for (text, why) in [("wss://a/", "TLS"), ("http://a/", "no URL"), ("ws://", "no host")] {
+            let error = parse(text).expect_err(text).to_string();
+            assert!(error.contains(why), "{error}");
+        }
+    }
+}

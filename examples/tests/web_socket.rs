@@ -1,0 +1,64 @@
+//! `web socket` and `web echo`, run as a person runs them.
+#![cfg(unix)]
+
+mod support;
+
+use std::io::Write;
+
+use support::{Program, run};
+
+const WEB: &str = env!("CARGO_BIN_EXE_web");
+
+/// `web echo`, and where a WebSocket is there.
+fn echo() -> (Program, String) {
+    let server = Program::start(WEB, &["echo", "--listen", "127.0.0.1:0"]);
+    let url = server.line().replace("http://", "ws://");
+    (server, url)
+}
+
+#[test]
+fn lines_come_back_and_the_last_before_the_goodbye() {
+    let (server, url) = echo();
+    let input = format!("Hello\ngrüß dich\r\n\n{}\nno end", "x".repeat(100_000));
+    let ended = run(WEB, &["socket", &url], input.as_bytes());
+    let expected = format!("{}\n", input.replace('\r', ""));
+    assert_eq!((ended.code, ended.errors.as_str()), (Some(0), ""));
+    assert!(ended.output == expected.as_bytes());
+    server.stop();
+}
+
+#[test]
+fn bytes_come_back_as_they_are() {
+    let (server, url) = echo();
+    let ended = run(WEB, &["socket", "--binary", &url], b"\xff\x00\nb");
+    assert_eq!((ended.code, ended.output.as_slice()), (Some(0), &b"\xff\x00b"[..]), "{ended:?}");
+    server.stop();
+}
+
+#[test]
+fn a_server_that_stops_says_that_it_goes_away() {
+    let (server, url) = echo();
+    let mut client = Program::start(WEB, &["socket", &url]);
+    let mut stdin = client.stdin();
+    stdin.write_all(b"there?\n").expect("it reads");
+    assert_eq!(client.line(), "there?");
+    server.interrupt();
+    assert_eq!(client.error_line(), "web: closed by the peer with code 1001");
+    drop(stdin);
+}
+
+#[test]
+fn what_is_no_websocket_is_told() {
+    let (server, url) = echo();
+    for (url, why) in [
+        ("http://127.0.0.1/".to_owned(), "expected ws://HOST[:PORT]/PATH"),
+        ("wss://127.0.0.1/".to_owned(), "TLS"),
+        ("ws://127.0.0.1:1/".to_owned(), "could not connect"),
+        (url.replace("ws://", "ws://ws://"), "no host"),
+    ] {
+        let ended = run(WEB, &["socket", &url], b"");
+        assert_eq!((ended.code, ended.output.len()), (Some(1), 0), "{ended:?}");
+        assert!(ended.errors.contains(why), "{ended:?}");
+    }
+    server.stop();
+}

@@ -1,0 +1,233 @@
+//! What there is of one WebSocket beside what the program does with it: how it stands, and what is written.
+
+use std::rc::Rc;
+use std::time::Instant;
+
+use reactor::{Input, TimerKey, Transport};
+
+use super::endpoint::Reading;
+use super::handshake::{Agreed, Agreement};
+use super::wire::{
+    self, CloseCode, Context, Decoder, Deflater, Event, Header, Inflater, Opcode, Rules, Violation,
+};
+use super::{Endpoint, Limits, Role};
+
+/// The timers of a WebSocket; a program's own are below them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Timer {
+    /// The peer may be gone.
+    Silence,
+    /// A goodbye may be late: of the peer's Close frame, of a server's end.
+    Goodbye,
+}
+
+impl Timer {
+    pub(super) const fn key(self) -> TimerKey {
+        TimerKey(u32::MAX - self as u32)
+    }
+}
+
+/// How it stands.
+///
+/// ```text
+///            end ────▶ Ending ──┐ still heard
+///          │                    ├─ the peer's Close, its end, a deadline ─┐
+///          │ close ──▶ Closing ─┘ not heard any more                      ▼
+///   Open ──┴ the peer's Close (answered), its end, silence, a violation ▶ Over
+/// ```
+///
+/// On a server nothing can be sent from the moment it leaves `Open`, by whatever way: the connection's own
+/// sending half is ended with the Close frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum State {
+    Open,
+    /// This side has said goodbye, and hears what the peer still says.
+    Ending,
+    /// This side has said goodbye, and wants to hear no more.
+    Closing,
+    /// The program has been told how it ended.
+    Over,
+}
+
+#[derive(Debug)]
+pub(super) struct Link {
+    pub(super) endpoint: Endpoint,
+    pub(super) role: Role,
+    pub(super) state: State,
+    pub(super) is_paused: bool,
+    compression: Compression,
+    /// Messages of as many bytes, or more, are compressed.
+    deflate_from: usize,
+    decoder: Decoder,
+    pub(super) subprotocol: Option<Rc<str>>,
+    /// When something came, and when it was asked for.
+    pub(super) heard: Option<Instant>,
+    pub(super) pinged: Option<Instant>,
+}
+
+/// How messages are compressed.
+#[derive(Debug)]
+enum Compression {
+    Off,
+    /// By what the endpoint has, with a window of so many bits.
+    Shared {
+        window_bits: u8,
+    },
+    /// By its own, in one direction at least.
+    Own(Box<Own>),
+}
+
+#[derive(Debug)]
+struct Own {
+    inflater: Inflater,
+    deflater: Deflater,
+}
+
+impl Link {
+    pub(super) fn new(endpoint: Endpoint, role: Role, agreed: Agreed) -> Self {
+        let compression = Compression::new(&endpoint, role, agreed.deflate);
+        let deflate_from = deflate_from(&endpoint, role, agreed.deflate);
+        Self {
+            endpoint,
+            role,
+            state: State::Open,
+            is_paused: false,
+            compression,
+            deflate_from,
+            decoder: Decoder::default(),
+            subprotocol: agreed.subprotocol.map(Rc::from),
+            heard: None,
+            pinged: None,
+        }
+    }
+
+    /// Takes what stands at the front of the input.
+    #[inline]
+    pub(super) fn read<'a>(
+        &mut self,
+        input: &mut Input<'_>,
+        reading: &'a mut Reading,
+    ) -> Result<Option<Event<'a>>, Violation> {
+        let Self { endpoint, role, compression, decoder, .. } = self;
+        let Reading { scratch, inflater } = reading;
+        let deflate = !matches!(compression, Compression::Off);
+        let rules = Rules { sender: role.other(), deflate, limits: &endpoint.options().limits };
+        let inflater = match compression {
+            Compression::Own(own) => &mut own.inflater,
+            _ => inflater,
+        };
+        decoder.next(input, &rules, scratch, inflater)
+    }
+
+    pub(super) fn limits(&self) -> &Limits {
+        &self.endpoint.options().limits
+    }
+
+    /// Writes a message, compressed if that was agreed on and is worth it.
+    #[inline]
+    pub(super) fn write_message<App>(
+        &mut self,
+        transport: &mut Transport<'_, App>,
+        opcode: Opcode,
+        payload: &[u8],
+    ) {
+        if self.state != State::Open {
+            return;
+        }
+        if payload.len() < self.deflate_from {
+            return self.write(transport, opcode, false, payload);
+        }
+        self.write_deflated(transport, opcode, payload);
+    }
+
+    #[cold]
+    fn write_deflated<App>(
+        &mut self,
+        transport: &mut Transport<'_, App>,
+        opcode: Opcode,
+        payload: &[u8],
+    ) {
+        let mut deflated = Vec::new();
+        let may_do_without = match &mut self.compression {
+            Compression::Off => return,
+            Compression::Own(own) => {
+                own.deflater.deflate(payload, &mut deflated);
+                // The peer has to see what later messages may refer to.
+                false
+            }
+            Compression::Shared { window_bits } => {
+                let bits = *window_bits;
+                self.endpoint.with_tools(|it| it.deflater(bits).deflate(payload, &mut deflated));
+                true
+            }
+        };
+        if may_do_without && deflated.len() >= payload.len() {
+            self.write(transport, opcode, false, payload);
+        } else {
+            self.write(transport, opcode, true, &deflated);
+        }
+    }
+
+    /// Writes a frame: a server's as it is, a client's masked.
+    #[inline]
+    pub(super) fn write<App>(
+        &self,
+        transport: &mut Transport<'_, App>,
+        opcode: Opcode,
+        rsv1: bool,
+        payload: &[u8],
+    ) {
+        match self.role {
+            Role::Server => {
+                let length = payload.len() as u64;
+                let header = Header { fin: true, rsv1, opcode, mask: None, length };
+                transport.write(&header.encode());
+                transport.write(payload);
+            }
+            Role::Client => self.endpoint.with_tools(|tools| {
+                let key = tools.key(transport.registry());
+                tools.out.clear();
+                wire::encode(opcode, rsv1, Some(key), payload, &mut tools.out);
+                transport.write(&tools.out);
+                tools.out.shrink_to(64 * 1024);
+            }),
+        }
+    }
+
+    /// Says goodbye. A server ends its half of the connection with it, so that nothing can follow.
+    pub(super) fn write_close<App>(
+        &self,
+        transport: &mut Transport<'_, App>,
+        code: CloseCode,
+        reason: &str,
+    ) {
+        self.write(transport, Opcode::Close, false, &wire::close::payload(code, reason));
+        if self.role == Role::Server {
+            transport.end();
+        }
+    }
+}
+
+/// From which length on messages are worth compressing: none is, where nothing was agreed on, or a window
+/// that zlib does not have.
+fn deflate_from(endpoint: &Endpoint, role: Role, agreement: Option<Agreement>) -> usize {
+    let can = agreement.is_some_and(|it| it.of(role).1 >= 9);
+    let options = endpoint.options().deflate.as_ref().filter(|_| can);
+    options.map_or(usize::MAX, |it| it.from)
+}
+
+impl Compression {
+    fn new(endpoint: &Endpoint, role: Role, agreement: Option<Agreement>) -> Self {
+        let Some(agreement) = agreement else {
+            return Self::Off;
+        };
+        let (ours, window_bits) = agreement.of(role);
+        let (theirs, _) = agreement.of(role.other());
+        if (ours, theirs) == (Context::Fresh, Context::Fresh) {
+            return Self::Shared { window_bits };
+        }
+        let level = endpoint.options().deflate.as_ref().map_or(0, |it| it.level);
+        let (inflater, deflater) = (Inflater::new(theirs), Deflater::new(ours, window_bits, level));
+        Self::Own(Box::new(Own { inflater, deflater }))
+    }
+}
