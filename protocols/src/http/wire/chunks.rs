@@ -137,7 +137,7 @@ impl Chunks {
     }
 
     fn take_trailers<'a>(&mut self, input: &mut &'a [u8]) -> Result<Piece<'a>, Refusal> {
-        while let Some(at) = memchr::memchr(b'\n', input) {
+        while let Some(at) = input.iter().position(|&byte| byte == b'\n') {
             let (line, rest) = input.split_at(at + 1);
             *input = rest;
             self.gather(line)?;

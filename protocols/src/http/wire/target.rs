@@ -119,7 +119,7 @@ fn split_query(text: &str) -> (&str, Option<&str>) {
 /// [`NotDecoded`] if there is a `%` that stands for nothing.
 pub fn decode_path(path: &str) -> Result<Cow<'_, [u8]>, NotDecoded> {
     let mut rest = path.as_bytes();
-    while let Some(at) = memchr::memchr(b'%', rest) {
+    while let Some(at) = rest.iter().position(|&byte| byte == b'%') {
         match rest.get(at + 1..at + 3) {
             Some(digits) if digits.iter().all(u8::is_ascii_hexdigit) => rest = &rest[at + 3..],
             _ => return Err(NotDecoded),
