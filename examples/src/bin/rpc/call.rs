@@ -33,7 +33,7 @@ pub(crate) struct Options {
     params: Vec<String>,
 
     /// All parameters as one array or object of JSON
-    #[arg(long, value_name = "JSON")]
+    #[arg(long, value_name = "JSON", value_parser = json)]
     json: Option<Value>,
 
     /// Send a notification, which nobody answers
@@ -104,6 +104,11 @@ fn begin(
         },
     )?;
     Ok(())
+}
+
+/// A value; what is no JSON is no text here, as it would be for a value made from a string.
+fn json(text: &str) -> Result<Value, serde_json::Error> {
+    serde_json::from_str(text)
 }
 
 fn notify_by_udp(place: &HostPort, method: &str, params: &Value) -> Result<(), Box<dyn Error>> {

@@ -99,14 +99,18 @@ pub(crate) fn run(
     let mut reactor = Reactor::<Talk>::new()?;
     let mut conversation =
         Conversation::begin(reactor.registry(), place, how, Rc::new(service), persists)?;
-    begin(reactor.registry(), &conversation.client)?;
+    begin(reactor.registry(), &conversation.client).map_err(|error| told(place, error))?;
     let mut talk = Talk::default();
     reactor.run(&mut talk)?;
     conversation.end();
-    talk.result.unwrap_or(Ok(())).map_err(|error| match error.downcast::<CallError>() {
+    talk.result.unwrap_or(Ok(())).map_err(|error| told(place, error))
+}
+
+fn told(place: &Place, error: Box<dyn Error>) -> Box<dyn Error> {
+    match error.downcast::<CallError>() {
         Ok(error) => explain(place, *error),
         Err(error) => error,
-    })
+    }
 }
 
 /// What a call that failed is to the person who made it.
