@@ -86,8 +86,12 @@ pub mod work;
 #[path = "../../reactor/src/id/mod.rs"]
 #[allow(dead_code, unreachable_pub)]
 mod id;
+// What the outbox has for coupled connections, of which nothing is measured alone.
+#[path = "../../reactor/src/net/os/pipe.rs"]
+#[allow(dead_code)]
+mod net;
 #[path = "../../reactor/src/outbox/mod.rs"]
-#[allow(dead_code, unused_imports)]
+#[allow(dead_code, unused_imports, unreachable_pub)]
 mod outbox;
 #[path = "../../reactor/src/slots.rs"]
 #[allow(dead_code)]
