@@ -22,6 +22,9 @@ struct Clients;
 #[doc = include_str!("../../docs/embedding.md")]
 struct Embedding;
 
+#[doc = include_str!("../../docs/proxying.md")]
+struct Proxying;
+
 #[doc = include_str!("../../docs/callbacks.md")]
 struct Callbacks;
 

@@ -19,7 +19,16 @@ pub const GRACE: Duration = Duration::from_secs(3);
 ///
 /// If the system has no descriptors left.
 pub fn on_request<App: 'static>(registry: &mut Registry<App>) -> io::Result<()> {
-    let grace = Rc::new(Cell::new(GRACE));
+    within(registry, GRACE)
+}
+
+/// As [`on_request`], with another grace.
+///
+/// # Errors
+///
+/// If the system has no descriptors left.
+pub fn within<App: 'static>(registry: &mut Registry<App>, grace: Duration) -> io::Result<()> {
+    let grace = Rc::new(Cell::new(grace));
     for signal in [Signal::Interrupt, Signal::Terminate] {
         let grace = Rc::clone(&grace);
         registry.on_signal(signal, move |registry, _app| {

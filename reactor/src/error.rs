@@ -1,4 +1,4 @@
-//! What can go wrong with a call, one small enum an operation.
+//! What can go wrong with a call: each operation has a small enum of its own.
 //!
 //! Errors *of a connection* are not here: they end it, with a [`CloseReason`](crate::CloseReason).
 //! A call that refuses something hands it back inside its error.

@@ -16,7 +16,7 @@
 //! ```
 //!
 //! No wake-up is lost: the loop sleeps only when it has left the mailbox unwatched, which it does in the
-//! same breath in which it sees that it is empty; whoever comes after that wakes it, and stores his
+//! same step in which it sees that it is empty; a thread that comes after that wakes it, and stores its
 //! message *before*. None is wasted: a loop that finds something looks again before it sleeps, so while
 //! messages keep coming nobody wakes it.
 

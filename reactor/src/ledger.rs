@@ -88,12 +88,12 @@ impl Ledger {
         self.tracer.is_on()
     }
 
-    /// Something happens to whoever is being visited.
+    /// Something happens to the source that is being visited.
     pub(crate) fn trace(&self, what: impl FnOnce() -> What) {
         self.record(|| About::Visited, what);
     }
 
-    /// The loop turns to somebody.
+    /// The loop turns to a source.
     pub(crate) fn trace_visit(&self, whom: impl Into<Subject>, what: impl FnOnce() -> What) {
         self.record(|| About::Visit(Some(whom.into())), what);
     }
@@ -103,7 +103,7 @@ impl Ledger {
         self.record(|| About::Visit(None), what);
     }
 
-    /// Something happens in passing to somebody who need not be the one that is being visited.
+    /// Something happens in passing to a source that need not be the one that is being visited.
     pub(crate) fn trace_of(&self, whom: impl Into<Subject>, what: impl FnOnce() -> What) {
         self.record(|| About::Other(whom.into()), what);
     }

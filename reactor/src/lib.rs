@@ -111,6 +111,10 @@ pub mod trace;
 #[cfg(not(feature = "trace"))]
 mod trace;
 
+/// The byte buffers of the public interface ([`Bytes`](bytes::Bytes), [`Buf`](bytes::Buf)): the same version that this
+/// crate has.
+pub use bytes;
+
 pub use address::{Address, ParseAddressError};
 pub use backoff::Backoff;
 pub use datagram::{Datagram, DatagramTransport, SocketClosed};

@@ -272,7 +272,7 @@ impl<App> Reactor<App> {
         for key in touched.drain(..) {
             self.registry.handle_touched(key, app);
         }
-        // Whoever was written to meanwhile is flushed in the next turn; the memory is kept.
+        // What was written to meanwhile is flushed in the next turn; the memory is kept.
         touched.append(&mut self.registry.ledger.touched);
         self.registry.ledger.touched = touched;
     }

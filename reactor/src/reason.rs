@@ -228,6 +228,7 @@ impl CloseReason {
 
 /// The end of a connection, as [`on_close`](crate::Protocol::on_close) is told it.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Closed {
     /// Which connection it was; the id is stale from now on.
     pub id: ConnectionId,

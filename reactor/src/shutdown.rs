@@ -65,7 +65,7 @@ impl Shutdown {
         matches!(self, Self::Running)
     }
 
-    /// Whether the next turn has something to do for it: somebody to tell, or a report to make.
+    /// Whether the next turn has something to do for it: protocols to tell, or a report to make.
     pub(crate) fn has_work(&self, registered: usize) -> bool {
         match self {
             Self::Running => false,

@@ -5,8 +5,8 @@
 //!                                  └────────remove───────────────────▶
 //! ```
 //!
-//! While a source is dispatched it is *taken*: its handler holds it, and whoever looks it up
-//! meanwhile learns that it is running. Sources that ended during a turn stay in their slots until the
+//! While a source is dispatched it is *taken*: its handler holds it, and a look-up
+//! meanwhile finds that it is running. Sources that ended during a turn stay in their slots until the
 //! turn is over, so an event that waits in the same batch can never hit a newcomer.
 
 use slab::Slab;

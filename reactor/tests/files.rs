@@ -135,7 +135,7 @@ impl Protocol<Log> for Playlist {
     fn on_data(&mut self, _: &mut Transport<'_, Log>, _: &mut Input<'_>, _: &mut Log) {}
 
     fn on_file_sent(&mut self, transport: &mut Transport<'_, Log>, sent: SentFile, _: &mut Log) {
-        let SentFile { mut file, sent, requested } = sent;
+        let SentFile { mut file, sent, requested, .. } = sent;
         assert_eq!(requested, 1_000_000);
         let position = file.stream_position().expect("it is a file");
         let length = file.metadata().expect("it is open").len();

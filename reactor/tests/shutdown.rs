@@ -186,7 +186,7 @@ fn nothing_new_is_taken() {
         registry
             .adopt_datagram(
                 std::net::UdpSocket::bind("127.0.0.1:0").unwrap(),
-                DatagramLimits::default(),
+                &DatagramLimits::default(),
                 DatagramProbe::new("socket"),
             )
             .map(drop),

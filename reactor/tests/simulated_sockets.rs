@@ -134,7 +134,7 @@ fn real_sockets_are_refused_by_a_simulated_loop() {
     let options = ListenOptions::default();
     assert!(is_unsupported(registry.adopt_listener(listener, &options, |_, _| None)));
     let limits = DatagramLimits::default();
-    assert!(is_unsupported(registry.adopt_datagram(socket, limits, Answerer)));
+    assert!(is_unsupported(registry.adopt_datagram(socket, &limits, Answerer)));
 }
 
 #[test]
@@ -167,7 +167,7 @@ fn a_listener_and_a_datagram_socket_change_hands() {
         registry.adopt_listener(listener, &options, |_, _| Some(Box::new(Echo)))?;
         let first = registry.bind_datagram("0.0.0.0:9".parse()?, Answerer)?;
         let socket: StdDatagram = registry.detach_socket(first)?;
-        registry.adopt_datagram(socket, DatagramLimits::default(), Answerer)?;
+        registry.adopt_datagram(socket, &DatagramLimits::default(), Answerer)?;
         Ok(App::default())
     });
     let (stream, datagram) = (network.address(server, 7), network.address(server, 9));

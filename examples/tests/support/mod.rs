@@ -15,6 +15,7 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
 pub(crate) const ECHO: &str = env!("CARGO_BIN_EXE_echo");
 pub(crate) const PLAYGROUND: &str = env!("CARGO_BIN_EXE_playground");
+pub(crate) const PROXY: &str = env!("CARGO_BIN_EXE_proxy");
 pub(crate) const TRANSFER: &str = env!("CARGO_BIN_EXE_transfer");
 
 /// A program that runs until it is told to stop, and what it prints meanwhile, line by line.

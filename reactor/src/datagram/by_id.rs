@@ -51,13 +51,13 @@ impl<App> Registry<App> {
     pub fn adopt_datagram(
         &mut self,
         socket: impl Into<StdDatagram>,
-        limits: DatagramLimits,
+        limits: &DatagramLimits,
         protocol: impl DatagramProtocol<App> + 'static,
     ) -> Result<SocketId, OpenError> {
         let socket = DatagramSocket::adopt(&self.poller, socket.into())?;
         let address = socket.local();
         self.refuse_while_shutting_down(&address)?;
-        self.add_socket(&address, socket, limits, protocol)
+        self.add_socket(&address, socket, limits.clone(), protocol)
     }
 
     fn add_socket(
@@ -149,9 +149,9 @@ impl<App> Registry<App> {
     ///
     /// If it has ended, or is running the callback that calls (ask its
     /// [`DatagramTransport`](crate::DatagramTransport) there).
-    pub fn socket_address(&mut self, id: SocketId) -> Result<Address, Stale> {
-        match self.slots.find(id.0) {
-            Found::Here(Source::Datagram(socket)) => Ok(socket.queue.local()),
+    pub fn socket_address(&self, id: SocketId) -> Result<Address, Stale> {
+        match self.slots.get(id.0) {
+            Some(Some(Source::Datagram(socket))) => Ok(socket.queue.local()),
             _ => Err(Stale),
         }
     }

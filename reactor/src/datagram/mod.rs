@@ -54,7 +54,8 @@ impl<'a> Datagram<'a> {
 }
 
 /// The end of a datagram socket, as [`on_close`](crate::DatagramProtocol::on_close) is told it.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct SocketClosed {
     /// Which socket it was; the id is stale from now on.
     pub id: SocketId,
@@ -434,6 +435,14 @@ impl DatagramQueue {
 
     pub(crate) fn into_std(self, poller: &Poller) -> StdDatagram {
         self.socket.into_std(poller)
+    }
+
+    pub(crate) fn limits(&self) -> &DatagramLimits {
+        &self.limits
+    }
+
+    pub(crate) fn set_limits(&mut self, limits: DatagramLimits) {
+        self.limits = limits;
     }
 
     pub(crate) fn join(&self, group: Membership) -> io::Result<()> {

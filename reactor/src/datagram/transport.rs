@@ -7,7 +7,10 @@ use std::time::Duration;
 use super::DatagramQueue;
 use crate::net::Outgoing;
 use crate::registry::Registry;
-use crate::{Address, CloseReason, Datagram, Envelope, Membership, SocketId, TimerKey, TimersFull};
+use crate::{
+    Address, CloseReason, Datagram, DatagramLimits, Envelope, Membership, SocketId, TimerKey,
+    TimersFull,
+};
 
 /// One datagram socket, lent to its protocol for the time of a callback.
 pub struct DatagramTransport<'a, App> {
@@ -114,7 +117,7 @@ impl<'a, App> DatagramTransport<'a, App> {
         self.queue.send_run(self.id, &run, &mut self.registry.ledger)
     }
 
-    /// Sends to whoever sent a datagram, from the address it was sent to if that is known: what a
+    /// Sends to the sender of a datagram, from the address it was sent to if that is known: what a
     /// server that is bound to all addresses answers with.
     ///
     /// # Errors
@@ -131,6 +134,17 @@ impl<'a, App> DatagramTransport<'a, App> {
     #[must_use]
     pub fn queued(&self) -> usize {
         self.queue.queued()
+    }
+
+    /// The limits of this socket.
+    #[must_use]
+    pub fn limits(&self) -> &DatagramLimits {
+        self.queue.limits()
+    }
+
+    /// Changes the limits of this socket. What is queued already stays.
+    pub fn set_limits(&mut self, limits: DatagramLimits) {
+        self.queue.set_limits(limits);
     }
 
     /// Joins a multicast group.

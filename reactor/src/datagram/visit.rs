@@ -277,7 +277,7 @@ impl<App> Registry<App> {
     ) {
         self.ledger.attention = false;
         for (bytes, to) in std::mem::take(&mut self.own_datagrams) {
-            // Whoever sent it by the id is not there any more to be told; the counters are.
+            // The call that sent it by the id has returned, so only the counters tell.
             let _ = queue.send(SocketId(key), &bytes, to.as_ref(), &mut self.ledger);
         }
         let told_to_close = self.orders.drain(..).any(|order| order.is_close());

@@ -2,7 +2,7 @@
 //!
 //! Everything here takes a source out of its slot, calls its protocol with a transport that borrows
 //! it directly, and puts it back: one look-up a dispatch. Only one source is ever out of its slot, so
-//! whoever finds a slot empty has found the one whose callback is calling.
+//! an empty slot is that of the source whose callback is calling.
 
 mod reap;
 mod shutdown;

@@ -37,7 +37,7 @@ impl<App> Registry<App> {
         self.tell(self.ledger.budgeted(usize::MAX), app);
     }
 
-    /// Closes the listeners, all at once, so that afterwards nobody comes. Whoever came between the
+    /// Closes the listeners, all at once, so that no connection comes afterwards. One that came between the
     /// decision and now is told too.
     fn begin_telling(&mut self) {
         self.ledger.trace_loop(|| What::ShutdownBegan);
@@ -76,7 +76,7 @@ impl<App> Registry<App> {
         });
     }
 
-    /// The grace is over: whatever is still there is cut off. Whoever has not been told is told first.
+    /// The grace is over: whatever is still there is cut off. Those that have not been told are told first.
     pub(crate) fn end_grace(&mut self, app: &mut App) {
         self.tell(usize::MAX, app);
         self.ledger.trace_loop(|| What::GraceEnded);

@@ -81,7 +81,7 @@ impl<App> Registry<App> {
             }
             _ => None,
         };
-        // Asked last: whoever is given a protocol is let in, and the program may count on its end.
+        // Asked last: a peer that is given a protocol is accepted, and the program may count on its end.
         if !self.admit_counted(listener, socket, peer, counted.is_some(), app) {
             counted.into_iter().for_each(|ip| self.by_address.leave(ip));
         }
@@ -137,7 +137,7 @@ impl<App> Registry<App> {
 
     /// `accept` failed for a reason that the next call would meet again.
     ///
-    /// The one that waits longest is told with the spare descriptor, so that somebody learns of it;
+    /// The connection that waits longest is refused with the spare descriptor, so that its peer learns of it;
     /// the others keep waiting. Without the rest a level-triggered loop would spin here; without the
     /// timer an edge-triggered one would never come back.
     fn handle_accept_failure(&mut self, key: Key, listener: &mut Listener<App>, error: &io::Error) {
@@ -175,7 +175,7 @@ impl<App> Registry<App> {
         listener.state = State::Resting(self.wheel.insert(tick, || Timed::Rest { listener: key }));
     }
 
-    /// Some descriptor has been freed: whoever rests for one may try again.
+    /// Some descriptor has been freed: the listeners that rest for one may try again.
     pub(crate) fn wake_resting(&mut self) {
         self.spare.restore();
         for key in std::mem::take(&mut self.resting) {

@@ -3,7 +3,6 @@
 use super::{Factory, Listener, State, TokenBucket};
 use crate::net::{ListenerSocket, StdListener};
 use crate::registry::{Protocol, Registry};
-use crate::slots::Found;
 use crate::source::Source;
 use crate::{Address, ListenOptions, ListenerId, OpenError, Stale};
 
@@ -113,9 +112,9 @@ impl<App> Registry<App> {
     /// # Errors
     ///
     /// If it has ended.
-    pub fn listener_address(&mut self, id: ListenerId) -> Result<Address, Stale> {
-        match self.slots.find(id.0) {
-            Found::Here(Source::Listener(listener)) => Ok(listener.socket.local()),
+    pub fn listener_address(&self, id: ListenerId) -> Result<Address, Stale> {
+        match self.slots.get(id.0) {
+            Some(Some(Source::Listener(listener))) => Ok(listener.socket.local()),
             _ => Err(Stale),
         }
     }

@@ -92,9 +92,9 @@ impl<App> Registry<App> {
     /// # Errors
     ///
     /// If it has ended.
-    pub fn listener_limits(&mut self, id: ListenerId) -> Result<&StreamLimits, Stale> {
-        match self.slots.find(id.0) {
-            Found::Here(Source::Listener(listener)) => Ok(&listener.limits),
+    pub fn listener_limits(&self, id: ListenerId) -> Result<&StreamLimits, Stale> {
+        match self.slots.get(id.0) {
+            Some(Some(Source::Listener(listener))) => Ok(&listener.limits),
             _ => Err(Stale),
         }
     }

@@ -10,8 +10,9 @@ pub(crate) struct Clock {
     system: System,
     epoch: Instant,
     now: Instant,
-    /// From `epoch` to `now`, once somebody has asked: most turns set no timer.
-    passed: Cell<Option<Duration>>,
+    /// From `epoch` to `now`, and in whole milliseconds, once that was asked for: most turns set no timer. One
+    /// in which many connections with deadlines move asks many times.
+    passed: Cell<Option<(Duration, Tick)>>,
 }
 
 /// A millisecond, less the least there is.
@@ -48,8 +49,7 @@ impl Clock {
 
     /// Whole milliseconds that have passed since the loop began.
     pub(crate) fn tick(&self) -> Tick {
-        let passed = self.passed();
-        to_tick(Some(passed.as_secs()), passed.subsec_nanos())
+        self.passed().1
     }
 
     /// The first tick at which `after` from now has passed entirely; no delay is the present tick,
@@ -59,15 +59,16 @@ impl Clock {
         if after.is_zero() {
             return self.tick();
         }
-        let passed = self.passed();
+        let (passed, _) = self.passed();
         // Two parts of a second: together they are far from the end of 32 bits.
         let nanos = passed.subsec_nanos() + after.subsec_nanos() + ALMOST_A_TICK;
         to_tick(passed.as_secs().checked_add(after.as_secs()), nanos)
     }
 
-    fn passed(&self) -> Duration {
+    fn passed(&self) -> (Duration, Tick) {
         self.passed.get().unwrap_or_else(|| {
             let passed = self.now - self.epoch;
+            let passed = (passed, to_tick(Some(passed.as_secs()), passed.subsec_nanos()));
             self.passed.set(Some(passed));
             passed
         })

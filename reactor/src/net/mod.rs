@@ -6,7 +6,7 @@
 //! - [`Poller`]: waits for readiness, edge by edge, of what was registered **once** for both directions;
 //! - [`StreamSocket`], [`ListenerSocket`], [`DatagramSocket`]: calls that never block;
 //! - [`System`]: the time, which [`Clock`] reads once a turn, and random bits;
-//! - [`Pool`]: somebody to do work that blocks;
+//! - [`Pool`]: threads for work that blocks;
 //! - [`SpareDescriptor`]: what is left when all descriptors are taken.
 //!
 //! And this is what a backend **may do**, which the loop has to bear:

@@ -201,6 +201,7 @@ pub trait DatagramProtocol<App> {
 
 /// A file that [`Transport::send_file`] has sent, handed back.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct SentFile {
     /// The file.
     pub file: File,

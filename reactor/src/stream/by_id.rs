@@ -127,7 +127,7 @@ impl<App> Registry<App> {
     /// ```
     /// # use reactor::{ConnectionId, Registry, StreamLimits};
     /// # use std::time::Duration;
-    /// /// Whoever has paid may be silent for longer.
+    /// /// A guest who has paid may be silent for longer.
     /// fn paid<App: 'static>(guest: ConnectionId, registry: &mut Registry<App>) {
     ///     let _ = registry.with_transport(guest, |transport, _app| {
     ///         let idle_timeout = Some(Duration::from_secs(3_600));

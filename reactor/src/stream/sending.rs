@@ -50,8 +50,8 @@ impl<App> Registry<App> {
     /// Sends the same bytes to many connections, and returns to how many. Nothing is copied, and what
     /// has to be queued is one queue for all. When it leaves is as with [`send`](Self::send).
     ///
-    /// Whoever has ended or is closing is passed over. Who has no room for it is too, or ends, as its
-    /// [`StreamLimits::when_full`](crate::StreamLimits::when_full) says.
+    /// A connection that has ended or is closing is passed over. One that has no room for it is passed over
+    /// too, or ends, as its [`StreamLimits::when_full`](crate::StreamLimits::when_full) says.
     ///
     /// ```
     /// # use bytes::Bytes;

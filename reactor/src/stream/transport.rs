@@ -31,6 +31,7 @@ pub(crate) enum Outcome<App> {
 
 /// A connection's socket, taken out of the loop with [`Transport::detach`].
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct Detached {
     /// The socket; it is non-blocking still.
     pub stream: StdStream,

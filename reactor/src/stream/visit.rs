@@ -205,7 +205,7 @@ impl<'a, App> Visit<'a, App> {
 
     // ── reading ─────────────────────────────────────────────────────────────────────────────
 
-    /// Reads until the socket is empty, somebody holds it, or the budget is used up: then what is
+    /// Reads until the socket is empty, reading is held, or the budget is used up: then what is
     /// left waits for the next turn, and no event would remind us of it.
     fn read(&mut self, scratch: &mut Scratch) -> Step {
         // Counted in reads, not in bytes: a system call costs as much as what it brings.
@@ -233,7 +233,7 @@ impl<'a, App> Visit<'a, App> {
     pub(super) fn handle_received(&mut self, received: Step<Received>, scratch: &Scratch) -> Step {
         match received? {
             Received::Bytes(length) => self.deliver(&scratch[..length]),
-            // The end comes last: whoever took over, or was resumed, is first offered what is left.
+            // The end comes last: a protocol that took over, or was resumed, is first offered what is left.
             Received::End if self.connection.stream.take_offer() => self.offer(),
             Received::End => self.end(),
             Received::Truncated => ended(CloseReason::Failed(ErrorKind::UnexpectedEof.into())),
@@ -245,7 +245,7 @@ impl<'a, App> Visit<'a, App> {
     fn discard_once(&mut self, scratch: &mut Scratch) -> Step {
         let stream = &mut self.connection.stream;
         let received = stream.receive_any(scratch, &mut self.registry.ledger)?;
-        // How it ends is nothing to somebody who has said goodbye.
+        // This side has said goodbye, so how the peer ends does not matter.
         if matches!(received, Received::End | Received::Truncated) {
             stream.peer_ended(&self.registry.ledger)?;
         }
@@ -377,7 +377,7 @@ impl<App> Visit<'_, App> {
         cork.reset();
         let step = self.connection.stream.uncork(cork, ledger);
         if step.is_break() {
-            // It must not reach whoever is called next.
+            // It must not reach the connection that is called next.
             cork.clear();
         }
         step

@@ -9,13 +9,13 @@
 //!         popped already      ▲ removed
 //! ```
 //!
-//! Who leaves leaves a hole, so nobody else has to move, and nobody else's memory is touched. A line that
-//! is mostly holes closes up: that takes as long as the line is, and comes as much more seldom, so a
-//! removal costs the same however long the line is.
+//! A timer that leaves its place leaves a hole, so no other timer moves, and no other's memory is touched. A
+//! line that is mostly holes closes up: that takes as long as the line is, and comes as much more seldom,
+//! so a removal costs the same however long the line is.
 
 use std::mem;
 
-/// Nobody stands here.
+/// No timer stands here.
 const HOLE: u32 = u32::MAX;
 
 /// A line closes up when it has three times as many holes as timers, and so many more.

@@ -250,7 +250,7 @@ impl<T> Wheel<T> {
         }
     }
 
-    /// Looks after a line that somebody has left.
+    /// Looks after a line that a timer has left.
     #[cold]
     #[inline(never)]
     fn tidy(&mut self, number: usize) {

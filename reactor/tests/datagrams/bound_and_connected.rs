@@ -129,7 +129,7 @@ fn a_socket_made_elsewhere_is_served_and_can_be_taken_back() {
     let (socket, peer) = (peer(), peer());
     let address = socket.local_addr().unwrap();
     peer.send_to(b"early", address).unwrap();
-    let adopting = stage.registry().adopt_datagram(socket, DatagramLimits::default(), echo());
+    let adopting = stage.registry().adopt_datagram(socket, &DatagramLimits::default(), echo());
     let id = adopting.unwrap();
     stage.until(|log| log.has("server", "datagram 5"));
     let StdDatagram::Udp(socket) = stage.registry().detach_socket(id).unwrap() else {

@@ -13,7 +13,7 @@ fn blocked(stage: &mut Stage, outbox: usize) -> (SocketId, UnixDatagram) {
     let (ours, theirs) = UnixDatagram::pair().unwrap();
     let limits = DatagramLimits { outbox };
     let probe = DatagramProbe::new("sender");
-    let id = stage.registry().adopt_datagram(ours, limits, probe).unwrap();
+    let id = stage.registry().adopt_datagram(ours, &limits, probe).unwrap();
     stage.will_close_socket(id);
     stage.until(|log| log.has("sender", "open"));
     theirs.set_read_timeout(Some(PATIENCE)).unwrap();
@@ -71,7 +71,7 @@ fn a_run_that_has_to_wait_keeps_its_order() {
         sent.send(()).unwrap();
     });
     let limits = DatagramLimits { outbox: 1 << 20 };
-    let id = stage.registry().adopt_datagram(ours, limits, probe).unwrap();
+    let id = stage.registry().adopt_datagram(ours, &limits, probe).unwrap();
     stage.will_close_socket(id);
     let reading = stage.peer(move || {
         let mut buffer = [0; 2_000];

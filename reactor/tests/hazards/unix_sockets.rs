@@ -98,7 +98,7 @@ fn a_datagram_socket_that_was_closed_earlier_in_the_batch_hears_nothing() {
                 let _ = socket.registry().close_socket(other);
             }
         });
-        let id = stage.registry().adopt_datagram(ours, Default::default(), probe);
+        let id = stage.registry().adopt_datagram(ours, &Default::default(), probe);
         let id = id.expect("the loop takes it");
         stage.will_close_socket(id);
         others.borrow_mut().push(id);
@@ -221,7 +221,7 @@ fn a_duplicate_of_a_closed_datagram_socket_does_not_wake_the_loop() {
     let duplicate = ours.try_clone().expect("there are descriptors");
     let registry = stage.registry();
     let id = registry
-        .adopt_datagram(ours, Default::default(), DatagramProbe::new("ours"))
+        .adopt_datagram(ours, &Default::default(), DatagramProbe::new("ours"))
         .expect("the loop takes it");
     stage.until_quiet();
     stage.registry().close_socket(id).expect("it is open");

@@ -319,7 +319,7 @@ pub(crate) fn a_datagram_socket_is_taken_out_and_adopted_again(play: &mut Play) 
         socket.send_to(datagram.bytes, &datagram.from).expect("there is room for it");
     });
     let id = play.on(Role::Server, |registry, _| {
-        let adopted = registry.adopt_datagram(taken, DatagramLimits::default(), successor);
+        let adopted = registry.adopt_datagram(taken, &DatagramLimits::default(), successor);
         adopted.expect("the loop takes it")
     });
     play.until(|seen| seen.datagrams("client") == 1);

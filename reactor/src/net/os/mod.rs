@@ -1,7 +1,7 @@
 //! The real system: mio for readiness, socket2 for options, rustix for calls on Unix.
 //!
-//! This folder is the only place that names mio's types. One file a kind of socket, and one file a
-//! platform for what differs between them.
+//! This folder is the only place that names mio's types. Each kind of socket has a file, and so has
+//! each platform, for what differs between them.
 
 mod datagram;
 mod listener;

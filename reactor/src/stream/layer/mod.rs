@@ -33,7 +33,7 @@ pub(crate) use descriptors::{Descriptors, MOST_AT_ONCE};
 
 /// Plain bytes that are turned into wire bytes at a time, which bounds what is pending.
 const CHUNK: usize = 16 * 1024;
-/// Reads that bring nothing plain before somebody else has a turn.
+/// Reads that bring nothing plain before the other sockets are looked after.
 const FRUITLESS: usize = 8;
 
 /// Turns wire bytes into plain ones, and back. It is total on hostile input: what it cannot read is an error.

@@ -1,0 +1,147 @@
+//! A proxy for streams, TCP and Unix, in front of several backends.
+//!
+//! ```console
+//! $ cargo run --release --bin proxy -- --listen 127.0.0.1:8080 127.0.0.1:8081 unix:/run/app.sock
+//! listening on tcp 127.0.0.1:8080
+//! ```
+//!
+//! and, when it is stopped with Ctrl-C,
+//!
+//! ```text
+//! shut down in 0.000 s: 0 connections finished, 0 were cut off, 0 bytes lost
+//! 3 clients, 0 of them refused
+//! 127.0.0.1:8081: 2 connections (0 open, 0 cut short), 0 failed; 158 bytes to it, 1402 from it
+//! unix:/run/app.sock: 1 connections (0 open, 0 cut short), 1 failed; 79 bytes to it, 701 from it
+//! ```
+//!
+//! How it works, drawn, is a chapter of the book: `docs/proxying.md`.
+
+#![forbid(unsafe_code)]
+
+mod backends;
+mod proxy;
+
+use std::error::Error;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::Parser;
+use examples::advice::NotOpened;
+use examples::endpoint::{Endpoint, seconds};
+use examples::{output, stop};
+use reactor::{
+    Address, ConnectOptions, Limits, ListenOptions, Reactor, Registry, Signal, StreamLimits,
+};
+
+use backends::Backends;
+use proxy::{Front, Proxy};
+
+/// Pass on what TCP and Unix clients say to one of several backends, until Ctrl-C
+///
+/// Each client is given the backend whose turn it is. One that cannot be reached is skipped for a while,
+/// and the client is given the next. Half-closes pass both ways; whoever is slow is waited for, with
+/// little memory. On Linux bytes go from socket to socket, without a copy.
+///
+/// Ctrl-C and SIGTERM drain: nobody new comes in, and who is in may finish, for --grace seconds at
+/// most. The second one stops at once. SIGUSR1 prints the counters.
+#[derive(Parser)]
+#[command(version, after_help = AFTER_HELP)]
+struct Cli {
+    /// Listen here; may be given several times. Port 0 is any free one
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8080")]
+    listen: Vec<Endpoint>,
+
+    /// Where the clients' connections go, in turn
+    #[arg(value_name = "BACKEND", required = true)]
+    backends: Vec<Endpoint>,
+
+    /// Skip a backend that could not be reached for so long
+    #[arg(long, value_name = "SECONDS", value_parser = seconds, default_value = "10")]
+    rest: Duration,
+
+    /// Give up a backend that takes longer to answer
+    #[arg(long, value_name = "SECONDS", value_parser = seconds, default_value = "5")]
+    connect_timeout: Duration,
+
+    /// Reset connections on which nothing has moved for so long
+    #[arg(long, value_name = "SECONDS", value_parser = seconds, default_value = "600")]
+    idle: Duration,
+
+    /// Let those who are in finish for so long when it is stopped
+    #[arg(long, value_name = "SECONDS", value_parser = seconds, default_value = "30")]
+    grace: Duration,
+
+    /// Take no more connections than N at one time, those to the backends among them
+    ///
+    /// Each client takes two, and two file descriptors: `ulimit -n` says how many there are.
+    #[arg(long, value_name = "N", default_value_t = Limits::default().connections)]
+    max_connections: usize,
+}
+
+const AFTER_HELP: &str = "\
+ADDR and BACKEND are HOST:PORT or unix:PATH.
+Exit code: 0 if all went well, 1 if something failed, 2 if the command line makes no sense.";
+
+fn main() -> ExitCode {
+    output::exit("proxy", run(&Cli::parse()))
+}
+
+fn run(cli: &Cli) -> Result<(), Box<dyn Error>> {
+    let limits = Limits { connections: cli.max_connections, ..Limits::default() };
+    let mut reactor = Reactor::<Proxy>::with_limits(limits)?;
+    let backends = Backends::new(addresses(&cli.backends)?, cli.rest);
+    let mut proxy =
+        Proxy::new(backends, ConnectOptions { limits: streams(cli), ..Default::default() });
+    let listening = open(reactor.registry(), cli)?;
+    stop::within(reactor.registry(), cli.grace)?;
+    reactor.registry().on_signal(Signal::User1, |_, proxy| tell(proxy))?;
+    listening.iter().try_for_each(output::say)?;
+    let report = reactor.run(&mut proxy)?;
+    output::say(report)?;
+    tell(&proxy);
+    Ok(())
+}
+
+/// Nobody may read what it prints; it goes on all the same.
+fn tell(proxy: &Proxy) {
+    let _ = output::say(proxy);
+}
+
+/// Opens every socket, or none; what to print of them.
+fn open(registry: &mut Registry<Proxy>, cli: &Cli) -> Result<Vec<String>, Box<dyn Error>> {
+    let options = ListenOptions { limits: streams(cli), ..ListenOptions::default() };
+    let mut lines = Vec::new();
+    for address in addresses(&cli.listen)? {
+        let kind = if address.ip().is_some() { "tcp " } else { "" };
+        let id = registry
+            .listen_with(address, &options, |_, proxy| {
+                proxy.note_client();
+                Some(Box::new(Front))
+            })
+            .map_err(NotOpened::by("--listen"))?;
+        lines.push(format!("listening on {kind}{}", registry.listener_address(id)?));
+    }
+    Ok(lines)
+}
+
+/// The first address of each.
+fn addresses(endpoints: &[Endpoint]) -> Result<Vec<Address>, Box<dyn Error>> {
+    let first = |endpoint: &Endpoint| match endpoint {
+        Endpoint::Udp(_) => {
+            Err(format!("{endpoint} is for datagrams; streams are passed on here").into())
+        }
+        streams => Ok(streams.resolve()?.swap_remove(0)),
+    };
+    endpoints.iter().map(first).collect()
+}
+
+/// Both sides of a couple are given the same time. The end is no exception: whoever reads slowly may take as
+/// long for the last bytes as for those before.
+fn streams(cli: &Cli) -> StreamLimits {
+    StreamLimits {
+        connect_timeout: Some(cli.connect_timeout),
+        idle_timeout: Some(cli.idle),
+        close_timeout: cli.idle,
+        ..StreamLimits::default()
+    }
+}

@@ -1,0 +1,116 @@
+//! From a client to the backend whose turn it is.
+//!
+//! ```text
+//!   accepted ──▶ Front: paused ──▶ connect ──▶ Back ── open ──▶ coupled ──▶ ended, counted
+//!                                    ▲          │ could not be reached
+//!                                    └── next ◀─┤
+//!                                               └── all were tried ──▶ the client is reset
+//! ```
+
+use std::fmt;
+
+use reactor::{
+    Closed, ConnectOptions, ConnectionId, Input, OpenError, Protocol, Registry, Side, Transport,
+};
+
+use crate::backends::{Backends, Place};
+
+/// The application: who there is to connect to, and what has been done.
+pub(crate) struct Proxy {
+    backends: Backends,
+    options: ConnectOptions,
+    clients: u64,
+    refused: u64,
+}
+
+impl Proxy {
+    pub(crate) fn new(backends: Backends, options: ConnectOptions) -> Self {
+        Self { backends, options, clients: 0, refused: 0 }
+    }
+
+    pub(crate) fn note_client(&mut self) {
+        self.clients += 1;
+    }
+
+    /// Begins to connect for a client of whom so many backends have been tried. One at which connecting fails
+    /// at once is as good as tried.
+    fn connect(&mut self, registry: &mut Registry<Self>, client: ConnectionId, tried: usize) {
+        for tried in tried..self.backends.len() {
+            let Some((place, address)) = self.backends.take_turn(registry.now()) else {
+                break;
+            };
+            let back = Back { client, place, tried: tried + 1 };
+            match registry.connect_with(address, &self.options, back) {
+                Ok(_) => return,
+                // It is this side that takes nobody any more.
+                Err(
+                    OpenError::ShuttingDown(_)
+                    | OpenError::TooManyConnections(_)
+                    | OpenError::NoDescriptors(_),
+                ) => break,
+                Err(_) => self.backends.note_failed(place, registry.now()),
+            }
+        }
+        self.refused += 1;
+        // It may have left meanwhile.
+        let _ = registry.abort(client);
+    }
+}
+
+/// What a client's connection runs until its backend has answered.
+pub(crate) struct Front;
+
+impl Protocol<Proxy> for Front {
+    fn on_open(&mut self, client: &mut Transport<'_, Proxy>, proxy: &mut Proxy) {
+        client.pause();
+        let id = client.id();
+        proxy.connect(client.registry(), id, 0);
+    }
+
+    /// It is paused, so nothing comes before it is coupled.
+    fn on_data(&mut self, _: &mut Transport<'_, Proxy>, _: &mut Input<'_>, _: &mut Proxy) {}
+}
+
+/// What a backend's connection runs until it has answered.
+struct Back {
+    client: ConnectionId,
+    place: Place,
+    /// So many have been tried for this client, this one among them.
+    tried: usize,
+}
+
+impl Protocol<Proxy> for Back {
+    fn on_open(&mut self, backend: &mut Transport<'_, Proxy>, proxy: &mut Proxy) {
+        let (place, id) = (self.place, backend.id());
+        let coupled = backend.registry().couple(self.client, id, move |_, ended, proxy| {
+            proxy.backends.note_end(place, &ended);
+        });
+        match coupled {
+            Ok(()) => proxy.backends.note_open(place),
+            // The client has left.
+            Err(_) => backend.close(),
+        }
+    }
+
+    fn on_data(&mut self, _: &mut Transport<'_, Proxy>, _: &mut Input<'_>, _: &mut Proxy) {}
+
+    fn on_close(&mut self, registry: &mut Registry<Proxy>, closed: &Closed, proxy: &mut Proxy) {
+        if closed.opened {
+            return;
+        }
+        if closed.reason.side() == Side::Local {
+            // The shutdown has closed it, before it was open: nobody is tried any more.
+            let _ = registry.abort(self.client);
+        } else {
+            proxy.backends.note_failed(self.place, registry.now());
+            proxy.connect(registry, self.client, self.tried);
+        }
+    }
+}
+
+impl fmt::Display for Proxy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { backends, clients, refused, .. } = self;
+        write!(f, "{clients} clients, {refused} of them refused{backends}")
+    }
+}

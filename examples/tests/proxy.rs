@@ -1,0 +1,252 @@
+//! The program `proxy`, as a person meets it, between the clients and servers that people have.
+#![cfg(unix)]
+
+#[path = "../../protocols/tests/outside/mod.rs"]
+mod outside;
+mod support;
+
+use std::io::{Read, Write};
+use std::net::{Shutdown, TcpListener, TcpStream};
+use std::os::unix::net::UnixListener;
+use std::thread;
+
+use outside::program;
+use rustix::process::Signal;
+use support::{PROXY, Program, connect, is_ended_by_peer, noise, run};
+
+/// Does not fit into the buffers of sockets.
+const LARGE: usize = 4_000_000;
+
+/// A proxy on a free port, and where it listens.
+#[track_caller]
+fn proxy(arguments: &[&str]) -> (Program, String) {
+    let proxy = Program::start(PROXY, &[&["--listen", "127.0.0.1:0"], arguments].concat());
+    let line = proxy.line();
+    let address = line.strip_prefix("listening on tcp ").expect("it listens").to_owned();
+    (proxy, address)
+}
+
+/// A port at which nobody listens.
+fn nobody() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a socket");
+    listener.local_addr().expect("it is bound").to_string()
+}
+
+/// A server that says its name to everybody who comes, and hears them out.
+fn named(name: &'static str) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a socket");
+    let address = listener.local_addr().expect("it is bound").to_string();
+    thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.expect("it comes");
+            let _ = stream.read_to_end(&mut Vec::new());
+            let _ = stream.write_all(name.as_bytes());
+        }
+    });
+    address
+}
+
+/// What a server says to somebody who says nothing.
+fn heard(address: &str) -> String {
+    let mut client = connect(address);
+    client.shutdown(Shutdown::Write).expect("it is connected");
+    let mut text = String::new();
+    client.read_to_string(&mut text).expect("it says goodbye");
+    text
+}
+
+// ── the command line ────────────────────────────────────────────────────────────────────────────
+
+#[test]
+fn help_says_what_there_is() {
+    let help = run(PROXY, &["--help"], b"");
+    assert_eq!((help.code, help.errors.as_str()), (Some(0), ""));
+    for word in
+        ["Usage: proxy", "--listen", "BACKEND", "--rest", "SIGUSR1", "unix:PATH", "Exit code"]
+    {
+        assert!(help.text().contains(word), "{word} is missing:\n{}", help.text());
+    }
+}
+
+#[test]
+fn a_command_line_that_makes_no_sense_says_why() {
+    for words in [&[][..], &["nowhere"], &["localhost:7", "--rest", "-1"]] {
+        let ended = run(PROXY, words, b"");
+        assert_eq!(ended.code, Some(2), "{words:?}: {ended:?}");
+        assert!(ended.errors.contains("--help"), "{words:?}: {ended:?}");
+    }
+    let ended = run(PROXY, &["udp:127.0.0.1:7"], b"");
+    assert_eq!(ended.code, Some(1), "{ended:?}");
+    assert!(ended.errors.contains("datagrams"), "{ended:?}");
+}
+
+#[test]
+fn an_address_in_use_is_named_with_what_to_do() {
+    let taken = TcpListener::bind("127.0.0.1:0").expect("a socket");
+    let address = taken.local_addr().expect("it is bound").to_string();
+    let ended = run(PROXY, &["--listen", &address, "127.0.0.1:7"], b"");
+    assert_eq!((ended.code, ended.output.len()), (Some(1), 0));
+    let expected =
+        format!("proxy: address already in use: {address}; try another port with --listen");
+    assert!(ended.errors.starts_with(&expected), "{}", ended.errors);
+}
+
+// ── what passes ─────────────────────────────────────────────────────────────────────────────────
+
+#[test]
+fn each_backend_has_its_turn_and_the_counters_say_so() {
+    let (one, two) = (named("one"), named("two"));
+    let (proxy, address) = proxy(&[&one, &two]);
+    let all: Vec<String> = (0..4).map(|_| heard(&address)).collect();
+    assert_eq!(all, ["one", "two", "one", "two"]);
+    proxy.signal(Signal::USR1);
+    assert_eq!(proxy.line(), "4 clients, 0 of them refused");
+    let counted = "2 connections (0 open, 0 cut short), 0 failed; 0 bytes to it, 6 from it";
+    assert_eq!(proxy.line(), format!("{one}: {counted}"));
+    assert_eq!(proxy.line(), format!("{two}: {counted}"));
+    assert!(proxy.stop().ends_with(&format!("{two}: {counted}")));
+}
+
+#[test]
+fn a_backend_that_is_down_is_skipped_and_its_client_given_to_the_next() {
+    let (down, up) = (nobody(), named("up"));
+    let (proxy, address) = proxy(&[&down, &up]);
+    let all: Vec<String> = (0..3).map(|_| heard(&address)).collect();
+    assert_eq!(all, ["up"; 3]);
+    let report = proxy.stop();
+    assert!(report.contains("3 clients, 0 of them refused"), "{report}");
+    assert!(
+        report.contains(&format!("{down}: 0 connections (0 open, 0 cut short), 1 failed")),
+        "{report}"
+    );
+}
+
+#[test]
+fn with_every_backend_down_a_client_is_turned_away() {
+    let (first, second) = (nobody(), nobody());
+    let (proxy, address) = proxy(&[&first, &second]);
+    assert!(is_ended_by_peer(&connect(&address)));
+    let report = proxy.stop();
+    assert!(report.contains("1 clients, 1 of them refused"), "{report}");
+}
+
+#[test]
+fn unix_sockets_on_both_sides() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = |name: &str| directory.path().join(name).to_str().expect("UTF-8").to_owned();
+    let (front, back) = (path("front"), path("back"));
+    let listener = UnixListener::bind(&back).expect("the directory is ours");
+    let echo = thread::spawn(move || {
+        let (mut stream, _) = listener.accept().expect("it comes");
+        let mut all = Vec::new();
+        stream.read_to_end(&mut all).expect("it ends");
+        stream.write_all(&all).expect("it is read");
+    });
+    let (place, behind) = (format!("unix:{front}"), format!("unix:{back}"));
+    let proxy = Program::start(PROXY, &["--listen", &place, &behind]);
+    assert_eq!(proxy.line(), format!("listening on {place}"));
+    let mut client = std::os::unix::net::UnixStream::connect(&front).expect("it listens");
+    let said = noise(LARGE);
+    client.write_all(&said).expect("it is read");
+    client.shutdown(Shutdown::Write).expect("it is connected");
+    let mut heard = Vec::new();
+    client.read_to_end(&mut heard).expect("it ends");
+    assert!(heard == said, "{} bytes came back", heard.len());
+    echo.join().expect("it has echoed");
+    let report = proxy.stop();
+    assert!(report.contains(&format!("{LARGE} bytes to it, {LARGE} from it")), "{report}");
+    assert!(!std::fs::exists(&front).expect("the directory is ours"), "the socket file is left");
+}
+
+#[test]
+fn sigterm_lets_who_is_in_finish_and_takes_nobody_new() {
+    let backend = named("at last");
+    let (proxy, address) = proxy(&[&backend]);
+    let mut client = connect(&address);
+    client.write_all(b"hello").expect("it is open");
+    // It is counted once it is coupled.
+    loop {
+        proxy.signal(Signal::USR1);
+        proxy.line();
+        if proxy.line().contains("1 open") {
+            break;
+        }
+    }
+    proxy.signal(Signal::TERM);
+    assert_eq!(proxy.error_line(), "waiting 30s for 2 connections; Ctrl-C again stops at once");
+    while TcpStream::connect(&address).is_ok() {
+        thread::yield_now();
+    }
+    client.shutdown(Shutdown::Write).expect("it is still connected");
+    let mut text = String::new();
+    client.read_to_string(&mut text).expect("it says goodbye");
+    assert_eq!(text, "at last");
+    let ended = proxy.ended();
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    assert!(ended.text().contains("2 connections finished, 0 were cut off"), "{}", ended.text());
+}
+
+/// A reader that has stopped costs the proxy no memory, however much is said to it.
+#[cfg(target_os = "linux")]
+#[test]
+fn memory_is_flat_with_readers_that_stall() {
+    const READERS: usize = 20;
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a socket");
+    let backend = listener.local_addr().expect("it is bound").to_string();
+    let (proxy, address) = proxy(&[&backend]);
+    let (before, _) = proxy.memory();
+    let mut talks = Vec::new();
+    for _ in 0..READERS {
+        let mut client = connect(&address);
+        let (stalled, _) = listener.accept().expect("the proxy comes");
+        client.set_write_timeout(Some(std::time::Duration::from_millis(200))).expect("not zero");
+        while client.write(&[b'x'; 1 << 16]).is_ok() {}
+        talks.push((client, stalled));
+    }
+    let (_, most) = proxy.memory();
+    let grown = most.saturating_sub(before);
+    assert!(grown < READERS as u64 * 256 * 1024, "{grown} bytes for {READERS} stalled readers");
+}
+
+// ── the programs people have ────────────────────────────────────────────────────────────────────
+
+#[test]
+fn netcat_and_socat_get_back_what_they_sent_through_two_proxies() {
+    let (server, addresses) = Program::serve(&["--tcp", "127.0.0.1:0"]);
+    let (inner, between) = proxy(&[&addresses[0]]);
+    let (outer, address) = proxy(&[&between]);
+    let (host, port) = address.rsplit_once(':').expect("a port");
+    let said = noise(LARGE);
+    if let Some(nc) = program("nc") {
+        let ended = run(nc, &["-N", host, port], &said);
+        assert_eq!(ended.code, Some(0), "{}", ended.errors);
+        assert!(ended.output == said, "nc printed something else");
+    }
+    if let Some(socat) = program("socat") {
+        let ended = run(socat, &["-t", "20", "-", &format!("TCP:{address}")], &said);
+        assert_eq!(ended.code, Some(0), "{}", ended.errors);
+        assert!(ended.output == said, "socat printed something else");
+    }
+    for program in [outer, inner, server] {
+        program.stop();
+    }
+}
+
+#[test]
+fn curl_asks_a_web_server_through_it() {
+    let (Some(curl), Some(python)) = (program("curl"), program("python3")) else { return };
+    let directory = tempfile::tempdir().expect("a directory");
+    let page = noise(LARGE);
+    std::fs::write(directory.path().join("page"), &page).expect("the directory is ours");
+    let place = directory.path().to_str().expect("UTF-8");
+    let words = ["-u", "-m", "http.server", "0", "--bind", "127.0.0.1", "--directory", place];
+    let server = Program::start(python, &words);
+    let line = server.line();
+    let port = line.split(' ').nth(5).expect("Serving HTTP on 127.0.0.1 port N");
+    let (proxy, address) = proxy(&[&format!("127.0.0.1:{port}")]);
+    let ended = run(curl, &["-sS", "--max-time", "20", &format!("http://{address}/page")], b"");
+    assert_eq!(ended.code, Some(0), "{}", ended.errors);
+    assert!(ended.output == page, "curl printed something else");
+    proxy.stop();
+    server.interrupt();
+}
