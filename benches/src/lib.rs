@@ -93,9 +93,17 @@ mod net;
 #[path = "../../reactor/src/outbox/mod.rs"]
 #[allow(dead_code, unused_imports, unreachable_pub)]
 mod outbox;
+#[path = "../../reactor/src/net/os/pipe.rs"]
+#[allow(dead_code)]
+mod pipe;
 #[path = "../../reactor/src/slots.rs"]
 #[allow(dead_code)]
 mod slots;
+
+/// What the outbox takes from the system's side of the loop.
+mod net {
+    pub(crate) use crate::pipe::Pipe;
+}
 
 /// What a program of these owes the shell, and whoever reads what it says.
 pub fn exit(program: &str, result: Result) -> std::process::ExitCode {
