@@ -86,12 +86,8 @@ pub mod work;
 #[path = "../../reactor/src/id/mod.rs"]
 #[allow(dead_code, unreachable_pub)]
 mod id;
-// What the outbox has for coupled connections, of which nothing is measured alone.
-#[path = "../../reactor/src/net/os/pipe.rs"]
-#[allow(dead_code)]
-mod net;
 #[path = "../../reactor/src/outbox/mod.rs"]
-#[allow(dead_code, unused_imports, unreachable_pub)]
+#[allow(dead_code, unused_imports)]
 mod outbox;
 #[path = "../../reactor/src/net/os/pipe.rs"]
 #[allow(dead_code)]
