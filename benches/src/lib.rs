@@ -87,7 +87,7 @@ pub mod work;
 #[allow(dead_code, unreachable_pub)]
 mod id;
 #[path = "../../reactor/src/outbox/mod.rs"]
-#[allow(dead_code, unused_imports)]
+#[allow(dead_code, unused_imports, unreachable_pub)]
 mod outbox;
 #[path = "../../reactor/src/net/os/pipe.rs"]
 #[allow(dead_code)]
