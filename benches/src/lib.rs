@@ -87,7 +87,7 @@ pub mod work;
 #[allow(dead_code, unreachable_pub)]
 mod id;
 #[path = "../../reactor/src/outbox/mod.rs"]
-#[allow(dead_code, unused_imports, unreachable_pub)]
+#[allow(dead_code, unreachable_pub, unused_imports)]
 mod outbox;
 #[path = "../../reactor/src/net/os/pipe.rs"]
 #[allow(dead_code)]

@@ -42,3 +42,6 @@ struct Chat;
 
 #[doc = include_str!("../../docs/transfer.md")]
 struct Transfer;
+
+#[doc = include_str!("../../docs/web.md")]
+struct Web;

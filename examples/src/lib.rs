@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`endpoint`] | `HOST:PORT`, `udp:HOST:PORT` and `unix:PATH`, as words on a command line |
 //! | [`advice`] | what a person can do about a socket that could not be opened |
+//! | [`bars`] | progress, for a person at a terminal |
 //! | [`key_value`] | the server of the chapter that builds one |
 //! | [`names`] | nicks and channels of chat, as words on a command line |
 //! | [`output`] | standard output and error, whose readers may be gone |
@@ -12,6 +13,7 @@
 #![forbid(unsafe_code)]
 
 pub mod advice;
+pub mod bars;
 #[cfg(doctest)]
 mod book;
 pub mod endpoint;

@@ -5,9 +5,11 @@
 //! |---|---|
 //! | [`budget`] | how much each peer may ask for, where anybody may ask |
 //! | [`password`] | passwords as they are kept: argon2 hashes |
+//! | [`store`] | a tree of files that strangers may be let into |
 //! | [`chat`] | IRC: a server, its accounts, and clients |
 //! | [`echo`] | RFC 862 over TCP, UDP and Unix sockets, server and client: the template of the others |
-//! | [`transfer`] | FTP and TFTP, and the tree of files behind them |
+//! | [`http`] | HTTP/1.1: a server with files and routes, and a client |
+//! | [`transfer`] | FTP and TFTP, into and out of such a tree |
 //!
 //! # Depend on it
 //!
@@ -42,7 +44,11 @@ pub mod budget;
 #[cfg(feature = "chat")]
 pub mod chat;
 pub mod echo;
+#[cfg(feature = "http")]
+pub mod http;
 #[cfg(any(feature = "chat", feature = "transfer"))]
 pub mod password;
+#[cfg(feature = "store")]
+pub mod store;
 #[cfg(feature = "transfer")]
 pub mod transfer;

@@ -19,5 +19,6 @@
 //! | [`tftp`] | RFC 1350, for machines that have nothing else yet |
 
 pub mod ftp;
-pub mod store;
 pub mod tftp;
+
+pub use crate::store;

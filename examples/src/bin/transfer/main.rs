@@ -19,7 +19,6 @@
 
 #![forbid(unsafe_code)]
 
-mod bars;
 mod crew;
 mod directory;
 mod download;

@@ -15,6 +15,7 @@ use std::io;
 use std::time::{Duration, Instant};
 
 use clap::Args;
+use examples::bars::{self, Bars};
 use examples::endpoint::seconds;
 use indicatif::ProgressBar;
 use protocols::transfer::ftp::client::{
@@ -26,7 +27,6 @@ use reactor::{ConnectionId, Reactor, Registry, Signal, SocketId};
 pub(crate) use packets::{Errand, Manner, Way};
 use packets::{Packets, Place};
 
-use crate::bars::{self, Bars};
 use crate::site::{Site, Sites};
 use crate::task::{Next, Remarks, Report, Task, Thought};
 use crate::url::shown;
@@ -145,7 +145,7 @@ impl Crew {
             manner: Manner::Hopeful,
             parallel,
             options: ClientOptions { limits, ..ClientOptions::default() },
-            bars: Bars::default(),
+            bars: Bars::new("transfer"),
             total: 0,
             failures: Vec::new(),
             stopped: None,

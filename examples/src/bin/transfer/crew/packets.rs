@@ -5,6 +5,7 @@ use std::io;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
+use examples::bars;
 use indicatif::ProgressBar;
 use protocols::transfer::tftp::{
     self, Caller, ClientOptions, Code, Failure, Mode, Options, Patience, Terms,
@@ -12,7 +13,6 @@ use protocols::transfer::tftp::{
 use reactor::{Registry, SocketId};
 
 use super::{Crew, summary};
-use crate::bars;
 use crate::local::Part;
 use crate::url::shown;
 

@@ -67,7 +67,7 @@ const LONGEST_NAME: usize = 255;
 /// A tree of files with an open directory as its root.
 ///
 /// ```
-/// use protocols::transfer::store::{Access, CreateOptions, Store, VirtualPath};
+/// use protocols::store::{Access, CreateOptions, Store, VirtualPath};
 ///
 /// let directory = tempfile::tempdir()?;
 /// let store = Store::open(directory.path(), Access::ReadWrite)?;

@@ -12,20 +12,23 @@ use std::fmt::{Display, Write};
 use std::io;
 use std::time::{Duration, Instant};
 
-use examples::output;
 use indicatif::{
     HumanBytes, HumanDuration, MultiProgress, ProgressBar, ProgressState, ProgressStyle,
 };
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
+use crate::output;
+
 /// How often bars move.
-pub(crate) const TICK: Duration = Duration::from_millis(200);
+pub const TICK: Duration = Duration::from_millis(200);
 /// How long something is under way before it has a bar.
 const PATIENCE: Duration = Duration::from_millis(300);
 
 /// All bars of a program.
-#[derive(Debug, Default)]
-pub(crate) struct Bars {
+#[derive(Debug)]
+pub struct Bars {
+    /// What complaints begin with.
+    program: &'static str,
     shown: MultiProgress,
     all: RefCell<Vec<Waiting>>,
 }
@@ -39,8 +42,15 @@ struct Waiting {
 }
 
 impl Bars {
+    /// None yet, of the program with that name.
+    #[must_use]
+    pub fn new(program: &'static str) -> Self {
+        Self { program, shown: MultiProgress::default(), all: RefCell::default() }
+    }
+
     /// A bar for something that is under way, whose size may be known.
-    pub(crate) fn add(&self, name: &str, size: Option<u64>) -> ProgressBar {
+    #[must_use]
+    pub fn add(&self, name: &str, size: Option<u64>) -> ProgressBar {
         let bar = ProgressBar::hidden().with_prefix(name.to_owned());
         if self.is_seen() {
             set_size(&bar, size);
@@ -51,18 +61,19 @@ impl Bars {
     }
 
     /// Takes a bar away.
-    pub(crate) fn remove(&self, bar: &ProgressBar) {
+    pub fn remove(&self, bar: &ProgressBar) {
         bar.finish_and_clear();
         self.shown.remove(bar);
     }
 
     /// Whether there is somebody to see them.
-    pub(crate) fn is_seen(&self) -> bool {
+    #[must_use]
+    pub fn is_seen(&self) -> bool {
         !self.shown.is_hidden()
     }
 
     /// Some time has passed.
-    pub(crate) fn tick(&self) {
+    pub fn tick(&self) {
         let mut all = self.all.borrow_mut();
         all.retain(|waiting| !waiting.bar.is_finished());
         for Waiting { bar, since, is_shown } in all.iter_mut() {
@@ -75,18 +86,22 @@ impl Bars {
     }
 
     /// Prints a line above the bars.
-    pub(crate) fn say(&self, line: impl Display) -> io::Result<()> {
+    ///
+    /// # Errors
+    ///
+    /// If nobody reads it, or it cannot be stored.
+    pub fn say(&self, line: impl Display) -> io::Result<()> {
         self.shown.suspend(|| output::say(line))
     }
 
     /// Prints an error above the bars.
-    pub(crate) fn complain(&self, line: impl Display) {
-        self.shown.suspend(|| eprintln!("transfer: {line}"));
+    pub fn complain(&self, line: impl Display) {
+        self.shown.suspend(|| eprintln!("{}: {line}", self.program));
     }
 }
 
 /// The size is known now, or known not to be.
-pub(crate) fn set_size(bar: &ProgressBar, size: Option<u64>) {
+pub fn set_size(bar: &ProgressBar, size: Option<u64>) {
     if let Some(size) = size {
         bar.set_length(size);
     }
@@ -94,18 +109,19 @@ pub(crate) fn set_size(bar: &ProgressBar, size: Option<u64>) {
 }
 
 /// It moves from here on: what was there before was not as fast as it seems.
-pub(crate) fn begin_at(bar: &ProgressBar, offset: u64) {
+pub fn begin_at(bar: &ProgressBar, offset: u64) {
     bar.set_position(offset);
     bar.reset_eta();
 }
 
 /// All has moved, and is being looked at.
-pub(crate) fn set_checking(bar: &ProgressBar) {
+pub fn set_checking(bar: &ProgressBar) {
     dress(bar, Show::Check);
 }
 
 /// So many bytes in so much time: `12 bytes in 0.1 s, 120 B/s`.
-pub(crate) fn speed(bytes: u64, took: Duration) -> String {
+#[must_use]
+pub fn speed(bytes: u64, took: Duration) -> String {
     let seconds = took.as_secs_f64();
     let rate = HumanBytes((bytes as f64 / seconds.max(0.001)) as u64);
     format!("{bytes} bytes in {seconds:.1} s, {rate}/s")

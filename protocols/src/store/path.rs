@@ -15,12 +15,12 @@ const LONGEST: usize = 4096;
 /// UTF-8 can still be fetched.
 ///
 /// ```
-/// use protocols::transfer::store::VirtualPath;
+/// use protocols::store::VirtualPath;
 /// let here = VirtualPath::root().join(b"music")?;
 /// assert_eq!(here.join(b"new/../old/")?.to_string(), "/music/old");
 /// assert_eq!(here.join(b"/etc")?.to_string(), "/etc");
 /// assert_eq!(here.join(b"../../../..")?, VirtualPath::root());
-/// # Ok::<(), protocols::transfer::store::InvalidPath>(())
+/// # Ok::<(), protocols::store::InvalidPath>(())
 /// ```
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct VirtualPath(Vec<u8>);

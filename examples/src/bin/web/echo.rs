@@ -1,0 +1,113 @@
+//! `web echo`: what suites, and people who debug clients, need.
+
+use std::error::Error;
+
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use clap::Args;
+use examples::endpoint::HostPort;
+use http::StatusCode;
+use protocols::http::server::{Exchange, Receiver, Site, Source};
+use protocols::http::wire::{Fields, Framing, Length, Request};
+use serde_json::json;
+
+use crate::log::LogOptions;
+use crate::serve::serve;
+
+/// Bytes of a body that `/inspect` shows: it is held in memory.
+const INSPECTED: u64 = 1024 * 1024;
+
+/// Answer every request with 200 and its own body, until Ctrl-C
+///
+/// Any method, any path; a body comes back as it goes in. /inspect answers with what was asked instead, as
+/// JSON: method, target, version, fields and body.
+#[derive(Args)]
+pub(crate) struct Options {
+    /// Listen here; port 0 is any free one
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8081")]
+    listen: Vec<HostPort>,
+
+    #[command(flatten)]
+    log: LogOptions,
+}
+
+pub(crate) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
+    let mut site = Site::new(answer);
+    if let Some(log) = options.log.open()? {
+        site = site.with_log(log);
+    }
+    serve(site, &options.listen)
+}
+
+fn answer(request: &Request<'_>, exchange: &mut Exchange<'_, '_, ()>, app: &mut ()) {
+    if request.path() == "/inspect" {
+        return inspect(request, exchange, app);
+    }
+    let length = match request.meaning().framing {
+        Framing::Length(length) => Length::Exact(length),
+        Framing::Chunked | Framing::UntilEnd => Length::Open,
+    };
+    let media = request.fields().get("content-type").unwrap_or(b"application/octet-stream");
+    let echo = Echo { length, media: media.to_vec() };
+    exchange.receive(u64::MAX, app, echo);
+}
+
+/// Sends a body back as it comes. What the client does not take holds back what it sends.
+struct Echo {
+    length: Length,
+    media: Vec<u8>,
+}
+
+impl Receiver<()> for Echo {
+    fn on_body(&mut self, exchange: &mut Exchange<'_, '_, ()>, bytes: &[u8], (): &mut ()) {
+        self.begin(exchange);
+        exchange.write(bytes);
+        if !exchange.has_room() {
+            exchange.hold();
+        }
+    }
+
+    fn on_end(self: Box<Self>, exchange: &mut Exchange<'_, '_, ()>, _: Fields<'_>, (): &mut ()) {
+        self.begin(exchange);
+        exchange.finish();
+    }
+}
+
+impl Echo {
+    fn begin(&self, exchange: &mut Exchange<'_, '_, ()>) {
+        if exchange.is_owed() {
+            let answer = exchange.answer(StatusCode::OK).field("Content-Type", &self.media);
+            answer.stream(self.length, GoOn);
+        }
+    }
+}
+
+/// There is room: more may come in.
+struct GoOn;
+
+impl Source<()> for GoOn {
+    fn on_room(&mut self, exchange: &mut Exchange<'_, '_, ()>, (): &mut ()) {
+        exchange.resume();
+    }
+}
+
+fn inspect(request: &Request<'_>, exchange: &mut Exchange<'_, '_, ()>, app: &mut ()) {
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let fields: Vec<_> =
+        request.fields().iter().map(|(name, value)| json!([name, text(value)])).collect();
+    let mut seen = json!({
+        "method": request.method(),
+        "target": request.target().as_str(),
+        "version": format!("{:?}", request.version()),
+        "peer": exchange.peer().to_string(),
+        "fields": fields,
+    });
+    exchange.gather(INSPECTED, app, move |exchange, body, ()| {
+        match String::from_utf8(body) {
+            Ok(text) => seen["body"] = text.into(),
+            Err(error) => seen["body_base64"] = BASE64_STANDARD.encode(error.as_bytes()).into(),
+        }
+        let answer = exchange.answer(StatusCode::OK).field("Content-Type", "application/json");
+        answer.bytes(format!("{seen:#}\n").as_bytes());
+    });
+}

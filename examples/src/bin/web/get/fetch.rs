@@ -1,0 +1,312 @@
+//! Fetching what is at one URL: through redirects, from where it was left off, to its end.
+
+use std::io;
+use std::net::ToSocketAddrs;
+use std::rc::Rc;
+use std::time::Instant;
+
+use examples::bars;
+use http::{Method, StatusCode};
+use indicatif::ProgressBar;
+use protocols::http::client::{Ask, Call, Failure, Payload, Reader, Redirect, Url, redirect};
+use protocols::http::wire::{Framing, Response};
+use reactor::{Address, Registry};
+
+use super::code::Code;
+use super::target::{Sink, Target};
+use super::{Asking, Getter};
+
+/// What is to be fetched, and how far it is.
+///
+/// ```text
+///  find the host ─▶ ask ─▶ 200, 206 ─▶ write ─▶ name it
+///        ▲                  │ 3xx          └── cut off: NAME.part stays
+///        └──────────────────┘
+/// ```
+#[derive(Debug)]
+pub(crate) struct Fetch {
+    url: Url,
+    target: Target,
+    asking: Rc<Asking>,
+    method: Method,
+    has_body: bool,
+    /// What is secret does not go to other servers than the first.
+    is_elsewhere: bool,
+    redirects: u32,
+    offset: u64,
+    places: Vec<Address>,
+    progress: Progress,
+}
+
+#[derive(Debug)]
+struct Progress {
+    bar: Option<ProgressBar>,
+    since: Instant,
+    received: u64,
+    step: Step,
+}
+
+/// What the end of the answer means.
+#[derive(Debug)]
+enum Step {
+    /// Nothing has come yet.
+    Asked,
+    Writing(Sink),
+    Redirected(Box<Redirect>),
+    /// The whole is here already.
+    Here,
+    Failed(Code, String),
+}
+
+impl Fetch {
+    pub(crate) fn new(url: Url, target: Target, asking: Rc<Asking>) -> Self {
+        let (method, has_body) = (asking.method.clone(), asking.body.is_some());
+        Self {
+            url,
+            target,
+            asking,
+            method,
+            has_body,
+            is_elsewhere: false,
+            redirects: 0,
+            offset: 0,
+            places: Vec::new(),
+            progress: Progress::new(),
+        }
+    }
+
+    /// Looks up the host, which may wait for the network, and asks.
+    pub(crate) fn begin(mut self, registry: &mut Registry<Getter>, _: &mut Getter) {
+        let place = self.url.host_and_port();
+        let look_up = move || place.to_socket_addrs().map(Iterator::collect::<Vec<_>>);
+        // There are fewer at one time than the pool takes.
+        let _ = registry.offload(look_up, move |registry, getter, found| match found {
+            Ok(Ok(found)) if !found.is_empty() => {
+                self.places = found.into_iter().rev().map(Address::from).collect();
+                self.ask(registry, getter);
+            }
+            Ok(Err(error)) => self.fail(registry, getter, Code::NOT_FOUND, error.to_string()),
+            _ => self.fail(registry, getter, Code::NOT_FOUND, "no such host".to_owned()),
+        });
+    }
+
+    /// Asks at the next place.
+    fn ask(mut self, registry: &mut Registry<Getter>, getter: &mut Getter) {
+        let Some(place) = self.places.pop() else {
+            return self.fail(registry, getter, Code::NOT_FOUND, "no such host".to_owned());
+        };
+        self.progress = Progress::new();
+        self.offset = if self.asking.resume { self.target.here() } else { 0 };
+        let ask = self.request();
+        let client = getter.client.clone();
+        client.send(registry, &place, ask, self);
+    }
+
+    fn request(&self) -> Ask {
+        let mut ask = Ask::new(self.method.clone(), &self.url);
+        let given =
+            |name: &str| self.asking.header.iter().any(|(it, _)| it.eq_ignore_ascii_case(name));
+        for (name, value) in &self.asking.header {
+            let is_secret = ["authorization", "cookie"].contains(&&*name.to_ascii_lowercase());
+            if !(self.is_elsewhere && is_secret) {
+                ask = ask.field(name, value);
+            }
+        }
+        for (name, value) in [("User-Agent", "web/0.1"), ("Accept", "*/*")] {
+            if !given(name) {
+                ask = ask.field(name, value);
+            }
+        }
+        if self.offset > 0 {
+            ask = ask.field("Range", format!("bytes={}-", self.offset));
+        }
+        match &self.asking.body {
+            Some(body) if self.has_body => {
+                if !given("Content-Type") {
+                    ask = ask.field("Content-Type", "application/x-www-form-urlencoded");
+                }
+                ask.with_payload(Payload::Bytes(body.clone()))
+            }
+            _ => ask,
+        }
+    }
+
+    fn name(&self) -> String {
+        match &self.target {
+            Target::Stdout => self.url.to_string(),
+            Target::File(path) => {
+                path.file_name().unwrap_or_default().to_string_lossy().into_owned()
+            }
+        }
+    }
+
+    fn fail(&self, registry: &mut Registry<Getter>, getter: &mut Getter, code: Code, why: String) {
+        if let Some(bar) = &self.progress.bar {
+            getter.bars.remove(bar);
+        }
+        getter.end(registry, &self.url.to_string(), Err((code, why)));
+    }
+
+    /// What the head of an answer means.
+    fn judge(&self, response: &Response<'_>) -> Step {
+        let status = response.status();
+        match redirect(&self.method, &self.url, status, response.fields().get("location")) {
+            Ok(Some(_)) if self.redirects >= self.asking.redirects => {
+                return Step::Failed(Code::REDIRECTS, "too many redirects".to_owned());
+            }
+            Ok(Some(next)) => return Step::Redirected(Box::new(next)),
+            Ok(None) => {}
+            Err(error) => return Step::Failed(Code::of_url(error), format!("redirected: {error}")),
+        }
+        let range = response.fields().get("content-range").and_then(content_range);
+        let open = |offset| match self.target.open(offset) {
+            Ok(sink) => Step::Writing(sink),
+            Err(error) => Step::Failed(Code::NOT_WRITTEN, error.to_string()),
+        };
+        match status {
+            StatusCode::PARTIAL_CONTENT if self.offset > 0 => match range {
+                Some((Some(first), _)) if first == self.offset => open(self.offset),
+                _ => Step::Failed(Code::NO_RANGES, "the server sends another part".to_owned()),
+            },
+            StatusCode::RANGE_NOT_SATISFIABLE
+                if self.offset > 0 && range == Some((None, Some(self.offset))) =>
+            {
+                Step::Here
+            }
+            status if status.is_success() => open(0),
+            status => Step::Failed(Code::STATUS, format!("the server says {status}")),
+        }
+    }
+
+    fn print_head(&self, response: &Response<'_>) {
+        let status = response.status();
+        let mut head =
+            format!("< {:?} {} {}", response.version(), status.as_u16(), response.reason());
+        for (name, value) in response.fields().iter() {
+            head.push_str(&format!("\n< {name}: {}", value.escape_ascii()));
+        }
+        examples::output::complain(head);
+    }
+
+    fn begin_bar(&mut self, response: &Response<'_>, getter: &Getter) {
+        // A server that sends all of it has not gone on.
+        let begun = if response.status() == StatusCode::PARTIAL_CONTENT { self.offset } else { 0 };
+        let size = match response.framing() {
+            Framing::Length(length) => Some(begun + length),
+            Framing::Chunked | Framing::UntilEnd => None,
+        };
+        let bar = getter.bars.add(&self.name(), size);
+        bars::begin_at(&bar, begun);
+        self.progress.bar = Some(bar);
+    }
+
+    /// All of the answer is here.
+    fn finish(self, registry: &mut Registry<Getter>, getter: &mut Getter, sink: Sink) {
+        if let Some(bar) = &self.progress.bar {
+            getter.bars.remove(bar);
+        }
+        let line = match sink {
+            // What was fetched is what is printed.
+            Sink::Stdout => String::new(),
+            Sink::File { .. } => {
+                format!(
+                    "{}: {}",
+                    self.name(),
+                    bars::speed(self.progress.received, self.progress.since.elapsed())
+                )
+            }
+        };
+        match sink.finish() {
+            Ok(()) => getter.end(registry, &self.url.to_string(), Ok(line)),
+            Err(error) => self.fail(registry, getter, Code::NOT_WRITTEN, error.to_string()),
+        }
+    }
+}
+
+impl Reader<Getter> for Fetch {
+    fn on_head(
+        &mut self,
+        response: &Response<'_>,
+        call: &mut Call<'_, '_, Getter>,
+        getter: &mut Getter,
+    ) {
+        if self.asking.verbose {
+            self.print_head(response);
+        }
+        self.progress.step = self.judge(response);
+        match &self.progress.step {
+            Step::Writing(_) => self.begin_bar(response, getter),
+            // What it says of the failure is not read to its end, if it has one.
+            Step::Failed(..) if response.framing() == Framing::UntilEnd => call.cancel(),
+            _ => {}
+        }
+    }
+
+    fn on_body(&mut self, bytes: &[u8], call: &mut Call<'_, '_, Getter>, _: &mut Getter) {
+        let Step::Writing(sink) = &mut self.progress.step else {
+            return;
+        };
+        self.progress.received += bytes.len() as u64;
+        if let Some(bar) = &self.progress.bar {
+            bar.inc(bytes.len() as u64);
+        }
+        if let Err(error) = sink.write(bytes) {
+            let code = match error.kind() {
+                // Whoever read it has had enough.
+                io::ErrorKind::BrokenPipe => Code::WELL,
+                _ => Code::NOT_WRITTEN,
+            };
+            self.progress.step = Step::Failed(code, error.to_string());
+            call.cancel();
+        }
+    }
+
+    fn on_end(
+        mut self: Box<Self>,
+        outcome: Result<(), Failure>,
+        registry: &mut Registry<Getter>,
+        getter: &mut Getter,
+    ) {
+        let step = std::mem::replace(&mut self.progress.step, Step::Asked);
+        match (outcome, step) {
+            (Err(Failure::Unreachable { .. } | Failure::ConnectTimeout(_)), Step::Asked)
+                if !self.places.is_empty() =>
+            {
+                self.ask(registry, getter);
+            }
+            (_, Step::Failed(code, why)) => self.fail(registry, getter, code, why),
+            (Err(failure), _) => {
+                let code = Code::of(&failure);
+                self.fail(registry, getter, code, failure.to_string());
+            }
+            (Ok(()), Step::Writing(sink)) => self.finish(registry, getter, sink),
+            (Ok(()), Step::Here) => {
+                let line = format!("{}: all of it is here", self.name());
+                getter.end(registry, &self.url.to_string(), Ok(line));
+            }
+            (Ok(()), Step::Redirected(next)) => {
+                self.is_elsewhere |= next.is_elsewhere;
+                self.has_body &= next.keeps_body;
+                self.redirects += 1;
+                (self.url, self.method) = (next.url, next.method);
+                self.begin(registry, getter);
+            }
+            (Ok(()), Step::Asked) => {
+                self.fail(registry, getter, Code::OTHER, "there was no answer".to_owned());
+            }
+        }
+    }
+}
+
+impl Progress {
+    fn new() -> Self {
+        Self { bar: None, since: Instant::now(), received: 0, step: Step::Asked }
+    }
+}
+
+/// The first byte of a part, and the size of the whole, as far as they are said.
+fn content_range(value: &[u8]) -> Option<(Option<u64>, Option<u64>)> {
+    let (range, size) = std::str::from_utf8(value).ok()?.strip_prefix("bytes ")?.split_once('/')?;
+    let first = range.split_once('-').and_then(|(first, _)| first.parse().ok());
+    Some((first, size.parse().ok()))
+}

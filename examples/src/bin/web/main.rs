@@ -1,0 +1,66 @@
+//! The web: a server of files, a server that says back what it is asked, and a client.
+//!
+//! ```console
+//! $ cargo run --release --bin web -- serve /srv/files
+//! http://127.0.0.1:8080/
+//! ```
+//!
+//! and in another terminal, or in a browser
+//!
+//! ```console
+//! $ cargo run --release --bin web -- get http://127.0.0.1:8080/film.mkv
+//! film.mkv: 734003200 bytes in 0.6 s, 1.14 GiB/s
+//! ```
+
+#![forbid(unsafe_code)]
+
+mod echo;
+mod get;
+mod log;
+mod serve;
+
+use std::error::Error;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use examples::output;
+
+/// HTTP/1.1: servers, and a client
+#[derive(Parser)]
+#[command(version, after_help = AFTER_HELP)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+const AFTER_HELP: &str = "\
+Exit code: 0 if all went well, 1 if something failed, 2 if the command line makes no sense; that of get is
+as curl's, and told by `web get --help`.";
+
+#[derive(Subcommand)]
+enum Command {
+    Serve(serve::Options),
+    Echo(echo::Options),
+    Get(get::Options),
+}
+
+fn main() -> ExitCode {
+    let served = |result: Result<(), Box<dyn Error>>| output::exit("web", result);
+    match Cli::parse().command {
+        Command::Serve(options) => served(serve::run(&options)),
+        Command::Echo(options) => served(echo::run(&options)),
+        Command::Get(options) => get::run(&options),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_makes_sense() {
+        Cli::command().debug_assert();
+    }
+}

@@ -1,0 +1,352 @@
+//! `web`, as people and their programs meet it. What is not installed is left out, and said to be.
+#![cfg(unix)]
+
+mod support;
+
+use std::fs;
+use std::net::{TcpListener, TcpStream};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use support::{PATIENCE, Program, connect, noise, run};
+use tempfile::TempDir;
+
+const WEB: &str = env!("CARGO_BIN_EXE_web");
+const LARGE: usize = 4_000_000;
+
+/// A tree with files of all sizes.
+fn tree() -> TempDir {
+    let tree = tempfile::tempdir().expect("a directory");
+    fs::create_dir(tree.path().join("a b")).expect("it is made");
+    for (name, length) in
+        [("empty", 0), ("small", 100), ("large", LARGE), ("a b/gr\u{f6}\u{df}e", 70_000)]
+    {
+        fs::write(tree.path().join(name), noise(length)).expect("it is written");
+    }
+    tree
+}
+
+/// `web serve`, or `web echo`, and where it listens.
+fn start(arguments: &[&str]) -> (Program, String) {
+    let server = Program::start(WEB, &[arguments, &["--listen", "127.0.0.1:0"]].concat());
+    let line = server.line();
+    let url = line.strip_suffix('/').expect("a URL").to_owned();
+    (server, url)
+}
+
+fn serve(tree: &TempDir) -> (Program, String) {
+    start(&["serve", &tree.path().to_string_lossy()])
+}
+
+/// Whether a program is there, and really the one of that name.
+fn is_installed(program: &str, version: &str, words: &str) -> bool {
+    let found = Command::new(program).arg(version).output().is_ok_and(|output| {
+        let said = [output.stdout, output.stderr].concat();
+        String::from_utf8_lossy(&said).contains(words)
+    });
+    if !found {
+        eprintln!("LEFT OUT: {program} is not installed");
+    }
+    found
+}
+
+#[track_caller]
+fn prints(program: &str, arguments: &[&str]) -> Vec<u8> {
+    let ended = run(program, arguments, b"");
+    assert_eq!(ended.code, Some(0), "{program} {arguments:?}: {}", ended.errors);
+    ended.output
+}
+
+#[test]
+fn curl() {
+    if !is_installed("curl", "--version", "curl ") {
+        return;
+    }
+    let tree = tree();
+    let (server, url) = serve(&tree);
+    let get = |path: &str, more: &[&str]| {
+        let url = format!("{url}/{path}");
+        prints("curl", &[&["-sS", "--fail", &url], more].concat())
+    };
+    assert!(get("large", &[]) == noise(LARGE));
+    assert!(get("large", &["--http1.0"]) == noise(LARGE));
+    assert!(get("a%20b/gr%C3%B6%C3%9Fe", &[]) == noise(70_000));
+    assert_eq!(get("large", &["-r", "5-9"]), noise(LARGE)[5..10]);
+    assert!(get("a%20b", &["-L"]).starts_with(b"<!doctype html>"));
+    let head = String::from_utf8(get("small", &["-I"])).expect("it is text");
+    assert!(head.contains("Content-Length: 100\r\n"), "{head}");
+    // What is there already is gone on with.
+    let here = tree.path().join("here");
+    fs::write(&here, &noise(LARGE)[..1_000_000]).expect("it is written");
+    get("large", &["-C", "-", "-o", &here.to_string_lossy()]);
+    assert!(fs::read(&here).expect("it is there") == noise(LARGE));
+    // Two over one connection.
+    let small = format!("{url}/small");
+    let both = prints(
+        "curl",
+        &["-sS", "-w", "[%{num_connects}]", &small, &small, "-o", "/dev/null", "-o", "/dev/null"],
+    );
+    assert_eq!(both, b"[1][0]");
+    server.stop();
+
+    let (server, url) = start(&["echo"]);
+    let large = tree.path().join("large");
+    let data = format!("@{}", large.display());
+    for more in [&[][..], &["-H", "Transfer-Encoding: chunked"], &["-H", "Expect: 100-continue"]] {
+        let arguments = [&["-sS", "--data-binary", &data, &url], more].concat();
+        assert!(prints("curl", &arguments) == noise(LARGE), "{more:?}");
+    }
+    let seen = prints("curl", &["-sS", "-X", "BREW", "-d", "a=b", &format!("{url}/inspect?q")]);
+    let seen: serde_json::Value = serde_json::from_slice(&seen).expect("it is JSON");
+    assert_eq!((&seen["method"], &seen["target"]), (&"BREW".into(), &"/inspect?q".into()));
+    assert_eq!(seen["body"], "a=b");
+    server.stop();
+}
+
+#[test]
+fn wget() {
+    if !is_installed("wget", "--version", "GNU Wget") {
+        return;
+    }
+    let tree = tree();
+    let (server, url) = serve(&tree);
+    let here = tempfile::tempdir().expect("a directory");
+    let place = here.path().to_string_lossy().into_owned();
+    prints("wget", &["-q", "-r", "-nH", "-P", &place, &url]);
+    assert!(fs::read(here.path().join("large")).expect("it came") == noise(LARGE));
+    let deep = here.path().join("a b/gr\u{f6}\u{df}e");
+    assert!(fs::read(deep).is_ok_and(|bytes| bytes == noise(70_000)));
+    server.stop();
+}
+
+#[test]
+fn python() {
+    if !is_installed("python3", "--version", "Python 3") {
+        return;
+    }
+    let (server, url) = start(&["echo"]);
+    let place = url.strip_prefix("http://").expect("a URL");
+    let script = "
+import http.client, sys
+it = http.client.HTTPConnection(sys.argv[1])
+for _ in range(3):
+    it.request('PUT', '/x', body=iter([b'ab', b'c' * 100000]), encode_chunked=True, headers={'Transfer-Encoding': 'chunked'})
+    assert it.getresponse().read() == b'ab' + b'c' * 100000
+    it.request('HEAD', '/x')
+    assert it.getresponse().read() == b''
+";
+    prints("python3", &["-c", script, place]);
+    if !is_installed("python3", "-mrequests.help", "\"requests\"") {
+        return;
+    }
+    let script = "
+import requests, sys
+it = requests.Session()
+for _ in range(3):
+    assert it.post(sys.argv[1], data=b'x' * 3000000).content == b'x' * 3000000
+    assert it.post(sys.argv[1] + '/inspect', json={'a': 1}).json()['body'] == '{\"a\": 1}'
+";
+    prints("python3", &["-c", script, &url]);
+    server.stop();
+}
+
+#[test]
+fn node() {
+    if !is_installed("node", "--version", "v") {
+        return;
+    }
+    let (server, url) = start(&["echo"]);
+    let script = "
+const url = process.argv[1];
+(async () => {
+  if (typeof fetch === 'undefined') return;
+  for (const _ of [1, 2, 3]) {
+    const text = await (await fetch(url, { method: 'POST', body: 'x'.repeat(3e6) })).text();
+    if (text.length !== 3e6) process.exit(1);
+  }
+  const many = await Promise.all([...Array(50).keys()].map((at) => fetch(url, { method: 'POST', body: `${at}` }).then((it) => it.text())));
+  if (many.join() !== [...Array(50).keys()].join()) process.exit(2);
+})();";
+    prints("node", &["-e", script, &url]);
+    server.stop();
+}
+
+#[test]
+fn load_generators() {
+    let tree = tree();
+    let (server, url) = serve(&tree);
+    let small = format!("{url}/small");
+    let says = |program: &str, arguments: &[&str], words: &str| {
+        let output = String::from_utf8(prints(program, arguments)).expect("it is text");
+        assert!(output.contains(words), "{program}: {output}");
+    };
+    if is_installed("h2load", "--version", "nghttp2") {
+        says(
+            "h2load",
+            &["--h1", "-n", "500", "-c", "10", "-m", "5", &small],
+            "500 succeeded, 0 failed",
+        );
+    }
+    if is_installed("ab", "-V", "ApacheBench") {
+        for keep in ["-k", "-q"] {
+            let words = "Failed requests:        0";
+            says("ab", &["-q", keep, "-n", "300", "-c", "10", &small], words);
+        }
+    }
+    if is_installed("wrk", "-v", "wrk ") {
+        let ended = run("wrk", &["-t1", "-c10", "-d1s", &small], b"");
+        assert!(ended.text().contains("Requests/sec"), "{ended:?}");
+        assert!(!ended.text().contains("Non-2xx") && !ended.text().contains("errors"), "{ended:?}");
+    }
+    server.stop();
+}
+
+// ── web get ─────────────────────────────────────────────────────────────────────────────────────
+
+/// Somebody else's server, which ends with its test.
+struct Foreign(Child);
+
+impl Foreign {
+    fn start(program: &str, arguments: &[&str], port: u16) -> Self {
+        let child = Command::new(program)
+            .args(arguments)
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("it is installed");
+        let server = Self(child);
+        let late = Instant::now() + PATIENCE;
+        while TcpStream::connect(("127.0.0.1", port)).is_err() {
+            assert!(Instant::now() < late, "{program} does not listen");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        server
+    }
+}
+
+impl Drop for Foreign {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// A port that was free a moment ago.
+fn free_port() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("there is one");
+    listener.local_addr().expect("it is bound").port()
+}
+
+/// `web get` fetches from a server: several files at one time, and the rest of one.
+#[track_caller]
+fn fetches_from(url: &str, can_go_on: bool) {
+    let here = tempfile::tempdir().expect("a directory");
+    let place = here.path().to_string_lossy().into_owned();
+    let urls =
+        ["large", "small", "empty", "a%20b/gr%C3%B6%C3%9Fe"].map(|name| format!("{url}/{name}"));
+    let urls: Vec<&str> = urls.iter().map(String::as_str).collect();
+    prints(WEB, &[&["get", "--output", &place][..], &urls].concat());
+    let read = |name: &str| fs::read(here.path().join(name)).expect("it came");
+    assert!(
+        read("large") == noise(LARGE) && read("small") == noise(100) && read("empty").is_empty()
+    );
+    assert!(read("gr\u{f6}\u{df}e") == noise(70_000));
+    if can_go_on {
+        fs::remove_file(here.path().join("large")).expect("it is there");
+        fs::write(here.path().join("large.part"), &noise(LARGE)[..1_000_000])
+            .expect("it is written");
+        let output = prints(WEB, &["get", "-c", "--output", &place, urls[0]]);
+        assert!(String::from_utf8_lossy(&output).contains("3000000 bytes"), "only the rest");
+        assert!(read("large") == noise(LARGE));
+        let output = prints(WEB, &["get", "-c", "--output", &place, urls[0]]);
+        assert!(String::from_utf8_lossy(&output).contains("all of it is here"));
+    }
+    let missing = run(WEB, &["get", "--output", &place, &format!("{url}/missing")], b"");
+    assert_eq!(missing.code, Some(22), "{missing:?}");
+    assert!(!here.path().join("missing").exists());
+}
+
+#[test]
+fn get_from_our_own() {
+    let tree = tree();
+    let (server, url) = serve(&tree);
+    fetches_from(&url, true);
+    // By way of a redirect, to standard output.
+    let page = prints(WEB, &["get", "--output", "-", &format!("{url}/a%20b")]);
+    assert!(page.starts_with(b"<!doctype html>"));
+    server.stop();
+}
+
+#[test]
+fn get_from_python() {
+    if !is_installed("python3", "--version", "Python 3") {
+        return;
+    }
+    let (tree, port) = (tree(), free_port());
+    let root = tree.path().to_string_lossy().into_owned();
+    let arguments =
+        ["-m", "http.server", &port.to_string(), "--bind", "127.0.0.1", "--directory", &root];
+    let _server = Foreign::start("python3", &arguments, port);
+    fetches_from(&format!("http://127.0.0.1:{port}"), false);
+}
+
+#[test]
+fn get_from_nginx() {
+    if !is_installed("nginx", "-v", "nginx version") {
+        return;
+    }
+    let (tree, port) = (tree(), free_port());
+    let scratch = tempfile::tempdir().expect("a directory");
+    let config = nginx_config(scratch.path(), tree.path(), port);
+    let file = scratch.path().join("nginx.conf");
+    fs::write(&file, config).expect("it is written");
+    let file = file.to_string_lossy().into_owned();
+    let _server =
+        Foreign::start("nginx", &["-c", &file, "-g", "daemon off; master_process off;"], port);
+    fetches_from(&format!("http://127.0.0.1:{port}"), true);
+}
+
+fn nginx_config(scratch: &Path, root: &Path, port: u16) -> String {
+    let (scratch, root) = (scratch.display(), root.display());
+    format!(
+        "pid {scratch}/pid; error_log {scratch}/error;
+         events {{}}
+         http {{
+           access_log off;
+           client_body_temp_path {scratch}/a; proxy_temp_path {scratch}/b;
+           fastcgi_temp_path {scratch}/c; uwsgi_temp_path {scratch}/d; scgi_temp_path {scratch}/e;
+           server {{ listen 127.0.0.1:{port}; root {root}; }}
+         }}"
+    )
+}
+
+#[test]
+fn exit_codes_are_those_that_scripts_know() {
+    let nobody = format!("http://127.0.0.1:{}/", free_port());
+    for (url, code) in [("https://h/", 1), ("http://a b/", 3), (&*nobody, 7)] {
+        let ended = run(WEB, &["get", "--output", "-", url], b"");
+        assert_eq!(ended.code, Some(code), "{url}: {ended:?}");
+    }
+}
+
+#[test]
+fn the_log_has_a_line_for_every_request() {
+    let tree = tree();
+    let log = tree.path().join(".log");
+    let words = ["--log", &log.to_string_lossy(), "--log-format", "json"];
+    let (server, url) = start(&[&["serve", &*tree.path().to_string_lossy()][..], &words].concat());
+    prints(WEB, &["get", "--output", "-", &format!("{url}/large")]);
+    let missing = run(WEB, &["get", "--output", "-", &format!("{url}/missing")], b"");
+    assert_eq!(missing.code, Some(22));
+    // One that leaves before it has said anything is no line.
+    drop(connect(url.strip_prefix("http://").expect("a URL")));
+    server.stop();
+    let text = fs::read_to_string(&log).expect("it is there");
+    let lines: Vec<serde_json::Value> =
+        text.lines().map(|line| serde_json::from_str(line).expect("it is JSON")).collect();
+    let told: Vec<_> =
+        lines.iter().map(|line| (line["target"].as_str(), line["status"].as_u64())).collect();
+    assert_eq!(told, [(Some("/large"), Some(200)), (Some("/missing"), Some(404))]);
+    assert_eq!(lines[0]["bytes"], LARGE);
+}

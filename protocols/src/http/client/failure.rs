@@ -1,0 +1,44 @@
+//! How a request can fail.
+
+use reactor::Address;
+use thiserror::Error;
+
+use crate::http::wire::Refusal;
+
+/// Why a request was not answered, or its answer is not whole.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum Failure {
+    /// There is no connection: nobody listens there, or there is no way.
+    #[error("cannot connect to {address}: {why}")]
+    Unreachable {
+        /// Where.
+        address: Address,
+        /// What the system says.
+        why: String,
+    },
+    /// Connecting took too long.
+    #[error("cannot connect to {0}: it takes too long")]
+    ConnectTimeout(Address),
+    /// The connection ended before an answer began.
+    #[error("the server closed the connection without an answer")]
+    NoAnswer,
+    /// The connection failed before all of the answer was here.
+    #[error("the connection failed: {0}")]
+    Lost(String),
+    /// The connection ended in the middle of the body: it is not whole.
+    #[error("the answer was cut off after {0} bytes of its body")]
+    Cut(u64),
+    /// Nothing came for too long.
+    #[error("the server has fallen silent")]
+    Silent,
+    /// What the server sends is not HTTP, or could be read in two ways.
+    #[error("the server's answer makes no sense: {0}")]
+    Malformed(#[from] Refusal),
+    /// More interim responses than are taken, or a change to a protocol that nobody asked for.
+    #[error("the server answers before the answer, again and again")]
+    Interim,
+    /// This side has given it up.
+    #[error("given up")]
+    Cancelled,
+}

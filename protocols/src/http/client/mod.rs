@@ -1,0 +1,63 @@
+//! The client's side: requests to servers, over connections that are kept.
+//!
+//! ```text
+//!  request ──▶ queue of the address ──▶ Line (one connection) ──▶ Reader: head, pieces, end
+//!                     ▲                  │ answered: the next one, or idle
+//!                     └── lost unanswered, and may be sent again ──┘
+//! ```
+//!
+//! ```no_run
+//! use protocols::http::client::{Ask, Call, Client, ClientOptions, Failure, Reader, Url};
+//! use protocols::http::wire::Response;
+//! use reactor::{Reactor, Registry};
+//! use std::time::Duration;
+//!
+//! /// Prints what it gets.
+//! struct Print;
+//!
+//! impl Reader<()> for Print {
+//!     fn on_head(&mut self, response: &Response<'_>, _: &mut Call<'_, '_, ()>, _: &mut ()) {
+//!         println!("{}", response.status());
+//!     }
+//!     fn on_body(&mut self, bytes: &[u8], _: &mut Call<'_, '_, ()>, _: &mut ()) {
+//!         print!("{}", String::from_utf8_lossy(bytes));
+//!     }
+//!     fn on_end(self: Box<Self>, outcome: Result<(), Failure>, registry: &mut Registry<()>, _: &mut ()) {
+//!         println!("{outcome:?}");
+//!         registry.shutdown(Duration::ZERO);
+//!     }
+//! }
+//!
+//! let mut reactor = Reactor::<()>::new()?;
+//! let client = Client::new(ClientOptions::default());
+//! let url: Url = "http://127.0.0.1:8080/".parse()?;
+//! client.send(reactor.registry(), &"127.0.0.1:8080".parse()?, Ask::get(&url), Print);
+//! reactor.run(&mut ())?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! | file | what it is |
+//! |---|---|
+//! | `url` | `http://host:port/path?query`, and where a Location leads |
+//! | `redirect` | what is asked for next after a 3xx |
+//! | `ask` | a request, as it goes out |
+//! | `failure` | how a request can fail |
+//! | `limits` | every bound, its default, and the reason for it |
+//! | `pool` | what waits for which address, and which connections are idle |
+//! | `line` | one connection |
+
+mod ask;
+mod failure;
+mod limits;
+mod line;
+mod pool;
+mod redirect;
+mod url;
+
+pub use ask::{Ask, Payload};
+pub use failure::Failure;
+pub use limits::ClientLimits;
+pub use line::{Call, Line, Reader};
+pub use pool::{Client, ClientOptions};
+pub use redirect::{Redirect, redirect};
+pub use url::{NoUrl, Url};

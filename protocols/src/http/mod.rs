@@ -1,0 +1,31 @@
+//! HTTP/1.1 (RFC 9110, 9112): a server with routes and files, and a client.
+//!
+//! ```text
+//!        bytes ──▶ wire ──▶ values                    nothing here knows a socket or a clock
+//!                   ▲
+//!        ┌──────────┴───────────┐
+//!  ┌───────────┐          ┌───────────┐
+//!  │  server   │ ◀──TCP── │  client   │              one connection each, request after request
+//!  │  Session  │ ──────▶  │  Line     │
+//!  └─────┬─────┘          └─────┬─────┘
+//!     Exchange               Exchange                 one request, and its answer
+//!        │
+//!  handlers: Router, Files, yours
+//! ```
+//!
+//! | module | what it is |
+//! |---|---|
+//! | [`wire`] | heads, framing, chunks, conditions, ranges: pure |
+//! | [`server`] | connections, exchanges, routes, files |
+//! | [`client`] | requests over connections that are kept |
+//!
+//! Heads are read where they stand in the input, by `httparse`; nothing is copied unless it is asked for.
+//! Where the types of the crate `http` are expected they are used: [`http::StatusCode`], and
+//! [`HeaderMap`](http::HeaderMap) by [`Fields::to_map`](wire::Fields::to_map).
+
+pub mod client;
+mod limits;
+pub mod server;
+pub mod wire;
+
+pub use limits::{BodyLimits, HeadLimits, ServerLimits};

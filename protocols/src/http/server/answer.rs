@@ -1,0 +1,234 @@
+//! The head of an answer, and what its body is.
+
+use std::fmt;
+use std::fs::File;
+use std::io::Write;
+
+use bytes::Bytes;
+use http::StatusCode;
+
+use super::Exchange;
+use super::sending::{Flow, Framing, Slices, Source};
+use super::session::{Manner, Writing};
+use crate::http::wire::{Length, has_no_body, write_field, write_number, write_status};
+
+/// An answer of which the status is said, and its fields are being said. It is written when its body is
+/// given; dropped before, it was none.
+///
+/// Date, Content-Length, Transfer-Encoding and Connection are written by themselves. In the answer to HEAD
+/// the body is left out, and everything else is as for GET (RFC 9110, 9.3.2).
+///
+/// Where the request has been answered already, nothing happens: the first answer counts.
+#[must_use = "an answer is written when its body is given"]
+pub struct Answer<'x, 'e, 't, App: 'static> {
+    exchange: &'x mut Exchange<'e, 't, App>,
+    head: Vec<u8>,
+    status: StatusCode,
+}
+
+/// Bodies up to this length are written together with the head.
+const SHORT: usize = 16 * 1024;
+
+/// Bytes that are queued at once, at most.
+const QUEUED: usize = 256 * 1024;
+
+impl<'x, 'e, 't, App: 'static> Answer<'x, 'e, 't, App> {
+    #[inline]
+    pub(super) fn new(exchange: &'x mut Exchange<'e, 't, App>, status: StatusCode) -> Self {
+        let mut head = exchange.session.site.borrow_scratch();
+        write_status(&mut head, status);
+        exchange.session.site.write_date(&mut head, exchange.transport.registry());
+        if let Some(name) = &exchange.session.site.settings().name {
+            write_field(&mut head, "Server", name.as_bytes());
+        }
+        Self { exchange, head, status }
+    }
+
+    /// Adds a field. Line ends in its value become spaces.
+    #[inline]
+    pub fn field(mut self, name: &str, value: impl AsRef<[u8]>) -> Self {
+        debug_assert!(is_name(name), "{name:?} is no name of a field");
+        write_field(&mut self.head, name, value.as_ref());
+        self
+    }
+
+    /// Adds a field whose value is written down.
+    pub fn shown_field(mut self, name: &str, value: impl fmt::Display) -> Self {
+        let text = value.to_string();
+        write_field(&mut self.head, name, text.as_bytes());
+        self
+    }
+
+    // ── bodies ──────────────────────────────────────────────────────────────────────────────
+
+    /// With plain text.
+    pub fn text(mut self, text: &str) {
+        self.head.extend_from_slice(b"Content-Type: text/plain; charset=utf-8\r\n");
+        self.bytes(text.as_bytes());
+    }
+
+    /// With a page.
+    pub fn html(self, page: &str) {
+        self.field("Content-Type", "text/html; charset=utf-8").bytes(page.as_bytes());
+    }
+
+    /// Without a body.
+    pub fn empty(self) {
+        self.bytes(b"");
+    }
+
+    /// With these bytes. Short ones leave in one write with the head.
+    #[inline]
+    pub fn bytes(mut self, body: &[u8]) {
+        if body.len() > QUEUED {
+            return self.shared(Bytes::copy_from_slice(body));
+        }
+        let Some(manner) = self.end_head(Length::Exact(body.len() as u64)) else {
+            return;
+        };
+        let session = &mut *self.exchange.session;
+        let body = if manner.is_head || has_no_body("", self.status) { b"" } else { body };
+        if body.len() <= SHORT {
+            self.head.extend_from_slice(body);
+            self.exchange.transport.write(&self.head);
+        } else {
+            self.exchange.transport.write(&self.head);
+            self.exchange.transport.write(body);
+        }
+        if let Some(record) = &mut session.record {
+            record.bytes += body.len() as u64;
+        }
+        session.writing = Writing::Said(manner);
+        session.site.return_scratch(self.head);
+    }
+
+    /// With these bytes, which are not copied.
+    pub fn shared(self, body: Bytes) {
+        if body.len() <= SHORT {
+            return self.bytes(&body);
+        }
+        self.stream(Length::Exact(body.len() as u64), Slices(body));
+    }
+
+    /// With so many bytes of a file, from `offset`. On Linux they go from the disk to the network without
+    /// passing through this program. A file that turns out to be shorter ends the connection.
+    pub fn file(self, file: File, offset: u64, length: u64) {
+        if let Some(exchange) = self.open(Length::Exact(length)) {
+            exchange.send_file(file, offset, length);
+            exchange.finish();
+        }
+    }
+
+    /// With what the source writes, whenever there is room. If the length is open it goes in chunks; to a
+    /// client that has none, the connection's end is the body's.
+    pub fn stream(self, length: Length, source: impl Source<App>) {
+        self.begin(length, Some(Box::new(source)));
+    }
+
+    /// With what is [written](Exchange::write) and [finished](Exchange::finish) later, from anywhere. `None`
+    /// if the request has been answered already.
+    pub fn open(self, length: Length) -> Option<&'x mut Exchange<'e, 't, App>> {
+        self.begin(length, None)
+    }
+
+    // ── the end of the head ─────────────────────────────────────────────────────────────────
+
+    fn begin(
+        mut self,
+        length: Length,
+        source: Option<Box<dyn Source<App>>>,
+    ) -> Option<&'x mut Exchange<'e, 't, App>> {
+        let manner = self.end_head(length)?;
+        self.exchange.transport.write(&self.head);
+        let framing = match length {
+            _ if manner.is_head || has_no_body("", self.status) => Framing::Nothing,
+            Length::Exact(length) => Framing::Length(length),
+            Length::Open if manner.is_old => Framing::UntilEnd,
+            Length::Open => Framing::Chunks,
+        };
+        let has_source = source.is_some();
+        let mut flow = Flow::new(manner, framing, source);
+        if framing == Framing::Nothing {
+            flow.stage = super::sending::Stage::Finished;
+        }
+        self.exchange.session.writing = Writing::Flowing(Box::new(flow));
+        let site = std::rc::Rc::clone(&self.exchange.session.site);
+        site.return_scratch(self.head);
+        if has_source {
+            self.exchange.session.fill_later(self.exchange.transport);
+        }
+        Some(self.exchange)
+    }
+
+    /// Writes what says where the body ends, and the end of the head; how it is to be answered, or `None`
+    /// if it has been.
+    #[inline]
+    fn end_head(&mut self, length: Length) -> Option<Manner> {
+        let session = &mut *self.exchange.session;
+        let Writing::Owed(mut manner) = session.writing else {
+            return None;
+        };
+        let head = &mut self.head;
+        match length {
+            // Neither may say how long nothing is (RFC 9110, 8.6).
+            _ if self.status == StatusCode::NO_CONTENT || self.status.is_informational() => {}
+            Length::Exact(length) => {
+                // Of what is not sent, in a 304, the length is not known here.
+                if self.status != StatusCode::NOT_MODIFIED {
+                    head.extend_from_slice(b"Content-Length: ");
+                    write_number(head, length);
+                    head.extend_from_slice(b"\r\n");
+                }
+            }
+            Length::Open if manner.is_old => manner.is_persistent = false,
+            Length::Open => head.extend_from_slice(b"Transfer-Encoding: chunked\r\n"),
+        }
+        let may_discard = match &session.reading {
+            super::session::Reading::Body(intake) if !intake.is_flowing() => {
+                intake.is_worth_discarding(session.site.limits().discard)
+            }
+            super::session::Reading::Over => false,
+            _ => true,
+        };
+        manner.is_persistent &= may_discard;
+        match (manner.is_persistent, manner.is_old) {
+            (true, false) => {}
+            (true, true) => head.extend_from_slice(b"Connection: keep-alive\r\n"),
+            (false, _) => head.extend_from_slice(b"Connection: close\r\n"),
+        }
+        head.extend_from_slice(b"\r\n");
+        if let Some(record) = &mut session.record {
+            record.status = self.status.as_u16();
+        }
+        Some(manner)
+    }
+}
+
+impl<App: 'static> fmt::Debug for Answer<'_, '_, '_, App> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Answer").field("status", &self.status).finish_non_exhaustive()
+    }
+}
+
+/// A token (RFC 9110, 5.6.2).
+fn is_name(name: &str) -> bool {
+    !name.is_empty()
+        && name
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte))
+}
+
+impl<App> Exchange<'_, '_, App> {
+    /// Writes something short together with a head's bytes; kept here since it is how interim answers go.
+    pub(super) fn write_interim(&mut self, status: StatusCode, fields: &[(&str, &[u8])]) {
+        let mut head = self.session.site.borrow_scratch();
+        write_status(&mut head, status);
+        for (name, value) in fields {
+            write_field(&mut head, name, value);
+        }
+        // It cannot fail: it is memory.
+        let _ = head.write_all(b"\r\n");
+        self.transport.write(&head);
+        self.session.site.return_scratch(head);
+    }
+}

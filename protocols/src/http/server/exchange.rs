@@ -1,0 +1,406 @@
+//! One request, and its answer.
+
+use std::fmt;
+use std::fs::File;
+
+use bytes::Bytes;
+use http::StatusCode;
+use reactor::{
+    Address, ConnectionId, OffloadError, PostError, Protocol, ReachError, Registry, Transport,
+};
+use thiserror::Error;
+
+use super::receiving::{Gather, Taker};
+use super::sending::{Framing, Stage, has_room, write_piece};
+use super::session::{Reading, Writing};
+use super::{Answer, Receiver, Session};
+use crate::http::wire::{Body, Refusal, write_last_chunk};
+
+/// One request and its answer, lent for the time of a call.
+pub struct Exchange<'e, 't, App> {
+    pub(super) session: &'e mut Session<App>,
+    pub(super) transport: &'e mut Transport<'t, App>,
+}
+
+/// Names an exchange, so that it can be answered later: the connection, and which request of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ExchangeId {
+    connection: ConnectionId,
+    number: u32,
+}
+
+/// Why a connection could not change to another protocol.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum NotUpgraded {
+    /// It has been answered already.
+    #[error("the request has been answered already")]
+    Answered,
+    /// HTTP/1.0 has no upgrades (RFC 9110, 7.8).
+    #[error("the request is HTTP/1.0")]
+    Old,
+    /// The request has a body that has not been read: where the new protocol begins cannot be known.
+    #[error("the body of the request has not been read")]
+    Body,
+}
+
+/// Answers an exchange, or goes on with its answer, from wherever one is. `act` runs when no callback is on
+/// the stack, later in this turn or in the next, and not at all if the exchange is over by then.
+///
+/// # Errors
+///
+/// If the connection has ended, or has changed to another protocol.
+pub fn with<App: 'static>(
+    registry: &mut Registry<App>,
+    id: ExchangeId,
+    act: impl FnOnce(&mut Exchange<'_, '_, App>, &mut App) + 'static,
+) -> Result<(), ReachError> {
+    registry.with(id.connection, move |session: &mut Session<App>, transport, app| {
+        session.enter(transport, app, id.number, act);
+    })
+}
+
+impl<App: 'static> Session<App> {
+    /// Somebody from elsewhere goes on with an exchange.
+    fn enter(
+        &mut self,
+        transport: &mut Transport<'_, App>,
+        app: &mut App,
+        number: u32,
+        act: impl FnOnce(&mut Exchange<'_, '_, App>, &mut App),
+    ) {
+        if self.is_at(number) {
+            act(&mut Exchange::new(self, transport), app);
+            self.go_on(transport);
+        }
+    }
+}
+
+impl<'e, 't, App> Exchange<'e, 't, App> {
+    #[inline]
+    pub(super) fn new(
+        session: &'e mut Session<App>,
+        transport: &'e mut Transport<'t, App>,
+    ) -> Self {
+        Self { session, transport }
+    }
+
+    // ── who and where ───────────────────────────────────────────────────────────────────────
+
+    /// Its name, to [answer it later](with).
+    #[must_use]
+    pub fn id(&self) -> ExchangeId {
+        ExchangeId { connection: self.transport.id(), number: self.session.number }
+    }
+
+    /// The client's address.
+    #[must_use]
+    pub fn peer(&self) -> Address {
+        self.transport.peer()
+    }
+
+    /// This end's address.
+    #[must_use]
+    pub fn local(&self) -> Address {
+        self.transport.local()
+    }
+
+    /// Everything else that is registered with the loop.
+    pub fn registry(&mut self) -> &mut Registry<App> {
+        self.transport.registry()
+    }
+
+    /// Whether the request has yet to be answered.
+    #[must_use]
+    pub fn is_owed(&self) -> bool {
+        matches!(self.session.writing, Writing::Owed(_))
+    }
+}
+
+impl<'e, 't, App: 'static> Exchange<'e, 't, App> {
+    // ── answering ───────────────────────────────────────────────────────────────────────────
+
+    /// Answers with this status; what is returned takes the fields, and the body.
+    #[inline]
+    pub fn answer(&mut self, status: StatusCode) -> Answer<'_, 'e, 't, App> {
+        Answer::new(self, status)
+    }
+
+    /// An answer before the answer: 103 Early Hints, 102. Not to HTTP/1.0, which has none (RFC 9110, 15.2).
+    pub fn hint(&mut self, status: StatusCode, fields: &[(&str, &[u8])]) {
+        if let Writing::Owed(manner) = self.session.writing
+            && !manner.is_old
+            && status.is_informational()
+        {
+            self.write_interim(status, fields);
+        }
+    }
+
+    /// Runs blocking `work` on the loop's pool of threads, and `done` with its result on this exchange; not
+    /// at all if it is over by then.
+    ///
+    /// # Errors
+    ///
+    /// [`PostError::Full`] as of [`Registry::offload`].
+    pub fn offload<R: Send + 'static>(
+        &mut self,
+        work: impl FnOnce() -> R + Send + 'static,
+        done: impl FnOnce(&mut Exchange<'_, '_, App>, &mut App, Result<R, OffloadError>) + 'static,
+    ) -> Result<(), PostError<()>> {
+        let number = self.session.number;
+        self.transport.offload(work, move |session: &mut Session<App>, transport, app, result| {
+            session.enter(transport, app, number, |exchange, app| done(exchange, app, result));
+        })
+    }
+
+    /// Ends the connection so that nobody takes what was written for a whole answer.
+    pub fn abort(&mut self) {
+        self.session.abort(self.transport);
+    }
+
+    /// Hands the connection over to another protocol, with what has been read behind the request (RFC 9110,
+    /// 7.8): answers 101 with `Upgrade: name` and these fields, and runs the new protocol's
+    /// [`on_open`](Protocol::on_open) when this callback returns.
+    ///
+    /// # Errors
+    ///
+    /// See [`NotUpgraded`]; the request is still to be answered then, unless it has been.
+    pub fn upgrade(
+        &mut self,
+        name: &str,
+        fields: &[(&str, &[u8])],
+        protocol: impl Protocol<App> + 'static,
+    ) -> Result<(), NotUpgraded> {
+        self.check_handing_over()?;
+        let mut all = vec![("Connection", &b"Upgrade"[..]), ("Upgrade", name.as_bytes())];
+        all.extend_from_slice(fields);
+        self.hand_over(StatusCode::SWITCHING_PROTOCOLS, &all, protocol);
+        Ok(())
+    }
+
+    /// Answers CONNECT with 200, and hands the connection over to what carries the tunnel.
+    ///
+    /// # Errors
+    ///
+    /// See [`NotUpgraded`].
+    pub fn tunnel(&mut self, protocol: impl Protocol<App> + 'static) -> Result<(), NotUpgraded> {
+        self.check_handing_over()?;
+        self.hand_over(StatusCode::OK, &[], protocol);
+        Ok(())
+    }
+
+    fn check_handing_over(&self) -> Result<(), NotUpgraded> {
+        match (&self.session.writing, &self.session.reading) {
+            (Writing::Owed(manner), _) if manner.is_old => Err(NotUpgraded::Old),
+            (Writing::Owed(_), Reading::Body(_)) => Err(NotUpgraded::Body),
+            (Writing::Owed(_), Reading::Head { .. } | Reading::Over) => Ok(()),
+            _ => Err(NotUpgraded::Answered),
+        }
+    }
+
+    fn hand_over(
+        &mut self,
+        status: StatusCode,
+        fields: &[(&str, &[u8])],
+        protocol: impl Protocol<App> + 'static,
+    ) {
+        self.write_interim(status, fields);
+        if let Some(record) = &mut self.session.record {
+            record.status = status.as_u16();
+        }
+        self.session.hand_over(self.transport);
+        self.transport.replace(protocol);
+    }
+
+    // ── the body of the request ─────────────────────────────────────────────────────────────
+
+    /// Gathers the body, up to so many bytes, and gives it to `done`: an empty one, if there is none, at
+    /// once. A longer one is answered with 413.
+    pub fn gather(
+        &mut self,
+        most: u64,
+        app: &mut App,
+        done: impl FnOnce(&mut Exchange<'_, '_, App>, Vec<u8>, &mut App) + 'static,
+    ) {
+        self.receive(most, app, Gather { bytes: Vec::new(), done: Box::new(done) });
+    }
+
+    /// Has a receiver take the body as it comes, up to so many bytes; one that is longer is answered with
+    /// 413. A client that waits for `100 Continue` gets it. Where there is no body, the receiver is told of
+    /// its end at once.
+    pub fn receive(&mut self, most: u64, app: &mut App, receiver: impl Receiver<App>) {
+        let Reading::Body(intake) = &mut self.session.reading else {
+            let none = Body::Length(0);
+            return none.with_trailers(|trailers| Box::new(receiver).on_end(self, trailers, app));
+        };
+        if let Body::Length(length) = intake.body
+            && length > most
+        {
+            return self.session.refuse(self.transport, Refusal::BodyTooLong);
+        }
+        if !matches!(intake.taker, Taker::Nobody) {
+            return;
+        }
+        (intake.taker, intake.limit) = (Taker::Flowing(Box::new(receiver)), most);
+        if std::mem::take(&mut intake.is_awaited) {
+            self.write_interim(StatusCode::CONTINUE, &[]);
+        }
+        self.session.begin_phase(self.transport);
+        self.transport.resume();
+    }
+
+    /// As many bytes as [`ServerLimits::request_body`](crate::http::ServerLimits::request_body) allows.
+    #[must_use]
+    pub fn usual_body(&self) -> u64 {
+        self.session.site.limits().request_body
+    }
+
+    /// Takes no more of the body until [`resume`](Self::resume): it waits at the client.
+    pub fn hold(&mut self) {
+        if let Reading::Body(intake) = &mut self.session.reading {
+            intake.taker = match std::mem::replace(&mut intake.taker, Taker::Nobody) {
+                Taker::Flowing(receiver) => Taker::Held(receiver),
+                Taker::Called => Taker::CalledAndHeld,
+                other => other,
+            };
+        }
+    }
+
+    /// Goes on taking the body.
+    pub fn resume(&mut self) {
+        if let Reading::Body(intake) = &mut self.session.reading {
+            intake.taker = match std::mem::replace(&mut intake.taker, Taker::Nobody) {
+                Taker::Held(receiver) => Taker::Flowing(receiver),
+                Taker::CalledAndHeld => Taker::Called,
+                other => other,
+            };
+            self.session.begin_phase(self.transport);
+            self.transport.resume();
+        }
+    }
+
+    // ── the body of the answer ──────────────────────────────────────────────────────────────
+
+    /// Whether more should be written: what the client does not take waits in memory.
+    #[must_use]
+    pub fn has_room(&self) -> bool {
+        has_room(self.transport)
+    }
+
+    /// Whether the answer's body is still being written.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        matches!(&self.session.writing, Writing::Flowing(flow) if flow.stage == Stage::Open)
+    }
+
+    /// Writes a piece of the body. What goes beyond a length that was promised is not written.
+    pub fn write(&mut self, bytes: &[u8]) {
+        let Some((framing, length)) = self.take(bytes.len() as u64) else {
+            return;
+        };
+        let bytes = usize::try_from(length).ok().and_then(|length| bytes.get(..length));
+        let mut scratch = self.session.site.borrow_scratch();
+        write_piece(self.transport, &mut scratch, framing, bytes.unwrap_or_default());
+        self.session.site.return_scratch(scratch);
+        self.note_written(length);
+    }
+
+    /// As [`write`](Self::write), for bytes that are shared: large ones are not copied.
+    pub fn send(&mut self, mut bytes: Bytes) {
+        let Some((framing, length)) = self.take(bytes.len() as u64) else {
+            return;
+        };
+        if framing == Framing::Chunks {
+            // The length is not changed by what has been taken.
+            return self.send_chunk(bytes);
+        }
+        bytes.truncate(usize::try_from(length).unwrap_or(usize::MAX));
+        self.transport.send(bytes);
+        self.note_written(length);
+    }
+
+    fn send_chunk(&mut self, bytes: Bytes) {
+        if bytes.is_empty() {
+            return;
+        }
+        let length = bytes.len();
+        self.write_chunk_size(length as u64);
+        self.transport.send(bytes);
+        self.transport.write(b"\r\n");
+        self.note_written(length as u64);
+    }
+
+    fn write_chunk_size(&mut self, length: u64) {
+        self.transport.write(format!("{length:x}\r\n").as_bytes());
+    }
+
+    /// Sends a part of a file as a piece of the body; what is written later comes behind it.
+    pub fn send_file(&mut self, file: File, offset: u64, length: u64) {
+        let Some((framing, length)) = self.take(length) else {
+            return;
+        };
+        if length == 0 {
+            return;
+        }
+        if framing == Framing::Chunks {
+            self.write_chunk_size(length);
+        }
+        if let Writing::Flowing(flow) = &mut self.session.writing {
+            flow.files += 1;
+        }
+        self.transport.send_file(file, offset, length);
+        if framing == Framing::Chunks {
+            self.transport.write(b"\r\n");
+        }
+    }
+
+    /// The body is whole. If less was written than was promised, the connection is cut off, so that the
+    /// client learns of it.
+    pub fn finish(&mut self) {
+        self.finish_with(&[]);
+    }
+
+    /// As [`finish`](Self::finish), with trailers, where the body goes in chunks.
+    pub fn finish_with(&mut self, trailers: &[(&str, &[u8])]) {
+        let Writing::Flowing(flow) = &mut self.session.writing else {
+            return;
+        };
+        if flow.stage == Stage::Finished {
+            return;
+        }
+        flow.stage = Stage::Finished;
+        match flow.framing {
+            Framing::Length(left) if left > 0 => self.abort(),
+            Framing::Chunks => {
+                let mut scratch = self.session.site.borrow_scratch();
+                write_last_chunk(&mut scratch, trailers.iter().copied());
+                self.transport.write(&scratch);
+                self.session.site.return_scratch(scratch);
+            }
+            Framing::Nothing | Framing::Length(_) | Framing::UntilEnd => {}
+        }
+    }
+
+    /// How much of so many bytes is to be written; `None` if the answer has no body, or no more of it.
+    fn take(&mut self, length: u64) -> Option<(Framing, u64)> {
+        match &mut self.session.writing {
+            Writing::Flowing(flow) if flow.stage == Stage::Open => {
+                let taken = flow.framing.take(length);
+                Some((flow.framing, taken))
+            }
+            _ => None,
+        }
+    }
+
+    fn note_written(&mut self, length: u64) {
+        if let Some(record) = &mut self.session.record {
+            record.bytes += length;
+        }
+    }
+}
+
+impl<App> fmt::Debug for Exchange<'_, '_, App> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Exchange").field("id", &self.id()).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,220 @@
+//! Which handler answers, by method and path.
+
+use std::fmt;
+use std::ops::Deref;
+
+use http::StatusCode;
+
+use super::Exchange;
+use crate::http::wire::{Request, decode_path};
+
+/// Chooses a handler by method and path.
+///
+/// ```text
+///   /              this path
+///   /users/{id}    any one segment, which is called id
+///   /files/{*}     whatever follows, slashes and nothing included
+/// ```
+///
+/// Of several that fit, the one that was added first. A path that nobody has is answered with 404, a method
+/// that its path does not have with 405 and Allow, one that nobody knows with 501. HEAD is answered as GET
+/// is, and OPTIONS by the router, unless they are added.
+pub struct Router<App> {
+    routes: Vec<Route<App>>,
+}
+
+struct Route<App> {
+    method: &'static str,
+    pattern: Vec<Segment>,
+    handler: Box<RouteHandler<App>>,
+}
+
+type RouteHandler<App> = dyn Fn(&Routed<'_>, &mut Exchange<'_, '_, App>, &mut App);
+
+enum Segment {
+    Exact(String),
+    Named(String),
+    Rest,
+}
+
+/// A request, and what its path has where the route has names.
+#[derive(Debug)]
+pub struct Routed<'a> {
+    request: &'a Request<'a>,
+    parameters: Vec<(&'a str, String)>,
+    rest: &'a str,
+}
+
+/// The methods of RFC 9110 and RFC 5789: what is not among them is not known here.
+const KNOWN: [&str; 9] =
+    ["GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH"];
+
+impl<App: 'static> Router<App> {
+    /// One without routes.
+    #[must_use]
+    pub fn new() -> Self {
+        Self { routes: Vec::new() }
+    }
+
+    /// Adds a route for GET, and HEAD.
+    pub fn get(
+        &mut self,
+        path: &str,
+        handler: impl Fn(&Routed<'_>, &mut Exchange<'_, '_, App>, &mut App) + 'static,
+    ) {
+        self.route("GET", path, handler);
+    }
+
+    /// Adds a route for POST.
+    pub fn post(
+        &mut self,
+        path: &str,
+        handler: impl Fn(&Routed<'_>, &mut Exchange<'_, '_, App>, &mut App) + 'static,
+    ) {
+        self.route("POST", path, handler);
+    }
+
+    /// Adds a route. An empty method is any.
+    pub fn route(
+        &mut self,
+        method: &'static str,
+        path: &str,
+        handler: impl Fn(&Routed<'_>, &mut Exchange<'_, '_, App>, &mut App) + 'static,
+    ) {
+        let pattern = segments(path).map(Segment::parse).collect();
+        self.routes.push(Route { method, pattern, handler: Box::new(handler) });
+    }
+
+    /// What a [`Site`](super::Site) is made of.
+    pub fn into_handler(
+        self,
+    ) -> impl Fn(&Request<'_>, &mut Exchange<'_, '_, App>, &mut App) + 'static {
+        move |request, exchange, app| self.answer(request, exchange, app)
+    }
+
+    fn answer(&self, request: &Request<'_>, exchange: &mut Exchange<'_, '_, App>, app: &mut App) {
+        let mut allowed: Vec<&str> = Vec::new();
+        for route in &self.routes {
+            let Some(routed) = route.fit(request) else {
+                continue;
+            };
+            if route.takes(request.method()) {
+                return (route.handler)(&routed, exchange, app);
+            }
+            allowed.push(route.method);
+        }
+        if request.path() == "*" {
+            allowed.extend(self.routes.iter().map(|route| route.method));
+        }
+        refuse(request.method(), &allowed, exchange);
+    }
+}
+
+fn refuse<App: 'static>(method: &str, allowed: &[&str], exchange: &mut Exchange<'_, '_, App>) {
+    if !KNOWN.contains(&method) {
+        return exchange.answer(StatusCode::NOT_IMPLEMENTED).text("An unknown method.\n");
+    }
+    if allowed.is_empty() {
+        return exchange.answer(StatusCode::NOT_FOUND).text("Nothing is here.\n");
+    }
+    let mut methods: Vec<&str> = allowed.iter().copied().filter(|it| !it.is_empty()).collect();
+    methods.push("OPTIONS");
+    if methods.contains(&"GET") {
+        methods.push("HEAD");
+    }
+    methods.sort_unstable();
+    methods.dedup();
+    let methods = methods.join(", ");
+    if method == "OPTIONS" {
+        return exchange.answer(StatusCode::NO_CONTENT).field("Allow", methods).empty();
+    }
+    let answer = exchange.answer(StatusCode::METHOD_NOT_ALLOWED).field("Allow", methods);
+    answer.text("Not this way.\n");
+}
+
+impl<App> Route<App> {
+    fn takes(&self, method: &str) -> bool {
+        self.method == method
+            || self.method.is_empty()
+            || (method == "HEAD" && self.method == "GET")
+    }
+
+    /// The request with its parameters, if its path fits. A segment is decoded after the path was divided:
+    /// a slash that is encoded divides nothing.
+    fn fit<'a>(&'a self, request: &'a Request<'a>) -> Option<Routed<'a>> {
+        let mut parameters = Vec::new();
+        let mut path = segments(request.path());
+        let mut rest = request.path().strip_prefix('/')?;
+        for segment in &self.pattern {
+            if let Segment::Rest = segment {
+                return Some(Routed { request, parameters, rest });
+            }
+            let part = path.next()?;
+            rest = rest.get(part.len()..).map(|rest| rest.strip_prefix('/').unwrap_or(rest))?;
+            let decoded = decode_path(part).ok()?;
+            match segment {
+                Segment::Exact(exact) if exact.as_bytes() == &*decoded => {}
+                Segment::Named(name) if !decoded.is_empty() => {
+                    parameters.push((&**name, String::from_utf8(decoded.into_owned()).ok()?));
+                }
+                _ => return None,
+            }
+        }
+        path.next().is_none().then_some(Routed { request, parameters, rest: "" })
+    }
+}
+
+impl Segment {
+    fn parse(text: &str) -> Self {
+        match text.strip_prefix('{').and_then(|text| text.strip_suffix('}')) {
+            Some("*") => Self::Rest,
+            Some(name) => Self::Named(name.to_owned()),
+            None => Self::Exact(text.to_owned()),
+        }
+    }
+}
+
+fn segments(path: &str) -> std::str::Split<'_, char> {
+    path.strip_prefix('/').unwrap_or(path).split('/')
+}
+
+impl Routed<'_> {
+    /// What the path has where the route has `{name}`, decoded.
+    #[must_use]
+    pub fn parameter(&self, name: &str) -> Option<&str> {
+        let found = self.parameters.iter().find(|(known, _)| *known == name);
+        found.map(|(_, value)| &**value)
+    }
+
+    /// What the path has where the route has `{*}`, as it came.
+    #[must_use]
+    pub fn rest(&self) -> &str {
+        self.rest
+    }
+
+    /// The request itself.
+    #[must_use]
+    pub fn request(&self) -> &Request<'_> {
+        self.request
+    }
+}
+
+impl<'a> Deref for Routed<'a> {
+    type Target = Request<'a>;
+
+    fn deref(&self) -> &Request<'a> {
+        self.request
+    }
+}
+
+impl<App: 'static> Default for Router<App> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<App> fmt::Debug for Router<App> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Router").field("routes", &self.routes.len()).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,163 @@
+//! An answer whose body is written bit by bit.
+
+use bytes::{Buf, Bytes};
+use reactor::Transport;
+
+use super::session::{Manner, Writing};
+use super::{Exchange, Session};
+use crate::http::wire::write_chunk_size;
+
+/// Writes the body of an answer whenever there is room for more.
+pub trait Source<App>: 'static {
+    /// There is room: [`write`](Exchange::write) until [`has_room`](Exchange::has_room) says otherwise, or
+    /// nothing is left; then [`finish`](Exchange::finish). It is called again when there is room after there
+    /// was none. What comes from elsewhere later is written [by the exchange's id](super::with).
+    fn on_room(&mut self, exchange: &mut Exchange<'_, '_, App>, app: &mut App);
+}
+
+/// A body that is being written.
+pub(super) struct Flow<App> {
+    pub(super) manner: Manner,
+    pub(super) framing: Framing,
+    pub(super) stage: Stage,
+    /// Files that are on their way.
+    pub(super) files: u32,
+    source: Option<Box<dyn Source<App>>>,
+}
+
+/// How what is written is told from what follows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Framing {
+    /// There is no body: the answer to HEAD.
+    Nothing,
+    /// So many bytes have yet to be written.
+    Length(u64),
+    Chunks,
+    /// The connection ends with it.
+    UntilEnd,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stage {
+    /// More will be written.
+    Open,
+    /// All of it has been written.
+    Finished,
+}
+
+impl<App> Flow<App> {
+    pub(super) fn new(
+        manner: Manner,
+        framing: Framing,
+        source: Option<Box<dyn Source<App>>>,
+    ) -> Self {
+        Self { manner, framing, stage: Stage::Open, files: 0, source }
+    }
+
+    /// How it was to be answered, when all of it has left.
+    pub(super) fn is_done(&self) -> Option<Manner> {
+        (self.stage == Stage::Finished && self.files == 0).then_some(self.manner)
+    }
+}
+
+impl<App: 'static> Session<App> {
+    /// Has the source write, if there is one, and room.
+    pub(super) fn fill(&mut self, transport: &mut Transport<'_, App>, app: &mut App) {
+        let number = self.number;
+        if !has_room(transport) {
+            return;
+        }
+        let Writing::Flowing(flow) = &mut self.writing else {
+            return;
+        };
+        let Some(mut source) = flow.source.take() else {
+            return;
+        };
+        source.on_room(&mut Exchange::new(self, transport), app);
+        if let (true, Writing::Flowing(flow)) = (self.number == number, &mut self.writing)
+            && flow.stage == Stage::Open
+        {
+            flow.source.get_or_insert(source);
+            if !has_room(transport) {
+                self.fill_later(transport);
+            }
+        }
+    }
+
+    /// What was written may all leave when this callback returns, and then nothing is heard of it: whether
+    /// there is room is looked at again behind it.
+    pub(super) fn fill_later(&mut self, transport: &mut Transport<'_, App>) {
+        let (id, number) = (transport.id(), self.number);
+        let told = transport.registry().with(id, move |session: &mut Self, transport, app| {
+            if session.is_at(number) {
+                session.fill(transport, app);
+                session.go_on(transport);
+            }
+        });
+        debug_assert!(told.is_ok(), "it is being called");
+    }
+}
+
+/// Whether more may be written: not above the mark at which the loop will tell when there is room again.
+pub(super) fn has_room<App>(transport: &Transport<'_, App>) -> bool {
+    transport.queued_bytes() <= transport.limits().outbox_high
+}
+
+impl Framing {
+    /// How much of so many bytes belongs to the body.
+    pub(super) fn take(&mut self, length: u64) -> u64 {
+        match self {
+            Self::Nothing => 0,
+            Self::Length(left) => {
+                let taken = length.min(*left);
+                *left -= taken;
+                taken
+            }
+            Self::Chunks | Self::UntilEnd => length,
+        }
+    }
+}
+
+/// Writes a piece of a body. Short ones are put together first, to be one write.
+pub(super) fn write_piece<App>(
+    transport: &mut Transport<'_, App>,
+    scratch: &mut Vec<u8>,
+    framing: Framing,
+    bytes: &[u8],
+) {
+    if framing != Framing::Chunks {
+        return transport.write(bytes);
+    }
+    if bytes.is_empty() {
+        return;
+    }
+    scratch.clear();
+    write_chunk_size(scratch, bytes.len());
+    if bytes.len() <= 4_096 {
+        scratch.extend_from_slice(bytes);
+        scratch.extend_from_slice(b"\r\n");
+        return transport.write(scratch);
+    }
+    transport.write(scratch);
+    transport.write(bytes);
+    transport.write(b"\r\n");
+}
+
+/// Bytes that are too many to be queued at once.
+pub(super) struct Slices(pub(super) Bytes);
+
+impl Slices {
+    const PIECE: usize = 128 * 1024;
+}
+
+impl<App: 'static> Source<App> for Slices {
+    fn on_room(&mut self, exchange: &mut Exchange<'_, '_, App>, _: &mut App) {
+        while exchange.has_room() && self.0.has_remaining() {
+            let piece = self.0.split_to(self.0.len().min(Self::PIECE));
+            exchange.send(piece);
+        }
+        if !self.0.has_remaining() {
+            exchange.finish();
+        }
+    }
+}

@@ -1,0 +1,520 @@
+//! One connection: requests come in one after the other, and their answers leave in the same order.
+//!
+//! ```text
+//!   reading                                          writing
+//!
+//!   Head ──head, no body──▶ Head                     Idle ──head of a request──▶ Owed
+//!    │ ▲                                              ▲                           │ answer, 503
+//!    │ └──────────────── body read ───────┐           │                           ▼
+//!    └──head, body──▶ Body ───────────────┘           └── both are done ─────── Said ◀─ last piece ─ Flowing
+//!    │                 │                                                          │                    ▲
+//!    └─ FIN, refusal ──┴──▶ Over                      Gone ◀── upgrade, close ────┘        head ───────┘
+//! ```
+//!
+//! The next head is not looked at before writing is Idle again: what comes early waits in the input, and
+//! then in the system.
+
+use std::fmt;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use http::StatusCode;
+use reactor::{Closed, Input, Protocol, Registry, SentFile, TimerKey, Transport};
+
+use super::receiving::{Intake, Taker};
+use super::sending::Flow;
+use super::{Exchange, Record, Site};
+use crate::http::wire::{Framing, Piece, Refusal, Request, Slots, parse_request};
+
+/// One connection of a server.
+pub struct Session<App> {
+    pub(super) site: Rc<Site<App>>,
+    pub(super) reading: Reading<App>,
+    pub(super) writing: Writing<App>,
+    /// Which request of the connection this is, or the last one was.
+    pub(super) number: u32,
+    /// What will be told of the exchange, if anybody listens.
+    pub(super) record: Option<Box<Record>>,
+    /// Since when the connection is in its phase.
+    since: Instant,
+    /// When the timer fires, if it is set.
+    armed: Option<Instant>,
+}
+
+pub(super) enum Reading<App> {
+    /// Between messages, or within a head, of which so many bytes have been looked at in vain.
+    Head { seen: usize },
+    /// Within a body.
+    Body(Box<Intake<App>>),
+    /// Nothing more is read: the peer has ended, or what it sends makes no sense any more.
+    Over,
+}
+
+pub(super) enum Writing<App> {
+    /// There is no request.
+    Idle,
+    /// There is one, and no answer yet.
+    Owed(Manner),
+    /// The head of the answer has been written, and its body is being written.
+    Flowing(Box<Flow<App>>),
+    /// All of the answer has been said.
+    Said(Manner),
+    /// The connection is somebody else's, or closing.
+    Gone,
+}
+
+/// How a request wants to be answered.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Manner {
+    /// It was HEAD: no body.
+    pub(super) is_head: bool,
+    /// It was HTTP/1.0: no chunks.
+    pub(super) is_old: bool,
+    /// Another request may follow.
+    pub(super) is_persistent: bool,
+}
+
+/// The only timer: when it fires, it is looked at what could be late.
+const DEADLINE: TimerKey = TimerKey(0);
+
+impl<App: 'static> Session<App> {
+    /// A connection on which a site is served: for listeners of one's own, that speak something else first.
+    #[must_use]
+    pub fn new(site: Rc<Site<App>>) -> Self {
+        Self {
+            site,
+            reading: Reading::Head { seen: 0 },
+            writing: Writing::Idle,
+            number: 0,
+            record: None,
+            // Set anew when the connection opens; no clock is asked here.
+            since: Instant::now(),
+            armed: None,
+        }
+    }
+
+    // ── reading ─────────────────────────────────────────────────────────────────────────────
+
+    /// Looks for a head, and has it answered. Whether there may be more to read.
+    fn read_head(
+        &mut self,
+        transport: &mut Transport<'_, App>,
+        input: &mut Input<'_>,
+        app: &mut App,
+        seen: usize,
+    ) -> bool {
+        if seen == 0 {
+            // Some clients send an empty line behind a body (RFC 9112, 2.2).
+            while input.starts_with(b"\r\n") {
+                input.take_front(2);
+            }
+        } else if !input.get(seen..).is_some_and(|fresh| fresh.contains(&b'\n')) {
+            // Nothing can be complete without another end of a line: so a head that drips is not parsed
+            // once a byte.
+            if input.len() <= self.site.limits().head.head {
+                self.reading = Reading::Head { seen: input.len() };
+                return false;
+            }
+        }
+        if input.is_empty() {
+            return false;
+        }
+        let site = Rc::clone(&self.site);
+        let mut slots = Slots::new();
+        match parse_request(input, &mut slots, &site.limits().head) {
+            Ok(Some((request, length))) => {
+                self.begin(transport, &request, app);
+                input.take_front(length);
+                true
+            }
+            Ok(None) => {
+                self.reading = Reading::Head { seen: input.len() };
+                if seen == 0 {
+                    self.begin_phase(transport);
+                }
+                false
+            }
+            Err(refusal) => {
+                self.refuse(transport, refusal);
+                false
+            }
+        }
+    }
+
+    /// A head is complete.
+    #[inline]
+    fn begin(&mut self, transport: &mut Transport<'_, App>, request: &Request<'_>, app: &mut App) {
+        let meaning = request.meaning();
+        self.number += 1;
+        let manner = Manner {
+            is_head: request.method() == "HEAD",
+            is_old: meaning.is_old,
+            is_persistent: meaning.is_persistent && self.number < self.site.limits().requests,
+        };
+        self.writing = Writing::Owed(manner);
+        self.reading = match meaning.framing {
+            Framing::Length(0) => Reading::Head { seen: 0 },
+            _ => Reading::Body(Box::new(Intake::new(meaning, &self.site.limits().body))),
+        };
+        if self.site.is_logged() {
+            self.record = Some(Box::new(Record::new(transport, request)));
+        }
+        if request.method() == "CONNECT" && !self.site.settings().connect {
+            return self.refuse(transport, Refusal::Connect);
+        }
+        let site = Rc::clone(&self.site);
+        site.handler()(request, &mut Exchange::new(self, transport), app);
+        self.settle(transport);
+        if !matches!(self.writing, Writing::Idle) {
+            self.begin_phase(transport);
+        }
+    }
+
+    /// Gives what has come of a body to who takes it. Whether there may be more to read.
+    fn read_body(
+        &mut self,
+        transport: &mut Transport<'_, App>,
+        input: &mut Input<'_>,
+        app: &mut App,
+    ) -> bool {
+        let Reading::Body(intake) = &mut self.reading else {
+            return true;
+        };
+        if !intake.is_flowing() && !intake.is_over() {
+            transport.pause();
+            return false;
+        }
+        let mut rest: &[u8] = input;
+        let before = rest.len();
+        let piece = intake.body.next(&mut rest);
+        let taken = before - rest.len();
+        match piece {
+            Ok(Piece::Data(data)) => {
+                // The bytes stay where they are until they have been looked at.
+                let going_on = self.hand_on(transport, data, app);
+                input.take_front(taken);
+                going_on
+            }
+            Ok(Piece::NotYet) => {
+                input.take_front(taken);
+                false
+            }
+            Ok(Piece::End) => {
+                input.take_front(taken);
+                self.end_body(transport, app);
+                true
+            }
+            Err(refusal) => {
+                self.refuse(transport, refusal);
+                false
+            }
+        }
+    }
+
+    fn hand_on(&mut self, transport: &mut Transport<'_, App>, data: &[u8], app: &mut App) -> bool {
+        let Reading::Body(intake) = &mut self.reading else {
+            return true;
+        };
+        intake.received += data.len() as u64;
+        if intake.received > intake.limit {
+            self.refuse(transport, Refusal::BodyTooLong);
+            return false;
+        }
+        if let Taker::Flowing(_) = intake.taker
+            && let Taker::Flowing(mut receiver) =
+                std::mem::replace(&mut intake.taker, Taker::Called)
+        {
+            receiver.on_body(&mut Exchange::new(self, transport), data, app);
+            self.put_back(receiver);
+            self.settle(transport);
+        }
+        true
+    }
+
+    /// The body is over: its receiver is told, and the next head may come.
+    fn end_body(&mut self, transport: &mut Transport<'_, App>, app: &mut App) {
+        let reading = std::mem::replace(&mut self.reading, Reading::Head { seen: 0 });
+        if let Reading::Body(intake) = reading
+            && let Intake { taker: Taker::Flowing(receiver) | Taker::Held(receiver), body, .. } =
+                *intake
+        {
+            body.with_trailers(|trailers| {
+                receiver.on_end(&mut Exchange::new(self, transport), trailers, app);
+            });
+        }
+        self.settle(transport);
+        if !matches!(self.writing, Writing::Idle) {
+            self.begin_phase(transport);
+        }
+    }
+
+    // ── writing ─────────────────────────────────────────────────────────────────────────────
+
+    /// Looks at what is done, after somebody was called who may have done something.
+    #[inline]
+    pub(super) fn settle(&mut self, transport: &mut Transport<'_, App>) {
+        if let Writing::Flowing(flow) = &mut self.writing
+            && let Some(manner) = flow.is_done()
+        {
+            self.writing = Writing::Said(manner);
+        }
+        if let Writing::Said(manner) = self.writing {
+            self.conclude(transport, manner);
+        }
+    }
+
+    /// The answer has been said.
+    #[inline]
+    fn conclude(&mut self, transport: &mut Transport<'_, App>, manner: Manner) {
+        let discard = self.site.limits().discard;
+        match &mut self.reading {
+            Reading::Head { .. } if manner.is_persistent => {
+                self.writing = Writing::Idle;
+                self.log(transport.registry());
+                self.begin_phase(transport);
+            }
+            // Behind an answer with `Connection: close`, or behind the peer's end, nothing follows.
+            Reading::Head { .. } | Reading::Over => self.leave(transport),
+            Reading::Body(intake)
+                if manner.is_persistent && intake.is_worth_discarding(discard) =>
+            {
+                intake.discard(discard);
+                self.begin_phase(transport);
+                transport.resume();
+            }
+            Reading::Body(_) => self.leave(transport),
+        }
+    }
+
+    /// Answers with the reason why there will be no message, and closes.
+    #[cold]
+    pub(super) fn refuse(&mut self, transport: &mut Transport<'_, App>, refusal: Refusal) {
+        self.reading = Reading::Over;
+        if let Writing::Idle = self.writing {
+            self.writing =
+                Writing::Owed(Manner { is_head: false, is_old: false, is_persistent: false });
+        }
+        match &mut self.writing {
+            Writing::Owed(manner) => {
+                manner.is_persistent = false;
+                let text = format!("{refusal}.\n");
+                Exchange::new(self, transport).answer(refusal.status()).text(&text);
+                self.settle(transport);
+            }
+            // The answer has all been said, or the client would take this for a part of it.
+            Writing::Said(_) => self.leave(transport),
+            Writing::Flowing(_) => self.abort(transport),
+            Writing::Idle | Writing::Gone => {}
+        }
+    }
+
+    /// Closes: what was written leaves, and what still comes is thrown away.
+    fn leave(&mut self, transport: &mut Transport<'_, App>) {
+        self.reading = Reading::Over;
+        self.writing = Writing::Gone;
+        self.log(transport.registry());
+        transport.cancel_timer(DEADLINE);
+        transport.close();
+    }
+
+    /// Ends in a way that no client takes for the end of an answer.
+    pub(super) fn abort(&mut self, transport: &mut Transport<'_, App>) {
+        self.reading = Reading::Over;
+        self.writing = Writing::Gone;
+        self.log(transport.registry());
+        transport.abort();
+    }
+
+    /// The connection is another protocol's from now on.
+    pub(super) fn hand_over(&mut self, transport: &mut Transport<'_, App>) {
+        self.reading = Reading::Over;
+        self.writing = Writing::Gone;
+        self.log(transport.registry());
+        transport.cancel_timer(DEADLINE);
+        // It may have been held for this answer.
+        transport.resume();
+    }
+
+    #[inline]
+    fn log(&mut self, registry: &Registry<App>) {
+        if let Some(mut record) = self.record.take() {
+            record.end(registry.now());
+            self.site.log(&record);
+        }
+    }
+
+    /// Whether the exchange with that number is still going on.
+    pub(super) fn is_at(&self, number: u32) -> bool {
+        self.number == number && !matches!(self.writing, Writing::Idle | Writing::Gone)
+    }
+
+    /// What a call from outside is followed by: the connection goes on, with what was held back.
+    pub(super) fn go_on(&mut self, transport: &mut Transport<'_, App>) {
+        self.settle(transport);
+        if let Writing::Idle = self.writing {
+            transport.resume();
+        }
+    }
+
+    // ── deadlines ───────────────────────────────────────────────────────────────────────────
+
+    /// Another phase has begun; it may end earlier than the timer fires. Most do not, so that a timer is set
+    /// about once a connection, not once a request.
+    #[inline]
+    pub(super) fn begin_phase(&mut self, transport: &mut Transport<'_, App>) {
+        let now = transport.registry().now();
+        self.since = now;
+        if let Some(deadline) = self.deadline()
+            && self.armed.is_none_or(|armed| armed > deadline)
+        {
+            self.armed = Some(deadline);
+            transport.set_timer(DEADLINE, deadline.saturating_duration_since(now));
+        }
+    }
+
+    /// When the phase is late.
+    fn deadline(&self) -> Option<Instant> {
+        let limits = self.site.limits();
+        let patience = match (&self.reading, &self.writing) {
+            (_, Writing::Gone) => return None,
+            (Reading::Body(intake), _) if intake.is_flowing() => {
+                let seconds = intake.received / u64::from(limits.body_rate.max(1));
+                limits.body_time + Duration::from_secs(seconds)
+            }
+            (_, Writing::Owed(_)) => limits.answer_time,
+            // The loop's own rate watches over who takes an answer.
+            (_, Writing::Flowing(_) | Writing::Said(_)) => return None,
+            (Reading::Head { seen: 0 }, Writing::Idle) if self.number > 0 => limits.idle,
+            (_, Writing::Idle) => limits.head_time,
+        };
+        self.since.checked_add(patience)
+    }
+
+    /// The phase is late.
+    fn handle_late(&mut self, transport: &mut Transport<'_, App>) {
+        match (&self.reading, &self.writing) {
+            (Reading::Head { seen: 0 }, Writing::Idle) => self.leave(transport),
+            (Reading::Body(intake), Writing::Owed(_)) if !intake.is_flowing() => {
+                self.apologize(transport);
+            }
+            (Reading::Head { .. } | Reading::Over, Writing::Owed(_)) => self.apologize(transport),
+            _ => self.refuse(transport, Refusal::Timeout),
+        }
+    }
+
+    /// Nobody has answered.
+    fn apologize(&mut self, transport: &mut Transport<'_, App>) {
+        if let Writing::Owed(manner) = &mut self.writing {
+            manner.is_persistent = false;
+        }
+        let mut exchange = Exchange::new(self, transport);
+        exchange
+            .answer(StatusCode::SERVICE_UNAVAILABLE)
+            .text("No answer could be found in time.\n");
+        self.settle(transport);
+    }
+}
+
+impl<App: 'static> Protocol<App> for Session<App> {
+    fn on_open(&mut self, transport: &mut Transport<'_, App>, _: &mut App) {
+        self.begin_phase(transport);
+    }
+
+    fn on_data(
+        &mut self,
+        transport: &mut Transport<'_, App>,
+        input: &mut Input<'_>,
+        app: &mut App,
+    ) {
+        loop {
+            let going_on = match (&self.reading, &self.writing) {
+                // It is the successor's, or thrown away by the closing connection.
+                (_, Writing::Gone) => return,
+                (Reading::Over, _) => {
+                    input.take_all();
+                    return;
+                }
+                (Reading::Body(_), _) => self.read_body(transport, input, app),
+                (Reading::Head { .. }, _) if input.is_empty() => return,
+                (&Reading::Head { seen }, Writing::Idle) => {
+                    self.read_head(transport, input, app, seen)
+                }
+                (Reading::Head { .. }, _) => return transport.pause(),
+            };
+            if !going_on {
+                return;
+            }
+            if transport.queued_bytes() > transport.limits().outbox_high {
+                // So many short requests have long answers: the rest waits until those have left.
+                transport.pause();
+                let resumed = transport.id();
+                return transport.registry().defer(move |registry, _| {
+                    // It may have ended.
+                    let _ = registry.resume(resumed);
+                });
+            }
+        }
+    }
+
+    fn on_end(&mut self, transport: &mut Transport<'_, App>, _: &mut App) {
+        match (&self.reading, &self.writing) {
+            (_, Writing::Idle) | (Reading::Body(_), Writing::Said(_)) => self.leave(transport),
+            // It was cut off: nobody is to act on half of it (RFC 9112, 8).
+            (Reading::Body(_), _) => self.refuse(transport, Refusal::Length),
+            // Who has asked and sends no more still waits for the answer.
+            (Reading::Head { .. } | Reading::Over, _) => self.reading = Reading::Over,
+        }
+    }
+
+    fn on_drain(&mut self, transport: &mut Transport<'_, App>, app: &mut App) {
+        self.fill(transport, app);
+        self.go_on(transport);
+    }
+
+    fn on_file_sent(&mut self, transport: &mut Transport<'_, App>, file: SentFile, _: &mut App) {
+        if let Some(record) = &mut self.record {
+            record.bytes += file.sent;
+        }
+        let Writing::Flowing(flow) = &mut self.writing else {
+            return;
+        };
+        flow.files -= 1;
+        if file.sent < file.requested {
+            // It has become shorter meanwhile, and its length is promised.
+            return self.abort(transport);
+        }
+        self.go_on(transport);
+    }
+
+    fn on_timer(&mut self, transport: &mut Transport<'_, App>, _: TimerKey, _: &mut App) {
+        self.armed = None;
+        let now = transport.registry().now();
+        let Some(deadline) = self.deadline() else {
+            return;
+        };
+        if now >= deadline {
+            return self.handle_late(transport);
+        }
+        self.armed = Some(deadline);
+        transport.set_timer(DEADLINE, deadline.saturating_duration_since(now));
+    }
+
+    fn on_shutdown(&mut self, transport: &mut Transport<'_, App>, _: &mut App) {
+        match &mut self.writing {
+            Writing::Idle => self.leave(transport),
+            Writing::Owed(manner) | Writing::Said(manner) => manner.is_persistent = false,
+            Writing::Flowing(flow) => flow.manner.is_persistent = false,
+            Writing::Gone => {}
+        }
+    }
+
+    fn on_close(&mut self, registry: &mut Registry<App>, _: &Closed, _: &mut App) {
+        self.log(registry);
+    }
+}
+
+impl<App> fmt::Debug for Session<App> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Session").field("number", &self.number).finish_non_exhaustive()
+    }
+}

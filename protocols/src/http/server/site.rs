@@ -1,0 +1,174 @@
+//! What the connections of a server share.
+
+use std::cell::{Cell, RefCell};
+use std::fmt;
+use std::rc::Rc;
+use std::time::{Duration, Instant, SystemTime};
+
+use reactor::{Address, ListenOptions, ListenerId, MinRate, OpenError, Registry};
+
+use super::{Exchange, Record, Session};
+use crate::http::ServerLimits;
+use crate::http::wire::Request;
+
+/// Answers requests.
+pub type Handler<App> = dyn Fn(&Request<'_>, &mut Exchange<'_, '_, App>, &mut App);
+
+/// Is told of exchanges.
+type Log = dyn Fn(&Record);
+
+/// What the connections of a server share: who answers, and how. It does not change while it serves; what
+/// does belongs to the application.
+pub struct Site<App> {
+    handler: Box<Handler<App>>,
+    settings: Settings,
+    log: Option<Box<Log>>,
+    date: Cell<Option<Dated>>,
+    scratch: RefCell<Vec<u8>>,
+}
+
+/// How a server behaves.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Settings {
+    /// What the field Server says. Default `None`: there is no such field, and nobody learns what to attack.
+    pub name: Option<String>,
+    /// Whether CONNECT comes to the handler, which may open a tunnel with [`Exchange::tunnel`]. Default
+    /// `false`: it is answered with 501, since a proxy that is open to all is open to spammers.
+    pub connect: bool,
+    /// The bounds.
+    pub limits: ServerLimits,
+}
+
+/// A date as fields have it, and how long it is today's.
+#[derive(Clone, Copy)]
+struct Dated {
+    text: [u8; 29],
+    until: Instant,
+}
+
+/// Listens for connections, TCP or Unix, on which a site is served.
+///
+/// Clients that take too little of their answers are cut off as [`ServerLimits::answer_rate`] says, unless
+/// the options have a [`min_rate`](reactor::StreamLimits::min_rate) of their own.
+///
+/// # Errors
+///
+/// If the address is in use, is not this machine's, or is not allowed: see [`OpenError`].
+pub fn listen<App: 'static>(
+    registry: &mut Registry<App>,
+    address: Address,
+    options: &ListenOptions,
+    site: &Rc<Site<App>>,
+) -> Result<ListenerId, OpenError> {
+    let mut options = options.clone();
+    let bytes_per_second = site.settings.limits.answer_rate;
+    let slowest = MinRate { bytes_per_second, window: Duration::from_secs(60) };
+    options.limits.min_rate.get_or_insert(slowest);
+    let site = Rc::clone(site);
+    registry.listen_with(address, &options, move |_peer, _app| {
+        Some(Box::new(Session::new(Rc::clone(&site))))
+    })
+}
+
+impl<App> Site<App> {
+    /// A site on which this answers.
+    pub fn new(
+        handler: impl Fn(&Request<'_>, &mut Exchange<'_, '_, App>, &mut App) + 'static,
+    ) -> Self {
+        Self {
+            handler: Box::new(handler),
+            settings: Settings::default(),
+            log: None,
+            date: Cell::new(None),
+            scratch: RefCell::default(),
+        }
+    }
+
+    /// The same site with other settings.
+    #[must_use]
+    pub fn with_settings(mut self, settings: Settings) -> Self {
+        self.settings = settings;
+        self
+    }
+
+    /// The same site with somebody who is told of every exchange when it is over: an access log.
+    #[must_use]
+    pub fn with_log(mut self, log: impl Fn(&Record) + 'static) -> Self {
+        self.log = Some(Box::new(log));
+        self
+    }
+
+    /// How it behaves.
+    #[must_use]
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    pub(super) fn handler(&self) -> &Handler<App> {
+        &*self.handler
+    }
+
+    pub(super) fn limits(&self) -> &ServerLimits {
+        &self.settings.limits
+    }
+
+    pub(super) fn is_logged(&self) -> bool {
+        self.log.is_some()
+    }
+
+    pub(super) fn log(&self, record: &Record) {
+        if let Some(log) = &self.log {
+            log(record);
+        }
+    }
+
+    /// An empty buffer for a head, to be given back.
+    #[inline]
+    pub(super) fn borrow_scratch(&self) -> Vec<u8> {
+        self.scratch.take()
+    }
+
+    #[inline]
+    pub(super) fn return_scratch(&self, mut scratch: Vec<u8>) {
+        // One long answer is not to be paid for for ever.
+        if scratch.capacity() <= 64 * 1024 {
+            scratch.clear();
+            self.scratch.replace(scratch);
+        }
+    }
+
+    /// Writes Date (RFC 9110, 6.6.1), which is made once a second.
+    #[inline]
+    pub(super) fn write_date(&self, out: &mut Vec<u8>, registry: &Registry<App>) {
+        let now = registry.now();
+        let dated = match self.date.get() {
+            Some(dated) if now < dated.until => dated,
+            _ => self.renew_date(now, registry.wall_clock()),
+        };
+        out.extend_from_slice(b"Date: ");
+        out.extend_from_slice(&dated.text);
+        out.extend_from_slice(b"\r\n");
+    }
+
+    #[cold]
+    fn renew_date(&self, now: Instant, wall_clock: SystemTime) -> Dated {
+        let since = wall_clock.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        let rest = Duration::from_nanos(u64::from(1_000_000_000 - since.subsec_nanos()));
+        let mut text = *b"Thu, 01 Jan 1970 00:00:00 GMT";
+        // It has no words for the years after 9999.
+        let second = since.as_secs().min(253_402_300_799);
+        let date = httpdate::fmt_http_date(SystemTime::UNIX_EPOCH + Duration::from_secs(second));
+        if let Ok(date) = date.as_bytes().try_into() {
+            text = date;
+        }
+        let dated = Dated { text, until: now + rest };
+        self.date.set(Some(dated));
+        dated
+    }
+}
+
+impl<App> fmt::Debug for Site<App> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Site").field("settings", &self.settings).finish_non_exhaustive()
+    }
+}

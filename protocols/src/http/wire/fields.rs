@@ -1,0 +1,132 @@
+//! The fields of a head, where they stand in what was read.
+
+use std::fmt;
+
+use http::{HeaderMap, HeaderName, HeaderValue};
+use httparse::Header;
+
+/// The fields of a head, in the order in which they came. Nothing is copied: names and values are slices of
+/// what was read.
+///
+/// Names are compared without regard to case. Values are bytes: RFC 9110, 5.5 allows what is not ASCII.
+#[derive(Clone, Copy)]
+pub struct Fields<'a>(&'a [Header<'a>]);
+
+impl<'a> Fields<'a> {
+    pub(in crate::http) fn new(fields: &'a [Header<'a>]) -> Self {
+        Self(fields)
+    }
+
+    /// The value of the first field of that name.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&'a [u8]> {
+        self.get_all(name).next()
+    }
+
+    /// The value of the only field of that name; `None` if there are several, too: for those of which the
+    /// second may contradict the first.
+    #[must_use]
+    pub fn get_only(&self, name: &str) -> Option<&'a [u8]> {
+        let mut values = self.get_all(name);
+        values.next().filter(|_| values.next().is_none())
+    }
+
+    /// The values of all fields of that name.
+    pub fn get_all<'n>(&self, name: &'n str) -> impl Iterator<Item = &'a [u8]> + use<'a, 'n> {
+        self.0.iter().filter(|field| field.name.eq_ignore_ascii_case(name)).map(|field| field.value)
+    }
+
+    /// The members of a list that may be spread over several fields (RFC 9110, 5.6.1). A comma in a quoted
+    /// string does not divide.
+    pub fn list<'n>(&self, name: &'n str) -> impl Iterator<Item = &'a [u8]> + use<'a, 'n> {
+        self.get_all(name).flat_map(members)
+    }
+
+    /// Whether a list has a member, without regard to case.
+    #[must_use]
+    pub fn lists(&self, name: &str, member: &str) -> bool {
+        self.list(name).any(|it| it.eq_ignore_ascii_case(member.as_bytes()))
+    }
+
+    /// All of them.
+    pub fn iter(&self) -> impl Iterator<Item = (&'a str, &'a [u8])> + use<'a> {
+        self.0.iter().map(|field| (field.name, field.value))
+    }
+
+    /// How many there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// A copy as the crate `http` has it. A field that it does not take is left out; none that has been
+    /// parsed is such.
+    #[must_use]
+    pub fn to_map(&self) -> HeaderMap {
+        let mut map = HeaderMap::new();
+        for (name, value) in self.iter() {
+            let name = HeaderName::from_bytes(name.as_bytes());
+            if let (Ok(name), Ok(value)) = (name, HeaderValue::from_bytes(value)) {
+                // It refuses more than 32,768, of which we allow a hundredth.
+                let _ = map.try_append(name, value);
+            }
+        }
+        map
+    }
+}
+
+impl fmt::Debug for Fields<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let shown =
+            |(name, value): (&'_ str, &[u8])| (name.to_owned(), value.escape_ascii().to_string());
+        f.debug_map().entries(self.iter().map(shown)).finish()
+    }
+}
+
+/// The members of one list; empty ones do not count.
+pub(super) fn members(list: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let mut quoted = false;
+    let mut escaped = false;
+    list.split(move |&byte| {
+        let divides = byte == b',' && !quoted;
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if quoted => escaped = true,
+            b'"' => quoted = !quoted,
+            _ => {}
+        }
+        divides
+    })
+    .map(<[u8]>::trim_ascii)
+    .filter(|member| !member.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fields<'a>(all: &'a [Header<'a>]) -> Fields<'a> {
+        Fields::new(all)
+    }
+
+    #[test]
+    fn names_are_found_in_any_case_and_lists_over_several_fields() {
+        let all = [
+            Header { name: "Accept", value: b"a, \"b,c\"" },
+            Header { name: "ACCEPT", value: b",, d" },
+            Header { name: "Host", value: b"h" },
+        ];
+        let fields = fields(&all);
+        assert_eq!(fields.get("host"), Some(&b"h"[..]));
+        assert_eq!(fields.get_only("accept"), None);
+        assert_eq!(fields.list("accept").collect::<Vec<_>>(), [&b"a"[..], b"\"b,c\"", b"d"]);
+        assert!(fields.lists("Accept", "D"));
+        assert_eq!(fields.to_map().len(), 3);
+    }
+}

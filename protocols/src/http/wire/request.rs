@@ -1,0 +1,505 @@
+//! A request's head, and what it means for the connection.
+
+use std::mem::MaybeUninit;
+
+use http::Version;
+use httparse::{Error, Header, ParserConfig, Status};
+
+use super::framing::{Found, Framing};
+use super::{Fields, Refusal, Target};
+use crate::http::HeadLimits;
+use crate::http::limits::MOST_FIELDS;
+
+/// A request's head. It borrows from what was read, for the time of the call it is given to.
+#[derive(Clone, Copy, Debug)]
+pub struct Request<'a> {
+    method: &'a str,
+    target: Target<'a>,
+    fields: Fields<'a>,
+    meaning: Meaning,
+}
+
+/// What a head means for its connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Meaning {
+    /// Where the body ends.
+    pub framing: Framing,
+    /// It is HTTP/1.0: no chunks in the answer, and no `100 Continue`.
+    pub is_old: bool,
+    /// Whether the connection outlives the exchange (RFC 9112, 9.3).
+    pub is_persistent: bool,
+    /// The client waits for `100 Continue` before it sends the body (RFC 9110, 10.1.1).
+    pub expects_continue: bool,
+}
+
+/// Room for the fields of a head, on the stack of whoever parses one.
+#[derive(Debug)]
+pub struct Slots<'a>([MaybeUninit<Header<'a>>; MOST_FIELDS]);
+
+impl<'a> Slots<'a> {
+    /// Empty ones. They cost nothing to make.
+    #[must_use]
+    #[inline]
+    pub fn new() -> Self {
+        Self([const { MaybeUninit::uninit() }; MOST_FIELDS])
+    }
+
+    /// Room for so many.
+    #[inline]
+    pub(super) fn room(&mut self, most: usize) -> &mut [MaybeUninit<Header<'a>>] {
+        self.0.get_mut(..most).unwrap_or_default()
+    }
+}
+
+impl Default for Slots<'_> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// Parses a request's head at the beginning of `bytes`: the head and its length, or `None` while it is not
+/// complete. Empty lines before it are skipped (RFC 9112, 2.2).
+///
+/// ```
+/// use protocols::http::HeadLimits;
+/// use protocols::http::wire::{Framing, Slots, parse_request};
+///
+/// let bytes = b"PUT /a?b HTTP/1.1\r\nHost: example.org\r\nContent-Length: 5\r\n\r\nhello";
+/// let mut slots = Slots::new();
+/// let (request, length) = parse_request(bytes, &mut slots, &HeadLimits::default())?.expect("whole");
+/// assert_eq!((request.method(), request.target().path()), ("PUT", "/a"));
+/// assert_eq!(request.meaning().framing, Framing::Length(5));
+/// assert_eq!(&bytes[length..], b"hello");
+/// # Ok::<(), protocols::http::wire::Refusal>(())
+/// ```
+///
+/// # Errors
+///
+/// The [`Refusal`] that says why there will be no message.
+#[inline]
+pub fn parse_request<'a>(
+    bytes: &'a [u8],
+    slots: &'a mut Slots<'a>,
+    limits: &HeadLimits,
+) -> Result<Option<(Request<'a>, usize)>, Refusal> {
+    let mut parsed = httparse::Request::new(&mut []);
+    let slots = slots.room(limits.fields);
+    let status =
+        ParserConfig::default().parse_request_with_uninit_headers(&mut parsed, bytes, slots);
+    let length = match status {
+        Ok(Status::Complete(length)) => length,
+        Ok(Status::Partial) => return not_yet(bytes, limits).map(|()| None),
+        Err(error) => return Err(malformed(error, bytes)),
+    };
+    check_size(bytes, length, limits)?;
+    let httparse::Request {
+        method: Some(method),
+        path: Some(target),
+        version: Some(version),
+        headers,
+    } = parsed
+    else {
+        return Err(Refusal::Malformed(Error::Token));
+    };
+    if target.len() > limits.target {
+        return Err(Refusal::TargetTooLong);
+    }
+    let target = Target::parse(method, target)?;
+    let fields = Fields::new(headers);
+    let meaning = Meaning::of_request(fields, version == 0)?;
+    Ok(Some((Request { method, target, fields, meaning }, length)))
+}
+
+impl<'a> Request<'a> {
+    /// The method, as it came: methods are case-sensitive (RFC 9110, 9.1).
+    #[must_use]
+    pub fn method(&self) -> &'a str {
+        self.method
+    }
+
+    /// What is asked for.
+    #[must_use]
+    pub fn target(&self) -> Target<'a> {
+        self.target
+    }
+
+    /// The path, as it came: `*` for `OPTIONS *`, empty for CONNECT.
+    #[must_use]
+    pub fn path(&self) -> &'a str {
+        self.target.path()
+    }
+
+    /// The fields.
+    #[must_use]
+    pub fn fields(&self) -> Fields<'a> {
+        self.fields
+    }
+
+    /// HTTP/1.0 or HTTP/1.1.
+    #[must_use]
+    pub fn version(&self) -> Version {
+        if self.meaning.is_old { Version::HTTP_10 } else { Version::HTTP_11 }
+    }
+
+    /// What it means for the connection.
+    #[must_use]
+    pub fn meaning(&self) -> Meaning {
+        self.meaning
+    }
+
+    /// Whether a body comes behind the head.
+    #[must_use]
+    pub fn has_body(&self) -> bool {
+        self.meaning.framing != Framing::Length(0)
+    }
+
+    /// The protocol that the client would like to change to, if it asks as it has to: `Upgrade` with
+    /// `Connection: upgrade`, in HTTP/1.1 (RFC 9110, 7.8).
+    #[must_use]
+    pub fn upgrade(&self) -> Option<&'a [u8]> {
+        let asked = self.fields.get("upgrade")?;
+        (!self.meaning.is_old && self.fields.lists("connection", "upgrade")).then_some(asked)
+    }
+
+    /// A copy as the crate `http` has it, with a body of one's own. `None` for what it does not take.
+    #[must_use]
+    pub fn to_http<B>(&self, body: B) -> Option<http::Request<B>> {
+        let mut request = http::Request::new(body);
+        *request.method_mut() = self.method.parse().ok()?;
+        *request.uri_mut() = self.target.as_str().parse().ok()?;
+        *request.version_mut() = self.version();
+        *request.headers_mut() = self.fields.to_map();
+        Some(request)
+    }
+}
+
+impl Meaning {
+    /// One pass over the fields. A field is told by its length first: most are none of these.
+    #[inline]
+    fn of_request(fields: Fields<'_>, is_old: bool) -> Result<Self, Refusal> {
+        let (mut found, mut hosts) = (Found::default(), 0);
+        let mut meaning = Self {
+            framing: Framing::Length(0),
+            is_old,
+            is_persistent: !is_old,
+            expects_continue: false,
+        };
+        for (name, value) in fields.iter() {
+            match name.len() {
+                4 if name.eq_ignore_ascii_case("host") => {
+                    hosts += 1;
+                    if !is_host(value) {
+                        return Err(Refusal::Host);
+                    }
+                }
+                6 if name.eq_ignore_ascii_case("expect") => {
+                    if !value.eq_ignore_ascii_case(b"100-continue") {
+                        return Err(Refusal::Expectation);
+                    }
+                    // A server has to ignore it in HTTP/1.0 (RFC 9110, 10.1.1).
+                    meaning.expects_continue = !is_old;
+                }
+                10 if name.eq_ignore_ascii_case("connection") => meaning.heed_connection(value),
+                14 if name.eq_ignore_ascii_case("content-length") => found.length(value)?,
+                17 if name.eq_ignore_ascii_case("transfer-encoding") => found.coding(value)?,
+                _ => {}
+            }
+        }
+        if hosts > 1 || (hosts == 0 && !is_old) {
+            return Err(Refusal::Host);
+        }
+        meaning.framing = found.of_request(is_old)?;
+        meaning.expects_continue &= meaning.framing != Framing::Length(0);
+        Ok(meaning)
+    }
+
+    fn heed_connection(&mut self, value: &[u8]) {
+        for option in super::fields::members(value) {
+            if option.eq_ignore_ascii_case(b"close") {
+                self.is_persistent = false;
+                return;
+            }
+            if self.is_old && option.eq_ignore_ascii_case(b"keep-alive") {
+                self.is_persistent = true;
+            }
+        }
+    }
+}
+
+/// A head that is not complete: whether it still may become one that is taken.
+pub(super) fn not_yet(bytes: &[u8], limits: &HeadLimits) -> Result<(), Refusal> {
+    // Checked here too: it is not to be waited for what is refused anyway.
+    check_line_ends(bytes)?;
+    if bytes.len() <= limits.target {
+        return Ok(());
+    }
+    let line = bytes.trim_ascii_start();
+    // A method, a version and a target that is as long as is allowed.
+    if !line.contains(&b'\n') && line.len() > limits.target + 64 {
+        return Err(Refusal::TargetTooLong);
+    }
+    if bytes.len() > limits.head { Err(Refusal::HeadTooLong) } else { Ok(()) }
+}
+
+/// A head that is complete: that it is not too long, and that its lines end as they have to.
+#[inline]
+pub(super) fn check_size(bytes: &[u8], length: usize, limits: &HeadLimits) -> Result<(), Refusal> {
+    if length > limits.head {
+        return Err(Refusal::HeadTooLong);
+    }
+    check_line_ends(bytes.get(..length).unwrap_or(bytes))
+}
+
+/// httparse takes LF for the end of a line; whoever stands before us may not (RFC 9112, 2.2). Every byte is
+/// looked at, without leaving early: so the compiler looks at sixteen at a time.
+#[inline]
+fn check_line_ends(head: &[u8]) -> Result<(), Refusal> {
+    let is_bare = |(before, byte): (&u8, &u8)| (*byte == b'\n') & (*before != b'\r');
+    let behind = head.get(1..).unwrap_or_default();
+    let any = head.iter().zip(behind).fold(false, |any, pair| any | is_bare(pair));
+    if any | (head.first() == Some(&b'\n')) { Err(Refusal::BareLineFeed) } else { Ok(()) }
+}
+
+#[cold]
+pub(super) fn malformed(error: Error, bytes: &[u8]) -> Refusal {
+    match error {
+        Error::TooManyHeaders => Refusal::TooManyFields,
+        // What looks like another version of HTTP is one; all else is no HTTP.
+        Error::Version if is_other_version(bytes) => Refusal::Version,
+        _ => Refusal::Malformed(error),
+    }
+}
+
+fn is_other_version(bytes: &[u8]) -> bool {
+    let line = bytes.trim_ascii_start().split(|&byte| byte == b'\r' || byte == b'\n').next();
+    let words: Vec<_> = line.unwrap_or_default().split(|&byte| byte == b' ').collect();
+    match words[..] {
+        [method, target, version] if !method.is_empty() && !target.is_empty() => matches!(
+            version.strip_prefix(b"HTTP/"),
+            Some([major, b'.', minor]) if major.is_ascii_digit() && minor.is_ascii_digit()
+        ),
+        _ => false,
+    }
+}
+
+/// `uri-host [ ":" port ]` (RFC 9110, 7.2), which may be empty. Not as exact as RFC 3986: what is refused
+/// are bytes that another program may take for the end of it, or for something else.
+pub(super) fn is_host(value: &[u8]) -> bool {
+    let (host, port) = match value {
+        [b'[', rest @ ..] => match rest.iter().position(|&byte| byte == b']') {
+            Some(end) => {
+                let literal = &rest[..end];
+                let fits = |byte: &u8| byte.is_ascii_hexdigit() || matches!(byte, b':' | b'.');
+                if literal.is_empty() || !literal.iter().all(fits) {
+                    return false;
+                }
+                (&[][..], &rest[end + 1..])
+            }
+            None => return false,
+        },
+        _ => value.split_at(value.iter().position(|&byte| byte == b':').unwrap_or(value.len())),
+    };
+    let fits = |byte: &u8| HOST[usize::from(*byte)];
+    let is_port = match port {
+        [] => true,
+        [b':', digits @ ..] => digits.len() <= 5 && digits.iter().all(u8::is_ascii_digit),
+        _ => false,
+    };
+    is_port && host.iter().all(fits)
+}
+
+/// The bytes of a name (RFC 3986, 3.2.2), and those that are not ASCII.
+const HOST: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        let other = b"-._~!$&'()*+;=%";
+        let mut at = 0;
+        table[byte] = (byte as u8).is_ascii_alphanumeric() || byte >= 128;
+        while at < other.len() {
+            table[byte] |= other[at] as usize == byte;
+            at += 1;
+        }
+        byte += 1;
+    }
+    table
+};
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn meaning(head: &str) -> Result<Meaning, Refusal> {
+        let mut slots = Slots::new();
+        let parsed = parse_request(head.as_bytes(), &mut slots, &HeadLimits::default())?;
+        Ok(parsed.expect("it is whole").0.meaning())
+    }
+
+    fn post(fields: &str) -> Result<Framing, Refusal> {
+        meaning(&format!("POST / HTTP/1.1\r\nHost: h\r\n{fields}\r\n")).map(|it| it.framing)
+    }
+
+    /// Each row: the fields of a request, and why it is refused.
+    #[test]
+    fn what_two_programs_could_read_in_two_ways_is_refused() {
+        for (fields, refusal) in [
+            ("Content-Length: 5\r\nTransfer-Encoding: chunked\r\n", Refusal::TwoFramings),
+            ("Transfer-Encoding: chunked\r\nContent-Length: 5\r\n", Refusal::TwoFramings),
+            ("Content-Length: 5\r\nContent-Length: 6\r\n", Refusal::Length),
+            ("Content-Length: 5\r\nContent-Length: 5\r\n", Refusal::Length),
+            ("Content-Length: 5, 5\r\n", Refusal::Length),
+            ("Content-Length: +5\r\n", Refusal::Length),
+            ("Content-Length: -5\r\n", Refusal::Length),
+            ("Content-Length: 0x5\r\n", Refusal::Length),
+            ("Content-Length: 1_0\r\n", Refusal::Length),
+            ("Content-Length: 5 5\r\n", Refusal::Length),
+            ("Content-Length:\r\n", Refusal::Length),
+            ("Content-Length: 18446744073709551616\r\n", Refusal::Length),
+            ("Transfer-Encoding: gzip\r\n", Refusal::Coding),
+            ("Transfer-Encoding: identity\r\n", Refusal::Coding),
+            ("Transfer-Encoding: chunked, chunked\r\n", Refusal::Coding),
+            ("Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n", Refusal::Coding),
+            ("Transfer-Encoding: chunked, identity\r\n", Refusal::Coding),
+            ("Transfer-Encoding: \"chunked\"\r\n", Refusal::Coding),
+            ("Transfer-Encoding: xchunked\r\n", Refusal::Coding),
+            ("Transfer-Encoding: chunked;a=b\r\n", Refusal::Coding),
+            ("Transfer-Encoding:\r\n", Refusal::Coding),
+            ("Transfer-Encoding: gzip, chunked\r\n", Refusal::UnknownCoding),
+            ("Host: other\r\n", Refusal::Host),
+        ] {
+            assert_eq!(post(fields), Err(refusal), "{fields:?}");
+        }
+        assert_eq!(post("Content-Length: 5\r\n"), Ok(Framing::Length(5)));
+        assert_eq!(post("Content-Length:  007 \r\n"), Ok(Framing::Length(7)));
+        assert_eq!(post("Transfer-Encoding: Chunked\r\n"), Ok(Framing::Chunked));
+        assert_eq!(post(""), Ok(Framing::Length(0)));
+    }
+
+    #[test]
+    fn heads_that_are_none_are_refused() {
+        for head in [
+            "GET / HTTP/1.1\r\nHost : h\r\n\r\n",
+            "GET / HTTP/1.1\r\nHost: h\r\n folded\r\n\r\n",
+            "GET / HTTP/1.1\r\nHost: h\r\n\tfolded\r\n\r\n",
+            "GET / HTTP/1.1\r\n Host: h\r\n\r\n",
+            "GET / HTTP/1.1\r\nHost: h\rX: y\r\n\r\n",
+            "GET / HTTP/1.1\r\nHost: h\r\nX: a\0b\r\n\r\n",
+            "GET / HTTP/1.1\r\nHost: h\r\nX\r\n\r\n",
+            "GET / HTTP/1.1\r\nHost: h\r\n: y\r\n\r\n",
+            "GET / HTTP/1.1\r\nHost: h\r\nX y: z\r\n\r\n",
+            "GET  / HTTP/1.1\r\nHost: h\r\n\r\n",
+            "GET /  HTTP/1.1\r\nHost: h\r\n\r\n",
+            "GET / x HTTP/1.1\r\nHost: h\r\n\r\n",
+            "GET /\tHTTP/1.1\r\nHost: h\r\n\r\n",
+            " GET / HTTP/1.1\r\nHost: h\r\n\r\n",
+            "G@T / HTTP/1.1\r\nHost: h\r\n\r\n",
+            "GET / HTTP/1.1 \r\nHost: h\r\n\r\n",
+            "GET / http/1.1\r\nHost: h\r\n\r\n",
+            "GET / HTTP/11\r\nHost: h\r\n\r\n",
+            "GET /\r\n\r\n",
+            "\u{16}\u{3}\u{1}\u{2}",
+        ] {
+            let refusal = meaning(head).expect_err(head);
+            assert!(matches!(refusal, Refusal::Malformed(_)), "{head:?}: {refusal:?}");
+            assert_eq!(refusal.status(), 400);
+        }
+        for head in [
+            "GET / HTTP/1.1\nHost: h\r\n\r\n",
+            "GET / HTTP/1.1\r\nHost: h\n\r\n",
+            "GET / HTTP/1.1\r\nHost: h\r\n\n",
+            "\nGET / HTTP/1.1\r\nHost: h\r\n\r\n",
+        ] {
+            assert_eq!(meaning(head), Err(Refusal::BareLineFeed), "{head:?}");
+        }
+        for version in ["HTTP/2.0", "HTTP/1.2", "HTTP/0.9", "HTTP/3.1"] {
+            let head = format!("GET / {version}\r\nHost: h\r\n\r\n");
+            assert_eq!(meaning(&head), Err(Refusal::Version), "{head:?}");
+        }
+    }
+
+    #[test]
+    fn there_is_one_host() {
+        let get = |fields: &str| meaning(&format!("GET / HTTP/1.1\r\n{fields}\r\n"));
+        for fields in [
+            "",
+            "Host: a\r\nHost: a\r\n",
+            "Host: a b\r\n",
+            "Host: a/b\r\n",
+            "Host: a@b\r\n",
+            "Host: a,b\r\n",
+            "Host: a:b\r\n",
+            "Host: a:1:2\r\n",
+            "Host: [::1\r\n",
+            "Host: []\r\n",
+        ] {
+            assert_eq!(get(fields), Err(Refusal::Host), "{fields:?}");
+        }
+        for fields in [
+            "Host:\r\n",
+            "Host: a.b:80\r\n",
+            "Host: [::1]:80\r\n",
+            "Host: [::1]\r\n",
+            "Host: a:\r\n",
+        ] {
+            assert!(get(fields).is_ok(), "{fields:?}");
+        }
+        assert!(meaning("GET / HTTP/1.0\r\n\r\n").is_ok());
+    }
+
+    #[test]
+    fn a_connection_outlives_what_it_should() {
+        let persistent = |version: &str, fields: &str| {
+            let head = format!("GET / {version}\r\nHost: h\r\n{fields}\r\n");
+            meaning(&head).expect("it is one").is_persistent
+        };
+        assert!(persistent("HTTP/1.1", ""));
+        assert!(!persistent("HTTP/1.1", "Connection: x, Close\r\n"));
+        assert!(!persistent("HTTP/1.0", ""));
+        assert!(persistent("HTTP/1.0", "Connection: Keep-Alive\r\n"));
+        assert!(!persistent("HTTP/1.0", "Connection: close, keep-alive\r\n"));
+    }
+
+    #[test]
+    fn what_is_too_long_has_its_own_answer() {
+        let limits = HeadLimits { head: 200, target: 50, fields: 3 };
+        let parse = |head: &str| {
+            let mut slots = Slots::new();
+            parse_request(head.as_bytes(), &mut slots, &limits).map(|parsed| parsed.is_some())
+        };
+        let long = "a".repeat(300);
+        assert_eq!(parse(&format!("GET /{long}")), Err(Refusal::TargetTooLong));
+        let head = format!("GET /{} HTTP/1.1\r\nHost: h\r\n\r\n", &long[..60]);
+        assert_eq!(parse(&head), Err(Refusal::TargetTooLong));
+        assert_eq!(parse(&format!("GET / HTTP/1.1\r\nX: {long}")), Err(Refusal::HeadTooLong));
+        let head = format!("GET / HTTP/1.1\r\nHost: h\r\nX: {long}\r\n\r\n");
+        assert_eq!(parse(&head), Err(Refusal::HeadTooLong));
+        let head = "GET / HTTP/1.1\r\nHost: h\r\nA: 1\r\nB: 2\r\nC: 3\r\n\r\n";
+        assert_eq!(parse(head), Err(Refusal::TooManyFields));
+        assert_eq!(parse("GET / HTTP/1.1\r\nHost: h\r\n"), Ok(false));
+    }
+
+    proptest! {
+        /// Any bytes: never a panic, and a head that is whole is as long as it is.
+        #[test]
+        fn any_bytes_are_judged(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
+            let mut slots = Slots::new();
+            if let Ok(Some((_, length))) = parse_request(&bytes, &mut slots, &HeadLimits::default()) {
+                prop_assert!(length <= bytes.len());
+            }
+        }
+
+        /// A head that comes in pieces is the same head, and is never refused on the way.
+        #[test]
+        fn any_cut_is_not_yet(cut in 0..90_usize) {
+            let bytes = b"\r\nPUT /a?b HTTP/1.1\r\nHost: example.org\r\nContent-Length: 5\r\nAccept: */*\r\nX:\r\n\r\n";
+            let limits = HeadLimits::default();
+            let cut = cut.min(bytes.len() - 1);
+            let mut slots = Slots::new();
+            prop_assert!(matches!(parse_request(&bytes[..cut], &mut slots, &limits), Ok(None)));
+            let mut slots = Slots::new();
+            prop_assert!(matches!(parse_request(bytes, &mut slots, &limits), Ok(Some(_))));
+        }
+    }
+}

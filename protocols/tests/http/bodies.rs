@@ -1,0 +1,319 @@
+//! Requests and answers, one after the other, whole and in order.
+
+use bytes::Bytes;
+use http::StatusCode;
+use protocols::http::server::{Exchange, Receiver, Router, Settings, Site, Source, with};
+use protocols::http::wire::{Fields, Length};
+use protocols::http::{HeadLimits, ServerLimits};
+use std::time::Duration;
+
+use crate::smuggling::echo;
+use crate::stage::{Stage, statuses};
+
+#[test]
+fn pipelined_requests_are_answered_in_order_however_late_each_is() {
+    let stage = Stage::serve(|| {
+        Site::new(|request, exchange, ()| {
+            let path = request.path().to_owned();
+            let id = exchange.id();
+            let delay = if path == "/slow" { 50 } else { 0 };
+            let answer = move |registry: &mut reactor::Registry<()>, (): &mut ()| {
+                let told = with(registry, id, move |exchange, ()| {
+                    exchange.answer(StatusCode::OK).text(&format!("<{path}>"));
+                });
+                assert!(told.is_ok(), "the client waits");
+            };
+            let set = exchange.registry().after(Duration::from_millis(delay), answer);
+            assert!(set.is_ok(), "there are timers");
+        })
+    });
+    let request = |path: &str| format!("GET {path} HTTP/1.1\r\nHost: h\r\n\r\n");
+    let all: String = ["/slow", "/b", "/slow", "/c"].into_iter().map(request).collect();
+    let answers = stage.ask(all);
+    assert_eq!(statuses(&answers), [200; 4]);
+    let bodies: Vec<_> = answers.split('<').skip(1).filter_map(|it| it.split('>').next()).collect();
+    assert_eq!(bodies, ["/slow", "/b", "/slow", "/c"]);
+}
+
+#[test]
+fn a_hundred_requests_in_one_segment_have_a_hundred_answers() {
+    let stage = Stage::serve(echo);
+    let requests = "GET /x HTTP/1.1\r\nHost: h\r\n\r\n".repeat(5_000);
+    assert_eq!(statuses(&stage.ask(requests)).len(), 5_000);
+}
+
+#[test]
+fn a_head_that_comes_byte_by_byte_is_the_same() {
+    let stage = Stage::serve(echo);
+    let mut peer = stage.connect();
+    peer.stream.set_nodelay(true).expect("an option");
+    for byte in b"\r\nPOST /a HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n3;x\r\nabc\r\n0\r\nT: u\r\n\r\n" {
+        peer.say([*byte]);
+    }
+    assert_eq!(statuses(&peer.hear("[/a:abc]")), [200]);
+}
+
+#[test]
+fn a_connection_is_kept_as_long_as_it_is_wanted() {
+    let stage = Stage::serve(echo);
+    let head = stage.ask_until_closed("GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n");
+    assert!(head.contains("Connection: close\r\n"), "{head}");
+    let old = stage.ask_until_closed("GET / HTTP/1.0\r\n\r\n");
+    assert!(old.contains("Connection: close\r\n"), "{old}");
+    let kept = stage.ask("GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\nGET / HTTP/1.0\r\n\r\n");
+    assert_eq!(statuses(&kept), [200, 200]);
+    assert!(kept.contains("Connection: keep-alive\r\n"), "{kept}");
+}
+
+#[test]
+fn head_is_answered_as_get_without_the_body() {
+    let stage = Stage::serve(|| {
+        let mut router = Router::new();
+        router.get("/whole", |_, exchange, ()| exchange.answer(StatusCode::OK).text("hello"));
+        router.get("/open", |_, exchange, ()| {
+            let answer = exchange.answer(StatusCode::OK).open(Length::Open);
+            let exchange = answer.expect("it is owed");
+            exchange.write(b"hello");
+            exchange.finish_with(&[("X-Sum", b"5")]);
+        });
+        router.get("/none", |_, exchange, ()| exchange.answer(StatusCode::NO_CONTENT).empty());
+        router.post("/whole", |_, exchange, ()| exchange.answer(StatusCode::CREATED).empty());
+        Site::new(router.into_handler())
+    });
+    let ask = |method: &str, path: &str| {
+        let text = stage.ask(format!("{method} {path} HTTP/1.1\r\nHost: h\r\n\r\n"));
+        let (head, body) = text.split_once("\r\n\r\n").expect("a head");
+        let head = head.lines().filter(|line| !line.starts_with("Date")).collect::<Vec<_>>();
+        (head.join("|"), body.to_owned())
+    };
+    let (get, body) = ask("GET", "/whole");
+    assert_eq!(body, "hello");
+    assert_eq!(ask("HEAD", "/whole"), (get, String::new()));
+    let (get, body) = ask("GET", "/open");
+    assert_eq!(body, "5\r\nhello\r\n0\r\nX-Sum: 5\r\n\r\n");
+    assert_eq!(ask("HEAD", "/open"), (get, String::new()));
+    assert_eq!(ask("GET", "/none"), ("HTTP/1.1 204 No Content".into(), String::new()));
+    let (refused, _) = ask("PUT", "/whole");
+    assert!(refused.contains("405") && refused.contains("Allow: GET, HEAD, OPTIONS, POST"));
+    assert!(ask("OPTIONS", "/whole").0.contains("Allow: GET, HEAD, OPTIONS, POST"));
+    assert!(ask("OPTIONS", "*").0.contains("Allow: GET, HEAD, OPTIONS, POST"));
+    assert!(ask("GET", "/nothing").0.contains("404"));
+    assert!(ask("BREW", "/whole").0.contains("501"));
+}
+
+#[test]
+fn http_1_0_gets_what_it_understands() {
+    let stage = Stage::serve(|| {
+        Site::new(|_, exchange, ()| {
+            let answer = exchange.answer(StatusCode::OK).open(Length::Open);
+            let exchange = answer.expect("it is owed");
+            exchange.write(b"hello");
+            exchange.finish();
+        })
+    });
+    let answer = stage.ask("GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n");
+    assert!(answer.ends_with("Connection: close\r\n\r\nhello"), "{answer}");
+}
+
+#[test]
+fn who_waits_for_100_gets_it_when_the_body_is_wanted() {
+    let stage = Stage::serve(|| {
+        let mut router = Router::new();
+        router.post("/taken", |_, exchange, app| {
+            exchange.gather(10, app, |exchange, body, ()| {
+                exchange.answer(StatusCode::OK).bytes(&body);
+            });
+        });
+        Site::new(router.into_handler())
+    });
+    let mut peer = stage.connect();
+    let head = |path| {
+        format!(
+            "POST {path} HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\nExpect: 100-continue\r\n\r\n"
+        )
+    };
+    peer.say(head("/taken"));
+    assert_eq!(peer.hear("\r\n\r\n"), "HTTP/1.1 100 Continue\r\n\r\n");
+    peer.say("abc");
+    assert!(peer.hear("abc").starts_with("HTTP/1.1 200 OK\r\n"));
+    // Whether a body follows an answer is not known, so nothing can follow it.
+    peer.say(head("/refused"));
+    let answer = peer.rest();
+    assert_eq!(statuses(&answer), [404]);
+    assert!(answer.contains("Connection: close\r\n"), "{answer}");
+}
+
+#[test]
+fn a_body_that_nobody_wants_does_not_cost_the_connection_if_it_is_short() {
+    let stage = Stage::serve(|| {
+        Site::new(|request, exchange, ()| exchange.answer(StatusCode::OK).text(request.path()))
+    });
+    let long = "b".repeat(100_000);
+    let post = |body: &str| {
+        format!("POST /p HTTP/1.1\r\nHost: h\r\nContent-Length: {}\r\n\r\n{body}", body.len())
+    };
+    let get = "GET /g HTTP/1.1\r\nHost: h\r\n\r\n";
+    assert_eq!(statuses(&stage.ask(post("hello") + get)), [200, 200]);
+    assert_eq!(statuses(&stage.ask_until_closed(post(&long) + get)), [200]);
+    let chunks =
+        "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n";
+    assert_eq!(statuses(&stage.ask(chunks.to_owned() + get)), [200, 200]);
+}
+
+/// Sends back what it gets, in chunks, and takes no more while there is no room.
+struct Parrot;
+
+impl Receiver<()> for Parrot {
+    fn on_body(&mut self, exchange: &mut Exchange<'_, '_, ()>, bytes: &[u8], (): &mut ()) {
+        if exchange.is_owed() {
+            exchange.answer(StatusCode::OK).stream(Length::Open, Resume);
+        }
+        exchange.write(bytes);
+        if !exchange.has_room() {
+            exchange.hold();
+        }
+    }
+
+    fn on_end(
+        self: Box<Self>,
+        exchange: &mut Exchange<'_, '_, ()>,
+        trailers: Fields<'_>,
+        (): &mut (),
+    ) {
+        let sum = trailers.get("x-sum").unwrap_or_default().to_vec();
+        exchange.finish_with(&[("X-Sum", &sum)]);
+    }
+}
+
+struct Resume;
+
+impl Source<()> for Resume {
+    fn on_room(&mut self, exchange: &mut Exchange<'_, '_, ()>, (): &mut ()) {
+        exchange.resume();
+    }
+}
+
+#[test]
+fn bodies_stream_both_ways_with_flow_control() {
+    let stage =
+        Stage::serve(|| Site::new(|_, exchange, app| exchange.receive(u64::MAX, app, Parrot)));
+    let mut peer = stage.connect();
+    let mut writer = peer.stream.try_clone().expect("a descriptor");
+    let writer = std::thread::spawn(move || {
+        use std::io::Write;
+        let chunk = [b"10000\r\n", &[b'x'; 65_536][..], b"\r\n"].concat();
+        writer.write_all(b"POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n")?;
+        for _ in 0..320 {
+            writer.write_all(&chunk)?;
+        }
+        writer.write_all(b"0\r\nX-Sum: 20\r\n\r\n")
+    });
+    // It reads only when everything is full.
+    std::thread::sleep(Duration::from_millis(100));
+    let answer = peer.hear("\r\nX-Sum: 20\r\n\r\n");
+    writer.join().expect("it ends").expect("it was taken");
+    assert_eq!(answer.bytes().filter(|&byte| byte == b'x').count(), 320 * 65_536);
+}
+
+#[test]
+fn a_body_that_was_held_at_its_last_byte_ends() {
+    /// Takes a piece, and no more until the next turn.
+    struct Sip;
+
+    impl Receiver<()> for Sip {
+        fn on_body(&mut self, exchange: &mut Exchange<'_, '_, ()>, _: &[u8], (): &mut ()) {
+            exchange.hold();
+            let id = exchange.id();
+            exchange.registry().defer(move |registry, ()| {
+                // It may be over by then.
+                let _ = with(registry, id, |exchange, ()| exchange.resume());
+            });
+        }
+
+        fn on_end(
+            self: Box<Self>,
+            exchange: &mut Exchange<'_, '_, ()>,
+            _: Fields<'_>,
+            (): &mut (),
+        ) {
+            exchange.answer(StatusCode::OK).text("<all of it>");
+        }
+    }
+
+    let stage = Stage::serve(|| Site::new(|_, exchange, app| exchange.receive(u64::MAX, app, Sip)));
+    let post = "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\nhello";
+    let mut peer = stage.connect();
+    for _ in 0..2 {
+        peer.say(post);
+        assert_eq!(statuses(&peer.hear("<all of it>")), [200]);
+    }
+}
+
+#[test]
+fn long_bodies_are_sent_in_pieces_to_slow_readers() {
+    let stage = Stage::serve(|| {
+        Site::new(|_, exchange, ()| {
+            exchange.answer(StatusCode::OK).shared(Bytes::from(vec![b'y'; 30 << 20]));
+        })
+    });
+    let mut peer = stage.connect();
+    peer.say(
+        "GET / HTTP/1.1\r\nHost: h\r\n\r\nGET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n",
+    );
+    std::thread::sleep(Duration::from_millis(100));
+    let answers = peer.rest();
+    assert_eq!(statuses(&answers), [200, 200]);
+    assert_eq!(answers.bytes().filter(|&byte| byte == b'y').count(), 60 << 20);
+}
+
+#[test]
+fn who_is_too_slow_is_told() {
+    let stage = Stage::serve(|| {
+        let limits = ServerLimits {
+            head: HeadLimits::default(),
+            head_time: Duration::from_millis(100),
+            body_time: Duration::from_millis(100),
+            answer_time: Duration::from_millis(100),
+            idle: Duration::from_millis(100),
+            ..ServerLimits::default()
+        };
+        Site::new(|request, exchange, app| match request.path() {
+            "/never" => {}
+            _ => {
+                exchange.gather(10, app, |exchange, _, ()| exchange.answer(StatusCode::OK).empty());
+            }
+        })
+        .with_settings(Settings { limits, ..Settings::default() })
+    });
+    assert_eq!(statuses(&stage.ask_until_closed("GET / HT")), [408]);
+    assert_eq!(stage.ask_until_closed(""), "");
+    let post = "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\nhel";
+    assert_eq!(statuses(&stage.ask_until_closed(post)), [408]);
+    assert_eq!(statuses(&stage.ask_until_closed("GET /never HTTP/1.1\r\nHost: h\r\n\r\n")), [503]);
+    // An idle connection is closed without a word.
+    assert_eq!(statuses(&stage.ask_until_closed("GET / HTTP/1.1\r\nHost: h\r\n\r\n")), [200]);
+}
+
+#[test]
+fn a_body_that_is_cut_off_is_not_taken_for_whole() {
+    let stage = Stage::serve(echo);
+    let post = "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\nhel";
+    assert_eq!(statuses(&stage.ask(post)), [400]);
+}
+
+#[test]
+fn work_comes_back_to_its_exchange() {
+    let stage = Stage::serve(|| {
+        Site::new(|_, exchange, ()| {
+            let asked = exchange.offload(
+                || 6 * 7,
+                |exchange, (), result| {
+                    exchange.answer(StatusCode::OK).text(&format!("{result:?}"));
+                },
+            );
+            assert!(asked.is_ok(), "the pool is idle");
+        })
+    });
+    let twice = "GET / HTTP/1.1\r\nHost: h\r\n\r\n".repeat(2);
+    assert_eq!(stage.ask(twice).matches("Ok(42)").count(), 2);
+}

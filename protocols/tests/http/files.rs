@@ -1,0 +1,255 @@
+//! Files out of a tree, as browsers and download tools ask for them.
+
+use std::fs::{self, File};
+use std::path::Path;
+use std::time::{Duration, UNIX_EPOCH};
+
+use protocols::http::server::{Files, FilesOptions, Router, Site};
+use protocols::store::{Access, Store, VirtualPath};
+use tempfile::TempDir;
+
+use crate::stage::{Stage, statuses};
+
+const DATE: &str = "Sun, 06 Nov 1994 08:49:37 GMT";
+
+fn tree() -> TempDir {
+    let tree = tempfile::tempdir().expect("a directory");
+    let write = |name: &str, text: &[u8]| {
+        let path = tree.path().join(name);
+        fs::write(&path, text).expect("it is written");
+        let file = File::options().write(true).open(&path).expect("it is there");
+        file.set_modified(UNIX_EPOCH + Duration::from_secs(784_111_777)).expect("it is ours");
+    };
+    write("ten.txt", b"0123456789");
+    write("empty", b"");
+    write("long.bin", &vec![b'x'; 300_000]);
+    write(".secret", b"secret");
+    write("app.js", b"plain");
+    write("app.js.br", b"brotli");
+    write("app.js.gz", b"gzip");
+    fs::create_dir(tree.path().join("dir")).expect("it is made");
+    write("dir/index.html", b"<p>index");
+    fs::create_dir(tree.path().join("list")).expect("it is made");
+    write("list/a b&c.txt", b"1");
+    write("list/.hidden", b"1");
+    fs::create_dir(tree.path().join(".well-known")).expect("it is made");
+    write(".well-known/x", b"known");
+    tree
+}
+
+fn serve(root: &Path, options: FilesOptions) -> Stage {
+    let root = root.to_owned();
+    Stage::serve(move || {
+        let store = Store::open(root, Access::ReadOnly).expect("it is there");
+        let files = Files::with_options(store, options);
+        let mut router = Router::new();
+        let mounted = files.clone();
+        router.route("", "/mounted/{*}", move |request, exchange, ()| {
+            mounted.serve(request.rest(), request, exchange);
+        });
+        router.route("", "/{*}", move |request, exchange, ()| {
+            files.serve(request.path(), request, exchange);
+        });
+        Site::new(router.into_handler())
+    })
+}
+
+struct Answer {
+    status: u16,
+    head: String,
+    body: String,
+}
+
+impl Answer {
+    fn field(&self, name: &str) -> Option<&str> {
+        let start = format!("{name}: ");
+        self.head.lines().find_map(|line| line.strip_prefix(&start))
+    }
+}
+
+fn ask(stage: &Stage, method: &str, path: &str, fields: &str) -> Answer {
+    let text = stage.ask(format!("{method} {path} HTTP/1.1\r\nHost: h\r\n{fields}\r\n"));
+    let (head, body) = text.split_once("\r\n\r\n").expect("a head");
+    Answer { status: statuses(head)[0], head: head.to_owned(), body: body.to_owned() }
+}
+
+#[test]
+fn a_file_is_whole_with_what_is_known_of_it() {
+    let tree = tree();
+    let stage = serve(tree.path(), FilesOptions::default());
+    let get = ask(&stage, "GET", "/ten.txt", "");
+    assert_eq!((get.status, get.body.as_str()), (200, "0123456789"));
+    assert_eq!(get.field("Content-Type"), Some("text/plain; charset=utf-8"));
+    assert_eq!(get.field("Content-Length"), Some("10"));
+    assert_eq!(get.field("Last-Modified"), Some(DATE));
+    assert_eq!(get.field("Accept-Ranges"), Some("bytes"));
+    let head = ask(&stage, "HEAD", "/ten.txt", "");
+    assert_eq!((head.status, head.body.as_str()), (200, ""));
+    for name in ["Content-Length", "Content-Type", "ETag", "Last-Modified", "Vary"] {
+        assert_eq!(head.field(name), get.field(name), "{name}");
+    }
+    let long = ask(&stage, "GET", "/mounted/long.bin", "");
+    assert_eq!(long.body.len(), 300_000);
+    assert_eq!(ask(&stage, "GET", "/empty", "").field("Content-Length"), Some("0"));
+    let refused = ask(&stage, "POST", "/ten.txt", "Content-Length: 0\r\n");
+    assert_eq!((refused.status, refused.field("Allow")), (405, Some("GET, HEAD, OPTIONS")));
+}
+
+#[test]
+fn parts_of_a_file_are_what_was_asked_for() {
+    let tree = tree();
+    let stage = serve(tree.path(), FilesOptions::default());
+    let part = |range: &str| ask(&stage, "GET", "/ten.txt", &format!("Range: {range}\r\n"));
+    let one = part("bytes=2-4");
+    assert_eq!((one.status, one.body.as_str()), (206, "234"));
+    assert_eq!(one.field("Content-Range"), Some("bytes 2-4/10"));
+    assert_eq!(part("bytes=-3").body, "789");
+    let none = part("bytes=10-");
+    assert_eq!((none.status, none.field("Content-Range")), (416, Some("bytes */10")));
+    assert_eq!(part("bytes=5-2").status, 200);
+    // HEAD is answered as GET would be.
+    let head = ask(&stage, "HEAD", "/ten.txt", "Range: bytes=2-4\r\n");
+    assert_eq!(
+        (head.status, head.field("Content-Length"), head.body.as_str()),
+        (206, Some("3"), "")
+    );
+
+    let several = part("bytes=0-1,-2");
+    let media = several.field("Content-Type").expect("a type");
+    let boundary =
+        media.strip_prefix("multipart/byteranges; boundary=").expect("it has a boundary");
+    let expected = format!(
+        "\r\n--{boundary}\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Range: bytes 0-1/10\r\n\r\n01\
+         \r\n--{boundary}\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Range: bytes 8-9/10\r\n\r\n89\
+         \r\n--{boundary}--\r\n"
+    );
+    assert_eq!((several.status, several.body), (206, expected));
+}
+
+#[test]
+fn who_has_it_already_is_told_so() {
+    let tree = tree();
+    let stage = serve(tree.path(), FilesOptions::default());
+    let first = ask(&stage, "GET", "/ten.txt", "");
+    let tag = first.field("ETag").expect("a tag").to_owned();
+    let with = |fields: &str| ask(&stage, "GET", "/ten.txt", fields);
+    let same = with(&format!("If-None-Match: {tag}\r\n"));
+    assert_eq!((same.status, same.body.as_str(), same.field("ETag")), (304, "", Some(&*tag)));
+    assert_eq!(same.field("Content-Length"), None);
+    assert_eq!(with(&format!("If-Modified-Since: {DATE}\r\n")).status, 304);
+    assert_eq!(with("If-Match: \"other\"\r\n").status, 412);
+    assert_eq!(with(&format!("If-Match: \"other\"\r\nIf-None-Match: {tag}\r\n")).status, 412);
+    let resumed = with(&format!("If-Range: {tag}\r\nRange: bytes=8-\r\n"));
+    assert_eq!((resumed.status, resumed.body.as_str()), (206, "89"));
+    let changed = with("If-Range: \"other\"\r\nRange: bytes=8-\r\n");
+    assert_eq!((changed.status, changed.body.as_str()), (200, "0123456789"));
+    assert_eq!(with(&format!("If-Range: W/{tag}\r\nRange: bytes=8-\r\n")).status, 200);
+    // 304 comes before 416 and 206.
+    assert_eq!(with(&format!("If-None-Match: {tag}\r\nRange: bytes=90-\r\n")).status, 304);
+    // Another file, another tag.
+    fs::write(tree.path().join("ten.txt"), "changed").expect("it is written");
+    assert_eq!(with(&format!("If-None-Match: {tag}\r\n")).body, "changed");
+}
+
+#[test]
+fn what_lies_beside_a_file_goes_to_who_takes_it() {
+    let tree = tree();
+    let stage = serve(tree.path(), FilesOptions::default());
+    let plain = ask(&stage, "GET", "/app.js", "");
+    assert_eq!((plain.body.as_str(), plain.field("Content-Encoding")), ("plain", None));
+    let best = ask(&stage, "GET", "/app.js", "Accept-Encoding: gzip, br\r\n");
+    assert_eq!((best.body.as_str(), best.field("Content-Encoding")), ("brotli", Some("br")));
+    assert_eq!(best.field("Content-Type"), Some("text/javascript; charset=utf-8"));
+    assert_eq!(best.field("Vary"), Some("Accept-Encoding"));
+    assert_ne!(best.field("ETag"), plain.field("ETag"));
+    let other = ask(&stage, "GET", "/app.js", "Accept-Encoding: br;q=0, *\r\n");
+    assert_eq!((other.body.as_str(), other.field("Content-Encoding")), ("gzip", Some("gzip")));
+    // What is older than the file itself is not of it.
+    fs::write(tree.path().join("app.js"), "newer").expect("it is written");
+    assert_eq!(ask(&stage, "GET", "/app.js", "Accept-Encoding: br\r\n").body, "newer");
+}
+
+#[test]
+fn directories_are_redirected_to_and_shown() {
+    let tree = tree();
+    let stage = serve(tree.path(), FilesOptions::default());
+    for (path, location) in [
+        ("/dir", "./dir/"),
+        ("/dir?a=b", "./dir/?a=b"),
+        ("/mounted/dir", "./dir/"),
+        // Not to another host.
+        ("//dir", "./dir/"),
+        ("//evil.example/..//dir", "./dir/"),
+    ] {
+        let answer = ask(&stage, "GET", path, "");
+        assert_eq!((answer.status, answer.field("Location")), (301, Some(location)), "{path}");
+    }
+    assert_eq!(ask(&stage, "GET", "/dir/", "").body, "<p>index");
+    let page = ask(&stage, "GET", "/list/", "");
+    assert_eq!(page.field("Content-Type"), Some("text/html; charset=utf-8"));
+    assert!(page.body.contains("<a href=\"./a%20b%26c.txt\">a b&amp;c.txt</a>"), "{}", page.body);
+    assert!(!page.body.contains("hidden"), "{}", page.body);
+    assert_eq!(ask(&stage, "GET", "/list/a%20b%26c.txt", "").body, "1");
+    assert_eq!(
+        ask(&stage, "HEAD", "/list/", "").field("Content-Length"),
+        page.field("Content-Length")
+    );
+    let hidden = serve(tree.path(), FilesOptions { pages: false, ..FilesOptions::default() });
+    assert_eq!(ask(&hidden, "GET", "/list/", "").status, 404);
+    assert_eq!(ask(&hidden, "GET", "/dir/", "").status, 200);
+}
+
+#[test]
+fn nothing_leaves_the_root() {
+    let outside = tempfile::tempdir().expect("a directory");
+    fs::write(outside.path().join("outside"), "stolen").expect("it is written");
+    let tree = tree();
+    let sibling = tree.path().file_name().expect("a name").to_string_lossy().into_owned();
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::symlink;
+        symlink(outside.path().join("outside"), tree.path().join("link")).expect("it is made");
+        symlink(outside.path(), tree.path().join("links")).expect("it is made");
+    }
+    let stage = serve(tree.path(), FilesOptions::default());
+    let up = outside.path().display().to_string();
+    for path in [
+        format!("/..{up}/outside"),
+        format!("/../../../../../..{up}/outside"),
+        format!("/%2e%2e/%2e%2e/%2e%2e/%2e%2e{up}/outside"),
+        format!("/..%2f..%2f..%2f..%2f..{up}/outside"),
+        format!("/%252e%252e/%252e%252e{up}/outside"),
+        format!("/..\\..\\..{up}/outside"),
+        format!("//{up}/outside"),
+        format!("/dir/../../{sibling}/ten.txt"),
+        "/link".to_owned(),
+        "/links/outside".to_owned(),
+        "/links/".to_owned(),
+        "/.secret".to_owned(),
+        "/%2esecret".to_owned(),
+        "/list/..%2f.secret".to_owned(),
+        "/ten.txt/".to_owned(),
+        "/ten.txt/x".to_owned(),
+        "/ten.txt%00.html".to_owned(),
+        "/%".to_owned(),
+        "/%zz".to_owned(),
+    ] {
+        let answer = ask(&stage, "GET", &path, "");
+        assert!(matches!(answer.status, 400 | 403 | 404), "{path}: {}", answer.head);
+        assert!(!answer.body.contains("stolen") && !answer.body.contains("0123"), "{path}");
+    }
+    assert_eq!(ask(&stage, "GET", "/.well-known/x", "").body, "known");
+    // `..` within the tree is what it is everywhere.
+    assert_eq!(ask(&stage, "GET", "/list/../ten.txt", "").body, "0123456789");
+}
+
+#[test]
+fn an_application_gets_the_paths_that_it_looks_at_itself() {
+    let tree = tree();
+    let fallback = VirtualPath::root().join(b"dir/index.html").expect("a path");
+    let stage =
+        serve(tree.path(), FilesOptions { fallback: Some(fallback), ..FilesOptions::default() });
+    let answer = ask(&stage, "GET", "/users/7", "");
+    assert_eq!((answer.status, answer.body.as_str()), (200, "<p>index"));
+    assert_eq!(ask(&stage, "GET", "/ten.txt", "").body, "0123456789");
+}

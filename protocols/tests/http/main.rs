@@ -1,0 +1,11 @@
+//! HTTP, as its peers see it.
+
+#![cfg(feature = "http")]
+
+mod bodies;
+mod client;
+mod files;
+mod simulated;
+mod smuggling;
+mod stage;
+mod upgrades;

@@ -1,0 +1,241 @@
+//! Clients and a server on bad networks: each request has one answer, its own, whole, or a reason.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::rc::Rc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Method, StatusCode};
+use protocols::http::client::{
+    Ask, Call, Client, ClientLimits, ClientOptions, Failure, Payload, Reader, Url,
+};
+use protocols::http::server::{self, Site, with};
+use protocols::http::wire::{Length, Response};
+use reactor::sim::{Network, Outcome, Simulation};
+use reactor::{Input, ListenOptions, Protocol, Registry, Transport};
+
+const PORT: u16 = 80;
+const REQUESTS: usize = 12;
+
+/// The ends of requests, by their number: how often each ended, and how.
+type Ends = Rc<RefCell<BTreeMap<usize, Vec<Result<(), Failure>>>>>;
+
+/// What a request with that number gets: long or short, at once or later, in chunks or with its length.
+fn body(number: usize) -> Vec<u8> {
+    let length = [0, 1, 700, 40_000, 200_000][number % 5];
+    (0..length).map(|at| (at * 7 + number) as u8).collect()
+}
+
+fn site() -> Site<()> {
+    Site::new(|request, exchange, app| {
+        let number: usize = request.path().trim_start_matches('/').parse().unwrap_or_default();
+        let id = exchange.id();
+        exchange.gather(1 << 20, app, move |exchange, sent, ()| {
+            if !sent.is_empty() && sent != body(number) {
+                return exchange.answer(StatusCode::BAD_REQUEST).text("not what was sent");
+            }
+            let later = move |registry: &mut Registry<()>, (): &mut ()| {
+                // The connection may have ended.
+                let _ = with(registry, id, move |exchange, ()| match number % 2 {
+                    0 => exchange.answer(StatusCode::OK).shared(body(number).into()),
+                    _ => {
+                        let answer = exchange.answer(StatusCode::OK).open(Length::Open);
+                        let Some(exchange) = answer else { return };
+                        exchange.send(Bytes::from(body(number)));
+                        exchange.finish();
+                    }
+                });
+            };
+            let wait = Duration::from_millis([0, 0, 30][number % 3]);
+            let set = exchange.registry().after(wait, later);
+            assert!(set.is_ok(), "there are timers");
+        });
+    })
+}
+
+struct Check {
+    number: usize,
+    status: Option<StatusCode>,
+    body: Vec<u8>,
+    ends: Ends,
+}
+
+impl Reader<()> for Check {
+    fn on_head(&mut self, response: &Response<'_>, _: &mut Call<'_, '_, ()>, (): &mut ()) {
+        assert!(self.status.is_none(), "there is one head");
+        self.status = Some(response.status());
+    }
+
+    fn on_body(&mut self, bytes: &[u8], _: &mut Call<'_, '_, ()>, (): &mut ()) {
+        self.body.extend_from_slice(bytes);
+    }
+
+    fn on_end(self: Box<Self>, outcome: Result<(), Failure>, _: &mut Registry<()>, (): &mut ()) {
+        if outcome.is_ok() && self.status == Some(StatusCode::OK) {
+            assert!(
+                self.body == body(self.number),
+                "{} is somebody else's, or not whole",
+                self.number
+            );
+        } else {
+            assert!(outcome.is_err() || self.status.is_some(), "there is a reason");
+        }
+        self.ends.borrow_mut().entry(self.number).or_default().push(outcome);
+    }
+}
+
+#[test]
+fn each_request_has_one_answer_of_its_own_or_a_reason() {
+    let searched = Simulation::new(|network: &mut Network| {
+        network.swarm_without(&[reactor::sim::Fault::Crash]);
+        let server = network.host("server", |registry| {
+            let address = format!("0.0.0.0:{PORT}").parse()?;
+            server::listen(registry, address, &ListenOptions::default(), &Rc::new(site()))?;
+            Ok(())
+        });
+        let address = network.address(server, PORT);
+        let ends = Ends::default();
+        let shared = Rc::clone(&ends);
+        network.host("client", move |registry| {
+            let limits = ClientLimits { connections: 2, ..ClientLimits::default() };
+            let client = Client::new(ClientOptions { limits, ..ClientOptions::default() });
+            for number in 0..REQUESTS {
+                let url: Url = format!("http://h/{number}").parse()?;
+                let ask = match number % 4 {
+                    0 => Ask::new(Method::PUT, &url)
+                        .with_payload(Payload::Bytes(body(number).into())),
+                    _ => Ask::get(&url),
+                };
+                let ends = Rc::clone(&shared);
+                let check = Check { number, status: None, body: Vec::new(), ends };
+                client.send(registry, &address, ask, check);
+            }
+            Ok(())
+        });
+        network.run_for(Duration::from_secs(30))?;
+        network.calm();
+        network.run_for(Duration::from_secs(900))?;
+        judge(&ends.borrow())
+    })
+    .search(0..60);
+    if let Err(failure) = searched {
+        panic!("{failure}");
+    }
+}
+
+fn judge(ends: &BTreeMap<usize, Vec<Result<(), Failure>>>) -> Outcome {
+    for number in 0..REQUESTS {
+        match ends.get(&number).map(Vec::len) {
+            Some(1) => {}
+            count => return Err(format!("request {number} has ended {count:?} times").into()),
+        }
+    }
+    Ok(())
+}
+
+/// Says everything at once, and keeps what it hears.
+struct Pipeline {
+    heard: Rc<RefCell<Vec<u8>>>,
+}
+
+impl Protocol<()> for Pipeline {
+    fn on_open(&mut self, transport: &mut Transport<'_, ()>, (): &mut ()) {
+        for number in 0..REQUESTS {
+            let body = body(number);
+            let length = body.len();
+            transport.write(
+                format!("PUT /{number} HTTP/1.1\r\nHost: h\r\nContent-Length: {length}\r\n\r\n")
+                    .as_bytes(),
+            );
+            transport.send(body.into());
+        }
+        transport.end();
+    }
+
+    fn on_data(&mut self, _: &mut Transport<'_, ()>, input: &mut Input<'_>, (): &mut ()) {
+        self.heard.borrow_mut().extend_from_slice(input.take_all());
+    }
+}
+
+/// The bodies of as many whole answers as there are.
+fn answers(mut bytes: &[u8]) -> Result<Vec<Vec<u8>>, String> {
+    use protocols::http::wire::{Body, Piece, Slots, parse_response};
+    use protocols::http::{BodyLimits, HeadLimits};
+    let mut whole = Vec::new();
+    loop {
+        let mut slots = Slots::new();
+        let parsed = parse_response(bytes, "PUT", &mut slots, &HeadLimits::default());
+        let Some((response, length)) = parsed.map_err(|error| error.to_string())? else {
+            return Ok(whole);
+        };
+        if response.status() != StatusCode::OK {
+            // A reason, behind which nothing comes.
+            return Ok(whole);
+        }
+        let mut body = Body::new(response.framing(), &BodyLimits::default());
+        let mut gathered = Vec::new();
+        bytes = &bytes[length..];
+        loop {
+            match body.next(&mut bytes).map_err(|error| error.to_string())? {
+                Piece::Data(data) => gathered.extend_from_slice(data),
+                Piece::NotYet => return Ok(whole),
+                Piece::End => break,
+            }
+        }
+        whole.push(gathered);
+    }
+}
+
+#[test]
+fn pipelined_answers_come_in_order_and_whole_as_far_as_they_come() {
+    let searched = Simulation::new(|network: &mut Network| {
+        network.swarm_without(&[reactor::sim::Fault::Crash]);
+        let server = network.host("server", |registry| {
+            let address = format!("0.0.0.0:{PORT}").parse()?;
+            server::listen(registry, address, &ListenOptions::default(), &Rc::new(site()))?;
+            Ok(())
+        });
+        let address = network.address(server, PORT);
+        let heard = Rc::new(RefCell::new(Vec::new()));
+        let shared = Rc::clone(&heard);
+        network.host("client", move |registry| {
+            // It may fail at once; then there is nothing to be heard.
+            let _ = registry.connect(address.clone(), Pipeline { heard: Rc::clone(&shared) });
+            Ok(())
+        });
+        network.run_for(Duration::from_secs(60))?;
+        network.calm();
+        network.run_for(Duration::from_secs(900))?;
+        for (number, answer) in answers(&heard.borrow())?.into_iter().enumerate() {
+            if answer != body(number) {
+                return Err(format!("answer {number} is another's").into());
+            }
+        }
+        Ok(())
+    })
+    .search(0..60);
+    if let Err(failure) = searched {
+        panic!("{failure}");
+    }
+}
+
+#[test]
+fn on_a_calm_network_all_twelve_are_answered() {
+    let mut network = Network::from_seed(0);
+    let server = network.host("server", |registry| {
+        let address = format!("0.0.0.0:{PORT}").parse()?;
+        server::listen(registry, address, &ListenOptions::default(), &Rc::new(site()))?;
+        Ok(())
+    });
+    let address = network.address(server, PORT);
+    let heard = Rc::new(RefCell::new(Vec::new()));
+    let shared = Rc::clone(&heard);
+    network.host("client", move |registry| {
+        registry.connect(address.clone(), Pipeline { heard: Rc::clone(&shared) })?;
+        Ok(())
+    });
+    network.run_for(Duration::from_secs(60)).expect("nothing breaks");
+    let answers = answers(&heard.borrow()).expect("they make sense");
+    assert_eq!(answers, (0..REQUESTS).map(body).collect::<Vec<_>>());
+}

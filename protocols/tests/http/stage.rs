@@ -1,0 +1,116 @@
+//! A server on a thread of its own, and a client that says bytes.
+
+use std::io::{Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::rc::Rc;
+use std::sync::mpsc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use protocols::http::server::{self, Site};
+use reactor::{Handle, ListenOptions, Reactor};
+
+/// However busy the machine is.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A server, which stops when this is dropped.
+pub(crate) struct Stage {
+    pub(crate) address: SocketAddr,
+    handle: Handle<()>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Stage {
+    pub(crate) fn serve(site: impl FnOnce() -> Site<()> + Send + 'static) -> Self {
+        let (started, start) = mpsc::channel();
+        let thread = std::thread::spawn(move || {
+            let mut reactor = Reactor::<()>::new().expect("there are descriptors");
+            let registry = reactor.registry();
+            let address = "127.0.0.1:0".parse().expect("an address");
+            let listener =
+                server::listen(registry, address, &ListenOptions::default(), &Rc::new(site()))
+                    .expect("port 0 is free");
+            let address = registry.listener_address(listener).expect("it listens");
+            let address = address.socket_addr().expect("it is IP");
+            started.send((address, reactor.handle())).expect("the test waits");
+            reactor.run(&mut ()).expect("waiting works");
+        });
+        let (address, handle) = start.recv_timeout(PATIENCE).expect("it starts");
+        Self { address, handle, thread: Some(thread) }
+    }
+
+    pub(crate) fn connect(&self) -> Peer {
+        let stream = TcpStream::connect(self.address).expect("it listens");
+        stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
+        Peer { stream, unread: Vec::new() }
+    }
+
+    /// What a connection is answered that says this, and then that it has said all.
+    pub(crate) fn ask(&self, request: impl AsRef<[u8]>) -> String {
+        let mut peer = self.connect();
+        peer.say(request);
+        peer.stream.shutdown(Shutdown::Write).expect("it is open");
+        peer.rest()
+    }
+
+    /// What a connection is answered that says this, and waits for the server to close.
+    pub(crate) fn ask_until_closed(&self, request: impl AsRef<[u8]>) -> String {
+        let mut peer = self.connect();
+        peer.say(request);
+        peer.rest()
+    }
+}
+
+impl Drop for Stage {
+    fn drop(&mut self) {
+        let _ = self.handle.shutdown(Duration::ZERO);
+        let ended = self.thread.take().map(JoinHandle::join);
+        if !std::thread::panicking() {
+            assert!(matches!(ended, Some(Ok(()))), "the server's thread has panicked");
+        }
+    }
+}
+
+/// The client's side of a connection.
+pub(crate) struct Peer {
+    pub(crate) stream: TcpStream,
+    unread: Vec<u8>,
+}
+
+impl Peer {
+    pub(crate) fn say(&mut self, bytes: impl AsRef<[u8]>) {
+        self.stream.write_all(bytes.as_ref()).expect("the server reads");
+    }
+
+    /// What comes up to and with this text.
+    pub(crate) fn hear(&mut self, end: &str) -> String {
+        let mut looked_at = 0;
+        loop {
+            let fresh = self.unread.get(looked_at..).unwrap_or_default();
+            let found = fresh.windows(end.len()).position(|part| part == end.as_bytes());
+            if let Some(at) = found {
+                let heard: Vec<_> = self.unread.drain(..looked_at + at + end.len()).collect();
+                return String::from_utf8(heard).expect("it is text");
+            }
+            looked_at = self.unread.len().saturating_sub(end.len());
+            let mut bytes = [0; 65_536];
+            let count = self.stream.read(&mut bytes).expect("it comes in time");
+            let tail = self.unread.get(self.unread.len().saturating_sub(300)..).unwrap_or_default();
+            assert!(count > 0, "it has ended with {:?}", String::from_utf8_lossy(tail));
+            self.unread.extend_from_slice(&bytes[..count]);
+        }
+    }
+
+    /// What comes before the end.
+    pub(crate) fn rest(&mut self) -> String {
+        self.stream.read_to_end(&mut self.unread).expect("it ends in time");
+        String::from_utf8_lossy(&std::mem::take(&mut self.unread)).into_owned()
+    }
+}
+
+/// The statuses of the answers in a text, in order.
+pub(crate) fn statuses(text: &str) -> Vec<u16> {
+    text.match_indices("HTTP/1.1 ")
+        .filter_map(|(at, _)| text.get(at + 9..at + 12)?.parse().ok())
+        .collect()
+}
