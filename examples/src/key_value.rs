@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use reactor::framing::{Line, Lines};
 use reactor::{
     Closed, ConnectionId, Datagram, DatagramProtocol, DatagramTransport, Idle, Input, Protocol,
-    Registry, Transport,
+    Registry, Stale, Transport,
 };
 
 /// The longest line, and so the longest value. It is a request; files belong elsewhere.
@@ -174,10 +174,12 @@ impl Protocol<Store> for Session {
 fn go_on_when_it_has_left(transport: &mut Transport<'_, Store>) {
     transport.pause();
     let id = transport.id();
-    transport.registry().defer(move |registry, _| {
+    let go_on = move |registry: &mut Registry<Store>, _: &mut Store, _: Result<(), Stale>| {
         // It may have ended.
         let _ = registry.resume(id);
-    });
+    };
+    // It is the one that is running, so it is there.
+    let _ = transport.registry().when_drained(id, go_on);
 }
 
 /// The same values over UDP, to be looked at only: a datagram is a key, and so is the answer a value or nothing.

@@ -31,38 +31,34 @@
 //! mio-reactor = { path = "../path/to/this/reactor", features = ["signals"] }
 //! ```
 //!
-//! # Where to begin
+//! # What there is
 //!
-//! - To **use** it: [`Reactor`], then [`Protocol`] and what its callbacks are given, [`Transport`]
-//!   and [`Input`]; [`framing`] to cut it into messages; [`DatagramProtocol`] for UDP; [`Registry`] for everything by id; [`Handle`] for
-//!   other threads.
-//! - To **operate** it: [`Limits`] and [`StreamLimits`] for every bound and its reason, [`Stats`] and
-//!   [`Snapshot`] for what it does, [`CloseReason`] for why connections end.
-//! - To **read** it: the modules, in the order in which one imports from those before it. Those of one row
-//!   are read together.
+//! A program makes a [`Reactor`], opens sockets by its [`Registry`], and runs it. For each connection it has a
+//! [`Protocol`]: a struct whose methods are called when something happens, with the [`Transport`] to answer on. What
+//! all of them share is the program's own: a value of any type, lent to every callback.
 //!
-//! | module | what it is |
+//! | You want to | There is |
 //! |---|---|
-//! | `id`, `address` | names for what is registered, and where it is |
-//! | `reason` | who ended a connection, and why |
-//! | `tls` | TLS under any protocol: what it is configured with, and the engine behind it |
-//! | `limits`, `options` | every bound with its default and reason; socket options |
-//! | `error` | what can go wrong with a call |
-//! | `input`, `timer` | the cursor protocols read, the timing wheel |
-//! | `framing` | messages out of a stream of bytes: lines, frames with their length in front |
-//! | `backoff`, `requests` | for clients: how long to wait before another try, what has yet to be answered |
-//! | `slots`, `stats` | the slab that holds all sources, and what the loop tells of itself |
-//! | `offload` | threads for work that blocks |
-//! | `trace` | what the loop does, record by record, for a person and for Perfetto |
-//! | `net` | the seam to the system: a written contract, and mio behind it |
-//! | `outbox` | the queue that protocols write |
-//! | `shutdown` | how far the end of the loop has come, and the report on it |
-//! | `handshakes` | how many layers are being opened, and how much of it is done in a turn |
-//! | `ledger` | what the loop notes down while it turns |
-//! | `handle`, `signals`, `source`, `stream`, `listener`, `datagram`, `registry` | each kind of socket: its state, its way in and out, its callbacks; and the registry that holds them all |
-//! | `dispatch` | from readiness to callbacks, phase by phase |
-//! | `reactor` | the turn, on one screen |
-//! | `sim` | a deterministic network to test protocols on |
+//! | serve, or connect, over TCP or Unix sockets | [`Registry::listen`], [`Registry::connect`]; a [`Protocol`] each |
+//! | talk UDP or Unix datagrams | [`Registry::bind_datagram`]; a [`DatagramProtocol`] |
+//! | cut what arrives into messages | [`Input`], what a protocol leaves comes again; [`framing`] for lines and frames |
+//! | send | [`Transport::write`]; [`Transport::send`] for shared bytes, [`Transport::send_file`] |
+//! | not be drowned by who reads slowly | [`StreamLimits`], [`Transport::queued_bytes`], [`Protocol::on_drain`], [`Registry::when_drained`] |
+//! | reach another connection, or many | [`ConnectionId`]; [`Registry::send`], [`Registry::broadcast`], [`Registry::with`] |
+//! | pass on from one connection to another | [`Registry::couple`] |
+//! | do something later | [`Transport::set_timer`], [`Registry::after`], [`Registry::every`] |
+//! | end those who say nothing | [`StreamLimits::idle_timeout`], [`Protocol::on_idle`] |
+//! | try again, and wait for answers | [`Backoff`], [`Requests`] |
+//! | work that blocks, and other threads | [`Registry::offload`], [`Transport::offload`]; [`Handle`] |
+//! | keep your own loop | [`Reactor::turn`], [`Reactor::next_deadline`] |
+//! | end | [`Reactor::run_until_idle`] for clients; [`Registry::shutdown`], which drains and reports |
+//! | encrypt | the feature `tls`: `ListenOptions::tls`, `ConnectOptions::tls` |
+//! | survive strangers | [`Limits`] and [`StreamLimits`]: every bound, and the reason for it |
+//! | know what happens | [`CloseReason`] for each end; [`Stats`], [`Snapshot`] |
+//! | test a protocol with bytes, and on bad networks | the feature `sim` |
+//!
+//! The book, in the folder `docs` of the source, builds a server and a client step by step, and has a chapter for each
+//! of the rest. Who wants to read the source finds a map of it at the head of `lib.rs`, above the modules.
 //!
 //! # Features
 //!
@@ -80,6 +76,32 @@
 
 #![forbid(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
+
+// The map: the modules, in the order in which one imports from those before it. Those of one row are read
+// together; `tests/structure.rs` holds them to it.
+//
+// | module | what it is |
+// |---|---|
+// | `id`, `address` | names for what is registered, and where it is |
+// | `reason` | who ended a connection, and why |
+// | `tls` | TLS under any protocol: what it is configured with, and the engine behind it |
+// | `limits`, `options` | every bound with its default and reason; socket options |
+// | `error` | what can go wrong with a call |
+// | `input`, `timer` | the cursor protocols read, the timing wheel |
+// | `framing` | messages out of a stream of bytes: lines, frames with their length in front |
+// | `backoff`, `requests` | for clients: how long to wait before another try, what has yet to be answered |
+// | `slots`, `stats` | the slab that holds all sources, and what the loop tells of itself |
+// | `offload` | threads for work that blocks |
+// | `trace` | what the loop does, record by record, for a person and for Perfetto |
+// | `net` | the seam to the system: a written contract, and mio behind it |
+// | `outbox` | the queue that protocols write |
+// | `shutdown` | how far the end of the loop has come, and the report on it |
+// | `handshakes` | how many layers are being opened, and how much of it is done in a turn |
+// | `ledger` | what the loop notes down while it turns |
+// | `handle`, `signals`, `source`, `stream`, `listener`, `datagram`, `registry` | each kind of socket: its state, its way in and out, its callbacks; and the registry that holds them all |
+// | `dispatch` | from readiness to callbacks, phase by phase |
+// | `reactor` | the turn, on one screen |
+// | `sim` | a deterministic network to test protocols on |
 
 mod address;
 mod backoff;

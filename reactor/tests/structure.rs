@@ -1,4 +1,4 @@
-//! The order that the crate's first page claims: a module imports only from those before it, and files
+//! The order that the map at the head of `lib.rs` claims: a module imports only from those before it, and files
 //! do not import each other in a circle, but for one circle that has a reason.
 //!
 //! The source is read as words, not compiled: who names what, by which path. Methods are seen where their
@@ -60,7 +60,7 @@ fn a_module_imports_only_from_those_before_it() {
 /// The rows of the table in `lib.rs`.
 fn order() -> Vec<Vec<String>> {
     let rows = source("lib.rs");
-    let rows = rows.lines().filter_map(|line| line.strip_prefix("//! | `"));
+    let rows = rows.lines().filter_map(|line| line.strip_prefix("// | `"));
     let modules = |row: &str| {
         let cell = row.split('|').next().unwrap_or_default();
         cell.split('`')

@@ -97,6 +97,17 @@ fn a_client_that_asks_for_much_and_reads_nothing_waits_and_then_gets_all_of_it()
     assert!(answers.lines().all(|line| line.len() == "VALUE ".len() + value.len()));
 }
 
+/// All of it leaves when the callback returns that has stopped at the high mark: no queue falls that would wake it.
+#[test]
+fn a_client_that_asks_for_much_and_reads_gets_all_of_it_at_once() {
+    let mut session = open();
+    let value = "x".repeat(100);
+    says(&mut session, &format!("SET short {value}"));
+    session.receive("GET short\n".repeat(2_000).as_bytes());
+    let answers = String::from_utf8(session.sent()).expect("it is text");
+    assert_eq!(answers.lines().count(), 2_000);
+}
+
 #[test]
 fn a_server_that_ends_says_goodbye() {
     let mut session = open();

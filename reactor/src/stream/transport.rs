@@ -120,8 +120,9 @@ impl<'a, App> Transport<'a, App> {
         self.stream.queued_bytes() + self.registry.cork.bytes().len()
     }
 
-    /// Whether more is queued than [`StreamLimits::outbox_high`]; [`on_drain`](Protocol::on_drain) will tell
-    /// when it has fallen to [`StreamLimits::outbox_low`].
+    /// Whether more is queued than [`StreamLimits::outbox_high`], with what this callback has written so far. Who
+    /// stops then has [`Registry::when_drained`] tell when to go on: [`on_drain`](Protocol::on_drain) does not
+    /// come if the system takes all of it when the callback returns.
     pub fn pressure(&self) -> Pressure {
         let is_high = self.queued_bytes() > self.limits().outbox_high;
         if is_high { Pressure::High } else { Pressure::Low }
