@@ -1,9 +1,9 @@
 //! The end of the loop: everybody is told, and the slow are cut off at the deadline.
 //!
 //! ```text
-//!   Running ──shutdown(grace)──▶ Draining ──all closed──────────────▶ Done(report)
+//!   Running ──shutdown(grace)──▶ Ending ──all closed──────────────▶ Done(report)
 //!                                   │ the grace is over                 ▲
-//!                                   └──▶ Draining, everybody reset ─────┘
+//!                                   └──▶ Ending, everybody reset ─────┘
 //! ```
 
 use std::fmt;
@@ -15,7 +15,7 @@ use crate::{Address, CloseReason, ConnectionId};
 
 pub(crate) enum Shutdown {
     Running,
-    Draining {
+    Ending {
         began: Instant,
         /// Ends the grace.
         timer: Key,
@@ -69,8 +69,8 @@ impl Shutdown {
     pub(crate) fn has_work(&self, registered: usize) -> bool {
         match self {
             Self::Running => false,
-            Self::Draining { telling: Telling::Due, .. } => true,
-            Self::Draining { telling: Telling::Underway(rest), .. } => {
+            Self::Ending { telling: Telling::Due, .. } => true,
+            Self::Ending { telling: Telling::Underway(rest), .. } => {
                 rest.len() > 0 || registered == 0
             }
         }
@@ -83,7 +83,7 @@ impl Shutdown {
         reason: &CloseReason,
         bytes_lost: u64,
     ) {
-        let Self::Draining { report, .. } = self else {
+        let Self::Ending { report, .. } = self else {
             return;
         };
         report.bytes_lost += bytes_lost;

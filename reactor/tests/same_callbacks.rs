@@ -15,13 +15,13 @@
 mod datagrams;
 #[path = "same_callbacks/opening.rs"]
 mod opening;
+#[path = "same_callbacks/setting.rs"]
+mod setting;
 #[path = "same_callbacks/streams.rs"]
 mod streams;
 mod support;
-#[path = "same_callbacks/theatre.rs"]
-mod theatre;
 
-use theatre::{Family, Place, Play, Transcript};
+use setting::{Family, Place, Play, Transcript};
 
 /// Seeds of the simulated runs: the order in which hosts take turns is a matter of chance.
 const SEEDS: std::ops::Range<u64> = 0..3;

@@ -106,15 +106,15 @@ fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     let mut reactor = Reactor::<Playground>::new()?;
     stop::on_request(reactor.registry())?;
 
-    let mut doors = Doors { registry: reactor.registry(), lines: Vec::new() };
-    doors.tcp("echo", options.tcp.as_ref(), "127.0.0.1:7007", echo::listen)?;
-    doors.udp("echo", options.udp.as_ref(), "127.0.0.1:7007", echo::bind)?;
+    let mut opener = Opener { registry: reactor.registry(), lines: Vec::new() };
+    opener.tcp("echo", options.tcp.as_ref(), "127.0.0.1:7007", echo::listen)?;
+    opener.udp("echo", options.udp.as_ref(), "127.0.0.1:7007", echo::bind)?;
     let path = options.unix.clone().unwrap_or_else(|| directory.path().join("echo.sock"));
-    doors.unix("echo", path, echo::listen)?;
+    opener.unix("echo", path, echo::listen)?;
     let settings = lobby();
-    doors.chat(options.chat.as_ref(), &settings)?;
-    doors.files(options)?;
-    doors.announce()?;
+    opener.chat(options.chat.as_ref(), &settings)?;
+    opener.files(options)?;
+    opener.announce()?;
 
     // What people register here is forgotten when it ends: it is a playground.
     let accounts = Accounts::in_memory(AccountLimits::default());
@@ -163,12 +163,12 @@ type Listen =
 type Bind = fn(&mut Registry<Playground>, Address, &DatagramOptions) -> Result<SocketId, OpenError>;
 
 /// Opens sockets, and notes what to print of them.
-struct Doors<'a> {
+struct Opener<'a> {
     registry: &'a mut Registry<Playground>,
     lines: Vec<String>,
 }
 
-impl Doors<'_> {
+impl Opener<'_> {
     fn tcp(
         &mut self,
         name: &str,

@@ -9,7 +9,7 @@
 //!   │ a bot │         │ lines,    │          │ function  │   │ accounts       history       │
 //!   └───────┘         │ flood,    │◀─────────│ each      │   └──────────────────────────────┘
 //!                     │ deadlines │ replies  └─────┬─────┘
-//!                     └───────────┘                │ Wire: one rendering, shared by all who get it
+//!                     └───────────┘                │ Network: one rendering, shared by all who get it
 //!                           ▲──────────────────────┘
 //! ```
 //!
@@ -25,7 +25,7 @@
 //! | `stranger` | who does not speak IRC at all: pure |
 //! | `session` | the server's side of one connection: lines, not too fast, and deadlines |
 //! | `server` | what they share, and the calls that open sockets |
-//! | `turn` | one command of one user while it is carried out: answers, labels, who is told |
+//! | `scope` | one command of one user while it is carried out: answers, labels, who is told |
 //! | `commands` | the commands, one function each |
 
 pub mod accounts;
@@ -39,12 +39,12 @@ mod limits;
 pub mod mask;
 pub mod message;
 pub mod numeric;
+mod scope;
 mod server;
 mod session;
 mod settings;
 mod stranger;
 pub mod timestamp;
-mod turn;
 
 pub use builder::{Builder, WriteError};
 pub use capability::Caps;

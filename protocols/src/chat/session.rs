@@ -8,10 +8,10 @@ use reactor::{
 
 use super::commands;
 use super::message::{MAX_BODY, MAX_TAGS};
+use super::scope::Scope;
 use super::server::users::UserKey;
 use super::server::work::{TOO_BUSY, Work};
 use super::stranger::Stranger;
-use super::turn::Turn;
 use super::{Event, Limits, Server};
 use crate::password::{AtDesk, Check, Desk, Memory, PasswordError};
 use reactor::framing::{Line, Lines};
@@ -164,11 +164,11 @@ impl Session {
         let Some(user) = self.user(server, id) else {
             return;
         };
-        let mut turn = Turn::new(server, transport.registry(), user, id, None);
-        if let Some(then) = turn.user_mut().waiting.take() {
-            then(&mut turn, done);
+        let mut scope = Scope::new(server, transport.registry(), user, id, None);
+        if let Some(then) = scope.user_mut().waiting.take() {
+            then(&mut scope, done);
         }
-        turn.finish();
+        scope.finish();
         commands::announce(server, transport.registry());
         if server.users.find(user, id).is_some_and(|user| user.waiting.is_none()) {
             transport.resume();
@@ -292,8 +292,8 @@ impl<App: AsMut<Server> + 'static> Protocol<App> for Session {
             PATIENCE => check_registration(server, transport, user),
             FLOOD if server.users[user].waiting.is_none() => transport.resume(),
             NICK => {
-                let mut turn = Turn::new(server, transport.registry(), user, id, None);
-                commands::enforce_nick(&mut turn);
+                let mut scope = Scope::new(server, transport.registry(), user, id, None);
+                commands::enforce_nick(&mut scope);
             }
             _ => {}
         }

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use reactor::{Address, CloseReason, OpenError, Registry, TimerId};
 
-use super::{Caller, ClientId, ClientLimits, Exchange, Failure, Mismatch, NotSent, Reply, line};
+use super::{Caller, ClientId, ClientLimits, Exchange, Failure, Mismatch, NotSent, Reply, socket};
 
 /// One conversation with an echo server, over a stream or over datagrams.
 ///
@@ -137,7 +137,7 @@ impl Client {
         server: Address,
         options: &ClientOptions,
     ) -> Result<Self, OpenError> {
-        let id = line::connect(registry, &server, options)?;
+        let id = socket::connect(registry, &server, options)?;
         Ok(Self::new(ClientId::Stream(id), server, options))
     }
 
@@ -152,7 +152,7 @@ impl Client {
         server: Address,
         options: &ClientOptions,
     ) -> Result<Self, OpenError> {
-        let id = line::bind(registry, &server, options)?;
+        let id = socket::bind(registry, &server, options)?;
         Ok(Self::new(ClientId::Datagrams(id), server, options))
     }
 
@@ -191,8 +191,8 @@ impl Client {
         }
         let now = self.clock.now(registry);
         match self.id {
-            ClientId::Stream(id) => line::send(registry, id, payload.clone()),
-            ClientId::Datagrams(id) => line::send_datagram(registry, id, &payload),
+            ClientId::Stream(id) => socket::send(registry, id, payload.clone()),
+            ClientId::Datagrams(id) => socket::send_datagram(registry, id, &payload),
         }?;
         Ok(self.exchange.handle_sent(payload, now))
     }

@@ -24,7 +24,7 @@
 //! | `server` | what they share, and the calls that open them |
 //! | `caller` | what a program that talks to servers is asked and told |
 //! | `client` | the other side: one conversation |
-//! | `line` | the client's side of one socket |
+//! | `socket` | the client's side of one socket |
 //! | `failure` | how a conversation can fail |
 //!
 //! RFC 862 is a page long: TCP data is sent back until the calling side ends the connection, and a
@@ -38,10 +38,10 @@ mod datagram;
 mod exchange;
 mod failure;
 mod limits;
-mod line;
 mod refusal;
 mod server;
 mod session;
+mod socket;
 
 pub use caller::{Caller, ClientId};
 pub use client::{Client, ClientOptions, Clock};

@@ -428,7 +428,7 @@ impl DatagramQueue {
     }
 
     /// Ends its events, even if its description lives on in a duplicate.
-    pub(crate) fn bury(&mut self, poller: &Poller) {
+    pub(crate) fn dispose(&mut self, poller: &Poller) {
         // It fails only if the duplicate's owner has taken it out already.
         let _ = self.socket.deregister(poller);
     }

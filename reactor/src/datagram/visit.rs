@@ -319,7 +319,7 @@ impl<App> Registry<App> {
     }
 
     /// The last of a socket: closed, and its protocol told.
-    pub(crate) fn bury_socket(
+    pub(crate) fn dispose_socket(
         &mut self,
         key: Key,
         socket: Socket<App>,
@@ -331,7 +331,7 @@ impl<App> Registry<App> {
         self.disarm_retry(&mut queue.deaf);
         let id = SocketId(key);
         self.ledger.trace_visit(id, || What::closed(&reason));
-        queue.bury(&self.poller);
+        queue.dispose(&self.poller);
         let closed = SocketClosed { id, reason, unsent: queue.queued() };
         drop(queue);
         self.run_callback(Some(id.into()), Callback::Close, |registry| {

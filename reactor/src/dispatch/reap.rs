@@ -26,9 +26,9 @@ impl<App> Registry<App> {
             }
             match self.slots.remove(key) {
                 Some(Source::Stream(connection)) => {
-                    self.bury_stream(key, *connection, *reason, app);
+                    self.dispose_stream(key, *connection, *reason, app);
                 }
-                Some(Source::Datagram(socket)) => self.bury_socket(key, *socket, *reason, app),
+                Some(Source::Datagram(socket)) => self.dispose_socket(key, *socket, *reason, app),
                 Some(Source::Listener(_)) | None => {}
             }
         }
@@ -38,7 +38,7 @@ impl<App> Registry<App> {
     }
 
     /// The last of a connection: accounts settled, socket closed, protocol told.
-    fn bury_stream(
+    fn dispose_stream(
         &mut self,
         key: Key,
         connection: Connection<App>,
@@ -62,7 +62,7 @@ impl<App> Registry<App> {
             let (stream, unread, unsent) = stream.into_parts(&self.poller, &mut self.ledger);
             (0, Some(Detached { stream, unread, unsent }))
         } else {
-            let unsent = stream.bury(&reason, &self.poller, &mut self.ledger);
+            let unsent = stream.dispose(&reason, &self.poller, &mut self.ledger);
             drop((path, stream));
             (unsent, None)
         };

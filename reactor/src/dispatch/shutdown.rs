@@ -13,7 +13,7 @@ use crate::{CloseReason, ConnectionId, ListenerId, SocketId};
 impl<App> Registry<App> {
     pub(crate) fn begin_shutdown(&mut self, grace: Duration) {
         let deadline = self.ledger.clock.tick_after(grace);
-        if let Shutdown::Draining { timer, .. } = &self.shutdown {
+        if let Shutdown::Ending { timer, .. } = &self.shutdown {
             let timer = *timer;
             if self.wheel.get_mut(timer).is_some_and(|(planned, _)| deadline < planned) {
                 self.wheel.rearm(timer, deadline);
@@ -21,7 +21,7 @@ impl<App> Registry<App> {
             return;
         }
         let timer = self.wheel.insert(deadline, || Timed::Shutdown);
-        self.shutdown = Shutdown::Draining {
+        self.shutdown = Shutdown::Ending {
             began: self.now(),
             timer,
             telling: Telling::Due,
@@ -31,7 +31,7 @@ impl<App> Registry<App> {
 
     /// Tells everybody, once, when no callback is on the stack: so many in a turn as the budget allows.
     pub(crate) fn tell_of_shutdown(&mut self, app: &mut App) {
-        if let Shutdown::Draining { telling: Telling::Due, .. } = &self.shutdown {
+        if let Shutdown::Ending { telling: Telling::Due, .. } = &self.shutdown {
             self.begin_telling();
         }
         self.tell(self.ledger.budgeted(usize::MAX), app);
@@ -43,14 +43,14 @@ impl<App> Registry<App> {
         self.ledger.trace_loop(|| What::ShutdownBegan);
         let mut keys: Vec<Key> = self.slots.iter().map(|(key, _)| key).collect();
         keys.retain(|key| self.remove_listener(ListenerId(*key)).is_err());
-        if let Shutdown::Draining { telling, .. } = &mut self.shutdown {
+        if let Shutdown::Ending { telling, .. } = &mut self.shutdown {
             *telling = Telling::Underway(keys.into_iter());
         }
     }
 
     fn tell(&mut self, most: usize, app: &mut App) {
         for _ in 0..most {
-            let Shutdown::Draining { telling: Telling::Underway(rest), .. } = &mut self.shutdown
+            let Shutdown::Ending { telling: Telling::Underway(rest), .. } = &mut self.shutdown
             else {
                 return;
             };
@@ -106,7 +106,7 @@ impl<App> Registry<App> {
         if self.slots.len() > 0 {
             return None;
         }
-        let Shutdown::Draining { began, timer, report, .. } =
+        let Shutdown::Ending { began, timer, report, .. } =
             std::mem::replace(&mut self.shutdown, Shutdown::Running)
         else {
             return None;

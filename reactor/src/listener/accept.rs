@@ -39,7 +39,7 @@ impl<App> Registry<App> {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     // Nobody came in for it.
                     listener.rate = rate;
-                    listener.drained();
+                    listener.queue_is_empty();
                 }
                 Err(error) if is_passing_accept_error(&error) => {
                     self.ledger.stats.accept_errors += 1;

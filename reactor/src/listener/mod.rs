@@ -102,7 +102,7 @@ impl<App> Listener<App> {
     }
 
     /// The queue is empty: the next connection brings another event.
-    pub(crate) fn drained(&mut self) {
+    pub(crate) fn queue_is_empty(&mut self) {
         self.readiness = self.readiness.without(Readiness::READ);
     }
 

@@ -47,11 +47,11 @@ impl Cork {
     }
 
     /// The running connection sends no more.
-    pub(crate) fn seal(&mut self) {
+    pub(crate) fn close(&mut self) {
         self.room = Room::None;
     }
 
-    pub(crate) fn is_sealed(&self) -> bool {
+    pub(crate) fn is_closed(&self) -> bool {
         self.room == Room::None
     }
 

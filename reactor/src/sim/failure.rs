@@ -95,8 +95,8 @@ fn write_faults(f: &mut fmt::Formatter<'_>, shrunk: &Run) -> fmt::Result {
 fn write_replay(f: &mut fmt::Formatter<'_>, found: &Run, shrunk: &Run) -> fmt::Result {
     let text = shrunk.tape.to_string();
     writeln!(f, "to run it again:")?;
-    if let Some((call, mishap)) = shrunk.mishap {
-        return writeln!(f, "    simulation.run_mishap({call}, Mishap::{mishap:?})");
+    if let Some((call, call_fault)) = shrunk.call_fault {
+        return writeln!(f, "    simulation.run_call_fault({call}, CallFault::{call_fault:?})");
     }
     if let Some(seed) = found.seed {
         writeln!(f, "    simulation.run_seed({seed})")?;

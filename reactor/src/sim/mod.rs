@@ -120,7 +120,7 @@ mod tape;
 mod torture;
 
 pub use crate::net::sim::{
-    Call, Choices, Errno, Fault, FaultCounts, Faults, Mishap, Payload, Rate, Segment, Verdict,
+    Call, CallFault, Choices, Errno, Fault, FaultCounts, Faults, Payload, Rate, Segment, Verdict,
 };
 pub use broken::Broken;
 pub use failure::Failure;

@@ -13,7 +13,7 @@ use super::broken::Broken;
 use super::contract::Contract;
 use super::host::{Booted, Host, HostId, Node, Site, State};
 use crate::net::sim::{
-    Call, Choices, Event, Fault, FaultCounts, Faults, Log, Mishap, Segment, Shared, System,
+    Call, CallFault, Choices, Event, Fault, FaultCounts, Faults, Log, Segment, Shared, System,
     Verdict, World, v4_of, v6_of,
 };
 use crate::trace::{Ring, Trace};
@@ -220,7 +220,7 @@ impl Network {
     pub fn set_faults(&mut self, faults: Faults) {
         let mut world = self.world.borrow_mut();
         world.faults = faults;
-        world.plan_weather();
+        world.plan_incidents();
     }
 
     /// Has a mix of faults happen from now on, which is drawn here: see [`Faults::swarm`].
@@ -409,9 +409,9 @@ impl Network {
         self.step_limit = limit;
     }
 
-    /// Has the call with a number meet a mishap.
-    pub(super) fn plan_mishap(&mut self, call: u64, mishap: Mishap) {
-        self.world.borrow_mut().calls.plan = Some((call, mishap));
+    /// Has the call with a number meet a fault.
+    pub(super) fn plan_mishap(&mut self, call: u64, call_fault: CallFault) {
+        self.world.borrow_mut().calls.plan = Some((call, call_fault));
     }
 
     /// Notes the kind of every call from now on.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::broken::Broken;
 use super::network::Network;
 use super::panics::{self, Watch};
-use super::{Call, Choices, FaultCounts, Mishap, Tape};
+use super::{Call, CallFault, Choices, FaultCounts, Tape};
 use crate::trace::Trace;
 
 /// What a scenario comes to: `?` works in it on [`Broken`], and on any other error.
@@ -19,8 +19,8 @@ pub type Outcome = Result<(), Box<dyn Error>>;
 pub struct Run {
     /// The seed it was run on; `None` if that was a tape.
     pub seed: Option<u64>,
-    /// The call that was made to meet a mishap, by its number.
-    pub mishap: Option<(u64, Mishap)>,
+    /// The call that was made to meet a fault, by its number.
+    pub call_fault: Option<(u64, CallFault)>,
     /// Whether it passed. If not: the error of the scenario, what was [`Broken`], or the panic.
     pub result: Result<(), String>,
     /// The hash of its trace. Two runs with the same hash did the same.
@@ -46,7 +46,7 @@ pub struct Run {
 pub(super) struct Start {
     seed: Option<u64>,
     choices: Choices,
-    mishap: Option<(u64, Mishap)>,
+    call_fault: Option<(u64, CallFault)>,
     records: usize,
     steps: u64,
     is_quiet: bool,
@@ -88,13 +88,13 @@ impl Run {
 
     /// Runs a scenario.
     pub(super) fn of(scenario: &impl Fn(&mut Network) -> Outcome, start: Start) -> Self {
-        let Start { seed, choices, mishap, records, steps, is_quiet } = start;
+        let Start { seed, choices, call_fault, records, steps, is_quiet } = start;
         let watch = Watch::begin(is_quiet);
         let mut network = Network::with_records(choices, records);
         network.limit_steps(steps);
         network.record_calls();
-        if let Some((call, mishap)) = mishap {
-            network.plan_mishap(call, mishap);
+        if let Some((call, call_fault)) = call_fault {
+            network.plan_mishap(call, call_fault);
         }
         let failing = play(scenario, &mut network);
         let (result, failure) = match failing {
@@ -103,7 +103,7 @@ impl Run {
         };
         let run = Self {
             seed,
-            mishap,
+            call_fault,
             result,
             hash: network.hash(),
             steps: network.steps(),
@@ -124,7 +124,7 @@ impl Run {
 
 impl Start {
     pub(super) fn new(choices: Choices, records: usize, steps: u64) -> Self {
-        Self { seed: None, choices, mishap: None, records, steps, is_quiet: false }
+        Self { seed: None, choices, call_fault: None, records, steps, is_quiet: false }
     }
 
     /// It is the start of a seed, which is noted.
@@ -133,9 +133,9 @@ impl Start {
         self
     }
 
-    /// A call meets a mishap.
-    pub(super) fn with_mishap(mut self, mishap: Option<(u64, Mishap)>) -> Self {
-        self.mishap = mishap;
+    /// A call meets a fault.
+    pub(super) fn with_mishap(mut self, call_fault: Option<(u64, CallFault)>) -> Self {
+        self.call_fault = call_fault;
         self
     }
 

@@ -142,7 +142,7 @@ impl<S: Fn(&mut Network) -> Outcome> Simulation<S> {
         }
         let mut smallest = run.clone();
         shrink(&run.tape, tries, |tape| {
-            let tried = self.run(self.start_tape(tape).with_mishap(run.mishap).quiet());
+            let tried = self.run(self.start_tape(tape).with_mishap(run.call_fault).quiet());
             let fails = tried.fails_like(run);
             if fails {
                 smallest = tried;

@@ -13,7 +13,7 @@ use super::broken::Broken;
 use super::host::{HostId, Node, State};
 use super::network::Network;
 use crate::Turn;
-use crate::net::sim::Errand;
+use crate::net::sim::Task;
 
 /// What a turn takes at least: no loop does two at once.
 const TURN: Duration = Duration::from_micros(2);
@@ -43,7 +43,7 @@ impl Network {
         }
         let happened = self.world.borrow_mut().happen();
         match happened {
-            Some(Some(errand)) => self.run_errand(errand),
+            Some(Some(task)) => self.run_errand(task),
             Some(None) => return Ok(true),
             None => match self.choose_host() {
                 Some(host) => self.turn(host)?,
@@ -112,16 +112,16 @@ impl Network {
 
     // ── the steps ───────────────────────────────────────────────────────────────────────────
 
-    fn run_errand(&mut self, errand: Errand) {
-        match errand {
-            Errand::Crash { host } => self.crash(HostId(host)),
-            Errand::Restart { host } => self.restart(HostId(host)),
-            Errand::Work { host, job } => {
+    fn run_errand(&mut self, task: Task) {
+        match task {
+            Task::Crash { host } => self.crash(HostId(host)),
+            Task::Restart { host } => self.restart(HostId(host)),
+            Task::Work { host, job } => {
                 if self.is_up(HostId(host)) {
                     job();
                 }
             }
-            Errand::Script(script) => {
+            Task::Script(script) => {
                 if let Some(script) = self.scripts.try_remove(script) {
                     script(self);
                 }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{Call, Failure, Mishap, Network, Outcome, Run, Simulation, Summary};
+use super::{Call, CallFault, Failure, Network, Outcome, Run, Simulation, Summary};
 
 /// What a torture has come to; it prints a line, and one for each run that failed.
 #[derive(Clone, Debug, Default)]
@@ -10,33 +10,33 @@ use super::{Call, Failure, Mishap, Network, Outcome, Run, Simulation, Summary};
 pub struct Torture {
     /// How many calls the loops make in the run in which nothing goes wrong.
     pub calls: u64,
-    /// The runs, of which there was one for each call and mishap.
+    /// The runs, of which there was one for each call and fault.
     pub summary: Summary,
     /// Those that failed.
     pub victims: Vec<Victim>,
 }
 
-/// A run of a torture that failed: `Simulation::run_mishap(victim.number, victim.mishap)`.
+/// A run of a torture that failed: `Simulation::run_call_fault(victim.number, victim.call_fault)`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Victim {
-    /// Which call it was that met the mishap, counted from zero.
+    /// Which call it was that met the fault, counted from zero.
     pub number: u64,
     /// What kind of call that is.
     pub call: Call,
     /// What became of it.
-    pub mishap: Mishap,
+    pub call_fault: CallFault,
     /// What went wrong after it.
     pub message: String,
 }
 
 impl<S: Fn(&mut Network) -> Outcome> Simulation<S> {
     /// Counts the calls of the run in which nothing goes wrong, and then has each of them meet each
-    /// of its [mishaps](Call::mishaps) once, in a run of its own. After each of these, `progress` is
+    /// of its [faults](Call::faults) once, in a run of its own. After each of these, `progress` is
     /// told how many there were and how many there will be.
     ///
     /// It is thorough where a search is broad: what happens only if the third read of a connection
-    /// fails is found for certain. What takes two mishaps is not.
+    /// fails is found for certain. What takes two faults is not.
     ///
     /// # Errors
     ///
@@ -47,18 +47,18 @@ impl<S: Fn(&mut Network) -> Outcome> Simulation<S> {
             return Err(Box::new(self.explain(calm)));
         }
         let mut torture = Torture { calls: calm.calls.len() as u64, ..Torture::default() };
-        let all = calm.calls.iter().map(|call| call.mishaps().len() as u64).sum();
-        for (number, mishap) in mishaps(&calm.calls) {
-            let start = self.start_tape(&[]).with_mishap(Some((number, mishap)));
-            torture.note(&calm, &self.run(start.quiet()), (number, mishap));
+        let all = calm.calls.iter().map(|call| call.call_faults().len() as u64).sum();
+        for (number, call_fault) in call_faults(&calm.calls) {
+            let start = self.start_tape(&[]).with_mishap(Some((number, call_fault)));
+            torture.note(&calm, &self.run(start.quiet()), (number, call_fault));
             progress(torture.summary.runs, all);
         }
         Ok(torture)
     }
 
     /// Runs it with nothing going wrong but one call, by its number.
-    pub fn run_mishap(&self, call: u64, mishap: Mishap) -> Run {
-        self.run(self.start_tape(&[]).with_mishap(Some((call, mishap))))
+    pub fn run_call_fault(&self, call: u64, call_fault: CallFault) -> Run {
+        self.run(self.start_tape(&[]).with_mishap(Some((call, call_fault))))
     }
 }
 
@@ -69,21 +69,21 @@ impl Torture {
         self.victims.is_empty()
     }
 
-    fn note(&mut self, calm: &Run, run: &Run, (number, mishap): (u64, Mishap)) {
+    fn note(&mut self, calm: &Run, run: &Run, (number, call_fault): (u64, CallFault)) {
         self.summary.add(run);
         if let Some(message) = run.message() {
-            // Up to the mishap, the run was the calm one.
+            // Up to the fault, the run was the calm one.
             let call = calm.calls[number as usize];
-            self.victims.push(Victim { number, call, mishap, message: message.to_owned() });
+            self.victims.push(Victim { number, call, call_fault, message: message.to_owned() });
         }
     }
 }
 
-/// Every call, with each of its mishaps.
-fn mishaps(calls: &[Call]) -> impl Iterator<Item = (u64, Mishap)> {
-    (0..)
-        .zip(calls)
-        .flat_map(|(number, call)| call.mishaps().into_iter().map(move |mishap| (number, mishap)))
+/// Every call, with each of its faults.
+fn call_faults(calls: &[Call]) -> impl Iterator<Item = (u64, CallFault)> {
+    (0..).zip(calls).flat_map(|(number, call)| {
+        call.call_faults().into_iter().map(move |call_fault| (number, call_fault))
+    })
 }
 
 impl fmt::Display for Torture {
@@ -96,7 +96,7 @@ impl fmt::Display for Torture {
 
 impl fmt::Display for Victim {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { number, call, mishap, message } = self;
-        write!(f, "call {number}, {call:?}, {mishap:?}: {message}")
+        let Self { number, call, call_fault, message } = self;
+        write!(f, "call {number}, {call:?}, {call_fault:?}: {message}")
     }
 }

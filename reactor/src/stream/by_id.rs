@@ -160,7 +160,7 @@ impl<App> Registry<App> {
     fn order(&mut self, id: ConnectionId, order: Order) -> Result<(), Stale> {
         match self.slots.find(id.0) {
             Found::Here(Source::Stream(connection)) if !connection.stream.is_closed() => {
-                connection.stream.obey(id.0, order, &mut self.ledger);
+                connection.stream.apply(id.0, order, &mut self.ledger);
             }
             Found::Running => {
                 self.ledger.attention = true;
@@ -271,7 +271,7 @@ impl<App> Registry<App> {
 
 impl Stream {
     /// Carries out an order on a connection that is not in a callback.
-    pub(super) fn obey(&mut self, key: Key, order: Order, ledger: &mut Ledger) {
+    pub(super) fn apply(&mut self, key: Key, order: Order, ledger: &mut Ledger) {
         match order {
             // What follows a goodbye is dropped, as it is when the connection itself says it.
             Order::SendFile(piece) if !self.can_write() => {

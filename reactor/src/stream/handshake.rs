@@ -7,7 +7,7 @@
 
 use super::guard::Deadlines;
 use super::guard::Phase;
-use super::pending::Wire;
+use super::pending::Between;
 use super::{Received, Step, Stream, Visit, ended};
 use crate::CloseReason;
 use crate::ledger::{Ledger, Scratch};
@@ -15,7 +15,7 @@ use crate::trace::Callback;
 
 impl Stream {
     pub(super) fn is_shaking_hands(&self) -> bool {
-        matches!(self.pending.wire, Wire::Opening | Wire::Starting | Wire::Securing)
+        matches!(self.pending.between, Between::Opening | Between::Starting | Between::Securing)
     }
 
     /// Its socket is there, so from now on the layer has a deadline.
@@ -29,7 +29,7 @@ impl Stream {
     pub(super) fn end_handshake(&mut self, ledger: &mut Ledger) -> bool {
         let was_shaking = self.is_shaking_hands();
         if was_shaking {
-            self.pending.wire = Wire::Layer;
+            self.pending.between = Between::Layer;
             ledger.handshakes.end();
         }
         was_shaking
@@ -102,7 +102,7 @@ impl<App> Visit<'_, App> {
 #[cfg(feature = "tls")]
 mod start {
     use crate::ledger::Ledger;
-    use crate::stream::pending::Wire;
+    use crate::stream::pending::Between;
     use crate::stream::{Layer, State, Stream};
     use crate::tls::{Engine, StartTlsError};
 
@@ -116,9 +116,9 @@ mod start {
             layer: Box<dyn Layer>,
             ledger: &mut Ledger,
         ) -> Result<(), StartTlsError> {
-            match self.pending.wire {
-                Wire::Nothing => {}
-                Wire::Couple => return Err(StartTlsError::Coupled),
+            match self.pending.between {
+                Between::Nothing => {}
+                Between::Couple => return Err(StartTlsError::Coupled),
                 _ => return Err(StartTlsError::Already),
             }
             if self.state != State::Open {
@@ -131,7 +131,7 @@ mod start {
             let before = std::mem::take(&mut self.outbox).into_bytes();
             self.io.wrap(layer, before);
             self.note_layer();
-            self.pending.wire = Wire::Starting;
+            self.pending.between = Between::Starting;
             ledger.handshakes.begin();
             self.begin_handshake(ledger);
             Ok(())

@@ -61,14 +61,14 @@ use guard::{Deadlines, Phase};
 use io::Io;
 pub(crate) use io::{Origin, Received};
 pub(crate) use layer::Layer;
-use pending::{Pending, Wire};
+use pending::{Between, Pending};
 pub(crate) use read::Intake;
 pub(crate) use transport::Outcome;
 pub use transport::{Detached, Transport};
 #[cfg(unix)]
 pub use unix::{PassError, PeerCredentials};
 pub(crate) use visit::Visit;
-pub(crate) use write::{Drained, Flushed, Refusal};
+pub(crate) use write::{Drained, Flushed, SendRefusal};
 
 pub(crate) struct Stream {
     io: Io,
@@ -103,7 +103,7 @@ enum State {
     /// Our FIN has left; the peer may still write.
     Ended,
     /// Closing, with bytes to be flushed.
-    Draining(Goodbye),
+    Draining(Fins),
     /// Closing, our FIN has left: waiting for the peer's.
     Lingering,
     Closed,
@@ -119,7 +119,7 @@ enum Next {
 
 /// Whose FIN has been seen, or decided on, when a connection drains.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Goodbye {
+enum Fins {
     OursOnly,
     OursFirst,
     PeersFirst,
@@ -191,7 +191,7 @@ impl Stream {
                 ledger.trace(|| What::Connected);
                 if next == Next::Close {
                     // What is queued is sent, and its protocol hears only of the end.
-                    self.state = State::Draining(Goodbye::OursOnly);
+                    self.state = State::Draining(Fins::OursOnly);
                     return Step::Continue(true);
                 }
                 self.state = State::Opening(next);
@@ -266,8 +266,8 @@ impl Stream {
     pub(crate) fn close(&mut self, ledger: &Ledger) {
         self.state = match self.state {
             State::Connecting(Next::Open | Next::End) => State::Connecting(Next::Close),
-            State::Opening(_) | State::Open | State::Ending => State::Draining(Goodbye::OursOnly),
-            State::PeerEnded => State::Draining(Goodbye::PeersFirst),
+            State::Opening(_) | State::Open | State::Ending => State::Draining(Fins::OursOnly),
+            State::PeerEnded => State::Draining(Fins::PeersFirst),
             State::Ended => State::Lingering,
             State::Connecting(Next::Close)
             | State::Draining(_)
@@ -282,9 +282,10 @@ impl Stream {
     pub(crate) fn release(&mut self, ledger: &Ledger) {
         self.state = match self.state {
             State::Connecting(_) | State::Opening(_) => return self.close(ledger),
-            State::Draining(Goodbye::OursFirst | Goodbye::PeersFirst | Goodbye::Unheard)
-            | State::Closed => return,
-            _ => State::Draining(Goodbye::Unheard),
+            State::Draining(Fins::OursFirst | Fins::PeersFirst | Fins::Unheard) | State::Closed => {
+                return;
+            }
+            _ => State::Draining(Fins::Unheard),
         };
         self.inbox = Inbox::default();
         self.begin_closing(ledger);
@@ -298,7 +299,7 @@ impl Stream {
 
     /// Everything queued has left: takes the step that waited for it.
     pub(crate) fn settle(&mut self, ledger: &Ledger) -> Step {
-        if !self.outbox.is_empty() || !self.says_goodbye() {
+        if !self.outbox.is_empty() || !self.waits_for_flush() {
             return Step::Continue(());
         }
         // A layer says its own goodbye before FIN.
@@ -310,12 +311,12 @@ impl Stream {
                 self.state = State::Ended;
                 self.send_fin(ledger)
             }
-            State::Draining(Goodbye::OursOnly) => {
+            State::Draining(Fins::OursOnly) => {
                 self.state = State::Lingering;
                 self.send_fin(ledger)
             }
-            State::Draining(Goodbye::OursFirst | Goodbye::Unheard) => ended(CloseReason::Closed),
-            State::Draining(Goodbye::PeersFirst) => ended(CloseReason::PeerClosed),
+            State::Draining(Fins::OursFirst | Fins::Unheard) => ended(CloseReason::Closed),
+            State::Draining(Fins::PeersFirst) => ended(CloseReason::PeerClosed),
             State::Connecting(_)
             | State::Opening(_)
             | State::Open
@@ -327,7 +328,7 @@ impl Stream {
     }
 
     /// Whether there is a step that waits for everything queued to have left.
-    fn says_goodbye(&self) -> bool {
+    fn waits_for_flush(&self) -> bool {
         matches!(self.state, State::Ending | State::Draining(_))
     }
 
@@ -363,7 +364,7 @@ impl Stream {
     }
 
     /// Releases what the loop's accounts hold for it, and what the kernel would keep.
-    pub(crate) fn bury(
+    pub(crate) fn dispose(
         &mut self,
         reason: &CloseReason,
         poller: &Poller,
@@ -402,10 +403,10 @@ impl Stream {
         self.io.wrap(layer, Vec::new());
         self.note_layer();
         if self.io.is_open() {
-            self.pending.wire = Wire::Layer;
+            self.pending.between = Between::Layer;
             return;
         }
-        self.pending.wire = Wire::Opening;
+        self.pending.between = Between::Opening;
         ledger.handshakes.begin();
         if !self.is_connecting() {
             self.begin_handshake(ledger);

@@ -8,7 +8,7 @@ pub(super) struct Pending {
     pub(super) reading: Reading,
     pub(super) mark: Mark,
     pub(super) listed: Listed,
-    pub(super) wire: Wire,
+    pub(super) between: Between,
 }
 
 /// What the protocol wants to be given.
@@ -50,7 +50,7 @@ pub(super) enum Listed {
 
 /// What is between its bytes and the socket.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Wire {
+pub(super) enum Between {
     Nothing,
     /// A layer that is being opened, and with it the connection.
     Opening,
@@ -70,14 +70,14 @@ impl Pending {
             reading: Reading::Fresh,
             mark: Mark::Low,
             listed: Listed::Nowhere,
-            wire: Wire::Nothing,
+            between: Between::Nothing,
         }
     }
 
     /// Whether there is nothing to do but what its state says.
     pub(super) fn is_quiet(&self) -> bool {
-        let Self { reading, mark, listed, wire } = *self;
-        [reading as u8, mark as u8, listed as u8, wire as u8] == [0; 4]
+        let Self { reading, mark, listed, between } = *self;
+        [reading as u8, mark as u8, listed as u8, between as u8] == [0; 4]
     }
 
     /// Whether the connection is not to be read.
@@ -89,7 +89,7 @@ impl Pending {
 
     /// Whether its protocol has yet to hear that the layer on its open connection is open.
     pub(super) fn is_securing(self) -> bool {
-        matches!(self.wire, Wire::Starting | Wire::Securing)
+        matches!(self.between, Between::Starting | Between::Securing)
     }
 
     /// What is in the inbox is to be offered again. One that is paused is offered it when it goes on.
@@ -154,11 +154,11 @@ mod tests {
             Pending { listed: Listed::Ready, ..quiet },
             Pending { listed: Listed::Touched, ..quiet },
             Pending { listed: Listed::Both, ..quiet },
-            Pending { wire: Wire::Layer, ..quiet },
-            Pending { wire: Wire::Opening, ..quiet },
-            Pending { wire: Wire::Starting, ..quiet },
-            Pending { wire: Wire::Securing, ..quiet },
-            Pending { wire: Wire::Couple, ..quiet },
+            Pending { between: Between::Layer, ..quiet },
+            Pending { between: Between::Opening, ..quiet },
+            Pending { between: Between::Starting, ..quiet },
+            Pending { between: Between::Securing, ..quiet },
+            Pending { between: Between::Couple, ..quiet },
         ];
         assert!(others.iter().all(|pending| !pending.is_quiet()));
     }

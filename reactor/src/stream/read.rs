@@ -1,7 +1,7 @@
 //! Reading: what a read is for, what it brings, and when it stops.
 
-use super::pending::{Reading, Wire};
-use super::{Goodbye, Received, State, Step, Stream, ended};
+use super::pending::{Between, Reading};
+use super::{Fins, Received, State, Step, Stream, ended};
 use crate::CloseReason;
 use crate::ledger::{Ledger, Scratch};
 
@@ -24,7 +24,7 @@ impl Stream {
     }
 
     /// Whether the socket has been read empty.
-    pub(crate) fn is_drained(&self) -> bool {
+    pub(crate) fn is_read_empty(&self) -> bool {
         !self.io.is_readable()
     }
 
@@ -46,7 +46,7 @@ impl Stream {
             }
             // After the peer's FIN an event can only tell of its reset.
             State::PeerEnded
-            | State::Draining(Goodbye::OursOnly | Goodbye::Unheard)
+            | State::Draining(Fins::OursOnly | Fins::Unheard)
             | State::Lingering => Some(Intake::Discard),
             State::Connecting(_) | State::Opening(_) | State::Draining(_) | State::Closed => None,
         }
@@ -63,8 +63,8 @@ impl Stream {
         buffer: &mut Scratch,
         ledger: &mut Ledger,
     ) -> Step<Received> {
-        if self.pending.wire == Wire::Starting {
-            self.pending.wire = Wire::Securing;
+        if self.pending.between == Between::Starting {
+            self.pending.between = Between::Securing;
             let bytes = self.inbox.take();
             self.io.feed(&bytes)?;
         }
@@ -89,10 +89,10 @@ impl Stream {
                 if !self.outbox.is_empty() {
                     self.begin_closing(ledger);
                 }
-                State::Draining(Goodbye::OursFirst)
+                State::Draining(Fins::OursFirst)
             }
-            State::Draining(Goodbye::OursOnly) => {
-                self.state = State::Draining(Goodbye::OursFirst);
+            State::Draining(Fins::OursOnly) => {
+                self.state = State::Draining(Fins::OursFirst);
                 return Step::Continue(false);
             }
             State::Lingering => return ended(CloseReason::Closed),

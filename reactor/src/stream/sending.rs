@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 
 use bytes::Bytes;
 
-use super::{Refusal, Stream};
+use super::{SendRefusal, Stream};
 use crate::id::Key;
 use crate::ledger::Ledger;
 use crate::outbox::{Broadcast, FilePiece, Outbox, Parcel, Pressure, Share};
@@ -41,9 +41,9 @@ impl<App> Registry<App> {
             self.hand_over(id, bytes, Stream::deliver)
         };
         result.map_err(|(refusal, bytes)| match refusal {
-            Refusal::Stale => SendError::Stale(bytes),
-            Refusal::Closing => SendError::Closing(bytes),
-            Refusal::Full => SendError::Full(bytes),
+            SendRefusal::Stale => SendError::Stale(bytes),
+            SendRefusal::Closing => SendError::Closing(bytes),
+            SendRefusal::Full => SendError::Full(bytes),
         })
     }
 
@@ -124,7 +124,7 @@ impl<App> Registry<App> {
                 Ok(())
             }
             // It is its own callback that calls: the file joins what it has written.
-            Found::Running if self.cork.is_sealed() => Err(SendFileError::Closing(piece.file)),
+            Found::Running if self.cork.is_closed() => Err(SendFileError::Closing(piece.file)),
             Found::Running => {
                 self.ledger.attention = true;
                 self.orders.push(Order::SendFile(piece));
@@ -140,19 +140,19 @@ impl<App> Registry<App> {
         &mut self,
         id: ConnectionId,
         parcel: P,
-        give: impl FnOnce(&mut Stream, Key, P, &mut Ledger) -> Result<Pressure, (Refusal, P)>,
-    ) -> Result<Pressure, (Refusal, P)> {
+        give: impl FnOnce(&mut Stream, Key, P, &mut Ledger) -> Result<Pressure, (SendRefusal, P)>,
+    ) -> Result<Pressure, (SendRefusal, P)> {
         match self.slots.find(id.0) {
             Found::Here(Source::Stream(connection)) => {
                 give(&mut connection.stream, id.0, parcel, &mut self.ledger)
             }
-            Found::Running if self.cork.is_sealed() => Err((Refusal::Closing, parcel)),
+            Found::Running if self.cork.is_closed() => Err((SendRefusal::Closing, parcel)),
             // It is its own callback that calls: the bytes join what that has written.
             Found::Running => {
                 self.ledger.attention |= self.cork.join(parcel.bytes());
                 Ok(self.pressure_of_running())
             }
-            _ => Err((Refusal::Stale, parcel)),
+            _ => Err((SendRefusal::Stale, parcel)),
         }
     }
 }

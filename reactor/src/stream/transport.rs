@@ -177,7 +177,7 @@ impl<'a, App> Transport<'a, App> {
     /// Resets the connection: RST at once, and what is queued is lost.
     pub fn abort(&mut self) {
         self.registry.cork.clear();
-        self.seal();
+        self.stop_sending();
         self.note(ended(CloseReason::Aborted));
     }
 
@@ -348,13 +348,13 @@ impl<'a, App> Transport<'a, App> {
     fn uncork(&mut self) {
         let Registry { cork, ledger, .. } = &mut *self.registry;
         let step = self.stream.uncork(cork, ledger);
-        self.seal();
+        self.stop_sending();
         self.note(step);
     }
 
     /// This connection sends no more.
-    fn seal(&mut self) {
-        self.registry.cork.seal();
+    fn stop_sending(&mut self) {
+        self.registry.cork.close();
         self.registry.ledger.attention = true;
     }
 
@@ -367,7 +367,7 @@ impl<'a, App> Transport<'a, App> {
 
     fn note_end(&mut self, reason: Box<CloseReason>) {
         if !self.has_ended() {
-            self.registry.cork.seal();
+            self.registry.cork.close();
             self.decide(Outcome::Ended(reason));
         }
     }

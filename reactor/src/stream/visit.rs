@@ -8,7 +8,7 @@
 //!                     open ──▶ flush ──▶ offer ──▶ read ──▶ finish: ended? deadlines? more to do?
 //!
 //!   call ──▶ protocol ──┬── has written ─────────────────▶ uncork ──▶ kernel, or outbox
-//!                       ├── has done more (attention) ───▶ attend: uncork, obey, hand over, settle
+//!                       ├── has done more (attention) ───▶ attend: uncork, apply, hand over, settle
 //!                       └── has panicked, or aborted ────▶ cut: the connection ends
 //! ```
 
@@ -92,7 +92,7 @@ impl<'a, App> Visit<'a, App> {
             if let Step::Break(reason) = self.handle_received(received, scratch) {
                 return self.retire(reason);
             }
-            if self.connection.stream.is_drained() {
+            if self.connection.stream.is_read_empty() {
                 return;
             }
         } else if stream.is_closed() {
@@ -308,7 +308,7 @@ impl<'a, App> Visit<'a, App> {
         if self.connection.stream.can_flush() {
             self.come_again();
         }
-        if let Some(drained) = self.connection.stream.take_drained(&self.registry.ledger) {
+        if let Some(drained) = self.connection.stream.take_low(&self.registry.ledger) {
             self.come_again();
             self.registry.tell_waiting(self.key, Ok(()));
             if drained == Drained::Owed && self.connection.stream.can_write() {
@@ -325,7 +325,7 @@ impl<'a, App> Visit<'a, App> {
 }
 
 impl<App> Visit<'_, App> {
-    /// Calls the protocol, then does what the call has brought about: sends what it wrote, obeys
+    /// Calls the protocol, then does what the call has brought about: sends what it wrote, applies
     /// what it was told by its id, hands over to its successor.
     #[inline(always)]
     pub(super) fn call(
@@ -339,7 +339,7 @@ impl<App> Visit<'_, App> {
         if !stream.is_open() {
             self.registry.ledger.attention = true;
             if !stream.can_write() {
-                self.registry.cork.seal();
+                self.registry.cork.close();
             }
         }
         let mut transport = Transport::new(id, stream, self.registry);
@@ -382,7 +382,7 @@ impl<App> Visit<'_, App> {
         self.registry.cork.shrink();
         step?;
         for order in orders {
-            self.connection.stream.obey(self.key, order, &mut self.registry.ledger);
+            self.connection.stream.apply(self.key, order, &mut self.registry.ledger);
         }
         if let Some(protocol) = successor
             && !self.connection.stream.is_closed()

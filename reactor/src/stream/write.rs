@@ -45,7 +45,7 @@ impl Stream {
 
     #[inline(never)]
     fn write_through(&mut self, bytes: &[u8], cork: &mut Cork, ledger: &mut Ledger) -> Step {
-        if cork.is_sealed() || !self.can_write() {
+        if cork.is_closed() || !self.can_write() {
             ledger.stats.discarded_bytes += bytes.len() as u64;
             return Step::Continue(());
         }
@@ -63,7 +63,7 @@ impl Stream {
 
     /// As [`Self::write`], for bytes that are shared and need not be copied.
     pub(crate) fn send(&mut self, mut bytes: Bytes, cork: &mut Cork, ledger: &mut Ledger) -> Step {
-        if bytes.len() <= COPY_UP_TO || cork.is_sealed() || !self.can_write() {
+        if bytes.len() <= COPY_UP_TO || cork.is_closed() || !self.can_write() {
             return self.write(&bytes, cork, ledger);
         }
         let sent = self.transmit_behind(cork, &bytes, ledger)?;
@@ -160,7 +160,7 @@ impl Stream {
         key: Key,
         parcel: P,
         ledger: &mut Ledger,
-    ) -> Result<Pressure, (Refusal, P)> {
+    ) -> Result<Pressure, (SendRefusal, P)> {
         if !self.goes_first(ledger) {
             return self.enqueue(key, parcel, ledger);
         }
@@ -196,13 +196,13 @@ impl Stream {
         parcel: P,
         result: io::Result<usize>,
         ledger: &mut Ledger,
-    ) -> Result<Pressure, (Refusal, P)> {
+    ) -> Result<Pressure, (SendRefusal, P)> {
         let whose = About::Other(ConnectionId(key).into());
         let sent = match self.io.transmitted(result, parcel.bytes().len(), whose, ledger) {
             Step::Continue(sent) => sent,
             Step::Break(reason) => {
                 self.retire(key, reason, ledger);
-                return Err((Refusal::Stale, parcel));
+                return Err((SendRefusal::Stale, parcel));
             }
         };
         if sent == 0 {
@@ -229,7 +229,7 @@ impl Stream {
         key: Key,
         parcel: P,
         ledger: &mut Ledger,
-    ) -> Result<Pressure, (Refusal, P)> {
+    ) -> Result<Pressure, (SendRefusal, P)> {
         let length = parcel.bytes().len();
         if let Err(refusal) = self.admit(key, Outbox::charge_of(length), ledger) {
             return Err((refusal, parcel));
@@ -251,9 +251,9 @@ impl Stream {
         key: Key,
         charge: usize,
         ledger: &mut Ledger,
-    ) -> Result<(), Refusal> {
+    ) -> Result<(), SendRefusal> {
         if !self.is_open() && !self.can_write() {
-            return Err(if self.is_closed() { Refusal::Stale } else { Refusal::Closing });
+            return Err(if self.is_closed() { SendRefusal::Stale } else { SendRefusal::Closing });
         }
         let reason = if self.outbox.charge() + charge > self.limits.outbox {
             CloseReason::OutboxFull
@@ -265,7 +265,7 @@ impl Stream {
         if self.limits.when_full == WhenFull::Close {
             self.retire(key, Box::new(reason), ledger);
         }
-        Err(Refusal::Full)
+        Err(SendRefusal::Full)
     }
 
     /// Queues a part of a file.
@@ -373,7 +373,7 @@ impl Stream {
 
     /// Whether the outbox has fallen to its low mark, where somebody wants to know: reading goes on, if it was
     /// held.
-    pub(crate) fn take_drained(&mut self, ledger: &Ledger) -> Option<Drained> {
+    pub(crate) fn take_low(&mut self, ledger: &Ledger) -> Option<Drained> {
         if self.pending.mark == Mark::Low || self.outbox.len() > self.limits.outbox_low {
             return None;
         }
@@ -430,7 +430,7 @@ impl Stream {
 }
 
 /// Why something was not taken.
-pub(crate) enum Refusal {
+pub(crate) enum SendRefusal {
     /// The connection has ended.
     Stale,
     /// It sends no more.

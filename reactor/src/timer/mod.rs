@@ -5,12 +5,12 @@
 //!   elapsed, the present tick     0 0 2 9 7 5
 //!   a timer's deadline            0 0 2 9 8 3     it differs first in digit 1, where it has an 8
 //!                                         │
-//!   level 0   64 lines of    1 ms   ░▒░░▒░│░░ …   their tick comes: they fire
-//!   level 1   64 lines of   64 ms   ░░▒░░░│░▒ …   line 8: here it stands
-//!   level 2   64 lines of    4 s    ░░░▒░░░░░ … ┐
-//!   level 3   64 lines of  4.4 min  …           │ the wheel reaches a line: its timers move to lower
-//!   level 4   64 lines of  4.7 h    …           │ levels (they cascade)
-//!   level 5   64 lines of   12 days …           ┘
+//!   level 0   64 buckets of    1 ms   ░▒░░▒░│░░ …   their tick comes: they fire
+//!   level 1   64 buckets of   64 ms   ░░▒░░░│░▒ …   bucket 8: here it stands
+//!   level 2   64 buckets of    4 s    ░░░▒░░░░░ … ┐
+//!   level 3   64 buckets of  4.4 min  …           │ the wheel reaches a bucket: its timers move to lower
+//!   level 4   64 buckets of  4.7 h    …           │ levels (they cascade)
+//!   level 5   64 buckets of   12 days …           ┘
 //!
 //!   due       what is to fire as soon as can be ─┐
 //!                                   advance      ├──▶ firing ──pop, 32 at a time──▶
@@ -18,12 +18,12 @@
 //! ```
 //!
 //! A timer stands at the level of the highest digit in which its deadline differs from the present tick,
-//! in the line of its own digit there. That stays so until the wheel reaches the line, so where a timer
-//! stands follows from its deadline; only its place in the [`Line`] has to be kept. One bitmap a level
+//! in the bucket of its own digit there. That stays so until the wheel reaches the bucket, so where a timer
+//! stands follows from its deadline; only its place in the [`Bucket`] has to be kept. One bitmap a level
 //! makes the next deadline a few shifts away. The idea is Varghese and Lauck's (1987), scheme 7.
 //!
 //! To set, to move and to cancel a timer takes a few stores, and no other timer is touched for it: with a
-//! million of them, memory is what costs. That is why lines are arrays. In a linked list a timer has to
+//! million of them, memory is what costs. That is why buckets are arrays. In a linked list a timer has to
 //! be fetched before it is known which is the next; in an array the next are known, and the processor
 //! fetches them side by side. For the same reason what the wheel turns by ([`Hand`]) is kept apart from
 //! what the timers are for.
@@ -31,12 +31,12 @@
 //! Ticks are milliseconds. A deadline is rounded up, so a timer never fires early. Timers of the same
 //! tick fire in the order in which they were set or moved.
 
-mod line;
+mod bucket;
 
 use std::mem;
 
 use crate::id::{Generation, Generations, Key};
-use line::Line;
+use bucket::Bucket;
 
 /// Milliseconds since the loop began.
 pub(crate) type Tick = u64;
@@ -45,12 +45,12 @@ const LEVELS: usize = 6;
 const DIGIT: usize = 6;
 const DIGITS: usize = 1 << DIGIT;
 
-/// Behind the lines of the levels: what was due already when it was set,
+/// Behind the buckets of the levels: what was due already when it was set,
 const DUE: usize = LEVELS * DIGITS;
 /// and what [`Wheel::advance`] has gathered.
 const FIRING: usize = DUE + 1;
 const LINES: usize = FIRING + 1;
-/// The place of a timer that stands in no line: it fires right now.
+/// The place of a timer that stands in no bucket: it fires right now.
 const NOWHERE: u32 = (1 << PLACE_BITS) - 1;
 /// All timers that there can be, and three holes for each, take fewer places.
 const PLACE_BITS: u32 = 26;
@@ -65,8 +65,8 @@ pub(crate) struct Wheel<T> {
     /// Indices without a timer. A list of their own: to set a timer one need not read what was there.
     vacant: Vec<u32>,
     generations: Generations,
-    lines: Box<[Line; LINES]>,
-    /// Which lines hold anything: a word for each level, and one for `DUE` and `FIRING`.
+    buckets: Box<[Bucket; LINES]>,
+    /// Which buckets hold anything: a word for each level, and one for `DUE` and `FIRING`.
     occupied: [u64; LEVELS + 1],
     /// Everything with a deadline up to here stands in `DUE` or `FIRING`, and nothing else does.
     elapsed: Tick,
@@ -78,7 +78,7 @@ pub(crate) struct Wheel<T> {
 #[derive(Default)]
 struct Hand {
     deadline: Tick,
-    /// Its generation above its place in its line; zero while it is vacant.
+    /// Its generation above its place in its bucket; zero while it is vacant.
     generation_and_place: u64,
 }
 
@@ -89,7 +89,7 @@ impl<T> Wheel<T> {
             payloads: Vec::new(),
             vacant: Vec::new(),
             generations,
-            lines: Box::new(std::array::from_fn(|_| Line::default())),
+            buckets: Box::new(std::array::from_fn(|_| Bucket::default())),
             occupied: [0; LEVELS + 1],
             elapsed: 0,
             batch: Vec::with_capacity(BATCH),
@@ -149,16 +149,16 @@ impl<T> Wheel<T> {
     /// re-arms itself with zero fires once a turn and starves nobody.
     pub(crate) fn advance(&mut self, now: Tick) {
         self.empty_line(DUE);
-        while let Some((line, start)) = self.next_line()
+        while let Some((bucket, start)) = self.next_line()
             && start <= now
         {
             self.elapsed = start;
-            self.empty_line(line);
+            self.empty_line(bucket);
         }
         self.elapsed = self.elapsed.max(now);
     }
 
-    /// The next gathered timer. It is in no line any more: [`Self::rearm`] or [`Self::cancel`] it.
+    /// The next gathered timer. It is in no bucket any more: [`Self::rearm`] or [`Self::cancel`] it.
     pub(crate) fn pop(&mut self) -> Option<Key> {
         loop {
             if self.batch.is_empty() {
@@ -172,7 +172,7 @@ impl<T> Wheel<T> {
     }
 
     /// The tick at which [`Self::advance`] has something to do next: exact for what is due within
-    /// 64 ms, else the tick at which a line cascades, which is never later than the deadline.
+    /// 64 ms, else the tick at which a bucket cascades, which is never later than the deadline.
     pub(crate) fn next_deadline(&self) -> Option<Tick> {
         if self.occupied[LEVELS] != 0 || self.batch.iter().any(|key| self.is_to_fire(*key)) {
             return Some(self.elapsed);
@@ -208,13 +208,13 @@ impl<T> Wheel<T> {
         level * DIGITS + digit(deadline, level)
     }
 
-    /// The line of a level that the wheel reaches first, and the tick at which it does.
+    /// The bucket of a level that the wheel reaches first, and the tick at which it does.
     ///
     /// A lower level always comes before a higher one: its timers share the higher digits of the
-    /// present tick. The line of the present digit itself comes last: it is empty or, on the top level, a
+    /// present tick. The bucket of the present digit itself comes last: it is empty or, on the top level, a
     /// whole revolution away.
     fn next_line(&self) -> Option<(usize, Tick)> {
-        let level = self.occupied[..LEVELS].iter().position(|&lines| lines != 0)?;
+        let level = self.occupied[..LEVELS].iter().position(|&buckets| buckets != 0)?;
         let next = (self.elapsed >> (level * DIGIT)) + 1;
         let from_next = self.occupied[level].rotate_right((next % DIGITS as Tick) as u32);
         let start = next + Tick::from(from_next.trailing_zeros());
@@ -223,72 +223,72 @@ impl<T> Wheel<T> {
 
     // ── coming and going ────────────────────────────────────────────────────────────────────
 
-    /// A timer joins a line: its place.
+    /// A timer joins a bucket: its place.
     #[inline(always)]
-    fn join(&mut self, index: u32, line: usize) -> u32 {
-        if self.lines[line].is_empty() {
-            self.occupied[line / DIGITS] |= 1 << (line % DIGITS);
+    fn join(&mut self, index: u32, bucket: usize) -> u32 {
+        if self.buckets[bucket].is_empty() {
+            self.occupied[bucket / DIGITS] |= 1 << (bucket % DIGITS);
         }
-        self.lines[line].push(index)
+        self.buckets[bucket].push(index)
     }
 
-    /// A timer leaves the line it is in, if any.
+    /// A timer leaves the bucket it is in, if any.
     #[inline(always)]
     fn leave(&mut self, index: u32, deadline: Tick, place: u32) {
         if place == NOWHERE {
             return;
         }
         let mut number = self.line_for(deadline);
-        // A timer stands in one line only.
-        if number == DUE && !self.lines[DUE].has(index, place) {
+        // A timer stands in one bucket only.
+        if number == DUE && !self.buckets[DUE].has(index, place) {
             number = FIRING;
         }
-        let line = &mut self.lines[number];
-        line.remove(place);
-        if line.is_empty() || line.is_sparse() {
+        let bucket = &mut self.buckets[number];
+        bucket.remove(place);
+        if bucket.is_empty() || bucket.is_sparse() {
             self.tidy(number);
         }
     }
 
-    /// Looks after a line that a timer has left.
+    /// Looks after a bucket that a timer has left.
     #[cold]
     #[inline(never)]
     fn tidy(&mut self, number: usize) {
-        let line = &mut self.lines[number];
-        if line.is_empty() {
-            line.clear();
+        let bucket = &mut self.buckets[number];
+        if bucket.is_empty() {
+            bucket.clear();
             self.occupied[number / DIGITS] &= !(1 << (number % DIGITS));
-        } else if line.is_sparse() {
-            line.close_up(|index, place| self.hands[index as usize].set_place(place));
+        } else if bucket.is_sparse() {
+            bucket.close_up(|index, place| self.hands[index as usize].set_place(place));
         }
     }
 
-    /// The wheel has reached a line: its timers are to fire, or cascade.
+    /// The wheel has reached a bucket: its timers are to fire, or cascade.
     fn empty_line(&mut self, number: usize) {
-        if self.lines[number].is_empty() {
+        if self.buckets[number].is_empty() {
             return;
         }
-        let mut line = mem::take(&mut self.lines[number]);
+        let mut bucket = mem::take(&mut self.buckets[number]);
         self.occupied[number / DIGITS] &= !(1 << (number % DIGITS));
-        for index in line.iter() {
+        for index in bucket.iter() {
             let deadline = self.hands[index as usize].deadline;
             let target = if deadline <= self.elapsed { FIRING } else { self.line_for(deadline) };
             let place = self.join(index, target);
             self.hands[index as usize].set_place(place);
         }
         // Its memory is for those who come next, unless there are some already: timers that are farther
-        // off than the wheel is wide have come back to their line.
-        if self.lines[number].is_empty() {
-            line.clear();
-            self.lines[number] = line;
+        // off than the wheel is wide have come back to their bucket.
+        if self.buckets[number].is_empty() {
+            bucket.clear();
+            self.buckets[number] = bucket;
         }
     }
 
-    /// Takes the next to fire out of their line. Each is looked up here, out of cache, while those
+    /// Takes the next to fire out of their bucket. Each is looked up here, out of cache, while those
     /// behind it are under way; when they fire one after the other they are there.
     fn fill_batch(&mut self) {
         while self.batch.len() < BATCH
-            && let Some(index) = self.lines[FIRING].pop_first()
+            && let Some(index) = self.buckets[FIRING].pop_first()
         {
             let hand = &mut self.hands[index as usize];
             hand.set_place(NOWHERE);
@@ -410,9 +410,9 @@ mod tests {
         assert_eq!((wheel.len(), wheel.occupied), (0, [0; LEVELS + 1]));
     }
 
-    /// Memory for places, in all lines.
+    /// Memory for places, in all buckets.
     fn room(wheel: &Wheel<u64>) -> usize {
-        wheel.lines.iter().map(Line::room).sum()
+        wheel.buckets.iter().map(Bucket::room).sum()
     }
 
     #[test]
@@ -427,7 +427,7 @@ mod tests {
         assert!(room(&wheel) < 100_000, "{}", room(&wheel));
     }
 
-    /// They stand in one line, behind one that the budget has left over.
+    /// They stand in one bucket, behind one that the budget has left over.
     #[test]
     fn zero_timers_that_are_moved_again_and_again_take_no_more_room() {
         let mut wheel = Wheel::new(Generations::of_process());

@@ -89,12 +89,12 @@ impl Record {
 }
 
 /// A record that is printed with the names of the hosts.
-pub(super) struct Line<'a> {
+pub(super) struct Named<'a> {
     pub(super) record: &'a Record,
     pub(super) hosts: &'a [String],
 }
 
-impl fmt::Display for Line<'_> {
+impl fmt::Display for Named<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { record, hosts } = self;
         let micros = record.at / 1_000;
@@ -107,7 +107,7 @@ impl fmt::Display for Line<'_> {
 
 impl fmt::Display for Record {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        Line { record: self, hosts: &[] }.fmt(f)
+        Named { record: self, hosts: &[] }.fmt(f)
     }
 }
 
@@ -156,7 +156,7 @@ mod tests {
         let record = Record::new(Duration::from_secs(1), 0, None, what);
         let hosts = ["server".to_owned(), "client".to_owned()];
         assert_eq!(
-            Line { record: &record, hosts: &hosts }.to_string(),
+            Named { record: &record, hosts: &hosts }.to_string(),
             "    1000.000 ms  server  → client         packet lost: 64 bytes"
         );
     }

@@ -3,7 +3,7 @@
 use std::collections::vec_deque;
 use std::fmt;
 
-use super::record::Line;
+use super::record::Named;
 use super::{Record, Ring, Tracer};
 
 /// What a loop did, or the loops of a simulated network; it prints one line a record.
@@ -37,7 +37,7 @@ impl Trace {
 
     /// The records as they print, one line each.
     pub fn lines(&self) -> impl DoubleEndedIterator<Item = String> {
-        self.iter().map(|record| Line { record, hosts: &self.hosts }.to_string())
+        self.iter().map(|record| Named { record, hosts: &self.hosts }.to_string())
     }
 
     /// How many records there are.

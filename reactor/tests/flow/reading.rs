@@ -154,7 +154,7 @@ fn nothing_is_read_between_a_pause_and_the_next_resumption() {
     stage.finish();
 }
 
-/// By its id a connection is told from anywhere, its own callback included; it obeys when that
+/// By its id a connection is told from anywhere, its own callback included; it applies when that
 /// returns, and in order with what it writes.
 #[test]
 fn a_connection_obeys_what_it_is_told_by_its_id_in_its_own_callback() {

@@ -9,8 +9,8 @@ use reactor::{
     SocketId, TimerKey,
 };
 
+use crate::setting::{Family, Play, Role};
 use crate::support::DatagramProbe;
-use crate::theatre::{Family, Play, Role};
 
 fn echo() -> DatagramProbe {
     DatagramProbe::new("server").on_datagram(|socket, datagram, _| {

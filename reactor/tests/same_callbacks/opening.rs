@@ -4,9 +4,9 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 
 use reactor::{Address, ConnectOptions, DatagramOptions, ListenOptions, ListenerId, OpenError};
 
+use crate::setting::{Family, Play, Role, boxed};
 use crate::streams::actor;
 use crate::support::{DatagramProbe, Log, Probe};
-use crate::theatre::{Family, Play, Role, boxed};
 
 /// Has a role listen, if it can; it is closed when the play is over.
 fn try_listen(

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use reactor::sim::{Call, Errno, Mishap, Network, Outcome, Simulation, Torture};
+use reactor::sim::{Call, CallFault, Errno, Network, Outcome, Simulation, Torture};
 use reactor::{Address, CloseReason, Closed, Input, Protocol, Registry, Transport};
 
 const QUESTIONS: usize = 3;
@@ -119,15 +119,17 @@ fn a_protocol_that_gives_up_is_found_wherever_it_does() {
     let torture = torture(Persistence::GivesUp);
     println!("{torture}");
     // Each client asks once whether its connection was made.
-    let errors =
-        Call::Connected.mishaps().into_iter().filter(|mishap| *mishap != Mishap::WouldBlock);
+    let errors = Call::Connected
+        .call_faults()
+        .into_iter()
+        .filter(|call_fault| *call_fault != CallFault::WouldBlock);
     assert_eq!(torture.victims.len(), QUESTIONS * errors.count());
     assert!(torture.victims.iter().all(|victim| victim.call == Call::Connected));
 
     let simulation =
         Simulation::new(|network: &mut Network| scenario(network, Persistence::GivesUp));
     for victim in &torture.victims {
-        let run = simulation.run_mishap(victim.number, victim.mishap);
+        let run = simulation.run_call_fault(victim.number, victim.call_fault);
         assert_eq!(run.message(), Some(&*victim.message), "{victim}");
     }
 }
@@ -145,6 +147,6 @@ fn a_mishap_beyond_the_last_call_changes_nothing() {
     let simulation =
         Simulation::new(|network: &mut Network| scenario(network, Persistence::AsksAgain));
     let calm = simulation.run_tape(&[]);
-    let beyond = simulation.run_mishap(u64::MAX, Mishap::Error(Errno::EMFILE));
+    let beyond = simulation.run_call_fault(u64::MAX, CallFault::Error(Errno::EMFILE));
     assert_eq!((beyond.hash, beyond.result), (calm.hash, Ok(())));
 }

@@ -2,9 +2,9 @@
 
 use clap::Args;
 
-use crate::crew::{Crew, Manner, Patience};
 use crate::site::Sites;
 use crate::task::How;
+use crate::workers::{Manner, Patience, Workers};
 
 /// What `get` and `put` have in common.
 #[derive(Args)]
@@ -33,8 +33,8 @@ impl Effort {
     }
 
     /// Those who do it.
-    pub(crate) fn crew(&self, sites: Sites) -> Crew {
+    pub(crate) fn workers(&self, sites: Sites) -> Workers {
         let manner = if self.no_options { Manner::Plain } else { Manner::Hopeful };
-        Crew::new(sites, self.parallel.into(), &self.patience).asking(manner)
+        Workers::new(sites, self.parallel.into(), &self.patience).asking(manner)
     }
 }

@@ -5,7 +5,6 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use crate::crew::{self, Errand, Way};
 use crate::download::Download;
 use crate::effort::Effort;
 use crate::local::name_here;
@@ -13,6 +12,7 @@ use crate::site::Sites;
 use crate::task::{How, Task};
 use crate::tree::Walk;
 use crate::url::{Scheme, Url};
+use crate::workers::{self, PacketTask, Way};
 
 /// Fetch files, and directories with everything in them
 ///
@@ -58,22 +58,22 @@ pub(crate) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
         }
         fetches.push((sites.find(url)?, url, target));
     }
-    let mut crew = options.effort.crew(sites);
+    let mut workers = options.effort.workers(sites);
     for (site, url, local) in fetches {
         let remote = url.path.clone();
         match url.scheme {
             Scheme::Tftp(mode) => {
-                crew.add_errand(site, Errand { way: Way::Get, local, remote, mode });
+                workers.add_packet_task(site, PacketTask { way: Way::Get, local, remote, mode });
             }
             Scheme::Ftp if is_directory(url, options) => {
-                crew.add(site, Task::Walk(Walk::new(remote, local, options.how())));
+                workers.add(site, Task::Walk(Walk::new(remote, local, options.how())));
             }
             Scheme::Ftp => {
-                crew.add(site, Task::Download(Download::new(remote, local, options.how())));
+                workers.add(site, Task::Download(Download::new(remote, local, options.how())));
             }
         }
     }
-    crew::work(crew)
+    workers::work(workers)
 }
 
 fn is_directory(url: &Url, options: &Options) -> bool {

@@ -7,11 +7,11 @@ use protocols::transfer::ftp::client::{Done, Entry, Failure};
 use protocols::transfer::ftp::time::Timestamp;
 use protocols::transfer::store::Kind;
 
-use crate::crew::{self, Crew, Patience};
 use crate::directory::{Answer, Directory};
 use crate::site::Sites;
 use crate::task::{Next, Remarks, Task};
 use crate::url::{Scheme, Url, shown};
+use crate::workers::{self, Patience, Workers};
 
 /// Print what is in a directory of an FTP server
 ///
@@ -33,9 +33,9 @@ pub(crate) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     }
     let mut sites = Sites::default();
     let site = sites.find(url)?;
-    let mut crew = Crew::new(sites, 1, &options.patience);
-    crew.add(site, Task::List(Listing::new(url.path.clone())));
-    crew::work(crew)
+    let mut workers = Workers::new(sites, 1, &options.patience);
+    workers.add(site, Task::List(Listing::new(url.path.clone())));
+    workers::work(workers)
 }
 
 /// The list of one directory.

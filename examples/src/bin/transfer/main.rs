@@ -21,7 +21,6 @@
 
 #[cfg(unix)]
 mod control;
-mod crew;
 mod directory;
 mod download;
 mod effort;
@@ -40,6 +39,7 @@ mod tree;
 mod upload;
 mod url;
 mod user;
+mod workers;
 
 use std::error::Error;
 use std::process::ExitCode;

@@ -5,7 +5,6 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use crate::crew::{self, Errand, Way};
 use crate::effort::Effort;
 use crate::local::name_there;
 use crate::site::Sites;
@@ -13,6 +12,7 @@ use crate::task::{How, Task};
 use crate::tree::{Plant, joined};
 use crate::upload::Upload;
 use crate::url::{Scheme, Url};
+use crate::workers::{self, PacketTask, Way};
 
 /// Send files, and directories with everything in them
 ///
@@ -56,12 +56,12 @@ pub(crate) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     }
     let mut sites = Sites::default();
     let site = sites.find(url)?;
-    let mut crew = options.effort.crew(sites);
+    let mut workers = options.effort.workers(sites);
     let mut tasks = Vec::new();
     for (local, remote, is_directory) in files {
         match url.scheme {
             Scheme::Tftp(mode) => {
-                crew.add_errand(site, Errand { way: Way::Put, local, remote, mode });
+                workers.add_packet_task(site, PacketTask { way: Way::Put, local, remote, mode });
             }
             Scheme::Ftp if is_directory => {
                 tasks.push(Task::Plant(Plant::new(local, remote, options.how())));
@@ -74,8 +74,8 @@ pub(crate) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
         let place = url.path.strip_suffix(b"/").unwrap_or(&url.path).to_vec();
         tasks = vec![Task::Plant(Plant::around(tasks, place))];
     }
-    tasks.into_iter().for_each(|task| crew.add(site, task));
-    crew::work(crew)
+    tasks.into_iter().for_each(|task| workers.add(site, task));
+    workers::work(workers)
 }
 
 /// Whether it is a directory; if it is there at all, and can be sent.

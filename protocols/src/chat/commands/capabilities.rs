@@ -4,105 +4,105 @@ use crate::chat::builder::Builder;
 use crate::chat::capability::{self, Caps};
 use crate::chat::message::{MAX_BODY, Message};
 use crate::chat::numeric;
+use crate::chat::scope::{Scope, pack};
 use crate::chat::server::Server;
 use crate::chat::server::line::Line;
+use crate::chat::server::network::Network;
 use crate::chat::server::users::UserKey;
-use crate::chat::server::wire::Wire;
-use crate::chat::turn::{Turn, pack};
 
 use super::{metadata, metadata_events, registration};
 
 /// `CAP LS [302]`, `CAP LIST`, `CAP REQ :…`, `CAP END`.
-pub(super) fn cap(turn: &mut Turn<'_>, message: &Message<'_>) {
+pub(super) fn cap(scope: &mut Scope<'_>, message: &Message<'_>) {
     let subcommand = message.param(0).unwrap_or_default();
     match subcommand.to_ascii_uppercase().as_str() {
-        "LS" => list(turn, message.param(1)),
+        "LS" => list(scope, message.param(1)),
         "LIST" => {
-            let names = turn.caps().names();
-            show(turn, "LIST", names.split_ascii_whitespace());
+            let names = scope.caps().names();
+            show(scope, "LIST", names.split_ascii_whitespace());
         }
-        "REQ" => request(turn, &message.params()[1..].join(" ")),
-        "END" => end(turn),
-        _ => turn.numeric(numeric::ERR_INVALIDCAPCMD, &[subcommand]),
+        "REQ" => request(scope, &message.params()[1..].join(" ")),
+        "END" => end(scope),
+        _ => scope.numeric(numeric::ERR_INVALIDCAPCMD, &[subcommand]),
     }
 }
 
-fn list(turn: &mut Turn<'_>, version: Option<&str>) {
-    negotiate(turn);
+fn list(scope: &mut Scope<'_>, version: Option<&str>) {
+    negotiate(scope);
     let knows_302 = version.and_then(|text| text.parse::<u32>().ok()).is_some_and(|it| it >= 302);
     if knows_302 {
         // A client of that version is told of changes whether it asks for it or not.
-        let user = turn.user_mut();
+        let user = scope.user_mut();
         user.knows_302 = true;
         let caps = user.caps | Caps::CAP_NOTIFY;
-        set(turn, caps);
+        set(scope, caps);
     }
-    let limits = &turn.server.settings.limits;
-    let listed = capability::listed(turn.server.offered, knows_302, limits);
-    show(turn, "LS", listed.iter());
+    let limits = &scope.server.settings.limits;
+    let listed = capability::listed(scope.server.offered, knows_302, limits);
+    show(scope, "LS", listed.iter());
 }
 
 /// Shows a list, on several lines if it has to be: the last has as much as fits on it. Who does not know of
 /// several lines (version 302) is shown only that one; it has room for all but with the longest of names, and
 /// then drafts are left out.
 fn show<Word: AsRef<str>>(
-    turn: &mut Turn<'_>,
+    scope: &mut Scope<'_>,
     subcommand: &str,
     words: impl DoubleEndedIterator<Item = Word>,
 ) {
-    let mut lines = pack(words.rev(), ' ', room(turn));
+    let mut lines = pack(words.rev(), ' ', room(scope));
     if lines.is_empty() {
         lines.push(String::new());
     }
-    if !turn.user().knows_302 {
+    if !scope.user().knows_302 {
         lines.truncate(1);
     }
     lines.reverse();
     let last = lines.len() - 1;
     for (at, line) in lines.iter().enumerate() {
         let names: Vec<_> = line.rsplit(' ').collect();
-        let nick = turn.user().nick().to_owned();
-        let reply = turn.by_server("CAP").param(&nick).param(subcommand);
+        let nick = scope.user().nick().to_owned();
+        let reply = scope.by_server("CAP").param(&nick).param(subcommand);
         let reply = if at < last { reply.param("*") } else { reply };
-        turn.reply(reply.text(&names.join(" ")));
+        scope.reply(reply.text(&names.join(" ")));
     }
 }
 
-fn request(turn: &mut Turn<'_>, asked: &str) {
-    negotiate(turn);
-    let mut caps = turn.caps();
+fn request(scope: &mut Scope<'_>, asked: &str) {
+    negotiate(scope);
+    let mut caps = scope.caps();
     for word in asked.split_ascii_whitespace() {
         let (name, on) = word.strip_prefix('-').map_or((word, true), |name| (name, false));
-        let known = Caps::of(name).filter(|&cap| turn.server.offered.has(cap));
+        let known = Caps::of(name).filter(|&cap| scope.server.offered.has(cap));
         let Some(cap) = known else {
-            return answer(turn, "NAK", asked);
+            return answer(scope, "NAK", asked);
         };
-        if cap == Caps::CAP_NOTIFY && !on && turn.user().knows_302 {
-            return answer(turn, "NAK", asked);
+        if cap == Caps::CAP_NOTIFY && !on && scope.user().knows_302 {
+            return answer(scope, "NAK", asked);
         }
         caps.set(cap, on);
     }
     // A long list is acknowledged in several lines, none of which is cut.
-    for names in pack(asked.split(' '), ' ', room(turn)) {
-        answer(turn, "ACK", &names);
+    for names in pack(asked.split(' '), ' ', room(scope)) {
+        answer(scope, "ACK", &names);
     }
-    let knew_metadata = metadata::knows(turn.caps());
-    set(turn, caps);
-    if metadata::knows(caps) && !knew_metadata && turn.user().is_registered() {
-        metadata_events::greet(turn);
+    let knew_metadata = metadata::knows(scope.caps());
+    set(scope, caps);
+    if metadata::knows(caps) && !knew_metadata && scope.user().is_registered() {
+        metadata_events::greet(scope);
     }
 }
 
-fn end(turn: &mut Turn<'_>) {
-    if let Some(registering) = turn.user_mut().registering() {
+fn end(scope: &mut Scope<'_>) {
+    if let Some(registering) = scope.user_mut().registering() {
         registering.is_negotiating = false;
-        registration::try_register(turn);
+        registration::try_register(scope);
     }
 }
 
 /// Tells those who want to know which capabilities have come, and which are gone (IRCv3 cap-notify), when
 /// other settings have changed that.
-pub(in crate::chat) fn announce(server: &mut Server, wire: &mut dyn Wire) {
+pub(in crate::chat) fn announce(server: &mut Server, network: &mut dyn Network) {
     let (before, now) = (server.announced, server.offered);
     if before == now {
         return;
@@ -123,7 +123,7 @@ pub(in crate::chat) fn announce(server: &mut Server, wire: &mut dyn Wire) {
             let names = if user.knows_302 { &valued } else { &names };
             let line = line.param(user.nick()).param(what).text(names);
             if let Ok(line) = Line::new(line) {
-                wire.send(user.connection, line.render(user.caps, None));
+                network.send(user.connection, line.render(user.caps, None));
             }
         }
     }
@@ -138,14 +138,14 @@ pub(in crate::chat) fn announce(server: &mut Server, wire: &mut dyn Wire) {
 }
 
 /// Registration waits for `CAP END`.
-fn negotiate(turn: &mut Turn<'_>) {
-    if let Some(registering) = turn.user_mut().registering() {
+fn negotiate(scope: &mut Scope<'_>) {
+    if let Some(registering) = scope.user_mut().registering() {
         registering.is_negotiating = true;
     }
 }
 
-fn set(turn: &mut Turn<'_>, caps: Caps) {
-    store(turn.server, turn.me, caps);
+fn set(scope: &mut Scope<'_>, caps: Caps) {
+    store(scope.server, scope.me, caps);
 }
 
 /// Changes what a user understands, wherever that is written down.
@@ -156,14 +156,14 @@ fn store(server: &mut Server, user: UserKey, caps: Caps) {
     }
 }
 
-fn answer(turn: &mut Turn<'_>, subcommand: &str, names: &str) {
-    let nick = turn.user().nick().to_owned();
-    let line = turn.by_server("CAP").param(&nick).param(subcommand).text(names);
-    turn.reply(line);
+fn answer(scope: &mut Scope<'_>, subcommand: &str, names: &str) {
+    let nick = scope.user().nick().to_owned();
+    let line = scope.by_server("CAP").param(&nick).param(subcommand).text(names);
+    scope.reply(line);
 }
 
 /// Bytes of a list on one line: what is left of 512 beside the source and the nickname.
-fn room(turn: &Turn<'_>) -> usize {
-    let rest = turn.server.settings.name.len() + turn.user().nick().len();
+fn room(scope: &Scope<'_>) -> usize {
+    let rest = scope.server.settings.name.len() + scope.user().nick().len();
     MAX_BODY.saturating_sub(rest + ": CAP  LIST * :\r\n".len())
 }

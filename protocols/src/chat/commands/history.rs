@@ -5,43 +5,49 @@ use std::rc::Rc;
 use crate::chat::capability::Caps;
 use crate::chat::casemap::{ChannelName, Folded};
 use crate::chat::message::Message;
+use crate::chat::scope::Scope;
 use crate::chat::server::Server;
 use crate::chat::server::history::{Mark, Party, Range, Size, Talk};
 use crate::chat::server::line::Line;
 use crate::chat::server::post::Post;
-use crate::chat::turn::Turn;
 
 /// `CHATHISTORY LATEST|BEFORE|AFTER|AROUND target mark limit`, `BETWEEN target mark mark limit`,
 /// `TARGETS time time limit`.
-pub(super) fn chathistory(turn: &mut Turn<'_>, message: &Message<'_>) {
+pub(super) fn chathistory(scope: &mut Scope<'_>, message: &Message<'_>) {
     let subcommand = message.param(0).unwrap_or_default().to_ascii_uppercase();
-    if turn.server.settings.limits.history_messages == 0 {
-        return fail(turn, &subcommand, "MESSAGE_ERROR", &[], "Nothing is remembered here");
+    if scope.server.settings.limits.history_messages == 0 {
+        return fail(scope, &subcommand, "MESSAGE_ERROR", &[], "Nothing is remembered here");
     }
     let wanted = match subcommand.as_str() {
         "TARGETS" | "BETWEEN" | "LATEST" | "BEFORE" | "AFTER" | "AROUND" => 4,
-        _ => return fail(turn, &subcommand, "INVALID_PARAMS", &[], "There is no such subcommand"),
+        _ => return fail(scope, &subcommand, "INVALID_PARAMS", &[], "There is no such subcommand"),
     };
     let wanted = wanted + usize::from(subcommand == "BETWEEN");
     if message.params().len() < wanted {
-        return fail(turn, &subcommand, "NEED_MORE_PARAMS", &[], "Not enough parameters");
+        return fail(scope, &subcommand, "NEED_MORE_PARAMS", &[], "Not enough parameters");
     }
     let most = message.params().get(wanted - 1).and_then(|limit| limit.parse().ok());
     let Some(most) = most.filter(|&most: &usize| most > 0) else {
-        return fail(turn, &subcommand, "INVALID_PARAMS", &[], "The limit is no number above zero");
+        return fail(
+            scope,
+            &subcommand,
+            "INVALID_PARAMS",
+            &[],
+            "The limit is no number above zero",
+        );
     };
-    let most = most.min(turn.server.settings.limits.history_reply);
+    let most = most.min(scope.server.settings.limits.history_reply);
     if subcommand == "TARGETS" {
-        return targets(turn, message, most);
+        return targets(scope, message, most);
     }
     let target = message.param(1).unwrap_or_default();
     let Some(range) = range(&subcommand, message) else {
-        return fail(turn, &subcommand, "INVALID_MSGREFTYPE", &[target], "That is no place in it");
+        return fail(scope, &subcommand, "INVALID_MSGREFTYPE", &[target], "That is no place in it");
     };
-    match talk(turn, target) {
-        Some(talk) => show(turn, target, &talk, range, most),
+    match talk(scope, target) {
+        Some(talk) => show(scope, target, &talk, range, most),
         None => fail(
-            turn,
+            scope,
             &subcommand,
             "INVALID_TARGET",
             &[target],
@@ -50,9 +56,9 @@ pub(super) fn chathistory(turn: &mut Turn<'_>, message: &Message<'_>) {
     }
 }
 
-fn fail(turn: &mut Turn<'_>, subcommand: &str, code: &str, context: &[&str], text: &str) {
+fn fail(scope: &mut Scope<'_>, subcommand: &str, code: &str, context: &[&str], text: &str) {
     let context: Vec<_> = std::iter::once(&subcommand).chain(context).copied().collect();
-    turn.fail("CHATHISTORY", code, &context, text);
+    scope.fail("CHATHISTORY", code, &context, text);
 }
 
 fn range(subcommand: &str, message: &Message<'_>) -> Option<Range> {
@@ -76,41 +82,41 @@ pub(super) fn mark(text: &str) -> Option<Mark> {
 }
 
 /// The conversation of a target, if the user may see it: a channel it is on, or its own with somebody.
-pub(super) fn talk(turn: &Turn<'_>, target: &str) -> Option<Talk> {
+pub(super) fn talk(scope: &Scope<'_>, target: &str) -> Option<Talk> {
     if ChannelName::is_meant(target) {
-        let channel = &turn.server.channels[turn.server.channels.named(target)?];
-        return channel.has(turn.me).then(|| Talk::Channel(channel.name.folded()));
+        let channel = &scope.server.channels[scope.server.channels.named(target)?];
+        return channel.has(scope.me).then(|| Talk::Channel(channel.name.folded()));
     }
-    let other = match turn.server.users.named(target) {
-        Some(user) => Server::party(&turn.server.users[user]),
-        None => Party::Account(Folded::of(turn.server.accounts.owner_of(target)?.name())),
+    let other = match scope.server.users.named(target) {
+        Some(user) => Server::party(&scope.server.users[user]),
+        None => Party::Account(Folded::of(scope.server.accounts.owner_of(target)?.name())),
     };
-    Some(Talk::private(Server::party(turn.user()), other))
+    Some(Talk::private(Server::party(scope.user()), other))
 }
 
-fn show(turn: &mut Turn<'_>, target: &str, talk: &Talk, range: Range, most: usize) {
-    let caps = turn.caps();
+fn show(scope: &mut Scope<'_>, target: &str, talk: &Talk, range: Range, most: usize) {
+    let caps = scope.caps();
     // What cannot be shown is not counted either: a page of it alone would seem to be the last.
     let wanted = |post: &Post| match post.command {
         "PRIVMSG" | "NOTICE" => true,
         "TAGMSG" => caps.has(Caps::EVENT_PLAYBACK | Caps::MESSAGE_TAGS),
         _ => caps.has(Caps::EVENT_PLAYBACK),
     };
-    let most = Size { posts: most, bytes: turn.server.longest_answer() };
-    let posts = turn.server.history.select(talk, range, most, wanted);
-    let batch = begin_batch(turn, &["chathistory", target]);
+    let most = Size { posts: most, bytes: scope.server.longest_answer() };
+    let posts = scope.server.history.select(talk, range, most, wanted);
+    let batch = begin_batch(scope, &["chathistory", target]);
     for post in posts {
-        for line in lines(turn, &post, batch.as_ref()) {
-            turn.reply_line(line);
+        for line in lines(scope, &post, batch.as_ref()) {
+            scope.reply_line(line);
         }
     }
-    end_batch(turn, batch);
+    end_batch(scope, batch);
 }
 
 /// A post as its lines were: in the batch, and a multiline message in a batch of its own within.
-fn lines(turn: &mut Turn<'_>, post: &Post, batch: Option<&Rc<str>>) -> Vec<Line> {
-    let caps = turn.caps();
-    let ways = super::messages::renderings(turn, post);
+fn lines(scope: &mut Scope<'_>, post: &Post, batch: Option<&Rc<str>>) -> Vec<Line> {
+    let caps = scope.caps();
+    let ways = super::messages::renderings(scope, post);
     let mut lines = ways
         .into_iter()
         .find(|(_, wanted)| wanted.by(caps))
@@ -123,44 +129,44 @@ fn lines(turn: &mut Turn<'_>, post: &Post, batch: Option<&Rc<str>>) -> Vec<Line>
 }
 
 /// `CHATHISTORY TARGETS`: in which conversations something was said, and when last.
-fn targets(turn: &mut Turn<'_>, message: &Message<'_>, most: usize) {
+fn targets(scope: &mut Scope<'_>, message: &Message<'_>, most: usize) {
     let time = |position: usize| match mark(message.param(position)?)? {
         Mark::Time(time) => Some(time),
         Mark::Id(_) => None,
     };
     let (Some(one), Some(other)) = (time(1), time(2)) else {
-        return fail(turn, "TARGETS", "INVALID_PARAMS", &[], "Those are no times");
+        return fail(scope, "TARGETS", "INVALID_PARAMS", &[], "Those are no times");
     };
-    let party = Server::party(turn.user());
-    let (channels, me) = (&turn.server.channels, turn.me);
+    let party = Server::party(scope.user());
+    let (channels, me) = (&scope.server.channels, scope.me);
     let is_on = |name: &Folded| {
         let channel = &channels[channels.named(name.as_str())?];
         channel.has(me).then(|| channel.name.to_string())
     };
-    let targets = turn.server.history.targets(&party, is_on, (one, other), most);
-    let batch = begin_batch(turn, &["draft/chathistory-targets"]);
+    let targets = scope.server.history.targets(&party, is_on, (one, other), most);
+    let batch = begin_batch(scope, &["draft/chathistory-targets"]);
     for (at, name) in targets {
-        let line = turn.by_server("CHATHISTORY").param("TARGETS").param(&name);
-        if let Some(line) = turn.line(line.param(&at.to_string())) {
-            turn.reply_line(Line { batch: batch.clone(), ..line });
+        let line = scope.by_server("CHATHISTORY").param("TARGETS").param(&name);
+        if let Some(line) = scope.line(line.param(&at.to_string())) {
+            scope.reply_line(Line { batch: batch.clone(), ..line });
         }
     }
-    end_batch(turn, batch);
+    end_batch(scope, batch);
 }
 
 /// Begins a batch, if the client knows of batches.
-pub(super) fn begin_batch(turn: &mut Turn<'_>, params: &[&str]) -> Option<Rc<str>> {
-    if !turn.caps().has(Caps::BATCH) {
+pub(super) fn begin_batch(scope: &mut Scope<'_>, params: &[&str]) -> Option<Rc<str>> {
+    if !scope.caps().has(Caps::BATCH) {
         return None;
     }
-    let batch = turn.server.next_batch();
-    let line = turn.by_server("BATCH").param(&format!("+{batch}"));
-    turn.reply(params.iter().fold(line, |line, param| line.param(param)));
+    let batch = scope.server.next_batch();
+    let line = scope.by_server("BATCH").param(&format!("+{batch}"));
+    scope.reply(params.iter().fold(line, |line, param| line.param(param)));
     Some(batch)
 }
 
-pub(super) fn end_batch(turn: &mut Turn<'_>, batch: Option<Rc<str>>) {
+pub(super) fn end_batch(scope: &mut Scope<'_>, batch: Option<Rc<str>>) {
     if let Some(batch) = batch {
-        turn.reply(turn.by_server("BATCH").param(&format!("-{batch}")));
+        scope.reply(scope.by_server("BATCH").param(&format!("-{batch}")));
     }
 }

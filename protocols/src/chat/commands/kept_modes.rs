@@ -1,16 +1,16 @@
 //! What a registered channel was when it was last open: its modes, lists and topic, in the accounts.
 
 use crate::chat::accounts;
+use crate::chat::scope::Scope;
 use crate::chat::server::channels::{ChannelKey, Entry, List, Topic};
 use crate::chat::server::modes::Flags;
 use crate::chat::timestamp::Timestamp;
-use crate::chat::turn::Turn;
 
 /// Remembers the modes, lists and topic of a channel that is registered.
-pub(super) fn keep(turn: &mut Turn<'_>, key: ChannelKey) {
-    let channel = &turn.server.channels[key];
+pub(super) fn keep(scope: &mut Scope<'_>, key: ChannelKey) {
+    let channel = &scope.server.channels[key];
     let name = channel.name.to_string();
-    if turn.server.accounts.channel(&name).is_none() {
+    if scope.server.accounts.channel(&name).is_none() {
         return;
     }
     let (mut letters, mut params) = channel.modes(true);
@@ -26,18 +26,18 @@ pub(super) fn keep(turn: &mut Turn<'_>, key: ChannelKey) {
         set_by: by,
         set_at: at,
     });
-    let kept = turn.server.accounts.keep_modes(&name, &params.join(" ")).is_ok()
-        && turn.server.accounts.keep_topic(&name, topic).is_ok();
+    let kept = scope.server.accounts.keep_modes(&name, &params.join(" ")).is_ok()
+        && scope.server.accounts.keep_topic(&name, topic).is_ok();
     if kept {
-        turn.save();
+        scope.save();
     }
 }
 
 /// Makes a registered channel what it was when it was last open.
-pub(super) fn restore(turn: &mut Turn<'_>, key: ChannelKey, registered: &accounts::Channel) {
-    let by = turn.server.settings.name.clone();
+pub(super) fn restore(scope: &mut Scope<'_>, key: ChannelKey, registered: &accounts::Channel) {
+    let by = scope.server.settings.name.clone();
     let created = Timestamp::of(registered.registered());
-    let channel = &mut turn.server.channels[key];
+    let channel = &mut scope.server.channels[key];
     channel.created = created;
     channel.topic = registered.topic().map(|topic| Topic {
         text: topic.text.clone(),

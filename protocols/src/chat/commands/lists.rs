@@ -6,10 +6,10 @@ use crate::chat::capability::Caps;
 use crate::chat::mask;
 use crate::chat::message::Message;
 use crate::chat::numeric;
+use crate::chat::scope::{Scope, pack};
 use crate::chat::server::channels::{Channel, ChannelKey};
 use crate::chat::server::modes::{Flags, UserModes};
 use crate::chat::timestamp::Timestamp;
-use crate::chat::turn::{Turn, pack};
 
 /// Bytes of names on one line.
 const ROOM: usize = 360;
@@ -20,54 +20,54 @@ const ALL_NAMES: usize = 1_000;
 
 /// `NAMES #channel[,…]` (RFC 1459, 4.2.5). Without a channel, of all that can be seen, as far as they are
 /// few. However many channels are asked for, the answer ends once, with the words of the question.
-pub(super) fn names(turn: &mut Turn<'_>, message: &Message<'_>) {
+pub(super) fn names(scope: &mut Scope<'_>, message: &Message<'_>) {
     let Some(names) = message.param(0).filter(|names| !names.is_empty()) else {
-        return all_names(turn);
+        return all_names(scope);
     };
-    let most = turn.server.settings.limits.targets;
+    let most = scope.server.settings.limits.targets;
     let mut seen = BTreeSet::new();
     for name in names.split(',').take(most) {
-        let Some(channel) = turn.server.channels.named(name) else {
+        let Some(channel) = scope.server.channels.named(name) else {
             continue;
         };
-        if turn.server.channels[channel].is_visible_to(turn.me) && seen.insert(channel) {
-            tell_members(turn, channel);
+        if scope.server.channels[channel].is_visible_to(scope.me) && seen.insert(channel) {
+            tell_members(scope, channel);
         }
     }
-    turn.numeric(numeric::RPL_ENDOFNAMES, &[names]);
+    scope.numeric(numeric::RPL_ENDOFNAMES, &[names]);
 }
 
-fn all_names(turn: &mut Turn<'_>) {
+fn all_names(scope: &mut Scope<'_>) {
     let mut left = ALL_NAMES;
-    let visible: Vec<_> = turn
+    let visible: Vec<_> = scope
         .server
         .channels
         .iter()
-        .filter(|(_, channel)| channel.is_visible_to(turn.me) && channel.len() > 0)
+        .filter(|(_, channel)| channel.is_visible_to(scope.me) && channel.len() > 0)
         .take_while(|(_, channel)| {
             left = left.saturating_sub(channel.len());
             left > 0
         })
         .map(|(key, _)| key)
         .collect();
-    visible.iter().for_each(|&channel| tell_members(turn, channel));
-    turn.numeric(numeric::RPL_ENDOFNAMES, &["*"]);
+    visible.iter().for_each(|&channel| tell_members(scope, channel));
+    scope.numeric(numeric::RPL_ENDOFNAMES, &["*"]);
 }
 
 /// Who is on a channel, and that this is all.
-pub(super) fn tell_names(turn: &mut Turn<'_>, channel: ChannelKey) {
-    tell_members(turn, channel);
-    let name = turn.server.channels[channel].name.to_string();
-    turn.numeric(numeric::RPL_ENDOFNAMES, &[&name]);
+pub(super) fn tell_names(scope: &mut Scope<'_>, channel: ChannelKey) {
+    tell_members(scope, channel);
+    let name = scope.server.channels[channel].name.to_string();
+    scope.numeric(numeric::RPL_ENDOFNAMES, &[&name]);
 }
 
-fn tell_members(turn: &mut Turn<'_>, key: ChannelKey) {
-    let channel = &turn.server.channels[key];
+fn tell_members(scope: &mut Scope<'_>, key: ChannelKey) {
+    let channel = &scope.server.channels[key];
     let (all_symbols, with_host) =
-        (turn.caps().has(Caps::MULTI_PREFIX), turn.caps().has(Caps::USERHOST_IN_NAMES));
-    let is_member = channel.has(turn.me);
+        (scope.caps().has(Caps::MULTI_PREFIX), scope.caps().has(Caps::USERHOST_IN_NAMES));
+    let is_member = channel.has(scope.me);
     let names = channel.members().filter_map(|(member, status)| {
-        let user = &turn.server.users[member];
+        let user = &scope.server.users[member];
         let is_seen = is_member || !user.modes.has(UserModes::INVISIBLE);
         let symbols = status.symbols(all_symbols);
         let name = if with_host { &user.source } else { user.nick() };
@@ -77,7 +77,7 @@ fn tell_members(turn: &mut Turn<'_>, key: ChannelKey) {
     let symbol = if channel.flags.has(Flags::SECRET) { "@" } else { "=" };
     let name = channel.name.to_string();
     for line in lines {
-        turn.numeric_text(numeric::RPL_NAMREPLY, &[symbol, &name], &line);
+        scope.numeric_text(numeric::RPL_NAMREPLY, &[symbol, &name], &line);
     }
 }
 
@@ -136,21 +136,21 @@ impl Filter {
 }
 
 /// `LIST [filter[,…]]` (RFC 1459, 4.2.6). Masks are alternatives; all other filters have to fit.
-pub(super) fn list(turn: &mut Turn<'_>, message: &Message<'_>) {
+pub(super) fn list(scope: &mut Scope<'_>, message: &Message<'_>) {
     let words = message.param(0).unwrap_or_default();
     let words = words.split(',').filter(|word| !word.is_empty());
     let filters: Vec<_> = words.filter_map(Filter::parse).take(FILTERS).collect();
     let (masks, others): (Vec<_>, Vec<_>) =
         filters.iter().partition(|filter| matches!(filter, Filter::Mask(_)));
     let fits = |channel: &Channel| {
-        (masks.is_empty() || masks.iter().any(|mask| mask.fits(channel, turn.clock)))
-            && others.iter().all(|filter| filter.fits(channel, turn.clock))
+        (masks.is_empty() || masks.iter().any(|mask| mask.fits(channel, scope.clock)))
+            && others.iter().all(|filter| filter.fits(channel, scope.clock))
     };
     // ISUPPORT SAFELIST
-    let mut room = turn.server.longest_answer();
+    let mut room = scope.server.longest_answer();
     let mut listed = Vec::new();
-    for (_, channel) in turn.server.channels.iter() {
-        if !channel.is_visible_to(turn.me) || !fits(channel) {
+    for (_, channel) in scope.server.channels.iter() {
+        if !channel.is_visible_to(scope.me) || !fits(channel) {
             continue;
         }
         let topic = channel.topic.as_ref().map_or("", |topic| &topic.text);
@@ -160,9 +160,9 @@ pub(super) fn list(turn: &mut Turn<'_>, message: &Message<'_>) {
         room = left;
         listed.push((channel.name.to_string(), channel.len().to_string(), topic.to_owned()));
     }
-    turn.numeric_text(numeric::RPL_LISTSTART, &["Channel"], numeric::RPL_LISTSTART.text());
+    scope.numeric_text(numeric::RPL_LISTSTART, &["Channel"], numeric::RPL_LISTSTART.text());
     for (name, users, topic) in &listed {
-        turn.numeric_text(numeric::RPL_LIST, &[name, users], topic);
+        scope.numeric_text(numeric::RPL_LIST, &[name, users], topic);
     }
-    turn.numeric(numeric::RPL_LISTEND, &[]);
+    scope.numeric(numeric::RPL_LISTEND, &[]);
 }

@@ -3,14 +3,14 @@
 
 use crate::chat::mask;
 use crate::chat::numeric;
+use crate::chat::scope::{Scope, presentable};
 use crate::chat::server::channels::{ChannelKey, Entry, List};
-use crate::chat::turn::{Turn, presentable};
 
 use super::channel_modes::{Changed, invalid};
 
 /// Puts a mask on a list, or takes it off; what has changed by it.
 pub(super) fn change(
-    turn: &mut Turn<'_>,
+    scope: &mut Scope<'_>,
     channel: ChannelKey,
     on: bool,
     letter: char,
@@ -18,20 +18,20 @@ pub(super) fn change(
     wanted: &str,
 ) -> Option<Changed> {
     let mask = mask::complete(wanted).into_owned();
-    let limits = &turn.server.settings.limits;
+    let limits = &scope.server.settings.limits;
     let (most, longest) = (limits.list_entries, limits.mask_length);
     if wanted.is_empty() || presentable(&mask) != mask || mask.len() > longest {
-        invalid(turn, channel, letter, wanted, "That is no mask");
+        invalid(scope, channel, letter, wanted, "That is no mask");
         return None;
     }
-    let (by, at) = (turn.source().to_string(), turn.clock.seconds());
-    let name = turn.server.channels[channel].name.to_string();
-    let entries = turn.server.channels[channel].list_mut(list);
+    let (by, at) = (scope.source().to_string(), scope.clock.seconds());
+    let name = scope.server.channels[channel].name.to_string();
+    let entries = scope.server.channels[channel].list_mut(list);
     let known = entries.iter().position(|entry| entry.mask.eq_ignore_ascii_case(&mask));
     match (on, known) {
         (true, None) if entries.len() >= most => {
             let letter = letter.to_string();
-            turn.numeric(numeric::ERR_BANLISTFULL, &[&name, &letter]);
+            scope.numeric(numeric::ERR_BANLISTFULL, &[&name, &letter]);
             None
         }
         (true, None) => {
@@ -47,17 +47,17 @@ pub(super) fn change(
 }
 
 /// Tells what is on a list.
-pub(super) fn tell(turn: &mut Turn<'_>, channel: ChannelKey, list: List) {
+pub(super) fn tell(scope: &mut Scope<'_>, channel: ChannelKey, list: List) {
     let (entry_numeric, end) = match list {
         List::Bans => (numeric::RPL_BANLIST, numeric::RPL_ENDOFBANLIST),
         List::Exceptions => (numeric::RPL_EXCEPTLIST, numeric::RPL_ENDOFEXCEPTLIST),
         List::Invitations => (numeric::RPL_INVEXLIST, numeric::RPL_ENDOFINVEXLIST),
     };
-    let name = turn.server.channels[channel].name.to_string();
-    if turn.server.channels[channel].is_visible_to(turn.me) {
-        for Entry { mask, by, at } in turn.server.channels[channel].list(list).to_vec() {
-            turn.numeric(entry_numeric, &[&name, &mask, &by, &at.to_string()]);
+    let name = scope.server.channels[channel].name.to_string();
+    if scope.server.channels[channel].is_visible_to(scope.me) {
+        for Entry { mask, by, at } in scope.server.channels[channel].list(list).to_vec() {
+            scope.numeric(entry_numeric, &[&name, &mask, &by, &at.to_string()]);
         }
     }
-    turn.numeric(end, &[&name]);
+    scope.numeric(end, &[&name]);
 }

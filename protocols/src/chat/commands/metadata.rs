@@ -13,11 +13,11 @@ use crate::chat::capability::Caps;
 use crate::chat::casemap::ChannelName;
 use crate::chat::message::Message;
 use crate::chat::numeric::{self, Numeric};
+use crate::chat::scope::Scope;
 use crate::chat::server::channels::ChannelKey;
 use crate::chat::server::modes::{Flags, Status};
 use crate::chat::server::users::UserKey;
 use crate::chat::server::{Server, Values};
-use crate::chat::turn::Turn;
 
 use super::{history, metadata_events as events};
 
@@ -56,14 +56,14 @@ impl Owner {
     }
 
     /// Whether the user may change it: its own, or that of a channel where it is an operator.
-    fn may_change(self, turn: &Turn<'_>) -> bool {
+    fn may_change(self, scope: &Scope<'_>) -> bool {
         let is_own = match self {
-            Self::User(user) => user == turn.me,
-            Self::Channel(channel) => turn.server.channels[channel]
-                .status(turn.me)
+            Self::User(user) => user == scope.me,
+            Self::Channel(channel) => scope.server.channels[channel]
+                .status(scope.me)
                 .is_some_and(|status| status.reaches(Status::HALF_OPERATOR)),
         };
-        is_own || turn.user().is_operator()
+        is_own || scope.user().is_operator()
     }
 }
 
@@ -73,11 +73,11 @@ pub(super) fn knows(caps: Caps) -> bool {
 }
 
 /// `METADATA target GET|LIST|SET|CLEAR|SYNC …`, `METADATA * SUB|UNSUB|SUBS …`; before registration too.
-pub(super) fn metadata(turn: &mut Turn<'_>, message: &Message<'_>) {
-    if !knows(turn.caps()) {
-        return match turn.user().is_registered() {
-            true => turn.numeric(numeric::ERR_UNKNOWNCOMMAND, &["METADATA"]),
-            false => turn.numeric(numeric::ERR_NOTREGISTERED, &[]),
+pub(super) fn metadata(scope: &mut Scope<'_>, message: &Message<'_>) {
+    if !knows(scope.caps()) {
+        return match scope.user().is_registered() {
+            true => scope.numeric(numeric::ERR_UNKNOWNCOMMAND, &["METADATA"]),
+            false => scope.numeric(numeric::ERR_NOTREGISTERED, &[]),
         };
     }
     let (&[target, subcommand, ..], [_, _, rest @ ..]) = (message.params(), message.params())
@@ -86,95 +86,95 @@ pub(super) fn metadata(turn: &mut Turn<'_>, message: &Message<'_>) {
     };
     let subcommand = subcommand.to_ascii_uppercase();
     match subcommand.as_str() {
-        "SUB" => return subscribe(turn, rest),
-        "UNSUB" => return unsubscribe(turn, rest),
+        "SUB" => return subscribe(scope, rest),
+        "UNSUB" => return unsubscribe(scope, rest),
         "SUBS" => {
-            let keys: Vec<_> = turn.user().subscriptions.iter().cloned().collect();
-            return tell_keys(turn, numeric::RPL_METADATASUBS, &keys);
+            let keys: Vec<_> = scope.user().subscriptions.iter().cloned().collect();
+            return tell_keys(scope, numeric::RPL_METADATASUBS, &keys);
         }
         "GET" | "LIST" | "SET" | "CLEAR" | "SYNC" => {}
         _ => {
             let text = "There is no such subcommand";
-            return turn.fail("METADATA", "INVALID_SUBCOMMAND", &[&subcommand], text);
+            return scope.fail("METADATA", "INVALID_SUBCOMMAND", &[&subcommand], text);
         }
     }
-    let Some(owner) = owner(turn, target) else {
+    let Some(owner) = owner(scope, target) else {
         let text = "There is nobody of that name, or nobody you can see";
-        return turn.fail("METADATA", "INVALID_TARGET", &[target], text);
+        return scope.fail("METADATA", "INVALID_TARGET", &[target], text);
     };
     match (subcommand.as_str(), rest) {
-        ("GET", keys) => get(turn, owner, keys),
-        ("LIST", _) => list(turn, owner),
-        ("CLEAR", _) => clear(turn, owner),
-        ("SYNC", _) => events::sync(turn, owner),
+        ("GET", keys) => get(scope, owner, keys),
+        ("LIST", _) => list(scope, owner),
+        ("CLEAR", _) => clear(scope, owner),
+        ("SYNC", _) => events::sync(scope, owner),
         (_, [key, value @ ..]) => {
             let value = value.first().copied().filter(|value| !value.is_empty());
-            set(turn, owner, key, value);
+            set(scope, owner, key, value);
         }
-        (_, []) => turn.numeric(numeric::ERR_NEEDMOREPARAMS, &["METADATA"]),
+        (_, []) => scope.numeric(numeric::ERR_NEEDMOREPARAMS, &["METADATA"]),
     }
 }
 
 /// Who is meant, if the user may see it: what is said of a channel that one cannot simply join is for its
 /// members.
-fn owner(turn: &Turn<'_>, target: &str) -> Option<Owner> {
+fn owner(scope: &Scope<'_>, target: &str) -> Option<Owner> {
     if target == "*" {
-        return Some(Owner::User(turn.me));
+        return Some(Owner::User(scope.me));
     }
     if ChannelName::is_meant(target) {
-        let key = turn.server.channels.named(target)?;
-        let channel = &turn.server.channels[key];
+        let key = scope.server.channels.named(target)?;
+        let channel = &scope.server.channels[key];
         let is_closed = channel.flags.has(Flags::INVITE_ONLY)
             || channel.flags.has(Flags::SECRET)
             || channel.key.is_some();
-        let may_see = !is_closed || channel.has(turn.me) || turn.user().is_operator();
+        let may_see = !is_closed || channel.has(scope.me) || scope.user().is_operator();
         return may_see.then_some(Owner::Channel(key));
     }
-    turn.server.users.named(target).map(Owner::User)
+    scope.server.users.named(target).map(Owner::User)
 }
 
 // ── values ──────────────────────────────────────────────────────────────────────────────────────────
 
-fn get(turn: &mut Turn<'_>, owner: Owner, keys: &[&str]) {
-    let name = owner.name(turn.server);
-    let batch = history::begin_batch(turn, &["metadata", &name]);
+fn get(scope: &mut Scope<'_>, owner: Owner, keys: &[&str]) {
+    let name = owner.name(scope.server);
+    let batch = history::begin_batch(scope, &["metadata", &name]);
     for key in keys {
         match valid(key) {
             Some(key) => {
-                let value = owner.values(turn.server).get(&key).cloned();
-                events::answer(turn, batch.as_ref(), &name, &key, value.as_deref());
+                let value = owner.values(scope.server).get(&key).cloned();
+                events::answer(scope, batch.as_ref(), &name, &key, value.as_deref());
             }
-            None => refuse_key(turn, key),
+            None => refuse_key(scope, key),
         }
     }
-    history::end_batch(turn, batch);
+    history::end_batch(scope, batch);
 }
 
-fn list(turn: &mut Turn<'_>, owner: Owner) {
-    let name = owner.name(turn.server);
-    let batch = history::begin_batch(turn, &["metadata", &name]);
-    for (key, value) in owner.values(turn.server).clone() {
-        events::answer(turn, batch.as_ref(), &name, &key, Some(&value));
+fn list(scope: &mut Scope<'_>, owner: Owner) {
+    let name = owner.name(scope.server);
+    let batch = history::begin_batch(scope, &["metadata", &name]);
+    for (key, value) in owner.values(scope.server).clone() {
+        events::answer(scope, batch.as_ref(), &name, &key, Some(&value));
     }
-    history::end_batch(turn, batch);
+    history::end_batch(scope, batch);
 }
 
-fn set(turn: &mut Turn<'_>, owner: Owner, key: &str, value: Option<&str>) {
-    let name = owner.name(turn.server);
+fn set(scope: &mut Scope<'_>, owner: Owner, key: &str, value: Option<&str>) {
+    let name = owner.name(scope.server);
     let Some(key) = valid(key) else {
-        return refuse_key(turn, key);
+        return refuse_key(scope, key);
     };
-    if !owner.may_change(turn) {
-        return forbid(turn, &name, &key);
+    if !owner.may_change(scope) {
+        return forbid(scope, &name, &key);
     }
-    let limits = &turn.server.settings.limits;
+    let limits = &scope.server.settings.limits;
     let (most, longest) = (limits.metadata_keys, limits.metadata_value);
-    let values = owner.values_mut(turn.server);
+    let values = owner.values_mut(scope.server);
     match value {
-        Some(value) if value.len() > longest => return refuse_value(turn, &key),
+        Some(value) if value.len() > longest => return refuse_value(scope, &key),
         Some(_) if !values.contains_key(&key) && values.len() >= most => {
             let text = "There are too many keys already";
-            return turn.fail("METADATA", "LIMIT_REACHED", &[&name], text);
+            return scope.fail("METADATA", "LIMIT_REACHED", &[&name], text);
         }
         _ => {}
     }
@@ -182,67 +182,72 @@ fn set(turn: &mut Turn<'_>, owner: Owner, key: &str, value: Option<&str>) {
         Some(value) => values.insert(key.clone(), value.to_owned()),
         None => values.remove(&key),
     };
-    events::answer(turn, None, &name, &key, value);
+    events::answer(scope, None, &name, &key, value);
     if before.as_deref() != value {
-        events::changed(turn, owner, &key, value);
+        events::changed(scope, owner, &key, value);
     }
 }
 
-fn clear(turn: &mut Turn<'_>, owner: Owner) {
-    let name = owner.name(turn.server);
-    if !owner.may_change(turn) {
-        return forbid(turn, &name, "*");
+fn clear(scope: &mut Scope<'_>, owner: Owner) {
+    let name = owner.name(scope.server);
+    if !owner.may_change(scope) {
+        return forbid(scope, &name, "*");
     }
-    let batch = history::begin_batch(turn, &["metadata", &name]);
-    for key in std::mem::take(owner.values_mut(turn.server)).into_keys() {
-        events::answer(turn, batch.as_ref(), &name, &key, None);
-        events::changed(turn, owner, &key, None);
+    let batch = history::begin_batch(scope, &["metadata", &name]);
+    for key in std::mem::take(owner.values_mut(scope.server)).into_keys() {
+        events::answer(scope, batch.as_ref(), &name, &key, None);
+        events::changed(scope, owner, &key, None);
     }
-    history::end_batch(turn, batch);
+    history::end_batch(scope, batch);
 }
 
 // ── subscriptions ───────────────────────────────────────────────────────────────────────────────────
 
-fn subscribe(turn: &mut Turn<'_>, keys: &[&str]) {
-    let most = turn.server.settings.limits.metadata_subscriptions;
+fn subscribe(scope: &mut Scope<'_>, keys: &[&str]) {
+    let most = scope.server.settings.limits.metadata_subscriptions;
     let mut taken = Vec::new();
     for key in keys {
         let Some(valid) = valid(key) else {
-            refuse_key(turn, key);
+            refuse_key(scope, key);
             continue;
         };
-        let subscriptions = &mut turn.user_mut().subscriptions;
+        let subscriptions = &mut scope.user_mut().subscriptions;
         if !subscriptions.contains(&valid) && subscriptions.len() >= most {
-            turn.fail("METADATA", "TOO_MANY_SUBS", &[key], "You are told of too many keys already");
+            scope.fail(
+                "METADATA",
+                "TOO_MANY_SUBS",
+                &[key],
+                "You are told of too many keys already",
+            );
             break;
         }
         subscriptions.insert(valid.clone());
         taken.push(valid);
     }
-    tell_keys(turn, numeric::RPL_METADATASUBOK, &taken);
-    for channel in turn.user().channels.clone() {
-        events::tell_channel(turn, channel, &taken);
+    tell_keys(scope, numeric::RPL_METADATASUBOK, &taken);
+    for channel in scope.user().channels.clone() {
+        events::tell_channel(scope, channel, &taken);
     }
 }
 
-fn unsubscribe(turn: &mut Turn<'_>, keys: &[&str]) {
+fn unsubscribe(scope: &mut Scope<'_>, keys: &[&str]) {
     let mut left = Vec::new();
     for key in keys {
         match valid(key) {
             Some(key) => {
-                turn.user_mut().subscriptions.remove(&key);
+                scope.user_mut().subscriptions.remove(&key);
                 left.push(key);
             }
-            None => refuse_key(turn, key),
+            None => refuse_key(scope, key),
         }
     }
-    tell_keys(turn, numeric::RPL_METADATAUNSUBOK, &left);
+    tell_keys(scope, numeric::RPL_METADATAUNSUBOK, &left);
 }
 
-fn tell_keys(turn: &mut Turn<'_>, numeric: Numeric, keys: &[String]) {
+fn tell_keys(scope: &mut Scope<'_>, numeric: Numeric, keys: &[String]) {
     for keys in keys.chunks(KEYS) {
         let keys: Vec<_> = keys.iter().map(String::as_str).collect();
-        turn.numeric(numeric, &keys);
+        scope.numeric(numeric, &keys);
     }
 }
 
@@ -256,22 +261,22 @@ fn valid(key: &str) -> Option<String> {
     is_valid.then(|| key.to_ascii_lowercase())
 }
 
-fn refuse_key(turn: &mut Turn<'_>, key: &str) {
-    let code = if turn.caps().has(Caps::METADATA_3) { "INVALID_KEY" } else { "KEY_INVALID" };
-    turn.fail("METADATA", code, &[key], "That is no key");
+fn refuse_key(scope: &mut Scope<'_>, key: &str) {
+    let code = if scope.caps().has(Caps::METADATA_3) { "INVALID_KEY" } else { "KEY_INVALID" };
+    scope.fail("METADATA", code, &[key], "That is no key");
 }
 
-fn refuse_value(turn: &mut Turn<'_>, key: &str) {
+fn refuse_value(scope: &mut Scope<'_>, key: &str) {
     let text = "The value is too long";
-    match turn.caps().has(Caps::METADATA_3) {
-        true => turn.fail("METADATA", "INVALID_VALUE", &[key], text),
-        false => turn.fail("METADATA", "VALUE_INVALID", &[], text),
+    match scope.caps().has(Caps::METADATA_3) {
+        true => scope.fail("METADATA", "INVALID_VALUE", &[key], text),
+        false => scope.fail("METADATA", "VALUE_INVALID", &[], text),
     }
 }
 
-fn forbid(turn: &mut Turn<'_>, name: &str, key: &str) {
+fn forbid(scope: &mut Scope<'_>, name: &str, key: &str) {
     let text = "That is not yours to change";
-    turn.fail("METADATA", "KEY_NO_PERMISSION", &[name, key], text);
+    scope.fail("METADATA", "KEY_NO_PERMISSION", &[name, key], text);
 }
 
 #[cfg(test)]

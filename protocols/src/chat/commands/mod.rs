@@ -49,19 +49,19 @@ use reactor::ConnectionId;
 use super::capability::Caps;
 use super::message::{MAX_CLIENT_TAGS, Message, ParseError};
 use super::numeric;
+use super::scope::{Label, Scope};
 use super::server::Server;
+use super::server::network::Network;
 use super::server::users::UserKey;
-use super::server::wire::Wire;
 use super::stranger::Stranger;
-use super::turn::{Label, Turn};
 
 pub(super) use capabilities::announce;
 pub(super) use registration::enforce_nick;
 
 /// Logs a user out, and tells whoever has to know.
-pub(super) fn log_out(server: &mut Server, wire: &mut dyn Wire, user: UserKey) {
+pub(super) fn log_out(server: &mut Server, network: &mut dyn Network, user: UserKey) {
     let connection = server.users[user].connection;
-    accounts::log_out(&mut Turn::new(server, wire, user, connection, None));
+    accounts::log_out(&mut Scope::new(server, network, user, connection, None));
 }
 
 /// A command: who may give it, with how many parameters at least, and what it is good for.
@@ -69,7 +69,7 @@ struct Command {
     name: &'static str,
     parameters: usize,
     from: From,
-    run: fn(&mut Turn<'_>, &Message<'_>),
+    run: fn(&mut Scope<'_>, &Message<'_>),
     help: &'static str,
 }
 
@@ -160,27 +160,27 @@ impl Command {
 /// A line has come.
 pub(super) fn handle(
     server: &mut Server,
-    wire: &mut dyn Wire,
+    network: &mut dyn Network,
     me: UserKey,
     connection: ConnectionId,
     line: &[u8],
 ) {
     server.counters.lines += 1;
-    announce(server, wire);
+    announce(server, network);
     if !server.users[me].is_registered()
         && let Some(stranger) = Stranger::of(line)
     {
-        return server.disconnect(wire, me, stranger.refusal());
+        return server.disconnect(network, me, stranger.refusal());
     }
     match Message::parse(line) {
         Ok(message) => {
             let label = label(server.users[me].caps, &message);
-            let mut turn = Turn::new(server, wire, me, connection, label);
-            dispatch(&mut turn, &message);
-            turn.finish();
+            let mut scope = Scope::new(server, network, me, connection, label);
+            dispatch(&mut scope, &message);
+            scope.finish();
         }
         Err(ParseError::Empty) => {}
-        Err(error) => refuse(server, wire, me, connection, line, error),
+        Err(error) => refuse(server, network, me, connection, line, error),
     }
 }
 
@@ -188,47 +188,47 @@ pub(super) fn handle(
 /// means harm.
 pub(super) fn handle_too_long(
     server: &mut Server,
-    wire: &mut dyn Wire,
+    network: &mut dyn Network,
     me: UserKey,
     connection: ConnectionId,
 ) {
     server.counters.lines += 1;
-    let mut turn = Turn::new(server, wire, me, connection, None);
-    turn.numeric(numeric::ERR_INPUTTOOLONG, &[]);
-    server.disconnect(wire, me, "Input line too long");
+    let mut scope = Scope::new(server, network, me, connection, None);
+    scope.numeric(numeric::ERR_INPUTTOOLONG, &[]);
+    server.disconnect(network, me, "Input line too long");
 }
 
-fn dispatch(turn: &mut Turn<'_>, message: &Message<'_>) {
+fn dispatch(scope: &mut Scope<'_>, message: &Message<'_>) {
     if message.tags.as_str().len() + 2 > MAX_CLIENT_TAGS {
-        return turn.numeric(numeric::ERR_INPUTTOOLONG, &[]);
+        return scope.numeric(numeric::ERR_INPUTTOOLONG, &[]);
     }
-    if multiline::takes(turn, message) {
+    if multiline::takes(scope, message) {
         return;
     }
-    let is_registered = turn.user().is_registered();
+    let is_registered = scope.user().is_registered();
     let Some(command) = Command::named(message.command) else {
         return match is_registered {
-            true => turn.numeric(numeric::ERR_UNKNOWNCOMMAND, &[message.command]),
-            false => turn.numeric(numeric::ERR_NOTREGISTERED, &[]),
+            true => scope.numeric(numeric::ERR_UNKNOWNCOMMAND, &[message.command]),
+            false => scope.numeric(numeric::ERR_NOTREGISTERED, &[]),
         };
     };
     if command.from != From::Anybody && !is_registered {
-        return turn.numeric(numeric::ERR_NOTREGISTERED, &[]);
+        return scope.numeric(numeric::ERR_NOTREGISTERED, &[]);
     }
     if message.params().len() < command.parameters {
-        return turn.numeric(numeric::ERR_NEEDMOREPARAMS, &[command.name]);
+        return scope.numeric(numeric::ERR_NEEDMOREPARAMS, &[command.name]);
     }
-    if command.from == From::Operator && !turn.user().is_operator() {
-        return turn.numeric(numeric::ERR_NOPRIVILEGES, &[]);
+    if command.from == From::Operator && !scope.user().is_operator() {
+        return scope.numeric(numeric::ERR_NOPRIVILEGES, &[]);
     }
-    turn.server.count_command(command.name);
-    (command.run)(turn, message);
+    scope.server.count_command(command.name);
+    (command.run)(scope, message);
 }
 
 /// A line is no message: says why.
 fn refuse(
     server: &mut Server,
-    wire: &mut dyn Wire,
+    network: &mut dyn Network,
     me: UserKey,
     connection: ConnectionId,
     line: &[u8],
@@ -239,20 +239,24 @@ fn refuse(
     let message = Message::parse(text.as_bytes()).ok();
     let label = message.as_ref().and_then(|message| label(server.users[me].caps, message));
     let command = message.as_ref().map_or("*", |message| message.command).to_ascii_uppercase();
-    let mut turn = Turn::new(server, wire, me, connection, label);
+    let mut scope = Scope::new(server, network, me, connection, label);
     match error {
         ParseError::Empty => {}
         ParseError::TagsTooLong | ParseError::BodyTooLong => {
-            turn.numeric(numeric::ERR_INPUTTOOLONG, &[]);
+            scope.numeric(numeric::ERR_INPUTTOOLONG, &[]);
         }
         ParseError::NotUtf8 => {
-            turn.fail(&command, "INVALID_UTF8", &[], "The line is not UTF-8");
+            scope.fail(&command, "INVALID_UTF8", &[], "The line is not UTF-8");
         }
         ParseError::Control => {
-            turn.numeric_text(numeric::ERR_UNKNOWNERROR, &[&command], "The line holds a NUL or CR");
+            scope.numeric_text(
+                numeric::ERR_UNKNOWNERROR,
+                &[&command],
+                "The line holds a NUL or CR",
+            );
         }
     }
-    turn.finish();
+    scope.finish();
 }
 
 /// The label of a command, if its client may use one (IRCv3 labeled-response): at most 64 bytes.

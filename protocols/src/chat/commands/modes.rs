@@ -3,36 +3,36 @@
 use crate::chat::casemap::{ChannelName, same_name};
 use crate::chat::message::Message;
 use crate::chat::numeric;
+use crate::chat::scope::Scope;
 use crate::chat::server::modes::UserModes;
-use crate::chat::turn::Turn;
 
 use super::channel_modes;
 
 /// `MODE target [modes [parameters]]`
-pub(super) fn mode(turn: &mut Turn<'_>, message: &Message<'_>) {
+pub(super) fn mode(scope: &mut Scope<'_>, message: &Message<'_>) {
     let &[target, ref rest @ ..] = message.params() else {
         return;
     };
     if ChannelName::is_meant(target) {
-        return channel_modes::mode(turn, target, rest);
+        return channel_modes::mode(scope, target, rest);
     }
-    if !same_name(target, turn.user().nick()) {
-        return match turn.server.users.named(target) {
-            Some(_) => turn.numeric(numeric::ERR_USERSDONTMATCH, &[]),
-            None => turn.numeric(numeric::ERR_NOSUCHNICK, &[target]),
+    if !same_name(target, scope.user().nick()) {
+        return match scope.server.users.named(target) {
+            Some(_) => scope.numeric(numeric::ERR_USERSDONTMATCH, &[]),
+            None => scope.numeric(numeric::ERR_NOSUCHNICK, &[target]),
         };
     }
     match rest.first() {
         None => {
-            let modes = turn.user().modes.text();
-            turn.numeric(numeric::RPL_UMODEIS, &[&modes]);
+            let modes = scope.user().modes.text();
+            scope.numeric(numeric::RPL_UMODEIS, &[&modes]);
         }
-        Some(changes) => change(turn, changes),
+        Some(changes) => change(scope, changes),
     }
 }
 
-fn change(turn: &mut Turn<'_>, changes: &str) {
-    let before = turn.user().modes;
+fn change(scope: &mut Scope<'_>, changes: &str) {
+    let before = scope.user().modes;
     let mut on = true;
     let mut is_unknown = false;
     for letter in changes.chars() {
@@ -43,18 +43,18 @@ fn change(turn: &mut Turn<'_>, changes: &str) {
             // Only the server grants those: by OPER, and by a login.
             (_, Some(UserModes::REGISTERED)) => {}
             (_, Some(UserModes::OPERATOR)) if on => {}
-            (_, Some(mode)) => turn.user_mut().modes.set(mode, on),
+            (_, Some(mode)) => scope.user_mut().modes.set(mode, on),
         }
     }
     if is_unknown {
-        turn.numeric(numeric::ERR_UMODEUNKNOWNFLAG, &[]);
+        scope.numeric(numeric::ERR_UMODEUNKNOWNFLAG, &[]);
     }
-    show(turn, before);
+    show(scope, before);
 }
 
 /// Shows the user what has changed, and counts it.
-pub(super) fn show(turn: &mut Turn<'_>, before: UserModes) {
-    let after = turn.user().modes;
+pub(super) fn show(scope: &mut Scope<'_>, before: UserModes) {
+    let after = scope.user().modes;
     let mut text = String::new();
     for (sign, from, to) in [('+', before, after), ('-', after, before)] {
         let changed: String =
@@ -64,7 +64,7 @@ pub(super) fn show(turn: &mut Turn<'_>, before: UserModes) {
             text.push_str(&changed);
         }
     }
-    let counters = &mut turn.server.counters;
+    let counters = &mut scope.server.counters;
     for (mode, count) in [
         (UserModes::INVISIBLE, &mut counters.invisible),
         (UserModes::OPERATOR, &mut counters.operators),
@@ -72,8 +72,8 @@ pub(super) fn show(turn: &mut Turn<'_>, before: UserModes) {
         *count = *count + u64::from(after.has(mode)) - u64::from(before.has(mode));
     }
     if !text.is_empty() {
-        let nick = turn.user().nick().to_owned();
-        let line = turn.by_me("MODE").param(&nick).param(&text);
-        turn.reply(line);
+        let nick = scope.user().nick().to_owned();
+        let line = scope.by_me("MODE").param(&nick).param(&text);
+        scope.reply(line);
     }
 }

@@ -10,9 +10,9 @@
 use crate::chat::capability::Caps;
 use crate::chat::casemap::same_name;
 use crate::chat::message::Message;
+use crate::chat::scope::Scope;
 use crate::chat::server::line::client_only;
 use crate::chat::server::post::{Draft, Part};
-use crate::chat::turn::Turn;
 
 use super::messages;
 
@@ -20,27 +20,27 @@ const KIND: &str = "draft/multiline";
 const CONCAT: &str = "draft/multiline-concat";
 
 /// `BATCH +reference draft/multiline target`, `BATCH -reference`.
-pub(super) fn batch(turn: &mut Turn<'_>, message: &Message<'_>) {
+pub(super) fn batch(scope: &mut Scope<'_>, message: &Message<'_>) {
     let reference = message.param(0).unwrap_or_default();
     match (reference.split_at_checked(1), message.params()) {
         (Some(("+", name)), &[_, kind, target, ..]) if kind == KIND && !name.is_empty() => {
-            begin(turn, message, name, target);
+            begin(scope, message, name, target);
         }
         (Some(("+", _)), &[_, kind, ..]) => {
-            turn.fail("BATCH", "UNKNOWN_TYPE", &[kind], "There is no such type of batch");
+            scope.fail("BATCH", "UNKNOWN_TYPE", &[kind], "There is no such type of batch");
         }
-        (Some(("-", name)), _) => end(turn, name),
-        _ => turn.fail("BATCH", "INVALID_REFTAG", &[], "The batch is neither begun nor ended"),
+        (Some(("-", name)), _) => end(scope, name),
+        _ => scope.fail("BATCH", "INVALID_REFTAG", &[], "The batch is neither begun nor ended"),
     }
 }
 
-fn begin(turn: &mut Turn<'_>, message: &Message<'_>, name: &str, target: &str) {
-    if !turn.caps().has(Caps::MULTILINE) {
-        return turn.fail("BATCH", "UNKNOWN_TYPE", &[KIND], "You have not asked for multiline");
+fn begin(scope: &mut Scope<'_>, message: &Message<'_>, name: &str, target: &str) {
+    if !scope.caps().has(Caps::MULTILINE) {
+        return scope.fail("BATCH", "UNKNOWN_TYPE", &[KIND], "You have not asked for multiline");
     }
-    if turn.user().draft.is_some() {
-        turn.user_mut().draft = None;
-        return invalid(turn, "A batch is open already");
+    if scope.user().draft.is_some() {
+        scope.user_mut().draft = None;
+        return invalid(scope, "A batch is open already");
     }
     let draft = Draft {
         reference: name.to_owned(),
@@ -48,50 +48,50 @@ fn begin(turn: &mut Turn<'_>, message: &Message<'_>, name: &str, target: &str) {
         command: None,
         parts: Vec::new(),
         bytes: 0,
-        label: turn.take_label(),
+        label: scope.take_label(),
         client_tags: client_only(message.tags),
     };
-    turn.user_mut().draft = Some(Box::new(draft));
+    scope.user_mut().draft = Some(Box::new(draft));
 }
 
-fn end(turn: &mut Turn<'_>, name: &str) {
-    let Some(draft) = turn.user_mut().draft.take().map(|draft| *draft) else {
-        return turn.fail("BATCH", "INVALID_REFTAG", &[name], "There is no such batch");
+fn end(scope: &mut Scope<'_>, name: &str) {
+    let Some(draft) = scope.user_mut().draft.take().map(|draft| *draft) else {
+        return scope.fail("BATCH", "INVALID_REFTAG", &[name], "There is no such batch");
     };
-    turn.set_label(draft.label);
+    scope.set_label(draft.label);
     let is_blank = draft.parts.iter().all(|part| part.text.is_empty());
     match draft.command {
         Some(command) if draft.reference == name && !is_blank => {
-            turn.user_mut().spoke = turn.wire.now();
-            messages::say(turn, &draft.target, command, draft.parts.into(), draft.client_tags);
+            scope.user_mut().spoke = scope.network.now();
+            messages::say(scope, &draft.target, command, draft.parts.into(), draft.client_tags);
         }
-        _ => invalid(turn, "The batch is empty, or another one"),
+        _ => invalid(scope, "The batch is empty, or another one"),
     }
 }
 
-fn invalid(turn: &mut Turn<'_>, text: &str) {
-    turn.fail("BATCH", "MULTILINE_INVALID", &[], text);
+fn invalid(scope: &mut Scope<'_>, text: &str) {
+    scope.fail("BATCH", "MULTILINE_INVALID", &[], text);
 }
 
 /// Takes a message that belongs to a batch; whether it did.
-pub(super) fn takes(turn: &mut Turn<'_>, message: &Message<'_>) -> bool {
+pub(super) fn takes(scope: &mut Scope<'_>, message: &Message<'_>) -> bool {
     let Some(batch) = message.tags.get("batch") else {
         return false;
     };
-    let Some(mut draft) = turn.user_mut().draft.take() else {
+    let Some(mut draft) = scope.user_mut().draft.take() else {
         // The batch was given up for an earlier fault, which was told.
         return true;
     };
-    match add(turn, &mut draft, &batch, message) {
-        Ok(()) => turn.user_mut().draft = Some(draft),
-        Err(Fault::Invalid(text)) => invalid(turn, text),
+    match add(scope, &mut draft, &batch, message) {
+        Ok(()) => scope.user_mut().draft = Some(draft),
+        Err(Fault::Invalid(text)) => invalid(scope, text),
         Err(Fault::Target) => {
             let theirs = message.param(0).unwrap_or_default();
             let context = [draft.target.as_str(), theirs];
-            turn.fail("BATCH", "MULTILINE_INVALID_TARGET", &context, "The target has changed");
+            scope.fail("BATCH", "MULTILINE_INVALID_TARGET", &context, "The target has changed");
         }
         Err(Fault::TooMuch(code, most)) => {
-            turn.fail("BATCH", code, &[&most.to_string()], "The message is too long");
+            scope.fail("BATCH", code, &[&most.to_string()], "The message is too long");
         }
     }
     true
@@ -105,7 +105,7 @@ enum Fault {
 }
 
 fn add(
-    turn: &Turn<'_>,
+    scope: &Scope<'_>,
     draft: &mut Draft,
     batch: &str,
     message: &Message<'_>,
@@ -128,7 +128,7 @@ fn add(
     if concat && text.is_empty() {
         return Err(Fault::Invalid("A blank line cannot go on with the one before"));
     }
-    let limits = &turn.server.settings.limits;
+    let limits = &scope.server.settings.limits;
     let is_new_line = !concat && !draft.parts.is_empty();
     draft.bytes += text.len() + usize::from(is_new_line);
     if draft.bytes > limits.multiline_bytes {

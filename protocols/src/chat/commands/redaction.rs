@@ -3,20 +3,20 @@
 use crate::chat::capability::Caps;
 use crate::chat::casemap::ChannelName;
 use crate::chat::message::Message;
+use crate::chat::scope::{Scope, cut};
 use crate::chat::server::Server;
 use crate::chat::server::history::Talk;
 use crate::chat::server::modes::Status;
-use crate::chat::turn::{Turn, cut};
 
 use super::history;
 
 /// `REDACT target id [:reason]`: one's own words, or anybody's on a channel of one's own.
-pub(super) fn redact(turn: &mut Turn<'_>, message: &Message<'_>) {
+pub(super) fn redact(scope: &mut Scope<'_>, message: &Message<'_>) {
     let &[target, text, ref rest @ ..] = message.params() else {
         return;
     };
-    let Some(talk) = history::talk(turn, target).or_else(|| watched(turn, target)) else {
-        return turn.fail(
+    let Some(talk) = history::talk(scope, target).or_else(|| watched(scope, target)) else {
+        return scope.fail(
             "REDACT",
             "INVALID_TARGET",
             &[target],
@@ -24,47 +24,52 @@ pub(super) fn redact(turn: &mut Turn<'_>, message: &Message<'_>) {
         );
     };
     let id = text.parse().ok();
-    let found = id.and_then(|id| turn.server.history.find(&talk, id));
+    let found = id.and_then(|id| scope.server.history.find(&talk, id));
     // What happened, a JOIN for instance, is remembered too, but nobody said it.
     let found = found.filter(|post| post.is_message() || post.command == "TAGMSG");
     let found = found.map(|post| post.by.clone());
     let (Some(id), Some(by)) = (id, found) else {
-        return turn.fail("REDACT", "UNKNOWN_MSGID", &[target, text], "There is no such message");
+        return scope.fail("REDACT", "UNKNOWN_MSGID", &[target, text], "There is no such message");
     };
-    let channel = turn.server.channels.named(target).filter(|_| ChannelName::is_meant(target));
-    let status = channel.and_then(|channel| turn.server.channels[channel].status(turn.me));
-    let may = by == Server::party(turn.user())
+    let channel = scope.server.channels.named(target).filter(|_| ChannelName::is_meant(target));
+    let status = channel.and_then(|channel| scope.server.channels[channel].status(scope.me));
+    let may = by == Server::party(scope.user())
         || status.is_some_and(|status| status.reaches(Status::HALF_OPERATOR))
-        || turn.user().is_operator();
+        || scope.user().is_operator();
     if !may {
         let context = [target, text];
-        return turn.fail("REDACT", "REDACT_FORBIDDEN", &context, "That was said by somebody else");
+        return scope.fail(
+            "REDACT",
+            "REDACT_FORBIDDEN",
+            &context,
+            "That was said by somebody else",
+        );
     }
-    turn.server.history.redact(&talk, id);
+    scope.server.history.redact(&talk, id);
     let reason =
-        rest.first().map_or("", |reason| cut(reason, turn.server.settings.limits.kick_length));
+        rest.first().map_or("", |reason| cut(reason, scope.server.settings.limits.kick_length));
     let target = match channel {
-        Some(channel) => turn.server.channels[channel].name.to_string(),
+        Some(channel) => scope.server.channels[channel].name.to_string(),
         None => target.to_owned(),
     };
-    let line = turn.by_me("REDACT").param(&target).param(text);
-    let line = turn.my_line(if reason.is_empty() { line } else { line.text(reason) });
+    let line = scope.by_me("REDACT").param(&target).param(text);
+    let line = scope.my_line(if reason.is_empty() { line } else { line.text(reason) });
     let Some(line) = line else {
         return;
     };
     let knows = |caps: Caps| caps.has(Caps::MESSAGE_REDACTION);
-    match (channel, turn.server.users.named(&target)) {
-        (Some(channel), _) => turn.tell_others(channel, &line, knows),
-        (None, Some(user)) if user != turn.me => turn.tell_each(&[user], &line, knows),
+    match (channel, scope.server.users.named(&target)) {
+        (Some(channel), _) => scope.tell_others(channel, &line, knows),
+        (None, Some(user)) if user != scope.me => scope.tell_each(&[user], &line, knows),
         _ => {}
     }
-    if knows(turn.caps()) {
-        turn.reply_line(line);
+    if knows(scope.caps()) {
+        scope.reply_line(line);
     }
 }
 
 /// A channel that an IRC operator is not on, but looks after.
-fn watched(turn: &Turn<'_>, target: &str) -> Option<Talk> {
-    let channel = turn.server.channels.named(target).filter(|_| turn.user().is_operator())?;
-    Some(Talk::Channel(turn.server.channels[channel].name.folded()))
+fn watched(scope: &Scope<'_>, target: &str) -> Option<Talk> {
+    let channel = scope.server.channels.named(target).filter(|_| scope.user().is_operator())?;
+    Some(Talk::Channel(scope.server.channels[channel].name.folded()))
 }

@@ -13,7 +13,7 @@ use crate::chat::capability::Caps;
 use crate::chat::casemap::same_name;
 use crate::chat::message::Message;
 use crate::chat::numeric;
-use crate::chat::turn::Turn;
+use crate::chat::scope::Scope;
 
 use super::accounts;
 
@@ -23,48 +23,49 @@ const CHUNK: usize = 400;
 const LONGEST: usize = 4 * CHUNK;
 
 /// `AUTHENTICATE mechanism`, then `AUTHENTICATE base64`, or `*` to give up.
-pub(super) fn authenticate(turn: &mut Turn<'_>, message: &Message<'_>) {
+pub(super) fn authenticate(scope: &mut Scope<'_>, message: &Message<'_>) {
     let param = message.param(0).unwrap_or_default();
     // A client that has seen `sasl` on the list may forget to ask for it, and means it nonetheless.
-    if !turn.caps().has(Caps::SASL) && !turn.user().knows_302 {
-        return turn.numeric(numeric::ERR_SASLFAIL, &[]);
+    if !scope.caps().has(Caps::SASL) && !scope.user().knows_302 {
+        return scope.numeric(numeric::ERR_SASLFAIL, &[]);
     }
     // From version 302 of capability negotiation on a client may log in again (IRCv3 sasl-3.2).
-    if turn.user().account.is_some() && !turn.user().knows_302 {
-        return turn.numeric(numeric::ERR_SASLALREADY, &[]);
+    if scope.user().account.is_some() && !scope.user().knows_302 {
+        return scope.numeric(numeric::ERR_SASLALREADY, &[]);
     }
-    match turn.user_mut().sasl.take() {
-        _ if param == "*" => turn.numeric(numeric::ERR_SASLABORTED, &[]),
-        Some(so_far) => go_on(turn, so_far, param),
+    match scope.user_mut().sasl.take() {
+        _ if param == "*" => scope.numeric(numeric::ERR_SASLABORTED, &[]),
+        Some(so_far) => go_on(scope, so_far, param),
         None if param.eq_ignore_ascii_case("PLAIN") => {
-            turn.user_mut().sasl = Some(Vec::new());
-            turn.reply(crate::chat::builder::Builder::new().command("AUTHENTICATE").param("+"));
+            scope.user_mut().sasl = Some(Vec::new());
+            scope.reply(crate::chat::builder::Builder::new().command("AUTHENTICATE").param("+"));
         }
         None => {
-            turn.numeric(numeric::RPL_SASLMECHS, &["PLAIN"]);
-            turn.numeric(numeric::ERR_SASLFAIL, &[]);
+            scope.numeric(numeric::RPL_SASLMECHS, &["PLAIN"]);
+            scope.numeric(numeric::ERR_SASLFAIL, &[]);
         }
     }
 }
 
-fn go_on(turn: &mut Turn<'_>, mut so_far: Vec<u8>, chunk: &str) {
+fn go_on(scope: &mut Scope<'_>, mut so_far: Vec<u8>, chunk: &str) {
     if chunk.len() > CHUNK || so_far.len() + chunk.len() > LONGEST {
-        return turn.numeric(numeric::ERR_SASLTOOLONG, &[]);
+        return scope.numeric(numeric::ERR_SASLTOOLONG, &[]);
     }
     if chunk != "+" {
         so_far.extend_from_slice(chunk.as_bytes());
     }
     if chunk.len() == CHUNK {
-        turn.user_mut().sasl = Some(so_far);
+        scope.user_mut().sasl = Some(so_far);
         return;
     }
     let Some((name, password)) = plain(&so_far) else {
-        return fail(turn, "an unknown account");
+        return fail(scope, "an unknown account");
     };
-    let known = turn.server.accounts.account(&name).map(Account::name);
-    let against = turn.server.accounts.hash_to_compute_for(known.unwrap_or(&name));
+    let known = scope.server.accounts.account(&name).map(Account::name);
+    let against = scope.server.accounts.hash_to_compute_for(known.unwrap_or(&name));
     let account = known.map(str::to_owned);
-    turn.verify(&password, against, move |turn, is_right| authenticated(turn, account, is_right));
+    scope
+        .verify(&password, against, move |scope, is_right| authenticated(scope, account, is_right));
 }
 
 /// The name and the password of a PLAIN message: `[authzid] NUL authcid NUL passwd`, where nobody may act
@@ -80,30 +81,30 @@ fn plain(base64: &[u8]) -> Option<(String, String)> {
 
 /// The password was looked at. No account: there is none of that name, and nobody is to learn that from how
 /// long it takes to say so.
-fn authenticated(turn: &mut Turn<'_>, account: Option<String>, is_right: Result<bool, String>) {
+fn authenticated(scope: &mut Scope<'_>, account: Option<String>, is_right: Result<bool, String>) {
     match (is_right, account) {
         (Ok(true), Some(account)) => {
-            accounts::log_in(turn, &account);
-            turn.numeric(numeric::RPL_SASLSUCCESS, &[]);
+            accounts::log_in(scope, &account);
+            scope.numeric(numeric::RPL_SASLSUCCESS, &[]);
         }
-        (Ok(_), account) => fail(turn, account.as_deref().unwrap_or("an unknown account")),
-        (Err(_), _) => say_busy(turn),
+        (Ok(_), account) => fail(scope, account.as_deref().unwrap_or("an unknown account")),
+        (Err(_), _) => say_busy(scope),
     }
 }
 
 /// Nobody has looked at the password. The numeric is all that every client knows; its text is for the
 /// person, and the standard reply for the program, which need not ask for another password.
-fn say_busy(turn: &mut Turn<'_>) {
+fn say_busy(scope: &mut Scope<'_>) {
     let text = "The server is too busy to look at your password. Try again later";
-    if turn.caps().has(Caps::STANDARD_REPLIES) {
-        turn.fail("AUTHENTICATE", "TEMPORARILY_UNAVAILABLE", &[], text);
+    if scope.caps().has(Caps::STANDARD_REPLIES) {
+        scope.fail("AUTHENTICATE", "TEMPORARILY_UNAVAILABLE", &[], text);
     }
-    turn.numeric_text(numeric::ERR_SASLFAIL, &[], text);
+    scope.numeric_text(numeric::ERR_SASLFAIL, &[], text);
 }
 
-fn fail(turn: &mut Turn<'_>, what: &str) {
-    turn.numeric(numeric::ERR_SASLFAIL, &[]);
-    accounts::count_wrong_password(turn, what);
+fn fail(scope: &mut Scope<'_>, what: &str) {
+    scope.numeric(numeric::ERR_SASLFAIL, &[]);
+    accounts::count_wrong_password(scope, what);
 }
 
 #[cfg(test)]

@@ -5,11 +5,11 @@
 use crate::chat::accounts::{Account, NotAdded};
 use crate::chat::casemap::same_name;
 use crate::chat::message::Message;
+use crate::chat::scope::{Scope, cut};
 use crate::chat::server::Event;
 use crate::chat::server::modes::{Flags, Status};
 use crate::chat::server::post::Part;
 use crate::chat::timestamp::Timestamp;
-use crate::chat::turn::{Turn, cut};
 use crate::password::PasswordHash;
 
 use super::accounts::{
@@ -24,7 +24,7 @@ pub(super) const CHANSERV: &str = "ChanServ";
 pub(super) struct Service {
     pub(super) name: &'static str,
     help: &'static [&'static str],
-    run: fn(&mut Turn<'_>, &str, &[&str]) -> Understood,
+    run: fn(&mut Scope<'_>, &str, &[&str]) -> Understood,
 }
 
 /// Whether a service has understood what was asked.
@@ -39,9 +39,9 @@ const CHANNEL_SERVICE: Service = Service { name: CHANSERV, help: CHANSERV_HELP, 
 
 /// The service that is meant by a target: its name, or its name at this server, which is how somebody says a
 /// password who wants to be sure that nobody else has that name (RFC 2812, 3.3.1).
-pub(super) fn named(turn: &Turn<'_>, target: &str) -> Option<&'static Service> {
+pub(super) fn named(scope: &Scope<'_>, target: &str) -> Option<&'static Service> {
     let nick = match target.split_once('@') {
-        Some((nick, server)) if same_name(server, &turn.server.settings.name) => nick,
+        Some((nick, server)) if same_name(server, &scope.server.settings.name) => nick,
         Some(_) => return None,
         None => target,
     };
@@ -49,29 +49,29 @@ pub(super) fn named(turn: &Turn<'_>, target: &str) -> Option<&'static Service> {
 }
 
 /// Something was said to a service.
-pub(super) fn hear(turn: &mut Turn<'_>, service: &Service, parts: &[Part]) {
+pub(super) fn hear(scope: &mut Scope<'_>, service: &Service, parts: &[Part]) {
     match parts {
         // What clients ask each other (CTCP) is not for a service.
         [Part { text, .. }] if text.starts_with('\u{1}') => {}
-        [Part { text, .. }] => ask(turn, service, text),
-        _ => say(turn, service.name, "Say one thing at a time, on one line."),
+        [Part { text, .. }] => ask(scope, service, text),
+        _ => say(scope, service.name, "Say one thing at a time, on one line."),
     }
 }
 
-fn ask(turn: &mut Turn<'_>, service: &Service, text: &str) {
+fn ask(scope: &mut Scope<'_>, service: &Service, text: &str) {
     let words: Vec<_> = text.split_ascii_whitespace().collect();
     let (command, rest) =
         words.split_first().map_or(("HELP", &[][..]), |(first, rest)| (*first, rest));
     let upper = command.to_ascii_uppercase();
     match (upper.as_str(), rest) {
-        ("HELP", []) => service.help.iter().for_each(|line| say(turn, service.name, line)),
+        ("HELP", []) => service.help.iter().for_each(|line| say(scope, service.name, line)),
         ("HELP", [topic, ..]) => match usage(service, topic) {
-            Some(line) => say(turn, service.name, line),
-            None => refuse(turn, service, topic),
+            Some(line) => say(scope, service.name, line),
+            None => refuse(scope, service, topic),
         },
         _ => {
-            if (service.run)(turn, &upper, rest) == Understood::No {
-                refuse(turn, service, command);
+            if (service.run)(scope, &upper, rest) == Understood::No {
+                refuse(scope, service, command);
             }
         }
     }
@@ -85,40 +85,40 @@ fn usage(service: &Service, command: &str) -> Option<&'static str> {
 }
 
 /// Says in one line what is wrong with a command: a client shows it where it was typed.
-fn refuse(turn: &mut Turn<'_>, service: &Service, command: &str) {
+fn refuse(scope: &mut Scope<'_>, service: &Service, command: &str) {
     let text = match usage(service, command).and_then(|line| line.split_once(": ")) {
         Some((usage, _)) => format!("It is {usage}. Ask for HELP."),
         None => format!("There is no command {}. Ask for HELP.", cut(command, 64)),
     };
-    say(turn, service.name, &text);
+    say(scope, service.name, &text);
 }
 
 /// Has a service say something to the user.
-pub(super) fn say(turn: &mut Turn<'_>, service: &str, text: &str) {
-    let source = format!("{service}!{service}@{}", turn.server.settings.name);
-    turn.notice(&source, text);
+pub(super) fn say(scope: &mut Scope<'_>, service: &str, text: &str) {
+    let source = format!("{service}!{service}@{}", scope.server.settings.name);
+    scope.notice(&source, text);
 }
 
 // ── NickServ ────────────────────────────────────────────────────────────────────────────────────────
 
 /// `NS command …`
-pub(super) fn nickserv(turn: &mut Turn<'_>, message: &Message<'_>) {
-    ask(turn, &NICK_SERVICE, &message.params().join(" "));
+pub(super) fn nickserv(scope: &mut Scope<'_>, message: &Message<'_>) {
+    ask(scope, &NICK_SERVICE, &message.params().join(" "));
 }
 
-fn run_nickserv(turn: &mut Turn<'_>, command: &str, rest: &[&str]) -> Understood {
-    let nick = turn.user().nick().to_owned();
+fn run_nickserv(scope: &mut Scope<'_>, command: &str, rest: &[&str]) -> Understood {
+    let nick = scope.user().nick().to_owned();
     match (command, rest) {
-        ("REGISTER", [password, ..]) => begin(turn, &nick, password, false),
-        ("IDENTIFY", [password]) => identify(turn, &nick, password),
-        ("IDENTIFY", [account, password, ..]) => identify(turn, account, password),
-        ("LOGOUT", _) if turn.user().account.is_some() => log_out(turn),
-        ("SET", [what, password]) if same_name(what, "PASSWORD") => set_password(turn, password),
-        ("GROUP", _) => group(turn, &nick),
-        ("GHOST", [nick, ..]) => ghost(turn, nick),
-        ("INFO", _) => info(turn, rest.first().copied().unwrap_or(&nick)),
-        ("DROP", [name]) => drop_account(turn, name),
-        ("LOGOUT", _) => say(turn, NICKSERV, "You are not logged in."),
+        ("REGISTER", [password, ..]) => begin(scope, &nick, password, false),
+        ("IDENTIFY", [password]) => identify(scope, &nick, password),
+        ("IDENTIFY", [account, password, ..]) => identify(scope, account, password),
+        ("LOGOUT", _) if scope.user().account.is_some() => log_out(scope),
+        ("SET", [what, password]) if same_name(what, "PASSWORD") => set_password(scope, password),
+        ("GROUP", _) => group(scope, &nick),
+        ("GHOST", [nick, ..]) => ghost(scope, nick),
+        ("INFO", _) => info(scope, rest.first().copied().unwrap_or(&nick)),
+        ("DROP", [name]) => drop_account(scope, name),
+        ("LOGOUT", _) => say(scope, NICKSERV, "You are not logged in."),
         _ => return Understood::No,
     }
     Understood::Yes
@@ -136,126 +136,126 @@ const NICKSERV_HELP: &[&str] = &[
     "HELP [command]: what there is",
 ];
 
-fn identify(turn: &mut Turn<'_>, account: &str, password: &str) {
-    if turn.user().account.is_some() {
-        return say(turn, NICKSERV, "You are logged in already.");
+fn identify(scope: &mut Scope<'_>, account: &str, password: &str) {
+    if scope.user().account.is_some() {
+        return say(scope, NICKSERV, "You are logged in already.");
     }
-    let known = turn.server.accounts.owner_of(account).map(Account::name);
-    let against = turn.server.accounts.hash_to_compute_for(known.unwrap_or(account));
+    let known = scope.server.accounts.owner_of(account).map(Account::name);
+    let against = scope.server.accounts.hash_to_compute_for(known.unwrap_or(account));
     let account = known.map(str::to_owned);
-    turn.verify(password, against, move |turn, is_right| identified(turn, account, is_right));
+    scope.verify(password, against, move |scope, is_right| identified(scope, account, is_right));
 }
 
 /// The password was looked at. No account: there is none of that name, and nobody is to learn that from how
 /// long it takes to say so.
-fn identified(turn: &mut Turn<'_>, account: Option<String>, is_right: Result<bool, String>) {
+fn identified(scope: &mut Scope<'_>, account: Option<String>, is_right: Result<bool, String>) {
     match (is_right, account) {
         (Ok(true), Some(account)) => {
-            log_in(turn, &account);
-            say(turn, NICKSERV, &format!("You are logged in as {account}."));
+            log_in(scope, &account);
+            say(scope, NICKSERV, &format!("You are logged in as {account}."));
         }
         (Ok(_), Some(account)) => {
-            say(turn, NICKSERV, "That is not the password.");
-            count_wrong_password(turn, &account);
+            say(scope, NICKSERV, "That is not the password.");
+            count_wrong_password(scope, &account);
         }
         (Ok(_), None) => {
-            say(turn, NICKSERV, "There is no such account.");
-            count_wrong_password(turn, "an unknown account");
+            say(scope, NICKSERV, "There is no such account.");
+            count_wrong_password(scope, "an unknown account");
         }
-        (Err(_), _) => say(turn, NICKSERV, "The server is too busy. Try again later."),
+        (Err(_), _) => say(scope, NICKSERV, "The server is too busy. Try again later."),
     }
 }
 
-fn set_password(turn: &mut Turn<'_>, password: &str) {
-    let Some(account) = turn.user().account.as_deref().map(str::to_owned) else {
-        return say(turn, NICKSERV, "You are not logged in.");
+fn set_password(scope: &mut Scope<'_>, password: &str) {
+    let Some(account) = scope.user().account.as_deref().map(str::to_owned) else {
+        return say(scope, NICKSERV, "You are not logged in.");
     };
     if !PASSWORD.contains(&password.len()) {
-        return say(turn, NICKSERV, "The password is too short, or too long.");
+        return say(scope, NICKSERV, "The password is too short, or too long.");
     }
-    turn.hash(password, move |turn, hash| password_hashed(turn, &account, hash));
+    scope.hash(password, move |scope, hash| password_hashed(scope, &account, hash));
 }
 
 /// The new password of an account is hashed.
-fn password_hashed(turn: &mut Turn<'_>, account: &str, hash: Result<PasswordHash, String>) {
-    if hash.is_ok_and(|hash| turn.server.accounts.set_password(account, hash).is_ok()) {
-        turn.save();
-        say(turn, NICKSERV, "The password is changed.");
+fn password_hashed(scope: &mut Scope<'_>, account: &str, hash: Result<PasswordHash, String>) {
+    if hash.is_ok_and(|hash| scope.server.accounts.set_password(account, hash).is_ok()) {
+        scope.save();
+        say(scope, NICKSERV, "The password is changed.");
     } else {
-        say(turn, NICKSERV, "The password could not be changed. Try again later.");
+        say(scope, NICKSERV, "The password could not be changed. Try again later.");
     }
 }
 
-fn group(turn: &mut Turn<'_>, nick: &str) {
-    let Some(account) = turn.user().account.as_deref().map(str::to_owned) else {
-        return say(turn, NICKSERV, "You are not logged in.");
+fn group(scope: &mut Scope<'_>, nick: &str) {
+    let Some(account) = scope.user().account.as_deref().map(str::to_owned) else {
+        return say(scope, NICKSERV, "You are not logged in.");
     };
-    match turn.server.accounts.add_nick(&account, nick) {
+    match scope.server.accounts.add_nick(&account, nick) {
         Ok(()) => {
-            turn.save();
-            say(turn, NICKSERV, &format!("{nick} belongs to {account} now."));
+            scope.save();
+            say(scope, NICKSERV, &format!("{nick} belongs to {account} now."));
         }
         Err(NotAdded::Taken { owner }) => {
-            say(turn, NICKSERV, &format!("{nick} belongs to {owner}."));
+            say(scope, NICKSERV, &format!("{nick} belongs to {owner}."));
         }
-        Err(error) => say(turn, NICKSERV, &format!("That was not done: {error}.")),
+        Err(error) => say(scope, NICKSERV, &format!("That was not done: {error}.")),
     }
 }
 
-fn ghost(turn: &mut Turn<'_>, nick: &str) {
+fn ghost(scope: &mut Scope<'_>, nick: &str) {
     let is_own =
-        turn.server.accounts.owner_of(nick).is_some() && foreign_owner(turn, nick).is_none();
-    match turn.server.users.holder(nick) {
-        Some(ghost) if is_own && ghost != turn.me => {
-            let by = turn.user().nick().to_owned();
-            turn.server.disconnect(turn.wire, ghost, &format!("GHOST command used by {by}"));
-            say(turn, NICKSERV, &format!("{nick} is gone."));
+        scope.server.accounts.owner_of(nick).is_some() && foreign_owner(scope, nick).is_none();
+    match scope.server.users.holder(nick) {
+        Some(ghost) if is_own && ghost != scope.me => {
+            let by = scope.user().nick().to_owned();
+            scope.server.disconnect(scope.network, ghost, &format!("GHOST command used by {by}"));
+            say(scope, NICKSERV, &format!("{nick} is gone."));
         }
-        Some(_) if is_own => say(turn, NICKSERV, "That is you."),
-        Some(_) => say(turn, NICKSERV, "That nickname is not yours."),
-        None => say(turn, NICKSERV, "Nobody goes by that nickname."),
+        Some(_) if is_own => say(scope, NICKSERV, "That is you."),
+        Some(_) => say(scope, NICKSERV, "That nickname is not yours."),
+        None => say(scope, NICKSERV, "Nobody goes by that nickname."),
     }
 }
 
-fn info(turn: &mut Turn<'_>, name: &str) {
-    let known = turn.server.accounts.owner_of(name).map(|account| {
+fn info(scope: &mut Scope<'_>, name: &str) {
+    let known = scope.server.accounts.owner_of(name).map(|account| {
         let created = Timestamp::of(account.created()).to_text();
         (account.name().to_owned(), created, account.nicks().join(" "))
     });
     let Some((name, created, nicks)) = known else {
-        return say(turn, NICKSERV, "There is no such account.");
+        return say(scope, NICKSERV, "There is no such account.");
     };
-    say(turn, NICKSERV, &format!("{name} was made on {created}."));
+    say(scope, NICKSERV, &format!("{name} was made on {created}."));
     if !nicks.is_empty() {
-        say(turn, NICKSERV, &format!("{name} owns {nicks}."));
+        say(scope, NICKSERV, &format!("{name} owns {nicks}."));
     }
 }
 
-fn drop_account(turn: &mut Turn<'_>, name: &str) {
-    let own = turn.user().account.as_deref().filter(|own| same_name(own, name)).map(str::to_owned);
+fn drop_account(scope: &mut Scope<'_>, name: &str) {
+    let own = scope.user().account.as_deref().filter(|own| same_name(own, name)).map(str::to_owned);
     let Some(account) = own else {
-        return say(turn, NICKSERV, "That is not the account you are logged in to.");
+        return say(scope, NICKSERV, "That is not the account you are logged in to.");
     };
     // It is the user's own, so that it is there.
-    let _ = turn.server.forget_account(&account);
-    turn.save();
-    say(turn, NICKSERV, &format!("The account {account} is gone."));
-    log_out(turn);
+    let _ = scope.server.forget_account(&account);
+    scope.save();
+    say(scope, NICKSERV, &format!("The account {account} is gone."));
+    log_out(scope);
 }
 
 // ── ChanServ ────────────────────────────────────────────────────────────────────────────────────────
 
 /// `CS command …`
-pub(super) fn chanserv(turn: &mut Turn<'_>, message: &Message<'_>) {
-    ask(turn, &CHANNEL_SERVICE, &message.params().join(" "));
+pub(super) fn chanserv(scope: &mut Scope<'_>, message: &Message<'_>) {
+    ask(scope, &CHANNEL_SERVICE, &message.params().join(" "));
 }
 
-fn run_chanserv(turn: &mut Turn<'_>, command: &str, rest: &[&str]) -> Understood {
+fn run_chanserv(scope: &mut Scope<'_>, command: &str, rest: &[&str]) -> Understood {
     match (command, rest) {
-        ("REGISTER", [channel, ..]) => register_channel(turn, channel),
-        ("DROP", [channel]) => drop_channel(turn, channel),
-        ("INFO", [channel, ..]) => channel_info(turn, channel),
-        ("OP", [channel]) => op(turn, channel),
+        ("REGISTER", [channel, ..]) => register_channel(scope, channel),
+        ("DROP", [channel]) => drop_channel(scope, channel),
+        ("INFO", [channel, ..]) => channel_info(scope, channel),
+        ("OP", [channel]) => op(scope, channel),
         _ => return Understood::No,
     }
     Understood::Yes
@@ -269,67 +269,67 @@ const CHANSERV_HELP: &[&str] = &[
     "HELP [command]: what there is",
 ];
 
-fn register_channel(turn: &mut Turn<'_>, name: &str) {
-    let Some(account) = turn.user().account.as_deref().map(str::to_owned) else {
-        return say(turn, CHANSERV, "You have to be logged in to an account.");
+fn register_channel(scope: &mut Scope<'_>, name: &str) {
+    let Some(account) = scope.user().account.as_deref().map(str::to_owned) else {
+        return say(scope, CHANSERV, "You have to be logged in to an account.");
     };
-    let channel = turn.server.channels.named(name);
-    let status = channel.and_then(|channel| turn.server.channels[channel].status(turn.me));
+    let channel = scope.server.channels.named(name);
+    let status = channel.and_then(|channel| scope.server.channels[channel].status(scope.me));
     let Some(channel) = channel.filter(|_| status.is_some_and(|it| it.reaches(Status::OPERATOR)))
     else {
-        return say(turn, CHANSERV, "You have to be operator of the channel.");
+        return say(scope, CHANSERV, "You have to be operator of the channel.");
     };
-    if turn.server.channels[channel].is_standing {
-        return say(turn, CHANSERV, "That channel is the server's own.");
+    if scope.server.channels[channel].is_standing {
+        return say(scope, CHANSERV, "That channel is the server's own.");
     }
-    let name = turn.server.channels[channel].name.to_string();
-    match turn.server.accounts.register_channel(&name, &account, turn.clock.system()) {
+    let name = scope.server.channels[channel].name.to_string();
+    match scope.server.accounts.register_channel(&name, &account, scope.clock.system()) {
         Ok(()) => {
-            turn.server.channels[channel].flags.set(Flags::REGISTERED, true);
-            channel_modes::grant(turn, channel, Status::FOUNDER);
-            kept_modes::keep(turn, channel);
-            turn.save_and(move |turn| channel_registered(turn, &name));
+            scope.server.channels[channel].flags.set(Flags::REGISTERED, true);
+            channel_modes::grant(scope, channel, Status::FOUNDER);
+            kept_modes::keep(scope, channel);
+            scope.save_and(move |scope| channel_registered(scope, &name));
         }
-        Err(error) => say(turn, CHANSERV, &format!("That was not done: {error}.")),
+        Err(error) => say(scope, CHANSERV, &format!("That was not done: {error}.")),
     }
 }
 
 /// The channel's registration is on the disk.
-fn channel_registered(turn: &mut Turn<'_>, channel: &str) {
-    let source = turn.source();
-    turn.log(&Event::ChannelRegistered { who: &source, channel });
-    say(turn, CHANSERV, &format!("{channel} is yours."));
+fn channel_registered(scope: &mut Scope<'_>, channel: &str) {
+    let source = scope.source();
+    scope.log(&Event::ChannelRegistered { who: &source, channel });
+    say(scope, CHANSERV, &format!("{channel} is yours."));
 }
 
-fn drop_channel(turn: &mut Turn<'_>, name: &str) {
-    if !is_founder(turn, name) {
-        return say(turn, CHANSERV, "That channel is not yours.");
+fn drop_channel(scope: &mut Scope<'_>, name: &str) {
+    if !is_founder(scope, name) {
+        return say(scope, CHANSERV, "That channel is not yours.");
     }
-    if turn.server.accounts.drop_channel(name).is_ok() {
-        turn.save();
+    if scope.server.accounts.drop_channel(name).is_ok() {
+        scope.save();
     }
-    if let Some(channel) = turn.server.channels.named(name) {
-        turn.server.channels[channel].flags.set(Flags::REGISTERED, false);
+    if let Some(channel) = scope.server.channels.named(name) {
+        scope.server.channels[channel].flags.set(Flags::REGISTERED, false);
     }
-    say(turn, CHANSERV, &format!("{name} is nobody's now."));
+    say(scope, CHANSERV, &format!("{name} is nobody's now."));
 }
 
-fn op(turn: &mut Turn<'_>, name: &str) {
-    let channel = turn.server.channels.named(name);
-    let is_on = channel.is_some_and(|channel| turn.server.channels[channel].has(turn.me));
+fn op(scope: &mut Scope<'_>, name: &str) {
+    let channel = scope.server.channels.named(name);
+    let is_on = channel.is_some_and(|channel| scope.server.channels[channel].has(scope.me));
     match channel {
-        Some(channel) if is_on && is_founder(turn, name) => {
-            channel_modes::grant(turn, channel, Status::FOUNDER);
+        Some(channel) if is_on && is_founder(scope, name) => {
+            channel_modes::grant(scope, channel, Status::FOUNDER);
         }
-        Some(_) if is_on => say(turn, CHANSERV, "That channel is not yours."),
-        _ => say(turn, CHANSERV, "You are not on that channel."),
+        Some(_) if is_on => say(scope, CHANSERV, "That channel is not yours."),
+        _ => say(scope, CHANSERV, "You are not on that channel."),
     }
 }
 
-fn channel_info(turn: &mut Turn<'_>, name: &str) {
-    let known = turn.server.accounts.channel(name).map(|channel| {
+fn channel_info(scope: &mut Scope<'_>, name: &str) {
+    let known = scope.server.accounts.channel(name).map(|channel| {
         let since = Timestamp::of(channel.registered()).to_text();
         format!("{} belongs to {} since {since}.", channel.name(), channel.founder())
     });
-    say(turn, CHANSERV, known.as_deref().unwrap_or("That channel is not registered."));
+    say(scope, CHANSERV, known.as_deref().unwrap_or("That channel is not registered."));
 }

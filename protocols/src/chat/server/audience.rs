@@ -12,8 +12,8 @@
 use reactor::ConnectionId;
 
 use super::line::Cast;
+use super::network::Network;
 use super::users::UserKey;
-use super::wire::Wire;
 use crate::chat::capability::Caps;
 
 #[derive(Debug, Default)]
@@ -65,7 +65,7 @@ impl Audience {
     /// Sends a line to everybody but whoever sits on one seat.
     pub(in crate::chat) fn send(
         &self,
-        wire: &mut dyn Wire,
+        network: &mut dyn Network,
         cast: &mut Cast<'_>,
         but: Option<(usize, Caps)>,
     ) {
@@ -77,10 +77,10 @@ impl Audience {
                 Some((_, seat)) => {
                     let (before, behind) =
                         row.connections.split_at(seat.min(row.connections.len()));
-                    wire.send_all(before, &line);
-                    wire.send_all(behind.get(1..).unwrap_or_default(), &line);
+                    network.send_all(before, &line);
+                    network.send_all(behind.get(1..).unwrap_or_default(), &line);
                 }
-                None => wire.send_all(&row.connections, &line),
+                None => network.send_all(&row.connections, &line),
             }
         }
     }

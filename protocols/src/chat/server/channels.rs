@@ -11,8 +11,8 @@ use super::Values;
 use super::audience::Audience;
 use super::line::Cast;
 use super::modes::{Flags, Status};
+use super::network::Network;
 use super::users::{Invitation, User, UserKey};
-use super::wire::Wire;
 use crate::chat::capability::Caps;
 use crate::chat::casemap::{ChannelName, Folded};
 use crate::chat::mask::{self, Extended};
@@ -166,12 +166,12 @@ impl Channel {
     /// Sends a line to all members but one.
     pub(in crate::chat) fn send(
         &self,
-        wire: &mut dyn Wire,
+        network: &mut dyn Network,
         cast: &mut Cast<'_>,
         but: Option<UserKey>,
     ) {
         let but = but.and_then(|key| self.members.get(&key));
-        self.audience.send(wire, cast, but.map(|member| (member.seat, member.caps)));
+        self.audience.send(network, cast, but.map(|member| (member.seat, member.caps)));
     }
 
     /// Whether every member sits where it thinks it does.
@@ -182,14 +182,14 @@ impl Channel {
     /// Sends a line to all members but one whose capabilities and status are as they should be.
     pub(in crate::chat) fn send_where(
         &self,
-        wire: &mut dyn Wire,
+        network: &mut dyn Network,
         cast: &mut Cast<'_>,
         but: Option<UserKey>,
         mut wanted: impl FnMut(Caps, Status) -> bool,
     ) {
         for (&key, member) in &self.members {
             if Some(key) != but && wanted(member.caps, member.status) {
-                wire.send(member.connection, cast.rendering(member.caps));
+                network.send(member.connection, cast.rendering(member.caps));
             }
         }
     }

@@ -6,8 +6,8 @@ use super::channels::ChannelKey;
 use super::history::{Party, Talk};
 use super::line::{Cast, Line};
 use super::modes::UserModes;
+use super::network::Network;
 use super::users::{User, UserKey};
-use super::wire::Wire;
 use super::{Event, Server};
 use crate::chat::builder::Builder;
 use crate::chat::casemap::Folded;
@@ -17,10 +17,15 @@ use crate::chat::timestamp::Timestamp;
 impl Server {
     /// Takes a user out: its peers see it quit, its watchers hear that it is offline, and its name is
     /// free. The connection itself is left to the caller.
-    pub(in crate::chat) fn remove(&mut self, wire: &mut dyn Wire, key: UserKey, reason: &str) {
-        let at = Timestamp::of(wire.wall_clock());
+    pub(in crate::chat) fn remove(
+        &mut self,
+        network: &mut dyn Network,
+        key: UserKey,
+        reason: &str,
+    ) {
+        let at = Timestamp::of(network.wall_clock());
         if self.users[key].is_registered() {
-            self.show_quit(wire, key, reason, at);
+            self.show_quit(network, key, reason, at);
         }
         for channel in std::mem::take(&mut self.users[key].channels) {
             self.drop_member(channel, key);
@@ -36,7 +41,7 @@ impl Server {
         if user.is_registered() {
             self.count_out(&user);
             self.whowas.push(&user, user.nick(), at, self.settings.limits.whowas);
-            self.tell_watchers(wire, numeric::RPL_MONOFFLINE, user.nick(), user.nick());
+            self.tell_watchers(network, numeric::RPL_MONOFFLINE, user.nick(), user.nick());
         }
         if user.account.is_none() {
             self.history.forget_guest(user.serial);
@@ -46,7 +51,7 @@ impl Server {
     }
 
     /// Nobody sees one go who is on no channel; and on one channel everybody is met once.
-    fn show_quit(&mut self, wire: &mut dyn Wire, key: UserKey, reason: &str, at: Timestamp) {
+    fn show_quit(&mut self, network: &mut dyn Network, key: UserKey, reason: &str, at: Timestamp) {
         let user = &self.users[key];
         if user.channels.is_empty() {
             return;
@@ -59,11 +64,11 @@ impl Server {
         let line = Line { at: Some(at), account: user.account.clone(), ..line };
         let mut cast = Cast::new(&line);
         if let &[channel] = &*self.users[key].channels {
-            return self.channels[channel].send(wire, &mut cast, Some(key));
+            return self.channels[channel].send(network, &mut cast, Some(key));
         }
         for peer in self.peers(key) {
             let peer = &self.users[peer];
-            wire.send(peer.connection, cast.rendering(peer.caps));
+            network.send(peer.connection, cast.rendering(peer.caps));
         }
     }
 
@@ -114,7 +119,7 @@ impl Server {
     /// Tells those who watch a nickname that somebody has come by it, or gone.
     pub(in crate::chat) fn tell_watchers(
         &mut self,
-        wire: &mut dyn Wire,
+        network: &mut dyn Network,
         numeric: numeric::Numeric,
         nick: &str,
         text: &str,
@@ -123,8 +128,8 @@ impl Server {
             let watcher = &self.users[watcher];
             let builder = Builder::new().source(&self.settings.name).command(&numeric.to_string());
             if let Ok(line) = Line::new(builder.param(watcher.nick()).text(text)) {
-                let line = Line { at: Some(Timestamp::of(wire.wall_clock())), ..line };
-                wire.send(watcher.connection, line.render(watcher.caps, None));
+                let line = Line { at: Some(Timestamp::of(network.wall_clock())), ..line };
+                network.send(watcher.connection, line.render(watcher.caps, None));
             }
         }
     }
@@ -138,28 +143,38 @@ impl Server {
     }
 
     /// The line that ends a connection (modern.ircdocs.horse, "ERROR message").
-    pub(in crate::chat) fn farewell(&mut self, wire: &mut dyn Wire, key: UserKey, reason: &str) {
+    pub(in crate::chat) fn farewell(
+        &mut self,
+        network: &mut dyn Network,
+        key: UserKey,
+        reason: &str,
+    ) {
         let user = &self.users[key];
         let text = format!("Closing Link: {} ({reason})", user.host);
         if let Ok(line) = Line::new(Builder::new().command("ERROR").text(&text)) {
-            wire.send(user.connection, line.render(super::Caps::NONE, None));
+            network.send(user.connection, line.render(super::Caps::NONE, None));
         }
-        wire.close(user.connection);
+        network.close(user.connection);
     }
 
     /// Ends a connection for a reason: the user is told, then the others.
-    pub(in crate::chat) fn disconnect(&mut self, wire: &mut dyn Wire, key: UserKey, reason: &str) {
-        self.farewell(wire, key, reason);
-        self.remove(wire, key, reason);
+    pub(in crate::chat) fn disconnect(
+        &mut self,
+        network: &mut dyn Network,
+        key: UserKey,
+        reason: &str,
+    ) {
+        self.farewell(network, key, reason);
+        self.remove(network, key, reason);
     }
 
     /// Tells a user something in words.
-    pub(in crate::chat) fn notice(&mut self, wire: &mut dyn Wire, key: UserKey, text: &str) {
+    pub(in crate::chat) fn notice(&mut self, network: &mut dyn Network, key: UserKey, text: &str) {
         let user = &self.users[key];
         let builder = Builder::new().source(&self.settings.name).command("NOTICE");
         if let Ok(line) = Line::new(builder.param(user.nick()).text(text)) {
-            let line = Line { at: Some(Timestamp::of(wire.wall_clock())), ..line };
-            wire.send(user.connection, line.render(user.caps, None));
+            let line = Line { at: Some(Timestamp::of(network.wall_clock())), ..line };
+            network.send(user.connection, line.render(user.caps, None));
         }
     }
 

@@ -7,7 +7,7 @@
 //! | `leaving` | how a user goes: what the others see of it, once |
 //! | `post`, `history`, `markers` | what was said, what is remembered of it, and how far who has read |
 //! | `whowas`, `monitor` | who was here; who waits for whom |
-//! | `line`, `wire` | a line on its way out, rendered once for all who get the same; the loop |
+//! | `line`, `network` | a line on its way out, rendered once for all who get the same; the loop |
 //! | `welcome` | what a user is greeted with, ISUPPORT among it |
 //! | `work` | what is done away from the loop: passwords, files |
 //! | `standing` | the channels of the settings |
@@ -24,13 +24,13 @@ pub(super) mod line;
 pub(super) mod markers;
 pub(super) mod modes;
 pub(super) mod monitor;
+pub(super) mod network;
 pub(super) mod post;
 mod standing;
 mod upkeep;
 pub(super) mod users;
 pub(super) mod welcome;
 pub(super) mod whowas;
-pub(super) mod wire;
 pub(super) mod work;
 
 use std::collections::BTreeMap;
@@ -55,9 +55,9 @@ use history::History;
 use line::MessageId;
 use markers::Markers;
 use monitor::Monitor;
+use network::Network;
 use users::{User, UserKey, Users};
 use whowas::Whowas;
-use wire::Wire;
 
 /// The state of a chat server: part of the application, shared by all its connections.
 ///
@@ -286,14 +286,14 @@ impl Server {
     /// Why it is turned away.
     pub(super) fn admit(
         &mut self,
-        wire: &mut dyn Wire,
+        network: &mut dyn Network,
         connection: ConnectionId,
         peer: &Address,
     ) -> Result<UserKey, &'static str> {
         if self.started.is_none() {
-            let life = wire.random() as u32;
-            let at = Timestamp::of(wire.wall_clock());
-            self.started = Some(Started { at, instant: wire.now(), life });
+            let life = network.random() as u32;
+            let at = Timestamp::of(network.wall_clock());
+            self.started = Some(Started { at, instant: network.now(), life });
             self.date_standing_channels(at);
         }
         let host = peer.ip().and_then(counted);
@@ -311,7 +311,7 @@ impl Server {
         self.counters.connections += 1;
         self.log(&Event::Connected { peer });
         let serial = self.next_serial();
-        Ok(self.users.insert(User::new(connection, peer, wire.now(), serial)))
+        Ok(self.users.insert(User::new(connection, peer, network.now(), serial)))
     }
 
     /// A connection that was let in is gone.
@@ -406,16 +406,19 @@ mod tests {
         let accounts = Accounts::in_memory(AccountLimits::default());
         let mut server = Server::new(settings, accounts);
         let mut reactor = reactor::Reactor::<Server>::new().expect("a loop");
-        let wire = reactor.registry();
-        let id = wire.connect("127.0.0.1:9".parse().expect("an address"), Session::new());
+        let network = reactor.registry();
+        let id = network.connect("127.0.0.1:9".parse().expect("an address"), Session::new());
         let id = id.expect("a connection begins");
         let peer = |text: &str| text.parse().expect("an address");
-        let first = server.admit(wire, id, &peer("192.0.2.1:1")).expect("the first");
-        server.admit(wire, id, &peer("192.0.2.1:2")).expect("the second");
-        assert!(server.admit(wire, id, &peer("192.0.2.1:3")).is_err(), "the third is one too many");
-        server.admit(wire, id, &peer("192.0.2.2:1")).expect("another host");
-        server.remove(wire, first, "gone");
-        server.admit(wire, id, &peer("192.0.2.1:4")).expect("there is room again");
+        let first = server.admit(network, id, &peer("192.0.2.1:1")).expect("the first");
+        server.admit(network, id, &peer("192.0.2.1:2")).expect("the second");
+        assert!(
+            server.admit(network, id, &peer("192.0.2.1:3")).is_err(),
+            "the third is one too many"
+        );
+        server.admit(network, id, &peer("192.0.2.2:1")).expect("another host");
+        server.remove(network, first, "gone");
+        server.admit(network, id, &peer("192.0.2.1:4")).expect("there is room again");
         assert_eq!((server.counters().turned_away, server.counters().open), (1, 3));
     }
 }

@@ -6,8 +6,8 @@ use super::history::Party;
 use super::line::{Line, MessageId};
 use crate::chat::builder::{Builder, WriteError};
 use crate::chat::message::MAX_BODY;
+use crate::chat::scope::Label;
 use crate::chat::timestamp::Timestamp;
-use crate::chat::turn::Label;
 
 /// A message, or an event of a channel that is worth remembering.
 #[derive(Clone, Debug)]

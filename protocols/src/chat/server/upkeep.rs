@@ -6,7 +6,7 @@ use super::modes::Flags;
 use super::{Event, Server};
 use crate::chat::accounts::Unknown;
 use crate::chat::commands;
-use crate::chat::turn::cut;
+use crate::chat::scope::cut;
 
 /// Who did it, in logs and to whom it is done.
 const OPERATOR: &str = "the operator of the machine";

@@ -4,7 +4,7 @@ use super::Server;
 use super::modes::Status;
 use crate::chat::casemap::{CASEMAPPING, CHANTYPES};
 use crate::chat::numeric;
-use crate::chat::turn::Turn;
+use crate::chat::scope::Scope;
 
 /// What the server says it is (`VERSION`, 002, 004).
 pub(in crate::chat) const VERSION: &str = concat!("reactor-chat-", env!("CARGO_PKG_VERSION"));
@@ -17,7 +17,7 @@ const USER_MODES: &str = "BTiorw";
 const CHANNEL_MODES: &str = "CIMRabehiklmnoqrstv";
 const WITH_PARAMETER: &str = "Iabehkloqv";
 
-impl Turn<'_> {
+impl Scope<'_> {
     /// The numerics of a registration that is complete, in the order that clients rely on
     /// (modern.ircdocs.horse, "Connection Registration").
     pub(in crate::chat) fn welcome(&mut self) {
@@ -81,7 +81,7 @@ impl Server {
             format!("MODES={}", limits.modes),
             format!("MONITOR={}", limits.monitored),
             format!("NAMELEN={}", limits.name_length),
-            format!("NETWORK={}", crate::chat::turn::presentable(&self.settings.network)),
+            format!("NETWORK={}", crate::chat::scope::presentable(&self.settings.network)),
             format!("NICKLEN={}", limits.nick_length),
             format!("PREFIX={}", Status::PREFIX),
             "SAFELIST".to_owned(),

@@ -1,7 +1,7 @@
 //! Work that does not belong on the loop, and what goes on when it is done.
 //!
 //! ```text
-//!   OPER ann secret ──▶ Turn::verify ──Wire──▶ Session ──AtDesk──▶ its turn ──offload──▶ argon2, 40 ms
+//!   OPER ann secret ──▶ Scope::verify ──Network──▶ Session ──AtDesk──▶ its scope ──offload──▶ argon2, 40 ms
 //!        user is waiting: its next lines are not read       │ too many wait                   │
 //!   381 :You are now an IRC operator ◀── then ◀── Session ◀─┴─────────────────────────────────┘
 //! ```
@@ -9,7 +9,7 @@
 use std::sync::Arc;
 
 use crate::chat::Settings;
-use crate::chat::turn::Turn;
+use crate::chat::scope::Scope;
 use crate::password::Memory;
 
 /// Reads the settings anew: what `REHASH` asks for. It runs on another thread.
@@ -19,7 +19,7 @@ pub type Loader = Arc<dyn Fn() -> Result<Settings, String> + Send + Sync>;
 pub(in crate::chat) type Work = Box<dyn FnOnce(&mut Memory) + Send>;
 
 /// How a user's turn goes on when it is done, or is told why it never will be.
-pub(in crate::chat) type Then = Box<dyn FnOnce(&mut Turn<'_>, Result<(), String>)>;
+pub(in crate::chat) type Then = Box<dyn FnOnce(&mut Scope<'_>, Result<(), String>)>;
 
 /// Why work is not done if there is too much already.
 pub(in crate::chat) const TOO_BUSY: &str = "the server is too busy, try again later";

@@ -9,8 +9,8 @@ use reactor::{
     SocketClosed, SocketId, TimerKey,
 };
 
-use super::line::{Content, Line, News};
 use super::packet::LONGEST_REQUEST;
+use super::pump::{Content, News, Pump};
 use super::{Failure, Mode, NotBegun, Options, Packet, Pairs, Patience, Request, Terms, Transfer};
 
 /// A program that transfers files: what it is told of them.
@@ -157,8 +157,8 @@ fn begin<App: Caller>(
     options: &ClientOptions,
 ) -> Result<SocketId, NotBegun> {
     let from = options.from.clone().unwrap_or_else(|| any_address_like(&server));
-    let line = Line::asking(transfer, server, content).with_bounds(options.longest, STRAYS);
-    let call = Call { line, outcome: None };
+    let pump = Pump::asking(transfer, server, content).with_bounds(options.longest, STRAYS);
+    let call = Call { pump, outcome: None };
     // The answer comes from another port than was asked, so the socket cannot be connected to that.
     let options = DatagramOptions { icmp: true, ..DatagramOptions::default() };
     Ok(registry.bind_datagram_with(from, &options, call)?)
@@ -197,13 +197,13 @@ fn request(kind: Kind, name: &[u8], mode: Mode, options: &Options) -> Result<Vec
 
 /// The protocol of one transfer's socket.
 struct Call {
-    line: Line<Box<dyn Write>>,
+    pump: Pump<Box<dyn Write>>,
     outcome: Option<Result<u64, Failure>>,
 }
 
 impl<App: Caller> DatagramProtocol<App> for Call {
     fn on_open(&mut self, socket: &mut DatagramTransport<'_, App>, app: &mut App) {
-        let news = self.line.run(socket);
+        let news = self.pump.run(socket);
         self.tell(socket, app, news);
     }
 
@@ -213,11 +213,11 @@ impl<App: Caller> DatagramProtocol<App> for Call {
         datagram: &Datagram<'_>,
         app: &mut App,
     ) {
-        let before = self.line.moved();
-        let news = self.line.handle_datagram(socket, &datagram.from, datagram.bytes);
-        if self.line.moved() > before {
+        let before = self.pump.moved();
+        let news = self.pump.handle_datagram(socket, &datagram.from, datagram.bytes);
+        if self.pump.moved() > before {
             let id = socket.id();
-            app.on_progress(socket.registry(), id, self.line.moved());
+            app.on_progress(socket.registry(), id, self.pump.moved());
         }
         self.tell(socket, app, news);
     }
@@ -228,18 +228,18 @@ impl<App: Caller> DatagramProtocol<App> for Call {
         error: &io::Error,
         app: &mut App,
     ) {
-        let news = self.line.handle_error(socket, error);
+        let news = self.pump.handle_error(socket, error);
         self.tell(socket, app, news);
     }
 
     fn on_timer(&mut self, socket: &mut DatagramTransport<'_, App>, _: TimerKey, app: &mut App) {
-        let news = self.line.handle_timer(socket);
+        let news = self.pump.handle_timer(socket);
         self.tell(socket, app, news);
     }
 
     fn on_shutdown(&mut self, socket: &mut DatagramTransport<'_, App>, app: &mut App) {
         if self.outcome.is_none() {
-            let news = self.line.fail(socket, Failure::Cancelled);
+            let news = self.pump.fail(socket, Failure::Cancelled);
             return self.tell(socket, app, news);
         }
         socket.close();
@@ -273,13 +273,13 @@ impl Call {
 
     /// All of it is here. The server is told, and the socket stays for a while to tell it again.
     fn store<App: Caller>(&mut self, socket: &mut DatagramTransport<'_, App>, app: &mut App) {
-        let stored = self.line.take_file().and_then(|file| match file {
+        let stored = self.pump.take_file().and_then(|file| match file {
             Some(mut file) => Ok(file.flush()?),
             None => Ok(()),
         });
         let now = socket.registry().now();
-        self.line.handle_stored(stored.clone(), now);
-        let news = self.line.run(socket);
+        self.pump.handle_stored(stored.clone(), now);
+        let news = self.pump.run(socket);
         let is_dallying = stored.is_ok() && matches!(news, News::Going);
         self.finish(socket, app, stored);
         if !is_dallying {
@@ -294,7 +294,7 @@ impl Call {
         result: Result<(), Failure>,
     ) {
         if self.outcome.is_none() {
-            let (id, outcome) = (socket.id(), result.map(|()| self.line.moved()));
+            let (id, outcome) = (socket.id(), result.map(|()| self.pump.moved()));
             self.outcome = Some(outcome.clone());
             app.on_finish(socket.registry(), id, outcome);
         }
@@ -303,7 +303,7 @@ impl Call {
 
 impl fmt::Debug for Call {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Call").field("line", &self.line).finish_non_exhaustive()
+        f.debug_struct("Call").field("pump", &self.pump).finish_non_exhaustive()
     }
 }
 

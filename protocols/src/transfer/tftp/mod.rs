@@ -4,9 +4,9 @@
 //! ```text
 //!     a program's Caller                                       a program's Server
 //!   ┌─────────────────────┐   RRQ, WRQ                       ┌────────────────────────┐
-//!   │ get, put            │ ─────────────────── port 69 ───▶ │ Door: admits, opens    │
-//!   │   Line              │                                  ├────────────────────────┤
-//!   │    ├─ Transfer      │ ◀── DATA, ACK, OACK ──────────▶  │ Session, Line          │
+//!   │ get, put            │ ─────────────────── port 69 ───▶ │ Port: admits, opens    │
+//!   │   Pump              │                                  ├────────────────────────┤
+//!   │    ├─ Transfer      │ ◀── DATA, ACK, OACK ──────────▶  │ Session, Pump          │
 //!   │    └─ a file        │          a port for each         │    ├─ Transfer         │
 //!   └─────────────────────┘                                  │    └─ a file           │
 //!                                                            └────────────────────────┘
@@ -22,8 +22,8 @@
 //! | `retransmission` | when a packet is sent again, and when it is given up: pure |
 //! | `transfer` | one side of a transfer, packets and time in, packets and timers out: pure |
 //! | `limits` | every bound, its default, and the reason for it |
-//! | `line` | between a transfer, its socket and its file |
-//! | `door` | the server's well-known port |
+//! | `pump` | between a transfer, its socket and its file |
+//! | `port` | the server's well-known port |
 //! | `session` | the server's side of one transfer |
 //! | `server` | what they share, and the call that opens the port |
 //! | `client` | the other side |
@@ -35,15 +35,15 @@
 //! than one packet at a time.
 
 mod client;
-mod door;
 mod failure;
 mod inflow;
 mod limits;
-mod line;
 pub mod netascii;
 mod options;
 mod outflow;
 mod packet;
+mod port;
+mod pump;
 mod retransmission;
 mod server;
 mod session;

@@ -9,7 +9,7 @@ use std::time::Instant;
 use reactor::{Address, DatagramOptions, OpenError, Registry, SocketId};
 use thiserror::Error;
 
-use super::door::Door;
+use super::port::Port;
 use super::session::Session;
 use super::{Code, Failure, Limits};
 use crate::budget::{Budget, Spent, host};
@@ -115,7 +115,7 @@ pub fn bind<App: AsMut<Server> + 'static>(
     address: Address,
     options: &DatagramOptions,
 ) -> Result<SocketId, OpenError> {
-    registry.bind_datagram_with(address, options, Door)
+    registry.bind_datagram_with(address, options, Port)
 }
 
 impl Server {

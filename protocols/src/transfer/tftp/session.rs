@@ -12,7 +12,7 @@ use reactor::{
     TimerKey,
 };
 
-use super::line::{Content, Line, News};
+use super::pump::{Content, News, Pump};
 use super::server::Place;
 use super::{Failure, Limits, Mode, Options, Server, Terms, Transfer};
 use crate::transfer::store::{StoreError, Upload};
@@ -20,8 +20,8 @@ use crate::transfer::store::{StoreError, Upload};
 /// A transfer, in the server's keeping, so that it can be reached when its file is safe.
 #[derive(Debug)]
 pub(super) struct Session {
-    line: Line<Receiving>,
-    visit: Visit,
+    pump: Pump<Receiving>,
+    visit: Client,
     way: Way,
     /// What has become of it is known, and counted.
     is_settled: bool,
@@ -31,7 +31,7 @@ pub(super) struct Session {
 
 /// Whom it is for.
 #[derive(Clone, Debug)]
-pub(super) struct Visit {
+pub(super) struct Client {
     pub(super) peer: Address,
     pub(super) place: Place,
 }
@@ -83,7 +83,7 @@ impl Write for Receiving {
 impl Session {
     /// The file of a client that reads, on the terms that were granted.
     pub(super) fn send(
-        visit: Visit,
+        visit: Client,
         file: File,
         mode: Mode,
         (granted, terms): &(Options, Terms),
@@ -92,12 +92,12 @@ impl Session {
     ) -> Self {
         let transfer = Transfer::send(terms, granted, limits.patience, now);
         let content = Content::source(Announced { file, rest: granted.size }, mode);
-        Self::new(Line::answering(transfer, visit.peer.clone(), content), visit, Way::Out, limits)
+        Self::new(Pump::answering(transfer, visit.peer.clone(), content), visit, Way::Out, limits)
     }
 
     /// The file of a client that writes.
     pub(super) fn receive(
-        visit: Visit,
+        visit: Client,
         upload: Upload,
         mode: Mode,
         (granted, terms): &(Options, Terms),
@@ -106,12 +106,12 @@ impl Session {
     ) -> Self {
         let transfer = Transfer::receive(terms, granted, limits.patience, now);
         let content = Content::sink(Receiving(upload), mode);
-        Self::new(Line::answering(transfer, visit.peer.clone(), content), visit, Way::In, limits)
+        Self::new(Pump::answering(transfer, visit.peer.clone(), content), visit, Way::In, limits)
     }
 
-    fn new(line: Line<Receiving>, visit: Visit, way: Way, limits: &Limits) -> Self {
-        let line = line.with_bounds(limits.file, limits.strays);
-        Self { line, visit, way, is_settled: false, is_leaving: false }
+    fn new(pump: Pump<Receiving>, visit: Client, way: Way, limits: &Limits) -> Self {
+        let pump = pump.with_bounds(limits.file, limits.strays);
+        Self { pump, visit, way, is_settled: false, is_leaving: false }
     }
 
     pub(super) fn peer(&self) -> &Address {
@@ -123,7 +123,7 @@ impl Session {
     }
 
     pub(super) fn was_answered(&self) -> bool {
-        self.line.transfer().was_answered()
+        self.pump.transfer().was_answered()
     }
 }
 
@@ -133,7 +133,7 @@ pub(super) struct TransferSocket;
 
 impl<App: AsMut<Server> + 'static> DatagramProtocol<App> for TransferSocket {
     fn on_open(&mut self, socket: &mut DatagramTransport<'_, App>, app: &mut App) {
-        advance(socket, app, Line::run);
+        advance(socket, app, Pump::run);
     }
 
     fn on_datagram(
@@ -142,21 +142,21 @@ impl<App: AsMut<Server> + 'static> DatagramProtocol<App> for TransferSocket {
         datagram: &Datagram<'_>,
         app: &mut App,
     ) {
-        advance(socket, app, |line, socket| {
-            line.handle_datagram(socket, &datagram.from, datagram.bytes)
+        advance(socket, app, |pump, socket| {
+            pump.handle_datagram(socket, &datagram.from, datagram.bytes)
         });
     }
 
     fn on_timer(&mut self, socket: &mut DatagramTransport<'_, App>, _: TimerKey, app: &mut App) {
-        advance(socket, app, Line::handle_timer);
+        advance(socket, app, Pump::handle_timer);
     }
 
     fn on_shutdown(&mut self, socket: &mut DatagramTransport<'_, App>, app: &mut App) {
         let session = app.as_mut().sessions.get_mut(&socket.id());
-        match session.filter(|session| session.line.transfer().is_storing()) {
+        match session.filter(|session| session.pump.transfer().is_storing()) {
             // It ends when its file is safe.
             Some(session) => session.is_leaving = true,
-            None => advance(socket, app, |line, socket| line.fail(socket, Failure::Cancelled)),
+            None => advance(socket, app, |pump, socket| pump.fail(socket, Failure::Cancelled)),
         }
     }
 
@@ -171,13 +171,13 @@ impl<App: AsMut<Server> + 'static> DatagramProtocol<App> for TransferSocket {
 fn advance<App: AsMut<Server> + 'static>(
     socket: &mut DatagramTransport<'_, App>,
     app: &mut App,
-    what: impl FnOnce(&mut Line<Receiving>, &mut DatagramTransport<'_, App>) -> News,
+    what: impl FnOnce(&mut Pump<Receiving>, &mut DatagramTransport<'_, App>) -> News,
 ) {
     let server = app.as_mut();
     let Some(session) = server.sessions.get_mut(&socket.id()) else {
         return socket.close();
     };
-    match what(&mut session.line, socket) {
+    match what(&mut session.pump, socket) {
         News::Going | News::Agreed(_) => {}
         News::Complete => store(socket, server),
         News::Over(result) => {
@@ -195,8 +195,8 @@ fn settle(server: &mut Server, id: SocketId, result: &Result<(), Failure>) {
     if std::mem::replace(&mut session.is_settled, true) {
         return;
     }
-    let (way, bytes) = (session.way, session.line.moved());
-    let Visit { peer, place } = session.visit.clone();
+    let (way, bytes) = (session.way, session.pump.moved());
+    let Client { peer, place } = session.visit.clone();
     server.release(&peer, place);
     match (result, way) {
         (Ok(()), Way::Out) => server.count_sent(bytes),
@@ -214,7 +214,7 @@ fn store<App: AsMut<Server> + 'static>(
     let Some(session) = server.sessions.get_mut(&id) else {
         return;
     };
-    let file = match session.line.take_file() {
+    let file = match session.pump.take_file() {
         Ok(file) => file,
         Err(failure) => return give_up(socket, server, failure),
     };
@@ -236,7 +236,7 @@ fn give_up<App>(socket: &mut DatagramTransport<'_, App>, server: &mut Server, fa
     let id = socket.id();
     settle(server, id, &Err(failure.clone()));
     if let Some(session) = server.sessions.get_mut(&id) {
-        let _ = session.line.fail(socket, failure);
+        let _ = session.pump.fail(socket, failure);
     }
     socket.close();
 }
@@ -253,8 +253,8 @@ fn handle_stored<App: AsMut<Server> + 'static>(
         return;
     };
     let now = registry.now();
-    session.line.handle_stored(stored, now);
-    while let Some((packet, peer)) = session.line.poll_packet(now) {
+    session.pump.handle_stored(stored, now);
+    while let Some((packet, peer)) = session.pump.poll_packet(now) {
         // If it is lost, it is asked for again.
         let _ = registry.send_to(id, packet, Some(peer));
     }
@@ -273,7 +273,7 @@ fn forget_later<App: AsMut<Server> + 'static>(
     server: &Server,
     id: SocketId,
 ) {
-    let until = server.sessions.get(&id).and_then(|it| it.line.transfer().poll_timeout());
+    let until = server.sessions.get(&id).and_then(|it| it.pump.transfer().poll_timeout());
     let rest = until.map(|until| until.saturating_duration_since(registry.now()));
     let set = rest.filter(|rest| !rest.is_zero()).map(|rest| {
         registry.after(rest, move |registry, app: &mut App| {

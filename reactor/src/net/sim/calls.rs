@@ -103,7 +103,7 @@ pub enum Call {
 
 /// What becomes of a call instead of what it would do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Mishap {
+pub enum CallFault {
     /// It fails.
     Error(Errno),
     /// It would block. An event follows, as the contract of the poller wants.
@@ -112,7 +112,7 @@ pub enum Mishap {
     Short,
 }
 
-impl Mishap {
+impl CallFault {
     /// What a trace says of it, before the loop's own line.
     pub(super) const fn name(self) -> &'static str {
         match self {
@@ -124,14 +124,14 @@ impl Mishap {
 }
 
 impl Call {
-    /// The mishaps it may meet: the errors that the manuals of Linux, FreeBSD and macOS list for it, as
+    /// The faults it may meet: the errors that the manuals of Linux, FreeBSD and macOS list for it, as
     /// far as a network or a system can bring them about, and what readiness permits.
     #[must_use]
-    pub fn mishaps(self) -> Vec<Mishap> {
-        let mut mishaps: Vec<Mishap> = self.errors().map(Mishap::Error).collect();
-        mishaps.extend(self.can_block().then_some(Mishap::WouldBlock));
-        mishaps.extend(self.can_be_short().then_some(Mishap::Short));
-        mishaps
+    pub fn call_faults(self) -> Vec<CallFault> {
+        let mut call_faults: Vec<CallFault> = self.errors().map(CallFault::Error).collect();
+        call_faults.extend(self.can_block().then_some(CallFault::WouldBlock));
+        call_faults.extend(self.can_be_short().then_some(CallFault::Short));
+        call_faults
     }
 
     fn errors(self) -> impl Iterator<Item = Errno> {
@@ -228,7 +228,7 @@ pub(crate) struct Calls {
     /// The kind of every call, if somebody wants to know.
     pub(crate) record: Option<Vec<Call>>,
     /// What is to become of the call with this number.
-    pub(crate) plan: Option<(u64, Mishap)>,
+    pub(crate) plan: Option<(u64, CallFault)>,
 }
 
 impl Calls {
@@ -239,31 +239,31 @@ impl Calls {
         faults: &Faults,
         choices: &mut Choices,
         counts: &mut FaultCounts,
-    ) -> Option<Mishap> {
+    ) -> Option<CallFault> {
         let number = self.made;
         self.made += 1;
         if let Some(record) = &mut self.record {
             record.push(call);
         }
-        if let Some((planned, mishap)) = self.plan
+        if let Some((planned, call_fault)) = self.plan
             && planned == number
         {
-            return Some(mishap);
+            return Some(call_fault);
         }
         if call.can_block() && choices.chance(faults.rate(Fault::WouldBlock)) {
             counts.note(Fault::WouldBlock);
-            return Some(Mishap::WouldBlock);
+            return Some(CallFault::WouldBlock);
         }
         for &(fault, errors) in call.groups() {
             if choices.chance(faults.rate(fault)) {
                 counts.note(fault);
-                return Some(Mishap::Error(errors[choices.below(errors.len() as u64) as usize]));
+                return Some(CallFault::Error(errors[choices.below(errors.len() as u64) as usize]));
             }
         }
         let fault = call.short()?;
         choices.chance(faults.rate(fault)).then(|| {
             counts.note(fault);
-            Mishap::Short
+            CallFault::Short
         })
     }
 }
@@ -279,7 +279,7 @@ mod tests {
             .chain([Call::Accept, Call::Read, Call::Write, Call::SendFile, Call::Shutdown])
             .chain([Call::Receive, Call::Send])
         {
-            assert!(!call.mishaps().is_empty());
+            assert!(!call.call_faults().is_empty());
             for errno in call.errors() {
                 assert!(io::Error::from(errno).raw_os_error().is_some(), "{call:?} {errno:?}");
             }
@@ -288,13 +288,13 @@ mod tests {
 
     #[test]
     fn a_planned_mishap_meets_the_call_with_its_number_and_no_other() {
-        let plan = Some((1, Mishap::Error(Errno::ECONNRESET)));
+        let plan = Some((1, CallFault::Error(Errno::ECONNRESET)));
         let mut calls = Calls { plan, ..Calls::default() };
         let mut choices = Choices::from_seed(1);
         let mut counts = FaultCounts::default();
         let met =
             [(); 3].map(|()| calls.next(Call::Read, &Faults::calm(), &mut choices, &mut counts));
-        assert_eq!(met, [None, Some(Mishap::Error(Errno::ECONNRESET)), None]);
+        assert_eq!(met, [None, Some(CallFault::Error(Errno::ECONNRESET)), None]);
         assert!(choices.tape().is_empty(), "what cannot happen costs no choice");
     }
 }

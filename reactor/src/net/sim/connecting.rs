@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::time::Duration;
 
 use super::Fault;
-use super::calls::{Call, Errno, Mishap};
+use super::calls::{Call, CallFault, Errno};
 use super::connection::{CAPACITY, Connection, Content, End, Kind, Side, State};
 use super::names::{Sharing, Space, host_of, source_for};
 use super::queues::Queue;
@@ -29,7 +29,7 @@ impl World {
         remote: &Address,
         options: &ConnectOptions,
     ) -> Result<SocketIndex, Failure> {
-        if let Some(Mishap::Error(errno)) = self.gate(Call::Connect, host) {
+        if let Some(CallFault::Error(errno)) = self.gate(Call::Connect, host) {
             return Err(Failure::of(remote)(errno));
         }
         let socket = self.open(host).ok_or(Errno::EMFILE).map_err(Failure::of(remote))?;
@@ -169,7 +169,7 @@ impl World {
 
     fn forget_server(&mut self, connection: usize) {
         self.connections[connection].end(Side::Server).state = State::Gone;
-        self.bury(connection);
+        self.forget(connection);
     }
 
     pub(super) fn back_from(&mut self, from: u16, to: u16) -> Duration {
@@ -184,7 +184,7 @@ impl World {
         }
         let client = self.connections[connection].end(Side::Client);
         let State::Connecting(socket) = client.state else {
-            return self.bury(connection);
+            return self.forget(connection);
         };
         client.state = State::Open(socket);
         match answer {
@@ -206,7 +206,7 @@ impl World {
         }
         let [client, server] = &self.connections[connection].ends;
         if server.state != State::Awaited {
-            return self.bury(connection);
+            return self.forget(connection);
         }
         // Whoever listens now: it may be another one by now, or nobody.
         let names = &self.kernel(server.host).names;
@@ -223,7 +223,7 @@ impl World {
         }
         self.connections[connection].end(Side::Server).state = State::Gone;
         self.send(connection, Side::Server, Content::Reset);
-        self.bury(connection);
+        self.forget(connection);
     }
 
     fn set_options(&mut self, connection: usize, side: Side, options: &StreamOptions) {

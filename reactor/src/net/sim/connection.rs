@@ -93,7 +93,7 @@ pub(super) enum State {
 
 #[derive(Default)]
 pub(super) struct Pipe {
-    pub(super) flight: VecDeque<Parcel>,
+    pub(super) flight: VecDeque<Chunk>,
     /// Bytes in flight.
     pub(super) flying: usize,
     pub(super) arrived: VecDeque<u8>,
@@ -109,7 +109,7 @@ pub(super) struct Pipe {
     pub(super) last_arrival: Duration,
 }
 
-pub(super) struct Parcel {
+pub(super) struct Chunk {
     pub(super) arrives: Duration,
     pub(super) content: Content,
 }
@@ -182,9 +182,9 @@ impl Pipe {
         self.room() * 3 >= self.capacity
     }
 
-    /// The next parcel, if it has arrived.
-    pub(super) fn next_arrived(&mut self, now: Duration) -> Option<Parcel> {
-        self.flight.front().filter(|parcel| parcel.arrives <= now)?;
+    /// The next chunk, if it has arrived.
+    pub(super) fn next_arrived(&mut self, now: Duration) -> Option<Chunk> {
+        self.flight.front().filter(|chunk| chunk.arrives <= now)?;
         self.flight.pop_front()
     }
 }

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use super::calls::{Call, Errno, Mishap};
+use super::calls::{Call, CallFault, Errno};
 use super::names::{Sharing, Space, host_of, is_ours, source_for};
 use super::queues::{Datagrams, Packet, Stored};
 use super::rules::{Payload, Verdict};
@@ -29,7 +29,7 @@ impl World {
         address: &Address,
         options: &DatagramOptions,
     ) -> Result<SocketIndex, Failure> {
-        if let Some(Mishap::Error(errno)) = self.gate(Call::Bind, host) {
+        if let Some(CallFault::Error(errno)) = self.gate(Call::Bind, host) {
             return Err(Failure::of(address)(errno));
         }
         let socket = self.open(host).ok_or(Errno::EMFILE).map_err(Failure::of(address))?;
@@ -126,7 +126,7 @@ impl World {
         let Outgoing { bytes, to, envelope, .. } = *outgoing;
         let host = self.host_of(index).ok_or(Errno::EINVAL)?;
         match self.gate(Call::Send, host) {
-            Some(Mishap::Error(errno)) => return Err(errno),
+            Some(CallFault::Error(errno)) => return Err(errno),
             Some(_) => {
                 self.nudge(index, Readiness::WRITE);
                 return Err(Errno::EAGAIN);
@@ -381,7 +381,7 @@ impl World {
     ) -> Result<Incoming, Errno> {
         let host = self.host_of(index).ok_or(Errno::EINVAL)?;
         match self.gate(Call::Receive, host) {
-            Some(Mishap::Error(errno)) => return Err(errno),
+            Some(CallFault::Error(errno)) => return Err(errno),
             Some(_) => {
                 self.nudge(index, Readiness::READ);
                 return Err(Errno::EAGAIN);

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use super::calls::{Call, Errno, Mishap};
+use super::calls::{Call, CallFault, Errno};
 use super::connection::{Connection, Content, End, Kind, Side, State};
 use super::names::{Sharing, Space};
 use super::queues::Queue;
@@ -17,7 +17,7 @@ impl World {
         address: &Address,
         options: &ListenOptions,
     ) -> Result<SocketIndex, Failure> {
-        if let Some(Mishap::Error(errno)) = self.gate(Call::Listen, host) {
+        if let Some(CallFault::Error(errno)) = self.gate(Call::Listen, host) {
             return Err(Failure::of(address)(errno));
         }
         let socket = self.open(host).ok_or(Errno::EMFILE).map_err(Failure::of(address))?;
@@ -120,7 +120,7 @@ impl World {
     ) -> Result<(SocketIndex, Address), Errno> {
         let host = self.host_of(index).ok_or(Errno::EINVAL)?;
         match self.gate(Call::Accept, host) {
-            Some(Mishap::Error(errno)) => {
+            Some(CallFault::Error(errno)) => {
                 if matches!(errno, Errno::ECONNABORTED | Errno::EPROTO) {
                     self.abort_first(index);
                 }
@@ -174,7 +174,7 @@ impl World {
         let entry = &mut self.connections[connection];
         entry.end(Side::Server).state = State::Gone;
         self.send(connection, Side::Server, Content::Reset);
-        self.bury(connection);
+        self.forget(connection);
     }
 
     pub(super) fn listener_address(&self, index: SocketIndex) -> Address {

@@ -25,11 +25,11 @@
 //! | `connection` | a stream's two ends and two pipes |
 //! | `queues` | what waits in a socket to be taken |
 //! | `world` | all of it together, and its sockets |
-//! | `connecting`, `wire` | how connections begin; what is on its way between their ends |
+//! | `connecting`, `transit` | how connections begin; what is on its way between their ends |
 //! | `stream`, `listener`, `datagram` | what the world does with sockets of each kind |
 //! | `poller` | what a wait reports |
-//! | `weather` | what befalls hosts and paths by itself |
-//! | `system`, `socket`, `shelf` | one host's side of it: what the seam asks for |
+//! | `incidents` | what befalls hosts and paths by itself |
+//! | `system`, `socket`, `store` | one host's side of it: what the seam asks for |
 //! | `log` | the network's own lines in the trace |
 
 mod agenda;
@@ -39,6 +39,7 @@ mod connecting;
 mod connection;
 mod datagram;
 mod faults;
+mod incidents;
 mod listener;
 mod log;
 mod names;
@@ -46,15 +47,14 @@ mod poller;
 mod queues;
 mod route;
 mod rules;
-mod shelf;
 mod socket;
+mod store;
 mod stream;
 mod system;
-mod weather;
-mod wire;
+mod transit;
 mod world;
 
-pub use calls::{Call, Errno, Mishap};
+pub use calls::{Call, CallFault, Errno};
 pub use choices::{Choices, Rate};
 pub use faults::{Fault, FaultCounts, Faults};
 pub(crate) use log::Log;
@@ -62,4 +62,4 @@ pub(crate) use names::{v4_of, v6_of};
 pub use rules::{Payload, Segment, Verdict};
 pub(crate) use socket::{DatagramSocket, ListenerSocket, StreamSocket};
 pub(crate) use system::{SpareDescriptor, System, Waker};
-pub(crate) use world::{Errand, Event, Shared, World};
+pub(crate) use world::{Event, Shared, Task, World};

@@ -1,4 +1,4 @@
-//! The sockets of a host, as its loop holds them: each a number on its thread's [shelf](super::shelf).
+//! The sockets of a host, as its loop holds them: each a number on its thread's [store](super::store).
 
 use std::any::Any;
 use std::cell::RefCell;
@@ -12,7 +12,7 @@ use slab::Slab;
 use super::calls::Call;
 use super::connection::End;
 use super::queues::Datagrams;
-use super::shelf::{Detached, Shelved, Simulated};
+use super::store::{Detached, Kept, Simulated};
 use super::world::{Shared, SocketIndex, World};
 use crate::id::Token;
 use crate::net::{AtOnce, Failure, Incoming, Outgoing, foreign, read_at};
@@ -30,7 +30,7 @@ pub(crate) type ListenerSocket = Socket<Listener>;
 pub(crate) type DatagramSocket = Socket<Datagram>;
 
 /// A socket of one kind; closed when this is dropped.
-pub(crate) struct Socket<Kind>(Shelved<Descriptor>, PhantomData<Kind>);
+pub(crate) struct Socket<Kind>(Kept<Descriptor>, PhantomData<Kind>);
 
 /// What a loop gives back: the socket out of its loop, on whatever thread it is held.
 struct Apart<Kind>(Detached<Descriptor>, PhantomData<fn() -> Kind>);
@@ -46,7 +46,7 @@ thread_local! {
 }
 
 impl Simulated for Descriptor {
-    fn shelf() -> &'static LocalKey<RefCell<Slab<Self>>> {
+    fn store() -> &'static LocalKey<RefCell<Slab<Self>>> {
         &DESCRIPTORS
     }
 }
@@ -59,7 +59,7 @@ impl Drop for Descriptor {
 
 impl<Kind: 'static> Socket<Kind> {
     pub(super) fn new(world: Shared, index: SocketIndex) -> Self {
-        Self(Shelved::new(Descriptor { world, index }), PhantomData)
+        Self(Kept::new(Descriptor { world, index }), PhantomData)
     }
 
     /// What [`detach`](Self::detach) has given back, if it is for whom `is_ours` says that it is.
@@ -68,10 +68,11 @@ impl<Kind: 'static> Socket<Kind> {
         is_ours: impl FnOnce(&Shared, SocketIndex) -> bool,
     ) -> Result<Self, OpenError> {
         let apart = socket.downcast::<Apart<Kind>>().map_err(|_| foreign())?;
-        let shelved = apart.0.attach().filter(|shelved| {
-            shelved.with(|descriptor| is_ours(&descriptor.world, descriptor.index))
-        });
-        Ok(Self(shelved.ok_or_else(foreign)?, PhantomData))
+        let kept = apart
+            .0
+            .attach()
+            .filter(|kept| kept.with(|descriptor| is_ours(&descriptor.world, descriptor.index)));
+        Ok(Self(kept.ok_or_else(foreign)?, PhantomData))
     }
 
     pub(crate) fn detach(self) -> Box<dyn Any + Send + Sync> {

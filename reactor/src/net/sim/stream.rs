@@ -2,10 +2,10 @@
 
 use std::io;
 
-use super::calls::{Call, Errno, Mishap};
+use super::calls::{Call, CallFault, Errno};
 use super::connection::{Connection, Content, Kind, Side, State};
 use super::names::Space;
-use super::wire::{EVERYTHING, RESENT};
+use super::transit::{EVERYTHING, RESENT};
 use super::world::{Event, SocketIndex, SocketKind, World};
 use crate::net::Readiness;
 
@@ -44,7 +44,7 @@ impl World {
         };
         let host = self.connections[connection].end(side).host;
         match self.gate(Call::Connected, host) {
-            Some(Mishap::Error(errno)) => return Err(errno.into()),
+            Some(CallFault::Error(errno)) => return Err(errno.into()),
             Some(_) => {
                 self.nudge(index, Readiness::WRITE);
                 return Ok(false);
@@ -66,13 +66,13 @@ impl World {
     pub(super) fn read(&mut self, index: SocketIndex, buffer: &mut [u8]) -> Result<usize, Errno> {
         let (connection, side) = self.stream_of(index).ok_or(Errno::EINVAL)?;
         let host = self.connections[connection].end(side).host;
-        let mishap = self.gate(Call::Read, host);
-        if let Some(Mishap::Error(errno)) = mishap {
+        let call_fault = self.gate(Call::Read, host);
+        if let Some(CallFault::Error(errno)) = call_fault {
             return Err(errno);
         }
         let entry = &mut self.connections[connection];
         let available = entry.incoming(side).arrived.len();
-        if mishap == Some(Mishap::WouldBlock) {
+        if call_fault == Some(CallFault::WouldBlock) {
             self.nudge(index, Readiness::READ);
             return Err(Errno::EAGAIN);
         }
@@ -80,7 +80,7 @@ impl World {
             return entry.read_nothing(side);
         }
         let mut length = available.min(buffer.len());
-        if mishap == Some(Mishap::Short) && length > 1 {
+        if call_fault == Some(CallFault::Short) && length > 1 {
             length = 1 + self.choices.below(length as u64 - 1) as usize;
             self.nudge(index, Readiness::READ);
         }
@@ -125,7 +125,7 @@ impl World {
             Some(socket) if !is_silent => self.notify(socket, Readiness::WRITE),
             _ => {}
         }
-        self.bury(connection);
+        self.forget(connection);
     }
 
     // ── writing ─────────────────────────────────────────────────────────────────────────────
@@ -139,8 +139,8 @@ impl World {
     ) -> Result<usize, Errno> {
         let (connection, side) = self.stream_of(index).ok_or(Errno::EINVAL)?;
         let host = self.connections[connection].end(side).host;
-        let mishap = self.gate(call, host);
-        if let Some(Mishap::Error(errno)) = mishap {
+        let call_fault = self.gate(call, host);
+        if let Some(CallFault::Error(errno)) = call_fault {
             return Err(errno);
         }
         let entry = &mut self.connections[connection];
@@ -156,12 +156,12 @@ impl World {
         }
         let pipe = entry.outgoing(side);
         let mut room = pipe.room();
-        if room == 0 || mishap == Some(Mishap::WouldBlock) {
+        if room == 0 || call_fault == Some(CallFault::WouldBlock) {
             pipe.is_wanted = true;
-            self.nudge_if(mishap.is_some(), index);
+            self.nudge_if(call_fault.is_some(), index);
             return Err(Errno::EAGAIN);
         }
-        if mishap == Some(Mishap::Short) {
+        if call_fault == Some(CallFault::Short) {
             room = 1 + self.choices.below(room.min(4_096) as u64 - 1) as usize;
         }
         let mut wanted = 0;
@@ -173,7 +173,7 @@ impl World {
         let sent = taken.len();
         if sent < wanted {
             self.connections[connection].outgoing(side).is_wanted = true;
-            self.nudge_if(mishap.is_some(), index);
+            self.nudge_if(call_fault.is_some(), index);
         }
         if sent > 0 {
             self.send(connection, side, Content::Bytes(taken));
@@ -192,7 +192,7 @@ impl World {
     pub(super) fn shutdown(&mut self, index: SocketIndex) -> Result<(), Errno> {
         let (connection, side) = self.stream_of(index).ok_or(Errno::EINVAL)?;
         let host = self.connections[connection].end(side).host;
-        if let Some(Mishap::Error(errno)) = self.gate(Call::Shutdown, host) {
+        if let Some(CallFault::Error(errno)) = self.gate(Call::Shutdown, host) {
             return Err(errno);
         }
         let kind = self.connections[connection].kind;
@@ -240,11 +240,11 @@ impl World {
         } else if !has_ended {
             self.send(connection, side, Content::Fin);
         }
-        self.bury(connection);
+        self.forget(connection);
     }
 
     /// Forgets a connection that nobody can hear of any more.
-    pub(super) fn bury(&mut self, connection: usize) {
+    pub(super) fn forget(&mut self, connection: usize) {
         if self.connections.get(connection).is_some_and(Connection::is_over) {
             self.connections.remove(connection);
         }

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use slab::Slab;
 
 use super::agenda::Agenda;
-use super::calls::{Call, Calls, Errno, Mishap};
+use super::calls::{Call, CallFault, Calls, Errno};
 use super::connection::{Connection, Side};
 use super::log::Log;
 use super::names::Names;
@@ -129,7 +129,7 @@ pub(crate) enum Event {
     /// Something that a test wants done.
     Script(usize),
     /// Faults of hosts and paths.
-    Weather,
+    Incident,
 }
 
 /// A socket could not be opened: why, and because of which of its addresses.
@@ -146,7 +146,7 @@ impl Failure {
 }
 
 /// What an event asks of those above the kernels.
-pub(crate) enum Errand {
+pub(crate) enum Task {
     Work { host: u16, job: Job },
     Crash { host: u16 },
     Restart { host: u16 },
@@ -226,13 +226,13 @@ impl World {
         self.log.set_now(self.now);
     }
 
-    /// Lets the next event happen that is due; `None` if none is. Some are an errand for those above.
-    pub(crate) fn happen(&mut self) -> Option<Option<Errand>> {
+    /// Lets the next event happen that is due; `None` if none is. Some are a task for those above.
+    pub(crate) fn happen(&mut self) -> Option<Option<Task>> {
         let event = self.agenda.pop(self.now)?;
         Some(self.handle(event))
     }
 
-    fn handle(&mut self, event: Event) -> Option<Errand> {
+    fn handle(&mut self, event: Event) -> Option<Task> {
         match event {
             Event::Connect { connection, tries } => self.handle_connect(connection, tries),
             Event::Answer { connection, answer } => self.handle_answer(connection, answer),
@@ -248,10 +248,10 @@ impl World {
             Event::Nudge { socket, what } => self.notify(socket, what),
             Event::Heal { from, to } => self.handle_heal(from, to),
             Event::Wake => {}
-            Event::Weather => return self.handle_weather(),
-            Event::Work { host, job } => return Some(Errand::Work { host, job }),
-            Event::Restart { host } => return Some(Errand::Restart { host }),
-            Event::Script(script) => return Some(Errand::Script(script)),
+            Event::Incident => return self.handle_incident(),
+            Event::Work { host, job } => return Some(Task::Work { host, job }),
+            Event::Restart { host } => return Some(Task::Restart { host }),
+            Event::Script(script) => return Some(Task::Script(script)),
         }
         None
     }
@@ -285,13 +285,13 @@ impl World {
     }
 
     /// What becomes of a call that a host's loop makes.
-    pub(super) fn gate(&mut self, call: Call, host: u16) -> Option<Mishap> {
+    pub(super) fn gate(&mut self, call: Call, host: u16) -> Option<CallFault> {
         let Self { calls, faults, choices, counts, .. } = self;
-        let mishap = calls.next(call, faults, choices, counts);
-        if let Some(mishap) = mishap {
-            self.log.note_host(mishap.name(), host);
+        let call_fault = calls.next(call, faults, choices, counts);
+        if let Some(call_fault) = call_fault {
+            self.log.note_host(call_fault.name(), host);
         }
-        mishap
+        call_fault
     }
 
     pub(super) fn route(&mut self, from: u16, to: u16) -> &mut Route {
@@ -412,7 +412,7 @@ impl World {
     /// Reports what comes up from now on, and what is so already.
     pub(super) fn register(&mut self, index: SocketIndex, token: Token) -> Result<(), Errno> {
         let host = self.host_of(index).ok_or(Errno::EINVAL)?;
-        if let Some(Mishap::Error(errno)) = self.gate(Call::Register, host) {
+        if let Some(CallFault::Error(errno)) = self.gate(Call::Register, host) {
             return Err(errno);
         }
         if let Some(socket) = self.sockets.get_mut(index) {

@@ -9,7 +9,7 @@ use crate::registry::Registry;
 use crate::slots::Found;
 use crate::source::Source;
 use crate::stream::Stream;
-use crate::stream::pending::{Mark, Reading, Wire};
+use crate::stream::pending::{Between, Mark, Reading};
 use crate::trace::{About, What};
 use crate::{ConnectionId, StreamLimits};
 
@@ -35,8 +35,8 @@ impl<App> Registry<App> {
 impl Stream {
     pub(super) fn couple(&mut self, coupling: Coupling) {
         self.io.couple(coupling);
-        if self.pending.wire == Wire::Nothing {
-            self.pending.wire = Wire::Couple;
+        if self.pending.between == Between::Nothing {
+            self.pending.between = Between::Couple;
         }
         // Each direction stands alone: two peers that wait for each other would wait for ever.
         self.set_limits(StreamLimits { outbox_holds_reading: false, ..self.limits().clone() });

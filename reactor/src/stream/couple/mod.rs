@@ -152,7 +152,7 @@ impl<App: 'static> Registry<App> {
     fn may_couple(&mut self, id: ConnectionId) -> Result<(), CoupleError> {
         match self.slots.find(id.0) {
             Found::Here(Source::Stream(connection)) => connection.stream.may_couple(id),
-            Found::Running if self.cork.is_sealed() => Err(CoupleError::Closing(id)),
+            Found::Running if self.cork.is_closed() => Err(CoupleError::Closing(id)),
             Found::Running => Ok(()),
             _ => Err(CoupleError::Stale(id)),
         }

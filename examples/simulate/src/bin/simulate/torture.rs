@@ -24,7 +24,7 @@ pub(crate) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
         output::say(format_args!("{} calls, {runs} runs; nothing broke", torture.calls))?;
         return Ok(());
     };
-    let run = simulation.with_records(usize::MAX).run_mishap(first.number, first.mishap);
+    let run = simulation.with_records(usize::MAX).run_call_fault(first.number, first.call_fault);
     one::write_trace(options.trace.as_deref(), &run)?;
     let shown = torture.victims.iter().take(SHOWN).map(Victim::to_string);
     let shown: Vec<String> = shown.collect();

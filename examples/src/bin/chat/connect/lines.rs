@@ -175,7 +175,7 @@ impl Lines {
             }
             lines.is_asked = false;
         }
-        talk.obey(registry, &line);
+        talk.run_command(registry, &line);
         Self::go_on(talk, registry);
     }
 }

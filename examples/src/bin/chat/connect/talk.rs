@@ -111,7 +111,7 @@ impl Talk {
     }
 
     /// Does what was typed.
-    pub(super) fn obey(&mut self, registry: &mut Registry<Self>, line: &str) {
+    pub(super) fn run_command(&mut self, registry: &mut Registry<Self>, line: &str) {
         match Command::parse(line) {
             None => {}
             Some(Err(usage)) => self.give_back(registry, line, usage),

@@ -136,7 +136,7 @@ impl Talk {
             here.filter(|nick| nick != client.nick()).chain(rooms).chain(commands).collect()
         };
         if let Some(line) = terminal.screen.handle_key(key, names) {
-            self.obey(registry, &line);
+            self.run_command(registry, &line);
         }
     }
 }

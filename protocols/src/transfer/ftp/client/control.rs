@@ -10,18 +10,18 @@ use crate::transfer::ftp::reply::Replies;
 use reactor::framing::{Line, Lines};
 
 /// The protocol of a control connection.
-pub(super) struct ControlLine {
+pub(super) struct ControlConnection {
     lines: Lines,
     replies: Replies,
 }
 
-impl ControlLine {
+impl ControlConnection {
     pub(super) fn new(longest: usize) -> Self {
         Self { lines: Lines::new(longest), replies: Replies::default() }
     }
 }
 
-impl<App: Caller> Protocol<App> for ControlLine {
+impl<App: Caller> Protocol<App> for ControlConnection {
     fn on_data(
         &mut self,
         transport: &mut Transport<'_, App>,

@@ -20,7 +20,7 @@ use crate::transfer::ftp::data::stream_options;
 const PIECE: u64 = 4 * 1024 * 1024;
 
 /// The protocol of a data connection.
-pub(super) struct DataLine {
+pub(super) struct DataConnection {
     control: ConnectionId,
     cargo: Cargo,
     moved: u64,
@@ -49,7 +49,7 @@ pub(super) struct DataEnd {
     pub(super) list: Vec<u8>,
 }
 
-impl DataLine {
+impl DataConnection {
     /// For this operation, of the conversation on this connection; `None` if it needs none.
     pub(super) fn new(
         control: ConnectionId,
@@ -119,7 +119,7 @@ impl DataLine {
     }
 }
 
-impl<App: Caller> Protocol<App> for DataLine {
+impl<App: Caller> Protocol<App> for DataConnection {
     fn on_open(&mut self, transport: &mut Transport<'_, App>, _: &mut App) {
         self.send_piece(transport);
     }

@@ -9,8 +9,8 @@ use reactor::{
 };
 use thiserror::Error;
 
-use super::control::ControlLine;
-use super::data::{DataEnd, DataLine};
+use super::control::ControlConnection;
+use super::data::{DataConnection, DataEnd};
 use super::dialogue::{Dialogue, Step};
 use super::{Caller, ClientLimits, Done, Failure, Features, Listing, Login, Operation};
 use crate::transfer::ftp::command::{Command, Iac};
@@ -153,7 +153,7 @@ impl Client {
             },
             ..ConnectOptions::default()
         };
-        let line = ControlLine::new(limits.line);
+        let line = ControlConnection::new(limits.line);
         let id = registry.connect_with(server.clone(), &connect, line)?;
         let is_v4 = server.ip().is_some_and(|ip| ip.to_canonical().is_ipv4());
         let mut client = Self {
@@ -387,12 +387,12 @@ impl Client {
         let line = self
             .operation
             .take()
-            .and_then(|operation| DataLine::new(self.id, operation, &self.limits));
+            .and_then(|operation| DataConnection::new(self.id, operation, &self.limits));
         let (Some(line), Some(address)) = (line, with_port(&self.server, port)) else {
             let nothing = Failure::Data("there is nothing to carry".to_owned());
             return self.dialogue.handle_not_connected(nothing);
         };
-        match registry.connect_with(address, &DataLine::options(&self.limits), line) {
+        match registry.connect_with(address, &DataConnection::options(&self.limits), line) {
             Ok(id) => {
                 self.data = Some(id);
                 self.dialogue.handle_connecting()

@@ -86,7 +86,7 @@ pub(crate) fn boxed(probe: Probe) -> Option<Box<dyn Protocol<Log>>> {
 /// A scenario that is being played.
 pub(crate) struct Play {
     pub(crate) family: Family,
-    theatre: Theatre,
+    setting: Setting,
     directory: TempDir,
     names: usize,
     listeners: Vec<(Role, ListenerId)>,
@@ -96,7 +96,7 @@ pub(crate) struct Play {
     skipped: bool,
 }
 
-enum Theatre {
+enum Setting {
     Real(Vec<Stage>),
     Simulated(Box<Network>, Vec<Host<Log>>),
 }
@@ -137,7 +137,7 @@ impl Play {
         let leaks = matches!(place, Place::Real { .. }).then(Leaks::watch);
         Self {
             family,
-            theatre: Theatre::build(place),
+            setting: Setting::build(place),
             directory: TempDir::new().expect("there is a place for it"),
             names: 0,
             listeners: Vec::new(),
@@ -159,9 +159,9 @@ impl Play {
     /// An address that a role can bind, and that nobody else has.
     pub(crate) fn address(&mut self, role: Role) -> Address {
         self.names += 1;
-        let name = format!("{}-{:?}-{}", std::process::id(), self.theatre.index(role), self.names);
+        let name = format!("{}-{:?}-{}", std::process::id(), self.setting.index(role), self.names);
         match self.family {
-            Family::V4 | Family::V6 => self.theatre.free_port(role, self.family),
+            Family::V4 | Family::V6 => self.setting.free_port(role, self.family),
             Family::Path => self.directory.path().join(name).into(),
             Family::Abstract => Address::Abstract(name.into_bytes()),
         }
@@ -204,12 +204,12 @@ impl Play {
     pub(crate) fn left_behind(&mut self) -> [Address; 2] {
         let paths = [self.address(Role::Server), self.address(Role::Server)];
         let [listener, socket] = paths.each_ref().map(|path| path.path().expect("it is one"));
-        match &mut self.theatre {
-            Theatre::Real(_) => {
+        match &mut self.setting {
+            Setting::Real(_) => {
                 drop(UnixListener::bind(listener).expect("it is free"));
                 drop(UnixDatagram::bind(socket).expect("it is free"));
             }
-            Theatre::Simulated(network, hosts) => {
+            Setting::Simulated(network, hosts) => {
                 let (registry, _) = network.parts(hosts[0]).expect("it is up");
                 let factory = |_: &Address, _: &mut Log| Probe::new("lost");
                 registry.listen(listener.into(), factory).expect("it is free");
@@ -310,13 +310,13 @@ impl Play {
         role: Role,
         act: impl FnOnce(&mut Registry<Log>, &mut Log) -> R,
     ) -> R {
-        let index = self.theatre.index(role);
-        match &mut self.theatre {
-            Theatre::Real(stages) => {
+        let index = self.setting.index(role);
+        match &mut self.setting {
+            Setting::Real(stages) => {
                 let Stage { reactor, log, .. } = &mut stages[index];
                 act(reactor.registry(), log)
             }
-            Theatre::Simulated(network, hosts) => {
+            Setting::Simulated(network, hosts) => {
                 let (registry, log) = network.parts(hosts[index]).expect("it is up");
                 act(registry, log)
             }
@@ -342,9 +342,9 @@ impl Play {
 
     /// Writes down what is registered, with whatever loop: protocol and state of each, in an order.
     pub(crate) fn note_rows(&mut self) {
-        let snapshots: Vec<Snapshot> = match &self.theatre {
-            Theatre::Real(stages) => stages.iter().map(|stage| stage.reactor.snapshot()).collect(),
-            Theatre::Simulated(network, hosts) => {
+        let snapshots: Vec<Snapshot> = match &self.setting {
+            Setting::Real(stages) => stages.iter().map(|stage| stage.reactor.snapshot()).collect(),
+            Setting::Simulated(network, hosts) => {
                 hosts.iter().filter_map(|&host| network.snapshot(host)).collect()
             }
         };
@@ -362,7 +362,7 @@ impl Play {
     /// From here on no simulated kernel says of a datagram that it would block: it would be queued, and
     /// its error told later.
     pub(crate) fn expect_errors_at_once(&mut self) {
-        if let Theatre::Simulated(network, _) = &mut self.theatre {
+        if let Setting::Simulated(network, _) = &mut self.setting {
             network.set_faults(Faults::calm());
         }
     }
@@ -370,11 +370,11 @@ impl Play {
     /// Lets things happen until something is so.
     #[track_caller]
     pub(crate) fn until(&mut self, mut is_so: impl FnMut(&Seen<'_>) -> bool) {
-        match &mut self.theatre {
-            Theatre::Real(stages) => turn_until(stages, |stages| {
+        match &mut self.setting {
+            Setting::Real(stages) => turn_until(stages, |stages| {
                 is_so(&Seen(stages.iter().map(|stage| &stage.log).collect()))
             }),
-            Theatre::Simulated(network, hosts) => {
+            Setting::Simulated(network, hosts) => {
                 let so = network.run_until(Duration::from_secs(600), |network| {
                     is_so(&Seen(hosts.iter().filter_map(|&host| network.app(host)).collect()))
                 });
@@ -395,22 +395,22 @@ impl Play {
     pub(crate) fn shut_down(&mut self, server: Duration, client: Duration) {
         self.on(Role::Server, |registry, _| registry.shutdown(server));
         self.on(Role::Client, |registry, _| registry.shutdown(client));
-        match &mut self.theatre {
-            Theatre::Real(stages) => {
+        match &mut self.setting {
+            Setting::Real(stages) => {
                 turn_until(stages, |stages| stages.iter().all(|stage| stage.report.is_some()));
             }
-            Theatre::Simulated(network, hosts) => {
+            Setting::Simulated(network, hosts) => {
                 let ended = network.run_until(Duration::from_secs(600), |network| {
                     hosts.iter().all(|&host| network.report(host).is_some())
                 });
                 assert_eq!(ended, Ok(true), "{}{}", told(network, hosts), network.trace());
             }
         }
-        let reports: Vec<&ShutdownReport> = match &self.theatre {
-            Theatre::Real(stages) => {
+        let reports: Vec<&ShutdownReport> = match &self.setting {
+            Setting::Real(stages) => {
                 stages.iter().filter_map(|stage| stage.report.as_ref()).collect()
             }
-            Theatre::Simulated(network, hosts) => {
+            Setting::Simulated(network, hosts) => {
                 hosts.iter().filter_map(|&host| network.report(host)).collect()
             }
         };
@@ -433,21 +433,21 @@ impl Play {
         for (role, id) in std::mem::take(&mut self.sockets) {
             let _ = self.on(role, |registry, _| registry.close_socket(id));
         }
-        let logs = match self.theatre {
-            Theatre::Real(mut stages) => {
+        let logs = match self.setting {
+            Setting::Real(mut stages) => {
                 turn_until(&mut stages, |stages| stages.iter_mut().all(Stage::is_done));
                 stages.into_iter().map(|stage| stage.log).collect()
             }
-            Theatre::Simulated(mut network, hosts) => leave(&mut network, &hosts),
+            Setting::Simulated(mut network, hosts) => leave(&mut network, &hosts),
         };
         self.leaks.into_iter().for_each(Leaks::check_descriptors);
         (!self.skipped).then(|| transcribe(&logs, &self.ignored))
     }
 }
 
-// ── both kinds of theatre ───────────────────────────────────────────────────────────────────
+// ── both kinds of setting ───────────────────────────────────────────────────────────────────
 
-impl Theatre {
+impl Setting {
     fn build(place: Place) -> Self {
         let limits =
             Limits { connections_per_address: Some(CONNECTIONS_PER_ADDRESS), ..Limits::default() };

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::calls::Errno;
-use super::connection::{Content, Kind, Parcel, Side, State};
+use super::connection::{Chunk, Content, Kind, Side, State};
 use super::rules::{Payload, Verdict};
 use super::world::{Event, World};
 use super::{Fault, Segment};
@@ -98,7 +98,7 @@ impl World {
         self.rules.judge(&segment)
     }
 
-    /// Puts a parcel into the pipe; it never overtakes another.
+    /// Puts a chunk into the pipe; it never overtakes another.
     fn launch(&mut self, connection: usize, side: Side, at: Duration, content: Content) {
         let entry = &mut self.connections[connection];
         let is_near = entry.end(side).host == entry.end(side.other()).host;
@@ -106,7 +106,7 @@ impl World {
         let arrives = at.max(pipe.last_arrival);
         pipe.last_arrival = arrives;
         pipe.flying += content.length();
-        pipe.flight.push_back(Parcel { arrives, content });
+        pipe.flight.push_back(Chunk { arrives, content });
         if is_near {
             self.deliver(connection, side.other());
         } else {
@@ -161,7 +161,7 @@ impl World {
         let (state, silent) = (entry.end(side.other()).state, entry.silent);
         let awaits = !entry.incoming(side).flight.is_empty() || entry.incoming(side).has_ended;
         if entry.end(side).socket().is_none() {
-            return self.bury(connection);
+            return self.forget(connection);
         }
         // A path that was cut for a shorter time has let an earlier probe through.
         let since = self.now.saturating_sub(PROBED);
@@ -204,7 +204,7 @@ impl World {
         pipe.flight.clear();
         pipe.flying = 0;
         self.fail(connection, side.other(), Errno::ETIMEDOUT);
-        self.bury(connection);
+        self.forget(connection);
     }
 
     /// Hands over everything that has arrived by now.
@@ -212,21 +212,21 @@ impl World {
         let now = self.now;
         let entry = &mut self.connections[connection];
         entry.incoming(side).stuck_since = None;
-        // It is not to be forgotten by what its own parcels bring about.
+        // It is not to be forgotten by what its own chunks bring about.
         entry.planned += 1;
         loop {
             let pipe = self.connections[connection].incoming(side);
-            let Some(parcel) = pipe.next_arrived(now) else {
+            let Some(chunk) = pipe.next_arrived(now) else {
                 break;
             };
-            pipe.flying -= parcel.content.length();
-            self.receive_parcel(connection, side, parcel.content);
+            pipe.flying -= chunk.content.length();
+            self.receive_chunk(connection, side, chunk.content);
         }
         self.unplan(connection);
-        self.bury(connection);
+        self.forget(connection);
     }
 
-    fn receive_parcel(&mut self, connection: usize, side: Side, content: Content) {
+    fn receive_chunk(&mut self, connection: usize, side: Side, content: Content) {
         let entry = &mut self.connections[connection];
         let end = entry.end(side);
         if end.is_dead {

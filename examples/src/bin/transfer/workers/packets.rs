@@ -12,13 +12,13 @@ use protocols::transfer::tftp::{
 };
 use reactor::{Registry, SocketId};
 
-use super::{Crew, summary};
+use super::{Workers, summary};
 use crate::local::Part;
 use crate::url::shown;
 
 /// A file that is to be fetched, or sent.
 #[derive(Clone, Debug)]
-pub(crate) struct Errand {
+pub(crate) struct PacketTask {
     pub(crate) way: Way,
     pub(crate) local: PathBuf,
     pub(crate) remote: Vec<u8>,
@@ -31,7 +31,7 @@ pub(crate) enum Way {
     Put,
 }
 
-/// A server's address, as the crew knows it.
+/// A server's address, as the workers know it.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Place {
     pub(super) site: usize,
@@ -58,35 +58,35 @@ pub(crate) enum Manner {
 /// How long to ask for options a server that does not answer: it hears three requests.
 const SILENCE: Duration = Duration::from_secs(7);
 
-/// An errand under way.
+/// A task under way.
 pub(super) struct Packets {
-    errand: Errand,
+    packet_task: PacketTask,
     place: Place,
     manner: Manner,
     bar: ProgressBar,
     since: Instant,
 }
 
-impl Crew {
+impl Workers {
     /// Asks at one of the server's addresses.
-    pub(super) fn begin_errand(
+    pub(super) fn begin_packet_task(
         &mut self,
         registry: &mut Registry<Self>,
         place: Place,
-        errand: Errand,
+        packet_task: PacketTask,
         manner: Manner,
     ) {
-        let name = shown(&errand.remote);
-        match self.ask_for(registry, place, &errand, manner) {
+        let name = shown(&packet_task.remote);
+        match self.ask_for(registry, place, &packet_task, manner) {
             Ok((id, size)) => {
                 let (bar, since) = (self.bars.add(&name, size), Instant::now());
-                self.packets.insert(id, Packets { errand, place, manner, bar, since });
+                self.packets.insert(id, Packets { packet_task, place, manner, bar, since });
                 if manner == Manner::Hopeful {
                     self.hope(registry, id);
                 }
             }
             Err(why) => {
-                errand.discard();
+                packet_task.discard();
                 self.fail(&name, &why);
             }
         }
@@ -96,18 +96,18 @@ impl Crew {
         &self,
         registry: &mut Registry<Self>,
         place: Place,
-        errand: &Errand,
+        packet_task: &PacketTask,
         manner: Manner,
     ) -> Result<(SocketId, Option<u64>), String> {
         let site = self.sites.get(place.site);
         let server = site.and_then(|site| site.addresses.get(place.address)).cloned();
         let server = server.ok_or("the server has no address")?;
-        let Errand { way, local, remote, mode } = errand;
+        let PacketTask { way, local, remote, mode } = packet_task;
         let options = self.tftp_options(*mode, manner);
         let named = |error: io::Error| format!("{}: {error}", local.display());
         let (begun, size) = match way {
             Way::Get => {
-                let file = errand.part().open(0).map_err(named)?;
+                let file = packet_task.part().open(0).map_err(named)?;
                 (tftp::get(registry, server, remote, file, &options), None)
             }
             Way::Put => {
@@ -137,14 +137,14 @@ impl Crew {
     fn hope(&mut self, registry: &mut Registry<Self>, id: SocketId) {
         let wait = SILENCE.min(self.options.limits.reply_timeout / 2);
         // Without a timer it is waited for all the same, only longer.
-        let _ = registry.after(wait, move |registry, crew: &mut Self| {
-            let packets = crew.packets.get(&id).filter(|it| it.manner == Manner::Hopeful);
-            if packets.is_some() && crew.stopped.is_none() {
-                let packets = crew.packets.remove(&id);
+        let _ = registry.after(wait, move |registry, workers: &mut Self| {
+            let packets = workers.packets.get(&id).filter(|it| it.manner == Manner::Hopeful);
+            if packets.is_some() && workers.stopped.is_none() {
+                let packets = workers.packets.remove(&id);
                 let _ = registry.close_socket(id);
                 packets
                     .into_iter()
-                    .for_each(|packets| crew.ask_plainly(registry, packets, "no answer"));
+                    .for_each(|packets| workers.ask_plainly(registry, packets, "no answer"));
             }
         });
     }
@@ -152,10 +152,10 @@ impl Crew {
     /// Asks once more, from another port, for no options.
     fn ask_plainly(&mut self, registry: &mut Registry<Self>, packets: Packets, why: &str) {
         self.bars.remove(&packets.bar);
-        let name = shown(&packets.errand.remote);
+        let name = shown(&packets.packet_task.remote);
         let why = shown(why.as_bytes());
         self.bars.complain(format_args!("{name}: {why}; asking again without options"));
-        self.begin_errand(registry, packets.place, packets.errand, Manner::Plain);
+        self.begin_packet_task(registry, packets.place, packets.packet_task, Manner::Plain);
     }
 
     fn end_errand(
@@ -172,24 +172,24 @@ impl Crew {
             return self.ask_plainly(registry, packets, &failure.to_string());
         }
         self.bars.remove(&packets.bar);
-        let Packets { errand, place: Place { site, address }, .. } = packets;
+        let Packets { packet_task, place: Place { site, address }, .. } = packets;
         let others = self.sites.get(site).map_or(0, |site| site.addresses.len());
         // A server of several addresses is at one of them perhaps.
         let is_nowhere = matches!(failure, Failure::NoAnswer | Failure::Unreachable(_));
         if is_nowhere && address + 1 < others {
             let place = Place { site, address: address + 1 };
-            return self.begin_errand(registry, place, errand, self.manner);
+            return self.begin_packet_task(registry, place, packet_task, self.manner);
         }
-        errand.discard();
-        self.fail(&shown(&errand.remote), &failure.to_string());
+        packet_task.discard();
+        self.fail(&shown(&packet_task.remote), &failure.to_string());
     }
 
     fn finish_errand(&mut self, registry: &mut Registry<Self>, packets: &Packets, bytes: u64) {
-        let Packets { errand, manner, bar, since, .. } = packets;
+        let Packets { packet_task, manner, bar, since, .. } = packets;
         self.bars.remove(bar);
-        let name = shown(&errand.remote);
-        if let Err(error) = errand.finish() {
-            return self.fail(&name, &format!("{}: {error}", errand.local.display()));
+        let name = shown(&packet_task.remote);
+        if let Err(error) = packet_task.finish() {
+            return self.fail(&name, &format!("{}: {error}", packet_task.local.display()));
         }
         let remark = if *manner == Manner::Plain { "without options" } else { "" };
         let said = self.bars.say(summary(&name, bytes, since.elapsed(), remark));
@@ -217,7 +217,7 @@ fn may_be_for_options(failure: &Failure) -> bool {
     }
 }
 
-impl Errand {
+impl PacketTask {
     fn part(&self) -> Part {
         Part::of(self.local.clone())
     }
@@ -238,7 +238,7 @@ impl Errand {
     }
 }
 
-impl Caller for Crew {
+impl Caller for Workers {
     fn on_agreed(&mut self, _: &mut Registry<Self>, id: SocketId, terms: Terms) {
         if let (Some(packets), Some(size)) = (self.note_heard(id), terms.size) {
             bars::set_size(&packets.bar, Some(size));
@@ -259,7 +259,7 @@ impl Caller for Crew {
     ) {
         if let Some(packets) = self.packets.remove(&id) {
             if self.stopped.is_some() {
-                packets.errand.discard();
+                packets.packet_task.discard();
                 self.bars.remove(&packets.bar);
             } else {
                 self.end_errand(registry, packets, outcome);

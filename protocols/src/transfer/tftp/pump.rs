@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   socket ──datagram──▶ ┌──────┐ ──packet──▶ Transfer        a file that is sent is read a block
-//!                        │ Line │                             at a time through a buffer, and one
+//!                        │ Pump │                             at a time through a buffer, and one
 //!   socket ◀──datagram── └──┬───┘ ◀──packet── Transfer        that is received is written as it
 //!                           │                                 comes: never more than a window at once
 //!                       file: blocks in, blocks out
@@ -25,7 +25,7 @@ const READ_AHEAD: usize = 64 * 1024;
 const RETRANSMISSION: TimerKey = TimerKey(0);
 
 /// A transfer, its peer and its file.
-pub(super) struct Line<W: Write> {
+pub(super) struct Pump<W: Write> {
     transfer: Transfer,
     peer: Peer,
     content: Content<W>,
@@ -65,13 +65,13 @@ pub(super) enum News {
     Going,
     /// Client and server have agreed on how.
     Agreed(Terms),
-    /// All of the file has been received. It is to be made safe, and then [`Line::handle_stored`] called.
+    /// All of the file has been received. It is to be made safe, and then [`Pump::handle_stored`] called.
     Complete,
     /// It is over.
     Over(Result<(), Failure>),
 }
 
-impl<W: Write> Line<W> {
+impl<W: Write> Pump<W> {
     /// A client's: the server has been asked here.
     pub(super) fn asking(transfer: Transfer, server: Address, content: Content<W>) -> Self {
         Self::new(transfer, Peer::Asked(server), content)
@@ -327,9 +327,9 @@ impl<W: Write> Content<W> {
     }
 }
 
-impl<W: Write> fmt::Debug for Line<W> {
+impl<W: Write> fmt::Debug for Pump<W> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Line")
+        f.debug_struct("Pump")
             .field("peer", self.peer.address())
             .field("transfer", &self.transfer)
             .field("moved", &self.moved)

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::Fault;
 use super::connection::Side;
-use super::world::{Errand, Event, World};
+use super::world::{Event, Task, World};
 
 /// How often there is a chance of it.
 const EVERY: Duration = Duration::from_millis(50);
@@ -25,17 +25,17 @@ const KINDS: [Fault; 6] = [
 ];
 
 impl World {
-    /// Has the weather begin, if there can be any.
-    pub(crate) fn plan_weather(&mut self) {
+    /// Has the incidents begin, if there can be any.
+    pub(crate) fn plan_incidents(&mut self) {
         if !self.weather_is_planned && self.faults.any(&KINDS) {
             self.weather_is_planned = true;
-            self.plan(self.now + EVERY, Event::Weather);
+            self.plan(self.now + EVERY, Event::Incident);
         }
     }
 
-    pub(super) fn handle_weather(&mut self) -> Option<Errand> {
+    pub(super) fn handle_incident(&mut self) -> Option<Task> {
         self.weather_is_planned = false;
-        self.plan_weather();
+        self.plan_incidents();
         let host = self.choices.below(u64::from(self.hosts())) as u16;
         self.befall_path(host);
         self.befall_host(host)
@@ -59,7 +59,7 @@ impl World {
         }
     }
 
-    fn befall_host(&mut self, host: u16) -> Option<Errand> {
+    fn befall_host(&mut self, host: u16) -> Option<Task> {
         if self.kernel(host).is_down {
             return None;
         }
@@ -77,7 +77,7 @@ impl World {
         }
         let again = self.now + self.choices.between(EVERY, DOWN);
         self.plan(again, Event::Restart { host });
-        Some(Errand::Crash { host })
+        Some(Task::Crash { host })
     }
 
     /// Nothing gets from one host to the other for so long.

@@ -3,7 +3,7 @@
 //! ```text
 //!   port 69          the pool of threads        a port that the system chooses
 //!   ┌──────┐  open   ┌─────────────────┐  file  ┌─────────┐
-//!   │ Door │ ──────▶ │ the tree        │ ─────▶ │ Session │ ◀──▶ the client
+//!   │ Port │ ──────▶ │ the tree        │ ─────▶ │ Session │ ◀──▶ the client
 //!   └──────┘         └─────────────────┘        └─────────┘
 //!       └─────────────── no such file: ERROR ────────────────────▶
 //! ```
@@ -17,16 +17,16 @@ use reactor::{
 };
 
 use super::server::{Place, Refusal, out_of_sockets};
-use super::session::{Session, TransferSocket, Visit};
+use super::session::{Client, Session, TransferSocket};
 use super::transfer::error;
 use super::{Code, Failure, Malformed, Mode, Options, Packet, Request, Server};
 use crate::transfer::store::{CreateOptions, Replace, Store, StoreError, Upload, VirtualPath};
 
 /// The protocol of the well-known port. It has no state: the server is the application's.
 #[derive(Debug)]
-pub(super) struct Door;
+pub(super) struct Port;
 
-impl<App: AsMut<Server> + 'static> DatagramProtocol<App> for Door {
+impl<App: AsMut<Server> + 'static> DatagramProtocol<App> for Port {
     fn on_datagram(
         &mut self,
         socket: &mut DatagramTransport<'_, App>,
@@ -89,7 +89,7 @@ fn turn_away<App>(
 struct Order {
     /// The well-known port's socket, which tells if it cannot be served; unless it is bound to all
     /// addresses, and would tell from another than was asked.
-    door: Option<SocketId>,
+    port: Option<SocketId>,
     /// Where a port for it is to be.
     local: Address,
     peer: Address,
@@ -115,7 +115,7 @@ fn serve<App: AsMut<Server> + 'static>(
 ) {
     let local = local_address(datagram.to, &socket.local());
     let order = Order {
-        door: Some(socket.id()).filter(|_| local.ip() == socket.local().ip()),
+        port: Some(socket.id()).filter(|_| local.ip() == socket.local().ip()),
         local,
         peer: datagram.from.clone(),
         place,
@@ -195,9 +195,9 @@ fn apologize<App: AsMut<Server> + 'static>(
     order: Order,
     packet: Vec<u8>,
 ) {
-    let Order { door, local, peer, .. } = order;
-    match door {
-        Some(door) => drop(registry.send_to(door, &packet, Some(&peer))),
+    let Order { port, local, peer, .. } = order;
+    match port {
+        Some(port) => drop(registry.send_to(port, &packet, Some(&peer))),
         None => drop(registry.bind_datagram(local, Apology { peer, packet })),
     }
 }
@@ -221,7 +221,7 @@ impl<App> DatagramProtocol<App> for Apology {
 
 fn session(order: &Order, opened: Opened, server: &Server, now: Instant) -> Session {
     let limits = server.limits();
-    let visit = Visit { peer: order.peer.clone(), place: order.place };
+    let visit = Client { peer: order.peer.clone(), place: order.place };
     match opened {
         Opened::ToSend(file, size) => {
             // The size of a text is not that of what is sent for it. And of nothing, none is told: curl
@@ -238,13 +238,13 @@ fn session(order: &Order, opened: Opened, server: &Server, now: Instant) -> Sess
 }
 
 /// A port of its own, at the address that was asked: a client hears no other.
-fn local_address(asked: Option<IpAddr>, door: &Address) -> Address {
-    let ip = asked.or(door.ip()).unwrap_or(IpAddr::from([127, 0, 0, 1]));
-    match door.socket_addr() {
+fn local_address(asked: Option<IpAddr>, port: &Address) -> Address {
+    let ip = asked.or(port.ip()).unwrap_or(IpAddr::from([127, 0, 0, 1]));
+    match port.socket_addr() {
         // The scope of a link-local address belongs to it.
-        Some(SocketAddr::V6(mut door)) if IpAddr::V6(*door.ip()) == ip => {
-            door.set_port(0);
-            SocketAddr::V6(door).into()
+        Some(SocketAddr::V6(mut port)) if IpAddr::V6(*port.ip()) == ip => {
+            port.set_port(0);
+            SocketAddr::V6(port).into()
         }
         _ => SocketAddr::from((ip, 0)).into(),
     }

@@ -23,16 +23,16 @@ use super::server::channels::ChannelKey;
 use super::server::history::Talk;
 use super::server::line::{Cast, Line};
 use super::server::modes::{Status, UserModes};
+use super::server::network::Network;
 use super::server::users::{User, UserKey};
-use super::server::wire::Wire;
 use super::server::{Event, Server};
 use super::timestamp::Timestamp;
 use crate::password::{Memory, PasswordHash};
 
 /// A user's turn to speak.
-pub(super) struct Turn<'a> {
+pub(super) struct Scope<'a> {
     pub(super) server: &'a mut Server,
-    pub(super) wire: &'a mut dyn Wire,
+    pub(super) network: &'a mut dyn Network,
     pub(super) me: UserKey,
     pub(super) connection: ConnectionId,
     /// When it is done: by the wall clock, and later than what was done before in the same place.
@@ -54,16 +54,16 @@ impl Label {
     }
 }
 
-impl<'a> Turn<'a> {
+impl<'a> Scope<'a> {
     pub(super) fn new(
         server: &'a mut Server,
-        wire: &'a mut dyn Wire,
+        network: &'a mut dyn Network,
         me: UserKey,
         connection: ConnectionId,
         label: Option<Label>,
     ) -> Self {
-        let clock = Timestamp::of(wire.wall_clock());
-        Self { server, wire, me, connection, clock, wall: clock, label }
+        let clock = Timestamp::of(network.wall_clock());
+        Self { server, network, me, connection, clock, wall: clock, label }
     }
 
     /// Whose turn it is.
@@ -177,7 +177,8 @@ impl<'a> Turn<'a> {
         match &mut self.label {
             Some(label) => label.replies.push(line),
             None => {
-                self.wire.send(self.connection, line.render(self.server.users[self.me].caps, None));
+                self.network
+                    .send(self.connection, line.render(self.server.users[self.me].caps, None));
             }
         }
     }
@@ -210,7 +211,7 @@ impl<'a> Turn<'a> {
 
     /// Sends a line to everybody on a channel; to the user itself as an answer.
     pub(super) fn tell_channel(&mut self, channel: ChannelKey, line: &Line) {
-        self.server.channels[channel].send(self.wire, &mut Cast::new(line), Some(self.me));
+        self.server.channels[channel].send(self.network, &mut Cast::new(line), Some(self.me));
         if self.server.channels[channel].has(self.me) {
             self.reply_line(line.clone());
         }
@@ -225,7 +226,7 @@ impl<'a> Turn<'a> {
     ) {
         let mut cast = Cast::new(line);
         let channel = &self.server.channels[channel];
-        channel.send_where(self.wire, &mut cast, Some(self.me), |caps, _| wanted(caps));
+        channel.send_where(self.network, &mut cast, Some(self.me), |caps, _| wanted(caps));
     }
 
     /// Sends a line to everybody who shares a channel with the user, and to those with
@@ -253,14 +254,14 @@ impl<'a> Turn<'a> {
         for &user in users {
             let user = &self.server.users[user];
             if wanted(user.caps) {
-                self.wire.send(user.connection, cast.rendering(user.caps));
+                self.network.send(user.connection, cast.rendering(user.caps));
             }
         }
     }
 
     pub(super) fn tell_user(&mut self, user: UserKey, line: &Line) {
         let user = &self.server.users[user];
-        self.wire.send(user.connection, line.render(user.caps, None));
+        self.network.send(user.connection, line.render(user.caps, None));
     }
 
     pub(super) fn log(&mut self, event: &Event<'_>) {
@@ -274,7 +275,7 @@ impl<'a> Turn<'a> {
         &mut self,
         password: &str,
         against: PasswordHash,
-        then: impl FnOnce(&mut Turn<'_>, Result<bool, String>) + 'static,
+        then: impl FnOnce(&mut Scope<'_>, Result<bool, String>) + 'static,
     ) {
         let password = password.to_owned();
         let kib = Some(against.kib());
@@ -285,7 +286,7 @@ impl<'a> Turn<'a> {
     pub(super) fn hash(
         &mut self,
         password: &str,
-        then: impl FnOnce(&mut Turn<'_>, Result<PasswordHash, String>) + 'static,
+        then: impl FnOnce(&mut Scope<'_>, Result<PasswordHash, String>) + 'static,
     ) {
         let password = password.to_owned();
         let kib = Some(PasswordHash::NEW_KIB);
@@ -298,38 +299,38 @@ impl<'a> Turn<'a> {
         &mut self,
         kib: Option<u32>,
         work: impl FnOnce(&mut Memory) -> Result<R, E> + Send + 'static,
-        then: impl FnOnce(&mut Turn<'_>, Result<R, String>) + 'static,
+        then: impl FnOnce(&mut Scope<'_>, Result<R, String>) + 'static,
     ) {
         let (give, get) = mpsc::channel();
-        self.wait(move |turn, done| {
+        self.wait(move |scope, done| {
             let result = done.and_then(|()| get.try_recv().map_err(|lost| lost.to_string())?);
-            then(turn, result);
+            then(scope, result);
         });
         let work = move |memory: &mut Memory| {
             // If the user has gone, nobody takes it.
             let _ = give.send(work(memory).map_err(|error| error.to_string()));
         };
-        self.wire.offload(self.connection, kib, Box::new(work));
+        self.network.offload(self.connection, kib, Box::new(work));
     }
 
     /// Has the accounts saved. Nobody waits for it.
     pub(super) fn save(&mut self) {
-        self.wire.save(&mut self.server.accounts, None);
+        self.network.save(&mut self.server.accounts, None);
     }
 
     /// Has the accounts saved, and goes on when they are on the disk, or cannot be.
-    pub(super) fn save_and(&mut self, then: impl FnOnce(&mut Turn<'_>) + 'static) {
-        self.wait(|turn, _| then(turn));
-        self.wire.save(&mut self.server.accounts, Some(self.connection));
+    pub(super) fn save_and(&mut self, then: impl FnOnce(&mut Scope<'_>) + 'static) {
+        self.wait(|scope, _| then(scope));
+        self.network.save(&mut self.server.accounts, Some(self.connection));
     }
 
     /// The user's next lines wait, and what it is answered then bears the label of this command, as does
     /// what it was answered already.
-    fn wait(&mut self, then: impl FnOnce(&mut Turn<'_>, Result<(), String>) + 'static) {
+    fn wait(&mut self, then: impl FnOnce(&mut Scope<'_>, Result<(), String>) + 'static) {
         let label = self.label.take();
-        self.user_mut().waiting = Some(Box::new(move |turn, done| {
-            turn.label = label;
-            then(turn, done);
+        self.user_mut().waiting = Some(Box::new(move |scope, done| {
+            scope.label = label;
+            then(scope, done);
         }));
     }
 
@@ -365,7 +366,7 @@ impl<'a> Turn<'a> {
         let caps = self.caps();
         for (at, line) in replies.iter().enumerate() {
             let label = (at == 0).then_some(text.as_str());
-            self.wire.send(self.connection, line.render(caps, label));
+            self.network.send(self.connection, line.render(caps, label));
         }
     }
 

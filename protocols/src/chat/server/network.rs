@@ -13,7 +13,7 @@ use crate::chat::session::{NICK, Session};
 /// The loop, as the server sees it.
 ///
 /// Behind a `dyn`, so that the whole of the server is compiled once and not for each application.
-pub(in crate::chat) trait Wire {
+pub(in crate::chat) trait Network {
     /// Queues a line for a connection. If it is gone or full nobody needs to be told here: its
     /// `on_close` comes, and tells the others why.
     fn send(&mut self, to: ConnectionId, line: Bytes);
@@ -37,7 +37,7 @@ pub(in crate::chat) trait Wire {
     fn statistics(&self) -> String;
 }
 
-impl<App: AsMut<Server> + 'static> Wire for Registry<App> {
+impl<App: AsMut<Server> + 'static> Network for Registry<App> {
     #[inline]
     fn send(&mut self, to: ConnectionId, line: Bytes) {
         let _ = Self::send(self, to, line);

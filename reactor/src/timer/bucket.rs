@@ -10,22 +10,22 @@
 //! ```
 //!
 //! A timer that leaves its place leaves a hole, so no other timer moves, and no other's memory is touched. A
-//! line that is mostly holes closes up: that takes as long as the line is, and comes as much more seldom,
-//! so a removal costs the same however long the line is.
+//! bucket that is mostly holes closes up: that takes as long as the bucket is, and comes as much more seldom,
+//! so a removal costs the same however long the bucket is.
 
 use std::mem;
 
 /// No timer stands here.
 const HOLE: u32 = u32::MAX;
 
-/// A line closes up when it has three times as many holes as timers, and so many more.
+/// A bucket closes up when it has three times as many holes as timers, and so many more.
 const SPARE_HOLES: usize = 64;
 
-/// A line that has run empty keeps room for so many, as it is likely to be filled again.
+/// A bucket that has run empty keeps room for so many, as it is likely to be filled again.
 const SPARE_ROOM: usize = 256;
 
 #[derive(Default)]
-pub(super) struct Line {
+pub(super) struct Bucket {
     /// Which timers, by index.
     indices: Vec<u32>,
     holes: usize,
@@ -33,7 +33,7 @@ pub(super) struct Line {
     first: usize,
 }
 
-impl Line {
+impl Bucket {
     /// A timer comes: its place.
     pub(super) fn push(&mut self, index: u32) -> u32 {
         let place = self.indices.len() as u32;
@@ -107,31 +107,31 @@ mod tests {
 
     #[test]
     fn who_leaves_leaves_the_others_in_their_places() {
-        let mut line = Line::default();
-        let places: Vec<u32> = (10..15).map(|index| line.push(index)).collect();
-        line.remove(places[0]);
-        line.remove(places[3]);
-        assert!(line.has(14, places[4]) && !line.has(13, places[3]));
-        assert!(line.iter().eq([11, 12, 14]));
-        assert_eq!(line.pop_first(), Some(11));
-        assert_eq!(line.push(15), 5);
-        assert!(std::iter::from_fn(|| line.pop_first()).eq([12, 14, 15]));
-        assert!(line.is_empty());
+        let mut bucket = Bucket::default();
+        let places: Vec<u32> = (10..15).map(|index| bucket.push(index)).collect();
+        bucket.remove(places[0]);
+        bucket.remove(places[3]);
+        assert!(bucket.has(14, places[4]) && !bucket.has(13, places[3]));
+        assert!(bucket.iter().eq([11, 12, 14]));
+        assert_eq!(bucket.pop_first(), Some(11));
+        assert_eq!(bucket.push(15), 5);
+        assert!(std::iter::from_fn(|| bucket.pop_first()).eq([12, 14, 15]));
+        assert!(bucket.is_empty());
     }
 
     #[test]
     fn a_line_of_holes_closes_up_and_gives_its_memory_back() {
-        let mut line = Line::default();
+        let mut bucket = Bucket::default();
         for index in 0..100_000 {
-            line.push(index);
+            bucket.push(index);
         }
         for place in 10..100_000 {
-            line.remove(place);
+            bucket.remove(place);
         }
-        assert!(line.is_sparse());
+        assert!(bucket.is_sparse());
         let mut places = Vec::new();
-        line.close_up(|index, place| places.push((index, place)));
+        bucket.close_up(|index, place| places.push((index, place)));
         assert!(places.into_iter().eq((0..10).map(|index| (index, index))));
-        assert!(!line.is_sparse() && line.room() <= SPARE_ROOM);
+        assert!(!bucket.is_sparse() && bucket.room() <= SPARE_ROOM);
     }
 }

@@ -18,7 +18,7 @@ pub(super) fn connect<App: Caller>(
     server: &Address,
     options: &ClientOptions,
 ) -> Result<ConnectionId, OpenError> {
-    registry.connect_with(server.clone(), &stream_options(options), Line)
+    registry.connect_with(server.clone(), &stream_options(options), Socket)
 }
 
 /// Binds a datagram socket that talks to the server alone.
@@ -29,7 +29,7 @@ pub(super) fn bind<App: Caller>(
 ) -> Result<SocketId, OpenError> {
     let from = options.from.clone().unwrap_or_else(|| any_address_like(server));
     let bind = DatagramOptions { peer: Some(server.clone()), ..DatagramOptions::default() };
-    registry.bind_datagram_with(from, &bind, Line)
+    registry.bind_datagram_with(from, &bind, Socket)
 }
 
 /// Sends a payload on a stream.
@@ -58,9 +58,9 @@ pub(super) fn send_datagram<App>(
 
 /// The protocol of a client's socket. It has no state: the client is the application's.
 #[derive(Debug)]
-struct Line;
+struct Socket;
 
-impl<App: Caller> Protocol<App> for Line {
+impl<App: Caller> Protocol<App> for Socket {
     fn on_open(&mut self, transport: &mut Transport<'_, App>, app: &mut App) {
         let id = ClientId::Stream(transport.id());
         app.on_open(transport.registry(), id);
@@ -93,7 +93,7 @@ impl<App: Caller> Protocol<App> for Line {
     }
 }
 
-impl<App: Caller> DatagramProtocol<App> for Line {
+impl<App: Caller> DatagramProtocol<App> for Socket {
     fn on_open(&mut self, socket: &mut DatagramTransport<'_, App>, _: &mut App) {
         tell(socket, |registry, id, app| app.on_open(registry, id));
     }

@@ -1,4 +1,4 @@
-//! Where simulated sockets are kept: on a shelf of their simulation's thread, each under a number.
+//! Where simulated sockets are kept: in a store of their simulation's thread, each under a number.
 //!
 //! A number takes four bytes, which a real socket has to spare: a connection is no larger with the
 //! feature `sim` than without. And it may go to another thread, as a detached socket may, where it
@@ -10,15 +10,15 @@ use std::thread::{self, LocalKey, ThreadId};
 
 use slab::Slab;
 
-/// What is kept so, and the shelf for its like.
+/// What is kept so, and the store for its like.
 pub(super) trait Simulated: Sized + 'static {
-    fn shelf() -> &'static LocalKey<RefCell<Slab<Self>>>;
+    fn store() -> &'static LocalKey<RefCell<Slab<Self>>>;
 }
 
 /// A simulated socket of this thread; closed when this is dropped.
-pub(super) struct Shelved<S: Simulated> {
+pub(super) struct Kept<S: Simulated> {
     number: u32,
-    /// It names a socket on this thread's shelf, and so stays with it.
+    /// It names a socket in this thread's store, and so stays with it.
     kind: PhantomData<*const S>,
 }
 
@@ -31,10 +31,10 @@ pub(super) struct Detached<S: Simulated> {
     kind: PhantomData<fn() -> S>,
 }
 
-impl<S: Simulated> Shelved<S> {
-    /// Puts a socket on the shelf.
+impl<S: Simulated> Kept<S> {
+    /// Puts a socket in the store.
     pub(super) fn new(socket: S) -> Self {
-        let number = S::shelf().with_borrow_mut(|shelf| shelf.insert(socket));
+        let number = S::store().with_borrow_mut(|store| store.insert(socket));
         let Ok(number) = u32::try_from(number) else {
             unreachable!("no memory holds as many sockets");
         };
@@ -42,7 +42,7 @@ impl<S: Simulated> Shelved<S> {
     }
 
     pub(super) fn with<R>(&self, ask: impl FnOnce(&S) -> R) -> R {
-        S::shelf().with_borrow(|shelf| ask(&shelf[self.number as usize]))
+        S::store().with_borrow(|store| ask(&store[self.number as usize]))
     }
 
     pub(super) fn detach(self) -> Detached<S> {
@@ -53,33 +53,33 @@ impl<S: Simulated> Shelved<S> {
     }
 }
 
-impl<S: Simulated> Drop for Shelved<S> {
-    /// Closes the socket, once the shelf is free for what closing may do. A thread that ends clears
-    /// its shelf itself.
+impl<S: Simulated> Drop for Kept<S> {
+    /// Closes the socket, once the store is free for what closing may do. A thread that ends clears
+    /// its store itself.
     fn drop(&mut self) {
         let number = self.number as usize;
-        let socket = S::shelf().try_with(|shelf| shelf.borrow_mut().try_remove(number));
+        let socket = S::store().try_with(|store| store.borrow_mut().try_remove(number));
         drop(socket);
     }
 }
 
 impl<S: Simulated> Detached<S> {
     /// The socket for a loop of this thread, if it is of this thread.
-    pub(super) fn attach(self) -> Option<Shelved<S>> {
-        let shelved = self.shelved();
+    pub(super) fn attach(self) -> Option<Kept<S>> {
+        let kept = self.kept();
         std::mem::forget(self);
-        shelved
+        kept
     }
 
-    fn shelved(&self) -> Option<Shelved<S>> {
+    fn kept(&self) -> Option<Kept<S>> {
         (self.thread == thread::current().id())
-            .then(|| Shelved { number: self.number, kind: PhantomData })
+            .then(|| Kept { number: self.number, kind: PhantomData })
     }
 }
 
 impl<S: Simulated> Drop for Detached<S> {
     fn drop(&mut self) {
-        drop(self.shelved());
+        drop(self.kept());
     }
 }
 
@@ -94,13 +94,13 @@ mod tests {
 
     thread_local! {
         static OPEN: Cell<u32> = const { Cell::new(0) };
-        static SHELF: RefCell<Slab<Open>> = const { RefCell::new(Slab::new()) };
+        static STORE: RefCell<Slab<Open>> = const { RefCell::new(Slab::new()) };
     }
 
     impl Open {
-        fn shelved() -> Shelved<Self> {
+        fn kept() -> Kept<Self> {
             OPEN.set(OPEN.get() + 1);
-            Shelved::new(Self(&OPEN))
+            Kept::new(Self(&OPEN))
         }
     }
 
@@ -111,14 +111,14 @@ mod tests {
     }
 
     impl Simulated for Open {
-        fn shelf() -> &'static LocalKey<RefCell<Slab<Self>>> {
-            &SHELF
+        fn store() -> &'static LocalKey<RefCell<Slab<Self>>> {
+            &STORE
         }
     }
 
     #[test]
     fn a_socket_is_closed_with_its_number() {
-        let (first, second) = (Open::shelved(), Open::shelved());
+        let (first, second) = (Open::kept(), Open::kept());
         assert_eq!(first.with(|socket| socket.0.get()), 2);
         drop(first);
         assert_eq!(second.with(|socket| socket.0.get()), 1);
@@ -128,7 +128,7 @@ mod tests {
 
     #[test]
     fn a_detached_socket_is_attached_again_on_its_own_thread_alone() {
-        let (kept, lent) = (Open::shelved().detach(), Open::shelved().detach());
+        let (kept, lent) = (Open::kept().detach(), Open::kept().detach());
         let found = thread::spawn(|| lent.attach().is_some()).join().expect("it did not panic");
         assert!(!found);
         let kept = kept.attach().expect("it is of this thread");

@@ -24,7 +24,7 @@ use protocols::transfer::ftp::client::{
 use protocols::transfer::ftp::command::Iac;
 use reactor::{ConnectionId, Reactor, Registry, Signal, SocketId};
 
-pub(crate) use packets::{Errand, Manner, Way};
+pub(crate) use packets::{Manner, PacketTask, Way};
 use packets::{Packets, Place};
 
 use crate::site::{Site, Sites};
@@ -43,7 +43,7 @@ pub(crate) struct Patience {
 }
 
 /// All that is to be done: the application of the loop.
-pub(crate) struct Crew {
+pub(crate) struct Workers {
     sites: Vec<Site>,
     queue: VecDeque<Job>,
     workers: BTreeMap<ConnectionId, Worker>,
@@ -68,7 +68,7 @@ struct Job {
 
 enum What {
     Ftp(Box<Task>),
-    Tftp(Errand),
+    Tftp(PacketTask),
 }
 
 /// A conversation with an FTP server.
@@ -100,36 +100,36 @@ enum Attempt {
 }
 
 /// Does everything, to the end.
-pub(crate) fn work(mut crew: Crew) -> Result<(), Box<dyn Error>> {
-    let mut reactor = Reactor::<Crew>::new()?;
+pub(crate) fn work(mut workers: Workers) -> Result<(), Box<dyn Error>> {
+    let mut reactor = Reactor::<Workers>::new()?;
     for signal in [Signal::Interrupt, Signal::Terminate] {
-        reactor.registry().on_signal(signal, |registry, crew: &mut Crew| {
-            let advice = if crew.can_be_continued() { "; --continue goes on" } else { "" };
-            crew.stop(registry, format!("interrupted{advice}").into());
+        reactor.registry().on_signal(signal, |registry, workers: &mut Workers| {
+            let advice = if workers.can_be_continued() { "; --continue goes on" } else { "" };
+            workers.stop(registry, format!("interrupted{advice}").into());
         })?;
     }
-    if crew.bars.is_seen() {
-        tick(reactor.registry(), &mut crew);
+    if workers.bars.is_seen() {
+        tick(reactor.registry(), &mut workers);
     }
-    crew.pump(reactor.registry());
-    reactor.run(&mut crew)?;
-    match (crew.stopped, crew.failures.len()) {
+    workers.pump(reactor.registry());
+    reactor.run(&mut workers)?;
+    match (workers.stopped, workers.failures.len()) {
         (Some(why), _) => Err(why),
         (None, 0) => Ok(()),
         // That was all there was to do, and it says everything.
-        (None, 1) if crew.total == 1 => Err(crew.failures.swap_remove(0).into()),
-        (None, count) => Err(format!("{count} of {} have failed", crew.total).into()),
+        (None, 1) if workers.total == 1 => Err(workers.failures.swap_remove(0).into()),
+        (None, count) => Err(format!("{count} of {} have failed", workers.total).into()),
     }
 }
 
 /// Moves the bars, from time to time.
-fn tick(registry: &mut Registry<Crew>, crew: &mut Crew) {
-    crew.bars.tick();
+fn tick(registry: &mut Registry<Workers>, workers: &mut Workers) {
+    workers.bars.tick();
     // Without a timer left in the loop they stand still.
     let _ = registry.after(bars::TICK, tick);
 }
 
-impl Crew {
+impl Workers {
     pub(crate) fn new(sites: Sites, parallel: usize, patience: &Patience) -> Self {
         let limits = ClientLimits {
             connect_timeout: patience.timeout.min(ClientLimits::default().connect_timeout),
@@ -152,7 +152,7 @@ impl Crew {
         }
     }
 
-    /// The same crew, which asks servers of TFTP like this.
+    /// The same workers, who ask servers of TFTP like this.
     pub(crate) fn asking(mut self, manner: Manner) -> Self {
         self.manner = manner;
         self
@@ -165,9 +165,9 @@ impl Crew {
     }
 
     /// Something to do on a TFTP server.
-    pub(crate) fn add_errand(&mut self, site: usize, errand: Errand) {
+    pub(crate) fn add_packet_task(&mut self, site: usize, packet_task: PacketTask) {
         self.total += 1;
-        self.queue.push_back(Job { site, what: What::Tftp(errand) });
+        self.queue.push_back(Job { site, what: What::Tftp(packet_task) });
     }
 
     // ── who does what ───────────────────────────────────────────────────────────────────────
@@ -196,8 +196,13 @@ impl Crew {
     fn begin(&mut self, registry: &mut Registry<Self>, job: Job) {
         let site = job.site;
         match job.what {
-            What::Tftp(errand) => {
-                self.begin_errand(registry, Place { site, address: 0 }, errand, self.manner);
+            What::Tftp(packet_task) => {
+                self.begin_packet_task(
+                    registry,
+                    Place { site, address: 0 },
+                    packet_task,
+                    self.manner,
+                );
             }
             What::Ftp(task) => {
                 let is_free = |worker: &Worker| worker.site == site && worker.client.is_idle();
@@ -295,10 +300,10 @@ impl Crew {
 
     /// Has something worked out away from the loop.
     fn think(&mut self, registry: &mut Registry<Self>, id: ConnectionId, thought: Thought) {
-        let queued = registry.offload(thought, move |registry, crew: &mut Self, result| {
+        let queued = registry.offload(thought, move |registry, workers: &mut Self, result| {
             let thought = result.unwrap_or_else(|error| Err(error.to_string()));
-            let next = crew.ask(id, |task, _| task.handle_thought(thought));
-            crew.carry_out(registry, id, next);
+            let next = workers.ask(id, |task, _| task.handle_thought(thought));
+            workers.carry_out(registry, id, next);
         });
         if queued.is_err() {
             self.end_task(registry, id, Err("there is too much to work out".to_owned()));
@@ -461,7 +466,7 @@ fn summary(name: &str, bytes: u64, took: Duration, remark: &str) -> String {
     format!("{name}: {}{comma}{remark}", bars::speed(bytes, took))
 }
 
-impl ftp::Caller for Crew {
+impl ftp::Caller for Workers {
     fn client(&mut self, id: ConnectionId) -> Option<&mut Client> {
         self.workers.get_mut(&id).map(|worker| &mut worker.client)
     }
