@@ -32,7 +32,7 @@ pub struct Victim {
 
 impl<S: Fn(&mut Network) -> Outcome> Simulation<S> {
     /// Counts the calls of the run in which nothing goes wrong, and then has each of them meet each
-    /// of its [faults](Call::faults) once, in a run of its own. After each of these, `progress` is
+    /// of its [faults](Call::call_faults) once, in a run of its own. After each of these, `progress` is
     /// told how many there were and how many there will be.
     ///
     /// It is thorough where a search is broad: what happens only if the third read of a connection

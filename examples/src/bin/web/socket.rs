@@ -27,7 +27,7 @@ const LONGEST: usize = 16 * 1024 * 1024;
 /// standard error.
 #[derive(Args)]
 pub(crate) struct Options {
-    /// ws://HOST[:PORT]/PATH
+    /// ws://HOST:PORT/PATH; port 80 if none is given
     url: String,
 
     /// Send each line as bytes, and not as text
@@ -38,7 +38,7 @@ pub(crate) struct Options {
     #[arg(long, short, value_name = "NAME")]
     subprotocol: Vec<String>,
 
-    /// Send this field with the handshake: "Origin: https://example.com"
+    /// Send this field with the handshake, such as "Authorization: Bearer TOKEN"
     #[arg(long, short = 'H', value_name = "NAME: VALUE", value_parser = field)]
     header: Vec<(String, String)>,
 }

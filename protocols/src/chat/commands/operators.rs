@@ -28,7 +28,7 @@ pub(super) fn oper(scope: &mut Scope<'_>, message: &Message<'_>) {
     match like.map(|operator| operator.password.clone()) {
         Some(Password::Hashed(against)) => {
             scope.verify(password, against, move |scope, right| {
-                opered(scope, name.as_deref(), right)
+                opered(scope, name.as_deref(), right);
             });
         }
         Some(plain @ Password::Plain(_)) if is_one => {

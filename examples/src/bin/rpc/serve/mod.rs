@@ -114,7 +114,7 @@ fn log(event: &Event<'_>) {
     match event {
         Event::Opened { id, peer } => output::complain(format_args!("{id:?} is {peer}")),
         Event::Closed(closed) => {
-            output::complain(format_args!("{:?}: {}", closed.id, closed.reason))
+            output::complain(format_args!("{:?}: {}", closed.id, closed.reason));
         }
         Event::Called { id, method, error: None } => {
             output::complain(format_args!("{id:?} calls {method}"));

@@ -28,7 +28,7 @@ use target::Target;
 #[derive(Args)]
 #[command(after_help = AFTER_HELP)]
 pub(crate) struct Options {
-    /// What to fetch: http://HOST[:PORT]/PATH
+    /// What to fetch: http://HOST:PORT/PATH; port 80 if none is given
     #[arg(required = true, value_name = "URL")]
     urls: Vec<String>,
 
