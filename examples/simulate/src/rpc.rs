@@ -255,9 +255,11 @@ impl Site {
         self.go_on(registry, number);
     }
 
-    /// Makes the next call, and the one behind it; ends when there is none left.
+    /// Makes the next call, and the one behind it, or as many as it takes until two are on their way: of those
+    /// that fail at once nobody is told. Ends when there is none left.
     fn go_on(&mut self, registry: &mut Registry<Self>, of: u64) {
-        for _ in 0..2 {
+        let mut begun = 0;
+        while begun < 2 {
             let bits = self.draws.draw(registry);
             let Some(talk) = self.talks.get_mut(&of) else {
                 return;
@@ -272,6 +274,7 @@ impl Site {
             talk.left -= 1;
             if talk.call(registry, of, bits).is_ok() {
                 talk.waiting += 1;
+                begun += 1;
             } else {
                 self.score.note_end(false);
             }
