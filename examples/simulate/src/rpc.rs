@@ -67,7 +67,7 @@ struct Talk {
     late: u64,
 }
 
-/// How often each call was carried out, by its number; on whatever host.
+/// How often each call was carried out, by its number; on whatever host. It is there from when it is made.
 type Carried = Rc<RefCell<BTreeMap<u64, u64>>>;
 
 /// The whole of it, with a mix of faults.
@@ -272,7 +272,12 @@ impl Site {
                 return;
             }
             talk.left -= 1;
-            if talk.call(registry, of, bits).is_ok() {
+            let mut carried_out = self.carried_out.borrow_mut();
+            // The lowest bit says whether the call may be sent again.
+            let number = 2 * carried_out.len() as u64 + u64::from(talk.lost == Lost::SendAgain);
+            carried_out.insert(number, 0);
+            drop(carried_out);
+            if talk.call(registry, of, number, bits).is_ok() {
                 talk.waiting += 1;
                 begun += 1;
             } else {
@@ -304,7 +309,6 @@ impl Site {
     fn carry_out(&mut self, number: u64) {
         *self.carried_out.borrow_mut().entry(number).or_default() += 1;
         let times = self.carried_out.borrow().get(&number).copied().unwrap_or_default();
-        // The lowest bit says whether the call may be sent again.
         if times > 1 && number & 1 == 0 {
             self.score.note_wrong(format!("call {number} was carried out {times} times"));
         }
@@ -328,9 +332,14 @@ struct Call {
 type Told = Result<u64, CallError>;
 
 impl Talk {
-    fn call(&self, registry: &mut Registry<Site>, of: u64, bits: u64) -> Result<(), CallError> {
+    fn call(
+        &self,
+        registry: &mut Registry<Site>,
+        of: u64,
+        number: u64,
+        bits: u64,
+    ) -> Result<(), CallError> {
         let method = ["add", "slow", "square"][(bits >> 8) as usize % 3];
-        let number = bits & !1 | u64::from(self.lost == Lost::SendAgain);
         let call = Call { number, a: (bits >> 16) & 0xffff, b: (bits >> 32) & 0xffff };
         let params = (call.number, call.a, call.b);
         self.client.remote().call(

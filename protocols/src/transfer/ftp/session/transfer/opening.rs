@@ -206,12 +206,9 @@ impl<App: AsMut<Server> + 'static> Conversation<'_, '_, App> {
         let limits = self.settings().limits;
         let mut from = self.session.local;
         from.set_port(0);
-        let options = ConnectOptions {
-            from: Some(from.into()),
-            stream: data::stream_options(),
-            limits: data::stream_limits(&limits),
-            ..ConnectOptions::default()
-        };
+        let mut options = ConnectOptions { from: Some(from.into()), ..ConnectOptions::default() };
+        options.stream = data::stream_options();
+        options.limits = data::stream_limits(&limits);
         let data = Data::new(self.transport.id(), None);
         self.transport.registry().connect_with(target.into(), &options, data)
     }
