@@ -31,8 +31,12 @@ impl<App> Registry<App> {
             }
             match listener.socket.accept(&listener.stream) {
                 Ok((socket, peer)) => self.admit(listener, socket, peer, app),
+                // On poll(2), mio no longer knows a socket that has hung up.
                 Err(error)
-                    if error.kind() == io::ErrorKind::WouldBlock && listener.has_hung_up() =>
+                    if matches!(
+                        error.kind(),
+                        io::ErrorKind::WouldBlock | io::ErrorKind::NotFound
+                    ) && listener.has_hung_up() =>
                 {
                     return self.end_listener(key, listener, io::ErrorKind::BrokenPipe.into());
                 }
