@@ -261,7 +261,12 @@ fn fetches_from(url: &str, can_go_on: bool) {
         assert!(read("large") == noise(LARGE));
         let output = prints(WEB, &["get", "-c", "--output", &place, urls[0]]);
         assert!(String::from_utf8_lossy(&output).contains("all of it is here"));
+        fs::rename(here.path().join("large"), here.path().join("large.part")).expect("it is there");
+        prints(WEB, &["get", "-c", "--output", &place, urls[0]]);
+        assert!(read("large") == noise(LARGE), "what was whole already has got its name");
     }
+    let twice = run(WEB, &["get", "--output", &place, urls[1], urls[1]], b"");
+    assert_eq!(twice.code, Some(2), "one file is not made of two answers: {twice:?}");
     let missing = run(WEB, &["get", "--output", &place, &format!("{url}/missing")], b"");
     assert_eq!(missing.code, Some(22), "{missing:?}");
     assert!(!here.path().join("missing").exists());

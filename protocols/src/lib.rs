@@ -26,7 +26,7 @@
 //!
 //! # Features
 //!
-//! - `chat`, `transfer`: those protocols (default).
+//! - `chat`, `http`, `rpc`, `transfer`, `websocket`: those protocols (default).
 //! - `tls`: TLS for the clients of echo and chat. Servers have it from the options of their listeners
 //!   ([`ListenOptions`](reactor::ListenOptions)), whatever the protocol.
 //!

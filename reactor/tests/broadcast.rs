@@ -184,6 +184,27 @@ fn where_several_speak_in_a_turn_all_of_it_is_gathered() {
     stage.finish();
 }
 
+/// What waits for the end of the turn alone is not held against who would read it.
+#[test]
+fn much_that_is_said_in_one_turn_cuts_nobody_off_who_can_take_it() {
+    let limits =
+        StreamLimits { outbox: 8 * 1024, outbox_high: 4 * 1024, ..StreamLimits::default() };
+    let options = ListenOptions { limits, ..ListenOptions::default() };
+    let mut stage = Stage::new();
+    let (ids, mut theirs) = room_of(&mut stage, 3, &options, || Probe::new("member"));
+    let registry = stage.registry();
+    for number in 0..40_u8 {
+        let message = Bytes::from(vec![number; 1024]);
+        assert_eq!(registry.broadcast(ids.iter().copied(), message), 3, "message {number}");
+    }
+    stage.until_quiet();
+    let expected: Vec<u8> = (0..40_u8).flat_map(|number| vec![number; 1024]).collect();
+    for member in &mut theirs {
+        assert_hears(member, &expected);
+    }
+    finish(stage, theirs);
+}
+
 /// A member whose peer has just reset the connection ends; the others hear what was said, and the speaker
 /// what it had written itself.
 #[test]
@@ -288,12 +309,13 @@ fn broadcast_to_slow_members(broadcast: impl FnOnce(&mut Stage, &[ConnectionId],
 #[test]
 fn who_has_no_room_for_it_ends_and_the_others_hear_it() {
     let mut stage = Stage::new();
+    let (ids, mut theirs) = room(&mut stage, 3);
     // Charged are the bytes, and 64 more for each piece.
-    let limits = StreamLimits { outbox: 264, ..StreamLimits::default() };
-    let options = ListenOptions { limits, ..ListenOptions::default() };
-    let (ids, mut theirs) = room_of(&mut stage, 3, &options, || Probe::new("member"));
+    let limits = StreamLimits { outbox: 263, ..StreamLimits::default() };
+    let set = stage.registry().with_transport(ids[1], |transport, _| transport.set_limits(limits));
+    set.expect("it is open");
+    stage.until_quiet();
     let registry = stage.registry();
-    let _ = registry.send(ids[1], Bytes::from(vec![b'x'; 100])).expect("it fits");
     assert_eq!(registry.broadcast(ids.iter().copied(), Bytes::from(vec![b'y'; 200])), 2);
     stage.until(|log| log.ends.len() == 1);
     assert_eq!(stage.log.ends[0].id, ids[1]);

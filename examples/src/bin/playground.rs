@@ -32,7 +32,7 @@ use reactor::{
 /// The channel that is there before anybody is.
 const LOBBY: &str = "#lobby";
 
-/// Every protocol of this project, in one process and one thread, on loopback
+/// Echo, chat and files, in one process and one thread, on loopback
 ///
 /// It prints where it listens and what to type into another terminal to try it. Ctrl-C drains and
 /// prints what happened; Ctrl-C again stops at once. It ends with its terminal (SIGHUP).

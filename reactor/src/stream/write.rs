@@ -255,17 +255,43 @@ impl Stream {
         if !self.is_open() && !self.can_write() {
             return Err(if self.is_closed() { SendRefusal::Stale } else { SendRefusal::Closing });
         }
-        let reason = if self.outbox.charge() + charge > self.limits.outbox {
-            CloseReason::OutboxFull
-        } else if ledger.queued + charge > ledger.limits.outboxes {
-            CloseReason::LoopOutboxFull
-        } else {
+        if self.lacks_room(charge, ledger).is_none() {
+            return Ok(());
+        }
+        if let Step::Break(reason) = self.make_room(ledger) {
+            self.retire(key, reason, ledger);
+            return Err(SendRefusal::Stale);
+        }
+        let Some(reason) = self.lacks_room(charge, ledger) else {
             return Ok(());
         };
         if self.limits.when_full == WhenFull::Close {
             self.retire(key, Box::new(reason), ledger);
         }
         Err(SendRefusal::Full)
+    }
+
+    /// Which cap has no room for something of this charge.
+    fn lacks_room(&self, charge: usize, ledger: &Ledger) -> Option<CloseReason> {
+        if self.outbox.charge() + charge > self.limits.outbox {
+            Some(CloseReason::OutboxFull)
+        } else if ledger.queued + charge > ledger.limits.outboxes {
+            Some(CloseReason::LoopOutboxFull)
+        } else {
+            None
+        }
+    }
+
+    /// Sends what waits for nothing but the end of the turn: that much was said in one turn is no sign of a
+    /// peer that reads slowly.
+    #[cold]
+    fn make_room(&mut self, ledger: &mut Ledger) -> Step {
+        while self.can_flush() && matches!(self.outbox.front(), Some(Front::Bytes)) {
+            if self.flush_bytes(ledger)? == 0 {
+                break;
+            }
+        }
+        Step::Continue(())
     }
 
     /// Queues a part of a file.

@@ -116,7 +116,7 @@ fn finish(answers: &Answers, registry: &mut Registry<Talk>, talk: &mut Talk) {
     let result = match printed {
         Err(error) => Err(error.into()),
         Ok(()) if refused > 0 => {
-            let why = format!("{refused} of the answers are errors");
+            let why = format!("answers that are errors: {refused}");
             Err(Refused(rpc::Error::new(0, why)).into())
         }
         Ok(()) => Ok(()),

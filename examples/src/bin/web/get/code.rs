@@ -11,6 +11,7 @@ pub(crate) struct Code(u8);
 impl Code {
     pub(crate) const WELL: Self = Self(0);
     pub(crate) const OTHER: Self = Self(1);
+    pub(crate) const USAGE: Self = Self(2);
     pub(crate) const NOT_FOUND: Self = Self(6);
     pub(crate) const CUT_OFF: Self = Self(18);
     pub(crate) const STATUS: Self = Self(22);

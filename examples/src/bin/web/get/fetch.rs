@@ -183,7 +183,9 @@ impl Fetch {
         let mut head =
             format!("< {:?} {} {}", response.version(), status.as_u16(), response.reason());
         for (name, value) in response.fields().iter() {
-            head.push_str(&format!("\n< {name}: {}", value.escape_ascii()));
+            // What would move the cursor of a terminal is left out.
+            let value = String::from_utf8_lossy(value).replace(char::is_control, "");
+            head.push_str(&format!("\n< {name}: {value}"));
         }
         examples::output::complain(head);
     }
@@ -280,10 +282,13 @@ impl Reader<Getter> for Fetch {
                 self.fail(registry, getter, code, failure.to_string());
             }
             (Ok(()), Step::Writing(sink)) => self.finish(registry, getter, sink),
-            (Ok(()), Step::Here) => {
-                let line = format!("{}: all of it is here", self.name());
-                getter.end(registry, &self.url.to_string(), Ok(line));
-            }
+            (Ok(()), Step::Here) => match self.target.complete() {
+                Ok(()) => {
+                    let line = format!("{}: all of it is here", self.name());
+                    getter.end(registry, &self.url.to_string(), Ok(line));
+                }
+                Err(error) => self.fail(registry, getter, Code::NOT_WRITTEN, error.to_string()),
+            },
             (Ok(()), Step::Redirected(next)) => {
                 self.is_elsewhere |= next.is_elsewhere;
                 self.has_body &= next.keeps_body;

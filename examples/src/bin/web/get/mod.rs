@@ -1,6 +1,6 @@
 //! `web get`: what is at a URL comes here.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::rc::Rc;
@@ -97,10 +97,19 @@ pub(crate) fn run(options: &Options) -> ExitCode {
 fn get(options: &Options) -> Result<Code, (Code, String)> {
     let asking = Rc::new(asking(options)?);
     let mut waiting = VecDeque::new();
+    let mut places = HashSet::new();
     for text in &options.urls {
         let url = parse(text).map_err(|error| (Code::of_url(error), format!("{text}: {error}")))?;
         let target = Target::of(&url, options.output.as_deref(), options.urls.len())
             .map_err(|why| (Code::NOT_WRITTEN, format!("{text}: {why}")))?;
+        // The answer to HEAD has nothing to be put anywhere.
+        let target = if asking.method == Method::HEAD { Target::Stdout } else { target };
+        if let Target::File(path) = &target
+            && !places.insert(path.clone())
+        {
+            let why = format!("{text}: another URL is put into {} already", path.display());
+            return Err((Code::USAGE, why));
+        }
         waiting.push_back(Fetch::new(url, target, Rc::clone(&asking)));
     }
     let limits = ClientLimits { connections: options.parallel.into(), ..ClientLimits::default() };

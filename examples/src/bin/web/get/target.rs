@@ -37,6 +37,14 @@ impl Target {
         }
     }
 
+    /// All of it was here before anything was fetched: it gets its name, if it has not.
+    pub(crate) fn complete(&self) -> io::Result<()> {
+        match self {
+            Self::File(path) if part(path).exists() => fs::rename(part(path), path),
+            Self::File(_) | Self::Stdout => Ok(()),
+        }
+    }
+
     /// Opens it, to write from an offset on.
     pub(crate) fn open(&self, offset: u64) -> io::Result<Sink> {
         let path = match self {
