@@ -58,6 +58,13 @@ pub struct Backoff {
     tries: u32,
 }
 
+/// From 100 ms to 30 s: soon enough for a server that was restarted, and no burden for one that is away.
+impl Default for Backoff {
+    fn default() -> Self {
+        Self::new(Duration::from_millis(100), Duration::from_secs(30))
+    }
+}
+
 impl Backoff {
     /// Pauses that begin with `first`, and are never longer than `longest`.
     #[must_use]

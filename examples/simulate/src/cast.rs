@@ -58,6 +58,19 @@ impl<S, C> Cast<S, C> {
     }
 }
 
+/// Waits until everybody is quiet; an error that shows what is left if somebody is not in time.
+pub(super) fn until_quiet<App>(
+    network: &mut Network,
+    hosts: &[Host<App>],
+    calm: Duration,
+    is_quiet: impl Fn(&Network, Host<App>) -> bool,
+) -> Outcome {
+    if network.run_until(calm, |network| hosts.iter().all(|&host| is_quiet(network, host)))? {
+        return Ok(());
+    }
+    Err(still_there(hosts.iter().filter_map(|&host| network.snapshot(host))).into())
+}
+
 /// Every address of a host, of both families.
 pub(super) fn everywhere(port: u16) -> [Address; 2] {
     [IpAddr::V4(Ipv4Addr::UNSPECIFIED), IpAddr::V6(Ipv6Addr::UNSPECIFIED)]

@@ -22,8 +22,8 @@ use protocols::echo::{
 use reactor::sim::{Host, Network, Outcome};
 use reactor::{Address, DatagramOptions, ListenOptions, OpenError, Registry};
 
-use crate::cast::everywhere;
-use crate::score::{Draws, Score, still_there};
+use crate::cast::{everywhere, until_quiet};
+use crate::score::{Draws, Score};
 
 /// How long faults happen.
 const STORM: Duration = Duration::from_secs(8);
@@ -138,13 +138,7 @@ impl Stage {
 
     /// Waits until all conversations have ended, and looks whether anything is left.
     fn end(&self, network: &mut Network) -> Outcome {
-        let hosts = self.hosts.clone();
-        let ended =
-            network.run_until(CALM, |network| hosts.iter().all(|&host| is_quiet(network, host)))?;
-        if !ended {
-            let hosts = self.hosts.iter().filter_map(|&host| network.snapshot(host));
-            return Err(still_there(hosts).into());
-        }
+        until_quiet(network, &self.hosts, CALM, is_quiet)?;
         Ok(network.finish(Duration::from_secs(20))?)
     }
 }

@@ -20,13 +20,13 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use protocols::rpc::{
-    self, Backoff, CallError, Client, ClientOptions, Framing, Lost, ServerOptions, Service, Ticket,
-    Topic,
+    self, CallError, Client, ClientOptions, Framing, Lost, ServerOptions, Service, Ticket, Topic,
 };
 use reactor::sim::{Host, Network, Outcome};
-use reactor::{Address, OpenError, Registry};
+use reactor::{Address, Backoff, OpenError, Registry};
 
-use crate::score::{Draws, Score, still_there};
+use crate::cast::until_quiet;
+use crate::score::{Draws, Score};
 
 /// How long faults happen.
 const STORM: Duration = Duration::from_secs(8);
@@ -131,13 +131,7 @@ impl Stage {
 
     /// Waits until all clients have ended, and looks whether anything is left.
     fn end(&self, network: &mut Network) -> Outcome {
-        let hosts = self.hosts.clone();
-        let ended =
-            network.run_until(CALM, |network| hosts.iter().all(|&host| is_quiet(network, host)))?;
-        if !ended {
-            let hosts = self.hosts.iter().filter_map(|&host| network.snapshot(host));
-            return Err(still_there(hosts).into());
-        }
+        until_quiet(network, &self.hosts, CALM, is_quiet)?;
         for &host in &self.hosts {
             if network.app(host).is_some_and(|site| !site.news.is_empty()) {
                 return Err("a subscription has outlived its connection".into());
@@ -238,7 +232,7 @@ impl Site {
     fn begin(&mut self, registry: &mut Registry<Self>, (server, framing): (Address, Framing)) {
         let bits = self.draws.draw(registry);
         let reconnect = (bits & 1 == 0)
-            .then(|| Backoff { longest: Duration::from_secs(5), ..Backoff::default() });
+            .then(|| Backoff::new(Duration::from_millis(100), Duration::from_secs(5)));
         let lost = if bits & 2 == 0 { Lost::Fail } else { Lost::SendAgain };
         let options = ClientOptions { framing, reconnect, lost, ..ClientOptions::new(server) };
         let mut service = Service::new("a client", "1.0.0");

@@ -16,7 +16,8 @@ use reactor::sim::{Host, Network, Outcome};
 use reactor::{Address, ConnectOptions, ConnectionId, ListenOptions, Registry};
 
 use crate::OF_DATAGRAMS;
-use crate::score::{Draws, Score, still_there};
+use crate::cast::until_quiet;
+use crate::score::{Draws, Score};
 
 /// How long faults happen.
 const STORM: Duration = Duration::from_secs(8);
@@ -102,13 +103,7 @@ impl Stage {
 
     /// Waits until all conversations have ended, and looks whether anything is left.
     fn end(&self, network: &mut Network) -> Outcome {
-        let hosts = self.hosts.clone();
-        let ended =
-            network.run_until(CALM, |network| hosts.iter().all(|&host| is_quiet(network, host)))?;
-        if !ended {
-            let hosts = self.hosts.iter().filter_map(|&host| network.snapshot(host));
-            return Err(still_there(hosts).into());
-        }
+        until_quiet(network, &self.hosts, CALM, is_quiet)?;
         for &host in &self.hosts {
             let open = network.app(host).map_or(0, |site| site.endpoint.counters().open);
             if open > 0 {

@@ -78,7 +78,7 @@ mod server;
 mod service;
 pub mod wire;
 
-pub use client::{Backoff, Client, ClientOptions, Lost};
+pub use client::{Client, ClientOptions, Lost};
 pub use failure::{CallError, Gone};
 pub use limits::Limits;
 pub use peer::{Batch, CallId, Peer, Remote};

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use protocols::rpc::{Backoff, CallError, ClientOptions, Dialect, Error, Framing, Limits, Lost};
-use reactor::Address;
+use protocols::rpc::{CallError, ClientOptions, Dialect, Error, Framing, Limits, Lost};
+use reactor::{Address, Backoff};
 use serde_json::{Value, json};
 
 use crate::stage::{PATIENCE, Stage, World};
@@ -185,7 +185,7 @@ fn a_server_that_hangs_up_fails_what_waits() {
 }
 
 fn persistent(server: Address, lost: Lost) -> ClientOptions {
-    let backoff = Backoff { first: Duration::from_millis(2), longest: Duration::from_millis(20) };
+    let backoff = Backoff::new(Duration::from_millis(2), Duration::from_millis(20));
     ClientOptions { reconnect: Some(backoff), lost, ..ClientOptions::new(server) }
 }
 

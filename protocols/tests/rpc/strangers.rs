@@ -7,10 +7,8 @@ use std::process::{Child, Command, Output, Stdio};
 use std::rc::Rc;
 use std::time::Duration;
 
-use protocols::rpc::{
-    Backoff, CallError, Client, ClientOptions, Dialect, Framing, Limits, Service,
-};
-use reactor::Address;
+use protocols::rpc::{CallError, Client, ClientOptions, Dialect, Framing, Limits, Service};
+use reactor::{Address, Backoff};
 use serde_json::{Value, json};
 
 use crate::stage::{PATIENCE, Stage, World, service};
@@ -84,7 +82,7 @@ fn free_port() -> u16 {
 
 /// A client that waits for its server to come up.
 fn patient(server: Address, framing: Framing) -> ClientOptions {
-    let backoff = Backoff { longest: Duration::from_millis(200), ..Backoff::default() };
+    let backoff = Backoff::new(Duration::from_millis(100), Duration::from_millis(200));
     ClientOptions { framing, reconnect: Some(backoff), ..ClientOptions::new(server) }
 }
 

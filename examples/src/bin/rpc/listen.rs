@@ -4,7 +4,8 @@ use std::error::Error;
 
 use clap::Args;
 use examples::{output, stop};
-use protocols::rpc::{Backoff, CallError, Event, Service};
+use protocols::rpc::{CallError, Event, Service};
+use reactor::Backoff;
 use serde_json::value::to_raw_value;
 use serde_json::{Value, json};
 

@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use examples::endpoint::seconds;
-use protocols::rpc::{self, Backoff, CallError, Client, ClientOptions, Dialect, Framing, Service};
-use reactor::{CloseReason, Reactor, Registry};
+use protocols::rpc::{self, CallError, Client, ClientOptions, Dialect, Framing, Service};
+use reactor::{Backoff, CloseReason, Reactor, Registry};
 
 use crate::place::Place;
 

@@ -4,8 +4,8 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use reactor::{
-    Address, Closed, ConnectOptions, ConnectionId, OpenError, Registry, StdStream, StreamLimits,
-    StreamOptions, TimerId,
+    Address, Backoff, Closed, ConnectOptions, ConnectionId, OpenError, Registry, StdStream,
+    StreamLimits, StreamOptions, TimerId,
 };
 use serde::Serialize;
 use serde_json::Value;
@@ -60,21 +60,6 @@ pub enum Lost {
     SendAgain,
 }
 
-/// How long to wait before connecting again: longer each time, and never two clients alike.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Backoff {
-    /// The first wait. Default 100 ms.
-    pub first: Duration,
-    /// The longest. Default 30 s.
-    pub longest: Duration,
-}
-
-impl Default for Backoff {
-    fn default() -> Self {
-        Self { first: Duration::from_millis(100), longest: Duration::from_secs(30) }
-    }
-}
-
 impl ClientOptions {
     /// A client of the server there, which speaks 2.0 in lines and connects once.
     #[must_use]
@@ -102,7 +87,7 @@ impl<App: 'static> Client<App> {
         service: Rc<Service<App>>,
     ) -> Self {
         let encoding = Encoding { framing: options.framing, dialect: options.dialect };
-        let dial = Dial { options, tries: 0, connected: 0, timer: None, subscriptions: Vec::new() };
+        let dial = Dial { options, connected: 0, timer: None, subscriptions: Vec::new() };
         let remote = Remote::new(service, encoding, Some(dial));
         connect(&remote, registry);
         Self { remote }
@@ -180,8 +165,6 @@ pub(super) enum Link {
 #[derive(Debug)]
 pub(super) struct Dial {
     options: ClientOptions,
-    /// How often it failed since it last held.
-    tries: u32,
     /// How often it has been connected.
     connected: u64,
     pub(super) timer: Option<TimerId>,
@@ -202,7 +185,7 @@ impl Dial {
 
     /// How often it has been connected.
     fn handle_connected(&mut self) -> u64 {
-        self.tries = 0;
+        self.options.reconnect.iter_mut().for_each(Backoff::reset);
         self.connected += 1;
         self.connected
     }
@@ -212,15 +195,9 @@ impl Dial {
         self.options.reconnect = None;
     }
 
-    /// How long to wait before the next try; `None` if there is none. `chance` makes it between half and
-    /// all of what is due.
-    fn pause(&mut self, chance: u64) -> Option<Duration> {
-        let Backoff { first, longest } = self.options.reconnect?;
-        let due = first.saturating_mul(1 << self.tries.min(20)).min(longest);
-        self.tries += 1;
-        let half = due / 2;
-        let most = u64::try_from(half.as_micros()).unwrap_or(u64::MAX).max(1);
-        Some(half + Duration::from_micros(chance % most))
+    /// How long to wait before the next try; `None` if there is none.
+    fn pause(&mut self, random: u64) -> Option<Duration> {
+        self.options.reconnect.as_mut().map(|backoff| backoff.pause(random))
     }
 }
 
