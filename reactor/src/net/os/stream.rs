@@ -19,6 +19,8 @@ pub(crate) enum StreamSocket {
     Tcp(mio::net::TcpStream),
     #[cfg(unix)]
     Unix(mio::net::UnixStream),
+    /// None yet: which it will be is still to be found out.
+    Pending,
 }
 
 /// A stream socket as the standard library has it: to adopt one made elsewhere, or to get one back.
@@ -54,11 +56,17 @@ macro_rules! call {
             StreamSocket::Tcp($inner) => $inner.try_io(|| $call),
             #[cfg(unix)]
             StreamSocket::Unix($inner) => $inner.try_io(|| $call),
+            StreamSocket::Pending => Err(pending()),
         }
     };
 }
 
 impl StreamSocket {
+    /// The place of one that is still to be found.
+    pub(crate) fn pending() -> Self {
+        Self::Pending
+    }
+
     /// Begins to connect; whether it works out is told by [`Self::is_connected`] later. A Unix socket
     /// that connects from a path comes with it.
     pub(crate) fn connect(
@@ -121,6 +129,7 @@ impl StreamSocket {
             Self::Tcp(stream) => StdStream::Tcp(stream.into()),
             #[cfg(unix)]
             Self::Unix(stream) => StdStream::Unix(stream.into()),
+            Self::Pending => StdStream::Other(Box::new(())),
         }
     }
 
@@ -129,6 +138,7 @@ impl StreamSocket {
             Self::Tcp(stream) => poller.register_stream(stream, token),
             #[cfg(unix)]
             Self::Unix(stream) => poller.register_stream(stream, token),
+            Self::Pending => Err(pending()),
         }
     }
 
@@ -138,6 +148,7 @@ impl StreamSocket {
             Self::Tcp(stream) => poller.deregister(stream),
             #[cfg(unix)]
             Self::Unix(stream) => poller.deregister(stream),
+            Self::Pending => Err(pending()),
         }
     }
 
@@ -149,6 +160,7 @@ impl StreamSocket {
             Self::Tcp(stream) => (stream.take_error()?, stream.peer_addr().map(drop)),
             #[cfg(unix)]
             Self::Unix(stream) => (stream.take_error()?, stream.peer_addr().map(drop)),
+            Self::Pending => return Ok(false),
         };
         match (error, peer) {
             (Some(error), _) => Err(error),
@@ -168,6 +180,7 @@ impl StreamSocket {
                 options.receive_buffer,
                 options.send_buffer,
             ),
+            Self::Pending => Err(pending()),
         }
     }
 
@@ -180,6 +193,7 @@ impl StreamSocket {
             }
             #[cfg(unix)]
             Self::Unix(_) => self.apply_accepted(options, false),
+            Self::Pending => Err(pending()),
         }
     }
 
@@ -216,6 +230,7 @@ impl StreamSocket {
             Self::Tcp(stream) => stream.shutdown(Shutdown::Write),
             #[cfg(unix)]
             Self::Unix(stream) => stream.shutdown(Shutdown::Write),
+            Self::Pending => Err(pending()),
         }
     }
 
@@ -227,6 +242,7 @@ impl StreamSocket {
             Self::Tcp(stream) => drop(sys::reset_on_close(stream)),
             #[cfg(unix)]
             Self::Unix(_) => {}
+            Self::Pending => {}
         }
     }
 
@@ -239,6 +255,7 @@ impl StreamSocket {
             Self::Tcp(stream) => stream.take_error(),
             #[cfg(unix)]
             Self::Unix(stream) => stream.take_error(),
+            Self::Pending => Ok(None),
         }
         .unwrap_or_else(Some)
     }
@@ -248,6 +265,7 @@ impl StreamSocket {
             Self::Tcp(stream) => stream.local_addr().map_or(Address::Unnamed, Address::Ip),
             #[cfg(unix)]
             Self::Unix(stream) => super::listener::named(stream.local_addr()),
+            Self::Pending => Address::Unnamed,
         }
     }
 
@@ -256,6 +274,7 @@ impl StreamSocket {
             Self::Tcp(stream) => stream.peer_addr().map_or(Address::Unnamed, Address::Ip),
             #[cfg(unix)]
             Self::Unix(stream) => super::listener::named(stream.peer_addr()),
+            Self::Pending => Address::Unnamed,
         }
     }
 
@@ -265,6 +284,7 @@ impl StreamSocket {
         Some(match self {
             Self::Tcp(stream) => stream.as_fd(),
             Self::Unix(stream) => stream.as_fd(),
+            Self::Pending => return None,
         })
     }
 
@@ -293,8 +313,15 @@ impl StreamSocket {
             Self::Tcp(_) => "tcp",
             #[cfg(unix)]
             Self::Unix(_) => "unix",
+            Self::Pending => "tcp",
         }
     }
+}
+
+/// What is said of a socket that is not there yet: nobody asks before it is.
+#[cold]
+fn pending() -> io::Error {
+    io::ErrorKind::NotConnected.into()
 }
 
 /// "In progress" is how a connect that does not block succeeds.
