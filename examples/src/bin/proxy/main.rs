@@ -29,9 +29,7 @@ use clap::Parser;
 use examples::advice::NotOpened;
 use examples::endpoint::{Endpoint, seconds};
 use examples::{output, stop};
-use reactor::{
-    Address, ConnectOptions, Limits, ListenOptions, Reactor, Registry, Signal, StreamLimits,
-};
+use reactor::{ConnectOptions, Limits, ListenOptions, Reactor, Registry, Signal, StreamLimits};
 
 use backends::Backends;
 use proxy::{Front, Proxy};
@@ -79,7 +77,8 @@ struct Cli {
 }
 
 const AFTER_HELP: &str = "\
-ADDR and BACKEND are HOST:PORT or unix:PATH.
+ADDR and BACKEND are HOST:PORT or unix:PATH. A backend's name is looked up for each connection, and its addresses
+are tried side by side.
 Exit code: 0 if all went well, 1 if something failed, 2 if the command line makes no sense.";
 
 fn main() -> ExitCode {
@@ -89,7 +88,8 @@ fn main() -> ExitCode {
 fn run(cli: &Cli) -> Result<(), Box<dyn Error>> {
     let limits = Limits { connections: cli.max_connections, ..Limits::default() };
     let mut reactor = Reactor::<Proxy>::with_limits(limits)?;
-    let backends = Backends::new(addresses(&cli.backends)?, cli.rest);
+    let backends = cli.backends.iter().map(|backend| Ok(streams_of(backend)?.address()?));
+    let backends = Backends::new(backends.collect::<Result<_, Box<dyn Error>>>()?, cli.rest);
     let mut proxy =
         Proxy::new(backends, ConnectOptions { limits: streams(cli), ..Default::default() });
     let listening = open(reactor.registry(), cli)?;
@@ -111,7 +111,8 @@ fn tell(proxy: &Proxy) {
 fn open(registry: &mut Registry<Proxy>, cli: &Cli) -> Result<Vec<String>, Box<dyn Error>> {
     let options = ListenOptions { limits: streams(cli), ..ListenOptions::default() };
     let mut lines = Vec::new();
-    for address in addresses(&cli.listen)? {
+    for place in &cli.listen {
+        let address = streams_of(place)?.resolve()?.swap_remove(0);
         let kind = if address.ip().is_some() { "tcp " } else { "" };
         let id = registry
             .listen_with(address, &options, |_, proxy| {
@@ -124,15 +125,14 @@ fn open(registry: &mut Registry<Proxy>, cli: &Cli) -> Result<Vec<String>, Box<dy
     Ok(lines)
 }
 
-/// The first address of each.
-fn addresses(endpoints: &[Endpoint]) -> Result<Vec<Address>, Box<dyn Error>> {
-    let first = |endpoint: &Endpoint| match endpoint {
+/// Refuses what is for datagrams.
+fn streams_of(endpoint: &Endpoint) -> Result<&Endpoint, Box<dyn Error>> {
+    match endpoint {
         Endpoint::Udp(_) => {
             Err(format!("{endpoint} is for datagrams; streams are passed on here").into())
         }
-        streams => Ok(streams.resolve()?.swap_remove(0)),
-    };
-    endpoints.iter().map(first).collect()
+        streams => Ok(streams),
+    }
 }
 
 /// Both sides of a couple are given the same time. The end is no exception: whoever reads slowly may take as

@@ -45,9 +45,8 @@ pub(crate) struct Options {
 
 pub(crate) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     let url = parse(&options.url)?;
-    // It may ask the network and wait for it; nothing else waits yet.
     let place: HostPort = url.host_and_port().parse()?;
-    let address = place.first()?;
+    let address = place.address()?;
     let mut reactor = Reactor::<Talk>::new()?;
     let endpoint = Endpoint::new(websocket::Options {
         subprotocols: options.subprotocol.clone(),

@@ -1,6 +1,6 @@
 //! How a request can fail.
 
-use reactor::Address;
+use reactor::{Address, HostFailure};
 use thiserror::Error;
 
 use crate::http::wire::Refusal;
@@ -15,6 +15,14 @@ pub enum Failure {
         /// Where.
         address: Address,
         /// What the system says.
+        why: String,
+    },
+    /// There is no such host, or nobody could be asked for it.
+    #[error("cannot find {address}: {why}")]
+    NotFound {
+        /// Which.
+        address: Address,
+        /// What the resolver says.
         why: String,
     },
     /// Connecting took too long.
@@ -41,4 +49,19 @@ pub enum Failure {
     /// This side has given it up.
     #[error("given up")]
     Cancelled,
+}
+
+impl Failure {
+    /// What it means that no connection came about with a host.
+    pub(super) fn of_host(address: Address, failure: &HostFailure) -> Self {
+        let attempts = failure.attempts().iter();
+        match failure {
+            HostFailure::Lookup { error, .. } => Self::NotFound { address, why: error.to_string() },
+            _ if failure.kind() == std::io::ErrorKind::TimedOut => Self::ConnectTimeout(address),
+            _ => {
+                let told = attempts.map(|it| format!("{}: {}", it.address, it.reason));
+                Self::Unreachable { address, why: told.collect::<Vec<_>>().join("; ") }
+            }
+        }
+    }
 }

@@ -29,6 +29,7 @@ impl Code {
 
     pub(crate) fn of(failure: &Failure) -> Self {
         match failure {
+            Failure::NotFound { .. } => Self::NOT_FOUND,
             Failure::Unreachable { .. } => Self(7),
             Failure::ConnectTimeout(_) | Failure::Silent => Self(28),
             Failure::NoAnswer => Self(52),
