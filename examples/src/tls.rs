@@ -2,6 +2,7 @@
 
 use std::error::Error;
 use std::fmt;
+use std::io;
 use std::path::PathBuf;
 use std::time::SystemTime;
 
@@ -80,6 +81,23 @@ impl Served {
         self.tls.clone()
     }
 
+    /// Reads the files again at each SIGHUP; see [`reload`](Self::reload).
+    ///
+    /// # Errors
+    ///
+    /// If the signal cannot be watched.
+    pub fn reload_on_hangup<App: 'static>(&self, registry: &mut Registry<App>) -> io::Result<()> {
+        #[cfg(unix)]
+        {
+            let served = self.clone();
+            registry.on_signal(reactor::Signal::Hangup, move |registry, _| {
+                served.reload(registry);
+            })?;
+        }
+        let _ = registry;
+        Ok(())
+    }
+
     /// Reads the files again, away from the loop, and tells on standard error how it went. Connections go on
     /// as they are; if the files are not fine, everything does.
     pub fn reload<App: 'static>(&self, registry: &mut Registry<App>) {
@@ -143,6 +161,18 @@ pub struct CallTls {
 }
 
 impl CallTls {
+    /// As the words say it: TLS at all, whom to trust instead of those whom the system trusts, by a file or by
+    /// fingerprints, and the name of the server if it is another than that of its address. One of them is enough.
+    #[must_use]
+    pub fn new(
+        tls: bool,
+        ca: Option<PathBuf>,
+        pins: Vec<Fingerprint>,
+        name: Option<String>,
+    ) -> Self {
+        Self { tls, tls_ca: ca, tls_pin: pins, tls_name: name }
+    }
+
     /// What was asked for, to talk to this host. It reads files, so it comes before the loop begins.
     ///
     /// # Errors

@@ -6,7 +6,7 @@ mod support;
 use std::fs;
 
 use rustix::process::Signal;
-use support::{Program, echo, noise, run};
+use support::{PROXY, Program, echo, noise, run};
 use tempfile::TempDir;
 
 const CHAT: &str = env!("CARGO_BIN_EXE_chat");
@@ -21,6 +21,15 @@ fn serve(words: &[&str]) -> (Program, String, String) {
 fn fingerprint(line: &str) -> String {
     let (_, certificate) = line.split_once("certificate ").expect("it tells its certificate");
     certificate.split(',').next().expect("there is always one").to_owned()
+}
+
+/// A program that listens by what it is told, and says where in its first line, behind `before`.
+fn listening(program: &str, words: &[&str], before: &str) -> (Program, String, String) {
+    let program = Program::start(program, words);
+    let line = program.line();
+    let address = line.split_once(before).map(|(_, rest)| rest.trim_end_matches('/').to_owned());
+    let fingerprint = fingerprint(&program.line());
+    (program, address.expect("it says where it listens"), fingerprint)
 }
 
 /// Writes a new certificate for this machine, as PEM, with its key.
@@ -110,5 +119,28 @@ fn two_people_talk_over_tls_and_without() {
     while ann.line() != "#room <bob> hello ann" {}
     drop(stdin);
     assert_eq!(ann.ended().code, Some(0));
+    server.stop();
+}
+
+#[test]
+fn a_proxy_takes_tls_off_and_puts_it_on() {
+    let (server, backend, behind) = serve(&["--tls-self-signed"]);
+    let (_, port) = backend.rsplit_once(':').expect("it has a port");
+    let words = ["--listen", "127.0.0.1:0", "--tls-self-signed", "--backend-pin", &behind];
+    let named = format!("localhost:{port}");
+    let (proxy, address, fingerprint) =
+        listening(PROXY, &[&words[..], &[&named]].concat(), "listening on tcp ");
+    let said = noise(3_000_000);
+    let ended = echo(&["send", &address, "--tls-pin", &fingerprint], &said);
+    assert_eq!((ended.code, ended.output == said), (Some(0), true), "{}", ended.errors);
+
+    // A backend that is not whom it should be is no backend, and whoever comes is told by a reset.
+    let words = ["--listen", "127.0.0.1:0", "--tls-self-signed", "--backend-pin", &fingerprint];
+    let (strict, address, fingerprint) =
+        listening(PROXY, &[&words[..], &[&named]].concat(), "listening on tcp ");
+    let ended = echo(&["send", &address, "--tls-pin", &fingerprint, "hello"], b"");
+    assert_eq!((ended.code, ended.output.len()), (Some(1), 0), "{ended:?}");
+    assert!(strict.stop().contains("0 connections (0 open, 0 cut short), 1 failed"));
+    proxy.stop();
     server.stop();
 }
