@@ -10,6 +10,7 @@ use support::{PROXY, Program, echo, noise, run};
 use tempfile::TempDir;
 
 const CHAT: &str = env!("CARGO_BIN_EXE_chat");
+const WEB: &str = env!("CARGO_BIN_EXE_web");
 
 /// `echo serve` with a certificate: the program, its address, and the fingerprint.
 fn serve(words: &[&str]) -> (Program, String, String) {
@@ -142,5 +143,80 @@ fn a_proxy_takes_tls_off_and_puts_it_on() {
     assert_eq!((ended.code, ended.output.len()), (Some(1), 0), "{ended:?}");
     assert!(strict.stop().contains("0 connections (0 open, 0 cut short), 1 failed"));
     proxy.stop();
+    server.stop();
+}
+
+// ── the web ─────────────────────────────────────────────────────────────────────────────────────
+
+/// A folder with a certificate that is its own authority, and a file to be fetched.
+fn site() -> (TempDir, String, String) {
+    let folder = tempfile::tempdir().expect("there is room");
+    write_certificate(&folder);
+    fs::write(folder.path().join("large"), noise(2_000_000)).expect("there is room");
+    let file = |name: &str| folder.path().join(name).to_string_lossy().into_owned();
+    let (certificate, key) = (file("cert.pem"), file("key.pem"));
+    (folder, certificate, key)
+}
+
+#[test]
+fn web_serves_and_fetches_over_https_by_name() {
+    let (folder, certificate, key) = site();
+    let words = ["serve", &folder.path().to_string_lossy(), "--listen", "127.0.0.1:0"];
+    let words = [&words[..], &["--tls", &certificate, &key]].concat();
+    let (server, address, pin) = listening(WEB, &words, "https://");
+    let (_, port) = address.rsplit_once(':').expect("it has a port");
+    let get = |more: &[&str]| {
+        let url = format!("https://localhost:{port}/large");
+        run(WEB, &[&["get", &url, "-o", "-"], more].concat(), b"")
+    };
+    for trust in [["--tls-ca", &certificate], ["--tls-pin", &pin]] {
+        let ended = get(&trust);
+        assert_eq!((ended.code, ended.output == noise(2_000_000)), (Some(0), true), "{ended:?}");
+    }
+    // As curl has it.
+    let stranger = "00".repeat(32);
+    let ended = get(&["--tls-pin", &stranger]);
+    assert_eq!((ended.code, ended.output.len()), (Some(60), 0), "{}", ended.errors);
+    let ended = get(&["--tls-ca", &certificate, "--tls-name", "b.example"]);
+    assert_eq!((ended.code, ended.output.len()), (Some(60), 0), "{}", ended.errors);
+    let ended = get(&["--tls-ca", "/nowhere"]);
+    assert_eq!(ended.code, Some(77), "{}", ended.errors);
+    let plain = format!("http://localhost:{port}/large");
+    let ended = run(WEB, &["get", &plain, "-o", "-"], b"");
+    assert!(matches!(ended.code, Some(8 | 52 | 56)), "{ended:?}");
+    server.stop();
+}
+
+#[test]
+fn curl_fetches_over_https() {
+    let (folder, certificate, key) = site();
+    let words = ["serve", &folder.path().to_string_lossy(), "--listen", "127.0.0.1:0"];
+    let words = [&words[..], &["--tls", &certificate, &key]].concat();
+    let (server, address, _) = listening(WEB, &words, "https://");
+    let curl = std::process::Command::new("curl").arg("--version").output();
+    if !curl.is_ok_and(|output| output.stdout.starts_with(b"curl ")) {
+        eprintln!("LEFT OUT: curl is not installed");
+        return;
+    }
+    let (_, port) = address.rsplit_once(':').expect("it has a port");
+    let url = format!("https://localhost:{port}/large");
+    let words = ["-sS", "--cacert", &certificate, "-w", "%{stderr}%{http_version}", &url];
+    let ended = run("curl", &words, b"");
+    assert_eq!((ended.code, ended.output == noise(2_000_000)), (Some(0), true), "{ended:?}");
+    assert_eq!(ended.errors, "1.1");
+    server.stop();
+}
+
+#[test]
+fn messages_go_over_wss_and_come_back() {
+    let words = ["echo", "--listen", "127.0.0.1:0", "--tls-self-signed"];
+    let (server, address, pin) = listening(WEB, &words, "https://");
+    let (_, port) = address.rsplit_once(':').expect("it has a port");
+    let url = format!("wss://localhost:{port}/");
+    let ended = run(WEB, &["socket", &url, "--tls-pin", &pin], b"hello\nworld\n");
+    assert_eq!((ended.code, ended.text().as_str()), (Some(0), "hello\nworld"), "{ended:?}");
+    let plain = format!("ws://localhost:{port}/");
+    let ended = run(WEB, &["socket", &plain, "--tls-pin", &pin], b"");
+    assert!(ended.code == Some(1) && ended.errors.contains("wss://"), "{ended:?}");
     server.stop();
 }

@@ -1,5 +1,6 @@
 //! How a request can fail.
 
+use reactor::tls::TlsFailure;
 use reactor::{Address, HostFailure};
 use thiserror::Error;
 
@@ -28,6 +29,12 @@ pub enum Failure {
     /// Connecting took too long.
     #[error("cannot connect to {0}: it takes too long")]
     ConnectTimeout(Address),
+    /// Nobody that is trusted vouches for the server's certificate, or it is for another name.
+    #[error("the server's certificate is not accepted: {0}")]
+    NotTrusted(String),
+    /// TLS could not be begun with the server.
+    #[error("{0}")]
+    Tls(String),
     /// The connection ended before an answer began.
     #[error("the server closed the connection without an answer")]
     NoAnswer,
@@ -52,6 +59,14 @@ pub enum Failure {
 }
 
 impl Failure {
+    /// What it means that TLS has failed.
+    pub(super) fn of_tls(failure: &TlsFailure) -> Self {
+        match failure {
+            TlsFailure::Certificate(why) => Self::NotTrusted(why.clone()),
+            other => Self::Tls(other.to_string()),
+        }
+    }
+
     /// What it means that no connection came about with a host.
     pub(super) fn of_host(address: Address, failure: &HostFailure) -> Self {
         let attempts = failure.attempts().iter();

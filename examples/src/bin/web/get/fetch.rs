@@ -81,8 +81,10 @@ impl Fetch {
         self.progress = Progress::new();
         self.offset = if self.asking.resume { self.target.here() } else { 0 };
         let ask = self.request();
-        let client = getter.client.clone();
-        client.send(registry, &place, ask, self);
+        match getter.client_for(&self.url) {
+            Ok(client) => client.send(registry, &place, ask, self),
+            Err(error) => self.fail(registry, getter, Code::NO_ROOTS, error.to_string()),
+        }
     }
 
     fn request(&self) -> Ask {
