@@ -11,6 +11,10 @@ use crate::trace::What;
 use crate::trace::{Ring, Trace, Tracer};
 use crate::{Handle, Limits, LoopError, Registry, ShutdownReport, Snapshot, Stats};
 
+/// A turn of one event, with nothing else to do, is timed once in so many: the two readings of the clock would
+/// be a quarter of all that it does.
+const TIMED_TURNS: u64 = 16;
+
 /// The event loop: one thread, one poller, and everything registered with it.
 ///
 /// `App` is the program's own state. The loop does not own it: it is borrowed for each turn, and
@@ -38,8 +42,9 @@ pub struct Reactor<App> {
     events: Events,
     /// What every read goes to first; an idle connection owns no buffer.
     scratch: Box<Scratch>,
-    /// When the present turn's wait ended.
-    turn_began: Instant,
+    busy_poll: Option<Duration>,
+    /// When the present turn's wait ended, if the turn is timed.
+    began: Option<Instant>,
     /// The last turn left nothing to do but to wait for events, and nobody has been at the registry
     /// since.
     is_at_rest: bool,
@@ -84,17 +89,17 @@ impl<App> Reactor<App> {
 
     pub(crate) fn on(poller: Poller, limits: Limits) -> Self {
         let events = Events::new(&poller, limits.visit_budget.max(1));
+        let busy_poll = (!limits.busy_poll.is_zero()).then_some(limits.busy_poll);
         let registry = Registry::new(poller, limits);
-        let turn_began = registry.now();
         let scratch = Box::new([0; SCRATCH]);
-        Self { registry, events, scratch, turn_began, is_at_rest: false }
+        Self { registry, events, scratch, busy_poll, began: None, is_at_rest: false }
     }
 
     /// Everything that is registered: to open sockets and to set timers before the first turn, and
     /// between turns.
     pub fn registry(&mut self) -> &mut Registry<App> {
         self.is_at_rest = false;
-        self.registry.ledger.clock.refresh();
+        self.registry.ledger.clock.go_on();
         &mut self.registry
     }
 
@@ -223,34 +228,34 @@ impl<App> Reactor<App> {
     /// Sleeps until there is something to do. The only phase that can fail.
     fn wait(&mut self, timeout: Option<Duration>) -> Result<(), LoopError> {
         let timeout = if self.is_at_rest { timeout } else { self.bounded(timeout) };
-        let spin = self.registry.ledger.limits.busy_poll;
-        if spin.is_zero() || timeout == Some(Duration::ZERO) {
-            self.registry.poller.wait(&mut self.events, timeout)?;
-        } else {
-            self.spin_then_wait(timeout, spin)?;
-        }
-        self.turn_began = self.registry.ledger.clock.refresh();
-        self.registry.ledger.stats.turns += 1;
+        self.poll(timeout)?;
+        let ledger = &mut self.registry.ledger;
+        ledger.clock.go_on();
+        ledger.stats.turns += 1;
+        let is_timed = !self.is_at_rest
+            || self.events.len() > 1
+            || ledger.stats.turns % TIMED_TURNS == 0
+            || ledger.is_traced();
+        self.began = is_timed.then(|| ledger.clock.now());
         Ok(())
     }
 
-    /// Polls without sleeping for a while, then sleeps for the rest of the time.
-    fn spin_then_wait(
-        &mut self,
-        timeout: Option<Duration>,
-        spin: Duration,
-    ) -> Result<(), LoopError> {
-        let began = self.registry.ledger.clock.read();
-        let spin = timeout.map_or(spin, |timeout| timeout.min(spin));
+    /// Asks the poller: without sleeping for the time of [`Limits::busy_poll`], then for the rest of the time.
+    fn poll(&mut self, mut timeout: Option<Duration>) -> io::Result<()> {
+        let clock = &self.registry.ledger.clock;
+        let spin = self.busy_poll.filter(|_| timeout != Some(Duration::ZERO));
+        let mut spin = spin.map(|most| (clock.read(), most));
         loop {
-            self.registry.poller.wait(&mut self.events, Some(Duration::ZERO))?;
+            let sleep = if spin.is_some() { Some(Duration::ZERO) } else { timeout };
+            self.registry.poller.wait(&mut self.events, sleep)?;
+            let Some((began, most)) = spin else { return Ok(()) };
             if self.events.len() > 0 {
                 return Ok(());
             }
-            let spun = self.registry.ledger.clock.read().saturating_duration_since(began);
-            if spun >= spin {
-                let rest = timeout.map(|timeout| timeout.saturating_sub(spun));
-                return Ok(self.registry.poller.wait(&mut self.events, rest)?);
+            let spun = clock.read().saturating_duration_since(began);
+            if spun >= timeout.map_or(most, |timeout| timeout.min(most)) {
+                timeout = timeout.map(|timeout| timeout.saturating_sub(spun));
+                spin = None;
             }
         }
     }
@@ -278,15 +283,13 @@ impl<App> Reactor<App> {
     }
 
     fn end_turn(&mut self) {
-        let now = self.registry.ledger.clock.refresh();
         let ledger = &mut self.registry.ledger;
         ledger.gathers = true;
-        // A sum is cheaper than a difference, and nearly always it is all there is to it.
-        if now > self.turn_began + ledger.stats.longest_turn {
-            ledger.stats.longest_turn = now - self.turn_began;
+        if let Some(began) = self.began {
+            let took = ledger.clock.refresh().saturating_duration_since(began);
+            ledger.stats.longest_turn = ledger.stats.longest_turn.max(took);
+            ledger.trace_loop(|| What::TurnEnded { took });
         }
-        let took = || now.saturating_duration_since(self.turn_began);
-        self.registry.ledger.trace_loop(|| What::TurnEnded { took: took() });
     }
 
     // ── helpers ─────────────────────────────────────────────────────────────────────────────

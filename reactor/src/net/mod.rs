@@ -5,7 +5,7 @@
 //!
 //! - [`Poller`]: waits for readiness, edge by edge, of what was registered **once** for both directions;
 //! - [`StreamSocket`], [`ListenerSocket`], [`DatagramSocket`]: calls that never block;
-//! - [`System`]: the time, which [`Clock`] reads once a turn, and random bits;
+//! - [`System`]: the time, which [`Clock`] reads at most once in a turn, and random bits;
 //! - [`Pool`]: threads for work that blocks;
 //! - [`SpareDescriptor`]: what is left when all descriptors are taken.
 //!

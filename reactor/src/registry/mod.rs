@@ -141,7 +141,8 @@ impl<App> Registry<App> {
         }
     }
 
-    /// The time this turn began. Timers count from it, and it does not move within a turn.
+    /// The time of this turn. It is read from the system's clock when it is first asked for, and does not move
+    /// within the turn. Timers count from it.
     #[must_use]
     pub fn now(&self) -> Instant {
         self.ledger.clock.now()
