@@ -43,8 +43,8 @@ pub(crate) struct Ledger {
     pub(crate) queued: usize,
     /// Sources with something left to do that no event will remind us of.
     pub(crate) ready: VecDeque<Key>,
-    /// Connections that others have written to, to be flushed at the end of the turn.
-    pub(crate) touched: Vec<Key>,
+    /// Connections that others have written to, or that were told to close: flushed at the end of the turn.
+    pub(crate) touched: VecDeque<Key>,
     /// Sources that have ended, to be told and removed at the end of the turn.
     pub(crate) retired: VecDeque<(Key, Box<CloseReason>)>,
 }
@@ -63,7 +63,7 @@ impl Ledger {
             pipes: Pipes::default(),
             queued: 0,
             ready: VecDeque::new(),
-            touched: Vec::new(),
+            touched: VecDeque::new(),
             retired: VecDeque::new(),
             limits,
         }

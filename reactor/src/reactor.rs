@@ -271,15 +271,15 @@ impl<App> Reactor<App> {
         }
     }
 
-    /// One vectored write for each connection that others have written to in this turn.
+    /// One vectored write for each connection that others have written to, up to the budget. The others wait for
+    /// the next turn, and what comes for them meanwhile leaves in the same write.
     fn flush(&mut self, app: &mut App) {
-        let mut touched = std::mem::take(&mut self.registry.ledger.touched);
-        for key in touched.drain(..) {
+        for _ in 0..self.registry.ledger.budgeted(self.registry.ledger.touched.len()) {
+            let Some(key) = self.registry.ledger.touched.pop_front() else {
+                break;
+            };
             self.registry.handle_touched(key, app);
         }
-        // What was written to meanwhile is flushed in the next turn; the memory is kept.
-        touched.append(&mut self.registry.ledger.touched);
-        self.registry.ledger.touched = touched;
     }
 
     fn end_turn(&mut self) {

@@ -445,7 +445,7 @@ impl Stream {
     /// Puts it on the list of those that are flushed at the end of the turn.
     pub(crate) fn touch(&mut self, key: Key, ledger: &mut Ledger) {
         if self.pending.listed.touch() {
-            ledger.touched.push(key);
+            ledger.touched.push_back(key);
         }
     }
 
