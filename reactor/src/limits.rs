@@ -212,7 +212,7 @@ pub struct StreamLimits {
     /// Default 8 MiB: a large page fits in one write; a film wants `send_file` or `on_drain`.
     pub outbox: usize,
 
-    /// What becomes of a connection that is sent, by its id, what it has no room for.
+    /// What happens to a connection that has no room for what it is sent by its id.
     ///
     /// Default [`WhenFull::Close`]: most programs send without a look at what comes back, and a peer that
     /// misses a part without being told is worse off than one that has to come again.

@@ -11,8 +11,8 @@ use crate::trace::What;
 use crate::trace::{Ring, Trace, Tracer};
 use crate::{Handle, Limits, LoopError, Registry, ShutdownReport, Snapshot, Stats};
 
-/// A turn of one event, with nothing else to do, is timed once in so many: the two readings of the clock would
-/// be a quarter of all that it does.
+/// Of the turns that have one event and nothing else to do, one in so many is timed: to read the clock twice
+/// costs a fifth of what such a turn costs.
 const TIMED_TURNS: u64 = 16;
 
 /// The event loop: one thread, one poller, and everything registered with it.
@@ -40,13 +40,12 @@ const TIMED_TURNS: u64 = 16;
 pub struct Reactor<App> {
     registry: Registry<App>,
     events: Events,
-    /// What every read goes to first; an idle connection owns no buffer.
+    /// The buffer that every read goes to; an idle connection owns none.
     scratch: Box<Scratch>,
     busy_poll: Option<Duration>,
     /// When the present turn's wait ended, if the turn is timed.
     began: Option<Instant>,
-    /// The last turn left nothing to do but to wait for events, and nobody has been at the registry
-    /// since.
+    /// Whether the last turn left nothing to do but wait for events, and the registry has not been used since.
     is_at_rest: bool,
 }
 
@@ -234,13 +233,13 @@ impl<App> Reactor<App> {
         ledger.stats.turns += 1;
         let is_timed = !self.is_at_rest
             || self.events.len() > 1
-            || ledger.stats.turns % TIMED_TURNS == 0
+            || ledger.stats.turns.is_multiple_of(TIMED_TURNS)
             || ledger.is_traced();
         self.began = is_timed.then(|| ledger.clock.now());
         Ok(())
     }
 
-    /// Asks the poller: without sleeping for the time of [`Limits::busy_poll`], then for the rest of the time.
+    /// Polls without sleeping for [`Limits::busy_poll`], then sleeps for the rest of the time.
     fn poll(&mut self, mut timeout: Option<Duration>) -> io::Result<()> {
         let clock = &self.registry.ledger.clock;
         let spin = self.busy_poll.filter(|_| timeout != Some(Duration::ZERO));
@@ -260,8 +259,8 @@ impl<App> Reactor<App> {
         }
     }
 
-    /// Visits what no event reminds us of, up to the budget. What is put on the list meanwhile waits for
-    /// the next turn.
+    /// Visits the sources on the ready list, up to the budget. Those that are added meanwhile wait for the next
+    /// turn.
     fn handle_ready_list(&mut self, app: &mut App) {
         for _ in 0..self.registry.ledger.budgeted(self.registry.ledger.ready.len()) {
             let Some(key) = self.registry.ledger.ready.pop_front() else {

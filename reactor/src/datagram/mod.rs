@@ -76,11 +76,11 @@ pub(crate) struct DatagramQueue {
     readiness: Readiness,
     queue: VecDeque<Waiting>,
     charge: usize,
-    /// Those for whom something waits by itself: peers of a Unix socket that is connected to nobody.
+    /// Peers that have a queue of their own: those of a Unix socket that is connected to nobody.
     pub(crate) deaf: DeafPeers,
     limits: DatagramLimits,
     pub(crate) timers: Option<Key>,
-    /// It stands on the list of those that are visited without an event.
+    /// Whether it is on the ready list.
     is_ready: bool,
 }
 
@@ -126,7 +126,7 @@ impl DatagramQueue {
         self.readiness = self.readiness.with(readiness);
     }
 
-    /// Whether `on_open` has yet to be called; it is from now on.
+    /// Opens it; whether it was not open yet, so that `on_open` is due.
     pub(crate) fn open(&mut self) -> bool {
         let opening = self.state == State::Opening;
         if opening {
@@ -144,8 +144,8 @@ impl DatagramQueue {
         self.state == State::Open && self.readiness.contains(Readiness::READ)
     }
 
-    /// One receive of the commonest kind of datagram, if the socket's are of that kind. A datagram
-    /// shorter than the buffer says nothing about there being more.
+    /// Receives once from a plain UDP socket. A datagram shorter than the buffer says nothing about whether
+    /// there are more.
     #[inline(always)]
     pub(crate) fn receive_at_once(&self, buffer: &mut [u8]) -> AtOnce {
         self.socket.receive_at_once(buffer)
@@ -216,7 +216,7 @@ impl DatagramQueue {
         Ok(())
     }
 
-    /// As [`send`](Self::send), of whatever kind the datagram is.
+    /// As [`send`](Self::send), for a datagram of any kind.
     pub(crate) fn send_with(
         &mut self,
         id: SocketId,
@@ -237,7 +237,7 @@ impl DatagramQueue {
         }
     }
 
-    /// Sends to a Unix socket by its name: that it takes nothing says nothing of any other.
+    /// Sends to a Unix socket by its name. If this peer takes nothing, others still may.
     fn send_to_named(
         &mut self,
         id: SocketId,
@@ -418,7 +418,7 @@ impl DatagramQueue {
         self.is_ready = false;
     }
 
-    /// It has ended, as the loop's list of retired ones says. `false` if it had already.
+    /// Marks it as ended; `false` if it was already. The caller puts it on the loop's list of retired sources.
     pub(crate) fn retire(&mut self) -> bool {
         std::mem::replace(&mut self.state, State::Closed) != State::Closed
     }

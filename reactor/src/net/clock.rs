@@ -1,4 +1,4 @@
-//! The time of the loop: read once in a turn at most, so that everything in a turn happens at the same time.
+//! The time of the loop. It is read at most once in a turn, so everything in a turn happens at the same time.
 
 use std::cell::Cell;
 use std::time::{Duration, Instant};
@@ -9,7 +9,7 @@ use crate::timer::Tick;
 pub(crate) struct Clock {
     system: System,
     epoch: Instant,
-    /// The time of this turn, once somebody has asked for it: most turns pass without.
+    /// The time of this turn, once it was asked for. In most turns nobody asks.
     now: Cell<Option<Instant>>,
     /// From `epoch` to `now`, and in whole milliseconds. A turn in which many connections with deadlines move
     /// asks many times.
@@ -25,19 +25,19 @@ impl Clock {
         Self { system, epoch, now: Cell::new(Some(epoch)), passed: Cell::new(None) }
     }
 
-    /// The loop's time goes on: who asks for it next has the system's clock read.
+    /// Ends the time of this turn: the next who asks gets a new one.
     pub(crate) fn go_on(&mut self) {
         self.now.set(None);
         self.passed.set(None);
     }
 
-    /// As [`Self::go_on`], and asks at once.
+    /// As [`Self::go_on`], and reads the system's clock at once.
     pub(crate) fn refresh(&mut self) -> Instant {
         self.go_on();
         self.now()
     }
 
-    /// What the system's clock says, while the loop's time stands.
+    /// Reads the system's clock, and leaves the loop's time as it is.
     pub(crate) fn read(&self) -> Instant {
         self.system.now()
     }
@@ -48,7 +48,7 @@ impl Clock {
         self.epoch
     }
 
-    /// The time of this turn, which is that of the first who asked.
+    /// The time of this turn, which is read when it is first asked for.
     pub(crate) fn now(&self) -> Instant {
         self.now.get().unwrap_or_else(|| {
             let now = self.read();

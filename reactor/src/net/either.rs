@@ -34,7 +34,7 @@ pub(crate) type StreamSocket = Either<os::StreamSocket, sim::StreamSocket>;
 pub(crate) type ListenerSocket = Either<os::ListenerSocket, sim::ListenerSocket>;
 pub(crate) type DatagramSocket = Either<os::DatagramSocket, sim::DatagramSocket>;
 
-/// Asks either the same.
+/// Makes the same call on either.
 macro_rules! either {
     ($self:expr, $it:ident => $call:expr) => {
         match $self {
@@ -44,7 +44,7 @@ macro_rules! either {
     };
 }
 
-/// Methods that are the same of either.
+/// Defines methods that pass a call on to either.
 macro_rules! same {
     ($($(#[$how:meta])* fn $name:ident(&self $(, $word:ident: $type:ty)*) $(-> $result:ty)?;)*) => {$(
         $(#[$how])*

@@ -57,8 +57,7 @@ pub(crate) use system::{
     Waker,
 };
 
-/// What a receive of the commonest kind of datagram has brought: UDP, of which nothing is known but how
-/// long it is and who sent it.
+/// What a plain UDP socket has received: a length and a sender.
 ///
 /// Each family stands apart, so that what is done with it is compiled for it: its address needs no second
 /// look, and owns nothing that would have to be dropped.
@@ -70,7 +69,7 @@ pub(crate) enum AtOnce {
     Otherwise,
 }
 
-/// What one receive has brought, and all that is known of it.
+/// What one receive has brought, with all that is known of it.
 pub(crate) struct Incoming {
     pub(crate) length: usize,
     /// Longer than this it is several datagrams of this length, the last of them perhaps shorter.
@@ -84,7 +83,7 @@ pub(crate) struct Incoming {
 }
 
 impl Incoming {
-    /// One datagram of which no more is known than who sent it.
+    /// A datagram of which only the sender is known.
     pub(crate) fn plain(length: usize, from: Address) -> Self {
         Self { length, stride: length, from, to: None, ecn: None, truncated: false }
     }
@@ -140,5 +139,5 @@ fn foreign() -> OpenError {
     OpenError::Unsupported(Address::Unnamed, reason)
 }
 
-/// Why a socket cannot be opened that is to tell of more than bytes and a peer.
+/// Why metadata is refused to a socket that has none.
 const NO_METADATA: &str = "metadata is told of UDP, with the feature quinn-udp";

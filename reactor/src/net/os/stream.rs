@@ -230,7 +230,7 @@ impl StreamSocket {
         }
     }
 
-    /// What passes from here on cannot be told apart: only a simulated network wants to know.
+    /// From here on the bytes are encrypted, which only a simulated network wants to know.
     pub(crate) fn seal(&self) {}
 
     /// The error the system keeps for the socket (`SO_ERROR`), which is cleared by asking.
