@@ -8,7 +8,7 @@ use std::io::{self, IoSlice};
 use std::time::{Duration, Instant, SystemTime};
 
 use super::{
-    AtOnce, Failure, Incoming, Outgoing, OwnedPath, Pipe, Readiness, StdDatagram, StdListener,
+    AtOnce, Begun, Failure, Incoming, Outgoing, Pipe, Readiness, StdDatagram, StdListener,
     StdStream, foreign, os, sim,
 };
 use crate::id::{Generations, Token};
@@ -93,12 +93,16 @@ impl StreamSocket {
         poller: &Poller,
         address: &Address,
         options: &ConnectOptions,
-    ) -> Result<(Self, Option<OwnedPath>), OpenError> {
+    ) -> Result<Begun<Self>, OpenError> {
         match poller {
-            Either::Os(poller) => os::StreamSocket::connect(poller, address, options)
-                .map(|(socket, path)| (Self::Os(socket), path)),
+            Either::Os(poller) => {
+                let Begun { socket, path, refused } =
+                    os::StreamSocket::connect(poller, address, options)?;
+                Ok(Begun { socket: Self::Os(socket), path, refused })
+            }
             Either::Sim(system) => {
-                system.connect(address, options).map(|socket| (Self::Sim(socket), None))
+                let socket = Self::Sim(system.connect(address, options)?);
+                Ok(Begun { socket, path: None, refused: None })
             }
         }
     }

@@ -47,7 +47,8 @@ pub(crate) use clock::Clock;
 pub use envelope::{Ecn, Envelope};
 pub(crate) use os::read_at;
 pub(crate) use os::{
-    Failure, OwnedPath, SHORT_READ_DRAINS, is_out_of_descriptors, is_passing_accept_error,
+    Failure, OwnedPath, SHORT_READ_DRAINS, is_out_of_buffers, is_out_of_descriptors,
+    is_passing_accept_error,
 };
 pub(crate) use os::{Pipe, cannot_splice};
 pub use os::{StdDatagram, StdListener, StdStream};
@@ -87,6 +88,16 @@ impl Incoming {
     pub(crate) fn plain(length: usize, from: Address) -> Self {
         Self { length, stride: length, from, to: None, ecn: None, truncated: false }
     }
+}
+
+/// A connection that begins.
+pub(crate) struct Begun<Socket> {
+    pub(crate) socket: Socket,
+    /// The path from which a Unix socket connects, if it does.
+    pub(crate) path: Option<OwnedPath>,
+    /// Why it has come to nothing already: what a system finds out at once of one peer it may find out later
+    /// of another.
+    pub(crate) refused: Option<io::Error>,
 }
 
 /// One datagram to be sent, or a run of them; to the connected peer if there is no address.
