@@ -84,9 +84,9 @@ pub struct Limits {
     /// else waits more than twice as long.
     pub write_budget: usize,
 
-    /// Sources that a turn looks after in each of its phases: those that the system reports, those
-    /// that stand on the loop's own list, those whose end is told, those that hear of a shutdown. The
-    /// others come in the next turn, which does not sleep.
+    /// Sources that a turn looks after in each of its phases: those that the system reports, those on the
+    /// loop's own list, those that others have written to or closed, those whose end is told, those that
+    /// hear of a shutdown. The rest come in the next turn, which does not sleep.
     ///
     /// Default 128: the end of a TCP connection costs 15 µs, most of it the system's, so that a turn
     /// takes about 2 ms when ten thousand end at once. A wait that brings 128 events costs a
@@ -234,7 +234,7 @@ pub struct StreamLimits {
     /// Default 8 MiB: a large page fits in one write; a film wants `send_file` or `on_drain`.
     pub outbox: usize,
 
-    /// What becomes of a connection that is sent, by its id, what it has no room for.
+    /// What happens to a connection that has no room for what it is sent by its id.
     ///
     /// Default [`WhenFull::Close`]: most programs send without a look at what comes back, and a peer that
     /// misses a part without being told is worse off than one that has to come again.

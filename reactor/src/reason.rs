@@ -94,8 +94,9 @@ pub enum CloseReason {
     /// sees RST.
     #[error("its inbox is full: a message was longer than allowed")]
     InboxFull,
-    /// More was queued than [`StreamLimits::outbox`](crate::StreamLimits::outbox). The peer sees RST.
-    #[error("its outbox is full: the peer reads too slowly")]
+    /// More was queued than [`StreamLimits::outbox`](crate::StreamLimits::outbox): the peer reads too slowly, or
+    /// so much was written at once that no peer could have taken it. The peer sees RST.
+    #[error("its outbox is full: more was written than the peer has taken")]
     OutboxFull,
     /// More was queued in the whole loop than [`Limits::outboxes`](crate::Limits::outboxes). The peer sees RST.
     #[error("the outboxes of the loop are full")]

@@ -1,4 +1,4 @@
-//! The end of a turn: what has ended is told, and its slot freed.
+//! The end of a turn: calls `on_close` for what has ended, and frees its slot.
 
 use crate::id::Key;
 use crate::net::OwnedPath;
@@ -10,8 +10,8 @@ use crate::trace::{Callback, What};
 use crate::{CloseReason, Closed, ConnectionId, ListenerId, Stale};
 
 impl<App> Registry<App> {
-    /// Tells and removes what has ended, up to the budget. The others, and what ends in these callbacks,
-    /// wait for the next turn, which will not sleep before.
+    /// Removes what has ended, up to the budget. The others, and what ends in these callbacks, wait for the
+    /// next turn, which does not sleep.
     pub(crate) fn reap(&mut self, app: &mut App) {
         if self.ledger.retired.is_empty() {
             return;
@@ -37,7 +37,7 @@ impl<App> Registry<App> {
         }
     }
 
-    /// The last of a connection: accounts settled, socket closed, protocol told.
+    /// Closes a connection that has ended, settles its accounts, and calls `on_close`.
     fn dispose_stream(
         &mut self,
         key: Key,

@@ -8,8 +8,8 @@ use std::io::{self, IoSlice};
 use std::time::{Duration, Instant, SystemTime};
 
 use super::{
-    AtOnce, Failure, Found, Incoming, Outgoing, OwnedPath, Pipe, Readiness, StdDatagram,
-    StdListener, StdStream, foreign, os, sim,
+    AtOnce, Begun, Failure, Found, Incoming, Outgoing, Pipe, Readiness, StdDatagram, StdListener,
+    StdStream, foreign, os, sim,
 };
 use crate::id::{Generations, Token};
 use crate::offload::Job;
@@ -35,7 +35,7 @@ pub(crate) type StreamSocket = Either<os::StreamSocket, sim::StreamSocket>;
 pub(crate) type ListenerSocket = Either<os::ListenerSocket, sim::ListenerSocket>;
 pub(crate) type DatagramSocket = Either<os::DatagramSocket, sim::DatagramSocket>;
 
-/// Asks either the same.
+/// Makes the same call on either.
 macro_rules! either {
     ($self:expr, $it:ident => $call:expr) => {
         match $self {
@@ -45,7 +45,7 @@ macro_rules! either {
     };
 }
 
-/// Methods that are the same of either.
+/// Defines methods that pass a call on to either.
 macro_rules! same {
     ($($(#[$how:meta])* fn $name:ident(&self $(, $word:ident: $type:ty)*) $(-> $result:ty)?;)*) => {$(
         $(#[$how])*
@@ -99,12 +99,16 @@ impl StreamSocket {
         poller: &Poller,
         address: &Address,
         options: &ConnectOptions,
-    ) -> Result<(Self, Option<OwnedPath>), OpenError> {
+    ) -> Result<Begun<Self>, OpenError> {
         match poller {
-            Either::Os(poller) => os::StreamSocket::connect(poller, address, options)
-                .map(|(socket, path)| (Self::Os(socket), path)),
+            Either::Os(poller) => {
+                let Begun { socket, path, refused } =
+                    os::StreamSocket::connect(poller, address, options)?;
+                Ok(Begun { socket: Self::Os(socket), path, refused })
+            }
             Either::Sim(system) => {
-                system.connect(address, options).map(|socket| (Self::Sim(socket), None))
+                let socket = Self::Sim(system.connect(address, options)?);
+                Ok(Begun { socket, path: None, refused: None })
             }
         }
     }

@@ -42,9 +42,9 @@ pub(crate) use timers::Timed;
 
 /// A closure that runs on the loop, later in this turn or in the next.
 pub(crate) type Task<App> = Box<dyn FnOnce(&mut Registry<App>, &mut App)>;
-/// Who wants to know that the outbox of a connection has fallen: few have any.
+/// Closures that wait for an outbox to fall, by connection. Few connections have any.
 pub(crate) type Waiting<App> = HashMap<Key, Vec<Told<App>>>;
-/// Makes the task that tells of it.
+/// Makes the task that calls such a closure.
 type Told<App> = Box<dyn FnOnce(Result<(), Stale>) -> Task<App>>;
 type Completion<App> = Box<dyn FnOnce(&mut Registry<App>, &mut App, Box<dyn std::any::Any + Send>)>;
 type Resolver<App> = Box<dyn FnMut(Lookup, &mut Registry<App>)>;
@@ -64,7 +64,7 @@ pub struct Registry<App> {
     pub(crate) mailbox: Arc<Mailbox<App>>,
     /// Messages taken from the mailbox and not dealt with yet.
     pub(crate) mail: VecDeque<Message<App>>,
-    /// The mailbox has to be looked into before the loop sleeps.
+    /// Whether the loop has to look into the mailbox before it sleeps.
     pub(crate) has_mail: bool,
     pub(crate) deferred: VecDeque<Task<App>>,
     /// What the running connection was told by its id, to be done after its callback.
@@ -152,7 +152,8 @@ impl<App> Registry<App> {
         }
     }
 
-    /// The time this turn began. Timers count from it, and it does not move within a turn.
+    /// The time of this turn. It is read from the system's clock when it is first asked for, and does not move
+    /// within the turn. Timers count from it.
     #[must_use]
     pub fn now(&self) -> Instant {
         self.ledger.clock.now()

@@ -3,11 +3,13 @@
 use std::rc::Rc;
 
 use super::{Protocol, Registry};
-use crate::net::{StdStream, StreamSocket};
+use crate::net::{Begun, StdStream, StreamSocket};
 use crate::source::{Connection, Source};
 use crate::stream::{Layer, Origin, Stream};
 use crate::trace::What;
-use crate::{Address, ConnectOptions, ConnectionId, OpenError, StreamLimits, StreamOptions};
+use crate::{
+    Address, CloseReason, ConnectOptions, ConnectionId, OpenError, StreamLimits, StreamOptions,
+};
 
 impl<App> Registry<App> {
     /// Connects. It never blocks: the connection opens later, with
@@ -46,8 +48,9 @@ impl<App> Registry<App> {
     ///
     /// # Errors
     ///
-    /// Only what is known at once: no descriptors, no route, a full loop; see [`OpenError`]. The
-    /// protocol is dropped then, without a callback.
+    /// Only what has nothing to do with the peer: no descriptors, a full loop, an address of the wrong kind; see
+    /// [`OpenError`]. The protocol is dropped then, without a callback. That nobody is there is told by
+    /// [`on_close`](Protocol::on_close), also where it is known at once, as of a Unix socket.
     pub fn connect(
         &mut self,
         address: Address,
@@ -88,7 +91,8 @@ impl<App> Registry<App> {
         protocol: Box<dyn Protocol<App>>,
     ) -> Result<ConnectionId, OpenError> {
         let layer = client_layer(&address, options)?;
-        let (socket, path) = StreamSocket::connect(&self.poller, &address, options)?;
+        let Begun { socket, path, refused } =
+            StreamSocket::connect(&self.poller, &address, options)?;
         self.ledger.stats.connects += 1;
         let limits = Rc::new(options.limits.clone());
         let id = self
@@ -97,6 +101,9 @@ impl<App> Registry<App> {
         self.ledger.trace_of(id, || What::Connecting);
         path.and_then(|path| self.client_paths.insert(id.0, path));
         layer.into_iter().for_each(|layer| self.wrap(id, layer));
+        if let Some(error) = refused {
+            self.retire(id, CloseReason::ConnectFailed(error));
+        }
         Ok(id)
     }
 

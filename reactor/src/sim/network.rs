@@ -149,11 +149,11 @@ impl Network {
     pub fn host_with<App: 'static>(
         &mut self,
         name: &str,
-        limits: Limits,
+        limits: impl std::borrow::Borrow<Limits>,
         boot: impl FnMut(&mut Registry<App>) -> Result<App, Box<dyn Error>> + 'static,
     ) -> Host<App> {
         let id = HostId(self.world.borrow_mut().add_host());
-        self.nodes.push(Node::new(name, limits, boot));
+        self.nodes.push(Node::new(name, limits.borrow().clone(), boot));
         self.boot(id);
         Host::new(id)
     }

@@ -7,12 +7,11 @@ use std::net::{Shutdown, SocketAddr};
 
 use socket2::{SockRef, Type};
 
-use super::OwnedPath;
 use super::pipe::Pipe;
 use super::poller::Poller;
 use super::{options, sys};
 use crate::id::Token;
-use crate::net::foreign;
+use crate::net::{Begun, foreign};
 use crate::{Address, ConnectOptions, OpenError, StreamOptions};
 
 pub(crate) enum StreamSocket {
@@ -67,17 +66,14 @@ impl StreamSocket {
         Self::Pending
     }
 
-    /// Begins to connect; whether it works out is told by [`Self::is_connected`] later. A Unix socket
-    /// that connects from a path comes with it.
+    /// Begins to connect; whether it works out is told by [`Self::is_connected`] later.
     pub(crate) fn connect(
         _: &Poller,
         address: &Address,
         options: &ConnectOptions,
-    ) -> Result<(Self, Option<OwnedPath>), OpenError> {
+    ) -> Result<Begun<Self>, OpenError> {
         match address {
-            Address::Ip(remote) => {
-                Self::connect_tcp(address, remote, options).map(|socket| (socket, None))
-            }
+            Address::Ip(remote) => Self::connect_tcp(address, remote, options),
             #[cfg(unix)]
             Address::Path(_) | Address::Abstract(_) => {
                 super::listener::connect_unix(address, options)
@@ -90,7 +86,7 @@ impl StreamSocket {
         address: &Address,
         remote: &SocketAddr,
         options: &ConnectOptions,
-    ) -> Result<Self, OpenError> {
+    ) -> Result<Begun<Self>, OpenError> {
         let failed = |error| OpenError::new(address, error);
         let socket = options::open(remote, Type::STREAM).map_err(failed)?;
         match &options.from {
@@ -103,8 +99,9 @@ impl StreamSocket {
             }
         }
         options::apply_stream(&socket, &options.stream, remote.is_ipv6()).map_err(failed)?;
-        begin(socket.connect(&(*remote).into())).map_err(failed)?;
-        Ok(Self::Tcp(mio::net::TcpStream::from_std(socket.into())))
+        let refused = begin(socket.connect(&(*remote).into())).err();
+        let socket = Self::Tcp(mio::net::TcpStream::from_std(socket.into()));
+        Ok(Begun { socket, path: None, refused })
     }
 
     pub(crate) fn adopt(_: &Poller, stream: StdStream) -> Result<Self, OpenError> {
@@ -246,7 +243,7 @@ impl StreamSocket {
         }
     }
 
-    /// What passes from here on cannot be told apart: only a simulated network wants to know.
+    /// From here on the bytes are encrypted, which only a simulated network wants to know.
     pub(crate) fn seal(&self) {}
 
     /// The error the system keeps for the socket (`SO_ERROR`), which is cleared by asking.
