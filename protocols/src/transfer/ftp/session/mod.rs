@@ -201,7 +201,9 @@ impl<App: AsMut<Server> + 'static> Protocol<App> for Session {
     }
 
     fn on_secure(&mut self, transport: &mut Transport<'_, App>, app: &mut App) {
-        self.enter(transport, app, |it| it.handle_secure());
+        self.enter(transport, app, |it| {
+            it.handle_secure();
+        });
     }
 
     fn on_end(&mut self, transport: &mut Transport<'_, App>, app: &mut App) {
