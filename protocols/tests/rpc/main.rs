@@ -12,3 +12,5 @@ mod stage;
 #[cfg(unix)]
 mod strangers;
 mod topics;
+#[cfg(feature = "rpc-web")]
+mod web;
