@@ -14,3 +14,5 @@ mod strangers;
 mod topics;
 #[cfg(feature = "rpc-web")]
 mod web;
+#[cfg(all(unix, feature = "rpc-web"))]
+mod web_strangers;

@@ -47,6 +47,13 @@ fn what_is_no_call_by_post_is_told_so_in_the_words_of_http() {
         (post("", &" ".repeat(101)), 413),
         (post("", r#"{"jsonrpc":"2.0","method":"update","params":[1]}"#), 204),
         (post("", r#"[{"jsonrpc":"2.0","method":"update","params":[2]}]"#), 204),
+        (
+            post(
+                "Content-Type: application/json-rpc\r\n",
+                r#"{"jsonrpc":"2.0","method":"update"}"#,
+            ),
+            200,
+        ),
         ("GET / HTTP/1.1\r\nHost: x\r\n\r\n".to_owned(), 405),
         ("PUT / HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n".to_owned(), 405),
         ("OPTIONS / HTTP/1.1\r\nHost: x\r\n\r\n".to_owned(), 204),

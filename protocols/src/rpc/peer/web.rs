@@ -107,25 +107,30 @@ pub(super) fn reach_socket<App: 'static>(
 
 // ── HTTP ────────────────────────────────────────────────────────────────────────────────────
 
-/// A text has been posted: it is answered at once, or when its last answer is there; with 204 if it wants
-/// none.
+/// A text has been posted: it is answered at once, or when its last answer is there; with this status if it
+/// wants none.
 pub(in crate::rpc) fn handle_post<App: 'static>(
     remote: &Remote<App>,
     text: &[u8],
+    nothing: StatusCode,
     exchange: &mut Exchange<'_, '_, App>,
     app: &mut App,
 ) {
     let mut conversation = Conversation::new(remote.clone());
     conversation.handle_text(text, exchange, app);
-    settle(conversation, exchange);
+    settle(conversation, nothing, exchange);
 }
 
 /// Answers, or keeps what there is for the answers that come later.
-fn settle<App: 'static>(conversation: Conversation<App>, exchange: &mut Exchange<'_, '_, App>) {
+fn settle<App: 'static>(
+    conversation: Conversation<App>,
+    nothing: StatusCode,
+    exchange: &mut Exchange<'_, '_, App>,
+) {
     if conversation.is_owing() {
         exchange.keep(conversation);
     } else if exchange.is_owed() {
-        exchange.answer(StatusCode::NO_CONTENT).empty();
+        exchange.answer(nothing).empty();
     }
 }
 
@@ -162,7 +167,7 @@ pub(super) fn reach_exchange<App: 'static>(
     server::with(registry, id, |exchange, app| {
         if let Some(mut conversation) = exchange.take_kept::<Conversation<App>>() {
             act(&mut conversation, exchange, app);
-            settle(*conversation, exchange);
+            settle(*conversation, StatusCode::NO_CONTENT, exchange);
         }
     })
 }

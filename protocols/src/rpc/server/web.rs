@@ -20,7 +20,8 @@ use crate::websocket::{self, Endpoint, Limits, Options, Role};
 /// A service as a handler of a web server: it answers POST, and opens WebSockets.
 ///
 /// ```text
-///   POST, application/json            200 and the answer; 204 if it was notifications alone
+///   POST, application/json            200 and the answer; 204 if it was notifications alone (200 without a
+///                                     body to application/json-rpc, whose clients take 204 for a failure)
 ///   GET with Upgrade: websocket       101, and a connection that both sides can call on
 ///   another method, type, site        405, 415, 403
 ///   a body that is too long           413
@@ -107,8 +108,9 @@ impl<App: 'static> Web<App> {
             return answer.text("A call is JSON: send Content-Type: application/json.\n");
         }
         let (remote, most) = (self.remote.clone(), self.remote.service().limits().message);
+        let nothing = nothing_to_say(request);
         exchange.gather(most as u64, app, move |exchange, text, app| {
-            handle_post(&remote, &text, exchange, app);
+            handle_post(&remote, &text, nothing, exchange, app);
         });
     }
 
@@ -126,6 +128,14 @@ impl<App: 'static> Web<App> {
 }
 
 const ALLOWED: &str = "OPTIONS, POST";
+
+/// What is answered to notifications. jsonrpclib takes anything but 200 for a failure, and is known by its type.
+fn nothing_to_say(request: &Request<'_>) -> StatusCode {
+    match request.fields().get("content-type") {
+        Some(named) if named.starts_with(b"application/json-rpc") => StatusCode::OK,
+        _ => StatusCode::NO_CONTENT,
+    }
+}
 
 /// Whether the body is JSON, by what the client says. One that says nothing is believed; a form, and what
 /// else a page can send without asking, is not JSON.
