@@ -23,7 +23,7 @@ use reactor::{Closed, Input, Protocol, Registry, SentFile, TimerKey, Transport};
 
 use super::receiving::{Intake, Taker};
 use super::sending::Flow;
-use super::{Exchange, Record, Site};
+use super::{Exchange, Kept, Record, Site};
 use crate::http::wire::{Framing, Piece, Refusal, Request, Slots, parse_request};
 
 /// One connection of a server.
@@ -35,6 +35,8 @@ pub struct Session<App> {
     pub(super) number: u32,
     /// What will be told of the exchange, if anybody listens.
     pub(super) record: Option<Box<Record>>,
+    /// What a handler keeps with the exchange.
+    pub(super) kept: Option<Box<dyn Kept<App>>>,
     /// Since when the connection is in its phase.
     since: Instant,
     /// When the timer fires, if it is set.
@@ -87,6 +89,7 @@ impl<App: 'static> Session<App> {
             writing: Writing::Idle,
             number: 0,
             record: None,
+            kept: None,
             // Set anew when the connection opens; no clock is asked here.
             since: Instant::now(),
             armed: None,
@@ -508,8 +511,11 @@ impl<App: 'static> Protocol<App> for Session<App> {
         }
     }
 
-    fn on_close(&mut self, registry: &mut Registry<App>, _: &Closed, _: &mut App) {
+    fn on_close(&mut self, registry: &mut Registry<App>, _: &Closed, app: &mut App) {
         self.log(registry);
+        if let Some(kept) = self.kept.take() {
+            kept.on_lost(registry, app);
+        }
     }
 }
 
