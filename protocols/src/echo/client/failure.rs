@@ -25,7 +25,7 @@ pub enum Failure {
         /// Bytes that were sent and did not come back.
         missing: usize,
     },
-    /// [`ClientLimits::timeout`](super::ClientLimits::timeout) has passed with nothing coming back.
+    /// [`ClientLimits::timeout`](crate::echo::ClientLimits::timeout) has passed with nothing coming back.
     #[error("nothing came back for {0:?}")]
     Timeout(Duration),
     /// The peer reset the connection.
@@ -41,7 +41,7 @@ pub enum Failure {
 #[non_exhaustive]
 pub enum NotSent {
     /// There is no room for it before something comes back, or ever if it is longer than
-    /// [`ClientLimits::window`](super::ClientLimits::window).
+    /// [`ClientLimits::window`](crate::echo::ClientLimits::window).
     #[error("too much is on its way already")]
     WindowFull(Bytes),
     /// It is empty, which means nothing on a stream.

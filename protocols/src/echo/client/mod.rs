@@ -3,12 +3,20 @@
 //! A client's state is part of the application, as a server's is, so that it can be told to send from
 //! anywhere: from a callback, a timer, or another thread by way of a [`Handle`](reactor::Handle).
 
+mod exchange;
+mod failure;
+mod socket;
+
+use std::io;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use reactor::{Address, CloseReason, OpenError, Registry, TimerId};
+use reactor::{Address, CloseReason, ConnectionId, OpenError, Registry, SocketId, TimerId};
 
-use super::{Caller, ClientId, ClientLimits, Exchange, Failure, Mismatch, NotSent, Reply, socket};
+use super::ClientLimits;
+
+pub use exchange::{Exchange, Lost, Mismatch, Reply};
+pub use failure::{Failure, NotSent};
 
 /// One conversation with an echo server, over a stream or over datagrams.
 ///
@@ -20,10 +28,8 @@ use super::{Caller, ClientId, ClientLimits, Exchange, Failure, Mismatch, NotSent
 ///   Closing ──▶ Ok     Failed ──▶ Err
 /// ```
 ///
-/// How exactly a round trip is measured, [`ClientOptions::clock`] decides.
-///
 /// ```
-/// use protocols::echo::{self, Caller, Client, ClientId, ClientOptions, Failure, Reply, Server};
+/// use protocols::echo::{self, Caller, Client, ClientId, ClientOptions, Event, Failure, Server};
 /// use reactor::{ListenOptions, Reactor, Registry};
 /// use std::time::Duration;
 ///
@@ -44,17 +50,14 @@ use super::{Caller, ClientId, ClientLimits, Exchange, Failure, Mismatch, NotSent
 ///         Some(&mut self.client)
 ///     }
 ///
-///     fn on_reply(&mut self, registry: &mut Registry<Self>, _: ClientId, reply: Reply) {
-///         println!("{:?} was back after {:?}", reply.payload, reply.round_trip);
-///         self.client.end(registry);
+///     fn on_event(&mut self, registry: &mut Registry<Self>, _: ClientId, event: Event<'_>) {
+///         if let Event::Reply(reply) = event {
+///             println!("{:?} was back after {:?}", reply.payload, reply.round_trip);
+///             self.client.end(registry);
+///         }
 ///     }
 ///
-///     fn on_finish(
-///         &mut self,
-///         registry: &mut Registry<Self>,
-///         _: ClientId,
-///         outcome: Result<(), Failure>,
-///     ) {
+///     fn on_finish(&mut self, registry: &mut Registry<Self>, _: ClientId, outcome: Result<(), Failure>) {
 ///         assert_eq!(outcome, Ok(()));
 ///         registry.shutdown(Duration::from_secs(1));
 ///     }
@@ -72,15 +75,11 @@ use super::{Caller, ClientId, ClientLimits, Exchange, Failure, Mismatch, NotSent
 #[derive(Debug)]
 pub struct Client {
     id: ClientId,
-    server: Address,
     timeout: Duration,
-    clock: Clock,
     exchange: Exchange,
     state: State,
-    /// Set while something is on its way; at the time it fires, the oldest payload may be late.
+    /// Set while something is waited for; at the time it fires, the oldest payload may be late.
     timer: Option<TimerId>,
-    /// Datagrams that came back, and the program has yet to hear of.
-    untold: usize,
     strays: u64,
 }
 
@@ -96,6 +95,49 @@ enum State {
     Failed(Failure),
 }
 
+/// A program that talks to echo servers: where it keeps its clients, and what it is told of them.
+pub trait Caller: Sized + 'static {
+    /// The client with this id; `None` if the program has given it up, which ends its connection.
+    fn client(&mut self, id: ClientId) -> Option<&mut Client>;
+
+    /// Something has happened, and the conversation goes on.
+    fn on_event(&mut self, registry: &mut Registry<Self>, id: ClientId, event: Event<'_>);
+
+    /// The conversation is over: well, if this side ended it and everything came back before.
+    fn on_finish(
+        &mut self,
+        registry: &mut Registry<Self>,
+        id: ClientId,
+        outcome: Result<(), Failure>,
+    );
+}
+
+/// What a program is told of a conversation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event<'a> {
+    /// The client is connected, or its datagram socket bound.
+    Open,
+    /// Bytes have come back on a stream, and they are what was sent: a payload, a part of one, or
+    /// parts of two.
+    Bytes(&'a [u8]),
+    /// A payload has come back whole.
+    Reply(Reply),
+    /// A datagram has not come back in time.
+    Lost(Lost),
+    /// The network reports that a datagram found nobody, or no way. Who knows which one it was, and
+    /// whether the next will do better.
+    Trouble(io::ErrorKind),
+}
+
+/// Names a client: by its connection, or by its datagram socket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum ClientId {
+    /// TCP, or a Unix stream.
+    Stream(ConnectionId),
+    /// UDP, or Unix datagrams.
+    Datagrams(SocketId),
+}
+
 /// How a client talks.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ClientOptions {
@@ -105,24 +147,8 @@ pub struct ClientOptions {
     /// Speak TLS over streams. Default `None`.
     #[cfg(feature = "tls")]
     pub tls: Option<reactor::tls::ClientTls>,
-    /// What round trips are measured with.
-    pub clock: Clock,
     /// The bounds.
     pub limits: ClientLimits,
-}
-
-/// What round trips are measured with.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Clock {
-    /// The loop's ([`Registry::now`]), which stands still during a turn. A round trip is counted from
-    /// the beginning of the turn that sent, so it is too long by what came before in that turn:
-    /// microseconds, or as much as [`Stats::longest_turn`](reactor::Stats::longest_turn) in a busy
-    /// program. It costs nothing, and it is right where time is simulated.
-    #[default]
-    Loop,
-    /// The system's, read at every payload that is sent and every piece that comes back: for
-    /// measuring.
-    System,
 }
 
 impl Client {
@@ -137,12 +163,12 @@ impl Client {
         server: Address,
         options: &ClientOptions,
     ) -> Result<Self, OpenError> {
-        let id = socket::connect(registry, &server, options)?;
-        Ok(Self::new(ClientId::Stream(id), server, options))
+        let id = socket::connect(registry, server, options)?;
+        Ok(Self::new(ClientId::Stream(id), &options.limits))
     }
 
-    /// Binds a socket that sends its datagrams to a server and hears from nobody else. The caller has
-    /// to have it, under its [`id`](Self::id), before the next turn.
+    /// Binds a socket that sends its datagrams to a server and hears from nobody else; for the rest
+    /// as [`connect`](Self::connect).
     ///
     /// # Errors
     ///
@@ -152,22 +178,14 @@ impl Client {
         server: Address,
         options: &ClientOptions,
     ) -> Result<Self, OpenError> {
-        let id = socket::bind(registry, &server, options)?;
-        Ok(Self::new(ClientId::Datagrams(id), server, options))
+        let id = socket::bind(registry, server, options)?;
+        Ok(Self::new(ClientId::Datagrams(id), &options.limits))
     }
 
-    fn new(id: ClientId, server: Address, options: &ClientOptions) -> Self {
-        Self {
-            id,
-            server,
-            timeout: options.limits.timeout,
-            clock: options.clock,
-            exchange: Exchange::new(options.limits.window),
-            state: State::Talking,
-            timer: None,
-            untold: 0,
-            strays: 0,
-        }
+    fn new(id: ClientId, limits: &ClientLimits) -> Self {
+        let exchange = Exchange::new(limits.window);
+        let timeout = limits.timeout;
+        Self { id, timeout, exchange, state: State::Talking, timer: None, strays: 0 }
     }
 
     /// Sends a payload; its sequence number.
@@ -189,12 +207,8 @@ impl Client {
         if !self.arm(registry) {
             return Err(NotSent::NoTimer(payload));
         }
-        let now = self.clock.now(registry);
-        match self.id {
-            ClientId::Stream(id) => socket::send(registry, id, payload.clone()),
-            ClientId::Datagrams(id) => socket::send_datagram(registry, id, &payload),
-        }?;
-        Ok(self.exchange.handle_sent(payload, now))
+        socket::send(registry, self.id, &payload)?;
+        Ok(self.exchange.handle_sent(payload, registry.now()))
     }
 
     /// Sends no more. On a stream, the server answers what is on its way, and ends the conversation;
@@ -204,14 +218,12 @@ impl Client {
             return;
         }
         self.state = State::Ending { since: registry.now() };
-        match self.id {
-            ClientId::Stream(id) => {
-                self.arm(registry);
-                // It fails if the connection has ended: `on_finish` comes anyhow.
-                let _ = registry.end(id);
-            }
-            ClientId::Datagrams(_) => self.settle(registry),
+        if let ClientId::Stream(id) = self.id {
+            self.arm(registry);
+            // It fails if the connection has ended: `on_finish` comes anyhow.
+            let _ = registry.end(id);
         }
+        self.settle(registry);
     }
 
     /// Ends the conversation, without a care for what is on its way.
@@ -232,12 +244,6 @@ impl Client {
         self.id
     }
 
-    /// Whom it talks to.
-    #[must_use]
-    pub fn server(&self) -> &Address {
-        &self.server
-    }
-
     /// How long a payload may be that is sent now.
     #[must_use]
     pub fn room(&self) -> usize {
@@ -256,41 +262,13 @@ impl Client {
         self.strays
     }
 
-    /// Bytes have come back on a stream; a payload, if one of them is the last of it.
-    pub(super) fn handle_bytes<App>(
-        &mut self,
-        input: &mut &[u8],
-        registry: &Registry<App>,
-    ) -> Result<Option<Reply>, Mismatch> {
-        let result = self.exchange.handle_bytes(input, self.clock.now(registry));
-        if let Err(mismatch) = result {
-            self.state = State::Failed(mismatch.into());
-        }
-        result
-    }
-
-    /// A datagram has come back; the payload it is equal to.
-    pub(super) fn handle_datagram<App>(
-        &mut self,
-        datagram: &[u8],
-        registry: &Registry<App>,
-    ) -> Option<Reply> {
-        let reply = self.exchange.handle_datagram(datagram, self.clock.now(registry));
-        match reply {
-            Some(_) => self.untold += 1,
-            None => self.strays += 1,
-        }
-        reply
-    }
-
-    /// The program has been told of a datagram that came back.
-    pub(super) fn handle_told<App: Caller>(&mut self, registry: &mut Registry<App>) {
-        self.untold -= 1;
-        self.settle(registry);
+    /// Whether it still cares for what comes back.
+    fn is_listening(&self) -> bool {
+        matches!(self.state, State::Talking | State::Ending { .. })
     }
 
     /// The connection has ended; how the conversation went.
-    pub(super) fn handle_close<App>(
+    fn handle_close<App>(
         &mut self,
         registry: &mut Registry<App>,
         reason: &CloseReason,
@@ -308,18 +286,45 @@ impl Client {
         }
     }
 
+    /// Time has passed: a stream may have failed, or a datagram may be lost. To be called until there
+    /// is `None`.
+    fn handle_timeout<App: Caller>(&mut self, registry: &mut Registry<App>) -> Option<Lost> {
+        let (now, since) = (registry.now(), self.waiting_since()?);
+        if now.saturating_duration_since(since) < self.timeout {
+            self.arm(registry);
+            return None;
+        }
+        match self.id {
+            ClientId::Datagrams(_) => self.exchange.lose(),
+            ClientId::Stream(id) => {
+                self.state = State::Failed(Failure::Timeout(self.timeout));
+                // It fails if the connection has ended: `on_finish` comes anyhow.
+                let _ = registry.abort(id);
+                None
+            }
+        }
+    }
+
     /// Ends a conversation over datagrams that waits only for its end.
     fn settle<App: Caller>(&mut self, registry: &mut Registry<App>) {
         if let (ClientId::Datagrams(_), State::Ending { .. }) = (self.id, &self.state)
-            && self.outstanding() + self.untold == 0
+            && self.outstanding() == 0
         {
             self.close(registry);
         }
     }
 
-    /// Whether it still cares for what comes back.
-    pub(super) fn is_listening(&self) -> bool {
-        matches!(self.state, State::Talking | State::Ending { .. })
+    /// Sees to it that what is waited for, or sent now, is not waited for in vain; `false` if the
+    /// loop has no timers left.
+    fn arm<App: Caller>(&mut self, registry: &mut Registry<App>) -> bool {
+        if self.timer.is_none() {
+            let now = registry.now();
+            let waited = now.saturating_duration_since(self.waiting_since().unwrap_or(now));
+            let (id, rest) = (self.id, self.timeout.saturating_sub(waited));
+            let timer = registry.after(rest, move |registry, app| on_time(registry, app, id));
+            self.timer = timer.ok();
+        }
+        self.timer.is_some()
     }
 
     /// Since when something is waited for: the oldest payload, or the peer's end.
@@ -331,67 +336,17 @@ impl Client {
             State::Talking | State::Closing | State::Failed(_) => None,
         })
     }
-
-    fn is_late(&self, now: Instant) -> bool {
-        self.waiting_since()
-            .is_some_and(|since| now.saturating_duration_since(since) >= self.timeout)
-    }
-
-    /// Sees to it that what is waited for, or sent now, is not waited for in vain; `false` if the
-    /// loop has no timers left.
-    fn arm<App: Caller>(&mut self, registry: &mut Registry<App>) -> bool {
-        if self.timer.is_none() {
-            let now = registry.now();
-            let waited = now.saturating_duration_since(self.waiting_since().unwrap_or(now));
-            let (id, rest) = (self.id, self.timeout.saturating_sub(waited));
-            let timer = registry.after(rest, move |registry, app| handle_timer(registry, app, id));
-            self.timer = timer.ok();
-        }
-        self.timer.is_some()
-    }
 }
 
-impl Clock {
-    fn now<App>(self, registry: &Registry<App>) -> Instant {
-        match self {
-            Self::Loop => registry.now(),
-            Self::System => Instant::now(),
-        }
+/// What a client waits for may be late.
+fn on_time<App: Caller>(registry: &mut Registry<App>, app: &mut App, id: ClientId) {
+    if let Some(client) = app.client(id) {
+        client.timer = None;
     }
-}
-
-/// What is waited for may be late: a stream has failed then, a datagram is lost.
-fn handle_timer<App: Caller>(registry: &mut Registry<App>, app: &mut App, id: ClientId) {
-    let Some(client) = app.client(id) else {
-        return;
-    };
-    client.timer = None;
-    match id {
-        ClientId::Stream(id) if client.is_late(registry.now()) => {
-            client.state = State::Failed(Failure::Timeout(client.timeout));
-            // It fails if the connection has ended: `on_finish` comes anyhow.
-            let _ = registry.abort(id);
-        }
-        ClientId::Stream(_) => wait_on(registry, client),
-        ClientId::Datagrams(_) => report_losses(registry, app, id),
+    while let Some(lost) = app.client(id).and_then(|client| client.handle_timeout(registry)) {
+        app.on_event(registry, id, Event::Lost(lost));
     }
-}
-
-fn report_losses<App: Caller>(registry: &mut Registry<App>, app: &mut App, id: ClientId) {
-    while let Some(client) = app.client(id) {
-        match client.exchange.handle_timeout(registry.now(), client.timeout) {
-            Some(lost) => app.on_loss(registry, id, lost),
-            None => {
-                wait_on(registry, client);
-                return client.settle(registry);
-            }
-        }
-    }
-}
-
-/// Looks again when what is waited for by now could be late.
-fn wait_on<App: Caller>(registry: &mut Registry<App>, client: &mut Client) {
-    if client.waiting_since().is_some() {
-        client.arm(registry);
+    if let Some(client) = app.client(id) {
+        client.settle(registry);
     }
 }

@@ -1,12 +1,20 @@
-//! What the sockets of an echo server share: counters and budgets; and the calls that open them.
+//! The server: what its sockets share, counters and budgets; and the calls that open them.
+
+mod refusal;
+mod session;
 
 use std::fmt;
 use std::time::Instant;
 
 use reactor::{Address, DatagramOptions, ListenOptions, ListenerId, OpenError, Registry, SocketId};
 
-use super::{Limits, Refusal, Responder, Session};
+use super::Limits;
 use crate::budget::Budget;
+
+pub use refusal::Refusal;
+pub use session::Session;
+
+use session::Responder;
 
 /// The state of an echo server: part of the application, shared by all its sockets.
 ///
@@ -64,17 +72,18 @@ pub fn listen<App: AsMut<Server> + 'static>(
     registry.listen_with(address, options, |_peer, _app| Some(Box::new(Session)))
 }
 
-/// Binds a datagram socket, UDP or Unix, and echoes what it receives.
+/// Binds a datagram socket, UDP or Unix, and echoes what it receives, but not to everybody: see
+/// [`Refusal`].
 ///
 /// # Errors
 ///
-/// If the address is in use, is not this machine's, or is not allowed: see [`OpenError`].
+/// As for [`listen`].
 pub fn bind<App: AsMut<Server> + 'static>(
     registry: &mut Registry<App>,
     address: Address,
     options: &DatagramOptions,
 ) -> Result<SocketId, OpenError> {
-    registry.bind_datagram_with(address, options, Responder::new())
+    registry.bind_datagram_with(address, options, Responder { own: Address::Unnamed })
 }
 
 impl Server {
@@ -93,46 +102,15 @@ impl Server {
         &self.counters
     }
 
-    pub(super) fn session_opened(&mut self) {
-        self.counters.open += 1;
-        self.counters.sessions += 1;
-    }
-
-    pub(super) fn session_closed(&mut self) {
-        self.counters.open -= 1;
-    }
-
-    pub(super) fn bytes_echoed(&mut self, count: usize) {
-        self.counters.bytes += count as u64;
-    }
-
     /// Whether a datagram is to be answered. The addresses are asked first: what is refused for them
     /// costs its source, who may be a forger's victim, none of its budget.
-    pub(super) fn admit(
-        &mut self,
-        from: &Address,
-        own: &Address,
-        now: Instant,
-    ) -> Result<(), Refusal> {
+    fn admit(&mut self, from: &Address, own: &Address, now: Instant) -> Result<(), Refusal> {
         match (Refusal::of(from, own), from.ip()) {
             (Some(refusal), _) => Err(refusal),
             (None, Some(ip)) => Ok(self.budget.take(ip, now)?),
             // A Unix socket: its sender is a process of this machine, and waits when we are slow.
             (None, None) => Ok(()),
         }
-    }
-
-    pub(super) fn datagram_answered(&mut self, length: usize, sent: bool) {
-        if sent {
-            self.counters.datagrams += 1;
-            self.counters.datagram_bytes += length as u64;
-        } else {
-            self.counters.unsent += 1;
-        }
-    }
-
-    pub(super) fn datagram_refused(&mut self, refusal: Refusal) {
-        self.counters.refused[refusal as usize] += 1;
     }
 }
 
@@ -155,13 +133,17 @@ impl Counters {
         self.refused[refusal as usize]
     }
 
-    /// How many datagrams were refused for whatever reason.
-    #[must_use]
-    pub fn refused_in_all(&self) -> u64 {
-        self.refused.iter().sum()
+    fn answered(&mut self, length: usize, sent: bool) {
+        if sent {
+            self.datagrams += 1;
+            self.datagram_bytes += length as u64;
+        } else {
+            self.unsent += 1;
+        }
     }
 }
 
+/// A sentence: "echoed 12 bytes of 1 connections (0 open), …".
 impl fmt::Display for Counters {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { open, sessions, bytes, datagrams, datagram_bytes, unsent, .. } = self;
@@ -184,41 +166,37 @@ impl fmt::Display for Counters {
 mod tests {
     use super::*;
 
-    fn address(text: &str) -> Address {
-        text.parse().expect("it is an address")
+    fn admitted(server: &mut Server, from: &str, now: Instant) -> Result<(), Refusal> {
+        let address = |text: &str| text.parse().expect("it is an address");
+        server.admit(&address(from), &address("127.0.0.1:7007"), now)
     }
 
     #[test]
     fn a_forged_source_costs_its_victim_nothing() {
         let now = Instant::now();
         let mut server = Server::new(&Limits { datagrams_per_second: 1, ..Limits::default() });
-        let own = address("127.0.0.1:7007");
         for _ in 0..10 {
-            assert_eq!(server.admit(&address("192.0.2.1:19"), &own, now), Err(Refusal::ReplyPort));
+            assert_eq!(admitted(&mut server, "192.0.2.1:19", now), Err(Refusal::ReplyPort));
         }
-        assert_eq!(server.admit(&address("192.0.2.1:4000"), &own, now), Ok(()));
-        assert_eq!(server.admit(&address("192.0.2.1:4001"), &own, now), Err(Refusal::OverBudget));
+        assert_eq!(admitted(&mut server, "192.0.2.1:4000", now), Ok(()));
+        assert_eq!(admitted(&mut server, "192.0.2.1:4001", now), Err(Refusal::OverBudget));
     }
 
     #[test]
     fn newcomers_are_refused_while_the_table_is_full_of_spenders() {
         let now = Instant::now();
         let mut server = Server::new(&Limits { datagrams_per_second: 1, sources: 1 });
-        let own = address("127.0.0.1:7007");
-        assert_eq!(server.admit(&address("192.0.2.1:4000"), &own, now), Ok(()));
-        let newcomer = address("192.0.2.2:4000");
-        assert_eq!(server.admit(&newcomer, &own, now), Err(Refusal::TooManySources));
+        assert_eq!(admitted(&mut server, "192.0.2.1:4000", now), Ok(()));
+        assert_eq!(admitted(&mut server, "192.0.2.2:4000", now), Err(Refusal::TooManySources));
     }
 
     #[test]
     fn the_totals_print_as_a_sentence() {
-        let mut server = Server::default();
-        server.session_opened();
-        server.bytes_echoed(12);
-        server.datagram_answered(3, true);
-        server.datagram_refused(Refusal::ReplyPort);
+        let mut counters = Counters { open: 1, sessions: 1, bytes: 12, ..Counters::default() };
+        counters.answered(3, true);
+        counters.refused[Refusal::ReplyPort as usize] += 1;
         assert_eq!(
-            server.counters().to_string(),
+            counters.to_string(),
             "echoed 12 bytes of 1 connections (1 open), 3 bytes in 1 datagrams; \
              1 refused, from a reply port"
         );
