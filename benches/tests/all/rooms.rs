@@ -6,13 +6,13 @@ use std::time::Duration;
 
 use benches::Result;
 use benches::audience::{Audience, Seats, program};
-use benches::rooms::Room;
+use benches::servers::Peer;
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
 #[test]
 fn every_member_hears_every_line() -> Result {
-    for room in Room::all() {
+    for room in Peer::all() {
         let seats = Seats { members: 20, stalled: 0 };
         let server = program(*room, seats)?.start()?;
         let mut audience = Audience::gather(server.address(), seats)?;
@@ -24,7 +24,7 @@ fn every_member_hears_every_line() -> Result {
 
 #[test]
 fn those_who_do_not_read_keep_nobody_from_hearing() -> Result {
-    for room in Room::patient() {
+    for room in Peer::patient() {
         let seats = Seats { members: 10, stalled: 5 };
         let server = program(*room, seats)?.start()?;
         let mut audience = Audience::gather(server.address(), seats)?;
@@ -37,7 +37,7 @@ fn those_who_do_not_read_keep_nobody_from_hearing() -> Result {
 
 #[test]
 fn who_speaks_does_not_hear_itself_and_who_leaves_is_missed_by_nobody() -> Result {
-    for room in Room::all() {
+    for room in Peer::all() {
         let server = program(*room, Seats { members: 3, stalled: 0 })?.start()?;
         let connect = || -> Result<TcpStream> {
             let stream = TcpStream::connect(server.address())?;

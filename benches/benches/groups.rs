@@ -1,21 +1,31 @@
-//! A group of measurements, run by criterion.
+//! The groups of measurements, run by criterion: `cargo bench -p benches` all of them,
+//! `cargo bench -p benches -- '^echo,'` those whose names begin so.
+//!
+//! With BENCH_TEN_THOUSAND in the environment it measures ten thousand connections as well.
 
 use std::time::Duration;
 
-use benches::Result;
 use benches::work::{Case, Contender, Group};
+use benches::{Result, groups};
 use criterion::measurement::WallTime;
-use criterion::{BenchmarkGroup, Criterion, SamplingMode, Throughput};
+use criterion::{
+    BenchmarkGroup, Criterion, SamplingMode, Throughput, criterion_group, criterion_main,
+};
 
 /// Short, as there are many of them; the report takes longer, and turns.
 const WARM_UP: Duration = Duration::from_millis(300);
 const MEASURING: Duration = Duration::from_millis(1500);
 const SAMPLES: usize = 10;
 
-/// Runs every case of a group, its contenders one after the other.
-pub(crate) fn run(criterion: &mut Criterion, group: &Group) {
-    for case in &group.cases {
-        run_case(criterion, group, case);
+criterion_group!(all, run);
+criterion_main!(all);
+
+/// Runs every case of every group, its contenders one after the other.
+fn run(criterion: &mut Criterion) {
+    for group in groups::all() {
+        for case in &group.cases {
+            run_case(criterion, &group, case);
+        }
     }
 }
 
