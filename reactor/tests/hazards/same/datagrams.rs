@@ -9,7 +9,7 @@ use reactor::{
     SocketId, TimerKey,
 };
 
-use crate::setting::{Family, Play, Role};
+use super::setting::{Family, Play, Role};
 use crate::support::DatagramProbe;
 
 fn echo() -> DatagramProbe {

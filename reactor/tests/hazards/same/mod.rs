@@ -8,18 +8,10 @@
 //! whole, since nobody promises how a stream is cut), and every reason and error as a sentence. Not
 //! compared are addresses, times, and how many reads it took.
 
-// The truth is that of one system, and the simulated kernels have its ways.
-#![cfg(all(feature = "sim", target_os = "linux", not(mio_unsupported_force_poll_poll)))]
-
-#[path = "same_callbacks/datagrams.rs"]
 mod datagrams;
-#[path = "same_callbacks/opening.rs"]
 mod opening;
-#[path = "same_callbacks/setting.rs"]
 mod setting;
-#[path = "same_callbacks/streams.rs"]
 mod streams;
-mod support;
 
 use setting::{Family, Place, Play, Transcript};
 

@@ -4,8 +4,8 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 
 use reactor::{Address, ConnectOptions, DatagramOptions, ListenOptions, ListenerId, OpenError};
 
-use crate::setting::{Family, Play, Role, boxed};
-use crate::streams::actor;
+use super::setting::{Family, Play, Role, boxed};
+use super::streams::actor;
 use crate::support::{DatagramProbe, Log, Probe};
 
 /// Has a role listen, if it can; it is closed when the play is over.

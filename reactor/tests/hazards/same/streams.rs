@@ -7,7 +7,7 @@ use reactor::{
     ConnectOptions, Input, ListenOptions, StreamLimits, StreamOptions, TimerKey, Transport,
 };
 
-use crate::setting::{CONNECTIONS_PER_ADDRESS, Play, Role, boxed};
+use super::setting::{CONNECTIONS_PER_ADDRESS, Play, Role, boxed};
 use crate::support::{Log, Probe, assert_same_bytes, pattern};
 
 /// Long enough for whatever is on its way to arrive, on any machine and in any simulation.
@@ -232,7 +232,7 @@ pub(crate) fn a_connection_is_aborted_before_it_is_open(play: &mut Play) {
     play.ignore("anybody", "");
 }
 
-fn ends(seen: &crate::setting::Seen<'_>, who: &str) -> usize {
+fn ends(seen: &super::setting::Seen<'_>, who: &str) -> usize {
     (0..9).find(|&times| seen.closed(who, times)).unwrap_or_default()
 }
 

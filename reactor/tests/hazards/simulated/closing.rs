@@ -5,7 +5,7 @@ use std::time::Duration;
 use reactor::sim::{Fault, Host, Rate};
 use reactor::{Limits, ListenOptions, StreamOptions, TimerKey};
 
-use crate::scene::{HALF, MS, SECOND, Scene, hears, with_seeds};
+use super::scene::{HALF, MS, SECOND, Scene, hears, with_seeds};
 use crate::support::{Log, Probe, assert_same_bytes, pattern};
 
 // ── 13: a reset that destroys the reply ─────────────────────────────────────────────────────

@@ -6,7 +6,7 @@ use std::time::Duration;
 use reactor::Address;
 use reactor::sim::{Fault, Rate};
 
-use crate::scene::{HALF, MS, PORT, SECOND, Scene, asks, echo, with_seeds};
+use super::scene::{HALF, MS, PORT, SECOND, Scene, asks, echo, with_seeds};
 use crate::support::Probe;
 
 #[test]

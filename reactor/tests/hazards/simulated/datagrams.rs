@@ -3,7 +3,7 @@
 use reactor::sim::{Fault, Host};
 use reactor::{Address, DatagramOptions, Limits, SocketId};
 
-use crate::scene::{HALF, MS, PORT, SECOND, Scene, with_seeds};
+use super::scene::{HALF, MS, PORT, SECOND, Scene, with_seeds};
 use crate::support::{DatagramProbe, Log};
 
 fn any() -> Address {

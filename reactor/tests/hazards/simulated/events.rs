@@ -9,7 +9,7 @@ use reactor::{
     TimerKey,
 };
 
-use crate::scene::{HALF, MS, PORT, SECOND, Scene, asks, echo, hears, sends, with_seeds};
+use super::scene::{HALF, MS, PORT, SECOND, Scene, asks, echo, hears, sends, with_seeds};
 use crate::support::{DatagramProbe, Log, Probe, assert_same_bytes, pattern};
 
 /// What a poller may do to the events of a socket that is ready.

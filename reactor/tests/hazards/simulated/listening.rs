@@ -5,7 +5,7 @@ use std::time::Duration;
 use reactor::sim::{Fault, Rate};
 use reactor::{Limits, ListenOptions};
 
-use crate::scene::{HALF, MS, SECOND, Scene, asks, echo, with_seeds};
+use super::scene::{HALF, MS, SECOND, Scene, asks, echo, with_seeds};
 use crate::support::Probe;
 
 const HOUR: Duration = Duration::from_secs(3_600);

@@ -3,10 +3,6 @@
 //! Each test says what goes wrong, and when, and asserts that it did: a test whose fault never happened
 //! has shown nothing. Where chance has a part in it, a handful of seeds is tried. The numbers are those
 //! of `docs/hazards.md`, which tells of each row the care and the tests that hold it.
-#![cfg(feature = "sim")]
-
-#[path = "../support/mod.rs"]
-mod support;
 
 mod closing;
 mod connecting;

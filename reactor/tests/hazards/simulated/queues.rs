@@ -4,7 +4,7 @@ use bytes::Bytes;
 use reactor::sim::{Fault, Rate};
 use reactor::{ConnectionId, Limits, ListenOptions, StreamLimits, StreamOptions};
 
-use crate::scene::{HALF, MS, SECOND, Scene, echo, with_seeds};
+use super::scene::{HALF, MS, SECOND, Scene, echo, with_seeds};
 use crate::support::{Probe, pattern, silence_panics};
 
 // ── 19: slow readers ────────────────────────────────────────────────────────────────────────

@@ -10,7 +10,7 @@ use reactor::{
     TimerId, TimerKey, Transport,
 };
 
-use crate::scene::{HALF, MS, PORT, SECOND, Scene, echo, with_seeds};
+use super::scene::{HALF, MS, PORT, SECOND, Scene, echo, with_seeds};
 use crate::support::{DatagramProbe, Log, Probe};
 
 fn path(name: &str) -> Address {
