@@ -290,14 +290,15 @@ fn errors_of_the_local_address_name_it_and_not_the_peer() {
 }
 
 #[test]
-fn a_peer_of_nobodys_kind_is_an_error_of_the_call() {
+fn a_peer_that_nobody_can_be_is_told_of_as_one_that_refuses() {
     let mut stage = Stage::new();
     // Nobody can be connected to everybody.
     let address: Address = SocketAddr::from((Ipv4Addr::BROADCAST, 9)).into();
-    let error = stage.registry().connect(address, Probe::new("client")).unwrap_err();
-    assert!(error.to_string().contains("255.255.255.255:9"), "{error}");
-    assert!(stage.registry().is_empty());
-    assert!(stage.log.of("client").is_empty(), "the protocol was dropped without a callback");
+    stage.registry().connect(address, Probe::new("client")).unwrap();
+    stage.until_closed("client");
+    let end = stage.log.end("client").unwrap();
+    assert!(end.reason.starts_with("could not connect: "), "{}", end.reason);
+    assert_eq!(stage.log.of("client").len(), 1, "it was never open");
     stage.finish();
 }
 

@@ -152,8 +152,10 @@ fn hosts_have_their_own_ports_and_paths() {
     registry.bind_datagram("0.0.0.0:7".parse().unwrap(), echo_datagrams()).expect("it is free");
     // What is on another host is not here.
     let (registry, _) = network.parts(third).expect("it is up");
-    let missing = registry.connect("unix:@echo".parse().unwrap(), echo()).unwrap_err();
-    assert!(matches!(missing, OpenError::Io { .. }), "{missing}");
+    registry.connect("unix:@echo".parse().unwrap(), Probe::new("missing")).expect("it begins");
     let not_ours = registry.listen("10.0.0.1:8".parse().unwrap(), |_, _| echo()).unwrap_err();
     assert!(matches!(not_ours, OpenError::AddressNotAvailable(_)), "{not_ours}");
+    run(&mut network, MS);
+    let end = network.app(third).and_then(|log| log.end("missing")).expect("it has ended");
+    assert!(end.reason.starts_with("could not connect"), "{}", end.reason);
 }
