@@ -12,7 +12,7 @@
 //!      load, pipeline, audience, …             what clients do to a server, over loopback
 //!
 //!   bin/echo-server, bin/fan-out-server, bin/datagram-server, bin/chat-server,
-//!   bin/rpc-server   the children
+//!   bin/rpc-server, bin/web-server   the children
 //!
 //!   bin/transfers ──────── transfers            files, with a table of its own; the child: `transfer-server`
 //! ```
@@ -26,7 +26,7 @@
 //!
 //! - [`servers`]: the echo servers.
 //! - [`rooms`]: servers that send what one client says to all the others.
-//! - [`datagrams`]: servers on one UDP socket. [`chats`]: chat servers.
+//! - [`datagrams`]: servers on one UDP socket. [`chats`]: chat servers. [`webs`]: web servers.
 //! - [`timers`], [`messages`]: keepers of timers, and loops that other threads send to, in this process.
 //! - [`parts`], [`codecs`]: slots, queues, wire formats, in this process too.
 //! - [`transfers`]: servers of files, over FTP and TFTP.
@@ -43,6 +43,7 @@
 //! - [`pipeline`]: echo clients that write while they read, for messages that fill all buffers.
 //! - [`audience`], [`correspondents`]: the clients of a room, and of a datagram server.
 //! - [`user`], [`channel`], [`town`]: one client of a chat server, all on one channel, and ten thousand.
+//! - [`askers`]: clients of a web server, and of WebSockets.
 //! - [`callers`]: callers and subscribers of a JSON-RPC server.
 //! - [`offered`]: messages on a schedule, and their latencies. [`closed`]: clients that all wait at any
 //!   time. [`ping`]: quiet clients.
@@ -56,6 +57,7 @@ compile_error!("the measurements lean on epoll, callgrind and /proc: run them on
 
 use rustix::process::{Signal, set_parent_process_death_signal};
 
+pub mod askers;
 pub mod audience;
 pub mod callers;
 pub mod callgrind;
@@ -90,6 +92,7 @@ pub mod timers;
 pub mod town;
 pub mod transfers;
 pub mod user;
+pub mod webs;
 pub mod work;
 
 // What the loop keeps to itself, to be measured alone: the same files, which know nothing of the rest.
