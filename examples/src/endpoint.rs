@@ -81,6 +81,12 @@ impl HostPort {
         host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host)
     }
 
+    /// The port.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.0.rsplit_once(':').and_then(|(_, port)| port.parse().ok()).unwrap_or_default()
+    }
+
     /// Its addresses: at least one.
     ///
     /// # Errors
@@ -182,6 +188,18 @@ pub fn seconds(text: &str) -> Result<Duration, String> {
         .ok_or_else(|| "expected a number of seconds, such as 10 or 0.5".to_owned())
 }
 
+/// As [`seconds`], for an option that makes no sense with none.
+///
+/// # Errors
+///
+/// As there, and if it is none.
+pub fn some_seconds(text: &str) -> Result<Duration, String> {
+    match seconds(text)? {
+        Duration::ZERO => Err("expected more than no time at all".to_owned()),
+        time => Ok(time),
+    }
+}
+
 /// Reads how many, for an option that makes no sense with none.
 ///
 /// # Errors
@@ -253,5 +271,7 @@ mod tests {
         for text in ["", "-1", "ten", "NaN", "1e300"] {
             assert!(seconds(text).is_err(), "{text}");
         }
+        assert_eq!(some_seconds("0.5"), Ok(Duration::from_millis(500)));
+        assert!(seconds("0").is_ok() && some_seconds("0").is_err());
     }
 }

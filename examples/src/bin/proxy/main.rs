@@ -27,7 +27,7 @@ use std::time::Duration;
 
 use clap::Parser;
 use examples::advice::NotOpened;
-use examples::endpoint::{Endpoint, seconds};
+use examples::endpoint::{Endpoint, of_streams, seconds, some_seconds};
 use examples::{output, stop};
 use reactor::{
     Address, ConnectOptions, Limits, ListenOptions, Reactor, Registry, Signal, StreamLimits,
@@ -45,14 +45,14 @@ use proxy::{Front, Proxy};
 /// Ctrl-C and SIGTERM drain: nobody new comes in, and who is in may finish, for --grace seconds at
 /// most. The second one stops at once. SIGUSR1 prints the counters.
 #[derive(Parser)]
-#[command(version, after_help = AFTER_HELP)]
+#[command(name = "proxy", version, after_help = AFTER_HELP)]
 struct Cli {
     /// Listen here; may be given several times. Port 0 is any free one
-    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8080")]
+    #[arg(long, value_name = "ADDR", value_parser = of_streams, default_value = "127.0.0.1:8080")]
     listen: Vec<Endpoint>,
 
     /// Where the clients' connections go, in turn
-    #[arg(value_name = "BACKEND", required = true)]
+    #[arg(value_name = "BACKEND", required = true, value_parser = backend)]
     backends: Vec<Endpoint>,
 
     /// Skip a backend that could not be reached for so long
@@ -60,11 +60,11 @@ struct Cli {
     rest: Duration,
 
     /// Give up a backend that takes longer to answer
-    #[arg(long, value_name = "SECONDS", value_parser = seconds, default_value = "5")]
+    #[arg(long, value_name = "SECONDS", value_parser = some_seconds, default_value = "5")]
     connect_timeout: Duration,
 
     /// Reset connections on which nothing has moved for so long
-    #[arg(long, value_name = "SECONDS", value_parser = seconds, default_value = "600")]
+    #[arg(long, value_name = "SECONDS", value_parser = some_seconds, default_value = "600")]
     idle: Duration,
 
     /// Let those who are in finish for so long when it is stopped
@@ -74,7 +74,8 @@ struct Cli {
     /// Take no more connections than N at one time, those to the backends among them
     ///
     /// Each client takes two, and two file descriptors: `ulimit -n` says how many there are.
-    #[arg(long, value_name = "N", default_value_t = Limits::default().connections)]
+    #[arg(long, value_name = "N", value_parser = two_or_more,
+          default_value_t = Limits::default().connections)]
     max_connections: usize,
 }
 
@@ -126,13 +127,23 @@ fn open(registry: &mut Registry<Proxy>, cli: &Cli) -> Result<Vec<String>, Box<dy
 
 /// The first address of each.
 fn addresses(endpoints: &[Endpoint]) -> Result<Vec<Address>, Box<dyn Error>> {
-    let first = |endpoint: &Endpoint| match endpoint {
-        Endpoint::Udp(_) => {
-            Err(format!("{endpoint} is for datagrams; streams are passed on here").into())
+    endpoints.iter().map(|endpoint| Ok(endpoint.resolve()?.swap_remove(0))).collect()
+}
+
+/// Where somebody listens: nobody does at port 0.
+fn backend(text: &str) -> Result<Endpoint, String> {
+    match of_streams(text).map_err(|error| error.to_string())? {
+        Endpoint::Tcp(place) if place.port() == 0 => {
+            Err("port 0 is any free one to listen on, and none to connect to".to_owned())
         }
-        streams => Ok(streams.resolve()?.swap_remove(0)),
-    };
-    endpoints.iter().map(first).collect()
+        endpoint => Ok(endpoint),
+    }
+}
+
+/// A client and its backend.
+fn two_or_more(text: &str) -> Result<usize, String> {
+    let number = text.parse().ok().filter(|&number| number >= 2);
+    number.ok_or_else(|| "expected a whole number, 2 or more: each client takes two".to_owned())
 }
 
 /// Both sides of a couple are given the same time. The end is no exception: whoever reads slowly may take as

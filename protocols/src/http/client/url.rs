@@ -15,10 +15,17 @@ pub struct Url {
 
 /// The text is no URL that can be asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
 pub enum NoUrl {
     /// Another scheme, or none.
     #[error("expected http://HOST[:PORT]/PATH")]
     Scheme,
+    /// `https`, which this client does not speak.
+    #[error("https is not spoken here: expected http://HOST[:PORT]/PATH")]
+    Secure,
+    /// A user's name, or a password: both would end up in logs (RFC 9110, 4.2.4).
+    #[error("a user and a password are no part of a URL here: send them in an Authorization field")]
+    User,
     /// No host, or one that is none.
     #[error("there is no host in it")]
     Host,
@@ -101,11 +108,17 @@ impl FromStr for Url {
 
     fn from_str(text: &str) -> Result<Self, NoUrl> {
         let (scheme, rest) = text.split_once("://").ok_or(NoUrl::Scheme)?;
+        if scheme.eq_ignore_ascii_case("https") {
+            return Err(NoUrl::Secure);
+        }
         if !scheme.eq_ignore_ascii_case("http") {
             return Err(NoUrl::Scheme);
         }
         let rest = rest.split('#').next().unwrap_or_default();
         let (authority, target) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
+        if authority.contains('@') {
+            return Err(NoUrl::User);
+        }
         let (host, port) = match authority.rfind(':') {
             Some(at) if !authority.ends_with(']') => {
                 let port = authority[at + 1..].parse().ok().filter(|port| *port > 0);

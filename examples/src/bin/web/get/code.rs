@@ -22,8 +22,8 @@ impl Code {
 
     pub(crate) fn of_url(error: NoUrl) -> Self {
         match error {
-            NoUrl::Scheme => Self(1),
-            NoUrl::Host | NoUrl::Port => Self(3),
+            NoUrl::Scheme | NoUrl::Secure => Self(1),
+            _ => Self(3),
         }
     }
 
