@@ -246,7 +246,7 @@ fn a_field_is_a_field_and_no_more() {
 #[test]
 fn a_url_that_cannot_be_asked_for_says_why() {
     for (url, why) in [
-        ("https://localhost/", "https is not spoken here"),
+        ("ftp://localhost/", "expected http://HOST"),
         ("http://ann:secret@localhost/", "Authorization"),
     ] {
         let ended = run(WEB, &["get", url], b"");

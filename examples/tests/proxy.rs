@@ -268,7 +268,7 @@ fn a_backend_that_is_down_is_told_of_and_so_is_that_it_is_back() {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a socket");
     let address = listener.local_addr().expect("it is bound").to_string();
     drop(listener);
-    let (proxy, front) = proxy(&["--rest", "0", &address]);
+    let (proxy, front) = proxy(&["--rest", "0.1", &address]);
     for _ in 0..2 {
         // Whoever it has nobody for is reset.
         let _ = connect(&front).read(&mut [0]);

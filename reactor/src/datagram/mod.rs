@@ -84,7 +84,7 @@ pub(crate) struct DatagramQueue {
     pub(crate) deaf: DeafPeers,
     limits: DatagramLimits,
     pub(crate) timers: Option<Key>,
-    /// It stands on the list of those that are visited without an event.
+    /// Whether it is on the ready list.
     is_ready: bool,
 }
 
@@ -130,7 +130,7 @@ impl DatagramQueue {
         self.readiness = self.readiness.with(readiness);
     }
 
-    /// Whether `on_open` has yet to be called; it is from now on.
+    /// Opens it; whether it was not open yet, so that `on_open` is due.
     pub(crate) fn open(&mut self) -> bool {
         let opening = self.state == State::Opening;
         if opening {
@@ -148,8 +148,8 @@ impl DatagramQueue {
         self.state == State::Open && self.readiness.contains(Readiness::READ)
     }
 
-    /// One receive of the commonest kind of datagram, if the socket's are of that kind. A datagram
-    /// shorter than the buffer says nothing about there being more.
+    /// Receives once from a plain UDP socket. A datagram shorter than the buffer says nothing about whether
+    /// there are more.
     #[inline(always)]
     pub(crate) fn receive_at_once(&self, buffer: &mut [u8]) -> AtOnce {
         self.socket.receive_at_once(buffer)
@@ -220,7 +220,7 @@ impl DatagramQueue {
         Ok(())
     }
 
-    /// As [`send`](Self::send), of whatever kind the datagram is.
+    /// As [`send`](Self::send), for a datagram of any kind.
     pub(crate) fn send_with(
         &mut self,
         id: SocketId,
@@ -255,7 +255,7 @@ impl DatagramQueue {
             || is_out_of_buffers(error) && self.socket.kind() == "unixgram"
     }
 
-    /// Sends to a Unix socket by its name: that it takes nothing says nothing of any other.
+    /// Sends to a Unix socket by its name. If this peer takes nothing, others still may.
     fn send_to_named(
         &mut self,
         id: SocketId,
@@ -455,7 +455,7 @@ impl DatagramQueue {
         self.is_ready = false;
     }
 
-    /// It has ended, as the loop's list of retired ones says. `false` if it had already.
+    /// Marks it as ended; `false` if it was already. The caller puts it on the loop's list of retired sources.
     pub(crate) fn retire(&mut self) -> bool {
         std::mem::replace(&mut self.state, State::Closed) != State::Closed
     }

@@ -1,4 +1,4 @@
-//! How full an outbox is, as those see it who fill it.
+//! How full an outbox is, for those who fill it.
 
 /// Whether a connection that was sent something has more queued than it should.
 ///

@@ -1,4 +1,4 @@
-//! What a program can tell a connection, and ask of it, by its id and from anywhere.
+//! What a program can tell a connection by its id, and ask of it, from anywhere.
 
 use std::io;
 

@@ -387,7 +387,7 @@ impl<'a, App> Transport<'a, App> {
         self.registry.ledger.attention = true;
     }
 
-    /// What the callback has written so far goes out, or is queued, before the state changes.
+    /// Sends or queues what the callback has written so far, before the state changes.
     fn uncork(&mut self) {
         let Registry { cork, ledger, .. } = &mut *self.registry;
         let step = self.stream.uncork(cork, ledger);

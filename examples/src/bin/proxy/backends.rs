@@ -72,17 +72,17 @@ impl Backends {
         let Some(backend) = self.all.get_mut(at) else {
             return;
         };
-        if backend.rests_until.is_none() {
+        // A rest that never ends is one of which nobody lives to see the end.
+        let is_new = backend.rests_until.replace(now.checked_add(rest).unwrap_or(now)).is_none();
+        backend.counters.failed += 1;
+        if is_new {
             output::complain(format_args!(
                 "proxy: {}: {why}; it rests for {rest:?}",
                 backend.address
             ));
-        }
-        // A rest that never ends is one of which nobody lives to see the end.
-        backend.rests_until = Some(now.checked_add(rest).unwrap_or(now));
-        backend.counters.failed += 1;
-        if self.all.iter().all(|backend| !backend.is_awake(now)) {
-            output::complain("proxy: no backend can be reached");
+            if self.all.iter().all(|backend| backend.rests_until.is_some()) {
+                output::complain("proxy: no backend can be reached");
+            }
         }
     }
 

@@ -308,7 +308,7 @@ pub(super) mod unix {
                 let name = [&[0], name.as_slice()].concat();
                 SockAddr::unix(Path::new(std::ffi::OsStr::from_bytes(&name)))
             }
-            Address::Ip(_) | Address::Abstract(_) | Address::Unnamed => {
+            Address::Ip(_) | Address::Abstract(_) | Address::Unnamed | Address::Host(_) => {
                 Err(io::ErrorKind::Unsupported.into())
             }
         }

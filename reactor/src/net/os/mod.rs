@@ -5,6 +5,7 @@
 
 mod datagram;
 mod listener;
+mod names;
 mod options;
 #[cfg(any(target_os = "linux", target_os = "android"))]
 mod pipe;

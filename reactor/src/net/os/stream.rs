@@ -18,6 +18,8 @@ pub(crate) enum StreamSocket {
     Tcp(mio::net::TcpStream),
     #[cfg(unix)]
     Unix(mio::net::UnixStream),
+    /// None yet: which it will be is still to be found out.
+    Pending,
 }
 
 /// A stream socket as the standard library has it: to adopt one made elsewhere, or to get one back.
@@ -53,12 +55,19 @@ macro_rules! call {
             StreamSocket::Tcp($inner) => $inner.try_io(|| $call),
             #[cfg(unix)]
             StreamSocket::Unix($inner) => $inner.try_io(|| $call),
+            StreamSocket::Pending => Err(pending()),
         }
     };
 }
 
 impl StreamSocket {
-    /// Begins to connect; whether it works out is told by [`Self::is_connected`] later.
+    /// The place of one that is still to be found.
+    pub(crate) fn pending() -> Self {
+        Self::Pending
+    }
+
+    /// Begins to connect; whether it works out is told by [`Self::is_connected`] later. A Unix socket
+    /// that connects from a path comes with it.
     pub(crate) fn connect(
         _: &Poller,
         address: &Address,
@@ -118,6 +127,7 @@ impl StreamSocket {
             Self::Tcp(stream) => StdStream::Tcp(stream.into()),
             #[cfg(unix)]
             Self::Unix(stream) => StdStream::Unix(stream.into()),
+            Self::Pending => StdStream::Other(Box::new(())),
         }
     }
 
@@ -126,6 +136,7 @@ impl StreamSocket {
             Self::Tcp(stream) => poller.register_stream(stream, token),
             #[cfg(unix)]
             Self::Unix(stream) => poller.register_stream(stream, token),
+            Self::Pending => Err(pending()),
         }
     }
 
@@ -135,6 +146,7 @@ impl StreamSocket {
             Self::Tcp(stream) => poller.deregister(stream),
             #[cfg(unix)]
             Self::Unix(stream) => poller.deregister(stream),
+            Self::Pending => Err(pending()),
         }
     }
 
@@ -146,6 +158,7 @@ impl StreamSocket {
             Self::Tcp(stream) => (stream.take_error()?, stream.peer_addr().map(drop)),
             #[cfg(unix)]
             Self::Unix(stream) => (stream.take_error()?, stream.peer_addr().map(drop)),
+            Self::Pending => return Ok(false),
         };
         match (error, peer) {
             (Some(error), _) => Err(error),
@@ -165,6 +178,7 @@ impl StreamSocket {
                 options.receive_buffer,
                 options.send_buffer,
             ),
+            Self::Pending => Err(pending()),
         }
     }
 
@@ -177,6 +191,7 @@ impl StreamSocket {
             }
             #[cfg(unix)]
             Self::Unix(_) => self.apply_accepted(options, false),
+            Self::Pending => Err(pending()),
         }
     }
 
@@ -213,6 +228,7 @@ impl StreamSocket {
             Self::Tcp(stream) => stream.shutdown(Shutdown::Write),
             #[cfg(unix)]
             Self::Unix(stream) => stream.shutdown(Shutdown::Write),
+            Self::Pending => Err(pending()),
         }
     }
 
@@ -224,10 +240,11 @@ impl StreamSocket {
             Self::Tcp(stream) => drop(sys::reset_on_close(stream)),
             #[cfg(unix)]
             Self::Unix(_) => {}
+            Self::Pending => {}
         }
     }
 
-    /// What passes from here on cannot be told apart: only a simulated network wants to know.
+    /// From here on the bytes are encrypted, which only a simulated network wants to know.
     pub(crate) fn seal(&self) {}
 
     /// The error the system keeps for the socket (`SO_ERROR`), which is cleared by asking.
@@ -236,6 +253,7 @@ impl StreamSocket {
             Self::Tcp(stream) => stream.take_error(),
             #[cfg(unix)]
             Self::Unix(stream) => stream.take_error(),
+            Self::Pending => Ok(None),
         }
         .unwrap_or_else(Some)
     }
@@ -245,6 +263,7 @@ impl StreamSocket {
             Self::Tcp(stream) => stream.local_addr().map_or(Address::Unnamed, Address::Ip),
             #[cfg(unix)]
             Self::Unix(stream) => super::listener::named(stream.local_addr()),
+            Self::Pending => Address::Unnamed,
         }
     }
 
@@ -253,6 +272,7 @@ impl StreamSocket {
             Self::Tcp(stream) => stream.peer_addr().map_or(Address::Unnamed, Address::Ip),
             #[cfg(unix)]
             Self::Unix(stream) => super::listener::named(stream.peer_addr()),
+            Self::Pending => Address::Unnamed,
         }
     }
 
@@ -262,6 +282,7 @@ impl StreamSocket {
         Some(match self {
             Self::Tcp(stream) => stream.as_fd(),
             Self::Unix(stream) => stream.as_fd(),
+            Self::Pending => return None,
         })
     }
 
@@ -290,8 +311,15 @@ impl StreamSocket {
             Self::Tcp(_) => "tcp",
             #[cfg(unix)]
             Self::Unix(_) => "unix",
+            Self::Pending => "tcp",
         }
     }
+}
+
+/// What is said of a socket that is not there yet: nobody asks before it is.
+#[cold]
+fn pending() -> io::Error {
+    io::ErrorKind::NotConnected.into()
 }
 
 /// "In progress" is how a connect that does not block succeeds.

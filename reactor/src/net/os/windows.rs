@@ -1,4 +1,4 @@
-//! What is particular to Windows: calls on sockets, and what their errors mean.
+//! What differs on Windows: calls on sockets, and what their errors mean.
 
 use std::fs::File;
 use std::io::{self, IoSlice, Read};
