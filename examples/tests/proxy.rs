@@ -275,8 +275,9 @@ fn a_backend_that_is_down_is_told_of_and_so_is_that_it_is_back() {
     }
     proxy.error_with(&format!("proxy: {address}: could not connect: "));
     proxy.error_with("proxy: no backend can be reached");
-    let _back = TcpListener::bind(&address).expect("it is free again");
-    let _client = connect(&front);
+    let back = TcpListener::bind(&address).expect("it is free again");
+    let client = connect(&front);
     proxy.error_with(&format!("proxy: {address} answers again"));
+    drop((client, back));
     proxy.stop();
 }

@@ -61,7 +61,7 @@ fn a_server_that_stops_says_that_it_goes_away() {
 fn what_is_no_websocket_is_told() {
     for (url, why) in [
         ("http://127.0.0.1/".to_owned(), "expected ws://HOST[:PORT]/PATH"),
-        ("wss://127.0.0.1/".to_owned(), "TLS"),
+        ("wss://127.0.0.1:1/".to_owned(), "could not connect"),
         ("ws://127.0.0.1:1/".to_owned(), "could not connect"),
         ("ws:///page".to_owned(), "no host"),
     ] {
