@@ -6,6 +6,7 @@ use std::net::ToSocketAddrs;
 use std::str::FromStr;
 use std::time::Duration;
 
+use protocols::http::client::Url;
 use reactor::{Address, ParseAddressError};
 use thiserror::Error;
 
@@ -86,6 +87,12 @@ impl Endpoint {
 }
 
 impl HostPort {
+    /// Where a URL leads.
+    #[must_use]
+    pub fn of(url: &Url) -> Self {
+        Self(url.host_and_port())
+    }
+
     /// The host, by name or address, without its port.
     #[must_use]
     pub fn host(&self) -> &str {

@@ -301,9 +301,9 @@ impl<App: 'static> Line<App> {
 
     fn patience(&self) -> std::time::Duration {
         let limits = &self.pool.options.limits;
-        match self.state {
+        match &self.state {
             State::Idle => limits.idle,
-            State::Asked { .. } => limits.head_time,
+            State::Asked { job, .. } => job.ask.patience.unwrap_or(limits.head_time),
             State::Reading { .. } | State::Over => limits.silence,
         }
     }
