@@ -44,8 +44,9 @@ pub fn within<App: 'static>(registry: &mut Registry<App>, grace: Duration) -> io
 fn announce<App>(registry: &Registry<App>, grace: Duration) {
     let connections = registry.stats().connections;
     if connections > 0 && !grace.is_zero() {
+        let noun = if connections == 1 { "connection" } else { "connections" };
         output::complain(format_args!(
-            "waiting {grace:?} for {connections} connections; Ctrl-C again stops at once"
+            "waiting up to {grace:?} for {connections} {noun}; Ctrl-C again stops at once"
         ));
     }
 }

@@ -75,9 +75,18 @@ fn a_command_line_that_makes_no_sense_says_why() {
         assert_eq!(ended.code, Some(2), "{words:?}: {ended:?}");
         assert!(ended.errors.contains("--help"), "{words:?}: {ended:?}");
     }
-    let ended = run(PROXY, &["udp:127.0.0.1:7"], b"");
-    assert_eq!(ended.code, Some(1), "{ended:?}");
-    assert!(ended.errors.contains("datagrams"), "{ended:?}");
+    for (words, why) in [
+        (&["udp:127.0.0.1:7"][..], "not spoken over UDP"),
+        (&["127.0.0.1:0"], "port 0"),
+        (&["127.0.0.1:7", "--idle", "0"], "no time at all"),
+        (&["127.0.0.1:7", "--connect-timeout", "0"], "no time at all"),
+        (&["127.0.0.1:7", "--max-connections", "0"], "2 or more"),
+        (&["127.0.0.1:7", "--listen", "udp:127.0.0.1:0"], "not spoken over UDP"),
+    ] {
+        let ended = run(PROXY, words, b"");
+        assert_eq!(ended.code, Some(2), "{ended:?}");
+        assert!(ended.errors.contains(why), "{ended:?}");
+    }
 }
 
 #[test]
@@ -173,7 +182,10 @@ fn sigterm_lets_who_is_in_finish_and_takes_nobody_new() {
         }
     }
     proxy.signal(Signal::TERM);
-    assert_eq!(proxy.error_line(), "waiting 30s for 2 connections; Ctrl-C again stops at once");
+    assert_eq!(
+        proxy.error_line(),
+        "waiting up to 30s for 2 connections; Ctrl-C again stops at once"
+    );
     while TcpStream::connect(&address).is_ok() {
         thread::yield_now();
     }
@@ -249,4 +261,23 @@ fn curl_asks_a_web_server_through_it() {
     assert!(ended.output == page, "curl printed something else");
     proxy.stop();
     server.interrupt();
+}
+
+#[test]
+fn a_backend_that_is_down_is_told_of_and_so_is_that_it_is_back() {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a socket");
+    let address = listener.local_addr().expect("it is bound").to_string();
+    drop(listener);
+    let (proxy, front) = proxy(&["--rest", "0.1", &address]);
+    for _ in 0..2 {
+        // Whoever it has nobody for is reset.
+        let _ = connect(&front).read(&mut [0]);
+    }
+    proxy.error_with(&format!("proxy: {address}: could not connect: "));
+    proxy.error_with("proxy: no backend can be reached");
+    let back = TcpListener::bind(&address).expect("it is free again");
+    let client = connect(&front);
+    proxy.error_with(&format!("proxy: {address} answers again"));
+    drop((client, back));
+    proxy.stop();
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clap::Args;
 use examples::advice::NotOpened;
-use examples::endpoint::{HostPort, seconds};
+use examples::endpoint::{HostPort, some_seconds};
 use examples::tls::{ServeTls, Served};
 use examples::{output, stop};
 use protocols::echo::{self, Server};
@@ -47,7 +47,7 @@ pub(crate) struct Options {
     max_connections: usize,
 
     /// Close connections on which nothing has moved for so long
-    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    #[arg(long, value_name = "SECONDS", value_parser = some_seconds)]
     idle: Option<Duration>,
 
     /// Answer no more than N UDP datagrams a second from one address; the rest are dropped

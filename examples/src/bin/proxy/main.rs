@@ -28,7 +28,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser};
 use examples::advice::NotOpened;
-use examples::endpoint::{Endpoint, seconds};
+use examples::endpoint::{Endpoint, of_streams, seconds, some_seconds};
 use examples::tls::{CallTls, ServeTls, Served};
 use examples::{output, stop};
 use reactor::tls::{ClientTls, Fingerprint, TlsError};
@@ -49,14 +49,14 @@ use proxy::{Front, Proxy};
 /// Ctrl-C and SIGTERM drain: nobody new comes in, and who is in may finish, for --grace seconds at
 /// most. The second one stops at once. SIGUSR1 prints the counters.
 #[derive(Parser)]
-#[command(version, after_help = AFTER_HELP)]
+#[command(name = "proxy", version, after_help = AFTER_HELP)]
 struct Cli {
     /// Listen here; may be given several times. Port 0 is any free one
-    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8080")]
+    #[arg(long, value_name = "ADDR", value_parser = of_streams, default_value = "127.0.0.1:8080")]
     listen: Vec<Endpoint>,
 
     /// Where the clients' connections go, in turn
-    #[arg(value_name = "BACKEND", required = true)]
+    #[arg(value_name = "BACKEND", required = true, value_parser = backend)]
     backends: Vec<Endpoint>,
 
     #[command(flatten)]
@@ -70,11 +70,11 @@ struct Cli {
     rest: Duration,
 
     /// Give up a backend that takes longer to answer
-    #[arg(long, value_name = "SECONDS", value_parser = seconds, default_value = "5")]
+    #[arg(long, value_name = "SECONDS", value_parser = some_seconds, default_value = "5")]
     connect_timeout: Duration,
 
     /// Reset connections on which nothing has moved for so long
-    #[arg(long, value_name = "SECONDS", value_parser = seconds, default_value = "600")]
+    #[arg(long, value_name = "SECONDS", value_parser = some_seconds, default_value = "600")]
     idle: Duration,
 
     /// Let those who are in finish for so long when it is stopped
@@ -84,7 +84,8 @@ struct Cli {
     /// Take no more connections than N at one time, those to the backends among them
     ///
     /// Each client takes two, and two file descriptors: `ulimit -n` says how many there are.
-    #[arg(long, value_name = "N", default_value_t = Limits::default().connections)]
+    #[arg(long, value_name = "N", value_parser = two_or_more,
+          default_value_t = Limits::default().connections)]
     max_connections: usize,
 }
 
@@ -128,7 +129,7 @@ fn main() -> ExitCode {
 fn run(cli: &Cli) -> Result<(), Box<dyn Error>> {
     let limits = Limits { connections: cli.max_connections, ..Limits::default() };
     let mut reactor = Reactor::<Proxy>::with_limits(limits)?;
-    let backends = cli.backends.iter().map(|backend| Ok(streams_of(backend)?.address()?));
+    let backends = cli.backends.iter().map(|backend| Ok(backend.address()?));
     let backends = Backends::new(backends.collect::<Result<_, Box<dyn Error>>>()?, cli.rest);
     let connect = ConnectOptions {
         limits: streams(cli),
@@ -167,7 +168,7 @@ fn open(
     };
     let mut lines = Vec::new();
     for place in &cli.listen {
-        let address = streams_of(place)?.resolve()?.swap_remove(0);
+        let address = place.resolve()?.swap_remove(0);
         let kind = if address.ip().is_some() { "tcp " } else { "" };
         let id = registry
             .listen_with(address, &options, |_, proxy| {
@@ -180,14 +181,20 @@ fn open(
     Ok(lines)
 }
 
-/// Refuses what is for datagrams.
-fn streams_of(endpoint: &Endpoint) -> Result<&Endpoint, Box<dyn Error>> {
-    match endpoint {
-        Endpoint::Udp(_) => {
-            Err(format!("{endpoint} is for datagrams; streams are passed on here").into())
+/// Where somebody listens: nobody does at port 0.
+fn backend(text: &str) -> Result<Endpoint, String> {
+    match of_streams(text).map_err(|error| error.to_string())? {
+        Endpoint::Tcp(place) if place.port() == 0 => {
+            Err("port 0 is any free one to listen on, and none to connect to".to_owned())
         }
-        streams => Ok(streams),
+        endpoint => Ok(endpoint),
     }
+}
+
+/// A client and its backend.
+fn two_or_more(text: &str) -> Result<usize, String> {
+    let number = text.parse().ok().filter(|&number| number >= 2);
+    number.ok_or_else(|| "expected a whole number, 2 or more: each client takes two".to_owned())
 }
 
 /// Both sides of a couple are given the same time. The end is no exception: whoever reads slowly may take as

@@ -48,7 +48,9 @@ impl Proxy {
                     | OpenError::TooManyConnections(_)
                     | OpenError::NoDescriptors(_),
                 ) => break,
-                Err(_) => self.backends.note_failed(place, registry.now()),
+                Err(error) => {
+                    self.backends.note_failed(place, registry.now(), &error.to_string());
+                }
             }
         }
         self.refused += 1;
@@ -102,7 +104,7 @@ impl Protocol<Proxy> for Back {
             // The shutdown has closed it, before it was open: nobody is tried any more.
             let _ = registry.abort(self.client);
         } else {
-            proxy.backends.note_failed(self.place, registry.now());
+            proxy.backends.note_failed(self.place, registry.now(), &closed.reason.to_string());
             proxy.connect(registry, self.client, self.tried);
         }
     }
