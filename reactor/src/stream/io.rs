@@ -261,7 +261,6 @@ impl Io {
         }
     }
 
-    #[cold]
     fn received_nothing(&mut self, result: io::Result<usize>, ledger: &Ledger) -> Step<Received> {
         let Err(error) = result else {
             ledger.trace(|| What::ReadEnd);
