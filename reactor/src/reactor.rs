@@ -1,5 +1,6 @@
 //! The loop.
 
+use std::borrow::Borrow;
 use std::fmt;
 use std::io;
 use std::time::{Duration, Instant};
@@ -77,13 +78,13 @@ impl<App> Reactor<App> {
         Self::with_limits(Limits::default())
     }
 
-    /// A loop with limits of one's own.
+    /// A loop with limits of one's own, by value or by reference.
     ///
     /// # Errors
     ///
     /// If the system has no descriptors left for the poller.
-    pub fn with_limits(limits: Limits) -> io::Result<Self> {
-        Ok(Self::on(Poller::new()?, limits))
+    pub fn with_limits(limits: impl Borrow<Limits>) -> io::Result<Self> {
+        Ok(Self::on(Poller::new()?, limits.borrow().clone()))
     }
 
     pub(crate) fn on(poller: Poller, limits: Limits) -> Self {

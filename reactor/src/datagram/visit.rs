@@ -234,7 +234,11 @@ impl<App> Registry<App> {
         socket: &mut Socket<App>,
         app: &mut App,
         callback: Callback,
-        call: impl FnOnce(&mut dyn DatagramProtocol<App>, &mut DatagramTransport<'_, App>, &mut App),
+        call: impl FnOnce(
+            &mut (dyn DatagramProtocol<App> + 'static),
+            &mut DatagramTransport<'_, App>,
+            &mut App,
+        ),
     ) {
         if !socket.queue.is_closed() {
             self.call_open_socket(key, socket, app, callback, call);
@@ -248,7 +252,11 @@ impl<App> Registry<App> {
         socket: &mut Socket<App>,
         app: &mut App,
         callback: Callback,
-        call: impl FnOnce(&mut dyn DatagramProtocol<App>, &mut DatagramTransport<'_, App>, &mut App),
+        call: impl FnOnce(
+            &mut (dyn DatagramProtocol<App> + 'static),
+            &mut DatagramTransport<'_, App>,
+            &mut App,
+        ),
     ) {
         let Socket { queue, protocol } = socket;
         let id = SocketId(key);
@@ -297,7 +305,11 @@ impl<App> Registry<App> {
         key: Key,
         app: &mut App,
         callback: Callback,
-        call: impl FnOnce(&mut dyn DatagramProtocol<App>, &mut DatagramTransport<'_, App>, &mut App),
+        call: impl FnOnce(
+            &mut (dyn DatagramProtocol<App> + 'static),
+            &mut DatagramTransport<'_, App>,
+            &mut App,
+        ),
     ) {
         let Some(mut source) = self.slots.take(key) else {
             return;

@@ -16,6 +16,7 @@ impl<App> Registry<App> {
             self.ledger.stats.tasks += 1;
             self.run_task(|registry| task(registry, app));
         }
+        self.take_lookups();
         self.look_for_mail();
         for _ in 0..self.ledger.limits.task_budget {
             let Some(message) = self.mail.pop_front() else {

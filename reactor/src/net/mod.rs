@@ -6,7 +6,7 @@
 //! - [`Poller`]: waits for readiness, edge by edge, of what was registered **once** for both directions;
 //! - [`StreamSocket`], [`ListenerSocket`], [`DatagramSocket`]: calls that never block;
 //! - [`System`]: the time, which [`Clock`] reads at most once in a turn, and random bits;
-//! - [`Pool`]: threads for work that blocks;
+//! - [`Pool`]: threads for work that blocks, the system's look-up of hosts among it;
 //! - [`SpareDescriptor`]: what is left when all descriptors are taken.
 //!
 //! And this is what a backend **may do**, which the loop has to bear:
@@ -25,7 +25,7 @@
 //! they are those of `either`, an enum of both. A socket is of the same system as its poller.
 
 use std::io;
-use std::net::{IpAddr, SocketAddrV4, SocketAddrV6};
+use std::net::{IpAddr, SocketAddr, SocketAddrV4, SocketAddrV6};
 
 use crate::{Address, OpenError};
 
@@ -47,7 +47,8 @@ pub(crate) use clock::Clock;
 pub use envelope::{Ecn, Envelope};
 pub(crate) use os::read_at;
 pub(crate) use os::{
-    Failure, OwnedPath, SHORT_READ_DRAINS, is_out_of_descriptors, is_passing_accept_error,
+    Failure, OwnedPath, SHORT_READ_DRAINS, is_out_of_buffers, is_out_of_descriptors,
+    is_passing_accept_error,
 };
 pub(crate) use os::{Pipe, cannot_splice};
 pub use os::{StdDatagram, StdListener, StdStream};
@@ -89,6 +90,16 @@ impl Incoming {
     }
 }
 
+/// A connection that begins.
+pub(crate) struct Begun<Socket> {
+    pub(crate) socket: Socket,
+    /// The path from which a Unix socket connects, if it does.
+    pub(crate) path: Option<OwnedPath>,
+    /// Why it has come to nothing already: what a system finds out at once of one peer it may find out later
+    /// of another.
+    pub(crate) refused: Option<io::Error>,
+}
+
 /// One datagram to be sent, or a run of them; to the connected peer if there is no address.
 #[derive(Clone, Copy)]
 pub(crate) struct Outgoing<'a> {
@@ -110,6 +121,9 @@ impl<'a> Outgoing<'a> {
         self.bytes.len().div_ceil(self.stride.max(1)).max(1)
     }
 }
+
+/// Who is told, on whatever thread, what the system says of a host.
+pub(crate) type Found = Box<dyn FnOnce(io::Result<Vec<SocketAddr>>) + Send>;
 
 impl OpenError {
     /// Sorts what the system said by what a person can do about it.

@@ -8,6 +8,7 @@
 //! its timers, the traits, the transports, what a slot holds, listeners, handles and signals. It is the only
 //! circle of the crate.
 
+mod names;
 mod open;
 mod protocol;
 mod timers;
@@ -24,6 +25,7 @@ use crate::handle::{Handle, Mailbox, Message};
 use crate::id::Key;
 use crate::ledger::Ledger;
 use crate::listener::ByAddress;
+use crate::names::{Lookup, Lookups, Race};
 use crate::net::{OwnedPath, Poller, Pool, SpareDescriptor};
 use crate::offload::{Job, panic_message};
 use crate::outbox::{Cork, FilePiece};
@@ -45,6 +47,7 @@ pub(crate) type Waiting<App> = HashMap<Key, Vec<Told<App>>>;
 /// Makes the task that calls such a closure.
 type Told<App> = Box<dyn FnOnce(Result<(), Stale>) -> Task<App>>;
 type Completion<App> = Box<dyn FnOnce(&mut Registry<App>, &mut App, Box<dyn std::any::Any + Send>)>;
+type Resolver<App> = Box<dyn FnMut(Lookup, &mut Registry<App>)>;
 type DetachReceiver<App> = Box<dyn FnOnce(Detached, &mut Registry<App>, &mut App)>;
 
 /// Everything registered with the loop: opens sockets, sets timers, and reaches every connection by
@@ -76,6 +79,11 @@ pub struct Registry<App> {
     pub(crate) by_address: ByAddress,
     /// The paths from which Unix connections were made: few, if any.
     pub(crate) client_paths: HashMap<Key, OwnedPath>,
+    /// Connections that are being made to a host by its name.
+    pub(crate) races: HashMap<Key, Race>,
+    /// Who looks hosts up, if not the system.
+    resolver: Option<Resolver<App>>,
+    lookups: Lookups,
     pub(crate) spare: SpareDescriptor,
     /// Listeners that rest until a descriptor is freed, or their timer fires.
     pub(crate) resting: Vec<Key>,
@@ -114,6 +122,7 @@ impl<App> Registry<App> {
         Self {
             mailbox: Arc::new(Mailbox::new(poller.waker(), limits.tasks)),
             pool: poller.pool(limits.offload_threads),
+            lookups: Lookups::new(&poller, limits.lookups),
             ledger: Ledger::new(limits, poller.system()),
             cork: Cork::new(),
             spare: SpareDescriptor::new(&poller),
@@ -130,6 +139,8 @@ impl<App> Registry<App> {
             connections: 0,
             by_address: ByAddress::default(),
             client_paths: HashMap::new(),
+            races: HashMap::new(),
+            resolver: None,
             resting: Vec::new(),
             #[cfg(feature = "sim")]
             ends: None,

@@ -33,6 +33,10 @@ pub(crate) enum Origin {
         counted: bool,
     },
     Connecting,
+    /// It is to be connected to a host by its name, and has no socket yet.
+    Named,
+    /// It is an attempt to connect such a one.
+    Attempt,
     /// The socket may have duplicates, which would keep its registration alive.
     Adopted,
 }
@@ -64,7 +68,7 @@ impl Io {
     pub(super) fn new(socket: StreamSocket, origin: Origin) -> Self {
         let readiness = match origin {
             // Nothing is known of it before it has connected.
-            Origin::Connecting => Readiness::default(),
+            Origin::Connecting | Origin::Named | Origin::Attempt => Readiness::default(),
             Origin::Accepted { .. } | Origin::Adopted => Readiness::WRITE,
         };
         Self { socket, readiness, origin, deadlines: Deadlines::Changed, sent_in: 0, aside: None }
@@ -89,6 +93,18 @@ impl Io {
     #[cfg(unix)]
     pub(super) fn layer_mut<L: Layer>(&mut self) -> Option<&mut L> {
         self.aside.as_mut()?.layered.as_mut()?.layer_mut()
+    }
+
+    /// Takes over what another has come to. What is known of its socket is told again where that is registered, but
+    /// that it is connected.
+    pub(super) fn take_over(&mut self, other: Self) {
+        self.socket = other.socket;
+        if let Some(layered) = other.aside.and_then(|aside| aside.layered) {
+            self.aside().layered = Some(layered);
+        } else if self.is_layered() {
+            self.socket.seal();
+        }
+        self.readiness = self.readiness.with(other.readiness).with(Readiness::WRITE);
     }
 
     fn layered(&self) -> Option<&Layered> {

@@ -26,6 +26,7 @@
 //! that returns [`Step`] may find that the connection has ended, and then breaks with the reason.
 
 mod by_id;
+mod connected;
 mod couple;
 mod deadlines;
 mod guard;
@@ -145,7 +146,7 @@ impl Stream {
             limits,
             peer: PackedAddress::from(peer),
         };
-        if origin == Origin::Connecting {
+        if matches!(origin, Origin::Connecting | Origin::Named | Origin::Attempt) {
             stream.state = State::Connecting(Next::Open);
             if let Some(timeout) = stream.limits.connect_timeout {
                 stream.begin(Phase::Connecting, ledger.clock.tick_after(timeout), ledger);
@@ -450,6 +451,11 @@ impl Stream {
 
     pub(crate) fn untouch(&mut self) {
         self.pending.listed.untouch();
+    }
+
+    /// Whether it is made for another one, as one of several.
+    pub(crate) fn is_attempt(&self) -> bool {
+        self.io.origin == Origin::Attempt
     }
 
     pub(crate) fn is_counted(&self) -> bool {

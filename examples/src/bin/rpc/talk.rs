@@ -137,7 +137,7 @@ impl Conversation {
         reconnect: Option<Backoff>,
     ) -> Result<Self, Box<dyn Error>> {
         let server = match place {
-            Place::Tcp(place) => place.first()?,
+            Place::Tcp(place) => place.address()?,
             Place::Unix(address) => address.clone(),
             Place::Stdio(command) => return Self::spawn(registry, command, how, place, service),
         };

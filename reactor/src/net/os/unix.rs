@@ -185,6 +185,12 @@ pub(crate) fn is_out_of_descriptors(error: &io::Error) -> bool {
     )
 }
 
+/// There was no room in some queue of the system's: on the BSDs and Apple's systems, in that of the peer of a Unix
+/// datagram socket.
+pub(crate) fn is_out_of_buffers(error: &io::Error) -> bool {
+    Errno::from_io_error(error) == Some(Errno::NOBUFS)
+}
+
 /// An option named an interface, by its address or its index, that is not there.
 pub(super) fn is_missing_interface(error: &io::Error) -> bool {
     matches!(Errno::from_io_error(error), Some(Errno::NODEV | Errno::NXIO))
