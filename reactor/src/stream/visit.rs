@@ -15,7 +15,7 @@
 use std::any::Any;
 use std::ops::ControlFlow;
 
-use super::{Drained, Flushed, Intake, Outcome, Received, Step, Transport, ended};
+use super::{Drained, Flushed, Intake, Outcome, Received, Step, Stream, Transport, ended};
 use crate::id::Key;
 use crate::ledger::Scratch;
 use crate::net::Readiness;
@@ -69,6 +69,7 @@ impl<App> Registry<App> {
 }
 
 impl<'a, App> Visit<'a, App> {
+    #[inline]
     pub(crate) fn new(
         key: Key,
         connection: &'a mut Connection<App>,
@@ -266,6 +267,7 @@ impl<'a, App> Visit<'a, App> {
     }
 
     /// Handles the peer's FIN.
+    #[cold]
     fn end(&mut self) -> Step {
         if !self.connection.stream.peer_ended(&self.registry.ledger)? {
             return self.settle();
@@ -366,6 +368,7 @@ impl<App> Visit<'_, App> {
     }
 
     /// Deals with a callback that has done more than write, or that ran in another state than open.
+    #[cold]
     fn attend(&mut self) -> Step {
         let successor = match self.registry.outcome.take() {
             Some(Outcome::Ended(reason)) => return self.cut(reason),
@@ -422,5 +425,17 @@ impl<App> Visit<'_, App> {
         self.registry.orders.clear();
         self.registry.outcome = None;
         Step::Break(reason)
+    }
+}
+
+impl Stream {
+    /// Whether it is open, there is something to read, and nothing else to do.
+    fn is_flowing(&self) -> bool {
+        self.is_open() && self.pending.is_quiet() && self.outbox.is_empty() && self.io.is_readable()
+    }
+
+    /// Whether the socket has been read empty.
+    fn is_read_empty(&self) -> bool {
+        !self.io.is_readable()
     }
 }

@@ -125,6 +125,7 @@ impl Stream {
         }
     }
 
+    #[cold]
     fn uncorked_partly(
         &mut self,
         result: io::Result<usize>,
@@ -188,6 +189,7 @@ impl Stream {
 
     /// Queues the rest of a parcel that was sent in part. It cannot be refused any more: unless the connection
     /// ends for want of room, the rest is queued beyond its cap.
+    #[cold]
     fn delivered_partly<P: Parcel>(
         &mut self,
         key: Key,
