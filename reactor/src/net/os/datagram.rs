@@ -198,7 +198,6 @@ impl DatagramSocket {
 
     /// Sends one datagram from a plain UDP socket to an IPv4 address. `None` for any other, which goes by
     /// [`send`](Self::send).
-    #[inline(always)]
     pub(crate) fn send_at_once(
         &self,
         bytes: &[u8],
