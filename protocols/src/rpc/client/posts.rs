@@ -37,6 +37,8 @@ impl<App: 'static> Posts<App> {
             ..web::ClientOptions::default()
         };
         web.connect.limits.connect_timeout = Some(options.connect_timeout);
+        #[cfg(feature = "tls")]
+        web.connect.tls.clone_from(&options.tls);
         Some(Self {
             client: Client::new(web),
             server: options.server.clone(),
