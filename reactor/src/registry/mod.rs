@@ -8,6 +8,7 @@
 //! its timers, the traits, the transports, what a slot holds, listeners, handles and signals. It is the only
 //! circle of the crate.
 
+mod inherit;
 mod open;
 mod protocol;
 mod timers;
@@ -76,6 +77,8 @@ pub struct Registry<App> {
     pub(crate) by_address: ByAddress,
     /// The paths from which Unix connections were made: few, if any.
     pub(crate) client_paths: HashMap<Key, OwnedPath>,
+    /// What the process was started with, until somebody listens there.
+    pub(crate) inherited: inherit::Inherited,
     pub(crate) spare: SpareDescriptor,
     /// Listeners that rest until a descriptor is freed, or their timer fires.
     pub(crate) resting: Vec<Key>,
@@ -130,6 +133,7 @@ impl<App> Registry<App> {
             connections: 0,
             by_address: ByAddress::default(),
             client_paths: HashMap::new(),
+            inherited: inherit::Inherited::default(),
             resting: Vec::new(),
             #[cfg(feature = "sim")]
             ends: None,

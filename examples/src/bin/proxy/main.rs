@@ -28,6 +28,7 @@ use std::time::Duration;
 use clap::Parser;
 use examples::advice::NotOpened;
 use examples::endpoint::{Endpoint, seconds};
+use examples::service::{self, ServiceOptions};
 use examples::{output, stop};
 use reactor::{
     Address, ConnectOptions, Limits, ListenOptions, Reactor, Registry, Signal, StreamLimits,
@@ -43,7 +44,8 @@ use proxy::{Front, Proxy};
 /// little memory. On Linux bytes go from socket to socket, without a copy.
 ///
 /// Ctrl-C and SIGTERM drain: nobody new comes in, and who is in may finish, for --grace seconds at
-/// most. The second one stops at once. SIGUSR1 prints the counters.
+/// most. The second one stops at once. SIGUSR1 prints the counters. SIGUSR2
+/// starts a successor, which takes over when it is ready.
 #[derive(Parser)]
 #[command(version, after_help = AFTER_HELP)]
 struct Cli {
@@ -76,6 +78,9 @@ struct Cli {
     /// Each client takes two, and two file descriptors: `ulimit -n` says how many there are.
     #[arg(long, value_name = "N", default_value_t = Limits::default().connections)]
     max_connections: usize,
+
+    #[command(flatten)]
+    service: ServiceOptions,
 }
 
 const AFTER_HELP: &str = "\
@@ -92,10 +97,12 @@ fn run(cli: &Cli) -> Result<(), Box<dyn Error>> {
     let backends = Backends::new(addresses(&cli.backends)?, cli.rest);
     let mut proxy =
         Proxy::new(backends, ConnectOptions { limits: streams(cli), ..Default::default() });
+    let service = service::begin(reactor.registry())?;
     let listening = open(reactor.registry(), cli)?;
     stop::within(reactor.registry(), cli.grace)?;
     reactor.registry().on_signal(Signal::User1, |_, proxy| tell(proxy))?;
     listening.iter().try_for_each(output::say)?;
+    service.serve(reactor.registry(), &cli.service)?;
     let report = reactor.run(&mut proxy)?;
     output::say(report)?;
     tell(&proxy);

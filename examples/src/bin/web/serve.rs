@@ -8,6 +8,7 @@ use std::time::Duration;
 use clap::Args;
 use examples::advice::NotOpened;
 use examples::endpoint::{HostPort, seconds};
+use examples::service::{self, ServiceOptions};
 use examples::{output, stop};
 use protocols::http::ServerLimits;
 use protocols::http::server::{self, Files, FilesOptions, Settings, Site};
@@ -58,6 +59,9 @@ pub(crate) struct Options {
 
     #[command(flatten)]
     log: LogOptions,
+
+    #[command(flatten)]
+    service: ServiceOptions,
 }
 
 pub(crate) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
@@ -72,7 +76,7 @@ pub(crate) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     if let Some(log) = options.log.open()? {
         site = site.with_log(log);
     }
-    serve(site, &options.listen)
+    serve(site, &options.listen, &options.service)
 }
 
 fn files_options(options: &Options) -> Result<FilesOptions, Box<dyn Error>> {
@@ -87,11 +91,17 @@ fn files_options(options: &Options) -> Result<FilesOptions, Box<dyn Error>> {
 }
 
 /// Runs a site until it is told to stop.
-pub(crate) fn serve(site: Site<()>, places: &[HostPort]) -> Result<(), Box<dyn Error>> {
+pub(crate) fn serve(
+    site: Site<()>,
+    places: &[HostPort],
+    options: &ServiceOptions,
+) -> Result<(), Box<dyn Error>> {
     let mut reactor = Reactor::<()>::new()?;
+    let service = service::begin(reactor.registry())?;
     let listening = open(reactor.registry(), &Rc::new(site), places)?;
     stop::on_request(reactor.registry())?;
     listening.iter().try_for_each(output::say)?;
+    service.serve(reactor.registry(), options)?;
     let report = reactor.run(&mut ())?;
     output::say(report)?;
     Ok(())

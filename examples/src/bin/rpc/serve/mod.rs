@@ -18,6 +18,7 @@ use std::time::Duration;
 use clap::Args;
 use examples::advice::NotOpened;
 use examples::endpoint::HostPort;
+use examples::service::{self, ServiceOptions};
 use examples::{output, stop};
 use protocols::rpc::{self, Event, ServerOptions, Service, Topic};
 use protocols::transfer::store::{Access, Store};
@@ -59,6 +60,9 @@ pub(crate) struct Options {
     /// Say who calls what, on standard error
     #[arg(long, short)]
     verbose: bool,
+
+    #[command(flatten)]
+    service: ServiceOptions,
 }
 
 /// The application.
@@ -73,6 +77,7 @@ pub(crate) struct Site {
 pub(crate) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     let service = Rc::new(service(options)?);
     let mut reactor = Reactor::<Site>::new()?;
+    let begun = service::begin(reactor.registry())?;
     let listening = open(reactor.registry(), options, &service)?;
     stop::on_request(reactor.registry())?;
     reactor.registry().every(Duration::from_secs(1), |registry, site: &mut Site| {
@@ -81,6 +86,7 @@ pub(crate) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
         let _ = site.ticks.publish(registry, &[time]);
     })?;
     listening.iter().try_for_each(output::say)?;
+    begun.serve(reactor.registry(), &options.service)?;
     let mut site =
         Site { chat: Topic::new("chat"), ticks: Topic::new("tick"), verbose: options.verbose };
     let report = reactor.run(&mut site)?;
