@@ -6,7 +6,8 @@ use std::net::ToSocketAddrs;
 use std::str::FromStr;
 use std::time::Duration;
 
-use reactor::Address;
+use protocols::http::client::Url;
+use reactor::{Address, ParseAddressError};
 use thiserror::Error;
 
 /// A server to talk to: `HOST:PORT` or `tcp:HOST:PORT`, `udp:HOST:PORT`, `unix:PATH`.
@@ -59,8 +60,20 @@ impl Endpoint {
         }
     }
 
-    /// Where the server is: several places, if its name has several addresses. It may ask the network
-    /// and wait for it, so it comes before the loop begins.
+    /// Where the server is, to connect to: a name is looked up by the loop, each time.
+    ///
+    /// # Errors
+    ///
+    /// If no host can have this name.
+    pub fn address(&self) -> Result<Address, ParseAddressError> {
+        match self {
+            Self::Tcp(place) | Self::Udp(place) => place.address(),
+            Self::Unix(address) => Ok(address.clone()),
+        }
+    }
+
+    /// Where the server is, to listen on or for datagrams: several places, if its name has several addresses. It
+    /// may ask the network and wait for it, so it comes before the loop begins.
     ///
     /// # Errors
     ///
@@ -74,11 +87,27 @@ impl Endpoint {
 }
 
 impl HostPort {
+    /// Where a URL leads.
+    #[must_use]
+    pub fn of(url: &Url) -> Self {
+        Self(url.host_and_port())
+    }
+
     /// The host, by name or address, without its port.
     #[must_use]
     pub fn host(&self) -> &str {
         let host = self.0.rsplit_once(':').map_or(&*self.0, |(host, _)| host);
         host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host)
+    }
+
+    /// Where it is, to connect to: a name is looked up by the loop, each time.
+    ///
+    /// # Errors
+    ///
+    /// If no host can have this name.
+    pub fn address(&self) -> Result<Address, ParseAddressError> {
+        let port = self.0.rsplit_once(':').and_then(|(_, port)| port.parse().ok());
+        Address::to_host(self.host(), port.unwrap_or_default())
     }
 
     /// Its addresses: at least one.

@@ -7,6 +7,7 @@ use base64::prelude::BASE64_STANDARD;
 use clap::Args;
 use examples::endpoint::HostPort;
 use examples::service::ServiceOptions;
+use examples::tls::ServeTls;
 use http::StatusCode;
 use protocols::http::server::{Exchange, Receiver, Site, Source};
 use protocols::http::wire::{Fields, Framing, Length, Request};
@@ -32,6 +33,9 @@ pub(crate) struct Options {
     listen: Vec<HostPort>,
 
     #[command(flatten)]
+    tls: ServeTls,
+
+    #[command(flatten)]
     log: LogOptions,
 
     #[command(flatten)]
@@ -53,7 +57,7 @@ pub(crate) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     if let Some(log) = options.log.open()? {
         site = site.with_log(log);
     }
-    serve(site, &options.listen, &options.service)
+    serve(site, &options.listen, &options.tls, &options.service)
 }
 
 fn answer(request: &Request<'_>, exchange: &mut Exchange<'_, '_, ()>, app: &mut ()) {

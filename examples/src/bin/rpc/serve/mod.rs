@@ -22,7 +22,7 @@ use examples::service::{self, ServiceOptions};
 use examples::{output, stop};
 use protocols::rpc::{self, Event, ServerOptions, Service, Topic};
 use protocols::transfer::store::{Access, Store};
-use reactor::{Address, DatagramOptions, Reactor, Registry};
+use reactor::{Address, DatagramOptions, ListenOptions, Reactor, Registry};
 
 use crate::talk::Cut;
 
@@ -31,7 +31,7 @@ const DEFAULT: &str = "127.0.0.1:7008";
 
 /// Serve methods to try things with, until Ctrl-C
 ///
-/// Without --listen, --unix and --udp it listens on 127.0.0.1:7008. `rpc describe` prints what it can be
+/// Without --listen, --http, --unix and --udp it listens on 127.0.0.1:7008. `rpc describe` prints what it can be
 /// asked.
 ///
 /// Ctrl-C waits for calls that are being answered, for three seconds at most; Ctrl-C again stops at once.
@@ -40,6 +40,10 @@ pub(crate) struct Options {
     /// Listen for TCP connections; port 0 is any free one
     #[arg(long, short, value_name = "ADDR", value_parser = tcp)]
     listen: Vec<HostPort>,
+
+    /// Listen for HTTP: calls by POST, and WebSockets, on every path
+    #[arg(long, value_name = "ADDR", value_parser = http)]
+    http: Vec<HostPort>,
 
     /// Listen for connections to a Unix socket
     #[arg(long, value_name = "PATH")]
@@ -118,17 +122,21 @@ fn service(options: &Options) -> Result<Service<Site>, Box<dyn Error>> {
 
 fn log(event: &Event<'_>) {
     match event {
-        Event::Opened { id, peer } => output::complain(format_args!("{id:?} is {peer}")),
-        Event::Closed(closed) => {
-            output::complain(format_args!("{:?}: {}", closed.id, closed.reason));
+        Event::Opened { id, peer } => output::complain(format_args!("{id} is {peer}")),
+        Event::Closed { id, why, .. } => output::complain(format_args!("{id}: {why}")),
+        Event::Called { id, method, error } => {
+            let who = id.map_or_else(|| "a datagram".to_owned(), |id| id.to_string());
+            let failed = error.map(|error| format!(": {error}")).unwrap_or_default();
+            output::complain(format_args!("{who} calls {method}{failed}"));
         }
-        Event::Called { id, method, error: None } => {
-            output::complain(format_args!("{id:?} calls {method}"));
+        Event::Invalid { id, error } => output::complain(format_args!("{id} is told: {error}")),
+        Event::Broken { id, why } => output::complain(format_args!("{id} makes no sense: {why}")),
+        Event::Stray { id, answer } => {
+            output::complain(format_args!("{id} answers {answer}, which nobody has asked"));
         }
-        Event::Called { id, method, error: Some(error) } => {
-            output::complain(format_args!("{id:?} calls {method}: {error}"));
-        }
-        other => output::complain(format_args!("{other:?}")),
+        Event::Complaint { id, error } => output::complain(format_args!("{id} complains: {error}")),
+        // The rest happens to those who connect, and this one listens.
+        _ => {}
     }
 }
 
@@ -144,6 +152,13 @@ fn open(
         let id = rpc::listen(registry, address, &server, Rc::clone(service))
             .map_err(NotOpened::by("--listen"))?;
         lines.push(format!("listening on tcp://{}", registry.listener_address(id)?));
+    }
+    for place in &options.http {
+        let http = ListenOptions::default();
+        let id = rpc::listen_http(registry, place.first()?, &http, Rc::clone(service))
+            .map_err(NotOpened::by("--http"))?;
+        let address = registry.listener_address(id)?;
+        lines.push(format!("listening on http://{address}/ and ws://{address}/"));
     }
     for path in &options.unix {
         rpc::listen(registry, Address::from(path.clone()), &server, Rc::clone(service))
@@ -161,7 +176,8 @@ fn open(
 
 /// The addresses that were given, or the default if none was given of any kind.
 fn addresses(options: &Options) -> Result<Vec<Address>, Box<dyn Error>> {
-    if options.listen.is_empty() && options.unix.is_empty() && options.udp.is_empty() {
+    let Options { listen, http, unix, udp, .. } = options;
+    if listen.is_empty() && http.is_empty() && unix.is_empty() && udp.is_empty() {
         return Ok(vec![DEFAULT.parse()?]);
     }
     Ok(options.listen.iter().map(HostPort::first).collect::<Result<_, _>>()?)
@@ -169,6 +185,14 @@ fn addresses(options: &Options) -> Result<Vec<Address>, Box<dyn Error>> {
 
 /// As a client writes it, or without the scheme.
 fn tcp(text: &str) -> Result<HostPort, String> {
-    let place = text.strip_prefix("tcp://").unwrap_or(text);
-    place.parse().map_err(|error: examples::endpoint::NoEndpoint| error.to_string())
+    place(text.strip_prefix("tcp://").unwrap_or(text))
+}
+
+/// The same for HTTP.
+fn http(text: &str) -> Result<HostPort, String> {
+    place(text.strip_prefix("http://").unwrap_or(text).trim_end_matches('/'))
+}
+
+fn place(text: &str) -> Result<HostPort, String> {
+    text.parse().map_err(|error: examples::endpoint::NoEndpoint| error.to_string())
 }
