@@ -161,8 +161,8 @@ pub(crate) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     #[cfg(unix)]
     on_signals(reactor.registry(), again, tls.clone())?;
     listening.extend(tls.as_ref().map(Served::to_string));
-    listening.iter().try_for_each(output::say)?;
     service.serve(reactor.registry(), &options.service)?;
+    listening.iter().try_for_each(output::say)?;
     let report = reactor.run(&mut server)?;
     // What was changed while the loop was ending.
     server.accounts().save()?;

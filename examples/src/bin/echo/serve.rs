@@ -72,8 +72,8 @@ pub(crate) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     stop::on_request(reactor.registry())?;
     listening.extend(tls.as_ref().map(Served::to_string));
     tls.iter().try_for_each(|tls| tls.reload_on_hangup(reactor.registry()))?;
-    listening.iter().try_for_each(output::say)?;
     service.serve(reactor.registry(), &options.service)?;
+    listening.iter().try_for_each(output::say)?;
 
     let limits = echo::Limits { datagrams_per_second: options.rate, ..echo::Limits::default() };
     let mut server = Server::new(&limits);

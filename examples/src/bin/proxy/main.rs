@@ -19,6 +19,7 @@
 #![forbid(unsafe_code)]
 
 mod backends;
+mod header;
 mod proxy;
 
 use std::error::Error;
@@ -36,6 +37,7 @@ use reactor::tls::{ClientTls, Fingerprint, TlsError};
 use reactor::{ConnectOptions, Limits, ListenOptions, Reactor, Registry, Signal, StreamLimits};
 
 use backends::Backends;
+use header::Version;
 use proxy::{Front, Proxy};
 
 /// Pass on what TCP and Unix clients say to one of several backends, until Ctrl-C
@@ -89,6 +91,11 @@ struct Cli {
     #[arg(long, value_name = "N", default_value_t = Limits::default().connections)]
     max_connections: usize,
 
+    /// Tell backends who the client is, by the PROXY protocol; only those that expect it
+    #[arg(long, value_enum, value_name = "VERSION",
+          conflicts_with_all = ["backend_tls", "backend_ca", "backend_pin", "backend_name"])]
+    send_proxy: Option<Version>,
+
     #[command(flatten)]
     service: ServiceOptions,
 }
@@ -140,7 +147,7 @@ fn run(cli: &Cli) -> Result<(), Box<dyn Error>> {
         tls: cli.backend_tls.load()?,
         ..ConnectOptions::default()
     };
-    let mut proxy = Proxy::new(backends, connect);
+    let mut proxy = Proxy::new(backends, connect, cli.send_proxy);
     let tls = cli.tls.load()?;
     let service = service::begin(reactor.registry())?;
     let mut listening = open(reactor.registry(), cli, tls.as_ref())?;
@@ -148,8 +155,8 @@ fn run(cli: &Cli) -> Result<(), Box<dyn Error>> {
     stop::within(reactor.registry(), cli.grace)?;
     tls.iter().try_for_each(|tls| tls.reload_on_hangup(reactor.registry()))?;
     reactor.registry().on_signal(Signal::User1, |_, proxy| tell(proxy))?;
-    listening.iter().try_for_each(output::say)?;
     service.serve(reactor.registry(), &cli.service)?;
+    listening.iter().try_for_each(output::say)?;
     let report = reactor.run(&mut proxy)?;
     output::say(report)?;
     tell(&proxy);

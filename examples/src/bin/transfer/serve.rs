@@ -190,8 +190,8 @@ pub(crate) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     on_hangup(reactor.registry(), everybody)?;
     let listening = open(reactor.registry(), options)?;
     stop::on_request(reactor.registry())?;
-    listening.iter().try_for_each(output::say)?;
     service.serve(reactor.registry(), &options.service)?;
+    listening.iter().try_for_each(output::say)?;
     // As the user that it has become.
     if options.write {
         sweep(reactor.registry(), store);

@@ -113,8 +113,8 @@ pub(crate) fn serve(
     listening.extend(tls.as_ref().map(Served::to_string));
     stop::on_request(reactor.registry())?;
     tls.iter().try_for_each(|tls| tls.reload_on_hangup(reactor.registry()))?;
-    listening.iter().try_for_each(output::say)?;
     service.serve(reactor.registry(), options)?;
+    listening.iter().try_for_each(output::say)?;
     let report = reactor.run(&mut ())?;
     output::say(report)?;
     Ok(())

@@ -89,8 +89,8 @@ pub(crate) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
         // A number is JSON.
         let _ = site.ticks.publish(registry, &[time]);
     })?;
-    listening.iter().try_for_each(output::say)?;
     begun.serve(reactor.registry(), &options.service)?;
+    listening.iter().try_for_each(output::say)?;
     let mut site =
         Site { chat: Topic::new("chat"), ticks: Topic::new("tick"), verbose: options.verbose };
     let report = reactor.run(&mut site)?;
