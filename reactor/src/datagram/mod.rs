@@ -513,6 +513,10 @@ impl DatagramQueue {
         self.readiness = self.readiness.without(Readiness::READ);
     }
 
+    pub(crate) fn duplicate(&self) -> io::Result<StdDatagram> {
+        self.socket.duplicate()
+    }
+
     pub(crate) fn local(&self) -> Address {
         self.socket.local()
     }
