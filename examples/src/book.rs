@@ -19,6 +19,9 @@ struct HowTheLoopWorks;
 #[doc = include_str!("../../docs/clients.md")]
 struct Clients;
 
+#[doc = include_str!("../../docs/names.md")]
+struct Names;
+
 #[doc = include_str!("../../docs/embedding.md")]
 struct Embedding;
 

@@ -7,7 +7,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use protocols::http::client::Url;
-use reactor::Address;
+use reactor::{Address, ParseAddressError};
 use thiserror::Error;
 
 /// A server to talk to: `HOST:PORT` or `tcp:HOST:PORT`, `udp:HOST:PORT`, `unix:PATH`.
@@ -60,8 +60,20 @@ impl Endpoint {
         }
     }
 
-    /// Where the server is: several places, if its name has several addresses. It may ask the network
-    /// and wait for it, so it comes before the loop begins.
+    /// Where the server is, to connect to: a name is looked up by the loop, each time.
+    ///
+    /// # Errors
+    ///
+    /// If no host can have this name.
+    pub fn address(&self) -> Result<Address, ParseAddressError> {
+        match self {
+            Self::Tcp(place) | Self::Udp(place) => place.address(),
+            Self::Unix(address) => Ok(address.clone()),
+        }
+    }
+
+    /// Where the server is, to listen on or for datagrams: several places, if its name has several addresses. It
+    /// may ask the network and wait for it, so it comes before the loop begins.
     ///
     /// # Errors
     ///
@@ -86,6 +98,16 @@ impl HostPort {
     pub fn host(&self) -> &str {
         let host = self.0.rsplit_once(':').map_or(&*self.0, |(host, _)| host);
         host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host)
+    }
+
+    /// Where it is, to connect to: a name is looked up by the loop, each time.
+    ///
+    /// # Errors
+    ///
+    /// If no host can have this name.
+    pub fn address(&self) -> Result<Address, ParseAddressError> {
+        let port = self.0.rsplit_once(':').and_then(|(_, port)| port.parse().ok());
+        Address::to_host(self.host(), port.unwrap_or_default())
     }
 
     /// Its addresses: at least one.

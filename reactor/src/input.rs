@@ -15,7 +15,7 @@ use std::ops::Deref;
 
 use bytes::Buf;
 
-/// The bytes a peer has sent, from the first that was not consumed yet.
+/// The bytes that a peer has sent and the protocol has not consumed yet.
 ///
 /// It reads as a slice, and as a [`bytes::Buf`]: what is advanced over is consumed, what is not is
 /// kept and offered again, in front of what arrives next.
@@ -87,7 +87,7 @@ impl Buf for Input<'_> {
     }
 }
 
-/// What a protocol has left unconsumed. Empty, it owns nothing.
+/// The bytes that a protocol has left unconsumed. An empty inbox owns no memory.
 #[derive(Default)]
 #[allow(clippy::box_collection, reason = "a third of the size in each of ten thousand idle ones")]
 pub(crate) struct Inbox(Option<Box<Vec<u8>>>);

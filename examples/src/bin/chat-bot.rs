@@ -80,10 +80,7 @@ fn main() -> ExitCode {
 
 fn run(cli: &Cli) -> Result<(), Box<dyn Error>> {
     let mut reactor = Reactor::<Bot>::new()?;
-    let servers = cli.server.resolve()?;
-    let first = servers.first().cloned().ok_or("the server has no address")?;
-    let mut options = Options::new(first, &cli.nick);
-    options.servers = servers;
+    let mut options = Options::new(cli.server.address()?, &cli.nick);
     options.real_name = Some("a bot: say !help".to_owned());
     options.channels = cli.channel.clone();
     let client = Client::start(reactor.registry(), ClientId::default(), options);

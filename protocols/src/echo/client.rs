@@ -131,7 +131,7 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// See [`OpenError`]. A server that is not there is found out later, unless it is a Unix one.
+    /// See [`OpenError`]. A server that is not there is found out later.
     pub fn connect<App: Caller>(
         registry: &mut Registry<App>,
         server: Address,

@@ -16,6 +16,10 @@ pub enum Failure {
     /// Nobody listens there, there is no way, or no answer.
     #[error("could not connect: {0}")]
     Connect(io::ErrorKind),
+    /// The server was given by its name, which could not be looked up, or none of its addresses could be connected
+    /// to: the text tells of each.
+    #[error("{0}")]
+    Host(String),
     /// What came back is not what was sent.
     #[error("the peer is no echo server: {0}")]
     Mismatch(#[from] Mismatch),
@@ -70,6 +74,7 @@ impl Failure {
             CloseReason::PeerClosed | CloseReason::Closed => Self::EarlyEnd { missing },
             CloseReason::ConnectFailed(error) => Self::Connect(error.kind()),
             CloseReason::ConnectTimeout => Self::Connect(io::ErrorKind::TimedOut),
+            CloseReason::HostFailed(failure) => Self::Host(failure.to_string()),
             CloseReason::Reset => Self::Reset,
             other => Self::Other(other.to_string()),
         }

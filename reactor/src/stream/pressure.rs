@@ -1,4 +1,4 @@
-//! Back-pressure by id: whether a receiver is above its mark, and word of when it has fallen.
+//! Back-pressure by id: tells whether a receiver is above its mark, and when it has fallen.
 //!
 //! ```text
 //!   send ──▶ Pressure::High ──▶ pause the source, when_drained ──▶ outbox at its low mark, or it has ended
@@ -68,7 +68,7 @@ impl<App> Registry<App> {
         }
     }
 
-    /// The outbox of a connection has fallen, or the connection has ended: tells those who wait for it.
+    /// Calls those who wait for the outbox of a connection: it has fallen, or the connection has ended.
     pub(crate) fn tell_waiting(&mut self, key: Key, result: Result<(), Stale>) {
         for act in self.waiting.remove(&key).unwrap_or_default() {
             self.deferred.push_back(act(result));
@@ -114,8 +114,8 @@ impl<App> Registry<App> {
         }
     }
 
-    /// How it stands with the connection whose callback is running. Its queue is out of sight; but nobody's
-    /// is longer than all of them together, and to be told to wait for a turn too often is no harm.
+    /// The pressure of the connection whose callback is running. Its queue is out of reach here. But no queue
+    /// is longer than all of them together, and to wait a turn too often does no harm.
     pub(super) fn pressure_of_running(&self) -> Pressure {
         let in_sight = self.ledger.queued == 0 && !self.cork.is_large();
         if in_sight { Pressure::Low } else { Pressure::High }
@@ -136,7 +136,7 @@ impl Stream {
         if self.outbox.len() > self.limits.outbox_high { Pressure::High } else { Pressure::Low }
     }
 
-    /// Somebody wants to know when the outbox has fallen.
+    /// Remembers that somebody wants to know when the outbox has fallen.
     fn watch(&mut self) {
         if self.pending.mark == Mark::Low {
             self.pending.mark = Mark::Watched;

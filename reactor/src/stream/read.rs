@@ -1,4 +1,4 @@
-//! Reading: what a read is for, what it brings, and when it stops.
+//! Reading: when there is something to read, and who gets it.
 
 use super::pending::{Between, Reading};
 use super::{Fins, Received, State, Step, Stream, ended};
@@ -10,7 +10,7 @@ use crate::ledger::{Ledger, Scratch};
 pub(crate) enum Intake {
     /// The protocol.
     Deliver,
-    /// Nobody: the connection is closing, and what still comes only has to be out of the way.
+    /// Nobody: the connection is closing, and what still comes is thrown away.
     Discard,
 }
 
@@ -52,7 +52,7 @@ impl Stream {
         }
     }
 
-    /// Whether what is read goes to the protocol, rather than away.
+    /// Whether what is read goes to the protocol, and is not thrown away.
     pub(super) fn is_listening(&self) -> bool {
         matches!(self.state, State::Open | State::Ending | State::Ended)
     }
@@ -71,8 +71,7 @@ impl Stream {
         self.io.receive_any(buffer, ledger)
     }
 
-    /// Whether the protocol has left more than it may. One that is held cannot be blamed; it is not
-    /// read either.
+    /// Ends a connection whose protocol has left too much unconsumed, unless reading is held.
     pub(crate) fn check_inbox(&self) -> Step {
         if self.inbox.len() > self.limits.inbox && !self.pending.holds() && self.is_listening() {
             return ended(CloseReason::InboxFull);
@@ -80,7 +79,7 @@ impl Stream {
         Step::Continue(())
     }
 
-    /// The peer has sent FIN. Whether `on_end` is to be called.
+    /// Notes the peer's FIN; whether `on_end` is to be called.
     pub(crate) fn peer_ended(&mut self, ledger: &Ledger) -> Step<bool> {
         self.io.not_readable();
         self.state = match self.state {

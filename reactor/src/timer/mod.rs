@@ -223,7 +223,7 @@ impl<T> Wheel<T> {
 
     // ── coming and going ────────────────────────────────────────────────────────────────────
 
-    /// A timer joins a bucket: its place.
+    /// Adds a timer to a bucket; its place.
     #[inline(always)]
     fn join(&mut self, index: u32, bucket: usize) -> u32 {
         if self.buckets[bucket].is_empty() {
@@ -232,7 +232,7 @@ impl<T> Wheel<T> {
         self.buckets[bucket].push(index)
     }
 
-    /// A timer leaves the bucket it is in, if any.
+    /// Removes a timer from its bucket, if it is in one.
     #[inline(always)]
     fn leave(&mut self, index: u32, deadline: Tick, place: u32) {
         if place == NOWHERE {
@@ -250,7 +250,7 @@ impl<T> Wheel<T> {
         }
     }
 
-    /// Looks after a bucket that a timer has left.
+    /// Tidies a bucket that a timer has left.
     #[cold]
     #[inline(never)]
     fn tidy(&mut self, number: usize) {

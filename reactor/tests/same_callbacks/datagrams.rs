@@ -281,7 +281,7 @@ pub(crate) fn a_socket_ends_in_its_own_callback(play: &mut Play) {
     let (_, server) = play.bind(Role::Server, server);
     let client = DatagramProbe::new("client")
         .on_open(|socket, _| {
-            socket.set_timer(TimerKey(1), Duration::from_millis(10)).expect("there is one");
+            socket.set_timer(TimerKey(1), Duration::from_millis(10));
         })
         .on_timer(|socket, _| socket.close());
     let (client, _) = play.bind(Role::Client, client);

@@ -150,9 +150,11 @@ pub(crate) fn any_port_is_a_port_of_its_own(play: &mut Play) {
 
 pub(crate) fn a_unix_name_has_to_be_somebodys(play: &mut Play) {
     let missing = play.address(Role::Client);
-    connect(play, "connecting to what never was", &missing, &ConnectOptions::default());
+    play.connect(&missing, Probe::new("to what never was"));
+    play.until_closed(&["to what never was"]);
     let deserted = play.deserted(Role::Server);
-    connect(play, "connecting to what was", &deserted, &ConnectOptions::default());
+    play.connect(&deserted, Probe::new("to what was"));
+    play.until_closed(&["to what was"]);
 }
 
 pub(crate) fn addresses_of_the_wrong_kind_are_refused(play: &mut Play) {
@@ -175,7 +177,8 @@ pub(crate) fn streams_and_datagrams_do_not_meet(play: &mut Play) {
     play.expect_errors_at_once();
     let server = play.listen(|| Probe::new("server"));
     let (_, socket) = play.bind(Role::Server, DatagramProbe::new("socket"));
-    connect(play, "a stream to a datagram socket", &socket, &ConnectOptions::default());
+    play.connect(&socket, Probe::new("stream"));
+    play.until_closed(&["stream"]);
     let options = DatagramOptions { peer: Some(server.clone()), ..DatagramOptions::default() };
     let probe = DatagramProbe::new("never");
     let opening = play.try_bind(Role::Server, Address::Unnamed, &options, probe);

@@ -10,8 +10,6 @@ use examples::endpoint::{HostPort, seconds};
 use examples::tls::{ServeTls, Served};
 use examples::{output, stop};
 use protocols::echo::{self, Server};
-#[cfg(unix)]
-use reactor::Signal;
 use reactor::{Address, DatagramOptions, Limits, ListenOptions, Reactor, Registry, StreamLimits};
 
 /// Where it listens if it is told nothing: for this machine only.
@@ -68,10 +66,7 @@ pub(crate) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     let mut listening = open(reactor.registry(), options, tls.as_ref())?;
     stop::on_request(reactor.registry())?;
     listening.extend(tls.as_ref().map(Served::to_string));
-    #[cfg(unix)]
-    if let Some(tls) = tls.clone() {
-        reactor.registry().on_signal(Signal::Hangup, move |registry, _| tls.reload(registry))?;
-    }
+    tls.iter().try_for_each(|tls| tls.reload_on_hangup(reactor.registry()))?;
     listening.iter().try_for_each(output::say)?;
 
     let limits = echo::Limits { datagrams_per_second: options.rate, ..echo::Limits::default() };

@@ -22,16 +22,17 @@ mod backends;
 mod proxy;
 
 use std::error::Error;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use clap::Parser;
+use clap::{Args, Parser};
 use examples::advice::NotOpened;
 use examples::endpoint::{Endpoint, seconds};
+use examples::tls::{CallTls, ServeTls, Served};
 use examples::{output, stop};
-use reactor::{
-    Address, ConnectOptions, Limits, ListenOptions, Reactor, Registry, Signal, StreamLimits,
-};
+use reactor::tls::{ClientTls, Fingerprint, TlsError};
+use reactor::{ConnectOptions, Limits, ListenOptions, Reactor, Registry, Signal, StreamLimits};
 
 use backends::Backends;
 use proxy::{Front, Proxy};
@@ -40,7 +41,10 @@ use proxy::{Front, Proxy};
 ///
 /// Each client is given the backend whose turn it is. One that cannot be reached is skipped for a while,
 /// and the client is given the next. Half-closes pass both ways; whoever is slow is waited for, with
-/// little memory. On Linux bytes go from socket to socket, without a copy.
+/// little memory. On Linux bytes go from socket to socket, without a copy, where neither side speaks TLS.
+///
+/// With --tls, or --tls-self-signed, the clients speak TLS, and the certificate is read again at SIGHUP; with
+/// --backend-tls, or one of its siblings, the backends do.
 ///
 /// Ctrl-C and SIGTERM drain: nobody new comes in, and who is in may finish, for --grace seconds at
 /// most. The second one stops at once. SIGUSR1 prints the counters.
@@ -54,6 +58,12 @@ struct Cli {
     /// Where the clients' connections go, in turn
     #[arg(value_name = "BACKEND", required = true)]
     backends: Vec<Endpoint>,
+
+    #[command(flatten)]
+    tls: ServeTls,
+
+    #[command(flatten)]
+    backend_tls: BackendTls,
 
     /// Skip a backend that could not be reached for so long
     #[arg(long, value_name = "SECONDS", value_parser = seconds, default_value = "10")]
@@ -78,8 +88,37 @@ struct Cli {
     max_connections: usize,
 }
 
+/// Whether the backends speak TLS, and whom among them to trust.
+#[derive(Args, Clone)]
+struct BackendTls {
+    /// Speak TLS with the backends; each one's certificate has to be for its name, and vouched for by whom the system
+    /// trusts
+    #[arg(long)]
+    backend_tls: bool,
+
+    /// The same, and trust those of this PEM file instead
+    #[arg(long, value_name = "FILE", conflicts_with = "backend_pin")]
+    backend_ca: Option<PathBuf>,
+
+    /// The same, and trust the backends with the certificate of this SHA-256, whoever vouches for them
+    #[arg(long, value_name = "FINGERPRINT")]
+    backend_pin: Vec<Fingerprint>,
+
+    /// The same, with backends whose certificates are for another name than those in their addresses
+    #[arg(long, value_name = "NAME")]
+    backend_name: Option<String>,
+}
+
+impl BackendTls {
+    fn load(&self) -> Result<Option<ClientTls>, TlsError> {
+        let Self { backend_tls, backend_ca, backend_pin, backend_name } = self.clone();
+        CallTls::new(backend_tls, backend_ca, backend_pin, backend_name).load(None)
+    }
+}
+
 const AFTER_HELP: &str = "\
-ADDR and BACKEND are HOST:PORT or unix:PATH.
+ADDR and BACKEND are HOST:PORT or unix:PATH. A backend's name is looked up for each connection, and its addresses
+are tried side by side.
 Exit code: 0 if all went well, 1 if something failed, 2 if the command line makes no sense.";
 
 fn main() -> ExitCode {
@@ -89,11 +128,19 @@ fn main() -> ExitCode {
 fn run(cli: &Cli) -> Result<(), Box<dyn Error>> {
     let limits = Limits { connections: cli.max_connections, ..Limits::default() };
     let mut reactor = Reactor::<Proxy>::with_limits(limits)?;
-    let backends = Backends::new(addresses(&cli.backends)?, cli.rest);
-    let mut proxy =
-        Proxy::new(backends, ConnectOptions { limits: streams(cli), ..Default::default() });
-    let listening = open(reactor.registry(), cli)?;
+    let backends = cli.backends.iter().map(|backend| Ok(streams_of(backend)?.address()?));
+    let backends = Backends::new(backends.collect::<Result<_, Box<dyn Error>>>()?, cli.rest);
+    let connect = ConnectOptions {
+        limits: streams(cli),
+        tls: cli.backend_tls.load()?,
+        ..ConnectOptions::default()
+    };
+    let mut proxy = Proxy::new(backends, connect);
+    let tls = cli.tls.load()?;
+    let mut listening = open(reactor.registry(), cli, tls.as_ref())?;
+    listening.extend(tls.as_ref().map(Served::to_string));
     stop::within(reactor.registry(), cli.grace)?;
+    tls.iter().try_for_each(|tls| tls.reload_on_hangup(reactor.registry()))?;
     reactor.registry().on_signal(Signal::User1, |_, proxy| tell(proxy))?;
     listening.iter().try_for_each(output::say)?;
     let report = reactor.run(&mut proxy)?;
@@ -108,10 +155,19 @@ fn tell(proxy: &Proxy) {
 }
 
 /// Opens every socket, or none; what to print of them.
-fn open(registry: &mut Registry<Proxy>, cli: &Cli) -> Result<Vec<String>, Box<dyn Error>> {
-    let options = ListenOptions { limits: streams(cli), ..ListenOptions::default() };
+fn open(
+    registry: &mut Registry<Proxy>,
+    cli: &Cli,
+    tls: Option<&Served>,
+) -> Result<Vec<String>, Box<dyn Error>> {
+    let options = ListenOptions {
+        limits: streams(cli),
+        tls: tls.map(Served::tls),
+        ..ListenOptions::default()
+    };
     let mut lines = Vec::new();
-    for address in addresses(&cli.listen)? {
+    for place in &cli.listen {
+        let address = streams_of(place)?.resolve()?.swap_remove(0);
         let kind = if address.ip().is_some() { "tcp " } else { "" };
         let id = registry
             .listen_with(address, &options, |_, proxy| {
@@ -124,15 +180,14 @@ fn open(registry: &mut Registry<Proxy>, cli: &Cli) -> Result<Vec<String>, Box<dy
     Ok(lines)
 }
 
-/// The first address of each.
-fn addresses(endpoints: &[Endpoint]) -> Result<Vec<Address>, Box<dyn Error>> {
-    let first = |endpoint: &Endpoint| match endpoint {
+/// Refuses what is for datagrams.
+fn streams_of(endpoint: &Endpoint) -> Result<&Endpoint, Box<dyn Error>> {
+    match endpoint {
         Endpoint::Udp(_) => {
             Err(format!("{endpoint} is for datagrams; streams are passed on here").into())
         }
-        streams => Ok(streams.resolve()?.swap_remove(0)),
-    };
-    endpoints.iter().map(first).collect()
+        streams => Ok(streams),
+    }
 }
 
 /// Both sides of a couple are given the same time. The end is no exception: whoever reads slowly may take as

@@ -3,11 +3,11 @@
 use std::fmt;
 use std::str::FromStr;
 
-use examples::endpoint::{HostPort, NoEndpoint, Unresolved};
+use examples::endpoint::{HostPort, NoEndpoint};
 use protocols::http::client::Url;
 use protocols::rpc::Carrier;
 use protocols::websocket::Target;
-use reactor::Address;
+use reactor::{Address, ParseAddressError};
 
 /// A server to talk to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,12 +26,12 @@ const EXPECTED: &str = "expected tcp://HOST:PORT, unix:PATH, http://HOST[:PORT]/
     stdio:COMMAND";
 
 impl Place {
-    /// The first address of the server; `None` for a program.
-    pub(crate) fn address(&self) -> Result<Option<Address>, Unresolved> {
+    /// The server, to connect to; `None` for a program.
+    pub(crate) fn address(&self) -> Result<Option<Address>, ParseAddressError> {
         Ok(Some(match self {
-            Self::Tcp(place) => place.first()?,
+            Self::Tcp(place) => place.address()?,
             Self::Unix(address) => address.clone(),
-            Self::Http(url) | Self::WebSocket(url) => HostPort::of(url).first()?,
+            Self::Http(url) | Self::WebSocket(url) => HostPort::of(url).address()?,
             Self::Stdio(_) => return Ok(None),
         }))
     }

@@ -6,6 +6,7 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use clap::Args;
 use examples::endpoint::HostPort;
+use examples::tls::ServeTls;
 use http::StatusCode;
 use protocols::http::server::{Exchange, Receiver, Site, Source};
 use protocols::http::wire::{Fields, Framing, Length, Request};
@@ -31,6 +32,9 @@ pub(crate) struct Options {
     listen: Vec<HostPort>,
 
     #[command(flatten)]
+    tls: ServeTls,
+
+    #[command(flatten)]
     log: LogOptions,
 }
 
@@ -49,7 +53,7 @@ pub(crate) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     if let Some(log) = options.log.open()? {
         site = site.with_log(log);
     }
-    serve(site, &options.listen)
+    serve(site, &options.listen, &options.tls)
 }
 
 fn answer(request: &Request<'_>, exchange: &mut Exchange<'_, '_, ()>, app: &mut ()) {

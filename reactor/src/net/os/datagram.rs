@@ -28,7 +28,7 @@ pub(crate) enum DatagramSocket {
     },
 }
 
-/// Asks the same of mio's socket, whichever it is.
+/// Makes the same call on mio's socket, of whichever kind it is.
 macro_rules! each {
     ($self:expr, $socket:ident => $call:expr) => {
         match $self {
@@ -166,8 +166,8 @@ impl DatagramSocket {
         each!(self, socket => poller.deregister(socket))
     }
 
-    /// The next datagram, if it is of the commonest kind: UDP, of which nothing is asked but how long
-    /// it is and who sent it. Any other comes by [`receive`](Self::receive).
+    /// Receives a datagram from a plain UDP socket. What other sockets have comes by
+    /// [`receive`](Self::receive).
     #[inline(always)]
     pub(crate) fn receive_at_once(&self, buffer: &mut [u8]) -> AtOnce {
         match self {
@@ -181,7 +181,7 @@ impl DatagramSocket {
         }
     }
 
-    /// What the next receive brings, of a socket that does not receive at once.
+    /// Receives from a socket that is not plain UDP.
     pub(crate) fn receive(&self, buffer: &mut [u8]) -> io::Result<Incoming> {
         match self {
             Self::Udp(_) => {
@@ -196,8 +196,8 @@ impl DatagramSocket {
         }
     }
 
-    /// Sends one datagram whole, or not at all, if it is of the commonest kind: over IPv4, to an
-    /// address. `None` for any other, which goes by [`send`](Self::send).
+    /// Sends one datagram from a plain UDP socket to an IPv4 address. `None` for any other, which goes by
+    /// [`send`](Self::send).
     #[inline(always)]
     pub(crate) fn send_at_once(
         &self,

@@ -187,6 +187,7 @@ pub(super) mod unix {
     use super::super::options;
     use super::super::stream::{StreamSocket, begin};
     use super::ListenerSocket;
+    use crate::net::Begun;
     use crate::{Address, ConnectOptions, ListenOptions, OpenError};
 
     /// A socket's path, removed with its owner, unless somebody else has put another socket there.
@@ -272,7 +273,7 @@ pub(super) mod unix {
     pub(in crate::net::os) fn connect_unix(
         address: &Address,
         options: &ConnectOptions,
-    ) -> Result<(StreamSocket, Option<OwnedPath>), OpenError> {
+    ) -> Result<Begun<StreamSocket>, OpenError> {
         let failed = |error| OpenError::new(address, error);
         let socket = open(Type::STREAM).map_err(failed)?;
         let mut path = None;
@@ -283,14 +284,14 @@ pub(super) mod unix {
         let ConnectOptions { stream, .. } = options;
         options::apply_buffers(&SockRef::from(&socket), stream.receive_buffer, stream.send_buffer)
             .map_err(failed)?;
+        let name = sock_addr(address).map_err(failed)?;
         // A Unix connect is done or fails at once; `WouldBlock` says that the backlog is full.
-        match sock_addr(address).and_then(|name| socket.connect(&name)) {
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Err(error),
-            result => begin(result),
-        }
-        .map_err(failed)?;
+        let refused = match socket.connect(&name) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Some(error),
+            result => begin(result).err(),
+        };
         let socket = mio::net::UnixStream::from_std(UnixStream::from(socket));
-        Ok((StreamSocket::Unix(socket), path))
+        Ok(Begun { socket: StreamSocket::Unix(socket), path, refused })
     }
 
     pub(in crate::net::os) fn open(kind: Type) -> io::Result<Socket> {
@@ -307,7 +308,7 @@ pub(super) mod unix {
                 let name = [&[0], name.as_slice()].concat();
                 SockAddr::unix(Path::new(std::ffi::OsStr::from_bytes(&name)))
             }
-            Address::Ip(_) | Address::Abstract(_) | Address::Unnamed => {
+            Address::Ip(_) | Address::Abstract(_) | Address::Unnamed | Address::Host(_) => {
                 Err(io::ErrorKind::Unsupported.into())
             }
         }

@@ -19,6 +19,7 @@ impl Code {
     pub(crate) const NOT_READ: Self = Self(26);
     pub(crate) const NO_RANGES: Self = Self(33);
     pub(crate) const REDIRECTS: Self = Self(47);
+    pub(crate) const NO_ROOTS: Self = Self(77);
 
     pub(crate) fn of_url(error: NoUrl) -> Self {
         match error {
@@ -29,8 +30,11 @@ impl Code {
 
     pub(crate) fn of(failure: &Failure) -> Self {
         match failure {
+            Failure::NotFound { .. } => Self::NOT_FOUND,
             Failure::Unreachable { .. } => Self(7),
             Failure::ConnectTimeout(_) | Failure::Silent => Self(28),
+            Failure::Tls(_) => Self(35),
+            Failure::NotTrusted(_) => Self(60),
             Failure::NoAnswer => Self(52),
             Failure::Cut(_) => Self::CUT_OFF,
             Failure::Malformed(_) | Failure::Interim => Self(8),
