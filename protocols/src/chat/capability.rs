@@ -4,11 +4,13 @@ use std::fmt::Write;
 use std::ops::{BitOr, BitOrAssign};
 
 use super::Limits;
+use super::carrier::Framing;
 
 /// A set of capabilities.
 ///
-/// The first three are those that change how a line looks to whoever receives it: together they say
-/// which rendering of a shared line a client gets, see [`Caps::style`].
+/// The first three are those that change how a line looks to whoever receives it: together with how its
+/// connection frames lines, which is known here as well, they say which rendering of a shared line a client
+/// gets, see [`Caps::style`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Caps(u32);
 
@@ -56,6 +58,9 @@ capabilities! {
     27 METADATA_3 "draft/metadata-3"
 }
 
+/// The first of the two bits of a framing, which are nobody's capabilities.
+const FRAMING: u32 = 30;
+
 impl Caps {
     /// None.
     pub const NONE: Self = Self(0);
@@ -87,10 +92,26 @@ impl Caps {
         Self(self.0 & !caps.0)
     }
 
-    /// Which of the eight ways to write a line it asks for.
+    /// Which way to write a line it asks for: the eight of a stream come first, then those of WebSockets.
     #[must_use]
     pub fn style(self) -> usize {
-        (self.0 & 7) as usize
+        (self.0 & 7 | self.0 >> FRAMING << 3) as usize
+    }
+
+    /// Says how a connection frames lines: for good, and whatever is asked for afterwards.
+    pub(super) fn framed(self, framing: Framing) -> Self {
+        Self(self.0 & !(3 << FRAMING) | (framing as u32) << FRAMING)
+    }
+
+    #[inline]
+    pub(super) fn framing(self) -> Framing {
+        match self.0 >> FRAMING {
+            #[cfg(feature = "websocket")]
+            1 => Framing::Text,
+            #[cfg(feature = "websocket")]
+            2 => Framing::Binary,
+            _ => Framing::Stream,
+        }
     }
 
     /// The names of those in it, with a blank between two.

@@ -23,6 +23,7 @@
 //! | [`config`] | the settings as one TOML file, checked |
 //! | [`accounts`] | accounts and registered channels, across restarts |
 //! | `stranger` | who does not speak IRC at all: pure |
+//! | `carrier` | what carries lines: a stream, or WebSocket |
 //! | `session` | the server's side of one connection: lines, not too fast, and deadlines |
 //! | `server` | what they share, and the calls that open sockets |
 //! | `scope` | one command of one user while it is carried out: answers, labels, who is told |
@@ -31,6 +32,7 @@
 pub mod accounts;
 mod builder;
 pub mod capability;
+mod carrier;
 pub mod casemap;
 pub mod client;
 mod commands;
@@ -52,7 +54,11 @@ pub use casemap::{ChannelName, Folded, NameError, Nick};
 pub use limits::Limits;
 pub use message::{Message, ParseError, Tags};
 pub use numeric::Numeric;
+#[cfg(all(feature = "websocket", feature = "http"))]
+pub use server::upgrade;
 pub use server::{Counters, Event, Loader, Server, listen};
+#[cfg(feature = "websocket")]
+pub use server::{endpoint, listen_websocket};
 pub use session::Session;
 pub use settings::{Admin, Operator, Password, Settings, StandingChannel};
 pub use timestamp::Timestamp;

@@ -6,15 +6,14 @@ use reactor::{
     CloseReason, Closed, ConnectionId, Input, Protocol, Registry, TimerKey, TokenBucket, Transport,
 };
 
+use super::carrier::{Carrier, Next, Reading};
 use super::commands;
-use super::message::{MAX_BODY, MAX_TAGS};
 use super::scope::Scope;
 use super::server::users::UserKey;
 use super::server::work::{TOO_BUSY, Work};
 use super::stranger::Stranger;
 use super::{Event, Limits, Server};
 use crate::password::{AtDesk, Check, Desk, Memory, PasswordError};
-use reactor::framing::{Line, Lines};
 
 /// That of registering at first, and of silence afterwards: one a connection, since there are many.
 const PATIENCE: TimerKey = TimerKey(0);
@@ -41,7 +40,7 @@ pub(super) const NICK: TimerKey = TimerKey(2);
 #[derive(Debug)]
 pub struct Session {
     user: Option<UserKey>,
-    lines: Lines,
+    carrier: Carrier,
     pace: Pace,
     heard: Option<Instant>,
     pinged: Option<Instant>,
@@ -89,13 +88,27 @@ impl Pace {
 
 impl Session {
     pub(super) fn new() -> Self {
-        Self {
-            user: None,
-            lines: Lines::new(MAX_TAGS + MAX_BODY - 2),
-            pace: Pace::Free,
-            heard: None,
-            pinged: None,
-        }
+        Self::on(Carrier::stream())
+    }
+
+    /// One on a WebSocket whose handshake has been made.
+    #[cfg(feature = "websocket")]
+    pub(super) fn over_websocket(
+        endpoint: crate::websocket::Endpoint,
+        agreed: crate::websocket::Agreed,
+        framing: super::carrier::Framing,
+    ) -> Self {
+        let socket = crate::websocket::carrier::Carrier::new(endpoint, agreed);
+        Self::on(Carrier::WebSocket(Box::new(socket), framing))
+    }
+
+    fn on(carrier: Carrier) -> Self {
+        Self { user: None, carrier, pace: Pace::Free, heard: None, pinged: None }
+    }
+
+    /// Writes a line that says nothing of anybody.
+    fn write<App>(&self, transport: &mut Transport<'_, App>, line: String) {
+        transport.write(&self.carrier.framing().frame(line.into()));
     }
 
     /// Whether there may be one more line now; if not, it is read when there may.
@@ -109,6 +122,58 @@ impl Session {
                 false
             }
         }
+    }
+
+    /// Takes what has come, line by line, for as long as its user may go on.
+    fn read<App: AsMut<Server> + 'static>(
+        &mut self,
+        transport: &mut Transport<'_, App>,
+        input: &mut Input<'_>,
+        reading: &mut Reading,
+        app: &mut App,
+    ) {
+        let id = transport.id();
+        while let Some(key) = self.user(app.as_mut(), id) {
+            let server = app.as_mut();
+            if server.users[key].waiting.is_some() {
+                return transport.pause();
+            }
+            if input.is_empty() {
+                return;
+            }
+            if server.users[key].is_registered() {
+                self.pace.settle(&server.settings.limits);
+            } else if let Carrier::Stream(_) = self.carrier
+                && let Some(stranger) = Stranger::at_once(input)
+            {
+                server.disconnect(transport.registry(), key, stranger.refusal());
+                continue;
+            }
+            let pace = self.pace;
+            if !self.may_go_on(transport) {
+                if input.len() > server.settings.limits.receive_queue {
+                    input.take_all();
+                    server.disconnect(transport.registry(), key, "Excess Flood");
+                }
+                return;
+            }
+            match self.carrier.next(transport, input, reading) {
+                Next::Line(line) => commands::handle(server, transport.registry(), key, id, line),
+                Next::TooLong => commands::handle_too_long(server, transport.registry(), key, id),
+                Next::Control => {}
+                Next::Over(reason) => {
+                    server.remove(transport.registry(), key, &reason);
+                    transport.close();
+                }
+                Next::Partial => {
+                    // Nobody pays for a line that has not come yet.
+                    self.pace = pace;
+                    return;
+                }
+            }
+        }
+        // The user has quit: nobody listens any more.
+        input.take_all();
     }
 
     /// The user, if it is still there.
@@ -206,7 +271,7 @@ impl Session {
         }
         self.pinged = Some(now);
         let name = server.name();
-        transport.write(format!("PING :{name}\r\n").as_bytes());
+        self.write(transport, format!("PING :{name}\r\n"));
         transport.set_timer(PATIENCE, patience);
     }
 }
@@ -215,16 +280,23 @@ impl<App: AsMut<Server> + 'static> Protocol<App> for Session {
     fn on_open(&mut self, transport: &mut Transport<'_, App>, app: &mut App) {
         let (id, peer) = (transport.id(), transport.peer());
         let server = app.as_mut();
-        match server.admit(transport.registry(), id, &peer) {
+        match server.admit(transport.registry(), id, &peer, self.carrier.framing()) {
             Ok(key) => {
                 let limits = &server.settings.limits;
                 self.user = Some(key);
                 self.pace = Pace::arriving(limits);
                 self.heard = Some(transport.registry().now());
+                if !matches!(self.carrier, Carrier::Stream(_)) {
+                    // It may come from a web server's port, where other limits hold.
+                    transport.set_limits(limits.stream_limits());
+                }
                 transport.set_timer(PATIENCE, limits.registration.min(limits.ping_interval));
             }
             Err(reason) => {
-                transport.write(format!("ERROR :Closing Link: ({reason})\r\n").as_bytes());
+                self.write(transport, format!("ERROR :Closing Link: ({reason})\r\n"));
+                if let Some(goodbye) = self.carrier.framing().goodbye() {
+                    transport.write(&goodbye);
+                }
                 transport.close();
             }
         }
@@ -236,42 +308,10 @@ impl<App: AsMut<Server> + 'static> Protocol<App> for Session {
         input: &mut Input<'_>,
         app: &mut App,
     ) {
-        let id = transport.id();
         self.heard = Some(transport.registry().now());
-        while let Some(key) = self.user(app.as_mut(), id) {
-            let server = app.as_mut();
-            if server.users[key].waiting.is_some() {
-                return transport.pause();
-            }
-            if input.is_empty() {
-                return;
-            }
-            if server.users[key].is_registered() {
-                self.pace.settle(&server.settings.limits);
-            } else if let Some(stranger) = Stranger::at_once(input) {
-                server.disconnect(transport.registry(), key, stranger.refusal());
-                continue;
-            }
-            let pace = self.pace;
-            if !self.may_go_on(transport) {
-                if input.len() > server.settings.limits.receive_queue {
-                    input.take_all();
-                    server.disconnect(transport.registry(), key, "Excess Flood");
-                }
-                return;
-            }
-            match self.lines.next(input) {
-                Line::Whole(line) => commands::handle(server, transport.registry(), key, id, line),
-                Line::TooLong => commands::handle_too_long(server, transport.registry(), key, id),
-                Line::Partial => {
-                    // Nobody pays for a line that has not come yet.
-                    self.pace = pace;
-                    return;
-                }
-            }
-        }
-        // The user has quit: nobody listens any more.
-        input.take_all();
+        let mut reading = self.carrier.begin();
+        self.read(transport, input, &mut reading, app);
+        self.carrier.give_back(reading);
     }
 
     fn on_end(&mut self, transport: &mut Transport<'_, App>, app: &mut App) {

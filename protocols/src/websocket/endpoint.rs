@@ -41,7 +41,7 @@ pub struct Counters {
 
 /// What reading one message at a time needs.
 #[derive(Debug)]
-pub(super) struct Reading {
+pub(crate) struct Reading {
     pub(super) scratch: Scratch,
     pub(super) inflater: Inflater,
 }

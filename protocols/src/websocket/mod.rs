@@ -24,8 +24,11 @@
 //! | `link`, `socket` | how one stands, and what is written; the same as its handler sees it |
 //! | `session` | one connection, from its handshake on |
 //! | `server`, `client` | the calls that open them, and their handshakes |
+//! | `carrier` | under another protocol of this crate: messages for pieces of its stream |
 //! | `upgrade` | the same on a web server's port (with the feature `http`) |
 
+#[cfg(feature = "chat")]
+pub(crate) mod carrier;
 mod client;
 mod endpoint;
 mod handler;
@@ -47,10 +50,14 @@ pub use handshake::{Agreed, Refusal, Request};
 pub use limits::Limits;
 pub use options::{DeflateOptions, Options, Origins};
 pub use server::listen;
+#[cfg(feature = "chat")]
+pub(crate) use server::listen_for;
 pub use session::Session;
 pub use socket::Socket;
 #[cfg(feature = "http")]
 pub use upgrade::upgrade;
+#[cfg(all(feature = "chat", feature = "http"))]
+pub(crate) use upgrade::upgrade_to;
 pub use wire::{CloseCode, Frame, Message, Violation};
 
 /// Which side of a WebSocket: a client masks what it sends, a server does not.

@@ -64,43 +64,62 @@ where
     H: Handler<App>,
     F: Fn(&Request<'_>, &Agreed, &mut App) -> Result<H, Refusal> + 'static,
 {
+    let sessions = endpoint.clone();
+    listen_for(registry, address, options, endpoint, move |request, agreed, app| {
+        let handler = welcome(request, agreed, app)?;
+        Ok(Session::new(sessions.clone(), Role::Server, agreed.clone(), handler))
+    })
+}
+
+/// As [`listen`], with any protocol that takes a connection over from its handshake.
+pub(crate) fn listen_for<App, P, F>(
+    registry: &mut Registry<App>,
+    address: Address,
+    options: &ListenOptions,
+    endpoint: &Endpoint,
+    welcome: F,
+) -> Result<ListenerId, OpenError>
+where
+    App: 'static,
+    P: Protocol<App> + 'static,
+    F: Fn(&Request<'_>, &Agreed, &mut App) -> Result<P, Refusal> + 'static,
+{
     let (endpoint, welcome) = (endpoint.clone(), Rc::new(welcome));
     registry.listen_with(address, options, move |_peer, _app| {
         let (endpoint, welcome) = (endpoint.clone(), Rc::clone(&welcome));
-        Some(Box::new(Doorway { endpoint, welcome, handler: PhantomData }))
+        Some(Box::new(Doorway { endpoint, welcome, protocol: PhantomData }))
     })
 }
 
 /// A connection whose handshake has yet to come.
 ///
 /// ```text
-///   on_open ──▶ waiting for a head ─┬─ it is in order: 101, and a Session takes over
+///   on_open ──▶ waiting for a head ─┬─ it is in order: 101, and its protocol takes over
 ///                     │             └─ else: an answer that says why, close
 ///                     └── Limits::handshake has passed: close
 /// ```
-struct Doorway<H, F> {
+struct Doorway<P, F> {
     endpoint: Endpoint,
     welcome: Rc<F>,
-    handler: PhantomData<fn() -> H>,
+    protocol: PhantomData<fn() -> P>,
 }
 
-impl<H, F> Doorway<H, F> {
+impl<P, F> Doorway<P, F> {
     /// Makes the handshake of a whole head.
     fn welcome<App>(
         &self,
         head: &[u8],
         transport: &mut Transport<'_, App>,
         app: &mut App,
-    ) -> Result<Session<H>, Refusal>
+    ) -> Result<P, Refusal>
     where
-        F: Fn(&Request<'_>, &Agreed, &mut App) -> Result<H, Refusal>,
+        F: Fn(&Request<'_>, &Agreed, &mut App) -> Result<P, Refusal>,
     {
         let request = Request::parse(head)?;
         let acceptance = accept(&request, self.endpoint.options())?;
-        let handler = (self.welcome)(&request, acceptance.agreed(), app)?;
+        let protocol = (self.welcome)(&request, acceptance.agreed(), app)?;
         transport.write(&acceptance.to_bytes());
-        let agreed = acceptance.agreed().clone();
-        Ok(Session::new(self.endpoint.clone(), Role::Server, agreed, handler))
+        Ok(protocol)
     }
 
     fn refuse<App>(&self, refusal: Refusal, transport: &mut Transport<'_, App>) {
@@ -110,10 +129,10 @@ impl<H, F> Doorway<H, F> {
     }
 }
 
-impl<App, H, F> Protocol<App> for Doorway<H, F>
+impl<App, P, F> Protocol<App> for Doorway<P, F>
 where
-    H: Handler<App>,
-    F: Fn(&Request<'_>, &Agreed, &mut App) -> Result<H, Refusal> + 'static,
+    P: Protocol<App> + 'static,
+    F: Fn(&Request<'_>, &Agreed, &mut App) -> Result<P, Refusal> + 'static,
 {
     fn on_open(&mut self, transport: &mut Transport<'_, App>, _: &mut App) {
         transport.set_timer(PATIENCE, self.endpoint.options().limits.handshake);
@@ -136,9 +155,9 @@ where
         // What is behind it are frames, for whoever takes over.
         let head = input.take_front(end + 4);
         match self.welcome(head, transport, app) {
-            Ok(session) => {
+            Ok(protocol) => {
                 transport.cancel_timer(PATIENCE);
-                transport.replace(session);
+                transport.replace(protocol);
             }
             Err(refusal) => self.refuse(refusal, transport),
         }
@@ -150,7 +169,7 @@ where
     }
 }
 
-impl<H, F> fmt::Debug for Doorway<H, F> {
+impl<P, F> fmt::Debug for Doorway<P, F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Doorway").finish_non_exhaustive()
     }

@@ -1,6 +1,7 @@
 //! A WebSocket on a web server's port: the handshake is one of its requests.
 
 use http::StatusCode;
+use reactor::Protocol;
 
 use super::handshake::{Agreed, Refusal, Request, accept};
 use super::{Endpoint, Handler, Role, Session};
@@ -56,6 +57,18 @@ pub fn upgrade<App: 'static, H: Handler<App>>(
     endpoint: &Endpoint,
     welcome: impl FnOnce(&Agreed) -> H,
 ) -> Result<(), Refusal> {
+    upgrade_to(request, exchange, endpoint, |agreed| {
+        Session::new(endpoint.clone(), Role::Server, agreed.clone(), welcome(agreed))
+    })
+}
+
+/// As [`upgrade`], with any protocol that takes a connection over from its handshake.
+pub(crate) fn upgrade_to<App: 'static, P: Protocol<App> + 'static>(
+    request: &wire::Request<'_>,
+    exchange: &mut Exchange<'_, '_, App>,
+    endpoint: &Endpoint,
+    welcome: impl FnOnce(&Agreed) -> P,
+) -> Result<(), Refusal> {
     let made = make(request, exchange, endpoint, welcome);
     if let Err(refusal) = made {
         endpoint.count(|it| it.refused += 1);
@@ -64,11 +77,11 @@ pub fn upgrade<App: 'static, H: Handler<App>>(
     made
 }
 
-fn make<App: 'static, H: Handler<App>>(
+fn make<App: 'static, P: Protocol<App> + 'static>(
     request: &wire::Request<'_>,
     exchange: &mut Exchange<'_, '_, App>,
     endpoint: &Endpoint,
-    welcome: impl FnOnce(&Agreed) -> H,
+    welcome: impl FnOnce(&Agreed) -> P,
 ) -> Result<(), Refusal> {
     let asked = Request {
         method: request.method(),
@@ -77,13 +90,11 @@ fn make<App: 'static, H: Handler<App>>(
         fields: request.fields().iter().collect(),
     };
     let acceptance = accept(&asked, endpoint.options())?;
-    let agreed = acceptance.agreed();
-    let handler = welcome(agreed);
-    let session = Session::new(endpoint.clone(), Role::Server, agreed.clone(), handler);
+    let protocol = welcome(acceptance.agreed());
     let fields: Vec<_> = acceptance.fields().collect();
     let fields: Vec<_> = fields.iter().map(|(name, value)| (*name, value.as_bytes())).collect();
     // It has no body, and is not old: what is left is that somebody has answered it already.
-    exchange.upgrade("websocket", &fields, session).map_err(|_| Refusal::Body)
+    exchange.upgrade("websocket", &fields, protocol).map_err(|_| Refusal::Body)
 }
 
 fn refuse<App: 'static>(exchange: &mut Exchange<'_, '_, App>, refusal: Refusal) {

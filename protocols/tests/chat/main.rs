@@ -19,3 +19,5 @@ mod simulated;
 mod stage;
 mod strangers;
 mod users;
+#[cfg(feature = "websocket")]
+mod websockets;

@@ -173,9 +173,9 @@ fn what_is_not_utf_8_is_refused_and_what_is_is_not_cut_apart() {
     ann.says_raw(b"@label=xyz PRIVMSG bob :hi\xaa\r\n");
     ann.hears("@label=xyz FAIL PRIVMSG INVALID_UTF8 :The line is not UTF-8");
     ann.says_raw(b"PRIVMSG bob :a\0b\r\n");
-    ann.hears("400 PRIVMSG :The line holds a NUL or CR");
+    ann.hears("400 PRIVMSG :The line holds a NUL, CR or LF");
     ann.says_raw(b"PRIVMSG bob :a\rb\r\n");
-    ann.hears("400 PRIVMSG :The line holds a NUL or CR");
+    ann.hears("400 PRIVMSG :The line holds a NUL, CR or LF");
     for smileys in 117..=124 {
         ann.says(&format!("PRIVMSG bob :{}", "😃".repeat(smileys)));
         bob.hears(":ann PRIVMSG bob :😃*");

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use protocols::chat::accounts::{AccountLimits, Accounts};
 use protocols::chat::{self, Limits, Server, Settings, mask};
-use reactor::{ListenOptions, Reactor, Turn};
+use reactor::{ListenOptions, Reactor, Registry, Turn};
 
 /// How long something may take on the slowest machine before a test fails.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -129,6 +129,10 @@ impl Stage {
         (0..count).for_each(|_| self.turn());
     }
 
+    pub(crate) fn registry<R>(&self, act: impl FnOnce(&mut Registry<Server>) -> R) -> R {
+        act(self.0.borrow_mut().reactor.registry())
+    }
+
     pub(crate) fn server<R>(&self, look: impl FnOnce(&mut Server) -> R) -> R {
         look(&mut self.0.borrow_mut().server)
     }
@@ -141,7 +145,7 @@ impl Stage {
         self.0.borrow_mut().reactor.registry().shutdown(PATIENCE);
     }
 
-    fn turn(&self) {
+    pub(crate) fn turn(&self) {
         let inner = &mut *self.0.borrow_mut();
         let turn = inner.reactor.turn(Some(Duration::from_millis(1)), &mut inner.server);
         if let Turn::Running = turn.expect("the loop turns") {

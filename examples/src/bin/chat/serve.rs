@@ -15,6 +15,7 @@ use examples::{output, stop};
 use protocols::chat::accounts::{AccountLimits, Accounts};
 use protocols::chat::config::Config;
 use protocols::chat::{self, Event, Operator, Password, Server, Settings};
+use protocols::websocket::Origins;
 use reactor::{Address, Limits, ListenOptions, Reactor, Registry};
 #[cfg(unix)]
 use reactor::{Rows, SocketRow};
@@ -51,6 +52,15 @@ pub(crate) struct Options {
     /// Where to listen with TLS; default 127.0.0.1:6697
     #[arg(long, value_name = "ADDR")]
     tls_listen: Vec<Endpoint>,
+
+    /// Where to listen for WebSocket as well, for browsers: a line is a message
+    #[arg(long, value_name = "ADDR", value_parser = endpoint::of_streams)]
+    websocket: Vec<Endpoint>,
+
+    /// An origin whose pages may open a WebSocket, https://chat.example for instance; default: the host that
+    /// is asked
+    #[arg(long, value_name = "URL", requires = "websocket")]
+    origin: Vec<String>,
 
     /// A file of configuration; docs/chat.toml has everything that can be in it
     #[arg(long, short, value_name = "FILE")]
@@ -136,6 +146,7 @@ pub(crate) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     let tls = options.tls.load()?;
     let mut listening = open(reactor.registry(), options, &config)?;
     listening.extend(open_tls(reactor.registry(), options, &config, tls.as_ref())?);
+    listening.extend(open_websocket(reactor.registry(), options, &config)?);
     stop::on_request(reactor.registry())?;
     #[cfg(unix)]
     if let Some(path) = &options.control {
@@ -194,6 +205,28 @@ fn open_tls(
     for address in addresses {
         let id = chat::listen(registry, address, &listen).map_err(NotOpened::by("--tls-listen"))?;
         lines.push(format!("listening with TLS on {}", registry.listener_address(id)?));
+    }
+    Ok(lines)
+}
+
+/// As [`open`], those for WebSocket.
+fn open_websocket(
+    registry: &mut Registry<Server>,
+    options: &Options,
+    config: &Config,
+) -> Result<Vec<String>, Box<dyn Error>> {
+    let limits = config.settings.limits.stream_limits();
+    let listen = ListenOptions { limits, ..ListenOptions::default() };
+    let origins = match &options.origin[..] {
+        [] => Origins::SameHost,
+        origins => Origins::Only(origins.to_vec()),
+    };
+    let endpoint = chat::endpoint(origins);
+    let mut lines = Vec::new();
+    for place in &options.websocket {
+        let id = chat::listen_websocket(registry, first(place)?, &listen, &endpoint)
+            .map_err(NotOpened::by("--websocket"))?;
+        lines.push(format!("listening for WebSocket on {}", registry.listener_address(id)?));
     }
     Ok(lines)
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use examples::endpoint::Endpoint;
 use examples::tls::CallTls;
-use protocols::echo::{Caller, Client, ClientId, ClientLimits, ClientOptions, Clock, Failure};
+use protocols::echo::{Caller, Client, ClientId, ClientLimits, ClientOptions, Failure};
 use reactor::{Address, OpenError, Registry};
 
 pub(crate) struct Call {
@@ -36,7 +36,7 @@ impl Call {
         };
         left.reverse();
         let limits = ClientLimits { timeout, ..ClientLimits::default() };
-        let options = ClientOptions { limits, clock: Clock::System, from: None, tls };
+        let options = ClientOptions { limits, from: None, tls };
         Ok(Self { server: server.clone(), left, options, client: None, result: None })
     }
 

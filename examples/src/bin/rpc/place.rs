@@ -26,7 +26,7 @@ const EXPECTED: &str = "expected tcp://HOST:PORT, unix:PATH, http://HOST[:PORT]/
     stdio:COMMAND";
 
 impl Place {
-    /// The server, to connect to; `None` for a program.
+    /// Where the server is; a name is looked up by the loop; `None` for a program.
     pub(crate) fn address(&self) -> Result<Option<Address>, ParseAddressError> {
         Ok(Some(match self {
             Self::Tcp(place) => place.address()?,

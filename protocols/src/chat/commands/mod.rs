@@ -252,7 +252,7 @@ fn refuse(
             scope.numeric_text(
                 numeric::ERR_UNKNOWNERROR,
                 &[&command],
-                "The line holds a NUL or CR",
+                "The line holds a NUL, CR or LF",
             );
         }
     }

@@ -10,6 +10,7 @@ use super::network::Network;
 use super::users::{User, UserKey};
 use super::{Event, Server};
 use crate::chat::builder::Builder;
+use crate::chat::capability::Caps;
 use crate::chat::casemap::Folded;
 use crate::chat::numeric;
 use crate::chat::timestamp::Timestamp;
@@ -152,7 +153,12 @@ impl Server {
         let user = &self.users[key];
         let text = format!("Closing Link: {} ({reason})", user.host);
         if let Ok(line) = Line::new(Builder::new().command("ERROR").text(&text)) {
-            network.send(user.connection, line.render(super::Caps::NONE, None));
+            // Without tags.
+            let bare = Caps::NONE.framed(user.caps.framing());
+            network.send(user.connection, line.render(bare, None));
+        }
+        if let Some(goodbye) = user.caps.framing().goodbye() {
+            network.send(user.connection, goodbye);
         }
         network.close(user.connection);
     }

@@ -87,7 +87,7 @@ impl Line {
         if self.concat && caps.has(Caps::MULTILINE) && self.batch.is_some() {
             tags = tags.tag("draft/multiline-concat", "");
         }
-        tags.before(&self.body)
+        caps.framing().frame(tags.before(&self.body))
     }
 
     fn write_message_tags(&self, mut tags: Builder) -> Builder {
@@ -106,19 +106,22 @@ impl Line {
 pub(in crate::chat) struct Cast<'a> {
     line: &'a Line,
     renderings: [Option<Bytes>; 8],
+    /// Those for WebSockets, by their styles: most lines need none, and the others few.
+    framed: Vec<(usize, Bytes)>,
 }
 
 impl<'a> Cast<'a> {
     pub(in crate::chat) fn new(line: &'a Line) -> Self {
-        Self { line, renderings: Default::default() }
+        Self { line, renderings: Default::default(), framed: Vec::new() }
     }
 
     /// The line for one more receiver: the same bytes for all whose capabilities ask for the same.
     #[inline]
     pub(in crate::chat) fn rendering(&mut self, caps: Caps) -> Bytes {
-        match &self.renderings[caps.style()] {
-            Some(bytes) => bytes.clone(),
-            None => self.render(caps),
+        match self.renderings.get(caps.style()) {
+            Some(Some(bytes)) => bytes.clone(),
+            Some(None) => self.render(caps),
+            None => self.render_framed(caps),
         }
     }
 
@@ -126,6 +129,17 @@ impl<'a> Cast<'a> {
     fn render(&mut self, caps: Caps) -> Bytes {
         let bytes = self.line.render(caps, None);
         self.renderings[caps.style()] = Some(bytes.clone());
+        bytes
+    }
+
+    #[cold]
+    fn render_framed(&mut self, caps: Caps) -> Bytes {
+        let style = caps.style();
+        if let Some((_, bytes)) = self.framed.iter().find(|(framed, _)| *framed == style) {
+            return bytes.clone();
+        }
+        let bytes = self.line.render(caps, None);
+        self.framed.push((style, bytes.clone()));
         bytes
     }
 }

@@ -11,6 +11,7 @@
 //! | `welcome` | what a user is greeted with, ISUPPORT among it |
 //! | `work` | what is done away from the loop: passwords, files |
 //! | `standing` | the channels of the settings |
+//! | `web` | the same over WebSocket, for browsers |
 //! | `upkeep` | what whoever runs the machine may do while it runs |
 //! | `event`, `counters` | what happens, for a log; how much of it |
 
@@ -29,6 +30,8 @@ pub(super) mod post;
 mod standing;
 mod upkeep;
 pub(super) mod users;
+#[cfg(feature = "websocket")]
+mod web;
 pub(super) mod welcome;
 pub(super) mod whowas;
 pub(super) mod work;
@@ -42,10 +45,15 @@ use reactor::{Address, ConnectionId, ListenOptions, ListenerId, OpenError, Regis
 
 pub use counters::Counters;
 pub use event::Event;
+#[cfg(all(feature = "websocket", feature = "http"))]
+pub use web::upgrade;
+#[cfg(feature = "websocket")]
+pub use web::{endpoint, listen_websocket};
 pub use work::Loader;
 
 use super::accounts::Accounts;
 use super::capability::{self, Caps};
+use super::carrier::Framing;
 use super::session::Session;
 use super::settings::Settings;
 use super::timestamp::Timestamp;
@@ -289,6 +297,7 @@ impl Server {
         network: &mut dyn Network,
         connection: ConnectionId,
         peer: &Address,
+        framing: Framing,
     ) -> Result<UserKey, &'static str> {
         if self.started.is_none() {
             let life = network.random() as u32;
@@ -311,7 +320,9 @@ impl Server {
         self.counters.connections += 1;
         self.log(&Event::Connected { peer });
         let serial = self.next_serial();
-        Ok(self.users.insert(User::new(connection, peer, network.now(), serial)))
+        let mut user = User::new(connection, peer, network.now(), serial);
+        user.caps = user.caps.framed(framing);
+        Ok(self.users.insert(user))
     }
 
     /// A connection that was let in is gone.
@@ -410,15 +421,18 @@ mod tests {
         let id = network.connect("127.0.0.1:9".parse().expect("an address"), Session::new());
         let id = id.expect("a connection begins");
         let peer = |text: &str| text.parse().expect("an address");
-        let first = server.admit(network, id, &peer("192.0.2.1:1")).expect("the first");
-        server.admit(network, id, &peer("192.0.2.1:2")).expect("the second");
+        let first =
+            server.admit(network, id, &peer("192.0.2.1:1"), Framing::Stream).expect("the first");
+        server.admit(network, id, &peer("192.0.2.1:2"), Framing::Stream).expect("the second");
         assert!(
-            server.admit(network, id, &peer("192.0.2.1:3")).is_err(),
+            server.admit(network, id, &peer("192.0.2.1:3"), Framing::Stream).is_err(),
             "the third is one too many"
         );
-        server.admit(network, id, &peer("192.0.2.2:1")).expect("another host");
+        server.admit(network, id, &peer("192.0.2.2:1"), Framing::Stream).expect("another host");
         server.remove(network, first, "gone");
-        server.admit(network, id, &peer("192.0.2.1:4")).expect("there is room again");
+        server
+            .admit(network, id, &peer("192.0.2.1:4"), Framing::Stream)
+            .expect("there is room again");
         assert_eq!((server.counters().turned_away, server.counters().open), (1, 3));
     }
 }

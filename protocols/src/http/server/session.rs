@@ -39,8 +39,6 @@ pub struct Session<App> {
     pub(super) kept: Option<Box<dyn Kept<App>>>,
     /// Since when the connection is in its phase.
     since: Instant,
-    /// When the timer fires, if it is set.
-    armed: Option<Instant>,
 }
 
 pub(super) enum Reading<App> {
@@ -76,7 +74,8 @@ pub(super) struct Manner {
     pub(super) is_persistent: bool,
 }
 
-/// The only timer: when it fires, it is looked at what could be late.
+/// The only timer, which is set as long as the connection is: when it fires, it is looked at what could be
+/// late.
 const DEADLINE: TimerKey = TimerKey(0);
 
 impl<App: 'static> Session<App> {
@@ -92,7 +91,6 @@ impl<App: 'static> Session<App> {
             kept: None,
             // Set anew when the connection opens; no clock is asked here.
             since: Instant::now(),
-            armed: None,
         }
     }
 
@@ -361,18 +359,16 @@ impl<App: 'static> Session<App> {
 
     // ── deadlines ───────────────────────────────────────────────────────────────────────────
 
-    /// Another phase has begun; it may end earlier than the timer fires. Most do not, so that a timer is set
-    /// about once a connection, not once a request.
+    /// Another phase has begun. The timer is not touched, once a request or twice: it fires as often as the
+    /// shortest phase may last, and so never later than this one is late.
     #[inline]
     pub(super) fn begin_phase(&mut self, transport: &mut Transport<'_, App>) {
-        let now = transport.registry().now();
-        self.since = now;
-        if let Some(deadline) = self.deadline()
-            && self.armed.is_none_or(|armed| armed > deadline)
-        {
-            self.armed = Some(deadline);
-            transport.set_timer(DEADLINE, deadline.saturating_duration_since(now));
-        }
+        self.since = transport.registry().now();
+    }
+
+    /// Looks again when the phase may be late.
+    fn look_later(&self, transport: &mut Transport<'_, App>, left: Duration) {
+        transport.set_timer(DEADLINE, left.min(self.site.limits().shortest_phase()));
     }
 
     /// When the phase is late.
@@ -421,6 +417,7 @@ impl<App: 'static> Session<App> {
 impl<App: 'static> Protocol<App> for Session<App> {
     fn on_open(&mut self, transport: &mut Transport<'_, App>, _: &mut App) {
         self.begin_phase(transport);
+        self.look_later(transport, Duration::MAX);
     }
 
     fn on_data(
@@ -490,16 +487,15 @@ impl<App: 'static> Protocol<App> for Session<App> {
     }
 
     fn on_timer(&mut self, transport: &mut Transport<'_, App>, _: TimerKey, _: &mut App) {
-        self.armed = None;
         let now = transport.registry().now();
-        let Some(deadline) = self.deadline() else {
-            return;
+        let left = match self.deadline() {
+            Some(deadline) => deadline.saturating_duration_since(now),
+            None => Duration::MAX,
         };
-        if now >= deadline {
-            return self.handle_late(transport);
+        self.look_later(transport, left);
+        if left.is_zero() {
+            self.handle_late(transport);
         }
-        self.armed = Some(deadline);
-        transport.set_timer(DEADLINE, deadline.saturating_duration_since(now));
     }
 
     fn on_shutdown(&mut self, transport: &mut Transport<'_, App>, _: &mut App) {

@@ -250,6 +250,19 @@ impl Frame {
         Self::new(Opcode::Binary, bytes)
     }
 
+    /// A message that is text as its sender says: bytes that were checked before.
+    #[cfg(feature = "chat")]
+    pub(crate) fn of_text(utf8: &[u8]) -> Self {
+        debug_assert!(std::str::from_utf8(utf8).is_ok(), "a text message is UTF-8");
+        Self::new(Opcode::Text, utf8)
+    }
+
+    /// A goodbye.
+    #[cfg(feature = "chat")]
+    pub(crate) fn close(code: super::CloseCode, reason: &str) -> Self {
+        Self::new(Opcode::Close, &super::close::payload(code, reason))
+    }
+
     fn new(opcode: Opcode, payload: &[u8]) -> Self {
         let length = payload.len() as u64;
         let header = Header { fin: true, rsv1: false, opcode, mask: None, length }.encode();
