@@ -100,14 +100,19 @@ impl HostPort {
         host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host)
     }
 
+    /// The port.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.0.rsplit_once(':').and_then(|(_, port)| port.parse().ok()).unwrap_or_default()
+    }
+
     /// Where it is, to connect to: a name is looked up by the loop, each time.
     ///
     /// # Errors
     ///
     /// If no host can have this name.
     pub fn address(&self) -> Result<Address, ParseAddressError> {
-        let port = self.0.rsplit_once(':').and_then(|(_, port)| port.parse().ok());
-        Address::to_host(self.host(), port.unwrap_or_default())
+        Address::to_host(self.host(), self.port())
     }
 
     /// Its addresses: at least one.
@@ -211,6 +216,18 @@ pub fn seconds(text: &str) -> Result<Duration, String> {
         .ok_or_else(|| "expected a number of seconds, such as 10 or 0.5".to_owned())
 }
 
+/// As [`seconds`], for an option that makes no sense with none.
+///
+/// # Errors
+///
+/// As there, and if it is none.
+pub fn some_seconds(text: &str) -> Result<Duration, String> {
+    match seconds(text)? {
+        Duration::ZERO => Err("expected more than no time at all".to_owned()),
+        time => Ok(time),
+    }
+}
+
 /// Reads how many, for an option that makes no sense with none.
 ///
 /// # Errors
@@ -282,5 +299,7 @@ mod tests {
         for text in ["", "-1", "ten", "NaN", "1e300"] {
             assert!(seconds(text).is_err(), "{text}");
         }
+        assert_eq!(some_seconds("0.5"), Ok(Duration::from_millis(500)));
+        assert!(seconds("0").is_ok() && some_seconds("0").is_err());
     }
 }

@@ -44,7 +44,7 @@ const LONGEST: Duration = Duration::from_secs(7 * 24 * 3_600);
 /// It stays until Ctrl-C, and comes back when the connection is lost. In a channel, or to it alone:
 /// !roll 2d6, !remind 10m TEXT, !seen NICK, !help.
 #[derive(Parser)]
-#[command(version)]
+#[command(name = "chat-bot", version)]
 struct Cli {
     /// HOST:PORT or unix:PATH
     #[arg(value_name = "ADDR", value_parser = endpoint::of_streams)]

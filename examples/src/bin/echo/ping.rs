@@ -216,7 +216,7 @@ impl Caller for Ping {
                 self.go_on(registry);
             }
             Event::Trouble(trouble) => {
-                self.print(registry, |server| format!("{server}: {trouble}"))
+                self.print(registry, |server| format!("{server}: {trouble}"));
             }
         }
     }

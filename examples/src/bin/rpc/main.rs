@@ -36,7 +36,7 @@ use examples::output;
 
 /// JSON-RPC 2.0: a server to try things with, and a client for every server there is.
 #[derive(Parser)]
-#[command(version, after_help = AFTER_HELP)]
+#[command(name = "rpc", version, after_help = AFTER_HELP)]
 struct Cli {
     #[command(subcommand)]
     command: Command,

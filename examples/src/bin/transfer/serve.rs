@@ -9,6 +9,7 @@ use std::time::{Duration, UNIX_EPOCH};
 use clap::Args;
 use examples::advice::NotOpened;
 use examples::endpoint::{HostPort, seconds};
+use examples::service::{self, ServiceOptions, notify};
 use examples::tls::{ServeTls, Served};
 use examples::{output, stop};
 use protocols::password::PasswordHash;
@@ -144,6 +145,9 @@ pub(crate) struct Options {
     /// Print a line for everything that happens over FTP; transfers as xferlog has them
     #[arg(long)]
     log: bool,
+
+    #[command(flatten)]
+    service: ServiceOptions,
 }
 
 /// How old an upload has to be that nobody is writing any more.
@@ -189,24 +193,27 @@ impl AsMut<tftp::Server> for Servers {
 pub(crate) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     let store = store(options)?;
     let mut reactor = Reactor::<Servers>::new()?;
+    let service = service::begin(reactor.registry())?;
     let everybody = Everybody::of(options)?;
     let tls = load_tls(options)?;
     let mut servers = servers(options, everybody.read()?, store.clone(), tls.as_ref());
     #[cfg(unix)]
     if let Some(path) = &options.control {
-        let service = control::service(everybody.clone());
-        examples::control::listen(reactor.registry(), path, service)
+        let methods = control::service(everybody.clone());
+        examples::control::listen(reactor.registry(), path, methods)
             .map_err(NotOpened::by("--control"))?;
     }
     #[cfg(unix)]
     on_hangup(reactor.registry(), everybody, tls.clone())?;
     let mut listening = open(reactor.registry(), options)?;
     listening.extend(tls.as_ref().map(Served::to_string));
+    stop::on_request(reactor.registry())?;
+    service.serve(reactor.registry(), &options.service)?;
+    listening.iter().try_for_each(output::say)?;
+    // As the user that it has become.
     if options.write {
         sweep(reactor.registry(), store);
     }
-    stop::on_request(reactor.registry())?;
-    listening.iter().try_for_each(output::say)?;
     let report = reactor.run(&mut servers)?;
     output::say(report)?;
     output::say(servers.statistics())?;
@@ -329,20 +336,25 @@ fn on_hangup(
             }
             return tell("there is no file of --users to read anew (SIGHUP)");
         }
+        notify::reloading();
         let everybody = everybody.clone();
         let offloaded = registry.offload(
             move || everybody.read().map_err(|error| error.to_string()),
-            |_, servers: &mut Servers, result| match result {
-                Ok(Ok(users)) => {
-                    let count = servers.set_users(users);
-                    tell(format_args!("read the users anew (SIGHUP): {count} with a name"));
+            |_, servers: &mut Servers, result| {
+                match result {
+                    Ok(Ok(users)) => {
+                        let count = servers.set_users(users);
+                        tell(format_args!("read the users anew (SIGHUP): {count} with a name"));
+                    }
+                    Ok(Err(why)) => tell(format_args!("the users stay as they were: {why}")),
+                    Err(error) => tell(format_args!("the users stay as they were: {error}")),
                 }
-                Ok(Err(why)) => tell(format_args!("the users stay as they were: {why}")),
-                Err(error) => tell(format_args!("the users stay as they were: {error}")),
+                notify::ready();
             },
         );
         if offloaded.is_err() {
             tell("the users stay as they were: there is too much other work");
+            notify::ready();
         }
     })
 }

@@ -16,6 +16,8 @@ use protocols::websocket::{
 };
 use reactor::{ConnectOptions, ConnectionId, Reactor, Registry};
 
+use crate::get::field;
+
 /// The longest line that is one message, and the longest message that may come.
 const LONGEST: usize = 16 * 1024 * 1024;
 
@@ -72,7 +74,7 @@ pub(crate) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     let registry = reactor.registry();
     let id = websocket::connect(registry, address, &connect, &endpoint, &target, Line)?;
     stop::on_request(registry)?;
-    let mut talk = Talk { stdin, id, binary: options.binary, outcome: Ok(()) };
+    let mut talk = Talk { stdin, id, binary: options.binary, lines: 0, outcome: Ok(()) };
     reactor.run(&mut talk)?;
     talk.outcome
 }
@@ -86,16 +88,13 @@ fn parse(text: &str) -> Result<Url, Box<dyn Error>> {
     url.map_err(|error| format!("{text}: {error}").into())
 }
 
-fn field(text: &str) -> Result<(String, String), String> {
-    let (name, value) = text.split_once(':').ok_or("expected NAME: VALUE")?;
-    Ok((name.trim().to_owned(), value.trim().to_owned()))
-}
-
 /// The program's state.
 struct Talk {
     stdin: Stdin,
     id: ConnectionId,
     binary: bool,
+    /// How many lines of the input have come.
+    lines: u64,
     outcome: Result<(), Box<dyn Error>>,
 }
 
@@ -177,11 +176,17 @@ impl Reader for Talk {
 fn send(socket: &mut Socket<'_, '_, Talk>, talk: &mut Talk, piece: &[u8]) {
     let line = piece.strip_suffix(b"\n").unwrap_or(piece);
     let line = line.strip_suffix(b"\r").unwrap_or(line);
-    if talk.binary {
-        socket.binary(line);
-    } else {
-        // What is no UTF-8 cannot be text: it is sent with signs in its place, as terminals show it.
-        socket.text(&String::from_utf8_lossy(line));
+    talk.lines += 1;
+    match std::str::from_utf8(line) {
+        _ if talk.binary => socket.binary(line),
+        Ok(text) => socket.text(text),
+        // Another text in its place would be one that nobody wrote.
+        Err(_) => {
+            let line = talk.lines;
+            let why = format!("line {line} of the input is not UTF-8; --binary sends it as it is");
+            talk.outcome = Err(why.into());
+            return socket.close(CloseCode::GOING_AWAY, "");
+        }
     }
     if socket.queued_bytes() <= socket.limits().outbox_high {
         talk.stdin.ask();

@@ -25,10 +25,14 @@ pub enum Scheme {
 
 /// The text is no URL that can be asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
 pub enum NoUrl {
     /// Another scheme, or none.
     #[error("expected http://HOST[:PORT]/PATH, or https")]
     Scheme,
+    /// A user's name, or a password: both would end up in logs (RFC 9110, 4.2.4).
+    #[error("a user and a password are no part of a URL here: send them in an Authorization field")]
+    User,
     /// No host, or one that is none.
     #[error("there is no host in it")]
     Host,
@@ -124,6 +128,9 @@ impl FromStr for Url {
         };
         let rest = rest.split('#').next().unwrap_or_default();
         let (authority, target) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
+        if authority.contains('@') {
+            return Err(NoUrl::User);
+        }
         let (host, port) = match authority.rfind(':') {
             Some(at) if !authority.ends_with(']') => {
                 let port = authority[at + 1..].parse().ok().filter(|port| *port > 0);

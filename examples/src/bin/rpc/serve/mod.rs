@@ -18,6 +18,7 @@ use std::time::Duration;
 use clap::Args;
 use examples::advice::NotOpened;
 use examples::endpoint::HostPort;
+use examples::service::{self, ServiceOptions};
 use examples::tls::{ServeTls, Served};
 use examples::{output, stop};
 use protocols::rpc::{self, Event, ServerOptions, Service, Topic};
@@ -67,6 +68,9 @@ pub(crate) struct Options {
     /// Say who calls what, on standard error
     #[arg(long, short)]
     verbose: bool,
+
+    #[command(flatten)]
+    service: ServiceOptions,
 }
 
 /// The application.
@@ -81,6 +85,7 @@ pub(crate) struct Site {
 pub(crate) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     let service = Rc::new(service(options)?);
     let mut reactor = Reactor::<Site>::new()?;
+    let begun = service::begin(reactor.registry())?;
     let tls = options.tls.load()?;
     let mut listening = open(reactor.registry(), options, &service, tls.as_ref())?;
     listening.extend(tls.as_ref().map(Served::to_string));
@@ -91,6 +96,7 @@ pub(crate) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
         // A number is JSON.
         let _ = site.ticks.publish(registry, &[time]);
     })?;
+    begun.serve(reactor.registry(), &options.service)?;
     listening.iter().try_for_each(output::say)?;
     let mut site =
         Site { chat: Topic::new("chat"), ticks: Topic::new("tick"), verbose: options.verbose };

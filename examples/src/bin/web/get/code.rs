@@ -24,7 +24,7 @@ impl Code {
     pub(crate) fn of_url(error: NoUrl) -> Self {
         match error {
             NoUrl::Scheme => Self(1),
-            NoUrl::Host | NoUrl::Port => Self(3),
+            _ => Self(3),
         }
     }
 

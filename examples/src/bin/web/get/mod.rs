@@ -232,11 +232,21 @@ fn parse(text: &str) -> Result<Url, NoUrl> {
     if text.contains("://") { text.parse() } else { format!("http://{text}").parse() }
 }
 
-fn field(text: &str) -> Result<(String, String), String> {
-    match text.split_once(':') {
-        Some((name, value)) if http::HeaderName::try_from(name).is_ok() => {
-            Ok((name.to_owned(), value.trim().to_owned()))
+pub(crate) fn field(text: &str) -> Result<(String, String), String> {
+    let name_and_value = text.split_once(':').map(|(name, value)| (name.trim_end(), value.trim()));
+    let (name, value) = name_and_value.ok_or("expected NAME: VALUE")?;
+    if http::HeaderName::try_from(name).is_err() {
+        return Err(format!("{name:?} is no name of a field"));
+    }
+    // A line end would begin a field, or a request, of somebody else's choice.
+    if http::HeaderValue::try_from(value).is_err() {
+        return Err("a value has no line ends and no control characters in it".to_owned());
+    }
+    match &*name.to_ascii_lowercase() {
+        "host" => Err("Host is what the URL says".to_owned()),
+        "content-length" | "transfer-encoding" => {
+            Err(format!("{name} is what the body says, with --data"))
         }
-        _ => Err("expected NAME: VALUE".to_owned()),
+        _ => Ok((name.to_owned(), value.to_owned())),
     }
 }
