@@ -289,15 +289,19 @@ fn errors_of_the_local_address_name_it_and_not_the_peer() {
     stage.finish();
 }
 
+/// The system says so at once; it is told where everything is that goes wrong with a peer.
 #[test]
-fn a_peer_of_nobodys_kind_is_an_error_of_the_call() {
+fn a_peer_of_nobodys_kind_is_told_like_one_that_is_not_there() {
     let mut stage = Stage::new();
     // Nobody can be connected to everybody.
     let address: Address = SocketAddr::from((Ipv4Addr::BROADCAST, 9)).into();
-    let error = stage.registry().connect(address, Probe::new("client")).unwrap_err();
-    assert!(error.to_string().contains("255.255.255.255:9"), "{error}");
-    assert!(stage.registry().is_empty());
-    assert!(stage.log.of("client").is_empty(), "the protocol was dropped without a callback");
+    stage.registry().connect(address.clone(), Probe::new("client")).expect("it begins");
+    assert!(stage.log.of("client").is_empty(), "no callback came yet");
+    stage.until(|log| log.ends.len() == 1);
+    let end = stage.log.end("client").expect("it has ended");
+    assert!(end.reason.starts_with("could not connect: "), "{end:?}");
+    assert_eq!(end.peer, address);
+    assert!(!stage.log.has("client", "open"));
     stage.finish();
 }
 
