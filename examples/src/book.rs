@@ -34,6 +34,9 @@ struct Callbacks;
 #[doc = include_str!("../../docs/limits-and-operation.md")]
 struct LimitsAndOperation;
 
+#[doc = include_str!("../../docs/restarts.md")]
+struct Restarts;
+
 #[doc = include_str!("../../docs/design.md")]
 struct Design;
 

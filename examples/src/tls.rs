@@ -12,7 +12,7 @@ use reactor::Registry;
 use reactor::tls::{ClientTls, Fingerprint, Identity, Roots, ServerTls, TlsError};
 use thiserror::Error;
 
-use crate::output;
+use crate::{output, service};
 
 /// Which certificate a server shows, if any.
 #[derive(Args, Clone, Debug, Default)]
@@ -131,20 +131,25 @@ impl Served {
         let Some(files) = self.files.clone() else {
             return output::complain("the certificate was made for trying out, and stays (SIGHUP)");
         };
+        service::notify::reloading();
         let served = self.clone();
         let offloaded = registry.offload(
             move || files.read(),
-            move |_, _, read| match read {
-                Ok(Ok(new)) => {
-                    served.tls.replace(&new);
-                    output::complain(format_args!("read anew (SIGHUP): {served}"));
+            move |_, _, read| {
+                match read {
+                    Ok(Ok(new)) => {
+                        served.tls.replace(&new);
+                        output::complain(format_args!("read anew (SIGHUP): {served}"));
+                    }
+                    Ok(Err(error)) => stays(error),
+                    Err(error) => stays(error),
                 }
-                Ok(Err(error)) => stays(error),
-                Err(error) => stays(error),
+                service::notify::ready();
             },
         );
         if offloaded.is_err() {
             stays("there is too much other work");
+            service::notify::ready();
         }
     }
 }

@@ -61,9 +61,16 @@ fn heard(address: &str) -> String {
 fn help_says_what_there_is() {
     let help = run(PROXY, &["--help"], b"");
     assert_eq!((help.code, help.errors.as_str()), (Some(0), ""));
-    for word in
-        ["Usage: proxy", "--listen", "BACKEND", "--rest", "SIGUSR1", "unix:PATH", "Exit code"]
-    {
+    for word in [
+        "Usage: proxy",
+        "--listen",
+        "BACKEND",
+        "--rest",
+        "SIGUSR1",
+        "unix:PATH",
+        "--send-proxy",
+        "Exit code",
+    ] {
         assert!(help.text().contains(word), "{word} is missing:\n{}", help.text());
     }
 }
@@ -280,4 +287,32 @@ fn a_backend_that_is_down_is_told_of_and_so_is_that_it_is_back() {
     proxy.error_with(&format!("proxy: {address} answers again"));
     drop((client, back));
     proxy.stop();
+}
+
+#[test]
+fn a_backend_is_told_who_the_client_is() {
+    for (version, length) in [("v1", None), ("v2", Some(28))] {
+        let backend = TcpListener::bind("127.0.0.1:0").expect("a socket");
+        let at = backend.local_addr().expect("it is bound").to_string();
+        let (proxy, address) = proxy(&["--send-proxy", version, &at]);
+        let mut client = connect(&address);
+        client.write_all(b"hello").expect("it is connected");
+        client.shutdown(Shutdown::Write).expect("it is connected");
+        let (mut stream, _) = backend.accept().expect("the proxy comes");
+        let mut heard = Vec::new();
+        stream.read_to_end(&mut heard).expect("all of it");
+        let (from, to) = (client.local_addr().expect("an address").port(), &address[10..]);
+        let line = format!("PROXY TCP4 127.0.0.1 127.0.0.1 {from} {to}\r\n");
+        let header = heard.strip_suffix(b"hello").expect("what the client said comes behind it");
+        match length {
+            None => assert_eq!(header, line.as_bytes()),
+            Some(length) => {
+                assert_eq!(header.len(), length);
+                assert!(header.starts_with(b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c"));
+                assert_eq!(header[24..26], from.to_be_bytes());
+            }
+        }
+        drop((stream, client));
+        proxy.stop();
+    }
 }

@@ -220,3 +220,26 @@ fn messages_go_over_wss_and_come_back() {
     assert!(ended.code == Some(1) && ended.errors.contains("wss://"), "{ended:?}");
     server.stop();
 }
+
+#[test]
+fn methods_are_called_over_tls_whatever_carries_the_calls() {
+    const RPC: &str = env!("CARGO_BIN_EXE_rpc");
+    let server = Program::start(
+        RPC,
+        &["serve", "--listen", "127.0.0.1:0", "--http", "127.0.0.1:0", "--tls-self-signed"],
+    );
+    let stream = server.line().strip_prefix("listening on ").expect("it listens").to_owned();
+    let web = server.line().strip_prefix("listening on ").expect("it listens").to_owned();
+    let (http, socket) = web.split_once(" and ").expect("there are two");
+    let pin = fingerprint(&server.line());
+    assert!(stream.starts_with("tls://") && http.starts_with("https://"), "{stream}, {web}");
+    for place in [&stream, http, socket] {
+        let named = place.replace("127.0.0.1", "localhost");
+        let ended = run(RPC, &["call", &named, "subtract", "42", "23", "--tls-pin", &pin], b"");
+        assert_eq!((ended.code, ended.text().trim()), (Some(0), "19"), "{named}: {ended:?}");
+    }
+    let stranger = "00".repeat(32);
+    let ended = run(RPC, &["call", &stream, "subtract", "1", "1", "--tls-pin", &stranger], b"");
+    assert!(ended.code == Some(1) && ended.errors.contains("certificate"), "{ended:?}");
+    server.stop();
+}

@@ -109,9 +109,7 @@ impl Inbox {
         }
     }
 
-    /// Adds a fresh read behind what is there. Cold, since most messages arrive whole: without the word
-    /// the compiler does not inline the callback of those that do, which is 18 instructions a message.
-    #[cold]
+    /// Adds a fresh read behind what is there.
     pub(crate) fn append(&mut self, fresh: &[u8]) {
         self.0.get_or_insert_default().extend_from_slice(fresh);
     }

@@ -59,7 +59,8 @@ impl<D: Duty> Server<D> {
                 match event.data.u64() {
                     LISTENER => self.accept()?,
                     key => {
-                        self.duty.on_ready(&mut self.connections, key as usize, drain(event.flags))
+                        let (key, drain) = (key as usize, drain(event.flags));
+                        self.duty.on_ready(&mut self.connections, key, drain);
                     }
                 }
             }

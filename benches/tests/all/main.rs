@@ -9,3 +9,4 @@ mod rooms;
 mod servers;
 mod timers;
 mod transfers;
+mod webs;

@@ -107,15 +107,15 @@ try:
     server.nope()
 except jsonrpc_requests.ProtocolError as error:
     said.append(error.server_response.json()['error']['code'])
-said.append(server.square(12))
-server.update(5, _notification=True)
+said.append(server.sum(6, 6))
+server.send_request('update', True, [5])
 print(json.dumps(said))
 "#;
 
 #[test]
 fn jsonrpc_requests_calls_our_server() {
     let name = "Python with the package jsonrpc-requests (pip install jsonrpc-requests)";
-    let expected = "[19, 19, -32601, 144]";
+    let expected = "[19, 19, -32601, 12]";
     calls(name, &mut python("import jsonrpc_requests"), &mut python(REQUESTS), expected);
 }
 

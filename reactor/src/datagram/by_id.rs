@@ -42,7 +42,7 @@ impl<App> Registry<App> {
         protocol: impl DatagramProtocol<App> + 'static,
     ) -> Result<SocketId, OpenError> {
         self.refuse_while_shutting_down(&address)?;
-        let socket = DatagramSocket::open(&self.poller, &address, options)?;
+        let socket = self.open_datagram(&address, options)?;
         self.add_socket(&address, socket, options.limits.clone(), protocol)
     }
 

@@ -162,7 +162,6 @@ impl DatagramQueue {
 
     /// Notes why nothing was received. `false` if there is nothing for now; otherwise it is the error
     /// of an earlier datagram, and the next call tells of what has arrived meanwhile.
-    #[cold]
     pub(crate) fn receive_failed(&mut self, error: &io::Error, ledger: &mut Ledger) -> bool {
         if error.kind() == io::ErrorKind::WouldBlock {
             ledger.trace(|| What::ReadBlocked);
@@ -512,6 +511,10 @@ impl DatagramQueue {
     /// Receives nothing until there is another event.
     pub(crate) fn await_event(&mut self) {
         self.readiness = self.readiness.without(Readiness::READ);
+    }
+
+    pub(crate) fn duplicate(&self) -> io::Result<StdDatagram> {
+        self.socket.duplicate()
     }
 
     pub(crate) fn local(&self) -> Address {

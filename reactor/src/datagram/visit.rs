@@ -130,8 +130,6 @@ impl<App> Registry<App> {
 
     /// Receives once, delivers every datagram that came, and returns their number. If a callback closes the
     /// socket, the datagrams behind it are lost, as those are that wait in the socket.
-    ///
-    /// Never inlined, so that the plain path has the registers to itself.
     fn receive_thoroughly(
         &mut self,
         key: Key,
@@ -176,7 +174,6 @@ impl<App> Registry<App> {
     }
 
     /// Tries again those peers whose time has come, and sets the timer for the others.
-    #[cold]
     fn retry_deaf_peers(&mut self, key: Key, socket: &mut Socket<App>, app: &mut App) {
         for _ in 0..self.ledger.limits.datagram_budget {
             match socket.queue.retry_deaf(SocketId(key), &mut self.ledger) {

@@ -75,7 +75,6 @@ impl Generations {
         taken
     }
 
-    #[cold]
     fn refill(&mut self) {
         let (first, length) = match &self.counter {
             Counter::Process(counter) => {

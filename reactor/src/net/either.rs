@@ -177,6 +177,13 @@ impl ListenerSocket {
 
     comes_and_goes! { ListenerSocket, StdListener }
 
+    pub(crate) fn duplicate(&self) -> io::Result<StdListener> {
+        match self {
+            Self::Os(socket) => socket.duplicate(),
+            Self::Sim(_) => Err(io::ErrorKind::Unsupported.into()),
+        }
+    }
+
     pub(crate) fn accept(&self, options: &StreamOptions) -> io::Result<(StreamSocket, Address)> {
         Ok(match self {
             Self::Os(socket) => {
@@ -209,6 +216,26 @@ impl DatagramSocket {
     }
 
     comes_and_goes! { DatagramSocket, StdDatagram }
+
+    pub(crate) fn inherit(
+        poller: &Poller,
+        socket: StdDatagram,
+        options: &DatagramOptions,
+    ) -> Result<Self, OpenError> {
+        match poller {
+            Either::Os(poller) => {
+                os::DatagramSocket::inherit(poller, socket, options).map(Self::Os)
+            }
+            Either::Sim(_) => Err(foreign()),
+        }
+    }
+
+    pub(crate) fn duplicate(&self) -> io::Result<StdDatagram> {
+        match self {
+            Self::Os(socket) => socket.duplicate(),
+            Self::Sim(_) => Err(io::ErrorKind::Unsupported.into()),
+        }
+    }
 
     /// A simulated socket goes on by itself.
     pub(crate) fn register_again(&mut self, poller: &Poller, token: Token) -> io::Result<()> {

@@ -8,6 +8,7 @@
 //! its timers, the traits, the transports, what a slot holds, listeners, handles and signals. It is the only
 //! circle of the crate.
 
+mod inherit;
 mod names;
 mod open;
 mod protocol;
@@ -79,6 +80,8 @@ pub struct Registry<App> {
     pub(crate) by_address: ByAddress,
     /// The paths from which Unix connections were made: few, if any.
     pub(crate) client_paths: HashMap<Key, OwnedPath>,
+    /// What the process was started with, until somebody listens there.
+    pub(crate) inherited: inherit::Inherited,
     /// Connections that are being made to a host by its name.
     pub(crate) races: HashMap<Key, Race>,
     /// Who looks hosts up, if not the system.
@@ -139,6 +142,7 @@ impl<App> Registry<App> {
             connections: 0,
             by_address: ByAddress::default(),
             client_paths: HashMap::new(),
+            inherited: inherit::Inherited::default(),
             races: HashMap::new(),
             resolver: None,
             resting: Vec::new(),

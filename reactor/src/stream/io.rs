@@ -306,6 +306,8 @@ impl Io {
 
     /// One write. Nearly always the kernel takes all of it; what else it says is for
     /// [`Self::transmitted`].
+    // Called, an echo takes 29 instructions more.
+    #[inline(always)]
     pub(super) fn transmit(
         &mut self,
         bytes: &[u8],

@@ -34,7 +34,6 @@ mod handshake;
 mod io;
 mod layer;
 mod pending;
-mod pressure;
 mod read;
 mod sending;
 mod transport;

@@ -15,19 +15,6 @@ pub(crate) enum Intake {
 }
 
 impl Stream {
-    /// Whether it is open, there is something to read, and nothing else to do.
-    pub(crate) fn is_flowing(&self) -> bool {
-        self.state == State::Open
-            && self.pending.is_quiet()
-            && self.outbox.is_empty()
-            && self.io.is_readable()
-    }
-
-    /// Whether the socket has been read empty.
-    pub(crate) fn is_read_empty(&self) -> bool {
-        !self.io.is_readable()
-    }
-
     /// What a read now would be for; `None` if there is nothing to be read, or nobody to read it.
     pub(crate) fn intake(&self) -> Option<Intake> {
         if !self.io.is_readable() {

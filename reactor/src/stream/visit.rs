@@ -15,7 +15,7 @@
 use std::any::Any;
 use std::ops::ControlFlow;
 
-use super::{Drained, Flushed, Intake, Outcome, Received, Step, Transport, ended};
+use super::{Drained, Flushed, Intake, Outcome, Received, Step, Stream, Transport, ended};
 use crate::id::Key;
 use crate::ledger::Scratch;
 use crate::net::Readiness;
@@ -425,5 +425,17 @@ impl<App> Visit<'_, App> {
         self.registry.orders.clear();
         self.registry.outcome = None;
         Step::Break(reason)
+    }
+}
+
+impl Stream {
+    /// Whether it is open, there is something to read, and nothing else to do.
+    fn is_flowing(&self) -> bool {
+        self.is_open() && self.pending.is_quiet() && self.outbox.is_empty() && self.io.is_readable()
+    }
+
+    /// Whether the socket has been read empty.
+    fn is_read_empty(&self) -> bool {
+        !self.io.is_readable()
     }
 }

@@ -186,7 +186,6 @@ impl<T> Wheel<T> {
 
     // ── where a timer stands ────────────────────────────────────────────────────────────────
 
-    #[inline]
     fn hand(&mut self, key: Key) -> Option<&mut Hand> {
         self.hands.get_mut(key.index()).filter(|hand| hand.answers_to(key))
     }
@@ -198,7 +197,6 @@ impl<T> Wheel<T> {
         hand.is_some_and(|hand| hand.answers_to(key) && hand.place() == NOWHERE)
     }
 
-    #[inline]
     fn line_for(&self, deadline: Tick) -> usize {
         if deadline <= self.elapsed {
             return DUE;
@@ -224,7 +222,6 @@ impl<T> Wheel<T> {
     // ── coming and going ────────────────────────────────────────────────────────────────────
 
     /// Adds a timer to a bucket; its place.
-    #[inline(always)]
     fn join(&mut self, index: u32, bucket: usize) -> u32 {
         if self.buckets[bucket].is_empty() {
             self.occupied[bucket / DIGITS] |= 1 << (bucket % DIGITS);
@@ -251,8 +248,6 @@ impl<T> Wheel<T> {
     }
 
     /// Tidies a bucket that a timer has left.
-    #[cold]
-    #[inline(never)]
     fn tidy(&mut self, number: usize) {
         let bucket = &mut self.buckets[number];
         if bucket.is_empty() {
@@ -298,8 +293,6 @@ impl<T> Wheel<T> {
         self.tidy(FIRING);
     }
 
-    #[cold]
-    #[inline(never)]
     fn add_vacant(&mut self) -> u32 {
         self.hands.push(Hand::default());
         self.payloads.push(None);

@@ -19,6 +19,7 @@
 #![forbid(unsafe_code)]
 
 mod backends;
+mod header;
 mod proxy;
 
 use std::error::Error;
@@ -29,12 +30,14 @@ use std::time::Duration;
 use clap::{Args, Parser};
 use examples::advice::NotOpened;
 use examples::endpoint::{Endpoint, of_streams, seconds, some_seconds};
+use examples::service::{self, ServiceOptions};
 use examples::tls::{CallTls, ServeTls, Served};
 use examples::{output, stop};
 use reactor::tls::{ClientTls, Fingerprint, TlsError};
 use reactor::{ConnectOptions, Limits, ListenOptions, Reactor, Registry, Signal, StreamLimits};
 
 use backends::Backends;
+use header::Version;
 use proxy::{Front, Proxy};
 
 /// Pass on what TCP and Unix clients say to one of several backends, until Ctrl-C
@@ -47,7 +50,8 @@ use proxy::{Front, Proxy};
 /// --backend-tls, or one of its siblings, the backends do.
 ///
 /// Ctrl-C and SIGTERM drain: nobody new comes in, and who is in may finish, for --grace seconds at
-/// most. The second one stops at once. SIGUSR1 prints the counters.
+/// most. The second one stops at once. SIGUSR1 prints the counters. SIGUSR2
+/// starts a successor, which takes over when it is ready.
 #[derive(Parser)]
 #[command(name = "proxy", version, after_help = AFTER_HELP)]
 struct Cli {
@@ -87,6 +91,14 @@ struct Cli {
     #[arg(long, value_name = "N", value_parser = two_or_more,
           default_value_t = Limits::default().connections)]
     max_connections: usize,
+
+    /// Tell backends who the client is, by the PROXY protocol; only those that expect it
+    #[arg(long, value_enum, value_name = "VERSION",
+          conflicts_with_all = ["backend_tls", "backend_ca", "backend_pin", "backend_name"])]
+    send_proxy: Option<Version>,
+
+    #[command(flatten)]
+    service: ServiceOptions,
 }
 
 /// Whether the backends speak TLS, and whom among them to trust.
@@ -136,13 +148,15 @@ fn run(cli: &Cli) -> Result<(), Box<dyn Error>> {
         tls: cli.backend_tls.load()?,
         ..ConnectOptions::default()
     };
-    let mut proxy = Proxy::new(backends, connect);
+    let mut proxy = Proxy::new(backends, connect, cli.send_proxy);
     let tls = cli.tls.load()?;
+    let service = service::begin(reactor.registry())?;
     let mut listening = open(reactor.registry(), cli, tls.as_ref())?;
     listening.extend(tls.as_ref().map(Served::to_string));
     stop::within(reactor.registry(), cli.grace)?;
     tls.iter().try_for_each(|tls| tls.reload_on_hangup(reactor.registry()))?;
     reactor.registry().on_signal(Signal::User1, |_, proxy| tell(proxy))?;
+    service.serve(reactor.registry(), &cli.service)?;
     listening.iter().try_for_each(output::say)?;
     let report = reactor.run(&mut proxy)?;
     output::say(report)?;

@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use examples::endpoint::{HostPort, NoEndpoint};
-use protocols::http::client::Url;
+use protocols::http::client::{Scheme, Url};
 use protocols::rpc::Carrier;
 use protocols::websocket::Target;
 use reactor::{Address, ParseAddressError};
@@ -13,6 +13,8 @@ use reactor::{Address, ParseAddressError};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Place {
     Tcp(HostPort),
+    /// The same over TLS.
+    Tls(HostPort),
     Unix(Address),
     /// By POST.
     Http(Url),
@@ -22,14 +24,14 @@ pub(crate) enum Place {
     Stdio(String),
 }
 
-const EXPECTED: &str = "expected tcp://HOST:PORT, unix:PATH, http://HOST[:PORT]/PATH, ws://HOST[:PORT]/PATH or \
-    stdio:COMMAND";
+const EXPECTED: &str = "expected tcp://HOST:PORT, unix:PATH, http://HOST[:PORT]/PATH, ws://HOST[:PORT]/PATH, \
+    tls://, https:// or wss:// in their places, or stdio:COMMAND";
 
 impl Place {
     /// Where the server is; a name is looked up by the loop; `None` for a program.
     pub(crate) fn address(&self) -> Result<Option<Address>, ParseAddressError> {
         Ok(Some(match self {
-            Self::Tcp(place) => place.address()?,
+            Self::Tcp(place) | Self::Tls(place) => place.address()?,
             Self::Unix(address) => address.clone(),
             Self::Http(url) | Self::WebSocket(url) => HostPort::of(url).address()?,
             Self::Stdio(_) => return Ok(None),
@@ -41,7 +43,16 @@ impl Place {
         match self {
             Self::Http(url) => Carrier::Http(url.clone()),
             Self::WebSocket(url) => Carrier::WebSocket(Target::new(url.authority(), url.target())),
-            Self::Tcp(_) | Self::Unix(_) | Self::Stdio(_) => Carrier::Stream,
+            Self::Tcp(_) | Self::Tls(_) | Self::Unix(_) | Self::Stdio(_) => Carrier::Stream,
+        }
+    }
+
+    /// Whether TLS is spoken there.
+    pub(crate) fn is_secure(&self) -> bool {
+        match self {
+            Self::Http(url) | Self::WebSocket(url) => url.scheme() == Scheme::Https,
+            Self::Tls(_) => true,
+            Self::Tcp(_) | Self::Unix(_) | Self::Stdio(_) => false,
         }
     }
 }
@@ -64,7 +75,13 @@ impl FromStr for Place {
         if let Some(rest) = text.strip_prefix("ws://") {
             return format!("http://{rest}").parse().map(Self::WebSocket).map_err(|_| EXPECTED);
         }
-        if text.starts_with("http://") {
+        if let Some(rest) = text.strip_prefix("wss://") {
+            return format!("https://{rest}").parse().map(Self::WebSocket).map_err(|_| EXPECTED);
+        }
+        if let Some(place) = text.strip_prefix("tls://") {
+            return place.parse().map(Self::Tls).map_err(|_: NoEndpoint| EXPECTED);
+        }
+        if text.starts_with("http://") || text.starts_with("https://") {
             return text.parse().map(Self::Http).map_err(|_| EXPECTED);
         }
         let place = text.strip_prefix("tcp://").unwrap_or(text);
@@ -79,9 +96,13 @@ impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Tcp(place) => write!(f, "tcp://{place}"),
+            Self::Tls(place) => write!(f, "tls://{place}"),
             Self::Unix(address) => address.fmt(f),
             Self::Http(url) => url.fmt(f),
-            Self::WebSocket(url) => write!(f, "ws://{}{}", url.authority(), url.target()),
+            Self::WebSocket(url) => {
+                let scheme = if self.is_secure() { "wss" } else { "ws" };
+                write!(f, "{scheme}://{}{}", url.authority(), url.target())
+            }
             Self::Stdio(command) => write!(f, "stdio:{command}"),
         }
     }
@@ -96,6 +117,9 @@ mod tests {
         for text in [
             "tcp://localhost:7",
             "tcp://[::1]:7",
+            "tls://h:7",
+            "https://h/",
+            "wss://h/a",
             "unix:/tmp/a",
             "http://h/",
             "ws://[::1]:8080/a?b",
@@ -108,17 +132,9 @@ mod tests {
 
     #[test]
     fn what_is_no_place_is_refused() {
-        for text in [
-            "",
-            "tcp://",
-            "localhost",
-            "https://h/",
-            "http://",
-            "ws:h",
-            "stdio:",
-            "stdio: ",
-            "unix:",
-        ] {
+        for text in
+            ["", "tcp://", "localhost", "ftp://h/", "http://", "ws:h", "stdio:", "stdio: ", "unix:"]
+        {
             assert_eq!(text.parse::<Place>(), Err(EXPECTED), "{text}");
         }
     }

@@ -12,6 +12,8 @@ use examples::endpoint::seconds;
 use protocols::rpc::{self, CallError, Client, ClientOptions, Dialect, Framing, Remote, Service};
 use reactor::{Backoff, Reactor, Registry};
 
+use examples::tls::Trust;
+
 use crate::place::Place;
 
 /// How to talk to the server
@@ -25,6 +27,9 @@ pub(crate) struct How {
     /// Speak version 1.0 of the protocol
     #[arg(long)]
     v1: bool,
+
+    #[command(flatten)]
+    trust: Trust,
 
     /// How long an answer may take
     #[arg(long, value_name = "SECONDS", default_value = "30", value_parser = some_time)]
@@ -180,7 +185,17 @@ impl Conversation {
             return Self::spawn(registry, command, how, place, service);
         }
         let server = place.address()?.ok_or("there is no address in it")?;
+        let tls = match (place.is_secure(), how.trust.is_given()) {
+            (true, _) => Some(how.trust.load(None, &[])?),
+            (false, true) => {
+                return Err(
+                    format!("{place}: TLS is spoken with tls://, https:// or wss://").into()
+                );
+            }
+            (false, false) => None,
+        };
         let options = ClientOptions {
+            tls,
             carrier: place.carrier(),
             framing: how.framing(place),
             dialect: how.dialect(),

@@ -6,6 +6,7 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use clap::Args;
 use examples::endpoint::HostPort;
+use examples::service::ServiceOptions;
 use examples::tls::ServeTls;
 use http::StatusCode;
 use protocols::http::server::{Exchange, Receiver, Site, Source};
@@ -36,6 +37,9 @@ pub(crate) struct Options {
 
     #[command(flatten)]
     log: LogOptions,
+
+    #[command(flatten)]
+    service: ServiceOptions,
 }
 
 pub(crate) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
@@ -53,7 +57,7 @@ pub(crate) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     if let Some(log) = options.log.open()? {
         site = site.with_log(log);
     }
-    serve(site, &options.listen, &options.tls)
+    serve(site, &options.listen, &options.tls, &options.service)
 }
 
 fn answer(request: &Request<'_>, exchange: &mut Exchange<'_, '_, ()>, app: &mut ()) {

@@ -8,6 +8,7 @@ use std::time::Duration;
 use clap::Args;
 use examples::advice::NotOpened;
 use examples::endpoint::{HostPort, seconds};
+use examples::service::{self, ServiceOptions};
 use examples::tls::{ServeTls, Served};
 use examples::{output, stop};
 use protocols::http::ServerLimits;
@@ -64,6 +65,9 @@ pub(crate) struct Options {
 
     #[command(flatten)]
     log: LogOptions,
+
+    #[command(flatten)]
+    service: ServiceOptions,
 }
 
 /// What is spoken over TLS (ALPN): browsers offer HTTP/2 as well, and are told that it is not this.
@@ -81,7 +85,7 @@ pub(crate) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     if let Some(log) = options.log.open()? {
         site = site.with_log(log);
     }
-    serve(site, &options.listen, &options.tls)
+    serve(site, &options.listen, &options.tls, &options.service)
 }
 
 fn files_options(options: &Options) -> Result<FilesOptions, Box<dyn Error>> {
@@ -100,13 +104,16 @@ pub(crate) fn serve(
     site: Site<()>,
     places: &[HostPort],
     tls: &ServeTls,
+    options: &ServiceOptions,
 ) -> Result<(), Box<dyn Error>> {
     let mut reactor = Reactor::<()>::new()?;
     let tls = tls.load_for(PROTOCOLS)?;
+    let service = service::begin(reactor.registry())?;
     let mut listening = open(reactor.registry(), &Rc::new(site), places, tls.as_ref())?;
     listening.extend(tls.as_ref().map(Served::to_string));
     stop::on_request(reactor.registry())?;
     tls.iter().try_for_each(|tls| tls.reload_on_hangup(reactor.registry()))?;
+    service.serve(reactor.registry(), options)?;
     listening.iter().try_for_each(output::say)?;
     let report = reactor.run(&mut ())?;
     output::say(report)?;

@@ -60,6 +60,9 @@ pub struct ClientOptions {
     pub lost: Lost,
     /// How long connecting may take. Default 10 s.
     pub connect_timeout: Duration,
+    /// Speak TLS, below whatever carries the calls. Default `None`.
+    #[cfg(feature = "tls")]
+    pub tls: Option<reactor::tls::ClientTls>,
 }
 
 /// What carries calls to a server.
@@ -105,6 +108,8 @@ impl ClientOptions {
             reconnect: None,
             lost: Lost::default(),
             connect_timeout: Duration::from_secs(10),
+            #[cfg(feature = "tls")]
+            tls: None,
         }
     }
 }
@@ -398,7 +403,12 @@ impl ClientOptions {
     fn connect_options<App: 'static>(&self, service: &Service<App>) -> ConnectOptions {
         let connect_timeout = Some(self.connect_timeout);
         let limits = StreamLimits { connect_timeout, ..limits(service) };
-        ConnectOptions { limits, ..ConnectOptions::default() }
+        ConnectOptions {
+            limits,
+            #[cfg(feature = "tls")]
+            tls: self.tls.clone(),
+            ..ConnectOptions::default()
+        }
     }
 }
 

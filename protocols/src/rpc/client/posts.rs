@@ -37,6 +37,8 @@ impl<App: 'static> Posts<App> {
             ..web::ClientOptions::default()
         };
         web.connect.limits.connect_timeout = Some(options.connect_timeout);
+        #[cfg(feature = "tls")]
+        web.connect.tls.clone_from(&options.tls);
         Some(Self {
             client: Client::new(web),
             server: options.server.clone(),
@@ -188,10 +190,21 @@ impl<App: 'static> Reader<App> for Posted<App> {
                 self.remote.fail(registry, &self.ids, &why, true);
             }
             Err(failure) => {
-                let sent =
-                    !matches!(failure, Failure::Unreachable { .. } | Failure::ConnectTimeout(_));
+                let sent = !is_before_sending(&failure);
                 self.handle_failure(registry, app, &failure.to_string(), sent);
             }
         }
     }
+}
+
+/// Whether there was no connection to send anything on.
+fn is_before_sending(failure: &Failure) -> bool {
+    matches!(
+        failure,
+        Failure::Unreachable { .. }
+            | Failure::NotFound { .. }
+            | Failure::ConnectTimeout(_)
+            | Failure::NotTrusted(_)
+            | Failure::Tls(_)
+    )
 }

@@ -21,7 +21,7 @@ use crate::websocket::{self, Endpoint, Limits, Options, Role};
 ///
 /// ```text
 ///   POST, application/json            200 and the answer; 204 if it was notifications alone (200 without a
-///                                     body to application/json-rpc, whose clients take 204 for a failure)
+///                                     body to application/json-rpc: some clients take 204 for a failure)
 ///   GET with Upgrade: websocket       101, and a connection that both sides can call on
 ///   another method, type, site        405, 415, 403
 ///   a body that is too long           413
@@ -129,12 +129,14 @@ impl<App: 'static> Web<App> {
 
 const ALLOWED: &str = "OPTIONS, POST";
 
-/// What is answered to notifications. jsonrpclib takes anything but 200 for a failure, and is known by its type.
+/// What is answered to notifications. jsonrpclib and jsonrpc-requests take anything but 200 for a failure, and are
+/// known by a type that others do not use.
 fn nothing_to_say(request: &Request<'_>) -> StatusCode {
-    match request.fields().get("content-type") {
-        Some(named) if named.starts_with(b"application/json-rpc") => StatusCode::OK,
-        _ => StatusCode::NO_CONTENT,
-    }
+    let says = |name| {
+        let field = request.fields().get(name);
+        field.is_some_and(|field| field.starts_with(b"application/json-rpc"))
+    };
+    if says("content-type") || says("accept") { StatusCode::OK } else { StatusCode::NO_CONTENT }
 }
 
 /// Whether the body is JSON, by what the client says. One that says nothing is believed; a form, and what

@@ -54,6 +54,18 @@ pub enum StdDatagram {
     Other(Box<dyn Any + Send + Sync>),
 }
 
+impl StdDatagram {
+    pub(crate) fn local(&self) -> Result<Address, OpenError> {
+        match self {
+            Self::Udp(socket) => socket.local_addr().map(Address::Ip),
+            #[cfg(unix)]
+            Self::Unix(socket) => Ok(super::listener::named(socket.local_addr())),
+            Self::Other(_) => return Err(foreign()),
+        }
+        .map_err(|error| OpenError::new(&Address::Unnamed, error))
+    }
+}
+
 impl From<std::net::UdpSocket> for StdDatagram {
     fn from(socket: std::net::UdpSocket) -> Self {
         Self::Udp(socket)
@@ -138,6 +150,30 @@ impl DatagramSocket {
         .map_err(|error| OpenError::new(&Address::Unnamed, error))
     }
 
+    /// As [`adopt`](Self::adopt), with those options that are no matter of how the socket was opened.
+    pub(crate) fn inherit(
+        poller: &Poller,
+        socket: StdDatagram,
+        options: &DatagramOptions,
+    ) -> Result<Self, OpenError> {
+        match Self::adopt(poller, socket)? {
+            Self::Udp(socket) => Self::with_options(socket, options)
+                .map_err(|error| OpenError::new(&Address::Unnamed, error)),
+            other => Ok(other),
+        }
+    }
+
+    /// The same socket once more.
+    pub(crate) fn duplicate(&self) -> io::Result<StdDatagram> {
+        Ok(match self {
+            #[cfg(unix)]
+            Self::Unix { socket, .. } => {
+                StdDatagram::Unix(SockRef::from(socket).try_clone()?.into())
+            }
+            _ => StdDatagram::Udp(SockRef::from(self.udp()?).try_clone()?.into()),
+        })
+    }
+
     pub(crate) fn into_std(mut self, poller: &Poller) -> StdDatagram {
         // It fails only if the socket was never registered, and then there is nothing to undo.
         let _ = self.deregister(poller);
@@ -198,7 +234,6 @@ impl DatagramSocket {
 
     /// Sends one datagram from a plain UDP socket to an IPv4 address. `None` for any other, which goes by
     /// [`send`](Self::send).
-    #[inline(always)]
     pub(crate) fn send_at_once(
         &self,
         bytes: &[u8],

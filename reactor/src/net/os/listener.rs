@@ -3,7 +3,7 @@
 use std::any::Any;
 use std::io;
 
-use socket2::Type;
+use socket2::{SockRef, Type};
 
 use super::poller::Poller;
 use super::stream::StreamSocket;
@@ -39,6 +39,18 @@ pub enum StdListener {
     Unix(std::os::unix::net::UnixListener),
     /// One of another system than this machine's, which only loops of that system adopt.
     Other(Box<dyn Any + Send + Sync>),
+}
+
+impl StdListener {
+    pub(crate) fn local(&self) -> Result<Address, OpenError> {
+        match self {
+            Self::Tcp(listener) => listener.local_addr().map(Address::Ip),
+            #[cfg(unix)]
+            Self::Unix(listener) => Ok(named(listener.local_addr())),
+            Self::Other(_) => return Err(foreign()),
+        }
+        .map_err(|error| OpenError::new(&Address::Unnamed, error))
+    }
 }
 
 impl From<std::net::TcpListener> for StdListener {
@@ -114,6 +126,17 @@ impl ListenerSocket {
                 StdListener::Unix(socket.into())
             }
         }
+    }
+
+    /// The same socket once more.
+    pub(crate) fn duplicate(&self) -> io::Result<StdListener> {
+        Ok(match self {
+            Self::Tcp { socket, .. } => StdListener::Tcp(SockRef::from(socket).try_clone()?.into()),
+            #[cfg(unix)]
+            Self::Unix { socket, .. } => {
+                StdListener::Unix(SockRef::from(socket).try_clone()?.into())
+            }
+        })
     }
 
     pub(crate) fn register(&mut self, poller: &Poller, token: Token) -> io::Result<()> {

@@ -66,8 +66,7 @@ impl StreamSocket {
         Self::Pending
     }
 
-    /// Begins to connect; whether it works out is told by [`Self::is_connected`] later. A Unix socket
-    /// that connects from a path comes with it.
+    /// Begins to connect; whether it works out is told by [`Self::is_connected`] later.
     pub(crate) fn connect(
         _: &Poller,
         address: &Address,

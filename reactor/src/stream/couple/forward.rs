@@ -24,7 +24,6 @@ impl<App> Registry<App> {
     }
 
     /// What is queued for a stream has left: its partner is read again.
-    #[cold]
     pub(crate) fn release_partner(&mut self, partner: Key) {
         if let Found::Here(Source::Stream(connection)) = self.slots.find(partner) {
             connection.stream.unhold(partner, &mut self.ledger);

@@ -18,6 +18,8 @@ use std::time::Duration;
 use clap::Args;
 use examples::advice::NotOpened;
 use examples::endpoint::HostPort;
+use examples::service::{self, ServiceOptions};
+use examples::tls::{ServeTls, Served};
 use examples::{output, stop};
 use protocols::rpc::{self, Event, ServerOptions, Service, Topic};
 use protocols::transfer::store::{Access, Store};
@@ -52,6 +54,9 @@ pub(crate) struct Options {
     #[arg(long, value_name = "ADDR")]
     udp: Vec<HostPort>,
 
+    #[command(flatten)]
+    tls: ServeTls,
+
     /// How messages are told apart: a line each, Content-Length headers, or nothing at all
     #[arg(long, value_enum, value_name = "HOW", default_value = "lines")]
     framing: Cut,
@@ -63,6 +68,9 @@ pub(crate) struct Options {
     /// Say who calls what, on standard error
     #[arg(long, short)]
     verbose: bool,
+
+    #[command(flatten)]
+    service: ServiceOptions,
 }
 
 /// The application.
@@ -77,13 +85,18 @@ pub(crate) struct Site {
 pub(crate) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     let service = Rc::new(service(options)?);
     let mut reactor = Reactor::<Site>::new()?;
-    let listening = open(reactor.registry(), options, &service)?;
+    let begun = service::begin(reactor.registry())?;
+    let tls = options.tls.load()?;
+    let mut listening = open(reactor.registry(), options, &service, tls.as_ref())?;
+    listening.extend(tls.as_ref().map(Served::to_string));
+    tls.iter().try_for_each(|tls| tls.reload_on_hangup(reactor.registry()))?;
     stop::on_request(reactor.registry())?;
     reactor.registry().every(Duration::from_secs(1), |registry, site: &mut Site| {
         let time = basics::time(registry);
         // A number is JSON.
         let _ = site.ticks.publish(registry, &[time]);
     })?;
+    begun.serve(reactor.registry(), &options.service)?;
     listening.iter().try_for_each(output::say)?;
     let mut site =
         Site { chat: Topic::new("chat"), ticks: Topic::new("tick"), verbose: options.verbose };
@@ -139,20 +152,24 @@ fn open(
     registry: &mut Registry<Site>,
     options: &Options,
     service: &Rc<Service<Site>>,
+    tls: Option<&Served>,
 ) -> Result<Vec<String>, Box<dyn Error>> {
-    let server = ServerOptions { framing: options.framing.into(), ..ServerOptions::default() };
+    let listen = ListenOptions { tls: tls.map(Served::tls), ..ListenOptions::default() };
+    let framing = options.framing.into();
+    let server = ServerOptions { framing, listen: listen.clone(), ..ServerOptions::default() };
+    let [tcp, http, ws] =
+        if tls.is_some() { ["tls", "https", "wss"] } else { ["tcp", "http", "ws"] };
     let mut lines = Vec::new();
     for address in addresses(options)? {
         let id = rpc::listen(registry, address, &server, Rc::clone(service))
             .map_err(NotOpened::by("--listen"))?;
-        lines.push(format!("listening on tcp://{}", registry.listener_address(id)?));
+        lines.push(format!("listening on {tcp}://{}", registry.listener_address(id)?));
     }
     for place in &options.http {
-        let http = ListenOptions::default();
-        let id = rpc::listen_http(registry, place.first()?, &http, Rc::clone(service))
+        let id = rpc::listen_http(registry, place.first()?, &listen, Rc::clone(service))
             .map_err(NotOpened::by("--http"))?;
         let address = registry.listener_address(id)?;
-        lines.push(format!("listening on http://{address}/ and ws://{address}/"));
+        lines.push(format!("listening on {http}://{address}/ and {ws}://{address}/"));
     }
     for path in &options.unix {
         rpc::listen(registry, Address::from(path.clone()), &server, Rc::clone(service))
