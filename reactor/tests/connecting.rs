@@ -289,16 +289,19 @@ fn errors_of_the_local_address_name_it_and_not_the_peer() {
     stage.finish();
 }
 
+/// The system says so at once; it is told where everything is that goes wrong with a peer.
 #[test]
-fn a_peer_that_nobody_can_be_is_told_of_as_one_that_refuses() {
+fn a_peer_of_nobodys_kind_is_told_like_one_that_is_not_there() {
     let mut stage = Stage::new();
     // Nobody can be connected to everybody.
     let address: Address = SocketAddr::from((Ipv4Addr::BROADCAST, 9)).into();
-    stage.registry().connect(address, Probe::new("client")).unwrap();
-    stage.until_closed("client");
-    let end = stage.log.end("client").unwrap();
-    assert!(end.reason.starts_with("could not connect: "), "{}", end.reason);
-    assert_eq!(stage.log.of("client").len(), 1, "it was never open");
+    stage.registry().connect(address.clone(), Probe::new("client")).expect("it begins");
+    assert!(stage.log.of("client").is_empty(), "no callback came yet");
+    stage.until(|log| log.ends.len() == 1);
+    let end = stage.log.end("client").expect("it has ended");
+    assert!(end.reason.starts_with("could not connect: "), "{end:?}");
+    assert_eq!(end.peer, address);
+    assert!(!stage.log.has("client", "open"));
     stage.finish();
 }
 

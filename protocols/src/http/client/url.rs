@@ -231,7 +231,7 @@ mod tests {
             ("ftp://h/", NoUrl::Scheme),
             ("h/", NoUrl::Scheme),
             ("http:///a", NoUrl::Host),
-            ("http://u@h/", NoUrl::Host),
+            ("http://u@h/", NoUrl::User),
             ("http://a b/", NoUrl::Host),
             ("http://h:0/", NoUrl::Port),
             ("http://h:x/", NoUrl::Port),
