@@ -8,7 +8,8 @@ use socket2::{Domain, Socket, Type};
 
 use crate::ping::Latencies;
 use crate::program::{Program, Server};
-use crate::rooms::{self, Room};
+use crate::rooms;
+use crate::servers::Peer;
 use crate::work::{Spent, Work};
 use crate::{Result, descriptors};
 
@@ -35,8 +36,8 @@ pub struct Seats {
 
 impl Seats {
     /// The rooms that have such seats.
-    pub fn rooms(self) -> Vec<Room> {
-        if self.stalled == 0 { Room::all().to_vec() } else { Room::patient().copied().collect() }
+    pub fn rooms(self) -> Vec<Peer> {
+        if self.stalled == 0 { Peer::all().to_vec() } else { Peer::patient().copied().collect() }
     }
 }
 
@@ -113,7 +114,7 @@ pub struct RoomWork {
 
 impl RoomWork {
     /// A room on a processor of its own, with everyone seated.
-    pub fn start(room: Room, seats: Seats) -> Result<Self> {
+    pub fn start(room: Peer, seats: Seats) -> Result<Self> {
         descriptors::require(seats.members + seats.stalled + 64)?;
         let server = program(room, seats)?.start_apart()?;
         Ok(Self { audience: Audience::gather(server.address(), seats)?, server })
@@ -134,7 +135,7 @@ impl Work for RoomWork {
 }
 
 /// The program that keeps this room, for these clients.
-pub fn program(room: Room, seats: Seats) -> Result<Program> {
+pub fn program(room: Peer, seats: Seats) -> Result<Program> {
     let program = Program::named(rooms::PROGRAM)?.with(room);
     Ok(match seats.stalled {
         0 => program,

@@ -1,27 +1,32 @@
 //! Measurements that a sceptic can repeat: the reactor's echo server beside its peers, in the same run.
 //!
 //! ```text
-//!   benches/*  (criterion) ──┐          ┌─ groups, work    what is timed, and by whom it is done
+//!   benches/groups.rs  ──────┐          ┌─ groups, work    what is timed, and by whom it is done
 //!   bin/report  (the page) ──┼──────────┼─ report          the same in turns, and what else is on the page
 //!   bin/instructions ────────┘          └─ counts          what is counted, and by whom it is done
 //!                                            │
 //!                                            ▼
 //!      program                                 a server as a child process, on its own processor
-//!      servers, rooms, datagrams, chats        one file a peer, all alike
+//!      servers, rooms, datagrams, chats        one file a peer, all alike; raw epoll and mio are one loop each
 //!      timers, messages, parts, codecs         the same within this process
 //!      load, pipeline, audience, …             what clients do to a server, over loopback
 //!
 //!   bin/echo-server, bin/fan-out-server, bin/datagram-server, bin/chat-server,
-//!   bin/rpc-server   the children
+//!   bin/rpc-server, bin/web-server   the children
 //!
 //!   bin/transfers ──────── transfers            files, with a table of its own; the child: `transfer-server`
 //! ```
+//!
+//! A new comparison is a file in [`groups`], and a line in `groups::all`: the page and criterion have it from
+//! there. What is counted is a file in [`counts`]. A server that it starts is a program in `src/bin`, whose `main`
+//! is [`child`]; one on a readiness loop is a `Duty` for the loops of [`servers`]. Its tests are a module of
+//! `tests/all`.
 //!
 //! Who is measured:
 //!
 //! - [`servers`]: the echo servers.
 //! - [`rooms`]: servers that send what one client says to all the others.
-//! - [`datagrams`]: servers on one UDP socket. [`chats`]: chat servers.
+//! - [`datagrams`]: servers on one UDP socket. [`chats`]: chat servers. [`webs`]: web servers.
 //! - [`timers`], [`messages`]: keepers of timers, and loops that other threads send to, in this process.
 //! - [`parts`], [`codecs`]: slots, queues, wire formats, in this process too.
 //! - [`transfers`]: servers of files, over FTP and TFTP.
@@ -38,6 +43,7 @@
 //! - [`pipeline`]: echo clients that write while they read, for messages that fill all buffers.
 //! - [`audience`], [`correspondents`]: the clients of a room, and of a datagram server.
 //! - [`user`], [`channel`], [`town`]: one client of a chat server, all on one channel, and ten thousand.
+//! - [`askers`]: clients of a web server, and of WebSockets.
 //! - [`callers`]: callers and subscribers of a JSON-RPC server.
 //! - [`offered`]: messages on a schedule, and their latencies. [`closed`]: clients that all wait at any
 //!   time. [`ping`]: quiet clients.
@@ -49,6 +55,9 @@
 #[cfg(not(target_os = "linux"))]
 compile_error!("the measurements lean on epoll, callgrind and /proc: run them on Linux");
 
+use rustix::process::{Signal, set_parent_process_death_signal};
+
+pub mod askers;
 pub mod audience;
 pub mod callers;
 pub mod callgrind;
@@ -83,6 +92,7 @@ pub mod timers;
 pub mod town;
 pub mod transfers;
 pub mod user;
+pub mod webs;
 pub mod work;
 
 // What the loop keeps to itself, to be measured alone: the same files, which know nothing of the rest.
@@ -113,6 +123,16 @@ pub fn exit(program: &str, result: Result) -> std::process::ExitCode {
             std::process::ExitCode::FAILURE
         }
     }
+}
+
+/// What a server of this package does that a measurement starts: it serves until SIGTERM, and does not
+/// outlive its parent.
+pub fn child(program: &str, serve: impl FnOnce() -> Result) -> std::process::ExitCode {
+    let prepare = || -> Result {
+        set_parent_process_death_signal(Some(Signal::TERM))?;
+        descriptors::raise_limit()
+    };
+    exit(program, prepare().and_then(|()| serve()))
 }
 
 /// A result whose error is only ever shown to the person who runs the measurement.

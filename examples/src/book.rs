@@ -19,6 +19,9 @@ struct HowTheLoopWorks;
 #[doc = include_str!("../../docs/clients.md")]
 struct Clients;
 
+#[doc = include_str!("../../docs/names.md")]
+struct Names;
+
 #[doc = include_str!("../../docs/embedding.md")]
 struct Embedding;
 
@@ -30,6 +33,9 @@ struct Callbacks;
 
 #[doc = include_str!("../../docs/limits-and-operation.md")]
 struct LimitsAndOperation;
+
+#[doc = include_str!("../../docs/restarts.md")]
+struct Restarts;
 
 #[doc = include_str!("../../docs/design.md")]
 struct Design;

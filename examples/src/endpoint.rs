@@ -6,7 +6,8 @@ use std::net::ToSocketAddrs;
 use std::str::FromStr;
 use std::time::Duration;
 
-use reactor::Address;
+use protocols::http::client::Url;
+use reactor::{Address, ParseAddressError};
 use thiserror::Error;
 
 /// A server to talk to: `HOST:PORT` or `tcp:HOST:PORT`, `udp:HOST:PORT`, `unix:PATH`.
@@ -59,8 +60,20 @@ impl Endpoint {
         }
     }
 
-    /// Where the server is: several places, if its name has several addresses. It may ask the network
-    /// and wait for it, so it comes before the loop begins.
+    /// Where the server is, to connect to: a name is looked up by the loop, each time.
+    ///
+    /// # Errors
+    ///
+    /// If no host can have this name.
+    pub fn address(&self) -> Result<Address, ParseAddressError> {
+        match self {
+            Self::Tcp(place) | Self::Udp(place) => place.address(),
+            Self::Unix(address) => Ok(address.clone()),
+        }
+    }
+
+    /// Where the server is, to listen on or for datagrams: several places, if its name has several addresses. It
+    /// may ask the network and wait for it, so it comes before the loop begins.
     ///
     /// # Errors
     ///
@@ -74,11 +87,32 @@ impl Endpoint {
 }
 
 impl HostPort {
+    /// Where a URL leads.
+    #[must_use]
+    pub fn of(url: &Url) -> Self {
+        Self(url.host_and_port())
+    }
+
     /// The host, by name or address, without its port.
     #[must_use]
     pub fn host(&self) -> &str {
         let host = self.0.rsplit_once(':').map_or(&*self.0, |(host, _)| host);
         host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host)
+    }
+
+    /// The port.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.0.rsplit_once(':').and_then(|(_, port)| port.parse().ok()).unwrap_or_default()
+    }
+
+    /// Where it is, to connect to: a name is looked up by the loop, each time.
+    ///
+    /// # Errors
+    ///
+    /// If no host can have this name.
+    pub fn address(&self) -> Result<Address, ParseAddressError> {
+        Address::to_host(self.host(), self.port())
     }
 
     /// Its addresses: at least one.
@@ -182,6 +216,18 @@ pub fn seconds(text: &str) -> Result<Duration, String> {
         .ok_or_else(|| "expected a number of seconds, such as 10 or 0.5".to_owned())
 }
 
+/// As [`seconds`], for an option that makes no sense with none.
+///
+/// # Errors
+///
+/// As there, and if it is none.
+pub fn some_seconds(text: &str) -> Result<Duration, String> {
+    match seconds(text)? {
+        Duration::ZERO => Err("expected more than no time at all".to_owned()),
+        time => Ok(time),
+    }
+}
+
 /// Reads how many, for an option that makes no sense with none.
 ///
 /// # Errors
@@ -253,5 +299,7 @@ mod tests {
         for text in ["", "-1", "ten", "NaN", "1e300"] {
             assert!(seconds(text).is_err(), "{text}");
         }
+        assert_eq!(some_seconds("0.5"), Ok(Duration::from_millis(500)));
+        assert!(seconds("0").is_ok() && some_seconds("0").is_err());
     }
 }

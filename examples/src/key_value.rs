@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use reactor::framing::{Line, Lines};
 use reactor::{
     Closed, ConnectionId, Datagram, DatagramProtocol, DatagramTransport, Idle, Input, Protocol,
-    Registry, Stale, Transport,
+    Registry, Transport,
 };
 
 /// The longest line, and so the longest value. It is a request; files belong elsewhere.
@@ -133,14 +133,14 @@ impl Protocol<Store> for Session {
         store: &mut Store,
     ) {
         // Short questions can have long answers: whoever does not take them is not asked for more.
-        while transport.queued_bytes() <= transport.limits().outbox_high {
+        while !transport.pressure().is_high() {
             match self.lines.next(input) {
                 Line::Whole(line) => self.handle_line(line, transport, store),
                 Line::TooLong => transport.write(b"ERROR that line is too long\n"),
                 Line::Partial => return,
             }
         }
-        go_on_when_it_has_left(transport);
+        transport.pause_until_drained(transport.id());
     }
 
     fn on_idle(&mut self, transport: &mut Transport<'_, Store>, _: &mut Store) -> Idle {
@@ -168,18 +168,6 @@ impl Protocol<Store> for Session {
             }
         }
     }
-}
-
-/// What is left in the input is offered again when what is queued has left.
-fn go_on_when_it_has_left(transport: &mut Transport<'_, Store>) {
-    transport.pause();
-    let id = transport.id();
-    let go_on = move |registry: &mut Registry<Store>, _: &mut Store, _: Result<(), Stale>| {
-        // It may have ended.
-        let _ = registry.resume(id);
-    };
-    // It is the one that is running, so it is there.
-    let _ = transport.registry().when_drained(id, go_on);
 }
 
 /// The same values over UDP, to be looked at only: a datagram is a key, and so is the answer a value or nothing.

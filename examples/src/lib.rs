@@ -12,6 +12,7 @@
 //! | [`stdin`] | standard input, which can only be read by waiting |
 //! | `control` | subcommands of a program that runs, over a Unix socket |
 //! | [`tls`] | TLS: which certificate a server shows, whom a client trusts |
+//! | `service` | to be a service: sockets from outside, readiness, another user, a successor |
 //! | [`stop`] | Ctrl-C: drain, then report; twice: at once |
 
 #![forbid(unsafe_code)]
@@ -27,6 +28,8 @@ pub mod key_value;
 pub mod names;
 pub mod output;
 pub mod page;
+#[cfg(unix)]
+pub mod service;
 pub mod stdin;
 pub mod stop;
 pub mod tls;

@@ -8,6 +8,7 @@ use std::time::Duration;
 use reactor::{Registry, Signal};
 
 use crate::output;
+use crate::service::notify;
 
 /// How long a server that was asked to stop waits for its peers. What it owes them crosses any living
 /// path in that time, and whoever pressed Ctrl-C is still there.
@@ -34,6 +35,7 @@ pub fn within<App: 'static>(registry: &mut Registry<App>, grace: Duration) -> io
         registry.on_signal(signal, move |registry, _app| {
             // What is left in its place is zero.
             let grace = grace.take();
+            notify::stopping();
             announce(registry, grace);
             registry.shutdown(grace);
         })?;
@@ -44,8 +46,9 @@ pub fn within<App: 'static>(registry: &mut Registry<App>, grace: Duration) -> io
 fn announce<App>(registry: &Registry<App>, grace: Duration) {
     let connections = registry.stats().connections;
     if connections > 0 && !grace.is_zero() {
+        let noun = if connections == 1 { "connection" } else { "connections" };
         output::complain(format_args!(
-            "waiting {grace:?} for {connections} connections; Ctrl-C again stops at once"
+            "waiting up to {grace:?} for {connections} {noun}; Ctrl-C again stops at once"
         ));
     }
 }

@@ -2,6 +2,7 @@
 
 use std::error::Error;
 use std::fmt;
+use std::io;
 use std::path::PathBuf;
 use std::time::SystemTime;
 
@@ -11,7 +12,7 @@ use reactor::Registry;
 use reactor::tls::{ClientTls, Fingerprint, Identity, Roots, ServerTls, TlsError};
 use thiserror::Error;
 
-use crate::output;
+use crate::{output, service};
 
 /// Which certificate a server shows, if any.
 #[derive(Args, Clone, Debug, Default)]
@@ -31,8 +32,8 @@ pub struct ServeTls {
 #[derive(Clone, Debug)]
 pub struct Served {
     tls: ServerTls,
-    /// The certificate and the key; `None` if they were made for trying out.
-    files: Option<(PathBuf, PathBuf)>,
+    /// What it was read from; `None` if it was made for trying out.
+    files: Option<Files>,
 }
 
 /// A certificate for trying out could not be made.
@@ -53,15 +54,42 @@ impl ServeTls {
     ///
     /// If a file cannot be read, or has something else in it.
     pub fn load(&self) -> Result<Option<Served>, Box<dyn Error>> {
+        self.load_for(&[])
+    }
+
+    /// As [`load`](Self::load), for a server of these protocols (ALPN): who names others is refused.
+    ///
+    /// # Errors
+    ///
+    /// As of [`load`](Self::load).
+    pub fn load_for(
+        &self,
+        protocols: &'static [&'static str],
+    ) -> Result<Option<Served>, Box<dyn Error>> {
         if let Some([certificate, key]) = self.tls.as_deref() {
-            let tls = ServerTls::from_files(certificate, key)?;
-            return Ok(Some(Served { tls, files: Some((certificate.clone(), key.clone())) }));
+            let files = Files { certificate: certificate.clone(), key: key.clone(), protocols };
+            return Ok(Some(Served { tls: files.read()?, files: Some(files) }));
         }
         if self.tls_self_signed {
-            let tls = ServerTls::builder(self_signed()?).build()?;
+            let tls = ServerTls::builder(self_signed()?).alpn(protocols).build()?;
             return Ok(Some(Served { tls, files: None }));
         }
         Ok(None)
+    }
+}
+
+/// Where a certificate is, and what it is for.
+#[derive(Clone, Debug)]
+struct Files {
+    certificate: PathBuf,
+    key: PathBuf,
+    protocols: &'static [&'static str],
+}
+
+impl Files {
+    fn read(&self) -> Result<ServerTls, TlsError> {
+        let identity = Identity::from_files(&self.certificate, &self.key)?;
+        ServerTls::builder(identity).alpn(self.protocols).build()
     }
 }
 
@@ -80,26 +108,48 @@ impl Served {
         self.tls.clone()
     }
 
+    /// Reads the files again at each SIGHUP; see [`reload`](Self::reload).
+    ///
+    /// # Errors
+    ///
+    /// If the signal cannot be watched.
+    pub fn reload_on_hangup<App: 'static>(&self, registry: &mut Registry<App>) -> io::Result<()> {
+        #[cfg(unix)]
+        {
+            let served = self.clone();
+            registry.on_signal(reactor::Signal::Hangup, move |registry, _| {
+                served.reload(registry);
+            })?;
+        }
+        let _ = registry;
+        Ok(())
+    }
+
     /// Reads the files again, away from the loop, and tells on standard error how it went. Connections go on
     /// as they are; if the files are not fine, everything does.
     pub fn reload<App: 'static>(&self, registry: &mut Registry<App>) {
-        let Some((certificate, key)) = self.files.clone() else {
+        let Some(files) = self.files.clone() else {
             return output::complain("the certificate was made for trying out, and stays (SIGHUP)");
         };
+        service::notify::reloading();
         let served = self.clone();
         let offloaded = registry.offload(
-            move || ServerTls::from_files(certificate, key),
-            move |_, _, read| match read {
-                Ok(Ok(new)) => {
-                    served.tls.replace(&new);
-                    output::complain(format_args!("read anew (SIGHUP): {served}"));
+            move || files.read(),
+            move |_, _, read| {
+                match read {
+                    Ok(Ok(new)) => {
+                        served.tls.replace(&new);
+                        output::complain(format_args!("read anew (SIGHUP): {served}"));
+                    }
+                    Ok(Err(error)) => stays(error),
+                    Err(error) => stays(error),
                 }
-                Ok(Err(error)) => stays(error),
-                Err(error) => stays(error),
+                service::notify::ready();
             },
         );
         if offloaded.is_err() {
             stays("there is too much other work");
+            service::notify::ready();
         }
     }
 }
@@ -129,6 +179,13 @@ pub struct CallTls {
     #[arg(long)]
     tls: bool,
 
+    #[command(flatten)]
+    trust: Trust,
+}
+
+/// Whom a client trusts when it speaks TLS.
+#[derive(Args, Clone, Debug, Default)]
+pub struct Trust {
     /// Speak TLS, and trust those of this PEM file instead of those whom the system trusts
     #[arg(long, value_name = "FILE", conflicts_with = "tls_pin")]
     tls_ca: Option<PathBuf>,
@@ -143,26 +200,56 @@ pub struct CallTls {
 }
 
 impl CallTls {
+    /// As the words say it: TLS at all, whom to trust instead of those whom the system trusts, by a file or by
+    /// fingerprints, and the name of the server if it is another than that of its address. One of them is enough.
+    #[must_use]
+    pub fn new(
+        tls: bool,
+        ca: Option<PathBuf>,
+        pins: Vec<Fingerprint>,
+        name: Option<String>,
+    ) -> Self {
+        Self { tls, trust: Trust { tls_ca: ca, tls_pin: pins, tls_name: name } }
+    }
+
     /// What was asked for, to talk to this host. It reads files, so it comes before the loop begins.
     ///
     /// # Errors
     ///
     /// If a file cannot be read, the system trusts nobody, or no certificate can be for such a name.
     pub fn load(&self, host: Option<&str>) -> Result<Option<ClientTls>, TlsError> {
-        let Self { tls, tls_ca, tls_pin, tls_name } = self;
-        if !tls && tls_ca.is_none() && tls_pin.is_empty() && tls_name.is_none() {
+        if !self.tls && !self.trust.is_given() {
             return Ok(None);
         }
-        let client = match tls_ca {
-            _ if !tls_pin.is_empty() => ClientTls::pinned(tls_pin)?,
-            Some(file) => ClientTls::new(Roots::from_file(file)?)?,
-            None => ClientTls::new(Roots::system()?)?,
+        self.trust.load(host, &[]).map(Some)
+    }
+}
+
+impl Trust {
+    /// Whether anything was said about it.
+    #[must_use]
+    pub fn is_given(&self) -> bool {
+        self.tls_ca.is_some() || !self.tls_pin.is_empty() || self.tls_name.is_some()
+    }
+
+    /// What was asked for, to talk to this host, or to whatever host one connects to, in these protocols (ALPN).
+    ///
+    /// # Errors
+    ///
+    /// As of [`CallTls::load`].
+    pub fn load(&self, host: Option<&str>, protocols: &[&str]) -> Result<ClientTls, TlsError> {
+        let Self { tls_ca, tls_pin, tls_name } = self;
+        let builder = match tls_ca {
+            _ if !tls_pin.is_empty() => ClientTls::builder_pinned(tls_pin),
+            Some(file) => ClientTls::builder(Roots::from_file(file)?),
+            None => ClientTls::builder(Roots::system()?),
         };
+        let client = builder.alpn(protocols).build()?;
         // A server that is known by its certificate need not have a name, of a Unix socket say.
         let nameless = (!tls_pin.is_empty()).then_some("localhost");
         match tls_name.as_deref().or(host).or(nameless) {
-            Some(name) => client.to(name).map(Some),
-            None => Ok(Some(client)),
+            Some(name) => client.to(name),
+            None => Ok(client),
         }
     }
 }
@@ -182,9 +269,9 @@ mod tests {
     #[test]
     fn each_option_of_a_client_is_enough_to_speak_tls() {
         assert_eq!(CallTls::default().load(Some("localhost")).expect("nothing is read"), None);
-        let pin = CallTls { tls_pin: vec![Fingerprint::of(b"")], ..CallTls::default() };
+        let pin = CallTls::new(false, None, vec![Fingerprint::of(b"")], None);
         assert!(pin.load(None).expect("it is fine").is_some());
-        let nowhere = CallTls { tls_ca: Some("/nowhere".into()), ..CallTls::default() };
+        let nowhere = CallTls::new(false, Some("/nowhere".into()), Vec::new(), None);
         assert!(matches!(nowhere.load(None), Err(TlsError::Read { .. })));
     }
 }

@@ -6,9 +6,10 @@ mod support;
 use std::net::TcpListener;
 use std::process::Command;
 
-use support::{ECHO, Ended, PLAYGROUND, TRANSFER, run};
+use support::{ECHO, Ended, PLAYGROUND, PROXY, TRANSFER, run};
 
 const CHAT: &str = env!("CARGO_BIN_EXE_chat");
+const WEB: &str = env!("CARGO_BIN_EXE_web");
 const BOT: &str = env!("CARGO_BIN_EXE_chat-bot");
 const KEY_VALUE: &str = env!("CARGO_BIN_EXE_key-value");
 const GAME: &str = env!("CARGO_BIN_EXE_embed-game-loop");
@@ -201,4 +202,56 @@ fn a_server_of_files_says_which_directory_it_serves() {
         assert_eq!(server.line(), format!("serving {}, {may}", path.display()));
         server.stop();
     }
+}
+
+/// The package is called otherwise, and nobody has heard of it.
+#[test]
+fn every_program_says_its_own_name_with_its_version() {
+    for (name, program) in [("echo", ECHO), ("chat", CHAT), ("proxy", PROXY), ("web", WEB)] {
+        let told = run(program, &["--version"], b"");
+        assert_eq!(told.text().trim_end(), format!("{name} {}", env!("CARGO_PKG_VERSION")));
+    }
+}
+
+#[test]
+fn accounts_of_a_directory_that_is_not_there_make_none() {
+    let folder = tempfile::tempdir().expect("a directory");
+    let typo = folder.path().join("typo");
+    let typo = typo.to_str().expect("it is text");
+    for words in [&["list"][..], &["remove", "ann"], &["password", "ann"]] {
+        let ended = run(CHAT, &[&["account", "--data", typo], words].concat(), b"secret\n");
+        assert_eq!(ended.code, Some(1), "{ended:?}");
+        assert!(ended.errors.contains("there is no data directory"), "{ended:?}");
+        assert!(!std::path::Path::new(typo).exists());
+    }
+}
+
+#[test]
+fn a_field_is_a_field_and_no_more() {
+    for (field, why) in [
+        ("X: a\r\nB: c", "line ends"),
+        ("X Y: a", "no name"),
+        ("Host: other", "the URL"),
+        ("Content-Length: 7", "the body"),
+        ("transfer-encoding: chunked", "the body"),
+    ] {
+        for command in [["get", "http://127.0.0.1:1/"], ["socket", "ws://127.0.0.1:1/"]] {
+            let ended = run(WEB, &[&command[..], &["-H", field]].concat(), b"");
+            assert_eq!(ended.code, Some(2), "{ended:?}");
+            assert!(ended.errors.contains(why), "{field}: {ended:?}");
+        }
+    }
+}
+
+#[test]
+fn a_url_that_cannot_be_asked_for_says_why() {
+    for (url, why) in [
+        ("ftp://localhost/", "expected http://HOST"),
+        ("http://ann:secret@localhost/", "Authorization"),
+    ] {
+        let ended = run(WEB, &["get", url], b"");
+        assert!(ended.errors.contains(why), "{ended:?}");
+    }
+    let ended = run(WEB, &["get", "-o", "/nowhere/new/", "http://127.0.0.1:1/a"], b"");
+    assert!(ended.errors.contains("there is no directory /nowhere/new/"), "{ended:?}");
 }

@@ -4,11 +4,16 @@
 mod support;
 
 use std::io::{Read, Write};
-use std::net::{TcpListener, UdpSocket};
+use std::net::{TcpListener, TcpStream, UdpSocket};
+use std::os::unix::net::UnixDatagram;
+use std::path::Path;
 use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
-use support::{ECHO, Program, connect, echo, is_ended_by_peer, noise, retry};
+use command_fds::{CommandFdExt, FdMapping};
+use rustix::process::{Pid, Signal, kill_process};
+use support::{ECHO, PATIENCE, Program, connect, echo, is_ended_by_peer, noise, retry};
 
 // ── the command line ────────────────────────────────────────────────────────────────────────────
 
@@ -102,7 +107,10 @@ fn ctrl_c_waits_for_a_client_that_stays_and_the_second_one_does_not() {
     client.write_all(b"hello").expect("it is open");
     client.read_exact(&mut [0; 5]).expect("it comes back");
     server.interrupt();
-    assert_eq!(server.error_line(), "waiting 3s for 1 connections; Ctrl-C again stops at once");
+    assert_eq!(
+        server.error_line(),
+        "waiting up to 3s for 1 connection; Ctrl-C again stops at once"
+    );
     assert_eq!(
         retry(|| client.read(&mut [0])).expect("it is not reset"),
         0,
@@ -213,7 +221,8 @@ fn nobody_there_is_code_1_and_says_so() {
 
     let ended = echo(&["send", "unix:/nobody/here", "hello"], b"");
     assert_eq!(ended.code, Some(1));
-    assert!(ended.errors.starts_with("echo: cannot open unix:/nobody/here: "), "{}", ended.errors);
+    let expected = "echo: unix:/nobody/here: could not connect: ";
+    assert!(ended.errors.starts_with(expected), "{}", ended.errors);
 }
 
 #[test]
@@ -289,4 +298,193 @@ fn ping_counts_what_is_lost() {
     let ended = echo(&["ping", &address, "--count", "3", "--timeout", "0.05"], b"");
     assert_eq!((ended.code, ended.text().as_str()), (Some(1), "3 sent, 0 returned, 3 lost"));
     assert_eq!(ended.errors, format!("echo: {address}: nothing came back"));
+}
+
+// ── as a service ────────────────────────────────────────────────────────────────────────────────
+
+/// A supervisor's ear.
+struct Supervisor(UnixDatagram);
+
+impl Supervisor {
+    fn at(path: &Path) -> Self {
+        let socket = UnixDatagram::bind(path).expect("a socket");
+        socket.set_read_timeout(Some(PATIENCE)).expect("it is not zero");
+        Self(socket)
+    }
+
+    /// Listens until it hears this.
+    #[track_caller]
+    fn hears(&self, expected: &str) {
+        let mut bytes = [0; 1024];
+        loop {
+            let length = retry(|| self.0.recv(&mut bytes)).expect("it is told");
+            if bytes[..length].starts_with(expected.as_bytes()) {
+                return;
+            }
+        }
+    }
+}
+
+#[test]
+fn a_supervisor_hears_that_it_is_ready_alive_and_stopping() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().join("notify");
+    let supervisor = Supervisor::at(&path);
+    let path = path.to_str().expect("it is a word");
+    let variables = [("NOTIFY_SOCKET", path), ("WATCHDOG_USEC", "20000")];
+    let server = Program::start_with(
+        ECHO,
+        &["serve", "--tcp", "127.0.0.1:0", "--tls-self-signed"],
+        &variables,
+    );
+    supervisor.hears("READY=1\n");
+    supervisor.hears("WATCHDOG=1\n");
+    supervisor.hears("WATCHDOG=1\n");
+    server.signal(Signal::INT);
+    supervisor.hears("STOPPING=1\n");
+    assert_eq!(server.ended().code, Some(0));
+}
+
+/// `echo serve` with a socket as its descriptor 3.
+fn activated(listener: &TcpListener, arguments: &[&str]) -> Command {
+    let parent_fd = listener.try_clone().expect("a descriptor").into();
+    let mut command = Command::new(ECHO);
+    command.arg("serve").args(arguments).env("LISTEN_FDS", "1").stdout(Stdio::piped());
+    let mapping = vec![FdMapping { parent_fd, child_fd: 3 }];
+    command.fd_mappings(mapping).expect("they do not collide").stderr(Stdio::piped());
+    command
+}
+
+#[test]
+fn a_socket_from_outside_is_taken_by_who_listens_at_its_address() {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a socket");
+    let address = listener.local_addr().expect("it is bound").to_string();
+    // Whoever comes before the server is there waits for it.
+    let mut early = connect(&address);
+    early.write_all(b"early").expect("it waits");
+    let mut server = activated(&listener, &["--tcp", &address]).spawn().expect("it starts");
+    drop(listener);
+    let mut back = [0; 5];
+    retry(|| early.read_exact(&mut back)).expect("it is answered");
+    assert_eq!(&back, b"early");
+    kill_process(Pid::from_child(&server), Signal::INT).expect("it runs");
+    assert!(server.wait().expect("it is ours").success());
+}
+
+#[test]
+fn a_socket_from_outside_that_nobody_wants_is_an_error() {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a socket");
+    let address = listener.local_addr().expect("it is bound").to_string();
+    let ended = activated(&listener, &["--udp", "127.0.0.1:0"]).output().expect("it starts");
+    assert_eq!(ended.status.code(), Some(1));
+    let expected =
+        format!("started with a socket at {address}, and no option says to listen there");
+    assert!(String::from_utf8_lossy(&ended.stderr).contains(&expected), "{ended:?}");
+}
+
+#[test]
+fn a_user_that_is_not_there_is_named() {
+    let ended = echo(&["serve", "--tcp", "127.0.0.1:0", "--run-as", "nobody-of-that-name"], b"");
+    assert_eq!(ended.code, Some(1), "{ended:?}");
+    assert!(ended.errors.contains("there is no user 'nobody-of-that-name'"), "{ended:?}");
+}
+
+#[test]
+fn root_becomes_another_user_with_its_groups_when_the_sockets_are_open() {
+    if !rustix::process::getuid().is_root() {
+        return eprintln!("LEFT OUT: only root can become another user");
+    }
+    let server = Program::start(
+        ECHO,
+        &["serve", "--tcp", "127.0.0.1:0", "--run-as", "nobody", "--drain", "1"],
+    );
+    let address = server.line();
+    let address = address.strip_prefix("listening on tcp ").expect("it listens");
+    let mut peer = connect(address);
+    peer.write_all(b"x").expect("it reads");
+    // It serves, so it has become nobody.
+    retry(|| peer.read_exact(&mut [0])).expect("it answers");
+    let status = std::fs::read_to_string(format!("/proc/{}/status", server.id())).expect("it runs");
+    let ids = |name: &str| {
+        let line = status.lines().find_map(|line| line.strip_prefix(name)).expect("a line");
+        line.split_ascii_whitespace().map(str::to_owned).collect::<Vec<_>>()
+    };
+    assert!(ids("Uid:").iter().all(|id| id != "0"), "{status}");
+    assert!(ids("Gid:").iter().all(|id| id != "0"), "{status}");
+    assert!(!ids("Groups:").contains(&"0".to_owned()), "{status}");
+    drop(peer);
+    server.stop();
+}
+
+/// Asks for a successor, and waits until it has taken over; its process.
+fn upgrade(server: &Program, process: Pid) -> Pid {
+    kill_process(process, Signal::USR2).expect("it runs");
+    let line = server.error_with("has taken over");
+    let number = line.split_ascii_whitespace().nth(1).and_then(|word| word.parse().ok());
+    number.and_then(Pid::from_raw).unwrap_or_else(|| panic!("no process: {line}"))
+}
+
+/// Connects and is answered, until told to stop; how often.
+fn hammer(address: &str, stop: &AtomicBool) -> std::io::Result<u64> {
+    let mut served = 0;
+    while !stop.load(Ordering::Relaxed) {
+        let mut stream = retry(|| TcpStream::connect(address))?;
+        stream.set_read_timeout(Some(PATIENCE))?;
+        stream.write_all(b"here")?;
+        let mut back = [0; 4];
+        retry(|| stream.read_exact(&mut back))?;
+        served += 1;
+    }
+    Ok(served)
+}
+
+#[test]
+fn nobody_is_refused_or_lost_while_successors_take_over() {
+    let (server, addresses) = Program::serve(&["--tcp", "127.0.0.1:0", "--udp", "127.0.0.1:0"]);
+    let stop = AtomicBool::new(false);
+    let mut process = server.id();
+    thread::scope(|scope| {
+        let clients = [(); 2].map(|()| scope.spawn(|| hammer(&addresses[0], &stop)));
+        for _ in 0..5 {
+            process = upgrade(&server, process);
+        }
+        stop.store(true, Ordering::Relaxed);
+        for client in clients {
+            let served = client.join().expect("no panic").expect("nobody is refused or lost");
+            assert!(served > 5, "{served} were served");
+        }
+    });
+    // The last one has the socket of datagrams, too.
+    let socket = UdpSocket::bind("127.0.0.1:0").expect("a socket");
+    socket.set_read_timeout(Some(PATIENCE)).expect("it is not zero");
+    socket.send_to(b"datagram", &addresses[1]).expect("it is sent");
+    let length = retry(|| socket.recv(&mut [0; 16])).expect("it comes back");
+    assert_eq!(length, 8);
+    kill_process(process, Signal::INT).expect("it runs");
+    assert_eq!(server.ended().code, Some(0));
+}
+
+#[test]
+fn a_successor_that_fails_leaves_the_server_serving() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let program = directory.path().join("echo");
+    std::fs::copy(ECHO, &program).expect("a copy");
+    let name = program.to_str().expect("it is a word");
+    let server = Program::start(name, &["serve", "--tcp", "127.0.0.1:0"]);
+    let line = server.line();
+    let address = line.strip_prefix("listening on tcp ").expect("it listens");
+    std::fs::remove_file(&program).expect("it can be replaced while it runs");
+    server.signal(Signal::USR2);
+    server.error_with("a successor cannot be started");
+    std::os::unix::fs::symlink("/bin/false", &program).expect("another program");
+    server.signal(Signal::USR2);
+    server.error_with("it ended before it was ready; serving on");
+    let stop = AtomicBool::new(false);
+    thread::scope(|scope| {
+        let client = scope.spawn(|| hammer(address, &stop));
+        server.error_with("is gone: exit status: 1");
+        stop.store(true, Ordering::Relaxed);
+        client.join().expect("no panic").expect("it serves on");
+    });
+    server.stop();
 }

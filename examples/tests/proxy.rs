@@ -61,9 +61,16 @@ fn heard(address: &str) -> String {
 fn help_says_what_there_is() {
     let help = run(PROXY, &["--help"], b"");
     assert_eq!((help.code, help.errors.as_str()), (Some(0), ""));
-    for word in
-        ["Usage: proxy", "--listen", "BACKEND", "--rest", "SIGUSR1", "unix:PATH", "Exit code"]
-    {
+    for word in [
+        "Usage: proxy",
+        "--listen",
+        "BACKEND",
+        "--rest",
+        "SIGUSR1",
+        "unix:PATH",
+        "--send-proxy",
+        "Exit code",
+    ] {
         assert!(help.text().contains(word), "{word} is missing:\n{}", help.text());
     }
 }
@@ -75,9 +82,18 @@ fn a_command_line_that_makes_no_sense_says_why() {
         assert_eq!(ended.code, Some(2), "{words:?}: {ended:?}");
         assert!(ended.errors.contains("--help"), "{words:?}: {ended:?}");
     }
-    let ended = run(PROXY, &["udp:127.0.0.1:7"], b"");
-    assert_eq!(ended.code, Some(1), "{ended:?}");
-    assert!(ended.errors.contains("datagrams"), "{ended:?}");
+    for (words, why) in [
+        (&["udp:127.0.0.1:7"][..], "not spoken over UDP"),
+        (&["127.0.0.1:0"], "port 0"),
+        (&["127.0.0.1:7", "--idle", "0"], "no time at all"),
+        (&["127.0.0.1:7", "--connect-timeout", "0"], "no time at all"),
+        (&["127.0.0.1:7", "--max-connections", "0"], "2 or more"),
+        (&["127.0.0.1:7", "--listen", "udp:127.0.0.1:0"], "not spoken over UDP"),
+    ] {
+        let ended = run(PROXY, words, b"");
+        assert_eq!(ended.code, Some(2), "{ended:?}");
+        assert!(ended.errors.contains(why), "{ended:?}");
+    }
 }
 
 #[test]
@@ -173,7 +189,10 @@ fn sigterm_lets_who_is_in_finish_and_takes_nobody_new() {
         }
     }
     proxy.signal(Signal::TERM);
-    assert_eq!(proxy.error_line(), "waiting 30s for 2 connections; Ctrl-C again stops at once");
+    assert_eq!(
+        proxy.error_line(),
+        "waiting up to 30s for 2 connections; Ctrl-C again stops at once"
+    );
     while TcpStream::connect(&address).is_ok() {
         thread::yield_now();
     }
@@ -249,4 +268,51 @@ fn curl_asks_a_web_server_through_it() {
     assert!(ended.output == page, "curl printed something else");
     proxy.stop();
     server.interrupt();
+}
+
+#[test]
+fn a_backend_that_is_down_is_told_of_and_so_is_that_it_is_back() {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a socket");
+    let address = listener.local_addr().expect("it is bound").to_string();
+    drop(listener);
+    let (proxy, front) = proxy(&["--rest", "0.1", &address]);
+    for _ in 0..2 {
+        // Whoever it has nobody for is reset.
+        let _ = connect(&front).read(&mut [0]);
+    }
+    proxy.error_with(&format!("proxy: {address}: could not connect: "));
+    proxy.error_with("proxy: no backend can be reached");
+    let back = TcpListener::bind(&address).expect("it is free again");
+    let client = connect(&front);
+    proxy.error_with(&format!("proxy: {address} answers again"));
+    drop((client, back));
+    proxy.stop();
+}
+
+#[test]
+fn a_backend_is_told_who_the_client_is() {
+    for (version, length) in [("v1", None), ("v2", Some(28))] {
+        let backend = TcpListener::bind("127.0.0.1:0").expect("a socket");
+        let at = backend.local_addr().expect("it is bound").to_string();
+        let (proxy, address) = proxy(&["--send-proxy", version, &at]);
+        let mut client = connect(&address);
+        client.write_all(b"hello").expect("it is connected");
+        client.shutdown(Shutdown::Write).expect("it is connected");
+        let (mut stream, _) = backend.accept().expect("the proxy comes");
+        let mut heard = Vec::new();
+        stream.read_to_end(&mut heard).expect("all of it");
+        let (from, to) = (client.local_addr().expect("an address").port(), &address[10..]);
+        let line = format!("PROXY TCP4 127.0.0.1 127.0.0.1 {from} {to}\r\n");
+        let header = heard.strip_suffix(b"hello").expect("what the client said comes behind it");
+        match length {
+            None => assert_eq!(header, line.as_bytes()),
+            Some(length) => {
+                assert_eq!(header.len(), length);
+                assert!(header.starts_with(b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c"));
+                assert_eq!(header[24..26], from.to_be_bytes());
+            }
+        }
+        drop((stream, client));
+        proxy.stop();
+    }
 }

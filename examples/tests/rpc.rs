@@ -45,7 +45,8 @@ fn methods_are_called_by_position_and_by_name_and_say_what_is_wrong() {
         (&["subtract", "1"], 3, "Invalid params (-32602)"),
         (&["sleep", "31"], 3, "0 to 30 seconds"),
         (&["sleep", "20", "--timeout", "0.1"], 1, "no answer in 100ms"),
-        (&["subtract", "a=1", "2"], 1, "'2' is no NAME=VALUE"),
+        (&["subtract", "a=1", "2"], 2, "'2' is no NAME=VALUE"),
+        (&["sum", "--timeout", "0"], 2, "no answer comes in no time"),
         (&["sum", "--json", "5"], 1, "neither an array nor an object"),
         (&["sum", "--json", "{"], 2, "--json"),
     ] {
@@ -61,7 +62,10 @@ fn methods_are_called_by_position_and_by_name_and_say_what_is_wrong() {
 fn a_server_that_is_not_there_or_no_server_at_all_is_told_of() {
     for (place, message) in [
         ("127.0.0.1:1", "tcp://127.0.0.1:1: the connection is lost: could not connect"),
-        ("unix:/nowhere/at/all", "unix:/nowhere/at/all"),
+        ("unix:/nowhere/at/all", "unix:/nowhere/at/all: the connection is lost: could not connect"),
+        ("unix:/nowhere/at/all", "(os error 2)"),
+        ("http://127.0.0.1:1/", "http://127.0.0.1:1/: the connection is lost: cannot connect"),
+        ("ws://127.0.0.1:1/", "ws://127.0.0.1:1/: the connection is lost: could not connect"),
         ("stdio:true", "stdio:true: the connection is lost"),
     ] {
         let ended = rpc(&["call", place, "sum"]);
@@ -69,6 +73,40 @@ fn a_server_that_is_not_there_or_no_server_at_all_is_told_of() {
         assert!(ended.errors.contains(message), "{ended:?}");
     }
     assert_eq!(rpc(&["call", "nowhere", "sum"]).code, Some(2));
+    let listener = Program::start(RPC, &["listen", "unix:/nowhere/at/all", "chat.listen"]);
+    listener.error_with("(os error 2); connecting again");
+}
+
+#[test]
+fn one_port_takes_posts_and_websockets() {
+    let server = Program::start(RPC, &["serve", "--http", "127.0.0.1:0", "--verbose"]);
+    let line = server.line();
+    let (http, ws) = line
+        .strip_prefix("listening on ")
+        .and_then(|places| places.split_once(" and "))
+        .expect("it listens");
+    for place in [http, ws] {
+        let ended = rpc(&["call", place, "subtract", "subtrahend=23", "minuend=42"]);
+        assert_eq!((ended.text(), ended.code), ("19".to_owned(), Some(0)), "{ended:?}");
+        assert_eq!(rpc(&["call", place, "sleep", "0.01"]).text(), "0.01");
+        let calls = br#"[{"method":"update","params":[1]},{"method":"sum","params":[1,2],"id":7}]"#;
+        assert_eq!(run(RPC, &["batch", place, "-"], calls).text(), r#"[{"result":3,"id":7}]"#);
+        assert_eq!(rpc(&["call", "--notify", place, "update", "1"]).code, Some(0));
+        assert_eq!(
+            run(RPC, &["batch", place, "-"], br#"{"method":"note","params":[]}"#).code,
+            Some(0)
+        );
+        server.error_with("calls note: Method not found");
+        assert!(rpc(&["describe", place]).text().contains("\nchat.say("));
+    }
+    let listener = Program::start(RPC, &["listen", ws, "chat.listen", "--count", "1"]);
+    listener.error_with("rpc: answered \"chat\"; listening");
+    assert_eq!(rpc(&["call", http, "chat.say", "hello", "ann"]).text(), "1");
+    assert_eq!(listener.line(), r#"{"method":"chat","params":{"name":"ann","text":"hello"}}"#);
+    assert_eq!(listener.ended().code, Some(0));
+    let ended = rpc(&["listen", http, "chat.listen"]);
+    assert_eq!((ended.code, ended.errors.contains("use ws://")), (Some(2), true), "{ended:?}");
+    server.stop();
 }
 
 #[test]
@@ -92,7 +130,7 @@ fn what_is_said_is_heard_by_whoever_listens_over_every_socket() {
     assert_eq!(listener.line(), r#"{"method":"chat","params":{"name":"somebody","text":"again"}}"#);
     assert_eq!(listener.ended().code, Some(0));
     assert_eq!(rpc(&["call", "--notify", "--udp", udp, "update", "1"]).code, Some(0));
-    server.error_with("None calls update");
+    server.error_with("a datagram calls update");
     server.stop();
     assert!(!fs::exists(socket).expect("it can be asked"), "the socket file is gone");
 }

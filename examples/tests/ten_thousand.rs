@@ -6,7 +6,7 @@ mod support;
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
-use protocols::echo::{Caller, Client, ClientId, ClientLimits, ClientOptions, Failure, Reply};
+use protocols::echo::{Caller, Client, ClientId, ClientLimits, ClientOptions, Event, Failure};
 use reactor::{Address, Limits, Reactor, Registry};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
@@ -74,14 +74,18 @@ impl Caller for Crowd {
         self.clients.get_mut(&id)
     }
 
-    fn on_open(&mut self, registry: &mut Registry<Self>, id: ClientId) {
-        let client = self.clients.get_mut(&id).expect("it has just opened");
-        client.send(registry, "hello".into()).expect("there is room");
-    }
-
-    fn on_reply(&mut self, registry: &mut Registry<Self>, _: ClientId, _: Reply) {
-        self.replies += 1;
-        self.connect_some(registry);
+    fn on_event(&mut self, registry: &mut Registry<Self>, id: ClientId, event: Event<'_>) {
+        match event {
+            Event::Open => {
+                let client = self.clients.get_mut(&id).expect("it has just opened");
+                client.send(registry, "hello".into()).expect("there is room");
+            }
+            Event::Reply(_) => {
+                self.replies += 1;
+                self.connect_some(registry);
+            }
+            Event::Bytes(_) | Event::Lost(_) | Event::Trouble(_) => {}
+        }
     }
 
     fn on_finish(&mut self, _: &mut Registry<Self>, id: ClientId, outcome: Result<(), Failure>) {

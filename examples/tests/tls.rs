@@ -6,10 +6,11 @@ mod support;
 use std::fs;
 
 use rustix::process::Signal;
-use support::{Program, echo, noise, run};
+use support::{PROXY, Program, echo, noise, run};
 use tempfile::TempDir;
 
 const CHAT: &str = env!("CARGO_BIN_EXE_chat");
+const WEB: &str = env!("CARGO_BIN_EXE_web");
 
 /// `echo serve` with a certificate: the program, its address, and the fingerprint.
 fn serve(words: &[&str]) -> (Program, String, String) {
@@ -21,6 +22,15 @@ fn serve(words: &[&str]) -> (Program, String, String) {
 fn fingerprint(line: &str) -> String {
     let (_, certificate) = line.split_once("certificate ").expect("it tells its certificate");
     certificate.split(',').next().expect("there is always one").to_owned()
+}
+
+/// A program that listens by what it is told, and says where in its first line, behind `before`.
+fn listening(program: &str, words: &[&str], before: &str) -> (Program, String, String) {
+    let program = Program::start(program, words);
+    let line = program.line();
+    let address = line.split_once(before).map(|(_, rest)| rest.trim_end_matches('/').to_owned());
+    let fingerprint = fingerprint(&program.line());
+    (program, address.expect("it says where it listens"), fingerprint)
 }
 
 /// Writes a new certificate for this machine, as PEM, with its key.
@@ -110,5 +120,126 @@ fn two_people_talk_over_tls_and_without() {
     while ann.line() != "#room <bob> hello ann" {}
     drop(stdin);
     assert_eq!(ann.ended().code, Some(0));
+    server.stop();
+}
+
+#[test]
+fn a_proxy_takes_tls_off_and_puts_it_on() {
+    let (server, backend, behind) = serve(&["--tls-self-signed"]);
+    let (_, port) = backend.rsplit_once(':').expect("it has a port");
+    let words = ["--listen", "127.0.0.1:0", "--tls-self-signed", "--backend-pin", &behind];
+    let named = format!("localhost:{port}");
+    let (proxy, address, fingerprint) =
+        listening(PROXY, &[&words[..], &[&named]].concat(), "listening on tcp ");
+    let said = noise(3_000_000);
+    let ended = echo(&["send", &address, "--tls-pin", &fingerprint], &said);
+    assert_eq!((ended.code, ended.output == said), (Some(0), true), "{}", ended.errors);
+
+    // A backend that is not whom it should be is no backend, and whoever comes is told by a reset.
+    let words = ["--listen", "127.0.0.1:0", "--tls-self-signed", "--backend-pin", &fingerprint];
+    let (strict, address, fingerprint) =
+        listening(PROXY, &[&words[..], &[&named]].concat(), "listening on tcp ");
+    let ended = echo(&["send", &address, "--tls-pin", &fingerprint, "hello"], b"");
+    assert_eq!((ended.code, ended.output.len()), (Some(1), 0), "{ended:?}");
+    assert!(strict.stop().contains("0 connections (0 open, 0 cut short), 1 failed"));
+    proxy.stop();
+    server.stop();
+}
+
+// ── the web ─────────────────────────────────────────────────────────────────────────────────────
+
+/// A folder with a certificate that is its own authority, and a file to be fetched.
+fn site() -> (TempDir, String, String) {
+    let folder = tempfile::tempdir().expect("there is room");
+    write_certificate(&folder);
+    fs::write(folder.path().join("large"), noise(2_000_000)).expect("there is room");
+    let file = |name: &str| folder.path().join(name).to_string_lossy().into_owned();
+    let (certificate, key) = (file("cert.pem"), file("key.pem"));
+    (folder, certificate, key)
+}
+
+#[test]
+fn web_serves_and_fetches_over_https_by_name() {
+    let (folder, certificate, key) = site();
+    let words = ["serve", &folder.path().to_string_lossy(), "--listen", "127.0.0.1:0"];
+    let words = [&words[..], &["--tls", &certificate, &key]].concat();
+    let (server, address, pin) = listening(WEB, &words, "https://");
+    let (_, port) = address.rsplit_once(':').expect("it has a port");
+    let get = |more: &[&str]| {
+        let url = format!("https://localhost:{port}/large");
+        run(WEB, &[&["get", &url, "-o", "-"], more].concat(), b"")
+    };
+    for trust in [["--tls-ca", &certificate], ["--tls-pin", &pin]] {
+        let ended = get(&trust);
+        assert_eq!((ended.code, ended.output == noise(2_000_000)), (Some(0), true), "{ended:?}");
+    }
+    // As curl has it.
+    let stranger = "00".repeat(32);
+    let ended = get(&["--tls-pin", &stranger]);
+    assert_eq!((ended.code, ended.output.len()), (Some(60), 0), "{}", ended.errors);
+    let ended = get(&["--tls-ca", &certificate, "--tls-name", "b.example"]);
+    assert_eq!((ended.code, ended.output.len()), (Some(60), 0), "{}", ended.errors);
+    let ended = get(&["--tls-ca", "/nowhere"]);
+    assert_eq!(ended.code, Some(77), "{}", ended.errors);
+    let plain = format!("http://localhost:{port}/large");
+    let ended = run(WEB, &["get", &plain, "-o", "-"], b"");
+    assert!(matches!(ended.code, Some(8 | 52 | 56)), "{ended:?}");
+    server.stop();
+}
+
+#[test]
+fn curl_fetches_over_https() {
+    let (folder, certificate, key) = site();
+    let words = ["serve", &folder.path().to_string_lossy(), "--listen", "127.0.0.1:0"];
+    let words = [&words[..], &["--tls", &certificate, &key]].concat();
+    let (server, address, _) = listening(WEB, &words, "https://");
+    let curl = std::process::Command::new("curl").arg("--version").output();
+    if !curl.is_ok_and(|output| output.stdout.starts_with(b"curl ")) {
+        eprintln!("LEFT OUT: curl is not installed");
+        return;
+    }
+    let (_, port) = address.rsplit_once(':').expect("it has a port");
+    let url = format!("https://localhost:{port}/large");
+    let words = ["-sS", "--cacert", &certificate, "-w", "%{stderr}%{http_version}", &url];
+    let ended = run("curl", &words, b"");
+    assert_eq!((ended.code, ended.output == noise(2_000_000)), (Some(0), true), "{ended:?}");
+    assert_eq!(ended.errors, "1.1");
+    server.stop();
+}
+
+#[test]
+fn messages_go_over_wss_and_come_back() {
+    let words = ["echo", "--listen", "127.0.0.1:0", "--tls-self-signed"];
+    let (server, address, pin) = listening(WEB, &words, "https://");
+    let (_, port) = address.rsplit_once(':').expect("it has a port");
+    let url = format!("wss://localhost:{port}/");
+    let ended = run(WEB, &["socket", &url, "--tls-pin", &pin], b"hello\nworld\n");
+    assert_eq!((ended.code, ended.text().as_str()), (Some(0), "hello\nworld"), "{ended:?}");
+    let plain = format!("ws://localhost:{port}/");
+    let ended = run(WEB, &["socket", &plain, "--tls-pin", &pin], b"");
+    assert!(ended.code == Some(1) && ended.errors.contains("wss://"), "{ended:?}");
+    server.stop();
+}
+
+#[test]
+fn methods_are_called_over_tls_whatever_carries_the_calls() {
+    const RPC: &str = env!("CARGO_BIN_EXE_rpc");
+    let server = Program::start(
+        RPC,
+        &["serve", "--listen", "127.0.0.1:0", "--http", "127.0.0.1:0", "--tls-self-signed"],
+    );
+    let stream = server.line().strip_prefix("listening on ").expect("it listens").to_owned();
+    let web = server.line().strip_prefix("listening on ").expect("it listens").to_owned();
+    let (http, socket) = web.split_once(" and ").expect("there are two");
+    let pin = fingerprint(&server.line());
+    assert!(stream.starts_with("tls://") && http.starts_with("https://"), "{stream}, {web}");
+    for place in [&stream, http, socket] {
+        let named = place.replace("127.0.0.1", "localhost");
+        let ended = run(RPC, &["call", &named, "subtract", "42", "23", "--tls-pin", &pin], b"");
+        assert_eq!((ended.code, ended.text().trim()), (Some(0), "19"), "{named}: {ended:?}");
+    }
+    let stranger = "00".repeat(32);
+    let ended = run(RPC, &["call", &stream, "subtract", "1", "1", "--tls-pin", &stranger], b"");
+    assert!(ended.code == Some(1) && ended.errors.contains("certificate"), "{ended:?}");
     server.stop();
 }

@@ -329,7 +329,7 @@ fn nginx_config(scratch: &Path, root: &Path, port: u16) -> String {
 #[test]
 fn exit_codes_are_those_that_scripts_know() {
     let nobody = format!("http://127.0.0.1:{}/", free_port());
-    for (url, code) in [("https://h/", 1), ("http://a b/", 3), (&*nobody, 7)] {
+    for (url, code) in [("ftp://h/", 1), ("http://a b/", 3), (&*nobody, 7)] {
         let ended = run(WEB, &["get", "--output", "-", url], b"");
         assert_eq!(ended.code, Some(code), "{url}: {ended:?}");
     }

@@ -36,6 +36,16 @@ fn bytes_come_back_as_they_are() {
 }
 
 #[test]
+fn a_line_that_is_no_utf_8_is_not_sent_as_another() {
+    let (server, url) = echo();
+    let ended = run(WEB, &["socket", &url], b"fine\n\xff\n");
+    assert_eq!(ended.code, Some(1), "{ended:?}");
+    assert!(ended.errors.contains("line 2 of the input is not UTF-8"), "{ended:?}");
+    assert!(!ended.text().contains('\u{fffd}'), "{ended:?}");
+    server.stop();
+}
+
+#[test]
 fn a_server_that_stops_says_that_it_goes_away() {
     let (server, url) = echo();
     let mut client = Program::start(WEB, &["socket", &url]);
@@ -51,7 +61,7 @@ fn a_server_that_stops_says_that_it_goes_away() {
 fn what_is_no_websocket_is_told() {
     for (url, why) in [
         ("http://127.0.0.1/".to_owned(), "expected ws://HOST[:PORT]/PATH"),
-        ("wss://127.0.0.1/".to_owned(), "TLS"),
+        ("wss://127.0.0.1:1/".to_owned(), "could not connect"),
         ("ws://127.0.0.1:1/".to_owned(), "could not connect"),
         ("ws:///page".to_owned(), "no host"),
     ] {

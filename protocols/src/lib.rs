@@ -27,6 +27,7 @@
 //! # Features
 //!
 //! - `chat`, `http`, `rpc`, `transfer`, `websocket`: those protocols (default).
+//! - `rpc-web`: `rpc` by HTTP and by WebSocket, which are part of it (default).
 //! - `tls`: TLS for the clients of echo and chat. Servers have it from the options of their listeners
 //!   ([`ListenOptions`](reactor::ListenOptions)), whatever the protocol.
 //!

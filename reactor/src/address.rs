@@ -1,4 +1,4 @@
-//! Where a socket is: an IP address and port, a path, or an abstract name.
+//! Where a socket is: an IP address and port, a path, an abstract name, or a host and port to be looked up.
 
 use std::fmt;
 use std::net::{IpAddr, SocketAddr, SocketAddrV4};
@@ -15,15 +15,17 @@ use thiserror::Error;
 /// | `[::1]:7`, `[fe80::1%2]:7` | an IPv6 address (with its zone) and port |
 /// | `unix:/run/echo.sock` | a Unix socket by its path |
 /// | `unix:@echo` | a Unix socket by its abstract name (Linux) |
+/// | `irc.example.org:6697` | a host and port, for [`connect`](crate::Registry::connect) |
 ///
-/// Host names are not accepted: resolving one blocks, which a loop must not
-/// ([`offload`](crate::Registry::offload) it).
+/// A host is looked up each time a connection is made to it, without blocking; nobody listens on one, since it
+/// may have many addresses.
 ///
 /// ```
 /// use reactor::Address;
 /// let address: Address = "127.0.0.1:7".parse()?;
 /// assert_eq!(address.to_string(), "127.0.0.1:7");
-/// assert!("localhost:7".parse::<Address>().is_err());
+/// let by_name: Address = "localhost:7".parse()?;
+/// assert_eq!((by_name.host(), by_name.ip()), (Some("localhost"), None));
 /// # Ok::<(), reactor::ParseAddressError>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -36,7 +38,22 @@ pub enum Address {
     Abstract(Vec<u8>),
     /// A Unix socket without a name, as most clients have.
     Unnamed,
+    /// A host by its name, whose addresses are looked up when a connection is made to it.
+    Host(Host),
 }
+
+/// A host by its name, and a port: made by [`Address::to_host`], or by reading one.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Host {
+    /// Never an IP address, and never longer than [`LONGEST_NAME`].
+    name: Box<str>,
+    port: u16,
+}
+
+/// The longest name that DNS has (RFC 1035, 2.3.4), without the root's dot.
+const LONGEST_NAME: usize = 253;
+/// The longest part of one between two dots.
+const LONGEST_LABEL: usize = 63;
 
 /// The text is not an [`Address`].
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -46,13 +63,65 @@ pub struct ParseAddressError(String);
 /// What is wrong with a text that is no address.
 fn why_not(text: &str) -> &'static str {
     let host = text.rsplit_once(':').map(|(host, _)| host.trim_matches(['[', ']']));
-    if host.is_some_and(|host| host.parse::<IpAddr>().is_ok()) && text.parse::<IpAddr>().is_err() {
+    let is_host = |host: &str| host.parse::<IpAddr>().is_ok() || is_name(host);
+    if host.is_some_and(is_host) && text.parse::<IpAddr>().is_err() {
         return "its port has to be a number up to 65535";
     }
-    "expected IPV4:PORT, [IPV6]:PORT, unix:PATH or unix:@NAME (host names are not resolved here)"
+    "expected IPV4:PORT, [IPV6]:PORT, NAME:PORT, unix:PATH or unix:@NAME"
+}
+
+/// Whether it can be a host's name. One that ends in a number would be an IPv4 address, and a wrong one (RFC
+/// 1123, 2.1). Underscores are in no such name, and yet in many.
+fn is_name(text: &str) -> bool {
+    let name = text.strip_suffix('.').unwrap_or(text);
+    let is_label = |label: &str| {
+        let fits = (1..=LONGEST_LABEL).contains(&label.len());
+        fits && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
+    };
+    let last = name.rsplit('.').next().unwrap_or_default();
+    name.len() <= LONGEST_NAME
+        && name.split('.').all(is_label)
+        && !last.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 impl Address {
+    /// A host by its name, or by an IP address, which is taken for what it is; with or without brackets.
+    ///
+    /// ```
+    /// use reactor::Address;
+    /// assert_eq!(Address::to_host("::1", 7)?, "[::1]:7".parse()?);
+    /// assert_eq!(Address::to_host("irc.example.org", 6697)?, "irc.example.org:6697".parse()?);
+    /// # Ok::<(), reactor::ParseAddressError>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// If it can be neither. Names beyond ASCII are to be given as DNS has them (`xn--…`).
+    pub fn to_host(name: &str, port: u16) -> Result<Self, ParseAddressError> {
+        let bare = name.strip_prefix('[').and_then(|name| name.strip_suffix(']'));
+        if let Ok(ip) = bare.unwrap_or(name).parse::<IpAddr>() {
+            return Ok(Self::Ip((ip, port).into()));
+        }
+        // The zone of a link-local address is read with its port only.
+        if let Ok(address) = format!("[{}]:{port}", bare.unwrap_or(name)).parse() {
+            return Ok(Self::Ip(address));
+        }
+        if is_name(name) {
+            Ok(Self::Host(Host { name: name.into(), port }))
+        } else {
+            Err(ParseAddressError(format!("{name}:{port}")))
+        }
+    }
+
+    /// The name of a host that is still to be looked up.
+    #[must_use]
+    pub fn host(&self) -> Option<&str> {
+        match self {
+            Self::Host(host) => Some(host.name()),
+            _ => None,
+        }
+    }
+
     /// The IP address without its port; `None` for Unix sockets.
     #[must_use]
     pub fn ip(&self) -> Option<IpAddr> {
@@ -62,7 +131,10 @@ impl Address {
     /// The port; `None` for Unix sockets.
     #[must_use]
     pub fn port(&self) -> Option<u16> {
-        self.socket_addr().map(|address| address.port())
+        match self {
+            Self::Host(host) => Some(host.port),
+            _ => self.socket_addr().map(|address| address.port()),
+        }
     }
 
     /// As the standard library's type; `None` for Unix sockets.
@@ -70,7 +142,7 @@ impl Address {
     pub fn socket_addr(&self) -> Option<SocketAddr> {
         match self {
             Self::Ip(address) => Some(*address),
-            Self::Path(_) | Self::Abstract(_) | Self::Unnamed => None,
+            Self::Path(_) | Self::Abstract(_) | Self::Unnamed | Self::Host(_) => None,
         }
     }
 
@@ -79,8 +151,28 @@ impl Address {
     pub fn path(&self) -> Option<&Path> {
         match self {
             Self::Path(path) => Some(path),
-            Self::Ip(_) | Self::Abstract(_) | Self::Unnamed => None,
+            Self::Ip(_) | Self::Abstract(_) | Self::Unnamed | Self::Host(_) => None,
         }
+    }
+}
+
+impl Host {
+    /// Its name, as it was given.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The port that is connected to.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+}
+
+impl fmt::Display for Host {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.name, self.port)
     }
 }
 
@@ -113,7 +205,14 @@ impl FromStr for Address {
                 Some(name) => Self::Abstract(name.as_bytes().to_vec()),
                 None => Self::Path(PathBuf::from(name)),
             }),
-            None => text.parse().map(Self::Ip).map_err(|_| refused()),
+            None => text.parse().map(Self::Ip).or_else(|_| {
+                let (name, port) = text.rsplit_once(':').ok_or_else(refused)?;
+                let port = port.parse().map_err(|_| refused())?;
+                if !is_name(name) {
+                    return Err(refused());
+                }
+                Ok(Self::Host(Host { name: name.into(), port }))
+            }),
         }
     }
 }
@@ -125,6 +224,7 @@ impl fmt::Display for Address {
             Self::Path(path) => write!(f, "unix:{}", path.display()),
             Self::Abstract(name) => write!(f, "unix:@{}", name.escape_ascii()),
             Self::Unnamed => f.write_str("unix:(unnamed)"),
+            Self::Host(host) => host.fmt(f),
         }
     }
 }
@@ -159,7 +259,9 @@ mod tests {
 
     #[test]
     fn what_is_printed_can_be_read_back() {
-        for text in ["127.0.0.1:80", "[::1]:80", "unix:/tmp/a b", "unix:@name"] {
+        for text in
+            ["127.0.0.1:80", "[::1]:80", "unix:/tmp/a b", "unix:@name", "a-b.example.:80", "db_1:5"]
+        {
             let address: Address = text.parse().expect("it is an address");
             assert_eq!(address.to_string(), text);
         }
@@ -168,7 +270,9 @@ mod tests {
     #[test]
     fn what_is_no_address_is_refused_with_the_text_in_the_error() {
         for text in
-            ["", "localhost:80", "127.0.0.1", "::1:80:x", "unix:", "unix:@", "1.2.3.4:70000"]
+            ["", "localhost", ":80", "1.2.3:80", "a..b:80", "a b:80", "ü.example:80", "127.0.0.1"]
+                .into_iter()
+                .chain(["::1:80:x", "unix:", "unix:@", "1.2.3.4:70000", "http://a:80"])
         {
             let error = text.parse::<Address>().expect_err("it is no address");
             assert!(error.to_string().contains(&format!("'{text}'")));
@@ -177,19 +281,30 @@ mod tests {
 
     #[test]
     fn a_port_out_of_range_is_what_the_error_is_about() {
-        for text in ["1.2.3.4:70000", "[::1]:70000", "1.2.3.4:http"] {
+        for text in ["1.2.3.4:70000", "[::1]:70000", "1.2.3.4:http", "localhost:70000"] {
             let error = text.parse::<Address>().expect_err("it has no port");
             assert!(error.to_string().contains("its port has to be"), "{error}");
         }
-        for text in ["::1", "1.2.3.4", "localhost:70000"] {
+        for text in ["::1", "1.2.3.4", "localhost"] {
             let error = text.parse::<Address>().expect_err("it is no address");
             assert!(error.to_string().contains("expected IPV4:PORT"), "{error}");
         }
     }
 
     #[test]
+    fn a_host_that_is_an_address_is_one() {
+        for (name, text) in
+            [("127.0.0.1", "127.0.0.1:7"), ("::1", "[::1]:7"), ("[fe80::1%2]", "[fe80::1%2]:7")]
+        {
+            assert_eq!(Address::to_host(name, 7), text.parse());
+        }
+        let long = vec!["a".repeat(63); 4].join(".");
+        assert!(Address::to_host(&long, 7).is_err() && Address::to_host(&long[2..], 7).is_ok());
+    }
+
+    #[test]
     fn an_address_survives_being_packed() {
-        for text in ["127.0.0.1:80", "[::1]:80", "unix:/a"] {
+        for text in ["127.0.0.1:80", "[::1]:80", "unix:/a", "localhost:80"] {
             let address: Address = text.parse().expect("it is an address");
             assert_eq!(PackedAddress::from(address.clone()).address(), address);
         }

@@ -1,7 +1,7 @@
-//! How many layers are being opened in the whole loop, and how much of it is done in a turn.
+//! Counts the layers that the loop is opening, and bounds the work for them in one turn.
 
-/// Layers that are being opened: what is counted so that those that never finish are bounded, and those that
-/// come all at once leave time for everybody else.
+/// The layers that are being opened. Their number is bounded, since some never finish; so is the work of one
+/// turn, since many may come at once.
 #[derive(Default)]
 pub(crate) struct Handshakes {
     count: usize,
@@ -19,12 +19,12 @@ impl Handshakes {
         self.count -= 1;
     }
 
-    /// How many there are.
+    /// How many layers are being opened.
     pub(crate) fn count(&self) -> usize {
         self.count
     }
 
-    /// Whether there is time for another step in this turn. From here on it was taken.
+    /// Takes a step of this turn's budget; `false` if none is left.
     pub(crate) fn take_step(&mut self, turn: u64, limit: usize) -> bool {
         if self.turn != turn {
             (self.turn, self.steps) = (turn, 0);

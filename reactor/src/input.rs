@@ -15,7 +15,7 @@ use std::ops::Deref;
 
 use bytes::Buf;
 
-/// The bytes a peer has sent, from the first that was not consumed yet.
+/// The bytes that a peer has sent and the protocol has not consumed yet.
 ///
 /// It reads as a slice, and as a [`bytes::Buf`]: what is advanced over is consumed, what is not is
 /// kept and offered again, in front of what arrives next.
@@ -87,7 +87,7 @@ impl Buf for Input<'_> {
     }
 }
 
-/// What a protocol has left unconsumed. Empty, it owns nothing.
+/// The bytes that a protocol has left unconsumed. An empty inbox owns no memory.
 #[derive(Default)]
 #[allow(clippy::box_collection, reason = "a third of the size in each of ten thousand idle ones")]
 pub(crate) struct Inbox(Option<Box<Vec<u8>>>);
@@ -109,9 +109,7 @@ impl Inbox {
         }
     }
 
-    /// Adds a fresh read behind what is there. Cold, since most messages arrive whole: without the word
-    /// the compiler does not inline the callback of those that do, which is 18 instructions a message.
-    #[cold]
+    /// Adds a fresh read behind what is there.
     pub(crate) fn append(&mut self, fresh: &[u8]) {
         self.0.get_or_insert_default().extend_from_slice(fresh);
     }

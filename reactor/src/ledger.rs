@@ -1,4 +1,4 @@
-//! What the loop notes down while it turns: the counters, the caps, and who needs a visit.
+//! What the loop keeps for all its sources: counters, caps, and the lists of those that need a visit.
 //!
 //! A socket's own file knows nothing of protocols or slots; all that it tells the loop goes through
 //! here.
@@ -24,12 +24,12 @@ pub(crate) struct Ledger {
     pub(crate) limits: Limits,
     pub(crate) stats: Stats,
     pub(crate) clock: Clock,
-    /// What it notes down for others to read.
+    /// The trace, if one was begun.
     pub(crate) tracer: Tracer,
-    /// The running callback has done more than write: what, is to be seen when it returns.
+    /// Whether the running callback has done more than write. That is dealt with when the callback returns.
     pub(crate) attention: bool,
-    /// What is sent to connections by their ids waits for the end of the turn: several sockets have
-    /// something to tell in this one, so that more is likely to follow; or none is going on.
+    /// Whether what is sent by id waits for the end of the turn. So it is in a turn with several events, since
+    /// more is likely to follow, and between turns.
     pub(crate) gathers: bool,
     /// Reads one connection may make in a turn: [`Limits::read_budget`] in full buffers.
     pub(crate) reads_a_turn: usize,
@@ -41,10 +41,10 @@ pub(crate) struct Ledger {
     pub(crate) pipes: Pipes,
     /// Charge of all outboxes, held against [`Limits::outboxes`].
     pub(crate) queued: usize,
-    /// Sources with something left to do that no event will remind us of.
+    /// The ready list: sources with work left that no event will announce.
     pub(crate) ready: VecDeque<Key>,
-    /// Connections that others have written to, to be flushed at the end of the turn.
-    pub(crate) touched: Vec<Key>,
+    /// Connections that others have written to, or that were told to close: flushed at the end of the turn.
+    pub(crate) touched: VecDeque<Key>,
     /// Sources that have ended, to be told and removed at the end of the turn.
     pub(crate) retired: VecDeque<(Key, Box<CloseReason>)>,
 }
@@ -63,19 +63,18 @@ impl Ledger {
             pipes: Pipes::default(),
             queued: 0,
             ready: VecDeque::new(),
-            touched: Vec::new(),
+            touched: VecDeque::new(),
             retired: VecDeque::new(),
             limits,
         }
     }
 
-    /// Notes that one outbox went from one charge to another.
+    /// Keeps the sum when the charge of one outbox has changed.
     pub(crate) fn recharge(&mut self, before: usize, after: usize) {
         self.queued = self.queued + after - before;
     }
 
-    /// How many of so many sources a phase of a turn looks after: [`Limits::visit_budget`], and never
-    /// none.
+    /// How many of the waiting sources a phase visits in one turn: [`Limits::visit_budget`], and at least one.
     pub(crate) fn budgeted(&self, waiting: usize) -> usize {
         waiting.min(self.limits.visit_budget.max(1))
     }
@@ -87,27 +86,27 @@ impl Ledger {
 
     // ── the trace ───────────────────────────────────────────────────────────────────────────
 
-    /// Whether there is one. The hot path asks once a turn.
+    /// Whether a trace has been begun.
     pub(crate) fn is_traced(&self) -> bool {
         self.tracer.is_on()
     }
 
-    /// Something happens to the source that is being visited.
+    /// Records something about the source that is being visited.
     pub(crate) fn trace(&self, what: impl FnOnce() -> What) {
         self.record(|| About::Visited, what);
     }
 
-    /// The loop turns to a source.
+    /// Records that the loop turns to a source.
     pub(crate) fn trace_visit(&self, whom: impl Into<Subject>, what: impl FnOnce() -> What) {
         self.record(|| About::Visit(Some(whom.into())), what);
     }
 
-    /// The loop turns to its own affairs.
+    /// Records something about the loop itself.
     pub(crate) fn trace_loop(&self, what: impl FnOnce() -> What) {
         self.record(|| About::Visit(None), what);
     }
 
-    /// Something happens in passing to a source that need not be the one that is being visited.
+    /// Records something about a source, whichever is being visited.
     pub(crate) fn trace_of(&self, whom: impl Into<Subject>, what: impl FnOnce() -> What) {
         self.record(|| About::Other(whom.into()), what);
     }
@@ -116,7 +115,7 @@ impl Ledger {
         self.record(|| about, what);
     }
 
-    /// Nothing of the record is made before it is known that there is a trace.
+    /// Makes the record only if there is a trace.
     fn record(&self, about: impl FnOnce() -> About, what: impl FnOnce() -> What) {
         if self.is_traced() {
             self.tracer.record(|| self.clock.read(), about(), what);

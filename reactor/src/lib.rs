@@ -40,6 +40,7 @@
 //! | You want to | There is |
 //! |---|---|
 //! | serve, or connect, over TCP or Unix sockets | [`Registry::listen`], [`Registry::connect`]; a [`Protocol`] each |
+//! | connect to a host by its name | an [`Address`] that is one; [`ConnectOptions::race`], [`Registry::set_resolver`] |
 //! | talk UDP or Unix datagrams | [`Registry::bind_datagram`]; a [`DatagramProtocol`] |
 //! | cut what arrives into messages | [`Input`], what a protocol leaves comes again; [`framing`] for lines and frames |
 //! | send | [`Transport::write`]; [`Transport::send`] for shared bytes, [`Transport::send_file`] |
@@ -96,6 +97,7 @@
 // | `net` | the seam to the system: a written contract, and mio behind it |
 // | `outbox` | the queue that protocols write |
 // | `shutdown` | how far the end of the loop has come, and the report on it |
+// | `names` | connecting to a host: what is known of one such connection, and who waits for the system |
 // | `handshakes` | how many layers are being opened, and how much of it is done in a turn |
 // | `ledger` | what the loop notes down while it turns |
 // | `handle`, `signals`, `source`, `stream`, `listener`, `datagram`, `registry` | each kind of socket: its state, its way in and out, its callbacks; and the registry that holds them all |
@@ -116,6 +118,7 @@ mod input;
 mod ledger;
 mod limits;
 mod listener;
+mod names;
 mod net;
 mod offload;
 mod options;
@@ -144,7 +147,7 @@ mod trace;
 /// crate has.
 pub use bytes;
 
-pub use address::{Address, ParseAddressError};
+pub use address::{Address, Host, ParseAddressError};
 pub use backoff::Backoff;
 pub use datagram::{Datagram, DatagramTransport, SocketClosed};
 pub use error::{
@@ -156,14 +159,15 @@ pub use id::{ConnectionId, ListenerId, SocketId, TimerId, TimerKey};
 pub use input::Input;
 pub use limits::{DatagramLimits, Limits, MinRate, StreamLimits, WhenFull};
 pub use listener::TokenBucket;
+pub use names::Lookup;
 pub use net::{Ecn, Envelope, StdDatagram, StdListener, StdStream};
 pub use options::{
-    ConnectOptions, DatagramOptions, Keepalive, ListenOptions, Membership, MulticastInterface,
-    StreamOptions,
+    ConnectOptions, DatagramOptions, Finish, Keepalive, ListenOptions, Membership,
+    MulticastInterface, RaceOptions, StreamOptions,
 };
 pub use outbox::Pressure;
 pub use reactor::{Reactor, Turn};
-pub use reason::{CloseReason, Closed, Side};
+pub use reason::{Attempt, CloseReason, Closed, HostFailure, LookupError, Side};
 pub use registry::{DatagramProtocol, Idle, Protocol, Registry, SentFile, Typed};
 pub use requests::{RequestError, Requests};
 pub use shutdown::{CutOff, ShutdownReport};

@@ -84,9 +84,9 @@ pub struct Limits {
     /// else waits more than twice as long.
     pub write_budget: usize,
 
-    /// Sources that a turn looks after in each of its phases: those that the system reports, those
-    /// that stand on the loop's own list, those whose end is told, those that hear of a shutdown. The
-    /// others come in the next turn, which does not sleep.
+    /// Sources that a turn looks after in each of its phases: those that the system reports, those on the
+    /// loop's own list, those that others have written to or closed, those whose end is told, those that
+    /// hear of a shutdown. The rest come in the next turn, which does not sleep.
     ///
     /// Default 128: the end of a TCP connection costs 15 µs, most of it the system's, so that a turn
     /// takes about 2 ms when ten thousand end at once. A wait that brings 128 events costs a
@@ -97,6 +97,25 @@ pub struct Limits {
     ///
     /// Default 64: accepting costs about 10 µs, so the open ones wait less than a millisecond.
     pub accept_budget: usize,
+
+    /// Hosts that the system looks up at one time; further ones wait. It does so on threads of their own, since a
+    /// look-up cannot be called off: names whose servers are dead hold up other names, and no other work.
+    ///
+    /// Default 4: a look-up takes a millisecond where it is cached and a tenth of a second where it is not, so a
+    /// hundred names a second go through even if three of the four meet with dead servers.
+    pub lookups: usize,
+
+    /// How long a host may take to be looked up, the wait for others included; then
+    /// [`LookupError::TimedOut`](crate::LookupError::TimedOut). What the resolver says later is dropped.
+    ///
+    /// Default 12 s: the system asks a server twice, for 5 s each, and a second one may know it at once.
+    pub lookup_timeout: Duration,
+
+    /// Addresses of a host that are tried, the first in the order of RFC 8305; the others are left out.
+    ///
+    /// Default 16: whoever has more servers has them for the load, and a name under a stranger's control is not to
+    /// have hundreds of places knocked at.
+    pub addresses: usize,
 
     /// Handshakes of TLS at one time. A listener that speaks TLS closes what it accepts beyond that at once,
     /// before anything is computed for it, and [`Stats::refused_handshakes`](crate::Stats::refused_handshakes)
@@ -154,6 +173,9 @@ impl Default for Limits {
             write_budget: 2 * MIB,
             visit_budget: 128,
             accept_budget: 64,
+            lookups: 4,
+            lookup_timeout: Duration::from_secs(12),
+            addresses: 16,
             handshakes: 1_024,
             handshake_budget: 16,
             datagram_budget: 64,
@@ -212,7 +234,7 @@ pub struct StreamLimits {
     /// Default 8 MiB: a large page fits in one write; a film wants `send_file` or `on_drain`.
     pub outbox: usize,
 
-    /// What becomes of a connection that is sent, by its id, what it has no room for.
+    /// What happens to a connection that has no room for what it is sent by its id.
     ///
     /// Default [`WhenFull::Close`]: most programs send without a look at what comes back, and a peer that
     /// misses a part without being told is worse off than one that has to come again.

@@ -10,7 +10,7 @@ use std::thread;
 
 pub(crate) type Job = Box<dyn FnOnce() + Send>;
 
-/// Those who do the work.
+/// The threads that do the work.
 pub(crate) struct Pool {
     shared: Arc<Shared>,
     threads: usize,
@@ -73,7 +73,7 @@ impl Drop for Pool {
 }
 
 impl Shared {
-    /// What each thread does.
+    /// Runs jobs on one thread until there are no more.
     fn work(&self) {
         while let Some(job) = self.next() {
             // The job catches its own panic, to report it; this is for the reporting.
@@ -101,7 +101,7 @@ impl Shared {
     }
 }
 
-/// What a panic said.
+/// The message of a panic.
 pub(crate) fn panic_message(panic: &(dyn Any + Send)) -> String {
     panic
         .downcast_ref::<&str>()

@@ -127,6 +127,36 @@ pub struct ConnectOptions {
     /// certificate is verified. Default `None`.
     #[cfg(feature = "tls")]
     pub tls: Option<ClientTls>,
+    /// How the addresses of a host are tried, where one is connected to by its name.
+    pub race: RaceOptions,
+}
+
+/// How the addresses of a host are tried: one after the other, without waiting for those before, until one is
+/// connected (RFC 8305, 5).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct RaceOptions {
+    /// How long one address has before the next is tried as well; one that fails hands over at once. Default 250 ms,
+    /// and less than 10 ms is taken for that.
+    pub delay: Duration,
+    /// What an address has to come to.
+    pub finish: Finish,
+}
+
+/// What decides the race between the addresses of a host.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Finish {
+    /// The first that is connected. With TLS, a server that then fails at the handshake fails the connection.
+    #[default]
+    Connected,
+    /// The first whose TLS is open too, for hosts some of whose servers may be reachable and yet of no use. It costs
+    /// those that lose a handshake. Without TLS it is as `Connected`.
+    Secured,
+}
+
+impl Default for RaceOptions {
+    fn default() -> Self {
+        Self { delay: Duration::from_millis(250), finish: Finish::default() }
+    }
 }
 
 impl Default for ConnectOptions {
@@ -137,6 +167,7 @@ impl Default for ConnectOptions {
             limits: StreamLimits { outbox_holds_reading: false, ..StreamLimits::default() },
             #[cfg(feature = "tls")]
             tls: None,
+            race: RaceOptions::default(),
         }
     }
 }

@@ -1,11 +1,12 @@
 //! Who ended a connection, and why.
 
+use std::fmt;
 use std::io;
 use std::ops::ControlFlow;
 
 use thiserror::Error;
 
-use crate::{Address, ConnectionId};
+use crate::{Address, ConnectionId, Host};
 
 /// Why a connection, a listener or a datagram socket ended.
 ///
@@ -49,6 +50,10 @@ pub enum CloseReason {
     /// found to be gone. The peer sees RST, if anything still reaches it.
     #[error("the connection failed: {0}")]
     Failed(#[source] io::Error),
+    /// No connection came about with a host that was given by its name: it could not be looked up, or none of
+    /// its addresses could be connected to; see [`HostFailure`]. There is no peer to see anything.
+    #[error("{0}")]
+    HostFailed(#[source] Box<HostFailure>),
     /// The peer ended the connection without having said that it had sent all: its TLS without
     /// close_notify, or in the middle of the handshake. Somebody in between may have cut it off, so what was
     /// received may be a part only (RFC 8446, 6.1). It sees RST.
@@ -89,8 +94,9 @@ pub enum CloseReason {
     /// sees RST.
     #[error("its inbox is full: a message was longer than allowed")]
     InboxFull,
-    /// More was queued than [`StreamLimits::outbox`](crate::StreamLimits::outbox). The peer sees RST.
-    #[error("its outbox is full: the peer reads too slowly")]
+    /// More was queued than [`StreamLimits::outbox`](crate::StreamLimits::outbox): the peer reads too slowly, or
+    /// so much was written at once that no peer could have taken it. The peer sees RST.
+    #[error("its outbox is full: more was written than the peer has taken")]
     OutboxFull,
     /// More was queued in the whole loop than [`Limits::outboxes`](crate::Limits::outboxes). The peer sees RST.
     #[error("the outboxes of the loop are full")]
@@ -116,6 +122,7 @@ impl Clone for CloseReason {
             Self::Reset => Self::Reset,
             Self::Truncated => Self::Truncated,
             Self::Tls(failure) => Self::Tls(failure.clone()),
+            Self::HostFailed(failure) => Self::HostFailed(failure.clone()),
             Self::HandshakeTimeout => Self::HandshakeTimeout,
             Self::ConnectTimeout => Self::ConnectTimeout,
             Self::CloseTimeout => Self::CloseTimeout,
@@ -160,6 +167,7 @@ impl CloseReason {
             R::PeerClosed | R::Reset | R::Truncated => Side::Peer,
             R::ConnectFailed(_) | R::Failed(_) | R::FileFailed(_) => Side::System,
             R::Tls(failure) => failure.side(),
+            R::HostFailed(failure) => failure.side(),
             R::ConnectTimeout
             | R::HandshakeTimeout
             | R::CloseTimeout
@@ -233,11 +241,12 @@ impl CloseReason {
             Self::Truncated => 19,
             Self::Tls(_) => 20,
             Self::HandshakeTimeout => 21,
+            Self::HostFailed(_) => 22,
         }
     }
 
     /// What the rows of [`Self::row`] are called in a table.
-    pub(crate) const ROWS: [&'static str; 22] = [
+    pub(crate) const ROWS: [&'static str; 23] = [
         "peer closed",
         "closed",
         "aborted",
@@ -260,7 +269,112 @@ impl CloseReason {
         "truncated",
         "TLS failed",
         "handshake timeout",
+        "host failed",
     ];
+}
+
+/// Why no connection came about with a host: what [`CloseReason::HostFailed`] tells.
+#[derive(Clone, Debug, Error)]
+#[non_exhaustive]
+pub enum HostFailure {
+    /// Its addresses could not be found.
+    #[error("could not find {host}: {error}")]
+    Lookup {
+        /// Which host.
+        host: Host,
+        /// Why not.
+        error: LookupError,
+    },
+    /// None of its addresses could be connected to.
+    #[error("could not connect to {host}: {}", Attempts(.attempts))]
+    Attempts {
+        /// Which host.
+        host: Host,
+        /// What became of each attempt, in the order in which they ended.
+        attempts: Vec<Attempt>,
+    },
+}
+
+/// One attempt to connect to a host, by one of its addresses.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Attempt {
+    /// The address.
+    pub address: Address,
+    /// Why no connection came of it: [`CloseReason::ConnectFailed`], or
+    /// [`ConnectTimeout`](CloseReason::ConnectTimeout) if it was still on its way when the time was over.
+    pub reason: CloseReason,
+}
+
+/// Why the addresses of a host could not be found.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum LookupError {
+    /// The resolver says so, in its own words: there is no such host, or nobody could be asked.
+    #[error("{0}")]
+    Failed(String),
+    /// There is such a host, and it has no address.
+    #[error("it has no address")]
+    NoAddress,
+    /// [`Limits::lookup_timeout`](crate::Limits::lookup_timeout) has passed. A later answer is dropped.
+    #[error("looking it up took too long")]
+    TimedOut,
+}
+
+impl HostFailure {
+    /// Which host it was.
+    #[must_use]
+    pub fn host(&self) -> &Host {
+        match self {
+            Self::Lookup { host, .. } | Self::Attempts { host, .. } => host,
+        }
+    }
+
+    /// What became of each attempt: none if the host could not be looked up.
+    #[must_use]
+    pub fn attempts(&self) -> &[Attempt] {
+        match self {
+            Self::Lookup { .. } => &[],
+            Self::Attempts { attempts, .. } => attempts,
+        }
+    }
+
+    /// What the last of the attempts met with, as the system says it, or what is most like it: to sort failures
+    /// by, where one word has to do.
+    #[must_use]
+    pub fn kind(&self) -> io::ErrorKind {
+        match self {
+            Self::Lookup { error: LookupError::TimedOut, .. } => io::ErrorKind::TimedOut,
+            Self::Lookup { .. } => io::ErrorKind::NotFound,
+            Self::Attempts { attempts, .. } => match attempts.last().map(|last| &last.reason) {
+                Some(CloseReason::ConnectFailed(error)) => error.kind(),
+                _ => io::ErrorKind::TimedOut,
+            },
+        }
+    }
+
+    fn side(&self) -> Side {
+        match self {
+            Self::Lookup { error: LookupError::TimedOut, .. } => Side::Limit,
+            Self::Lookup { .. } => Side::System,
+            Self::Attempts { attempts, .. } => {
+                attempts.last().map_or(Side::System, |last| last.reason.side())
+            }
+        }
+    }
+}
+
+/// Prints each with what became of it.
+struct Attempts<'a>(&'a [Attempt]);
+
+impl fmt::Display for Attempts<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (at, Attempt { address, reason }) in self.0.iter().enumerate() {
+            let before = if at > 0 { "; " } else { "" };
+            write!(f, "{before}{address}: {reason}")?;
+        }
+        Ok(())
+    }
 }
 
 /// Why TLS has failed on a connection: what

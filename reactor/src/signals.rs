@@ -17,18 +17,22 @@ pub enum Signal {
     Hangup,
     /// SIGUSR1: what the program makes of it.
     User1,
+    /// SIGUSR2: what the program makes of it; by custom, to start a successor.
+    User2,
 }
 
 impl Signal {
-    const ALL: [Self; 4] = [Self::Interrupt, Self::Terminate, Self::Hangup, Self::User1];
+    const ALL: [Self; 5] =
+        [Self::Interrupt, Self::Terminate, Self::Hangup, Self::User1, Self::User2];
 
     fn number(self) -> i32 {
-        use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1};
+        use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1, SIGUSR2};
         match self {
             Self::Interrupt => SIGINT,
             Self::Terminate => SIGTERM,
             Self::Hangup => SIGHUP,
             Self::User1 => SIGUSR1,
+            Self::User2 => SIGUSR2,
         }
     }
 }

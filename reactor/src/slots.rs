@@ -84,7 +84,7 @@ impl<T> Slots<T> {
         }
     }
 
-    /// What is there, to be looked at: `None` when the key is stale, and nothing in it while it is running.
+    /// Looks at a source: `None` if the key is stale, `Some(None)` while the source is running.
     pub(crate) fn get(&self, key: Key) -> Option<Option<&T>> {
         let slot = self.entries.get(key.index()).filter(|slot| slot.key == key)?;
         Some(slot.source.as_ref())
@@ -106,7 +106,7 @@ impl<T> Slots<T> {
             .filter_map(|(_, slot)| slot.source.as_ref().map(|source| (slot.key, source)))
     }
 
-    /// The first from `index` on that is not running, and where to look for the next.
+    /// The first source at or behind `index` that is not running, and the index to go on with.
     pub(crate) fn next_from(&self, index: usize) -> Option<(usize, &T)> {
         (index..self.entries.capacity())
             .find_map(|index| Some((index + 1, self.entries.get(index)?.source.as_ref()?)))
@@ -117,7 +117,7 @@ impl<T> Slots<T> {
     }
 }
 
-/// What never happens must not take registers from what happens with each message.
+/// This never happens; out of line it takes no registers from the path of a message.
 fn drop_out_of_line<T>(source: T) {
     drop(source);
 }

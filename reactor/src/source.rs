@@ -1,4 +1,4 @@
-//! The one exhaustive list of what can be registered with the loop.
+//! Everything that can be registered with the loop, in one enum.
 
 use crate::datagram::DatagramQueue;
 use crate::id::Key;
@@ -29,7 +29,7 @@ pub(crate) struct Socket<App> {
 }
 
 impl<App> Source<App> {
-    /// Whether its protocol has yet to hear of it.
+    /// Whether `on_open` has not been called yet.
     pub(crate) fn is_opening(&self) -> bool {
         match self {
             Self::Listener(_) => false,

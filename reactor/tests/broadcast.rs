@@ -319,7 +319,10 @@ fn who_has_no_room_for_it_ends_and_the_others_hear_it() {
     assert_eq!(registry.broadcast(ids.iter().copied(), Bytes::from(vec![b'y'; 200])), 2);
     stage.until(|log| log.ends.len() == 1);
     assert_eq!(stage.log.ends[0].id, ids[1]);
-    assert_eq!(stage.log.ends[0].reason, "its outbox is full: the peer reads too slowly");
+    assert_eq!(
+        stage.log.ends[0].reason,
+        "its outbox is full: more was written than the peer has taken"
+    );
     assert_hears(&mut theirs[0], &[b'y'; 200]);
     assert_hears(&mut theirs[2], &[b'y'; 200]);
     finish(stage, theirs);

@@ -300,3 +300,46 @@ fn a_peer_of_nobodys_kind_is_an_error_of_the_call() {
     assert!(stage.log.of("client").is_empty(), "the protocol was dropped without a callback");
     stage.finish();
 }
+
+// ── by name ─────────────────────────────────────────────────────────────────────────────────
+
+/// The system knows this name without asking anybody (RFC 6761, 6.3).
+#[test]
+fn the_system_finds_the_host_of_a_name() {
+    let mut stage = Stage::new();
+    let server = stage.listen(echo);
+    let address = Address::to_host("localhost", server.port()).unwrap();
+    let client = Probe::new("client").on_open(|transport, _| transport.write(b" second"));
+    let id = stage.registry().connect(address, client).unwrap();
+    let _ = stage.registry().send(id, Bytes::from_static(b"first")).unwrap();
+    let row = &stage.reactor.snapshot().sockets[1];
+    assert_eq!((row.protocol, row.state, row.send_queue), ("tcp", "connecting", 5));
+
+    stage.until(|log| log.bytes("client").len() == 12);
+    assert_eq!(stage.log.bytes("client"), b"first second");
+    assert_eq!(stage.log.id("client"), id);
+    assert_eq!(stage.reactor.snapshot().sockets.len(), 3, "no attempt is left");
+    stage.registry().close(id).unwrap();
+    stage.until(|log| log.ends.len() == 2);
+    assert_eq!(stage.log.end("client").unwrap().peer, server.into());
+    stage.finish();
+}
+
+#[test]
+fn a_host_that_refuses_is_told_of_with_its_name_and_its_addresses() {
+    let mut stage = Stage::new();
+    let nobody = NobodysPort::new();
+    let address = Address::to_host("localhost", nobody.address().port()).unwrap();
+    stage.registry().connect(address.clone(), Probe::new("client")).unwrap();
+    stage.until_closed("client");
+    let end = stage.log.end("client").unwrap();
+    assert_eq!(end.peer, address);
+    let failure = end.host.as_ref().unwrap();
+    assert_eq!(
+        (failure.host().name(), failure.kind()),
+        ("localhost", ErrorKind::ConnectionRefused)
+    );
+    assert!(failure.attempts().iter().any(|it| it.address == nobody.address().into()), "{failure}");
+    drop(nobody);
+    stage.finish();
+}

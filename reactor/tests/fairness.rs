@@ -296,6 +296,39 @@ fn a_crowd_that_leaves_at_once_is_told_in_portions() {
     scene.finish();
 }
 
+/// Hazard 35, where a crowd is written to, or told to close: that is a call of the system for each.
+#[test]
+fn a_crowd_that_is_written_to_at_once_is_flushed_in_portions() {
+    const CROWD: usize = 100;
+    const BUDGET: usize = 10;
+    let limits = Limits { visit_budget: BUDGET, ..Limits::default() };
+    let mut scene = Scene::new(limits, 0, 5);
+    let crowd: Vec<UnixStream> = (0..CROWD).map(|_| scene.adopt(Pinged)).collect();
+    scene.rest();
+    let (all, before) = (scene.ids.split_off(5), scene.reactor.stats().writes);
+    let registry = scene.reactor.registry();
+    assert_eq!(
+        registry.broadcast(all.iter().copied(), bytes::Bytes::from_static(b"to all")),
+        CROWD
+    );
+    all.iter().for_each(|id| registry.close(*id).expect("it is open"));
+    loop {
+        let written = scene.reactor.stats().writes - before;
+        if written == CROWD as u64 {
+            break;
+        }
+        scene.turn();
+        let portion = scene.reactor.stats().writes - before - written;
+        assert!(portion > 0 && portion <= BUDGET as u64, "{portion} were written to in a turn");
+    }
+    for mut stream in crowd {
+        let mut said = String::new();
+        stream.read_to_string(&mut said).expect("it is said whole, and then FIN");
+        assert_eq!(said, "to all");
+    }
+    scene.finish();
+}
+
 /// Hazard 35, where it is the program that ends them all.
 #[test]
 fn a_crowd_that_is_cut_off_at_once_is_told_in_portions() {

@@ -351,7 +351,7 @@ fn a_peer_that_does_not_read_ends_with_its_outbox() {
             "open",
             "data 5",
             "at most two MiB: true",
-            "close its outbox is full: the peer reads too slowly"
+            "close its outbox is full: more was written than the peer has taken"
         ]
     );
     assert!(stage.log.end("server").unwrap().unsent > 0);
@@ -383,7 +383,10 @@ fn what_does_not_fit_in_an_outbox_comes_back_and_the_connection_ends() {
         }
     }
     stage.until_closed("full");
-    assert_eq!(stage.log.of("full"), ["close its outbox is full: the peer reads too slowly"]);
+    assert_eq!(
+        stage.log.of("full"),
+        ["close its outbox is full: more was written than the peer has taken"]
+    );
     assert_eq!(stage.log.end("full").unwrap().unsent, 0, "the bytes have come back");
     stage.registry().abort(fits).unwrap();
     stage.until_closed("fits");

@@ -1,15 +1,11 @@
-//! `datagram-server SERVER DUTY`: one of the datagram servers, for the measurements to start.
-//!
-//! Prints `listening on 127.0.0.1:PORT`, serves until SIGTERM, and does not outlive its parent.
+//! `datagram-server SERVER DUTY`: one of the datagram servers, for the measurements to start; it
+//! prints `listening on 127.0.0.1:PORT`.
 
-use std::net::{Ipv4Addr, SocketAddr};
 use std::process::ExitCode;
 
-use benches::Result;
 use benches::datagrams::{self, Datagrams, Duty};
 use benches::servers::Place;
 use clap::Parser;
-use rustix::process::{Signal, set_parent_process_death_signal};
 
 /// A datagram server on loopback.
 #[derive(Parser)]
@@ -21,16 +17,6 @@ struct Options {
 }
 
 fn main() -> ExitCode {
-    benches::exit("datagram-server", run())
-}
-
-fn run() -> Result {
-    let options = Options::parse();
-    set_parent_process_death_signal(Some(Signal::TERM))?;
-    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-    datagrams::serve(
-        options.server,
-        options.duty,
-        Place { address, kernel_buffers: None, own_buffer: None },
-    )
+    let Options { server, duty } = Options::parse();
+    benches::child("datagram-server", || datagrams::serve(server, duty, Place::LOOPBACK))
 }

@@ -1,14 +1,11 @@
-//! `echo-server PEER`: one of the echo servers, for the measurements to start.
-//!
-//! Prints `listening on 127.0.0.1:PORT`, serves until SIGTERM, and does not outlive its parent.
+//! `echo-server PEER`: one of the echo servers, for the measurements to start; it prints
+//! `listening on 127.0.0.1:PORT`.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::process::ExitCode;
 
-use benches::Result;
 use benches::servers::{self, Peer, Place};
 use clap::Parser;
-use rustix::process::{Signal, set_parent_process_death_signal};
 
 /// An echo server on loopback.
 #[derive(Parser)]
@@ -27,14 +24,8 @@ struct Options {
 }
 
 fn main() -> ExitCode {
-    benches::exit("echo-server", run())
-}
-
-fn run() -> Result {
-    let options = Options::parse();
-    set_parent_process_death_signal(Some(Signal::TERM))?;
-    benches::descriptors::raise_limit()?;
-    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, options.port));
-    let Options { peer, kernel_buffers, own_buffer, .. } = options;
-    servers::serve(peer, Place { address, kernel_buffers, own_buffer })
+    let Options { peer, port, kernel_buffers, own_buffer } = Options::parse();
+    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+    let place = Place { address, kernel_buffers, own_buffer };
+    benches::child("echo-server", || servers::serve(peer, place))
 }

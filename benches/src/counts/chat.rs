@@ -7,7 +7,7 @@ use crate::audience::{self, Audience, Seats};
 use crate::channel::Channel;
 use crate::chats::{self, Chat};
 use crate::program::Program;
-use crate::rooms::Room;
+use crate::servers::Peer;
 
 const MEMBERS: usize = 1_000;
 
@@ -36,8 +36,8 @@ pub(super) fn subjects() -> Vec<Subject> {
 /// A raw epoll loop that sends lines to as many, and knows nothing of chat.
 fn ruler() -> Runner {
     let seats = Seats { members: MEMBERS, stalled: 0 };
-    Runner::new(Room::Epoll, move |instrument, deliveries| {
-        let server = audience::program(Room::Epoll, seats)?.start_under(instrument)?;
+    Runner::new(Peer::Epoll, move |instrument, deliveries| {
+        let server = audience::program(Peer::Epoll, seats)?.start_under(instrument)?;
         let mut audience = Audience::gather(server.address(), seats)?;
         audience.publish((deliveries / MEMBERS) as u64)?;
         server.stop()

@@ -2,7 +2,8 @@
 
 use super::{Runner, Subject};
 use crate::audience::{self, Audience, Seats};
-use crate::rooms::{self, Room};
+use crate::rooms;
+use crate::servers::Peer;
 
 const MEMBERS: [usize; 2] = [100, 1000];
 
@@ -13,7 +14,7 @@ pub(super) fn subjects() -> Vec<Subject> {
 }
 
 fn subject(seats: Seats) -> Subject {
-    let runner = |room: &Room| {
+    let runner = |room: &Peer| {
         let room = *room;
         Runner::new(room, move |instrument, deliveries| {
             let server = audience::program(room, seats)?.start_under(instrument)?;
@@ -29,6 +30,6 @@ fn subject(seats: Seats) -> Subject {
         program: rooms::PROGRAM,
         units: DELIVERIES.next_multiple_of(seats.members),
         round: seats.members,
-        runners: Room::all().iter().map(runner).collect(),
+        runners: Peer::all().iter().map(runner).collect(),
     }
 }

@@ -9,6 +9,7 @@ mod datagrams;
 mod echo;
 mod fan_out;
 mod rpc;
+mod web;
 
 use std::fmt;
 use std::process::Command;
@@ -55,6 +56,7 @@ pub fn all() -> Vec<Subject> {
         datagrams::subjects(),
         chat::subjects(),
         rpc::subjects(),
+        web::subjects(),
     ]
     .into_iter()
     .flatten()

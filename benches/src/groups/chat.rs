@@ -3,7 +3,7 @@
 use crate::audience::{RoomWork, Seats};
 use crate::channel::ChannelWork;
 use crate::chats::Chat;
-use crate::rooms::Room;
+use crate::servers::Peer;
 use crate::work::{Case, Clock, Contender, Group};
 
 /// Who listens.
@@ -26,8 +26,8 @@ pub fn group() -> Group {
 }
 
 fn case() -> Case {
-    let ruler = Contender::new(Room::Epoll, || {
-        RoomWork::start(Room::Epoll, Seats { members: MEMBERS, stalled: 0 })
+    let ruler = Contender::new(Peer::Epoll, || {
+        RoomWork::start(Peer::Epoll, Seats { members: MEMBERS, stalled: 0 })
     });
     let contender = |chat: &Chat| {
         let chat = *chat;

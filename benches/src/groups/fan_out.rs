@@ -1,7 +1,7 @@
 //! Fan-out: one line to a hundred and to a thousand members, and among them some who do not read.
 
 use crate::audience::{RoomWork, Seats};
-use crate::rooms::Room;
+use crate::servers::Peer;
 use crate::work::{Case, Clock, Contender, Group};
 
 const SEATS: [Seats; 4] = [
@@ -25,7 +25,7 @@ pub fn group() -> Group {
 }
 
 fn case(seats: Seats) -> Case {
-    let contender = |room: Room| Contender::new(room, move || RoomWork::start(room, seats));
+    let contender = |room: Peer| Contender::new(room, move || RoomWork::start(room, seats));
     let Seats { members, stalled } = seats;
     Case {
         name: format!("{members} members, {stalled} stalled"),

@@ -9,6 +9,7 @@ pub mod fan_out;
 pub mod messages;
 pub mod parts;
 pub mod timers;
+pub mod web;
 
 use crate::work::Group;
 
@@ -24,5 +25,6 @@ pub fn all() -> Vec<Group> {
         parts::group(),
         codecs::group(),
         chat::group(),
+        web::group(),
     ]
 }

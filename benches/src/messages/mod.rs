@@ -4,7 +4,6 @@
 //! thread of its own, takes it. Only so many may wait at one time: who sends more waits.
 
 mod calloop;
-mod crossbeam;
 mod mio;
 mod reactor;
 mod tokio;
@@ -162,7 +161,7 @@ fn run(mailbox: Mailbox, reader: Reader, give: &SyncSender<Leave>) -> Result {
     match mailbox {
         Mailbox::Mio => mio::run(reader, give),
         Mailbox::Reactor => reactor::run(reader, give),
-        Mailbox::Crossbeam => crossbeam::run(reader, give),
+        Mailbox::Crossbeam => mio::run_crossbeam(reader, give),
         Mailbox::Tokio => tokio::run(reader, give),
         Mailbox::Calloop => calloop::run(reader, give),
     }

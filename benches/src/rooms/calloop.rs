@@ -12,37 +12,33 @@ use calloop::generic::Generic;
 use calloop::{EventLoop, Interest, LoopHandle, Mode, PostAction};
 use slab::Slab;
 
-use super::member::{Member, Until};
+use super::room::{Member, Room};
 use crate::Result;
-use crate::servers::{Place, SCRATCH, announce, listen};
+use crate::servers::duty::{Drain, Duty};
+use crate::servers::{Place, announce, listen};
 
 pub(super) fn serve(place: Place) -> Result {
     let listener = listen(place)?;
-    let mut event_loop = EventLoop::<Room>::try_new()?;
-    let mut room = Room {
-        handle: event_loop.handle(),
-        members: Slab::new(),
-        lines: Vec::new(),
-        scratch: vec![0; SCRATCH],
-    };
+    let mut event_loop = EventLoop::<Server>::try_new()?;
+    let (handle, members, room) = (event_loop.handle(), Slab::new(), Room::new());
+    let mut server = Server { handle, members, room };
     announce(listener.local_addr()?)?;
     let source = Generic::new(listener, Interest::READ, Mode::Level);
-    event_loop.handle().insert_source(source, |_, listener, room| room.accept(listener))?;
-    Ok(event_loop.run(None, &mut room, |_| {})?)
+    event_loop.handle().insert_source(source, |_, listener, server| server.accept(listener))?;
+    Ok(event_loop.run(None, &mut server, |_| {})?)
 }
 
 /// A socket that the loop watches and the room writes to.
 #[derive(Clone)]
 struct Socket(Rc<TcpStream>);
 
-struct Room {
-    handle: LoopHandle<'static, Room>,
+struct Server {
+    handle: LoopHandle<'static, Server>,
     members: Slab<Member<Socket>>,
-    lines: Vec<u8>,
-    scratch: Vec<u8>,
+    room: Room,
 }
 
-impl Room {
+impl Server {
     fn accept(&mut self, listener: &TcpListener) -> io::Result<PostAction> {
         loop {
             match listener.accept() {
@@ -60,40 +56,18 @@ impl Room {
         stream.set_nonblocking(true)?;
         stream.set_nodelay(true)?;
         let socket = Socket(Rc::new(stream));
-        let key = self.members.insert(Member::new(socket.clone()));
+        let key = self.members.insert(self.room.open(socket.clone()));
         let source = Generic::new(socket, Interest::BOTH, Mode::Edge);
         self.handle
-            .insert_source(source, move |_, _, room| Ok(room.on_ready(key)))
+            .insert_source(source, move |_, _, server| Ok(server.on_ready(key)))
             .map_err(|refused| io::Error::other(refused.error))?;
         Ok(())
     }
 
     fn on_ready(&mut self, key: usize) -> PostAction {
-        let Some(member) = self.members.get_mut(key) else {
-            return PostAction::Remove;
-        };
-        self.lines.clear();
         // calloop does not tell that a stream is about to end.
-        let has_left = member
-            .flush()
-            .and_then(|()| member.read(&mut self.scratch, &mut self.lines, Until::Blocked))
-            .unwrap_or(true);
-        if has_left {
-            self.members.remove(key);
-        }
-        self.tell_the_others(key);
-        if has_left { PostAction::Remove } else { PostAction::Continue }
-    }
-
-    fn tell_the_others(&mut self, from: usize) {
-        if self.lines.is_empty() {
-            return;
-        }
-        for (key, member) in &mut self.members {
-            if key != from {
-                member.offer(&self.lines);
-            }
-        }
+        self.room.on_ready(&mut self.members, key, Drain::UntilBlocked);
+        if self.members.contains(key) { PostAction::Continue } else { PostAction::Remove }
     }
 }
 

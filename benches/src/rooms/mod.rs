@@ -5,19 +5,15 @@
 //! are whole.
 
 mod calloop;
-mod epoll;
-mod member;
 mod message_io;
-mod mio;
 mod reactor;
+mod room;
 mod tokio;
 
-use std::fmt;
-
-use clap::ValueEnum;
-
 use crate::Result;
-use crate::servers::Place;
+use crate::servers::{Peer, Place, epoll, mio};
+
+use room::Room;
 
 /// The name of the program that runs one of them, in `src/bin`.
 pub const PROGRAM: &str = "fan-out-server";
@@ -25,51 +21,15 @@ pub const PROGRAM: &str = "fan-out-server";
 /// Bytes that may wait for one member.
 const BEHIND: usize = 64 * 1024;
 
-/// Who keeps the room.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Room {
-    /// A raw epoll loop: the ruler.
-    Epoll,
-    /// The reactor: ours.
-    Reactor,
-    /// A bare mio loop with a slab.
-    Mio,
-    /// calloop, the event loop of Wayland compositors.
-    Calloop,
-    /// message-io, events from sockets of any transport.
-    MessageIo,
-    /// tokio's current-thread runtime and its broadcast channel.
-    Tokio,
-}
-
-impl Room {
-    /// Every room, the ruler first.
-    pub fn all() -> &'static [Room] {
-        Self::value_variants()
-    }
-
-    /// Those who can keep a member that does not read, and go on.
-    pub fn patient() -> impl Iterator<Item = &'static Room> {
-        Self::all().iter().filter(|room| **room != Self::MessageIo)
-    }
-}
-
-impl fmt::Display for Room {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let value = self.to_possible_value();
-        formatter.pad(value.as_ref().map_or("?", |value| value.get_name()))
-    }
-}
-
 /// Keeps a room at `place` until the process ends, and prints where once it listens.
-pub fn serve(room: Room, place: Place) -> Result {
-    match room {
-        Room::Epoll => epoll::serve(place),
-        Room::Reactor => reactor::serve(place),
-        Room::Mio => mio::serve(place),
-        Room::Calloop => calloop::serve(place),
-        Room::MessageIo => message_io::serve(place),
-        Room::Tokio => tokio::serve(place),
+pub fn serve(peer: Peer, place: Place) -> Result {
+    match peer {
+        Peer::Epoll => epoll::serve(Room::new(), place),
+        Peer::Reactor => reactor::serve(place),
+        Peer::Mio => mio::serve(Room::new(), place),
+        Peer::Calloop => calloop::serve(place),
+        Peer::MessageIo => message_io::serve(place),
+        Peer::Tokio => tokio::serve(place),
     }
 }
 

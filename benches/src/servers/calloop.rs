@@ -12,7 +12,8 @@ use calloop::generic::Generic;
 use calloop::{EventLoop, EventSource, Interest, LoopHandle, Mode, Poll, PostAction, Readiness};
 use calloop::{Token, TokenFactory};
 
-use super::echo::{Drain, Echo, Flow};
+use super::duty::Drain;
+use super::echo::{Echo, Flow};
 use super::{Place, SCRATCH, announce, listen};
 use crate::Result;
 

@@ -2,6 +2,11 @@
 
 use std::io::{self, ErrorKind, Read, Write};
 
+use slab::Slab;
+
+use super::SCRATCH;
+use super::duty::{Drain, Duty, flush, write_some};
+
 /// Whether a connection stays.
 #[must_use]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -12,16 +17,6 @@ pub(super) enum Flow {
     Blocked,
     /// The peer has ended its stream and has all its bytes back.
     Ended,
-}
-
-/// When reading stops.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Drain {
-    /// After a read that did not fill the buffer: the kernel has no more, and reports it when it has.
-    UntilShort,
-    /// Not before the kernel says `WouldBlock`, or the stream is over: when its end was reported,
-    /// which lies behind the last byte and is not reported again.
-    UntilBlocked,
 }
 
 /// What a connection owes its peer. Empty, and without memory of its own, nearly always.
@@ -69,26 +64,46 @@ impl Echo {
         self.flush(stream)
     }
 
-    /// Writes what is owed until nothing is, or until the kernel takes no more.
+    /// Writes what is owed, and keeps no memory for it once nothing is.
     fn flush<S: Write>(&mut self, stream: &mut S) -> io::Result<Flow> {
-        while !self.unsent.is_empty() {
-            match write_some(stream, &self.unsent)? {
-                0 => return Ok(Flow::Blocked),
-                count => drop(self.unsent.drain(..count)),
-            }
+        if !flush(stream, &mut self.unsent)? {
+            return Ok(Flow::Blocked);
         }
         self.unsent = Vec::new();
         Ok(Flow::Wait)
     }
 }
 
-/// Bytes that the kernel took in one write, zero when it would have blocked.
-fn write_some<S: Write>(stream: &mut S, bytes: &[u8]) -> io::Result<usize> {
-    loop {
-        match stream.write(bytes) {
-            Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(0),
-            Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            other => return other,
+/// The echo of all connections, with one buffer.
+pub(super) struct Echoes {
+    scratch: Vec<u8>,
+}
+
+impl Echoes {
+    pub(super) fn new() -> Self {
+        Self { scratch: vec![0; SCRATCH] }
+    }
+}
+
+impl Duty for Echoes {
+    type Connection<S> = (S, Echo);
+
+    fn open<S>(&mut self, stream: S) -> (S, Echo) {
+        (stream, Echo::default())
+    }
+
+    fn on_ready<S: Read + Write>(
+        &mut self,
+        connections: &mut Slab<(S, Echo)>,
+        key: usize,
+        drain: Drain,
+    ) {
+        let Some((stream, echo)) = connections.get_mut(key) else {
+            return;
+        };
+        match echo.on_ready(stream, &mut self.scratch, drain) {
+            Ok(Flow::Wait | Flow::Blocked) => {}
+            Ok(Flow::Ended) | Err(_) => drop(connections.remove(key)),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! A raw epoll loop: the least that an echo server can do, and the ruler for the others.
+//! A raw epoll loop: the least that a server can do, and the ruler for the others.
 //!
 //! Edge-triggered, registered once for both directions, sockets in a slab whose index is the event's
 //! data. `epoll(7)` gives the rules: read until a short read, accept until `WouldBlock`.
@@ -8,39 +8,34 @@ use std::net::{TcpListener, TcpStream};
 use std::os::fd::OwnedFd;
 
 use rustix::buffer::spare_capacity;
-use rustix::event::epoll::{self, CreateFlags, Event, EventData, EventFlags};
+use rustix::event::epoll::{self, CreateFlags, EventData, EventFlags};
 use rustix::io::Errno;
 use rustix::net::sockopt::set_tcp_nodelay;
 use rustix::net::{SocketFlags, accept_with};
 use slab::Slab;
 
-use super::echo::{Drain, Echo, Flow};
-use super::{EVENTS, Place, SCRATCH, announce, listen};
+use super::duty::{Drain, Duty};
+use super::{EVENTS, Place, announce, listen};
 use crate::Result;
 
 /// The listener's event data; no slab grows that far.
 const LISTENER: u64 = u64::MAX;
 
-pub(super) fn serve(place: Place) -> Result {
-    let mut server = Server::new(listen(place)?)?;
+pub(crate) fn serve(duty: impl Duty, place: Place) -> Result {
+    let mut server = Server::new(duty, listen(place)?)?;
     announce(server.listener.local_addr()?)?;
     server.run()
 }
 
-struct Server {
+struct Server<D: Duty> {
     epoll: OwnedFd,
     listener: TcpListener,
-    connections: Slab<Connection>,
-    scratch: Vec<u8>,
+    connections: Slab<D::Connection<TcpStream>>,
+    duty: D,
 }
 
-struct Connection {
-    stream: TcpStream,
-    echo: Echo,
-}
-
-impl Server {
-    fn new(listener: TcpListener) -> Result<Self> {
+impl<D: Duty> Server<D> {
+    fn new(duty: D, listener: TcpListener) -> Result<Self> {
         let epoll = epoll::create(CreateFlags::CLOEXEC)?;
         // Accepted sockets inherit it.
         set_tcp_nodelay(&listener, true)?;
@@ -50,7 +45,7 @@ impl Server {
             EventData::new_u64(LISTENER),
             EventFlags::IN | EventFlags::ET,
         )?;
-        Ok(Self { epoll, listener, connections: Slab::new(), scratch: vec![0; SCRATCH] })
+        Ok(Self { epoll, listener, connections: Slab::new(), duty })
     }
 
     fn run(&mut self) -> Result {
@@ -63,7 +58,10 @@ impl Server {
             for event in events.drain(..) {
                 match event.data.u64() {
                     LISTENER => self.accept()?,
-                    _ => self.on_ready(event),
+                    key => {
+                        let (key, drain) = (key as usize, drain(event.flags));
+                        self.duty.on_ready(&mut self.connections, key, drain);
+                    }
                 }
             }
         }
@@ -84,19 +82,8 @@ impl Server {
         let entry = self.connections.vacant_entry();
         let interest = EventFlags::IN | EventFlags::OUT | EventFlags::RDHUP | EventFlags::ET;
         epoll::add(&self.epoll, &stream, EventData::new_u64(entry.key() as u64), interest)?;
-        entry.insert(Connection { stream, echo: Echo::default() });
+        entry.insert(self.duty.open(stream));
         Ok(())
-    }
-
-    fn on_ready(&mut self, event: Event) {
-        let key = event.data.u64() as usize;
-        let Some(Connection { stream, echo }) = self.connections.get_mut(key) else {
-            return;
-        };
-        match echo.on_ready(stream, &mut self.scratch, drain(event.flags)) {
-            Ok(Flow::Wait | Flow::Blocked) => {}
-            Ok(Flow::Ended) | Err(_) => drop(self.connections.remove(key)),
-        }
     }
 }
 

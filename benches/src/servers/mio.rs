@@ -10,36 +10,31 @@ use mio::net::{TcpListener, TcpStream};
 use mio::{Events, Interest, Poll, Token};
 use slab::Slab;
 
-use super::echo::{Drain, Echo, Flow};
-use super::{EVENTS, Place, SCRATCH, announce, listen};
+use super::duty::{Drain, Duty};
+use super::{EVENTS, Place, announce, listen};
 use crate::Result;
 
 /// The listener's token; no slab grows that far.
 const LISTENER: Token = Token(usize::MAX);
 
-pub(super) fn serve(place: Place) -> Result {
-    let mut server = Server::new(TcpListener::from_std(listen(place)?))?;
+pub(crate) fn serve(duty: impl Duty, place: Place) -> Result {
+    let mut server = Server::new(duty, TcpListener::from_std(listen(place)?))?;
     announce(server.listener.local_addr()?)?;
     server.run()
 }
 
-struct Server {
+struct Server<D: Duty> {
     poll: Poll,
     listener: TcpListener,
-    connections: Slab<Connection>,
-    scratch: Vec<u8>,
+    connections: Slab<D::Connection<TcpStream>>,
+    duty: D,
 }
 
-struct Connection {
-    stream: TcpStream,
-    echo: Echo,
-}
-
-impl Server {
-    fn new(mut listener: TcpListener) -> Result<Self> {
+impl<D: Duty> Server<D> {
+    fn new(duty: D, mut listener: TcpListener) -> Result<Self> {
         let poll = Poll::new()?;
         poll.registry().register(&mut listener, LISTENER, Interest::READABLE)?;
-        Ok(Self { poll, listener, connections: Slab::new(), scratch: vec![0; SCRATCH] })
+        Ok(Self { poll, listener, connections: Slab::new(), duty })
     }
 
     fn run(&mut self) -> Result {
@@ -52,7 +47,9 @@ impl Server {
             for event in &events {
                 match event.token() {
                     LISTENER => self.accept()?,
-                    _ => self.on_ready(event),
+                    Token(key) => {
+                        self.duty.on_ready(&mut self.connections, key, drain(event));
+                    }
                 }
             }
         }
@@ -74,19 +71,8 @@ impl Server {
         let entry = self.connections.vacant_entry();
         let interest = Interest::READABLE | Interest::WRITABLE;
         self.poll.registry().register(&mut stream, Token(entry.key()), interest)?;
-        entry.insert(Connection { stream, echo: Echo::default() });
+        entry.insert(self.duty.open(stream));
         Ok(())
-    }
-
-    fn on_ready(&mut self, event: &Event) {
-        let Token(key) = event.token();
-        let Some(Connection { stream, echo }) = self.connections.get_mut(key) else {
-            return;
-        };
-        match echo.on_ready(stream, &mut self.scratch, drain(event)) {
-            Ok(Flow::Wait | Flow::Blocked) => {}
-            Ok(Flow::Ended) | Err(_) => drop(self.connections.remove(key)),
-        }
     }
 }
 

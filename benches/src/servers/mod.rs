@@ -2,28 +2,32 @@
 //!
 //! Each is written as its own documentation advises, and as its authors would call fair: Nagle's
 //! delay off, one write for a batch of messages, no reading from a connection that does not take its
-//! echo. They differ in the loop alone; those that work on readiness share `echo::Echo`.
+//! echo. They differ in the loop alone: those that work on readiness share `echo::Echo`, and raw epoll and
+//! mio are one loop each for echo and for [`rooms`](crate::rooms), with a `Duty` of either.
 //!
 //! None of them has a thread or a signal handler for its own end: a second thread would make the
 //! memory allocator and the C library slower, and that would be measured. SIGTERM ends them all.
 
 mod calloop;
+pub(crate) mod duty;
 mod echo;
-mod epoll;
+pub(crate) mod epoll;
 mod message_io;
-mod mio;
+pub(crate) mod mio;
 mod reactor;
 mod tokio;
 
 use std::fmt;
 use std::io::{self, Write};
-use std::net::{SocketAddr, TcpListener};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
 
 use clap::ValueEnum;
 use socket2::{Domain, Socket, Type};
 
 use crate::Result;
 use crate::program::Program;
+
+use echo::Echoes;
 
 /// The name of the program that runs one of them, in `src/bin`.
 pub const PROGRAM: &str = "echo-server";
@@ -59,6 +63,11 @@ impl Peer {
     pub fn all() -> &'static [Peer] {
         Self::value_variants()
     }
+
+    /// Those who can keep a client that does not read, and go on.
+    pub fn patient() -> impl Iterator<Item = &'static Peer> {
+        Self::all().iter().filter(|peer| **peer != Self::MessageIo)
+    }
 }
 
 impl fmt::Display for Peer {
@@ -82,12 +91,21 @@ pub struct Place {
     pub own_buffer: Option<usize>,
 }
 
+impl Place {
+    /// Any free port of loopback.
+    pub const LOOPBACK: Place = Place {
+        address: SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0),
+        kernel_buffers: None,
+        own_buffer: None,
+    };
+}
+
 /// Serves echo at `place` until the process ends, and prints where once it listens.
 pub fn serve(peer: Peer, place: Place) -> Result {
     match peer {
-        Peer::Epoll => epoll::serve(place),
+        Peer::Epoll => epoll::serve(Echoes::new(), place),
         Peer::Reactor => reactor::serve(place),
-        Peer::Mio => mio::serve(place),
+        Peer::Mio => mio::serve(Echoes::new(), place),
         Peer::Calloop => calloop::serve(place),
         Peer::MessageIo => message_io::serve(place),
         Peer::Tokio => tokio::serve(place),

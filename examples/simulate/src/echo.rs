@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use protocols::echo::{
-    self, Caller, Client, ClientId, ClientOptions, Failure, Lost, NotSent, Reply, Server,
+    self, Caller, Client, ClientId, ClientOptions, Event, Failure, NotSent, Server,
 };
 use reactor::sim::{Host, Network, Outcome};
 use reactor::{Address, DatagramOptions, ListenOptions, OpenError, Registry};
@@ -272,16 +272,10 @@ impl Caller for Site {
         self.talks.get_mut(&id).map(|talk| &mut talk.client)
     }
 
-    fn on_open(&mut self, registry: &mut Registry<Self>, id: ClientId) {
-        self.go_on(registry, id);
-    }
-
-    fn on_reply(&mut self, registry: &mut Registry<Self>, id: ClientId, _: Reply) {
-        self.go_on(registry, id);
-    }
-
-    fn on_loss(&mut self, registry: &mut Registry<Self>, id: ClientId, _: Lost) {
-        self.go_on(registry, id);
+    fn on_event(&mut self, registry: &mut Registry<Self>, id: ClientId, event: Event<'_>) {
+        if let Event::Open | Event::Reply(_) | Event::Lost(_) = event {
+            self.go_on(registry, id);
+        }
     }
 
     fn on_finish(&mut self, _: &mut Registry<Self>, id: ClientId, outcome: Result<(), Failure>) {

@@ -1,10 +1,10 @@
 //! JSON-RPC under the whole swarm: a server, and clients on its own host and on others, over TCP and Unix
-//! sockets, in lines, frames and bare values.
+//! sockets, in lines, frames and bare values, by HTTP and by WebSocket.
 //!
 //! ```text
 //!    near ── unix, bare values ──────────────┐   add: at once        slow: by a ticket
-//!                                          server
-//!    far, farther ── TCP, lines and frames ──┘   square: on a thread  news: a topic
+//!    far, farther ── TCP, lines and frames ──server
+//!             └── HTTP, WebSocket ───────────┘   square: on a thread  news: a topic
 //! ```
 //!
 //! What must always hold: a result is that of its call; no answer comes that nobody waits for, unless it is
@@ -20,10 +20,12 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use protocols::rpc::{
-    self, CallError, Client, ClientOptions, Framing, Lost, ServerOptions, Service, Ticket, Topic,
+    self, CallError, Carrier, Client, ClientOptions, Framing, Lost, ServerOptions, Service, Ticket,
+    Topic,
 };
+use protocols::websocket::Target;
 use reactor::sim::{Host, Network, Outcome};
-use reactor::{Address, Backoff, OpenError, Registry};
+use reactor::{Address, Backoff, ListenOptions, OpenError, Registry};
 
 use crate::cast::until_quiet;
 use crate::score::{Draws, Score};
@@ -40,6 +42,15 @@ const CALLS: u64 = 8;
 const PATIENCE: Duration = Duration::from_secs(600);
 const LINES: u16 = 7_008;
 const FRAMES: u16 = 7_009;
+const WEB: u16 = 7_010;
+
+/// What carries the calls of a client.
+#[derive(Clone, Copy)]
+enum Way {
+    Stream(Framing),
+    Http,
+    WebSocket,
+}
 
 /// Everything on a host: a server perhaps, and clients of one.
 struct Site {
@@ -103,7 +114,7 @@ impl Stage {
     /// A server, and so many clients in each of the ways.
     fn set(network: &mut Network, each: u64) -> Self {
         let (score, carried) = (Score::default(), Carried::default());
-        let near = [(unix(), Framing::Bare)];
+        let near = [(unix(), Way::Stream(Framing::Bare))];
         let site = Site::maker(&score, &carried, &near, each);
         let server = network.host("server", move |registry| {
             let made = site(registry)?;
@@ -111,9 +122,11 @@ impl Stage {
             Ok(made)
         });
         let far = [
-            (network.address(server, LINES), Framing::Lines),
-            (network.address_v6(server, LINES), Framing::Lines),
-            (network.address(server, FRAMES), Framing::ContentLength),
+            (network.address(server, LINES), Way::Stream(Framing::Lines)),
+            (network.address_v6(server, LINES), Way::Stream(Framing::Lines)),
+            (network.address(server, FRAMES), Way::Stream(Framing::ContentLength)),
+            (network.address(server, WEB), Way::Http),
+            (network.address_v6(server, WEB), Way::WebSocket),
         ];
         let mut hosts = vec![server];
         for name in ["far", "farther"] {
@@ -154,15 +167,25 @@ fn unix() -> Address {
 /// Opens everything a server can be reached by.
 fn serve(registry: &mut Registry<Site>) -> Result<(), OpenError> {
     let service = Rc::new(service());
-    let mut listen = |address, framing| {
-        let options = ServerOptions { framing, ..ServerOptions::default() };
-        rpc::listen(registry, address, &options, Rc::clone(&service)).map(drop)
+    let mut listen = |address, way| {
+        let service = Rc::clone(&service);
+        let listener = match way {
+            Way::Stream(framing) => {
+                let options = ServerOptions { framing, ..ServerOptions::default() };
+                rpc::listen(registry, address, &options, service)
+            }
+            Way::Http | Way::WebSocket => {
+                rpc::listen_http(registry, address, &ListenOptions::default(), service)
+            }
+        };
+        listener.map(drop)
     };
     for ip in [IpAddr::V4(Ipv4Addr::UNSPECIFIED), IpAddr::V6(Ipv6Addr::UNSPECIFIED)] {
-        listen(Address::Ip((ip, LINES).into()), Framing::Lines)?;
-        listen(Address::Ip((ip, FRAMES).into()), Framing::ContentLength)?;
+        listen(Address::Ip((ip, LINES).into()), Way::Stream(Framing::Lines))?;
+        listen(Address::Ip((ip, FRAMES).into()), Way::Stream(Framing::ContentLength))?;
+        listen(Address::Ip((ip, WEB).into()), Way::Http)?;
     }
-    listen(unix(), Framing::Bare)
+    listen(unix(), Way::Stream(Framing::Bare))
 }
 
 fn service() -> Service<Site> {
@@ -198,12 +221,29 @@ fn service() -> Service<Site> {
     service
 }
 
+impl Way {
+    fn options(self, server: Address) -> ClientOptions {
+        let options = ClientOptions::new(server);
+        match self {
+            Self::Stream(framing) => ClientOptions { framing, ..options },
+            Self::WebSocket => {
+                let carrier = Carrier::WebSocket(Target::new("server", "/"));
+                ClientOptions { carrier, ..options }
+            }
+            Self::Http => match "http://server/".parse() {
+                Ok(url) => ClientOptions { carrier: Carrier::Http(url), ..options },
+                Err(_) => options,
+            },
+        }
+    }
+}
+
 impl Site {
     /// Makes the site of a host that boots: it plans its clients, for some time to come.
     fn maker(
         score: &Score,
         carried_out: &Carried,
-        ways: &[(Address, Framing)],
+        ways: &[(Address, Way)],
         each: u64,
     ) -> impl Fn(&mut Registry<Self>) -> Result<Self, Box<dyn Error>> + 'static {
         let (score, carried_out, ways) = (score.clone(), Rc::clone(carried_out), ways.to_vec());
@@ -229,12 +269,12 @@ impl Site {
         }
     }
 
-    fn begin(&mut self, registry: &mut Registry<Self>, (server, framing): (Address, Framing)) {
+    fn begin(&mut self, registry: &mut Registry<Self>, (server, way): (Address, Way)) {
         let bits = self.draws.draw(registry);
         let reconnect = (bits & 1 == 0)
             .then(|| Backoff::new(Duration::from_millis(100), Duration::from_secs(5)));
         let lost = if bits & 2 == 0 { Lost::Fail } else { Lost::SendAgain };
-        let options = ClientOptions { framing, reconnect, lost, ..ClientOptions::new(server) };
+        let options = ClientOptions { reconnect, lost, ..way.options(server) };
         let mut service = Service::new("a client", "1.0.0");
         service.method("news", "A sum", |_, _: (u64,)| Ok(()));
         let service = Rc::new(service);

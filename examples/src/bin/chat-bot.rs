@@ -44,7 +44,7 @@ const LONGEST: Duration = Duration::from_secs(7 * 24 * 3_600);
 /// It stays until Ctrl-C, and comes back when the connection is lost. In a channel, or to it alone:
 /// !roll 2d6, !remind 10m TEXT, !seen NICK, !help.
 #[derive(Parser)]
-#[command(version)]
+#[command(name = "chat-bot", version)]
 struct Cli {
     /// HOST:PORT or unix:PATH
     #[arg(value_name = "ADDR", value_parser = endpoint::of_streams)]
@@ -80,10 +80,7 @@ fn main() -> ExitCode {
 
 fn run(cli: &Cli) -> Result<(), Box<dyn Error>> {
     let mut reactor = Reactor::<Bot>::new()?;
-    let servers = cli.server.resolve()?;
-    let first = servers.first().cloned().ok_or("the server has no address")?;
-    let mut options = Options::new(first, &cli.nick);
-    options.servers = servers;
+    let mut options = Options::new(cli.server.address()?, &cli.nick);
     options.real_name = Some("a bot: say !help".to_owned());
     options.channels = cli.channel.clone();
     let client = Client::start(reactor.registry(), ClientId::default(), options);

@@ -29,7 +29,7 @@ use reactor::{Limits, ListenOptions, Reactor, StreamLimits};
 ///
 /// Nothing is kept on a disk. Ctrl-C says goodbye to everybody, and again stops at once.
 #[derive(Parser)]
-#[command(version)]
+#[command(name = "key-value", version)]
 struct Options {
     /// Where to listen for TCP connections
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:7070")]

@@ -39,7 +39,7 @@ const LOBBY: &str = page::LOBBY;
 /// It prints where it listens and what to type into another terminal to try it. Ctrl-C drains and
 /// prints what happened; Ctrl-C again stops at once. It ends with its terminal (SIGHUP).
 #[derive(Parser)]
-#[command(version)]
+#[command(name = "playground", version)]
 struct Options {
     /// Where to serve echo over TCP [default: 127.0.0.1:7007, or any free port]
     #[arg(long, value_name = "ADDR")]

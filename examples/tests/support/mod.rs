@@ -101,6 +101,10 @@ impl Program {
         self.signal(Signal::INT);
     }
 
+    pub(crate) fn id(&self) -> Pid {
+        Pid::from_child(&self.process.0)
+    }
+
     pub(crate) fn signal(&self, signal: Signal) {
         kill_process(Pid::from_child(&self.process.0), signal).expect("it runs");
     }

@@ -11,6 +11,7 @@ mod odd_packets;
 mod outside;
 mod person;
 mod scene;
+mod secure;
 mod servers;
 #[path = "../support/mod.rs"]
 mod support;

@@ -6,15 +6,13 @@ use std::time::Duration;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// Datagrams a second that are answered to one source (an IPv4 address or an IPv6 /64), in
-    /// bursts of at most a second's worth. Beyond it they are dropped and counted as
-    /// [`Refusal::OverBudget`](super::Refusal::OverBudget).
+    /// bursts of at most a second's worth. The rest are dropped.
     ///
     /// Default 10,000: more than a person or a measurement sends, and at 1,400 bytes each a tenth of
     /// a gigabit, so that two servers that were set upon each other do not fill a link.
     pub datagrams_per_second: u32,
 
-    /// Sources whose budget is kept at one time. Beyond it new ones are dropped and counted as
-    /// [`Refusal::TooManySources`](super::Refusal::TooManySources), until one of the old is quiet.
+    /// Sources whose budget is kept at one time. New ones are dropped until one of the old is quiet.
     ///
     /// Default 4,096: about 600 KiB, and more sources than spend at the same moment.
     pub sources: usize,
@@ -29,20 +27,17 @@ impl Default for Limits {
 /// The limits of a client, part of [`ClientOptions`](super::ClientOptions).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ClientLimits {
-    /// Bytes that may be on their way at one time; a longer payload, or one that comes too early, is
-    /// handed back as [`NotSent::WindowFull`](super::NotSent::WindowFull). Each payload is charged 64
-    /// bytes beside its own.
+    /// Bytes that may be on their way at one time; a payload beyond that is handed back. Each is
+    /// charged 64 bytes beside its own.
     ///
-    /// It is also what keeps the two sides from waiting for each other: a client that wrote without
-    /// end would stop reading at its high mark, the server then at its own, and neither would ever
-    /// go on. Within the window the client always reads.
+    /// It also keeps the two sides from waiting for each other: a client that wrote without end would
+    /// stop reading at its high mark, the server then at its own, and neither would ever go on.
     ///
     /// Default 1 MiB: 10 MB a second over a path of 100 ms.
     pub window: usize,
 
     /// How long an answer may take. A connection on which nothing comes back for so long, though
-    /// something should, ends with [`Failure::Timeout`](super::Failure::Timeout); a datagram that has
-    /// not come back is lost.
+    /// something should, has failed; a datagram that has not come back is lost.
     ///
     /// Default 10 s: three retransmissions of TCP.
     pub timeout: Duration,

@@ -7,7 +7,7 @@
 //!      │ Exchange           │ ────────── stream ───────────▶  │ Session            │──▶ counters
 //!      │ what was sent and  │                                 │ writes it back     │
 //!      │ has yet to return  │ ◀────────── "hello" ──────────  │                    │
-//!      │                    │   on_reply                      ├────────────────────┤
+//!      │                    │   Event::Reply                  ├────────────────────┤
 //!      │                    │ ──────── datagrams ──────────▶  │ Responder          │──▶ counters
 //!      │                    │ ◀──── the same, or nothing ───  │ sends it back      │
 //!      └────────────────────┘                                 └────────┬───────────┘
@@ -16,39 +16,26 @@
 //!
 //! | file | what it is |
 //! |---|---|
-//! | `refusal` | which datagrams are not answered: the decision, pure |
-//! | `exchange` | what was sent and has yet to come back, byte for byte: pure |
 //! | `limits` | every bound, its default, and the reason for it |
-//! | `session` | the server's side of one stream |
-//! | `datagram` | the server's side of a datagram socket |
-//! | `server` | what they share, and the calls that open them |
-//! | `caller` | what a program that talks to servers is asked and told |
-//! | `client` | the other side: one conversation |
-//! | `socket` | the client's side of one socket |
-//! | `failure` | how a conversation can fail |
+//! | `server` | the state of a server, and the calls that open its sockets |
+//! | `server/session` | its side of a stream, and of a datagram socket |
+//! | `server/refusal` | which datagrams are not answered: the decision, pure |
+//! | `client` | one conversation with a server, and what a program is told of it |
+//! | `client/exchange` | what was sent and has yet to come back, byte for byte: pure |
+//! | `client/socket` | its side of a stream, and of a datagram socket |
+//! | `client/failure` | how a conversation can fail, and a payload |
 //!
-//! RFC 862 is a page long: TCP data is sent back until the calling side ends the connection, and a
-//! datagram is answered with one that has the same data. It says nothing of forged sources, of
-//! peers that send without reading, and of those that never end; see [`Refusal`], [`Session`] and the
-//! loop's own [`reactor::StreamLimits`].
+//! There is no `wire`, which other protocols have: bytes are bytes. RFC 862 says nothing of forged
+//! sources, of peers that send without reading, and of those that never end; see [`Refusal`],
+//! [`Session`] and the loop's own [`reactor::StreamLimits`].
 
-mod caller;
 mod client;
-mod datagram;
-mod exchange;
-mod failure;
 mod limits;
-mod refusal;
 mod server;
-mod session;
-mod socket;
 
-pub use caller::{Caller, ClientId};
-pub use client::{Client, ClientOptions, Clock};
-pub use datagram::Responder;
-pub use exchange::{Exchange, Lost, Mismatch, Reply};
-pub use failure::{Failure, NotSent};
+pub use client::{
+    Caller, Client, ClientId, ClientOptions, Event, Exchange, Failure, Lost, Mismatch, NotSent,
+    Reply,
+};
 pub use limits::{ClientLimits, Limits};
-pub use refusal::Refusal;
-pub use server::{Counters, Server, bind, listen};
-pub use session::Session;
+pub use server::{Counters, Refusal, Server, Session, bind, listen};

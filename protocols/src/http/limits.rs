@@ -97,6 +97,15 @@ pub struct ServerLimits {
     pub answer_rate: u32,
 }
 
+impl ServerLimits {
+    /// The least that a phase of a connection may last: nothing can be late sooner. Not so little that a
+    /// limit of zero keeps the loop busy.
+    pub(super) fn shortest_phase(&self) -> Duration {
+        let times = [self.head_time, self.body_time, self.idle, self.answer_time];
+        times.into_iter().min().unwrap_or_default().max(Duration::from_millis(1))
+    }
+}
+
 impl Default for ServerLimits {
     fn default() -> Self {
         Self {

@@ -1,6 +1,6 @@
 //! JSON-RPC 2.0: calls, notifications and subscriptions over TCP, Unix sockets and whatever else is a
-//! stream, and notifications over UDP. Whoever is connected may call and be called: one connection can be
-//! client and server at once, as language servers have it.
+//! stream, over WebSocket and by HTTP, and notifications over UDP. Whoever is connected may call and be called:
+//! one connection can be client and server at once, as language servers have it.
 //!
 //! ```text
 //!     a program's Remote, or Client                            a program's Service
@@ -11,7 +11,7 @@
 //!   │                               │                        │ Topic ─▶ every subscriber │
 //!   │ Service: its own methods ◀────┼── {"method":"tick"} ───│                          │
 //!   └───────────────────────────────┘                        └──────────────────────────┘
-//!                 Peer  ◀════ one connection: Framer, Encoding ════▶  Peer
+//!         Conversation  ◀══ a stream, a WebSocket, or one POST ══▶  Conversation
 //! ```
 //!
 //! | file | what it is |
@@ -78,10 +78,12 @@ mod server;
 mod service;
 pub mod wire;
 
-pub use client::{Client, ClientOptions, Lost};
+pub use client::{Carrier, Client, ClientOptions, Lost};
 pub use failure::{CallError, Gone};
 pub use limits::Limits;
 pub use peer::{Batch, CallId, Peer, Remote};
 pub use server::{ServerOptions, Ticket, Topic, bind, listen, notification, session};
+#[cfg(feature = "rpc-web")]
+pub use server::{Web, listen_http};
 pub use service::{Call, Counters, Event, NoParams, Service};
 pub use wire::{Dialect, Error, Framing};

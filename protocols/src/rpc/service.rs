@@ -5,12 +5,13 @@ use std::fmt;
 use std::rc::Rc;
 
 use indexmap::IndexMap;
-use reactor::{Address, Closed, ConnectionId, Registry};
+use reactor::{Address, ConnectionId, Registry};
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
+use super::peer::Place;
 use super::server::{Ticket, Topic, openrpc};
 use super::wire::{Broken, Reply};
 use super::{Error, Limits, Remote};
@@ -88,7 +89,7 @@ pub struct Call<'a, App> {
 
 /// Where a call has come from.
 pub(super) enum Caller<'a, App> {
-    Connection(&'a Remote<App>, ConnectionId),
+    Connection(&'a Remote<App>, Place),
     Datagram(&'a Address),
 }
 
@@ -114,8 +115,20 @@ pub enum Event<'a> {
         /// With whom.
         peer: &'a Address,
     },
-    /// A connection has ended, for this reason; one that did not read its subscriptions, say.
-    Closed(&'a Closed),
+    /// A connection has ended; one that did not read its subscriptions, say.
+    Closed {
+        /// Which.
+        id: ConnectionId,
+        /// Why, as a sentence.
+        why: &'a str,
+        /// Whether it ended as it should.
+        is_clean: bool,
+    },
+    /// A connection that this side makes could not be begun.
+    Unreachable {
+        /// Why, as a sentence.
+        why: &'a str,
+    },
     /// A call, or a notification, has been answered, or has failed.
     Called {
         /// By whom; `None`: by a datagram.
@@ -297,21 +310,30 @@ impl<App: 'static> Service<App> {
         self.topics.push(Rc::clone(&topic));
         let leaving = Rc::clone(&topic);
         self.method(subscribe, about, move |call, NoParams {}| {
-            let Caller::Connection(remote, id) = call.caller else {
-                return Err(Error::new(Error::FORBIDDEN, "Nobody can subscribe by a datagram"));
+            let (remote, place) = match call.caller {
+                Caller::Connection(remote, place) if place.is_lasting() => (remote, place),
+                Caller::Connection(..) => {
+                    return Err(Error::new(
+                        Error::FORBIDDEN,
+                        "Subscribe by WebSocket, not by HTTP",
+                    ));
+                }
+                Caller::Datagram(_) => {
+                    return Err(Error::new(Error::FORBIDDEN, "Nobody can subscribe by a datagram"));
+                }
             };
             let topic = topic(call.app);
-            topic.add(id, remote.encoding());
+            topic.add(place.connection(), remote.encoding());
             remote.subscribed(number);
             Ok(topic.method().to_owned())
         });
         let about = format!("Ends what {subscribe} began; whether it had begun");
         self.method(unsubscribe, &about, move |call, NoParams {}| {
-            let Caller::Connection(remote, id) = call.caller else {
+            let Caller::Connection(remote, place) = call.caller else {
                 return Ok(false);
             };
             remote.unsubscribed(number);
-            Ok(leaving(call.app).remove(id))
+            Ok(leaving(call.app).remove(place.connection()))
         });
     }
 
@@ -434,12 +456,12 @@ impl<App> Call<'_, App> {
         self.method
     }
 
-    /// The caller, to be called, told, or kept in mind; `None` if a datagram has come from it.
+    /// The caller, to be called, told, or kept in mind; `None` if it has come by HTTP or by a datagram.
     #[must_use]
     pub fn remote(&self) -> Option<&Remote<App>> {
         match &self.caller {
-            Caller::Connection(remote, _) => Some(remote),
-            Caller::Datagram(_) => None,
+            Caller::Connection(remote, place) if place.is_lasting() => Some(remote),
+            _ => None,
         }
     }
 
@@ -447,7 +469,7 @@ impl<App> Call<'_, App> {
     #[must_use]
     pub fn connection(&self) -> Option<ConnectionId> {
         match self.caller {
-            Caller::Connection(_, id) => Some(id),
+            Caller::Connection(_, place) => Some(place.connection()),
             Caller::Datagram(_) => None,
         }
     }
@@ -466,8 +488,8 @@ impl<App> Call<'_, App> {
             (_, Slot::Full) => {
                 Err(Error::new(Error::BUSY, "Too many calls wait for their answers"))
             }
-            (Caller::Connection(remote, id), Slot::Free(number)) => {
-                Ok(Ticket::new(Some((*id, number)), remote.service().limits.reply))
+            (Caller::Connection(remote, place), Slot::Free(number)) => {
+                Ok(Ticket::new(Some((*place, number)), remote.service().limits.reply))
             }
             _ => Ok(Ticket::new(None, 0)),
         }

@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use protocols::echo::{
-    self, Caller, Client, ClientId, ClientLimits, ClientOptions, Counters, Failure, Limits, Lost,
-    NotSent, Reply, Server,
+    self, Caller, Client, ClientId, ClientLimits, ClientOptions, Counters, Event, Failure, Limits,
+    Lost, NotSent, Reply, Server,
 };
 use reactor::{Address, DatagramOptions, ListenOptions, Reactor, Registry, Turn};
 
@@ -42,27 +42,14 @@ impl Caller for World {
         self.clients.get_mut(&id)
     }
 
-    fn on_open(&mut self, _: &mut Registry<Self>, id: ClientId) {
-        self.opened.push(id);
-    }
-
-    fn on_bytes(&mut self, _: &mut Registry<Self>, _: ClientId, bytes: &[u8]) {
-        self.bytes.extend_from_slice(bytes);
-    }
-
-    fn on_reply(&mut self, registry: &mut Registry<Self>, id: ClientId, reply: Reply) {
-        self.replies.push(reply);
-        if let (Some(payload), Some(client)) = (self.script.pop(), self.clients.get_mut(&id)) {
-            client.send(registry, payload).expect("one has just come back");
+    fn on_event(&mut self, registry: &mut Registry<Self>, id: ClientId, event: Event<'_>) {
+        match event {
+            Event::Open => self.opened.push(id),
+            Event::Bytes(bytes) => self.bytes.extend_from_slice(bytes),
+            Event::Reply(reply) => self.answer(registry, id, reply),
+            Event::Lost(lost) => self.losses.push(lost),
+            Event::Trouble(trouble) => self.troubles.push(trouble),
         }
-    }
-
-    fn on_loss(&mut self, _: &mut Registry<Self>, _: ClientId, lost: Lost) {
-        self.losses.push(lost);
-    }
-
-    fn on_trouble(&mut self, _: &mut Registry<Self>, _: ClientId, trouble: io::ErrorKind) {
-        self.troubles.push(trouble);
     }
 
     fn on_finish(&mut self, _: &mut Registry<Self>, id: ClientId, outcome: Result<(), Failure>) {
@@ -188,6 +175,13 @@ impl Stage {
 }
 
 impl World {
+    fn answer(&mut self, registry: &mut Registry<Self>, id: ClientId, reply: Reply) {
+        self.replies.push(reply);
+        if let (Some(payload), Some(client)) = (self.script.pop(), self.clients.get_mut(&id)) {
+            client.send(registry, payload).expect("one has just come back");
+        }
+    }
+
     pub(crate) fn counters(&self) -> &Counters {
         self.server.counters()
     }

@@ -209,7 +209,7 @@ fn bodies_stream_both_ways_with_flow_control() {
         writer.write_all(b"0\r\nX-Sum: 20\r\n\r\n")
     });
     // It reads only when everything is full.
-    std::thread::sleep(Duration::from_millis(100));
+    stage.until_nothing_moves();
     let answer = peer.hear("\r\nX-Sum: 20\r\n\r\n");
     writer.join().expect("it ends").expect("it was taken");
     assert_eq!(answer.bytes().filter(|&byte| byte == b'x').count(), 320 * 65_536);
@@ -260,7 +260,7 @@ fn long_bodies_are_sent_in_pieces_to_slow_readers() {
     peer.say(
         "GET / HTTP/1.1\r\nHost: h\r\n\r\nGET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n",
     );
-    std::thread::sleep(Duration::from_millis(100));
+    stage.until_nothing_moves();
     let answers = peer.rest();
     assert_eq!(statuses(&answers), [200, 200]);
     assert_eq!(answers.bytes().filter(|&byte| byte == b'y').count(), 60 << 20);

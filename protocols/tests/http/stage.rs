@@ -5,10 +5,10 @@ use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::rc::Rc;
 use std::sync::mpsc;
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use protocols::http::server::{self, Site};
-use reactor::{Handle, ListenOptions, Reactor};
+use reactor::{Handle, ListenOptions, Reactor, Registry};
 
 /// However busy the machine is.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
@@ -43,6 +43,27 @@ impl Stage {
         let stream = TcpStream::connect(self.address).expect("it listens");
         stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
         Peer { stream, unread: Vec::new() }
+    }
+
+    /// Waits until the server has something to send that nobody takes: two looks in a row, a turn or more
+    /// apart, find as much.
+    pub(crate) fn until_nothing_moves(&self) {
+        let deadline = Instant::now() + PATIENCE;
+        let mut before = 0;
+        loop {
+            let (tell, told) = mpsc::channel();
+            let look = move |registry: &mut Registry<()>, (): &mut ()| {
+                let _ = tell.send(registry.stats().queued_bytes);
+            };
+            assert!(self.handle.run(look).is_ok(), "the server runs");
+            let queued = told.recv_timeout(PATIENCE).expect("the server turns");
+            if queued > 0 && queued == before {
+                return;
+            }
+            assert!(Instant::now() < deadline, "{queued} bytes are still on their way");
+            before = queued;
+            std::thread::yield_now();
+        }
     }
 
     /// What a connection is answered that says this, and then that it has said all.

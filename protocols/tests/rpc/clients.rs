@@ -6,16 +6,20 @@ use protocols::rpc::{CallError, ClientOptions, Dialect, Error, Framing, Limits, 
 use reactor::{Address, Backoff};
 use serde_json::{Value, json};
 
-use crate::stage::{PATIENCE, Stage, World};
+use crate::stage::{Over, PATIENCE, Stage, World};
 
 #[test]
-fn a_client_calls_by_position_and_by_name_on_every_framing_and_version() {
-    for framing in [Framing::Lines, Framing::ContentLength, Framing::Bare] {
+fn a_client_calls_by_position_and_by_name_over_everything_and_in_both_versions() {
+    for over in Over::ALL.iter().copied() {
         for dialect in [Dialect::Two, Dialect::One] {
             let mut stage = Stage::new();
-            let server = stage.listen_as(framing, dialect);
-            let options = ClientOptions { framing, dialect, ..ClientOptions::new(server) };
-            let client = stage.client(options);
+            let server = match (over, dialect) {
+                (Over::Stream(framing), _) => stage.listen_as(framing, dialect),
+                (_, Dialect::Two) => stage.listen(over),
+                // The web came later.
+                (_, Dialect::One) => continue,
+            };
+            let client = stage.client(ClientOptions { dialect, ..over.options(server) });
             stage.call(&client, "subtract", &json!([5, 3]));
             stage.call(&client, "get_data", &json!(null));
             stage.call(&client, "nope", &json!([]));
@@ -47,9 +51,13 @@ fn a_result_of_another_type_is_no_result() {
 
 #[test]
 fn a_call_that_is_not_answered_in_time_has_failed_and_its_answer_is_a_stray() {
+    Over::ALL.iter().for_each(|over| late(*over));
+}
+
+fn late(over: Over) {
     let mut stage = Stage::new();
-    let server = stage.listen(Framing::Lines);
-    let client = stage.client(ClientOptions::new(server));
+    let server = stage.listen(over);
+    let client = stage.client(over.options(server));
     let timeout = Duration::from_millis(100);
     stage.call_for(&client, "hold", &json!([]), timeout).expect("it is sent");
     stage.until("it has failed", |world| world.results == [Err(CallError::Timeout(timeout))]);
@@ -78,9 +86,13 @@ fn a_call_that_is_cancelled_is_cancelled_on_both_sides() {
 
 #[test]
 fn a_batch_goes_out_as_one_and_each_of_its_calls_is_told() {
+    Over::ALL.iter().for_each(|over| batch(*over));
+}
+
+fn batch(over: Over) {
     let mut stage = Stage::new();
-    let server = stage.listen(Framing::Lines);
-    let client = stage.client(ClientOptions::new(server));
+    let server = stage.listen(over);
+    let client = stage.client(over.options(server));
     let mut batch = client.remote().batch();
     for numbers in [vec![1, 2], vec![3, 4]] {
         let added = batch.call("sum", &numbers, PATIENCE, |_, world: &mut World, result| {
@@ -101,29 +113,46 @@ fn a_batch_goes_out_as_one_and_each_of_its_calls_is_told() {
 
 #[test]
 fn a_server_that_is_not_there_is_told_of() {
+    Over::ALL.iter().for_each(|over| nobody(*over));
+}
+
+fn nobody(over: Over) {
     let mut stage = Stage::new();
     let server = free_address(&mut stage);
-    let client = stage.client(ClientOptions::new(server));
+    let client = stage.client(over.options(server));
     stage.call(&client, "sum", &json!([]));
     stage.until("it has failed", |world| world.results.len() == 1);
     let Err(CallError::Lost { why, sent }) = &stage.world.results[0] else {
         panic!("{:?}", stage.world.results);
     };
-    assert!(why.starts_with("could not connect") && !sent, "{why}");
-    // And there is no second try.
-    let again = stage.call_for(&client, "sum", &json!([]), PATIENCE);
-    assert!(matches!(again, Err(CallError::Lost { .. })));
+    assert!(why.contains("not connect") && !sent, "{over:?}: {why}");
+    if client.remote().connection().is_none() && matches!(over, Over::Stream(_)) {
+        // And there is no second try; it is said again why.
+        let again = stage.call_for(&client, "sum", &json!([]), PATIENCE);
+        assert_eq!(again.map_err(Err), Err(stage.world.results.remove(0)));
+    }
+    client.close(stage.reactor.registry());
     stage.finish();
 }
 
 #[test]
 fn a_client_waits_for_its_server_and_then_calls() {
+    Over::ALL.iter().for_each(|over| waits(*over));
+}
+
+fn waits(over: Over) {
     let mut stage = Stage::new();
     let server = free_address(&mut stage);
-    let client = stage.client(persistent(server.clone(), Lost::Fail));
+    let client = stage.client(persistent(over, server.clone(), Lost::Fail));
     stage.call(&client, "sum", &json!([1, 2]));
-    stage.until("it was refused twice", |world| count(world, "closed: could not connect") >= 2);
-    listen_at(&mut stage, &server);
+    stage.until("it was refused twice", |world| {
+        count(world, "closed: could not connect") + count(world, "unreachable: cannot connect") >= 2
+    });
+    match over {
+        Over::Stream(framing) => drop(stage.listen_at(server, framing, Dialect::Two)),
+        #[cfg(feature = "rpc-web")]
+        Over::Http | Over::WebSocket => drop(stage.listen_http_at(server)),
+    }
     stage.until("it is answered", |world| world.results == [Ok(json!(3))]);
     client.close(stage.reactor.registry());
     stage.finish();
@@ -131,10 +160,12 @@ fn a_client_waits_for_its_server_and_then_calls() {
 
 #[test]
 fn when_the_connection_is_lost_calls_fail_or_are_sent_again_as_the_program_likes() {
-    for (policy, expected) in [(Lost::Fail, None), (Lost::SendAgain, Some(Ok(json!(7))))] {
+    let overs = Over::ALL.iter().filter(|over| over.is_lasting());
+    for (over, policy) in overs.flat_map(|it| [(*it, Lost::Fail), (*it, Lost::SendAgain)]) {
+        let expected = (policy == Lost::SendAgain).then_some(Ok(json!(7)));
         let mut stage = Stage::new();
-        let server = stage.listen(Framing::Lines);
-        let client = stage.client(persistent(server, policy));
+        let server = stage.listen(over);
+        let client = stage.client(persistent(over, server, policy));
         let registry = stage.reactor.registry();
         let listens = client.subscribe(registry, "listen", &(), PATIENCE, |_, world, result| {
             let world: &mut World = world;
@@ -184,9 +215,9 @@ fn a_server_that_hangs_up_fails_what_waits() {
     stage.finish();
 }
 
-fn persistent(server: Address, lost: Lost) -> ClientOptions {
+fn persistent(over: Over, server: Address, lost: Lost) -> ClientOptions {
     let backoff = Backoff::new(Duration::from_millis(2), Duration::from_millis(20));
-    ClientOptions { reconnect: Some(backoff), lost, ..ClientOptions::new(server) }
+    ClientOptions { reconnect: Some(backoff), lost, ..over.options(server) }
 }
 
 fn count(world: &World, line: &str) -> usize {
@@ -199,8 +230,4 @@ fn free_address(stage: &mut Stage) -> Address {
     let listener = stage.last_listener.expect("it was opened");
     stage.reactor.registry().close_listener(listener).expect("it listens");
     address
-}
-
-fn listen_at(stage: &mut Stage, address: &Address) {
-    stage.listen_at(address.clone(), Framing::Lines, Dialect::Two);
 }

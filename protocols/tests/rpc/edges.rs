@@ -3,7 +3,7 @@
 use protocols::rpc::Framing;
 use serde_json::Value;
 
-use crate::stage::Stage;
+use crate::stage::{Over, Stage};
 
 /// What is sent, and the id and either the result or the code of what is answered.
 const EDGES: [(&str, &str); 20] = [
@@ -39,10 +39,10 @@ const EDGES: [(&str, &str); 20] = [
 ];
 
 #[test]
-fn what_the_specification_leaves_open_is_decided_alike_on_every_framing() {
-    for framing in [Framing::Lines, Framing::ContentLength, Framing::Bare] {
+fn what_the_specification_leaves_open_is_decided_alike_whatever_carries_it() {
+    for over in Over::ALL.iter().copied() {
         let mut stage = Stage::new();
-        let mut typist = stage.typist(framing);
+        let mut typist = stage.typist(over);
         for (request, expected) in EDGES {
             typist.types(&mut stage, request);
             let answer = typist.reads(&mut stage);
@@ -69,19 +69,23 @@ fn ids_come_back_byte_for_byte() {
 }
 
 #[test]
-fn bytes_that_are_no_json_are_answered_and_the_next_line_is_read() {
-    let mut stage = Stage::new();
-    let mut typist = stage.typist(Framing::Lines);
-    let lines: [&[u8]; 5] = [b"hello", b"{} {}", b"\xff\xfe", b"\"\\ud800", b"\0"];
-    for line in lines {
-        typist.types(&mut stage, line);
-        let answer = typist.reads(&mut stage);
-        assert_eq!((&answer["error"]["code"], &answer["id"]), (&(-32700).into(), &Value::Null));
+fn bytes_that_are_no_json_are_answered_and_the_next_text_is_read() {
+    for over in Over::ALL.iter().copied().filter(|over| *over != Framing::Bare.into()) {
+        let mut stage = Stage::new();
+        let mut typist = stage.typist(over);
+        let texts: [&[u8]; 5] = [b"hello", b"{} {}", b"\"\\ud800", b"\0", b"\xff\xfe"];
+        // Of a WebSocket's texts the WebSocket knows that they are UTF-8.
+        let count = if over.is_text() { 4 } else { 5 };
+        for text in &texts[..count] {
+            typist.types(&mut stage, text);
+            let answer = typist.reads(&mut stage);
+            assert_eq!((&answer["error"]["code"], &answer["id"]), (&(-32700).into(), &Value::Null));
+        }
+        typist.gets_nothing(&mut stage);
+        assert_eq!(stage.service.counters().invalid, count as u64);
+        drop(typist);
+        stage.finish();
     }
-    typist.gets_nothing(&mut stage);
-    assert_eq!(stage.service.counters().invalid, 5);
-    drop(typist);
-    stage.finish();
 }
 
 #[test]

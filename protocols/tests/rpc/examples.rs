@@ -1,10 +1,8 @@
-//! The examples of the specification, section 7, to the letter, over lines, frames and bare values.
+//! The examples of the specification, section 7, to the letter, over everything that carries them.
 
 use protocols::rpc::{Dialect, Framing};
 
-use crate::stage::{Stage, Typist};
-
-const FRAMINGS: [Framing; 3] = [Framing::Lines, Framing::ContentLength, Framing::Bare];
+use crate::stage::{Over, Stage, Typist};
 
 /// What is sent, and what is answered; nothing for notifications.
 type Example = (&'static str, Option<&'static str>);
@@ -145,13 +143,13 @@ fn without_data(answer: &mut serde_json::Value) {
 
 #[test]
 fn the_examples_of_the_specification_are_answered_to_the_letter() {
-    for framing in FRAMINGS {
+    for over in Over::ALL.iter().copied() {
         let mut stage = Stage::new();
-        let mut typist = stage.typist(framing);
+        let mut typist = stage.typist(over);
         for example in EXAMPLES {
             plays(&mut stage, &mut typist, example);
         }
-        if framing != Framing::Bare {
+        if over != Framing::Bare.into() {
             for example in BROKEN {
                 plays(&mut stage, &mut typist, example);
             }

@@ -12,3 +12,7 @@ mod stage;
 #[cfg(unix)]
 mod strangers;
 mod topics;
+#[cfg(feature = "rpc-web")]
+mod web;
+#[cfg(all(unix, feature = "rpc-web"))]
+mod web_strangers;

@@ -9,7 +9,7 @@ use protocols::rpc::{
     self, CallError, Client, ClientOptions, Dialect, Error, Event, Framing, Limits, NoParams,
     ServerOptions, Service, Ticket, Topic,
 };
-use reactor::{Address, ListenerId, Reactor, Turn};
+use reactor::{Address, ConnectionId, ListenerId, Reactor, Turn};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
@@ -22,6 +22,8 @@ pub(crate) struct World {
     pub(crate) news: Topic,
     /// Calls of `hold`, which are answered when the test says so.
     pub(crate) held: Vec<Ticket>,
+    /// Where those came from.
+    pub(crate) holders: Vec<ConnectionId>,
     /// Notifications, and everything else that happened, as lines.
     pub(crate) seen: Vec<String>,
     /// What became of a client's calls.
@@ -73,6 +75,7 @@ pub(crate) fn service(limits: Limits) -> Service<World> {
     });
     service.later::<NoParams, u64>("hold", "Answers when the test says so", |call, _, ticket| {
         call.app.held.push(ticket);
+        call.app.holders.extend(call.connection());
         Ok(())
     });
     service.offloaded::<(u64,), u64, _>("square", "The square, on a thread", |_, (number,)| {
@@ -91,7 +94,8 @@ pub(crate) fn service(limits: Limits) -> Service<World> {
     service.on_event(|world, event| {
         world.seen.push(match event {
             Event::Opened { .. } => "opened".to_owned(),
-            Event::Closed(closed) => format!("closed: {}", closed.reason),
+            Event::Closed { why, .. } => format!("closed: {why}"),
+            Event::Unreachable { why } => format!("unreachable: {why}"),
             Event::Called { method, error: Some(error), .. } => format!("{method} failed: {error}"),
             Event::Called { method, .. } => format!("{method} ran"),
             Event::Invalid { error, .. } => format!("invalid: {}", error.code),
@@ -117,6 +121,7 @@ impl Stage {
         let world = World {
             news: Topic::new("news"),
             held: Vec::new(),
+            holders: Vec::new(),
             seen: Vec::new(),
             results: Vec::new(),
         };
@@ -128,8 +133,22 @@ impl Stage {
         }
     }
 
-    pub(crate) fn listen(&mut self, framing: Framing) -> Address {
-        self.listen_as(framing, Dialect::Two)
+    pub(crate) fn listen(&mut self, over: impl Into<Over>) -> Address {
+        let address = "127.0.0.1:0".parse().expect("it is an address");
+        match over.into() {
+            Over::Stream(framing) => self.listen_at(address, framing, Dialect::Two),
+            #[cfg(feature = "rpc-web")]
+            Over::Http | Over::WebSocket => self.listen_http_at(address),
+        }
+    }
+
+    #[cfg(feature = "rpc-web")]
+    pub(crate) fn listen_http_at(&mut self, address: Address) -> Address {
+        let (registry, service) = (self.reactor.registry(), Rc::clone(&self.service));
+        let options = reactor::ListenOptions::default();
+        let id = rpc::listen_http(registry, address, &options, service).expect("free");
+        self.last_listener = Some(id);
+        registry.listener_address(id).expect("it listens")
     }
 
     pub(crate) fn listen_as(&mut self, framing: Framing, dialect: Dialect) -> Address {
@@ -150,9 +169,10 @@ impl Stage {
     }
 
     /// Somebody connects, who types what he likes.
-    pub(crate) fn typist(&mut self, framing: Framing) -> Typist {
-        let address = self.listen(framing);
-        Typist::connect(&address, framing)
+    pub(crate) fn typist(&mut self, over: impl Into<Over>) -> Typist {
+        let over = over.into();
+        let address = self.listen(over);
+        Typist::connect_over(self, &address, over)
     }
 
     /// A client in the same loop.
@@ -227,10 +247,80 @@ impl Stage {
     }
 }
 
+/// What carries the texts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Over {
+    Stream(Framing),
+    #[cfg(feature = "rpc-web")]
+    Http,
+    #[cfg(feature = "rpc-web")]
+    WebSocket,
+}
+
+impl Over {
+    /// Everything there is.
+    pub(crate) const ALL: &[Self] = &[
+        Self::Stream(Framing::Lines),
+        Self::Stream(Framing::ContentLength),
+        Self::Stream(Framing::Bare),
+        #[cfg(feature = "rpc-web")]
+        Self::Http,
+        #[cfg(feature = "rpc-web")]
+        Self::WebSocket,
+    ];
+
+    /// Whether it is known of a text that it is UTF-8.
+    pub(crate) fn is_text(self) -> bool {
+        match self {
+            Self::Stream(_) => false,
+            #[cfg(feature = "rpc-web")]
+            Self::Http => false,
+            #[cfg(feature = "rpc-web")]
+            Self::WebSocket => true,
+        }
+    }
+
+    /// Whether the server can say something that it was not asked.
+    pub(crate) fn is_lasting(self) -> bool {
+        match self {
+            Self::Stream(_) => true,
+            #[cfg(feature = "rpc-web")]
+            Self::Http => false,
+            #[cfg(feature = "rpc-web")]
+            Self::WebSocket => true,
+        }
+    }
+
+    /// A client of the server there.
+    pub(crate) fn options(self, server: Address) -> ClientOptions {
+        let mut options = ClientOptions::new(server);
+        match self {
+            Self::Stream(framing) => options.framing = framing,
+            #[cfg(feature = "rpc-web")]
+            Self::Http => {
+                let url = format!("http://{}/a?b", options.server).parse().expect("a URL");
+                options.carrier = rpc::Carrier::Http(url);
+            }
+            #[cfg(feature = "rpc-web")]
+            Self::WebSocket => {
+                let target = protocols::websocket::Target::new(options.server.to_string(), "/a?b");
+                options.carrier = rpc::Carrier::WebSocket(target);
+            }
+        }
+        options
+    }
+}
+
+impl From<Framing> for Over {
+    fn from(framing: Framing) -> Self {
+        Self::Stream(framing)
+    }
+}
+
 /// Somebody who types at a server, and reads what comes back.
 pub(crate) struct Typist {
     stream: TcpStream,
-    framing: Framing,
+    over: Over,
     read: Vec<u8>,
 }
 
@@ -239,17 +329,66 @@ impl Typist {
     pub(crate) fn connect(address: &Address, framing: Framing) -> Self {
         let stream = TcpStream::connect(address.socket_addr().expect("TCP")).expect("it listens");
         stream.set_nonblocking(true).expect("it can be");
-        Self { stream, framing, read: Vec::new() }
+        Self { stream, over: framing.into(), read: Vec::new() }
+    }
+
+    #[track_caller]
+    pub(crate) fn connect_over(stage: &mut Stage, address: &Address, over: Over) -> Self {
+        let mut typist = Self { over, ..Self::connect(address, Framing::Lines) };
+        #[cfg(feature = "rpc-web")]
+        if over == Over::WebSocket {
+            typist.types_raw(
+                stage,
+                b"GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+                    Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: MDEyMzQ1Njc4OWFiY2RlZg==\r\n\r\n",
+            );
+            let (status, _) = typist.reads_head(stage);
+            assert_eq!(status, 101);
+        }
+        let _ = &stage;
+        typist
+    }
+
+    /// The status of the next answer of HTTP, and its head.
+    #[cfg(feature = "rpc-web")]
+    #[track_caller]
+    pub(crate) fn reads_head(&mut self, stage: &mut Stage) -> (u16, String) {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            if let Some((head, length)) = head_of(&self.read) {
+                self.read.drain(..length);
+                let status = head[9..12].parse().expect("a status");
+                return (status, head);
+            }
+            assert!(Instant::now() < deadline && self.receive(), "no head comes");
+            stage.turn();
+        }
     }
 
     pub(crate) fn types(&mut self, stage: &mut Stage, text: impl AsRef<[u8]>) {
         let text = text.as_ref();
-        let framed = match self.framing {
-            Framing::Lines => [text, b"\n"].concat(),
-            Framing::ContentLength => {
+        let framed = match self.over {
+            Over::Stream(Framing::Lines) => [text, b"\n"].concat(),
+            Over::Stream(Framing::ContentLength) => {
                 [format!("Content-Length: {}\r\n\r\n", text.len()).as_bytes(), text].concat()
             }
-            Framing::Bare => text.to_vec(),
+            Over::Stream(Framing::Bare) => text.to_vec(),
+            #[cfg(feature = "rpc-web")]
+            Over::Http => {
+                let head = format!(
+                    "POST / HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n\
+                        Content-Length: {}\r\n\r\n",
+                    text.len()
+                );
+                [head.as_bytes(), text].concat()
+            }
+            #[cfg(feature = "rpc-web")]
+            Over::WebSocket => {
+                use protocols::websocket::wire::{Opcode, encode};
+                let mut frame = Vec::new();
+                encode(Opcode::Text, false, Some([1, 2, 3, 4]), text, &mut frame);
+                frame
+            }
         };
         self.types_raw(stage, &framed);
     }
@@ -314,6 +453,13 @@ impl Typist {
         }
     }
 
+    /// Goes without a goodbye.
+    #[cfg(feature = "rpc-web")]
+    pub(crate) fn resets(self) {
+        let socket = socket2::SockRef::from(&self.stream);
+        socket.set_linger(Some(Duration::ZERO)).expect("it is connected");
+    }
+
     pub(crate) fn ends(&mut self) {
         self.stream.shutdown(std::net::Shutdown::Write).expect("it is connected");
     }
@@ -332,27 +478,56 @@ impl Typist {
     }
 
     fn take_text(&mut self) -> Option<Value> {
-        let (text, rest) = match self.framing {
-            Framing::Lines => {
+        let (text, rest) = match self.over {
+            Over::Stream(Framing::Lines) => {
                 let end = self.read.iter().position(|byte| *byte == b'\n')?;
                 (self.read[..end].to_vec(), end + 1)
             }
-            Framing::ContentLength => {
+            Over::Stream(Framing::ContentLength) => {
                 let end = self.read.windows(4).position(|it| it == b"\r\n\r\n")?;
                 let head = std::str::from_utf8(&self.read[..end]).expect("headers are text");
                 let length = head.strip_prefix("Content-Length: ").expect("one header");
                 let rest = end + 4 + length.parse::<usize>().expect("a number");
                 (self.read.get(end + 4..rest)?.to_vec(), rest)
             }
-            Framing::Bare => {
+            Over::Stream(Framing::Bare) => {
                 let mut values =
                     serde_json::Deserializer::from_slice(&self.read).into_iter::<Value>();
                 values.next()?.ok()?;
                 let rest = values.byte_offset();
                 (self.read[..rest].to_vec(), rest)
             }
+            #[cfg(feature = "rpc-web")]
+            Over::Http => {
+                let (head, begin) = head_of(&self.read)?;
+                if head.starts_with("HTTP/1.1 204 ") {
+                    self.read.drain(..begin);
+                    return self.take_text();
+                }
+                assert!(head.starts_with("HTTP/1.1 200 OK\r\n"), "{head}");
+                assert!(head.contains("\r\nContent-Type: application/json\r\n"), "{head}");
+                let (_, length) = head.split_once("Content-Length: ").expect("it has a length");
+                let (length, _) = length.split_once('\r').expect("the line ends");
+                let rest = begin + length.parse::<usize>().expect("a number");
+                (self.read.get(begin..rest)?.to_vec(), rest)
+            }
+            #[cfg(feature = "rpc-web")]
+            Over::WebSocket => {
+                use protocols::websocket::wire::{Header, Opcode};
+                let (header, begin) = Header::parse(&self.read).expect("a frame")?;
+                assert_eq!((header.opcode, header.mask), (Opcode::Text, None));
+                let rest = begin + usize::try_from(header.length).expect("it is short");
+                (self.read.get(begin..rest)?.to_vec(), rest)
+            }
         };
         self.read.drain(..rest);
         Some(serde_json::from_slice(&text).expect("the server says JSON"))
     }
+}
+
+/// The head that stands at the front, and how long it is.
+#[cfg(feature = "rpc-web")]
+fn head_of(read: &[u8]) -> Option<(String, usize)> {
+    let length = read.windows(4).position(|it| it == b"\r\n\r\n")? + 4;
+    Some((String::from_utf8_lossy(&read[..length]).into_owned(), length))
 }

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use crate::stage::{PATIENCE, Stage, World, service};
 
 /// A process that does not outlive its test.
-struct Stranger(Child);
+pub(crate) struct Stranger(pub(crate) Child);
 
 impl Drop for Stranger {
     fn drop(&mut self) {
@@ -25,7 +25,7 @@ impl Drop for Stranger {
 }
 
 /// A command that answers this check is there, and is what it is taken for.
-fn is_there(name: &str, command: &mut Command) -> bool {
+pub(crate) fn is_there(name: &str, command: &mut Command) -> bool {
     let found = command.stdin(Stdio::null()).output().is_ok_and(|output| output.status.success());
     if !found {
         eprintln!("LEFT OUT: {name} is not installed");
@@ -34,7 +34,7 @@ fn is_there(name: &str, command: &mut Command) -> bool {
 }
 
 /// Node, where it finds what is installed for everybody.
-fn node(script: &str) -> Command {
+pub(crate) fn node(script: &str) -> Command {
     let root = Command::new("npm").args(["root", "--global"]).output();
     let root = root.map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned());
     let mut command = Command::new("node");
@@ -42,7 +42,7 @@ fn node(script: &str) -> Command {
     command
 }
 
-fn python(script: &str) -> Command {
+pub(crate) fn python(script: &str) -> Command {
     let mut command = Command::new("python3");
     command.args(["-c", script]);
     command
@@ -50,7 +50,7 @@ fn python(script: &str) -> Command {
 
 /// Runs a client to its end, while the server in the loop serves it.
 #[track_caller]
-fn runs(stage: &mut Stage, command: &mut Command) -> String {
+pub(crate) fn runs(stage: &mut Stage, command: &mut Command) -> String {
     let child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
     let mut stranger = Stranger(child.expect("it is installed"));
     stage.until("it has ended", |_| matches!(stranger.0.try_wait(), Ok(Some(_)) | Err(_)));
@@ -70,12 +70,12 @@ fn output_of(child: &mut Child) -> Output {
     Output { status: child.wait().expect("it is ours"), stdout, stderr }
 }
 
-fn port(address: &Address) -> String {
+pub(crate) fn port(address: &Address) -> String {
     address.port().expect("TCP").to_string()
 }
 
 /// A port that was free a moment ago.
-fn free_port() -> u16 {
+pub(crate) fn free_port() -> u16 {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("there are ports");
     listener.local_addr().expect("it is bound").port()
 }
@@ -160,7 +160,7 @@ fn our_client_calls_jaysons_server() {
     stage.finish();
 }
 
-fn code(result: &Result<Value, CallError>) -> i64 {
+pub(crate) fn code(result: &Result<Value, CallError>) -> i64 {
     match result {
         Err(CallError::Refused(error)) => error.code,
         other => panic!("{other:?}"),

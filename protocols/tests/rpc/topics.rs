@@ -62,7 +62,7 @@ fn a_subscriber_who_does_not_read_is_dropped_with_a_reason_and_the_others_hear_e
         said += 1;
         assert_eq!(awake.reads(&mut stage)["params"], news);
     }
-    stage.until_seen("closed: its outbox is full: the peer reads too slowly");
+    stage.until_seen("closed: its outbox is full: more was written than the peer has taken");
     drop((deaf, awake));
     stage.finish();
 }

@@ -4,12 +4,15 @@ use std::io;
 
 use bytes::Bytes;
 
-use super::DatagramQueue;
+use super::{DatagramQueue, DatagramTransport};
 use crate::net::{DatagramSocket, StdDatagram};
 use crate::registry::{DatagramProtocol, Order, Registry};
 use crate::slots::Found;
 use crate::source::{Socket, Source};
-use crate::{Address, CloseReason, DatagramLimits, DatagramOptions, OpenError, SocketId, Stale};
+use crate::trace::Callback;
+use crate::{
+    Address, CloseReason, DatagramLimits, DatagramOptions, OpenError, ReachError, SocketId, Stale,
+};
 
 impl<App> Registry<App> {
     /// Binds a datagram socket: UDP for an IP address, Unix for a path or a name
@@ -39,7 +42,7 @@ impl<App> Registry<App> {
         protocol: impl DatagramProtocol<App> + 'static,
     ) -> Result<SocketId, OpenError> {
         self.refuse_while_shutting_down(&address)?;
-        let socket = DatagramSocket::open(&self.poller, &address, options)?;
+        let socket = self.open_datagram(&address, options)?;
         self.add_socket(&address, socket, options.limits.clone(), protocol)
     }
 
@@ -141,6 +144,65 @@ impl<App> Registry<App> {
             }
             _ => Err(io::ErrorKind::NotFound.into()),
         }
+    }
+
+    /// Reaches the protocol of a datagram socket, with the transport that its callbacks have, as
+    /// [`with`](Self::with) does for a connection: what a connection has for a socket of the same program, say.
+    ///
+    /// `act` runs when no callback is on the stack, later in this turn or in the next, and not at all if the
+    /// socket has closed by then. Several for one socket run in the order in which they were given.
+    ///
+    /// ```
+    /// # use reactor::{Datagram, DatagramProtocol, DatagramTransport, Registry, SocketId, TimerKey};
+    /// # use std::time::Duration;
+    /// struct Beacon {
+    ///     text: Vec<u8>,
+    /// }
+    /// # impl<App> DatagramProtocol<App> for Beacon {
+    /// #     fn on_datagram(&mut self, _: &mut DatagramTransport<'_, App>, _: &Datagram<'_>, _: &mut App) {}
+    /// # }
+    ///
+    /// /// What is announced has changed: at once, and from now on.
+    /// fn announce<App: 'static>(beacon: SocketId, text: Vec<u8>, registry: &mut Registry<App>) {
+    ///     let told = registry.with_socket(beacon, |beacon: &mut Beacon, socket, _app| {
+    ///         beacon.text = text;
+    ///         socket.set_timer(TimerKey(0), Duration::ZERO);
+    ///     });
+    ///     if told.is_err() {
+    ///         println!("nothing is announced any more");
+    ///     }
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// If the socket has ended, or runs a protocol of another type. Of the one whose callback calls, the
+    /// latter is only known later.
+    pub fn with_socket<P: DatagramProtocol<App> + 'static>(
+        &mut self,
+        id: SocketId,
+        act: impl FnOnce(&mut P, &mut DatagramTransport<'_, App>, &mut App) + 'static,
+    ) -> Result<(), ReachError>
+    where
+        App: 'static,
+    {
+        match self.slots.find(id.0) {
+            Found::Here(Source::Datagram(socket)) if !socket.queue.is_closed() => {
+                if !socket.protocol.as_any().is::<P>() {
+                    return Err(ReachError::OtherProtocol);
+                }
+            }
+            Found::Running => {}
+            _ => return Err(ReachError::Stale),
+        }
+        self.defer_call(move |registry, app| {
+            registry.call_socket_by_key(id.0, app, Callback::Task, |protocol, socket, app| {
+                if let Some(protocol) = protocol.as_any_mut().downcast_mut() {
+                    act(protocol, socket, app);
+                }
+            });
+        });
+        Ok(())
     }
 
     /// The address a datagram socket is bound to.

@@ -15,6 +15,7 @@ use crate::id::Key;
 use crate::ledger::Ledger;
 use crate::net::{
     AtOnce, DatagramSocket, Failure, Incoming, Outgoing, Poller, Readiness, StdDatagram,
+    is_out_of_buffers,
 };
 use crate::stats::SocketRow;
 use crate::trace::What;
@@ -28,6 +29,8 @@ const DATAGRAM_CHARGE: usize = 64;
 /// The part of the room that may wait for one peer of a Unix socket that is connected to nobody: a quarter, so
 /// that three that have gone deaf leave room for the others.
 const DEAF_SHARE: usize = 4;
+/// The name under which what is for the connected peer waits.
+const CONNECTED: Address = Address::Unnamed;
 
 /// One datagram, as it arrived.
 #[derive(Debug)]
@@ -76,11 +79,12 @@ pub(crate) struct DatagramQueue {
     readiness: Readiness,
     queue: VecDeque<Waiting>,
     charge: usize,
-    /// Those for whom something waits by itself: peers of a Unix socket that is connected to nobody.
+    /// Those for whom something waits by itself: peers of a Unix socket that is connected to nobody, or the one
+    /// that it is connected to, where the system does not tell when that has room.
     pub(crate) deaf: DeafPeers,
     limits: DatagramLimits,
     pub(crate) timers: Option<Key>,
-    /// It stands on the list of those that are visited without an event.
+    /// Whether it is on the ready list.
     is_ready: bool,
 }
 
@@ -126,7 +130,7 @@ impl DatagramQueue {
         self.readiness = self.readiness.with(readiness);
     }
 
-    /// Whether `on_open` has yet to be called; it is from now on.
+    /// Opens it; whether it was not open yet, so that `on_open` is due.
     pub(crate) fn open(&mut self) -> bool {
         let opening = self.state == State::Opening;
         if opening {
@@ -144,8 +148,8 @@ impl DatagramQueue {
         self.state == State::Open && self.readiness.contains(Readiness::READ)
     }
 
-    /// One receive of the commonest kind of datagram, if the socket's are of that kind. A datagram
-    /// shorter than the buffer says nothing about there being more.
+    /// Receives once from a plain UDP socket. A datagram shorter than the buffer says nothing about whether
+    /// there are more.
     #[inline(always)]
     pub(crate) fn receive_at_once(&self, buffer: &mut [u8]) -> AtOnce {
         self.socket.receive_at_once(buffer)
@@ -158,7 +162,6 @@ impl DatagramQueue {
 
     /// Notes why nothing was received. `false` if there is nothing for now; otherwise it is the error
     /// of an earlier datagram, and the next call tells of what has arrived meanwhile.
-    #[cold]
     pub(crate) fn receive_failed(&mut self, error: &io::Error, ledger: &mut Ledger) -> bool {
         if error.kind() == io::ErrorKind::WouldBlock {
             ledger.trace(|| What::ReadBlocked);
@@ -216,7 +219,7 @@ impl DatagramQueue {
         Ok(())
     }
 
-    /// As [`send`](Self::send), of whatever kind the datagram is.
+    /// As [`send`](Self::send), for a datagram of any kind.
     pub(crate) fn send_with(
         &mut self,
         id: SocketId,
@@ -226,6 +229,9 @@ impl DatagramQueue {
         if let (Some(to), true) = (outgoing.to, is_named(outgoing.to)) {
             return self.send_to_named(id, outgoing, to, ledger);
         }
+        if self.deaf.contains(&CONNECTED) {
+            return self.put_off(id, outgoing.bytes, &CONNECTED, ledger);
+        }
         if !self.queue.is_empty() || !self.readiness.contains(Readiness::WRITE) {
             return self.enqueue(id, outgoing, ledger);
         }
@@ -233,11 +239,22 @@ impl DatagramQueue {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                 self.enqueue(id, outgoing, ledger)
             }
+            // Nothing tells when the peer has received some.
+            Err(error) if self.is_full(&error) => {
+                self.put_off(id, outgoing.bytes, &CONNECTED, ledger)
+            }
             result => result,
         }
     }
 
-    /// Sends to a Unix socket by its name: that it takes nothing says nothing of any other.
+    /// Whether an error says that the peer of a Unix socket has no room: `WouldBlock`, and `ENOBUFS` in the words
+    /// of the BSDs and Apple. Of UDP that one says that an interface has none, and the datagram is lost.
+    fn is_full(&self, error: &io::Error) -> bool {
+        error.kind() == io::ErrorKind::WouldBlock
+            || is_out_of_buffers(error) && self.socket.kind() == "unixgram"
+    }
+
+    /// Sends to a Unix socket by its name. If this peer takes nothing, others still may.
     fn send_to_named(
         &mut self,
         id: SocketId,
@@ -247,15 +264,26 @@ impl DatagramQueue {
     ) -> io::Result<()> {
         if !self.deaf.contains(to) {
             match self.send_now(id, outgoing, ledger) {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(error) if self.is_full(&error) => {}
                 result => return result,
             }
         }
-        let bytes = outgoing.bytes;
+        self.put_off(id, outgoing.bytes, to, ledger)
+    }
+
+    /// Keeps a datagram for a peer that has no room now.
+    fn put_off(
+        &mut self,
+        id: SocketId,
+        bytes: &[u8],
+        to: &Address,
+        ledger: &mut Ledger,
+    ) -> io::Result<()> {
         let charge = bytes.len() + DATAGRAM_CHARGE;
         // One peer must not take all the room there is for the others, but a datagram as long as they may be.
         let for_it = self.deaf.charge(to);
-        let is_much = for_it > 0 && for_it + charge > self.limits.outbox / DEAF_SHARE;
+        let share = if *to == CONNECTED { 1 } else { DEAF_SHARE };
+        let is_much = for_it > 0 && for_it + charge > self.limits.outbox / share;
         if is_much || self.charge + charge > self.limits.outbox {
             return Self::drop_datagram(id, bytes.len(), ledger);
         }
@@ -277,9 +305,10 @@ impl DatagramQueue {
         let now = ledger.clock.tick();
         loop {
             let (to, bytes) = self.deaf.due(now)?;
-            let outgoing = Outgoing::single(&bytes, Some(&to), Envelope::default());
+            let named = (to != CONNECTED).then_some(&to);
+            let outgoing = Outgoing::single(&bytes, named, Envelope::default());
             let result = self.send_now(id, &outgoing, ledger);
-            if result.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock) {
+            if result.as_ref().is_err_and(|error| self.is_full(error)) {
                 self.deaf.refused(&to, now);
                 continue;
             }
@@ -305,9 +334,10 @@ impl DatagramQueue {
         failure: Failure,
         ledger: &mut Ledger,
     ) -> io::Result<()> {
-        let error = failure.into();
-        Self::send_failed(id, bytes.len(), &error, ledger);
-        if error.kind() == io::ErrorKind::WouldBlock {
+        let error = io::Error::from(failure);
+        let is_full = error.kind() == io::ErrorKind::WouldBlock;
+        Self::send_failed(id, bytes.len(), &error, is_full, ledger);
+        if is_full {
             self.readiness = self.readiness.without(Readiness::WRITE);
             let outgoing = Outgoing::single(bytes, to, Envelope::default());
             return self.enqueue(id, &outgoing, ledger);
@@ -339,7 +369,7 @@ impl DatagramQueue {
         ledger: &mut Ledger,
     ) -> io::Result<()> {
         if let Err(error) = self.socket.send(outgoing) {
-            Self::send_failed(id, outgoing.bytes.len(), &error, ledger);
+            Self::send_failed(id, outgoing.bytes.len(), &error, self.is_full(&error), ledger);
             if error.kind() == io::ErrorKind::WouldBlock && !is_named(outgoing.to) {
                 self.readiness = self.readiness.without(Readiness::WRITE);
             }
@@ -355,8 +385,14 @@ impl DatagramQueue {
         ledger.trace_of(id, || What::Sent { bytes: bytes.len() });
     }
 
-    fn send_failed(id: SocketId, wanted: usize, error: &io::Error, ledger: &mut Ledger) {
-        if error.kind() == io::ErrorKind::WouldBlock {
+    fn send_failed(
+        id: SocketId,
+        wanted: usize,
+        error: &io::Error,
+        is_full: bool,
+        ledger: &mut Ledger,
+    ) {
+        if is_full {
             ledger.trace_of(id, || What::WriteBlocked { wanted });
         } else {
             ledger.stats.datagram_errors += 1;
@@ -418,7 +454,7 @@ impl DatagramQueue {
         self.is_ready = false;
     }
 
-    /// It has ended, as the loop's list of retired ones says. `false` if it had already.
+    /// Marks it as ended; `false` if it was already. The caller puts it on the loop's list of retired sources.
     pub(crate) fn retire(&mut self) -> bool {
         std::mem::replace(&mut self.state, State::Closed) != State::Closed
     }
@@ -475,6 +511,10 @@ impl DatagramQueue {
     /// Receives nothing until there is another event.
     pub(crate) fn await_event(&mut self) {
         self.readiness = self.readiness.without(Readiness::READ);
+    }
+
+    pub(crate) fn duplicate(&self) -> io::Result<StdDatagram> {
+        self.socket.duplicate()
     }
 
     pub(crate) fn local(&self) -> Address {

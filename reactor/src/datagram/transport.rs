@@ -1,5 +1,6 @@
 //! One datagram socket, as its own protocol sees it during a callback.
 
+use std::borrow::Borrow;
 use std::fmt;
 use std::io;
 use std::time::Duration;
@@ -9,7 +10,6 @@ use crate::net::Outgoing;
 use crate::registry::Registry;
 use crate::{
     Address, CloseReason, Datagram, DatagramLimits, Envelope, Membership, SocketId, TimerKey,
-    TimersFull,
 };
 
 /// One datagram socket, lent to its protocol for the time of a callback.
@@ -142,9 +142,9 @@ impl<'a, App> DatagramTransport<'a, App> {
         self.queue.limits()
     }
 
-    /// Changes the limits of this socket. What is queued already stays.
-    pub fn set_limits(&mut self, limits: DatagramLimits) {
-        self.queue.set_limits(limits);
+    /// Changes the limits of this socket, by value or by reference. What is queued already stays.
+    pub fn set_limits(&mut self, limits: impl Borrow<DatagramLimits>) {
+        self.queue.set_limits(limits.borrow().clone());
     }
 
     /// Joins a multicast group.
@@ -166,13 +166,17 @@ impl<'a, App> DatagramTransport<'a, App> {
     }
 
     /// Has [`on_timer`](crate::DatagramProtocol::on_timer) called after a delay. A key that is set
-    /// already moves. Timers end with the socket.
-    ///
-    /// # Errors
-    ///
-    /// If the loop has no timers left.
-    pub fn set_timer(&mut self, key: TimerKey, after: Duration) -> Result<(), TimersFull> {
-        self.registry.set_source_timer(self.id.0, &mut self.queue.timers, key, after)
+    /// already moves. Timers end with the socket. As on a connection, a loop that is at
+    /// [`Limits::timers`](crate::Limits::timers) ends the socket, with
+    /// [`CloseReason::TimersFull`]: it would wait for ever for what it counts on.
+    pub fn set_timer(&mut self, key: TimerKey, after: Duration) {
+        if self.queue.is_closed() {
+            return;
+        }
+        let timers = &mut self.queue.timers;
+        if self.registry.set_source_timer(self.id.0, timers, key, after).is_err() {
+            self.retire(CloseReason::TimersFull);
+        }
     }
 
     /// Cancels a timer; whether it was set.
@@ -183,8 +187,12 @@ impl<'a, App> DatagramTransport<'a, App> {
     /// Closes the socket. What is queued is dropped; no callback comes but
     /// [`on_close`](crate::DatagramProtocol::on_close).
     pub fn close(&mut self) {
+        self.retire(CloseReason::Closed);
+    }
+
+    fn retire(&mut self, reason: CloseReason) {
         if self.queue.retire() {
-            self.registry.ledger.retired.push_back((self.id.0, Box::new(CloseReason::Closed)));
+            self.registry.ledger.retired.push_back((self.id.0, Box::new(reason)));
         }
     }
 }

@@ -23,7 +23,7 @@ use crate::{Address, CloseReason, Datagram, SocketId, TimerKey};
 const ERRORS: usize = 64;
 
 impl<App> Registry<App> {
-    /// Does for a datagram socket what there is to do now.
+    /// Does all that a datagram socket has to do now.
     pub(crate) fn handle_socket(
         &mut self,
         key: Key,
@@ -98,7 +98,7 @@ impl<App> Registry<App> {
         }
     }
 
-    /// Delivers a datagram that is bytes and a peer.
+    /// Delivers a plain datagram: bytes and a sender.
     fn deliver_bytes(
         &mut self,
         key: Key,
@@ -128,10 +128,8 @@ impl<App> Registry<App> {
         });
     }
 
-    /// Receives once and delivers what that has brought, which may be several datagrams: their number.
-    /// Those behind one whose callback closes the socket are lost, as what waits in the socket is.
-    ///
-    /// Never inlined, so that the plain path has the registers to itself.
+    /// Receives once, delivers every datagram that came, and returns their number. If a callback closes the
+    /// socket, the datagrams behind it are lost, as those are that wait in the socket.
     fn receive_thoroughly(
         &mut self,
         key: Key,
@@ -176,7 +174,6 @@ impl<App> Registry<App> {
     }
 
     /// Tries again those peers whose time has come, and sets the timer for the others.
-    #[cold]
     fn retry_deaf_peers(&mut self, key: Key, socket: &mut Socket<App>, app: &mut App) {
         for _ in 0..self.ledger.limits.datagram_budget {
             match socket.queue.retry_deaf(SocketId(key), &mut self.ledger) {
@@ -209,7 +206,7 @@ impl<App> Registry<App> {
         }
     }
 
-    /// Nothing is to be tried again: all is sent, or the socket has ended.
+    /// Cancels the timer of the next try: all is sent, or the socket has ended.
     pub(super) fn disarm_retry(&mut self, deaf: &mut DeafPeers) {
         deaf.timer.take().map(|timer| self.wheel.cancel(timer));
     }
@@ -237,7 +234,11 @@ impl<App> Registry<App> {
         socket: &mut Socket<App>,
         app: &mut App,
         callback: Callback,
-        call: impl FnOnce(&mut dyn DatagramProtocol<App>, &mut DatagramTransport<'_, App>, &mut App),
+        call: impl FnOnce(
+            &mut (dyn DatagramProtocol<App> + 'static),
+            &mut DatagramTransport<'_, App>,
+            &mut App,
+        ),
     ) {
         if !socket.queue.is_closed() {
             self.call_open_socket(key, socket, app, callback, call);
@@ -251,7 +252,11 @@ impl<App> Registry<App> {
         socket: &mut Socket<App>,
         app: &mut App,
         callback: Callback,
-        call: impl FnOnce(&mut dyn DatagramProtocol<App>, &mut DatagramTransport<'_, App>, &mut App),
+        call: impl FnOnce(
+            &mut (dyn DatagramProtocol<App> + 'static),
+            &mut DatagramTransport<'_, App>,
+            &mut App,
+        ),
     ) {
         let Socket { queue, protocol } = socket;
         let id = SocketId(key);
@@ -300,7 +305,11 @@ impl<App> Registry<App> {
         key: Key,
         app: &mut App,
         callback: Callback,
-        call: impl FnOnce(&mut dyn DatagramProtocol<App>, &mut DatagramTransport<'_, App>, &mut App),
+        call: impl FnOnce(
+            &mut (dyn DatagramProtocol<App> + 'static),
+            &mut DatagramTransport<'_, App>,
+            &mut App,
+        ),
     ) {
         let Some(mut source) = self.slots.take(key) else {
             return;
@@ -318,7 +327,7 @@ impl<App> Registry<App> {
         });
     }
 
-    /// The last of a socket: closed, and its protocol told.
+    /// Closes a socket that has ended, and calls `on_close`.
     pub(crate) fn dispose_socket(
         &mut self,
         key: Key,

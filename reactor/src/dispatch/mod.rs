@@ -1,4 +1,4 @@
-//! From readiness to callbacks: whose event it is, and what the loop does in each phase of a turn.
+//! From events to callbacks, and the phases of a turn.
 //!
 //! Everything here takes a source out of its slot, calls its protocol with a transport that borrows
 //! it directly, and puts it back: one look-up a dispatch. Only one source is ever out of its slot, so
@@ -20,7 +20,7 @@ use crate::stream::Visit;
 use crate::trace::What;
 
 impl<App> Registry<App> {
-    /// Handles the events of one wait: each finds its socket.
+    /// Handles the events of one wait: finds the socket of each, and visits it.
     pub(crate) fn handle_events(&mut self, events: &Events, app: &mut App, scratch: &mut Scratch) {
         self.ledger.stats.events += events.len() as u64;
         self.ledger.gathers = events.len() > 1;
@@ -38,7 +38,7 @@ impl<App> Registry<App> {
         }
     }
 
-    /// An event of what there are few of.
+    /// Handles an event of a listener or a datagram socket.
     fn handle_other_source(
         &mut self,
         key: Key,
@@ -67,7 +67,7 @@ impl<App> Registry<App> {
         self.slots.put(key, source);
     }
 
-    /// Visits a source that stands on the ready list.
+    /// Visits a source from the ready list.
     pub(crate) fn handle_ready(&mut self, key: Key, app: &mut App, scratch: &mut Scratch) {
         let Some(mut source) = self.slots.take(key) else { return };
         self.ledger.trace_visit(source.subject(key), || What::Visited);
@@ -88,7 +88,7 @@ impl<App> Registry<App> {
         self.slots.put(key, source);
     }
 
-    /// An event of the loop's own, or of something that has ended earlier in the batch.
+    /// Handles an event of the loop's own, or one for a source that is gone.
     fn handle_other_token(&mut self, token: Token, app: &mut App) {
         if token == Token::WAKER {
             self.ledger.stats.wakeups += 1;
@@ -105,7 +105,7 @@ impl<App> Registry<App> {
         self.ledger.trace_loop(|| What::StaleEvent);
     }
 
-    /// Calls what a user wrote. A panic ends what it was called for, and nothing else.
+    /// Calls code of the program, and catches its panic: that ends one connection, say, but never the loop.
     pub(crate) fn guarded<R>(call: impl FnOnce() -> R) -> std::thread::Result<R> {
         catch_unwind(AssertUnwindSafe(call))
     }

@@ -1,4 +1,4 @@
-//! The end of a turn: what has ended is told, and its slot freed.
+//! The end of a turn: calls `on_close` for what has ended, and frees its slot.
 
 use crate::id::Key;
 use crate::net::OwnedPath;
@@ -10,8 +10,8 @@ use crate::trace::{Callback, What};
 use crate::{CloseReason, Closed, ConnectionId, ListenerId, Stale};
 
 impl<App> Registry<App> {
-    /// Tells and removes what has ended, up to the budget. The others, and what ends in these callbacks,
-    /// wait for the next turn, which will not sleep before.
+    /// Removes what has ended, up to the budget. The others, and what ends in these callbacks, wait for the
+    /// next turn, which does not sleep.
     pub(crate) fn reap(&mut self, app: &mut App) {
         if self.ledger.retired.is_empty() {
             return;
@@ -37,7 +37,7 @@ impl<App> Registry<App> {
         }
     }
 
-    /// The last of a connection: accounts settled, socket closed, protocol told.
+    /// Closes a connection that has ended, settles its accounts, and calls `on_close`.
     fn dispose_stream(
         &mut self,
         key: Key,
@@ -48,7 +48,9 @@ impl<App> Registry<App> {
         let Connection { mut stream, protocol } = connection;
         self.cancel_timers(stream.timers());
         stream.dismiss_guard().map(|timer| self.wheel.cancel(timer));
-        self.connections -= 1;
+        let is_attempt = stream.is_attempt();
+        self.connections -= usize::from(!is_attempt);
+        let reason = self.leave_race(key, reason);
         self.tell_waiting(key, Err(Stale));
         let (peer, opened) = (stream.peer(), stream.was_opened());
         if let (true, Some(ip)) = (stream.is_counted(), peer.ip()) {
@@ -66,7 +68,10 @@ impl<App> Registry<App> {
             drop((path, stream));
             (unsent, None)
         };
-        self.note_end(key, &peer, &reason, unsent);
+        self.ledger.trace_visit(ConnectionId(key), || What::closed(&reason));
+        if !is_attempt {
+            self.note_end(key, &peer, &reason, unsent);
+        }
         let id = ConnectionId(key);
         let closed = Closed { id, peer, reason, opened, unsent };
         #[cfg(feature = "sim")]
@@ -84,7 +89,6 @@ impl<App> Registry<App> {
     }
 
     fn note_end(&mut self, key: Key, peer: &crate::Address, reason: &CloseReason, unsent: u64) {
-        self.ledger.trace_visit(ConnectionId(key), || What::closed(reason));
         self.ledger.stats.closes[reason.row()] += 1;
         self.ledger.stats.lost_bytes += unsent;
         self.shutdown.note_end(ConnectionId(key), peer, reason, unsent);

@@ -59,8 +59,14 @@ impl<App> Registry<App> {
         }
     }
 
-    /// It may have ended meanwhile, which all of these see.
+    /// Tells one source. It may have ended meanwhile; each of these calls looks.
     fn tell_one(&mut self, key: Key, app: &mut App) {
+        if let Found::Here(Source::Stream(connection)) = self.slots.find(key)
+            && connection.stream.is_attempt()
+        {
+            // It ends with the connection that it is made for.
+            return;
+        }
         if let Found::Here(source) = self.slots.find(key)
             && source.is_opening()
         {

@@ -16,6 +16,7 @@ impl<App> Registry<App> {
             self.ledger.stats.tasks += 1;
             self.run_task(|registry| task(registry, app));
         }
+        self.take_lookups();
         self.look_for_mail();
         for _ in 0..self.ledger.limits.task_budget {
             let Some(message) = self.mail.pop_front() else {
@@ -28,7 +29,7 @@ impl<App> Registry<App> {
         self.look_for_mail();
     }
 
-    /// Takes what is in the mailbox when all has been dealt with that was there before.
+    /// Takes what is in the mailbox, once everything taken before has been dealt with.
     fn look_for_mail(&mut self) {
         if self.has_mail && self.mail.is_empty() {
             self.has_mail = self.mailbox.take(&mut self.mail);
@@ -41,7 +42,7 @@ impl<App> Registry<App> {
         waiting == 0 && !self.has_mail && !self.ledger.has_work() && self.shutdown.is_running()
     }
 
-    /// Whether tasks wait that nothing will remind us of.
+    /// Whether tasks or messages wait.
     pub(crate) fn has_tasks(&self) -> bool {
         !self.deferred.is_empty() || !self.mail.is_empty() || self.has_mail
     }
@@ -101,7 +102,7 @@ impl<App> Registry<App> {
 }
 
 impl<App> Drop for Registry<App> {
-    /// Nothing that another thread has left is lost: it goes back to where they can take it.
+    /// Puts undelivered messages back into the mailbox, where other threads can take them.
     fn drop(&mut self) {
         let rest: VecDeque<Message<App>> = std::mem::take(&mut self.mail);
         self.mailbox.end(rest);

@@ -40,6 +40,10 @@ impl<App> Registry<App> {
                 let listener = *listener;
                 self.end_rest(listener);
             }
+            Some((_, Timed::Race { stream })) => {
+                let stream = *stream;
+                self.handle_race_timer(stream);
+            }
             Some((_, Timed::Retry { socket })) => {
                 let socket = *socket;
                 self.handle_retry(socket, timer);

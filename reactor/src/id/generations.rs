@@ -21,7 +21,7 @@ static NEXT_BLOCK: AtomicU32 = AtomicU32::new(0);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Generation(NonZeroU64);
 
-/// What a loop has in hand, and where it gets more.
+/// A loop's block of generations, and where it gets more.
 pub(crate) struct Generations {
     next: NonZeroU64,
     left: u32,
@@ -75,7 +75,6 @@ impl Generations {
         taken
     }
 
-    #[cold]
     fn refill(&mut self) {
         let (first, length) = match &self.counter {
             Counter::Process(counter) => {

@@ -168,8 +168,8 @@ impl<App> Registry<App> {
         }
     }
 
-    /// Somebody else who has the socket has shut it down. It is removed, and whoever wants to know is told, at
-    /// the end of the turn.
+    /// Retires a listener whose socket was shut down by another process that has it. The program is told at the
+    /// end of the turn.
     fn end_listener(&mut self, key: Key, listener: &mut Listener<App>, error: io::Error) {
         self.ledger.stats.accept_errors += 1;
         self.ledger.trace(|| What::AcceptFailed(error.kind()));
@@ -194,7 +194,7 @@ impl<App> Registry<App> {
         }
     }
 
-    /// A listener's timer has fired, or it need not wait for it.
+    /// Ends a listener's rest: its timer has fired, or there is no need to wait for it.
     pub(crate) fn end_rest(&mut self, key: Key) {
         let Some(mut source) = self.slots.take(key) else {
             return;

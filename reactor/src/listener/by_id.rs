@@ -37,7 +37,8 @@ impl<App> Registry<App> {
     }
 
     /// As [`listen`](Self::listen), with options, and with a factory that may choose between
-    /// protocols, or refuse the peer with `None`.
+    /// protocols, or refuse the peer with `None`. A socket that was
+    /// [inherited](Self::inherit_listener) for the address is taken instead of a new one.
     ///
     /// # Errors
     ///
@@ -49,7 +50,7 @@ impl<App> Registry<App> {
         factory: impl FnMut(&Address, &mut App) -> Option<Box<dyn Protocol<App>>> + 'static,
     ) -> Result<ListenerId, OpenError> {
         self.refuse_while_shutting_down(&address)?;
-        let socket = ListenerSocket::open(&self.poller, &address, options)?;
+        let socket = self.open_listener(&address, options)?;
         self.add_listener(&address, socket, options, Box::new(factory))
     }
 

@@ -52,7 +52,7 @@ pub(crate) struct Listener<App> {
     /// Who is told if it ends by itself.
     on_end: Option<ListenerEnd<App>>,
     readiness: Readiness,
-    /// It stands on the list of those that are visited without an event.
+    /// Whether it is on the ready list.
     pub(crate) is_ready: bool,
 }
 
@@ -95,8 +95,7 @@ impl<App> Listener<App> {
         self.state == State::Accepting && self.readiness.contains(Readiness::READ)
     }
 
-    /// Nobody waits, and an end was told of: a Unix listener was shut down. It accepts nobody any more, and no
-    /// call says so.
+    /// Whether a Unix listener was shut down: its queue is empty, and an event told of an end. No call says so.
     pub(crate) fn has_hung_up(&self) -> bool {
         self.readiness.contains(Readiness::END) && self.socket.kind() == "unix"
     }

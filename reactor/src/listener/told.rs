@@ -1,4 +1,4 @@
-//! What a program can tell a listener by its id, and hear of it.
+//! What a program can tell a listener by its id, and how it hears of its end.
 
 use std::rc::Rc;
 
@@ -118,7 +118,7 @@ impl<App> Registry<App> {
         }
     }
 
-    /// A listener has ended by itself: whoever wants to know is told.
+    /// Removes a listener that has ended by itself, and tells the program if it wants to know.
     pub(crate) fn bury_listener(&mut self, id: ListenerId, reason: &CloseReason, app: &mut App) {
         let Ok(listener) = self.remove_listener(id) else {
             return;

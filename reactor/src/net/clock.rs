@@ -1,4 +1,4 @@
-//! The time of the loop: read once a turn, so that everything in a turn happens at the same time.
+//! The time of the loop. It is read at most once in a turn, so everything in a turn happens at the same time.
 
 use std::cell::Cell;
 use std::time::{Duration, Instant};
@@ -9,9 +9,10 @@ use crate::timer::Tick;
 pub(crate) struct Clock {
     system: System,
     epoch: Instant,
-    now: Instant,
-    /// From `epoch` to `now`, and in whole milliseconds, once that was asked for: most turns set no timer. One
-    /// in which many connections with deadlines move asks many times.
+    /// The time of this turn, once it was asked for. In most turns nobody asks.
+    now: Cell<Option<Instant>>,
+    /// From `epoch` to `now`, and in whole milliseconds. A turn in which many connections with deadlines move
+    /// asks many times.
     passed: Cell<Option<(Duration, Tick)>>,
 }
 
@@ -20,18 +21,23 @@ const ALMOST_A_TICK: u32 = 999_999;
 
 impl Clock {
     pub(crate) fn new(system: System) -> Self {
-        let now = system.now();
-        Self { system, epoch: now, now, passed: Cell::new(None) }
+        let epoch = system.now();
+        Self { system, epoch, now: Cell::new(Some(epoch)), passed: Cell::new(None) }
     }
 
-    /// Reads the system's clock: the loop's time goes on.
-    pub(crate) fn refresh(&mut self) -> Instant {
-        self.now = self.read();
+    /// Ends the time of this turn: the next who asks gets a new one.
+    pub(crate) fn go_on(&mut self) {
+        self.now.set(None);
         self.passed.set(None);
-        self.now
     }
 
-    /// What the system's clock says, while the loop's time stands.
+    /// As [`Self::go_on`], and reads the system's clock at once.
+    pub(crate) fn refresh(&mut self) -> Instant {
+        self.go_on();
+        self.now()
+    }
+
+    /// Reads the system's clock, and leaves the loop's time as it is.
     pub(crate) fn read(&self) -> Instant {
         self.system.now()
     }
@@ -42,9 +48,13 @@ impl Clock {
         self.epoch
     }
 
-    /// The time this turn began, or of the last [`Self::refresh`].
+    /// The time of this turn, which is read when it is first asked for.
     pub(crate) fn now(&self) -> Instant {
-        self.now
+        self.now.get().unwrap_or_else(|| {
+            let now = self.read();
+            self.now.set(Some(now));
+            now
+        })
     }
 
     /// Whole milliseconds that have passed since the loop began.
@@ -67,7 +77,7 @@ impl Clock {
 
     fn passed(&self) -> (Duration, Tick) {
         self.passed.get().unwrap_or_else(|| {
-            let passed = self.now - self.epoch;
+            let passed = self.now() - self.epoch;
             let passed = (passed, to_tick(Some(passed.as_secs()), passed.subsec_nanos()));
             self.passed.set(Some(passed));
             passed
@@ -101,9 +111,19 @@ mod tests {
         assert_eq!(clock.tick_after(Duration::from_millis(7)), 7);
         assert_eq!(clock.tick_after(Duration::MAX), Tick::MAX);
         assert_eq!(clock.tick_after(Duration::from_secs(u64::MAX / 1_000 - 1)), Tick::MAX - 1_615);
-        clock.now += Duration::from_micros(7_500);
-        clock.passed.set(None);
+        clock.go_on();
+        clock.now.set(Some(clock.epoch + Duration::from_micros(7_500)));
         assert_eq!(clock.tick_after(Duration::ZERO), clock.tick());
         assert_eq!(clock.tick_after(Duration::from_micros(500)), 8);
+    }
+
+    #[test]
+    fn the_time_of_a_turn_stands_once_it_was_asked_for() {
+        let mut clock = Clock::new(Poller::new().expect("there are descriptors").system());
+        clock.go_on();
+        let before = clock.read();
+        let now = clock.now();
+        assert!(now >= before && clock.read() >= now && clock.now() == now);
+        assert!(clock.refresh() >= now);
     }
 }

@@ -8,13 +8,14 @@ use std::io::{self, IoSlice};
 use std::time::{Duration, Instant, SystemTime};
 
 use super::{
-    AtOnce, Failure, Incoming, Outgoing, OwnedPath, Pipe, Readiness, StdDatagram, StdListener,
+    AtOnce, Begun, Failure, Found, Incoming, Outgoing, Pipe, Readiness, StdDatagram, StdListener,
     StdStream, foreign, os, sim,
 };
 use crate::id::{Generations, Token};
 use crate::offload::Job;
 use crate::{
-    Address, ConnectOptions, DatagramOptions, ListenOptions, Membership, OpenError, StreamOptions,
+    Address, ConnectOptions, DatagramOptions, Host, ListenOptions, Membership, OpenError,
+    StreamOptions,
 };
 
 /// A part of the real system, or of a simulated one.
@@ -34,7 +35,7 @@ pub(crate) type StreamSocket = Either<os::StreamSocket, sim::StreamSocket>;
 pub(crate) type ListenerSocket = Either<os::ListenerSocket, sim::ListenerSocket>;
 pub(crate) type DatagramSocket = Either<os::DatagramSocket, sim::DatagramSocket>;
 
-/// Asks either the same.
+/// Makes the same call on either.
 macro_rules! either {
     ($self:expr, $it:ident => $call:expr) => {
         match $self {
@@ -44,7 +45,7 @@ macro_rules! either {
     };
 }
 
-/// Methods that are the same of either.
+/// Defines methods that pass a call on to either.
 macro_rules! same {
     ($($(#[$how:meta])* fn $name:ident(&self $(, $word:ident: $type:ty)*) $(-> $result:ty)?;)*) => {$(
         $(#[$how])*
@@ -89,16 +90,25 @@ macro_rules! comes_and_goes {
 }
 
 impl StreamSocket {
+    /// Of either system the same, since it asks none.
+    pub(crate) fn pending() -> Self {
+        Self::Os(os::StreamSocket::pending())
+    }
+
     pub(crate) fn connect(
         poller: &Poller,
         address: &Address,
         options: &ConnectOptions,
-    ) -> Result<(Self, Option<OwnedPath>), OpenError> {
+    ) -> Result<Begun<Self>, OpenError> {
         match poller {
-            Either::Os(poller) => os::StreamSocket::connect(poller, address, options)
-                .map(|(socket, path)| (Self::Os(socket), path)),
+            Either::Os(poller) => {
+                let Begun { socket, path, refused } =
+                    os::StreamSocket::connect(poller, address, options)?;
+                Ok(Begun { socket: Self::Os(socket), path, refused })
+            }
             Either::Sim(system) => {
-                system.connect(address, options).map(|socket| (Self::Sim(socket), None))
+                let socket = Self::Sim(system.connect(address, options)?);
+                Ok(Begun { socket, path: None, refused: None })
             }
         }
     }
@@ -167,6 +177,13 @@ impl ListenerSocket {
 
     comes_and_goes! { ListenerSocket, StdListener }
 
+    pub(crate) fn duplicate(&self) -> io::Result<StdListener> {
+        match self {
+            Self::Os(socket) => socket.duplicate(),
+            Self::Sim(_) => Err(io::ErrorKind::Unsupported.into()),
+        }
+    }
+
     pub(crate) fn accept(&self, options: &StreamOptions) -> io::Result<(StreamSocket, Address)> {
         Ok(match self {
             Self::Os(socket) => {
@@ -199,6 +216,26 @@ impl DatagramSocket {
     }
 
     comes_and_goes! { DatagramSocket, StdDatagram }
+
+    pub(crate) fn inherit(
+        poller: &Poller,
+        socket: StdDatagram,
+        options: &DatagramOptions,
+    ) -> Result<Self, OpenError> {
+        match poller {
+            Either::Os(poller) => {
+                os::DatagramSocket::inherit(poller, socket, options).map(Self::Os)
+            }
+            Either::Sim(_) => Err(foreign()),
+        }
+    }
+
+    pub(crate) fn duplicate(&self) -> io::Result<StdDatagram> {
+        match self {
+            Self::Os(socket) => socket.duplicate(),
+            Self::Sim(_) => Err(io::ErrorKind::Unsupported.into()),
+        }
+    }
 
     /// A simulated socket goes on by itself.
     pub(crate) fn register_again(&mut self, poller: &Poller, token: Token) -> io::Result<()> {
@@ -350,6 +387,10 @@ impl System {
 impl Pool {
     pub(crate) fn submit(&mut self, job: Job) -> Result<(), Job> {
         either!(self, pool => pool.submit(job))
+    }
+
+    pub(crate) fn look_up(&mut self, host: &Host, found: Found) -> bool {
+        either!(self, pool => pool.look_up(host, found))
     }
 }
 

@@ -5,8 +5,8 @@
 //!
 //! - [`Poller`]: waits for readiness, edge by edge, of what was registered **once** for both directions;
 //! - [`StreamSocket`], [`ListenerSocket`], [`DatagramSocket`]: calls that never block;
-//! - [`System`]: the time, which [`Clock`] reads once a turn, and random bits;
-//! - [`Pool`]: threads for work that blocks;
+//! - [`System`]: the time, which [`Clock`] reads at most once in a turn, and random bits;
+//! - [`Pool`]: threads for work that blocks, the system's look-up of hosts among it;
 //! - [`SpareDescriptor`]: what is left when all descriptors are taken.
 //!
 //! And this is what a backend **may do**, which the loop has to bear:
@@ -25,7 +25,7 @@
 //! they are those of `either`, an enum of both. A socket is of the same system as its poller.
 
 use std::io;
-use std::net::{IpAddr, SocketAddrV4, SocketAddrV6};
+use std::net::{IpAddr, SocketAddr, SocketAddrV4, SocketAddrV6};
 
 use crate::{Address, OpenError};
 
@@ -47,7 +47,8 @@ pub(crate) use clock::Clock;
 pub use envelope::{Ecn, Envelope};
 pub(crate) use os::read_at;
 pub(crate) use os::{
-    Failure, OwnedPath, SHORT_READ_DRAINS, is_out_of_descriptors, is_passing_accept_error,
+    Failure, OwnedPath, SHORT_READ_DRAINS, is_out_of_buffers, is_out_of_descriptors,
+    is_passing_accept_error,
 };
 pub(crate) use os::{Pipe, cannot_splice};
 pub use os::{StdDatagram, StdListener, StdStream};
@@ -57,8 +58,7 @@ pub(crate) use system::{
     Waker,
 };
 
-/// What a receive of the commonest kind of datagram has brought: UDP, of which nothing is known but how
-/// long it is and who sent it.
+/// What a plain UDP socket has received: a length and a sender.
 ///
 /// Each family stands apart, so that what is done with it is compiled for it: its address needs no second
 /// look, and owns nothing that would have to be dropped.
@@ -70,7 +70,7 @@ pub(crate) enum AtOnce {
     Otherwise,
 }
 
-/// What one receive has brought, and all that is known of it.
+/// What one receive has brought, with all that is known of it.
 pub(crate) struct Incoming {
     pub(crate) length: usize,
     /// Longer than this it is several datagrams of this length, the last of them perhaps shorter.
@@ -84,10 +84,20 @@ pub(crate) struct Incoming {
 }
 
 impl Incoming {
-    /// One datagram of which no more is known than who sent it.
+    /// A datagram of which only the sender is known.
     pub(crate) fn plain(length: usize, from: Address) -> Self {
         Self { length, stride: length, from, to: None, ecn: None, truncated: false }
     }
+}
+
+/// A connection that begins.
+pub(crate) struct Begun<Socket> {
+    pub(crate) socket: Socket,
+    /// The path from which a Unix socket connects, if it does.
+    pub(crate) path: Option<OwnedPath>,
+    /// Why it has come to nothing already: what a system finds out at once of one peer it may find out later
+    /// of another.
+    pub(crate) refused: Option<io::Error>,
 }
 
 /// One datagram to be sent, or a run of them; to the connected peer if there is no address.
@@ -111,6 +121,9 @@ impl<'a> Outgoing<'a> {
         self.bytes.len().div_ceil(self.stride.max(1)).max(1)
     }
 }
+
+/// Who is told, on whatever thread, what the system says of a host.
+pub(crate) type Found = Box<dyn FnOnce(io::Result<Vec<SocketAddr>>) + Send>;
 
 impl OpenError {
     /// Sorts what the system said by what a person can do about it.
@@ -140,5 +153,5 @@ fn foreign() -> OpenError {
     OpenError::Unsupported(Address::Unnamed, reason)
 }
 
-/// Why a socket cannot be opened that is to tell of more than bytes and a peer.
+/// Why metadata is refused to a socket that has none.
 const NO_METADATA: &str = "metadata is told of UDP, with the feature quinn-udp";

@@ -1,10 +1,11 @@
-//! What the running callback has written and nobody has sent yet: the tail of its connection's queue.
+//! What the running callback has written and what is not sent yet: the tail of its connection's queue.
 //!
 //! There is one for the whole loop, since only one callback runs at a time. It is empty between callbacks.
 
 /// Small writes of one callback are gathered up to this many bytes, few enough to stay in the cache.
 const LARGE: usize = 16 * 1024;
-/// A callback's writes that are gathered without a thought; see [`Stream::write`](crate::stream::Stream::write).
+/// Up to this many bytes of a callback are gathered in any case; see
+/// [`Stream::write`](crate::stream::Stream::write).
 const SMALL: usize = 1023;
 
 pub(crate) struct Cork {
@@ -39,7 +40,7 @@ impl Cork {
         fits
     }
 
-    /// The callback writes something that did not fit. Whether it is the first of it, and nothing waits.
+    /// Makes more room, since a write did not fit; whether that write is the first of its callback.
     pub(crate) fn outgrow(&mut self) -> bool {
         let is_first = self.room == Room::Small && self.bytes.is_empty();
         self.room = Room::Large;
@@ -55,19 +56,19 @@ impl Cork {
         self.room == Room::None
     }
 
-    /// The next callback may gather as ever.
+    /// Makes it ready for the next callback.
     pub(crate) fn reset(&mut self) {
         self.room = Room::Small;
     }
 
-    /// What somebody sends to the running connection by its id joins what that has written; whether there is
-    /// more now than the writes of one callback come to.
+    /// Adds what is sent to the running connection by its id; whether it holds more now than a callback's
+    /// writes come to.
     pub(crate) fn join(&mut self, bytes: &[u8]) -> bool {
         self.bytes.extend_from_slice(bytes);
         self.bytes.len() > LARGE
     }
 
-    /// Whether it holds more than the writes of one callback come to.
+    /// Whether it holds more than a callback's writes come to.
     pub(crate) fn is_large(&self) -> bool {
         self.bytes.len() > LARGE
     }
@@ -80,7 +81,7 @@ impl Cork {
         self.bytes.clear();
     }
 
-    /// Gives back what the running connection was sent by its id beyond the writes of one callback.
+    /// Gives back the memory beyond what a callback's writes take.
     pub(crate) fn shrink(&mut self) {
         self.bytes.shrink_to(LARGE);
     }

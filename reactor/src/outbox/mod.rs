@@ -1,4 +1,4 @@
-//! What waits to be sent: a FIFO of bytes and files, sent in the order they were queued.
+//! A connection's queue of what it has to send: bytes and files, in the order in which they were queued.
 //!
 //! ```text
 //!   front                                                   back
@@ -41,8 +41,8 @@ const PIECE_CHARGE: usize = 64;
 /// How many pieces leave in one vectored write; kernels allow at least 1,024, the stack prefers 64.
 pub(crate) const MAX_SLICES: usize = 64;
 
-/// What one connection has to send. Those who were sent one and the same [`Broadcast`], and nothing else,
-/// share its queue.
+/// What one connection has to send. Outboxes that hold the same [`Broadcast`], and nothing else, share its
+/// queue.
 #[derive(Default)]
 pub(crate) struct Outbox(Option<Rc<Queue>>);
 
@@ -133,7 +133,7 @@ impl Outbox {
         if queue.rest.is_empty() { queue.first.as_deref() } else { None }
     }
 
-    /// The message has been sent whole; the charge that is given back.
+    /// Removes the message, which has been sent whole; by how much the charge falls.
     pub(crate) fn finish_message(&mut self, spares: &mut Spares) -> usize {
         let Some(queue) = self.0.take() else { return 0 };
         let charge = queue.queued + PIECE_CHARGE;
@@ -165,7 +165,7 @@ impl Outbox {
         count
     }
 
-    /// Removes the first `sent` bytes, which the kernel has taken; the charge that is given back.
+    /// Removes the first `sent` bytes, which the kernel has taken; by how much the charge falls.
     pub(crate) fn advance(&mut self, sent: usize, spares: &mut Spares) -> usize {
         if sent == 0 {
             return 0;
@@ -271,7 +271,7 @@ impl Outbox {
         all
     }
 
-    /// The queue, made if there is none, and parted from that of the others if it is shared.
+    /// This outbox's own queue: it is made if there is none, and copied if it is shared.
     fn queue_mut(&mut self, spares: &mut Spares) -> &mut Queue {
         let queue = self.0.get_or_insert_with(|| spares.take());
         if Rc::strong_count(queue) > 1 {

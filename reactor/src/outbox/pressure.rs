@@ -1,4 +1,4 @@
-//! How full an outbox is, as those see it who fill it.
+//! How full an outbox is, for those who fill it.
 
 /// Whether a connection that was sent something has more queued than it should.
 ///
@@ -10,13 +10,7 @@
 ///     let bytes = Bytes::copy_from_slice(input.take_all());
 ///     match transport.registry().send(receiver, bytes) {
 ///         Ok(Pressure::Low) => {}
-///         Ok(Pressure::High) => {
-///             let source = transport.id();
-///             transport.pause();
-///             let _ = transport.registry().when_drained(receiver, move |registry, _app, _| {
-///                 let _ = registry.resume(source);
-///             });
-///         }
+///         Ok(Pressure::High) => transport.pause_until_drained(receiver),
 ///         Err(_) => transport.close(),
 ///     }
 /// }
@@ -27,7 +21,8 @@ pub enum Pressure {
     /// It takes more.
     Low,
     /// Its queue is above [`outbox_high`](crate::StreamLimits::outbox_high): send no more until it has drained.
-    /// [`Registry::when_drained`](crate::Registry::when_drained) tells.
+    /// [`Transport::pause_until_drained`](crate::Transport::pause_until_drained) waits for that, and
+    /// [`Registry::when_drained`](crate::Registry::when_drained) tells of it.
     High,
 }
 

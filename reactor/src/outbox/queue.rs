@@ -55,7 +55,7 @@ impl Broadcast {
         self.0.first.as_deref().unwrap_or_default()
     }
 
-    /// It has been put into all the outboxes it is for.
+    /// Ends the broadcast: every outbox it is for has it.
     pub(crate) fn finish(self, spares: &mut Spares) {
         spares.keep(self.0);
     }
@@ -66,7 +66,7 @@ impl Spares {
         self.0.pop().unwrap_or_default()
     }
 
-    /// A queue of nothing but shared bytes, which are not none.
+    /// A queue that holds these shared bytes, which must not be empty.
     pub(super) fn take_for(&mut self, bytes: Bytes) -> Rc<Queue> {
         let mut queue = self.take();
         // It always is nobody else's.
@@ -80,7 +80,7 @@ impl Spares {
         }
     }
 
-    /// Keeps a queue, unless another outbox has it too, it has grown, or there are enough.
+    /// Keeps a queue for later, unless it is shared, it has grown, or there are enough.
     pub(super) fn keep(&mut self, mut queue: Rc<Queue>) {
         if let Some(own) = Rc::get_mut(&mut queue)
             && own.rest.capacity() <= SPARE_PIECES
@@ -125,7 +125,7 @@ impl Queue {
     }
 }
 
-/// What is shared holds one message, and no more.
+/// A queue that is shared holds one message, and no more.
 impl Clone for Queue {
     fn clone(&self) -> Self {
         debug_assert!(self.rest.is_empty(), "invariant 4");

@@ -8,6 +8,8 @@
 //! its timers, the traits, the transports, what a slot holds, listeners, handles and signals. It is the only
 //! circle of the crate.
 
+mod inherit;
+mod names;
 mod open;
 mod protocol;
 mod timers;
@@ -24,6 +26,7 @@ use crate::handle::{Handle, Mailbox, Message};
 use crate::id::Key;
 use crate::ledger::Ledger;
 use crate::listener::ByAddress;
+use crate::names::{Lookup, Lookups, Race};
 use crate::net::{OwnedPath, Poller, Pool, SpareDescriptor};
 use crate::offload::{Job, panic_message};
 use crate::outbox::{Cork, FilePiece};
@@ -40,11 +43,12 @@ pub(crate) use timers::Timed;
 
 /// A closure that runs on the loop, later in this turn or in the next.
 pub(crate) type Task<App> = Box<dyn FnOnce(&mut Registry<App>, &mut App)>;
-/// Who wants to know that the outbox of a connection has fallen: few have any.
+/// Closures that wait for an outbox to fall, by connection. Few connections have any.
 pub(crate) type Waiting<App> = HashMap<Key, Vec<Told<App>>>;
-/// Makes the task that tells of it.
+/// Makes the task that calls such a closure.
 type Told<App> = Box<dyn FnOnce(Result<(), Stale>) -> Task<App>>;
 type Completion<App> = Box<dyn FnOnce(&mut Registry<App>, &mut App, Box<dyn std::any::Any + Send>)>;
+type Resolver<App> = Box<dyn FnMut(Lookup, &mut Registry<App>)>;
 type DetachReceiver<App> = Box<dyn FnOnce(Detached, &mut Registry<App>, &mut App)>;
 
 /// Everything registered with the loop: opens sockets, sets timers, and reaches every connection by
@@ -61,7 +65,7 @@ pub struct Registry<App> {
     pub(crate) mailbox: Arc<Mailbox<App>>,
     /// Messages taken from the mailbox and not dealt with yet.
     pub(crate) mail: VecDeque<Message<App>>,
-    /// The mailbox has to be looked into before the loop sleeps.
+    /// Whether the loop has to look into the mailbox before it sleeps.
     pub(crate) has_mail: bool,
     pub(crate) deferred: VecDeque<Task<App>>,
     /// What the running connection was told by its id, to be done after its callback.
@@ -76,6 +80,13 @@ pub struct Registry<App> {
     pub(crate) by_address: ByAddress,
     /// The paths from which Unix connections were made: few, if any.
     pub(crate) client_paths: HashMap<Key, OwnedPath>,
+    /// What the process was started with, until somebody listens there.
+    pub(crate) inherited: inherit::Inherited,
+    /// Connections that are being made to a host by its name.
+    pub(crate) races: HashMap<Key, Race>,
+    /// Who looks hosts up, if not the system.
+    resolver: Option<Resolver<App>>,
+    lookups: Lookups,
     pub(crate) spare: SpareDescriptor,
     /// Listeners that rest until a descriptor is freed, or their timer fires.
     pub(crate) resting: Vec<Key>,
@@ -114,6 +125,7 @@ impl<App> Registry<App> {
         Self {
             mailbox: Arc::new(Mailbox::new(poller.waker(), limits.tasks)),
             pool: poller.pool(limits.offload_threads),
+            lookups: Lookups::new(&poller, limits.lookups),
             ledger: Ledger::new(limits, poller.system()),
             cork: Cork::new(),
             spare: SpareDescriptor::new(&poller),
@@ -130,6 +142,9 @@ impl<App> Registry<App> {
             connections: 0,
             by_address: ByAddress::default(),
             client_paths: HashMap::new(),
+            inherited: inherit::Inherited::default(),
+            races: HashMap::new(),
+            resolver: None,
             resting: Vec::new(),
             #[cfg(feature = "sim")]
             ends: None,
@@ -141,7 +156,8 @@ impl<App> Registry<App> {
         }
     }
 
-    /// The time this turn began. Timers count from it, and it does not move within a turn.
+    /// The time of this turn. It is read from the system's clock when it is first asked for, and does not move
+    /// within the turn. Timers count from it.
     #[must_use]
     pub fn now(&self) -> Instant {
         self.ledger.clock.now()

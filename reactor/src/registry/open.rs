@@ -3,11 +3,13 @@
 use std::rc::Rc;
 
 use super::{Protocol, Registry};
-use crate::net::{StdStream, StreamSocket};
+use crate::net::{Begun, StdStream, StreamSocket};
 use crate::source::{Connection, Source};
 use crate::stream::{Layer, Origin, Stream};
 use crate::trace::What;
-use crate::{Address, ConnectOptions, ConnectionId, OpenError, StreamLimits, StreamOptions};
+use crate::{
+    Address, CloseReason, ConnectOptions, ConnectionId, OpenError, StreamLimits, StreamOptions,
+};
 
 impl<App> Registry<App> {
     /// Connects. It never blocks: the connection opens later, with
@@ -15,10 +17,40 @@ impl<App> Registry<App> {
     /// [`CloseReason::ConnectFailed`](crate::CloseReason::ConnectFailed) or
     /// [`ConnectTimeout`](crate::CloseReason::ConnectTimeout). What is sent to it before is queued.
     ///
+    /// An address may be a host by its name ([`Address::to_host`]). It is then looked up, by the system or by
+    /// [a resolver of one's own](Self::set_resolver), and its addresses are tried as [`ConnectOptions::race`] says,
+    /// until one is connected. All that belongs to this one connection: its id is there from the beginning, its
+    /// [`connect_timeout`](StreamLimits::connect_timeout) is for all of it, and if nothing comes of it
+    /// [`CloseReason::HostFailed`](crate::CloseReason::HostFailed) tells of each attempt. With TLS, the certificate
+    /// has to be for this name. Who connects anew looks up anew.
+    ///
+    /// ```
+    /// use reactor::{Closed, Input, Protocol, Reactor, Registry, Transport};
+    ///
+    /// struct Greeter;
+    ///
+    /// impl Protocol<Vec<String>> for Greeter {
+    ///     fn on_data(&mut self, _: &mut Transport<'_, Vec<String>>, _: &mut Input<'_>, _: &mut Vec<String>) {}
+    ///
+    ///     fn on_close(&mut self, _: &mut Registry<Vec<String>>, closed: &Closed, ends: &mut Vec<String>) {
+    ///         ends.push(closed.reason.to_string());
+    ///     }
+    /// }
+    ///
+    /// let mut reactor = Reactor::new()?;
+    /// // Nobody listens there.
+    /// reactor.registry().connect("localhost:1".parse()?, Greeter)?;
+    /// let mut ends = Vec::new();
+    /// reactor.run_until_idle(&mut ends)?;
+    /// assert!(ends[0].starts_with("could not connect to localhost:1: "), "{ends:?}");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     ///
-    /// Only what is known at once: no descriptors, no route, a full loop; see [`OpenError`]. The
-    /// protocol is dropped then, without a callback.
+    /// Only what has nothing to do with the peer: no descriptors, a full loop, an address of the wrong kind; see
+    /// [`OpenError`]. The protocol is dropped then, without a callback. That nobody is there is told by
+    /// [`on_close`](Protocol::on_close), also where it is known at once, as of a Unix socket.
     pub fn connect(
         &mut self,
         address: Address,
@@ -40,16 +72,38 @@ impl<App> Registry<App> {
     ) -> Result<ConnectionId, OpenError> {
         self.refuse_while_shutting_down(&address)?;
         self.refuse_when_full(&address)?;
+        let protocol = Box::new(protocol);
+        let Address::Host(host) = &address else {
+            return self.open_stream(address, options, Origin::Connecting, protocol);
+        };
         let layer = client_layer(&address, options)?;
-        let (socket, path) = StreamSocket::connect(&self.poller, &address, options)?;
+        let id = self.connect_to_host(host.clone(), options, protocol)?;
+        layer.into_iter().for_each(|layer| self.wrap(id, layer));
+        Ok(id)
+    }
+
+    /// Begins to connect to an address that needs no look-up.
+    pub(super) fn open_stream(
+        &mut self,
+        address: Address,
+        options: &ConnectOptions,
+        origin: Origin,
+        protocol: Box<dyn Protocol<App>>,
+    ) -> Result<ConnectionId, OpenError> {
+        let layer = client_layer(&address, options)?;
+        let Begun { socket, path, refused } =
+            StreamSocket::connect(&self.poller, &address, options)?;
         self.ledger.stats.connects += 1;
         let limits = Rc::new(options.limits.clone());
         let id = self
-            .add_stream(socket, address, Origin::Connecting, limits, Box::new(protocol))
+            .add_stream(socket, address, origin, limits, protocol)
             .map_err(|(_, error)| error)?;
         self.ledger.trace_of(id, || What::Connecting);
         path.and_then(|path| self.client_paths.insert(id.0, path));
         layer.into_iter().for_each(|layer| self.wrap(id, layer));
+        if let Some(error) = refused {
+            self.retire(id, CloseReason::ConnectFailed(error));
+        }
         Ok(id)
     }
 
@@ -88,14 +142,17 @@ impl<App> Registry<App> {
         let Some(key) = self.slots.next_key() else {
             return Err((protocol, OpenError::TooManyConnections(peer)));
         };
-        if let Err(error) = socket.register(&self.poller, key.token()) {
+        if origin != Origin::Named
+            && let Err(error) = socket.register(&self.poller, key.token())
+        {
             return Err((protocol, OpenError::new(&peer, error)));
         }
         let stream = Stream::new(socket, peer, origin, limits, &self.ledger);
         let mut connection = Box::new(Connection { stream, protocol });
         // It is visited without an event: to be opened, or to have its deadline armed.
         connection.stream.make_ready(key, &mut self.ledger);
-        self.connections += 1;
+        // An attempt is a part of the connection that it is made for.
+        self.connections += usize::from(origin != Origin::Attempt);
         self.slots.insert(key, Source::Stream(connection));
         Ok(ConnectionId(key))
     }

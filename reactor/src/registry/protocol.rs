@@ -123,7 +123,7 @@ pub enum Idle {
     Stay,
 }
 
-/// Every type has it: how [`Registry::with`] finds out which protocol a connection runs.
+/// Every type has it: how [`Registry::with`] and [`Registry::with_socket`] find out which protocol is run.
 ///
 /// It is here instead of [`Any`] as a supertrait because that would ask of every application to be
 /// `'static`, and one that borrows from the function that runs the loop is as good.
@@ -158,7 +158,7 @@ impl<T> Typed for T {
 /// The contract is that of [`Protocol`]: `on_open` first, `on_close` last, both once, and no callback
 /// inside another. No error ends a datagram socket: what the network reports belongs to one earlier
 /// datagram.
-pub trait DatagramProtocol<App> {
+pub trait DatagramProtocol<App>: Typed {
     /// The socket is bound.
     fn on_open(&mut self, socket: &mut DatagramTransport<'_, App>, app: &mut App) {
         let _ = (socket, app);

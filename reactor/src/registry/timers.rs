@@ -25,6 +25,10 @@ pub(crate) enum Timed<App> {
     Rest {
         listener: Key,
     },
+    /// A connection that is being made to a host: the end of its look-up, or the next attempt.
+    Race {
+        stream: Key,
+    },
     /// Peers of a datagram socket that took nothing are tried again.
     Retry {
         socket: Key,

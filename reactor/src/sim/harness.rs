@@ -108,10 +108,10 @@ impl<App: 'static> Harness<App> {
     pub fn open_with(
         protocol: impl Protocol<App> + 'static,
         app: App,
-        limits: StreamLimits,
+        limits: impl std::borrow::Borrow<StreamLimits>,
     ) -> Self {
         let mut network = Network::new(Choices::from_tape(Vec::new()));
-        let host = network.host("protocol", boot(protocol, app, limits));
+        let host = network.host("protocol", boot(protocol, app, limits.borrow().clone()));
         let peer = network.host("peer", |_| Ok(Heard::default()));
         network.set_latency(host, peer, Duration::ZERO);
         network.set_latency(peer, host, Duration::ZERO);

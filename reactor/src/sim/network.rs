@@ -149,11 +149,11 @@ impl Network {
     pub fn host_with<App: 'static>(
         &mut self,
         name: &str,
-        limits: Limits,
+        limits: impl std::borrow::Borrow<Limits>,
         boot: impl FnMut(&mut Registry<App>) -> Result<App, Box<dyn Error>> + 'static,
     ) -> Host<App> {
         let id = HostId(self.world.borrow_mut().add_host());
-        self.nodes.push(Node::new(name, limits, boot));
+        self.nodes.push(Node::new(name, limits.borrow().clone(), boot));
         self.boot(id);
         Host::new(id)
     }
@@ -168,6 +168,28 @@ impl Network {
     #[must_use]
     pub fn address_v6(&self, host: impl Into<HostId>, port: u16) -> Address {
         Address::Ip(SocketAddr::new(IpAddr::V6(v6_of(host.into().0)), port))
+    }
+
+    /// Gives a name to these addresses, in the order in which a resolver would tell them, for loops of this network
+    /// that connect to it; they learn of it after `delay`. It takes the place of what the name meant before; nobody
+    /// has any other, but for `localhost`.
+    ///
+    /// ```
+    /// # use reactor::sim::Network;
+    /// # use std::time::Duration;
+    /// # let mut network = Network::from_seed(1);
+    /// let server = network.host("server", |_| Ok(()));
+    /// let ip = network.address(server, 0).ip().expect("a host has one");
+    /// network.set_name("www.example.org", [ip], Duration::from_millis(20));
+    /// ```
+    pub fn set_name(
+        &mut self,
+        name: &str,
+        addresses: impl IntoIterator<Item = IpAddr>,
+        delay: Duration,
+    ) {
+        let addresses = addresses.into_iter().collect();
+        self.world.borrow_mut().directory.set(name, addresses, delay);
     }
 
     /// The application of a host; `None` while it is down.

@@ -1,4 +1,4 @@
-//! What a program can tell a connection, and ask of it, by its id and from anywhere.
+//! What a program can tell a connection by its id, and ask of it, from anywhere.
 
 use std::io;
 
@@ -259,12 +259,14 @@ impl<App> Registry<App> {
     pub(crate) fn wrap_or_end(&mut self, id: ConnectionId, layer: io::Result<Box<dyn Layer>>) {
         match layer {
             Ok(layer) => self.wrap(id, layer),
-            Err(error) => {
-                if let Found::Here(Source::Stream(connection)) = self.slots.find(id.0) {
-                    let reason = Box::new(CloseReason::from_io(error));
-                    connection.stream.retire(id.0, reason, &mut self.ledger);
-                }
-            }
+            Err(error) => self.retire(id, CloseReason::from_io(error)),
+        }
+    }
+
+    /// Ends a connection that is not in a callback.
+    pub(crate) fn retire(&mut self, id: ConnectionId, reason: CloseReason) {
+        if let Found::Here(Source::Stream(connection)) = self.slots.find(id.0) {
+            connection.stream.retire(id.0, Box::new(reason), &mut self.ledger);
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The deadlines of a connection, as its state and its limits make them.
+//! Sets and checks the deadlines of a connection, from its state and its limits.
 
 use std::rc::Rc;
 
@@ -26,7 +26,7 @@ impl Stream {
         changed
     }
 
-    /// When the guard wants to look, or that a deadline has passed.
+    /// Checks the deadlines: when to look again, or a break if one has passed.
     pub(crate) fn check_deadlines(&mut self, now: Tick) -> Step<Option<Tick>> {
         let doing = Doing {
             open: self.can_be_called(),
@@ -43,7 +43,7 @@ impl Stream {
         self.io.guard_from(now).check(now, &limits, doing).map_break(Box::new)
     }
 
-    /// There are no deadlines left to look after; the timer that did.
+    /// Removes the guard, since no deadlines are left; its timer, if it has one.
     pub(crate) fn dismiss_guard(&mut self) -> Option<Key> {
         self.io.take_guard()?.timer
     }
@@ -93,7 +93,7 @@ impl<App> Visit<'_, App> {
         }
     }
 
-    /// Nothing has come for too long: its protocol says what is to become of it.
+    /// Asks the protocol of a silent connection whether it should end.
     fn ask_about_silence(&mut self, reason: Box<CloseReason>) {
         let now = self.registry.ledger.clock.tick();
         self.connection.stream.io.guard_from(now).note_asked(now);

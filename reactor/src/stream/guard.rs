@@ -33,7 +33,7 @@ pub(crate) enum Phase {
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Deadlines {
     Armed,
-    /// They are others now, and the timer has to be set anew.
+    /// They have changed, and the timer has to be set anew.
     Changed,
 }
 
@@ -45,7 +45,7 @@ struct Window {
     owed: bool,
 }
 
-/// What the connection is doing, as far as its deadlines care.
+/// What the connection is doing, as far as it matters for its deadlines.
 #[derive(Clone, Copy)]
 pub(crate) struct Doing {
     pub(crate) open: bool,
@@ -68,7 +68,7 @@ impl Guard {
         self.phase_end = Some((end, phase));
     }
 
-    /// Connecting, or the handshake, has come to its end; the other deadlines count from now on.
+    /// Ends connecting, or the handshake: the other deadlines count from now on.
     pub(crate) fn opened(&mut self, now: Tick) {
         let timer = self.timer;
         *self = Self { timer, ..Self::new(now) };
@@ -79,7 +79,7 @@ impl Guard {
         self.note_moved(bytes, now);
     }
 
-    /// The protocol has been asked about the silence, which counts anew.
+    /// Lets the silence count anew: the protocol has been asked about it.
     pub(crate) fn note_asked(&mut self, now: Tick) {
         self.last_read = now;
         self.last_moved = now;

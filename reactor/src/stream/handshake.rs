@@ -1,4 +1,4 @@
-//! Opening a layer: how many at once, how much of it in a turn, how long, and what comes after.
+//! Opens a layer, such as TLS: within a budget a turn, up to a deadline.
 //!
 //! ```text
 //!   accepted, connected:  Opening ──▶ shake_hands ──▶ on_open
@@ -18,14 +18,14 @@ impl Stream {
         matches!(self.pending.between, Between::Opening | Between::Starting | Between::Securing)
     }
 
-    /// Its socket is there, so from now on the layer has a deadline.
+    /// Sets the deadline of the handshake, now that the socket is there.
     pub(super) fn begin_handshake(&mut self, ledger: &Ledger) {
         if let (true, Some(timeout)) = (self.is_shaking_hands(), self.limits.handshake_timeout) {
             self.begin(Phase::Handshaking, ledger.clock.tick_after(timeout), ledger);
         }
     }
 
-    /// It is not counted among those that are opening any more; whether it was.
+    /// Counts it no longer among the layers that are being opened; whether it was one.
     pub(super) fn end_handshake(&mut self, ledger: &mut Ledger) -> bool {
         let was_shaking = self.is_shaking_hands();
         if was_shaking {
@@ -35,7 +35,7 @@ impl Stream {
         was_shaking
     }
 
-    /// Its layer is open: the other deadlines count from now on.
+    /// Notes that the layer is open: the other deadlines count from now on.
     fn shaken_hands(&mut self, ledger: &mut Ledger) {
         if self.end_handshake(ledger)
             && let Some(guard) = self.io.guard()
@@ -45,8 +45,8 @@ impl Stream {
         }
     }
 
-    /// One step of opening the layer; `false` if it waits for the peer. What comes with the last of it is
-    /// offered when the connection is open.
+    /// Takes one step of opening the layer; `false` if it waits for the peer. Plain bytes that come with the
+    /// last step are offered when the connection is open.
     fn shake_once(&mut self, buffer: &mut Scratch, ledger: &mut Ledger) -> Step<bool> {
         match self.receive_any(buffer, ledger)? {
             Received::Bytes(length) => {
@@ -106,7 +106,7 @@ mod start {
     use crate::stream::{Layer, State, Stream};
     use crate::tls::{Engine, StartTlsError};
 
-    /// What may have to be sent yet when a layer begins.
+    /// Bytes that may still be queued when a layer begins.
     const BEFORE: usize = 64 * 1024;
 
     impl Stream {

@@ -26,6 +26,7 @@
 //! that returns [`Step`] may find that the connection has ended, and then breaks with the reason.
 
 mod by_id;
+mod connected;
 mod couple;
 mod deadlines;
 mod guard;
@@ -33,7 +34,6 @@ mod handshake;
 mod io;
 mod layer;
 mod pending;
-mod pressure;
 mod read;
 mod sending;
 mod transport;
@@ -81,7 +81,7 @@ pub(crate) struct Stream {
     peer: PackedAddress,
 }
 
-/// What its protocol has heard of it.
+/// What its protocol has been told.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Told {
     Nothing,
@@ -145,7 +145,7 @@ impl Stream {
             limits,
             peer: PackedAddress::from(peer),
         };
-        if origin == Origin::Connecting {
+        if matches!(origin, Origin::Connecting | Origin::Named | Origin::Attempt) {
             stream.state = State::Connecting(Next::Open);
             if let Some(timeout) = stream.limits.connect_timeout {
                 stream.begin(Phase::Connecting, ledger.clock.tick_after(timeout), ledger);
@@ -159,7 +159,7 @@ impl Stream {
         self.io.readiness = self.io.readiness.with(readiness);
     }
 
-    /// Sorts out what is known of the socket, where there is a layer.
+    /// Tells the layer, if there is one, what is known of the socket.
     pub(crate) fn note_layer(&mut self) {
         // What is known of a socket that is connecting says that it has come to an end with that.
         if !self.is_connecting() {
@@ -210,7 +210,7 @@ impl Stream {
         }
     }
 
-    /// `on_open` is being called: from here on the connection is open.
+    /// Makes the connection open, right before `on_open` is called.
     pub(crate) fn open(&mut self) -> AfterOpen {
         let State::Opening(next) = self.state else {
             return AfterOpen(Next::Open);
@@ -234,7 +234,7 @@ impl Stream {
         self.state == State::Open
     }
 
-    /// Whether its protocol hears of things: it was told of the opening, and has not closed.
+    /// Whether its protocol may be called: it was told of the opening, and has not closed.
     pub(crate) fn can_be_called(&self) -> bool {
         matches!(self.state, State::Open | State::PeerEnded | State::Ending | State::Ended)
     }
@@ -291,13 +291,13 @@ impl Stream {
         self.begin_closing(ledger);
     }
 
-    /// From here on the end has a deadline.
+    /// Sets the deadline of the end.
     fn begin_closing(&mut self, ledger: &Ledger) {
         let end = ledger.clock.tick_after(self.limits.close_timeout);
         self.begin(Phase::Closing, end, ledger);
     }
 
-    /// Everything queued has left: takes the step that waited for it.
+    /// Takes the step that waits for everything queued to have left, if it has.
     pub(crate) fn settle(&mut self, ledger: &Ledger) -> Step {
         if !self.outbox.is_empty() || !self.waits_for_flush() {
             return Step::Continue(());
@@ -345,7 +345,7 @@ impl Stream {
         }
     }
 
-    /// The connection has ended: its protocol is told, and it is removed, at the end of the turn.
+    /// Ends the connection: at the end of the turn its protocol is told, and it is removed.
     #[cold]
     pub(crate) fn retire(&mut self, key: Key, reason: Box<CloseReason>, ledger: &mut Ledger) {
         if self.state != State::Closed {
@@ -363,7 +363,7 @@ impl Stream {
         self.state == State::Closed
     }
 
-    /// Releases what the loop's accounts hold for it, and what the kernel would keep.
+    /// Takes it out of the loop's accounts and out of the poller; bytes that were not sent.
     pub(crate) fn dispose(
         &mut self,
         reason: &CloseReason,
@@ -431,7 +431,7 @@ impl Stream {
 
     // ── the loop's lists ────────────────────────────────────────────────────────────────────
 
-    /// Puts it on the list of those that are visited without an event.
+    /// Puts it on the ready list, which is visited without an event.
     pub(crate) fn make_ready(&mut self, key: Key, ledger: &mut Ledger) {
         if self.pending.listed.make_ready() {
             ledger.ready.push_back(key);
@@ -445,12 +445,17 @@ impl Stream {
     /// Puts it on the list of those that are flushed at the end of the turn.
     pub(crate) fn touch(&mut self, key: Key, ledger: &mut Ledger) {
         if self.pending.listed.touch() {
-            ledger.touched.push(key);
+            ledger.touched.push_back(key);
         }
     }
 
     pub(crate) fn untouch(&mut self) {
         self.pending.listed.untouch();
+    }
+
+    /// Whether it is made for another one, as one of several.
+    pub(crate) fn is_attempt(&self) -> bool {
+        self.io.origin == Origin::Attempt
     }
 
     pub(crate) fn is_counted(&self) -> bool {

@@ -1,7 +1,7 @@
-//! What there is to do for a connection beside what its state says: each part says one thing.
+//! What else there is to do for a connection, beside what its state says.
 
-/// Its parts are as small as can be, and of each the first variant is the quiet one: so one comparison
-/// finds out that there is nothing to think of, which every message asks.
+/// Each part is one byte, and its first variant means that nothing is to be done. So one comparison, which
+/// every message makes, shows that all parts are quiet.
 #[derive(Clone, Copy)]
 #[repr(C, align(4))]
 pub(super) struct Pending {

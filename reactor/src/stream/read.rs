@@ -1,4 +1,4 @@
-//! Reading: what a read is for, what it brings, and when it stops.
+//! Reading: when there is something to read, and who gets it.
 
 use super::pending::{Between, Reading};
 use super::{Fins, Received, State, Step, Stream, ended};
@@ -10,24 +10,11 @@ use crate::ledger::{Ledger, Scratch};
 pub(crate) enum Intake {
     /// The protocol.
     Deliver,
-    /// Nobody: the connection is closing, and what still comes only has to be out of the way.
+    /// Nobody: the connection is closing, and what still comes is thrown away.
     Discard,
 }
 
 impl Stream {
-    /// Whether it is open, there is something to read, and nothing else to do.
-    pub(crate) fn is_flowing(&self) -> bool {
-        self.state == State::Open
-            && self.pending.is_quiet()
-            && self.outbox.is_empty()
-            && self.io.is_readable()
-    }
-
-    /// Whether the socket has been read empty.
-    pub(crate) fn is_read_empty(&self) -> bool {
-        !self.io.is_readable()
-    }
-
     /// What a read now would be for; `None` if there is nothing to be read, or nobody to read it.
     pub(crate) fn intake(&self) -> Option<Intake> {
         if !self.io.is_readable() {
@@ -52,7 +39,7 @@ impl Stream {
         }
     }
 
-    /// Whether what is read goes to the protocol, rather than away.
+    /// Whether what is read goes to the protocol, and is not thrown away.
     pub(super) fn is_listening(&self) -> bool {
         matches!(self.state, State::Open | State::Ending | State::Ended)
     }
@@ -71,8 +58,7 @@ impl Stream {
         self.io.receive_any(buffer, ledger)
     }
 
-    /// Whether the protocol has left more than it may. One that is held cannot be blamed; it is not
-    /// read either.
+    /// Ends a connection whose protocol has left too much unconsumed, unless reading is held.
     pub(crate) fn check_inbox(&self) -> Step {
         if self.inbox.len() > self.limits.inbox && !self.pending.holds() && self.is_listening() {
             return ended(CloseReason::InboxFull);
@@ -80,7 +66,7 @@ impl Stream {
         Step::Continue(())
     }
 
-    /// The peer has sent FIN. Whether `on_end` is to be called.
+    /// Notes the peer's FIN; whether `on_end` is to be called.
     pub(crate) fn peer_ended(&mut self, ledger: &Ledger) -> Step<bool> {
         self.io.not_readable();
         self.state = match self.state {

@@ -1,5 +1,6 @@
 //! One connection, as its own protocol sees it during a callback.
 
+use std::borrow::Borrow;
 use std::fmt;
 use std::fs::File;
 use std::io;
@@ -12,7 +13,9 @@ use crate::net::StdStream;
 use crate::outbox::{FilePiece, Pressure};
 use crate::registry::{Protocol, Registry};
 use crate::trace::{Callback, What};
-use crate::{Address, CloseReason, ConnectionId, OffloadError, PostError, StreamLimits, TimerKey};
+use crate::{
+    Address, CloseReason, ConnectionId, OffloadError, PostError, Stale, StreamLimits, TimerKey,
+};
 
 /// One connection, lent to its protocol for the time of a callback.
 pub struct Transport<'a, App> {
@@ -121,7 +124,8 @@ impl<'a, App> Transport<'a, App> {
     }
 
     /// Whether more is queued than [`StreamLimits::outbox_high`], with what this callback has written so far. Who
-    /// stops then has [`Registry::when_drained`] tell when to go on: [`on_drain`](Protocol::on_drain) does not
+    /// stops then says [`pause_until_drained`](Self::pause_until_drained) of itself, or has
+    /// [`Registry::when_drained`] tell when to go on: [`on_drain`](Protocol::on_drain) does not
     /// come if the system takes all of it when the callback returns.
     pub fn pressure(&self) -> Pressure {
         let is_high = self.queued_bytes() > self.limits().outbox_high;
@@ -142,6 +146,45 @@ impl<'a, App> Transport<'a, App> {
         if self.stream.resume() {
             self.registry.ledger.trace(|| What::Resumed);
             self.stream.make_ready(self.id.0, &mut self.registry.ledger);
+        }
+    }
+
+    /// Stops reading until what is queued for `receiver` has fallen to its
+    /// [`outbox_low`](StreamLimits::outbox_low), or it has ended: what whoever passes bytes on does when
+    /// [`Registry::send`] says [`Pressure::High`]. The receiver may be this connection itself, for a
+    /// protocol whose answers are longer than the questions. What this callback leaves in its input is offered
+    /// again then.
+    ///
+    /// It is [`pause`](Self::pause), with a [`resume`](Self::resume) that comes for certain: so
+    /// a protocol that pauses for a reason of its own as well takes
+    /// [`Registry::when_drained`], and resumes when both have passed.
+    ///
+    /// ```
+    /// # use reactor::{Input, Protocol, Transport};
+    /// /// Answers each byte with a page.
+    /// struct Pages;
+    ///
+    /// impl<App> Protocol<App> for Pages {
+    ///     fn on_data(&mut self, transport: &mut Transport<'_, App>, input: &mut Input<'_>, _: &mut App) {
+    ///         while !input.is_empty() {
+    ///             if transport.pressure().is_high() {
+    ///                 return transport.pause_until_drained(transport.id());
+    ///             }
+    ///             let page = vec![input.take_front(1)[0]; 4_096];
+    ///             transport.write(&page);
+    ///         }
+    ///     }
+    /// }
+    /// ```
+    pub fn pause_until_drained(&mut self, receiver: ConnectionId) {
+        let id = self.id;
+        let go_on = move |registry: &mut Registry<App>, _: &mut App, _: Result<(), Stale>| {
+            // It may have ended meanwhile.
+            let _ = registry.resume(id);
+        };
+        // A receiver that has ended holds nobody up.
+        if self.registry.when_drained(receiver, go_on).is_ok() {
+            self.pause();
         }
     }
 
@@ -317,9 +360,9 @@ impl<'a, App> Transport<'a, App> {
         self.stream.limits()
     }
 
-    /// Changes the limits of this connection alone: after a login, say.
-    pub fn set_limits(&mut self, limits: StreamLimits) {
-        self.stream.set_limits(limits);
+    /// Changes the limits of this connection alone: after a login, say. By value or by reference.
+    pub fn set_limits(&mut self, limits: impl Borrow<StreamLimits>) {
+        self.stream.set_limits(limits.borrow().clone());
         self.registry.ledger.attention = true;
     }
 
@@ -344,7 +387,7 @@ impl<'a, App> Transport<'a, App> {
         self.registry.ledger.attention = true;
     }
 
-    /// What the callback has written so far goes out, or is queued, before the state changes.
+    /// Sends or queues what the callback has written so far, before the state changes.
     fn uncork(&mut self) {
         let Registry { cork, ledger, .. } = &mut *self.registry;
         let step = self.stream.uncork(cork, ledger);

@@ -1,4 +1,4 @@
-//! Looking after one connection: it is opened, flushed and read, as far as there is something to do.
+//! A visit to one connection: opens, flushes and reads it, as far as there is something to do.
 //!
 //! ```text
 //!   event ───────▶ handle_readiness ──┬── is_flowing ──▶ receive ──▶ call ──▶ uncork
@@ -15,7 +15,7 @@
 use std::any::Any;
 use std::ops::ControlFlow;
 
-use super::{Drained, Flushed, Intake, Outcome, Received, Step, Transport, ended};
+use super::{Drained, Flushed, Intake, Outcome, Received, Step, Stream, Transport, ended};
 use crate::id::Key;
 use crate::ledger::Scratch;
 use crate::net::Readiness;
@@ -26,7 +26,7 @@ use crate::source::{Connection, Source};
 use crate::trace::{Callback, What};
 use crate::{CloseReason, ConnectionId, Input};
 
-/// One connection that is being looked after, out of its slot, and all that rides along.
+/// A connection that is being visited, out of its slot, with all that its methods need.
 pub(crate) struct Visit<'a, App> {
     pub(super) key: Key,
     pub(super) connection: &'a mut Connection<App>,
@@ -79,7 +79,7 @@ impl<'a, App> Visit<'a, App> {
         Self { key, connection, registry, app }
     }
 
-    /// Does what there is to do when an event has come.
+    /// Handles an event.
     ///
     /// A connection in full swing, with nothing queued and nothing asked of it, takes the short way:
     /// one read, one callback, one write.
@@ -104,7 +104,7 @@ impl<'a, App> Visit<'a, App> {
         self.handle(scratch);
     }
 
-    /// Does all that there is to do.
+    /// Does everything that there is to do.
     #[cold]
     pub(crate) fn handle(&mut self, scratch: &mut Scratch) {
         let step = self.drive(scratch);
@@ -139,19 +139,19 @@ impl<'a, App> Visit<'a, App> {
         }
     }
 
-    /// Has it visited in the next turn, though no event will remind us of it.
+    /// Has it visited in the next turn, without an event.
     pub(super) fn come_again(&mut self) {
         self.connection.stream.make_ready(self.key, &mut self.registry.ledger);
     }
 
-    /// The connection has ended: it is told, and removed, at the end of the turn.
+    /// Ends the connection: it is told, and removed, at the end of the turn.
     pub(crate) fn retire(&mut self, reason: Box<CloseReason>) {
         self.connection.stream.retire(self.key, reason, &mut self.registry.ledger);
     }
 
     // ── opening ─────────────────────────────────────────────────────────────────────────────
 
-    /// Takes a connection that is not open to where it is; `false` if there is nothing to do yet.
+    /// Opens a connection that is not open yet; `false` if that has to wait.
     fn open(&mut self, scratch: &mut Scratch) -> Step<bool> {
         let (stream, ledger) = (&mut self.connection.stream, &self.registry.ledger);
         if stream.is_closed() {
@@ -225,7 +225,7 @@ impl<'a, App> Visit<'a, App> {
         }
     }
 
-    /// One read, to have it out of the way: the connection is closing.
+    /// Reads once and throws the bytes away: the connection is closing.
     fn discard_once(&mut self, scratch: &mut Scratch) -> Step {
         let stream = &mut self.connection.stream;
         let received = stream.receive_any(scratch, &mut self.registry.ledger)?;
@@ -266,7 +266,7 @@ impl<'a, App> Visit<'a, App> {
         self.connection.stream.check_inbox()
     }
 
-    /// The peer sends no more.
+    /// Handles the peer's FIN.
     #[cold]
     fn end(&mut self) -> Step {
         if !self.connection.stream.peer_ended(&self.registry.ledger)? {
@@ -354,7 +354,7 @@ impl<App> Visit<'_, App> {
         self.uncork()
     }
 
-    /// The callback is over: what it wrote leaves, or waits in the outbox.
+    /// Sends what the callback wrote, or queues it in the outbox.
     #[inline(always)]
     fn uncork(&mut self) -> Step {
         let Registry { cork, ledger, .. } = &mut *self.registry;
@@ -367,7 +367,7 @@ impl<App> Visit<'_, App> {
         step
     }
 
-    /// The callback has done more than write, or the connection is in another state than open.
+    /// Deals with a callback that has done more than write, or that ran in another state than open.
     #[cold]
     fn attend(&mut self) -> Step {
         let successor = match self.registry.outcome.take() {
@@ -397,7 +397,7 @@ impl<App> Visit<'_, App> {
         Step::Continue(())
     }
 
-    /// Another protocol takes over: it is told that the connection is open, and offered what is left.
+    /// Lets another protocol take over: it hears that the connection is open, and is offered what is left.
     fn succeed(&mut self, protocol: Box<dyn Protocol<App>>) -> Step {
         let predecessor = std::mem::replace(&mut self.connection.protocol, protocol);
         // Dropping it is a user's code as well, and may panic.
@@ -416,7 +416,7 @@ impl<App> Visit<'_, App> {
         self.cut(Box::new(CloseReason::Panicked(panic_message(&*panic))))
     }
 
-    /// The callback has ended its connection: what it wrote, decided and was told is void.
+    /// Drops what a callback wrote, decided and was told, since it has ended its connection.
     fn cut(&mut self, reason: Box<CloseReason>) -> Step {
         self.registry.cork.clear();
         self.registry.cork.shrink();
@@ -425,5 +425,17 @@ impl<App> Visit<'_, App> {
         self.registry.orders.clear();
         self.registry.outcome = None;
         Step::Break(reason)
+    }
+}
+
+impl Stream {
+    /// Whether it is open, there is something to read, and nothing else to do.
+    fn is_flowing(&self) -> bool {
+        self.is_open() && self.pending.is_quiet() && self.outbox.is_empty() && self.io.is_readable()
+    }
+
+    /// Whether the socket has been read empty.
+    fn is_read_empty(&self) -> bool {
+        !self.io.is_readable()
     }
 }

@@ -1,4 +1,4 @@
-//! Writing: what a protocol writes and what others send it by its id, on the one way out.
+//! Writing: what a protocol writes, and what others send to its connection by id.
 //!
 //! ```text
 //!   write ────┬─ small ──▶ cork ── the callback returns ──┐
@@ -26,7 +26,7 @@ use crate::{CloseReason, ConnectionId, WhenFull};
 /// Shared bytes up to this size are cheaper to copy to the cork than to send on their own.
 const COPY_UP_TO: usize = 4 * 1024;
 
-/// Bytes of a file that are worth a call, however little of a budget is left.
+/// The least of a file that is sent by one call, however little of the budget is left.
 const FILE_LEAST: usize = 64 * 1024;
 
 impl Stream {
@@ -153,7 +153,7 @@ impl Stream {
 
     // ── what others send it ─────────────────────────────────────────────────────────────────
 
-    /// Sends a parcel at once if nothing speaks against it, and else as [`Self::enqueue`].
+    /// Sends a parcel at once if it may go first, and queues it otherwise.
     #[inline(always)]
     pub(crate) fn deliver<P: Parcel>(
         &mut self,
@@ -170,8 +170,8 @@ impl Stream {
         }
     }
 
-    /// Whether a parcel may go straight to the kernel: nothing waits in front of it, and it is the
-    /// first of this turn. From here on it was.
+    /// Whether a parcel may go straight to the kernel: nothing waits in front of it, and it is the first of
+    /// this turn. It counts as sent from here on.
     fn goes_first(&mut self, ledger: &Ledger) -> bool {
         // Once in 65,536 turns an old mark is taken for one of this turn's: then the parcel is queued.
         let turn = ledger.stats.turns as u16;
@@ -182,13 +182,13 @@ impl Stream {
         true
     }
 
-    /// Whether it is open, and may be written to without anything else to be thought of.
+    /// Whether it is open and writable, and has nothing else to do.
     pub(super) fn is_at_ease(&self) -> bool {
         self.is_open() && self.pending.is_quiet() && self.io.is_writable()
     }
 
-    /// Queues what is left of a parcel that is under way. One that has begun cannot be refused: where the
-    /// connection does not end for want of room, it goes on with the rest of it beyond its cap.
+    /// Queues the rest of a parcel that was sent in part. It cannot be refused any more: unless the connection
+    /// ends for want of room, the rest is queued beyond its cap.
     #[cold]
     fn delivered_partly<P: Parcel>(
         &mut self,
@@ -245,7 +245,7 @@ impl Stream {
         Ok(if is_high { Pressure::High } else { Pressure::Low })
     }
 
-    /// Looks whether something of this charge may be queued.
+    /// Checks whether something of this charge may be queued.
     pub(super) fn admit(
         &mut self,
         key: Key,
@@ -282,8 +282,8 @@ impl Stream {
         }
     }
 
-    /// Sends what waits for nothing but the end of the turn: that much was said in one turn is no sign of a
-    /// peer that reads slowly.
+    /// Sends what only waits for the end of the turn: much in one turn does not mean that the peer reads
+    /// slowly.
     #[cold]
     fn make_room(&mut self, ledger: &mut Ledger) -> Step {
         while self.can_flush() && matches!(self.outbox.front(), Some(Front::Bytes)) {
@@ -442,7 +442,7 @@ impl Stream {
         Step::Continue(())
     }
 
-    /// The outbox is above its high mark.
+    /// Notes that the outbox is above its high mark.
     fn note_high(&mut self, whose: About, ledger: &Ledger) {
         if self.pending.mark == Mark::Holding {
             return;

@@ -34,20 +34,20 @@ pub(super) struct Bucket {
 }
 
 impl Bucket {
-    /// A timer comes: its place.
+    /// Adds a timer; its place.
     pub(super) fn push(&mut self, index: u32) -> u32 {
         let place = self.indices.len() as u32;
         self.indices.push(index);
         place
     }
 
-    /// The timer at this place leaves.
+    /// Removes the timer at this place.
     pub(super) fn remove(&mut self, place: u32) {
         self.indices[place as usize] = HOLE;
         self.holes += 1;
     }
 
-    /// The first timer leaves.
+    /// Removes the first timer.
     pub(super) fn pop_first(&mut self) -> Option<u32> {
         while let Some(index) = self.indices.get_mut(self.first) {
             self.first += 1;
@@ -59,7 +59,7 @@ impl Bucket {
         None
     }
 
-    /// Closes up; the timers' new places are told.
+    /// Closes the holes, and reports the timers' new places.
     pub(super) fn close_up(&mut self, mut moved: impl FnMut(u32, u32)) {
         self.indices.retain(|index| *index != HOLE);
         for (place, index) in self.indices.iter().enumerate() {
@@ -70,7 +70,7 @@ impl Bucket {
         self.indices.shrink_to((2 * self.indices.len()).max(SPARE_ROOM));
     }
 
-    /// Everybody leaves.
+    /// Removes all timers.
     pub(super) fn clear(&mut self) {
         self.indices.clear();
         self.indices.shrink_to(SPARE_ROOM);

@@ -186,7 +186,6 @@ impl<T> Wheel<T> {
 
     // ── where a timer stands ────────────────────────────────────────────────────────────────
 
-    #[inline]
     fn hand(&mut self, key: Key) -> Option<&mut Hand> {
         self.hands.get_mut(key.index()).filter(|hand| hand.answers_to(key))
     }
@@ -198,7 +197,6 @@ impl<T> Wheel<T> {
         hand.is_some_and(|hand| hand.answers_to(key) && hand.place() == NOWHERE)
     }
 
-    #[inline]
     fn line_for(&self, deadline: Tick) -> usize {
         if deadline <= self.elapsed {
             return DUE;
@@ -223,8 +221,7 @@ impl<T> Wheel<T> {
 
     // ── coming and going ────────────────────────────────────────────────────────────────────
 
-    /// A timer joins a bucket: its place.
-    #[inline(always)]
+    /// Adds a timer to a bucket; its place.
     fn join(&mut self, index: u32, bucket: usize) -> u32 {
         if self.buckets[bucket].is_empty() {
             self.occupied[bucket / DIGITS] |= 1 << (bucket % DIGITS);
@@ -232,7 +229,7 @@ impl<T> Wheel<T> {
         self.buckets[bucket].push(index)
     }
 
-    /// A timer leaves the bucket it is in, if any.
+    /// Removes a timer from its bucket, if it is in one.
     #[inline(always)]
     fn leave(&mut self, index: u32, deadline: Tick, place: u32) {
         if place == NOWHERE {
@@ -250,9 +247,7 @@ impl<T> Wheel<T> {
         }
     }
 
-    /// Looks after a bucket that a timer has left.
-    #[cold]
-    #[inline(never)]
+    /// Tidies a bucket that a timer has left.
     fn tidy(&mut self, number: usize) {
         let bucket = &mut self.buckets[number];
         if bucket.is_empty() {
@@ -298,8 +293,6 @@ impl<T> Wheel<T> {
         self.tidy(FIRING);
     }
 
-    #[cold]
-    #[inline(never)]
     fn add_vacant(&mut self) -> u32 {
         self.hands.push(Hand::default());
         self.payloads.push(None);

@@ -78,25 +78,42 @@ impl ClientTls {
     }
 
     /// The same, for a server of this name: a host name, which is asked for (SNI) and which its certificate
-    /// must be for; or an IP address, which is only held against the certificate. Without it, the address
-    /// that is connected to.
+    /// must be for; or an IP address, which is only held against the certificate. Without it, the host or
+    /// the address that is connected to.
     ///
     /// # Errors
     ///
     /// If it is neither.
     pub fn to(&self, name: &str) -> Result<Self, TlsError> {
-        // A name may end with the root's dot, a certificate's does not.
-        let given = name.strip_suffix('.').unwrap_or(name).to_owned();
-        let name = ServerName::try_from(given).map_err(|_| TlsError::Name(name.to_owned()))?;
+        let name = ServerName::try_from(bare(name).to_owned())
+            .map_err(|_| TlsError::Name(name.to_owned()))?;
         Ok(Self { name: Some(name), ..self.clone() })
+    }
+
+    /// The same, for whoever is at this address, unless it is for a server already.
+    pub(crate) fn for_address(&self, address: &Address) -> Self {
+        Self { name: self.name_for(address), ..self.clone() }
+    }
+
+    fn name_for(&self, address: &Address) -> Option<ServerName<'static>> {
+        let of_address = || match (address.ip(), address.host()) {
+            (Some(ip), _) => Some(ServerName::IpAddress(ip.into())),
+            (_, Some(host)) => ServerName::try_from(bare(host).to_owned()).ok(),
+            _ => None,
+        };
+        self.name.clone().or_else(of_address)
     }
 
     /// TLS for one connection to this address.
     pub(crate) fn engine(&self, address: &Address) -> Result<Engine, StartTlsError> {
-        let of_address = || address.ip().map(|ip| ServerName::IpAddress(ip.into()));
-        let name = self.name.clone().or_else(of_address).ok_or(StartTlsError::NoName)?;
+        let name = self.name_for(address).ok_or(StartTlsError::NoName)?;
         Ok(Engine::client(Arc::clone(&self.config), name)?)
     }
+}
+
+/// A name may end with the root's dot, a certificate's does not.
+fn bare(name: &str) -> &str {
+    name.strip_suffix('.').unwrap_or(name)
 }
 
 impl ClientTlsBuilder {

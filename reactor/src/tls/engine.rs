@@ -214,8 +214,35 @@ fn in_words(why: &CertificateError) -> String {
         C::NotValidForNameContext { expected, presented } => {
             format!("it is not for {}, but for {}", expected.to_str(), presented.join(", "))
         }
-        C::Other(rustls::OtherError(why)) => why.to_string(),
-        other => other.to_string(),
+        C::Revoked => "it has been revoked".to_owned(),
+        C::BadSignature => "its signature is wrong".to_owned(),
+        C::BadEncoding => "it cannot be read".to_owned(),
+        C::InvalidPurpose | C::InvalidPurposeContext { .. } => {
+            "it is for another purpose".to_owned()
+        }
+        C::Other(rustls::OtherError(why)) => plain(&why.to_string()),
+        other => plain(&other.to_string()),
+    }
+}
+
+/// A word of the library's, which has some reasons by the names of its variants only, in English.
+fn plain(why: &str) -> String {
+    match why {
+        "CaUsedAsEndEntity" => {
+            "it is an authority's, and not one for a server or a client".to_owned()
+        }
+        "EndEntityUsedAsCa" => "it is signed with a certificate that is no authority's".to_owned(),
+        _ if !why.is_empty() && why.bytes().all(|byte| byte.is_ascii_alphanumeric()) => {
+            let mut words = String::new();
+            for letter in why.chars() {
+                if letter.is_ascii_uppercase() && !words.is_empty() {
+                    words.push(' ');
+                }
+                words.push(letter.to_ascii_lowercase());
+            }
+            words
+        }
+        _ => why.to_owned(),
     }
 }
 
@@ -249,6 +276,17 @@ mod tests {
     use super::*;
     use crate::Address;
     use crate::tls::{ClientTls, Identity, ServerTls};
+
+    #[test]
+    fn the_librarys_words_are_told_in_english() {
+        for (word, english) in [
+            ("CaUsedAsEndEntity", "it is an authority's, and not one for a server or a client"),
+            ("PathLenConstraintViolated", "path len constraint violated"),
+            ("one that is a sentence", "one that is a sentence"),
+        ] {
+            assert_eq!(plain(word), english);
+        }
+    }
 
     /// A client and a server that have shaken hands.
     fn pair() -> (Engine, Engine) {

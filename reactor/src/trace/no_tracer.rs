@@ -1,4 +1,4 @@
-//! What stands for a loop's pen without the feature: nothing, which costs nothing.
+//! The tracer of a build without the feature `trace`: it does nothing and costs nothing.
 
 use std::time::Instant;
 

@@ -1,4 +1,4 @@
-//! What a loop writes its records with.
+//! How a loop writes its records.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -6,18 +6,18 @@ use std::time::Instant;
 
 use super::{Record, Ring, Subject, What};
 
-/// A loop's pen, if a trace has been begun.
+/// Writes the records of a loop, if a trace has been begun.
 #[derive(Default)]
 pub(crate) struct Tracer(Option<Begun>);
 
 /// Whom a record is about.
 #[derive(Clone, Copy)]
 pub(crate) enum About {
-    /// Whom the loop turns to now, or `None` for the loop itself.
+    /// The source that the loop turns to now, or `None` for the loop itself.
     Visit(Option<Subject>),
-    /// Whoever is being visited: a socket's own file does not know what it is called.
+    /// The source that is being visited: a socket's own file does not know its id.
     Visited,
-    /// Somebody else, to whom something is done in passing.
+    /// Another source than the one that is being visited.
     Other(Subject),
 }
 
@@ -25,7 +25,7 @@ struct Begun {
     /// Shared by all the loops of a simulated network, so that their records stand in one order.
     ring: Rc<RefCell<Ring>>,
     host: u16,
-    /// From where the time of the records counts.
+    /// The moment from which the records count time.
     epoch: Instant,
     visited: Cell<Option<Subject>>,
 }

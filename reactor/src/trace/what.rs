@@ -137,7 +137,7 @@ pub enum What {
     Message(&'static str),
     /// The loop is told to shut down.
     ShutdownBegan,
-    /// Whoever is still there is cut off.
+    /// The grace is over, and the connections that are left are cut off.
     GraceEnded,
 
     /// A simulated network has done something to the traffic from this record's host.

@@ -30,7 +30,7 @@ fn whatever_ends_it_the_last_callback_comes_once_and_last() {
             },
         ),
         (
-            "its outbox is full: the peer reads too slowly",
+            "its outbox is full: more was written than the peer has taken",
             || Probe::new("it").on_open(|to, _| to.write(&vec![0; 16 * MIB])),
             |address| Some(client(address)),
         ),

@@ -3,7 +3,7 @@
 //! Unix sockets deliver within the call that sends, so a test can say exactly what lies in front of
 //! the loop before it turns; where only TCP knows the hazard, the test waits until it has arrived.
 //! What no real socket does on demand (spurious, split and reordered readiness, short reads at any
-//! byte) belongs to the simulated network.
+//! byte) is in `simulated`; `same` plays scenarios in both worlds, and compares.
 
 #[path = "../support/mod.rs"]
 mod support;
@@ -12,6 +12,11 @@ mod ends;
 mod half_open;
 mod nothing;
 mod queue;
+// The truth is that of one system, and the simulated kernels have its ways.
+#[cfg(all(feature = "sim", target_os = "linux", not(mio_unsupported_force_poll_poll)))]
+mod same;
+#[cfg(feature = "sim")]
+mod simulated;
 mod slow_readers;
 mod timers;
 mod unix_sockets;

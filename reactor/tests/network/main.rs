@@ -10,6 +10,7 @@ mod chance;
 mod datagrams;
 mod descriptors;
 mod hosts;
+mod names;
 mod paths;
 mod rules;
 mod scripts;

@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use reactor::sim::{Call, CallFault, Errno, Network, Outcome, Simulation, Torture};
-use reactor::{Address, CloseReason, Closed, Input, Protocol, Registry, Transport};
+use reactor::{
+    Address, CloseReason, Closed, Datagram, DatagramOptions, DatagramProtocol, DatagramTransport,
+    Input, Protocol, Registry, Transport,
+};
 
 const QUESTIONS: usize = 3;
 
@@ -149,4 +152,82 @@ fn a_mishap_beyond_the_last_call_changes_nothing() {
     let calm = simulation.run_tape(&[]);
     let beyond = simulation.run_call_fault(u64::MAX, CallFault::Error(Errno::EMFILE));
     assert_eq!((beyond.hash, beyond.result), (calm.hash, Ok(())));
+}
+
+/// Two Unix sockets: what is sent by name, and what is sent to the peer that one is connected to.
+fn numbers(network: &mut Network) -> Outcome {
+    let host = network.host("host", |registry| {
+        registry.bind_datagram(Address::Path("/heard".into()), Heard)?;
+        let peer = Some(Address::Path("/heard".into()));
+        for peer in [None, peer] {
+            let options = DatagramOptions { peer, ..DatagramOptions::default() };
+            registry.bind_datagram_with(
+                Address::Unnamed,
+                &options,
+                Numbers(options.peer.is_some()),
+            )?;
+        }
+        Ok(Vec::new())
+    });
+    network.run_for(Duration::from_secs(1))?;
+    let heard = network.app(host).ok_or("it is up")?;
+    for marks in [b'c', b'n'] {
+        let numbers: Vec<u8> =
+            heard.iter().filter(|heard| heard[0] == marks).map(|heard| heard[1]).collect();
+        if numbers != [0, 1, 2, 3] {
+            return Err(format!("{}: heard were {numbers:?}", marks as char).into());
+        }
+    }
+    Ok(network.finish(Duration::from_secs(1))?)
+}
+
+struct Heard;
+
+impl DatagramProtocol<Vec<Vec<u8>>> for Heard {
+    fn on_datagram(
+        &mut self,
+        _: &mut DatagramTransport<'_, Vec<Vec<u8>>>,
+        datagram: &Datagram<'_>,
+        heard: &mut Vec<Vec<u8>>,
+    ) {
+        heard.push(datagram.bytes.to_vec());
+    }
+}
+
+struct Numbers(bool);
+
+impl DatagramProtocol<Vec<Vec<u8>>> for Numbers {
+    fn on_open(&mut self, socket: &mut DatagramTransport<'_, Vec<Vec<u8>>>, _: &mut Vec<Vec<u8>>) {
+        for number in 0..4 {
+            let sent = match self.0 {
+                true => socket.send(&[b'c', number]),
+                false => socket.send_to(&[b'n', number], &Address::Path("/heard".into())),
+            };
+            sent.expect("it is sent, or waits");
+        }
+    }
+
+    fn on_datagram(
+        &mut self,
+        _: &mut DatagramTransport<'_, Vec<Vec<u8>>>,
+        _: &Datagram<'_>,
+        _: &mut Vec<Vec<u8>>,
+    ) {
+    }
+}
+
+/// As the BSDs and Apple's systems say it, and tell nobody when there is room.
+#[test]
+fn a_full_unix_peer_is_sent_everything_in_order_also_where_the_system_says_that_it_has_no_buffers()
+{
+    let simulation = Simulation::new(numbers);
+    let torture = simulation.torture(|_, _| {}).expect("calm is fine");
+    let full = CallFault::Error(Errno::ENOBUFS);
+    let met = |victim: &&reactor::sim::Victim| {
+        victim.call == Call::Send && [full, CallFault::WouldBlock].contains(&victim.call_fault)
+    };
+    let lost: Vec<String> = torture.victims.iter().filter(met).map(ToString::to_string).collect();
+    assert!(lost.is_empty(), "{lost:#?}");
+    let other = |victim: &reactor::sim::Victim| victim.call == Call::Send && !met(&victim);
+    assert!(torture.victims.iter().any(other), "another error loses what it is about");
 }

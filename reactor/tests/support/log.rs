@@ -37,6 +37,8 @@ pub struct End {
     pub is_clean: bool,
     /// The system's error, if the reason has one.
     pub error: Option<io::ErrorKind>,
+    /// Why it was not connected to a host, if that is the reason.
+    pub host: Option<reactor::HostFailure>,
     pub unsent: u64,
 }
 
@@ -139,6 +141,10 @@ impl Log {
             side: reason.side(),
             is_clean: reason.is_clean(),
             error,
+            host: match reason {
+                CloseReason::HostFailed(failure) => Some((**failure).clone()),
+                _ => None,
+            },
             unsent: *unsent,
         });
     }

@@ -10,6 +10,7 @@ mod ends;
 mod flow;
 mod handshakes;
 mod keys;
+mod names;
 mod outside;
 #[cfg(feature = "sim")]
 mod simulated;

@@ -270,3 +270,93 @@ fn every_call_below_a_handshake_may_fail_once() {
     println!("{torture}");
     assert!(torture.is_clean(), "{torture}");
 }
+
+/// Takes TLS off a client's connection, and couples it with a server that has none.
+struct Front(Address);
+
+impl Protocol<()> for Front {
+    fn on_open(&mut self, client: &mut Transport<'_, ()>, _: &mut ()) {
+        client.pause();
+        let back = Back(client.id());
+        if client.registry().connect(self.0.clone(), back).is_err() {
+            client.abort();
+        }
+    }
+
+    fn on_data(&mut self, _: &mut Transport<'_, ()>, _: &mut Input<'_>, _: &mut ()) {}
+}
+
+struct Back(ConnectionId);
+
+impl Protocol<()> for Back {
+    fn on_open(&mut self, server: &mut Transport<'_, ()>, _: &mut ()) {
+        if server.couple(self.0, |_, _, _| {}).is_err() {
+            server.abort();
+        }
+    }
+
+    fn on_data(&mut self, _: &mut Transport<'_, ()>, _: &mut Input<'_>, _: &mut ()) {}
+
+    fn on_close(&mut self, registry: &mut Registry<()>, _: &Closed, _: &mut ()) {
+        let _ = registry.abort(self.0);
+    }
+}
+
+/// A server without TLS, a proxy in front of it that has it, and a client of that.
+fn coupled(network: &mut Network, server: &ServerTls, client: &ClientTls) -> Host<Talks> {
+    let any = Address::Ip(([0, 0, 0, 0], PORT).into());
+    let at = any.clone();
+    let backend = network.host("backend", move |registry| {
+        registry.listen(at.clone(), |_, _| Echo)?;
+        Ok(())
+    });
+    let (behind, tls) = (network.address(backend, PORT), server.with_tickets(0));
+    let proxy = network.host("proxy", move |registry| {
+        let behind = behind.clone();
+        registry.listen_with(any.clone(), &with_tls(&tls), move |_, _| {
+            Some(Box::new(Front(behind.clone())))
+        })?;
+        Ok(())
+    });
+    let (front, options) = (network.address(proxy, PORT), to_tls(client.clone()));
+    let speaker = network.host("speaker", move |registry| {
+        // It may find no descriptor.
+        let _ = registry.connect_with(front.clone(), &options, Speaker { said: 0, starts: None });
+        Ok(Talks::default())
+    });
+    network.invariant("what is heard is what was said", move |network| {
+        let wrong = network.app(speaker).and_then(|talks| talks.wrong.clone());
+        wrong.map_or(Ok(()), Err)
+    });
+    speaker
+}
+
+#[test]
+fn a_connection_with_tls_and_one_without_are_coupled_whole_in_both_directions() {
+    let (server, client) = keys();
+    let simulation = Simulation::new(move |network: &mut Network| -> Outcome {
+        let speaker = coupled(network, &server, &client);
+        network.run_for(Duration::from_secs(60))?;
+        network.finish(Duration::from_secs(60))?;
+        let talks = network.app(speaker).ok_or("it is up")?;
+        match talks.heard.values().next() {
+            Some(it) if it.ended && it.bytes == TEXT && it.closed.is_some() => Ok(()),
+            heard => Err(format!("{heard:?}").into()),
+        }
+    });
+    println!("{}", simulation.search(0..5).unwrap_or_else(|failure| panic!("{failure}")));
+}
+
+#[test]
+fn whatever_goes_wrong_around_a_couple_with_tls_no_end_is_told_that_is_none() {
+    let (server, client) = keys();
+    let simulation = Simulation::new(move |network: &mut Network| -> Outcome {
+        // Who has crashed would say it all again; and an end of its own, told early, is the backend's to answer for.
+        network.swarm_without(&[Fault::Crash, Fault::EarlyEnd]);
+        coupled(network, &server, &client);
+        network.run_for(Duration::from_secs(20))?;
+        network.calm();
+        Ok(network.finish(Duration::from_secs(3_000))?)
+    });
+    println!("{}", simulation.search(0..30).unwrap_or_else(|failure| panic!("{failure}")));
+}

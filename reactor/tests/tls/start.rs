@@ -63,8 +63,10 @@ fn an_open_connection_becomes_a_secure_one() {
     assert_eq!(&secret, b"secret");
     assert_same_bytes(&heard, &pattern(90_000));
     stage.until_closed("server");
-    let told = ["open", "data 9", "secure", "data 90000", "end", PEER_CLOSED];
-    assert_eq!(stage.log.of("server"), told);
+    let mut told = stage.log.of("server");
+    // Only a slow peer leaves so much waiting that it has to drain.
+    told.retain(|told| *told != "drain");
+    assert_eq!(told, ["open", "data 9", "secure", "data 90000", "end", PEER_CLOSED]);
     stage.finish();
 }
 

@@ -8,7 +8,7 @@ use crate::audience::{RoomWork, Seats};
 use crate::channel::ChannelWork;
 use crate::chats::Chat;
 use crate::report::contest::{Between, Contest, Entrant, Trial};
-use crate::rooms::Room;
+use crate::servers::Peer;
 
 use super::neighbours::{Hearing, figures, quantiles};
 
@@ -26,9 +26,9 @@ pub(super) fn contest(scale: Scale) -> Contest {
             Ok(Listening { work: ChannelWork::start(chat, MEMBERS)?, lasting })
         })
     };
-    let ruler = Entrant::new(Room::Epoll, move || {
+    let ruler = Entrant::new(Peer::Epoll, move || {
         let seats = Seats { members: MEMBERS, stalled: 0 };
-        Ok(Hearing { work: RoomWork::start(Room::Epoll, seats)?, lasting })
+        Ok(Hearing { work: RoomWork::start(Peer::Epoll, seats)?, lasting })
     });
     Contest {
         name: format!("a line, until the last of {MEMBERS} has it"),

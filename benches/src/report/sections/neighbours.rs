@@ -11,7 +11,6 @@ use crate::flood::{Flood, Plan, Reading};
 use crate::ping::{self, Latencies, Schedule};
 use crate::program::Server;
 use crate::report::contest::{Between, Column, Contest, Drawing, Entrant, Kind, Section, Trial};
-use crate::rooms::Room;
 use crate::servers::{self, Peer};
 use crate::{Result, descriptors, memory};
 
@@ -162,7 +161,7 @@ impl Trial for Beside {
 
 fn room(seats: Seats, scale: Scale) -> Contest {
     let lasting = scale.slice * SLICES;
-    let entrant = |room: Room| {
+    let entrant = |room: Peer| {
         Entrant::new(room, move || Ok(Hearing { work: RoomWork::start(room, seats)?, lasting }))
     };
     let Seats { members, stalled } = seats;

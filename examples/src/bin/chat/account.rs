@@ -82,6 +82,10 @@ pub(crate) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
         return crate::control::run_account(path, &options.action);
     }
     let directory = directory(options)?;
+    // Only the first account makes one: any other command has mistaken its name.
+    if !matches!(options.action, Action::Add { .. }) && !directory.is_dir() {
+        return Err(format!("there is no data directory {}", directory.display()).into());
+    }
     let mut accounts = open(&directory)?;
     match &options.action {
         Action::Add { name } => {

@@ -30,7 +30,7 @@ use examples::output;
 
 /// Chat (IRC): a server, a client for people and scripts, and the server's accounts.
 #[derive(Parser)]
-#[command(version, after_help = AFTER_HELP)]
+#[command(name = "chat", version, after_help = AFTER_HELP)]
 struct Cli {
     #[command(subcommand)]
     command: Command,

@@ -10,6 +10,7 @@ use chrono::Local;
 use clap::{Args, ValueEnum};
 use examples::advice::NotOpened;
 use examples::endpoint::{self, Endpoint};
+use examples::service::{self, ServiceOptions, notify};
 use examples::tls::{ServeTls, Served};
 use examples::{output, stop};
 use protocols::chat::accounts::{AccountLimits, Accounts};
@@ -94,6 +95,9 @@ pub(crate) struct Options {
     /// Say nothing of who comes and goes
     #[arg(long, short)]
     quiet: bool,
+
+    #[command(flatten)]
+    service: ServiceOptions,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -144,6 +148,7 @@ pub(crate) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     }));
 
     let tls = options.tls.load()?;
+    let service = service::begin(reactor.registry())?;
     let mut listening = open(reactor.registry(), options, &config)?;
     listening.extend(open_tls(reactor.registry(), options, &config, tls.as_ref())?);
     listening.extend(open_websocket(reactor.registry(), options, &config)?);
@@ -156,6 +161,7 @@ pub(crate) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     #[cfg(unix)]
     on_signals(reactor.registry(), again, tls.clone())?;
     listening.extend(tls.as_ref().map(Served::to_string));
+    service.serve(reactor.registry(), &options.service)?;
     listening.iter().try_for_each(output::say)?;
     let report = reactor.run(&mut server)?;
     // What was changed while the loop was ending.
@@ -263,20 +269,25 @@ fn on_signals(
             }
             return;
         }
+        notify::reloading();
         let again = again.clone();
         let offloaded = registry.offload(
             move || again.read(),
-            |_, server: &mut Server, result| match result {
-                Ok(Ok((settings, later))) => {
-                    log("read the configuration anew (SIGHUP)");
-                    later.into_iter().chain(server.rehash(settings)).for_each(log_later);
+            |_, server: &mut Server, result| {
+                match result {
+                    Ok(Ok((settings, later))) => {
+                        log("read the configuration anew (SIGHUP)");
+                        later.into_iter().chain(server.rehash(settings)).for_each(log_later);
+                    }
+                    Ok(Err(why)) => log(format_args!("the configuration stays as it was:\n{why}")),
+                    Err(error) => log(format_args!("the configuration stays as it was: {error}")),
                 }
-                Ok(Err(why)) => log(format_args!("the configuration stays as it was:\n{why}")),
-                Err(error) => log(format_args!("the configuration stays as it was: {error}")),
+                notify::ready();
             },
         );
         if offloaded.is_err() {
             log("the configuration stays as it was: there is too much other work");
+            notify::ready();
         }
     })?;
     registry.on_signal(Signal::User1, move |registry, server| {

@@ -6,12 +6,13 @@ use std::time::Duration;
 
 use examples::endpoint::Endpoint;
 use examples::tls::CallTls;
-use protocols::echo::{Caller, Client, ClientId, ClientLimits, ClientOptions, Clock, Failure};
+use protocols::echo::{Caller, Client, ClientId, ClientLimits, ClientOptions, Failure};
 use reactor::{Address, OpenError, Registry};
 
 pub(crate) struct Call {
     server: Endpoint,
-    /// Addresses of the server that were not tried yet, the next one last.
+    /// Addresses of the server that were not tried yet, the next one last: several only of datagrams, since the
+    /// loop itself tries those of a stream.
     left: Vec<Address>,
     options: ClientOptions,
     client: Option<Client>,
@@ -29,10 +30,13 @@ impl Call {
         if tls.is_some() && matches!(server, Endpoint::Udp(_)) {
             return Err("TLS is not spoken over UDP; say HOST:PORT or unix:PATH".into());
         }
-        let mut left = server.resolve()?;
+        let mut left = match server {
+            Endpoint::Udp(place) => place.resolve()?,
+            streams => vec![streams.address()?],
+        };
         left.reverse();
         let limits = ClientLimits { timeout, ..ClientLimits::default() };
-        let options = ClientOptions { limits, clock: Clock::System, from: None, tls };
+        let options = ClientOptions { limits, from: None, tls };
         Ok(Self { server: server.clone(), left, options, client: None, result: None })
     }
 

@@ -31,7 +31,7 @@ use examples::output;
 
 /// Echo (RFC 862) over TCP, UDP and Unix sockets: a server, and clients to try it with.
 #[derive(Parser)]
-#[command(version, after_help = AFTER_HELP)]
+#[command(name = "echo", version, after_help = AFTER_HELP)]
 struct Cli {
     #[command(subcommand)]
     command: Command,

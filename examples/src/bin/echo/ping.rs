@@ -1,9 +1,10 @@
 //! `echo ping`: round trips, and their distribution.
 
+use std::collections::HashMap;
 use std::error::Error;
 use std::fmt;
-use std::io;
-use std::time::Duration;
+use std::io::ErrorKind;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use clap::Args;
@@ -11,7 +12,7 @@ use examples::endpoint::{Endpoint, how_many, seconds};
 use examples::output;
 use examples::tls::CallTls;
 use hdrhistogram::Histogram;
-use protocols::echo::{Caller, Client, ClientId, Failure, Lost, NotSent, Reply};
+use protocols::echo::{Caller, Client, ClientId, Event, Failure, Lost, NotSent, Reply};
 use reactor::{Reactor, Registry, Signal};
 
 use crate::call::Call;
@@ -97,6 +98,9 @@ struct Score {
     sent: u64,
     returned: u64,
     lost: u64,
+    /// When those left that have yet to return. The loop's clock stands still during a turn; this is
+    /// the system's.
+    departures: HashMap<u64, Instant>,
     /// Round trips in nanoseconds, to three digits.
     times: Histogram<u64>,
 }
@@ -118,15 +122,26 @@ impl Ping {
         })
     }
 
+    fn start(&mut self, registry: &mut Registry<Self>) {
+        self.beat(registry);
+        if let Pace::Every(interval) = self.pace {
+            let beats = registry.every(interval, |registry, ping: &mut Self| ping.beat(registry));
+            if let Err(error) = beats {
+                self.call.finish(registry, Err(error.into()));
+            }
+        }
+    }
+
     /// Sends one ping, if there are any left.
     fn beat(&mut self, registry: &mut Registry<Self>) {
         let Some(client) = self.call.current().filter(|_| self.left > 0) else {
             return;
         };
+        let now = Instant::now();
         match client.send(registry, payload(self.score.sent, self.size)) {
-            Ok(_) => {
+            Ok(sequence) => {
                 self.left -= 1;
-                self.score.sent += 1;
+                self.score.note_sent(sequence, now);
             }
             // The peer is behind: this beat is skipped.
             Err(NotSent::WindowFull(_)) => {}
@@ -181,33 +196,29 @@ impl Caller for Ping {
         self.call.client(id)
     }
 
-    fn on_open(&mut self, registry: &mut Registry<Self>, _: ClientId) {
-        self.beat(registry);
-        if let Pace::Every(interval) = self.pace {
-            let beats = registry.every(interval, |registry, ping: &mut Self| ping.beat(registry));
-            if let Err(error) = beats {
-                self.call.finish(registry, Err(error.into()));
+    fn on_event(&mut self, registry: &mut Registry<Self>, _: ClientId, event: Event<'_>) {
+        match event {
+            Event::Open => self.start(registry),
+            Event::Bytes(_) => {}
+            Event::Reply(reply) => {
+                let time = self.score.note_reply(&reply);
+                self.print(registry, |server| {
+                    let (size, number) = (reply.payload.len(), reply.sequence + 1);
+                    format!("{size} bytes from {server}: seq={number} time={}", Millis(time))
+                });
+                self.go_on(registry);
+            }
+            Event::Lost(Lost { sequence, .. }) => {
+                self.score.note_loss(sequence);
+                self.print(registry, |server| {
+                    format!("nothing from {server}: seq={}", sequence + 1)
+                });
+                self.go_on(registry);
+            }
+            Event::Trouble(trouble) => {
+                self.print(registry, |server| format!("{server}: {trouble}"));
             }
         }
-    }
-
-    fn on_reply(&mut self, registry: &mut Registry<Self>, _: ClientId, reply: Reply) {
-        self.score.note(reply.round_trip);
-        self.print(registry, |server| {
-            let (size, number) = (reply.payload.len(), reply.sequence + 1);
-            format!("{size} bytes from {server}: seq={number} time={}", Millis(reply.round_trip))
-        });
-        self.go_on(registry);
-    }
-
-    fn on_loss(&mut self, registry: &mut Registry<Self>, _: ClientId, lost: Lost) {
-        self.score.lost += 1;
-        self.print(registry, |server| format!("nothing from {server}: seq={}", lost.sequence + 1));
-        self.go_on(registry);
-    }
-
-    fn on_trouble(&mut self, registry: &mut Registry<Self>, _: ClientId, trouble: io::ErrorKind) {
-        self.print(registry, |server| format!("{server}: {trouble}"));
     }
 
     fn on_finish(
@@ -222,13 +233,28 @@ impl Caller for Ping {
 
 impl Score {
     fn new() -> Result<Self, Box<dyn Error>> {
-        Ok(Self { sent: 0, returned: 0, lost: 0, times: Histogram::new_with_bounds(1, HOUR, 3)? })
+        let times = Histogram::new_with_bounds(1, HOUR, 3)?;
+        Ok(Self { sent: 0, returned: 0, lost: 0, departures: HashMap::new(), times })
     }
 
-    fn note(&mut self, round_trip: Duration) {
+    fn note_sent(&mut self, sequence: u64, now: Instant) {
+        self.sent += 1;
+        self.departures.insert(sequence, now);
+    }
+
+    fn note_loss(&mut self, sequence: u64) {
+        self.lost += 1;
+        self.departures.remove(&sequence);
+    }
+
+    /// A ping has returned; how long it took.
+    fn note_reply(&mut self, reply: &Reply) -> Duration {
         self.returned += 1;
+        let departure = self.departures.remove(&reply.sequence);
+        let round_trip = departure.map_or(reply.round_trip, |departure| departure.elapsed());
         let nanos = u64::try_from(round_trip.as_nanos()).unwrap_or(u64::MAX);
         self.times.saturating_record(nanos.max(1));
+        round_trip
     }
 
     /// Whether nothing is on its way.
@@ -239,7 +265,7 @@ impl Score {
 
 impl fmt::Display for Score {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { sent, returned, lost, times } = self;
+        let Self { sent, returned, lost, times, .. } = self;
         write!(f, "{sent} sent, {returned} returned, {lost} lost")?;
         if times.is_empty() {
             return Ok(());
@@ -267,6 +293,6 @@ fn payload(sequence: u64, size: usize) -> Bytes {
 }
 
 /// A refused datagram says nothing of the next one.
-fn is_refusal(error: io::ErrorKind) -> bool {
-    error == io::ErrorKind::ConnectionRefused
+fn is_refusal(error: ErrorKind) -> bool {
+    error == ErrorKind::ConnectionRefused
 }

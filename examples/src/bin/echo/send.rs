@@ -10,7 +10,7 @@ use clap::Args;
 use examples::endpoint::{Endpoint, seconds};
 use examples::stdin::{Cut, PIECE, Reader, Stdin};
 use examples::tls::CallTls;
-use protocols::echo::{Caller, Client, ClientId, Failure, Lost, Reply};
+use protocols::echo::{Caller, Client, ClientId, Event, Failure};
 use reactor::{Handle, Reactor, Registry};
 
 use crate::call::Call;
@@ -143,27 +143,22 @@ impl Caller for Send {
         self.call.client(id)
     }
 
-    fn on_open(&mut self, registry: &mut Registry<Self>, _: ClientId) {
-        self.pump(registry);
-    }
-
-    fn on_bytes(&mut self, registry: &mut Registry<Self>, _: ClientId, bytes: &[u8]) {
-        self.print(registry, bytes);
-    }
-
-    fn on_reply(&mut self, registry: &mut Registry<Self>, id: ClientId, reply: Reply) {
-        if matches!(id, ClientId::Datagrams(_)) {
-            self.print(registry, &reply.payload);
+    fn on_event(&mut self, registry: &mut Registry<Self>, id: ClientId, event: Event<'_>) {
+        match event {
+            Event::Open => self.pump(registry),
+            Event::Bytes(bytes) => self.print(registry, bytes),
+            Event::Reply(reply) => {
+                if matches!(id, ClientId::Datagrams(_)) {
+                    self.print(registry, &reply.payload);
+                }
+                self.pump(registry);
+            }
+            Event::Lost(lost) => {
+                let number = lost.sequence + 1;
+                self.call.fail(registry, format_args!("datagram {number} did not come back"));
+            }
+            Event::Trouble(trouble) => self.call.fail(registry, trouble),
         }
-        self.pump(registry);
-    }
-
-    fn on_loss(&mut self, registry: &mut Registry<Self>, _: ClientId, lost: Lost) {
-        self.call.fail(registry, format_args!("datagram {} did not come back", lost.sequence + 1));
-    }
-
-    fn on_trouble(&mut self, registry: &mut Registry<Self>, _: ClientId, trouble: io::ErrorKind) {
-        self.call.fail(registry, trouble);
     }
 
     fn on_finish(

@@ -6,12 +6,11 @@ use std::time::Duration;
 
 use clap::Args;
 use examples::advice::NotOpened;
-use examples::endpoint::{HostPort, seconds};
+use examples::endpoint::{HostPort, some_seconds};
+use examples::service::{self, ServiceOptions};
 use examples::tls::{ServeTls, Served};
 use examples::{output, stop};
 use protocols::echo::{self, Server};
-#[cfg(unix)]
-use reactor::Signal;
 use reactor::{Address, DatagramOptions, Limits, ListenOptions, Reactor, Registry, StreamLimits};
 
 /// Where it listens if it is told nothing: for this machine only.
@@ -49,7 +48,7 @@ pub(crate) struct Options {
     max_connections: usize,
 
     /// Close connections on which nothing has moved for so long
-    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    #[arg(long, value_name = "SECONDS", value_parser = some_seconds)]
     idle: Option<Duration>,
 
     /// Answer no more than N UDP datagrams a second from one address; the rest are dropped
@@ -59,19 +58,21 @@ pub(crate) struct Options {
     #[arg(long, value_name = "N", default_value_t = echo::Limits::default().datagrams_per_second,
           value_parser = clap::value_parser!(u32).range(1..))]
     rate: u32,
+
+    #[command(flatten)]
+    service: ServiceOptions,
 }
 
 pub(crate) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     let limits = Limits { connections: options.max_connections, ..Limits::default() };
     let mut reactor = Reactor::<Server>::with_limits(limits)?;
     let tls = options.tls.load()?;
+    let service = service::begin(reactor.registry())?;
     let mut listening = open(reactor.registry(), options, tls.as_ref())?;
     stop::on_request(reactor.registry())?;
     listening.extend(tls.as_ref().map(Served::to_string));
-    #[cfg(unix)]
-    if let Some(tls) = tls.clone() {
-        reactor.registry().on_signal(Signal::Hangup, move |registry, _| tls.reload(registry))?;
-    }
+    tls.iter().try_for_each(|tls| tls.reload_on_hangup(reactor.registry()))?;
+    service.serve(reactor.registry(), &options.service)?;
     listening.iter().try_for_each(output::say)?;
 
     let limits = echo::Limits { datagrams_per_second: options.rate, ..echo::Limits::default() };

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::time::{Duration, Instant};
 
+use examples::output;
 use reactor::{Address, Uncoupled};
 
 /// Takes them in turn.
@@ -57,18 +58,31 @@ impl Backends {
     /// A backend has answered.
     pub(crate) fn note_open(&mut self, Place(at): Place) {
         if let Some(backend) = self.all.get_mut(at) {
-            backend.rests_until = None;
+            if backend.rests_until.take().is_some() {
+                output::complain(format_args!("proxy: {} answers again", backend.address));
+            }
             backend.counters.connections += 1;
             backend.counters.open += 1;
         }
     }
 
-    /// A backend could not be reached, or did not stay: it rests.
-    pub(crate) fn note_failed(&mut self, Place(at): Place, now: Instant) {
-        let rests_until = now.checked_add(self.rest);
-        if let Some(backend) = self.all.get_mut(at) {
-            backend.rests_until = rests_until;
-            backend.counters.failed += 1;
+    /// A backend could not be reached, and rests. It is told of once, until it answers again.
+    pub(crate) fn note_failed(&mut self, Place(at): Place, now: Instant, why: &str) {
+        let rest = self.rest;
+        let Some(backend) = self.all.get_mut(at) else {
+            return;
+        };
+        // A rest that never ends is one of which nobody lives to see the end.
+        let is_new = backend.rests_until.replace(now.checked_add(rest).unwrap_or(now)).is_none();
+        backend.counters.failed += 1;
+        if is_new {
+            output::complain(format_args!(
+                "proxy: {}: {why}; it rests for {rest:?}",
+                backend.address
+            ));
+            if self.all.iter().all(|backend| backend.rests_until.is_some()) {
+                output::complain("proxy: no backend can be reached");
+            }
         }
     }
 
@@ -124,7 +138,7 @@ mod tests {
     fn each_has_its_turn_and_one_that_failed_is_skipped_until_it_has_rested() {
         let (mut backends, now) = (three(), Instant::now());
         assert_eq!(turns(&mut backends, now, 4), [0, 1, 2, 0]);
-        backends.note_failed(Place(1), now);
+        backends.note_failed(Place(1), now, "refused");
         assert_eq!(turns(&mut backends, now, 4), [2, 0, 2, 0]);
         let later = now + Duration::from_secs(10);
         assert_eq!(turns(&mut backends, later, 3), [1, 2, 0]);
@@ -134,7 +148,7 @@ mod tests {
     fn when_all_rest_somebody_is_tried_all_the_same() {
         let (mut backends, now) = (three(), Instant::now());
         for at in 0..3 {
-            backends.note_failed(Place(at), now);
+            backends.note_failed(Place(at), now, "refused");
         }
         assert_eq!(turns(&mut backends, now, 4), [0, 1, 2, 0]);
         backends.note_open(Place(2));

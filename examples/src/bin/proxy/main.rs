@@ -19,52 +19,66 @@
 #![forbid(unsafe_code)]
 
 mod backends;
+mod header;
 mod proxy;
 
 use std::error::Error;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use clap::Parser;
+use clap::{Args, Parser};
 use examples::advice::NotOpened;
-use examples::endpoint::{Endpoint, seconds};
+use examples::endpoint::{Endpoint, of_streams, seconds, some_seconds};
+use examples::service::{self, ServiceOptions};
+use examples::tls::{CallTls, ServeTls, Served};
 use examples::{output, stop};
-use reactor::{
-    Address, ConnectOptions, Limits, ListenOptions, Reactor, Registry, Signal, StreamLimits,
-};
+use reactor::tls::{ClientTls, Fingerprint, TlsError};
+use reactor::{ConnectOptions, Limits, ListenOptions, Reactor, Registry, Signal, StreamLimits};
 
 use backends::Backends;
+use header::Version;
 use proxy::{Front, Proxy};
 
 /// Pass on what TCP and Unix clients say to one of several backends, until Ctrl-C
 ///
 /// Each client is given the backend whose turn it is. One that cannot be reached is skipped for a while,
 /// and the client is given the next. Half-closes pass both ways; whoever is slow is waited for, with
-/// little memory. On Linux bytes go from socket to socket, without a copy.
+/// little memory. On Linux bytes go from socket to socket, without a copy, where neither side speaks TLS.
+///
+/// With --tls, or --tls-self-signed, the clients speak TLS, and the certificate is read again at SIGHUP; with
+/// --backend-tls, or one of its siblings, the backends do.
 ///
 /// Ctrl-C and SIGTERM drain: nobody new comes in, and who is in may finish, for --grace seconds at
-/// most. The second one stops at once. SIGUSR1 prints the counters.
+/// most. The second one stops at once. SIGUSR1 prints the counters. SIGUSR2
+/// starts a successor, which takes over when it is ready.
 #[derive(Parser)]
-#[command(version, after_help = AFTER_HELP)]
+#[command(name = "proxy", version, after_help = AFTER_HELP)]
 struct Cli {
     /// Listen here; may be given several times. Port 0 is any free one
-    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8080")]
+    #[arg(long, value_name = "ADDR", value_parser = of_streams, default_value = "127.0.0.1:8080")]
     listen: Vec<Endpoint>,
 
     /// Where the clients' connections go, in turn
-    #[arg(value_name = "BACKEND", required = true)]
+    #[arg(value_name = "BACKEND", required = true, value_parser = backend)]
     backends: Vec<Endpoint>,
+
+    #[command(flatten)]
+    tls: ServeTls,
+
+    #[command(flatten)]
+    backend_tls: BackendTls,
 
     /// Skip a backend that could not be reached for so long
     #[arg(long, value_name = "SECONDS", value_parser = seconds, default_value = "10")]
     rest: Duration,
 
     /// Give up a backend that takes longer to answer
-    #[arg(long, value_name = "SECONDS", value_parser = seconds, default_value = "5")]
+    #[arg(long, value_name = "SECONDS", value_parser = some_seconds, default_value = "5")]
     connect_timeout: Duration,
 
     /// Reset connections on which nothing has moved for so long
-    #[arg(long, value_name = "SECONDS", value_parser = seconds, default_value = "600")]
+    #[arg(long, value_name = "SECONDS", value_parser = some_seconds, default_value = "600")]
     idle: Duration,
 
     /// Let those who are in finish for so long when it is stopped
@@ -74,12 +88,50 @@ struct Cli {
     /// Take no more connections than N at one time, those to the backends among them
     ///
     /// Each client takes two, and two file descriptors: `ulimit -n` says how many there are.
-    #[arg(long, value_name = "N", default_value_t = Limits::default().connections)]
+    #[arg(long, value_name = "N", value_parser = two_or_more,
+          default_value_t = Limits::default().connections)]
     max_connections: usize,
+
+    /// Tell backends who the client is, by the PROXY protocol; only those that expect it
+    #[arg(long, value_enum, value_name = "VERSION",
+          conflicts_with_all = ["backend_tls", "backend_ca", "backend_pin", "backend_name"])]
+    send_proxy: Option<Version>,
+
+    #[command(flatten)]
+    service: ServiceOptions,
+}
+
+/// Whether the backends speak TLS, and whom among them to trust.
+#[derive(Args, Clone)]
+struct BackendTls {
+    /// Speak TLS with the backends; each one's certificate has to be for its name, and vouched for by whom the system
+    /// trusts
+    #[arg(long)]
+    backend_tls: bool,
+
+    /// The same, and trust those of this PEM file instead
+    #[arg(long, value_name = "FILE", conflicts_with = "backend_pin")]
+    backend_ca: Option<PathBuf>,
+
+    /// The same, and trust the backends with the certificate of this SHA-256, whoever vouches for them
+    #[arg(long, value_name = "FINGERPRINT")]
+    backend_pin: Vec<Fingerprint>,
+
+    /// The same, with backends whose certificates are for another name than those in their addresses
+    #[arg(long, value_name = "NAME")]
+    backend_name: Option<String>,
+}
+
+impl BackendTls {
+    fn load(&self) -> Result<Option<ClientTls>, TlsError> {
+        let Self { backend_tls, backend_ca, backend_pin, backend_name } = self.clone();
+        CallTls::new(backend_tls, backend_ca, backend_pin, backend_name).load(None)
+    }
 }
 
 const AFTER_HELP: &str = "\
-ADDR and BACKEND are HOST:PORT or unix:PATH.
+ADDR and BACKEND are HOST:PORT or unix:PATH. A backend's name is looked up for each connection, and its addresses
+are tried side by side.
 Exit code: 0 if all went well, 1 if something failed, 2 if the command line makes no sense.";
 
 fn main() -> ExitCode {
@@ -89,12 +141,22 @@ fn main() -> ExitCode {
 fn run(cli: &Cli) -> Result<(), Box<dyn Error>> {
     let limits = Limits { connections: cli.max_connections, ..Limits::default() };
     let mut reactor = Reactor::<Proxy>::with_limits(limits)?;
-    let backends = Backends::new(addresses(&cli.backends)?, cli.rest);
-    let mut proxy =
-        Proxy::new(backends, ConnectOptions { limits: streams(cli), ..Default::default() });
-    let listening = open(reactor.registry(), cli)?;
+    let backends = cli.backends.iter().map(|backend| Ok(backend.address()?));
+    let backends = Backends::new(backends.collect::<Result<_, Box<dyn Error>>>()?, cli.rest);
+    let connect = ConnectOptions {
+        limits: streams(cli),
+        tls: cli.backend_tls.load()?,
+        ..ConnectOptions::default()
+    };
+    let mut proxy = Proxy::new(backends, connect, cli.send_proxy);
+    let tls = cli.tls.load()?;
+    let service = service::begin(reactor.registry())?;
+    let mut listening = open(reactor.registry(), cli, tls.as_ref())?;
+    listening.extend(tls.as_ref().map(Served::to_string));
     stop::within(reactor.registry(), cli.grace)?;
+    tls.iter().try_for_each(|tls| tls.reload_on_hangup(reactor.registry()))?;
     reactor.registry().on_signal(Signal::User1, |_, proxy| tell(proxy))?;
+    service.serve(reactor.registry(), &cli.service)?;
     listening.iter().try_for_each(output::say)?;
     let report = reactor.run(&mut proxy)?;
     output::say(report)?;
@@ -108,10 +170,19 @@ fn tell(proxy: &Proxy) {
 }
 
 /// Opens every socket, or none; what to print of them.
-fn open(registry: &mut Registry<Proxy>, cli: &Cli) -> Result<Vec<String>, Box<dyn Error>> {
-    let options = ListenOptions { limits: streams(cli), ..ListenOptions::default() };
+fn open(
+    registry: &mut Registry<Proxy>,
+    cli: &Cli,
+    tls: Option<&Served>,
+) -> Result<Vec<String>, Box<dyn Error>> {
+    let options = ListenOptions {
+        limits: streams(cli),
+        tls: tls.map(Served::tls),
+        ..ListenOptions::default()
+    };
     let mut lines = Vec::new();
-    for address in addresses(&cli.listen)? {
+    for place in &cli.listen {
+        let address = place.resolve()?.swap_remove(0);
         let kind = if address.ip().is_some() { "tcp " } else { "" };
         let id = registry
             .listen_with(address, &options, |_, proxy| {
@@ -124,15 +195,20 @@ fn open(registry: &mut Registry<Proxy>, cli: &Cli) -> Result<Vec<String>, Box<dy
     Ok(lines)
 }
 
-/// The first address of each.
-fn addresses(endpoints: &[Endpoint]) -> Result<Vec<Address>, Box<dyn Error>> {
-    let first = |endpoint: &Endpoint| match endpoint {
-        Endpoint::Udp(_) => {
-            Err(format!("{endpoint} is for datagrams; streams are passed on here").into())
+/// Where somebody listens: nobody does at port 0.
+fn backend(text: &str) -> Result<Endpoint, String> {
+    match of_streams(text).map_err(|error| error.to_string())? {
+        Endpoint::Tcp(place) if place.port() == 0 => {
+            Err("port 0 is any free one to listen on, and none to connect to".to_owned())
         }
-        streams => Ok(streams.resolve()?.swap_remove(0)),
-    };
-    endpoints.iter().map(first).collect()
+        endpoint => Ok(endpoint),
+    }
+}
+
+/// A client and its backend.
+fn two_or_more(text: &str) -> Result<usize, String> {
+    let number = text.parse().ok().filter(|&number| number >= 2);
+    number.ok_or_else(|| "expected a whole number, 2 or more: each client takes two".to_owned())
 }
 
 /// Both sides of a couple are given the same time. The end is no exception: whoever reads slowly may take as

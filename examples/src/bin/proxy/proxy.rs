@@ -9,23 +9,31 @@
 
 use std::fmt;
 
+use bytes::Bytes;
 use reactor::{
     Closed, ConnectOptions, ConnectionId, Input, OpenError, Protocol, Registry, Side, Transport,
 };
 
 use crate::backends::{Backends, Place};
+use crate::header::Version;
 
 /// The application: who there is to connect to, and what has been done.
 pub(crate) struct Proxy {
     backends: Backends,
     options: ConnectOptions,
+    /// What backends are told of clients, if anything.
+    header: Option<Version>,
     clients: u64,
     refused: u64,
 }
 
 impl Proxy {
-    pub(crate) fn new(backends: Backends, options: ConnectOptions) -> Self {
-        Self { backends, options, clients: 0, refused: 0 }
+    pub(crate) fn new(
+        backends: Backends,
+        options: ConnectOptions,
+        header: Option<Version>,
+    ) -> Self {
+        Self { backends, options, header, clients: 0, refused: 0 }
     }
 
     pub(crate) fn note_client(&mut self) {
@@ -34,12 +42,18 @@ impl Proxy {
 
     /// Begins to connect for a client of whom so many backends have been tried. One at which connecting fails
     /// at once is as good as tried.
-    fn connect(&mut self, registry: &mut Registry<Self>, client: ConnectionId, tried: usize) {
+    fn connect(
+        &mut self,
+        registry: &mut Registry<Self>,
+        client: ConnectionId,
+        header: &Bytes,
+        tried: usize,
+    ) {
         for tried in tried..self.backends.len() {
             let Some((place, address)) = self.backends.take_turn(registry.now()) else {
                 break;
             };
-            let back = Back { client, place, tried: tried + 1 };
+            let back = Back { client, header: header.clone(), place, tried: tried + 1 };
             match registry.connect_with(address, &self.options, back) {
                 Ok(_) => return,
                 // It is this side that takes nobody any more.
@@ -48,7 +62,9 @@ impl Proxy {
                     | OpenError::TooManyConnections(_)
                     | OpenError::NoDescriptors(_),
                 ) => break,
-                Err(_) => self.backends.note_failed(place, registry.now()),
+                Err(error) => {
+                    self.backends.note_failed(place, registry.now(), &error.to_string());
+                }
             }
         }
         self.refused += 1;
@@ -64,7 +80,8 @@ impl Protocol<Proxy> for Front {
     fn on_open(&mut self, client: &mut Transport<'_, Proxy>, proxy: &mut Proxy) {
         client.pause();
         let id = client.id();
-        proxy.connect(client.registry(), id, 0);
+        let header = proxy.header.map(|version| version.header(&client.peer(), &client.local()));
+        proxy.connect(client.registry(), id, &header.unwrap_or_default(), 0);
     }
 
     /// It is paused, so nothing comes before it is coupled.
@@ -74,6 +91,8 @@ impl Protocol<Proxy> for Front {
 /// What a backend's connection runs until it has answered.
 struct Back {
     client: ConnectionId,
+    /// What the backend is told of the client, before anything else; nothing, if it is empty.
+    header: Bytes,
     place: Place,
     /// So many have been tried for this client, this one among them.
     tried: usize,
@@ -81,6 +100,9 @@ struct Back {
 
 impl Protocol<Proxy> for Back {
     fn on_open(&mut self, backend: &mut Transport<'_, Proxy>, proxy: &mut Proxy) {
+        if !self.header.is_empty() {
+            backend.send(std::mem::take(&mut self.header));
+        }
         let (place, id) = (self.place, backend.id());
         let coupled = backend.registry().couple(self.client, id, move |_, ended, proxy| {
             proxy.backends.note_end(place, &ended);
@@ -102,8 +124,8 @@ impl Protocol<Proxy> for Back {
             // The shutdown has closed it, before it was open: nobody is tried any more.
             let _ = registry.abort(self.client);
         } else {
-            proxy.backends.note_failed(self.place, registry.now());
-            proxy.connect(registry, self.client, self.tried);
+            proxy.backends.note_failed(self.place, registry.now(), &closed.reason.to_string());
+            proxy.connect(registry, self.client, &self.header, self.tried);
         }
     }
 }

@@ -60,8 +60,8 @@ pub(crate) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
         }
         batch.send(registry)?;
         if answers.borrow().is_empty() {
-            // Notifications alone are not answered: the loop ends when they have left.
-            registry.shutdown(how.timeout);
+            // Notifications alone are not answered.
+            return talk::end_when_sent(registry, client.remote().clone(), how.timeout);
         }
         Ok(())
     })

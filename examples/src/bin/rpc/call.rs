@@ -55,7 +55,7 @@ pub(crate) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     };
     match (&options.place, options.udp) {
         (Place::Tcp(place), true) => notify_by_udp(place, &options.method, &params),
-        (_, true) => Err("a datagram goes to HOST:PORT".into()),
+        (_, true) => Err(talk::Usage("a datagram goes to HOST:PORT".to_owned()).into()),
         _ => talk::run(&options.place, &options.how, nobody(), None, |registry, client| {
             begin(options, registry, client, &params)
         }),
@@ -67,7 +67,7 @@ pub(crate) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
 pub(crate) fn nobody() -> Service<Talk> {
     let mut service = Service::<Talk>::new("rpc", env!("CARGO_PKG_VERSION"));
     service.on_event(|talk: &mut Talk, event| match event {
-        Event::Closed(closed) if !closed.reason.is_clean() => talk.note_end(&closed.reason),
+        Event::Closed { why, is_clean: false, .. } => talk.note_end(why),
         Event::Complaint { error, .. } => {
             output::complain(format_args!("the server complains: {error}"));
         }
@@ -85,9 +85,7 @@ fn begin(
     let (method, timeout) = (&*options.method, options.how.timeout);
     if options.notify {
         client.remote().notify(registry, method, params)?;
-        // The loop ends when it has left, or when that has taken too long.
-        registry.shutdown(timeout);
-        return Ok(());
+        return talk::end_when_sent(registry, client.remote().clone(), timeout);
     }
     client.remote().call(
         registry,

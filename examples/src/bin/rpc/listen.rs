@@ -15,7 +15,8 @@ use crate::{params, print};
 
 /// Subscribe, and print the notifications that come, until Ctrl-C
 ///
-/// METHOD is the one that subscribes. A connection that is lost is made again, and the subscription with it.
+/// METHOD is the one that subscribes; what it answers is said on standard error. A connection that is lost is made
+/// again, and the subscription with it. By http:// nothing can be listened to: use ws://.
 #[derive(Args)]
 pub(crate) struct Options {
     /// The server
@@ -38,6 +39,12 @@ pub(crate) struct Options {
 }
 
 pub(crate) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
+    if let Place::Http(_) = options.place {
+        return Err(talk::Usage(
+            "by http:// a server tells nothing of itself: use ws://".to_owned(),
+        )
+        .into());
+    }
     let params = params::parse(&options.params)?;
     let service = listener(options.count);
     let again = Some(Backoff::default());
@@ -51,8 +58,12 @@ pub(crate) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
             timeout,
             |registry, talk: &mut Talk, result| {
                 let result: Result<Value, CallError> = result;
-                if let Err(error) = result {
-                    talk.end(registry, Err(error.into()));
+                match result {
+                    // Whether it was one that subscribes, only its answer can tell.
+                    Ok(answer) => {
+                        output::complain(format_args!("rpc: answered {answer}; listening"));
+                    }
+                    Err(error) => talk.end(registry, Err(error.into())),
                 }
             },
         )?;
@@ -79,8 +90,8 @@ fn listener(count: Option<u64>) -> Service<Talk> {
         to_raw_value(&()).map_err(protocols::rpc::Error::internal)
     });
     service.on_event(|_, event| match event {
-        Event::Closed(closed) if !closed.reason.is_clean() => {
-            output::complain(format_args!("rpc: {}; connecting again", closed.reason));
+        Event::Closed { why, is_clean: false, .. } | Event::Unreachable { why } => {
+            output::complain(format_args!("rpc: {why}; connecting again"));
         }
         Event::NotResubscribed { method, error } => {
             output::complain(format_args!("rpc: {method} is refused now: {error}"));

@@ -36,17 +36,23 @@ use examples::output;
 
 /// JSON-RPC 2.0: a server to try things with, and a client for every server there is.
 #[derive(Parser)]
-#[command(version, after_help = AFTER_HELP)]
+#[command(name = "rpc", version, after_help = AFTER_HELP)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
 }
 
 const AFTER_HELP: &str = "\
-An ADDR is tcp://HOST:PORT or HOST:PORT, unix:PATH, or stdio:COMMAND, which starts a program and speaks with
-its standard input and output, as language servers want it.
-Exit code: 0 if all went well, 1 if something failed, 2 if the command line makes no sense, 3 if the answer was
-an error.";
+An ADDR is one of these:
+  tcp://HOST:PORT, HOST:PORT, unix:PATH   a stream
+  http://HOST[:PORT]/PATH                 a POST for each call
+  ws://HOST[:PORT]/PATH                   a WebSocket
+  stdio:COMMAND                           a program that is started, as editors start theirs
+Exit code:
+  0  all went well
+  1  something failed
+  2  the command line makes no sense
+  3  the answer was an error";
 
 #[derive(Subcommand)]
 enum Command {
@@ -62,6 +68,10 @@ fn main() -> ExitCode {
         Err(error) if error.is::<talk::Refused>() => {
             output::complain(format_args!("rpc: {error}"));
             ExitCode::from(3)
+        }
+        Err(error) if error.is::<talk::Usage>() => {
+            output::complain(format_args!("rpc: {error}"));
+            ExitCode::from(2)
         }
         result => output::exit("rpc", result),
     }

@@ -1,12 +1,12 @@
 //! Parameters, as words of a command line.
 
-use std::error::Error;
-
 use serde_json::{Map, Value};
+
+use crate::talk::Usage;
 
 /// What the words say: by name if the first is NAME=VALUE, else by position; nothing if there are none. A
 /// value that is no JSON is a text.
-pub(crate) fn parse(words: &[String]) -> Result<Value, Box<dyn Error>> {
+pub(crate) fn parse(words: &[String]) -> Result<Value, Usage> {
     let Some(first) = words.first() else {
         return Ok(Value::Null);
     };
@@ -16,12 +16,11 @@ pub(crate) fn parse(words: &[String]) -> Result<Value, Box<dyn Error>> {
     let mut named = Map::new();
     for word in words {
         let Some((name, text)) = split(word) else {
-            return Err(
-                format!("'{word}' is no NAME=VALUE, as the parameters before it are").into()
-            );
+            let why = format!("'{word}' is no NAME=VALUE, as the parameters before it are");
+            return Err(Usage(why));
         };
         if named.insert(name.to_owned(), value(text)).is_some() {
-            return Err(format!("the parameter {name} is there twice").into());
+            return Err(Usage(format!("the parameter {name} is there twice")));
         }
     }
     Ok(Value::Object(named))

@@ -9,8 +9,10 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use examples::endpoint::seconds;
-use protocols::rpc::{self, CallError, Client, ClientOptions, Dialect, Framing, Service};
-use reactor::{Backoff, CloseReason, Reactor, Registry};
+use protocols::rpc::{self, CallError, Client, ClientOptions, Dialect, Framing, Remote, Service};
+use reactor::{Backoff, Reactor, Registry};
+
+use examples::tls::Trust;
 
 use crate::place::Place;
 
@@ -26,8 +28,11 @@ pub(crate) struct How {
     #[arg(long)]
     v1: bool,
 
+    #[command(flatten)]
+    trust: Trust,
+
     /// How long an answer may take
-    #[arg(long, value_name = "SECONDS", default_value = "30", value_parser = seconds)]
+    #[arg(long, value_name = "SECONDS", default_value = "30", value_parser = some_time)]
     pub(crate) timeout: Duration,
 }
 
@@ -43,6 +48,26 @@ pub(crate) enum Cut {
 pub(crate) struct Talk {
     result: Option<Result<(), Box<dyn Error>>>,
 }
+
+/// A time in which an answer can come.
+fn some_time(text: &str) -> Result<Duration, String> {
+    match seconds(text)? {
+        Duration::ZERO => Err("no answer comes in no time".to_owned()),
+        time => Ok(time),
+    }
+}
+
+/// The words on the command line make no sense together, which clap cannot know.
+#[derive(Debug)]
+pub(crate) struct Usage(pub(crate) String);
+
+impl Display for Usage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl Error for Usage {}
 
 /// The server has answered with an error.
 #[derive(Debug)]
@@ -81,10 +106,30 @@ impl Talk {
     }
 
     /// The connection has not ended well; if nothing has been decided yet, that decides it.
-    pub(crate) fn note_end(&mut self, reason: &CloseReason) {
-        let lost = CallError::Lost { why: reason.to_string(), sent: false };
+    pub(crate) fn note_end(&mut self, why: &str) {
+        let lost = CallError::Lost { why: why.to_owned(), sent: false };
         self.result.get_or_insert_with(|| Err(lost.into()));
     }
+}
+
+/// Ends the loop when all notifications have left, or when that has taken too long.
+pub(crate) fn end_when_sent(
+    registry: &mut Registry<Talk>,
+    remote: Remote<Talk>,
+    patience: Duration,
+) -> Result<(), Box<dyn Error>> {
+    const STEP: Duration = Duration::from_millis(5);
+    if remote.unsent() == 0 || patience.is_zero() {
+        registry.shutdown(patience.max(STEP));
+        return Ok(());
+    }
+    registry.after(STEP, move |registry, talk: &mut Talk| {
+        let left = patience.saturating_sub(STEP);
+        if let Err(error) = end_when_sent(registry, remote, left) {
+            talk.end(registry, Err(error));
+        }
+    })?;
+    Ok(())
 }
 
 /// Connects, lets `begin` ask for something, and turns the loop until somebody calls [`Talk::end`].
@@ -136,12 +181,22 @@ impl Conversation {
         service: Rc<Service<Talk>>,
         reconnect: Option<Backoff>,
     ) -> Result<Self, Box<dyn Error>> {
-        let server = match place {
-            Place::Tcp(place) => place.first()?,
-            Place::Unix(address) => address.clone(),
-            Place::Stdio(command) => return Self::spawn(registry, command, how, place, service),
+        if let Place::Stdio(command) = place {
+            return Self::spawn(registry, command, how, place, service);
+        }
+        let server = place.address()?.ok_or("there is no address in it")?;
+        let tls = match (place.is_secure(), how.trust.is_given()) {
+            (true, _) => Some(how.trust.load(None, &[])?),
+            (false, true) => {
+                return Err(
+                    format!("{place}: TLS is spoken with tls://, https:// or wss://").into()
+                );
+            }
+            (false, false) => None,
         };
         let options = ClientOptions {
+            tls,
+            carrier: place.carrier(),
             framing: how.framing(place),
             dialect: how.dialect(),
             reconnect,

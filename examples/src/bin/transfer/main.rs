@@ -49,7 +49,7 @@ use examples::output;
 
 /// Files over FTP and TFTP: servers of both, and a client of both
 #[derive(Parser)]
-#[command(version, after_help = AFTER_HELP)]
+#[command(name = "transfer", version, after_help = AFTER_HELP)]
 struct Cli {
     #[command(subcommand)]
     command: Command,

@@ -9,10 +9,12 @@ use std::time::{Duration, UNIX_EPOCH};
 use clap::Args;
 use examples::advice::NotOpened;
 use examples::endpoint::{HostPort, seconds};
+use examples::service::{self, ServiceOptions, notify};
+use examples::tls::{ServeTls, Served};
 use examples::{output, stop};
 use protocols::password::PasswordHash;
 use protocols::transfer::ftp::users::{Anonymous, Permissions, User, Users};
-use protocols::transfer::ftp::{self, Settings};
+use protocols::transfer::ftp::{self, Settings, TlsSettings};
 use protocols::transfer::store::{Access, Replace, Store, VirtualPath};
 use protocols::transfer::tftp;
 use reactor::{Address, DatagramOptions, ListenOptions, Reactor, Registry};
@@ -29,16 +31,31 @@ const TFTP: &str = "127.0.0.1:6969";
 ///
 /// Without --ftp and --tftp it listens on 127.0.0.1, port 2121 for FTP and port 6969 for TFTP.
 /// Everything is for reading only, unless --write is given. Neither protocol hides anything from whoever
-/// listens on the way.
+/// listens on the way; with --tls, or --tls-self-signed, clients of FTP may ask for TLS (AUTH TLS, PROT P).
 ///
 /// Ctrl-C drains: transfers may end, for three seconds at most. Ctrl-C again stops at once. Then it prints
-/// what it has done. SIGHUP reads the file of --users anew and drops nobody, also when the terminal is
+/// what it has done. SIGHUP reads the file of --users, and the certificate, anew and drops nobody, also when the terminal is
 /// closed.
 #[derive(Args)]
 pub(crate) struct Options {
     /// Listen for FTP; port 0 is any free one
     #[arg(long, value_name = "ADDR")]
     ftp: Vec<HostPort>,
+
+    /// Listen for FTP that begins with TLS (ftps, port 990)
+    #[arg(long, value_name = "ADDR")]
+    ftps: Vec<HostPort>,
+
+    #[command(flatten)]
+    tls: ServeTls,
+
+    /// Take no password and send no file without TLS
+    #[arg(long)]
+    require_tls: bool,
+
+    /// Take no data connection that does not go on with the TLS session of its control connection
+    #[arg(long)]
+    require_reuse: bool,
 
     /// Answer TFTP
     #[arg(long, value_name = "ADDR")]
@@ -128,6 +145,9 @@ pub(crate) struct Options {
     /// Print a line for everything that happens over FTP; transfers as xferlog has them
     #[arg(long)]
     log: bool,
+
+    #[command(flatten)]
+    service: ServiceOptions,
 }
 
 /// How old an upload has to be that nobody is writing any more.
@@ -173,26 +193,40 @@ impl AsMut<tftp::Server> for Servers {
 pub(crate) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     let store = store(options)?;
     let mut reactor = Reactor::<Servers>::new()?;
+    let service = service::begin(reactor.registry())?;
     let everybody = Everybody::of(options)?;
-    let mut servers = servers(options, everybody.read()?, store.clone());
+    let tls = load_tls(options)?;
+    let mut servers = servers(options, everybody.read()?, store.clone(), tls.as_ref());
     #[cfg(unix)]
     if let Some(path) = &options.control {
-        let service = control::service(everybody.clone());
-        examples::control::listen(reactor.registry(), path, service)
+        let methods = control::service(everybody.clone());
+        examples::control::listen(reactor.registry(), path, methods)
             .map_err(NotOpened::by("--control"))?;
     }
     #[cfg(unix)]
-    on_hangup(reactor.registry(), everybody)?;
-    let listening = open(reactor.registry(), options)?;
+    on_hangup(reactor.registry(), everybody, tls.clone())?;
+    let mut listening = open(reactor.registry(), options)?;
+    listening.extend(tls.as_ref().map(Served::to_string));
+    stop::on_request(reactor.registry())?;
+    service.serve(reactor.registry(), &options.service)?;
+    listening.iter().try_for_each(output::say)?;
+    // As the user that it has become.
     if options.write {
         sweep(reactor.registry(), store);
     }
-    stop::on_request(reactor.registry())?;
-    listening.iter().try_for_each(output::say)?;
     let report = reactor.run(&mut servers)?;
     output::say(report)?;
     output::say(servers.statistics())?;
     Ok(())
+}
+
+fn load_tls(options: &Options) -> Result<Option<Served>, Box<dyn Error>> {
+    let tls = options.tls.load()?;
+    let is_needed = options.require_tls || options.require_reuse || !options.ftps.is_empty();
+    if tls.is_none() && is_needed {
+        return Err("TLS wants a certificate: --tls or --tls-self-signed".into());
+    }
+    Ok(tls)
 }
 
 fn store(options: &Options) -> Result<Store, Box<dyn Error>> {
@@ -202,8 +236,8 @@ fn store(options: &Options) -> Result<Store, Box<dyn Error>> {
     Ok(store.durable(options.durable))
 }
 
-fn servers(options: &Options, users: Users, store: Store) -> Servers {
-    let mut ftp = ftp::Server::new(settings(options), users, store.clone());
+fn servers(options: &Options, users: Users, store: Store, tls: Option<&Served>) -> Servers {
+    let mut ftp = ftp::Server::new(settings(options, tls), users, store.clone());
     if options.log {
         ftp.set_log(|event| {
             // If nobody reads it any more, it is for nobody.
@@ -229,9 +263,15 @@ fn tftp_bounds(window: u16) -> tftp::Bounds {
     tftp::Bounds { window, window_bytes, ..defaults }
 }
 
-fn settings(options: &Options) -> Settings {
+fn settings(options: &Options, tls: Option<&Served>) -> Settings {
     let defaults = Settings::default();
+    let tls = tls.map(|tls| TlsSettings {
+        required: options.require_tls,
+        bound: options.require_reuse,
+        ..TlsSettings::new(tls.tls())
+    });
     Settings {
+        tls,
         passive_ports: options.passive_ports.clone(),
         passive_address: options.passive_address,
         keep_uploads: options.keep,
@@ -283,25 +323,38 @@ impl Everybody {
 
 /// Reads the users anew. A file that makes no sense leaves those who were there.
 #[cfg(unix)]
-fn on_hangup(registry: &mut Registry<Servers>, everybody: Everybody) -> std::io::Result<()> {
+fn on_hangup(
+    registry: &mut Registry<Servers>,
+    everybody: Everybody,
+    tls: Option<Served>,
+) -> std::io::Result<()> {
     registry.on_signal(reactor::Signal::Hangup, move |registry, _| {
+        tls.iter().for_each(|tls| tls.reload(registry));
         if everybody.file.is_none() {
+            if tls.is_some() {
+                return;
+            }
             return tell("there is no file of --users to read anew (SIGHUP)");
         }
+        notify::reloading();
         let everybody = everybody.clone();
         let offloaded = registry.offload(
             move || everybody.read().map_err(|error| error.to_string()),
-            |_, servers: &mut Servers, result| match result {
-                Ok(Ok(users)) => {
-                    let count = servers.set_users(users);
-                    tell(format_args!("read the users anew (SIGHUP): {count} with a name"));
+            |_, servers: &mut Servers, result| {
+                match result {
+                    Ok(Ok(users)) => {
+                        let count = servers.set_users(users);
+                        tell(format_args!("read the users anew (SIGHUP): {count} with a name"));
+                    }
+                    Ok(Err(why)) => tell(format_args!("the users stay as they were: {why}")),
+                    Err(error) => tell(format_args!("the users stay as they were: {error}")),
                 }
-                Ok(Err(why)) => tell(format_args!("the users stay as they were: {why}")),
-                Err(error) => tell(format_args!("the users stay as they were: {error}")),
+                notify::ready();
             },
         );
         if offloaded.is_err() {
             tell("the users stay as they were: there is too much other work");
+            notify::ready();
         }
     })
 }
@@ -339,6 +392,11 @@ fn open(
             .map_err(NotOpened::by("--ftp"))?;
         lines.push(format!("ftp listening on {}", registry.listener_address(id)?));
     }
+    for place in &options.ftps {
+        let id = ftp::listen_implicit(registry, place.first()?, &ListenOptions::default())
+            .map_err(NotOpened::by("--ftps"))?;
+        lines.push(format!("ftps listening on {}", registry.listener_address(id)?));
+    }
     for address in addresses(&options.tftp, TFTP, options)? {
         // Where it is asked at any address, it has to answer from that one.
         let metadata = address.ip().is_some_and(|ip| ip.is_unspecified());
@@ -359,7 +417,7 @@ fn addresses(
     default: &str,
     options: &Options,
 ) -> Result<Vec<Address>, Box<dyn Error>> {
-    if options.ftp.is_empty() && options.tftp.is_empty() {
+    if options.ftp.is_empty() && options.ftps.is_empty() && options.tftp.is_empty() {
         return Ok(vec![default.parse()?]);
     }
     Ok(given.iter().map(HostPort::first).collect::<Result<_, _>>()?)

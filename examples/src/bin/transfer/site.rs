@@ -34,7 +34,11 @@ impl Sites {
             return Ok(known);
         }
         let place: HostPort = key.0.parse()?;
-        let mut addresses = place.resolve()?;
+        let mut addresses = match url.scheme {
+            // The loop looks it up, and tries its addresses.
+            Scheme::Ftp => vec![place.address()?],
+            Scheme::Tftp(_) => place.resolve()?,
+        };
         if url.scheme != Scheme::Ftp {
             // Not every system says that nobody listens there: then a wrong guess costs a minute, and most
             // servers of TFTP know IPv4 alone.

@@ -6,6 +6,8 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use clap::Args;
 use examples::endpoint::HostPort;
+use examples::service::ServiceOptions;
+use examples::tls::ServeTls;
 use http::StatusCode;
 use protocols::http::server::{Exchange, Receiver, Site, Source};
 use protocols::http::wire::{Fields, Framing, Length, Request};
@@ -31,7 +33,13 @@ pub(crate) struct Options {
     listen: Vec<HostPort>,
 
     #[command(flatten)]
+    tls: ServeTls,
+
+    #[command(flatten)]
     log: LogOptions,
+
+    #[command(flatten)]
+    service: ServiceOptions,
 }
 
 pub(crate) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
@@ -49,7 +57,7 @@ pub(crate) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     if let Some(log) = options.log.open()? {
         site = site.with_log(log);
     }
-    serve(site, &options.listen)
+    serve(site, &options.listen, &options.tls, &options.service)
 }
 
 fn answer(request: &Request<'_>, exchange: &mut Exchange<'_, '_, ()>, app: &mut ()) {

@@ -29,7 +29,7 @@ use examples::output;
 
 /// HTTP/1.1 and WebSocket: servers, and clients
 #[derive(Parser)]
-#[command(version, after_help = AFTER_HELP)]
+#[command(name = "web", version, after_help = AFTER_HELP)]
 struct Cli {
     #[command(subcommand)]
     command: Command,

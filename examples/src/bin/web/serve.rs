@@ -8,6 +8,8 @@ use std::time::Duration;
 use clap::Args;
 use examples::advice::NotOpened;
 use examples::endpoint::{HostPort, seconds};
+use examples::service::{self, ServiceOptions};
+use examples::tls::{ServeTls, Served};
 use examples::{output, stop};
 use protocols::http::ServerLimits;
 use protocols::http::server::{self, Files, FilesOptions, Settings, Site};
@@ -24,6 +26,8 @@ const DEFAULT: &str = "127.0.0.1:8080";
 /// A directory is shown as its index.html, or as a page that lists it. Files whose names begin with a dot
 /// are not there, .well-known excepted. NAME.br, NAME.zst and NAME.gz beside NAME, and not older, go to
 /// browsers that take them.
+///
+/// With --tls, or --tls-self-signed, it speaks HTTPS, and the certificate is read again at SIGHUP.
 ///
 /// Ctrl-C drains: answers may end, for three seconds at most. Ctrl-C again stops at once.
 #[derive(Args)]
@@ -57,8 +61,17 @@ pub(crate) struct Options {
     idle: Duration,
 
     #[command(flatten)]
+    tls: ServeTls,
+
+    #[command(flatten)]
     log: LogOptions,
+
+    #[command(flatten)]
+    service: ServiceOptions,
 }
+
+/// What is spoken over TLS (ALPN): browsers offer HTTP/2 as well, and are told that it is not this.
+const PROTOCOLS: &[&str] = &["http/1.1"];
 
 pub(crate) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     let store = Store::open(&options.root, Access::ReadOnly)
@@ -72,7 +85,7 @@ pub(crate) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     if let Some(log) = options.log.open()? {
         site = site.with_log(log);
     }
-    serve(site, &options.listen)
+    serve(site, &options.listen, &options.tls, &options.service)
 }
 
 fn files_options(options: &Options) -> Result<FilesOptions, Box<dyn Error>> {
@@ -87,10 +100,20 @@ fn files_options(options: &Options) -> Result<FilesOptions, Box<dyn Error>> {
 }
 
 /// Runs a site until it is told to stop.
-pub(crate) fn serve(site: Site<()>, places: &[HostPort]) -> Result<(), Box<dyn Error>> {
+pub(crate) fn serve(
+    site: Site<()>,
+    places: &[HostPort],
+    tls: &ServeTls,
+    options: &ServiceOptions,
+) -> Result<(), Box<dyn Error>> {
     let mut reactor = Reactor::<()>::new()?;
-    let listening = open(reactor.registry(), &Rc::new(site), places)?;
+    let tls = tls.load_for(PROTOCOLS)?;
+    let service = service::begin(reactor.registry())?;
+    let mut listening = open(reactor.registry(), &Rc::new(site), places, tls.as_ref())?;
+    listening.extend(tls.as_ref().map(Served::to_string));
     stop::on_request(reactor.registry())?;
+    tls.iter().try_for_each(|tls| tls.reload_on_hangup(reactor.registry()))?;
+    service.serve(reactor.registry(), options)?;
     listening.iter().try_for_each(output::say)?;
     let report = reactor.run(&mut ())?;
     output::say(report)?;
@@ -102,13 +125,15 @@ fn open(
     registry: &mut Registry<()>,
     site: &Rc<Site<()>>,
     places: &[HostPort],
+    tls: Option<&Served>,
 ) -> Result<Vec<String>, Box<dyn Error>> {
     let mut lines = Vec::new();
     for place in places {
-        let options = ListenOptions::default();
+        let options = ListenOptions { tls: tls.map(Served::tls), ..ListenOptions::default() };
+        let scheme = if tls.is_some() { "https" } else { "http" };
         let id = server::listen(registry, place.first()?, &options, site)
             .map_err(NotOpened::by("--listen"))?;
-        lines.push(format!("http://{}/", registry.listener_address(id)?));
+        lines.push(format!("{scheme}://{}/", registry.listener_address(id)?));
     }
     Ok(lines)
 }

@@ -9,11 +9,14 @@ use examples::endpoint::HostPort;
 use examples::output;
 use examples::stdin::{Cut, Reader, Stdin};
 use examples::stop;
-use protocols::http::client::Url;
+use examples::tls::Trust;
+use protocols::http::client::{Scheme, Url};
 use protocols::websocket::{
     self, CloseCode, Ending, Endpoint, Handler, Limits, Message, Session, Socket, Target,
 };
 use reactor::{ConnectOptions, ConnectionId, Reactor, Registry};
+
+use crate::get::field;
 
 /// The longest line that is one message, and the longest message that may come.
 const LONGEST: usize = 16 * 1024 * 1024;
@@ -27,8 +30,11 @@ const LONGEST: usize = 16 * 1024 * 1024;
 /// standard error.
 #[derive(Args)]
 pub(crate) struct Options {
-    /// ws://HOST:PORT/PATH; port 80 if none is given
+    /// ws://HOST:PORT/PATH, port 80 if none is given; or wss://, over TLS, and 443
     url: String,
+
+    #[command(flatten)]
+    trust: Trust,
 
     /// Send each line as bytes, and not as text
     #[arg(long, short)]
@@ -45,9 +51,8 @@ pub(crate) struct Options {
 
 pub(crate) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     let url = parse(&options.url)?;
-    // It may ask the network and wait for it; nothing else waits yet.
     let place: HostPort = url.host_and_port().parse()?;
-    let address = place.first()?;
+    let address = place.address()?;
     let mut reactor = Reactor::<Talk>::new()?;
     let endpoint = Endpoint::new(websocket::Options {
         subprotocols: options.subprotocol.clone(),
@@ -59,28 +64,28 @@ pub(crate) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
         target = target.with_field(name, value);
     }
     let mut connect = ConnectOptions::default();
+    if url.scheme() == Scheme::Https {
+        connect.tls = Some(options.trust.load(None, &["http/1.1"])?);
+    } else if options.trust.is_given() {
+        return Err(format!("{}: TLS is spoken with wss://", options.url).into());
+    }
     connect.limits.outbox = 2 * LONGEST;
     let stdin = Stdin::start(reactor.handle(), Cut::Lines(LONGEST as u64))?;
     let registry = reactor.registry();
     let id = websocket::connect(registry, address, &connect, &endpoint, &target, Line)?;
     stop::on_request(registry)?;
-    let mut talk = Talk { stdin, id, binary: options.binary, outcome: Ok(()) };
+    let mut talk = Talk { stdin, id, binary: options.binary, lines: 0, outcome: Ok(()) };
     reactor.run(&mut talk)?;
     talk.outcome
 }
 
 fn parse(text: &str) -> Result<Url, Box<dyn Error>> {
-    let Some(rest) = text.strip_prefix("ws://") else {
-        let why = if text.starts_with("wss://") { "TLS is not spoken here" } else { "no URL" };
-        return Err(format!("{text}: {why}; expected ws://HOST[:PORT]/PATH").into());
+    let url = match text.split_once("://") {
+        Some(("ws", rest)) => format!("http://{rest}").parse(),
+        Some(("wss", rest)) => format!("https://{rest}").parse(),
+        _ => return Err(format!("{text}: expected ws://HOST[:PORT]/PATH, or wss").into()),
     };
-    let url = format!("http://{rest}").parse();
     url.map_err(|error| format!("{text}: {error}").into())
-}
-
-fn field(text: &str) -> Result<(String, String), String> {
-    let (name, value) = text.split_once(':').ok_or("expected NAME: VALUE")?;
-    Ok((name.trim().to_owned(), value.trim().to_owned()))
 }
 
 /// The program's state.
@@ -88,6 +93,8 @@ struct Talk {
     stdin: Stdin,
     id: ConnectionId,
     binary: bool,
+    /// How many lines of the input have come.
+    lines: u64,
     outcome: Result<(), Box<dyn Error>>,
 }
 
@@ -169,11 +176,17 @@ impl Reader for Talk {
 fn send(socket: &mut Socket<'_, '_, Talk>, talk: &mut Talk, piece: &[u8]) {
     let line = piece.strip_suffix(b"\n").unwrap_or(piece);
     let line = line.strip_suffix(b"\r").unwrap_or(line);
-    if talk.binary {
-        socket.binary(line);
-    } else {
-        // What is no UTF-8 cannot be text: it is sent with signs in its place, as terminals show it.
-        socket.text(&String::from_utf8_lossy(line));
+    talk.lines += 1;
+    match std::str::from_utf8(line) {
+        _ if talk.binary => socket.binary(line),
+        Ok(text) => socket.text(text),
+        // Another text in its place would be one that nobody wrote.
+        Err(_) => {
+            let line = talk.lines;
+            let why = format!("line {line} of the input is not UTF-8; --binary sends it as it is");
+            talk.outcome = Err(why.into());
+            return socket.close(CloseCode::GOING_AWAY, "");
+        }
     }
     if socket.queued_bytes() <= socket.limits().outbox_high {
         talk.stdin.ask();
@@ -188,7 +201,9 @@ mod tests {
     fn only_a_websockets_url_is_one() {
         let url = parse("ws://localhost:81/chat?room=1").expect("it is one");
         assert_eq!((url.authority().as_str(), url.target()), ("localhost:81", "/chat?room=1"));
-        for (text, why) in [("wss://a/", "TLS"), ("http://a/", "no URL"), ("ws://", "no host")] {
+        let url = parse("wss://a/").expect("it is one");
+        assert_eq!((url.scheme(), url.port()), (Scheme::Https, 443));
+        for (text, why) in [("http://a/", "or wss"), ("ws://", "no host")] {
             let error = parse(text).expect_err(text).to_string();
             assert!(error.contains(why), "{error}");
         }

@@ -229,6 +229,10 @@ pub enum Failure {
     /// Nobody listens there, there is no way, or no answer.
     #[error("could not connect: {0}")]
     Connect(io::ErrorKind),
+    /// The server was given by its name, which could not be looked up, or none of its addresses could be connected
+    /// to: the text tells of each.
+    #[error("{0}")]
+    Host(String),
     /// The server ended the conversation, with these words if it had any.
     #[error("the server closed the connection{}", in_brackets(.0))]
     Closed(String),
@@ -306,6 +310,7 @@ impl Failure {
         match reason {
             CloseReason::ConnectFailed(error) => Self::Connect(error.kind()),
             CloseReason::ConnectTimeout => Self::Connect(io::ErrorKind::TimedOut),
+            CloseReason::HostFailed(failure) => Self::Host(failure.to_string()),
             _ if !last_words.is_empty() => Self::Closed(last_words.to_owned()),
             CloseReason::PeerClosed | CloseReason::Closed => Self::Closed(String::new()),
             CloseReason::Reset => Self::Reset,

@@ -1,6 +1,7 @@
 //! A request, as it goes out.
 
 use std::fs::File;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::Method;
@@ -16,6 +17,8 @@ pub struct Ask {
     host: String,
     fields: Vec<(String, Vec<u8>)>,
     pub(super) payload: Payload,
+    /// How long the head of its answer may take, if not as long as all others.
+    pub(super) patience: Option<Duration>,
 }
 
 /// The body of a request.
@@ -46,6 +49,7 @@ impl Ask {
             host: url.authority(),
             fields: Vec::new(),
             payload: Payload::None,
+            patience: None,
         }
     }
 
@@ -61,6 +65,14 @@ impl Ask {
     #[must_use]
     pub fn with_payload(mut self, payload: Payload) -> Self {
         self.payload = payload;
+        self
+    }
+
+    /// The same with another time for the head of the answer than
+    /// [`ClientLimits::head_time`](super::ClientLimits::head_time).
+    #[must_use]
+    pub fn within(mut self, patience: Duration) -> Self {
+        self.patience = Some(patience);
         self
     }
 

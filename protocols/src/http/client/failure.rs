@@ -1,6 +1,7 @@
 //! How a request can fail.
 
-use reactor::Address;
+use reactor::tls::TlsFailure;
+use reactor::{Address, HostFailure};
 use thiserror::Error;
 
 use crate::http::wire::Refusal;
@@ -17,9 +18,23 @@ pub enum Failure {
         /// What the system says.
         why: String,
     },
+    /// There is no such host, or nobody could be asked for it.
+    #[error("cannot find {address}: {why}")]
+    NotFound {
+        /// Which.
+        address: Address,
+        /// What the resolver says.
+        why: String,
+    },
     /// Connecting took too long.
     #[error("cannot connect to {0}: it takes too long")]
     ConnectTimeout(Address),
+    /// Nobody that is trusted vouches for the server's certificate, or it is for another name.
+    #[error("the server's certificate is not accepted: {0}")]
+    NotTrusted(String),
+    /// TLS could not be begun with the server.
+    #[error("{0}")]
+    Tls(String),
     /// The connection ended before an answer began.
     #[error("the server closed the connection without an answer")]
     NoAnswer,
@@ -41,4 +56,27 @@ pub enum Failure {
     /// This side has given it up.
     #[error("given up")]
     Cancelled,
+}
+
+impl Failure {
+    /// What it means that TLS has failed.
+    pub(super) fn of_tls(failure: &TlsFailure) -> Self {
+        match failure {
+            TlsFailure::Certificate(why) => Self::NotTrusted(why.clone()),
+            other => Self::Tls(other.to_string()),
+        }
+    }
+
+    /// What it means that no connection came about with a host.
+    pub(super) fn of_host(address: Address, failure: &HostFailure) -> Self {
+        let attempts = failure.attempts().iter();
+        match failure {
+            HostFailure::Lookup { error, .. } => Self::NotFound { address, why: error.to_string() },
+            _ if failure.kind() == std::io::ErrorKind::TimedOut => Self::ConnectTimeout(address),
+            _ => {
+                let told = attempts.map(|it| format!("{}: {}", it.address, it.reason));
+                Self::Unreachable { address, why: told.collect::<Vec<_>>().join("; ") }
+            }
+        }
+    }
 }

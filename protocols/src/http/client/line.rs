@@ -301,9 +301,9 @@ impl<App: 'static> Line<App> {
 
     fn patience(&self) -> std::time::Duration {
         let limits = &self.pool.options.limits;
-        match self.state {
+        match &self.state {
             State::Idle => limits.idle,
-            State::Asked { .. } => limits.head_time,
+            State::Asked { job, .. } => job.ask.patience.unwrap_or(limits.head_time),
             State::Reading { .. } | State::Over => limits.silence,
         }
     }
@@ -319,6 +319,9 @@ impl<App: 'static> Line<App> {
             (CloseReason::ConnectFailed(error), _) => {
                 Failure::Unreachable { address, why: error.to_string() }
             }
+            (CloseReason::HostFailed(failure), _) => Failure::of_host(address, failure),
+            (CloseReason::Tls(failure), None) => Failure::of_tls(failure),
+            (CloseReason::HandshakeTimeout, _) => Failure::Tls(closed.reason.to_string()),
             (reason, Some(received)) if reason.is_clean() => Failure::Cut(received),
             (reason, None) if reason.is_clean() => Failure::NoAnswer,
             (reason, _) => Failure::Lost(reason.to_string()),

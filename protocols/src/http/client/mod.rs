@@ -60,4 +60,4 @@ pub use limits::ClientLimits;
 pub use line::{Call, Line, Reader};
 pub use pool::{Client, ClientOptions};
 pub use redirect::{Redirect, redirect};
-pub use url::{NoUrl, Url};
+pub use url::{NoUrl, Scheme, Url};

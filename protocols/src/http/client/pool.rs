@@ -45,6 +45,12 @@ impl<App: 'static> Client<App> {
         Self { pool: Rc::new(Pool { options, sites: RefCell::default() }) }
     }
 
+    /// How it behaves.
+    #[must_use]
+    pub fn options(&self) -> &ClientOptions {
+        &self.pool.options
+    }
+
     /// Sends a request to the server at an address: over a connection that is idle, or a new one, or when
     /// one becomes free. The reader is told of everything, failures included, and never before this returns.
     pub fn send(

@@ -38,7 +38,8 @@ pub fn redirect(
         303 => *method != Method::HEAD,
         _ => false,
     };
-    let is_elsewhere = (url.host(), url.port()) != (from.host(), from.port());
+    let origin = |url: &Url| (url.scheme(), url.host().to_owned(), url.port());
+    let is_elsewhere = origin(&url) != origin(from);
     Ok(Some(Redirect {
         url,
         method: if becomes_get { Method::GET } else { method.clone() },

@@ -1,24 +1,38 @@
-//! `http://host:port/path?query`.
+//! `http://host:port/path?query`, and the same with `https`.
 
 use std::fmt;
 use std::str::FromStr;
 
 use thiserror::Error;
 
-/// Where something is: an absolute `http` URL, without a user and without a fragment (RFC 9110, 4.2).
+/// Where something is: an absolute `http` or `https` URL, without a user and without a fragment (RFC 9110, 4.2).
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Url {
+    scheme: Scheme,
     host: String,
     port: u16,
     target: String,
 }
 
+/// How a URL's server is talked to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Scheme {
+    /// In the clear.
+    Http,
+    /// Over TLS: the connection has to be made with [`ConnectOptions::tls`](reactor::ConnectOptions).
+    Https,
+}
+
 /// The text is no URL that can be asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
 pub enum NoUrl {
     /// Another scheme, or none.
-    #[error("expected http://HOST[:PORT]/PATH")]
+    #[error("expected http://HOST[:PORT]/PATH, or https")]
     Scheme,
+    /// A user's name, or a password: both would end up in logs (RFC 9110, 4.2.4).
+    #[error("a user and a password are no part of a URL here: send them in an Authorization field")]
+    User,
     /// No host, or one that is none.
     #[error("there is no host in it")]
     Host,
@@ -34,16 +48,22 @@ impl Url {
         self.host.trim_start_matches('[').trim_end_matches(']')
     }
 
-    /// The port; 80 if it names none.
+    /// How its server is talked to.
+    #[must_use]
+    pub fn scheme(&self) -> Scheme {
+        self.scheme
+    }
+
+    /// The port; 80 if it names none, and 443 with https.
     #[must_use]
     pub fn port(&self) -> u16 {
         self.port
     }
 
-    /// As Host has it: without the port if it is 80.
+    /// As Host has it: without the port if it is the scheme's.
     #[must_use]
     pub fn authority(&self) -> String {
-        if self.port == 80 { self.host.clone() } else { self.host_and_port() }
+        if self.port == self.scheme.port() { self.host.clone() } else { self.host_and_port() }
     }
 
     /// Host and port, for who looks up addresses.
@@ -77,7 +97,7 @@ impl Url {
             return reference.parse();
         }
         if reference.starts_with("//") {
-            return format!("http:{reference}").parse();
+            return format!("{}:{reference}", self.scheme).parse();
         }
         let (path, query) = match reference.split_once('?') {
             Some((path, query)) => (path, format!("?{query}")),
@@ -101,17 +121,22 @@ impl FromStr for Url {
 
     fn from_str(text: &str) -> Result<Self, NoUrl> {
         let (scheme, rest) = text.split_once("://").ok_or(NoUrl::Scheme)?;
-        if !scheme.eq_ignore_ascii_case("http") {
-            return Err(NoUrl::Scheme);
-        }
+        let scheme = match scheme.to_ascii_lowercase().as_str() {
+            "http" => Scheme::Http,
+            "https" => Scheme::Https,
+            _ => return Err(NoUrl::Scheme),
+        };
         let rest = rest.split('#').next().unwrap_or_default();
         let (authority, target) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
+        if authority.contains('@') {
+            return Err(NoUrl::User);
+        }
         let (host, port) = match authority.rfind(':') {
             Some(at) if !authority.ends_with(']') => {
                 let port = authority[at + 1..].parse().ok().filter(|port| *port > 0);
                 (&authority[..at], port.ok_or(NoUrl::Port)?)
             }
-            _ => (authority, 80),
+            _ => (authority, scheme.port()),
         };
         let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~[]:".contains(&byte);
         if host.is_empty() || !host.bytes().all(fits) {
@@ -119,6 +144,7 @@ impl FromStr for Url {
         }
         let slash = if target.starts_with('/') { "" } else { "/" };
         Ok(Self {
+            scheme,
             host: host.to_ascii_lowercase(),
             port,
             target: clean(&format!("{slash}{target}")),
@@ -128,7 +154,25 @@ impl FromStr for Url {
 
 impl fmt::Display for Url {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "http://{}{}", self.authority(), self.target)
+        write!(f, "{}://{}{}", self.scheme, self.authority(), self.target)
+    }
+}
+
+impl Scheme {
+    fn port(self) -> u16 {
+        match self {
+            Self::Http => 80,
+            Self::Https => 443,
+        }
+    }
+}
+
+impl fmt::Display for Scheme {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Http => "http",
+            Self::Https => "https",
+        })
     }
 }
 
@@ -177,12 +221,14 @@ mod tests {
         let shown = |text: &str| text.parse::<Url>().map(|url| url.to_string());
         assert_eq!(shown("HTTP://Example.org").as_deref(), Ok("http://example.org/"));
         assert_eq!(shown("http://h:80/a?b#c").as_deref(), Ok("http://h/a?b"));
+        assert_eq!(shown("HTTPS://h:443/a").as_deref(), Ok("https://h/a"));
+        assert_eq!(shown("https://h:80/a").as_deref(), Ok("https://h:80/a"));
         assert_eq!(shown("http://h:8080?q").as_deref(), Ok("http://h:8080/?q"));
         assert_eq!(shown("http://[::1]:8080/a b").as_deref(), Ok("http://[::1]:8080/a%20b"));
         let url: Url = "http://[::1]/".parse().expect("a url");
         assert_eq!((url.host(), url.host_and_port().as_str()), ("::1", "[::1]:80"));
         for (text, error) in [
-            ("https://h/", NoUrl::Scheme),
+            ("ftp://h/", NoUrl::Scheme),
             ("h/", NoUrl::Scheme),
             ("http:///a", NoUrl::Host),
             ("http://u@h/", NoUrl::Host),
@@ -216,6 +262,9 @@ mod tests {
                 "{reference:?}"
             );
         }
+        let secure: Url = "https://h/a".parse().expect("a url");
+        let next = secure.join("//x/y").map(|url| url.to_string());
+        assert_eq!(next.as_deref(), Ok("https://x/y"));
         assert_eq!(base.join("ftp://h/"), Err(NoUrl::Scheme));
         assert_eq!(base.join("javascript:x"), Err(NoUrl::Scheme));
     }

@@ -36,11 +36,7 @@ impl<'x, 'e, 't, App: 'static> Answer<'x, 'e, 't, App> {
     #[inline]
     pub(super) fn new(exchange: &'x mut Exchange<'e, 't, App>, status: StatusCode) -> Self {
         let mut head = exchange.session.site.borrow_scratch();
-        write_status(&mut head, status);
-        exchange.session.site.write_date(&mut head, exchange.transport.registry());
-        if let Some(name) = &exchange.session.site.settings().name {
-            write_field(&mut head, "Server", name.as_bytes());
-        }
+        exchange.session.site.begin_head(&mut head, status, exchange.transport.registry());
         Self { exchange, head, status }
     }
 

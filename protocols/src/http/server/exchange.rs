@@ -1,5 +1,6 @@
 //! One request, and its answer.
 
+use std::any::Any;
 use std::fmt;
 use std::fs::File;
 
@@ -29,6 +30,14 @@ pub struct ExchangeId {
     number: u32,
 }
 
+impl ExchangeId {
+    /// The connection.
+    #[must_use]
+    pub fn connection(self) -> ConnectionId {
+        self.connection
+    }
+}
+
 /// Why a connection could not change to another protocol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
@@ -42,6 +51,28 @@ pub enum NotUpgraded {
     /// The request has a body that has not been read: where the new protocol begins cannot be known.
     #[error("the body of the request has not been read")]
     Body,
+}
+
+/// What a handler keeps with an exchange, to find it again when it answers [later](with).
+///
+/// ```
+/// use std::any::Any;
+///
+/// use protocols::http::server::Kept;
+/// use reactor::Registry;
+///
+/// /// Somebody waits for the next of something.
+/// struct Waits(u64);
+///
+/// impl Kept<Vec<u64>> for Waits {
+///     fn on_lost(self: Box<Self>, _: &mut Registry<Vec<u64>>, waiting: &mut Vec<u64>) {
+///         waiting.retain(|number| *number != self.0);
+///     }
+/// }
+/// ```
+pub trait Kept<App>: Any {
+    /// The connection has ended, and nobody has taken this back ([`Exchange::take_kept`]).
+    fn on_lost(self: Box<Self>, registry: &mut Registry<App>, app: &mut App);
 }
 
 /// Answers an exchange, or goes on with its answer, from wherever one is. `act` runs when no callback is on
@@ -151,6 +182,22 @@ impl<'e, 't, App: 'static> Exchange<'e, 't, App> {
         self.transport.offload(work, move |session: &mut Session<App>, transport, app, result| {
             session.enter(transport, app, number, |exchange, app| done(exchange, app, result));
         })
+    }
+
+    /// Keeps something until it is [taken back](Self::take_kept); if the connection ends before, it is told.
+    /// There is room for one thing.
+    pub fn keep(&mut self, kept: impl Kept<App>) {
+        self.session.kept = Some(Box::new(kept));
+    }
+
+    /// What was [kept](Self::keep), if it is a `K`.
+    #[must_use]
+    pub fn take_kept<K: Kept<App>>(&mut self) -> Option<Box<K>> {
+        let kept: Box<dyn Any> = self.session.kept.take_if(|kept| {
+            let kept: &dyn Any = &**kept;
+            kept.is::<K>()
+        })?;
+        kept.downcast().ok()
     }
 
     /// Ends the connection so that nobody takes what was written for a whole answer.

@@ -61,7 +61,7 @@ mod site;
 
 pub use answer::Answer;
 pub use events::{Event, write_event};
-pub use exchange::{Exchange, ExchangeId, NotUpgraded, with};
+pub use exchange::{Exchange, ExchangeId, Kept, NotUpgraded, with};
 pub use files::{Files, FilesOptions};
 pub use receiving::Receiver;
 pub use record::Record;

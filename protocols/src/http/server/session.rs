@@ -23,7 +23,7 @@ use reactor::{Closed, Input, Protocol, Registry, SentFile, TimerKey, Transport};
 
 use super::receiving::{Intake, Taker};
 use super::sending::Flow;
-use super::{Exchange, Record, Site};
+use super::{Exchange, Kept, Record, Site};
 use crate::http::wire::{Framing, Piece, Refusal, Request, Slots, parse_request};
 
 /// One connection of a server.
@@ -35,10 +35,10 @@ pub struct Session<App> {
     pub(super) number: u32,
     /// What will be told of the exchange, if anybody listens.
     pub(super) record: Option<Box<Record>>,
+    /// What a handler keeps with the exchange.
+    pub(super) kept: Option<Box<dyn Kept<App>>>,
     /// Since when the connection is in its phase.
     since: Instant,
-    /// When the timer fires, if it is set.
-    armed: Option<Instant>,
 }
 
 pub(super) enum Reading<App> {
@@ -74,7 +74,8 @@ pub(super) struct Manner {
     pub(super) is_persistent: bool,
 }
 
-/// The only timer: when it fires, it is looked at what could be late.
+/// The only timer, which is set as long as the connection is: when it fires, it is looked at what could be
+/// late.
 const DEADLINE: TimerKey = TimerKey(0);
 
 impl<App: 'static> Session<App> {
@@ -87,9 +88,9 @@ impl<App: 'static> Session<App> {
             writing: Writing::Idle,
             number: 0,
             record: None,
+            kept: None,
             // Set anew when the connection opens; no clock is asked here.
             since: Instant::now(),
-            armed: None,
         }
     }
 
@@ -358,18 +359,16 @@ impl<App: 'static> Session<App> {
 
     // ── deadlines ───────────────────────────────────────────────────────────────────────────
 
-    /// Another phase has begun; it may end earlier than the timer fires. Most do not, so that a timer is set
-    /// about once a connection, not once a request.
+    /// Another phase has begun. The timer is not touched, once a request or twice: it fires as often as the
+    /// shortest phase may last, and so never later than this one is late.
     #[inline]
     pub(super) fn begin_phase(&mut self, transport: &mut Transport<'_, App>) {
-        let now = transport.registry().now();
-        self.since = now;
-        if let Some(deadline) = self.deadline()
-            && self.armed.is_none_or(|armed| armed > deadline)
-        {
-            self.armed = Some(deadline);
-            transport.set_timer(DEADLINE, deadline.saturating_duration_since(now));
-        }
+        self.since = transport.registry().now();
+    }
+
+    /// Looks again when the phase may be late.
+    fn look_later(&self, transport: &mut Transport<'_, App>, left: Duration) {
+        transport.set_timer(DEADLINE, left.min(self.site.limits().shortest_phase()));
     }
 
     /// When the phase is late.
@@ -418,6 +417,7 @@ impl<App: 'static> Session<App> {
 impl<App: 'static> Protocol<App> for Session<App> {
     fn on_open(&mut self, transport: &mut Transport<'_, App>, _: &mut App) {
         self.begin_phase(transport);
+        self.look_later(transport, Duration::MAX);
     }
 
     fn on_data(
@@ -487,16 +487,15 @@ impl<App: 'static> Protocol<App> for Session<App> {
     }
 
     fn on_timer(&mut self, transport: &mut Transport<'_, App>, _: TimerKey, _: &mut App) {
-        self.armed = None;
         let now = transport.registry().now();
-        let Some(deadline) = self.deadline() else {
-            return;
+        let left = match self.deadline() {
+            Some(deadline) => deadline.saturating_duration_since(now),
+            None => Duration::MAX,
         };
-        if now >= deadline {
-            return self.handle_late(transport);
+        self.look_later(transport, left);
+        if left.is_zero() {
+            self.handle_late(transport);
         }
-        self.armed = Some(deadline);
-        transport.set_timer(DEADLINE, deadline.saturating_duration_since(now));
     }
 
     fn on_shutdown(&mut self, transport: &mut Transport<'_, App>, _: &mut App) {
@@ -508,8 +507,11 @@ impl<App: 'static> Protocol<App> for Session<App> {
         }
     }
 
-    fn on_close(&mut self, registry: &mut Registry<App>, _: &Closed, _: &mut App) {
+    fn on_close(&mut self, registry: &mut Registry<App>, _: &Closed, app: &mut App) {
         self.log(registry);
+        if let Some(kept) = self.kept.take() {
+            kept.on_lost(registry, app);
+        }
     }
 }
 

@@ -1,15 +1,16 @@
 //! What the connections of a server share.
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::fmt;
 use std::rc::Rc;
 use std::time::{Duration, Instant, SystemTime};
 
+use http::StatusCode;
 use reactor::{Address, ListenOptions, ListenerId, MinRate, OpenError, Registry};
 
 use super::{Exchange, Record, Session};
 use crate::http::ServerLimits;
-use crate::http::wire::Request;
+use crate::http::wire::{Request, write_field, write_status};
 
 /// Answers requests.
 pub type Handler<App> = dyn Fn(&Request<'_>, &mut Exchange<'_, '_, App>, &mut App);
@@ -23,7 +24,7 @@ pub struct Site<App> {
     handler: Box<Handler<App>>,
     settings: Settings,
     log: Option<Box<Log>>,
-    date: Cell<Option<Dated>>,
+    beginning: RefCell<Beginning>,
     scratch: RefCell<Vec<u8>>,
 }
 
@@ -39,12 +40,16 @@ pub struct Settings {
     pub limits: ServerLimits,
 }
 
-/// A date as fields have it, and how long it is today's.
-#[derive(Clone, Copy)]
-struct Dated {
-    text: [u8; 29],
-    until: Instant,
+/// What all heads of answers begin with, and until when: the status line of 200, Date (RFC 9110, 6.6.1) and
+/// Server.
+#[derive(Default)]
+struct Beginning {
+    text: Vec<u8>,
+    until: Option<Instant>,
 }
+
+/// The status line of most answers.
+const OK: &[u8] = b"HTTP/1.1 200 OK\r\n";
 
 /// Listens for connections, TCP or Unix, on which a site is served.
 ///
@@ -79,7 +84,7 @@ impl<App> Site<App> {
             handler: Box::new(handler),
             settings: Settings::default(),
             log: None,
-            date: Cell::new(None),
+            beginning: RefCell::default(),
             scratch: RefCell::default(),
         }
     }
@@ -137,33 +142,41 @@ impl<App> Site<App> {
         }
     }
 
-    /// Writes Date (RFC 9110, 6.6.1), which is made once a second.
+    /// Writes the status line, Date and Server, which are made once a second.
     #[inline]
-    pub(super) fn write_date(&self, out: &mut Vec<u8>, registry: &Registry<App>) {
+    pub(super) fn begin_head(
+        &self,
+        out: &mut Vec<u8>,
+        status: StatusCode,
+        registry: &Registry<App>,
+    ) {
         let now = registry.now();
-        let dated = match self.date.get() {
-            Some(dated) if now < dated.until => dated,
-            _ => self.renew_date(now, registry.wall_clock()),
-        };
-        out.extend_from_slice(b"Date: ");
-        out.extend_from_slice(&dated.text);
-        out.extend_from_slice(b"\r\n");
+        let mut beginning = self.beginning.borrow_mut();
+        if beginning.until.is_none_or(|until| now >= until) {
+            *beginning = self.new_beginning(now, registry.wall_clock());
+        }
+        // Room for what most answers are: the pieces that follow find it.
+        out.reserve(512);
+        if status == StatusCode::OK {
+            return out.extend_from_slice(&beginning.text);
+        }
+        write_status(out, status);
+        out.extend_from_slice(beginning.text.get(OK.len()..).unwrap_or_default());
     }
 
     #[cold]
-    fn renew_date(&self, now: Instant, wall_clock: SystemTime) -> Dated {
+    fn new_beginning(&self, now: Instant, wall_clock: SystemTime) -> Beginning {
         let since = wall_clock.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         let rest = Duration::from_nanos(u64::from(1_000_000_000 - since.subsec_nanos()));
-        let mut text = *b"Thu, 01 Jan 1970 00:00:00 GMT";
         // It has no words for the years after 9999.
         let second = since.as_secs().min(253_402_300_799);
         let date = httpdate::fmt_http_date(SystemTime::UNIX_EPOCH + Duration::from_secs(second));
-        if let Ok(date) = date.as_bytes().try_into() {
-            text = date;
+        let mut text = OK.to_vec();
+        write_field(&mut text, "Date", date.as_bytes());
+        if let Some(name) = &self.settings.name {
+            write_field(&mut text, "Server", name.as_bytes());
         }
-        let dated = Dated { text, until: now + rest };
-        self.date.set(Some(dated));
-        dated
+        Beginning { text, until: Some(now + rest) }
     }
 }
 

@@ -91,7 +91,6 @@ pub fn parse_request<'a>(
         Ok(Status::Partial) => return not_yet(bytes, limits).map(|()| None),
         Err(error) => return Err(malformed(error, bytes)),
     };
-    check_size(bytes, length, limits)?;
     let httparse::Request {
         method: Some(method),
         path: Some(target),
@@ -101,11 +100,12 @@ pub fn parse_request<'a>(
     else {
         return Err(Refusal::Malformed(Error::Token));
     };
+    let fields = Fields::new(headers);
+    check_whole(bytes, length, fields, limits)?;
     if target.len() > limits.target {
         return Err(Refusal::TargetTooLong);
     }
     let target = Target::parse(method, target)?;
-    let fields = Fields::new(headers);
     let meaning = Meaning::of_request(fields, version == 0)?;
     Ok(Some((Request { method, target, fields, meaning }, length)))
 }
@@ -242,17 +242,36 @@ pub(super) fn not_yet(bytes: &[u8], limits: &HeadLimits) -> Result<(), Refusal> 
 }
 
 /// A head that is complete: that it is not too long, and that its lines end as they have to.
+///
+/// httparse takes LF for the end of a line; whoever stands before us may not (RFC 9112, 2.2). What it has
+/// taken, it has taken line by line: so the ends are known, and only they are looked at.
 #[inline]
-pub(super) fn check_size(bytes: &[u8], length: usize, limits: &HeadLimits) -> Result<(), Refusal> {
+pub(super) fn check_whole(
+    bytes: &[u8],
+    length: usize,
+    fields: Fields<'_>,
+    limits: &HeadLimits,
+) -> Result<(), Refusal> {
     if length > limits.head {
         return Err(Refusal::HeadTooLong);
     }
-    check_line_ends(bytes.get(..length).unwrap_or(bytes))
+    let head = bytes.get(..length).unwrap_or(bytes);
+    let mut first_line = head;
+    while let Some(rest) = first_line.strip_prefix(b"\r\n") {
+        first_line = rest;
+    }
+    let ends_before = |name: &str| {
+        let at = name.as_ptr().addr().wrapping_sub(head.as_ptr().addr());
+        head.get(..at).is_some_and(|before| before.ends_with(b"\r\n"))
+    };
+    let is_sound = !first_line.starts_with(b"\n")
+        && fields.iter().all(|(name, _)| ends_before(name))
+        && head.ends_with(b"\r\n\r\n");
+    if is_sound { Ok(()) } else { Err(Refusal::BareLineFeed) }
 }
 
-/// httparse takes LF for the end of a line; whoever stands before us may not (RFC 9112, 2.2). Every byte is
-/// looked at, without leaving early: so the compiler looks at sixteen at a time.
-#[inline]
+/// The same of a head that is not complete: every byte is looked at, without leaving early, so that the
+/// compiler looks at sixteen at a time.
 fn check_line_ends(head: &[u8]) -> Result<(), Refusal> {
     let is_bare = |(before, byte): (&u8, &u8)| (*byte == b'\n') & (*before != b'\r');
     let behind = head.get(1..).unwrap_or_default();
@@ -285,27 +304,24 @@ fn is_other_version(bytes: &[u8]) -> bool {
 /// `uri-host [ ":" port ]` (RFC 9110, 7.2), which may be empty. Not as exact as RFC 3986: what is refused
 /// are bytes that another program may take for the end of it, or for something else.
 pub(super) fn is_host(value: &[u8]) -> bool {
-    let (host, port) = match value {
-        [b'[', rest @ ..] => match rest.iter().position(|&byte| byte == b']') {
-            Some(end) => {
-                let literal = &rest[..end];
-                let fits = |byte: &u8| byte.is_ascii_hexdigit() || matches!(byte, b':' | b'.');
-                if literal.is_empty() || !literal.iter().all(fits) {
-                    return false;
-                }
-                (&[][..], &rest[end + 1..])
+    let port = match value {
+        [b'[', rest @ ..] => {
+            let fits = |byte: &u8| byte.is_ascii_hexdigit() || matches!(byte, b':' | b'.');
+            match rest.iter().position(|byte| !fits(byte)) {
+                Some(end @ 1..) if rest[end] == b']' => &rest[end + 1..],
+                _ => return false,
             }
-            None => return false,
+        }
+        _ => match value.iter().position(|&byte| !HOST[usize::from(byte)]) {
+            Some(end) => &value[end..],
+            None => return true,
         },
-        _ => value.split_at(value.iter().position(|&byte| byte == b':').unwrap_or(value.len())),
     };
-    let fits = |byte: &u8| HOST[usize::from(*byte)];
-    let is_port = match port {
+    match port {
         [] => true,
         [b':', digits @ ..] => digits.len() <= 5 && digits.iter().all(u8::is_ascii_digit),
         _ => false,
-    };
-    is_port && host.iter().all(fits)
+    }
 }
 
 /// The bytes of a name (RFC 3986, 3.2.2), and those that are not ASCII.
@@ -478,6 +494,25 @@ mod tests {
         let head = "GET / HTTP/1.1\r\nHost: h\r\nA: 1\r\nB: 2\r\nC: 3\r\n\r\n";
         assert_eq!(parse(head), Err(Refusal::TooManyFields));
         assert_eq!(parse("GET / HTTP/1.1\r\nHost: h\r\n"), Ok(false));
+    }
+
+    proptest! {
+        /// Only the ends of lines are looked at; looking at every byte finds the same.
+        #[test]
+        fn a_bare_line_feed_is_found_wherever_it_stands(
+            ends in proptest::collection::vec(prop_oneof![4 => Just("\r\n"), 1 => Just("\n")], 6),
+            lead in 0_usize..3,
+            values in proptest::collection::vec("[ \t]{0,2}[a-z \t]{0,20}", 3),
+        ) {
+            let mut head: String = ends[..lead].concat();
+            head += &format!("GET / HTTP/1.1{}Host:h{}", ends[2], ends[3]);
+            for (value, end) in values.iter().zip(ends.iter().cycle()) {
+                head += &format!("X:{value}{end}");
+            }
+            head += ends[5];
+            let expected = check_line_ends(head.as_bytes());
+            prop_assert_eq!(meaning(&head).map(|_| ()), expected, "{:?}", head);
+        }
     }
 
     proptest! {

@@ -4,7 +4,7 @@ use http::{StatusCode, Version};
 use httparse::{Error, ParserConfig, Status};
 
 use super::framing::{Found, Framing};
-use super::request::{check_size, malformed, not_yet};
+use super::request::{check_whole, malformed, not_yet};
 use super::{Fields, Refusal};
 use crate::http::HeadLimits;
 
@@ -41,14 +41,14 @@ pub fn parse_response<'a>(
         Ok(Status::Partial) => return not_yet(bytes, limits).map(|()| None),
         Err(error) => return Err(malformed(error, bytes)),
     };
-    check_size(bytes, length, limits)?;
+    let fields = Fields::new(parsed.headers);
+    check_whole(bytes, length, fields, limits)?;
     let code = parsed.code.and_then(|code| StatusCode::from_u16(code).ok());
     let (Some(status), Some(version)) = (code, parsed.version) else {
         return Err(Refusal::Malformed(Error::Status));
     };
     let reason = parsed.reason.unwrap_or_default();
-    let response =
-        Response::new(method, status, reason, version == 0, Fields::new(parsed.headers))?;
+    let response = Response::new(method, status, reason, version == 0, fields)?;
     Ok(Some((response, length)))
 }
 

@@ -39,7 +39,7 @@ impl<'a> Target<'a> {
     #[inline]
     pub fn parse(method: &str, whole: &'a str) -> Result<Self, Refusal> {
         // A fragment never leaves the client (RFC 9110, 4.2.5).
-        if whole.bytes().any(|byte| byte == b'#') {
+        if whole.as_bytes().contains(&b'#') {
             return Err(Refusal::Target);
         }
         if method == "CONNECT" {
@@ -106,8 +106,10 @@ impl<'a> Target<'a> {
 }
 
 fn split_query(text: &str) -> (&str, Option<&str>) {
-    match text.split_once('?') {
-        Some((path, query)) => (path, Some(query)),
+    // By hand: the general search in texts costs more than most paths are long.
+    let mark = text.bytes().position(|byte| byte == b'?');
+    match mark.and_then(|mark| Some((text.get(..mark)?, text.get(mark + 1..)))) {
+        Some(split) => split,
         None => (text, None),
     }
 }

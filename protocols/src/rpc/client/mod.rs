@@ -1,18 +1,30 @@
 //! A connection that this side makes, and makes again when it is lost.
 
+#[cfg(feature = "rpc-web")]
+mod posts;
+
 use std::rc::Rc;
 use std::time::Duration;
 
 use reactor::{
-    Address, Backoff, Closed, ConnectOptions, ConnectionId, OpenError, Registry, StdStream,
-    StreamLimits, StreamOptions, TimerId,
+    Address, Backoff, ConnectOptions, ConnectionId, OpenError, Registry, StdStream, StreamLimits,
+    StreamOptions, TimerId,
 };
 use serde::Serialize;
 use serde_json::Value;
 
+#[cfg(feature = "rpc-web")]
+pub(super) use posts::Posts;
+
 use super::service::Event;
 use super::wire::Encoding;
 use super::{CallError, Dialect, Framing, Peer, Remote, Service};
+#[cfg(feature = "rpc-web")]
+use super::{peer::Talker, wire::Envelope};
+#[cfg(feature = "rpc-web")]
+use crate::http::client::Url;
+#[cfg(feature = "rpc-web")]
+use crate::websocket::{self, ConnectError, Endpoint, Role, Target};
 
 /// A connection to a server, as long as the program wants one.
 ///
@@ -36,7 +48,9 @@ pub struct Client<App> {
 pub struct ClientOptions {
     /// The server.
     pub server: Address,
-    /// How messages are told apart. Default: a line each.
+    /// What carries the calls there. Default: a stream.
+    pub carrier: Carrier,
+    /// How messages are told apart on a stream. Default: a line each.
     pub framing: Framing,
     /// Which version is spoken. Default: 2.0.
     pub dialect: Dialect,
@@ -46,6 +60,28 @@ pub struct ClientOptions {
     pub lost: Lost,
     /// How long connecting may take. Default 10 s.
     pub connect_timeout: Duration,
+    /// Speak TLS, below whatever carries the calls. Default `None`.
+    #[cfg(feature = "tls")]
+    pub tls: Option<reactor::tls::ClientTls>,
+}
+
+/// What carries calls to a server.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Carrier {
+    /// A stream: TCP, or a Unix socket.
+    #[default]
+    Stream,
+    /// A WebSocket, a message a text. As on a stream, both sides can call, and a client subscribe.
+    #[cfg(feature = "rpc-web")]
+    WebSocket(Target),
+    /// HTTP: a call is a POST, and a batch is one. Connections are kept, and there may be as many at a time
+    /// as [`Limits::calls`](super::Limits::calls) says. The server cannot call back.
+    ///
+    /// With a [`reconnect`](ClientOptions::reconnect) a call that cannot be sent, since nobody listens there,
+    /// waits and is sent again.
+    #[cfg(feature = "rpc-web")]
+    Http(Url),
 }
 
 /// What happens to calls that were sent, and not answered, when the connection is lost.
@@ -66,11 +102,14 @@ impl ClientOptions {
     pub fn new(server: Address) -> Self {
         Self {
             server,
+            carrier: Carrier::default(),
             framing: Framing::default(),
             dialect: Dialect::default(),
             reconnect: None,
             lost: Lost::default(),
             connect_timeout: Duration::from_secs(10),
+            #[cfg(feature = "tls")]
+            tls: None,
         }
     }
 }
@@ -86,8 +125,15 @@ impl<App: 'static> Client<App> {
         options: ClientOptions,
         service: Rc<Service<App>>,
     ) -> Self {
-        let encoding = Encoding { framing: options.framing, dialect: options.dialect };
-        let dial = Dial { options, connected: 0, timer: None, subscriptions: Vec::new() };
+        let encoding = options.encoding();
+        let dial = Dial {
+            options,
+            #[cfg(feature = "rpc-web")]
+            endpoint: websocket_endpoint(service.limits()),
+            connected: 0,
+            timer: None,
+            subscriptions: Vec::new(),
+        };
         let remote = Remote::new(service, encoding, Some(dial));
         connect(&remote, registry);
         Self { remote }
@@ -106,9 +152,9 @@ impl<App: 'static> Client<App> {
         service: Rc<Service<App>>,
     ) -> Result<Self, OpenError> {
         let limits = limits(&service);
-        let encoding = Encoding { framing, dialect: Dialect::Two };
+        let encoding = Encoding::of_stream(framing, Dialect::Two);
         let remote = Remote::new(service, encoding, None);
-        let peer = Peer::of(remote.clone());
+        let peer = Peer::of(remote.clone(), framing);
         let id = registry.adopt(stream, &StreamOptions::default(), &limits, peer)?;
         remote.set_link(Link::Connecting(id));
         Ok(Self { remote })
@@ -158,6 +204,8 @@ pub(super) enum Link {
     Down,
     Connecting(ConnectionId),
     Up(ConnectionId),
+    /// There is no one connection: each text is a request of its own.
+    Posting,
     Ended,
 }
 
@@ -165,6 +213,8 @@ pub(super) enum Link {
 #[derive(Debug)]
 pub(super) struct Dial {
     options: ClientOptions,
+    #[cfg(feature = "rpc-web")]
+    endpoint: Endpoint,
     /// How often it has been connected.
     connected: u64,
     pub(super) timer: Option<TimerId>,
@@ -181,6 +231,16 @@ struct Subscription {
 impl Dial {
     pub(super) fn sends_again(&self) -> bool {
         self.options.lost == Lost::SendAgain && self.options.reconnect.is_some()
+    }
+
+    /// Whether what is sent is kept; `may_be_refused`: it can turn out not to have been sent at all.
+    pub(super) fn keeps(&self, may_be_refused: bool) -> bool {
+        self.options.reconnect.is_some() && (may_be_refused || self.sends_again())
+    }
+
+    #[cfg(feature = "rpc-web")]
+    pub(super) fn options(&self) -> &ClientOptions {
+        &self.options
     }
 
     /// How often it has been connected.
@@ -238,14 +298,8 @@ fn subscribe_again<App: 'static>(remote: &Remote<App>, registry: &mut Registry<A
 pub(super) fn handle_close<App: 'static>(
     remote: &Remote<App>,
     registry: &mut Registry<App>,
-    _app: &mut App,
-    closed: &Closed,
+    why: &str,
 ) {
-    let why = closed.reason.to_string();
-    lose(remote, registry, &why);
-}
-
-fn lose<App: 'static>(remote: &Remote<App>, registry: &mut Registry<App>, why: &str) {
     let chance = registry.random();
     match remote.with_dial(|dial| dial.pause(chance)).flatten() {
         Some(pause) => {
@@ -253,10 +307,7 @@ fn lose<App: 'static>(remote: &Remote<App>, registry: &mut Registry<App>, why: &
             remote.fail_sent(registry, why);
             connect_after(remote, registry, pause, why);
         }
-        None => {
-            remote.set_link(Link::Ended);
-            remote.fail_all(registry, why);
-        }
+        None => remote.fail_all(registry, why),
     }
 }
 
@@ -275,10 +326,7 @@ fn connect_after<App: 'static>(
     });
     match timer {
         Ok(timer) => drop(remote.with_dial(|dial| dial.timer = Some(timer))),
-        Err(_) => {
-            remote.set_link(Link::Ended);
-            remote.fail_all(registry, why);
-        }
+        Err(_) => remote.fail_all(registry, why),
     }
 }
 
@@ -286,18 +334,89 @@ fn connect<App: 'static>(remote: &Remote<App>, registry: &mut Registry<App>) {
     let Some(options) = remote.with_dial(|dial| dial.options.clone()) else {
         return;
     };
-    let limits =
-        StreamLimits { connect_timeout: Some(options.connect_timeout), ..limits(remote.service()) };
-    let connect = ConnectOptions { limits, ..ConnectOptions::default() };
-    match registry.connect_with(options.server, &connect, Peer::of(remote.clone())) {
+    let connect = options.connect_options(remote.service());
+    let opened = match &options.carrier {
+        Carrier::Stream => {
+            let peer = Peer::of(remote.clone(), options.framing);
+            registry.connect_with(options.server, &connect, peer)
+        }
+        #[cfg(feature = "rpc-web")]
+        Carrier::WebSocket(target) => {
+            return connect_socket(remote, registry, options.server, &connect, target);
+        }
+        #[cfg(feature = "rpc-web")]
+        Carrier::Http(_) => {
+            remote.set_link(Link::Posting);
+            return remote.send_kept(registry);
+        }
+    };
+    match opened {
         Ok(id) => remote.set_link(Link::Connecting(id)),
         // A loop that ends takes nothing new.
-        Err(error @ OpenError::ShuttingDown(_)) => {
-            remote.set_link(Link::Ended);
+        Err(error @ OpenError::ShuttingDown(_)) => remote.fail_all(registry, &error.to_string()),
+        Err(error) => handle_unopened(remote, registry, error.to_string()),
+    }
+}
+
+#[cfg(feature = "rpc-web")]
+fn connect_socket<App: 'static>(
+    remote: &Remote<App>,
+    registry: &mut Registry<App>,
+    server: Address,
+    connect: &ConnectOptions,
+    target: &Target,
+) {
+    let Some(endpoint) = remote.with_dial(|dial| dial.endpoint.clone()) else {
+        return;
+    };
+    let talker = Talker::of(remote.clone());
+    match websocket::connect(registry, server, connect, &endpoint, target, talker) {
+        Ok(id) => remote.set_link(Link::Connecting(id)),
+        Err(ConnectError::Open(error @ OpenError::ShuttingDown(_))) => {
             remote.fail_all(registry, &error.to_string());
         }
-        Err(error) => lose(remote, registry, &error.to_string()),
+        Err(error) => handle_unopened(remote, registry, error.to_string()),
     }
+}
+
+/// It was known at once that there will be no connection, so no connection tells of it.
+fn handle_unopened<App: 'static>(remote: &Remote<App>, registry: &mut Registry<App>, why: String) {
+    handle_close(remote, registry, &why);
+    let service = Rc::clone(remote.service());
+    registry.defer(move |_, app| service.tell(app, &Event::Unreachable { why: &why }));
+}
+
+impl ClientOptions {
+    fn encoding(&self) -> Encoding {
+        let stream = Encoding::of_stream(self.framing, self.dialect);
+        match self.carrier {
+            Carrier::Stream => stream,
+            #[cfg(feature = "rpc-web")]
+            Carrier::WebSocket(_) => {
+                Encoding { envelope: Envelope::WebSocket(Role::Client), ..stream }
+            }
+            #[cfg(feature = "rpc-web")]
+            Carrier::Http(_) => Encoding { envelope: Envelope::Body, ..stream },
+        }
+    }
+
+    fn connect_options<App: 'static>(&self, service: &Service<App>) -> ConnectOptions {
+        let connect_timeout = Some(self.connect_timeout);
+        let limits = StreamLimits { connect_timeout, ..limits(service) };
+        ConnectOptions {
+            limits,
+            #[cfg(feature = "tls")]
+            tls: self.tls.clone(),
+            ..ConnectOptions::default()
+        }
+    }
+}
+
+#[cfg(feature = "rpc-web")]
+fn websocket_endpoint(limits: &super::Limits) -> Endpoint {
+    let options = websocket::Options::default();
+    let limits = websocket::Limits::with_messages_of(options.limits, limits.message);
+    Endpoint::new(websocket::Options { limits, ..options })
 }
 
 /// A client reads always: its server may wait for it to do so.

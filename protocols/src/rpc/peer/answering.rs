@@ -71,10 +71,10 @@ impl Answering {
         self.calls.get(&number).map(|(pending, _)| pending)
     }
 
-    /// The calls with this id.
-    pub(super) fn with_id(&self, id: &str) -> Vec<u64> {
-        let calls = self.calls.iter().filter(|(_, (pending, _))| *pending.id == *id);
-        calls.map(|(number, _)| *number).collect()
+    /// The tickets of the calls with this id.
+    pub(super) fn with_id(&self, id: &str) -> Vec<Ticket> {
+        let calls = self.calls.values().filter(|(pending, _)| *pending.id == *id);
+        calls.map(|(pending, _)| pending.ticket.clone()).collect()
     }
 
     pub(super) fn len(&self) -> usize {

@@ -16,6 +16,8 @@ pub(in crate::rpc) type Tell<App> =
 /// The calls, by their ids.
 pub(in crate::rpc) struct Asking<App> {
     made: BTreeMap<u64, Made<App>>,
+    /// Those that wait to be sent, in order; and perhaps some that do not any more.
+    unsent: Vec<u64>,
     /// Bytes of their texts that are kept.
     kept: usize,
     ids: u64,
@@ -43,7 +45,7 @@ pub(in crate::rpc) enum State {
 
 impl<App> Default for Asking<App> {
     fn default() -> Self {
-        Self { made: BTreeMap::new(), kept: 0, ids: 0 }
+        Self { made: BTreeMap::new(), unsent: Vec::new(), kept: 0, ids: 0 }
     }
 }
 
@@ -56,22 +58,44 @@ impl<App> Asking<App> {
 
     pub(in crate::rpc) fn insert(&mut self, id: u64, made: Made<App>) {
         self.kept += made.state.bytes();
+        self.unsent.push(id);
         self.made.insert(id, made);
     }
 
     pub(in crate::rpc) fn remove(&mut self, id: u64) -> Option<Made<App>> {
         let made = self.made.remove(&id)?;
         self.kept -= made.state.bytes();
+        if self.unsent.len() > 2 * self.made.len() + 16 {
+            // Those that have failed before there was a connection.
+            self.unsent.retain(|id| self.made.contains_key(id));
+        }
         Some(made)
     }
 
     /// Everything that is to be sent now that there is a connection, in order. `keeps`: for another.
-    pub(in crate::rpc) fn send_all(&mut self, keeps: bool) -> Vec<Bytes> {
+    pub(in crate::rpc) fn send_all(&mut self, keeps: bool) -> Vec<(u64, Bytes)> {
         let mut texts = Vec::new();
-        for made in self.made.values_mut() {
-            texts.extend(made.state.send(keeps, &mut self.kept));
+        for id in self.unsent.drain(..) {
+            let text = self.made.get_mut(&id).and_then(|it| it.state.send(keeps, &mut self.kept));
+            texts.extend(text.map(|text| (id, text)));
         }
         texts
+    }
+
+    /// These were not answered, and wait again if they were kept; those that were not are taken out.
+    pub(in crate::rpc) fn wait_again(&mut self, ids: &[u64]) -> Vec<Made<App>> {
+        let mut lost = Vec::new();
+        for id in ids {
+            match self.made.get_mut(id).map(|made| &mut made.state) {
+                Some(state @ State::Sent(Some(_))) => {
+                    state.wait_again();
+                    self.unsent.push(*id);
+                }
+                Some(State::Sent(None)) => lost.extend(self.remove(*id)),
+                Some(State::Waits(_)) | None => {}
+            }
+        }
+        lost
     }
 
     /// These have been sent otherwise.
@@ -85,26 +109,16 @@ impl<App> Asking<App> {
 
     /// The connection is lost: what was kept waits again, and the rest is taken out.
     pub(in crate::rpc) fn lose_sent(&mut self) -> Vec<Made<App>> {
-        let (mut lost, mut left) = (Vec::new(), BTreeMap::new());
-        for (id, mut made) in mem::take(&mut self.made) {
-            match &mut made.state {
-                State::Sent(None) => {
-                    lost.push(made);
-                    continue;
-                }
-                State::Sent(kept) => {
-                    made.state = State::Waits(kept.take().unwrap_or_default());
-                }
-                State::Waits(_) => {}
-            }
-            left.insert(id, made);
-        }
-        self.made = left;
+        let ids: Vec<u64> = self.made.keys().copied().collect();
+        self.unsent.retain(|id| self.made.get(id).is_some_and(|made| !made.state.is_sent()));
+        let lost = self.wait_again(&ids);
+        self.unsent.sort_unstable();
         lost
     }
 
     pub(in crate::rpc) fn take_all(&mut self) -> Vec<Made<App>> {
         self.kept = 0;
+        self.unsent.clear();
         mem::take(&mut self.made).into_values().collect()
     }
 
@@ -112,6 +126,12 @@ impl<App> Asking<App> {
     pub(in crate::rpc) fn only(&self) -> Option<u64> {
         let mut ids = self.made.keys();
         ids.next().copied().filter(|_| ids.next().is_none())
+    }
+
+    /// How long the answer to a call may take.
+    #[cfg(feature = "rpc-web")]
+    pub(in crate::rpc) fn timeout(&self, id: u64) -> Option<Duration> {
+        self.made.get(&id).map(|made| made.timeout)
     }
 
     pub(in crate::rpc) fn len(&self) -> usize {
@@ -133,6 +153,12 @@ impl State {
         *self = Self::Sent(keeps.then(|| text.clone()));
         *kept -= if keeps { 0 } else { text.len() };
         Some(text)
+    }
+
+    fn wait_again(&mut self) {
+        if let Self::Sent(Some(text)) = self {
+            *self = Self::Waits(mem::take(text));
+        }
     }
 
     fn bytes(&self) -> usize {

@@ -11,12 +11,20 @@ use reactor::{ConnectionId, Registry};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+#[cfg(feature = "rpc-web")]
+use super::Talker;
 use super::asking::{State, Tell};
 use super::{Asking, Made};
+#[cfg(feature = "rpc-web")]
+use crate::rpc::client::Posts;
 use crate::rpc::client::{Dial, Link};
 use crate::rpc::service::Event;
 use crate::rpc::wire::Encoding;
-use crate::rpc::{CallError, Error, Gone, Service};
+#[cfg(feature = "rpc-web")]
+use crate::rpc::wire::Envelope;
+use crate::rpc::{CallError, Error, Service};
+#[cfg(feature = "rpc-web")]
+use crate::websocket::{CloseCode, Session};
 
 /// The other side of a connection: call it, tell it something, hang up. It can be cloned and kept: a method
 /// that was called over the connection finds it in [`Call::remote`](crate::rpc::Call::remote).
@@ -32,10 +40,17 @@ struct Line<App> {
     service: Rc<Service<App>>,
     encoding: Encoding,
     inner: RefCell<Inner<App>>,
+    /// By what calls are posted, if they are.
+    #[cfg(feature = "rpc-web")]
+    posts: Option<Posts<App>>,
 }
 
 struct Inner<App> {
     link: Link,
+    /// Why there is no connection, if there was one or was to be.
+    why: Option<Box<str>>,
+    /// Notifications and batches that a WebSocket takes when its handshake is made.
+    early: Vec<Bytes>,
     asking: Asking<App>,
     /// Topics of the service that the other side has subscribed to.
     subscriptions: Vec<usize>,
@@ -80,7 +95,7 @@ impl<App: 'static> Remote<App> {
     ) -> Result<(), CallError> {
         let params = self.params(params)?;
         let text = self.line.encoding.request(None, method, &params);
-        self.send(registry, &text).map_err(|Gone| lost("not connected", false))
+        self.send(registry, text, &[])
     }
 
     /// Begins a batch.
@@ -112,24 +127,34 @@ impl<App: 'static> Remote<App> {
                 registry.cancel(timer);
             }
             match inner.link {
-                Link::Down => mem::replace(&mut inner.link, Link::Ended),
+                Link::Down | Link::Posting => mem::replace(&mut inner.link, Link::Ended),
                 link => link,
             }
         };
         match link {
             // If it has ended, that is told anyhow.
-            Link::Connecting(id) | Link::Up(id) => drop(registry.close(id)),
-            Link::Down => self.fail_all(registry, "closed"),
+            Link::Connecting(id) | Link::Up(id) => self.hang_up(registry, id),
+            Link::Posting | Link::Down => self.fail_all(registry, "closed"),
             Link::Ended => {}
         }
     }
 
-    /// The connection, while there is one.
+    fn hang_up(&self, registry: &mut Registry<App>, id: ConnectionId) {
+        #[cfg(feature = "rpc-web")]
+        if let Envelope::WebSocket(_) = self.line.encoding.envelope
+            && Session::<Talker<App>>::close(registry, id, CloseCode::NORMAL, "").is_ok()
+        {
+            return;
+        }
+        let _ = registry.close(id);
+    }
+
+    /// The connection, while there is one that lasts.
     #[must_use]
     pub fn connection(&self) -> Option<ConnectionId> {
         match self.line.inner.borrow().link {
             Link::Up(id) => Some(id),
-            Link::Down | Link::Connecting(_) | Link::Ended => None,
+            Link::Down | Link::Connecting(_) | Link::Posting | Link::Ended => None,
         }
     }
 
@@ -137,6 +162,17 @@ impl<App: 'static> Remote<App> {
     #[must_use]
     pub fn waiting(&self) -> usize {
         self.line.inner.borrow().asking.len()
+    }
+
+    /// Notifications and batches that have yet to leave: those that wait for the handshake of a WebSocket, and
+    /// everything that is posted, until the server has said that it is there. What a stream has been given
+    /// leaves before it ends.
+    #[must_use]
+    pub fn unsent(&self) -> usize {
+        let early = self.line.inner.borrow().early.len();
+        #[cfg(feature = "rpc-web")]
+        let early = early + self.line.posts.as_ref().map_or(0, Posts::under_way);
+        early
     }
 
     // ── sending ─────────────────────────────────────────────────────────────────────────────
@@ -193,7 +229,7 @@ impl<App: 'static> Remote<App> {
     fn room_for(&self, calls: usize, bytes: usize) -> Result<(), CallError> {
         let (inner, limits) = (self.line.inner.borrow(), self.service().limits());
         if let Link::Ended = inner.link {
-            return Err(lost("it has ended", false));
+            return Err(lost(inner.why.as_deref().unwrap_or("it has ended"), false));
         }
         if inner.asking.len() + calls > limits.made || inner.asking.kept() + bytes > limits.kept {
             return Err(CallError::Full);
@@ -203,30 +239,73 @@ impl<App: 'static> Remote<App> {
 
     /// Sends every call that waits for a connection, if there is one.
     pub(in crate::rpc) fn send_kept(&self, registry: &mut Registry<App>) {
-        let Some(id) = self.connection() else {
+        let link = self.link();
+        if !matches!(link, Link::Up(_) | Link::Posting) {
             return;
-        };
-        let texts = {
-            let mut inner = self.line.inner.borrow_mut();
-            let keeps = inner.dial.as_ref().is_some_and(Dial::sends_again);
-            inner.asking.send_all(keeps)
-        };
-        for text in texts {
-            // A connection that does not take it has ended, and that is told.
-            let _ = self.send(registry, &text);
         }
-        // It may be held back for the calls that are answered on it, and now has to be read.
-        let _ = registry.resume(id);
+        let (texts, early) = {
+            let mut inner = self.line.inner.borrow_mut();
+            let keeps = inner.keeps();
+            (inner.asking.send_all(keeps), mem::take(&mut inner.early))
+        };
+        // A connection that does not take it has ended, and that is told.
+        for text in early {
+            let _ = self.send(registry, text.into(), &[]);
+        }
+        for (id, text) in texts {
+            let _ = self.send(registry, text.into(), &[id]);
+        }
+        if let Link::Up(id) = link {
+            // It may be held back for the calls that are answered on it, and now has to be read.
+            let _ = registry.resume(id);
+        }
     }
 
-    /// Sends a text.
-    fn send(&self, registry: &mut Registry<App>, text: &[u8]) -> Result<(), Gone> {
-        let (Link::Up(id) | Link::Connecting(id)) = self.link() else {
-            return Err(Gone);
+    /// Sends a text, in which there are these calls.
+    fn send(
+        &self,
+        registry: &mut Registry<App>,
+        text: Vec<u8>,
+        ids: &[u64],
+    ) -> Result<(), CallError> {
+        let id = match self.link() {
+            Link::Posting => return self.post(registry, text, ids),
+            // What comes before its handshake is no message yet.
+            Link::Connecting(_) if !self.line.encoding.is_stream() => return self.send_early(text),
+            Link::Up(id) | Link::Connecting(id) => id,
+            Link::Down | Link::Ended => return Err(lost("not connected", false)),
         };
         let mut bytes = Vec::with_capacity(text.len() + 32);
-        self.line.encoding.frame(text, &mut bytes);
-        registry.send(id, bytes.into()).map(drop).map_err(|_| Gone)
+        self.line.encoding.frame(&text, || registry.random(), &mut bytes);
+        registry.send(id, bytes.into()).map(drop).map_err(|_| lost("not connected", false))
+    }
+
+    fn send_early(&self, text: Vec<u8>) -> Result<(), CallError> {
+        self.room_for(0, text.len())?;
+        self.line.inner.borrow_mut().early.push(text.into());
+        Ok(())
+    }
+
+    #[cfg(feature = "rpc-web")]
+    fn post(
+        &self,
+        registry: &mut Registry<App>,
+        text: Vec<u8>,
+        ids: &[u64],
+    ) -> Result<(), CallError> {
+        let Some(posts) = &self.line.posts else {
+            return Err(lost("not connected", false));
+        };
+        let patience = {
+            let asking = &self.line.inner.borrow().asking;
+            ids.iter().filter_map(|id| asking.timeout(*id)).max()
+        };
+        posts.send(registry, self, text, ids, patience)
+    }
+
+    #[cfg(not(feature = "rpc-web"))]
+    fn post(&self, _: &mut Registry<App>, _: Vec<u8>, _: &[u64]) -> Result<(), CallError> {
+        Err(lost("not connected", false))
     }
 }
 
@@ -236,9 +315,25 @@ impl<App: 'static> Remote<App> {
         encoding: Encoding,
         dial: Option<Dial>,
     ) -> Self {
-        let inner =
-            Inner { link: Link::Down, asking: Asking::default(), subscriptions: vec![], dial };
-        Self { line: Rc::new(Line { service, encoding, inner: RefCell::new(inner) }) }
+        #[cfg(feature = "rpc-web")]
+        let posts = dial.as_ref().and_then(|dial| Posts::new(dial.options(), service.limits()));
+        let inner = Inner {
+            link: Link::Down,
+            why: None,
+            early: Vec::new(),
+            asking: Asking::default(),
+            subscriptions: Vec::new(),
+            dial,
+        };
+        Self {
+            line: Rc::new(Line {
+                service,
+                encoding,
+                inner: RefCell::new(inner),
+                #[cfg(feature = "rpc-web")]
+                posts,
+            }),
+        }
     }
 
     /// An answer has come.
@@ -272,8 +367,13 @@ impl<App: 'static> Remote<App> {
         }
     }
 
-    /// Fails every call there is.
+    /// Fails every call there is: there will be no connection any more.
     pub(in crate::rpc) fn fail_all(&self, registry: &mut Registry<App>, why: &str) {
+        {
+            let mut inner = self.line.inner.borrow_mut();
+            (inner.link, inner.why) = (Link::Ended, Some(why.into()));
+            inner.early.clear();
+        }
         let made = self.line.inner.borrow_mut().asking.take_all();
         tell_lost(registry, made, why);
     }
@@ -282,6 +382,32 @@ impl<App: 'static> Remote<App> {
     pub(in crate::rpc) fn fail_sent(&self, registry: &mut Registry<App>, why: &str) {
         let made = self.line.inner.borrow_mut().asking.lose_sent();
         tell_lost(registry, made, why);
+    }
+
+    /// Fails these calls, which were sent or not.
+    #[cfg(feature = "rpc-web")]
+    pub(in crate::rpc) fn fail(
+        &self,
+        registry: &mut Registry<App>,
+        ids: &[u64],
+        why: &str,
+        sent: bool,
+    ) {
+        for id in ids {
+            let made = self.line.inner.borrow_mut().asking.remove(*id);
+            if let Some(made) = made {
+                registry.cancel(made.timer);
+                let error = lost(why, sent);
+                registry.defer(move |registry, app| (made.tell)(registry, app, Err(error)));
+            }
+        }
+    }
+
+    /// Has these calls wait to be sent again.
+    #[cfg(feature = "rpc-web")]
+    pub(in crate::rpc) fn wait_again(&self, registry: &mut Registry<App>, ids: &[u64], why: &str) {
+        let lost = self.line.inner.borrow_mut().asking.wait_again(ids);
+        tell_lost(registry, lost, why);
     }
 
     /// Whether this side waits for answers.
@@ -315,6 +441,14 @@ impl<App: 'static> Remote<App> {
 
     pub(in crate::rpc) fn take_subscriptions(&self) -> Vec<usize> {
         mem::take(&mut self.line.inner.borrow_mut().subscriptions)
+    }
+}
+
+impl<App> Inner<App> {
+    /// Whether the text of a call that is sent is kept, since it may have to be sent again.
+    fn keeps(&self) -> bool {
+        let may_be_refused = self.link == Link::Posting;
+        self.dial.as_ref().is_some_and(|dial| dial.keeps(may_be_refused))
     }
 }
 
@@ -394,14 +528,18 @@ impl<App: 'static> Batch<App> {
             }
             kept.push(id);
         }
-        let keeps = remote.with_dial(|dial| dial.sends_again()).unwrap_or_default();
-        // They are on their way with the batch, and nothing but the connection holds it up.
-        remote.line.inner.borrow_mut().asking.sent(kept.iter().map(|CallId(id)| *id), keeps);
+        let ids: Vec<u64> = kept.iter().map(|CallId(id)| *id).collect();
+        {
+            // They are on their way with the batch, and nothing but the connection holds it up.
+            let mut inner = remote.line.inner.borrow_mut();
+            let keeps = inner.keeps();
+            inner.asking.sent(ids.iter().copied(), keeps);
+        }
         let mut text = b"[".to_vec();
         text.extend_from_slice(&self.texts.join(&b","[..]));
         text.push(b']');
         // A connection that does not take it has ended, and that is told.
-        let _ = remote.send(registry, &text);
+        let _ = remote.send(registry, text, &ids);
         Ok(())
     }
 }

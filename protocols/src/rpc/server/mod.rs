@@ -5,12 +5,15 @@
 //! | `ticket` | an answer that comes later |
 //! | `topic` | who is told of something as it happens |
 //! | `datagram` | a socket that takes notifications |
+//! | `web` | a service on a web server's port: by POST, and by WebSocket |
 //! | `openrpc` | the service's description of itself |
 
 mod datagram;
 pub(super) mod openrpc;
 mod ticket;
 mod topic;
+#[cfg(feature = "rpc-web")]
+mod web;
 
 use std::rc::Rc;
 
@@ -20,6 +23,8 @@ use datagram::Receiver;
 pub use datagram::notification;
 pub use ticket::Ticket;
 pub use topic::Topic;
+#[cfg(feature = "rpc-web")]
+pub use web::{Web, listen_http};
 
 use super::wire::Encoding;
 use super::{Dialect, Framing, Peer, Service};
@@ -62,7 +67,7 @@ pub fn session<App: 'static>(
     framing: Framing,
     dialect: Dialect,
 ) -> Peer<App> {
-    Peer::new(service, Encoding { framing, dialect })
+    Peer::new(service, framing, Encoding::of_stream(framing, dialect))
 }
 
 /// Binds a datagram socket, UDP or Unix, that takes notifications, one a datagram. What wants an answer is

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use reactor::{ConnectionId, Registry, Transport};
+use reactor::Registry;
 use serde::Serialize;
 
 use super::super::wire::Bounded;
-use super::super::{Error, Gone, Peer};
+use super::super::{Error, Gone, peer::Place};
 
 /// The right to answer one call, once: from a timer, from work on a thread, from another connection.
 ///
@@ -29,13 +29,13 @@ use super::super::{Error, Gone, Peer};
 #[derive(Clone, Debug)]
 pub struct Ticket {
     /// Whose call it is, and under which number; `None`: a notification's.
-    place: Option<(ConnectionId, u64)>,
+    place: Option<(Place, u64)>,
     ceiling: usize,
     void: Arc<AtomicBool>,
 }
 
 impl Ticket {
-    pub(in crate::rpc) fn new(place: Option<(ConnectionId, u64)>, ceiling: usize) -> Self {
+    pub(in crate::rpc) fn new(place: Option<(Place, u64)>, ceiling: usize) -> Self {
         Self { place, ceiling, void: Arc::default() }
     }
 
@@ -49,22 +49,20 @@ impl Ticket {
         registry: &mut Registry<App>,
         result: Result<R, Error>,
     ) -> Result<(), Gone> {
-        let Some((id, number)) = self.place else {
+        let Some((place, number)) = self.place else {
             return Ok(());
         };
         let result = result.and_then(|result| {
             let mut text = Vec::new();
             Bounded::append(&mut text, &result, self.ceiling).map(|()| text)
         });
-        let answer =
-            move |peer: &mut Peer<App>, transport: &mut Transport<'_, App>, app: &mut App| {
-                peer.handle_answer(number, result, transport, app);
-            };
-        registry.with(id, answer).map_err(|_| Gone)
+        place.reach(registry, move |conversation, channel, app: &mut App| {
+            conversation.handle_answer(number, result, channel, app);
+        })
     }
 
     /// Tells the caller how far it is: a notification `$/progress`, whose `token` is the call's id and
-    /// whose `value` is this (LSP 3.17, "Progress Support").
+    /// whose `value` is this (LSP 3.17, "Progress Support"). A caller by HTTP cannot be told.
     ///
     /// # Errors
     ///
@@ -74,13 +72,12 @@ impl Ticket {
         registry: &mut Registry<App>,
         value: &impl Serialize,
     ) -> Result<(), Gone> {
-        let (Some((id, number)), Ok(value)) = (self.place, serde_json::to_string(value)) else {
+        let (Some((place, number)), Ok(value)) = (self.place, serde_json::to_string(value)) else {
             return Ok(());
         };
-        let tell = move |peer: &mut Peer<App>, transport: &mut Transport<'_, App>, _: &mut App| {
-            peer.handle_progress(number, &value, transport);
-        };
-        registry.with(id, tell).map_err(|_| Gone)
+        place.reach(registry, move |conversation, channel, _: &mut App| {
+            conversation.handle_progress(number, &value, channel);
+        })
     }
 
     /// Whether nobody waits for the answer any more: the call was cancelled, it took too long, or its

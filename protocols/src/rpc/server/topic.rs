@@ -44,7 +44,9 @@ impl Topic {
             serde_json::to_string(params).map_err(|error| CallError::Params(error.to_string()))?;
         let told = self.groups.iter().map(|(encoding, members)| {
             let mut bytes = Vec::new();
-            encoding.frame(&encoding.request(None, &self.method, &params), &mut bytes);
+            let text = encoding.request(None, &self.method, &params);
+            // A server masks nothing.
+            encoding.frame(&text, || 0, &mut bytes);
             registry.broadcast(members.iter().copied(), Bytes::from(bytes))
         });
         Ok(told.sum())

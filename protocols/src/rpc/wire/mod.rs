@@ -22,4 +22,6 @@ mod write;
 pub use error::Error;
 pub use framer::{Broken, Frame, Framer, Framing};
 pub use message::{Dialect, Message, Text, read};
+#[cfg(feature = "rpc-web")]
+pub(super) use write::Envelope;
 pub(super) use write::{Bounded, Encoding, Reply};

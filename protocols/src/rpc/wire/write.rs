@@ -5,28 +5,76 @@ use std::io;
 use serde::Serialize;
 
 use super::{Dialect, Error, Framing};
+#[cfg(feature = "rpc-web")]
+use crate::websocket::{
+    Role,
+    wire::{Opcode, encode},
+};
 
 /// How messages to a peer are written.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(in crate::rpc) struct Encoding {
-    pub(in crate::rpc) framing: Framing,
+    pub(in crate::rpc) envelope: Envelope,
     pub(in crate::rpc) dialect: Dialect,
 }
 
+/// What is around a text, so that the peer knows where it ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::rpc) enum Envelope {
+    Stream(Framing),
+    /// A message of a WebSocket, on this side of it.
+    #[cfg(feature = "rpc-web")]
+    WebSocket(Role),
+    /// A body of HTTP.
+    #[cfg(feature = "rpc-web")]
+    Body,
+}
+
+impl Default for Envelope {
+    fn default() -> Self {
+        Self::Stream(Framing::default())
+    }
+}
+
 impl Encoding {
-    /// Writes a text to `out`, so that the peer knows where it ends.
-    pub(in crate::rpc) fn frame(self, text: &[u8], out: &mut Vec<u8>) {
-        match self.framing {
-            Framing::Lines => {
+    pub(in crate::rpc) fn of_stream(framing: Framing, dialect: Dialect) -> Self {
+        Self { envelope: Envelope::Stream(framing), dialect }
+    }
+
+    pub(in crate::rpc) fn is_stream(self) -> bool {
+        matches!(self.envelope, Envelope::Stream(_))
+    }
+
+    /// Writes a text to `out`, so that the peer knows where it ends. A client's side of a WebSocket masks
+    /// what it sends, with a number that nobody can guess.
+    pub(in crate::rpc) fn frame(
+        self,
+        text: &[u8],
+        _random: impl FnOnce() -> u64,
+        out: &mut Vec<u8>,
+    ) {
+        match self.envelope {
+            Envelope::Stream(Framing::Lines) => {
                 out.extend_from_slice(text);
                 out.push(b'\n');
             }
-            Framing::ContentLength => {
+            Envelope::Stream(Framing::ContentLength) => {
                 let head = format!("Content-Length: {}\r\n\r\n", text.len());
                 out.extend_from_slice(head.as_bytes());
                 out.extend_from_slice(text);
             }
-            Framing::Bare => out.extend_from_slice(text),
+            Envelope::Stream(Framing::Bare) => out.extend_from_slice(text),
+            #[cfg(feature = "rpc-web")]
+            Envelope::WebSocket(role) => {
+                let [a, b, c, d, ..] = match role {
+                    Role::Client => _random().to_ne_bytes(),
+                    Role::Server => [0; 8],
+                };
+                let key = (role == Role::Client).then_some([a, b, c, d]);
+                encode(Opcode::Text, false, key, text, out);
+            }
+            #[cfg(feature = "rpc-web")]
+            Envelope::Body => out.extend_from_slice(text),
         }
     }
 
@@ -215,7 +263,7 @@ mod tests {
     fn each_framing_says_where_a_text_ends() {
         let framed = |framing| {
             let mut out = Vec::new();
-            Encoding { framing, ..Encoding::default() }.frame(b"[1]", &mut out);
+            Encoding::of_stream(framing, Dialect::Two).frame(b"[1]", || 0, &mut out);
             out
         };
         assert_eq!(framed(Framing::Lines), b"[1]\n");

@@ -20,6 +20,7 @@ use reactor::{
     StreamOptions, TimerKey, Transport,
 };
 
+use super::secure::DataTls;
 use super::session::{Job, tell};
 use super::{Event, Limits, Server};
 use crate::transfer::store::{Fate, Upload};
@@ -36,6 +37,8 @@ pub(super) struct Data {
     pub(super) session: ConnectionId,
     /// Where it has come to; nothing, if we have connected to the client.
     port: Option<Rc<PassivePort>>,
+    /// What it speaks, if it is protected.
+    tls: Option<DataTls>,
     pub(super) stage: Stage,
 }
 
@@ -127,6 +130,8 @@ pub(super) fn stream_limits(limits: &Limits) -> StreamLimits {
         // Nothing comes in but what is wanted.
         outbox_holds_reading: false,
         connect_timeout: Some(limits.data_timeout),
+        // Clients connect, ask for a file, and begin with TLS when that is answered.
+        handshake_timeout: Some(limits.data_timeout),
         idle_timeout: Some(limits.stall_timeout),
         close_timeout: limits.stall_timeout,
         ..StreamLimits::default()
@@ -135,8 +140,27 @@ pub(super) fn stream_limits(limits: &Limits) -> StreamLimits {
 
 impl Data {
     /// One that comes to a port, or that we open ourselves.
-    pub(super) fn new(session: ConnectionId, port: Option<Rc<PassivePort>>) -> Self {
-        Self { session, port, stage: Stage::Waiting }
+    pub(super) fn new(
+        session: ConnectionId,
+        port: Option<Rc<PassivePort>>,
+        tls: Option<DataTls>,
+    ) -> Self {
+        Self { session, port, tls, stage: Stage::Waiting }
+    }
+
+    /// It is there, and protected if it is to be: the session is told.
+    fn arrive<App: AsMut<Server> + 'static>(&mut self, transport: &mut Transport<'_, App>) {
+        let id = transport.id();
+        transport.pause();
+        if self.port.as_ref().is_some_and(|port| !port.take(id)) {
+            return transport.abort();
+        }
+        if self.tls.as_ref().is_some_and(|tls| !tls.accepts(transport)) {
+            // The reply says why; the connection ends as one that has nothing to say.
+            self.stage = Stage::Failed(522, String::new(), None);
+            return transport.release();
+        }
+        tell(transport.registry(), self.session, move |it| it.handle_data_open(id));
     }
 
     /// Carries something.
@@ -166,12 +190,19 @@ impl Data {
 impl<App: AsMut<Server> + 'static> Protocol<App> for Data {
     /// It keeps what it says to itself until it is asked.
     fn on_open(&mut self, transport: &mut Transport<'_, App>, _: &mut App) {
-        let id = transport.id();
-        transport.pause();
-        if self.port.as_ref().is_some_and(|port| !port.take(id)) {
-            return transport.abort();
+        match &self.tls {
+            // Whoever comes to a port has it when it is here.
+            Some(tls) if self.port.is_none() => {
+                if !tls.begin(transport) {
+                    transport.abort();
+                }
+            }
+            _ => self.arrive(transport),
         }
-        tell(transport.registry(), self.session, move |it| it.handle_data_open(id));
+    }
+
+    fn on_secure(&mut self, transport: &mut Transport<'_, App>, _: &mut App) {
+        self.arrive(transport);
     }
 
     fn on_data(

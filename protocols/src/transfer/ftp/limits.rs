@@ -4,6 +4,9 @@ use std::net::Ipv4Addr;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
+#[cfg(feature = "tls")]
+use reactor::tls::ServerTls;
+
 /// How a server is set up, given to [`Server::new`](super::Server::new).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
@@ -26,8 +29,37 @@ pub struct Settings {
     /// What files and directories are made without, as umask(2) has it, until SITE UMASK says otherwise.
     /// Default 0o022.
     pub umask: u32,
+    /// TLS, for clients that ask for it (AUTH) or come to a port where it is spoken from the beginning
+    /// ([`listen_implicit`](super::listen_implicit)). Default `None`: AUTH is answered with 502.
+    #[cfg(feature = "tls")]
+    pub tls: Option<TlsSettings>,
     /// The bounds.
     pub limits: Limits,
+}
+
+/// How a server speaks TLS (RFC 4217).
+#[cfg(feature = "tls")]
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TlsSettings {
+    /// The certificate, and the rest of it.
+    pub tls: ServerTls,
+    /// Whether nobody logs in, and nothing is transferred, without it: USER is answered with 530, and what would go
+    /// in the clear with 521. Default `false`.
+    pub required: bool,
+    /// Whether a data connection has to go on with the TLS session of its control connection, so that nobody else's
+    /// is taken for the client's: one that does not is answered with 522. Default `false`: a client has to come from
+    /// the same address all the same, and some cannot do it (Python's `ftplib` must be told to, and clients that use
+    /// a ticket of TLS 1.3 once, as they should, run out of them).
+    pub bound: bool,
+}
+
+#[cfg(feature = "tls")]
+impl TlsSettings {
+    /// For those who ask for it.
+    #[must_use]
+    pub fn new(tls: ServerTls) -> Self {
+        Self { tls, required: false, bound: false }
+    }
 }
 
 impl Default for Settings {
@@ -39,6 +71,8 @@ impl Default for Settings {
             active: true,
             keep_uploads: false,
             umask: 0o022,
+            #[cfg(feature = "tls")]
+            tls: None,
             limits: Limits::default(),
         }
     }

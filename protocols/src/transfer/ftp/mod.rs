@@ -29,12 +29,13 @@
 //! | `record` | what a program is told: a log of transfers, and of what was refused |
 //! | `session` | one client: its control connection, and everything that is done for it |
 //! | `data` | one data connection: what it carries, and who may open it |
+//! | `secure` | TLS of both, where it meets the loop's |
 //! | `server` | what sessions share, and the call that opens the socket |
 //!
 //! What is implemented: RFC 959 with streams of files, as text and as bytes; RFC 1123, 4.1; RFC 1635
 //! (anonymous); RFC 2389 (FEAT, OPTS); RFC 2428 (IPv6); RFC 2577 (what not to do); RFC 2640 (UTF-8, without
-//! LANG); RFC 3659 (SIZE, MDTM, REST, MLST, MLSD); MFMT and HASH as their drafts have them. What is not:
-//! records, pages, blocks and compression, which nobody uses, and TLS (RFC 4217).
+//! LANG); RFC 4217 (TLS, feature `tls`; AUTH and from the beginning, without CCC); RFC 3659 (SIZE, MDTM, REST, MLST, MLSD); MFMT and HASH as their drafts have them. What is not:
+//! records, pages, blocks and compression, which nobody uses.
 
 pub mod address;
 pub mod ascii;
@@ -47,13 +48,22 @@ pub mod listing;
 mod pace;
 mod record;
 pub mod reply;
+#[cfg(feature = "tls")]
+mod secure;
+#[cfg(not(feature = "tls"))]
+#[path = "insecure.rs"]
+mod secure;
 mod server;
 mod session;
 pub mod telnet;
 pub mod time;
 pub mod users;
 
+#[cfg(feature = "tls")]
+pub use limits::TlsSettings;
 pub use limits::{Limits, Settings};
 pub use record::{Direction, Event, Transfer};
+#[cfg(feature = "tls")]
+pub use server::listen_implicit;
 pub use server::{Counters, Server, listen};
 pub use session::Session;

@@ -15,7 +15,7 @@ use reactor::{
 use super::limits::{Limits, Settings};
 use super::pace::Pace;
 use super::record::{Direction, Event, Transfer};
-use super::session::{Arrival, Check, TurnedAway};
+use super::session::{Arrival, Beginning, Check, TurnedAway};
 use super::users::{User, Users};
 use crate::budget::host;
 use crate::password::Desk;
@@ -98,15 +98,41 @@ pub fn listen<App: AsMut<Server> + 'static>(
     address: Address,
     options: &ListenOptions,
 ) -> Result<ListenerId, OpenError> {
+    listen_for(registry, address, options, Beginning::Plain)
+}
+
+/// As [`listen`], for clients who begin with TLS, as those of the port 990 do, by [`Settings::tls`]. Without that
+/// everybody is reset.
+///
+/// # Errors
+///
+/// As of [`listen`].
+#[cfg(feature = "tls")]
+pub fn listen_implicit<App: AsMut<Server> + 'static>(
+    registry: &mut Registry<App>,
+    address: Address,
+    options: &ListenOptions,
+) -> Result<ListenerId, OpenError> {
+    listen_for(registry, address, options, Beginning::Implicit)
+}
+
+fn listen_for<App: AsMut<Server> + 'static>(
+    registry: &mut Registry<App>,
+    address: Address,
+    options: &ListenOptions,
+    beginning: Beginning,
+) -> Result<ListenerId, OpenError> {
     // What clients abort with may be urgent, as a whole or in part (RFC 959, 4.1.3).
     let stream = StreamOptions { urgent_inline: true, ..options.stream.clone() };
     let options = ListenOptions { stream, ..options.clone() };
-    registry.listen_with(address, &options, |peer, app| {
+    registry.listen_with(address, &options, move |peer, app| {
         // Files go between hosts: without an address there is no data connection.
         let peer = peer.ip()?.to_canonical();
         let protocol: Box<dyn Protocol<App>> = match app.as_mut().admit(peer) {
-            Ok(()) => Box::new(Arrival(peer)),
-            Err(Crowded) => Box::new(TurnedAway),
+            Ok(()) => Box::new(Arrival::new(peer, beginning)),
+            Err(Crowded) if beginning == Beginning::Plain => Box::new(TurnedAway),
+            // Nobody would hear it.
+            Err(Crowded) => return None,
         };
         Some(protocol)
     })

@@ -236,11 +236,9 @@ impl<W: Write> Pump<W> {
             socket.cancel_timer(RETRANSMISSION);
             return news;
         };
-        match socket.set_timer(RETRANSMISSION, due.saturating_duration_since(now)) {
-            Ok(()) => news,
-            // Without a timer it might wait for ever.
-            Err(error) => News::Over(Err(io::Error::other(error.to_string()).into())),
-        }
+        // Without a timer it might wait for ever: if there is none the socket ends.
+        socket.set_timer(RETRANSMISSION, due.saturating_duration_since(now));
+        news
     }
 
     /// Somebody else sends to this port: is told so (RFC 1350, section 4), and the transfer goes on.

@@ -116,7 +116,7 @@ pub fn accept(request: &Request<'_>, options: &Options) -> Result<Acceptance, Re
 
 impl Origins {
     /// Whether who asks may: a program without an origin may always, since it can say what it likes.
-    fn allow(&self, fields: &Fields<'_>, host: &str) -> bool {
+    pub(crate) fn allow(&self, fields: &Fields<'_>, host: &str) -> bool {
         if *self == Self::Any || !fields.has("origin") {
             return true;
         }

@@ -28,7 +28,7 @@ pub(crate) enum DatagramSocket {
     },
 }
 
-/// Asks the same of mio's socket, whichever it is.
+/// Makes the same call on mio's socket, of whichever kind it is.
 macro_rules! each {
     ($self:expr, $socket:ident => $call:expr) => {
         match $self {
@@ -52,6 +52,18 @@ pub enum StdDatagram {
     Unix(std::os::unix::net::UnixDatagram),
     /// One of another system than this machine's, which only loops of that system adopt.
     Other(Box<dyn Any + Send + Sync>),
+}
+
+impl StdDatagram {
+    pub(crate) fn local(&self) -> Result<Address, OpenError> {
+        match self {
+            Self::Udp(socket) => socket.local_addr().map(Address::Ip),
+            #[cfg(unix)]
+            Self::Unix(socket) => Ok(super::listener::named(socket.local_addr())),
+            Self::Other(_) => return Err(foreign()),
+        }
+        .map_err(|error| OpenError::new(&Address::Unnamed, error))
+    }
 }
 
 impl From<std::net::UdpSocket> for StdDatagram {
@@ -138,6 +150,30 @@ impl DatagramSocket {
         .map_err(|error| OpenError::new(&Address::Unnamed, error))
     }
 
+    /// As [`adopt`](Self::adopt), with those options that are no matter of how the socket was opened.
+    pub(crate) fn inherit(
+        poller: &Poller,
+        socket: StdDatagram,
+        options: &DatagramOptions,
+    ) -> Result<Self, OpenError> {
+        match Self::adopt(poller, socket)? {
+            Self::Udp(socket) => Self::with_options(socket, options)
+                .map_err(|error| OpenError::new(&Address::Unnamed, error)),
+            other => Ok(other),
+        }
+    }
+
+    /// The same socket once more.
+    pub(crate) fn duplicate(&self) -> io::Result<StdDatagram> {
+        Ok(match self {
+            #[cfg(unix)]
+            Self::Unix { socket, .. } => {
+                StdDatagram::Unix(SockRef::from(socket).try_clone()?.into())
+            }
+            _ => StdDatagram::Udp(SockRef::from(self.udp()?).try_clone()?.into()),
+        })
+    }
+
     pub(crate) fn into_std(mut self, poller: &Poller) -> StdDatagram {
         // It fails only if the socket was never registered, and then there is nothing to undo.
         let _ = self.deregister(poller);
@@ -166,8 +202,8 @@ impl DatagramSocket {
         each!(self, socket => poller.deregister(socket))
     }
 
-    /// The next datagram, if it is of the commonest kind: UDP, of which nothing is asked but how long
-    /// it is and who sent it. Any other comes by [`receive`](Self::receive).
+    /// Receives a datagram from a plain UDP socket. What other sockets have comes by
+    /// [`receive`](Self::receive).
     #[inline(always)]
     pub(crate) fn receive_at_once(&self, buffer: &mut [u8]) -> AtOnce {
         match self {
@@ -181,7 +217,7 @@ impl DatagramSocket {
         }
     }
 
-    /// What the next receive brings, of a socket that does not receive at once.
+    /// Receives from a socket that is not plain UDP.
     pub(crate) fn receive(&self, buffer: &mut [u8]) -> io::Result<Incoming> {
         match self {
             Self::Udp(_) => {
@@ -196,9 +232,8 @@ impl DatagramSocket {
         }
     }
 
-    /// Sends one datagram whole, or not at all, if it is of the commonest kind: over IPv4, to an
-    /// address. `None` for any other, which goes by [`send`](Self::send).
-    #[inline(always)]
+    /// Sends one datagram from a plain UDP socket to an IPv4 address. `None` for any other, which goes by
+    /// [`send`](Self::send).
     pub(crate) fn send_at_once(
         &self,
         bytes: &[u8],

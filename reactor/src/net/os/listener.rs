@@ -3,7 +3,7 @@
 use std::any::Any;
 use std::io;
 
-use socket2::Type;
+use socket2::{SockRef, Type};
 
 use super::poller::Poller;
 use super::stream::StreamSocket;
@@ -39,6 +39,18 @@ pub enum StdListener {
     Unix(std::os::unix::net::UnixListener),
     /// One of another system than this machine's, which only loops of that system adopt.
     Other(Box<dyn Any + Send + Sync>),
+}
+
+impl StdListener {
+    pub(crate) fn local(&self) -> Result<Address, OpenError> {
+        match self {
+            Self::Tcp(listener) => listener.local_addr().map(Address::Ip),
+            #[cfg(unix)]
+            Self::Unix(listener) => Ok(named(listener.local_addr())),
+            Self::Other(_) => return Err(foreign()),
+        }
+        .map_err(|error| OpenError::new(&Address::Unnamed, error))
+    }
 }
 
 impl From<std::net::TcpListener> for StdListener {
@@ -116,6 +128,17 @@ impl ListenerSocket {
         }
     }
 
+    /// The same socket once more.
+    pub(crate) fn duplicate(&self) -> io::Result<StdListener> {
+        Ok(match self {
+            Self::Tcp { socket, .. } => StdListener::Tcp(SockRef::from(socket).try_clone()?.into()),
+            #[cfg(unix)]
+            Self::Unix { socket, .. } => {
+                StdListener::Unix(SockRef::from(socket).try_clone()?.into())
+            }
+        })
+    }
+
     pub(crate) fn register(&mut self, poller: &Poller, token: Token) -> io::Result<()> {
         match self {
             Self::Tcp { socket, .. } => poller.register_read(socket, token),
@@ -187,6 +210,7 @@ pub(super) mod unix {
     use super::super::options;
     use super::super::stream::{StreamSocket, begin};
     use super::ListenerSocket;
+    use crate::net::Begun;
     use crate::{Address, ConnectOptions, ListenOptions, OpenError};
 
     /// A socket's path, removed with its owner, unless somebody else has put another socket there.
@@ -272,7 +296,7 @@ pub(super) mod unix {
     pub(in crate::net::os) fn connect_unix(
         address: &Address,
         options: &ConnectOptions,
-    ) -> Result<(StreamSocket, Option<OwnedPath>), OpenError> {
+    ) -> Result<Begun<StreamSocket>, OpenError> {
         let failed = |error| OpenError::new(address, error);
         let socket = open(Type::STREAM).map_err(failed)?;
         let mut path = None;
@@ -283,14 +307,14 @@ pub(super) mod unix {
         let ConnectOptions { stream, .. } = options;
         options::apply_buffers(&SockRef::from(&socket), stream.receive_buffer, stream.send_buffer)
             .map_err(failed)?;
+        let name = sock_addr(address).map_err(failed)?;
         // A Unix connect is done or fails at once; `WouldBlock` says that the backlog is full.
-        match sock_addr(address).and_then(|name| socket.connect(&name)) {
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Err(error),
-            result => begin(result),
-        }
-        .map_err(failed)?;
+        let refused = match socket.connect(&name) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Some(error),
+            result => begin(result).err(),
+        };
         let socket = mio::net::UnixStream::from_std(UnixStream::from(socket));
-        Ok((StreamSocket::Unix(socket), path))
+        Ok(Begun { socket: StreamSocket::Unix(socket), path, refused })
     }
 
     pub(in crate::net::os) fn open(kind: Type) -> io::Result<Socket> {
@@ -307,7 +331,7 @@ pub(super) mod unix {
                 let name = [&[0], name.as_slice()].concat();
                 SockAddr::unix(Path::new(std::ffi::OsStr::from_bytes(&name)))
             }
-            Address::Ip(_) | Address::Abstract(_) | Address::Unnamed => {
+            Address::Ip(_) | Address::Abstract(_) | Address::Unnamed | Address::Host(_) => {
                 Err(io::ErrorKind::Unsupported.into())
             }
         }

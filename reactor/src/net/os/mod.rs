@@ -5,6 +5,7 @@
 
 mod datagram;
 mod listener;
+mod names;
 mod options;
 #[cfg(any(target_os = "linux", target_os = "android"))]
 mod pipe;
@@ -38,7 +39,8 @@ pub(crate) use stream::StreamSocket;
 pub(crate) use sys::OwnedPath;
 pub(crate) use sys::read_at;
 pub(crate) use sys::{
-    Failure, SHORT_READ_DRAINS, SpareDescriptor, is_out_of_descriptors, is_passing_accept_error,
+    Failure, SHORT_READ_DRAINS, SpareDescriptor, is_out_of_buffers, is_out_of_descriptors,
+    is_passing_accept_error,
 };
 pub(crate) use system::System;
 

@@ -1,4 +1,4 @@
-//! Where the system moves no bytes from one socket to another: there are no pipes for it, and all is copied.
+//! Pipes on systems without splice(2): there are none, and all bytes are copied.
 
 use std::io;
 

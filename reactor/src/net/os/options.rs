@@ -104,7 +104,7 @@ fn hear_icmp(socket: &Socket, address: &SocketAddr) -> io::Result<()> {
     Ok(())
 }
 
-/// Nobody tells.
+/// This system does not report them.
 #[cfg(not(all(feature = "icmp", any(target_os = "linux", target_os = "android"))))]
 #[expect(clippy::unnecessary_wraps, reason = "it may fail elsewhere")]
 fn hear_icmp(_: &Socket, _: &SocketAddr) -> io::Result<()> {

@@ -97,7 +97,7 @@ impl Poller {
         self.poll.registry().register(source, MioToken(token.0), interests)
     }
 
-    /// Registers what is only ever read: a listener.
+    /// Registers a source that is only read: a listener.
     pub(super) fn register_read(&self, source: &mut impl Source, token: Token) -> io::Result<()> {
         self.poll.registry().register(source, MioToken(token.0), Interest::READABLE)
     }

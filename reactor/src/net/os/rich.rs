@@ -1,6 +1,6 @@
-//! UDP sockets that tell and set more than a peer, by quinn-udp (feature `quinn-udp`).
+//! UDP sockets with metadata, by quinn-udp (feature `quinn-udp`).
 //!
-//! It knows what each system calls these options, and goes without those that a kernel lacks. It takes
+//! That crate knows what each system calls these options, and does without those that a kernel lacks. It takes
 //! a few hundred instructions more than a plain call, which is why a socket has to be opened for it.
 
 use std::io::{self, IoSliceMut};
@@ -11,7 +11,7 @@ use quinn_udp::{EcnCodepoint, RecvMeta, Transmit, UdpSockRef, UdpSocketState};
 use crate::net::{Incoming, Outgoing};
 use crate::{Address, DatagramOptions, Ecn};
 
-/// The datagrams of a run are one for most of the kernel, and together no longer than one over IPv4.
+/// Most of the kernel treats a run as one datagram, so together they are no longer than one over IPv4.
 const LONGEST_RUN: usize = 65_507;
 
 /// What is kept beside the socket.

@@ -7,18 +7,19 @@ use std::net::{Shutdown, SocketAddr};
 
 use socket2::{SockRef, Type};
 
-use super::OwnedPath;
 use super::pipe::Pipe;
 use super::poller::Poller;
 use super::{options, sys};
 use crate::id::Token;
-use crate::net::foreign;
+use crate::net::{Begun, foreign};
 use crate::{Address, ConnectOptions, OpenError, StreamOptions};
 
 pub(crate) enum StreamSocket {
     Tcp(mio::net::TcpStream),
     #[cfg(unix)]
     Unix(mio::net::UnixStream),
+    /// None yet: which it will be is still to be found out.
+    Pending,
 }
 
 /// A stream socket as the standard library has it: to adopt one made elsewhere, or to get one back.
@@ -54,22 +55,25 @@ macro_rules! call {
             StreamSocket::Tcp($inner) => $inner.try_io(|| $call),
             #[cfg(unix)]
             StreamSocket::Unix($inner) => $inner.try_io(|| $call),
+            StreamSocket::Pending => Err(pending()),
         }
     };
 }
 
 impl StreamSocket {
-    /// Begins to connect; whether it works out is told by [`Self::is_connected`] later. A Unix socket
-    /// that connects from a path comes with it.
+    /// The place of one that is still to be found.
+    pub(crate) fn pending() -> Self {
+        Self::Pending
+    }
+
+    /// Begins to connect; whether it works out is told by [`Self::is_connected`] later.
     pub(crate) fn connect(
         _: &Poller,
         address: &Address,
         options: &ConnectOptions,
-    ) -> Result<(Self, Option<OwnedPath>), OpenError> {
+    ) -> Result<Begun<Self>, OpenError> {
         match address {
-            Address::Ip(remote) => {
-                Self::connect_tcp(address, remote, options).map(|socket| (socket, None))
-            }
+            Address::Ip(remote) => Self::connect_tcp(address, remote, options),
             #[cfg(unix)]
             Address::Path(_) | Address::Abstract(_) => {
                 super::listener::connect_unix(address, options)
@@ -82,7 +86,7 @@ impl StreamSocket {
         address: &Address,
         remote: &SocketAddr,
         options: &ConnectOptions,
-    ) -> Result<Self, OpenError> {
+    ) -> Result<Begun<Self>, OpenError> {
         let failed = |error| OpenError::new(address, error);
         let socket = options::open(remote, Type::STREAM).map_err(failed)?;
         match &options.from {
@@ -95,8 +99,9 @@ impl StreamSocket {
             }
         }
         options::apply_stream(&socket, &options.stream, remote.is_ipv6()).map_err(failed)?;
-        begin(socket.connect(&(*remote).into())).map_err(failed)?;
-        Ok(Self::Tcp(mio::net::TcpStream::from_std(socket.into())))
+        let refused = begin(socket.connect(&(*remote).into())).err();
+        let socket = Self::Tcp(mio::net::TcpStream::from_std(socket.into()));
+        Ok(Begun { socket, path: None, refused })
     }
 
     pub(crate) fn adopt(_: &Poller, stream: StdStream) -> Result<Self, OpenError> {
@@ -121,6 +126,7 @@ impl StreamSocket {
             Self::Tcp(stream) => StdStream::Tcp(stream.into()),
             #[cfg(unix)]
             Self::Unix(stream) => StdStream::Unix(stream.into()),
+            Self::Pending => StdStream::Other(Box::new(())),
         }
     }
 
@@ -129,6 +135,7 @@ impl StreamSocket {
             Self::Tcp(stream) => poller.register_stream(stream, token),
             #[cfg(unix)]
             Self::Unix(stream) => poller.register_stream(stream, token),
+            Self::Pending => Err(pending()),
         }
     }
 
@@ -138,6 +145,7 @@ impl StreamSocket {
             Self::Tcp(stream) => poller.deregister(stream),
             #[cfg(unix)]
             Self::Unix(stream) => poller.deregister(stream),
+            Self::Pending => Err(pending()),
         }
     }
 
@@ -149,6 +157,7 @@ impl StreamSocket {
             Self::Tcp(stream) => (stream.take_error()?, stream.peer_addr().map(drop)),
             #[cfg(unix)]
             Self::Unix(stream) => (stream.take_error()?, stream.peer_addr().map(drop)),
+            Self::Pending => return Ok(false),
         };
         match (error, peer) {
             (Some(error), _) => Err(error),
@@ -168,6 +177,7 @@ impl StreamSocket {
                 options.receive_buffer,
                 options.send_buffer,
             ),
+            Self::Pending => Err(pending()),
         }
     }
 
@@ -180,6 +190,7 @@ impl StreamSocket {
             }
             #[cfg(unix)]
             Self::Unix(_) => self.apply_accepted(options, false),
+            Self::Pending => Err(pending()),
         }
     }
 
@@ -216,6 +227,7 @@ impl StreamSocket {
             Self::Tcp(stream) => stream.shutdown(Shutdown::Write),
             #[cfg(unix)]
             Self::Unix(stream) => stream.shutdown(Shutdown::Write),
+            Self::Pending => Err(pending()),
         }
     }
 
@@ -227,10 +239,11 @@ impl StreamSocket {
             Self::Tcp(stream) => drop(sys::reset_on_close(stream)),
             #[cfg(unix)]
             Self::Unix(_) => {}
+            Self::Pending => {}
         }
     }
 
-    /// What passes from here on cannot be told apart: only a simulated network wants to know.
+    /// From here on the bytes are encrypted, which only a simulated network wants to know.
     pub(crate) fn seal(&self) {}
 
     /// The error the system keeps for the socket (`SO_ERROR`), which is cleared by asking.
@@ -239,6 +252,7 @@ impl StreamSocket {
             Self::Tcp(stream) => stream.take_error(),
             #[cfg(unix)]
             Self::Unix(stream) => stream.take_error(),
+            Self::Pending => Ok(None),
         }
         .unwrap_or_else(Some)
     }
@@ -248,6 +262,7 @@ impl StreamSocket {
             Self::Tcp(stream) => stream.local_addr().map_or(Address::Unnamed, Address::Ip),
             #[cfg(unix)]
             Self::Unix(stream) => super::listener::named(stream.local_addr()),
+            Self::Pending => Address::Unnamed,
         }
     }
 
@@ -256,6 +271,7 @@ impl StreamSocket {
             Self::Tcp(stream) => stream.peer_addr().map_or(Address::Unnamed, Address::Ip),
             #[cfg(unix)]
             Self::Unix(stream) => super::listener::named(stream.peer_addr()),
+            Self::Pending => Address::Unnamed,
         }
     }
 
@@ -265,6 +281,7 @@ impl StreamSocket {
         Some(match self {
             Self::Tcp(stream) => stream.as_fd(),
             Self::Unix(stream) => stream.as_fd(),
+            Self::Pending => return None,
         })
     }
 
@@ -293,8 +310,15 @@ impl StreamSocket {
             Self::Tcp(_) => "tcp",
             #[cfg(unix)]
             Self::Unix(_) => "unix",
+            Self::Pending => "tcp",
         }
     }
+}
+
+/// What is said of a socket that is not there yet: nobody asks before it is.
+#[cold]
+fn pending() -> io::Error {
+    io::ErrorKind::NotConnected.into()
 }
 
 /// "In progress" is how a connect that does not block succeeds.

@@ -1,4 +1,4 @@
-//! What the system gives besides sockets: the time, and bits that nobody can predict.
+//! The system's clock, and its random bits.
 
 use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher, Hasher};

@@ -1,4 +1,4 @@
-//! What is particular to Unix: calls on descriptors, and what their errors mean.
+//! What differs on Unix: calls on descriptors, and what their errors mean.
 //!
 //! Reads and writes go through rustix: its calls are inlined, about twenty instructions cheaper a
 //! message than the C library's, and it passes `MSG_NOSIGNAL`, so that writing to a connection that
@@ -31,7 +31,7 @@ const NO_SIGNAL: SendFlags = SendFlags::empty();
 #[cfg(not(target_vendor = "apple"))]
 const NO_SIGNAL: SendFlags = SendFlags::NOSIGNAL;
 
-/// Why a call failed, before anything is made of it.
+/// Why a call failed, as the system says it.
 pub(crate) type Failure = Errno;
 
 pub(super) fn receive(socket: impl AsFd, buffer: &mut [u8]) -> io::Result<usize> {
@@ -183,6 +183,12 @@ pub(crate) fn is_out_of_descriptors(error: &io::Error) -> bool {
         Errno::from_io_error(error),
         Some(Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::NOMEM)
     )
+}
+
+/// There was no room in some queue of the system's: on the BSDs and Apple's systems, in that of the peer of a Unix
+/// datagram socket.
+pub(crate) fn is_out_of_buffers(error: &io::Error) -> bool {
+    Errno::from_io_error(error) == Some(Errno::NOBUFS)
 }
 
 /// An option named an interface, by its address or its index, that is not there.

@@ -1,4 +1,4 @@
-//! What is particular to Windows: calls on sockets, and what their errors mean.
+//! What differs on Windows: calls on sockets, and what their errors mean.
 
 use std::fs::File;
 use std::io::{self, IoSlice, Read};
@@ -76,6 +76,16 @@ pub(super) fn reset_on_close(socket: &impl AsSocket) -> io::Result<()> {
 /// The process or the system has no sockets, or no memory for one, left.
 pub(crate) fn is_out_of_descriptors(error: &io::Error) -> bool {
     matches!(error.raw_os_error(), Some(WSAEMFILE | WSAENOBUFS))
+}
+
+/// There was no room in some queue of the system's.
+pub(crate) fn is_out_of_buffers(error: &io::Error) -> bool {
+    error.raw_os_error() == Some(WSAENOBUFS)
+}
+
+/// There was no room in some queue of the system's.
+pub(crate) fn is_out_of_buffers(error: &io::Error) -> bool {
+    error.raw_os_error() == Some(WSAENOBUFS)
 }
 
 /// An option named an interface that is not there; what Windows says is sorted elsewhere already.

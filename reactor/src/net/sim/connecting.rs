@@ -33,17 +33,17 @@ impl World {
             return Err(Failure::of(remote)(errno));
         }
         let socket = self.open(host).ok_or(Errno::EMFILE).map_err(Failure::of(remote))?;
-        let begun = self.bind_client(host, socket, remote, options).and_then(|local| {
-            let begun = match remote {
-                Address::Ip(_) => self.connect_tcp(host, socket, local.clone(), remote, options),
-                _ => self.connect_unix(host, socket, local.clone(), remote, options),
-            };
-            begun.map_err(|errno| {
-                self.kernel_mut(host).names.release(Space::Stream, &local, socket, false);
-                Failure::of(remote)(errno)
-            })
-        });
-        begun.inspect_err(|_| self.close(socket)).map(|()| socket)
+        match self.bind_client(host, socket, remote, options) {
+            Ok(local) if remote.ip().is_some() => {
+                self.connect_tcp(host, socket, local, remote, options);
+            }
+            Ok(local) => self.connect_unix(host, socket, local, remote, options),
+            Err(failure) => {
+                self.close(socket);
+                return Err(failure);
+            }
+        }
+        Ok(socket)
     }
 
     /// Where a connection comes from: where it was told to, or where the system has it.
@@ -73,7 +73,7 @@ impl World {
         local: Address,
         remote: &Address,
         options: &ConnectOptions,
-    ) -> Result<(), Errno> {
+    ) {
         let server = remote.ip().and_then(|ip| host_of(ip, host, self.kernels.len()));
         let client = End::new(host, local, State::Connecting(socket));
         let awaited = End::new(server.unwrap_or(host), remote.clone(), State::Awaited);
@@ -83,8 +83,7 @@ impl World {
         let Some(server) = server else {
             let answer = Err(Errno::EHOSTUNREACH);
             let at = self.now + UNREACHABLE;
-            self.plan_for(connection, at, Event::Answer { connection, answer });
-            return Ok(());
+            return self.plan_for(connection, at, Event::Answer { connection, answer });
         };
         if host != server && self.strikes(Fault::ConnectHangs) {
             self.connections[connection].silent = true;
@@ -97,7 +96,6 @@ impl World {
             }
         }
         self.plan_for(connection, at, Event::Connect { connection, tries: 1 });
-        Ok(())
     }
 
     /// A Unix connection is made, or refused, at once.
@@ -108,22 +106,32 @@ impl World {
         local: Address,
         remote: &Address,
         options: &ConnectOptions,
-    ) -> Result<(), Errno> {
+    ) {
+        let found = self.find_unix_listener(host, remote);
+        let state = if found.is_ok() { State::Open(socket) } else { State::Connecting(socket) };
+        let client = End::new(host, local, state);
+        let server = End::new(host, remote.clone(), State::Awaited);
+        let connection = self.connections.insert(Connection::new(Kind::Unix, client, server));
+        self.sockets[socket].kind = SocketKind::Stream { connection, side: Side::Client };
+        self.set_options(connection, Side::Client, &options.stream);
+        match found {
+            Ok(listener) => self.enqueue(connection, listener),
+            Err(errno) => {
+                let answer = Err(errno);
+                self.plan_for(connection, self.now, Event::Answer { connection, answer });
+                self.forget_server(connection);
+            }
+        }
+    }
+
+    /// Who listens there, and has room for one more.
+    fn find_unix_listener(&self, host: u16, remote: &Address) -> Result<SocketIndex, Errno> {
         let names = &self.kernel(host).names;
         let Some(listener) = names.find(Space::Stream, remote) else {
             return Err(names.nobody(Space::Datagram, remote));
         };
         let queue = self.queue(listener).ok_or(Errno::ECONNREFUSED)?;
-        if queue.is_full() {
-            return Err(Errno::EAGAIN);
-        }
-        let client = End::new(host, local, State::Open(socket));
-        let server = End::new(host, remote.clone(), State::Awaited);
-        let connection = self.connections.insert(Connection::new(Kind::Unix, client, server));
-        self.sockets[socket].kind = SocketKind::Stream { connection, side: Side::Client };
-        self.set_options(connection, Side::Client, &options.stream);
-        self.enqueue(connection, listener);
-        Ok(())
+        if queue.is_full() { Err(Errno::EAGAIN) } else { Ok(listener) }
     }
 
     /// The first segment reaches its server, or does not.

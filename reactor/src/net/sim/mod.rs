@@ -38,6 +38,7 @@ mod choices;
 mod connecting;
 mod connection;
 mod datagram;
+mod directory;
 mod faults;
 mod incidents;
 mod listener;

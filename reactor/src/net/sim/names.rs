@@ -95,7 +95,7 @@ impl Names {
             Address::Ip(address) => {
                 self.bind_ip(host, space, *address, sharing, socket).map(Address::Ip)
             }
-            Address::Unnamed => Ok(Address::Unnamed),
+            Address::Unnamed | Address::Host(_) => Ok(Address::Unnamed),
             named if self.is_taken(space, named) || self.is_stale(named) => Err(Errno::EADDRINUSE),
             named => {
                 self.unix.insert((space, named.clone()), socket);
@@ -231,7 +231,7 @@ impl Names {
                     }
                 }
             }
-            Address::Unnamed => {}
+            Address::Unnamed | Address::Host(_) => {}
             named => {
                 let key = (space, named.clone());
                 // Somebody else may have been put in its place.

@@ -241,7 +241,7 @@ impl DatagramSocket {
         let is_ours = match outgoing.to {
             Some(Address::Ip(_)) => self.local().ip().is_some(),
             Some(Address::Path(_) | Address::Abstract(_)) => self.local().ip().is_none(),
-            Some(Address::Unnamed) => false,
+            Some(Address::Unnamed | Address::Host(_)) => false,
             None => true,
         };
         if !is_ours {

@@ -11,9 +11,9 @@ use super::Fault;
 use super::socket::{DatagramSocket, ListenerSocket, Socket, StreamSocket};
 use super::world::{Event, Failure, Shared, SocketIndex};
 use crate::id::{Generations, Token};
-use crate::net::{NO_METADATA, Readiness};
+use crate::net::{Found, NO_METADATA, Readiness};
 use crate::offload::Job;
-use crate::{Address, ConnectOptions, DatagramOptions, ListenOptions, OpenError};
+use crate::{Address, ConnectOptions, DatagramOptions, Host, ListenOptions, OpenError};
 
 /// When the wall clocks begin: 2001-01-01, in seconds since the Unix epoch.
 const BEGINNING: Duration = Duration::from_secs(978_307_200);
@@ -68,7 +68,7 @@ impl System {
         address: &Address,
         options: &ConnectOptions,
     ) -> Result<StreamSocket, OpenError> {
-        if *address == Address::Unnamed {
+        if matches!(address, Address::Unnamed | Address::Host(_)) {
             return Err(OpenError::Unsupported(address.clone(), "there are no such connections"));
         }
         check_kind(address, options.from.as_ref(), "the peer is of another kind")?;
@@ -81,7 +81,7 @@ impl System {
         address: &Address,
         options: &ListenOptions,
     ) -> Result<ListenerSocket, OpenError> {
-        if *address == Address::Unnamed {
+        if matches!(address, Address::Unnamed | Address::Host(_)) {
             let reason = "it is not an address to listen on";
             return Err(OpenError::Unsupported(address.clone(), reason));
         }
@@ -123,13 +123,24 @@ impl System {
 
     /// Has work done after a virtual while.
     pub(crate) fn submit(&self, job: Job) -> Result<(), Job> {
+        self.submit_after(Duration::ZERO, job);
+        Ok(())
+    }
+
+    /// Looks a host up in the network's directory.
+    pub(crate) fn look_up(&self, host: &Host, found: Found) -> bool {
+        let (delay, addresses) = self.world.borrow().directory.find(host);
+        self.submit_after(delay, Box::new(move || found(addresses)));
+        true
+    }
+
+    fn submit_after(&self, delay: Duration, job: Job) {
         let mut world = self.world.borrow_mut();
-        let mut at = world.now();
+        let mut at = world.now() + delay;
         if world.strikes(Fault::SlowWork) {
             at += world.choices.between(Duration::ZERO, WORK);
         }
         world.plan(at, Event::Work { host: self.host, job });
-        Ok(())
     }
 }
 

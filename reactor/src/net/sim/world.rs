@@ -15,6 +15,7 @@ use slab::Slab;
 use super::agenda::Agenda;
 use super::calls::{Call, CallFault, Calls, Errno};
 use super::connection::{Connection, Side};
+use super::directory::Directory;
 use super::log::Log;
 use super::names::Names;
 pub(crate) use super::names::SocketIndex;
@@ -41,6 +42,7 @@ pub(crate) struct World {
     pub(crate) counts: FaultCounts,
     pub(crate) calls: Calls,
     pub(crate) rules: Rules,
+    pub(crate) directory: Directory,
     /// How many sockets and timers its loops have registered, which is where their ids come from.
     pub(super) registrations: Rc<Cell<u64>>,
     pub(super) agenda: Agenda<Event>,
@@ -173,6 +175,7 @@ impl World {
             counts: FaultCounts::default(),
             calls: Calls::default(),
             rules: Rules::default(),
+            directory: Directory::default(),
             registrations: Rc::default(),
             agenda: Agenda::new(),
             kernels: Vec::new(),

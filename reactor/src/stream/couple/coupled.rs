@@ -1,4 +1,4 @@
-//! The protocol of a connection that is coupled, and what the two have in common.
+//! The protocol of a coupled connection, and what the two connections share.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -8,14 +8,14 @@ use super::uncoupled::Uncoupled;
 use crate::outbox::Pressure;
 use crate::{Closed, ConnectionId, Input, Protocol, Registry, Transport};
 
-/// Passes on to its partner what its connection says.
+/// Passes on to its partner what its connection receives.
 pub(super) struct Coupled<App> {
     pub(super) partner: ConnectionId,
     pub(super) taken: Rc<Cell<u64>>,
     pub(super) tie: Rc<RefCell<Tie<App>>>,
 }
 
-/// Who wants to know how both have ended, and how one has, once it has.
+/// The closure that is told how both have ended, and the end of the first to do so.
 pub(super) struct Tie<App> {
     told: Option<Told<App>>,
     sides: Vec<Side>,
@@ -91,7 +91,7 @@ impl<App> Tie<App> {
         self.sides.push(Side { id, taken, closed: None });
     }
 
-    /// One of the two has ended; what is to be told, and to whom, if the other had already.
+    /// Notes the end of one of the two; if the other has ended too, what to tell and to whom.
     fn note(&mut self, closed: &Closed) -> Option<(Told<App>, Uncoupled)> {
         let side = self.sides.iter_mut().find(|side| side.id == closed.id)?;
         side.closed = Some(closed.clone());

@@ -15,12 +15,12 @@ pub(crate) struct Coupling {
     pub(super) taken: Rc<Cell<u64>>,
 }
 
-/// How what a stream brings comes to its partner.
+/// How a stream's bytes get to its partner.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Manner {
-    /// Through the loop's buffer, since it is little at a time.
+    /// Through the loop's buffer, since little comes at a time.
     Copying,
-    /// From socket to socket, since it is much.
+    /// From socket to socket, since much comes.
     Splicing,
     /// Through the buffer, however much: the system cannot do otherwise with these sockets.
     OnlyCopying,

@@ -1,4 +1,4 @@
-//! Passing on what one of a couple says: how it comes to the other, and when it is read again.
+//! Passes on bytes from one connection of a couple to the other, and holds its reading meanwhile.
 
 use super::coupling::Coupling;
 use crate::id::Key;
@@ -24,7 +24,6 @@ impl<App> Registry<App> {
     }
 
     /// What is queued for a stream has left: its partner is read again.
-    #[cold]
     pub(crate) fn release_partner(&mut self, partner: Key) {
         if let Found::Here(Source::Stream(connection)) = self.slots.find(partner) {
             connection.stream.unhold(partner, &mut self.ledger);
@@ -53,7 +52,7 @@ impl Stream {
         Some(self.io.coupling()?.partner)
     }
 
-    /// From here on it is read, whatever it was told before.
+    /// Reads it from here on, even if it was paused before.
     pub(super) fn flow(&mut self, key: Key, ledger: &mut Ledger) {
         self.pending.reading = Reading::Again;
         self.make_ready(key, ledger);

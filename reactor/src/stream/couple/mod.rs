@@ -1,4 +1,4 @@
-//! Two connections coupled: what one side says goes to the other, by the loop itself.
+//! Couples two connections: the loop passes on what each of them receives to the other.
 //!
 //! ```text
 //!              ┌────────────────────────── the loop ──────────────────────────┐
@@ -158,7 +158,7 @@ impl<App: 'static> Registry<App> {
         }
     }
 
-    /// Gives a connection the protocol that passes on what it says.
+    /// Gives a connection the protocol that passes on what it receives.
     fn tie(&mut self, id: ConnectionId, coupled: Coupled<App>) {
         match self.slots.find(id.0) {
             Found::Here(Source::Stream(connection)) => {

@@ -1,4 +1,5 @@
-//! Moving what one of a couple says to the other without a copy: from socket to pipe, from pipe to socket.
+//! Moves bytes from one connection of a couple to the other without a copy: from socket to pipe, from pipe to
+//! socket.
 //!
 //! ```text
 //!   a's socket ──splice──▶ pipe ──splice──▶ b's socket
@@ -157,7 +158,7 @@ impl Stream {
         }
     }
 
-    /// It has brought so much in one read: is there a better way?
+    /// Chooses the way of the next read by how much this one has brought.
     pub(super) fn note_copied(&mut self, bytes: usize) {
         if let Some(coupling) = self.io.coupling_mut().filter(|_| bytes >= MUCH)
             && coupling.manner == Manner::Copying

@@ -1,4 +1,4 @@
-//! A layer between the bytes that a protocol sees and those on the wire: TLS, say.
+//! A layer between the bytes that a protocol sees and those on the wire, such as TLS.
 //!
 //! ```text
 //!            plain                                  wire
@@ -78,7 +78,7 @@ pub(crate) trait Layer: Any {
     }
 }
 
-/// A layer at work, and what it has in hand.
+/// A layer in use, and the bytes it holds.
 pub(super) struct Layered {
     layer: Box<dyn Layer>,
     /// What has come out of the layer, from `taken` on, and was not read yet.

@@ -127,11 +127,8 @@ fn client_options(options: &Options) -> Result<ClientOptions, Box<dyn Error>> {
             Some(Login { account: account.clone(), password })
         }
     };
-    let servers = options.server.resolve()?;
-    let first = servers.first().cloned().ok_or("the server has no address")?;
-    let mut client = ClientOptions::new(first, &options.nick);
+    let mut client = ClientOptions::new(options.server.address()?, &options.nick);
     client.tls = options.tls.load(options.server.host())?;
-    client.servers = servers;
     client.channels.clone_from(&options.channel);
     client.login = login;
     client.password.clone_from(&options.password);

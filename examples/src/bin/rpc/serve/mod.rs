@@ -18,10 +18,12 @@ use std::time::Duration;
 use clap::Args;
 use examples::advice::NotOpened;
 use examples::endpoint::HostPort;
+use examples::service::{self, ServiceOptions};
+use examples::tls::{ServeTls, Served};
 use examples::{output, stop};
 use protocols::rpc::{self, Event, ServerOptions, Service, Topic};
 use protocols::transfer::store::{Access, Store};
-use reactor::{Address, DatagramOptions, Reactor, Registry};
+use reactor::{Address, DatagramOptions, ListenOptions, Reactor, Registry};
 
 use crate::talk::Cut;
 
@@ -30,7 +32,7 @@ const DEFAULT: &str = "127.0.0.1:7008";
 
 /// Serve methods to try things with, until Ctrl-C
 ///
-/// Without --listen, --unix and --udp it listens on 127.0.0.1:7008. `rpc describe` prints what it can be
+/// Without --listen, --http, --unix and --udp it listens on 127.0.0.1:7008. `rpc describe` prints what it can be
 /// asked.
 ///
 /// Ctrl-C waits for calls that are being answered, for three seconds at most; Ctrl-C again stops at once.
@@ -40,6 +42,10 @@ pub(crate) struct Options {
     #[arg(long, short, value_name = "ADDR", value_parser = tcp)]
     listen: Vec<HostPort>,
 
+    /// Listen for HTTP: calls by POST, and WebSockets, on every path
+    #[arg(long, value_name = "ADDR", value_parser = http)]
+    http: Vec<HostPort>,
+
     /// Listen for connections to a Unix socket
     #[arg(long, value_name = "PATH")]
     unix: Vec<PathBuf>,
@@ -47,6 +53,9 @@ pub(crate) struct Options {
     /// Take notifications as UDP datagrams
     #[arg(long, value_name = "ADDR")]
     udp: Vec<HostPort>,
+
+    #[command(flatten)]
+    tls: ServeTls,
 
     /// How messages are told apart: a line each, Content-Length headers, or nothing at all
     #[arg(long, value_enum, value_name = "HOW", default_value = "lines")]
@@ -59,6 +68,9 @@ pub(crate) struct Options {
     /// Say who calls what, on standard error
     #[arg(long, short)]
     verbose: bool,
+
+    #[command(flatten)]
+    service: ServiceOptions,
 }
 
 /// The application.
@@ -73,13 +85,18 @@ pub(crate) struct Site {
 pub(crate) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     let service = Rc::new(service(options)?);
     let mut reactor = Reactor::<Site>::new()?;
-    let listening = open(reactor.registry(), options, &service)?;
+    let begun = service::begin(reactor.registry())?;
+    let tls = options.tls.load()?;
+    let mut listening = open(reactor.registry(), options, &service, tls.as_ref())?;
+    listening.extend(tls.as_ref().map(Served::to_string));
+    tls.iter().try_for_each(|tls| tls.reload_on_hangup(reactor.registry()))?;
     stop::on_request(reactor.registry())?;
     reactor.registry().every(Duration::from_secs(1), |registry, site: &mut Site| {
         let time = basics::time(registry);
         // A number is JSON.
         let _ = site.ticks.publish(registry, &[time]);
     })?;
+    begun.serve(reactor.registry(), &options.service)?;
     listening.iter().try_for_each(output::say)?;
     let mut site =
         Site { chat: Topic::new("chat"), ticks: Topic::new("tick"), verbose: options.verbose };
@@ -112,17 +129,21 @@ fn service(options: &Options) -> Result<Service<Site>, Box<dyn Error>> {
 
 fn log(event: &Event<'_>) {
     match event {
-        Event::Opened { id, peer } => output::complain(format_args!("{id:?} is {peer}")),
-        Event::Closed(closed) => {
-            output::complain(format_args!("{:?}: {}", closed.id, closed.reason));
+        Event::Opened { id, peer } => output::complain(format_args!("{id} is {peer}")),
+        Event::Closed { id, why, .. } => output::complain(format_args!("{id}: {why}")),
+        Event::Called { id, method, error } => {
+            let who = id.map_or_else(|| "a datagram".to_owned(), |id| id.to_string());
+            let failed = error.map(|error| format!(": {error}")).unwrap_or_default();
+            output::complain(format_args!("{who} calls {method}{failed}"));
         }
-        Event::Called { id, method, error: None } => {
-            output::complain(format_args!("{id:?} calls {method}"));
+        Event::Invalid { id, error } => output::complain(format_args!("{id} is told: {error}")),
+        Event::Broken { id, why } => output::complain(format_args!("{id} makes no sense: {why}")),
+        Event::Stray { id, answer } => {
+            output::complain(format_args!("{id} answers {answer}, which nobody has asked"));
         }
-        Event::Called { id, method, error: Some(error) } => {
-            output::complain(format_args!("{id:?} calls {method}: {error}"));
-        }
-        other => output::complain(format_args!("{other:?}")),
+        Event::Complaint { id, error } => output::complain(format_args!("{id} complains: {error}")),
+        // The rest happens to those who connect, and this one listens.
+        _ => {}
     }
 }
 
@@ -131,13 +152,24 @@ fn open(
     registry: &mut Registry<Site>,
     options: &Options,
     service: &Rc<Service<Site>>,
+    tls: Option<&Served>,
 ) -> Result<Vec<String>, Box<dyn Error>> {
-    let server = ServerOptions { framing: options.framing.into(), ..ServerOptions::default() };
+    let listen = ListenOptions { tls: tls.map(Served::tls), ..ListenOptions::default() };
+    let framing = options.framing.into();
+    let server = ServerOptions { framing, listen: listen.clone(), ..ServerOptions::default() };
+    let [tcp, http, ws] =
+        if tls.is_some() { ["tls", "https", "wss"] } else { ["tcp", "http", "ws"] };
     let mut lines = Vec::new();
     for address in addresses(options)? {
         let id = rpc::listen(registry, address, &server, Rc::clone(service))
             .map_err(NotOpened::by("--listen"))?;
-        lines.push(format!("listening on tcp://{}", registry.listener_address(id)?));
+        lines.push(format!("listening on {tcp}://{}", registry.listener_address(id)?));
+    }
+    for place in &options.http {
+        let id = rpc::listen_http(registry, place.first()?, &listen, Rc::clone(service))
+            .map_err(NotOpened::by("--http"))?;
+        let address = registry.listener_address(id)?;
+        lines.push(format!("listening on {http}://{address}/ and {ws}://{address}/"));
     }
     for path in &options.unix {
         rpc::listen(registry, Address::from(path.clone()), &server, Rc::clone(service))
@@ -155,7 +187,8 @@ fn open(
 
 /// The addresses that were given, or the default if none was given of any kind.
 fn addresses(options: &Options) -> Result<Vec<Address>, Box<dyn Error>> {
-    if options.listen.is_empty() && options.unix.is_empty() && options.udp.is_empty() {
+    let Options { listen, http, unix, udp, .. } = options;
+    if listen.is_empty() && http.is_empty() && unix.is_empty() && udp.is_empty() {
         return Ok(vec![DEFAULT.parse()?]);
     }
     Ok(options.listen.iter().map(HostPort::first).collect::<Result<_, _>>()?)
@@ -163,6 +196,14 @@ fn addresses(options: &Options) -> Result<Vec<Address>, Box<dyn Error>> {
 
 /// As a client writes it, or without the scheme.
 fn tcp(text: &str) -> Result<HostPort, String> {
-    let place = text.strip_prefix("tcp://").unwrap_or(text);
-    place.parse().map_err(|error: examples::endpoint::NoEndpoint| error.to_string())
+    place(text.strip_prefix("tcp://").unwrap_or(text))
+}
+
+/// The same for HTTP.
+fn http(text: &str) -> Result<HostPort, String> {
+    place(text.strip_prefix("http://").unwrap_or(text).trim_end_matches('/'))
+}
+
+fn place(text: &str) -> Result<HostPort, String> {
+    text.parse().map_err(|error: examples::endpoint::NoEndpoint| error.to_string())
 }

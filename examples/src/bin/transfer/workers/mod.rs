@@ -442,7 +442,9 @@ impl Workers {
                 self.parallel = self.parallel.saturating_sub(1).max(1);
                 self.queue.push_front(Job { site, what: What::Ftp(Box::new(running.task)) });
             }
-            Failure::Connect(_) | Failure::Unwelcome(_) | Failure::Login(_) if !is_welcome => {
+            Failure::Connect(_) | Failure::Host(_) | Failure::Unwelcome(_) | Failure::Login(_)
+                if !is_welcome =>
+            {
                 self.bars.remove(&running.bar);
                 self.give_up_site(site, failure);
             }

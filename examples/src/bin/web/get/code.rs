@@ -19,18 +19,22 @@ impl Code {
     pub(crate) const NOT_READ: Self = Self(26);
     pub(crate) const NO_RANGES: Self = Self(33);
     pub(crate) const REDIRECTS: Self = Self(47);
+    pub(crate) const NO_ROOTS: Self = Self(77);
 
     pub(crate) fn of_url(error: NoUrl) -> Self {
         match error {
             NoUrl::Scheme => Self(1),
-            NoUrl::Host | NoUrl::Port => Self(3),
+            _ => Self(3),
         }
     }
 
     pub(crate) fn of(failure: &Failure) -> Self {
         match failure {
+            Failure::NotFound { .. } => Self::NOT_FOUND,
             Failure::Unreachable { .. } => Self(7),
             Failure::ConnectTimeout(_) | Failure::Silent => Self(28),
+            Failure::Tls(_) => Self(35),
+            Failure::NotTrusted(_) => Self(60),
             Failure::NoAnswer => Self(52),
             Failure::Cut(_) => Self::CUT_OFF,
             Failure::Malformed(_) | Failure::Interim => Self(8),

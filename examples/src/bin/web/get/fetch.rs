@@ -1,7 +1,6 @@
 //! Fetching what is at one URL: through redirects, from where it was left off, to its end.
 
 use std::io;
-use std::net::ToSocketAddrs;
 use std::rc::Rc;
 use std::time::Instant;
 
@@ -34,7 +33,6 @@ pub(crate) struct Fetch {
     is_elsewhere: bool,
     redirects: u32,
     offset: u64,
-    places: Vec<Address>,
     progress: Progress,
 }
 
@@ -70,36 +68,23 @@ impl Fetch {
             is_elsewhere: false,
             redirects: 0,
             offset: 0,
-            places: Vec::new(),
             progress: Progress::new(),
         }
     }
 
-    /// Looks up the host, which may wait for the network, and asks.
-    pub(crate) fn begin(mut self, registry: &mut Registry<Getter>, _: &mut Getter) {
-        let place = self.url.host_and_port();
-        let look_up = move || place.to_socket_addrs().map(Iterator::collect::<Vec<_>>);
-        // There are fewer at one time than the pool takes.
-        let _ = registry.offload(look_up, move |registry, getter, found| match found {
-            Ok(Ok(found)) if !found.is_empty() => {
-                self.places = found.into_iter().rev().map(Address::from).collect();
-                self.ask(registry, getter);
-            }
-            Ok(Err(error)) => self.fail(registry, getter, Code::NOT_FOUND, error.to_string()),
-            _ => self.fail(registry, getter, Code::NOT_FOUND, "no such host".to_owned()),
-        });
-    }
-
-    /// Asks at the next place.
-    fn ask(mut self, registry: &mut Registry<Getter>, getter: &mut Getter) {
-        let Some(place) = self.places.pop() else {
-            return self.fail(registry, getter, Code::NOT_FOUND, "no such host".to_owned());
+    /// Asks; the loop looks up the host, and tries its addresses.
+    pub(crate) fn begin(mut self, registry: &mut Registry<Getter>, getter: &mut Getter) {
+        let place = match Address::to_host(self.url.host(), self.url.port()) {
+            Ok(place) => place,
+            Err(error) => return self.fail(registry, getter, Code::NOT_FOUND, error.to_string()),
         };
         self.progress = Progress::new();
         self.offset = if self.asking.resume { self.target.here() } else { 0 };
         let ask = self.request();
-        let client = getter.client.clone();
-        client.send(registry, &place, ask, self);
+        match getter.client_for(&self.url) {
+            Ok(client) => client.send(registry, &place, ask, self),
+            Err(error) => self.fail(registry, getter, Code::NO_ROOTS, error.to_string()),
+        }
     }
 
     fn request(&self) -> Ask {
@@ -271,11 +256,6 @@ impl Reader<Getter> for Fetch {
     ) {
         let step = std::mem::replace(&mut self.progress.step, Step::Asked);
         match (outcome, step) {
-            (Err(Failure::Unreachable { .. } | Failure::ConnectTimeout(_)), Step::Asked)
-                if !self.places.is_empty() =>
-            {
-                self.ask(registry, getter);
-            }
             (_, Step::Failed(code, why)) => self.fail(registry, getter, code, why),
             (Err(failure), _) => {
                 let code = Code::of(&failure);

@@ -9,9 +9,11 @@ use std::time::Duration;
 use clap::Args;
 use examples::bars::{self, Bars};
 use examples::output;
+use examples::tls::Trust;
 use http::Method;
-use protocols::http::client::{Client, ClientLimits, ClientOptions, NoUrl, Url};
-use reactor::{Reactor, Registry};
+use protocols::http::client::{Client, ClientLimits, ClientOptions, NoUrl, Scheme, Url};
+use reactor::tls::TlsError;
+use reactor::{ConnectOptions, Reactor, Registry};
 
 mod code;
 mod fetch;
@@ -28,13 +30,16 @@ use target::Target;
 #[derive(Args)]
 #[command(after_help = AFTER_HELP)]
 pub(crate) struct Options {
-    /// What to fetch: http://HOST:PORT/PATH; port 80 if none is given
+    /// What to fetch: http://HOST:PORT/PATH, port 80 if none is given; or https://, over TLS, and 443
     #[arg(required = true, value_name = "URL")]
     urls: Vec<String>,
 
     /// Where to put it: a file, a directory that is there, or - for standard output [default: its name, here]
     #[arg(long, short, value_name = "PATH")]
     output: Option<PathBuf>,
+
+    #[command(flatten)]
+    trust: Trust,
 
     /// Go on with what there is of NAME.part, if the server can
     #[arg(long = "continue", short = 'c')]
@@ -70,12 +75,16 @@ const AFTER_HELP: &str = "\
 Exit code: that of the first failure, as curl has it: 1 for a URL of another scheme, 3 for none, 6 for a \
 host that is not found, 7 for no connection, 8 for an answer that makes no sense, 18 for one that was cut \
 off, 22 for a status of 400 or more, 23 for a file that cannot be written, 26 for one that cannot be read, \
-28 for a server that has fallen silent, 47 for too many redirects, 52 for no answer, 56 for a connection \
-that failed; 2 if the command line makes no sense.";
+28 for a server that has fallen silent, 35 for TLS that cannot be begun, 47 for too many redirects, 52 for no \
+answer, 56 for a connection that failed, 60 for a certificate that is not accepted, 77 for roots that cannot be \
+read; 2 if the command line makes no sense.";
 
 /// The application of the loop.
 pub(crate) struct Getter {
     client: Client<Self>,
+    /// The same over TLS, once it was needed: whom to trust is in files.
+    secure: Option<Client<Self>>,
+    trust: Trust,
     bars: Bars,
     /// What has not begun.
     waiting: VecDeque<Fetch>,
@@ -114,8 +123,16 @@ fn get(options: &Options) -> Result<Code, (Code, String)> {
     }
     let limits = ClientLimits { connections: options.parallel.into(), ..ClientLimits::default() };
     let client = Client::new(ClientOptions { limits, ..ClientOptions::default() });
-    let mut getter =
-        Getter { client, bars: Bars::new("web"), waiting, running: 0, code: Code::WELL };
+    let trust = options.trust.clone();
+    let mut getter = Getter {
+        client,
+        secure: None,
+        trust,
+        bars: Bars::new("web"),
+        waiting,
+        running: 0,
+        code: Code::WELL,
+    };
     let mut reactor = Reactor::<Getter>::new().map_err(|error| (Code::OTHER, error.to_string()))?;
     let registry = reactor.registry();
     for _ in 0..options.parallel {
@@ -162,6 +179,21 @@ fn asking(options: &Options) -> Result<Asking, (Code, String)> {
 }
 
 impl Getter {
+    /// By which client a URL is asked for.
+    fn client_for(&mut self, url: &Url) -> Result<Client<Self>, TlsError> {
+        if url.scheme() == Scheme::Http {
+            return Ok(self.client.clone());
+        }
+        if let Some(client) = &self.secure {
+            return Ok(client.clone());
+        }
+        let tls = Some(self.trust.load(None, &["http/1.1"])?);
+        let connect = ConnectOptions { tls, ..ConnectOptions::default() };
+        let client = Client::new(ClientOptions { connect, ..self.client.options().clone() });
+        self.secure = Some(client.clone());
+        Ok(client)
+    }
+
     fn begin_next(&mut self, registry: &mut Registry<Self>) {
         if let Some(fetch) = self.waiting.pop_front() {
             self.running += 1;
@@ -200,11 +232,21 @@ fn parse(text: &str) -> Result<Url, NoUrl> {
     if text.contains("://") { text.parse() } else { format!("http://{text}").parse() }
 }
 
-fn field(text: &str) -> Result<(String, String), String> {
-    match text.split_once(':') {
-        Some((name, value)) if http::HeaderName::try_from(name).is_ok() => {
-            Ok((name.to_owned(), value.trim().to_owned()))
+pub(crate) fn field(text: &str) -> Result<(String, String), String> {
+    let name_and_value = text.split_once(':').map(|(name, value)| (name.trim_end(), value.trim()));
+    let (name, value) = name_and_value.ok_or("expected NAME: VALUE")?;
+    if http::HeaderName::try_from(name).is_err() {
+        return Err(format!("{name:?} is no name of a field"));
+    }
+    // A line end would begin a field, or a request, of somebody else's choice.
+    if http::HeaderValue::try_from(value).is_err() {
+        return Err("a value has no line ends and no control characters in it".to_owned());
+    }
+    match &*name.to_ascii_lowercase() {
+        "host" => Err("Host is what the URL says".to_owned()),
+        "content-length" | "transfer-encoding" => {
+            Err(format!("{name} is what the body says, with --data"))
         }
-        _ => Err("expected NAME: VALUE".to_owned()),
+        _ => Ok((name.to_owned(), value.to_owned())),
     }
 }

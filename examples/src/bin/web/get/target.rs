@@ -22,6 +22,9 @@ impl Target {
         let name = name_of(url);
         match output {
             Some(output) if output.is_dir() => Ok(Self::File(output.join(name))),
+            Some(output) if output.as_os_str().as_encoded_bytes().ends_with(b"/") => {
+                Err(format!("there is no directory {}", output.display()))
+            }
             Some(output) if count == 1 => Ok(Self::File(output.to_owned())),
             Some(output) => Err(format!("{} is no directory, for several files", output.display())),
             None => Ok(Self::File(name.into())),

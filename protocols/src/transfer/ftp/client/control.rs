@@ -22,6 +22,12 @@ impl ControlConnection {
 }
 
 impl<App: Caller> Protocol<App> for ControlConnection {
+    fn on_open(&mut self, transport: &mut Transport<'_, App>, app: &mut App) {
+        if let Some(client) = app.client(transport.id()) {
+            client.handle_open(transport.peer());
+        }
+    }
+
     fn on_data(
         &mut self,
         transport: &mut Transport<'_, App>,

@@ -16,6 +16,10 @@ pub enum Failure {
     /// Nobody listens there, there is no way, or no answer.
     #[error("could not connect: {0}")]
     Connect(io::ErrorKind),
+    /// The server was given by its name, which could not be looked up, or none of its addresses could be connected
+    /// to: the text tells of each.
+    #[error("{0}")]
+    Host(String),
     /// The server does not let this user in.
     #[error("the server refuses the login: {0}")]
     Login(Reply),
@@ -71,7 +75,7 @@ impl Failure {
                 reply.kind() == Kind::TransientFailure
             }
             Self::NoReply(_) | Self::Data(_) | Self::EarlyEnd | Self::Reset => true,
-            Self::Connect(_) | Self::Other(_) => true,
+            Self::Connect(_) | Self::Host(_) | Self::Other(_) => true,
             Self::Nonsense(_)
             | Self::File { .. }
             | Self::ListingTooLong(_)
@@ -97,6 +101,7 @@ impl Failure {
             CloseReason::PeerClosed | CloseReason::Closed => Self::EarlyEnd,
             CloseReason::ConnectFailed(error) => Self::Connect(error.kind()),
             CloseReason::ConnectTimeout => Self::Connect(io::ErrorKind::TimedOut),
+            CloseReason::HostFailed(failure) => Self::Host(failure.to_string()),
             CloseReason::Reset => Self::Reset,
             other => Self::Other(other.to_string()),
         }

@@ -70,6 +70,11 @@ pub enum Command {
     Stat(Option<Text>),
     Help(Option<Text>),
     Noop,
+    // Security (RFC 2228, 4217).
+    Auth,
+    Pbsz(u64),
+    Prot(Protection),
+    Ccc,
     // Negotiation (RFC 2389).
     Feat,
     Opts(Opts),
@@ -104,6 +109,15 @@ pub enum Structure {
 pub enum Mode {
     /// As it is, to its end (`MODE S`).
     Stream,
+}
+
+/// Whether data connections are protected (RFC 4217, 9). There is no half of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Protection {
+    /// They are not (`PROT C`).
+    Clear,
+    /// They speak TLS (`PROT P`).
+    Private,
 }
 
 /// What `EPSV` is asked for (RFC 2428, 3).
@@ -158,6 +172,9 @@ pub enum CommandError {
     /// The command is implemented, not so this value of its argument: 504.
     #[error("parameter not implemented")]
     Parameter,
+    /// A way to protect data that TLS does not have: 536 (RFC 2228, 3).
+    #[error("unknown protection")]
+    Protection,
     /// A family of addresses that there is none of: 522 (RFC 2428, 2).
     #[error("unknown network protocol")]
     Protocol,
@@ -267,6 +284,10 @@ impl Command {
             Self::Stat(_) => "STAT",
             Self::Help(_) => "HELP",
             Self::Noop => "NOOP",
+            Self::Auth => "AUTH",
+            Self::Pbsz(_) => "PBSZ",
+            Self::Prot(_) => "PROT",
+            Self::Ccc => "CCC",
             Self::Feat => "FEAT",
             Self::Opts(_) => "OPTS",
             Self::Size(_) => "SIZE",
@@ -296,7 +317,12 @@ impl Command {
             Self::Help(text) | Self::Mlst(text) | Self::Mlsd(text) => {
                 text.clone().unwrap_or_default()
             }
-            Self::Allo(number) | Self::Rest(number) => number.to_string().into_bytes(),
+            Self::Auth => b"TLS".to_vec(),
+            Self::Prot(Protection::Clear) => b"C".to_vec(),
+            Self::Prot(Protection::Private) => b"P".to_vec(),
+            Self::Allo(number) | Self::Rest(number) | Self::Pbsz(number) => {
+                number.to_string().into_bytes()
+            }
             Self::Port(address) => address::to_port(*address).into_bytes(),
             Self::Eprt(address) => address::to_eprt(*address).into_bytes(),
             Self::Epsv(epsv) => epsv.to_string().into_bytes(),
@@ -310,7 +336,7 @@ impl Command {
             Self::Cdup | Self::Rein | Self::Quit | Self::Pasv | Self::Abor | Self::Pwd => {
                 Vec::new()
             }
-            Self::Syst | Self::Noop | Self::Feat => Vec::new(),
+            Self::Syst | Self::Noop | Self::Feat | Self::Ccc => Vec::new(),
         }
     }
 }

@@ -1,6 +1,8 @@
 //! What a line says.
 
-use super::{Command, CommandError, Epsv, Mode, Opts, Secret, Site, Structure, Text, Type};
+use super::{
+    Command, CommandError, Epsv, Mode, Opts, Protection, Secret, Site, Structure, Text, Type,
+};
 use crate::transfer::ftp::address::{self, Family};
 use crate::transfer::ftp::time::Timestamp;
 
@@ -78,9 +80,13 @@ fn parse_service(verb: &[u8], rest: &[u8]) -> Parsed {
     })
 }
 
-/// RFC 2389, RFC 3659, and drafts.
+/// RFC 4217, RFC 2389, RFC 3659, and drafts.
 fn parse_extension(verb: &[u8], rest: &[u8]) -> Parsed {
     Some(match verb {
+        b"AUTH" => parse_auth(rest),
+        b"PBSZ" => number(rest).map(Command::Pbsz).ok_or(CommandError::Syntax),
+        b"PROT" => parse_prot(rest).map(Command::Prot),
+        b"CCC" => none(rest, Command::Ccc),
         b"FEAT" => none(rest, Command::Feat),
         b"OPTS" => Opts::parse(rest).map(Command::Opts),
         b"SIZE" => needed(rest).map(Command::Size),
@@ -93,11 +99,31 @@ fn parse_extension(verb: &[u8], rest: &[u8]) -> Parsed {
     })
 }
 
+/// The name of TLS, and those that it had before it had one (RFC 4217, 4 and 17).
+fn parse_auth(rest: &[u8]) -> Result<Command, CommandError> {
+    match rest.trim_ascii().to_ascii_uppercase().as_slice() {
+        b"" => Err(CommandError::Syntax),
+        b"TLS" | b"TLS-C" | b"SSL" => Ok(Command::Auth),
+        _ => Err(CommandError::Parameter),
+    }
+}
+
+fn parse_prot(rest: &[u8]) -> Result<Protection, CommandError> {
+    match rest.trim_ascii() {
+        [b'C' | b'c'] => Ok(Protection::Clear),
+        [b'P' | b'p'] => Ok(Protection::Private),
+        [b'S' | b's' | b'E' | b'e'] => Err(CommandError::Protection),
+        [_] => Err(CommandError::Parameter),
+        _ => Err(CommandError::Syntax),
+    }
+}
+
 /// Commands of RFC 959, 2228, 1639 and 7151 that are known, and not implemented.
 fn unimplemented_or_unknown(verb: &[u8]) -> CommandError {
     match verb {
-        b"SMNT" | b"AUTH" | b"ADAT" | b"PROT" | b"PBSZ" | b"CCC" | b"MIC" | b"CONF" | b"ENC"
-        | b"LPRT" | b"LPSV" | b"LANG" | b"HOST" => CommandError::NotImplemented,
+        b"SMNT" | b"ADAT" | b"MIC" | b"CONF" | b"ENC" | b"LPRT" | b"LPSV" | b"LANG" | b"HOST" => {
+            CommandError::NotImplemented
+        }
         _ => CommandError::Unknown,
     }
 }
@@ -296,7 +322,13 @@ mod tests {
         for line in ["TYPE E", "TYPE L 36", "STRU R", "MODE B", "MODE Z", "SITE REBOOT"] {
             assert_eq!(parse(line), Err(CommandError::Parameter), "{line:?}");
         }
-        for line in ["AUTH TLS", "SMNT x", "LPSV"] {
+        for line in ["AUTH ssl", "AUTH TLS", "auth tls-c"] {
+            assert_eq!(parse(line), Ok(Command::Auth), "{line:?}");
+        }
+        assert_eq!(parse("AUTH KERBEROS_V4"), Err(CommandError::Parameter));
+        assert_eq!(parse("PROT E"), Err(CommandError::Protection));
+        assert_eq!(parse("PROT X"), Err(CommandError::Parameter));
+        for line in ["ADAT x", "SMNT x", "LPSV"] {
             assert_eq!(parse(line), Err(CommandError::NotImplemented), "{line:?}");
         }
         assert_eq!(parse("EPSV 3"), Err(CommandError::Protocol));

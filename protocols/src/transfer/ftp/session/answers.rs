@@ -12,7 +12,7 @@ const COMMANDS: [&str; 6] = [
     "EPRT EPSV TYPE STRU MODE RETR STOR STOU APPE",
     "ALLO REST RNFR RNTO ABOR DELE RMD  MKD  PWD",
     "LIST NLST SITE SYST STAT HELP NOOP FEAT OPTS",
-    "SIZE MDTM MFMT MLST MLSD HASH",
+    "SIZE MDTM MFMT MLST MLSD HASH AUTH PBSZ PROT",
     "(XCWD XCUP XPWD XMKD XRMD as without the X)",
 ];
 
@@ -48,6 +48,8 @@ impl<App: AsMut<Server> + 'static> Conversation<'_, '_, App> {
     /// FEAT (RFC 2389, 3): what there is beyond RFC 959.
     pub(super) fn features(&mut self) {
         let facts = self.session.facts.offer();
+        let security = ["AUTH TLS", "PBSZ", "PROT"].into_iter().filter(|_| self.offers_tls());
+        let security: Vec<_> = security.map(str::to_owned).collect();
         let lines = [
             "EPRT".to_owned(),
             "EPSV".to_owned(),
@@ -60,6 +62,7 @@ impl<App: AsMut<Server> + 'static> Conversation<'_, '_, App> {
             "TVFS".to_owned(),
             "UTF8".to_owned(),
         ];
+        let lines = security.into_iter().chain(lines);
         self.say(&Reply::with_lines(211, "Extensions supported:", lines, "END"));
     }
 

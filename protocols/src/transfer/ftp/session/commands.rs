@@ -19,6 +19,11 @@ impl<App: AsMut<Server> + 'static> Conversation<'_, '_, App> {
             Command::Rein => self.reinitialize(),
             Command::Quit => self.quit(),
 
+            Command::Auth => self.auth(),
+            Command::Pbsz(_) => self.pbsz(),
+            Command::Prot(protection) => self.prot(protection),
+            Command::Ccc => self.clear_command_channel(),
+
             Command::Port(address) => self.port(address.into(), "PORT"),
             Command::Eprt(address) => self.port(address, "EPRT"),
             Command::Pasv => self.pasv(),
@@ -99,6 +104,7 @@ impl<App: AsMut<Server> + 'static> Conversation<'_, '_, App> {
             CommandError::Syntax => self.reply(501, "The argument is missing or malformed."),
             CommandError::NotImplemented => self.reply(502, "That command is not implemented."),
             CommandError::Parameter => self.reply(504, "Not implemented for that parameter."),
+            CommandError::Protection => self.reply(536, "TLS protects all, or nothing."),
             // RFC 2428, 2: the numbers are the families that are supported.
             CommandError::Protocol => self.reply(522, "Network protocol not supported, use (1,2)."),
         }

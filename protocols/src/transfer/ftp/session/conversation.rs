@@ -203,6 +203,10 @@ pub(super) fn is_for_anybody(command: &Command) -> bool {
             | Command::Pass(_)
             | Command::Acct(_)
             | Command::Quit
+            | Command::Auth
+            | Command::Pbsz(_)
+            | Command::Prot(_)
+            | Command::Ccc
             | Command::Rein
             | Command::Noop
             | Command::Help(_)

@@ -41,6 +41,9 @@ enum Refused {
 impl<App: AsMut<Server> + 'static> Conversation<'_, '_, App> {
     /// USER: begins a login, whoever was logged in before (RFC 959, 4.1.1).
     pub(super) fn user(&mut self, name: &[u8]) {
+        if !self.may_log_in() {
+            return;
+        }
         self.log_out();
         let name = String::from_utf8_lossy(name).into_owned();
         let text = if is_anonymous(&name) {
@@ -172,10 +175,15 @@ impl<App: AsMut<Server> + 'static> Conversation<'_, '_, App> {
 
     /// REIN: everything is as it was at the beginning.
     pub(super) fn reinitialize(&mut self) {
+        self.forget_user();
+        self.reply(220, "Ready for a new user.");
+    }
+
+    /// Everything is as when the client came.
+    pub(super) fn forget_user(&mut self) {
         self.log_out();
         self.close_channel();
         self.session.reset(self.app.as_mut().settings());
-        self.reply(220, "Ready for a new user.");
     }
 
     fn log_out(&mut self) {

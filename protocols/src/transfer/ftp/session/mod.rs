@@ -27,6 +27,7 @@
 //! | `conversation` | a session with everything around it: replies, work for the pool, what is next |
 //! | `commands` | which command is done where |
 //! | `login` | who it is |
+//! | `security` | whether its connections are protected |
 //! | `silence` | how long it may say nothing |
 //! | `parameters` | how and where files are to be sent |
 //! | `files` | what is done to the tree without a transfer |
@@ -41,6 +42,9 @@ use reactor::{Closed, Input, Protocol, Registry, TimerKey, Transport};
 
 use super::Server;
 use super::reply::Reply;
+#[cfg(feature = "tls")]
+use super::secure;
+use super::secure::Token;
 use super::telnet::Said;
 
 mod answers;
@@ -51,6 +55,7 @@ mod hashing;
 mod login;
 mod parameters;
 mod refusal;
+mod security;
 mod silence;
 mod state;
 mod transfer;
@@ -62,6 +67,7 @@ pub(super) use login::Check;
 pub(super) use transfer::Job;
 
 use conversation::Conversation;
+use security::Security;
 use state::{Heard, Leaving, Work};
 
 /// The time for a data connection is over.
@@ -74,17 +80,67 @@ const SILENCE: TimerKey = TimerKey(2);
 /// A client that has been let in, until its connection is open: only then is it known which of this server's
 /// addresses it has reached.
 #[derive(Debug)]
-pub(super) struct Arrival(pub(super) IpAddr);
+pub(super) struct Arrival {
+    peer: IpAddr,
+    beginning: Beginning,
+    /// What its data connections are to be known by.
+    token: Token,
+}
 
-impl<App: AsMut<Server> + 'static> Protocol<App> for Arrival {
-    fn on_open(&mut self, transport: &mut Transport<'_, App>, app: &mut App) {
+/// How a control connection begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Beginning {
+    /// In the clear; the client may say AUTH.
+    Plain,
+    /// With TLS.
+    #[cfg(feature = "tls")]
+    Implicit,
+}
+
+impl Arrival {
+    pub(super) fn new(peer: IpAddr, beginning: Beginning) -> Self {
+        Self { peer, beginning, token: Token::default() }
+    }
+
+    fn greet<App: AsMut<Server> + 'static>(
+        &self,
+        transport: &mut Transport<'_, App>,
+        app: &mut App,
+        security: Security,
+    ) {
         let (server, now) = (app.as_mut(), transport.registry().now());
-        server.open_session(self.0);
         let Some(local) = transport.local().socket_addr() else {
             return transport.abort();
         };
         transport.write(&Reply::new(220, &server.settings().greeting).to_bytes());
-        transport.replace(Session::new(self.0, local, server.settings(), now));
+        transport.replace(Session::new(self.peer, local, security, server.settings(), now));
+    }
+}
+
+/// What nobody else's data connections are known by.
+fn token<App>(registry: &mut Registry<App>) -> Token {
+    let (one, other) = (registry.random(), registry.random());
+    (u128::from(one) << 64 | u128::from(other)).to_be_bytes()
+}
+
+impl<App: AsMut<Server> + 'static> Protocol<App> for Arrival {
+    fn on_open(&mut self, transport: &mut Transport<'_, App>, app: &mut App) {
+        app.as_mut().open_session(self.peer);
+        let token = token(transport.registry());
+        match self.beginning {
+            Beginning::Plain => self.greet(transport, app, Security::clear(token)),
+            #[cfg(feature = "tls")]
+            Beginning::Implicit => {
+                self.token = token;
+                if !secure::begin(transport, app.as_mut().settings(), &token) {
+                    transport.abort();
+                }
+            }
+        }
+    }
+
+    fn on_secure(&mut self, transport: &mut Transport<'_, App>, app: &mut App) {
+        self.greet(transport, app, Security::implicit(self.token));
     }
 
     fn on_data(&mut self, _: &mut Transport<'_, App>, _: &mut Input<'_>, _: &mut App) {}
@@ -92,8 +148,8 @@ impl<App: AsMut<Server> + 'static> Protocol<App> for Arrival {
     /// It may have ended before it was open, or with the greeting.
     fn on_close(&mut self, _: &mut Registry<App>, closed: &Closed, app: &mut App) {
         match closed.opened {
-            true => app.as_mut().close_session(closed.id, self.0),
-            false => app.as_mut().dismiss(self.0),
+            true => app.as_mut().close_session(closed.id, self.peer),
+            false => app.as_mut().dismiss(self.peer),
         }
     }
 }
@@ -137,7 +193,17 @@ impl<App: AsMut<Server> + 'static> Protocol<App> for Session {
                 }
             };
             self.enter(transport, app, |it| it.handle_heard(heard));
+            if self.security.is_beginning() {
+                // What is left was said behind AUTH: it can only be of the handshake.
+                return;
+            }
         }
+    }
+
+    fn on_secure(&mut self, transport: &mut Transport<'_, App>, app: &mut App) {
+        self.enter(transport, app, |it| {
+            it.handle_secure();
+        });
     }
 
     fn on_end(&mut self, transport: &mut Transport<'_, App>, app: &mut App) {

@@ -168,7 +168,10 @@ impl<App: AsMut<Server> + 'static> Conversation<'_, '_, App> {
         let (session, client) = (self.transport.id(), self.session.peer);
         let mut address = self.session.local;
         address.set_port(port);
+        let tls = self.data_tls();
         let options = ListenOptions {
+            #[cfg(feature = "tls")]
+            tls: tls.as_ref().map(crate::transfer::ftp::secure::DataTls::options),
             backlog: 16,
             stream: data::stream_options(),
             limits: data::stream_limits(&limits),
@@ -180,7 +183,7 @@ impl<App: AsMut<Server> + 'static> Conversation<'_, '_, App> {
             Address::Ip(address),
             &options,
             move |peer, app: &mut App| {
-                let data = Data::new(session, Some(Rc::clone(&listening)));
+                let data = Data::new(session, Some(Rc::clone(&listening)), tls.clone());
                 let protocol: Box<dyn Protocol<App>> = Box::new(data);
                 listening.admits(peer, client, app.as_mut()).then_some(protocol)
             },

@@ -8,6 +8,7 @@ use std::time::Instant;
 
 use reactor::{ConnectionId, ListenerId, Registry};
 
+use super::security::Security;
 use super::transfer::Running;
 use crate::transfer::ftp::Settings;
 use crate::transfer::ftp::command::{Command, CommandError, Type};
@@ -31,6 +32,7 @@ pub struct Session {
     pub(super) active: Instant,
     /// When it is looked whether it has.
     pub(super) watched: Option<Instant>,
+    pub(super) security: Security,
     pub(super) login: Login,
     pub(super) failed_logins: u32,
     pub(super) work: Work,
@@ -147,7 +149,13 @@ impl Heard {
 }
 
 impl Session {
-    pub(super) fn new(peer: IpAddr, local: SocketAddr, settings: &Settings, now: Instant) -> Self {
+    pub(super) fn new(
+        peer: IpAddr,
+        local: SocketAddr,
+        security: Security,
+        settings: &Settings,
+        now: Instant,
+    ) -> Self {
         let local = match local.ip().to_canonical() {
             // An IPv4 client of an IPv6 socket.
             ip @ IpAddr::V4(_) => SocketAddr::new(ip, local.port()),
@@ -161,6 +169,7 @@ impl Session {
             strange_since: now,
             active: now,
             watched: None,
+            security,
             login: Login::Nobody,
             failed_logins: 0,
             work: Work::Idle,

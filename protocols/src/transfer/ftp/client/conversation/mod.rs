@@ -155,7 +155,7 @@ impl Client {
         };
         let line = ControlConnection::new(limits.line);
         let id = registry.connect_with(server.clone(), &connect, line)?;
-        let is_v4 = server.ip().is_some_and(|ip| ip.to_canonical().is_ipv4());
+        let is_v4 = is_v4(&server);
         let mut client = Self {
             id,
             server,
@@ -174,6 +174,12 @@ impl Client {
         };
         client.arm(registry);
         Ok(client)
+    }
+
+    /// The server is there: which of its addresses it is is known now, if it was called by its name.
+    pub(super) fn handle_open(&mut self, server: Address) {
+        self.dialogue.handle_open(is_v4(&server));
+        self.server = server;
     }
 
     /// How the byte 255 in a name is said.
@@ -440,6 +446,10 @@ impl Client {
             let _ = registry.abort(data);
         }
     }
+}
+
+fn is_v4(server: &Address) -> bool {
+    server.ip().is_some_and(|ip| ip.to_canonical().is_ipv4())
 }
 
 fn with_port(server: &Address, port: u16) -> Option<Address> {

@@ -102,6 +102,11 @@ impl Dialogue {
         }
     }
 
+    /// Whether the server is called by IPv4 is known when the connection is there, if not before.
+    pub(super) fn handle_open(&mut self, is_v4: bool) {
+        self.has_pasv = is_v4;
+    }
+
     pub(super) fn features(&self) -> &Features {
         &self.features
     }

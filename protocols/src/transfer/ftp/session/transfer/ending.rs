@@ -12,6 +12,8 @@ use crate::transfer::store::Upload;
 const WHOLE: &str = "Transfer complete.";
 const GONE: Replies = &[(426, "You have gone; transfer aborted.")];
 const NOT_OPENED: Replies = &[(425, "The data connection cannot be opened.")];
+/// Whoever has come did not go on with the session of the control connection.
+const NOT_BOUND: Replies = &[(522, "The data connection has to go on with the TLS session.")];
 const NOBODY_CAME: Replies = &[(425, "No data connection was made.")];
 /// The transfer ends with 426, the command with 226 (RFC 959, 4.1.3).
 const ABORTED: Replies = &[(426, "Transfer aborted."), (226, "Aborted, as you wish.")];
@@ -25,7 +27,11 @@ impl<App: AsMut<Server> + 'static> Conversation<'_, '_, App> {
     ) {
         if self.session.channel.data() == Some(data) {
             let is_ours = matches!(self.session.channel, Channel::Connecting(_));
-            self.lose_channel(if is_ours { NOT_OPENED } else { NOBODY_CAME });
+            self.lose_channel(match result {
+                Err((522, _)) => NOT_BOUND,
+                _ if is_ours => NOT_OPENED,
+                _ => NOBODY_CAME,
+            });
         } else if let Some(replies) = self.session.aborting(data) {
             self.set_work(Work::Idle);
             self.say_all(replies);

@@ -143,6 +143,9 @@ impl<App: AsMut<Server> + 'static> Conversation<'_, '_, App> {
         may: impl FnOnce(Permissions) -> bool,
     ) -> Option<(VirtualPath, Type, u64)> {
         let (kind, offset) = (self.session.kind, std::mem::take(&mut self.session.restart));
+        if !self.may_transfer() {
+            return None;
+        }
         let is_open = !matches!(self.session.channel, Channel::None);
         let path = self.permitted(path, about, may)?;
         if kind == Type::Ascii && offset > 0 {
@@ -209,7 +212,7 @@ impl<App: AsMut<Server> + 'static> Conversation<'_, '_, App> {
         let mut options = ConnectOptions { from: Some(from.into()), ..ConnectOptions::default() };
         options.stream = data::stream_options();
         options.limits = data::stream_limits(&limits);
-        let data = Data::new(self.transport.id(), None);
+        let data = Data::new(self.transport.id(), None, self.data_tls());
         self.transport.registry().connect_with(target.into(), &options, data)
     }
 

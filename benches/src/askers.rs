@@ -1,0 +1,115 @@
+//! Clients that ask the same question again and again, and know how long its answer is: of web servers, and
+//! of WebSockets.
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::time::Duration;
+
+use crate::Result;
+use crate::webs::Running;
+use crate::work::{Spent, Work};
+
+/// A silence of that long means that the server has lost a question.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// What is asked, and how.
+#[derive(Debug, Clone, Copy)]
+pub struct Asking {
+    /// Connections.
+    pub connections: usize,
+    /// Questions in flight on each.
+    pub depth: usize,
+    /// What is said first, once a connection; its answer ends with an empty line.
+    pub preface: &'static [u8],
+    /// The question.
+    pub question: &'static [u8],
+    /// How its answer ends.
+    pub ending: &'static [u8],
+}
+
+impl Asking {
+    /// Questions of a round.
+    #[must_use]
+    pub fn round(&self) -> usize {
+        self.connections * self.depth
+    }
+}
+
+/// The clients, connected.
+#[derive(Debug)]
+pub struct Askers {
+    asking: Asking,
+    streams: Vec<TcpStream>,
+    batch: Vec<u8>,
+    answers: Vec<u8>,
+}
+
+impl Askers {
+    /// Connects them, each with one question answered: how long an answer of this server is, the first one
+    /// tells.
+    pub fn connect(address: SocketAddr, asking: Asking) -> Result<Self> {
+        let mut streams = Vec::new();
+        let mut length = 0;
+        for _ in 0..asking.connections {
+            let mut stream = TcpStream::connect(address)?;
+            stream.set_nodelay(true)?;
+            stream.set_read_timeout(Some(PATIENCE))?;
+            if !asking.preface.is_empty() {
+                stream.write_all(asking.preface)?;
+                read_until(&mut stream, b"\r\n\r\n")?;
+            }
+            stream.write_all(asking.question)?;
+            length = read_until(&mut stream, asking.ending)?;
+            streams.push(stream);
+        }
+        let batch = asking.question.repeat(asking.depth);
+        Ok(Self { asking, streams, batch, answers: vec![0; length * asking.depth] })
+    }
+
+    /// Asks so often, in rounds: all questions of all connections, and then the answers.
+    pub fn ask(&mut self, questions: usize) -> Result {
+        for _ in 0..questions / self.asking.round() {
+            for stream in &mut self.streams {
+                stream.write_all(&self.batch)?;
+            }
+            for stream in &mut self.streams {
+                stream.read_exact(&mut self.answers)?;
+                if !self.answers.ends_with(self.asking.ending) {
+                    return Err("the server answers something else".into());
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Reads until the last bytes are these; how many came.
+fn read_until(stream: &mut TcpStream, ending: &[u8]) -> Result<usize> {
+    let (mut read, mut byte) = (Vec::new(), [0]);
+    while !read.ends_with(ending) {
+        stream.read_exact(&mut byte)?;
+        read.push(byte[0]);
+    }
+    Ok(read.len())
+}
+
+/// A web server and its clients, as work.
+#[derive(Debug)]
+pub struct AskingWork {
+    askers: Askers,
+    running: Running,
+}
+
+impl AskingWork {
+    /// Connects the clients.
+    pub fn start(running: Running, asking: Asking) -> Result<Self> {
+        Ok(Self { askers: Askers::connect(running.server.address(), asking)?, running })
+    }
+}
+
+impl Work for AskingWork {
+    fn run(&mut self, units: u64) -> Result<Spent> {
+        let questions = (units as usize).next_multiple_of(self.askers.asking.round());
+        self.running.server.watch(questions as u64, || self.askers.ask(questions))
+    }
+}

@@ -1,0 +1,158 @@
+//! Web servers that answer every request with "Hello, World!", a file, or over WebSocket with what they were
+//! sent: one file a peer.
+
+mod hyper;
+mod mio;
+mod nginx;
+mod reactor;
+mod tungstenite;
+
+use std::fmt;
+use std::net::TcpStream;
+
+use clap::ValueEnum;
+use tempfile::TempDir;
+
+use crate::Result;
+use crate::askers::Asking;
+use crate::program::{Program, Server};
+use crate::servers::Place;
+
+/// The name of the program that runs those that are not programs themselves, in `src/bin`.
+pub const PROGRAM: &str = "web-server";
+
+/// What is answered.
+const HELLO: &str = "Hello, World!";
+
+/// Bytes of the file.
+const FILE: usize = 1024;
+
+/// Who serves what.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Web {
+    /// A bare mio loop, httparse, and an answer that is always the same: the ruler of the first.
+    Mio,
+    /// The web server of the protocols: ours.
+    Reactor,
+    /// hyper on tokio's current-thread runtime.
+    Hyper,
+    /// nginx, one process, no log.
+    Nginx,
+    /// nginx, a file of 1 KiB.
+    NginxFile,
+    /// Ours, the same file.
+    ReactorFile,
+    /// tokio-tungstenite on tokio's current-thread runtime: WebSocket.
+    TungsteniteSocket,
+    /// Ours: WebSocket.
+    ReactorSocket,
+}
+
+impl Web {
+    /// Who serves, whatever it is.
+    #[must_use]
+    pub fn peer(self) -> &'static str {
+        match self {
+            Self::Mio => "mio",
+            Self::Reactor | Self::ReactorFile | Self::ReactorSocket => "reactor",
+            Self::Hyper => "hyper",
+            Self::Nginx | Self::NginxFile => "nginx",
+            Self::TungsteniteSocket => "tokio-tungstenite",
+        }
+    }
+
+    /// Starts it.
+    pub fn start(self) -> Result<Running> {
+        if let Self::Nginx | Self::NginxFile = self {
+            let (directory, program, address) = nginx::prepare()?;
+            let server =
+                program.start_at(address, |address| TcpStream::connect(address).is_ok())?;
+            return Ok(Running { server, _directory: Some(directory) });
+        }
+        Ok(Running { server: self.program()?.start()?, _directory: None })
+    }
+
+    /// The program that is this server; not of nginx, which is one by itself.
+    pub fn program(self) -> Result<Program> {
+        Ok(Program::named(PROGRAM)?.with(self))
+    }
+
+    /// What this kind of server is asked.
+    #[must_use]
+    pub fn asking(self, connections: usize, depth: usize) -> Asking {
+        let asking = Asking {
+            connections,
+            depth,
+            preface: b"",
+            question: QUESTION,
+            ending: HELLO.as_bytes(),
+        };
+        match self {
+            Self::Mio | Self::Reactor | Self::Hyper | Self::Nginx => asking,
+            Self::NginxFile | Self::ReactorFile => {
+                Asking { question: FOR_FILE, ending: &[b'x'; FILE], ..asking }
+            }
+            Self::TungsteniteSocket | Self::ReactorSocket => {
+                Asking { preface: UPGRADE, question: &FRAME, ending: &[b'x'; 64], ..asking }
+            }
+        }
+    }
+}
+
+const QUESTION: &[u8] = b"GET / HTTP/1.1\r\nHost: 127.0.0.1:8080\r\n\r\n";
+const FOR_FILE: &[u8] = b"GET /file HTTP/1.1\r\nHost: 127.0.0.1:8080\r\n\r\n";
+const UPGRADE: &[u8] =
+    b"GET / HTTP/1.1\r\nHost: 127.0.0.1:8080\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+      Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n";
+
+/// A text message of 64 bytes, masked (RFC 6455, 5.2).
+const FRAME: [u8; 70] = {
+    let key = [0x12, 0x34, 0x56, 0x78];
+    let mut frame = [0; 70];
+    (frame[0], frame[1]) = (0x81, 0x80 | 64);
+    let mut at = 0;
+    while at < 64 {
+        if at < 4 {
+            frame[2 + at] = key[at];
+        }
+        frame[6 + at] = b'x' ^ key[at % 4];
+        at += 1;
+    }
+    frame
+};
+
+impl fmt::Display for Web {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let value = self.to_possible_value();
+        formatter.pad(value.as_ref().map_or("?", |value| value.get_name()))
+    }
+}
+
+/// A web server that listens.
+#[derive(Debug)]
+pub struct Running {
+    /// Its process.
+    pub server: Server,
+    /// Its files, which it may read as long as it runs.
+    _directory: Option<TempDir>,
+}
+
+/// Serves at `place` until the process ends, and prints where once it listens.
+pub fn serve(web: Web, place: Place) -> Result {
+    match web {
+        Web::Mio => mio::serve(place),
+        Web::Reactor => reactor::serve_hello(place),
+        Web::ReactorFile => reactor::serve_file(place),
+        Web::ReactorSocket => reactor::serve_socket(place),
+        Web::Hyper => hyper::serve(place),
+        Web::TungsteniteSocket => tungstenite::serve(place),
+        Web::Nginx | Web::NginxFile => Err("nginx is a program by itself".into()),
+    }
+}
+
+/// Writes the file that is served.
+fn write_file() -> Result<TempDir> {
+    let directory = TempDir::new()?;
+    std::fs::write(directory.path().join("file"), [b'x'; FILE])?;
+    Ok(directory)
+}

@@ -1,0 +1,12 @@
+//! What is measured does what it is measured for: one program, so that it is linked once.
+
+mod chats;
+mod datagrams;
+mod groups;
+mod messages;
+mod report;
+mod rooms;
+mod servers;
+mod timers;
+mod transfers;
+mod webs;

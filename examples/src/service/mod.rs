@@ -1,0 +1,83 @@
+//! A program as a service: what it shares with whoever starts it.
+//!
+//! | file | what it is |
+//! |---|---|
+//! | `notify` | says to a supervisor that it is ready, alive, reloading, stopping (`sd_notify(3)`) |
+//! | `inherit` | takes over sockets (`sd_listen_fds(3)`) |
+//! | `run_as` | becomes another user, when the sockets are open |
+//! | `upgrade` | starts a successor with its sockets, and leaves them to it |
+//!
+//! A server calls [`begin`] before it opens its sockets, and [`Service::serve`] when it has.
+
+mod inherit;
+pub mod notify;
+mod run_as;
+mod upgrade;
+
+use std::error::Error;
+use std::os::unix::net::UnixStream;
+use std::time::Duration;
+
+use clap::Args;
+use reactor::Registry;
+
+use crate::endpoint::seconds;
+
+/// What every server lets be chosen.
+#[derive(Args, Clone, Debug)]
+pub struct ServiceOptions {
+    /// Become this user when the sockets are open: for whoever starts it as root, because of a low port
+    ///
+    /// Files that are read later have to be readable for that user: at SIGHUP, or by a successor.
+    #[arg(long, value_name = "NAME")]
+    run_as: Option<String>,
+
+    /// When a successor has taken over (SIGUSR2), let those who are in finish for so long
+    #[arg(long, value_name = "SECONDS", value_parser = seconds, default_value = "30")]
+    drain: Duration,
+}
+
+/// A server whose sockets are yet to be opened.
+#[derive(Debug)]
+#[must_use]
+pub struct Service {
+    /// The process before this one, which wants to know when it may leave.
+    predecessor: Option<UnixStream>,
+}
+
+/// Takes over the sockets that this process was started with, if any: those who listen at their addresses get
+/// them. It comes before other threads are started.
+///
+/// # Errors
+///
+/// If a descriptor is none of a socket that a server can use.
+pub fn begin<App>(registry: &mut Registry<App>) -> Result<Service, Box<dyn Error>> {
+    Ok(Service { predecessor: inherit::inherit(registry)? })
+}
+
+impl Service {
+    /// All sockets are open: becomes another user if that is wanted, listens to SIGUSR2, and says that it is
+    /// ready. What is registered by now goes to a successor; what a protocol opens later does not.
+    ///
+    /// # Errors
+    ///
+    /// If it was given a socket in vain, or cannot become that user.
+    pub fn serve<App: 'static>(
+        self,
+        registry: &mut Registry<App>,
+        options: &ServiceOptions,
+    ) -> Result<(), Box<dyn Error>> {
+        if let Some(address) = registry.inherited().next() {
+            let why = "and no option says to listen there";
+            return Err(format!("it was started with a socket at {address}, {why}").into());
+        }
+        if let Some(user) = &options.run_as {
+            run_as::become_user(user)?;
+        }
+        let watchdog = notify::feed_watchdog(registry)?;
+        upgrade::on_request(registry, options.drain, watchdog)?;
+        notify::ready();
+        upgrade::tell(self.predecessor);
+        Ok(())
+    }
+}

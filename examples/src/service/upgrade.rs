@@ -1,0 +1,237 @@
+//! An upgrade in place: a successor is started with the sockets, and takes over when it is ready.
+//!
+//! ```text
+//!                SIGUSR2                     "ready"                  all are gone, or the time is over
+//!   Serving ────────────────▶ Waiting ───────────────────▶ Leaving ──────────────────▶ shut down
+//!      ▲      start, hand        │        its sockets are
+//!      │      over duplicates    │        the successor's
+//!      └─────────────────────────┘
+//!        it ends, or says nothing
+//! ```
+//!
+//! Both accept while the successor begins, so at no moment is there nobody who would.
+
+use std::cell::Cell;
+use std::env;
+use std::ffi::OsString;
+use std::io::{self, Write};
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
+use std::process::{Child, Command};
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use command_fds::{CommandFdExt, FdMapping};
+use reactor::{
+    Closed, Input, ListenerId, Protocol, Registry, Signal, SocketId, StdDatagram, StdListener,
+    StreamLimits, StreamOptions, TimerId, Transport,
+};
+
+use super::{inherit, notify};
+use crate::{output, stop};
+
+/// How long a successor may take until it is ready: it may have much to read. Meanwhile this one serves.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// How often one that leaves looks whether everybody has gone.
+const LOOK: Duration = Duration::from_millis(50);
+
+/// The first descriptor that is handed over (`sd_listen_fds(3)`).
+const FIRST: i32 = 3;
+
+const READY: &[u8] = b"ready";
+
+/// What does not change, and how far it has come.
+struct Upgrade {
+    /// As it was found at the start: a file that was replaced meanwhile is the successor's.
+    program: PathBuf,
+    arguments: Vec<OsString>,
+    listeners: Vec<ListenerId>,
+    sockets: Vec<SocketId>,
+    drain: Duration,
+    watchdog: Option<TimerId>,
+    state: Cell<State>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum State {
+    Serving,
+    Waiting,
+    Leaving,
+}
+
+/// Has SIGUSR2 start a successor with everything that is registered now.
+pub(super) fn on_request<App: 'static>(
+    registry: &mut Registry<App>,
+    drain: Duration,
+    watchdog: Option<TimerId>,
+) -> io::Result<()> {
+    let upgrade = Rc::new(Upgrade {
+        program: env::current_exe()?,
+        arguments: env::args_os().skip(1).collect(),
+        listeners: registry.listeners().collect(),
+        sockets: registry.sockets().collect(),
+        drain,
+        watchdog,
+        state: Cell::new(State::Serving),
+    });
+    registry.on_signal(Signal::User2, move |registry, _| begin(&upgrade, registry))
+}
+
+/// Says to the process before this one, if there is one, that it may leave.
+pub(super) fn tell(predecessor: Option<UnixStream>) {
+    // One that has ended meanwhile needs no telling.
+    let _ = predecessor.map(|mut predecessor| predecessor.write_all(READY));
+}
+
+fn begin<App: 'static>(upgrade: &Rc<Upgrade>, registry: &mut Registry<App>) {
+    if upgrade.state.get() != State::Serving {
+        return output::complain("a successor has been started already (SIGUSR2)");
+    }
+    if let Err(error) = upgrade.start(registry) {
+        output::complain(format_args!("a successor cannot be started: {error}; serving on"));
+    }
+}
+
+impl Upgrade {
+    fn start<App: 'static>(
+        self: &Rc<Self>,
+        registry: &mut Registry<App>,
+    ) -> Result<(), Box<dyn std::error::Error>> {
+        let (ours, theirs) = UnixStream::pair()?;
+        let mut descriptors = self.duplicates(registry)?;
+        descriptors.push(theirs.into());
+        let child = self.spawn(descriptors)?;
+        output::complain(format_args!("started process {} as successor (SIGUSR2)", child.id()));
+        self.state.set(State::Waiting);
+        let limits = StreamLimits { idle_timeout: Some(PATIENCE), ..StreamLimits::default() };
+        let successor = Successor { upgrade: Rc::clone(self), child: Some(child) };
+        registry.adopt(ours, &StreamOptions::default(), &limits, successor)?;
+        Ok(())
+    }
+
+    /// Those of the sockets that are still there.
+    fn duplicates<App>(&self, registry: &Registry<App>) -> io::Result<Vec<OwnedFd>> {
+        let mut descriptors = Vec::new();
+        for id in &self.listeners {
+            match registry.duplicate_listener(*id) {
+                Ok(StdListener::Tcp(listener)) => descriptors.push(listener.into()),
+                Ok(StdListener::Unix(listener)) => descriptors.push(listener.into()),
+                Ok(_) => {}
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => return Err(error),
+            }
+        }
+        for id in &self.sockets {
+            match registry.duplicate_socket(*id) {
+                Ok(StdDatagram::Udp(socket)) => descriptors.push(socket.into()),
+                Ok(StdDatagram::Unix(socket)) => descriptors.push(socket.into()),
+                Ok(_) => {}
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(descriptors)
+    }
+
+    fn spawn(&self, descriptors: Vec<OwnedFd>) -> io::Result<Child> {
+        let count = descriptors.len();
+        let mut names = vec!["listener"; count.saturating_sub(1)];
+        names.push(inherit::PREDECESSOR);
+        let mapping = |(child_fd, parent_fd)| FdMapping { parent_fd, child_fd };
+        Command::new(&self.program)
+            .args(&self.arguments)
+            .env("LISTEN_FDS", count.to_string())
+            .env("LISTEN_FDNAMES", names.join(":"))
+            // They name this process.
+            .env_remove("LISTEN_PID")
+            .env_remove("WATCHDOG_PID")
+            .fd_mappings((FIRST..).zip(descriptors).map(mapping).collect())
+            .map_err(io::Error::other)?
+            .spawn()
+    }
+
+    /// The successor serves: the sockets are its own from now on, with whoever waits in their queues.
+    fn hand_over<App: 'static>(&self, registry: &mut Registry<App>, process: u32) {
+        self.state.set(State::Leaving);
+        // Detached, not closed: a Unix socket keeps its path.
+        for id in &self.listeners {
+            let _ = registry.detach_listener(*id);
+        }
+        for id in &self.sockets {
+            let _ = registry.detach_socket(*id);
+        }
+        self.watchdog.map(|timer| registry.cancel(timer));
+        notify::succeeded_by(process);
+        let (drain, deadline) = (self.drain, registry.now().checked_add(self.drain));
+        output::complain(format_args!(
+            "process {process} has taken over; leaving when all have finished, in {drain:?} at most"
+        ));
+        leave(registry, deadline);
+    }
+
+    fn has_failed<App: 'static>(&self, registry: &mut Registry<App>, child: Child, why: &Closed) {
+        self.state.set(State::Serving);
+        let reason = match why.reason {
+            reactor::CloseReason::IdleTimeout => format!("it was not ready within {PATIENCE:?}"),
+            _ => "it ended before it was ready".to_owned(),
+        };
+        output::complain(format_args!("the successor has failed: {reason}; serving on"));
+        bury(registry, child);
+    }
+}
+
+/// Shuts down when nobody is left, or when the time is over. It is not done at once: who has just been accepted
+/// may not have said yet what he wants.
+fn leave<App: 'static>(registry: &mut Registry<App>, deadline: Option<Instant>) {
+    let is_late = deadline.is_some_and(|deadline| registry.now() >= deadline);
+    if registry.stats().connections == 0 || is_late {
+        return registry.shutdown(stop::GRACE);
+    }
+    let later = registry.after(LOOK, move |registry, _| leave(registry, deadline));
+    if later.is_err() {
+        registry.shutdown(stop::GRACE);
+    }
+}
+
+/// Ends a successor that is of no use, away from the loop.
+fn bury<App: 'static>(registry: &mut Registry<App>, mut child: Child) {
+    let _ = child.kill();
+    // What cannot be waited for now is waited for by the system, when this process ends.
+    let _ = registry.offload(
+        move || child.wait(),
+        |_, _, ended| {
+            if let Ok(Ok(status)) = ended {
+                output::complain(format_args!("the successor that has failed is gone: {status}"));
+            }
+        },
+    );
+}
+
+/// The connection to a successor that has yet to say that it is ready.
+struct Successor {
+    upgrade: Rc<Upgrade>,
+    /// `None` once it has.
+    child: Option<Child>,
+}
+
+impl<App: 'static> Protocol<App> for Successor {
+    fn on_data(&mut self, transport: &mut Transport<'_, App>, input: &mut Input<'_>, _: &mut App) {
+        if input.len() < READY.len() {
+            return;
+        }
+        if input.take_all() == READY
+            && let Some(child) = self.child.take()
+        {
+            self.upgrade.hand_over(transport.registry(), child.id());
+        }
+        transport.close();
+    }
+
+    fn on_close(&mut self, registry: &mut Registry<App>, closed: &Closed, _: &mut App) {
+        if let Some(child) = self.child.take() {
+            self.upgrade.has_failed(registry, child, closed);
+        }
+    }
+}
