@@ -8,6 +8,7 @@
 //! | [`key_value`] | the server of the chapter that builds one |
 //! | [`names`] | nicks and channels of chat, as words on a command line |
 //! | [`output`] | standard output and error, whose readers may be gone |
+//! | [`page`] | a page for browsers: chat and files |
 //! | [`stdin`] | standard input, which can only be read by waiting |
 //! | `control` | subcommands of a program that runs, over a Unix socket |
 //! | [`tls`] | TLS: which certificate a server shows, whom a client trusts |
@@ -26,6 +27,7 @@ pub mod endpoint;
 pub mod key_value;
 pub mod names;
 pub mod output;
+pub mod page;
 #[cfg(unix)]
 pub mod service;
 pub mod stdin;

@@ -14,14 +14,16 @@ use std::error::Error;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::rc::Rc;
 
 use clap::Parser;
 use examples::advice::NotOpened;
 use examples::endpoint::HostPort;
-use examples::{output, stop};
+use examples::{output, page, stop};
 use protocols::chat::accounts::{AccountLimits, Accounts};
 use protocols::chat::{self, Settings, StandingChannel};
 use protocols::echo;
+use protocols::http::server::{self as web, Files, Router, Site};
 use protocols::transfer::ftp::{self, users::Users};
 use protocols::transfer::store::{Access, Store};
 use protocols::transfer::tftp;
@@ -30,9 +32,9 @@ use reactor::{
 };
 
 /// The channel that is there before anybody is.
-const LOBBY: &str = "#lobby";
+const LOBBY: &str = page::LOBBY;
 
-/// Echo, chat and files, in one process and one thread, on loopback
+/// Echo, chat and files, also as a page for browsers, in one process and one thread, on loopback
 ///
 /// It prints where it listens and what to type into another terminal to try it. Ctrl-C drains and
 /// prints what happened; Ctrl-C again stops at once. It ends with its terminal (SIGHUP).
@@ -62,6 +64,10 @@ struct Options {
     /// Where to serve files over TFTP [default: 127.0.0.1:6969, or any free port]
     #[arg(long, value_name = "ADDR")]
     tftp: Option<HostPort>,
+
+    /// Where to serve a page for browsers: chat and files [default: 127.0.0.1:8080, or any free port]
+    #[arg(long, value_name = "ADDR")]
+    web: Option<HostPort>,
 }
 
 /// The state of every server here: the application of the loop.
@@ -114,11 +120,12 @@ fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     let settings = lobby();
     opener.chat(options.chat.as_ref(), &settings)?;
     opener.files(options)?;
+    let store = files(directory.path())?;
+    opener.web(options.web.as_ref(), store.clone())?;
     opener.announce()?;
 
     // What people register here is forgotten when it ends: it is a playground.
     let accounts = Accounts::in_memory(AccountLimits::default());
-    let store = files(directory.path())?;
     let mut playground = Playground {
         echo: echo::Server::default(),
         chat: chat::Server::new(settings, accounts),
@@ -221,6 +228,22 @@ impl Opener<'_> {
         let chat = chat_program();
         let command = format!("{chat} connect {address} --nick NAME --channel '{LOBBY}'");
         self.note("chat", "tcp", &address, &command);
+        Ok(())
+    }
+
+    /// The page, and the files that FTP and TFTP have.
+    fn web(&mut self, wanted: Option<&HostPort>, store: Store) -> Result<(), Box<dyn Error>> {
+        let (files, mut router) = (Files::new(store), Router::new());
+        page::add(&mut router, "/", "files/");
+        router.route("", "/files/{*}", move |request, exchange, _| {
+            files.serve(request.rest(), request, exchange);
+        });
+        let (site, options) = (Rc::new(Site::new(router.into_handler())), ListenOptions::default());
+        let id = choose(wanted, "127.0.0.1:8080", "--web", |address| {
+            web::listen(self.registry, address, &options, &site)
+        })?;
+        let address = self.registry.listener_address(id)?.to_string();
+        self.note("web", "tcp", &address, &format!("a browser: http://{address}/"));
         Ok(())
     }
 
