@@ -14,7 +14,7 @@ use reactor::ConnectionId;
 use super::line::Cast;
 use super::network::Network;
 use super::users::UserKey;
-use crate::chat::capability::Caps;
+use crate::chat::wire::capability::Caps;
 
 #[derive(Debug, Default)]
 pub(in crate::chat) struct Audience {

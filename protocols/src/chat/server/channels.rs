@@ -13,10 +13,11 @@ use super::line::Cast;
 use super::modes::{Flags, Status};
 use super::network::Network;
 use super::users::{Invitation, User, UserKey};
-use crate::chat::capability::Caps;
-use crate::chat::casemap::{ChannelName, Folded};
-use crate::chat::mask::{self, Extended};
-use crate::chat::timestamp::Timestamp;
+use crate::chat::wire::capability::Caps;
+use crate::chat::wire::casemap::{ChannelName, Folded};
+use crate::chat::wire::mask;
+use crate::chat::wire::mask::Extended;
+use crate::chat::wire::timestamp::Timestamp;
 
 /// Names a channel while there is somebody on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

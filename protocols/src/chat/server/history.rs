@@ -20,8 +20,8 @@ use std::rc::Rc;
 
 use super::line::MessageId;
 use super::post::Post;
-use crate::chat::casemap::Folded;
-use crate::chat::timestamp::Timestamp;
+use crate::chat::wire::casemap::Folded;
+use crate::chat::wire::timestamp::Timestamp;
 
 /// Between whom something was said.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -338,8 +338,8 @@ mod tests {
 
     use proptest::prelude::*;
 
-    use super::super::post::Part;
     use super::*;
+    use crate::chat::server::post::Part;
 
     fn time(second: u64) -> Timestamp {
         Timestamp::of(SystemTime::UNIX_EPOCH + Duration::from_secs(second))

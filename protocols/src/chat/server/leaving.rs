@@ -9,11 +9,11 @@ use super::modes::UserModes;
 use super::network::Network;
 use super::users::{User, UserKey};
 use super::{Event, Server};
-use crate::chat::builder::Builder;
-use crate::chat::capability::Caps;
-use crate::chat::casemap::Folded;
-use crate::chat::numeric;
-use crate::chat::timestamp::Timestamp;
+use crate::chat::wire::builder::Builder;
+use crate::chat::wire::capability::Caps;
+use crate::chat::wire::casemap::Folded;
+use crate::chat::wire::numeric;
+use crate::chat::wire::timestamp::Timestamp;
 
 impl Server {
     /// Takes a user out: its peers see it quit, its watchers hear that it is offline, and its name is

@@ -15,10 +15,10 @@ use std::str::FromStr;
 
 use bytes::Bytes;
 
-use crate::chat::builder::{Builder, WriteError};
-use crate::chat::capability::Caps;
-use crate::chat::message::Tags;
-use crate::chat::timestamp::Timestamp;
+use crate::chat::wire::builder::{Builder, WriteError};
+use crate::chat::wire::capability::Caps;
+use crate::chat::wire::message::Tags;
+use crate::chat::wire::timestamp::Timestamp;
 
 /// The name of a message (IRCv3 message-ids): which life of the server it is from, and the how-many-eth.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

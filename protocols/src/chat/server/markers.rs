@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::history::Party;
-use crate::chat::casemap::Folded;
-use crate::chat::timestamp::Timestamp;
+use crate::chat::wire::casemap::Folded;
+use crate::chat::wire::timestamp::Timestamp;
 
 /// Markers of all users together. Beyond it new ones are not remembered, and what they would have marked is
 /// merely unread for the user's other clients.

@@ -2,6 +2,13 @@
 //!
 //! | file | what it is |
 //! |---|---|
+//! | `session` | the server's side of one connection: lines, not too fast, and deadlines |
+//! | `carrier` | what carries lines: a stream, or WebSocket |
+//! | `commands` | the commands, one function each |
+//! | `scope` | one command of one user while it is carried out: answers, labels, who is told |
+//! | `limits`, `settings` | every bound with its reason; what the operator decides |
+//! | [`config`] | the settings as one TOML file, checked |
+//! | [`accounts`] | accounts and registered channels, across restarts |
 //! | `users`, `channels` | who is here, and where; `modes` are what they may |
 //! | `audience` | who on a channel gets the same bytes |
 //! | `leaving` | how a user goes: what the others see of it, once |
@@ -15,18 +22,26 @@
 //! | `upkeep` | what whoever runs the machine may do while it runs |
 //! | `event`, `counters` | what happens, for a log; how much of it |
 
+pub mod accounts;
 mod audience;
+pub(super) mod carrier;
 pub(super) mod channels;
+mod commands;
+pub mod config;
 mod counters;
 mod event;
 pub(super) mod history;
 mod leaving;
+mod limits;
 pub(super) mod line;
 pub(super) mod markers;
 pub(super) mod modes;
 pub(super) mod monitor;
 pub(super) mod network;
 pub(super) mod post;
+mod scope;
+mod session;
+mod settings;
 mod standing;
 mod upkeep;
 pub(super) mod users;
@@ -45,19 +60,21 @@ use reactor::{Address, ConnectionId, ListenOptions, ListenerId, OpenError, Regis
 
 pub use counters::Counters;
 pub use event::Event;
+pub use limits::Limits;
+pub use session::Session;
+pub use settings::{Admin, Operator, Password, Settings, StandingChannel};
 #[cfg(all(feature = "websocket", feature = "http"))]
 pub use web::upgrade;
 #[cfg(feature = "websocket")]
 pub use web::{endpoint, listen_websocket};
 pub use work::Loader;
 
-use super::accounts::Accounts;
-use super::capability::{self, Caps};
-use super::carrier::Framing;
-use super::session::Session;
-use super::settings::Settings;
-use super::timestamp::Timestamp;
+use super::wire::capability;
+use super::wire::capability::Caps;
+use super::wire::timestamp::Timestamp;
 use crate::password::{Check, Desk};
+use accounts::Accounts;
+use carrier::Framing;
 use channels::Channels;
 use history::History;
 use line::MessageId;
@@ -189,7 +206,7 @@ impl Server {
     /// Some things stay as they were until the server begins anew: the names of the server and the
     /// network, which clients have been told; the accounts, whose file is open; and how much may be queued
     /// for a client, of which the loop was told when it began to listen. Of these, it gives back those that
-    /// are other in the new settings, by their names in the [configuration](super::config).
+    /// are other in the new settings, by their names in the [configuration](self::config).
     pub fn rehash(&mut self, settings: Settings) -> Vec<&'static str> {
         let before = std::mem::replace(&mut self.settings, settings);
         let now = &mut self.settings;
@@ -394,9 +411,9 @@ fn counted(address: IpAddr) -> Option<IpAddr> {
 
 #[cfg(test)]
 mod tests {
+    use super::accounts::AccountLimits;
+    use super::limits::Limits;
     use super::*;
-    use crate::chat::accounts::AccountLimits;
-    use crate::chat::limits::Limits;
 
     #[test]
     fn hosts_are_counted_as_networks_and_this_machine_is_not() {

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::users::UserKey;
-use crate::chat::casemap::Folded;
+use crate::chat::wire::casemap::Folded;
 
 /// The watchers of each nickname that is watched; each user's own list is with the user. They are found
 /// however many there are: all may watch the same one, and all may go at once.

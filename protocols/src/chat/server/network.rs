@@ -5,10 +5,10 @@ use std::time::{Duration, Instant, SystemTime};
 use bytes::Bytes;
 use reactor::{ConnectionId, Registry};
 
+use super::accounts::Accounts;
+use super::session::{NICK, Session};
 use super::work::Work;
 use super::{Event, Server};
-use crate::chat::accounts::Accounts;
-use crate::chat::session::{NICK, Session};
 
 /// The loop, as the server sees it.
 ///

@@ -4,10 +4,10 @@ use std::rc::Rc;
 
 use super::history::Party;
 use super::line::{Line, MessageId};
-use crate::chat::builder::{Builder, WriteError};
-use crate::chat::message::MAX_BODY;
-use crate::chat::scope::Label;
-use crate::chat::timestamp::Timestamp;
+use super::scope::Label;
+use crate::chat::wire::builder::{Builder, WriteError};
+use crate::chat::wire::message::MAX_BODY;
+use crate::chat::wire::timestamp::Timestamp;
 
 /// A message, or an event of a channel that is worth remembering.
 #[derive(Clone, Debug)]

@@ -14,9 +14,9 @@ use super::channels::ChannelKey;
 use super::modes::UserModes;
 use super::post::Draft;
 use super::work::Then;
-use crate::chat::capability::Caps;
-use crate::chat::casemap::{Folded, Nick};
-use crate::chat::timestamp::Timestamp;
+use crate::chat::wire::capability::Caps;
+use crate::chat::wire::casemap::{Folded, Nick};
+use crate::chat::wire::timestamp::Timestamp;
 
 /// Names a user while it is connected; reused afterwards, so whoever keeps one keeps the connection too.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -2,9 +2,9 @@
 
 use super::Server;
 use super::modes::Status;
-use crate::chat::casemap::{CASEMAPPING, CHANTYPES};
-use crate::chat::numeric;
-use crate::chat::scope::Scope;
+use super::scope::Scope;
+use crate::chat::wire::casemap::{CASEMAPPING, CHANTYPES};
+use crate::chat::wire::numeric;
 
 /// What the server says it is (`VERSION`, 002, 004).
 pub(in crate::chat) const VERSION: &str = concat!("reactor-chat-", env!("CARGO_PKG_VERSION"));
@@ -81,7 +81,7 @@ impl Server {
             format!("MODES={}", limits.modes),
             format!("MONITOR={}", limits.monitored),
             format!("NAMELEN={}", limits.name_length),
-            format!("NETWORK={}", crate::chat::scope::presentable(&self.settings.network)),
+            format!("NETWORK={}", super::scope::presentable(&self.settings.network)),
             format!("NICKLEN={}", limits.nick_length),
             format!("PREFIX={}", Status::PREFIX),
             "SAFELIST".to_owned(),

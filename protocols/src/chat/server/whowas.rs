@@ -4,9 +4,9 @@ use std::collections::VecDeque;
 use std::rc::Rc;
 
 use super::users::User;
-use crate::chat::casemap::Folded;
-use crate::chat::mask;
-use crate::chat::timestamp::Timestamp;
+use crate::chat::wire::casemap::Folded;
+use crate::chat::wire::mask;
+use crate::chat::wire::timestamp::Timestamp;
 
 #[derive(Clone, Debug)]
 pub(in crate::chat) struct Gone {

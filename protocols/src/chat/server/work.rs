@@ -8,8 +8,8 @@
 
 use std::sync::Arc;
 
+use super::scope::Scope;
 use crate::chat::Settings;
-use crate::chat::scope::Scope;
 use crate::password::Memory;
 
 /// Reads the settings anew: what `REHASH` asks for. It runs on another thread.
