@@ -25,31 +25,31 @@
 pub mod accounts;
 mod audience;
 pub(super) mod carrier;
-pub(super) mod channels;
+mod channels;
 mod commands;
 pub mod config;
 mod counters;
 mod event;
-pub(super) mod history;
+mod history;
 mod leaving;
 mod limits;
-pub(super) mod line;
-pub(super) mod markers;
-pub(super) mod modes;
-pub(super) mod monitor;
-pub(super) mod network;
-pub(super) mod post;
+mod line;
+mod markers;
+mod modes;
+mod monitor;
+mod network;
+mod post;
 mod scope;
 mod session;
 mod settings;
 mod standing;
 mod upkeep;
-pub(super) mod users;
+mod users;
 #[cfg(feature = "websocket")]
 mod web;
-pub(super) mod welcome;
-pub(super) mod whowas;
-pub(super) mod work;
+mod welcome;
+mod whowas;
+mod work;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -104,42 +104,42 @@ use whowas::Whowas;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct Server {
-    pub(super) settings: Settings,
-    pub(super) accounts: Accounts,
-    pub(super) users: Users,
-    pub(super) channels: Channels,
-    pub(super) history: History,
-    pub(super) markers: Markers,
-    pub(super) whowas: Whowas,
-    pub(super) monitor: Monitor,
-    pub(super) counters: Counters,
+    settings: Settings,
+    accounts: Accounts,
+    users: Users,
+    channels: Channels,
+    history: History,
+    markers: Markers,
+    whowas: Whowas,
+    monitor: Monitor,
+    counters: Counters,
     /// How often each command was given.
-    pub(super) commands: BTreeMap<&'static str, u64>,
+    commands: BTreeMap<&'static str, u64>,
     /// The capabilities there are, and those that clients have been told of.
-    pub(super) offered: Caps,
-    pub(super) announced: Caps,
-    pub(super) loader: Option<Loader>,
+    offered: Caps,
+    announced: Caps,
+    loader: Option<Loader>,
     /// Bytes that one answer may have, as long as the loop queues what it was told to at the start.
     longest_answer: usize,
     /// Whose passwords are looked at, and whose wait.
-    pub(super) desk: Desk<Check<()>>,
+    desk: Desk<Check<()>>,
     /// Since when, once there was a connection; and which life of the server this is.
-    pub(super) started: Option<Started>,
+    started: Option<Started>,
     by_address: BTreeMap<IpAddr, u32>,
     serial: u64,
     log: Option<Log>,
 }
 
 /// What a user or a channel tells of itself (IRCv3 metadata), by key.
-pub(super) type Values = BTreeMap<String, String>;
+type Values = BTreeMap<String, String>;
 
 /// Where events go.
 type Log = Box<dyn FnMut(&Event<'_>)>;
 
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Started {
-    pub(super) at: Timestamp,
-    pub(super) instant: Instant,
+struct Started {
+    at: Timestamp,
+    instant: Instant,
     life: u32,
 }
 
@@ -292,11 +292,11 @@ impl Server {
         Ok(())
     }
 
-    pub(super) fn longest_answer(&self) -> usize {
+    fn longest_answer(&self) -> usize {
         self.longest_answer
     }
 
-    pub(super) fn log(&mut self, event: &Event<'_>) {
+    fn log(&mut self, event: &Event<'_>) {
         if let Some(log) = &mut self.log {
             log(event);
         }
@@ -309,7 +309,7 @@ impl Server {
     /// # Errors
     ///
     /// Why it is turned away.
-    pub(super) fn admit(
+    fn admit(
         &mut self,
         network: &mut dyn Network,
         connection: ConnectionId,
@@ -343,7 +343,7 @@ impl Server {
     }
 
     /// A connection that was let in is gone.
-    pub(super) fn release(&mut self, address: Option<IpAddr>) {
+    fn release(&mut self, address: Option<IpAddr>) {
         self.counters.open -= 1;
         if let Some(host) = address.and_then(counted)
             && let Some(count) = self.by_address.get_mut(&host)
@@ -356,23 +356,23 @@ impl Server {
     }
 
     /// A number that is given once.
-    pub(super) fn next_serial(&mut self) -> u64 {
+    fn next_serial(&mut self) -> u64 {
         self.serial += 1;
         self.serial
     }
 
-    pub(super) fn count_command(&mut self, name: &'static str) {
+    fn count_command(&mut self, name: &'static str) {
         *self.commands.entry(name).or_default() += 1;
     }
 
     /// A name for one more message.
-    pub(super) fn next_id(&mut self) -> MessageId {
+    fn next_id(&mut self) -> MessageId {
         let life = self.started.map_or(0, |started| started.life);
         MessageId { life, serial: self.next_serial() }
     }
 
     /// A name for one more batch.
-    pub(super) fn next_batch(&mut self) -> std::rc::Rc<str> {
+    fn next_batch(&mut self) -> std::rc::Rc<str> {
         format!("b{:x}", self.next_serial()).into()
     }
 }

@@ -30,7 +30,7 @@ use crate::chat::wire::timestamp::Timestamp;
 use crate::password::{Memory, PasswordHash};
 
 /// A user's turn to speak.
-pub(in crate::chat) struct Scope<'a> {
+pub(super) struct Scope<'a> {
     pub(super) server: &'a mut Server,
     pub(super) network: &'a mut dyn Network,
     pub(super) me: UserKey,
@@ -43,7 +43,7 @@ pub(in crate::chat) struct Scope<'a> {
 
 /// The label of a command, and what it was answered so far.
 #[derive(Clone, Debug)]
-pub(in crate::chat) struct Label {
+pub(super) struct Label {
     text: String,
     replies: Vec<Line>,
 }

@@ -50,7 +50,7 @@ impl Server {
     }
 
     /// Forgets an account; the channels that were its own, which go on as others do.
-    pub(in crate::chat) fn forget_account(&mut self, name: &str) -> Result<Vec<String>, Unknown> {
+    pub(super) fn forget_account(&mut self, name: &str) -> Result<Vec<String>, Unknown> {
         let founded = self.accounts.drop_account(name)?;
         for name in &founded {
             if let Some(channel) = self.channels.named(name) {
