@@ -3,8 +3,9 @@
 use super::{
     Command, CommandError, Epsv, Mode, Opts, Protection, Secret, Site, Structure, Text, Type,
 };
-use crate::transfer::ftp::address::{self, Family};
-use crate::transfer::ftp::time::Timestamp;
+use crate::transfer::ftp::wire::address;
+use crate::transfer::ftp::wire::address::Family;
+use crate::transfer::ftp::wire::time::Timestamp;
 
 impl Command {
     /// Reads a line, without its end.
@@ -150,7 +151,7 @@ fn one_of(rest: &[u8], implemented: &[u8], known: &[u8]) -> Result<(), CommandEr
 }
 
 /// A number that has digits and nothing else.
-pub(in super::super) fn number(text: &[u8]) -> Option<u64> {
+pub(in crate::transfer::ftp) fn number(text: &[u8]) -> Option<u64> {
     let text = text.trim_ascii();
     let digits = !text.is_empty() && text.iter().all(u8::is_ascii_digit);
     digits.then(|| std::str::from_utf8(text).ok()?.parse().ok()).flatten()
@@ -278,7 +279,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::transfer::ftp::command::Unsendable;
+    use crate::transfer::ftp::wire::command::Unsendable;
 
     fn parse(line: &str) -> Result<Command, CommandError> {
         Command::parse(line.as_bytes())

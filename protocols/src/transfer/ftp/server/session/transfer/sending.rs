@@ -6,7 +6,7 @@ use reactor::{OffloadError, SentFile, Transport};
 
 use super::{About, Flow, Job, Making, PIECE, Text, refusal};
 use crate::transfer::ftp::Server;
-use crate::transfer::ftp::data::{Data, HIGH, NEXT, Stage};
+use crate::transfer::ftp::server::data::{Data, HIGH, NEXT, Stage};
 use crate::transfer::store::StoreError;
 
 /// A piece, and what makes the next one.

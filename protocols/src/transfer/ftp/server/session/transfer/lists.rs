@@ -2,13 +2,17 @@
 
 use super::{About, Conversation, Flow, Making, Opened, Subject, Text};
 use crate::transfer::ftp::Server;
-use crate::transfer::ftp::glob;
-use crate::transfer::ftp::listing::{Show, Style, show};
+use crate::transfer::ftp::server::glob;
+use crate::transfer::ftp::server::listing::{Show, Style, show};
 use crate::transfer::store::{Kind, Store, StoreError, VirtualPath};
 
 impl<App: AsMut<Server> + 'static> Conversation<'_, '_, App> {
     /// LIST, NLST.
-    pub(in super::super) fn list(&mut self, path: Option<&[u8]>, style: Style) {
+    pub(in crate::transfer::ftp::server::session) fn list(
+        &mut self,
+        path: Option<&[u8]>,
+        style: Style,
+    ) {
         let asked = path.unwrap_or(b".").to_vec();
         self.list_as(path, About::List, move |store, path, most| {
             list_whatever(store, path, &asked, style, most)
@@ -16,7 +20,7 @@ impl<App: AsMut<Server> + 'static> Conversation<'_, '_, App> {
     }
 
     /// MLSD: of a directory, and of nothing else (RFC 3659, 7.2.1).
-    pub(in super::super) fn list_facts(&mut self, path: Option<&[u8]>) {
+    pub(in crate::transfer::ftp::server::session) fn list_facts(&mut self, path: Option<&[u8]>) {
         let style = Style::Facts(self.session.facts, self.session.permissions());
         self.list_as(path, About::Directory, move |store, path, most| {
             match store.list(path, most) {

@@ -9,9 +9,9 @@ use super::{Conversation, LOGIN, tell};
 use crate::budget::host;
 use crate::password::{Memory, Next, PasswordError, PasswordHash};
 use crate::transfer::ftp::Server;
-use crate::transfer::ftp::command::Secret;
-use crate::transfer::ftp::record::Event;
-use crate::transfer::ftp::users::{Anonymous, Permissions, User, is_anonymous};
+use crate::transfer::ftp::server::record::Event;
+use crate::transfer::ftp::server::users::{Anonymous, Permissions, User, is_anonymous};
+use crate::transfer::ftp::wire::command::Secret;
 use crate::transfer::store::{Access, Quota, Store, StoreError, VirtualPath};
 
 /// A password that is to be looked at.

@@ -20,9 +20,9 @@ use reactor::{
     StreamOptions, TimerKey, Transport,
 };
 
-use super::secure::DataTls;
 use super::session::{Job, tell};
-use super::{Event, Limits, Server};
+use crate::transfer::ftp::secure::DataTls;
+use crate::transfer::ftp::{Event, Limits, Server};
 use crate::transfer::store::{Fate, Upload};
 
 /// Above so many queued bytes no more text is made.
@@ -119,7 +119,7 @@ impl PassivePort {
 
 /// The options of a data connection. Nobody waits for the last bytes of a piece, so they may wait for the
 /// next one: a segment less for each (Nagle's algorithm, RFC 896), and the FIN sends what is left.
-pub(super) fn stream_options() -> StreamOptions {
+pub(in crate::transfer::ftp) fn stream_options() -> StreamOptions {
     StreamOptions { nodelay: false, ..StreamOptions::default() }
 }
 

@@ -4,7 +4,7 @@ use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, SystemTime};
 
-use super::time::{Civil, Timestamp};
+use crate::transfer::ftp::wire::time::{Civil, Timestamp};
 use crate::transfer::store::VirtualPath;
 
 /// Something that a program may want to log.

@@ -7,7 +7,7 @@ use std::time::Duration;
 #[cfg(feature = "tls")]
 use reactor::tls::ServerTls;
 
-/// How a server is set up, given to [`Server::new`](super::Server::new).
+/// How a server is set up, given to [`Server::new`](crate::transfer::ftp::Server::new).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
     /// The text of the greeting. Default `Ready.`: it names neither the program nor its version, which
@@ -30,7 +30,7 @@ pub struct Settings {
     /// Default 0o022.
     pub umask: u32,
     /// TLS, for clients that ask for it (AUTH) or come to a port where it is spoken from the beginning
-    /// ([`listen_implicit`](super::listen_implicit)). Default `None`: AUTH is answered with 502.
+    /// ([`listen_implicit`](crate::transfer::ftp::listen_implicit)). Default `None`: AUTH is answered with 502.
     #[cfg(feature = "tls")]
     pub tls: Option<TlsSettings>,
     /// The bounds.

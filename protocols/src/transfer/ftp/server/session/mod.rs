@@ -40,12 +40,12 @@ use std::net::IpAddr;
 
 use reactor::{Closed, Input, Protocol, Registry, TimerKey, Transport};
 
-use super::Server;
-use super::reply::Reply;
+use crate::transfer::ftp::Server;
 #[cfg(feature = "tls")]
-use super::secure;
-use super::secure::Token;
-use super::telnet::Said;
+use crate::transfer::ftp::secure;
+use crate::transfer::ftp::secure::Token;
+use crate::transfer::ftp::wire::reply::Reply;
+use crate::transfer::ftp::wire::telnet::Said;
 
 mod answers;
 mod commands;

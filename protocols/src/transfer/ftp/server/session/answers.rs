@@ -3,8 +3,8 @@
 use super::Conversation;
 use super::state::{Session, Work};
 use crate::transfer::ftp::Server;
-use crate::transfer::ftp::command::{Command, CommandError, Opts, Type};
-use crate::transfer::ftp::reply::Reply;
+use crate::transfer::ftp::wire::command::{Command, CommandError, Opts, Type};
+use crate::transfer::ftp::wire::reply::Reply;
 
 /// What there is, as HELP shows it.
 const COMMANDS: [&str; 6] = [

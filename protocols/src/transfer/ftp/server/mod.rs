@@ -1,5 +1,24 @@
 //! What the sessions of an FTP server share: who may log in and where, how many there are, what they have
 //! done; and the call that opens its socket.
+//!
+//! | file | what it is |
+//! |---|---|
+//! | `session` | one client: its control connection, and everything that is done for it |
+//! | `data` | one data connection: what it carries, and who may open it |
+//! | [`users`] | who may log in, where they are then, and what they may do |
+//! | [`listing`], `glob` | directories on their way, in three styles; patterns in the names of lists |
+//! | `limits` | how a server is set up: every bound, its default, and the reason for it |
+//! | `pace` | how fast bytes may go |
+//! | `record` | what a program is told: a log of transfers, and of what was refused |
+
+pub(super) mod data;
+mod glob;
+mod limits;
+pub mod listing;
+mod pace;
+mod record;
+mod session;
+pub mod users;
 
 use std::borrow::Borrow;
 use std::collections::BTreeMap;
@@ -12,14 +31,17 @@ use reactor::{
     Address, ConnectionId, ListenOptions, ListenerId, OpenError, Protocol, Registry, StreamOptions,
 };
 
-use super::limits::{Limits, Settings};
-use super::pace::Pace;
-use super::record::{Direction, Event, Transfer};
-use super::session::{Arrival, Beginning, Check, TurnedAway};
-use super::users::{User, Users};
 use crate::budget::host;
 use crate::password::Desk;
 use crate::transfer::store::{Quota, Store};
+#[cfg(feature = "tls")]
+pub use limits::TlsSettings;
+pub use limits::{Limits, Settings};
+use pace::Pace;
+pub use record::{Direction, Event, Transfer};
+pub use session::Session;
+use session::{Arrival, Beginning, Check, TurnedAway};
+use users::{User, Users};
 
 /// The state of an FTP server: part of the application, shared by all its sessions.
 ///

@@ -3,11 +3,11 @@
 use super::Conversation;
 use super::refusal::About;
 use crate::transfer::ftp::Server;
-use crate::transfer::ftp::command::Type;
-use crate::transfer::ftp::listing::{Show, Style, show};
-use crate::transfer::ftp::reply::{Reply, quoted};
-use crate::transfer::ftp::time::Timestamp;
-use crate::transfer::ftp::users::Permissions;
+use crate::transfer::ftp::server::listing::{Show, Style, show};
+use crate::transfer::ftp::server::users::Permissions;
+use crate::transfer::ftp::wire::command::Type;
+use crate::transfer::ftp::wire::reply::{Reply, quoted};
+use crate::transfer::ftp::wire::time::Timestamp;
 use crate::transfer::store::{Entry, Kind, Replace, Store, StoreError, VirtualPath};
 
 /// Entries of a directory that STAT shows: its reply is on the control connection, and held in memory.

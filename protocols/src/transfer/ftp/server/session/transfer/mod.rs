@@ -40,10 +40,10 @@ use super::Conversation;
 use super::refusal::{About, refusal};
 use super::state::{Channel, Work};
 use crate::transfer::ftp::Server;
-use crate::transfer::ftp::ascii::{Decoder, Encoder};
-use crate::transfer::ftp::listing::Show;
-use crate::transfer::ftp::pace::Pace;
-use crate::transfer::ftp::record::Direction;
+use crate::transfer::ftp::server::listing::Show;
+use crate::transfer::ftp::server::pace::Pace;
+use crate::transfer::ftp::server::record::Direction;
+use crate::transfer::ftp::wire::ascii::{Decoder, Encoder};
 use crate::transfer::store::{StoreError, Upload, VirtualPath};
 
 mod ending;

@@ -15,8 +15,8 @@
 
 use std::time::{Duration, SystemTime};
 
-use super::time::{Civil, Timestamp};
 use super::users::Permissions;
+use crate::transfer::ftp::wire::time::{Civil, Timestamp};
 use crate::transfer::store::{Entry, Found, Kind, Link, Listing};
 
 /// Times younger than this are shown with the time of day, others with the year, as `ls` does.

@@ -11,12 +11,12 @@ use reactor::{ConnectionId, ListenerId, Registry};
 use super::security::Security;
 use super::transfer::Running;
 use crate::transfer::ftp::Settings;
-use crate::transfer::ftp::command::{Command, CommandError, Type};
-use crate::transfer::ftp::data::PassivePort;
-use crate::transfer::ftp::listing::Facts;
-use crate::transfer::ftp::pace::Pace;
-use crate::transfer::ftp::telnet::Telnet;
-use crate::transfer::ftp::users::Permissions;
+use crate::transfer::ftp::server::data::PassivePort;
+use crate::transfer::ftp::server::listing::Facts;
+use crate::transfer::ftp::server::pace::Pace;
+use crate::transfer::ftp::server::users::Permissions;
+use crate::transfer::ftp::wire::command::{Command, CommandError, Type};
+use crate::transfer::ftp::wire::telnet::Telnet;
 use crate::transfer::store::{Store, VirtualPath};
 
 /// The server's side of one control connection.

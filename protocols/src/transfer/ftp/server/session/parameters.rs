@@ -9,11 +9,12 @@ use reactor::{Address, ListenOptions, ListenerId, OpenError, Protocol};
 use super::state::Channel;
 use super::{CHANNEL, Conversation};
 use crate::transfer::ftp::Server;
-use crate::transfer::ftp::address::{Family, to_port};
-use crate::transfer::ftp::command::{Epsv, Type};
-use crate::transfer::ftp::data::{self, Data, PassivePort};
-use crate::transfer::ftp::record::Event;
-use crate::transfer::ftp::reply::Reply;
+use crate::transfer::ftp::server::data;
+use crate::transfer::ftp::server::data::{Data, PassivePort};
+use crate::transfer::ftp::server::record::Event;
+use crate::transfer::ftp::wire::address::{Family, to_port};
+use crate::transfer::ftp::wire::command::{Epsv, Type};
+use crate::transfer::ftp::wire::reply::Reply;
 
 /// Passive ports, if none were named: those that are for whoever needs one for a moment (RFC 6335, 6). The
 /// system would choose one as well, but passes over all that were in use a minute ago, which takes ever longer:
@@ -200,7 +201,7 @@ impl<App: AsMut<Server> + 'static> Conversation<'_, '_, App> {
 
     /// OPTS UTF8 and the like are with what they concern; this says what there is (RFC 2389, 4).
     pub(super) fn set_facts(&mut self, names: &[Vec<u8>]) {
-        let facts = crate::transfer::ftp::listing::Facts::of(names);
+        let facts = crate::transfer::ftp::server::listing::Facts::of(names);
         self.session.facts = facts;
         self.say(&Reply::new(200, format!("MLST OPTS {}", facts.names()).trim_end()));
     }

@@ -2,11 +2,11 @@
 
 use reactor::{ConnectionId, Registry};
 
-use super::super::state::{Channel, Replies, Session, Work};
 use super::{About, Conversation, Incoming, Place, Running};
 use crate::transfer::ftp::Server;
-use crate::transfer::ftp::data::{Failure, settle};
-use crate::transfer::ftp::record::Transfer;
+use crate::transfer::ftp::server::data::{Failure, settle};
+use crate::transfer::ftp::server::record::Transfer;
+use crate::transfer::ftp::server::session::state::{Channel, Replies, Session, Work};
 use crate::transfer::store::Upload;
 
 const WHOLE: &str = "Transfer complete.";
@@ -65,7 +65,7 @@ impl<App: AsMut<Server> + 'static> Conversation<'_, '_, App> {
     }
 
     /// Nobody came to the port in time, or nothing was done with the connection.
-    pub(in super::super) fn handle_channel_timeout(&mut self) {
+    pub(in crate::transfer::ftp::server::session) fn handle_channel_timeout(&mut self) {
         self.lose_channel(NOBODY_CAME);
     }
 
@@ -78,14 +78,14 @@ impl<App: AsMut<Server> + 'static> Conversation<'_, '_, App> {
     }
 
     /// The client will not hear how a transfer ends.
-    pub(in super::super) fn abort_of_gone(&mut self) {
+    pub(in crate::transfer::ftp::server::session) fn abort_of_gone(&mut self) {
         if let Some(running) = self.take_running(|_| true) {
             self.give_up(*running, GONE);
         }
     }
 
     /// ABOR.
-    pub(in super::super) fn abort(&mut self) {
+    pub(in crate::transfer::ftp::server::session) fn abort(&mut self) {
         if let Some(running) = self.take_running(|_| true) {
             return self.give_up(*running, ABORTED);
         }
@@ -142,7 +142,7 @@ impl<App: AsMut<Server> + 'static> Conversation<'_, '_, App> {
 
 impl Session {
     /// The control connection has ended: so does everything that was done for it.
-    pub(in super::super) fn handle_gone<App: 'static>(
+    pub(in crate::transfer::ftp::server::session) fn handle_gone<App: 'static>(
         &mut self,
         registry: &mut Registry<App>,
         server: &mut Server,

@@ -11,7 +11,8 @@ use std::net::{SocketAddr, SocketAddrV4};
 
 use thiserror::Error;
 
-use super::address::{self, Family};
+use super::address;
+use super::address::Family;
 use super::time::Timestamp;
 
 mod parse;

@@ -3,8 +3,8 @@
 use super::Conversation;
 use super::conversation::{NOT_LOGGED_IN, is_for_anybody};
 use crate::transfer::ftp::Server;
-use crate::transfer::ftp::command::{Command, CommandError, Mode, Site, Structure};
-use crate::transfer::ftp::listing::Style;
+use crate::transfer::ftp::server::listing::Style;
+use crate::transfer::ftp::wire::command::{Command, CommandError, Mode, Site, Structure};
 
 impl<App: AsMut<Server> + 'static> Conversation<'_, '_, App> {
     pub(super) fn handle_command(&mut self, command: Command) {

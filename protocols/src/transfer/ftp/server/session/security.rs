@@ -9,9 +9,10 @@
 
 use super::Conversation;
 use crate::transfer::ftp::Server;
-use crate::transfer::ftp::command::Protection;
-use crate::transfer::ftp::secure::{self, DataTls, Token};
-use crate::transfer::ftp::telnet::Telnet;
+use crate::transfer::ftp::secure;
+use crate::transfer::ftp::secure::{DataTls, Token};
+use crate::transfer::ftp::wire::command::Protection;
+use crate::transfer::ftp::wire::telnet::Telnet;
 
 /// How a session's connections are protected.
 #[derive(Debug)]

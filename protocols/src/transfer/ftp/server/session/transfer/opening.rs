@@ -6,19 +6,20 @@ use std::rc::Rc;
 
 use reactor::{ConnectOptions, ConnectionId, OpenError};
 
-use super::super::CHANNEL;
-use super::super::parameters::NO_RESTART_OF_TEXT;
 use super::{
     About, Channel, Conversation, Flow, Incoming, Job, Making, Meter, Opened, Place, Running,
     Subject, Text, Work,
 };
 use crate::transfer::ftp::Server;
-use crate::transfer::ftp::ascii::{Decoder, Encoder};
-use crate::transfer::ftp::command::Type;
-use crate::transfer::ftp::data::{self, Data, settle};
-use crate::transfer::ftp::pace::Pace;
-use crate::transfer::ftp::record::Direction;
-use crate::transfer::ftp::users::Permissions;
+use crate::transfer::ftp::server::data;
+use crate::transfer::ftp::server::data::{Data, settle};
+use crate::transfer::ftp::server::pace::Pace;
+use crate::transfer::ftp::server::record::Direction;
+use crate::transfer::ftp::server::session::CHANNEL;
+use crate::transfer::ftp::server::session::parameters::NO_RESTART_OF_TEXT;
+use crate::transfer::ftp::server::users::Permissions;
+use crate::transfer::ftp::wire::ascii::{Decoder, Encoder};
+use crate::transfer::ftp::wire::command::Type;
 use crate::transfer::store::{
     CreateOptions, Fate, Replace, Store, StoreError, Upload, VirtualPath,
 };
@@ -28,7 +29,7 @@ const NO_WAY: &str = "Say how to connect first, with EPSV, PASV, EPRT or PORT.";
 
 impl<App: AsMut<Server> + 'static> Conversation<'_, '_, App> {
     /// RETR.
-    pub(in super::super) fn retrieve(&mut self, path: &[u8]) {
+    pub(in crate::transfer::ftp::server::session) fn retrieve(&mut self, path: &[u8]) {
         let Some((path, kind, offset)) = self.prepare(path, About::What, |may| may.read) else {
             return;
         };
@@ -46,7 +47,7 @@ impl<App: AsMut<Server> + 'static> Conversation<'_, '_, App> {
     }
 
     /// STOR.
-    pub(in super::super) fn store(&mut self, path: &[u8]) {
+    pub(in crate::transfer::ftp::server::session) fn store(&mut self, path: &[u8]) {
         let Some((path, kind, offset)) = self.prepare(path, About::Name, |may| may.create) else {
             return;
         };
@@ -55,7 +56,7 @@ impl<App: AsMut<Server> + 'static> Conversation<'_, '_, App> {
     }
 
     /// APPE.
-    pub(in super::super) fn append(&mut self, path: &[u8]) {
+    pub(in crate::transfer::ftp::server::session) fn append(&mut self, path: &[u8]) {
         let Some((path, kind, _)) = self.prepare(path, About::What, |may| may.create) else {
             return;
         };
@@ -69,7 +70,10 @@ impl<App: AsMut<Server> + 'static> Conversation<'_, '_, App> {
     }
 
     /// STOU: under a name that nothing has; the reply says which (RFC 1123, 4.1.2.9).
-    pub(in super::super) fn store_unique(&mut self, path: Option<Vec<u8>>) {
+    pub(in crate::transfer::ftp::server::session) fn store_unique(
+        &mut self,
+        path: Option<Vec<u8>>,
+    ) {
         let base = path.unwrap_or_else(|| b"upload".to_vec());
         let Some((path, kind, _)) = self.prepare(&base, About::Name, |may| may.create) else {
             return;

@@ -4,9 +4,9 @@ use reactor::{ConnectionId, Registry, Transport};
 
 use super::CHANNEL;
 use super::state::{Heard, Leaving, Session, Work};
-use crate::transfer::ftp::command::Command;
-use crate::transfer::ftp::record::Event;
-use crate::transfer::ftp::reply::Reply;
+use crate::transfer::ftp::server::record::Event;
+use crate::transfer::ftp::wire::command::Command;
+use crate::transfer::ftp::wire::reply::Reply;
 use crate::transfer::ftp::{Limits, Server, Settings};
 use crate::transfer::store::{InvalidPath, Store, VirtualPath};
 

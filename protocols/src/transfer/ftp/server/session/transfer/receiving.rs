@@ -4,8 +4,8 @@ use reactor::Transport;
 
 use super::{About, Flow, Incoming, Job, refusal};
 use crate::transfer::ftp::Server;
-use crate::transfer::ftp::data::{Data, NEXT, Stage};
-use crate::transfer::ftp::session::tell;
+use crate::transfer::ftp::server::data::{Data, NEXT, Stage};
+use crate::transfer::ftp::server::session::tell;
 use crate::transfer::store::{Fate, StoreError};
 
 impl Data {
