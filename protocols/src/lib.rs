@@ -35,12 +35,14 @@
 //!
 //! Every protocol is a folder with the same silhouette, so that the second is read in half the time:
 //!
-//! - its **wire** files are pure: bytes and addresses in, values out; no socket, no loop, no clock.
-//!   What time it is, is an argument;
-//! - **limits** are its bounds, each with a default and the reason for it;
-//! - **session** is one connection's state machine, on the server's side;
-//! - **server** is the state that sessions share, and the calls that open its sockets;
-//! - **client** is the other side.
+//! - **wire** is pure: bytes and addresses in, values out; no socket, no clock. What time it is, is an argument;
+//! - **server** has the state machine of one connection, its **session**, the state that sessions share, and the
+//!   calls that open sockets;
+//! - **client** is the other side;
+//! - **limits** are the bounds of each side, each with a default and the reason for it.
+//!
+//! A part that is small is one file and no folder, as in [`echo`]. TFTP has its pure parts in files beside the others:
+//! its map says which they are.
 //!
 //! Shared state lives in the application. The loop lends it to every callback, and a protocol asks
 //! for its part of it: `impl<App: AsMut<echo::Server>> Protocol<App> for echo::Session`. A program

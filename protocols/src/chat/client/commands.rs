@@ -4,7 +4,7 @@ use reactor::Registry;
 
 use super::life::State;
 use super::{Caller, Client, NotSent, text};
-use crate::chat::message::MAX_BODY;
+use crate::chat::wire::message::MAX_BODY;
 use crate::chat::{Builder, Folded, Message, ParseError, WriteError};
 
 /// Bytes of the names of one `JOIN`: with the keys there is room for, well below [`MAX_BODY`].

@@ -5,7 +5,7 @@ use reactor::{Closed, Input, Protocol, Registry, Transport};
 use super::life::tell;
 use super::{Caller, Client, ClientId};
 use crate::chat::Message;
-use crate::chat::message::{MAX_BODY, MAX_TAGS};
+use crate::chat::wire::message::{MAX_BODY, MAX_TAGS};
 use reactor::framing::{Line, Lines};
 
 /// The protocol of a client's connection.

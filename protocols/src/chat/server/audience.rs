@@ -14,10 +14,10 @@ use reactor::ConnectionId;
 use super::line::Cast;
 use super::network::Network;
 use super::users::UserKey;
-use crate::chat::capability::Caps;
+use crate::chat::wire::capability::Caps;
 
 #[derive(Debug, Default)]
-pub(in crate::chat) struct Audience {
+pub(super) struct Audience {
     /// Those that somebody sits in: few, since most clients ask for the same.
     rows: Vec<Row>,
 }
@@ -32,7 +32,7 @@ struct Row {
 
 impl Audience {
     /// Seats a user in the row of its capabilities; where.
-    pub(in crate::chat) fn sit(&mut self, user: UserKey, on: ConnectionId, caps: Caps) -> usize {
+    pub(super) fn sit(&mut self, user: UserKey, on: ConnectionId, caps: Caps) -> usize {
         let at = self.row(caps).unwrap_or_else(|| {
             self.rows.push(Row { caps, connections: Vec::new(), users: Vec::new() });
             self.rows.len() - 1
@@ -44,7 +44,7 @@ impl Audience {
     }
 
     /// Takes a user from its seat; who sits there now.
-    pub(in crate::chat) fn rise(&mut self, seat: usize, caps: Caps) -> Option<UserKey> {
+    pub(super) fn rise(&mut self, seat: usize, caps: Caps) -> Option<UserKey> {
         let at = self.row(caps)?;
         let row = &mut self.rows[at];
         if seat < row.users.len() {
@@ -63,7 +63,7 @@ impl Audience {
     }
 
     /// Sends a line to everybody but whoever sits on one seat.
-    pub(in crate::chat) fn send(
+    pub(super) fn send(
         &self,
         network: &mut dyn Network,
         cast: &mut Cast<'_>,
@@ -86,7 +86,7 @@ impl Audience {
     }
 
     /// Who sits where, for a check.
-    pub(in crate::chat) fn sits(&self, user: UserKey, seat: usize, caps: Caps) -> bool {
+    pub(super) fn sits(&self, user: UserKey, seat: usize, caps: Caps) -> bool {
         let row = self.row(caps).map(|at| &self.rows[at]);
         row.is_some_and(|row| row.users.get(seat) == Some(&user))
     }

@@ -13,56 +13,57 @@ use super::line::Cast;
 use super::modes::{Flags, Status};
 use super::network::Network;
 use super::users::{Invitation, User, UserKey};
-use crate::chat::capability::Caps;
-use crate::chat::casemap::{ChannelName, Folded};
-use crate::chat::mask::{self, Extended};
-use crate::chat::timestamp::Timestamp;
+use crate::chat::wire::capability::Caps;
+use crate::chat::wire::casemap::{ChannelName, Folded};
+use crate::chat::wire::mask;
+use crate::chat::wire::mask::Extended;
+use crate::chat::wire::timestamp::Timestamp;
 
 /// Names a channel while there is somebody on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(in crate::chat) struct ChannelKey(usize);
+pub(super) struct ChannelKey(usize);
 
 #[derive(Debug)]
-pub(in crate::chat) struct Channel {
-    pub(in crate::chat) name: ChannelName,
-    pub(in crate::chat) created: Timestamp,
+pub(super) struct Channel {
+    pub(super) name: ChannelName,
+    pub(super) created: Timestamp,
     /// Tells it apart from others that had, or will have, its name.
-    pub(in crate::chat) serial: u64,
-    pub(in crate::chat) topic: Option<Topic>,
-    pub(in crate::chat) flags: Flags,
-    pub(in crate::chat) key: Option<String>,
-    pub(in crate::chat) limit: Option<usize>,
-    pub(in crate::chat) metadata: Values,
+    pub(super) serial: u64,
+    pub(super) topic: Option<Topic>,
+    pub(super) flags: Flags,
+    pub(super) key: Option<String>,
+    pub(super) limit: Option<usize>,
+    pub(super) metadata: Values,
     /// When something was done on it last: what is done next bears a later time, so that whoever pages
     /// through it by time loses nothing.
-    pub(in crate::chat) latest: Timestamp,
+    pub(super) latest: Timestamp,
     lists: [Vec<Entry>; 3],
     members: IndexMap<UserKey, Member>,
     /// The same once more, for speaking to all of them.
     audience: Audience,
     /// It is in the settings, so it stays when the last member leaves.
-    pub(in crate::chat) is_standing: bool,
+    pub(super) is_standing: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(in crate::chat) struct Topic {
-    pub(in crate::chat) text: String,
-    pub(in crate::chat) by: String,
-    pub(in crate::chat) at: u64,
+pub(super) struct Topic {
+    pub(super) text: String,
+    pub(super) by: String,
+    pub(super) at: u64,
 }
 
 /// A member, with what is needed to send it a line.
 #[derive(Clone, Copy, Debug)]
-pub(in crate::chat) struct Member {
+pub(super) struct Member {
     connection: ConnectionId,
     caps: Caps,
     seat: usize,
-    pub(in crate::chat) status: Status,
+    pub(super) status: Status,
 }
 
 /// A list of masks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::chat) enum List {
+pub(super) enum List {
     /// `b`: who may not join, or speak.
     Bans,
     /// `e`: who may all the same.
@@ -72,23 +73,23 @@ pub(in crate::chat) enum List {
 }
 
 #[derive(Clone, Debug)]
-pub(in crate::chat) struct Entry {
-    pub(in crate::chat) mask: String,
-    pub(in crate::chat) by: String,
-    pub(in crate::chat) at: u64,
+pub(super) struct Entry {
+    pub(super) mask: String,
+    pub(super) by: String,
+    pub(super) at: u64,
 }
 
 impl List {
-    pub(in crate::chat) const ALL: [(char, Self); 3] =
+    pub(super) const ALL: [(char, Self); 3] =
         [('b', Self::Bans), ('e', Self::Exceptions), ('I', Self::Invitations)];
 
-    pub(in crate::chat) fn of(letter: char) -> Option<Self> {
+    pub(super) fn of(letter: char) -> Option<Self> {
         Self::ALL.iter().find(|(it, _)| *it == letter).map(|&(_, list)| list)
     }
 }
 
 impl Channel {
-    pub(in crate::chat) fn new(name: ChannelName, created: Timestamp, serial: u64) -> Self {
+    pub(super) fn new(name: ChannelName, created: Timestamp, serial: u64) -> Self {
         Self {
             name,
             created,
@@ -108,13 +109,13 @@ impl Channel {
 
     // ── members ─────────────────────────────────────────────────────────────────────────────
 
-    pub(in crate::chat) fn join(&mut self, key: UserKey, user: &User, status: Status) {
+    pub(super) fn join(&mut self, key: UserKey, user: &User, status: Status) {
         let (connection, caps) = (user.connection, user.caps);
         let seat = self.audience.sit(key, connection, caps);
         self.members.insert(key, Member { connection, caps, seat, status });
     }
 
-    pub(in crate::chat) fn leave(&mut self, key: UserKey) -> bool {
+    pub(super) fn leave(&mut self, key: UserKey) -> bool {
         let member = self.members.swap_remove(&key);
         if let Some(member) = &member {
             self.vacate(member.seat, member.caps);
@@ -131,20 +132,20 @@ impl Channel {
     }
 
     /// What a member may do; `None` if it is not on the channel.
-    pub(in crate::chat) fn status(&self, key: UserKey) -> Option<Status> {
+    pub(super) fn status(&self, key: UserKey) -> Option<Status> {
         self.members.get(&key).map(|member| member.status)
     }
 
-    pub(in crate::chat) fn status_mut(&mut self, key: UserKey) -> Option<&mut Status> {
+    pub(super) fn status_mut(&mut self, key: UserKey) -> Option<&mut Status> {
         self.members.get_mut(&key).map(|member| &mut member.status)
     }
 
-    pub(in crate::chat) fn has(&self, key: UserKey) -> bool {
+    pub(super) fn has(&self, key: UserKey) -> bool {
         self.members.contains_key(&key)
     }
 
     /// A member understands other things now.
-    pub(in crate::chat) fn set_caps(&mut self, key: UserKey, caps: Caps) {
+    pub(super) fn set_caps(&mut self, key: UserKey, caps: Caps) {
         let Some(&Member { connection, caps: before, seat, .. }) = self.members.get(&key) else {
             return;
         };
@@ -155,16 +156,16 @@ impl Channel {
         }
     }
 
-    pub(in crate::chat) fn len(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         self.members.len()
     }
 
-    pub(in crate::chat) fn members(&self) -> impl ExactSizeIterator<Item = (UserKey, Status)> {
+    pub(super) fn members(&self) -> impl ExactSizeIterator<Item = (UserKey, Status)> {
         self.members.iter().map(|(&key, member)| (key, member.status))
     }
 
     /// Sends a line to all members but one.
-    pub(in crate::chat) fn send(
+    pub(super) fn send(
         &self,
         network: &mut dyn Network,
         cast: &mut Cast<'_>,
@@ -175,12 +176,12 @@ impl Channel {
     }
 
     /// Whether every member sits where it thinks it does.
-    pub(in crate::chat) fn is_seated(&self) -> bool {
+    pub(super) fn is_seated(&self) -> bool {
         self.members.iter().all(|(&key, it)| self.audience.sits(key, it.seat, it.caps))
     }
 
     /// Sends a line to all members but one whose capabilities and status are as they should be.
-    pub(in crate::chat) fn send_where(
+    pub(super) fn send_where(
         &self,
         network: &mut dyn Network,
         cast: &mut Cast<'_>,
@@ -195,30 +196,30 @@ impl Channel {
     }
 
     /// What somebody has who is invited to it.
-    pub(in crate::chat) fn invitation(&self) -> Invitation {
+    pub(super) fn invitation(&self) -> Invitation {
         Invitation { channel: self.name.folded(), made: self.serial }
     }
 
     // ── who may what ────────────────────────────────────────────────────────────────────────
 
-    pub(in crate::chat) fn list(&self, list: List) -> &[Entry] {
+    pub(super) fn list(&self, list: List) -> &[Entry] {
         &self.lists[list as usize]
     }
 
-    pub(in crate::chat) fn list_mut(&mut self, list: List) -> &mut Vec<Entry> {
+    pub(super) fn list_mut(&mut self, list: List) -> &mut Vec<Entry> {
         &mut self.lists[list as usize]
     }
 
-    pub(in crate::chat) fn list_matches(&self, list: List, user: &User) -> bool {
+    pub(super) fn list_matches(&self, list: List, user: &User) -> bool {
         self.list(list).iter().any(|entry| applies(&entry.mask, user))
     }
 
-    pub(in crate::chat) fn is_banned(&self, user: &User) -> bool {
+    pub(super) fn is_banned(&self, user: &User) -> bool {
         self.list_matches(List::Bans, user) && !self.list_matches(List::Exceptions, user)
     }
 
     /// Whether somebody may speak (modern.ircdocs.horse, "Channel Modes").
-    pub(in crate::chat) fn may_speak(&self, key: UserKey, user: &User) -> bool {
+    pub(super) fn may_speak(&self, key: UserKey, user: &User) -> bool {
         let status = self.status(key);
         if status.is_some_and(|status| status.reaches(Status::VOICE)) {
             return true;
@@ -240,12 +241,12 @@ impl Channel {
     }
 
     /// Whether somebody who is not on it may know that it is there.
-    pub(in crate::chat) fn is_visible_to(&self, key: UserKey) -> bool {
+    pub(super) fn is_visible_to(&self, key: UserKey) -> bool {
         !self.flags.has(Flags::SECRET) || self.has(key)
     }
 
     /// Its modes in the words of `MODE`: letters, and their parameters.
-    pub(in crate::chat) fn modes(&self, with_key: bool) -> (String, Vec<String>) {
+    pub(super) fn modes(&self, with_key: bool) -> (String, Vec<String>) {
         let mut letters: String = std::iter::once('+').chain(self.flags.letters()).collect();
         let mut params = Vec::new();
         if let Some(key) = &self.key {
@@ -279,35 +280,35 @@ fn applies(mask: &str, user: &User) -> bool {
 
 /// All channels, by name.
 #[derive(Debug, Default)]
-pub(in crate::chat) struct Channels {
+pub(super) struct Channels {
     slab: Slab<Channel>,
     names: BTreeMap<Folded, ChannelKey>,
 }
 
 impl Channels {
-    pub(in crate::chat) fn insert(&mut self, channel: Channel) -> ChannelKey {
+    pub(super) fn insert(&mut self, channel: Channel) -> ChannelKey {
         let name = channel.name.folded();
         let key = ChannelKey(self.slab.insert(channel));
         self.names.insert(name, key);
         key
     }
 
-    pub(in crate::chat) fn remove(&mut self, key: ChannelKey) -> Option<Channel> {
+    pub(super) fn remove(&mut self, key: ChannelKey) -> Option<Channel> {
         let channel = self.slab.try_remove(key.0)?;
         self.names.remove(&channel.name.folded());
         Some(channel)
     }
 
-    pub(in crate::chat) fn named(&self, name: &str) -> Option<ChannelKey> {
+    pub(super) fn named(&self, name: &str) -> Option<ChannelKey> {
         self.names.get(&*Folded::spelling(name)).copied()
     }
 
     /// All of them, by name.
-    pub(in crate::chat) fn iter(&self) -> impl Iterator<Item = (ChannelKey, &Channel)> {
+    pub(super) fn iter(&self) -> impl Iterator<Item = (ChannelKey, &Channel)> {
         self.names.values().map(|&key| (key, &self[key]))
     }
 
-    pub(in crate::chat) fn len(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         self.slab.len()
     }
 }

@@ -20,12 +20,12 @@ use std::rc::Rc;
 
 use super::line::MessageId;
 use super::post::Post;
-use crate::chat::casemap::Folded;
-use crate::chat::timestamp::Timestamp;
+use crate::chat::wire::casemap::Folded;
+use crate::chat::wire::timestamp::Timestamp;
 
 /// Between whom something was said.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(in crate::chat) enum Talk {
+pub(super) enum Talk {
     Channel(Folded),
     /// The lesser one first.
     Private(Party, Party),
@@ -33,7 +33,7 @@ pub(in crate::chat) enum Talk {
 
 /// Who somebody is, for as long as that can be known.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(in crate::chat) enum Party {
+pub(super) enum Party {
     /// An account: the same next year.
     Account(Folded),
     /// A connection without one, by its serial number: gone when it ends.
@@ -42,14 +42,14 @@ pub(in crate::chat) enum Party {
 
 /// A place in a conversation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::chat) enum Mark {
+pub(super) enum Mark {
     Id(MessageId),
     Time(Timestamp),
 }
 
 /// Which part of a conversation is wanted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::chat) enum Range {
+pub(super) enum Range {
     Before(Mark),
     After(Mark),
     /// The newest, but none before a mark.
@@ -61,13 +61,13 @@ pub(in crate::chat) enum Range {
 
 /// How large a page may be.
 #[derive(Clone, Copy, Debug)]
-pub(in crate::chat) struct Size {
-    pub(in crate::chat) posts: usize,
-    pub(in crate::chat) bytes: usize,
+pub(super) struct Size {
+    pub(super) posts: usize,
+    pub(super) bytes: usize,
 }
 
 #[derive(Debug, Default)]
-pub(in crate::chat) struct History {
+pub(super) struct History {
     conversations: BTreeMap<Talk, Conversation>,
     /// Each conversation by when something was said in it last.
     ages: BTreeMap<u64, Talk>,
@@ -87,14 +87,14 @@ struct Conversation {
 }
 
 impl Talk {
-    pub(in crate::chat) fn private(one: Party, other: Party) -> Self {
+    pub(super) fn private(one: Party, other: Party) -> Self {
         if one <= other { Self::Private(one, other) } else { Self::Private(other, one) }
     }
 }
 
 impl History {
     /// Remembers a post, and forgets what there is no room for any more.
-    pub(in crate::chat) fn push(
+    pub(super) fn push(
         &mut self,
         talk: &Talk,
         post: Rc<Post>,
@@ -136,7 +136,7 @@ impl History {
         }
     }
 
-    pub(in crate::chat) fn forget(&mut self, talk: &Talk) {
+    pub(super) fn forget(&mut self, talk: &Talk) {
         if let Some(conversation) = self.conversations.remove(talk) {
             self.bytes -= conversation.bytes;
             self.ages.remove(&conversation.age);
@@ -144,7 +144,7 @@ impl History {
     }
 
     /// Forgets what one without an account, who is gone for ever, said in private.
-    pub(in crate::chat) fn forget_guest(&mut self, serial: u64) {
+    pub(super) fn forget_guest(&mut self, serial: u64) {
         for talk in self.guests.remove(&serial).unwrap_or_default() {
             self.forget(&talk);
         }
@@ -166,7 +166,7 @@ impl History {
     }
 
     /// What was said, the oldest first: at most so much.
-    pub(in crate::chat) fn select(
+    pub(super) fn select(
         &self,
         talk: &Talk,
         range: Range,
@@ -181,12 +181,12 @@ impl History {
     }
 
     /// A post, by its name.
-    pub(in crate::chat) fn find(&self, talk: &Talk, id: MessageId) -> Option<&Rc<Post>> {
+    pub(super) fn find(&self, talk: &Talk, id: MessageId) -> Option<&Rc<Post>> {
         self.conversations.get(talk)?.posts.iter().find(|post| post.id == id)
     }
 
     /// Forgets a post.
-    pub(in crate::chat) fn redact(&mut self, talk: &Talk, id: MessageId) {
+    pub(super) fn redact(&mut self, talk: &Talk, id: MessageId) {
         let Some(conversation) = self.conversations.get_mut(talk) else {
             return;
         };
@@ -198,7 +198,7 @@ impl History {
     }
 
     /// When the newest post of a conversation is from; long ago, if there is none.
-    pub(in crate::chat) fn latest(&self, talk: &Talk) -> Timestamp {
+    pub(super) fn latest(&self, talk: &Talk) -> Timestamp {
         let newest = self.conversations.get(talk).and_then(|it| it.posts.back());
         newest.map_or_else(Timestamp::default, |post| post.at)
     }
@@ -206,7 +206,7 @@ impl History {
     /// The private conversations of somebody, and the channels it is on, in which something was said
     /// between two times: with whom, and when last, the oldest first. Those next to the first time, if
     /// there are more than `most`; it may be the later.
-    pub(in crate::chat) fn targets(
+    pub(super) fn targets(
         &self,
         party: &Party,
         is_on: impl Fn(&Folded) -> Option<String>,
@@ -338,8 +338,8 @@ mod tests {
 
     use proptest::prelude::*;
 
-    use super::super::post::Part;
     use super::*;
+    use crate::chat::server::post::Part;
 
     fn time(second: u64) -> Timestamp {
         Timestamp::of(SystemTime::UNIX_EPOCH + Duration::from_secs(second))

@@ -9,21 +9,16 @@ use super::modes::UserModes;
 use super::network::Network;
 use super::users::{User, UserKey};
 use super::{Event, Server};
-use crate::chat::builder::Builder;
-use crate::chat::capability::Caps;
-use crate::chat::casemap::Folded;
-use crate::chat::numeric;
-use crate::chat::timestamp::Timestamp;
+use crate::chat::wire::builder::Builder;
+use crate::chat::wire::capability::Caps;
+use crate::chat::wire::casemap::Folded;
+use crate::chat::wire::numeric;
+use crate::chat::wire::timestamp::Timestamp;
 
 impl Server {
     /// Takes a user out: its peers see it quit, its watchers hear that it is offline, and its name is
     /// free. The connection itself is left to the caller.
-    pub(in crate::chat) fn remove(
-        &mut self,
-        network: &mut dyn Network,
-        key: UserKey,
-        reason: &str,
-    ) {
+    pub(super) fn remove(&mut self, network: &mut dyn Network, key: UserKey, reason: &str) {
         let at = Timestamp::of(network.wall_clock());
         if self.users[key].is_registered() {
             self.show_quit(network, key, reason, at);
@@ -80,7 +75,7 @@ impl Server {
     }
 
     /// Everybody who shares a channel with a user, once each, and not the user itself.
-    pub(in crate::chat) fn peers(&mut self, key: UserKey) -> Vec<UserKey> {
+    pub(super) fn peers(&mut self, key: UserKey) -> Vec<UserKey> {
         self.users.begin_walk();
         self.users.meet(key);
         let mut peers = Vec::new();
@@ -95,7 +90,7 @@ impl Server {
     }
 
     /// Takes a member off a channel, in both of their books; a channel that is empty then is gone.
-    pub(in crate::chat) fn part(&mut self, channel: ChannelKey, key: UserKey) {
+    pub(super) fn part(&mut self, channel: ChannelKey, key: UserKey) {
         self.users[key].channels.retain(|&it| it != channel);
         self.drop_member(channel, key);
     }
@@ -118,7 +113,7 @@ impl Server {
     }
 
     /// Tells those who watch a nickname that somebody has come by it, or gone.
-    pub(in crate::chat) fn tell_watchers(
+    pub(super) fn tell_watchers(
         &mut self,
         network: &mut dyn Network,
         numeric: numeric::Numeric,
@@ -136,7 +131,7 @@ impl Server {
     }
 
     /// Who a user is, as far as its history is concerned.
-    pub(in crate::chat) fn party(user: &User) -> Party {
+    pub(super) fn party(user: &User) -> Party {
         match &user.account {
             Some(account) => Party::Account(Folded::of(account)),
             None => Party::Connection(user.serial),
@@ -144,12 +139,7 @@ impl Server {
     }
 
     /// The line that ends a connection (modern.ircdocs.horse, "ERROR message").
-    pub(in crate::chat) fn farewell(
-        &mut self,
-        network: &mut dyn Network,
-        key: UserKey,
-        reason: &str,
-    ) {
+    pub(super) fn farewell(&mut self, network: &mut dyn Network, key: UserKey, reason: &str) {
         let user = &self.users[key];
         let text = format!("Closing Link: {} ({reason})", user.host);
         if let Ok(line) = Line::new(Builder::new().command("ERROR").text(&text)) {
@@ -164,18 +154,13 @@ impl Server {
     }
 
     /// Ends a connection for a reason: the user is told, then the others.
-    pub(in crate::chat) fn disconnect(
-        &mut self,
-        network: &mut dyn Network,
-        key: UserKey,
-        reason: &str,
-    ) {
+    pub(super) fn disconnect(&mut self, network: &mut dyn Network, key: UserKey, reason: &str) {
         self.farewell(network, key, reason);
         self.remove(network, key, reason);
     }
 
     /// Tells a user something in words.
-    pub(in crate::chat) fn notice(&mut self, network: &mut dyn Network, key: UserKey, text: &str) {
+    pub(super) fn notice(&mut self, network: &mut dyn Network, key: UserKey, text: &str) {
         let user = &self.users[key];
         let builder = Builder::new().source(&self.settings.name).command("NOTICE");
         if let Ok(line) = Line::new(builder.param(user.nick()).text(text)) {
@@ -185,7 +170,7 @@ impl Server {
     }
 
     /// The source of what the server itself says.
-    pub(in crate::chat) fn name(&self) -> Rc<str> {
+    pub(super) fn name(&self) -> Rc<str> {
         self.settings.name.as_str().into()
     }
 }

@@ -15,16 +15,16 @@ use std::str::FromStr;
 
 use bytes::Bytes;
 
-use crate::chat::builder::{Builder, WriteError};
-use crate::chat::capability::Caps;
-use crate::chat::message::Tags;
-use crate::chat::timestamp::Timestamp;
+use crate::chat::wire::builder::{Builder, WriteError};
+use crate::chat::wire::capability::Caps;
+use crate::chat::wire::message::Tags;
+use crate::chat::wire::timestamp::Timestamp;
 
 /// The name of a message (IRCv3 message-ids): which life of the server it is from, and the how-many-eth.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(in crate::chat) struct MessageId {
-    pub(in crate::chat) life: u32,
-    pub(in crate::chat) serial: u64,
+pub(super) struct MessageId {
+    pub(super) life: u32,
+    pub(super) serial: u64,
 }
 
 impl fmt::Display for MessageId {
@@ -46,28 +46,28 @@ impl FromStr for MessageId {
 
 /// One line, and what may be said about it in tags.
 #[derive(Clone, Debug, Default)]
-pub(in crate::chat) struct Line {
+pub(super) struct Line {
     /// From the source to the CR LF.
-    pub(in crate::chat) body: Bytes,
-    pub(in crate::chat) at: Option<Timestamp>,
-    pub(in crate::chat) id: Option<MessageId>,
-    pub(in crate::chat) account: Option<Rc<str>>,
-    pub(in crate::chat) bot: bool,
+    pub(super) body: Bytes,
+    pub(super) at: Option<Timestamp>,
+    pub(super) id: Option<MessageId>,
+    pub(super) account: Option<Rc<str>>,
+    pub(super) bot: bool,
     /// The client-only tags it came with, escaped as they came.
-    pub(in crate::chat) client_tags: Rc<str>,
-    pub(in crate::chat) batch: Option<Rc<str>>,
+    pub(super) client_tags: Rc<str>,
+    pub(super) batch: Option<Rc<str>>,
     /// The next part of a multiline message belongs to the same line.
-    pub(in crate::chat) concat: bool,
+    pub(super) concat: bool,
 }
 
 impl Line {
     /// A line without tags, cut where it is too long.
-    pub(in crate::chat) fn new(builder: Builder) -> Result<Self, WriteError> {
+    pub(super) fn new(builder: Builder) -> Result<Self, WriteError> {
         Ok(Self { body: builder.finish_cut()?.into(), ..Self::default() })
     }
 
     /// The line as a client with these capabilities gets it.
-    pub(in crate::chat) fn render(&self, caps: Caps, label: Option<&str>) -> Bytes {
+    pub(super) fn render(&self, caps: Caps, label: Option<&str>) -> Bytes {
         let mut tags = Builder::new();
         if let Some(label) = label {
             tags = tags.tag("label", label);
@@ -103,7 +103,7 @@ impl Line {
 }
 
 /// The renderings of a line that were needed so far.
-pub(in crate::chat) struct Cast<'a> {
+pub(super) struct Cast<'a> {
     line: &'a Line,
     renderings: [Option<Bytes>; 8],
     /// Those for WebSockets, by their styles: most lines need none, and the others few.
@@ -111,13 +111,13 @@ pub(in crate::chat) struct Cast<'a> {
 }
 
 impl<'a> Cast<'a> {
-    pub(in crate::chat) fn new(line: &'a Line) -> Self {
+    pub(super) fn new(line: &'a Line) -> Self {
         Self { line, renderings: Default::default(), framed: Vec::new() }
     }
 
     /// The line for one more receiver: the same bytes for all whose capabilities ask for the same.
     #[inline]
-    pub(in crate::chat) fn rendering(&mut self, caps: Caps) -> Bytes {
+    pub(super) fn rendering(&mut self, caps: Caps) -> Bytes {
         match self.renderings.get(caps.style()) {
             Some(Some(bytes)) => bytes.clone(),
             Some(None) => self.render(caps),
@@ -146,7 +146,7 @@ impl<'a> Cast<'a> {
 
 /// Which of a user's client tags are passed on: those that begin with a plus (IRCv3 message-tags,
 /// "Client-only tags").
-pub(in crate::chat) fn client_only(tags: Tags<'_>) -> Rc<str> {
+pub(super) fn client_only(tags: Tags<'_>) -> Rc<str> {
     if tags.is_empty() {
         return Rc::default();
     }

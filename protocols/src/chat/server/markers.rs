@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::history::Party;
-use crate::chat::casemap::Folded;
-use crate::chat::timestamp::Timestamp;
+use crate::chat::wire::casemap::Folded;
+use crate::chat::wire::timestamp::Timestamp;
 
 /// Markers of all users together. Beyond it new ones are not remembered, and what they would have marked is
 /// merely unread for the user's other clients.
@@ -14,20 +14,20 @@ const MOST: usize = 500_000;
 
 /// For each who marks at all, the time of the last message it has read of each target.
 #[derive(Debug, Default)]
-pub(in crate::chat) struct Markers {
+pub(super) struct Markers {
     parties: BTreeMap<Party, BTreeMap<Folded, Timestamp>>,
     /// How many there are.
     count: usize,
 }
 
 impl Markers {
-    pub(in crate::chat) fn get(&self, party: &Party, target: &Folded) -> Option<Timestamp> {
+    pub(super) fn get(&self, party: &Party, target: &Folded) -> Option<Timestamp> {
         self.parties.get(party)?.get(target).copied()
     }
 
     /// Moves a marker, which only goes on; where it is now. With too many, the one that is farthest back
     /// is forgotten.
-    pub(in crate::chat) fn set(
+    pub(super) fn set(
         &mut self,
         party: &Party,
         target: &Folded,
@@ -60,7 +60,7 @@ impl Markers {
         }
     }
 
-    pub(in crate::chat) fn forget(&mut self, party: &Party) {
+    pub(super) fn forget(&mut self, party: &Party) {
         self.count -= self.parties.remove(party).map_or(0, |markers| markers.len());
     }
 }

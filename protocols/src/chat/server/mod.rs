@@ -2,6 +2,13 @@
 //!
 //! | file | what it is |
 //! |---|---|
+//! | `session` | the server's side of one connection: lines, not too fast, and deadlines |
+//! | `carrier` | what carries lines: a stream, or WebSocket |
+//! | `commands` | the commands, one function each |
+//! | `scope` | one command of one user while it is carried out: answers, labels, who is told |
+//! | `limits`, `settings` | every bound with its reason; what the operator decides |
+//! | [`config`] | the settings as one TOML file, checked |
+//! | [`accounts`] | accounts and registered channels, across restarts |
 //! | `users`, `channels` | who is here, and where; `modes` are what they may |
 //! | `audience` | who on a channel gets the same bytes |
 //! | `leaving` | how a user goes: what the others see of it, once |
@@ -15,26 +22,34 @@
 //! | `upkeep` | what whoever runs the machine may do while it runs |
 //! | `event`, `counters` | what happens, for a log; how much of it |
 
+pub mod accounts;
 mod audience;
-pub(super) mod channels;
+pub(super) mod carrier;
+mod channels;
+mod commands;
+pub mod config;
 mod counters;
 mod event;
-pub(super) mod history;
+mod history;
 mod leaving;
-pub(super) mod line;
-pub(super) mod markers;
-pub(super) mod modes;
-pub(super) mod monitor;
-pub(super) mod network;
-pub(super) mod post;
+mod limits;
+mod line;
+mod markers;
+mod modes;
+mod monitor;
+mod network;
+mod post;
+mod scope;
+mod session;
+mod settings;
 mod standing;
 mod upkeep;
-pub(super) mod users;
+mod users;
 #[cfg(feature = "websocket")]
 mod web;
-pub(super) mod welcome;
-pub(super) mod whowas;
-pub(super) mod work;
+mod welcome;
+mod whowas;
+mod work;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -45,19 +60,21 @@ use reactor::{Address, ConnectionId, ListenOptions, ListenerId, OpenError, Regis
 
 pub use counters::Counters;
 pub use event::Event;
+pub use limits::Limits;
+pub use session::Session;
+pub use settings::{Admin, Operator, Password, Settings, StandingChannel};
 #[cfg(all(feature = "websocket", feature = "http"))]
 pub use web::upgrade;
 #[cfg(feature = "websocket")]
 pub use web::{endpoint, listen_websocket};
 pub use work::Loader;
 
-use super::accounts::Accounts;
-use super::capability::{self, Caps};
-use super::carrier::Framing;
-use super::session::Session;
-use super::settings::Settings;
-use super::timestamp::Timestamp;
+use super::wire::capability;
+use super::wire::capability::Caps;
+use super::wire::timestamp::Timestamp;
 use crate::password::{Check, Desk};
+use accounts::Accounts;
+use carrier::Framing;
 use channels::Channels;
 use history::History;
 use line::MessageId;
@@ -87,42 +104,42 @@ use whowas::Whowas;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct Server {
-    pub(super) settings: Settings,
-    pub(super) accounts: Accounts,
-    pub(super) users: Users,
-    pub(super) channels: Channels,
-    pub(super) history: History,
-    pub(super) markers: Markers,
-    pub(super) whowas: Whowas,
-    pub(super) monitor: Monitor,
-    pub(super) counters: Counters,
+    settings: Settings,
+    accounts: Accounts,
+    users: Users,
+    channels: Channels,
+    history: History,
+    markers: Markers,
+    whowas: Whowas,
+    monitor: Monitor,
+    counters: Counters,
     /// How often each command was given.
-    pub(super) commands: BTreeMap<&'static str, u64>,
+    commands: BTreeMap<&'static str, u64>,
     /// The capabilities there are, and those that clients have been told of.
-    pub(super) offered: Caps,
-    pub(super) announced: Caps,
-    pub(super) loader: Option<Loader>,
+    offered: Caps,
+    announced: Caps,
+    loader: Option<Loader>,
     /// Bytes that one answer may have, as long as the loop queues what it was told to at the start.
     longest_answer: usize,
     /// Whose passwords are looked at, and whose wait.
-    pub(super) desk: Desk<Check<()>>,
+    desk: Desk<Check<()>>,
     /// Since when, once there was a connection; and which life of the server this is.
-    pub(super) started: Option<Started>,
+    started: Option<Started>,
     by_address: BTreeMap<IpAddr, u32>,
     serial: u64,
     log: Option<Log>,
 }
 
 /// What a user or a channel tells of itself (IRCv3 metadata), by key.
-pub(super) type Values = BTreeMap<String, String>;
+type Values = BTreeMap<String, String>;
 
 /// Where events go.
 type Log = Box<dyn FnMut(&Event<'_>)>;
 
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Started {
-    pub(super) at: Timestamp,
-    pub(super) instant: Instant,
+struct Started {
+    at: Timestamp,
+    instant: Instant,
     life: u32,
 }
 
@@ -189,7 +206,7 @@ impl Server {
     /// Some things stay as they were until the server begins anew: the names of the server and the
     /// network, which clients have been told; the accounts, whose file is open; and how much may be queued
     /// for a client, of which the loop was told when it began to listen. Of these, it gives back those that
-    /// are other in the new settings, by their names in the [configuration](super::config).
+    /// are other in the new settings, by their names in the [configuration](self::config).
     pub fn rehash(&mut self, settings: Settings) -> Vec<&'static str> {
         let before = std::mem::replace(&mut self.settings, settings);
         let now = &mut self.settings;
@@ -275,11 +292,11 @@ impl Server {
         Ok(())
     }
 
-    pub(super) fn longest_answer(&self) -> usize {
+    fn longest_answer(&self) -> usize {
         self.longest_answer
     }
 
-    pub(super) fn log(&mut self, event: &Event<'_>) {
+    fn log(&mut self, event: &Event<'_>) {
         if let Some(log) = &mut self.log {
             log(event);
         }
@@ -292,7 +309,7 @@ impl Server {
     /// # Errors
     ///
     /// Why it is turned away.
-    pub(super) fn admit(
+    fn admit(
         &mut self,
         network: &mut dyn Network,
         connection: ConnectionId,
@@ -326,7 +343,7 @@ impl Server {
     }
 
     /// A connection that was let in is gone.
-    pub(super) fn release(&mut self, address: Option<IpAddr>) {
+    fn release(&mut self, address: Option<IpAddr>) {
         self.counters.open -= 1;
         if let Some(host) = address.and_then(counted)
             && let Some(count) = self.by_address.get_mut(&host)
@@ -339,23 +356,23 @@ impl Server {
     }
 
     /// A number that is given once.
-    pub(super) fn next_serial(&mut self) -> u64 {
+    fn next_serial(&mut self) -> u64 {
         self.serial += 1;
         self.serial
     }
 
-    pub(super) fn count_command(&mut self, name: &'static str) {
+    fn count_command(&mut self, name: &'static str) {
         *self.commands.entry(name).or_default() += 1;
     }
 
     /// A name for one more message.
-    pub(super) fn next_id(&mut self) -> MessageId {
+    fn next_id(&mut self) -> MessageId {
         let life = self.started.map_or(0, |started| started.life);
         MessageId { life, serial: self.next_serial() }
     }
 
     /// A name for one more batch.
-    pub(super) fn next_batch(&mut self) -> std::rc::Rc<str> {
+    fn next_batch(&mut self) -> std::rc::Rc<str> {
         format!("b{:x}", self.next_serial()).into()
     }
 }
@@ -394,9 +411,9 @@ fn counted(address: IpAddr) -> Option<IpAddr> {
 
 #[cfg(test)]
 mod tests {
+    use super::accounts::AccountLimits;
+    use super::limits::Limits;
     use super::*;
-    use crate::chat::accounts::AccountLimits;
-    use crate::chat::limits::Limits;
 
     #[test]
     fn hosts_are_counted_as_networks_and_this_machine_is_not() {

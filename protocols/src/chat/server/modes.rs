@@ -2,15 +2,15 @@
 
 /// The modes of a user (modern.ircdocs.horse, "User Modes").
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(in crate::chat) struct UserModes(u8);
+pub(super) struct UserModes(u8);
 
 impl UserModes {
-    pub(in crate::chat) const BOT: Self = Self(1);
-    pub(in crate::chat) const INVISIBLE: Self = Self(2);
-    pub(in crate::chat) const OPERATOR: Self = Self(4);
-    pub(in crate::chat) const REGISTERED: Self = Self(8);
-    pub(in crate::chat) const NO_CTCP: Self = Self(16);
-    pub(in crate::chat) const WALLOPS: Self = Self(32);
+    pub(super) const BOT: Self = Self(1);
+    pub(super) const INVISIBLE: Self = Self(2);
+    pub(super) const OPERATOR: Self = Self(4);
+    pub(super) const REGISTERED: Self = Self(8);
+    pub(super) const NO_CTCP: Self = Self(16);
+    pub(super) const WALLOPS: Self = Self(32);
 
     const LETTERS: [(char, Self); 6] = [
         ('B', Self::BOT),
@@ -21,20 +21,20 @@ impl UserModes {
         ('w', Self::WALLOPS),
     ];
 
-    pub(in crate::chat) fn of(letter: char) -> Option<Self> {
+    pub(super) fn of(letter: char) -> Option<Self> {
         Self::LETTERS.iter().find(|(it, _)| *it == letter).map(|&(_, mode)| mode)
     }
 
-    pub(in crate::chat) fn has(self, mode: Self) -> bool {
+    pub(super) fn has(self, mode: Self) -> bool {
         self.0 & mode.0 != 0
     }
 
-    pub(in crate::chat) fn set(&mut self, mode: Self, on: bool) {
+    pub(super) fn set(&mut self, mode: Self, on: bool) {
         self.0 = if on { self.0 | mode.0 } else { self.0 & !mode.0 };
     }
 
     /// `+` and the letters of those that are set.
-    pub(in crate::chat) fn text(self) -> String {
+    pub(super) fn text(self) -> String {
         let set = Self::LETTERS.iter().filter(|&&(_, mode)| self.has(mode));
         std::iter::once('+').chain(set.map(|&(letter, _)| letter)).collect()
     }
@@ -42,18 +42,18 @@ impl UserModes {
 
 /// The modes of a channel that are on or off.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(in crate::chat) struct Flags(u16);
+pub(super) struct Flags(u16);
 
 impl Flags {
-    pub(in crate::chat) const NO_CTCP: Self = Self(1);
-    pub(in crate::chat) const REGISTERED_SPEAK: Self = Self(2);
-    pub(in crate::chat) const REGISTERED_ONLY: Self = Self(4);
-    pub(in crate::chat) const INVITE_ONLY: Self = Self(8);
-    pub(in crate::chat) const MODERATED: Self = Self(16);
-    pub(in crate::chat) const NO_EXTERNAL: Self = Self(32);
-    pub(in crate::chat) const REGISTERED: Self = Self(64);
-    pub(in crate::chat) const SECRET: Self = Self(128);
-    pub(in crate::chat) const TOPIC_LOCKED: Self = Self(256);
+    pub(super) const NO_CTCP: Self = Self(1);
+    pub(super) const REGISTERED_SPEAK: Self = Self(2);
+    pub(super) const REGISTERED_ONLY: Self = Self(4);
+    pub(super) const INVITE_ONLY: Self = Self(8);
+    pub(super) const MODERATED: Self = Self(16);
+    pub(super) const NO_EXTERNAL: Self = Self(32);
+    pub(super) const REGISTERED: Self = Self(64);
+    pub(super) const SECRET: Self = Self(128);
+    pub(super) const TOPIC_LOCKED: Self = Self(256);
 
     const LETTERS: [(char, Self); 9] = [
         ('C', Self::NO_CTCP),
@@ -68,26 +68,26 @@ impl Flags {
     ];
 
     /// What a new channel has: nobody talks into it from outside, and its operators set the topic.
-    pub(in crate::chat) fn initial() -> Self {
+    pub(super) fn initial() -> Self {
         Self(Self::NO_EXTERNAL.0 | Self::TOPIC_LOCKED.0)
     }
 
-    pub(in crate::chat) fn of(letter: char) -> Option<Self> {
+    pub(super) fn of(letter: char) -> Option<Self> {
         Self::LETTERS.iter().find(|(it, _)| *it == letter).map(|&(_, flag)| flag)
     }
 
-    pub(in crate::chat) fn has(self, flag: Self) -> bool {
+    pub(super) fn has(self, flag: Self) -> bool {
         self.0 & flag.0 != 0
     }
 
     /// Sets or clears; whether that changed anything.
-    pub(in crate::chat) fn set(&mut self, flag: Self, on: bool) -> bool {
+    pub(super) fn set(&mut self, flag: Self, on: bool) -> bool {
         let before = *self;
         self.0 = if on { self.0 | flag.0 } else { self.0 & !flag.0 };
         *self != before
     }
 
-    pub(in crate::chat) fn letters(self) -> impl Iterator<Item = char> {
+    pub(super) fn letters(self) -> impl Iterator<Item = char> {
         Self::LETTERS.into_iter().filter(move |&(_, flag)| self.has(flag)).map(|(letter, _)| letter)
     }
 }
@@ -95,15 +95,15 @@ impl Flags {
 /// What a member may do on its channel: any of founder, admin, operator, half-operator, voice
 /// (`~&@%+`), the mightiest first.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub(in crate::chat) struct Status(u8);
+pub(super) struct Status(u8);
 
 impl Status {
-    pub(in crate::chat) const NONE: Self = Self(0);
-    pub(in crate::chat) const VOICE: Self = Self(1);
-    pub(in crate::chat) const HALF_OPERATOR: Self = Self(2);
-    pub(in crate::chat) const OPERATOR: Self = Self(4);
-    pub(in crate::chat) const ADMIN: Self = Self(8);
-    pub(in crate::chat) const FOUNDER: Self = Self(16);
+    pub(super) const NONE: Self = Self(0);
+    pub(super) const VOICE: Self = Self(1);
+    pub(super) const HALF_OPERATOR: Self = Self(2);
+    pub(super) const OPERATOR: Self = Self(4);
+    pub(super) const ADMIN: Self = Self(8);
+    pub(super) const FOUNDER: Self = Self(16);
 
     const RANKS: [(char, char, Self); 5] = [
         ('q', '~', Self::FOUNDER),
@@ -114,39 +114,39 @@ impl Status {
     ];
 
     /// What ISUPPORT says: `PREFIX` and `STATUSMSG`.
-    pub(in crate::chat) const PREFIX: &'static str = "(qaohv)~&@%+";
+    pub(super) const PREFIX: &'static str = "(qaohv)~&@%+";
 
-    pub(in crate::chat) fn of_letter(letter: char) -> Option<Self> {
+    pub(super) fn of_letter(letter: char) -> Option<Self> {
         Self::RANKS.iter().find(|(it, _, _)| *it == letter).map(|&(_, _, status)| status)
     }
 
-    pub(in crate::chat) fn of_symbol(symbol: char) -> Option<Self> {
+    pub(super) fn of_symbol(symbol: char) -> Option<Self> {
         Self::RANKS.iter().find(|(_, it, _)| *it == symbol).map(|&(_, _, status)| status)
     }
 
     /// Whether it is this rank or a mightier one.
-    pub(in crate::chat) fn reaches(self, rank: Self) -> bool {
+    pub(super) fn reaches(self, rank: Self) -> bool {
         self.0 >= rank.0
     }
 
     /// The mightiest of its ranks alone.
-    pub(in crate::chat) fn highest(self) -> Self {
+    pub(super) fn highest(self) -> Self {
         Self(self.0.checked_ilog2().map_or(0, |bit| 1 << bit))
     }
 
-    pub(in crate::chat) fn has(self, rank: Self) -> bool {
+    pub(super) fn has(self, rank: Self) -> bool {
         self.0 & rank.0 != 0
     }
 
     /// Grants or takes away; whether that changed anything.
-    pub(in crate::chat) fn set(&mut self, rank: Self, on: bool) -> bool {
+    pub(super) fn set(&mut self, rank: Self, on: bool) -> bool {
         let before = *self;
         self.0 = if on { self.0 | rank.0 } else { self.0 & !rank.0 };
         *self != before
     }
 
     /// Which rank it takes to grant this one, or take it away.
-    pub(in crate::chat) fn granted_by(self) -> Self {
+    pub(super) fn granted_by(self) -> Self {
         match self {
             Self::FOUNDER | Self::ADMIN => Self::FOUNDER,
             Self::OPERATOR | Self::HALF_OPERATOR => Self::OPERATOR,
@@ -155,7 +155,7 @@ impl Status {
     }
 
     /// Its symbols: all of them (multi-prefix), or the mightiest.
-    pub(in crate::chat) fn symbols(self, all: bool) -> impl Iterator<Item = char> {
+    pub(super) fn symbols(self, all: bool) -> impl Iterator<Item = char> {
         let held = Self::RANKS.into_iter().filter(move |&(_, _, rank)| self.has(rank));
         held.take(if all { usize::MAX } else { 1 }).map(|(_, symbol, _)| symbol)
     }

@@ -3,19 +3,19 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::users::UserKey;
-use crate::chat::casemap::Folded;
+use crate::chat::wire::casemap::Folded;
 
 /// The watchers of each nickname that is watched; each user's own list is with the user. They are found
 /// however many there are: all may watch the same one, and all may go at once.
 #[derive(Debug, Default)]
-pub(in crate::chat) struct Monitor(BTreeMap<Folded, BTreeSet<UserKey>>);
+pub(super) struct Monitor(BTreeMap<Folded, BTreeSet<UserKey>>);
 
 impl Monitor {
-    pub(in crate::chat) fn add(&mut self, nick: Folded, watcher: UserKey) {
+    pub(super) fn add(&mut self, nick: Folded, watcher: UserKey) {
         self.0.entry(nick).or_default().insert(watcher);
     }
 
-    pub(in crate::chat) fn remove(&mut self, nick: &Folded, watcher: UserKey) {
+    pub(super) fn remove(&mut self, nick: &Folded, watcher: UserKey) {
         if let Some(watchers) = self.0.get_mut(nick) {
             watchers.remove(&watcher);
             if watchers.is_empty() {
@@ -24,7 +24,7 @@ impl Monitor {
         }
     }
 
-    pub(in crate::chat) fn watchers(&self, nick: &str) -> Vec<UserKey> {
+    pub(super) fn watchers(&self, nick: &str) -> Vec<UserKey> {
         let watchers = self.0.get(&*Folded::spelling(nick));
         watchers.map_or_else(Vec::new, |watchers| watchers.iter().copied().collect())
     }

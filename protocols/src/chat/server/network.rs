@@ -5,15 +5,15 @@ use std::time::{Duration, Instant, SystemTime};
 use bytes::Bytes;
 use reactor::{ConnectionId, Registry};
 
+use super::accounts::Accounts;
+use super::session::{NICK, Session};
 use super::work::Work;
 use super::{Event, Server};
-use crate::chat::accounts::Accounts;
-use crate::chat::session::{NICK, Session};
 
 /// The loop, as the server sees it.
 ///
 /// Behind a `dyn`, so that the whole of the server is compiled once and not for each application.
-pub(in crate::chat) trait Network {
+pub(super) trait Network {
     /// Queues a line for a connection. If it is gone or full nobody needs to be told here: its
     /// `on_close` comes, and tells the others why.
     fn send(&mut self, to: ConnectionId, line: Bytes);

@@ -4,61 +4,61 @@ use std::rc::Rc;
 
 use super::history::Party;
 use super::line::{Line, MessageId};
-use crate::chat::builder::{Builder, WriteError};
-use crate::chat::message::MAX_BODY;
-use crate::chat::scope::Label;
-use crate::chat::timestamp::Timestamp;
+use super::scope::Label;
+use crate::chat::wire::builder::{Builder, WriteError};
+use crate::chat::wire::message::MAX_BODY;
+use crate::chat::wire::timestamp::Timestamp;
 
 /// A message, or an event of a channel that is worth remembering.
 #[derive(Clone, Debug)]
-pub(in crate::chat) struct Post {
-    pub(in crate::chat) id: MessageId,
-    pub(in crate::chat) at: Timestamp,
-    pub(in crate::chat) source: Rc<str>,
+pub(super) struct Post {
+    pub(super) id: MessageId,
+    pub(super) at: Timestamp,
+    pub(super) source: Rc<str>,
     /// Who said it, whatever it was called then.
-    pub(in crate::chat) by: Party,
-    pub(in crate::chat) account: Option<Rc<str>>,
-    pub(in crate::chat) bot: bool,
-    pub(in crate::chat) client_tags: Rc<str>,
-    pub(in crate::chat) command: &'static str,
+    pub(super) by: Party,
+    pub(super) account: Option<Rc<str>>,
+    pub(super) bot: bool,
+    pub(super) client_tags: Rc<str>,
+    pub(super) command: &'static str,
     /// What comes before the text: for a message, its target.
-    pub(in crate::chat) params: Vec<String>,
+    pub(super) params: Vec<String>,
     /// The text: none for a `TAGMSG`, several parts for a multiline message.
-    pub(in crate::chat) parts: Rc<[Part]>,
+    pub(super) parts: Rc<[Part]>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(in crate::chat) struct Part {
-    pub(in crate::chat) text: String,
+pub(super) struct Part {
+    pub(super) text: String,
     /// It goes on with the line that the part before it began.
-    pub(in crate::chat) concat: bool,
+    pub(super) concat: bool,
 }
 
 /// A multiline message that is still being sent (IRCv3 multiline).
 #[derive(Clone, Debug)]
-pub(in crate::chat) struct Draft {
+pub(super) struct Draft {
     /// The client's own name for the batch.
-    pub(in crate::chat) reference: String,
-    pub(in crate::chat) target: String,
-    pub(in crate::chat) command: Option<&'static str>,
-    pub(in crate::chat) parts: Vec<Part>,
-    pub(in crate::chat) bytes: usize,
-    pub(in crate::chat) label: Option<Label>,
-    pub(in crate::chat) client_tags: Rc<str>,
+    pub(super) reference: String,
+    pub(super) target: String,
+    pub(super) command: Option<&'static str>,
+    pub(super) parts: Vec<Part>,
+    pub(super) bytes: usize,
+    pub(super) label: Option<Label>,
+    pub(super) client_tags: Rc<str>,
 }
 
 impl Post {
     /// Whether it was said by somebody to somebody, and is no event.
-    pub(in crate::chat) fn is_message(&self) -> bool {
+    pub(super) fn is_message(&self) -> bool {
         matches!(self.command, "PRIVMSG" | "NOTICE")
     }
 
-    pub(in crate::chat) fn is_multiline(&self) -> bool {
+    pub(super) fn is_multiline(&self) -> bool {
         self.parts.len() > 1
     }
 
     /// About how much memory it takes.
-    pub(in crate::chat) fn bytes(&self) -> usize {
+    pub(super) fn bytes(&self) -> usize {
         let texts: usize = self.parts.iter().map(|part| part.text.len() + 32).sum();
         let params: usize = self.params.iter().map(|param| param.len() + 24).sum();
         256 + self.source.len() + self.client_tags.len() + texts + params
@@ -66,7 +66,7 @@ impl Post {
 
     /// Bytes of its lines, at most: for those who do not know of multiline messages, each part bears all
     /// the tags.
-    pub(in crate::chat) fn longest(&self) -> usize {
+    pub(super) fn longest(&self) -> usize {
         self.parts.len().max(1) * (MAX_BODY + 192 + self.client_tags.len())
     }
 
@@ -76,7 +76,7 @@ impl Post {
     /// # Errors
     ///
     /// If a part of it cannot stand on a line.
-    pub(in crate::chat) fn plain(&self) -> Result<Vec<Line>, WriteError> {
+    pub(super) fn plain(&self) -> Result<Vec<Line>, WriteError> {
         if self.parts.is_empty() {
             return Ok(vec![self.tagged(self.write(None)?)]);
         }
@@ -95,7 +95,7 @@ impl Post {
     /// # Errors
     ///
     /// If a part of it cannot stand on a line.
-    pub(in crate::chat) fn batched(&self, batch: &Rc<str>) -> Result<Vec<Line>, WriteError> {
+    pub(super) fn batched(&self, batch: &Rc<str>) -> Result<Vec<Line>, WriteError> {
         let target = self.params.first().map_or("*", String::as_str);
         let begin =
             Builder::new().source(&self.source).command("BATCH").param(&format!("+{batch}"));

@@ -2,8 +2,8 @@
 
 use super::Server;
 use super::channels::{Channel, Topic};
-use crate::chat::casemap::{ChannelName, same_name};
-use crate::chat::timestamp::Timestamp;
+use crate::chat::wire::casemap::{ChannelName, same_name};
+use crate::chat::wire::timestamp::Timestamp;
 
 impl Server {
     /// The channels of the settings are as old as the server, which learns the time from the loop.

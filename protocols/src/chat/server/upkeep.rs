@@ -2,11 +2,11 @@
 
 use reactor::Registry;
 
+use super::accounts::Unknown;
+use super::commands;
 use super::modes::Flags;
+use super::scope::cut;
 use super::{Event, Server};
-use crate::chat::accounts::Unknown;
-use crate::chat::commands;
-use crate::chat::scope::cut;
 
 /// Who did it, in logs and to whom it is done.
 const OPERATOR: &str = "the operator of the machine";
@@ -30,7 +30,7 @@ impl Server {
     }
 
     /// Forgets an account, its nicks and its channels, whose names it gives back; whoever is logged in to it
-    /// is logged out. [`Accounts::commit`](crate::chat::accounts::Accounts::commit) keeps it.
+    /// is logged out. [`Accounts::commit`](super::accounts::Accounts::commit) keeps it.
     ///
     /// # Errors
     ///
@@ -50,7 +50,7 @@ impl Server {
     }
 
     /// Forgets an account; the channels that were its own, which go on as others do.
-    pub(in crate::chat) fn forget_account(&mut self, name: &str) -> Result<Vec<String>, Unknown> {
+    pub(super) fn forget_account(&mut self, name: &str) -> Result<Vec<String>, Unknown> {
         let founded = self.accounts.drop_account(name)?;
         for name in &founded {
             if let Some(channel) = self.channels.named(name) {

@@ -14,92 +14,87 @@ use super::channels::ChannelKey;
 use super::modes::UserModes;
 use super::post::Draft;
 use super::work::Then;
-use crate::chat::capability::Caps;
-use crate::chat::casemap::{Folded, Nick};
-use crate::chat::timestamp::Timestamp;
+use crate::chat::wire::capability::Caps;
+use crate::chat::wire::casemap::{Folded, Nick};
+use crate::chat::wire::timestamp::Timestamp;
 
 /// Names a user while it is connected; reused afterwards, so whoever keeps one keeps the connection too.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(in crate::chat) struct UserKey(usize);
+pub(super) struct UserKey(usize);
 
 /// Somebody who is connected.
-pub(in crate::chat) struct User {
-    pub(in crate::chat) connection: ConnectionId,
-    pub(in crate::chat) address: Option<IpAddr>,
-    pub(in crate::chat) stage: Stage,
+pub(super) struct User {
+    pub(super) connection: ConnectionId,
+    pub(super) address: Option<IpAddr>,
+    pub(super) stage: Stage,
     /// The nickname: claimed with the first `NICK`, before registration is complete.
-    pub(in crate::chat) nick: Option<Nick>,
-    pub(in crate::chat) name: Rc<str>,
+    pub(super) nick: Option<Nick>,
+    pub(super) name: Rc<str>,
     /// The host that others see.
-    pub(in crate::chat) host: Rc<str>,
+    pub(super) host: Rc<str>,
     /// The host it is connected from: nearly always the same.
-    pub(in crate::chat) real_host: Rc<str>,
-    pub(in crate::chat) real_name: Rc<str>,
+    pub(super) real_host: Rc<str>,
+    pub(super) real_name: Rc<str>,
     /// `nick!user@host`; kept up to date by [`User::refresh_source`].
-    pub(in crate::chat) source: Rc<str>,
-    pub(in crate::chat) caps: Caps,
+    pub(super) source: Rc<str>,
+    pub(super) caps: Caps,
     /// It negotiates as version 302 of the specification has it.
-    pub(in crate::chat) knows_302: bool,
-    pub(in crate::chat) modes: UserModes,
-    pub(in crate::chat) away: Option<String>,
-    pub(in crate::chat) account: Option<Rc<str>>,
-    pub(in crate::chat) channels: Vec<ChannelKey>,
+    pub(super) knows_302: bool,
+    pub(super) modes: UserModes,
+    pub(super) away: Option<String>,
+    pub(super) account: Option<Rc<str>>,
+    pub(super) channels: Vec<ChannelKey>,
     /// Channels it is invited to and has not joined yet, the oldest first.
-    pub(in crate::chat) invitations: VecDeque<Invitation>,
+    pub(super) invitations: VecDeque<Invitation>,
     /// Whom it watches, each as it spelt the name.
-    pub(in crate::chat) monitoring: BTreeMap<Folded, String>,
-    pub(in crate::chat) metadata: Values,
+    pub(super) monitoring: BTreeMap<Folded, String>,
+    pub(super) metadata: Values,
     /// The keys of metadata, of others, that it is told of.
-    pub(in crate::chat) subscriptions: BTreeSet<String>,
-    pub(in crate::chat) signed_on: Timestamp,
-    pub(in crate::chat) spoke: Instant,
+    pub(super) subscriptions: BTreeSet<String>,
+    pub(super) signed_on: Timestamp,
+    pub(super) spoke: Instant,
     /// Tells it apart from all who were and will be connected.
-    pub(in crate::chat) serial: u64,
-    pub(in crate::chat) wrong_passwords: u32,
+    pub(super) serial: u64,
+    pub(super) wrong_passwords: u32,
     /// Something is done for it away from the loop; its lines wait, and this goes on.
-    pub(in crate::chat) waiting: Option<Then>,
-    pub(in crate::chat) sasl: Option<Vec<u8>>,
-    pub(in crate::chat) draft: Option<Box<Draft>>,
+    pub(super) waiting: Option<Then>,
+    pub(super) sasl: Option<Vec<u8>>,
+    pub(super) draft: Option<Box<Draft>>,
     /// By when it must have another nickname, or be logged in to the owner of this one.
-    pub(in crate::chat) nick_due: Option<Instant>,
+    pub(super) nick_due: Option<Instant>,
     /// The last walk over its peers that met it.
     walk: u64,
 }
 
 /// A channel that somebody may join once. One that has been closed since, and opened by others, is another.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(in crate::chat) struct Invitation {
-    pub(in crate::chat) channel: Folded,
-    pub(in crate::chat) made: u64,
+pub(super) struct Invitation {
+    pub(super) channel: Folded,
+    pub(super) made: u64,
 }
 
 /// ```text
 ///   Registering ──NICK, USER, CAP END, and a password that is right──▶ Registered
 /// ```
 #[derive(Debug)]
-pub(in crate::chat) enum Stage {
+pub(super) enum Stage {
     Registering(Box<Registering>),
     Registered,
 }
 
 /// What a connection has said so far.
 #[derive(Debug, Default)]
-pub(in crate::chat) struct Registering {
-    pub(in crate::chat) password: Option<String>,
-    pub(in crate::chat) has_user: bool,
+pub(super) struct Registering {
+    pub(super) password: Option<String>,
+    pub(super) has_user: bool,
     /// `CAP LS` or `CAP REQ` came, and `CAP END` has not.
-    pub(in crate::chat) is_negotiating: bool,
+    pub(super) is_negotiating: bool,
     /// The nickname that was asked for last, and belongs to another.
-    pub(in crate::chat) wanted_nick: Option<String>,
+    pub(super) wanted_nick: Option<String>,
 }
 
 impl User {
-    pub(in crate::chat) fn new(
-        connection: ConnectionId,
-        peer: &Address,
-        now: Instant,
-        serial: u64,
-    ) -> Self {
+    pub(super) fn new(connection: ConnectionId, peer: &Address, now: Instant, serial: u64) -> Self {
         let host = host_of(peer);
         Self {
             connection,
@@ -133,25 +128,25 @@ impl User {
         }
     }
 
-    pub(in crate::chat) fn is_registered(&self) -> bool {
+    pub(super) fn is_registered(&self) -> bool {
         matches!(self.stage, Stage::Registered)
     }
 
-    pub(in crate::chat) fn is_operator(&self) -> bool {
+    pub(super) fn is_operator(&self) -> bool {
         self.modes.has(UserModes::OPERATOR)
     }
 
     /// The nickname, or what stands for it while there is none.
-    pub(in crate::chat) fn nick(&self) -> &str {
+    pub(super) fn nick(&self) -> &str {
         self.nick.as_ref().map_or("*", Nick::as_str)
     }
 
     /// To be called when the nickname, user name or host has changed.
-    pub(in crate::chat) fn refresh_source(&mut self) {
+    pub(super) fn refresh_source(&mut self) {
         self.source = format!("{}!{}@{}", self.nick(), self.name, self.host).into();
     }
 
-    pub(in crate::chat) fn registering(&mut self) -> Option<&mut Registering> {
+    pub(super) fn registering(&mut self) -> Option<&mut Registering> {
         match &mut self.stage {
             Stage::Registering(registering) => Some(registering),
             Stage::Registered => None,
@@ -172,7 +167,7 @@ fn host_of(peer: &Address) -> Rc<str> {
 
 /// All users, the nicknames they have claimed, and who is logged in to each account.
 #[derive(Default)]
-pub(in crate::chat) struct Users {
+pub(super) struct Users {
     slab: Slab<User>,
     nicks: BTreeMap<Folded, UserKey>,
     logged_in: BTreeMap<Rc<str>, BTreeSet<UserKey>>,
@@ -180,12 +175,12 @@ pub(in crate::chat) struct Users {
 }
 
 impl Users {
-    pub(in crate::chat) fn insert(&mut self, user: User) -> UserKey {
+    pub(super) fn insert(&mut self, user: User) -> UserKey {
         UserKey(self.slab.insert(user))
     }
 
     /// Takes a user out, with its nickname. Its channels are left to the caller.
-    pub(in crate::chat) fn remove(&mut self, key: UserKey) -> Option<User> {
+    pub(super) fn remove(&mut self, key: UserKey) -> Option<User> {
         let user = self.slab.try_remove(key.0)?;
         if let Some(nick) = &user.nick {
             self.nicks.remove(&nick.folded());
@@ -195,7 +190,7 @@ impl Users {
     }
 
     /// Logs a user in to an account, or out.
-    pub(in crate::chat) fn set_account(&mut self, key: UserKey, account: Option<&str>) {
+    pub(super) fn set_account(&mut self, key: UserKey, account: Option<&str>) {
         let account = account.map(Rc::<str>::from);
         let before = std::mem::replace(&mut self.slab[key.0].account, account.clone());
         self.note_log_out(key, before.as_ref());
@@ -216,27 +211,27 @@ impl Users {
     }
 
     /// Everybody who is logged in to an account, registered or not.
-    pub(in crate::chat) fn of_account(&self, account: &str) -> impl Iterator<Item = UserKey> {
+    pub(super) fn of_account(&self, account: &str) -> impl Iterator<Item = UserKey> {
         self.logged_in.get(account).into_iter().flatten().copied()
     }
 
     /// The user of a key, if it is still the one on this connection.
-    pub(in crate::chat) fn find(&self, key: UserKey, on: ConnectionId) -> Option<&User> {
+    pub(super) fn find(&self, key: UserKey, on: ConnectionId) -> Option<&User> {
         self.slab.get(key.0).filter(|user| user.connection == on)
     }
 
     /// The registered user of a nickname.
-    pub(in crate::chat) fn named(&self, nick: &str) -> Option<UserKey> {
+    pub(super) fn named(&self, nick: &str) -> Option<UserKey> {
         self.holder(nick).filter(|&key| self[key].is_registered())
     }
 
     /// Whoever has claimed a nickname, registered or not.
-    pub(in crate::chat) fn holder(&self, nick: &str) -> Option<UserKey> {
+    pub(super) fn holder(&self, nick: &str) -> Option<UserKey> {
         self.nicks.get(&*Folded::spelling(nick)).copied()
     }
 
     /// Gives a user a nickname that nobody else holds; the one it had.
-    pub(in crate::chat) fn rename(&mut self, key: UserKey, nick: Nick) -> Option<Nick> {
+    pub(super) fn rename(&mut self, key: UserKey, nick: Nick) -> Option<Nick> {
         let folded = nick.folded();
         let user = &mut self.slab[key.0];
         let before = user.nick.replace(nick);
@@ -249,27 +244,27 @@ impl Users {
     }
 
     /// All who are registered, by nickname.
-    pub(in crate::chat) fn registered(&self) -> impl Iterator<Item = (UserKey, &User)> {
+    pub(super) fn registered(&self) -> impl Iterator<Item = (UserKey, &User)> {
         let all = self.nicks.values().map(|&key| (key, &self[key]));
         all.filter(|(_, user)| user.is_registered())
     }
 
     /// Everybody, registered or not.
-    pub(in crate::chat) fn keys(&self) -> Vec<UserKey> {
+    pub(super) fn keys(&self) -> Vec<UserKey> {
         self.slab.iter().map(|(key, _)| UserKey(key)).collect()
     }
 
-    pub(in crate::chat) fn len(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         self.slab.len()
     }
 
     /// Begins a walk that is to meet nobody twice.
-    pub(in crate::chat) fn begin_walk(&mut self) {
+    pub(super) fn begin_walk(&mut self) {
         self.walk += 1;
     }
 
     /// Whether this walk meets a user for the first time.
-    pub(in crate::chat) fn meet(&mut self, key: UserKey) -> bool {
+    pub(super) fn meet(&mut self, key: UserKey) -> bool {
         let user = &mut self.slab[key.0];
         std::mem::replace(&mut user.walk, self.walk) != self.walk
     }

@@ -3,10 +3,11 @@
 use reactor::{Address, ListenOptions, ListenerId, OpenError, Registry};
 
 use super::Server;
-use crate::chat::carrier::Framing;
-use crate::chat::session::Session;
+use super::carrier::Framing;
+use super::session::Session;
+use crate::websocket;
 use crate::websocket::handshake::Agreed;
-use crate::websocket::{self, Endpoint, Limits, Options, Origins};
+use crate::websocket::{Endpoint, Limits, Options, Origins};
 
 /// The subprotocols, of which the client chooses. One that offers neither is spoken to in text.
 const TEXT: &str = "text.ircv3.net";

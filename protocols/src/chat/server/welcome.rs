@@ -2,12 +2,12 @@
 
 use super::Server;
 use super::modes::Status;
-use crate::chat::casemap::{CASEMAPPING, CHANTYPES};
-use crate::chat::numeric;
-use crate::chat::scope::Scope;
+use super::scope::Scope;
+use crate::chat::wire::casemap::{CASEMAPPING, CHANTYPES};
+use crate::chat::wire::numeric;
 
 /// What the server says it is (`VERSION`, 002, 004).
-pub(in crate::chat) const VERSION: &str = concat!("reactor-chat-", env!("CARGO_PKG_VERSION"));
+pub(super) const VERSION: &str = concat!("reactor-chat-", env!("CARGO_PKG_VERSION"));
 
 /// Tokens on a line of ISUPPORT: of fifteen parameters, the nickname and the text take two.
 const TOKENS: usize = 13;
@@ -20,7 +20,7 @@ const WITH_PARAMETER: &str = "Iabehkloqv";
 impl Scope<'_> {
     /// The numerics of a registration that is complete, in the order that clients rely on
     /// (modern.ircdocs.horse, "Connection Registration").
-    pub(in crate::chat) fn welcome(&mut self) {
+    pub(super) fn welcome(&mut self) {
         let network = self.server.settings.network.clone();
         let name = self.server.settings.name.clone();
         let source = self.source();
@@ -45,7 +45,7 @@ impl Scope<'_> {
         self.isupport();
     }
 
-    pub(in crate::chat) fn isupport(&mut self) {
+    pub(super) fn isupport(&mut self) {
         let tokens = self.server.isupport();
         for tokens in tokens.chunks(TOKENS) {
             let tokens: Vec<_> = tokens.iter().map(String::as_str).collect();
@@ -81,7 +81,7 @@ impl Server {
             format!("MODES={}", limits.modes),
             format!("MONITOR={}", limits.monitored),
             format!("NAMELEN={}", limits.name_length),
-            format!("NETWORK={}", crate::chat::scope::presentable(&self.settings.network)),
+            format!("NETWORK={}", super::scope::presentable(&self.settings.network)),
             format!("NICKLEN={}", limits.nick_length),
             format!("PREFIX={}", Status::PREFIX),
             "SAFELIST".to_owned(),

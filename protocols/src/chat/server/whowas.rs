@@ -4,27 +4,27 @@ use std::collections::VecDeque;
 use std::rc::Rc;
 
 use super::users::User;
-use crate::chat::casemap::Folded;
-use crate::chat::mask;
-use crate::chat::timestamp::Timestamp;
+use crate::chat::wire::casemap::Folded;
+use crate::chat::wire::mask;
+use crate::chat::wire::timestamp::Timestamp;
 
 #[derive(Clone, Debug)]
-pub(in crate::chat) struct Gone {
+pub(super) struct Gone {
     folded: Folded,
-    pub(in crate::chat) nick: String,
-    pub(in crate::chat) name: Rc<str>,
-    pub(in crate::chat) host: Rc<str>,
-    pub(in crate::chat) real_name: Rc<str>,
-    pub(in crate::chat) account: Option<Rc<str>>,
-    pub(in crate::chat) at: Timestamp,
+    pub(super) nick: String,
+    pub(super) name: Rc<str>,
+    pub(super) host: Rc<str>,
+    pub(super) real_name: Rc<str>,
+    pub(super) account: Option<Rc<str>>,
+    pub(super) at: Timestamp,
 }
 
 #[derive(Debug, Default)]
-pub(in crate::chat) struct Whowas(VecDeque<Gone>);
+pub(super) struct Whowas(VecDeque<Gone>);
 
 impl Whowas {
     /// Remembers a user under the nickname it leaves.
-    pub(in crate::chat) fn push(&mut self, user: &User, nick: &str, at: Timestamp, most: usize) {
+    pub(super) fn push(&mut self, user: &User, nick: &str, at: Timestamp, most: usize) {
         self.0.push_front(Gone {
             folded: Folded::of(nick),
             nick: nick.to_owned(),
@@ -38,7 +38,7 @@ impl Whowas {
     }
 
     /// Who has had a nickname, or one that fits a mask; at most so many.
-    pub(in crate::chat) fn find(&self, wanted: &[&str], most: usize) -> Vec<Gone> {
+    pub(super) fn find(&self, wanted: &[&str], most: usize) -> Vec<Gone> {
         let folded: Vec<_> = wanted.iter().map(|nick| Folded::of(nick)).collect();
         let fits = |gone: &&Gone| {
             folded.contains(&gone.folded)

@@ -8,18 +8,18 @@
 
 use std::sync::Arc;
 
+use super::scope::Scope;
 use crate::chat::Settings;
-use crate::chat::scope::Scope;
 use crate::password::Memory;
 
 /// Reads the settings anew: what `REHASH` asks for. It runs on another thread.
 pub type Loader = Arc<dyn Fn() -> Result<Settings, String> + Send + Sync>;
 
 /// What is done on a thread other than the loop's, in this memory if it is a hash.
-pub(in crate::chat) type Work = Box<dyn FnOnce(&mut Memory) + Send>;
+pub(super) type Work = Box<dyn FnOnce(&mut Memory) + Send>;
 
 /// How a user's turn goes on when it is done, or is told why it never will be.
-pub(in crate::chat) type Then = Box<dyn FnOnce(&mut Scope<'_>, Result<(), String>)>;
+pub(super) type Then = Box<dyn FnOnce(&mut Scope<'_>, Result<(), String>)>;
 
 /// Why work is not done if there is too much already.
-pub(in crate::chat) const TOO_BUSY: &str = "the server is too busy, try again later";
+pub(super) const TOO_BUSY: &str = "the server is too busy, try again later";

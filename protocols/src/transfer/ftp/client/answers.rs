@@ -1,7 +1,7 @@
 //! What replies to particular commands say.
 
-use crate::transfer::ftp::reply::Reply;
-use crate::transfer::ftp::time::Timestamp;
+use crate::transfer::ftp::wire::reply::Reply;
+use crate::transfer::ftp::wire::time::Timestamp;
 
 /// The bytes of a file, as a reply to SIZE has them (RFC 3659, 4).
 ///

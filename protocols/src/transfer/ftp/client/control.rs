@@ -6,7 +6,7 @@ use reactor::{Closed, ConnectionId, Input, Protocol, Registry, Transport};
 use super::conversation::News;
 use super::data::DataEnd;
 use super::{Caller, Failure};
-use crate::transfer::ftp::reply::Replies;
+use crate::transfer::ftp::wire::reply::Replies;
 use reactor::framing::{Line, Lines};
 
 /// The protocol of a control connection.

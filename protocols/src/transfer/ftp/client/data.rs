@@ -14,7 +14,7 @@ use reactor::{
 };
 
 use super::{Caller, ClientLimits, Failure, Operation, control};
-use crate::transfer::ftp::data::stream_options;
+use crate::transfer::ftp::server::data::stream_options;
 
 /// Bytes of a file that are sent at once, between two reports of progress.
 const PIECE: u64 = 4 * 1024 * 1024;

@@ -6,8 +6,8 @@ use std::time::Duration;
 use reactor::{CloseReason, OpenError};
 use thiserror::Error;
 
-use crate::transfer::ftp::command::Unsendable;
-use crate::transfer::ftp::reply::{Kind, Reply, ReplyError};
+use crate::transfer::ftp::wire::command::Unsendable;
+use crate::transfer::ftp::wire::reply::{Kind, Reply, ReplyError};
 
 /// Why an operation failed, or the whole conversation.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]

@@ -1,6 +1,6 @@
 //! What a server can do beyond RFC 959, as it says itself (FEAT, RFC 2389).
 
-use crate::transfer::ftp::reply::{Kind, Reply};
+use crate::transfer::ftp::wire::reply::{Kind, Reply};
 
 /// What a server can do.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -5,8 +5,8 @@ use std::fs::File;
 use std::io::Write;
 
 use super::Listing;
-use crate::transfer::ftp::command::{Command, Text};
-use crate::transfer::ftp::reply::Reply;
+use crate::transfer::ftp::wire::command::{Command, Text};
+use crate::transfer::ftp::wire::reply::Reply;
 
 /// Something to do on a server. A path is one of the server's, from the directory in which the login has
 /// ended if it does not begin with a slash.

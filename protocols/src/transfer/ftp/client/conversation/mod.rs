@@ -13,9 +13,9 @@ use super::control::ControlConnection;
 use super::data::{DataConnection, DataEnd};
 use super::dialogue::{Dialogue, Step};
 use super::{Caller, ClientLimits, Done, Failure, Features, Listing, Login, Operation};
-use crate::transfer::ftp::command::{Command, Iac};
-use crate::transfer::ftp::reply::Reply;
-use crate::transfer::ftp::time::Timestamp;
+use crate::transfer::ftp::wire::command::{Command, Iac};
+use crate::transfer::ftp::wire::reply::Reply;
+use crate::transfer::ftp::wire::time::Timestamp;
 
 mod deadlines;
 

@@ -1,8 +1,8 @@
 //! The conversation on the control connection: replies in, what to do next out. Pure.
 
 use super::{Failure, Features};
-use crate::transfer::ftp::command::{Command, Opts, Secret, Text, Type};
-use crate::transfer::ftp::reply::{Kind, Reply};
+use crate::transfer::ftp::wire::command::{Command, Opts, Secret, Text, Type};
+use crate::transfer::ftp::wire::reply::{Kind, Reply};
 
 mod transfer;
 

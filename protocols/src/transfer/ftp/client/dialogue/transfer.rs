@@ -6,10 +6,10 @@
 //! the RFC has in front of it are for servers that do not listen while they send: of the reset those hear.
 
 use super::{Dialogue, State, Step};
-use crate::transfer::ftp::address;
 use crate::transfer::ftp::client::Failure;
-use crate::transfer::ftp::command::{Command, Epsv};
-use crate::transfer::ftp::reply::{Kind, Reply};
+use crate::transfer::ftp::wire::address;
+use crate::transfer::ftp::wire::command::{Command, Epsv};
+use crate::transfer::ftp::wire::reply::{Kind, Reply};
 
 /// An operation with a data connection.
 #[derive(Debug)]
@@ -32,7 +32,7 @@ impl Transfer {
 
 impl Dialogue {
     /// Begins with a command that needs one.
-    pub(in super::super) fn start_transfer(
+    pub(in crate::transfer::ftp::client) fn start_transfer(
         &mut self,
         begin: Command,
         restart: Option<u64>,
@@ -43,7 +43,7 @@ impl Dialogue {
     }
 
     /// The data connection is on its way, which is early enough to say what it is for.
-    pub(in super::super) fn handle_connecting(&mut self) -> Step {
+    pub(in crate::transfer::ftp::client) fn handle_connecting(&mut self) -> Step {
         let State::Passive(transfer) = self.take_state() else {
             return Step::Wait;
         };
@@ -57,13 +57,19 @@ impl Dialogue {
     }
 
     /// The data connection could not be opened.
-    pub(in super::super) fn handle_not_connected(&mut self, failure: Failure) -> Step {
+    pub(in crate::transfer::ftp::client) fn handle_not_connected(
+        &mut self,
+        failure: Failure,
+    ) -> Step {
         self.state = State::Idle;
         Step::Done(Err(failure))
     }
 
     /// The data connection has ended.
-    pub(in super::super) fn handle_data_end(&mut self, result: Result<(), Failure>) -> Step {
+    pub(in crate::transfer::ftp::client) fn handle_data_end(
+        &mut self,
+        result: Result<(), Failure>,
+    ) -> Step {
         match &mut self.state {
             State::Restart(transfer) | State::Begin(transfer) => transfer.data = Some(result),
             State::Moving(transfer) => {

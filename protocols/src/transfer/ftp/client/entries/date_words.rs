@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::dates::DAY;
 use super::months;
 use super::words::number;
-use crate::transfer::ftp::time::Timestamp;
+use crate::transfer::ftp::wire::time::Timestamp;
 
 /// A time of day.
 #[derive(Clone, Copy)]

@@ -16,7 +16,7 @@ use super::date_words::{
     zone,
 };
 use super::words::{Words, number};
-use crate::transfer::ftp::time::Timestamp;
+use crate::transfer::ftp::wire::time::Timestamp;
 
 pub(super) const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 

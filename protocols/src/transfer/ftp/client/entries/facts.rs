@@ -2,7 +2,7 @@
 
 use super::words::{is_space, number};
 use super::{Entry, Reading};
-use crate::transfer::ftp::time::Timestamp;
+use crate::transfer::ftp::wire::time::Timestamp;
 use crate::transfer::store::Kind;
 
 /// Reads a line. What is not as the RFC has it is read as it must be meant, where that is clear.

@@ -3,7 +3,7 @@
 use super::others::without_version;
 use super::words::{Words, size, unindented};
 use super::{Entry, Reading};
-use crate::transfer::ftp::time::Timestamp;
+use crate::transfer::ftp::wire::time::Timestamp;
 
 /// What a server says is in a directory.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -30,7 +30,7 @@ mod words;
 
 pub use listing::Listing;
 
-use crate::transfer::ftp::time::Timestamp;
+use crate::transfer::ftp::wire::time::Timestamp;
 use crate::transfer::store::Kind;
 
 /// A file or a directory, as its server has it.

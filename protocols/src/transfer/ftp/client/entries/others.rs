@@ -16,7 +16,7 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use super::words::{Words, number, size, unindented};
 use super::{Entry, Reading, dates};
-use crate::transfer::ftp::time::Timestamp;
+use crate::transfer::ftp::wire::time::Timestamp;
 use crate::transfer::store::Kind;
 
 /// Reads a line of any of them; `None` if it is of none.

@@ -3,7 +3,7 @@
 use super::date_words::{clock, half_day};
 use super::words::{Words, size, unindented};
 use super::{Entry, Reading, dates};
-use crate::transfer::ftp::time::Timestamp;
+use crate::transfer::ftp::wire::time::Timestamp;
 use crate::transfer::store::Kind;
 
 /// Reads a line that begins with a date and a time; `None` if it does not.

@@ -1,0 +1,399 @@
+//! Accounts and registered channels: who is who, and who founded what, across restarts.
+//!
+//! ```text
+//!   create, register_channel …            commit                     Registry::offload
+//!  ───────────────────────────▶ Tables ───────────▶ queue of frames ───────────────────▶ Journal
+//!        at once, in memory       │                    in order                            │ fsync
+//!                                 ▼                                                        ▼
+//!                             questions                                   done: tell the user it is kept
+//! ```
+//!
+//! | file | what it is |
+//! |---|---|
+//! | `limits` | every bound, its default, and the reason for it |
+//! | `error` | why a change is refused, or a file not opened |
+//! | `record` | one change as a line of text: pure |
+//! | `frame` | changes that are kept together or not at all: pure |
+//! | `tables` | what there is, in memory: pure |
+//! | `journal` | the file: appended to, or replaced whole |
+//! | `store` | the file, written away from the loop and in order |
+//!
+//! Names are compared as the server compares them ([`Folded`]).
+
+mod error;
+mod frame;
+mod journal;
+mod limits;
+mod record;
+mod store;
+mod tables;
+
+use std::path::Path;
+use std::time::SystemTime;
+
+use reactor::{OffloadError, Registry};
+
+use crate::chat::wire::casemap::{Folded, same_name};
+use crate::password::PasswordHash;
+use record::Change;
+use store::Store;
+use tables::Tables;
+
+pub use error::{NotAdded, NotCreated, NotKept, NotOpened, NotRegistered, NotSaved, Unknown};
+pub use journal::Repaired;
+pub use limits::AccountLimits;
+pub use tables::{Account, Channel, Topic};
+
+/// The accounts of a server, and its registered channels.
+///
+/// A change is made in memory at once, so that of two who want a name the second is refused, and is
+/// on disk when [`commit`](Self::commit) says so. Without a file there is memory only, and `commit`
+/// says so in the next turn: that is what simulations use, and servers that want to forget.
+///
+/// ```
+/// use protocols::chat::accounts::{AccountLimits, Accounts};
+/// use protocols::password::PasswordHash;
+/// use std::time::SystemTime;
+///
+/// let mut accounts = Accounts::in_memory(AccountLimits::default());
+/// let hash = PasswordHash::of("correct horse")?; // slow: a server does it in `Registry::offload`
+/// accounts.create("Ann", hash, SystemTime::now())?;
+/// assert_eq!(accounts.owner_of("ANN").map(|account| account.name()), Some("Ann"));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug)]
+pub struct Accounts {
+    tables: Tables,
+    limits: AccountLimits,
+    /// Changes that were made and not committed yet, encoded.
+    uncommitted: Vec<u8>,
+    store: Option<Store>,
+}
+
+impl Accounts {
+    // ── opening ─────────────────────────────────────────────────────────────────────────────
+
+    /// Accounts that end with the program.
+    #[must_use]
+    pub fn in_memory(limits: AccountLimits) -> Self {
+        Self { tables: Tables::default(), limits, uncommitted: Vec::new(), store: None }
+    }
+
+    /// Opens the file of accounts, or makes it, and keeps other programs from it until dropped. It
+    /// waits for the disk, so it comes before the loop begins.
+    ///
+    /// What a crash has left behind, a change half written that nobody was told was kept, is cut off,
+    /// and told of beside the accounts.
+    ///
+    /// # Errors
+    ///
+    /// See [`NotOpened`]. A file with damage that no crash explains is left as it is.
+    pub fn open(path: &Path, limits: AccountLimits) -> Result<(Self, Option<Repaired>), NotOpened> {
+        let (journal, tables, repaired) = journal::Journal::open(path)?;
+        let store = Some(Store::new(journal));
+        Ok((Self { tables, limits, uncommitted: Vec::new(), store }, repaired))
+    }
+
+    /// As [`open`](Self::open), for the file `accounts` in a directory, which is made if it is not there.
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub fn open_in(
+        directory: &Path,
+        limits: AccountLimits,
+    ) -> Result<(Self, Option<Repaired>), NotOpened> {
+        let path = directory.to_owned();
+        std::fs::create_dir_all(directory).map_err(|source| NotOpened::Io { path, source })?;
+        Self::open(&directory.join("accounts"), limits)
+    }
+
+    // ── accounts ────────────────────────────────────────────────────────────────────────────
+
+    /// Makes an account, which owns the nick of its name.
+    ///
+    /// # Errors
+    ///
+    /// See [`NotCreated`].
+    pub fn create(
+        &mut self,
+        name: &str,
+        password: PasswordHash,
+        now: SystemTime,
+    ) -> Result<(), NotCreated> {
+        if !self.is_name(name) {
+            return Err(NotCreated::BadName);
+        }
+        if let Some(owner) = self.owner_of(name) {
+            return Err(NotCreated::Taken { owner: owner.name().to_owned() });
+        }
+        if self.tables.accounts.len() >= self.limits.accounts {
+            return Err(NotCreated::TooMany);
+        }
+        let (name, created) = (name.to_owned(), seconds(now));
+        self.change(Change::Account { name, created, password });
+        Ok(())
+    }
+
+    /// Gives an account another password.
+    ///
+    /// # Errors
+    ///
+    /// If there is no such account.
+    pub fn set_password(&mut self, name: &str, password: PasswordHash) -> Result<(), Unknown> {
+        let name = self.account(name).ok_or(Unknown::Account)?.name().to_owned();
+        self.change(Change::Password { name, password });
+        Ok(())
+    }
+
+    /// Forgets an account, its nicks, and the channels it founded; the names of those channels.
+    ///
+    /// # Errors
+    ///
+    /// If there is no such account.
+    pub fn drop_account(&mut self, name: &str) -> Result<Vec<String>, Unknown> {
+        let name = self.account(name).ok_or(Unknown::Account)?.name().to_owned();
+        let founded: Vec<_> = self.founded_by(&name).map(|it| it.name().to_owned()).collect();
+        for name in &founded {
+            self.change(Change::Forget { name: name.clone() });
+        }
+        self.change(Change::Drop { name });
+        Ok(founded)
+    }
+
+    /// Gives an account one more nick that it owns.
+    ///
+    /// # Errors
+    ///
+    /// See [`NotAdded`].
+    pub fn add_nick(&mut self, account: &str, nick: &str) -> Result<(), NotAdded> {
+        if !self.is_name(nick) {
+            return Err(NotAdded::BadName);
+        }
+        let account = self.account(account).ok_or(NotAdded::NoSuchAccount)?;
+        if account.nicks().len() >= self.limits.nicks_per_account {
+            return Err(NotAdded::TooMany);
+        }
+        if let Some(owner) = self.owner_of(nick) {
+            return Err(NotAdded::Taken { owner: owner.name().to_owned() });
+        }
+        let (name, nick) = (account.name().to_owned(), nick.to_owned());
+        self.change(Change::Nick { name, nick });
+        Ok(())
+    }
+
+    /// Takes a nick from an account. The nick of its own name stays.
+    ///
+    /// # Errors
+    ///
+    /// If there is no such account, or the nick is not one it was given.
+    pub fn remove_nick(&mut self, account: &str, nick: &str) -> Result<(), Unknown> {
+        let account = self.account(account).ok_or(Unknown::Account)?;
+        let nick = account.nicks().iter().find(|it| same_name(it, nick));
+        let nick = nick.ok_or(Unknown::Nick)?.clone();
+        let name = account.name().to_owned();
+        self.change(Change::NoNick { name, nick });
+        Ok(())
+    }
+
+    /// The account of a name.
+    #[must_use]
+    pub fn account(&self, name: &str) -> Option<&Account> {
+        self.tables.accounts.get(&Folded::of(name))
+    }
+
+    /// The account that a nick belongs to.
+    #[must_use]
+    pub fn owner_of(&self, nick: &str) -> Option<&Account> {
+        self.tables.owner_of(&Folded::of(nick))
+    }
+
+    /// What a password is held against that was given for a name: the hash of the account, and for a name
+    /// that is no account's the next one's in the alphabet. Nobody is to learn who there is from how long
+    /// it takes to hear that a password is wrong, and hashes may differ in what they cost; whether a
+    /// password is right is for [`account`](Self::account) to say first.
+    pub(super) fn hash_to_compute_for(&self, name: &str) -> PasswordHash {
+        let accounts = &self.tables.accounts;
+        let like = accounts.range(Folded::of(name)..).next().or(accounts.first_key_value());
+        like.map_or_else(PasswordHash::like_any, |(_, account)| account.password().clone())
+    }
+
+    /// All accounts, by name.
+    pub fn accounts(&self) -> impl ExactSizeIterator<Item = &Account> {
+        self.tables.accounts.values()
+    }
+
+    // ── channels ────────────────────────────────────────────────────────────────────────────
+
+    /// Registers a channel for an account, its founder.
+    ///
+    /// # Errors
+    ///
+    /// See [`NotRegistered`].
+    pub fn register_channel(
+        &mut self,
+        name: &str,
+        founder: &str,
+        now: SystemTime,
+    ) -> Result<(), NotRegistered> {
+        if !self.is_name(name) {
+            return Err(NotRegistered::BadName);
+        }
+        let founder = self.account(founder).ok_or(NotRegistered::NoSuchAccount)?.name().to_owned();
+        if let Some(channel) = self.channel(name) {
+            return Err(NotRegistered::Taken { founder: channel.founder().to_owned() });
+        }
+        if self.tables.channels.len() >= self.limits.channels {
+            return Err(NotRegistered::TooMany);
+        }
+        if self.founded_by(&founder).count() >= self.limits.channels_per_account {
+            return Err(NotRegistered::TooManyOfOne);
+        }
+        let (name, registered) = (name.to_owned(), seconds(now));
+        self.change(Change::Channel { name, founder, registered });
+        Ok(())
+    }
+
+    /// Remembers the topic of a registered channel, or that it has none.
+    ///
+    /// # Errors
+    ///
+    /// See [`NotKept`].
+    pub fn keep_topic(&mut self, channel: &str, topic: Option<Topic>) -> Result<(), NotKept> {
+        let known = self.channel(channel).ok_or(NotKept::NoSuchChannel)?;
+        if let Some(topic) = &topic
+            && !(self.is_text(&topic.text) && self.is_name(&topic.set_by))
+        {
+            return Err(NotKept::NotText);
+        }
+        if known.topic() != topic.as_ref() {
+            let name = known.name().to_owned();
+            self.change(Change::Topic { name, topic });
+        }
+        Ok(())
+    }
+
+    /// Remembers the modes of a registered channel, in the words of MODE: `+ntk key`.
+    ///
+    /// # Errors
+    ///
+    /// See [`NotKept`].
+    pub fn keep_modes(&mut self, channel: &str, modes: &str) -> Result<(), NotKept> {
+        let known = self.channel(channel).ok_or(NotKept::NoSuchChannel)?;
+        if !self.is_text(modes) {
+            return Err(NotKept::NotText);
+        }
+        if known.modes() != modes {
+            let (name, modes) = (known.name().to_owned(), modes.to_owned());
+            self.change(Change::Modes { name, modes });
+        }
+        Ok(())
+    }
+
+    /// Forgets that a channel is registered.
+    ///
+    /// # Errors
+    ///
+    /// If it is not.
+    pub fn drop_channel(&mut self, name: &str) -> Result<(), Unknown> {
+        let name = self.channel(name).ok_or(Unknown::Channel)?.name().to_owned();
+        self.change(Change::Forget { name });
+        Ok(())
+    }
+
+    /// The registered channel of a name.
+    #[must_use]
+    pub fn channel(&self, name: &str) -> Option<&Channel> {
+        self.tables.channels.get(&Folded::of(name))
+    }
+
+    /// All registered channels, by name.
+    pub fn channels(&self) -> impl ExactSizeIterator<Item = &Channel> {
+        self.tables.channels.values()
+    }
+
+    /// The channels an account founded.
+    pub fn founded_by<'a>(&'a self, account: &'a str) -> impl Iterator<Item = &'a Channel> {
+        self.channels().filter(move |channel| same_name(channel.founder(), account))
+    }
+
+    // ── keeping ─────────────────────────────────────────────────────────────────────────────
+
+    /// Has everything changed so far written down, away from the loop, and calls `done` when it is on
+    /// the disk: what was committed before is on it too by then. Never before this call returns.
+    ///
+    /// If writing fails the change stays in memory, and the next commit tries to save it again.
+    pub fn commit<App: 'static>(
+        &mut self,
+        registry: &mut Registry<App>,
+        done: impl FnOnce(&mut Registry<App>, &mut App, Result<(), NotSaved>) + 'static,
+    ) {
+        let Some(flush) = self.begin_save() else {
+            return registry.defer(|registry, app| done(registry, app, Ok(())));
+        };
+        // Whichever of the two is used, the other has to be there.
+        let done = std::rc::Rc::new(std::cell::Cell::new(Some(done)));
+        let later = std::rc::Rc::clone(&done);
+        let offloaded = registry.offload(
+            move || flush.run(),
+            move |registry, app, result| {
+                if let Some(done) = later.take() {
+                    done(registry, app, result.unwrap_or_else(|error| Err(error.into())));
+                }
+            },
+        );
+        if offloaded.is_err()
+            && let Some(done) = done.take()
+        {
+            registry.defer(|registry, app| done(registry, app, Err(NotSaved::Busy)));
+        }
+    }
+
+    /// Has everything changed so far written down, and waits for it: for a program without a loop,
+    /// or whose loop has ended.
+    ///
+    /// # Errors
+    ///
+    /// See [`NotSaved`].
+    pub fn save(&mut self) -> Result<(), NotSaved> {
+        self.begin_save().map_or(Ok(()), store::Flush::run)
+    }
+
+    /// Queues what is uncommitted; the work that writes it, if it has to be written anywhere.
+    fn begin_save(&mut self) -> Option<store::Flush> {
+        let uncommitted = std::mem::take(&mut self.uncommitted);
+        let tables = &self.tables;
+        self.store.as_mut().map(|store| store.begin(&uncommitted, || tables.encode()))
+    }
+
+    fn change(&mut self, change: Change) {
+        // Without a file nobody would ever take it out again.
+        if self.store.is_some() {
+            change.encode(&mut self.uncommitted);
+        }
+        self.tables.apply(change);
+    }
+
+    /// Whether this can be a name: a word, not too long. What is a nick the server knows better.
+    fn is_name(&self, name: &str) -> bool {
+        (1..=self.limits.name).contains(&name.len()) && record::is_word(name)
+    }
+
+    fn is_text(&self, text: &str) -> bool {
+        text.len() <= self.limits.text && record::is_line(text)
+    }
+}
+
+impl From<OffloadError> for NotSaved {
+    fn from(error: OffloadError) -> Self {
+        Self::Panicked(error.to_string())
+    }
+}
+
+/// Seconds since 1970; a clock before that is taken for 1970.
+fn seconds(time: SystemTime) -> u64 {
+    time.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs())
+}
+
+#[cfg(test)]
+mod tests;

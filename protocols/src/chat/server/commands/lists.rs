@@ -1,0 +1,168 @@
+//! Which channels there are, and who is on them (modern.ircdocs.horse, "NAMES", "LIST").
+
+use std::collections::BTreeSet;
+
+use crate::chat::server::channels::{Channel, ChannelKey};
+use crate::chat::server::modes::{Flags, UserModes};
+use crate::chat::server::scope::{Scope, pack};
+use crate::chat::wire::capability::Caps;
+use crate::chat::wire::mask;
+use crate::chat::wire::message::Message;
+use crate::chat::wire::numeric;
+use crate::chat::wire::timestamp::Timestamp;
+
+/// Bytes of names on one line.
+const ROOM: usize = 360;
+/// Filters of one `LIST`: each is held against every channel there is.
+const FILTERS: usize = 16;
+/// Names that a `NAMES` of all channels gives at most.
+const ALL_NAMES: usize = 1_000;
+
+/// `NAMES #channel[,…]` (RFC 1459, 4.2.5). Without a channel, of all that can be seen, as far as they are
+/// few. However many channels are asked for, the answer ends once, with the words of the question.
+pub(super) fn names(scope: &mut Scope<'_>, message: &Message<'_>) {
+    let Some(names) = message.param(0).filter(|names| !names.is_empty()) else {
+        return all_names(scope);
+    };
+    let most = scope.server.settings.limits.targets;
+    let mut seen = BTreeSet::new();
+    for name in names.split(',').take(most) {
+        let Some(channel) = scope.server.channels.named(name) else {
+            continue;
+        };
+        if scope.server.channels[channel].is_visible_to(scope.me) && seen.insert(channel) {
+            tell_members(scope, channel);
+        }
+    }
+    scope.numeric(numeric::RPL_ENDOFNAMES, &[names]);
+}
+
+fn all_names(scope: &mut Scope<'_>) {
+    let mut left = ALL_NAMES;
+    let visible: Vec<_> = scope
+        .server
+        .channels
+        .iter()
+        .filter(|(_, channel)| channel.is_visible_to(scope.me) && channel.len() > 0)
+        .take_while(|(_, channel)| {
+            left = left.saturating_sub(channel.len());
+            left > 0
+        })
+        .map(|(key, _)| key)
+        .collect();
+    visible.iter().for_each(|&channel| tell_members(scope, channel));
+    scope.numeric(numeric::RPL_ENDOFNAMES, &["*"]);
+}
+
+/// Who is on a channel, and that this is all.
+pub(super) fn tell_names(scope: &mut Scope<'_>, channel: ChannelKey) {
+    tell_members(scope, channel);
+    let name = scope.server.channels[channel].name.to_string();
+    scope.numeric(numeric::RPL_ENDOFNAMES, &[&name]);
+}
+
+fn tell_members(scope: &mut Scope<'_>, key: ChannelKey) {
+    let channel = &scope.server.channels[key];
+    let (all_symbols, with_host) =
+        (scope.caps().has(Caps::MULTI_PREFIX), scope.caps().has(Caps::USERHOST_IN_NAMES));
+    let is_member = channel.has(scope.me);
+    let names = channel.members().filter_map(|(member, status)| {
+        let user = &scope.server.users[member];
+        let is_seen = is_member || !user.modes.has(UserModes::INVISIBLE);
+        let symbols = status.symbols(all_symbols);
+        let name = if with_host { &user.source } else { user.nick() };
+        is_seen.then(|| symbols.chain(name.chars()).collect::<String>())
+    });
+    let lines = pack(names, ' ', ROOM);
+    let symbol = if channel.flags.has(Flags::SECRET) { "@" } else { "=" };
+    let name = channel.name.to_string();
+    for line in lines {
+        scope.numeric_text(numeric::RPL_NAMREPLY, &[symbol, &name], &line);
+    }
+}
+
+/// What a channel has to be like to be listed (ISUPPORT `ELIST=CMNTU`).
+enum Filter {
+    Mask(String),
+    NotMask(String),
+    MoreThan(usize),
+    FewerThan(usize),
+    /// Made, or given its topic, more than so many minutes ago; or less.
+    MadeBefore(u64),
+    MadeAfter(u64),
+    TopicBefore(u64),
+    TopicAfter(u64),
+}
+
+impl Filter {
+    fn parse(text: &str) -> Option<Self> {
+        let number = |text: &str| text.parse::<u64>().ok();
+        let count = |text: &str| text.parse::<usize>().ok();
+        match text.split_at_checked(2) {
+            Some(("C>", minutes)) => return number(minutes).map(Self::MadeBefore),
+            Some(("C<", minutes)) => return number(minutes).map(Self::MadeAfter),
+            Some(("T>", minutes)) => return number(minutes).map(Self::TopicBefore),
+            Some(("T<", minutes)) => return number(minutes).map(Self::TopicAfter),
+            _ => {}
+        }
+        match text.split_at_checked(1) {
+            Some((">", users)) => count(users).map(Self::MoreThan),
+            Some(("<", users)) => count(users).map(Self::FewerThan),
+            Some(("!", mask)) => Some(Self::NotMask(mask.to_owned())),
+            _ => Some(Self::Mask(text.to_owned())),
+        }
+    }
+
+    fn fits(&self, channel: &Channel, now: Timestamp) -> bool {
+        let age = |second: u64| now.seconds().saturating_sub(second);
+        let topic_age = channel.topic.as_ref().map(|topic| age(topic.at));
+        match self {
+            Self::Mask(mask) => mask::matches(mask, channel.name.as_str()),
+            Self::NotMask(mask) => !mask::matches(mask, channel.name.as_str()),
+            Self::MoreThan(users) => channel.len() > *users,
+            Self::FewerThan(users) => channel.len() < *users,
+            Self::MadeBefore(minutes) => {
+                age(channel.created.seconds()) > minutes.saturating_mul(60)
+            }
+            Self::MadeAfter(minutes) => age(channel.created.seconds()) < minutes.saturating_mul(60),
+            Self::TopicBefore(minutes) => {
+                topic_age.is_some_and(|age| age > minutes.saturating_mul(60))
+            }
+            Self::TopicAfter(minutes) => {
+                topic_age.is_some_and(|age| age < minutes.saturating_mul(60))
+            }
+        }
+    }
+}
+
+/// `LIST [filter[,…]]` (RFC 1459, 4.2.6). Masks are alternatives; all other filters have to fit.
+pub(super) fn list(scope: &mut Scope<'_>, message: &Message<'_>) {
+    let words = message.param(0).unwrap_or_default();
+    let words = words.split(',').filter(|word| !word.is_empty());
+    let filters: Vec<_> = words.filter_map(Filter::parse).take(FILTERS).collect();
+    let (masks, others): (Vec<_>, Vec<_>) =
+        filters.iter().partition(|filter| matches!(filter, Filter::Mask(_)));
+    let fits = |channel: &Channel| {
+        (masks.is_empty() || masks.iter().any(|mask| mask.fits(channel, scope.clock)))
+            && others.iter().all(|filter| filter.fits(channel, scope.clock))
+    };
+    // ISUPPORT SAFELIST
+    let mut room = scope.server.longest_answer();
+    let mut listed = Vec::new();
+    for (_, channel) in scope.server.channels.iter() {
+        if !channel.is_visible_to(scope.me) || !fits(channel) {
+            continue;
+        }
+        let topic = channel.topic.as_ref().map_or("", |topic| &topic.text);
+        let Some(left) = room.checked_sub(channel.name.as_str().len() + topic.len() + 192) else {
+            break;
+        };
+        room = left;
+        listed.push((channel.name.to_string(), channel.len().to_string(), topic.to_owned()));
+    }
+    scope.numeric_text(numeric::RPL_LISTSTART, &["Channel"], numeric::RPL_LISTSTART.text());
+    for (name, users, topic) in &listed {
+        scope.numeric_text(numeric::RPL_LIST, &[name, users], topic);
+    }
+    scope.numeric(numeric::RPL_LISTEND, &[]);
+}

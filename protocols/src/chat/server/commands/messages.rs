@@ -1,0 +1,336 @@
+//! What is said: `PRIVMSG`, `NOTICE` and `TAGMSG` (modern.ircdocs.horse, "Sending Messages").
+
+use std::rc::Rc;
+
+use crate::chat::server::Server;
+use crate::chat::server::channels::ChannelKey;
+use crate::chat::server::history::{Party, Talk};
+use crate::chat::server::line::{Cast, Line, client_only};
+use crate::chat::server::modes::{Flags, Status, UserModes};
+use crate::chat::server::post::{Part, Post};
+use crate::chat::server::scope::Scope;
+use crate::chat::server::users::UserKey;
+use crate::chat::wire::capability::Caps;
+use crate::chat::wire::casemap::{ChannelName, same_name};
+use crate::chat::wire::message::Message;
+use crate::chat::wire::numeric;
+
+use super::services;
+use super::services::Service;
+
+/// `PRIVMSG target[,…] :text` (RFC 1459, 4.4.1).
+pub(super) fn privmsg(scope: &mut Scope<'_>, message: &Message<'_>) {
+    with_text(scope, message, "PRIVMSG");
+}
+
+/// `NOTICE target[,…] :text`. Nothing is ever answered to it, not even an error (RFC 1459, 4.4.2).
+pub(super) fn notice(scope: &mut Scope<'_>, message: &Message<'_>) {
+    with_text(scope, message, "NOTICE");
+}
+
+/// `TAGMSG target[,…]`: tags alone (IRCv3 message-tags).
+pub(super) fn tagmsg(scope: &mut Scope<'_>, message: &Message<'_>) {
+    match message.param(0).filter(|targets| !targets.is_empty()) {
+        Some(targets) => to_targets(scope, message, "TAGMSG", targets, &[].into()),
+        None => scope.numeric_text(numeric::ERR_NORECIPIENT, &[], "No recipient given (TAGMSG)"),
+    }
+}
+
+fn with_text(scope: &mut Scope<'_>, message: &Message<'_>, command: &'static str) {
+    scope.user_mut().spoke = scope.network.now();
+    let is_quiet = command == "NOTICE";
+    match (message.param(0), message.param(1)) {
+        (None | Some(""), _) if is_quiet => {}
+        (None | Some(""), _) => {
+            scope.numeric_text(
+                numeric::ERR_NORECIPIENT,
+                &[],
+                &format!("No recipient given ({command})"),
+            );
+        }
+        (_, None | Some("")) if is_quiet => {}
+        (_, None | Some("")) => scope.numeric(numeric::ERR_NOTEXTTOSEND, &[]),
+        (Some(targets), Some(text)) => {
+            let parts = [Part { text: text.to_owned(), concat: false }].into();
+            to_targets(scope, message, command, targets, &parts);
+        }
+    }
+}
+
+fn to_targets(
+    scope: &mut Scope<'_>,
+    message: &Message<'_>,
+    command: &'static str,
+    targets: &str,
+    parts: &Rc<[Part]>,
+) {
+    let tags = client_only(message.tags);
+    let mut seen: Vec<&str> = Vec::new();
+    for target in targets.split(',').filter(|target| !target.is_empty()) {
+        let target = services::named(scope, target).map_or(target, |service| service.name);
+        if seen.iter().any(|seen| same_name(seen, target)) {
+            continue;
+        }
+        seen.push(target);
+        if seen.len() > scope.server.settings.limits.targets {
+            if command != "NOTICE" {
+                scope.numeric(numeric::ERR_TOOMANYTARGETS, &[target]);
+            }
+            return;
+        }
+        say(scope, target, command, Rc::clone(parts), Rc::clone(&tags));
+    }
+}
+
+/// Says something to one target.
+pub(super) fn say(
+    scope: &mut Scope<'_>,
+    target: &str,
+    command: &'static str,
+    parts: Rc<[Part]>,
+    client_tags: Rc<str>,
+) {
+    let name = target.trim_start_matches(|symbol| Status::of_symbol(symbol).is_some());
+    if ChannelName::is_meant(name) {
+        return say_to_channel(scope, target, name, command, parts, client_tags);
+    }
+    if let Some(user) = scope.server.users.named(target) {
+        return say_to_user(scope, user, command, parts, client_tags);
+    }
+    if let Some(service) = services::named(scope, target) {
+        return say_to_service(scope, service, command, parts, client_tags);
+    }
+    if command != "NOTICE" {
+        scope.numeric(numeric::ERR_NOSUCHNICK, &[target]);
+    }
+}
+
+/// A message of the user's.
+pub(super) fn post(
+    scope: &mut Scope<'_>,
+    command: &'static str,
+    params: Vec<String>,
+    parts: Rc<[Part]>,
+    client_tags: Rc<str>,
+) -> Post {
+    let user = &scope.server.users[scope.me];
+    let (source, account) = (Rc::clone(&user.source), user.account.clone());
+    let by = Server::party(user);
+    let bot = user.modes.has(UserModes::BOT);
+    let (id, at) = (scope.server.next_id(), scope.clock);
+    Post { id, at, source, by, account, bot, client_tags, command, params, parts }
+}
+
+/// A client-to-client question, other than `/me` (CTCP).
+fn is_ctcp(parts: &[Part]) -> bool {
+    parts
+        .iter()
+        .any(|part| part.text.strip_prefix('\u{1}').is_some_and(|text| !text.starts_with("ACTION")))
+}
+
+// ── to a channel ────────────────────────────────────────────────────────────────────────────────────
+
+fn say_to_channel(
+    scope: &mut Scope<'_>,
+    target: &str,
+    name: &str,
+    command: &'static str,
+    parts: Rc<[Part]>,
+    client_tags: Rc<str>,
+) {
+    let is_quiet = command == "NOTICE";
+    let Some(key) = scope.server.channels.named(name) else {
+        if !is_quiet {
+            scope.numeric(numeric::ERR_NOSUCHCHANNEL, &[name]);
+        }
+        return;
+    };
+    // The least of the symbols in front of the name says who is meant (ISUPPORT `STATUSMSG`).
+    let symbols = &target[..target.len() - name.len()];
+    let rank = symbols.chars().filter_map(Status::of_symbol).min().unwrap_or_default();
+    let channel = &scope.server.channels[key];
+    let may_speak = channel.may_speak(scope.me, scope.user())
+        && (rank == Status::NONE || channel.has(scope.me))
+        && !(channel.flags.has(Flags::NO_CTCP) && is_ctcp(&parts));
+    let target = [symbols, channel.name.as_str()].concat();
+    if !may_speak {
+        if !is_quiet {
+            scope.numeric(numeric::ERR_CANNOTSENDTOCHAN, &[&target[symbols.len()..]]);
+        }
+        return;
+    }
+    scope.server.counters.messages += 1;
+    scope.happens_on(key);
+    let post = Rc::new(post(scope, command, vec![target], parts, client_tags));
+    deliver_to_channel(scope, key, &post, rank);
+    if rank == Status::NONE {
+        remember(scope, key, post);
+    }
+}
+
+fn deliver_to_channel(scope: &mut Scope<'_>, key: ChannelKey, post: &Post, rank: Status) {
+    let is_tags = post.parts.is_empty();
+    for (lines, wanted) in renderings(scope, post) {
+        for line in &lines {
+            let mut cast = Cast::new(line);
+            let channel = &scope.server.channels[key];
+            if !is_tags && wanted == Wanted::All && rank == Status::NONE {
+                channel.send(scope.network, &mut cast, Some(scope.me));
+            } else {
+                channel.send_where(scope.network, &mut cast, Some(scope.me), |caps, status| {
+                    wanted.by(caps)
+                        && status.reaches(rank)
+                        && (!is_tags || caps.has(Caps::MESSAGE_TAGS))
+                });
+            }
+        }
+        echo(scope, &lines, wanted, is_tags);
+    }
+}
+
+/// Says it to the user itself too, if it wants that (IRCv3 echo-message).
+fn echo(scope: &mut Scope<'_>, lines: &[Line], wanted: Wanted, is_tags: bool) {
+    let caps = scope.caps();
+    let wants = caps.has(Caps::ECHO_MESSAGE) && (!is_tags || caps.has(Caps::MESSAGE_TAGS));
+    if wants && wanted.by(caps) {
+        lines.iter().for_each(|line| scope.reply_line(line.clone()));
+    }
+}
+
+/// For whom a way of writing a message is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Wanted {
+    All,
+    Multiline,
+    NotMultiline,
+}
+
+impl Wanted {
+    pub(super) fn by(self, caps: Caps) -> bool {
+        let knows_multiline = caps.has(Caps::MULTILINE | Caps::BATCH);
+        match self {
+            Self::All => true,
+            Self::Multiline => knows_multiline,
+            Self::NotMultiline => !knows_multiline,
+        }
+    }
+}
+
+/// The ways to write a message, and for whom each is.
+pub(super) fn renderings(scope: &mut Scope<'_>, post: &Post) -> Vec<(Vec<Line>, Wanted)> {
+    let written = if post.is_multiline() {
+        let batch = scope.server.next_batch();
+        post.plain().and_then(|plain| {
+            Ok(vec![(plain, Wanted::NotMultiline), (post.batched(&batch)?, Wanted::Multiline)])
+        })
+    } else {
+        post.plain().map(|plain| vec![(plain, Wanted::All)])
+    };
+    written.unwrap_or_else(|_| {
+        scope.server.counters.spoiled += 1;
+        Vec::new()
+    })
+}
+
+// ── to a user ───────────────────────────────────────────────────────────────────────────────────────
+
+fn say_to_user(
+    scope: &mut Scope<'_>,
+    user: UserKey,
+    command: &'static str,
+    parts: Rc<[Part]>,
+    client_tags: Rc<str>,
+) {
+    let target = &scope.server.users[user];
+    if target.modes.has(UserModes::NO_CTCP) && is_ctcp(&parts) {
+        return;
+    }
+    let nick = target.nick().to_owned();
+    let away = target.away.clone().filter(|_| command == "PRIVMSG");
+    scope.server.counters.messages += 1;
+    let talk = private_talk(scope, user);
+    if let Some(talk) = &talk {
+        scope.happens_in(talk);
+    }
+    let post = Rc::new(post(scope, command, vec![nick.clone()], parts, client_tags));
+    let is_tags = post.parts.is_empty();
+    for (lines, wanted) in renderings(scope, &post) {
+        let caps = scope.server.users[user].caps;
+        if wanted.by(caps) && (!is_tags || caps.has(Caps::MESSAGE_TAGS)) {
+            lines.iter().for_each(|line| scope.tell_user(user, line));
+        }
+        echo(scope, &lines, wanted, is_tags);
+    }
+    if let Some(away) = away {
+        scope.numeric_text(numeric::RPL_AWAY, &[&nick], &away);
+    }
+    if let Some(talk) = talk {
+        remember_private(scope, user, &talk, post);
+    }
+}
+
+// ── to a service ────────────────────────────────────────────────────────────────────────────────────
+
+fn say_to_service(
+    scope: &mut Scope<'_>,
+    service: &Service,
+    command: &'static str,
+    parts: Rc<[Part]>,
+    client_tags: Rc<str>,
+) {
+    if command == "TAGMSG" {
+        return;
+    }
+    let target = vec![service.name.to_owned()];
+    let post = post(scope, command, target, parts, client_tags);
+    for (lines, wanted) in renderings(scope, &post) {
+        echo(scope, &lines, wanted, false);
+    }
+    if command == "PRIVMSG" {
+        services::hear(scope, service, &post.parts);
+    }
+}
+
+// ── remembering ─────────────────────────────────────────────────────────────────────────────────────
+
+/// Whether a post is worth remembering: that somebody is typing is not.
+fn is_lasting(post: &Post) -> bool {
+    let is_fleeting = |tag: &str| {
+        let key = tag.split_once('=').map_or(tag, |(key, _)| key);
+        matches!(key, "+typing" | "+draft/typing")
+    };
+    post.command != "TAGMSG" || !post.client_tags.split(';').any(is_fleeting)
+}
+
+/// Remembers what happened on a channel.
+pub(super) fn remember(scope: &mut Scope<'_>, channel: ChannelKey, post: Rc<Post>) {
+    if !is_lasting(&post) {
+        return;
+    }
+    let talk = Talk::Channel(scope.server.channels[channel].name.folded());
+    let limits = &scope.server.settings.limits;
+    let (most, bytes) = (limits.history_messages, limits.history_bytes);
+    scope.server.history.push(&talk, post, &[], most, bytes);
+}
+
+/// The user's conversation with another, if one of the two can come back for it: has an account.
+fn private_talk(scope: &Scope<'_>, other: UserKey) -> Option<Talk> {
+    let (mine, theirs) = (Server::party(scope.user()), Server::party(&scope.server.users[other]));
+    let is_kept = [&mine, &theirs].iter().any(|party| matches!(party, Party::Account(_)));
+    is_kept.then(|| Talk::private(mine, theirs))
+}
+
+/// Remembers what was said in private.
+fn remember_private(scope: &mut Scope<'_>, other: UserKey, talk: &Talk, post: Rc<Post>) {
+    if !is_lasting(&post) {
+        return;
+    }
+    let named = |user: UserKey| {
+        let user = &scope.server.users[user];
+        (Server::party(user), user.nick())
+    };
+    let names = [named(scope.me), named(other)];
+    let limits = &scope.server.settings.limits;
+    let (most, bytes) = (limits.history_messages, limits.history_bytes);
+    scope.server.history.push(talk, post, &names, most, bytes);
+}

@@ -1,0 +1,282 @@
+//! The commands: one function each, in files by what they are about.
+//!
+//! | file | what it is |
+//! |---|---|
+//! | `registration` | `PASS`, `NICK`, `USER`, `PING`, `PONG`, `QUIT`: who somebody is |
+//! | `capabilities` | `CAP`: what a client understands |
+//! | `sasl` | `AUTHENTICATE`: who somebody can prove to be |
+//! | `accounts` | `REGISTER`, `VERIFY`: logging in and out |
+//! | `services` | `NS` and `CS`: the same in words, and channels that are somebody's |
+//! | `channels` | `JOIN`, `PART`, `TOPIC`, `INVITE`, `KICK`: who is where |
+//! | `modes`, `channel_modes` | `MODE` |
+//! | `lists` | `NAMES`, `LIST` |
+//! | `messages` | `PRIVMSG`, `NOTICE`, `TAGMSG`: what is said |
+//! | `multiline` | `BATCH`: what is said in several lines |
+//! | `history`, `redaction`, `markers` | `CHATHISTORY`, `REDACT`, `MARKREAD`: what was said, and read |
+//! | `metadata`, `metadata_events` | `METADATA`: what users and channels tell of themselves, and who hears it |
+//! | `users` | `WHOIS`, `WHOWAS`, `USERHOST`, `ISON`, `AWAY`, `SETNAME` |
+//! | `who` | `WHO`, and WHOX |
+//! | `monitor` | `MONITOR` |
+//! | `queries` | `MOTD`, `LUSERS`, `VERSION`, `TIME`, `INFO`, `ADMIN`, `STATS`, `LINKS`, `HELP` |
+//! | `operators` | `OPER`, `KILL`, `REHASH`, `WALLOPS`, `CHGHOST` |
+
+mod accounts;
+mod capabilities;
+mod channel_modes;
+mod channels;
+mod history;
+mod kept_modes;
+mod lists;
+mod markers;
+mod mask_lists;
+mod messages;
+mod metadata;
+mod metadata_events;
+mod modes;
+mod monitor;
+mod multiline;
+mod operators;
+mod queries;
+mod redaction;
+mod registration;
+mod sasl;
+mod services;
+mod users;
+mod who;
+
+use reactor::ConnectionId;
+
+use super::Server;
+use super::network::Network;
+use super::scope::{Label, Scope};
+use super::users::UserKey;
+use crate::chat::wire::capability::Caps;
+use crate::chat::wire::message::{MAX_CLIENT_TAGS, Message, ParseError};
+use crate::chat::wire::numeric;
+use crate::chat::wire::stranger::Stranger;
+
+pub(super) use capabilities::announce;
+pub(super) use registration::enforce_nick;
+
+/// Logs a user out, and tells whoever has to know.
+pub(super) fn log_out(server: &mut Server, network: &mut dyn Network, user: UserKey) {
+    let connection = server.users[user].connection;
+    accounts::log_out(&mut Scope::new(server, network, user, connection, None));
+}
+
+/// A command: who may give it, with how many parameters at least, and what it is good for.
+struct Command {
+    name: &'static str,
+    parameters: usize,
+    from: From,
+    run: fn(&mut Scope<'_>, &Message<'_>),
+    help: &'static str,
+}
+
+/// Who may give a command.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum From {
+    Anybody,
+    Registered,
+    Operator,
+}
+
+macro_rules! commands {
+    ($($name:literal $parameters:literal $from:ident $run:path, $help:literal;)*) => {
+        /// All of them, in the order of their names.
+        const COMMANDS: &[Command] = &[$(Command {
+            name: $name, parameters: $parameters, from: From::$from, run: $run, help: $help,
+        }),*];
+    };
+}
+
+commands! {
+    "ADMIN" 0 Registered queries::admin, "ADMIN: who runs this server";
+    "AUTHENTICATE" 1 Anybody sasl::authenticate, "AUTHENTICATE mechanism, or base64: log in (SASL)";
+    "AWAY" 0 Anybody users::away, "AWAY [:text]: say that you are away, or that you are back";
+    "BATCH" 1 Registered multiline::batch, "BATCH +name draft/multiline target: begin a message of several lines";
+    "CAP" 1 Anybody capabilities::cap, "CAP LS|LIST|REQ|END: agree on extensions";
+    "CHANSERV" 0 Registered services::chanserv, "CHANSERV ...: see CS";
+    "CHATHISTORY" 1 Registered history::chathistory, "CHATHISTORY LATEST|BEFORE|AFTER|AROUND|BETWEEN|TARGETS ...: what was said";
+    "CHGHOST" 2 Operator operators::chghost, "CHGHOST nick host: give a user another visible host";
+    "CS" 0 Registered services::chanserv, "CS REGISTER|DROP|INFO #channel: register a channel";
+    "HELP" 0 Registered queries::help, "HELP [command]: what a command does";
+    "HELPOP" 0 Registered queries::help, "HELPOP [command]: what a command does";
+    "INFO" 0 Registered queries::info, "INFO: what this server is";
+    "INVITE" 0 Registered channels::invite, "INVITE nick #channel: invite somebody; alone, who has invited you";
+    "ISON" 1 Registered users::ison, "ISON nick...: which of these are here";
+    "JOIN" 1 Registered channels::join, "JOIN #channel[,...] [key[,...]]: join channels; JOIN 0 leaves all";
+    "KICK" 2 Registered channels::kick, "KICK #channel nick[,...] [:reason]: remove somebody from a channel";
+    "KILL" 1 Operator operators::kill, "KILL nick [:reason]: remove somebody from the server";
+    "LINKS" 0 Registered queries::links, "LINKS: which servers there are";
+    "LIST" 0 Registered lists::list, "LIST [#channel|mask|>n|<n|C>min|C<min|T>min|T<min][,...]: which channels there are";
+    "LUSERS" 0 Registered queries::lusers, "LUSERS: how many users there are";
+    "MARKREAD" 0 Registered markers::markread, "MARKREAD target [timestamp=...]: how far you have read";
+    "METADATA" 2 Anybody metadata::metadata, "METADATA target|* GET|LIST|SET|CLEAR|SYNC|SUB|UNSUB|SUBS ...: what users and channels tell of themselves";
+    "MODE" 1 Registered modes::mode, "MODE #channel|nick [modes [parameters]]: see or change modes";
+    "MONITOR" 1 Registered monitor::monitor, "MONITOR +|- nick[,...], or C, L, S: be told who comes and goes";
+    "MOTD" 0 Registered queries::motd, "MOTD: the message of the day";
+    "NAMES" 0 Registered lists::names, "NAMES #channel[,...]: who is on a channel";
+    "NICK" 0 Anybody registration::nick, "NICK nick: take a nickname";
+    "NICKSERV" 0 Registered services::nickserv, "NICKSERV ...: see NS";
+    "NOTICE" 0 Registered messages::notice, "NOTICE target[,...] :text: say something that is not answered";
+    "NS" 0 Registered services::nickserv, "NS REGISTER|IDENTIFY|LOGOUT|SET|GHOST|GROUP|INFO|DROP ...: your account";
+    "OPER" 2 Registered operators::oper, "OPER name password: become an operator";
+    "PART" 1 Registered channels::part, "PART #channel[,...] [:reason]: leave channels";
+    "PASS" 1 Anybody registration::pass, "PASS password: the server's password, before anything else";
+    "PING" 0 Anybody registration::ping, "PING token: is the server there?";
+    "PONG" 0 Anybody registration::pong, "PONG token: yes, the client is there";
+    "PRIVMSG" 0 Registered messages::privmsg, "PRIVMSG target[,...] :text: say something to channels or users";
+    "QUIT" 0 Anybody registration::quit, "QUIT [:reason]: leave";
+    "REDACT" 2 Registered redaction::redact, "REDACT target id [:reason]: take back what was said";
+    "REGISTER" 3 Anybody accounts::register, "REGISTER account|* email|* password: make an account";
+    "REHASH" 0 Operator operators::rehash, "REHASH: read the settings anew";
+    "SETNAME" 1 Registered users::setname, "SETNAME :real name: change your real name";
+    "STATS" 0 Registered queries::stats, "STATS u|m|o|z: since when, which commands, who, and what the server has done";
+    "SUMMON" 0 Registered queries::summon, "SUMMON: not on this server";
+    "TAGMSG" 0 Registered messages::tagmsg, "TAGMSG target[,...]: send tags and nothing else";
+    "TIME" 0 Registered queries::time, "TIME: what time it is on the server";
+    "TOPIC" 1 Registered channels::topic, "TOPIC #channel [:topic]: see or set the topic";
+    "USER" 4 Anybody registration::user, "USER name 0 * :real name: say who you are";
+    "USERHOST" 1 Registered users::userhost, "USERHOST nick...: where up to five users are";
+    "USERS" 0 Registered queries::users, "USERS: not on this server";
+    "VERIFY" 2 Anybody accounts::verify, "VERIFY account code: nothing has to be verified here";
+    "VERSION" 0 Registered queries::version, "VERSION: which program this is, and what it supports";
+    "WALLOPS" 1 Operator operators::wallops, "WALLOPS :text: tell all who listen (user mode w)";
+    "WHO" 0 Registered who::who, "WHO #channel|nick|mask [o][%fields[,token]]: who is there";
+    "WHOIS" 0 Registered users::whois, "WHOIS nick: who somebody is";
+    "WHOWAS" 0 Registered users::whowas, "WHOWAS nick [count]: who somebody was";
+}
+
+impl Command {
+    /// The command of a name, which may be spelt in either case.
+    fn named(name: &str) -> Option<&'static Self> {
+        let spelt = || name.bytes().map(|byte| byte.to_ascii_uppercase());
+        let at = COMMANDS.binary_search_by(|it| it.name.bytes().cmp(spelt())).ok()?;
+        COMMANDS.get(at)
+    }
+}
+
+/// A line has come.
+pub(super) fn handle(
+    server: &mut Server,
+    network: &mut dyn Network,
+    me: UserKey,
+    connection: ConnectionId,
+    line: &[u8],
+) {
+    server.counters.lines += 1;
+    announce(server, network);
+    if !server.users[me].is_registered()
+        && let Some(stranger) = Stranger::of(line)
+    {
+        return server.disconnect(network, me, stranger.refusal());
+    }
+    match Message::parse(line) {
+        Ok(message) => {
+            let label = label(server.users[me].caps, &message);
+            let mut scope = Scope::new(server, network, me, connection, label);
+            dispatch(&mut scope, &message);
+            scope.finish();
+        }
+        Err(ParseError::Empty) => {}
+        Err(error) => refuse(server, network, me, connection, line, error),
+    }
+}
+
+/// A line has come that is longer than any may be. Whoever sends such a thing does not speak IRC, or
+/// means harm.
+pub(super) fn handle_too_long(
+    server: &mut Server,
+    network: &mut dyn Network,
+    me: UserKey,
+    connection: ConnectionId,
+) {
+    server.counters.lines += 1;
+    let mut scope = Scope::new(server, network, me, connection, None);
+    scope.numeric(numeric::ERR_INPUTTOOLONG, &[]);
+    server.disconnect(network, me, "Input line too long");
+}
+
+fn dispatch(scope: &mut Scope<'_>, message: &Message<'_>) {
+    if message.tags.as_str().len() + 2 > MAX_CLIENT_TAGS {
+        return scope.numeric(numeric::ERR_INPUTTOOLONG, &[]);
+    }
+    if multiline::takes(scope, message) {
+        return;
+    }
+    let is_registered = scope.user().is_registered();
+    let Some(command) = Command::named(message.command) else {
+        return match is_registered {
+            true => scope.numeric(numeric::ERR_UNKNOWNCOMMAND, &[message.command]),
+            false => scope.numeric(numeric::ERR_NOTREGISTERED, &[]),
+        };
+    };
+    if command.from != From::Anybody && !is_registered {
+        return scope.numeric(numeric::ERR_NOTREGISTERED, &[]);
+    }
+    if message.params().len() < command.parameters {
+        return scope.numeric(numeric::ERR_NEEDMOREPARAMS, &[command.name]);
+    }
+    if command.from == From::Operator && !scope.user().is_operator() {
+        return scope.numeric(numeric::ERR_NOPRIVILEGES, &[]);
+    }
+    scope.server.count_command(command.name);
+    (command.run)(scope, message);
+}
+
+/// A line is no message: says why.
+fn refuse(
+    server: &mut Server,
+    network: &mut dyn Network,
+    me: UserKey,
+    connection: ConnectionId,
+    line: &[u8],
+    error: ParseError,
+) {
+    // What is not UTF-8 is still understood well enough to answer it (IRCv3 utf8-only).
+    let text = String::from_utf8_lossy(line).replace(['\0', '\r'], "");
+    let message = Message::parse(text.as_bytes()).ok();
+    let label = message.as_ref().and_then(|message| label(server.users[me].caps, message));
+    let command = message.as_ref().map_or("*", |message| message.command).to_ascii_uppercase();
+    let mut scope = Scope::new(server, network, me, connection, label);
+    match error {
+        ParseError::Empty => {}
+        ParseError::TagsTooLong | ParseError::BodyTooLong => {
+            scope.numeric(numeric::ERR_INPUTTOOLONG, &[]);
+        }
+        ParseError::NotUtf8 => {
+            scope.fail(&command, "INVALID_UTF8", &[], "The line is not UTF-8");
+        }
+        ParseError::Control => {
+            scope.numeric_text(
+                numeric::ERR_UNKNOWNERROR,
+                &[&command],
+                "The line holds a NUL, CR or LF",
+            );
+        }
+    }
+    scope.finish();
+}
+
+/// The label of a command, if its client may use one (IRCv3 labeled-response): at most 64 bytes.
+fn label(caps: Caps, message: &Message<'_>) -> Option<Label> {
+    if !caps.has(Caps::LABELED_RESPONSE) {
+        return None;
+    }
+    let label = message.tags.get("label")?;
+    (1..=64).contains(&label.len()).then(|| Label::new(label.into_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_command_is_there_once_in_order_and_says_what_it_is() {
+        for Command { name, help, .. } in COMMANDS {
+            assert!(help.starts_with(name) && help.len() < 200, "{name}");
+        }
+        assert!(COMMANDS.is_sorted_by(|one, next| one.name < next.name));
+    }
+}

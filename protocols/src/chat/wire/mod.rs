@@ -1,0 +1,17 @@
+//! What is said, as bytes and as values: pure, for both sides.
+//!
+//! | file | what it is |
+//! |---|---|
+//! | [`message`], `builder` | a line: parsed from any bytes, and written |
+//! | [`casemap`], [`mask`] | names, how they are spelt, when two are the same, what fits a pattern |
+//! | [`numeric`], [`capability`], [`timestamp`] | the words of the protocol |
+//! | `stranger` | who does not speak IRC at all |
+
+pub(super) mod builder;
+pub mod capability;
+pub mod casemap;
+pub mod mask;
+pub mod message;
+pub mod numeric;
+pub(super) mod stranger;
+pub mod timestamp;

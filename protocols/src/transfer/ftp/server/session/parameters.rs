@@ -1,0 +1,208 @@
+//! How and where files are to be sent.
+
+use std::net::{IpAddr, SocketAddr, SocketAddrV4};
+use std::ops::RangeInclusive;
+use std::rc::Rc;
+
+use reactor::{Address, ListenOptions, ListenerId, OpenError, Protocol};
+
+use super::state::Channel;
+use super::{CHANNEL, Conversation};
+use crate::transfer::ftp::Server;
+use crate::transfer::ftp::server::data;
+use crate::transfer::ftp::server::data::{Data, PassivePort};
+use crate::transfer::ftp::server::record::Event;
+use crate::transfer::ftp::wire::address::{Family, to_port};
+use crate::transfer::ftp::wire::command::{Epsv, Type};
+use crate::transfer::ftp::wire::reply::Reply;
+
+/// Passive ports, if none were named: those that are for whoever needs one for a moment (RFC 6335, 6). The
+/// system would choose one as well, but passes over all that were in use a minute ago, which takes ever longer:
+/// after ten thousand files most of the time of a server.
+const DYNAMIC: RangeInclusive<u16> = 49_152..=65_535;
+/// Ports that are tried in a range before it counts as full.
+const TRIES: u32 = 256;
+/// The ports below are those of services, which a client has no business to have us connect to
+/// (RFC 2577, 3).
+const FIRST_FREE_PORT: u16 = 1024;
+
+pub(super) const NO_RESTART_OF_TEXT: &str = "REST is for TYPE I.";
+
+impl<App: AsMut<Server> + 'static> Conversation<'_, '_, App> {
+    /// TYPE.
+    pub(super) fn set_type(&mut self, kind: Type) {
+        self.session.kind = kind;
+        match kind {
+            Type::Ascii => self.reply(200, "Files are text."),
+            Type::Image => self.reply(200, "Files are bytes."),
+        }
+    }
+
+    /// REST: of bytes. Where in a text a place is that is counted in bytes, nobody knows without reading
+    /// all of it (RFC 3659, 5.3), and a client had better learn that now than from RETR.
+    pub(super) fn restart(&mut self, offset: u64) {
+        if self.session.kind == Type::Ascii && offset > 0 {
+            // Nor is it what was said before.
+            self.session.restart = 0;
+            return self.reply(501, NO_RESTART_OF_TEXT);
+        }
+        self.session.restart = offset;
+        self.reply(350, format!("Restarting at {offset}. Send RETR or STOR."));
+    }
+
+    /// ALLO: there is nothing to be reserved, but what will not fit can be said now.
+    pub(super) fn allocate(&mut self, bytes: u64) {
+        let quota = self.session.account().and_then(|account| account.store.quota());
+        let left = quota.map(|quota| quota.limit().saturating_sub(quota.used()));
+        match left {
+            Some(left) if left < bytes => {
+                self.reply(504, format!("There is room for {left} bytes only."));
+            }
+            _ => self.reply(202, "No allocation is necessary."),
+        }
+    }
+
+    // ── active ──────────────────────────────────────────────────────────────────────────────
+
+    /// PORT, EPRT: where to connect to. Only to the client, and to none of its services: else this
+    /// server could be made to talk to anybody (the bounce attack, RFC 2577, 3).
+    pub(super) fn port(&mut self, target: SocketAddr, verb: &'static str) {
+        if self.session.only_epsv {
+            return self.reply(503, "You said EPSV ALL.");
+        }
+        if !self.server().settings().active {
+            return self.reply(502, "This server does not connect to clients; use EPSV or PASV.");
+        }
+        let peer = self.session.peer;
+        if Family::of(target.ip()) != Family::of(peer) {
+            return self.refuse_family();
+        }
+        if target.ip().to_canonical() != peer || target.port() < FIRST_FREE_PORT {
+            self.tell(&Event::BounceRefused { peer, target });
+            return self.reply(504, format!("{verb} to other hosts or services is refused."));
+        }
+        self.close_channel();
+        // The scope of a link-local address is not said, and is that of the control connection.
+        let mut address = SocketAddr::new(peer, target.port());
+        if let (SocketAddr::V6(address), SocketAddr::V6(local)) = (&mut address, self.session.local)
+        {
+            address.set_scope_id(local.scope_id());
+        }
+        self.session.channel = Channel::Active(address);
+        self.reply(200, format!("{verb} understood."));
+    }
+
+    fn refuse_family(&mut self) {
+        let family = Family::of(self.session.peer).number();
+        self.reply(522, format!("Network protocol not supported, use ({family})."));
+    }
+
+    // ── passive ─────────────────────────────────────────────────────────────────────────────
+
+    /// PASV: a port for an IPv4 client.
+    pub(super) fn pasv(&mut self) {
+        let public = self.server().settings().passive_address;
+        if self.session.only_epsv {
+            return self.reply(503, "You said EPSV ALL.");
+        }
+        let IpAddr::V4(local) = self.session.local.ip() else {
+            return self.reply(502, "PASV is for IPv4; use EPSV.");
+        };
+        if let Some(port) = self.open_passive() {
+            let text = to_port(SocketAddrV4::new(public.unwrap_or(local), port));
+            self.reply(227, format!("Entering Passive Mode ({text})."));
+        }
+    }
+
+    /// EPSV: a port for any client (RFC 2428, 3).
+    pub(super) fn epsv(&mut self, what: Epsv) {
+        match what {
+            Epsv::All => {
+                self.session.only_epsv = true;
+                return self.reply(200, "EPSV ALL understood.");
+            }
+            Epsv::PortOf(family) if family != Family::of(self.session.peer) => {
+                return self.refuse_family();
+            }
+            Epsv::Port | Epsv::PortOf(_) => {}
+        }
+        if let Some(port) = self.open_passive() {
+            self.reply(229, format!("Entering Extended Passive Mode (|||{port}|)"));
+        }
+    }
+
+    /// Listens for a data connection; the port, or a reply that says why not.
+    fn open_passive(&mut self) -> Option<u16> {
+        self.close_channel();
+        match self.listen_somewhere() {
+            Ok(port) => Some(port),
+            Err(_) => {
+                // RFC 959 has no reply for it: 421 would be a goodbye.
+                self.reply(425, "There is no port free; try again later.");
+                None
+            }
+        }
+    }
+
+    fn listen_somewhere(&mut self) -> Result<u16, OpenError> {
+        let wanted = self.settings().passive_ports;
+        let range = wanted.clone().unwrap_or(DYNAMIC);
+        let (first, last) = (*range.start(), *range.end());
+        let count = u32::from(last.saturating_sub(first)) + 1;
+        // From a random place on, so that nobody can tell where the next client is expected.
+        let from = (self.transport.registry().random() % u64::from(count)) as u32;
+        let mut tries = 0..count.min(TRIES);
+        loop {
+            let step = tries.next().unwrap_or(0);
+            let port = first.saturating_add(((from + step) % count) as u16);
+            match self.listen_at(port) {
+                Err(OpenError::AddressInUse(_)) if !tries.is_empty() => {}
+                // The system knows of others, if it may be any.
+                Err(_) if wanted.is_none() => return self.listen_at(0),
+                result => return result,
+            }
+        }
+    }
+
+    fn listen_at(&mut self, port: u16) -> Result<u16, OpenError> {
+        let limits = self.settings().limits;
+        let (session, client) = (self.transport.id(), self.session.peer);
+        let mut address = self.session.local;
+        address.set_port(port);
+        let tls = self.data_tls();
+        let options = ListenOptions {
+            #[cfg(feature = "tls")]
+            tls: tls.as_ref().map(crate::transfer::ftp::secure::DataTls::options),
+            backlog: 16,
+            stream: data::stream_options(),
+            limits: data::stream_limits(&limits),
+            ..ListenOptions::default()
+        };
+        let passive = PassivePort::new();
+        let listening = Rc::clone(&passive);
+        let listener = self.transport.registry().listen_with(
+            Address::Ip(address),
+            &options,
+            move |peer, app: &mut App| {
+                let data = Data::new(session, Some(Rc::clone(&listening)), tls.clone());
+                let protocol: Box<dyn Protocol<App>> = Box::new(data);
+                listening.admits(peer, client, app.as_mut()).then_some(protocol)
+            },
+        )?;
+        self.transport.set_timer(CHANNEL, limits.data_timeout);
+        self.session.channel = Channel::Passive(listener, passive);
+        Ok(self.port_of(listener))
+    }
+
+    fn port_of(&mut self, listener: ListenerId) -> u16 {
+        let address = self.transport.registry().listener_address(listener);
+        address.ok().and_then(|address| address.port()).unwrap_or(0)
+    }
+
+    /// OPTS UTF8 and the like are with what they concern; this says what there is (RFC 2389, 4).
+    pub(super) fn set_facts(&mut self, names: &[Vec<u8>]) {
+        let facts = crate::transfer::ftp::server::listing::Facts::of(names);
+        self.session.facts = facts;
+        self.say(&Reply::new(200, format!("MLST OPTS {}", facts.names()).trim_end()));
+    }
+}
