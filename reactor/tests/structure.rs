@@ -15,6 +15,7 @@ const CIRCLE: &[&str] = &[
     "datagram/transport.rs",
     "handle.rs",
     "listener/mod.rs",
+    "registry/inherit.rs",
     "registry/mod.rs",
     "registry/protocol.rs",
     "registry/timers.rs",
