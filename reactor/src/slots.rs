@@ -55,13 +55,17 @@ impl<T> Slots<T> {
         self.slot(key)?.source.take()
     }
 
-    /// As [`Self::take`], for the token of an event.
-    pub(crate) fn take_token(&mut self, token: Token) -> Option<(Key, T)> {
-        let slot = self.entries.get_mut(token.index())?;
-        if slot.key.token() != token {
+    /// As [`Self::take`], for the token of an event, if the source is a wanted one.
+    pub(crate) fn take_token_if(
+        &mut self,
+        token: Token,
+        is_wanted: impl FnOnce(&T) -> bool,
+    ) -> Option<(Key, T)> {
+        let Slot { key, source } = self.entries.get_mut(token.index())?;
+        if key.token() != token || !source.as_ref().is_some_and(is_wanted) {
             return None;
         }
-        Some((slot.key, slot.source.take()?))
+        Some((*key, source.take()?))
     }
 
     /// Puts back what [`Self::take`] took.
@@ -118,6 +122,7 @@ impl<T> Slots<T> {
 }
 
 /// This never happens; out of line it takes no registers from the path of a message.
+#[inline(never)]
 fn drop_out_of_line<T>(source: T) {
     drop(source);
 }
@@ -144,7 +149,7 @@ mod tests {
         let second = insert(&mut slots, "second");
         assert_eq!(first.index(), second.index());
         assert!(slots.take(first).is_none());
-        assert!(slots.take_token(first.token()).is_none());
+        assert!(slots.take_token_if(first.token(), |_| true).is_none());
         assert_eq!(slots.take(second), Some("second"));
     }
 

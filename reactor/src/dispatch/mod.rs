@@ -26,15 +26,31 @@ impl<App> Registry<App> {
         self.ledger.gathers = events.len() > 1;
         self.ledger.trace_loop(|| What::TurnBegan { events: events.len() });
         for (token, readiness) in events.iter() {
-            match self.slots.take_token(token) {
-                Some((key, Source::Stream(mut connection))) => {
-                    Visit::new(key, &mut connection, self, app)
-                        .handle_readiness(readiness, scratch);
-                    self.slots.put(key, Source::Stream(connection));
-                }
-                Some((key, other)) => self.handle_other_source(key, other, readiness, app, scratch),
-                None => self.handle_other_token(token, app),
+            let is_stream = |source: &Source<App>| matches!(source, Source::Stream(_));
+            if let Some((key, Source::Stream(mut connection))) =
+                self.slots.take_token_if(token, is_stream)
+            {
+                Visit::new(key, &mut connection, self, app).handle_readiness(readiness, scratch);
+                self.slots.put(key, Source::Stream(connection));
+            } else {
+                self.handle_other_event(token, readiness, app, scratch);
             }
+        }
+    }
+
+    /// Handles an event of anything but a connection.
+    #[cold]
+    #[inline(never)]
+    fn handle_other_event(
+        &mut self,
+        token: Token,
+        readiness: Readiness,
+        app: &mut App,
+        scratch: &mut Scratch,
+    ) {
+        match self.slots.take_token_if(token, |_| true) {
+            Some((key, source)) => self.handle_other_source(key, source, readiness, app, scratch),
+            None => self.handle_other_token(token, app),
         }
     }
 
