@@ -178,7 +178,8 @@ fn the_page_talks_shows_files_and_comes_back() {
     browser.until(&bob, &fetched);
     assert!(browser.complaints.is_empty(), "{:?}", browser.complaints);
 
-    // The server goes, and is there again.
+    // The server goes, and is there again. It would wait for who does not hang up.
+    drop(irc);
     playground.stop();
     for page in [&ann, &bob] {
         browser.until(page, &format!("!({is_in})"));
