@@ -176,6 +176,14 @@ fn the_page_talks_shows_files_and_comes_back() {
         link("primes")
     );
     browser.until(&bob, &fetched);
+    // Each part of the page has a tag, by which a reload finds out that nothing is new.
+    for part in ["", "page.css", "page.js", "files/"] {
+        let again = format!(
+            "fetch('/{part}').then(it => fetch('/{part}', {{cache: 'no-store', \
+             headers: {{'If-None-Match': it.headers.get('ETag')}}}})).then(it => it.status)"
+        );
+        assert_eq!(browser.look(&bob, &again), 304, "/{part}");
+    }
     assert!(browser.complaints.is_empty(), "{:?}", browser.complaints);
 
     // The server goes, and is there again. It would wait for who does not hang up.
