@@ -138,8 +138,8 @@ struct Members<'a> {
     params: Option<&'a str>,
     result: Option<&'a str>,
     error: Option<&'a str>,
-    /// One that stands there twice: which was meant cannot be known.
-    twice: Option<&'a str>,
+    /// Whether one stands there twice: which was meant cannot be known.
+    is_twice: bool,
 }
 
 impl<'a> Members<'a> {
@@ -155,9 +155,7 @@ impl<'a> Members<'a> {
             _ if name.contains('\\') => return self.note_escaped(name, value),
             _ => return,
         };
-        if member.replace(value).is_some() {
-            self.twice = Some(name);
-        }
+        self.is_twice |= member.replace(value).is_some();
     }
 
     #[cold]
@@ -169,8 +167,9 @@ impl<'a> Members<'a> {
             self.note(name, value);
         }
     }
+
     fn sort(self, dialect: Dialect) -> Message<'a> {
-        if self.twice.is_some() {
+        if self.is_twice {
             return Message::Invalid { id: "null", why: "a member stands there twice" };
         }
         let id = self.id;

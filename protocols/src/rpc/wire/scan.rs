@@ -91,7 +91,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// Takes a value, whatever it is.
-    #[inline]
+    #[inline(always)]
     fn value(&mut self) -> Result<&'a str, Flaw> {
         let (bytes, start) = (self.text.as_bytes(), self.at);
         self.at = match self.peek() {
