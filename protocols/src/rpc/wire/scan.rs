@@ -109,6 +109,7 @@ impl<'a> Cursor<'a> {
 
 // Each of these gets the place where something begins, and returns the one behind it, or nothing if it is not
 // there. Places are handed on, and not kept in the cursor, so that they stay in registers.
+// Those that are always inlined the compiler would rather call, which costs as much as a short string.
 
 /// An array or an object, with all that is in it.
 #[inline(never)]
