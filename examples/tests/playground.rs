@@ -1,10 +1,15 @@
 //! The playground, as a person meets it.
 #![cfg(unix)]
 
+mod browser;
+#[path = "../../protocols/tests/outside/mod.rs"]
+mod outside;
 mod support;
 
+use std::io::{BufRead, BufReader, Write};
 use std::net::TcpListener;
 
+use browser::Browser;
 use support::{PLAYGROUND, Program, TRANSFER, echo};
 
 /// The addresses it prints, in order: TCP, UDP, Unix.
@@ -103,4 +108,107 @@ fn a_port_that_was_asked_for_is_not_replaced() {
     assert_eq!(ended.code, Some(1));
     let expected = format!("playground: address already in use: {address}; try another port");
     assert!(ended.errors.starts_with(&expected), "{}", ended.errors);
+}
+
+/// A playground with a page at `web`; where that is, and where its chat is.
+fn with_page(web: &str) -> (Program, String, String) {
+    let any = "127.0.0.1:0";
+    let places = ["--tcp", "--udp", "--chat", "--ftp", "--tftp"].map(|option| [option, any]);
+    let playground = Program::start(PLAYGROUND, &[places.as_flattened(), &["--web", web]].concat());
+    open(&playground);
+    let lines = std::iter::from_fn(|| Some(playground.line()).filter(|line| !line.is_empty()));
+    let lines: Vec<String> = lines.collect();
+    let [web, chat] = ["web ", "chat "].map(|name| {
+        let line = lines.iter().find(|line| line.trim_start().starts_with(name));
+        line.and_then(|line| line.split_whitespace().nth(2)).expect("an address").to_owned()
+    });
+    (playground, web, chat)
+}
+
+/// Two pages and a client of IRC talk, a file is opened, and what was cut comes back.
+#[test]
+fn the_page_talks_shows_files_and_comes_back() {
+    let Some(chromium) = outside::program("chromium") else {
+        return;
+    };
+    let (playground, web, chat) = with_page("127.0.0.1:0");
+    let mut browser = Browser::start(chromium);
+    let url = format!("http://{web}/");
+    let (ann, bob) = (browser.open(&url, 390), browser.open(&url, 1280));
+    let is_in = "document.getElementById('status').dataset.is === 'on'";
+    for (page, name) in [(&ann, "ann"), (&bob, "bob")] {
+        browser.until(page, is_in);
+        // On a page that has just been opened the keyboard is where one writes.
+        browser.look(page, "document.getElementById('text').focus()");
+        browser.type_line(page, &format!("/nick {name}"));
+        browser.until(page, &format!("document.getElementById('me').textContent === '{name}'"));
+    }
+    let mut irc = BufReader::new(support::connect(&chat));
+    irc.get_mut().write_all(b"NICK eve\r\nUSER eve 0 * :eve\r\nJOIN #lobby\r\n").expect("sent");
+    hear(&mut irc, " 366 eve #lobby ");
+
+    browser.type_line(&ann, "from a telephone: gr\u{fc}\u{df}e <b>&amp;");
+    hear(
+        &mut irc,
+        ":ann!~web@127.0.0.1 PRIVMSG #lobby :from a telephone: gr\u{fc}\u{df}e <b>&amp;",
+    );
+    irc.get_mut().write_all(b"PRIVMSG #lobby :from a terminal\r\n").expect("sent");
+    for said in ["ann  from a telephone: gr\u{fc}\u{df}e <b>&amp;", "eve  from a terminal"] {
+        let shown = format!("document.getElementById('log').textContent.includes('{said}')");
+        browser.until(&ann, &shown);
+        browser.until(&bob, &shown);
+    }
+    // Nothing is wider than a telephone.
+    let fits = "document.documentElement.scrollWidth <= innerWidth";
+    browser.until(&ann, fits);
+
+    // A directory, and a file in it, by what a person clicks on.
+    let link = |name: &str| {
+        format!(
+            "[...document.querySelectorAll('#files a')].find(it => it.textContent === '{name}')"
+        )
+    };
+    browser.until(&bob, &format!("!!{}", link("numbers/")));
+    browser.look(&bob, &format!("{}.click()", link("numbers/")));
+    browser.until(&bob, &format!("!!{}", link("primes")));
+    let fetched = format!(
+        "fetch({}.href).then(it => it.text()).then(it => it.startsWith('2\\n3\\n5\\n7\\n'))",
+        link("primes")
+    );
+    browser.until(&bob, &fetched);
+    // Each part of the page has a tag, by which a reload finds out that nothing is new.
+    for part in ["", "page.css", "page.js", "files/"] {
+        let again = format!(
+            "fetch('/{part}').then(it => fetch('/{part}', {{cache: 'no-store', \
+             headers: {{'If-None-Match': it.headers.get('ETag')}}}})).then(it => it.status)"
+        );
+        assert_eq!(browser.look(&bob, &again), 304, "/{part}");
+    }
+    assert!(browser.complaints.is_empty(), "{:?}", browser.complaints);
+
+    // The server goes, and is there again. It would wait for who does not hang up.
+    drop(irc);
+    playground.stop();
+    for page in [&ann, &bob] {
+        browser.until(page, &format!("!({is_in})"));
+    }
+    browser.type_line(&ann, "still here");
+    let (playground, ..) = with_page(&web);
+    for page in [&ann, &bob] {
+        browser.until(page, is_in);
+    }
+    // What could not be said has not been lost.
+    browser.type_line(&ann, "");
+    browser.until(&bob, "document.getElementById('log').textContent.includes('ann  still here')");
+    drop(browser);
+    playground.stop();
+}
+
+/// Reads lines until one has this in it.
+fn hear(irc: &mut impl BufRead, part: &str) {
+    let mut heard = String::new();
+    while !heard.lines().next_back().is_some_and(|line| line.contains(part)) {
+        let read = irc.read_line(&mut heard);
+        assert!(read.as_ref().is_ok_and(|read| *read > 0), "{read:?} without {part}: {heard}");
+    }
 }

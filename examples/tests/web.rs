@@ -264,7 +264,15 @@ fn fetches_from(url: &str, can_go_on: bool) {
         fs::rename(here.path().join("large"), here.path().join("large.part")).expect("it is there");
         prints(WEB, &["get", "-c", "--output", &place, urls[0]]);
         assert!(read("large") == noise(LARGE), "what was whole already has got its name");
+        fs::write(here.path().join("large"), &noise(LARGE)[..1_000_000]).expect("it is written");
+        prints(WEB, &["get", "-c", "--output", &place, urls[0]]);
+        assert!(read("large") == noise(LARGE), "what was here under its own name is gone on with");
     }
+    fs::write(here.path().join("small.part"), noise(101)).expect("it is written");
+    let longer = run(WEB, &["get", "-c", "--output", &place, urls[1]], b"");
+    let words = "what is here has 101 bytes, more than the 100 there are; it stays as it is";
+    assert!(longer.code == Some(33) && longer.errors.contains(words), "{longer:?}");
+    assert!(read("small.part") == noise(101) && read("small") == noise(100), "nothing is lost");
     let twice = run(WEB, &["get", "--output", &place, urls[1], urls[1]], b"");
     assert_eq!(twice.code, Some(2), "one file is not made of two answers: {twice:?}");
     let missing = run(WEB, &["get", "--output", &place, &format!("{url}/missing")], b"");

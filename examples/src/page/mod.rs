@@ -1,8 +1,11 @@
 //! A page for browsers: the chat's `#lobby`, and files. Plain HTML, CSS and JavaScript, as they are in this folder.
 
+use std::borrow::Cow;
+
 use http::StatusCode;
 use protocols::chat;
 use protocols::http::server::{Exchange, Router};
+use protocols::http::wire::{Conditions, ETag, Request, Validators, Verdict};
 use protocols::websocket::{Endpoint, Origins};
 
 /// The channel that the page shows.
@@ -20,15 +23,17 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; c
 /// chat as a WebSocket, `irc`. `files` is where the files are, as seen from there.
 pub fn add<App: AsMut<chat::Server> + 'static>(router: &mut Router<App>, place: &str, files: &str) {
     let page = PAGE.replace("{{files}}", files);
-    router.get(place, move |_, exchange, _| {
-        send(exchange, "text/html; charset=utf-8", &page);
-    });
-    router.get(&format!("{place}page.css"), |_, exchange, _| {
-        send(exchange, "text/css; charset=utf-8", STYLE);
-    });
-    router.get(&format!("{place}page.js"), |_, exchange, _| {
-        send(exchange, "text/javascript; charset=utf-8", SCRIPT);
-    });
+    let parts = [
+        ("", "text/html; charset=utf-8", page.into()),
+        ("page.css", "text/css; charset=utf-8", STYLE.into()),
+        ("page.js", "text/javascript; charset=utf-8", SCRIPT.into()),
+    ];
+    for (name, media, body) in parts {
+        let part = Part::new(media, body);
+        router.get(&format!("{place}{name}"), move |request, exchange, _| {
+            part.send(request, exchange);
+        });
+    }
     let endpoint: Endpoint = chat::endpoint(Origins::SameHost);
     router.get(&format!("{place}irc"), move |request, exchange, _| {
         // Whatever was wrong, the client has been told.
@@ -36,10 +41,35 @@ pub fn add<App: AsMut<chat::Server> + 'static>(router: &mut Router<App>, place: 
     });
 }
 
-fn send<App: 'static>(exchange: &mut Exchange<'_, '_, App>, media: &str, body: &str) {
-    let answer = exchange.answer(StatusCode::OK).field("Content-Type", media);
-    let answer = answer.field("Content-Security-Policy", POLICY);
-    // It is small, and changes with the program.
-    let answer = answer.field("Cache-Control", "no-cache");
-    answer.field("X-Content-Type-Options", "nosniff").bytes(body.as_bytes());
+/// The page, or what it is made of.
+struct Part {
+    media: &'static str,
+    body: Cow<'static, str>,
+    tag: ETag,
+}
+
+impl Part {
+    fn new(media: &'static str, body: Cow<'static, str>) -> Self {
+        let tag = ETag::of_bytes(body.as_bytes());
+        Self { media, body, tag }
+    }
+
+    fn send<App: 'static>(&self, request: &Request<'_>, exchange: &mut Exchange<'_, '_, App>) {
+        let (tag, is_date_strong) = (Some(self.tag.clone()), false);
+        let has = Validators { tag, modified: None, is_date_strong };
+        let status = match Conditions::of(request).judge(&has) {
+            Verdict::Proceed { .. } => StatusCode::OK,
+            Verdict::NotModified => StatusCode::NOT_MODIFIED,
+            Verdict::Failed => StatusCode::PRECONDITION_FAILED,
+        };
+        let answer = exchange.answer(status).field("ETag", self.tag.as_str());
+        // It changes with the program.
+        let answer = answer.field("Cache-Control", "no-cache");
+        let answer = answer.field("Content-Security-Policy", POLICY);
+        if status != StatusCode::OK {
+            return answer.empty();
+        }
+        let answer = answer.field("Content-Type", self.media);
+        answer.field("X-Content-Type-Options", "nosniff").bytes(self.body.as_bytes());
+    }
 }

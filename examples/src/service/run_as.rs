@@ -1,7 +1,6 @@
 //! Becoming another user, for good.
 
 use std::error::Error;
-use std::ffi::CString;
 
 use nix::unistd::{Gid, Uid, User, getegid, geteuid, setgid, setuid};
 
@@ -23,7 +22,7 @@ pub(super) fn become_user(name: &str) -> Result<(), Box<dyn Error>> {
 /// All groups that the user is in.
 #[cfg(not(target_vendor = "apple"))]
 fn set_groups(name: &str, group: Gid) -> nix::Result<()> {
-    let name = CString::new(name).map_err(|_| nix::errno::Errno::EINVAL)?;
+    let name = std::ffi::CString::new(name).map_err(|_| nix::errno::Errno::EINVAL)?;
     let groups = nix::unistd::getgrouplist(&name, group)?;
     nix::unistd::setgroups(&groups)
 }

@@ -93,6 +93,10 @@ impl Program {
         }
     }
 
+    pub(crate) fn is_running(&mut self) -> bool {
+        self.process.0.try_wait().is_ok_and(|ended| ended.is_none())
+    }
+
     pub(crate) fn stdin(&mut self) -> ChildStdin {
         self.process.0.stdin.take().expect("it is a pipe, taken once")
     }

@@ -194,6 +194,14 @@ fn directories_are_redirected_to_and_shown() {
         ask(&stage, "HEAD", "/list/", "").field("Content-Length"),
         page.field("Content-Length")
     );
+    let tag = page.field("ETag").expect("a tag");
+    let known = format!("If-None-Match: {tag}\r\n");
+    let same = ask(&stage, "GET", "/list/", &known);
+    assert_eq!((same.status, same.body.as_str(), same.field("ETag")), (304, "", Some(tag)));
+    assert_eq!(ask(&stage, "GET", "/list/?sort=size", &known).status, 200);
+    fs::write(tree.path().join("list/a b&c.txt"), "longer").expect("it is written");
+    assert_eq!(ask(&stage, "GET", "/list/", &known).status, 200);
+    assert_eq!(ask(&stage, "GET", "/list/", &format!("If-Match: {tag}\r\n")).status, 412);
     let hidden = serve(tree.path(), FilesOptions { pages: false, ..FilesOptions::default() });
     assert_eq!(ask(&hidden, "GET", "/list/", "").status, 404);
     assert_eq!(ask(&hidden, "GET", "/dir/", "").status, 200);

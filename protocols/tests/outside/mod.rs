@@ -31,8 +31,9 @@ const fn known(
     Known { name, ask, says, package }
 }
 
-const PROGRAMS: [Known; 16] = [
+const PROGRAMS: [Known; 17] = [
     known("atftp", "--version", "atftp-", "atftp"),
+    known("chromium", "--version", "Chromium ", "chromium"),
     known("curl", "--version", " libcurl/", "curl"),
     known("in.tftpd", "-V", "tftp-hpa", "tftpd-hpa"),
     known("/usr/sbin/inspircd", "--version", "InspIRCd-", "inspircd"),

@@ -58,7 +58,7 @@ pub(crate) struct Options {
     #[arg(long, value_name = "ADDR", value_parser = endpoint::of_streams)]
     websocket: Vec<Endpoint>,
 
-    /// An origin whose pages may open a WebSocket, https://chat.example for instance; default: the host that
+    /// An origin whose pages may open a WebSocket, scheme and host; default: the host that
     /// is asked
     #[arg(long, value_name = "URL", requires = "websocket")]
     origin: Vec<String>,

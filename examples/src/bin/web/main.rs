@@ -36,7 +36,7 @@ struct Cli {
 }
 
 const AFTER_HELP: &str = "\
-Exit code: 0 if all went well, 1 if something failed, 2 if the command line makes no sense; that of get is
+Exit code: 0 if all went well, 1 if something failed, 2 if the command line makes no sense; that of get is \
 as curl's, and told by `web get --help`.";
 
 #[derive(Subcommand)]

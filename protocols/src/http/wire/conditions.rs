@@ -11,6 +11,8 @@
 use std::fmt;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use sha2::{Digest, Sha256};
+
 use super::fields::members;
 use super::{Fields, Request};
 
@@ -136,6 +138,21 @@ impl ETag {
         let since = modified.duration_since(UNIX_EPOCH).unwrap_or_default();
         let dash = if coding.is_empty() { "" } else { "-" };
         Self(format!("\"{:x}-{size:x}-{:x}{dash}{coding}\"", id.1, since.as_nanos()))
+    }
+
+    /// The tag of what is made anew for each request: the first half of its SHA-256, so that what is the same
+    /// again need not be sent again.
+    ///
+    /// ```
+    /// use protocols::http::wire::ETag;
+    ///
+    /// assert_eq!(ETag::of_bytes(b"").as_str(), "\"e3b0c44298fc1c149afbf4c8996fb924\"");
+    /// ```
+    #[must_use]
+    pub fn of_bytes(bytes: &[u8]) -> Self {
+        let digest = Sha256::digest(bytes);
+        let half = digest.iter().take(16).map(|byte| format!("{byte:02x}"));
+        Self(format!("\"{}\"", half.collect::<String>()))
     }
 
     /// As it stands in a field, quoted.

@@ -138,8 +138,8 @@ struct Members<'a> {
     params: Option<&'a str>,
     result: Option<&'a str>,
     error: Option<&'a str>,
-    /// One that stands there twice: which was meant cannot be known.
-    twice: Option<&'a str>,
+    /// Whether one stands there twice: which was meant cannot be known.
+    is_twice: bool,
 }
 
 impl<'a> Members<'a> {
@@ -155,9 +155,7 @@ impl<'a> Members<'a> {
             _ if name.contains('\\') => return self.note_escaped(name, value),
             _ => return,
         };
-        if member.replace(value).is_some() {
-            self.twice = Some(name);
-        }
+        self.is_twice |= member.replace(value).is_some();
     }
 
     #[cold]
@@ -169,8 +167,9 @@ impl<'a> Members<'a> {
             self.note(name, value);
         }
     }
+
     fn sort(self, dialect: Dialect) -> Message<'a> {
-        if self.twice.is_some() {
+        if self.is_twice {
             return Message::Invalid { id: "null", why: "a member stands there twice" };
         }
         let id = self.id;
@@ -186,8 +185,11 @@ impl<'a> Members<'a> {
 
     fn request(&self, id: Option<&'a str>, method: &'a str, dialect: Dialect) -> Message<'a> {
         let invalid = |why| Message::Invalid { id: id.unwrap_or("null"), why };
-        let says_two = || self.jsonrpc.and_then(text_of).is_some_and(|it| it == "2.0");
-        if dialect == Dialect::Two && !says_two() {
+        let says_two = || {
+            let version = self.jsonrpc?;
+            Some(version == "\"2.0\"" || text_of(version)? == "2.0")
+        };
+        if dialect == Dialect::Two && says_two() != Some(true) {
             return invalid("jsonrpc is not \"2.0\"");
         }
         let Some(method) = text_of(method) else {
@@ -217,9 +219,10 @@ impl<'a> Members<'a> {
 }
 
 /// A JSON string's text, borrowed if nothing in it is escaped.
+#[inline]
 fn text_of(value: &str) -> Option<Cow<'_, str>> {
     let text = value.strip_prefix('"')?.strip_suffix('"')?;
-    if text.bytes().any(|byte| byte == b'\\') {
+    if text.as_bytes().contains(&b'\\') {
         return serde_json::from_str(value).ok().map(Cow::Owned);
     }
     Some(Cow::Borrowed(text))

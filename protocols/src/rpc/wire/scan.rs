@@ -22,16 +22,15 @@ pub(super) enum Flaw {
 pub(super) struct Cursor<'a> {
     text: &'a str,
     at: usize,
-    open: Open,
+    /// How deep brackets may be nested from here.
+    most: u32,
 }
 
 impl<'a> Cursor<'a> {
     /// The beginning of a text, in which brackets may be nested so deep.
     pub(super) fn new(text: &'a str, deepest: usize) -> Self {
         let most = u32::try_from(deepest).map_or(DEEPEST, |deepest| deepest.min(DEEPEST));
-        let mut cursor = Self { text, at: 0, open: Open { kinds: 0, depth: 0, most } };
-        cursor.skip_blank();
-        cursor
+        Self { text, at: skip_blank(text.as_bytes(), 0), most }
     }
 
     /// The first byte of what comes.
@@ -41,37 +40,16 @@ impl<'a> Cursor<'a> {
 
     /// Takes an object; each member's name, as it stands between its quotes, and value are told.
     pub(super) fn members(&mut self, mut each: impl FnMut(&'a str, &'a str)) -> Result<(), Flaw> {
-        self.expect(b'{')?;
-        self.open.push(Kind::Object)?;
-        self.skip_blank();
-        if !self.eat(b'}') {
-            loop {
-                let name = self.name()?;
-                each(name, self.value()?);
-                if self.is_last(b'}')? {
-                    break;
-                }
-            }
-        }
-        self.open.pop();
-        self.end()
+        self.inside(Kind::Object, |cursor| {
+            let name = cursor.name()?;
+            each(name, cursor.value()?);
+            Ok(())
+        })
     }
 
     /// Takes an array; each element is told.
     pub(super) fn elements(&mut self, mut each: impl FnMut(&'a str)) -> Result<(), Flaw> {
-        self.expect(b'[')?;
-        self.open.push(Kind::Array)?;
-        self.skip_blank();
-        if !self.eat(b']') {
-            loop {
-                each(self.value()?);
-                if self.is_last(b']')? {
-                    break;
-                }
-            }
-        }
-        self.open.pop();
-        self.end()
+        self.inside(Kind::Array, |cursor| cursor.value().map(&mut each))
     }
 
     /// Takes any value, behind which the text has to end.
@@ -80,182 +58,241 @@ impl<'a> Cursor<'a> {
         self.end()
     }
 
+    /// Takes what has these brackets around it, `part` by part; the text has to end behind it.
+    #[inline]
+    fn inside(
+        &mut self,
+        kind: Kind,
+        mut part: impl FnMut(&mut Self) -> Result<(), Flaw>,
+    ) -> Result<(), Flaw> {
+        let bytes = self.text.as_bytes();
+        self.at = expect(bytes, self.at, kind.opening()).ok_or(Flaw::Syntax)?;
+        self.most = self.most.checked_sub(1).ok_or(Flaw::TooDeep)?;
+        self.at = skip_blank(bytes, self.at);
+        let mut is_open = self.peek() != Some(kind.closing());
+        while is_open {
+            part(self)?;
+            self.at = skip_blank(bytes, self.at);
+            is_open = self.peek() == Some(b',');
+            if is_open {
+                self.at = skip_blank(bytes, self.at + 1);
+            }
+        }
+        self.at = expect(bytes, self.at, kind.closing()).ok_or(Flaw::Syntax)?;
+        self.end()
+    }
+
+    #[inline]
+    fn name(&mut self) -> Result<&'a str, Flaw> {
+        let start = self.at + 1;
+        let (end, at) = name(self.text.as_bytes(), self.at).ok_or(Flaw::Syntax)?;
+        self.at = at;
+        self.text.get(start..end).ok_or(Flaw::Syntax)
+    }
+
     /// Takes a value, whatever it is.
+    #[inline(always)]
     fn value(&mut self) -> Result<&'a str, Flaw> {
-        let (start, outside) = (self.at, self.open.depth);
-        loop {
-            if !self.opens()? {
-                self.simple()?;
-            } else if !self.closes_at_once()? {
+        let (bytes, start) = (self.text.as_bytes(), self.at);
+        self.at = match self.peek() {
+            Some(b'[' | b'{') => nested(bytes, start, self.most)?,
+            _ => simple(bytes, start).ok_or(Flaw::Syntax)?,
+        };
+        self.text.get(start..self.at).ok_or(Flaw::Syntax)
+    }
+
+    fn end(&self) -> Result<(), Flaw> {
+        let end = skip_blank(self.text.as_bytes(), self.at);
+        if end == self.text.len() { Ok(()) } else { Err(Flaw::Syntax) }
+    }
+}
+
+// Each of these gets the place where something begins, and returns the one behind it, or nothing if it is not
+// there. Places are handed on, and not kept in the cursor, so that they stay in registers.
+// Those that are always inlined the compiler would rather call, which costs as much as a short string.
+
+/// An array or an object, with all that is in it.
+#[inline(never)]
+fn nested(bytes: &[u8], mut at: usize, most: u32) -> Result<usize, Flaw> {
+    let mut open = Open { kinds: 0, depth: 0, most };
+    loop {
+        // A value begins here.
+        let opened = match bytes.get(at) {
+            Some(b'[') => Some(Kind::Array),
+            Some(b'{') => Some(Kind::Object),
+            _ => None,
+        };
+        if let Some(kind) = opened {
+            open.push(kind)?;
+            at = skip_blank(bytes, at + 1);
+            if bytes.get(at) != Some(&kind.closing()) {
+                at = first_of(bytes, at, kind).ok_or(Flaw::Syntax)?;
                 continue;
             }
-            // A value ends here, and perhaps those that it is in.
-            while self.open.depth > outside && self.closes()? {}
-            if self.open.depth == outside {
-                return self.text.get(start..self.at).ok_or(Flaw::Syntax);
-            }
+        } else {
+            at = skip_blank(bytes, simple(bytes, at).ok_or(Flaw::Syntax)?);
         }
-    }
-
-    /// Whether a bracket comes, which is taken.
-    fn opens(&mut self) -> Result<bool, Flaw> {
-        let kind = match self.peek() {
-            Some(b'[') => Kind::Array,
-            Some(b'{') => Kind::Object,
-            _ => return Ok(false),
-        };
-        self.at += 1;
-        self.open.push(kind)?;
-        Ok(true)
-    }
-
-    /// Whether what has just been opened has nothing in it. If it has, its first value comes next.
-    fn closes_at_once(&mut self) -> Result<bool, Flaw> {
-        self.skip_blank();
-        let kind = self.open.innermost();
-        if self.eat(kind.closing()) {
-            self.open.pop();
-            return Ok(true);
-        }
-        if kind == Kind::Object {
-            self.name()?;
-        }
-        Ok(false)
-    }
-
-    /// Behind a value: whether the bracket around it closes. If not, the next value comes.
-    fn closes(&mut self) -> Result<bool, Flaw> {
-        let kind = self.open.innermost();
-        if self.is_last(kind.closing())? {
-            self.open.pop();
-            return Ok(true);
-        }
-        if kind == Kind::Object {
-            self.name()?;
-        }
-        Ok(false)
-    }
-
-    /// Behind a value: takes the comma, or the closing bracket.
-    fn is_last(&mut self, closing: u8) -> Result<bool, Flaw> {
-        self.skip_blank();
-        if self.eat(b',') {
-            self.skip_blank();
-            return Ok(false);
-        }
-        self.expect(closing).map(|()| true)
-    }
-
-    /// A member's name and its colon.
-    fn name(&mut self) -> Result<&'a str, Flaw> {
-        self.expect(b'"')?;
-        let start = self.at;
-        self.string()?;
-        let name = self.text.get(start..self.at - 1).ok_or(Flaw::Syntax)?;
-        self.skip_blank();
-        self.expect(b':')?;
-        self.skip_blank();
-        Ok(name)
-    }
-
-    // ── values without brackets ─────────────────────────────────────────────────────────────
-
-    fn simple(&mut self) -> Result<(), Flaw> {
-        match self.peek() {
-            Some(b'"') => {
-                self.at += 1;
-                self.string()
-            }
-            Some(b'-' | b'0'..=b'9') => self.number(),
-            Some(b't') => self.word("true"),
-            Some(b'f') => self.word("false"),
-            Some(b'n') => self.word("null"),
-            _ => Err(Flaw::Syntax),
-        }
-    }
-
-    /// The rest of a string, its quote included.
-    fn string(&mut self) -> Result<(), Flaw> {
+        // It has ended, and perhaps those that it is in.
         loop {
-            // What most of it is made of is passed over in one go.
-            let rest = self.text.as_bytes().get(self.at..).unwrap_or_default();
-            let plain = rest.iter().position(|byte| matches!(byte, b'"' | b'\\' | 0..=0x1f));
-            self.at += plain.ok_or(Flaw::Syntax)? + 1;
-            match self.text.as_bytes().get(self.at - 1) {
-                Some(b'"') => return Ok(()),
-                Some(b'\\') => self.escape()?,
+            let kind = open.innermost();
+            match bytes.get(at) {
+                Some(b',') => {
+                    at = first_of(bytes, skip_blank(bytes, at + 1), kind).ok_or(Flaw::Syntax)?;
+                    break;
+                }
+                Some(byte) if *byte == kind.closing() => open.pop(),
                 _ => return Err(Flaw::Syntax),
             }
-        }
-    }
-
-    fn escape(&mut self) -> Result<(), Flaw> {
-        let byte = self.peek().ok_or(Flaw::Syntax)?;
-        self.at += 1;
-        match byte {
-            b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't' => Ok(()),
-            b'u' => {
-                let hex = self.text.as_bytes().get(self.at..self.at + 4).ok_or(Flaw::Syntax)?;
-                self.at += 4;
-                if hex.iter().all(u8::is_ascii_hexdigit) { Ok(()) } else { Err(Flaw::Syntax) }
+            at += 1;
+            if open.depth == 0 {
+                return Ok(at);
             }
-            _ => Err(Flaw::Syntax),
+            at = skip_blank(bytes, at);
         }
     }
+}
 
-    fn number(&mut self) -> Result<(), Flaw> {
-        self.eat(b'-');
-        if !self.eat(b'0') {
-            self.digits()?;
-        }
-        if self.eat(b'.') {
-            self.digits()?;
-        }
-        if self.eat(b'e') || self.eat(b'E') {
-            if !self.eat(b'+') {
-                self.eat(b'-');
+/// What stands before a value in such brackets: a name, or nothing.
+#[inline]
+fn first_of(bytes: &[u8], at: usize, kind: Kind) -> Option<usize> {
+    match kind {
+        Kind::Array => Some(at),
+        Kind::Object => name(bytes, at).map(|(_, at)| at),
+    }
+}
+
+/// A member's name and its colon: where the name ends, and where the value begins.
+#[inline(always)]
+fn name(bytes: &[u8], at: usize) -> Option<(usize, usize)> {
+    let behind = string(bytes, expect(bytes, at, b'"')?)?;
+    let at = expect(bytes, skip_blank(bytes, behind), b':')?;
+    Some((behind - 1, skip_blank(bytes, at)))
+}
+
+/// A value without brackets.
+#[inline(always)]
+fn simple(bytes: &[u8], at: usize) -> Option<usize> {
+    match bytes.get(at)? {
+        b'"' => string(bytes, at + 1),
+        b'-' => number(bytes, at + 1),
+        b'0'..=b'9' => number(bytes, at),
+        b't' => word(bytes, at, b"true"),
+        b'f' => word(bytes, at, b"false"),
+        b'n' => word(bytes, at, b"null"),
+        _ => None,
+    }
+}
+
+/// The rest of a string, its quote included.
+#[inline(always)]
+fn string(bytes: &[u8], mut at: usize) -> Option<usize> {
+    loop {
+        // What most of it is made of is passed over eight bytes at a time.
+        if let Some(eight) = bytes.get(at..)?.first_chunk() {
+            let plain = plain(u64::from_le_bytes(*eight));
+            at += plain;
+            if plain == 8 {
+                continue;
             }
-            self.digits()?;
         }
-        Ok(())
-    }
-
-    /// At least one.
-    fn digits(&mut self) -> Result<(), Flaw> {
-        let rest = self.text.as_bytes().get(self.at..).unwrap_or_default();
-        let count = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
-        self.at += count;
-        if count > 0 { Ok(()) } else { Err(Flaw::Syntax) }
-    }
-
-    fn word(&mut self, word: &str) -> Result<(), Flaw> {
-        let rest = self.text.as_bytes().get(self.at..).unwrap_or_default();
-        self.at += word.len();
-        if rest.starts_with(word.as_bytes()) { Ok(()) } else { Err(Flaw::Syntax) }
-    }
-
-    // ── bytes ───────────────────────────────────────────────────────────────────────────────
-
-    fn skip_blank(&mut self) {
-        while matches!(self.peek(), Some(b' ' | b'\n' | b'\t' | b'\r')) {
-            self.at += 1;
+        match bytes.get(at)? {
+            b'"' => return Some(at + 1),
+            b' '..=b'[' | b']'.. => at += 1,
+            b'\\' => at = escape(bytes, at + 1)?,
+            _ => return None,
         }
     }
+}
 
-    fn eat(&mut self, byte: u8) -> bool {
-        let is_there = self.peek() == Some(byte);
-        self.at += usize::from(is_there);
-        is_there
-    }
+/// How many of eight bytes, from the lowest, come before a quote, a backslash or a control character.
+#[inline]
+fn plain(eight: u64) -> usize {
+    const ONES: u64 = u64::MAX / 0xff;
+    const HIGHEST: u64 = ONES << 7;
+    // Sets a byte's highest bit if it is below `limit`. A byte above one that is may be set wrongly, by what it
+    // was borrowed: only the lowest counts.
+    let below = |bytes: u64, limit: u8| bytes.wrapping_sub(ONES * u64::from(limit)) & !bytes;
+    let equal = |byte: u8| below(eight ^ (ONES * u64::from(byte)), 1);
+    let stops = (equal(b'"') | equal(b'\\') | below(eight, 0x20)) & HIGHEST;
+    stops.trailing_zeros() as usize / 8
+}
 
-    fn expect(&mut self, byte: u8) -> Result<(), Flaw> {
-        if self.eat(byte) { Ok(()) } else { Err(Flaw::Syntax) }
+/// What stands behind a backslash.
+#[cold]
+#[inline(never)]
+fn escape(bytes: &[u8], at: usize) -> Option<usize> {
+    match bytes.get(at)? {
+        b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't' => Some(at + 1),
+        b'u' => {
+            let hex = bytes.get(at + 1..at + 5)?;
+            hex.iter().all(u8::is_ascii_hexdigit).then_some(at + 5)
+        }
+        _ => None,
     }
+}
 
-    fn end(&mut self) -> Result<(), Flaw> {
-        self.skip_blank();
-        if self.at == self.text.len() { Ok(()) } else { Err(Flaw::Syntax) }
+#[inline(always)]
+fn number(bytes: &[u8], at: usize) -> Option<usize> {
+    match bytes.get(at)? {
+        b'0' => fraction(bytes, at + 1),
+        b'1'..=b'9' => fraction(bytes, skip_digits(bytes, at + 1)),
+        _ => None,
     }
+}
+
+/// What may stand behind a number's first digits.
+#[inline]
+fn fraction(bytes: &[u8], at: usize) -> Option<usize> {
+    match bytes.get(at) {
+        Some(b'.') => exponent(bytes, digits(bytes, at + 1)?),
+        Some(b'e' | b'E') => exponent(bytes, at),
+        _ => Some(at),
+    }
+}
+
+#[inline(never)]
+fn exponent(bytes: &[u8], at: usize) -> Option<usize> {
+    match (bytes.get(at), bytes.get(at + 1)) {
+        (Some(b'e' | b'E'), Some(b'+' | b'-')) => digits(bytes, at + 2),
+        (Some(b'e' | b'E'), _) => digits(bytes, at + 1),
+        _ => Some(at),
+    }
+}
+
+/// At least one.
+fn digits(bytes: &[u8], at: usize) -> Option<usize> {
+    let end = skip_digits(bytes, at);
+    (end > at).then_some(end)
+}
+
+#[inline]
+fn skip_digits(bytes: &[u8], mut at: usize) -> usize {
+    while bytes.get(at).is_some_and(u8::is_ascii_digit) {
+        at += 1;
+    }
+    at
+}
+
+#[inline(never)]
+fn word(bytes: &[u8], at: usize, word: &[u8]) -> Option<usize> {
+    bytes.get(at..)?.starts_with(word).then_some(at + word.len())
+}
+
+#[inline]
+fn skip_blank(bytes: &[u8], mut at: usize) -> usize {
+    // Most texts have none, and hardly anything else is that low.
+    while let Some(byte) = bytes.get(at).filter(|byte| **byte <= b' ') {
+        if !matches!(byte, b' ' | b'\n' | b'\t' | b'\r') {
+            break;
+        }
+        at += 1;
+    }
+    at
+}
+
+#[inline]
+fn expect(bytes: &[u8], at: usize, byte: u8) -> Option<usize> {
+    (bytes.get(at) == Some(&byte)).then_some(at + 1)
 }
 
 /// The brackets that are open: a bit for each, set for an object, the innermost last.
@@ -273,6 +310,13 @@ enum Kind {
 }
 
 impl Kind {
+    fn opening(self) -> u8 {
+        match self {
+            Self::Array => b'[',
+            Self::Object => b'{',
+        }
+    }
+
     fn closing(self) -> u8 {
         match self {
             Self::Array => b']',
@@ -444,6 +488,16 @@ mod tests {
                 "-", ".", "0", "e", "+", "true", "false", "null", " ", "\t", "\u{1}",
             ].as_slice()), 0..20)) {
             let text = parts.concat();
+            prop_assert_eq!(look(&text, 100).is_ok(), is_json(&text), "{}", text);
+        }
+
+        #[test]
+        fn strings_are_the_same_here_and_there_wherever_their_parts_fall(parts in
+            proptest::collection::vec(proptest::sample::select([
+                "a", "seven..", "eight...", "é", "\u{7f}", "\u{1f}", "\n", "\"", "\\", "\\\"", "\\\\", "\\ud83d\\ude00",
+                "\\u12", " ", "!", "#", "[", "]", "\u{10ffff}",
+            ].as_slice()), 0..12)) {
+            let text = format!("\"{}\"", parts.concat());
             prop_assert_eq!(look(&text, 100).is_ok(), is_json(&text), "{}", text);
         }
 

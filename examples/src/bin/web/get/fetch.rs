@@ -153,14 +153,26 @@ impl Fetch {
                 Some((Some(first), _)) if first == self.offset => open(self.offset),
                 _ => Step::Failed(Code::NO_RANGES, "the server sends another part".to_owned()),
             },
-            StatusCode::RANGE_NOT_SATISFIABLE
-                if self.offset > 0 && range == Some((None, Some(self.offset))) =>
-            {
-                Step::Here
-            }
-            status if status.is_success() => open(0),
+            StatusCode::RANGE_NOT_SATISFIABLE if self.offset > 0 => match range {
+                Some((None, Some(size))) if size == self.offset => Step::Here,
+                Some((None, Some(size))) if size < self.offset => self.too_long(size),
+                _ => Step::Failed(Code::NO_RANGES, format!("the server says {status}")),
+            },
+            status if status.is_success() => match response.framing() {
+                Framing::Length(size) if size < self.offset => self.too_long(size),
+                _ => open(0),
+            },
             status => Step::Failed(Code::STATUS, format!("the server says {status}")),
         }
+    }
+
+    /// What is here cannot be the beginning of what is there.
+    fn too_long(&self, size: u64) -> Step {
+        let here = self.offset;
+        let why = format!(
+            "what is here has {here} bytes, more than the {size} there are; it stays as it is"
+        );
+        Step::Failed(Code::NO_RANGES, why)
     }
 
     fn print_head(&self, response: &Response<'_>) {

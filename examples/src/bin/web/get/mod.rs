@@ -41,7 +41,7 @@ pub(crate) struct Options {
     #[command(flatten)]
     trust: Trust,
 
-    /// Go on with what there is of NAME.part, if the server can
+    /// Go on with what there is of NAME.part, or else of NAME, if the server can
     #[arg(long = "continue", short = 'c')]
     resume: bool,
 
@@ -75,7 +75,7 @@ const AFTER_HELP: &str = "\
 Exit code: that of the first failure, as curl has it: 1 for a URL of another scheme, 3 for none, 6 for a \
 host that is not found, 7 for no connection, 8 for an answer that makes no sense, 18 for one that was cut \
 off, 22 for a status of 400 or more, 23 for a file that cannot be written, 26 for one that cannot be read, \
-28 for a server that has fallen silent, 35 for TLS that cannot be begun, 47 for too many redirects, 52 for no \
+28 for a server that has fallen silent, 33 for what cannot be gone on with, 35 for TLS that cannot be begun, 47 for too many redirects, 52 for no \
 answer, 56 for a connection that failed, 60 for a certificate that is not accepted, 77 for roots that cannot be \
 read; 2 if the command line makes no sense.";
 

@@ -48,12 +48,15 @@ impl Target {
         }
     }
 
-    /// Opens it, to write from an offset on.
+    /// Opens it, to write from an offset on: behind what was begun, or behind what has its name already.
     pub(crate) fn open(&self, offset: u64) -> io::Result<Sink> {
         let path = match self {
             Self::Stdout => return Ok(Sink::Stdout),
             Self::File(path) => path,
         };
+        if offset > 0 && !part(path).exists() {
+            fs::rename(path, part(path))?;
+        }
         let mut file = File::options().write(true).create(true).truncate(false).open(part(path))?;
         file.set_len(offset)?;
         file.seek(SeekFrom::Start(offset))?;

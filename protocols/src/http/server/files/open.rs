@@ -5,7 +5,7 @@ use std::io::Read;
 
 use super::is_dot_name;
 use super::page::{Order, Row, page};
-use crate::http::wire::{Coding, media_type};
+use crate::http::wire::{Coding, ETag, media_type};
 use crate::store::{Entry, Kind, Store, StoreError, VirtualPath};
 
 /// Files up to this length are read here, and leave in one write with their head.
@@ -35,8 +35,8 @@ pub(super) struct Wanted {
 #[derive(Debug)]
 pub(super) enum Opened {
     File(Opening),
-    /// A page that shows a directory.
-    Page(Vec<u8>),
+    /// A page that shows a directory, and its tag: the time of a directory tells nothing of its files.
+    Page(Vec<u8>, ETag),
     /// A directory whose path lacks the slash: its last name.
     Redirect(Vec<u8>),
 }
@@ -102,7 +102,9 @@ fn open_directory(store: &Store, wanted: &Wanted) -> Result<Opened, StoreError> 
         })
         .map(|(name, found)| Row { name: name.to_vec(), entry: found.entry })
         .collect();
-    Ok(Opened::Page(page(&wanted.shown_as, rows, wanted.order).into_bytes()))
+    let page = page(&wanted.shown_as, rows, wanted.order).into_bytes();
+    let tag = ETag::of_bytes(&page);
+    Ok(Opened::Page(page, tag))
 }
 
 /// A file, or what lies beside it in a coding that is taken.

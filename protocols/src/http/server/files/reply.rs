@@ -9,6 +9,7 @@ use reactor::OffloadError;
 
 use super::FilesOptions;
 use super::open::{Content, Opened, Opening};
+use super::page::POLICY;
 use crate::http::server::{Answer, Exchange};
 use crate::http::wire::{
     Conditions, ETag, Fields, Length, RangeAnswer, Request, Validators, Verdict, content_range,
@@ -45,6 +46,10 @@ impl Asked {
             self.fields.iter().map(|(name, value)| Header { name, value }).collect();
         act(Fields::new(&headers))
     }
+
+    fn judge(&self, has: &Validators) -> Verdict {
+        self.with_fields(|fields| Conditions::new(self.method, fields).judge(has))
+    }
 }
 
 pub(super) fn reply<App: 'static>(
@@ -55,22 +60,40 @@ pub(super) fn reply<App: 'static>(
 ) {
     match opened {
         Ok(Ok(Opened::File(opening))) => send(exchange, asked, options, opening),
-        Ok(Ok(Opened::Page(page))) => {
-            let answer = exchange.answer(StatusCode::OK).field("Cache-Control", "no-cache");
-            // There is no script on the page, and none gets in by a name.
-            let answer = answer.field(
-                "Content-Security-Policy",
-                "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'",
-            );
-            let answer = answer.field("X-Content-Type-Options", "nosniff");
-            answer.field("Content-Type", "text/html; charset=utf-8").shared(page.into());
-        }
+        Ok(Ok(Opened::Page(page, tag))) => show(exchange, asked, page, tag),
         Ok(Ok(Opened::Redirect(name))) => redirect(exchange, asked, &name),
         Ok(Err(error)) => refuse(exchange, &error),
         Err(_) => {
             exchange.answer(StatusCode::INTERNAL_SERVER_ERROR).text("Something went wrong here.\n");
         }
     }
+}
+
+/// A page, unless the client has it.
+fn show<App: 'static>(
+    exchange: &mut Exchange<'_, '_, App>,
+    asked: &Asked,
+    page: Vec<u8>,
+    tag: ETag,
+) {
+    let has = Validators { tag: Some(tag), modified: None, is_date_strong: false };
+    let status = match asked.judge(&has) {
+        Verdict::Proceed { .. } => StatusCode::OK,
+        Verdict::NotModified => StatusCode::NOT_MODIFIED,
+        Verdict::Failed => return refuse_condition(exchange),
+    };
+    let answer = exchange.answer(status).field("Cache-Control", "no-cache");
+    let answer = answer.field("Content-Security-Policy", POLICY);
+    let answer = has.tag.iter().fold(answer, |answer, tag| answer.field("ETag", tag.as_str()));
+    if status == StatusCode::NOT_MODIFIED {
+        return answer.empty();
+    }
+    let answer = answer.field("X-Content-Type-Options", "nosniff");
+    answer.field("Content-Type", "text/html; charset=utf-8").shared(page.into());
+}
+
+fn refuse_condition<App: 'static>(exchange: &mut Exchange<'_, '_, App>) {
+    exchange.answer(StatusCode::PRECONDITION_FAILED).text("It is not what you have.\n");
 }
 
 /// To the same with a slash behind it: relative to where it is, so that it leads to no other host, however
@@ -103,38 +126,33 @@ fn send<App: 'static>(
 ) {
     let now = exchange.registry().wall_clock();
     let facts = Facts::new(&opening, now, options);
-    let verdict = asked.with_fields(|fields| {
-        let conditions = Conditions::new(asked.method, fields);
-        match conditions.judge(&facts.validators) {
-            Verdict::Proceed { ranges: true } => {
-                let asked = ranges(fields).map(|asked| resolve(&asked, opening.entry.size));
-                Ok(asked.unwrap_or(RangeAnswer::Whole))
-            }
-            Verdict::Proceed { ranges: false } => Ok(RangeAnswer::Whole),
-            Verdict::NotModified => Err(StatusCode::NOT_MODIFIED),
-            Verdict::Failed => Err(StatusCode::PRECONDITION_FAILED),
-        }
-    });
     let size = opening.entry.size;
-    match verdict {
-        Err(StatusCode::NOT_MODIFIED) => {
-            facts.put(exchange.answer(StatusCode::NOT_MODIFIED)).empty();
+    let part = match asked.judge(&facts.validators) {
+        Verdict::Proceed { ranges: true } => {
+            let asked = asked.with_fields(ranges).map(|asked| resolve(&asked, size));
+            asked.unwrap_or(RangeAnswer::Whole)
         }
-        Err(status) => exchange.answer(status).text("It is not what you have.\n"),
-        Ok(RangeAnswer::Unsatisfiable) => {
+        Verdict::Proceed { ranges: false } => RangeAnswer::Whole,
+        Verdict::NotModified => {
+            return facts.put(exchange.answer(StatusCode::NOT_MODIFIED)).empty();
+        }
+        Verdict::Failed => return refuse_condition(exchange),
+    };
+    match part {
+        RangeAnswer::Unsatisfiable => {
             let answer = facts.put(exchange.answer(StatusCode::RANGE_NOT_SATISFIABLE));
             answer
                 .field("Content-Range", content_range(None, size))
                 .text("There is nothing of it there.\n");
         }
-        Ok(RangeAnswer::Whole) => {
+        RangeAnswer::Whole => {
             let answer = facts.put_media(facts.put(exchange.answer(StatusCode::OK)));
             match opening.content {
                 Content::Bytes(bytes) => answer.bytes(&bytes),
                 Content::File(file) => answer.file(file, 0, size),
             }
         }
-        Ok(RangeAnswer::One(part)) => {
+        RangeAnswer::One(part) => {
             let answer = facts.put_media(facts.put(exchange.answer(StatusCode::PARTIAL_CONTENT)));
             let answer = answer.field("Content-Range", content_range(Some(&part), size));
             match opening.content {
@@ -142,7 +160,7 @@ fn send<App: 'static>(
                 Content::File(file) => answer.file(file, part.start, part.end - part.start),
             }
         }
-        Ok(RangeAnswer::Several(parts)) => send_parts(exchange, &facts, opening, &parts),
+        RangeAnswer::Several(parts) => send_parts(exchange, &facts, opening, &parts),
     }
 }
 
