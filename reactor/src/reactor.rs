@@ -193,10 +193,22 @@ impl<App> Reactor<App> {
         self.handle_rest(app)
     }
 
-    /// When the loop has something to do without any event: now, at the next timer, or never. It may
-    /// be earlier than the next timer (the wheel has to be wound now and then), never later.
+    /// When the loop wants to be turned though its descriptor may not become readable anew: now, at the next
+    /// timer, or never. It may be earlier than the next timer (the wheel has to be wound now and then), never
+    /// later.
+    ///
+    /// Now is also when the last turn took as many events as fit ([`Limits::visit_budget`]): more may wait, and a
+    /// host that is told of changes only, as tokio's `AsyncFd` is, would not hear of them.
     #[must_use]
     pub fn next_deadline(&self) -> Option<Instant> {
+        if self.events.len() >= self.registry.ledger.limits.visit_budget.max(1) {
+            return Some(self.registry.ledger.clock.now());
+        }
+        self.next_work()
+    }
+
+    /// When there is work that no event brings about.
+    fn next_work(&self) -> Option<Instant> {
         let clock = &self.registry.ledger.clock;
         if self.has_work() {
             return Some(clock.now());
@@ -309,7 +321,7 @@ impl<App> Reactor<App> {
 
     /// The timeout, cut to the next timer, and to zero if there is work already.
     fn bounded(&self, timeout: Option<Duration>) -> Option<Duration> {
-        let Some(deadline) = self.next_deadline() else {
+        let Some(deadline) = self.next_work() else {
             return timeout;
         };
         let rest = deadline.saturating_duration_since(self.registry.ledger.clock.read());

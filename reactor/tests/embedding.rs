@@ -58,6 +58,33 @@ fn a_turn_ends_at_its_timeout_though_nothing_has_happened() {
     stage.finish();
 }
 
+/// A host that hears of changes alone turns the loop once for each, and then for as long as the loop says that
+/// it wants to be: a turn takes so many events, and of the rest no change would tell.
+#[test]
+fn a_burst_of_more_events_than_a_turn_takes_is_served_without_another_change() {
+    const CLIENTS: usize = 20;
+    let mut stage = Stage::with_limits(Limits { visit_budget: 4, ..Limits::default() });
+    let address = stage.listen(echo);
+    let mut clients: Vec<_> = (0..CLIENTS).map(|_| client(address)).collect();
+    stage.until(|log| log.of("server").len() == CLIENTS);
+    for client in &mut clients {
+        client.write_all(b"hello").expect("it has room");
+    }
+    let (reactor, log) = (&mut stage.reactor, &mut stage.log);
+    loop {
+        assert!(reactor.turn(NOW, log).expect("it goes on").is_running());
+        if reactor.next_deadline().is_none_or(|next| next > Instant::now()) {
+            break;
+        }
+    }
+    for client in &mut clients {
+        client.set_nonblocking(true).expect("a socket");
+        let mut answer = [0; 5];
+        client.read_exact(&mut answer).expect("the loop said that all was done");
+        assert_eq!(&answer, b"hello");
+    }
+}
+
 /// What another loop sleeps by, beside the descriptor.
 #[test]
 fn the_next_deadline_says_when_the_loop_wants_to_be_turned() {
