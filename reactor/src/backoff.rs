@@ -18,11 +18,9 @@ use std::time::Duration;
 /// }
 ///
 /// impl Protocol<u32> for Client {
-///     fn on_open(&mut self, _: &mut Transport<'_, u32>, _: &mut u32) {
-///         self.backoff.reset();
-///     }
-///
 ///     fn on_data(&mut self, _: &mut Transport<'_, u32>, input: &mut Input<'_>, _: &mut u32) {
+///         // It is one that answers, and not only one that accepts.
+///         self.backoff.reset();
 ///         println!("{}", input.take_all().escape_ascii());
 ///     }
 ///

@@ -67,6 +67,9 @@ impl Lines {
     }
 
     /// Takes the next line. The input must begin where the last call left it.
+    ///
+    /// Not in a `while let Line::Whole(..)`: that ends at a line that is [`TooLong`](Line::TooLong), and what stands
+    /// behind it waits until the peer says more.
     pub fn next<'a>(&mut self, input: &mut Input<'a>) -> Line<'a> {
         if let State::Skipping = self.state {
             self.skip(input);

@@ -32,8 +32,12 @@
 //! let file = b"first\nsecond\nthi";
 //! let mut input = Input::new(file);
 //! let mut lines = Lines::new(80);
-//! while let Line::Whole(line) = lines.next(&mut input) {
-//!     println!("{}", line.escape_ascii());
+//! loop {
+//!     match lines.next(&mut input) {
+//!         Line::Whole(line) => println!("{}", line.escape_ascii()),
+//!         Line::TooLong => println!("one that is too long"),
+//!         Line::Partial => break,
+//!     }
 //! }
 //! assert_eq!(&*input, b"thi");
 //! ```

@@ -41,10 +41,16 @@ const PATIENCE: Duration = Duration::from_millis(10);
 ///
 /// impl Protocol<()> for Adder {
 ///     fn on_data(&mut self, transport: &mut Transport<'_, ()>, input: &mut Input<'_>, _: &mut ()) {
-///         while let Line::Whole(line) = self.lines.next(input) {
-///             let number = str::from_utf8(line).ok().and_then(|line| line.parse::<u64>().ok());
-///             self.sum += number.unwrap_or(0);
-///             transport.write(format!("{}\n", self.sum).as_bytes());
+///         loop {
+///             match self.lines.next(input) {
+///                 Line::Whole(line) => {
+///                     let number = str::from_utf8(line).ok().and_then(|line| line.parse::<u64>().ok());
+///                     self.sum += number.unwrap_or(0);
+///                     transport.write(format!("{}\n", self.sum).as_bytes());
+///                 }
+///                 Line::TooLong => return transport.abort(),
+///                 Line::Partial => return,
+///             }
 ///         }
 ///     }
 ///

@@ -88,7 +88,7 @@ pub(in crate::chat) enum Next<'a> {
 pub(super) type Reading = Option<carrier::Unpacking>;
 /// What reading needs for the time of a callback: nothing.
 #[cfg(not(feature = "websocket"))]
-pub(super) type Reading = ();
+pub(super) struct Reading;
 
 impl Carrier {
     pub(in crate::chat) fn stream() -> Self {
@@ -111,6 +111,8 @@ impl Carrier {
             Self::Stream(_) => None,
             Self::WebSocket(socket, _) => Some(socket.begin()),
         }
+        #[cfg(not(feature = "websocket"))]
+        Reading
     }
 
     #[inline]
@@ -120,7 +122,7 @@ impl Carrier {
             socket.give_back(reading);
         }
         #[cfg(not(feature = "websocket"))]
-        let () = reading;
+        let Reading = reading;
     }
 
     /// Takes what stands at the front of the input.
