@@ -21,7 +21,7 @@ const LONGEST: usize = MAX_TAGS + MAX_BODY - 2;
 
 /// How lines go out.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(in crate::chat) enum Framing {
+pub(super) enum Framing {
     /// Each with CR LF behind it.
     #[default]
     Stream,
@@ -36,7 +36,7 @@ pub(in crate::chat) enum Framing {
 impl Framing {
     /// A line with its CR LF, as it goes out.
     #[inline]
-    pub(in crate::chat) fn frame(self, line: Bytes) -> Bytes {
+    pub(super) fn frame(self, line: Bytes) -> Bytes {
         match self {
             Self::Stream => line,
             #[cfg(feature = "websocket")]
@@ -48,7 +48,7 @@ impl Framing {
     }
 
     /// What is said behind the last line.
-    pub(in crate::chat) fn goodbye(self) -> Option<Bytes> {
+    pub(super) fn goodbye(self) -> Option<Bytes> {
         match self {
             Self::Stream => None,
             #[cfg(feature = "websocket")]
@@ -64,7 +64,7 @@ fn without_end(line: &[u8]) -> &[u8] {
 
 /// How lines come in.
 #[derive(Debug)]
-pub(in crate::chat) enum Carrier {
+pub(super) enum Carrier {
     Stream(Lines),
     #[cfg(feature = "websocket")]
     WebSocket(Box<carrier::Carrier>, Framing),
@@ -72,7 +72,7 @@ pub(in crate::chat) enum Carrier {
 
 /// What has come.
 #[cfg_attr(not(feature = "websocket"), allow(dead_code))]
-pub(in crate::chat) enum Next<'a> {
+pub(super) enum Next<'a> {
     Line(&'a [u8]),
     TooLong,
     /// Something that is no line, and has been answered.
@@ -91,11 +91,11 @@ pub(super) type Reading = Option<carrier::Unpacking>;
 pub(super) struct Reading;
 
 impl Carrier {
-    pub(in crate::chat) fn stream() -> Self {
+    pub(super) fn stream() -> Self {
         Self::Stream(Lines::new(LONGEST))
     }
 
-    pub(in crate::chat) fn framing(&self) -> Framing {
+    pub(super) fn framing(&self) -> Framing {
         match self {
             Self::Stream(_) => Framing::Stream,
             #[cfg(feature = "websocket")]
@@ -105,7 +105,7 @@ impl Carrier {
 
     /// To be given back with [`give_back`](Self::give_back).
     #[inline]
-    pub(in crate::chat) fn begin(&self) -> Reading {
+    pub(super) fn begin(&self) -> Reading {
         #[cfg(feature = "websocket")]
         match self {
             Self::Stream(_) => None,
@@ -116,7 +116,7 @@ impl Carrier {
     }
 
     #[inline]
-    pub(in crate::chat) fn give_back(&self, reading: Reading) {
+    pub(super) fn give_back(&self, reading: Reading) {
         #[cfg(feature = "websocket")]
         if let (Self::WebSocket(socket, _), Some(reading)) = (self, reading) {
             socket.give_back(reading);
@@ -128,7 +128,7 @@ impl Carrier {
     /// Takes what stands at the front of the input.
     #[cfg_attr(not(feature = "websocket"), allow(unused_variables))]
     #[inline]
-    pub(in crate::chat) fn next<'a, App>(
+    pub(super) fn next<'a, App>(
         &mut self,
         transport: &mut Transport<'_, App>,
         input: &'a mut Input<'_>,
