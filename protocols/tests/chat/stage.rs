@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use protocols::chat::accounts::{AccountLimits, Accounts};
 use protocols::chat::{self, Limits, Server, Settings, mask};
-use reactor::{ListenOptions, Reactor, Registry, Turn};
+use reactor::{ListenOptions, Reactor, Turn};
 
 /// How long something may take on the slowest machine before a test fails.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -129,7 +129,8 @@ impl Stage {
         (0..count).for_each(|_| self.turn());
     }
 
-    pub(crate) fn registry<R>(&self, act: impl FnOnce(&mut Registry<Server>) -> R) -> R {
+    #[cfg(feature = "websocket")]
+    pub(crate) fn registry<R>(&self, act: impl FnOnce(&mut reactor::Registry<Server>) -> R) -> R {
         act(self.0.borrow_mut().reactor.registry())
     }
 

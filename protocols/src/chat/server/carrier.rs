@@ -8,59 +8,16 @@
 //!
 //! [`Carrier`] is how they come; [`Framing`] is how they go: part of what makes two users' bytes the same.
 
-use bytes::Bytes;
 use reactor::framing::{Line, Lines};
 use reactor::{Input, Transport};
 
+use crate::chat::wire::framing::Framing;
 use crate::chat::wire::message::{MAX_BODY, MAX_TAGS};
 #[cfg(feature = "websocket")]
-use crate::websocket::{CloseCode, Frame, carrier};
+use crate::websocket::carrier;
 
 /// The longest line that may come, without what ends it.
 const LONGEST: usize = MAX_TAGS + MAX_BODY - 2;
-
-/// How lines go out.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) enum Framing {
-    /// Each with CR LF behind it.
-    #[default]
-    Stream,
-    /// A message of text each: `text.ircv3.net`.
-    #[cfg(feature = "websocket")]
-    Text,
-    /// A message of bytes each: `binary.ircv3.net`.
-    #[cfg(feature = "websocket")]
-    Binary,
-}
-
-impl Framing {
-    /// A line with its CR LF, as it goes out.
-    #[inline]
-    pub(super) fn frame(self, line: Bytes) -> Bytes {
-        match self {
-            Self::Stream => line,
-            #[cfg(feature = "websocket")]
-            // Lines are made of text: whatever was not has been refused (UTF8ONLY).
-            Self::Text => Frame::of_text(without_end(&line)).into(),
-            #[cfg(feature = "websocket")]
-            Self::Binary => Frame::binary(without_end(&line)).into(),
-        }
-    }
-
-    /// What is said behind the last line.
-    pub(super) fn goodbye(self) -> Option<Bytes> {
-        match self {
-            Self::Stream => None,
-            #[cfg(feature = "websocket")]
-            Self::Text | Self::Binary => Some(Frame::close(CloseCode::NORMAL, "").into()),
-        }
-    }
-}
-
-#[cfg(feature = "websocket")]
-fn without_end(line: &[u8]) -> &[u8] {
-    line.strip_suffix(b"\r\n").unwrap_or(line)
-}
 
 /// How lines come in.
 #[derive(Debug)]

@@ -71,10 +71,10 @@ pub use work::Loader;
 
 use super::wire::capability;
 use super::wire::capability::Caps;
+use super::wire::framing::Framing;
 use super::wire::timestamp::Timestamp;
 use crate::password::{Check, Desk};
 use accounts::Accounts;
-use carrier::Framing;
 use channels::Channels;
 use history::History;
 use line::MessageId;

@@ -96,7 +96,7 @@ impl Session {
     pub(super) fn over_websocket(
         endpoint: crate::websocket::Endpoint,
         agreed: crate::websocket::Agreed,
-        framing: super::carrier::Framing,
+        framing: crate::chat::wire::framing::Framing,
     ) -> Self {
         let socket = crate::websocket::carrier::Carrier::new(endpoint, agreed);
         Self::on(Carrier::WebSocket(Box::new(socket), framing))

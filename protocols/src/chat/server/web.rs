@@ -3,8 +3,8 @@
 use reactor::{Address, ListenOptions, ListenerId, OpenError, Registry};
 
 use super::Server;
-use super::carrier::Framing;
 use super::session::Session;
+use crate::chat::wire::framing::Framing;
 use crate::websocket;
 use crate::websocket::handshake::Agreed;
 use crate::websocket::{Endpoint, Limits, Options, Origins};

@@ -3,8 +3,8 @@
 use std::fmt::Write;
 use std::ops::{BitOr, BitOrAssign};
 
+use super::framing::Framing;
 use crate::chat::Limits;
-use crate::chat::server::carrier::Framing;
 
 /// A set of capabilities.
 ///

@@ -5,11 +5,13 @@
 //! | [`message`], `builder` | a line: parsed from any bytes, and written |
 //! | [`casemap`], [`mask`] | names, how they are spelt, when two are the same, what fits a pattern |
 //! | [`numeric`], [`capability`], [`timestamp`] | the words of the protocol |
+//! | `framing` | how lines go out, on a stream and on a WebSocket |
 //! | `stranger` | who does not speak IRC at all |
 
 pub(super) mod builder;
 pub mod capability;
 pub mod casemap;
+pub(super) mod framing;
 pub mod mask;
 pub mod message;
 pub mod numeric;
