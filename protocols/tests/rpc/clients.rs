@@ -150,7 +150,6 @@ fn waits(over: Over) {
     });
     match over {
         Over::Stream(framing) => drop(stage.listen_at(server, framing, Dialect::Two)),
-        #[cfg(feature = "rpc-web")]
         Over::Http | Over::WebSocket => drop(stage.listen_http_at(server)),
     }
     stage.until("it is answered", |world| world.results == [Ok(json!(3))]);

@@ -1,6 +1,6 @@
 //! JSON-RPC on real sockets and on simulated ones: the specification's examples, everything at its limit,
 //! and other people's programs at the other end.
-#![cfg(feature = "rpc")]
+#![cfg(feature = "rpc-web")]
 
 mod bounds;
 mod clients;
@@ -12,7 +12,6 @@ mod stage;
 #[cfg(unix)]
 mod strangers;
 mod topics;
-#[cfg(feature = "rpc-web")]
 mod web;
-#[cfg(all(unix, feature = "rpc-web"))]
+#[cfg(unix)]
 mod web_strangers;

@@ -137,12 +137,10 @@ impl Stage {
         let address = "127.0.0.1:0".parse().expect("it is an address");
         match over.into() {
             Over::Stream(framing) => self.listen_at(address, framing, Dialect::Two),
-            #[cfg(feature = "rpc-web")]
             Over::Http | Over::WebSocket => self.listen_http_at(address),
         }
     }
 
-    #[cfg(feature = "rpc-web")]
     pub(crate) fn listen_http_at(&mut self, address: Address) -> Address {
         let (registry, service) = (self.reactor.registry(), Rc::clone(&self.service));
         let options = reactor::ListenOptions::default();
@@ -251,9 +249,7 @@ impl Stage {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Over {
     Stream(Framing),
-    #[cfg(feature = "rpc-web")]
     Http,
-    #[cfg(feature = "rpc-web")]
     WebSocket,
 }
 
@@ -263,9 +259,7 @@ impl Over {
         Self::Stream(Framing::Lines),
         Self::Stream(Framing::ContentLength),
         Self::Stream(Framing::Bare),
-        #[cfg(feature = "rpc-web")]
         Self::Http,
-        #[cfg(feature = "rpc-web")]
         Self::WebSocket,
     ];
 
@@ -273,9 +267,7 @@ impl Over {
     pub(crate) fn is_text(self) -> bool {
         match self {
             Self::Stream(_) => false,
-            #[cfg(feature = "rpc-web")]
             Self::Http => false,
-            #[cfg(feature = "rpc-web")]
             Self::WebSocket => true,
         }
     }
@@ -284,9 +276,7 @@ impl Over {
     pub(crate) fn is_lasting(self) -> bool {
         match self {
             Self::Stream(_) => true,
-            #[cfg(feature = "rpc-web")]
             Self::Http => false,
-            #[cfg(feature = "rpc-web")]
             Self::WebSocket => true,
         }
     }
@@ -296,12 +286,10 @@ impl Over {
         let mut options = ClientOptions::new(server);
         match self {
             Self::Stream(framing) => options.framing = framing,
-            #[cfg(feature = "rpc-web")]
             Self::Http => {
                 let url = format!("http://{}/a?b", options.server).parse().expect("a URL");
                 options.carrier = rpc::Carrier::Http(url);
             }
-            #[cfg(feature = "rpc-web")]
             Self::WebSocket => {
                 let target = protocols::websocket::Target::new(options.server.to_string(), "/a?b");
                 options.carrier = rpc::Carrier::WebSocket(target);
@@ -335,7 +323,6 @@ impl Typist {
     #[track_caller]
     pub(crate) fn connect_over(stage: &mut Stage, address: &Address, over: Over) -> Self {
         let mut typist = Self { over, ..Self::connect(address, Framing::Lines) };
-        #[cfg(feature = "rpc-web")]
         if over == Over::WebSocket {
             typist.types_raw(
                 stage,
@@ -350,7 +337,6 @@ impl Typist {
     }
 
     /// The status of the next answer of HTTP, and its head.
-    #[cfg(feature = "rpc-web")]
     #[track_caller]
     pub(crate) fn reads_head(&mut self, stage: &mut Stage) -> (u16, String) {
         let deadline = Instant::now() + PATIENCE;
@@ -373,7 +359,6 @@ impl Typist {
                 [format!("Content-Length: {}\r\n\r\n", text.len()).as_bytes(), text].concat()
             }
             Over::Stream(Framing::Bare) => text.to_vec(),
-            #[cfg(feature = "rpc-web")]
             Over::Http => {
                 let head = format!(
                     "POST / HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n\
@@ -382,7 +367,6 @@ impl Typist {
                 );
                 [head.as_bytes(), text].concat()
             }
-            #[cfg(feature = "rpc-web")]
             Over::WebSocket => {
                 use protocols::websocket::wire::{Opcode, encode};
                 let mut frame = Vec::new();
@@ -454,7 +438,6 @@ impl Typist {
     }
 
     /// Goes without a goodbye.
-    #[cfg(feature = "rpc-web")]
     pub(crate) fn resets(self) {
         let socket = socket2::SockRef::from(&self.stream);
         socket.set_linger(Some(Duration::ZERO)).expect("it is connected");
@@ -497,7 +480,6 @@ impl Typist {
                 let rest = values.byte_offset();
                 (self.read[..rest].to_vec(), rest)
             }
-            #[cfg(feature = "rpc-web")]
             Over::Http => {
                 let (head, begin) = head_of(&self.read)?;
                 if head.starts_with("HTTP/1.1 204 ") {
@@ -511,7 +493,6 @@ impl Typist {
                 let rest = begin + length.parse::<usize>().expect("a number");
                 (self.read.get(begin..rest)?.to_vec(), rest)
             }
-            #[cfg(feature = "rpc-web")]
             Over::WebSocket => {
                 use protocols::websocket::wire::{Header, Opcode};
                 let (header, begin) = Header::parse(&self.read).expect("a frame")?;
@@ -526,7 +507,6 @@ impl Typist {
 }
 
 /// The head that stands at the front, and how long it is.
-#[cfg(feature = "rpc-web")]
 fn head_of(read: &[u8]) -> Option<(String, usize)> {
     let length = read.windows(4).position(|it| it == b"\r\n\r\n")? + 4;
     Some((String::from_utf8_lossy(&read[..length]).into_owned(), length))
