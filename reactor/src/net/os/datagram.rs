@@ -159,6 +159,7 @@ impl DatagramSocket {
         match Self::adopt(poller, socket)? {
             Self::Udp(socket) => Self::with_options(socket, options)
                 .map_err(|error| OpenError::new(&Address::Unnamed, error)),
+            #[cfg(any(unix, feature = "quinn-udp"))]
             other => Ok(other),
         }
     }

@@ -83,11 +83,6 @@ pub(crate) fn is_out_of_buffers(error: &io::Error) -> bool {
     error.raw_os_error() == Some(WSAENOBUFS)
 }
 
-/// There was no room in some queue of the system's.
-pub(crate) fn is_out_of_buffers(error: &io::Error) -> bool {
-    error.raw_os_error() == Some(WSAENOBUFS)
-}
-
 /// An option named an interface that is not there; what Windows says is sorted elsewhere already.
 pub(super) fn is_missing_interface(_: &io::Error) -> bool {
     false
