@@ -157,7 +157,6 @@ fn inspect(request: &Request<'_>, exchange: &mut Exchange<'_, '_, ()>, app: &mut
             Ok(text) => seen["body"] = text.into(),
             Err(error) => seen["body_base64"] = BASE64_STANDARD.encode(error.as_bytes()).into(),
         }
-        let answer = exchange.answer(StatusCode::OK).field("Content-Type", "application/json");
-        answer.bytes(format!("{seen:#}\n").as_bytes());
+        exchange.answer(StatusCode::OK).json(&format!("{seen:#}\n"));
     });
 }

@@ -68,6 +68,17 @@ impl<'x, 'e, 't, App: 'static> Answer<'x, 'e, 't, App> {
         self.field("Content-Type", "text/html; charset=utf-8").bytes(page.as_bytes());
     }
 
+    /// With JSON, which the caller has written.
+    ///
+    /// ```
+    /// # use http::StatusCode;
+    /// # use protocols::http::server::Site;
+    /// let site = Site::<()>::new(|_, exchange, ()| exchange.answer(StatusCode::OK).json(r#"{"tea":3}"#));
+    /// ```
+    pub fn json(self, text: &str) {
+        self.field("Content-Type", "application/json").bytes(text.as_bytes());
+    }
+
     /// Without a body.
     pub fn empty(self) {
         self.bytes(b"");
