@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair, SignatureAlgorithm};
+use rcgen::{
+    BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair, SerialNumber, SignatureAlgorithm,
+};
 use reactor::tls::{ClientTls, Identity, Roots, ServerTls};
 use rustls::crypto::ring;
 use rustls::pki_types::CertificateDer;
@@ -36,10 +38,9 @@ impl Keys {
     fn of(algorithm: &'static SignatureAlgorithm) -> Self {
         let key = key(algorithm);
         let mut params = CertificateParams::new(Vec::new()).expect("no names");
-        let serial = key.public_key_pem();
-        params
-            .distinguished_name
-            .push(rcgen::DnType::CommonName, &serial[serial.len() / 2..][..20]);
+        let words = key.public_key_pem();
+        params.distinguished_name.push(rcgen::DnType::CommonName, &words[words.len() / 2..][..20]);
+        params.serial_number = Some(serial_of(&key));
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let root = params.self_signed(&key).expect("it signs").pem();
         Self { algorithm, issuer: Issuer::new(params, key), root }
@@ -53,6 +54,7 @@ impl Keys {
         let key = key(self.algorithm);
         let mut params = CertificateParams::new([name.to_owned()]).expect("a name");
         params.distinguished_name.push(rcgen::DnType::CommonName, name);
+        params.serial_number = Some(serial_of(&key));
         change(&mut params);
         let certificate = params.signed_by(&key, &self.issuer).expect("it signs");
         Pem { certificate: certificate.pem(), key: key.serialize_pem() }
@@ -102,4 +104,13 @@ impl Pem {
 
 fn key(algorithm: &'static SignatureAlgorithm) -> KeyPair {
     KeyPair::generate_for(algorithm).expect("there is randomness")
+}
+
+/// A number that is always as long: DER leaves zeros out that a number begins with, and a simulated run would
+/// have a byte less now and then.
+fn serial_of(key: &KeyPair) -> SerialNumber {
+    let mut serial = key.public_key_raw().to_vec();
+    serial.truncate(8);
+    serial[0] = 0x40;
+    SerialNumber::from(serial)
 }
