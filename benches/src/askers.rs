@@ -6,7 +6,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
 use crate::Result;
-use crate::webs::Running;
+use crate::program::Running;
 use crate::work::{Spent, Work};
 
 /// A silence of that long means that the server has lost a question.

@@ -4,8 +4,9 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use crate::Result;
-use crate::chats::{Chat, Running};
+use crate::chats::Chat;
 use crate::ping::Latencies;
+use crate::program::Running;
 use crate::user::User;
 use crate::work::{Spent, Work};
 

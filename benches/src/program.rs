@@ -2,15 +2,16 @@
 
 use std::env;
 use std::io::{BufRead, BufReader};
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::os::unix::process::ExitStatusExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use nix::time::ClockId;
 use rustix::process::{Pid, Signal, kill_process};
+use tempfile::TempDir;
 
 use crate::work::Spent;
 use crate::{Result, processor};
@@ -59,6 +60,22 @@ impl Program {
     /// The program at a known place, as cargo tells its tests and benchmarks.
     pub fn at(path: impl Into<PathBuf>) -> Self {
         Self { path: path.into(), arguments: Vec::new() }
+    }
+
+    /// Somebody else's program, where distributions put it (not everybody has that in their path), if it says of
+    /// itself, when it is asked by `argument`, that it is that.
+    pub fn installed(name: &str, argument: &str, says: &str) -> Result<Self> {
+        let is_it = |path: &PathBuf| {
+            let said = Command::new(path).arg(argument).output();
+            said.is_ok_and(|it| {
+                [it.stdout, it.stderr].iter().any(|it| it.starts_with(says.as_bytes()))
+            })
+        };
+        let mut paths = ["/usr/sbin", "/usr/local/sbin", "/usr/bin"]
+            .map(|it| Path::new(it).join(name))
+            .into_iter();
+        let path = paths.find(is_it).ok_or_else(|| format!("{name} is not installed"))?;
+        Ok(Self::at(path))
     }
 
     /// The same with one more argument.
@@ -167,6 +184,35 @@ impl Drop for Server {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// A server that listens, one of this package or somebody else's.
+#[derive(Debug)]
+pub struct Running {
+    /// Its process.
+    pub server: Server,
+    /// Its files, which it may read as long as it runs.
+    _directory: Option<TempDir>,
+}
+
+impl Running {
+    /// One that is there.
+    #[must_use]
+    pub fn new(server: Server) -> Self {
+        Self { server, _directory: None }
+    }
+
+    /// Starts a program that is not of this package, with its files, told to listen at `address`.
+    pub fn start_at(directory: TempDir, program: &Program, address: SocketAddr) -> Result<Self> {
+        let server = program.start_at(address, |address| TcpStream::connect(address).is_ok())?;
+        Ok(Self { server, _directory: Some(directory) })
+    }
+}
+
+/// An address that nobody listens at: for programs that cannot choose a port by themselves. That somebody else
+/// takes this one meanwhile is unlikely, and would be told.
+pub fn free_address() -> Result<SocketAddr> {
+    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?)
 }
 
 /// The address in the line `listening on ADDRESS`.

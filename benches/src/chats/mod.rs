@@ -7,12 +7,10 @@ mod ngircd;
 mod reactor;
 
 use std::fmt;
-use std::net::TcpStream;
 
 use clap::ValueEnum;
-use tempfile::TempDir;
 
-use crate::program::{Program, Server};
+use crate::program::{Program, Running};
 use crate::servers::Place;
 use crate::{Result, processor};
 
@@ -42,14 +40,10 @@ impl Chat {
     /// Starts it.
     pub fn start(self) -> Result<Running> {
         match self {
-            Self::Reactor => {
-                Ok(Running { server: Program::named(PROGRAM)?.start()?, _directory: None })
-            }
+            Self::Reactor => Ok(Running::new(Program::named(PROGRAM)?.start()?)),
             Self::Ngircd => {
                 let (directory, program, address) = ngircd::prepare()?;
-                let server =
-                    program.start_at(address, |address| TcpStream::connect(address).is_ok())?;
-                Ok(Running { server, _directory: Some(directory) })
+                Running::start_at(directory, &program, address)
             }
         }
     }
@@ -60,15 +54,6 @@ impl fmt::Display for Chat {
         let value = self.to_possible_value();
         formatter.pad(value.as_ref().map_or("?", |value| value.get_name()))
     }
-}
-
-/// A chat server that listens.
-#[derive(Debug)]
-pub struct Running {
-    /// Its process.
-    pub server: Server,
-    /// Its settings, which it may read as long as it runs.
-    _directory: Option<TempDir>,
 }
 
 /// Serves with ours at `place` until the process ends, and prints where once it listens.

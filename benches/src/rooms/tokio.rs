@@ -7,14 +7,14 @@ use std::io;
 
 use bytes::Bytes;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::runtime;
+use tokio::net::TcpStream;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::broadcast::{self, Sender};
 
 use super::{BEHIND, whole_lines};
 use crate::Result;
-use crate::servers::{Place, announce, listen};
+use crate::servers::Place;
+use crate::servers::tokio::serve_each;
 
 const BUFFER: usize = 4096;
 
@@ -25,24 +25,12 @@ const LINES: usize = BEHIND / 64;
 type Said = (usize, Bytes);
 
 pub(super) fn serve(place: Place) -> Result {
-    let listener = listen(place)?;
-    let runtime = runtime::Builder::new_current_thread().enable_io().build()?;
-    Ok(runtime.block_on(async {
-        let listener = TcpListener::from_std(listener)?;
-        announce(listener.local_addr()?).map_err(io::Error::other)?;
-        accept(&listener).await
-    })?)
-}
-
-async fn accept(listener: &TcpListener) -> io::Result<()> {
     let (room, _) = broadcast::channel(LINES);
     let mut number = 0;
-    loop {
-        let (stream, _) = listener.accept().await?;
-        stream.set_nodelay(true)?;
+    serve_each(place, move |stream| {
         number += 1;
-        tokio::spawn(attend(number, stream, room.clone()));
-    }
+        attend(number, stream, room.clone())
+    })
 }
 
 async fn attend(number: usize, mut stream: TcpStream, room: Sender<Said>) -> io::Result<()> {

@@ -15,7 +15,7 @@ pub(crate) mod epoll;
 mod message_io;
 pub(crate) mod mio;
 mod reactor;
-mod tokio;
+pub(crate) mod tokio;
 
 use std::fmt;
 use std::io::{self, Write};

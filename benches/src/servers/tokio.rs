@@ -13,20 +13,34 @@ use crate::Result;
 const BUFFER: usize = 4096;
 
 pub(super) fn serve(place: Place) -> Result {
-    let listener = listen(place)?;
-    let runtime = runtime::Builder::new_current_thread().enable_io().build()?;
-    Ok(runtime.block_on(async {
-        let listener = TcpListener::from_std(listener)?;
-        announce(listener.local_addr()?).map_err(io::Error::other)?;
-        accept(&listener, place.own_buffer.unwrap_or(BUFFER)).await
-    })?)
+    let buffer = place.own_buffer.unwrap_or(BUFFER);
+    serve_each(place, move |stream| echo(stream, buffer))
 }
 
-async fn accept(listener: &TcpListener, buffer: usize) -> io::Result<()> {
+/// Serves on tokio's current-thread runtime, with a task for each connection.
+pub(crate) fn serve_each<F>(place: Place, task: impl FnMut(TcpStream) -> F) -> Result
+where
+    F: Future + Send + 'static,
+    F::Output: Send + 'static,
+{
+    let listener = listen(place)?;
+    let runtime = runtime::Builder::new_current_thread().enable_io().build()?;
+    runtime.block_on(async {
+        let listener = TcpListener::from_std(listener)?;
+        announce(listener.local_addr()?)?;
+        Ok(accept(&listener, task).await?)
+    })
+}
+
+async fn accept<F>(listener: &TcpListener, mut task: impl FnMut(TcpStream) -> F) -> io::Result<()>
+where
+    F: Future + Send + 'static,
+    F::Output: Send + 'static,
+{
     loop {
         let (stream, _) = listener.accept().await?;
         stream.set_nodelay(true)?;
-        tokio::spawn(echo(stream, buffer));
+        tokio::spawn(task(stream));
     }
 }
 

@@ -2,7 +2,6 @@
 //! that need a timer it was not given.
 
 use std::convert::Infallible;
-use std::io;
 
 use bytes::Bytes;
 use http::{HeaderValue, Request, Response, header};
@@ -11,31 +10,17 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
-use tokio::net::TcpListener;
-use tokio::runtime;
 
 use crate::Result;
-use crate::servers::{Place, announce, listen};
+use crate::servers::Place;
+use crate::servers::tokio::serve_each;
 
 pub(super) fn serve(place: Place) -> Result {
-    let listener = listen(place)?;
-    let runtime = runtime::Builder::new_current_thread().enable_io().build()?;
-    Ok(runtime.block_on(async {
-        let listener = TcpListener::from_std(listener)?;
-        announce(listener.local_addr()?).map_err(io::Error::other)?;
-        accept(&listener).await
-    })?)
-}
-
-async fn accept(listener: &TcpListener) -> io::Result<()> {
-    loop {
-        let (stream, _) = listener.accept().await?;
-        stream.set_nodelay(true)?;
-        let serving = http1::Builder::new()
+    serve_each(place, |stream| {
+        http1::Builder::new()
             .pipeline_flush(true)
-            .serve_connection(TokioIo::new(stream), service_fn(answer));
-        tokio::spawn(serving);
-    }
+            .serve_connection(TokioIo::new(stream), service_fn(answer))
+    })
 }
 
 async fn answer(_: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible> {

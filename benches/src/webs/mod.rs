@@ -8,14 +8,13 @@ mod reactor;
 mod tungstenite;
 
 use std::fmt;
-use std::net::TcpStream;
 
 use clap::ValueEnum;
 use tempfile::TempDir;
 
 use crate::Result;
 use crate::askers::Asking;
-use crate::program::{Program, Server};
+use crate::program::{Program, Running};
 use crate::servers::Place;
 
 /// The name of the program that runs those that are not programs themselves, in `src/bin`.
@@ -65,11 +64,9 @@ impl Web {
     pub fn start(self) -> Result<Running> {
         if let Self::Nginx | Self::NginxFile = self {
             let (directory, program, address) = nginx::prepare()?;
-            let server =
-                program.start_at(address, |address| TcpStream::connect(address).is_ok())?;
-            return Ok(Running { server, _directory: Some(directory) });
+            return Running::start_at(directory, &program, address);
         }
-        Ok(Running { server: self.program()?.start()?, _directory: None })
+        Ok(Running::new(self.program()?.start()?))
     }
 
     /// The program that is this server; not of nginx, which is one by itself.
@@ -126,15 +123,6 @@ impl fmt::Display for Web {
         let value = self.to_possible_value();
         formatter.pad(value.as_ref().map_or("?", |value| value.get_name()))
     }
-}
-
-/// A web server that listens.
-#[derive(Debug)]
-pub struct Running {
-    /// Its process.
-    pub server: Server,
-    /// Its files, which it may read as long as it runs.
-    _directory: Option<TempDir>,
 }
 
 /// Serves at `place` until the process ends, and prints where once it listens.

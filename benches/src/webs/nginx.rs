@@ -1,28 +1,22 @@
 //! nginx: one process, no log, connections that last.
 
 use std::fs;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::net::SocketAddr;
+use std::path::Path;
 
 use tempfile::TempDir;
 
 use crate::Result;
-use crate::program::Program;
-
-/// Where distributions put it; not everybody has that in their path.
-const PLACES: [&str; 3] = ["/usr/sbin/nginx", "/usr/local/sbin/nginx", "/usr/bin/nginx"];
+use crate::program::{Program, free_address};
 
 /// Its files, the program, and where it will listen.
 pub(super) fn prepare() -> Result<(TempDir, Program, SocketAddr)> {
-    let path = find().ok_or("nginx is not installed")?;
+    let program = Program::installed("nginx", "-v", "nginx version: ")?;
     let directory = super::write_file()?;
-    // It cannot choose a port by itself. That somebody else takes this one meanwhile is unlikely, and
-    // would be told.
-    let address = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?;
+    let address = free_address()?;
     let settings = directory.path().join("nginx.conf");
     fs::write(&settings, text(directory.path(), address))?;
-    let program = Program::at(path)
+    let program = program
         .with("-p")
         .with(directory.path().display())
         .with("-c")
@@ -30,16 +24,6 @@ pub(super) fn prepare() -> Result<(TempDir, Program, SocketAddr)> {
         .with("-e")
         .with("stderr");
     Ok((directory, program, address))
-}
-
-fn find() -> Option<PathBuf> {
-    PLACES.iter().map(Path::new).find(|path| is_it(path)).map(Path::to_owned)
-}
-
-/// Whether it says of itself that it is nginx.
-fn is_it(path: &Path) -> bool {
-    let said = Command::new(path).arg("-v").output();
-    said.is_ok_and(|said| String::from_utf8_lossy(&said.stderr).starts_with("nginx version: "))
 }
 
 fn text(directory: &Path, address: SocketAddr) -> String {

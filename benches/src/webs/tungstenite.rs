@@ -3,35 +3,19 @@
 //! Its buffer for reading is made as small as the others' are. With its own choice of 128 KiB, which it fills
 //! with zeros before each read, an echo costs 157,000 instructions.
 
-use std::io;
-
 use futures_util::{SinkExt, StreamExt};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::runtime;
+use tokio::net::TcpStream;
 use tokio_tungstenite::accept_async_with_config;
 use tokio_tungstenite::tungstenite::{self, protocol::WebSocketConfig};
 
 use crate::Result;
-use crate::servers::{Place, announce, listen};
+use crate::servers::Place;
+use crate::servers::tokio::serve_each;
 
 const BUFFER: usize = 4096;
 
 pub(super) fn serve(place: Place) -> Result {
-    let listener = listen(place)?;
-    let runtime = runtime::Builder::new_current_thread().enable_io().build()?;
-    Ok(runtime.block_on(async {
-        let listener = TcpListener::from_std(listener)?;
-        announce(listener.local_addr()?).map_err(io::Error::other)?;
-        accept(&listener).await
-    })?)
-}
-
-async fn accept(listener: &TcpListener) -> io::Result<()> {
-    loop {
-        let (stream, _) = listener.accept().await?;
-        stream.set_nodelay(true)?;
-        tokio::spawn(echo(stream));
-    }
+    serve_each(place, echo)
 }
 
 async fn echo(stream: TcpStream) -> Result<(), tungstenite::Error> {
