@@ -178,7 +178,7 @@ impl Upgrade {
             _ => "it ended before it was ready".to_owned(),
         };
         output::complain(format_args!("the successor has failed: {reason}; serving on"));
-        bury(registry, child);
+        reap(registry, child);
     }
 }
 
@@ -196,7 +196,7 @@ fn leave<App: 'static>(registry: &mut Registry<App>, deadline: Option<Instant>) 
 }
 
 /// Ends a successor that is of no use, away from the loop.
-fn bury<App: 'static>(registry: &mut Registry<App>, mut child: Child) {
+fn reap<App: 'static>(registry: &mut Registry<App>, mut child: Child) {
     let _ = child.kill();
     // What cannot be waited for now is waited for by the system, when this process ends.
     let _ = registry.offload(
