@@ -5,7 +5,7 @@ use std::ops::{Index, IndexMut};
 
 use indexmap::IndexMap;
 use reactor::ConnectionId;
-use slab::Slab;
+use slotmap::{SlotMap, new_key_type};
 
 use super::Values;
 use super::audience::Audience;
@@ -19,9 +19,10 @@ use crate::chat::wire::mask;
 use crate::chat::wire::mask::Extended;
 use crate::chat::wire::timestamp::Timestamp;
 
-/// Names a channel while there is somebody on it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(super) struct ChannelKey(usize);
+new_key_type! {
+    /// Names a channel while there is somebody on it, and no other afterwards.
+    pub(super) struct ChannelKey;
+}
 
 #[derive(Debug)]
 pub(super) struct Channel {
@@ -281,20 +282,20 @@ fn applies(mask: &str, user: &User) -> bool {
 /// All channels, by name.
 #[derive(Debug, Default)]
 pub(super) struct Channels {
-    slab: Slab<Channel>,
+    channels: SlotMap<ChannelKey, Channel>,
     names: BTreeMap<Folded, ChannelKey>,
 }
 
 impl Channels {
     pub(super) fn insert(&mut self, channel: Channel) -> ChannelKey {
         let name = channel.name.folded();
-        let key = ChannelKey(self.slab.insert(channel));
+        let key = self.channels.insert(channel);
         self.names.insert(name, key);
         key
     }
 
     pub(super) fn remove(&mut self, key: ChannelKey) -> Option<Channel> {
-        let channel = self.slab.try_remove(key.0)?;
+        let channel = self.channels.remove(key)?;
         self.names.remove(&channel.name.folded());
         Some(channel)
     }
@@ -309,7 +310,7 @@ impl Channels {
     }
 
     pub(super) fn len(&self) -> usize {
-        self.slab.len()
+        self.channels.len()
     }
 }
 
@@ -317,12 +318,12 @@ impl Index<ChannelKey> for Channels {
     type Output = Channel;
 
     fn index(&self, key: ChannelKey) -> &Channel {
-        &self.slab[key.0]
+        &self.channels[key]
     }
 }
 
 impl IndexMut<ChannelKey> for Channels {
     fn index_mut(&mut self, key: ChannelKey) -> &mut Channel {
-        &mut self.slab[key.0]
+        &mut self.channels[key]
     }
 }

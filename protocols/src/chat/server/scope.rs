@@ -14,8 +14,6 @@
 use std::rc::Rc;
 use std::sync::mpsc;
 
-use reactor::ConnectionId;
-
 use super::channels::ChannelKey;
 use super::history::Talk;
 use super::line::{Cast, Line};
@@ -34,7 +32,6 @@ pub(super) struct Scope<'a> {
     pub(super) server: &'a mut Server,
     pub(super) network: &'a mut dyn Network,
     pub(super) me: UserKey,
-    pub(super) connection: ConnectionId,
     /// When it is done: by the wall clock, and later than what was done before in the same place.
     pub(super) clock: Timestamp,
     wall: Timestamp,
@@ -59,11 +56,10 @@ impl<'a> Scope<'a> {
         server: &'a mut Server,
         network: &'a mut dyn Network,
         me: UserKey,
-        connection: ConnectionId,
         label: Option<Label>,
     ) -> Self {
         let clock = Timestamp::of(network.wall_clock());
-        Self { server, network, me, connection, clock, wall: clock, label }
+        Self { server, network, me, clock, wall: clock, label }
     }
 
     /// Whose turn it is.
@@ -95,7 +91,7 @@ impl<'a> Scope<'a> {
 
     /// Whether the user is still there: it may have quit, or killed itself.
     pub(super) fn is_there(&self) -> bool {
-        self.server.users.find(self.me, self.connection).is_some()
+        self.server.users.get(self.me).is_some()
     }
 
     /// What follows is done on a channel: in a millisecond of its own, and no earlier than what was done
@@ -177,8 +173,8 @@ impl<'a> Scope<'a> {
         match &mut self.label {
             Some(label) => label.replies.push(line),
             None => {
-                self.network
-                    .send(self.connection, line.render(self.server.users[self.me].caps, None));
+                let user = &self.server.users[self.me];
+                self.network.send(user.connection, line.render(user.caps, None));
             }
         }
     }
@@ -310,7 +306,7 @@ impl<'a> Scope<'a> {
             // If the user has gone, nobody takes it.
             let _ = give.send(work(memory).map_err(|error| error.to_string()));
         };
-        self.network.offload(self.connection, kib, Box::new(work));
+        self.network.offload(self.user().connection, kib, Box::new(work));
     }
 
     /// Has the accounts saved. Nobody waits for it.
@@ -321,7 +317,8 @@ impl<'a> Scope<'a> {
     /// Has the accounts saved, and goes on when they are on the disk, or cannot be.
     pub(super) fn save_and(&mut self, then: impl FnOnce(&mut Scope<'_>) + 'static) {
         self.wait(|scope, _| then(scope));
-        self.network.save(&mut self.server.accounts, Some(self.connection));
+        let connection = self.user().connection;
+        self.network.save(&mut self.server.accounts, Some(connection));
     }
 
     /// The user's next lines wait, and what it is answered then bears the label of this command, as does
@@ -363,10 +360,10 @@ impl<'a> Scope<'a> {
             _ if self.caps().has(Caps::BATCH) => self.wrap(&mut replies),
             _ => {}
         }
-        let caps = self.caps();
+        let user = &self.server.users[self.me];
         for (at, line) in replies.iter().enumerate() {
             let label = (at == 0).then_some(text.as_str());
-            self.network.send(self.connection, line.render(caps, label));
+            self.network.send(user.connection, line.render(user.caps, label));
         }
     }
 

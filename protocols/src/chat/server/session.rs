@@ -2,9 +2,7 @@
 
 use std::time::Instant;
 
-use reactor::{
-    CloseReason, Closed, ConnectionId, Input, Protocol, Registry, TimerKey, TokenBucket, Transport,
-};
+use reactor::{CloseReason, Closed, Input, Protocol, Registry, TimerKey, TokenBucket, Transport};
 
 use super::carrier::{Carrier, Next, Reading};
 use super::commands;
@@ -132,8 +130,7 @@ impl Session {
         reading: &mut Reading,
         app: &mut App,
     ) {
-        let id = transport.id();
-        while let Some(key) = self.user(app.as_mut(), id) {
+        while let Some(key) = self.user(app.as_mut()) {
             let server = app.as_mut();
             if server.users[key].waiting.is_some() {
                 return transport.pause();
@@ -158,8 +155,8 @@ impl Session {
                 return;
             }
             match self.carrier.next(transport, input, reading) {
-                Next::Line(line) => commands::handle(server, transport.registry(), key, id, line),
-                Next::TooLong => commands::handle_too_long(server, transport.registry(), key, id),
+                Next::Line(line) => commands::handle(server, transport.registry(), key, line),
+                Next::TooLong => commands::handle_too_long(server, transport.registry(), key),
                 Next::Control => {}
                 Next::Over(reason) => {
                     server.remove(transport.registry(), key, &reason);
@@ -177,8 +174,8 @@ impl Session {
     }
 
     /// The user, if it is still there.
-    fn user(&self, server: &Server, connection: ConnectionId) -> Option<UserKey> {
-        self.user.filter(|&key| server.users.find(key, connection).is_some())
+    fn user(&self, server: &Server) -> Option<UserKey> {
+        self.user.filter(|&key| server.users.get(key).is_some())
     }
 
     /// Has work done that the user waits for.
@@ -190,7 +187,7 @@ impl Session {
         work: Work,
     ) {
         let server = app.as_mut();
-        let Some(user) = self.user(server, transport.id()) else {
+        let Some(user) = self.user(server) else {
             return;
         };
         let begun = if let Some(kib) = kib {
@@ -225,17 +222,17 @@ impl Session {
         app: &mut App,
         done: Result<(), String>,
     ) {
-        let (id, server) = (transport.id(), app.as_mut());
-        let Some(user) = self.user(server, id) else {
+        let server = app.as_mut();
+        let Some(user) = self.user(server) else {
             return;
         };
-        let mut scope = Scope::new(server, transport.registry(), user, id, None);
+        let mut scope = Scope::new(server, transport.registry(), user, None);
         if let Some(then) = scope.user_mut().waiting.take() {
             then(&mut scope, done);
         }
         scope.finish();
         commands::announce(server, transport.registry());
-        if server.users.find(user, id).is_some_and(|user| user.waiting.is_none()) {
+        if server.users.get(user).is_some_and(|user| user.waiting.is_none()) {
             transport.resume();
         }
     }
@@ -249,7 +246,7 @@ impl Session {
         let now = transport.registry().now();
         let (interval, patience) =
             (server.settings.limits.ping_interval, server.settings.limits.ping_timeout);
-        let Some(key) = self.user(server, transport.id()) else {
+        let Some(key) = self.user(server) else {
             return;
         };
         let heard = self.heard.unwrap_or(now);
@@ -315,15 +312,14 @@ impl<App: AsMut<Server> + 'static> Protocol<App> for Session {
     }
 
     fn on_end(&mut self, transport: &mut Transport<'_, App>, app: &mut App) {
-        if let Some(key) = self.user(app.as_mut(), transport.id()) {
+        if let Some(key) = self.user(app.as_mut()) {
             app.as_mut().remove(transport.registry(), key, "Connection closed");
         }
         transport.close();
     }
 
     fn on_timer(&mut self, transport: &mut Transport<'_, App>, key: TimerKey, app: &mut App) {
-        let id = transport.id();
-        let Some(user) = self.user(app.as_mut(), id) else {
+        let Some(user) = self.user(app.as_mut()) else {
             return;
         };
         let server = app.as_mut();
@@ -332,7 +328,7 @@ impl<App: AsMut<Server> + 'static> Protocol<App> for Session {
             PATIENCE => check_registration(server, transport, user),
             FLOOD if server.users[user].waiting.is_none() => transport.resume(),
             NICK => {
-                let mut scope = Scope::new(server, transport.registry(), user, id, None);
+                let mut scope = Scope::new(server, transport.registry(), user, None);
                 commands::enforce_nick(&mut scope);
             }
             _ => {}
@@ -341,7 +337,7 @@ impl<App: AsMut<Server> + 'static> Protocol<App> for Session {
 
     fn on_shutdown(&mut self, transport: &mut Transport<'_, App>, app: &mut App) {
         // The others are being told the same, so they are spared each other's QUITs.
-        if let Some(user) = self.user(app.as_mut(), transport.id()) {
+        if let Some(user) = self.user(app.as_mut()) {
             let server = app.as_mut();
             server.notice(transport.registry(), user, "The server is shutting down");
             server.farewell(transport.registry(), user, "Server shutting down");
@@ -350,7 +346,7 @@ impl<App: AsMut<Server> + 'static> Protocol<App> for Session {
     }
 
     fn on_close(&mut self, registry: &mut Registry<App>, closed: &Closed, app: &mut App) {
-        if let Some(user) = self.user(app.as_mut(), closed.id) {
+        if let Some(user) = self.user(app.as_mut()) {
             let reason = quit_reason(&closed.reason);
             app.as_mut().remove(registry, user, &reason);
         }

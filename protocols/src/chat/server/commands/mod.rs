@@ -44,8 +44,6 @@ mod services;
 mod users;
 mod who;
 
-use reactor::ConnectionId;
-
 use super::Server;
 use super::network::Network;
 use super::scope::{Label, Scope};
@@ -60,8 +58,7 @@ pub(super) use registration::enforce_nick;
 
 /// Logs a user out, and tells whoever has to know.
 pub(super) fn log_out(server: &mut Server, network: &mut dyn Network, user: UserKey) {
-    let connection = server.users[user].connection;
-    accounts::log_out(&mut Scope::new(server, network, user, connection, None));
+    accounts::log_out(&mut Scope::new(server, network, user, None));
 }
 
 /// A command: who may give it, with how many parameters at least, and what it is good for.
@@ -158,13 +155,7 @@ impl Command {
 }
 
 /// A line has come.
-pub(super) fn handle(
-    server: &mut Server,
-    network: &mut dyn Network,
-    me: UserKey,
-    connection: ConnectionId,
-    line: &[u8],
-) {
+pub(super) fn handle(server: &mut Server, network: &mut dyn Network, me: UserKey, line: &[u8]) {
     server.counters.lines += 1;
     announce(server, network);
     if !server.users[me].is_registered()
@@ -175,25 +166,20 @@ pub(super) fn handle(
     match Message::parse(line) {
         Ok(message) => {
             let label = label(server.users[me].caps, &message);
-            let mut scope = Scope::new(server, network, me, connection, label);
+            let mut scope = Scope::new(server, network, me, label);
             dispatch(&mut scope, &message);
             scope.finish();
         }
         Err(ParseError::Empty) => {}
-        Err(error) => refuse(server, network, me, connection, line, error),
+        Err(error) => refuse(server, network, me, line, error),
     }
 }
 
 /// A line has come that is longer than any may be. Whoever sends such a thing does not speak IRC, or
 /// means harm.
-pub(super) fn handle_too_long(
-    server: &mut Server,
-    network: &mut dyn Network,
-    me: UserKey,
-    connection: ConnectionId,
-) {
+pub(super) fn handle_too_long(server: &mut Server, network: &mut dyn Network, me: UserKey) {
     server.counters.lines += 1;
-    let mut scope = Scope::new(server, network, me, connection, None);
+    let mut scope = Scope::new(server, network, me, None);
     scope.numeric(numeric::ERR_INPUTTOOLONG, &[]);
     server.disconnect(network, me, "Input line too long");
 }
@@ -230,7 +216,6 @@ fn refuse(
     server: &mut Server,
     network: &mut dyn Network,
     me: UserKey,
-    connection: ConnectionId,
     line: &[u8],
     error: ParseError,
 ) {
@@ -239,7 +224,7 @@ fn refuse(
     let message = Message::parse(text.as_bytes()).ok();
     let label = message.as_ref().and_then(|message| label(server.users[me].caps, message));
     let command = message.as_ref().map_or("*", |message| message.command).to_ascii_uppercase();
-    let mut scope = Scope::new(server, network, me, connection, label);
+    let mut scope = Scope::new(server, network, me, label);
     match error {
         ParseError::Empty => {}
         ParseError::TagsTooLong | ParseError::BodyTooLong => {

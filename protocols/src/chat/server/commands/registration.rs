@@ -105,7 +105,7 @@ fn guard_nick(scope: &mut Scope<'_>) {
             grace.as_secs()
         ),
     );
-    scope.network.guard_nick(scope.connection, grace);
+    scope.network.guard_nick(scope.user().connection, grace);
 }
 
 /// The time is over in which a nickname could be kept that belongs to somebody else.
