@@ -339,7 +339,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::chat::server::post::Part;
+    use crate::chat::server::post::{Kind, Part, What};
 
     fn time(second: u64) -> Timestamp {
         Timestamp::of(SystemTime::UNIX_EPOCH + Duration::from_secs(second))
@@ -354,7 +354,7 @@ mod tests {
             account: None,
             bot: false,
             client_tags: "".into(),
-            command: "PRIVMSG",
+            what: What::Said(Kind::Privmsg),
             params: vec!["#a".to_owned()],
             parts: [Part { text: serial.to_string(), concat: false }].into(),
         })

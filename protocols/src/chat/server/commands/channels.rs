@@ -7,7 +7,7 @@ use crate::chat::server::channels::{Channel, ChannelKey, List, Topic};
 use crate::chat::server::history::Talk;
 use crate::chat::server::line::Line;
 use crate::chat::server::modes::{Flags, Status};
-use crate::chat::server::post::Part;
+use crate::chat::server::post::{Part, What};
 use crate::chat::server::scope::{Scope, cut};
 use crate::chat::server::users::Invitation;
 use crate::chat::wire::capability::Caps;
@@ -264,7 +264,7 @@ pub(super) fn show_event(
 ) {
     let parts = text.map(|text| Part { text, concat: false }).into_iter().collect();
     scope.happens_on(channel);
-    let post = Rc::new(messages::post(scope, command, params, parts, "".into()));
+    let post = Rc::new(messages::post(scope, What::Event(command), params, parts, "".into()));
     let Ok(lines) = post.plain() else {
         scope.server.counters.spoiled += 1;
         return;

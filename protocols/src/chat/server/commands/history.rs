@@ -5,7 +5,7 @@ use std::rc::Rc;
 use crate::chat::server::Server;
 use crate::chat::server::history::{Mark, Party, Range, Size, Talk};
 use crate::chat::server::line::Line;
-use crate::chat::server::post::Post;
+use crate::chat::server::post::{Kind, Post, What};
 use crate::chat::server::scope::Scope;
 use crate::chat::wire::capability::Caps;
 use crate::chat::wire::casemap::{ChannelName, Folded};
@@ -97,10 +97,10 @@ pub(super) fn talk(scope: &Scope<'_>, target: &str) -> Option<Talk> {
 fn show(scope: &mut Scope<'_>, target: &str, talk: &Talk, range: Range, most: usize) {
     let caps = scope.caps();
     // What cannot be shown is not counted either: a page of it alone would seem to be the last.
-    let wanted = |post: &Post| match post.command {
-        "PRIVMSG" | "NOTICE" => true,
-        "TAGMSG" => caps.has(Caps::EVENT_PLAYBACK | Caps::MESSAGE_TAGS),
-        _ => caps.has(Caps::EVENT_PLAYBACK),
+    let wanted = |post: &Post| match post.what {
+        What::Said(Kind::Privmsg | Kind::Notice) => true,
+        What::Said(Kind::Tagmsg) => caps.has(Caps::EVENT_PLAYBACK | Caps::MESSAGE_TAGS),
+        What::Event(_) => caps.has(Caps::EVENT_PLAYBACK),
     };
     let most = Size { posts: most, bytes: scope.server.longest_answer() };
     let posts = scope.server.history.select(talk, range, most, wanted);

@@ -7,64 +7,73 @@ use crate::chat::server::channels::ChannelKey;
 use crate::chat::server::history::{Party, Talk};
 use crate::chat::server::line::{Cast, Line, client_only};
 use crate::chat::server::modes::{Flags, Status, UserModes};
-use crate::chat::server::post::{Part, Post};
+use crate::chat::server::post::{Kind, Part, Post, What};
 use crate::chat::server::scope::Scope;
 use crate::chat::server::users::UserKey;
 use crate::chat::wire::capability::Caps;
 use crate::chat::wire::casemap::{ChannelName, same_name};
 use crate::chat::wire::message::Message;
-use crate::chat::wire::numeric;
+use crate::chat::wire::numeric::{self, Numeric};
 
 use super::services;
 use super::services::Service;
 
 /// `PRIVMSG target[,…] :text` (RFC 1459, 4.4.1).
 pub(super) fn privmsg(scope: &mut Scope<'_>, message: &Message<'_>) {
-    with_text(scope, message, "PRIVMSG");
+    say_to_all(scope, message, Kind::Privmsg);
 }
 
 /// `NOTICE target[,…] :text`. Nothing is ever answered to it, not even an error (RFC 1459, 4.4.2).
 pub(super) fn notice(scope: &mut Scope<'_>, message: &Message<'_>) {
-    with_text(scope, message, "NOTICE");
+    say_to_all(scope, message, Kind::Notice);
 }
 
 /// `TAGMSG target[,…]`: tags alone (IRCv3 message-tags).
 pub(super) fn tagmsg(scope: &mut Scope<'_>, message: &Message<'_>) {
-    match message.param(0).filter(|targets| !targets.is_empty()) {
-        Some(targets) => to_targets(scope, message, "TAGMSG", targets, &[].into()),
-        None => scope.numeric_text(numeric::ERR_NORECIPIENT, &[], "No recipient given (TAGMSG)"),
+    say_to_all(scope, message, Kind::Tagmsg);
+}
+
+/// What is said, and not yet to whom.
+#[derive(Clone)]
+pub(super) struct Speech {
+    pub(super) kind: Kind,
+    /// The text: none with tags alone.
+    pub(super) parts: Rc<[Part]>,
+    pub(super) client_tags: Rc<str>,
+}
+
+impl Speech {
+    /// A client-to-client question, other than `/me` (CTCP).
+    fn is_ctcp(&self) -> bool {
+        let mut queries = self.parts.iter().filter_map(|part| part.text.strip_prefix('\u{1}'));
+        queries.any(|text| !text.starts_with("ACTION"))
     }
 }
 
-fn with_text(scope: &mut Scope<'_>, message: &Message<'_>, command: &'static str) {
-    scope.user_mut().spoke = scope.network.now();
-    let is_quiet = command == "NOTICE";
-    match (message.param(0), message.param(1)) {
-        (None | Some(""), _) if is_quiet => {}
-        (None | Some(""), _) => {
-            scope.numeric_text(
-                numeric::ERR_NORECIPIENT,
-                &[],
-                &format!("No recipient given ({command})"),
-            );
-        }
-        (_, None | Some("")) if is_quiet => {}
-        (_, None | Some("")) => scope.numeric(numeric::ERR_NOTEXTTOSEND, &[]),
-        (Some(targets), Some(text)) => {
-            let parts = [Part { text: text.to_owned(), concat: false }].into();
-            to_targets(scope, message, command, targets, &parts);
-        }
+/// Says why something is not said, unless nothing is to be answered.
+fn refuse(scope: &mut Scope<'_>, kind: Kind, numeric: Numeric, params: &[&str]) {
+    if kind != Kind::Notice {
+        scope.numeric(numeric, params);
     }
 }
 
-fn to_targets(
-    scope: &mut Scope<'_>,
-    message: &Message<'_>,
-    command: &'static str,
-    targets: &str,
-    parts: &Rc<[Part]>,
-) {
-    let tags = client_only(message.tags);
+fn say_to_all(scope: &mut Scope<'_>, message: &Message<'_>, kind: Kind) {
+    if kind != Kind::Tagmsg {
+        scope.user_mut().spoke = scope.network.now();
+    }
+    let Some(targets) = message.param(0).filter(|targets| !targets.is_empty()) else {
+        if kind != Kind::Notice {
+            let text = format!("No recipient given ({})", kind.command());
+            scope.numeric_text(numeric::ERR_NORECIPIENT, &[], &text);
+        }
+        return;
+    };
+    let parts = match (kind, message.param(1).unwrap_or_default()) {
+        (Kind::Tagmsg, _) => Rc::default(),
+        (_, "") => return refuse(scope, kind, numeric::ERR_NOTEXTTOSEND, &[]),
+        (_, text) => [Part { text: text.to_owned(), concat: false }].into(),
+    };
+    let speech = Speech { kind, parts, client_tags: client_only(message.tags) };
     let mut seen: Vec<&str> = Vec::new();
     for target in targets.split(',').filter(|target| !target.is_empty()) {
         let target = services::named(scope, target).map_or(target, |service| service.name);
@@ -73,42 +82,35 @@ fn to_targets(
         }
         seen.push(target);
         if seen.len() > scope.server.settings.limits.targets {
-            if command != "NOTICE" {
-                scope.numeric(numeric::ERR_TOOMANYTARGETS, &[target]);
-            }
-            return;
+            return refuse(scope, kind, numeric::ERR_TOOMANYTARGETS, &[target]);
         }
-        say(scope, target, command, Rc::clone(parts), Rc::clone(&tags));
+        say(scope, target, speech.clone());
     }
 }
 
 /// Says something to one target.
-pub(super) fn say(
-    scope: &mut Scope<'_>,
-    target: &str,
-    command: &'static str,
-    parts: Rc<[Part]>,
-    client_tags: Rc<str>,
-) {
+pub(super) fn say(scope: &mut Scope<'_>, target: &str, speech: Speech) {
     let name = target.trim_start_matches(|symbol| Status::of_symbol(symbol).is_some());
     if ChannelName::is_meant(name) {
-        return say_to_channel(scope, target, name, command, parts, client_tags);
+        return say_to_channel(scope, target, name, speech);
     }
     if let Some(user) = scope.server.users.named(target) {
-        return say_to_user(scope, user, command, parts, client_tags);
+        return say_to_user(scope, user, speech);
     }
-    if let Some(service) = services::named(scope, target) {
-        return say_to_service(scope, service, command, parts, client_tags);
-    }
-    if command != "NOTICE" {
-        scope.numeric(numeric::ERR_NOSUCHNICK, &[target]);
+    match services::named(scope, target) {
+        Some(service) => say_to_service(scope, service, speech),
+        None => refuse(scope, speech.kind, numeric::ERR_NOSUCHNICK, &[target]),
     }
 }
 
-/// A message of the user's.
+fn said(scope: &mut Scope<'_>, target: Vec<String>, speech: Speech) -> Post {
+    post(scope, What::Said(speech.kind), target, speech.parts, speech.client_tags)
+}
+
+/// Something that the user said or did.
 pub(super) fn post(
     scope: &mut Scope<'_>,
-    command: &'static str,
+    what: What,
     params: Vec<String>,
     parts: Rc<[Part]>,
     client_tags: Rc<str>,
@@ -118,32 +120,14 @@ pub(super) fn post(
     let by = Server::party(user);
     let bot = user.modes.has(UserModes::BOT);
     let (id, at) = (scope.server.next_id(), scope.clock);
-    Post { id, at, source, by, account, bot, client_tags, command, params, parts }
-}
-
-/// A client-to-client question, other than `/me` (CTCP).
-fn is_ctcp(parts: &[Part]) -> bool {
-    parts
-        .iter()
-        .any(|part| part.text.strip_prefix('\u{1}').is_some_and(|text| !text.starts_with("ACTION")))
+    Post { id, at, source, by, account, bot, client_tags, what, params, parts }
 }
 
 // ── to a channel ────────────────────────────────────────────────────────────────────────────────────
 
-fn say_to_channel(
-    scope: &mut Scope<'_>,
-    target: &str,
-    name: &str,
-    command: &'static str,
-    parts: Rc<[Part]>,
-    client_tags: Rc<str>,
-) {
-    let is_quiet = command == "NOTICE";
+fn say_to_channel(scope: &mut Scope<'_>, target: &str, name: &str, speech: Speech) {
     let Some(key) = scope.server.channels.named(name) else {
-        if !is_quiet {
-            scope.numeric(numeric::ERR_NOSUCHCHANNEL, &[name]);
-        }
-        return;
+        return refuse(scope, speech.kind, numeric::ERR_NOSUCHCHANNEL, &[name]);
     };
     // The least of the symbols in front of the name says who is meant (ISUPPORT `STATUSMSG`).
     let symbols = &target[..target.len() - name.len()];
@@ -151,17 +135,15 @@ fn say_to_channel(
     let channel = &scope.server.channels[key];
     let may_speak = channel.may_speak(scope.me, scope.user())
         && (rank == Status::NONE || channel.has(scope.me))
-        && !(channel.flags.has(Flags::NO_CTCP) && is_ctcp(&parts));
+        && !(channel.flags.has(Flags::NO_CTCP) && speech.is_ctcp());
     let target = [symbols, channel.name.as_str()].concat();
     if !may_speak {
-        if !is_quiet {
-            scope.numeric(numeric::ERR_CANNOTSENDTOCHAN, &[&target[symbols.len()..]]);
-        }
-        return;
+        let name = &target[symbols.len()..];
+        return refuse(scope, speech.kind, numeric::ERR_CANNOTSENDTOCHAN, &[name]);
     }
     scope.server.counters.messages += 1;
     scope.happens_on(key);
-    let post = Rc::new(post(scope, command, vec![target], parts, client_tags));
+    let post = Rc::new(said(scope, vec![target], speech));
     deliver_to_channel(scope, key, &post, rank);
     if rank == Status::NONE {
         remember(scope, key, post);
@@ -169,7 +151,7 @@ fn say_to_channel(
 }
 
 fn deliver_to_channel(scope: &mut Scope<'_>, key: ChannelKey, post: &Post, rank: Status) {
-    let is_tags = post.parts.is_empty();
+    let is_tags = post.is_tags();
     for (lines, wanted) in renderings(scope, post) {
         for line in &lines {
             let mut cast = Cast::new(line);
@@ -234,26 +216,20 @@ pub(super) fn renderings(scope: &mut Scope<'_>, post: &Post) -> Vec<(Vec<Line>, 
 
 // ── to a user ───────────────────────────────────────────────────────────────────────────────────────
 
-fn say_to_user(
-    scope: &mut Scope<'_>,
-    user: UserKey,
-    command: &'static str,
-    parts: Rc<[Part]>,
-    client_tags: Rc<str>,
-) {
+fn say_to_user(scope: &mut Scope<'_>, user: UserKey, speech: Speech) {
     let target = &scope.server.users[user];
-    if target.modes.has(UserModes::NO_CTCP) && is_ctcp(&parts) {
+    if target.modes.has(UserModes::NO_CTCP) && speech.is_ctcp() {
         return;
     }
     let nick = target.nick().to_owned();
-    let away = target.away.clone().filter(|_| command == "PRIVMSG");
+    let away = target.away.clone().filter(|_| speech.kind == Kind::Privmsg);
     scope.server.counters.messages += 1;
     let talk = private_talk(scope, user);
     if let Some(talk) = &talk {
         scope.happens_in(talk);
     }
-    let post = Rc::new(post(scope, command, vec![nick.clone()], parts, client_tags));
-    let is_tags = post.parts.is_empty();
+    let post = Rc::new(said(scope, vec![nick.clone()], speech));
+    let is_tags = post.is_tags();
     for (lines, wanted) in renderings(scope, &post) {
         let caps = scope.server.users[user].caps;
         if wanted.by(caps) && (!is_tags || caps.has(Caps::MESSAGE_TAGS)) {
@@ -271,22 +247,16 @@ fn say_to_user(
 
 // ── to a service ────────────────────────────────────────────────────────────────────────────────────
 
-fn say_to_service(
-    scope: &mut Scope<'_>,
-    service: &Service,
-    command: &'static str,
-    parts: Rc<[Part]>,
-    client_tags: Rc<str>,
-) {
-    if command == "TAGMSG" {
+fn say_to_service(scope: &mut Scope<'_>, service: &Service, speech: Speech) {
+    let kind = speech.kind;
+    if kind == Kind::Tagmsg {
         return;
     }
-    let target = vec![service.name.to_owned()];
-    let post = post(scope, command, target, parts, client_tags);
+    let post = said(scope, vec![service.name.to_owned()], speech);
     for (lines, wanted) in renderings(scope, &post) {
         echo(scope, &lines, wanted, false);
     }
-    if command == "PRIVMSG" {
+    if kind == Kind::Privmsg {
         services::hear(scope, service, &post.parts);
     }
 }
@@ -299,7 +269,7 @@ fn is_lasting(post: &Post) -> bool {
         let key = tag.split_once('=').map_or(tag, |(key, _)| key);
         matches!(key, "+typing" | "+draft/typing")
     };
-    post.command != "TAGMSG" || !post.client_tags.split(';').any(is_fleeting)
+    !post.is_tags() || !post.client_tags.split(';').any(is_fleeting)
 }
 
 /// Remembers what happened on a channel.

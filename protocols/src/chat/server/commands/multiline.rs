@@ -8,13 +8,13 @@
 //! ```
 
 use crate::chat::server::line::client_only;
-use crate::chat::server::post::{Draft, Part};
+use crate::chat::server::post::{Draft, Kind, Part};
 use crate::chat::server::scope::Scope;
 use crate::chat::wire::capability::Caps;
 use crate::chat::wire::casemap::same_name;
 use crate::chat::wire::message::Message;
 
-use super::messages;
+use super::messages::{self, Speech};
 
 const KIND: &str = "draft/multiline";
 const CONCAT: &str = "draft/multiline-concat";
@@ -45,7 +45,7 @@ fn begin(scope: &mut Scope<'_>, message: &Message<'_>, name: &str, target: &str)
     let draft = Draft {
         reference: name.to_owned(),
         target: target.to_owned(),
-        command: None,
+        kind: None,
         parts: Vec::new(),
         bytes: 0,
         label: scope.take_label(),
@@ -60,10 +60,11 @@ fn end(scope: &mut Scope<'_>, name: &str) {
     };
     scope.set_label(draft.label);
     let is_blank = draft.parts.iter().all(|part| part.text.is_empty());
-    match draft.command {
-        Some(command) if draft.reference == name && !is_blank => {
+    match draft.kind {
+        Some(kind) if draft.reference == name && !is_blank => {
             scope.user_mut().spoke = scope.network.now();
-            messages::say(scope, &draft.target, command, draft.parts.into(), draft.client_tags);
+            let (parts, client_tags) = (draft.parts.into(), draft.client_tags);
+            messages::say(scope, &draft.target, Speech { kind, parts, client_tags });
         }
         _ => invalid(scope, "The batch is empty, or another one"),
     }
@@ -110,15 +111,15 @@ fn add(
     batch: &str,
     message: &Message<'_>,
 ) -> Result<(), Fault> {
-    let command = match message.command.to_ascii_uppercase().as_str() {
-        "PRIVMSG" => "PRIVMSG",
-        "NOTICE" => "NOTICE",
+    let kind = match message.command.to_ascii_uppercase().as_str() {
+        "PRIVMSG" => Kind::Privmsg,
+        "NOTICE" => Kind::Notice,
         _ => return Err(Fault::Invalid("Only messages can be in the batch")),
     };
     let &[target, text, ..] = message.params() else {
         return Err(Fault::Invalid("A message of the batch has no target or text"));
     };
-    if batch != draft.reference || *draft.command.get_or_insert(command) != command {
+    if batch != draft.reference || *draft.kind.get_or_insert(kind) != kind {
         return Err(Fault::Invalid("The batch, or the command, has changed"));
     }
     if !same_name(target, &draft.target) {

@@ -3,6 +3,7 @@
 use crate::chat::server::Server;
 use crate::chat::server::history::Talk;
 use crate::chat::server::modes::Status;
+use crate::chat::server::post::What;
 use crate::chat::server::scope::{Scope, cut};
 use crate::chat::wire::capability::Caps;
 use crate::chat::wire::casemap::ChannelName;
@@ -26,7 +27,7 @@ pub(super) fn redact(scope: &mut Scope<'_>, message: &Message<'_>) {
     let id = text.parse().ok();
     let found = id.and_then(|id| scope.server.history.find(&talk, id));
     // What happened, a JOIN for instance, is remembered too, but nobody said it.
-    let found = found.filter(|post| post.is_message() || post.command == "TAGMSG");
+    let found = found.filter(|post| matches!(post.what, What::Said(_)));
     let found = found.map(|post| post.by.clone());
     let (Some(id), Some(by)) = (id, found) else {
         return scope.fail("REDACT", "UNKNOWN_MSGID", &[target, text], "There is no such message");
