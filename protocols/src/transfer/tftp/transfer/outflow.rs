@@ -15,8 +15,8 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use super::options::Terms;
-use super::packet::Packet;
+use crate::transfer::tftp::wire::options::Terms;
+use crate::transfer::tftp::wire::packet::Packet;
 
 #[derive(Debug)]
 pub(super) struct Outflow {

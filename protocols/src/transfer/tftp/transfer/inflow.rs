@@ -10,8 +10,8 @@
 
 use std::time::{Duration, Instant};
 
-use super::options::Terms;
 use super::outflow::low_bits;
+use crate::transfer::tftp::wire::options::Terms;
 
 /// The shortest time after which a block that comes again is taken for a sign that its sender has
 /// heard nothing. The loop's clock has milliseconds.

@@ -34,15 +34,22 @@
 //! To write a file is the same with the sides changed: WRQ is answered with ACK 0, or with an OACK, and
 //! that with DATA 1.
 
+mod inflow;
+mod outflow;
+mod retransmission;
+mod stall;
+
 use std::time::{Duration, Instant};
 
 use super::failure::Failure;
-use super::inflow::{Arrival, Inflow};
-use super::options::{Options, Terms};
-use super::outflow::{Acknowledged, Outflow};
-use super::packet::{Code, Packet, Pairs};
-use super::retransmission::{Patience, Retransmission};
-use super::stall::{Remedy, Stall};
+use super::wire::options::{Options, Terms};
+use super::wire::packet::{Code, Packet, Pairs};
+use inflow::{Arrival, Inflow};
+use outflow::{Acknowledged, Outflow};
+use retransmission::Retransmission;
+use stall::{Remedy, Stall};
+
+pub use retransmission::Patience;
 
 /// Of so many tries in a row to have a window acknowledged, the last sends all of it again. The others
 /// ask with its last block, which nearly always is enough.
