@@ -1,4 +1,4 @@
-//! What the connections of a chat server share, and the calls that open its sockets.
+//! What the connections of a chat server share.
 //!
 //! | file | what it is |
 //! |---|---|
@@ -14,7 +14,8 @@
 //! | `leaving` | how a user goes: what the others see of it, once |
 //! | `post`, `history`, `markers` | what was said, what is remembered of it, and how far who has read |
 //! | `whowas`, `monitor` | who was here; who waits for whom |
-//! | `line`, `network` | a line on its way out, rendered once for all who get the same; the loop |
+//! | `line` | a line on its way out, rendered once for all who get the same |
+//! | `network`, `on_loop` | what the server needs of a loop; the loop as that, and the call that opens a socket |
 //! | `welcome` | what a user is greeted with, ISUPPORT among it |
 //! | `work` | what is done away from the loop: passwords, files |
 //! | `standing` | the channels of the settings |
@@ -38,6 +39,7 @@ mod markers;
 mod modes;
 mod monitor;
 mod network;
+mod on_loop;
 mod post;
 mod scope;
 mod session;
@@ -56,11 +58,12 @@ use std::fmt;
 use std::net::{IpAddr, Ipv6Addr};
 use std::time::Instant;
 
-use reactor::{Address, ConnectionId, ListenOptions, ListenerId, OpenError, Registry};
+use reactor::{Address, ConnectionId};
 
 pub use counters::Counters;
 pub use event::Event;
 pub use limits::Limits;
+pub use on_loop::listen;
 pub use session::Session;
 pub use settings::{Admin, Operator, Password, Settings, StandingChannel};
 #[cfg(all(feature = "websocket", feature = "http"))]
@@ -141,22 +144,6 @@ struct Started {
     at: Timestamp,
     instant: Instant,
     life: u32,
-}
-
-/// Listens for clients.
-///
-/// The options' limits want to be [`Limits::stream_limits`](super::Limits::stream_limits), so that a slow
-/// reader is cut off where the settings say.
-///
-/// # Errors
-///
-/// If the address is in use, is not this machine's, or is not allowed: see [`OpenError`].
-pub fn listen<App: AsMut<Server> + 'static>(
-    registry: &mut Registry<App>,
-    address: Address,
-    options: &ListenOptions,
-) -> Result<ListenerId, OpenError> {
-    registry.listen_with(address, options, |_peer, _app| Some(Box::new(Session::new())))
 }
 
 impl Server {
