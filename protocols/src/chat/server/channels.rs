@@ -5,24 +5,19 @@ use std::ops::{Index, IndexMut};
 
 use indexmap::IndexMap;
 use reactor::ConnectionId;
-use slotmap::{SlotMap, new_key_type};
+use slotmap::SlotMap;
 
-use super::Values;
 use super::audience::Audience;
+use super::keys::{ChannelKey, UserKey};
 use super::line::Cast;
 use super::modes::{Flags, Status};
 use super::network::Network;
-use super::users::{Invitation, User, UserKey};
+use super::users::{Invitation, User, Values};
 use crate::chat::wire::capability::Caps;
 use crate::chat::wire::casemap::{ChannelName, Folded};
 use crate::chat::wire::mask;
 use crate::chat::wire::mask::Extended;
 use crate::chat::wire::timestamp::Timestamp;
-
-new_key_type! {
-    /// Names a channel while there is somebody on it, and no other afterwards.
-    pub(super) struct ChannelKey;
-}
 
 #[derive(Debug)]
 pub(super) struct Channel {

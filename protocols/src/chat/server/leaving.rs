@@ -2,12 +2,12 @@
 
 use std::rc::Rc;
 
-use super::channels::ChannelKey;
-use super::history::{Party, Talk};
+use super::keys::{ChannelKey, UserKey};
 use super::line::{Cast, Line};
 use super::modes::UserModes;
 use super::network::Network;
-use super::users::{User, UserKey};
+use super::talk::{Party, Talk};
+use super::users::User;
 use super::{Event, Server};
 use crate::chat::wire::builder::Builder;
 use crate::chat::wire::capability::Caps;

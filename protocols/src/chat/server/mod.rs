@@ -5,14 +5,14 @@
 //! | `session` | the server's side of one connection: lines, not too fast, and deadlines |
 //! | `carrier` | what carries lines: a stream, or WebSocket |
 //! | `commands` | the commands, one function each |
-//! | `scope` | one command of one user while it is carried out: answers, labels, who is told |
+//! | `scope`, `label` | one command of one user while it is carried out: who is told; answers that wait |
 //! | `limits`, `settings` | every bound with its reason; what the operator decides |
 //! | [`config`] | the settings as one TOML file, checked |
 //! | [`accounts`] | accounts and registered channels, across restarts |
-//! | `users`, `channels` | who is here, and where; `modes` are what they may |
+//! | `users`, `channels` | who is here, and where; `modes` are what they may, `keys` what names them |
 //! | `audience` | who on a channel gets the same bytes |
 //! | `leaving` | how a user goes: what the others see of it, once |
-//! | `post`, `history`, `markers` | what was said, what is remembered of it, and how far who has read |
+//! | `talk`, `post`, `history`, `markers` | who speaks with whom; what was said, what is remembered of it, and how far who has read |
 //! | `whowas`, `monitor` | who was here; who waits for whom |
 //! | `line` | a line on its way out, rendered once for all who get the same |
 //! | `network`, `on_loop` | what the server needs of a loop; the loop as that, and the call that opens a socket |
@@ -32,6 +32,8 @@ pub mod config;
 mod counters;
 mod event;
 mod history;
+mod keys;
+mod label;
 mod leaving;
 mod limits;
 mod line;
@@ -45,6 +47,7 @@ mod scope;
 mod session;
 mod settings;
 mod standing;
+mod talk;
 mod upkeep;
 mod users;
 #[cfg(feature = "websocket")]
@@ -80,11 +83,12 @@ use crate::password::{Check, Desk};
 use accounts::Accounts;
 use channels::Channels;
 use history::History;
+use keys::UserKey;
 use line::MessageId;
 use markers::Markers;
 use monitor::Monitor;
 use network::Network;
-use users::{User, UserKey, Users};
+use users::{User, Users};
 use whowas::Whowas;
 
 /// The state of a chat server: part of the application, shared by all its connections.
@@ -132,9 +136,6 @@ pub struct Server {
     serial: u64,
     log: Option<Log>,
 }
-
-/// What a user or a channel tells of itself (IRCv3 metadata), by key.
-type Values = BTreeMap<String, String>;
 
 /// Where events go.
 type Log = Box<dyn FnMut(&Event<'_>)>;

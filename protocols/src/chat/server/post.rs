@@ -2,9 +2,9 @@
 
 use std::rc::Rc;
 
-use super::history::Party;
+use super::label::Label;
 use super::line::{Line, MessageId};
-use super::scope::Label;
+use super::talk::Party;
 use crate::chat::wire::builder::{Builder, WriteError};
 use crate::chat::wire::message::MAX_BODY;
 use crate::chat::wire::timestamp::Timestamp;

@@ -14,12 +14,13 @@
 use std::rc::Rc;
 use std::sync::mpsc;
 
-use super::channels::ChannelKey;
-use super::history::Talk;
+use super::keys::{ChannelKey, UserKey};
+use super::label::{Label, is_one_batch};
 use super::line::{Cast, Line};
 use super::modes::{Status, UserModes};
 use super::network::Network;
-use super::users::{User, UserKey};
+use super::talk::Talk;
+use super::users::User;
 use super::{Event, Server};
 use crate::chat::wire::builder::Builder;
 use crate::chat::wire::capability::Caps;
@@ -36,19 +37,6 @@ pub(super) struct Scope<'a> {
     pub(super) clock: Timestamp,
     wall: Timestamp,
     label: Option<Label>,
-}
-
-/// The label of a command, and what it was answered so far.
-#[derive(Clone, Debug)]
-pub(super) struct Label {
-    text: String,
-    replies: Vec<Line>,
-}
-
-impl Label {
-    pub(super) fn new(text: String) -> Self {
-        Self { text, replies: Vec::new() }
-    }
 }
 
 impl<'a> Scope<'a> {
@@ -380,19 +368,6 @@ impl<'a> Scope<'a> {
         }
         replies.insert(0, begin);
         replies.push(end);
-    }
-}
-
-/// Whether the answers are a batch already: the first and the last are in none, the others all are.
-fn is_one_batch(replies: &[Line]) -> bool {
-    match replies {
-        [first, between @ .., last] => {
-            first.batch.is_none()
-                && last.batch.is_none()
-                && !between.is_empty()
-                && between.iter().all(|line| line.batch.is_some())
-        }
-        _ => false,
     }
 }
 

@@ -6,8 +6,8 @@ use reactor::{CloseReason, Closed, Input, Protocol, Registry, TimerKey, TokenBuc
 
 use super::carrier::{Carrier, Next, Reading};
 use super::commands;
+use super::keys::UserKey;
 use super::scope::Scope;
-use super::users::UserKey;
 use super::work::{TOO_BUSY, Work};
 use crate::chat::wire::stranger::Stranger;
 use crate::chat::{Event, Limits, Server};

@@ -7,10 +7,9 @@ use std::rc::Rc;
 use std::time::Instant;
 
 use reactor::{Address, ConnectionId};
-use slotmap::{SlotMap, new_key_type};
+use slotmap::SlotMap;
 
-use super::Values;
-use super::channels::ChannelKey;
+use super::keys::{ChannelKey, UserKey};
 use super::modes::UserModes;
 use super::post::Draft;
 use super::work::Then;
@@ -18,10 +17,8 @@ use crate::chat::wire::capability::Caps;
 use crate::chat::wire::casemap::{Folded, Nick};
 use crate::chat::wire::timestamp::Timestamp;
 
-new_key_type! {
-    /// Names a user while it is connected, and nobody afterwards: whoever has its place next has another.
-    pub(super) struct UserKey;
-}
+/// What a user or a channel tells of itself (IRCv3 metadata), by key.
+pub(super) type Values = BTreeMap<String, String>;
 
 /// Somebody who is connected.
 pub(super) struct User {

@@ -1,10 +1,10 @@
 //! What a client understands (IRCv3 capability-negotiation).
 
 use crate::chat::server::Server;
+use crate::chat::server::keys::UserKey;
 use crate::chat::server::line::Line;
 use crate::chat::server::network::Network;
 use crate::chat::server::scope::{Scope, pack};
-use crate::chat::server::users::UserKey;
 use crate::chat::wire::builder::Builder;
 use crate::chat::wire::capability;
 use crate::chat::wire::capability::Caps;

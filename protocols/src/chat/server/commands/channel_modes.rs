@@ -9,7 +9,8 @@
 //!               └────────┘
 //! ```
 
-use crate::chat::server::channels::{ChannelKey, List};
+use crate::chat::server::channels::List;
+use crate::chat::server::keys::ChannelKey;
 use crate::chat::server::modes::{Flags, Status};
 use crate::chat::server::scope::{Scope, presentable};
 use crate::chat::wire::numeric;

@@ -3,12 +3,13 @@
 use std::collections::VecDeque;
 use std::rc::Rc;
 
-use crate::chat::server::channels::{Channel, ChannelKey, List, Topic};
-use crate::chat::server::history::Talk;
+use crate::chat::server::channels::{Channel, List, Topic};
+use crate::chat::server::keys::ChannelKey;
 use crate::chat::server::line::Line;
 use crate::chat::server::modes::{Flags, Status};
 use crate::chat::server::post::{Part, What};
 use crate::chat::server::scope::{Scope, cut};
+use crate::chat::server::talk::Talk;
 use crate::chat::server::users::Invitation;
 use crate::chat::wire::capability::Caps;
 use crate::chat::wire::casemap::ChannelName;

@@ -3,10 +3,11 @@
 use std::rc::Rc;
 
 use crate::chat::server::Server;
-use crate::chat::server::history::{Mark, Party, Range, Size, Talk};
+use crate::chat::server::history::{Mark, Range, Size};
 use crate::chat::server::line::Line;
 use crate::chat::server::post::{Kind, Post, What};
 use crate::chat::server::scope::Scope;
+use crate::chat::server::talk::{Party, Talk};
 use crate::chat::wire::capability::Caps;
 use crate::chat::wire::casemap::{ChannelName, Folded};
 use crate::chat::wire::message::Message;

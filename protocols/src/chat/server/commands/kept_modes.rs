@@ -1,7 +1,8 @@
 //! What a registered channel was when it was last open: its modes, lists and topic, in the accounts.
 
 use crate::chat::server::accounts;
-use crate::chat::server::channels::{ChannelKey, Entry, List, Topic};
+use crate::chat::server::channels::{Entry, List, Topic};
+use crate::chat::server::keys::ChannelKey;
 use crate::chat::server::modes::Flags;
 use crate::chat::server::scope::Scope;
 use crate::chat::wire::timestamp::Timestamp;

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use crate::chat::server::channels::{Channel, ChannelKey};
+use crate::chat::server::channels::Channel;
+use crate::chat::server::keys::ChannelKey;
 use crate::chat::server::modes::{Flags, UserModes};
 use crate::chat::server::scope::{Scope, pack};
 use crate::chat::wire::capability::Caps;

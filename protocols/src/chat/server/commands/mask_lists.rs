@@ -1,7 +1,8 @@
 //! The lists of masks of a channel: who may not join or speak (`b`), who may all the same (`e`), who needs no
 //! invitation (`I`) (modern.ircdocs.horse, "Type A" modes).
 
-use crate::chat::server::channels::{ChannelKey, Entry, List};
+use crate::chat::server::channels::{Entry, List};
+use crate::chat::server::keys::ChannelKey;
 use crate::chat::server::scope::{Scope, presentable};
 use crate::chat::wire::mask;
 use crate::chat::wire::numeric;

@@ -3,13 +3,12 @@
 use std::rc::Rc;
 
 use crate::chat::server::Server;
-use crate::chat::server::channels::ChannelKey;
-use crate::chat::server::history::{Party, Talk};
+use crate::chat::server::keys::{ChannelKey, UserKey};
 use crate::chat::server::line::{Cast, Line, client_only};
 use crate::chat::server::modes::{Flags, Status, UserModes};
 use crate::chat::server::post::{Kind, Part, Post, What};
 use crate::chat::server::scope::Scope;
-use crate::chat::server::users::UserKey;
+use crate::chat::server::talk::{Party, Talk};
 use crate::chat::wire::capability::Caps;
 use crate::chat::wire::casemap::{ChannelName, same_name};
 use crate::chat::wire::message::Message;

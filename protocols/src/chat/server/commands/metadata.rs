@@ -9,11 +9,11 @@
 //! There are two drafts in use: the second tells of changes by `METADATA`, the third by the numerics with
 //! which it answers, and some of their failures are called differently.
 
-use crate::chat::server::channels::ChannelKey;
+use crate::chat::server::Server;
+use crate::chat::server::keys::{ChannelKey, UserKey};
 use crate::chat::server::modes::{Flags, Status};
 use crate::chat::server::scope::Scope;
-use crate::chat::server::users::UserKey;
-use crate::chat::server::{Server, Values};
+use crate::chat::server::users::Values;
 use crate::chat::wire::capability::Caps;
 use crate::chat::wire::casemap::ChannelName;
 use crate::chat::wire::message::Message;

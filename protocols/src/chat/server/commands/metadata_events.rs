@@ -2,10 +2,9 @@
 
 use std::rc::Rc;
 
-use crate::chat::server::channels::ChannelKey;
+use crate::chat::server::keys::{ChannelKey, UserKey};
 use crate::chat::server::line::Line;
 use crate::chat::server::scope::Scope;
-use crate::chat::server::users::UserKey;
 use crate::chat::wire::builder::Builder;
 use crate::chat::wire::capability::Caps;
 use crate::chat::wire::numeric;

@@ -45,9 +45,10 @@ mod users;
 mod who;
 
 use super::Server;
+use super::keys::UserKey;
+use super::label::Label;
 use super::network::Network;
-use super::scope::{Label, Scope};
-use super::users::UserKey;
+use super::scope::Scope;
 use crate::chat::wire::capability::Caps;
 use crate::chat::wire::message::{MAX_CLIENT_TAGS, Message, ParseError};
 use crate::chat::wire::numeric;

@@ -1,10 +1,10 @@
 //! What only operators may (modern.ircdocs.horse, "Operator Messages").
 
 use crate::chat::server::Event;
+use crate::chat::server::keys::UserKey;
 use crate::chat::server::modes::UserModes;
 use crate::chat::server::scope::{Scope, cut, presentable};
 use crate::chat::server::settings::{Password, Settings};
-use crate::chat::server::users::UserKey;
 use crate::chat::wire::capability::Caps;
 use crate::chat::wire::casemap::same_name;
 use crate::chat::wire::mask;

@@ -1,10 +1,10 @@
 //! `REDACT`: what was said is taken back (IRCv3 message-redaction).
 
 use crate::chat::server::Server;
-use crate::chat::server::history::Talk;
 use crate::chat::server::modes::Status;
 use crate::chat::server::post::What;
 use crate::chat::server::scope::{Scope, cut};
+use crate::chat::server::talk::Talk;
 use crate::chat::wire::capability::Caps;
 use crate::chat::wire::casemap::ChannelName;
 use crate::chat::wire::message::Message;

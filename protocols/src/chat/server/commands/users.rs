@@ -1,8 +1,8 @@
 //! Who somebody is, and was (modern.ircdocs.horse, "User-Based Queries").
 
+use crate::chat::server::keys::UserKey;
 use crate::chat::server::modes::UserModes;
 use crate::chat::server::scope::{Scope, cut, pack};
-use crate::chat::server::users::UserKey;
 use crate::chat::server::whowas::Gone;
 use crate::chat::wire::capability::Caps;
 use crate::chat::wire::message::Message;

@@ -1,9 +1,9 @@
 //! `WHO`, and its extension WHOX (modern.ircdocs.horse, "WHO message"; IRCv3 whox).
 
-use crate::chat::server::channels::ChannelKey;
+use crate::chat::server::keys::{ChannelKey, UserKey};
 use crate::chat::server::modes::UserModes;
 use crate::chat::server::scope::{Scope, presentable};
-use crate::chat::server::users::{User, UserKey};
+use crate::chat::server::users::User;
 use crate::chat::wire::capability::Caps;
 use crate::chat::wire::casemap::ChannelName;
 use crate::chat::wire::mask;
