@@ -11,6 +11,7 @@
 //!            :server BATCH -b
 //! ```
 
+use std::fmt;
 use std::rc::Rc;
 use std::sync::mpsc;
 
@@ -37,6 +38,25 @@ pub(super) struct Scope<'a> {
     pub(super) clock: Timestamp,
     wall: Timestamp,
     label: Option<Label>,
+    /// Something is done for the user away from the loop, and this goes on: its next lines wait.
+    waiting: Option<Then>,
+}
+
+/// How a user's turn goes on when what it waited for is done, or is told why it never will be.
+pub(super) struct Then(Box<GoOn>);
+
+type GoOn = dyn FnOnce(&mut Scope<'_>, Result<(), String>);
+
+impl Then {
+    pub(super) fn go_on(self, scope: &mut Scope<'_>, done: Result<(), String>) {
+        self.0(scope, done);
+    }
+}
+
+impl fmt::Debug for Then {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Then")
+    }
 }
 
 impl<'a> Scope<'a> {
@@ -47,7 +67,7 @@ impl<'a> Scope<'a> {
         label: Option<Label>,
     ) -> Self {
         let clock = Timestamp::of(network.wall_clock());
-        Self { server, network, me, clock, wall: clock, label }
+        Self { server, network, me, clock, wall: clock, label, waiting: None }
     }
 
     /// Whose turn it is.
@@ -313,10 +333,10 @@ impl<'a> Scope<'a> {
     /// what it was answered already.
     fn wait(&mut self, then: impl FnOnce(&mut Scope<'_>, Result<(), String>) + 'static) {
         let label = self.label.take();
-        self.user_mut().waiting = Some(Box::new(move |scope, done| {
+        self.waiting = Some(Then(Box::new(move |scope, done| {
             scope.label = label;
             then(scope, done);
-        }));
+        })));
     }
 
     /// Takes the label, for an answer that comes with a later command.
@@ -330,14 +350,18 @@ impl<'a> Scope<'a> {
 
     // ── the end ─────────────────────────────────────────────────────────────────────────────
 
-    /// Ends the turn: labelled answers go out.
-    pub(super) fn finish(mut self) {
-        let Some(Label { text, mut replies }) = self.label.take() else {
-            return;
-        };
-        if !self.is_there() {
-            return;
+    /// Ends the turn: labelled answers go out. If something is waited for, how it goes on then.
+    #[must_use]
+    pub(super) fn finish(mut self) -> Option<Then> {
+        if let Some(label) = self.label.take()
+            && self.is_there()
+        {
+            self.answer(label);
         }
+        self.waiting
+    }
+
+    fn answer(&mut self, Label { text, mut replies }: Label) {
         match replies.len() {
             0 => {
                 let ack = self.by_server("ACK");

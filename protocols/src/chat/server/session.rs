@@ -7,7 +7,7 @@ use reactor::{CloseReason, Closed, Input, Protocol, Registry, TimerKey, TokenBuc
 use super::carrier::{Carrier, Next, Reading};
 use super::commands;
 use super::keys::UserKey;
-use super::scope::Scope;
+use super::scope::{Scope, Then};
 use super::work::{TOO_BUSY, Work};
 use crate::chat::wire::stranger::Stranger;
 use crate::chat::{Event, Limits, Server};
@@ -42,6 +42,8 @@ pub struct Session {
     pace: Pace,
     heard: Option<Instant>,
     pinged: Option<Instant>,
+    /// What its user waits for is done away from the loop: how it goes on then.
+    waiting: Option<Then>,
 }
 
 /// How fast its lines may come (RFC 1459, 8.10).
@@ -101,7 +103,7 @@ impl Session {
     }
 
     fn on(carrier: Carrier) -> Self {
-        Self { user: None, carrier, pace: Pace::Free, heard: None, pinged: None }
+        Self { user: None, carrier, pace: Pace::Free, heard: None, pinged: None, waiting: None }
     }
 
     /// Writes a line that says nothing of anybody.
@@ -132,7 +134,7 @@ impl Session {
     ) {
         while let Some(key) = self.user(app.as_mut()) {
             let server = app.as_mut();
-            if server.users[key].waiting.is_some() {
+            if self.waiting.is_some() {
                 return transport.pause();
             }
             if input.is_empty() {
@@ -155,7 +157,9 @@ impl Session {
                 return;
             }
             match self.carrier.next(transport, input, reading) {
-                Next::Line(line) => commands::handle(server, transport.registry(), key, line),
+                Next::Line(line) => {
+                    self.waiting = commands::handle(server, transport.registry(), key, line);
+                }
                 Next::TooLong => commands::handle_too_long(server, transport.registry(), key),
                 Next::Control => {}
                 Next::Over(reason) => {
@@ -227,12 +231,12 @@ impl Session {
             return;
         };
         let mut scope = Scope::new(server, transport.registry(), user, None);
-        if let Some(then) = scope.user_mut().waiting.take() {
-            then(&mut scope, done);
+        if let Some(then) = self.waiting.take() {
+            then.go_on(&mut scope, done);
         }
-        scope.finish();
+        self.waiting = scope.finish();
         commands::announce(server, transport.registry());
-        if server.users.get(user).is_some_and(|user| user.waiting.is_none()) {
+        if self.waiting.is_none() && server.users.get(user).is_some() {
             transport.resume();
         }
     }
@@ -326,7 +330,7 @@ impl<App: AsMut<Server> + 'static> Protocol<App> for Session {
         match key {
             PATIENCE if server.users[user].is_registered() => self.check_silence(transport, app),
             PATIENCE => check_registration(server, transport, user),
-            FLOOD if server.users[user].waiting.is_none() => transport.resume(),
+            FLOOD if self.waiting.is_none() => transport.resume(),
             NICK => {
                 let mut scope = Scope::new(server, transport.registry(), user, None);
                 commands::enforce_nick(&mut scope);

@@ -12,7 +12,6 @@ use slotmap::SlotMap;
 use super::keys::{ChannelKey, UserKey};
 use super::modes::UserModes;
 use super::post::Draft;
-use super::work::Then;
 use crate::chat::wire::capability::Caps;
 use crate::chat::wire::casemap::{Folded, Nick};
 use crate::chat::wire::timestamp::Timestamp;
@@ -54,8 +53,6 @@ pub(super) struct User {
     /// Tells it apart from all who were and will be connected.
     pub(super) serial: u64,
     pub(super) wrong_passwords: u32,
-    /// Something is done for it away from the loop; its lines wait, and this goes on.
-    pub(super) waiting: Option<Then>,
     pub(super) sasl: Option<Vec<u8>>,
     pub(super) draft: Option<Box<Draft>>,
     /// By when it must have another nickname, or be logged in to the owner of this one.
@@ -118,7 +115,6 @@ impl User {
             spoke: now,
             serial,
             wrong_passwords: 0,
-            waiting: None,
             sasl: None,
             draft: None,
             nick_due: None,
@@ -319,6 +315,6 @@ mod tests {
 
     #[test]
     fn who_is_here_and_says_nothing_is_small() {
-        assert!(size_of::<User>() <= 424, "{}", size_of::<User>());
+        assert!(size_of::<User>() <= 408, "{}", size_of::<User>());
     }
 }

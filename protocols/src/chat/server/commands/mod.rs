@@ -48,7 +48,7 @@ use super::Server;
 use super::keys::UserKey;
 use super::label::Label;
 use super::network::Network;
-use super::scope::Scope;
+use super::scope::{Scope, Then};
 use crate::chat::wire::capability::Caps;
 use crate::chat::wire::message::{MAX_CLIENT_TAGS, Message, ParseError};
 use crate::chat::wire::numeric;
@@ -155,23 +155,30 @@ impl Command {
     }
 }
 
-/// A line has come.
-pub(super) fn handle(server: &mut Server, network: &mut dyn Network, me: UserKey, line: &[u8]) {
+/// A line has come. If its user waits for something then, how it goes on.
+#[must_use]
+pub(super) fn handle(
+    server: &mut Server,
+    network: &mut dyn Network,
+    me: UserKey,
+    line: &[u8],
+) -> Option<Then> {
     server.counters.lines += 1;
     announce(server, network);
     if !server.users[me].is_registered()
         && let Some(stranger) = Stranger::of(line)
     {
-        return server.disconnect(network, me, stranger.refusal());
+        server.disconnect(network, me, stranger.refusal());
+        return None;
     }
     match Message::parse(line) {
         Ok(message) => {
             let label = label(server.users[me].caps, &message);
             let mut scope = Scope::new(server, network, me, label);
             dispatch(&mut scope, &message);
-            scope.finish();
+            scope.finish()
         }
-        Err(ParseError::Empty) => {}
+        Err(ParseError::Empty) => None,
         Err(error) => refuse(server, network, me, line, error),
     }
 }
@@ -219,7 +226,7 @@ fn refuse(
     me: UserKey,
     line: &[u8],
     error: ParseError,
-) {
+) -> Option<Then> {
     // What is not UTF-8 is still understood well enough to answer it (IRCv3 utf8-only).
     let text = String::from_utf8_lossy(line).replace(['\0', '\r'], "");
     let message = Message::parse(text.as_bytes()).ok();
@@ -242,7 +249,7 @@ fn refuse(
             );
         }
     }
-    scope.finish();
+    scope.finish()
 }
 
 /// The label of a command, if its client may use one (IRCv3 labeled-response): at most 64 bytes.
