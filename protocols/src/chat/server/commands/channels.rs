@@ -17,7 +17,7 @@ use crate::chat::wire::message::Message;
 use crate::chat::wire::numeric;
 use crate::chat::wire::numeric::Numeric;
 
-use super::{accounts, channel_modes, kept_modes, lists, markers, messages, metadata_events};
+use super::{accounts, channel_modes, kept_modes, lists, markers, metadata_events, posting};
 
 /// `JOIN #channel[,…] [key[,…]]`, or `JOIN 0` to leave all (RFC 2812, 3.2.1).
 pub(super) fn join(scope: &mut Scope<'_>, message: &Message<'_>) {
@@ -265,7 +265,7 @@ pub(super) fn show_event(
 ) {
     let parts = text.map(|text| Part { text, concat: false }).into_iter().collect();
     scope.happens_on(channel);
-    let post = Rc::new(messages::post(scope, What::Event(command), params, parts, "".into()));
+    let post = Rc::new(posting::post(scope, What::Event(command), params, parts, "".into()));
     let Ok(lines) = post.plain() else {
         scope.server.counters.spoiled += 1;
         return;
@@ -273,7 +273,7 @@ pub(super) fn show_event(
     for line in &lines {
         scope.tell_channel(channel, line);
     }
-    messages::remember(scope, channel, post);
+    posting::remember(scope, channel, post);
 }
 
 // ── inviting and kicking ────────────────────────────────────────────────────────────────────────────

@@ -117,7 +117,7 @@ fn show(scope: &mut Scope<'_>, target: &str, talk: &Talk, range: Range, most: us
 /// A post as its lines were: in the batch, and a multiline message in a batch of its own within.
 fn lines(scope: &mut Scope<'_>, post: &Post, batch: Option<&Rc<str>>) -> Vec<Line> {
     let caps = scope.caps();
-    let ways = super::messages::renderings(scope, post);
+    let ways = super::posting::renderings(scope, post);
     let mut lines = ways
         .into_iter()
         .find(|(_, wanted)| wanted.by(caps))

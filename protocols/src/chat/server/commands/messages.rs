@@ -14,6 +14,7 @@ use crate::chat::wire::casemap::{ChannelName, same_name};
 use crate::chat::wire::message::Message;
 use crate::chat::wire::numeric::{self, Numeric};
 
+use super::posting::{Wanted, is_lasting, post, remember, renderings};
 use super::services;
 use super::services::Service;
 
@@ -106,22 +107,6 @@ fn said(scope: &mut Scope<'_>, target: Vec<String>, speech: Speech) -> Post {
     post(scope, What::Said(speech.kind), target, speech.parts, speech.client_tags)
 }
 
-/// Something that the user said or did.
-pub(super) fn post(
-    scope: &mut Scope<'_>,
-    what: What,
-    params: Vec<String>,
-    parts: Rc<[Part]>,
-    client_tags: Rc<str>,
-) -> Post {
-    let user = &scope.server.users[scope.me];
-    let (source, account) = (Rc::clone(&user.source), user.account.clone());
-    let by = Server::party(user);
-    let bot = user.modes.has(UserModes::BOT);
-    let (id, at) = (scope.server.next_id(), scope.clock);
-    Post { id, at, source, by, account, bot, client_tags, what, params, parts }
-}
-
 // ── to a channel ────────────────────────────────────────────────────────────────────────────────────
 
 fn say_to_channel(scope: &mut Scope<'_>, target: &str, name: &str, speech: Speech) {
@@ -178,41 +163,6 @@ fn echo(scope: &mut Scope<'_>, lines: &[Line], wanted: Wanted, is_tags: bool) {
     }
 }
 
-/// For whom a way of writing a message is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Wanted {
-    All,
-    Multiline,
-    NotMultiline,
-}
-
-impl Wanted {
-    pub(super) fn by(self, caps: Caps) -> bool {
-        let knows_multiline = caps.has(Caps::MULTILINE | Caps::BATCH);
-        match self {
-            Self::All => true,
-            Self::Multiline => knows_multiline,
-            Self::NotMultiline => !knows_multiline,
-        }
-    }
-}
-
-/// The ways to write a message, and for whom each is.
-pub(super) fn renderings(scope: &mut Scope<'_>, post: &Post) -> Vec<(Vec<Line>, Wanted)> {
-    let written = if post.is_multiline() {
-        let batch = scope.server.next_batch();
-        post.plain().and_then(|plain| {
-            Ok(vec![(plain, Wanted::NotMultiline), (post.batched(&batch)?, Wanted::Multiline)])
-        })
-    } else {
-        post.plain().map(|plain| vec![(plain, Wanted::All)])
-    };
-    written.unwrap_or_else(|_| {
-        scope.server.counters.spoiled += 1;
-        Vec::new()
-    })
-}
-
 // ── to a user ───────────────────────────────────────────────────────────────────────────────────────
 
 fn say_to_user(scope: &mut Scope<'_>, user: UserKey, speech: Speech) {
@@ -261,26 +211,6 @@ fn say_to_service(scope: &mut Scope<'_>, service: &Service, speech: Speech) {
 }
 
 // ── remembering ─────────────────────────────────────────────────────────────────────────────────────
-
-/// Whether a post is worth remembering: that somebody is typing is not.
-fn is_lasting(post: &Post) -> bool {
-    let is_fleeting = |tag: &str| {
-        let key = tag.split_once('=').map_or(tag, |(key, _)| key);
-        matches!(key, "+typing" | "+draft/typing")
-    };
-    !post.is_tags() || !post.client_tags.split(';').any(is_fleeting)
-}
-
-/// Remembers what happened on a channel.
-pub(super) fn remember(scope: &mut Scope<'_>, channel: ChannelKey, post: Rc<Post>) {
-    if !is_lasting(&post) {
-        return;
-    }
-    let talk = Talk::Channel(scope.server.channels[channel].name.folded());
-    let limits = &scope.server.settings.limits;
-    let (most, bytes) = (limits.history_messages, limits.history_bytes);
-    scope.server.history.push(&talk, post, &[], most, bytes);
-}
 
 /// The user's conversation with another, if one of the two can come back for it: has an account.
 fn private_talk(scope: &Scope<'_>, other: UserKey) -> Option<Talk> {

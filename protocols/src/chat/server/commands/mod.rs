@@ -1,4 +1,4 @@
-//! The commands: one function each, in files by what they are about.
+//! The commands: one function each, in files by what they are about; here their table, and `HELP` from it.
 //!
 //! | file | what it is |
 //! |---|---|
@@ -11,13 +11,14 @@
 //! | `modes`, `channel_modes` | `MODE` |
 //! | `lists` | `NAMES`, `LIST` |
 //! | `messages` | `PRIVMSG`, `NOTICE`, `TAGMSG`: what is said |
+//! | `posting` | what is said or done, written for each who gets it, and remembered |
 //! | `multiline` | `BATCH`: what is said in several lines |
 //! | `history`, `redaction`, `markers` | `CHATHISTORY`, `REDACT`, `MARKREAD`: what was said, and read |
 //! | `metadata`, `metadata_events` | `METADATA`: what users and channels tell of themselves, and who hears it |
 //! | `users` | `WHOIS`, `WHOWAS`, `USERHOST`, `ISON`, `AWAY`, `SETNAME` |
 //! | `who` | `WHO`, and WHOX |
 //! | `monitor` | `MONITOR` |
-//! | `queries` | `MOTD`, `LUSERS`, `VERSION`, `TIME`, `INFO`, `ADMIN`, `STATS`, `LINKS`, `HELP` |
+//! | `queries` | `MOTD`, `LUSERS`, `VERSION`, `TIME`, `INFO`, `ADMIN`, `STATS`, `LINKS` |
 //! | `operators` | `OPER`, `KILL`, `REHASH`, `WALLOPS`, `CHGHOST` |
 
 mod accounts;
@@ -36,6 +37,7 @@ mod modes;
 mod monitor;
 mod multiline;
 mod operators;
+mod posting;
 mod queries;
 mod redaction;
 mod registration;
@@ -98,8 +100,8 @@ commands! {
     "CHATHISTORY" 1 Registered history::chathistory, "CHATHISTORY LATEST|BEFORE|AFTER|AROUND|BETWEEN|TARGETS ...: what was said";
     "CHGHOST" 2 Operator operators::chghost, "CHGHOST nick host: give a user another visible host";
     "CS" 0 Registered services::chanserv, "CS REGISTER|DROP|INFO #channel: register a channel";
-    "HELP" 0 Registered queries::help, "HELP [command]: what a command does";
-    "HELPOP" 0 Registered queries::help, "HELPOP [command]: what a command does";
+    "HELP" 0 Registered help, "HELP [command]: what a command does";
+    "HELPOP" 0 Registered help, "HELPOP [command]: what a command does";
     "INFO" 0 Registered queries::info, "INFO: what this server is";
     "INVITE" 0 Registered channels::invite, "INVITE nick #channel: invite somebody; alone, who has invited you";
     "ISON" 1 Registered users::ison, "ISON nick...: which of these are here";
@@ -217,6 +219,26 @@ fn dispatch(scope: &mut Scope<'_>, message: &Message<'_>) {
     }
     scope.server.count_command(command.name);
     (command.run)(scope, message);
+}
+
+/// `HELP [command]` (modern.ircdocs.horse, "HELP message")
+fn help(scope: &mut Scope<'_>, message: &Message<'_>) {
+    match message.param(0).filter(|subject| !subject.is_empty()) {
+        None => {
+            scope.numeric_text(numeric::RPL_HELPSTART, &["*"], "The commands of this server");
+            for command in COMMANDS {
+                scope.numeric_text(numeric::RPL_HELPTXT, &["*"], command.help);
+            }
+            scope.numeric_text(numeric::RPL_ENDOFHELP, &["*"], "End of /HELP");
+        }
+        Some(subject) => match Command::named(subject) {
+            Some(command) => {
+                scope.numeric_text(numeric::RPL_HELPSTART, &[command.name], command.help);
+                scope.numeric_text(numeric::RPL_ENDOFHELP, &[command.name], "End of /HELP");
+            }
+            None => scope.numeric(numeric::ERR_HELPNOTFOUND, &[subject]),
+        },
+    }
 }
 
 /// A line is no message: says why.

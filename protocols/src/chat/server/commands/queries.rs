@@ -7,8 +7,6 @@ use crate::chat::wire::mask;
 use crate::chat::wire::message::Message;
 use crate::chat::wire::numeric;
 
-use super::{COMMANDS, Command};
-
 /// Whether a query is for this server: it names it, a mask of it, or somebody on it; or nobody.
 pub(super) fn is_for_us(scope: &mut Scope<'_>, target: Option<&str>) -> bool {
     let Some(target) = target.filter(|target| !target.is_empty()) else {
@@ -170,26 +168,6 @@ pub(super) fn links(scope: &mut Scope<'_>, _: &Message<'_>) {
     let (name, text) = (settings.name.clone(), format!("0 {}", settings.description));
     scope.numeric_text(numeric::RPL_LINKS, &[&name, &name], &text);
     scope.numeric(numeric::RPL_ENDOFLINKS, &["*"]);
-}
-
-/// `HELP [command]` (modern.ircdocs.horse, "HELP message")
-pub(super) fn help(scope: &mut Scope<'_>, message: &Message<'_>) {
-    match message.param(0).filter(|subject| !subject.is_empty()) {
-        None => {
-            scope.numeric_text(numeric::RPL_HELPSTART, &["*"], "The commands of this server");
-            for command in COMMANDS {
-                scope.numeric_text(numeric::RPL_HELPTXT, &["*"], command.help);
-            }
-            scope.numeric_text(numeric::RPL_ENDOFHELP, &["*"], "End of /HELP");
-        }
-        Some(subject) => match Command::named(subject) {
-            Some(command) => {
-                scope.numeric_text(numeric::RPL_HELPSTART, &[command.name], command.help);
-                scope.numeric_text(numeric::RPL_ENDOFHELP, &[command.name], "End of /HELP");
-            }
-            None => scope.numeric(numeric::ERR_HELPNOTFOUND, &[subject]),
-        },
-    }
 }
 
 /// `USERS`: who is at the terminals of the machine is nobody's business.
