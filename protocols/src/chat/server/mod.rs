@@ -16,7 +16,7 @@
 //! | `whowas`, `monitor` | who was here; who waits for whom |
 //! | `line` | a line on its way out, rendered once for all who get the same |
 //! | `network`, `on_loop` | what the server needs of a loop; the loop as that, and the call that opens a socket |
-//! | `welcome` | what a user is greeted with, ISUPPORT among it |
+//! | `welcome`, `offered` | what a user is greeted with, ISUPPORT among it; the capabilities there are |
 //! | `work` | what is done away from the loop: passwords, files |
 //! | `standing` | the channels of the settings |
 //! | `web` | the same over WebSocket, for browsers |
@@ -41,6 +41,7 @@ mod markers;
 mod modes;
 mod monitor;
 mod network;
+mod offered;
 mod on_loop;
 mod post;
 mod scope;
@@ -75,7 +76,6 @@ pub use web::upgrade;
 pub use web::{endpoint, listen_websocket};
 pub use work::Loader;
 
-use super::wire::capability;
 use super::wire::capability::Caps;
 use super::wire::framing::Framing;
 use super::wire::timestamp::Timestamp;
@@ -151,7 +151,7 @@ impl Server {
     /// A server on which nobody is yet.
     #[must_use]
     pub fn new(settings: Settings, accounts: Accounts) -> Self {
-        let offered = capability::offered(&settings.limits, settings.registration);
+        let offered = offered::offered(&settings.limits, settings.registration);
         let mut server = Self {
             offered,
             announced: offered,
@@ -204,7 +204,7 @@ impl Server {
         keep("data", &mut now.data, before.data, &mut later);
         let queue = before.limits.send_queue;
         keep("send_queue", &mut now.limits.send_queue, queue, &mut later);
-        self.offered = capability::offered(&self.settings.limits, self.settings.registration);
+        self.offered = offered::offered(&self.settings.limits, self.settings.registration);
         self.close_standing_channels();
         self.open_standing_channels();
         later

@@ -4,9 +4,9 @@ use crate::chat::server::Server;
 use crate::chat::server::keys::UserKey;
 use crate::chat::server::line::Line;
 use crate::chat::server::network::Network;
+use crate::chat::server::offered;
 use crate::chat::server::scope::{Scope, pack};
 use crate::chat::wire::builder::Builder;
-use crate::chat::wire::capability;
 use crate::chat::wire::capability::Caps;
 use crate::chat::wire::message::{MAX_BODY, Message};
 use crate::chat::wire::numeric;
@@ -39,7 +39,7 @@ fn list(scope: &mut Scope<'_>, version: Option<&str>) {
         set(scope, caps);
     }
     let limits = &scope.server.settings.limits;
-    let listed = capability::listed(scope.server.offered, knows_302, limits);
+    let listed = offered::listed(scope.server.offered, knows_302, limits);
     show(scope, "LS", listed.iter());
 }
 
@@ -111,7 +111,7 @@ pub(in crate::chat) fn announce(server: &mut Server, network: &mut dyn Network) 
     server.announced = now;
     let (come, gone) = (now.without(before), before.without(now));
     // Values are for clients of version 302, and for what there is.
-    let valued = capability::listed(come, true, &server.settings.limits).join(" ");
+    let valued = offered::listed(come, true, &server.settings.limits).join(" ");
     for (what, names, valued) in
         [("NEW", come.names(), valued), ("DEL", gone.names(), gone.names())]
     {
