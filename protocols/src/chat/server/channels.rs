@@ -38,7 +38,7 @@ pub(super) struct Channel {
     /// The same once more, for speaking to all of them.
     audience: Audience,
     /// It is in the settings, so it stays when the last member leaves.
-    pub(super) is_standing: bool,
+    pub(super) is_permanent: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -99,7 +99,7 @@ impl Channel {
             lists: Default::default(),
             members: IndexMap::new(),
             audience: Audience::default(),
-            is_standing: false,
+            is_permanent: false,
         }
     }
 

@@ -102,7 +102,7 @@ impl Server {
 
     pub(super) fn drop_if_empty(&mut self, key: ChannelKey) {
         let channel = &self.channels[key];
-        if channel.len() == 0 && !channel.is_standing {
+        if channel.len() == 0 && !channel.is_permanent {
             let is_registered = self.accounts.channel(channel.name.as_str()).is_some();
             if let Some(channel) = self.channels.remove(key)
                 && !is_registered

@@ -18,7 +18,7 @@
 //! | `network`, `on_loop` | what the server needs of a loop; the loop as that, and the call that opens a socket |
 //! | `welcome`, `offered` | what a user is greeted with, ISUPPORT among it; the capabilities there are |
 //! | `work` | what is done away from the loop: passwords, files |
-//! | `standing` | the channels of the settings |
+//! | `permanent` | the channels of the settings |
 //! | `web` | the same over WebSocket, for browsers |
 //! | `upkeep` | what whoever runs the machine may do while it runs |
 //! | `event`, `counters` | what happens, for a log; how much of it |
@@ -43,11 +43,11 @@ mod monitor;
 mod network;
 mod offered;
 mod on_loop;
+mod permanent;
 mod post;
 mod scope;
 mod session;
 mod settings;
-mod standing;
 mod talk;
 mod upkeep;
 mod users;
@@ -69,7 +69,7 @@ pub use event::Event;
 pub use limits::Limits;
 pub use on_loop::listen;
 pub use session::Session;
-pub use settings::{Admin, Operator, Password, Settings, StandingChannel};
+pub use settings::{Admin, Operator, Password, PermanentChannel, Settings};
 #[cfg(all(feature = "websocket", feature = "http"))]
 pub use web::upgrade;
 #[cfg(feature = "websocket")]
@@ -173,7 +173,7 @@ impl Server {
             serial: 0,
             log: None,
         };
-        server.open_standing_channels();
+        server.open_permanent_channels();
         server
     }
 
@@ -205,8 +205,8 @@ impl Server {
         let queue = before.limits.send_queue;
         keep("send_queue", &mut now.limits.send_queue, queue, &mut later);
         self.offered = offered::offered(&self.settings.limits, self.settings.registration);
-        self.close_standing_channels();
-        self.open_standing_channels();
+        self.close_permanent_channels();
+        self.open_permanent_channels();
         later
     }
 
@@ -264,7 +264,7 @@ impl Server {
             if !channel.is_seated() {
                 return Err(format!("somebody on {} would not hear what is said", channel.name));
             }
-            if channel.len() == 0 && !channel.is_standing {
+            if channel.len() == 0 && !channel.is_permanent {
                 return Err(format!("{} is empty", channel.name));
             }
             for (member, _) in channel.members() {
@@ -308,7 +308,7 @@ impl Server {
             let life = network.random() as u32;
             let at = Timestamp::of(network.wall_clock());
             self.started = Some(Started { at, instant: network.now(), life });
-            self.date_standing_channels(at);
+            self.date_permanent_channels(at);
         }
         let host = peer.ip().and_then(counted);
         if let Some(host) = host {

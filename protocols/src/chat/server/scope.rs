@@ -93,7 +93,7 @@ impl<'a> Scope<'a> {
     pub(super) fn rank(&self, channel: ChannelKey) -> Option<Status> {
         let channel = &self.server.channels[channel];
         let status = channel.status(self.me)?;
-        let keeps = channel.is_standing && self.user().is_operator();
+        let keeps = channel.is_permanent && self.user().is_operator();
         Some(if keeps { status.max(Status::ADMIN) } else { status })
     }
 

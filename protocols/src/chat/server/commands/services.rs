@@ -279,7 +279,7 @@ fn register_channel(scope: &mut Scope<'_>, name: &str) {
     else {
         return say(scope, CHANSERV, "You have to be operator of the channel.");
     };
-    if scope.server.channels[channel].is_standing {
+    if scope.server.channels[channel].is_permanent {
         return say(scope, CHANSERV, "That channel is the server's own.");
     }
     let name = scope.server.channels[channel].name.to_string();
