@@ -20,7 +20,7 @@
 //! | `work` | what is done away from the loop: passwords, files |
 //! | `permanent` | the channels of the settings |
 //! | `web` | the same over WebSocket, for browsers |
-//! | `upkeep` | what whoever runs the machine may do while it runs |
+//! | `control` | what whoever runs the machine may do while it runs |
 //! | `event`, `counters` | what happens, for a log; how much of it |
 
 pub mod accounts;
@@ -29,6 +29,7 @@ pub(super) mod carrier;
 mod channels;
 mod commands;
 pub mod config;
+mod control;
 mod counters;
 mod event;
 mod history;
@@ -49,7 +50,6 @@ mod scope;
 mod session;
 mod settings;
 mod talk;
-mod upkeep;
 mod users;
 #[cfg(feature = "websocket")]
 mod web;
