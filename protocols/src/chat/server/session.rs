@@ -9,7 +9,7 @@ use super::commands;
 use super::keys::UserKey;
 use super::scope::{Scope, Then};
 use super::work::{TOO_BUSY, Work};
-use crate::chat::wire::stranger::Stranger;
+use crate::chat::wire::other_protocol::OtherProtocol;
 use crate::chat::{Event, Limits, Server};
 use crate::password::{AtDesk, Check, Desk, Memory, PasswordError};
 
@@ -143,9 +143,9 @@ impl Session {
             if server.users[key].is_registered() {
                 self.pace.settle(&server.settings.limits);
             } else if let Carrier::Stream(_) = self.carrier
-                && let Some(stranger) = Stranger::at_once(input)
+                && let Some(other) = OtherProtocol::at_once(input)
             {
-                server.disconnect(transport.registry(), key, stranger.refusal());
+                server.disconnect(transport.registry(), key, other.refusal());
                 continue;
             }
             let pace = self.pace;

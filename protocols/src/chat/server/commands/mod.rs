@@ -54,7 +54,7 @@ use super::scope::{Scope, Then};
 use crate::chat::wire::capability::Caps;
 use crate::chat::wire::message::{MAX_CLIENT_TAGS, Message, ParseError};
 use crate::chat::wire::numeric;
-use crate::chat::wire::stranger::Stranger;
+use crate::chat::wire::other_protocol::OtherProtocol;
 
 pub(super) use capabilities::announce;
 pub(super) use registration::enforce_nick;
@@ -168,9 +168,9 @@ pub(super) fn handle(
     server.counters.lines += 1;
     announce(server, network);
     if !server.users[me].is_registered()
-        && let Some(stranger) = Stranger::of(line)
+        && let Some(other) = OtherProtocol::of(line)
     {
-        server.disconnect(network, me, stranger.refusal());
+        server.disconnect(network, me, other.refusal());
         return None;
     }
     match Message::parse(line) {
