@@ -5,7 +5,7 @@
 //! | `session` | the server's side of one connection: lines, not too fast, and deadlines |
 //! | `carrier` | what carries lines: a stream, or WebSocket |
 //! | `commands` | the commands, one function each |
-//! | `scope`, `label` | one command of one user while it is carried out: who is told; answers that wait |
+//! | `context`, `label` | one command of one user while it is carried out: who is told; answers that wait |
 //! | `limits`, `settings` | every bound with its reason; what the operator decides |
 //! | [`config`] | the settings as one TOML file, checked |
 //! | [`accounts`] | accounts and registered channels, across restarts |
@@ -29,6 +29,7 @@ pub(super) mod carrier;
 mod channels;
 mod commands;
 pub mod config;
+mod context;
 mod control;
 mod counters;
 mod event;
@@ -46,7 +47,6 @@ mod offered;
 mod on_loop;
 mod permanent;
 mod post;
-mod scope;
 mod session;
 mod settings;
 mod talk;

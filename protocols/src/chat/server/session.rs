@@ -6,8 +6,8 @@ use reactor::{CloseReason, Closed, Input, Protocol, Registry, TimerKey, TokenBuc
 
 use super::carrier::{Carrier, Next, Reading};
 use super::commands;
+use super::context::{Context, Then};
 use super::keys::UserKey;
-use super::scope::{Scope, Then};
 use super::work::{TOO_BUSY, Work};
 use crate::chat::wire::other_protocol::OtherProtocol;
 use crate::chat::{Event, Limits, Server};
@@ -230,11 +230,11 @@ impl Session {
         let Some(user) = self.user(server) else {
             return;
         };
-        let mut scope = Scope::new(server, transport.registry(), user, None);
+        let mut ctx = Context::new(server, transport.registry(), user, None);
         if let Some(then) = self.waiting.take() {
-            then.go_on(&mut scope, done);
+            then.go_on(&mut ctx, done);
         }
-        self.waiting = scope.finish();
+        self.waiting = ctx.finish();
         commands::announce(server, transport.registry());
         if self.waiting.is_none() && server.users.get(user).is_some() {
             transport.resume();
@@ -332,8 +332,8 @@ impl<App: AsMut<Server> + 'static> Protocol<App> for Session {
             PATIENCE => check_registration(server, transport, user),
             FLOOD if self.waiting.is_none() => transport.resume(),
             NICK => {
-                let mut scope = Scope::new(server, transport.registry(), user, None);
-                commands::enforce_nick(&mut scope);
+                let mut ctx = Context::new(server, transport.registry(), user, None);
+                commands::enforce_nick(&mut ctx);
             }
             _ => {}
         }

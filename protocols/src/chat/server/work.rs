@@ -1,7 +1,7 @@
 //! Work that does not belong on the loop, and what goes on when it is done.
 //!
 //! ```text
-//!   OPER ann secret ──▶ Scope::verify ──Network──▶ Session ──AtDesk──▶ its scope ──offload──▶ argon2, 40 ms
+//!   OPER ann secret ──▶ Context::verify ──Network──▶ Session ──AtDesk──▶ a queue ──offload──▶ argon2, 40 ms
 //!        user is waiting: its next lines are not read       │ too many wait                   │
 //!   381 :You are now an IRC operator ◀── then ◀── Session ◀─┴─────────────────────────────────┘
 //! ```

@@ -3,11 +3,11 @@
 use std::rc::Rc;
 
 use crate::chat::server::Server;
+use crate::chat::server::context::Context;
 use crate::chat::server::keys::{ChannelKey, UserKey};
 use crate::chat::server::line::{Cast, Line, client_only};
 use crate::chat::server::modes::{Flags, Status, UserModes};
 use crate::chat::server::post::{Kind, Part, Post, What};
-use crate::chat::server::scope::Scope;
 use crate::chat::server::talk::{Party, Talk};
 use crate::chat::wire::capability::Caps;
 use crate::chat::wire::casemap::{ChannelName, same_name};
@@ -19,18 +19,18 @@ use super::services;
 use super::services::Service;
 
 /// `PRIVMSG target[,…] :text` (RFC 1459, 4.4.1).
-pub(super) fn privmsg(scope: &mut Scope<'_>, message: &Message<'_>) {
-    say_to_all(scope, message, Kind::Privmsg);
+pub(super) fn privmsg(ctx: &mut Context<'_>, message: &Message<'_>) {
+    say_to_all(ctx, message, Kind::Privmsg);
 }
 
 /// `NOTICE target[,…] :text`. Nothing is ever answered to it, not even an error (RFC 1459, 4.4.2).
-pub(super) fn notice(scope: &mut Scope<'_>, message: &Message<'_>) {
-    say_to_all(scope, message, Kind::Notice);
+pub(super) fn notice(ctx: &mut Context<'_>, message: &Message<'_>) {
+    say_to_all(ctx, message, Kind::Notice);
 }
 
 /// `TAGMSG target[,…]`: tags alone (IRCv3 message-tags).
-pub(super) fn tagmsg(scope: &mut Scope<'_>, message: &Message<'_>) {
-    say_to_all(scope, message, Kind::Tagmsg);
+pub(super) fn tagmsg(ctx: &mut Context<'_>, message: &Message<'_>) {
+    say_to_all(ctx, message, Kind::Tagmsg);
 }
 
 /// What is said, and not yet to whom.
@@ -51,185 +51,185 @@ impl Speech {
 }
 
 /// Says why something is not said, unless nothing is to be answered.
-fn refuse(scope: &mut Scope<'_>, kind: Kind, numeric: Numeric, params: &[&str]) {
+fn refuse(ctx: &mut Context<'_>, kind: Kind, numeric: Numeric, params: &[&str]) {
     if kind != Kind::Notice {
-        scope.numeric(numeric, params);
+        ctx.numeric(numeric, params);
     }
 }
 
-fn say_to_all(scope: &mut Scope<'_>, message: &Message<'_>, kind: Kind) {
+fn say_to_all(ctx: &mut Context<'_>, message: &Message<'_>, kind: Kind) {
     if kind != Kind::Tagmsg {
-        scope.user_mut().spoke = scope.network.now();
+        ctx.user_mut().spoke = ctx.network.now();
     }
     let Some(targets) = message.param(0).filter(|targets| !targets.is_empty()) else {
         if kind != Kind::Notice {
             let text = format!("No recipient given ({})", kind.command());
-            scope.numeric_text(numeric::ERR_NORECIPIENT, &[], &text);
+            ctx.numeric_text(numeric::ERR_NORECIPIENT, &[], &text);
         }
         return;
     };
     let parts = match (kind, message.param(1).unwrap_or_default()) {
         (Kind::Tagmsg, _) => Rc::default(),
-        (_, "") => return refuse(scope, kind, numeric::ERR_NOTEXTTOSEND, &[]),
+        (_, "") => return refuse(ctx, kind, numeric::ERR_NOTEXTTOSEND, &[]),
         (_, text) => [Part { text: text.to_owned(), concat: false }].into(),
     };
     let speech = Speech { kind, parts, client_tags: client_only(message.tags) };
     let mut seen: Vec<&str> = Vec::new();
     for target in targets.split(',').filter(|target| !target.is_empty()) {
-        let target = services::named(scope, target).map_or(target, |service| service.name);
+        let target = services::named(ctx, target).map_or(target, |service| service.name);
         if seen.iter().any(|seen| same_name(seen, target)) {
             continue;
         }
         seen.push(target);
-        if seen.len() > scope.server.settings.limits.targets {
-            return refuse(scope, kind, numeric::ERR_TOOMANYTARGETS, &[target]);
+        if seen.len() > ctx.server.settings.limits.targets {
+            return refuse(ctx, kind, numeric::ERR_TOOMANYTARGETS, &[target]);
         }
-        say(scope, target, speech.clone());
+        say(ctx, target, speech.clone());
     }
 }
 
 /// Says something to one target.
-pub(super) fn say(scope: &mut Scope<'_>, target: &str, speech: Speech) {
+pub(super) fn say(ctx: &mut Context<'_>, target: &str, speech: Speech) {
     let name = target.trim_start_matches(|symbol| Status::of_symbol(symbol).is_some());
     if ChannelName::is_meant(name) {
-        return say_to_channel(scope, target, name, speech);
+        return say_to_channel(ctx, target, name, speech);
     }
-    if let Some(user) = scope.server.users.named(target) {
-        return say_to_user(scope, user, speech);
+    if let Some(user) = ctx.server.users.named(target) {
+        return say_to_user(ctx, user, speech);
     }
-    match services::named(scope, target) {
-        Some(service) => say_to_service(scope, service, speech),
-        None => refuse(scope, speech.kind, numeric::ERR_NOSUCHNICK, &[target]),
+    match services::named(ctx, target) {
+        Some(service) => say_to_service(ctx, service, speech),
+        None => refuse(ctx, speech.kind, numeric::ERR_NOSUCHNICK, &[target]),
     }
 }
 
-fn said(scope: &mut Scope<'_>, target: Vec<String>, speech: Speech) -> Post {
-    post(scope, What::Said(speech.kind), target, speech.parts, speech.client_tags)
+fn said(ctx: &mut Context<'_>, target: Vec<String>, speech: Speech) -> Post {
+    post(ctx, What::Said(speech.kind), target, speech.parts, speech.client_tags)
 }
 
 // ── to a channel ────────────────────────────────────────────────────────────────────────────────────
 
-fn say_to_channel(scope: &mut Scope<'_>, target: &str, name: &str, speech: Speech) {
-    let Some(key) = scope.server.channels.named(name) else {
-        return refuse(scope, speech.kind, numeric::ERR_NOSUCHCHANNEL, &[name]);
+fn say_to_channel(ctx: &mut Context<'_>, target: &str, name: &str, speech: Speech) {
+    let Some(key) = ctx.server.channels.named(name) else {
+        return refuse(ctx, speech.kind, numeric::ERR_NOSUCHCHANNEL, &[name]);
     };
     // The least of the symbols in front of the name says who is meant (ISUPPORT `STATUSMSG`).
     let symbols = &target[..target.len() - name.len()];
     let rank = symbols.chars().filter_map(Status::of_symbol).min().unwrap_or_default();
-    let channel = &scope.server.channels[key];
-    let may_speak = channel.may_speak(scope.me, scope.user())
-        && (rank == Status::NONE || channel.has(scope.me))
+    let channel = &ctx.server.channels[key];
+    let may_speak = channel.may_speak(ctx.me, ctx.user())
+        && (rank == Status::NONE || channel.has(ctx.me))
         && !(channel.flags.has(Flags::NO_CTCP) && speech.is_ctcp());
     let target = [symbols, channel.name.as_str()].concat();
     if !may_speak {
         let name = &target[symbols.len()..];
-        return refuse(scope, speech.kind, numeric::ERR_CANNOTSENDTOCHAN, &[name]);
+        return refuse(ctx, speech.kind, numeric::ERR_CANNOTSENDTOCHAN, &[name]);
     }
-    scope.server.counters.messages += 1;
-    scope.happens_on(key);
-    let post = Rc::new(said(scope, vec![target], speech));
-    deliver_to_channel(scope, key, &post, rank);
+    ctx.server.counters.messages += 1;
+    ctx.happens_on(key);
+    let post = Rc::new(said(ctx, vec![target], speech));
+    deliver_to_channel(ctx, key, &post, rank);
     if rank == Status::NONE {
-        remember(scope, key, post);
+        remember(ctx, key, post);
     }
 }
 
-fn deliver_to_channel(scope: &mut Scope<'_>, key: ChannelKey, post: &Post, rank: Status) {
+fn deliver_to_channel(ctx: &mut Context<'_>, key: ChannelKey, post: &Post, rank: Status) {
     let is_tags = post.is_tags();
-    for (lines, wanted) in renderings(scope, post) {
+    for (lines, wanted) in renderings(ctx, post) {
         for line in &lines {
             let mut cast = Cast::new(line);
-            let channel = &scope.server.channels[key];
+            let channel = &ctx.server.channels[key];
             if !is_tags && wanted == Wanted::All && rank == Status::NONE {
-                channel.send(scope.network, &mut cast, Some(scope.me));
+                channel.send(ctx.network, &mut cast, Some(ctx.me));
             } else {
-                channel.send_where(scope.network, &mut cast, Some(scope.me), |caps, status| {
+                channel.send_where(ctx.network, &mut cast, Some(ctx.me), |caps, status| {
                     wanted.by(caps)
                         && status.reaches(rank)
                         && (!is_tags || caps.has(Caps::MESSAGE_TAGS))
                 });
             }
         }
-        echo(scope, &lines, wanted, is_tags);
+        echo(ctx, &lines, wanted, is_tags);
     }
 }
 
 /// Says it to the user itself too, if it wants that (IRCv3 echo-message).
-fn echo(scope: &mut Scope<'_>, lines: &[Line], wanted: Wanted, is_tags: bool) {
-    let caps = scope.caps();
+fn echo(ctx: &mut Context<'_>, lines: &[Line], wanted: Wanted, is_tags: bool) {
+    let caps = ctx.caps();
     let wants = caps.has(Caps::ECHO_MESSAGE) && (!is_tags || caps.has(Caps::MESSAGE_TAGS));
     if wants && wanted.by(caps) {
-        lines.iter().for_each(|line| scope.reply_line(line.clone()));
+        lines.iter().for_each(|line| ctx.reply_line(line.clone()));
     }
 }
 
 // ── to a user ───────────────────────────────────────────────────────────────────────────────────────
 
-fn say_to_user(scope: &mut Scope<'_>, user: UserKey, speech: Speech) {
-    let target = &scope.server.users[user];
+fn say_to_user(ctx: &mut Context<'_>, user: UserKey, speech: Speech) {
+    let target = &ctx.server.users[user];
     if target.modes.has(UserModes::NO_CTCP) && speech.is_ctcp() {
         return;
     }
     let nick = target.nick().to_owned();
     let away = target.away.clone().filter(|_| speech.kind == Kind::Privmsg);
-    scope.server.counters.messages += 1;
-    let talk = private_talk(scope, user);
+    ctx.server.counters.messages += 1;
+    let talk = private_talk(ctx, user);
     if let Some(talk) = &talk {
-        scope.happens_in(talk);
+        ctx.happens_in(talk);
     }
-    let post = Rc::new(said(scope, vec![nick.clone()], speech));
+    let post = Rc::new(said(ctx, vec![nick.clone()], speech));
     let is_tags = post.is_tags();
-    for (lines, wanted) in renderings(scope, &post) {
-        let caps = scope.server.users[user].caps;
+    for (lines, wanted) in renderings(ctx, &post) {
+        let caps = ctx.server.users[user].caps;
         if wanted.by(caps) && (!is_tags || caps.has(Caps::MESSAGE_TAGS)) {
-            lines.iter().for_each(|line| scope.tell_user(user, line));
+            lines.iter().for_each(|line| ctx.tell_user(user, line));
         }
-        echo(scope, &lines, wanted, is_tags);
+        echo(ctx, &lines, wanted, is_tags);
     }
     if let Some(away) = away {
-        scope.numeric_text(numeric::RPL_AWAY, &[&nick], &away);
+        ctx.numeric_text(numeric::RPL_AWAY, &[&nick], &away);
     }
     if let Some(talk) = talk {
-        remember_private(scope, user, &talk, post);
+        remember_private(ctx, user, &talk, post);
     }
 }
 
 // ── to a service ────────────────────────────────────────────────────────────────────────────────────
 
-fn say_to_service(scope: &mut Scope<'_>, service: &Service, speech: Speech) {
+fn say_to_service(ctx: &mut Context<'_>, service: &Service, speech: Speech) {
     let kind = speech.kind;
     if kind == Kind::Tagmsg {
         return;
     }
-    let post = said(scope, vec![service.name.to_owned()], speech);
-    for (lines, wanted) in renderings(scope, &post) {
-        echo(scope, &lines, wanted, false);
+    let post = said(ctx, vec![service.name.to_owned()], speech);
+    for (lines, wanted) in renderings(ctx, &post) {
+        echo(ctx, &lines, wanted, false);
     }
     if kind == Kind::Privmsg {
-        services::hear(scope, service, &post.parts);
+        services::hear(ctx, service, &post.parts);
     }
 }
 
 // ── remembering ─────────────────────────────────────────────────────────────────────────────────────
 
 /// The user's conversation with another, if one of the two can come back for it: has an account.
-fn private_talk(scope: &Scope<'_>, other: UserKey) -> Option<Talk> {
-    let (mine, theirs) = (Server::party(scope.user()), Server::party(&scope.server.users[other]));
+fn private_talk(ctx: &Context<'_>, other: UserKey) -> Option<Talk> {
+    let (mine, theirs) = (Server::party(ctx.user()), Server::party(&ctx.server.users[other]));
     let is_kept = [&mine, &theirs].iter().any(|party| matches!(party, Party::Account(_)));
     is_kept.then(|| Talk::private(mine, theirs))
 }
 
 /// Remembers what was said in private.
-fn remember_private(scope: &mut Scope<'_>, other: UserKey, talk: &Talk, post: Rc<Post>) {
+fn remember_private(ctx: &mut Context<'_>, other: UserKey, talk: &Talk, post: Rc<Post>) {
     if !is_lasting(&post) {
         return;
     }
     let named = |user: UserKey| {
-        let user = &scope.server.users[user];
+        let user = &ctx.server.users[user];
         (Server::party(user), user.nick())
     };
-    let names = [named(scope.me), named(other)];
-    let limits = &scope.server.settings.limits;
+    let names = [named(ctx.me), named(other)];
+    let limits = &ctx.server.settings.limits;
     let (most, bytes) = (limits.history_messages, limits.history_bytes);
-    scope.server.history.push(talk, post, &names, most, bytes);
+    ctx.server.history.push(talk, post, &names, most, bytes);
 }

@@ -47,10 +47,10 @@ mod users;
 mod who;
 
 use super::Server;
+use super::context::{Context, Then};
 use super::keys::UserKey;
 use super::label::Label;
 use super::network::Network;
-use super::scope::{Scope, Then};
 use crate::chat::wire::capability::Caps;
 use crate::chat::wire::message::{MAX_CLIENT_TAGS, Message, ParseError};
 use crate::chat::wire::numeric;
@@ -61,7 +61,7 @@ pub(super) use registration::enforce_nick;
 
 /// Logs a user out, and tells whoever has to know.
 pub(super) fn log_out(server: &mut Server, network: &mut dyn Network, user: UserKey) {
-    accounts::log_out(&mut Scope::new(server, network, user, None));
+    accounts::log_out(&mut Context::new(server, network, user, None));
 }
 
 /// A command: who may give it, with how many parameters at least, and what it is good for.
@@ -69,7 +69,7 @@ struct Command {
     name: &'static str,
     parameters: usize,
     from: From,
-    run: fn(&mut Scope<'_>, &Message<'_>),
+    run: fn(&mut Context<'_>, &Message<'_>),
     help: &'static str,
 }
 
@@ -176,9 +176,9 @@ pub(super) fn handle(
     match Message::parse(line) {
         Ok(message) => {
             let label = label(server.users[me].caps, &message);
-            let mut scope = Scope::new(server, network, me, label);
-            dispatch(&mut scope, &message);
-            scope.finish()
+            let mut ctx = Context::new(server, network, me, label);
+            dispatch(&mut ctx, &message);
+            ctx.finish()
         }
         Err(ParseError::Empty) => None,
         Err(error) => refuse(server, network, me, line, error),
@@ -189,54 +189,54 @@ pub(super) fn handle(
 /// means harm.
 pub(super) fn handle_too_long(server: &mut Server, network: &mut dyn Network, me: UserKey) {
     server.counters.lines += 1;
-    let mut scope = Scope::new(server, network, me, None);
-    scope.numeric(numeric::ERR_INPUTTOOLONG, &[]);
+    let mut ctx = Context::new(server, network, me, None);
+    ctx.numeric(numeric::ERR_INPUTTOOLONG, &[]);
     server.disconnect(network, me, "Input line too long");
 }
 
-fn dispatch(scope: &mut Scope<'_>, message: &Message<'_>) {
+fn dispatch(ctx: &mut Context<'_>, message: &Message<'_>) {
     if message.tags.as_str().len() + 2 > MAX_CLIENT_TAGS {
-        return scope.numeric(numeric::ERR_INPUTTOOLONG, &[]);
+        return ctx.numeric(numeric::ERR_INPUTTOOLONG, &[]);
     }
-    if multiline::takes(scope, message) {
+    if multiline::takes(ctx, message) {
         return;
     }
-    let is_registered = scope.user().is_registered();
+    let is_registered = ctx.user().is_registered();
     let Some(command) = Command::named(message.command) else {
         return match is_registered {
-            true => scope.numeric(numeric::ERR_UNKNOWNCOMMAND, &[message.command]),
-            false => scope.numeric(numeric::ERR_NOTREGISTERED, &[]),
+            true => ctx.numeric(numeric::ERR_UNKNOWNCOMMAND, &[message.command]),
+            false => ctx.numeric(numeric::ERR_NOTREGISTERED, &[]),
         };
     };
     if command.from != From::Anybody && !is_registered {
-        return scope.numeric(numeric::ERR_NOTREGISTERED, &[]);
+        return ctx.numeric(numeric::ERR_NOTREGISTERED, &[]);
     }
     if message.params().len() < command.parameters {
-        return scope.numeric(numeric::ERR_NEEDMOREPARAMS, &[command.name]);
+        return ctx.numeric(numeric::ERR_NEEDMOREPARAMS, &[command.name]);
     }
-    if command.from == From::Operator && !scope.user().is_operator() {
-        return scope.numeric(numeric::ERR_NOPRIVILEGES, &[]);
+    if command.from == From::Operator && !ctx.user().is_operator() {
+        return ctx.numeric(numeric::ERR_NOPRIVILEGES, &[]);
     }
-    scope.server.count_command(command.name);
-    (command.run)(scope, message);
+    ctx.server.count_command(command.name);
+    (command.run)(ctx, message);
 }
 
 /// `HELP [command]` (modern.ircdocs.horse, "HELP message")
-fn help(scope: &mut Scope<'_>, message: &Message<'_>) {
+fn help(ctx: &mut Context<'_>, message: &Message<'_>) {
     match message.param(0).filter(|subject| !subject.is_empty()) {
         None => {
-            scope.numeric_text(numeric::RPL_HELPSTART, &["*"], "The commands of this server");
+            ctx.numeric_text(numeric::RPL_HELPSTART, &["*"], "The commands of this server");
             for command in COMMANDS {
-                scope.numeric_text(numeric::RPL_HELPTXT, &["*"], command.help);
+                ctx.numeric_text(numeric::RPL_HELPTXT, &["*"], command.help);
             }
-            scope.numeric_text(numeric::RPL_ENDOFHELP, &["*"], "End of /HELP");
+            ctx.numeric_text(numeric::RPL_ENDOFHELP, &["*"], "End of /HELP");
         }
         Some(subject) => match Command::named(subject) {
             Some(command) => {
-                scope.numeric_text(numeric::RPL_HELPSTART, &[command.name], command.help);
-                scope.numeric_text(numeric::RPL_ENDOFHELP, &[command.name], "End of /HELP");
+                ctx.numeric_text(numeric::RPL_HELPSTART, &[command.name], command.help);
+                ctx.numeric_text(numeric::RPL_ENDOFHELP, &[command.name], "End of /HELP");
             }
-            None => scope.numeric(numeric::ERR_HELPNOTFOUND, &[subject]),
+            None => ctx.numeric(numeric::ERR_HELPNOTFOUND, &[subject]),
         },
     }
 }
@@ -254,24 +254,24 @@ fn refuse(
     let message = Message::parse(text.as_bytes()).ok();
     let label = message.as_ref().and_then(|message| label(server.users[me].caps, message));
     let command = message.as_ref().map_or("*", |message| message.command).to_ascii_uppercase();
-    let mut scope = Scope::new(server, network, me, label);
+    let mut ctx = Context::new(server, network, me, label);
     match error {
         ParseError::Empty => {}
         ParseError::TagsTooLong | ParseError::BodyTooLong => {
-            scope.numeric(numeric::ERR_INPUTTOOLONG, &[]);
+            ctx.numeric(numeric::ERR_INPUTTOOLONG, &[]);
         }
         ParseError::NotUtf8 => {
-            scope.fail(&command, "INVALID_UTF8", &[], "The line is not UTF-8");
+            ctx.fail(&command, "INVALID_UTF8", &[], "The line is not UTF-8");
         }
         ParseError::Control => {
-            scope.numeric_text(
+            ctx.numeric_text(
                 numeric::ERR_UNKNOWNERROR,
                 &[&command],
                 "The line holds a NUL, CR or LF",
             );
         }
     }
-    scope.finish()
+    ctx.finish()
 }
 
 /// The label of a command, if its client may use one (IRCv3 labeled-response): at most 64 bytes.

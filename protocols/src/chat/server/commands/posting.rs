@@ -3,27 +3,27 @@
 use std::rc::Rc;
 
 use crate::chat::server::Server;
+use crate::chat::server::context::Context;
 use crate::chat::server::keys::ChannelKey;
 use crate::chat::server::line::Line;
 use crate::chat::server::modes::UserModes;
 use crate::chat::server::post::{Part, Post, What};
-use crate::chat::server::scope::Scope;
 use crate::chat::server::talk::Talk;
 use crate::chat::wire::capability::Caps;
 
 /// Something that the user said or did.
 pub(super) fn post(
-    scope: &mut Scope<'_>,
+    ctx: &mut Context<'_>,
     what: What,
     params: Vec<String>,
     parts: Rc<[Part]>,
     client_tags: Rc<str>,
 ) -> Post {
-    let user = &scope.server.users[scope.me];
+    let user = &ctx.server.users[ctx.me];
     let (source, account) = (Rc::clone(&user.source), user.account.clone());
     let by = Server::party(user);
     let bot = user.modes.has(UserModes::BOT);
-    let (id, at) = (scope.server.next_id(), scope.clock);
+    let (id, at) = (ctx.server.next_id(), ctx.clock);
     Post { id, at, source, by, account, bot, client_tags, what, params, parts }
 }
 
@@ -47,9 +47,9 @@ impl Wanted {
 }
 
 /// The ways to write a message, and for whom each is.
-pub(super) fn renderings(scope: &mut Scope<'_>, post: &Post) -> Vec<(Vec<Line>, Wanted)> {
+pub(super) fn renderings(ctx: &mut Context<'_>, post: &Post) -> Vec<(Vec<Line>, Wanted)> {
     let written = if post.is_multiline() {
-        let batch = scope.server.next_batch();
+        let batch = ctx.server.next_batch();
         post.plain().and_then(|plain| {
             Ok(vec![(plain, Wanted::NotMultiline), (post.batched(&batch)?, Wanted::Multiline)])
         })
@@ -57,7 +57,7 @@ pub(super) fn renderings(scope: &mut Scope<'_>, post: &Post) -> Vec<(Vec<Line>, 
         post.plain().map(|plain| vec![(plain, Wanted::All)])
     };
     written.unwrap_or_else(|_| {
-        scope.server.counters.spoiled += 1;
+        ctx.server.counters.spoiled += 1;
         Vec::new()
     })
 }
@@ -72,12 +72,12 @@ pub(super) fn is_lasting(post: &Post) -> bool {
 }
 
 /// Remembers what happened on a channel.
-pub(super) fn remember(scope: &mut Scope<'_>, channel: ChannelKey, post: Rc<Post>) {
+pub(super) fn remember(ctx: &mut Context<'_>, channel: ChannelKey, post: Rc<Post>) {
     if !is_lasting(&post) {
         return;
     }
-    let talk = Talk::Channel(scope.server.channels[channel].name.folded());
-    let limits = &scope.server.settings.limits;
+    let talk = Talk::Channel(ctx.server.channels[channel].name.folded());
+    let limits = &ctx.server.settings.limits;
     let (most, bytes) = (limits.history_messages, limits.history_bytes);
-    scope.server.history.push(&talk, post, &[], most, bytes);
+    ctx.server.history.push(&talk, post, &[], most, bytes);
 }

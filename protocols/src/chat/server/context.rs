@@ -30,7 +30,7 @@ use crate::chat::wire::timestamp::Timestamp;
 use crate::password::{Memory, PasswordHash};
 
 /// A user's turn to speak.
-pub(super) struct Scope<'a> {
+pub(super) struct Context<'a> {
     pub(super) server: &'a mut Server,
     pub(super) network: &'a mut dyn Network,
     pub(super) me: UserKey,
@@ -45,11 +45,11 @@ pub(super) struct Scope<'a> {
 /// How a user's turn goes on when what it waited for is done, or is told why it never will be.
 pub(super) struct Then(Box<GoOn>);
 
-type GoOn = dyn FnOnce(&mut Scope<'_>, Result<(), String>);
+type GoOn = dyn FnOnce(&mut Context<'_>, Result<(), String>);
 
 impl Then {
-    pub(super) fn go_on(self, scope: &mut Scope<'_>, done: Result<(), String>) {
-        self.0(scope, done);
+    pub(super) fn go_on(self, ctx: &mut Context<'_>, done: Result<(), String>) {
+        self.0(ctx, done);
     }
 }
 
@@ -59,7 +59,7 @@ impl fmt::Debug for Then {
     }
 }
 
-impl<'a> Scope<'a> {
+impl<'a> Context<'a> {
     pub(super) fn new(
         server: &'a mut Server,
         network: &'a mut dyn Network,
@@ -138,13 +138,13 @@ impl<'a> Scope<'a> {
     }
 
     /// Refuses a command (IRCv3 standard-replies).
-    pub(super) fn fail(&mut self, command: &str, code: &str, context: &[&str], text: &str) {
-        self.standard_reply("FAIL", command, code, context, text);
+    pub(super) fn fail(&mut self, command: &str, code: &str, params: &[&str], text: &str) {
+        self.standard_reply("FAIL", command, code, params, text);
     }
 
     /// Says something about a command (IRCv3 standard-replies).
-    pub(super) fn note(&mut self, command: &str, code: &str, context: &[&str], text: &str) {
-        self.standard_reply("NOTE", command, code, context, text);
+    pub(super) fn note(&mut self, command: &str, code: &str, params: &[&str], text: &str) {
+        self.standard_reply("NOTE", command, code, params, text);
     }
 
     fn standard_reply(
@@ -152,12 +152,11 @@ impl<'a> Scope<'a> {
         kind: &str,
         command: &str,
         code: &str,
-        context: &[&str],
+        params: &[&str],
         text: &str,
     ) {
         let builder = self.by_server(kind).param(presentable(command)).param(code);
-        let builder =
-            context.iter().fold(builder, |builder, word| builder.param(presentable(word)));
+        let builder = params.iter().fold(builder, |builder, word| builder.param(presentable(word)));
         self.reply(builder.text(text));
     }
 
@@ -279,7 +278,7 @@ impl<'a> Scope<'a> {
         &mut self,
         password: &str,
         against: PasswordHash,
-        then: impl FnOnce(&mut Scope<'_>, Result<bool, String>) + 'static,
+        then: impl FnOnce(&mut Context<'_>, Result<bool, String>) + 'static,
     ) {
         let password = password.to_owned();
         let kib = Some(against.kib());
@@ -290,7 +289,7 @@ impl<'a> Scope<'a> {
     pub(super) fn hash(
         &mut self,
         password: &str,
-        then: impl FnOnce(&mut Scope<'_>, Result<PasswordHash, String>) + 'static,
+        then: impl FnOnce(&mut Context<'_>, Result<PasswordHash, String>) + 'static,
     ) {
         let password = password.to_owned();
         let kib = Some(PasswordHash::NEW_KIB);
@@ -303,12 +302,12 @@ impl<'a> Scope<'a> {
         &mut self,
         kib: Option<u32>,
         work: impl FnOnce(&mut Memory) -> Result<R, E> + Send + 'static,
-        then: impl FnOnce(&mut Scope<'_>, Result<R, String>) + 'static,
+        then: impl FnOnce(&mut Context<'_>, Result<R, String>) + 'static,
     ) {
         let (give, get) = mpsc::channel();
-        self.wait(move |scope, done| {
+        self.wait(move |ctx, done| {
             let result = done.and_then(|()| get.try_recv().map_err(|lost| lost.to_string())?);
-            then(scope, result);
+            then(ctx, result);
         });
         let work = move |memory: &mut Memory| {
             // If the user has gone, nobody takes it.
@@ -323,19 +322,19 @@ impl<'a> Scope<'a> {
     }
 
     /// Has the accounts saved, and goes on when they are on the disk, or cannot be.
-    pub(super) fn save_and(&mut self, then: impl FnOnce(&mut Scope<'_>) + 'static) {
-        self.wait(|scope, _| then(scope));
+    pub(super) fn save_and(&mut self, then: impl FnOnce(&mut Context<'_>) + 'static) {
+        self.wait(|ctx, _| then(ctx));
         let connection = self.user().connection;
         self.network.save(&mut self.server.accounts, Some(connection));
     }
 
     /// The user's next lines wait, and what it is answered then bears the label of this command, as does
     /// what it was answered already.
-    fn wait(&mut self, then: impl FnOnce(&mut Scope<'_>, Result<(), String>) + 'static) {
+    fn wait(&mut self, then: impl FnOnce(&mut Context<'_>, Result<(), String>) + 'static) {
         let label = self.label.take();
-        self.waiting = Some(Then(Box::new(move |scope, done| {
-            scope.label = label;
-            then(scope, done);
+        self.waiting = Some(Then(Box::new(move |ctx, done| {
+            ctx.label = label;
+            then(ctx, done);
         })));
     }
 
