@@ -33,7 +33,7 @@ impl Server {
             return;
         };
         self.release(user.address);
-        self.desk.forget(|check| check.session == user.connection);
+        self.hash_queue.forget(|check| check.session == user.connection);
         if user.is_registered() {
             self.count_out(&user);
             self.whowas.push(&user, user.nick(), at, self.settings.limits.whowas);

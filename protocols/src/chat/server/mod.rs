@@ -79,7 +79,7 @@ pub use work::Loader;
 use super::wire::capability::Caps;
 use super::wire::framing::Framing;
 use super::wire::timestamp::Timestamp;
-use crate::password::{Check, Desk};
+use crate::password::{Check, HashQueue};
 use accounts::Accounts;
 use channels::Channels;
 use history::History;
@@ -129,7 +129,7 @@ pub struct Server {
     /// Bytes that one answer may have, as long as the loop queues what it was told to at the start.
     longest_answer: usize,
     /// Whose passwords are looked at, and whose wait.
-    desk: Desk<Check<()>>,
+    hash_queue: HashQueue<Check<()>>,
     /// Since when, once there was a connection; and which life of the server this is.
     started: Option<Started>,
     by_address: BTreeMap<IpAddr, u32>,
@@ -167,7 +167,7 @@ impl Server {
             monitor: Monitor::default(),
             counters: Counters::default(),
             loader: None,
-            desk: Desk::new(),
+            hash_queue: HashQueue::new(),
             started: None,
             by_address: BTreeMap::new(),
             serial: 0,
@@ -225,7 +225,7 @@ impl Server {
     /// How many hashes of passwords it has computed, whatever came of them.
     #[must_use]
     pub fn hashes_computed(&self) -> u64 {
-        self.desk.computed()
+        self.hash_queue.computed()
     }
 
     /// Its accounts and registered channels.

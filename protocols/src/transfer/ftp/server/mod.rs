@@ -32,7 +32,7 @@ use reactor::{
 };
 
 use crate::budget::host;
-use crate::password::Desk;
+use crate::password::HashQueue;
 use crate::transfer::store::{Quota, Store};
 #[cfg(feature = "tls")]
 pub use limits::TlsSettings;
@@ -72,7 +72,7 @@ pub struct Server {
     /// What each user with a quota has used; it lasts as long as the server.
     quotas: BTreeMap<String, Arc<Quota>>,
     /// Whose passwords are looked at, and whose wait.
-    desk: Desk<Check>,
+    hash_queue: HashQueue<Check>,
     pace: Pace,
     counters: Counters,
     log: Option<Log>,
@@ -175,7 +175,7 @@ impl Server {
             by_address: BTreeMap::new(),
             by_user: BTreeMap::new(),
             quotas: BTreeMap::new(),
-            desk: Desk::new(),
+            hash_queue: HashQueue::new(),
             counters: Counters::default(),
             log: None,
         }
@@ -216,7 +216,7 @@ impl Server {
     /// How many hashes of passwords it has computed, whatever came of them.
     #[must_use]
     pub fn hashes_computed(&self) -> u64 {
-        self.desk.computed()
+        self.hash_queue.computed()
     }
 
     pub(super) fn limits(&self) -> &Limits {
@@ -255,7 +255,7 @@ impl Server {
 
     pub(super) fn close_session(&mut self, id: ConnectionId, peer: IpAddr) {
         self.dismiss(peer);
-        self.desk.forget(|check| check.id == id);
+        self.hash_queue.forget(|check| check.id == id);
         self.counters.open -= 1;
         self.tell(&Event::Disconnected { peer });
     }
@@ -278,8 +278,8 @@ impl Server {
         give_back(&mut self.by_user, key);
     }
 
-    pub(super) fn desk(&mut self) -> &mut Desk<Check> {
-        &mut self.desk
+    pub(super) fn hash_queue(&mut self) -> &mut HashQueue<Check> {
+        &mut self.hash_queue
     }
 
     pub(super) fn login_put_off(&mut self, peer: IpAddr, user: String) {

@@ -17,7 +17,7 @@ use crate::transfer::store::{Access, Quota, Store, StoreError, VirtualPath};
 /// A password that is to be looked at.
 ///
 /// ```text
-///   PASS ──▶ Desk ──its turn──▶ pool: argon2 ──▶ right ──▶ pool: the home is opened ──▶ 230
+///   PASS ──▶ HashQueue ──its turn──▶ pool: argon2 ──▶ right ──▶ pool: the home is opened ──▶ 230
 ///             │                                   └──▶ wrong ──▶ 530, later each time
 ///             └── too many wait ──▶ 421
 /// ```
@@ -82,7 +82,7 @@ impl<App: AsMut<Server> + 'static> Conversation<'_, '_, App> {
     fn check(&mut self, check: Check) {
         let (kib, server) = (check.against.kib(), self.server());
         let most = server.limits().passwords_waiting;
-        if server.desk().queue(kib, check, most).is_err() {
+        if server.hash_queue().push(kib, check, most).is_err() {
             return self.put_off();
         }
         self.set_work(Work::Busy);
@@ -197,13 +197,13 @@ impl<App: AsMut<Server> + 'static> Conversation<'_, '_, App> {
 
 /// Has the passwords looked at whose turn it is.
 fn look_at_passwords<App: AsMut<Server> + 'static>(registry: &mut Registry<App>, app: &mut App) {
-    while let Some(next) = app.as_mut().desk().next() {
+    while let Some(next) = app.as_mut().hash_queue().next() {
         let is_begun = match next {
             Next::Compute(check, memory) => compute(registry, check, memory),
             Next::Free(memory) => free(registry, memory),
         };
         if !is_begun {
-            app.as_mut().desk().finish(None);
+            app.as_mut().hash_queue().finish(None);
         }
     }
 }
@@ -221,7 +221,7 @@ fn compute<App: AsMut<Server> + 'static>(
                 Ok((checked, memory)) => (checked, Some(memory)),
                 Err(error) => (Err(PasswordError::NotHashed(error.to_string())), None),
             };
-            app.as_mut().desk().finish(memory);
+            app.as_mut().hash_queue().finish(memory);
             tell(registry, id, |it| it.handle_checked(name, user, checked));
             look_at_passwords(registry, app);
         },
@@ -234,7 +234,7 @@ fn compute<App: AsMut<Server> + 'static>(
 
 fn free<App: AsMut<Server> + 'static>(registry: &mut Registry<App>, memory: Vec<Memory>) -> bool {
     let freed = |registry: &mut Registry<App>, app: &mut App, _| {
-        app.as_mut().desk().finish(None);
+        app.as_mut().hash_queue().finish(None);
         look_at_passwords(registry, app);
     };
     registry.offload(move || drop(memory), freed).is_ok()
