@@ -22,12 +22,10 @@ use thiserror::Error;
 pub mod limits;
 mod memory;
 mod queue;
-#[cfg(feature = "chat")]
 mod session;
 
 pub(crate) use memory::Memory;
-pub(crate) use queue::{HashQueue, Next};
-#[cfg(feature = "chat")]
+pub(crate) use queue::HashQueue;
 pub(crate) use session::{Check, HashingSession};
 
 /// A password nobody can read back.

@@ -2,7 +2,8 @@
 
 use reactor::{ConnectionId, PostError, Protocol, Registry, Transport};
 
-use super::{HashQueue, Memory, Next, PasswordError};
+use super::queue::Next;
+use super::{HashQueue, Memory, PasswordError};
 
 /// What is computed for a session, on a thread other than the loop's.
 pub(crate) struct Check<A> {

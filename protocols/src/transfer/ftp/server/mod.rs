@@ -32,7 +32,7 @@ use reactor::{
 };
 
 use crate::budget::host;
-use crate::password::HashQueue;
+use crate::password::{Check, HashQueue};
 use crate::transfer::store::{Quota, Store};
 #[cfg(feature = "tls")]
 pub use limits::TlsSettings;
@@ -40,7 +40,7 @@ pub use limits::{Limits, Settings};
 use pace::Pace;
 pub use record::{Direction, Event, Transfer};
 pub use session::Session;
-use session::{Arrival, Beginning, Check, TurnedAway};
+use session::{Arrival, Beginning, Checked, TurnedAway};
 use users::{User, Users};
 
 /// The state of an FTP server: part of the application, shared by all its sessions.
@@ -72,7 +72,7 @@ pub struct Server {
     /// What each user with a quota has used; it lasts as long as the server.
     quotas: BTreeMap<String, Arc<Quota>>,
     /// Whose passwords are looked at, and whose wait.
-    hash_queue: HashQueue<Check>,
+    hash_queue: HashQueue<Check<Checked>>,
     pace: Pace,
     counters: Counters,
     log: Option<Log>,
@@ -255,7 +255,7 @@ impl Server {
 
     pub(super) fn close_session(&mut self, id: ConnectionId, peer: IpAddr) {
         self.dismiss(peer);
-        self.hash_queue.forget(|check| check.id == id);
+        self.hash_queue.forget(|check| check.session == id);
         self.counters.open -= 1;
         self.tell(&Event::Disconnected { peer });
     }
@@ -278,7 +278,7 @@ impl Server {
         give_back(&mut self.by_user, key);
     }
 
-    pub(super) fn hash_queue(&mut self) -> &mut HashQueue<Check> {
+    pub(super) fn hash_queue(&mut self) -> &mut HashQueue<Check<Checked>> {
         &mut self.hash_queue
     }
 
