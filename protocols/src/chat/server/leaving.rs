@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use super::keys::{ChannelKey, UserKey};
-use super::line::{Cast, Line};
+use super::line::{Line, Renderings};
 use super::modes::UserModes;
 use super::network::Network;
 use super::talk::{Party, Talk};
@@ -58,13 +58,13 @@ impl Server {
             return;
         };
         let line = Line { at: Some(at), account: user.account.clone(), ..line };
-        let mut cast = Cast::new(&line);
+        let mut renderings = Renderings::new(&line);
         if let &[channel] = &*self.users[key].channels {
-            return self.channels[channel].send(network, &mut cast, Some(key));
+            return self.channels[channel].send(network, &mut renderings, Some(key));
         }
         for peer in self.peers(key) {
             let peer = &self.users[peer];
-            network.send(peer.connection, cast.rendering(peer.caps));
+            network.send(peer.connection, renderings.of(peer.caps));
         }
     }
 

@@ -261,7 +261,7 @@ impl Server {
             }
         }
         for (key, channel) in self.channels.iter() {
-            if !channel.is_seated() {
+            if !channel.is_consistent() {
                 return Err(format!("somebody on {} would not hear what is said", channel.name));
             }
             if channel.len() == 0 && !channel.is_permanent {
