@@ -54,6 +54,8 @@
 pub mod budget;
 #[cfg(feature = "chat")]
 pub mod chat;
+#[cfg(any(feature = "chat", feature = "transfer"))]
+mod counts;
 pub mod echo;
 #[cfg(feature = "http")]
 pub mod http;
