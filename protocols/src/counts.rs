@@ -52,7 +52,7 @@ mod tests {
         assert_eq!([0; 3].map(|_| counts.take("two", 2)), [true, true, false]);
         counts.give_back("two");
         assert!(counts.take("two", 2));
-        ["two", "two", "none"].map(|key| counts.give_back(key));
+        ["two", "two", "none"].iter().for_each(|key| counts.give_back(key));
         assert!(counts.0.is_empty());
     }
 }

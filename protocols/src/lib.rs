@@ -69,3 +69,5 @@ pub mod store;
 pub mod transfer;
 #[cfg(feature = "websocket")]
 pub mod websocket;
+#[cfg(any(feature = "chat", feature = "transfer"))]
+mod wildcard;
