@@ -89,7 +89,7 @@ impl Server {
         peers
     }
 
-    /// Takes a member off a channel, in both of their books; a channel that is empty then is gone.
+    /// Takes a member off a channel, on both sides; a channel that is empty then is gone.
     pub(super) fn part(&mut self, channel: ChannelKey, key: UserKey) {
         self.users[key].channels.retain(|&it| it != channel);
         self.drop_member(channel, key);

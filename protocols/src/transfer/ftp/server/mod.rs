@@ -152,16 +152,16 @@ fn listen_for<App: AsMut<Server> + 'static>(
         let peer = peer.ip()?.to_canonical();
         let protocol: Box<dyn Protocol<App>> = match app.as_mut().admit(peer) {
             Ok(()) => Box::new(Arrival::new(peer, beginning)),
-            Err(Crowded) if beginning == Beginning::Plain => Box::new(TurnedAway),
+            Err(TooMany) if beginning == Beginning::Plain => Box::new(TurnedAway),
             // Nobody would hear it.
-            Err(Crowded) => return None,
+            Err(TooMany) => return None,
         };
         Some(protocol)
     })
 }
 
 /// There are too many sessions already.
-pub(super) struct Crowded;
+pub(super) struct TooMany;
 
 impl Server {
     /// A server that has done nothing yet.
@@ -230,7 +230,7 @@ impl Server {
     // ── sessions ────────────────────────────────────────────────────────────────────────────
 
     /// Lets a connection in, if there is room.
-    fn admit(&mut self, peer: IpAddr) -> Result<(), Crowded> {
+    fn admit(&mut self, peer: IpAddr) -> Result<(), TooMany> {
         let Limits { sessions, sessions_per_address, .. } = *self.limits();
         if self.by_address.all() < sessions
             && self.by_address.take(host(peer), sessions_per_address)
@@ -238,7 +238,7 @@ impl Server {
             return Ok(());
         }
         self.counters.turned_away += 1;
-        Err(Crowded)
+        Err(TooMany)
     }
 
     /// A connection that was let in has ended.

@@ -180,7 +180,7 @@ impl<App: AsMut<Server> + 'static> Conversation<'_, '_, App> {
         if let Some(account) = self.session.account() {
             self.app.as_mut().log_out(&account.key);
             self.session.login = Login::Nobody;
-            self.session.strange_since = self.transport.registry().now();
+            self.session.logged_out_since = self.transport.registry().now();
         }
     }
 }
