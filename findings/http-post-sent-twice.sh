@@ -13,7 +13,8 @@
 # connection with FIN, once. It answers whatever comes later.
 #
 # The guess: curl's family and wget send the POST again, which is known of them, and so does Qt, whose HTTP
-# connection counts three attempts; of the libraries for scripting languages Ruby's httpclient alone. undici sends a GET again, geventhttpclient is too small for it.
+# connection counts three attempts; of the libraries for scripting languages Ruby's httpclient alone. A GET is
+# sent again by undici as well; geventhttpclient is too small for that.
 #
 # What happens:
 #   httplib2, Furl       send the POST again on a new connection, and report 200: the caller hears nothing of it
