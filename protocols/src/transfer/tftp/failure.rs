@@ -5,8 +5,8 @@ use std::io;
 use reactor::OpenError;
 use thiserror::Error;
 
-use super::options::Unacceptable;
-use super::packet::Code;
+use super::wire::options::Unacceptable;
+use super::wire::packet::Code;
 use crate::transfer::store::StoreError;
 
 /// Why a transfer failed.

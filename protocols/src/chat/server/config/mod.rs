@@ -23,7 +23,7 @@ use std::{fs, io};
 use reactor::Address;
 use thiserror::Error;
 
-use super::settings::{Admin, Operator, Settings, StandingChannel};
+use super::settings::{Admin, Operator, PermanentChannel, Settings};
 use crate::chat::{ChannelName, Limits};
 pub use mistake::{Mistake, Mistakes};
 use section::{Section, parse};
@@ -149,7 +149,7 @@ fn operator(section: &mut Section<'_, '_>) -> Operator {
     Operator { name: name.unwrap_or_default(), password, host }
 }
 
-fn channel(section: &mut Section<'_, '_>, longest: usize) -> StandingChannel {
+fn channel(section: &mut Section<'_, '_>, longest: usize) -> PermanentChannel {
     let name = section.require("name", |it| {
         let name = value::text(it)?;
         ChannelName::new(&name, longest).map(|it| it.to_string()).map_err(|why| {
@@ -162,7 +162,7 @@ fn channel(section: &mut Section<'_, '_>, longest: usize) -> StandingChannel {
     });
     let mut topic = String::new();
     section.set("topic", &mut topic, value::line);
-    StandingChannel { name: name.unwrap_or_default(), topic }
+    PermanentChannel { name: name.unwrap_or_default(), topic }
 }
 
 /// The limits, each by the name it has in [`Limits`].
