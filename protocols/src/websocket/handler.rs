@@ -91,7 +91,7 @@ pub enum Ending {
         by_us: bool,
     },
     /// The peer broke a rule or a limit, and was told so.
-    #[error("{0}")]
+    #[error(transparent)]
     Failed(#[from] Violation),
     /// The peer did not answer a ping, nor say anything else, within
     /// [`Limits::pong_timeout`](super::Limits::pong_timeout).
@@ -105,7 +105,7 @@ pub enum Ending {
     #[error("{0}")]
     Lost(String),
     /// Of a client: the server did not make the handshake.
-    #[error("{0}")]
+    #[error(transparent)]
     NoHandshake(#[from] Unanswered),
 }
 

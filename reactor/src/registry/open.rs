@@ -42,7 +42,7 @@ impl<App> Registry<App> {
     /// reactor.registry().connect("localhost:1".parse()?, Greeter)?;
     /// let mut ends = Vec::new();
     /// reactor.run_until_idle(&mut ends)?;
-    /// assert!(ends[0].starts_with("could not connect to localhost:1: "), "{ends:?}");
+    /// assert!(ends[0].starts_with("could not connect: "), "{ends:?}");
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///
