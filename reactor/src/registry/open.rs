@@ -30,8 +30,6 @@ impl<App> Registry<App> {
     /// struct Greeter;
     ///
     /// impl Protocol<Vec<String>> for Greeter {
-    ///     fn on_data(&mut self, _: &mut Transport<'_, Vec<String>>, _: &mut Input<'_>, _: &mut Vec<String>) {}
-    ///
     ///     fn on_close(&mut self, _: &mut Registry<Vec<String>>, closed: &Closed, ends: &mut Vec<String>) {
     ///         ends.push(closed.reason.to_string());
     ///     }
