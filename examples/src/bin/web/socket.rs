@@ -11,7 +11,7 @@ use examples::stop;
 use examples::tls::Trust;
 use protocols::http::client::{Scheme, Url};
 use protocols::websocket::{
-    self, CloseCode, Ending, Endpoint, Handler, Limits, Message, Session, Socket, Target,
+    self, CloseCode, Closed, Ending, Endpoint, Handler, Limits, Message, Session, Socket, Target,
 };
 use reactor::{ConnectOptions, ConnectionId, Reactor, Registry};
 
@@ -157,13 +157,8 @@ impl Handler<Talk> for Line {
         talk.stdin.ask();
     }
 
-    fn on_close(
-        &mut self,
-        registry: &mut Registry<Talk>,
-        _: ConnectionId,
-        ending: &Ending,
-        talk: &mut Talk,
-    ) {
+    fn on_close(&mut self, registry: &mut Registry<Talk>, closed: &Closed, talk: &mut Talk) {
+        let Closed { ending, .. } = closed;
         talk.print(registry);
         let well = [CloseCode::NORMAL, CloseCode::NONE];
         // What was said goodbye to at Ctrl-C has ended as it was asked to.
