@@ -215,8 +215,6 @@ impl<App> DatagramProtocol<App> for Apology {
         let _ = socket.send_to(&self.packet, &self.peer);
         socket.close();
     }
-
-    fn on_datagram(&mut self, _: &mut DatagramTransport<'_, App>, _: &Datagram<'_>, _: &mut App) {}
 }
 
 fn session(order: &Order, opened: Opened, server: &Server, now: Instant) -> Session {
