@@ -14,7 +14,9 @@ use std::path::Path;
 const CIRCLE: &[&str] = &[
     "datagram/transport.rs",
     "handle.rs",
+    "listener/entrance.rs",
     "listener/mod.rs",
+    "listener/spread.rs",
     "registry/inherit.rs",
     "registry/mod.rs",
     "registry/protocol.rs",
