@@ -166,10 +166,13 @@ impl<App> Handle<App> {
         self.mailbox.post_always(Message::Shutdown(grace)).map_err(|error| error.map(|_| grace))
     }
 
-    /// How many connections the loop has, as far as is known here: it may have changed since.
+    /// How many connections the loop has, those included that another loop has accepted for it and that it has yet
+    /// to take in. It may have changed since.
     #[must_use]
     pub fn connections(&self) -> usize {
-        self.mailbox.load.connections()
+        let load = self.load();
+        // In this order: one that arrives between the two is counted twice, rather than not at all.
+        load.coming() + load.connections()
     }
 
     pub(crate) fn load(&self) -> &Load {

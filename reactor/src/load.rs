@@ -1,9 +1,11 @@
 //! How much a loop has to do, as other threads see it: what an acceptor asks before it hands a socket on.
 
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::{
+    AtomicUsize,
+    Ordering::{Acquire, Relaxed, Release},
+};
 
-/// Written by the loop, but for `given`, which whoever hands it sockets counts. They are figures to choose by;
-/// nothing else depends on the order in which they are seen.
+/// Written by the loop, but for `given`, which whoever hands it sockets counts.
 #[derive(Default)]
 pub(crate) struct Load {
     connections: AtomicUsize,
@@ -31,12 +33,13 @@ impl Load {
         self.given.fetch_sub(1, Relaxed);
     }
 
+    /// It is one of the connections by now.
     pub(crate) fn note_taken(&self) {
-        self.taken.fetch_add(1, Relaxed);
+        self.taken.fetch_add(1, Release);
     }
 
     pub(crate) fn taken(&self) -> usize {
-        self.taken.load(Relaxed)
+        self.taken.load(Acquire)
     }
 
     /// Sockets that are on their way to the loop.

@@ -50,6 +50,9 @@ impl<App> Registry<App> {
                 registry.entrances.insert(id, Entrance::new(&options, factory));
             });
         }
+        if handles.iter().all(|handle| handle.is_of(&self.mailbox)) {
+            return Ok(id);
+        }
         let spread = Spread::new(id, handles, self.now());
         if let Found::Here(Source::Listener(listener)) = self.slots.find(id.0) {
             listener.spread = Some(Box::new(spread));
@@ -59,7 +62,6 @@ impl<App> Registry<App> {
 
     /// Takes in a connection that another loop has accepted for this one.
     pub(crate) fn take_in(&mut self, given: Given, app: &mut App) {
-        self.mailbox.load.note_taken();
         let Given { listener, stream, peer } = given;
         let socket = StreamSocket::adopt(&self.poller, stream);
         // It is out of the map while the program's factory runs.
@@ -70,5 +72,6 @@ impl<App> Registry<App> {
             }
             self.entrances.insert(listener, entrance);
         }
+        self.mailbox.load.note_taken();
     }
 }

@@ -78,7 +78,7 @@ impl<App> Target<App> {
             self.progress = (taken, now);
         }
         let is_stuck = now.saturating_duration_since(self.progress.1) > STUCK;
-        (is_stuck, load.connections() + coming)
+        (is_stuck, self.handle.connections())
     }
 }
 

@@ -105,6 +105,13 @@ impl<Q, T> Drop for Asked<Q, T> {
     }
 }
 
+/// The group of one loop: for code that is told what to end, and need not know how many there are.
+impl<App> From<Handle<App>> for LoopGroup<App> {
+    fn from(alone: Handle<App>) -> Self {
+        Self::new(vec![alone])
+    }
+}
+
 impl<App> Clone for LoopGroup<App> {
     fn clone(&self) -> Self {
         Self { shared: Arc::clone(&self.shared) }
