@@ -466,6 +466,65 @@ fn nobody_is_refused_or_lost_while_successors_take_over() {
     assert_eq!(server.ended().code, Some(0));
 }
 
+// ── several loops ───────────────────────────────────────────────────────────────────────────────
+
+#[test]
+fn with_several_loops_each_serves_its_share_and_one_report_tells_of_all() {
+    let (server, addresses) = Program::serve(&["--listen", "127.0.0.1:0", "--loops", "3"]);
+    let mut peers: Vec<_> = (0..6).map(|_| connect(&addresses[0])).collect();
+    for peer in &mut peers {
+        peer.write_all(b"hello").expect("it has room");
+        retry(|| peer.read_exact(&mut [0; 5])).expect("it comes back");
+    }
+    // Each thread has a name; each connection one of its loops.
+    #[cfg(target_os = "linux")]
+    {
+        let tasks = std::fs::read_dir(format!("/proc/{}/task", server.id())).expect("it runs");
+        let names =
+            tasks.filter_map(|task| std::fs::read_to_string(task.ok()?.path().join("comm")).ok());
+        assert_eq!(names.filter(|name| name.starts_with("loop ")).count(), 2);
+    }
+    server.interrupt();
+    for peer in &mut peers {
+        assert!(is_ended_by_peer(peer), "it says goodbye");
+    }
+    drop(peers);
+    let ended = server.ended();
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    assert!(ended.text().contains("6 connections finished, 0 were cut off"), "{ended:?}");
+    assert!(ended.text().contains("echoed 30 bytes of 6 connections (0 open)"), "{ended:?}");
+}
+
+#[test]
+fn a_server_of_several_loops_is_refused_or_started_as_a_whole() {
+    let taken = TcpListener::bind("127.0.0.1:0").expect("a socket");
+    let address = taken.local_addr().expect("it is bound").to_string();
+    let ended = echo(&["serve", "--listen", &address, "--loops", "3"], b"");
+    assert_eq!((ended.code, ended.output.len()), (Some(1), 0));
+    assert!(ended.errors.starts_with("echo: address already in use"), "{}", ended.errors);
+    assert_eq!(echo(&["serve", "--loops", "0"], b"").code, Some(2));
+}
+
+/// Who has been accepted, and is on the way to another loop, is one of those who are waited for.
+#[test]
+fn nobody_is_lost_between_two_loops_while_a_successor_takes_over() {
+    let (server, addresses) = Program::serve(&["--listen", "127.0.0.1:0", "--loops", "2"]);
+    let stop = AtomicBool::new(false);
+    let mut process = server.id();
+    thread::scope(|scope| {
+        let clients = [(); 2].map(|()| scope.spawn(|| hammer(&addresses[0], &stop)));
+        for _ in 0..3 {
+            process = upgrade(&server, process);
+        }
+        stop.store(true, Ordering::Relaxed);
+        for client in clients {
+            client.join().expect("no panic").expect("nobody is refused or lost");
+        }
+    });
+    kill_process(process, Signal::INT).expect("it runs");
+    assert_eq!(server.ended().code, Some(0));
+}
+
 #[test]
 fn a_successor_that_fails_leaves_the_server_serving() {
     let directory = tempfile::tempdir().expect("a directory");

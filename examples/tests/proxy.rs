@@ -110,6 +110,34 @@ fn an_address_in_use_is_named_with_what_to_do() {
 // ── what passes ─────────────────────────────────────────────────────────────────────────────────
 
 #[test]
+fn with_several_loops_the_counters_of_all_are_summed() {
+    let (one, two) = (named("one"), named("two"));
+    let (proxy, address) = proxy(&["--loops", "2", &one, &two]);
+    let all: Vec<String> = (0..8).map(|_| heard(&address)).collect();
+    assert!(all.iter().all(|name| name == "one" || name == "two"), "{all:?}");
+    // The loops may have yet to hear of the last end.
+    let counted = |name: &str, backend: &str| {
+        let count = all.iter().filter(|heard| *heard == name).count();
+        let bytes = 3 * count;
+        format!(
+            "{backend}: {count} connections (0 open, 0 cut short), 0 failed; 0 bytes to it, {bytes} from it"
+        )
+    };
+    let expected = [counted("one", &one), counted("two", &two)];
+    let deadline = std::time::Instant::now() + support::PATIENCE;
+    loop {
+        proxy.signal(Signal::USR1);
+        assert_eq!(proxy.line(), "8 clients, 0 of them refused");
+        let lines = [proxy.line(), proxy.line()];
+        if lines == expected {
+            break;
+        }
+        assert!(std::time::Instant::now() < deadline, "{lines:?} and not {expected:?}");
+    }
+    assert!(proxy.stop().contains("8 clients, 0 of them refused"));
+}
+
+#[test]
 fn each_backend_has_its_turn_and_the_counters_say_so() {
     let (one, two) = (named("one"), named("two"));
     let (proxy, address) = proxy(&[&one, &two]);

@@ -151,6 +151,7 @@ impl<App> Registry<App> {
         connection.stream.make_ready(key, &mut self.ledger);
         // An attempt is a part of the connection that it is made for.
         self.connections += usize::from(origin != Origin::Attempt);
+        self.mailbox.load.set_connections(self.connections);
         self.slots.insert(key, Source::Stream(connection));
         Ok(ConnectionId(key))
     }

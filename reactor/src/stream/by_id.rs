@@ -242,7 +242,7 @@ impl<App> Registry<App> {
         layer: impl Fn() -> Box<dyn Layer> + 'static,
     ) {
         if let Found::Here(Source::Listener(listener)) = self.slots.find(id.0) {
-            listener.layer = Some(Box::new(move || Ok(layer())));
+            listener.entrance.layer = Some(Box::new(move || Ok(layer())));
         }
     }
 
