@@ -1,0 +1,5 @@
+//! BitTorrent: what its files and messages look like, and what peers and trackers do with them.
+
+#![cfg(feature = "torrent")]
+
+mod metainfo;
