@@ -11,8 +11,10 @@
 //! | module | what it is |
 //! |---|---|
 //! | [`wire`] | bencode, metainfo, magnet links: pure |
+//! | [`disk`] | pieces and blocks, and the files they are in |
 //! | `limits` | every bound, its default, and the reason for it |
 
+pub mod disk;
 mod limits;
 pub mod wire;
 
