@@ -11,12 +11,15 @@
 //! | module | what it is |
 //! |---|---|
 //! | [`wire`] | bencode, metainfo, magnet links: pure |
+//! | `create` | a torrent of files that are there |
 //! | [`disk`] | pieces and blocks, and the files they are in |
 //! | `limits` | every bound, its default, and the reason for it |
 
+mod create;
 pub mod disk;
 mod limits;
 pub mod wire;
 
+pub use create::{CreateError, Draft};
 pub use limits::MetainfoLimits;
 pub use wire::{InfoHash, PeerId};
