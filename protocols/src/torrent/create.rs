@@ -163,6 +163,12 @@ impl Draft {
         self
     }
 
+    /// The name of the file, or of the folder.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
     /// How many bytes there are in all.
     #[must_use]
     pub fn length(&self) -> u64 {
