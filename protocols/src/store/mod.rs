@@ -56,7 +56,7 @@ pub use path::{InvalidPath, VirtualPath};
 pub use quota::Quota;
 pub use upload::{Fate, Replace, Upload};
 
-use path::system_name;
+pub(crate) use path::system_name;
 
 /// What names begin with that are not shown, and cannot be said: those of uploads.
 const HIDDEN: &[u8] = b".~upload.";
