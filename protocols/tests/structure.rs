@@ -16,6 +16,7 @@ const CIRCLES: &[(&str, usize)] = &[
     ("password", 3),
     ("rpc", 11),
     ("store", 3),
+    ("torrent", 2),
     ("transfer", 8),
     ("websocket", 2),
 ];

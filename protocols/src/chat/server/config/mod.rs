@@ -61,12 +61,12 @@ pub struct Config {
 #[derive(Debug, Error)]
 pub enum ConfigError {
     /// It cannot be read.
-    #[error("cannot read {path}: {source}")]
+    #[error("cannot read {path}: {error}")]
     Unreadable {
         /// The file.
         path: PathBuf,
         /// What the system says.
-        source: io::Error,
+        error: io::Error,
     },
     /// It makes no sense.
     #[error("{}", mistakes.in_file(path))]
@@ -87,7 +87,7 @@ impl Config {
     /// See [`ConfigError`].
     pub fn read(path: &Path) -> Result<Self, ConfigError> {
         let text = fs::read_to_string(path)
-            .map_err(|source| ConfigError::Unreadable { path: path.to_owned(), source })?;
+            .map_err(|error| ConfigError::Unreadable { path: path.to_owned(), error })?;
         let mut config = Self::parse(&text)
             .map_err(|mistakes| ConfigError::Mistaken { path: path.to_owned(), mistakes })?;
         if let Some(data) = &mut config.settings.data {

@@ -215,8 +215,6 @@ impl<App> DatagramProtocol<App> for OnePacket {
         let _ = socket.send_to(&self.packet, &self.peer);
         socket.close();
     }
-
-    fn on_datagram(&mut self, _: &mut DatagramTransport<'_, App>, _: &Datagram<'_>, _: &mut App) {}
 }
 
 fn session(pending: &PendingRequest, opened: Opened, server: &Server, now: Instant) -> Session {

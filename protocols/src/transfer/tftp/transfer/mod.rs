@@ -245,7 +245,7 @@ impl Transfer {
                 self.acknowledge(now);
                 Event::Agreed(terms)
             }
-            Err(unacceptable) => self.fail(unacceptable.into()),
+            Err(unacceptable) => self.fail(Failure::Options(unacceptable)),
         }
     }
 
