@@ -30,6 +30,7 @@ use bytes::Bytes;
 
 use crate::load::Load;
 use crate::net::{StdStream, Waker};
+use crate::proxy::Proxied;
 use crate::{Address, ConnectionId, ListenerId, PostError, Registry};
 
 /// A closure that another thread has run on the loop.
@@ -95,6 +96,7 @@ pub(crate) struct Given {
     pub(crate) listener: ListenerId,
     pub(crate) stream: StdStream,
     pub(crate) peer: Address,
+    pub(crate) proxied: Option<Proxied>,
 }
 
 pub(crate) struct Mailbox<App> {

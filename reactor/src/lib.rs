@@ -86,6 +86,7 @@
 // |---|---|
 // | `id`, `address` | names for what is registered, and where it is |
 // | `reason` | who ended a connection, and why |
+// | `proxy` | the PROXY protocol: whom a proxy speaks for, written and read, and whom to believe it |
 // | `tls` | TLS under any protocol: what it is configured with, and the engine behind it |
 // | `limits`, `options` | every bound with its default and reason; socket options |
 // | `error` | what can go wrong with a call |
@@ -128,6 +129,7 @@ mod net;
 mod offload;
 mod options;
 mod outbox;
+mod proxy;
 mod reactor;
 mod reason;
 mod registry;
@@ -172,6 +174,7 @@ pub use options::{
     MulticastInterface, RaceOptions, StreamOptions,
 };
 pub use outbox::Pressure;
+pub use proxy::{Network, ParseNetworkError, Proxied, ProxyError, ProxyProtocol, ProxyVersion};
 pub use reactor::{Reactor, Turn};
 pub use reason::{Attempt, CloseReason, Closed, HostFailure, LookupError, Side};
 pub use registry::{DatagramProtocol, Idle, Protocol, Registry, SentFile, Typed};
