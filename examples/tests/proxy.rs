@@ -259,7 +259,7 @@ fn memory_is_flat_with_readers_that_stall() {
 
 #[test]
 fn netcat_and_socat_get_back_what_they_sent_through_two_proxies() {
-    let (server, addresses) = Program::serve(&["--tcp", "127.0.0.1:0"]);
+    let (server, addresses) = Program::serve(&["--listen", "127.0.0.1:0"]);
     let (inner, between) = proxy(&[&addresses[0]]);
     let (outer, address) = proxy(&[&between]);
     let (host, port) = address.rsplit_once(':').expect("a port");

@@ -80,7 +80,7 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 // The map: the modules, in the order in which one imports from those before it. Those of one row are read
-// together; `tests/structure.rs` holds them to it.
+// together; `tests/structure` holds them to it.
 //
 // | module | what it is |
 // |---|---|

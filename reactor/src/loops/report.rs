@@ -38,7 +38,7 @@ pub enum LoopFailure<E> {
     Panicked(String),
     /// The system has no descriptors left for it, or no thread.
     #[error("a loop could not be started: {0}")]
-    NoLoop(#[source] io::Error),
+    NoLoop(io::Error),
     /// Another one has failed before this one began.
     #[error("a loop was not started, since another one failed")]
     NotStarted,

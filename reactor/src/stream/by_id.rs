@@ -83,7 +83,6 @@ impl<App> Registry<App> {
     ///     received: u64,
     /// }
     /// # impl<App> Protocol<App> for Session {
-    /// #     fn on_data(&mut self, _: &mut Transport<'_, App>, _: &mut Input<'_>, _: &mut App) {}
     /// # }
     ///
     /// /// An upload has arrived, on a connection of its own.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clap::Args;
 use examples::advice::NotOpened;
-use examples::endpoint::{HostPort, some_seconds};
+use examples::endpoint::{Endpoint, HostPort, of_streams, some_seconds};
 use examples::loops::{self, LoopOptions};
 use examples::proxied::AcceptProxy;
 use examples::service::{self, ServiceOptions};
@@ -23,7 +23,7 @@ const DEFAULT: &str = "127.0.0.1:7007";
 
 /// Send everything back that arrives, until Ctrl-C
 ///
-/// Without --tcp, --udp and --unix it listens on 127.0.0.1:7007, TCP and UDP.
+/// Without --listen, --udp and --unix it listens on 127.0.0.1:7007, TCP and UDP.
 ///
 /// With --loops it uses several cores: connections are spread over as many loops. UDP stays on the first.
 ///
@@ -32,15 +32,15 @@ const DEFAULT: &str = "127.0.0.1:7007";
 /// TCP and Unix sockets: then SIGHUP has it read its certificate again.
 #[derive(Args)]
 pub(crate) struct Options {
-    /// Listen for TCP connections; port 0 is any free one
-    #[arg(long, value_name = "ADDR")]
-    tcp: Vec<HostPort>,
+    /// Listen here for connections, HOST:PORT or unix:PATH; port 0 is any free one
+    #[arg(long, alias = "tcp", value_name = "ADDR", value_parser = of_streams)]
+    listen: Vec<Endpoint>,
 
     /// Answer UDP datagrams
     #[arg(long, value_name = "ADDR")]
     udp: Vec<HostPort>,
 
-    /// Listen for connections to a Unix socket
+    /// The same as --listen unix:PATH
     #[arg(long, value_name = "PATH")]
     unix: Vec<PathBuf>,
 
@@ -127,13 +127,17 @@ fn open(
         registry.listen_among(group.handles(), address, &streams, session)
     };
     let mut lines = Vec::new();
-    for address in addresses(&options.tcp, options)? {
-        let id = listen(registry, address).map_err(NotOpened::by("--tcp"))?;
-        lines.push(format!("listening on tcp {}", registry.listener_address(id)?));
+    let (places, udp) = places(options)?;
+    for place in places {
+        let address = place.resolve()?.swap_remove(0);
+        let kind = if address.ip().is_some() { "tcp " } else { "" };
+        let id = listen(registry, address).map_err(NotOpened::by("--listen"))?;
+        lines.push(format!("listening on {kind}{}", registry.listener_address(id)?));
     }
-    for address in addresses(&options.udp, options)? {
+    for place in udp {
         let datagrams = DatagramOptions::default();
-        let id = echo::bind(registry, address, &datagrams).map_err(NotOpened::by("--udp"))?;
+        let id =
+            echo::bind(registry, place.first()?, &datagrams).map_err(NotOpened::by("--udp"))?;
         lines.push(format!("listening on udp {}", registry.socket_address(id)?));
     }
     for path in &options.unix {
@@ -144,12 +148,14 @@ fn open(
     Ok(lines)
 }
 
-/// The addresses that were given, or the default if none was given of any kind.
-fn addresses(given: &[HostPort], options: &Options) -> Result<Vec<Address>, Box<dyn Error>> {
-    if options.tcp.is_empty() && options.udp.is_empty() && options.unix.is_empty() {
-        return Ok(vec![DEFAULT.parse()?]);
+/// Where to take connections, and where datagrams: as it was told, or at the default if it was told nothing.
+fn places(options: &Options) -> Result<(Vec<Endpoint>, Vec<HostPort>), Box<dyn Error>> {
+    let Options { listen, udp, unix, .. } = options;
+    if listen.is_empty() && udp.is_empty() && unix.is_empty() {
+        let default: HostPort = DEFAULT.parse()?;
+        return Ok((vec![Endpoint::Tcp(default.clone())], vec![default]));
     }
-    Ok(given.iter().map(HostPort::first).collect::<Result<_, _>>()?)
+    Ok((listen.clone(), udp.clone()))
 }
 
 fn streams(options: &Options, tls: Option<&Served>) -> ListenOptions {

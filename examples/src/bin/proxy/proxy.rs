@@ -12,7 +12,7 @@ use std::iter::Sum;
 
 use bytes::Bytes;
 use reactor::{
-    Closed, ConnectOptions, ConnectionId, Input, OpenError, Protocol, ProxyVersion, Registry, Side,
+    Closed, ConnectOptions, ConnectionId, OpenError, Protocol, ProxyVersion, Registry, Side,
     Transport,
 };
 
@@ -89,9 +89,6 @@ impl Protocol<Proxy> for Front {
         let header = proxy.header.map(|version| version.header(&client.peer(), &client.local()));
         proxy.connect(client.registry(), id, &header.unwrap_or_default(), 0);
     }
-
-    /// It is paused, so nothing comes before it is coupled.
-    fn on_data(&mut self, _: &mut Transport<'_, Proxy>, _: &mut Input<'_>, _: &mut Proxy) {}
 }
 
 /// What a backend's connection runs until it has answered.
@@ -119,8 +116,6 @@ impl Protocol<Proxy> for Back {
             Err(_) => backend.close(),
         }
     }
-
-    fn on_data(&mut self, _: &mut Transport<'_, Proxy>, _: &mut Input<'_>, _: &mut Proxy) {}
 
     fn on_close(&mut self, registry: &mut Registry<Proxy>, closed: &Closed, proxy: &mut Proxy) {
         if closed.opened {

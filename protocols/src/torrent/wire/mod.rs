@@ -1,0 +1,27 @@
+//! What peers, trackers and files say: bytes in, values out; no socket, no disk, no clock.
+//!
+//! | file | what it is |
+//! |---|---|
+//! | [`bencode`] | the format of nearly everything else |
+//! | `hash` | what a torrent is known by |
+//! | `peer_id` | what a peer calls itself |
+//! | `metainfo` | a `.torrent` file |
+//! | `info` | the part of it that is hashed: pieces and files |
+//! | `names` | names of files as they can be on a disk |
+//! | `magnet` | a link that says the hash, and where to ask |
+
+pub mod bencode;
+mod hash;
+mod info;
+mod magnet;
+mod metainfo;
+mod names;
+mod peer_id;
+
+pub use hash::{InfoHash, NoHash};
+pub use info::{File, Info, InfoError, Layout, Span};
+pub use magnet::{Magnet, NoMagnet};
+pub use metainfo::{Metainfo, MetainfoError};
+pub(super) use names::RESERVED;
+pub use names::{NameRule, Names, NoPath};
+pub use peer_id::PeerId;
