@@ -89,6 +89,13 @@ pub(crate) enum Message<App> {
     Give(Box<Given>),
     /// Another loop's listener is closed.
     Forget(ListenerId),
+    /// A sender of messages of one type has some.
+    Batch(Arc<dyn Batch<App>>),
+}
+
+/// What a sender of messages of one type has for the loop.
+pub(crate) trait Batch<App>: Send + Sync {
+    fn receive(self: Arc<Self>, registry: &mut Registry<App>, app: &mut App);
 }
 
 /// A connection that one loop has accepted for another.
@@ -177,6 +184,15 @@ impl<App> Handle<App> {
         load.coming() + load.connections()
     }
 
+    pub(crate) fn has_ended(&self) -> bool {
+        self.load().has_ended()
+    }
+
+    /// Has the loop look at what a sender has.
+    pub(crate) fn announce(&self, batch: Arc<dyn Batch<App>>) -> Result<(), PostError<()>> {
+        self.mailbox.post(batch, Message::Batch).map_err(|error| error.map(drop))
+    }
+
     pub(crate) fn load(&self) -> &Load {
         &self.mailbox.load
     }
@@ -256,7 +272,7 @@ impl<App> Message<App> {
             Self::Close(id) => Some(Undelivered::Close(id)),
             Self::Shutdown(grace) => Some(Undelivered::Shutdown(grace)),
             // Its sender was the loop, or the loop's acceptor: what is given closes with it.
-            Self::Offloaded { .. } | Self::Give(_) | Self::Forget(_) => None,
+            Self::Offloaded { .. } | Self::Give(_) | Self::Forget(_) | Self::Batch(_) => None,
         }
     }
 }
@@ -325,8 +341,15 @@ impl<App> Mailbox<App> {
     pub(crate) fn end(&self, rest: VecDeque<Message<App>>) {
         let mut inner = self.lock();
         inner.waker = None;
+        self.load.note_end();
         let later = std::mem::replace(&mut inner.messages, rest);
         inner.messages.extend(later);
+        // What is waited for by a batch is with its sender. Here it would keep that sender for ever.
+        let is_batch = |message: &Message<App>| matches!(message, Message::Batch(_));
+        let (batches, others) = std::mem::take(&mut inner.messages).into_iter().partition(is_batch);
+        inner.messages = others;
+        drop(inner);
+        drop::<VecDeque<_>>(batches);
     }
 
     /// A thread that panicked while it held the lock has left the queue whole.

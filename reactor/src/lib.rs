@@ -105,6 +105,7 @@
 // | `ledger` | what the loop notes down while it turns |
 // | `handle`, `signals`, `source`, `stream`, `listener`, `datagram`, `registry` | each kind of socket: its state, its way in and out, its callbacks; and the registry that holds them all |
 // | `dispatch` | from readiness to callbacks, phase by phase |
+// | `sender` | messages of one type to a loop |
 // | `reactor` | the turn, on one screen |
 // | `loops` | several loops, each on a thread of its own |
 // | `sim` | a deterministic network to test protocols on |
@@ -134,6 +135,7 @@ mod reactor;
 mod reason;
 mod registry;
 mod requests;
+mod sender;
 mod shutdown;
 #[cfg(all(unix, feature = "signals"))]
 mod signals;
@@ -179,6 +181,7 @@ pub use reactor::{Reactor, Turn};
 pub use reason::{Attempt, CloseReason, Closed, HostFailure, LookupError, Side};
 pub use registry::{DatagramProtocol, Idle, Protocol, Registry, SentFile, Typed};
 pub use requests::{RequestError, Requests};
+pub use sender::Sender;
 pub use shutdown::{CutOff, ShutdownReport};
 #[cfg(all(unix, feature = "signals"))]
 pub use signals::Signal;
