@@ -5,7 +5,7 @@ use std::time::Duration;
 
 #[cfg(feature = "tls")]
 use crate::tls::{ClientTls, ServerTls};
-use crate::{Address, DatagramLimits, StreamLimits};
+use crate::{Address, DatagramLimits, ProxyProtocol, StreamLimits};
 
 /// Options of one stream socket, of an accepted connection or an outgoing one.
 ///
@@ -97,6 +97,13 @@ pub struct ListenOptions {
     /// Default `None`.
     #[cfg(feature = "tls")]
     pub tls: Option<ServerTls>,
+    /// Expect the PROXY protocol, of those who are trusted: what they say of a connection before its first byte is
+    /// believed. Its peer is then the client that the proxy speaks for: for the factory and the protocol, for the
+    /// limits, and in what is printed; [`Registry::proxied`](crate::Registry::proxied) tells the rest. Both versions
+    /// are understood, and come before TLS. One that says nothing of the kind is closed, and counted in
+    /// [`Stats::refused_proxy`](crate::Stats::refused_proxy); until its header is there it counts as a connection,
+    /// and among [`Limits::handshakes`](crate::Limits::handshakes). Default `None`.
+    pub proxy_protocol: Option<ProxyProtocol>,
     /// Connections a second this listener accepts in the long run, with bursts of as many; the rest
     /// wait in the kernel's backlog. Default `None`: no bound.
     pub accept_rate: Option<u32>,
@@ -115,6 +122,7 @@ impl Default for ListenOptions {
             limits: StreamLimits::default(),
             #[cfg(feature = "tls")]
             tls: None,
+            proxy_protocol: None,
             accept_rate: None,
         }
     }
