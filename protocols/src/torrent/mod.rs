@@ -11,9 +11,11 @@
 //! | module | what it is |
 //! |---|---|
 //! | [`wire`] | bencode, metainfo, magnet links: pure |
+//! | [`machine`] | one torrent's pieces and peers: what to ask of whom, whom to send something; pure |
 //! | `limits` | every bound, its default, and the reason for it |
 
 mod limits;
+pub mod machine;
 pub mod wire;
 
 pub use limits::MetainfoLimits;

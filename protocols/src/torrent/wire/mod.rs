@@ -8,12 +8,14 @@
 //! | `metainfo` | a `.torrent` file |
 //! | `info` | the part of it that is hashed: pieces and files |
 //! | `names` | names of files as they can be on a disk |
+//! | [`message`] | what peers say to each other |
 //! | `magnet` | a link that says the hash, and where to ask |
 
 pub mod bencode;
 mod hash;
 mod info;
 mod magnet;
+pub mod message;
 mod metainfo;
 mod names;
 mod peer_id;
