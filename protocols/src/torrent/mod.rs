@@ -12,8 +12,10 @@
 //! |---|---|
 //! | [`wire`] | bencode, metainfo, magnet links: pure |
 //! | [`machine`] | one torrent's pieces and peers: what to ask of whom, whom to send something; pure |
+//! | [`disk`] | pieces and blocks, and the files they are in |
 //! | `limits` | every bound, its default, and the reason for it |
 
+pub mod disk;
 mod limits;
 pub mod machine;
 pub mod wire;

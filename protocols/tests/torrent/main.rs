@@ -2,4 +2,7 @@
 
 #![cfg(feature = "torrent")]
 
+mod disk;
 mod metainfo;
+#[path = "../outside/mod.rs"]
+mod outside;

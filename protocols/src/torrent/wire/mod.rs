@@ -24,5 +24,6 @@ pub use hash::{InfoHash, NoHash};
 pub use info::{File, Info, InfoError, Layout, Span};
 pub use magnet::{Magnet, NoMagnet};
 pub use metainfo::{Metainfo, MetainfoError};
+pub(super) use names::RESERVED;
 pub use names::{NameRule, Names, NoPath};
 pub use peer_id::PeerId;

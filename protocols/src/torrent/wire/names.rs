@@ -23,7 +23,7 @@ use crate::torrent::limits::{DEEPEST, LONGEST_PATH};
 const LONGEST_NAME: usize = 255;
 
 /// What the names of our own files begin with, beside those of the torrent.
-pub(crate) const RESERVED: &[u8] = b".~torrent.";
+pub(in crate::torrent) const RESERVED: &str = ".~torrent.";
 
 /// What a system's disks can have as a name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -98,7 +98,7 @@ impl NameRule {
         if clean.is_empty() || clean == b"." || clean == b".." {
             return b"_".to_vec();
         }
-        if clean.starts_with(RESERVED) || self == Self::Windows && is_device(&clean) {
+        if clean.starts_with(RESERVED.as_bytes()) || self == Self::Windows && is_device(&clean) {
             clean.insert(0, b'_');
         }
         if let (Self::Windows, Some(last @ (b'.' | b' '))) = (self, clean.last_mut()) {
