@@ -14,6 +14,8 @@ use bytes::Buf;
 use reactor::Input;
 use thiserror::Error;
 
+use super::{InfoHash, PeerId};
+
 /// What the first bytes of a handshake are.
 const PROTOCOL: &[u8; 20] = b"\x13BitTorrent protocol";
 
@@ -29,9 +31,9 @@ pub struct Handshake {
     /// Whether extended messages are understood (BEP 10).
     pub extended: bool,
     /// Which torrent it is about.
-    pub info_hash: [u8; 20],
+    pub info_hash: InfoHash,
     /// Who speaks.
-    pub peer_id: [u8; 20],
+    pub peer_id: PeerId,
 }
 
 /// The bytes are not BitTorrent's: an encrypted handshake, or another protocol.
@@ -63,6 +65,7 @@ impl Handshake {
         let (mut info_hash, mut peer_id) = ([0; 20], [0; 20]);
         input.copy_to_slice(&mut info_hash);
         input.copy_to_slice(&mut peer_id);
+        let (info_hash, peer_id) = (info_hash.into(), peer_id.into());
         Ok(Some(Self { fast: says(FAST), extended: says(EXTENDED), info_hash, peer_id }))
     }
 
@@ -74,8 +77,8 @@ impl Handshake {
         for (said, (byte, bit)) in [(self.extended, EXTENDED), (self.fast, FAST)] {
             bytes[20 + byte] |= if said { bit } else { 0 };
         }
-        bytes[28..48].copy_from_slice(&self.info_hash);
-        bytes[48..].copy_from_slice(&self.peer_id);
+        bytes[28..48].copy_from_slice(self.info_hash.as_bytes());
+        bytes[48..].copy_from_slice(self.peer_id.as_bytes());
         bytes
     }
 }
@@ -491,6 +494,7 @@ mod tests {
         fn a_handshake_is_read_again(
             fast: bool, extended: bool, info_hash: [u8; 20], peer_id: [u8; 20], cut in 0_usize..68,
         ) {
+            let (info_hash, peer_id) = (info_hash.into(), peer_id.into());
             let handshake = Handshake { fast, extended, info_hash, peer_id };
             let bytes = handshake.to_bytes();
             let mut input = Input::new(&bytes);

@@ -8,10 +8,11 @@
 //! | `metainfo` | a `.torrent` file |
 //! | `info` | the part of it that is hashed: pieces and files |
 //! | `names` | names of files as they can be on a disk |
-//! | [`message`] | what peers say to each other |
+//! | [`message`], [`extension`] | what peers say to each other |
 //! | `magnet` | a link that says the hash, and where to ask |
 
 pub mod bencode;
+pub mod extension;
 mod hash;
 mod info;
 mod magnet;
