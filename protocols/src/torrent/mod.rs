@@ -13,11 +13,13 @@
 //! | [`wire`] | bencode, metainfo, magnet links: pure |
 //! | [`machine`] | one torrent's pieces and peers: what to ask of whom, whom to send something; pure |
 //! | [`disk`] | pieces and blocks, and the files they are in |
+//! | [`peer`] | connections to peers, on the loop |
 //! | `limits` | every bound, its default, and the reason for it |
 
 pub mod disk;
 mod limits;
 pub mod machine;
+pub mod peer;
 pub mod wire;
 
 pub use limits::MetainfoLimits;

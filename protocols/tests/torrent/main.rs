@@ -6,3 +6,5 @@ mod disk;
 mod metainfo;
 #[path = "../outside/mod.rs"]
 mod outside;
+mod stage;
+mod swarms;

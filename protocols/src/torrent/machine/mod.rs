@@ -18,11 +18,13 @@
 //! | `requesting` | what is asked of whom |
 //! | `choking` | who is sent something |
 //! | `blame` | who sent what was wrong |
+//! | `fetch` | the info dictionary, for those who come with a magnet link |
 //! | `limits` | every bound, its default, and the reason for it |
 
 mod bitfield;
 mod blame;
 mod choking;
+mod fetch;
 mod geometry;
 mod limits;
 mod peer;
@@ -36,6 +38,7 @@ mod torrent;
 
 pub use bitfield::{Bitfield, NotABitfield};
 pub use blame::Digest;
+pub use fetch::{Fetch, Fetched};
 pub use geometry::{BLOCK, Geometry};
 pub use limits::Limits;
 pub use pieces::PieceState;

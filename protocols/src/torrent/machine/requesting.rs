@@ -11,7 +11,7 @@
 
 use std::time::Instant;
 
-use super::{PeerKey, Torrent, Violation};
+use super::{Action, PeerKey, Torrent, Violation};
 use crate::torrent::wire::message::{Block, Message};
 
 /// A block by its piece and its number there.
@@ -200,6 +200,9 @@ impl Torrent {
         };
         let upload = &mut peer.upload;
         if has_it && !upload.is_choked && upload.asked.len() < most {
+            if upload.asked.is_empty() {
+                self.actions.push_back(Action::Serve(key));
+            }
             if !upload.asked.contains(&block) {
                 upload.asked.push_back(block);
             }

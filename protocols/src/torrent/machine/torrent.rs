@@ -26,7 +26,7 @@ pub struct Torrent {
     pub(super) blame: Blame,
     /// Nothing is asked for until then.
     pub(super) rests_until: Option<Instant>,
-    actions: VecDeque<Action>,
+    pub(super) actions: VecDeque<Action>,
     /// When the rates were last brought up to date.
     ticked: Instant,
     chance: u64,
@@ -45,6 +45,8 @@ pub enum Action {
         /// Whether the digests are wanted also if it is right.
         digests: bool,
     },
+    /// A peer that waited for nothing waits for something: [`Torrent::next_upload`] says for what.
+    Serve(PeerKey),
     /// End this connection.
     HangUp(PeerKey, Parting),
     /// This peer has sent what is wrong. It may have gone: it is to be let in no more.

@@ -40,8 +40,8 @@ pub struct Extensions {
     pub program: Option<String>,
     /// How many requests it keeps (`reqq`).
     pub requests: Option<usize>,
-    /// It takes nothing more (BEP 21).
-    pub upload_only: bool,
+    /// Whether it takes nothing more (BEP 21).
+    pub upload_only: Option<bool>,
 }
 
 impl Extensions {
@@ -70,8 +70,21 @@ impl Extensions {
             port: number("p").and_then(|port| u16::try_from(port).ok()).filter(|port| *port > 0),
             program,
             requests: number("reqq").and_then(|most| usize::try_from(most).ok()),
-            upload_only: number("upload_only").is_some_and(|says| says > 0),
+            upload_only: number("upload_only").map(|says| says > 0),
         })
+    }
+
+    /// Adds what a peer has said later: whatever it does not say again stays as it was.
+    pub fn update(&mut self, later: Self) {
+        *self = Self {
+            metadata: later.metadata.or(self.metadata),
+            pex: later.pex.or(self.pex),
+            metadata_size: later.metadata_size.or(self.metadata_size),
+            port: later.port.or(self.port),
+            program: later.program.or_else(|| self.program.take()),
+            requests: later.requests.or(self.requests),
+            upload_only: later.upload_only.or(self.upload_only),
+        };
     }
 
     /// The payload that says so.
@@ -90,7 +103,7 @@ impl Extensions {
             number("metadata_size", self.metadata_size);
             number("p", self.port.map(u64::from));
             number("reqq", self.requests.map(|most| most as u64));
-            number("upload_only", self.upload_only.then_some(1));
+            number("upload_only", self.upload_only.map(u64::from));
             self.program.iter().for_each(|program| said.bytes("v", program));
         })
     }
@@ -246,7 +259,7 @@ mod tests {
             port: Some(6_881),
             program: Some("mio-reactor 0.1.0".to_owned()),
             requests: Some(1_000),
-            upload_only: true,
+            upload_only: Some(true),
         };
         assert_eq!(Extensions::read(&said.to_payload()), Ok(said));
         let nothing = Extensions::default();

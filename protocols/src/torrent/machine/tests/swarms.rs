@@ -145,7 +145,7 @@ impl Swarm {
                     self.members[at].banned.insert(peer.0 as usize);
                     self.part(at, peer.0 as usize);
                 }
-                Action::Complete => {}
+                Action::Complete | Action::Serve(_) => {}
             }
         }
     }
