@@ -14,6 +14,7 @@ const BOT: &str = env!("CARGO_BIN_EXE_chat-bot");
 const KEY_VALUE: &str = env!("CARGO_BIN_EXE_key-value");
 const GAME: &str = env!("CARGO_BIN_EXE_embed-game-loop");
 const THREAD: &str = env!("CARGO_BIN_EXE_embed-thread");
+const TORRENT: &str = env!("CARGO_BIN_EXE_torrent");
 const POLL: &str = env!("CARGO_BIN_EXE_embed-poll");
 
 /// Everything that has a help of its own.
@@ -23,10 +24,11 @@ fn commands() -> Vec<(&'static str, Vec<&'static str>)> {
     if !cfg!(mio_unsupported_force_poll_poll) {
         commands.push((POLL, Vec::new()));
     }
-    let named: [(&str, &[&str]); 3] = [
+    let named: [(&str, &[&str]); 4] = [
         (ECHO, &["serve", "send", "ping"]),
         (CHAT, &["serve", "connect", "account", "account add", "account list"]),
         (TRANSFER, &["serve", "get", "put", "list", "user", "user add"]),
+        (TORRENT, &["create", "show", "check"]),
     ];
     for (program, names) in named {
         commands.extend(names.iter().map(|name| (program, name.split(' ').collect())));

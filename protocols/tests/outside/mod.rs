@@ -31,7 +31,8 @@ const fn known(
     Known { name, ask, says, package }
 }
 
-const PROGRAMS: [Known; 17] = [
+const PROGRAMS: [Known; 18] = [
+    known("aria2c", "--version", "aria2 version", "aria2"),
     known("atftp", "--version", "atftp-", "atftp"),
     known("chromium", "--version", "Chromium ", "chromium"),
     known("curl", "--version", " libcurl/", "curl"),

@@ -2,6 +2,7 @@
 
 #![cfg(feature = "torrent")]
 
+mod create;
 mod disk;
 mod metainfo;
 #[path = "../outside/mod.rs"]

@@ -20,6 +20,7 @@
 //! | [`Disk::verify`] | [`Disk::verify_now`] | whether a piece is what the torrent says |
 //! | [`Disk::remember`] | [`Disk::remember_now`] | writes down which pieces are there, for the next start |
 //! | – | [`Disk::resume`] | what was written down, and what of it has to be verified anew |
+//! | – | [`Disk::hash_all`] | all pieces, to make a torrent or to check one |
 //! | – | [`Disk::file`] | a file's handle, to send from it without a copy |
 //!
 //! Where a write fails nothing is lost: the block comes back with the reason, and [`DiskError::Full`] can be tried
@@ -33,6 +34,7 @@
 //! | `files` | the files that are open: so many and no more |
 //! | `calls` | what the loop asks for |
 //! | `record` | what is written down for the next start |
+//! | `sweep` | all pieces, by several threads |
 //! | `error` | what can go wrong |
 
 use std::fs::File;
@@ -50,6 +52,7 @@ mod calls;
 mod error;
 mod files;
 mod record;
+mod sweep;
 
 pub use calls::Busy;
 pub use error::{DiskError, WriteFailed};
