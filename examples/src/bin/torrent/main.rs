@@ -1,4 +1,4 @@
-//! BitTorrent: make a torrent of files, look into one, and check files against it.
+//! BitTorrent: make a torrent of files, look into one, check files against it; give its files to others, and get them.
 //!
 //! ```console
 //! $ cargo run --release --bin torrent -- create film.mkv --tracker http://127.0.0.1:6969/announce
@@ -7,6 +7,9 @@
 //! $ cargo run --release --bin torrent -- show film.mkv.torrent
 //! $ cargo run --release --bin torrent -- check film.mkv.torrent --data .
 //! 1400 of 1400 pieces are right
+//! $ cargo run --release --bin torrent -- seed film.mkv.torrent --data . --listen 127.0.0.1:6881
+//! listening on 127.0.0.1:6881
+//! $ cargo run --release --bin torrent -- get film.mkv.torrent --output /tmp --peer 127.0.0.1:6881 --once
 //! ```
 //!
 //! `docs/torrent.md` tells more.
@@ -14,8 +17,13 @@
 #![forbid(unsafe_code)]
 
 mod check;
+mod choice;
 mod create;
 mod file;
+mod get;
+mod progress;
+mod seed;
+mod sharing;
 mod show;
 
 use std::process::ExitCode;
@@ -23,7 +31,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use examples::output;
 
-/// BitTorrent: torrents, made, shown and checked
+/// BitTorrent: torrents, made, shown and checked; their files, given and got
 #[derive(Parser)]
 #[command(name = "torrent", version, after_help = AFTER_HELP)]
 struct Cli {
@@ -39,6 +47,8 @@ enum Command {
     Create(create::Options),
     Show(show::Options),
     Check(check::Options),
+    Seed(seed::Options),
+    Get(get::Options),
 }
 
 fn main() -> ExitCode {
@@ -46,6 +56,8 @@ fn main() -> ExitCode {
         Command::Create(options) => create::run(&options),
         Command::Show(options) => show::run(&options),
         Command::Check(options) => check::run(&options),
+        Command::Seed(options) => seed::run(&options),
+        Command::Get(options) => get::run(&options),
     };
     output::exit("torrent", result)
 }
