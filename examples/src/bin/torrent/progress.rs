@@ -28,7 +28,10 @@ enum Way {
     Lines,
     Json,
     /// Lines of a terminal that are written again and again.
-    Screen { all: MultiProgress, lines: Vec<ProgressBar> },
+    Screen {
+        all: MultiProgress,
+        lines: Vec<ProgressBar>,
+    },
 }
 
 /// What was last told, so that nothing is told twice.
@@ -176,9 +179,8 @@ fn strip(torrent: &Torrent, width: u16) -> String {
         let last = (u64::from(at) + 1) * u64::from(pieces) / u64::from(cells);
         let states: Vec<_> = (first..last).map(|piece| torrent.piece(piece as u32)).collect();
         let there = states.iter().filter(|state| **state == PieceState::Have).count();
-        let is_under_way = |state: &PieceState| {
-            matches!(state, PieceState::Open | PieceState::Checking)
-        };
+        let is_under_way =
+            |state: &PieceState| matches!(state, PieceState::Open | PieceState::Checking);
         match there {
             _ if there == states.len() => '█',
             0 if states.iter().any(is_under_way) => '░',

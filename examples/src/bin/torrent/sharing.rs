@@ -180,7 +180,8 @@ fn begin(
             let _ = sharing.swarms.add_peer(registry, sharing.hash, address, true);
         }
     });
-    registry.every(Duration::from_secs(1), |registry, sharing: &mut Sharing| sharing.show(registry))?;
+    registry
+        .every(Duration::from_secs(1), |registry, sharing: &mut Sharing| sharing.show(registry))?;
     registry.every(REMEMBER, |registry, sharing: &mut Sharing| sharing.remember(registry))?;
     Ok(())
 }
@@ -199,9 +200,13 @@ impl Host for Sharing {
             }
             Event::Complete => self.complete(registry),
             Event::Banned(ip) => {
-                output::complain(format_args!("torrent: {ip} sent what is wrong: nobody listens to it any more"));
+                output::complain(format_args!(
+                    "torrent: {ip} sent what is wrong: nobody listens to it any more"
+                ));
             }
-            Event::NotKept(error) => output::complain(format_args!("torrent: {error}; trying again")),
+            Event::NotKept(error) => {
+                output::complain(format_args!("torrent: {error}; trying again"));
+            }
             _ => {}
         }
     }

@@ -7,10 +7,14 @@ use super::rate::Rate;
 use super::{Bitfield, Limits};
 use crate::torrent::wire::message::Block;
 
-/// Requests to begin with, and the fewest there ever are: enough for a slow peer not to run dry.
+/// Requests to begin with, before anything is known of a peer: half a megabyte. Some answer twice a second only.
+const FIRST: usize = 32;
+/// The fewest there ever are, so that a slow peer does not run dry.
 const FEWEST: usize = 8;
 /// So many seconds' worth of requests are under way.
 const AHEAD: u64 = 4;
+/// So many seconds pass until it is believed that a peer is slow.
+const YOUNG: u32 = 4;
 
 /// One peer of a torrent.
 #[derive(Debug)]
@@ -37,6 +41,8 @@ pub(super) struct Download {
     pub(super) asked: VecDeque<(u32, u32)>,
     /// How many there may be.
     window: usize,
+    /// Seconds in which it had something to send.
+    age: u32,
     /// How many it takes, as it says.
     reqq: Option<usize>,
     pub(super) rate: Rate,
@@ -73,7 +79,8 @@ impl Peer {
                 is_interested: false,
                 is_choked: true,
                 asked: VecDeque::new(),
-                window: FEWEST,
+                window: FIRST,
+                age: 0,
                 reqq: None,
                 rate: Rate::default(),
                 heard: now,
@@ -128,9 +135,24 @@ impl Download {
         self.heard = now;
         self.is_snubbed = false;
         self.rejected = 0;
-        let worth = self.rate.at_best().saturating_mul(AHEAD) / u64::from(super::BLOCK);
-        let worth = usize::try_from(worth).unwrap_or(usize::MAX).max(FEWEST);
-        self.window = (self.window + 1).min(worth.max(FEWEST * 4));
+        if self.window < self.worth() {
+            self.window += 1;
+        }
+    }
+
+    /// A second has passed.
+    pub(super) fn tick(&mut self) {
+        self.rate.tick();
+        self.age += u32::from(!self.asked.is_empty());
+        if self.age > YOUNG {
+            self.window = self.window.min(self.worth());
+        }
+    }
+
+    /// As many requests as it answers in a few seconds.
+    fn worth(&self) -> usize {
+        let blocks = self.rate.at_best().saturating_mul(AHEAD) / u64::from(super::BLOCK);
+        usize::try_from(blocks).unwrap_or(usize::MAX).max(FEWEST)
     }
 
     /// How long it will take for all that it was asked, if it goes on as it does.

@@ -236,7 +236,7 @@ impl Torrent {
             }
             Message::HaveAll => self.handle_has(key, Bitfield::all(self.geometry().pieces()), now),
             Message::HaveNone => {
-                self.handle_has(key, Bitfield::none(self.geometry().pieces()), now)
+                self.handle_has(key, Bitfield::none(self.geometry().pieces()), now);
             }
             Message::Request(block) => self.handle_request(key, block)?,
             Message::Cancel(block) => self.handle_cancel(key, block),
@@ -312,7 +312,7 @@ impl Torrent {
         if now.saturating_duration_since(self.ticked) >= Duration::from_secs(1) {
             self.ticked = now;
             for peer in self.peers.values_mut() {
-                peer.download.rate.tick();
+                peer.download.tick();
                 peer.upload.rate.tick();
             }
         }

@@ -8,7 +8,7 @@ use crate::torrent::machine::{
 };
 use crate::torrent::wire::message::{Block, Message};
 
-const PIECES: u32 = 24;
+const PIECES: u32 = 60;
 const BLOCKS: u32 = 3;
 const STEP: Duration = Duration::from_millis(100);
 
@@ -104,6 +104,9 @@ impl Swarm {
             let parcels = self.links.get_mut(&link).map(std::mem::take).unwrap_or_default();
             parcels.into_iter().for_each(|parcel| self.deliver(link, parcel));
         }
+        for member in &self.members {
+            member.torrent.audit().expect("the books are right");
+        }
     }
 
     fn deliver(&mut self, (from, to): (usize, usize), parcel: Parcel) {
@@ -126,7 +129,6 @@ impl Swarm {
             }
         }
         self.act(to);
-        self.members[to].torrent.audit().expect("the books are right");
     }
 
     fn act(&mut self, at: usize) {
