@@ -13,13 +13,15 @@
 //! | [`wire`] | bencode, metainfo, magnet links: pure |
 //! | `create` | a torrent of files that are there |
 //! | [`disk`] | pieces and blocks, and the files they are in |
+//! | [`tracker`] | who else shares a torrent |
 //! | `limits` | every bound, its default, and the reason for it |
 
 mod create;
 pub mod disk;
 mod limits;
+pub mod tracker;
 pub mod wire;
 
 pub use create::{CreateError, Draft};
-pub use limits::MetainfoLimits;
+pub use limits::{MetainfoLimits, TrackerLimits};
 pub use wire::{InfoHash, PeerId};

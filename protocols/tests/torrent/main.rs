@@ -7,3 +7,4 @@ mod disk;
 mod metainfo;
 #[path = "../outside/mod.rs"]
 mod outside;
+mod tracker;

@@ -1,4 +1,4 @@
-//! BitTorrent: make a torrent of files, look into one, and check files against it.
+//! BitTorrent: make a torrent of files, look into one, check files against it, and be a tracker.
 //!
 //! ```console
 //! $ cargo run --release --bin torrent -- create film.mkv --tracker http://127.0.0.1:6969/announce
@@ -7,6 +7,8 @@
 //! $ cargo run --release --bin torrent -- show film.mkv.torrent
 //! $ cargo run --release --bin torrent -- check film.mkv.torrent --data .
 //! 1400 of 1400 pieces are right
+//! $ cargo run --release --bin torrent -- tracker --listen 127.0.0.1:6969
+//! http://127.0.0.1:6969/announce
 //! ```
 //!
 //! `docs/torrent.md` tells more.
@@ -17,13 +19,14 @@ mod check;
 mod create;
 mod file;
 mod show;
+mod tracker;
 
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use examples::output;
 
-/// BitTorrent: torrents, made, shown and checked
+/// BitTorrent: torrents, made, shown and checked, and a tracker for them
 #[derive(Parser)]
 #[command(name = "torrent", version, after_help = AFTER_HELP)]
 struct Cli {
@@ -39,6 +42,7 @@ enum Command {
     Create(create::Options),
     Show(show::Options),
     Check(check::Options),
+    Tracker(tracker::Options),
 }
 
 fn main() -> ExitCode {
@@ -46,6 +50,7 @@ fn main() -> ExitCode {
         Command::Create(options) => create::run(&options),
         Command::Show(options) => show::run(&options),
         Command::Check(options) => check::run(&options),
+        Command::Tracker(options) => tracker::run(&options),
     };
     output::exit("torrent", result)
 }
