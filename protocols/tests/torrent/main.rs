@@ -2,6 +2,7 @@
 
 #![cfg(feature = "torrent")]
 
+mod announcing;
 mod create;
 mod disk;
 mod metainfo;

@@ -13,6 +13,7 @@
 //! | `table` | torrents, and who shares them: pure |
 //! | `proof` | ids of connections over UDP, which only the owner of an address has |
 //! | `server` | what is answered, over HTTP and over UDP |
+//! | `client` | who asks all trackers of a torrent, for as long as it is shared |
 //!
 //! A program owns a [`Tracker`] and opens sockets for it:
 //!
@@ -31,10 +32,12 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod client;
 mod proof;
 mod server;
 mod table;
 
+pub use client::{AnnounceFailed, AnnounceOptions, Announcer, TrackerEvent};
 pub use server::{Tracker, listen_http, listen_udp};
 
 use super::limits::TrackerLimits;
