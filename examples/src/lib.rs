@@ -6,6 +6,7 @@
 //! | [`advice`] | what a person can do about a socket that could not be opened |
 //! | [`bars`] | progress, for a person at a terminal |
 //! | [`key_value`] | the server of the chapter that builds one |
+//! | [`loops`] | a server on several cores |
 //! | [`names`] | nicks and channels of chat, as words on a command line |
 //! | [`output`] | standard output and error, whose readers may be gone |
 //! | [`page`] | a page for browsers: chat and files |
@@ -25,6 +26,7 @@ mod book;
 pub mod control;
 pub mod endpoint;
 pub mod key_value;
+pub mod loops;
 pub mod names;
 pub mod output;
 pub mod page;

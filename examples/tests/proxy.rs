@@ -110,6 +110,34 @@ fn an_address_in_use_is_named_with_what_to_do() {
 // ── what passes ─────────────────────────────────────────────────────────────────────────────────
 
 #[test]
+fn with_several_loops_the_counters_of_all_are_summed() {
+    let (one, two) = (named("one"), named("two"));
+    let (proxy, address) = proxy(&["--loops", "2", &one, &two]);
+    let all: Vec<String> = (0..8).map(|_| heard(&address)).collect();
+    assert!(all.iter().all(|name| name == "one" || name == "two"), "{all:?}");
+    // The loops may have yet to hear of the last end.
+    let counted = |name: &str, backend: &str| {
+        let count = all.iter().filter(|heard| *heard == name).count();
+        let bytes = 3 * count;
+        format!(
+            "{backend}: {count} connections (0 open, 0 cut short), 0 failed; 0 bytes to it, {bytes} from it"
+        )
+    };
+    let expected = [counted("one", &one), counted("two", &two)];
+    let deadline = std::time::Instant::now() + support::PATIENCE;
+    loop {
+        proxy.signal(Signal::USR1);
+        assert_eq!(proxy.line(), "8 clients, 0 of them refused");
+        let lines = [proxy.line(), proxy.line()];
+        if lines == expected {
+            break;
+        }
+        assert!(std::time::Instant::now() < deadline, "{lines:?} and not {expected:?}");
+    }
+    assert!(proxy.stop().contains("8 clients, 0 of them refused"));
+}
+
+#[test]
 fn each_backend_has_its_turn_and_the_counters_say_so() {
     let (one, two) = (named("one"), named("two"));
     let (proxy, address) = proxy(&[&one, &two]);
@@ -231,7 +259,7 @@ fn memory_is_flat_with_readers_that_stall() {
 
 #[test]
 fn netcat_and_socat_get_back_what_they_sent_through_two_proxies() {
-    let (server, addresses) = Program::serve(&["--tcp", "127.0.0.1:0"]);
+    let (server, addresses) = Program::serve(&["--listen", "127.0.0.1:0"]);
     let (inner, between) = proxy(&[&addresses[0]]);
     let (outer, address) = proxy(&[&between]);
     let (host, port) = address.rsplit_once(':').expect("a port");

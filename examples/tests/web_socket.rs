@@ -27,6 +27,17 @@ fn lines_come_back_and_the_last_before_the_goodbye() {
     server.stop();
 }
 
+/// They are sent and printed many at a time.
+#[test]
+fn many_lines_keep_their_order() {
+    let (server, url) = echo();
+    let input: String = (0..100_000).map(|line| format!("{line}\n")).collect();
+    let ended = run(WEB, &["socket", &url], input.as_bytes());
+    assert_eq!((ended.code, ended.errors.as_str()), (Some(0), ""));
+    assert!(ended.output == input.as_bytes());
+    server.stop();
+}
+
 #[test]
 fn bytes_come_back_as_they_are() {
     let (server, url) = echo();
@@ -53,7 +64,7 @@ fn a_server_that_stops_says_that_it_goes_away() {
     stdin.write_all(b"there?\n").expect("it reads");
     assert_eq!(client.line(), "there?");
     server.interrupt();
-    assert_eq!(client.error_line(), "web: closed by the peer with code 1001");
+    assert_eq!(client.error_line(), format!("web: {url}: closed by the peer with code 1001"));
     drop(stdin);
 }
 
@@ -62,7 +73,10 @@ fn what_is_no_websocket_is_told() {
     for (url, why) in [
         ("http://127.0.0.1/".to_owned(), "expected ws://HOST[:PORT]/PATH"),
         ("wss://127.0.0.1:1/".to_owned(), "could not connect"),
-        ("ws://127.0.0.1:1/".to_owned(), "could not connect"),
+        (
+            "ws://127.0.0.1:1/".to_owned(),
+            "web: ws://127.0.0.1:1/: could not connect: Connection refused",
+        ),
         ("ws:///page".to_owned(), "no host"),
     ] {
         let ended = run(WEB, &["socket", &url], b"");

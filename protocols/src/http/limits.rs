@@ -97,6 +97,43 @@ pub struct ServerLimits {
     pub answer_rate: u32,
 }
 
+/// The limits of a reverse proxy, beside those of its server and of the clients by which it asks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProxyLimits {
+    /// Bytes of a request's body. Beyond it: 413.
+    ///
+    /// Default none: it is not held in memory, and the backend knows what it takes.
+    pub request_body: u64,
+    /// Backends that a request is sent to, one after the other.
+    ///
+    /// Default 3: when as many cannot be reached, it is not they who are at fault.
+    pub tries: usize,
+    /// How long a backend is left alone that could not be reached, or has fallen silent; twice as long each time.
+    ///
+    /// Default 1 s: as long as a restart takes.
+    pub shortest_rest: Duration,
+    /// The longest that it is left alone.
+    ///
+    /// Default 30 s.
+    pub longest_rest: Duration,
+    /// How long nothing may come or go once a connection has changed to another protocol. Then both sides are reset.
+    ///
+    /// Default 10 min: WebSockets that live send a ping each minute or so.
+    pub tunnel_idle: Duration,
+}
+
+impl Default for ProxyLimits {
+    fn default() -> Self {
+        Self {
+            request_body: u64::MAX,
+            tries: 3,
+            shortest_rest: Duration::from_secs(1),
+            longest_rest: Duration::from_secs(30),
+            tunnel_idle: Duration::from_secs(600),
+        }
+    }
+}
+
 impl ServerLimits {
     /// The least that a phase of a connection may last: nothing can be late sooner. Not so little that a
     /// limit of zero keeps the loop busy.

@@ -1,4 +1,4 @@
-//! HTTP/1.1 (RFC 9110, 9112): a server with routes and files, and a client.
+//! HTTP/1.1 (RFC 9110, 9112): a server with routes and files, a client, and a reverse proxy of the two.
 //!
 //! ```text
 //!        bytes ──▶ wire ──▶ values                    nothing here knows a socket or a clock
@@ -18,6 +18,7 @@
 //! | [`wire`] | heads, framing, chunks, conditions, ranges: pure |
 //! | [`server`] | connections, exchanges, routes, files |
 //! | [`client`] | requests over connections that are kept |
+//! | [`proxy`] | a request of the one becomes a request of the other |
 //!
 //! Heads are read where they stand in the input, by `httparse`; nothing is copied unless it is asked for.
 //! Where the types of the crate `http` are expected they are used: [`http::StatusCode`], and
@@ -25,7 +26,9 @@
 
 pub mod client;
 mod limits;
+mod outgoing;
+pub mod proxy;
 pub mod server;
 pub mod wire;
 
-pub use limits::{BodyLimits, HeadLimits, ServerLimits};
+pub use limits::{BodyLimits, HeadLimits, ProxyLimits, ServerLimits};

@@ -21,11 +21,12 @@
 //! | `upload` | a file that is being written: whole in the end, or not there at all |
 //! | `kept` | what there is of an upload that ended early, and whose it is |
 //! | `listing` | the names in a directory, and walks through a tree |
+//! | `ready` | what can be read at once, since the system has it in memory |
 //! | `sweep` | what a power failure has left of uploads |
 //!
 //! All of it may block, for as long as a disk takes: it belongs into
 //! [`offload`](reactor::Registry::offload), except for [`Upload::write`], which copies to the system's
-//! cache.
+//! cache, and [`Store::read_ready`], which opens what is there.
 
 use std::fs::File;
 use std::io;
@@ -45,6 +46,7 @@ mod kept;
 mod listing;
 mod path;
 mod quota;
+mod ready;
 mod sweep;
 mod upload;
 
@@ -54,6 +56,7 @@ pub use found::{Found, Link};
 pub use listing::Listing;
 pub use path::{InvalidPath, VirtualPath};
 pub use quota::Quota;
+pub use ready::{Ready, bytes_ready};
 pub use upload::{Fate, Replace, Upload};
 
 pub(crate) use path::system_name;
@@ -187,12 +190,7 @@ impl Store {
     pub fn read(&self, path: &VirtualPath) -> Result<(File, Entry), StoreError> {
         let mut options = OpenOptions::new();
         options.read(true).nonblock(true);
-        let file = self.root.open_with(sayable(path)?, &options)?;
-        let entry = Entry::new(&file.metadata()?);
-        match entry.kind {
-            Kind::File => Ok((file.into_std(), entry)),
-            Kind::Directory | Kind::Link | Kind::Other => Err(StoreError::NotAFile),
-        }
+        plain_file(self.root.open_with(sayable(path)?, &options)?)
     }
 
     /// What there is to know of a file or a directory. Links are followed, if they lead to something in the
@@ -339,6 +337,15 @@ impl Store {
         if let (Some(quota), true) = (&self.quota, metadata.is_file()) {
             quota.give_back(metadata.len());
         }
+    }
+}
+
+/// What was opened, if it is a plain file.
+fn plain_file(file: cap_std::fs::File) -> Result<(File, Entry), StoreError> {
+    let entry = Entry::new(&file.metadata()?);
+    match entry.kind {
+        Kind::File => Ok((file.into_std(), entry)),
+        Kind::Directory | Kind::Link | Kind::Other => Err(StoreError::NotAFile),
     }
 }
 

@@ -57,12 +57,12 @@ struct Found {
 #[non_exhaustive]
 pub enum CreateError {
     /// Something cannot be read.
-    #[error("{}: {source}", path.display())]
+    #[error("{}: {error}", path.display())]
     Io {
         /// What.
         path: PathBuf,
         /// Why.
-        source: io::Error,
+        error: io::Error,
     },
     /// It has no name: the root of a disk.
     #[error("{} has no name that a torrent could have", path.display())]
@@ -114,7 +114,7 @@ impl Draft {
     /// See [`CreateError`].
     pub fn of(path: impl AsRef<Path>) -> Result<Self, CreateError> {
         let path = path.as_ref();
-        let failed = |source| CreateError::Io { path: path.to_owned(), source };
+        let failed = |error| CreateError::Io { path: path.to_owned(), error };
         let path = &fs::canonicalize(path).map_err(failed)?;
         let (Some(name), Some(parent)) = (path.file_name(), path.parent()) else {
             return Err(CreateError::NoName { path: path.clone() });
@@ -231,7 +231,7 @@ impl Draft {
     fn walk(&mut self, root: &Path) -> Result<(), CreateError> {
         let mut folders = vec![(root.to_owned(), Vec::new())];
         while let Some((folder, inside)) = folders.pop() {
-            let failed = |source| CreateError::Io { path: folder.clone(), source };
+            let failed = |error| CreateError::Io { path: folder.clone(), error };
             for entry in fs::read_dir(&folder).map_err(failed)? {
                 let entry = entry.map_err(failed)?;
                 let (path, metadata) = (entry.path(), entry.metadata().map_err(failed)?);

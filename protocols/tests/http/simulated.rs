@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::error::Error;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -10,10 +11,11 @@ use http::{Method, StatusCode};
 use protocols::http::client::{
     Ask, Call, Client, ClientLimits, ClientOptions, Failure, Payload, Reader, Url,
 };
+use protocols::http::proxy::{Backend, Proxy, ProxyOptions};
 use protocols::http::server::{self, Site, with};
 use protocols::http::wire::{Length, Response};
 use reactor::sim::{Network, Outcome, Simulation};
-use reactor::{Input, ListenOptions, Protocol, Registry, Transport};
+use reactor::{Address, Input, ListenOptions, Protocol, Registry, Transport};
 
 const PORT: u16 = 80;
 const REQUESTS: usize = 12;
@@ -87,14 +89,45 @@ impl Reader<()> for Check {
 
 #[test]
 fn each_request_has_one_answer_of_its_own_or_a_reason() {
+    search(&|network| {
+        let server = network.host("server", |registry| serve(registry, site()));
+        network.address(server, PORT)
+    });
+}
+
+/// The same, with somebody in between on networks as bad.
+#[test]
+fn a_proxy_answers_each_request_once_with_its_own_or_a_reason() {
+    search(&|network| {
+        let servers = ["one", "two"].map(|name| {
+            let server = network.host(name, |registry| serve(registry, site()));
+            network.address(server, PORT)
+        });
+        let proxy = network.host("proxy", move |registry| {
+            let client = Client::new(ClientOptions::default());
+            let backend = |address: &Address| {
+                let url: Url = format!("http://{address}").parse()?;
+                Ok(Backend::new(url, client.clone())?)
+            };
+            let backends: Result<_, Box<dyn Error>> = servers.iter().map(backend).collect();
+            let proxy = Proxy::new(backends?, ProxyOptions::default());
+            serve(registry, Site::new(move |request, exchange, ()| proxy.serve(request, exchange)))
+        });
+        network.address(proxy, PORT)
+    });
+}
+
+fn serve(registry: &mut Registry<()>, site: Site<()>) -> Result<(), Box<dyn Error>> {
+    let address = format!("0.0.0.0:{PORT}").parse()?;
+    server::listen(registry, address, &ListenOptions::default(), &Rc::new(site))?;
+    Ok(())
+}
+
+/// Clients on bad networks, of a server that is set up by this.
+fn search(set_up: &dyn Fn(&mut Network) -> Address) {
     let searched = Simulation::new(|network: &mut Network| {
         network.swarm_without(&[reactor::sim::Fault::Crash]);
-        let server = network.host("server", |registry| {
-            let address = format!("0.0.0.0:{PORT}").parse()?;
-            server::listen(registry, address, &ListenOptions::default(), &Rc::new(site()))?;
-            Ok(())
-        });
-        let address = network.address(server, PORT);
+        let address = set_up(network);
         let ends = Ends::default();
         let shared = Rc::clone(&ends);
         network.host("client", move |registry| {

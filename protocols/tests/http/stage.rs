@@ -51,12 +51,7 @@ impl Stage {
         let deadline = Instant::now() + PATIENCE;
         let mut before = 0;
         loop {
-            let (tell, told) = mpsc::channel();
-            let look = move |registry: &mut Registry<()>, (): &mut ()| {
-                let _ = tell.send(registry.stats().queued_bytes);
-            };
-            assert!(self.handle.run(look).is_ok(), "the server runs");
-            let queued = told.recv_timeout(PATIENCE).expect("the server turns");
+            let queued = self.queued();
             if queued > 0 && queued == before {
                 return;
             }
@@ -64,6 +59,16 @@ impl Stage {
             before = queued;
             std::thread::yield_now();
         }
+    }
+
+    /// Bytes that the server has to send, and nobody has taken.
+    pub(crate) fn queued(&self) -> u64 {
+        let (tell, told) = mpsc::channel();
+        let look = move |registry: &mut Registry<()>, (): &mut ()| {
+            let _ = tell.send(registry.stats().queued_bytes);
+        };
+        assert!(self.handle.run(look).is_ok(), "the server runs");
+        told.recv_timeout(PATIENCE).expect("the server turns")
     }
 
     /// What a connection is answered that says this, and then that it has said all.

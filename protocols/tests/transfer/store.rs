@@ -4,11 +4,12 @@ use std::fs;
 use std::io::Read;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use proptest::prelude::*;
 use protocols::transfer::store::{
-    Access, CreateOptions, Fate, Kind, Quota, Replace, Store, StoreError, VirtualPath,
+    Access, CreateOptions, Fate, Kind, Quota, Ready, Replace, Store, StoreError, VirtualPath,
+    bytes_ready,
 };
 use tempfile::TempDir;
 
@@ -70,10 +71,13 @@ fn keeping(offset: u64) -> CreateOptions {
 /// Tries whatever a path can be used for.
 fn attack(store: &Store, target: &VirtualPath) {
     let free = path("/taken-away");
-    if let Ok((mut file, _)) = store.read(target) {
-        let mut text = String::new();
-        let _ = file.read_to_string(&mut text);
-        assert_ne!(text, SECRET, "{target} was read");
+    // Twice: what was looked up by then is in memory.
+    for found in [store.read(target).ok(), store.read_ready(target).and_then(Result::ok)] {
+        if let Some((mut file, _)) = found {
+            let mut text = String::new();
+            let _ = file.read_to_string(&mut text);
+            assert_ne!(text, SECRET, "{target} was read");
+        }
     }
     if let Ok(mut upload) = store.create(target, &CreateOptions::default()) {
         upload.write(b"broken in").expect("it is written");
@@ -282,8 +286,11 @@ fn a_race_for_a_directory_is_lost_by_whoever_wants_out() {
             let _ = fs::rename(root.join("aside"), &other);
         }
     });
-    for _ in 0..2_000 {
-        if let Ok((mut file, _)) = stage.store.read(&path("way/secret")) {
+    for turn in 0..2_000 {
+        let place = path("way/secret");
+        let ready = || stage.store.read_ready(&place).and_then(Result::ok);
+        let found = if turn % 2 == 0 { stage.store.read(&place).ok() } else { ready() };
+        if let Some((mut file, _)) = found {
             let mut text = String::new();
             let _ = file.read_to_string(&mut text);
             assert_ne!(text, SECRET);
@@ -584,6 +591,53 @@ fn a_name_that_is_taken_is_not_replaced_if_it_is_not_to_be() {
     assert_eq!(stage.names(), ["inside", "new", "sub"]);
 }
 
+/// What was written a moment ago is in memory, and what is not there is known not to be.
+#[cfg(target_os = "linux")]
+#[test]
+fn what_is_in_memory_is_opened_without_waiting() {
+    let stage = Stage::new();
+    std::os::unix::fs::symlink("../inside", stage.root().join("sub/link")).expect("a link");
+    let deadline = Instant::now() + Duration::from_secs(30);
+    // A rename anywhere on the machine is a reason to ask again.
+    let ready = |name: &str| loop {
+        let asked = stage.store.read(&path(name)).map(|(_, entry)| entry);
+        match (stage.store.read_ready(&path(name)), asked) {
+            (None, _) if Instant::now() < deadline => {}
+            (None, _) => break None,
+            (Some(Ok((file, entry))), Ok(known)) => {
+                assert_eq!(entry, known);
+                break Some((file, entry));
+            }
+            (ready, asked) => panic!("{name}: {ready:?}, and {asked:?}"),
+        }
+    };
+    let resolves = rustix::fs::openat2(
+        rustix::fs::CWD,
+        "/",
+        rustix::fs::OFlags::RDONLY,
+        rustix::fs::Mode::empty(),
+        rustix::fs::ResolveFlags::CACHED,
+    );
+    if resolves.is_err() {
+        return crate::outside::left_out("no openat2 with RESOLVE_CACHED");
+    }
+    for name in ["inside", "sub/link"] {
+        let (file, entry) = ready(name).expect("it was read before");
+        assert_eq!(entry.size, 6);
+        match bytes_ready(&file, 6).expect("its bytes are there") {
+            Ready::Bytes(bytes) => assert_eq!(bytes, stage.contents("inside").as_bytes()),
+            Ready::Unknown => eprintln!("this file system is one of memory"),
+        }
+        assert!(bytes_ready(&file, 7).is_none_or(|ready| matches!(ready, Ready::Unknown)));
+    }
+    for name in ["nothing", "../secret", "sub"] {
+        let ready = stage.store.read_ready(&path(name));
+        let is_refused =
+            matches!(ready, None | Some(Err(StoreError::NotFound | StoreError::NotAFile)));
+        assert!(is_refused, "{name}: {ready:?}");
+    }
+}
+
 #[test]
 fn what_is_hidden_cannot_be_said() {
     let stage = Stage::new();
@@ -593,6 +647,7 @@ fn what_is_hidden_cannot_be_said() {
     let hidden = ".~upload.0000000000000007";
     assert!(stage.names().contains(&hidden.to_owned()));
     assert!(matches!(stage.store.read(&path(hidden)), Err(StoreError::NotFound)));
+    assert!(matches!(stage.store.read_ready(&path(hidden)), Some(Err(StoreError::NotFound))));
     assert!(matches!(stage.store.remove_file(&path(hidden)), Err(StoreError::Denied)));
     assert!(matches!(stage.put(".~upload.mine", b"x"), Err(StoreError::Denied)));
 }
@@ -649,6 +704,8 @@ fn a_pipe_is_not_waited_for() {
         _ => return crate::outside::left_out("no mkfifo"),
     }
     assert!(matches!(stage.store.read(&path("pipe")), Err(StoreError::NotAFile)));
+    let ready = stage.store.read_ready(&path("pipe"));
+    assert!(matches!(ready, None | Some(Err(StoreError::NotAFile))), "{ready:?}");
     let appended = stage.store.append_or_create(&path("pipe"), &keeping(0));
     assert!(appended.is_err(), "{appended:?}");
     assert_eq!(stage.store.entry(&path("pipe")).expect("it is there").kind, Kind::Other);

@@ -50,6 +50,7 @@ impl<App> Registry<App> {
         stream.dismiss_guard().map(|timer| self.wheel.cancel(timer));
         let is_attempt = stream.is_attempt();
         self.connections -= usize::from(!is_attempt);
+        self.mailbox.load.set_connections(self.connections);
         let reason = self.leave_race(key, reason);
         self.tell_waiting(key, Err(Stale));
         let (peer, opened) = (stream.peer(), stream.was_opened());

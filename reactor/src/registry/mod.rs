@@ -25,7 +25,7 @@ use slab::Slab;
 use crate::handle::{Handle, Mailbox, Message};
 use crate::id::Key;
 use crate::ledger::Ledger;
-use crate::listener::ByAddress;
+use crate::listener::{ByAddress, Entrance};
 use crate::names::{Lookup, Lookups, Race};
 use crate::net::{OwnedPath, Poller, Pool, SpareDescriptor};
 use crate::offload::{Job, panic_message};
@@ -36,7 +36,9 @@ use crate::source::Source;
 use crate::stream::{Detached, Outcome};
 use crate::timer::Wheel;
 use crate::trace::Callback;
-use crate::{Address, Limits, OffloadError, PostError, Rows, Snapshot, SocketRow, Stale, Stats};
+use crate::{
+    Address, Limits, ListenerId, OffloadError, PostError, Rows, Snapshot, SocketRow, Stale, Stats,
+};
 
 pub use protocol::{DatagramProtocol, Idle, Protocol, SentFile, Typed};
 pub(crate) use timers::Timed;
@@ -78,6 +80,8 @@ pub struct Registry<App> {
     pub(crate) outcome: Option<Outcome<App>>,
     pub(crate) connections: usize,
     pub(crate) by_address: ByAddress,
+    /// Where connections come in that other loops accept for this one, by their listeners.
+    pub(crate) entrances: HashMap<ListenerId, Entrance<App>>,
     /// The paths from which Unix connections were made: few, if any.
     pub(crate) client_paths: HashMap<Key, OwnedPath>,
     /// What the process was started with, until somebody listens there.
@@ -142,6 +146,7 @@ impl<App> Registry<App> {
             connections: 0,
             by_address: ByAddress::default(),
             client_paths: HashMap::new(),
+            entrances: HashMap::new(),
             inherited: inherit::Inherited::default(),
             races: HashMap::new(),
             resolver: None,

@@ -90,8 +90,11 @@ impl ClientTls {
         Ok(Self { name: Some(name), ..self.clone() })
     }
 
-    /// The same, for whoever is at this address, unless it is for a server already.
-    pub(crate) fn for_address(&self, address: &Address) -> Self {
+    /// The same, for whoever is at this address, unless it is for a server already: for
+    /// [`Transport::start_tls`](crate::Transport::start_tls) on a connection that somebody else has made to it, a proxy
+    /// for instance.
+    #[must_use]
+    pub fn for_address(&self, address: &Address) -> Self {
         Self { name: self.name_for(address), ..self.clone() }
     }
 

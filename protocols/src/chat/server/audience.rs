@@ -11,9 +11,9 @@
 
 use reactor::ConnectionId;
 
+use super::keys::UserKey;
 use super::line::Cast;
 use super::network::Network;
-use super::users::UserKey;
 use crate::chat::wire::capability::Caps;
 
 #[derive(Debug, Default)]

@@ -5,23 +5,19 @@ use std::ops::{Index, IndexMut};
 
 use indexmap::IndexMap;
 use reactor::ConnectionId;
-use slab::Slab;
+use slotmap::SlotMap;
 
-use super::Values;
 use super::audience::Audience;
+use super::keys::{ChannelKey, UserKey};
 use super::line::Cast;
 use super::modes::{Flags, Status};
 use super::network::Network;
-use super::users::{Invitation, User, UserKey};
+use super::users::{Invitation, User, Values};
 use crate::chat::wire::capability::Caps;
 use crate::chat::wire::casemap::{ChannelName, Folded};
 use crate::chat::wire::mask;
 use crate::chat::wire::mask::Extended;
 use crate::chat::wire::timestamp::Timestamp;
-
-/// Names a channel while there is somebody on it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(super) struct ChannelKey(usize);
 
 #[derive(Debug)]
 pub(super) struct Channel {
@@ -42,7 +38,7 @@ pub(super) struct Channel {
     /// The same once more, for speaking to all of them.
     audience: Audience,
     /// It is in the settings, so it stays when the last member leaves.
-    pub(super) is_standing: bool,
+    pub(super) is_permanent: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -103,7 +99,7 @@ impl Channel {
             lists: Default::default(),
             members: IndexMap::new(),
             audience: Audience::default(),
-            is_standing: false,
+            is_permanent: false,
         }
     }
 
@@ -281,20 +277,20 @@ fn applies(mask: &str, user: &User) -> bool {
 /// All channels, by name.
 #[derive(Debug, Default)]
 pub(super) struct Channels {
-    slab: Slab<Channel>,
+    channels: SlotMap<ChannelKey, Channel>,
     names: BTreeMap<Folded, ChannelKey>,
 }
 
 impl Channels {
     pub(super) fn insert(&mut self, channel: Channel) -> ChannelKey {
         let name = channel.name.folded();
-        let key = ChannelKey(self.slab.insert(channel));
+        let key = self.channels.insert(channel);
         self.names.insert(name, key);
         key
     }
 
     pub(super) fn remove(&mut self, key: ChannelKey) -> Option<Channel> {
-        let channel = self.slab.try_remove(key.0)?;
+        let channel = self.channels.remove(key)?;
         self.names.remove(&channel.name.folded());
         Some(channel)
     }
@@ -309,7 +305,7 @@ impl Channels {
     }
 
     pub(super) fn len(&self) -> usize {
-        self.slab.len()
+        self.channels.len()
     }
 }
 
@@ -317,12 +313,12 @@ impl Index<ChannelKey> for Channels {
     type Output = Channel;
 
     fn index(&self, key: ChannelKey) -> &Channel {
-        &self.slab[key.0]
+        &self.channels[key]
     }
 }
 
 impl IndexMut<ChannelKey> for Channels {
     fn index_mut(&mut self, key: ChannelKey) -> &mut Channel {
-        &mut self.slab[key.0]
+        &mut self.channels[key]
     }
 }

@@ -2,12 +2,12 @@
 
 use std::rc::Rc;
 
-use super::channels::ChannelKey;
-use super::history::{Party, Talk};
+use super::keys::{ChannelKey, UserKey};
 use super::line::{Cast, Line};
 use super::modes::UserModes;
 use super::network::Network;
-use super::users::{User, UserKey};
+use super::talk::{Party, Talk};
+use super::users::User;
 use super::{Event, Server};
 use crate::chat::wire::builder::Builder;
 use crate::chat::wire::capability::Caps;
@@ -102,7 +102,7 @@ impl Server {
 
     pub(super) fn drop_if_empty(&mut self, key: ChannelKey) {
         let channel = &self.channels[key];
-        if channel.len() == 0 && !channel.is_standing {
+        if channel.len() == 0 && !channel.is_permanent {
             let is_registered = self.accounts.channel(channel.name.as_str()).is_some();
             if let Some(channel) = self.channels.remove(key)
                 && !is_registered

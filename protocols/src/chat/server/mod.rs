@@ -1,25 +1,26 @@
-//! What the connections of a chat server share, and the calls that open its sockets.
+//! What the connections of a chat server share.
 //!
 //! | file | what it is |
 //! |---|---|
 //! | `session` | the server's side of one connection: lines, not too fast, and deadlines |
 //! | `carrier` | what carries lines: a stream, or WebSocket |
 //! | `commands` | the commands, one function each |
-//! | `scope` | one command of one user while it is carried out: answers, labels, who is told |
+//! | `context`, `label` | one command of one user while it is carried out: who is told; answers that wait |
 //! | `limits`, `settings` | every bound with its reason; what the operator decides |
 //! | [`config`] | the settings as one TOML file, checked |
 //! | [`accounts`] | accounts and registered channels, across restarts |
-//! | `users`, `channels` | who is here, and where; `modes` are what they may |
+//! | `users`, `channels` | who is here, and where; `modes` are what they may, `keys` what names them |
 //! | `audience` | who on a channel gets the same bytes |
 //! | `leaving` | how a user goes: what the others see of it, once |
-//! | `post`, `history`, `markers` | what was said, what is remembered of it, and how far who has read |
+//! | `talk`, `post`, `history`, `markers` | who speaks with whom; what was said, what is remembered of it, and how far who has read |
 //! | `whowas`, `monitor` | who was here; who waits for whom |
-//! | `line`, `network` | a line on its way out, rendered once for all who get the same; the loop |
-//! | `welcome` | what a user is greeted with, ISUPPORT among it |
+//! | `line` | a line on its way out, rendered once for all who get the same |
+//! | `network`, `on_loop` | what the server needs of a loop; the loop as that, and the call that opens a socket |
+//! | `welcome`, `offered` | what a user is greeted with, ISUPPORT among it; the capabilities there are |
 //! | `work` | what is done away from the loop: passwords, files |
-//! | `standing` | the channels of the settings |
+//! | `permanent` | the channels of the settings |
 //! | `web` | the same over WebSocket, for browsers |
-//! | `upkeep` | what whoever runs the machine may do while it runs |
+//! | `control` | what whoever runs the machine may do while it runs |
 //! | `event`, `counters` | what happens, for a log; how much of it |
 
 pub mod accounts;
@@ -28,9 +29,13 @@ pub(super) mod carrier;
 mod channels;
 mod commands;
 pub mod config;
+mod context;
+mod control;
 mod counters;
 mod event;
 mod history;
+mod keys;
+mod label;
 mod leaving;
 mod limits;
 mod line;
@@ -38,12 +43,13 @@ mod markers;
 mod modes;
 mod monitor;
 mod network;
+mod offered;
+mod on_loop;
+mod permanent;
 mod post;
-mod scope;
 mod session;
 mod settings;
-mod standing;
-mod upkeep;
+mod talk;
 mod users;
 #[cfg(feature = "websocket")]
 mod web;
@@ -56,20 +62,20 @@ use std::fmt;
 use std::net::{IpAddr, Ipv6Addr};
 use std::time::Instant;
 
-use reactor::{Address, ConnectionId, ListenOptions, ListenerId, OpenError, Registry};
+use reactor::{Address, ConnectionId};
 
 pub use counters::Counters;
 pub use event::Event;
 pub use limits::Limits;
+pub use on_loop::listen;
 pub use session::Session;
-pub use settings::{Admin, Operator, Password, Settings, StandingChannel};
+pub use settings::{Admin, Operator, Password, PermanentChannel, Settings};
 #[cfg(all(feature = "websocket", feature = "http"))]
 pub use web::upgrade;
 #[cfg(feature = "websocket")]
 pub use web::{endpoint, listen_websocket};
 pub use work::Loader;
 
-use super::wire::capability;
 use super::wire::capability::Caps;
 use super::wire::framing::Framing;
 use super::wire::timestamp::Timestamp;
@@ -77,11 +83,12 @@ use crate::password::{Check, Desk};
 use accounts::Accounts;
 use channels::Channels;
 use history::History;
+use keys::UserKey;
 use line::MessageId;
 use markers::Markers;
 use monitor::Monitor;
 use network::Network;
-use users::{User, UserKey, Users};
+use users::{User, Users};
 use whowas::Whowas;
 
 /// The state of a chat server: part of the application, shared by all its connections.
@@ -130,9 +137,6 @@ pub struct Server {
     log: Option<Log>,
 }
 
-/// What a user or a channel tells of itself (IRCv3 metadata), by key.
-type Values = BTreeMap<String, String>;
-
 /// Where events go.
 type Log = Box<dyn FnMut(&Event<'_>)>;
 
@@ -143,27 +147,11 @@ struct Started {
     life: u32,
 }
 
-/// Listens for clients.
-///
-/// The options' limits want to be [`Limits::stream_limits`](super::Limits::stream_limits), so that a slow
-/// reader is cut off where the settings say.
-///
-/// # Errors
-///
-/// If the address is in use, is not this machine's, or is not allowed: see [`OpenError`].
-pub fn listen<App: AsMut<Server> + 'static>(
-    registry: &mut Registry<App>,
-    address: Address,
-    options: &ListenOptions,
-) -> Result<ListenerId, OpenError> {
-    registry.listen_with(address, options, |_peer, _app| Some(Box::new(Session::new())))
-}
-
 impl Server {
     /// A server on which nobody is yet.
     #[must_use]
     pub fn new(settings: Settings, accounts: Accounts) -> Self {
-        let offered = capability::offered(&settings.limits, settings.registration);
+        let offered = offered::offered(&settings.limits, settings.registration);
         let mut server = Self {
             offered,
             announced: offered,
@@ -185,7 +173,7 @@ impl Server {
             serial: 0,
             log: None,
         };
-        server.open_standing_channels();
+        server.open_permanent_channels();
         server
     }
 
@@ -216,9 +204,9 @@ impl Server {
         keep("data", &mut now.data, before.data, &mut later);
         let queue = before.limits.send_queue;
         keep("send_queue", &mut now.limits.send_queue, queue, &mut later);
-        self.offered = capability::offered(&self.settings.limits, self.settings.registration);
-        self.close_standing_channels();
-        self.open_standing_channels();
+        self.offered = offered::offered(&self.settings.limits, self.settings.registration);
+        self.close_permanent_channels();
+        self.open_permanent_channels();
         later
     }
 
@@ -276,7 +264,7 @@ impl Server {
             if !channel.is_seated() {
                 return Err(format!("somebody on {} would not hear what is said", channel.name));
             }
-            if channel.len() == 0 && !channel.is_standing {
+            if channel.len() == 0 && !channel.is_permanent {
                 return Err(format!("{} is empty", channel.name));
             }
             for (member, _) in channel.members() {
@@ -320,7 +308,7 @@ impl Server {
             let life = network.random() as u32;
             let at = Timestamp::of(network.wall_clock());
             self.started = Some(Started { at, instant: network.now(), life });
-            self.date_standing_channels(at);
+            self.date_permanent_channels(at);
         }
         let host = peer.ip().and_then(counted);
         if let Some(host) = host {

@@ -1,5 +1,6 @@
 //! How a request can fail.
 
+use http::StatusCode;
 use reactor::tls::TlsFailure;
 use reactor::{Address, HostFailure};
 use thiserror::Error;
@@ -35,6 +36,12 @@ pub enum Failure {
     /// TLS could not be begun with the server.
     #[error("{0}")]
     Tls(String),
+    /// The proxy does not let anybody through to the server, or not without knowing who it is.
+    #[error("the proxy says {0}")]
+    Proxy(StatusCode),
+    /// As many requests as there may be wait for that server already.
+    #[error("too many requests wait for {0}")]
+    Busy(Address),
     /// The connection ended before an answer began.
     #[error("the server closed the connection without an answer")]
     NoAnswer,
@@ -49,8 +56,8 @@ pub enum Failure {
     Silent,
     /// What the server sends is not HTTP, or could be read in two ways.
     #[error("the server's answer makes no sense: {0}")]
-    Malformed(#[from] Refusal),
-    /// More interim responses than are taken, or a change to a protocol that nobody asked for.
+    Malformed(Refusal),
+    /// More interim responses than are taken, or a change to a protocol that was not offered.
     #[error("the server answers before the answer, again and again")]
     Interim,
     /// This side has given it up.
@@ -59,6 +66,21 @@ pub enum Failure {
 }
 
 impl Failure {
+    /// Whether nothing of the request can have reached the server: it can be sent again, whatever it is.
+    #[must_use]
+    pub fn is_before_sending(&self) -> bool {
+        matches!(
+            self,
+            Self::Unreachable { .. }
+                | Self::NotFound { .. }
+                | Self::ConnectTimeout(_)
+                | Self::NotTrusted(_)
+                | Self::Tls(_)
+                | Self::Proxy(_)
+                | Self::Busy(_)
+        )
+    }
+
     /// What it means that TLS has failed.
     pub(super) fn of_tls(failure: &TlsFailure) -> Self {
         match failure {
@@ -74,7 +96,7 @@ impl Failure {
             HostFailure::Lookup { error, .. } => Self::NotFound { address, why: error.to_string() },
             _ if failure.kind() == std::io::ErrorKind::TimedOut => Self::ConnectTimeout(address),
             _ => {
-                let told = attempts.map(|it| format!("{}: {}", it.address, it.reason));
+                let told = attempts.map(ToString::to_string);
                 Self::Unreachable { address, why: told.collect::<Vec<_>>().join("; ") }
             }
         }

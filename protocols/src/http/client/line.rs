@@ -1,33 +1,76 @@
 //! One connection to a server: one request after the other.
 //!
 //! ```text
-//!           on_open, or a new request          head (1xx: again)        body
-//!   Idle ────────────────────────────▶ Asked ─────────────────▶ Reading ─────▶ Idle, or closed
-//!                                        │ lost, nothing heard     │ FIN: Cut, unless it ends so
-//!                                        ▼                         ▼
-//!                              again on another, once            failed
+//!              on_open, or a new request          head (1xx: again)        body
+//!      Idle ────────────────────────────▶ Asked ─────────────────▶ Reading ─────▶ Idle, or closed
+//!       ▲                                 │   │ 101                  │ FIN: Cut, unless it ends so
+//!       │ CONNECT: 200, TLS               │   ▼                      ▼
+//!   Tunnelling                            │ Switched                failed
+//!                                         │ lost, nothing heard
+//!                                         ▼
+//!                                   again on another, once
 //! ```
 
 use std::fmt;
 use std::rc::Rc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use reactor::{
-    Address, CloseReason, Closed, ConnectionId, Input, Protocol, Registry, TimerKey, Transport,
+    CloseReason, Closed, ConnectionId, Input, Protocol, Registry, SentFile, TimerKey, Transport,
 };
 
+use super::ask::Upload;
+use super::call::Wish;
 use super::pool::Pool;
-use super::{Ask, Failure, Payload};
-use crate::http::wire::{Body, Piece, Refusal, Response, Slots, parse_response};
+use super::{Ask, Call, Failure, Payload, Route};
+use crate::http::outgoing::Framing;
+use crate::http::wire::{Body, Fields, Piece, Refusal, Response, Slots, parse_response};
 
 /// Takes the answer to a request.
 pub trait Reader<App>: 'static {
+    /// There is a connection, and the request goes out on it when this returns; not if it is
+    /// [cancelled](Call::cancel) here, which costs nothing. It comes again if the request does go out again.
+    fn on_turn(&mut self, call: &mut Call<'_, '_, App>, app: &mut App) {
+        let _ = (call, app);
+    }
+
+    /// The body of the request can be sent, if it is [open](Payload::Open): at once, or from elsewhere by
+    /// [`Call::id`].
+    fn on_ready(&mut self, call: &mut Call<'_, '_, App>, app: &mut App) {
+        let _ = (call, app);
+    }
+
+    /// The head of an interim answer has come (RFC 9110, 15.2): 103 Early Hints, say. Nothing behind it is.
+    fn on_interim(&mut self, response: &Response<'_>, call: &mut Call<'_, '_, App>, app: &mut App) {
+        let _ = (response, call, app);
+    }
+
     /// The head of the answer has come; not that of an interim one.
     fn on_head(&mut self, response: &Response<'_>, call: &mut Call<'_, '_, App>, app: &mut App);
 
     /// A piece of the body has come.
     fn on_body(&mut self, bytes: &[u8], call: &mut Call<'_, '_, App>, app: &mut App);
+
+    /// The body is over, and there were trailers behind it.
+    fn on_trailers(&mut self, trailers: Fields<'_>, call: &mut Call<'_, '_, App>, app: &mut App) {
+        let _ = (trailers, call, app);
+    }
+
+    /// The server has changed to [the protocol it was offered](Ask::upgrading_to). The connection is the reader's
+    /// from now on, paused, with what has come behind the head; it is to be
+    /// [coupled](Registry::couple) with another. This comes instead of [`on_end`](Self::on_end). The default
+    /// ends the connection.
+    fn on_switch(
+        self: Box<Self>,
+        response: &Response<'_>,
+        connection: ConnectionId,
+        registry: &mut Registry<App>,
+        app: &mut App,
+    ) {
+        let _ = (response, app);
+        let _ = registry.abort(connection);
+    }
 
     /// The answer is whole, or it is known that it will not be. It comes once, and last.
     fn on_end(
@@ -38,64 +81,27 @@ pub trait Reader<App>: 'static {
     );
 }
 
-/// An answer on its way, lent to its reader.
-pub struct Call<'c, 't, App> {
-    transport: &'c mut Transport<'t, App>,
-    wish: Wish,
-}
-
-/// What a reader wants to happen next.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Wish {
-    More,
-    Pause,
-    Cancel,
-}
-
-impl<App> Call<'_, '_, App> {
-    /// The connection, by which it can be resumed ([`Registry::resume`]).
-    #[must_use]
-    pub fn connection(&self) -> ConnectionId {
-        self.transport.id()
-    }
-
-    /// Takes no more of the answer until the connection is resumed: it waits at the server.
-    pub fn pause(&mut self) {
-        if self.wish == Wish::More {
-            self.wish = Wish::Pause;
-            self.transport.pause();
-        }
-    }
-
-    /// Wants no more of it: the connection is given up, and the end is [`Failure::Cancelled`].
-    pub fn cancel(&mut self) {
-        self.wish = Wish::Cancel;
-    }
-
-    /// Everything else that is registered with the loop.
-    pub fn registry(&mut self) -> &mut Registry<App> {
-        self.transport.registry()
-    }
-}
-
-impl<App> fmt::Debug for Call<'_, '_, App> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Call").field("connection", &self.transport.id()).finish_non_exhaustive()
-    }
-}
-
 /// A request, and who takes its answer.
 pub(super) struct Job<App> {
     pub(super) ask: Ask,
     pub(super) reader: Box<dyn Reader<App>>,
     /// It has been sent once before, and nothing was heard of that.
     pub(super) is_second: bool,
+    /// What of its body has been sent.
+    pub(super) upload: Upload,
+}
+
+impl<App: 'static> Job<App> {
+    /// It has failed: its reader is told when nobody is being called.
+    pub(super) fn fail_later(self, registry: &mut Registry<App>, why: Failure) {
+        registry.defer(move |registry, app| self.reader.on_end(Err(why), registry, app));
+    }
 }
 
 /// One connection of a client.
 pub struct Line<App> {
     pool: Rc<Pool<App>>,
-    address: Address,
+    route: Route,
     state: State<App>,
     /// Requests that were answered on it.
     answered: u32,
@@ -104,6 +110,11 @@ pub struct Line<App> {
 }
 
 enum State<App> {
+    /// A proxy is asked for a way to the server, or TLS begins behind it; so many bytes of the proxy's answer
+    /// have been looked at in vain.
+    Tunnelling {
+        seen: usize,
+    },
     Idle,
     Asked {
         job: Job<App>,
@@ -115,7 +126,11 @@ enum State<App> {
         body: Body,
         received: u64,
         is_persistent: bool,
+        /// Its reader has taken no more, since so much came: it is not the server that is silent.
+        is_held: bool,
     },
+    /// It is the reader's, for another protocol.
+    Switched,
     /// It is closing, or has been given up.
     Over,
 }
@@ -123,28 +138,54 @@ enum State<App> {
 const DEADLINE: TimerKey = TimerKey(0);
 
 impl<App: 'static> Line<App> {
-    pub(super) fn new(pool: Rc<Pool<App>>, address: Address) -> Self {
+    pub(super) fn new(pool: Rc<Pool<App>>, route: Route) -> Self {
         // Set anew when the connection opens.
         let since = Instant::now();
-        Self { pool, address, state: State::Idle, answered: 0, since, failure: None }
+        let state = match pool.tunnels(&route) {
+            true => State::Tunnelling { seen: 0 },
+            false => State::Idle,
+        };
+        Self { pool, route, state, answered: 0, since, failure: None }
     }
 
-    /// Sends the request that has waited longest for this address, or rests.
-    pub(super) fn take_next(&mut self, transport: &mut Transport<'_, App>, _: &mut App) {
+    // ── asking ──────────────────────────────────────────────────────────────────────────────
+
+    /// Sends the request that has waited longest for this server, or rests.
+    pub(super) fn take_next(&mut self, transport: &mut Transport<'_, App>, app: &mut App) {
         if !matches!(self.state, State::Idle) {
             return;
         }
-        match self.pool.next(&self.address) {
-            Some(job) => self.ask(transport, job),
-            None => {
-                self.pool.rest(&self.address, transport.id());
-                self.begin_phase(transport);
+        while let Some(mut job) = self.pool.next(&self.route) {
+            let mut call = Call::new(transport, &mut job.upload, self.answered);
+            job.reader.on_turn(&mut call, app);
+            if call.wish() != Wish::Cancel {
+                return self.ask(transport, job, app);
             }
+            job.fail_later(transport.registry(), Failure::Cancelled);
         }
+        self.pool.rest(&self.route, transport.id());
+        self.begin_phase(transport);
     }
 
-    fn ask(&mut self, transport: &mut Transport<'_, App>, mut job: Job<App>) {
-        transport.write(&job.ask.head());
+    fn ask(&mut self, transport: &mut Transport<'_, App>, mut job: Job<App>, app: &mut App) {
+        let tunnels = self.pool.tunnels(&self.route);
+        let proxied = self.route.proxied.as_ref().filter(|_| !tunnels);
+        transport.write(&job.ask.head(proxied));
+        let awaits = job.ask.awaits_continue();
+        job.upload = if awaits { Upload::Awaited } else { Upload::Done };
+        self.state = State::Asked { job, seen: 0, interims: 0 };
+        if !awaits {
+            self.begin_upload(transport, app);
+        }
+        self.begin_phase(transport);
+    }
+
+    /// The body of the request goes out, or may.
+    fn begin_upload(&mut self, transport: &mut Transport<'_, App>, app: &mut App) {
+        let State::Asked { job, .. } = &mut self.state else {
+            return;
+        };
+        job.upload = Upload::Done;
         match &mut job.ask.payload {
             Payload::None => {}
             Payload::Bytes(bytes) => transport.send(Bytes::clone(bytes)),
@@ -155,10 +196,52 @@ impl<App: 'static> Line<App> {
                     job.is_second = true;
                 }
             }
+            Payload::Open(length) => {
+                job.upload = Upload::Open(Framing::of_request(*length));
+                let mut call = Call::new(transport, &mut job.upload, self.answered);
+                job.reader.on_ready(&mut call, app);
+                let wish = call.wish();
+                self.heed(transport, wish);
+            }
         }
-        self.state = State::Asked { job, seen: 0, interims: 0 };
-        self.begin_phase(transport);
     }
+
+    /// Somebody from elsewhere goes on with a request.
+    pub(super) fn enter(
+        &mut self,
+        transport: &mut Transport<'_, App>,
+        app: &mut App,
+        number: u32,
+        act: impl FnOnce(&mut Call<'_, '_, App>, &mut App),
+    ) {
+        let mut done = Upload::Done;
+        let upload = match &mut self.state {
+            State::Asked { job, .. } | State::Reading { job, .. } => &mut job.upload,
+            State::Switched => &mut done,
+            State::Tunnelling { .. } | State::Idle | State::Over => return,
+        };
+        if number != self.answered || self.failure.is_some() {
+            return;
+        }
+        let mut call = Call::new(transport, upload, number);
+        act(&mut call, app);
+        let wish = call.wish();
+        // Who sends a body that is long is not silent, and cannot be answered yet.
+        if matches!(self.state, State::Asked { .. }) {
+            self.since = transport.registry().now();
+        }
+        self.heed(transport, wish);
+    }
+
+    fn heed(&mut self, transport: &mut Transport<'_, App>, wish: Wish) {
+        match (wish, &mut self.state) {
+            (Wish::Cancel, _) => self.give_up(transport, Failure::Cancelled),
+            (Wish::Pause, State::Reading { is_held, .. }) => *is_held = true,
+            _ => {}
+        }
+    }
+
+    // ── being answered ──────────────────────────────────────────────────────────────────────
 
     /// Looks for a head. Whether there may be more to read.
     fn read_head(
@@ -167,8 +250,10 @@ impl<App: 'static> Line<App> {
         input: &mut Input<'_>,
         app: &mut App,
     ) -> bool {
-        let State::Asked { job, seen, interims } = &mut self.state else {
-            return false;
+        let (method, seen) = match &mut self.state {
+            State::Asked { job, seen, .. } => (job.ask.method.clone(), seen),
+            State::Tunnelling { seen } => (http::Method::CONNECT, seen),
+            _ => return false,
         };
         let limits = &self.pool.options.limits;
         let is_hopeless = *seen > 0 && !input.get(*seen..).unwrap_or_default().contains(&b'\n');
@@ -177,32 +262,104 @@ impl<App: 'static> Line<App> {
             return false;
         }
         let mut slots = Slots::new();
-        let method = job.ask.method.clone();
-        let parsed = parse_response(input, method.as_str(), &mut slots, &limits.head);
-        let (response, length) = match parsed {
-            Ok(Some(parsed)) => parsed,
+        match parse_response(input, method.as_str(), &mut slots, &limits.head) {
+            Ok(Some((response, length))) => {
+                let going_on = self.handle_head(transport, &response, app);
+                input.take_front(length);
+                going_on
+            }
             Ok(None) => {
                 *seen = input.len();
-                return false;
+                false
             }
             Err(refusal) => {
                 self.give_up(transport, Failure::Malformed(refusal));
-                return false;
+                false
             }
-        };
-        if response.status().is_informational() {
-            *interims += 1;
-            *seen = 0;
-            if response.status().as_u16() == 101 || *interims > limits.interims {
-                self.give_up(transport, Failure::Interim);
-                return false;
-            }
-            input.take_front(length);
-            return true;
         }
-        self.begin_body(transport, &response, app);
-        input.take_front(length);
+    }
+
+    fn handle_head(
+        &mut self,
+        transport: &mut Transport<'_, App>,
+        response: &Response<'_>,
+        app: &mut App,
+    ) -> bool {
+        match &mut self.state {
+            _ if !response.status().is_informational() => {}
+            State::Asked { job, seen, interims } => {
+                *interims += 1;
+                *seen = 0;
+                let offered = job.ask.upgrade.as_deref();
+                let accepted = response.fields().get_only("upgrade");
+                let is_offered = offered.is_some_and(|offered| {
+                    accepted.is_some_and(|accepted| accepted.eq_ignore_ascii_case(offered))
+                });
+                return match response.status().as_u16() {
+                    101 if is_offered => self.switch(transport, response, app),
+                    101 => self.give_up_interim(transport),
+                    _ if *interims > self.pool.options.limits.interims => {
+                        self.give_up_interim(transport)
+                    }
+                    100 if job.upload == Upload::Awaited => {
+                        self.begin_upload(transport, app);
+                        self.begin_phase(transport);
+                        true
+                    }
+                    100 => true,
+                    _ => {
+                        let mut call = Call::new(transport, &mut job.upload, self.answered);
+                        job.reader.on_interim(response, &mut call, app);
+                        let wish = call.wish();
+                        self.heed(transport, wish);
+                        true
+                    }
+                };
+            }
+            // A proxy has nothing to say before it answers.
+            _ => return self.give_up_interim(transport),
+        }
+        match self.state {
+            State::Tunnelling { .. } => self.begin_tunnel(transport, response),
+            _ => self.begin_body(transport, response, app),
+        }
         true
+    }
+
+    fn give_up_interim(&mut self, transport: &mut Transport<'_, App>) -> bool {
+        self.give_up(transport, Failure::Interim);
+        false
+    }
+
+    /// The connection is the reader's: what comes waits until that has made something of it.
+    fn switch(
+        &mut self,
+        transport: &mut Transport<'_, App>,
+        response: &Response<'_>,
+        app: &mut App,
+    ) -> bool {
+        if let State::Asked { job, .. } = std::mem::replace(&mut self.state, State::Switched) {
+            transport.pause();
+            transport.cancel_timer(DEADLINE);
+            let id = transport.id();
+            Pool::forget(&self.pool, transport.registry(), &self.route, id);
+            job.reader.on_switch(response, id, transport.registry(), app);
+        }
+        false
+    }
+
+    /// The proxy has answered: if there is a way through, TLS begins behind it.
+    fn begin_tunnel(&mut self, transport: &mut Transport<'_, App>, response: &Response<'_>) {
+        if !response.status().is_success() {
+            return self.give_up(transport, Failure::Proxy(response.status()));
+        }
+        #[cfg(feature = "tls")]
+        if let Some(tls) = &self.pool.options.connect.tls {
+            let tls = tls.for_address(&self.route.server);
+            if let Err(error) = transport.start_tls(&tls) {
+                self.give_up(transport, Failure::Tls(error.to_string()));
+            }
+        }
     }
 
     fn begin_body(
@@ -214,16 +371,15 @@ impl<App: 'static> Line<App> {
         let State::Asked { mut job, .. } = std::mem::replace(&mut self.state, State::Over) else {
             return;
         };
-        let mut call = Call { transport, wish: Wish::More };
+        let mut call = Call::new(transport, &mut job.upload, self.answered);
         job.reader.on_head(response, &mut call, app);
-        let wish = call.wish;
+        let wish = call.wish();
         let body = Body::new(response.framing(), &self.pool.options.limits.body);
         let is_persistent = response.is_persistent();
-        self.state = State::Reading { job, body, received: 0, is_persistent };
+        let is_held = false;
+        self.state = State::Reading { job, body, received: 0, is_persistent, is_held };
         self.begin_phase(transport);
-        if wish == Wish::Cancel {
-            self.give_up(transport, Failure::Cancelled);
-        }
+        self.heed(transport, wish);
     }
 
     fn read_body(
@@ -232,7 +388,7 @@ impl<App: 'static> Line<App> {
         input: &mut Input<'_>,
         app: &mut App,
     ) -> bool {
-        let State::Reading { job, body, received, .. } = &mut self.state else {
+        let State::Reading { job, body, received, is_held, .. } = &mut self.state else {
             return false;
         };
         let mut rest: &[u8] = input;
@@ -242,14 +398,13 @@ impl<App: 'static> Line<App> {
         let going_on = match piece {
             Ok(Piece::Data(data)) => {
                 *received += data.len() as u64;
+                *is_held = false;
                 self.since = transport.registry().now();
                 let body_is_over = matches!(body, Body::Length(0));
-                let mut call = Call { transport, wish: Wish::More };
+                let mut call = Call::new(transport, &mut job.upload, self.answered);
                 job.reader.on_body(data, &mut call, app);
-                let wish = call.wish;
-                if wish == Wish::Cancel {
-                    self.give_up(transport, Failure::Cancelled);
-                }
+                let wish = call.wish();
+                self.heed(transport, wish);
                 // Behind the last byte nothing has to come, so nothing would be offered again.
                 wish == Wish::More || (wish == Wish::Pause && body_is_over)
             }
@@ -270,16 +425,23 @@ impl<App: 'static> Line<App> {
 
     /// The answer is whole.
     fn finish(&mut self, transport: &mut Transport<'_, App>, is_quiet: bool, app: &mut App) {
-        let State::Reading { job, is_persistent, .. } =
+        let State::Reading { mut job, body, is_persistent, .. } =
             std::mem::replace(&mut self.state, State::Idle)
         else {
             return;
         };
+        body.with_trailers(|trailers| {
+            if !trailers.is_empty() {
+                let mut call = Call::new(transport, &mut job.upload, self.answered);
+                job.reader.on_trailers(trailers, &mut call, app);
+            }
+        });
         self.answered += 1;
         // It may have been held for its reader.
         transport.resume();
-        // What comes without having been asked for is somebody else's answer.
-        if is_persistent && is_quiet {
+        // What comes without having been asked for is somebody else's answer, and what is still being sent
+        // would be taken for the next request.
+        if is_persistent && is_quiet && job.upload == Upload::Done {
             self.take_next(transport, app);
         } else {
             self.state = State::Over;
@@ -299,12 +461,14 @@ impl<App: 'static> Line<App> {
         transport.set_timer(DEADLINE, self.patience());
     }
 
-    fn patience(&self) -> std::time::Duration {
+    fn patience(&self) -> Duration {
         let limits = &self.pool.options.limits;
         match &self.state {
             State::Idle => limits.idle,
+            State::Asked { job, .. } if job.upload == Upload::Awaited => limits.continue_time,
             State::Asked { job, .. } => job.ask.patience.unwrap_or(limits.head_time),
-            State::Reading { .. } | State::Over => limits.silence,
+            State::Tunnelling { .. } => limits.head_time,
+            State::Reading { .. } | State::Switched | State::Over => limits.silence,
         }
     }
 
@@ -313,7 +477,7 @@ impl<App: 'static> Line<App> {
         if let Some(failure) = self.failure.take() {
             return failure;
         }
-        let address = self.address.clone();
+        let address = self.route.first().clone();
         match (&closed.reason, received) {
             (CloseReason::ConnectTimeout, _) => Failure::ConnectTimeout(address),
             (CloseReason::ConnectFailed(error), _) => {
@@ -331,6 +495,18 @@ impl<App: 'static> Line<App> {
 
 impl<App: 'static> Protocol<App> for Line<App> {
     fn on_open(&mut self, transport: &mut Transport<'_, App>, app: &mut App) {
+        match (&self.state, self.route.connect()) {
+            (State::Tunnelling { .. }, Some(head)) => {
+                transport.write(&head);
+                self.begin_phase(transport);
+            }
+            _ => self.take_next(transport, app),
+        }
+    }
+
+    #[cfg(feature = "tls")]
+    fn on_secure(&mut self, transport: &mut Transport<'_, App>, app: &mut App) {
+        self.state = State::Idle;
         self.take_next(transport, app);
     }
 
@@ -345,7 +521,10 @@ impl<App: 'static> Protocol<App> for Line<App> {
                 // An empty body ends without anything more to read.
                 State::Reading { .. } => self.read_body(transport, input, app),
                 _ if input.is_empty() => return,
-                State::Asked { .. } => self.read_head(transport, input, app),
+                State::Asked { .. } | State::Tunnelling { .. } => {
+                    self.read_head(transport, input, app)
+                }
+                State::Switched => return transport.pause(),
                 State::Idle => {
                     // Nobody has asked: a server says 408 before it closes, or is confused.
                     self.give_up(transport, Failure::Malformed(Refusal::Length));
@@ -368,23 +547,46 @@ impl<App: 'static> Protocol<App> for Line<App> {
                 *is_persistent = false;
                 self.finish(transport, true, app);
             }
+            // Who it is coupled with is told.
+            State::Switched => {}
             _ => transport.close(),
         }
     }
 
-    fn on_timer(&mut self, transport: &mut Transport<'_, App>, _: TimerKey, _: &mut App) {
+    fn on_drain(&mut self, transport: &mut Transport<'_, App>, _: &mut App) {
+        // The server takes what it is sent, and is not silent.
+        self.since = transport.registry().now();
+    }
+
+    fn on_file_sent(&mut self, transport: &mut Transport<'_, App>, file: SentFile, _: &mut App) {
+        self.since = transport.registry().now();
+        if file.sent < file.requested {
+            // Its length is promised.
+            let why = "the file has become shorter meanwhile".to_owned();
+            self.give_up(transport, Failure::Lost(why));
+        }
+    }
+
+    fn on_timer(&mut self, transport: &mut Transport<'_, App>, _: TimerKey, app: &mut App) {
         let now = transport.registry().now();
         let late = self.since + self.patience();
         if now < late {
             return transport.set_timer(DEADLINE, late.saturating_duration_since(now));
         }
-        match self.state {
+        match &self.state {
             State::Idle => {
                 self.state = State::Over;
                 transport.close();
             }
-            State::Asked { .. } | State::Reading { .. } => self.give_up(transport, Failure::Silent),
-            State::Over => {}
+            State::Asked { job, .. } if job.upload == Upload::Awaited => {
+                self.begin_upload(transport, app);
+                self.begin_phase(transport);
+            }
+            State::Reading { is_held: true, .. } => self.begin_phase(transport),
+            State::Tunnelling { .. } | State::Asked { .. } | State::Reading { .. } => {
+                self.give_up(transport, Failure::Silent);
+            }
+            State::Switched | State::Over => {}
         }
     }
 
@@ -399,7 +601,7 @@ impl<App: 'static> Protocol<App> for Line<App> {
                     && job.ask.is_repeatable() =>
             {
                 job.is_second = true;
-                self.pool.put_first(&self.address, job);
+                self.pool.put_first(&self.route, job);
             }
             State::Asked { job, .. } => {
                 let why = self.reason(closed, None);
@@ -409,19 +611,25 @@ impl<App: 'static> Protocol<App> for Line<App> {
                 let why = self.reason(closed, Some(received));
                 job.reader.on_end(Err(why), registry, app);
             }
-            // It was never open: whoever waits longest learns of it, and the next one tries again.
+            // There was never a way: whoever waits longest learns of it, and the next one tries again.
+            State::Tunnelling { .. } => {
+                let why = self.reason(closed, None);
+                self.pool.fail_next(registry, &self.route, why);
+            }
             State::Idle if !closed.opened => {
                 let why = self.reason(closed, None);
-                self.pool.fail_next(registry, &self.address, why);
+                self.pool.fail_next(registry, &self.route, why);
             }
             State::Idle | State::Over => {}
+            // It was forgotten when it changed hands.
+            State::Switched => return,
         }
-        Pool::forget(&self.pool, registry, &self.address, closed.id);
+        Pool::forget(&self.pool, registry, &self.route, closed.id);
     }
 }
 
 impl<App> fmt::Debug for Line<App> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Line").field("address", &self.address).finish_non_exhaustive()
+        f.debug_struct("Line").field("route", &self.route).finish_non_exhaustive()
     }
 }

@@ -41,23 +41,31 @@
 //! | `url` | `http://host:port/path?query`, and where a Location leads |
 //! | `redirect` | what is asked for next after a 3xx |
 //! | `ask` | a request, as it goes out |
+//! | `call` | a request that is under way: its body, its end |
+//! | `route` | the way to a server: straight, or through a proxy |
 //! | `failure` | how a request can fail |
 //! | `limits` | every bound, its default, and the reason for it |
-//! | `pool` | what waits for which address, and which connections are idle |
+//! | `pool` | what waits for which server, and which connections are idle |
 //! | `line` | one connection |
 
 mod ask;
+mod call;
 mod failure;
 mod limits;
 mod line;
 mod pool;
 mod redirect;
+mod route;
 mod url;
 
 pub use ask::{Ask, Payload};
+pub use call::{Call, CallId, with};
 pub use failure::Failure;
 pub use limits::ClientLimits;
-pub use line::{Call, Line, Reader};
+pub use line::{Line, Reader};
 pub use pool::{Client, ClientOptions};
 pub use redirect::{Redirect, redirect};
+pub use route::Route;
 pub use url::{NoUrl, Scheme, Url};
+
+use route::Proxied;

@@ -1,4 +1,4 @@
-//! What waits for which address, and which connections are idle.
+//! What waits for which server, and which connections are idle.
 
 use std::cell::RefCell;
 use std::collections::{HashMap, VecDeque};
@@ -7,8 +7,9 @@ use std::rc::Rc;
 
 use reactor::{Address, ConnectOptions, ConnectionId, Registry};
 
+use super::ask::Upload;
 use super::line::{Job, Line};
-use super::{Ask, ClientLimits, Failure, Reader};
+use super::{Ask, ClientLimits, Failure, Reader, Route};
 
 /// A client: requests go out by it, over connections that it keeps. Clones are the same client.
 pub struct Client<App> {
@@ -27,10 +28,10 @@ pub struct ClientOptions {
 /// What the connections of a client share.
 pub(super) struct Pool<App> {
     pub(super) options: ClientOptions,
-    sites: RefCell<HashMap<Address, Place<App>>>,
+    sites: RefCell<HashMap<Route, Place<App>>>,
 }
 
-/// What there is of one address.
+/// What there is of one server.
 struct Place<App> {
     waiting: VecDeque<Job<App>>,
     idle: Vec<ConnectionId>,
@@ -60,22 +61,46 @@ impl<App: 'static> Client<App> {
         ask: Ask,
         reader: impl Reader<App>,
     ) {
-        let job = Job { ask, reader: Box::new(reader), is_second: false };
-        self.pool.with_place(address, |place| place.waiting.push_back(job));
-        Pool::hurry(&self.pool, registry, address);
+        self.send_by(registry, &Route::to(address.clone()), ask, reader);
+    }
+
+    /// As [`send`](Self::send), by a route of one's own: through a proxy.
+    pub fn send_by(
+        &self,
+        registry: &mut Registry<App>,
+        route: &Route,
+        ask: Ask,
+        reader: impl Reader<App>,
+    ) {
+        let job = Job { ask, reader: Box::new(reader), is_second: false, upload: Upload::Done };
+        let most = self.pool.options.limits.waiting;
+        let refused = self.pool.with_place(route, |place| {
+            if place.waiting.len() >= most {
+                return Some(job);
+            }
+            place.waiting.push_back(job);
+            None
+        });
+        match refused {
+            Some(job) => job.fail_later(registry, Failure::Busy(route.server.clone())),
+            None => Pool::hurry(&self.pool, registry, route),
+        }
     }
 }
 
 impl<App: 'static> Pool<App> {
-    fn with_place<R>(&self, address: &Address, act: impl FnOnce(&mut Place<App>) -> R) -> R {
+    fn with_place<R>(&self, route: &Route, act: impl FnOnce(&mut Place<App>) -> R) -> R {
         let mut sites = self.sites.borrow_mut();
         let fresh = || Place { waiting: VecDeque::new(), idle: Vec::new(), open: 0 };
-        act(sites.entry(address.clone()).or_insert_with(fresh))
+        match sites.get_mut(route) {
+            Some(place) => act(place),
+            None => act(sites.entry(route.clone()).or_insert_with(fresh)),
+        }
     }
 
-    /// Sees to it that what waits for an address is sent.
-    fn hurry(pool: &Rc<Self>, registry: &mut Registry<App>, address: &Address) {
-        while let Some(id) = pool.with_place(address, |place| place.idle.pop()) {
+    /// Sees to it that what waits for a server is sent.
+    fn hurry(pool: &Rc<Self>, registry: &mut Registry<App>, route: &Route) {
+        while let Some(id) = pool.with_place(route, |place| place.idle.pop()) {
             let told = registry.with(id, |line: &mut Line<App>, transport, app| {
                 line.take_next(transport, app);
             });
@@ -85,55 +110,74 @@ impl<App: 'static> Pool<App> {
             }
         }
         let most = pool.options.limits.connections.max(1);
-        if pool.with_place(address, |place| place.open >= most || place.waiting.is_empty()) {
+        if pool.with_place(route, |place| place.open >= most || place.waiting.is_empty()) {
             return;
         }
-        let line = Line::new(Rc::clone(pool), address.clone());
-        match registry.connect_with(address.clone(), &pool.options.connect, line) {
-            Ok(_) => pool.with_place(address, |place| place.open += 1),
+        let line = Line::new(Rc::clone(pool), route.clone());
+        let connected = match pool.connect_options(route) {
+            Some(options) => registry.connect_with(route.first().clone(), &options, line),
+            None => registry.connect_with(route.first().clone(), &pool.options.connect, line),
+        };
+        match connected {
+            Ok(_) => pool.with_place(route, |place| place.open += 1),
             Err(error) => {
                 let why = error.to_string();
-                let failure = Failure::Unreachable { address: address.clone(), why };
-                pool.fail_next(registry, address, failure);
+                let failure = Failure::Unreachable { address: route.first().clone(), why };
+                pool.fail_next(registry, route, failure);
             }
         }
     }
 
+    /// How to connect, where that is not as the options have it: with a proxy TLS begins behind its answer.
+    fn connect_options(&self, route: &Route) -> Option<ConnectOptions> {
+        #[cfg(feature = "tls")]
+        if route.proxied.is_some() && self.options.connect.tls.is_some() {
+            return Some(ConnectOptions { tls: None, ..self.options.connect.clone() });
+        }
+        let _ = route;
+        None
+    }
+
+    /// Whether the way to the server is a tunnel.
+    pub(super) fn tunnels(&self, route: &Route) -> bool {
+        self.connect_options(route).is_some()
+    }
+
     /// The one that has waited longest has failed.
-    pub(super) fn fail_next(&self, registry: &mut Registry<App>, address: &Address, why: Failure) {
-        if let Some(job) = self.next(address) {
-            registry.defer(move |registry, app| job.reader.on_end(Err(why), registry, app));
+    pub(super) fn fail_next(&self, registry: &mut Registry<App>, route: &Route, why: Failure) {
+        if let Some(job) = self.next(route) {
+            job.fail_later(registry, why);
         }
     }
 
-    pub(super) fn next(&self, address: &Address) -> Option<Job<App>> {
-        self.with_place(address, |place| place.waiting.pop_front())
+    pub(super) fn next(&self, route: &Route) -> Option<Job<App>> {
+        self.with_place(route, |place| place.waiting.pop_front())
     }
 
-    pub(super) fn put_first(&self, address: &Address, job: Job<App>) {
-        self.with_place(address, |place| place.waiting.push_front(job));
+    pub(super) fn put_first(&self, route: &Route, job: Job<App>) {
+        self.with_place(route, |place| place.waiting.push_front(job));
     }
 
-    pub(super) fn rest(&self, address: &Address, id: ConnectionId) {
-        self.with_place(address, |place| place.idle.push(id));
+    pub(super) fn rest(&self, route: &Route, id: ConnectionId) {
+        self.with_place(route, |place| place.idle.push(id));
     }
 
     /// A connection has nothing to do with us any more. Whoever waits gets another.
     pub(super) fn forget(
         pool: &Rc<Self>,
         registry: &mut Registry<App>,
-        address: &Address,
+        route: &Route,
         id: ConnectionId,
     ) {
-        let is_unused = pool.with_place(address, |place| {
+        let is_unused = pool.with_place(route, |place| {
             place.open = place.open.saturating_sub(1);
             place.idle.retain(|idle| *idle != id);
             place.open == 0 && place.waiting.is_empty()
         });
         if is_unused {
-            pool.sites.borrow_mut().remove(address);
+            pool.sites.borrow_mut().remove(route);
         } else {
-            Self::hurry(pool, registry, address);
+            Self::hurry(pool, registry, route);
         }
     }
 }

@@ -8,8 +8,9 @@ use bytes::Bytes;
 use http::StatusCode;
 
 use super::Exchange;
-use super::sending::{Flow, Framing, Slices, Source};
+use super::sending::{Flow, Slices, Source};
 use super::session::{Manner, Writing};
+use crate::http::outgoing::Framing;
 use crate::http::wire::{Length, has_no_body, write_field, write_number, write_status};
 
 /// An answer of which the status is said, and its fields are being said. It is written when its body is
@@ -37,6 +38,20 @@ impl<'x, 'e, 't, App: 'static> Answer<'x, 'e, 't, App> {
     pub(super) fn new(exchange: &'x mut Exchange<'e, 't, App>, status: StatusCode) -> Self {
         let mut head = exchange.session.site.borrow_scratch();
         exchange.session.site.begin_head(&mut head, status, exchange.transport.registry());
+        Self { exchange, head, status }
+    }
+
+    /// The answer of another server, of which the status line and the fields are written already: those of the
+    /// message, and none of its connection. Date is added if it has none (RFC 9110, 6.6.1).
+    pub(in crate::http) fn relayed(
+        exchange: &'x mut Exchange<'e, 't, App>,
+        status: StatusCode,
+        mut head: Vec<u8>,
+        has_date: bool,
+    ) -> Self {
+        if !has_date {
+            exchange.session.site.write_date(&mut head, exchange.transport.registry());
+        }
         Self { exchange, head, status }
     }
 

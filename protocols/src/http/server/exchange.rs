@@ -8,14 +8,16 @@ use bytes::Bytes;
 use http::StatusCode;
 use reactor::{
     Address, ConnectionId, OffloadError, PostError, Protocol, ReachError, Registry, Transport,
+    Uncoupled,
 };
 use thiserror::Error;
 
 use super::receiving::{Gather, Taker};
-use super::sending::{Framing, Stage, has_room, write_piece};
+use super::sending::Stage;
 use super::session::{Reading, Writing};
 use super::{Answer, Receiver, Session};
-use crate::http::wire::{Body, Refusal, write_last_chunk};
+use crate::http::outgoing::{Framing, end_body, has_room, send_piece, write_piece};
+use crate::http::wire::{Body, Refusal};
 
 /// One request and its answer, lent for the time of a call.
 pub struct Exchange<'e, 't, App> {
@@ -51,6 +53,15 @@ pub enum NotUpgraded {
     /// The request has a body that has not been read: where the new protocol begins cannot be known.
     #[error("the body of the request has not been read")]
     Body,
+    /// The connection that it was to be coupled with has ended.
+    #[error("the other connection has ended")]
+    Gone,
+}
+
+/// What says that a connection changes to another protocol.
+fn upgrade_fields<'a>(name: &'a str, more: &[(&'a str, &'a [u8])]) -> Vec<(&'a str, &'a [u8])> {
+    let both = [("Connection", &b"Upgrade"[..]), ("Upgrade", name.as_bytes())];
+    both.iter().chain(more).copied().collect()
 }
 
 /// What a handler keeps with an exchange, to find it again when it answers [later](with).
@@ -71,7 +82,7 @@ pub enum NotUpgraded {
 /// }
 /// ```
 pub trait Kept<App>: Any {
-    /// The connection has ended, and nobody has taken this back ([`Exchange::take_kept`]).
+    /// The connection has ended, or is closing, and nobody has taken this back ([`Exchange::take_kept`]).
     fn on_lost(self: Box<Self>, registry: &mut Registry<App>, app: &mut App);
 }
 
@@ -219,8 +230,7 @@ impl<'e, 't, App: 'static> Exchange<'e, 't, App> {
         protocol: impl Protocol<App> + 'static,
     ) -> Result<(), NotUpgraded> {
         self.check_handing_over()?;
-        let mut all = vec![("Connection", &b"Upgrade"[..]), ("Upgrade", name.as_bytes())];
-        all.extend_from_slice(fields);
+        let all = upgrade_fields(name, fields);
         self.hand_over(StatusCode::SWITCHING_PROTOCOLS, &all, protocol);
         Ok(())
     }
@@ -233,6 +243,27 @@ impl<'e, 't, App: 'static> Exchange<'e, 't, App> {
     pub fn tunnel(&mut self, protocol: impl Protocol<App> + 'static) -> Result<(), NotUpgraded> {
         self.check_handing_over()?;
         self.hand_over(StatusCode::OK, &[], protocol);
+        Ok(())
+    }
+
+    /// Hands the connection over to another one that speaks the new protocol already (RFC 9110, 7.8): answers 101
+    /// with `Upgrade: name` and these fields, and [couples](Registry::couple) the two. What had been read behind
+    /// the request goes along; `ended` is told of their end.
+    ///
+    /// # Errors
+    ///
+    /// See [`NotUpgraded`]; the request is still to be answered then, unless it has been.
+    pub fn couple(
+        &mut self,
+        name: &str,
+        fields: &[(&str, &[u8])],
+        other: ConnectionId,
+        ended: impl FnOnce(&mut Registry<App>, Uncoupled, &mut App) + 'static,
+    ) -> Result<(), NotUpgraded> {
+        self.check_handing_over()?;
+        self.transport.couple(other, ended).map_err(|_| NotUpgraded::Gone)?;
+        let all = upgrade_fields(name, fields);
+        self.begin_handing_over(StatusCode::SWITCHING_PROTOCOLS, &all);
         Ok(())
     }
 
@@ -251,12 +282,16 @@ impl<'e, 't, App: 'static> Exchange<'e, 't, App> {
         fields: &[(&str, &[u8])],
         protocol: impl Protocol<App> + 'static,
     ) {
+        self.begin_handing_over(status, fields);
+        self.transport.replace(protocol);
+    }
+
+    fn begin_handing_over(&mut self, status: StatusCode, fields: &[(&str, &[u8])]) {
         self.write_interim(status, fields);
         if let Some(record) = &mut self.session.record {
             record.status = status.as_u16();
         }
         self.session.hand_over(self.transport);
-        self.transport.replace(protocol);
     }
 
     // ── the body of the request ─────────────────────────────────────────────────────────────
@@ -357,24 +392,9 @@ impl<'e, 't, App: 'static> Exchange<'e, 't, App> {
         let Some((framing, length)) = self.take(bytes.len() as u64) else {
             return;
         };
-        if framing == Framing::Chunks {
-            // The length is not changed by what has been taken.
-            return self.send_chunk(bytes);
-        }
         bytes.truncate(usize::try_from(length).unwrap_or(usize::MAX));
-        self.transport.send(bytes);
+        send_piece(self.transport, framing, bytes);
         self.note_written(length);
-    }
-
-    fn send_chunk(&mut self, bytes: Bytes) {
-        if bytes.is_empty() {
-            return;
-        }
-        let length = bytes.len();
-        self.write_chunk_size(length as u64);
-        self.transport.send(bytes);
-        self.transport.write(b"\r\n");
-        self.note_written(length as u64);
     }
 
     fn write_chunk_size(&mut self, length: u64) {
@@ -416,15 +436,12 @@ impl<'e, 't, App: 'static> Exchange<'e, 't, App> {
             return;
         }
         flow.stage = Stage::Finished;
-        match flow.framing {
-            Framing::Length(left) if left > 0 => self.abort(),
-            Framing::Chunks => {
-                let mut scratch = self.session.site.borrow_scratch();
-                write_last_chunk(&mut scratch, trailers.iter().copied());
-                self.transport.write(&scratch);
-                self.session.site.return_scratch(scratch);
-            }
-            Framing::Nothing | Framing::Length(_) | Framing::UntilEnd => {}
+        let framing = flow.framing;
+        let mut scratch = self.session.site.borrow_scratch();
+        let is_whole = end_body(self.transport, &mut scratch, framing, trailers);
+        self.session.site.return_scratch(scratch);
+        if !is_whole {
+            self.abort();
         }
     }
 

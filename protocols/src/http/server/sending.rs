@@ -5,7 +5,7 @@ use reactor::Transport;
 
 use super::session::{Manner, Writing};
 use super::{Exchange, Session};
-use crate::http::wire::write_chunk_size;
+use crate::http::outgoing::{Framing, has_room};
 
 /// Writes the body of an answer whenever there is room for more.
 pub trait Source<App>: 'static {
@@ -23,18 +23,6 @@ pub(super) struct Flow<App> {
     /// Files that are on their way.
     pub(super) files: u32,
     source: Option<Box<dyn Source<App>>>,
-}
-
-/// How what is written is told from what follows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Framing {
-    /// There is no body: the answer to HEAD.
-    Nothing,
-    /// So many bytes have yet to be written.
-    Length(u64),
-    Chunks,
-    /// The connection ends with it.
-    UntilEnd,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -96,51 +84,6 @@ impl<App: 'static> Session<App> {
         });
         debug_assert!(told.is_ok(), "it is being called");
     }
-}
-
-/// Whether more may be written: not above the mark at which the loop will tell when there is room again.
-pub(super) fn has_room<App>(transport: &Transport<'_, App>) -> bool {
-    transport.queued_bytes() <= transport.limits().outbox_high
-}
-
-impl Framing {
-    /// How much of so many bytes belongs to the body.
-    pub(super) fn take(&mut self, length: u64) -> u64 {
-        match self {
-            Self::Nothing => 0,
-            Self::Length(left) => {
-                let taken = length.min(*left);
-                *left -= taken;
-                taken
-            }
-            Self::Chunks | Self::UntilEnd => length,
-        }
-    }
-}
-
-/// Writes a piece of a body. Short ones are put together first, to be one write.
-pub(super) fn write_piece<App>(
-    transport: &mut Transport<'_, App>,
-    scratch: &mut Vec<u8>,
-    framing: Framing,
-    bytes: &[u8],
-) {
-    if framing != Framing::Chunks {
-        return transport.write(bytes);
-    }
-    if bytes.is_empty() {
-        return;
-    }
-    scratch.clear();
-    write_chunk_size(scratch, bytes.len());
-    if bytes.len() <= 4_096 {
-        scratch.extend_from_slice(bytes);
-        scratch.extend_from_slice(b"\r\n");
-        return transport.write(scratch);
-    }
-    transport.write(scratch);
-    transport.write(bytes);
-    transport.write(b"\r\n");
 }
 
 /// Bytes that are too many to be queued at once.

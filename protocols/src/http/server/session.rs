@@ -314,8 +314,17 @@ impl<App: 'static> Session<App> {
         self.reading = Reading::Over;
         self.writing = Writing::Gone;
         self.log(transport.registry());
+        self.lose(transport.registry());
         transport.cancel_timer(DEADLINE);
         transport.close();
+    }
+
+    /// Whoever keeps something with the exchange learns that it is over, though the connection may take a while to
+    /// end.
+    fn lose(&mut self, registry: &mut Registry<App>) {
+        if let Some(kept) = self.kept.take() {
+            registry.defer(move |registry, app| kept.on_lost(registry, app));
+        }
     }
 
     /// Ends in a way that no client takes for the end of an answer.
@@ -323,6 +332,7 @@ impl<App: 'static> Session<App> {
         self.reading = Reading::Over;
         self.writing = Writing::Gone;
         self.log(transport.registry());
+        self.lose(transport.registry());
         transport.abort();
     }
 

@@ -164,6 +164,15 @@ impl<App> Site<App> {
         out.extend_from_slice(beginning.text.get(OK.len()..).unwrap_or_default());
     }
 
+    /// Writes Date alone, as all heads have it.
+    pub(super) fn write_date(&self, out: &mut Vec<u8>, registry: &Registry<App>) {
+        let mut head = Vec::new();
+        self.begin_head(&mut head, StatusCode::OK, registry);
+        let date =
+            head.get(OK.len()..).unwrap_or_default().split_inclusive(|&byte| byte == b'\n').next();
+        out.extend_from_slice(date.unwrap_or_default());
+    }
+
     #[cold]
     fn new_beginning(&self, now: Instant, wall_clock: SystemTime) -> Beginning {
         let since = wall_clock.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();

@@ -190,21 +190,9 @@ impl<App: 'static> Reader<App> for Posted<App> {
                 self.remote.fail(registry, &self.ids, &why, true);
             }
             Err(failure) => {
-                let sent = !is_before_sending(&failure);
+                let sent = !failure.is_before_sending();
                 self.handle_failure(registry, app, &failure.to_string(), sent);
             }
         }
     }
-}
-
-/// Whether there was no connection to send anything on.
-fn is_before_sending(failure: &Failure) -> bool {
-    matches!(
-        failure,
-        Failure::Unreachable { .. }
-            | Failure::NotFound { .. }
-            | Failure::ConnectTimeout(_)
-            | Failure::NotTrusted(_)
-            | Failure::Tls(_)
-    )
 }

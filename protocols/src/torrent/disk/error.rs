@@ -28,12 +28,12 @@ pub enum DiskError {
     #[error("there is no such block")]
     NoBlock,
     /// What the system says else.
-    #[error("{}: {source}", path.display())]
+    #[error("{}: {error}", path.display())]
     Failed {
         /// What it was about.
         path: PathBuf,
         /// What it says.
-        source: StoreError,
+        error: StoreError,
     },
     /// The pool did not do it: the loop ends, or a thread did.
     #[error("the work was not done")]
@@ -45,7 +45,7 @@ impl DiskError {
         match error.kind() {
             io::ErrorKind::NotFound | io::ErrorKind::UnexpectedEof => Self::Missing { path },
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Self::Full { path },
-            _ => Self::Failed { path, source: error.into() },
+            _ => Self::Failed { path, error: error.into() },
         }
     }
 }

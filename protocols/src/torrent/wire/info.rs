@@ -80,7 +80,7 @@ pub enum Span {
 pub enum InfoError {
     /// It is not bencode.
     #[error("the torrent is no bencode: {0}")]
-    Bencode(#[from] NoBencode),
+    Bencode(NoBencode),
     /// It is no dictionary.
     #[error("the torrent's info is no dictionary")]
     NoDictionary,
@@ -109,7 +109,19 @@ pub enum InfoError {
     TooManyFiles,
     /// A path that is none.
     #[error("the torrent's files cannot be named: {0}")]
-    Path(#[from] NoPath),
+    Path(NoPath),
+}
+
+impl From<NoBencode> for InfoError {
+    fn from(error: NoBencode) -> Self {
+        Self::Bencode(error)
+    }
+}
+
+impl From<NoPath> for InfoError {
+    fn from(error: NoPath) -> Self {
+        Self::Path(error)
+    }
 }
 
 impl Info {

@@ -43,13 +43,19 @@ pub struct Metainfo {
 pub enum MetainfoError {
     /// It is not bencode.
     #[error("this is no torrent: {0}")]
-    Bencode(#[from] NoBencode),
+    Bencode(NoBencode),
     /// There is no info dictionary in it.
     #[error("this is no torrent: there is no `info` in it")]
     NoInfo,
     /// Something is wrong with that.
     #[error(transparent)]
     Info(#[from] InfoError),
+}
+
+impl From<NoBencode> for MetainfoError {
+    fn from(error: NoBencode) -> Self {
+        Self::Bencode(error)
+    }
 }
 
 impl Metainfo {

@@ -3,6 +3,7 @@
 //! ```text
 //!   on the loop                on the pool                          on the loop
 //!   path, conditions ──▶  open: file? directory? sibling? ──▶  conditions ─▶ ranges ─▶ sendfile
+//!          └── a file, and it is in memory ────────────────────────▶
 //! ```
 //!
 //! | file | what it is |
@@ -23,7 +24,7 @@ mod open;
 mod page;
 mod reply;
 
-use open::{Wanted, open};
+use open::{Wanted, open, open_ready};
 use page::Order;
 use reply::{Asked, reply};
 
@@ -121,6 +122,9 @@ impl Files {
             return exchange.answer(StatusCode::BAD_REQUEST).text("The path is malformed.\n");
         };
         let asked = Asked::new(request);
+        if let Some(opened) = open_ready(&self.store, &wanted) {
+            return reply(exchange, &asked, &self.options, Ok(Ok(opened)));
+        }
         let (store, options) = (self.store.clone(), Rc::clone(&self.options));
         let posted = exchange.offload(
             move || open(&store, &wanted),

@@ -1,4 +1,5 @@
-//! From a path to a file, a page or a refusal. It may wait for the disk, and runs on the pool.
+//! From a path to a file, a page or a refusal: at once if the system has it in memory, else on the pool, since
+//! it waits for the disk.
 
 use std::fs::File;
 use std::io::Read;
@@ -6,7 +7,7 @@ use std::io::Read;
 use super::is_dot_name;
 use super::page::{Order, Row, page};
 use crate::http::wire::{Coding, ETag, media_type};
-use crate::store::{Entry, Kind, Store, StoreError, VirtualPath};
+use crate::store::{Entry, Kind, Ready, Store, StoreError, VirtualPath, bytes_ready};
 
 /// Files up to this length are read here, and leave in one write with their head.
 const SHORT: u64 = 16 * 1024;
@@ -57,38 +58,61 @@ pub(super) enum Content {
     Bytes(Vec<u8>),
 }
 
+/// What is to be sent; it may wait for the disk.
 pub(super) fn open(store: &Store, wanted: &Wanted) -> Result<Opened, StoreError> {
     if wanted.is_hidden {
         return Err(StoreError::NotFound);
     }
-    let found = match store.entry(&wanted.path) {
-        Ok(entry) => open_found(store, wanted, entry),
-        Err(error) => Err(error),
+    let found = match wanted.is_directory {
+        true => store.entry(&wanted.path).and_then(|entry| match entry.kind {
+            Kind::Directory => open_directory(store, wanted),
+            kind => Err(why_not(kind, StoreError::NotFound)),
+        }),
+        false => open_surely(store, wanted, &wanted.path).or_else(|error| {
+            // What is there says why it is not read.
+            match store.entry(&wanted.path)?.kind {
+                Kind::Directory => Ok(redirect(wanted)),
+                kind => Err(why_not(kind, error)),
+            }
+        }),
     };
     match (found, &wanted.fallback) {
         (Err(StoreError::NotFound | StoreError::NotADirectory), Some(fallback)) => {
-            open_file(store, wanted, fallback)
+            open_surely(store, wanted, fallback)
         }
         (found, _) => found,
     }
 }
 
-fn open_found(store: &Store, wanted: &Wanted, entry: Entry) -> Result<Opened, StoreError> {
-    match (entry.kind, wanted.is_directory) {
-        (Kind::Directory, true) => open_directory(store, wanted),
-        (Kind::Directory, false) => {
-            Ok(Opened::Redirect(wanted.path.name().unwrap_or_default().to_vec()))
-        }
-        (Kind::File, false) => open_file(store, wanted, &wanted.path),
-        // A file is no directory; and a link that leads out of the tree is nothing.
-        (Kind::File | Kind::Link, _) => Err(StoreError::NotFound),
-        (Kind::Other, _) => Err(StoreError::Denied),
+/// The same, if the system has it in memory; `None` for whatever [`open`] has to see to.
+pub(super) fn open_ready(store: &Store, wanted: &Wanted) -> Option<Opened> {
+    if wanted.is_hidden {
+        return None;
+    }
+    let index = if wanted.is_directory { Some(index_of(wanted).ok()?) } else { None };
+    open_file(Eyes::Hasty(store), wanted, index.as_ref().unwrap_or(&wanted.path))?.ok()
+}
+
+fn redirect(wanted: &Wanted) -> Opened {
+    Opened::Redirect(wanted.path.name().unwrap_or_default().to_vec())
+}
+
+/// Why something of that kind is not what it was asked for as.
+fn why_not(kind: Kind, error: StoreError) -> StoreError {
+    match kind {
+        // A link that leads out of the tree is nothing.
+        Kind::Link => StoreError::NotFound,
+        Kind::Other => StoreError::Denied,
+        Kind::File | Kind::Directory => error,
     }
 }
 
+fn index_of(wanted: &Wanted) -> Result<VirtualPath, StoreError> {
+    Ok(wanted.path.join(b"index.html")?)
+}
+
 fn open_directory(store: &Store, wanted: &Wanted) -> Result<Opened, StoreError> {
-    let index = wanted.path.join(b"index.html")?;
-    match open_file(store, wanted, &index) {
+    match open_surely(store, wanted, &index_of(wanted)?) {
         Err(StoreError::NotFound | StoreError::NotAFile) => {}
         opened => return opened,
     }
@@ -107,47 +131,82 @@ fn open_directory(store: &Store, wanted: &Wanted) -> Result<Opened, StoreError> 
     Ok(Opened::Page(page, tag))
 }
 
-/// A file, or what lies beside it in a coding that is taken.
-fn open_file(store: &Store, wanted: &Wanted, path: &VirtualPath) -> Result<Opened, StoreError> {
-    let media = media_type(path.name().unwrap_or_default());
-    let (file, entry) = store.read(path)?;
-    for &coding in &wanted.codings {
-        if let Some((file, entry)) = sibling(store, path, &entry, coding) {
-            return Ok(Opened::File(Opening::new(wanted, file, entry, media, Some(coding))?));
+/// How files are looked at: by who may wait for the disk, or by who may not.
+#[derive(Clone, Copy)]
+enum Eyes<'a> {
+    Patient(&'a Store),
+    Hasty(&'a Store),
+}
+
+impl Eyes<'_> {
+    /// `None` if it would have to be waited for.
+    fn read(self, path: &VirtualPath) -> Option<Result<(File, Entry), StoreError>> {
+        match self {
+            Self::Patient(store) => Some(store.read(path)),
+            Self::Hasty(store) => store.read_ready(path),
         }
     }
-    Ok(Opened::File(Opening::new(wanted, file, entry, media, None)?))
+
+    /// All of a short file, and what is known of it then.
+    fn content(self, file: File, entry: &mut Entry) -> Option<Result<Content, StoreError>> {
+        let length = usize::try_from(entry.size).ok()?;
+        if let Self::Hasty(_) = self {
+            return Some(Ok(match bytes_ready(&file, length)? {
+                Ready::Bytes(bytes) => Content::Bytes(bytes),
+                Ready::Unknown => Content::File(file),
+            }));
+        }
+        let mut bytes = Vec::with_capacity(length);
+        if let Err(error) = (&file).take(entry.size).read_to_end(&mut bytes) {
+            return Some(Err(error.into()));
+        }
+        // It may be written at this moment.
+        entry.size = bytes.len() as u64;
+        Some(Ok(Content::Bytes(bytes)))
+    }
+}
+
+fn open_surely(store: &Store, wanted: &Wanted, path: &VirtualPath) -> Result<Opened, StoreError> {
+    open_file(Eyes::Patient(store), wanted, path).unwrap_or(Err(StoreError::NotFound))
+}
+
+/// A file, or what lies beside it in a coding that is taken.
+fn open_file(
+    eyes: Eyes<'_>,
+    wanted: &Wanted,
+    path: &VirtualPath,
+) -> Option<Result<Opened, StoreError>> {
+    let media = media_type(path.name().unwrap_or_default());
+    let (mut file, mut entry) = match eyes.read(path)? {
+        Ok(found) => found,
+        Err(error) => return Some(Err(error)),
+    };
+    let mut coding = None;
+    for &taken in &wanted.codings {
+        if let Some(found) = sibling(eyes, path, &entry, taken)? {
+            ((file, entry), coding) = (found, Some(taken));
+            break;
+        }
+    }
+    let content = if wanted.reads_whole && entry.size <= SHORT {
+        eyes.content(file, &mut entry)?
+    } else {
+        Ok(Content::File(file))
+    };
+    Some(content.map(|content| Opened::File(Opening { content, entry, media, coding })))
 }
 
 /// What lies beside a file, unless the file was changed after it was made.
 fn sibling(
-    store: &Store,
+    eyes: Eyes<'_>,
     path: &VirtualPath,
     original: &Entry,
     coding: Coding,
-) -> Option<(File, Entry)> {
-    let name = [path.name()?, coding.suffix().as_bytes()].concat();
-    let (file, entry) = store.read(&path.parent().join(&name).ok()?).ok()?;
-    (entry.modified >= original.modified).then_some((file, entry))
-}
-
-impl Opening {
-    fn new(
-        wanted: &Wanted,
-        mut file: File,
-        mut entry: Entry,
-        media: &'static str,
-        coding: Option<Coding>,
-    ) -> Result<Self, StoreError> {
-        let content = if wanted.reads_whole && entry.size <= SHORT {
-            let mut bytes = Vec::with_capacity(usize::try_from(entry.size).unwrap_or_default());
-            let _ = (&mut file).take(SHORT).read_to_end(&mut bytes)?;
-            // It may be written at this moment.
-            entry.size = bytes.len() as u64;
-            Content::Bytes(bytes)
-        } else {
-            Content::File(file)
-        };
-        Ok(Self { content, entry, media, coding })
-    }
+) -> Option<Option<(File, Entry)>> {
+    let beside = path.name().map(|name| [name, coding.suffix().as_bytes()].concat());
+    let Some(Ok(beside)) = beside.map(|name| path.parent().join(&name)) else {
+        return Some(None);
+    };
+    let found = eyes.read(&beside)?.ok();
+    Some(found.filter(|(_, entry)| entry.modified >= original.modified))
 }

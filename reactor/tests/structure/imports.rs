@@ -1,93 +1,20 @@
-//! The order that the map at the head of `lib.rs` claims: a module imports only from those before it, and files
-//! do not import each other in a circle, but for one circle that has a reason.
+//! Which file of a crate names what of which other.
 //!
 //! The source is read as words, not compiled: who names what, by which path. Methods are seen where their
 //! type is defined, wherever they are implemented.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs;
-use std::path::Path;
-
-/// The one circle. The registry holds every source and every closure that waits for the loop, and each of
-/// them is called with the registry, or with a transport that borrows it: so their types name each other.
-/// What there is to do with them is elsewhere, in files that name these and are named by none.
-const CIRCLE: &[&str] = &[
-    "datagram/transport.rs",
-    "handle.rs",
-    "listener/mod.rs",
-    "registry/inherit.rs",
-    "registry/mod.rs",
-    "registry/protocol.rs",
-    "registry/timers.rs",
-    "signals.rs",
-    "source.rs",
-    "stream/transport.rs",
-];
-
-#[test]
-fn files_import_each_other_in_no_circle_but_one() {
-    let house = House::read();
-    let circles = house.circles();
-    let expected: Vec<BTreeSet<&str>> = vec![CIRCLE.iter().copied().collect()];
-    let found: Vec<BTreeSet<&str>> =
-        circles.iter().map(|circle| circle.iter().map(String::as_str).collect()).collect();
-    assert_eq!(found, expected, "{}", house.arrows_within(&circles));
-}
-
-#[test]
-fn a_module_imports_only_from_those_before_it() {
-    let house = House::read();
-    let order = order();
-    let place = |file: &str| {
-        let module = top(file);
-        let row = order.iter().position(|row| row.contains(&module));
-        let row = row.unwrap_or_else(|| panic!("lib.rs' table has no `{module}`"));
-        let column = order[row].iter().position(|other| *other == module);
-        // Those of the circle's row are read together.
-        (row, column.filter(|_| !order[row].contains(&"registry".to_owned())))
-    };
-    let backwards: Vec<String> = house
-        .arrows
-        .iter()
-        .flat_map(|(from, tos)| tos.iter().map(move |(to, names)| (from, to, names)))
-        .filter(|(from, to, _)| {
-            *from != "lib.rs" && top(from) != top(to) && place(from) < place(to)
-        })
-        .map(|(from, to, names)| format!("{from} -> {to}: {names:?}"))
-        .collect();
-    assert!(backwards.is_empty(), "{}", backwards.join("\n"));
-}
-
-/// The rows of the table in `lib.rs`.
-fn order() -> Vec<Vec<String>> {
-    let rows = source("lib.rs");
-    let rows = rows.lines().filter_map(|line| line.strip_prefix("// | `"));
-    let modules = |row: &str| {
-        let cell = row.split('|').next().unwrap_or_default();
-        cell.split('`')
-            .filter(|word| word.chars().all(|c| c.is_alphanumeric() || c == '_'))
-            .filter(|word| !word.is_empty())
-            .map(str::to_owned)
-            .collect()
-    };
-    rows.map(modules).collect()
-}
-
-fn top(file: &str) -> String {
-    file.split('/').next().unwrap_or_default().trim_end_matches(".rs").to_owned()
-}
-
-fn source(file: &str) -> String {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("src").join(file);
-    fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
-}
+use std::path::PathBuf;
 
 /// Which file names what of which other.
-struct House {
+pub(crate) struct House {
+    folder: PathBuf,
     files: BTreeMap<String, File>,
     /// Where a module is: its path, and the files that may be it.
     modules: HashMap<Vec<String>, Vec<String>>,
-    arrows: BTreeMap<String, BTreeMap<String, BTreeSet<String>>>,
+    /// What each file names, by the file that it is in.
+    pub(crate) arrows: BTreeMap<String, BTreeMap<String, BTreeSet<String>>>,
 }
 
 #[derive(Default)]
@@ -101,9 +28,10 @@ struct File {
 }
 
 impl House {
-    fn read() -> Self {
-        let mut house =
-            Self { files: BTreeMap::new(), modules: HashMap::new(), arrows: BTreeMap::new() };
+    /// The one whose `lib.rs` is in this folder.
+    pub(crate) fn read(folder: &str) -> Self {
+        let (folder, files) = (PathBuf::from(folder), BTreeMap::new());
+        let mut house = Self { folder, files, modules: HashMap::new(), arrows: BTreeMap::new() };
         house.read_module("lib.rs", Vec::new());
         let names: Vec<String> = house.files.keys().cloned().collect();
         for file in names {
@@ -113,8 +41,13 @@ impl House {
         house
     }
 
+    pub(crate) fn source(&self, file: &str) -> String {
+        let path = self.folder.join(file);
+        fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+    }
+
     fn read_module(&mut self, file: &str, module: Vec<String>) {
-        let (read, children) = File::read(&source(file), module.clone());
+        let (read, children) = File::read(&self.source(file), module.clone());
         self.files.insert(file.to_owned(), read);
         self.modules.entry(module.clone()).or_default().push(file.to_owned());
         let folder = match file.strip_suffix("mod.rs").or(file.strip_suffix("lib.rs")) {
@@ -126,9 +59,11 @@ impl House {
             let path = path.map_or_else(
                 || {
                     let flat = format!("{folder}{child}.rs");
-                    let there =
-                        Path::new(env!("CARGO_MANIFEST_DIR")).join("src").join(&flat).exists();
-                    if there { flat } else { format!("{folder}{child}/mod.rs") }
+                    if self.folder.join(&flat).exists() {
+                        flat
+                    } else {
+                        format!("{folder}{child}/mod.rs")
+                    }
                 },
                 |path| format!("{folder}{path}"),
             );
@@ -205,7 +140,7 @@ impl House {
     }
 
     /// Files that can be come back to by arrows, together with all on the way.
-    fn circles(&self) -> Vec<BTreeSet<String>> {
+    pub(crate) fn circles(&self) -> Vec<BTreeSet<String>> {
         let reach: BTreeMap<&String, BTreeSet<&String>> =
             self.files.keys().map(|file| (file, self.reached_from(file))).collect();
         let mut circles: Vec<BTreeSet<String>> = Vec::new();
@@ -238,7 +173,7 @@ impl House {
         reached
     }
 
-    fn arrows_within(&self, circles: &[BTreeSet<String>]) -> String {
+    pub(crate) fn arrows_within(&self, circles: &[BTreeSet<String>]) -> String {
         let mut text = String::new();
         for circle in circles {
             text.push_str(&format!("a circle of {}:\n", circle.len()));
@@ -282,7 +217,8 @@ impl File {
                     at = if is_test { skip_item(&words, end) } else { end };
                     continue;
                 }
-                "use" => {
+                // Not the `use<>` that says what a type captures.
+                "use" if words[at + 1] != "<" => {
                     at = file.read_use(&words, at + 1, &mut Vec::new());
                     continue;
                 }
@@ -291,8 +227,13 @@ impl File {
                     at += 3;
                     continue;
                 }
+                // What stands in a macro's braces at the top is defined at the top.
+                "!" if depth == 0 && words.get(at + 1).is_some_and(|word| word == "{") => {
+                    at += 2;
+                    continue;
+                }
                 "{" => depth += 1,
-                "}" => depth -= 1,
+                "}" => depth = (depth - 1).max(0),
                 "struct" | "enum" | "trait" | "type" | "fn" | "const" | "static"
                 | "macro_rules"
                     if depth == 0 =>
@@ -335,6 +276,7 @@ impl File {
                     at += 1;
                     while words[at] != "}" {
                         at = self.read_use(words, at, before);
+                        assert_ne!(words[at], ";", "this is no tree of a `use`");
                         if words[at] == "," {
                             at += 1;
                         }
@@ -403,6 +345,9 @@ fn words(text: &str) -> Vec<String> {
     while let Some(first) = rest.chars().next() {
         let length = if rest.starts_with("//") {
             rest.find('\n').unwrap_or(rest.len())
+        } else if rest.starts_with("r\"") || rest.starts_with("r#\"") {
+            let end = if rest.starts_with("r#") { "\"#" } else { "\"" };
+            rest[3..].find(end).map_or(rest.len(), |at| 3 + at + end.len())
         } else if first == '"' {
             let mut escaped = false;
             let end = rest[1..].find(|c| {
@@ -437,4 +382,9 @@ fn quoted(rest: &str) -> usize {
         (Some(_), Some((at, '\''))) => at + 1,
         _ => 1,
     }
+}
+
+/// The module at the top that a file is in.
+pub(crate) fn top(file: &str) -> String {
+    file.split('/').next().unwrap_or_default().trim_end_matches(".rs").to_owned()
 }

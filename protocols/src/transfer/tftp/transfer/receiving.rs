@@ -10,15 +10,15 @@
 
 use std::time::{Duration, Instant};
 
-use super::options::Terms;
-use super::outflow::low_bits;
+use super::sending::low_bits;
+use crate::transfer::tftp::wire::options::Terms;
 
 /// The shortest time after which a block that comes again is taken for a sign that its sender has
 /// heard nothing. The loop's clock has milliseconds.
-const STALL: Duration = Duration::from_millis(10);
+const SILENCE: Duration = Duration::from_millis(10);
 
 #[derive(Debug)]
-pub(super) struct Inflow {
+pub(super) struct Receiving {
     block_size: usize,
     window: u64,
     /// The last block that came in order: everything up to it is in the file.
@@ -45,9 +45,9 @@ pub(super) enum Arrival {
     Nothing,
 }
 
-impl Inflow {
+impl Receiving {
     pub(super) fn new(terms: &Terms, now: Instant) -> Self {
-        let mut inflow = Self {
+        let mut receiving = Self {
             block_size: 0,
             window: 0,
             last: 0,
@@ -56,8 +56,8 @@ impl Inflow {
             moved: now,
             probe: None,
         };
-        inflow.agree(terms);
-        inflow
+        receiving.agree(terms);
+        receiving
     }
 
     /// Nothing has been received yet, and this is how it will be.
@@ -100,7 +100,7 @@ impl Inflow {
     fn handle_old(&mut self, is_last: bool, now: Instant, patience: Duration) -> Arrival {
         let silence = now.saturating_duration_since(self.moved);
         let was_acknowledged = is_last && self.acknowledged == Some(self.last);
-        if !was_acknowledged || silence < patience.max(STALL) {
+        if !was_acknowledged || silence < patience.max(SILENCE) {
             return Arrival::Nothing;
         }
         self.moved = now;

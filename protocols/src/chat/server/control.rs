@@ -4,8 +4,8 @@ use reactor::Registry;
 
 use super::accounts::Unknown;
 use super::commands;
+use super::context::cut;
 use super::modes::Flags;
-use super::scope::cut;
 use super::{Event, Server};
 
 /// Who did it, in logs and to whom it is done.

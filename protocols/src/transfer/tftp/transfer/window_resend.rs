@@ -1,5 +1,5 @@
-//! What a sender of windows does before its patience is at an end: when to ask whether something is
-//! missing, and when to believe it.
+//! When a window is sent again (RFC 7440), before its sender's patience is at an end: when to ask whether
+//! something is missing, and when to believe it.
 //!
 //! An acknowledgement in the middle of a window, or one that comes again, may mean that a block is lost,
 //! and all behind it thrown away; or that one came twice, or late, and nothing is missing at all. Firmware
@@ -37,24 +37,24 @@ enum State {
     AskedAgain,
 }
 
-/// What is to be done about a silence.
+/// What is sent again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Remedy {
+pub(super) enum Resend {
     /// The last block that was sent goes again.
-    Ask,
+    LastBlock,
     /// Everything that is not acknowledged goes again.
-    GoBack,
+    Window,
 }
 
 /// Watches one window after the other.
 #[derive(Debug)]
-pub(super) struct Stall {
+pub(super) struct WindowResend {
     state: State,
     /// When something was last sent, or acknowledged.
     since: Instant,
-    /// How often there was a remedy since a round trip could last be measured. Each time doubles the
+    /// How often something was sent again since a round trip could last be measured. Each time doubles the
     /// waits: if the peer takes longer than it seemed to, nothing had to be done.
-    remedies: u32,
+    resends: u32,
 }
 
 /// What the waits are made of.
@@ -72,15 +72,15 @@ pub(super) struct Pace {
 /// Blocks that take a peer no time worth mentioning.
 const FEW: u32 = 16;
 
-impl Stall {
+impl WindowResend {
     pub(super) fn new(now: Instant) -> Self {
-        Self { state: State::Calm, since: now, remedies: 0 }
+        Self { state: State::Calm, since: now, resends: 0 }
     }
 
     /// Blocks have been acknowledged: all that were sent, or some in the middle of a window.
     pub(super) fn handle_progress(&mut self, is_all: bool, now: Instant) {
         if matches!(self.state, State::Asked | State::GoneBack | State::AskedAgain) {
-            self.remedies += 1;
+            self.resends += 1;
         }
         self.state = if is_all { State::Calm } else { State::Doubtful };
         self.since = now;
@@ -91,7 +91,7 @@ impl Stall {
         match self.state {
             State::Calm | State::Asked => self.state = State::Doubtful,
             State::AskedAgain => {
-                self.remedies += 1;
+                self.resends += 1;
                 self.state = State::Doubtful;
             }
             State::Doubtful | State::GoneBack => {}
@@ -105,7 +105,7 @@ impl Stall {
 
     /// A round trip has been measured, so the waits are right again.
     pub(super) fn handle_round_trip(&mut self) {
-        self.remedies = 0;
+        self.resends = 0;
     }
 
     /// The peer is asked for another reason.
@@ -125,19 +125,19 @@ impl Stall {
             State::AskedAgain => return None,
         };
         let longest = wait.max(pace.shortest);
-        self.since.checked_add(wait.saturating_mul(1 << self.remedies.min(6)).min(longest))
+        self.since.checked_add(wait.saturating_mul(1 << self.resends.min(6)).min(longest))
     }
 
     /// It has come due.
-    pub(super) fn handle_timeout(&mut self) -> Option<Remedy> {
-        let (state, remedy) = match self.state {
-            State::Calm => (State::Asked, Remedy::Ask),
-            State::GoneBack => (State::AskedAgain, Remedy::Ask),
-            State::Asked | State::Doubtful => (State::GoneBack, Remedy::GoBack),
+    pub(super) fn handle_timeout(&mut self) -> Option<Resend> {
+        let (state, resend) = match self.state {
+            State::Calm => (State::Asked, Resend::LastBlock),
+            State::GoneBack => (State::AskedAgain, Resend::LastBlock),
+            State::Asked | State::Doubtful => (State::GoneBack, Resend::Window),
             State::AskedAgain => return None,
         };
         self.state = state;
-        Some(remedy)
+        Some(resend)
     }
 }
 
@@ -179,52 +179,52 @@ mod tests {
     #[test]
     fn silence_is_asked_about_then_believed_and_asked_about_once_more() {
         let now = Instant::now();
-        let mut stall = Stall::new(now);
-        let mut remedies = Vec::new();
-        while let Some(due) = stall.due(pace(1)) {
-            remedies.extend(stall.handle_timeout().map(|remedy| (due - now, remedy)));
+        let mut resend = WindowResend::new(now);
+        let mut resends = Vec::new();
+        while let Some(due) = resend.due(pace(1)) {
+            resends.extend(resend.handle_timeout().map(|what| (due - now, what)));
         }
-        let expected = [(20, Remedy::Ask), (20, Remedy::GoBack), (20, Remedy::Ask)];
-        assert_eq!(remedies, expected.map(|(wait, remedy)| (MILLISECOND * wait, remedy)));
+        let expected = [(20, Resend::LastBlock), (20, Resend::Window), (20, Resend::LastBlock)];
+        assert_eq!(resends, expected.map(|(wait, what)| (MILLISECOND * wait, what)));
     }
 
     #[test]
     fn a_hint_is_believed_soon_and_its_echoes_are_not() {
         let now = Instant::now();
-        let mut stall = Stall::new(now);
-        stall.handle_hint();
-        assert_eq!(stall.due(pace(1)), Some(now + 3 * MILLISECOND));
-        assert_eq!(stall.handle_timeout(), Some(Remedy::GoBack));
-        stall.handle_hint();
-        assert_eq!(stall.handle_timeout(), Some(Remedy::Ask));
+        let mut resend = WindowResend::new(now);
+        resend.handle_hint();
+        assert_eq!(resend.due(pace(1)), Some(now + 3 * MILLISECOND));
+        assert_eq!(resend.handle_timeout(), Some(Resend::Window));
+        resend.handle_hint();
+        assert_eq!(resend.handle_timeout(), Some(Resend::LastBlock));
         // Asked anew, it still lacks that.
-        stall.handle_hint();
-        assert_eq!(stall.handle_timeout(), Some(Remedy::GoBack));
+        resend.handle_hint();
+        assert_eq!(resend.handle_timeout(), Some(Resend::Window));
     }
 
     #[test]
     fn nothing_is_done_before_an_answer_can_be_here() {
         let now = Instant::now();
-        let mut stall = Stall::new(now);
-        assert_eq!(stall.due(pace(300)), Some(now + 300 * MILLISECOND));
-        stall.handle_hint();
-        assert_eq!(stall.due(pace(300)), Some(now + 300 * MILLISECOND));
+        let mut resend = WindowResend::new(now);
+        assert_eq!(resend.due(pace(300)), Some(now + 300 * MILLISECOND));
+        resend.handle_hint();
+        assert_eq!(resend.due(pace(300)), Some(now + 300 * MILLISECOND));
     }
 
     /// Otherwise everything might be sent twice to a peer that has become slower.
     #[test]
     fn what_was_done_in_vain_is_done_later_next_time() {
         let now = Instant::now();
-        let mut stall = Stall::new(now);
+        let mut resend = WindowResend::new(now);
         let mut waits = Vec::new();
         for _ in 0..8 {
-            stall.handle_progress(false, now);
-            waits.push(stall.due(pace(1)).expect("it is waited for") - now);
-            assert_eq!(stall.handle_timeout(), Some(Remedy::GoBack));
+            resend.handle_progress(false, now);
+            waits.push(resend.due(pace(1)).expect("it is waited for") - now);
+            assert_eq!(resend.handle_timeout(), Some(Resend::Window));
         }
         assert_eq!(waits, [3, 6, 12, 24, 48, 96, 192, 192].map(|wait| MILLISECOND * wait));
-        stall.handle_progress(false, now);
-        stall.handle_round_trip();
-        assert_eq!(stall.due(pace(1)), Some(now + 3 * MILLISECOND));
+        resend.handle_progress(false, now);
+        resend.handle_round_trip();
+        assert_eq!(resend.due(pace(1)), Some(now + 3 * MILLISECOND));
     }
 }

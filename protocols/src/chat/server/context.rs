@@ -11,17 +11,17 @@
 //!            :server BATCH -b
 //! ```
 
+use std::fmt;
 use std::rc::Rc;
 use std::sync::mpsc;
 
-use reactor::ConnectionId;
-
-use super::channels::ChannelKey;
-use super::history::Talk;
+use super::keys::{ChannelKey, UserKey};
+use super::label::{Label, is_one_batch};
 use super::line::{Cast, Line};
 use super::modes::{Status, UserModes};
 use super::network::Network;
-use super::users::{User, UserKey};
+use super::talk::Talk;
+use super::users::User;
 use super::{Event, Server};
 use crate::chat::wire::builder::Builder;
 use crate::chat::wire::capability::Caps;
@@ -30,40 +30,44 @@ use crate::chat::wire::timestamp::Timestamp;
 use crate::password::{Memory, PasswordHash};
 
 /// A user's turn to speak.
-pub(super) struct Scope<'a> {
+pub(super) struct Context<'a> {
     pub(super) server: &'a mut Server,
     pub(super) network: &'a mut dyn Network,
     pub(super) me: UserKey,
-    pub(super) connection: ConnectionId,
     /// When it is done: by the wall clock, and later than what was done before in the same place.
     pub(super) clock: Timestamp,
     wall: Timestamp,
     label: Option<Label>,
+    /// Something is done for the user away from the loop, and this goes on: its next lines wait.
+    waiting: Option<Then>,
 }
 
-/// The label of a command, and what it was answered so far.
-#[derive(Clone, Debug)]
-pub(super) struct Label {
-    text: String,
-    replies: Vec<Line>,
-}
+/// How a user's turn goes on when what it waited for is done, or is told why it never will be.
+pub(super) struct Then(Box<GoOn>);
 
-impl Label {
-    pub(super) fn new(text: String) -> Self {
-        Self { text, replies: Vec::new() }
+type GoOn = dyn FnOnce(&mut Context<'_>, Result<(), String>);
+
+impl Then {
+    pub(super) fn go_on(self, ctx: &mut Context<'_>, done: Result<(), String>) {
+        self.0(ctx, done);
     }
 }
 
-impl<'a> Scope<'a> {
+impl fmt::Debug for Then {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Then")
+    }
+}
+
+impl<'a> Context<'a> {
     pub(super) fn new(
         server: &'a mut Server,
         network: &'a mut dyn Network,
         me: UserKey,
-        connection: ConnectionId,
         label: Option<Label>,
     ) -> Self {
         let clock = Timestamp::of(network.wall_clock());
-        Self { server, network, me, connection, clock, wall: clock, label }
+        Self { server, network, me, clock, wall: clock, label, waiting: None }
     }
 
     /// Whose turn it is.
@@ -89,13 +93,13 @@ impl<'a> Scope<'a> {
     pub(super) fn rank(&self, channel: ChannelKey) -> Option<Status> {
         let channel = &self.server.channels[channel];
         let status = channel.status(self.me)?;
-        let keeps = channel.is_standing && self.user().is_operator();
+        let keeps = channel.is_permanent && self.user().is_operator();
         Some(if keeps { status.max(Status::ADMIN) } else { status })
     }
 
     /// Whether the user is still there: it may have quit, or killed itself.
     pub(super) fn is_there(&self) -> bool {
-        self.server.users.find(self.me, self.connection).is_some()
+        self.server.users.get(self.me).is_some()
     }
 
     /// What follows is done on a channel: in a millisecond of its own, and no earlier than what was done
@@ -134,13 +138,13 @@ impl<'a> Scope<'a> {
     }
 
     /// Refuses a command (IRCv3 standard-replies).
-    pub(super) fn fail(&mut self, command: &str, code: &str, context: &[&str], text: &str) {
-        self.standard_reply("FAIL", command, code, context, text);
+    pub(super) fn fail(&mut self, command: &str, code: &str, params: &[&str], text: &str) {
+        self.standard_reply("FAIL", command, code, params, text);
     }
 
     /// Says something about a command (IRCv3 standard-replies).
-    pub(super) fn note(&mut self, command: &str, code: &str, context: &[&str], text: &str) {
-        self.standard_reply("NOTE", command, code, context, text);
+    pub(super) fn note(&mut self, command: &str, code: &str, params: &[&str], text: &str) {
+        self.standard_reply("NOTE", command, code, params, text);
     }
 
     fn standard_reply(
@@ -148,12 +152,11 @@ impl<'a> Scope<'a> {
         kind: &str,
         command: &str,
         code: &str,
-        context: &[&str],
+        params: &[&str],
         text: &str,
     ) {
         let builder = self.by_server(kind).param(presentable(command)).param(code);
-        let builder =
-            context.iter().fold(builder, |builder, word| builder.param(presentable(word)));
+        let builder = params.iter().fold(builder, |builder, word| builder.param(presentable(word)));
         self.reply(builder.text(text));
     }
 
@@ -177,8 +180,8 @@ impl<'a> Scope<'a> {
         match &mut self.label {
             Some(label) => label.replies.push(line),
             None => {
-                self.network
-                    .send(self.connection, line.render(self.server.users[self.me].caps, None));
+                let user = &self.server.users[self.me];
+                self.network.send(user.connection, line.render(user.caps, None));
             }
         }
     }
@@ -275,7 +278,7 @@ impl<'a> Scope<'a> {
         &mut self,
         password: &str,
         against: PasswordHash,
-        then: impl FnOnce(&mut Scope<'_>, Result<bool, String>) + 'static,
+        then: impl FnOnce(&mut Context<'_>, Result<bool, String>) + 'static,
     ) {
         let password = password.to_owned();
         let kib = Some(against.kib());
@@ -286,7 +289,7 @@ impl<'a> Scope<'a> {
     pub(super) fn hash(
         &mut self,
         password: &str,
-        then: impl FnOnce(&mut Scope<'_>, Result<PasswordHash, String>) + 'static,
+        then: impl FnOnce(&mut Context<'_>, Result<PasswordHash, String>) + 'static,
     ) {
         let password = password.to_owned();
         let kib = Some(PasswordHash::NEW_KIB);
@@ -299,18 +302,18 @@ impl<'a> Scope<'a> {
         &mut self,
         kib: Option<u32>,
         work: impl FnOnce(&mut Memory) -> Result<R, E> + Send + 'static,
-        then: impl FnOnce(&mut Scope<'_>, Result<R, String>) + 'static,
+        then: impl FnOnce(&mut Context<'_>, Result<R, String>) + 'static,
     ) {
         let (give, get) = mpsc::channel();
-        self.wait(move |scope, done| {
+        self.wait(move |ctx, done| {
             let result = done.and_then(|()| get.try_recv().map_err(|lost| lost.to_string())?);
-            then(scope, result);
+            then(ctx, result);
         });
         let work = move |memory: &mut Memory| {
             // If the user has gone, nobody takes it.
             let _ = give.send(work(memory).map_err(|error| error.to_string()));
         };
-        self.network.offload(self.connection, kib, Box::new(work));
+        self.network.offload(self.user().connection, kib, Box::new(work));
     }
 
     /// Has the accounts saved. Nobody waits for it.
@@ -319,19 +322,20 @@ impl<'a> Scope<'a> {
     }
 
     /// Has the accounts saved, and goes on when they are on the disk, or cannot be.
-    pub(super) fn save_and(&mut self, then: impl FnOnce(&mut Scope<'_>) + 'static) {
-        self.wait(|scope, _| then(scope));
-        self.network.save(&mut self.server.accounts, Some(self.connection));
+    pub(super) fn save_and(&mut self, then: impl FnOnce(&mut Context<'_>) + 'static) {
+        self.wait(|ctx, _| then(ctx));
+        let connection = self.user().connection;
+        self.network.save(&mut self.server.accounts, Some(connection));
     }
 
     /// The user's next lines wait, and what it is answered then bears the label of this command, as does
     /// what it was answered already.
-    fn wait(&mut self, then: impl FnOnce(&mut Scope<'_>, Result<(), String>) + 'static) {
+    fn wait(&mut self, then: impl FnOnce(&mut Context<'_>, Result<(), String>) + 'static) {
         let label = self.label.take();
-        self.user_mut().waiting = Some(Box::new(move |scope, done| {
-            scope.label = label;
-            then(scope, done);
-        }));
+        self.waiting = Some(Then(Box::new(move |ctx, done| {
+            ctx.label = label;
+            then(ctx, done);
+        })));
     }
 
     /// Takes the label, for an answer that comes with a later command.
@@ -345,14 +349,18 @@ impl<'a> Scope<'a> {
 
     // ── the end ─────────────────────────────────────────────────────────────────────────────
 
-    /// Ends the turn: labelled answers go out.
-    pub(super) fn finish(mut self) {
-        let Some(Label { text, mut replies }) = self.label.take() else {
-            return;
-        };
-        if !self.is_there() {
-            return;
+    /// Ends the turn: labelled answers go out. If something is waited for, how it goes on then.
+    #[must_use]
+    pub(super) fn finish(mut self) -> Option<Then> {
+        if let Some(label) = self.label.take()
+            && self.is_there()
+        {
+            self.answer(label);
         }
+        self.waiting
+    }
+
+    fn answer(&mut self, Label { text, mut replies }: Label) {
         match replies.len() {
             0 => {
                 let ack = self.by_server("ACK");
@@ -363,10 +371,10 @@ impl<'a> Scope<'a> {
             _ if self.caps().has(Caps::BATCH) => self.wrap(&mut replies),
             _ => {}
         }
-        let caps = self.caps();
+        let user = &self.server.users[self.me];
         for (at, line) in replies.iter().enumerate() {
             let label = (at == 0).then_some(text.as_str());
-            self.network.send(self.connection, line.render(caps, label));
+            self.network.send(user.connection, line.render(user.caps, label));
         }
     }
 
@@ -383,19 +391,6 @@ impl<'a> Scope<'a> {
         }
         replies.insert(0, begin);
         replies.push(end);
-    }
-}
-
-/// Whether the answers are a batch already: the first and the last are in none, the others all are.
-fn is_one_batch(replies: &[Line]) -> bool {
-    match replies {
-        [first, between @ .., last] => {
-            first.batch.is_none()
-                && last.batch.is_none()
-                && !between.is_empty()
-                && between.iter().all(|line| line.batch.is_some())
-        }
-        _ => false,
     }
 }
 

@@ -1,5 +1,9 @@
 //! What the transfers of a server share: the tree, limits and counters; and the call that opens its port.
 
+mod limits;
+mod port;
+mod session;
+
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::io;
@@ -9,11 +13,13 @@ use std::time::Instant;
 use reactor::{Address, DatagramOptions, OpenError, Registry, SocketId};
 use thiserror::Error;
 
-use super::port::Port;
-use super::session::Session;
-use super::{Code, Failure, Limits};
+use super::{Code, Failure};
 use crate::budget::{Budget, Spent, host};
 use crate::transfer::store::{Access, Replace, Store};
+use port::Port;
+use session::Session;
+
+pub use limits::Limits;
 
 /// The state of a TFTP server: part of the application, shared by all its transfers.
 ///
@@ -46,14 +52,14 @@ pub struct Server {
     places: u64,
     /// How many transfers there are of each source.
     sources: BTreeMap<IpAddr, usize>,
-    pub(super) sessions: BTreeMap<SocketId, Session>,
+    sessions: BTreeMap<SocketId, Session>,
     /// Those of them whose file is safe, the oldest first.
     dallying: VecDeque<SocketId>,
 }
 
 /// A request that is being served: its place among the transfers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Place(u64);
+struct Place(u64);
 
 /// What a peer has asked for last.
 #[derive(Debug)]
@@ -89,7 +95,7 @@ pub struct Counters {
 
 /// Why a request is not served.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
-pub(super) enum Refusal {
+enum Refusal {
     /// It came twice, or too soon: not a word.
     #[error("dropped")]
     Dropped,
@@ -149,21 +155,21 @@ impl Server {
         &self.counters
     }
 
-    pub(super) fn store(&self) -> &Store {
+    fn store(&self) -> &Store {
         &self.store
     }
 
-    pub(super) fn replace(&self) -> Replace {
+    fn replace(&self) -> Replace {
         self.replace
     }
 
-    pub(super) fn limits(&self) -> &Limits {
+    fn limits(&self) -> &Limits {
         &self.limits
     }
 
     /// Whether a request is to be served. If so, it has a place from now on, until
     /// [`release`](Self::release).
-    pub(super) fn admit(
+    fn admit(
         &mut self,
         from: &Address,
         request: &[u8],
@@ -194,7 +200,7 @@ impl Server {
     }
 
     /// Whether there is anything left of a source's budget for an answer.
-    pub(super) fn may_answer(&mut self, from: &Address, now: Instant) -> bool {
+    fn may_answer(&mut self, from: &Address, now: Instant) -> bool {
         from.ip().is_some_and(|ip| self.budget.take(ip, now).is_ok())
     }
 
@@ -207,7 +213,7 @@ impl Server {
     }
 
     /// A request has got its socket.
-    pub(super) fn enter(&mut self, id: SocketId, session: Session) {
+    fn enter(&mut self, id: SocketId, session: Session) {
         if let Some(served) = self.peers.get_mut(session.peer())
             && served.place == session.place()
         {
@@ -218,7 +224,7 @@ impl Server {
 
     /// A transfer is over, or has never begun: its place is free. What the peer has asked for last may
     /// be something else by now, and then is still being served.
-    pub(super) fn release(&mut self, peer: &Address, place: Place) {
+    fn release(&mut self, peer: &Address, place: Place) {
         self.counters.open -= 1;
         if self.peers.get(peer).is_some_and(|served| served.place == place) {
             self.peers.remove(peer);
@@ -235,13 +241,13 @@ impl Server {
     }
 
     /// A transfer only stays for a while from now on; the one that has to go for it, if there is no room.
-    pub(super) fn dally(&mut self, id: SocketId) -> Option<SocketId> {
+    fn dally(&mut self, id: SocketId) -> Option<SocketId> {
         self.dallying.push_back(id);
         if self.dallying.len() > self.limits.dallying { self.dallying.pop_front() } else { None }
     }
 
     /// A transfer's socket is closed.
-    pub(super) fn leave(&mut self, id: SocketId) -> Option<Session> {
+    fn leave(&mut self, id: SocketId) -> Option<Session> {
         let session = self.sessions.remove(&id)?;
         if let Some(at) = self.dallying.iter().position(|&dallying| dallying == id) {
             self.dallying.remove(at);
@@ -249,25 +255,25 @@ impl Server {
         Some(session)
     }
 
-    pub(super) fn count_sent(&mut self, bytes: u64) {
+    fn count_sent(&mut self, bytes: u64) {
         self.counters.sent += 1;
         self.counters.sent_bytes += bytes;
     }
 
-    pub(super) fn count_received(&mut self, bytes: u64) {
+    fn count_received(&mut self, bytes: u64) {
         self.counters.received += 1;
         self.counters.received_bytes += bytes;
     }
 
-    pub(super) fn count_failed(&mut self) {
+    fn count_failed(&mut self) {
         self.counters.failed += 1;
     }
 
-    pub(super) fn count_refused(&mut self) {
+    fn count_refused(&mut self) {
         self.counters.refused += 1;
     }
 
-    pub(super) fn count_dropped(&mut self) {
+    fn count_dropped(&mut self) {
         self.counters.dropped += 1;
     }
 }
@@ -280,7 +286,7 @@ impl AsMut<Self> for Server {
 
 impl Refusal {
     /// What the peer is told, if anything.
-    pub(super) fn report(&self) -> Option<(Code, String)> {
+    fn report(&self) -> Option<(Code, String)> {
         match self {
             Self::Dropped => None,
             Self::Busy => Some((Code::Undefined, self.to_string())),
@@ -305,6 +311,6 @@ impl fmt::Display for Counters {
 }
 
 /// A failure that the system's way of saying it has room for.
-pub(super) fn out_of_sockets(error: &OpenError) -> Failure {
+fn out_of_sockets(error: &OpenError) -> Failure {
     Failure::from(io::Error::other(error.to_string()))
 }

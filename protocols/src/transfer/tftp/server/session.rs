@@ -12,10 +12,10 @@ use reactor::{
     TimerKey,
 };
 
-use super::pump::{Content, News, Pump};
-use super::server::Place;
-use super::{Failure, Limits, Mode, Options, Server, Terms, Transfer};
+use super::{Limits, Place, Server};
 use crate::transfer::store::{StoreError, Upload};
+use crate::transfer::tftp::pump::{Content, News, Pump};
+use crate::transfer::tftp::{Failure, Mode, Options, Terms, Transfer};
 
 /// A transfer, in the server's keeping, so that it can be reached when its file is safe.
 #[derive(Debug)]

@@ -9,7 +9,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::stall::Pace;
+use super::window_resend::Pace;
 
 /// How patiently packets are sent again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,6 +1,6 @@
 //! The bounds of TFTP. How patiently packets are sent again is in [`Patience`].
 
-use super::{Bounds, LARGEST_BLOCK, Patience};
+use crate::transfer::tftp::{Bounds, LARGEST_BLOCK, Patience};
 
 /// The limits of a server, given to [`Server::new`](super::Server::new).
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -5,12 +5,12 @@
 //! register a user who says what the page wants, from the address of whoever looks at it. Mail, sent through
 //! an open proxy, does the same. The others do no harm; they are told at once instead of after half a minute.
 //!
-//! What a proxy in front of the server says first (`PROXY TCP4 …`) is no stranger's: IRC follows. It is not
+//! What a proxy in front of the server says first (`PROXY TCP4 …`) is none of them: IRC follows. It is not
 //! believed, since anybody could say it. `docs/chat.md` has what is done about each.
 
 /// Another protocol, by what a client of it says before it has heard anything.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::chat) enum Stranger {
+pub(in crate::chat) enum OtherProtocol {
     /// A request line (RFC 9112, 3), or the head of a response.
     Http,
     /// The same of RTSP (RFC 7826, 7.1).
@@ -35,10 +35,10 @@ const METHODS: [&str; 10] =
 
 /// How a version begins, at the end of a request line. Other methods are known by it, some of which are
 /// commands of IRC as well: `INVITE sip:ann@example SIP/2.0`.
-const VERSIONS: [(&str, Stranger); 3] =
-    [("HTTP/", Stranger::Http), ("RTSP/", Stranger::Rtsp), ("SIP/", Stranger::Sip)];
+const VERSIONS: [(&str, OtherProtocol); 3] =
+    [("HTTP/", OtherProtocol::Http), ("RTSP/", OtherProtocol::Rtsp), ("SIP/", OtherProtocol::Sip)];
 
-impl Stranger {
+impl OtherProtocol {
     /// Who speaks, by a whole line; `None` if it may be IRC.
     pub(in crate::chat) fn of(line: &[u8]) -> Option<Self> {
         let is_between = |byte: &u8| matches!(byte, b' ' | b'\t');
@@ -76,7 +76,7 @@ impl Stranger {
 }
 
 /// Whose version it is: `HTTP/1.1`.
-fn of_version(word: &[u8]) -> Option<Stranger> {
+fn of_version(word: &[u8]) -> Option<OtherProtocol> {
     let begins = |name: &str| {
         word.get(..name.len()).is_some_and(|it| it.eq_ignore_ascii_case(name.as_bytes()))
     };
@@ -92,14 +92,14 @@ mod tests {
     #[test]
     fn a_stranger_is_known_by_its_first_words_and_nobody_else_is_one() {
         for (line, stranger) in [
-            ("POST / HTTP/1.1", Some(Stranger::Http)),
-            ("get", Some(Stranger::Http)),
-            ("SEARCH /x HTTP/1.1", Some(Stranger::Http)),
-            ("HTTP/1.1 200 OK", Some(Stranger::Http)),
-            (" POST\t/ HTTP/1.1", Some(Stranger::Http)),
-            ("INVITE sip:x SIP/2.0", Some(Stranger::Sip)),
-            ("SSH-2.0-x", Some(Stranger::Ssh)),
-            ("ehlo x", Some(Stranger::Smtp)),
+            ("POST / HTTP/1.1", Some(OtherProtocol::Http)),
+            ("get", Some(OtherProtocol::Http)),
+            ("SEARCH /x HTTP/1.1", Some(OtherProtocol::Http)),
+            ("HTTP/1.1 200 OK", Some(OtherProtocol::Http)),
+            (" POST\t/ HTTP/1.1", Some(OtherProtocol::Http)),
+            ("INVITE sip:x SIP/2.0", Some(OtherProtocol::Sip)),
+            ("SSH-2.0-x", Some(OtherProtocol::Ssh)),
+            ("ehlo x", Some(OtherProtocol::Smtp)),
             ("", None),
             ("GETTER x", None),
             ("CAP LS 302", None),
@@ -109,16 +109,16 @@ mod tests {
             ("USER a 0 * :HTTP/1.1", None),
             ("PASS :a HTTP/1.1 b", None),
         ] {
-            assert_eq!(Stranger::of(line.as_bytes()), stranger, "{line:?}");
+            assert_eq!(OtherProtocol::of(line.as_bytes()), stranger, "{line:?}");
         }
-        assert_eq!(Stranger::at_once(b"\x16\x03\x01"), Some(Stranger::Tls));
-        assert_eq!(Stranger::at_once(b"\x16\x03"), None, "it may still be something else");
+        assert_eq!(OtherProtocol::at_once(b"\x16\x03\x01"), Some(OtherProtocol::Tls));
+        assert_eq!(OtherProtocol::at_once(b"\x16\x03"), None, "it may still be something else");
     }
 
     proptest! {
         #[test]
         fn any_bytes_are_somebodys(bytes in any::<Vec<u8>>()) {
-            let _ = (Stranger::of(&bytes), Stranger::at_once(&bytes));
+            let _ = (OtherProtocol::of(&bytes), OtherProtocol::at_once(&bytes));
         }
     }
 }

@@ -237,7 +237,7 @@ impl Mode {
 }
 
 impl<'a> Pairs<'a> {
-    /// Pairs in the form [`Options::encode`](super::Options::encode) writes them: each an option and a
+    /// Pairs in the form [`Options::encode`](super::options::Options::encode) writes them: each an option and a
     /// value, both with a NUL behind them.
     #[must_use]
     pub fn new(bytes: &'a [u8]) -> Self {

@@ -16,11 +16,11 @@ use reactor::{
     Address, Datagram, DatagramOptions, DatagramProtocol, DatagramTransport, Registry, SocketId,
 };
 
-use super::server::{Place, Refusal, out_of_sockets};
 use super::session::{Client, Session, TransferSocket};
-use super::transfer::error;
-use super::{Code, Failure, Malformed, Mode, Options, Packet, Request, Server};
+use super::{Place, Refusal, Server, out_of_sockets};
 use crate::transfer::store::{CreateOptions, Replace, Store, StoreError, Upload, VirtualPath};
+use crate::transfer::tftp::transfer::error;
+use crate::transfer::tftp::{Code, Failure, Malformed, Mode, Options, Packet, Request};
 
 /// The protocol of the well-known port. It has no state: the server is the application's.
 #[derive(Debug)]
@@ -215,8 +215,6 @@ impl<App> DatagramProtocol<App> for Apology {
         let _ = socket.send_to(&self.packet, &self.peer);
         socket.close();
     }
-
-    fn on_datagram(&mut self, _: &mut DatagramTransport<'_, App>, _: &Datagram<'_>, _: &mut App) {}
 }
 
 fn session(order: &Order, opened: Opened, server: &Server, now: Instant) -> Session {

@@ -33,16 +33,29 @@
 //!
 //! To write a file is the same with the sides changed: WRQ is answered with ACK 0, or with an OACK, and
 //! that with DATA 1.
+//!
+//! | file | what it is |
+//! |---|---|
+//! | `sending`, `receiving` | blocks on their way out, blocks that come in |
+//! | `window_resend` | a window that is not acknowledged: when it is sent again |
+//! | `retransmission` | when any other packet is sent again, and when it is given up |
+
+mod receiving;
+mod retransmission;
+mod sending;
+mod window_resend;
 
 use std::time::{Duration, Instant};
 
 use super::failure::Failure;
-use super::inflow::{Arrival, Inflow};
-use super::options::{Options, Terms};
-use super::outflow::{Acknowledged, Outflow};
-use super::packet::{Code, Packet, Pairs};
-use super::retransmission::{Patience, Retransmission};
-use super::stall::{Remedy, Stall};
+use super::wire::options::{Options, Terms};
+use super::wire::packet::{Code, Packet, Pairs};
+use receiving::{Arrival, Receiving};
+use retransmission::Retransmission;
+use sending::{Acknowledged, Sending};
+use window_resend::{Resend, WindowResend};
+
+pub use retransmission::Patience;
 
 /// Of so many tries in a row to have a window acknowledged, the last sends all of it again. The others
 /// ask with its last block, which nearly always is enough.
@@ -75,13 +88,13 @@ pub struct Transfer {
     urgent: Option<Vec<u8>>,
     clock: Retransmission,
     /// Of a sender: what it does before its clock comes due.
-    stall: Stall,
+    window_resend: WindowResend,
 }
 
 #[derive(Debug)]
 enum Flow {
-    Out(Outflow),
-    In(Inflow),
+    Sending(Sending),
+    Receiving(Receiving),
 }
 
 #[derive(Debug)]
@@ -136,7 +149,7 @@ impl Transfer {
     /// with the options that are `asked` for.
     #[must_use]
     pub fn ask_to_read(request: Vec<u8>, asked: Options, patience: Patience, now: Instant) -> Self {
-        let flow = Flow::In(Inflow::new(&Terms::default(), now));
+        let flow = Flow::Receiving(Receiving::new(&Terms::default(), now));
         Self::ask(flow, request, asked, patience, now)
     }
 
@@ -148,7 +161,7 @@ impl Transfer {
         patience: Patience,
         now: Instant,
     ) -> Self {
-        let flow = Flow::Out(Outflow::new(&Terms::default()));
+        let flow = Flow::Sending(Sending::new(&Terms::default()));
         Self::ask(flow, request, asked, patience, now)
     }
 
@@ -160,13 +173,13 @@ impl Transfer {
     /// A server's, which sends a file on these terms, of which these were `granted`.
     #[must_use]
     pub fn send(terms: &Terms, granted: &Options, patience: Patience, now: Instant) -> Self {
-        Self::greet(Flow::Out(Outflow::new(terms)), terms, granted, patience, now)
+        Self::greet(Flow::Sending(Sending::new(terms)), terms, granted, patience, now)
     }
 
     /// A server's, which receives a file on these terms, of which these were `granted`.
     #[must_use]
     pub fn receive(terms: &Terms, granted: &Options, patience: Patience, now: Instant) -> Self {
-        Self::greet(Flow::In(Inflow::new(terms, now)), terms, granted, patience, now)
+        Self::greet(Flow::Receiving(Receiving::new(terms, now)), terms, granted, patience, now)
     }
 
     fn greet(
@@ -179,8 +192,8 @@ impl Transfer {
         let oack = (!granted.is_empty()).then(|| oack(granted));
         let urgent = match (&oack, &mut flow) {
             (Some(oack), _) => Some(oack.clone()),
-            (None, Flow::In(inflow)) => Some(ack(inflow.acknowledge(now))),
-            (None, Flow::Out(_)) => None,
+            (None, Flow::Receiving(receiving)) => Some(ack(receiving.acknowledge(now))),
+            (None, Flow::Sending(_)) => None,
         };
         let mut transfer = Self::new(flow, Phase::Greeting { oack }, urgent, patience, now);
         transfer.clock.agree(terms.timeout);
@@ -196,7 +209,7 @@ impl Transfer {
         now: Instant,
     ) -> Self {
         let clock = Retransmission::new(patience, now);
-        Self { flow, phase, urgent, clock, stall: Stall::new(now) }
+        Self { flow, phase, urgent, clock, window_resend: WindowResend::new(now) }
     }
 
     /// The peer has sent a packet. What is none, or makes no sense now, is as if it had been lost.
@@ -232,14 +245,14 @@ impl Transfer {
                 self.acknowledge(now);
                 Event::Agreed(terms)
             }
-            Err(unacceptable) => self.fail(unacceptable.into()),
+            Err(unacceptable) => self.fail(Failure::Options(unacceptable)),
         }
     }
 
     /// The server has not heard that the client has heard it.
     fn handle_granted_again(&mut self) -> Event<'static> {
-        if let (Phase::Moving, Flow::In(inflow)) = (&self.phase, &self.flow)
-            && inflow.is_at_the_beginning()
+        if let (Phase::Moving, Flow::Receiving(receiving)) = (&self.phase, &self.flow)
+            && receiving.is_at_the_beginning()
         {
             self.urgent = Some(ack(0));
         }
@@ -247,7 +260,7 @@ impl Transfer {
     }
 
     fn handle_ack(&mut self, block: u16, now: Instant) -> Event<'static> {
-        if !matches!(self.flow, Flow::Out(_)) {
+        if !matches!(self.flow, Flow::Sending(_)) {
             return Event::Nothing;
         }
         match &self.phase {
@@ -270,18 +283,18 @@ impl Transfer {
     }
 
     fn handle_progress(&mut self, block: u16, now: Instant) -> Event<'static> {
-        let Flow::Out(outflow) = &mut self.flow else {
+        let Flow::Sending(sending) = &mut self.flow else {
             return Event::Nothing;
         };
-        match outflow.handle_ack(block, now) {
+        match sending.handle_ack(block, now) {
             Acknowledged::Nothing => return Event::Nothing,
             Acknowledged::Again => {
-                self.stall.handle_hint();
+                self.window_resend.handle_hint();
                 return Event::Nothing;
             }
             Acknowledged::All => return self.end(Ok(())),
             Acknowledged::More(round_trip) => {
-                self.stall.handle_progress(!outflow.has_unacknowledged(), now);
+                self.window_resend.handle_progress(!sending.has_unacknowledged(), now);
                 self.note_round_trip(round_trip);
             }
         }
@@ -293,11 +306,11 @@ impl Transfer {
     fn handle_data<'a>(&mut self, block: u16, bytes: &'a [u8], now: Instant) -> Event<'a> {
         match (&self.phase, &self.flow) {
             (Phase::Dallying { .. }, _) => self.handle_last_again(block, now),
-            (Phase::Asking { .. }, Flow::In(_)) if block == 1 => {
+            (Phase::Asking { .. }, Flow::Receiving(_)) if block == 1 => {
                 self.begin(&Terms::default(), now);
                 self.receive_block(block, bytes, now)
             }
-            (Phase::Greeting { .. } | Phase::Moving, Flow::In(_)) => {
+            (Phase::Greeting { .. } | Phase::Moving, Flow::Receiving(_)) => {
                 self.begin_moving();
                 self.receive_block(block, bytes, now)
             }
@@ -307,14 +320,14 @@ impl Transfer {
 
     fn receive_block<'a>(&mut self, block: u16, bytes: &'a [u8], now: Instant) -> Event<'a> {
         let patience = self.clock.round_trip().unwrap_or_default();
-        let Flow::In(inflow) = &mut self.flow else {
+        let Flow::Receiving(receiving) = &mut self.flow else {
             return Event::Nothing;
         };
-        let block_size = inflow.block_size();
+        let block_size = receiving.block_size();
         if bytes.len() > block_size {
             return self.fail(Failure::Oversized(block_size as u16));
         }
-        match inflow.handle_block(block, now, patience) {
+        match receiving.handle_block(block, now, patience) {
             Arrival::Nothing => return Event::Nothing,
             Arrival::Acknowledge => {
                 self.acknowledge(now);
@@ -334,8 +347,8 @@ impl Transfer {
     }
 
     fn handle_last_again(&mut self, block: u16, now: Instant) -> Event<'static> {
-        if let Flow::In(inflow) = &mut self.flow
-            && inflow.handle_block(block, now, self.clock.round_trip().unwrap_or_default())
+        if let Flow::Receiving(receiving) = &mut self.flow
+            && receiving.handle_block(block, now, self.clock.round_trip().unwrap_or_default())
                 == Arrival::Acknowledge
         {
             self.acknowledge(now);
@@ -390,7 +403,7 @@ impl Transfer {
             return self.end(Ok(()));
         }
         if self.clock.due().is_none_or(|due| now < due) {
-            self.remedy();
+            self.resend_window();
             return Event::Nothing;
         }
         let is_greeting = matches!(self.phase, Phase::Greeting { .. });
@@ -407,23 +420,23 @@ impl Transfer {
         match (&self.phase, &mut self.flow) {
             (Phase::Asking { request: packet, .. }, _)
             | (Phase::Greeting { oack: Some(packet) }, _) => self.urgent = Some(packet.clone()),
-            (_, Flow::Out(outflow)) if self.clock.tries().is_multiple_of(GO_BACK) => {
-                outflow.go_back();
+            (_, Flow::Sending(sending)) if self.clock.tries().is_multiple_of(GO_BACK) => {
+                sending.go_back();
             }
-            (_, Flow::Out(outflow)) => {
-                outflow.send_last_again();
-                self.stall.handle_asked();
+            (_, Flow::Sending(sending)) => {
+                sending.send_last_again();
+                self.window_resend.handle_asked();
             }
-            (_, Flow::In(inflow)) => self.urgent = Some(ack(inflow.acknowledge(now))),
+            (_, Flow::Receiving(receiving)) => self.urgent = Some(ack(receiving.acknowledge(now))),
         }
     }
 
     /// A window has not been acknowledged for a while.
-    fn remedy(&mut self) {
-        if let Flow::Out(outflow) = &mut self.flow {
-            match self.stall.handle_timeout() {
-                Some(Remedy::Ask) => outflow.send_last_again(),
-                Some(Remedy::GoBack) => outflow.go_back(),
+    fn resend_window(&mut self) {
+        if let Flow::Sending(sending) = &mut self.flow {
+            match self.window_resend.handle_timeout() {
+                Some(Resend::LastBlock) => sending.send_last_again(),
+                Some(Resend::Window) => sending.go_back(),
                 None => {}
             }
         }
@@ -433,8 +446,8 @@ impl Transfer {
     #[must_use]
     pub fn wanted(&self) -> Option<usize> {
         match (&self.phase, &self.flow) {
-            (Phase::Greeting { oack: None } | Phase::Moving, Flow::Out(outflow)) => {
-                outflow.wanted()
+            (Phase::Greeting { oack: None } | Phase::Moving, Flow::Sending(sending)) => {
+                sending.wanted()
             }
             _ => None,
         }
@@ -443,8 +456,8 @@ impl Transfer {
     /// The next block of the file. One that is shorter than what is [`wanted`](Self::wanted) is the
     /// last; a file whose end is that of a block has an empty one behind it.
     pub fn handle_block(&mut self, bytes: Vec<u8>) {
-        if let Flow::Out(outflow) = &mut self.flow {
-            outflow.handle_block(bytes);
+        if let Flow::Sending(sending) = &mut self.flow {
+            sending.handle_block(bytes);
         }
     }
 
@@ -457,15 +470,15 @@ impl Transfer {
         if !matches!(self.phase, Phase::Greeting { oack: None } | Phase::Moving) {
             return false;
         }
-        let Flow::Out(outflow) = &mut self.flow else {
+        let Flow::Sending(sending) = &mut self.flow else {
             return false;
         };
-        let was_waiting = outflow.has_unacknowledged();
-        let Some(packet) = outflow.poll_block(now) else {
+        let was_waiting = sending.has_unacknowledged();
+        let Some(packet) = sending.poll_block(now) else {
             return false;
         };
         packet.encode(out);
-        self.stall.handle_sent(now);
+        self.window_resend.handle_sent(now);
         if !was_waiting {
             self.clock.arm(now);
         }
@@ -478,16 +491,16 @@ impl Transfer {
         match self.phase {
             Phase::Over => None,
             Phase::Dallying { until } => Some(until),
-            _ => [self.clock.due(), self.stall_due()].into_iter().flatten().min(),
+            _ => [self.clock.due(), self.window_due()].into_iter().flatten().min(),
         }
     }
 
-    fn stall_due(&self) -> Option<Instant> {
+    fn window_due(&self) -> Option<Instant> {
         match (&self.phase, &self.flow) {
-            (Phase::Moving, Flow::Out(outflow))
-                if outflow.has_windows() && outflow.is_waiting() =>
+            (Phase::Moving, Flow::Sending(sending))
+                if sending.has_windows() && sending.is_waiting() =>
             {
-                self.stall.due(self.clock.pace(outflow.unacknowledged()))
+                self.window_resend.due(self.clock.pace(sending.unacknowledged()))
             }
             _ => None,
         }
@@ -513,8 +526,8 @@ impl Transfer {
 
     fn begin(&mut self, terms: &Terms, now: Instant) {
         match &mut self.flow {
-            Flow::Out(outflow) => outflow.agree(terms),
-            Flow::In(inflow) => inflow.agree(terms),
+            Flow::Sending(sending) => sending.agree(terms),
+            Flow::Receiving(receiving) => receiving.agree(terms),
         }
         self.begin_moving();
         self.clock.handle_progress(now);
@@ -523,21 +536,21 @@ impl Transfer {
     fn begin_moving(&mut self) {
         self.phase = Phase::Moving;
         // Block by block, a sender knows what is missing as well as its receiver.
-        if matches!(&self.flow, Flow::In(inflow) if inflow.has_windows()) {
+        if matches!(&self.flow, Flow::Receiving(receiving) if receiving.has_windows()) {
             self.clock.ask_first();
         }
     }
 
     /// Acknowledges what has been received, if it is this side that receives.
     fn acknowledge(&mut self, now: Instant) {
-        if let Flow::In(inflow) = &mut self.flow {
-            self.urgent = Some(ack(inflow.acknowledge(now)));
+        if let Flow::Receiving(receiving) = &mut self.flow {
+            self.urgent = Some(ack(receiving.acknowledge(now)));
         }
     }
 
     fn acknowledge_full_window(&mut self, now: Instant) {
-        if let Flow::In(inflow) = &self.flow
-            && inflow.is_window_full()
+        if let Flow::Receiving(receiving) = &self.flow
+            && receiving.is_window_full()
         {
             self.acknowledge(now);
         }
@@ -546,7 +559,7 @@ impl Transfer {
     fn note_round_trip(&mut self, sample: Option<Duration>) {
         if let Some(sample) = sample {
             self.clock.handle_round_trip(sample);
-            self.stall.handle_round_trip();
+            self.window_resend.handle_round_trip();
         }
     }
 

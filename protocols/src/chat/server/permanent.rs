@@ -7,9 +7,9 @@ use crate::chat::wire::timestamp::Timestamp;
 
 impl Server {
     /// The channels of the settings are as old as the server, which learns the time from the loop.
-    pub(super) fn date_standing_channels(&mut self, at: Timestamp) {
-        let standing: Vec<_> = self.channels.iter().map(|(key, _)| key).collect();
-        for key in standing {
+    pub(super) fn date_permanent_channels(&mut self, at: Timestamp) {
+        let permanent: Vec<_> = self.channels.iter().map(|(key, _)| key).collect();
+        for key in permanent {
             let channel = &mut self.channels[key];
             channel.created = at;
             if let Some(topic) = &mut channel.topic {
@@ -19,21 +19,21 @@ impl Server {
     }
 
     /// A channel that the settings do not have any more is one like any other: gone, when nobody is on it.
-    pub(super) fn close_standing_channels(&mut self) {
+    pub(super) fn close_permanent_channels(&mut self) {
         let wanted = &self.settings.channels;
         let is_wanted = |name: &str| wanted.iter().any(|it| same_name(&it.name, name));
-        let standing = self.channels.iter().filter(|(_, channel)| channel.is_standing);
-        let closed = standing.filter(|(_, channel)| !is_wanted(channel.name.as_str()));
+        let permanent = self.channels.iter().filter(|(_, channel)| channel.is_permanent);
+        let closed = permanent.filter(|(_, channel)| !is_wanted(channel.name.as_str()));
         let closed: Vec<_> = closed.map(|(key, _)| key).collect();
         for key in closed {
-            self.channels[key].is_standing = false;
+            self.channels[key].is_permanent = false;
             self.drop_if_empty(key);
         }
     }
 
-    pub(super) fn open_standing_channels(&mut self) {
-        for standing in self.settings.channels.clone() {
-            let Ok(name) = ChannelName::new(&standing.name, self.settings.limits.channel_length)
+    pub(super) fn open_permanent_channels(&mut self) {
+        for permanent in self.settings.channels.clone() {
+            let Ok(name) = ChannelName::new(&permanent.name, self.settings.limits.channel_length)
             else {
                 continue;
             };
@@ -46,10 +46,10 @@ impl Server {
                 }
             };
             let channel = &mut self.channels[key];
-            channel.is_standing = true;
-            if !standing.topic.is_empty() {
+            channel.is_permanent = true;
+            if !permanent.topic.is_empty() {
                 let by = self.settings.name.clone();
-                channel.topic = Some(Topic { text: standing.topic, by, at: at.seconds() });
+                channel.topic = Some(Topic { text: permanent.topic, by, at: at.seconds() });
             }
         }
     }

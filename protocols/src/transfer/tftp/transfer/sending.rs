@@ -15,11 +15,11 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use super::options::Terms;
-use super::packet::Packet;
+use crate::transfer::tftp::wire::options::Terms;
+use crate::transfer::tftp::wire::packet::Packet;
 
 #[derive(Debug)]
-pub(super) struct Outflow {
+pub(super) struct Sending {
     block_size: usize,
     window: u64,
     /// What has been read and not acknowledged; the first of them has the number `base`.
@@ -51,9 +51,9 @@ pub(super) enum Acknowledged {
     All,
 }
 
-impl Outflow {
+impl Sending {
     pub(super) fn new(terms: &Terms) -> Self {
-        let mut outflow = Self {
+        let mut sending = Self {
             block_size: 0,
             window: 0,
             blocks: VecDeque::new(),
@@ -64,8 +64,8 @@ impl Outflow {
             last: None,
             probe: None,
         };
-        outflow.agree(terms);
-        outflow
+        sending.agree(terms);
+        sending
     }
 
     /// Nothing has been sent yet, and this is how it will be.

@@ -1,0 +1,636 @@
+//! The reverse proxy, between real sockets: what passes, what does not, and backends that do not do as they should.
+
+use std::io::{ErrorKind, Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::sync::mpsc::{self, Receiver};
+use std::time::Duration;
+
+use http::StatusCode;
+use protocols::http::ProxyLimits;
+use protocols::http::client::{Client, ClientLimits, ClientOptions};
+use protocols::http::proxy::{Backend, Forwarded, Proxy, ProxyOptions};
+use protocols::http::server::Site;
+use protocols::http::wire::Length;
+use reactor::{Input, Protocol, Transport};
+
+use crate::stage::{PATIENCE, Peer, Stage, statuses};
+
+/// A proxy before these, which asks in this way.
+fn proxy_with(backends: &[SocketAddr], options: ProxyOptions, limits: ClientLimits) -> Stage {
+    let urls: Vec<_> = backends.iter().map(|address| format!("http://{address}")).collect();
+    proxy_to(urls, options, limits)
+}
+
+fn proxy_to(urls: Vec<String>, options: ProxyOptions, limits: ClientLimits) -> Stage {
+    Stage::serve(move || {
+        let client = Client::new(ClientOptions { limits, ..ClientOptions::default() });
+        let backend = |url: &String| {
+            Backend::new(url.parse().expect("a url"), client.clone()).expect("a backend")
+        };
+        let proxy = Proxy::new(urls.iter().map(backend).collect(), options);
+        Site::new(move |request, exchange, ()| proxy.serve(request, exchange))
+    })
+}
+
+fn proxy(backends: &[SocketAddr]) -> Stage {
+    proxy_with(backends, ProxyOptions::default(), ClientLimits::default())
+}
+
+/// An address at which nobody listens.
+fn nobody() -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("port 0 is free");
+    listener.local_addr().expect("it is bound")
+}
+
+/// A backend that hands on each of its connections.
+struct Raw {
+    address: SocketAddr,
+    connections: Receiver<TcpStream>,
+}
+
+impl Raw {
+    fn new() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("port 0 is free");
+        let address = listener.local_addr().expect("it is bound");
+        let (tell, connections) = mpsc::channel();
+        // It ends when nobody takes another.
+        std::thread::spawn(move || {
+            for stream in listener.incoming().map_while(Result::ok) {
+                stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
+                if tell.send(stream).is_err() {
+                    return;
+                }
+            }
+        });
+        Self { address, connections }
+    }
+
+    fn accept(&self) -> TcpStream {
+        self.connections.recv_timeout(PATIENCE).expect("the proxy connects")
+    }
+
+    /// The next connection, and the head of what is asked on it.
+    fn asked(&self) -> (TcpStream, String) {
+        let mut stream = self.accept();
+        let head = hear(&mut stream, "\r\n\r\n");
+        (stream, head)
+    }
+}
+
+/// What comes up to and with this text, byte by byte.
+fn hear(stream: &mut TcpStream, end: &str) -> String {
+    let mut heard = Vec::new();
+    let mut byte = [0];
+    while !heard.ends_with(end.as_bytes()) {
+        let count = stream.read(&mut byte).expect("it comes in time");
+        assert!(count > 0, "it ended with {:?}", String::from_utf8_lossy(&heard));
+        heard.push(byte[0]);
+    }
+    String::from_utf8(heard).expect("it is text")
+}
+
+/// Whether the other side ends the connection, well or not.
+fn is_ended(stream: &mut TcpStream) -> bool {
+    match stream.read(&mut [0; 4096]) {
+        Ok(count) => count == 0,
+        Err(error) => error.kind() == ErrorKind::ConnectionReset,
+    }
+}
+
+const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi";
+
+/// Sends a body back as it was gathered; streams of chunks; answers without a body.
+fn site() -> Site<()> {
+    Site::new(|request, exchange, app| match request.path() {
+        "/echo" => {
+            exchange.gather(1 << 24, app, |exchange, body, ()| {
+                exchange.answer(StatusCode::OK).field("X-Backend", "yes").bytes(&body);
+            });
+        }
+        "/chunks" => {
+            let exchange = exchange.answer(StatusCode::OK).open(Length::Open);
+            let exchange = exchange.expect("it is owed");
+            exchange.write(b"one, ");
+            exchange.write(b"two");
+            exchange.finish_with(&[("X-Sum", b"2"), ("Content-Length", b"9")]);
+        }
+        "/none" => exchange.answer(StatusCode::NO_CONTENT).empty(),
+        "/cached" => exchange.answer(StatusCode::NOT_MODIFIED).field("ETag", "\"a\"").empty(),
+        "/large" => exchange.answer(StatusCode::OK).shared(vec![b'x'; MUCH].into()),
+        "/hint" => {
+            exchange.hint(StatusCode::EARLY_HINTS, &[("Link", b"</a>"), ("Keep-Alive", b"x")]);
+            exchange.answer(StatusCode::OK).text("hinted");
+        }
+        _ => exchange.answer(StatusCode::NOT_FOUND).text("not here"),
+    })
+}
+
+#[test]
+fn what_is_asked_and_answered_passes_as_it_is() {
+    let backend = Stage::serve(site);
+    let stage = proxy(&[backend.address]);
+    let mut peer = stage.connect();
+    peer.say("POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\nhello");
+    let answer = peer.hear("hello");
+    assert!(answer.starts_with("HTTP/1.1 200 OK\r\nDate: "), "{answer}");
+    assert_eq!(answer.matches("Date: ").count(), 1, "{answer}");
+    assert!(answer.contains("X-Backend: yes\r\nContent-Length: 5\r\n\r\nhello"), "{answer}");
+    // On the same connection, and from chunks to a length.
+    peer.say("POST /echo HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n");
+    peer.say("3;x=y\r\nabc\r\n1\r\nd\r\n0\r\nT: u\r\n\r\n");
+    assert!(peer.hear("abcd").contains("Content-Length: 4\r\n"));
+    peer.say("GET /chunks HTTP/1.1\r\nHost: h\r\n\r\n");
+    let answer = peer.hear("0\r\nX-Sum: 2\r\n\r\n");
+    assert!(answer.contains("Transfer-Encoding: chunked\r\n"), "{answer}");
+    assert!(answer.contains("one, ") && answer.contains("two"), "{answer}");
+    for (path, status) in [("/none", 204), ("/cached", 304)] {
+        peer.say(format!("GET {path} HTTP/1.1\r\nHost: h\r\n\r\n"));
+        let answer = peer.hear("\r\n\r\n");
+        assert_eq!(statuses(&answer), [status]);
+        assert!(!answer.contains("Content-Length") && !answer.contains("chunked"), "{answer}");
+    }
+    peer.say("HEAD /large HTTP/1.1\r\nHost: h\r\n\r\n");
+    assert!(peer.hear("\r\n\r\n").contains("Content-Length: 30000000\r\n"));
+    peer.say("GET /hint HTTP/1.1\r\nHost: h\r\n\r\n");
+    let hint = peer.hear("\r\n\r\n");
+    assert_eq!(hint, "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n");
+    assert!(peer.hear("hinted").contains("200 OK"));
+    peer.say("GET /nowhere HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n");
+    assert_eq!(statuses(&peer.rest()), [404]);
+    // HTTP/1.0 gets what it understands.
+    let answer = stage.ask_until_closed("GET /chunks HTTP/1.0\r\n\r\n");
+    assert!(answer.ends_with("\r\n\r\none, two"), "{answer}");
+}
+
+#[test]
+fn a_backend_is_told_who_asks_and_nothing_of_the_connection() {
+    let raw = Raw::new();
+    let stage = proxy(&[raw.address]);
+    let mut peer = stage.connect();
+    peer.say(
+        "GET http://public:81/a%2Fb?c HTTP/1.1\r\nHost: other\r\nConnection: close, X-Mine\r\n\
+         X-Mine: 1\r\nCookie: a=b\r\nX-Forwarded-For: 10.1.1.1\r\nTE: trailers\r\nVia: 1.0 front\r\n\r\n",
+    );
+    let (mut stream, head) = raw.asked();
+    assert_eq!(
+        head,
+        "GET /a%2Fb?c HTTP/1.1\r\nHost: public:81\r\nCookie: a=b\r\nVia: 1.0 front\r\n\
+         Via: 1.1 web-proxy\r\nForwarded: for=127.0.0.1;proto=http;host=\"public:81\"\r\n\
+         X-Forwarded-For: 127.0.0.1\r\nX-Forwarded-Host: public:81\r\nX-Forwarded-Proto: http\r\n\r\n"
+    );
+    stream.write_all(
+        b"HTTP/1.1 200 Fine\r\nDate: then\r\nKeep-Alive: timeout=5\r\nConnection: X-Hop\r\nX-Hop: 1\r\n\
+          Server: s\r\nContent-Length: 2\r\n\r\nhi",
+    )
+    .expect("the proxy reads");
+    let expected = "HTTP/1.1 200 Fine\r\nDate: then\r\nServer: s\r\nContent-Length: 2\r\n\
+        Connection: close\r\n\r\nhi";
+    assert_eq!(peer.rest(), expected);
+}
+
+#[test]
+fn a_backend_is_asked_by_the_name_and_below_the_path_that_it_was_given() {
+    let raw = Raw::new();
+    let options = ProxyOptions {
+        rewrite_host: true,
+        forwarded: Forwarded::Nothing,
+        ..ProxyOptions::default()
+    };
+    let url = format!("http://{}/app/", raw.address);
+    let stage = proxy_to(vec![url], options, ClientLimits::default());
+    let mut peer = stage.connect();
+    peer.say("OPTIONS /x/../y?z HTTP/1.1\r\nHost: h\r\n\r\n");
+    assert_eq!(statuses(&peer.hear("upwards.\n")), [400]);
+    for path in ["/%2e%2e/y", "/..;/y", "/a/..%5cy", "/%zz"] {
+        peer.say(format!("GET {path} HTTP/1.1\r\nHost: h\r\n\r\n"));
+        assert_eq!(statuses(&peer.hear("upwards.\n")), [400], "{path}");
+    }
+    peer.say("OPTIONS /x?z HTTP/1.1\r\nHost: h\r\nMax-Forwards: 3\r\n\r\n");
+    let (mut stream, head) = raw.asked();
+    let host = raw.address;
+    assert_eq!(
+        head,
+        format!(
+            "OPTIONS /app/x?z HTTP/1.1\r\nHost: {host}\r\nMax-Forwards: 2\r\nVia: 1.1 web-proxy\r\n\r\n"
+        )
+    );
+    stream.write_all(OK.as_bytes()).expect("the proxy reads");
+    assert!(peer.hear("hi").contains("200 OK"));
+    peer.say("OPTIONS * HTTP/1.1\r\nHost: h\r\n\r\n");
+    assert!(hear(&mut stream, "\r\n\r\n").starts_with("OPTIONS * HTTP/1.1\r\n"));
+}
+
+#[test]
+fn what_is_answered_here_is_not_asked_of_a_backend() {
+    let raw = Raw::new();
+    let stage = proxy(&[raw.address]);
+    let many = vec!["x"; 40].join(",");
+    for (head, status) in [
+        ("GET / HTTP/1.1\r\nHost: h\r\nVia: 1.1 a, 1.1 web-proxy (loop)\r\n\r\n".to_owned(), 508),
+        ("TRACE / HTTP/1.1\r\nHost: h\r\n\r\n".to_owned(), 405),
+        ("OPTIONS / HTTP/1.1\r\nHost: h\r\nMax-Forwards: 0\r\n\r\n".to_owned(), 204),
+        (format!("GET / HTTP/1.1\r\nHost: h\r\nConnection: {many}\r\n\r\n"), 400),
+        ("CONNECT h:80 HTTP/1.1\r\nHost: h:80\r\n\r\n".to_owned(), 501),
+        // What two programs could read in two ways (the server's own tests have more of it).
+        (
+            "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"
+                .to_owned(),
+            400,
+        ),
+        ("POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: xchunked\r\n\r\n".to_owned(), 400),
+        ("GET / HTTP/1.1\r\nHost: h\r\nContent-Length : 5\r\n\r\nhello".to_owned(), 400),
+        ("GET / HTTP/1.1\nHost: h\n\n".to_owned(), 400),
+    ] {
+        assert_eq!(statuses(&stage.ask(&head)), [status], "{head}");
+    }
+    assert!(raw.connections.try_recv().is_err(), "nobody has been asked");
+}
+
+#[test]
+fn a_body_is_framed_anew_and_a_cut_one_is_not_taken_for_whole() {
+    let raw = Raw::new();
+    let stage = proxy(&[raw.address]);
+    let mut peer = stage.connect();
+    peer.say("PUT / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n");
+    peer.say("00005;name=\"value\"\r\nhello\r\n0\r\nX-T: 1\r\nContent-Length: 7\r\n\r\n");
+    peer.say("GET /smuggled HTTP/1.1\r\nHost: h\r\n\r\n");
+    let (mut stream, head) = raw.asked();
+    assert!(head.contains("Transfer-Encoding: chunked\r\n"), "{head}");
+    assert_eq!(hear(&mut stream, "\r\n\r\n"), "5\r\nhello\r\n0\r\nX-T: 1\r\n\r\n");
+    // What comes behind is another request, of its own.
+    stream.write_all(OK.as_bytes()).expect("the proxy reads");
+    assert!(hear(&mut stream, "\r\n\r\n").starts_with("GET /smuggled HTTP/1.1\r\n"));
+    drop(stream);
+
+    for framing in ["Content-Length: 5", "Transfer-Encoding: chunked"] {
+        let raw = Raw::new();
+        let stage = proxy(&[raw.address]);
+        let mut peer = stage.connect();
+        peer.say(format!("PUT / HTTP/1.1\r\nHost: h\r\n{framing}\r\n\r\n"));
+        peer.say(if framing.starts_with('C') { "hel" } else { "3\r\nhel\r\n" });
+        let (mut stream, _) = raw.asked();
+        hear(&mut stream, "hel");
+        drop(peer);
+        let mut rest = Vec::new();
+        match stream.read_to_end(&mut rest) {
+            Ok(_) => assert!(!rest.ends_with(b"0\r\n\r\n"), "{rest:?}"),
+            Err(error) => assert_eq!(error.kind(), ErrorKind::ConnectionReset),
+        }
+    }
+}
+
+#[test]
+fn who_waits_for_100_waits_for_the_backend() {
+    let raw = Raw::new();
+    let stage = proxy(&[raw.address]);
+    let ask = "PUT / HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n";
+    let mut peer = stage.connect();
+    peer.say(ask);
+    let (mut stream, head) = raw.asked();
+    assert!(head.contains("Expect: 100-continue\r\nContent-Length: 5\r\n"), "{head}");
+    stream.write_all(b"HTTP/1.1 100 Continue\r\n\r\n").expect("the proxy reads");
+    assert_eq!(peer.hear("\r\n\r\n"), "HTTP/1.1 100 Continue\r\n\r\n");
+    peer.say("hello");
+    assert_eq!(hear(&mut stream, "hello"), "hello");
+    stream.write_all(OK.as_bytes()).expect("the proxy reads");
+    assert_eq!(statuses(&peer.hear("hi")), [200]);
+    drop(peer);
+    // One that does not want it says so, and it is not sent.
+    let mut peer = stage.connect();
+    peer.say(ask);
+    let head = hear(&mut stream, "\r\n\r\n");
+    assert!(head.starts_with("PUT "), "the connection was kept");
+    stream
+        .write_all(b"HTTP/1.1 413 Too Large\r\nContent-Length: 2\r\n\r\nno")
+        .expect("the proxy reads");
+    let answer = peer.rest();
+    assert_eq!(statuses(&answer), [413]);
+    assert!(answer.contains("Connection: close\r\n"), "{answer}");
+    assert!(is_ended(&mut stream), "whether the body still comes is not known");
+}
+
+#[test]
+fn backends_that_answer_badly_are_answered_502() {
+    let long = format!("HTTP/1.1 200 OK\r\nX: {}\r\n\r\n", "x".repeat(100_000));
+    let many = format!("HTTP/1.1 200 OK\r\n{}\r\n", "X: y\r\n".repeat(200));
+    let interim = "HTTP/1.1 102 Processing\r\n\r\n".repeat(40);
+    let options = format!("HTTP/1.1 200 OK\r\nConnection: {}\r\n\r\n", vec!["x"; 40].join(","));
+    for answer in [
+        &*long,
+        &many,
+        &interim,
+        &options,
+        "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\nhi",
+        "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nContent-Length: -2\r\n\r\n",
+        "HTTP/1.1 200 OK\nContent-Length: 2\n\nhi",
+        "HTTP/1.1 200 OK\r\nX : y\r\n\r\n",
+        "HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n",
+        "SSH-2.0-OpenSSH_9.2\r\n",
+        "\u{1}\u{2}\u{3}\r\n\r\n",
+    ] {
+        let raw = Raw::new();
+        let stage = proxy(&[raw.address]);
+        let mut peer = stage.connect();
+        peer.say("POST / HTTP/1.1\r\nHost: h\r\nConnection: close\r\nContent-Length: 0\r\n\r\n");
+        let (mut stream, _) = raw.asked();
+        // It may have been told enough by then.
+        let _ = stream.write_all(answer.as_bytes());
+        let heard = peer.rest();
+        let shown = answer.get(..60).unwrap_or(answer);
+        assert_eq!(*statuses(&heard).last().expect("an answer"), 502, "{shown:?}: {heard}");
+        assert!(heard.contains("makes no sense"), "{shown:?}: {heard}");
+    }
+}
+
+#[test]
+fn an_answer_that_is_cut_off_is_cut_off_for_the_client() {
+    for (answer, more) in [
+        ("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhello", ""),
+        ("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n", ""),
+        ("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n", "5;\u{7}\r\n"),
+    ] {
+        let raw = Raw::new();
+        let stage = proxy(&[raw.address]);
+        let mut peer = stage.connect();
+        peer.say("GET / HTTP/1.1\r\nHost: h\r\n\r\n");
+        let (mut stream, _) = raw.asked();
+        stream.write_all(answer.as_bytes()).expect("the proxy reads");
+        assert!(peer.hear("hello").contains("200 OK"));
+        let _ = stream.write_all(more.as_bytes());
+        drop(stream);
+        // Nothing behind it that could pass for its end.
+        let mut rest = Vec::new();
+        let ended = peer.stream.read_to_end(&mut rest);
+        assert!(rest == b"" || rest == b"\r\n", "{:?} {ended:?}", String::from_utf8_lossy(&rest));
+    }
+    // What comes behind the end was not asked for, and nobody gets it.
+    let raw = Raw::new();
+    let stage = proxy(&[raw.address]);
+    let mut peer = stage.connect();
+    peer.say("GET / HTTP/1.1\r\nHost: h\r\n\r\n");
+    let (mut stream, _) = raw.asked();
+    stream.write_all([OK, OK].concat().as_bytes()).expect("the proxy reads");
+    assert!(peer.hear("hi").contains("200 OK"));
+    assert!(is_ended(&mut stream), "a confused backend is not asked again");
+    peer.say("GET /2 HTTP/1.1\r\nHost: h\r\n\r\n");
+    let (mut stream, head) = raw.asked();
+    assert!(head.starts_with("GET /2 "), "{head}");
+    let own = "HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nyes";
+    stream.write_all(own.as_bytes()).expect("the proxy reads");
+    assert!(peer.hear("yes").starts_with("HTTP/1.1 200 OK\r\n"));
+    // One that ends with its connection is whole then, and has its end told.
+    peer.say("GET /3 HTTP/1.1\r\nHost: h\r\n\r\n");
+    hear(&mut stream, "\r\n\r\n");
+    stream.write_all(b"HTTP/1.0 200 OK\r\n\r\nold").expect("the proxy reads");
+    stream.shutdown(Shutdown::Write).expect("it is open");
+    assert!(peer.hear("0\r\n\r\n").contains("Transfer-Encoding: chunked\r\n"));
+}
+
+#[test]
+fn only_what_may_be_sent_twice_is_sent_to_another() {
+    let (dead, raw) = (nobody(), Raw::new());
+    let stage = proxy(&[dead, raw.address]);
+    // Nothing of it can have been received.
+    for _ in 0..2 {
+        let mut peer = stage.connect();
+        peer.say("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\r\nab");
+        let (mut stream, _) = raw.asked();
+        hear(&mut stream, "ab");
+        // Whoever answers nothing has perhaps done it.
+        drop(stream);
+        assert_eq!(statuses(&peer.hear("without an answer.\n")), [502]);
+    }
+    let (one, two) = (Raw::new(), Raw::new());
+    let stage = proxy(&[one.address, two.address]);
+    let mut peer = stage.connect();
+    peer.say("GET / HTTP/1.1\r\nHost: h\r\n\r\n");
+    drop(one.asked());
+    let (mut stream, _) = two.asked();
+    stream.write_all(OK.as_bytes()).expect("the proxy reads");
+    assert_eq!(statuses(&peer.hear("hi")), [200]);
+    drop(peer);
+    let stage = proxy(&[nobody(), nobody()]);
+    let answer = stage.ask("GET / HTTP/1.1\r\nHost: h\r\n\r\n");
+    assert_eq!(statuses(&answer), [502]);
+    assert!(answer.contains("cannot be reached"), "{answer}");
+}
+
+#[test]
+fn nobody_is_waited_for_for_ever_nor_queues_without_end() {
+    let raw = Raw::new();
+    let limits = ClientLimits { head_time: Duration::from_millis(50), ..ClientLimits::default() };
+    let stage = proxy_with(&[raw.address], ProxyOptions::default(), limits);
+    let answer = stage.ask("GET / HTTP/1.1\r\nHost: h\r\n\r\n");
+    assert_eq!(statuses(&answer), [504]);
+
+    let raw = Raw::new();
+    let limits = ClientLimits { connections: 1, waiting: 1, ..ClientLimits::default() };
+    let stage = proxy_with(&[raw.address], ProxyOptions::default(), limits);
+    let mut first = stage.connect();
+    first.say("GET /1 HTTP/1.1\r\nHost: h\r\n\r\n");
+    let (mut stream, _) = raw.asked();
+    // One of two more has room to wait; it does not matter which.
+    let (tell, told) = mpsc::channel();
+    std::thread::scope(|scope| {
+        for _ in 0..2 {
+            let (stage, tell) = (&stage, tell.clone());
+            let ask = "GET /more HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n";
+            scope.spawn(move || tell.send(stage.ask(ask)));
+        }
+        let refused = told.recv_timeout(PATIENCE).expect("one is refused");
+        assert_eq!(statuses(&refused), [503]);
+        assert!(refused.contains("Retry-After: 1\r\n"), "{refused}");
+        stream.write_all(OK.as_bytes()).expect("the proxy reads");
+        assert_eq!(statuses(&first.hear("hi")), [200]);
+        assert!(hear(&mut stream, "\r\n\r\n").starts_with("GET /more "));
+        stream.write_all(OK.as_bytes()).expect("the proxy reads");
+        let answered = told.recv_timeout(PATIENCE).expect("one is answered");
+        assert_eq!(statuses(&answered), [200]);
+    });
+}
+
+/// Leaves in a way that nobody takes for "I have asked all I want to ask".
+fn reset(peer: Peer) {
+    let socket = socket2::SockRef::from(&peer.stream);
+    socket.set_linger(Some(Duration::ZERO)).expect("an option");
+}
+
+#[test]
+fn whoever_leaves_is_not_answered_and_nobody_else_suffers() {
+    let raw = Raw::new();
+    let stage = proxy(&[raw.address]);
+    let mut leaving = stage.connect();
+    leaving.say("GET /1 HTTP/1.1\r\nHost: h\r\n\r\n");
+    let (mut stream, _) = raw.asked();
+    reset(leaving);
+    assert!(is_ended(&mut stream), "nobody wants it any more");
+    // One that leaves in the middle of its answer, too.
+    let mut leaving = stage.connect();
+    leaving.say("GET /2 HTTP/1.1\r\nHost: h\r\n\r\n");
+    let (mut stream, _) = raw.asked();
+    stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhi").expect("the proxy reads");
+    leaving.hear("hi");
+    reset(leaving);
+    assert!(is_ended(&mut stream), "nobody wants the rest");
+    let mut peer = stage.connect();
+    peer.say("GET /3 HTTP/1.1\r\nHost: h\r\n\r\n");
+    let (mut stream, _) = raw.asked();
+    stream.write_all(OK.as_bytes()).expect("the proxy reads");
+    assert_eq!(statuses(&peer.hear("hi")), [200]);
+}
+
+/// More than any system keeps on the way by itself.
+const MUCH: usize = 30_000_000;
+
+#[test]
+fn a_slow_reader_holds_back_the_backend_and_loses_nothing() {
+    let backend = Stage::serve(site);
+    let stage = proxy(&[backend.address]);
+    let mut slow = stage.connect();
+    slow.say("GET /large HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n");
+    stage.until_nothing_moves();
+    assert!(stage.queued() < 2_000_000, "{} bytes are held", stage.queued());
+    // Others are served meanwhile.
+    let answer = stage.ask("GET /chunks HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n");
+    assert_eq!(statuses(&answer), [200]);
+    let rest = slow.rest();
+    assert!(rest.ends_with(&"x".repeat(1_000)));
+    assert_eq!(rest.len() - rest.find("\r\n\r\n").expect("a head") - 4, MUCH);
+}
+
+#[test]
+fn a_slow_backend_holds_back_the_client_and_loses_nothing() {
+    for framing in [format!("Content-Length: {MUCH}"), "Transfer-Encoding: chunked".to_owned()] {
+        let raw = Raw::new();
+        let stage = proxy(&[raw.address]);
+        let mut peer = stage.connect();
+        peer.say(format!("PUT / HTTP/1.1\r\nHost: h\r\n{framing}\r\n\r\n"));
+        let mut writer = peer.stream.try_clone().expect("a descriptor");
+        let is_chunked = framing.starts_with('T');
+        let sender = std::thread::spawn(move || {
+            let piece = vec![b'y'; MUCH / 50];
+            for _ in 0..50 {
+                if is_chunked {
+                    write!(writer, "{:x}\r\n", piece.len()).expect("the proxy reads");
+                }
+                writer.write_all(&piece).expect("the proxy reads");
+                if is_chunked {
+                    writer.write_all(b"\r\n").expect("the proxy reads");
+                }
+            }
+            if is_chunked {
+                writer.write_all(b"0\r\n\r\n").expect("the proxy reads");
+            }
+        });
+        let (mut stream, _) = raw.asked();
+        stage.until_nothing_moves();
+        assert!(stage.queued() < 2_000_000, "{} bytes are held", stage.queued());
+        let (mut seen, mut bytes) = (0, vec![0; 1 << 20]);
+        let end = if is_chunked { "0\r\n\r\n" } else { "yyy" };
+        let mut tail = String::new();
+        while seen < MUCH || !tail.ends_with(end) {
+            let count = stream.read(&mut bytes).expect("it comes in time");
+            assert!(count > 0, "it is cut off after {seen}");
+            seen += count;
+            tail += &String::from_utf8_lossy(&bytes[count.saturating_sub(10)..count]);
+        }
+        sender.join().expect("all of it is taken");
+        // What is around the chunks is little.
+        assert!(seen < MUCH + MUCH / 100, "{seen} bytes");
+        stream.write_all(OK.as_bytes()).expect("the proxy reads");
+        assert_eq!(statuses(&peer.hear("hi")), [200]);
+    }
+}
+
+/// Sends everything back in capitals, and ends when the other side does.
+struct Shout;
+
+impl Protocol<()> for Shout {
+    fn on_open(&mut self, transport: &mut Transport<'_, ()>, (): &mut ()) {
+        transport.write(b"READY ");
+    }
+
+    fn on_data(&mut self, transport: &mut Transport<'_, ()>, input: &mut Input<'_>, (): &mut ()) {
+        transport.write(&input.take_all().to_ascii_uppercase());
+    }
+}
+
+#[test]
+fn a_connection_that_changes_its_protocol_is_passed_through() {
+    let backend = Stage::serve(|| {
+        Site::new(|request, exchange, ()| match request.upgrade() {
+            Some(_) => exchange.upgrade("WebSocket", &[("X-V", b"1")], Shout).expect("it is owed"),
+            None => exchange.answer(StatusCode::OK).text("no upgrade"),
+        })
+    });
+    let stage = proxy(&[backend.address]);
+    let mut peer = stage.connect();
+    let ask = |name: &str| {
+        format!("GET / HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: {name}\r\n\r\n")
+    };
+    // What no backend here is to speak is not offered to it.
+    peer.say(ask("h2c"));
+    assert!(peer.hear("no upgrade").contains("200 OK"));
+    // What is sent at once goes along.
+    peer.say(ask("websocket") + "hello");
+    let head = peer.hear("\r\n\r\n");
+    assert_eq!(
+        head,
+        "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: WebSocket\r\nX-V: 1\r\n\r\n"
+    );
+    assert_eq!(peer.hear("HELLO"), "READY HELLO");
+    peer.say(" again");
+    assert_eq!(peer.hear("AGAIN"), " AGAIN");
+    peer.stream.shutdown(Shutdown::Write).expect("it is open");
+    assert_eq!(peer.rest(), "");
+}
+
+#[test]
+fn a_backend_that_answers_no_to_an_upgrade_is_heard() {
+    let raw = Raw::new();
+    let stage = proxy(&[raw.address]);
+    let mut peer = stage.connect();
+    peer.say("GET / HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n");
+    let (mut stream, head) = raw.asked();
+    assert!(head.contains("Connection: Upgrade\r\nUpgrade: websocket\r\n"), "{head}");
+    stream.write_all(b"HTTP/1.1 403 No\r\nContent-Length: 2\r\n\r\nno").expect("the proxy reads");
+    assert_eq!(statuses(&peer.hear("no")), [403]);
+    // One that changes to what was not offered is not followed.
+    peer.say("GET / HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n");
+    hear(&mut stream, "\r\n\r\n");
+    stream
+        .write_all(b"HTTP/1.1 101 Go\r\nUpgrade: h2c\r\nConnection: Upgrade\r\n\r\n")
+        .expect("the proxy reads");
+    assert_eq!(statuses(&peer.hear("no sense.\n")), [502]);
+}
+
+#[test]
+fn connections_to_backends_are_kept() {
+    let raw = Raw::new();
+    let stage = proxy_with(&[raw.address], ProxyOptions::default(), ClientLimits::default());
+    let mut stream = None;
+    for at in 0..5 {
+        let mut peer = stage.connect();
+        peer.say(format!("GET /{at} HTTP/1.1\r\nHost: h\r\n\r\n"));
+        let stream = stream.get_or_insert_with(|| raw.accept());
+        assert!(hear(stream, "\r\n\r\n").starts_with(&format!("GET /{at} ")));
+        stream.write_all(OK.as_bytes()).expect("the proxy reads");
+        assert_eq!(statuses(&peer.hear("hi")), [200]);
+    }
+    assert!(raw.connections.try_recv().is_err(), "there was one");
+}
+
+#[test]
+fn a_body_that_is_too_long_is_refused_by_the_proxy() {
+    let raw = Raw::new();
+    let limits = ProxyLimits { request_body: 10, ..ProxyLimits::default() };
+    let options = ProxyOptions { limits, ..ProxyOptions::default() };
+    let stage = proxy_with(&[raw.address], options, ClientLimits::default());
+    let mut peer = stage.connect();
+    peer.say("PUT / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n20\r\n");
+    peer.say("x".repeat(32));
+    assert_eq!(statuses(&peer.rest()), [413]);
+    let (mut stream, _) = raw.asked();
+    assert!(is_ended(&mut stream), "half a body is nobody's");
+}
