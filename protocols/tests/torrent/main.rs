@@ -2,6 +2,7 @@
 
 #![cfg(feature = "torrent")]
 
+mod announcing;
 mod create;
 mod disk;
 mod metainfo;
@@ -9,3 +10,4 @@ mod metainfo;
 mod outside;
 mod stage;
 mod swarms;
+mod tracker;

@@ -1,4 +1,5 @@
-//! BitTorrent: make a torrent of files, look into one, check files against it; give its files to others, and get them.
+//! BitTorrent: make a torrent of files, look into one, check files against it; give its files to others, get them, and
+//! be a tracker.
 //!
 //! ```console
 //! $ cargo run --release --bin torrent -- create film.mkv --tracker http://127.0.0.1:6969/announce
@@ -10,6 +11,8 @@
 //! $ cargo run --release --bin torrent -- seed film.mkv.torrent --data . --listen 127.0.0.1:6881
 //! listening on 127.0.0.1:6881
 //! $ cargo run --release --bin torrent -- get film.mkv.torrent --output /tmp --peer 127.0.0.1:6881 --once
+//! $ cargo run --release --bin torrent -- tracker --listen 127.0.0.1:6969
+//! http://127.0.0.1:6969/announce
 //! ```
 //!
 //! `docs/torrent.md` tells more.
@@ -25,13 +28,14 @@ mod progress;
 mod seed;
 mod sharing;
 mod show;
+mod tracker;
 
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use examples::output;
 
-/// BitTorrent: torrents, made, shown and checked; their files, given and got
+/// BitTorrent: torrents, made, shown and checked; their files, given and got; and a tracker for them
 #[derive(Parser)]
 #[command(name = "torrent", version, after_help = AFTER_HELP)]
 struct Cli {
@@ -49,6 +53,7 @@ enum Command {
     Check(check::Options),
     Seed(seed::Options),
     Get(get::Options),
+    Tracker(tracker::Options),
 }
 
 fn main() -> ExitCode {
@@ -58,6 +63,7 @@ fn main() -> ExitCode {
         Command::Check(options) => check::run(&options),
         Command::Seed(options) => seed::run(&options),
         Command::Get(options) => get::run(&options),
+        Command::Tracker(options) => tracker::run(&options),
     };
     output::exit("torrent", result)
 }
