@@ -188,6 +188,32 @@ fn web_serves_and_fetches_over_https_by_name() {
 }
 
 #[test]
+fn a_web_proxy_takes_tls_off_and_puts_it_on() {
+    let (folder, certificate, key) = site();
+    let words = ["serve", &folder.path().to_string_lossy(), "--listen", "127.0.0.1:0"];
+    let words = [&words[..], &["--tls", &certificate, &key]].concat();
+    let (server, behind, pin) = listening(WEB, &words, "https://");
+    let to = format!("https://{behind}");
+    let proxy = |trust: &str| {
+        let words = ["proxy", "--to", &to, "--backend-pin", trust, "--tls-self-signed"];
+        listening(WEB, &[&words[..], &["--listen", "127.0.0.1:0"]].concat(), "https://")
+    };
+    let (front, address, own) = proxy(&pin);
+    let url = format!("https://{address}/large");
+    let ended = run(WEB, &["get", &url, "-o", "-", "--tls-pin", &own], b"");
+    assert_eq!((ended.code, ended.output == noise(2_000_000)), (Some(0), true), "{ended:?}");
+    front.stop();
+    // One that is not who it should be is nobody.
+    let (front, address, own) = proxy(&"00".repeat(32));
+    let url = format!("https://{address}/large");
+    let ended = run(WEB, &["get", &url, "-o", "-", "--tls-pin", &own], b"");
+    assert!(ended.code == Some(22) && ended.errors.contains("502"), "{ended:?}");
+    assert!(front.error_line().contains("certificate"));
+    front.stop();
+    server.stop();
+}
+
+#[test]
 fn curl_fetches_over_https() {
     let (folder, certificate, key) = site();
     let words = ["serve", &folder.path().to_string_lossy(), "--listen", "127.0.0.1:0"];

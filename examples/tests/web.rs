@@ -334,6 +334,103 @@ fn nginx_config(scratch: &Path, root: &Path, port: u16) -> String {
     )
 }
 
+/// `web proxy` before these, and where it listens.
+fn proxy(to: &[&str], more: &[&str]) -> (Program, String) {
+    let to: Vec<_> = to.iter().flat_map(|url| ["--to", *url]).collect();
+    start(&[&["proxy"], &to[..], more].concat())
+}
+
+#[test]
+fn a_proxy_before_our_own() {
+    let tree = tree();
+    let (server, behind) = serve(&tree);
+    let (front, url) = proxy(&[&behind], &[]);
+    fetches_from(&url, true);
+    front.stop();
+    server.stop();
+}
+
+#[test]
+fn a_proxy_before_nginx_and_python() {
+    let is_there = is_installed("nginx", "-v", "nginx version")
+        && is_installed("python3", "--version", "Python 3")
+        && is_installed("curl", "--version", "curl ");
+    if !is_there {
+        return;
+    }
+    let (tree, ports) = (tree(), [free_port(), free_port()]);
+    let root = tree.path().to_string_lossy().into_owned();
+    let scratch = tempfile::tempdir().expect("a directory");
+    let file = scratch.path().join("nginx.conf");
+    fs::write(&file, nginx_config(scratch.path(), tree.path(), ports[0])).expect("it is written");
+    let file = file.to_string_lossy().into_owned();
+    let words = ["-c", &file, "-g", "daemon off; master_process off;"];
+    let nginx = Foreign::start("nginx", &words, ports[0]);
+    let port = ports[1].to_string();
+    let words = ["-m", "http.server", &port, "--bind", "127.0.0.1", "--directory", &root];
+    let _python = Foreign::start("python3", &words, ports[1]);
+    let behind = ports.map(|port| format!("http://127.0.0.1:{port}"));
+    let (front, url) = proxy(&[&behind[0], &behind[1]], &[]);
+    let large = format!("{url}/large");
+    let mut servers = Vec::new();
+    for _ in 0..6 {
+        let head = prints("curl", &["-sS", "--fail", "-I", &large]);
+        let head = String::from_utf8(head).expect("it is text").to_ascii_lowercase();
+        assert!(head.contains(&format!("content-length: {LARGE}\r\n")), "{head}");
+        let server = head.lines().find(|line| line.starts_with("server: ")).map(str::to_owned);
+        servers.push(server.expect("both say what they are"));
+    }
+    servers.sort_unstable();
+    servers.dedup();
+    assert_eq!(servers.len(), 2, "both have had their turn: {servers:?}");
+    for more in [&[][..], &["--http1.0"], &["--compressed"]] {
+        let output = prints("curl", &[&["-sS", "--fail", &large], more].concat());
+        assert!(output == noise(LARGE), "{more:?}");
+    }
+    // One goes, and nobody notices.
+    drop(nginx);
+    for _ in 0..4 {
+        assert!(prints("curl", &["-sS", "--fail", &format!("{url}/small")]) == noise(100));
+    }
+    assert!(front.error_line().contains("cannot connect"));
+    front.stop();
+}
+
+#[test]
+fn a_proxy_passes_bodies_and_web_sockets_on() {
+    let tree = tree();
+    let (server, behind) = start(&["echo"]);
+    let (front, url) = proxy(&[&behind], &[]);
+    if is_installed("curl", "--version", "curl ") {
+        let data = format!("@{}", tree.path().join("large").display());
+        for more in
+            [&[][..], &["-H", "Transfer-Encoding: chunked"], &["-H", "Expect: 100-continue"]]
+        {
+            let arguments = [&["-sS", "--data-binary", &data, &url], more].concat();
+            assert!(prints("curl", &arguments) == noise(LARGE), "{more:?}");
+        }
+        let seen = prints("curl", &["-sS", "-H", "Host: a.example", &format!("{url}/inspect")]);
+        let seen: serde_json::Value = serde_json::from_slice(&seen).expect("it is JSON");
+        let said = |name: &str| {
+            let fields = seen["fields"].as_array().expect("a list");
+            let is_it = |field: &&serde_json::Value| field[0] == name;
+            fields.iter().find(is_it).map(|field| field[1].as_str().unwrap_or_default().to_owned())
+        };
+        assert_eq!(said("Host").as_deref(), Some("a.example"));
+        assert_eq!(said("X-Forwarded-For").as_deref(), Some("127.0.0.1"));
+        assert_eq!(said("X-Forwarded-Proto").as_deref(), Some("http"));
+    }
+    let socket = url.replace("http://", "ws://");
+    let input = format!("Hello\n{}\n", "x".repeat(100_000));
+    let ended = run(WEB, &["socket", &socket], input.as_bytes());
+    assert_eq!((ended.code, ended.errors.as_str()), (Some(0), ""));
+    assert!(ended.output == input.as_bytes());
+    front.stop();
+    server.stop();
+    let trusting = run(WEB, &["proxy", "--to", "http://h", "--backend-ca", "/x"], b"");
+    assert!(trusting.errors.contains("none of the servers is asked over TLS"), "{trusting:?}");
+}
+
 #[test]
 fn exit_codes_are_those_that_scripts_know() {
     let nobody = format!("http://127.0.0.1:{}/", free_port());

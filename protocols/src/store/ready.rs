@@ -82,12 +82,8 @@ pub fn bytes_ready(file: &File, length: usize) -> Option<Ready> {
             return Some(Ready::Bytes(Vec::new()));
         }
         let mut bytes = vec![0; length];
-        let read = preadv2(
-            file,
-            &mut [std::io::IoSliceMut::new(&mut bytes)],
-            0,
-            ReadWriteFlags::NOWAIT,
-        );
+        let read =
+            preadv2(file, &mut [std::io::IoSliceMut::new(&mut bytes)], 0, ReadWriteFlags::NOWAIT);
         match read {
             Ok(count) => (count == length).then_some(Ready::Bytes(bytes)),
             Err(Errno::OPNOTSUPP) => Some(Ready::Unknown),

@@ -594,9 +594,7 @@ fn a_backend_that_answers_no_to_an_upgrade_is_heard() {
     peer.say("GET / HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n");
     let (mut stream, head) = raw.asked();
     assert!(head.contains("Connection: Upgrade\r\nUpgrade: websocket\r\n"), "{head}");
-    stream
-        .write_all(b"HTTP/1.1 403 No\r\nContent-Length: 2\r\n\r\nno")
-        .expect("the proxy reads");
+    stream.write_all(b"HTTP/1.1 403 No\r\nContent-Length: 2\r\n\r\nno").expect("the proxy reads");
     assert_eq!(statuses(&peer.hear("no")), [403]);
     // One that changes to what was not offered is not followed.
     peer.say("GET / HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n");

@@ -73,7 +73,9 @@ impl Ask {
         target: &str,
         host: impl Into<Vec<u8>>,
     ) -> Self {
-        debug_assert!(!target.contains(|it: char| it.is_ascii_whitespace() || it.is_ascii_control()));
+        debug_assert!(
+            !target.contains(|it: char| it.is_ascii_whitespace() || it.is_ascii_control())
+        );
         Self {
             method,
             target: target.to_owned(),

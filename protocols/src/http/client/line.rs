@@ -42,12 +42,7 @@ pub trait Reader<App>: 'static {
     }
 
     /// The head of an interim answer has come (RFC 9110, 15.2): 103 Early Hints, say. Nothing behind it is.
-    fn on_interim(
-        &mut self,
-        response: &Response<'_>,
-        call: &mut Call<'_, '_, App>,
-        app: &mut App,
-    ) {
+    fn on_interim(&mut self, response: &Response<'_>, call: &mut Call<'_, '_, App>, app: &mut App) {
         let _ = (response, call, app);
     }
 
@@ -58,12 +53,7 @@ pub trait Reader<App>: 'static {
     fn on_body(&mut self, bytes: &[u8], call: &mut Call<'_, '_, App>, app: &mut App);
 
     /// The body is over, and there were trailers behind it.
-    fn on_trailers(
-        &mut self,
-        trailers: Fields<'_>,
-        call: &mut Call<'_, '_, App>,
-        app: &mut App,
-    ) {
+    fn on_trailers(&mut self, trailers: Fields<'_>, call: &mut Call<'_, '_, App>, app: &mut App) {
         let _ = (trailers, call, app);
     }
 
@@ -172,6 +162,10 @@ impl<App: 'static> Line<App> {
                 return self.ask(transport, job, app);
             }
             job.fail_later(transport.registry(), Failure::Cancelled);
+        }
+        if self.pool.is_ending.get() {
+            self.state = State::Over;
+            return transport.close();
         }
         self.pool.rest(&self.route, transport.id());
         self.begin_phase(transport);
@@ -597,6 +591,14 @@ impl<App: 'static> Protocol<App> for Line<App> {
                 self.give_up(transport, Failure::Silent);
             }
             State::Switched | State::Over => {}
+        }
+    }
+
+    fn on_shutdown(&mut self, transport: &mut Transport<'_, App>, _: &mut App) {
+        self.pool.is_ending.set(true);
+        // What has been asked may be answered, as long as the loop lets it.
+        if !matches!(self.state, State::Asked { .. } | State::Reading { .. }) {
+            transport.close();
         }
     }
 

@@ -131,12 +131,7 @@ impl<App: 'static> Backends<App> {
 
     /// It has not: one that cannot be reached, or says nothing, rests; longer each time. A request that was answered
     /// badly is no reason, or anybody could send a backend to bed.
-    pub(super) fn note_failure(
-        &self,
-        at: usize,
-        failure: &Failure,
-        registry: &mut Registry<App>,
-    ) {
+    pub(super) fn note_failure(&self, at: usize, failure: &Failure, registry: &mut Registry<App>) {
         let is_gone = failure.is_before_sending() && !matches!(failure, Failure::Busy(_));
         if !is_gone && *failure != Failure::Silent {
             return;

@@ -125,10 +125,9 @@ impl Unanswered {
                 StatusCode::BAD_GATEWAY,
                 "What the server behind this one answers makes no sense.\n",
             ),
-            failure if failure.is_before_sending() => (
-                StatusCode::BAD_GATEWAY,
-                "The server behind this one cannot be reached.\n",
-            ),
+            failure if failure.is_before_sending() => {
+                (StatusCode::BAD_GATEWAY, "The server behind this one cannot be reached.\n")
+            }
             _ => (
                 StatusCode::BAD_GATEWAY,
                 "The server behind this one has closed the connection without an answer.\n",
@@ -250,12 +249,7 @@ impl<App: 'static> Reader<App> for Relay<App> {
         }
     }
 
-    fn on_interim(
-        &mut self,
-        response: &Response<'_>,
-        call: &mut Call<'_, '_, App>,
-        _: &mut App,
-    ) {
+    fn on_interim(&mut self, response: &Response<'_>, call: &mut Call<'_, '_, App>, _: &mut App) {
         let Ok(passing) = Passing::new(response.fields()) else {
             return;
         };
@@ -399,11 +393,7 @@ fn hold_back<App: 'static>(
 }
 
 /// Once it is a tunnel only silence tells that nobody is there.
-fn limit_idle<App: 'static>(
-    registry: &mut Registry<App>,
-    id: ConnectionId,
-    idle: Duration,
-) {
+fn limit_idle<App: 'static>(registry: &mut Registry<App>, id: ConnectionId, idle: Duration) {
     // It may have ended.
     let _ = registry.with_transport(id, move |transport, _| {
         let limits =

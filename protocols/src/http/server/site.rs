@@ -168,7 +168,8 @@ impl<App> Site<App> {
     pub(super) fn write_date(&self, out: &mut Vec<u8>, registry: &Registry<App>) {
         let mut head = Vec::new();
         self.begin_head(&mut head, StatusCode::OK, registry);
-        let date = head.get(OK.len()..).unwrap_or_default().split_inclusive(|&byte| byte == b'\n').next();
+        let date =
+            head.get(OK.len()..).unwrap_or_default().split_inclusive(|&byte| byte == b'\n').next();
         out.extend_from_slice(date.unwrap_or_default());
     }
 

@@ -7,9 +7,7 @@ use std::io::Read;
 use super::is_dot_name;
 use super::page::{Order, Row, page};
 use crate::http::wire::{Coding, ETag, media_type};
-use crate::store::{
-    Entry, Kind, Ready, Store, StoreError, VirtualPath, bytes_ready,
-};
+use crate::store::{Entry, Kind, Ready, Store, StoreError, VirtualPath, bytes_ready};
 
 /// Files up to this length are read here, and leave in one write with their head.
 const SHORT: u64 = 16 * 1024;
@@ -168,11 +166,7 @@ impl Eyes<'_> {
     }
 }
 
-fn open_surely(
-    store: &Store,
-    wanted: &Wanted,
-    path: &VirtualPath,
-) -> Result<Opened, StoreError> {
+fn open_surely(store: &Store, wanted: &Wanted, path: &VirtualPath) -> Result<Opened, StoreError> {
     open_file(Eyes::Patient(store), wanted, path).unwrap_or(Err(StoreError::NotFound))
 }
 
