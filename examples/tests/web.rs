@@ -4,12 +4,13 @@
 mod support;
 
 use std::fs;
+use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use support::{PATIENCE, Program, connect, noise, run};
+use support::{PATIENCE, Program, answers_once, connect, noise, run, run_with};
 use tempfile::TempDir;
 
 const WEB: &str = env!("CARGO_BIN_EXE_web");
@@ -429,6 +430,93 @@ fn a_proxy_passes_bodies_and_web_sockets_on() {
     server.stop();
     let trusting = run(WEB, &["proxy", "--to", "http://h", "--backend-ca", "/x"], b"");
     assert!(trusting.errors.contains("none of the servers is asked over TLS"), "{trusting:?}");
+}
+
+#[test]
+fn get_through_a_proxy_and_past_it() {
+    let ok = |mut stream: TcpStream, _: &str| {
+        stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi").expect("it reads");
+    };
+    let (proxy, heard) = answers_once(ok);
+    let place = format!("http://me:secret@{proxy}");
+    let variables = [("http_proxy", &*place), ("no_proxy", "127.0.0.1")];
+    let get = ["get", "-o", "-", "http://h.example:81/x?y"];
+    let ended = run_with(WEB, &get, b"", &variables);
+    assert_eq!((ended.code, ended.output.as_slice()), (Some(0), &b"hi"[..]), "{ended:?}");
+    let heard = heard.join().expect("it ends");
+    assert!(heard.starts_with("GET http://h.example:81/x?y HTTP/1.1\r\nHost: h.example:81\r\n"));
+    assert!(heard.contains("Proxy-Authorization: Basic bWU6c2VjcmV0\r\n"), "{heard}");
+    // Who is an exception is asked straight.
+    let (server, heard) = answers_once(ok);
+    let ended = run_with(WEB, &["get", "-o", "-", &format!("http://{server}/x")], b"", &variables);
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    assert!(heard.join().expect("it ends").starts_with("GET /x HTTP/1.1\r\n"));
+    let ended = run(WEB, &["get", "-o", "-", "-x", "socks5://h", "http://h/"], b"");
+    assert_eq!(ended.code, Some(5), "{ended:?}");
+}
+
+#[test]
+fn get_takes_what_comes_compressed_and_no_bomb() {
+    let tree = tree();
+    let text = "all work and no play\n".repeat(10_000);
+    fs::write(tree.path().join("long.txt"), &text).expect("it is written");
+    let root = tree.path().to_string_lossy().into_owned();
+    let (server, url) = start(&["serve", &root, "--compress"]);
+    let get = |more: &[&str]| {
+        let words = ["get", "-v", "-o", "-", &format!("{url}/long.txt")];
+        run(WEB, &[&words[..], more].concat(), b"")
+    };
+    let (plain, packed) = (get(&[]), get(&["--compressed"]));
+    assert!(plain.output == text.as_bytes() && packed.output == text.as_bytes());
+    assert!(!plain.errors.contains("Encoding: gzip") && packed.errors.contains("Encoding: gzip"));
+    if is_installed("curl", "--version", "curl ") {
+        let address = format!("{url}/long.txt");
+        let output = prints("curl", &["-sS", "--compressed", &address]);
+        assert!(output == text.as_bytes());
+    }
+    server.stop();
+    // Two megabytes and a half would be two gigabytes and a half.
+    let (server, _) = answers_once(|mut stream, _| {
+        let zeros = protocols::http::wire::gzip(&vec![0; 10_000_000]);
+        let head =
+            "HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nTransfer-Encoding: chunked\r\n\r\n";
+        stream.write_all(head.as_bytes()).expect("it reads");
+        let chunk = [format!("{:x}\r\n", zeros.len()).as_bytes(), &zeros, b"\r\n"].concat();
+        // It has enough before it is over.
+        for _ in 0..250 {
+            if stream.write_all(&chunk).is_err() {
+                return;
+            }
+        }
+    });
+    let here = tree.path().join("bomb");
+    let place = here.to_string_lossy().into_owned();
+    let words = ["get", "--compressed", "-o", &place, &format!("http://{server}/bomb")];
+    let ended = run(WEB, &words, b"");
+    assert_eq!(ended.code, Some(61), "{ended:?}");
+    assert!(ended.errors.contains("it becomes too long") && !here.exists(), "{ended:?}");
+}
+
+#[test]
+fn a_long_body_is_only_sent_to_who_wants_it() {
+    let scratch = tempfile::tempdir().expect("a directory");
+    let file = scratch.path().join("long");
+    fs::write(&file, noise(LARGE)).expect("it is written");
+    let data = format!("@{}", file.display());
+    let (server, url) = start(&["echo"]);
+    let output = prints(WEB, &["get", "-d", &data, "-o", "-", &url]);
+    assert!(output == noise(LARGE));
+    server.stop();
+    let (server, heard) = answers_once(|mut stream, _| {
+        stream.write_all(b"HTTP/1.1 413 No\r\nContent-Length: 0\r\n\r\n").expect("it reads");
+        let mut rest = Vec::new();
+        let _ = stream.read_to_end(&mut rest);
+        assert!(rest.is_empty(), "{} bytes were sent all the same", rest.len());
+    });
+    let ended = run(WEB, &["get", "-d", &data, "-o", "-", &format!("http://{server}/")], b"");
+    assert_eq!(ended.code, Some(22), "{ended:?}");
+    let heard = heard.join().expect("it ends, and nothing more has come");
+    assert!(heard.contains("Expect: 100-continue\r\n"), "{heard}");
 }
 
 #[test]
