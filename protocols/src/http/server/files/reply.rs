@@ -163,7 +163,7 @@ fn send<App: 'static>(
             let answer = answer.field("Content-Range", content_range(Some(&part), size));
             match opening.content {
                 Content::Bytes(bytes) | Content::Packed(bytes) => {
-                    answer.bytes(slice(&bytes, &part))
+                    answer.bytes(slice(&bytes, &part));
                 }
                 Content::File(file) => answer.file(file, part.start, part.end - part.start),
             }
