@@ -354,17 +354,24 @@ impl<App: 'static> Line<App> {
 
     /// The proxy has answered: if there is a way through, TLS begins behind it.
     fn begin_tunnel(&mut self, transport: &mut Transport<'_, App>, response: &Response<'_>) {
-        if !response.status().is_success() {
-            return self.give_up(transport, Failure::Proxy(response.status()));
-        }
-        #[cfg(feature = "tls")]
-        if let Some(tls) = &self.pool.options.connect.tls {
-            let tls = tls.for_address(&self.route.server);
-            if let Err(error) = transport.start_tls(&tls) {
-                self.give_up(transport, Failure::Tls(error.to_string()));
-            }
+        match response.status() {
+            status if status.is_success() => self.secure(transport),
+            status => self.give_up(transport, Failure::Proxy(status)),
         }
     }
+
+    #[cfg(feature = "tls")]
+    fn secure(&mut self, transport: &mut Transport<'_, App>) {
+        let tls = self.pool.options.connect.tls.as_ref();
+        let begun = tls.map(|tls| transport.start_tls(&tls.for_address(&self.route.server)));
+        if let Some(Err(error)) = begun {
+            self.give_up(transport, Failure::Tls(error.to_string()));
+        }
+    }
+
+    /// There is no tunnel without it.
+    #[cfg(not(feature = "tls"))]
+    fn secure(&mut self, _: &mut Transport<'_, App>) {}
 
     fn begin_body(
         &mut self,
