@@ -29,7 +29,7 @@ fn commands() -> Vec<(&'static str, Vec<&'static str>)> {
         (ECHO, &["serve", "send", "ping"]),
         (CHAT, &["serve", "connect", "account", "account add", "account list"]),
         (TRANSFER, &["serve", "get", "put", "list", "user", "user add"]),
-        (TORRENT, &["create", "show", "check"]),
+        (TORRENT, &["create", "show", "check", "tracker"]),
     ];
     for (program, names) in named {
         commands.extend(names.iter().map(|name| (program, name.split(' ').collect())));

@@ -6,8 +6,11 @@ mod outside;
 mod support;
 
 use std::fs;
+use std::io::{Read, Write};
+use std::thread;
+use std::time::{Duration, Instant};
 
-use support::{noise, run};
+use support::{PATIENCE, Program, connect, noise, run};
 use tempfile::TempDir;
 
 const TORRENT: &str = env!("CARGO_BIN_EXE_torrent");
@@ -118,4 +121,62 @@ fn aria2_reads_our_torrents_and_finds_their_files_right() {
     assert!(verify());
     fs::write(here.path().join("data/deep/small"), b"other").expect("a file");
     assert!(!verify());
+}
+
+/// A port of this machine that is free now, for programs that take no zero.
+fn free_port() -> String {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a socket");
+    listener.local_addr().expect("it is bound").port().to_string()
+}
+
+#[test]
+fn two_of_aria2_find_each_other_by_our_tracker() {
+    let Some(aria2) = outside::program("aria2c") else { return };
+    let tracker =
+        Program::start(TORRENT, &["tracker", "--listen", "127.0.0.1:0", "--udp", "127.0.0.1:0"]);
+    let (http, udp) = (tracker.line(), tracker.line());
+    assert!(http.ends_with("/announce") && udp.starts_with("udp://127.0.0.1:"), "{http} {udp}");
+    let (here, file, link) = made(&["--tracker", &http]);
+    let hash = link.split([':', '&']).nth(3).expect("it has one").to_owned();
+    let start = |folder: &str, more: &[&str]| {
+        let port = free_port();
+        let words =
+            ["--enable-dht=false", "--enable-dht6=false", "--bt-enable-lpd=false", "--no-conf"];
+        let place = ["--listen-port", &port, "--interface=127.0.0.1", "--dir", folder, &file];
+        Program::start(aria2, &[&words[..], more, &place].concat())
+    };
+    let here = here.path().to_str().expect("it is text");
+    let there = tempfile::tempdir().expect("a folder");
+    let seed = start(here, &["--check-integrity", "--seed-ratio=0.0"]);
+    // It may ask before the other one is there, and would ask again after half an hour: so it comes second.
+    let deadline = Instant::now() + PATIENCE;
+    while !scraped(&http, &hash).contains("8:completei1e") {
+        assert!(Instant::now() < deadline, "aria2 does not ask the tracker");
+        // Not more often than the tracker lets one address ask: it is that of aria2, too.
+        thread::sleep(Duration::from_millis(20));
+    }
+    let to = there.path().to_str().expect("it is text");
+    let fetched = start(to, &["--seed-time=0", "--quiet"]).ended();
+    assert_eq!(fetched.code, Some(0), "{fetched:?}");
+    for name in ["large", "deep/small", "empty"] {
+        let [theirs, ours] = [to, here].map(|folder| fs::read(format!("{folder}/data/{name}")));
+        assert_eq!(theirs.expect("it is there"), ours.expect("it is there"), "{name}");
+    }
+    drop(seed);
+    assert!(
+        tracker.stop().starts_with("1 torrents, 1 peers"),
+        "one of them has said that it stops"
+    );
+}
+
+/// What the tracker says of a torrent.
+fn scraped(announce: &str, hash: &str) -> String {
+    let pairs = hash.as_bytes().chunks(2).map(|pair| String::from_utf8_lossy(pair));
+    let query: String = pairs.map(|pair| format!("%{pair}")).collect();
+    let address = announce.trim_start_matches("http://").trim_end_matches("/announce");
+    let mut stream = connect(address);
+    write!(stream, "GET /scrape?info_hash={query} HTTP/1.0\r\n\r\n").expect("it is open");
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).expect("it answers");
+    String::from_utf8_lossy(&answer).into_owned()
 }

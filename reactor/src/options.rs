@@ -84,6 +84,11 @@ pub struct ListenOptions {
     /// behind. Default `true`. A path that somebody listens on, or that is no socket, is never
     /// touched; one that a client is bound to cannot be told from one that was left behind.
     pub replace_stale: bool,
+    /// Who may connect to a Unix socket at a path, as permission bits of its file: 0o660 is its owner and its
+    /// group, and who connects needs the right to write (unix(7)). They are set before anybody can connect, and
+    /// whatever the umask is. Default `None`: 0o777 without what the umask takes away, mostly 0o755, the owner
+    /// alone. What is in the way to it, the directories above, counts as well; abstract names have no file.
+    pub unix_mode: Option<u32>,
     /// Options of the connections.
     pub stream: StreamOptions,
     /// Limits of the connections.
@@ -112,6 +117,7 @@ impl Default for ListenOptions {
             reuse_port: false,
             only_v6: Some(true),
             replace_stale: true,
+            unix_mode: None,
             stream: StreamOptions::default(),
             limits: StreamLimits::default(),
             #[cfg(feature = "tls")]
@@ -227,6 +233,8 @@ pub struct DatagramOptions {
     /// peer may be received by one call, and those of
     /// [`send_run`](crate::DatagramTransport::send_run) are sent by one.
     pub metadata: bool,
+    /// Who may send to a Unix socket at a path; see [`ListenOptions::unix_mode`]. Default `None`.
+    pub unix_mode: Option<u32>,
     /// Limits of the socket.
     pub limits: DatagramLimits,
 }

@@ -1,5 +1,7 @@
 //! Every bound, its default, and the reason for it.
 
+use std::time::Duration;
+
 use super::wire::bencode;
 
 /// How much a torrent may describe.
@@ -42,3 +44,45 @@ pub(super) const LONGEST_PATH: usize = 3072;
 /// How many trackers, and how many web seeds, are taken from a torrent or a magnet link. More than a hundred are a
 /// list that somebody copied.
 pub(super) const ADDRESSES: usize = 100;
+
+/// What a tracker's users may ask for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TrackerLimits {
+    /// Torrents. Default 10,000; peers of another are told that there is no room.
+    pub torrents: usize,
+    /// Peers of all torrents together. Default 200,000, which take about 20 MiB. Who comes then is told of others, and
+    /// others are not told of it.
+    pub peers: usize,
+    /// Peers that one answer has. Default 200, as others have it; 50 for who does not say.
+    pub answered: u32,
+    /// When peers are to ask again. Default 30 minutes, as is usual.
+    pub interval: Duration,
+    /// When they may do so at the earliest, which they are only told. Default one minute.
+    pub least_interval: Duration,
+    /// Questions a second of one address. Default 500: many peers may be behind one, and one that starts asks for all
+    /// its torrents at once.
+    pub per_second: u32,
+    /// Addresses whose questions are counted at a time. Default 4,096.
+    pub sources: usize,
+}
+
+impl Default for TrackerLimits {
+    fn default() -> Self {
+        Self {
+            torrents: 10_000,
+            peers: 200_000,
+            answered: 200,
+            interval: Duration::from_secs(30 * 60),
+            least_interval: Duration::from_secs(60),
+            per_second: 500,
+            sources: 4096,
+        }
+    }
+}
+
+impl TrackerLimits {
+    /// How long a peer is remembered that is not heard of: until it has missed one time to ask, and half of another.
+    pub(super) fn memory(&self) -> Duration {
+        self.interval.saturating_mul(3) / 2
+    }
+}

@@ -2,8 +2,12 @@
 
 #![cfg(feature = "torrent")]
 
+mod announcing;
 mod create;
 mod disk;
 mod metainfo;
 #[path = "../outside/mod.rs"]
 mod outside;
+mod stage;
+mod swarms;
+mod tracker;

@@ -22,7 +22,6 @@ mod backends;
 mod proxy;
 
 use std::error::Error;
-use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -32,9 +31,9 @@ use examples::endpoint::{Endpoint, of_streams, seconds, some_seconds};
 use examples::loops::{self, LoopOptions};
 use examples::proxied::AcceptProxy;
 use examples::service::{self, ServiceOptions};
-use examples::tls::{CallTls, ServeTls, Served};
+use examples::tls::{BackendTrust, CallTls, ServeTls, Served};
 use examples::{output, stop};
-use reactor::tls::{ClientTls, Fingerprint, TlsError};
+use reactor::tls::{ClientTls, TlsError};
 use reactor::{
     ConnectOptions, Limits, ListenOptions, LoopGroup, OneLoop, ProxyVersion, Registry, Signal,
     StreamLimits,
@@ -139,23 +138,13 @@ struct BackendTls {
     #[arg(long)]
     backend_tls: bool,
 
-    /// The same, and trust those of this PEM file instead
-    #[arg(long, value_name = "FILE", conflicts_with = "backend_pin")]
-    backend_ca: Option<PathBuf>,
-
-    /// The same, and trust the backends with the certificate of this SHA-256, whoever vouches for them
-    #[arg(long, value_name = "FINGERPRINT")]
-    backend_pin: Vec<Fingerprint>,
-
-    /// The same, with backends whose certificates are for another name than those in their addresses
-    #[arg(long, value_name = "NAME")]
-    backend_name: Option<String>,
+    #[command(flatten)]
+    trust: BackendTrust,
 }
 
 impl BackendTls {
     fn load(&self) -> Result<Option<ClientTls>, TlsError> {
-        let Self { backend_tls, backend_ca, backend_pin, backend_name } = self.clone();
-        CallTls::new(backend_tls, backend_ca, backend_pin, backend_name).load(None)
+        CallTls::with(self.backend_tls, self.trust.trust()).load(None)
     }
 }
 

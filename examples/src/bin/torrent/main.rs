@@ -1,4 +1,5 @@
-//! BitTorrent: make a torrent of files, look into one, and check files against it.
+//! BitTorrent: make a torrent of files, look into one, check files against it; give its files to others, get them, and
+//! be a tracker.
 //!
 //! ```console
 //! $ cargo run --release --bin torrent -- create film.mkv --tracker http://127.0.0.1:6969/announce
@@ -7,6 +8,11 @@
 //! $ cargo run --release --bin torrent -- show film.mkv.torrent
 //! $ cargo run --release --bin torrent -- check film.mkv.torrent --data .
 //! 1400 of 1400 pieces are right
+//! $ cargo run --release --bin torrent -- seed film.mkv.torrent --data . --listen 127.0.0.1:6881
+//! listening on 127.0.0.1:6881
+//! $ cargo run --release --bin torrent -- get film.mkv.torrent --output /tmp --peer 127.0.0.1:6881 --once
+//! $ cargo run --release --bin torrent -- tracker --listen 127.0.0.1:6969
+//! http://127.0.0.1:6969/announce
 //! ```
 //!
 //! `docs/torrent.md` tells more.
@@ -14,16 +20,22 @@
 #![forbid(unsafe_code)]
 
 mod check;
+mod choice;
 mod create;
 mod file;
+mod get;
+mod progress;
+mod seed;
+mod sharing;
 mod show;
+mod tracker;
 
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use examples::output;
 
-/// BitTorrent: torrents, made, shown and checked
+/// BitTorrent: torrents, made, shown and checked; their files, given and got; and a tracker for them
 #[derive(Parser)]
 #[command(name = "torrent", version, after_help = AFTER_HELP)]
 struct Cli {
@@ -39,6 +51,9 @@ enum Command {
     Create(create::Options),
     Show(show::Options),
     Check(check::Options),
+    Seed(seed::Options),
+    Get(get::Options),
+    Tracker(tracker::Options),
 }
 
 fn main() -> ExitCode {
@@ -46,6 +61,9 @@ fn main() -> ExitCode {
         Command::Create(options) => create::run(&options),
         Command::Show(options) => show::run(&options),
         Command::Check(options) => check::run(&options),
+        Command::Seed(options) => seed::run(&options),
+        Command::Get(options) => get::run(&options),
+        Command::Tracker(options) => tracker::run(&options),
     };
     output::exit("torrent", result)
 }

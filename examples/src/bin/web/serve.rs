@@ -53,6 +53,10 @@ pub(crate) struct Options {
     #[arg(long)]
     dot_files: bool,
 
+    /// Compress texts with gzip for browsers that take it, where no NAME.gz lies beside them
+    #[arg(long)]
+    compress: bool,
+
     /// What Cache-Control says, "max-age=3600" for instance
     #[arg(long, value_name = "WORDS")]
     cache: Option<String>,
@@ -97,6 +101,7 @@ fn files_options(options: &Options) -> Result<FilesOptions, Box<dyn Error>> {
     Ok(FilesOptions {
         pages: !options.no_list,
         dot_files: options.dot_files,
+        compress: options.compress,
         cache_control: options.cache.clone(),
         fallback,
         ..FilesOptions::default()

@@ -8,15 +8,22 @@
 //! | `metainfo` | a `.torrent` file |
 //! | `info` | the part of it that is hashed: pieces and files |
 //! | `names` | names of files as they can be on a disk |
+//! | [`message`], [`extension`] | what peers say to each other |
+//! | [`announce`] | what a tracker is asked, and answers, over HTTP |
+//! | [`udp`] | the same over UDP |
 //! | `magnet` | a link that says the hash, and where to ask |
 
+pub mod announce;
 pub mod bencode;
+pub mod extension;
 mod hash;
 mod info;
 mod magnet;
+pub mod message;
 mod metainfo;
 mod names;
 mod peer_id;
+pub mod udp;
 
 pub use hash::{InfoHash, NoHash};
 pub use info::{File, Info, InfoError, Layout, Span};
