@@ -177,9 +177,9 @@ fn aria2_seeds_to_ours() {
     });
 }
 
-/// Local peers are found by themselves, and nobody asks the network.
+/// It asks nobody but those that are named, and remembers nobody from the last time.
 fn transmission(folder: &str, port: &str) -> Vec<String> {
-    let config = format!("{folder}/.config");
+    let config = format!("{folder}/.config-{port}");
     fs::create_dir_all(&config).expect("a folder");
     let settings = r#"{"dht-enabled": false, "lpd-enabled": false, "bind-address-ipv4": "127.0.0.1",
         "port-forwarding-enabled": false, "utp-enabled": false}"#;
