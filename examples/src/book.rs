@@ -25,6 +25,9 @@ struct Names;
 #[doc = include_str!("../../docs/embedding.md")]
 struct Embedding;
 
+#[doc = include_str!("../../docs/loops.md")]
+struct SeveralLoops;
+
 #[doc = include_str!("../../docs/proxying.md")]
 struct Proxying;
 
@@ -48,6 +51,9 @@ struct Chat;
 
 #[doc = include_str!("../../docs/transfer.md")]
 struct Transfer;
+
+#[doc = include_str!("../../docs/torrent.md")]
+struct Torrent;
 
 #[doc = include_str!("../../docs/web.md")]
 struct Web;

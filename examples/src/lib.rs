@@ -10,6 +10,7 @@
 //! | [`names`] | nicks and channels of chat, as words on a command line |
 //! | [`output`] | standard output and error, whose readers may be gone |
 //! | [`page`] | a page for browsers: chat and files |
+//! | [`proxied`] | a server behind proxies: whom of them it believes |
 //! | [`stdin`] | standard input, which can only be read by waiting |
 //! | `control` | subcommands of a program that runs, over a Unix socket |
 //! | [`tls`] | TLS: which certificate a server shows, whom a client trusts |
@@ -30,6 +31,7 @@ pub mod loops;
 pub mod names;
 pub mod output;
 pub mod page;
+pub mod proxied;
 #[cfg(unix)]
 pub mod service;
 pub mod stdin;

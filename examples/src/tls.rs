@@ -200,6 +200,12 @@ pub struct Trust {
 }
 
 impl CallTls {
+    /// TLS if it is wanted, or if anything was said about whom to trust.
+    #[must_use]
+    pub fn with(tls: bool, trust: Trust) -> Self {
+        Self { tls, trust }
+    }
+
     /// As the words say it: TLS at all, whom to trust instead of those whom the system trusts, by a file or by
     /// fingerprints, and the name of the server if it is another than that of its address. One of them is enough.
     #[must_use]
@@ -251,6 +257,31 @@ impl Trust {
             Some(name) => client.to(name),
             None => Ok(client),
         }
+    }
+}
+
+/// Whom a proxy trusts behind itself.
+#[derive(Args, Clone, Debug, Default)]
+pub struct BackendTrust {
+    /// Speak TLS with the backends, and trust those of this PEM file instead of those whom the system trusts
+    #[arg(long, value_name = "FILE", conflicts_with = "backend_pin")]
+    backend_ca: Option<PathBuf>,
+
+    /// Speak TLS with the backends, and trust those with the certificate of this SHA-256, whoever vouches for them
+    #[arg(long, value_name = "FINGERPRINT")]
+    backend_pin: Vec<Fingerprint>,
+
+    /// Speak TLS with backends whose certificates are for another name than those in their addresses
+    #[arg(long, value_name = "NAME")]
+    backend_name: Option<String>,
+}
+
+impl BackendTrust {
+    /// What each backend is held to, as a client.
+    #[must_use]
+    pub fn trust(&self) -> Trust {
+        let Self { backend_ca, backend_pin, backend_name } = self.clone();
+        Trust { tls_ca: backend_ca, tls_pin: backend_pin, tls_name: backend_name }
     }
 }
 

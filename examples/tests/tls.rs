@@ -4,9 +4,10 @@
 mod support;
 
 use std::fs;
+use std::io::Write;
 
 use rustix::process::Signal;
-use support::{PROXY, Program, echo, noise, run};
+use support::{PROXY, Program, answers_once, echo, noise, run};
 use tempfile::TempDir;
 
 const CHAT: &str = env!("CARGO_BIN_EXE_chat");
@@ -185,6 +186,66 @@ fn web_serves_and_fetches_over_https_by_name() {
     let ended = run(WEB, &["get", &plain, "-o", "-"], b"");
     assert!(matches!(ended.code, Some(8 | 52 | 56)), "{ended:?}");
     server.stop();
+}
+
+#[test]
+fn a_web_proxy_takes_tls_off_and_puts_it_on() {
+    let (folder, certificate, key) = site();
+    let words = ["serve", &folder.path().to_string_lossy(), "--listen", "127.0.0.1:0"];
+    let words = [&words[..], &["--tls", &certificate, &key]].concat();
+    let (server, behind, pin) = listening(WEB, &words, "https://");
+    let to = format!("https://{behind}");
+    let proxy = |trust: &str| {
+        let words = ["proxy", "--to", &to, "--backend-pin", trust, "--tls-self-signed"];
+        listening(WEB, &[&words[..], &["--listen", "127.0.0.1:0"]].concat(), "https://")
+    };
+    let (front, address, own) = proxy(&pin);
+    let url = format!("https://{address}/large");
+    let ended = run(WEB, &["get", &url, "-o", "-", "--tls-pin", &own], b"");
+    assert_eq!((ended.code, ended.output == noise(2_000_000)), (Some(0), true), "{ended:?}");
+    front.stop();
+    // One that is not who it should be is nobody.
+    let (front, address, own) = proxy(&"00".repeat(32));
+    let url = format!("https://{address}/large");
+    let ended = run(WEB, &["get", &url, "-o", "-", "--tls-pin", &own], b"");
+    assert!(ended.code == Some(22) && ended.errors.contains("502"), "{ended:?}");
+    assert!(front.error_line().contains("certificate"));
+    front.stop();
+    server.stop();
+}
+
+#[test]
+fn web_fetches_over_https_through_a_proxy() {
+    let (folder, certificate, key) = site();
+    let words = ["serve", &folder.path().to_string_lossy(), "--listen", "127.0.0.1:0"];
+    let words = [&words[..], &["--tls", &certificate, &key]].concat();
+    let (server, address, _) = listening(WEB, &words, "https://");
+    let (_, port) = address.rsplit_once(':').expect("it has a port");
+    let behind = address.clone();
+    let (proxy, heard) = answers_once(move |mut client, _| {
+        let mut server = std::net::TcpStream::connect(behind).expect("it listens");
+        client.write_all(b"HTTP/1.1 200 Connected\r\n\r\n").expect("it reads");
+        let mut up = (client.try_clone().expect("a"), server.try_clone().expect("b"));
+        let pump = std::thread::spawn(move || std::io::copy(&mut up.0, &mut up.1));
+        let _ = std::io::copy(&mut server, &mut client);
+        let _ = client.shutdown(std::net::Shutdown::Write);
+        let _ = pump.join();
+    });
+    let url = format!("https://localhost:{port}/large");
+    let words = ["get", &url, "-o", "-", "--tls-ca", &certificate, "--proxy", &proxy];
+    let ended = run(WEB, &words, b"");
+    assert_eq!((ended.code, ended.output == noise(2_000_000)), (Some(0), true), "{ended:?}");
+    server.stop();
+    let heard = heard.join().expect("it ends");
+    let host = format!("localhost:{port}");
+    assert_eq!(heard, format!("CONNECT {host} HTTP/1.1\r\nHost: {host}\r\n\r\n"));
+    // One that lets nobody through is told of, and nobody else is asked.
+    let (proxy, _) = answers_once(|mut client, _| {
+        client.write_all(b"HTTP/1.1 407 Who?\r\nContent-Length: 0\r\n\r\n").expect("it reads");
+    });
+    let words = ["get", &url, "-o", "-", "--tls-ca", &certificate, "--proxy", &proxy];
+    let ended = run(WEB, &words, b"");
+    assert!(ended.code == Some(56) && ended.errors.contains("the proxy says 407"), "{ended:?}");
 }
 
 #[test]

@@ -4,12 +4,13 @@
 mod support;
 
 use std::fs;
+use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use support::{PATIENCE, Program, connect, noise, run};
+use support::{PATIENCE, Program, answers_once, connect, noise, run, run_with};
 use tempfile::TempDir;
 
 const WEB: &str = env!("CARGO_BIN_EXE_web");
@@ -332,6 +333,190 @@ fn nginx_config(scratch: &Path, root: &Path, port: u16) -> String {
            server {{ listen 127.0.0.1:{port}; root {root}; }}
          }}"
     )
+}
+
+/// `web proxy` before these, and where it listens.
+fn proxy(to: &[&str], more: &[&str]) -> (Program, String) {
+    let to: Vec<_> = to.iter().flat_map(|url| ["--to", *url]).collect();
+    start(&[&["proxy"], &to[..], more].concat())
+}
+
+#[test]
+fn a_proxy_before_our_own() {
+    let tree = tree();
+    let (server, behind) = serve(&tree);
+    let (front, url) = proxy(&[&behind], &[]);
+    fetches_from(&url, true);
+    front.stop();
+    server.stop();
+}
+
+#[test]
+fn a_proxy_before_nginx_and_python() {
+    let is_there = is_installed("nginx", "-v", "nginx version")
+        && is_installed("python3", "--version", "Python 3")
+        && is_installed("curl", "--version", "curl ");
+    if !is_there {
+        return;
+    }
+    let (tree, ports) = (tree(), [free_port(), free_port()]);
+    let root = tree.path().to_string_lossy().into_owned();
+    let scratch = tempfile::tempdir().expect("a directory");
+    let file = scratch.path().join("nginx.conf");
+    fs::write(&file, nginx_config(scratch.path(), tree.path(), ports[0])).expect("it is written");
+    let file = file.to_string_lossy().into_owned();
+    let words = ["-c", &file, "-g", "daemon off; master_process off;"];
+    let nginx = Foreign::start("nginx", &words, ports[0]);
+    let port = ports[1].to_string();
+    let words = ["-m", "http.server", &port, "--bind", "127.0.0.1", "--directory", &root];
+    let _python = Foreign::start("python3", &words, ports[1]);
+    let behind = ports.map(|port| format!("http://127.0.0.1:{port}"));
+    let (front, url) = proxy(&[&behind[0], &behind[1]], &[]);
+    let large = format!("{url}/large");
+    let mut servers = Vec::new();
+    for _ in 0..6 {
+        let head = prints("curl", &["-sS", "--fail", "-I", &large]);
+        let head = String::from_utf8(head).expect("it is text").to_ascii_lowercase();
+        assert!(head.contains(&format!("content-length: {LARGE}\r\n")), "{head}");
+        let server = head.lines().find(|line| line.starts_with("server: ")).map(str::to_owned);
+        servers.push(server.expect("both say what they are"));
+    }
+    servers.sort_unstable();
+    servers.dedup();
+    assert_eq!(servers.len(), 2, "both have had their turn: {servers:?}");
+    for more in [&[][..], &["--http1.0"], &["--compressed"]] {
+        let output = prints("curl", &[&["-sS", "--fail", &large], more].concat());
+        assert!(output == noise(LARGE), "{more:?}");
+    }
+    // One goes, and nobody notices.
+    drop(nginx);
+    for _ in 0..4 {
+        assert!(prints("curl", &["-sS", "--fail", &format!("{url}/small")]) == noise(100));
+    }
+    assert!(front.error_line().contains("cannot connect"));
+    front.stop();
+}
+
+#[test]
+fn a_proxy_passes_bodies_and_web_sockets_on() {
+    let tree = tree();
+    let (server, behind) = start(&["echo"]);
+    let (front, url) = proxy(&[&behind], &[]);
+    if is_installed("curl", "--version", "curl ") {
+        let data = format!("@{}", tree.path().join("large").display());
+        for more in
+            [&[][..], &["-H", "Transfer-Encoding: chunked"], &["-H", "Expect: 100-continue"]]
+        {
+            let arguments = [&["-sS", "--data-binary", &data, &url], more].concat();
+            assert!(prints("curl", &arguments) == noise(LARGE), "{more:?}");
+        }
+        let seen = prints("curl", &["-sS", "-H", "Host: a.example", &format!("{url}/inspect")]);
+        let seen: serde_json::Value = serde_json::from_slice(&seen).expect("it is JSON");
+        let said = |name: &str| {
+            let fields = seen["fields"].as_array().expect("a list");
+            let is_it = |field: &&serde_json::Value| field[0] == name;
+            fields.iter().find(is_it).map(|field| field[1].as_str().unwrap_or_default().to_owned())
+        };
+        assert_eq!(said("Host").as_deref(), Some("a.example"));
+        assert_eq!(said("X-Forwarded-For").as_deref(), Some("127.0.0.1"));
+        assert_eq!(said("X-Forwarded-Proto").as_deref(), Some("http"));
+    }
+    let socket = url.replace("http://", "ws://");
+    let input = format!("Hello\n{}\n", "x".repeat(100_000));
+    let ended = run(WEB, &["socket", &socket], input.as_bytes());
+    assert_eq!((ended.code, ended.errors.as_str()), (Some(0), ""));
+    assert!(ended.output == input.as_bytes());
+    front.stop();
+    server.stop();
+    let trusting = run(WEB, &["proxy", "--to", "http://h", "--backend-ca", "/x"], b"");
+    assert!(trusting.errors.contains("none of the servers is asked over TLS"), "{trusting:?}");
+}
+
+#[test]
+fn get_through_a_proxy_and_past_it() {
+    let ok = |mut stream: TcpStream, _: &str| {
+        stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi").expect("it reads");
+    };
+    let (proxy, heard) = answers_once(ok);
+    let place = format!("http://me:secret@{proxy}");
+    let variables = [("http_proxy", &*place), ("no_proxy", "127.0.0.1")];
+    let get = ["get", "-o", "-", "http://h.example:81/x?y"];
+    let ended = run_with(WEB, &get, b"", &variables);
+    assert_eq!((ended.code, ended.output.as_slice()), (Some(0), &b"hi"[..]), "{ended:?}");
+    let heard = heard.join().expect("it ends");
+    assert!(heard.starts_with("GET http://h.example:81/x?y HTTP/1.1\r\nHost: h.example:81\r\n"));
+    assert!(heard.contains("Proxy-Authorization: Basic bWU6c2VjcmV0\r\n"), "{heard}");
+    // Who is an exception is asked straight.
+    let (server, heard) = answers_once(ok);
+    let ended = run_with(WEB, &["get", "-o", "-", &format!("http://{server}/x")], b"", &variables);
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    assert!(heard.join().expect("it ends").starts_with("GET /x HTTP/1.1\r\n"));
+    let ended = run(WEB, &["get", "-o", "-", "-x", "socks5://h", "http://h/"], b"");
+    assert_eq!(ended.code, Some(5), "{ended:?}");
+}
+
+#[test]
+fn get_takes_what_comes_compressed_and_no_bomb() {
+    let tree = tree();
+    let text = "all work and no play\n".repeat(10_000);
+    fs::write(tree.path().join("long.txt"), &text).expect("it is written");
+    let root = tree.path().to_string_lossy().into_owned();
+    let (server, url) = start(&["serve", &root, "--compress"]);
+    let get = |more: &[&str]| {
+        let words = ["get", "-v", "-o", "-", &format!("{url}/long.txt")];
+        run(WEB, &[&words[..], more].concat(), b"")
+    };
+    let (plain, packed) = (get(&[]), get(&["--compressed"]));
+    assert!(plain.output == text.as_bytes() && packed.output == text.as_bytes());
+    assert!(!plain.errors.contains("Encoding: gzip") && packed.errors.contains("Encoding: gzip"));
+    if is_installed("curl", "--version", "curl ") {
+        let address = format!("{url}/long.txt");
+        let output = prints("curl", &["-sS", "--compressed", &address]);
+        assert!(output == text.as_bytes());
+    }
+    server.stop();
+    // Two megabytes and a half would be two gigabytes and a half.
+    let (server, _) = answers_once(|mut stream, _| {
+        let zeros = protocols::http::wire::gzip(&vec![0; 10_000_000]);
+        let head =
+            "HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nTransfer-Encoding: chunked\r\n\r\n";
+        stream.write_all(head.as_bytes()).expect("it reads");
+        let chunk = [format!("{:x}\r\n", zeros.len()).as_bytes(), &zeros, b"\r\n"].concat();
+        // It has enough before it is over.
+        for _ in 0..250 {
+            if stream.write_all(&chunk).is_err() {
+                return;
+            }
+        }
+    });
+    let here = tree.path().join("bomb");
+    let place = here.to_string_lossy().into_owned();
+    let words = ["get", "--compressed", "-o", &place, &format!("http://{server}/bomb")];
+    let ended = run(WEB, &words, b"");
+    assert_eq!(ended.code, Some(61), "{ended:?}");
+    assert!(ended.errors.contains("it becomes too long") && !here.exists(), "{ended:?}");
+}
+
+#[test]
+fn a_long_body_is_only_sent_to_who_wants_it() {
+    let scratch = tempfile::tempdir().expect("a directory");
+    let file = scratch.path().join("long");
+    fs::write(&file, noise(LARGE)).expect("it is written");
+    let data = format!("@{}", file.display());
+    let (server, url) = start(&["echo"]);
+    let output = prints(WEB, &["get", "-d", &data, "-o", "-", &url]);
+    assert!(output == noise(LARGE));
+    server.stop();
+    let (server, heard) = answers_once(|mut stream, _| {
+        stream.write_all(b"HTTP/1.1 413 No\r\nContent-Length: 0\r\n\r\n").expect("it reads");
+        let mut rest = Vec::new();
+        let _ = stream.read_to_end(&mut rest);
+        assert!(rest.is_empty(), "{} bytes were sent all the same", rest.len());
+    });
+    let ended = run(WEB, &["get", "-d", &data, "-o", "-", &format!("http://{server}/")], b"");
+    assert_eq!(ended.code, Some(22), "{ended:?}");
+    let heard = heard.join().expect("it ends, and nothing more has come");
+    assert!(heard.contains("Expect: 100-continue\r\n"), "{heard}");
 }
 
 #[test]

@@ -55,6 +55,8 @@
 pub mod budget;
 #[cfg(feature = "chat")]
 pub mod chat;
+#[cfg(any(feature = "chat", feature = "transfer"))]
+mod counts;
 pub mod echo;
 #[cfg(feature = "http")]
 pub mod http;
@@ -70,3 +72,5 @@ pub mod torrent;
 pub mod transfer;
 #[cfg(feature = "websocket")]
 pub mod websocket;
+#[cfg(any(feature = "chat", feature = "transfer"))]
+mod wildcard;

@@ -30,6 +30,7 @@ use bytes::Bytes;
 
 use crate::load::Load;
 use crate::net::{StdStream, Waker};
+use crate::proxy::Proxied;
 use crate::{Address, ConnectionId, ListenerId, PostError, Registry};
 
 /// A closure that another thread has run on the loop.
@@ -88,6 +89,13 @@ pub(crate) enum Message<App> {
     Give(Box<Given>),
     /// Another loop's listener is closed.
     Forget(ListenerId),
+    /// A sender of messages of one type has some.
+    Batch(Arc<dyn Batch<App>>),
+}
+
+/// What a sender of messages of one type has for the loop.
+pub(crate) trait Batch<App>: Send + Sync {
+    fn receive(self: Arc<Self>, registry: &mut Registry<App>, app: &mut App);
 }
 
 /// A connection that one loop has accepted for another.
@@ -95,6 +103,7 @@ pub(crate) struct Given {
     pub(crate) listener: ListenerId,
     pub(crate) stream: StdStream,
     pub(crate) peer: Address,
+    pub(crate) proxied: Option<Proxied>,
 }
 
 pub(crate) struct Mailbox<App> {
@@ -173,6 +182,15 @@ impl<App> Handle<App> {
         let load = self.load();
         // In this order: one that arrives between the two is counted twice, rather than not at all.
         load.coming() + load.connections()
+    }
+
+    pub(crate) fn has_ended(&self) -> bool {
+        self.load().has_ended()
+    }
+
+    /// Has the loop look at what a sender has.
+    pub(crate) fn announce(&self, batch: Arc<dyn Batch<App>>) -> Result<(), PostError<()>> {
+        self.mailbox.post(batch, Message::Batch).map_err(|error| error.map(drop))
     }
 
     pub(crate) fn load(&self) -> &Load {
@@ -254,7 +272,7 @@ impl<App> Message<App> {
             Self::Close(id) => Some(Undelivered::Close(id)),
             Self::Shutdown(grace) => Some(Undelivered::Shutdown(grace)),
             // Its sender was the loop, or the loop's acceptor: what is given closes with it.
-            Self::Offloaded { .. } | Self::Give(_) | Self::Forget(_) => None,
+            Self::Offloaded { .. } | Self::Give(_) | Self::Forget(_) | Self::Batch(_) => None,
         }
     }
 }
@@ -323,8 +341,15 @@ impl<App> Mailbox<App> {
     pub(crate) fn end(&self, rest: VecDeque<Message<App>>) {
         let mut inner = self.lock();
         inner.waker = None;
+        self.load.note_end();
         let later = std::mem::replace(&mut inner.messages, rest);
         inner.messages.extend(later);
+        // What is waited for by a batch is with its sender. Here it would keep that sender for ever.
+        let is_batch = |message: &Message<App>| matches!(message, Message::Batch(_));
+        let (batches, others) = std::mem::take(&mut inner.messages).into_iter().partition(is_batch);
+        inner.messages = others;
+        drop(inner);
+        drop::<VecDeque<_>>(batches);
     }
 
     /// A thread that panicked while it held the lock has left the queue whole.

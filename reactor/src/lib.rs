@@ -86,6 +86,7 @@
 // |---|---|
 // | `id`, `address` | names for what is registered, and where it is |
 // | `reason` | who ended a connection, and why |
+// | `proxy` | the PROXY protocol: whom a proxy speaks for, written and read, and whom to believe it |
 // | `tls` | TLS under any protocol: what it is configured with, and the engine behind it |
 // | `limits`, `options` | every bound with its default and reason; socket options |
 // | `error` | what can go wrong with a call |
@@ -104,6 +105,7 @@
 // | `ledger` | what the loop notes down while it turns |
 // | `handle`, `signals`, `source`, `stream`, `listener`, `datagram`, `registry` | each kind of socket: its state, its way in and out, its callbacks; and the registry that holds them all |
 // | `dispatch` | from readiness to callbacks, phase by phase |
+// | `sender` | messages of one type to a loop |
 // | `reactor` | the turn, on one screen |
 // | `loops` | several loops, each on a thread of its own |
 // | `sim` | a deterministic network to test protocols on |
@@ -128,10 +130,12 @@ mod net;
 mod offload;
 mod options;
 mod outbox;
+mod proxy;
 mod reactor;
 mod reason;
 mod registry;
 mod requests;
+mod sender;
 mod shutdown;
 #[cfg(all(unix, feature = "signals"))]
 mod signals;
@@ -172,10 +176,12 @@ pub use options::{
     MulticastInterface, RaceOptions, StreamOptions,
 };
 pub use outbox::Pressure;
+pub use proxy::{Network, ParseNetworkError, Proxied, ProxyError, ProxyProtocol, ProxyVersion};
 pub use reactor::{Reactor, Turn};
 pub use reason::{Attempt, CloseReason, Closed, HostFailure, LookupError, Side};
 pub use registry::{DatagramProtocol, Idle, Protocol, Registry, SentFile, Typed};
 pub use requests::{RequestError, Requests};
+pub use sender::Sender;
 pub use shutdown::{CutOff, ShutdownReport};
 #[cfg(all(unix, feature = "signals"))]
 pub use signals::Signal;

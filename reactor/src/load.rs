@@ -1,7 +1,7 @@
 //! How much a loop has to do, as other threads see it: what an acceptor asks before it hands a socket on.
 
 use std::sync::atomic::{
-    AtomicUsize,
+    AtomicBool, AtomicUsize,
     Ordering::{Acquire, Relaxed, Release},
 };
 
@@ -13,6 +13,7 @@ pub(crate) struct Load {
     given: AtomicUsize,
     /// Those of them that it has taken in, or refused.
     taken: AtomicUsize,
+    has_ended: AtomicBool,
 }
 
 impl Load {
@@ -22,6 +23,14 @@ impl Load {
 
     pub(crate) fn connections(&self) -> usize {
         self.connections.load(Relaxed)
+    }
+
+    pub(crate) fn note_end(&self) {
+        self.has_ended.store(true, Release);
+    }
+
+    pub(crate) fn has_ended(&self) -> bool {
+        self.has_ended.load(Acquire)
     }
 
     pub(crate) fn note_given(&self) {

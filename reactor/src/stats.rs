@@ -34,6 +34,9 @@ pub struct Stats {
     pub refused_by_factory: u64,
     /// Accepted, but closed at once: [`Limits::handshakes`](crate::Limits::handshakes).
     pub refused_handshakes: u64,
+    /// Accepted, but closed since a proxy has not said whom it speaks for
+    /// ([`ListenOptions::proxy_protocol`](crate::ListenOptions::proxy_protocol)).
+    pub refused_proxy: u64,
     /// Accepted with the spare descriptor and closed at once, since there was no other.
     pub refused_no_descriptor: u64,
     /// Times a listener had to rest, out of descriptors or ahead of its accept rate.
@@ -117,6 +120,7 @@ impl std::ops::Add for Stats {
             refused_address,
             refused_by_factory,
             refused_handshakes,
+            refused_proxy,
             refused_no_descriptor,
             accept_rests,
             accept_errors,
@@ -152,6 +156,7 @@ impl std::ops::Add for Stats {
             refused_full: self.refused_full + refused_full,
             refused_address: self.refused_address + refused_address,
             refused_by_factory: self.refused_by_factory + refused_by_factory,
+            refused_proxy: self.refused_proxy + refused_proxy,
             refused_handshakes: self.refused_handshakes + refused_handshakes,
             refused_no_descriptor: self.refused_no_descriptor + refused_no_descriptor,
             accept_rests: self.accept_rests + accept_rests,
@@ -223,6 +228,7 @@ impl Stats {
             + self.refused_address
             + self.refused_by_factory
             + self.refused_handshakes
+            + self.refused_proxy
             + self.refused_no_descriptor
     }
 }

@@ -3,6 +3,8 @@
 
 #[path = "threads/loops.rs"]
 mod loops;
+#[path = "threads/sender.rs"]
+mod sender;
 mod support;
 
 use std::cell::RefCell;

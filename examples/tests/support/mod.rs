@@ -231,6 +231,28 @@ pub(crate) fn connect(address: &str) -> TcpStream {
     stream
 }
 
+/// A server for one connection, which says this when it has heard a head; and what it has heard.
+pub(crate) fn answers_once(
+    act: impl FnOnce(TcpStream, &str) + Send + 'static,
+) -> (String, thread::JoinHandle<String>) {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("port 0 is free");
+    let address = listener.local_addr().expect("it is bound").to_string();
+    let server = thread::spawn(move || {
+        let (mut stream, _) = listener.accept().expect("somebody connects");
+        stream.set_read_timeout(Some(PATIENCE)).expect("it is not zero");
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
+            let mut byte = [0];
+            stream.read_exact(&mut byte).expect("a head comes");
+            head.push(byte[0]);
+        }
+        let head = String::from_utf8(head).expect("it is text");
+        act(stream, &head);
+        head
+    });
+    (address, server)
+}
+
 /// Makes a call again for as long as a signal interrupts it: those with a time limit Linux does not
 /// restart by itself, and interrupts even where nobody handles a signal (signal(7)).
 pub(crate) fn retry<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<T> {

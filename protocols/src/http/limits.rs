@@ -49,6 +49,25 @@ impl Default for BodyLimits {
     }
 }
 
+/// How much a compressed body may become.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InflateLimits {
+    /// Bytes that come of it in any case.
+    ///
+    /// Default 16 MiB: nobody is hurt by it, and short texts can be very dense.
+    pub free: u64,
+    /// Beyond that, as many times the bytes that have come.
+    ///
+    /// Default 200: texts become a fifth or a tenth, logs a fiftieth; a bomb a thousandth.
+    pub ratio: u64,
+}
+
+impl Default for InflateLimits {
+    fn default() -> Self {
+        Self { free: 16 * 1024 * 1024, ratio: 200 }
+    }
+}
+
 /// The limits of a server.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ServerLimits {

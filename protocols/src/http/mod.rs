@@ -31,4 +31,4 @@ pub mod proxy;
 pub mod server;
 pub mod wire;
 
-pub use limits::{BodyLimits, HeadLimits, ProxyLimits, ServerLimits};
+pub use limits::{BodyLimits, HeadLimits, InflateLimits, ProxyLimits, ServerLimits};

@@ -4,7 +4,9 @@ use std::fs::{self, File};
 use std::path::Path;
 use std::time::{Duration, UNIX_EPOCH};
 
+use protocols::http::InflateLimits;
 use protocols::http::server::{Files, FilesOptions, Router, Site};
+use protocols::http::wire::Gunzip;
 use protocols::store::{Access, Store, VirtualPath};
 use tempfile::TempDir;
 
@@ -167,6 +169,65 @@ fn what_lies_beside_a_file_goes_to_who_takes_it() {
     // What is older than the file itself is not of it.
     fs::write(tree.path().join("app.js"), "newer").expect("it is written");
     assert_eq!(ask(&stage, "GET", "/app.js", "Accept-Encoding: br\r\n").body, "newer");
+}
+
+#[test]
+fn texts_are_compressed_for_who_takes_it_and_parts_are_not() {
+    let tree = tree();
+    let text = "all work and no play\n".repeat(1_000);
+    for name in ["long.txt", "long.png"] {
+        fs::write(tree.path().join(name), &text).expect("it is written");
+    }
+    let stage = serve(tree.path(), FilesOptions { compress: true, ..FilesOptions::default() });
+    let takes = "Accept-Encoding: gzip\r\n";
+    let plain = ask(&stage, "GET", "/long.txt", "");
+    assert_eq!((plain.body.as_str(), plain.field("Content-Encoding")), (&*text, None));
+    let mut peer = stage.connect();
+    peer.say(format!("GET /long.txt HTTP/1.1\r\nHost: h\r\n{takes}\r\n"));
+    let head = peer.hear("\r\n\r\n");
+    let packed = Answer { status: 200, head, body: String::new() };
+    let length: usize = packed.field("Content-Length").and_then(|it| it.parse().ok()).expect("one");
+    assert!(length < text.len() / 10, "{length}");
+    let bytes = peer.take(length);
+    let (mut gunzip, mut rest) = (Gunzip::new(&InflateLimits::default()), &bytes[..]);
+    let mut unpacked = Vec::new();
+    while !rest.is_empty() {
+        unpacked.extend(gunzip.next(&mut rest).expect("it is gzip"));
+    }
+    gunzip.finish().expect("all of it");
+    assert!(unpacked == text.as_bytes());
+    assert_eq!(packed.field("Content-Encoding"), Some("gzip"));
+    assert_eq!(packed.field("Vary"), Some("Accept-Encoding"));
+    assert_eq!(packed.field("Accept-Ranges"), None, "no part of it can be asked for");
+    let tag = packed.field("ETag").expect("it has one");
+    assert_ne!(Some(tag), plain.field("ETag"));
+    // HEAD says the same, and who has it is told so.
+    let head = ask(&stage, "HEAD", "/long.txt", takes);
+    assert_eq!(head.field("Content-Length"), packed.field("Content-Length"));
+    let again = ask(&stage, "GET", "/long.txt", &format!("{takes}If-None-Match: {tag}\r\n"));
+    assert_eq!((again.status, again.field("ETag")), (304, Some(tag)));
+    // A part is one of the file itself, and not of what was compressed.
+    let part = ask(&stage, "GET", "/long.txt", &format!("{takes}Range: bytes=4-7\r\n"));
+    assert_eq!(
+        (part.status, part.body.as_str(), part.field("Content-Encoding")),
+        (206, "work", None)
+    );
+    let stale = format!("{takes}Range: bytes=4-7\r\nIf-Range: {tag}\r\n");
+    assert_eq!(
+        ask(&stage, "GET", "/long.txt", &stale).status,
+        200,
+        "of what it has, there are none"
+    );
+    // What is dense already, or short, stays as it is; and what lies beside comes first.
+    for path in ["/long.png", "/ten.txt"] {
+        assert_eq!(ask(&stage, "GET", path, takes).field("Content-Encoding"), None, "{path}");
+    }
+    assert_eq!(ask(&stage, "GET", "/app.js", takes).body, "gzip");
+    let page = ask(&stage, "GET", "/list/", "");
+    assert_eq!(page.field("Content-Encoding"), None);
+    let packed = ask(&stage, "HEAD", "/list/", takes);
+    assert_eq!(packed.field("Content-Encoding"), Some("gzip"));
+    assert_ne!(packed.field("ETag"), page.field("ETag"));
 }
 
 #[test]

@@ -5,6 +5,7 @@
 mod bodies;
 mod client;
 mod files;
+mod floods;
 mod proxy;
 mod simulated;
 mod smuggling;

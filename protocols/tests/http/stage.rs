@@ -127,6 +127,14 @@ impl Peer {
         }
     }
 
+    /// So many bytes.
+    pub(crate) fn take(&mut self, length: usize) -> Vec<u8> {
+        let missing = length.saturating_sub(self.unread.len()) as u64;
+        let stream = Read::by_ref(&mut self.stream);
+        stream.take(missing).read_to_end(&mut self.unread).expect("it comes in time");
+        self.unread.drain(..length).collect()
+    }
+
     /// What comes before the end.
     pub(crate) fn rest(&mut self) -> String {
         self.stream.read_to_end(&mut self.unread).expect("it ends in time");

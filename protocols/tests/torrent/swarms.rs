@@ -149,23 +149,6 @@ fn a_full_disk_stops_it_until_there_is_room() {
 }
 
 #[test]
-fn three_clients_behind_one_address_are_served() {
-    let mut network = Network::from_seed(7);
-    let content = content(300_000, false);
-    let seed = Part::seed(&content, 1).enter(&mut network, "seed");
-    let at = address(&network, seed);
-    let clients = network.host("three", {
-        let content = content.clone();
-        move |registry| {
-            // Each is a program of its own; here they share a loop, which takes one of them at a time.
-            let part = Part { listens: false, ..Part::leecher(&content, 2) }.dialling([at]);
-            Ok(part.begin(registry, 0)?)
-        }
-    });
-    until_whole(&mut network, &[clients], &content, MINUTE);
-}
-
-#[test]
 fn no_more_peers_are_let_in_than_there_may_be() {
     let mut network = Network::from_seed(8);
     let content = content(100_000, false);

@@ -77,6 +77,7 @@ impl<App> Registry<App> {
                 self.ledger.trace_loop(|| What::Message("a connection"));
                 self.take_in(*given, app);
             }
+            Message::Batch(batch) => batch.receive(self, app),
             Message::Forget(listener) => drop(self.entrances.remove(&listener)),
         }
     }

@@ -4,7 +4,7 @@ use std::io;
 use std::rc::Rc;
 use std::time::Duration;
 
-use super::{Drained, Entrance, Listener, State};
+use super::{Accepted, Drained, Entrance, Listener, State};
 use crate::id::Key;
 use crate::net::{StreamSocket, is_out_of_descriptors, is_passing_accept_error};
 use crate::registry::{Protocol, Registry, Timed};
@@ -31,7 +31,7 @@ impl<App> Registry<App> {
             }
             match listener.socket.accept(&listener.stream) {
                 Ok((socket, peer)) => {
-                    self.place(listener, socket, peer, app);
+                    self.welcome(key, listener, socket, peer, app);
                     if listener.has_taken_too_many() {
                         return self.end_draining(key, listener, false);
                     }
@@ -67,20 +67,40 @@ impl<App> Registry<App> {
         }
     }
 
-    /// Gives an accepted connection to the loop that is to have it.
-    fn place(
+    /// Finds out for whom an accepted connection speaks, if it may be for somebody else.
+    fn welcome(
         &mut self,
+        key: Key,
         listener: &mut Listener<App>,
         socket: StreamSocket,
         peer: Address,
         app: &mut App,
     ) {
-        let kept = match &mut listener.spread {
-            Some(spread) => spread.place(socket, peer, self),
-            None => Some((socket, peer)),
+        match &listener.proxy_protocol {
+            Some(expected) if expected.is_expected_of(&peer) => {
+                if self.await_preface(ListenerId(key), socket, peer, expected.timeout) {
+                    listener.entrance.awaited += 1;
+                }
+            }
+            _ => {
+                self.place(&mut listener.entrance, Accepted { socket, peer, proxied: None }, app);
+            }
+        }
+    }
+
+    /// Gives an accepted connection to the loop that is to have it.
+    pub(super) fn place(
+        &mut self,
+        entrance: &mut Entrance<App>,
+        accepted: Accepted,
+        app: &mut App,
+    ) {
+        let kept = match &mut entrance.spread {
+            Some(spread) => spread.place(accepted, self),
+            None => Some(accepted),
         };
-        if let Some((socket, peer)) = kept {
-            self.admit(&mut listener.entrance, socket, peer, app);
+        if let Some(accepted) = kept {
+            self.admit(entrance, accepted, app);
         }
     }
 
@@ -88,8 +108,7 @@ impl<App> Registry<App> {
     pub(super) fn admit(
         &mut self,
         entrance: &mut Entrance<App>,
-        socket: StreamSocket,
-        peer: Address,
+        accepted: Accepted,
         app: &mut App,
     ) {
         if self.connections >= self.ledger.limits.connections {
@@ -104,7 +123,7 @@ impl<App> Registry<App> {
             self.ledger.trace(|| What::Refused(Refusal::Handshakes));
             return;
         }
-        let counted = match (peer.ip(), self.ledger.limits.connections_per_address) {
+        let counted = match (accepted.peer.ip(), self.ledger.limits.connections_per_address) {
             (Some(ip), Some(limit)) => {
                 if !self.by_address.enter(ip, limit) {
                     self.ledger.stats.refused_address += 1;
@@ -116,7 +135,7 @@ impl<App> Registry<App> {
             _ => None,
         };
         // Asked last: a peer that is given a protocol is accepted, and the program may count on its end.
-        if !self.admit_counted(entrance, socket, peer, counted.is_some(), app) {
+        if !self.admit_counted(entrance, accepted, counted.is_some(), app) {
             counted.into_iter().for_each(|ip| self.by_address.leave(ip));
         }
     }
@@ -125,11 +144,11 @@ impl<App> Registry<App> {
     fn admit_counted(
         &mut self,
         entrance: &mut Entrance<App>,
-        socket: StreamSocket,
-        peer: Address,
+        accepted: Accepted,
         counted: bool,
         app: &mut App,
     ) -> bool {
+        let Accepted { socket, peer, proxied } = accepted;
         let Some(protocol) = self.call_factory(entrance, &peer, app) else {
             self.ledger.stats.refused_by_factory += 1;
             self.ledger.trace(|| What::Refused(Refusal::Factory));
@@ -141,6 +160,7 @@ impl<App> Registry<App> {
         if let Ok(id) = added {
             self.ledger.stats.accepted += 1;
             self.ledger.trace(|| What::Accepted(id));
+            proxied.and_then(|proxied| self.proxied.insert(id.0, proxied));
             if let Some(layer) = &entrance.layer {
                 self.wrap_or_end(id, layer());
             }

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use super::{Entrance, Spread};
+use super::spread::Spread;
+use super::{Accepted, Entrance};
 use crate::handle::Given;
 use crate::net::StreamSocket;
 use crate::registry::{Protocol, Registry};
@@ -55,20 +56,20 @@ impl<App> Registry<App> {
         }
         let spread = Spread::new(id, handles, self.now());
         if let Found::Here(Source::Listener(listener)) = self.slots.find(id.0) {
-            listener.spread = Some(Box::new(spread));
+            listener.entrance.spread = Some(Box::new(spread));
         }
         Ok(id)
     }
 
     /// Takes in a connection that another loop has accepted for this one.
     pub(crate) fn take_in(&mut self, given: Given, app: &mut App) {
-        let Given { listener, stream, peer } = given;
+        let Given { listener, stream, peer, proxied } = given;
         let socket = StreamSocket::adopt(&self.poller, stream);
         // It is out of the map while the program's factory runs.
         let entrance = self.entrances.remove(&listener);
         if let (Ok(socket), Some(mut entrance)) = (socket, entrance) {
             if self.shutdown.is_running() {
-                self.admit(&mut entrance, socket, peer, app);
+                self.admit(&mut entrance, Accepted { socket, peer, proxied }, app);
             }
             self.entrances.insert(listener, entrance);
         }

@@ -3,6 +3,9 @@
 use std::io;
 use std::rc::Rc;
 
+use super::spread::Spread;
+use crate::net::StreamSocket;
+use crate::proxy::Proxied;
 use crate::registry::Protocol;
 use crate::stream::Layer;
 use crate::{Address, ListenOptions, StreamLimits};
@@ -19,11 +22,37 @@ pub(crate) struct Entrance<App> {
     pub(crate) limits: Rc<StreamLimits>,
     /// Makes the layer of a connection, where there is one.
     pub(crate) layer: Option<LayerFactory>,
+    /// The loops that there is to choose from, if not this one alone.
+    pub(super) spread: Option<Box<Spread<App>>>,
+    /// Connections of which a proxy has yet to say whom it speaks for.
+    pub(super) awaited: usize,
+}
+
+/// A connection that has been accepted, and has no protocol yet.
+pub(crate) struct Accepted {
+    pub(crate) socket: StreamSocket,
+    pub(crate) peer: Address,
+    /// What a proxy has said of it.
+    pub(crate) proxied: Option<Proxied>,
 }
 
 impl<App> Entrance<App> {
     pub(crate) fn new(options: &ListenOptions, factory: Factory<App>) -> Self {
-        Self { factory, limits: Rc::new(options.limits.clone()), layer: layer_of(options) }
+        let (limits, layer) = (Rc::new(options.limits.clone()), layer_of(options));
+        Self { factory, limits, layer, spread: None, awaited: 0 }
+    }
+
+    /// Takes it from a listener that is closed, for those who have come in and are not known yet; `None` if there
+    /// are none.
+    pub(super) fn take_awaited(&mut self) -> Option<Self> {
+        let closed = Self {
+            factory: Box::new(|_, _| None),
+            limits: Rc::clone(&self.limits),
+            layer: None,
+            spread: None,
+            awaited: 0,
+        };
+        (self.awaited > 0).then(|| std::mem::replace(self, closed))
     }
 }
 

@@ -19,6 +19,8 @@ mod admission;
 mod among;
 mod by_id;
 mod entrance;
+mod preface;
+mod prefaces;
 mod rate;
 mod spread;
 mod told;
@@ -27,12 +29,12 @@ use crate::id::Key;
 use crate::net::{ListenerSocket, Readiness};
 use crate::registry::Registry;
 use crate::stats::SocketRow;
-use crate::{CloseReason, ListenOptions, StreamOptions};
+use crate::{CloseReason, ListenOptions, ProxyProtocol, StreamOptions};
 
 pub(crate) use admission::ByAddress;
-pub(crate) use entrance::{Entrance, Factory};
+pub(crate) use entrance::{Accepted, Entrance, Factory};
+pub(crate) use preface::Preface;
 pub use rate::TokenBucket;
-use spread::Spread;
 
 /// What is called when a listener ends that the program has not closed.
 type ListenerEnd<App> = Box<dyn FnOnce(&mut Registry<App>, &mut App, &CloseReason)>;
@@ -42,8 +44,8 @@ type ListenerDrained<App> = Box<dyn FnOnce(&mut Registry<App>, &mut App, Drained
 pub(crate) struct Listener<App> {
     pub(crate) socket: ListenerSocket,
     pub(crate) entrance: Entrance<App>,
-    /// The loops that it accepts for, if not for this one alone.
-    spread: Option<Box<Spread<App>>>,
+    /// Of whom a proxy has to say whom it speaks for.
+    proxy_protocol: Option<ProxyProtocol>,
     pub(crate) stream: StreamOptions,
     pub(crate) rate: Option<TokenBucket>,
     pub(crate) state: State,
@@ -95,7 +97,7 @@ impl<App> Listener<App> {
         Self {
             socket,
             entrance: Entrance::new(options, factory),
-            spread: None,
+            proxy_protocol: options.proxy_protocol.clone(),
             stream: options.stream.clone(),
             rate,
             state: State::Accepting,

@@ -11,10 +11,11 @@
 
 use std::time::{Duration, Instant};
 
+use super::Accepted;
 use crate::handle::Given;
 use crate::net::StreamSocket;
 use crate::registry::Registry;
-use crate::{Address, Handle, ListenerId};
+use crate::{Handle, ListenerId};
 
 /// A loop that has taken none of those handed to it for so long is passed over: something blocks it. It is far
 /// longer than any turn should be.
@@ -41,20 +42,20 @@ impl<App> Spread<App> {
     /// Hands a connection to the loop that is to have it; gives it back if that is this one.
     pub(super) fn place(
         &mut self,
-        socket: StreamSocket,
-        peer: Address,
+        accepted: Accepted,
         registry: &mut Registry<App>,
-    ) -> Option<(StreamSocket, Address)> {
+    ) -> Option<Accepted> {
         let now = registry.now();
         let mut order: Vec<_> =
             self.targets.iter_mut().map(|target| (target.rank(now), target)).collect();
         order.sort_by_key(|(rank, _)| *rank);
         let is_own = |target: &Target<App>| target.handle.is_of(&registry.mailbox);
         if order.first().is_none_or(|(_, target)| is_own(target)) {
-            return Some((socket, peer));
+            return Some(accepted);
         }
+        let Accepted { socket, peer, proxied } = accepted;
         let stream = socket.into_std(&registry.poller);
-        let mut given = Box::new(Given { listener: self.id, stream, peer });
+        let mut given = Box::new(Given { listener: self.id, stream, peer, proxied });
         for (_, target) in order {
             if is_own(target) {
                 break;
@@ -64,8 +65,9 @@ impl<App> Spread<App> {
                 Err(refused) => given = refused,
             }
         }
-        let socket = StreamSocket::adopt(&registry.poller, given.stream).ok()?;
-        Some((socket, given.peer))
+        let Given { stream, peer, proxied, .. } = *given;
+        let socket = StreamSocket::adopt(&registry.poller, stream).ok()?;
+        Some(Accepted { socket, peer, proxied })
     }
 }
 

@@ -30,6 +30,7 @@ use crate::names::{Lookup, Lookups, Race};
 use crate::net::{OwnedPath, Poller, Pool, SpareDescriptor};
 use crate::offload::{Job, panic_message};
 use crate::outbox::{Cork, FilePiece};
+use crate::proxy::Proxied;
 use crate::shutdown::Shutdown;
 use crate::slots::Slots;
 use crate::source::Source;
@@ -37,7 +38,8 @@ use crate::stream::{Detached, Outcome};
 use crate::timer::Wheel;
 use crate::trace::Callback;
 use crate::{
-    Address, Limits, ListenerId, OffloadError, PostError, Rows, Snapshot, SocketRow, Stale, Stats,
+    Address, ConnectionId, Limits, ListenerId, OffloadError, PostError, Rows, Snapshot, SocketRow,
+    Stale, Stats,
 };
 
 pub use protocol::{DatagramProtocol, Idle, Protocol, SentFile, Typed};
@@ -84,6 +86,8 @@ pub struct Registry<App> {
     pub(crate) entrances: HashMap<ListenerId, Entrance<App>>,
     /// The paths from which Unix connections were made: few, if any.
     pub(crate) client_paths: HashMap<Key, OwnedPath>,
+    /// What proxies have said of connections: few, if any.
+    pub(crate) proxied: HashMap<Key, Proxied>,
     /// What the process was started with, until somebody listens there.
     pub(crate) inherited: inherit::Inherited,
     /// Connections that are being made to a host by its name.
@@ -147,6 +151,7 @@ impl<App> Registry<App> {
             by_address: ByAddress::default(),
             client_paths: HashMap::new(),
             entrances: HashMap::new(),
+            proxied: HashMap::new(),
             inherited: inherit::Inherited::default(),
             races: HashMap::new(),
             resolver: None,
@@ -347,6 +352,13 @@ impl<App> Registry<App> {
         })
         .take(most)
         .collect()
+    }
+
+    /// What a proxy has said of a connection that came by way of it (the PROXY protocol), beside its peer. `None` of
+    /// one that came by itself, or has ended.
+    #[must_use]
+    pub fn proxied(&self, id: ConnectionId) -> Option<&Proxied> {
+        self.proxied.get(&id.0)
     }
 
     /// How many sockets are registered: listeners, connections and datagram sockets, those that

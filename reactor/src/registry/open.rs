@@ -150,10 +150,15 @@ impl<App> Registry<App> {
         // It is visited without an event: to be opened, or to have its deadline armed.
         connection.stream.make_ready(key, &mut self.ledger);
         // An attempt is a part of the connection that it is made for.
-        self.connections += usize::from(origin != Origin::Attempt);
-        self.mailbox.load.set_connections(self.connections);
+        self.count_connections(isize::from(origin != Origin::Attempt));
         self.slots.insert(key, Source::Stream(connection));
         Ok(ConnectionId(key))
+    }
+
+    /// Counts connections that have come, or gone.
+    pub(crate) fn count_connections(&mut self, change: isize) {
+        self.connections = self.connections.saturating_add_signed(change);
+        self.mailbox.load.set_connections(self.connections);
     }
 
     pub(crate) fn refuse_while_shutting_down(&self, address: &Address) -> Result<(), OpenError> {

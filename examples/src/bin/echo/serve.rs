@@ -8,6 +8,7 @@ use clap::Args;
 use examples::advice::NotOpened;
 use examples::endpoint::{Endpoint, HostPort, of_streams, some_seconds};
 use examples::loops::{self, LoopOptions};
+use examples::proxied::AcceptProxy;
 use examples::service::{self, ServiceOptions};
 use examples::tls::{ServeTls, Served};
 use examples::{output, stop};
@@ -64,6 +65,9 @@ pub(crate) struct Options {
     #[arg(long, value_name = "N", default_value_t = echo::Limits::default().datagrams_per_second,
           value_parser = clap::value_parser!(u32).range(1..))]
     rate: u32,
+
+    #[command(flatten)]
+    accept_proxy: AcceptProxy,
 
     #[command(flatten)]
     loops: LoopOptions,
@@ -156,5 +160,6 @@ fn places(options: &Options) -> Result<(Vec<Endpoint>, Vec<HostPort>), Box<dyn E
 
 fn streams(options: &Options, tls: Option<&Served>) -> ListenOptions {
     let limits = StreamLimits { idle_timeout: options.idle, ..StreamLimits::default() };
-    ListenOptions { limits, tls: tls.map(Served::tls), ..ListenOptions::default() }
+    let (tls, proxy_protocol) = (tls.map(Served::tls), options.accept_proxy.expected());
+    ListenOptions { limits, tls, proxy_protocol, ..ListenOptions::default() }
 }

@@ -19,28 +19,27 @@
 #![forbid(unsafe_code)]
 
 mod backends;
-mod header;
 mod proxy;
 
 use std::error::Error;
-use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use clap::{Args, Parser};
+use clap::{Args, Parser, ValueEnum};
 use examples::advice::NotOpened;
 use examples::endpoint::{Endpoint, of_streams, seconds, some_seconds};
 use examples::loops::{self, LoopOptions};
+use examples::proxied::AcceptProxy;
 use examples::service::{self, ServiceOptions};
-use examples::tls::{CallTls, ServeTls, Served};
+use examples::tls::{BackendTrust, CallTls, ServeTls, Served};
 use examples::{output, stop};
-use reactor::tls::{ClientTls, Fingerprint, TlsError};
+use reactor::tls::{ClientTls, TlsError};
 use reactor::{
-    ConnectOptions, Limits, ListenOptions, LoopGroup, OneLoop, Registry, Signal, StreamLimits,
+    ConnectOptions, Limits, ListenOptions, LoopGroup, OneLoop, ProxyVersion, Registry, Signal,
+    StreamLimits,
 };
 
 use backends::Backends;
-use header::Version;
 use proxy::{Counts, Front, Proxy};
 
 /// Pass on what TCP and Unix clients say to one of several backends, until Ctrl-C
@@ -104,10 +103,31 @@ struct Cli {
     send_proxy: Option<Version>,
 
     #[command(flatten)]
+    accept_proxy: AcceptProxy,
+
+    #[command(flatten)]
     loops: LoopOptions,
 
     #[command(flatten)]
     service: ServiceOptions,
+}
+
+/// A version of the PROXY protocol.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Version {
+    /// A line of text
+    V1,
+    /// Binary
+    V2,
+}
+
+impl From<Version> for ProxyVersion {
+    fn from(version: Version) -> Self {
+        match version {
+            Version::V1 => Self::V1,
+            Version::V2 => Self::V2,
+        }
+    }
 }
 
 /// Whether the backends speak TLS, and whom among them to trust.
@@ -118,23 +138,13 @@ struct BackendTls {
     #[arg(long)]
     backend_tls: bool,
 
-    /// The same, and trust those of this PEM file instead
-    #[arg(long, value_name = "FILE", conflicts_with = "backend_pin")]
-    backend_ca: Option<PathBuf>,
-
-    /// The same, and trust the backends with the certificate of this SHA-256, whoever vouches for them
-    #[arg(long, value_name = "FINGERPRINT")]
-    backend_pin: Vec<Fingerprint>,
-
-    /// The same, with backends whose certificates are for another name than those in their addresses
-    #[arg(long, value_name = "NAME")]
-    backend_name: Option<String>,
+    #[command(flatten)]
+    trust: BackendTrust,
 }
 
 impl BackendTls {
     fn load(&self) -> Result<Option<ClientTls>, TlsError> {
-        let Self { backend_tls, backend_ca, backend_pin, backend_name } = self.clone();
-        CallTls::new(backend_tls, backend_ca, backend_pin, backend_name).load(None)
+        CallTls::with(self.backend_tls, self.trust.trust()).load(None)
     }
 }
 
@@ -164,7 +174,8 @@ fn run(cli: &Cli) -> Result<(), Box<dyn Error>> {
             begin(one, cli, tls.as_ref())?;
         }
         let backends = Backends::new(backends.clone(), cli.rest, one.index());
-        let mut proxy = Proxy::new(backends, connect.clone(), cli.send_proxy);
+        let version = cli.send_proxy.map(ProxyVersion::from);
+        let mut proxy = Proxy::new(backends, connect.clone(), version);
         one.run(&mut proxy)?;
         Ok(proxy.counts())
     })?;
@@ -212,6 +223,7 @@ fn open(
     let options = ListenOptions {
         limits: streams(cli),
         tls: tls.map(Served::tls),
+        proxy_protocol: cli.accept_proxy.expected(),
         ..ListenOptions::default()
     };
     let mut lines = Vec::new();

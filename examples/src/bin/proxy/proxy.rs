@@ -12,18 +12,18 @@ use std::iter::Sum;
 
 use bytes::Bytes;
 use reactor::{
-    Closed, ConnectOptions, ConnectionId, OpenError, Protocol, Registry, Side, Transport,
+    Closed, ConnectOptions, ConnectionId, OpenError, Protocol, ProxyVersion, Registry, Side,
+    Transport,
 };
 
 use crate::backends::{Backends, Place, Tally};
-use crate::header::Version;
 
 /// The application: who there is to connect to, and what has been done.
 pub(crate) struct Proxy {
     backends: Backends,
     options: ConnectOptions,
     /// What backends are told of clients, if anything.
-    header: Option<Version>,
+    header: Option<ProxyVersion>,
     clients: u64,
     refused: u64,
 }
@@ -32,7 +32,7 @@ impl Proxy {
     pub(crate) fn new(
         backends: Backends,
         options: ConnectOptions,
-        header: Option<Version>,
+        header: Option<ProxyVersion>,
     ) -> Self {
         Self { backends, options, header, clients: 0, refused: 0 }
     }

@@ -1,5 +1,5 @@
-//! The web: a server of files, a server that says back what it is asked, and clients: of requests, and of
-//! WebSockets.
+//! The web: a server of files, a server that says back what it is asked, a reverse proxy, and clients: of requests,
+//! and of WebSockets.
 //!
 //! ```console
 //! $ cargo run --release --bin web -- serve /srv/files
@@ -18,6 +18,7 @@
 mod echo;
 mod get;
 mod log;
+mod proxy;
 mod serve;
 mod socket;
 
@@ -27,7 +28,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use examples::output;
 
-/// HTTP/1.1 and WebSocket: servers, and clients
+/// HTTP/1.1 and WebSocket: servers, a reverse proxy, and clients
 #[derive(Parser)]
 #[command(name = "web", version, after_help = AFTER_HELP)]
 struct Cli {
@@ -43,6 +44,7 @@ as curl's, and told by `web get --help`.";
 enum Command {
     Serve(serve::Options),
     Echo(echo::Options),
+    Proxy(proxy::Options),
     Get(get::Options),
     Socket(socket::Options),
 }
@@ -52,6 +54,7 @@ fn main() -> ExitCode {
     match Cli::parse().command {
         Command::Serve(options) => served(serve::run(&options)),
         Command::Echo(options) => served(echo::run(&options)),
+        Command::Proxy(options) => served(proxy::run(&options)),
         Command::Get(options) => get::run(&options),
         Command::Socket(options) => served(socket::run(&options)),
     }

@@ -9,7 +9,7 @@ use slotmap::SlotMap;
 
 use super::audience::Audience;
 use super::keys::{ChannelKey, UserKey};
-use super::line::Cast;
+use super::line::Renderings;
 use super::modes::{Flags, Status};
 use super::network::Network;
 use super::users::{Invitation, User, Values};
@@ -53,7 +53,7 @@ pub(super) struct Topic {
 pub(super) struct Member {
     connection: ConnectionId,
     caps: Caps,
-    seat: usize,
+    index: usize,
     pub(super) status: Status,
 }
 
@@ -107,23 +107,23 @@ impl Channel {
 
     pub(super) fn join(&mut self, key: UserKey, user: &User, status: Status) {
         let (connection, caps) = (user.connection, user.caps);
-        let seat = self.audience.sit(key, connection, caps);
-        self.members.insert(key, Member { connection, caps, seat, status });
+        let index = self.audience.add(key, connection, caps);
+        self.members.insert(key, Member { connection, caps, index, status });
     }
 
     pub(super) fn leave(&mut self, key: UserKey) -> bool {
         let member = self.members.swap_remove(&key);
         if let Some(member) = &member {
-            self.vacate(member.seat, member.caps);
+            self.remove_from_audience(member.index, member.caps);
         }
         member.is_some()
     }
 
-    /// Frees a seat; whoever has moved there is told.
-    fn vacate(&mut self, seat: usize, caps: Caps) {
-        let moved = self.audience.rise(seat, caps);
+    /// Takes a member out of the audience; whoever has moved to its index is told.
+    fn remove_from_audience(&mut self, index: usize, caps: Caps) {
+        let moved = self.audience.remove(index, caps);
         if let Some(member) = moved.and_then(|moved| self.members.get_mut(&moved)) {
-            member.seat = seat;
+            member.index = index;
         }
     }
 
@@ -142,13 +142,13 @@ impl Channel {
 
     /// A member understands other things now.
     pub(super) fn set_caps(&mut self, key: UserKey, caps: Caps) {
-        let Some(&Member { connection, caps: before, seat, .. }) = self.members.get(&key) else {
+        let Some(&Member { connection, caps: before, index, .. }) = self.members.get(&key) else {
             return;
         };
-        self.vacate(seat, before);
-        let seat = self.audience.sit(key, connection, caps);
+        self.remove_from_audience(index, before);
+        let index = self.audience.add(key, connection, caps);
         if let Some(member) = self.members.get_mut(&key) {
-            (member.caps, member.seat) = (caps, seat);
+            (member.caps, member.index) = (caps, index);
         }
     }
 
@@ -164,29 +164,29 @@ impl Channel {
     pub(super) fn send(
         &self,
         network: &mut dyn Network,
-        cast: &mut Cast<'_>,
+        renderings: &mut Renderings<'_>,
         but: Option<UserKey>,
     ) {
         let but = but.and_then(|key| self.members.get(&key));
-        self.audience.send(network, cast, but.map(|member| (member.seat, member.caps)));
+        self.audience.send(network, renderings, but.map(|member| (member.index, member.caps)));
     }
 
-    /// Whether every member sits where it thinks it does.
-    pub(super) fn is_seated(&self) -> bool {
-        self.members.iter().all(|(&key, it)| self.audience.sits(key, it.seat, it.caps))
+    /// Whether every member is where it thinks it is.
+    pub(super) fn is_consistent(&self) -> bool {
+        self.members.iter().all(|(&key, it)| self.audience.has_at(key, it.index, it.caps))
     }
 
     /// Sends a line to all members but one whose capabilities and status are as they should be.
     pub(super) fn send_where(
         &self,
         network: &mut dyn Network,
-        cast: &mut Cast<'_>,
+        renderings: &mut Renderings<'_>,
         but: Option<UserKey>,
         mut wanted: impl FnMut(Caps, Status) -> bool,
     ) {
         for (&key, member) in &self.members {
             if Some(key) != but && wanted(member.caps, member.status) {
-                network.send(member.connection, cast.rendering(member.caps));
+                network.send(member.connection, renderings.of(member.caps));
             }
         }
     }

@@ -17,7 +17,7 @@ use std::sync::mpsc;
 
 use super::keys::{ChannelKey, UserKey};
 use super::label::{Label, is_one_batch};
-use super::line::{Cast, Line};
+use super::line::{Line, Renderings};
 use super::modes::{Status, UserModes};
 use super::network::Network;
 use super::talk::Talk;
@@ -214,7 +214,7 @@ impl<'a> Context<'a> {
 
     /// Sends a line to everybody on a channel; to the user itself as an answer.
     pub(super) fn tell_channel(&mut self, channel: ChannelKey, line: &Line) {
-        self.server.channels[channel].send(self.network, &mut Cast::new(line), Some(self.me));
+        self.server.channels[channel].send(self.network, &mut Renderings::new(line), Some(self.me));
         if self.server.channels[channel].has(self.me) {
             self.reply_line(line.clone());
         }
@@ -227,9 +227,9 @@ impl<'a> Context<'a> {
         line: &Line,
         wanted: impl Fn(Caps) -> bool,
     ) {
-        let mut cast = Cast::new(line);
+        let mut renderings = Renderings::new(line);
         let channel = &self.server.channels[channel];
-        channel.send_where(self.network, &mut cast, Some(self.me), |caps, _| wanted(caps));
+        channel.send_where(self.network, &mut renderings, Some(self.me), |caps, _| wanted(caps));
     }
 
     /// Sends a line to everybody who shares a channel with the user, and to those with
@@ -253,11 +253,11 @@ impl<'a> Context<'a> {
         line: &Line,
         wanted: impl Fn(Caps) -> bool,
     ) {
-        let mut cast = Cast::new(line);
+        let mut renderings = Renderings::new(line);
         for &user in users {
             let user = &self.server.users[user];
             if wanted(user.caps) {
-                self.network.send(user.connection, cast.rendering(user.caps));
+                self.network.send(user.connection, renderings.of(user.caps));
             }
         }
     }

@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use super::keys::{ChannelKey, UserKey};
-use super::line::{Cast, Line};
+use super::line::{Line, Renderings};
 use super::modes::UserModes;
 use super::network::Network;
 use super::talk::{Party, Talk};
@@ -33,7 +33,7 @@ impl Server {
             return;
         };
         self.release(user.address);
-        self.desk.forget(|check| check.session == user.connection);
+        self.hash_queue.forget(|check| check.session == user.connection);
         if user.is_registered() {
             self.count_out(&user);
             self.whowas.push(&user, user.nick(), at, self.settings.limits.whowas);
@@ -58,13 +58,13 @@ impl Server {
             return;
         };
         let line = Line { at: Some(at), account: user.account.clone(), ..line };
-        let mut cast = Cast::new(&line);
+        let mut renderings = Renderings::new(&line);
         if let &[channel] = &*self.users[key].channels {
-            return self.channels[channel].send(network, &mut cast, Some(key));
+            return self.channels[channel].send(network, &mut renderings, Some(key));
         }
         for peer in self.peers(key) {
             let peer = &self.users[peer];
-            network.send(peer.connection, cast.rendering(peer.caps));
+            network.send(peer.connection, renderings.of(peer.caps));
         }
     }
 
@@ -89,7 +89,7 @@ impl Server {
         peers
     }
 
-    /// Takes a member off a channel, in both of their books; a channel that is empty then is gone.
+    /// Takes a member off a channel, on both sides; a channel that is empty then is gone.
     pub(super) fn part(&mut self, channel: ChannelKey, key: UserKey) {
         self.users[key].channels.retain(|&it| it != channel);
         self.drop_member(channel, key);

@@ -59,7 +59,7 @@ mod work;
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::time::Instant;
 
 use reactor::{Address, ConnectionId};
@@ -79,7 +79,9 @@ pub use work::Loader;
 use super::wire::capability::Caps;
 use super::wire::framing::Framing;
 use super::wire::timestamp::Timestamp;
-use crate::password::{Check, Desk};
+use crate::budget::host;
+use crate::counts::Counts;
+use crate::password::{Check, HashQueue};
 use accounts::Accounts;
 use channels::Channels;
 use history::History;
@@ -129,10 +131,10 @@ pub struct Server {
     /// Bytes that one answer may have, as long as the loop queues what it was told to at the start.
     longest_answer: usize,
     /// Whose passwords are looked at, and whose wait.
-    desk: Desk<Check<()>>,
+    hash_queue: HashQueue<Check<()>>,
     /// Since when, once there was a connection; and which life of the server this is.
     started: Option<Started>,
-    by_address: BTreeMap<IpAddr, u32>,
+    by_address: Counts<IpAddr>,
     serial: u64,
     log: Option<Log>,
 }
@@ -167,9 +169,9 @@ impl Server {
             monitor: Monitor::default(),
             counters: Counters::default(),
             loader: None,
-            desk: Desk::new(),
+            hash_queue: HashQueue::new(),
             started: None,
-            by_address: BTreeMap::new(),
+            by_address: Counts::new(),
             serial: 0,
             log: None,
         };
@@ -225,7 +227,7 @@ impl Server {
     /// How many hashes of passwords it has computed, whatever came of them.
     #[must_use]
     pub fn hashes_computed(&self) -> u64 {
-        self.desk.computed()
+        self.hash_queue.computed()
     }
 
     /// Its accounts and registered channels.
@@ -261,7 +263,7 @@ impl Server {
             }
         }
         for (key, channel) in self.channels.iter() {
-            if !channel.is_seated() {
+            if !channel.is_consistent() {
                 return Err(format!("somebody on {} would not hear what is said", channel.name));
             }
             if channel.len() == 0 && !channel.is_permanent {
@@ -310,16 +312,14 @@ impl Server {
             self.started = Some(Started { at, instant: network.now(), life });
             self.date_permanent_channels(at);
         }
-        let host = peer.ip().and_then(counted);
-        if let Some(host) = host {
-            let count = self.by_address.entry(host).or_default();
-            if *count >= self.settings.limits.connections_per_address {
-                let reason = "too many connections from your address";
-                self.counters.turned_away += 1;
-                self.log(&Event::TurnedAway { peer, reason });
-                return Err(reason);
-            }
-            *count += 1;
+        let most = self.settings.limits.connections_per_address;
+        if let Some(host) = peer.ip().and_then(counted)
+            && !self.by_address.take(host, most)
+        {
+            let reason = "too many connections from your address";
+            self.counters.turned_away += 1;
+            self.log(&Event::TurnedAway { peer, reason });
+            return Err(reason);
         }
         self.counters.open += 1;
         self.counters.connections += 1;
@@ -333,13 +333,8 @@ impl Server {
     /// A connection that was let in is gone.
     fn release(&mut self, address: Option<IpAddr>) {
         self.counters.open -= 1;
-        if let Some(host) = address.and_then(counted)
-            && let Some(count) = self.by_address.get_mut(&host)
-        {
-            *count -= 1;
-            if *count == 0 {
-                self.by_address.remove(&host);
-            }
+        if let Some(host) = address.and_then(counted) {
+            self.by_address.give_back(&host);
         }
     }
 
@@ -388,13 +383,7 @@ fn keep<T: PartialEq>(name: &'static str, now: &mut T, before: T, later: &mut Ve
 /// What stands for a host where connections are counted: its IPv4 address, or its IPv6 network; nothing
 /// for this machine itself.
 fn counted(address: IpAddr) -> Option<IpAddr> {
-    match address.to_canonical() {
-        address if address.is_loopback() => None,
-        IpAddr::V6(address) => {
-            Some(Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX)).into())
-        }
-        v4 @ IpAddr::V4(_) => Some(v4),
-    }
+    (!address.to_canonical().is_loopback()).then(|| host(address))
 }
 
 #[cfg(test)]

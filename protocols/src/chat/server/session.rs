@@ -11,7 +11,7 @@ use super::keys::UserKey;
 use super::work::{TOO_BUSY, Work};
 use crate::chat::wire::other_protocol::OtherProtocol;
 use crate::chat::{Event, Limits, Server};
-use crate::password::{AtDesk, Check, Desk, Memory, PasswordError};
+use crate::password::{Check, HashQueue, HashingSession, Memory, PasswordError};
 
 /// That of registering at first, and of silence afterwards: one a connection, since there are many.
 const PATIENCE: TimerKey = TimerKey(0);
@@ -200,7 +200,7 @@ impl Session {
                 work(memory);
                 Ok(())
             };
-            let queued = Self::look_at(transport, app, (kib, most), compute);
+            let queued = Self::compute_in_turn(transport, app, (kib, most), compute);
             queued.inspect_err(|_| {
                 let server = app.as_mut();
                 let who = server.users[user].source.clone();
@@ -354,15 +354,15 @@ impl<App: AsMut<Server> + 'static> Protocol<App> for Session {
             let reason = quit_reason(&closed.reason);
             app.as_mut().remove(registry, user, &reason);
         }
-        Self::look_at_next(registry, app);
+        Self::compute_next(registry, app);
     }
 }
 
-impl<App: AsMut<Server> + 'static> AtDesk<App> for Session {
+impl<App: AsMut<Server> + 'static> HashingSession<App> for Session {
     type Answer = ();
 
-    fn desk(app: &mut App) -> &mut Desk<Check<()>> {
-        &mut app.as_mut().desk
+    fn hash_queue(app: &mut App) -> &mut HashQueue<Check<()>> {
+        &mut app.as_mut().hash_queue
     }
 
     fn handle_answer(

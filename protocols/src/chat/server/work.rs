@@ -1,9 +1,9 @@
 //! Work that does not belong on the loop, and what goes on when it is done.
 //!
 //! ```text
-//!   OPER ann secret ──▶ Context::verify ──Network──▶ Session ──AtDesk──▶ a queue ──offload──▶ argon2, 40 ms
-//!        user is waiting: its next lines are not read       │ too many wait                   │
-//!   381 :You are now an IRC operator ◀── then ◀── Session ◀─┴─────────────────────────────────┘
+//!   OPER ann secret ──▶ Context::verify ──Network──▶ Session ──▶ HashQueue ──offload──▶ argon2, 40 ms
+//!        user is waiting: its next lines are not read   │ too many wait                  │
+//!   381 :You are now an IRC operator ◀── Session: then ◀┴────────────────────────────────┘
 //! ```
 
 use std::sync::Arc;

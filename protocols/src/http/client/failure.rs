@@ -5,7 +5,7 @@ use reactor::tls::TlsFailure;
 use reactor::{Address, HostFailure};
 use thiserror::Error;
 
-use crate::http::wire::Refusal;
+use crate::http::wire::{NotInflated, Refusal};
 
 /// Why a request was not answered, or its answer is not whole.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -60,6 +60,9 @@ pub enum Failure {
     /// More interim responses than are taken, or a change to a protocol that was not offered.
     #[error("the server answers before the answer, again and again")]
     Interim,
+    /// The body comes compressed, and cannot be decompressed, or not within [bounds](crate::http::InflateLimits).
+    #[error("the answer cannot be decompressed: {0}")]
+    Coding(NotInflated),
     /// This side has given it up.
     #[error("given up")]
     Cancelled,

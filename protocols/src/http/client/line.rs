@@ -163,6 +163,10 @@ impl<App: 'static> Line<App> {
             }
             job.fail_later(transport.registry(), Failure::Cancelled);
         }
+        if self.pool.is_ending.get() {
+            self.state = State::Over;
+            return transport.close();
+        }
         self.pool.rest(&self.route, transport.id());
         self.begin_phase(transport);
     }
@@ -350,17 +354,24 @@ impl<App: 'static> Line<App> {
 
     /// The proxy has answered: if there is a way through, TLS begins behind it.
     fn begin_tunnel(&mut self, transport: &mut Transport<'_, App>, response: &Response<'_>) {
-        if !response.status().is_success() {
-            return self.give_up(transport, Failure::Proxy(response.status()));
-        }
-        #[cfg(feature = "tls")]
-        if let Some(tls) = &self.pool.options.connect.tls {
-            let tls = tls.for_address(&self.route.server);
-            if let Err(error) = transport.start_tls(&tls) {
-                self.give_up(transport, Failure::Tls(error.to_string()));
-            }
+        match response.status() {
+            status if status.is_success() => self.secure(transport),
+            status => self.give_up(transport, Failure::Proxy(status)),
         }
     }
+
+    #[cfg(feature = "tls")]
+    fn secure(&mut self, transport: &mut Transport<'_, App>) {
+        let tls = self.pool.options.connect.tls.as_ref();
+        let begun = tls.map(|tls| transport.start_tls(&tls.for_address(&self.route.server)));
+        if let Some(Err(error)) = begun {
+            self.give_up(transport, Failure::Tls(error.to_string()));
+        }
+    }
+
+    /// There is no tunnel without it.
+    #[cfg(not(feature = "tls"))]
+    fn secure(&mut self, _: &mut Transport<'_, App>) {}
 
     fn begin_body(
         &mut self,
@@ -587,6 +598,14 @@ impl<App: 'static> Protocol<App> for Line<App> {
                 self.give_up(transport, Failure::Silent);
             }
             State::Switched | State::Over => {}
+        }
+    }
+
+    fn on_shutdown(&mut self, transport: &mut Transport<'_, App>, _: &mut App) {
+        self.pool.is_ending.set(true);
+        // What has been asked may be answered, as long as the loop lets it.
+        if !matches!(self.state, State::Asked { .. } | State::Reading { .. }) {
+            transport.close();
         }
     }
 

@@ -43,6 +43,7 @@
 //! | `ask` | a request, as it goes out |
 //! | `call` | a request that is under way: its body, its end |
 //! | `route` | the way to a server: straight, or through a proxy |
+//! | `decoded` | answers that come compressed |
 //! | `failure` | how a request can fail |
 //! | `limits` | every bound, its default, and the reason for it |
 //! | `pool` | what waits for which server, and which connections are idle |
@@ -50,6 +51,7 @@
 
 mod ask;
 mod call;
+mod decoded;
 mod failure;
 mod limits;
 mod line;
@@ -60,6 +62,7 @@ mod url;
 
 pub use ask::{Ask, Payload};
 pub use call::{Call, CallId, with};
+pub use decoded::Decoded;
 pub use failure::Failure;
 pub use limits::ClientLimits;
 pub use line::{Line, Reader};

@@ -1,6 +1,6 @@
 //! What waits for which server, and which connections are idle.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::{HashMap, VecDeque};
 use std::fmt;
 use std::rc::Rc;
@@ -29,6 +29,8 @@ pub struct ClientOptions {
 pub(super) struct Pool<App> {
     pub(super) options: ClientOptions,
     sites: RefCell<HashMap<Route, Place<App>>>,
+    /// The loop is shutting down: what is under way may end, and no connection is kept.
+    pub(super) is_ending: Cell<bool>,
 }
 
 /// What there is of one server.
@@ -43,7 +45,8 @@ impl<App: 'static> Client<App> {
     /// A client.
     #[must_use]
     pub fn new(options: ClientOptions) -> Self {
-        Self { pool: Rc::new(Pool { options, sites: RefCell::default() }) }
+        let is_ending = Cell::new(false);
+        Self { pool: Rc::new(Pool { options, sites: RefCell::default(), is_ending }) }
     }
 
     /// How it behaves.

@@ -111,7 +111,7 @@ impl Outline {
 /// Whether this proxy is among those that passed the request on (RFC 9110, 7.6.3): `1.1 name (comment)`.
 fn is_own(request: &Request<'_>, name: &str) -> bool {
     request.fields().list("via").any(|member| {
-        let received_by = member.split(|byte| byte.is_ascii_whitespace()).nth(1);
+        let received_by = member.split(u8::is_ascii_whitespace).nth(1);
         received_by == Some(name.as_bytes())
     })
 }

@@ -18,6 +18,17 @@ pub fn media_type(name: &[u8]) -> &'static str {
     found.ok().and_then(|at| TYPES.get(at)).map_or(UNKNOWN, |(_, media)| media)
 }
 
+/// Whether what has that media type becomes much shorter by compressing it: text, and what is made of text.
+#[must_use]
+pub fn is_compressible(media: &str) -> bool {
+    let whole = media.split(';').next().unwrap_or(media);
+    let dense = ["application/wasm", "application/json", "application/xml", "application/yaml"];
+    whole.starts_with("text/")
+        || whole.ends_with("+xml")
+        || whole.ends_with("+json")
+        || dense.contains(&whole)
+}
+
 const UNKNOWN: &str = "application/octet-stream";
 
 /// Sorted by suffix.
@@ -114,6 +125,11 @@ mod tests {
     #[test]
     fn the_table_is_sorted() {
         assert!(TYPES.windows(2).all(|pair| pair[0].0 < pair[1].0));
+        for (name, expected) in
+            [("a.css", true), ("a.svg", true), ("a.json", true), ("a.png", false)]
+        {
+            assert_eq!(is_compressible(media_type(name.as_bytes())), expected, "{name}");
+        }
         assert_eq!(media_type(b"a.tar.gz"), "application/gzip");
         assert_eq!(media_type(b".7z"), "application/x-7z-compressed");
         assert_eq!(media_type(b"a."), UNKNOWN);

@@ -21,6 +21,7 @@
 //! | `conditions` | If-Match and its siblings, in RFC 9110's order |
 //! | `range` | parts of a file |
 //! | `coding` | which codings a client takes |
+//! | `gzip` | that coding, both ways |
 //! | `media` | what a file is, by its name |
 
 mod body;
@@ -29,6 +30,7 @@ mod coding;
 mod conditions;
 mod fields;
 mod framing;
+mod gzip;
 mod media;
 mod range;
 mod refusal;
@@ -43,7 +45,8 @@ pub use coding::{Coding, accepts};
 pub use conditions::{Conditions, ETag, Validators, Verdict};
 pub use fields::Fields;
 pub use framing::Framing;
-pub use media::media_type;
+pub use gzip::{Gunzip, NotInflated, gzip};
+pub use media::{is_compressible, media_type};
 pub use range::{Asked, RangeAnswer, content_range, ranges, resolve};
 pub use refusal::Refusal;
 pub use request::{Meaning, Request, Slots, parse_request};

@@ -12,6 +12,7 @@ impl Code {
     pub(crate) const WELL: Self = Self(0);
     pub(crate) const OTHER: Self = Self(1);
     pub(crate) const USAGE: Self = Self(2);
+    pub(crate) const NO_PROXY: Self = Self(5);
     pub(crate) const NOT_FOUND: Self = Self(6);
     pub(crate) const CUT_OFF: Self = Self(18);
     pub(crate) const STATUS: Self = Self(22);
@@ -37,6 +38,7 @@ impl Code {
             Failure::NotTrusted(_) => Self(60),
             Failure::NoAnswer => Self(52),
             Failure::Cut(_) => Self::CUT_OFF,
+            Failure::Coding(_) => Self(61),
             Failure::Malformed(_) | Failure::Interim => Self(8),
             _ => Self(56),
         }

@@ -7,7 +7,10 @@ use std::time::Instant;
 use examples::bars;
 use http::{Method, StatusCode};
 use indicatif::ProgressBar;
-use protocols::http::client::{Ask, Call, Failure, Payload, Reader, Redirect, Url, redirect};
+use protocols::http::InflateLimits;
+use protocols::http::client::{
+    Ask, Call, Decoded, Failure, Payload, Reader, Redirect, Url, redirect,
+};
 use protocols::http::wire::{Framing, Response};
 use reactor::{Address, Registry};
 
@@ -33,8 +36,13 @@ pub(crate) struct Fetch {
     is_elsewhere: bool,
     redirects: u32,
     offset: u64,
+    /// Whether a server is asked if it wants a body that is long.
+    asks_first: bool,
     progress: Progress,
 }
+
+/// Bodies of so many bytes cost more than to ask whether they are wanted; as curl has it.
+const ASKED_ABOUT: usize = 1024 * 1024;
 
 #[derive(Debug)]
 struct Progress {
@@ -51,6 +59,8 @@ enum Step {
     Asked,
     Writing(Sink),
     Redirected(Box<Redirect>),
+    /// The server does not know that it can be asked about a body.
+    NotAsked,
     /// The whole is here already.
     Here,
     Failed(Code, String),
@@ -68,6 +78,7 @@ impl Fetch {
             is_elsewhere: false,
             redirects: 0,
             offset: 0,
+            asks_first: true,
             progress: Progress::new(),
         }
     }
@@ -81,8 +92,13 @@ impl Fetch {
         self.progress = Progress::new();
         self.offset = if self.asking.resume { self.target.here() } else { 0 };
         let ask = self.request();
+        let route = getter.proxies.route(&self.url, place);
         match getter.client_for(&self.url) {
-            Ok(client) => client.send(registry, &place, ask, self),
+            Ok(client) if self.takes_gzip() => {
+                let decoded = Decoded::new(self, &InflateLimits::default());
+                client.send_by(registry, &route, ask, decoded);
+            }
+            Ok(client) => client.send_by(registry, &route, ask, self),
             Err(error) => self.fail(registry, getter, Code::NO_ROOTS, error.to_string()),
         }
     }
@@ -102,6 +118,9 @@ impl Fetch {
                 ask = ask.field(name, value);
             }
         }
+        if self.takes_gzip() {
+            ask = ask.field("Accept-Encoding", Decoded::<Self>::ACCEPTED);
+        }
         if self.offset > 0 {
             ask = ask.field("Range", format!("bytes={}-", self.offset));
         }
@@ -110,10 +129,22 @@ impl Fetch {
                 if !given("Content-Type") {
                     ask = ask.field("Content-Type", "application/x-www-form-urlencoded");
                 }
-                ask.with_payload(Payload::Bytes(body.clone()))
+                let ask = ask.with_payload(Payload::Bytes(body.clone()));
+                if self.asks() { ask.expecting_continue() } else { ask }
             }
             _ => ask,
         }
+    }
+
+    /// Whether the server is asked if it wants the body.
+    fn asks(&self) -> bool {
+        let is_long = self.asking.body.as_ref().is_some_and(|body| body.len() >= ASKED_ABOUT);
+        self.asks_first && self.has_body && is_long
+    }
+
+    /// Whether the answer may come compressed: not a part of it, which would be one of what is compressed.
+    fn takes_gzip(&self) -> bool {
+        self.asking.compressed && self.offset == 0
     }
 
     fn name(&self) -> String {
@@ -158,6 +189,7 @@ impl Fetch {
                 Some((None, Some(size))) if size < self.offset => self.too_long(size),
                 _ => Step::Failed(Code::NO_RANGES, format!("the server says {status}")),
             },
+            StatusCode::EXPECTATION_FAILED if self.asks() => Step::NotAsked,
             status if status.is_success() => match response.framing() {
                 Framing::Length(size) if size < self.offset => self.too_long(size),
                 _ => open(0),
@@ -190,9 +222,10 @@ impl Fetch {
     fn begin_bar(&mut self, response: &Response<'_>, getter: &Getter) {
         // A server that sends all of it has not gone on.
         let begun = if response.status() == StatusCode::PARTIAL_CONTENT { self.offset } else { 0 };
+        let is_packed = response.fields().get("content-encoding").is_some();
         let size = match response.framing() {
-            Framing::Length(length) => Some(begun + length),
-            Framing::Chunked | Framing::UntilEnd => None,
+            Framing::Length(length) if !is_packed => Some(begun + length),
+            Framing::Length(_) | Framing::Chunked | Framing::UntilEnd => None,
         };
         let bar = getter.bars.add(&self.name(), size);
         bars::begin_at(&bar, begun);
@@ -270,7 +303,12 @@ impl Reader<Getter> for Fetch {
         match (outcome, step) {
             (_, Step::Failed(code, why)) => self.fail(registry, getter, code, why),
             (Err(failure), _) => {
-                let code = Code::of(&failure);
+                let code = match &failure {
+                    Failure::NotFound { address, .. } if getter.proxies.has(address) => {
+                        Code::NO_PROXY
+                    }
+                    failure => Code::of(failure),
+                };
                 self.fail(registry, getter, code, failure.to_string());
             }
             (Ok(()), Step::Writing(sink)) => self.finish(registry, getter, sink),
@@ -286,6 +324,10 @@ impl Reader<Getter> for Fetch {
                 self.has_body &= next.keeps_body;
                 self.redirects += 1;
                 (self.url, self.method) = (next.url, next.method);
+                self.begin(registry, getter);
+            }
+            (Ok(()), Step::NotAsked) => {
+                self.asks_first = false;
                 self.begin(registry, getter);
             }
             (Ok(()), Step::Asked) => {

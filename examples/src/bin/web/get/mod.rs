@@ -17,10 +17,12 @@ use reactor::{ConnectOptions, Reactor, Registry};
 
 mod code;
 mod fetch;
+mod proxies;
 mod target;
 
 use code::Code;
 use fetch::Fetch;
+use proxies::Proxies;
 use target::Target;
 
 /// Fetch what is at one URL, or several
@@ -66,17 +68,31 @@ pub(crate) struct Options {
     #[arg(long, value_name = "N", default_value_t = 10)]
     redirects: u32,
 
+    /// Ask through this proxy: [http://][USER:PASSWORD@]HOST[:PORT], port 1080 if none is given; what is asked over TLS
+    /// goes through it by CONNECT. Empty is none [default: $http_proxy, $https_proxy, or $all_proxy]
+    #[arg(long, short = 'x', value_name = "PROXY")]
+    proxy: Option<String>,
+
+    /// Ask these hosts, and those below them, without a proxy; * is all [default: $no_proxy]
+    #[arg(long, value_name = "HOST,...")]
+    noproxy: Option<String>,
+
+    /// Let the answer come compressed, and put what it stands for into the file
+    #[arg(long)]
+    compressed: bool,
+
     /// Print the head of the answer on standard error
     #[arg(long, short)]
     verbose: bool,
 }
 
 const AFTER_HELP: &str = "\
-Exit code: that of the first failure, as curl has it: 1 for a URL of another scheme, 3 for none, 6 for a \
-host that is not found, 7 for no connection, 8 for an answer that makes no sense, 18 for one that was cut \
+Exit code: that of the first failure, as curl has it: 1 for a URL of another scheme, 3 for none, 5 for a \
+proxy that is not found, 6 for a host that is not, 7 for no connection, 8 for an answer that makes no sense, 18 for one that was cut \
 off, 22 for a status of 400 or more, 23 for a file that cannot be written, 26 for one that cannot be read, \
 28 for a server that has fallen silent, 33 for what cannot be gone on with, 35 for TLS that cannot be begun, 47 for too many redirects, 52 for no \
-answer, 56 for a connection that failed, 60 for a certificate that is not accepted, 77 for roots that cannot be \
+answer, 56 for a connection that failed, or a \
+proxy that lets nobody through, 60 for a certificate that is not accepted, 61 for what cannot be decompressed, 77 for roots that cannot be \
 read; 2 if the command line makes no sense.";
 
 /// The application of the loop.
@@ -85,6 +101,7 @@ pub(crate) struct Getter {
     /// The same over TLS, once it was needed: whom to trust is in files.
     secure: Option<Client<Self>>,
     trust: Trust,
+    proxies: Proxies,
     bars: Bars,
     /// What has not begun.
     waiting: VecDeque<Fetch>,
@@ -124,10 +141,14 @@ fn get(options: &Options) -> Result<Code, (Code, String)> {
     let limits = ClientLimits { connections: options.parallel.into(), ..ClientLimits::default() };
     let client = Client::new(ClientOptions { limits, ..ClientOptions::default() });
     let trust = options.trust.clone();
+    let environment = |name: &str| std::env::var(name).ok();
+    let proxies = Proxies::new(options.proxy.as_deref(), options.noproxy.as_deref(), environment)
+        .map_err(|why| (Code::NO_PROXY, why))?;
     let mut getter = Getter {
         client,
         secure: None,
         trust,
+        proxies,
         bars: Bars::new("web"),
         waiting,
         running: 0,
@@ -154,6 +175,7 @@ pub(crate) struct Asking {
     body: Option<bytes::Bytes>,
     resume: bool,
     redirects: u32,
+    compressed: bool,
     verbose: bool,
 }
 
@@ -174,6 +196,7 @@ fn asking(options: &Options) -> Result<Asking, (Code, String)> {
         body: body.map(Into::into),
         resume: options.resume,
         redirects: options.redirects,
+        compressed: options.compressed,
         verbose: options.verbose,
     })
 }

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use crate::chat::server::Server;
 use crate::chat::server::context::Context;
 use crate::chat::server::keys::{ChannelKey, UserKey};
-use crate::chat::server::line::{Cast, Line, client_only};
+use crate::chat::server::line::{Line, Renderings, client_only};
 use crate::chat::server::modes::{Flags, Status, UserModes};
 use crate::chat::server::post::{Kind, Part, Post, What};
 use crate::chat::server::talk::{Party, Talk};
@@ -138,12 +138,12 @@ fn deliver_to_channel(ctx: &mut Context<'_>, key: ChannelKey, post: &Post, rank:
     let is_tags = post.is_tags();
     for (lines, wanted) in renderings(ctx, post) {
         for line in &lines {
-            let mut cast = Cast::new(line);
+            let mut renderings = Renderings::new(line);
             let channel = &ctx.server.channels[key];
             if !is_tags && wanted == Wanted::All && rank == Status::NONE {
-                channel.send(ctx.network, &mut cast, Some(ctx.me));
+                channel.send(ctx.network, &mut renderings, Some(ctx.me));
             } else {
-                channel.send_where(ctx.network, &mut cast, Some(ctx.me), |caps, status| {
+                channel.send_where(ctx.network, &mut renderings, Some(ctx.me), |caps, status| {
                     wanted.by(caps)
                         && status.reaches(rank)
                         && (!is_tags || caps.has(Caps::MESSAGE_TAGS))

@@ -65,6 +65,11 @@ pub struct FilesOptions {
     pub fallback: Option<VirtualPath>,
     /// Whether compressed siblings are looked for. Default `true`.
     pub siblings: bool,
+    /// Whether texts and pages are compressed for clients that take gzip, where nothing lies beside them. Default
+    /// `false`: it costs time, anew for each request, and what is secret in a page that repeats what its reader has
+    /// sent can be guessed from its length (BREACH). Files of 256 bytes to 1 MiB are, on the loop's pool; parts never
+    /// are.
+    pub compress: bool,
     /// What Cache-Control says. Default `None`: there is no such field, and caches guess.
     pub cache_control: Option<String>,
     /// Entries of a directory that are shown on a page; one that has more is 403.
@@ -80,6 +85,7 @@ impl Default for FilesOptions {
             dot_files: false,
             fallback: None,
             siblings: true,
+            compress: false,
             cache_control: None,
             page_entries: 10_000,
         }
@@ -141,6 +147,7 @@ impl Files {
         let is_directory = decoded.is_empty() || decoded.ends_with(b"/");
         // What stands between the first slash and the path belongs to where the tree is mounted.
         let path = VirtualPath::root().join(&[b"/", &*decoded].concat()).ok()?;
+        let has_range = request.fields().get("range").is_some();
         let codings = Coding::ALL
             .into_iter()
             .filter(|&coding| self.options.siblings && accepts(request.fields(), coding));
@@ -149,7 +156,10 @@ impl Files {
             path,
             is_directory,
             codings: codings.collect(),
-            reads_whole: request.fields().get("range").is_none() && request.method() == "GET",
+            reads_whole: !has_range && request.method() == "GET",
+            compress: self.options.compress
+                && !has_range
+                && accepts(request.fields(), Coding::Gzip),
             fallback: self.options.fallback.clone(),
             page: self.options.pages.then_some(self.options.page_entries),
             order: Order::parse(request.target().query().unwrap_or_default()),

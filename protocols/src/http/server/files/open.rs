@@ -3,14 +3,18 @@
 
 use std::fs::File;
 use std::io::Read;
+use std::ops::RangeInclusive;
 
 use super::is_dot_name;
 use super::page::{Order, Row, page};
-use crate::http::wire::{Coding, ETag, media_type};
+use crate::http::wire::{Coding, ETag, gzip, is_compressible, media_type};
 use crate::store::{Entry, Kind, Ready, Store, StoreError, VirtualPath, bytes_ready};
 
 /// Files up to this length are read here, and leave in one write with their head.
 const SHORT: u64 = 16 * 1024;
+
+/// Files of these lengths are compressed: shorter ones gain nothing, and longer ones take too long.
+const COMPRESSED: RangeInclusive<u64> = 256..=1024 * 1024;
 
 /// What is asked for.
 #[derive(Debug)]
@@ -23,6 +27,8 @@ pub(super) struct Wanted {
     pub(super) codings: Vec<Coding>,
     /// All of it will be sent, unless the client has it.
     pub(super) reads_whole: bool,
+    /// It may come compressed.
+    pub(super) compress: bool,
     pub(super) fallback: Option<VirtualPath>,
     /// How many entries a page may have, if there may be one.
     pub(super) page: Option<usize>,
@@ -36,10 +42,17 @@ pub(super) struct Wanted {
 #[derive(Debug)]
 pub(super) enum Opened {
     File(Opening),
-    /// A page that shows a directory, and its tag: the time of a directory tells nothing of its files.
-    Page(Vec<u8>, ETag),
+    Page(Page),
     /// A directory whose path lacks the slash: its last name.
     Redirect(Vec<u8>),
+}
+
+/// A page that shows a directory, and its tag: the time of a directory tells nothing of its files.
+#[derive(Debug)]
+pub(super) struct Page {
+    pub(super) bytes: Vec<u8>,
+    pub(super) tag: ETag,
+    pub(super) coding: Option<Coding>,
 }
 
 /// A file, to be sent.
@@ -56,6 +69,8 @@ pub(super) enum Content {
     File(File),
     /// All of a short one.
     Bytes(Vec<u8>),
+    /// All of one, compressed: no part of it can be asked for.
+    Packed(Vec<u8>),
 }
 
 /// What is to be sent; it may wait for the disk.
@@ -126,9 +141,12 @@ fn open_directory(store: &Store, wanted: &Wanted) -> Result<Opened, StoreError> 
         })
         .map(|(name, found)| Row { name: name.to_vec(), entry: found.entry })
         .collect();
-    let page = page(&wanted.shown_as, rows, wanted.order).into_bytes();
-    let tag = ETag::of_bytes(&page);
-    Ok(Opened::Page(page, tag))
+    let mut bytes = page(&wanted.shown_as, rows, wanted.order).into_bytes();
+    let coding = wanted.compress.then_some(Coding::Gzip);
+    if coding.is_some() {
+        bytes = gzip(&bytes);
+    }
+    Ok(Opened::Page(Page { tag: ETag::of_bytes(&bytes), bytes, coding }))
 }
 
 /// How files are looked at: by who may wait for the disk, or by who may not.
@@ -164,6 +182,16 @@ impl Eyes<'_> {
         entry.size = bytes.len() as u64;
         Some(Ok(Content::Bytes(bytes)))
     }
+
+    /// All of a file, compressed; that takes too long for who is in a hurry.
+    fn packed(self, file: &File) -> Option<Result<Content, StoreError>> {
+        let Self::Patient(_) = self else {
+            return None;
+        };
+        let mut bytes = Vec::new();
+        let read = file.take(*COMPRESSED.end()).read_to_end(&mut bytes);
+        Some(read.map(|_| Content::Packed(gzip(&bytes))).map_err(StoreError::from))
+    }
 }
 
 fn open_surely(store: &Store, wanted: &Wanted, path: &VirtualPath) -> Result<Opened, StoreError> {
@@ -188,7 +216,14 @@ fn open_file(
             break;
         }
     }
-    let content = if wanted.reads_whole && entry.size <= SHORT {
+    let packs = coding.is_none()
+        && wanted.compress
+        && is_compressible(media)
+        && COMPRESSED.contains(&entry.size);
+    let content = if packs {
+        coding = Some(Coding::Gzip);
+        eyes.packed(&file)?
+    } else if wanted.reads_whole && entry.size <= SHORT {
         eyes.content(file, &mut entry)?
     } else {
         Ok(Content::File(file))

@@ -8,7 +8,7 @@ use httparse::Header;
 use reactor::OffloadError;
 
 use super::FilesOptions;
-use super::open::{Content, Opened, Opening};
+use super::open::{Content, Opened, Opening, Page};
 use super::page::POLICY;
 use crate::http::server::{Answer, Exchange};
 use crate::http::wire::{
@@ -60,7 +60,7 @@ pub(super) fn reply<App: 'static>(
 ) {
     match opened {
         Ok(Ok(Opened::File(opening))) => send(exchange, asked, options, opening),
-        Ok(Ok(Opened::Page(page, tag))) => show(exchange, asked, page, tag),
+        Ok(Ok(Opened::Page(page))) => show(exchange, asked, options, page),
         Ok(Ok(Opened::Redirect(name))) => redirect(exchange, asked, &name),
         Ok(Err(error)) => refuse(exchange, &error),
         Err(_) => {
@@ -73,9 +73,10 @@ pub(super) fn reply<App: 'static>(
 fn show<App: 'static>(
     exchange: &mut Exchange<'_, '_, App>,
     asked: &Asked,
-    page: Vec<u8>,
-    tag: ETag,
+    options: &FilesOptions,
+    page: Page,
 ) {
+    let Page { bytes, tag, coding } = page;
     let has = Validators { tag: Some(tag), modified: None, is_date_strong: false };
     let status = match asked.judge(&has) {
         Verdict::Proceed { .. } => StatusCode::OK,
@@ -85,11 +86,15 @@ fn show<App: 'static>(
     let answer = exchange.answer(status).field("Cache-Control", "no-cache");
     let answer = answer.field("Content-Security-Policy", POLICY);
     let answer = has.tag.iter().fold(answer, |answer, tag| answer.field("ETag", tag.as_str()));
+    let answer = if options.compress { answer.field("Vary", "Accept-Encoding") } else { answer };
     if status == StatusCode::NOT_MODIFIED {
         return answer.empty();
     }
+    let answer = coding
+        .iter()
+        .fold(answer, |answer, coding| answer.field("Content-Encoding", coding.name()));
     let answer = answer.field("X-Content-Type-Options", "nosniff");
-    answer.field("Content-Type", "text/html; charset=utf-8").shared(page.into());
+    answer.field("Content-Type", "text/html; charset=utf-8").shared(bytes.into());
 }
 
 fn refuse_condition<App: 'static>(exchange: &mut Exchange<'_, '_, App>) {
@@ -149,6 +154,7 @@ fn send<App: 'static>(
             let answer = facts.put_media(facts.put(exchange.answer(StatusCode::OK)));
             match opening.content {
                 Content::Bytes(bytes) => answer.bytes(&bytes),
+                Content::Packed(bytes) => answer.shared(bytes.into()),
                 Content::File(file) => answer.file(file, 0, size),
             }
         }
@@ -156,7 +162,9 @@ fn send<App: 'static>(
             let answer = facts.put_media(facts.put(exchange.answer(StatusCode::PARTIAL_CONTENT)));
             let answer = answer.field("Content-Range", content_range(Some(&part), size));
             match opening.content {
-                Content::Bytes(bytes) => answer.bytes(slice(&bytes, &part)),
+                Content::Bytes(bytes) | Content::Packed(bytes) => {
+                    answer.bytes(slice(&bytes, &part));
+                }
                 Content::File(file) => answer.file(file, part.start, part.end - part.start),
             }
         }
@@ -197,7 +205,7 @@ fn send_parts<App: 'static>(
     for (head, part) in heads.iter().zip(parts) {
         exchange.write(head.as_bytes());
         match &opening.content {
-            Content::Bytes(bytes) => exchange.write(slice(bytes, part)),
+            Content::Bytes(bytes) | Content::Packed(bytes) => exchange.write(slice(bytes, part)),
             Content::File(file) => match file.try_clone() {
                 Ok(file) => exchange.send_file(file, part.start, part.end - part.start),
                 // Without descriptors it cannot go on, and its length is promised.
@@ -216,6 +224,8 @@ struct Facts {
     media: &'static str,
     coding: Option<&'static str>,
     varies: bool,
+    /// Parts of it can be asked for.
+    has_parts: bool,
     cache_control: Option<String>,
 }
 
@@ -238,7 +248,8 @@ impl Facts {
             modified: modified.map(httpdate::fmt_http_date),
             media: opening.media,
             coding,
-            varies: options.siblings,
+            varies: options.siblings || options.compress,
+            has_parts: !matches!(opening.content, Content::Packed(_)),
             cache_control: options.cache_control.clone(),
         }
     }
@@ -257,7 +268,7 @@ impl Facts {
         if let Some(cache_control) = &self.cache_control {
             answer = answer.field("Cache-Control", cache_control);
         }
-        answer.field("Accept-Ranges", "bytes")
+        if self.has_parts { answer.field("Accept-Ranges", "bytes") } else { answer }
     }
 
     fn put_media<'x, 'e, 't, App>(

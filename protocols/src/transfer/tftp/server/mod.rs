@@ -15,6 +15,7 @@ use thiserror::Error;
 
 use super::{Code, Failure};
 use crate::budget::{Budget, Spent, host};
+use crate::counts::Counts;
 use crate::transfer::store::{Access, Replace, Store};
 use port::Port;
 use session::Session;
@@ -51,7 +52,7 @@ pub struct Server {
     peers: BTreeMap<Address, Served>,
     places: u64,
     /// How many transfers there are of each source.
-    sources: BTreeMap<IpAddr, usize>,
+    sources: Counts<IpAddr>,
     sessions: BTreeMap<SocketId, Session>,
     /// Those of them whose file is safe, the oldest first.
     dallying: VecDeque<SocketId>,
@@ -136,7 +137,7 @@ impl Server {
             limits,
             peers: BTreeMap::new(),
             places: 0,
-            sources: BTreeMap::new(),
+            sources: Counts::new(),
             sessions: BTreeMap::new(),
             dallying: VecDeque::new(),
         }
@@ -184,12 +185,11 @@ impl Server {
         if is_write && self.store.access() == Access::ReadOnly {
             return Err(Refusal::ReadOnly);
         }
-        let of_source = self.sources.get(&source).copied().unwrap_or(0);
         let Limits { transfers, transfers_per_source, .. } = self.limits;
-        if self.counters.open as usize >= transfers || of_source >= transfers_per_source {
+        let most = u32::try_from(transfers_per_source).unwrap_or(u32::MAX);
+        if self.counters.open as usize >= transfers || !self.sources.take(source, most) {
             return Err(Refusal::Busy);
         }
-        self.sources.insert(source, of_source + 1);
         self.counters.open += 1;
         self.places += 1;
         let place = Place(self.places);
@@ -229,14 +229,8 @@ impl Server {
         if self.peers.get(peer).is_some_and(|served| served.place == place) {
             self.peers.remove(peer);
         }
-        let Some(source) = peer.ip().map(host) else {
-            return;
-        };
-        if let Some(count) = self.sources.get_mut(&source) {
-            *count -= 1;
-            if *count == 0 {
-                self.sources.remove(&source);
-            }
+        if let Some(source) = peer.ip().map(host) {
+            self.sources.give_back(&source);
         }
     }
 

@@ -86,7 +86,7 @@ fn turn_away<App>(
 }
 
 /// A request on its way through the pool of threads.
-struct Order {
+struct PendingRequest {
     /// The well-known port's socket, which tells if it cannot be served; unless it is bound to all
     /// addresses, and would tell from another than was asked.
     port: Option<SocketId>,
@@ -114,7 +114,7 @@ fn serve<App: AsMut<Server> + 'static>(
     place: Place,
 ) {
     let local = local_address(datagram.to, &socket.local());
-    let order = Order {
+    let pending = PendingRequest {
         port: Some(socket.id()).filter(|_| local.ip() == socket.local().ip()),
         local,
         peer: datagram.from.clone(),
@@ -122,9 +122,9 @@ fn serve<App: AsMut<Server> + 'static>(
         mode: request.mode,
         asked: Options::parse(request.options),
     };
-    let (store, name, peer) = (server.store().clone(), request.name.to_vec(), order.peer.clone());
+    let (store, name, peer) = (server.store().clone(), request.name.to_vec(), pending.peer.clone());
     let (replace, longest) = (server.replace(), server.limits().file);
-    let announced = order.asked.size.unwrap_or(0);
+    let announced = pending.asked.size.unwrap_or(0);
     let token = socket.registry().random();
     let work = move || match is_write {
         false => open_to_send(&store, &name),
@@ -133,7 +133,7 @@ fn serve<App: AsMut<Server> + 'static>(
     };
     let queued = socket.registry().offload(work, move |registry, app: &mut App, opened| {
         let opened = opened.unwrap_or_else(|error| Err(broken(&error.to_string())));
-        begin(registry, app, order, opened);
+        begin(registry, app, pending, opened);
     });
     if queued.is_err() {
         server.release(&peer, place);
@@ -164,7 +164,7 @@ fn path(name: &[u8]) -> Result<VirtualPath, Failure> {
 fn begin<App: AsMut<Server> + 'static>(
     registry: &mut Registry<App>,
     app: &mut App,
-    order: Order,
+    pending: PendingRequest,
     opened: Result<Opened, Failure>,
 ) {
     let now = registry.now();
@@ -172,17 +172,17 @@ fn begin<App: AsMut<Server> + 'static>(
     let begun = opened.and_then(|opened| {
         let options = DatagramOptions::default();
         let id = registry
-            .bind_datagram_with(order.local.clone(), &options, TransferSocket)
+            .bind_datagram_with(pending.local.clone(), &options, TransferSocket)
             .map_err(|error| out_of_sockets(&error))?;
-        Ok((id, session(&order, opened, server, now)))
+        Ok((id, session(&pending, opened, server, now)))
     });
     match begun {
         Ok((id, session)) => server.enter(id, session),
         Err(failure) => {
-            server.release(&order.peer, order.place);
+            server.release(&pending.peer, pending.place);
             server.count_refused();
             if let Some((code, message)) = failure.report() {
-                apologize(registry, order, error(code, &message));
+                tell_failure(registry, pending, error(code, &message));
             }
         }
     }
@@ -190,26 +190,26 @@ fn begin<App: AsMut<Server> + 'static>(
 
 /// Tells a client that it will not be served, from the address that it has asked. If nobody can tell, it
 /// will ask again.
-fn apologize<App: AsMut<Server> + 'static>(
+fn tell_failure<App: AsMut<Server> + 'static>(
     registry: &mut Registry<App>,
-    order: Order,
+    pending: PendingRequest,
     packet: Vec<u8>,
 ) {
-    let Order { port, local, peer, .. } = order;
+    let PendingRequest { port, local, peer, .. } = pending;
     match port {
         Some(port) => drop(registry.send_to(port, &packet, Some(&peer))),
-        None => drop(registry.bind_datagram(local, Apology { peer, packet })),
+        None => drop(registry.bind_datagram(local, OnePacket { peer, packet })),
     }
 }
 
 /// A socket for one packet.
 #[derive(Debug)]
-struct Apology {
+struct OnePacket {
     peer: Address,
     packet: Vec<u8>,
 }
 
-impl<App> DatagramProtocol<App> for Apology {
+impl<App> DatagramProtocol<App> for OnePacket {
     fn on_open(&mut self, socket: &mut DatagramTransport<'_, App>, _: &mut App) {
         // If it is lost, it is asked for again.
         let _ = socket.send_to(&self.packet, &self.peer);
@@ -217,20 +217,20 @@ impl<App> DatagramProtocol<App> for Apology {
     }
 }
 
-fn session(order: &Order, opened: Opened, server: &Server, now: Instant) -> Session {
+fn session(pending: &PendingRequest, opened: Opened, server: &Server, now: Instant) -> Session {
     let limits = server.limits();
-    let visit = Client { peer: order.peer.clone(), place: order.place };
+    let client = Client { peer: pending.peer.clone(), place: pending.place };
     match opened {
         Opened::ToSend(file, size) => {
             // The size of a text is not that of what is sent for it. And of nothing, none is told: curl
             // takes a size of zero for nonsense, and gives up.
-            let size = Some(size).filter(|&size| order.mode == Mode::Octet && size > 0);
-            let agreement = order.asked.grant(&limits.bounds, size);
-            Session::send(visit, file, order.mode, &agreement, limits, now)
+            let size = Some(size).filter(|&size| pending.mode == Mode::Octet && size > 0);
+            let agreement = pending.asked.grant(&limits.bounds, size);
+            Session::send(client, file, pending.mode, &agreement, limits, now)
         }
         Opened::ToReceive(upload) => {
-            let agreement = order.asked.grant(&limits.bounds, order.asked.size);
-            Session::receive(visit, upload, order.mode, &agreement, limits, now)
+            let agreement = pending.asked.grant(&limits.bounds, pending.asked.size);
+            Session::receive(client, upload, pending.mode, &agreement, limits, now)
         }
     }
 }

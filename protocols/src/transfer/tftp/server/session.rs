@@ -21,7 +21,7 @@ use crate::transfer::tftp::{Failure, Mode, Options, Terms, Transfer};
 #[derive(Debug)]
 pub(super) struct Session {
     pump: Pump<Receiving>,
-    visit: Client,
+    client: Client,
     way: Way,
     /// What has become of it is known, and counted.
     is_settled: bool,
@@ -83,7 +83,7 @@ impl Write for Receiving {
 impl Session {
     /// The file of a client that reads, on the terms that were granted.
     pub(super) fn send(
-        visit: Client,
+        client: Client,
         file: File,
         mode: Mode,
         (granted, terms): &(Options, Terms),
@@ -92,12 +92,12 @@ impl Session {
     ) -> Self {
         let transfer = Transfer::send(terms, granted, limits.patience, now);
         let content = Content::source(Announced { file, rest: granted.size }, mode);
-        Self::new(Pump::answering(transfer, visit.peer.clone(), content), visit, Way::Out, limits)
+        Self::new(Pump::answering(transfer, client.peer.clone(), content), client, Way::Out, limits)
     }
 
     /// The file of a client that writes.
     pub(super) fn receive(
-        visit: Client,
+        client: Client,
         upload: Upload,
         mode: Mode,
         (granted, terms): &(Options, Terms),
@@ -106,20 +106,20 @@ impl Session {
     ) -> Self {
         let transfer = Transfer::receive(terms, granted, limits.patience, now);
         let content = Content::sink(Receiving(upload), mode);
-        Self::new(Pump::answering(transfer, visit.peer.clone(), content), visit, Way::In, limits)
+        Self::new(Pump::answering(transfer, client.peer.clone(), content), client, Way::In, limits)
     }
 
-    fn new(pump: Pump<Receiving>, visit: Client, way: Way, limits: &Limits) -> Self {
+    fn new(pump: Pump<Receiving>, client: Client, way: Way, limits: &Limits) -> Self {
         let pump = pump.with_bounds(limits.file, limits.strays);
-        Self { pump, visit, way, is_settled: false, is_leaving: false }
+        Self { pump, client, way, is_settled: false, is_leaving: false }
     }
 
     pub(super) fn peer(&self) -> &Address {
-        &self.visit.peer
+        &self.client.peer
     }
 
     pub(super) fn place(&self) -> Place {
-        self.visit.place
+        self.client.place
     }
 
     pub(super) fn was_answered(&self) -> bool {
@@ -196,7 +196,7 @@ fn settle(server: &mut Server, id: SocketId, result: &Result<(), Failure>) {
         return;
     }
     let (way, bytes) = (session.way, session.pump.moved());
-    let Client { peer, place } = session.visit.clone();
+    let Client { peer, place } = session.client.clone();
     server.release(&peer, place);
     match (result, way) {
         (Ok(()), Way::Out) => server.count_sent(bytes),

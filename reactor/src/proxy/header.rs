@@ -1,38 +1,39 @@
-//! The header that tells a backend who the client is (the PROXY protocol, versions 1 and 2).
-//!
-//! ```text
-//!   1:  PROXY TCP4 192.0.2.7 192.0.2.1 50000 443\r\n
-//!   2:  0D 0A 0D 0A 00 0D 0A 51 55 49 54 0A │ 21 │ 11 │ length │ source │ destination │ their ports
-//!       the signature                       version  family
-//!                                           command  transport
-//! ```
+//! The header as it is written.
 
 use std::net::{IpAddr, SocketAddr};
 
 use bytes::{BufMut, Bytes, BytesMut};
-use clap::ValueEnum;
-use reactor::Address;
 
-/// Which version backends understand.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Version {
-    /// A line of text
+use crate::Address;
+
+/// A version of the PROXY protocol, to write its header: for whoever passes connections on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ProxyVersion {
+    /// A line of text.
     V1,
-    /// Binary
+    /// Binary.
     V2,
 }
 
-const SIGNATURE: &[u8; 12] = b"\r\n\r\n\0\r\nQUIT\n";
+pub(super) const SIGNATURE: &[u8; 12] = b"\r\n\r\n\0\r\nQUIT\n";
 /// Version 2, for a connection that somebody made (and not the proxy for itself).
-const PROXIED: u8 = 0x21;
-const UNKNOWN: u8 = 0x00;
-const TCP4: u8 = 0x11;
-const TCP6: u8 = 0x21;
+pub(super) const PROXIED: u8 = 0x21;
+pub(super) const UNKNOWN: u8 = 0x00;
+pub(super) const TCP4: u8 = 0x11;
+pub(super) const TCP6: u8 = 0x21;
 
-impl Version {
-    /// The header for a client at `peer` that has come in at `local`. Clients of Unix sockets are nobody in
-    /// particular.
-    pub(crate) fn header(self, peer: &Address, local: &Address) -> Bytes {
+impl ProxyVersion {
+    /// The header for a client at `peer` that has come in at `local`; it goes before everything else. Clients of
+    /// Unix sockets are nobody in particular.
+    ///
+    /// ```
+    /// use reactor::ProxyVersion;
+    /// let header = ProxyVersion::V1.header(&"192.0.2.7:50000".parse()?, &"192.0.2.1:443".parse()?);
+    /// assert_eq!(header, "PROXY TCP4 192.0.2.7 192.0.2.1 50000 443\r\n");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn header(self, peer: &Address, local: &Address) -> Bytes {
         let ends = peer.socket_addr().zip(local.socket_addr()).map(|(peer, local)| {
             // An IPv4 client of a socket for both families.
             (canonical(peer), canonical(local))
@@ -90,30 +91,30 @@ fn binary(ends: Option<(SocketAddr, SocketAddr)>) -> Bytes {
 mod tests {
     use super::*;
 
-    fn header(version: Version, peer: &str, local: &str) -> Bytes {
+    fn header(version: ProxyVersion, peer: &str, local: &str) -> Bytes {
         let address = |text: &str| text.parse::<Address>().expect("an address");
         version.header(&address(peer), &address(local))
     }
 
     #[test]
     fn a_line_names_both_ends() {
-        let four = header(Version::V1, "192.0.2.7:50000", "[::ffff:192.0.2.1]:443");
+        let four = header(ProxyVersion::V1, "192.0.2.7:50000", "[::ffff:192.0.2.1]:443");
         assert_eq!(four, "PROXY TCP4 192.0.2.7 192.0.2.1 50000 443\r\n");
-        let six = header(Version::V1, "[2001:db8::7]:50000", "[2001:db8::1]:443");
+        let six = header(ProxyVersion::V1, "[2001:db8::7]:50000", "[2001:db8::1]:443");
         assert_eq!(six, "PROXY TCP6 2001:db8::7 2001:db8::1 50000 443\r\n");
-        assert_eq!(header(Version::V1, "unix:/a", "unix:/b"), "PROXY UNKNOWN\r\n");
+        assert_eq!(header(ProxyVersion::V1, "unix:/a", "unix:/b"), "PROXY UNKNOWN\r\n");
     }
 
     #[test]
     fn the_binary_header_has_the_bytes_of_both_ends() {
-        let four = header(Version::V2, "192.0.2.7:258", "192.0.2.1:443");
+        let four = header(ProxyVersion::V2, "192.0.2.7:258", "192.0.2.1:443");
         let expected =
             [&SIGNATURE[..], &[0x21, 0x11, 0, 12, 192, 0, 2, 7, 192, 0, 2, 1, 1, 2, 1, 187]];
         assert_eq!(four, expected.concat());
-        let six = header(Version::V2, "[2001:db8::7]:258", "[::1]:443");
+        let six = header(ProxyVersion::V2, "[2001:db8::7]:258", "[::1]:443");
         assert_eq!(six.len(), 16 + 36);
         assert_eq!(&six[12..20], [0x21, 0x21, 0, 36, 0x20, 0x01, 0x0d, 0xb8]);
-        let nobody = header(Version::V2, "unix:/a", "unix:/b");
+        let nobody = header(ProxyVersion::V2, "unix:/a", "unix:/b");
         assert_eq!(nobody, [&SIGNATURE[..], &[0x21, 0, 0, 0]].concat());
     }
 }

@@ -1,8 +1,9 @@
-//! From a desk to the loop's threads, and back to the session that waits.
+//! From a queue to the loop's threads, and back to the session that waits.
 
 use reactor::{ConnectionId, PostError, Protocol, Registry, Transport};
 
-use super::{Desk, Memory, Next, PasswordError};
+use super::queue::Next;
+use super::{HashQueue, Memory, PasswordError};
 
 /// What is computed for a session, on a thread other than the loop's.
 pub(crate) struct Check<A> {
@@ -15,16 +16,16 @@ type Compute<A> = Box<dyn FnOnce(&mut Memory) -> Result<A, PasswordError> + Send
 /// A session that may have to wait until somebody's password is looked at.
 ///
 /// ```text
-///   look_at ──▶ Desk ──its turn──▶ Registry::offload ──▶ Desk: finish ──▶ Registry::with ──▶ handle_answer
-///      │ too many wait: back           │ nobody can do it                       ▲   │ the session has gone:
-///                                      └────────────────────────────────────────┘   │ nobody hears of it
+///   compute_in_turn ──▶ HashQueue ──its turn──▶ Registry::offload ──▶ finish ──▶ Registry::with ──▶ handle_answer
+///      │ too many wait: back                 │ nobody can do it            ▲   │ the session has gone:
+///                                            └─────────────────────────────┘   │ nobody hears of it
 /// ```
-pub(crate) trait AtDesk<App: 'static>: Protocol<App> + Sized + 'static {
+pub(crate) trait HashingSession<App: 'static>: Protocol<App> + Sized + 'static {
     /// What comes of a hash.
     type Answer: Send + 'static;
 
-    /// The desk of its server.
-    fn desk(app: &mut App) -> &mut Desk<Check<Self::Answer>>;
+    /// The queue of its server.
+    fn hash_queue(app: &mut App) -> &mut HashQueue<Check<Self::Answer>>;
 
     /// What it waited for: the answer, or why there will be none.
     fn handle_answer(
@@ -35,38 +36,38 @@ pub(crate) trait AtDesk<App: 'static>: Protocol<App> + Sized + 'static {
     );
 
     /// Has a hash of so many KiB computed when it is this session's turn, unless so many wait already.
-    fn look_at(
+    fn compute_in_turn(
         transport: &mut Transport<'_, App>,
         app: &mut App,
         (kib, most): (u32, usize),
         compute: impl FnOnce(&mut Memory) -> Result<Self::Answer, PasswordError> + Send + 'static,
     ) -> Result<(), PostError<()>> {
         let check = Check { session: transport.id(), compute: Box::new(compute) };
-        Self::desk(app).queue(kib, check, most).map_err(|_| PostError::Full(()))?;
-        Self::look_at_next(transport.registry(), app);
+        Self::hash_queue(app).push(kib, check, most).map_err(|_| PostError::Full(()))?;
+        Self::compute_next(transport.registry(), app);
         Ok(())
     }
 
     /// Has everything computed whose turn it is: after an answer, and when somebody who waited has gone.
-    fn look_at_next(registry: &mut Registry<App>, app: &mut App) {
-        while let Some(next) = Self::desk(app).next() {
+    fn compute_next(registry: &mut Registry<App>, app: &mut App) {
+        while let Some(next) = Self::hash_queue(app).next() {
             let begun = match next {
                 Next::Compute(check, memory) => Self::compute(registry, check, memory),
                 Next::Free(memory) => registry.offload(
                     move || drop(memory),
                     |registry, app, _| {
-                        Self::desk(app).finish(None);
-                        Self::look_at_next(registry, app);
+                        Self::hash_queue(app).finish(None);
+                        Self::compute_next(registry, app);
                     },
                 ),
             };
             if begun.is_err() {
-                Self::desk(app).finish(None);
+                Self::hash_queue(app).finish(None);
             }
         }
     }
 
-    /// The desk hears of it even if the session does not: it has the memory back, and the next in turn.
+    /// The queue hears of it even if the session does not: it has the memory back, and the next in turn.
     fn compute(
         registry: &mut Registry<App>,
         Check { session, compute }: Check<Self::Answer>,
@@ -79,9 +80,9 @@ pub(crate) trait AtDesk<App: 'static>: Protocol<App> + Sized + 'static {
                     Ok((answer, memory)) => (answer, Some(memory)),
                     Err(error) => (Err(PasswordError::not_hashed(error)), None),
                 };
-                Self::desk(app).finish(memory);
+                Self::hash_queue(app).finish(memory);
                 Self::answer(registry, session, answer);
-                Self::look_at_next(registry, app);
+                Self::compute_next(registry, app);
             },
         );
         begun.inspect_err(|error| {

@@ -26,7 +26,7 @@ pub(super) const SMALL: u32 = MEMORY / AT_ONCE as u32;
 ///
 /// A large one that is first in line waits until nothing else is computed, and everybody behind it waits
 /// too: else it might wait for ever.
-pub(crate) struct Desk<T> {
+pub(crate) struct HashQueue<T> {
     waiting: VecDeque<Waiting<T>>,
     state: State,
     idle: Vec<Memory>,
@@ -49,7 +49,7 @@ enum State {
     Clearing,
 }
 
-/// What is to be done on a thread other than the loop's, and told to [`Desk::finish`].
+/// What is to be done on a thread other than the loop's, and told to [`HashQueue::finish`].
 #[derive(Debug)]
 pub(crate) enum Next<T> {
     /// A hash is to be computed in this memory, which comes back.
@@ -58,14 +58,14 @@ pub(crate) enum Next<T> {
     Free(Vec<Memory>),
 }
 
-impl<T> Desk<T> {
-    /// A desk at which nobody waits.
+impl<T> HashQueue<T> {
+    /// A queue in which nobody waits.
     pub(crate) fn new() -> Self {
         Self { waiting: VecDeque::new(), state: State::Beside(0), idle: Vec::new(), computed: 0 }
     }
 
     /// Has a password wait for its turn, or gives it back if so many do already.
-    pub(crate) fn queue(&mut self, kib: u32, job: T, most: usize) -> Result<(), T> {
+    pub(crate) fn push(&mut self, kib: u32, job: T, most: usize) -> Result<(), T> {
         if self.waiting.len() >= most {
             return Err(job);
         }
@@ -120,11 +120,11 @@ impl<T> Desk<T> {
     }
 }
 
-impl<T> fmt::Debug for Desk<T> {
+impl<T> fmt::Debug for HashQueue<T> {
     /// Without the passwords.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let waiting = self.waiting.len();
-        f.debug_struct("Desk").field("state", &self.state).field("waiting", &waiting).finish()
+        f.debug_struct("HashQueue").field("state", &self.state).field("waiting", &waiting).finish()
     }
 }
 
@@ -141,13 +141,17 @@ mod tests {
     }
 
     /// What is kept, and what is in these hands.
-    fn kib(desk: &Desk<u32>, taken: &[Memory]) -> usize {
-        desk.idle.iter().chain(taken).map(Memory::kib).sum()
+    fn kib(queue: &HashQueue<u32>, taken: &[Memory]) -> usize {
+        queue.idle.iter().chain(taken).map(Memory::kib).sum()
     }
 
     /// Who is next, and what is computed for it.
-    fn start(desk: &mut Desk<u32>, taken: &mut Vec<Memory>, like: &PasswordHash) -> Option<u32> {
-        let Some(Next::Compute(job, mut memory)) = desk.next() else {
+    fn start(
+        queue: &mut HashQueue<u32>,
+        taken: &mut Vec<Memory>,
+        like: &PasswordHash,
+    ) -> Option<u32> {
+        let Some(Next::Compute(job, mut memory)) = queue.next() else {
             return None;
         };
         like.verifies_in("wrong", &mut memory).expect("there is memory");
@@ -157,65 +161,65 @@ mod tests {
 
     #[test]
     fn a_hundred_logins_take_the_memory_of_two() {
-        let mut desk = Desk::new();
+        let mut queue = HashQueue::new();
         let usual = PasswordHash::like_any();
-        (0..100).for_each(|job| desk.queue(usual.kib(), job, 100).expect("there is room"));
-        assert_eq!(desk.queue(usual.kib(), 100, 100), Err(100), "the queue is full");
+        (0..100).for_each(|job| queue.push(usual.kib(), job, 100).expect("there is room"));
+        assert_eq!(queue.push(usual.kib(), 100, 100), Err(100), "the queue is full");
         let mut taken = Vec::new();
         for job in 0..4 {
-            assert_eq!(start(&mut desk, &mut taken, &usual), Some(job));
+            assert_eq!(start(&mut queue, &mut taken, &usual), Some(job));
             if taken.len() == AT_ONCE {
-                assert!(desk.next().is_none(), "it is nobody's turn");
-                assert!(kib(&desk, &taken) <= MEMORY as usize);
-                desk.finish(taken.pop());
+                assert!(queue.next().is_none(), "it is nobody's turn");
+                assert!(kib(&queue, &taken) <= MEMORY as usize);
+                queue.finish(taken.pop());
             }
         }
-        desk.finish(None);
-        assert_eq!(desk.computed(), 3, "one was lost");
-        assert!(kib(&desk, &[]) <= AT_ONCE * usual.kib() as usize);
+        queue.finish(None);
+        assert_eq!(queue.computed(), 3, "one was lost");
+        assert!(kib(&queue, &[]) <= AT_ONCE * usual.kib() as usize);
     }
 
     #[test]
     fn a_large_hash_is_computed_alone_and_its_memory_given_back() {
         let (usual, large) = (PasswordHash::like_any(), hash(LARGE));
-        let mut desk = Desk::new();
+        let mut queue = HashQueue::new();
         let mut taken = Vec::new();
         for (job, like) in [&usual, &large, &usual].into_iter().enumerate() {
-            desk.queue(like.kib(), job as u32, 9).expect("there is room");
+            queue.push(like.kib(), job as u32, 9).expect("there is room");
         }
-        assert_eq!(start(&mut desk, &mut taken, &usual), Some(0));
-        assert!(desk.next().is_none(), "the large one waits for the small one");
-        desk.finish(taken.pop());
-        assert_eq!(start(&mut desk, &mut taken, &large), Some(1));
-        assert_eq!(kib(&desk, &taken), 0, "nothing of it is kept, nor of the one before");
-        assert!(desk.next().is_none(), "the small one waits for the large one");
-        desk.finish(taken.pop());
-        assert_eq!(start(&mut desk, &mut taken, &usual), Some(2));
+        assert_eq!(start(&mut queue, &mut taken, &usual), Some(0));
+        assert!(queue.next().is_none(), "the large one waits for the small one");
+        queue.finish(taken.pop());
+        assert_eq!(start(&mut queue, &mut taken, &large), Some(1));
+        assert_eq!(kib(&queue, &taken), 0, "nothing of it is kept, nor of the one before");
+        assert!(queue.next().is_none(), "the small one waits for the large one");
+        queue.finish(taken.pop());
+        assert_eq!(start(&mut queue, &mut taken, &usual), Some(2));
     }
 
     #[test]
     fn the_memory_is_given_back_when_nobody_waits_any_more() {
         let usual = PasswordHash::like_any();
-        let (mut desk, mut taken) = (Desk::new(), Vec::new());
-        (0..3).for_each(|job| desk.queue(usual.kib(), job, 9).expect("there is room"));
+        let (mut queue, mut taken) = (HashQueue::new(), Vec::new());
+        (0..3).for_each(|job| queue.push(usual.kib(), job, 9).expect("there is room"));
         for job in 0..3 {
-            assert_eq!(start(&mut desk, &mut taken, &usual), Some(job));
-            desk.finish(taken.pop());
-            assert_eq!(kib(&desk, &[]), usual.kib() as usize, "it is used again");
+            assert_eq!(start(&mut queue, &mut taken, &usual), Some(job));
+            queue.finish(taken.pop());
+            assert_eq!(kib(&queue, &[]), usual.kib() as usize, "it is used again");
         }
-        assert!(matches!(desk.next(), Some(Next::Free(idle)) if idle.len() == 1));
-        assert_eq!(kib(&desk, &[]), 0);
-        desk.queue(usual.kib(), 3, 9).expect("there is room");
-        assert!(desk.next().is_none(), "it is not free yet");
-        desk.finish(None);
-        assert_eq!(start(&mut desk, &mut taken, &usual), Some(3));
+        assert!(matches!(queue.next(), Some(Next::Free(idle)) if idle.len() == 1));
+        assert_eq!(kib(&queue, &[]), 0);
+        queue.push(usual.kib(), 3, 9).expect("there is room");
+        assert!(queue.next().is_none(), "it is not free yet");
+        queue.finish(None);
+        assert_eq!(start(&mut queue, &mut taken, &usual), Some(3));
     }
 
     #[test]
     fn who_has_gone_is_not_waited_for() {
-        let mut desk = Desk::new();
-        (0..3).for_each(|job| desk.queue(1, job, 9).expect("there is room"));
-        desk.forget(|&job| job == 0);
-        assert!(matches!(desk.next(), Some(Next::Compute(1, _))));
+        let mut queue = HashQueue::new();
+        (0..3).for_each(|job| queue.push(1, job, 9).expect("there is room"));
+        queue.forget(|&job| job == 0);
+        assert!(matches!(queue.next(), Some(Next::Compute(1, _))));
     }
 }

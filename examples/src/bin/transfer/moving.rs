@@ -8,7 +8,7 @@ use crate::workers::{Manner, Patience, Workers};
 
 /// What `get` and `put` have in common.
 #[derive(Args)]
-pub(crate) struct Effort {
+pub(crate) struct MovingOptions {
     /// Move N files at a time; fewer, if the server lets fewer clients in
     #[arg(long, short, value_name = "N", default_value_t = 4,
           value_parser = clap::value_parser!(u16).range(1..=64))]
@@ -26,7 +26,7 @@ pub(crate) struct Effort {
     patience: Patience,
 }
 
-impl Effort {
+impl MovingOptions {
     /// How a file is moved that is gone on with, or not.
     pub(crate) fn how(&self, resume: bool) -> How {
         How { resume, hash: !self.no_hash }

@@ -1,0 +1,179 @@
+//! `web proxy`: what clients ask is asked of servers behind it.
+
+use std::cell::RefCell;
+use std::error::Error;
+use std::hash::{BuildHasher, Hasher, RandomState};
+use std::time::{Duration, Instant};
+
+use clap::{Args, ValueEnum};
+use examples::endpoint::{HostPort, some_seconds};
+use examples::output;
+use examples::proxied::AcceptProxy;
+use examples::service::ServiceOptions;
+use examples::tls::{BackendTrust, ServeTls};
+use protocols::http::client::{Client, ClientLimits, ClientOptions, Failure, Scheme, Url};
+use protocols::http::proxy::{Backend, Forwarded, Proxy, ProxyOptions};
+use protocols::http::server::Site;
+use protocols::http::{ProxyLimits, ServerLimits};
+use reactor::{ConnectOptions, StreamLimits};
+
+use crate::log::LogOptions;
+use crate::serve::serve;
+
+/// Pass requests on to servers behind this one, until Ctrl-C
+///
+/// Each request goes to the server with the least to do, over connections that are kept. One that cannot be reached
+/// is left alone for a while; a request is sent to another if nothing of it can have been received, or if it may be
+/// sent twice. Bodies pass as they come, both ways. WebSockets pass. What a client says of who it is, in Forwarded
+/// and X-Forwarded-For, is replaced by what this proxy sees.
+///
+/// Ctrl-C drains: answers may end, for three seconds at most. Ctrl-C again stops at once.
+#[derive(Args)]
+#[command(after_help = AFTER_HELP)]
+pub(crate) struct Options {
+    /// Listen here; port 0 is any free one
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8080")]
+    listen: Vec<HostPort>,
+
+    /// A server to pass requests on to: http://HOST:PORT, or https://, over TLS. May be given several times; a path
+    /// in it stands before that of every request
+    #[arg(long, value_name = "URL", required = true)]
+    to: Vec<Url>,
+
+    /// Ask the servers by the name in their URLs, and not by the one that the client used
+    #[arg(long)]
+    rewrite_host: bool,
+
+    /// What the servers are told of the client
+    #[arg(long, value_enum, value_name = "HOW", default_value = "replace")]
+    forwarded: Tell,
+
+    /// Let connections change to this protocol
+    #[arg(long, value_name = "NAME", default_value = "websocket")]
+    upgrade: Vec<String>,
+
+    /// Have no more than N connections to one server; requests beyond it wait
+    #[arg(long, value_name = "N", default_value_t = 128,
+          value_parser = clap::value_parser!(u16).range(1..))]
+    connections: u16,
+
+    /// Refuse a request with a body of more than N bytes with 413
+    #[arg(long, value_name = "N", default_value_t = u64::MAX, hide_default_value = true)]
+    max_body: u64,
+
+    /// Give a server up that cannot be connected to within so long
+    #[arg(long, value_name = "SECONDS", value_parser = some_seconds, default_value = "5")]
+    connect_timeout: Duration,
+
+    /// Give a server up that does not begin to answer, or stops in the middle, for so long: 504
+    #[arg(long, value_name = "SECONDS", value_parser = some_seconds, default_value = "60")]
+    timeout: Duration,
+
+    #[command(flatten)]
+    trust: BackendTrust,
+
+    #[command(flatten)]
+    tls: ServeTls,
+
+    #[command(flatten)]
+    accept_proxy: AcceptProxy,
+
+    #[command(flatten)]
+    log: LogOptions,
+
+    #[command(flatten)]
+    service: ServiceOptions,
+}
+
+const AFTER_HELP: &str = "\
+502 says that no server could be reached, or that what one answered makes no sense; 503 that too many requests wait \
+for them; 504 that one does not answer in time; 508 that the request has been here before. Why is said on standard \
+error.";
+
+/// What the servers are told of the client.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Tell {
+    /// Who it is, as this proxy sees it, whatever it says of itself
+    Replace,
+    /// The same, behind what it says: where all clients come through another proxy that is trusted
+    Append,
+    /// Nothing, whatever it says
+    Nothing,
+}
+
+pub(crate) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
+    let proxy = Proxy::new(backends(options)?, proxy_options(options)).with_log(teller());
+    // The client behind it is slow, or the server is: neither is a handler that has forgotten to answer.
+    let answer_time = options.timeout.saturating_mul(4);
+    let limits = ServerLimits { answer_time, ..ServerLimits::default() };
+    let settings = protocols::http::server::Settings { limits, ..Default::default() };
+    let mut site = Site::new(move |request, exchange, _: &mut ()| proxy.serve(request, exchange))
+        .with_settings(settings);
+    if let Some(log) = options.log.open()? {
+        site = site.with_log(log);
+    }
+    serve(site, &options.listen, &options.tls, &options.accept_proxy, &options.service)
+}
+
+fn backends(options: &Options) -> Result<Vec<Backend<()>>, Box<dyn Error>> {
+    let limits = ClientLimits {
+        connections: options.connections.into(),
+        head_time: options.timeout,
+        silence: options.timeout,
+        ..ClientLimits::default()
+    };
+    let stream =
+        StreamLimits { connect_timeout: Some(options.connect_timeout), ..StreamLimits::default() };
+    let connect = ConnectOptions { limits: stream, ..ConnectOptions::default() };
+    let client = Client::new(ClientOptions { connect, limits });
+    let trust = options.trust.trust();
+    let mut secure = None;
+    let mut backend = |url: &Url| -> Result<_, Box<dyn Error>> {
+        let client = match (url.scheme(), &secure) {
+            (Scheme::Http, _) => client.clone(),
+            (Scheme::Https, Some(secure)) => Client::clone(secure),
+            (Scheme::Https, None) => {
+                let tls = Some(trust.load(None, &["http/1.1"])?);
+                let mut options = client.options().clone();
+                options.connect.tls = tls;
+                secure.insert(Client::new(options)).clone()
+            }
+        };
+        Ok(Backend::new(url.clone(), client).map_err(|error| format!("{url}: {error}"))?)
+    };
+    if trust.is_given() && options.to.iter().all(|url| url.scheme() == Scheme::Http) {
+        return Err("none of the servers is asked over TLS: their URLs begin with http://".into());
+    }
+    options.to.iter().map(&mut backend).collect()
+}
+
+fn proxy_options(options: &Options) -> ProxyOptions {
+    // Another one of this program may stand behind this one: it has another name.
+    let random = RandomState::new().build_hasher().finish() as u32;
+    ProxyOptions {
+        forwarded: match options.forwarded {
+            Tell::Replace => Forwarded::Replace,
+            Tell::Append => Forwarded::Append,
+            Tell::Nothing => Forwarded::Nothing,
+        },
+        is_secure: options.tls.is_wanted(),
+        rewrite_host: options.rewrite_host,
+        upgrades: options.upgrade.clone(),
+        name: format!("web-{random:08x}"),
+        limits: ProxyLimits { request_body: options.max_body, ..ProxyLimits::default() },
+    }
+}
+
+/// Tells of failures on standard error; of the same once a second, however many there are.
+fn teller() -> impl Fn(&Url, &Failure) {
+    const OFTEN: Duration = Duration::from_secs(1);
+    let last: RefCell<Option<(String, Instant)>> = RefCell::default();
+    move |url, failure| {
+        let (line, now) = (format!("web: {url}: {failure}"), Instant::now());
+        let is_told = |(told, at): &(String, Instant)| *told == line && now < *at + OFTEN;
+        if !last.borrow().as_ref().is_some_and(is_told) {
+            output::complain(&line);
+            last.replace(Some((line, now)));
+        }
+    }
+}
