@@ -1,5 +1,6 @@
 //! What `seed` and `get` have in common: one torrent, its files, its peers.
 
+use std::collections::BTreeSet;
 use std::error::Error;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -402,6 +403,7 @@ impl Sharing {
 fn look_for(info: &Arc<Info>, folder: &Path, options: DiskOptions, files: &[usize]) -> Found {
     let disk = Disk::open(Arc::clone(info), folder, options)?;
     if options.access == Access::ReadWrite {
+        let files: BTreeSet<usize> = files.iter().copied().collect();
         disk.prepare(|index| files.contains(&index))?;
     }
     let resumed = disk.resume()?;

@@ -208,6 +208,9 @@ impl Swarm {
     // ── joining and leaving ─────────────────────────────────────────────────────────────────
 
     pub(super) fn share<App: Host>(&mut self, shared: Shared, registry: &mut Registry<App>) {
+        if let Phase::Sharing(_) = self.phase {
+            return;
+        }
         let Shared { info, store, have, wanted } = shared;
         let Some(geometry) = Geometry::new(info.length(), info.piece_length()) else {
             return;
