@@ -79,20 +79,11 @@ mod guest {
             let deadline = watched.get_ref().next_deadline().map(Instant::from_std);
             // Nobody lives to see an end that is so far away.
             let deadline = deadline.unwrap_or_else(|| Instant::now() + Duration::from_secs(86_400));
-            let turn = match timeout_at(deadline, watched.readable_mut()).await {
-                Err(_) => watched.get_mut().turn(Some(Duration::ZERO), app)?,
-                Ok(ready) => {
-                    let mut ready = ready?;
-                    let before = ready.get_inner().stats().events;
-                    let turn = ready.get_inner_mut().turn(Some(Duration::ZERO), app)?;
-                    // Only a turn that found no event has seen that there are no more.
-                    if ready.get_inner().stats().events == before {
-                        ready.clear_ready();
-                    }
-                    turn
-                }
-            };
-            if let Turn::Finished(report) = turn {
+            if let Ok(ready) = timeout_at(deadline, watched.readable_mut()).await {
+                // What comes from here on is told anew; what the turn leaves, for want of room, has a deadline.
+                ready?.clear_ready();
+            }
+            if let Turn::Finished(report) = watched.get_mut().turn(Some(Duration::ZERO), app)? {
                 return Ok(report);
             }
         }

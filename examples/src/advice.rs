@@ -48,8 +48,4 @@ impl fmt::Display for NotOpened {
     }
 }
 
-impl std::error::Error for NotOpened {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        Some(&self.error)
-    }
-}
+impl std::error::Error for NotOpened {}

@@ -25,6 +25,9 @@ struct Names;
 #[doc = include_str!("../../docs/embedding.md")]
 struct Embedding;
 
+#[doc = include_str!("../../docs/loops.md")]
+struct SeveralLoops;
+
 #[doc = include_str!("../../docs/proxying.md")]
 struct Proxying;
 

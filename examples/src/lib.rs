@@ -6,9 +6,11 @@
 //! | [`advice`] | what a person can do about a socket that could not be opened |
 //! | [`bars`] | progress, for a person at a terminal |
 //! | [`key_value`] | the server of the chapter that builds one |
+//! | [`loops`] | a server on several cores |
 //! | [`names`] | nicks and channels of chat, as words on a command line |
 //! | [`output`] | standard output and error, whose readers may be gone |
 //! | [`page`] | a page for browsers: chat and files |
+//! | [`proxied`] | a server behind proxies: whom of them it believes |
 //! | [`stdin`] | standard input, which can only be read by waiting |
 //! | `control` | subcommands of a program that runs, over a Unix socket |
 //! | [`tls`] | TLS: which certificate a server shows, whom a client trusts |
@@ -25,9 +27,11 @@ mod book;
 pub mod control;
 pub mod endpoint;
 pub mod key_value;
+pub mod loops;
 pub mod names;
 pub mod output;
 pub mod page;
+pub mod proxied;
 #[cfg(unix)]
 pub mod service;
 pub mod stdin;

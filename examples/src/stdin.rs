@@ -5,7 +5,7 @@
 //!   loop ──ask()──▶ permit ──▶ thread: read ──Handle::run──▶ loop: handle_piece, handle_end
 //! ```
 
-use std::io::{self, BufRead, Read};
+use std::io::{self, BufRead, BufReader, Read};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
 
@@ -30,6 +30,8 @@ pub enum Cut {
     AsItComes,
     /// A line each, with its end; one of more bytes than that in several pieces.
     Lines(u64),
+    /// As many whole lines as have come; one of more bytes than that in several pieces.
+    WholeLines(u64),
 }
 
 /// The reading thread, as the loop sees it.
@@ -69,7 +71,8 @@ impl Stdin {
 
 /// What the thread does. It ends with the input, or with the loop.
 fn read<App: Reader>(handle: &Handle<App>, requests: &Receiver<()>, cut: Cut) {
-    let mut stdin = io::stdin().lock();
+    // As long as a pipe: what one read brings is a piece.
+    let mut stdin = BufReader::with_capacity(PIECE, io::stdin().lock());
     while requests.recv().is_ok() {
         let result = match read_piece(&mut stdin, cut) {
             Ok(piece) if piece.is_empty() => Ok(()),
@@ -89,7 +92,7 @@ fn read<App: Reader>(handle: &Handle<App>, requests: &Receiver<()>, cut: Cut) {
 }
 
 /// Waits for the next piece; at the end of the input it is empty.
-fn read_piece(input: &mut impl BufRead, cut: Cut) -> io::Result<Bytes> {
+fn read_piece(input: &mut BufReader<impl Read>, cut: Cut) -> io::Result<Bytes> {
     let mut piece = Vec::new();
     match cut {
         Cut::AsItComes => {
@@ -100,8 +103,23 @@ fn read_piece(input: &mut impl BufRead, cut: Cut) -> io::Result<Bytes> {
         Cut::Lines(most) => {
             input.by_ref().take(most).read_until(b'\n', &mut piece)?;
         }
+        Cut::WholeLines(most) => {
+            input.by_ref().take(most).read_until(b'\n', &mut piece)?;
+            if piece.ends_with(b"\n") {
+                take_whole_lines(input, &mut piece);
+            }
+        }
     }
     Ok(piece.into())
+}
+
+/// Adds the lines that have been read already, and waits for none.
+fn take_whole_lines(input: &mut BufReader<impl Read>, piece: &mut Vec<u8>) {
+    let room = PIECE.saturating_sub(piece.len());
+    let there = input.buffer().get(..room).unwrap_or(input.buffer());
+    let end = there.iter().rposition(|&byte| byte == b'\n').map_or(0, |at| at + 1);
+    piece.extend(there.iter().take(end));
+    input.consume(end);
 }
 
 fn read_once(input: &mut impl Read, buffer: &mut [u8]) -> io::Result<usize> {
@@ -117,7 +135,8 @@ fn read_once(input: &mut impl Read, buffer: &mut [u8]) -> io::Result<usize> {
 mod tests {
     use super::*;
 
-    fn pieces(mut input: &[u8], cut: Cut) -> Vec<Bytes> {
+    fn pieces(input: &[u8], cut: Cut) -> Vec<Bytes> {
+        let mut input = BufReader::with_capacity(PIECE, input);
         let next = || read_piece(&mut input, cut).expect("a slice can be read");
         std::iter::repeat_with(next).take_while(|piece| !piece.is_empty()).collect()
     }
@@ -127,6 +146,17 @@ mod tests {
         let long = [&b"a\n"[..], &[b'x'; 2_000], b"\nlast"].concat();
         let lengths: Vec<usize> = pieces(&long, Cut::Lines(1_452)).iter().map(Bytes::len).collect();
         assert_eq!(lengths, [2, 1_452, 549, 4]);
+    }
+
+    #[test]
+    fn all_whole_lines_that_have_come_are_one_piece() {
+        assert_eq!(pieces(b"a\n\nb\nlast", Cut::WholeLines(100)), ["a\n\nb\n", "last"]);
+        let long = [&b"a\n"[..], &[b'x'; 2_000], b"\nb\n"].concat();
+        assert_eq!(pieces(&long, Cut::WholeLines(1_000)).concat(), long);
+        let many = b"line\n".repeat(PIECE / 2);
+        let cut = pieces(&many, Cut::WholeLines(100));
+        assert!(cut.iter().all(|piece| piece.ends_with(b"\n") && piece.len() <= PIECE));
+        assert_eq!((cut.len(), cut.concat() == many), (3, true));
     }
 
     #[test]

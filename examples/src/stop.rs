@@ -5,7 +5,7 @@ use std::io;
 use std::rc::Rc;
 use std::time::Duration;
 
-use reactor::{Registry, Signal};
+use reactor::{LoopGroup, Registry, Signal};
 
 use crate::output;
 use crate::service::notify;
@@ -20,31 +20,37 @@ pub const GRACE: Duration = Duration::from_secs(3);
 ///
 /// If the system has no descriptors left.
 pub fn on_request<App: 'static>(registry: &mut Registry<App>) -> io::Result<()> {
-    within(registry, GRACE)
+    let alone = LoopGroup::from(registry.handle());
+    all_within(registry, &alone, GRACE)
 }
 
-/// As [`on_request`], with another grace.
+/// As [`on_request`], for all loops of a group, with another grace. The signals are watched by one of them.
 ///
 /// # Errors
 ///
 /// If the system has no descriptors left.
-pub fn within<App: 'static>(registry: &mut Registry<App>, grace: Duration) -> io::Result<()> {
+pub fn all_within<App: 'static>(
+    registry: &mut Registry<App>,
+    group: &LoopGroup<App>,
+    grace: Duration,
+) -> io::Result<()> {
     let grace = Rc::new(Cell::new(grace));
     for signal in [Signal::Interrupt, Signal::Terminate] {
-        let grace = Rc::clone(&grace);
-        registry.on_signal(signal, move |registry, _app| {
+        let (grace, group) = (Rc::clone(&grace), group.clone());
+        registry.on_signal(signal, move |registry, _| {
             // What is left in its place is zero.
             let grace = grace.take();
             notify::stopping();
-            announce(registry, grace);
+            announce(group.connections(), grace);
+            // This one at once: nobody comes in any more. The others get a message.
             registry.shutdown(grace);
+            group.shutdown(grace);
         })?;
     }
     Ok(())
 }
 
-fn announce<App>(registry: &Registry<App>, grace: Duration) {
-    let connections = registry.stats().connections;
+fn announce(connections: usize, grace: Duration) {
     if connections > 0 && !grace.is_zero() {
         let noun = if connections == 1 { "connection" } else { "connections" };
         output::complain(format_args!(

@@ -39,7 +39,7 @@ pub struct Served {
 /// A certificate for trying out could not be made.
 #[derive(Debug, Error)]
 #[error("cannot make a certificate: {0}")]
-struct NotMade(#[from] rcgen::Error);
+struct NotMade(rcgen::Error);
 
 impl ServeTls {
     /// Whether it was asked for.

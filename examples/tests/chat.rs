@@ -145,12 +145,25 @@ fn what_cannot_work_is_told_with_what_to_do() {
         (&["serve", "--listen", "192.0.2.1:6667"], "no interface of this machine"),
         (&["account", "list"], "--data DIR"),
         (&["connect", "127.0.0.1:1", "--nick", "ann", "--once"], "could not connect"),
+        // Without --retry a script does not wait for a server that is not there.
+        (&["connect", "127.0.0.1:1", "--nick", "ann"], "127.0.0.1:1: could not connect"),
         (&["connect", "127.0.0.1:1", "--nick", "ann", "--account", "a"], "CHAT_PASSWORD"),
     ] {
         let ended = chat(words, "");
         assert_eq!(ended.code, Some(1), "{words:?}: {ended:?}");
         assert!(ended.errors.starts_with("chat: ") && ended.errors.contains(told), "{ended:?}");
     }
+}
+
+#[test]
+fn whoever_is_told_to_retry_waits_for_a_server_and_says_for_how_long() {
+    let words = ["connect", "127.0.0.1:1", "--nick", "ann", "--retry"];
+    let person = Program::start(CHAT, &words);
+    let line = person.line();
+    let told = "-! 127.0.0.1:1: could not connect: connection refused; connecting again in ";
+    assert!(line.starts_with(told), "{line}");
+    person.interrupt();
+    assert_eq!(person.ended().code, Some(0));
 }
 
 // ── talking ─────────────────────────────────────────────────────────────────────────────────────
@@ -260,7 +273,7 @@ fn a_client_comes_back_when_its_server_does() {
     let (server, address) = serve(&[]);
     let mut ann = Person::in_room(&address, "ann");
     assert!(server.stop().starts_with("shut down"));
-    ann.sees("-! the server closed the connection");
+    ann.sees(&format!("-! {address}: the server closed the connection"));
     let again = ["serve", "--listen", &address, "--flood", "off"];
     let server = Program::start(CHAT, &again);
     server.line();

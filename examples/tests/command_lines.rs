@@ -10,10 +10,12 @@ use support::{ECHO, Ended, PLAYGROUND, PROXY, TRANSFER, run};
 
 const CHAT: &str = env!("CARGO_BIN_EXE_chat");
 const WEB: &str = env!("CARGO_BIN_EXE_web");
+const RPC: &str = env!("CARGO_BIN_EXE_rpc");
 const BOT: &str = env!("CARGO_BIN_EXE_chat-bot");
 const KEY_VALUE: &str = env!("CARGO_BIN_EXE_key-value");
 const GAME: &str = env!("CARGO_BIN_EXE_embed-game-loop");
 const THREAD: &str = env!("CARGO_BIN_EXE_embed-thread");
+const TORRENT: &str = env!("CARGO_BIN_EXE_torrent");
 const POLL: &str = env!("CARGO_BIN_EXE_embed-poll");
 
 /// Everything that has a help of its own.
@@ -23,10 +25,11 @@ fn commands() -> Vec<(&'static str, Vec<&'static str>)> {
     if !cfg!(mio_unsupported_force_poll_poll) {
         commands.push((POLL, Vec::new()));
     }
-    let named: [(&str, &[&str]); 3] = [
+    let named: [(&str, &[&str]); 4] = [
         (ECHO, &["serve", "send", "ping"]),
         (CHAT, &["serve", "connect", "account", "account add", "account list"]),
         (TRANSFER, &["serve", "get", "put", "list", "user", "user add"]),
+        (TORRENT, &["create", "show", "check", "tracker"]),
     ];
     for (program, names) in named {
         commands.extend(names.iter().map(|name| (program, name.split(' ').collect())));
@@ -125,7 +128,7 @@ fn a_port_out_of_range_is_told_as_that() {
     for (program, words) in [
         (ECHO, &["send", "127.0.0.1:70000"][..]),
         (ECHO, &["send", "udp:127.0.0.1:70000"]),
-        (ECHO, &["serve", "--tcp", "127.0.0.1:70000"]),
+        (ECHO, &["serve", "--listen", "127.0.0.1:70000"]),
         (CHAT, &["connect", "127.0.0.1:70000", "--nick", "ann"]),
         (CHAT, &["serve", "--listen", "127.0.0.1:70000"]),
         (TRANSFER, &["serve", "--ftp", "127.0.0.1:70000"]),
@@ -164,12 +167,31 @@ fn a_count_of_none_is_told_without_the_largest_number_there_is() {
 }
 
 #[test]
+fn a_name_at_which_nobody_listens_is_told_in_one_sentence_by_every_client() {
+    for (program, words, begins) in [
+        (CHAT, &["connect", "localhost:1", "--nick", "ann"][..], "chat: localhost:1: could not"),
+        (TRANSFER, &["get", "ftp://localhost:1/a"], "transfer: localhost:1: could not"),
+        (ECHO, &["ping", "localhost:1"], "echo: localhost:1: could not"),
+        (RPC, &["call", "localhost:1", "sum"], "rpc: tcp://localhost:1: could not"),
+        (RPC, &["call", "ws://localhost:1/", "sum"], "rpc: ws://localhost:1/: could not"),
+        (RPC, &["call", "http://localhost:1/", "sum"], "rpc: http://localhost:1/: cannot"),
+        (WEB, &["socket", "ws://localhost:1/"], "web: ws://localhost:1/: could not"),
+        (WEB, &["get", "http://localhost:1/"], "web: http://localhost:1/: cannot"),
+    ] {
+        let errors = run(program, words, b"").errors;
+        assert!(errors.contains(&format!("{begins} connect")), "{errors}");
+        assert!(errors.contains(":1: Connection refused"), "{errors}");
+        assert_eq!(errors.matches("connect").count(), 1, "{errors}");
+    }
+}
+
+#[test]
 fn a_socket_that_cannot_be_opened_is_told_in_words_by_every_program() {
     let taken = TcpListener::bind("127.0.0.1:0").expect("a socket");
     let address = taken.local_addr().expect("it listens").to_string();
     let why = format!("address already in use: {address}; try another port with --");
     let mut programs = vec![
-        (ECHO, "echo", &["serve", "--tcp"][..]),
+        (ECHO, "echo", &["serve", "--listen"][..]),
         (CHAT, "chat", &["serve", "--listen"]),
         (TRANSFER, "transfer", &["serve", "--ftp"]),
         (PLAYGROUND, "playground", &["--tcp"]),

@@ -34,7 +34,7 @@ fn help_says_what_there_is() {
 #[test]
 fn a_command_line_that_makes_no_sense_is_code_2() {
     for words in [
-        &["serve", "--tcp", "nowhere"][..],
+        &["serve", "--listen", "nowhere"][..],
         &["send"],
         &["send", "udp:1"],
         &["ping", "localhost:7", "--count", "0"],
@@ -56,9 +56,10 @@ fn an_address_in_use_is_named_with_what_to_do() {
         Ok((listener, address))
     });
     let (_listener, address) = taken.expect("a socket");
-    let ended = echo(&["serve", "--tcp", &address], b"");
+    let ended = echo(&["serve", "--listen", &address], b"");
     assert_eq!((ended.code, ended.output.len()), (Some(1), 0));
-    let expected = format!("echo: address already in use: {address}; try another port with --tcp");
+    let expected =
+        format!("echo: address already in use: {address}; try another port with --listen");
     assert!(ended.errors.starts_with(&expected), "{}", ended.errors);
 }
 
@@ -87,7 +88,7 @@ fn ctrl_c_reports_and_removes_the_socket_file() {
     let path = directory.path().join("echo.sock");
     let path = path.to_str().expect("UTF-8");
     let (server, addresses) =
-        Program::serve(&["--tcp", "127.0.0.1:0", "--udp", "127.0.0.1:0", "--unix", path]);
+        Program::serve(&["--listen", "127.0.0.1:0", "--udp", "127.0.0.1:0", "--unix", path]);
     assert_eq!(addresses[2], path);
     for address in [&addresses[0], &format!("udp:{}", addresses[1]), &format!("unix:{path}")] {
         let ended = echo(&["send", address, "hello"], b"");
@@ -102,7 +103,7 @@ fn ctrl_c_reports_and_removes_the_socket_file() {
 
 #[test]
 fn ctrl_c_waits_for_a_client_that_stays_and_the_second_one_does_not() {
-    let (server, addresses) = Program::serve(&["--tcp", "127.0.0.1:0"]);
+    let (server, addresses) = Program::serve(&["--listen", "127.0.0.1:0"]);
     let mut client = connect(&addresses[0]);
     client.write_all(b"hello").expect("it is open");
     client.read_exact(&mut [0; 5]).expect("it comes back");
@@ -122,7 +123,8 @@ fn ctrl_c_waits_for_a_client_that_stays_and_the_second_one_does_not() {
 
 #[test]
 fn more_connections_than_allowed_are_refused() {
-    let (server, addresses) = Program::serve(&["--tcp", "127.0.0.1:0", "--max-connections", "1"]);
+    let (server, addresses) =
+        Program::serve(&["--listen", "127.0.0.1:0", "--max-connections", "1"]);
     let mut first = connect(&addresses[0]);
     first.write_all(b"1").expect("it is open");
     first.read_exact(&mut [0]).expect("it comes back");
@@ -133,7 +135,7 @@ fn more_connections_than_allowed_are_refused() {
 
 #[test]
 fn a_connection_on_which_nothing_moves_is_closed() {
-    let (server, addresses) = Program::serve(&["--tcp", "127.0.0.1:0", "--idle", "0.1"]);
+    let (server, addresses) = Program::serve(&["--listen", "127.0.0.1:0", "--idle", "0.1"]);
     assert!(is_ended_by_peer(&connect(&addresses[0])), "it is closed");
     server.stop();
 }
@@ -142,7 +144,7 @@ fn a_connection_on_which_nothing_moves_is_closed() {
 
 #[test]
 fn fifty_megabytes_pass_through_a_pipe() {
-    let (server, addresses) = Program::serve(&["--tcp", "127.0.0.1:0"]);
+    let (server, addresses) = Program::serve(&["--listen", "127.0.0.1:0"]);
     let payload = noise(50_000_000);
     let ended = echo(&["send", &addresses[0]], &payload);
     assert_eq!((ended.code, ended.errors.as_str()), (Some(0), ""));
@@ -152,7 +154,7 @@ fn fifty_megabytes_pass_through_a_pipe() {
 
 #[test]
 fn what_is_typed_comes_back_before_the_end_of_input() {
-    let (server, addresses) = Program::serve(&["--tcp", "127.0.0.1:0"]);
+    let (server, addresses) = Program::serve(&["--listen", "127.0.0.1:0"]);
     let mut send = Program::start(ECHO, &["send", &addresses[0]]);
     let mut keyboard = send.stdin();
     for line in ["one", "two"] {
@@ -175,7 +177,7 @@ fn lines_are_datagrams_over_udp() {
 
 #[test]
 fn a_reader_that_has_had_enough_ends_it_quietly() {
-    let (server, addresses) = Program::serve(&["--tcp", "127.0.0.1:0"]);
+    let (server, addresses) = Program::serve(&["--listen", "127.0.0.1:0"]);
     let mut send = Command::new(ECHO)
         .args(["send", &addresses[0]])
         .stdin(Stdio::piped())
@@ -197,7 +199,7 @@ fn a_reader_that_has_had_enough_ends_it_quietly() {
 #[test]
 fn a_host_with_several_addresses_is_tried_at_each() {
     // Where `localhost` is ::1 as well, that comes first, and nobody listens there.
-    let (server, addresses) = Program::serve(&["--tcp", "127.0.0.1:0"]);
+    let (server, addresses) = Program::serve(&["--listen", "127.0.0.1:0"]);
     let port = addresses[0].rsplit_once(':').expect("a port").1;
     let ended = echo(&["send", &format!("localhost:{port}"), "hello"], b"");
     assert_eq!((ended.code, ended.text().as_str()), (Some(0), "hello"), "{ended:?}");
@@ -255,7 +257,7 @@ fn a_peer_that_is_no_echo_server_is_found_out() {
 
 #[test]
 fn ping_sums_up() {
-    let (server, addresses) = Program::serve(&["--tcp", "127.0.0.1:0", "--udp", "127.0.0.1:0"]);
+    let (server, addresses) = Program::serve(&["--listen", "127.0.0.1:0", "--udp", "127.0.0.1:0"]);
     for address in [addresses[0].clone(), format!("udp:{}", addresses[1])] {
         let ended = echo(&["ping", &address, "--count", "100", "--size", "1000"], b"");
         assert_eq!(ended.code, Some(0), "{ended:?}");
@@ -282,7 +284,7 @@ fn a_source_beyond_its_rate_is_not_answered() {
 
 #[test]
 fn ping_goes_on_until_ctrl_c() {
-    let (server, addresses) = Program::serve(&["--tcp", "127.0.0.1:0"]);
+    let (server, addresses) = Program::serve(&["--listen", "127.0.0.1:0"]);
     let ping = Program::start(ECHO, &["ping", &addresses[0], "--interval", "0.001"]);
     let expected = format!("64 bytes from {}: seq=1 time=", addresses[0]);
     assert!(ping.line().starts_with(&expected));
@@ -334,7 +336,7 @@ fn a_supervisor_hears_that_it_is_ready_alive_and_stopping() {
     let variables = [("NOTIFY_SOCKET", path), ("WATCHDOG_USEC", "20000")];
     let server = Program::start_with(
         ECHO,
-        &["serve", "--tcp", "127.0.0.1:0", "--tls-self-signed"],
+        &["serve", "--listen", "127.0.0.1:0", "--tls-self-signed"],
         &variables,
     );
     supervisor.hears("READY=1\n");
@@ -362,7 +364,7 @@ fn a_socket_from_outside_is_taken_by_who_listens_at_its_address() {
     // Whoever comes before the server is there waits for it.
     let mut early = connect(&address);
     early.write_all(b"early").expect("it waits");
-    let mut server = activated(&listener, &["--tcp", &address]).spawn().expect("it starts");
+    let mut server = activated(&listener, &["--listen", &address]).spawn().expect("it starts");
     drop(listener);
     let mut back = [0; 5];
     retry(|| early.read_exact(&mut back)).expect("it is answered");
@@ -384,7 +386,7 @@ fn a_socket_from_outside_that_nobody_wants_is_an_error() {
 
 #[test]
 fn a_user_that_is_not_there_is_named() {
-    let ended = echo(&["serve", "--tcp", "127.0.0.1:0", "--run-as", "nobody-of-that-name"], b"");
+    let ended = echo(&["serve", "--listen", "127.0.0.1:0", "--run-as", "nobody-of-that-name"], b"");
     assert_eq!(ended.code, Some(1), "{ended:?}");
     assert!(ended.errors.contains("there is no user 'nobody-of-that-name'"), "{ended:?}");
 }
@@ -396,7 +398,7 @@ fn root_becomes_another_user_with_its_groups_when_the_sockets_are_open() {
     }
     let server = Program::start(
         ECHO,
-        &["serve", "--tcp", "127.0.0.1:0", "--run-as", "nobody", "--drain", "1"],
+        &["serve", "--listen", "127.0.0.1:0", "--run-as", "nobody", "--drain", "1"],
     );
     let address = server.line();
     let address = address.strip_prefix("listening on tcp ").expect("it listens");
@@ -440,7 +442,7 @@ fn hammer(address: &str, stop: &AtomicBool) -> std::io::Result<u64> {
 
 #[test]
 fn nobody_is_refused_or_lost_while_successors_take_over() {
-    let (server, addresses) = Program::serve(&["--tcp", "127.0.0.1:0", "--udp", "127.0.0.1:0"]);
+    let (server, addresses) = Program::serve(&["--listen", "127.0.0.1:0", "--udp", "127.0.0.1:0"]);
     let stop = AtomicBool::new(false);
     let mut process = server.id();
     thread::scope(|scope| {
@@ -464,13 +466,72 @@ fn nobody_is_refused_or_lost_while_successors_take_over() {
     assert_eq!(server.ended().code, Some(0));
 }
 
+// ── several loops ───────────────────────────────────────────────────────────────────────────────
+
+#[test]
+fn with_several_loops_each_serves_its_share_and_one_report_tells_of_all() {
+    let (server, addresses) = Program::serve(&["--listen", "127.0.0.1:0", "--loops", "3"]);
+    let mut peers: Vec<_> = (0..6).map(|_| connect(&addresses[0])).collect();
+    for peer in &mut peers {
+        peer.write_all(b"hello").expect("it has room");
+        retry(|| peer.read_exact(&mut [0; 5])).expect("it comes back");
+    }
+    // Each thread has a name; each connection one of its loops.
+    #[cfg(target_os = "linux")]
+    {
+        let tasks = std::fs::read_dir(format!("/proc/{}/task", server.id())).expect("it runs");
+        let names =
+            tasks.filter_map(|task| std::fs::read_to_string(task.ok()?.path().join("comm")).ok());
+        assert_eq!(names.filter(|name| name.starts_with("loop ")).count(), 2);
+    }
+    server.interrupt();
+    for peer in &mut peers {
+        assert!(is_ended_by_peer(peer), "it says goodbye");
+    }
+    drop(peers);
+    let ended = server.ended();
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    assert!(ended.text().contains("6 connections finished, 0 were cut off"), "{ended:?}");
+    assert!(ended.text().contains("echoed 30 bytes of 6 connections (0 open)"), "{ended:?}");
+}
+
+#[test]
+fn a_server_of_several_loops_is_refused_or_started_as_a_whole() {
+    let taken = TcpListener::bind("127.0.0.1:0").expect("a socket");
+    let address = taken.local_addr().expect("it is bound").to_string();
+    let ended = echo(&["serve", "--listen", &address, "--loops", "3"], b"");
+    assert_eq!((ended.code, ended.output.len()), (Some(1), 0));
+    assert!(ended.errors.starts_with("echo: address already in use"), "{}", ended.errors);
+    assert_eq!(echo(&["serve", "--loops", "0"], b"").code, Some(2));
+}
+
+/// Who has been accepted, and is on the way to another loop, is one of those who are waited for.
+#[test]
+fn nobody_is_lost_between_two_loops_while_a_successor_takes_over() {
+    let (server, addresses) = Program::serve(&["--listen", "127.0.0.1:0", "--loops", "2"]);
+    let stop = AtomicBool::new(false);
+    let mut process = server.id();
+    thread::scope(|scope| {
+        let clients = [(); 2].map(|()| scope.spawn(|| hammer(&addresses[0], &stop)));
+        for _ in 0..3 {
+            process = upgrade(&server, process);
+        }
+        stop.store(true, Ordering::Relaxed);
+        for client in clients {
+            client.join().expect("no panic").expect("nobody is refused or lost");
+        }
+    });
+    kill_process(process, Signal::INT).expect("it runs");
+    assert_eq!(server.ended().code, Some(0));
+}
+
 #[test]
 fn a_successor_that_fails_leaves_the_server_serving() {
     let directory = tempfile::tempdir().expect("a directory");
     let program = directory.path().join("echo");
     std::fs::copy(ECHO, &program).expect("a copy");
     let name = program.to_str().expect("it is a word");
-    let server = Program::start(name, &["serve", "--tcp", "127.0.0.1:0"]);
+    let server = Program::start(name, &["serve", "--listen", "127.0.0.1:0"]);
     let line = server.line();
     let address = line.strip_prefix("listening on tcp ").expect("it listens");
     std::fs::remove_file(&program).expect("it can be replaced while it runs");

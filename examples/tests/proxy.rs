@@ -110,6 +110,34 @@ fn an_address_in_use_is_named_with_what_to_do() {
 // ── what passes ─────────────────────────────────────────────────────────────────────────────────
 
 #[test]
+fn with_several_loops_the_counters_of_all_are_summed() {
+    let (one, two) = (named("one"), named("two"));
+    let (proxy, address) = proxy(&["--loops", "2", &one, &two]);
+    let all: Vec<String> = (0..8).map(|_| heard(&address)).collect();
+    assert!(all.iter().all(|name| name == "one" || name == "two"), "{all:?}");
+    // The loops may have yet to hear of the last end.
+    let counted = |name: &str, backend: &str| {
+        let count = all.iter().filter(|heard| *heard == name).count();
+        let bytes = 3 * count;
+        format!(
+            "{backend}: {count} connections (0 open, 0 cut short), 0 failed; 0 bytes to it, {bytes} from it"
+        )
+    };
+    let expected = [counted("one", &one), counted("two", &two)];
+    let deadline = std::time::Instant::now() + support::PATIENCE;
+    loop {
+        proxy.signal(Signal::USR1);
+        assert_eq!(proxy.line(), "8 clients, 0 of them refused");
+        let lines = [proxy.line(), proxy.line()];
+        if lines == expected {
+            break;
+        }
+        assert!(std::time::Instant::now() < deadline, "{lines:?} and not {expected:?}");
+    }
+    assert!(proxy.stop().contains("8 clients, 0 of them refused"));
+}
+
+#[test]
 fn each_backend_has_its_turn_and_the_counters_say_so() {
     let (one, two) = (named("one"), named("two"));
     let (proxy, address) = proxy(&[&one, &two]);
@@ -231,7 +259,7 @@ fn memory_is_flat_with_readers_that_stall() {
 
 #[test]
 fn netcat_and_socat_get_back_what_they_sent_through_two_proxies() {
-    let (server, addresses) = Program::serve(&["--tcp", "127.0.0.1:0"]);
+    let (server, addresses) = Program::serve(&["--listen", "127.0.0.1:0"]);
     let (inner, between) = proxy(&[&addresses[0]]);
     let (outer, address) = proxy(&[&between]);
     let (host, port) = address.rsplit_once(':').expect("a port");
@@ -315,4 +343,128 @@ fn a_backend_is_told_who_the_client_is() {
         drop((stream, client));
         proxy.stop();
     }
+}
+
+// ── behind a proxy ──────────────────────────────────────────────────────────────────────────────
+
+/// A backend that takes one connection, and what it hears, to its end.
+fn hears_one() -> (String, thread::JoinHandle<Vec<u8>>) {
+    let backend = TcpListener::bind("127.0.0.1:0").expect("a socket");
+    let at = backend.local_addr().expect("it is bound").to_string();
+    let hears = thread::spawn(move || {
+        let (mut stream, _) = backend.accept().expect("somebody comes");
+        let mut heard = Vec::new();
+        stream.read_to_end(&mut heard).expect("all of it");
+        heard
+    });
+    (at, hears)
+}
+
+/// The header that a proxy behind others sends on says whom it has believed.
+fn says_who(heard: &[u8]) -> String {
+    let heard = String::from_utf8_lossy(heard);
+    heard.split("\r\n").next().unwrap_or_default().to_owned()
+}
+
+#[test]
+fn who_is_said_to_be_the_client_by_a_trusted_proxy_is_the_client() {
+    for (version, trusted, is_believed) in
+        [("v1", "127.0.0.0/8", true), ("v2", "127.0.0.1", true), ("v1", "192.0.2.0/24", false)]
+    {
+        let (backend, hears) = hears_one();
+        let (inner, within) =
+            proxy(&["--accept-proxy", trusted, "--send-proxy", "v1", "--loops", "2", &backend]);
+        let (outer, address) = proxy(&["--send-proxy", version, &within]);
+        let mut client = connect(&address);
+        let from = client.local_addr().expect("an address").port();
+        client.write_all(b"hello").expect("it is connected");
+        client.shutdown(Shutdown::Write).expect("it is connected");
+        let heard = hears.join().expect("no panic");
+        let front = &address["127.0.0.1:".len()..];
+        let line = format!("PROXY TCP4 127.0.0.1 127.0.0.1 {from} ");
+        assert_eq!(says_who(&heard).starts_with(&line), is_believed, "{heard:?}");
+        // What is not believed is what it is: bytes for the backend.
+        let own = format!("PROXY TCP4 127.0.0.1 127.0.0.1 {from} {front}\r\nhello");
+        assert_eq!(heard.ends_with(own.as_bytes()), !is_believed, "{heard:?}");
+        assert!(heard.ends_with(b"hello"), "{heard:?}");
+        drop(client);
+        outer.stop();
+        inner.stop();
+    }
+}
+
+/// The header comes before TLS, which is between the client and the server alone.
+#[test]
+fn tls_begins_behind_the_header() {
+    let (server, _) = Program::serve(&["--tls-self-signed", "--accept-proxy", "127.0.0.1"]);
+    let listening = server.line();
+    let within = listening.strip_prefix("listening on tcp ").expect("it listens").to_owned();
+    server.line();
+    let certificate = server.line();
+    let pin = certificate.split_whitespace().find(|word| word.len() > 60);
+    let pin =
+        pin.unwrap_or_else(|| panic!("no fingerprint: {certificate}")).trim_matches([',', ';']);
+    let (outer, address) = proxy(&["--send-proxy", "v2", &within]);
+    let ended = support::echo(&["send", &address, "--tls-pin", pin, "hello"], b"");
+    assert_eq!((ended.code, ended.text().as_str()), (Some(0), "hello"), "{ended:?}");
+    outer.stop();
+    server.stop();
+}
+
+/// HAProxy wrote the protocol down; curl plays a proxy.
+#[test]
+fn the_headers_of_other_programs_are_understood() {
+    if program("curl").is_some() {
+        let tree = tempfile::tempdir().expect("a directory");
+        std::fs::write(tree.path().join("file"), "it is here").expect("it is written");
+        let root = tree.path().to_str().expect("it is a word");
+        let web = env!("CARGO_BIN_EXE_web");
+        let words = ["serve", root, "--listen", "127.0.0.1:0", "--accept-proxy", "127.0.0.0/8"];
+        let server = Program::start(web, &words);
+        let url = format!("{}file", server.line());
+        let got = run("curl", &["-sS", "--haproxy-protocol", &url, &url], b"");
+        assert_eq!(got.text(), "it is hereit is here", "{got:?}");
+        // One that does not play by it is told nothing.
+        let without = run("curl", &["-sS", &url], b"");
+        assert!(without.code != Some(0) && without.output.is_empty(), "{without:?}");
+        server.stop();
+    }
+    if program("haproxy").is_some() {
+        for version in ["send-proxy", "send-proxy-v2", "send-proxy-v2-ssl-cn"] {
+            through_haproxy(version);
+        }
+    }
+}
+
+fn through_haproxy(version: &str) {
+    let (backend, hears) = hears_one();
+    let (inner, within) = proxy(&["--accept-proxy", "127.0.0.1", "--send-proxy", "v1", &backend]);
+    let port = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
+    let address = port.expect("a free port").to_string();
+    let scratch = tempfile::tempdir().expect("a directory");
+    let file = scratch.path().join("haproxy.cfg");
+    let config = format!(
+        "defaults\n mode tcp\n timeout connect 5s\n timeout client 60s\n timeout server 60s\n\
+         listen all\n bind {address}\n server one {within} {version}\n"
+    );
+    std::fs::write(&file, config).expect("it is written");
+    let haproxy =
+        Program::start("haproxy", &["-db", "-q", "-f", file.to_str().expect("it is a word")]);
+    let deadline = std::time::Instant::now() + support::PATIENCE;
+    let mut client = loop {
+        match TcpStream::connect(&address) {
+            Ok(client) => break client,
+            Err(_) => thread::yield_now(),
+        }
+        assert!(std::time::Instant::now() < deadline, "it does not listen");
+    };
+    let from = client.local_addr().expect("an address").port();
+    client.write_all(b"hello").expect("it is connected");
+    client.shutdown(Shutdown::Write).expect("it is connected");
+    let heard = hears.join().expect("no panic");
+    let line = format!("PROXY TCP4 127.0.0.1 127.0.0.1 {from} ");
+    assert!(says_who(&heard).starts_with(&line), "{version}: {heard:?}");
+    assert!(heard.ends_with(b"\r\nhello"), "{version}: {heard:?}");
+    drop((client, haproxy));
+    inner.stop();
 }

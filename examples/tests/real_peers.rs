@@ -73,11 +73,11 @@ fn round_trip(program: &str, arguments: &[&str], length: usize) {
 /// IPv4, and IPv6 where there is one.
 fn each_tcp_server(mut talk: impl FnMut(&str, &str)) {
     let has_v6 = std::net::TcpListener::bind("[::1]:0").is_ok();
-    let v6: &[&str] = if has_v6 { &["--tcp", "[::1]:0"] } else { &[] };
+    let v6: &[&str] = if has_v6 { &["--listen", "[::1]:0"] } else { &[] };
     if !has_v6 {
         left_out("this machine has no ::1");
     }
-    let (server, addresses) = Program::serve(&[&["--tcp", "127.0.0.1:0"], v6].concat());
+    let (server, addresses) = Program::serve(&[&["--listen", "127.0.0.1:0"], v6].concat());
     for address in &addresses {
         let (host, port) = address.rsplit_once(':').expect("a port");
         talk(host.trim_matches(['[', ']']), port);

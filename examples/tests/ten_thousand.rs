@@ -22,7 +22,7 @@ const SPARE: u64 = 100;
 fn ten_thousand_connections_are_open_at_once() {
     let count = as_many_as_allowed();
     let began = Instant::now();
-    let (server, addresses) = Program::serve(&["--tcp", "127.0.0.1:0"]);
+    let (server, addresses) = Program::serve(&["--listen", "127.0.0.1:0"]);
     let mut reactor = Reactor::with_limits(Limits::default()).expect("a loop");
     let mut crowd = Crowd::new(addresses[0].parse().expect("an address"), count);
     crowd.connect_some(reactor.registry());

@@ -15,7 +15,7 @@ const WEB: &str = env!("CARGO_BIN_EXE_web");
 
 /// `echo serve` with a certificate: the program, its address, and the fingerprint.
 fn serve(words: &[&str]) -> (Program, String, String) {
-    let (server, mut addresses) = Program::serve(&[&["--tcp", "127.0.0.1:0"], words].concat());
+    let (server, mut addresses) = Program::serve(&[&["--listen", "127.0.0.1:0"], words].concat());
     let fingerprint = fingerprint(&server.line());
     (server, addresses.swap_remove(0), fingerprint)
 }

@@ -8,6 +8,7 @@ use std::io::Write;
 use support::{Program, run};
 
 const WEB: &str = env!("CARGO_BIN_EXE_web");
+const ROOM: &str = env!("CARGO_BIN_EXE_web-room");
 
 /// `web echo`, and where a WebSocket is there.
 fn echo() -> (Program, String) {
@@ -25,6 +26,46 @@ fn lines_come_back_and_the_last_before_the_goodbye() {
     assert_eq!((ended.code, ended.errors.as_str()), (Some(0), ""));
     assert!(ended.output == expected.as_bytes());
     server.stop();
+}
+
+/// They are sent and printed many at a time.
+#[test]
+fn many_lines_keep_their_order() {
+    let (server, url) = echo();
+    let input: String = (0..100_000).map(|line| format!("{line}\n")).collect();
+    let ended = run(WEB, &["socket", &url], input.as_bytes());
+    assert_eq!((ended.code, ended.errors.as_str()), (Some(0), ""));
+    assert!(ended.output == input.as_bytes());
+    server.stop();
+}
+
+/// The program of docs/websocket.md, with the client of this project for the page's.
+#[test]
+fn those_in_a_room_hear_each_other_and_who_leaves() {
+    let room = Program::start(ROOM, &["127.0.0.1:0"]);
+    let page = room.line();
+    let shown = run(WEB, &["get", &page, "-o", "-"], b"");
+    assert!(shown.text().contains("new WebSocket(location.origin"), "{shown:?}");
+    let url = page.replace("http://", "ws://") + "room";
+    let mut ann = Program::start(WEB, &["socket", &url]);
+    assert!(ann.line().ends_with(" has come"));
+    let bob = run(WEB, &["socket", &url], b"hello <b>ann</b>\n");
+    let came = ann.line();
+    let bob_is = came.strip_suffix(" has come").expect("bob comes");
+    assert_eq!(bob.text(), format!("{came}\n{bob_is}: hello <b>ann</b>"));
+    assert_eq!(ann.line(), format!("{bob_is}: hello <b>ann</b>"));
+    assert_eq!(ann.line(), format!("{bob_is} has left"));
+    drop(ann.stdin());
+    assert_eq!(ann.ended().code, Some(0));
+    room.interrupt();
+    assert_eq!(room.ended().code, Some(0));
+}
+
+#[test]
+fn the_chapter_has_every_line_of_the_room() {
+    let program = include_str!("../src/bin/web-room.rs");
+    let (_, program) = program.split_once("\nuse std").expect("it uses something");
+    assert!(include_str!("../../docs/websocket.md").contains(&format!("\nuse std{program}```\n")));
 }
 
 #[test]
@@ -53,7 +94,7 @@ fn a_server_that_stops_says_that_it_goes_away() {
     stdin.write_all(b"there?\n").expect("it reads");
     assert_eq!(client.line(), "there?");
     server.interrupt();
-    assert_eq!(client.error_line(), "web: closed by the peer with code 1001");
+    assert_eq!(client.error_line(), format!("web: {url}: closed by the peer with code 1001"));
     drop(stdin);
 }
 
@@ -62,7 +103,10 @@ fn what_is_no_websocket_is_told() {
     for (url, why) in [
         ("http://127.0.0.1/".to_owned(), "expected ws://HOST[:PORT]/PATH"),
         ("wss://127.0.0.1:1/".to_owned(), "could not connect"),
-        ("ws://127.0.0.1:1/".to_owned(), "could not connect"),
+        (
+            "ws://127.0.0.1:1/".to_owned(),
+            "web: ws://127.0.0.1:1/: could not connect: Connection refused",
+        ),
         ("ws:///page".to_owned(), "no host"),
     ] {
         let ended = run(WEB, &["socket", &url], b"");

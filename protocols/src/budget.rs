@@ -4,7 +4,7 @@
 //! full again remembers nothing worth keeping, so those make room for newcomers; when all that is
 //! left are sources in the middle of spending, newcomers are refused.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv6Addr};
 use std::time::{Duration, Instant};
 
@@ -32,8 +32,9 @@ const REST: Duration = Duration::from_millis(1);
 pub struct Budget {
     per_second: u32,
     capacity: usize,
-    /// Never more than `capacity`.
-    buckets: HashMap<IpAddr, TokenBucket>,
+    /// Never more than `capacity`. A tree: nobody can choose addresses that make it slow, as he could with a
+    /// quick hash, and one that withstands that costs more than the comparisons.
+    buckets: BTreeMap<u64, TokenBucket>,
     swept: Option<Instant>,
 }
 
@@ -52,7 +53,7 @@ impl Budget {
     /// A budget for each of at most `sources` sources at one time.
     #[must_use]
     pub fn new(per_second: u32, sources: usize) -> Self {
-        Self { per_second, capacity: sources, buckets: HashMap::new(), swept: None }
+        Self { per_second, capacity: sources, buckets: BTreeMap::new(), swept: None }
     }
 
     /// Grants one request to a source. IPv6 sources are told apart by the first 64 bits of their
@@ -62,7 +63,7 @@ impl Budget {
     ///
     /// If the source, or the table, has nothing left.
     pub fn take(&mut self, source: IpAddr, now: Instant) -> Result<(), Spent> {
-        let source = host(source);
+        let source = key(source);
         if let Some(bucket) = self.buckets.get_mut(&source) {
             return bucket.take(now).map_err(|_| Spent::Source);
         }
@@ -91,6 +92,15 @@ impl Budget {
         }
         self.swept = Some(now);
         self.buckets.retain(|_, bucket| !bucket.is_full(now));
+    }
+}
+
+/// What stands for a host, as a number. IPv6 networks that begin with 32 zero bits are reserved (RFC 4291,
+/// section 2.4), so none is taken for an IPv4 host.
+fn key(source: IpAddr) -> u64 {
+    match source.to_canonical() {
+        IpAddr::V4(address) => address.to_bits().into(),
+        IpAddr::V6(address) => (address.to_bits() >> 64) as u64,
     }
 }
 

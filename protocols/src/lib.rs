@@ -10,6 +10,7 @@
 //! | [`echo`] | RFC 862 over TCP, UDP and Unix sockets, server and client: the template of the others |
 //! | [`http`] | HTTP/1.1: a server with files and routes, and a client |
 //! | [`rpc`] | JSON-RPC 2.0: calls, notifications and subscriptions, both ways on every stream |
+//! | [`torrent`] | BitTorrent: peers, trackers, and the files they share |
 //! | [`transfer`] | FTP and TFTP, into and out of such a tree |
 //! | [`websocket`] | WebSocket, server and client: messages both ways, as browsers speak |
 //!
@@ -26,7 +27,7 @@
 //!
 //! # Features
 //!
-//! - `chat`, `http`, `rpc`, `transfer`, `websocket`: those protocols (default).
+//! - `chat`, `http`, `rpc`, `torrent`, `transfer`, `websocket`: those protocols (default).
 //! - `rpc-web`: `rpc` by HTTP and by WebSocket, which are part of it (default).
 //! - `tls`: TLS for the clients of echo and chat. Servers have it from the options of their listeners
 //!   ([`ListenOptions`](reactor::ListenOptions)), whatever the protocol.
@@ -54,6 +55,8 @@
 pub mod budget;
 #[cfg(feature = "chat")]
 pub mod chat;
+#[cfg(any(feature = "chat", feature = "transfer"))]
+mod counts;
 pub mod echo;
 #[cfg(feature = "http")]
 pub mod http;
@@ -63,7 +66,11 @@ pub mod password;
 pub mod rpc;
 #[cfg(feature = "store")]
 pub mod store;
+#[cfg(feature = "torrent")]
+pub mod torrent;
 #[cfg(feature = "transfer")]
 pub mod transfer;
 #[cfg(feature = "websocket")]
 pub mod websocket;
+#[cfg(any(feature = "chat", feature = "transfer"))]
+mod wildcard;

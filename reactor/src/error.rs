@@ -44,14 +44,14 @@ pub enum OpenError {
     /// TLS cannot be begun with it: there is no name to verify, say.
     #[cfg(feature = "tls")]
     #[error("cannot speak TLS with {0}: {1}")]
-    Tls(Address, #[source] crate::tls::StartTlsError),
+    Tls(Address, crate::tls::StartTlsError),
     /// Anything else the system says.
-    #[error("cannot open {address}: {source}")]
+    #[error("cannot open {address}: {error}")]
     Io {
         /// What was to be opened.
         address: Address,
         /// What the system said.
-        source: io::Error,
+        error: io::Error,
     },
 }
 
@@ -170,7 +170,7 @@ pub enum OffloadError {
 /// connection ends that connection.
 #[derive(Debug, Error)]
 #[error("waiting for events failed: {0}")]
-pub struct LoopError(#[from] pub(crate) io::Error);
+pub struct LoopError(pub(crate) io::Error);
 
 /// The deadline of a graceful end, in words for a log.
 pub(crate) fn in_words(duration: Duration) -> String {

@@ -28,8 +28,10 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use crate::net::Waker;
-use crate::{ConnectionId, PostError, Registry};
+use crate::load::Load;
+use crate::net::{StdStream, Waker};
+use crate::proxy::Proxied;
+use crate::{Address, ConnectionId, ListenerId, PostError, Registry};
 
 /// A closure that another thread has run on the loop.
 pub type RemoteTask<App> = Box<dyn FnOnce(&mut Registry<App>, &mut App) + Send>;
@@ -83,11 +85,31 @@ pub(crate) enum Message<App> {
         ticket: usize,
         result: Box<dyn Any + Send>,
     },
+    /// Another loop has accepted a connection for this one.
+    Give(Box<Given>),
+    /// Another loop's listener is closed.
+    Forget(ListenerId),
+    /// A sender of messages of one type has some.
+    Batch(Arc<dyn Batch<App>>),
+}
+
+/// What a sender of messages of one type has for the loop.
+pub(crate) trait Batch<App>: Send + Sync {
+    fn receive(self: Arc<Self>, registry: &mut Registry<App>, app: &mut App);
+}
+
+/// A connection that one loop has accepted for another.
+pub(crate) struct Given {
+    pub(crate) listener: ListenerId,
+    pub(crate) stream: StdStream,
+    pub(crate) peer: Address,
+    pub(crate) proxied: Option<Proxied>,
 }
 
 pub(crate) struct Mailbox<App> {
     inner: Mutex<Inner<App>>,
     limit: usize,
+    pub(crate) load: Load,
 }
 
 struct Inner<App> {
@@ -153,6 +175,47 @@ impl<App> Handle<App> {
         self.mailbox.post_always(Message::Shutdown(grace)).map_err(|error| error.map(|_| grace))
     }
 
+    /// How many connections the loop has, those included that another loop has accepted for it and that it has yet
+    /// to take in. It may have changed since.
+    #[must_use]
+    pub fn connections(&self) -> usize {
+        let load = self.load();
+        // In this order: one that arrives between the two is counted twice, rather than not at all.
+        load.coming() + load.connections()
+    }
+
+    pub(crate) fn has_ended(&self) -> bool {
+        self.load().has_ended()
+    }
+
+    /// Has the loop look at what a sender has.
+    pub(crate) fn announce(&self, batch: Arc<dyn Batch<App>>) -> Result<(), PostError<()>> {
+        self.mailbox.post(batch, Message::Batch).map_err(|error| error.map(drop))
+    }
+
+    pub(crate) fn load(&self) -> &Load {
+        &self.mailbox.load
+    }
+
+    /// Gives the loop a connection; it comes back if the loop has ended, or its mailbox is full.
+    pub(crate) fn give(&self, given: Box<Given>) -> Result<(), Box<Given>> {
+        self.load().note_given();
+        self.mailbox.post(given, Message::Give).map_err(|error| {
+            self.load().note_returned();
+            error.into_inner()
+        })
+    }
+
+    pub(crate) fn forget_listener(&self, id: ListenerId) {
+        // A loop that has ended has forgotten it.
+        let _ = self.mailbox.post_always(Message::Forget(id));
+    }
+
+    /// Whether it is a handle of the loop with this mailbox.
+    pub(crate) fn is_of(&self, mailbox: &Arc<Mailbox<App>>) -> bool {
+        Arc::ptr_eq(&self.mailbox, mailbox)
+    }
+
     /// Takes what the loop had not done when it ended, in order; nothing while it runs.
     #[must_use]
     pub fn take_undelivered(&self) -> Vec<Undelivered<App>> {
@@ -208,8 +271,8 @@ impl<App> Message<App> {
             Self::Send(id, bytes) => Some(Undelivered::Send(id, bytes)),
             Self::Close(id) => Some(Undelivered::Close(id)),
             Self::Shutdown(grace) => Some(Undelivered::Shutdown(grace)),
-            // Its sender was the loop.
-            Self::Offloaded { .. } => None,
+            // Its sender was the loop, or the loop's acceptor: what is given closes with it.
+            Self::Offloaded { .. } | Self::Give(_) | Self::Forget(_) | Self::Batch(_) => None,
         }
     }
 }
@@ -223,7 +286,7 @@ impl<App> Mailbox<App> {
             handles: 0,
             ends_alone: false,
         };
-        Self { inner: Mutex::new(inner), limit }
+        Self { inner: Mutex::new(inner), limit, load: Load::default() }
     }
 
     /// Whether a message is there, or can come from somebody who has a handle.
@@ -278,8 +341,15 @@ impl<App> Mailbox<App> {
     pub(crate) fn end(&self, rest: VecDeque<Message<App>>) {
         let mut inner = self.lock();
         inner.waker = None;
+        self.load.note_end();
         let later = std::mem::replace(&mut inner.messages, rest);
         inner.messages.extend(later);
+        // What is waited for by a batch is with its sender. Here it would keep that sender for ever.
+        let is_batch = |message: &Message<App>| matches!(message, Message::Batch(_));
+        let (batches, others) = std::mem::take(&mut inner.messages).into_iter().partition(is_batch);
+        inner.messages = others;
+        drop(inner);
+        drop::<VecDeque<_>>(batches);
     }
 
     /// A thread that panicked while it held the lock has left the queue whole.

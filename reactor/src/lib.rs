@@ -51,6 +51,7 @@
 //! | end those who say nothing | [`StreamLimits::idle_timeout`], [`Protocol::on_idle`] |
 //! | try again, and wait for answers | [`Backoff`], [`Requests`] |
 //! | work that blocks, and other threads | [`Registry::offload`], [`Transport::offload`]; [`Handle`] |
+//! | use several cores | [`Loops`], a loop each; [`Registry::listen_among`] |
 //! | keep your own loop | [`Reactor::turn`], [`Reactor::next_deadline`] |
 //! | end | [`Reactor::run_until_idle`] for clients; [`Registry::shutdown`], which drains and reports |
 //! | encrypt | the feature `tls`: `ListenOptions::tls`, `ConnectOptions::tls` |
@@ -79,12 +80,13 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 // The map: the modules, in the order in which one imports from those before it. Those of one row are read
-// together; `tests/structure.rs` holds them to it.
+// together; `tests/structure` holds them to it.
 //
 // | module | what it is |
 // |---|---|
 // | `id`, `address` | names for what is registered, and where it is |
 // | `reason` | who ended a connection, and why |
+// | `proxy` | the PROXY protocol: whom a proxy speaks for, written and read, and whom to believe it |
 // | `tls` | TLS under any protocol: what it is configured with, and the engine behind it |
 // | `limits`, `options` | every bound with its default and reason; socket options |
 // | `error` | what can go wrong with a call |
@@ -96,13 +98,16 @@
 // | `trace` | what the loop does, record by record, for a person and for Perfetto |
 // | `net` | the seam to the system: a written contract, and mio behind it |
 // | `outbox` | the queue that protocols write |
+// | `load` | how much a loop has to do, as other threads see it |
 // | `shutdown` | how far the end of the loop has come, and the report on it |
 // | `names` | connecting to a host: what is known of one such connection, and who waits for the system |
 // | `handshakes` | how many layers are being opened, and how much of it is done in a turn |
 // | `ledger` | what the loop notes down while it turns |
 // | `handle`, `signals`, `source`, `stream`, `listener`, `datagram`, `registry` | each kind of socket: its state, its way in and out, its callbacks; and the registry that holds them all |
 // | `dispatch` | from readiness to callbacks, phase by phase |
+// | `sender` | messages of one type to a loop |
 // | `reactor` | the turn, on one screen |
+// | `loops` | several loops, each on a thread of its own |
 // | `sim` | a deterministic network to test protocols on |
 
 mod address;
@@ -118,15 +123,19 @@ mod input;
 mod ledger;
 mod limits;
 mod listener;
+mod load;
+mod loops;
 mod names;
 mod net;
 mod offload;
 mod options;
 mod outbox;
+mod proxy;
 mod reactor;
 mod reason;
 mod registry;
 mod requests;
+mod sender;
 mod shutdown;
 #[cfg(all(unix, feature = "signals"))]
 mod signals;
@@ -158,7 +167,8 @@ pub use handle::{Handle, RemoteTask, Undelivered};
 pub use id::{ConnectionId, ListenerId, SocketId, TimerId, TimerKey};
 pub use input::Input;
 pub use limits::{DatagramLimits, Limits, MinRate, StreamLimits, WhenFull};
-pub use listener::TokenBucket;
+pub use listener::{Drained, TokenBucket};
+pub use loops::{LoopFailure, LoopGroup, LoopReport, Loops, LoopsReport, OneLoop};
 pub use names::Lookup;
 pub use net::{Ecn, Envelope, StdDatagram, StdListener, StdStream};
 pub use options::{
@@ -166,10 +176,12 @@ pub use options::{
     MulticastInterface, RaceOptions, StreamOptions,
 };
 pub use outbox::Pressure;
+pub use proxy::{Network, ParseNetworkError, Proxied, ProxyError, ProxyProtocol, ProxyVersion};
 pub use reactor::{Reactor, Turn};
 pub use reason::{Attempt, CloseReason, Closed, HostFailure, LookupError, Side};
 pub use registry::{DatagramProtocol, Idle, Protocol, Registry, SentFile, Typed};
 pub use requests::{RequestError, Requests};
+pub use sender::Sender;
 pub use shutdown::{CutOff, ShutdownReport};
 #[cfg(all(unix, feature = "signals"))]
 pub use signals::Signal;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 #[cfg(feature = "tls")]
 use crate::tls::{ClientTls, ServerTls};
-use crate::{Address, DatagramLimits, StreamLimits};
+use crate::{Address, DatagramLimits, ProxyProtocol, StreamLimits};
 
 /// Options of one stream socket, of an accepted connection or an outgoing one.
 ///
@@ -84,6 +84,11 @@ pub struct ListenOptions {
     /// behind. Default `true`. A path that somebody listens on, or that is no socket, is never
     /// touched; one that a client is bound to cannot be told from one that was left behind.
     pub replace_stale: bool,
+    /// Who may connect to a Unix socket at a path, as permission bits of its file: 0o660 is its owner and its
+    /// group, and who connects needs the right to write (unix(7)). They are set before anybody can connect, and
+    /// whatever the umask is. Default `None`: 0o777 without what the umask takes away, mostly 0o755, the owner
+    /// alone. What is in the way to it, the directories above, counts as well; abstract names have no file.
+    pub unix_mode: Option<u32>,
     /// Options of the connections.
     pub stream: StreamOptions,
     /// Limits of the connections.
@@ -92,6 +97,13 @@ pub struct ListenOptions {
     /// Default `None`.
     #[cfg(feature = "tls")]
     pub tls: Option<ServerTls>,
+    /// Expect the PROXY protocol, of those who are trusted: what they say of a connection before its first byte is
+    /// believed. Its peer is then the client that the proxy speaks for: for the factory and the protocol, for the
+    /// limits, and in what is printed; [`Registry::proxied`](crate::Registry::proxied) tells the rest. Both versions
+    /// are understood, and come before TLS. One that says nothing of the kind is closed, and counted in
+    /// [`Stats::refused_proxy`](crate::Stats::refused_proxy); until its header is there it counts as a connection,
+    /// and among [`Limits::handshakes`](crate::Limits::handshakes). Default `None`.
+    pub proxy_protocol: Option<ProxyProtocol>,
     /// Connections a second this listener accepts in the long run, with bursts of as many; the rest
     /// wait in the kernel's backlog. Default `None`: no bound.
     pub accept_rate: Option<u32>,
@@ -105,10 +117,12 @@ impl Default for ListenOptions {
             reuse_port: false,
             only_v6: Some(true),
             replace_stale: true,
+            unix_mode: None,
             stream: StreamOptions::default(),
             limits: StreamLimits::default(),
             #[cfg(feature = "tls")]
             tls: None,
+            proxy_protocol: None,
             accept_rate: None,
         }
     }
@@ -219,6 +233,8 @@ pub struct DatagramOptions {
     /// peer may be received by one call, and those of
     /// [`send_run`](crate::DatagramTransport::send_run) are sent by one.
     pub metadata: bool,
+    /// Who may send to a Unix socket at a path; see [`ListenOptions::unix_mode`]. Default `None`.
+    pub unix_mode: Option<u32>,
     /// Limits of the socket.
     pub limits: DatagramLimits,
 }

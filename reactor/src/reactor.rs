@@ -233,7 +233,7 @@ impl<App> Reactor<App> {
     /// Sleeps until there is something to do. The only phase that can fail.
     fn wait(&mut self, timeout: Option<Duration>) -> Result<(), LoopError> {
         let timeout = if self.is_at_rest { timeout } else { self.bounded(timeout) };
-        self.poll(timeout)?;
+        self.poll(timeout).map_err(LoopError)?;
         let ledger = &mut self.registry.ledger;
         ledger.clock.go_on();
         ledger.stats.turns += 1;

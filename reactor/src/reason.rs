@@ -10,7 +10,9 @@ use crate::{Address, ConnectionId, Host};
 
 /// Why a connection, a listener or a datagram socket ended.
 ///
-/// The `Display` text is a sentence for a log; [`CloseReason::side`] says whose doing it was.
+/// The `Display` text is a sentence for a log; [`CloseReason::side`] says whose doing it was. It holds the error
+/// of the system if there is one, which is therefore no `source()`; and it does not say with whom, which is
+/// [`Closed::peer`]: `"{peer}: {reason}"` is all there is to tell.
 ///
 /// Each says what a peer sees of it on TCP: FIN, the end of everything it was sent, or RST, an error
 /// (`ECONNRESET`) that may destroy what it has not read yet. A Unix socket has no RST: there the peer sees
@@ -45,15 +47,15 @@ pub enum CloseReason {
     /// The connection could not be made; the error is the system's (`SO_ERROR`). There is no
     /// peer to see anything.
     #[error("could not connect: {0}")]
-    ConnectFailed(#[source] io::Error),
+    ConnectFailed(io::Error),
     /// The system failed a read or a write for another reason: a route lost, a peer that keepalive
     /// found to be gone. The peer sees RST, if anything still reaches it.
     #[error("the connection failed: {0}")]
-    Failed(#[source] io::Error),
+    Failed(io::Error),
     /// No connection came about with a host that was given by its name: it could not be looked up, or none of
     /// its addresses could be connected to; see [`HostFailure`]. There is no peer to see anything.
     #[error("{0}")]
-    HostFailed(#[source] Box<HostFailure>),
+    HostFailed(Box<HostFailure>),
     /// The peer ended the connection without having said that it had sent all: its TLS without
     /// close_notify, or in the middle of the handshake. Somebody in between may have cut it off, so what was
     /// received may be a part only (RFC 8446, 6.1). It sees RST.
@@ -61,11 +63,11 @@ pub enum CloseReason {
     Truncated,
     /// TLS has failed: why is inside. The peer sees the alert that belongs to it, and FIN.
     #[error("{0}")]
-    Tls(#[source] TlsFailure),
+    Tls(TlsFailure),
     /// A file that was being sent could not be read. The peer sees RST, so that it does not take what it has
     /// for the whole.
     #[error("a file that was being sent could not be read: {0}")]
-    FileFailed(#[source] io::Error),
+    FileFailed(io::Error),
 
     /// [`StreamLimits::connect_timeout`](crate::StreamLimits::connect_timeout) has passed. A peer that
     /// answers later sees RST.
@@ -274,11 +276,13 @@ impl CloseReason {
 }
 
 /// Why no connection came about with a host: what [`CloseReason::HostFailed`] tells.
+///
+/// The text says why, and not with which host, as that of every [`CloseReason`].
 #[derive(Clone, Debug, Error)]
 #[non_exhaustive]
 pub enum HostFailure {
     /// Its addresses could not be found.
-    #[error("could not find {host}: {error}")]
+    #[error("could not be found: {error}")]
     Lookup {
         /// Which host.
         host: Host,
@@ -286,7 +290,7 @@ pub enum HostFailure {
         error: LookupError,
     },
     /// None of its addresses could be connected to.
-    #[error("could not connect to {host}: {}", Attempts(.attempts))]
+    #[error("could not connect: {}", Attempts(.attempts))]
     Attempts {
         /// Which host.
         host: Host,
@@ -364,14 +368,25 @@ impl HostFailure {
     }
 }
 
-/// Prints each with what became of it.
+/// The address, and what the system says of it.
+impl fmt::Display for Attempt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { address, reason } = self;
+        match reason {
+            CloseReason::ConnectFailed(error) => write!(f, "{address}: {error}"),
+            reason => write!(f, "{address}: {reason}"),
+        }
+    }
+}
+
+/// Prints each, one after the other.
 struct Attempts<'a>(&'a [Attempt]);
 
 impl fmt::Display for Attempts<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (at, Attempt { address, reason }) in self.0.iter().enumerate() {
+        for (at, attempt) in self.0.iter().enumerate() {
             let before = if at > 0 { "; " } else { "" };
-            write!(f, "{before}{address}: {reason}")?;
+            write!(f, "{before}{attempt}")?;
         }
         Ok(())
     }

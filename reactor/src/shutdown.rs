@@ -97,6 +97,19 @@ impl Shutdown {
     }
 }
 
+/// Of several loops that were shut down together: it took as long as the slowest.
+impl std::iter::Sum for ShutdownReport {
+    fn sum<I: Iterator<Item = Self>>(reports: I) -> Self {
+        reports.fold(Self::default(), |mut sum, Self { finished, cut_off, bytes_lost, took }| {
+            sum.finished += finished;
+            sum.cut_off.extend(cut_off);
+            sum.bytes_lost += bytes_lost;
+            sum.took = sum.took.max(took);
+            sum
+        })
+    }
+}
+
 impl fmt::Display for ShutdownReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { finished, cut_off, bytes_lost, took } = self;

@@ -1,6 +1,7 @@
 //! Signals as events of the loop (feature `signals`, Unix).
 
 use std::io;
+use std::time::Duration;
 
 use crate::Registry;
 use crate::trace::Callback;
@@ -56,6 +57,23 @@ impl<App> Registry<App> {
         self.poller.watch_signals(&[signal.number()])?;
         self.signal_handlers.retain(|(known, _)| *known != signal);
         self.signal_handlers.push((signal, Box::new(handler)));
+        Ok(())
+    }
+
+    /// Ends the loop as servers end: the first SIGINT (Ctrl-C) or SIGTERM shuts it down within this grace, as
+    /// [`shutdown`](Self::shutdown) does, and the next one at once. It is made of two [`on_signal`](Self::on_signal),
+    /// for a program that has nothing to say to it.
+    ///
+    /// # Errors
+    ///
+    /// As of [`on_signal`](Self::on_signal).
+    pub fn shutdown_on_signals(&mut self, grace: Duration) -> io::Result<()> {
+        for signal in [Signal::Interrupt, Signal::Terminate] {
+            self.on_signal(signal, move |registry, _app| {
+                let is_first = registry.shutdown.is_running();
+                registry.shutdown(if is_first { grace } else { Duration::ZERO });
+            })?;
+        }
         Ok(())
     }
 

@@ -2,7 +2,7 @@
 
 use crate::datagram::DatagramQueue;
 use crate::id::Key;
-use crate::listener::Listener;
+use crate::listener::{Listener, Preface};
 use crate::registry::{DatagramProtocol, Protocol};
 use crate::stats::SocketRow;
 use crate::stream::Stream;
@@ -14,6 +14,7 @@ pub(crate) enum Source<App> {
     Listener(Box<Listener<App>>),
     Stream(Box<Connection<App>>),
     Datagram(Box<Socket<App>>),
+    Preface(Box<Preface>),
 }
 
 /// A stream and the protocol on it.
@@ -32,7 +33,7 @@ impl<App> Source<App> {
     /// Whether `on_open` has not been called yet.
     pub(crate) fn is_opening(&self) -> bool {
         match self {
-            Self::Listener(_) => false,
+            Self::Listener(_) | Self::Preface(_) => false,
             Self::Stream(connection) => {
                 connection.stream.is_connecting() || connection.stream.is_opening()
             }
@@ -44,7 +45,7 @@ impl<App> Source<App> {
     pub(crate) fn subject(&self, key: Key) -> Subject {
         match self {
             Self::Listener(_) => ListenerId(key).into(),
-            Self::Stream(_) => ConnectionId(key).into(),
+            Self::Stream(_) | Self::Preface(_) => ConnectionId(key).into(),
             Self::Datagram(_) => SocketId(key).into(),
         }
     }
@@ -54,6 +55,7 @@ impl<App> Source<App> {
             Self::Listener(listener) => listener.row(),
             Self::Stream(connection) => connection.stream.row(),
             Self::Datagram(socket) => socket.queue.row(),
+            Self::Preface(preface) => preface.row(),
         }
     }
 }

@@ -255,3 +255,23 @@ fn limits_that_silence_has_outlasted_already_are_asked_about_after_the_callback(
     assert_eq!(talker.app()[1..3], ["shorter", "idle"]);
     assert!(matches!(talker.reason(), Some(CloseReason::IdleTimeout)));
 }
+
+/// It only writes: what it is told is nothing to it, however much that is.
+struct Clock;
+
+impl Protocol<()> for Clock {
+    fn on_open(&mut self, transport: &mut Transport<'_, ()>, (): &mut ()) {
+        transport.write(b"12:00\r\n");
+    }
+}
+
+#[test]
+fn what_comes_to_a_protocol_that_does_not_read_is_dropped() {
+    let mut session = Harness::open(Clock, ());
+    for _ in 0..100 {
+        session.receive(&[b'x'; 64 * 1024]);
+    }
+    assert_eq!(session.sent(), b"12:00\r\n");
+    session.peer_ends();
+    assert!(matches!(session.closed().map(|end| &end.reason), Some(CloseReason::PeerClosed)));
+}

@@ -90,6 +90,22 @@ fn a_signal_may_shut_the_loop_down() {
     stage.finish();
 }
 
+/// The first lets those finish who are there, and the second is from somebody who does not want to wait.
+#[test]
+fn the_second_signal_that_ends_a_server_cuts_off_who_has_not_finished() {
+    let mut stage = Stage::new();
+    let address = stage.listen(|| Probe::new("server").on_shutdown(|_, _| {}));
+    let _theirs = client(address);
+    stage.until(|log| log.has("server", "open"));
+    // Who waits for the grace to pass would wait for longer than the test may take.
+    stage.registry().shutdown_on_signals(100 * PATIENCE).expect("there are descriptors");
+    kill(Number::INT);
+    stage.until(|log| log.has("server", "shutdown"));
+    kill(Number::TERM);
+    let report = stage.reactor.run(&mut stage.log).expect("the loop goes on");
+    assert_eq!((report.finished, report.cut_off.len()), (0, 1), "{report}");
+}
+
 #[test]
 fn a_signals_closure_can_be_replaced_even_by_itself() {
     let mut stage = Stage::new();

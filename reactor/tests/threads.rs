@@ -1,6 +1,10 @@
 //! Other threads: nothing they leave for the loop is lost, reordered, or more than it can take; and
 //! what the loop has others do comes back to it.
 
+#[path = "threads/loops.rs"]
+mod loops;
+#[path = "threads/sender.rs"]
+mod sender;
 mod support;
 
 use std::cell::RefCell;

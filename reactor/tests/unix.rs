@@ -5,7 +5,7 @@
 mod support;
 
 use std::fs;
-use std::os::unix::fs::FileTypeExt;
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::os::unix::net::{UnixDatagram, UnixListener, UnixStream};
 use std::path::Path;
 
@@ -90,6 +90,27 @@ fn a_listeners_path_goes_with_it() {
     assert!(path(&address).exists());
     drop(reactor);
     assert!(!path(&address).exists());
+    stage.finish();
+}
+
+#[test]
+fn a_path_has_the_mode_that_it_was_given_whatever_the_umask_is() {
+    let mut stage = Stage::new();
+    let directory = TempDir::new().unwrap();
+    let mode_of = |address: &Address| fs::metadata(path(address)).unwrap().mode() & 0o777;
+    // The usual umask, 0o022, takes writing away from the group, and leaves others the right to read.
+    for mode in [0o600, 0o660, 0o777] {
+        let [stream, datagram] =
+            ["stream", "datagram"].map(|name| address_in(&directory, &format!("{name}-{mode:o}")));
+        let options = ListenOptions { unix_mode: Some(mode), ..ListenOptions::default() };
+        let listening = stage.registry().listen_with(stream.clone(), &options, |_, _| None);
+        stage.will_close(listening.unwrap());
+        let options = DatagramOptions { unix_mode: Some(mode), ..DatagramOptions::default() };
+        let probe = DatagramProbe::new("socket");
+        let bound = stage.registry().bind_datagram_with(datagram.clone(), &options, probe);
+        stage.will_close_socket(bound.unwrap());
+        assert_eq!((mode_of(&stream), mode_of(&datagram)), (mode, mode), "{mode:o}");
+    }
     stage.finish();
 }
 

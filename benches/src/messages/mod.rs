@@ -31,6 +31,8 @@ pub enum Mailbox {
     Mio,
     /// The reactor's handle: ours.
     Reactor,
+    /// The reactor's sender of one type: ours as well.
+    Sender,
     /// mio's waker and crossbeam's channel.
     Crossbeam,
     /// tokio's channel and its current-thread runtime.
@@ -161,6 +163,7 @@ fn run(mailbox: Mailbox, reader: Reader, give: &SyncSender<Leave>) -> Result {
     match mailbox {
         Mailbox::Mio => mio::run(reader, give),
         Mailbox::Reactor => reactor::run(reader, give),
+        Mailbox::Sender => reactor::run_sender(reader, give),
         Mailbox::Crossbeam => mio::run_crossbeam(reader, give),
         Mailbox::Tokio => tokio::run(reader, give),
         Mailbox::Calloop => calloop::run(reader, give),

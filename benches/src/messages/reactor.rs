@@ -1,4 +1,4 @@
-//! The reactor's handle: each message is a closure that the loop runs.
+//! The reactor's handle, where each message is a closure that the loop runs, and its sender of one type.
 
 use std::thread;
 use std::time::Duration;
@@ -20,6 +20,27 @@ pub(super) fn run(mut reader: Reader, give: impl FnOnce(Leave) -> Result) -> Res
                 }
             });
             match left {
+                Ok(()) => return Ok(()),
+                Err(PostError::Full(_)) => thread::yield_now(),
+                Err(PostError::Ended(_)) => return Err("the loop has ended".into()),
+            }
+        }
+    }))?;
+    reactor.run(&mut reader)?;
+    Ok(())
+}
+
+/// With a sender of numbers.
+pub(super) fn run_sender(mut reader: Reader, give: impl FnOnce(Leave) -> Result) -> Result {
+    let mut reactor = Reactor::<Reader>::new()?;
+    let sender = reactor.handle().sender(ROOM, |registry, reader: &mut Reader, message| {
+        if !reader.take(message) {
+            registry.shutdown(Duration::ZERO);
+        }
+    });
+    give(Box::new(move |message| {
+        loop {
+            match sender.send(message) {
                 Ok(()) => return Ok(()),
                 Err(PostError::Full(_)) => thread::yield_now(),
                 Err(PostError::Ended(_)) => return Err("the loop has ended".into()),

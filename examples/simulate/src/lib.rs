@@ -9,6 +9,7 @@ pub mod ftp;
 pub mod rpc;
 mod score;
 pub mod tftp;
+pub mod torrent;
 pub mod websocket;
 
 use reactor::sim::{Fault, Network, Outcome};
@@ -58,7 +59,7 @@ const OF_STREAMS: &[Fault] = &[
 ];
 
 /// All there are.
-pub const SUBJECTS: [Subject; 6] = [
+pub const SUBJECTS: [Subject; 7] = [
     Subject { name: "echo", scenario: echo::swarm, torture: echo::torture, without: &[] },
     Subject { name: "rpc", scenario: rpc::swarm, torture: rpc::torture, without: OF_DATAGRAMS },
     Subject { name: "chat", scenario: chat::swarm, torture: chat::torture, without: OF_DATAGRAMS },
@@ -72,6 +73,12 @@ pub const SUBJECTS: [Subject; 6] = [
         name: "websocket",
         scenario: websocket::swarm,
         torture: websocket::torture,
+        without: OF_DATAGRAMS,
+    },
+    Subject {
+        name: "torrent",
+        scenario: torrent::swarm,
+        torture: torrent::torture,
         without: OF_DATAGRAMS,
     },
     Subject { name: "tftp", scenario: tftp::swarm, torture: tftp::torture, without: OF_STREAMS },

@@ -10,7 +10,8 @@ use std::error::Error;
 use std::time::Duration;
 
 use protocols::websocket::{
-    self, CloseCode, DeflateOptions, Ending, Endpoint, Handler, Message, Options, Socket, Target,
+    self, CloseCode, Closed, DeflateOptions, Ending, Endpoint, Handler, Message, Options, Socket,
+    Target,
 };
 use reactor::sim::{Host, Network, Outcome};
 use reactor::{Address, ConnectOptions, ConnectionId, ListenOptions, Registry};
@@ -196,7 +197,7 @@ impl Handler<Site> for Echo {
         socket.send(message);
     }
 
-    fn on_close(&mut self, _: &mut Registry<Site>, id: ConnectionId, _: &Ending, site: &mut Site) {
+    fn on_close(&mut self, _: &mut Registry<Site>, &Closed { id, .. }: &Closed, site: &mut Site) {
         if site.open.remove(&id) != Some(Side::Server) {
             site.score.note_wrong(format!("{id} ends, and was not open"));
         }
@@ -276,15 +277,10 @@ impl Handler<Site> for Talk {
         }
     }
 
-    fn on_close(
-        &mut self,
-        _: &mut Registry<Site>,
-        id: ConnectionId,
-        ending: &Ending,
-        site: &mut Site,
-    ) {
+    fn on_close(&mut self, _: &mut Registry<Site>, closed: &Closed, site: &mut Site) {
+        let Closed { id, ending, .. } = closed;
         site.due -= 1;
-        let was_open = site.open.remove(&id) == Some(Side::Client);
+        let was_open = site.open.remove(id) == Some(Side::Client);
         let well = matches!(ending, Ending::Closed { code, by_us: true, .. } if *code == CloseCode::NORMAL);
         if well && !(was_open && self.left == 0 && self.sent.is_empty()) {
             site.score.note_wrong(format!("{id} ends well too early"));

@@ -56,6 +56,19 @@ fn packets_go_well_where_nothing_goes_wrong() {
 }
 
 #[test]
+fn fifty_peers_get_everything_from_a_seed_that_leaves_after_one_copy() {
+    let run = Simulation::new(|network| simulate::torrent::crowd(network, 49)).run_tape(&[]);
+    assert_eq!(run.result, Ok(()));
+}
+
+#[test]
+fn a_resume_that_trusts_too_much_is_found() {
+    let flawed = Simulation::new(simulate::torrent::canary).with_tries(0);
+    let failure = flawed.search(0..500).expect_err("the canary is not found");
+    assert!(failure.to_string().contains("is not what was seeded"), "{failure}");
+}
+
+#[test]
 fn echo_survives_the_failure_of_any_call() {
     let torture = Simulation::new(simulate::echo::torture).torture(|_, _| {});
     let torture = torture.unwrap_or_else(|failure| panic!("{failure}"));

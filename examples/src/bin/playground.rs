@@ -21,7 +21,7 @@ use examples::advice::NotOpened;
 use examples::endpoint::HostPort;
 use examples::{output, page, stop};
 use protocols::chat::accounts::{AccountLimits, Accounts};
-use protocols::chat::{self, Settings, StandingChannel};
+use protocols::chat::{self, PermanentChannel, Settings};
 use protocols::echo;
 use protocols::http::server::{self as web, Files, Router, Site};
 use protocols::transfer::ftp::{self, users::Users};
@@ -144,7 +144,7 @@ fn run(options: &Options) -> Result<(), Box<dyn Error>> {
 
 /// A chat server with somewhere to go.
 fn lobby() -> Settings {
-    let lobby = StandingChannel {
+    let lobby = PermanentChannel {
         name: LOBBY.to_owned(),
         topic: "Everybody in the playground comes by here".to_owned(),
     };

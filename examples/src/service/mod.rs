@@ -19,7 +19,7 @@ use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
 use clap::Args;
-use reactor::Registry;
+use reactor::{LoopGroup, Registry};
 
 use crate::endpoint::seconds;
 
@@ -46,7 +46,8 @@ pub struct Service {
 }
 
 /// Takes over the sockets that this process was started with, if any: those who listen at their addresses get
-/// them. It comes before other threads are started.
+/// them. It comes before other threads do anything; those of other
+/// loops wait until it is their turn.
 ///
 /// # Errors
 ///
@@ -67,6 +68,21 @@ impl Service {
         registry: &mut Registry<App>,
         options: &ServiceOptions,
     ) -> Result<(), Box<dyn Error>> {
+        let alone = LoopGroup::from(registry.handle());
+        self.serve_with(registry, &alone, options)
+    }
+
+    /// As [`serve`](Self::serve), for all loops of a group, where this one has the sockets.
+    ///
+    /// # Errors
+    ///
+    /// As of [`serve`](Self::serve).
+    pub fn serve_with<App: 'static>(
+        self,
+        registry: &mut Registry<App>,
+        group: &LoopGroup<App>,
+        options: &ServiceOptions,
+    ) -> Result<(), Box<dyn Error>> {
         if let Some(address) = registry.inherited().next() {
             let why = "and no option says to listen there";
             return Err(format!("it was started with a socket at {address}, {why}").into());
@@ -75,7 +91,7 @@ impl Service {
             run_as::become_user(user)?;
         }
         let watchdog = notify::feed_watchdog(registry)?;
-        upgrade::on_request(registry, options.drain, watchdog)?;
+        upgrade::on_request(registry, group, options.drain, watchdog)?;
         notify::ready();
         upgrade::tell(self.predecessor);
         Ok(())

@@ -24,8 +24,8 @@ use std::time::{Duration, Instant};
 
 use command_fds::{CommandFdExt, FdMapping};
 use reactor::{
-    Closed, Input, ListenerId, Protocol, Registry, Signal, SocketId, StdDatagram, StdListener,
-    StreamLimits, StreamOptions, TimerId, Transport,
+    Closed, Input, ListenerId, LoopGroup, Protocol, Registry, Signal, SocketId, StdDatagram,
+    StdListener, StreamLimits, StreamOptions, TimerId, Transport,
 };
 
 use super::{inherit, notify};
@@ -43,7 +43,9 @@ const FIRST: i32 = 3;
 const READY: &[u8] = b"ready";
 
 /// What does not change, and how far it has come.
-struct Upgrade {
+struct Upgrade<App> {
+    /// All loops: those of them that have no listener have connections.
+    group: LoopGroup<App>,
     /// As it was found at the start: a file that was replaced meanwhile is the successor's.
     program: PathBuf,
     arguments: Vec<OsString>,
@@ -64,10 +66,12 @@ enum State {
 /// Has SIGUSR2 start a successor with everything that is registered now.
 pub(super) fn on_request<App: 'static>(
     registry: &mut Registry<App>,
+    group: &LoopGroup<App>,
     drain: Duration,
     watchdog: Option<TimerId>,
 ) -> io::Result<()> {
     let upgrade = Rc::new(Upgrade {
+        group: group.clone(),
         program: env::current_exe()?,
         arguments: env::args_os().skip(1).collect(),
         listeners: registry.listeners().collect(),
@@ -85,7 +89,7 @@ pub(super) fn tell(predecessor: Option<UnixStream>) {
     let _ = predecessor.map(|mut predecessor| predecessor.write_all(READY));
 }
 
-fn begin<App: 'static>(upgrade: &Rc<Upgrade>, registry: &mut Registry<App>) {
+fn begin<App: 'static>(upgrade: &Rc<Upgrade<App>>, registry: &mut Registry<App>) {
     if upgrade.state.get() != State::Serving {
         return output::complain("a successor has been started already (SIGUSR2)");
     }
@@ -94,8 +98,8 @@ fn begin<App: 'static>(upgrade: &Rc<Upgrade>, registry: &mut Registry<App>) {
     }
 }
 
-impl Upgrade {
-    fn start<App: 'static>(
+impl<App: 'static> Upgrade<App> {
+    fn start(
         self: &Rc<Self>,
         registry: &mut Registry<App>,
     ) -> Result<(), Box<dyn std::error::Error>> {
@@ -112,7 +116,7 @@ impl Upgrade {
     }
 
     /// Those of the sockets that are still there.
-    fn duplicates<App>(&self, registry: &Registry<App>) -> io::Result<Vec<OwnedFd>> {
+    fn duplicates(&self, registry: &Registry<App>) -> io::Result<Vec<OwnedFd>> {
         let mut descriptors = Vec::new();
         for id in &self.listeners {
             match registry.duplicate_listener(*id) {
@@ -153,7 +157,7 @@ impl Upgrade {
     }
 
     /// The successor serves: the sockets are its own from now on, with whoever waits in their queues.
-    fn hand_over<App: 'static>(&self, registry: &mut Registry<App>, process: u32) {
+    fn hand_over(&self, registry: &mut Registry<App>, process: u32) {
         self.state.set(State::Leaving);
         // Detached, not closed: a Unix socket keeps its path.
         for id in &self.listeners {
@@ -168,10 +172,10 @@ impl Upgrade {
         output::complain(format_args!(
             "process {process} has taken over; leaving when all have finished, in {drain:?} at most"
         ));
-        leave(registry, deadline);
+        leave(registry, self.group.clone(), deadline);
     }
 
-    fn has_failed<App: 'static>(&self, registry: &mut Registry<App>, child: Child, why: &Closed) {
+    fn has_failed(&self, registry: &mut Registry<App>, child: Child, why: &Closed) {
         self.state.set(State::Serving);
         let reason = match why.reason {
             reactor::CloseReason::IdleTimeout => format!("it was not ready within {PATIENCE:?}"),
@@ -184,14 +188,19 @@ impl Upgrade {
 
 /// Shuts down when nobody is left, or when the time is over. It is not done at once: who has just been accepted
 /// may not have said yet what he wants.
-fn leave<App: 'static>(registry: &mut Registry<App>, deadline: Option<Instant>) {
+fn leave<App: 'static>(
+    registry: &mut Registry<App>,
+    group: LoopGroup<App>,
+    deadline: Option<Instant>,
+) {
     let is_late = deadline.is_some_and(|deadline| registry.now() >= deadline);
-    if registry.stats().connections == 0 || is_late {
-        return registry.shutdown(stop::GRACE);
+    if group.connections() == 0 || is_late {
+        return group.shutdown(stop::GRACE);
     }
-    let later = registry.after(LOOK, move |registry, _| leave(registry, deadline));
+    let all = group.clone();
+    let later = registry.after(LOOK, move |registry, _| leave(registry, all, deadline));
     if later.is_err() {
-        registry.shutdown(stop::GRACE);
+        group.shutdown(stop::GRACE);
     }
 }
 
@@ -210,13 +219,13 @@ fn reap<App: 'static>(registry: &mut Registry<App>, mut child: Child) {
 }
 
 /// The connection to a successor that has yet to say that it is ready.
-struct Successor {
-    upgrade: Rc<Upgrade>,
+struct Successor<App> {
+    upgrade: Rc<Upgrade<App>>,
     /// `None` once it has.
     child: Option<Child>,
 }
 
-impl<App: 'static> Protocol<App> for Successor {
+impl<App: 'static> Protocol<App> for Successor<App> {
     fn on_data(&mut self, transport: &mut Transport<'_, App>, input: &mut Input<'_>, _: &mut App) {
         if input.len() < READY.len() {
             return;

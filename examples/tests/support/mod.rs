@@ -59,7 +59,8 @@ impl Program {
     #[track_caller]
     pub(crate) fn serve(arguments: &[&str]) -> (Self, Vec<String>) {
         let server = Self::start(ECHO, &[&["serve"], arguments].concat());
-        let sockets = arguments.iter().filter(|word| ["--tcp", "--udp", "--unix"].contains(word));
+        let sockets =
+            arguments.iter().filter(|word| ["--listen", "--udp", "--unix"].contains(word));
         let addresses = sockets.map(|_| {
             let line = server.line();
             let address = line.strip_prefix("listening on ").expect("it listens");

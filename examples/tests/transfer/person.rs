@@ -56,6 +56,7 @@ fn what_cannot_be_done_is_said_in_a_line() {
         (&["get", &format!("ftp://{ftp}/missing")][..], "missing: the server says: 550"),
         (&["get", &format!("tftp://{tftp}/missing")], "file not found"),
         (&["get", "ftp://127.0.0.1:1/file"], "127.0.0.1:1: could not connect"),
+        (&["get", "tftp://127.0.0.1:1/file"], "transfer: file: 127.0.0.1:1: connection refused"),
         (&["get", &format!("ftp://bob:no@{ftp}/file")], "refuses the login: 530"),
         (&["get", &format!("ftp://ann@{ftp}/file")], "set TRANSFER_PASSWORD"),
         (

@@ -26,8 +26,8 @@ mod wire;
 #[cfg(all(feature = "websocket", feature = "http"))]
 pub use server::upgrade;
 pub use server::{
-    Admin, Counters, Event, Limits, Loader, Operator, Password, Server, Session, Settings,
-    StandingChannel, accounts, config, listen,
+    Admin, Counters, Event, Limits, Loader, Operator, Password, PermanentChannel, Server, Session,
+    Settings, accounts, config, listen,
 };
 #[cfg(feature = "websocket")]
 pub use server::{endpoint, listen_websocket};

@@ -5,7 +5,7 @@ use argon2::{Argon2, Block};
 use super::PasswordError;
 use super::limits::MEMORY;
 
-/// Room for one hash at a time. It belongs to a [`Desk`](super::Desk), goes to another thread with the
+/// Room for one hash at a time. It belongs to a [`HashQueue`](super::HashQueue), goes to another thread with the
 /// password, and comes back for the next.
 #[derive(Debug, Default)]
 pub(crate) struct Memory {
@@ -20,7 +20,7 @@ pub(crate) struct Memory {
 }
 
 /// Blocks, of a KiB each, that are kept for the next hash.
-const KEPT: usize = super::desk::SMALL as usize;
+const KEPT: usize = super::queue::SMALL as usize;
 
 impl Memory {
     /// Memory for a hash beside which there is room for nothing. What lies idle is freed on the thread

@@ -2,13 +2,13 @@
 //!
 //! Hashing is meant to be slow, some tens of milliseconds and 19 MiB of memory, so it does not belong
 //! on the loop: see [`reactor::Registry::offload`]. What is one login's price is a server's end if a
-//! hundred come at once, so a server has a desk, where they wait for their turn.
+//! hundred come at once, so a server has a queue, where they wait for their turn.
 //!
 //! | file | what it is |
 //! |---|---|
 //! | `limits` | what passwords may cost, and the reasons |
-//! | `desk` | whose password is looked at, and who waits: pure |
-//! | `at_desk` | from the desk to another thread, and back to the session that waits |
+//! | `queue` | whose password is looked at, and who waits: pure |
+//! | `session` | from the queue to another thread, and back to the session that waits |
 //! | `memory` | what hashes are computed in, one after the other |
 
 use std::fmt;
@@ -19,16 +19,14 @@ use argon2::password_hash::try_generate_salt;
 use argon2::{Algorithm, Argon2, MIN_SALT_LEN, Params, Version};
 use thiserror::Error;
 
-#[cfg(feature = "chat")]
-mod at_desk;
-mod desk;
 pub mod limits;
 mod memory;
+mod queue;
+mod session;
 
-#[cfg(feature = "chat")]
-pub(crate) use at_desk::{AtDesk, Check};
-pub(crate) use desk::{Desk, Next};
 pub(crate) use memory::Memory;
+pub(crate) use queue::HashQueue;
+pub(crate) use session::{Check, HashingSession};
 
 /// A password nobody can read back.
 ///

@@ -20,7 +20,7 @@ pub enum CallError {
     #[error("no answer in {0:?}")]
     Timeout(Duration),
     /// The connection has ended. Whether the call was carried out is not known, unless `sent` is false.
-    #[error("the connection is lost: {why}")]
+    #[error("no answer: {why}")]
     Lost {
         /// Why it ended.
         why: String,

@@ -119,6 +119,8 @@ pub enum Event<'a> {
     Closed {
         /// Which.
         id: ConnectionId,
+        /// With whom, or with whom it was to be.
+        peer: &'a Address,
         /// Why, as a sentence.
         why: &'a str,
         /// Whether it ended as it should.

@@ -54,7 +54,7 @@ pub enum StoreError {
     Unsupported,
     /// Anything else that the system says.
     #[error("the system failed: {0}")]
-    Io(#[source] io::Error),
+    Io(io::Error),
 }
 
 impl From<io::Error> for StoreError {

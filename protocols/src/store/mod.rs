@@ -59,7 +59,7 @@ pub use quota::Quota;
 pub use ready::{Ready, bytes_ready};
 pub use upload::{Fate, Replace, Upload};
 
-use path::system_name;
+pub(crate) use path::system_name;
 
 /// What names begin with that are not shown, and cannot be said: those of uploads.
 const HIDDEN: &[u8] = b".~upload.";

@@ -132,7 +132,7 @@ impl fmt::Debug for VirtualPath {
 
 /// One name, as the system has it.
 #[cfg(unix)]
-pub(super) fn system_name(name: &[u8]) -> Result<PathBuf, InvalidPath> {
+pub(crate) fn system_name(name: &[u8]) -> Result<PathBuf, InvalidPath> {
     use std::ffi::OsStr;
     use std::os::unix::ffi::OsStrExt;
     Ok(PathBuf::from(OsStr::from_bytes(name)))
@@ -140,7 +140,7 @@ pub(super) fn system_name(name: &[u8]) -> Result<PathBuf, InvalidPath> {
 
 /// One name, as the system has it. A backslash or a colon in it would be more than one name.
 #[cfg(not(unix))]
-pub(super) fn system_name(name: &[u8]) -> Result<PathBuf, InvalidPath> {
+pub(crate) fn system_name(name: &[u8]) -> Result<PathBuf, InvalidPath> {
     match std::str::from_utf8(name) {
         Ok(name) if !name.contains(['\\', ':']) => Ok(PathBuf::from(name)),
         _ => Err(InvalidPath::Impossible),

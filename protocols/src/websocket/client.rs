@@ -8,7 +8,7 @@ use reactor::{
 use thiserror::Error;
 
 use super::handshake::{Call, Unanswered, Unwritable};
-use super::{Ending, Endpoint, Handler, Role, Session};
+use super::{Ending, Endpoint, Handler, Role, Session, handler};
 
 const PATIENCE: TimerKey = TimerKey(0);
 
@@ -61,8 +61,8 @@ impl Target {
 /// [`Handler::on_close`] that it will not be.
 ///
 /// ```
-/// use protocols::websocket::{self, CloseCode, Endpoint, Ending, Handler, Message, Socket, Target};
-/// use reactor::{ConnectOptions, ConnectionId, ListenOptions, Reactor, Registry};
+/// use protocols::websocket::{self, CloseCode, Closed, Endpoint, Handler, Message, Socket, Target};
+/// use reactor::{ConnectOptions, ListenOptions, Reactor, Registry};
 /// use std::time::Duration;
 ///
 /// /// Answers, and asks.
@@ -91,14 +91,8 @@ impl Target {
 ///         }
 ///     }
 ///
-///     fn on_close(
-///         &mut self,
-///         registry: &mut Registry<()>,
-///         _: ConnectionId,
-///         ending: &Ending,
-///         (): &mut (),
-///     ) {
-///         assert_eq!(ending.code(), CloseCode::NORMAL);
+///     fn on_close(&mut self, registry: &mut Registry<()>, closed: &Closed, (): &mut ()) {
+///         assert_eq!(closed.ending.code(), CloseCode::NORMAL);
 ///         registry.shutdown(Duration::from_secs(1));
 ///     }
 /// }
@@ -159,25 +153,20 @@ impl<H> Dialing<H> {
     where
         H: Handler<App>,
     {
-        let id = transport.id();
         transport.close();
-        self.finish(&ending, transport.registry(), id, app);
+        let closed = handler::Closed { id: transport.id(), peer: transport.peer(), ending };
+        self.finish(&closed, transport.registry(), app);
     }
 
     /// Tells the program, once.
-    fn finish<App>(
-        &mut self,
-        ending: &Ending,
-        registry: &mut Registry<App>,
-        id: ConnectionId,
-        app: &mut App,
-    ) where
+    fn finish<App>(&mut self, closed: &handler::Closed, registry: &mut Registry<App>, app: &mut App)
+    where
         H: Handler<App>,
     {
         if let State::Waiting { mut handler, .. } = std::mem::replace(&mut self.state, State::Done)
         {
             self.endpoint.count(|it| it.refused += 1);
-            handler.on_close(registry, id, ending, app);
+            handler.on_close(registry, closed, app);
         }
     }
 
@@ -233,7 +222,6 @@ impl<App, H: Handler<App>> Protocol<App> for Dialing<H> {
     }
 
     fn on_close(&mut self, registry: &mut Registry<App>, closed: &Closed, app: &mut App) {
-        let ending = Ending::Lost(closed.reason.to_string());
-        self.finish(&ending, registry, closed.id, app);
+        self.finish(&handler::Closed::lost(closed), registry, app);
     }
 }

@@ -1,6 +1,6 @@
 //! What a program is asked and told about its WebSockets.
 
-use reactor::{ConnectionId, Registry, TimerKey};
+use reactor::{Address, ConnectionId, Registry, TimerKey};
 use thiserror::Error;
 
 use super::Socket;
@@ -39,8 +39,16 @@ pub trait Handler<App>: 'static {
         let _ = (socket, app);
     }
 
-    /// A message has come. None comes after this side has closed ([`Socket::close`]).
-    fn on_message(&mut self, socket: &mut Socket<'_, '_, App>, message: Message<'_>, app: &mut App);
+    /// A message has come. None comes after this side has closed ([`Socket::close`]). The default drops it: for
+    /// those who only send.
+    fn on_message(
+        &mut self,
+        socket: &mut Socket<'_, '_, App>,
+        message: Message<'_>,
+        app: &mut App,
+    ) {
+        let _ = (socket, message, app);
+    }
 
     /// The peer has answered a ping, or says by itself that it is there.
     fn on_pong(&mut self, socket: &mut Socket<'_, '_, App>, payload: &[u8], app: &mut App) {
@@ -64,15 +72,29 @@ pub trait Handler<App>: 'static {
     }
 
     /// It is over: nothing more comes, and nothing more can be sent. The connection itself may still be
-    /// there for a moment.
-    fn on_close(
-        &mut self,
-        registry: &mut Registry<App>,
-        id: ConnectionId,
-        ending: &Ending,
-        app: &mut App,
-    ) {
-        let _ = (registry, id, ending, app);
+    /// there for a moment. Who it was, and how it ended, is in `closed`.
+    fn on_close(&mut self, registry: &mut Registry<App>, closed: &Closed, app: &mut App) {
+        let _ = (registry, closed, app);
+    }
+}
+
+/// The end of a WebSocket, as [`Handler::on_close`] is told it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Closed {
+    /// The id of its connection.
+    pub id: ConnectionId,
+    /// The other end.
+    pub peer: Address,
+    /// Who ended it, and why.
+    pub ending: Ending,
+}
+
+impl Closed {
+    /// The connection under it has ended, and said no goodbye before.
+    pub(super) fn lost(closed: &reactor::Closed) -> Self {
+        let ending = Ending::Lost(closed.reason.to_string());
+        Self { id: closed.id, peer: closed.peer.clone(), ending }
     }
 }
 
@@ -91,7 +113,7 @@ pub enum Ending {
         by_us: bool,
     },
     /// The peer broke a rule or a limit, and was told so.
-    #[error("{0}")]
+    #[error(transparent)]
     Failed(#[from] Violation),
     /// The peer did not answer a ping, nor say anything else, within
     /// [`Limits::pong_timeout`](super::Limits::pong_timeout).
@@ -105,7 +127,7 @@ pub enum Ending {
     #[error("{0}")]
     Lost(String),
     /// Of a client: the server did not make the handshake.
-    #[error("{0}")]
+    #[error(transparent)]
     NoHandshake(#[from] Unanswered),
 }
 

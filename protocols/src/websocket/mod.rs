@@ -45,7 +45,7 @@ pub mod wire;
 
 pub use client::{ConnectError, Target, connect};
 pub use endpoint::{Counters, Endpoint};
-pub use handler::{Ending, Handler};
+pub use handler::{Closed, Ending, Handler};
 pub use handshake::{Agreed, Refusal, Request};
 pub use limits::Limits;
 pub use options::{DeflateOptions, Options, Origins};

@@ -6,7 +6,7 @@ use super::endpoint::Reading;
 use super::handshake::Agreed;
 use super::link::{Link, State, Timer};
 use super::wire::{CloseCode, Event, Opcode, Violation};
-use super::{Ending, Endpoint, Handler, Role, Socket};
+use super::{Ending, Endpoint, Handler, Role, Socket, handler};
 
 /// The session of one WebSocket, from its handshake on: frames, pings, deadlines and goodbyes. What
 /// messages mean is its handler's.
@@ -188,15 +188,14 @@ impl<H> Session<H> {
     where
         H: Handler<App>,
     {
-        let id = transport.id();
-        self.finish_by_id(&ending, transport.registry(), id, app);
+        let closed = handler::Closed { id: transport.id(), peer: transport.peer(), ending };
+        self.finish_with(&closed, transport.registry(), app);
     }
 
-    fn finish_by_id<App>(
+    fn finish_with<App>(
         &mut self,
-        ending: &Ending,
+        closed: &handler::Closed,
         registry: &mut Registry<App>,
-        id: ConnectionId,
         app: &mut App,
     ) where
         H: Handler<App>,
@@ -204,7 +203,7 @@ impl<H> Session<H> {
         if self.link.state != State::Over {
             self.link.state = State::Over;
             self.link.endpoint.count(|it| it.open -= 1);
-            self.handler.on_close(registry, id, ending, app);
+            self.handler.on_close(registry, closed, app);
         }
     }
 
@@ -303,7 +302,6 @@ impl<App, H: Handler<App>> Protocol<App> for Session<H> {
     }
 
     fn on_close(&mut self, registry: &mut Registry<App>, closed: &Closed, app: &mut App) {
-        let ending = Ending::Lost(closed.reason.to_string());
-        self.finish_by_id(&ending, registry, closed.id, app);
+        self.finish_with(&handler::Closed::lost(closed), registry, app);
     }
 }

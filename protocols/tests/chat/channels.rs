@@ -1,7 +1,7 @@
 //! Channels: joining, parting, topics, names, invitations, kicks (modern.ircdocs.horse, "Channel
 //! Operations"; RFC 1459, 4.2).
 
-use protocols::chat::{Limits, Operator, Password, Settings, StandingChannel};
+use protocols::chat::{Limits, Operator, Password, PermanentChannel, Settings};
 
 use crate::stage::{Stage, settings};
 
@@ -261,7 +261,7 @@ fn a_user_is_on_no_more_channels_than_promised() {
 
 #[test]
 fn a_channel_of_the_settings_is_always_there_and_nobodys() {
-    let lobby = StandingChannel { name: "#lobby".to_owned(), topic: "Welcome".to_owned() };
+    let lobby = PermanentChannel { name: "#lobby".to_owned(), topic: "Welcome".to_owned() };
     let root = Operator {
         name: "root".to_owned(),
         password: Password::Plain("secret".to_owned()),

@@ -12,12 +12,12 @@ mod messages;
 mod metadata;
 mod modes;
 mod operators;
+mod other_protocols;
 mod queries;
 mod registration;
 mod services;
 mod simulated;
 mod stage;
-mod strangers;
 mod users;
 #[cfg(feature = "websocket")]
 mod websockets;

@@ -31,10 +31,12 @@ const fn known(
     Known { name, ask, says, package }
 }
 
-const PROGRAMS: [Known; 17] = [
+const PROGRAMS: [Known; 19] = [
+    known("aria2c", "--version", "aria2 version", "aria2"),
     known("atftp", "--version", "atftp-", "atftp"),
     known("chromium", "--version", "Chromium ", "chromium"),
     known("curl", "--version", " libcurl/", "curl"),
+    known("haproxy", "-v", "HAProxy version", "haproxy"),
     known("in.tftpd", "-V", "tftp-hpa", "tftpd-hpa"),
     known("/usr/sbin/inspircd", "--version", "InspIRCd-", "inspircd"),
     known("irssi", "--version", "irssi ", "irssi"),

@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use protocols::websocket::{
-    self, Ending, Endpoint, Handler, Limits, Message, Options, Socket, Target,
+    self, Closed, Ending, Endpoint, Handler, Limits, Message, Options, Socket, Target,
 };
 use reactor::sim::{Choices, Host, Network};
-use reactor::{ConnectOptions, ConnectionId, ListenOptions, Registry};
+use reactor::{ConnectOptions, ListenOptions, Registry};
 
 const PORT: u16 = 80;
 
@@ -27,14 +27,8 @@ impl Handler<Site> for Quiet {
 
     fn on_message(&mut self, _: &mut Socket<'_, '_, Site>, _: Message<'_>, _: &mut Site) {}
 
-    fn on_close(
-        &mut self,
-        _: &mut Registry<Site>,
-        _: ConnectionId,
-        ending: &Ending,
-        site: &mut Site,
-    ) {
-        site.endings.push(ending.clone());
+    fn on_close(&mut self, _: &mut Registry<Site>, closed: &Closed, site: &mut Site) {
+        site.endings.push(closed.ending.clone());
     }
 }
 

@@ -6,6 +6,8 @@ use protocols::websocket::handshake::Unanswered;
 use protocols::websocket::wire::Opcode;
 use protocols::websocket::{Ending, Endpoint, Limits, Options};
 
+use reactor::Address;
+
 use crate::stage::{Stage, masked_text, plain, request};
 
 /// The server's answer to these bytes, behind which it ends the connection.
@@ -94,11 +96,12 @@ fn a_client_is_told_why_there_is_no_handshake() {
 fn a_client_is_told_that_nobody_listens() {
     let mut stage = Stage::new();
     let nobody = std::net::TcpListener::bind("127.0.0.1:0").and_then(|it| it.local_addr());
-    let nobody = nobody.expect("a port that was free").to_string().parse().expect("an address");
+    let nobody: Address = nobody.expect("a port that was free").into();
     let endpoint = Endpoint::default();
-    let client = stage.dial_at(nobody, "/", &endpoint);
+    let client = stage.dial_at(nobody.clone(), "/", &endpoint);
     let ending = stage.ending(client);
     assert!(ending.to_string().starts_with("could not connect: "), "{ending}");
+    assert_eq!(stage.world.sides[&client].peer, Some(nobody));
     stage.finish();
 }
 

@@ -39,6 +39,7 @@ pub(crate) struct Heard {
     pub(crate) messages: Vec<Said>,
     pub(crate) pongs: Vec<Vec<u8>>,
     pub(crate) endings: Vec<Ending>,
+    pub(crate) peer: Option<Address>,
 }
 
 /// A message, owned.
@@ -68,6 +69,7 @@ impl Handler<World> for Part {
         assert!(!heard.open && heard.endings.is_empty(), "it opens once, and first");
         heard.open = true;
         heard.subprotocol = socket.subprotocol().map(str::to_owned);
+        heard.peer = Some(socket.peer());
     }
 
     fn on_message(
@@ -91,16 +93,12 @@ impl Handler<World> for Part {
         world.sides.get_mut(&socket.id()).expect("it is open").pongs.push(payload.to_vec());
     }
 
-    fn on_close(
-        &mut self,
-        _: &mut Registry<World>,
-        id: ConnectionId,
-        ending: &Ending,
-        world: &mut World,
-    ) {
-        let heard = world.sides.entry(id).or_default();
+    fn on_close(&mut self, _: &mut Registry<World>, closed: &websocket::Closed, world: &mut World) {
+        let heard = world.sides.entry(closed.id).or_default();
         assert!(heard.endings.is_empty(), "it ends once");
-        heard.endings.push(ending.clone());
+        heard.endings.push(closed.ending.clone());
+        let before = heard.peer.replace(closed.peer.clone());
+        assert!(before.is_none_or(|peer| peer == closed.peer), "it is another at the end");
     }
 }
 

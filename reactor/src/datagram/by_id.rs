@@ -159,7 +159,6 @@ impl<App> Registry<App> {
     ///     text: Vec<u8>,
     /// }
     /// # impl<App> DatagramProtocol<App> for Beacon {
-    /// #     fn on_datagram(&mut self, _: &mut DatagramTransport<'_, App>, _: &Datagram<'_>, _: &mut App) {}
     /// # }
     ///
     /// /// What is announced has changed: at once, and from now on.

@@ -78,6 +78,7 @@ impl<App> Registry<App> {
                 listener.note_readiness(readiness);
                 self.handle_listener(key, listener, app);
             }
+            Source::Preface(preface) => self.handle_preface(key, preface),
             Source::Stream(_) => {}
         }
         self.slots.put(key, source);
@@ -100,6 +101,8 @@ impl<App> Registry<App> {
                 listener.is_ready = false;
                 self.handle_listener(key, listener, app);
             }
+            // It is visited when something has come.
+            Source::Preface(_) => {}
         }
         self.slots.put(key, source);
     }

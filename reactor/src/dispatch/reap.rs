@@ -29,6 +29,7 @@ impl<App> Registry<App> {
                     self.dispose_stream(key, *connection, *reason, app);
                 }
                 Some(Source::Datagram(socket)) => self.dispose_socket(key, *socket, *reason, app),
+                Some(Source::Preface(preface)) => self.settle_preface(*preface, app),
                 Some(Source::Listener(_)) | None => {}
             }
         }
@@ -49,7 +50,10 @@ impl<App> Registry<App> {
         self.cancel_timers(stream.timers());
         stream.dismiss_guard().map(|timer| self.wheel.cancel(timer));
         let is_attempt = stream.is_attempt();
-        self.connections -= usize::from(!is_attempt);
+        self.count_connections(-isize::from(!is_attempt));
+        if !self.proxied.is_empty() {
+            self.proxied.remove(&key);
+        }
         let reason = self.leave_race(key, reason);
         self.tell_waiting(key, Err(Stale));
         let (peer, opened) = (stream.peer(), stream.was_opened());

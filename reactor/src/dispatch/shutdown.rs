@@ -37,11 +37,12 @@ impl<App> Registry<App> {
         self.tell(self.ledger.budgeted(usize::MAX), app);
     }
 
-    /// Closes the listeners, all at once, so that no connection comes afterwards. One that came between the
+    /// Closes the listeners, and those whose peer is not known yet, all at once, so that no connection comes afterwards. One that came between the
     /// decision and now is told too.
     fn begin_telling(&mut self) {
         self.ledger.trace_loop(|| What::ShutdownBegan);
         let mut keys: Vec<Key> = self.slots.iter().map(|(key, _)| key).collect();
+        keys.retain(|key| !self.drop_preface(*key));
         keys.retain(|key| self.remove_listener(ListenerId(*key)).is_err());
         if let Shutdown::Ending { telling, .. } = &mut self.shutdown {
             *telling = Telling::Underway(keys.into_iter());
@@ -101,7 +102,7 @@ impl<App> Registry<App> {
                         self.ledger.retired.push_back((key, reason));
                     }
                 }
-                Source::Listener(_) => {}
+                Source::Listener(_) | Source::Preface(_) => {}
             }
             self.slots.put(key, source);
         }

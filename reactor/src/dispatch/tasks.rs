@@ -73,6 +73,12 @@ impl<App> Registry<App> {
                     done(self, app, result);
                 }
             }
+            Message::Give(given) => {
+                self.ledger.trace_loop(|| What::Message("a connection"));
+                self.take_in(*given, app);
+            }
+            Message::Batch(batch) => batch.receive(self, app),
+            Message::Forget(listener) => drop(self.entrances.remove(&listener)),
         }
     }
 

@@ -44,6 +44,10 @@ impl<App> Registry<App> {
                 let stream = *stream;
                 self.handle_race_timer(stream);
             }
+            Some((_, Timed::Preface { of })) => {
+                let of = *of;
+                self.end_preface(of);
+            }
             Some((_, Timed::Retry { socket })) => {
                 let socket = *socket;
                 self.handle_retry(socket, timer);

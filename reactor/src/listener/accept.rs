@@ -4,7 +4,7 @@ use std::io;
 use std::rc::Rc;
 use std::time::Duration;
 
-use super::{Listener, State};
+use super::{Accepted, Drained, Entrance, Listener, State};
 use crate::id::Key;
 use crate::net::{StreamSocket, is_out_of_descriptors, is_passing_accept_error};
 use crate::registry::{Protocol, Registry, Timed};
@@ -30,7 +30,12 @@ impl<App> Registry<App> {
                 return self.rest(key, listener, next - self.now());
             }
             match listener.socket.accept(&listener.stream) {
-                Ok((socket, peer)) => self.admit(listener, socket, peer, app),
+                Ok((socket, peer)) => {
+                    self.welcome(key, listener, socket, peer, app);
+                    if listener.has_taken_too_many() {
+                        return self.end_draining(key, listener, false);
+                    }
+                }
                 // On poll(2), mio no longer knows a socket that has hung up.
                 Err(error)
                     if matches!(
@@ -44,6 +49,7 @@ impl<App> Registry<App> {
                     // Nobody came in for it.
                     listener.rate = rate;
                     listener.queue_is_empty();
+                    self.end_draining(key, listener, true);
                 }
                 Err(error) if is_passing_accept_error(&error) => {
                     self.ledger.stats.accept_errors += 1;
@@ -61,12 +67,48 @@ impl<App> Registry<App> {
         }
     }
 
-    /// Gives an accepted connection its protocol, or refuses it: dropping the socket closes it.
-    fn admit(
+    /// Finds out for whom an accepted connection speaks, if it may be for somebody else.
+    fn welcome(
         &mut self,
+        key: Key,
         listener: &mut Listener<App>,
         socket: StreamSocket,
         peer: Address,
+        app: &mut App,
+    ) {
+        match &listener.proxy_protocol {
+            Some(expected) if expected.is_expected_of(&peer) => {
+                if self.await_preface(ListenerId(key), socket, peer, expected.timeout) {
+                    listener.entrance.awaited += 1;
+                }
+            }
+            _ => {
+                self.place(&mut listener.entrance, Accepted { socket, peer, proxied: None }, app);
+            }
+        }
+    }
+
+    /// Gives an accepted connection to the loop that is to have it.
+    pub(super) fn place(
+        &mut self,
+        entrance: &mut Entrance<App>,
+        accepted: Accepted,
+        app: &mut App,
+    ) {
+        let kept = match &mut entrance.spread {
+            Some(spread) => spread.place(accepted, self),
+            None => Some(accepted),
+        };
+        if let Some(accepted) = kept {
+            self.admit(entrance, accepted, app);
+        }
+    }
+
+    /// Gives an accepted connection its protocol, or refuses it: dropping the socket closes it.
+    pub(super) fn admit(
+        &mut self,
+        entrance: &mut Entrance<App>,
+        accepted: Accepted,
         app: &mut App,
     ) {
         if self.connections >= self.ledger.limits.connections {
@@ -74,14 +116,14 @@ impl<App> Registry<App> {
             self.ledger.trace(|| What::Refused(Refusal::Full));
             return;
         }
-        if listener.layer.is_some()
+        if entrance.layer.is_some()
             && self.ledger.handshakes.count() >= self.ledger.limits.handshakes
         {
             self.ledger.stats.refused_handshakes += 1;
             self.ledger.trace(|| What::Refused(Refusal::Handshakes));
             return;
         }
-        let counted = match (peer.ip(), self.ledger.limits.connections_per_address) {
+        let counted = match (accepted.peer.ip(), self.ledger.limits.connections_per_address) {
             (Some(ip), Some(limit)) => {
                 if !self.by_address.enter(ip, limit) {
                     self.ledger.stats.refused_address += 1;
@@ -93,7 +135,7 @@ impl<App> Registry<App> {
             _ => None,
         };
         // Asked last: a peer that is given a protocol is accepted, and the program may count on its end.
-        if !self.admit_counted(listener, socket, peer, counted.is_some(), app) {
+        if !self.admit_counted(entrance, accepted, counted.is_some(), app) {
             counted.into_iter().for_each(|ip| self.by_address.leave(ip));
         }
     }
@@ -101,24 +143,25 @@ impl<App> Registry<App> {
     /// Asks the factory; whether there is a new connection.
     fn admit_counted(
         &mut self,
-        listener: &mut Listener<App>,
-        socket: StreamSocket,
-        peer: Address,
+        entrance: &mut Entrance<App>,
+        accepted: Accepted,
         counted: bool,
         app: &mut App,
     ) -> bool {
-        let Some(protocol) = self.call_factory(listener, &peer, app) else {
+        let Accepted { socket, peer, proxied } = accepted;
+        let Some(protocol) = self.call_factory(entrance, &peer, app) else {
             self.ledger.stats.refused_by_factory += 1;
             self.ledger.trace(|| What::Refused(Refusal::Factory));
             return false;
         };
-        let limits = Rc::clone(&listener.limits);
+        let limits = Rc::clone(&entrance.limits);
         let origin = Origin::Accepted { counted };
         let added = self.add_stream(socket, peer, origin, limits, protocol);
         if let Ok(id) = added {
             self.ledger.stats.accepted += 1;
             self.ledger.trace(|| What::Accepted(id));
-            if let Some(layer) = &listener.layer {
+            proxied.and_then(|proxied| self.proxied.insert(id.0, proxied));
+            if let Some(layer) = &entrance.layer {
                 self.wrap_or_end(id, layer());
             }
         } else {
@@ -132,12 +175,12 @@ impl<App> Registry<App> {
     /// Has the program make the protocol of a new connection; a panic is as good as a refusal.
     fn call_factory(
         &mut self,
-        listener: &mut Listener<App>,
+        entrance: &mut Entrance<App>,
         peer: &Address,
         app: &mut App,
     ) -> Option<Box<dyn Protocol<App>>> {
         self.ledger.trace(|| What::Called(Callback::Factory));
-        let Ok(protocol) = Self::guarded(|| (listener.factory)(peer, app)) else {
+        let Ok(protocol) = Self::guarded(|| (entrance.factory)(peer, app)) else {
             self.ledger.stats.panics += 1;
             self.ledger.trace(|| What::Panicked(Callback::Factory));
             return None;
@@ -162,9 +205,20 @@ impl<App> Registry<App> {
             }
             self.spare.restore();
         }
+        if let State::Draining(_) = listener.state {
+            return self.end_draining(key, listener, false);
+        }
         self.rest(key, listener, self.ledger.limits.accept_rest);
         if !self.resting.contains(&key) {
             self.resting.push(key);
+        }
+    }
+
+    /// Retires a listener that is being drained, if it is. The program is told at the end of the turn.
+    fn end_draining(&mut self, key: Key, listener: &mut Listener<App>, is_empty: bool) {
+        if let State::Draining(Drained { taken, .. }) = listener.state {
+            listener.state = State::Drained(Drained { taken, is_empty });
+            self.ledger.retired.push_back((key, Box::new(CloseReason::Closed)));
         }
     }
 

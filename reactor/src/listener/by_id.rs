@@ -131,6 +131,9 @@ impl<App> Registry<App> {
                 }
                 // It fails only if a duplicate's owner has taken it out already.
                 let _ = listener.socket.deregister(&self.poller);
+                if let Some(entrance) = listener.entrance.take_awaited() {
+                    self.entrances.insert(id, entrance);
+                }
                 Ok(listener)
             }
             Some(other) => {

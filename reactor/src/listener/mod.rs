@@ -7,6 +7,7 @@
 //!       └──── the timer fires, or a descriptor is freed ────┘
 //!
 //!   both ── the program pauses it ──▶ Paused ── resumes it ──▶ Accepting
+//!   all three ── to be drained ──▶ Draining ── its queue is empty, or too many came ──▶ Drained ──▶ Closed
 //!   all  ── closed, or shut down by somebody else ──▶ Closed
 //! ```
 //!
@@ -15,40 +16,43 @@
 
 mod accept;
 mod admission;
+mod among;
 mod by_id;
+mod entrance;
+mod preface;
+mod prefaces;
 mod rate;
+mod spread;
 mod told;
-
-use std::io;
-use std::rc::Rc;
 
 use crate::id::Key;
 use crate::net::{ListenerSocket, Readiness};
-use crate::registry::{Protocol, Registry};
+use crate::registry::Registry;
 use crate::stats::SocketRow;
-use crate::stream::Layer;
-use crate::{Address, CloseReason, ListenOptions, StreamLimits, StreamOptions};
+use crate::{CloseReason, ListenOptions, ProxyProtocol, StreamOptions};
 
 pub(crate) use admission::ByAddress;
+pub(crate) use entrance::{Accepted, Entrance, Factory};
+pub(crate) use preface::Preface;
 pub use rate::TokenBucket;
-
-/// Makes the protocol of an accepted connection, or refuses it.
-pub(crate) type Factory<App> = Box<dyn FnMut(&Address, &mut App) -> Option<Box<dyn Protocol<App>>>>;
 
 /// What is called when a listener ends that the program has not closed.
 type ListenerEnd<App> = Box<dyn FnOnce(&mut Registry<App>, &mut App, &CloseReason)>;
-/// Makes the layer of an accepted connection.
-pub(crate) type LayerFactory = Box<dyn Fn() -> io::Result<Box<dyn Layer>>>;
+/// What is called when a listener has been drained.
+type ListenerDrained<App> = Box<dyn FnOnce(&mut Registry<App>, &mut App, Drained)>;
 
 pub(crate) struct Listener<App> {
     pub(crate) socket: ListenerSocket,
-    pub(crate) factory: Factory<App>,
+    pub(crate) entrance: Entrance<App>,
+    /// Of whom a proxy has to say whom it speaks for.
+    proxy_protocol: Option<ProxyProtocol>,
     pub(crate) stream: StreamOptions,
-    pub(crate) limits: Rc<StreamLimits>,
     pub(crate) rate: Option<TokenBucket>,
-    /// Makes the layer of a connection, where there is one.
-    pub(crate) layer: Option<LayerFactory>,
     pub(crate) state: State,
+    /// How many may wait in its queue.
+    backlog: u32,
+    /// Who is told when it has been drained.
+    on_drained: Option<ListenerDrained<App>>,
     /// Who is told if it ends by itself.
     on_end: Option<ListenerEnd<App>>,
     readiness: Readiness,
@@ -63,7 +67,24 @@ pub(crate) enum State {
     Resting(Key),
     /// Until the program says otherwise.
     Paused,
+    /// It takes in those who wait, and then closes.
+    Draining(Drained),
+    /// It is closed at the end of the turn.
+    Drained(Drained),
     Closed,
+}
+
+/// What has become of those who waited in the queue of a listener that was closed by
+/// [`Registry::drain_listener`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Drained {
+    /// Connections that were accepted since. Those of them that were refused are counted as always
+    /// ([`Stats::refused_full`](crate::Stats::refused_full), …).
+    pub taken: u32,
+    /// Whether nobody was left in the queue. If not, those who were have been reset: more had come meanwhile than a
+    /// queue holds, or the system has no descriptors left for them.
+    pub is_empty: bool,
 }
 
 impl<App> Listener<App> {
@@ -75,12 +96,13 @@ impl<App> Listener<App> {
     ) -> Self {
         Self {
             socket,
-            factory,
+            entrance: Entrance::new(options, factory),
+            proxy_protocol: options.proxy_protocol.clone(),
             stream: options.stream.clone(),
-            limits: Rc::new(options.limits.clone()),
             rate,
-            layer: layer_of(options),
             state: State::Accepting,
+            backlog: options.backlog,
+            on_drained: None,
             on_end: None,
             readiness: Readiness::default(),
             is_ready: false,
@@ -92,12 +114,23 @@ impl<App> Listener<App> {
     }
 
     pub(crate) fn can_accept(&self) -> bool {
-        self.state == State::Accepting && self.readiness.contains(Readiness::READ)
+        matches!(self.state, State::Accepting | State::Draining(_))
+            && self.readiness.contains(Readiness::READ)
     }
 
     /// Whether a Unix listener was shut down: its queue is empty, and an event told of an end. No call says so.
     pub(crate) fn has_hung_up(&self) -> bool {
         self.readiness.contains(Readiness::END) && self.socket.kind() == "unix"
+    }
+
+    /// Counts one that was accepted while it is being drained; whether that are more than the queue had room for.
+    fn has_taken_too_many(&mut self) -> bool {
+        let State::Draining(drained) = &mut self.state else {
+            return false;
+        };
+        drained.taken += 1;
+        // The system may have let in one more than it was asked to.
+        drained.taken > self.backlog.saturating_add(1)
     }
 
     /// The queue is empty: the next connection brings another event.
@@ -116,19 +149,9 @@ impl<App> Listener<App> {
                 State::Accepting => "listening",
                 State::Resting(_) => "listening, resting",
                 State::Paused => "listening, paused",
+                State::Draining(_) | State::Drained(_) => "draining",
                 State::Closed => "closed",
             },
         }
     }
-}
-
-#[cfg(feature = "tls")]
-fn layer_of(options: &ListenOptions) -> Option<LayerFactory> {
-    let tls = options.tls.clone()?;
-    Some(Box::new(move || Ok(Box::new(tls.engine()?))))
-}
-
-#[cfg(not(feature = "tls"))]
-fn layer_of(_: &ListenOptions) -> Option<LayerFactory> {
-    None
 }

@@ -2,7 +2,8 @@
 
 use std::rc::Rc;
 
-use super::State;
+use super::{Drained, State};
+use crate::net::Readiness;
 use crate::registry::Registry;
 use crate::slots::Found;
 use crate::source::Source;
@@ -59,7 +60,7 @@ impl<App> Registry<App> {
                 self.wheel.cancel(timer);
             }
             State::Paused => {}
-            State::Closed => return Err(Stale),
+            State::Draining(_) | State::Drained(_) | State::Closed => return Err(Stale),
         }
         Ok(())
     }
@@ -74,7 +75,7 @@ impl<App> Registry<App> {
             return Err(Stale);
         };
         match listener.state {
-            State::Closed => Err(Stale),
+            State::Draining(_) | State::Drained(_) | State::Closed => Err(Stale),
             State::Accepting | State::Resting(_) => Ok(()),
             State::Paused => {
                 listener.state = State::Accepting;
@@ -87,6 +88,40 @@ impl<App> Registry<App> {
         }
     }
 
+    /// Stops listening as soon as nobody waits in the queue any more: to close it at once resets those who do
+    /// ([`close_listener`](Self::close_listener)), though their connect has succeeded. It is for one of several
+    /// listeners at the same address ([`reuse_port`](crate::ListenOptions::reuse_port)), which has a queue of its own
+    /// that no other one serves. Then `done` is called, unless the loop is shut down before.
+    ///
+    /// New connections come as long as it is there. So it ends when its queue has been found empty, or when as many
+    /// have come as the queue holds ([`backlog`](crate::ListenOptions::backlog)); [`Drained`] says which. Those
+    /// that come between the last look and the close are lost on every system, and nobody can count them: a
+    /// listener that must lose nobody is [detached](Self::detach_listener), and adopted by another loop.
+    ///
+    /// # Errors
+    ///
+    /// If it has ended, or is being drained already.
+    pub fn drain_listener(
+        &mut self,
+        id: ListenerId,
+        done: impl FnOnce(&mut Self, &mut App, Drained) + 'static,
+    ) -> Result<(), Stale> {
+        // One that rests goes on at once.
+        self.pause_listener(id)?;
+        let Found::Here(Source::Listener(listener)) = self.slots.find(id.0) else {
+            return Err(Stale);
+        };
+        listener.state = State::Draining(Drained::default());
+        listener.on_drained = Some(Box::new(done));
+        listener.rate = None;
+        // Only the call tells that the queue is empty.
+        listener.note_readiness(Readiness::READ);
+        if !std::mem::replace(&mut listener.is_ready, true) {
+            self.ledger.ready.push_back(id.0);
+        }
+        Ok(())
+    }
+
     /// The limits of connections that a listener accepts.
     ///
     /// # Errors
@@ -94,7 +129,7 @@ impl<App> Registry<App> {
     /// If it has ended.
     pub fn listener_limits(&self, id: ListenerId) -> Result<&StreamLimits, Stale> {
         match self.slots.get(id.0) {
-            Some(Some(Source::Listener(listener))) => Ok(&listener.limits),
+            Some(Some(Source::Listener(listener))) => Ok(&listener.entrance.limits),
             _ => Err(Stale),
         }
     }
@@ -111,7 +146,7 @@ impl<App> Registry<App> {
     ) -> Result<(), Stale> {
         match self.slots.find(id.0) {
             Found::Here(Source::Listener(listener)) => {
-                listener.limits = Rc::new(limits);
+                listener.entrance.limits = Rc::new(limits);
                 Ok(())
             }
             _ => Err(Stale),
@@ -120,9 +155,19 @@ impl<App> Registry<App> {
 
     /// Removes a listener that has ended by itself, and tells the program if it wants to know.
     pub(crate) fn bury_listener(&mut self, id: ListenerId, reason: &CloseReason, app: &mut App) {
+        let Found::Here(Source::Listener(listener)) = self.slots.find(id.0) else {
+            return;
+        };
+        let state = listener.state;
         let Ok(listener) = self.remove_listener(id) else {
             return;
         };
+        if let (State::Drained(drained), Some(done)) = (state, listener.on_drained) {
+            self.run_callback(Some(id.into()), Callback::Close, |registry| {
+                done(registry, app, drained);
+            });
+            return;
+        }
         let Some(told) = listener.on_end else {
             return;
         };

@@ -127,17 +127,17 @@ pub(crate) type Found = Box<dyn FnOnce(io::Result<Vec<SocketAddr>>) + Send>;
 
 impl OpenError {
     /// Sorts what the system said by what a person can do about it.
-    pub(crate) fn new(address: &Address, source: io::Error) -> Self {
+    pub(crate) fn new(address: &Address, error: io::Error) -> Self {
         let address = address.clone();
-        match source.kind() {
+        match error.kind() {
             io::ErrorKind::AddrInUse => Self::AddressInUse(address),
             io::ErrorKind::AddrNotAvailable => Self::AddressNotAvailable(address),
             io::ErrorKind::PermissionDenied => Self::PermissionDenied(address),
             io::ErrorKind::Unsupported => {
                 Self::Unsupported(address, "this system has no such sockets")
             }
-            _ if is_out_of_descriptors(&source) => Self::NoDescriptors(address),
-            _ => Self::Io { address, source },
+            _ if is_out_of_descriptors(&error) => Self::NoDescriptors(address),
+            _ => Self::Io { address, error },
         }
     }
 

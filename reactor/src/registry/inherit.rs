@@ -92,7 +92,7 @@ impl<App> Registry<App> {
     pub fn listeners(&self) -> impl Iterator<Item = ListenerId> {
         self.slots.iter().filter_map(|(key, source)| match source {
             Source::Listener(_) => Some(ListenerId(key)),
-            Source::Stream(_) | Source::Datagram(_) => None,
+            Source::Stream(_) | Source::Datagram(_) | Source::Preface(_) => None,
         })
     }
 
@@ -100,7 +100,7 @@ impl<App> Registry<App> {
     pub fn sockets(&self) -> impl Iterator<Item = SocketId> {
         self.slots.iter().filter_map(|(key, source)| match source {
             Source::Datagram(_) => Some(SocketId(key)),
-            Source::Stream(_) | Source::Listener(_) => None,
+            Source::Stream(_) | Source::Listener(_) | Source::Preface(_) => None,
         })
     }
 

@@ -25,18 +25,22 @@ use slab::Slab;
 use crate::handle::{Handle, Mailbox, Message};
 use crate::id::Key;
 use crate::ledger::Ledger;
-use crate::listener::ByAddress;
+use crate::listener::{ByAddress, Entrance};
 use crate::names::{Lookup, Lookups, Race};
 use crate::net::{OwnedPath, Poller, Pool, SpareDescriptor};
 use crate::offload::{Job, panic_message};
 use crate::outbox::{Cork, FilePiece};
+use crate::proxy::Proxied;
 use crate::shutdown::Shutdown;
 use crate::slots::Slots;
 use crate::source::Source;
 use crate::stream::{Detached, Outcome};
 use crate::timer::Wheel;
 use crate::trace::Callback;
-use crate::{Address, Limits, OffloadError, PostError, Rows, Snapshot, SocketRow, Stale, Stats};
+use crate::{
+    Address, ConnectionId, Limits, ListenerId, OffloadError, PostError, Rows, Snapshot, SocketRow,
+    Stale, Stats,
+};
 
 pub use protocol::{DatagramProtocol, Idle, Protocol, SentFile, Typed};
 pub(crate) use timers::Timed;
@@ -78,8 +82,12 @@ pub struct Registry<App> {
     pub(crate) outcome: Option<Outcome<App>>,
     pub(crate) connections: usize,
     pub(crate) by_address: ByAddress,
+    /// Where connections come in that other loops accept for this one, by their listeners.
+    pub(crate) entrances: HashMap<ListenerId, Entrance<App>>,
     /// The paths from which Unix connections were made: few, if any.
     pub(crate) client_paths: HashMap<Key, OwnedPath>,
+    /// What proxies have said of connections: few, if any.
+    pub(crate) proxied: HashMap<Key, Proxied>,
     /// What the process was started with, until somebody listens there.
     pub(crate) inherited: inherit::Inherited,
     /// Connections that are being made to a host by its name.
@@ -142,6 +150,8 @@ impl<App> Registry<App> {
             connections: 0,
             by_address: ByAddress::default(),
             client_paths: HashMap::new(),
+            entrances: HashMap::new(),
+            proxied: HashMap::new(),
             inherited: inherit::Inherited::default(),
             races: HashMap::new(),
             resolver: None,
@@ -342,6 +352,13 @@ impl<App> Registry<App> {
         })
         .take(most)
         .collect()
+    }
+
+    /// What a proxy has said of a connection that came by way of it (the PROXY protocol), beside its peer. `None` of
+    /// one that came by itself, or has ended.
+    #[must_use]
+    pub fn proxied(&self, id: ConnectionId) -> Option<&Proxied> {
+        self.proxied.get(&id.0)
     }
 
     /// How many sockets are registered: listeners, connections and datagram sockets, those that

@@ -153,7 +153,7 @@ impl<App> Registry<App> {
         self.open_stream(Address::Ip(address), &options, Origin::Attempt, protocol).map_err(
             |error| {
                 CloseReason::ConnectFailed(match error {
-                    OpenError::Io { source, .. } => source,
+                    OpenError::Io { error, .. } => error,
                     other => std::io::Error::other(other),
                 })
             },

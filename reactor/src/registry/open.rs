@@ -30,8 +30,6 @@ impl<App> Registry<App> {
     /// struct Greeter;
     ///
     /// impl Protocol<Vec<String>> for Greeter {
-    ///     fn on_data(&mut self, _: &mut Transport<'_, Vec<String>>, _: &mut Input<'_>, _: &mut Vec<String>) {}
-    ///
     ///     fn on_close(&mut self, _: &mut Registry<Vec<String>>, closed: &Closed, ends: &mut Vec<String>) {
     ///         ends.push(closed.reason.to_string());
     ///     }
@@ -42,7 +40,7 @@ impl<App> Registry<App> {
     /// reactor.registry().connect("localhost:1".parse()?, Greeter)?;
     /// let mut ends = Vec::new();
     /// reactor.run_until_idle(&mut ends)?;
-    /// assert!(ends[0].starts_with("could not connect to localhost:1: "), "{ends:?}");
+    /// assert!(ends[0].starts_with("could not connect: "), "{ends:?}");
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///
@@ -152,9 +150,15 @@ impl<App> Registry<App> {
         // It is visited without an event: to be opened, or to have its deadline armed.
         connection.stream.make_ready(key, &mut self.ledger);
         // An attempt is a part of the connection that it is made for.
-        self.connections += usize::from(origin != Origin::Attempt);
+        self.count_connections(isize::from(origin != Origin::Attempt));
         self.slots.insert(key, Source::Stream(connection));
         Ok(ConnectionId(key))
+    }
+
+    /// Counts connections that have come, or gone.
+    pub(crate) fn count_connections(&mut self, change: isize) {
+        self.connections = self.connections.saturating_add_signed(change);
+        self.mailbox.load.set_connections(self.connections);
     }
 
     pub(crate) fn refuse_while_shutting_down(&self, address: &Address) -> Result<(), OpenError> {

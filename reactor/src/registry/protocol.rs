@@ -51,7 +51,18 @@ pub trait Protocol<App>: Typed {
 
     /// The peer has sent something. What is not consumed is offered again with what arrives next, up
     /// to [`StreamLimits::inbox`](crate::StreamLimits::inbox).
-    fn on_data(&mut self, transport: &mut Transport<'_, App>, input: &mut Input<'_>, app: &mut App);
+    ///
+    /// The default drops it: for those who only write. Who wants it later, or for another protocol,
+    /// [pauses](Transport::pause) until then.
+    fn on_data(
+        &mut self,
+        transport: &mut Transport<'_, App>,
+        input: &mut Input<'_>,
+        app: &mut App,
+    ) {
+        let _ = (transport, app);
+        input.take_all();
+    }
 
     /// The peer sends no more: it sent FIN. This side may go on writing; the default closes.
     fn on_end(&mut self, transport: &mut Transport<'_, App>, app: &mut App) {
@@ -81,7 +92,7 @@ pub trait Protocol<App>: Typed {
     /// that would rather find out whether the peer is still there asks, and [stays](Idle::Stay).
     ///
     /// ```
-    /// # use reactor::{Idle, Input, Protocol, Transport};
+    /// # use reactor::{Idle, Protocol, Transport};
     /// # struct Session;
     /// impl<App> Protocol<App> for Session {
     ///     fn on_idle(&mut self, transport: &mut Transport<'_, App>, _: &mut App) -> Idle {
@@ -89,7 +100,6 @@ pub trait Protocol<App>: Typed {
     ///         transport.close();
     ///         Idle::End
     ///     }
-    /// #   fn on_data(&mut self, _: &mut Transport<'_, App>, _: &mut Input<'_>, _: &mut App) {}
     /// }
     /// ```
     fn on_idle(&mut self, transport: &mut Transport<'_, App>, app: &mut App) -> Idle {
@@ -164,13 +174,15 @@ pub trait DatagramProtocol<App>: Typed {
         let _ = (socket, app);
     }
 
-    /// A datagram has arrived; an empty one is one too.
+    /// A datagram has arrived; an empty one is one too. The default drops it: for those who only send.
     fn on_datagram(
         &mut self,
         socket: &mut DatagramTransport<'_, App>,
         datagram: &Datagram<'_>,
         app: &mut App,
-    );
+    ) {
+        let _ = (socket, datagram, app);
+    }
 
     /// The system reports an error, most often that an earlier datagram found nobody
     /// (`ECONNREFUSED`, from ICMP). The socket goes on.

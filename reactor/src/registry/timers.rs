@@ -29,6 +29,10 @@ pub(crate) enum Timed<App> {
     Race {
         stream: Key,
     },
+    /// A proxy should have said by now whom it speaks for.
+    Preface {
+        of: Key,
+    },
     /// Peers of a datagram socket that took nothing are tried again.
     Retry {
         socket: Key,

@@ -83,7 +83,6 @@ impl<App> Registry<App> {
     ///     received: u64,
     /// }
     /// # impl<App> Protocol<App> for Session {
-    /// #     fn on_data(&mut self, _: &mut Transport<'_, App>, _: &mut Input<'_>, _: &mut App) {}
     /// # }
     ///
     /// /// An upload has arrived, on a connection of its own.
@@ -243,7 +242,7 @@ impl<App> Registry<App> {
         layer: impl Fn() -> Box<dyn Layer> + 'static,
     ) {
         if let Found::Here(Source::Listener(listener)) = self.slots.find(id.0) {
-            listener.layer = Some(Box::new(move || Ok(layer())));
+            listener.entrance.layer = Some(Box::new(move || Ok(layer())));
         }
     }
 

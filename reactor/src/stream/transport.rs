@@ -354,6 +354,13 @@ impl<'a, App> Transport<'a, App> {
         })
     }
 
+    /// What a proxy has said of this connection, if it came by way of one: see
+    /// [`ListenOptions::proxy_protocol`](crate::ListenOptions::proxy_protocol). [`peer`](Self::peer) is the client.
+    #[must_use]
+    pub fn proxied(&self) -> Option<&crate::Proxied> {
+        self.registry.proxied(self.id)
+    }
+
     /// The limits of this connection.
     #[must_use]
     pub fn limits(&self) -> &StreamLimits {

@@ -10,12 +10,12 @@ use thiserror::Error;
 #[non_exhaustive]
 pub enum TlsError {
     /// A file cannot be read.
-    #[error("cannot read {}: {source}", path.display())]
+    #[error("cannot read {}: {error}", path.display())]
     Read {
         /// Which.
         path: PathBuf,
         /// What the system says.
-        source: io::Error,
+        error: io::Error,
     },
     /// A file, or a text, is not PEM, or longer than a megabyte.
     #[error("{0} is not PEM: {1}")]

@@ -20,7 +20,7 @@ pub(super) struct Pem {
 
 impl Pem {
     pub(super) fn read(path: &Path) -> Result<Self, TlsError> {
-        let failed = |source| TlsError::Read { path: path.to_owned(), source };
+        let failed = |error| TlsError::Read { path: path.to_owned(), error };
         let name = path.display().to_string();
         let mut text = Vec::new();
         let file = File::open(path).map_err(failed)?;

@@ -5,7 +5,7 @@ use std::io::ErrorKind;
 use std::time::Duration;
 
 use super::Callback;
-use crate::{CloseReason, ConnectionId, TimerKey};
+use crate::{CloseReason, ConnectionId, ProxyError, TimerKey};
 
 /// What happened.
 ///
@@ -167,6 +167,8 @@ pub enum Refusal {
     Descriptors,
     /// [`Limits::handshakes`](crate::Limits::handshakes).
     Handshakes,
+    /// A proxy has not said whom it speaks for.
+    Proxy(ProxyError),
 }
 
 impl What {
@@ -277,6 +279,7 @@ fn write_readiness(f: &mut fmt::Formatter<'_>, readiness: [bool; 3]) -> fmt::Res
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            Self::Proxy(error) => return write!(f, "a proxy: {error}"),
             Self::Full => "the loop is full",
             Self::Address => "too many from its address",
             Self::Factory => "by the factory",

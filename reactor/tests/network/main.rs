@@ -12,6 +12,7 @@ mod descriptors;
 mod hosts;
 mod names;
 mod paths;
+mod proxied;
 mod rules;
 mod scripts;
 

@@ -10,6 +10,7 @@ use chrono::Local;
 use clap::{Args, ValueEnum};
 use examples::advice::NotOpened;
 use examples::endpoint::{self, Endpoint};
+use examples::proxied::AcceptProxy;
 use examples::service::{self, ServiceOptions, notify};
 use examples::tls::{ServeTls, Served};
 use examples::{output, stop};
@@ -97,6 +98,9 @@ pub(crate) struct Options {
     quiet: bool,
 
     #[command(flatten)]
+    accept_proxy: AcceptProxy,
+
+    #[command(flatten)]
     service: ServiceOptions,
 }
 
@@ -178,7 +182,8 @@ fn open(
     config: &Config,
 ) -> Result<Vec<String>, Box<dyn Error>> {
     let limits = config.settings.limits.stream_limits();
-    let listen = ListenOptions { limits, ..ListenOptions::default() };
+    let proxy_protocol = options.accept_proxy.expected();
+    let listen = ListenOptions { limits, proxy_protocol, ..ListenOptions::default() };
     let mut lines = Vec::new();
     for address in addresses(options, config)? {
         let id = chat::listen(registry, address, &listen).map_err(NotOpened::by("--listen"))?;
@@ -206,7 +211,8 @@ fn open_tls(
         endpoints => endpoints.iter().map(first).collect::<Result<_, _>>()?,
     };
     let limits = config.settings.limits.stream_limits();
-    let listen = ListenOptions { limits, tls: Some(tls.tls()), ..ListenOptions::default() };
+    let (tls, proxy_protocol) = (Some(tls.tls()), options.accept_proxy.expected());
+    let listen = ListenOptions { limits, tls, proxy_protocol, ..ListenOptions::default() };
     let mut lines = Vec::new();
     for address in addresses {
         let id = chat::listen(registry, address, &listen).map_err(NotOpened::by("--tls-listen"))?;
@@ -222,7 +228,8 @@ fn open_websocket(
     config: &Config,
 ) -> Result<Vec<String>, Box<dyn Error>> {
     let limits = config.settings.limits.stream_limits();
-    let listen = ListenOptions { limits, ..ListenOptions::default() };
+    let proxy_protocol = options.accept_proxy.expected();
+    let listen = ListenOptions { limits, proxy_protocol, ..ListenOptions::default() };
     let origins = match &options.origin[..] {
         [] => Origins::SameHost,
         origins => Origins::Only(origins.to_vec()),

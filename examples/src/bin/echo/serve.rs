@@ -6,34 +6,41 @@ use std::time::Duration;
 
 use clap::Args;
 use examples::advice::NotOpened;
-use examples::endpoint::{HostPort, some_seconds};
+use examples::endpoint::{Endpoint, HostPort, of_streams, some_seconds};
+use examples::loops::{self, LoopOptions};
+use examples::proxied::AcceptProxy;
 use examples::service::{self, ServiceOptions};
 use examples::tls::{ServeTls, Served};
 use examples::{output, stop};
-use protocols::echo::{self, Server};
-use reactor::{Address, DatagramOptions, Limits, ListenOptions, Reactor, Registry, StreamLimits};
+use protocols::echo::{self, Counters, Server, Session};
+use reactor::{
+    Address, DatagramOptions, Limits, ListenOptions, LoopGroup, OneLoop, Protocol, Registry,
+    StreamLimits,
+};
 
 /// Where it listens if it is told nothing: for this machine only.
 const DEFAULT: &str = "127.0.0.1:7007";
 
 /// Send everything back that arrives, until Ctrl-C
 ///
-/// Without --tcp, --udp and --unix it listens on 127.0.0.1:7007, TCP and UDP.
+/// Without --listen, --udp and --unix it listens on 127.0.0.1:7007, TCP and UDP.
+///
+/// With --loops it uses several cores: connections are spread over as many loops. UDP stays on the first.
 ///
 /// Ctrl-C drains: connections get what they are owed, for three seconds at most. Ctrl-C again stops
 /// at once. Then it prints what it has done. It ends with its terminal (SIGHUP), unless it speaks TLS over
 /// TCP and Unix sockets: then SIGHUP has it read its certificate again.
 #[derive(Args)]
 pub(crate) struct Options {
-    /// Listen for TCP connections; port 0 is any free one
-    #[arg(long, value_name = "ADDR")]
-    tcp: Vec<HostPort>,
+    /// Listen here for connections, HOST:PORT or unix:PATH; port 0 is any free one
+    #[arg(long, alias = "tcp", value_name = "ADDR", value_parser = of_streams)]
+    listen: Vec<Endpoint>,
 
     /// Answer UDP datagrams
     #[arg(long, value_name = "ADDR")]
     udp: Vec<HostPort>,
 
-    /// Listen for connections to a Unix socket
+    /// The same as --listen unix:PATH
     #[arg(long, value_name = "PATH")]
     unix: Vec<PathBuf>,
 
@@ -60,64 +67,99 @@ pub(crate) struct Options {
     rate: u32,
 
     #[command(flatten)]
+    accept_proxy: AcceptProxy,
+
+    #[command(flatten)]
+    loops: LoopOptions,
+
+    #[command(flatten)]
     service: ServiceOptions,
 }
 
 pub(crate) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
-    let limits = Limits { connections: options.max_connections, ..Limits::default() };
-    let mut reactor = Reactor::<Server>::with_limits(limits)?;
+    let connections = options.loops.share(options.max_connections);
+    let loops = options.loops.loops().limits(Limits { connections, ..Limits::default() });
     let tls = options.tls.load()?;
-    let service = service::begin(reactor.registry())?;
-    let mut listening = open(reactor.registry(), options, tls.as_ref())?;
-    stop::on_request(reactor.registry())?;
-    listening.extend(tls.as_ref().map(Served::to_string));
-    tls.iter().try_for_each(|tls| tls.reload_on_hangup(reactor.registry()))?;
-    service.serve(reactor.registry(), &options.service)?;
-    listening.iter().try_for_each(output::say)?;
-
     let limits = echo::Limits { datagrams_per_second: options.rate, ..echo::Limits::default() };
-    let mut server = Server::new(&limits);
-    let report = reactor.run(&mut server)?;
+    let (report, counters) = loops::run(&loops, |one| {
+        if one.index() == 0 {
+            begin(one, options, tls.as_ref())?;
+        }
+        let mut server = Server::new(&limits);
+        one.run(&mut server)?;
+        Ok(*server.counters())
+    })?;
     output::say(report)?;
-    output::say(server.counters())?;
+    output::say(counters.into_iter().sum::<Counters>())?;
     tls.iter().try_for_each(output::say)?;
+    Ok(())
+}
+
+/// What one loop does for all: it has the sockets, and hears of signals.
+fn begin(
+    one: &mut OneLoop<'_, Server>,
+    options: &Options,
+    tls: Option<&Served>,
+) -> Result<(), Box<dyn Error>> {
+    let (group, registry) = (one.group().clone(), one.registry());
+    let service = service::begin(registry)?;
+    let mut listening = open(registry, &group, options, tls)?;
+    stop::all_within(registry, &group, stop::GRACE)?;
+    listening.extend(tls.map(Served::to_string));
+    tls.into_iter().try_for_each(|tls| tls.reload_on_hangup(registry))?;
+    service.serve_with(registry, &group, &options.service)?;
+    listening.iter().try_for_each(output::say)?;
     Ok(())
 }
 
 /// Opens every socket, or none; what to print of them.
 fn open(
     registry: &mut Registry<Server>,
+    group: &LoopGroup<Server>,
     options: &Options,
     tls: Option<&Served>,
 ) -> Result<Vec<String>, Box<dyn Error>> {
     let streams = streams(options, tls);
+    let listen = |registry: &mut Registry<Server>, address| {
+        let session = |_: &Address, _: &mut Server| -> Option<Box<dyn Protocol<Server>>> {
+            Some(Box::new(Session))
+        };
+        registry.listen_among(group.handles(), address, &streams, session)
+    };
     let mut lines = Vec::new();
-    for address in addresses(&options.tcp, options)? {
-        let id = echo::listen(registry, address, &streams).map_err(NotOpened::by("--tcp"))?;
-        lines.push(format!("listening on tcp {}", registry.listener_address(id)?));
+    let (places, udp) = places(options)?;
+    for place in places {
+        let address = place.resolve()?.swap_remove(0);
+        let kind = if address.ip().is_some() { "tcp " } else { "" };
+        let id = listen(registry, address).map_err(NotOpened::by("--listen"))?;
+        lines.push(format!("listening on {kind}{}", registry.listener_address(id)?));
     }
-    for address in addresses(&options.udp, options)? {
+    for place in udp {
         let datagrams = DatagramOptions::default();
-        let id = echo::bind(registry, address, &datagrams).map_err(NotOpened::by("--udp"))?;
+        let id =
+            echo::bind(registry, place.first()?, &datagrams).map_err(NotOpened::by("--udp"))?;
         lines.push(format!("listening on udp {}", registry.socket_address(id)?));
     }
     for path in &options.unix {
         let address = Address::from(path.clone());
-        echo::listen(registry, address, &streams).map_err(NotOpened::by("--unix"))?;
+        listen(registry, address).map_err(NotOpened::by("--unix"))?;
         lines.push(format!("listening on unix {}", path.display()));
     }
     Ok(lines)
 }
 
-/// The addresses that were given, or the default if none was given of any kind.
-fn addresses(given: &[HostPort], options: &Options) -> Result<Vec<Address>, Box<dyn Error>> {
-    if options.tcp.is_empty() && options.udp.is_empty() && options.unix.is_empty() {
-        return Ok(vec![DEFAULT.parse()?]);
+/// Where to take connections, and where datagrams: as it was told, or at the default if it was told nothing.
+fn places(options: &Options) -> Result<(Vec<Endpoint>, Vec<HostPort>), Box<dyn Error>> {
+    let Options { listen, udp, unix, .. } = options;
+    if listen.is_empty() && udp.is_empty() && unix.is_empty() {
+        let default: HostPort = DEFAULT.parse()?;
+        return Ok((vec![Endpoint::Tcp(default.clone())], vec![default]));
     }
-    Ok(given.iter().map(HostPort::first).collect::<Result<_, _>>()?)
+    Ok((listen.clone(), udp.clone()))
 }
 
 fn streams(options: &Options, tls: Option<&Served>) -> ListenOptions {
     let limits = StreamLimits { idle_timeout: options.idle, ..StreamLimits::default() };
-    ListenOptions { limits, tls: tls.map(Served::tls), ..ListenOptions::default() }
+    let (tls, proxy_protocol) = (tls.map(Served::tls), options.accept_proxy.expected());
+    ListenOptions { limits, tls, proxy_protocol, ..ListenOptions::default() }
 }

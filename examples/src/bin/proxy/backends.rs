@@ -21,7 +21,7 @@ pub(crate) struct Backend {
     counters: Counters,
 }
 
-#[derive(Default)]
+#[derive(Clone, Copy, Default)]
 struct Counters {
     connections: u64,
     open: u64,
@@ -31,14 +31,21 @@ struct Counters {
     from_it: u64,
 }
 
+/// What one of the backends has done.
+pub(crate) struct Tally {
+    address: Address,
+    counters: Counters,
+}
+
 /// Where a backend stands among the others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Place(usize);
 
 impl Backends {
-    pub(crate) fn new(addresses: Vec<Address>, rest: Duration) -> Self {
+    /// The turn begins with the one at `first`, or as far round: on several loops with a different one each.
+    pub(crate) fn new(addresses: Vec<Address>, rest: Duration, first: usize) -> Self {
         let made = |address| Backend { address, rests_until: None, counters: Counters::default() };
-        Self { all: addresses.into_iter().map(made).collect(), next: 0, rest }
+        Self { all: addresses.into_iter().map(made).collect(), next: first, rest }
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -53,6 +60,14 @@ impl Backends {
         let at = turns.clone().find(is_awake).or_else(|| turns.clone().next())?;
         self.next = at + 1;
         self.all.get(at).map(|backend| (Place(at), backend.address.clone()))
+    }
+
+    pub(crate) fn tallies(&self) -> Vec<Tally> {
+        let tally = |backend: &Backend| Tally {
+            address: backend.address.clone(),
+            counters: backend.counters,
+        };
+        self.all.iter().map(tally).collect()
     }
 
     /// A backend has answered.
@@ -103,13 +118,21 @@ impl Backend {
     }
 }
 
-impl fmt::Display for Backends {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.all.iter().try_for_each(|backend| write!(f, "\n{backend}"))
+impl Tally {
+    /// The same one, on another loop.
+    pub(crate) fn add(&mut self, other: &Self) {
+        let Counters { connections, open, cut_short, failed, to_it, from_it } = other.counters;
+        let sum = &mut self.counters;
+        sum.connections += connections;
+        sum.open += open;
+        sum.cut_short += cut_short;
+        sum.failed += failed;
+        sum.to_it += to_it;
+        sum.from_it += from_it;
     }
 }
 
-impl fmt::Display for Backend {
+impl fmt::Display for Tally {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Counters { connections, open, cut_short, failed, to_it, from_it } = self.counters;
         write!(
@@ -127,7 +150,7 @@ mod tests {
 
     fn three() -> Backends {
         let address = |port: u16| Address::from(std::net::SocketAddr::from(([127, 0, 0, 1], port)));
-        Backends::new(vec![address(1), address(2), address(3)], Duration::from_secs(10))
+        Backends::new(vec![address(1), address(2), address(3)], Duration::from_secs(10), 0)
     }
 
     fn turns(backends: &mut Backends, now: Instant, count: usize) -> Vec<usize> {

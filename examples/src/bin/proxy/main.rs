@@ -19,25 +19,28 @@
 #![forbid(unsafe_code)]
 
 mod backends;
-mod header;
 mod proxy;
 
 use std::error::Error;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use clap::{Args, Parser};
+use clap::{Args, Parser, ValueEnum};
 use examples::advice::NotOpened;
 use examples::endpoint::{Endpoint, of_streams, seconds, some_seconds};
+use examples::loops::{self, LoopOptions};
+use examples::proxied::AcceptProxy;
 use examples::service::{self, ServiceOptions};
 use examples::tls::{BackendTrust, CallTls, ServeTls, Served};
 use examples::{output, stop};
 use reactor::tls::{ClientTls, TlsError};
-use reactor::{ConnectOptions, Limits, ListenOptions, Reactor, Registry, Signal, StreamLimits};
+use reactor::{
+    ConnectOptions, Limits, ListenOptions, LoopGroup, OneLoop, ProxyVersion, Registry, Signal,
+    StreamLimits,
+};
 
 use backends::Backends;
-use header::Version;
-use proxy::{Front, Proxy};
+use proxy::{Counts, Front, Proxy};
 
 /// Pass on what TCP and Unix clients say to one of several backends, until Ctrl-C
 ///
@@ -47,6 +50,9 @@ use proxy::{Front, Proxy};
 ///
 /// With --tls, or --tls-self-signed, the clients speak TLS, and the certificate is read again at SIGHUP; with
 /// --backend-tls, or one of its siblings, the backends do.
+///
+/// With --loops it uses several cores: clients are spread over as many loops, each of which takes the backends in
+/// turn.
 ///
 /// Ctrl-C and SIGTERM drain: nobody new comes in, and who is in may finish, for --grace seconds at
 /// most. The second one stops at once. SIGUSR1 prints the counters. SIGUSR2
@@ -97,7 +103,31 @@ struct Cli {
     send_proxy: Option<Version>,
 
     #[command(flatten)]
+    accept_proxy: AcceptProxy,
+
+    #[command(flatten)]
+    loops: LoopOptions,
+
+    #[command(flatten)]
     service: ServiceOptions,
+}
+
+/// A version of the PROXY protocol.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Version {
+    /// A line of text
+    V1,
+    /// Binary
+    V2,
+}
+
+impl From<Version> for ProxyVersion {
+    fn from(version: Version) -> Self {
+        match version {
+            Version::V1 => Self::V1,
+            Version::V2 => Self::V2,
+        }
+    }
 }
 
 /// Whether the backends speak TLS, and whom among them to trust.
@@ -128,45 +158,72 @@ fn main() -> ExitCode {
 }
 
 fn run(cli: &Cli) -> Result<(), Box<dyn Error>> {
-    let limits = Limits { connections: cli.max_connections, ..Limits::default() };
-    let mut reactor = Reactor::<Proxy>::with_limits(limits)?;
+    // A client takes two.
+    let connections = cli.loops.share(cli.max_connections).max(2);
+    let loops = cli.loops.loops().limits(Limits { connections, ..Limits::default() });
     let backends = cli.backends.iter().map(|backend| Ok(backend.address()?));
-    let backends = Backends::new(backends.collect::<Result<_, Box<dyn Error>>>()?, cli.rest);
+    let backends: Vec<_> = backends.collect::<Result<_, Box<dyn Error>>>()?;
     let connect = ConnectOptions {
         limits: streams(cli),
         tls: cli.backend_tls.load()?,
         ..ConnectOptions::default()
     };
-    let mut proxy = Proxy::new(backends, connect, cli.send_proxy);
     let tls = cli.tls.load()?;
-    let service = service::begin(reactor.registry())?;
-    let mut listening = open(reactor.registry(), cli, tls.as_ref())?;
-    listening.extend(tls.as_ref().map(Served::to_string));
-    stop::within(reactor.registry(), cli.grace)?;
-    tls.iter().try_for_each(|tls| tls.reload_on_hangup(reactor.registry()))?;
-    reactor.registry().on_signal(Signal::User1, |_, proxy| tell(proxy))?;
-    service.serve(reactor.registry(), &cli.service)?;
-    listening.iter().try_for_each(output::say)?;
-    let report = reactor.run(&mut proxy)?;
+    let (report, counts) = loops::run(&loops, |one| {
+        if one.index() == 0 {
+            begin(one, cli, tls.as_ref())?;
+        }
+        let backends = Backends::new(backends.clone(), cli.rest, one.index());
+        let version = cli.send_proxy.map(ProxyVersion::from);
+        let mut proxy = Proxy::new(backends, connect.clone(), version);
+        one.run(&mut proxy)?;
+        Ok(proxy.counts())
+    })?;
     output::say(report)?;
-    tell(&proxy);
+    tell(counts);
     Ok(())
 }
 
-/// Nobody may read what it prints; it goes on all the same.
-fn tell(proxy: &Proxy) {
-    let _ = output::say(proxy);
+/// What one loop does for all: it has the listeners, and hears of signals.
+fn begin(
+    one: &mut OneLoop<'_, Proxy>,
+    cli: &Cli,
+    tls: Option<&Served>,
+) -> Result<(), Box<dyn Error>> {
+    let (group, registry) = (one.group().clone(), one.registry());
+    let service = service::begin(registry)?;
+    let mut listening = open(registry, &group, cli, tls)?;
+    listening.extend(tls.map(Served::to_string));
+    stop::all_within(registry, &group, cli.grace)?;
+    tls.into_iter().try_for_each(|tls| tls.reload_on_hangup(registry))?;
+    let all = group.clone();
+    registry.on_signal(Signal::User1, move |registry, _| {
+        let tell = |_: &mut Registry<Proxy>, _: &mut Proxy, counts: Vec<_>| {
+            tell(counts.into_iter().flatten());
+        };
+        all.ask(registry, |_, proxy| proxy.counts(), tell);
+    })?;
+    service.serve_with(registry, &group, &cli.service)?;
+    listening.iter().try_for_each(output::say)?;
+    Ok(())
+}
+
+/// Prints what all loops have done. Nobody may read it; the program goes on all the same.
+fn tell(counts: impl IntoIterator<Item = Counts>) {
+    let _ = output::say(counts.into_iter().sum::<Counts>());
 }
 
 /// Opens every socket, or none; what to print of them.
 fn open(
     registry: &mut Registry<Proxy>,
+    group: &LoopGroup<Proxy>,
     cli: &Cli,
     tls: Option<&Served>,
 ) -> Result<Vec<String>, Box<dyn Error>> {
     let options = ListenOptions {
         limits: streams(cli),
         tls: tls.map(Served::tls),
+        proxy_protocol: cli.accept_proxy.expected(),
         ..ListenOptions::default()
     };
     let mut lines = Vec::new();
@@ -174,7 +231,7 @@ fn open(
         let address = place.resolve()?.swap_remove(0);
         let kind = if address.ip().is_some() { "tcp " } else { "" };
         let id = registry
-            .listen_with(address, &options, |_, proxy| {
+            .listen_among(group.handles(), address, &options, |_, proxy: &mut Proxy| {
                 proxy.note_client();
                 Some(Box::new(Front))
             })

@@ -8,21 +8,22 @@
 //! ```
 
 use std::fmt;
+use std::iter::Sum;
 
 use bytes::Bytes;
 use reactor::{
-    Closed, ConnectOptions, ConnectionId, Input, OpenError, Protocol, Registry, Side, Transport,
+    Closed, ConnectOptions, ConnectionId, OpenError, Protocol, ProxyVersion, Registry, Side,
+    Transport,
 };
 
-use crate::backends::{Backends, Place};
-use crate::header::Version;
+use crate::backends::{Backends, Place, Tally};
 
 /// The application: who there is to connect to, and what has been done.
 pub(crate) struct Proxy {
     backends: Backends,
     options: ConnectOptions,
     /// What backends are told of clients, if anything.
-    header: Option<Version>,
+    header: Option<ProxyVersion>,
     clients: u64,
     refused: u64,
 }
@@ -31,13 +32,18 @@ impl Proxy {
     pub(crate) fn new(
         backends: Backends,
         options: ConnectOptions,
-        header: Option<Version>,
+        header: Option<ProxyVersion>,
     ) -> Self {
         Self { backends, options, header, clients: 0, refused: 0 }
     }
 
     pub(crate) fn note_client(&mut self) {
         self.clients += 1;
+    }
+
+    pub(crate) fn counts(&self) -> Counts {
+        let Self { backends, clients, refused, .. } = self;
+        Counts { clients: *clients, refused: *refused, backends: backends.tallies() }
     }
 
     /// Begins to connect for a client of whom so many backends have been tried. One at which connecting fails
@@ -83,9 +89,6 @@ impl Protocol<Proxy> for Front {
         let header = proxy.header.map(|version| version.header(&client.peer(), &client.local()));
         proxy.connect(client.registry(), id, &header.unwrap_or_default(), 0);
     }
-
-    /// It is paused, so nothing comes before it is coupled.
-    fn on_data(&mut self, _: &mut Transport<'_, Proxy>, _: &mut Input<'_>, _: &mut Proxy) {}
 }
 
 /// What a backend's connection runs until it has answered.
@@ -114,8 +117,6 @@ impl Protocol<Proxy> for Back {
         }
     }
 
-    fn on_data(&mut self, _: &mut Transport<'_, Proxy>, _: &mut Input<'_>, _: &mut Proxy) {}
-
     fn on_close(&mut self, registry: &mut Registry<Proxy>, closed: &Closed, proxy: &mut Proxy) {
         if closed.opened {
             return;
@@ -130,9 +131,31 @@ impl Protocol<Proxy> for Back {
     }
 }
 
-impl fmt::Display for Proxy {
+/// What has been done: on one loop, or summed.
+#[derive(Default)]
+pub(crate) struct Counts {
+    clients: u64,
+    refused: u64,
+    backends: Vec<Tally>,
+}
+
+impl Sum for Counts {
+    /// All loops have the same backends.
+    fn sum<I: Iterator<Item = Self>>(mut all: I) -> Self {
+        let first = all.next().unwrap_or_default();
+        all.fold(first, |mut sum, Self { clients, refused, backends }| {
+            sum.clients += clients;
+            sum.refused += refused;
+            sum.backends.iter_mut().zip(&backends).for_each(|(sum, one)| sum.add(one));
+            sum
+        })
+    }
+}
+
+impl fmt::Display for Counts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { backends, clients, refused, .. } = self;
-        write!(f, "{clients} clients, {refused} of them refused{backends}")
+        let Self { clients, refused, backends } = self;
+        write!(f, "{clients} clients, {refused} of them refused")?;
+        backends.iter().try_for_each(|backend| write!(f, "\n{backend}"))
     }
 }

@@ -162,6 +162,8 @@ fn told(place: &Place, error: Box<dyn Error>) -> Box<dyn Error> {
 fn explain(place: &Place, error: CallError) -> Box<dyn Error> {
     match error {
         CallError::Refused(error) => Box::new(Refused(error)),
+        // It is the connection that failed, and no call.
+        CallError::Lost { why, sent: false } => format!("{place}: {why}").into(),
         error => format!("{place}: {error}").into(),
     }
 }

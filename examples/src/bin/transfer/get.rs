@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use crate::download::Download;
-use crate::effort::Effort;
 use crate::local::name_here;
+use crate::moving::MovingOptions;
 use crate::site::Sites;
 use crate::task::{How, Task};
 use crate::tree::Walk;
@@ -39,12 +39,12 @@ pub(crate) struct Options {
     recursive: bool,
 
     #[command(flatten)]
-    effort: Effort,
+    moving: MovingOptions,
 }
 
 impl Options {
     fn how(&self) -> How {
-        self.effort.how(self.resume)
+        self.moving.how(self.resume)
     }
 }
 
@@ -58,7 +58,7 @@ pub(crate) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
         }
         fetches.push((sites.find(url)?, url, target));
     }
-    let mut workers = options.effort.workers(sites);
+    let mut workers = options.moving.workers(sites);
     for (site, url, local) in fetches {
         let remote = url.path.clone();
         match url.scheme {

@@ -23,12 +23,12 @@
 mod control;
 mod directory;
 mod download;
-mod effort;
 mod get;
 mod guess;
 mod hash;
 mod list;
 mod local;
+mod moving;
 mod password;
 mod put;
 mod serve;

@@ -17,7 +17,7 @@ pub(crate) enum NoPassword {
     #[error("an empty password is none")]
     Empty,
     #[error("cannot ask for a password: {0}")]
-    Terminal(#[from] io::Error),
+    Terminal(io::Error),
 }
 
 /// The password for something, from the environment or a person.
@@ -48,6 +48,11 @@ fn ask(prompt: &str) -> Result<String, NoPassword> {
     if !io::stdin().is_terminal() {
         return Err(NoPassword::Nobody);
     }
+    let line = ask_on_terminal(prompt).map_err(NoPassword::Terminal)?;
+    Ok(line.trim_end_matches(['\r', '\n']).to_owned())
+}
+
+fn ask_on_terminal(prompt: &str) -> io::Result<String> {
     let mut stderr = io::stderr();
     write!(stderr, "{prompt}")?;
     stderr.flush()?;
@@ -55,8 +60,7 @@ fn ask(prompt: &str) -> Result<String, NoPassword> {
     let read = without_echo(|| io::stdin().read_line(&mut line));
     // Enter was not shown either.
     writeln!(stderr)?;
-    read?;
-    Ok(line.trim_end_matches(['\r', '\n']).to_owned())
+    read.map(|_| line)
 }
 
 /// Does something while the terminal does not show what is typed.

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use crate::effort::Effort;
 use crate::local::name_there;
+use crate::moving::MovingOptions;
 use crate::site::Sites;
 use crate::task::{How, Task};
 use crate::tree::{Plant, joined};
@@ -36,12 +36,12 @@ pub(crate) struct Options {
     recursive: bool,
 
     #[command(flatten)]
-    effort: Effort,
+    moving: MovingOptions,
 }
 
 impl Options {
     fn how(&self) -> How {
-        self.effort.how(self.resume)
+        self.moving.how(self.resume)
     }
 }
 
@@ -56,7 +56,7 @@ pub(crate) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     }
     let mut sites = Sites::default();
     let site = sites.find(url)?;
-    let mut workers = options.effort.workers(sites);
+    let mut workers = options.moving.workers(sites);
     let mut tasks = Vec::new();
     for (local, remote, is_directory) in files {
         match url.scheme {

@@ -6,6 +6,7 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use clap::Args;
 use examples::endpoint::HostPort;
+use examples::proxied::AcceptProxy;
 use examples::service::ServiceOptions;
 use examples::tls::ServeTls;
 use http::StatusCode;
@@ -39,6 +40,9 @@ pub(crate) struct Options {
     log: LogOptions,
 
     #[command(flatten)]
+    accept_proxy: AcceptProxy,
+
+    #[command(flatten)]
     service: ServiceOptions,
 }
 
@@ -57,7 +61,7 @@ pub(crate) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     if let Some(log) = options.log.open()? {
         site = site.with_log(log);
     }
-    serve(site, &options.listen, &options.tls, &options.service)
+    serve(site, &options.listen, &options.tls, &options.accept_proxy, &options.service)
 }
 
 fn answer(request: &Request<'_>, exchange: &mut Exchange<'_, '_, ()>, app: &mut ()) {

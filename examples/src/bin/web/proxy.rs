@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use clap::{Args, ValueEnum};
 use examples::endpoint::{HostPort, some_seconds};
 use examples::output;
+use examples::proxied::AcceptProxy;
 use examples::service::ServiceOptions;
 use examples::tls::{BackendTrust, ServeTls};
 use protocols::http::client::{Client, ClientLimits, ClientOptions, Failure, Scheme, Url};
@@ -78,6 +79,9 @@ pub(crate) struct Options {
     log: LogOptions,
 
     #[command(flatten)]
+    accept_proxy: AcceptProxy,
+
+    #[command(flatten)]
     service: ServiceOptions,
 }
 
@@ -108,7 +112,7 @@ pub(crate) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     if let Some(log) = options.log.open()? {
         site = site.with_log(log);
     }
-    serve(site, &options.listen, &options.tls, &options.service)
+    serve(site, &options.listen, &options.tls, &options.accept_proxy, &options.service)
 }
 
 fn backends(options: &Options) -> Result<Vec<Backend<()>>, Box<dyn Error>> {

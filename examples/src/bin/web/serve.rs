@@ -8,6 +8,7 @@ use std::time::Duration;
 use clap::Args;
 use examples::advice::NotOpened;
 use examples::endpoint::{HostPort, seconds};
+use examples::proxied::AcceptProxy;
 use examples::service::{self, ServiceOptions};
 use examples::tls::{ServeTls, Served};
 use examples::{output, stop};
@@ -71,6 +72,9 @@ pub(crate) struct Options {
     log: LogOptions,
 
     #[command(flatten)]
+    accept_proxy: AcceptProxy,
+
+    #[command(flatten)]
     service: ServiceOptions,
 }
 
@@ -89,7 +93,7 @@ pub(crate) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     if let Some(log) = options.log.open()? {
         site = site.with_log(log);
     }
-    serve(site, &options.listen, &options.tls, &options.service)
+    serve(site, &options.listen, &options.tls, &options.accept_proxy, &options.service)
 }
 
 fn files_options(options: &Options) -> Result<FilesOptions, Box<dyn Error>> {
@@ -109,12 +113,18 @@ pub(crate) fn serve(
     site: Site<()>,
     places: &[HostPort],
     tls: &ServeTls,
+    proxies: &AcceptProxy,
     options: &ServiceOptions,
 ) -> Result<(), Box<dyn Error>> {
     let mut reactor = Reactor::<()>::new()?;
     let tls = tls.load_for(PROTOCOLS)?;
     let service = service::begin(reactor.registry())?;
-    let mut listening = open(reactor.registry(), &Rc::new(site), places, tls.as_ref())?;
+    let listen = ListenOptions {
+        tls: tls.as_ref().map(Served::tls),
+        proxy_protocol: proxies.expected(),
+        ..ListenOptions::default()
+    };
+    let mut listening = open(reactor.registry(), &Rc::new(site), places, &listen)?;
     listening.extend(tls.as_ref().map(Served::to_string));
     stop::on_request(reactor.registry())?;
     tls.iter().try_for_each(|tls| tls.reload_on_hangup(reactor.registry()))?;
@@ -130,13 +140,12 @@ fn open(
     registry: &mut Registry<()>,
     site: &Rc<Site<()>>,
     places: &[HostPort],
-    tls: Option<&Served>,
+    options: &ListenOptions,
 ) -> Result<Vec<String>, Box<dyn Error>> {
     let mut lines = Vec::new();
     for place in places {
-        let options = ListenOptions { tls: tls.map(Served::tls), ..ListenOptions::default() };
-        let scheme = if tls.is_some() { "https" } else { "http" };
-        let id = server::listen(registry, place.first()?, &options, site)
+        let scheme = if options.tls.is_some() { "https" } else { "http" };
+        let id = server::listen(registry, place.first()?, options, site)
             .map_err(NotOpened::by("--listen"))?;
         lines.push(format!("{scheme}://{}/", registry.listener_address(id)?));
     }

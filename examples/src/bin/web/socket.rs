@@ -6,13 +6,12 @@ use std::io::{self, Write};
 use bytes::Bytes;
 use clap::Args;
 use examples::endpoint::HostPort;
-use examples::output;
-use examples::stdin::{Cut, Reader, Stdin};
+use examples::stdin::{Cut, PIECE, Reader, Stdin};
 use examples::stop;
 use examples::tls::Trust;
 use protocols::http::client::{Scheme, Url};
 use protocols::websocket::{
-    self, CloseCode, Ending, Endpoint, Handler, Limits, Message, Session, Socket, Target,
+    self, CloseCode, Closed, Ending, Endpoint, Handler, Limits, Message, Session, Socket, Target,
 };
 use reactor::{ConnectOptions, ConnectionId, Reactor, Registry};
 
@@ -70,13 +69,17 @@ pub(crate) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
         return Err(format!("{}: TLS is spoken with wss://", options.url).into());
     }
     connect.limits.outbox = 2 * LONGEST;
-    let stdin = Stdin::start(reactor.handle(), Cut::Lines(LONGEST as u64))?;
+    let stdin = Stdin::start(reactor.handle(), Cut::WholeLines(LONGEST as u64))?;
     let registry = reactor.registry();
     let id = websocket::connect(registry, address, &connect, &endpoint, &target, Line)?;
     stop::on_request(registry)?;
-    let mut talk = Talk { stdin, id, binary: options.binary, lines: 0, outcome: Ok(()) };
+    let mut talk =
+        Talk { stdin, id, binary: options.binary, lines: 0, heard: Vec::new(), outcome: Ok(()) };
     reactor.run(&mut talk)?;
-    talk.outcome
+    talk.outcome.map_err(|error| match error.downcast::<Ending>() {
+        Ok(ending) => format!("{}: {ending}", options.url).into(),
+        Err(error) => error,
+    })
 }
 
 fn parse(text: &str) -> Result<Url, Box<dyn Error>> {
@@ -95,7 +98,28 @@ struct Talk {
     binary: bool,
     /// How many lines of the input have come.
     lines: u64,
+    /// What has come, and is to be printed at the end of the turn.
+    heard: Vec<u8>,
     outcome: Result<(), Box<dyn Error>>,
+}
+
+impl Talk {
+    /// Waiting for a slow reader is right here: nothing else is in this loop, and while it waits the server
+    /// has to.
+    fn print(&mut self, registry: &mut Registry<Self>) {
+        if self.heard.is_empty() {
+            return;
+        }
+        let mut stdout = io::stdout().lock();
+        let printed = stdout.write_all(&self.heard).and_then(|()| stdout.flush());
+        self.heard.clear();
+        if let Err(error) = printed {
+            // Whoever read it has had enough.
+            self.outcome = Err(error.into());
+            // It may have ended meanwhile.
+            let _ = Session::<Line>::close(registry, self.id, CloseCode::GOING_AWAY, "");
+        }
+    }
 }
 
 /// The WebSocket's side of it.
@@ -106,25 +130,26 @@ impl Handler<Talk> for Line {
         talk.stdin.ask();
     }
 
-    /// Prints it. Waiting for a slow reader is right here: nothing else is in this loop, and while it waits
-    /// the server has to.
+    /// Prints it, with those that came along with it.
     fn on_message(
         &mut self,
         socket: &mut Socket<'_, '_, Talk>,
         message: Message<'_>,
         talk: &mut Talk,
     ) {
-        let printed = match message {
-            Message::Text(text) => output::say(text),
-            Message::Binary(bytes) => {
-                let mut stdout = io::stdout().lock();
-                stdout.write_all(bytes).and_then(|()| stdout.flush())
+        if talk.heard.is_empty() {
+            socket.registry().defer(|registry, talk: &mut Talk| talk.print(registry));
+        }
+        match message {
+            Message::Text(text) => {
+                talk.heard.extend_from_slice(text.as_bytes());
+                talk.heard.push(b'\n');
             }
-        };
-        if let Err(error) = printed {
-            // Whoever read it has had enough.
-            talk.outcome = Err(error.into());
-            socket.close(CloseCode::GOING_AWAY, "");
+            Message::Binary(bytes) => talk.heard.extend_from_slice(bytes),
+        }
+        // What is compressed can be much more than a turn reads.
+        if talk.heard.len() >= PIECE {
+            talk.print(socket.registry());
         }
     }
 
@@ -132,13 +157,9 @@ impl Handler<Talk> for Line {
         talk.stdin.ask();
     }
 
-    fn on_close(
-        &mut self,
-        registry: &mut Registry<Talk>,
-        _: ConnectionId,
-        ending: &Ending,
-        talk: &mut Talk,
-    ) {
+    fn on_close(&mut self, registry: &mut Registry<Talk>, closed: &Closed, talk: &mut Talk) {
+        let Closed { ending, .. } = closed;
+        talk.print(registry);
         let well = [CloseCode::NORMAL, CloseCode::NONE];
         // What was said goodbye to at Ctrl-C has ended as it was asked to.
         let asked = matches!(ending, Ending::Closed { by_us: true, .. });
@@ -172,20 +193,23 @@ impl Reader for Talk {
     }
 }
 
-/// Sends a line, and asks for the next one when there is room.
+/// Sends a piece of the input, a line a message, and asks for the next one when there is room.
 fn send(socket: &mut Socket<'_, '_, Talk>, talk: &mut Talk, piece: &[u8]) {
-    let line = piece.strip_suffix(b"\n").unwrap_or(piece);
-    let line = line.strip_suffix(b"\r").unwrap_or(line);
-    talk.lines += 1;
-    match std::str::from_utf8(line) {
-        _ if talk.binary => socket.binary(line),
-        Ok(text) => socket.text(text),
-        // Another text in its place would be one that nobody wrote.
-        Err(_) => {
-            let line = talk.lines;
-            let why = format!("line {line} of the input is not UTF-8; --binary sends it as it is");
-            talk.outcome = Err(why.into());
-            return socket.close(CloseCode::GOING_AWAY, "");
+    for line in piece.split_inclusive(|&byte| byte == b'\n') {
+        let line = line.strip_suffix(b"\n").unwrap_or(line);
+        let line = line.strip_suffix(b"\r").unwrap_or(line);
+        talk.lines += 1;
+        match std::str::from_utf8(line) {
+            _ if talk.binary => socket.binary(line),
+            Ok(text) => socket.text(text),
+            // Another text in its place would be one that nobody wrote.
+            Err(_) => {
+                let line = talk.lines;
+                let why =
+                    format!("line {line} of the input is not UTF-8; --binary sends it as it is");
+                talk.outcome = Err(why.into());
+                return socket.close(CloseCode::GOING_AWAY, "");
+            }
         }
     }
     if socket.queued_bytes() <= socket.limits().outbox_high {

@@ -284,7 +284,7 @@ pub enum NotSent {
     #[error("too much waits to be sent")]
     QueueFull,
     /// It would not be one line of the protocol.
-    #[error("{0}")]
+    #[error(transparent)]
     Malformed(#[from] WriteError),
 }
 

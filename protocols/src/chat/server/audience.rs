@@ -4,21 +4,21 @@
 //! ```text
 //!   style 0   [ ann ][ eve ][ fay ]          ":bob … hi"                 one rendering each,
 //!   style 5   [ bob ][ guy ]                 "@time=…;msgid=… :bob … hi"  and one walk over an array
-//!                      ▲ seat 1
+//!                      ▲ at index 1
 //! ```
 //!
 //! Whoever leaves is replaced by the last of its row, so coming and going cost the same in any crowd.
 
 use reactor::ConnectionId;
 
-use super::line::Cast;
+use super::keys::UserKey;
+use super::line::Renderings;
 use super::network::Network;
-use super::users::UserKey;
 use crate::chat::wire::capability::Caps;
 
 #[derive(Debug, Default)]
 pub(super) struct Audience {
-    /// Those that somebody sits in: few, since most clients ask for the same.
+    /// None is empty. Few, since most clients ask for the same.
     rows: Vec<Row>,
 }
 
@@ -31,8 +31,8 @@ struct Row {
 }
 
 impl Audience {
-    /// Seats a user in the row of its capabilities; where.
-    pub(super) fn sit(&mut self, user: UserKey, on: ConnectionId, caps: Caps) -> usize {
+    /// Adds a user to the row of its capabilities; at which index.
+    pub(super) fn add(&mut self, user: UserKey, on: ConnectionId, caps: Caps) -> usize {
         let at = self.row(caps).unwrap_or_else(|| {
             self.rows.push(Row { caps, connections: Vec::new(), users: Vec::new() });
             self.rows.len() - 1
@@ -43,15 +43,15 @@ impl Audience {
         row.users.len() - 1
     }
 
-    /// Takes a user from its seat; who sits there now.
-    pub(super) fn rise(&mut self, seat: usize, caps: Caps) -> Option<UserKey> {
+    /// Takes a user out; who is at its index now.
+    pub(super) fn remove(&mut self, index: usize, caps: Caps) -> Option<UserKey> {
         let at = self.row(caps)?;
         let row = &mut self.rows[at];
-        if seat < row.users.len() {
-            row.connections.swap_remove(seat);
-            row.users.swap_remove(seat);
+        if index < row.users.len() {
+            row.connections.swap_remove(index);
+            row.users.swap_remove(index);
         }
-        let moved = row.users.get(seat).copied();
+        let moved = row.users.get(index).copied();
         if row.users.is_empty() {
             self.rows.swap_remove(at);
         }
@@ -62,21 +62,21 @@ impl Audience {
         self.rows.iter().position(|row| row.caps.style() == caps.style())
     }
 
-    /// Sends a line to everybody but whoever sits on one seat.
+    /// Sends a line to everybody but whoever is at one index.
     pub(super) fn send(
         &self,
         network: &mut dyn Network,
-        cast: &mut Cast<'_>,
+        renderings: &mut Renderings<'_>,
         but: Option<(usize, Caps)>,
     ) {
-        let but = but.and_then(|(seat, caps)| Some((self.row(caps)?, seat)));
+        let but = but.and_then(|(index, caps)| Some((self.row(caps)?, index)));
         for (at, row) in self.rows.iter().enumerate() {
-            let line = cast.rendering(row.caps);
+            let line = renderings.of(row.caps);
             match but.filter(|&(but, _)| but == at) {
                 // Those on both sides of it: so nobody else has to be told apart from it.
-                Some((_, seat)) => {
+                Some((_, index)) => {
                     let (before, behind) =
-                        row.connections.split_at(seat.min(row.connections.len()));
+                        row.connections.split_at(index.min(row.connections.len()));
                     network.send_all(before, &line);
                     network.send_all(behind.get(1..).unwrap_or_default(), &line);
                 }
@@ -85,9 +85,9 @@ impl Audience {
         }
     }
 
-    /// Who sits where, for a check.
-    pub(super) fn sits(&self, user: UserKey, seat: usize, caps: Caps) -> bool {
+    /// Who is where, for a check.
+    pub(super) fn has_at(&self, user: UserKey, index: usize, caps: Caps) -> bool {
         let row = self.row(caps).map(|at| &self.rows[at]);
-        row.is_some_and(|row| row.users.get(seat) == Some(&user))
+        row.is_some_and(|row| row.users.get(index) == Some(&user))
     }
 }

@@ -5,23 +5,19 @@ use std::ops::{Index, IndexMut};
 
 use indexmap::IndexMap;
 use reactor::ConnectionId;
-use slab::Slab;
+use slotmap::SlotMap;
 
-use super::Values;
 use super::audience::Audience;
-use super::line::Cast;
+use super::keys::{ChannelKey, UserKey};
+use super::line::Renderings;
 use super::modes::{Flags, Status};
 use super::network::Network;
-use super::users::{Invitation, User, UserKey};
+use super::users::{Invitation, User, Values};
 use crate::chat::wire::capability::Caps;
 use crate::chat::wire::casemap::{ChannelName, Folded};
 use crate::chat::wire::mask;
 use crate::chat::wire::mask::Extended;
 use crate::chat::wire::timestamp::Timestamp;
-
-/// Names a channel while there is somebody on it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(super) struct ChannelKey(usize);
 
 #[derive(Debug)]
 pub(super) struct Channel {
@@ -42,7 +38,7 @@ pub(super) struct Channel {
     /// The same once more, for speaking to all of them.
     audience: Audience,
     /// It is in the settings, so it stays when the last member leaves.
-    pub(super) is_standing: bool,
+    pub(super) is_permanent: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -57,7 +53,7 @@ pub(super) struct Topic {
 pub(super) struct Member {
     connection: ConnectionId,
     caps: Caps,
-    seat: usize,
+    index: usize,
     pub(super) status: Status,
 }
 
@@ -103,7 +99,7 @@ impl Channel {
             lists: Default::default(),
             members: IndexMap::new(),
             audience: Audience::default(),
-            is_standing: false,
+            is_permanent: false,
         }
     }
 
@@ -111,23 +107,23 @@ impl Channel {
 
     pub(super) fn join(&mut self, key: UserKey, user: &User, status: Status) {
         let (connection, caps) = (user.connection, user.caps);
-        let seat = self.audience.sit(key, connection, caps);
-        self.members.insert(key, Member { connection, caps, seat, status });
+        let index = self.audience.add(key, connection, caps);
+        self.members.insert(key, Member { connection, caps, index, status });
     }
 
     pub(super) fn leave(&mut self, key: UserKey) -> bool {
         let member = self.members.swap_remove(&key);
         if let Some(member) = &member {
-            self.vacate(member.seat, member.caps);
+            self.remove_from_audience(member.index, member.caps);
         }
         member.is_some()
     }
 
-    /// Frees a seat; whoever has moved there is told.
-    fn vacate(&mut self, seat: usize, caps: Caps) {
-        let moved = self.audience.rise(seat, caps);
+    /// Takes a member out of the audience; whoever has moved to its index is told.
+    fn remove_from_audience(&mut self, index: usize, caps: Caps) {
+        let moved = self.audience.remove(index, caps);
         if let Some(member) = moved.and_then(|moved| self.members.get_mut(&moved)) {
-            member.seat = seat;
+            member.index = index;
         }
     }
 
@@ -146,13 +142,13 @@ impl Channel {
 
     /// A member understands other things now.
     pub(super) fn set_caps(&mut self, key: UserKey, caps: Caps) {
-        let Some(&Member { connection, caps: before, seat, .. }) = self.members.get(&key) else {
+        let Some(&Member { connection, caps: before, index, .. }) = self.members.get(&key) else {
             return;
         };
-        self.vacate(seat, before);
-        let seat = self.audience.sit(key, connection, caps);
+        self.remove_from_audience(index, before);
+        let index = self.audience.add(key, connection, caps);
         if let Some(member) = self.members.get_mut(&key) {
-            (member.caps, member.seat) = (caps, seat);
+            (member.caps, member.index) = (caps, index);
         }
     }
 
@@ -168,29 +164,29 @@ impl Channel {
     pub(super) fn send(
         &self,
         network: &mut dyn Network,
-        cast: &mut Cast<'_>,
+        renderings: &mut Renderings<'_>,
         but: Option<UserKey>,
     ) {
         let but = but.and_then(|key| self.members.get(&key));
-        self.audience.send(network, cast, but.map(|member| (member.seat, member.caps)));
+        self.audience.send(network, renderings, but.map(|member| (member.index, member.caps)));
     }
 
-    /// Whether every member sits where it thinks it does.
-    pub(super) fn is_seated(&self) -> bool {
-        self.members.iter().all(|(&key, it)| self.audience.sits(key, it.seat, it.caps))
+    /// Whether every member is where it thinks it is.
+    pub(super) fn is_consistent(&self) -> bool {
+        self.members.iter().all(|(&key, it)| self.audience.has_at(key, it.index, it.caps))
     }
 
     /// Sends a line to all members but one whose capabilities and status are as they should be.
     pub(super) fn send_where(
         &self,
         network: &mut dyn Network,
-        cast: &mut Cast<'_>,
+        renderings: &mut Renderings<'_>,
         but: Option<UserKey>,
         mut wanted: impl FnMut(Caps, Status) -> bool,
     ) {
         for (&key, member) in &self.members {
             if Some(key) != but && wanted(member.caps, member.status) {
-                network.send(member.connection, cast.rendering(member.caps));
+                network.send(member.connection, renderings.of(member.caps));
             }
         }
     }
@@ -281,20 +277,20 @@ fn applies(mask: &str, user: &User) -> bool {
 /// All channels, by name.
 #[derive(Debug, Default)]
 pub(super) struct Channels {
-    slab: Slab<Channel>,
+    channels: SlotMap<ChannelKey, Channel>,
     names: BTreeMap<Folded, ChannelKey>,
 }
 
 impl Channels {
     pub(super) fn insert(&mut self, channel: Channel) -> ChannelKey {
         let name = channel.name.folded();
-        let key = ChannelKey(self.slab.insert(channel));
+        let key = self.channels.insert(channel);
         self.names.insert(name, key);
         key
     }
 
     pub(super) fn remove(&mut self, key: ChannelKey) -> Option<Channel> {
-        let channel = self.slab.try_remove(key.0)?;
+        let channel = self.channels.remove(key)?;
         self.names.remove(&channel.name.folded());
         Some(channel)
     }
@@ -309,7 +305,7 @@ impl Channels {
     }
 
     pub(super) fn len(&self) -> usize {
-        self.slab.len()
+        self.channels.len()
     }
 }
 
@@ -317,12 +313,12 @@ impl Index<ChannelKey> for Channels {
     type Output = Channel;
 
     fn index(&self, key: ChannelKey) -> &Channel {
-        &self.slab[key.0]
+        &self.channels[key]
     }
 }
 
 impl IndexMut<ChannelKey> for Channels {
     fn index_mut(&mut self, key: ChannelKey) -> &mut Channel {
-        &mut self.slab[key.0]
+        &mut self.channels[key]
     }
 }

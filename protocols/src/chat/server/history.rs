@@ -20,25 +20,9 @@ use std::rc::Rc;
 
 use super::line::MessageId;
 use super::post::Post;
+use super::talk::{Party, Talk};
 use crate::chat::wire::casemap::Folded;
 use crate::chat::wire::timestamp::Timestamp;
-
-/// Between whom something was said.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Talk {
-    Channel(Folded),
-    /// The lesser one first.
-    Private(Party, Party),
-}
-
-/// Who somebody is, for as long as that can be known.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Party {
-    /// An account: the same next year.
-    Account(Folded),
-    /// A connection without one, by its serial number: gone when it ends.
-    Connection(u64),
-}
 
 /// A place in a conversation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -84,12 +68,6 @@ struct Conversation {
     age: u64,
     /// What the two of a private one were last called.
     names: BTreeMap<Party, String>,
-}
-
-impl Talk {
-    pub(super) fn private(one: Party, other: Party) -> Self {
-        if one <= other { Self::Private(one, other) } else { Self::Private(other, one) }
-    }
 }
 
 impl History {
@@ -339,7 +317,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::chat::server::post::Part;
+    use crate::chat::server::post::{Kind, Part, What};
 
     fn time(second: u64) -> Timestamp {
         Timestamp::of(SystemTime::UNIX_EPOCH + Duration::from_secs(second))
@@ -354,7 +332,7 @@ mod tests {
             account: None,
             bot: false,
             client_tags: "".into(),
-            command: "PRIVMSG",
+            what: What::Said(Kind::Privmsg),
             params: vec!["#a".to_owned()],
             parts: [Part { text: serial.to_string(), concat: false }].into(),
         })

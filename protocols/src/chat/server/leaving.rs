@@ -2,12 +2,12 @@
 
 use std::rc::Rc;
 
-use super::channels::ChannelKey;
-use super::history::{Party, Talk};
-use super::line::{Cast, Line};
+use super::keys::{ChannelKey, UserKey};
+use super::line::{Line, Renderings};
 use super::modes::UserModes;
 use super::network::Network;
-use super::users::{User, UserKey};
+use super::talk::{Party, Talk};
+use super::users::User;
 use super::{Event, Server};
 use crate::chat::wire::builder::Builder;
 use crate::chat::wire::capability::Caps;
@@ -33,7 +33,7 @@ impl Server {
             return;
         };
         self.release(user.address);
-        self.desk.forget(|check| check.session == user.connection);
+        self.hash_queue.forget(|check| check.session == user.connection);
         if user.is_registered() {
             self.count_out(&user);
             self.whowas.push(&user, user.nick(), at, self.settings.limits.whowas);
@@ -58,13 +58,13 @@ impl Server {
             return;
         };
         let line = Line { at: Some(at), account: user.account.clone(), ..line };
-        let mut cast = Cast::new(&line);
+        let mut renderings = Renderings::new(&line);
         if let &[channel] = &*self.users[key].channels {
-            return self.channels[channel].send(network, &mut cast, Some(key));
+            return self.channels[channel].send(network, &mut renderings, Some(key));
         }
         for peer in self.peers(key) {
             let peer = &self.users[peer];
-            network.send(peer.connection, cast.rendering(peer.caps));
+            network.send(peer.connection, renderings.of(peer.caps));
         }
     }
 
@@ -89,7 +89,7 @@ impl Server {
         peers
     }
 
-    /// Takes a member off a channel, in both of their books; a channel that is empty then is gone.
+    /// Takes a member off a channel, on both sides; a channel that is empty then is gone.
     pub(super) fn part(&mut self, channel: ChannelKey, key: UserKey) {
         self.users[key].channels.retain(|&it| it != channel);
         self.drop_member(channel, key);
@@ -102,7 +102,7 @@ impl Server {
 
     pub(super) fn drop_if_empty(&mut self, key: ChannelKey) {
         let channel = &self.channels[key];
-        if channel.len() == 0 && !channel.is_standing {
+        if channel.len() == 0 && !channel.is_permanent {
             let is_registered = self.accounts.channel(channel.name.as_str()).is_some();
             if let Some(channel) = self.channels.remove(key)
                 && !is_registered

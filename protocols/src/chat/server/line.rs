@@ -103,21 +103,21 @@ impl Line {
 }
 
 /// The renderings of a line that were needed so far.
-pub(super) struct Cast<'a> {
+pub(super) struct Renderings<'a> {
     line: &'a Line,
     renderings: [Option<Bytes>; 8],
     /// Those for WebSockets, by their styles: most lines need none, and the others few.
     framed: Vec<(usize, Bytes)>,
 }
 
-impl<'a> Cast<'a> {
+impl<'a> Renderings<'a> {
     pub(super) fn new(line: &'a Line) -> Self {
         Self { line, renderings: Default::default(), framed: Vec::new() }
     }
 
     /// The line for one more receiver: the same bytes for all whose capabilities ask for the same.
     #[inline]
-    pub(super) fn rendering(&mut self, caps: Caps) -> Bytes {
+    pub(super) fn of(&mut self, caps: Caps) -> Bytes {
         match self.renderings.get(caps.style()) {
             Some(Some(bytes)) => bytes.clone(),
             Some(None) => self.render(caps),
@@ -187,11 +187,11 @@ mod tests {
     #[test]
     fn receivers_that_ask_for_the_same_share_the_bytes() {
         let line = line();
-        let mut cast = Cast::new(&line);
-        let first = cast.rendering(Caps::SERVER_TIME | Caps::BATCH);
-        let second = cast.rendering(Caps::SERVER_TIME);
+        let mut renderings = Renderings::new(&line);
+        let first = renderings.of(Caps::SERVER_TIME | Caps::BATCH);
+        let second = renderings.of(Caps::SERVER_TIME);
         assert_eq!(first.as_ptr(), second.as_ptr());
-        assert_ne!(first.as_ptr(), cast.rendering(Caps::NONE).as_ptr());
+        assert_ne!(first.as_ptr(), renderings.of(Caps::NONE).as_ptr());
     }
 
     #[test]

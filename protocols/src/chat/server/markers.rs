@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::history::Party;
+use super::talk::Party;
 use crate::chat::wire::casemap::Folded;
 use crate::chat::wire::timestamp::Timestamp;
 

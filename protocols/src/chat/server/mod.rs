@@ -1,25 +1,26 @@
-//! What the connections of a chat server share, and the calls that open its sockets.
+//! What the connections of a chat server share.
 //!
 //! | file | what it is |
 //! |---|---|
 //! | `session` | the server's side of one connection: lines, not too fast, and deadlines |
 //! | `carrier` | what carries lines: a stream, or WebSocket |
 //! | `commands` | the commands, one function each |
-//! | `scope` | one command of one user while it is carried out: answers, labels, who is told |
+//! | `context`, `label` | one command of one user while it is carried out: who is told; answers that wait |
 //! | `limits`, `settings` | every bound with its reason; what the operator decides |
 //! | [`config`] | the settings as one TOML file, checked |
 //! | [`accounts`] | accounts and registered channels, across restarts |
-//! | `users`, `channels` | who is here, and where; `modes` are what they may |
+//! | `users`, `channels` | who is here, and where; `modes` are what they may, `keys` what names them |
 //! | `audience` | who on a channel gets the same bytes |
 //! | `leaving` | how a user goes: what the others see of it, once |
-//! | `post`, `history`, `markers` | what was said, what is remembered of it, and how far who has read |
+//! | `talk`, `post`, `history`, `markers` | who speaks with whom; what was said, what is remembered of it, and how far who has read |
 //! | `whowas`, `monitor` | who was here; who waits for whom |
-//! | `line`, `network` | a line on its way out, rendered once for all who get the same; the loop |
-//! | `welcome` | what a user is greeted with, ISUPPORT among it |
+//! | `line` | a line on its way out, rendered once for all who get the same |
+//! | `network`, `on_loop` | what the server needs of a loop; the loop as that, and the call that opens a socket |
+//! | `welcome`, `offered` | what a user is greeted with, ISUPPORT among it; the capabilities there are |
 //! | `work` | what is done away from the loop: passwords, files |
-//! | `standing` | the channels of the settings |
+//! | `permanent` | the channels of the settings |
 //! | `web` | the same over WebSocket, for browsers |
-//! | `upkeep` | what whoever runs the machine may do while it runs |
+//! | `control` | what whoever runs the machine may do while it runs |
 //! | `event`, `counters` | what happens, for a log; how much of it |
 
 pub mod accounts;
@@ -28,9 +29,13 @@ pub(super) mod carrier;
 mod channels;
 mod commands;
 pub mod config;
+mod context;
+mod control;
 mod counters;
 mod event;
 mod history;
+mod keys;
+mod label;
 mod leaving;
 mod limits;
 mod line;
@@ -38,12 +43,13 @@ mod markers;
 mod modes;
 mod monitor;
 mod network;
+mod offered;
+mod on_loop;
+mod permanent;
 mod post;
-mod scope;
 mod session;
 mod settings;
-mod standing;
-mod upkeep;
+mod talk;
 mod users;
 #[cfg(feature = "websocket")]
 mod web;
@@ -53,35 +59,38 @@ mod work;
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::time::Instant;
 
-use reactor::{Address, ConnectionId, ListenOptions, ListenerId, OpenError, Registry};
+use reactor::{Address, ConnectionId};
 
 pub use counters::Counters;
 pub use event::Event;
 pub use limits::Limits;
+pub use on_loop::listen;
 pub use session::Session;
-pub use settings::{Admin, Operator, Password, Settings, StandingChannel};
+pub use settings::{Admin, Operator, Password, PermanentChannel, Settings};
 #[cfg(all(feature = "websocket", feature = "http"))]
 pub use web::upgrade;
 #[cfg(feature = "websocket")]
 pub use web::{endpoint, listen_websocket};
 pub use work::Loader;
 
-use super::wire::capability;
 use super::wire::capability::Caps;
 use super::wire::framing::Framing;
 use super::wire::timestamp::Timestamp;
-use crate::password::{Check, Desk};
+use crate::budget::host;
+use crate::counts::Counts;
+use crate::password::{Check, HashQueue};
 use accounts::Accounts;
 use channels::Channels;
 use history::History;
+use keys::UserKey;
 use line::MessageId;
 use markers::Markers;
 use monitor::Monitor;
 use network::Network;
-use users::{User, UserKey, Users};
+use users::{User, Users};
 use whowas::Whowas;
 
 /// The state of a chat server: part of the application, shared by all its connections.
@@ -122,16 +131,13 @@ pub struct Server {
     /// Bytes that one answer may have, as long as the loop queues what it was told to at the start.
     longest_answer: usize,
     /// Whose passwords are looked at, and whose wait.
-    desk: Desk<Check<()>>,
+    hash_queue: HashQueue<Check<()>>,
     /// Since when, once there was a connection; and which life of the server this is.
     started: Option<Started>,
-    by_address: BTreeMap<IpAddr, u32>,
+    by_address: Counts<IpAddr>,
     serial: u64,
     log: Option<Log>,
 }
-
-/// What a user or a channel tells of itself (IRCv3 metadata), by key.
-type Values = BTreeMap<String, String>;
 
 /// Where events go.
 type Log = Box<dyn FnMut(&Event<'_>)>;
@@ -143,27 +149,11 @@ struct Started {
     life: u32,
 }
 
-/// Listens for clients.
-///
-/// The options' limits want to be [`Limits::stream_limits`](super::Limits::stream_limits), so that a slow
-/// reader is cut off where the settings say.
-///
-/// # Errors
-///
-/// If the address is in use, is not this machine's, or is not allowed: see [`OpenError`].
-pub fn listen<App: AsMut<Server> + 'static>(
-    registry: &mut Registry<App>,
-    address: Address,
-    options: &ListenOptions,
-) -> Result<ListenerId, OpenError> {
-    registry.listen_with(address, options, |_peer, _app| Some(Box::new(Session::new())))
-}
-
 impl Server {
     /// A server on which nobody is yet.
     #[must_use]
     pub fn new(settings: Settings, accounts: Accounts) -> Self {
-        let offered = capability::offered(&settings.limits, settings.registration);
+        let offered = offered::offered(&settings.limits, settings.registration);
         let mut server = Self {
             offered,
             announced: offered,
@@ -179,13 +169,13 @@ impl Server {
             monitor: Monitor::default(),
             counters: Counters::default(),
             loader: None,
-            desk: Desk::new(),
+            hash_queue: HashQueue::new(),
             started: None,
-            by_address: BTreeMap::new(),
+            by_address: Counts::new(),
             serial: 0,
             log: None,
         };
-        server.open_standing_channels();
+        server.open_permanent_channels();
         server
     }
 
@@ -216,9 +206,9 @@ impl Server {
         keep("data", &mut now.data, before.data, &mut later);
         let queue = before.limits.send_queue;
         keep("send_queue", &mut now.limits.send_queue, queue, &mut later);
-        self.offered = capability::offered(&self.settings.limits, self.settings.registration);
-        self.close_standing_channels();
-        self.open_standing_channels();
+        self.offered = offered::offered(&self.settings.limits, self.settings.registration);
+        self.close_permanent_channels();
+        self.open_permanent_channels();
         later
     }
 
@@ -237,7 +227,7 @@ impl Server {
     /// How many hashes of passwords it has computed, whatever came of them.
     #[must_use]
     pub fn hashes_computed(&self) -> u64 {
-        self.desk.computed()
+        self.hash_queue.computed()
     }
 
     /// Its accounts and registered channels.
@@ -273,10 +263,10 @@ impl Server {
             }
         }
         for (key, channel) in self.channels.iter() {
-            if !channel.is_seated() {
+            if !channel.is_consistent() {
                 return Err(format!("somebody on {} would not hear what is said", channel.name));
             }
-            if channel.len() == 0 && !channel.is_standing {
+            if channel.len() == 0 && !channel.is_permanent {
                 return Err(format!("{} is empty", channel.name));
             }
             for (member, _) in channel.members() {
@@ -320,18 +310,16 @@ impl Server {
             let life = network.random() as u32;
             let at = Timestamp::of(network.wall_clock());
             self.started = Some(Started { at, instant: network.now(), life });
-            self.date_standing_channels(at);
+            self.date_permanent_channels(at);
         }
-        let host = peer.ip().and_then(counted);
-        if let Some(host) = host {
-            let count = self.by_address.entry(host).or_default();
-            if *count >= self.settings.limits.connections_per_address {
-                let reason = "too many connections from your address";
-                self.counters.turned_away += 1;
-                self.log(&Event::TurnedAway { peer, reason });
-                return Err(reason);
-            }
-            *count += 1;
+        let most = self.settings.limits.connections_per_address;
+        if let Some(host) = peer.ip().and_then(counted)
+            && !self.by_address.take(host, most)
+        {
+            let reason = "too many connections from your address";
+            self.counters.turned_away += 1;
+            self.log(&Event::TurnedAway { peer, reason });
+            return Err(reason);
         }
         self.counters.open += 1;
         self.counters.connections += 1;
@@ -345,13 +333,8 @@ impl Server {
     /// A connection that was let in is gone.
     fn release(&mut self, address: Option<IpAddr>) {
         self.counters.open -= 1;
-        if let Some(host) = address.and_then(counted)
-            && let Some(count) = self.by_address.get_mut(&host)
-        {
-            *count -= 1;
-            if *count == 0 {
-                self.by_address.remove(&host);
-            }
+        if let Some(host) = address.and_then(counted) {
+            self.by_address.give_back(&host);
         }
     }
 
@@ -400,13 +383,7 @@ fn keep<T: PartialEq>(name: &'static str, now: &mut T, before: T, later: &mut Ve
 /// What stands for a host where connections are counted: its IPv4 address, or its IPv6 network; nothing
 /// for this machine itself.
 fn counted(address: IpAddr) -> Option<IpAddr> {
-    match address.to_canonical() {
-        address if address.is_loopback() => None,
-        IpAddr::V6(address) => {
-            Some(Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX)).into())
-        }
-        v4 @ IpAddr::V4(_) => Some(v4),
-    }
+    (!address.to_canonical().is_loopback()).then(|| host(address))
 }
 
 #[cfg(test)]

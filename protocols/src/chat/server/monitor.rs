@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::users::UserKey;
+use super::keys::UserKey;
 use crate::chat::wire::casemap::Folded;
 
 /// The watchers of each nickname that is watched; each user's own list is with the user. They are found

@@ -2,9 +2,9 @@
 
 use std::rc::Rc;
 
-use super::history::Party;
+use super::label::Label;
 use super::line::{Line, MessageId};
-use super::scope::Label;
+use super::talk::Party;
 use crate::chat::wire::builder::{Builder, WriteError};
 use crate::chat::wire::message::MAX_BODY;
 use crate::chat::wire::timestamp::Timestamp;
@@ -20,7 +20,7 @@ pub(super) struct Post {
     pub(super) account: Option<Rc<str>>,
     pub(super) bot: bool,
     pub(super) client_tags: Rc<str>,
-    pub(super) command: &'static str,
+    pub(super) what: What,
     /// What comes before the text: for a message, its target.
     pub(super) params: Vec<String>,
     /// The text: none for a `TAGMSG`, several parts for a multiline message.
@@ -34,13 +34,42 @@ pub(super) struct Part {
     pub(super) concat: bool,
 }
 
+/// What a post tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum What {
+    /// Somebody said something.
+    Said(Kind),
+    /// Something happened on a channel: the command that says it.
+    Event(&'static str),
+}
+
+/// How something is said.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    Privmsg,
+    /// Never answered, not even with an error (RFC 1459, 4.4.2).
+    Notice,
+    /// Tags alone (IRCv3 message-tags).
+    Tagmsg,
+}
+
+impl Kind {
+    pub(super) fn command(self) -> &'static str {
+        match self {
+            Self::Privmsg => "PRIVMSG",
+            Self::Notice => "NOTICE",
+            Self::Tagmsg => "TAGMSG",
+        }
+    }
+}
+
 /// A multiline message that is still being sent (IRCv3 multiline).
 #[derive(Clone, Debug)]
 pub(super) struct Draft {
     /// The client's own name for the batch.
     pub(super) reference: String,
     pub(super) target: String,
-    pub(super) command: Option<&'static str>,
+    pub(super) kind: Option<Kind>,
     pub(super) parts: Vec<Part>,
     pub(super) bytes: usize,
     pub(super) label: Option<Label>,
@@ -48,9 +77,14 @@ pub(super) struct Draft {
 }
 
 impl Post {
-    /// Whether it was said by somebody to somebody, and is no event.
+    /// Whether it was said in words.
     pub(super) fn is_message(&self) -> bool {
-        matches!(self.command, "PRIVMSG" | "NOTICE")
+        matches!(self.what, What::Said(Kind::Privmsg | Kind::Notice))
+    }
+
+    /// Whether it is tags and nothing else.
+    pub(super) fn is_tags(&self) -> bool {
+        self.what == What::Said(Kind::Tagmsg)
     }
 
     pub(super) fn is_multiline(&self) -> bool {
@@ -113,7 +147,11 @@ impl Post {
     }
 
     fn write(&self, text: Option<&str>) -> Result<Line, WriteError> {
-        let builder = Builder::new().source(&self.source).command(self.command);
+        let command = match self.what {
+            What::Said(kind) => kind.command(),
+            What::Event(command) => command,
+        };
+        let builder = Builder::new().source(&self.source).command(command);
         let builder = self.params.iter().fold(builder, |builder, param| builder.param(param));
         Line::new(match text {
             Some(text) => builder.text(text),

@@ -2,18 +2,16 @@
 
 use std::time::Instant;
 
-use reactor::{
-    CloseReason, Closed, ConnectionId, Input, Protocol, Registry, TimerKey, TokenBucket, Transport,
-};
+use reactor::{CloseReason, Closed, Input, Protocol, Registry, TimerKey, TokenBucket, Transport};
 
 use super::carrier::{Carrier, Next, Reading};
 use super::commands;
-use super::scope::Scope;
-use super::users::UserKey;
+use super::context::{Context, Then};
+use super::keys::UserKey;
 use super::work::{TOO_BUSY, Work};
-use crate::chat::wire::stranger::Stranger;
+use crate::chat::wire::other_protocol::OtherProtocol;
 use crate::chat::{Event, Limits, Server};
-use crate::password::{AtDesk, Check, Desk, Memory, PasswordError};
+use crate::password::{Check, HashQueue, HashingSession, Memory, PasswordError};
 
 /// That of registering at first, and of silence afterwards: one a connection, since there are many.
 const PATIENCE: TimerKey = TimerKey(0);
@@ -44,6 +42,8 @@ pub struct Session {
     pace: Pace,
     heard: Option<Instant>,
     pinged: Option<Instant>,
+    /// What its user waits for is done away from the loop: how it goes on then.
+    waiting: Option<Then>,
 }
 
 /// How fast its lines may come (RFC 1459, 8.10).
@@ -103,7 +103,7 @@ impl Session {
     }
 
     fn on(carrier: Carrier) -> Self {
-        Self { user: None, carrier, pace: Pace::Free, heard: None, pinged: None }
+        Self { user: None, carrier, pace: Pace::Free, heard: None, pinged: None, waiting: None }
     }
 
     /// Writes a line that says nothing of anybody.
@@ -132,10 +132,9 @@ impl Session {
         reading: &mut Reading,
         app: &mut App,
     ) {
-        let id = transport.id();
-        while let Some(key) = self.user(app.as_mut(), id) {
+        while let Some(key) = self.user(app.as_mut()) {
             let server = app.as_mut();
-            if server.users[key].waiting.is_some() {
+            if self.waiting.is_some() {
                 return transport.pause();
             }
             if input.is_empty() {
@@ -144,9 +143,9 @@ impl Session {
             if server.users[key].is_registered() {
                 self.pace.settle(&server.settings.limits);
             } else if let Carrier::Stream(_) = self.carrier
-                && let Some(stranger) = Stranger::at_once(input)
+                && let Some(other) = OtherProtocol::at_once(input)
             {
-                server.disconnect(transport.registry(), key, stranger.refusal());
+                server.disconnect(transport.registry(), key, other.refusal());
                 continue;
             }
             let pace = self.pace;
@@ -158,8 +157,10 @@ impl Session {
                 return;
             }
             match self.carrier.next(transport, input, reading) {
-                Next::Line(line) => commands::handle(server, transport.registry(), key, id, line),
-                Next::TooLong => commands::handle_too_long(server, transport.registry(), key, id),
+                Next::Line(line) => {
+                    self.waiting = commands::handle(server, transport.registry(), key, line);
+                }
+                Next::TooLong => commands::handle_too_long(server, transport.registry(), key),
                 Next::Control => {}
                 Next::Over(reason) => {
                     server.remove(transport.registry(), key, &reason);
@@ -177,8 +178,8 @@ impl Session {
     }
 
     /// The user, if it is still there.
-    fn user(&self, server: &Server, connection: ConnectionId) -> Option<UserKey> {
-        self.user.filter(|&key| server.users.find(key, connection).is_some())
+    fn user(&self, server: &Server) -> Option<UserKey> {
+        self.user.filter(|&key| server.users.get(key).is_some())
     }
 
     /// Has work done that the user waits for.
@@ -190,7 +191,7 @@ impl Session {
         work: Work,
     ) {
         let server = app.as_mut();
-        let Some(user) = self.user(server, transport.id()) else {
+        let Some(user) = self.user(server) else {
             return;
         };
         let begun = if let Some(kib) = kib {
@@ -199,7 +200,7 @@ impl Session {
                 work(memory);
                 Ok(())
             };
-            let queued = Self::look_at(transport, app, (kib, most), compute);
+            let queued = Self::compute_in_turn(transport, app, (kib, most), compute);
             queued.inspect_err(|_| {
                 let server = app.as_mut();
                 let who = server.users[user].source.clone();
@@ -225,17 +226,17 @@ impl Session {
         app: &mut App,
         done: Result<(), String>,
     ) {
-        let (id, server) = (transport.id(), app.as_mut());
-        let Some(user) = self.user(server, id) else {
+        let server = app.as_mut();
+        let Some(user) = self.user(server) else {
             return;
         };
-        let mut scope = Scope::new(server, transport.registry(), user, id, None);
-        if let Some(then) = scope.user_mut().waiting.take() {
-            then(&mut scope, done);
+        let mut ctx = Context::new(server, transport.registry(), user, None);
+        if let Some(then) = self.waiting.take() {
+            then.go_on(&mut ctx, done);
         }
-        scope.finish();
+        self.waiting = ctx.finish();
         commands::announce(server, transport.registry());
-        if server.users.find(user, id).is_some_and(|user| user.waiting.is_none()) {
+        if self.waiting.is_none() && server.users.get(user).is_some() {
             transport.resume();
         }
     }
@@ -249,7 +250,7 @@ impl Session {
         let now = transport.registry().now();
         let (interval, patience) =
             (server.settings.limits.ping_interval, server.settings.limits.ping_timeout);
-        let Some(key) = self.user(server, transport.id()) else {
+        let Some(key) = self.user(server) else {
             return;
         };
         let heard = self.heard.unwrap_or(now);
@@ -315,25 +316,24 @@ impl<App: AsMut<Server> + 'static> Protocol<App> for Session {
     }
 
     fn on_end(&mut self, transport: &mut Transport<'_, App>, app: &mut App) {
-        if let Some(key) = self.user(app.as_mut(), transport.id()) {
+        if let Some(key) = self.user(app.as_mut()) {
             app.as_mut().remove(transport.registry(), key, "Connection closed");
         }
         transport.close();
     }
 
     fn on_timer(&mut self, transport: &mut Transport<'_, App>, key: TimerKey, app: &mut App) {
-        let id = transport.id();
-        let Some(user) = self.user(app.as_mut(), id) else {
+        let Some(user) = self.user(app.as_mut()) else {
             return;
         };
         let server = app.as_mut();
         match key {
             PATIENCE if server.users[user].is_registered() => self.check_silence(transport, app),
             PATIENCE => check_registration(server, transport, user),
-            FLOOD if server.users[user].waiting.is_none() => transport.resume(),
+            FLOOD if self.waiting.is_none() => transport.resume(),
             NICK => {
-                let mut scope = Scope::new(server, transport.registry(), user, id, None);
-                commands::enforce_nick(&mut scope);
+                let mut ctx = Context::new(server, transport.registry(), user, None);
+                commands::enforce_nick(&mut ctx);
             }
             _ => {}
         }
@@ -341,7 +341,7 @@ impl<App: AsMut<Server> + 'static> Protocol<App> for Session {
 
     fn on_shutdown(&mut self, transport: &mut Transport<'_, App>, app: &mut App) {
         // The others are being told the same, so they are spared each other's QUITs.
-        if let Some(user) = self.user(app.as_mut(), transport.id()) {
+        if let Some(user) = self.user(app.as_mut()) {
             let server = app.as_mut();
             server.notice(transport.registry(), user, "The server is shutting down");
             server.farewell(transport.registry(), user, "Server shutting down");
@@ -350,19 +350,19 @@ impl<App: AsMut<Server> + 'static> Protocol<App> for Session {
     }
 
     fn on_close(&mut self, registry: &mut Registry<App>, closed: &Closed, app: &mut App) {
-        if let Some(user) = self.user(app.as_mut(), closed.id) {
+        if let Some(user) = self.user(app.as_mut()) {
             let reason = quit_reason(&closed.reason);
             app.as_mut().remove(registry, user, &reason);
         }
-        Self::look_at_next(registry, app);
+        Self::compute_next(registry, app);
     }
 }
 
-impl<App: AsMut<Server> + 'static> AtDesk<App> for Session {
+impl<App: AsMut<Server> + 'static> HashingSession<App> for Session {
     type Answer = ();
 
-    fn desk(app: &mut App) -> &mut Desk<Check<()>> {
-        &mut app.as_mut().desk
+    fn hash_queue(app: &mut App) -> &mut HashQueue<Check<()>> {
+        &mut app.as_mut().hash_queue
     }
 
     fn handle_answer(

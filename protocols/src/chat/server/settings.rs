@@ -35,7 +35,7 @@ pub struct Settings {
     /// Whether clients may register accounts in-band (`REGISTER`, `NS REGISTER`). Default `true`.
     pub registration: bool,
     /// Channels that are always there, each with its topic; nobody can take them over.
-    pub channels: Vec<StandingChannel>,
+    pub channels: Vec<PermanentChannel>,
     /// Every bound.
     pub limits: Limits,
 }
@@ -73,7 +73,7 @@ pub struct Admin {
 
 /// A channel that is there without anybody on it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct StandingChannel {
+pub struct PermanentChannel {
     /// Its name, with `#`.
     pub name: String,
     /// Its topic, or nothing.

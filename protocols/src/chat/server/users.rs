@@ -7,20 +7,17 @@ use std::rc::Rc;
 use std::time::Instant;
 
 use reactor::{Address, ConnectionId};
-use slab::Slab;
+use slotmap::SlotMap;
 
-use super::Values;
-use super::channels::ChannelKey;
+use super::keys::{ChannelKey, UserKey};
 use super::modes::UserModes;
 use super::post::Draft;
-use super::work::Then;
 use crate::chat::wire::capability::Caps;
 use crate::chat::wire::casemap::{Folded, Nick};
 use crate::chat::wire::timestamp::Timestamp;
 
-/// Names a user while it is connected; reused afterwards, so whoever keeps one keeps the connection too.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(super) struct UserKey(usize);
+/// What a user or a channel tells of itself (IRCv3 metadata), by key.
+pub(super) type Values = BTreeMap<String, String>;
 
 /// Somebody who is connected.
 pub(super) struct User {
@@ -56,8 +53,6 @@ pub(super) struct User {
     /// Tells it apart from all who were and will be connected.
     pub(super) serial: u64,
     pub(super) wrong_passwords: u32,
-    /// Something is done for it away from the loop; its lines wait, and this goes on.
-    pub(super) waiting: Option<Then>,
     pub(super) sasl: Option<Vec<u8>>,
     pub(super) draft: Option<Box<Draft>>,
     /// By when it must have another nickname, or be logged in to the owner of this one.
@@ -120,7 +115,6 @@ impl User {
             spoke: now,
             serial,
             wrong_passwords: 0,
-            waiting: None,
             sasl: None,
             draft: None,
             nick_due: None,
@@ -168,7 +162,7 @@ fn host_of(peer: &Address) -> Rc<str> {
 /// All users, the nicknames they have claimed, and who is logged in to each account.
 #[derive(Default)]
 pub(super) struct Users {
-    slab: Slab<User>,
+    users: SlotMap<UserKey, User>,
     nicks: BTreeMap<Folded, UserKey>,
     logged_in: BTreeMap<Rc<str>, BTreeSet<UserKey>>,
     walk: u64,
@@ -176,12 +170,12 @@ pub(super) struct Users {
 
 impl Users {
     pub(super) fn insert(&mut self, user: User) -> UserKey {
-        UserKey(self.slab.insert(user))
+        self.users.insert(user)
     }
 
     /// Takes a user out, with its nickname. Its channels are left to the caller.
     pub(super) fn remove(&mut self, key: UserKey) -> Option<User> {
-        let user = self.slab.try_remove(key.0)?;
+        let user = self.users.remove(key)?;
         if let Some(nick) = &user.nick {
             self.nicks.remove(&nick.folded());
         }
@@ -192,7 +186,7 @@ impl Users {
     /// Logs a user in to an account, or out.
     pub(super) fn set_account(&mut self, key: UserKey, account: Option<&str>) {
         let account = account.map(Rc::<str>::from);
-        let before = std::mem::replace(&mut self.slab[key.0].account, account.clone());
+        let before = std::mem::replace(&mut self.users[key].account, account.clone());
         self.note_log_out(key, before.as_ref());
         if let Some(account) = account {
             self.logged_in.entry(account).or_default().insert(key);
@@ -215,9 +209,9 @@ impl Users {
         self.logged_in.get(account).into_iter().flatten().copied()
     }
 
-    /// The user of a key, if it is still the one on this connection.
-    pub(super) fn find(&self, key: UserKey, on: ConnectionId) -> Option<&User> {
-        self.slab.get(key.0).filter(|user| user.connection == on)
+    /// The user of a key, if it is still here.
+    pub(super) fn get(&self, key: UserKey) -> Option<&User> {
+        self.users.get(key)
     }
 
     /// The registered user of a nickname.
@@ -233,7 +227,7 @@ impl Users {
     /// Gives a user a nickname that nobody else holds; the one it had.
     pub(super) fn rename(&mut self, key: UserKey, nick: Nick) -> Option<Nick> {
         let folded = nick.folded();
-        let user = &mut self.slab[key.0];
+        let user = &mut self.users[key];
         let before = user.nick.replace(nick);
         user.refresh_source();
         if let Some(before) = &before {
@@ -251,11 +245,11 @@ impl Users {
 
     /// Everybody, registered or not.
     pub(super) fn keys(&self) -> Vec<UserKey> {
-        self.slab.iter().map(|(key, _)| UserKey(key)).collect()
+        self.users.keys().collect()
     }
 
     pub(super) fn len(&self) -> usize {
-        self.slab.len()
+        self.users.len()
     }
 
     /// Begins a walk that is to meet nobody twice.
@@ -265,7 +259,7 @@ impl Users {
 
     /// Whether this walk meets a user for the first time.
     pub(super) fn meet(&mut self, key: UserKey) -> bool {
-        let user = &mut self.slab[key.0];
+        let user = &mut self.users[key];
         std::mem::replace(&mut user.walk, self.walk) != self.walk
     }
 }
@@ -274,13 +268,13 @@ impl Index<UserKey> for Users {
     type Output = User;
 
     fn index(&self, key: UserKey) -> &User {
-        &self.slab[key.0]
+        &self.users[key]
     }
 }
 
 impl IndexMut<UserKey> for Users {
     fn index_mut(&mut self, key: UserKey) -> &mut User {
-        &mut self.slab[key.0]
+        &mut self.users[key]
     }
 }
 
@@ -301,7 +295,26 @@ mod tests {
     }
 
     #[test]
+    fn what_named_a_user_names_nobody_once_it_has_left() {
+        let (mut users, connection) = (Users::default(), connection());
+        let new = || User::new(connection, &Address::Unnamed, Instant::now(), 0);
+        let gone = users.insert(new());
+        users.remove(gone).expect("it was here");
+        let next = users.insert(new());
+        assert_ne!(gone, next, "both had the same place");
+        assert!(users.get(gone).is_none() && users.get(next).is_some());
+        assert!(users.remove(gone).is_none(), "the wrong one was removed");
+        assert_eq!(users.keys(), [next]);
+    }
+
+    fn connection() -> ConnectionId {
+        let mut reactor = reactor::Reactor::<crate::chat::Server>::new().expect("a loop");
+        let address = "127.0.0.1:9".parse().expect("an address");
+        reactor.registry().connect(address, crate::chat::Session::new()).expect("it begins")
+    }
+
+    #[test]
     fn who_is_here_and_says_nothing_is_small() {
-        assert!(size_of::<User>() <= 424, "{}", size_of::<User>());
+        assert!(size_of::<User>() <= 408, "{}", size_of::<User>());
     }
 }

@@ -1,8 +1,8 @@
 //! What a user is greeted with, and what ISUPPORT promises.
 
 use super::Server;
+use super::context::Context;
 use super::modes::Status;
-use super::scope::Scope;
 use crate::chat::wire::casemap::{CASEMAPPING, CHANTYPES};
 use crate::chat::wire::numeric;
 
@@ -17,7 +17,7 @@ const USER_MODES: &str = "BTiorw";
 const CHANNEL_MODES: &str = "CIMRabehiklmnoqrstv";
 const WITH_PARAMETER: &str = "Iabehkloqv";
 
-impl Scope<'_> {
+impl Context<'_> {
     /// The numerics of a registration that is complete, in the order that clients rely on
     /// (modern.ircdocs.horse, "Connection Registration").
     pub(super) fn welcome(&mut self) {
@@ -81,7 +81,7 @@ impl Server {
             format!("MODES={}", limits.modes),
             format!("MONITOR={}", limits.monitored),
             format!("NAMELEN={}", limits.name_length),
-            format!("NETWORK={}", super::scope::presentable(&self.settings.network)),
+            format!("NETWORK={}", super::context::presentable(&self.settings.network)),
             format!("NICKLEN={}", limits.nick_length),
             format!("PREFIX={}", Status::PREFIX),
             "SAFELIST".to_owned(),

@@ -1,14 +1,13 @@
 //! Work that does not belong on the loop, and what goes on when it is done.
 //!
 //! ```text
-//!   OPER ann secret ──▶ Scope::verify ──Network──▶ Session ──AtDesk──▶ its scope ──offload──▶ argon2, 40 ms
-//!        user is waiting: its next lines are not read       │ too many wait                   │
-//!   381 :You are now an IRC operator ◀── then ◀── Session ◀─┴─────────────────────────────────┘
+//!   OPER ann secret ──▶ Context::verify ──Network──▶ Session ──▶ HashQueue ──offload──▶ argon2, 40 ms
+//!        user is waiting: its next lines are not read   │ too many wait                  │
+//!   381 :You are now an IRC operator ◀── Session: then ◀┴────────────────────────────────┘
 //! ```
 
 use std::sync::Arc;
 
-use super::scope::Scope;
 use crate::chat::Settings;
 use crate::password::Memory;
 
@@ -17,9 +16,6 @@ pub type Loader = Arc<dyn Fn() -> Result<Settings, String> + Send + Sync>;
 
 /// What is done on a thread other than the loop's, in this memory if it is a hash.
 pub(super) type Work = Box<dyn FnOnce(&mut Memory) + Send>;
-
-/// How a user's turn goes on when it is done, or is told why it never will be.
-pub(super) type Then = Box<dyn FnOnce(&mut Scope<'_>, Result<(), String>)>;
 
 /// Why work is not done if there is too much already.
 pub(super) const TOO_BUSY: &str = "the server is too busy, try again later";

@@ -1,10 +1,8 @@
 //! Capabilities: what a client has said it understands (IRCv3 capability-negotiation).
 
-use std::fmt::Write;
 use std::ops::{BitOr, BitOrAssign};
 
 use super::framing::Framing;
-use crate::chat::Limits;
 
 /// A set of capabilities.
 ///
@@ -65,6 +63,11 @@ impl Caps {
     /// None.
     pub const NONE: Self = Self(0);
 
+    /// Those that there are.
+    pub(in crate::chat) fn all() -> Self {
+        Self::ALL.iter().fold(Self::NONE, |all, &(_, caps)| all | caps)
+    }
+
     /// The capability of a name.
     #[must_use]
     pub fn of(name: &str) -> Option<Self> {
@@ -123,7 +126,7 @@ impl Caps {
 
     /// Those in it, in the order of lists: what everybody needs comes last, since clients that do not know
     /// that a list may have several lines read the last.
-    fn listed(self) -> impl Iterator<Item = (&'static str, Self)> {
+    pub(in crate::chat) fn listed(self) -> impl Iterator<Item = (&'static str, Self)> {
         let of_kind = move |draft: bool| {
             let all = Self::ALL.iter().copied();
             all.filter(move |&(name, caps)| is_draft(name) == draft && self.has(caps))
@@ -132,7 +135,7 @@ impl Caps {
     }
 }
 
-fn is_draft(name: &str) -> bool {
+pub(in crate::chat) fn is_draft(name: &str) -> bool {
     name.starts_with("draft/")
 }
 
@@ -150,55 +153,6 @@ impl BitOrAssign for Caps {
     }
 }
 
-/// What `CAP LS` lists: with their values for clients that know version 302. The others are told all on
-/// one line ("Multiline replies to CAP LS and CAP LIST"), which holds no drafts: those are younger than
-/// such clients.
-pub(in crate::chat) fn listed(offered: Caps, version_302: bool, limits: &Limits) -> Vec<String> {
-    let listed = offered.listed().filter(|(name, _)| version_302 || !is_draft(name));
-    listed
-        .map(|(name, caps)| {
-            let mut text = name.to_owned();
-            if version_302 {
-                write_value(&mut text, caps, limits);
-            }
-            text
-        })
-        .collect()
-}
-
-/// What this server offers with these limits.
-pub(in crate::chat) fn offered(limits: &Limits, registration: bool) -> Caps {
-    let mut offered = Caps::ALL.iter().fold(Caps::NONE, |all, &(_, caps)| all | caps);
-    if limits.history_messages == 0 {
-        offered.set(Caps::CHATHISTORY | Caps::EVENT_PLAYBACK | Caps::MESSAGE_REDACTION, false);
-    }
-    offered.set(Caps::ACCOUNT_REGISTRATION, registration);
-    offered
-}
-
-fn write_value(text: &mut String, caps: Caps, limits: &Limits) {
-    // Writing to a string does not fail.
-    let _ = match caps {
-        Caps::SASL => write!(text, "=PLAIN"),
-        Caps::MULTILINE => {
-            write!(
-                text,
-                "=max-bytes={},max-lines={}",
-                limits.multiline_bytes, limits.multiline_lines
-            )
-        }
-        Caps::METADATA_2 | Caps::METADATA_3 => {
-            write!(
-                text,
-                "=before-connect,max-subs={},max-keys={},max-value-bytes={}",
-                limits.metadata_subscriptions, limits.metadata_keys, limits.metadata_value
-            )
-        }
-        Caps::ACCOUNT_REGISTRATION => write!(text, "=before-connect,custom-account-name"),
-        _ => Ok(()),
-    };
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -213,12 +167,5 @@ mod tests {
         assert_eq!(caps.names(), "server-time");
         assert_eq!(Caps::of("server-time"), Some(Caps::SERVER_TIME));
         assert_eq!(Caps::of("Server-Time"), None);
-    }
-
-    #[test]
-    fn the_list_for_old_clients_fits_on_one_line_and_has_no_values() {
-        let limits = Limits::default();
-        let list = listed(offered(&limits, true), false, &limits).join(" ");
-        assert!(list.len() < 420 && !list.contains('='), "{list}");
     }
 }

@@ -2,10 +2,11 @@
 
 use std::borrow::Cow;
 
+use crate::wildcard;
+
 /// Whether a text matches a mask, without regard to case (as the server's case mapping has it).
 ///
-/// It takes at most as many steps as the two lengths multiplied, whatever the mask: what does not fit
-/// is tried again behind the last `*` only.
+/// It takes at most as many steps as the two lengths multiplied, whatever the mask.
 ///
 /// ```
 /// use protocols::chat::mask::matches;
@@ -15,34 +16,7 @@ use std::borrow::Cow;
 #[must_use]
 pub fn matches(mask: &str, text: &str) -> bool {
     let (mask, text) = (mask.as_bytes(), text.as_bytes());
-    let (mut at_mask, mut at_text) = (0, 0);
-    // Where the last `*` is, and how much of the text it has been given.
-    let mut star = None;
-    while at_text < text.len() {
-        match mask.get(at_mask) {
-            Some(b'*') => {
-                star = Some((at_mask, at_text));
-                at_mask += 1;
-            }
-            Some(b'?') => {
-                at_mask += 1;
-                at_text += character(&text[at_text..]);
-            }
-            Some(byte) if byte.eq_ignore_ascii_case(&text[at_text]) => {
-                at_mask += 1;
-                at_text += 1;
-            }
-            _ => {
-                let Some((at, given)) = star else {
-                    return false;
-                };
-                star = Some((at, given + 1));
-                at_mask = at + 1;
-                at_text = given + 1;
-            }
-        }
-    }
-    mask[at_mask..].iter().all(|&byte| byte == b'*')
+    wildcard::matches(mask, text, u8::eq_ignore_ascii_case, character)
 }
 
 /// How many bytes the first character has.

@@ -6,7 +6,7 @@
 //! | [`casemap`], [`mask`] | names, how they are spelt, when two are the same, what fits a pattern |
 //! | [`numeric`], [`capability`], [`timestamp`] | the words of the protocol |
 //! | `framing` | how lines go out, on a stream and on a WebSocket |
-//! | `stranger` | who does not speak IRC at all |
+//! | `other_protocol` | who does not speak IRC at all |
 
 pub(super) mod builder;
 pub mod capability;
@@ -15,5 +15,5 @@ pub(super) mod framing;
 pub mod mask;
 pub mod message;
 pub mod numeric;
-pub(super) mod stranger;
+pub(super) mod other_protocol;
 pub mod timestamp;

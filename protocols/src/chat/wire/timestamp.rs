@@ -5,6 +5,7 @@ use std::str::FromStr;
 use std::time::{Duration, SystemTime};
 
 use thiserror::Error;
+use time::{Date, Month, OffsetDateTime};
 
 /// Milliseconds since 1970, which print as the `time` tag wants them (IRCv3 server-time): ISO 8601 in
 /// UTC. What is before 1970 is read as 1970: nothing was said then.
@@ -23,8 +24,6 @@ pub struct Timestamp(u64);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error("not a time: expected YYYY-MM-DDThh:mm:ss.sssZ")]
 pub struct NotATime;
-
-const DAY: u64 = 86_400;
 
 impl Timestamp {
     /// A time; what is before 1970 is 1970.
@@ -58,45 +57,29 @@ impl Timestamp {
         SystemTime::UNIX_EPOCH + Duration::from_millis(self.0)
     }
 
-    /// Year, month and day (by the algorithm of Howard Hinnant's `civil_from_days`).
-    #[must_use]
-    pub fn date(self) -> (u64, u64, u64) {
-        let days = self.seconds() / DAY + 719_468;
-        let (era, day) = (days / 146_097, days % 146_097);
-        let year = (day - day / 1_460 + day / 36_524 - day / 146_096) / 365;
-        let day = day - (365 * year + year / 4 - year / 100);
-        let month = (5 * day + 2) / 153;
-        let leap = u64::from(month >= 10);
-        (
-            year + era * 400 + leap,
-            if leap == 1 { month - 9 } else { month + 3 },
-            day - (153 * month + 2) / 5 + 1,
-        )
-    }
-
     /// For people: `Mon, 24 Nov 2025 06:00:00 UTC`.
     #[must_use]
     pub fn to_text(self) -> String {
-        const DAYS: [&str; 7] = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"];
-        const MONTHS: [&str; 12] =
-            ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
-        let (year, month, day) = self.date();
-        let (hour, minute, second) = self.time();
-        let weekday = DAYS[(self.seconds() / DAY % 7) as usize];
-        let month = MONTHS[(month - 1) as usize];
-        format!("{weekday}, {day:02} {month} {year} {hour:02}:{minute:02}:{second:02} UTC")
+        let at = self.utc();
+        let (year, month, day) = (at.year(), at.month().to_string(), at.day());
+        let (weekday, (hour, minute, second)) = (at.weekday().to_string(), at.to_hms());
+        format!("{weekday:.3}, {day:02} {month:.3} {year} {hour:02}:{minute:02}:{second:02} UTC")
     }
 
-    fn time(self) -> (u64, u64, u64) {
-        let second = self.seconds() % DAY;
-        (second / 3_600, second / 60 % 60, second % 60)
+    /// What is beyond the year 9999 is 1970 too.
+    fn utc(self) -> OffsetDateTime {
+        let seconds = i64::try_from(self.seconds()).ok();
+        seconds
+            .and_then(|seconds| OffsetDateTime::from_unix_timestamp(seconds).ok())
+            .unwrap_or(OffsetDateTime::UNIX_EPOCH)
     }
 }
 
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (year, month, day) = self.date();
-        let (hour, minute, second) = self.time();
+        let at = self.utc();
+        let (year, month, day) = (at.year(), u8::from(at.month()), at.day());
+        let (hour, minute, second) = at.to_hms();
         let milli = self.0 % 1_000;
         write!(f, "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{milli:03}Z")
     }
@@ -111,20 +94,19 @@ impl FromStr for Timestamp {
         let [year, month, day] = numbers(date, '-')?;
         let (time, fraction) = time.split_once('.').unwrap_or((time, "0"));
         let [hour, minute, second] = numbers(time, ':')?;
-        let in_range = (1..=9999).contains(&year)
-            && (1..=12).contains(&month)
-            && (1..=31).contains(&day)
-            && hour < 24
-            && minute < 60
-            && second <= 60;
-        if !in_range {
+        let is_time = hour < 24 && minute < 60 && second <= 60 && (1..=31).contains(&day);
+        let first = u8::try_from(month).ok().and_then(|month| Month::try_from(month).ok());
+        let year = i32::try_from(year).ok().filter(|year| (1..=9999).contains(year));
+        let (true, Some(month), Some(year)) = (is_time, first, year) else {
             return Err(NotATime);
-        }
+        };
         let millis = millis(fraction)?;
-        if year < 1970 {
+        let first = Date::from_calendar_date(year, month, 1).map_err(|_| NotATime)?;
+        let days = u64::try_from(first.midnight().assume_utc().unix_timestamp());
+        let Ok(month) = days else {
             return Ok(Self(0));
-        }
-        let seconds = days(year, month, day) * DAY + hour * 3_600 + minute * 60 + second;
+        };
+        let seconds = month + (day - 1) * 86_400 + hour * 3_600 + minute * 60 + second;
         Ok(Self(seconds * 1_000 + millis))
     }
 }
@@ -152,14 +134,6 @@ fn millis(fraction: &str) -> Result<u64, NotATime> {
         .chain(*b"00")
         .take(3)
         .fold(0, |sum, digit| sum * 10 + u64::from(digit - b'0')))
-}
-
-/// Days since 1970 (Howard Hinnant's `days_from_civil`).
-fn days(year: u64, month: u64, day: u64) -> u64 {
-    let year = if month <= 2 { year - 1 } else { year };
-    let (era, in_era) = (year / 400, year % 400);
-    let in_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
-    era * 146_097 + in_era * 365 + in_era / 4 - in_era / 100 + in_year - 719_468
 }
 
 #[cfg(test)]

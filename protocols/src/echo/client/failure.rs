@@ -22,7 +22,7 @@ pub enum Failure {
     Host(String),
     /// What came back is not what was sent.
     #[error("the peer is no echo server: {0}")]
-    Mismatch(#[from] Mismatch),
+    Mismatch(Mismatch),
     /// The peer ended the conversation first.
     #[error("the peer ended the connection first, with {missing} bytes unanswered")]
     EarlyEnd {

@@ -10,7 +10,7 @@ use reactor::{
     SocketId, StreamLimits, Transport,
 };
 
-use super::{Caller, ClientId, ClientOptions, Event, NotSent, Reply, State};
+use super::{Caller, ClientId, ClientOptions, Event, Failure, NotSent, Reply, State};
 
 /// Begins to connect. Everything that may be on its way fits below the high mark, so that the client
 /// is always read.
@@ -132,7 +132,7 @@ fn hear<App: Caller>(
     let before = *input;
     let result = client.exchange.handle_bytes(input, transport.registry().now());
     if let Err(mismatch) = result {
-        client.state = State::Failed(mismatch.into());
+        client.state = State::Failed(Failure::Mismatch(mismatch));
         transport.abort();
     }
     let right = &before[..before.len() - input.len()];

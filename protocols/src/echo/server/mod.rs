@@ -4,6 +4,7 @@ mod refusal;
 mod session;
 
 use std::fmt;
+use std::iter::Sum;
 use std::time::Instant;
 
 use reactor::{Address, DatagramOptions, ListenOptions, ListenerId, OpenError, Registry, SocketId};
@@ -140,6 +141,23 @@ impl Counters {
         } else {
             self.unsent += 1;
         }
+    }
+}
+
+/// What servers on several loops have done together.
+impl Sum for Counters {
+    fn sum<I: Iterator<Item = Self>>(all: I) -> Self {
+        all.fold(Self::default(), |mut sum, one| {
+            let Self { open, sessions, bytes, datagrams, datagram_bytes, unsent, refused } = one;
+            sum.open += open;
+            sum.sessions += sessions;
+            sum.bytes += bytes;
+            sum.datagrams += datagrams;
+            sum.datagram_bytes += datagram_bytes;
+            sum.unsent += unsent;
+            sum.refused.iter_mut().zip(refused).for_each(|(sum, count)| *sum += count);
+            sum
+        })
     }
 }
 

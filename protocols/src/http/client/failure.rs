@@ -56,7 +56,7 @@ pub enum Failure {
     Silent,
     /// What the server sends is not HTTP, or could be read in two ways.
     #[error("the server's answer makes no sense: {0}")]
-    Malformed(#[from] Refusal),
+    Malformed(Refusal),
     /// More interim responses than are taken, or a change to a protocol that was not offered.
     #[error("the server answers before the answer, again and again")]
     Interim,
@@ -99,7 +99,7 @@ impl Failure {
             HostFailure::Lookup { error, .. } => Self::NotFound { address, why: error.to_string() },
             _ if failure.kind() == std::io::ErrorKind::TimedOut => Self::ConnectTimeout(address),
             _ => {
-                let told = attempts.map(|it| format!("{}: {}", it.address, it.reason));
+                let told = attempts.map(ToString::to_string);
                 Self::Unreachable { address, why: told.collect::<Vec<_>>().join("; ") }
             }
         }

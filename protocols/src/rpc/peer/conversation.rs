@@ -357,7 +357,7 @@ impl<App: 'static> Conversation<App> {
         registry: &mut Registry<App>,
         app: &mut App,
     ) {
-        let &Ended { id, why, is_clean, was_open } = ended;
+        let &Ended { id, peer, why, is_clean, was_open } = ended;
         self.forget_calls(registry);
         let service = Rc::clone(self.remote.service());
         for topic in self.remote.take_subscriptions() {
@@ -366,7 +366,7 @@ impl<App: 'static> Conversation<App> {
         if was_open {
             service.count(|counters| counters.open -= 1);
         }
-        service.tell(app, &Event::Closed { id, why, is_clean });
+        service.tell(app, &Event::Closed { id, peer, why, is_clean });
         client::handle_close(&self.remote, registry, why);
     }
 
@@ -384,6 +384,7 @@ impl<App: 'static> Conversation<App> {
 /// How a connection has ended.
 pub(super) struct Ended<'a> {
     pub(super) id: ConnectionId,
+    pub(super) peer: &'a Address,
     pub(super) why: &'a str,
     pub(super) is_clean: bool,
     /// It may never have been.

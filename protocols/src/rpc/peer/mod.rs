@@ -124,6 +124,7 @@ impl<App: 'static> Protocol<App> for Peer<App> {
     fn on_close(&mut self, registry: &mut Registry<App>, closed: &Closed, app: &mut App) {
         let ended = Ended {
             id: closed.id,
+            peer: &closed.peer,
             why: &closed.reason.to_string(),
             is_clean: closed.reason.is_clean(),
             was_open: closed.opened,

@@ -7,7 +7,7 @@ use super::Remote;
 use super::channel::{Channel, Place};
 use super::conversation::{Conversation, Ended};
 use crate::http::server::{self, Exchange, ExchangeId, Kept};
-use crate::websocket::{CloseCode, Ending, Handler, Message, Session, Socket};
+use crate::websocket::{CloseCode, Closed, Handler, Message, Session, Socket};
 
 // ── WebSockets ──────────────────────────────────────────────────────────────────────────────
 
@@ -53,19 +53,14 @@ impl<App: 'static> Handler<App> for Talker<App> {
         self.conversation.handle_shutdown(socket);
     }
 
-    fn on_close(
-        &mut self,
-        registry: &mut Registry<App>,
-        id: ConnectionId,
-        ending: &Ending,
-        app: &mut App,
-    ) {
+    fn on_close(&mut self, registry: &mut Registry<App>, closed: &Closed, app: &mut App) {
         let is_usual =
             |code| [CloseCode::NORMAL, CloseCode::GOING_AWAY, CloseCode::NONE].contains(&code);
         let ended = Ended {
-            id,
-            why: &ending.to_string(),
-            is_clean: is_usual(ending.code()),
+            id: closed.id,
+            peer: &closed.peer,
+            why: &closed.ending.to_string(),
+            is_clean: is_usual(closed.ending.code()),
             was_open: self.was_open,
         };
         self.conversation.handle_close(&ended, registry, app);

@@ -9,8 +9,8 @@ use reactor::{
     SocketClosed, SocketId, TimerKey,
 };
 
-use super::packet::LONGEST_REQUEST;
 use super::pump::{Content, News, Pump};
+use super::wire::packet::LONGEST_REQUEST;
 use super::{Failure, Mode, NotBegun, Options, Packet, Pairs, Patience, Request, Terms, Transfer};
 
 /// A program that transfers files: what it is told of them.

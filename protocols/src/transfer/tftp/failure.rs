@@ -5,8 +5,8 @@ use std::io;
 use reactor::OpenError;
 use thiserror::Error;
 
-use super::options::Unacceptable;
-use super::packet::Code;
+use super::wire::options::Unacceptable;
+use super::wire::packet::Code;
 use crate::transfer::store::StoreError;
 
 /// Why a transfer failed.
@@ -32,7 +32,7 @@ pub enum Failure {
     Silent,
     /// The peer grants options that were not asked for.
     #[error("the peer does not negotiate as it should: {0}")]
-    Options(#[from] Unacceptable),
+    Options(Unacceptable),
     /// The peer sends blocks that are longer than agreed.
     #[error("the peer sends blocks of more than {0} bytes")]
     Oversized(u16),

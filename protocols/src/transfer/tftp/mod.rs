@@ -12,20 +12,12 @@
 //!                                                            └────────────────────────┘
 //! ```
 //!
-//! | file | what it is |
+//! | folder or file | what it is |
 //! |---|---|
-//! | `packet` | what stands in a datagram: pure |
-//! | `options` | what is asked for, what is granted, what both go by: pure |
-//! | [`netascii`] | text with the line ends of Telnet, both ways: pure |
-//! | `outflow`, `inflow` | blocks on their way out, blocks that come in: pure |
-//! | `stall` | a window that is not acknowledged: what is done about it at once: pure |
-//! | `retransmission` | when a packet is sent again, and when it is given up: pure |
-//! | `transfer` | one side of a transfer, packets and time in, packets and timers out: pure |
-//! | `limits` | every bound, its default, and the reason for it |
-//! | `pump` | between a transfer, its socket and its file |
-//! | `port` | the server's well-known port |
-//! | `session` | the server's side of one transfer |
-//! | `server` | what they share, and the call that opens the port |
+//! | `wire` | what stands in a datagram, and what is agreed on by it: pure. In it [`netascii`] |
+//! | `transfer` | one side of a transfer, either one, packets and time in, packets and timers out: pure |
+//! | `pump` | between a transfer, its socket and its file, on either side |
+//! | `server` | the well-known port, the server's side of each transfer, and what they share |
 //! | `client` | the other side |
 //! | `failure` | how a transfer can fail |
 //!
@@ -36,25 +28,15 @@
 
 mod client;
 mod failure;
-mod inflow;
-mod limits;
-pub mod netascii;
-mod options;
-mod outflow;
-mod packet;
-mod port;
 mod pump;
-mod retransmission;
 mod server;
-mod session;
-mod stall;
 mod transfer;
+mod wire;
 
 pub use client::{Caller, ClientOptions, get, put};
 pub use failure::{Failure, NotBegun};
-pub use limits::Limits;
-pub use options::{Bounds, LARGEST_BLOCK, Options, Terms, Unacceptable};
-pub use packet::{Code, LONGEST_REQUEST, Malformed, Mode, Packet, Pairs, Request};
-pub use retransmission::Patience;
-pub use server::{Counters, Server, bind};
-pub use transfer::{Event, Transfer};
+pub use server::{Counters, Limits, Server, bind};
+pub use transfer::{Event, Patience, Transfer};
+pub use wire::netascii;
+pub use wire::options::{Bounds, LARGEST_BLOCK, Options, Terms, Unacceptable};
+pub use wire::packet::{Code, LONGEST_REQUEST, Malformed, Mode, Packet, Pairs, Request};

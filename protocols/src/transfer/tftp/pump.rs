@@ -14,8 +14,8 @@ use std::time::Instant;
 
 use reactor::{Address, DatagramTransport, TimerKey};
 
-use super::netascii::{Decoder, Encoder};
 use super::transfer::error;
+use super::wire::netascii::{Decoder, Encoder};
 use super::{Code, Event, Failure, Mode, Terms, Transfer};
 
 /// Bytes of a file that are read at once: small blocks do not cost a system call each.

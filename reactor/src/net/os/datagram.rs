@@ -365,7 +365,7 @@ mod unix {
     use socket2::Type;
 
     use super::super::listener::named;
-    use super::super::listener::unix::{OwnedPath, bind, open as open_socket, sock_addr};
+    use super::super::listener::unix::{bind, open as open_socket, sock_addr};
     use super::super::options;
     use super::{DatagramSocket, Incoming};
     use crate::{Address, DatagramOptions, OpenError};
@@ -376,10 +376,10 @@ mod unix {
     ) -> Result<DatagramSocket, OpenError> {
         let failed = |error| OpenError::new(address, error);
         let socket = open_socket(Type::DGRAM).map_err(failed)?;
-        if *address != Address::Unnamed {
-            bind(&socket, address, true)?;
-        }
-        let path = address.path().map(OwnedPath::new);
+        let path = match address {
+            Address::Unnamed => None,
+            _ => bind(&socket, address, true, options.unix_mode)?,
+        };
         options::apply_buffers(&socket, options.receive_buffer, options.send_buffer)
             .map_err(failed)?;
         if let Some(peer) = &options.peer {

@@ -200,8 +200,10 @@ pub(super) use unix::{connect_unix, named};
 /// Unix sockets: paths that appear and have to vanish again, and abstract names.
 #[cfg(unix)]
 pub(super) mod unix {
+    use std::fs::{File, Permissions};
     use std::io;
-    use std::os::unix::fs::{FileTypeExt, MetadataExt};
+    use std::os::fd::OwnedFd;
+    use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
     use std::os::unix::net::{SocketAddr, UnixListener, UnixStream};
     use std::path::{Path, PathBuf};
 
@@ -251,19 +253,37 @@ pub(super) mod unix {
     ) -> Result<ListenerSocket, OpenError> {
         let failed = |error| OpenError::new(address, error);
         let socket = open(Type::STREAM).map_err(failed)?;
-        bind(&socket, address, options.replace_stale)?;
-        let path = address.path().map(OwnedPath::new);
+        let path = bind(&socket, address, options.replace_stale, options.unix_mode)?;
         socket.listen(i32::try_from(options.backlog).unwrap_or(i32::MAX)).map_err(failed)?;
         let socket = mio::net::UnixListener::from_std(UnixListener::from(socket));
         Ok(ListenerSocket::Unix { socket, path })
     }
 
-    /// Binds, if need be over a path that a crash has left behind.
+    /// Binds, if need be over a path that a crash has left behind; the path, if it is one.
     pub(in crate::net::os) fn bind(
         socket: &Socket,
         address: &Address,
         replace_stale: bool,
-    ) -> Result<(), OpenError> {
+        mode: Option<u32>,
+    ) -> Result<Option<OwnedPath>, OpenError> {
+        let failed = |error| OpenError::new(address, error);
+        let Some(path) = address.path() else {
+            return bind_over(socket, address, replace_stale).map(|()| None);
+        };
+        let Some(mode) = mode.map(Permissions::from_mode) else {
+            return bind_over(socket, address, replace_stale).map(|()| Some(OwnedPath::new(path)));
+        };
+        // On Linux the file is made with no more than its socket has, so that nobody who may not comes in between;
+        // what the umask takes away of that is given afterwards. Elsewhere a socket has no mode.
+        let socket_alone = |it| File::from(OwnedFd::from(it)).set_permissions(mode.clone());
+        let _ = socket.try_clone().and_then(socket_alone);
+        bind_over(socket, address, replace_stale)?;
+        let owned = OwnedPath::new(path);
+        std::fs::set_permissions(path, mode).map_err(failed)?;
+        Ok(Some(owned))
+    }
+
+    fn bind_over(socket: &Socket, address: &Address, replace_stale: bool) -> Result<(), OpenError> {
         let failed = |error| OpenError::new(address, error);
         let name = sock_addr(address).map_err(failed)?;
         let Err(error) = socket.bind(&name) else {
@@ -301,8 +321,7 @@ pub(super) mod unix {
         let socket = open(Type::STREAM).map_err(failed)?;
         let mut path = None;
         if let Some(from) = &options.from {
-            bind(&socket, from, true)?;
-            path = from.path().map(OwnedPath::new);
+            path = bind(&socket, from, true, None)?;
         }
         let ConnectOptions { stream, .. } = options;
         options::apply_buffers(&SockRef::from(&socket), stream.receive_buffer, stream.send_buffer)

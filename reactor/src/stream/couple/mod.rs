@@ -91,7 +91,6 @@ impl<App: 'static> Registry<App> {
     ///             client.close();
     ///         }
     ///     }
-    ///     fn on_data(&mut self, _: &mut Transport<'_, ()>, _: &mut Input<'_>, _: &mut ()) {}
     /// }
     ///
     /// struct Back {
@@ -107,7 +106,6 @@ impl<App: 'static> Registry<App> {
     ///             backend.close();
     ///         }
     ///     }
-    ///     fn on_data(&mut self, _: &mut Transport<'_, ()>, _: &mut Input<'_>, _: &mut ()) {}
     ///     /// The backend is down: coupled connections do not get here.
     ///     fn on_close(&mut self, registry: &mut Registry<()>, _: &Closed, _: &mut ()) {
     ///         let _ = registry.abort(self.client);

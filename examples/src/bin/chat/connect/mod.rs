@@ -47,6 +47,9 @@ const HISTORY: u16 = 100;
 /// named by /query last, or, if that channel forwards, where the server puts one instead. If none of
 /// those that were asked for last lets one in, it goes to nobody. At the end of the input it says goodbye.
 ///
+/// A connection that is lost is made again, after a pause that is told and grows. Without a terminal that is
+/// so once the server has let one in: a script whose server is not there ends, unless there is --retry.
+///
 /// Exit code: 0 if all was said and done. 1 if not: a channel did not let one in, somebody was not there,
 /// a command is none, the connection was lost for good; what was not said is on standard error. 2 if the
 /// command line makes no sense, also a nick that no server would take.
@@ -84,6 +87,10 @@ pub(crate) struct Options {
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1000))]
     rate: u32,
 
+    /// Try again until the server lets one in for the first time, also without a terminal
+    #[arg(long, conflicts_with = "once")]
+    retry: bool,
+
     /// End when the connection is lost, instead of connecting again
     #[arg(long)]
     once: bool,
@@ -115,6 +122,7 @@ pub(crate) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     let channels: Vec<_> = names.filter(|name| !name.is_empty()).map(str::to_owned).collect();
     let client = Client::start(reactor.registry(), ClientId::default(), client);
     let mut talk = Talk::new(client, front, &channels);
+    talk.gives_up = !on_terminal && !options.retry;
     reactor.run(&mut talk)?;
     talk.into_result()
 }

@@ -97,8 +97,9 @@ impl Report {
                 Self::news(server(), format!("you are logged in as {account}"))
             }
             Event::Lost { why, pause } => {
-                let text =
-                    format!("{why}; connecting again in {:.0} s", pause.as_secs_f64().ceil());
+                let server = client.server().map_or_else(String::new, |it| format!("{it}: "));
+                let pause = pause.as_secs_f64().ceil();
+                let text = format!("{server}{why}; connecting again in {pause:.0} s");
                 Self::refusal(text)
             }
             Event::Joined { channel, own: true, .. } => {

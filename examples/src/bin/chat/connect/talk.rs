@@ -21,6 +21,8 @@ pub(super) struct Talk {
     /// Set while a channel is waited for, and how long.
     pub(super) patience: Option<(TimerId, Duration)>,
     pub(super) is_ready: bool,
+    /// The server has not let one in yet, and nobody waits until it does.
+    pub(super) gives_up: bool,
     /// Goodbye was said, and the server has not closed the connection yet.
     pub(super) is_leaving: bool,
     result: Option<Result<(), Box<dyn Error>>>,
@@ -37,7 +39,8 @@ impl Talk {
         let mut joins = Joins::default();
         channels.iter().for_each(|name| joins.ask(name));
         let (patience, result) = (None, None);
-        Self { client, front, joins, patience, is_ready: false, is_leaving: false, result }
+        let (is_ready, gives_up, is_leaving) = (false, false, false);
+        Self { client, front, joins, patience, is_ready, gives_up, is_leaving, result }
     }
 
     /// How it ended.
@@ -57,6 +60,12 @@ impl Talk {
     ) {
         self.result.get_or_insert(result);
         registry.shutdown(Duration::ZERO);
+    }
+
+    /// Ends the program for what the conversation ended for.
+    fn fail(&mut self, registry: &mut Registry<Self>, failure: &Failure) {
+        let server = self.client.server().map_or_else(String::new, |it| format!("{it}: "));
+        self.finish(registry, Err(format!("{server}{failure}").into()));
     }
 
     /// Says goodbye; again, and it does not wait for the answer.
@@ -298,6 +307,11 @@ impl Caller for Talk {
 
     fn on_event(&mut self, registry: &mut Registry<Self>, _: ClientId, event: Event) {
         self.note(&event);
+        if let Event::Lost { why, .. } = &event
+            && self.gives_up
+        {
+            return self.fail(registry, why);
+        }
         if let Some(report) = Report::of(&self.client, &event) {
             self.show(registry, &report);
         }
@@ -319,9 +333,10 @@ impl Caller for Talk {
         _: ClientId,
         outcome: Result<(), Failure>,
     ) {
-        let server = self.client.server().map_or_else(String::new, |it| format!("{it}: "));
-        let result = outcome.map_err(|failure| format!("{server}{failure}").into());
-        self.finish(registry, result);
+        match outcome {
+            Ok(()) => self.finish(registry, Ok(())),
+            Err(failure) => self.fail(registry, &failure),
+        }
     }
 }
 

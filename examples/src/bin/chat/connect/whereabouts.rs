@@ -12,7 +12,7 @@ impl Talk {
     /// What happened may be what was waited for before more is read.
     pub(super) fn note(&mut self, event: &Event) {
         match event {
-            Event::Ready => self.is_ready = true,
+            Event::Ready => (self.is_ready, self.gives_up) = (true, false),
             Event::Lost { .. } => self.is_ready = false,
             Event::Joined { channel, own: true, .. } => self.arrive(channel),
             Event::Reply { code: 470, params } => self.follow(params),

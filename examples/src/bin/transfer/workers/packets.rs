@@ -180,8 +180,13 @@ impl Workers {
             let place = Place { site, address: address + 1 };
             return self.begin_packet_task(registry, place, packet_task, self.manner);
         }
+        let server = self.sites.get(site).and_then(|site| site.addresses.get(address));
+        let why = match server {
+            Some(server) if is_nowhere => format!("{server}: {failure}"),
+            _ => failure.to_string(),
+        };
         packet_task.discard();
-        self.fail(&shown(&packet_task.remote), &failure.to_string());
+        self.fail(&shown(&packet_task.remote), &why);
     }
 
     fn finish_errand(&mut self, registry: &mut Registry<Self>, packets: &Packets, bytes: u64) {

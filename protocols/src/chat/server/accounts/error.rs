@@ -130,12 +130,12 @@ pub enum NotOpened {
         what: &'static str,
     },
     /// What the system says.
-    #[error("cannot open {path}: {source}")]
+    #[error("cannot open {path}: {error}")]
     Io {
         /// The file.
         path: PathBuf,
         /// What it says.
-        source: io::Error,
+        error: io::Error,
     },
 }
 

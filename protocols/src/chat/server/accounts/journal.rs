@@ -66,7 +66,7 @@ pub(super) enum Unreadable {
 impl Journal {
     /// Opens a file or makes it; cuts off what a crash has left at its end.
     pub(super) fn open(path: &Path) -> Result<(Self, Tables, Option<Repaired>), NotOpened> {
-        let failed = |source| NotOpened::Io { path: path.to_owned(), source };
+        let failed = |error| NotOpened::Io { path: path.to_owned(), error };
         let lock = lock(&beside(path, "lock"))
             .map_err(failed)?
             .ok_or_else(|| NotOpened::InUse(path.to_owned()))?;

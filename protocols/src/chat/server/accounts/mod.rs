@@ -104,7 +104,7 @@ impl Accounts {
         limits: AccountLimits,
     ) -> Result<(Self, Option<Repaired>), NotOpened> {
         let path = directory.to_owned();
-        std::fs::create_dir_all(directory).map_err(|source| NotOpened::Io { path, source })?;
+        std::fs::create_dir_all(directory).map_err(|error| NotOpened::Io { path, error })?;
         Self::open(&directory.join("accounts"), limits)
     }
 

@@ -2,8 +2,8 @@
 
 use crate::chat::server::Event;
 use crate::chat::server::accounts::{Channel, NotCreated};
+use crate::chat::server::context::Context;
 use crate::chat::server::modes::UserModes;
-use crate::chat::server::scope::Scope;
 use crate::chat::wire::capability::Caps;
 use crate::chat::wire::casemap::{Nick, same_name};
 use crate::chat::wire::message::Message;
@@ -18,114 +18,114 @@ pub(super) const PASSWORD: std::ops::RangeInclusive<usize> = 3..=300;
 // ── who is logged in ────────────────────────────────────────────────────────────────────────────────
 
 /// The account that a nickname belongs to, if that is not the user's own.
-pub(super) fn foreign_owner(scope: &Scope<'_>, nick: &str) -> Option<String> {
-    let owner = scope.server.accounts.owner_of(nick)?.name();
-    let is_own = scope.user().account.as_deref().is_some_and(|own| same_name(own, owner));
+pub(super) fn foreign_owner(ctx: &Context<'_>, nick: &str) -> Option<String> {
+    let owner = ctx.server.accounts.owner_of(nick)?.name();
+    let is_own = ctx.user().account.as_deref().is_some_and(|own| same_name(own, owner));
     (!is_own).then(|| owner.to_owned())
 }
 
 /// Logs a user in, and tells it, and those who want to know.
-pub(super) fn log_in(scope: &mut Scope<'_>, account: &str) {
-    scope.server.users.set_account(scope.me, Some(account));
-    let user = scope.user_mut();
+pub(super) fn log_in(ctx: &mut Context<'_>, account: &str) {
+    ctx.server.users.set_account(ctx.me, Some(account));
+    let user = ctx.user_mut();
     user.modes.set(UserModes::REGISTERED, true);
     user.wrong_passwords = 0;
-    let source = scope.source();
-    scope.log(&Event::LoggedIn { who: &source, account });
-    scope.numeric_text(
+    let source = ctx.source();
+    ctx.log(&Event::LoggedIn { who: &source, account });
+    ctx.numeric_text(
         numeric::RPL_LOGGEDIN,
         &[&source, account],
         &format!("You are now logged in as {account}"),
     );
-    notify(scope, account);
-    let nick = scope.user().nick().to_owned();
-    if foreign_owner(scope, &nick).is_none() {
-        scope.user_mut().nick_due = None;
+    notify(ctx, account);
+    let nick = ctx.user().nick().to_owned();
+    if foreign_owner(ctx, &nick).is_none() {
+        ctx.user_mut().nick_due = None;
     }
 }
 
-pub(super) fn log_out(scope: &mut Scope<'_>) {
-    scope.server.users.set_account(scope.me, None);
-    scope.user_mut().modes.set(UserModes::REGISTERED, false);
-    let source = scope.source();
-    scope.numeric(numeric::RPL_LOGGEDOUT, &[&source]);
-    notify(scope, "*");
+pub(super) fn log_out(ctx: &mut Context<'_>) {
+    ctx.server.users.set_account(ctx.me, None);
+    ctx.user_mut().modes.set(UserModes::REGISTERED, false);
+    let source = ctx.source();
+    ctx.numeric(numeric::RPL_LOGGEDOUT, &[&source]);
+    notify(ctx, "*");
 }
 
 /// Tells the user's peers (IRCv3 account-notify).
-fn notify(scope: &mut Scope<'_>, account: &str) {
-    if !scope.user().is_registered() {
+fn notify(ctx: &mut Context<'_>, account: &str) {
+    if !ctx.user().is_registered() {
         return;
     }
-    let line = scope.by_me("ACCOUNT").param(account);
-    if let Some(line) = scope.my_line(line) {
-        scope.tell_peers(&line, |caps| caps.has(Caps::ACCOUNT_NOTIFY));
+    let line = ctx.by_me("ACCOUNT").param(account);
+    if let Some(line) = ctx.my_line(line) {
+        ctx.tell_peers(&line, |caps| caps.has(Caps::ACCOUNT_NOTIFY));
     }
 }
 
 /// One more wrong password: a few are mistakes, more are guesses.
-pub(super) fn count_wrong_password(scope: &mut Scope<'_>, what: &str) {
-    let source = scope.source();
-    scope.log(&Event::WrongPassword { who: &source, what });
-    let user = scope.user_mut();
+pub(super) fn count_wrong_password(ctx: &mut Context<'_>, what: &str) {
+    let source = ctx.source();
+    ctx.log(&Event::WrongPassword { who: &source, what });
+    let user = ctx.user_mut();
     user.wrong_passwords += 1;
-    if user.wrong_passwords >= scope.server.settings.limits.password_attempts {
-        scope.server.disconnect(scope.network, scope.me, "Too many wrong passwords");
+    if user.wrong_passwords >= ctx.server.settings.limits.password_attempts {
+        ctx.server.disconnect(ctx.network, ctx.me, "Too many wrong passwords");
     }
 }
 
 // ── registering ─────────────────────────────────────────────────────────────────────────────────────
 
 /// `REGISTER account|* email|* password` (IRCv3 account-registration).
-pub(super) fn register(scope: &mut Scope<'_>, message: &Message<'_>) {
+pub(super) fn register(ctx: &mut Context<'_>, message: &Message<'_>) {
     let &[name, _, password, ..] = message.params() else {
         return;
     };
-    let name = if name == "*" { own_name(scope) } else { name.to_owned() };
-    begin(scope, &name, password, true);
+    let name = if name == "*" { own_name(ctx) } else { name.to_owned() };
+    begin(ctx, &name, password, true);
 }
 
 /// The nickname; or the one that was wanted, and somebody else has.
-fn own_name(scope: &mut Scope<'_>) -> String {
-    let wanted = scope.user_mut().registering().and_then(|it| it.wanted_nick.clone());
-    match scope.user().nick.as_ref() {
+fn own_name(ctx: &mut Context<'_>) -> String {
+    let wanted = ctx.user_mut().registering().and_then(|it| it.wanted_nick.clone());
+    match ctx.user().nick.as_ref() {
         Some(nick) => nick.to_string(),
         None => wanted.unwrap_or_else(|| "*".to_owned()),
     }
 }
 
 /// `VERIFY account code`: nothing is ever waiting to be verified here.
-pub(super) fn verify(scope: &mut Scope<'_>, message: &Message<'_>) {
+pub(super) fn verify(ctx: &mut Context<'_>, message: &Message<'_>) {
     let account = message.param(0).unwrap_or_default();
-    scope.fail("VERIFY", "INVALID_CODE", &[account], "No account waits to be verified");
+    ctx.fail("VERIFY", "INVALID_CODE", &[account], "No account waits to be verified");
 }
 
-pub(super) fn begin(scope: &mut Scope<'_>, name: &str, password: &str, by_command: bool) {
-    match refusal(scope, name, password) {
-        Some((code, text)) => refuse(scope, name, by_command, code, text),
+pub(super) fn begin(ctx: &mut Context<'_>, name: &str, password: &str, by_command: bool) {
+    match refusal(ctx, name, password) {
+        Some((code, text)) => refuse(ctx, name, by_command, code, text),
         None => {
             let account = name.to_owned();
-            scope.hash(password, move |scope, hash| hashed(scope, account, by_command, hash));
+            ctx.hash(password, move |ctx, hash| hashed(ctx, account, by_command, hash));
         }
     }
 }
 
 /// Why an account is not made, before its password is hashed.
-fn refusal(scope: &Scope<'_>, name: &str, password: &str) -> Option<(&'static str, &'static str)> {
-    let settings = &scope.server.settings;
-    let holder = scope.server.users.holder(name);
+fn refusal(ctx: &Context<'_>, name: &str, password: &str) -> Option<(&'static str, &'static str)> {
+    let settings = &ctx.server.settings;
+    let holder = ctx.server.users.holder(name);
     Some(match () {
         () if !settings.registration => ("DISALLOWED", "Accounts are made by the operators here"),
-        () if scope.user().account.is_some() => {
+        () if ctx.user().account.is_some() => {
             ("ALREADY_AUTHENTICATED", "You are logged in already")
         }
         () if Nick::new(name, settings.limits.nick_length).is_err() => {
             ("BAD_ACCOUNT_NAME", "An account's name has to be a nickname")
         }
-        () if scope.server.accounts.owner_of(name).is_some() => {
+        () if ctx.server.accounts.owner_of(name).is_some() => {
             ("ACCOUNT_EXISTS", "There is an account of that name already")
         }
-        () if holder.is_some_and(|holder| holder != scope.me) => {
+        () if holder.is_some_and(|holder| holder != ctx.me) => {
             ("USERNAME_EXISTS", "Somebody else goes by that name")
         }
         () if password.len() < *PASSWORD.start() => ("WEAK_PASSWORD", "The password is too short"),
@@ -136,29 +136,29 @@ fn refusal(scope: &Scope<'_>, name: &str, password: &str) -> Option<(&'static st
     })
 }
 
-fn refuse(scope: &mut Scope<'_>, name: &str, by_command: bool, code: &str, text: &str) {
+fn refuse(ctx: &mut Context<'_>, name: &str, by_command: bool, code: &str, text: &str) {
     if by_command {
-        scope.fail("REGISTER", code, &[name], text);
+        ctx.fail("REGISTER", code, &[name], text);
     } else {
-        say(scope, NICKSERV, text);
+        say(ctx, NICKSERV, text);
     }
 }
 
 /// The password of a new account is hashed: the account is made, and has yet to be saved.
 fn hashed(
-    scope: &mut Scope<'_>,
+    ctx: &mut Context<'_>,
     account: String,
     by_command: bool,
     hash: Result<PasswordHash, String>,
 ) {
     let Ok(hash) = hash else {
-        return refuse(scope, &account, by_command, "TEMPORARILY_UNAVAILABLE", "Try again later");
+        return refuse(ctx, &account, by_command, "TEMPORARILY_UNAVAILABLE", "Try again later");
     };
-    match scope.server.accounts.create(&account, hash, scope.clock.system()) {
-        Ok(()) => scope.save_and(move |scope| registered(scope, &account, by_command)),
+    match ctx.server.accounts.create(&account, hash, ctx.clock.system()) {
+        Ok(()) => ctx.save_and(move |ctx| registered(ctx, &account, by_command)),
         Err(NotCreated::Taken { .. }) => {
             refuse(
-                scope,
+                ctx,
                 &account,
                 by_command,
                 "ACCOUNT_EXISTS",
@@ -166,17 +166,11 @@ fn hashed(
             );
         }
         Err(NotCreated::BadName) => {
-            refuse(
-                scope,
-                &account,
-                by_command,
-                "BAD_ACCOUNT_NAME",
-                "That is no name for an account",
-            );
+            refuse(ctx, &account, by_command, "BAD_ACCOUNT_NAME", "That is no name for an account");
         }
         Err(NotCreated::TooMany) => {
             refuse(
-                scope,
+                ctx,
                 &account,
                 by_command,
                 "TEMPORARILY_UNAVAILABLE",
@@ -187,21 +181,21 @@ fn hashed(
 }
 
 /// The account is on the disk.
-fn registered(scope: &mut Scope<'_>, account: &str, by_command: bool) {
-    let source = scope.source();
-    scope.log(&Event::AccountRegistered { who: &source, account });
+fn registered(ctx: &mut Context<'_>, account: &str, by_command: bool) {
+    let source = ctx.source();
+    ctx.log(&Event::AccountRegistered { who: &source, account });
     if by_command {
-        let line = scope.by_server("REGISTER").param("SUCCESS").param(account);
-        scope.reply(line.text("The account is yours"));
+        let line = ctx.by_server("REGISTER").param("SUCCESS").param(account);
+        ctx.reply(line.text("The account is yours"));
     } else {
-        say(scope, NICKSERV, "Account created");
+        say(ctx, NICKSERV, "Account created");
     }
-    log_in(scope, account);
+    log_in(ctx, account);
 }
 
 /// Whether a channel is registered, and by the user.
-pub(super) fn is_founder(scope: &Scope<'_>, channel: &str) -> bool {
-    let founder = scope.server.accounts.channel(channel).map(Channel::founder);
-    let own = scope.user().account.as_deref();
+pub(super) fn is_founder(ctx: &Context<'_>, channel: &str) -> bool {
+    let founder = ctx.server.accounts.channel(channel).map(Channel::founder);
+    let own = ctx.user().account.as_deref();
     founder.zip(own).is_some_and(|(founder, own)| same_name(founder, own))
 }

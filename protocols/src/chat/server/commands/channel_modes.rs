@@ -9,9 +9,10 @@
 //!               └────────┘
 //! ```
 
-use crate::chat::server::channels::{ChannelKey, List};
+use crate::chat::server::channels::List;
+use crate::chat::server::context::{Context, presentable};
+use crate::chat::server::keys::ChannelKey;
 use crate::chat::server::modes::{Flags, Status};
-use crate::chat::server::scope::{Scope, presentable};
 use crate::chat::wire::numeric;
 
 use super::{channels, kept_modes, mask_lists};
@@ -26,29 +27,29 @@ pub(super) struct Changed {
     pub(super) param: Option<String>,
 }
 
-pub(super) fn mode(scope: &mut Scope<'_>, name: &str, rest: &[&str]) {
-    let Some(channel) = scope.server.channels.named(name) else {
-        return scope.numeric(numeric::ERR_NOSUCHCHANNEL, &[name]);
+pub(super) fn mode(ctx: &mut Context<'_>, name: &str, rest: &[&str]) {
+    let Some(channel) = ctx.server.channels.named(name) else {
+        return ctx.numeric(numeric::ERR_NOSUCHCHANNEL, &[name]);
     };
     match rest {
-        [] => tell(scope, channel),
-        [letters, params @ ..] => change(scope, channel, letters, params),
+        [] => tell(ctx, channel),
+        [letters, params @ ..] => change(ctx, channel, letters, params),
     }
 }
 
 /// The modes that are set, and when the channel was made.
-fn tell(scope: &mut Scope<'_>, key: ChannelKey) {
-    let channel = &scope.server.channels[key];
-    let (letters, params) = channel.modes(channel.has(scope.me));
+fn tell(ctx: &mut Context<'_>, key: ChannelKey) {
+    let channel = &ctx.server.channels[key];
+    let (letters, params) = channel.modes(channel.has(ctx.me));
     let (name, created) = (channel.name.to_string(), channel.created.seconds().to_string());
     let words: Vec<_> =
         [name.as_str(), &letters].into_iter().chain(params.iter().map(String::as_str)).collect();
-    scope.numeric(numeric::RPL_CHANNELMODEIS, &words);
-    scope.numeric(numeric::RPL_CREATIONTIME, &[&name, &created]);
+    ctx.numeric(numeric::RPL_CHANNELMODEIS, &words);
+    ctx.numeric(numeric::RPL_CREATIONTIME, &[&name, &created]);
 }
 
-fn change(scope: &mut Scope<'_>, channel: ChannelKey, letters: &str, params: &[&str]) {
-    let most = scope.server.settings.limits.modes;
+fn change(ctx: &mut Context<'_>, channel: ChannelKey, letters: &str, params: &[&str]) {
+    let most = ctx.server.settings.limits.modes;
     let mut params = params.iter().copied();
     let mut changed: Vec<Changed> = Vec::new();
     let (mut on, mut with_param, mut is_refused) = (true, 0, false);
@@ -62,12 +63,12 @@ fn change(scope: &mut Scope<'_>, channel: ChannelKey, letters: &str, params: &[&
         let param = if takes_param(letter, on) { params.next() } else { None };
         if let (Some(list), None) = (List::of(letter), param) {
             if !std::mem::replace(&mut told[list as usize], true) {
-                mask_lists::tell(scope, channel, list);
+                mask_lists::tell(ctx, channel, list);
             }
             continue;
         }
         if param.is_none() && takes_param(letter, on) && on {
-            invalid(scope, channel, letter, "*", "The mode wants a parameter");
+            invalid(ctx, channel, letter, "*", "The mode wants a parameter");
             continue;
         }
         if param.is_some() {
@@ -77,17 +78,17 @@ fn change(scope: &mut Scope<'_>, channel: ChannelKey, letters: &str, params: &[&
             }
         }
         let rank = Status::of_letter(letter).map_or(Status::HALF_OPERATOR, Status::granted_by);
-        if is_known(letter) && !may(scope, channel, letter, rank, on, param) {
+        if is_known(letter) && !may(ctx, channel, letter, rank, on, param) {
             if !std::mem::replace(&mut is_refused, true) {
-                refuse(scope, channel);
+                refuse(ctx, channel);
             }
             continue;
         }
-        changed.extend(apply(scope, channel, on, letter, param));
+        changed.extend(apply(ctx, channel, on, letter, param));
     }
     if !changed.is_empty() {
-        show(scope, channel, &changed);
-        kept_modes::keep(scope, channel);
+        show(ctx, channel, &changed);
+        kept_modes::keep(ctx, channel);
     }
 }
 
@@ -104,60 +105,59 @@ fn is_known(letter: char) -> bool {
 
 /// Whether the user may change a mode. Everybody may give up what it has.
 fn may(
-    scope: &Scope<'_>,
+    ctx: &Context<'_>,
     channel: ChannelKey,
     letter: char,
     rank: Status,
     on: bool,
     param: Option<&str>,
 ) -> bool {
-    let status = scope.rank(channel);
-    let target = param.and_then(|nick| scope.server.users.named(nick));
-    let is_own = Status::of_letter(letter).is_some() && !on && target == Some(scope.me);
+    let status = ctx.rank(channel);
+    let target = param.and_then(|nick| ctx.server.users.named(nick));
+    let is_own = Status::of_letter(letter).is_some() && !on && target == Some(ctx.me);
     status.is_some_and(|status| status.reaches(rank) || is_own)
 }
 
-fn refuse(scope: &mut Scope<'_>, channel: ChannelKey) {
-    let is_member = scope.server.channels[channel].has(scope.me);
-    let name = scope.server.channels[channel].name.to_string();
+fn refuse(ctx: &mut Context<'_>, channel: ChannelKey) {
+    let is_member = ctx.server.channels[channel].has(ctx.me);
+    let name = ctx.server.channels[channel].name.to_string();
     let refusal = if is_member { numeric::ERR_CHANOPRIVSNEEDED } else { numeric::ERR_NOTONCHANNEL };
-    scope.numeric(refusal, &[&name]);
+    ctx.numeric(refusal, &[&name]);
 }
 
 /// Changes one mode; what has changed by it.
 fn apply(
-    scope: &mut Scope<'_>,
+    ctx: &mut Context<'_>,
     channel: ChannelKey,
     on: bool,
     letter: char,
     param: Option<&str>,
 ) -> Option<Changed> {
     if let Some(list) = List::of(letter) {
-        return mask_lists::change(scope, channel, on, letter, list, param?);
+        return mask_lists::change(ctx, channel, on, letter, list, param?);
     }
     if let Some(status) = Status::of_letter(letter) {
-        return change_status(scope, channel, on, letter, status, param?);
+        return change_status(ctx, channel, on, letter, status, param?);
     }
     if let Some(flag) = Flags::of(letter) {
         // Whether a channel is registered is not for its operators to say.
-        let changed =
-            flag != Flags::REGISTERED && scope.server.channels[channel].flags.set(flag, on);
+        let changed = flag != Flags::REGISTERED && ctx.server.channels[channel].flags.set(flag, on);
         return changed.then_some(Changed { on, letter, param: None });
     }
     let shown = match (letter, on) {
-        ('k', true) => Some(set_key(scope, channel, param?)?),
-        ('l', true) => Some(set_limit(scope, channel, param?)?),
+        ('k', true) => Some(set_key(ctx, channel, param?)?),
+        ('l', true) => Some(set_limit(ctx, channel, param?)?),
         ('k', false) => {
-            scope.server.channels[channel].key.take()?;
+            ctx.server.channels[channel].key.take()?;
             Some("*".to_owned())
         }
         ('l', false) => {
-            scope.server.channels[channel].limit.take()?;
+            ctx.server.channels[channel].limit.take()?;
             None
         }
         _ => {
             let text = letter.to_string();
-            scope.numeric(numeric::ERR_UNKNOWNMODE, &[&text]);
+            ctx.numeric(numeric::ERR_UNKNOWNMODE, &[&text]);
             return None;
         }
     };
@@ -166,67 +166,67 @@ fn apply(
 
 /// Refuses what a mode is to be set to.
 pub(super) fn invalid(
-    scope: &mut Scope<'_>,
+    ctx: &mut Context<'_>,
     channel: ChannelKey,
     letter: char,
     param: &str,
     text: &str,
 ) {
-    let name = scope.server.channels[channel].name.to_string();
+    let name = ctx.server.channels[channel].name.to_string();
     let letter = letter.to_string();
-    scope.numeric_text(numeric::ERR_INVALIDMODEPARAM, &[&name, &letter, param], text);
+    ctx.numeric_text(numeric::ERR_INVALIDMODEPARAM, &[&name, &letter, param], text);
 }
 
 fn change_status(
-    scope: &mut Scope<'_>,
+    ctx: &mut Context<'_>,
     channel: ChannelKey,
     on: bool,
     letter: char,
     status: Status,
     nick: &str,
 ) -> Option<Changed> {
-    let Some(target) = scope.server.users.named(nick) else {
-        scope.numeric(numeric::ERR_NOSUCHNICK, &[nick]);
+    let Some(target) = ctx.server.users.named(nick) else {
+        ctx.numeric(numeric::ERR_NOSUCHNICK, &[nick]);
         return None;
     };
-    let nick = scope.server.users[target].nick().to_owned();
-    let Some(theirs) = scope.server.channels[channel].status_mut(target) else {
-        let name = scope.server.channels[channel].name.to_string();
-        scope.numeric(numeric::ERR_USERNOTINCHANNEL, &[&nick, &name]);
+    let nick = ctx.server.users[target].nick().to_owned();
+    let Some(theirs) = ctx.server.channels[channel].status_mut(target) else {
+        let name = ctx.server.channels[channel].name.to_string();
+        ctx.numeric(numeric::ERR_USERNOTINCHANNEL, &[&nick, &name]);
         return None;
     };
     theirs.set(status, on).then_some(Changed { on, letter, param: Some(nick) })
 }
 
 /// Sets the key; the word that shows it.
-fn set_key(scope: &mut Scope<'_>, channel: ChannelKey, key: &str) -> Option<String> {
+fn set_key(ctx: &mut Context<'_>, channel: ChannelKey, key: &str) -> Option<String> {
     let is_key = !key.is_empty()
-        && key.len() <= scope.server.settings.limits.key_length
+        && key.len() <= ctx.server.settings.limits.key_length
         && presentable(key) == key
         && !key.contains(',')
         && !key.chars().any(char::is_control);
     if !is_key {
-        invalid(scope, channel, 'k', "*", "The key is not well-formed");
+        invalid(ctx, channel, 'k', "*", "The key is not well-formed");
         return None;
     }
-    scope.server.channels[channel].key = Some(key.to_owned());
+    ctx.server.channels[channel].key = Some(key.to_owned());
     Some(key.to_owned())
 }
 
 /// Sets the limit; the word that shows it.
-fn set_limit(scope: &mut Scope<'_>, channel: ChannelKey, param: &str) -> Option<String> {
+fn set_limit(ctx: &mut Context<'_>, channel: ChannelKey, param: &str) -> Option<String> {
     let Some(limit) = param.parse::<u32>().ok().filter(|&limit| limit > 0) else {
-        invalid(scope, channel, 'l', param, "The limit is no number above zero");
+        invalid(ctx, channel, 'l', param, "The limit is no number above zero");
         return None;
     };
-    scope.server.channels[channel].limit = Some(limit as usize);
+    ctx.server.channels[channel].limit = Some(limit as usize);
     Some(limit.to_string())
 }
 
 // ── showing ─────────────────────────────────────────────────────────────────────────────────────────
 
 /// Shows everybody what has changed, in lines that are not cut.
-fn show(scope: &mut Scope<'_>, channel: ChannelKey, changed: &[Changed]) {
+fn show(ctx: &mut Context<'_>, channel: ChannelKey, changed: &[Changed]) {
     let mut rest = changed;
     while !rest.is_empty() {
         let mut bytes = 0;
@@ -237,9 +237,9 @@ fn show(scope: &mut Scope<'_>, channel: ChannelKey, changed: &[Changed]) {
         let count = rest.iter().take_while(fits).count().max(1);
         let (now, later) = rest.split_at(count);
         rest = later;
-        let mut params = vec![scope.server.channels[channel].name.to_string(), letters(now)];
+        let mut params = vec![ctx.server.channels[channel].name.to_string(), letters(now)];
         params.extend(now.iter().filter_map(|change| change.param.clone()));
-        channels::show_event(scope, channel, "MODE", params, None);
+        channels::show_event(ctx, channel, "MODE", params, None);
     }
 }
 
@@ -257,8 +257,8 @@ fn letters(changed: &[Changed]) -> String {
 }
 
 /// The server makes the user what it is on its channel, and shows that.
-pub(super) fn grant(scope: &mut Scope<'_>, channel: ChannelKey, status: Status) {
-    let Some(mine) = scope.server.channels[channel].status_mut(scope.me) else {
+pub(super) fn grant(ctx: &mut Context<'_>, channel: ChannelKey, status: Status) {
+    let Some(mine) = ctx.server.channels[channel].status_mut(ctx.me) else {
         return;
     };
     let is_new = mine.set(status, true) | mine.set(Status::OPERATOR, true);
@@ -266,9 +266,9 @@ pub(super) fn grant(scope: &mut Scope<'_>, channel: ChannelKey, status: Status) 
         return;
     }
     let (name, nick) =
-        (scope.server.channels[channel].name.to_string(), scope.user().nick().to_owned());
-    let line = scope.by_server("MODE").param(&name).param("+qo").param(&nick).param(&nick);
-    if let Some(line) = scope.line(line) {
-        channels::to_all(scope, channel, &line);
+        (ctx.server.channels[channel].name.to_string(), ctx.user().nick().to_owned());
+    let line = ctx.by_server("MODE").param(&name).param("+qo").param(&nick).param(&nick);
+    if let Some(line) = ctx.line(line) {
+        channels::to_all(ctx, channel, &line);
     }
 }

@@ -1,16 +1,17 @@
 //! What a registered channel was when it was last open: its modes, lists and topic, in the accounts.
 
 use crate::chat::server::accounts;
-use crate::chat::server::channels::{ChannelKey, Entry, List, Topic};
+use crate::chat::server::channels::{Entry, List, Topic};
+use crate::chat::server::context::Context;
+use crate::chat::server::keys::ChannelKey;
 use crate::chat::server::modes::Flags;
-use crate::chat::server::scope::Scope;
 use crate::chat::wire::timestamp::Timestamp;
 
 /// Remembers the modes, lists and topic of a channel that is registered.
-pub(super) fn keep(scope: &mut Scope<'_>, key: ChannelKey) {
-    let channel = &scope.server.channels[key];
+pub(super) fn keep(ctx: &mut Context<'_>, key: ChannelKey) {
+    let channel = &ctx.server.channels[key];
     let name = channel.name.to_string();
-    if scope.server.accounts.channel(&name).is_none() {
+    if ctx.server.accounts.channel(&name).is_none() {
         return;
     }
     let (mut letters, mut params) = channel.modes(true);
@@ -26,18 +27,18 @@ pub(super) fn keep(scope: &mut Scope<'_>, key: ChannelKey) {
         set_by: by,
         set_at: at,
     });
-    let kept = scope.server.accounts.keep_modes(&name, &params.join(" ")).is_ok()
-        && scope.server.accounts.keep_topic(&name, topic).is_ok();
+    let kept = ctx.server.accounts.keep_modes(&name, &params.join(" ")).is_ok()
+        && ctx.server.accounts.keep_topic(&name, topic).is_ok();
     if kept {
-        scope.save();
+        ctx.save();
     }
 }
 
 /// Makes a registered channel what it was when it was last open.
-pub(super) fn restore(scope: &mut Scope<'_>, key: ChannelKey, registered: &accounts::Channel) {
-    let by = scope.server.settings.name.clone();
+pub(super) fn restore(ctx: &mut Context<'_>, key: ChannelKey, registered: &accounts::Channel) {
+    let by = ctx.server.settings.name.clone();
     let created = Timestamp::of(registered.registered());
-    let channel = &mut scope.server.channels[key];
+    let channel = &mut ctx.server.channels[key];
     channel.created = created;
     channel.topic = registered.topic().map(|topic| Topic {
         text: topic.text.clone(),

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use crate::chat::server::channels::{Channel, ChannelKey};
+use crate::chat::server::channels::Channel;
+use crate::chat::server::context::{Context, pack};
+use crate::chat::server::keys::ChannelKey;
 use crate::chat::server::modes::{Flags, UserModes};
-use crate::chat::server::scope::{Scope, pack};
 use crate::chat::wire::capability::Caps;
 use crate::chat::wire::mask;
 use crate::chat::wire::message::Message;
@@ -20,54 +21,54 @@ const ALL_NAMES: usize = 1_000;
 
 /// `NAMES #channel[,…]` (RFC 1459, 4.2.5). Without a channel, of all that can be seen, as far as they are
 /// few. However many channels are asked for, the answer ends once, with the words of the question.
-pub(super) fn names(scope: &mut Scope<'_>, message: &Message<'_>) {
+pub(super) fn names(ctx: &mut Context<'_>, message: &Message<'_>) {
     let Some(names) = message.param(0).filter(|names| !names.is_empty()) else {
-        return all_names(scope);
+        return all_names(ctx);
     };
-    let most = scope.server.settings.limits.targets;
+    let most = ctx.server.settings.limits.targets;
     let mut seen = BTreeSet::new();
     for name in names.split(',').take(most) {
-        let Some(channel) = scope.server.channels.named(name) else {
+        let Some(channel) = ctx.server.channels.named(name) else {
             continue;
         };
-        if scope.server.channels[channel].is_visible_to(scope.me) && seen.insert(channel) {
-            tell_members(scope, channel);
+        if ctx.server.channels[channel].is_visible_to(ctx.me) && seen.insert(channel) {
+            tell_members(ctx, channel);
         }
     }
-    scope.numeric(numeric::RPL_ENDOFNAMES, &[names]);
+    ctx.numeric(numeric::RPL_ENDOFNAMES, &[names]);
 }
 
-fn all_names(scope: &mut Scope<'_>) {
+fn all_names(ctx: &mut Context<'_>) {
     let mut left = ALL_NAMES;
-    let visible: Vec<_> = scope
+    let visible: Vec<_> = ctx
         .server
         .channels
         .iter()
-        .filter(|(_, channel)| channel.is_visible_to(scope.me) && channel.len() > 0)
+        .filter(|(_, channel)| channel.is_visible_to(ctx.me) && channel.len() > 0)
         .take_while(|(_, channel)| {
             left = left.saturating_sub(channel.len());
             left > 0
         })
         .map(|(key, _)| key)
         .collect();
-    visible.iter().for_each(|&channel| tell_members(scope, channel));
-    scope.numeric(numeric::RPL_ENDOFNAMES, &["*"]);
+    visible.iter().for_each(|&channel| tell_members(ctx, channel));
+    ctx.numeric(numeric::RPL_ENDOFNAMES, &["*"]);
 }
 
 /// Who is on a channel, and that this is all.
-pub(super) fn tell_names(scope: &mut Scope<'_>, channel: ChannelKey) {
-    tell_members(scope, channel);
-    let name = scope.server.channels[channel].name.to_string();
-    scope.numeric(numeric::RPL_ENDOFNAMES, &[&name]);
+pub(super) fn tell_names(ctx: &mut Context<'_>, channel: ChannelKey) {
+    tell_members(ctx, channel);
+    let name = ctx.server.channels[channel].name.to_string();
+    ctx.numeric(numeric::RPL_ENDOFNAMES, &[&name]);
 }
 
-fn tell_members(scope: &mut Scope<'_>, key: ChannelKey) {
-    let channel = &scope.server.channels[key];
+fn tell_members(ctx: &mut Context<'_>, key: ChannelKey) {
+    let channel = &ctx.server.channels[key];
     let (all_symbols, with_host) =
-        (scope.caps().has(Caps::MULTI_PREFIX), scope.caps().has(Caps::USERHOST_IN_NAMES));
-    let is_member = channel.has(scope.me);
+        (ctx.caps().has(Caps::MULTI_PREFIX), ctx.caps().has(Caps::USERHOST_IN_NAMES));
+    let is_member = channel.has(ctx.me);
     let names = channel.members().filter_map(|(member, status)| {
-        let user = &scope.server.users[member];
+        let user = &ctx.server.users[member];
         let is_seen = is_member || !user.modes.has(UserModes::INVISIBLE);
         let symbols = status.symbols(all_symbols);
         let name = if with_host { &user.source } else { user.nick() };
@@ -77,7 +78,7 @@ fn tell_members(scope: &mut Scope<'_>, key: ChannelKey) {
     let symbol = if channel.flags.has(Flags::SECRET) { "@" } else { "=" };
     let name = channel.name.to_string();
     for line in lines {
-        scope.numeric_text(numeric::RPL_NAMREPLY, &[symbol, &name], &line);
+        ctx.numeric_text(numeric::RPL_NAMREPLY, &[symbol, &name], &line);
     }
 }
 
@@ -136,21 +137,21 @@ impl Filter {
 }
 
 /// `LIST [filter[,…]]` (RFC 1459, 4.2.6). Masks are alternatives; all other filters have to fit.
-pub(super) fn list(scope: &mut Scope<'_>, message: &Message<'_>) {
+pub(super) fn list(ctx: &mut Context<'_>, message: &Message<'_>) {
     let words = message.param(0).unwrap_or_default();
     let words = words.split(',').filter(|word| !word.is_empty());
     let filters: Vec<_> = words.filter_map(Filter::parse).take(FILTERS).collect();
     let (masks, others): (Vec<_>, Vec<_>) =
         filters.iter().partition(|filter| matches!(filter, Filter::Mask(_)));
     let fits = |channel: &Channel| {
-        (masks.is_empty() || masks.iter().any(|mask| mask.fits(channel, scope.clock)))
-            && others.iter().all(|filter| filter.fits(channel, scope.clock))
+        (masks.is_empty() || masks.iter().any(|mask| mask.fits(channel, ctx.clock)))
+            && others.iter().all(|filter| filter.fits(channel, ctx.clock))
     };
     // ISUPPORT SAFELIST
-    let mut room = scope.server.longest_answer();
+    let mut room = ctx.server.longest_answer();
     let mut listed = Vec::new();
-    for (_, channel) in scope.server.channels.iter() {
-        if !channel.is_visible_to(scope.me) || !fits(channel) {
+    for (_, channel) in ctx.server.channels.iter() {
+        if !channel.is_visible_to(ctx.me) || !fits(channel) {
             continue;
         }
         let topic = channel.topic.as_ref().map_or("", |topic| &topic.text);
@@ -160,9 +161,9 @@ pub(super) fn list(scope: &mut Scope<'_>, message: &Message<'_>) {
         room = left;
         listed.push((channel.name.to_string(), channel.len().to_string(), topic.to_owned()));
     }
-    scope.numeric_text(numeric::RPL_LISTSTART, &["Channel"], numeric::RPL_LISTSTART.text());
+    ctx.numeric_text(numeric::RPL_LISTSTART, &["Channel"], numeric::RPL_LISTSTART.text());
     for (name, users, topic) in &listed {
-        scope.numeric_text(numeric::RPL_LIST, &[name, users], topic);
+        ctx.numeric_text(numeric::RPL_LIST, &[name, users], topic);
     }
-    scope.numeric(numeric::RPL_LISTEND, &[]);
+    ctx.numeric(numeric::RPL_LISTEND, &[]);
 }

@@ -1,8 +1,9 @@
 //! The lists of masks of a channel: who may not join or speak (`b`), who may all the same (`e`), who needs no
 //! invitation (`I`) (modern.ircdocs.horse, "Type A" modes).
 
-use crate::chat::server::channels::{ChannelKey, Entry, List};
-use crate::chat::server::scope::{Scope, presentable};
+use crate::chat::server::channels::{Entry, List};
+use crate::chat::server::context::{Context, presentable};
+use crate::chat::server::keys::ChannelKey;
 use crate::chat::wire::mask;
 use crate::chat::wire::numeric;
 
@@ -10,7 +11,7 @@ use super::channel_modes::{Changed, invalid};
 
 /// Puts a mask on a list, or takes it off; what has changed by it.
 pub(super) fn change(
-    scope: &mut Scope<'_>,
+    ctx: &mut Context<'_>,
     channel: ChannelKey,
     on: bool,
     letter: char,
@@ -18,20 +19,20 @@ pub(super) fn change(
     wanted: &str,
 ) -> Option<Changed> {
     let mask = mask::complete(wanted).into_owned();
-    let limits = &scope.server.settings.limits;
+    let limits = &ctx.server.settings.limits;
     let (most, longest) = (limits.list_entries, limits.mask_length);
     if wanted.is_empty() || presentable(&mask) != mask || mask.len() > longest {
-        invalid(scope, channel, letter, wanted, "That is no mask");
+        invalid(ctx, channel, letter, wanted, "That is no mask");
         return None;
     }
-    let (by, at) = (scope.source().to_string(), scope.clock.seconds());
-    let name = scope.server.channels[channel].name.to_string();
-    let entries = scope.server.channels[channel].list_mut(list);
+    let (by, at) = (ctx.source().to_string(), ctx.clock.seconds());
+    let name = ctx.server.channels[channel].name.to_string();
+    let entries = ctx.server.channels[channel].list_mut(list);
     let known = entries.iter().position(|entry| entry.mask.eq_ignore_ascii_case(&mask));
     match (on, known) {
         (true, None) if entries.len() >= most => {
             let letter = letter.to_string();
-            scope.numeric(numeric::ERR_BANLISTFULL, &[&name, &letter]);
+            ctx.numeric(numeric::ERR_BANLISTFULL, &[&name, &letter]);
             None
         }
         (true, None) => {
@@ -47,17 +48,17 @@ pub(super) fn change(
 }
 
 /// Tells what is on a list.
-pub(super) fn tell(scope: &mut Scope<'_>, channel: ChannelKey, list: List) {
+pub(super) fn tell(ctx: &mut Context<'_>, channel: ChannelKey, list: List) {
     let (entry_numeric, end) = match list {
         List::Bans => (numeric::RPL_BANLIST, numeric::RPL_ENDOFBANLIST),
         List::Exceptions => (numeric::RPL_EXCEPTLIST, numeric::RPL_ENDOFEXCEPTLIST),
         List::Invitations => (numeric::RPL_INVEXLIST, numeric::RPL_ENDOFINVEXLIST),
     };
-    let name = scope.server.channels[channel].name.to_string();
-    if scope.server.channels[channel].is_visible_to(scope.me) {
-        for Entry { mask, by, at } in scope.server.channels[channel].list(list).to_vec() {
-            scope.numeric(entry_numeric, &[&name, &mask, &by, &at.to_string()]);
+    let name = ctx.server.channels[channel].name.to_string();
+    if ctx.server.channels[channel].is_visible_to(ctx.me) {
+        for Entry { mask, by, at } in ctx.server.channels[channel].list(list).to_vec() {
+            ctx.numeric(entry_numeric, &[&name, &mask, &by, &at.to_string()]);
         }
     }
-    scope.numeric(end, &[&name]);
+    ctx.numeric(end, &[&name]);
 }

@@ -3,334 +3,233 @@
 use std::rc::Rc;
 
 use crate::chat::server::Server;
-use crate::chat::server::channels::ChannelKey;
-use crate::chat::server::history::{Party, Talk};
-use crate::chat::server::line::{Cast, Line, client_only};
+use crate::chat::server::context::Context;
+use crate::chat::server::keys::{ChannelKey, UserKey};
+use crate::chat::server::line::{Line, Renderings, client_only};
 use crate::chat::server::modes::{Flags, Status, UserModes};
-use crate::chat::server::post::{Part, Post};
-use crate::chat::server::scope::Scope;
-use crate::chat::server::users::UserKey;
+use crate::chat::server::post::{Kind, Part, Post, What};
+use crate::chat::server::talk::{Party, Talk};
 use crate::chat::wire::capability::Caps;
 use crate::chat::wire::casemap::{ChannelName, same_name};
 use crate::chat::wire::message::Message;
-use crate::chat::wire::numeric;
+use crate::chat::wire::numeric::{self, Numeric};
 
+use super::posting::{Wanted, is_lasting, post, remember, renderings};
 use super::services;
 use super::services::Service;
 
 /// `PRIVMSG target[,…] :text` (RFC 1459, 4.4.1).
-pub(super) fn privmsg(scope: &mut Scope<'_>, message: &Message<'_>) {
-    with_text(scope, message, "PRIVMSG");
+pub(super) fn privmsg(ctx: &mut Context<'_>, message: &Message<'_>) {
+    say_to_all(ctx, message, Kind::Privmsg);
 }
 
 /// `NOTICE target[,…] :text`. Nothing is ever answered to it, not even an error (RFC 1459, 4.4.2).
-pub(super) fn notice(scope: &mut Scope<'_>, message: &Message<'_>) {
-    with_text(scope, message, "NOTICE");
+pub(super) fn notice(ctx: &mut Context<'_>, message: &Message<'_>) {
+    say_to_all(ctx, message, Kind::Notice);
 }
 
 /// `TAGMSG target[,…]`: tags alone (IRCv3 message-tags).
-pub(super) fn tagmsg(scope: &mut Scope<'_>, message: &Message<'_>) {
-    match message.param(0).filter(|targets| !targets.is_empty()) {
-        Some(targets) => to_targets(scope, message, "TAGMSG", targets, &[].into()),
-        None => scope.numeric_text(numeric::ERR_NORECIPIENT, &[], "No recipient given (TAGMSG)"),
+pub(super) fn tagmsg(ctx: &mut Context<'_>, message: &Message<'_>) {
+    say_to_all(ctx, message, Kind::Tagmsg);
+}
+
+/// What is said, and not yet to whom.
+#[derive(Clone)]
+pub(super) struct Speech {
+    pub(super) kind: Kind,
+    /// The text: none with tags alone.
+    pub(super) parts: Rc<[Part]>,
+    pub(super) client_tags: Rc<str>,
+}
+
+impl Speech {
+    /// A client-to-client question, other than `/me` (CTCP).
+    fn is_ctcp(&self) -> bool {
+        let mut queries = self.parts.iter().filter_map(|part| part.text.strip_prefix('\u{1}'));
+        queries.any(|text| !text.starts_with("ACTION"))
     }
 }
 
-fn with_text(scope: &mut Scope<'_>, message: &Message<'_>, command: &'static str) {
-    scope.user_mut().spoke = scope.network.now();
-    let is_quiet = command == "NOTICE";
-    match (message.param(0), message.param(1)) {
-        (None | Some(""), _) if is_quiet => {}
-        (None | Some(""), _) => {
-            scope.numeric_text(
-                numeric::ERR_NORECIPIENT,
-                &[],
-                &format!("No recipient given ({command})"),
-            );
-        }
-        (_, None | Some("")) if is_quiet => {}
-        (_, None | Some("")) => scope.numeric(numeric::ERR_NOTEXTTOSEND, &[]),
-        (Some(targets), Some(text)) => {
-            let parts = [Part { text: text.to_owned(), concat: false }].into();
-            to_targets(scope, message, command, targets, &parts);
-        }
+/// Says why something is not said, unless nothing is to be answered.
+fn refuse(ctx: &mut Context<'_>, kind: Kind, numeric: Numeric, params: &[&str]) {
+    if kind != Kind::Notice {
+        ctx.numeric(numeric, params);
     }
 }
 
-fn to_targets(
-    scope: &mut Scope<'_>,
-    message: &Message<'_>,
-    command: &'static str,
-    targets: &str,
-    parts: &Rc<[Part]>,
-) {
-    let tags = client_only(message.tags);
+fn say_to_all(ctx: &mut Context<'_>, message: &Message<'_>, kind: Kind) {
+    if kind != Kind::Tagmsg {
+        ctx.user_mut().spoke = ctx.network.now();
+    }
+    let Some(targets) = message.param(0).filter(|targets| !targets.is_empty()) else {
+        if kind != Kind::Notice {
+            let text = format!("No recipient given ({})", kind.command());
+            ctx.numeric_text(numeric::ERR_NORECIPIENT, &[], &text);
+        }
+        return;
+    };
+    let parts = match (kind, message.param(1).unwrap_or_default()) {
+        (Kind::Tagmsg, _) => Rc::default(),
+        (_, "") => return refuse(ctx, kind, numeric::ERR_NOTEXTTOSEND, &[]),
+        (_, text) => [Part { text: text.to_owned(), concat: false }].into(),
+    };
+    let speech = Speech { kind, parts, client_tags: client_only(message.tags) };
     let mut seen: Vec<&str> = Vec::new();
     for target in targets.split(',').filter(|target| !target.is_empty()) {
-        let target = services::named(scope, target).map_or(target, |service| service.name);
+        let target = services::named(ctx, target).map_or(target, |service| service.name);
         if seen.iter().any(|seen| same_name(seen, target)) {
             continue;
         }
         seen.push(target);
-        if seen.len() > scope.server.settings.limits.targets {
-            if command != "NOTICE" {
-                scope.numeric(numeric::ERR_TOOMANYTARGETS, &[target]);
-            }
-            return;
+        if seen.len() > ctx.server.settings.limits.targets {
+            return refuse(ctx, kind, numeric::ERR_TOOMANYTARGETS, &[target]);
         }
-        say(scope, target, command, Rc::clone(parts), Rc::clone(&tags));
+        say(ctx, target, speech.clone());
     }
 }
 
 /// Says something to one target.
-pub(super) fn say(
-    scope: &mut Scope<'_>,
-    target: &str,
-    command: &'static str,
-    parts: Rc<[Part]>,
-    client_tags: Rc<str>,
-) {
+pub(super) fn say(ctx: &mut Context<'_>, target: &str, speech: Speech) {
     let name = target.trim_start_matches(|symbol| Status::of_symbol(symbol).is_some());
     if ChannelName::is_meant(name) {
-        return say_to_channel(scope, target, name, command, parts, client_tags);
+        return say_to_channel(ctx, target, name, speech);
     }
-    if let Some(user) = scope.server.users.named(target) {
-        return say_to_user(scope, user, command, parts, client_tags);
+    if let Some(user) = ctx.server.users.named(target) {
+        return say_to_user(ctx, user, speech);
     }
-    if let Some(service) = services::named(scope, target) {
-        return say_to_service(scope, service, command, parts, client_tags);
-    }
-    if command != "NOTICE" {
-        scope.numeric(numeric::ERR_NOSUCHNICK, &[target]);
+    match services::named(ctx, target) {
+        Some(service) => say_to_service(ctx, service, speech),
+        None => refuse(ctx, speech.kind, numeric::ERR_NOSUCHNICK, &[target]),
     }
 }
 
-/// A message of the user's.
-pub(super) fn post(
-    scope: &mut Scope<'_>,
-    command: &'static str,
-    params: Vec<String>,
-    parts: Rc<[Part]>,
-    client_tags: Rc<str>,
-) -> Post {
-    let user = &scope.server.users[scope.me];
-    let (source, account) = (Rc::clone(&user.source), user.account.clone());
-    let by = Server::party(user);
-    let bot = user.modes.has(UserModes::BOT);
-    let (id, at) = (scope.server.next_id(), scope.clock);
-    Post { id, at, source, by, account, bot, client_tags, command, params, parts }
-}
-
-/// A client-to-client question, other than `/me` (CTCP).
-fn is_ctcp(parts: &[Part]) -> bool {
-    parts
-        .iter()
-        .any(|part| part.text.strip_prefix('\u{1}').is_some_and(|text| !text.starts_with("ACTION")))
+fn said(ctx: &mut Context<'_>, target: Vec<String>, speech: Speech) -> Post {
+    post(ctx, What::Said(speech.kind), target, speech.parts, speech.client_tags)
 }
 
 // ── to a channel ────────────────────────────────────────────────────────────────────────────────────
 
-fn say_to_channel(
-    scope: &mut Scope<'_>,
-    target: &str,
-    name: &str,
-    command: &'static str,
-    parts: Rc<[Part]>,
-    client_tags: Rc<str>,
-) {
-    let is_quiet = command == "NOTICE";
-    let Some(key) = scope.server.channels.named(name) else {
-        if !is_quiet {
-            scope.numeric(numeric::ERR_NOSUCHCHANNEL, &[name]);
-        }
-        return;
+fn say_to_channel(ctx: &mut Context<'_>, target: &str, name: &str, speech: Speech) {
+    let Some(key) = ctx.server.channels.named(name) else {
+        return refuse(ctx, speech.kind, numeric::ERR_NOSUCHCHANNEL, &[name]);
     };
     // The least of the symbols in front of the name says who is meant (ISUPPORT `STATUSMSG`).
     let symbols = &target[..target.len() - name.len()];
     let rank = symbols.chars().filter_map(Status::of_symbol).min().unwrap_or_default();
-    let channel = &scope.server.channels[key];
-    let may_speak = channel.may_speak(scope.me, scope.user())
-        && (rank == Status::NONE || channel.has(scope.me))
-        && !(channel.flags.has(Flags::NO_CTCP) && is_ctcp(&parts));
+    let channel = &ctx.server.channels[key];
+    let may_speak = channel.may_speak(ctx.me, ctx.user())
+        && (rank == Status::NONE || channel.has(ctx.me))
+        && !(channel.flags.has(Flags::NO_CTCP) && speech.is_ctcp());
     let target = [symbols, channel.name.as_str()].concat();
     if !may_speak {
-        if !is_quiet {
-            scope.numeric(numeric::ERR_CANNOTSENDTOCHAN, &[&target[symbols.len()..]]);
-        }
-        return;
+        let name = &target[symbols.len()..];
+        return refuse(ctx, speech.kind, numeric::ERR_CANNOTSENDTOCHAN, &[name]);
     }
-    scope.server.counters.messages += 1;
-    scope.happens_on(key);
-    let post = Rc::new(post(scope, command, vec![target], parts, client_tags));
-    deliver_to_channel(scope, key, &post, rank);
+    ctx.server.counters.messages += 1;
+    ctx.happens_on(key);
+    let post = Rc::new(said(ctx, vec![target], speech));
+    deliver_to_channel(ctx, key, &post, rank);
     if rank == Status::NONE {
-        remember(scope, key, post);
+        remember(ctx, key, post);
     }
 }
 
-fn deliver_to_channel(scope: &mut Scope<'_>, key: ChannelKey, post: &Post, rank: Status) {
-    let is_tags = post.parts.is_empty();
-    for (lines, wanted) in renderings(scope, post) {
+fn deliver_to_channel(ctx: &mut Context<'_>, key: ChannelKey, post: &Post, rank: Status) {
+    let is_tags = post.is_tags();
+    for (lines, wanted) in renderings(ctx, post) {
         for line in &lines {
-            let mut cast = Cast::new(line);
-            let channel = &scope.server.channels[key];
+            let mut renderings = Renderings::new(line);
+            let channel = &ctx.server.channels[key];
             if !is_tags && wanted == Wanted::All && rank == Status::NONE {
-                channel.send(scope.network, &mut cast, Some(scope.me));
+                channel.send(ctx.network, &mut renderings, Some(ctx.me));
             } else {
-                channel.send_where(scope.network, &mut cast, Some(scope.me), |caps, status| {
+                channel.send_where(ctx.network, &mut renderings, Some(ctx.me), |caps, status| {
                     wanted.by(caps)
                         && status.reaches(rank)
                         && (!is_tags || caps.has(Caps::MESSAGE_TAGS))
                 });
             }
         }
-        echo(scope, &lines, wanted, is_tags);
+        echo(ctx, &lines, wanted, is_tags);
     }
 }
 
 /// Says it to the user itself too, if it wants that (IRCv3 echo-message).
-fn echo(scope: &mut Scope<'_>, lines: &[Line], wanted: Wanted, is_tags: bool) {
-    let caps = scope.caps();
+fn echo(ctx: &mut Context<'_>, lines: &[Line], wanted: Wanted, is_tags: bool) {
+    let caps = ctx.caps();
     let wants = caps.has(Caps::ECHO_MESSAGE) && (!is_tags || caps.has(Caps::MESSAGE_TAGS));
     if wants && wanted.by(caps) {
-        lines.iter().for_each(|line| scope.reply_line(line.clone()));
+        lines.iter().for_each(|line| ctx.reply_line(line.clone()));
     }
-}
-
-/// For whom a way of writing a message is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Wanted {
-    All,
-    Multiline,
-    NotMultiline,
-}
-
-impl Wanted {
-    pub(super) fn by(self, caps: Caps) -> bool {
-        let knows_multiline = caps.has(Caps::MULTILINE | Caps::BATCH);
-        match self {
-            Self::All => true,
-            Self::Multiline => knows_multiline,
-            Self::NotMultiline => !knows_multiline,
-        }
-    }
-}
-
-/// The ways to write a message, and for whom each is.
-pub(super) fn renderings(scope: &mut Scope<'_>, post: &Post) -> Vec<(Vec<Line>, Wanted)> {
-    let written = if post.is_multiline() {
-        let batch = scope.server.next_batch();
-        post.plain().and_then(|plain| {
-            Ok(vec![(plain, Wanted::NotMultiline), (post.batched(&batch)?, Wanted::Multiline)])
-        })
-    } else {
-        post.plain().map(|plain| vec![(plain, Wanted::All)])
-    };
-    written.unwrap_or_else(|_| {
-        scope.server.counters.spoiled += 1;
-        Vec::new()
-    })
 }
 
 // ── to a user ───────────────────────────────────────────────────────────────────────────────────────
 
-fn say_to_user(
-    scope: &mut Scope<'_>,
-    user: UserKey,
-    command: &'static str,
-    parts: Rc<[Part]>,
-    client_tags: Rc<str>,
-) {
-    let target = &scope.server.users[user];
-    if target.modes.has(UserModes::NO_CTCP) && is_ctcp(&parts) {
+fn say_to_user(ctx: &mut Context<'_>, user: UserKey, speech: Speech) {
+    let target = &ctx.server.users[user];
+    if target.modes.has(UserModes::NO_CTCP) && speech.is_ctcp() {
         return;
     }
     let nick = target.nick().to_owned();
-    let away = target.away.clone().filter(|_| command == "PRIVMSG");
-    scope.server.counters.messages += 1;
-    let talk = private_talk(scope, user);
+    let away = target.away.clone().filter(|_| speech.kind == Kind::Privmsg);
+    ctx.server.counters.messages += 1;
+    let talk = private_talk(ctx, user);
     if let Some(talk) = &talk {
-        scope.happens_in(talk);
+        ctx.happens_in(talk);
     }
-    let post = Rc::new(post(scope, command, vec![nick.clone()], parts, client_tags));
-    let is_tags = post.parts.is_empty();
-    for (lines, wanted) in renderings(scope, &post) {
-        let caps = scope.server.users[user].caps;
+    let post = Rc::new(said(ctx, vec![nick.clone()], speech));
+    let is_tags = post.is_tags();
+    for (lines, wanted) in renderings(ctx, &post) {
+        let caps = ctx.server.users[user].caps;
         if wanted.by(caps) && (!is_tags || caps.has(Caps::MESSAGE_TAGS)) {
-            lines.iter().for_each(|line| scope.tell_user(user, line));
+            lines.iter().for_each(|line| ctx.tell_user(user, line));
         }
-        echo(scope, &lines, wanted, is_tags);
+        echo(ctx, &lines, wanted, is_tags);
     }
     if let Some(away) = away {
-        scope.numeric_text(numeric::RPL_AWAY, &[&nick], &away);
+        ctx.numeric_text(numeric::RPL_AWAY, &[&nick], &away);
     }
     if let Some(talk) = talk {
-        remember_private(scope, user, &talk, post);
+        remember_private(ctx, user, &talk, post);
     }
 }
 
 // ── to a service ────────────────────────────────────────────────────────────────────────────────────
 
-fn say_to_service(
-    scope: &mut Scope<'_>,
-    service: &Service,
-    command: &'static str,
-    parts: Rc<[Part]>,
-    client_tags: Rc<str>,
-) {
-    if command == "TAGMSG" {
+fn say_to_service(ctx: &mut Context<'_>, service: &Service, speech: Speech) {
+    let kind = speech.kind;
+    if kind == Kind::Tagmsg {
         return;
     }
-    let target = vec![service.name.to_owned()];
-    let post = post(scope, command, target, parts, client_tags);
-    for (lines, wanted) in renderings(scope, &post) {
-        echo(scope, &lines, wanted, false);
+    let post = said(ctx, vec![service.name.to_owned()], speech);
+    for (lines, wanted) in renderings(ctx, &post) {
+        echo(ctx, &lines, wanted, false);
     }
-    if command == "PRIVMSG" {
-        services::hear(scope, service, &post.parts);
+    if kind == Kind::Privmsg {
+        services::hear(ctx, service, &post.parts);
     }
 }
 
 // ── remembering ─────────────────────────────────────────────────────────────────────────────────────
 
-/// Whether a post is worth remembering: that somebody is typing is not.
-fn is_lasting(post: &Post) -> bool {
-    let is_fleeting = |tag: &str| {
-        let key = tag.split_once('=').map_or(tag, |(key, _)| key);
-        matches!(key, "+typing" | "+draft/typing")
-    };
-    post.command != "TAGMSG" || !post.client_tags.split(';').any(is_fleeting)
-}
-
-/// Remembers what happened on a channel.
-pub(super) fn remember(scope: &mut Scope<'_>, channel: ChannelKey, post: Rc<Post>) {
-    if !is_lasting(&post) {
-        return;
-    }
-    let talk = Talk::Channel(scope.server.channels[channel].name.folded());
-    let limits = &scope.server.settings.limits;
-    let (most, bytes) = (limits.history_messages, limits.history_bytes);
-    scope.server.history.push(&talk, post, &[], most, bytes);
-}
-
 /// The user's conversation with another, if one of the two can come back for it: has an account.
-fn private_talk(scope: &Scope<'_>, other: UserKey) -> Option<Talk> {
-    let (mine, theirs) = (Server::party(scope.user()), Server::party(&scope.server.users[other]));
+fn private_talk(ctx: &Context<'_>, other: UserKey) -> Option<Talk> {
+    let (mine, theirs) = (Server::party(ctx.user()), Server::party(&ctx.server.users[other]));
     let is_kept = [&mine, &theirs].iter().any(|party| matches!(party, Party::Account(_)));
     is_kept.then(|| Talk::private(mine, theirs))
 }
 
 /// Remembers what was said in private.
-fn remember_private(scope: &mut Scope<'_>, other: UserKey, talk: &Talk, post: Rc<Post>) {
+fn remember_private(ctx: &mut Context<'_>, other: UserKey, talk: &Talk, post: Rc<Post>) {
     if !is_lasting(&post) {
         return;
     }
     let named = |user: UserKey| {
-        let user = &scope.server.users[user];
+        let user = &ctx.server.users[user];
         (Server::party(user), user.nick())
     };
-    let names = [named(scope.me), named(other)];
-    let limits = &scope.server.settings.limits;
+    let names = [named(ctx.me), named(other)];
+    let limits = &ctx.server.settings.limits;
     let (most, bytes) = (limits.history_messages, limits.history_bytes);
-    scope.server.history.push(talk, post, &names, most, bytes);
+    ctx.server.history.push(talk, post, &names, most, bytes);
 }

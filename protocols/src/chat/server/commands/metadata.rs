@@ -9,11 +9,11 @@
 //! There are two drafts in use: the second tells of changes by `METADATA`, the third by the numerics with
 //! which it answers, and some of their failures are called differently.
 
-use crate::chat::server::channels::ChannelKey;
+use crate::chat::server::Server;
+use crate::chat::server::context::Context;
+use crate::chat::server::keys::{ChannelKey, UserKey};
 use crate::chat::server::modes::{Flags, Status};
-use crate::chat::server::scope::Scope;
-use crate::chat::server::users::UserKey;
-use crate::chat::server::{Server, Values};
+use crate::chat::server::users::Values;
 use crate::chat::wire::capability::Caps;
 use crate::chat::wire::casemap::ChannelName;
 use crate::chat::wire::message::Message;
@@ -57,14 +57,14 @@ impl Owner {
     }
 
     /// Whether the user may change it: its own, or that of a channel where it is an operator.
-    fn may_change(self, scope: &Scope<'_>) -> bool {
+    fn may_change(self, ctx: &Context<'_>) -> bool {
         let is_own = match self {
-            Self::User(user) => user == scope.me,
-            Self::Channel(channel) => scope.server.channels[channel]
-                .status(scope.me)
+            Self::User(user) => user == ctx.me,
+            Self::Channel(channel) => ctx.server.channels[channel]
+                .status(ctx.me)
                 .is_some_and(|status| status.reaches(Status::HALF_OPERATOR)),
         };
-        is_own || scope.user().is_operator()
+        is_own || ctx.user().is_operator()
     }
 }
 
@@ -74,11 +74,11 @@ pub(super) fn knows(caps: Caps) -> bool {
 }
 
 /// `METADATA target GET|LIST|SET|CLEAR|SYNC …`, `METADATA * SUB|UNSUB|SUBS …`; before registration too.
-pub(super) fn metadata(scope: &mut Scope<'_>, message: &Message<'_>) {
-    if !knows(scope.caps()) {
-        return match scope.user().is_registered() {
-            true => scope.numeric(numeric::ERR_UNKNOWNCOMMAND, &["METADATA"]),
-            false => scope.numeric(numeric::ERR_NOTREGISTERED, &[]),
+pub(super) fn metadata(ctx: &mut Context<'_>, message: &Message<'_>) {
+    if !knows(ctx.caps()) {
+        return match ctx.user().is_registered() {
+            true => ctx.numeric(numeric::ERR_UNKNOWNCOMMAND, &["METADATA"]),
+            false => ctx.numeric(numeric::ERR_NOTREGISTERED, &[]),
         };
     }
     let (&[target, subcommand, ..], [_, _, rest @ ..]) = (message.params(), message.params())
@@ -87,95 +87,95 @@ pub(super) fn metadata(scope: &mut Scope<'_>, message: &Message<'_>) {
     };
     let subcommand = subcommand.to_ascii_uppercase();
     match subcommand.as_str() {
-        "SUB" => return subscribe(scope, rest),
-        "UNSUB" => return unsubscribe(scope, rest),
+        "SUB" => return subscribe(ctx, rest),
+        "UNSUB" => return unsubscribe(ctx, rest),
         "SUBS" => {
-            let keys: Vec<_> = scope.user().subscriptions.iter().cloned().collect();
-            return tell_keys(scope, numeric::RPL_METADATASUBS, &keys);
+            let keys: Vec<_> = ctx.user().subscriptions.iter().cloned().collect();
+            return tell_keys(ctx, numeric::RPL_METADATASUBS, &keys);
         }
         "GET" | "LIST" | "SET" | "CLEAR" | "SYNC" => {}
         _ => {
             let text = "There is no such subcommand";
-            return scope.fail("METADATA", "INVALID_SUBCOMMAND", &[&subcommand], text);
+            return ctx.fail("METADATA", "INVALID_SUBCOMMAND", &[&subcommand], text);
         }
     }
-    let Some(owner) = owner(scope, target) else {
+    let Some(owner) = owner(ctx, target) else {
         let text = "There is nobody of that name, or nobody you can see";
-        return scope.fail("METADATA", "INVALID_TARGET", &[target], text);
+        return ctx.fail("METADATA", "INVALID_TARGET", &[target], text);
     };
     match (subcommand.as_str(), rest) {
-        ("GET", keys) => get(scope, owner, keys),
-        ("LIST", _) => list(scope, owner),
-        ("CLEAR", _) => clear(scope, owner),
-        ("SYNC", _) => events::sync(scope, owner),
+        ("GET", keys) => get(ctx, owner, keys),
+        ("LIST", _) => list(ctx, owner),
+        ("CLEAR", _) => clear(ctx, owner),
+        ("SYNC", _) => events::sync(ctx, owner),
         (_, [key, value @ ..]) => {
             let value = value.first().copied().filter(|value| !value.is_empty());
-            set(scope, owner, key, value);
+            set(ctx, owner, key, value);
         }
-        (_, []) => scope.numeric(numeric::ERR_NEEDMOREPARAMS, &["METADATA"]),
+        (_, []) => ctx.numeric(numeric::ERR_NEEDMOREPARAMS, &["METADATA"]),
     }
 }
 
 /// Who is meant, if the user may see it: what is said of a channel that one cannot simply join is for its
 /// members.
-fn owner(scope: &Scope<'_>, target: &str) -> Option<Owner> {
+fn owner(ctx: &Context<'_>, target: &str) -> Option<Owner> {
     if target == "*" {
-        return Some(Owner::User(scope.me));
+        return Some(Owner::User(ctx.me));
     }
     if ChannelName::is_meant(target) {
-        let key = scope.server.channels.named(target)?;
-        let channel = &scope.server.channels[key];
+        let key = ctx.server.channels.named(target)?;
+        let channel = &ctx.server.channels[key];
         let is_closed = channel.flags.has(Flags::INVITE_ONLY)
             || channel.flags.has(Flags::SECRET)
             || channel.key.is_some();
-        let may_see = !is_closed || channel.has(scope.me) || scope.user().is_operator();
+        let may_see = !is_closed || channel.has(ctx.me) || ctx.user().is_operator();
         return may_see.then_some(Owner::Channel(key));
     }
-    scope.server.users.named(target).map(Owner::User)
+    ctx.server.users.named(target).map(Owner::User)
 }
 
 // ── values ──────────────────────────────────────────────────────────────────────────────────────────
 
-fn get(scope: &mut Scope<'_>, owner: Owner, keys: &[&str]) {
-    let name = owner.name(scope.server);
-    let batch = history::begin_batch(scope, &["metadata", &name]);
+fn get(ctx: &mut Context<'_>, owner: Owner, keys: &[&str]) {
+    let name = owner.name(ctx.server);
+    let batch = history::begin_batch(ctx, &["metadata", &name]);
     for key in keys {
         match valid(key) {
             Some(key) => {
-                let value = owner.values(scope.server).get(&key).cloned();
-                events::answer(scope, batch.as_ref(), &name, &key, value.as_deref());
+                let value = owner.values(ctx.server).get(&key).cloned();
+                events::answer(ctx, batch.as_ref(), &name, &key, value.as_deref());
             }
-            None => refuse_key(scope, key),
+            None => refuse_key(ctx, key),
         }
     }
-    history::end_batch(scope, batch);
+    history::end_batch(ctx, batch);
 }
 
-fn list(scope: &mut Scope<'_>, owner: Owner) {
-    let name = owner.name(scope.server);
-    let batch = history::begin_batch(scope, &["metadata", &name]);
-    for (key, value) in owner.values(scope.server).clone() {
-        events::answer(scope, batch.as_ref(), &name, &key, Some(&value));
+fn list(ctx: &mut Context<'_>, owner: Owner) {
+    let name = owner.name(ctx.server);
+    let batch = history::begin_batch(ctx, &["metadata", &name]);
+    for (key, value) in owner.values(ctx.server).clone() {
+        events::answer(ctx, batch.as_ref(), &name, &key, Some(&value));
     }
-    history::end_batch(scope, batch);
+    history::end_batch(ctx, batch);
 }
 
-fn set(scope: &mut Scope<'_>, owner: Owner, key: &str, value: Option<&str>) {
-    let name = owner.name(scope.server);
+fn set(ctx: &mut Context<'_>, owner: Owner, key: &str, value: Option<&str>) {
+    let name = owner.name(ctx.server);
     let Some(key) = valid(key) else {
-        return refuse_key(scope, key);
+        return refuse_key(ctx, key);
     };
-    if !owner.may_change(scope) {
-        return forbid(scope, &name, &key);
+    if !owner.may_change(ctx) {
+        return forbid(ctx, &name, &key);
     }
-    let limits = &scope.server.settings.limits;
+    let limits = &ctx.server.settings.limits;
     let (most, longest) = (limits.metadata_keys, limits.metadata_value);
-    let values = owner.values_mut(scope.server);
+    let values = owner.values_mut(ctx.server);
     match value {
-        Some(value) if value.len() > longest => return refuse_value(scope, &key),
+        Some(value) if value.len() > longest => return refuse_value(ctx, &key),
         Some(_) if !values.contains_key(&key) && values.len() >= most => {
             let text = "There are too many keys already";
-            return scope.fail("METADATA", "LIMIT_REACHED", &[&name], text);
+            return ctx.fail("METADATA", "LIMIT_REACHED", &[&name], text);
         }
         _ => {}
     }
@@ -183,72 +183,67 @@ fn set(scope: &mut Scope<'_>, owner: Owner, key: &str, value: Option<&str>) {
         Some(value) => values.insert(key.clone(), value.to_owned()),
         None => values.remove(&key),
     };
-    events::answer(scope, None, &name, &key, value);
+    events::answer(ctx, None, &name, &key, value);
     if before.as_deref() != value {
-        events::changed(scope, owner, &key, value);
+        events::changed(ctx, owner, &key, value);
     }
 }
 
-fn clear(scope: &mut Scope<'_>, owner: Owner) {
-    let name = owner.name(scope.server);
-    if !owner.may_change(scope) {
-        return forbid(scope, &name, "*");
+fn clear(ctx: &mut Context<'_>, owner: Owner) {
+    let name = owner.name(ctx.server);
+    if !owner.may_change(ctx) {
+        return forbid(ctx, &name, "*");
     }
-    let batch = history::begin_batch(scope, &["metadata", &name]);
-    for key in std::mem::take(owner.values_mut(scope.server)).into_keys() {
-        events::answer(scope, batch.as_ref(), &name, &key, None);
-        events::changed(scope, owner, &key, None);
+    let batch = history::begin_batch(ctx, &["metadata", &name]);
+    for key in std::mem::take(owner.values_mut(ctx.server)).into_keys() {
+        events::answer(ctx, batch.as_ref(), &name, &key, None);
+        events::changed(ctx, owner, &key, None);
     }
-    history::end_batch(scope, batch);
+    history::end_batch(ctx, batch);
 }
 
 // ── subscriptions ───────────────────────────────────────────────────────────────────────────────────
 
-fn subscribe(scope: &mut Scope<'_>, keys: &[&str]) {
-    let most = scope.server.settings.limits.metadata_subscriptions;
+fn subscribe(ctx: &mut Context<'_>, keys: &[&str]) {
+    let most = ctx.server.settings.limits.metadata_subscriptions;
     let mut taken = Vec::new();
     for key in keys {
         let Some(valid) = valid(key) else {
-            refuse_key(scope, key);
+            refuse_key(ctx, key);
             continue;
         };
-        let subscriptions = &mut scope.user_mut().subscriptions;
+        let subscriptions = &mut ctx.user_mut().subscriptions;
         if !subscriptions.contains(&valid) && subscriptions.len() >= most {
-            scope.fail(
-                "METADATA",
-                "TOO_MANY_SUBS",
-                &[key],
-                "You are told of too many keys already",
-            );
+            ctx.fail("METADATA", "TOO_MANY_SUBS", &[key], "You are told of too many keys already");
             break;
         }
         subscriptions.insert(valid.clone());
         taken.push(valid);
     }
-    tell_keys(scope, numeric::RPL_METADATASUBOK, &taken);
-    for channel in scope.user().channels.clone() {
-        events::tell_channel(scope, channel, &taken);
+    tell_keys(ctx, numeric::RPL_METADATASUBOK, &taken);
+    for channel in ctx.user().channels.clone() {
+        events::tell_channel(ctx, channel, &taken);
     }
 }
 
-fn unsubscribe(scope: &mut Scope<'_>, keys: &[&str]) {
+fn unsubscribe(ctx: &mut Context<'_>, keys: &[&str]) {
     let mut left = Vec::new();
     for key in keys {
         match valid(key) {
             Some(key) => {
-                scope.user_mut().subscriptions.remove(&key);
+                ctx.user_mut().subscriptions.remove(&key);
                 left.push(key);
             }
-            None => refuse_key(scope, key),
+            None => refuse_key(ctx, key),
         }
     }
-    tell_keys(scope, numeric::RPL_METADATAUNSUBOK, &left);
+    tell_keys(ctx, numeric::RPL_METADATAUNSUBOK, &left);
 }
 
-fn tell_keys(scope: &mut Scope<'_>, numeric: Numeric, keys: &[String]) {
+fn tell_keys(ctx: &mut Context<'_>, numeric: Numeric, keys: &[String]) {
     for keys in keys.chunks(KEYS) {
         let keys: Vec<_> = keys.iter().map(String::as_str).collect();
-        scope.numeric(numeric, &keys);
+        ctx.numeric(numeric, &keys);
     }
 }
 
@@ -262,22 +257,22 @@ fn valid(key: &str) -> Option<String> {
     is_valid.then(|| key.to_ascii_lowercase())
 }
 
-fn refuse_key(scope: &mut Scope<'_>, key: &str) {
-    let code = if scope.caps().has(Caps::METADATA_3) { "INVALID_KEY" } else { "KEY_INVALID" };
-    scope.fail("METADATA", code, &[key], "That is no key");
+fn refuse_key(ctx: &mut Context<'_>, key: &str) {
+    let code = if ctx.caps().has(Caps::METADATA_3) { "INVALID_KEY" } else { "KEY_INVALID" };
+    ctx.fail("METADATA", code, &[key], "That is no key");
 }
 
-fn refuse_value(scope: &mut Scope<'_>, key: &str) {
+fn refuse_value(ctx: &mut Context<'_>, key: &str) {
     let text = "The value is too long";
-    match scope.caps().has(Caps::METADATA_3) {
-        true => scope.fail("METADATA", "INVALID_VALUE", &[key], text),
-        false => scope.fail("METADATA", "VALUE_INVALID", &[], text),
+    match ctx.caps().has(Caps::METADATA_3) {
+        true => ctx.fail("METADATA", "INVALID_VALUE", &[key], text),
+        false => ctx.fail("METADATA", "VALUE_INVALID", &[], text),
     }
 }
 
-fn forbid(scope: &mut Scope<'_>, name: &str, key: &str) {
+fn forbid(ctx: &mut Context<'_>, name: &str, key: &str) {
     let text = "That is not yours to change";
-    scope.fail("METADATA", "KEY_NO_PERMISSION", &[name, key], text);
+    ctx.fail("METADATA", "KEY_NO_PERMISSION", &[name, key], text);
 }
 
 #[cfg(test)]

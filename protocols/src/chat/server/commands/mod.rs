@@ -1,4 +1,4 @@
-//! The commands: one function each, in files by what they are about.
+//! The commands: one function each, in files by what they are about; here their table, and `HELP` from it.
 //!
 //! | file | what it is |
 //! |---|---|
@@ -11,13 +11,14 @@
 //! | `modes`, `channel_modes` | `MODE` |
 //! | `lists` | `NAMES`, `LIST` |
 //! | `messages` | `PRIVMSG`, `NOTICE`, `TAGMSG`: what is said |
+//! | `posting` | what is said or done, written for each who gets it, and remembered |
 //! | `multiline` | `BATCH`: what is said in several lines |
 //! | `history`, `redaction`, `markers` | `CHATHISTORY`, `REDACT`, `MARKREAD`: what was said, and read |
 //! | `metadata`, `metadata_events` | `METADATA`: what users and channels tell of themselves, and who hears it |
 //! | `users` | `WHOIS`, `WHOWAS`, `USERHOST`, `ISON`, `AWAY`, `SETNAME` |
 //! | `who` | `WHO`, and WHOX |
 //! | `monitor` | `MONITOR` |
-//! | `queries` | `MOTD`, `LUSERS`, `VERSION`, `TIME`, `INFO`, `ADMIN`, `STATS`, `LINKS`, `HELP` |
+//! | `queries` | `MOTD`, `LUSERS`, `VERSION`, `TIME`, `INFO`, `ADMIN`, `STATS`, `LINKS` |
 //! | `operators` | `OPER`, `KILL`, `REHASH`, `WALLOPS`, `CHGHOST` |
 
 mod accounts;
@@ -36,6 +37,7 @@ mod modes;
 mod monitor;
 mod multiline;
 mod operators;
+mod posting;
 mod queries;
 mod redaction;
 mod registration;
@@ -44,24 +46,22 @@ mod services;
 mod users;
 mod who;
 
-use reactor::ConnectionId;
-
 use super::Server;
+use super::context::{Context, Then};
+use super::keys::UserKey;
+use super::label::Label;
 use super::network::Network;
-use super::scope::{Label, Scope};
-use super::users::UserKey;
 use crate::chat::wire::capability::Caps;
 use crate::chat::wire::message::{MAX_CLIENT_TAGS, Message, ParseError};
 use crate::chat::wire::numeric;
-use crate::chat::wire::stranger::Stranger;
+use crate::chat::wire::other_protocol::OtherProtocol;
 
 pub(super) use capabilities::announce;
 pub(super) use registration::enforce_nick;
 
 /// Logs a user out, and tells whoever has to know.
 pub(super) fn log_out(server: &mut Server, network: &mut dyn Network, user: UserKey) {
-    let connection = server.users[user].connection;
-    accounts::log_out(&mut Scope::new(server, network, user, connection, None));
+    accounts::log_out(&mut Context::new(server, network, user, None));
 }
 
 /// A command: who may give it, with how many parameters at least, and what it is good for.
@@ -69,7 +69,7 @@ struct Command {
     name: &'static str,
     parameters: usize,
     from: From,
-    run: fn(&mut Scope<'_>, &Message<'_>),
+    run: fn(&mut Context<'_>, &Message<'_>),
     help: &'static str,
 }
 
@@ -100,8 +100,8 @@ commands! {
     "CHATHISTORY" 1 Registered history::chathistory, "CHATHISTORY LATEST|BEFORE|AFTER|AROUND|BETWEEN|TARGETS ...: what was said";
     "CHGHOST" 2 Operator operators::chghost, "CHGHOST nick host: give a user another visible host";
     "CS" 0 Registered services::chanserv, "CS REGISTER|DROP|INFO #channel: register a channel";
-    "HELP" 0 Registered queries::help, "HELP [command]: what a command does";
-    "HELPOP" 0 Registered queries::help, "HELPOP [command]: what a command does";
+    "HELP" 0 Registered help, "HELP [command]: what a command does";
+    "HELPOP" 0 Registered help, "HELPOP [command]: what a command does";
     "INFO" 0 Registered queries::info, "INFO: what this server is";
     "INVITE" 0 Registered channels::invite, "INVITE nick #channel: invite somebody; alone, who has invited you";
     "ISON" 1 Registered users::ison, "ISON nick...: which of these are here";
@@ -157,72 +157,88 @@ impl Command {
     }
 }
 
-/// A line has come.
+/// A line has come. If its user waits for something then, how it goes on.
+#[must_use]
 pub(super) fn handle(
     server: &mut Server,
     network: &mut dyn Network,
     me: UserKey,
-    connection: ConnectionId,
     line: &[u8],
-) {
+) -> Option<Then> {
     server.counters.lines += 1;
     announce(server, network);
     if !server.users[me].is_registered()
-        && let Some(stranger) = Stranger::of(line)
+        && let Some(other) = OtherProtocol::of(line)
     {
-        return server.disconnect(network, me, stranger.refusal());
+        server.disconnect(network, me, other.refusal());
+        return None;
     }
     match Message::parse(line) {
         Ok(message) => {
             let label = label(server.users[me].caps, &message);
-            let mut scope = Scope::new(server, network, me, connection, label);
-            dispatch(&mut scope, &message);
-            scope.finish();
+            let mut ctx = Context::new(server, network, me, label);
+            dispatch(&mut ctx, &message);
+            ctx.finish()
         }
-        Err(ParseError::Empty) => {}
-        Err(error) => refuse(server, network, me, connection, line, error),
+        Err(ParseError::Empty) => None,
+        Err(error) => refuse(server, network, me, line, error),
     }
 }
 
 /// A line has come that is longer than any may be. Whoever sends such a thing does not speak IRC, or
 /// means harm.
-pub(super) fn handle_too_long(
-    server: &mut Server,
-    network: &mut dyn Network,
-    me: UserKey,
-    connection: ConnectionId,
-) {
+pub(super) fn handle_too_long(server: &mut Server, network: &mut dyn Network, me: UserKey) {
     server.counters.lines += 1;
-    let mut scope = Scope::new(server, network, me, connection, None);
-    scope.numeric(numeric::ERR_INPUTTOOLONG, &[]);
+    let mut ctx = Context::new(server, network, me, None);
+    ctx.numeric(numeric::ERR_INPUTTOOLONG, &[]);
     server.disconnect(network, me, "Input line too long");
 }
 
-fn dispatch(scope: &mut Scope<'_>, message: &Message<'_>) {
+fn dispatch(ctx: &mut Context<'_>, message: &Message<'_>) {
     if message.tags.as_str().len() + 2 > MAX_CLIENT_TAGS {
-        return scope.numeric(numeric::ERR_INPUTTOOLONG, &[]);
+        return ctx.numeric(numeric::ERR_INPUTTOOLONG, &[]);
     }
-    if multiline::takes(scope, message) {
+    if multiline::takes(ctx, message) {
         return;
     }
-    let is_registered = scope.user().is_registered();
+    let is_registered = ctx.user().is_registered();
     let Some(command) = Command::named(message.command) else {
         return match is_registered {
-            true => scope.numeric(numeric::ERR_UNKNOWNCOMMAND, &[message.command]),
-            false => scope.numeric(numeric::ERR_NOTREGISTERED, &[]),
+            true => ctx.numeric(numeric::ERR_UNKNOWNCOMMAND, &[message.command]),
+            false => ctx.numeric(numeric::ERR_NOTREGISTERED, &[]),
         };
     };
     if command.from != From::Anybody && !is_registered {
-        return scope.numeric(numeric::ERR_NOTREGISTERED, &[]);
+        return ctx.numeric(numeric::ERR_NOTREGISTERED, &[]);
     }
     if message.params().len() < command.parameters {
-        return scope.numeric(numeric::ERR_NEEDMOREPARAMS, &[command.name]);
+        return ctx.numeric(numeric::ERR_NEEDMOREPARAMS, &[command.name]);
     }
-    if command.from == From::Operator && !scope.user().is_operator() {
-        return scope.numeric(numeric::ERR_NOPRIVILEGES, &[]);
+    if command.from == From::Operator && !ctx.user().is_operator() {
+        return ctx.numeric(numeric::ERR_NOPRIVILEGES, &[]);
     }
-    scope.server.count_command(command.name);
-    (command.run)(scope, message);
+    ctx.server.count_command(command.name);
+    (command.run)(ctx, message);
+}
+
+/// `HELP [command]` (modern.ircdocs.horse, "HELP message")
+fn help(ctx: &mut Context<'_>, message: &Message<'_>) {
+    match message.param(0).filter(|subject| !subject.is_empty()) {
+        None => {
+            ctx.numeric_text(numeric::RPL_HELPSTART, &["*"], "The commands of this server");
+            for command in COMMANDS {
+                ctx.numeric_text(numeric::RPL_HELPTXT, &["*"], command.help);
+            }
+            ctx.numeric_text(numeric::RPL_ENDOFHELP, &["*"], "End of /HELP");
+        }
+        Some(subject) => match Command::named(subject) {
+            Some(command) => {
+                ctx.numeric_text(numeric::RPL_HELPSTART, &[command.name], command.help);
+                ctx.numeric_text(numeric::RPL_ENDOFHELP, &[command.name], "End of /HELP");
+            }
+            None => ctx.numeric(numeric::ERR_HELPNOTFOUND, &[subject]),
+        },
+    }
 }
 
 /// A line is no message: says why.
@@ -230,33 +246,32 @@ fn refuse(
     server: &mut Server,
     network: &mut dyn Network,
     me: UserKey,
-    connection: ConnectionId,
     line: &[u8],
     error: ParseError,
-) {
+) -> Option<Then> {
     // What is not UTF-8 is still understood well enough to answer it (IRCv3 utf8-only).
     let text = String::from_utf8_lossy(line).replace(['\0', '\r'], "");
     let message = Message::parse(text.as_bytes()).ok();
     let label = message.as_ref().and_then(|message| label(server.users[me].caps, message));
     let command = message.as_ref().map_or("*", |message| message.command).to_ascii_uppercase();
-    let mut scope = Scope::new(server, network, me, connection, label);
+    let mut ctx = Context::new(server, network, me, label);
     match error {
         ParseError::Empty => {}
         ParseError::TagsTooLong | ParseError::BodyTooLong => {
-            scope.numeric(numeric::ERR_INPUTTOOLONG, &[]);
+            ctx.numeric(numeric::ERR_INPUTTOOLONG, &[]);
         }
         ParseError::NotUtf8 => {
-            scope.fail(&command, "INVALID_UTF8", &[], "The line is not UTF-8");
+            ctx.fail(&command, "INVALID_UTF8", &[], "The line is not UTF-8");
         }
         ParseError::Control => {
-            scope.numeric_text(
+            ctx.numeric_text(
                 numeric::ERR_UNKNOWNERROR,
                 &[&command],
                 "The line holds a NUL, CR or LF",
             );
         }
     }
-    scope.finish();
+    ctx.finish()
 }
 
 /// The label of a command, if its client may use one (IRCv3 labeled-response): at most 64 bytes.

@@ -1,7 +1,7 @@
 //! `MODE` (modern.ircdocs.horse, "MODE message"): of a channel, or of the user itself.
 
+use crate::chat::server::context::Context;
 use crate::chat::server::modes::UserModes;
-use crate::chat::server::scope::Scope;
 use crate::chat::wire::casemap::{ChannelName, same_name};
 use crate::chat::wire::message::Message;
 use crate::chat::wire::numeric;
@@ -9,30 +9,30 @@ use crate::chat::wire::numeric;
 use super::channel_modes;
 
 /// `MODE target [modes [parameters]]`
-pub(super) fn mode(scope: &mut Scope<'_>, message: &Message<'_>) {
+pub(super) fn mode(ctx: &mut Context<'_>, message: &Message<'_>) {
     let &[target, ref rest @ ..] = message.params() else {
         return;
     };
     if ChannelName::is_meant(target) {
-        return channel_modes::mode(scope, target, rest);
+        return channel_modes::mode(ctx, target, rest);
     }
-    if !same_name(target, scope.user().nick()) {
-        return match scope.server.users.named(target) {
-            Some(_) => scope.numeric(numeric::ERR_USERSDONTMATCH, &[]),
-            None => scope.numeric(numeric::ERR_NOSUCHNICK, &[target]),
+    if !same_name(target, ctx.user().nick()) {
+        return match ctx.server.users.named(target) {
+            Some(_) => ctx.numeric(numeric::ERR_USERSDONTMATCH, &[]),
+            None => ctx.numeric(numeric::ERR_NOSUCHNICK, &[target]),
         };
     }
     match rest.first() {
         None => {
-            let modes = scope.user().modes.text();
-            scope.numeric(numeric::RPL_UMODEIS, &[&modes]);
+            let modes = ctx.user().modes.text();
+            ctx.numeric(numeric::RPL_UMODEIS, &[&modes]);
         }
-        Some(changes) => change(scope, changes),
+        Some(changes) => change(ctx, changes),
     }
 }
 
-fn change(scope: &mut Scope<'_>, changes: &str) {
-    let before = scope.user().modes;
+fn change(ctx: &mut Context<'_>, changes: &str) {
+    let before = ctx.user().modes;
     let mut on = true;
     let mut is_unknown = false;
     for letter in changes.chars() {
@@ -43,18 +43,18 @@ fn change(scope: &mut Scope<'_>, changes: &str) {
             // Only the server grants those: by OPER, and by a login.
             (_, Some(UserModes::REGISTERED)) => {}
             (_, Some(UserModes::OPERATOR)) if on => {}
-            (_, Some(mode)) => scope.user_mut().modes.set(mode, on),
+            (_, Some(mode)) => ctx.user_mut().modes.set(mode, on),
         }
     }
     if is_unknown {
-        scope.numeric(numeric::ERR_UMODEUNKNOWNFLAG, &[]);
+        ctx.numeric(numeric::ERR_UMODEUNKNOWNFLAG, &[]);
     }
-    show(scope, before);
+    show(ctx, before);
 }
 
 /// Shows the user what has changed, and counts it.
-pub(super) fn show(scope: &mut Scope<'_>, before: UserModes) {
-    let after = scope.user().modes;
+pub(super) fn show(ctx: &mut Context<'_>, before: UserModes) {
+    let after = ctx.user().modes;
     let mut text = String::new();
     for (sign, from, to) in [('+', before, after), ('-', after, before)] {
         let changed: String =
@@ -64,7 +64,7 @@ pub(super) fn show(scope: &mut Scope<'_>, before: UserModes) {
             text.push_str(&changed);
         }
     }
-    let counters = &mut scope.server.counters;
+    let counters = &mut ctx.server.counters;
     for (mode, count) in [
         (UserModes::INVISIBLE, &mut counters.invisible),
         (UserModes::OPERATOR, &mut counters.operators),
@@ -72,8 +72,8 @@ pub(super) fn show(scope: &mut Scope<'_>, before: UserModes) {
         *count = *count + u64::from(after.has(mode)) - u64::from(before.has(mode));
     }
     if !text.is_empty() {
-        let nick = scope.user().nick().to_owned();
-        let line = scope.by_me("MODE").param(&nick).param(&text);
-        scope.reply(line);
+        let nick = ctx.user().nick().to_owned();
+        let line = ctx.by_me("MODE").param(&nick).param(&text);
+        ctx.reply(line);
     }
 }

@@ -7,91 +7,92 @@
 //!                                        └── BATCH -1 ──▶ said
 //! ```
 
+use crate::chat::server::context::Context;
 use crate::chat::server::line::client_only;
-use crate::chat::server::post::{Draft, Part};
-use crate::chat::server::scope::Scope;
+use crate::chat::server::post::{Draft, Kind, Part};
 use crate::chat::wire::capability::Caps;
 use crate::chat::wire::casemap::same_name;
 use crate::chat::wire::message::Message;
 
-use super::messages;
+use super::messages::{self, Speech};
 
 const KIND: &str = "draft/multiline";
 const CONCAT: &str = "draft/multiline-concat";
 
 /// `BATCH +reference draft/multiline target`, `BATCH -reference`.
-pub(super) fn batch(scope: &mut Scope<'_>, message: &Message<'_>) {
+pub(super) fn batch(ctx: &mut Context<'_>, message: &Message<'_>) {
     let reference = message.param(0).unwrap_or_default();
     match (reference.split_at_checked(1), message.params()) {
         (Some(("+", name)), &[_, kind, target, ..]) if kind == KIND && !name.is_empty() => {
-            begin(scope, message, name, target);
+            begin(ctx, message, name, target);
         }
         (Some(("+", _)), &[_, kind, ..]) => {
-            scope.fail("BATCH", "UNKNOWN_TYPE", &[kind], "There is no such type of batch");
+            ctx.fail("BATCH", "UNKNOWN_TYPE", &[kind], "There is no such type of batch");
         }
-        (Some(("-", name)), _) => end(scope, name),
-        _ => scope.fail("BATCH", "INVALID_REFTAG", &[], "The batch is neither begun nor ended"),
+        (Some(("-", name)), _) => end(ctx, name),
+        _ => ctx.fail("BATCH", "INVALID_REFTAG", &[], "The batch is neither begun nor ended"),
     }
 }
 
-fn begin(scope: &mut Scope<'_>, message: &Message<'_>, name: &str, target: &str) {
-    if !scope.caps().has(Caps::MULTILINE) {
-        return scope.fail("BATCH", "UNKNOWN_TYPE", &[KIND], "You have not asked for multiline");
+fn begin(ctx: &mut Context<'_>, message: &Message<'_>, name: &str, target: &str) {
+    if !ctx.caps().has(Caps::MULTILINE) {
+        return ctx.fail("BATCH", "UNKNOWN_TYPE", &[KIND], "You have not asked for multiline");
     }
-    if scope.user().draft.is_some() {
-        scope.user_mut().draft = None;
-        return invalid(scope, "A batch is open already");
+    if ctx.user().draft.is_some() {
+        ctx.user_mut().draft = None;
+        return invalid(ctx, "A batch is open already");
     }
     let draft = Draft {
         reference: name.to_owned(),
         target: target.to_owned(),
-        command: None,
+        kind: None,
         parts: Vec::new(),
         bytes: 0,
-        label: scope.take_label(),
+        label: ctx.take_label(),
         client_tags: client_only(message.tags),
     };
-    scope.user_mut().draft = Some(Box::new(draft));
+    ctx.user_mut().draft = Some(Box::new(draft));
 }
 
-fn end(scope: &mut Scope<'_>, name: &str) {
-    let Some(draft) = scope.user_mut().draft.take().map(|draft| *draft) else {
-        return scope.fail("BATCH", "INVALID_REFTAG", &[name], "There is no such batch");
+fn end(ctx: &mut Context<'_>, name: &str) {
+    let Some(draft) = ctx.user_mut().draft.take().map(|draft| *draft) else {
+        return ctx.fail("BATCH", "INVALID_REFTAG", &[name], "There is no such batch");
     };
-    scope.set_label(draft.label);
+    ctx.set_label(draft.label);
     let is_blank = draft.parts.iter().all(|part| part.text.is_empty());
-    match draft.command {
-        Some(command) if draft.reference == name && !is_blank => {
-            scope.user_mut().spoke = scope.network.now();
-            messages::say(scope, &draft.target, command, draft.parts.into(), draft.client_tags);
+    match draft.kind {
+        Some(kind) if draft.reference == name && !is_blank => {
+            ctx.user_mut().spoke = ctx.network.now();
+            let (parts, client_tags) = (draft.parts.into(), draft.client_tags);
+            messages::say(ctx, &draft.target, Speech { kind, parts, client_tags });
         }
-        _ => invalid(scope, "The batch is empty, or another one"),
+        _ => invalid(ctx, "The batch is empty, or another one"),
     }
 }
 
-fn invalid(scope: &mut Scope<'_>, text: &str) {
-    scope.fail("BATCH", "MULTILINE_INVALID", &[], text);
+fn invalid(ctx: &mut Context<'_>, text: &str) {
+    ctx.fail("BATCH", "MULTILINE_INVALID", &[], text);
 }
 
 /// Takes a message that belongs to a batch; whether it did.
-pub(super) fn takes(scope: &mut Scope<'_>, message: &Message<'_>) -> bool {
+pub(super) fn takes(ctx: &mut Context<'_>, message: &Message<'_>) -> bool {
     let Some(batch) = message.tags.get("batch") else {
         return false;
     };
-    let Some(mut draft) = scope.user_mut().draft.take() else {
+    let Some(mut draft) = ctx.user_mut().draft.take() else {
         // The batch was given up for an earlier fault, which was told.
         return true;
     };
-    match add(scope, &mut draft, &batch, message) {
-        Ok(()) => scope.user_mut().draft = Some(draft),
-        Err(Fault::Invalid(text)) => invalid(scope, text),
+    match add(ctx, &mut draft, &batch, message) {
+        Ok(()) => ctx.user_mut().draft = Some(draft),
+        Err(Fault::Invalid(text)) => invalid(ctx, text),
         Err(Fault::Target) => {
             let theirs = message.param(0).unwrap_or_default();
-            let context = [draft.target.as_str(), theirs];
-            scope.fail("BATCH", "MULTILINE_INVALID_TARGET", &context, "The target has changed");
+            let params = [draft.target.as_str(), theirs];
+            ctx.fail("BATCH", "MULTILINE_INVALID_TARGET", &params, "The target has changed");
         }
         Err(Fault::TooMuch(code, most)) => {
-            scope.fail("BATCH", code, &[&most.to_string()], "The message is too long");
+            ctx.fail("BATCH", code, &[&most.to_string()], "The message is too long");
         }
     }
     true
@@ -105,20 +106,20 @@ enum Fault {
 }
 
 fn add(
-    scope: &Scope<'_>,
+    ctx: &Context<'_>,
     draft: &mut Draft,
     batch: &str,
     message: &Message<'_>,
 ) -> Result<(), Fault> {
-    let command = match message.command.to_ascii_uppercase().as_str() {
-        "PRIVMSG" => "PRIVMSG",
-        "NOTICE" => "NOTICE",
+    let kind = match message.command.to_ascii_uppercase().as_str() {
+        "PRIVMSG" => Kind::Privmsg,
+        "NOTICE" => Kind::Notice,
         _ => return Err(Fault::Invalid("Only messages can be in the batch")),
     };
     let &[target, text, ..] = message.params() else {
         return Err(Fault::Invalid("A message of the batch has no target or text"));
     };
-    if batch != draft.reference || *draft.command.get_or_insert(command) != command {
+    if batch != draft.reference || *draft.kind.get_or_insert(kind) != kind {
         return Err(Fault::Invalid("The batch, or the command, has changed"));
     }
     if !same_name(target, &draft.target) {
@@ -128,7 +129,7 @@ fn add(
     if concat && text.is_empty() {
         return Err(Fault::Invalid("A blank line cannot go on with the one before"));
     }
-    let limits = &scope.server.settings.limits;
+    let limits = &ctx.server.settings.limits;
     let is_new_line = !concat && !draft.parts.is_empty();
     draft.bytes += text.len() + usize::from(is_new_line);
     if draft.bytes > limits.multiline_bytes {

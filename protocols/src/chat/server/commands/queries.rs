@@ -1,203 +1,181 @@
 //! What the server tells of itself (modern.ircdocs.horse, "Server Queries and Commands").
 
-use crate::chat::server::scope::Scope;
+use crate::chat::server::context::Context;
 use crate::chat::server::welcome::VERSION;
 use crate::chat::wire::casemap::same_name;
 use crate::chat::wire::mask;
 use crate::chat::wire::message::Message;
 use crate::chat::wire::numeric;
 
-use super::{COMMANDS, Command};
-
 /// Whether a query is for this server: it names it, a mask of it, or somebody on it; or nobody.
-pub(super) fn is_for_us(scope: &mut Scope<'_>, target: Option<&str>) -> bool {
+pub(super) fn is_for_us(ctx: &mut Context<'_>, target: Option<&str>) -> bool {
     let Some(target) = target.filter(|target| !target.is_empty()) else {
         return true;
     };
-    let name = &scope.server.settings.name;
+    let name = &ctx.server.settings.name;
     let is_ours = same_name(target, name)
         || (mask::is_mask(target) && mask::matches(target, name))
-        || scope.server.users.named(target).is_some();
+        || ctx.server.users.named(target).is_some();
     if !is_ours {
-        scope.numeric(numeric::ERR_NOSUCHSERVER, &[target]);
+        ctx.numeric(numeric::ERR_NOSUCHSERVER, &[target]);
     }
     is_ours
 }
 
 /// `MOTD [server]`
-pub(super) fn motd(scope: &mut Scope<'_>, message: &Message<'_>) {
-    if is_for_us(scope, message.param(0)) {
-        tell_motd(scope);
+pub(super) fn motd(ctx: &mut Context<'_>, message: &Message<'_>) {
+    if is_for_us(ctx, message.param(0)) {
+        tell_motd(ctx);
     }
 }
 
-pub(super) fn tell_motd(scope: &mut Scope<'_>) {
-    let Some(lines) = scope.server.settings.motd.clone() else {
-        return scope.numeric(numeric::ERR_NOMOTD, &[]);
+pub(super) fn tell_motd(ctx: &mut Context<'_>) {
+    let Some(lines) = ctx.server.settings.motd.clone() else {
+        return ctx.numeric(numeric::ERR_NOMOTD, &[]);
     };
-    let name = scope.server.settings.name.clone();
-    scope.numeric_text(numeric::RPL_MOTDSTART, &[], &format!("- {name} Message of the day - "));
+    let name = ctx.server.settings.name.clone();
+    ctx.numeric_text(numeric::RPL_MOTDSTART, &[], &format!("- {name} Message of the day - "));
     for line in &lines {
-        scope.numeric_text(numeric::RPL_MOTD, &[], &format!("- {line}"));
+        ctx.numeric_text(numeric::RPL_MOTD, &[], &format!("- {line}"));
     }
-    scope.numeric(numeric::RPL_ENDOFMOTD, &[]);
+    ctx.numeric(numeric::RPL_ENDOFMOTD, &[]);
 }
 
 /// `LUSERS`
-pub(super) fn lusers(scope: &mut Scope<'_>, _: &Message<'_>) {
-    tell_lusers(scope);
+pub(super) fn lusers(ctx: &mut Context<'_>, _: &Message<'_>) {
+    tell_lusers(ctx);
 }
 
-pub(super) fn tell_lusers(scope: &mut Scope<'_>) {
-    let counters = *scope.server.counters();
+pub(super) fn tell_lusers(ctx: &mut Context<'_>) {
+    let counters = *ctx.server.counters();
     let (users, most) = (counters.users, counters.most_users);
     let (visible, invisible) = (users - counters.invisible, counters.invisible);
     let unknown = (counters.open - users).to_string();
-    let channels = scope.server.channels.len().to_string();
-    scope.numeric_text(
+    let channels = ctx.server.channels.len().to_string();
+    ctx.numeric_text(
         numeric::RPL_LUSERCLIENT,
         &[],
         &format!("There are {visible} users and {invisible} invisible on 1 servers"),
     );
-    scope.numeric(numeric::RPL_LUSEROP, &[&counters.operators.to_string()]);
-    scope.numeric(numeric::RPL_LUSERUNKNOWN, &[&unknown]);
-    scope.numeric(numeric::RPL_LUSERCHANNELS, &[&channels]);
-    scope.numeric_text(numeric::RPL_LUSERME, &[], &format!("I have {users} clients and 0 servers"));
+    ctx.numeric(numeric::RPL_LUSEROP, &[&counters.operators.to_string()]);
+    ctx.numeric(numeric::RPL_LUSERUNKNOWN, &[&unknown]);
+    ctx.numeric(numeric::RPL_LUSERCHANNELS, &[&channels]);
+    ctx.numeric_text(numeric::RPL_LUSERME, &[], &format!("I have {users} clients and 0 servers"));
     for (numeric, which) in
         [(numeric::RPL_LOCALUSERS, "local"), (numeric::RPL_GLOBALUSERS, "global")]
     {
         let text = format!("Current {which} users {users}, max {most}");
-        scope.numeric_text(numeric, &[&users.to_string(), &most.to_string()], &text);
+        ctx.numeric_text(numeric, &[&users.to_string(), &most.to_string()], &text);
     }
 }
 
 /// `VERSION [server]`
-pub(super) fn version(scope: &mut Scope<'_>, message: &Message<'_>) {
-    if is_for_us(scope, message.param(0)) {
-        let name = scope.server.settings.name.clone();
-        scope.numeric_text(numeric::RPL_VERSION, &[VERSION, &name], "one thread, no waiting");
-        scope.isupport();
+pub(super) fn version(ctx: &mut Context<'_>, message: &Message<'_>) {
+    if is_for_us(ctx, message.param(0)) {
+        let name = ctx.server.settings.name.clone();
+        ctx.numeric_text(numeric::RPL_VERSION, &[VERSION, &name], "one thread, no waiting");
+        ctx.isupport();
     }
 }
 
 /// `TIME [server]`
-pub(super) fn time(scope: &mut Scope<'_>, message: &Message<'_>) {
-    if is_for_us(scope, message.param(0)) {
-        let (name, text) = (scope.server.settings.name.clone(), scope.clock.to_text());
-        scope.numeric_text(numeric::RPL_TIME, &[&name], &text);
+pub(super) fn time(ctx: &mut Context<'_>, message: &Message<'_>) {
+    if is_for_us(ctx, message.param(0)) {
+        let (name, text) = (ctx.server.settings.name.clone(), ctx.clock.to_text());
+        ctx.numeric_text(numeric::RPL_TIME, &[&name], &text);
     }
 }
 
 /// `INFO [server]`
-pub(super) fn info(scope: &mut Scope<'_>, message: &Message<'_>) {
-    if !is_for_us(scope, message.param(0)) {
+pub(super) fn info(ctx: &mut Context<'_>, message: &Message<'_>) {
+    if !is_for_us(ctx, message.param(0)) {
         return;
     }
-    let since = scope.server.started.map_or(scope.clock, |started| started.at).to_text();
+    let since = ctx.server.started.map_or(ctx.clock, |started| started.at).to_text();
     for line in [
-        scope.server.settings.description.clone(),
+        ctx.server.settings.description.clone(),
         format!(
             "{VERSION}: a chat server as a state machine on the reactor, one thread for everybody."
         ),
         "It speaks IRC as modern.ircdocs.horse and the IRCv3 working group describe it.".to_owned(),
         format!("On-line since {since}"),
     ] {
-        scope.numeric_text(numeric::RPL_INFO, &[], &line);
+        ctx.numeric_text(numeric::RPL_INFO, &[], &line);
     }
-    scope.numeric(numeric::RPL_ENDOFINFO, &[]);
+    ctx.numeric(numeric::RPL_ENDOFINFO, &[]);
 }
 
 /// `ADMIN [server]` (RFC 1459, 4.3.7)
-pub(super) fn admin(scope: &mut Scope<'_>, message: &Message<'_>) {
-    if !is_for_us(scope, message.param(0)) {
+pub(super) fn admin(ctx: &mut Context<'_>, message: &Message<'_>) {
+    if !is_for_us(ctx, message.param(0)) {
         return;
     }
-    let name = scope.server.settings.name.clone();
-    let Some(admin) = scope.server.settings.admin.clone() else {
-        return scope.numeric(numeric::ERR_NOADMININFO, &[&name]);
+    let name = ctx.server.settings.name.clone();
+    let Some(admin) = ctx.server.settings.admin.clone() else {
+        return ctx.numeric(numeric::ERR_NOADMININFO, &[&name]);
     };
-    scope.numeric(numeric::RPL_ADMINME, &[&name]);
-    scope.numeric_text(numeric::RPL_ADMINLOC1, &[], &admin.location);
-    scope.numeric_text(numeric::RPL_ADMINLOC2, &[], &admin.organisation);
-    scope.numeric_text(numeric::RPL_ADMINEMAIL, &[], &admin.email);
+    ctx.numeric(numeric::RPL_ADMINME, &[&name]);
+    ctx.numeric_text(numeric::RPL_ADMINLOC1, &[], &admin.location);
+    ctx.numeric_text(numeric::RPL_ADMINLOC2, &[], &admin.organisation);
+    ctx.numeric_text(numeric::RPL_ADMINEMAIL, &[], &admin.email);
 }
 
 /// `STATS letter [server]` (RFC 1459, 4.3.2): `u` since when, `m` which commands were given how often; for
 /// operators, `o` who may be one, and `z` what the server and its loop have done.
-pub(super) fn stats(scope: &mut Scope<'_>, message: &Message<'_>) {
+pub(super) fn stats(ctx: &mut Context<'_>, message: &Message<'_>) {
     let letter = message.param(0).unwrap_or("*");
-    if !is_for_us(scope, message.param(1)) {
+    if !is_for_us(ctx, message.param(1)) {
         return;
     }
-    let is_operator = scope.user().is_operator();
+    let is_operator = ctx.user().is_operator();
     match letter {
-        "u" => tell_uptime(scope),
+        "u" => tell_uptime(ctx),
         "m" => {
-            for (name, count) in scope.server.commands.clone() {
-                scope.numeric(numeric::RPL_STATSCOMMANDS, &[name, &count.to_string()]);
+            for (name, count) in ctx.server.commands.clone() {
+                ctx.numeric(numeric::RPL_STATSCOMMANDS, &[name, &count.to_string()]);
             }
         }
-        "o" | "z" if !is_operator => scope.numeric(numeric::ERR_NOPRIVILEGES, &[]),
+        "o" | "z" if !is_operator => ctx.numeric(numeric::ERR_NOPRIVILEGES, &[]),
         "o" => {
-            for operator in scope.server.settings.operators.clone() {
-                scope.numeric(numeric::RPL_STATSOLINE, &["O", &operator.host, "*", &operator.name]);
+            for operator in ctx.server.settings.operators.clone() {
+                ctx.numeric(numeric::RPL_STATSOLINE, &["O", &operator.host, "*", &operator.name]);
             }
         }
         "z" => {
-            let text = format!("{}\n{}", scope.server.counters, scope.network.statistics());
+            let text = format!("{}\n{}", ctx.server.counters, ctx.network.statistics());
             for line in text.lines().filter(|line| !line.is_empty()) {
-                scope.numeric_text(numeric::RPL_STATSDEBUG, &[], line);
+                ctx.numeric_text(numeric::RPL_STATSDEBUG, &[], line);
             }
         }
         _ => {}
     }
-    scope.numeric(numeric::RPL_ENDOFSTATS, &[letter]);
+    ctx.numeric(numeric::RPL_ENDOFSTATS, &[letter]);
 }
 
-fn tell_uptime(scope: &mut Scope<'_>) {
-    let now = scope.network.now();
-    let since = scope.server.started.map_or(now, |started| started.instant);
+fn tell_uptime(ctx: &mut Context<'_>) {
+    let now = ctx.network.now();
+    let since = ctx.server.started.map_or(now, |started| started.instant);
     let seconds = now.saturating_duration_since(since).as_secs();
     let (days, hours) = (seconds / 86_400, seconds / 3_600 % 24);
     let (minutes, seconds) = (seconds / 60 % 60, seconds % 60);
     let text = format!("Server Up {days} days {hours}:{minutes:02}:{seconds:02}");
-    scope.numeric_text(numeric::RPL_STATSUPTIME, &[], &text);
+    ctx.numeric_text(numeric::RPL_STATSUPTIME, &[], &text);
 }
 
 /// `LINKS`: there is one server.
-pub(super) fn links(scope: &mut Scope<'_>, _: &Message<'_>) {
-    let settings = &scope.server.settings;
+pub(super) fn links(ctx: &mut Context<'_>, _: &Message<'_>) {
+    let settings = &ctx.server.settings;
     let (name, text) = (settings.name.clone(), format!("0 {}", settings.description));
-    scope.numeric_text(numeric::RPL_LINKS, &[&name, &name], &text);
-    scope.numeric(numeric::RPL_ENDOFLINKS, &["*"]);
-}
-
-/// `HELP [command]` (modern.ircdocs.horse, "HELP message")
-pub(super) fn help(scope: &mut Scope<'_>, message: &Message<'_>) {
-    match message.param(0).filter(|subject| !subject.is_empty()) {
-        None => {
-            scope.numeric_text(numeric::RPL_HELPSTART, &["*"], "The commands of this server");
-            for command in COMMANDS {
-                scope.numeric_text(numeric::RPL_HELPTXT, &["*"], command.help);
-            }
-            scope.numeric_text(numeric::RPL_ENDOFHELP, &["*"], "End of /HELP");
-        }
-        Some(subject) => match Command::named(subject) {
-            Some(command) => {
-                scope.numeric_text(numeric::RPL_HELPSTART, &[command.name], command.help);
-                scope.numeric_text(numeric::RPL_ENDOFHELP, &[command.name], "End of /HELP");
-            }
-            None => scope.numeric(numeric::ERR_HELPNOTFOUND, &[subject]),
-        },
-    }
+    ctx.numeric_text(numeric::RPL_LINKS, &[&name, &name], &text);
+    ctx.numeric(numeric::RPL_ENDOFLINKS, &["*"]);
 }
 
 /// `USERS`: who is at the terminals of the machine is nobody's business.
-pub(super) fn users(scope: &mut Scope<'_>, _: &Message<'_>) {
-    scope.numeric(numeric::ERR_USERSDISABLED, &[]);
+pub(super) fn users(ctx: &mut Context<'_>, _: &Message<'_>) {
+    ctx.numeric(numeric::ERR_USERSDISABLED, &[]);
 }
 
 /// `SUMMON`: nobody is called to the terminal any more.
-pub(super) fn summon(scope: &mut Scope<'_>, _: &Message<'_>) {
-    scope.numeric(numeric::ERR_SUMMONDISABLED, &[]);
+pub(super) fn summon(ctx: &mut Context<'_>, _: &Message<'_>) {
+    ctx.numeric(numeric::ERR_SUMMONDISABLED, &[]);
 }

@@ -1,9 +1,10 @@
 //! `REDACT`: what was said is taken back (IRCv3 message-redaction).
 
 use crate::chat::server::Server;
-use crate::chat::server::history::Talk;
+use crate::chat::server::context::{Context, cut};
 use crate::chat::server::modes::Status;
-use crate::chat::server::scope::{Scope, cut};
+use crate::chat::server::post::What;
+use crate::chat::server::talk::Talk;
 use crate::chat::wire::capability::Caps;
 use crate::chat::wire::casemap::ChannelName;
 use crate::chat::wire::message::Message;
@@ -11,12 +12,12 @@ use crate::chat::wire::message::Message;
 use super::history;
 
 /// `REDACT target id [:reason]`: one's own words, or anybody's on a channel of one's own.
-pub(super) fn redact(scope: &mut Scope<'_>, message: &Message<'_>) {
+pub(super) fn redact(ctx: &mut Context<'_>, message: &Message<'_>) {
     let &[target, text, ref rest @ ..] = message.params() else {
         return;
     };
-    let Some(talk) = history::talk(scope, target).or_else(|| watched(scope, target)) else {
-        return scope.fail(
+    let Some(talk) = history::talk(ctx, target).or_else(|| watched(ctx, target)) else {
+        return ctx.fail(
             "REDACT",
             "INVALID_TARGET",
             &[target],
@@ -24,52 +25,47 @@ pub(super) fn redact(scope: &mut Scope<'_>, message: &Message<'_>) {
         );
     };
     let id = text.parse().ok();
-    let found = id.and_then(|id| scope.server.history.find(&talk, id));
+    let found = id.and_then(|id| ctx.server.history.find(&talk, id));
     // What happened, a JOIN for instance, is remembered too, but nobody said it.
-    let found = found.filter(|post| post.is_message() || post.command == "TAGMSG");
+    let found = found.filter(|post| matches!(post.what, What::Said(_)));
     let found = found.map(|post| post.by.clone());
     let (Some(id), Some(by)) = (id, found) else {
-        return scope.fail("REDACT", "UNKNOWN_MSGID", &[target, text], "There is no such message");
+        return ctx.fail("REDACT", "UNKNOWN_MSGID", &[target, text], "There is no such message");
     };
-    let channel = scope.server.channels.named(target).filter(|_| ChannelName::is_meant(target));
-    let status = channel.and_then(|channel| scope.server.channels[channel].status(scope.me));
-    let may = by == Server::party(scope.user())
+    let channel = ctx.server.channels.named(target).filter(|_| ChannelName::is_meant(target));
+    let status = channel.and_then(|channel| ctx.server.channels[channel].status(ctx.me));
+    let may = by == Server::party(ctx.user())
         || status.is_some_and(|status| status.reaches(Status::HALF_OPERATOR))
-        || scope.user().is_operator();
+        || ctx.user().is_operator();
     if !may {
-        let context = [target, text];
-        return scope.fail(
-            "REDACT",
-            "REDACT_FORBIDDEN",
-            &context,
-            "That was said by somebody else",
-        );
+        let params = [target, text];
+        return ctx.fail("REDACT", "REDACT_FORBIDDEN", &params, "That was said by somebody else");
     }
-    scope.server.history.redact(&talk, id);
+    ctx.server.history.redact(&talk, id);
     let reason =
-        rest.first().map_or("", |reason| cut(reason, scope.server.settings.limits.kick_length));
+        rest.first().map_or("", |reason| cut(reason, ctx.server.settings.limits.kick_length));
     let target = match channel {
-        Some(channel) => scope.server.channels[channel].name.to_string(),
+        Some(channel) => ctx.server.channels[channel].name.to_string(),
         None => target.to_owned(),
     };
-    let line = scope.by_me("REDACT").param(&target).param(text);
-    let line = scope.my_line(if reason.is_empty() { line } else { line.text(reason) });
+    let line = ctx.by_me("REDACT").param(&target).param(text);
+    let line = ctx.my_line(if reason.is_empty() { line } else { line.text(reason) });
     let Some(line) = line else {
         return;
     };
     let knows = |caps: Caps| caps.has(Caps::MESSAGE_REDACTION);
-    match (channel, scope.server.users.named(&target)) {
-        (Some(channel), _) => scope.tell_others(channel, &line, knows),
-        (None, Some(user)) if user != scope.me => scope.tell_each(&[user], &line, knows),
+    match (channel, ctx.server.users.named(&target)) {
+        (Some(channel), _) => ctx.tell_others(channel, &line, knows),
+        (None, Some(user)) if user != ctx.me => ctx.tell_each(&[user], &line, knows),
         _ => {}
     }
-    if knows(scope.caps()) {
-        scope.reply_line(line);
+    if knows(ctx.caps()) {
+        ctx.reply_line(line);
     }
 }
 
 /// A channel that an IRC operator is not on, but looks after.
-fn watched(scope: &Scope<'_>, target: &str) -> Option<Talk> {
-    let channel = scope.server.channels.named(target).filter(|_| scope.user().is_operator())?;
-    Some(Talk::Channel(scope.server.channels[channel].name.folded()))
+fn watched(ctx: &Context<'_>, target: &str) -> Option<Talk> {
+    let channel = ctx.server.channels.named(target).filter(|_| ctx.user().is_operator())?;
+    Some(Talk::Channel(ctx.server.channels[channel].name.folded()))
 }

@@ -9,7 +9,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
 use crate::chat::server::accounts::Account;
-use crate::chat::server::scope::Scope;
+use crate::chat::server::context::Context;
 use crate::chat::wire::capability::Caps;
 use crate::chat::wire::casemap::same_name;
 use crate::chat::wire::message::Message;
@@ -23,51 +23,50 @@ const CHUNK: usize = 400;
 const LONGEST: usize = 4 * CHUNK;
 
 /// `AUTHENTICATE mechanism`, then `AUTHENTICATE base64`, or `*` to give up.
-pub(super) fn authenticate(scope: &mut Scope<'_>, message: &Message<'_>) {
+pub(super) fn authenticate(ctx: &mut Context<'_>, message: &Message<'_>) {
     let param = message.param(0).unwrap_or_default();
     // A client that has seen `sasl` on the list may forget to ask for it, and means it nonetheless.
-    if !scope.caps().has(Caps::SASL) && !scope.user().knows_302 {
-        return scope.numeric(numeric::ERR_SASLFAIL, &[]);
+    if !ctx.caps().has(Caps::SASL) && !ctx.user().knows_302 {
+        return ctx.numeric(numeric::ERR_SASLFAIL, &[]);
     }
     // From version 302 of capability negotiation on a client may log in again (IRCv3 sasl-3.2).
-    if scope.user().account.is_some() && !scope.user().knows_302 {
-        return scope.numeric(numeric::ERR_SASLALREADY, &[]);
+    if ctx.user().account.is_some() && !ctx.user().knows_302 {
+        return ctx.numeric(numeric::ERR_SASLALREADY, &[]);
     }
-    match scope.user_mut().sasl.take() {
-        _ if param == "*" => scope.numeric(numeric::ERR_SASLABORTED, &[]),
-        Some(so_far) => go_on(scope, so_far, param),
+    match ctx.user_mut().sasl.take() {
+        _ if param == "*" => ctx.numeric(numeric::ERR_SASLABORTED, &[]),
+        Some(so_far) => go_on(ctx, so_far, param),
         None if param.eq_ignore_ascii_case("PLAIN") => {
-            scope.user_mut().sasl = Some(Vec::new());
-            scope.reply(
+            ctx.user_mut().sasl = Some(Vec::new());
+            ctx.reply(
                 crate::chat::wire::builder::Builder::new().command("AUTHENTICATE").param("+"),
             );
         }
         None => {
-            scope.numeric(numeric::RPL_SASLMECHS, &["PLAIN"]);
-            scope.numeric(numeric::ERR_SASLFAIL, &[]);
+            ctx.numeric(numeric::RPL_SASLMECHS, &["PLAIN"]);
+            ctx.numeric(numeric::ERR_SASLFAIL, &[]);
         }
     }
 }
 
-fn go_on(scope: &mut Scope<'_>, mut so_far: Vec<u8>, chunk: &str) {
+fn go_on(ctx: &mut Context<'_>, mut so_far: Vec<u8>, chunk: &str) {
     if chunk.len() > CHUNK || so_far.len() + chunk.len() > LONGEST {
-        return scope.numeric(numeric::ERR_SASLTOOLONG, &[]);
+        return ctx.numeric(numeric::ERR_SASLTOOLONG, &[]);
     }
     if chunk != "+" {
         so_far.extend_from_slice(chunk.as_bytes());
     }
     if chunk.len() == CHUNK {
-        scope.user_mut().sasl = Some(so_far);
+        ctx.user_mut().sasl = Some(so_far);
         return;
     }
     let Some((name, password)) = plain(&so_far) else {
-        return fail(scope, "an unknown account");
+        return fail(ctx, "an unknown account");
     };
-    let known = scope.server.accounts.account(&name).map(Account::name);
-    let against = scope.server.accounts.hash_to_compute_for(known.unwrap_or(&name));
+    let known = ctx.server.accounts.account(&name).map(Account::name);
+    let against = ctx.server.accounts.hash_to_compute_for(known.unwrap_or(&name));
     let account = known.map(str::to_owned);
-    scope
-        .verify(&password, against, move |scope, is_right| authenticated(scope, account, is_right));
+    ctx.verify(&password, against, move |ctx, is_right| authenticated(ctx, account, is_right));
 }
 
 /// The name and the password of a PLAIN message: `[authzid] NUL authcid NUL passwd`, where nobody may act
@@ -83,30 +82,30 @@ fn plain(base64: &[u8]) -> Option<(String, String)> {
 
 /// The password was looked at. No account: there is none of that name, and nobody is to learn that from how
 /// long it takes to say so.
-fn authenticated(scope: &mut Scope<'_>, account: Option<String>, is_right: Result<bool, String>) {
+fn authenticated(ctx: &mut Context<'_>, account: Option<String>, is_right: Result<bool, String>) {
     match (is_right, account) {
         (Ok(true), Some(account)) => {
-            accounts::log_in(scope, &account);
-            scope.numeric(numeric::RPL_SASLSUCCESS, &[]);
+            accounts::log_in(ctx, &account);
+            ctx.numeric(numeric::RPL_SASLSUCCESS, &[]);
         }
-        (Ok(_), account) => fail(scope, account.as_deref().unwrap_or("an unknown account")),
-        (Err(_), _) => say_busy(scope),
+        (Ok(_), account) => fail(ctx, account.as_deref().unwrap_or("an unknown account")),
+        (Err(_), _) => say_busy(ctx),
     }
 }
 
 /// Nobody has looked at the password. The numeric is all that every client knows; its text is for the
 /// person, and the standard reply for the program, which need not ask for another password.
-fn say_busy(scope: &mut Scope<'_>) {
+fn say_busy(ctx: &mut Context<'_>) {
     let text = "The server is too busy to look at your password. Try again later";
-    if scope.caps().has(Caps::STANDARD_REPLIES) {
-        scope.fail("AUTHENTICATE", "TEMPORARILY_UNAVAILABLE", &[], text);
+    if ctx.caps().has(Caps::STANDARD_REPLIES) {
+        ctx.fail("AUTHENTICATE", "TEMPORARILY_UNAVAILABLE", &[], text);
     }
-    scope.numeric_text(numeric::ERR_SASLFAIL, &[], text);
+    ctx.numeric_text(numeric::ERR_SASLFAIL, &[], text);
 }
 
-fn fail(scope: &mut Scope<'_>, what: &str) {
-    scope.numeric(numeric::ERR_SASLFAIL, &[]);
-    accounts::count_wrong_password(scope, what);
+fn fail(ctx: &mut Context<'_>, what: &str) {
+    ctx.numeric(numeric::ERR_SASLFAIL, &[]);
+    accounts::count_wrong_password(ctx, what);
 }
 
 #[cfg(test)]

@@ -4,9 +4,9 @@
 
 use crate::chat::server::Event;
 use crate::chat::server::accounts::{Account, NotAdded};
+use crate::chat::server::context::{Context, cut};
 use crate::chat::server::modes::{Flags, Status};
 use crate::chat::server::post::Part;
-use crate::chat::server::scope::{Scope, cut};
 use crate::chat::wire::casemap::same_name;
 use crate::chat::wire::message::Message;
 use crate::chat::wire::timestamp::Timestamp;
@@ -24,7 +24,7 @@ pub(super) const CHANSERV: &str = "ChanServ";
 pub(super) struct Service {
     pub(super) name: &'static str,
     help: &'static [&'static str],
-    run: fn(&mut Scope<'_>, &str, &[&str]) -> Understood,
+    run: fn(&mut Context<'_>, &str, &[&str]) -> Understood,
 }
 
 /// Whether a service has understood what was asked.
@@ -39,9 +39,9 @@ const CHANNEL_SERVICE: Service = Service { name: CHANSERV, help: CHANSERV_HELP, 
 
 /// The service that is meant by a target: its name, or its name at this server, which is how somebody says a
 /// password who wants to be sure that nobody else has that name (RFC 2812, 3.3.1).
-pub(super) fn named(scope: &Scope<'_>, target: &str) -> Option<&'static Service> {
+pub(super) fn named(ctx: &Context<'_>, target: &str) -> Option<&'static Service> {
     let nick = match target.split_once('@') {
-        Some((nick, server)) if same_name(server, &scope.server.settings.name) => nick,
+        Some((nick, server)) if same_name(server, &ctx.server.settings.name) => nick,
         Some(_) => return None,
         None => target,
     };
@@ -49,29 +49,29 @@ pub(super) fn named(scope: &Scope<'_>, target: &str) -> Option<&'static Service>
 }
 
 /// Something was said to a service.
-pub(super) fn hear(scope: &mut Scope<'_>, service: &Service, parts: &[Part]) {
+pub(super) fn hear(ctx: &mut Context<'_>, service: &Service, parts: &[Part]) {
     match parts {
         // What clients ask each other (CTCP) is not for a service.
         [Part { text, .. }] if text.starts_with('\u{1}') => {}
-        [Part { text, .. }] => ask(scope, service, text),
-        _ => say(scope, service.name, "Say one thing at a time, on one line."),
+        [Part { text, .. }] => ask(ctx, service, text),
+        _ => say(ctx, service.name, "Say one thing at a time, on one line."),
     }
 }
 
-fn ask(scope: &mut Scope<'_>, service: &Service, text: &str) {
+fn ask(ctx: &mut Context<'_>, service: &Service, text: &str) {
     let words: Vec<_> = text.split_ascii_whitespace().collect();
     let (command, rest) =
         words.split_first().map_or(("HELP", &[][..]), |(first, rest)| (*first, rest));
     let upper = command.to_ascii_uppercase();
     match (upper.as_str(), rest) {
-        ("HELP", []) => service.help.iter().for_each(|line| say(scope, service.name, line)),
+        ("HELP", []) => service.help.iter().for_each(|line| say(ctx, service.name, line)),
         ("HELP", [topic, ..]) => match usage(service, topic) {
-            Some(line) => say(scope, service.name, line),
-            None => refuse(scope, service, topic),
+            Some(line) => say(ctx, service.name, line),
+            None => refuse(ctx, service, topic),
         },
         _ => {
-            if (service.run)(scope, &upper, rest) == Understood::No {
-                refuse(scope, service, command);
+            if (service.run)(ctx, &upper, rest) == Understood::No {
+                refuse(ctx, service, command);
             }
         }
     }
@@ -85,40 +85,40 @@ fn usage(service: &Service, command: &str) -> Option<&'static str> {
 }
 
 /// Says in one line what is wrong with a command: a client shows it where it was typed.
-fn refuse(scope: &mut Scope<'_>, service: &Service, command: &str) {
+fn refuse(ctx: &mut Context<'_>, service: &Service, command: &str) {
     let text = match usage(service, command).and_then(|line| line.split_once(": ")) {
         Some((usage, _)) => format!("It is {usage}. Ask for HELP."),
         None => format!("There is no command {}. Ask for HELP.", cut(command, 64)),
     };
-    say(scope, service.name, &text);
+    say(ctx, service.name, &text);
 }
 
 /// Has a service say something to the user.
-pub(super) fn say(scope: &mut Scope<'_>, service: &str, text: &str) {
-    let source = format!("{service}!{service}@{}", scope.server.settings.name);
-    scope.notice(&source, text);
+pub(super) fn say(ctx: &mut Context<'_>, service: &str, text: &str) {
+    let source = format!("{service}!{service}@{}", ctx.server.settings.name);
+    ctx.notice(&source, text);
 }
 
 // ── NickServ ────────────────────────────────────────────────────────────────────────────────────────
 
 /// `NS command …`
-pub(super) fn nickserv(scope: &mut Scope<'_>, message: &Message<'_>) {
-    ask(scope, &NICK_SERVICE, &message.params().join(" "));
+pub(super) fn nickserv(ctx: &mut Context<'_>, message: &Message<'_>) {
+    ask(ctx, &NICK_SERVICE, &message.params().join(" "));
 }
 
-fn run_nickserv(scope: &mut Scope<'_>, command: &str, rest: &[&str]) -> Understood {
-    let nick = scope.user().nick().to_owned();
+fn run_nickserv(ctx: &mut Context<'_>, command: &str, rest: &[&str]) -> Understood {
+    let nick = ctx.user().nick().to_owned();
     match (command, rest) {
-        ("REGISTER", [password, ..]) => begin(scope, &nick, password, false),
-        ("IDENTIFY", [password]) => identify(scope, &nick, password),
-        ("IDENTIFY", [account, password, ..]) => identify(scope, account, password),
-        ("LOGOUT", _) if scope.user().account.is_some() => log_out(scope),
-        ("SET", [what, password]) if same_name(what, "PASSWORD") => set_password(scope, password),
-        ("GROUP", _) => group(scope, &nick),
-        ("GHOST", [nick, ..]) => ghost(scope, nick),
-        ("INFO", _) => info(scope, rest.first().copied().unwrap_or(&nick)),
-        ("DROP", [name]) => drop_account(scope, name),
-        ("LOGOUT", _) => say(scope, NICKSERV, "You are not logged in."),
+        ("REGISTER", [password, ..]) => begin(ctx, &nick, password, false),
+        ("IDENTIFY", [password]) => identify(ctx, &nick, password),
+        ("IDENTIFY", [account, password, ..]) => identify(ctx, account, password),
+        ("LOGOUT", _) if ctx.user().account.is_some() => log_out(ctx),
+        ("SET", [what, password]) if same_name(what, "PASSWORD") => set_password(ctx, password),
+        ("GROUP", _) => group(ctx, &nick),
+        ("GHOST", [nick, ..]) => ghost(ctx, nick),
+        ("INFO", _) => info(ctx, rest.first().copied().unwrap_or(&nick)),
+        ("DROP", [name]) => drop_account(ctx, name),
+        ("LOGOUT", _) => say(ctx, NICKSERV, "You are not logged in."),
         _ => return Understood::No,
     }
     Understood::Yes
@@ -136,126 +136,125 @@ const NICKSERV_HELP: &[&str] = &[
     "HELP [command]: what there is",
 ];
 
-fn identify(scope: &mut Scope<'_>, account: &str, password: &str) {
-    if scope.user().account.is_some() {
-        return say(scope, NICKSERV, "You are logged in already.");
+fn identify(ctx: &mut Context<'_>, account: &str, password: &str) {
+    if ctx.user().account.is_some() {
+        return say(ctx, NICKSERV, "You are logged in already.");
     }
-    let known = scope.server.accounts.owner_of(account).map(Account::name);
-    let against = scope.server.accounts.hash_to_compute_for(known.unwrap_or(account));
+    let known = ctx.server.accounts.owner_of(account).map(Account::name);
+    let against = ctx.server.accounts.hash_to_compute_for(known.unwrap_or(account));
     let account = known.map(str::to_owned);
-    scope.verify(password, against, move |scope, is_right| identified(scope, account, is_right));
+    ctx.verify(password, against, move |ctx, is_right| identified(ctx, account, is_right));
 }
 
 /// The password was looked at. No account: there is none of that name, and nobody is to learn that from how
 /// long it takes to say so.
-fn identified(scope: &mut Scope<'_>, account: Option<String>, is_right: Result<bool, String>) {
+fn identified(ctx: &mut Context<'_>, account: Option<String>, is_right: Result<bool, String>) {
     match (is_right, account) {
         (Ok(true), Some(account)) => {
-            log_in(scope, &account);
-            say(scope, NICKSERV, &format!("You are logged in as {account}."));
+            log_in(ctx, &account);
+            say(ctx, NICKSERV, &format!("You are logged in as {account}."));
         }
         (Ok(_), Some(account)) => {
-            say(scope, NICKSERV, "That is not the password.");
-            count_wrong_password(scope, &account);
+            say(ctx, NICKSERV, "That is not the password.");
+            count_wrong_password(ctx, &account);
         }
         (Ok(_), None) => {
-            say(scope, NICKSERV, "There is no such account.");
-            count_wrong_password(scope, "an unknown account");
+            say(ctx, NICKSERV, "There is no such account.");
+            count_wrong_password(ctx, "an unknown account");
         }
-        (Err(_), _) => say(scope, NICKSERV, "The server is too busy. Try again later."),
+        (Err(_), _) => say(ctx, NICKSERV, "The server is too busy. Try again later."),
     }
 }
 
-fn set_password(scope: &mut Scope<'_>, password: &str) {
-    let Some(account) = scope.user().account.as_deref().map(str::to_owned) else {
-        return say(scope, NICKSERV, "You are not logged in.");
+fn set_password(ctx: &mut Context<'_>, password: &str) {
+    let Some(account) = ctx.user().account.as_deref().map(str::to_owned) else {
+        return say(ctx, NICKSERV, "You are not logged in.");
     };
     if !PASSWORD.contains(&password.len()) {
-        return say(scope, NICKSERV, "The password is too short, or too long.");
+        return say(ctx, NICKSERV, "The password is too short, or too long.");
     }
-    scope.hash(password, move |scope, hash| password_hashed(scope, &account, hash));
+    ctx.hash(password, move |ctx, hash| password_hashed(ctx, &account, hash));
 }
 
 /// The new password of an account is hashed.
-fn password_hashed(scope: &mut Scope<'_>, account: &str, hash: Result<PasswordHash, String>) {
-    if hash.is_ok_and(|hash| scope.server.accounts.set_password(account, hash).is_ok()) {
-        scope.save();
-        say(scope, NICKSERV, "The password is changed.");
+fn password_hashed(ctx: &mut Context<'_>, account: &str, hash: Result<PasswordHash, String>) {
+    if hash.is_ok_and(|hash| ctx.server.accounts.set_password(account, hash).is_ok()) {
+        ctx.save();
+        say(ctx, NICKSERV, "The password is changed.");
     } else {
-        say(scope, NICKSERV, "The password could not be changed. Try again later.");
+        say(ctx, NICKSERV, "The password could not be changed. Try again later.");
     }
 }
 
-fn group(scope: &mut Scope<'_>, nick: &str) {
-    let Some(account) = scope.user().account.as_deref().map(str::to_owned) else {
-        return say(scope, NICKSERV, "You are not logged in.");
+fn group(ctx: &mut Context<'_>, nick: &str) {
+    let Some(account) = ctx.user().account.as_deref().map(str::to_owned) else {
+        return say(ctx, NICKSERV, "You are not logged in.");
     };
-    match scope.server.accounts.add_nick(&account, nick) {
+    match ctx.server.accounts.add_nick(&account, nick) {
         Ok(()) => {
-            scope.save();
-            say(scope, NICKSERV, &format!("{nick} belongs to {account} now."));
+            ctx.save();
+            say(ctx, NICKSERV, &format!("{nick} belongs to {account} now."));
         }
         Err(NotAdded::Taken { owner }) => {
-            say(scope, NICKSERV, &format!("{nick} belongs to {owner}."));
+            say(ctx, NICKSERV, &format!("{nick} belongs to {owner}."));
         }
-        Err(error) => say(scope, NICKSERV, &format!("That was not done: {error}.")),
+        Err(error) => say(ctx, NICKSERV, &format!("That was not done: {error}.")),
     }
 }
 
-fn ghost(scope: &mut Scope<'_>, nick: &str) {
-    let is_own =
-        scope.server.accounts.owner_of(nick).is_some() && foreign_owner(scope, nick).is_none();
-    match scope.server.users.holder(nick) {
-        Some(ghost) if is_own && ghost != scope.me => {
-            let by = scope.user().nick().to_owned();
-            scope.server.disconnect(scope.network, ghost, &format!("GHOST command used by {by}"));
-            say(scope, NICKSERV, &format!("{nick} is gone."));
+fn ghost(ctx: &mut Context<'_>, nick: &str) {
+    let is_own = ctx.server.accounts.owner_of(nick).is_some() && foreign_owner(ctx, nick).is_none();
+    match ctx.server.users.holder(nick) {
+        Some(ghost) if is_own && ghost != ctx.me => {
+            let by = ctx.user().nick().to_owned();
+            ctx.server.disconnect(ctx.network, ghost, &format!("GHOST command used by {by}"));
+            say(ctx, NICKSERV, &format!("{nick} is gone."));
         }
-        Some(_) if is_own => say(scope, NICKSERV, "That is you."),
-        Some(_) => say(scope, NICKSERV, "That nickname is not yours."),
-        None => say(scope, NICKSERV, "Nobody goes by that nickname."),
+        Some(_) if is_own => say(ctx, NICKSERV, "That is you."),
+        Some(_) => say(ctx, NICKSERV, "That nickname is not yours."),
+        None => say(ctx, NICKSERV, "Nobody goes by that nickname."),
     }
 }
 
-fn info(scope: &mut Scope<'_>, name: &str) {
-    let known = scope.server.accounts.owner_of(name).map(|account| {
+fn info(ctx: &mut Context<'_>, name: &str) {
+    let known = ctx.server.accounts.owner_of(name).map(|account| {
         let created = Timestamp::of(account.created()).to_text();
         (account.name().to_owned(), created, account.nicks().join(" "))
     });
     let Some((name, created, nicks)) = known else {
-        return say(scope, NICKSERV, "There is no such account.");
+        return say(ctx, NICKSERV, "There is no such account.");
     };
-    say(scope, NICKSERV, &format!("{name} was made on {created}."));
+    say(ctx, NICKSERV, &format!("{name} was made on {created}."));
     if !nicks.is_empty() {
-        say(scope, NICKSERV, &format!("{name} owns {nicks}."));
+        say(ctx, NICKSERV, &format!("{name} owns {nicks}."));
     }
 }
 
-fn drop_account(scope: &mut Scope<'_>, name: &str) {
-    let own = scope.user().account.as_deref().filter(|own| same_name(own, name)).map(str::to_owned);
+fn drop_account(ctx: &mut Context<'_>, name: &str) {
+    let own = ctx.user().account.as_deref().filter(|own| same_name(own, name)).map(str::to_owned);
     let Some(account) = own else {
-        return say(scope, NICKSERV, "That is not the account you are logged in to.");
+        return say(ctx, NICKSERV, "That is not the account you are logged in to.");
     };
     // It is the user's own, so that it is there.
-    let _ = scope.server.forget_account(&account);
-    scope.save();
-    say(scope, NICKSERV, &format!("The account {account} is gone."));
-    log_out(scope);
+    let _ = ctx.server.forget_account(&account);
+    ctx.save();
+    say(ctx, NICKSERV, &format!("The account {account} is gone."));
+    log_out(ctx);
 }
 
 // ── ChanServ ────────────────────────────────────────────────────────────────────────────────────────
 
 /// `CS command …`
-pub(super) fn chanserv(scope: &mut Scope<'_>, message: &Message<'_>) {
-    ask(scope, &CHANNEL_SERVICE, &message.params().join(" "));
+pub(super) fn chanserv(ctx: &mut Context<'_>, message: &Message<'_>) {
+    ask(ctx, &CHANNEL_SERVICE, &message.params().join(" "));
 }
 
-fn run_chanserv(scope: &mut Scope<'_>, command: &str, rest: &[&str]) -> Understood {
+fn run_chanserv(ctx: &mut Context<'_>, command: &str, rest: &[&str]) -> Understood {
     match (command, rest) {
-        ("REGISTER", [channel, ..]) => register_channel(scope, channel),
-        ("DROP", [channel]) => drop_channel(scope, channel),
-        ("INFO", [channel, ..]) => channel_info(scope, channel),
-        ("OP", [channel]) => op(scope, channel),
+        ("REGISTER", [channel, ..]) => register_channel(ctx, channel),
+        ("DROP", [channel]) => drop_channel(ctx, channel),
+        ("INFO", [channel, ..]) => channel_info(ctx, channel),
+        ("OP", [channel]) => op(ctx, channel),
         _ => return Understood::No,
     }
     Understood::Yes
@@ -269,67 +268,67 @@ const CHANSERV_HELP: &[&str] = &[
     "HELP [command]: what there is",
 ];
 
-fn register_channel(scope: &mut Scope<'_>, name: &str) {
-    let Some(account) = scope.user().account.as_deref().map(str::to_owned) else {
-        return say(scope, CHANSERV, "You have to be logged in to an account.");
+fn register_channel(ctx: &mut Context<'_>, name: &str) {
+    let Some(account) = ctx.user().account.as_deref().map(str::to_owned) else {
+        return say(ctx, CHANSERV, "You have to be logged in to an account.");
     };
-    let channel = scope.server.channels.named(name);
-    let status = channel.and_then(|channel| scope.server.channels[channel].status(scope.me));
+    let channel = ctx.server.channels.named(name);
+    let status = channel.and_then(|channel| ctx.server.channels[channel].status(ctx.me));
     let Some(channel) = channel.filter(|_| status.is_some_and(|it| it.reaches(Status::OPERATOR)))
     else {
-        return say(scope, CHANSERV, "You have to be operator of the channel.");
+        return say(ctx, CHANSERV, "You have to be operator of the channel.");
     };
-    if scope.server.channels[channel].is_standing {
-        return say(scope, CHANSERV, "That channel is the server's own.");
+    if ctx.server.channels[channel].is_permanent {
+        return say(ctx, CHANSERV, "That channel is the server's own.");
     }
-    let name = scope.server.channels[channel].name.to_string();
-    match scope.server.accounts.register_channel(&name, &account, scope.clock.system()) {
+    let name = ctx.server.channels[channel].name.to_string();
+    match ctx.server.accounts.register_channel(&name, &account, ctx.clock.system()) {
         Ok(()) => {
-            scope.server.channels[channel].flags.set(Flags::REGISTERED, true);
-            channel_modes::grant(scope, channel, Status::FOUNDER);
-            kept_modes::keep(scope, channel);
-            scope.save_and(move |scope| channel_registered(scope, &name));
+            ctx.server.channels[channel].flags.set(Flags::REGISTERED, true);
+            channel_modes::grant(ctx, channel, Status::FOUNDER);
+            kept_modes::keep(ctx, channel);
+            ctx.save_and(move |ctx| channel_registered(ctx, &name));
         }
-        Err(error) => say(scope, CHANSERV, &format!("That was not done: {error}.")),
+        Err(error) => say(ctx, CHANSERV, &format!("That was not done: {error}.")),
     }
 }
 
 /// The channel's registration is on the disk.
-fn channel_registered(scope: &mut Scope<'_>, channel: &str) {
-    let source = scope.source();
-    scope.log(&Event::ChannelRegistered { who: &source, channel });
-    say(scope, CHANSERV, &format!("{channel} is yours."));
+fn channel_registered(ctx: &mut Context<'_>, channel: &str) {
+    let source = ctx.source();
+    ctx.log(&Event::ChannelRegistered { who: &source, channel });
+    say(ctx, CHANSERV, &format!("{channel} is yours."));
 }
 
-fn drop_channel(scope: &mut Scope<'_>, name: &str) {
-    if !is_founder(scope, name) {
-        return say(scope, CHANSERV, "That channel is not yours.");
+fn drop_channel(ctx: &mut Context<'_>, name: &str) {
+    if !is_founder(ctx, name) {
+        return say(ctx, CHANSERV, "That channel is not yours.");
     }
-    if scope.server.accounts.drop_channel(name).is_ok() {
-        scope.save();
+    if ctx.server.accounts.drop_channel(name).is_ok() {
+        ctx.save();
     }
-    if let Some(channel) = scope.server.channels.named(name) {
-        scope.server.channels[channel].flags.set(Flags::REGISTERED, false);
+    if let Some(channel) = ctx.server.channels.named(name) {
+        ctx.server.channels[channel].flags.set(Flags::REGISTERED, false);
     }
-    say(scope, CHANSERV, &format!("{name} is nobody's now."));
+    say(ctx, CHANSERV, &format!("{name} is nobody's now."));
 }
 
-fn op(scope: &mut Scope<'_>, name: &str) {
-    let channel = scope.server.channels.named(name);
-    let is_on = channel.is_some_and(|channel| scope.server.channels[channel].has(scope.me));
+fn op(ctx: &mut Context<'_>, name: &str) {
+    let channel = ctx.server.channels.named(name);
+    let is_on = channel.is_some_and(|channel| ctx.server.channels[channel].has(ctx.me));
     match channel {
-        Some(channel) if is_on && is_founder(scope, name) => {
-            channel_modes::grant(scope, channel, Status::FOUNDER);
+        Some(channel) if is_on && is_founder(ctx, name) => {
+            channel_modes::grant(ctx, channel, Status::FOUNDER);
         }
-        Some(_) if is_on => say(scope, CHANSERV, "That channel is not yours."),
-        _ => say(scope, CHANSERV, "You are not on that channel."),
+        Some(_) if is_on => say(ctx, CHANSERV, "That channel is not yours."),
+        _ => say(ctx, CHANSERV, "You are not on that channel."),
     }
 }
 
-fn channel_info(scope: &mut Scope<'_>, name: &str) {
-    let known = scope.server.accounts.channel(name).map(|channel| {
+fn channel_info(ctx: &mut Context<'_>, name: &str) {
+    let known = ctx.server.accounts.channel(name).map(|channel| {
         let since = Timestamp::of(channel.registered()).to_text();
         format!("{} belongs to {} since {since}.", channel.name(), channel.founder())
     });
-    say(scope, CHANSERV, known.as_deref().unwrap_or("That channel is not registered."));
+    say(ctx, CHANSERV, known.as_deref().unwrap_or("That channel is not registered."));
 }

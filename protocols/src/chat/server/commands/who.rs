@@ -1,9 +1,9 @@
 //! `WHO`, and its extension WHOX (modern.ircdocs.horse, "WHO message"; IRCv3 whox).
 
-use crate::chat::server::channels::ChannelKey;
+use crate::chat::server::context::{Context, presentable};
+use crate::chat::server::keys::{ChannelKey, UserKey};
 use crate::chat::server::modes::UserModes;
-use crate::chat::server::scope::{Scope, presentable};
-use crate::chat::server::users::{User, UserKey};
+use crate::chat::server::users::User;
 use crate::chat::wire::capability::Caps;
 use crate::chat::wire::casemap::ChannelName;
 use crate::chat::wire::mask;
@@ -14,7 +14,7 @@ use crate::chat::wire::numeric;
 const FIELDS: &str = "tcuihsnfdlaor";
 
 /// `WHO [mask [o][%fields[,token]]]`
-pub(super) fn who(scope: &mut Scope<'_>, message: &Message<'_>) {
+pub(super) fn who(ctx: &mut Context<'_>, message: &Message<'_>) {
     let mask = message.param(0).filter(|mask| !matches!(*mask, "" | "0")).unwrap_or("*");
     let options = message.param(1).unwrap_or_default();
     let (flags, fields) = match options.split_once('%') {
@@ -22,63 +22,63 @@ pub(super) fn who(scope: &mut Scope<'_>, message: &Message<'_>) {
         None => (options, None),
     };
     let only_operators = flags.contains('o');
-    let channel = scope.server.channels.named(mask).filter(|_| ChannelName::is_meant(mask));
+    let channel = ctx.server.channels.named(mask).filter(|_| ChannelName::is_meant(mask));
     let mut found = match channel {
-        Some(channel) => members(scope, channel),
+        Some(channel) => members(ctx, channel),
         None if ChannelName::is_meant(mask) => Vec::new(),
-        None => matching(scope, mask),
+        None => matching(ctx, mask),
     };
-    found.retain(|&user| !only_operators || scope.server.users[user].is_operator());
+    found.retain(|&user| !only_operators || ctx.server.users[user].is_operator());
     // A line has a host name and a real name at most, and seldom as much.
-    found.truncate(scope.server.longest_answer() / 192);
+    found.truncate(ctx.server.longest_answer() / 192);
     for user in found {
         match fields {
-            Some(fields) => tell_fields(scope, user, channel, fields),
-            None => tell(scope, user, channel),
+            Some(fields) => tell_fields(ctx, user, channel, fields),
+            None => tell(ctx, user, channel),
         }
     }
-    scope.numeric(numeric::RPL_ENDOFWHO, &[mask]);
+    ctx.numeric(numeric::RPL_ENDOFWHO, &[mask]);
 }
 
 /// Whom the asker may see on a channel: on its own everybody, else those who do not hide.
-fn members(scope: &Scope<'_>, key: ChannelKey) -> Vec<UserKey> {
-    let channel = &scope.server.channels[key];
-    let is_member = channel.has(scope.me);
-    if !channel.is_visible_to(scope.me) {
+fn members(ctx: &Context<'_>, key: ChannelKey) -> Vec<UserKey> {
+    let channel = &ctx.server.channels[key];
+    let is_member = channel.has(ctx.me);
+    if !channel.is_visible_to(ctx.me) {
         return Vec::new();
     }
     let is_seen = |&(user, _): &(UserKey, _)| {
-        is_member || !scope.server.users[user].modes.has(UserModes::INVISIBLE)
+        is_member || !ctx.server.users[user].modes.has(UserModes::INVISIBLE)
     };
     channel.members().filter(is_seen).map(|(user, _)| user).collect()
 }
 
 /// Who goes by a nickname; or fits a mask, and does not hide from the asker.
-fn matching(scope: &mut Scope<'_>, mask: &str) -> Vec<UserKey> {
-    if let Some(user) = scope.server.users.named(mask) {
+fn matching(ctx: &mut Context<'_>, mask: &str) -> Vec<UserKey> {
+    if let Some(user) = ctx.server.users.named(mask) {
         return vec![user];
     }
     if !mask::is_mask(mask) {
         return Vec::new();
     }
-    let peers = scope.server.peers(scope.me);
+    let peers = ctx.server.peers(ctx.me);
     let fits = |user: &User| {
         [user.nick(), &user.name, &user.host, &user.real_name]
             .iter()
             .any(|text| mask::matches(mask, text))
     };
-    let mut found: Vec<_> = scope
+    let mut found: Vec<_> = ctx
         .server
         .users
         .registered()
         .filter(|&(key, user)| {
-            let hides = user.modes.has(UserModes::INVISIBLE) && key != scope.me;
+            let hides = user.modes.has(UserModes::INVISIBLE) && key != ctx.me;
             !hides && fits(user)
         })
         .map(|(key, _)| key)
         .collect();
     let hidden = peers.into_iter().filter(|&key| {
-        let user = &scope.server.users[key];
+        let user = &ctx.server.users[key];
         user.modes.has(UserModes::INVISIBLE) && fits(user)
     });
     found.extend(hidden);
@@ -86,10 +86,10 @@ fn matching(scope: &mut Scope<'_>, mask: &str) -> Vec<UserKey> {
 }
 
 /// `H` here or `G` gone, `*` operator, `B` bot, and what it is on the channel.
-fn flags(scope: &Scope<'_>, user: UserKey, channel: Option<ChannelKey>) -> String {
-    let all_symbols = scope.caps().has(Caps::MULTI_PREFIX);
-    let status = channel.and_then(|channel| scope.server.channels[channel].status(user));
-    let user = &scope.server.users[user];
+fn flags(ctx: &Context<'_>, user: UserKey, channel: Option<ChannelKey>) -> String {
+    let all_symbols = ctx.caps().has(Caps::MULTI_PREFIX);
+    let status = channel.and_then(|channel| ctx.server.channels[channel].status(user));
+    let user = &ctx.server.users[user];
     let mut flags = String::from(if user.away.is_some() { "G" } else { "H" });
     if user.is_operator() {
         flags.push('*');
@@ -101,41 +101,40 @@ fn flags(scope: &Scope<'_>, user: UserKey, channel: Option<ChannelKey>) -> Strin
     flags
 }
 
-fn channel_name(scope: &Scope<'_>, channel: Option<ChannelKey>) -> String {
-    channel
-        .map_or_else(|| "*".to_owned(), |channel| scope.server.channels[channel].name.to_string())
+fn channel_name(ctx: &Context<'_>, channel: Option<ChannelKey>) -> String {
+    channel.map_or_else(|| "*".to_owned(), |channel| ctx.server.channels[channel].name.to_string())
 }
 
-fn tell(scope: &mut Scope<'_>, key: UserKey, channel: Option<ChannelKey>) {
-    let (flags, channel) = (flags(scope, key, channel), channel_name(scope, channel));
-    let user = &scope.server.users[key];
+fn tell(ctx: &mut Context<'_>, key: UserKey, channel: Option<ChannelKey>) {
+    let (flags, channel) = (flags(ctx, key, channel), channel_name(ctx, channel));
+    let user = &ctx.server.users[key];
     let text = format!("0 {}", user.real_name);
     let (name, host, nick) = (user.name.clone(), user.host.clone(), user.nick().to_owned());
-    let server = scope.server.settings.name.clone();
+    let server = ctx.server.settings.name.clone();
     let params = [channel.as_str(), &name, &host, &server, &nick, &flags];
-    scope.numeric_text(numeric::RPL_WHOREPLY, &params, &text);
+    ctx.numeric_text(numeric::RPL_WHOREPLY, &params, &text);
 }
 
-fn tell_fields(scope: &mut Scope<'_>, key: UserKey, channel: Option<ChannelKey>, fields: &str) {
+fn tell_fields(ctx: &mut Context<'_>, key: UserKey, channel: Option<ChannelKey>, fields: &str) {
     let (fields, token) = fields.split_once(',').unwrap_or((fields, ""));
     let token = if token.is_empty() { "0" } else { token };
-    let user = &scope.server.users[key];
-    let may_see_all = key == scope.me || scope.user().is_operator();
-    let idle = scope.network.now().saturating_duration_since(user.spoke).as_secs();
+    let user = &ctx.server.users[key];
+    let may_see_all = key == ctx.me || ctx.user().is_operator();
+    let idle = ctx.network.now().saturating_duration_since(user.spoke).as_secs();
     let mut params = Vec::new();
     for field in FIELDS.chars().filter(|&field| fields.contains(field)) {
         params.push(match field {
             't' => presentable(token).chars().take(3).collect(),
-            'c' => channel_name(scope, channel),
+            'c' => channel_name(ctx, channel),
             'u' => user.name.to_string(),
             'i' if may_see_all => {
                 user.address.map_or_else(|| user.real_host.to_string(), host_text)
             }
             'i' => "255.255.255.255".to_owned(),
             'h' => user.host.to_string(),
-            's' => scope.server.settings.name.clone(),
+            's' => ctx.server.settings.name.clone(),
             'n' => user.nick().to_owned(),
-            'f' => flags(scope, key, channel),
+            'f' => flags(ctx, key, channel),
             'd' => "0".to_owned(),
             'l' => idle.to_string(),
             'a' => user.account.as_deref().unwrap_or("0").to_owned(),
@@ -146,8 +145,8 @@ fn tell_fields(scope: &mut Scope<'_>, key: UserKey, channel: Option<ChannelKey>,
     let text = if fields.contains('r') { params.pop() } else { None };
     let words: Vec<_> = params.iter().map(String::as_str).collect();
     match text {
-        Some(text) => scope.numeric_text(numeric::RPL_WHOSPCRPL, &words, &text),
-        None => scope.numeric(numeric::RPL_WHOSPCRPL, &words),
+        Some(text) => ctx.numeric_text(numeric::RPL_WHOSPCRPL, &words, &text),
+        None => ctx.numeric(numeric::RPL_WHOSPCRPL, &words),
     }
 }
 

@@ -23,7 +23,7 @@ use std::{fs, io};
 use reactor::Address;
 use thiserror::Error;
 
-use super::settings::{Admin, Operator, Settings, StandingChannel};
+use super::settings::{Admin, Operator, PermanentChannel, Settings};
 use crate::chat::{ChannelName, Limits};
 pub use mistake::{Mistake, Mistakes};
 use section::{Section, parse};
@@ -61,12 +61,12 @@ pub struct Config {
 #[derive(Debug, Error)]
 pub enum ConfigError {
     /// It cannot be read.
-    #[error("cannot read {path}: {source}")]
+    #[error("cannot read {path}: {error}")]
     Unreadable {
         /// The file.
         path: PathBuf,
         /// What the system says.
-        source: io::Error,
+        error: io::Error,
     },
     /// It makes no sense.
     #[error("{}", mistakes.in_file(path))]
@@ -87,7 +87,7 @@ impl Config {
     /// See [`ConfigError`].
     pub fn read(path: &Path) -> Result<Self, ConfigError> {
         let text = fs::read_to_string(path)
-            .map_err(|source| ConfigError::Unreadable { path: path.to_owned(), source })?;
+            .map_err(|error| ConfigError::Unreadable { path: path.to_owned(), error })?;
         let mut config = Self::parse(&text)
             .map_err(|mistakes| ConfigError::Mistaken { path: path.to_owned(), mistakes })?;
         if let Some(data) = &mut config.settings.data {
@@ -149,7 +149,7 @@ fn operator(section: &mut Section<'_, '_>) -> Operator {
     Operator { name: name.unwrap_or_default(), password, host }
 }
 
-fn channel(section: &mut Section<'_, '_>, longest: usize) -> StandingChannel {
+fn channel(section: &mut Section<'_, '_>, longest: usize) -> PermanentChannel {
     let name = section.require("name", |it| {
         let name = value::text(it)?;
         ChannelName::new(&name, longest).map(|it| it.to_string()).map_err(|why| {
@@ -162,7 +162,7 @@ fn channel(section: &mut Section<'_, '_>, longest: usize) -> StandingChannel {
     });
     let mut topic = String::new();
     section.set("topic", &mut topic, value::line);
-    StandingChannel { name: name.unwrap_or_default(), topic }
+    PermanentChannel { name: name.unwrap_or_default(), topic }
 }
 
 /// The limits, each by the name it has in [`Limits`].

@@ -22,13 +22,13 @@ const PIECE: u64 = 4 * 1024 * 1024;
 /// The protocol of a data connection.
 pub(super) struct DataConnection {
     control: ConnectionId,
-    cargo: Cargo,
+    content: Content,
     moved: u64,
     result: Option<Result<(), Failure>>,
 }
 
 /// What is carried.
-enum Cargo {
+enum Content {
     /// A file that comes.
     Sink(Box<dyn Write>),
     /// A list that comes.
@@ -56,15 +56,15 @@ impl DataConnection {
         operation: Operation,
         limits: &ClientLimits,
     ) -> Option<Self> {
-        let cargo = match operation {
+        let content = match operation {
             Operation::Command(_) => return None,
-            Operation::List { .. } => Cargo::List { bytes: Vec::new(), most: limits.listing },
-            Operation::Get { sink, .. } => Cargo::Sink(sink),
+            Operation::List { .. } => Content::List { bytes: Vec::new(), most: limits.listing },
+            Operation::Get { sink, .. } => Content::Sink(sink),
             Operation::Put { file, from, length, .. } => {
-                Cargo::File { file: Some(file), at: from, left: length }
+                Content::File { file: Some(file), at: from, left: length }
             }
         };
-        Some(Self { control, cargo, moved: 0, result: None })
+        Some(Self { control, content, moved: 0, result: None })
     }
 
     /// Options of such a connection.
@@ -83,7 +83,7 @@ impl DataConnection {
 
     /// Sends the next piece of a file; the end, if there is none.
     fn send_piece<App>(&mut self, transport: &mut Transport<'_, App>) {
-        let Cargo::File { file, at, left } = &mut self.cargo else {
+        let Content::File { file, at, left } = &mut self.content else {
             return;
         };
         let piece = (*left).min(PIECE);
@@ -100,16 +100,16 @@ impl DataConnection {
     /// Takes what has come; an error ends the connection.
     fn take(&mut self, bytes: &[u8]) -> Result<(), Failure> {
         self.moved += bytes.len() as u64;
-        match &mut self.cargo {
-            Cargo::Sink(sink) => sink.write_all(bytes).map_err(|error| Failure::from_io(&error)),
-            Cargo::List { bytes: list, most } => {
+        match &mut self.content {
+            Content::Sink(sink) => sink.write_all(bytes).map_err(|error| Failure::from_io(&error)),
+            Content::List { bytes: list, most } => {
                 if list.len() + bytes.len() > *most {
                     return Err(Failure::ListingTooLong(*most));
                 }
                 list.extend_from_slice(bytes);
                 Ok(())
             }
-            Cargo::File { .. } => Err(Failure::Data("the server sends as well".to_owned())),
+            Content::File { .. } => Err(Failure::Data("the server sends as well".to_owned())),
         }
     }
 
@@ -137,20 +137,20 @@ impl<App: Caller> Protocol<App> for DataConnection {
     }
 
     fn on_end(&mut self, transport: &mut Transport<'_, App>, _: &mut App) {
-        match &mut self.cargo {
-            Cargo::Sink(sink) => {
+        match &mut self.content {
+            Content::Sink(sink) => {
                 let flushed = sink.flush().map_err(|error| Failure::from_io(&error));
                 self.result.get_or_insert(flushed);
             }
-            Cargo::List { .. } => drop(self.result.get_or_insert(Ok(()))),
+            Content::List { .. } => drop(self.result.get_or_insert(Ok(()))),
             // It has everything, or does not want it; in `result` is which.
-            Cargo::File { .. } => {}
+            Content::File { .. } => {}
         }
         transport.close();
     }
 
     fn on_file_sent(&mut self, transport: &mut Transport<'_, App>, sent: SentFile, app: &mut App) {
-        let Cargo::File { file, at, left } = &mut self.cargo else {
+        let Content::File { file, at, left } = &mut self.content else {
             return;
         };
         self.moved += sent.sent;
@@ -177,8 +177,8 @@ impl<App: Caller> Protocol<App> for DataConnection {
             (Some(Ok(())), _) if closed.unsent == 0 => Ok(()),
             (_, reason) => Err(Failure::of_data(reason)),
         };
-        let list = match &mut self.cargo {
-            Cargo::List { bytes, .. } => std::mem::take(bytes),
+        let list = match &mut self.content {
+            Content::List { bytes, .. } => std::mem::take(bytes),
             _ => Vec::new(),
         };
         let end = DataEnd { data: closed.id, result, moved: self.moved, list };

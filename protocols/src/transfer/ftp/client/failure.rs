@@ -51,7 +51,7 @@ pub enum Failure {
     ListingTooLong(usize),
     /// The name has a line end in it, and FTP has none for such names.
     #[error("FTP has no way to say this name: {0}")]
-    Unsendable(#[from] Unsendable),
+    Unsendable(Unsendable),
     /// This side has given it up. The conversation goes on.
     #[error("given up")]
     Cancelled,

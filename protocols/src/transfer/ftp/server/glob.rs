@@ -2,6 +2,8 @@
 //!
 //! No RFC has them, and a file may well be called `*`: so a name is a pattern only if nothing has it.
 
+use crate::wildcard;
+
 /// Whether there is anything in a name that could make it a pattern.
 pub(super) fn is_pattern(name: &[u8]) -> bool {
     name.iter().any(|byte| matches!(byte, b'*' | b'?'))
@@ -9,32 +11,9 @@ pub(super) fn is_pattern(name: &[u8]) -> bool {
 
 /// Whether a name is one of those that a pattern stands for: `*` is any number of bytes, `?` is one. Names
 /// that begin with a dot are not meant unless the dot is there.
-///
-/// It takes a time proportional to both lengths at most: there is only ever one star to come back to, since
-/// an earlier one could do nothing that the last cannot.
 pub(super) fn matches(pattern: &[u8], name: &[u8]) -> bool {
-    if name.starts_with(b".") && !pattern.starts_with(b".") {
-        return false;
-    }
-    let (mut at, mut seen) = (0, 0);
-    // Behind the last star, and how much of the name it stands for so far.
-    let mut star: Option<(usize, usize)> = None;
-    while let Some(byte) = name.get(seen) {
-        match (pattern.get(at), star) {
-            (Some(b'*'), _) => {
-                at += 1;
-                star = Some((at, seen));
-            }
-            (Some(b'?'), _) => (at, seen) = (at + 1, seen + 1),
-            (Some(wanted), _) if wanted == byte => (at, seen) = (at + 1, seen + 1),
-            (_, Some((behind, until))) => {
-                star = Some((behind, until + 1));
-                (at, seen) = (behind, until + 1);
-            }
-            (_, None) => return false,
-        }
-    }
-    pattern.get(at..).unwrap_or_default().iter().all(|&byte| byte == b'*')
+    (pattern.starts_with(b".") || !name.starts_with(b"."))
+        && wildcard::matches(pattern, name, u8::eq, |_| 1)
 }
 
 #[cfg(test)]

@@ -26,9 +26,6 @@ const AT_ONCE: usize = 256;
 /// About how many bytes one line has.
 const LINE: usize = 80;
 
-const MONTHS: [&str; 12] =
-    ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
-
 /// In which way a directory is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Style {
@@ -210,8 +207,8 @@ fn long(entry: &Entry, now: SystemTime) -> String {
 
 fn date(modified: Option<SystemTime>, now: SystemTime) -> String {
     let modified = modified.unwrap_or(SystemTime::UNIX_EPOCH);
-    let Civil { year, month, day, hour, minute, .. } = Timestamp::from(modified).civil();
-    let month = MONTHS.get(month as usize - 1).copied().unwrap_or_default();
+    let time = Timestamp::from(modified);
+    let (Civil { year, day, hour, minute, .. }, month) = (time.civil(), time.month_name());
     match now.duration_since(modified) {
         Ok(age) if age < RECENT => format!("{month} {day:2} {hour:02}:{minute:02}"),
         _ => format!("{month} {day:2} {year:>5}"),

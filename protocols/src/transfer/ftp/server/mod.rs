@@ -20,7 +20,6 @@ mod record;
 mod session;
 pub mod users;
 
-use std::borrow::Borrow;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::net::IpAddr;
@@ -32,7 +31,8 @@ use reactor::{
 };
 
 use crate::budget::host;
-use crate::password::Desk;
+use crate::counts::Counts;
+use crate::password::{Check, HashQueue};
 use crate::transfer::store::{Quota, Store};
 #[cfg(feature = "tls")]
 pub use limits::TlsSettings;
@@ -40,7 +40,7 @@ pub use limits::{Limits, Settings};
 use pace::Pace;
 pub use record::{Direction, Event, Transfer};
 pub use session::Session;
-use session::{Arrival, Beginning, Check, TurnedAway};
+use session::{Arrival, Beginning, Checked, TurnedAway};
 use users::{User, Users};
 
 /// The state of an FTP server: part of the application, shared by all its sessions.
@@ -66,13 +66,13 @@ pub struct Server {
     users: Users,
     store: Store,
     /// How many connections there are from each address.
-    by_address: BTreeMap<IpAddr, u32>,
+    by_address: Counts<IpAddr>,
     /// How many sessions each user has.
-    by_user: BTreeMap<String, u32>,
+    by_user: Counts<String>,
     /// What each user with a quota has used; it lasts as long as the server.
     quotas: BTreeMap<String, Arc<Quota>>,
     /// Whose passwords are looked at, and whose wait.
-    desk: Desk<Check>,
+    hash_queue: HashQueue<Check<Checked>>,
     pace: Pace,
     counters: Counters,
     log: Option<Log>,
@@ -152,16 +152,16 @@ fn listen_for<App: AsMut<Server> + 'static>(
         let peer = peer.ip()?.to_canonical();
         let protocol: Box<dyn Protocol<App>> = match app.as_mut().admit(peer) {
             Ok(()) => Box::new(Arrival::new(peer, beginning)),
-            Err(Crowded) if beginning == Beginning::Plain => Box::new(TurnedAway),
+            Err(TooMany) if beginning == Beginning::Plain => Box::new(TurnedAway),
             // Nobody would hear it.
-            Err(Crowded) => return None,
+            Err(TooMany) => return None,
         };
         Some(protocol)
     })
 }
 
 /// There are too many sessions already.
-pub(super) struct Crowded;
+pub(super) struct TooMany;
 
 impl Server {
     /// A server that has done nothing yet.
@@ -172,10 +172,10 @@ impl Server {
             settings,
             users,
             store,
-            by_address: BTreeMap::new(),
-            by_user: BTreeMap::new(),
+            by_address: Counts::new(),
+            by_user: Counts::new(),
             quotas: BTreeMap::new(),
-            desk: Desk::new(),
+            hash_queue: HashQueue::new(),
             counters: Counters::default(),
             log: None,
         }
@@ -216,7 +216,7 @@ impl Server {
     /// How many hashes of passwords it has computed, whatever came of them.
     #[must_use]
     pub fn hashes_computed(&self) -> u64 {
-        self.desk.computed()
+        self.hash_queue.computed()
     }
 
     pub(super) fn limits(&self) -> &Limits {
@@ -230,21 +230,20 @@ impl Server {
     // ── sessions ────────────────────────────────────────────────────────────────────────────
 
     /// Lets a connection in, if there is room.
-    fn admit(&mut self, peer: IpAddr) -> Result<(), Crowded> {
+    fn admit(&mut self, peer: IpAddr) -> Result<(), TooMany> {
         let Limits { sessions, sessions_per_address, .. } = *self.limits();
-        let all: u32 = self.by_address.values().sum();
-        let of_address = self.by_address.get(&host(peer)).copied().unwrap_or(0);
-        if all >= sessions || of_address >= sessions_per_address {
-            self.counters.turned_away += 1;
-            return Err(Crowded);
+        if self.by_address.all() < sessions
+            && self.by_address.take(host(peer), sessions_per_address)
+        {
+            return Ok(());
         }
-        *self.by_address.entry(host(peer)).or_default() += 1;
-        Ok(())
+        self.counters.turned_away += 1;
+        Err(TooMany)
     }
 
     /// A connection that was let in has ended.
     pub(super) fn dismiss(&mut self, peer: IpAddr) {
-        give_back(&mut self.by_address, &host(peer));
+        self.by_address.give_back(&host(peer));
     }
 
     pub(super) fn open_session(&mut self, peer: IpAddr) {
@@ -255,7 +254,7 @@ impl Server {
 
     pub(super) fn close_session(&mut self, id: ConnectionId, peer: IpAddr) {
         self.dismiss(peer);
-        self.desk.forget(|check| check.id == id);
+        self.hash_queue.forget(|check| check.session == id);
         self.counters.open -= 1;
         self.tell(&Event::Disconnected { peer });
     }
@@ -265,21 +264,17 @@ impl Server {
     /// Counts a session of a user; whether there may be one more.
     pub(super) fn log_in(&mut self, key: &str) -> bool {
         let most = self.limits().sessions_per_user;
-        let sessions = self.by_user.entry(key.to_owned()).or_default();
-        if *sessions >= most {
-            return false;
-        }
-        *sessions += 1;
-        self.counters.logins += 1;
-        true
+        let may = self.by_user.take(key.to_owned(), most);
+        self.counters.logins += u64::from(may);
+        may
     }
 
     pub(super) fn log_out(&mut self, key: &str) {
-        give_back(&mut self.by_user, key);
+        self.by_user.give_back(key);
     }
 
-    pub(super) fn desk(&mut self) -> &mut Desk<Check> {
-        &mut self.desk
+    pub(super) fn hash_queue(&mut self) -> &mut HashQueue<Check<Checked>> {
+        &mut self.hash_queue
     }
 
     pub(super) fn login_put_off(&mut self, peer: IpAddr, user: String) {
@@ -339,16 +334,6 @@ impl Server {
         }
         if let Some(log) = &mut self.log {
             log(event);
-        }
-    }
-}
-
-/// One fewer; who has none left is forgotten.
-fn give_back<K: Ord + Borrow<Q>, Q: Ord + ?Sized>(counts: &mut BTreeMap<K, u32>, key: &Q) {
-    if let Some(count) = counts.get_mut(key) {
-        *count = count.saturating_sub(1);
-        if *count == 0 {
-            counts.remove(key);
         }
     }
 }

@@ -129,10 +129,8 @@ impl fmt::Display for Transfer {
 
 /// As ctime(3) has it, in UTC.
 fn write_date(f: &mut fmt::Formatter<'_>, time: Timestamp) -> fmt::Result {
-    let Civil { year, month, day, hour, minute, second } = time.civil();
-    let names = "JanFebMarAprMayJunJulAugSepOctNovDec";
-    let at = (month as usize - 1) * 3;
-    let (weekday, month) = (time.weekday(), names.get(at..at + 3).unwrap_or_default());
+    let Civil { year, day, hour, minute, second, .. } = time.civil();
+    let (weekday, month) = (time.weekday(), time.month_name());
     write!(f, "{weekday} {month} {day:2} {hour:02}:{minute:02}:{second:02} {year}")
 }
 

@@ -10,7 +10,6 @@
 //! 4.1.3). Depending on how its DM was sent, and on the system, the DM may be missing here.
 
 use bytes::Buf;
-use reactor::Input;
 
 const IAC: u8 = 255;
 const DONT: u8 = 254;
@@ -72,7 +71,7 @@ impl Telnet {
 
     /// Takes what is said next; `None` if the rest of it is still to come. What has been looked at is
     /// consumed.
-    pub fn next(&mut self, input: &mut Input<'_>) -> Option<Said> {
+    pub fn next(&mut self, input: &mut impl Buf) -> Option<Said> {
         while input.has_remaining() {
             if let Some(said) = self.handle_byte(input.get_u8()) {
                 return Some(said);
@@ -161,9 +160,8 @@ mod tests {
     fn hear(pieces: &[&[u8]]) -> Vec<Said> {
         let mut telnet = Telnet::new(8);
         let mut heard = Vec::new();
-        for piece in pieces {
-            let mut input = Input::new(piece);
-            while let Some(said) = telnet.next(&mut input) {
+        for mut piece in pieces.iter().copied() {
+            while let Some(said) = telnet.next(&mut piece) {
                 heard.push(said);
             }
             assert!(telnet.line.len() <= 8, "no more is kept than a line may have");

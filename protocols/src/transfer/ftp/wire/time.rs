@@ -3,9 +3,15 @@
 use std::fmt;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-const DAY: u64 = 24 * 60 * 60;
-/// When 1970 began.
-const EPOCH: u64 = days_before_year(1970) * DAY;
+use time::{Date, Month, OffsetDateTime};
+
+/// When the year 0 began.
+const FIRST: i64 = -62_167_219_200;
+/// The last second of the year 9999.
+const LAST: i64 = 253_402_300_799;
+
+const MONTHS: [&str; 12] =
+    ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 
 /// A time of day, in UTC, as exact as a second: of the years 0 to 9999, which have four digits, as the
 /// calendar of today has them, also where it was not used yet.
@@ -20,8 +26,8 @@ const EPOCH: u64 = days_before_year(1970) * DAY;
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Timestamp {
-    /// Seconds since the year 0 began, without leap seconds.
-    seconds: u64,
+    /// Seconds since 1970 began, without leap seconds: from [`FIRST`] to [`LAST`].
+    seconds: i64,
 }
 
 /// A time, as a calendar and a clock on the wall have it.
@@ -54,76 +60,53 @@ impl Timestamp {
             return None;
         }
         let number = |from: usize, to: usize| {
-            whole[from..to].iter().fold(0, |number, digit| number * 10 + u64::from(digit - b'0'))
+            whole[from..to].iter().fold(0, |number, digit| number * 10 + (digit - b'0'))
         };
-        let second = number(12, 14);
-        Self::from_civil(Civil {
-            year: number(0, 4),
-            month: number(4, 6),
-            day: number(6, 8),
-            hour: number(8, 10),
-            minute: number(10, 12),
-            second: if second == 60 { 59 } else { second },
-        })
-    }
-
-    fn from_civil(civil: Civil) -> Option<Self> {
-        let Civil { year, month, day, hour, minute, second } = civil;
-        let plausible = hour < 24 && minute < 60 && second < 60;
-        if !plausible || day == 0 || day > days_in(year, month) {
-            return None;
-        }
-        let days =
-            days_before_year(year) + (1..month).map(|month| days_in(year, month)).sum::<u64>();
-        Some(Self { seconds: (days + day - 1) * DAY + hour * 3600 + minute * 60 + second })
+        let year = u16::from(number(0, 2)) * 100 + u16::from(number(2, 4));
+        let month = Month::try_from(number(4, 6)).ok()?;
+        let date = Date::from_calendar_date(year.into(), month, number(6, 8)).ok()?;
+        let (hour, minute, second) = (number(8, 10), number(10, 12), number(12, 14));
+        let time = date.with_hms(hour, minute, if second == 60 { 59 } else { second }).ok()?;
+        Some(Self { seconds: time.assume_utc().unix_timestamp() })
     }
 
     /// As calendar and clock have it.
     #[must_use]
     pub fn civil(self) -> Civil {
-        let (mut days, second) = (self.seconds / DAY, self.seconds % DAY);
-        // A first guess, which may be some years too late: no year is shorter than this.
-        let mut year = days / 365;
-        while days_before_year(year) > days {
-            year -= 1;
-        }
-        days -= days_before_year(year);
-        let mut month = 1;
-        while days >= days_in(year, month) {
-            days -= days_in(year, month);
-            month += 1;
-        }
+        let at = self.utc();
         Civil {
-            year,
-            month,
-            day: days + 1,
-            hour: second / 3600,
-            minute: second / 60 % 60,
-            second: second % 60,
+            year: at.year().unsigned_abs().into(),
+            month: u8::from(at.month()).into(),
+            day: at.day().into(),
+            hour: at.hour().into(),
+            minute: at.minute().into(),
+            second: at.second().into(),
         }
+    }
+
+    /// The month, in three letters.
+    pub(in crate::transfer::ftp) fn month_name(self) -> &'static str {
+        MONTHS[usize::from(u8::from(self.utc().month())) - 1]
     }
 
     /// The day of the week, in three letters.
     #[must_use]
     pub fn weekday(self) -> &'static str {
-        // So that the first day of 1970 is a Thursday.
-        match self.seconds / DAY % 7 {
-            0 => "Sat",
-            1 => "Sun",
-            2 => "Mon",
-            3 => "Tue",
-            4 => "Wed",
-            5 => "Thu",
-            _ => "Fri",
-        }
+        let days = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"];
+        days[usize::from(self.utc().weekday().number_days_from_monday())]
+    }
+
+    fn utc(self) -> OffsetDateTime {
+        OffsetDateTime::from_unix_timestamp(self.seconds).unwrap_or(OffsetDateTime::UNIX_EPOCH)
     }
 
     /// As the system has it. Where it has no such time, as Windows before 1601, it is 1970.
     #[must_use]
     pub fn to_system_time(self) -> SystemTime {
-        let time = match self.seconds.checked_sub(EPOCH) {
-            Some(since) => UNIX_EPOCH.checked_add(Duration::from_secs(since)),
-            None => UNIX_EPOCH.checked_sub(Duration::from_secs(EPOCH - self.seconds)),
+        let span = Duration::from_secs(self.seconds.unsigned_abs());
+        let time = match self.seconds {
+            0.. => UNIX_EPOCH.checked_add(span),
+            _ => UNIX_EPOCH.checked_sub(span),
         };
         time.unwrap_or(UNIX_EPOCH)
     }
@@ -132,16 +115,16 @@ impl Timestamp {
 impl From<SystemTime> for Timestamp {
     /// The second in which it is. A time before the year 0 becomes its first second, one beyond 9999 the last.
     fn from(time: SystemTime) -> Self {
+        let seconds = |span: Duration| i64::try_from(span.as_secs()).unwrap_or(i64::MAX);
         let seconds = match time.duration_since(UNIX_EPOCH) {
-            Ok(since) => EPOCH.saturating_add(since.as_secs()),
+            Ok(since) => seconds(since),
             // The second of half a second before 1970 is the last one of 1969.
             Err(error) => {
                 let before = error.duration();
-                let begun = u64::from(before.subsec_nanos() > 0);
-                EPOCH.saturating_sub(before.as_secs().saturating_add(begun))
+                -seconds(before).saturating_add((before.subsec_nanos() > 0).into())
             }
         };
-        Self { seconds: seconds.min(days_before_year(10_000) * DAY - 1) }
+        Self { seconds: seconds.clamp(FIRST, LAST) }
     }
 }
 
@@ -149,27 +132,6 @@ impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Civil { year, month, day, hour, minute, second } = self.civil();
         write!(f, "{year:04}{month:02}{day:02}{hour:02}{minute:02}{second:02}")
-    }
-}
-
-fn is_leap(year: u64) -> bool {
-    year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400))
-}
-
-/// Days from the beginning of the year 0 to that of another.
-const fn days_before_year(year: u64) -> u64 {
-    // Those with a leap day, the year 0 among them.
-    let leap_years = year.div_ceil(4) - year.div_ceil(100) + year.div_ceil(400);
-    year * 365 + leap_years
-}
-
-/// Days of a month; none if there is no such month.
-fn days_in(year: u64, month: u64) -> u64 {
-    match month {
-        1 | 3 | 5 | 7 | 8 | 10 | 12 => 31,
-        4 | 6 | 9 | 11 => 30,
-        2 => 28 + u64::from(is_leap(year)),
-        _ => 0,
     }
 }
 
@@ -197,8 +159,7 @@ mod tests {
             ("99991231235959", 253_402_300_799_i64),
         ] {
             let time = Timestamp::parse(text.as_bytes()).expect(text);
-            let since = time.seconds as i64 - EPOCH as i64;
-            assert_eq!((since, time.to_string().as_str()), (seconds, text));
+            assert_eq!((time.seconds, time.to_string().as_str()), (seconds, text));
             assert_eq!(Timestamp::from(time.to_system_time()), time);
         }
     }
@@ -256,7 +217,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn each_second_has_one_name(seconds in 0_u64..days_before_year(10_000) * DAY) {
+        fn each_second_has_one_name(seconds in FIRST..=LAST) {
             let time = Timestamp { seconds };
             prop_assert_eq!(Timestamp::parse(time.to_string().as_bytes()), Some(time));
         }

@@ -382,7 +382,7 @@ impl Client {
         registry: &mut Registry<App>,
         command: &Command,
     ) -> Result<(), Failure> {
-        let line = command.to_line_with(self.iac)?;
+        let line = command.to_line_with(self.iac).map_err(Failure::Unsendable)?;
         // It fails if the connection has ended: `on_finish` comes anyhow.
         let _ = registry.send(self.id, Bytes::from(line));
         Ok(())

@@ -2,32 +2,30 @@
 
 use std::sync::Arc;
 
-use reactor::{ConnectionId, Registry};
+use reactor::Transport;
 
-use super::state::{Account, Login, Work};
-use super::{Conversation, LOGIN, tell};
+use super::state::{Account, Login, Session, Work};
+use super::{Conversation, LOGIN};
 use crate::budget::host;
-use crate::password::{Memory, Next, PasswordError, PasswordHash};
+use crate::password::{Check, HashQueue, HashingSession, Memory, PasswordError};
 use crate::transfer::ftp::Server;
 use crate::transfer::ftp::server::record::Event;
 use crate::transfer::ftp::server::users::{Anonymous, Permissions, User, is_anonymous};
 use crate::transfer::ftp::wire::command::Secret;
 use crate::transfer::store::{Access, Quota, Store, StoreError, VirtualPath};
 
-/// A password that is to be looked at.
+/// A password that was looked at.
 ///
 /// ```text
-///   PASS ──▶ Desk ──its turn──▶ pool: argon2 ──▶ right ──▶ pool: the home is opened ──▶ 230
+///   PASS ──▶ HashQueue ──its turn──▶ pool: argon2 ──▶ right ──▶ pool: the home is opened ──▶ 230
 ///             │                                   └──▶ wrong ──▶ 530, later each time
 ///             └── too many wait ──▶ 421
 /// ```
-pub(in crate::transfer::ftp) struct Check {
-    pub(in crate::transfer::ftp) id: ConnectionId,
+pub(crate) struct Checked {
     name: String,
-    password: String,
     /// `None`: there is no such user, and nobody is to learn that from how long it takes to say no.
     user: Option<User>,
-    against: PasswordHash,
+    is_right: bool,
 }
 
 /// Why nobody is let in.
@@ -63,7 +61,6 @@ impl<App: AsMut<Server> + 'static> Conversation<'_, '_, App> {
             return self.reply(503, "Say who you are first, with USER.");
         };
         let name = name.clone();
-        let id = self.transport.id();
         let server = self.server();
         if is_anonymous(&name) {
             let (store, anonymous) = (server.store().clone(), server.users().anonymous().cloned());
@@ -75,30 +72,23 @@ impl<App: AsMut<Server> + 'static> Conversation<'_, '_, App> {
             let password = String::from_utf8_lossy(&password).into_owned();
             let user = server.users().get(&name).cloned();
             let against = server.users().hash_to_compute_for(&name);
-            self.check(Check { id, name, password, user, against });
+            let bounds = (against.kib(), server.limits().passwords_waiting);
+            let compute = move |memory: &mut Memory| {
+                let is_right = against.verifies_in(&password, memory)?;
+                Ok(Checked { name, user, is_right })
+            };
+            match Session::compute_in_turn(self.transport, self.app, bounds, compute) {
+                Ok(()) => self.set_work(Work::Busy),
+                Err(_) => self.put_off(),
+            }
         }
-    }
-
-    fn check(&mut self, check: Check) {
-        let (kib, server) = (check.against.kib(), self.server());
-        let most = server.limits().passwords_waiting;
-        if server.desk().queue(kib, check, most).is_err() {
-            return self.put_off();
-        }
-        self.set_work(Work::Busy);
-        look_at_passwords(self.transport.registry(), self.app);
     }
 
     /// Whether the password is right.
-    fn handle_checked(
-        &mut self,
-        name: String,
-        user: Option<User>,
-        checked: Result<bool, PasswordError>,
-    ) {
+    fn handle_checked(&mut self, checked: Result<Checked, PasswordError>) {
         self.set_work(Work::Idle);
-        match (checked, user) {
-            (Ok(true), Some(user)) => {
+        match checked {
+            Ok(Checked { name, user: Some(user), is_right: true }) => {
                 let server = self.server();
                 let (store, quota) = (server.store().clone(), server.quota_of(&name));
                 self.offload(
@@ -106,8 +96,8 @@ impl<App: AsMut<Server> + 'static> Conversation<'_, '_, App> {
                     move |it, result| it.handle_login(&name, result.map(|it| (it.0, it.1, false))),
                 );
             }
-            (Ok(_), _) => self.refuse_login(&name),
-            (Err(_), _) => self.put_off(),
+            Ok(Checked { name, .. }) => self.refuse_login(&name),
+            Err(_) => self.put_off(),
         }
     }
 
@@ -190,54 +180,26 @@ impl<App: AsMut<Server> + 'static> Conversation<'_, '_, App> {
         if let Some(account) = self.session.account() {
             self.app.as_mut().log_out(&account.key);
             self.session.login = Login::Nobody;
-            self.session.strange_since = self.transport.registry().now();
+            self.session.logged_out_since = self.transport.registry().now();
         }
     }
 }
 
-/// Has the passwords looked at whose turn it is.
-fn look_at_passwords<App: AsMut<Server> + 'static>(registry: &mut Registry<App>, app: &mut App) {
-    while let Some(next) = app.as_mut().desk().next() {
-        let is_begun = match next {
-            Next::Compute(check, memory) => compute(registry, check, memory),
-            Next::Free(memory) => free(registry, memory),
-        };
-        if !is_begun {
-            app.as_mut().desk().finish(None);
-        }
-    }
-}
+impl<App: AsMut<Server> + 'static> HashingSession<App> for Session {
+    type Answer = Checked;
 
-/// Has a hash computed; whether there is anybody to do it.
-fn compute<App: AsMut<Server> + 'static>(
-    registry: &mut Registry<App>,
-    Check { id, name, password, user, against }: Check,
-    mut memory: Memory,
-) -> bool {
-    let offloaded = registry.offload(
-        move || (against.verifies_in(&password, &mut memory), memory),
-        move |registry, app: &mut App, result| {
-            let (checked, memory) = match result {
-                Ok((checked, memory)) => (checked, Some(memory)),
-                Err(error) => (Err(PasswordError::NotHashed(error.to_string())), None),
-            };
-            app.as_mut().desk().finish(memory);
-            tell(registry, id, |it| it.handle_checked(name, user, checked));
-            look_at_passwords(registry, app);
-        },
-    );
-    if offloaded.is_err() {
-        tell(registry, id, |it: &mut Conversation<'_, '_, App>| it.put_off());
+    fn hash_queue(app: &mut App) -> &mut HashQueue<Check<Checked>> {
+        app.as_mut().hash_queue()
     }
-    offloaded.is_ok()
-}
 
-fn free<App: AsMut<Server> + 'static>(registry: &mut Registry<App>, memory: Vec<Memory>) -> bool {
-    let freed = |registry: &mut Registry<App>, app: &mut App, _| {
-        app.as_mut().desk().finish(None);
-        look_at_passwords(registry, app);
-    };
-    registry.offload(move || drop(memory), freed).is_ok()
+    fn handle_answer(
+        &mut self,
+        transport: &mut Transport<'_, App>,
+        app: &mut App,
+        answer: Result<Checked, PasswordError>,
+    ) {
+        self.enter(transport, app, |it| it.handle_checked(answer));
+    }
 }
 
 fn open_anonymous(

@@ -63,7 +63,7 @@ mod transfer;
 pub use state::Session;
 
 pub(super) use conversation::tell;
-pub(super) use login::Check;
+pub(super) use login::Checked;
 pub(super) use transfer::Job;
 
 use conversation::Conversation;

@@ -44,7 +44,7 @@ impl Session {
     /// something is done for it.
     fn silence_ends(&self, limits: &Limits) -> Option<Instant> {
         match (&self.work, self.account()) {
-            (Work::Idle, None) => self.strange_since.checked_add(limits.login_timeout),
+            (Work::Idle, None) => self.logged_out_since.checked_add(limits.login_timeout),
             (Work::Idle, Some(_)) => self.active.checked_add(limits.idle_timeout),
             (Work::Busy | Work::Transfer(_) | Work::Aborting(..) | Work::Over, _) => None,
         }

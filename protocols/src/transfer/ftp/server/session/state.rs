@@ -27,7 +27,7 @@ pub struct Session {
     /// Where the client has reached this server: data connections are opened from and at the same host.
     pub(super) local: SocketAddr,
     /// When the time for a login began: since then nobody is logged in.
-    pub(super) strange_since: Instant,
+    pub(super) logged_out_since: Instant,
     /// When the client said something last, or something that it wanted was done.
     pub(super) active: Instant,
     /// When it is looked whether it has.
@@ -166,7 +166,7 @@ impl Session {
             peer,
             telnet: Telnet::new(settings.limits.line),
             local,
-            strange_since: now,
+            logged_out_since: now,
             active: now,
             watched: None,
             security,

@@ -1,0 +1,93 @@
+//! Which of a torrent's files are wanted: patterns with `*` and `?`, as a shell has them.
+
+use protocols::torrent::machine::Bitfield;
+use protocols::torrent::wire::Info;
+use thiserror::Error;
+
+/// No file has such a name.
+#[derive(Debug, Error)]
+#[error("no file of the torrent is called {0}; `torrent show` tells their names")]
+pub(crate) struct NoSuchFile(String);
+
+/// The files that one of the patterns is of, by their indices; without patterns all are.
+pub(crate) fn files(info: &Info, patterns: &[String]) -> Result<Vec<usize>, NoSuchFile> {
+    let names = || {
+        // In the torrent's own words: the folder's name is known, and need not be said.
+        let root = info.name();
+        info.files().iter().map(move |file| {
+            let inside = file.path.strip_prefix(root).unwrap_or(&file.path);
+            let names = inside.components().map(|name| name.as_os_str().to_string_lossy());
+            let inside = names.collect::<Vec<_>>().join("/");
+            if inside.is_empty() { root.to_string_lossy().into_owned() } else { inside }
+        })
+    };
+    for pattern in patterns {
+        if !names().any(|name| matches(pattern.as_bytes(), name.as_bytes())) {
+            return Err(NoSuchFile(pattern.clone()));
+        }
+    }
+    let is_chosen = |name: &str| {
+        patterns.is_empty()
+            || patterns.iter().any(|pattern| matches(pattern.as_bytes(), name.as_bytes()))
+    };
+    let chosen = names().enumerate().filter(|(_, name)| is_chosen(name));
+    Ok(chosen.map(|(index, _)| index).collect())
+}
+
+/// The pieces that those files have a part in.
+pub(crate) fn pieces(info: &Info, files: &[usize]) -> Bitfield {
+    let mut wanted = Bitfield::none(info.pieces());
+    let chosen = files.iter().filter_map(|index| info.files().get(*index));
+    for piece in chosen.flat_map(|file| info.pieces_of(file)) {
+        wanted.insert(piece);
+    }
+    wanted
+}
+
+/// Whether a name is of a pattern: `*` is any characters, slashes too, and `?` any one.
+fn matches(pattern: &[u8], name: &[u8]) -> bool {
+    let (mut at, mut star) = ((0, 0), None);
+    while at.1 < name.len() {
+        match pattern.get(at.0) {
+            Some(b'*') => {
+                star = Some(at);
+                at.0 += 1;
+            }
+            Some(letter) if *letter == b'?' || Some(letter) == name.get(at.1) => {
+                at = (at.0 + 1, at.1 + 1);
+            }
+            // The last star takes one more.
+            _ => match &mut star {
+                Some((pattern_at, name_at)) => {
+                    *name_at += 1;
+                    at = (*pattern_at + 1, *name_at);
+                }
+                None => return false,
+            },
+        }
+    }
+    pattern.iter().skip(at.0).all(|letter| *letter == b'*')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn patterns_are_those_of_a_shell() {
+        for (pattern, name, is_of) in [
+            ("*", "", true),
+            ("*.txt", "a/b.txt", true),
+            ("*.txt", "a.txt.gz", false),
+            ("a/*", "a/b/c", true),
+            ("?.t*t", "b.tt", true),
+            ("?", "", false),
+            ("a*b*c", "aXbXbXc", true),
+            ("a*b*c", "aXbX", false),
+            ("abc", "abc", true),
+            ("abc", "abcd", false),
+        ] {
+            assert_eq!(matches(pattern.as_bytes(), name.as_bytes()), is_of, "{pattern} {name}");
+        }
+    }
+}

@@ -1,0 +1,251 @@
+//! How it goes: a line a second into a pipe, and at a terminal a strip of pieces with the peers below it.
+
+use std::fmt::{self, Write as _};
+use std::io;
+
+use examples::output;
+use indicatif::{BinaryBytes, MultiProgress, ProgressBar, ProgressStyle};
+use protocols::torrent::machine::{PieceState, Torrent};
+use protocols::torrent::peer::{PeerRow, Swarm};
+use reactor::Address;
+use serde_json::json;
+
+use crate::file::printable;
+
+/// Peers that are shown, those from which the most comes first.
+const PEERS: usize = 6;
+/// How wide a strip is where the terminal does not say how wide it is.
+const WIDTH: u16 = 80;
+
+/// Tells how it goes.
+pub(crate) struct Progress {
+    way: Way,
+    /// Bytes when it last told, so that what has ended is not missing in the rate.
+    said: Option<Said>,
+}
+
+enum Way {
+    Lines,
+    Json,
+    /// Lines of a terminal that are written again and again.
+    Screen {
+        all: MultiProgress,
+        lines: Vec<ProgressBar>,
+    },
+}
+
+/// What was last told, so that nothing is told twice.
+#[derive(PartialEq)]
+struct Said {
+    line: String,
+}
+
+/// The sums.
+struct Sums {
+    done: u64,
+    all: u64,
+    down: u64,
+    up: u64,
+    peers: usize,
+    complete: bool,
+}
+
+impl Progress {
+    pub(crate) fn new(json: bool) -> Self {
+        let all = MultiProgress::new();
+        let way = match (json, all.is_hidden()) {
+            (true, _) => Way::Json,
+            (false, true) => Way::Lines,
+            (false, false) => Way::Screen { all, lines: Vec::new() },
+        };
+        Self { way, said: None }
+    }
+
+    /// Tells where peers can connect.
+    pub(crate) fn say_listening(&self, address: &Address) -> io::Result<()> {
+        match &self.way {
+            Way::Json => output::say(json!({ "listening": address.to_string() })),
+            Way::Lines | Way::Screen { .. } => output::say(format_args!("listening on {address}")),
+        }
+    }
+
+    /// Tells how it is now.
+    pub(crate) fn show(&mut self, swarm: &Swarm, is_seed: bool) -> io::Result<()> {
+        let sums = Sums::of(swarm);
+        match &mut self.way {
+            Way::Json => output::say(sums.json(swarm)),
+            Way::Lines => {
+                let line = sums.line(is_seed);
+                let said = Some(Said { line });
+                if said == self.said {
+                    return Ok(());
+                }
+                self.said = said;
+                self.said.iter().try_for_each(|said| output::say(&said.line))
+            }
+            Way::Screen { all, lines } => {
+                let mut shown = vec![sums.line(is_seed)];
+                shown.extend(swarm.torrent().map(|torrent| strip(torrent, width())));
+                shown.extend(peers(swarm));
+                draw(all, lines, &shown);
+                Ok(())
+            }
+        }
+    }
+
+    /// Leaves the terminal as it was.
+    pub(crate) fn clear(&mut self) {
+        if let Way::Screen { all, .. } = &self.way {
+            // A terminal that has gone needs no clearing.
+            let _ = all.clear();
+        }
+    }
+}
+
+impl Sums {
+    fn of(swarm: &Swarm) -> Self {
+        let torrent = swarm.torrent();
+        let left = torrent.map_or(0, Torrent::left);
+        let done = torrent.map_or(0, |torrent| {
+            let geometry = torrent.geometry();
+            torrent.have().iter().map(|piece| u64::from(geometry.length_of(piece))).sum()
+        });
+        let views = || swarm.peers().filter_map(|peer| peer.view);
+        Self {
+            done,
+            all: done + left,
+            down: views().map(|view| view.download.0).sum(),
+            up: views().map(|view| view.upload.0).sum(),
+            peers: swarm.peers().count(),
+            complete: torrent.is_some_and(Torrent::is_complete),
+        }
+    }
+
+    fn line(&self, is_seed: bool) -> String {
+        let Self { done, all, down, up, peers, complete } = *self;
+        let noun = if peers == 1 { "peer" } else { "peers" };
+        let mut line = match all {
+            0 => "waiting for the description".to_owned(),
+            _ if is_seed => format!("seeding {}", BinaryBytes(done)),
+            _ if complete => format!("complete, {}", BinaryBytes(done)),
+            _ => format!(
+                "{:.1} %, {} of {}, {}/s down",
+                100.0 * done as f64 / all as f64,
+                BinaryBytes(done),
+                BinaryBytes(all),
+                BinaryBytes(down),
+            ),
+        };
+        // Writing to a text cannot fail.
+        let _ = write!(line, ", {}/s up, {peers} {noun}", BinaryBytes(up));
+        if let Some(seconds) = (all - done).checked_div(down).filter(|_| !complete && all > 0) {
+            let _ = write!(line, ", {seconds} s left");
+        }
+        line
+    }
+
+    fn json(&self, swarm: &Swarm) -> impl fmt::Display {
+        let peers: Vec<_> = swarm
+            .peers()
+            .map(|peer| {
+                json!({
+                    "ip": peer.ip.to_string(),
+                    "program": peer.program,
+                    "down": peer.view.map(|view| view.download.0),
+                    "up": peer.view.map(|view| view.upload.0),
+                    "flags": flags(&peer),
+                })
+            })
+            .collect();
+        json!({
+            "done": self.done,
+            "length": self.all,
+            "down": self.down,
+            "up": self.up,
+            "complete": self.complete,
+            "peers": peers,
+        })
+    }
+}
+
+/// The pieces, as many in a letter as it takes.
+///
+/// `█` is there, `▒` in part, `░` under way; a space is missing.
+fn strip(torrent: &Torrent, width: u16) -> String {
+    let pieces = torrent.geometry().pieces();
+    let cells = u32::from(width.max(1)).min(pieces.max(1));
+    let cell = |at: u32| {
+        let first = u64::from(at) * u64::from(pieces) / u64::from(cells);
+        let last = (u64::from(at) + 1) * u64::from(pieces) / u64::from(cells);
+        let states: Vec<_> = (first..last).map(|piece| torrent.piece(piece as u32)).collect();
+        let there = states.iter().filter(|state| **state == PieceState::Have).count();
+        let is_under_way =
+            |state: &PieceState| matches!(state, PieceState::Open | PieceState::Checking);
+        match there {
+            _ if there == states.len() => '█',
+            0 if states.iter().any(is_under_way) => '░',
+            0 => ' ',
+            _ => '▒',
+        }
+    };
+    format!("▕{}▏", (0..cells).map(cell).collect::<String>())
+}
+
+fn peers(swarm: &Swarm) -> Vec<String> {
+    let mut rows: Vec<_> = swarm.peers().collect();
+    let rate = |row: &PeerRow| row.view.map_or(0, |view| view.download.0 + view.upload.0);
+    rows.sort_by_key(|row| std::cmp::Reverse(rate(row)));
+    let line = |row: &PeerRow| {
+        let (down, up) = row.view.map_or((0, 0), |view| (view.download.0, view.upload.0));
+        let program = row.program.as_deref().unwrap_or("?");
+        format!(
+            "{:<16} {:<22} {:>12}/s down {:>12}/s up  {}",
+            row.ip.to_string(),
+            printable(program),
+            BinaryBytes(down).to_string(),
+            BinaryBytes(up).to_string(),
+            flags(row)
+        )
+    };
+    rows.iter().take(PEERS).map(line).collect()
+}
+
+/// What goes on with a peer, a letter each: `D` we get, `d` we would, `U` it gets, `u` it would, `S` it is silent,
+/// `I` it came to us.
+fn flags(row: &PeerRow) -> String {
+    let Some(view) = row.view else {
+        return String::new();
+    };
+    let letters = [
+        (view.interested && !view.chokes_us, 'D'),
+        (view.interested && view.chokes_us, 'd'),
+        (view.is_interested && !view.is_choked, 'U'),
+        (view.is_interested && view.is_choked, 'u'),
+        (view.snubs_us, 'S'),
+        (!row.dialled, 'I'),
+    ];
+    letters.iter().filter(|(is, _)| *is).map(|(_, letter)| *letter).collect()
+}
+
+fn width() -> u16 {
+    let (columns, _) = crossterm::terminal::size().unwrap_or((WIDTH, 0));
+    columns.saturating_sub(2).clamp(1, 200)
+}
+
+/// Writes lines over those that are there.
+fn draw(all: &MultiProgress, lines: &mut Vec<ProgressBar>, shown: &[String]) {
+    while lines.len() < shown.len() {
+        let style = ProgressStyle::with_template("{msg}");
+        let line = ProgressBar::new_spinner();
+        let line = style.map_or(line.clone(), |style| line.with_style(style));
+        lines.push(all.add(line));
+    }
+    for line in lines.drain(shown.len()..) {
+        line.finish_and_clear();
+        all.remove(&line);
+    }
+    for (line, text) in lines.iter().zip(shown) {
+        line.set_message(text.clone());
+        line.tick();
+    }
+}

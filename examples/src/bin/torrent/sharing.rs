@@ -1,0 +1,324 @@
+//! What `seed` and `get` have in common: one torrent, its files, its peers.
+
+use std::error::Error;
+use std::net::{IpAddr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use clap::Args;
+use examples::advice::NotOpened;
+use examples::endpoint::HostPort;
+use examples::{output, stop};
+use protocols::store::Access;
+use protocols::torrent::disk::{Disk, DiskOptions};
+use protocols::torrent::machine::Bitfield;
+use protocols::torrent::peer::{self, Event, Host, Shared, Swarms};
+use protocols::torrent::wire::{Info, Magnet, Metainfo};
+use protocols::torrent::{InfoHash, PeerId};
+use reactor::{ListenOptions, Reactor, Registry};
+
+use crate::progress::Progress;
+use crate::{choice, file};
+
+/// How long the end may take: what peers are owed is on its way by then.
+const GRACE: Duration = Duration::from_secs(1);
+/// How often it is written down which pieces are there.
+const REMEMBER: Duration = Duration::from_secs(30);
+
+/// How peers are met.
+#[derive(Args)]
+pub(crate) struct Peers {
+    /// Let peers connect here; port 0 is any free one. Connections to peers are made from this address, too
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:0")]
+    listen: HostPort,
+
+    /// A peer to connect to
+    #[arg(long, value_name = "ADDR")]
+    peer: Vec<HostPort>,
+
+    /// Tell how it goes as JSON, an object a line
+    #[arg(long)]
+    json: bool,
+}
+
+/// What is known of a torrent at first.
+pub(crate) enum Known {
+    Torrent(Box<Metainfo>),
+    Link(Magnet),
+}
+
+/// What a torrent is shared for.
+pub(crate) enum Purpose {
+    /// To give what is there.
+    Give,
+    /// To get what is not.
+    Get {
+        /// Patterns of the files that are wanted; none: all are.
+        select: Vec<String>,
+        /// Whether to end when everything is there.
+        once: bool,
+    },
+}
+
+/// The program while its loop runs.
+pub(crate) struct Sharing {
+    swarms: Swarms,
+    hash: InfoHash,
+    folder: PathBuf,
+    purpose: Purpose,
+    progress: Progress,
+    disk: Option<Disk>,
+    outcome: Outcome,
+}
+
+/// What has come of it.
+enum Outcome {
+    Incomplete,
+    Complete,
+    Failed(Box<dyn Error>),
+}
+
+/// What was found in the folder.
+type Found = Result<(Disk, Bitfield, Bitfield), Box<dyn Error + Send + Sync>>;
+
+impl Known {
+    /// Reads a `.torrent` file, or a magnet link.
+    pub(crate) fn read(text: &str) -> Result<Self, Box<dyn Error>> {
+        match text.starts_with("magnet:") {
+            true => Ok(Self::Link(text.parse()?)),
+            false => Ok(Self::Torrent(Box::new(file::read(Path::new(text))?))),
+        }
+    }
+
+    fn hash(&self) -> InfoHash {
+        match self {
+            Self::Torrent(torrent) => torrent.info.hash(),
+            Self::Link(magnet) => magnet.hash,
+        }
+    }
+
+    /// Peers that the link names.
+    fn peers(&self) -> Vec<HostPort> {
+        match self {
+            Self::Torrent(_) => Vec::new(),
+            Self::Link(magnet) => magnet.peers.iter().filter_map(|at| at.parse().ok()).collect(),
+        }
+    }
+}
+
+/// Shares a torrent until it is over.
+pub(crate) fn run(
+    known: Known,
+    folder: &Path,
+    purpose: Purpose,
+    peers: &Peers,
+) -> Result<(), Box<dyn Error>> {
+    let mut reactor = Reactor::new()?;
+    let registry = reactor.registry();
+    let listen = peers.listen.first()?;
+    let options = peer::Options { from: from(listen.ip()), ..peer::Options::default() };
+    let mut swarms = Swarms::new(PeerId::new(random(registry)), options);
+    let listener = swarms
+        .listen(registry, listen, &ListenOptions::default())
+        .map_err(NotOpened::by("--listen"))?;
+    let address = registry.listener_address(listener)?;
+    let progress = Progress::new(peers.json);
+    progress.say_listening(&address)?;
+    let mut sharing = Sharing {
+        swarms,
+        hash: known.hash(),
+        folder: folder.to_owned(),
+        purpose,
+        progress,
+        disk: None,
+        outcome: Outcome::Incomplete,
+    };
+    let addresses = resolve(peers.peer.iter().cloned().chain(known.peers()))?;
+    match known {
+        Known::Torrent(torrent) => sharing.look(registry, Arc::new(torrent.info))?,
+        Known::Link(magnet) => sharing.swarms.seek(registry, magnet.hash),
+    }
+    begin(registry, addresses)?;
+    reactor.run(&mut sharing)?;
+    sharing.end()
+}
+
+/// An address of this machine that connections can be made from; not one that means all of them.
+fn from(listen: Option<IpAddr>) -> Option<IpAddr> {
+    listen.filter(|ip| !ip.is_unspecified())
+}
+
+fn random(registry: &mut Registry<Sharing>) -> [u8; 12] {
+    let (first, second) = (registry.random().to_be_bytes(), registry.random().to_be_bytes());
+    let mut bytes = [0; 12];
+    let drawn = first.into_iter().chain(second);
+    // Letters and digits: some programs show it.
+    bytes.iter_mut().zip(drawn).for_each(|(byte, drawn)| {
+        *byte = b"0123456789abcdefghijklmnopqrstuv"[usize::from(drawn % 32)];
+    });
+    bytes
+}
+
+fn resolve(peers: impl Iterator<Item = HostPort>) -> Result<Vec<SocketAddr>, Box<dyn Error>> {
+    let mut addresses = Vec::new();
+    for peer in peers {
+        addresses.extend(peer.resolve()?.iter().filter_map(reactor::Address::socket_addr));
+    }
+    Ok(addresses)
+}
+
+/// Sets what happens by itself while the loop runs.
+fn begin(
+    registry: &mut Registry<Sharing>,
+    addresses: Vec<SocketAddr>,
+) -> Result<(), Box<dyn Error>> {
+    stop::within(registry, GRACE)?;
+    registry.defer(move |registry, sharing: &mut Sharing| {
+        for address in addresses {
+            // It is shared, or sought, from the beginning.
+            let _ = sharing.swarms.add_peer(registry, sharing.hash, address, true);
+        }
+    });
+    registry
+        .every(Duration::from_secs(1), |registry, sharing: &mut Sharing| sharing.show(registry))?;
+    registry.every(REMEMBER, |registry, sharing: &mut Sharing| sharing.remember(registry))?;
+    Ok(())
+}
+
+impl Host for Sharing {
+    fn swarms(&mut self) -> &mut Swarms {
+        &mut self.swarms
+    }
+
+    fn on_torrent(&mut self, registry: &mut Registry<Self>, _: InfoHash, event: Event) {
+        match event {
+            Event::Info(info) => {
+                if let Err(error) = self.look(registry, info) {
+                    self.fail(registry, error);
+                }
+            }
+            Event::Complete => self.complete(registry),
+            Event::Banned(ip) => {
+                output::complain(format_args!(
+                    "torrent: {ip} sent what is wrong: nobody listens to it any more"
+                ));
+            }
+            Event::NotKept(error) => {
+                output::complain(format_args!("torrent: {error}; trying again"));
+            }
+            _ => {}
+        }
+    }
+}
+
+impl Sharing {
+    /// Looks for what is there, on a thread, and shares it then.
+    fn look(
+        &mut self,
+        registry: &mut Registry<Self>,
+        info: Arc<Info>,
+    ) -> Result<(), Box<dyn Error>> {
+        // So that peers can be named meanwhile.
+        self.swarms.seek(registry, self.hash);
+        let (files, access) = match &self.purpose {
+            Purpose::Give => (Vec::new(), Access::ReadOnly),
+            Purpose::Get { select, .. } => (choice::files(&info, select)?, Access::ReadWrite),
+        };
+        let folder = self.folder.clone();
+        let options = DiskOptions { access, ..DiskOptions::default() };
+        registry
+            .offload(
+                move || -> Found { look_for(&info, &folder, options, &files) },
+                |registry, sharing: &mut Self, found| match found {
+                    Ok(Ok((disk, have, wanted))) => sharing.share(registry, disk, have, wanted),
+                    Ok(Err(error)) => sharing.fail(registry, error),
+                    Err(error) => sharing.fail(registry, error.into()),
+                },
+            )
+            .map_err(|_| "there is no thread to look for files with")?;
+        Ok(())
+    }
+
+    fn share(
+        &mut self,
+        registry: &mut Registry<Self>,
+        disk: Disk,
+        have: Bitfield,
+        wanted: Bitfield,
+    ) {
+        if matches!(self.purpose, Purpose::Give) && have.is_empty() && disk.info().pieces() > 0 {
+            let folder = self.folder.display();
+            return self.fail(registry, format!("nothing of it is in {folder}").into());
+        }
+        self.disk = Some(disk.clone());
+        let info = Arc::clone(disk.info());
+        self.swarms.share(registry, Shared { info, store: Arc::new(disk), have, wanted });
+    }
+
+    fn complete(&mut self, registry: &mut Registry<Self>) {
+        self.outcome = Outcome::Complete;
+        self.show(registry);
+        if matches!(self.purpose, Purpose::Get { once: true, .. }) {
+            registry.shutdown(GRACE);
+        }
+    }
+
+    fn fail(&mut self, registry: &mut Registry<Self>, error: Box<dyn Error>) {
+        self.outcome = Outcome::Failed(error);
+        registry.shutdown(GRACE);
+    }
+
+    /// Writes down which pieces are there, for the next start.
+    fn remember(&mut self, registry: &mut Registry<Self>) {
+        if let (Some(disk), Some(have)) = (&self.disk, self.have()) {
+            // If there is no thread now, there will be one the next time.
+            let _ = disk.remember(registry, have, |_, _: &mut Self, written| {
+                written.unwrap_or_else(|error| output::complain(format_args!("torrent: {error}")));
+            });
+        }
+    }
+
+    fn have(&self) -> Option<Vec<u8>> {
+        let torrent = self.swarms.get(&self.hash)?.torrent()?;
+        Some(torrent.have().as_bytes().to_vec())
+    }
+
+    fn show(&mut self, registry: &mut Registry<Self>) {
+        let is_seed = matches!(self.purpose, Purpose::Give);
+        if let Some(swarm) = self.swarms.get(&self.hash)
+            && let Err(error) = self.progress.show(swarm, is_seed)
+        {
+            self.fail(registry, error.into());
+        }
+    }
+
+    /// What it owes the shell.
+    fn end(mut self) -> Result<(), Box<dyn Error>> {
+        self.progress.clear();
+        if let (Some(disk), Some(have)) = (&self.disk, self.have()) {
+            disk.remember_now(&have)?;
+        }
+        match (self.outcome, self.purpose) {
+            (Outcome::Failed(error), _) => Err(error),
+            (Outcome::Complete, _) | (_, Purpose::Give) => Ok(()),
+            (Outcome::Incomplete, Purpose::Get { .. }) => Err("it is not complete".into()),
+        }
+    }
+}
+
+/// Opens the folder, and finds out what is there and what is wanted.
+fn look_for(info: &Arc<Info>, folder: &Path, options: DiskOptions, files: &[usize]) -> Found {
+    let disk = Disk::open(Arc::clone(info), folder, options)?;
+    if options.access == Access::ReadWrite {
+        disk.prepare(|index| files.contains(&index))?;
+    }
+    let resumed = disk.resume()?;
+    let mut have = Bitfield::read(&resumed.have, info.pieces())?;
+    for piece in resumed.doubtful {
+        if disk.verify_now(piece)? {
+            have.insert(piece);
+        }
+    }
+    Ok((disk, have, choice::pieces(info, files)))
+}

@@ -1,0 +1,122 @@
+//! `torrent show`: what a torrent says.
+
+use std::error::Error;
+use std::path::Path;
+
+use chrono::DateTime;
+use clap::Args;
+use examples::output::say;
+use indicatif::BinaryBytes;
+use protocols::torrent::wire::{Layout, Magnet, Metainfo};
+use serde_json::json;
+
+use crate::file::{self, printable};
+
+/// Show what a torrent says: its files, its trackers, its magnet link
+#[derive(Args)]
+pub(crate) struct Options {
+    /// The torrent, or a magnet link
+    #[arg(value_name = "FILE|MAGNET")]
+    torrent: String,
+
+    /// As JSON, for programs
+    #[arg(long)]
+    json: bool,
+}
+
+pub(crate) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
+    if options.torrent.starts_with("magnet:") {
+        let magnet: Magnet = options.torrent.parse()?;
+        return if options.json { say_link_json(&magnet) } else { say_link(&magnet) };
+    }
+    let torrent = file::read(Path::new(&options.torrent))?;
+    if options.json { say_json(&torrent) } else { say_text(&torrent) }
+}
+
+fn say_text(torrent: &Metainfo) -> Result<(), Box<dyn Error>> {
+    let info = &torrent.info;
+    line("name", info.name().display())?;
+    line("info hash", info.hash())?;
+    line("size", BinaryBytes(info.length()))?;
+    line(
+        "pieces",
+        format_args!("{} of {}", info.pieces(), BinaryBytes(info.piece_length().into())),
+    )?;
+    if info.is_private() {
+        line("private", "peers come from the trackers only")?;
+    }
+    for (tier, url) in torrent
+        .trackers
+        .iter()
+        .enumerate()
+        .flat_map(|(at, tier)| tier.iter().map(move |url| (at, url)))
+    {
+        line(if tier == 0 { "tracker" } else { "or else" }, url)?;
+    }
+    torrent.web_seeds.iter().try_for_each(|url| line("web seed", url))?;
+    let made = torrent.created_at.and_then(|seconds| DateTime::from_timestamp(seconds, 0));
+    made.iter().try_for_each(|time| line("created", time.format("%Y-%m-%d %H:%M:%S UTC")))?;
+    torrent.created_by.iter().try_for_each(|program| line("created by", program))?;
+    torrent.comment.iter().try_for_each(|comment| line("comment", comment))?;
+    line("magnet", file::magnet(torrent))?;
+    for file in info.files() {
+        line(
+            "file",
+            format_args!("{:>12} {}", BinaryBytes(file.length).to_string(), file.path.display()),
+        )?;
+    }
+    Ok(())
+}
+
+fn say_link(magnet: &Magnet) -> Result<(), Box<dyn Error>> {
+    magnet.name.iter().try_for_each(|name| line("name", name))?;
+    line("info hash", magnet.hash)?;
+    magnet.trackers.iter().try_for_each(|url| line("tracker", url))?;
+    magnet.web_seeds.iter().try_for_each(|url| line("web seed", url))?;
+    magnet.peers.iter().try_for_each(|peer| line("peer", peer))
+}
+
+fn line(label: &str, value: impl std::fmt::Display) -> Result<(), Box<dyn Error>> {
+    Ok(say(format_args!("{label:<10} {}", printable(&value.to_string())))?)
+}
+
+fn say_json(torrent: &Metainfo) -> Result<(), Box<dyn Error>> {
+    let info = &torrent.info;
+    let files: Vec<_> = info
+        .files()
+        .iter()
+        .map(|file| {
+            json!({
+                "path": file.path.to_string_lossy(),
+                "length": file.length,
+                "executable": file.executable,
+            })
+        })
+        .collect();
+    Ok(say(json!({
+        "name": info.name().to_string_lossy(),
+        "infoHash": info.hash().to_string(),
+        "length": info.length(),
+        "pieces": info.pieces(),
+        "pieceLength": info.piece_length(),
+        "private": info.is_private(),
+        "folder": info.layout() == Layout::Folder,
+        "files": files,
+        "trackers": torrent.trackers,
+        "webSeeds": torrent.web_seeds,
+        "comment": torrent.comment,
+        "createdBy": torrent.created_by,
+        "createdAt": torrent.created_at,
+        "magnet": file::magnet(torrent).to_string(),
+    }))?)
+}
+
+fn say_link_json(magnet: &Magnet) -> Result<(), Box<dyn Error>> {
+    Ok(say(json!({
+        "name": magnet.name,
+        "infoHash": magnet.hash.to_string(),
+        "trackers": magnet.trackers,
+        "webSeeds": magnet.web_seeds,
+        "peers": magnet.peers,
+    }))?)
+}

@@ -1,0 +1,62 @@
+//! What whoever runs the machine may do to a server that runs, without being on it.
+
+use reactor::Registry;
+
+use super::accounts::Unknown;
+use super::commands;
+use super::context::cut;
+use super::modes::Flags;
+use super::{Event, Server};
+
+/// Who did it, in logs and to whom it is done.
+const OPERATOR: &str = "the operator of the machine";
+
+impl Server {
+    /// Removes a user, as an operator's `KILL` does; whether there was one of that nick.
+    pub fn kill<App: AsMut<Self> + 'static>(
+        &mut self,
+        registry: &mut Registry<App>,
+        nick: &str,
+        reason: &str,
+    ) -> bool {
+        let Some(victim) = self.users.named(nick) else {
+            return false;
+        };
+        let reason = cut(reason, self.settings.limits.kick_length).to_owned();
+        let who = self.users[victim].source.clone();
+        self.log(&Event::Killed { who: &who, by: OPERATOR, reason: &reason });
+        self.disconnect(registry, victim, &format!("Killed ({OPERATOR} ({reason}))"));
+        true
+    }
+
+    /// Forgets an account, its nicks and its channels, whose names it gives back; whoever is logged in to it
+    /// is logged out. [`Accounts::commit`](super::accounts::Accounts::commit) keeps it.
+    ///
+    /// # Errors
+    ///
+    /// If there is none of that name.
+    pub fn remove_account<App: AsMut<Self> + 'static>(
+        &mut self,
+        registry: &mut Registry<App>,
+        name: &str,
+    ) -> Result<Vec<String>, Unknown> {
+        let account = self.accounts.account(name).ok_or(Unknown::Account)?.name().to_owned();
+        let founded = self.forget_account(&account)?;
+        let users: Vec<_> = self.users.of_account(&account).collect();
+        for user in users {
+            commands::log_out(self, registry, user);
+        }
+        Ok(founded)
+    }
+
+    /// Forgets an account; the channels that were its own, which go on as others do.
+    pub(super) fn forget_account(&mut self, name: &str) -> Result<Vec<String>, Unknown> {
+        let founded = self.accounts.drop_account(name)?;
+        for name in &founded {
+            if let Some(channel) = self.channels.named(name) {
+                self.channels[channel].flags.set(Flags::REGISTERED, false);
+            }
+        }
+        Ok(founded)
+    }
+}

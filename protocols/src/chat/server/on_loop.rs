@@ -1,0 +1,85 @@
+//! The loop as the server sees it, and the call that opens a socket for clients.
+
+use std::time::{Duration, Instant, SystemTime};
+
+use bytes::Bytes;
+use reactor::{Address, ConnectionId, ListenOptions, ListenerId, OpenError, Registry};
+
+use super::accounts::Accounts;
+use super::network::Network;
+use super::session::{NICK, Session};
+use super::work::Work;
+use super::{Event, Server};
+
+/// Listens for clients.
+///
+/// The options' limits want to be [`Limits::stream_limits`](super::Limits::stream_limits), so that a slow
+/// reader is cut off where the settings say.
+///
+/// # Errors
+///
+/// If the address is in use, is not this machine's, or is not allowed: see [`OpenError`].
+pub fn listen<App: AsMut<Server> + 'static>(
+    registry: &mut Registry<App>,
+    address: Address,
+    options: &ListenOptions,
+) -> Result<ListenerId, OpenError> {
+    registry.listen_with(address, options, |_peer, _app| Some(Box::new(Session::new())))
+}
+
+impl<App: AsMut<Server> + 'static> Network for Registry<App> {
+    #[inline]
+    fn send(&mut self, to: ConnectionId, line: Bytes) {
+        let _ = Self::send(self, to, line);
+    }
+
+    fn send_all(&mut self, to: &[ConnectionId], line: &Bytes) {
+        self.broadcast(to.iter().copied(), line.clone());
+    }
+
+    fn close(&mut self, connection: ConnectionId) {
+        let _ = Self::close(self, connection);
+    }
+
+    fn offload(&mut self, connection: ConnectionId, kib: Option<u32>, work: Work) {
+        let _ = self.with(connection, move |session: &mut Session, transport, app| {
+            session.offload(transport, app, kib, work);
+        });
+    }
+
+    fn save(&mut self, accounts: &mut Accounts, waiting: Option<ConnectionId>) {
+        accounts.commit(self, move |registry, app, result| {
+            // It is in memory, and the next change tries to save it again.
+            if let Err(error) = result {
+                app.as_mut().log(&Event::NotSaved { error: &error.to_string() });
+            }
+            if let Some(connection) = waiting {
+                let _ = registry.with(connection, |session: &mut Session, transport, app| {
+                    session.go_on(transport, app, Ok(()));
+                });
+            }
+        });
+    }
+
+    fn guard_nick(&mut self, connection: ConnectionId, grace: Duration) {
+        let _ = self.with_transport(connection, move |transport, _| {
+            transport.set_timer(NICK, grace);
+        });
+    }
+
+    fn now(&self) -> Instant {
+        Self::now(self)
+    }
+
+    fn wall_clock(&self) -> SystemTime {
+        Self::wall_clock(self)
+    }
+
+    fn random(&mut self) -> u64 {
+        Self::random(self)
+    }
+
+    fn statistics(&self) -> String {
+        self.stats().to_string()
+    }
+}

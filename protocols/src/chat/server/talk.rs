@@ -1,0 +1,26 @@
+//! Who speaks with whom.
+
+use crate::chat::wire::casemap::Folded;
+
+/// Between whom something was said.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Talk {
+    Channel(Folded),
+    /// The lesser one first.
+    Private(Party, Party),
+}
+
+/// Who somebody is, for as long as that can be known.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Party {
+    /// An account: the same next year.
+    Account(Folded),
+    /// A connection without one, by its serial number: gone when it ends.
+    Connection(u64),
+}
+
+impl Talk {
+    pub(super) fn private(one: Party, other: Party) -> Self {
+        if one <= other { Self::Private(one, other) } else { Self::Private(other, one) }
+    }
+}

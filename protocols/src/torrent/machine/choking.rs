@@ -1,0 +1,127 @@
+//! Who is sent something: those who send the most, and one by chance (BEP 3).
+//!
+//! ```text
+//!   interested peers, by what they give (by what they take, when there is nothing left to give us)
+//!   ├─────────── slots - 1: unchoked ────────────┼── one by chance: unchoked ──┼── choked ───
+//!                thought over every 10 s             another every 30 s
+//! ```
+//!
+//! While a slot is free nobody waits for a round: who becomes interested is unchoked at once. And nobody's choke
+//! changes twice in a round, so that TCP has time to show what it can do.
+
+use std::time::Instant;
+
+use super::{Peer, PeerKey, Torrent};
+use crate::torrent::wire::message::Message;
+
+/// Rounds that the one by chance stays.
+const STAYS: u32 = 3;
+
+/// When it is thought over next.
+#[derive(Debug)]
+pub(super) struct Choking {
+    next: Instant,
+    rounds: u32,
+    by_chance: Option<PeerKey>,
+}
+
+impl Choking {
+    pub(super) fn new(now: Instant) -> Self {
+        Self { next: now, rounds: 0, by_chance: None }
+    }
+}
+
+impl Torrent {
+    /// Time has passed: perhaps a round has.
+    pub(super) fn think_over_chokes(&mut self, now: Instant) {
+        if now >= self.choking.next {
+            self.choking.next = now + self.limits.round;
+            self.choking.rounds = self.choking.rounds.wrapping_add(1);
+            self.choose_uploads(now);
+        }
+        self.fill_slots(now);
+    }
+
+    /// Gives free slots to those who wait for one.
+    pub(super) fn fill_slots(&mut self, now: Instant) {
+        if self.free_slots() > 0 {
+            let waiting = self.ranked(Peer::is_waiting);
+            self.unchoke(&waiting, now);
+        }
+    }
+
+    /// Unchokes the first of these, as many as there are slots.
+    fn unchoke(&mut self, waiting: &[PeerKey], now: Instant) {
+        let may = |key: &PeerKey| {
+            let peer = self.peers.get(key);
+            peer.is_some_and(|it| it.is_waiting() && it.upload.may_change(&self.limits, now))
+        };
+        let first = waiting.iter().copied().filter(may).take(self.free_slots());
+        let first: Vec<_> = first.collect();
+        first.into_iter().for_each(|key| self.set_choked(key, false, now));
+    }
+
+    fn free_slots(&self) -> usize {
+        let taken = self.peers.values().filter(|peer| peer.takes_slot()).count();
+        self.limits.slots.saturating_sub(taken)
+    }
+
+    fn choose_uploads(&mut self, now: Instant) {
+        let mut chosen = self.ranked(|peer| peer.upload.is_interested);
+        let rest = chosen.split_off(chosen.len().min(self.limits.slots.saturating_sub(1)));
+        let stays = self.choking.by_chance.filter(|peer| rest.contains(peer));
+        let another = self.choking.rounds % STAYS == 1;
+        self.choking.by_chance = match stays.filter(|_| !another) {
+            Some(peer) => Some(peer),
+            None if rest.is_empty() => None,
+            None => rest.get(self.chance() as usize % rest.len()).copied(),
+        };
+        chosen.extend(self.choking.by_chance);
+        let dropped = self.peers.iter().filter(|(key, peer)| {
+            let upload = &peer.upload;
+            !upload.is_choked && !chosen.contains(key) && upload.may_change(&self.limits, now)
+        });
+        let dropped: Vec<_> = dropped.map(|(key, _)| *key).collect();
+        dropped.into_iter().for_each(|key| self.set_choked(key, true, now));
+        self.unchoke(&chosen, now);
+    }
+
+    /// Those peers, the best first.
+    fn ranked(&self, is_meant: impl Fn(&Peer) -> bool) -> Vec<PeerKey> {
+        let is_seeding = self.pieces.is_complete();
+        let mut meant: Vec<_> = self.peers.iter().filter(|(_, peer)| is_meant(peer)).collect();
+        meant.sort_by_key(|(_, peer)| std::cmp::Reverse(peer.merit(is_seeding)));
+        meant.into_iter().map(|(key, _)| *key).collect()
+    }
+
+    fn set_choked(&mut self, key: PeerKey, choked: bool, now: Instant) {
+        let Some(peer) = self.peers.get_mut(&key) else {
+            return;
+        };
+        peer.upload.set_choked(choked, now);
+        self.say(key, if choked { Message::Choke } else { Message::Unchoke });
+        if choked {
+            self.drop_requests_of(key);
+        }
+    }
+}
+
+impl Peer {
+    /// Whether it is being sent what it wants.
+    fn takes_slot(&self) -> bool {
+        self.upload.is_interested && !self.upload.is_choked
+    }
+
+    fn is_waiting(&self) -> bool {
+        self.upload.is_interested && self.upload.is_choked
+    }
+
+    /// What it gives; what it takes, where nothing is left to be given. Who lets us wait gives nothing.
+    fn merit(&self, is_seeding: bool) -> u64 {
+        match (is_seeding, self.download.is_snubbed) {
+            (true, _) => self.upload.rate.per_second(),
+            (false, true) => 0,
+            (false, false) => self.download.rate.per_second(),
+        }
+    }
+}

@@ -1,0 +1,49 @@
+//! One torrent, as a pure state machine: what each peer has, what to ask of whom, whom to send something. No
+//! socket, no disk, no clock; what time it is, is an argument.
+//!
+//! ```text
+//!   messages of peers ──handle_*──▶ ┌─────────┐ ──poll_action──▶ Say, HangUp, Ban   to peers
+//!   pieces checked    ──handle_*──▶ │ Torrent │ ──poll_action──▶ Check              a piece is whole: hash and keep it
+//!   a second passed   ──handle_*──▶ └─────────┘ ──next_upload──▶ Block              to be read, and sent
+//! ```
+//!
+//! The bytes of blocks stay outside: the machine says which to keep.
+//!
+//! | file | what it is |
+//! |---|---|
+//! | `torrent` | the machine: what comes, what is to be done, what one can ask |
+//! | `geometry`, `bitfield` | pieces and blocks; a set of pieces |
+//! | `pieces`, `rarity` | what has become of each piece; which can be begun, the rarest first |
+//! | `peer`, `rate` | what is known of one peer; bytes a second |
+//! | `requesting` | what is asked of whom |
+//! | `choking` | who is sent something |
+//! | `blame` | who sent what was wrong |
+//! | `fetch` | the info dictionary, for those who come with a magnet link |
+//! | `limits` | every bound, its default, and the reason for it |
+
+mod bitfield;
+mod blame;
+mod choking;
+mod fetch;
+mod geometry;
+mod limits;
+mod peer;
+mod pieces;
+mod rarity;
+mod rate;
+mod requesting;
+#[cfg(test)]
+mod tests;
+mod torrent;
+
+pub use bitfield::{Bitfield, NotABitfield};
+pub use blame::Digest;
+pub use fetch::{Fetch, Fetched};
+pub use geometry::{BLOCK, Geometry};
+pub use limits::Limits;
+pub use pieces::PieceState;
+pub use torrent::{
+    Action, Checked, Keep, Parting, PeerKey, PeerTraits, PeerView, Torrent, Violation,
+};
+
+use peer::Peer;

@@ -1,0 +1,192 @@
+//! What is known of one peer: what it has, what it was asked for, and what it asks for.
+
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+use super::rate::Rate;
+use super::{Bitfield, Limits};
+use crate::torrent::wire::message::Block;
+
+/// Requests to begin with, before anything is known of a peer: half a megabyte. Some answer twice a second only.
+const FIRST: usize = 32;
+/// The fewest there ever are, so that a slow peer does not run dry.
+const FEWEST: usize = 8;
+/// So many seconds' worth of requests are under way.
+const AHEAD: u64 = 4;
+/// So many seconds pass until it is believed that a peer is slow.
+const YOUNG: u32 = 4;
+
+/// One peer of a torrent.
+#[derive(Debug)]
+pub(super) struct Peer {
+    /// Whether it speaks the Fast extension (BEP 6).
+    pub(super) fast: bool,
+    pub(super) has: Bitfield,
+    /// How many of those are wanted.
+    pub(super) interesting: u32,
+    /// It says that it takes nothing more (BEP 21).
+    pub(super) upload_only: bool,
+    pub(super) download: Download,
+    pub(super) upload: Upload,
+}
+
+/// What comes from it.
+#[derive(Debug)]
+pub(super) struct Download {
+    /// Whether it was told that it has something for us.
+    pub(super) is_interested: bool,
+    /// Whether it answers no requests.
+    pub(super) is_choked: bool,
+    /// The blocks that it was asked for and has not sent, by piece and number; in the order in which they were asked.
+    pub(super) asked: VecDeque<(u32, u32)>,
+    /// How many there may be.
+    window: usize,
+    /// Seconds in which it had something to send.
+    age: u32,
+    /// How many it takes, as it says.
+    reqq: Option<usize>,
+    pub(super) rate: Rate,
+    /// When it last sent a block; or when the first of those was asked for that it has to send.
+    heard: Instant,
+    /// It was asked, and has sent nothing for too long.
+    pub(super) is_snubbed: bool,
+    /// Requests that it has turned down since it last sent something.
+    rejected: usize,
+}
+
+/// What goes to it.
+#[derive(Debug)]
+pub(super) struct Upload {
+    /// Whether it says that there is something for it.
+    pub(super) is_interested: bool,
+    /// Whether its requests are not answered.
+    pub(super) is_choked: bool,
+    /// When that last changed.
+    changed: Option<Instant>,
+    /// What it waits for.
+    pub(super) asked: VecDeque<Block>,
+    pub(super) rate: Rate,
+}
+
+impl Peer {
+    pub(super) fn new(fast: bool, pieces: u32, now: Instant) -> Self {
+        Self {
+            fast,
+            has: Bitfield::none(pieces),
+            interesting: 0,
+            upload_only: false,
+            download: Download {
+                is_interested: false,
+                is_choked: true,
+                asked: VecDeque::new(),
+                window: FIRST,
+                age: 0,
+                reqq: None,
+                rate: Rate::default(),
+                heard: now,
+                is_snubbed: false,
+                rejected: 0,
+            },
+            upload: Upload {
+                is_interested: false,
+                is_choked: true,
+                changed: None,
+                asked: VecDeque::new(),
+                rate: Rate::default(),
+            },
+        }
+    }
+}
+
+impl Download {
+    pub(super) fn set_reqq(&mut self, reqq: usize) {
+        self.reqq = Some(reqq.max(1));
+    }
+
+    /// Whether one more block may be asked for.
+    pub(super) fn has_room(&self, limits: &Limits) -> bool {
+        self.is_interested && !self.is_choked && self.asked.len() < self.window(limits)
+    }
+
+    /// How many requests may be under way: never more than the peer takes. Beyond that some drop what they are
+    /// asked, and say nothing.
+    fn window(&self, limits: &Limits) -> usize {
+        let takes = self.reqq.unwrap_or(limits.unsaid_requests);
+        if self.is_snubbed { 1 } else { self.window.min(takes).min(limits.requests) }
+    }
+
+    pub(super) fn ask(&mut self, piece: u32, index: u32, now: Instant) {
+        if self.asked.is_empty() {
+            self.heard = now;
+        }
+        self.asked.push_back((piece, index));
+    }
+
+    /// A block was asked for, and is not any more; whether it was.
+    pub(super) fn forget(&mut self, piece: u32, index: u32) -> bool {
+        let place = self.asked.iter().position(|asked| *asked == (piece, index));
+        place.and_then(|place| self.asked.remove(place)).is_some()
+    }
+
+    /// A block has come. For each that comes two may be asked for, until a few seconds' worth are under way: a peer
+    /// that answers in pulses shows what it can only if it is asked for more than it has sent so far.
+    pub(super) fn handle_block(&mut self, bytes: u32, now: Instant) {
+        self.rate.add(bytes);
+        self.heard = now;
+        self.is_snubbed = false;
+        self.rejected = 0;
+        if self.window < self.worth() {
+            self.window += 1;
+        }
+    }
+
+    /// A second has passed.
+    pub(super) fn tick(&mut self) {
+        self.rate.tick();
+        self.age += u32::from(!self.asked.is_empty());
+        if self.age > YOUNG {
+            self.window = self.window.min(self.worth());
+        }
+    }
+
+    /// As many requests as it answers in a few seconds.
+    fn worth(&self) -> usize {
+        let blocks = self.rate.at_best().saturating_mul(AHEAD) / u64::from(super::BLOCK);
+        usize::try_from(blocks).unwrap_or(usize::MAX).max(FEWEST)
+    }
+
+    /// How long it will take for all that it was asked, if it goes on as it does.
+    pub(super) fn time_left(&self) -> Duration {
+        let bytes = self.asked.len() as u64 * u64::from(super::BLOCK);
+        Duration::from_millis(bytes.saturating_mul(1_000) / self.rate.per_second().max(1))
+    }
+
+    /// It has turned a request down; how often it has done so in a row.
+    pub(super) fn handle_reject(&mut self) -> usize {
+        self.rejected += 1;
+        self.window = FEWEST;
+        self.rejected
+    }
+
+    /// Whether it has let us wait for too long. It is known from then on.
+    pub(super) fn is_silent(&mut self, patience: Duration, now: Instant) -> bool {
+        let waits = !self.asked.is_empty() && now.saturating_duration_since(self.heard) >= patience;
+        if waits {
+            self.heard = now;
+            self.is_snubbed = true;
+        }
+        waits
+    }
+}
+
+impl Upload {
+    /// Whether it is long enough ago that its choke changed.
+    pub(super) fn may_change(&self, limits: &Limits, now: Instant) -> bool {
+        self.changed.is_none_or(|then| now.saturating_duration_since(then) >= limits.round)
+    }
+
+    pub(super) fn set_choked(&mut self, choked: bool, now: Instant) {
+        self.is_choked = choked;
+        self.changed = Some(now);
+    }
+}

@@ -1,0 +1,144 @@
+//! One question over HTTP.
+
+use std::net::IpAddr;
+
+use http::{Method, StatusCode};
+use reactor::{Address, Registry};
+
+use super::{AnnounceFailed, AnnounceOptions, Done};
+use crate::http::client::{
+    Ask, Call, Client, ClientOptions, Failure, Reader, Scheme, Url, redirect,
+};
+use crate::http::wire::Response;
+use crate::torrent::wire::announce::{Announce, Answer};
+
+/// The most bytes of an answer: ten times what 2,000 peers of the longer kind take.
+const LONGEST: usize = 512 << 10;
+
+/// How often one is sent on.
+const MOST_REDIRECTS: u32 = 3;
+
+/// Asks a tracker; `done` is called once, and never before this returns.
+pub(super) fn ask<App: 'static>(
+    registry: &mut Registry<App>,
+    url: &str,
+    announce: &Announce,
+    options: &AnnounceOptions,
+    done: Done<App>,
+) {
+    // A tracker may have a query already, with a word that tells its users apart.
+    let joint = if url.contains('?') { '&' } else { '?' };
+    let question = Question { left: MOST_REDIRECTS, options: options.clone(), done };
+    match format!("{url}{joint}{}", announce.query()).parse::<Url>() {
+        Ok(url) => question.send(registry, url),
+        Err(error) => question.fail(registry, error.into()),
+    }
+}
+
+/// A question, until it is answered.
+struct Question<App> {
+    /// How often it may still be sent on.
+    left: u32,
+    options: AnnounceOptions,
+    done: Done<App>,
+}
+
+impl<App: 'static> Question<App> {
+    fn send(self, registry: &mut Registry<App>, url: Url) {
+        let connect = match (url.scheme(), &self.options.secure) {
+            (Scheme::Http, _) => self.options.connect.clone(),
+            (Scheme::Https, Some(secure)) => secure.clone(),
+            (Scheme::Https, None) => return self.fail(registry, AnnounceFailed::NoTls),
+        };
+        let Ok(address) = Address::to_host(url.host(), url.port()) else {
+            return self.fail(registry, AnnounceFailed::Url);
+        };
+        let ask = Ask::get(&url).within(self.options.patience);
+        // One connection, which nobody needs again for half an hour.
+        let client = Client::new(ClientOptions { connect, ..ClientOptions::default() });
+        let ask = ask.field("Connection", "close").field("User-Agent", AGENT);
+        let reading = Reading { url, state: State::Head, question: self };
+        client.send(registry, &address, ask, reading);
+    }
+
+    fn fail(self, registry: &mut Registry<App>, why: AnnounceFailed) {
+        registry.defer(move |registry, app| (self.done)(registry, app, Err(why)));
+    }
+}
+
+const AGENT: &str = concat!("mio-reactor/", env!("CARGO_PKG_VERSION"));
+
+/// The answer, as it comes.
+struct Reading<App> {
+    url: Url,
+    state: State,
+    question: Question<App>,
+}
+
+enum State {
+    Head,
+    Body(Vec<u8>),
+    /// It sends on.
+    Elsewhere(Url),
+    Failed(AnnounceFailed),
+}
+
+impl<App: 'static> Reader<App> for Reading<App> {
+    fn on_head(&mut self, response: &Response<'_>, call: &mut Call<'_, '_, App>, _: &mut App) {
+        let location = response.fields().get("Location");
+        self.state = match redirect(&Method::GET, &self.url, response.status(), location) {
+            Ok(Some(next)) if self.question.left > 0 => elsewhere(&self.url, next.url),
+            Ok(Some(_)) | Err(_) => State::Failed(AnnounceFailed::Redirect),
+            Ok(None) if response.status() == StatusCode::OK => State::Body(Vec::new()),
+            Ok(None) => State::Failed(AnnounceFailed::Status(response.status().as_u16())),
+        };
+        if !matches!(self.state, State::Body(_)) {
+            call.cancel();
+        }
+    }
+
+    fn on_body(&mut self, bytes: &[u8], call: &mut Call<'_, '_, App>, _: &mut App) {
+        if let State::Body(body) = &mut self.state {
+            body.extend_from_slice(bytes);
+            if body.len() > LONGEST {
+                self.state = State::Failed(AnnounceFailed::TooLong);
+                call.cancel();
+            }
+        }
+    }
+
+    fn on_end(
+        self: Box<Self>,
+        outcome: Result<(), Failure>,
+        registry: &mut Registry<App>,
+        app: &mut App,
+    ) {
+        let Self { state, mut question, .. } = *self;
+        let outcome = match (state, outcome) {
+            (State::Elsewhere(url), _) => {
+                question.left -= 1;
+                return question.send(registry, url);
+            }
+            (State::Failed(why), _) => Err(why),
+            (_, Err(failure)) => Err(failure.into()),
+            (State::Body(body), Ok(())) => Answer::parse(&body).map_err(AnnounceFailed::from),
+            (State::Head, Ok(())) => Err(Failure::NoAnswer.into()),
+        };
+        (question.done)(registry, app, outcome);
+    }
+}
+
+/// A tracker may send on to another, but not from outside to what only this machine, or its network, can reach.
+fn elsewhere(from: &Url, next: Url) -> State {
+    let is_inside = |url: &Url| match url.host().parse() {
+        Ok(IpAddr::V4(ip)) => ip.is_loopback() || ip.is_private() || ip.is_link_local(),
+        Ok(IpAddr::V6(ip)) => {
+            ip.is_loopback() || ip.is_unique_local() || ip.is_unicast_link_local()
+        }
+        Err(_) => url.host() == "localhost",
+    };
+    if is_inside(&next) && next.host() != from.host() {
+        return State::Failed(AnnounceFailed::Inward(next.host_and_port()));
+    }
+    State::Elsewhere(next)
+}

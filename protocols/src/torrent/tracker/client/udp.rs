@@ -1,0 +1,236 @@
+//! One question over UDP (BEP 15).
+//!
+//! ```text
+//!                  Connected                  Announced, Refused
+//!   ┌────────────┐ ────────▶ ┌────────────┐ ───────────────────▶ Over
+//!   │ Connecting │           │ Announcing │
+//!   └────────────┘ ◀──────── └────────────┘       15 · 2ⁿ s without an answer: again, and then Over
+//!                  a minute
+//!                  later the id is old
+//! ```
+
+use std::cell::Cell;
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use reactor::{
+    Address, Datagram, DatagramOptions, DatagramProtocol, DatagramTransport, Registry,
+    SocketClosed, TimerKey,
+};
+
+use super::{AnnounceFailed, AnnounceOptions, Done, Outcome};
+use crate::http::client::Url;
+use crate::torrent::wire::announce::{Announce, NoAnswer};
+use crate::torrent::wire::udp::{Ask, Body, Family, Reply, Request};
+
+/// How long the first answer may take; each next one twice as long (BEP 15).
+const FIRST_WAIT: Duration = Duration::from_secs(15);
+
+/// How long the id of a connection may be used.
+const CONNECTION_LIFE: Duration = Duration::from_secs(60);
+
+const RETRY: TimerKey = TimerKey(0);
+
+/// Asks a tracker; `done` is called once, and never before this returns.
+pub(super) fn ask<App: 'static>(
+    registry: &mut Registry<App>,
+    url: &str,
+    announce: &Announce,
+    options: &AnnounceOptions,
+    done: Done<App>,
+) {
+    let (announce, options) = (*announce, options.clone());
+    match place(url) {
+        Ok((host, port)) => find(registry, host, port, move |registry, app, found| match found {
+            Ok(tracker) => open(registry, app, tracker, announce, &options, done),
+            Err(why) => done(registry, app, Err(why)),
+        }),
+        Err(why) => registry.defer(move |registry, app| done(registry, app, Err(why))),
+    }
+}
+
+/// `udp://HOST:PORT`, with a path or without: nothing says what it would be for.
+fn place(url: &str) -> Result<(String, u16), AnnounceFailed> {
+    let rest = url.strip_prefix("udp://").ok_or(AnnounceFailed::Url)?;
+    let url: Url = format!("http://{rest}").parse()?;
+    Ok((url.host().to_owned(), url.port()))
+}
+
+/// Looks up a host, on the pool: the loop does so only for connections.
+fn find<App: 'static>(
+    registry: &mut Registry<App>,
+    host: String,
+    port: u16,
+    found: impl FnOnce(&mut Registry<App>, &mut App, Result<SocketAddr, AnnounceFailed>) + 'static,
+) {
+    if let Ok(ip) = host.parse::<IpAddr>() {
+        return registry.defer(move |registry, app| found(registry, app, Ok((ip, port).into())));
+    }
+    let found = Rc::new(Cell::new(Some(found)));
+    let (name, looked_up) = (host.clone(), Rc::clone(&found));
+    let look = move || (name.as_str(), port).to_socket_addrs().map(|mut all| all.next());
+    let failed = move |why: String| AnnounceFailed::NotFound { host: host.clone(), why };
+    let refused = failed.clone();
+    let posted = registry.offload(look, move |registry, app, looked| {
+        let address = match looked {
+            Ok(Ok(Some(address))) => Ok(address),
+            Ok(Ok(None)) => Err(failed("it has no address".to_owned())),
+            Ok(Err(error)) => Err(failed(error.to_string())),
+            Err(error) => Err(failed(error.to_string())),
+        };
+        if let Some(found) = looked_up.take() {
+            found(registry, app, address);
+        }
+    });
+    // What was refused is dropped, and has not been called.
+    if let (Err(error), Some(found)) = (posted, found.take()) {
+        let why = refused(error.to_string());
+        registry.defer(move |registry, app| found(registry, app, Err(why)));
+    }
+}
+
+fn open<App: 'static>(
+    registry: &mut Registry<App>,
+    app: &mut App,
+    tracker: SocketAddr,
+    announce: Announce,
+    options: &AnnounceOptions,
+    done: Done<App>,
+) {
+    let any: IpAddr = match tracker {
+        SocketAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
+        SocketAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
+    };
+    let from = options.connect.from.as_ref().and_then(Address::ip).unwrap_or(any);
+    let question = Question {
+        announce,
+        family: Family::of(tracker),
+        left: options.udp_tries.max(1),
+        wait: FIRST_WAIT,
+        waited: Duration::ZERO,
+        transaction: 0,
+        state: State::Connecting,
+        done: Rc::clone(&done),
+    };
+    let options = DatagramOptions { peer: Some(tracker.into()), ..DatagramOptions::default() };
+    let opened = registry.bind_datagram_with(SocketAddr::new(from, 0).into(), &options, question);
+    if let Err(error) = opened {
+        done(registry, app, Err(AnnounceFailed::Unreachable(error.to_string())));
+    }
+}
+
+/// A question, and its socket.
+struct Question<App> {
+    announce: Announce,
+    family: Family,
+    /// How often it may still be asked.
+    left: u32,
+    /// How long the next answer may take.
+    wait: Duration,
+    waited: Duration,
+    transaction: u32,
+    state: State,
+    done: Done<App>,
+}
+
+enum State {
+    Connecting,
+    Announcing { connection: u64, since: Instant },
+    Over(Outcome),
+}
+
+impl<App: 'static> Question<App> {
+    /// Asks what is next, under a number that nobody else can know.
+    fn ask(&mut self, socket: &mut DatagramTransport<'_, App>) {
+        self.transaction = (socket.registry().random() >> 32) as u32;
+        self.send(socket);
+    }
+
+    fn send(&mut self, socket: &mut DatagramTransport<'_, App>) {
+        let (transaction, announce) = (self.transaction, self.announce);
+        let ask = match self.state {
+            State::Connecting => Ask::Connect,
+            State::Announcing { connection, .. } => Ask::Announce { connection, announce },
+            State::Over(_) => return,
+        };
+        // What cannot be sent is lost, and sent again.
+        let _ = socket.send(&Request { transaction, ask }.write());
+        socket.set_timer(RETRY, self.wait);
+    }
+
+    fn finish(&mut self, socket: &mut DatagramTransport<'_, App>, outcome: Outcome) {
+        self.state = State::Over(outcome);
+        socket.close();
+    }
+}
+
+impl<App: 'static> DatagramProtocol<App> for Question<App> {
+    fn on_open(&mut self, socket: &mut DatagramTransport<'_, App>, _: &mut App) {
+        self.ask(socket);
+    }
+
+    fn on_datagram(
+        &mut self,
+        socket: &mut DatagramTransport<'_, App>,
+        datagram: &Datagram<'_>,
+        _: &mut App,
+    ) {
+        let reply = Reply::parse(datagram.bytes, self.family);
+        let Some(reply) = reply.ok().filter(|reply| reply.transaction == self.transaction) else {
+            return;
+        };
+        match (&self.state, reply.body) {
+            (State::Connecting, Body::Connected(connection)) => {
+                let since = socket.registry().now();
+                self.state = State::Announcing { connection, since };
+                self.ask(socket);
+            }
+            (State::Announcing { .. }, Body::Announced(answer)) => self.finish(socket, Ok(answer)),
+            (State::Connecting | State::Announcing { .. }, Body::Refused(why)) => {
+                self.finish(socket, Err(NoAnswer::Refused(why).into()));
+            }
+            _ => {}
+        }
+    }
+
+    fn on_error(
+        &mut self,
+        socket: &mut DatagramTransport<'_, App>,
+        error: &io::Error,
+        _: &mut App,
+    ) {
+        if !matches!(self.state, State::Over(_)) {
+            self.finish(socket, Err(AnnounceFailed::Unreachable(error.to_string())));
+        }
+    }
+
+    fn on_timer(&mut self, socket: &mut DatagramTransport<'_, App>, _: TimerKey, _: &mut App) {
+        self.left -= 1;
+        self.waited += self.wait;
+        self.wait *= 2;
+        if self.left == 0 {
+            return self.finish(socket, Err(AnnounceFailed::Silent(self.waited)));
+        }
+        match self.state {
+            State::Announcing { since, .. }
+                if socket.registry().now() >= since + CONNECTION_LIFE =>
+            {
+                self.state = State::Connecting;
+                self.ask(socket);
+            }
+            // The same number: an answer that was only slow is one, too.
+            _ => self.send(socket),
+        }
+    }
+
+    fn on_close(&mut self, registry: &mut Registry<App>, closed: &SocketClosed, app: &mut App) {
+        let ended = || Err(AnnounceFailed::Unreachable(closed.reason.to_string()));
+        let outcome = match std::mem::replace(&mut self.state, State::Connecting) {
+            State::Over(outcome) => outcome,
+            State::Connecting | State::Announcing { .. } => ended(),
+        };
+        (self.done)(registry, app, outcome);
+    }
+}

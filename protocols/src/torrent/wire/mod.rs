@@ -1,0 +1,34 @@
+//! What peers, trackers and files say: bytes in, values out; no socket, no disk, no clock.
+//!
+//! | file | what it is |
+//! |---|---|
+//! | [`bencode`] | the format of nearly everything else |
+//! | `hash` | what a torrent is known by |
+//! | `peer_id` | what a peer calls itself |
+//! | `metainfo` | a `.torrent` file |
+//! | `info` | the part of it that is hashed: pieces and files |
+//! | `names` | names of files as they can be on a disk |
+//! | [`message`], [`extension`] | what peers say to each other |
+//! | [`announce`] | what a tracker is asked, and answers, over HTTP |
+//! | [`udp`] | the same over UDP |
+//! | `magnet` | a link that says the hash, and where to ask |
+
+pub mod announce;
+pub mod bencode;
+pub mod extension;
+mod hash;
+mod info;
+mod magnet;
+pub mod message;
+mod metainfo;
+mod names;
+mod peer_id;
+pub mod udp;
+
+pub use hash::{InfoHash, NoHash};
+pub use info::{File, Info, InfoError, Layout, Span};
+pub use magnet::{Magnet, NoMagnet};
+pub use metainfo::{Metainfo, MetainfoError};
+pub(super) use names::RESERVED;
+pub use names::{NameRule, Names, NoPath};
+pub use peer_id::PeerId;

@@ -1,0 +1,13 @@
+//! BitTorrent: what its files and messages look like, and what peers and trackers do with them.
+
+#![cfg(feature = "torrent")]
+
+mod announcing;
+mod create;
+mod disk;
+mod metainfo;
+#[path = "../outside/mod.rs"]
+mod outside;
+mod stage;
+mod swarms;
+mod tracker;

@@ -1,0 +1,181 @@
+//! Small swarms on a simulated network: who finds whom, and what becomes of what.
+
+use std::time::Duration;
+
+use protocols::torrent::peer::Options;
+use reactor::sim::Network;
+
+use crate::stage::{Part, address, content, until_whole, watch};
+
+const MINUTE: Duration = Duration::from_secs(60);
+
+#[test]
+fn a_leecher_gets_everything_from_a_seed() {
+    let mut network = Network::from_seed(1);
+    let content = content(1_000_000, false);
+    let seed = Part::seed(&content, 1).enter(&mut network, "seed");
+    let at = address(&network, seed);
+    let leecher = Part::leecher(&content, 2).dialling([at]).enter(&mut network, "leecher");
+    watch(&mut network, &[seed, leecher]);
+    until_whole(&mut network, &[leecher], &content, MINUTE);
+    assert!(network.now() < Duration::from_secs(5), "{:?}", network.now());
+    network.run_for(Duration::from_secs(5)).expect("nothing is broken");
+    let peers = network.app(seed).map(|seed| seed.swarm().peers().count());
+    assert_eq!(peers, Some(0), "two who have all part");
+}
+
+#[test]
+fn who_has_a_magnet_link_gets_everything_and_gives_it_on() {
+    let mut network = Network::from_seed(2);
+    let content = content(500_000, false);
+    let seed = Part::seed(&content, 1).enter(&mut network, "seed");
+    let at = address(&network, seed);
+    let magnet = |id| Part { magnet: true, ..Part::leecher(&content, id) };
+    let first = magnet(2).dialling([at]).enter(&mut network, "first");
+    let at = address(&network, first);
+    // It knows of one who has only the link as well.
+    let second = magnet(3).dialling([at]).enter(&mut network, "second");
+    watch(&mut network, &[seed, first, second]);
+    until_whole(&mut network, &[first, second], &content, MINUTE);
+    assert_eq!(
+        network.app(second).map(|second| second.told.clone()),
+        Some(vec!["info".to_owned()])
+    );
+}
+
+#[test]
+fn peers_hear_of_each_other_unless_the_torrent_is_private() {
+    for private in [false, true] {
+        let mut network = Network::from_seed(3);
+        let content = content(3_000_000, private);
+        let hub = Part::leecher(&content, 1).enter(&mut network, "hub");
+        let at = address(&network, hub);
+        let one = Part { has: |piece| piece % 2 == 0, ..Part::leecher(&content, 2) };
+        let one = one.dialling([at]).enter(&mut network, "one");
+        let other = Part { has: |piece| piece > 70, ..Part::leecher(&content, 3) };
+        let other = other.dialling([at]).enter(&mut network, "other");
+        watch(&mut network, &[hub, one, other]);
+        network.run_for(2 * MINUTE).expect("nothing is broken");
+        let known = network.app(one).map(|one| one.swarm().addresses());
+        assert_eq!(known, Some(if private { 1 } else { 2 }), "private: {private}");
+        assert!(network.app(other).is_some());
+    }
+}
+
+#[test]
+fn both_ends_of_two_connections_keep_the_same() {
+    for round in 0..200 {
+        let mut network = Network::from_seed(round);
+        let content = content(200_000, false);
+        // Neither has anything, so that nobody parts.
+        let (one_id, other_id) = if round % 2 == 0 { (1, 2) } else { (2, 1) };
+        let one = Part::leecher(&content, one_id).enter(&mut network, "one");
+        let at = address(&network, one);
+        let other = Part::leecher(&content, other_id).dialling([at]).enter(&mut network, "other");
+        let at = address(&network, other);
+        let hash = content.info.hash();
+        let delay = Duration::from_micros(round * 20);
+        network.at(delay, move |network| {
+            if let Some((registry, member)) = network.parts(one) {
+                member.swarms.add_peer(registry, hash, at, true).expect("it is shared");
+            }
+        });
+        network.run_for(Duration::from_secs(30)).expect("nothing is broken");
+        for host in [one, other] {
+            let peers = network.app(host).map(|member| member.swarm().peers().count());
+            assert_eq!(peers, Some(1), "round {round}");
+            assert_eq!(
+                network.stats(host).map(|stats| stats.connections),
+                Some(1),
+                "round {round}"
+            );
+        }
+    }
+}
+
+#[test]
+fn who_dials_itself_hangs_up_and_does_not_try_again() {
+    let mut network = Network::from_seed(5);
+    let content = content(100_000, false);
+    let one = Part::leecher(&content, 1).enter(&mut network, "one");
+    let at = address(&network, one);
+    let hash = content.info.hash();
+    network.at(Duration::from_secs(1), move |network| {
+        if let Some((registry, member)) = network.parts(one) {
+            member.swarms.add_peer(registry, hash, at, true).expect("it is shared");
+        }
+    });
+    network.run_for(10 * MINUTE).expect("nothing is broken");
+    let stats = network.stats(one).expect("it is up");
+    assert_eq!((stats.connects, stats.connections), (1, 0));
+}
+
+#[test]
+fn only_the_liar_is_banned() {
+    for seed in 0..20 {
+        let mut network = Network::from_seed(seed);
+        let content = content(1_500_000, false);
+        let liar = Part { lies: true, ..Part::seed(&content, 1) }.enter(&mut network, "liar");
+        let good = ["good", "better"]
+            .map(|name| Part::seed(&content, name.len() as u8).enter(&mut network, name));
+        let at = [liar, good[0], good[1]].map(|host| address(&network, host));
+        let leecher = Part::leecher(&content, 9).dialling(at).enter(&mut network, "leecher");
+        watch(&mut network, &[leecher]);
+        until_whole(&mut network, &[leecher], &content, 5 * MINUTE);
+        let told = network.app(leecher).map(|leecher| leecher.told.clone()).unwrap_or_default();
+        let lies = format!("banned {}", at[0].ip());
+        assert!(told.iter().all(|told| *told == lies), "seed {seed}: {told:?}");
+    }
+}
+
+#[test]
+fn a_full_disk_stops_it_until_there_is_room() {
+    let mut network = Network::from_seed(6);
+    let content = content(500_000, false);
+    let seed = Part::seed(&content, 1).enter(&mut network, "seed");
+    let at = address(&network, seed);
+    let leecher = Part::leecher(&content, 2).dialling([at]).enter(&mut network, "leecher");
+    network.run_for(Duration::from_millis(1)).expect("nothing is broken");
+    let full = |network: &Network, full| {
+        let store = network.app(leecher).map(|it| std::sync::Arc::clone(&it.store));
+        *store.expect("it is up").full.lock().expect("nobody panics") = full;
+    };
+    full(&network, true);
+    network.run_for(Duration::from_secs(15)).expect("nothing is broken");
+    let told = network.app(leecher).map(|it| it.told.clone()).unwrap_or_default();
+    assert!(told.iter().any(|told| told.contains("no room")), "{told:?}");
+    full(&network, false);
+    until_whole(&mut network, &[leecher], &content, MINUTE);
+}
+
+#[test]
+fn three_clients_behind_one_address_are_served() {
+    let mut network = Network::from_seed(7);
+    let content = content(300_000, false);
+    let seed = Part::seed(&content, 1).enter(&mut network, "seed");
+    let at = address(&network, seed);
+    let clients = network.host("three", {
+        let content = content.clone();
+        move |registry| {
+            // Each is a program of its own; here they share a loop, which takes one of them at a time.
+            let part = Part { listens: false, ..Part::leecher(&content, 2) }.dialling([at]);
+            Ok(part.begin(registry, 0)?)
+        }
+    });
+    until_whole(&mut network, &[clients], &content, MINUTE);
+}
+
+#[test]
+fn no_more_peers_are_let_in_than_there_may_be() {
+    let mut network = Network::from_seed(8);
+    let content = content(100_000, false);
+    let mut options = Options::default();
+    options.limits.peers = 2;
+    let hub = Part { options, ..Part::leecher(&content, 1) }.enter(&mut network, "hub");
+    let at = address(&network, hub);
+    for (id, name) in [(2, "a"), (3, "b"), (4, "c")] {
+        Part::leecher(&content, id).dialling([at]).enter(&mut network, name);
+    }
+    network.run_for(Duration::from_secs(30)).expect("nothing is broken");
+    assert_eq!(network.app(hub).map(|hub| hub.swarm().peers().count()), Some(2));
+}
