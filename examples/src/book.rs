@@ -52,6 +52,9 @@ struct Chat;
 #[doc = include_str!("../../docs/transfer.md")]
 struct Transfer;
 
+#[doc = include_str!("../../docs/torrent.md")]
+struct Torrent;
+
 #[doc = include_str!("../../docs/web.md")]
 struct Web;
 

@@ -5,7 +5,7 @@
 //! left are sources in the middle of spending, newcomers are refused.
 
 use std::collections::BTreeMap;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use reactor::TokenBucket;
@@ -105,10 +105,11 @@ fn key(source: IpAddr) -> u64 {
 }
 
 /// What stands for a host: its IPv4 address, however it is written, or its IPv6 network.
+#[cfg(feature = "transfer")]
 pub(crate) fn host(source: IpAddr) -> IpAddr {
     match source.to_canonical() {
         IpAddr::V6(address) => {
-            Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX)).into()
+            std::net::Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX)).into()
         }
         v4 @ IpAddr::V4(_) => v4,
     }

@@ -173,7 +173,7 @@ fn begin(
     registry: &mut Registry<Sharing>,
     addresses: Vec<SocketAddr>,
 ) -> Result<(), Box<dyn Error>> {
-    stop::within(registry, GRACE)?;
+    stop::all_within(registry, &registry.handle().into(), GRACE)?;
     registry.defer(move |registry, sharing: &mut Sharing| {
         for address in addresses {
             // It is shared, or sought, from the beginning.

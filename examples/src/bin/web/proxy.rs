@@ -76,6 +76,9 @@ pub(crate) struct Options {
     tls: ServeTls,
 
     #[command(flatten)]
+    accept_proxy: AcceptProxy,
+
+    #[command(flatten)]
     log: LogOptions,
 
     #[command(flatten)]

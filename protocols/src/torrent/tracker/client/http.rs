@@ -5,7 +5,8 @@ use std::net::IpAddr;
 use http::{Method, StatusCode};
 use reactor::{Address, Registry};
 
-use super::{AnnounceFailed, AnnounceOptions, Done};
+use super::failure::AnnounceFailed;
+use super::options::{AnnounceOptions, Done};
 use crate::http::client::{
     Ask, Call, Client, ClientOptions, Failure, Reader, Scheme, Url, redirect,
 };

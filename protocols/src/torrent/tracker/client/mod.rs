@@ -2,6 +2,7 @@
 //!
 //! | file | what it is |
 //! |---|---|
+//! | `options` | who asks, and whom |
 //! | `tier` | trackers that stand for each other, and when which of them is asked: pure |
 //! | `http` | one question over HTTP |
 //! | `udp` | one question over UDP |
@@ -12,70 +13,21 @@ use std::fmt;
 use std::rc::{Rc, Weak};
 use std::time::Duration;
 
-use reactor::{ConnectOptions, Registry, TimerId};
+use reactor::{Registry, TimerId};
 
 use crate::torrent::wire::announce::{Announce, Answer, Event, Progress};
-use crate::torrent::{InfoHash, PeerId};
 
 mod failure;
 mod http;
+mod options;
 mod tier;
 mod udp;
 
 pub use failure::AnnounceFailed;
+pub use options::AnnounceOptions;
+
+use options::{Done, Outcome};
 use tier::Tier;
-
-/// What has become of a question.
-type Outcome = Result<Answer, AnnounceFailed>;
-
-/// Hears of it: once, although the type would let it hear more often.
-type Done<App> = Rc<dyn Fn(&mut Registry<App>, &mut App, Outcome)>;
-
-/// Who asks, and whom.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct AnnounceOptions {
-    /// The torrent.
-    pub hash: InfoHash,
-    /// This peer.
-    pub peer: PeerId,
-    /// Where it listens.
-    pub port: u16,
-    /// What trackers know it by when its address changes: random.
-    pub key: u32,
-    /// Trackers, in tiers (BEP 12). All tiers are asked at the same time, since one may know whom others do not; the
-    /// trackers of one tier stand for each other.
-    pub tiers: Vec<Vec<String>>,
-    /// How many peers are wanted in one answer. Default `None`: as many as the tracker likes.
-    pub want: Option<u32>,
-    /// How connections are made; those over UDP are made [from](ConnectOptions::from) there, too.
-    pub connect: ConnectOptions,
-    /// How those over TLS are made. Default `None`: https fails.
-    pub secure: Option<ConnectOptions>,
-    /// How long an answer over HTTP may take. Default 30 s.
-    pub patience: Duration,
-    /// How often a question is sent over UDP that is not answered: after 15 s, 30 s more, and so on. Default 3, which
-    /// is given up after 105 s; somebody who is not there at all is known at once.
-    pub udp_tries: u32,
-}
-
-impl AnnounceOptions {
-    /// The least there has to be.
-    #[must_use]
-    pub fn new(hash: InfoHash, peer: PeerId, port: u16, tiers: Vec<Vec<String>>) -> Self {
-        Self {
-            hash,
-            peer,
-            port,
-            key: 0,
-            tiers,
-            want: None,
-            connect: ConnectOptions::default(),
-            secure: None,
-            patience: Duration::from_secs(30),
-            udp_tries: 3,
-        }
-    }
-}
 
 /// What trackers had to say.
 #[derive(Clone, Debug, PartialEq, Eq)]

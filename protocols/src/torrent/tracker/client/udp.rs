@@ -20,7 +20,8 @@ use reactor::{
     SocketClosed, TimerKey,
 };
 
-use super::{AnnounceFailed, AnnounceOptions, Done, Outcome};
+use super::failure::AnnounceFailed;
+use super::options::{AnnounceOptions, Done, Outcome};
 use crate::http::client::Url;
 use crate::torrent::wire::announce::{Announce, NoAnswer};
 use crate::torrent::wire::udp::{Ask, Body, Family, Reply, Request};
