@@ -82,6 +82,9 @@ pub(crate) struct Options {
     log: LogOptions,
 
     #[command(flatten)]
+    accept_proxy: AcceptProxy,
+
+    #[command(flatten)]
     service: ServiceOptions,
 }
 
