@@ -82,9 +82,6 @@ pub(crate) struct Options {
     log: LogOptions,
 
     #[command(flatten)]
-    accept_proxy: AcceptProxy,
-
-    #[command(flatten)]
     service: ServiceOptions,
 }
 
