@@ -10,9 +10,7 @@ use std::time::Duration;
 
 use protocols::rpc::wire::{self, Message, Text};
 use protocols::rpc::{self, Dialect, ServerOptions, Service};
-use reactor::{Address, OpenError, Registry};
-use rustix::fs::Mode;
-use rustix::process::umask;
+use reactor::{Address, ListenOptions, OpenError, Registry};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::json;
@@ -23,9 +21,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// How deep an answer may be nested: deeper than any is.
 const DEPTH: usize = 64;
 
-/// Listens there for whoever may open the file: its owner (mode 0600). It has that mode from the first
-/// moment on, so this comes before other threads are started, which would make files of the same mode
-/// meanwhile.
+/// Listens there for whoever may open the file: its owner (mode 0600). It has that mode before anybody can connect.
 ///
 /// # Errors
 ///
@@ -35,11 +31,9 @@ pub fn listen<App: 'static>(
     path: &Path,
     service: Service<App>,
 ) -> Result<(), OpenError> {
-    let before = umask(Mode::RWXG | Mode::RWXO | Mode::XUSR);
-    let options = ServerOptions::default();
-    let listening = rpc::listen(registry, Address::from(path), &options, Rc::new(service));
-    umask(before);
-    listening.map(drop)
+    let listen = ListenOptions { unix_mode: Some(0o600), ..ListenOptions::default() };
+    let options = ServerOptions { listen, ..ServerOptions::default() };
+    rpc::listen(registry, Address::from(path), &options, Rc::new(service)).map(drop)
 }
 
 /// Asks a server that runs, and waits for its answer.

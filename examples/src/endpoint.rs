@@ -6,6 +6,7 @@ use std::net::ToSocketAddrs;
 use std::str::FromStr;
 use std::time::Duration;
 
+use clap::Args;
 use protocols::http::client::Url;
 use reactor::{Address, ParseAddressError};
 use thiserror::Error;
@@ -24,6 +25,16 @@ pub enum Endpoint {
 /// A host, by name or address, and a port.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HostPort(String);
+
+/// Who may connect to the Unix sockets of a server.
+#[derive(Args, Clone, Copy, Debug)]
+pub struct UnixMode {
+    /// Let those connect to a Unix socket who may write to it with this mode: 660 is its owner and its group
+    ///
+    /// Without it the umask decides, and mostly lets in the owner alone.
+    #[arg(long, value_name = "MODE", value_parser = mode)]
+    pub unix_mode: Option<u32>,
+}
 
 /// The words name no server.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -202,6 +213,16 @@ impl fmt::Display for HostPort {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
+}
+
+/// Reads the permission bits of a file, in octal as chmod(1) has them.
+///
+/// # Errors
+///
+/// If it is no such number; the text is a sentence for the option's user.
+fn mode(text: &str) -> Result<u32, String> {
+    let mode = u32::from_str_radix(text, 8).ok().filter(|&mode| mode <= 0o777);
+    mode.ok_or_else(|| "expected three octal digits, such as 660".to_owned())
 }
 
 /// Reads a number of seconds, `0.5` say, for an option.

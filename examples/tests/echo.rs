@@ -5,6 +5,7 @@ mod support;
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream, UdpSocket};
+use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixDatagram;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -99,6 +100,22 @@ fn ctrl_c_reports_and_removes_the_socket_file() {
     let totals = "echoed 12 bytes of 2 connections (0 open), 6 bytes in 1 datagrams";
     assert!(report.ends_with(totals), "{report}");
     assert!(!std::fs::exists(path).expect("the directory is ours"), "the socket file is left");
+}
+
+#[test]
+fn a_unix_socket_is_for_those_whom_its_mode_lets_in() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().join("echo.sock");
+    let address = format!("unix:{}", path.display());
+    let server = Program::start(ECHO, &["serve", "--listen", &address, "--unix-mode", "660"]);
+    assert_eq!(server.line(), format!("listening on {address}"));
+    let mode = std::fs::metadata(&path).expect("it is there").permissions().mode();
+    assert_eq!(mode & 0o777, 0o660);
+    assert_eq!(echo(&["send", &address, "hello"], b"").text(), "hello");
+    server.stop();
+    let ended = echo(&["serve", "--listen", &address, "--unix-mode", "rw"], b"");
+    assert_eq!(ended.code, Some(2), "{ended:?}");
+    assert!(ended.errors.contains("three octal digits"), "{ended:?}");
 }
 
 #[test]

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use chrono::Local;
 use clap::{Args, ValueEnum};
 use examples::advice::NotOpened;
-use examples::endpoint::{self, Endpoint};
+use examples::endpoint::{self, Endpoint, UnixMode};
 use examples::proxied::AcceptProxy;
 use examples::service::{self, ServiceOptions, notify};
 use examples::tls::{ServeTls, Served};
@@ -101,6 +101,9 @@ pub(crate) struct Options {
     accept_proxy: AcceptProxy,
 
     #[command(flatten)]
+    unix_mode: UnixMode,
+
+    #[command(flatten)]
     service: ServiceOptions,
 }
 
@@ -183,7 +186,8 @@ fn open(
 ) -> Result<Vec<String>, Box<dyn Error>> {
     let limits = config.settings.limits.stream_limits();
     let proxy_protocol = options.accept_proxy.expected();
-    let listen = ListenOptions { limits, proxy_protocol, ..ListenOptions::default() };
+    let UnixMode { unix_mode } = options.unix_mode;
+    let listen = ListenOptions { limits, proxy_protocol, unix_mode, ..ListenOptions::default() };
     let mut lines = Vec::new();
     for address in addresses(options, config)? {
         let id = chat::listen(registry, address, &listen).map_err(NotOpened::by("--listen"))?;
@@ -212,7 +216,9 @@ fn open_tls(
     };
     let limits = config.settings.limits.stream_limits();
     let (tls, proxy_protocol) = (Some(tls.tls()), options.accept_proxy.expected());
-    let listen = ListenOptions { limits, tls, proxy_protocol, ..ListenOptions::default() };
+    let UnixMode { unix_mode } = options.unix_mode;
+    let listen =
+        ListenOptions { limits, tls, proxy_protocol, unix_mode, ..ListenOptions::default() };
     let mut lines = Vec::new();
     for address in addresses {
         let id = chat::listen(registry, address, &listen).map_err(NotOpened::by("--tls-listen"))?;
@@ -229,7 +235,8 @@ fn open_websocket(
 ) -> Result<Vec<String>, Box<dyn Error>> {
     let limits = config.settings.limits.stream_limits();
     let proxy_protocol = options.accept_proxy.expected();
-    let listen = ListenOptions { limits, proxy_protocol, ..ListenOptions::default() };
+    let UnixMode { unix_mode } = options.unix_mode;
+    let listen = ListenOptions { limits, proxy_protocol, unix_mode, ..ListenOptions::default() };
     let origins = match &options.origin[..] {
         [] => Origins::SameHost,
         origins => Origins::Only(origins.to_vec()),

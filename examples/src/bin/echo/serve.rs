@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clap::Args;
 use examples::advice::NotOpened;
-use examples::endpoint::{Endpoint, HostPort, of_streams, some_seconds};
+use examples::endpoint::{Endpoint, HostPort, UnixMode, of_streams, some_seconds};
 use examples::loops::{self, LoopOptions};
 use examples::proxied::AcceptProxy;
 use examples::service::{self, ServiceOptions};
@@ -71,6 +71,9 @@ pub(crate) struct Options {
 
     #[command(flatten)]
     loops: LoopOptions,
+
+    #[command(flatten)]
+    unix_mode: UnixMode,
 
     #[command(flatten)]
     service: ServiceOptions,
@@ -161,5 +164,6 @@ fn places(options: &Options) -> Result<(Vec<Endpoint>, Vec<HostPort>), Box<dyn E
 fn streams(options: &Options, tls: Option<&Served>) -> ListenOptions {
     let limits = StreamLimits { idle_timeout: options.idle, ..StreamLimits::default() };
     let (tls, proxy_protocol) = (tls.map(Served::tls), options.accept_proxy.expected());
-    ListenOptions { limits, tls, proxy_protocol, ..ListenOptions::default() }
+    let UnixMode { unix_mode } = options.unix_mode;
+    ListenOptions { limits, tls, proxy_protocol, unix_mode, ..ListenOptions::default() }
 }

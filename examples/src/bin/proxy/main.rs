@@ -27,7 +27,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, ValueEnum};
 use examples::advice::NotOpened;
-use examples::endpoint::{Endpoint, of_streams, seconds, some_seconds};
+use examples::endpoint::{Endpoint, UnixMode, of_streams, seconds, some_seconds};
 use examples::loops::{self, LoopOptions};
 use examples::proxied::AcceptProxy;
 use examples::service::{self, ServiceOptions};
@@ -107,6 +107,9 @@ struct Cli {
 
     #[command(flatten)]
     loops: LoopOptions,
+
+    #[command(flatten)]
+    unix_mode: UnixMode,
 
     #[command(flatten)]
     service: ServiceOptions,
@@ -224,6 +227,7 @@ fn open(
         limits: streams(cli),
         tls: tls.map(Served::tls),
         proxy_protocol: cli.accept_proxy.expected(),
+        unix_mode: cli.unix_mode.unix_mode,
         ..ListenOptions::default()
     };
     let mut lines = Vec::new();

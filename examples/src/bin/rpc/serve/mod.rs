@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use clap::Args;
 use examples::advice::NotOpened;
-use examples::endpoint::HostPort;
+use examples::endpoint::{HostPort, UnixMode};
 use examples::service::{self, ServiceOptions};
 use examples::tls::{ServeTls, Served};
 use examples::{output, stop};
@@ -68,6 +68,9 @@ pub(crate) struct Options {
     /// Say who calls what, on standard error
     #[arg(long, short)]
     verbose: bool,
+
+    #[command(flatten)]
+    unix_mode: UnixMode,
 
     #[command(flatten)]
     service: ServiceOptions,
@@ -154,7 +157,8 @@ fn open(
     service: &Rc<Service<Site>>,
     tls: Option<&Served>,
 ) -> Result<Vec<String>, Box<dyn Error>> {
-    let listen = ListenOptions { tls: tls.map(Served::tls), ..ListenOptions::default() };
+    let UnixMode { unix_mode } = options.unix_mode;
+    let listen = ListenOptions { tls: tls.map(Served::tls), unix_mode, ..ListenOptions::default() };
     let framing = options.framing.into();
     let server = ServerOptions { framing, listen: listen.clone(), ..ServerOptions::default() };
     let [tcp, http, ws] =
