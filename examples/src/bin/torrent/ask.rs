@@ -7,7 +7,8 @@ use examples::tls::Trust;
 use protocols::torrent::tracker::{AnnounceFailed, AnnounceOptions, scrape};
 use protocols::torrent::wire::announce::Counts;
 use protocols::torrent::{InfoHash, PeerId};
-use reactor::{ConnectOptions, Reactor};
+use reactor::tls::TlsError;
+use reactor::{Address, ConnectOptions, Reactor};
 
 /// What a tracker says.
 pub(crate) type Told = (String, Result<Counts, AnnounceFailed>);
@@ -18,7 +19,7 @@ pub(crate) fn trackers(hash: InfoHash, urls: &[String]) -> Result<Vec<Told>, Box
     let mut told: Vec<Option<Told>> = vec![None; urls.len()];
     // Of these it counts how a tracker is asked, and which torrent it is about.
     let mut options = AnnounceOptions::new(hash, PeerId::new([0; 12]), 0, Vec::new());
-    options.secure = secure(urls)?;
+    options.secure = secure(urls, None)?;
     options.udp_tries = 1;
     for (at, url) in urls.iter().enumerate() {
         let asked = url.clone();
@@ -38,10 +39,13 @@ pub(crate) fn trackers(hash: InfoHash, urls: &[String]) -> Result<Vec<Told>, Box
 }
 
 /// How trackers are asked over TLS, if one of them is: those are trusted whom the system trusts.
-pub(crate) fn secure(urls: &[String]) -> Result<Option<ConnectOptions>, Box<dyn Error>> {
+pub(crate) fn secure(
+    urls: &[String],
+    from: Option<Address>,
+) -> Result<Option<ConnectOptions>, TlsError> {
     if !urls.iter().any(|url| url.starts_with("https:")) {
         return Ok(None);
     }
     let tls = Trust::default().load(None, &[])?;
-    Ok(Some(ConnectOptions { tls: Some(tls), ..ConnectOptions::default() }))
+    Ok(Some(ConnectOptions { from, tls: Some(tls), ..ConnectOptions::default() }))
 }
