@@ -62,7 +62,8 @@ impl Question for InfoHash {
     fn read(&self, text: &[u8]) -> Result<Counts, NoAnswer> {
         let all = parse_scrape(text)?;
         let ours = all.into_iter().find(|(hash, _)| hash == self);
-        ours.map(|(_, counts)| counts).ok_or(NoAnswer::Missing("files"))
+        // Of one that it does not know, opentracker says nothing here, and zeros over UDP.
+        Ok(ours.map(|(_, counts)| counts).unwrap_or_default())
     }
 
     fn ask(&self, connection: u64) -> Ask {
