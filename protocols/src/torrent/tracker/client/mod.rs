@@ -147,23 +147,21 @@ impl<App: 'static> Announcer<App> {
         if let Some(timer) = self.shared.timer.take() {
             registry.cancel(timer);
         }
-        let tiers = self.shared.tiers.take();
-        let urls: Vec<_> = tiers.into_iter().flat_map(Tier::into_started).collect();
+        let (tiers, is_complete) = (self.shared.tiers.take(), self.shared.is_complete.get());
+        let urls: Vec<_> = tiers.into_iter().flat_map(|it| it.into_started(is_complete)).collect();
+        let options =
+            AnnounceOptions { patience: FAREWELL, udp_tries: 1, ..self.shared.options.clone() };
         let farewell = Rc::new(Farewell {
+            shared: self.shared,
+            options,
             left: Cell::new(urls.len()),
             done: Cell::new(Some(Box::new(done))),
         });
-        let options =
-            AnnounceOptions { patience: FAREWELL, udp_tries: 1, ..self.shared.options.clone() };
-        let announce = self.shared.announce(Event::Stopped, app);
-        for url in &urls {
-            let farewell = Rc::clone(&farewell);
-            let told: Done<App, Answer> =
-                Rc::new(move |registry, app, _| farewell.handle_told(registry, app));
-            ask(registry, url, announce, &options, told);
-        }
         if urls.is_empty() {
             return registry.defer(move |registry, app| farewell.end(registry, app));
+        }
+        for (url, owes) in urls {
+            farewell.say(url, owes, registry, app);
         }
         let late = Rc::clone(&farewell);
         // Without a timer it takes as long as it takes.
@@ -171,15 +169,32 @@ impl<App: 'static> Announcer<App> {
     }
 }
 
-/// What is still to be told that it is over.
+/// Trackers that are still to be told that it is over.
 struct Farewell<App> {
+    shared: Rc<Shared<App>>,
+    options: AnnounceOptions,
     left: Cell<usize>,
     done: Cell<Option<Box<Last<App>>>>,
 }
 
 type Last<App> = dyn FnOnce(&mut Registry<App>, &mut App);
 
-impl<App> Farewell<App> {
+impl<App: 'static> Farewell<App> {
+    /// Tells one that it is over; before that, that everything is here, if it does not know that yet.
+    fn say(self: &Rc<Self>, url: String, owes: bool, registry: &mut Registry<App>, app: &mut App) {
+        let event = if owes { Event::Completed } else { Event::Stopped };
+        let announce = self.shared.announce(event, app);
+        let (this, told) = (Rc::clone(self), url.clone());
+        let told: Done<App, Answer> = Rc::new(move |registry, app, _| {
+            if owes {
+                this.say(told.clone(), false, registry, app);
+            } else {
+                this.handle_told(registry, app);
+            }
+        });
+        ask(registry, &url, announce, &self.options, told);
+    }
+
     fn handle_told(&self, registry: &mut Registry<App>, app: &mut App) {
         self.left.set(self.left.get() - 1);
         if self.left.get() == 0 {
