@@ -230,10 +230,8 @@ impl Sharer for Site {
         match event {
             Event::Info(info) => self.share(registry, info),
             Event::Complete => self.is_complete = true,
-            Event::Banned(ip) => {
-                if self.liar.borrow().is_none_or(|liar| liar.ip() != ip) {
-                    self.score.note_wrong(format!("{ip} is banned, and never lied"));
-                }
+            Event::Banned(ip) if self.liar.borrow().is_none_or(|liar| liar.ip() != ip) => {
+                self.score.note_wrong(format!("{ip} is banned, and never lied"));
             }
             _ => {}
         }
