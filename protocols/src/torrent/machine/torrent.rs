@@ -176,6 +176,9 @@ impl Torrent {
     /// be said first is [`greeting`](Self::greeting).
     pub fn handle_peer(&mut self, key: PeerKey, fast: bool, now: Instant) {
         let pieces = self.geometry().pieces();
+        if self.peers.contains_key(&key) {
+            self.handle_gone(key, now);
+        }
         self.peers.insert(key, Peer::new(fast, pieces, now));
     }
 
