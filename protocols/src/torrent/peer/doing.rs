@@ -18,6 +18,9 @@ use crate::torrent::wire::message::{Block, Message};
 /// What was read for a peer: messages, and the parts that could not be read.
 type Read = (Vec<u8>, Vec<Block>);
 
+/// Bytes in front of a block.
+const HEAD: usize = 13;
+
 impl Swarm {
     /// Does everything that is to be done, and sends what was said.
     pub(super) fn act<App: Host>(&mut self, registry: &mut Registry<App>) {
@@ -231,14 +234,15 @@ impl Sharing {
 
 /// Reads blocks, and makes messages of them. It runs on a thread for work that blocks.
 fn read(store: &dyn Store, blocks: &[Block]) -> Read {
-    let (mut messages, mut unread) = (Vec::new(), Vec::new());
+    let all: usize = blocks.iter().map(|block| HEAD + block.length as usize).sum();
+    let (mut messages, mut unread) = (Vec::with_capacity(all), Vec::new());
     for &block in blocks {
-        match store.read(block) {
-            Ok(bytes) if bytes.len() == block.length as usize => {
-                messages.extend_from_slice(&block.piece_head());
-                messages.extend_from_slice(&bytes);
-            }
-            Ok(_) | Err(_) => unread.push(block),
+        let before = messages.len();
+        messages.extend_from_slice(&block.piece_head());
+        let read = store.read(block, &mut messages);
+        if read.is_err() || messages.len() - before != HEAD + block.length as usize {
+            messages.truncate(before);
+            unread.push(block);
         }
     }
     (messages, unread)
