@@ -149,6 +149,21 @@ fn a_full_disk_stops_it_until_there_is_room() {
 }
 
 #[test]
+fn who_cannot_check_as_fast_as_pieces_come_lets_its_peers_wait() {
+    let mut network = Network::from_seed(9);
+    let content = content(2_000_000, false);
+    let seeds = ["one", "two", "three"]
+        .map(|name| Part::seed(&content, name.len() as u8).enter(&mut network, name));
+    let at = seeds.map(|seed| address(&network, seed));
+    let mut options = Options::default();
+    options.limits.backlog = 0;
+    let slow = Part { options, ..Part::leecher(&content, 9) }.dialling(at);
+    let slow = slow.enter(&mut network, "slow");
+    watch(&mut network, &[slow]);
+    until_whole(&mut network, &[slow], &content, MINUTE);
+}
+
+#[test]
 fn no_more_peers_are_let_in_than_there_may_be() {
     let mut network = Network::from_seed(8);
     let content = content(100_000, false);

@@ -20,6 +20,8 @@ type Read = (Vec<u8>, Vec<Block>);
 
 /// Bytes in front of a block.
 const HEAD: usize = 13;
+/// Buffers of pieces that are kept for the next.
+const SPARE: usize = 4;
 
 impl Swarm {
     /// Does everything that is to be done, and sends what was said.
@@ -163,7 +165,7 @@ impl Swarm {
             return;
         };
         let bytes = Arc::new(sharing.buffers.remove(&piece).unwrap_or_default());
-        let kept = Arc::clone(&bytes);
+        let (kept, refused) = (Arc::clone(&bytes), Arc::clone(&bytes));
         let (hash, info, store) =
             (self.hash, Arc::clone(&sharing.info), Arc::clone(&sharing.store));
         let key = sharing.key.clone();
@@ -171,13 +173,34 @@ impl Swarm {
         let offloaded = registry.offload(work, move |registry, app: &mut App, checked| {
             if let Some(swarm) = app.swarms().get_mut(&hash) {
                 let checked = checked.unwrap_or((Checked::NotKept, Some(DiskError::Aborted)));
+                swarm.handle_buffer(kept, registry);
                 swarm.handle_checked(piece, checked, registry);
             }
         });
         if offloaded.is_err() {
             // It is tried again when time has passed.
-            sharing.buffers.insert(piece, Arc::unwrap_or_clone(kept));
+            sharing.backlog -= refused.len();
+            sharing.buffers.insert(piece, Arc::unwrap_or_clone(refused));
             sharing.unchecked.push_back((piece, digests));
+        }
+    }
+
+    /// A piece was checked, and the memory it lay in is free. Those who had to wait for that are read again.
+    fn handle_buffer<App: Host>(&mut self, buffer: Arc<Vec<u8>>, registry: &mut Registry<App>) {
+        let Phase::Sharing(sharing) = &mut self.phase else {
+            return;
+        };
+        sharing.backlog = sharing.backlog.saturating_sub(buffer.len());
+        if sharing.spare.len() < SPARE
+            && let Ok(buffer) = Arc::try_unwrap(buffer)
+        {
+            sharing.spare.push(buffer);
+        }
+        if !self.is_behind() {
+            for id in std::mem::take(&mut self.held) {
+                // It may have ended.
+                let _ = registry.resume(id);
+            }
         }
     }
 
@@ -212,7 +235,13 @@ impl Sharing {
     /// Keeps a block until its piece is whole.
     pub(super) fn keep(&mut self, block: Block, bytes: &[u8]) {
         let length = self.torrent.geometry().length_of(block.piece) as usize;
-        let buffer = self.buffers.entry(block.piece).or_insert_with(|| vec![0; length]);
+        let spare = &mut self.spare;
+        let buffer = self.buffers.entry(block.piece).or_insert_with(|| {
+            // What is in it is written over before anybody looks.
+            let mut buffer = spare.pop().unwrap_or_default();
+            buffer.resize(length, 0);
+            buffer
+        });
         let (begin, end) = (block.begin as usize, block.begin as usize + bytes.len());
         if let Some(place) = buffer.get_mut(begin..end) {
             place.copy_from_slice(bytes);

@@ -5,7 +5,7 @@ use std::hash::RandomState;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use reactor::{Registry, TimerId};
+use reactor::{ConnectionId, Registry, TimerId};
 
 use super::addresses::Addresses;
 use super::member::{Member, Who};
@@ -47,6 +47,8 @@ pub struct Swarm {
     pub(super) phase: Phase,
     pub(super) members: BTreeMap<PeerKey, Member>,
     pub(super) addresses: Addresses,
+    /// Connections that are not read until fewer pieces wait to be checked.
+    pub(super) held: Vec<ConnectionId>,
     /// Peers that are to be sent something.
     pub(super) dirty: Vec<PeerKey>,
     pub(super) gone: VecDeque<(PeerKey, Who)>,
@@ -75,6 +77,10 @@ pub(super) struct Sharing {
     pub(super) store: Arc<dyn Store>,
     /// Pieces that are being put together.
     pub(super) buffers: HashMap<u32, Vec<u8>>,
+    /// Memory for the next pieces.
+    pub(super) spare: Vec<Vec<u8>>,
+    /// Bytes of pieces that are being checked.
+    pub(super) backlog: usize,
     /// Pieces that are whole, and for which no thread was free yet.
     pub(super) unchecked: VecDeque<(u32, bool)>,
     /// The key of the digests of blocks.
@@ -98,6 +104,7 @@ impl Swarm {
             phase: Phase::Seeking(Fetch::new(hash, options.metainfo.bytes)),
             members: BTreeMap::new(),
             addresses: Addresses::new(options.limits.addresses),
+            held: Vec::new(),
             dirty: Vec::new(),
             gone: VecDeque::new(),
             events: Vec::new(),
@@ -169,6 +176,16 @@ impl Swarm {
         Bounds { bitfield, block: BLOCK as usize, extended: limits.extended }
     }
 
+    /// Whether more has come than is checked in time. Peers wait then, as TCP lets them; else what they send would fill
+    /// the memory.
+    pub(super) fn is_behind(&self) -> bool {
+        let Phase::Sharing(sharing) = &self.phase else {
+            return false;
+        };
+        let two_pieces = 2 * sharing.info.piece_length() as usize;
+        sharing.backlog > self.options.limits.backlog.max(two_pieces)
+    }
+
     // ── joining and leaving ─────────────────────────────────────────────────────────────────
 
     pub(super) fn share<App: Host>(&mut self, shared: Shared, registry: &mut Registry<App>) {
@@ -186,7 +203,8 @@ impl Swarm {
         let (buffers, unchecked) = Default::default();
         let key = RandomState::new();
         let was_complete = torrent.is_complete();
-        let sharing = Sharing { info, torrent, store, buffers, unchecked, key };
+        let (spare, backlog) = Default::default();
+        let sharing = Sharing { info, torrent, store, buffers, spare, backlog, unchecked, key };
         self.phase = Phase::Sharing(Box::new(sharing));
         if was_complete {
             self.events.push(Event::Complete);
