@@ -69,7 +69,7 @@ pub struct PeerTraits {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum Violation {
     /// It says that it has other pieces than there are.
-    #[error("{0}")]
+    #[error(transparent)]
     Bitfield(#[from] NotABitfield),
     /// It speaks of a piece that there is not.
     #[error("piece {0}, which there is not")]
