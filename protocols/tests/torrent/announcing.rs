@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use protocols::torrent::tracker::{
     AnnounceFailed, AnnounceOptions, Announcer, Tracker, TrackerEvent, listen_http, listen_udp,
+    scrape,
 };
 use protocols::torrent::wire::announce::{NoAnswer, Progress};
 use protocols::torrent::{PeerId, TrackerLimits};
@@ -156,6 +157,31 @@ fn a_dead_tracker_stops_neither_its_tier_nor_the_others() {
     };
     assert!(answered(&good[0]) && answered(&good[1]), "{:?}", app(&network, peer).events);
     assert!(app(&network, peer).failures().len() >= 2);
+}
+
+#[test]
+fn trackers_say_how_many_peers_there_are() {
+    let mut network = Network::from_seed(6);
+    let tracker = tracker(&mut network);
+    let urls = [http(&network, tracker), udp(&network, tracker), "http://192.0.2.1/x".to_owned()];
+    peer(&mut network, 10, &[&[&urls[0]]]);
+    run(&mut network, 5);
+    let options = AnnounceOptions::new([1; 20].into(), PeerId::new([0; 12]), 0, Vec::new());
+    let asking = network.host("asking", move |registry: &mut Registry<Vec<String>>| {
+        for url in &urls {
+            scrape(registry, url, &options, |_, told: &mut Vec<String>, counts| {
+                told.push(match counts {
+                    Ok(counts) => format!("{}+{}", counts.seeders, counts.leechers),
+                    Err(why) => why.to_string(),
+                });
+            });
+        }
+        Ok(Vec::new())
+    });
+    run(&mut network, 5);
+    let mut told = app(&network, asking).clone();
+    told.sort();
+    assert_eq!(told, ["0+1", "0+1", &AnnounceFailed::NoScrape.to_string()]);
 }
 
 #[test]

@@ -22,7 +22,7 @@ use protocols::torrent::{InfoHash, PeerId};
 use reactor::{Address, ConnectOptions, ListenOptions, Reactor, Registry, Signal};
 
 use crate::progress::Progress;
-use crate::{choice, file};
+use crate::{ask, choice, file};
 
 /// How long the end may take: what peers are owed is on its way by then.
 const GRACE: Duration = Duration::from_secs(1);
@@ -319,6 +319,8 @@ impl Sharing {
         let from = self.swarms.options().from.map(|ip| Address::Ip((ip, 0).into()));
         let options = AnnounceOptions {
             key: registry.random() as u32,
+            // Where the system trusts nobody, those that want TLS fail, and say so.
+            secure: ask::secure(&tiers.concat(), from.clone()).ok().flatten(),
             connect: ConnectOptions { from, ..ConnectOptions::default() },
             ..AnnounceOptions::new(self.hash, self.swarms.id(), port, tiers)
         };

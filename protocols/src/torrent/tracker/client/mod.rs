@@ -3,6 +3,7 @@
 //! | file | what it is |
 //! |---|---|
 //! | `options` | who asks, and whom |
+//! | `question` | what a tracker can be asked |
 //! | `tier` | trackers that stand for each other, and when which of them is asked: pure |
 //! | `http` | one question over HTTP |
 //! | `udp` | one question over UDP |
@@ -15,11 +16,12 @@ use std::time::Duration;
 
 use reactor::{Registry, TimerId};
 
-use crate::torrent::wire::announce::{Announce, Answer, Event, Progress};
+use crate::torrent::wire::announce::{Announce, Answer, Counts, Event, Progress};
 
 mod failure;
 mod http;
 mod options;
+mod question;
 mod tier;
 mod udp;
 
@@ -27,6 +29,7 @@ pub use failure::AnnounceFailed;
 pub use options::AnnounceOptions;
 
 use options::{Done, Outcome};
+use question::Question;
 use tier::Tier;
 
 /// What trackers had to say.
@@ -155,9 +158,9 @@ impl<App: 'static> Announcer<App> {
         let announce = self.shared.announce(Event::Stopped, app);
         for url in &urls {
             let farewell = Rc::clone(&farewell);
-            let told: Done<App> =
+            let told: Done<App, Answer> =
                 Rc::new(move |registry, app, _| farewell.handle_told(registry, app));
-            ask(registry, url, &announce, &options, told);
+            ask(registry, url, announce, &options, told);
         }
         if urls.is_empty() {
             return registry.defer(move |registry, app| farewell.end(registry, app));
@@ -244,19 +247,19 @@ impl<App: 'static> Shared<App> {
     ) {
         let announce = self.announce(event, app);
         let (weak, asked) = (Rc::downgrade(self), url.clone());
-        let done: Done<App> = Rc::new(move |registry, app, outcome| {
+        let done: Done<App, Answer> = Rc::new(move |registry, app, outcome| {
             if let Some(this) = weak.upgrade() {
                 this.handle_outcome(tier, asked.clone(), outcome, registry, app);
             }
         });
-        ask(registry, &url, &announce, &self.options, done);
+        ask(registry, &url, announce, &self.options, done);
     }
 
     fn handle_outcome(
         self: &Rc<Self>,
         tier: usize,
         url: String,
-        outcome: Outcome,
+        outcome: Outcome<Answer>,
         registry: &mut Registry<App>,
         app: &mut App,
     ) {
@@ -280,18 +283,37 @@ impl<App: 'static> Shared<App> {
     }
 }
 
-/// Asks a tracker, however it is asked.
-fn ask<App: 'static>(
+/// Asks a tracker how many peers a torrent has (BEP 48). Of the options, those count that say how it is asked, and the
+/// torrent. `done` is called once, and never before this returns.
+///
+/// The program `torrent` does so: `torrent show FILE --ask`.
+pub fn scrape<App: 'static>(
     registry: &mut Registry<App>,
     url: &str,
-    announce: &Announce,
     options: &AnnounceOptions,
-    done: Done<App>,
+    done: impl FnOnce(&mut Registry<App>, &mut App, Result<Counts, AnnounceFailed>) + 'static,
+) {
+    let done = Cell::new(Some(done));
+    let told: Done<App, Counts> = Rc::new(move |registry, app, outcome| {
+        if let Some(done) = done.take() {
+            done(registry, app, outcome);
+        }
+    });
+    ask(registry, url, options.hash, options, told);
+}
+
+/// Asks a tracker, however it is asked.
+fn ask<App: 'static, Q: Question>(
+    registry: &mut Registry<App>,
+    url: &str,
+    question: Q,
+    options: &AnnounceOptions,
+    done: Done<App, Q::Answer>,
 ) {
     if url.starts_with("udp:") {
-        udp::ask(registry, url, announce, options, done);
+        udp::ask(registry, url, question, options, done);
     } else {
-        http::ask(registry, url, announce, options, done);
+        http::ask(registry, url, question, options, done);
     }
 }
 
