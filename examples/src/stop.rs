@@ -20,11 +20,20 @@ pub const GRACE: Duration = Duration::from_secs(3);
 ///
 /// If the system has no descriptors left.
 pub fn on_request<App: 'static>(registry: &mut Registry<App>) -> io::Result<()> {
-    let alone = LoopGroup::from(registry.handle());
-    all_within(registry, &alone, GRACE)
+    within(registry, GRACE)
 }
 
-/// As [`on_request`], for all loops of a group, with another grace. The signals are watched by one of them.
+/// As [`on_request`], with another grace.
+///
+/// # Errors
+///
+/// If the system has no descriptors left.
+pub fn within<App: 'static>(registry: &mut Registry<App>, grace: Duration) -> io::Result<()> {
+    let alone = LoopGroup::from(registry.handle());
+    all_within(registry, &alone, grace)
+}
+
+/// As [`within`], for all loops of a group. The signals are watched by one of them.
 ///
 /// # Errors
 ///

@@ -3,6 +3,8 @@
 
 #[path = "../../protocols/tests/outside/mod.rs"]
 mod outside;
+#[path = "torrent/peers.rs"]
+mod peers;
 mod support;
 
 use std::fs;

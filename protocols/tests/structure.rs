@@ -17,7 +17,7 @@ const CIRCLES: &[(&str, usize)] = &[
     ("rpc", 11),
     ("store", 3),
     ("torrent", 2),
-    ("transfer", 8),
+    ("transfer", 6),
     ("websocket", 2),
 ];
 

@@ -110,6 +110,24 @@ pub enum ReachError {
     OtherProtocol,
 }
 
+/// A connection could not be handed to another loop; it goes on in its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum HandOffError {
+    /// It is closing, or one of its ends has said that it sends no more.
+    #[error("the connection is closing")]
+    Closing,
+    /// It is coupled with another one, of the same loop.
+    #[error("the connection is coupled with another one")]
+    Coupled,
+    /// A handshake of TLS is under way.
+    #[error("a handshake is under way")]
+    Securing,
+    /// A file waits to be sent, which its own loop gives back when it is.
+    #[error("a file waits to be sent")]
+    Files,
+}
+
 /// The id names something that has ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error("it has ended")]

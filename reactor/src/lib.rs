@@ -160,8 +160,8 @@ pub use address::{Address, Host, ParseAddressError};
 pub use backoff::Backoff;
 pub use datagram::{Datagram, DatagramTransport, SocketClosed};
 pub use error::{
-    LoopError, OffloadError, OpenError, PostError, ReachError, SendError, SendFileError, Stale,
-    TimersFull,
+    HandOffError, LoopError, OffloadError, OpenError, PostError, ReachError, SendError,
+    SendFileError, Stale, TimersFull,
 };
 pub use handle::{Handle, RemoteTask, Undelivered};
 pub use id::{ConnectionId, ListenerId, SocketId, TimerId, TimerKey};

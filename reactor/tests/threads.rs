@@ -1,6 +1,8 @@
 //! Other threads: nothing they leave for the loop is lost, reordered, or more than it can take; and
 //! what the loop has others do comes back to it.
 
+#[path = "threads/hand_off.rs"]
+mod hand_off;
 #[path = "threads/loops.rs"]
 mod loops;
 #[path = "threads/sender.rs"]

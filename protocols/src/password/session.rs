@@ -11,14 +11,23 @@ pub(crate) struct Check<A> {
     compute: Compute<A>,
 }
 
+impl<A> Check<A> {
+    pub(crate) fn new(
+        session: ConnectionId,
+        compute: impl FnOnce(&mut Memory) -> Result<A, PasswordError> + Send + 'static,
+    ) -> Self {
+        Self { session, compute: Box::new(compute) }
+    }
+}
+
 type Compute<A> = Box<dyn FnOnce(&mut Memory) -> Result<A, PasswordError> + Send>;
 
 /// A session that may have to wait until somebody's password is looked at.
 ///
 /// ```text
-///   compute_in_turn ──▶ HashQueue ──its turn──▶ Registry::offload ──▶ finish ──▶ Registry::with ──▶ handle_answer
-///      │ too many wait: back                 │ nobody can do it            ▲   │ the session has gone:
-///                                            └─────────────────────────────┘   │ nobody hears of it
+///   push ──▶ HashQueue ──its turn──▶ Registry::offload ──▶ finish ──▶ Registry::with ──▶ handle_answer
+///     │ too many wait: back       │ nobody can do it            ▲   │ the session has gone:
+///                                 └─────────────────────────────┘   │ nobody hears of it
 /// ```
 pub(crate) trait HashingSession<App: 'static>: Protocol<App> + Sized + 'static {
     /// What comes of a hash.
@@ -35,20 +44,7 @@ pub(crate) trait HashingSession<App: 'static>: Protocol<App> + Sized + 'static {
         answer: Result<Self::Answer, PasswordError>,
     );
 
-    /// Has a hash of so many KiB computed when it is this session's turn, unless so many wait already.
-    fn compute_in_turn(
-        transport: &mut Transport<'_, App>,
-        app: &mut App,
-        (kib, most): (u32, usize),
-        compute: impl FnOnce(&mut Memory) -> Result<Self::Answer, PasswordError> + Send + 'static,
-    ) -> Result<(), PostError<()>> {
-        let check = Check { session: transport.id(), compute: Box::new(compute) };
-        Self::hash_queue(app).push(kib, check, most).map_err(|_| PostError::Full(()))?;
-        Self::compute_next(transport.registry(), app);
-        Ok(())
-    }
-
-    /// Has everything computed whose turn it is: after an answer, and when somebody who waited has gone.
+    /// Has everything computed whose turn it is: after a password was queued, or one of those who wait has gone.
     fn compute_next(registry: &mut Registry<App>, app: &mut App) {
         while let Some(next) = Self::hash_queue(app).next() {
             let begun = match next {

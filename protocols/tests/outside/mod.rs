@@ -31,7 +31,7 @@ const fn known(
     Known { name, ask, says, package }
 }
 
-const PROGRAMS: [Known; 19] = [
+const PROGRAMS: [Known; 21] = [
     known("aria2c", "--version", "aria2 version", "aria2"),
     known("atftp", "--version", "atftp-", "atftp"),
     known("chromium", "--version", "Chromium ", "chromium"),
@@ -45,10 +45,12 @@ const PROGRAMS: [Known; 19] = [
     known("nc", "-h", "OpenBSD netcat", "netcat-openbsd"),
     known("/usr/sbin/ngircd", "--version", "ngIRCd ", "ngircd"),
     known("python3", "--version", "Python 3", "python3"),
+    known("rtorrent", "-h", "Rakshasa's BitTorrent client", "rtorrent"),
     known("socat", "-V", "socat version", "socat"),
     known("tftp", "-V", "tftp-hpa", "tftp-hpa"),
     known("tmux", "-V", "tmux ", "tmux"),
     known("tnftp", "'-?'", "usage: tnftp", "tnftp"),
+    known("transmission-cli", "--version", "transmission-cli ", "transmission-cli"),
     known("vsftpd", "-v 0>&1", "vsftpd: version", "vsftpd"),
     known("weechat-headless", "--help", "WeeChat ", "weechat-headless"),
     known("wget", "--version", "GNU Wget ", "wget"),

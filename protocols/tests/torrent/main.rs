@@ -9,5 +9,6 @@ mod metainfo;
 #[path = "../outside/mod.rs"]
 mod outside;
 mod stage;
+mod strangers;
 mod swarms;
 mod tracker;

@@ -80,7 +80,7 @@ fn both_ends_of_two_connections_keep_the_same() {
                 member.swarms.add_peer(registry, hash, at, true).expect("it is shared");
             }
         });
-        network.run_for(Duration::from_secs(30)).expect("nothing is broken");
+        network.run_for(Duration::from_secs(4)).expect("nothing is broken");
         for host in [one, other] {
             let peers = network.app(host).map(|member| member.swarm().peers().count());
             assert_eq!(peers, Some(1), "round {round}");
@@ -146,23 +146,6 @@ fn a_full_disk_stops_it_until_there_is_room() {
     assert!(told.iter().any(|told| told.contains("no room")), "{told:?}");
     full(&network, false);
     until_whole(&mut network, &[leecher], &content, MINUTE);
-}
-
-#[test]
-fn three_clients_behind_one_address_are_served() {
-    let mut network = Network::from_seed(7);
-    let content = content(300_000, false);
-    let seed = Part::seed(&content, 1).enter(&mut network, "seed");
-    let at = address(&network, seed);
-    let clients = network.host("three", {
-        let content = content.clone();
-        move |registry| {
-            // Each is a program of its own; here they share a loop, which takes one of them at a time.
-            let part = Part { listens: false, ..Part::leecher(&content, 2) }.dialling([at]);
-            Ok(part.begin(registry, 0)?)
-        }
-    });
-    until_whole(&mut network, &[clients], &content, MINUTE);
 }
 
 #[test]

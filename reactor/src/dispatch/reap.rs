@@ -5,7 +5,6 @@ use crate::net::OwnedPath;
 use crate::registry::Registry;
 use crate::slots::Found;
 use crate::source::{Connection, Source};
-use crate::stream::Detached;
 use crate::trace::{Callback, What};
 use crate::{CloseReason, Closed, ConnectionId, ListenerId, Stale};
 
@@ -51,9 +50,7 @@ impl<App> Registry<App> {
         stream.dismiss_guard().map(|timer| self.wheel.cancel(timer));
         let is_attempt = stream.is_attempt();
         self.count_connections(-isize::from(!is_attempt));
-        if !self.proxied.is_empty() {
-            self.proxied.remove(&key);
-        }
+        let proxied = if self.proxied.is_empty() { None } else { self.proxied.remove(&key) };
         let reason = self.leave_race(key, reason);
         self.tell_waiting(key, Err(Stale));
         let (peer, opened) = (stream.peer(), stream.was_opened());
@@ -65,8 +62,7 @@ impl<App> Registry<App> {
         let path = self.client_paths.remove(&key);
         let (unsent, detached) = if receiver.is_some() {
             path.into_iter().for_each(OwnedPath::keep);
-            let (stream, unread, unsent) = stream.into_parts(&self.poller, &mut self.ledger);
-            (0, Some(Detached { stream, unread, unsent }))
+            (0, Some(stream.into_detached(proxied, &self.poller, &mut self.ledger)))
         } else {
             let unsent = stream.dispose(&reason, &self.poller, &mut self.ledger);
             drop((path, stream));

@@ -250,7 +250,6 @@ impl Outbox {
     }
 
     /// Whether a file has yet to be sent.
-    #[cfg(feature = "tls")]
     pub(crate) fn has_files(&self) -> bool {
         let is_file = |piece: &Piece| matches!(piece, Piece::File(_));
         self.0.as_ref().is_some_and(|queue| queue.rest.iter().any(is_file))

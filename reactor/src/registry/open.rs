@@ -169,7 +169,7 @@ impl<App> Registry<App> {
         }
     }
 
-    fn refuse_when_full(&self, address: &Address) -> Result<(), OpenError> {
+    pub(crate) fn refuse_when_full(&self, address: &Address) -> Result<(), OpenError> {
         if self.connections < self.ledger.limits.connections {
             Ok(())
         } else {

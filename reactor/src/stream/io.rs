@@ -107,6 +107,20 @@ impl Io {
         self.readiness = self.readiness.with(other.readiness).with(Readiness::WRITE);
     }
 
+    /// Takes out what it has: the socket, and the layer if there is one.
+    pub(super) fn into_parts(self) -> (StreamSocket, Option<Box<Layered>>) {
+        (self.socket, self.aside.and_then(|aside| aside.layered))
+    }
+
+    /// Puts a layer back that has been in use, on a socket that nothing is known of.
+    pub(super) fn restore(&mut self, mut layered: Box<Layered>) {
+        self.socket.seal();
+        layered.is_writable = false;
+        self.aside().layered = Some(layered);
+        // What it holds is announced by nobody.
+        self.readiness = self.readiness.with(Readiness::READ).with(Readiness::END);
+    }
+
     fn layered(&self) -> Option<&Layered> {
         self.aside.as_ref()?.layered.as_deref()
     }

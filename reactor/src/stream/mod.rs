@@ -29,10 +29,12 @@ mod by_id;
 mod connected;
 mod couple;
 mod deadlines;
+mod detached;
 mod guard;
 mod handshake;
 mod io;
 mod layer;
+mod moving;
 mod pending;
 mod read;
 mod sending;
@@ -48,7 +50,7 @@ use crate::address::PackedAddress;
 use crate::id::Key;
 use crate::input::Inbox;
 use crate::ledger::Ledger;
-use crate::net::{Poller, Readiness, StdStream, StreamSocket};
+use crate::net::{Poller, Readiness, StreamSocket};
 use crate::outbox::Outbox;
 use crate::reason::{CloseReason, Step, ended};
 use crate::stats::SocketRow;
@@ -57,6 +59,7 @@ use crate::{Address, StreamLimits};
 
 use couple::Coupling;
 pub use couple::{CoupleError, Uncoupled};
+pub use detached::Detached;
 use guard::{Deadlines, Phase};
 use io::Io;
 pub(crate) use io::{Origin, Received};
@@ -64,7 +67,7 @@ pub(crate) use layer::Layer;
 use pending::{Between, Pending};
 pub(crate) use read::Intake;
 pub(crate) use transport::Outcome;
-pub use transport::{Detached, Transport};
+pub use transport::Transport;
 #[cfg(unix)]
 pub use unix::{PassError, PeerCredentials};
 pub(crate) use visit::Visit;
@@ -381,18 +384,6 @@ impl Stream {
             let _ = self.io.socket.deregister(poller);
         }
         unsent
-    }
-
-    /// Takes the socket out, with what was neither consumed nor sent.
-    pub(crate) fn into_parts(
-        mut self,
-        poller: &Poller,
-        ledger: &mut Ledger,
-    ) -> (StdStream, Vec<u8>, Vec<u8>) {
-        self.end_handshake(ledger);
-        let Self { io, mut inbox, outbox, .. } = self;
-        ledger.recharge(outbox.charge(), 0);
-        (io.socket.into_std(poller), inbox.take(), outbox.into_bytes())
     }
 
     // ── the layer ───────────────────────────────────────────────────────────────────────────

@@ -8,8 +8,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::{Step, Stream, ended};
-use crate::net::StdStream;
+use super::{Detached, Step, Stream, ended};
 use crate::outbox::{FilePiece, Pressure};
 use crate::registry::{Protocol, Registry};
 use crate::trace::{Callback, What};
@@ -30,18 +29,6 @@ pub(crate) enum Outcome<App> {
     Replaced(Box<dyn Protocol<App>>),
     /// The connection has ended.
     Ended(Box<CloseReason>),
-}
-
-/// A connection's socket, taken out of the loop with [`Transport::detach`].
-#[derive(Debug)]
-#[non_exhaustive]
-pub struct Detached {
-    /// The socket; it is non-blocking still.
-    pub stream: StdStream,
-    /// What the peer had sent and the protocol had not consumed.
-    pub unread: Vec<u8>,
-    /// What had been written and the system had not taken yet. Files are not part of it.
-    pub unsent: Vec<u8>,
 }
 
 impl<'a, App> Transport<'a, App> {

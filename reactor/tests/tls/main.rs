@@ -8,6 +8,7 @@ mod support;
 mod certificates;
 mod ends;
 mod flow;
+mod hand_off;
 mod handshakes;
 mod keys;
 mod names;

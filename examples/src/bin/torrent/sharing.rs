@@ -1,5 +1,6 @@
 //! What `seed` and `get` have in common: one torrent, its files, its peers.
 
+use std::collections::BTreeSet;
 use std::error::Error;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -9,14 +10,16 @@ use std::time::Duration;
 use clap::Args;
 use examples::advice::NotOpened;
 use examples::endpoint::HostPort;
-use examples::{output, stop};
+use examples::output;
 use protocols::store::Access;
 use protocols::torrent::disk::{Disk, DiskOptions};
-use protocols::torrent::machine::Bitfield;
-use protocols::torrent::peer::{self, Event, Host, Shared, Swarms};
+use protocols::torrent::machine::{Bitfield, Traffic};
+use protocols::torrent::peer::{self, Event, Host, Shared, Swarm, Swarms};
+use protocols::torrent::tracker::{AnnounceOptions, Announcer, TrackerEvent};
+use protocols::torrent::wire::announce::Progress as TrackerProgress;
 use protocols::torrent::wire::{Info, Magnet, Metainfo};
 use protocols::torrent::{InfoHash, PeerId};
-use reactor::{ListenOptions, Reactor, Registry};
+use reactor::{Address, ConnectOptions, ListenOptions, Reactor, Registry, Signal};
 
 use crate::progress::Progress;
 use crate::{choice, file};
@@ -69,7 +72,15 @@ pub(crate) struct Sharing {
     purpose: Purpose,
     progress: Progress,
     disk: Option<Disk>,
+    trackers: Option<Announcer<Self>>,
+    phase: Phase,
     outcome: Outcome,
+}
+
+enum Phase {
+    Sharing,
+    /// It was told to end.
+    Ending,
 }
 
 /// What has come of it.
@@ -95,6 +106,14 @@ impl Known {
         match self {
             Self::Torrent(torrent) => torrent.info.hash(),
             Self::Link(magnet) => magnet.hash,
+        }
+    }
+
+    /// Trackers, in tiers: those of a link stand for themselves.
+    fn trackers(&self) -> Vec<Vec<String>> {
+        match self {
+            Self::Torrent(torrent) => torrent.trackers.clone(),
+            Self::Link(magnet) => magnet.trackers.iter().map(|url| vec![url.clone()]).collect(),
         }
     }
 
@@ -132,9 +151,12 @@ pub(crate) fn run(
         purpose,
         progress,
         disk: None,
+        trackers: None,
+        phase: Phase::Sharing,
         outcome: Outcome::Incomplete,
     };
     let addresses = resolve(peers.peer.iter().cloned().chain(known.peers()))?;
+    sharing.ask_trackers(registry, known.trackers());
     match known {
         Known::Torrent(torrent) => sharing.look(registry, Arc::new(torrent.info))?,
         Known::Link(magnet) => sharing.swarms.seek(registry, magnet.hash),
@@ -163,7 +185,7 @@ fn random(registry: &mut Registry<Sharing>) -> [u8; 12] {
 fn resolve(peers: impl Iterator<Item = HostPort>) -> Result<Vec<SocketAddr>, Box<dyn Error>> {
     let mut addresses = Vec::new();
     for peer in peers {
-        addresses.extend(peer.resolve()?.iter().filter_map(reactor::Address::socket_addr));
+        addresses.extend(peer.resolve()?.iter().filter_map(Address::socket_addr));
     }
     Ok(addresses)
 }
@@ -173,7 +195,9 @@ fn begin(
     registry: &mut Registry<Sharing>,
     addresses: Vec<SocketAddr>,
 ) -> Result<(), Box<dyn Error>> {
-    stop::all_within(registry, &registry.handle().into(), GRACE)?;
+    for signal in [Signal::Interrupt, Signal::Terminate] {
+        registry.on_signal(signal, |registry, sharing: &mut Sharing| sharing.stop(registry))?;
+    }
     registry.defer(move |registry, sharing: &mut Sharing| {
         for address in addresses {
             // It is shared, or sought, from the beginning.
@@ -257,16 +281,84 @@ impl Sharing {
     }
 
     fn complete(&mut self, registry: &mut Registry<Self>) {
+        // Who has found everything in the folder has completed nothing.
+        if let Some(trackers) = self.trackers.as_ref().filter(|_| self.so_far().downloaded > 0) {
+            trackers.complete(registry);
+        }
         self.outcome = Outcome::Complete;
         self.show(registry);
         if matches!(self.purpose, Purpose::Get { once: true, .. }) {
-            registry.shutdown(GRACE);
+            self.stop(registry);
         }
     }
 
     fn fail(&mut self, registry: &mut Registry<Self>, error: Box<dyn Error>) {
         self.outcome = Outcome::Failed(error);
-        registry.shutdown(GRACE);
+        self.stop(registry);
+    }
+
+    /// Says goodbye to the trackers, and then to the peers; the second time at once.
+    fn stop(&mut self, registry: &mut Registry<Self>) {
+        match std::mem::replace(&mut self.phase, Phase::Ending) {
+            Phase::Ending => registry.shutdown(Duration::ZERO),
+            Phase::Sharing => match self.trackers.take() {
+                Some(trackers) => {
+                    trackers.stop(registry, self, |registry, _| registry.shutdown(GRACE));
+                }
+                None => registry.shutdown(GRACE),
+            },
+        }
+    }
+
+    // ── trackers ────────────────────────────────────────────────────────────────────────────
+
+    fn ask_trackers(&mut self, registry: &mut Registry<Self>, tiers: Vec<Vec<String>>) {
+        let Some(port) = self.swarms.port().filter(|_| !tiers.is_empty()) else {
+            return;
+        };
+        let from = self.swarms.options().from.map(|ip| Address::Ip((ip, 0).into()));
+        let options = AnnounceOptions {
+            key: registry.random() as u32,
+            connect: ConnectOptions { from, ..ConnectOptions::default() },
+            ..AnnounceOptions::new(self.hash, self.swarms.id(), port, tiers)
+        };
+        let trackers = Announcer::start(
+            registry,
+            options,
+            |sharing: &mut Self| sharing.so_far(),
+            Self::handle_tracker,
+        );
+        self.trackers = Some(trackers);
+    }
+
+    /// What trackers are told.
+    fn so_far(&self) -> TrackerProgress {
+        let torrent = self.swarms.get(&self.hash).and_then(Swarm::torrent);
+        // As long as nobody knows how much is missing, something is.
+        torrent.map_or(TrackerProgress { left: 1, ..TrackerProgress::default() }, |torrent| {
+            let Traffic { downloaded, uploaded } = torrent.traffic();
+            TrackerProgress { uploaded, downloaded, left: torrent.left() }
+        })
+    }
+
+    fn handle_tracker(registry: &mut Registry<Self>, sharing: &mut Self, event: TrackerEvent) {
+        match event {
+            TrackerEvent::Answered { url, answer } => {
+                for address in answer.peers {
+                    // One that is left meanwhile needs no peers.
+                    let _ = sharing.swarms.add_peer(registry, sharing.hash, address, false);
+                }
+                answer.warning.iter().for_each(|warning| {
+                    output::complain(format_args!("torrent: {url}: {}", file::printable(warning)));
+                });
+            }
+            TrackerEvent::Failed { url, why, pause } => {
+                output::complain(format_args!(
+                    "torrent: {url}: {why}; again in {} s",
+                    pause.as_secs()
+                ));
+            }
+        }
     }
 
     /// Writes down which pieces are there, for the next start.
@@ -311,6 +403,7 @@ impl Sharing {
 fn look_for(info: &Arc<Info>, folder: &Path, options: DiskOptions, files: &[usize]) -> Found {
     let disk = Disk::open(Arc::clone(info), folder, options)?;
     if options.access == Access::ReadWrite {
+        let files: BTreeSet<usize> = files.iter().copied().collect();
         disk.prepare(|index| files.contains(&index))?;
     }
     let resumed = disk.resume()?;

@@ -194,27 +194,29 @@ impl Session {
         let Some(user) = self.user(server) else {
             return;
         };
-        let begun = if let Some(kib) = kib {
-            let most = server.settings.limits.passwords_waiting;
+        let is_begun = if let Some(kib) = kib {
             let compute = |memory: &mut Memory| {
                 work(memory);
                 Ok(())
             };
-            let queued = Self::compute_in_turn(transport, app, (kib, most), compute);
-            queued.inspect_err(|_| {
-                let server = app.as_mut();
+            let most = server.settings.limits.passwords_waiting;
+            let queued = server.hash_queue.push(kib, Check::new(transport.id(), compute), most);
+            if queued.is_err() {
                 let who = server.users[user].source.clone();
                 server.log(&Event::PutOff { who: &who });
-            })
+            }
+            Self::compute_next(transport.registry(), app);
+            queued.is_ok()
         } else {
-            transport.offload(
+            let begun = transport.offload(
                 move || work(&mut Memory::default()),
                 |session: &mut Self, transport, app, done| {
                     session.go_on(transport, app, done.map_err(|error| error.to_string()));
                 },
-            )
+            );
+            begun.is_ok()
         };
-        if begun.is_err() {
+        if !is_begun {
             self.go_on(transport, app, Err(TOO_BUSY.to_owned()));
         }
     }

@@ -43,7 +43,7 @@ pub use geometry::{BLOCK, Geometry};
 pub use limits::Limits;
 pub use pieces::PieceState;
 pub use torrent::{
-    Action, Checked, Keep, Parting, PeerKey, PeerTraits, PeerView, Torrent, Violation,
+    Action, Checked, Keep, Parting, PeerKey, PeerTraits, PeerView, Torrent, Traffic, Violation,
 };
 
 use peer::Peer;

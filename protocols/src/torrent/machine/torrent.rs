@@ -27,6 +27,7 @@ pub struct Torrent {
     /// Nothing is asked for until then.
     pub(super) rests_until: Option<Instant>,
     pub(super) actions: VecDeque<Action>,
+    traffic: Traffic,
     /// When the rates were last brought up to date.
     ticked: Instant,
     chance: u64,
@@ -96,7 +97,7 @@ pub struct PeerTraits {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum Violation {
     /// It says that it has other pieces than there are.
-    #[error("{0}")]
+    #[error(transparent)]
     Bitfield(#[from] NotABitfield),
     /// It speaks of a piece that there is not.
     #[error("piece {0}, which there is not")]
@@ -110,6 +111,15 @@ pub enum Violation {
     /// It turns every request down.
     #[error("it turns every request down")]
     OnlyRejects,
+}
+
+/// Bytes of blocks that went from and to all peers, also those that have gone.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Traffic {
+    /// From them, and needed.
+    pub downloaded: u64,
+    /// To them.
+    pub uploaded: u64,
 }
 
 /// What can be told of a peer.
@@ -154,6 +164,7 @@ impl Torrent {
             blame: Blame::default(),
             rests_until: None,
             actions: VecDeque::new(),
+            traffic: Traffic::default(),
             ticked: now,
             chance: chance | 1,
         }
@@ -279,6 +290,7 @@ impl Torrent {
                     let digests = self.blame.is_bad(block.piece);
                     self.actions.push_back(Action::Check { piece: block.piece, digests });
                 }
+                self.traffic.downloaded += u64::from(block.length);
                 Keep::Yes
             }
         };
@@ -365,6 +377,7 @@ impl Torrent {
         let upload = &mut self.peers.get_mut(&key)?.upload;
         let block = upload.asked.pop_front()?;
         upload.rate.add(block.length);
+        self.traffic.uploaded += u64::from(block.length);
         Some(block)
     }
 
@@ -400,6 +413,12 @@ impl Torrent {
     pub fn left(&self) -> u64 {
         let wanted = (0..self.geometry().pieces()).filter(|piece| self.pieces.wants(*piece));
         wanted.map(|piece| u64::from(self.geometry().length_of(piece))).sum()
+    }
+
+    /// What went from and to its peers.
+    #[must_use]
+    pub fn traffic(&self) -> Traffic {
+        self.traffic
     }
 
     /// What has become of a piece.

@@ -190,13 +190,6 @@ impl Swarm {
         self.addresses.len()
     }
 
-    /// Bytes that were received and sent, by all peers that are there.
-    #[must_use]
-    pub fn traffic(&self) -> (u64, u64) {
-        let views = self.members.keys().filter_map(|key| self.torrent()?.peer(*key));
-        views.fold((0, 0), |(down, up), peer| (down + peer.download.1, up + peer.upload.1))
-    }
-
     /// Whether its peers come from its trackers only (BEP 27). As long as it is not known, it may be.
     fn is_private(&self) -> bool {
         self.info().is_none_or(|info| info.is_private())
@@ -215,6 +208,9 @@ impl Swarm {
     // ── joining and leaving ─────────────────────────────────────────────────────────────────
 
     pub(super) fn share<App: Host>(&mut self, shared: Shared, registry: &mut Registry<App>) {
+        if let Phase::Sharing(_) = self.phase {
+            return;
+        }
         let Shared { info, store, have, wanted } = shared;
         let Some(geometry) = Geometry::new(info.length(), info.piece_length()) else {
             return;

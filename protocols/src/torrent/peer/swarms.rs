@@ -128,7 +128,7 @@ impl Swarms {
     }
 
     /// Shares a torrent: what is there of it is given, and what is wanted is fetched. If it was
-    /// [sought](Self::seek), its peers stay.
+    /// [sought](Self::seek), its peers stay; if it is shared already, nothing changes.
     pub fn share<App: Host>(&mut self, registry: &mut Registry<App>, shared: Shared) {
         let hash = shared.info.hash();
         let swarm = self.enter(registry, hash);
@@ -203,16 +203,15 @@ impl Swarms {
         &self.options
     }
 
-    /// A torrent, to be told something.
-    pub fn get_mut(&mut self, hash: &InfoHash) -> Option<&mut Swarm> {
-        self.list.get_mut(hash)
-    }
-
     fn enter<App: Host>(&mut self, registry: &mut Registry<App>, hash: InfoHash) -> &mut Swarm {
         let (options, port) = (&self.options, self.port);
         self.list
             .entry(hash)
             .or_insert_with(|| Swarm::new(hash, Arc::clone(options), port, registry))
+    }
+
+    pub(super) fn get_mut(&mut self, hash: &InfoHash) -> Option<&mut Swarm> {
+        self.list.get_mut(hash)
     }
 
     // ── connections ─────────────────────────────────────────────────────────────────────────

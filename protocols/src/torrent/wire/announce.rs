@@ -107,7 +107,7 @@ pub enum NoAnswer {
     Refused(String),
     /// It is not bencode.
     #[error("the tracker's answer makes no sense: {0}")]
-    Bencode(#[from] NoBencode),
+    Bencode(NoBencode),
     /// It lacks what has to be there.
     #[error("the tracker's answer has no usable `{0}`")]
     Missing(&'static str),
@@ -204,7 +204,8 @@ impl Answer {
     ///
     /// [`NoAnswer`]: a refusal is one of them.
     pub fn parse(text: &[u8]) -> Result<Self, NoAnswer> {
-        let (document, _) = Document::parse_prefix(text, &Limits::default())?;
+        let (document, _) =
+            Document::parse_prefix(text, &Limits::default()).map_err(NoAnswer::Bencode)?;
         let root = document.root();
         if let Some(reason) = root.get("failure reason") {
             return Err(NoAnswer::Refused(short_text(reason)));
@@ -271,7 +272,8 @@ pub fn hashes(query: &str) -> impl Iterator<Item = InfoHash> {
 ///
 /// [`NoAnswer`]: a refusal is one of them.
 pub fn parse_scrape(text: &[u8]) -> Result<Vec<(InfoHash, Counts)>, NoAnswer> {
-    let (document, _) = Document::parse_prefix(text, &Limits::default())?;
+    let (document, _) =
+        Document::parse_prefix(text, &Limits::default()).map_err(NoAnswer::Bencode)?;
     let root = document.root();
     if let Some(reason) = root.get("failure reason") {
         return Err(NoAnswer::Refused(short_text(reason)));

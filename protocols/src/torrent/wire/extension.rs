@@ -4,8 +4,9 @@
 //! Each side gives the extensions numbers of its own, and the other uses those: a message is read by our numbers, and
 //! written with the peer's.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::SocketAddr;
 
+use super::announce::{peers_v4, peers_v6, put_peer};
 use super::bencode::{Document, Limits, NoBencode, Node, dictionary};
 
 /// The number of the handshake of extensions, for everybody.
@@ -186,11 +187,8 @@ impl Pex {
     pub fn read(payload: &[u8]) -> Result<Self, NoBencode> {
         let (document, _) = Document::parse_prefix(payload, &Limits::default())?;
         let bytes = |key| document.root().get(key).and_then(Node::bytes).unwrap_or_default();
-        let both = |v4, v6| {
-            let v4 = bytes(v4).as_chunks().0.iter().map(|entry| read_v4(*entry));
-            let v6 = bytes(v6).as_chunks().0.iter().map(|entry| read_v6(*entry));
-            v4.chain(v6).filter(|address| address.port() > 0).take(ADDRESSES_TAKEN).collect()
-        };
+        let both =
+            |v4, v6| peers_v4(bytes(v4)).chain(peers_v6(bytes(v6))).take(ADDRESSES_TAKEN).collect();
         Ok(Self { added: both("added", "added6"), dropped: both("dropped", "dropped6") })
     }
 
@@ -198,14 +196,14 @@ impl Pex {
     #[must_use]
     pub fn to_payload(&self) -> Vec<u8> {
         dictionary(|said| {
-            let (added, dropped) = (compact(&self.added), compact(&self.dropped));
-            said.bytes("added", &added.0);
             // A byte of flags for each: nothing is known of them.
-            said.bytes("added.f", vec![0; added.0.len() / 6]);
-            said.bytes("added6", &added.1);
-            said.bytes("added6.f", vec![0; added.1.len() / 18]);
-            said.bytes("dropped", &dropped.0);
-            said.bytes("dropped6", &dropped.1);
+            let flags = |v4| vec![0; self.added.iter().filter(|it| it.is_ipv4() == v4).count()];
+            said.bytes("added", compact(&self.added, true));
+            said.bytes("added.f", flags(true));
+            said.bytes("added6", compact(&self.added, false));
+            said.bytes("added6.f", flags(false));
+            said.bytes("dropped", compact(&self.dropped, true));
+            said.bytes("dropped6", compact(&self.dropped, false));
         })
     }
 
@@ -216,32 +214,12 @@ impl Pex {
     }
 }
 
-fn read_v4([a, b, c, d, port @ ..]: [u8; 6]) -> SocketAddr {
-    (Ipv4Addr::new(a, b, c, d), u16::from_be_bytes(port)).into()
-}
-
-fn read_v6(entry: [u8; 18]) -> SocketAddr {
-    let [ip @ .., high, low] = entry;
-    (Ipv6Addr::from(ip), u16::from_be_bytes([high, low])).into()
-}
-
-/// Addresses of both families, six and eighteen bytes each (BEP 23, BEP 7).
-fn compact(addresses: &[SocketAddr]) -> (Vec<u8>, Vec<u8>) {
-    let (mut v4, mut v6) = (Vec::new(), Vec::new());
-    for address in addresses {
-        let list = match address.ip() {
-            IpAddr::V4(ip) => {
-                v4.extend_from_slice(&ip.octets());
-                &mut v4
-            }
-            IpAddr::V6(ip) => {
-                v6.extend_from_slice(&ip.octets());
-                &mut v6
-            }
-        };
-        list.extend_from_slice(&address.port().to_be_bytes());
-    }
-    (v4, v6)
+/// Addresses of one family, as compact lists have them.
+fn compact(addresses: &[SocketAddr], v4: bool) -> Vec<u8> {
+    let mut list = Vec::new();
+    let family = addresses.iter().filter(|address| address.is_ipv4() == v4);
+    family.for_each(|address| put_peer(&mut list, *address));
+    list
 }
 
 #[cfg(test)]

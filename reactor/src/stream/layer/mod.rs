@@ -44,7 +44,7 @@ const ANSWERS: usize = 64 * 1024;
 const FRUITLESS: usize = 8;
 
 /// Turns wire bytes into plain ones, and back. It is total on hostile input: what it cannot read is an error.
-pub(crate) trait Layer: Any {
+pub(crate) trait Layer: Any + Send {
     /// What this side says first.
     fn begin(&mut self, wire: &mut Vec<u8>);
 

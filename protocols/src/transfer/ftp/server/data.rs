@@ -7,22 +7,18 @@
 //!
 //!   and whatever the state is, when the connection has closed the session is told, once.
 //! ```
-//!
-//! Who may open one: on a passive port the client alone, by its address, and once. Others are turned away,
-//! and the port stays open for the one it is meant for (RFC 2577, 2: data-port theft).
 
-use std::cell::Cell;
-use std::net::IpAddr;
 use std::rc::Rc;
 
 use reactor::{
-    Address, CloseReason, Closed, ConnectionId, Input, Protocol, Registry, SentFile, StreamLimits,
+    CloseReason, Closed, ConnectionId, Input, Protocol, Registry, SentFile, StreamLimits,
     StreamOptions, TimerKey, Transport,
 };
 
+use super::passive::PassivePort;
 use super::session::{Job, tell};
 use crate::transfer::ftp::secure::DataTls;
-use crate::transfer::ftp::{Event, Limits, Server};
+use crate::transfer::ftp::{Limits, Server};
 use crate::transfer::store::{Fate, Upload};
 
 /// Above so many queued bytes no more text is made.
@@ -56,66 +52,6 @@ pub(super) enum Stage {
 
 /// Why a transfer has ended early: the code and the text of the reply.
 pub(super) type Failure = (u16, String);
-
-/// A passive port, as both see it: the session that has opened it, and the connection that comes to it.
-///
-/// ```text
-///   Open ── the client comes ──▶ Admitted ── it is here ──▶ Taken
-///     └─────────────────────────────┴── the session closes it, or ends ──▶ Closed
-/// ```
-#[derive(Debug)]
-pub(super) struct PassivePort(Cell<PortState>);
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum PortState {
-    Open,
-    Admitted,
-    Taken(ConnectionId),
-    Closed,
-}
-
-impl PassivePort {
-    pub(super) fn new() -> Rc<Self> {
-        Rc::new(Self(Cell::new(PortState::Open)))
-    }
-
-    /// Whether whoever has come is the one it is meant for.
-    pub(super) fn admits(&self, from: &Address, client: IpAddr, server: &mut Server) -> bool {
-        match from.ip().map(|ip| ip.to_canonical()) {
-            Some(stranger) if stranger != client => {
-                server.tell(&Event::DataRefused { peer: client, stranger });
-                false
-            }
-            Some(_) if self.0.get() == PortState::Open => {
-                self.0.set(PortState::Admitted);
-                true
-            }
-            _ => false,
-        }
-    }
-
-    /// The connection that came, while nobody has closed the port.
-    pub(super) fn taken_by(&self) -> Option<ConnectionId> {
-        match self.0.get() {
-            PortState::Taken(data) => Some(data),
-            PortState::Open | PortState::Admitted | PortState::Closed => None,
-        }
-    }
-
-    /// Nobody is wanted any more, not even who was admitted and is not here yet.
-    pub(super) fn close(&self) {
-        self.0.set(PortState::Closed);
-    }
-
-    /// Who was admitted is here; whether it is wanted still.
-    fn take(&self, data: ConnectionId) -> bool {
-        let is_wanted = self.0.get() != PortState::Closed;
-        if is_wanted {
-            self.0.set(PortState::Taken(data));
-        }
-        is_wanted
-    }
-}
 
 /// The options of a data connection. Nobody waits for the last bytes of a piece, so they may wait for the
 /// next one: a segment less for each (Nagle's algorithm, RFC 896), and the FIN sends what is left.

@@ -1,12 +1,13 @@
 //! What the sessions of an FTP server share: who may log in and where, how many there are, what they have
-//! done; and the call that opens its socket.
+//! done.
 //!
 //! | file | what it is |
 //! |---|---|
 //! | `session` | one client: its control connection, and everything that is done for it |
-//! | `data` | one data connection: what it carries, and who may open it |
+//! | `data`, `passive` | one data connection: what it carries, and who may open it |
 //! | [`users`] | who may log in, where they are then, and what they may do |
 //! | [`listing`], `glob` | directories on their way, in three styles; patterns in the names of lists |
+//! | `network`, `on_loop` | what a session needs of the loop; the loop as that, and the calls that open sockets |
 //! | `limits` | how a server is set up: every bound, its default, and the reason for it |
 //! | `pace` | how fast bytes may go |
 //! | `record` | what a program is told: a log of transfers, and of what was refused |
@@ -15,7 +16,10 @@ pub(super) mod data;
 mod glob;
 mod limits;
 pub mod listing;
+mod network;
+mod on_loop;
 mod pace;
+mod passive;
 mod record;
 mod session;
 pub mod users;
@@ -26,9 +30,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use reactor::{
-    Address, ConnectionId, ListenOptions, ListenerId, OpenError, Protocol, Registry, StreamOptions,
-};
+use reactor::ConnectionId;
 
 use crate::budget::host;
 use crate::counts::Counts;
@@ -37,11 +39,13 @@ use crate::transfer::store::{Quota, Store};
 #[cfg(feature = "tls")]
 pub use limits::TlsSettings;
 pub use limits::{Limits, Settings};
+pub use on_loop::listen;
+#[cfg(feature = "tls")]
+pub use on_loop::listen_implicit;
 use pace::Pace;
 pub use record::{Direction, Event, Transfer};
 pub use session::Session;
-use session::{Arrival, Beginning, Checked, TurnedAway};
-use users::{User, Users};
+use users::{Checked, User, Users};
 
 /// The state of an FTP server: part of the application, shared by all its sessions.
 ///
@@ -108,56 +112,6 @@ pub struct Counters {
     pub data_refused: u64,
     /// Connections to elsewhere that were asked for, and refused.
     pub bounces_refused: u64,
-}
-
-/// Listens for clients. The connections get the options; urgent data is left in its place.
-///
-/// # Errors
-///
-/// If the address is in use, is not this machine's, or is not allowed: see [`OpenError`].
-pub fn listen<App: AsMut<Server> + 'static>(
-    registry: &mut Registry<App>,
-    address: Address,
-    options: &ListenOptions,
-) -> Result<ListenerId, OpenError> {
-    listen_for(registry, address, options, Beginning::Plain)
-}
-
-/// As [`listen`], for clients who begin with TLS, as those of the port 990 do, by [`Settings::tls`]. Without that
-/// everybody is reset.
-///
-/// # Errors
-///
-/// As of [`listen`].
-#[cfg(feature = "tls")]
-pub fn listen_implicit<App: AsMut<Server> + 'static>(
-    registry: &mut Registry<App>,
-    address: Address,
-    options: &ListenOptions,
-) -> Result<ListenerId, OpenError> {
-    listen_for(registry, address, options, Beginning::Implicit)
-}
-
-fn listen_for<App: AsMut<Server> + 'static>(
-    registry: &mut Registry<App>,
-    address: Address,
-    options: &ListenOptions,
-    beginning: Beginning,
-) -> Result<ListenerId, OpenError> {
-    // What clients abort with may be urgent, as a whole or in part (RFC 959, 4.1.3).
-    let stream = StreamOptions { urgent_inline: true, ..options.stream.clone() };
-    let options = ListenOptions { stream, ..options.clone() };
-    registry.listen_with(address, &options, move |peer, app| {
-        // Files go between hosts: without an address there is no data connection.
-        let peer = peer.ip()?.to_canonical();
-        let protocol: Box<dyn Protocol<App>> = match app.as_mut().admit(peer) {
-            Ok(()) => Box::new(Arrival::new(peer, beginning)),
-            Err(TooMany) if beginning == Beginning::Plain => Box::new(TurnedAway),
-            // Nobody would hear it.
-            Err(TooMany) => return None,
-        };
-        Some(protocol)
-    })
 }
 
 /// There are too many sessions already.

@@ -290,6 +290,14 @@ impl fmt::Display for Users {
     }
 }
 
+/// A password that was looked at.
+pub(crate) struct Checked {
+    pub(super) name: String,
+    /// `None`: there is no such user, and nobody is to learn that from how long it takes to say no.
+    pub(super) user: Option<User>,
+    pub(super) is_right: bool,
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

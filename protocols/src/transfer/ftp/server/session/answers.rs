@@ -2,7 +2,6 @@
 
 use super::Conversation;
 use super::state::{Session, Work};
-use crate::transfer::ftp::Server;
 use crate::transfer::ftp::wire::command::{Command, CommandError, Opts, Type};
 use crate::transfer::ftp::wire::reply::Reply;
 
@@ -16,7 +15,7 @@ const COMMANDS: [&str; 6] = [
     "(XCWD XCUP XPWD XMKD XRMD as without the X)",
 ];
 
-impl<App: AsMut<Server> + 'static> Conversation<'_, '_, App> {
+impl Conversation<'_> {
     /// SYST. Clients take it for the format of lists.
     pub(super) fn system(&mut self) {
         self.reply(215, "UNIX Type: L8");

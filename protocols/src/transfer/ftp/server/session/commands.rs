@@ -2,11 +2,10 @@
 
 use super::Conversation;
 use super::conversation::{NOT_LOGGED_IN, is_for_anybody};
-use crate::transfer::ftp::Server;
 use crate::transfer::ftp::server::listing::Style;
 use crate::transfer::ftp::wire::command::{Command, CommandError, Mode, Site, Structure};
 
-impl<App: AsMut<Server> + 'static> Conversation<'_, '_, App> {
+impl Conversation<'_> {
     pub(super) fn handle_command(&mut self, command: Command) {
         if self.session.account().is_none() && !is_for_anybody(&command) {
             return self.reply(530, NOT_LOGGED_IN);
@@ -40,7 +39,7 @@ impl<App: AsMut<Server> + 'static> Conversation<'_, '_, App> {
             Command::Rest(offset) => self.restart(offset),
             Command::Abor => self.abort(),
             Command::List(path) => {
-                let style = Style::Long(self.transport.registry().wall_clock());
+                let style = Style::Long(self.control.network().wall_clock());
                 self.list(path.as_deref(), style);
             }
             Command::Nlst(path) => self.list(path.as_deref(), Style::Names),

@@ -1,9 +1,12 @@
 //! A session with everything around it: replies, work for the pool, and what is next.
 
+use std::sync::mpsc;
+
 use reactor::{ConnectionId, Registry, Transport};
 
-use super::CHANNEL;
-use super::state::{Heard, Leaving, Session, Work};
+use super::state::{CHANNEL, Heard, Leaving, Session, Work};
+use crate::password::HashingSession;
+use crate::transfer::ftp::server::network::Control;
 use crate::transfer::ftp::server::record::Event;
 use crate::transfer::ftp::wire::command::Command;
 use crate::transfer::ftp::wire::reply::Reply;
@@ -11,17 +14,17 @@ use crate::transfer::ftp::{Limits, Server, Settings};
 use crate::transfer::store::{InvalidPath, Store, VirtualPath};
 
 /// A session, with its connection and the application, for the time of one event.
-pub(in crate::transfer::ftp) struct Conversation<'a, 't, App> {
+pub(in crate::transfer::ftp) struct Conversation<'a> {
     pub(super) session: &'a mut Session,
-    pub(super) transport: &'a mut Transport<'t, App>,
-    pub(super) app: &'a mut App,
+    pub(super) control: &'a mut dyn Control,
+    pub(super) server: &'a mut Server,
 }
 
 /// Tells a session something from elsewhere: it is done when nothing else is, and not if it has ended.
 pub(in crate::transfer::ftp) fn tell<App: AsMut<Server> + 'static>(
     registry: &mut Registry<App>,
     session: ConnectionId,
-    event: impl FnOnce(&mut Conversation<'_, '_, App>) + 'static,
+    event: impl FnOnce(&mut Conversation<'_>) + 'static,
 ) {
     let _ = registry.with(session, |session: &mut Session, transport, app| {
         session.enter(transport, app, event);
@@ -30,15 +33,17 @@ pub(in crate::transfer::ftp) fn tell<App: AsMut<Server> + 'static>(
 
 impl Session {
     /// Does something in a session, and then whatever else can be done there.
-    pub(super) fn enter<App: AsMut<Server> + 'static>(
+    pub(in crate::transfer::ftp::server) fn enter<App: AsMut<Server> + 'static>(
         &mut self,
         transport: &mut Transport<'_, App>,
         app: &mut App,
-        event: impl FnOnce(&mut Conversation<'_, '_, App>),
+        event: impl FnOnce(&mut Conversation<'_>),
     ) {
-        let mut conversation = Conversation { session: self, transport, app };
+        let server = app.as_mut();
+        let mut conversation = Conversation { session: self, control: transport, server };
         event(&mut conversation);
         conversation.go_on();
+        Self::compute_next(transport.registry(), app);
     }
 
     /// Whether so much waits that it had better not be read.
@@ -48,14 +53,14 @@ impl Session {
     }
 }
 
-impl<App: AsMut<Server> + 'static> Conversation<'_, '_, App> {
+impl Conversation<'_> {
     /// Does what waits, as far as it may be done now.
     fn go_on(&mut self) {
         while let Some(heard) = self.session.take_next() {
             self.handle_next(heard);
         }
-        if self.session.paused && !self.session.is_full(self.app.as_mut().limits()) {
-            self.transport.resume();
+        if self.session.paused && !self.session.is_full(self.server.limits()) {
+            self.control.resume();
         }
         self.leave_if_done();
         self.watch();
@@ -75,7 +80,7 @@ impl<App: AsMut<Server> + 'static> Conversation<'_, '_, App> {
     // ── events of the control connection ────────────────────────────────────────────────────
 
     pub(super) fn handle_heard(&mut self, heard: Heard) {
-        self.session.active = self.transport.registry().now();
+        self.session.active = self.control.network().now();
         match heard {
             Heard::Interrupt => self.session.interrupted = true,
             heard => self.session.waiting.push_back(heard),
@@ -99,7 +104,7 @@ impl<App: AsMut<Server> + 'static> Conversation<'_, '_, App> {
     // ── what handlers say and do ────────────────────────────────────────────────────────────
 
     pub(super) fn server(&mut self) -> &mut Server {
-        self.app.as_mut()
+        self.server
     }
 
     pub(super) fn settings(&mut self) -> Settings {
@@ -112,13 +117,13 @@ impl<App: AsMut<Server> + 'static> Conversation<'_, '_, App> {
     }
 
     pub(super) fn say(&mut self, reply: &Reply) {
-        self.transport.write(&reply.to_bytes());
+        self.control.write(&reply.to_bytes());
     }
 
     /// Ends the session, when everything that was said has left.
     pub(super) fn close(&mut self) {
         self.session.work = Work::Over;
-        self.transport.close();
+        self.control.close();
     }
 
     pub(super) fn tell(&mut self, event: &Event) {
@@ -129,21 +134,23 @@ impl<App: AsMut<Server> + 'static> Conversation<'_, '_, App> {
     pub(super) fn offload<R: Send + 'static>(
         &mut self,
         work: impl FnOnce() -> R + Send + 'static,
-        done: impl FnOnce(&mut Conversation<'_, '_, App>, R) + 'static,
+        done: impl FnOnce(&mut Conversation<'_>, R) + 'static,
     ) {
-        let posted =
-            self.transport.offload(work, |session: &mut Session, transport, app, result| {
-                session.enter(transport, app, |it| {
-                    it.set_work(Work::Idle);
-                    match result {
-                        Ok(result) => done(it, result),
-                        Err(_) => it.reply(451, "Something went wrong here."),
-                    }
-                });
-            });
-        match posted {
-            Ok(()) => self.set_work(Work::Busy),
-            Err(_) => self.reply(451, "Too much is going on; try again later."),
+        let (give, get) = mpsc::channel();
+        let work = move || {
+            // If the client has gone, nobody takes it.
+            let _ = give.send(work());
+        };
+        let then = move |it: &mut Conversation<'_>| {
+            it.set_work(Work::Idle);
+            match get.try_recv() {
+                Ok(result) => done(it, result),
+                Err(_) => it.reply(451, "Something went wrong here."),
+            }
+        };
+        match self.control.offload(Box::new(work), Box::new(then)) {
+            true => self.set_work(Work::Busy),
+            false => self.reply(451, "Too much is going on; try again later."),
         }
     }
 
@@ -151,7 +158,7 @@ impl<App: AsMut<Server> + 'static> Conversation<'_, '_, App> {
     pub(super) fn with_store<R: Send + 'static>(
         &mut self,
         work: impl FnOnce(&Store) -> R + Send + 'static,
-        done: impl FnOnce(&mut Conversation<'_, '_, App>, R) + 'static,
+        done: impl FnOnce(&mut Conversation<'_>, R) + 'static,
     ) {
         match self.session.account() {
             Some(account) => {
@@ -163,13 +170,13 @@ impl<App: AsMut<Server> + 'static> Conversation<'_, '_, App> {
     }
 
     pub(super) fn set_work(&mut self, work: Work) {
-        self.session.active = self.transport.registry().now();
+        self.session.active = self.control.network().now();
         self.session.work = work;
     }
 
     pub(super) fn close_channel(&mut self) {
-        self.transport.cancel_timer(CHANNEL);
-        self.session.channel.close(self.transport.registry());
+        self.control.cancel_timer(CHANNEL);
+        self.session.channel.close(self.control.network());
     }
 
     /// Where a path leads from where the client is.

@@ -2,7 +2,6 @@
 
 use super::Conversation;
 use super::refusal::About;
-use crate::transfer::ftp::Server;
 use crate::transfer::ftp::server::listing::{Show, Style, show};
 use crate::transfer::ftp::server::users::Permissions;
 use crate::transfer::ftp::wire::command::Type;
@@ -13,7 +12,7 @@ use crate::transfer::store::{Entry, Kind, Replace, Store, StoreError, VirtualPat
 /// Entries of a directory that STAT shows: its reply is on the control connection, and held in memory.
 const SHOWN_BY_STAT: usize = 1_000;
 
-impl<App: AsMut<Server> + 'static> Conversation<'_, '_, App> {
+impl Conversation<'_> {
     /// The path of a command, if its user has the permission; else a reply.
     pub(super) fn permitted(
         &mut self,
@@ -162,7 +161,7 @@ impl<App: AsMut<Server> + 'static> Conversation<'_, '_, App> {
         &mut self,
         path: &[u8],
         look: impl FnOnce(&Store, &VirtualPath) -> Result<T, StoreError> + Send + 'static,
-        show: impl FnOnce(&mut Conversation<'_, '_, App>, &VirtualPath, T) + 'static,
+        show: impl FnOnce(&mut Conversation<'_>, &VirtualPath, T) + 'static,
     ) {
         let Some(path) = self.permitted(path, About::What, |may| may.read) else {
             return;
@@ -222,7 +221,7 @@ impl<App: AsMut<Server> + 'static> Conversation<'_, '_, App> {
         let Some(path) = self.permitted(path, About::List, |may| may.read) else {
             return;
         };
-        let style = Style::Long(self.transport.registry().wall_clock());
+        let style = Style::Long(self.control.network().wall_clock());
         let wanted = path.clone();
         self.with_store(
             move |store| match store.entry(&wanted)?.kind {

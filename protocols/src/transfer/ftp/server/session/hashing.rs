@@ -7,13 +7,12 @@ use sha2::{Digest, Sha256};
 
 use super::Conversation;
 use super::refusal::About;
-use crate::transfer::ftp::Server;
 use crate::transfer::store::VirtualPath;
 
 /// How much of a file is hashed before others have their turn: a fifth of a second's worth.
 const HASHED_AT_ONCE: u64 = 64 * 1024 * 1024;
 
-impl<App: AsMut<Server> + 'static> Conversation<'_, '_, App> {
+impl Conversation<'_> {
     /// HASH (draft-bryan-ftpext-hash).
     pub(super) fn hash(&mut self, path: &[u8]) {
         let Some(path) = self.permitted(path, About::What, |may| may.read) else {

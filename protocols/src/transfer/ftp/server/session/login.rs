@@ -1,32 +1,24 @@
 //! Who it is.
+//!
+//! ```text
+//!   PASS ──▶ HashQueue ──its turn──▶ pool: argon2 ──▶ right ──▶ pool: the home is opened ──▶ 230
+//!             │                                   └──▶ wrong ──▶ 530, later each time
+//!             └── too many wait ──▶ 421
+//! ```
 
 use std::sync::Arc;
 
 use reactor::Transport;
 
-use super::state::{Account, Login, Session, Work};
-use super::{Conversation, LOGIN};
+use super::Conversation;
+use super::state::{Account, LOGIN, Login, Session, Work};
 use crate::budget::host;
 use crate::password::{Check, HashQueue, HashingSession, Memory, PasswordError};
 use crate::transfer::ftp::Server;
 use crate::transfer::ftp::server::record::Event;
-use crate::transfer::ftp::server::users::{Anonymous, Permissions, User, is_anonymous};
+use crate::transfer::ftp::server::users::{Anonymous, Checked, Permissions, User, is_anonymous};
 use crate::transfer::ftp::wire::command::Secret;
 use crate::transfer::store::{Access, Quota, Store, StoreError, VirtualPath};
-
-/// A password that was looked at.
-///
-/// ```text
-///   PASS ──▶ HashQueue ──its turn──▶ pool: argon2 ──▶ right ──▶ pool: the home is opened ──▶ 230
-///             │                                   └──▶ wrong ──▶ 530, later each time
-///             └── too many wait ──▶ 421
-/// ```
-pub(crate) struct Checked {
-    name: String,
-    /// `None`: there is no such user, and nobody is to learn that from how long it takes to say no.
-    user: Option<User>,
-    is_right: bool,
-}
 
 /// Why nobody is let in.
 enum Refused {
@@ -36,7 +28,7 @@ enum Refused {
     NoHome(#[allow(dead_code, reason = "for whoever debugs")] StoreError),
 }
 
-impl<App: AsMut<Server> + 'static> Conversation<'_, '_, App> {
+impl Conversation<'_> {
     /// USER: begins a login, whoever was logged in before (RFC 959, 4.1.1).
     pub(super) fn user(&mut self, name: &[u8]) {
         if !self.may_log_in() {
@@ -72,15 +64,17 @@ impl<App: AsMut<Server> + 'static> Conversation<'_, '_, App> {
             let password = String::from_utf8_lossy(&password).into_owned();
             let user = server.users().get(&name).cloned();
             let against = server.users().hash_to_compute_for(&name);
-            let bounds = (against.kib(), server.limits().passwords_waiting);
+            let (kib, most) = (against.kib(), server.limits().passwords_waiting);
             let compute = move |memory: &mut Memory| {
                 let is_right = against.verifies_in(&password, memory)?;
                 Ok(Checked { name, user, is_right })
             };
-            match Session::compute_in_turn(self.transport, self.app, bounds, compute) {
-                Ok(()) => self.set_work(Work::Busy),
-                Err(_) => self.put_off(),
+            let check = Check::new(self.control.id(), compute);
+            if self.server.hash_queue().push(kib, check, most).is_err() {
+                return self.put_off();
             }
+            self.set_work(Work::Busy);
+            // It is computed when its turn has come, at the earliest behind this event.
         }
     }
 
@@ -104,7 +98,7 @@ impl<App: AsMut<Server> + 'static> Conversation<'_, '_, App> {
     /// Nobody has looked at the password: 530 would say that it is wrong, and cost one of the few tries.
     fn put_off(&mut self) {
         if let Login::Named(user) = &self.session.login {
-            self.app.as_mut().login_put_off(self.session.peer, user.clone());
+            self.server.login_put_off(self.session.peer, user.clone());
         }
         self.reply(421, "Too many are logging in; try again later.");
         self.close();
@@ -146,7 +140,7 @@ impl<App: AsMut<Server> + 'static> Conversation<'_, '_, App> {
         self.session.login = Login::Nobody;
         self.session.failed_logins += 1;
         self.set_work(Work::Busy);
-        self.transport.set_timer(LOGIN, delay.saturating_mul(self.session.failed_logins));
+        self.control.set_timer(LOGIN, delay.saturating_mul(self.session.failed_logins));
     }
 
     pub(super) fn answer_failed_login(&mut self) {
@@ -160,7 +154,7 @@ impl<App: AsMut<Server> + 'static> Conversation<'_, '_, App> {
     }
 
     fn note_failure(&mut self, name: &str) {
-        self.app.as_mut().login_failed(self.session.peer, name);
+        self.server.login_failed(self.session.peer, name);
     }
 
     /// REIN: everything is as it was at the beginning.
@@ -173,14 +167,14 @@ impl<App: AsMut<Server> + 'static> Conversation<'_, '_, App> {
     pub(super) fn forget_user(&mut self) {
         self.log_out();
         self.close_channel();
-        self.session.reset(self.app.as_mut().settings());
+        self.session.reset(self.server.settings());
     }
 
     fn log_out(&mut self) {
         if let Some(account) = self.session.account() {
-            self.app.as_mut().log_out(&account.key);
+            self.server.log_out(&account.key);
             self.session.login = Login::Nobody;
-            self.session.logged_out_since = self.transport.registry().now();
+            self.session.logged_out_since = self.control.network().now();
         }
     }
 }

@@ -62,20 +62,11 @@ mod transfer;
 
 pub use state::Session;
 
-pub(super) use conversation::tell;
-pub(super) use login::Checked;
+pub(super) use conversation::{Conversation, tell};
 pub(super) use transfer::Job;
 
-use conversation::Conversation;
 use security::Security;
-use state::{Heard, Leaving, Work};
-
-/// The time for a data connection is over.
-const CHANNEL: TimerKey = TimerKey(0);
-/// The answer to a failed login has been held back for long enough.
-const LOGIN: TimerKey = TimerKey(1);
-/// The client could have been silent for too long.
-const SILENCE: TimerKey = TimerKey(2);
+use state::{CHANNEL, Heard, LOGIN, Leaving, Work};
 
 /// A client that has been let in, until its connection is open: only then is it known which of this server's
 /// addresses it has reached.

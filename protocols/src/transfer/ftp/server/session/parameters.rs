@@ -4,13 +4,13 @@ use std::net::{IpAddr, SocketAddr, SocketAddrV4};
 use std::ops::RangeInclusive;
 use std::rc::Rc;
 
-use reactor::{Address, ListenOptions, ListenerId, OpenError, Protocol};
+use reactor::{ListenOptions, OpenError};
 
-use super::state::Channel;
-use super::{CHANNEL, Conversation};
-use crate::transfer::ftp::Server;
+use super::Conversation;
+use super::state::{CHANNEL, Channel};
 use crate::transfer::ftp::server::data;
-use crate::transfer::ftp::server::data::{Data, PassivePort};
+use crate::transfer::ftp::server::network::Awaited;
+use crate::transfer::ftp::server::passive::PassivePort;
 use crate::transfer::ftp::server::record::Event;
 use crate::transfer::ftp::wire::address::{Family, to_port};
 use crate::transfer::ftp::wire::command::{Epsv, Type};
@@ -28,7 +28,7 @@ const FIRST_FREE_PORT: u16 = 1024;
 
 pub(super) const NO_RESTART_OF_TEXT: &str = "REST is for TYPE I.";
 
-impl<App: AsMut<Server> + 'static> Conversation<'_, '_, App> {
+impl Conversation<'_> {
     /// TYPE.
     pub(super) fn set_type(&mut self, kind: Type) {
         self.session.kind = kind;
@@ -150,7 +150,7 @@ impl<App: AsMut<Server> + 'static> Conversation<'_, '_, App> {
         let (first, last) = (*range.start(), *range.end());
         let count = u32::from(last.saturating_sub(first)) + 1;
         // From a random place on, so that nobody can tell where the next client is expected.
-        let from = (self.transport.registry().random() % u64::from(count)) as u32;
+        let from = (self.control.network().random() % u64::from(count)) as u32;
         let mut tries = 0..count.min(TRIES);
         loop {
             let step = tries.next().unwrap_or(0);
@@ -166,7 +166,7 @@ impl<App: AsMut<Server> + 'static> Conversation<'_, '_, App> {
 
     fn listen_at(&mut self, port: u16) -> Result<u16, OpenError> {
         let limits = self.settings().limits;
-        let (session, client) = (self.transport.id(), self.session.peer);
+        let (session, client) = (self.control.id(), self.session.peer);
         let mut address = self.session.local;
         address.set_port(port);
         let tls = self.data_tls();
@@ -179,24 +179,11 @@ impl<App: AsMut<Server> + 'static> Conversation<'_, '_, App> {
             ..ListenOptions::default()
         };
         let passive = PassivePort::new();
-        let listening = Rc::clone(&passive);
-        let listener = self.transport.registry().listen_with(
-            Address::Ip(address),
-            &options,
-            move |peer, app: &mut App| {
-                let data = Data::new(session, Some(Rc::clone(&listening)), tls.clone());
-                let protocol: Box<dyn Protocol<App>> = Box::new(data);
-                listening.admits(peer, client, app.as_mut()).then_some(protocol)
-            },
-        )?;
-        self.transport.set_timer(CHANNEL, limits.data_timeout);
+        let awaited = Awaited { session, client, port: Rc::clone(&passive), tls };
+        let listener = self.control.network().listen(address, &options, awaited)?;
+        self.control.set_timer(CHANNEL, limits.data_timeout);
         self.session.channel = Channel::Passive(listener, passive);
-        Ok(self.port_of(listener))
-    }
-
-    fn port_of(&mut self, listener: ListenerId) -> u16 {
-        let address = self.transport.registry().listener_address(listener);
-        address.ok().and_then(|address| address.port()).unwrap_or(0)
+        Ok(self.control.network().port_of(listener))
     }
 
     /// OPTS UTF8 and the like are with what they concern; this says what there is (RFC 2389, 4).

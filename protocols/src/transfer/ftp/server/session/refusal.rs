@@ -1,10 +1,9 @@
 //! What a failure of the tree is answered with.
 
 use super::Conversation;
-use crate::transfer::ftp::Server;
 use crate::transfer::store::StoreError;
 
-impl<App: AsMut<Server> + 'static> Conversation<'_, '_, App> {
+impl Conversation<'_> {
     pub(super) fn refuse(&mut self, error: &StoreError, about: About) {
         let (code, text) = refusal(error, about);
         self.reply(code, text);

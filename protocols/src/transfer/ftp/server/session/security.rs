@@ -8,7 +8,6 @@
 //! ```
 
 use super::Conversation;
-use crate::transfer::ftp::Server;
 use crate::transfer::ftp::secure;
 use crate::transfer::ftp::secure::{DataTls, Token};
 use crate::transfer::ftp::wire::command::Protection;
@@ -55,7 +54,7 @@ impl Security {
     }
 }
 
-impl<App: AsMut<Server> + 'static> Conversation<'_, '_, App> {
+impl Conversation<'_> {
     /// AUTH TLS: from the reply on TLS is spoken. What the client has said so far counts for nothing then, and
     /// what it has said behind AUTH without waiting, in the clear, least of all (CVE-2011-0411).
     pub(super) fn auth(&mut self) {
@@ -70,7 +69,7 @@ impl<App: AsMut<Server> + 'static> Conversation<'_, '_, App> {
         self.session.waiting.clear();
         self.session.telnet = Telnet::new(settings.limits.line);
         self.reply(234, "Begin with TLS.");
-        if !secure::begin(self.transport, &settings, &self.session.security.token) {
+        if !self.control.begin_tls(&settings, &self.session.security.token) {
             return self.close();
         }
         self.session.security.stage = Stage::Beginning;

@@ -7,21 +7,22 @@
 
 use std::time::Instant;
 
+use super::Conversation;
+use super::state::SILENCE;
 use super::state::{Session, Work};
-use super::{Conversation, SILENCE};
-use crate::transfer::ftp::{Limits, Server};
+use crate::transfer::ftp::Limits;
 
-impl<App: AsMut<Server> + 'static> Conversation<'_, '_, App> {
+impl Conversation<'_> {
     /// Sees to it that the session is looked at in time.
     pub(super) fn watch(&mut self) {
-        let due = self.session.silence_ends(self.app.as_mut().limits());
+        let due = self.session.silence_ends(self.server.limits());
         match (due, self.session.watched) {
             (None, _) => {}
             // If it is too early, it is set anew then.
             (Some(due), Some(watched)) if watched <= due => {}
             (Some(due), _) => {
-                let delay = due.saturating_duration_since(self.transport.registry().now());
-                self.transport.set_timer(SILENCE, delay);
+                let delay = due.saturating_duration_since(self.control.network().now());
+                self.control.set_timer(SILENCE, delay);
                 self.session.watched = Some(due);
             }
         }
@@ -30,8 +31,8 @@ impl<App: AsMut<Server> + 'static> Conversation<'_, '_, App> {
     /// The time has come to look.
     pub(super) fn handle_silence(&mut self) {
         self.session.watched = None;
-        let now = self.transport.registry().now();
-        let due = self.session.silence_ends(self.app.as_mut().limits());
+        let now = self.control.network().now();
+        let due = self.session.silence_ends(self.server.limits());
         if due.is_some_and(|due| due <= now) {
             self.reply(421, "Nothing was said for long; goodbye.");
             self.close();

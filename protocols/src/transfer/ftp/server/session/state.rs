@@ -6,18 +6,26 @@ use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 use std::time::Instant;
 
-use reactor::{ConnectionId, ListenerId, Registry};
+use reactor::{ConnectionId, ListenerId, TimerKey};
 
 use super::security::Security;
 use super::transfer::Running;
 use crate::transfer::ftp::Settings;
-use crate::transfer::ftp::server::data::PassivePort;
 use crate::transfer::ftp::server::listing::Facts;
+use crate::transfer::ftp::server::network::Network;
 use crate::transfer::ftp::server::pace::Pace;
+use crate::transfer::ftp::server::passive::PassivePort;
 use crate::transfer::ftp::server::users::Permissions;
 use crate::transfer::ftp::wire::command::{Command, CommandError, Type};
 use crate::transfer::ftp::wire::telnet::Telnet;
 use crate::transfer::store::{Store, VirtualPath};
+
+/// The time for a data connection is over.
+pub(super) const CHANNEL: TimerKey = TimerKey(0);
+/// The answer to a failed login has been held back for long enough.
+pub(super) const LOGIN: TimerKey = TimerKey(1);
+/// The client could have been silent for too long.
+pub(super) const SILENCE: TimerKey = TimerKey(2);
 
 /// The server's side of one control connection.
 #[derive(Debug)]
@@ -258,12 +266,14 @@ impl Channel {
     }
 
     /// Closes what is open, and leaves nothing. All of it may have ended by itself.
-    pub(super) fn close<App>(&mut self, registry: &mut Registry<App>) {
+    pub(super) fn close(&mut self, network: &mut dyn Network) {
         let data = self.data();
         if let Self::Passive(listener, port) = std::mem::replace(self, Self::None) {
             port.close();
-            let _ = registry.close_listener(listener);
+            network.close_listener(listener);
         }
-        data.map(|data| registry.abort(data));
+        if let Some(data) = data {
+            network.abort(data);
+        }
     }
 }

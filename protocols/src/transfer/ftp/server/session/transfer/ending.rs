@@ -1,10 +1,11 @@
 //! How a transfer ends: well, or with one reason.
 
-use reactor::{ConnectionId, Registry};
+use reactor::ConnectionId;
 
 use super::{About, Conversation, Incoming, Place, Running};
 use crate::transfer::ftp::Server;
-use crate::transfer::ftp::server::data::{Failure, settle};
+use crate::transfer::ftp::server::data::Failure;
+use crate::transfer::ftp::server::network::Network;
 use crate::transfer::ftp::server::record::Transfer;
 use crate::transfer::ftp::server::session::state::{Channel, Replies, Session, Work};
 use crate::transfer::store::Upload;
@@ -18,7 +19,7 @@ const NOBODY_CAME: Replies = &[(425, "No data connection was made.")];
 /// The transfer ends with 426, the command with 226 (RFC 959, 4.1.3).
 const ABORTED: Replies = &[(426, "Transfer aborted."), (226, "Aborted, as you wish.")];
 
-impl<App: AsMut<Server> + 'static> Conversation<'_, '_, App> {
+impl Conversation<'_> {
     /// The data connection has ended, by itself or because of what was done to it.
     pub(in crate::transfer::ftp) fn handle_data_close(
         &mut self,
@@ -103,7 +104,7 @@ impl<App: AsMut<Server> + 'static> Conversation<'_, '_, App> {
             Place::Waiting(flow) => self.say_when_settled(flow.into_upload(), replies),
             Place::On(data) => {
                 // It may have ended by itself: that is heard of it next, in either case.
-                let _ = self.transport.registry().abort(data);
+                self.control.network().abort(data);
                 self.set_work(Work::Aborting(data, replies));
             }
         }
@@ -124,7 +125,7 @@ impl<App: AsMut<Server> + 'static> Conversation<'_, '_, App> {
     fn take_running(&mut self, is_meant: impl Fn(&Place) -> bool) -> Option<Box<Running>> {
         match std::mem::replace(&mut self.session.work, Work::Idle) {
             Work::Transfer(running) if is_meant(&running.place) => {
-                self.session.active = self.transport.registry().now();
+                self.session.active = self.control.network().now();
                 self.session.interrupted = false;
                 Some(running)
             }
@@ -136,24 +137,24 @@ impl<App: AsMut<Server> + 'static> Conversation<'_, '_, App> {
     }
 
     fn note_transfer(&mut self, running: &Running, complete: bool) {
-        self.session.note_transfer(self.transport.registry(), self.app.as_mut(), running, complete);
+        self.session.note_transfer(self.control.network(), self.server, running, complete);
     }
 }
 
 impl Session {
     /// The control connection has ended: so does everything that was done for it.
-    pub(in crate::transfer::ftp::server::session) fn handle_gone<App: 'static>(
+    pub(in crate::transfer::ftp::server::session) fn handle_gone(
         &mut self,
-        registry: &mut Registry<App>,
+        network: &mut dyn Network,
         server: &mut Server,
     ) {
-        self.channel.close(registry);
+        self.channel.close(network);
         if let Work::Transfer(running) = std::mem::replace(&mut self.work, Work::Over) {
-            self.note_transfer(registry, server, &running, false);
+            self.note_transfer(network, server, &running, false);
             match running.place {
-                Place::Waiting(flow) => settle(registry, flow.into_upload(), |_| {}),
+                Place::Waiting(flow) => network.settle(flow.into_upload()),
                 // It may have ended by itself.
-                Place::On(data) => drop(registry.abort(data)),
+                Place::On(data) => network.abort(data),
             }
         }
         if let Some(account) = self.account() {
@@ -170,17 +171,17 @@ impl Session {
     }
 
     /// Tells the log. It does not speak of lists.
-    fn note_transfer<App>(
+    fn note_transfer(
         &self,
-        registry: &Registry<App>,
+        network: &dyn Network,
         server: &mut Server,
         Running { subject, begun, moved, .. }: &Running,
         complete: bool,
     ) {
         if let (Some(direction), Some(account)) = (subject.direction, self.account()) {
             server.transferred(Transfer {
-                ended: registry.wall_clock(),
-                took: registry.now() - *begun,
+                ended: network.wall_clock(),
+                took: network.now() - *begun,
                 peer: self.peer,
                 bytes: moved.get(),
                 path: subject.path.clone(),

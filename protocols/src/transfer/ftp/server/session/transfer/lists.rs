@@ -1,12 +1,11 @@
 //! Lists: LIST, NLST and MLSD.
 
 use super::{About, Conversation, Flow, Making, Opened, Subject, Text};
-use crate::transfer::ftp::Server;
 use crate::transfer::ftp::server::glob;
 use crate::transfer::ftp::server::listing::{Show, Style, show};
 use crate::transfer::store::{Kind, Store, StoreError, VirtualPath};
 
-impl<App: AsMut<Server> + 'static> Conversation<'_, '_, App> {
+impl Conversation<'_> {
     /// LIST, NLST.
     pub(in crate::transfer::ftp::server::session) fn list(
         &mut self,

@@ -10,13 +10,11 @@ use super::{
     About, Channel, Conversation, Flow, Incoming, Job, Making, Meter, Opened, Place, Running,
     Subject, Text, Work,
 };
-use crate::transfer::ftp::Server;
 use crate::transfer::ftp::server::data;
-use crate::transfer::ftp::server::data::{Data, settle};
 use crate::transfer::ftp::server::pace::Pace;
 use crate::transfer::ftp::server::record::Direction;
-use crate::transfer::ftp::server::session::CHANNEL;
 use crate::transfer::ftp::server::session::parameters::NO_RESTART_OF_TEXT;
+use crate::transfer::ftp::server::session::state::CHANNEL;
 use crate::transfer::ftp::server::users::Permissions;
 use crate::transfer::ftp::wire::ascii::{Decoder, Encoder};
 use crate::transfer::ftp::wire::command::Type;
@@ -27,7 +25,7 @@ use crate::transfer::store::{
 /// The answer to who wants a transfer, and has not said how.
 const NO_WAY: &str = "Say how to connect first, with EPSV, PASV, EPRT or PORT.";
 
-impl<App: AsMut<Server> + 'static> Conversation<'_, '_, App> {
+impl Conversation<'_> {
     /// RETR.
     pub(in crate::transfer::ftp::server::session) fn retrieve(&mut self, path: &[u8]) {
         let Some((path, kind, offset)) = self.prepare(path, About::What, |may| may.read) else {
@@ -102,7 +100,7 @@ impl<App: AsMut<Server> + 'static> Conversation<'_, '_, App> {
             offset: 0,
             keep: self.session.keep_uploads,
             mode: 0o666 & !self.session.umask,
-            token: self.transport.registry().random(),
+            token: self.control.network().random(),
         }
     }
 
@@ -191,7 +189,7 @@ impl<App: AsMut<Server> + 'static> Conversation<'_, '_, App> {
         let running = Running {
             place: Place::Waiting(flow),
             subject: Subject { total, ..subject },
-            begun: self.transport.registry().now(),
+            begun: self.control.network().now(),
             moved: Rc::default(),
         };
         self.set_work(Work::Transfer(Box::new(running)));
@@ -204,7 +202,7 @@ impl<App: AsMut<Server> + 'static> Conversation<'_, '_, App> {
     /// What was there before is kept.
     fn give_up_at_once(&mut self, flow: Flow, why: &'static str) {
         self.session.channel = Channel::None;
-        settle(self.transport.registry(), flow.into_upload(), |_| {});
+        self.control.network().settle(flow.into_upload());
         self.reply(425, why);
     }
 
@@ -216,8 +214,8 @@ impl<App: AsMut<Server> + 'static> Conversation<'_, '_, App> {
         let mut options = ConnectOptions { from: Some(from.into()), ..ConnectOptions::default() };
         options.stream = data::stream_options();
         options.limits = data::stream_limits(&limits);
-        let data = Data::new(self.transport.id(), None, self.data_tls());
-        self.transport.registry().connect_with(target.into(), &options, data)
+        let (session, tls) = (self.control.id(), self.data_tls());
+        self.control.network().connect(target, &options, session, tls)
     }
 
     /// The data connection is there: nobody else is waited for at the port. It is given what waits for it, or
@@ -229,18 +227,14 @@ impl<App: AsMut<Server> + 'static> Conversation<'_, '_, App> {
             return;
         }
         if let Channel::Passive(listener, _) = std::mem::replace(channel, Channel::Open(data)) {
-            // It may have ended by itself.
-            let _ = self.transport.registry().close_listener(listener);
+            self.control.network().close_listener(listener);
         }
         if let Work::Transfer(running) = &mut self.session.work
             && let Some(job) = running.hand_over(data, &self.session.pace)
         {
             self.session.channel = Channel::None;
-            self.transport.cancel_timer(CHANNEL);
-            // If it has ended meanwhile, that is what will be heard of it next.
-            let _ = self.transport.registry().with(data, |data: &mut Data, transport, app| {
-                data.begin(transport, app, job);
-            });
+            self.control.cancel_timer(CHANNEL);
+            self.control.network().begin(data, job);
         }
     }
 }

@@ -1,0 +1,274 @@
+//! `torrent seed` and `torrent get`, with each other and with other people's programs, both ways.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use super::support::{PATIENCE, Program, noise, run};
+use super::{TORRENT, free_port, made, outside};
+use tempfile::TempDir;
+
+/// `torrent seed`, and where it listens.
+fn seed(file: &str, here: &TempDir, more: &[&str]) -> (Program, String) {
+    let seed = Program::start(TORRENT, &[&["seed", file, "--data", &text(here)], more].concat());
+    let line = seed.line();
+    let address = line.strip_prefix("listening on ").expect("it listens").to_owned();
+    (seed, address)
+}
+
+/// `torrent get --once`, to its end: its code, and what it has fetched.
+fn get(torrent: &str, more: &[&str]) -> (Option<i32>, TempDir) {
+    let there = tempfile::tempdir().expect("a folder");
+    let words = ["get", torrent, "--output", &text(&there), "--once"];
+    let ended = run(TORRENT, &[&words[..], more].concat(), b"");
+    (ended.code, there)
+}
+
+fn text(folder: &TempDir) -> String {
+    folder.path().to_str().expect("it is text").to_owned()
+}
+
+/// The files that have bytes.
+const FILLED: [&str; 2] = ["large", "deep/small"];
+
+fn are_same(here: &TempDir, there: &TempDir) -> bool {
+    FILLED.iter().chain(&["empty"]).all(|name| is_same(here, there, name))
+}
+
+fn is_same(here: &TempDir, there: &TempDir, name: &str) -> bool {
+    let read = |folder: &TempDir| fs::read(folder.path().join("data").join(name)).ok();
+    let file = read(here);
+    file.is_some() && file == read(there)
+}
+
+/// Waits until what another program fetches there is what is here. Transmission makes no empty files.
+#[track_caller]
+fn wait_for(here: &TempDir, there: &TempDir) {
+    let deadline = Instant::now() + 2 * PATIENCE;
+    while !FILLED.iter().all(|name| is_same(here, there, name)) {
+        assert!(Instant::now() < deadline, "it has not got everything");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+#[test]
+fn what_is_seeded_is_got_by_the_torrent_and_by_its_link() {
+    let (here, file, link) = made(&[]);
+    let (seed, address) = seed(&file, &here, &[]);
+    let (code, there) = get(&file, &["--peer", &address]);
+    assert_eq!(code, Some(0));
+    assert!(are_same(&here, &there));
+    let (code, there) = get(&format!("{link}&x.pe={address}"), &["--json"]);
+    assert_eq!(code, Some(0));
+    assert!(are_same(&here, &there));
+    assert!(seed.stop().contains("seeding 195.32 KiB"));
+}
+
+#[test]
+fn a_tracker_brings_a_seed_and_a_leecher_together() {
+    let tracker = Program::start(TORRENT, &["tracker", "--listen", "127.0.0.1:0"]);
+    let (here, file, link) = made(&["--tracker", &tracker.line()]);
+    let (_seed, _) = seed(&file, &here, &[]);
+    // Whoever asks first is told of nobody; so one more asks, who hears of it.
+    for torrent in [&file, &link] {
+        let (code, there) = get(torrent, &[]);
+        assert_eq!(code, Some(0));
+        assert!(are_same(&here, &there));
+    }
+}
+
+#[test]
+fn one_file_of_several_is_got_alone() {
+    let (here, file, _) = made(&[]);
+    let (_seed, address) = seed(&file, &here, &[]);
+    let (code, there) = get(&file, &["--peer", &address, "--select", "deep/*"]);
+    assert_eq!(code, Some(0));
+    assert_eq!(fs::read(there.path().join("data/deep/small")).expect("a file"), b"small");
+    assert!(!there.path().join("data/empty").exists(), "nobody asked for it");
+    let ended = run(TORRENT, &["get", &file, "--output", &text(&there), "--select", "*.mkv"], b"");
+    assert!(ended.code == Some(1) && ended.errors.contains("no file"), "{ended:?}");
+}
+
+#[test]
+fn what_is_there_is_not_fetched_again_and_what_is_wrong_is() {
+    let (here, file, _) = made(&[]);
+    let (code, _) = {
+        let (_seed, address) = seed(&file, &here, &[]);
+        get(&file, &["--peer", &address])
+    };
+    assert_eq!(code, Some(0));
+    // A copy of which the end is missing, as a program leaves it that was killed.
+    let there = tempfile::tempdir().expect("a folder");
+    fs::create_dir(there.path().join("data")).expect("a folder");
+    let half = &noise(200_000)[..100_000];
+    fs::write(there.path().join("data/large"), half).expect("a file");
+    let (_seed, address) = seed(&file, &here, &[]);
+    let words = ["get", &file, "--output", &text(&there), "--once", "--json", "--peer", &address];
+    let ended = run(TORRENT, &words, b"");
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    assert!(are_same(&here, &there));
+}
+
+#[test]
+fn what_is_not_complete_ends_with_another_code() {
+    let (_here, file, link) = made(&[]);
+    for torrent in [&file, &link] {
+        let there = tempfile::tempdir().expect("a folder");
+        let get = Program::start(TORRENT, &["get", torrent, "--output", &text(&there)]);
+        assert!(get.line().starts_with("listening on 127.0.0.1:"));
+        let _ = get.line();
+        get.interrupt();
+        let ended = get.ended();
+        assert!(ended.code == Some(1) && ended.errors.contains("not complete"), "{ended:?}");
+    }
+    let nowhere = tempfile::tempdir().expect("a folder");
+    let ended = run(TORRENT, &["seed", &file, "--data", &text(&nowhere)], b"");
+    assert!(ended.code == Some(1) && ended.errors.contains("nothing of it"), "{ended:?}");
+}
+
+// ── other people's programs ─────────────────────────────────────────────────────────────────────
+
+/// Another program fetches from ours, which connects to it.
+fn is_fetched_from_ours(program: &str, words: &[&str], port: &str, there: &TempDir) {
+    // Some will not have a torrent without a tracker.
+    let (here, file, _) = made(&["--tracker", "http://127.0.0.1:9/announce"]);
+    let variables = [("HOME", &*text(there)), ("TERM", "xterm"), ("TORRENT", &*file)];
+    let _theirs = Program::start_with(program, &[words, &[&file]].concat(), &variables);
+    let (_seed, _) = seed(&file, &here, &["--peer", &format!("127.0.0.1:{port}")]);
+    wait_for(&here, there);
+}
+
+/// Ours fetches from another program, by the torrent and by its link. It is started anew for each: one that knows peers by
+/// their address alone takes the second for the first, which has everything.
+fn is_seeded_to_ours(program: &str, words: impl Fn(&str, &str) -> Vec<String>) {
+    let (here, file, link) = made(&["--tracker", "http://127.0.0.1:9/announce"]);
+    for torrent in [&file, &link] {
+        let port = free_port();
+        let words = words(&text(&here), &port);
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        let variables = [("HOME", &*text(&here)), ("TERM", "xterm"), ("TORRENT", &*file)];
+        let _theirs = Program::start_with(program, &[&words[..], &[&file]].concat(), &variables);
+        let (code, there) = get(torrent, &["--peer", &format!("127.0.0.1:{port}")]);
+        assert_eq!(code, Some(0), "{torrent}");
+        assert!(are_same(&here, &there));
+    }
+}
+
+const ARIA2: [&str; 5] =
+    ["--no-conf", "--quiet", "--enable-dht=false", "--enable-dht6=false", "--bt-enable-lpd=false"];
+
+#[test]
+fn aria2_fetches_from_ours() {
+    let Some(aria2) = outside::program("aria2c") else { return };
+    let (port, there) = (free_port(), tempfile::tempdir().expect("a folder"));
+    let place = ["--interface=127.0.0.1", "--listen-port", &port, "--dir", &text(&there)];
+    is_fetched_from_ours(aria2, &[&ARIA2[..], &place].concat(), &port, &there);
+}
+
+#[test]
+fn aria2_seeds_to_ours() {
+    let Some(aria2) = outside::program("aria2c") else { return };
+    is_seeded_to_ours(aria2, |here, port| {
+        let more =
+            ["--check-integrity", "--seed-ratio=0.0", "--interface=127.0.0.1", "--dir", here];
+        let place = ["--listen-port", port];
+        ARIA2.iter().chain(&more).chain(&place).map(ToString::to_string).collect()
+    });
+}
+
+/// It asks nobody but those that are named, and remembers nobody from the last time.
+fn transmission(folder: &str, port: &str) -> Vec<String> {
+    let config = format!("{folder}/.config-{port}");
+    fs::create_dir_all(&config).expect("a folder");
+    let settings = r#"{"dht-enabled": false, "lpd-enabled": false, "bind-address-ipv4": "127.0.0.1",
+        "port-forwarding-enabled": false, "utp-enabled": false}"#;
+    fs::write(format!("{config}/settings.json"), settings).expect("a file");
+    ["-w", folder, "-p", port, "-g", &config, "-et"].map(str::to_owned).to_vec()
+}
+
+#[test]
+fn transmission_fetches_from_ours() {
+    let Some(program) = outside::program("transmission-cli") else { return };
+    let (port, there) = (free_port(), tempfile::tempdir().expect("a folder"));
+    let words = transmission(&text(&there), &port);
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    is_fetched_from_ours(program, &words, &port, &there);
+}
+
+#[test]
+fn transmission_seeds_to_ours() {
+    let Some(program) = outside::program("transmission-cli") else { return };
+    is_seeded_to_ours(program, transmission);
+}
+
+/// rtorrent wants a terminal, which `script` lends it; and that wants its command in one word.
+fn rtorrent(folder: &str, port: &str) -> Vec<String> {
+    let session = format!("{folder}/.session");
+    fs::create_dir_all(&session).expect("a folder");
+    let options = [
+        format!("network.port_range.set={port}-{port}"),
+        "network.port_random.set=no".to_owned(),
+        "network.bind_address.set=127.0.0.1".to_owned(),
+        "dht.mode.set=disable".to_owned(),
+        format!("session.path.set={session}"),
+        format!("directory.default.set={folder}"),
+    ];
+    let command = format!("rtorrent -n -o {} \"$TORRENT\"", options.join(","));
+    vec!["-c".to_owned(), format!("exec script -qfc '{command}' /dev/null")]
+}
+
+#[test]
+fn rtorrent_fetches_from_ours() {
+    let Some(_) = outside::program("rtorrent") else { return };
+    let (port, there) = (free_port(), tempfile::tempdir().expect("a folder"));
+    let words = rtorrent(&text(&there), &port);
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    is_fetched_from_ours("sh", &words, &port, &there);
+}
+
+#[test]
+fn rtorrent_seeds_to_ours() {
+    let Some(_) = outside::program("rtorrent") else { return };
+    is_seeded_to_ours("sh", rtorrent);
+}
+
+/// libtorrent has no program of its own: Python lends it one.
+fn libtorrent() -> Option<&'static str> {
+    let python = outside::program("python3")?;
+    let ask = ["-c", "import libtorrent; print(libtorrent.version)"];
+    if !Command::new(python).args(ask).output().is_ok_and(|output| output.status.success()) {
+        outside::left_out("libtorrent (python3-libtorrent) is not installed");
+        return None;
+    }
+    Some(python)
+}
+
+const LIBTORRENT: &str = include_str!("libtorrent.py");
+
+#[test]
+fn libtorrent_fetches_from_ours() {
+    let Some(python) = libtorrent() else { return };
+    let (here, file, link) = made(&[]);
+    let (_seed, address) = seed(&file, &here, &[]);
+    for torrent in [&file, &link] {
+        let there = tempfile::tempdir().expect("a folder");
+        let words = ["-c", LIBTORRENT, torrent, &text(&there), "0", &address];
+        let _theirs = Program::start(python, &words);
+        wait_for(&here, &there);
+    }
+}
+
+#[test]
+fn libtorrent_seeds_to_ours() {
+    let Some(python) = libtorrent() else { return };
+    let (here, file, link) = made(&[]);
+    let _theirs = Program::start(python, &["-c", LIBTORRENT, &file, &text(&here), "0"]);
+    let address = format!("127.0.0.1:{}", _theirs.line());
+    for torrent in [&file, &link] {
+        let (code, there) = get(torrent, &["--peer", &address]);
+        assert_eq!(code, Some(0), "{torrent}");
+        assert!(are_same(&here, &there));
+    }
+    assert!(Path::new(&file).exists());
+}
