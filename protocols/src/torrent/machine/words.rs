@@ -11,14 +11,14 @@ pub enum Action {
     /// Send this to a peer.
     Say(PeerKey, Message<'static>),
     /// All blocks of this piece are there: hash it, keep it, and say what came of it
-    /// ([`Torrent::handle_checked`]); with the digests of its blocks if they are wanted, and always if it is bad.
+    /// ([`Torrent::handle_checked`](super::Torrent::handle_checked)); with the digests of its blocks if they are wanted, and always if it is bad.
     Check {
         /// Which piece.
         piece: u32,
         /// Whether the digests are wanted also if it is right.
         digests: bool,
     },
-    /// A peer that waited for nothing waits for something: [`Torrent::next_upload`] says for what.
+    /// A peer that waited for nothing waits for something: [`Torrent::next_upload`](super::Torrent::next_upload) says for what.
     Serve(PeerKey),
     /// End this connection.
     HangUp(PeerKey, Parting),
