@@ -29,8 +29,8 @@ pub fn on_request<App: 'static>(registry: &mut Registry<App>) -> io::Result<()> 
 ///
 /// If the system has no descriptors left.
 pub fn within<App: 'static>(registry: &mut Registry<App>, grace: Duration) -> io::Result<()> {
-    let alone = LoopGroup::from(registry.handle());
-    all_within(registry, &alone, grace)
+    // No group of one: its handle would keep a loop from running idle.
+    on_signals(registry, None, grace)
 }
 
 /// As [`within`], for all loops of a group. The signals are watched by one of them.
@@ -43,17 +43,26 @@ pub fn all_within<App: 'static>(
     group: &LoopGroup<App>,
     grace: Duration,
 ) -> io::Result<()> {
+    on_signals(registry, Some(group), grace)
+}
+
+fn on_signals<App: 'static>(
+    registry: &mut Registry<App>,
+    group: Option<&LoopGroup<App>>,
+    grace: Duration,
+) -> io::Result<()> {
     let grace = Rc::new(Cell::new(grace));
     for signal in [Signal::Interrupt, Signal::Terminate] {
-        let (grace, group) = (Rc::clone(&grace), group.clone());
+        let (grace, group) = (Rc::clone(&grace), group.cloned());
         registry.on_signal(signal, move |registry, _| {
             // What is left in its place is zero.
             let grace = grace.take();
             notify::stopping();
-            announce(group.connections(), grace);
+            let here = registry.stats().connections as usize;
+            announce(group.as_ref().map_or(here, LoopGroup::connections), grace);
             // This one at once: nobody comes in any more. The others get a message.
             registry.shutdown(grace);
-            group.shutdown(grace);
+            group.iter().for_each(|group| group.shutdown(grace));
         })?;
     }
     Ok(())

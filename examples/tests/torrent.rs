@@ -164,6 +164,9 @@ fn two_of_aria2_find_each_other_by_our_tracker() {
         let [theirs, ours] = [to, here].map(|folder| fs::read(format!("{folder}/data/{name}")));
         assert_eq!(theirs.expect("it is there"), ours.expect("it is there"), "{name}");
     }
+    let asked = run(TORRENT, &["show", &file, "--ask"], b"").text();
+    let told = value_of("peers ", &asked).expect("it is answered");
+    assert!(told.starts_with("1 have it, 0 do not, ") && told.contains(&http), "{told}");
     drop(seed);
     assert!(
         tracker.stop().starts_with("1 torrents, 1 peers"),

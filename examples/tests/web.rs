@@ -520,6 +520,29 @@ fn a_long_body_is_only_sent_to_who_wants_it() {
 }
 
 #[test]
+fn people_talk_beside_the_files() {
+    let tree = tree();
+    let (server, url) = start(&["serve", &tree.path().to_string_lossy(), "--chat"]);
+    let page = prints(WEB, &["get", "-o", "-", &format!("{url}/chat")]);
+    let page = String::from_utf8(page).expect("it is text");
+    assert!(page.contains("page.js") && page.contains("data-files=\"../\""), "{page}");
+    assert!(prints(WEB, &["get", "-o", "-", &format!("{url}/small")]) == noise(100));
+    let place = url.replace("http://", "ws://") + "/chat/irc";
+    let words = ["socket", &place, "--subprotocol", "text.ircv3.net"];
+    let mut people = ["ann", "ben"].map(|nick| {
+        let mut person = Program::start(WEB, &words);
+        let mut says = person.stdin();
+        writeln!(says, "NICK {nick}\nUSER {nick} 0 * :{nick}\nJOIN #lobby").expect("it reads");
+        while !person.line().contains(" 366 ") {}
+        (person, says)
+    });
+    writeln!(people[0].1, "PRIVMSG #lobby :hello, ben").expect("it reads");
+    while !people[1].0.line().ends_with(" PRIVMSG #lobby :hello, ben") {}
+    drop(people);
+    server.stop();
+}
+
+#[test]
 fn exit_codes_are_those_that_scripts_know() {
     let nobody = format!("http://127.0.0.1:{}/", free_port());
     for (url, code) in [("ftp://h/", 1), ("http://a b/", 3), (&*nobody, 7)] {

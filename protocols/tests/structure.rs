@@ -16,13 +16,14 @@ const CIRCLES: &[(&str, usize)] = &[
     ("password", 3),
     ("rpc", 11),
     ("store", 3),
-    ("torrent", 2),
+    ("torrent", 4),
     ("transfer", 6),
     ("websocket", 2),
 ];
 
 /// They take texts out of the loop's own input without a copy.
-const TAKE_FROM_THE_LOOP: &[&str] = &["rpc/wire/framer.rs", "websocket/wire/decoder.rs"];
+const TAKE_FROM_THE_LOOP: &[&str] =
+    &["rpc/wire/framer.rs", "torrent/wire/message.rs", "websocket/wire/decoder.rs"];
 
 #[test]
 fn files_import_each_other_in_no_larger_circles() {

@@ -197,6 +197,14 @@ impl<App> Handle<App> {
         &self.mailbox.load
     }
 
+    /// As [`run`](Self::run), for a closure that is worth more than the limit. A loop that has ended drops it.
+    pub(crate) fn run_always(
+        &self,
+        task: impl FnOnce(&mut Registry<App>, &mut App) + Send + 'static,
+    ) {
+        let _ = self.mailbox.post_always(Message::Run(Box::new(task)));
+    }
+
     /// Gives the loop a connection; it comes back if the loop has ended, or its mailbox is full.
     pub(crate) fn give(&self, given: Box<Given>) -> Result<(), Box<Given>> {
         self.load().note_given();

@@ -19,6 +19,9 @@ use crate::handle::Batch;
 use crate::trace::Callback;
 use crate::{Handle, PostError, Registry};
 
+/// Messages for which a queue keeps room while it is empty.
+const KEPT: usize = 1_024;
+
 /// Sends messages of one type to a loop: clone it, send it, share it. [`Handle::sender`] makes one.
 ///
 /// What one thread sends arrives in its order. Between this and what goes by the [`Handle`] itself there is no order.
@@ -38,13 +41,15 @@ type Receive<App, M> = dyn Fn(&mut Registry<App>, &mut App, M) + Send + Sync;
 
 struct Queue<M> {
     messages: VecDeque<M>,
+    /// Empty: what takes the place of `messages` when those are taken, so that nothing need be allocated.
+    spare: VecDeque<M>,
     /// Whether the loop will look.
     is_watched: bool,
 }
 
 impl<App: 'static> Handle<App> {
     /// Makes a sender of messages of one type, which `receive` is called with on the loop, in order. It is for those
-    /// who send much: a message costs a sixth of what a closure does by [`run`](Self::run), and allocates nothing.
+    /// who send much: a message costs a third of what a closure does by [`run`](Self::run), and allocates nothing.
     ///
     /// So many may wait as `limit` says. They share [`Limits::task_budget`](crate::Limits::task_budget) with other
     /// messages: a loop that is told much serves its connections all the same. One at which `receive` panics is
@@ -75,7 +80,8 @@ impl<App: 'static> Handle<App> {
         limit: usize,
         receive: impl Fn(&mut Registry<App>, &mut App, M) + Send + Sync + 'static,
     ) -> Sender<App, M> {
-        let queue = Mutex::new(Queue { messages: VecDeque::new(), is_watched: false });
+        let (messages, spare) = (VecDeque::new(), VecDeque::new());
+        let queue = Mutex::new(Queue { messages, spare, is_watched: false });
         let (handle, receive) = (self.clone(), Box::new(receive));
         Sender { shared: Arc::new(Shared { queue, limit, handle, receive }) }
     }
@@ -124,7 +130,8 @@ impl<App: 'static, M: Send + 'static> Sender<App, M> {
 impl<App: 'static, M: Send + 'static> Batch<App> for Shared<App, M> {
     /// The loop has heard that there is something.
     fn receive(self: Arc<Self>, registry: &mut Registry<App>, app: &mut App) {
-        self.receive_some(VecDeque::new(), registry, app);
+        let spare = std::mem::take(&mut self.lock().spare);
+        self.receive_some(spare, registry, app);
     }
 }
 
@@ -138,13 +145,11 @@ impl<App: 'static, M: Send + 'static> Shared<App, M> {
     ) {
         if batch.is_empty() {
             let mut queue = self.lock();
-            // The empty one takes its place: two of them take turns, and nothing is allocated.
-            std::mem::swap(&mut batch, &mut queue.messages);
-            queue.is_watched = !batch.is_empty();
-            if batch.is_empty() {
-                // The larger of the two is kept.
-                return std::mem::swap(&mut batch, &mut queue.messages);
+            if queue.messages.is_empty() {
+                queue.is_watched = false;
+                return queue.rest(batch);
             }
+            std::mem::swap(&mut batch, &mut queue.messages);
         }
         for _ in 0..registry.ledger.limits.task_budget.max(1) {
             let Some(message) = batch.pop_front() else { break };
@@ -158,6 +163,15 @@ impl<App: 'static, M: Send + 'static> Shared<App, M> {
             let (shared, batch) = rest.into_parts();
             shared.receive_some(batch, registry, app);
         });
+    }
+}
+
+impl<M> Queue<M> {
+    /// Keeps the memory of what was received, but not what only a burst has needed.
+    fn rest(&mut self, mut spare: VecDeque<M>) {
+        spare.shrink_to(KEPT);
+        self.messages.shrink_to(KEPT);
+        self.spare = spare;
     }
 }
 

@@ -190,15 +190,15 @@ impl Disk {
 }
 
 impl Store for Disk {
-    fn read(&self, block: Block) -> Result<Bytes, DiskError> {
+    fn read(&self, block: Block, bytes: &mut Vec<u8>) -> Result<(), DiskError> {
         let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         let piece = kept.get(block.piece as usize).and_then(Option::as_ref);
         let (begin, end) = (block.begin as usize, (block.begin + block.length) as usize);
-        let part = piece.filter(|piece| end <= piece.len()).map(|piece| piece.slice(begin..end));
-        match part {
-            Some(part) if self.lies => Ok(part.iter().map(|byte| !byte).collect()),
-            part => part.ok_or(DiskError::NoBlock),
-        }
+        let part = piece.and_then(|piece| piece.get(begin..end)).ok_or(DiskError::NoBlock)?;
+        let right = [*part.first().ok_or(DiskError::NoBlock)?];
+        bytes.extend(if self.lies { right.map(|byte| !byte) } else { right });
+        bytes.extend_from_slice(&part[1..]);
+        Ok(())
     }
 
     fn keep(&self, piece: u32, bytes: &[u8]) -> Result<(), DiskError> {

@@ -21,7 +21,7 @@ use examples::advice::NotOpened;
 use examples::endpoint::HostPort;
 use examples::{output, page, stop};
 use protocols::chat::accounts::{AccountLimits, Accounts};
-use protocols::chat::{self, PermanentChannel, Settings};
+use protocols::chat::{self, Settings};
 use protocols::echo;
 use protocols::http::server::{self as web, Files, Router, Site};
 use protocols::transfer::ftp::{self, users::Users};
@@ -117,7 +117,7 @@ fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     opener.udp("echo", options.udp.as_ref(), "127.0.0.1:7007", echo::bind)?;
     let path = options.unix.clone().unwrap_or_else(|| directory.path().join("echo.sock"));
     opener.unix("echo", path, echo::listen)?;
-    let settings = lobby();
+    let settings = page::lobby("Playground", "Everybody in the playground comes by here");
     opener.chat(options.chat.as_ref(), &settings)?;
     opener.files(options)?;
     let store = files(directory.path())?;
@@ -140,15 +140,6 @@ fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     output::say(format_args!("tftp: {}\n", tftp.counters()))?;
     output::say(reactor.stats())?;
     Ok(())
-}
-
-/// A chat server with somewhere to go.
-fn lobby() -> Settings {
-    let lobby = PermanentChannel {
-        name: LOBBY.to_owned(),
-        topic: "Everybody in the playground comes by here".to_owned(),
-    };
-    Settings { network: "Playground".to_owned(), channels: vec![lobby], ..Settings::default() }
 }
 
 /// A few files to fetch.

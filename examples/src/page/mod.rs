@@ -19,6 +19,17 @@ const SCRIPT: &str = include_str!("page.js");
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; \
     img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
+/// A chat server with somewhere to go: the channel that the page shows.
+#[must_use]
+pub fn lobby(network: &str, topic: &str) -> chat::Settings {
+    let lobby = chat::PermanentChannel { name: LOBBY.to_owned(), topic: topic.to_owned() };
+    chat::Settings {
+        network: network.to_owned(),
+        channels: vec![lobby],
+        ..chat::Settings::default()
+    }
+}
+
 /// Adds the page at `place`, a path that begins and ends with a slash, with its style, its script, and the
 /// chat as a WebSocket, `irc`. `files` is where the files are, as seen from there.
 pub fn add<App: AsMut<chat::Server> + 'static>(router: &mut Router<App>, place: &str, files: &str) {

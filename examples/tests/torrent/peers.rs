@@ -76,6 +76,11 @@ fn a_tracker_brings_a_seed_and_a_leecher_together() {
         assert_eq!(code, Some(0));
         assert!(are_same(&here, &there));
     }
+    let asked = run(TORRENT, &["show", &file, "--ask"], b"").text();
+    assert!(
+        asked.contains("1 have it, 0 do not, "),
+        "the seed is one, and the others are gone: {asked}"
+    );
 }
 
 #[test]

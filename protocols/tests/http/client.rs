@@ -259,3 +259,51 @@ fn nobody_is_waited_for_for_ever() {
         matches!(&asker.finish()[0].2, Err(Failure::Unreachable { address: at, .. }) if *at == address)
     );
 }
+
+#[test]
+fn a_server_that_does_not_know_the_question_gets_the_body_all_the_same() {
+    let (address, thread) = scripted(vec![vec![OK]]);
+    let continue_time = Duration::from_millis(50);
+    let mut asker = Asker::new(address, ClientLimits { continue_time, ..ClientLimits::default() });
+    let ask = Ask::new(http::Method::PUT, &url()).expecting_continue();
+    asker.send(ask.with_payload(Payload::Bytes("hello".into())));
+    assert_eq!(asker.finish(), [(200, "hi".to_owned(), Ok(()))]);
+    // It has read the body before it answered.
+    let asked = thread.join().expect("it ends").remove(0);
+    assert!(asked.contains("Expect: 100-continue\r\nContent-Length: 5\r\n"), "{asked}");
+    // Without a body there is nothing to ask about.
+    let (address, thread) = scripted(vec![vec![OK]]);
+    let mut asker = Asker::new(address, ClientLimits::default());
+    asker.send(get().expecting_continue());
+    assert_eq!(asker.finish()[0].2, Ok(()));
+    assert!(!thread.join().expect("it ends")[0].contains("Expect"));
+}
+
+#[test]
+fn what_has_been_asked_is_answered_though_the_loop_shuts_down() {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("port 0 is free");
+    let address = listener.local_addr().expect("it is bound").into();
+    let (tell, told) = std::sync::mpsc::channel();
+    let (go, wait) = std::sync::mpsc::channel();
+    let server = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().expect("the client connects");
+        tell.send(read_request(&mut stream)).expect("the test waits");
+        wait.recv_timeout(PATIENCE).expect("the test goes on");
+        stream.write_all(OK.as_bytes()).expect("the client reads");
+        // It is not kept for another.
+        assert_eq!(stream.read(&mut [0]).expect("it ends"), 0);
+    });
+    let mut asker = Asker::new(address, ClientLimits::default());
+    asker.send(get());
+    let late = Instant::now() + PATIENCE;
+    while told.try_recv().is_err() {
+        assert!(Instant::now() < late, "it is not asked");
+        let turn = asker.reactor.turn(Some(Duration::from_millis(5)), &mut ());
+        assert!(turn.is_ok());
+    }
+    asker.reactor.registry().shutdown(PATIENCE);
+    go.send(()).expect("the server waits");
+    asker.reactor.run(&mut ()).expect("waiting works");
+    assert_eq!(asker.seen.take(), [(200, "hi".to_owned(), Ok(()))]);
+    server.join().expect("it ends");
+}

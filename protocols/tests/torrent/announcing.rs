@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use protocols::torrent::tracker::{
     AnnounceFailed, AnnounceOptions, Announcer, Tracker, TrackerEvent, listen_http, listen_udp,
+    scrape,
 };
 use protocols::torrent::wire::announce::{NoAnswer, Progress};
 use protocols::torrent::{PeerId, TrackerLimits};
@@ -127,6 +128,18 @@ fn every_tier_is_asked_and_told_of_the_end() {
     });
     assert_eq!(told.collect::<Vec<_>>(), [(Some(1), Some(1)); 2]);
 
+    // Carl is whole, and leaves at once: the trackers hear of both.
+    let carl = peer(&mut network, 12, &[&[&http], &[&udp]]);
+    run(&mut network, 5);
+    with(&mut network, carl, |registry, peer, announcer| {
+        peer.left = 0;
+        announcer.complete(registry);
+        announcer.stop(registry, peer, |_, _| {});
+    });
+    run(&mut network, 2);
+    assert_eq!([first, second].map(|it| app(&network, it).peers()), [2, 2]);
+    assert_eq!(counted(&mut network, &[&http, &udp]), ["1+1, 2 completed"; 2]);
+
     let over = Rc::new(Cell::new(false));
     let done = Rc::clone(&over);
     with(&mut network, ann, |registry, peer, announcer| {
@@ -156,6 +169,39 @@ fn a_dead_tracker_stops_neither_its_tier_nor_the_others() {
     };
     assert!(answered(&good[0]) && answered(&good[1]), "{:?}", app(&network, peer).events);
     assert!(app(&network, peer).failures().len() >= 2);
+}
+
+/// What trackers say of the torrent.
+fn counted(network: &mut Network, urls: &[&str]) -> Vec<String> {
+    let urls: Vec<_> = urls.iter().map(|&url| url.to_owned()).collect();
+    let options = AnnounceOptions::new([1; 20].into(), PeerId::new([0; 12]), 0, Vec::new());
+    let asking = network.host("asking", move |registry: &mut Registry<Vec<String>>| {
+        for url in &urls {
+            scrape(registry, url, &options, |_, told: &mut Vec<String>, counts| {
+                told.push(match counts {
+                    Ok(it) => format!("{}+{}, {} completed", it.seeders, it.leechers, it.completed),
+                    Err(why) => why.to_string(),
+                });
+            });
+        }
+        Ok(Vec::new())
+    });
+    run(network, 5);
+    let mut told = app(network, asking).clone();
+    told.sort();
+    told
+}
+
+#[test]
+fn trackers_say_how_many_peers_there_are() {
+    let mut network = Network::from_seed(6);
+    let tracker = tracker(&mut network);
+    let urls = [http(&network, tracker), udp(&network, tracker)];
+    peer(&mut network, 10, &[&[&urls[0]]]);
+    run(&mut network, 5);
+    let told = counted(&mut network, &[&urls[0], &urls[1], "http://192.0.2.1/x"]);
+    let one = "0+1, 0 completed";
+    assert_eq!(told, [one, one, &AnnounceFailed::NoScrape.to_string()]);
 }
 
 #[test]

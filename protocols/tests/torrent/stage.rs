@@ -10,7 +10,6 @@ use protocols::torrent::peer::{Event, Host, Options, Shared, Store, Swarm, Swarm
 use protocols::torrent::wire::message::Block;
 use protocols::torrent::wire::{Info, bencode};
 use protocols::torrent::{InfoHash, MetainfoLimits, PeerId};
-use reactor::bytes::Bytes;
 use reactor::sim::{Host as At, Network};
 use reactor::{Address, ListenOptions, Registry};
 use sha1::{Digest as _, Sha1};
@@ -65,13 +64,14 @@ impl Memory {
 }
 
 impl Store for Memory {
-    fn read(&self, block: Block) -> Result<Bytes, DiskError> {
+    fn read(&self, block: Block, out: &mut Vec<u8>) -> Result<(), DiskError> {
         let begin = block.piece as usize * PIECE + block.begin as usize;
         let bytes = self.bytes.lock().expect("nobody panics");
         let part = bytes.get(begin..begin + block.length as usize).ok_or(DiskError::NoBlock)?;
-        let mut part = part.to_vec();
-        part[0] ^= u8::from(self.lies);
-        Ok(part.into())
+        let before = out.len();
+        out.extend_from_slice(part);
+        out[before] ^= u8::from(self.lies);
+        Ok(())
     }
 
     fn keep(&self, piece: u32, bytes: &[u8]) -> Result<(), DiskError> {

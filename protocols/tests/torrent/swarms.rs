@@ -64,9 +64,9 @@ fn peers_hear_of_each_other_unless_the_torrent_is_private() {
 
 #[test]
 fn both_ends_of_two_connections_keep_the_same() {
+    let content = content(40_000, false);
     for round in 0..200 {
         let mut network = Network::from_seed(round);
-        let content = content(200_000, false);
         // Neither has anything, so that nobody parts.
         let (one_id, other_id) = if round % 2 == 0 { (1, 2) } else { (2, 1) };
         let one = Part::leecher(&content, one_id).enter(&mut network, "one");
@@ -112,9 +112,9 @@ fn who_dials_itself_hangs_up_and_does_not_try_again() {
 
 #[test]
 fn only_the_liar_is_banned() {
-    for seed in 0..20 {
+    let content = content(500_000, false);
+    for seed in 0..10 {
         let mut network = Network::from_seed(seed);
-        let content = content(1_500_000, false);
         let liar = Part { lies: true, ..Part::seed(&content, 1) }.enter(&mut network, "liar");
         let good = ["good", "better"]
             .map(|name| Part::seed(&content, name.len() as u8).enter(&mut network, name));
@@ -146,6 +146,21 @@ fn a_full_disk_stops_it_until_there_is_room() {
     assert!(told.iter().any(|told| told.contains("no room")), "{told:?}");
     full(&network, false);
     until_whole(&mut network, &[leecher], &content, MINUTE);
+}
+
+#[test]
+fn who_cannot_check_as_fast_as_pieces_come_lets_its_peers_wait() {
+    let mut network = Network::from_seed(9);
+    let content = content(2_000_000, false);
+    let seeds = ["one", "two", "three"]
+        .map(|name| Part::seed(&content, name.len() as u8).enter(&mut network, name));
+    let at = seeds.map(|seed| address(&network, seed));
+    let mut options = Options::default();
+    options.limits.backlog = 0;
+    let slow = Part { options, ..Part::leecher(&content, 9) }.dialling(at);
+    let slow = slow.enter(&mut network, "slow");
+    watch(&mut network, &[slow]);
+    until_whole(&mut network, &[slow], &content, MINUTE);
 }
 
 #[test]

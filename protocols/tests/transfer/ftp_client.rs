@@ -1,10 +1,8 @@
 //! The FTP client against servers that do what a test says: the odd, the broken and the hostile.
 
-use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::rc::Rc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -15,6 +13,8 @@ use protocols::transfer::ftp::client::{
 use protocols::transfer::ftp::command::{Command, Secret};
 use protocols::transfer::store::Kind;
 use reactor::{ConnectionId, Reactor, Registry, Turn};
+
+use crate::tftp_stage::{Sink, noise};
 
 /// How long a condition may take on the slowest machine before a test fails.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -228,26 +228,6 @@ impl Stage {
     }
 }
 
-/// Where a client puts what it fetches.
-#[derive(Clone, Default)]
-struct Sink(Rc<RefCell<Vec<u8>>>);
-
-impl Sink {
-    fn bytes(&self) -> Vec<u8> {
-        self.0.borrow().clone()
-    }
-}
-
-impl Write for Sink {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.borrow_mut().write(bytes)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
 fn get(path: &str, offset: u64) -> (Operation, Sink) {
     let sink = Sink::default();
     let path = path.as_bytes().to_vec();
@@ -259,10 +239,6 @@ fn put(path: &str, how: Put, bytes: &[u8]) -> Operation {
     file.write_all(bytes).expect("it can be written");
     let path = path.as_bytes().to_vec();
     Operation::Put { path, how, file, from: 0, length: bytes.len() as u64 }
-}
-
-fn noise(length: usize) -> Vec<u8> {
-    (0..length as u64).map(|at| (at.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 40) as u8).collect()
 }
 
 #[test]

@@ -9,12 +9,9 @@ use protocols::transfer::tftp::{
     Bounds, Code, Event, Failure, Mode, Options, Packet, Pairs, Patience, Request, Terms, Transfer,
 };
 
-const BOUNDS: Bounds = Bounds { block_size: 65_464, window: 64, window_bytes: 1 << 18 };
+use crate::tftp_stage::{in_words, noise as file};
 
-/// A file that has no two equal blocks.
-fn file(length: usize) -> Vec<u8> {
-    (0..length as u64).map(|at| (at.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 40) as u8).collect()
-}
+const BOUNDS: Bounds = Bounds { block_size: 65_464, window: 64, window_bytes: 1 << 18 };
 
 fn request(options: &Options) -> Vec<u8> {
     let mut pairs = Vec::new();
@@ -127,17 +124,6 @@ fn note(
             None
         }
         Event::Nothing | Event::Agreed(_) | Event::Acknowledged => None,
-    }
-}
-
-fn in_words(packet: &[u8]) -> String {
-    match Packet::parse(packet).expect("it is a packet") {
-        Packet::Read(_) => "RRQ".to_owned(),
-        Packet::Write(_) => "WRQ".to_owned(),
-        Packet::Data { block, .. } => format!("DATA {block}"),
-        Packet::Ack { block } => format!("ACK {block}"),
-        Packet::Error { code, .. } => format!("ERROR {}", u16::from(code)),
-        Packet::Granted(_) => "OACK".to_owned(),
     }
 }
 

@@ -9,6 +9,7 @@ use crate::net::StreamSocket;
 use crate::registry::{Protocol, Registry};
 use crate::slots::Found;
 use crate::source::Source;
+use crate::trace::{Refusal, What};
 use crate::{Address, Handle, ListenOptions, ListenerId, OpenError};
 
 impl<App> Registry<App> {
@@ -45,8 +46,7 @@ impl<App> Registry<App> {
         let id = self.listen_with(address, options, move |peer, app| own(peer, app))?;
         for handle in handles.iter().filter(|handle| !handle.is_of(&self.mailbox)) {
             let (options, factory) = (options.clone(), Arc::clone(&factory));
-            // One that has ended is passed over.
-            let _ = handle.run(move |registry, _| {
+            handle.run_always(move |registry, _| {
                 let factory = Box::new(move |peer: &Address, app: &mut App| factory(peer, app));
                 registry.entrances.insert(id, Entrance::new(&options, factory));
             });
@@ -67,11 +67,19 @@ impl<App> Registry<App> {
         let socket = StreamSocket::adopt(&self.poller, stream);
         // It is out of the map while the program's factory runs.
         let entrance = self.entrances.remove(&listener);
-        if let (Ok(socket), Some(mut entrance)) = (socket, entrance) {
-            if self.shutdown.is_running() {
-                self.admit(&mut entrance, Accepted { socket, peer, proxied }, app);
+        match (socket, entrance) {
+            (Ok(socket), Some(mut entrance)) => {
+                if self.shutdown.is_running() {
+                    self.admit(&mut entrance, Accepted { socket, peer, proxied }, app);
+                }
+                self.entrances.insert(listener, entrance);
             }
-            self.entrances.insert(listener, entrance);
+            // The system has no room for its socket any more.
+            (_, entrance) => {
+                entrance.and_then(|entrance| self.entrances.insert(listener, entrance));
+                self.ledger.stats.refused_full += 1;
+                self.ledger.trace(|| What::Refused(Refusal::Full));
+            }
         }
         self.mailbox.load.note_taken();
     }

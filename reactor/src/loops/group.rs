@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use crate::{Handle, Registry};
 
-/// The loops that [`Loops`](crate::Loops) has started: clone it, send it, keep it in the application.
+/// The loops that [`Loops`](crate::Loops) has started: clone it, send it, keep it in the application. It has a handle
+/// to each, so a loop that is to [run idle](crate::Reactor::run_until_idle) must be in none.
 pub struct LoopGroup<App> {
     shared: Arc<Shared<App>>,
 }

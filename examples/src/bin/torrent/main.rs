@@ -19,6 +19,7 @@
 
 #![forbid(unsafe_code)]
 
+mod ask;
 mod check;
 mod choice;
 mod create;

@@ -22,7 +22,7 @@ use protocols::torrent::{InfoHash, PeerId};
 use reactor::{Address, ConnectOptions, ListenOptions, Reactor, Registry, Signal};
 
 use crate::progress::Progress;
-use crate::{choice, file};
+use crate::{ask, choice, file};
 
 /// How long the end may take: what peers are owed is on its way by then.
 const GRACE: Duration = Duration::from_secs(1);
@@ -73,6 +73,8 @@ pub(crate) struct Sharing {
     progress: Progress,
     disk: Option<Disk>,
     trackers: Option<Announcer<Self>>,
+    /// Whom to ask when it is known what is missing: a seed is not to be taken for one that wants everything.
+    tiers: Vec<Vec<String>>,
     phase: Phase,
     outcome: Outcome,
 }
@@ -152,14 +154,17 @@ pub(crate) fn run(
         progress,
         disk: None,
         trackers: None,
+        tiers: known.trackers(),
         phase: Phase::Sharing,
         outcome: Outcome::Incomplete,
     };
     let addresses = resolve(peers.peer.iter().cloned().chain(known.peers()))?;
-    sharing.ask_trackers(registry, known.trackers());
     match known {
         Known::Torrent(torrent) => sharing.look(registry, Arc::new(torrent.info))?,
-        Known::Link(magnet) => sharing.swarms.seek(registry, magnet.hash),
+        Known::Link(magnet) => {
+            sharing.swarms.seek(registry, magnet.hash);
+            sharing.ask_trackers(registry);
+        }
     }
     begin(registry, addresses)?;
     reactor.run(&mut sharing)?;
@@ -278,6 +283,7 @@ impl Sharing {
         self.disk = Some(disk.clone());
         let info = Arc::clone(disk.info());
         self.swarms.share(registry, Shared { info, store: Arc::new(disk), have, wanted });
+        self.ask_trackers(registry);
     }
 
     fn complete(&mut self, registry: &mut Registry<Self>) {
@@ -312,13 +318,17 @@ impl Sharing {
 
     // ── trackers ────────────────────────────────────────────────────────────────────────────
 
-    fn ask_trackers(&mut self, registry: &mut Registry<Self>, tiers: Vec<Vec<String>>) {
+    /// Begins to ask them, if that has not begun.
+    fn ask_trackers(&mut self, registry: &mut Registry<Self>) {
+        let tiers = std::mem::take(&mut self.tiers);
         let Some(port) = self.swarms.port().filter(|_| !tiers.is_empty()) else {
             return;
         };
         let from = self.swarms.options().from.map(|ip| Address::Ip((ip, 0).into()));
         let options = AnnounceOptions {
             key: registry.random() as u32,
+            // Where the system trusts nobody, those that want TLS fail, and say so.
+            secure: ask::secure(&tiers.concat(), from.clone()).ok().flatten(),
             connect: ConnectOptions { from, ..ConnectOptions::default() },
             ..AnnounceOptions::new(self.hash, self.swarms.id(), port, tiers)
         };

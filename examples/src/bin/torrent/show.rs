@@ -7,17 +7,25 @@ use chrono::DateTime;
 use clap::Args;
 use examples::output::say;
 use indicatif::BinaryBytes;
+use protocols::torrent::wire::announce::Counts;
 use protocols::torrent::wire::{Layout, Magnet, Metainfo};
-use serde_json::json;
+use serde_json::{Value, json};
 
+use crate::ask::{self, Told};
 use crate::file::{self, printable};
 
 /// Show what a torrent says: its files, its trackers, its magnet link
+///
+/// With --ask its trackers are asked how many peers it has, once, and nobody else is.
 #[derive(Args)]
 pub(crate) struct Options {
     /// The torrent, or a magnet link
     #[arg(value_name = "FILE|MAGNET")]
     torrent: String,
+
+    /// Ask its trackers how many peers it has
+    #[arg(long)]
+    ask: bool,
 
     /// As JSON, for programs
     #[arg(long)]
@@ -25,12 +33,28 @@ pub(crate) struct Options {
 }
 
 pub(crate) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
+    let asked = |hash, trackers: &[String]| match options.ask {
+        true => ask::trackers(hash, trackers).map(Some),
+        false => Ok(None),
+    };
     if options.torrent.starts_with("magnet:") {
         let magnet: Magnet = options.torrent.parse()?;
-        return if options.json { say_link_json(&magnet) } else { say_link(&magnet) };
+        let told = asked(magnet.hash, &magnet.trackers)?;
+        return if options.json {
+            say_object(&link_json(&magnet), told)
+        } else {
+            say_link(&magnet)?;
+            say_told(told)
+        };
     }
     let torrent = file::read(Path::new(&options.torrent))?;
-    if options.json { say_json(&torrent) } else { say_text(&torrent) }
+    let told = asked(torrent.info.hash(), &torrent.trackers.concat())?;
+    if options.json {
+        say_object(&torrent_json(&torrent), told)
+    } else {
+        say_text(&torrent)?;
+        say_told(told)
+    }
 }
 
 fn say_text(torrent: &Metainfo) -> Result<(), Box<dyn Error>> {
@@ -80,7 +104,36 @@ fn line(label: &str, value: impl std::fmt::Display) -> Result<(), Box<dyn Error>
     Ok(say(format_args!("{label:<10} {}", printable(&value.to_string())))?)
 }
 
-fn say_json(torrent: &Metainfo) -> Result<(), Box<dyn Error>> {
+/// What trackers say, if they were asked.
+fn say_told(told: Option<Vec<Told>>) -> Result<(), Box<dyn Error>> {
+    told.into_iter().flatten().try_for_each(|(url, counts)| match counts {
+        Ok(Counts { seeders, completed, leechers }) => line(
+            "peers",
+            format_args!("{seeders} have it, {leechers} do not, {completed} had it ({url})"),
+        ),
+        Err(error) => line("peers", format_args!("nobody knows: {error} ({url})")),
+    })
+}
+
+/// One object, with what trackers say if they were asked.
+fn say_object(object: &Value, told: Option<Vec<Told>>) -> Result<(), Box<dyn Error>> {
+    let mut object = object.clone();
+    if let (Some(told), Some(members)) = (told, object.as_object_mut()) {
+        let counts = told.into_iter().map(|(url, counts)| match counts {
+            Ok(Counts { seeders, completed, leechers }) => json!({
+                "tracker": url,
+                "seeders": seeders,
+                "leechers": leechers,
+                "completed": completed,
+            }),
+            Err(error) => json!({ "tracker": url, "error": error.to_string() }),
+        });
+        members.insert("peerCounts".to_owned(), counts.collect());
+    }
+    Ok(say(object)?)
+}
+
+fn torrent_json(torrent: &Metainfo) -> Value {
     let info = &torrent.info;
     let files: Vec<_> = info
         .files()
@@ -93,7 +146,7 @@ fn say_json(torrent: &Metainfo) -> Result<(), Box<dyn Error>> {
             })
         })
         .collect();
-    Ok(say(json!({
+    json!({
         "name": info.name().to_string_lossy(),
         "infoHash": info.hash().to_string(),
         "length": info.length(),
@@ -108,15 +161,15 @@ fn say_json(torrent: &Metainfo) -> Result<(), Box<dyn Error>> {
         "createdBy": torrent.created_by,
         "createdAt": torrent.created_at,
         "magnet": file::magnet(torrent).to_string(),
-    }))?)
+    })
 }
 
-fn say_link_json(magnet: &Magnet) -> Result<(), Box<dyn Error>> {
-    Ok(say(json!({
+fn link_json(magnet: &Magnet) -> Value {
+    json!({
         "name": magnet.name,
         "infoHash": magnet.hash.to_string(),
         "trackers": magnet.trackers,
         "webSeeds": magnet.web_seeds,
         "peers": magnet.peers,
-    }))?)
+    })
 }

@@ -17,7 +17,7 @@ use reactor::StreamLimits;
 use serde_json::json;
 
 use crate::log::LogOptions;
-use crate::serve::serve;
+use crate::serve::{Listen, logged};
 
 /// Bytes of a body that `/inspect` shows: it is held in memory.
 const INSPECTED: u64 = 1024 * 1024;
@@ -48,7 +48,7 @@ pub(crate) struct Options {
 
 pub(crate) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     let sockets = sockets();
-    let mut site = Site::new(
+    let site = Site::new(
         move |request: &Request<'_>, exchange: &mut Exchange<'_, '_, ()>, app: &mut ()| {
             if request.fields().lists("upgrade", "websocket") {
                 // Whatever was wrong with it, the client has been told.
@@ -58,10 +58,13 @@ pub(crate) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
             }
         },
     );
-    if let Some(log) = options.log.open()? {
-        site = site.with_log(log);
-    }
-    serve(site, &options.listen, &options.tls, &options.accept_proxy, &options.service)
+    let listen = Listen {
+        places: &options.listen,
+        tls: &options.tls,
+        proxies: &options.accept_proxy,
+        service: &options.service,
+    };
+    listen.serve(logged(site, options.log.open()?), &mut ())
 }
 
 fn answer(request: &Request<'_>, exchange: &mut Exchange<'_, '_, ()>, app: &mut ()) {

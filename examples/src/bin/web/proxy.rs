@@ -18,7 +18,7 @@ use protocols::http::{ProxyLimits, ServerLimits};
 use reactor::{ConnectOptions, StreamLimits};
 
 use crate::log::LogOptions;
-use crate::serve::serve;
+use crate::serve::{Listen, logged};
 
 /// Pass requests on to servers behind this one, until Ctrl-C
 ///
@@ -107,12 +107,15 @@ pub(crate) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     let answer_time = options.timeout.saturating_mul(4);
     let limits = ServerLimits { answer_time, ..ServerLimits::default() };
     let settings = protocols::http::server::Settings { limits, ..Default::default() };
-    let mut site = Site::new(move |request, exchange, _: &mut ()| proxy.serve(request, exchange))
+    let site = Site::new(move |request, exchange, _: &mut ()| proxy.serve(request, exchange))
         .with_settings(settings);
-    if let Some(log) = options.log.open()? {
-        site = site.with_log(log);
-    }
-    serve(site, &options.listen, &options.tls, &options.accept_proxy, &options.service)
+    let listen = Listen {
+        places: &options.listen,
+        tls: &options.tls,
+        proxies: &options.accept_proxy,
+        service: &options.service,
+    };
+    listen.serve(logged(site, options.log.open()?), &mut ())
 }
 
 fn backends(options: &Options) -> Result<Vec<Backend<()>>, Box<dyn Error>> {

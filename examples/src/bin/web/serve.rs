@@ -11,9 +11,12 @@ use examples::endpoint::{HostPort, seconds};
 use examples::proxied::AcceptProxy;
 use examples::service::{self, ServiceOptions};
 use examples::tls::{ServeTls, Served};
-use examples::{output, stop};
+use examples::{output, page, stop};
+use http::StatusCode;
+use protocols::chat;
+use protocols::chat::accounts::{AccountLimits, Accounts};
 use protocols::http::ServerLimits;
-use protocols::http::server::{self, Files, FilesOptions, Settings, Site};
+use protocols::http::server::{self, Files, FilesOptions, Record, Router, Settings, Site};
 use protocols::store::{Access, Store, VirtualPath};
 use reactor::{ListenOptions, Reactor, Registry};
 
@@ -27,6 +30,8 @@ const DEFAULT: &str = "127.0.0.1:8080";
 /// A directory is shown as its index.html, or as a page that lists it. Files whose names begin with a dot
 /// are not there, .well-known excepted. NAME.br, NAME.zst and NAME.gz beside NAME, and not older, go to
 /// browsers that take them.
+///
+/// With --chat there is a page at /chat/ on which people who look at it talk with each other.
 ///
 /// With --tls, or --tls-self-signed, it speaks HTTPS, and the certificate is read again at SIGHUP.
 ///
@@ -57,6 +62,10 @@ pub(crate) struct Options {
     #[arg(long)]
     compress: bool,
 
+    /// Have a page at /chat/ on which people talk with each other; it comes before what DIR has there
+    #[arg(long)]
+    chat: bool,
+
     /// What Cache-Control says, "max-age=3600" for instance
     #[arg(long, value_name = "WORDS")]
     cache: Option<String>,
@@ -85,15 +94,51 @@ pub(crate) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     let store = Store::open(&options.root, Access::ReadOnly)
         .map_err(|error| format!("{}: {error}", options.root.display()))?;
     let files = Files::with_options(store, files_options(options)?);
+    let listen = Listen {
+        places: &options.listen,
+        tls: &options.tls,
+        proxies: &options.accept_proxy,
+        service: &options.service,
+    };
     let limits = ServerLimits { idle: options.idle, ..ServerLimits::default() };
-    let mut site = Site::new(move |request, exchange, _: &mut ()| {
-        files.serve(request.path(), request, exchange);
-    })
-    .with_settings(Settings { limits, ..Settings::default() });
-    if let Some(log) = options.log.open()? {
-        site = site.with_log(log);
+    let settings = Settings { limits, ..Settings::default() };
+    let log = options.log.open()?;
+    if options.chat {
+        let mut router = Router::new();
+        page::add(&mut router, "/chat/", "../");
+        router.get("/chat", |_, exchange, _| {
+            exchange.answer(StatusCode::MOVED_PERMANENTLY).field("Location", "chat/").empty();
+        });
+        router.route("", "/{*}", move |request, exchange, _| {
+            files.serve(request.path(), request, exchange);
+        });
+        let site = Site::new(router.into_handler()).with_settings(settings);
+        let lobby = page::lobby("web", "Everybody who looks at these files comes by here");
+        // Nobody has an account here, so that nothing is kept.
+        let accounts = Accounts::in_memory(AccountLimits::default());
+        return listen.serve(logged(site, log), &mut Talk(chat::Server::new(lobby, accounts)));
     }
-    serve(site, &options.listen, &options.tls, &options.accept_proxy, &options.service)
+    let site = Site::new(move |request, exchange, _: &mut ()| {
+        files.serve(request.path(), request, exchange);
+    });
+    listen.serve(logged(site.with_settings(settings), log), &mut ())
+}
+
+/// The application of a server on which people talk.
+struct Talk(chat::Server);
+
+impl AsMut<chat::Server> for Talk {
+    fn as_mut(&mut self) -> &mut chat::Server {
+        &mut self.0
+    }
+}
+
+/// A site whose exchanges are told of, if anybody wants to know.
+pub(crate) fn logged<App>(site: Site<App>, log: Option<impl Fn(&Record) + 'static>) -> Site<App> {
+    match log {
+        Some(log) => site.with_log(log),
+        None => site,
+    }
 }
 
 fn files_options(options: &Options) -> Result<FilesOptions, Box<dyn Error>> {
@@ -108,37 +153,45 @@ fn files_options(options: &Options) -> Result<FilesOptions, Box<dyn Error>> {
     })
 }
 
-/// Runs a site until it is told to stop.
-pub(crate) fn serve(
-    site: Site<()>,
-    places: &[HostPort],
-    tls: &ServeTls,
-    proxies: &AcceptProxy,
-    options: &ServiceOptions,
-) -> Result<(), Box<dyn Error>> {
-    let mut reactor = Reactor::<()>::new()?;
-    let tls = tls.load_for(PROTOCOLS)?;
-    let service = service::begin(reactor.registry())?;
-    let listen = ListenOptions {
-        tls: tls.as_ref().map(Served::tls),
-        proxy_protocol: proxies.expected(),
-        ..ListenOptions::default()
-    };
-    let mut listening = open(reactor.registry(), &Rc::new(site), places, &listen)?;
-    listening.extend(tls.as_ref().map(Served::to_string));
-    stop::on_request(reactor.registry())?;
-    tls.iter().try_for_each(|tls| tls.reload_on_hangup(reactor.registry()))?;
-    service.serve(reactor.registry(), options)?;
-    listening.iter().try_for_each(output::say)?;
-    let report = reactor.run(&mut ())?;
-    output::say(report)?;
-    Ok(())
+/// Where a site is served, and how.
+pub(crate) struct Listen<'a> {
+    pub(crate) places: &'a [HostPort],
+    pub(crate) tls: &'a ServeTls,
+    pub(crate) proxies: &'a AcceptProxy,
+    pub(crate) service: &'a ServiceOptions,
+}
+
+impl Listen<'_> {
+    /// Runs a site until it is told to stop.
+    pub(crate) fn serve<App: 'static>(
+        &self,
+        site: Site<App>,
+        app: &mut App,
+    ) -> Result<(), Box<dyn Error>> {
+        let mut reactor = Reactor::<App>::new()?;
+        let tls = self.tls.load_for(PROTOCOLS)?;
+        let service = service::begin(reactor.registry())?;
+        let listen = ListenOptions {
+            tls: tls.as_ref().map(Served::tls),
+            proxy_protocol: self.proxies.expected(),
+            ..ListenOptions::default()
+        };
+        let mut listening = open(reactor.registry(), &Rc::new(site), self.places, &listen)?;
+        listening.extend(tls.as_ref().map(Served::to_string));
+        stop::on_request(reactor.registry())?;
+        tls.iter().try_for_each(|tls| tls.reload_on_hangup(reactor.registry()))?;
+        service.serve(reactor.registry(), self.service)?;
+        listening.iter().try_for_each(output::say)?;
+        let report = reactor.run(app)?;
+        output::say(report)?;
+        Ok(())
+    }
 }
 
 /// Opens every socket, or none; what to print of them.
-fn open(
-    registry: &mut Registry<()>,
-    site: &Rc<Site<()>>,
+fn open<App: 'static>(
+    registry: &mut Registry<App>,
+    site: &Rc<Site<App>>,
     places: &[HostPort],
     options: &ListenOptions,
 ) -> Result<Vec<String>, Box<dyn Error>> {

@@ -17,12 +17,14 @@ pub enum Forwarded {
 }
 
 /// Fields that belong to a connection, whether it says so or not (RFC 9110, 7.6.1), or to what is framed anew.
-const OF_CONNECTION: [&str; 12] = [
+const OF_CONNECTION: [&str; 13] = [
     "connection",
     "content-length",
     "expect",
     "http2-settings",
     "keep-alive",
+    // No field at all, but behind CGI it is HTTP_PROXY, which programs there heed (CVE-2016-5385).
+    "proxy",
     "proxy-authenticate",
     "proxy-authorization",
     "proxy-connection",
@@ -170,6 +172,7 @@ mod tests {
             ("Upgrade", "h2c"),
             ("Proxy-Authorization", "Basic x"),
             ("Expect", "100-continue"),
+            ("Proxy", "http://evil"),
             ("Cookie", "a=b"),
         ];
         let expected = format!("X-Other: 2\r\nCookie: a=b\r\n{TOLD}");

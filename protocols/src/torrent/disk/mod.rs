@@ -58,6 +58,7 @@ pub use calls::Busy;
 pub use error::{DiskError, WriteFailed};
 pub use record::Resumed;
 
+pub use super::wire::message::Block;
 use files::{Files, Folder, read_at, write_at};
 
 #[cfg(doc)]
@@ -92,17 +93,6 @@ impl Default for DiskOptions {
     fn default() -> Self {
         Self { access: Access::ReadWrite, allocation: Allocation::Sparse, open_files: 32 }
     }
-}
-
-/// A part of a piece.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Block {
-    /// Which piece.
-    pub piece: u32,
-    /// Where it begins in the piece.
-    pub begin: u32,
-    /// How many bytes.
-    pub length: u32,
 }
 
 /// The files of one torrent.
@@ -161,10 +151,25 @@ impl Disk {
     ///
     /// [`DiskError::Missing`] if a file is not there, or is too short.
     pub fn read_now(&self, block: Block) -> Result<Bytes, DiskError> {
-        let bytes = self.place(block)?;
-        let mut data = vec![0; block.length as usize];
-        self.read_into(bytes, &mut data)?;
+        let mut data = Vec::new();
+        self.append_now(block, &mut data)?;
         Ok(data.into())
+    }
+
+    /// As [`read_now`](Self::read_now), behind what there is in `data` already.
+    ///
+    /// # Errors
+    ///
+    /// As there; then nothing was added.
+    pub fn append_now(&self, block: Block, data: &mut Vec<u8>) -> Result<(), DiskError> {
+        let (bytes, before) = (self.place(block)?, data.len());
+        data.resize(before + block.length as usize, 0);
+        let (_, added) = data.split_at_mut(before);
+        let read = self.read_into(bytes, added);
+        if read.is_err() {
+            data.truncate(before);
+        }
+        read
     }
 
     /// Writes a block where it belongs; what is padding is dropped.

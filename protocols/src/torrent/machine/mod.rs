@@ -12,6 +12,7 @@
 //! | file | what it is |
 //! |---|---|
 //! | `torrent` | the machine: what comes, what is to be done, what one can ask |
+//! | `words` | what it and who drives it say to each other |
 //! | `geometry`, `bitfield` | pieces and blocks; a set of pieces |
 //! | `pieces`, `rarity` | what has become of each piece; which can be begun, the rarest first |
 //! | `peer`, `rate` | what is known of one peer; bytes a second |
@@ -19,8 +20,10 @@
 //! | `choking` | who is sent something |
 //! | `blame` | who sent what was wrong |
 //! | `fetch` | the info dictionary, for those who come with a magnet link |
+//! | `audit` | whether its books are right |
 //! | `limits` | every bound, its default, and the reason for it |
 
+mod audit;
 mod bitfield;
 mod blame;
 mod choking;
@@ -35,6 +38,7 @@ mod requesting;
 #[cfg(test)]
 mod tests;
 mod torrent;
+mod words;
 
 pub use bitfield::{Bitfield, NotABitfield};
 pub use blame::Digest;
@@ -42,8 +46,7 @@ pub use fetch::{Fetch, Fetched};
 pub use geometry::{BLOCK, Geometry};
 pub use limits::Limits;
 pub use pieces::PieceState;
-pub use torrent::{
-    Action, Checked, Keep, Parting, PeerKey, PeerTraits, PeerView, Torrent, Traffic, Violation,
-};
+pub use torrent::{PeerKey, Torrent};
+pub use words::{Action, Checked, Keep, Parting, PeerTraits, PeerView, Traffic, Violation};
 
 use peer::Peer;

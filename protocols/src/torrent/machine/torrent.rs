@@ -4,12 +4,13 @@ use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::time::{Duration, Instant};
 
-use thiserror::Error;
-
-use super::blame::{Blame, Digest};
+use super::blame::Blame;
 use super::choking::Choking;
 use super::pieces::{Arrival, Pieces};
-use super::{Bitfield, Geometry, Limits, NotABitfield, Peer, PieceState};
+use super::{
+    Action, Bitfield, Checked, Geometry, Keep, Limits, Parting, Peer, PeerTraits, PeerView,
+    PieceState, Traffic, Violation,
+};
 use crate::torrent::wire::message::{Block, Message};
 
 /// A peer of a torrent. No number is given twice.
@@ -31,118 +32,6 @@ pub struct Torrent {
     /// When the rates were last brought up to date.
     ticked: Instant,
     chance: u64,
-}
-
-/// What is to be done.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Action {
-    /// Send this to a peer.
-    Say(PeerKey, Message<'static>),
-    /// All blocks of this piece are there: hash it, keep it, and say what came of it
-    /// ([`Torrent::handle_checked`]); with the digests of its blocks if they are wanted, and always if it is bad.
-    Check {
-        /// Which piece.
-        piece: u32,
-        /// Whether the digests are wanted also if it is right.
-        digests: bool,
-    },
-    /// A peer that waited for nothing waits for something: [`Torrent::next_upload`] says for what.
-    Serve(PeerKey),
-    /// End this connection.
-    HangUp(PeerKey, Parting),
-    /// This peer has sent what is wrong. It may have gone: it is to be let in no more.
-    Ban(PeerKey),
-    /// Everything that is wanted is there.
-    Complete,
-}
-
-/// Why a connection is ended that has done nothing wrong.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Parting {
-    /// Neither side has anything for the other (BEP 21).
-    NothingToTrade,
-}
-
-/// Whether the bytes of a block are to be kept.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[must_use]
-pub enum Keep {
-    /// They belong to a piece that is being put together.
-    Yes,
-    /// Nobody needs them.
-    No,
-}
-
-/// What came of a piece.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Checked {
-    /// It is right, and kept.
-    Good(Vec<Digest>),
-    /// It has another hash.
-    Bad(Vec<Digest>),
-    /// It could not be kept: the disk is full, say. Nobody is to blame, and it is asked for again later.
-    NotKept,
-}
-
-/// What a peer says of itself in its handshake of extensions (BEP 10, BEP 21).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct PeerTraits {
-    /// How many requests it keeps.
-    pub reqq: Option<usize>,
-    /// It takes nothing more.
-    pub upload_only: bool,
-}
-
-/// Something that no peer of this torrent may say. Its connection ends.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-pub enum Violation {
-    /// It says that it has other pieces than there are.
-    #[error(transparent)]
-    Bitfield(#[from] NotABitfield),
-    /// It speaks of a piece that there is not.
-    #[error("piece {0}, which there is not")]
-    NoSuchPiece(u32),
-    /// It asks for, or sends, a part that there is not, or a longer one than is sent.
-    #[error("bytes {} to {} of piece {}, which there are not", .0.begin, u64::from(.0.begin) + u64::from(.0.length), .0.piece)]
-    NoSuchBlock(Block),
-    /// It speaks the Fast extension, and this connection does not.
-    #[error("a message of an extension that was not agreed upon")]
-    NotAgreed,
-    /// It turns every request down.
-    #[error("it turns every request down")]
-    OnlyRejects,
-}
-
-/// Bytes of blocks that went from and to all peers, also those that have gone.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Traffic {
-    /// From them, and needed.
-    pub downloaded: u64,
-    /// To them.
-    pub uploaded: u64,
-}
-
-/// What can be told of a peer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct PeerView {
-    /// How many pieces it has.
-    pub has: u32,
-    /// Bytes a second from it, and in all.
-    pub download: (u64, u64),
-    /// Bytes a second to it, and in all.
-    pub upload: (u64, u64),
-    /// Requests to it that are not answered.
-    pub asked: usize,
-    /// We are interested in it; it lets us wait; it has been silent for too long.
-    pub interested: bool,
-    /// It answers no requests.
-    pub chokes_us: bool,
-    /// It was asked, and has sent nothing for too long.
-    pub snubs_us: bool,
-    /// It is interested in us.
-    pub is_interested: bool,
-    /// Its requests are not answered.
-    pub is_choked: bool,
 }
 
 impl Torrent {
@@ -176,6 +65,9 @@ impl Torrent {
     /// be said first is [`greeting`](Self::greeting).
     pub fn handle_peer(&mut self, key: PeerKey, fast: bool, now: Instant) {
         let pieces = self.geometry().pieces();
+        if self.peers.contains_key(&key) {
+            self.handle_gone(key, now);
+        }
         self.peers.insert(key, Peer::new(fast, pieces, now));
     }
 
@@ -465,51 +357,6 @@ impl Torrent {
     #[must_use]
     pub fn has_upload(&self, key: PeerKey) -> bool {
         self.peers.get(&key).is_some_and(|peer| !peer.upload.asked.is_empty())
-    }
-
-    /// Looks whether its books are right: each piece in one state, and as many requests under way as are counted.
-    /// For tests, after each step.
-    ///
-    /// # Errors
-    ///
-    /// What does not hold.
-    #[doc(hidden)]
-    pub fn audit(&self) -> Result<(), String> {
-        self.pieces.audit()?;
-        let asked = |key: PeerKey, peer: &Peer| {
-            let by = |by: &[Option<PeerKey>]| by.iter().filter(|by| **by == Some(key)).count();
-            let open = self.pieces.open();
-            let counted: usize =
-                open.flat_map(|(_, open)| open.asked()).map(|(_, asked, _)| by(asked)).sum();
-            (peer.download.asked.len(), counted)
-        };
-        for (key, peer) in &self.peers {
-            let (listed, counted) = asked(*key, peer);
-            if listed != counted {
-                return Err(format!(
-                    "{listed} requests to {key}, of which the pieces know {counted}"
-                ));
-            }
-            let wanted = peer.has.iter().filter(|piece| self.pieces.wants(*piece)).count();
-            if wanted as u32 != peer.interesting {
-                return Err(format!("{key} has {wanted} to want, not {}", peer.interesting));
-            }
-        }
-        for piece in 0..self.geometry().pieces() {
-            let some = self.peers.values().filter(|peer| !peer.has.is_full());
-            let with = some.filter(|peer| peer.has.contains(piece)).count();
-            if self.pieces.rarity.peers_with(piece) as usize != with {
-                return Err(format!(
-                    "{with} peers have piece {piece}, which is not what is counted"
-                ));
-            }
-        }
-        let known = |by: &Option<PeerKey>| by.is_none_or(|key| self.peers.contains_key(&key));
-        let mut asked = self.pieces.open().flat_map(|(_, open)| open.asked());
-        match asked.find(|(_, by, _)| !by.iter().all(known)) {
-            Some((_, by, _)) => Err(format!("asked of {by:?}, of whom one has gone")),
-            None => Ok(()),
-        }
     }
 
     // ── private ─────────────────────────────────────────────────────────────────────────────

@@ -108,7 +108,11 @@ impl Connection {
         self.decoder.rest();
         swarm.act(transport.registry());
         if broken {
-            self.end(transport, input);
+            return self.end(transport, input);
+        }
+        if swarm.is_behind() {
+            swarm.held.push(transport.id());
+            transport.pause();
         }
     }
 

@@ -18,6 +18,11 @@ use crate::torrent::wire::message::{Block, Message};
 /// What was read for a peer: messages, and the parts that could not be read.
 type Read = (Vec<u8>, Vec<Block>);
 
+/// Bytes in front of a block.
+const HEAD: usize = 13;
+/// Buffers of pieces that are kept for the next.
+const SPARE: usize = 4;
+
 impl Swarm {
     /// Does everything that is to be done, and sends what was said.
     pub(super) fn act<App: Host>(&mut self, registry: &mut Registry<App>) {
@@ -160,7 +165,7 @@ impl Swarm {
             return;
         };
         let bytes = Arc::new(sharing.buffers.remove(&piece).unwrap_or_default());
-        let kept = Arc::clone(&bytes);
+        let (kept, refused) = (Arc::clone(&bytes), Arc::clone(&bytes));
         let (hash, info, store) =
             (self.hash, Arc::clone(&sharing.info), Arc::clone(&sharing.store));
         let key = sharing.key.clone();
@@ -168,13 +173,34 @@ impl Swarm {
         let offloaded = registry.offload(work, move |registry, app: &mut App, checked| {
             if let Some(swarm) = app.swarms().get_mut(&hash) {
                 let checked = checked.unwrap_or((Checked::NotKept, Some(DiskError::Aborted)));
+                swarm.handle_buffer(kept, registry);
                 swarm.handle_checked(piece, checked, registry);
             }
         });
         if offloaded.is_err() {
             // It is tried again when time has passed.
-            sharing.buffers.insert(piece, Arc::unwrap_or_clone(kept));
+            sharing.backlog -= refused.len();
+            sharing.buffers.insert(piece, Arc::unwrap_or_clone(refused));
             sharing.unchecked.push_back((piece, digests));
+        }
+    }
+
+    /// A piece was checked, and the memory it lay in is free. Those who had to wait for that are read again.
+    fn handle_buffer<App: Host>(&mut self, buffer: Arc<Vec<u8>>, registry: &mut Registry<App>) {
+        let Phase::Sharing(sharing) = &mut self.phase else {
+            return;
+        };
+        sharing.backlog = sharing.backlog.saturating_sub(buffer.len());
+        if sharing.spare.len() < SPARE
+            && let Ok(buffer) = Arc::try_unwrap(buffer)
+        {
+            sharing.spare.push(buffer);
+        }
+        if !self.is_behind() {
+            for id in std::mem::take(&mut self.held) {
+                // It may have ended.
+                let _ = registry.resume(id);
+            }
         }
     }
 
@@ -209,7 +235,13 @@ impl Sharing {
     /// Keeps a block until its piece is whole.
     pub(super) fn keep(&mut self, block: Block, bytes: &[u8]) {
         let length = self.torrent.geometry().length_of(block.piece) as usize;
-        let buffer = self.buffers.entry(block.piece).or_insert_with(|| vec![0; length]);
+        let spare = &mut self.spare;
+        let buffer = self.buffers.entry(block.piece).or_insert_with(|| {
+            // What is in it is written over before anybody looks.
+            let mut buffer = spare.pop().unwrap_or_default();
+            buffer.resize(length, 0);
+            buffer
+        });
         let (begin, end) = (block.begin as usize, block.begin as usize + bytes.len());
         if let Some(place) = buffer.get_mut(begin..end) {
             place.copy_from_slice(bytes);
@@ -231,14 +263,15 @@ impl Sharing {
 
 /// Reads blocks, and makes messages of them. It runs on a thread for work that blocks.
 fn read(store: &dyn Store, blocks: &[Block]) -> Read {
-    let (mut messages, mut unread) = (Vec::new(), Vec::new());
+    let all: usize = blocks.iter().map(|block| HEAD + block.length as usize).sum();
+    let (mut messages, mut unread) = (Vec::with_capacity(all), Vec::new());
     for &block in blocks {
-        match store.read(block) {
-            Ok(bytes) if bytes.len() == block.length as usize => {
-                messages.extend_from_slice(&block.piece_head());
-                messages.extend_from_slice(&bytes);
-            }
-            Ok(_) | Err(_) => unread.push(block),
+        let before = messages.len();
+        messages.extend_from_slice(&block.piece_head());
+        let read = store.read(block, &mut messages);
+        if read.is_err() || messages.len() - before != HEAD + block.length as usize {
+            messages.truncate(before);
+            unread.push(block);
         }
     }
     (messages, unread)

@@ -57,6 +57,12 @@ pub struct Limits {
     /// nothing holds no more than that.
     pub batch: usize,
 
+    /// Bytes of pieces of a torrent that have come and are not checked yet; or two pieces, if those are more. Beyond it
+    /// its peers are not read, until some are.
+    ///
+    /// Default 4 MiB: a processor checks that in some milliseconds, so no line is idle for want of it.
+    pub backlog: usize,
+
     /// Bytes of a message of an extension.
     ///
     /// Default 64 KiB: a part of the info dictionary is 16, and its head; 200 addresses are less.
@@ -112,6 +118,7 @@ impl Default for Limits {
             connect: Duration::from_secs(10),
             addresses: 1_000,
             batch: 256 * KIB,
+            backlog: 4 * MIB,
             extended: 64 * KIB,
             early: 128 * KIB,
             outbox: 4 * MIB,

@@ -15,6 +15,9 @@
 //! | `swarms` | all torrents of a program; who connects, and which torrent it is for |
 //! | `swarm` | one torrent: its peers, its addresses, its pieces |
 //! | `member` | one peer of it |
+//! | `meeting` | connections that are made, that come, and that end |
+//! | `hearing` | what peers say |
+//! | `upkeep` | what happens by itself as time passes |
 //! | `doing` | what the machine wants done: say, read, check, hang up |
 //! | `connection` | the protocol of one connection |
 //! | `addresses` | where peers are said to be, and when to try them |
@@ -24,11 +27,14 @@
 mod addresses;
 mod connection;
 mod doing;
+mod hearing;
 mod limits;
+mod meeting;
 mod member;
 mod store;
 mod swarm;
 mod swarms;
+mod upkeep;
 
 use std::sync::Arc;
 

@@ -2,19 +2,17 @@
 
 use std::fmt;
 
-use bytes::Bytes;
-
-use crate::torrent::disk::{self, Disk, DiskError};
+use crate::torrent::disk::{Disk, DiskError};
 use crate::torrent::wire::message::Block;
 
 /// Where the bytes of a torrent are kept. Both calls run on the loop's threads for work that blocks, several at a time.
 pub trait Store: fmt::Debug + Send + Sync + 'static {
-    /// A part of a piece that is there.
+    /// Reads a part of a piece that is there, behind what there is in `bytes` already.
     ///
     /// # Errors
     ///
-    /// If it cannot be read.
-    fn read(&self, block: Block) -> Result<Bytes, DiskError>;
+    /// If it cannot be read; then nothing may be added.
+    fn read(&self, block: Block, bytes: &mut Vec<u8>) -> Result<(), DiskError>;
 
     /// Keeps a piece, which has the right hash.
     ///
@@ -25,8 +23,8 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
 }
 
 impl Store for Disk {
-    fn read(&self, Block { piece, begin, length }: Block) -> Result<Bytes, DiskError> {
-        self.read_now(disk::Block { piece, begin, length })
+    fn read(&self, block: Block, bytes: &mut Vec<u8>) -> Result<(), DiskError> {
+        self.append_now(block, bytes)
     }
 
     fn keep(&self, piece: u32, bytes: &[u8]) -> Result<(), DiskError> {

@@ -2,35 +2,22 @@
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::hash::RandomState;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use reactor::{Address, ConnectOptions, ConnectionId, Registry, TimerId};
+use reactor::{ConnectionId, Registry, TimerId};
 
 use super::addresses::Addresses;
-use super::connection::{Connection, Way};
-use super::member::{Early, Member, Who};
-use super::swarms::{Arrived, Unwelcome};
+use super::member::{Member, Who};
 use super::{Event, Host, Options, PeerRow, Store};
-use crate::torrent::machine::{
-    BLOCK, Bitfield, Fetch, Fetched, Geometry, Keep, PeerKey, PeerTraits, Torrent, Violation,
-};
-use crate::torrent::wire::extension::{self, Extensions, Metadata, PART, Pex};
-use crate::torrent::wire::message::{Block, Bounds, Message};
-use crate::torrent::wire::{Info, bencode::NoBencode};
-use crate::torrent::{InfoHash, PeerId};
+use crate::torrent::InfoHash;
+use crate::torrent::machine::{BLOCK, Bitfield, Fetch, Geometry, PeerKey, PeerTraits, Torrent};
+use crate::torrent::wire::Info;
+use crate::torrent::wire::extension::Extensions;
+use crate::torrent::wire::message::{Bounds, Message};
 
 /// How often time is told to a torrent.
 const TICK: Duration = Duration::from_secs(1);
-/// A peer that nothing was sent for so long gets an empty message (BEP 3 says two minutes).
-const QUIET: Duration = Duration::from_secs(90);
-/// A peer that has been of no use for so long may have to go for another.
-const USELESS: Duration = Duration::from_secs(60);
-/// One that has said nothing at all by then, too.
-const SPEECHLESS: Duration = Duration::from_secs(2);
-/// Peers that have gone are remembered in case they turn out to have lied.
-const GONE: usize = 1_000;
 
 /// A torrent to be shared: what it is, where it is kept, and what is there of it.
 #[derive(Debug)]
@@ -56,10 +43,12 @@ pub struct Swarm {
     pub(super) hash: InfoHash,
     pub(super) options: Arc<Options>,
     /// Where peers can connect to us.
-    port: Option<u16>,
+    pub(super) port: Option<u16>,
     pub(super) phase: Phase,
     pub(super) members: BTreeMap<PeerKey, Member>,
     pub(super) addresses: Addresses,
+    /// Connections that are not read until fewer pieces wait to be checked.
+    pub(super) held: Vec<ConnectionId>,
     /// Peers that are to be sent something.
     pub(super) dirty: Vec<PeerKey>,
     pub(super) gone: VecDeque<(PeerKey, Who)>,
@@ -68,7 +57,7 @@ pub struct Swarm {
     /// Peers that have lied, until they are let in no more.
     pub(super) liars: Vec<(PeerKey, Who)>,
     tick: Option<TimerId>,
-    exchanged: Instant,
+    pub(super) exchanged: Instant,
 }
 
 #[derive(Debug)]
@@ -88,33 +77,14 @@ pub(super) struct Sharing {
     pub(super) store: Arc<dyn Store>,
     /// Pieces that are being put together.
     pub(super) buffers: HashMap<u32, Vec<u8>>,
+    /// Memory for the next pieces.
+    pub(super) spare: Vec<Vec<u8>>,
+    /// Bytes of pieces that are being checked.
+    pub(super) backlog: usize,
     /// Pieces that are whole, and for which no thread was free yet.
     pub(super) unchecked: VecDeque<(u32, bool)>,
     /// The key of the digests of blocks.
     pub(super) key: RandomState,
-}
-
-/// Why a connection ends in the middle.
-#[derive(Debug)]
-pub(super) enum Fault {
-    Violation,
-    Extension,
-    /// It says too much before pieces are known.
-    TooEarly,
-    /// It is no member any more.
-    Gone,
-}
-
-impl From<Violation> for Fault {
-    fn from(_: Violation) -> Self {
-        Self::Violation
-    }
-}
-
-impl From<NoBencode> for Fault {
-    fn from(_: NoBencode) -> Self {
-        Self::Extension
-    }
 }
 
 impl Swarm {
@@ -134,6 +104,7 @@ impl Swarm {
             phase: Phase::Seeking(Fetch::new(hash, options.metainfo.bytes)),
             members: BTreeMap::new(),
             addresses: Addresses::new(options.limits.addresses),
+            held: Vec::new(),
             dirty: Vec::new(),
             gone: VecDeque::new(),
             events: Vec::new(),
@@ -191,7 +162,7 @@ impl Swarm {
     }
 
     /// Whether its peers come from its trackers only (BEP 27). As long as it is not known, it may be.
-    fn is_private(&self) -> bool {
+    pub(super) fn is_private(&self) -> bool {
         self.info().is_none_or(|info| info.is_private())
     }
 
@@ -203,6 +174,16 @@ impl Swarm {
             None => limits.early,
         };
         Bounds { bitfield, block: BLOCK as usize, extended: limits.extended }
+    }
+
+    /// Whether more has come than is checked in time. Peers wait then, as TCP lets them; else what they send would fill
+    /// the memory.
+    pub(super) fn is_behind(&self) -> bool {
+        let Phase::Sharing(sharing) = &self.phase else {
+            return false;
+        };
+        let two_pieces = 2 * sharing.info.piece_length() as usize;
+        sharing.backlog > self.options.limits.backlog.max(two_pieces)
     }
 
     // ── joining and leaving ─────────────────────────────────────────────────────────────────
@@ -222,7 +203,8 @@ impl Swarm {
         let (buffers, unchecked) = Default::default();
         let key = RandomState::new();
         let was_complete = torrent.is_complete();
-        let sharing = Sharing { info, torrent, store, buffers, unchecked, key };
+        let (spare, backlog) = Default::default();
+        let sharing = Sharing { info, torrent, store, buffers, spare, backlog, unchecked, key };
         self.phase = Phase::Sharing(Box::new(sharing));
         if was_complete {
             self.events.push(Event::Complete);
@@ -263,408 +245,8 @@ impl Swarm {
             let _ = registry.release(member.connection);
         }
     }
-
-    // ── connections ─────────────────────────────────────────────────────────────────────────
-
-    pub(super) fn add_address<App: Host>(
-        &mut self,
-        address: SocketAddr,
-        ours: bool,
-        registry: &mut Registry<App>,
-    ) {
-        self.addresses.add(address, ours, registry.now());
-        self.dial(registry);
-    }
-
-    /// Makes as many connections as there may be.
-    fn dial<App: Host>(&mut self, registry: &mut Registry<App>) {
-        let limits = &self.options.limits;
-        let now = registry.now();
-        while self.members.len() + self.addresses.dialled() < limits.peers
-            && self.addresses.dialled() < limits.dials
-            && let Some(address) = self.addresses.poll_dial(now)
-        {
-            let from = self.options.from.filter(|from| from.is_ipv4() == address.is_ipv4());
-            let options = ConnectOptions {
-                from: from.map(|from| Address::Ip((from, 0).into())),
-                limits: limits.stream_limits(),
-                ..ConnectOptions::default()
-            };
-            let connection = Connection::new(Way::Dialled(self.hash, address));
-            if registry.connect_with(Address::Ip(address), &options, connection).is_err() {
-                self.addresses.handle_failed(address, now, registry.random());
-            }
-        }
-    }
-
-    pub(super) fn handle_failed<App: Host>(
-        &mut self,
-        address: SocketAddr,
-        registry: &mut Registry<App>,
-    ) {
-        self.addresses.handle_failed(address, registry.now(), registry.random());
-        self.dial(registry);
-    }
-
-    pub(super) fn handle_ourselves(&mut self, address: SocketAddr) {
-        self.addresses.handle_ourselves(address);
-    }
-
-    /// Lets a peer in, unless it is here already, or there is no room.
-    pub(super) fn admit<App: Host>(
-        &mut self,
-        key: PeerKey,
-        arrived: &Arrived,
-        ours: PeerId,
-        registry: &mut Registry<App>,
-    ) -> Result<(), Unwelcome> {
-        let Arrived { connection, ip, way, handshake, .. } = arrived;
-        let who = Who { ip: *ip, id: handshake.peer_id };
-        let dialled = *way != Way::Accepted;
-        let now = registry.now();
-        if let Some(known) = self.resolve_duplicate(who, dialled, ours, registry) {
-            // It need not be dialled there again.
-            if let Way::Dialled(_, address) = way {
-                self.addresses.handle_peer(*address, known, now);
-            }
-            return Err(Unwelcome::Again);
-        }
-        if self.members.len() >= self.options.limits.peers && !self.make_room(now, registry) {
-            return Err(Unwelcome::Full);
-        }
-        let member = Member {
-            connection: *connection,
-            who,
-            dialled,
-            fast: handshake.fast,
-            extended: handshake.extended,
-            extensions: Extensions::default(),
-            early: Early::default(),
-            out: Vec::new(),
-            is_reading: false,
-            since: now,
-            said: now,
-            useful: None,
-            told: Default::default(),
-            tells: None,
-        };
-        self.members.insert(key, member);
-        if let Way::Dialled(_, address) = way {
-            self.addresses.handle_peer(*address, key, now);
-        }
-        if let Phase::Sharing(sharing) = &mut self.phase {
-            sharing.torrent.handle_peer(key, handshake.fast, now);
-        }
-        Ok(())
-    }
-
-    /// Two connections to one peer: both ends have to keep the same. It is the one that the greater of the two ids has
-    /// made; and of two made by one side the newer, which it would not have made if the older were of use. From another
-    /// address anybody could say that id, so there the older stays. Returns the older, if that stays.
-    fn resolve_duplicate<App: Host>(
-        &mut self,
-        who: Who,
-        dialled: bool,
-        ours: PeerId,
-        registry: &mut Registry<App>,
-    ) -> Option<PeerKey> {
-        let (&key, older) = self.members.iter().find(|(_, member)| member.who.id == who.id)?;
-        let newer_stays = match older.dialled == dialled {
-            _ if older.who.ip != who.ip => false,
-            true => true,
-            false => dialled == (ours > who.id),
-        };
-        if newer_stays {
-            self.dismiss(key, registry);
-        }
-        (!newer_stays).then_some(key)
-    }
-
-    /// Ends the connection of a peer that has been of no use; whether there was one.
-    fn make_room<App: Host>(&mut self, now: Instant, registry: &mut Registry<App>) -> bool {
-        let is_spare = |member: &Member| match (member.useful, &member.extensions) {
-            (Some(then), _) => now - then >= USELESS,
-            (None, said) if *said == Extensions::default() => now - member.since >= SPEECHLESS,
-            (None, _) => now - member.since >= USELESS,
-        };
-        let mut spare = self.members.iter().filter(|(_, member)| is_spare(member));
-        let Some((&key, _)) = spare.next() else {
-            return false;
-        };
-        self.dismiss(key, registry);
-        true
-    }
-
-    pub(super) fn dismiss<App: Host>(&mut self, key: PeerKey, registry: &mut Registry<App>) {
-        if let Some(member) = self.members.get(&key) {
-            let connection = member.connection;
-            let _ = registry.release(connection);
-            self.handle_closed(key, connection, false, registry);
-        }
-    }
-
-    /// Says first what there is to say: which pieces there are, and then what this side understands.
-    pub(super) fn welcome<App: Host>(&mut self, key: PeerKey, registry: &mut Registry<App>) {
-        let Some(member) = self.members.get_mut(&key) else {
-            return;
-        };
-        let greeting = match &self.phase {
-            Phase::Sharing(sharing) => sharing.torrent.greeting(member.fast),
-            // One of three has to be said (BEP 6).
-            _ => member.fast.then_some(Message::HaveNone),
-        };
-        greeting.into_iter().for_each(|greeting| greeting.write(&mut member.out));
-        self.say_extensions(key);
-        self.dirty.push(key);
-        self.act(registry);
-    }
-
-    /// Says what this side understands, if the peer does.
-    fn say_extensions(&mut self, key: PeerKey) {
-        if self.members.get(&key).is_some_and(|member| member.extended) {
-            let payload = self.extensions().to_payload();
-            self.say(key, &Message::Extended { id: extension::HANDSHAKE, payload: &payload });
-        }
-    }
-
-    fn extensions(&self) -> Extensions {
-        let limits = &self.options.limits;
-        Extensions {
-            metadata: Some(extension::METADATA),
-            pex: (self.options.pex && !self.is_private()).then_some(extension::PEX),
-            metadata_size: self.info().map(|info| info.raw().len() as u64),
-            port: self.port,
-            program: Some(self.options.program.clone()),
-            requests: Some(limits.machine.asked),
-            upload_only: self.torrent().map(Torrent::is_complete).filter(|is| *is),
-        }
-    }
-
-    /// A connection has ended.
-    pub(super) fn handle_closed<App: Host>(
-        &mut self,
-        key: PeerKey,
-        connection: ConnectionId,
-        parted: bool,
-        registry: &mut Registry<App>,
-    ) {
-        let is_it = self.members.get(&key).is_some_and(|it| it.connection == connection);
-        let Some(member) = self.members.remove(&key).filter(|_| is_it) else {
-            return;
-        };
-        let now = registry.now();
-        self.gone.push_back((key, member.who));
-        if self.gone.len() > GONE {
-            self.gone.pop_front();
-        }
-        self.addresses.handle_gone(key, parted, now, registry.random());
-        match &mut self.phase {
-            Phase::Seeking(fetch) => fetch.handle_gone(key, now),
-            Phase::Found(_) => {}
-            Phase::Sharing(sharing) => sharing.torrent.handle_gone(key, now),
-        }
-        self.act(registry);
-    }
-
-    // ── what peers say ──────────────────────────────────────────────────────────────────────
-
-    pub(super) fn handle_message(
-        &mut self,
-        key: PeerKey,
-        message: &Message<'_>,
-        now: Instant,
-    ) -> Result<(), Fault> {
-        let Some(member) = self.members.get_mut(&key) else {
-            return Err(Fault::Gone);
-        };
-        match (message, &mut self.phase) {
-            (Message::Extended { id, payload }, _) => self.handle_extended(key, *id, payload, now),
-            (Message::Piece { piece, begin, bytes }, Phase::Sharing(sharing)) => {
-                let length = bytes.len() as u32;
-                let block = Block { piece: *piece, begin: *begin, length };
-                if sharing.torrent.handle_block(key, block, now)? == Keep::Yes {
-                    sharing.keep(block, bytes);
-                    if member.useful.replace(now).is_none() {
-                        self.addresses.handle_useful(key);
-                    }
-                }
-                Ok(())
-            }
-            (message, Phase::Sharing(sharing)) => {
-                if matches!(message, Message::Request(_)) {
-                    member.useful = Some(now);
-                }
-                Ok(sharing.torrent.handle_message(key, message, now)?)
-            }
-            (message, _) => match member.early.handle(message, self.options.limits.early) {
-                true => Ok(()),
-                false => Err(Fault::TooEarly),
-            },
-        }
-    }
-
-    fn handle_extended(
-        &mut self,
-        key: PeerKey,
-        id: u8,
-        payload: &[u8],
-        now: Instant,
-    ) -> Result<(), Fault> {
-        match id {
-            extension::HANDSHAKE => self.handle_extensions(key, Extensions::read(payload)?, now),
-            extension::METADATA => self.handle_metadata(key, Metadata::read(payload)?, now),
-            extension::PEX => self.handle_pex(key, &Pex::read(payload)?, now),
-            _ => {}
-        }
-        Ok(())
-    }
-
-    fn handle_extensions(&mut self, key: PeerKey, said: Extensions, now: Instant) {
-        let Some(member) = self.members.get_mut(&key) else {
-            return;
-        };
-        if let Some(port) = said.port {
-            let listens = SocketAddr::new(member.who.ip, port);
-            self.addresses.handle_peer(listens, key, now);
-        }
-        member.extensions.update(said);
-        let said = &member.extensions;
-        match (&mut self.phase, said.metadata, said.metadata_size) {
-            (Phase::Seeking(fetch), Some(_), Some(size)) => fetch.handle_offer(key, size, now),
-            (Phase::Sharing(sharing), ..) => {
-                sharing.torrent.handle_traits(key, traits(said), now);
-            }
-            _ => {}
-        }
-    }
-
-    fn handle_metadata(&mut self, key: PeerKey, message: Metadata<'_>, now: Instant) {
-        match (message, &mut self.phase) {
-            (Metadata::Request(part), _) => self.send_metadata(key, part),
-            (Metadata::Data { part, bytes, .. }, Phase::Seeking(fetch)) => {
-                match fetch.handle_data(key, part, bytes, now) {
-                    Fetched::Part => {}
-                    Fetched::Whole(raw) => self.handle_info(raw),
-                    Fetched::Wrong => self.ban(key),
-                }
-            }
-            (Metadata::Reject(_), Phase::Seeking(fetch)) => fetch.handle_gone(key, now),
-            _ => {}
-        }
-    }
-
-    /// Its hash is right. What cannot be used all the same nobody can use.
-    fn handle_info(&mut self, raw: Vec<u8>) {
-        if let Ok(info) = Info::parse(raw.into(), &self.options.metainfo) {
-            let info = Arc::new(info);
-            self.events.push(Event::Info(Arc::clone(&info)));
-            self.phase = Phase::Found(info);
-        }
-    }
-
-    fn send_metadata(&mut self, key: PeerKey, part: u32) {
-        let info = self.info().map(Arc::clone);
-        let Some(member) = self.members.get(&key) else {
-            return;
-        };
-        let Some(id) = member.extensions.metadata else {
-            return;
-        };
-        let raw = info.as_ref().map(|info| info.raw().as_ref()).unwrap_or_default();
-        let begin = (part as usize).saturating_mul(PART as usize);
-        let end = begin.saturating_add(PART as usize).min(raw.len());
-        let answer = match raw.get(begin..end) {
-            // A peer may ask for it again and again, and not read what it gets.
-            Some(bytes) if !bytes.is_empty() && member.out.len() < self.options.limits.batch => {
-                Metadata::Data { part, total: raw.len() as u64, bytes }
-            }
-            _ => Metadata::Reject(part),
-        };
-        self.say(key, &Message::Extended { id, payload: &answer.to_payload() });
-    }
-
-    /// Peers that a peer knows of. None may tell more often than every so often.
-    fn handle_pex(&mut self, key: PeerKey, pex: &Pex, now: Instant) {
-        let Options { pex: is_on, limits, .. } = &*self.options;
-        if !is_on || self.is_private() {
-            return;
-        }
-        let Some(member) = self.members.get_mut(&key) else {
-            return;
-        };
-        if member.tells.is_none_or(|then| now - then >= limits.pex / 2) {
-            member.tells = Some(now);
-            pex.added.iter().for_each(|address| self.addresses.add(*address, false, now));
-        }
-    }
-
-    pub(super) fn say(&mut self, key: PeerKey, message: &Message<'_>) {
-        if let Some(member) = self.members.get_mut(&key) {
-            message.write(&mut member.out);
-            self.dirty.push(key);
-        }
-    }
-
-    // ── time ────────────────────────────────────────────────────────────────────────────────
-
-    pub(super) fn handle_time<App: Host>(&mut self, now: Instant, registry: &mut Registry<App>) {
-        match &mut self.phase {
-            Phase::Seeking(fetch) => fetch.handle_time(now),
-            Phase::Found(_) => {}
-            Phase::Sharing(sharing) => {
-                sharing.torrent.handle_time(now);
-                let torrent = &sharing.torrent;
-                sharing.buffers.retain(|piece, _| torrent.is_in_work(*piece));
-            }
-        }
-        let quiet = self.members.iter().filter(|(_, member)| now - member.said >= QUIET);
-        let quiet: Vec<_> = quiet.map(|(key, _)| *key).collect();
-        quiet.into_iter().for_each(|key| self.say(key, &Message::KeepAlive));
-        if now - self.exchanged >= self.options.limits.pex {
-            self.exchanged = now;
-            self.tell_of_peers();
-        }
-        self.dial(registry);
-        self.check_again(registry);
-        self.act(registry);
-    }
-
-    /// Tells peers of other peers: of those that have come, and of those that have gone, since the last time.
-    fn tell_of_peers(&mut self) {
-        if !self.options.pex || self.is_private() {
-            return;
-        }
-        let connected: Vec<_> = self.addresses.connected().collect();
-        let keys: Vec<_> = self.members.keys().copied().collect();
-        for key in keys {
-            let Some(member) = self.members.get_mut(&key) else {
-                continue;
-            };
-            let Some(id) = member.extensions.pex else {
-                continue;
-            };
-            let pex = member.news(key, &connected);
-            if !pex.is_empty() {
-                self.say(key, &Message::Extended { id, payload: &pex.to_payload() });
-            }
-        }
-    }
 }
 
-impl Member {
-    /// What has changed among the peers since this one was last told.
-    fn news(&mut self, ours: PeerKey, connected: &[(SocketAddr, PeerKey)]) -> Pex {
-        let others = connected.iter().filter(|(_, key)| *key != ours).map(|(address, _)| *address);
-        let others: std::collections::BTreeSet<_> = others.collect();
-        let dropped = self.told.difference(&others).take(extension::ADDRESSES);
-        let added = others.difference(&self.told).take(extension::ADDRESSES);
-        let pex = Pex { added: added.copied().collect(), dropped: dropped.copied().collect() };
-        self.told.retain(|address| !pex.dropped.contains(address));
-        self.told.extend(&pex.added);
-        pex
-    }
-}
-
-fn traits(said: &Extensions) -> PeerTraits {
+pub(super) fn traits(said: &Extensions) -> PeerTraits {
     PeerTraits { reqq: said.requests, upload_only: said.upload_only == Some(true) }
 }

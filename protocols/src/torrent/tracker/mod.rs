@@ -37,7 +37,7 @@ mod proof;
 mod server;
 mod table;
 
-pub use client::{AnnounceFailed, AnnounceOptions, Announcer, TrackerEvent};
+pub use client::{AnnounceFailed, AnnounceOptions, Announcer, TrackerEvent, scrape};
 pub use server::{Tracker, listen_http, listen_udp};
 
 use super::limits::TrackerLimits;

@@ -140,9 +140,9 @@ impl Announce {
     pub fn query(&self) -> String {
         let Progress { uploaded, downloaded, left } = self.progress;
         let mut query = format!(
-            "info_hash={}&peer_id={}&port={}&uploaded={uploaded}&downloaded={downloaded}&left={left}\
+            "{}&peer_id={}&port={}&uploaded={uploaded}&downloaded={downloaded}&left={left}\
              &compact=1&key={:08X}",
-            percent_encode(self.hash.as_bytes(), ENCODED),
+            scrape_query(self.hash),
             percent_encode(self.peer.as_bytes(), ENCODED),
             self.port,
             self.key,
@@ -264,6 +264,12 @@ pub fn hashes(query: &str) -> impl Iterator<Item = InfoHash> {
     parameters(query)
         .filter(|(key, _)| *key == "info_hash")
         .filter_map(|(_, value)| InfoHash::try_from(&*decoded(value)).ok())
+}
+
+/// The query that asks about a torrent (BEP 48).
+#[must_use]
+pub fn scrape_query(hash: InfoHash) -> String {
+    format!("info_hash={}", percent_encode(hash.as_bytes(), ENCODED))
 }
 
 /// Reads what a tracker says of torrents (BEP 48).

@@ -163,7 +163,11 @@ impl Files {
             fallback: self.options.fallback.clone(),
             page: self.options.pages.then_some(self.options.page_entries),
             order: Order::parse(request.target().query().unwrap_or_default()),
-            shown_as: String::from_utf8_lossy(&decode_path(request.path()).ok()?).into_owned(),
+            // Only a page shows it.
+            shown_as: match is_directory {
+                true => String::from_utf8_lossy(&decode_path(request.path()).ok()?).into_owned(),
+                false => String::new(),
+            },
             dot_files: self.options.dot_files,
         })
     }

@@ -156,7 +156,7 @@ fn no_more_is_asked_of_a_peer_than_it_takes() {
 
 #[test]
 fn a_slow_peer_is_asked_for_a_few_seconds_worth() {
-    let mut stage = Stage::with(3_000, &[]);
+    let mut stage = Stage::with(300, &[]);
     stage.meet_seed(ANN);
     let mut under_way = stage.asked(ANN);
     for _ in 0..60 {

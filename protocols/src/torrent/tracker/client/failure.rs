@@ -14,6 +14,9 @@ pub enum AnnounceFailed {
     /// What it says it is makes no sense.
     #[error("expected http://HOST[:PORT]/PATH, https, or udp://HOST:PORT")]
     Url,
+    /// Its URL does not say where it could be asked about torrents: the last part does not begin with `announce`.
+    #[error("nothing says where it can be asked how many peers there are")]
+    NoScrape,
     /// It is asked over TLS, and this client was given none ([`AnnounceOptions::secure`](super::AnnounceOptions)).
     #[error("there is no TLS to ask it with")]
     NoTls,

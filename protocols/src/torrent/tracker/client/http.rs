@@ -7,11 +7,11 @@ use reactor::{Address, Registry};
 
 use super::failure::AnnounceFailed;
 use super::options::{AnnounceOptions, Done};
+use super::question::Question;
 use crate::http::client::{
     Ask, Call, Client, ClientOptions, Failure, Reader, Scheme, Url, redirect,
 };
 use crate::http::wire::Response;
-use crate::torrent::wire::announce::{Announce, Answer};
 
 /// The most bytes of an answer: ten times what 2,000 peers of the longer kind take.
 const LONGEST: usize = 512 << 10;
@@ -20,31 +20,31 @@ const LONGEST: usize = 512 << 10;
 const MOST_REDIRECTS: u32 = 3;
 
 /// Asks a tracker; `done` is called once, and never before this returns.
-pub(super) fn ask<App: 'static>(
+pub(super) fn ask<App: 'static, Q: Question>(
     registry: &mut Registry<App>,
-    url: &str,
-    announce: &Announce,
+    tracker: &str,
+    question: Q,
     options: &AnnounceOptions,
-    done: Done<App>,
+    done: Done<App, Q::Answer>,
 ) {
-    // A tracker may have a query already, with a word that tells its users apart.
-    let joint = if url.contains('?') { '&' } else { '?' };
-    let question = Question { left: MOST_REDIRECTS, options: options.clone(), done };
-    match format!("{url}{joint}{}", announce.query()).parse::<Url>() {
-        Ok(url) => question.send(registry, url),
-        Err(error) => question.fail(registry, error.into()),
+    let url = question.url(tracker).and_then(|url| Ok(url.parse::<Url>()?));
+    let asking = Asking { question, left: MOST_REDIRECTS, options: options.clone(), done };
+    match url {
+        Ok(url) => asking.send(registry, url),
+        Err(why) => asking.fail(registry, why),
     }
 }
 
 /// A question, until it is answered.
-struct Question<App> {
+struct Asking<App, Q: Question> {
+    question: Q,
     /// How often it may still be sent on.
     left: u32,
     options: AnnounceOptions,
-    done: Done<App>,
+    done: Done<App, Q::Answer>,
 }
 
-impl<App: 'static> Question<App> {
+impl<App: 'static, Q: Question> Asking<App, Q> {
     fn send(self, registry: &mut Registry<App>, url: Url) {
         let connect = match (url.scheme(), &self.options.secure) {
             (Scheme::Http, _) => self.options.connect.clone(),
@@ -58,7 +58,7 @@ impl<App: 'static> Question<App> {
         // One connection, which nobody needs again for half an hour.
         let client = Client::new(ClientOptions { connect, ..ClientOptions::default() });
         let ask = ask.field("Connection", "close").field("User-Agent", AGENT);
-        let reading = Reading { url, state: State::Head, question: self };
+        let reading = Reading { url, state: State::Head, asking: self };
         client.send(registry, &address, ask, reading);
     }
 
@@ -70,10 +70,10 @@ impl<App: 'static> Question<App> {
 const AGENT: &str = concat!("mio-reactor/", env!("CARGO_PKG_VERSION"));
 
 /// The answer, as it comes.
-struct Reading<App> {
+struct Reading<App, Q: Question> {
     url: Url,
     state: State,
-    question: Question<App>,
+    asking: Asking<App, Q>,
 }
 
 enum State {
@@ -84,11 +84,11 @@ enum State {
     Failed(AnnounceFailed),
 }
 
-impl<App: 'static> Reader<App> for Reading<App> {
+impl<App: 'static, Q: Question> Reader<App> for Reading<App, Q> {
     fn on_head(&mut self, response: &Response<'_>, call: &mut Call<'_, '_, App>, _: &mut App) {
         let location = response.fields().get("Location");
         self.state = match redirect(&Method::GET, &self.url, response.status(), location) {
-            Ok(Some(next)) if self.question.left > 0 => elsewhere(&self.url, next.url),
+            Ok(Some(next)) if self.asking.left > 0 => elsewhere(&self.url, next.url),
             Ok(Some(_)) | Err(_) => State::Failed(AnnounceFailed::Redirect),
             Ok(None) if response.status() == StatusCode::OK => State::Body(Vec::new()),
             Ok(None) => State::Failed(AnnounceFailed::Status(response.status().as_u16())),
@@ -114,18 +114,20 @@ impl<App: 'static> Reader<App> for Reading<App> {
         registry: &mut Registry<App>,
         app: &mut App,
     ) {
-        let Self { state, mut question, .. } = *self;
+        let Self { state, mut asking, .. } = *self;
         let outcome = match (state, outcome) {
             (State::Elsewhere(url), _) => {
-                question.left -= 1;
-                return question.send(registry, url);
+                asking.left -= 1;
+                return asking.send(registry, url);
             }
             (State::Failed(why), _) => Err(why),
             (_, Err(failure)) => Err(failure.into()),
-            (State::Body(body), Ok(())) => Answer::parse(&body).map_err(AnnounceFailed::from),
+            (State::Body(body), Ok(())) => {
+                asking.question.read(&body).map_err(AnnounceFailed::from)
+            }
             (State::Head, Ok(())) => Err(Failure::NoAnswer.into()),
         };
-        (question.done)(registry, app, outcome);
+        (asking.done)(registry, app, outcome);
     }
 }
 

@@ -3,6 +3,7 @@
 //! | file | what it is |
 //! |---|---|
 //! | `options` | who asks, and whom |
+//! | `question` | what a tracker can be asked |
 //! | `tier` | trackers that stand for each other, and when which of them is asked: pure |
 //! | `http` | one question over HTTP |
 //! | `udp` | one question over UDP |
@@ -15,11 +16,12 @@ use std::time::Duration;
 
 use reactor::{Registry, TimerId};
 
-use crate::torrent::wire::announce::{Announce, Answer, Event, Progress};
+use crate::torrent::wire::announce::{Announce, Answer, Counts, Event, Progress};
 
 mod failure;
 mod http;
 mod options;
+mod question;
 mod tier;
 mod udp;
 
@@ -27,6 +29,7 @@ pub use failure::AnnounceFailed;
 pub use options::AnnounceOptions;
 
 use options::{Done, Outcome};
+use question::Question;
 use tier::Tier;
 
 /// What trackers had to say.
@@ -144,23 +147,21 @@ impl<App: 'static> Announcer<App> {
         if let Some(timer) = self.shared.timer.take() {
             registry.cancel(timer);
         }
-        let tiers = self.shared.tiers.take();
-        let urls: Vec<_> = tiers.into_iter().flat_map(Tier::into_started).collect();
+        let (tiers, is_complete) = (self.shared.tiers.take(), self.shared.is_complete.get());
+        let urls: Vec<_> = tiers.into_iter().flat_map(|it| it.into_started(is_complete)).collect();
+        let options =
+            AnnounceOptions { patience: FAREWELL, udp_tries: 1, ..self.shared.options.clone() };
         let farewell = Rc::new(Farewell {
+            shared: self.shared,
+            options,
             left: Cell::new(urls.len()),
             done: Cell::new(Some(Box::new(done))),
         });
-        let options =
-            AnnounceOptions { patience: FAREWELL, udp_tries: 1, ..self.shared.options.clone() };
-        let announce = self.shared.announce(Event::Stopped, app);
-        for url in &urls {
-            let farewell = Rc::clone(&farewell);
-            let told: Done<App> =
-                Rc::new(move |registry, app, _| farewell.handle_told(registry, app));
-            ask(registry, url, &announce, &options, told);
-        }
         if urls.is_empty() {
             return registry.defer(move |registry, app| farewell.end(registry, app));
+        }
+        for (url, owes) in urls {
+            farewell.say(url, owes, registry, app);
         }
         let late = Rc::clone(&farewell);
         // Without a timer it takes as long as it takes.
@@ -168,15 +169,32 @@ impl<App: 'static> Announcer<App> {
     }
 }
 
-/// What is still to be told that it is over.
+/// Trackers that are still to be told that it is over.
 struct Farewell<App> {
+    shared: Rc<Shared<App>>,
+    options: AnnounceOptions,
     left: Cell<usize>,
     done: Cell<Option<Box<Last<App>>>>,
 }
 
 type Last<App> = dyn FnOnce(&mut Registry<App>, &mut App);
 
-impl<App> Farewell<App> {
+impl<App: 'static> Farewell<App> {
+    /// Tells one that it is over; before that, that everything is here, if it does not know that yet.
+    fn say(self: &Rc<Self>, url: String, owes: bool, registry: &mut Registry<App>, app: &mut App) {
+        let event = if owes { Event::Completed } else { Event::Stopped };
+        let announce = self.shared.announce(event, app);
+        let (this, told) = (Rc::clone(self), url.clone());
+        let told: Done<App, Answer> = Rc::new(move |registry, app, _| {
+            if owes {
+                this.say(told.clone(), false, registry, app);
+            } else {
+                this.handle_told(registry, app);
+            }
+        });
+        ask(registry, &url, announce, &self.options, told);
+    }
+
     fn handle_told(&self, registry: &mut Registry<App>, app: &mut App) {
         self.left.set(self.left.get() - 1);
         if self.left.get() == 0 {
@@ -244,19 +262,19 @@ impl<App: 'static> Shared<App> {
     ) {
         let announce = self.announce(event, app);
         let (weak, asked) = (Rc::downgrade(self), url.clone());
-        let done: Done<App> = Rc::new(move |registry, app, outcome| {
+        let done: Done<App, Answer> = Rc::new(move |registry, app, outcome| {
             if let Some(this) = weak.upgrade() {
                 this.handle_outcome(tier, asked.clone(), outcome, registry, app);
             }
         });
-        ask(registry, &url, &announce, &self.options, done);
+        ask(registry, &url, announce, &self.options, done);
     }
 
     fn handle_outcome(
         self: &Rc<Self>,
         tier: usize,
         url: String,
-        outcome: Outcome,
+        outcome: Outcome<Answer>,
         registry: &mut Registry<App>,
         app: &mut App,
     ) {
@@ -280,18 +298,37 @@ impl<App: 'static> Shared<App> {
     }
 }
 
-/// Asks a tracker, however it is asked.
-fn ask<App: 'static>(
+/// Asks a tracker how many peers a torrent has (BEP 48). Of the options, those count that say how it is asked, and the
+/// torrent. `done` is called once, and never before this returns.
+///
+/// The program `torrent` does so: `torrent show FILE --ask`.
+pub fn scrape<App: 'static>(
     registry: &mut Registry<App>,
     url: &str,
-    announce: &Announce,
     options: &AnnounceOptions,
-    done: Done<App>,
+    done: impl FnOnce(&mut Registry<App>, &mut App, Result<Counts, AnnounceFailed>) + 'static,
+) {
+    let done = Cell::new(Some(done));
+    let told: Done<App, Counts> = Rc::new(move |registry, app, outcome| {
+        if let Some(done) = done.take() {
+            done(registry, app, outcome);
+        }
+    });
+    ask(registry, url, options.hash, options, told);
+}
+
+/// Asks a tracker, however it is asked.
+fn ask<App: 'static, Q: Question>(
+    registry: &mut Registry<App>,
+    url: &str,
+    question: Q,
+    options: &AnnounceOptions,
+    done: Done<App, Q::Answer>,
 ) {
     if url.starts_with("udp:") {
-        udp::ask(registry, url, announce, options, done);
+        udp::ask(registry, url, question, options, done);
     } else {
-        http::ask(registry, url, announce, options, done);
+        http::ask(registry, url, question, options, done);
     }
 }
 

@@ -6,14 +6,13 @@ use std::time::Duration;
 use reactor::{ConnectOptions, Registry};
 
 use super::failure::AnnounceFailed;
-use crate::torrent::wire::announce::Answer;
 use crate::torrent::{InfoHash, PeerId};
 
 /// What has become of a question.
-pub(super) type Outcome = Result<Answer, AnnounceFailed>;
+pub(super) type Outcome<A> = Result<A, AnnounceFailed>;
 
 /// Hears of it: once, although the type would let it hear more often.
-pub(super) type Done<App> = Rc<dyn Fn(&mut Registry<App>, &mut App, Outcome)>;
+pub(super) type Done<App, A> = Rc<dyn Fn(&mut Registry<App>, &mut App, Outcome<A>)>;
 
 /// Who asks, and whom.
 #[derive(Clone, Debug, PartialEq, Eq)]

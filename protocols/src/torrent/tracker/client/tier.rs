@@ -141,13 +141,14 @@ impl Tier {
         }
     }
 
-    /// Those that have been told of the start, and now have to be told of the end.
-    pub(super) fn into_started(self) -> impl Iterator<Item = String> {
+    /// Those that have been told of the start, and now have to be told of the end; and whether they do not know yet
+    /// that everything is here.
+    pub(super) fn into_started(self, is_complete: bool) -> impl Iterator<Item = (String, bool)> {
         let asked = (self.state == State::Asking(Event::Started)).then_some(self.at);
         // Who is being asked may have heard it, although its answer is not here.
         let started = self.trackers.into_iter().enumerate();
         let started = started.filter(move |(at, it)| it.told > Told::Nothing || asked == Some(*at));
-        started.map(|(_, tracker)| tracker.url)
+        started.map(move |(_, it)| (it.url, is_complete && it.told < Told::Completed))
     }
 }
 
@@ -240,12 +241,12 @@ mod tests {
         scene.asks_for("a", Event::Regular);
         scene.fails();
         scene.asks_for("b", Event::Started);
-        let started: Vec<_> = scene.tier.into_started().collect();
+        let started: Vec<_> = scene.tier.into_started(false).map(|(url, _)| url).collect();
         assert_eq!(started, ["a", "b"], "b may have heard it");
         let mut silent = Scene::new(&["a"]);
         silent.asks_for("a", Event::Started);
         silent.fails();
-        assert_eq!(silent.tier.into_started().count(), 0);
+        assert_eq!(silent.tier.into_started(true).count(), 0);
     }
 
     #[test]

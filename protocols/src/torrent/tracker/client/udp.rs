@@ -1,9 +1,9 @@
 //! One question over UDP (BEP 15).
 //!
 //! ```text
-//!                  Connected                  Announced, Refused
+//!                  Connected                  an answer, Refused
 //!   ┌────────────┐ ────────▶ ┌────────────┐ ───────────────────▶ Over
-//!   │ Connecting │           │ Announcing │
+//!   │ Connecting │           │   Asking   │
 //!   └────────────┘ ◀──────── └────────────┘       15 · 2ⁿ s without an answer: again, and then Over
 //!                  a minute
 //!                  later the id is old
@@ -22,8 +22,9 @@ use reactor::{
 
 use super::failure::AnnounceFailed;
 use super::options::{AnnounceOptions, Done, Outcome};
+use super::question::Question;
 use crate::http::client::Url;
-use crate::torrent::wire::announce::{Announce, NoAnswer};
+use crate::torrent::wire::announce::NoAnswer;
 use crate::torrent::wire::udp::{Ask, Body, Family, Reply, Request};
 
 /// How long the first answer may take; each next one twice as long (BEP 15).
@@ -35,17 +36,17 @@ const CONNECTION_LIFE: Duration = Duration::from_secs(60);
 const RETRY: TimerKey = TimerKey(0);
 
 /// Asks a tracker; `done` is called once, and never before this returns.
-pub(super) fn ask<App: 'static>(
+pub(super) fn ask<App: 'static, Q: Question>(
     registry: &mut Registry<App>,
-    url: &str,
-    announce: &Announce,
+    tracker: &str,
+    question: Q,
     options: &AnnounceOptions,
-    done: Done<App>,
+    done: Done<App, Q::Answer>,
 ) {
-    let (announce, options) = (*announce, options.clone());
-    match place(url) {
+    let options = options.clone();
+    match place(tracker) {
         Ok((host, port)) => find(registry, host, port, move |registry, app, found| match found {
-            Ok(tracker) => open(registry, app, tracker, announce, &options, done),
+            Ok(tracker) => open(registry, app, tracker, question, &options, done),
             Err(why) => done(registry, app, Err(why)),
         }),
         Err(why) => registry.defer(move |registry, app| done(registry, app, Err(why))),
@@ -92,21 +93,21 @@ fn find<App: 'static>(
     }
 }
 
-fn open<App: 'static>(
+fn open<App: 'static, Q: Question>(
     registry: &mut Registry<App>,
     app: &mut App,
     tracker: SocketAddr,
-    announce: Announce,
+    question: Q,
     options: &AnnounceOptions,
-    done: Done<App>,
+    done: Done<App, Q::Answer>,
 ) {
     let any: IpAddr = match tracker {
         SocketAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
         SocketAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
     };
     let from = options.connect.from.as_ref().and_then(Address::ip).unwrap_or(any);
-    let question = Question {
-        announce,
+    let asking = Asking {
+        question,
         family: Family::of(tracker),
         left: options.udp_tries.max(1),
         wait: FIRST_WAIT,
@@ -116,15 +117,15 @@ fn open<App: 'static>(
         done: Rc::clone(&done),
     };
     let options = DatagramOptions { peer: Some(tracker.into()), ..DatagramOptions::default() };
-    let opened = registry.bind_datagram_with(SocketAddr::new(from, 0).into(), &options, question);
+    let opened = registry.bind_datagram_with(SocketAddr::new(from, 0).into(), &options, asking);
     if let Err(error) = opened {
         done(registry, app, Err(AnnounceFailed::Unreachable(error.to_string())));
     }
 }
 
 /// A question, and its socket.
-struct Question<App> {
-    announce: Announce,
+struct Asking<App, Q: Question> {
+    question: Q,
     family: Family,
     /// How often it may still be asked.
     left: u32,
@@ -132,17 +133,17 @@ struct Question<App> {
     wait: Duration,
     waited: Duration,
     transaction: u32,
-    state: State,
-    done: Done<App>,
+    state: State<Q::Answer>,
+    done: Done<App, Q::Answer>,
 }
 
-enum State {
+enum State<A> {
     Connecting,
-    Announcing { connection: u64, since: Instant },
-    Over(Outcome),
+    Asking { connection: u64, since: Instant },
+    Over(Outcome<A>),
 }
 
-impl<App: 'static> Question<App> {
+impl<App: 'static, Q: Question> Asking<App, Q> {
     /// Asks what is next, under a number that nobody else can know.
     fn ask(&mut self, socket: &mut DatagramTransport<'_, App>) {
         self.transaction = (socket.registry().random() >> 32) as u32;
@@ -150,10 +151,10 @@ impl<App: 'static> Question<App> {
     }
 
     fn send(&mut self, socket: &mut DatagramTransport<'_, App>) {
-        let (transaction, announce) = (self.transaction, self.announce);
+        let transaction = self.transaction;
         let ask = match self.state {
             State::Connecting => Ask::Connect,
-            State::Announcing { connection, .. } => Ask::Announce { connection, announce },
+            State::Asking { connection, .. } => self.question.ask(connection),
             State::Over(_) => return,
         };
         // What cannot be sent is lost, and sent again.
@@ -161,13 +162,13 @@ impl<App: 'static> Question<App> {
         socket.set_timer(RETRY, self.wait);
     }
 
-    fn finish(&mut self, socket: &mut DatagramTransport<'_, App>, outcome: Outcome) {
+    fn finish(&mut self, socket: &mut DatagramTransport<'_, App>, outcome: Outcome<Q::Answer>) {
         self.state = State::Over(outcome);
         socket.close();
     }
 }
 
-impl<App: 'static> DatagramProtocol<App> for Question<App> {
+impl<App: 'static, Q: Question> DatagramProtocol<App> for Asking<App, Q> {
     fn on_open(&mut self, socket: &mut DatagramTransport<'_, App>, _: &mut App) {
         self.ask(socket);
     }
@@ -185,12 +186,16 @@ impl<App: 'static> DatagramProtocol<App> for Question<App> {
         match (&self.state, reply.body) {
             (State::Connecting, Body::Connected(connection)) => {
                 let since = socket.registry().now();
-                self.state = State::Announcing { connection, since };
+                self.state = State::Asking { connection, since };
                 self.ask(socket);
             }
-            (State::Announcing { .. }, Body::Announced(answer)) => self.finish(socket, Ok(answer)),
-            (State::Connecting | State::Announcing { .. }, Body::Refused(why)) => {
+            (State::Connecting | State::Asking { .. }, Body::Refused(why)) => {
                 self.finish(socket, Err(NoAnswer::Refused(why).into()));
+            }
+            (State::Asking { .. }, body) => {
+                if let Some(answer) = self.question.answer(body) {
+                    self.finish(socket, Ok(answer));
+                }
             }
             _ => {}
         }
@@ -215,9 +220,7 @@ impl<App: 'static> DatagramProtocol<App> for Question<App> {
             return self.finish(socket, Err(AnnounceFailed::Silent(self.waited)));
         }
         match self.state {
-            State::Announcing { since, .. }
-                if socket.registry().now() >= since + CONNECTION_LIFE =>
-            {
+            State::Asking { since, .. } if socket.registry().now() >= since + CONNECTION_LIFE => {
                 self.state = State::Connecting;
                 self.ask(socket);
             }
@@ -230,7 +233,7 @@ impl<App: 'static> DatagramProtocol<App> for Question<App> {
         let ended = || Err(AnnounceFailed::Unreachable(closed.reason.to_string()));
         let outcome = match std::mem::replace(&mut self.state, State::Connecting) {
             State::Over(outcome) => outcome,
-            State::Connecting | State::Announcing { .. } => ended(),
+            State::Connecting | State::Asking { .. } => ended(),
         };
         (self.done)(registry, app, outcome);
     }

@@ -15,7 +15,7 @@ use reactor::{
     StreamOptions, TimerKey, Transport,
 };
 
-use super::passive::PassivePort;
+use super::data_port::PassivePort;
 use super::session::{Job, tell};
 use crate::transfer::ftp::secure::DataTls;
 use crate::transfer::ftp::{Limits, Server};

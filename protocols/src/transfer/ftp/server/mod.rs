@@ -4,7 +4,7 @@
 //! | file | what it is |
 //! |---|---|
 //! | `session` | one client: its control connection, and everything that is done for it |
-//! | `data`, `passive` | one data connection: what it carries, and who may open it |
+//! | `data`, `data_port` | one data connection: what it carries, and who may open it |
 //! | [`users`] | who may log in, where they are then, and what they may do |
 //! | [`listing`], `glob` | directories on their way, in three styles; patterns in the names of lists |
 //! | `network`, `on_loop` | what a session needs of the loop; the loop as that, and the calls that open sockets |
@@ -13,13 +13,13 @@
 //! | `record` | what a program is told: a log of transfers, and of what was refused |
 
 pub(super) mod data;
+mod data_port;
 mod glob;
 mod limits;
 pub mod listing;
 mod network;
 mod on_loop;
 mod pace;
-mod passive;
 mod record;
 mod session;
 pub mod users;

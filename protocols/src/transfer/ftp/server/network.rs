@@ -6,7 +6,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use reactor::{ConnectOptions, ConnectionId, ListenOptions, ListenerId, OpenError, TimerKey};
 
-use super::passive::PassivePort;
+use super::data_port::PassivePort;
 use super::session::{Conversation, Job};
 use crate::transfer::ftp::Settings;
 use crate::transfer::ftp::secure::{DataTls, Token};

@@ -29,7 +29,8 @@
 //! | `login` | who it is |
 //! | `security` | whether its connections are protected |
 //! | `silence` | how long it may say nothing |
-//! | `parameters` | how and where files are to be sent |
+//! | `parameters` | how files are to be sent |
+//! | `passive`, `active` | where: who opens a port for it, and who connects |
 //! | `files` | what is done to the tree without a transfer |
 //! | `hashing` | what a client compares with its own |
 //! | `refusal` | what a failure of the tree is answered with |
@@ -47,6 +48,7 @@ use crate::transfer::ftp::secure::Token;
 use crate::transfer::ftp::wire::reply::Reply;
 use crate::transfer::ftp::wire::telnet::Said;
 
+mod active;
 mod answers;
 mod commands;
 mod conversation;
@@ -54,6 +56,7 @@ mod files;
 mod hashing;
 mod login;
 mod parameters;
+mod passive;
 mod refusal;
 mod security;
 mod silence;
