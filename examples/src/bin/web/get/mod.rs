@@ -71,6 +71,7 @@ pub(crate) struct Options {
     /// Ask through this proxy: [http://][USER:PASSWORD@]HOST[:PORT], port 1080 if none is given; what is asked over TLS
     /// goes through it by CONNECT. Empty is none [default: $http_proxy, $https_proxy, or $all_proxy]
     #[arg(long, short = 'x', value_name = "PROXY")]
+    #[allow(rustdoc::broken_intra_doc_links, reason = "it is what `--help` prints")]
     proxy: Option<String>,
 
     /// Ask these hosts, and those below them, without a proxy; * is all [default: $no_proxy]
