@@ -11,11 +11,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::PeerKey;
-
-/// A block's content in few bytes. It is computed where the piece is checked, with a key of this process, so that no
-/// peer can find two blocks with the same.
-pub type Digest = u64;
+use super::{Digest, PeerKey};
 
 /// Pieces that were bad, and who sent which block of them.
 #[derive(Debug, Default)]

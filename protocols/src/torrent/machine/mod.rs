@@ -41,12 +41,13 @@ mod torrent;
 mod words;
 
 pub use bitfield::{Bitfield, NotABitfield};
-pub use blame::Digest;
 pub use fetch::{Fetch, Fetched};
 pub use geometry::{BLOCK, Geometry};
 pub use limits::Limits;
 pub use pieces::PieceState;
-pub use torrent::{PeerKey, Torrent};
-pub use words::{Action, Checked, Keep, Parting, PeerTraits, PeerView, Traffic, Violation};
+pub use torrent::Torrent;
+pub use words::{
+    Action, Checked, Digest, Keep, Parting, PeerKey, PeerTraits, PeerView, Traffic, Violation,
+};
 
 use peer::Peer;

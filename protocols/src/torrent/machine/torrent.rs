@@ -8,14 +8,10 @@ use super::blame::Blame;
 use super::choking::Choking;
 use super::pieces::{Arrival, Pieces};
 use super::{
-    Action, Bitfield, Checked, Geometry, Keep, Limits, Parting, Peer, PeerTraits, PeerView,
-    PieceState, Traffic, Violation,
+    Action, Bitfield, Checked, Geometry, Keep, Limits, Parting, Peer, PeerKey, PeerTraits,
+    PeerView, PieceState, Traffic, Violation,
 };
 use crate::torrent::wire::message::{Block, Message};
-
-/// A peer of a torrent. No number is given twice.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct PeerKey(pub u64);
 
 /// One torrent, from its first piece to its last, and as long as it is given to others.
 #[derive(Debug)]

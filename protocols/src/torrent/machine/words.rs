@@ -2,8 +2,16 @@
 
 use thiserror::Error;
 
-use super::{Digest, NotABitfield, PeerKey};
+use super::NotABitfield;
 use crate::torrent::wire::message::{Block, Message};
+
+/// A peer of a torrent. No number is given twice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PeerKey(pub u64);
+
+/// A block's content in few bytes. It is computed where the piece is checked, with a key of this process, so that no
+/// peer can find two blocks with the same.
+pub type Digest = u64;
 
 /// What is to be done.
 #[derive(Clone, Debug, PartialEq, Eq)]
