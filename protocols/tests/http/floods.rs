@@ -2,11 +2,13 @@
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use http::StatusCode;
 use protocols::http::ServerLimits;
-use protocols::http::server::{Settings, Site};
+use protocols::http::server::{Session, Settings, Site};
+use reactor::sim::Harness;
 
 use crate::stage::{PATIENCE, Peer, Stage, statuses};
 
@@ -164,4 +166,16 @@ fn a_head_without_end_is_refused_when_it_is_too_long() {
     let heard = pour(&stage, "", "\r\n");
     assert!(heard.is_empty() || statuses(&heard) == [408], "{heard}");
     serves_others(&stage);
+}
+
+/// One that is cut in its middle is empty all the same.
+#[test]
+fn empty_lines_count_as_nothing_wherever_they_are_cut() {
+    let session = Session::new(Rc::new(site(ServerLimits::default())));
+    let mut session = Harness::open(session, ());
+    let longer_than_a_head = b"\n\r".repeat(20_000);
+    session.receive(b"\r");
+    session.receive(&longer_than_a_head);
+    session.receive(b"\nGET / HTTP/1.1\r\nHost: h\r\n\r\n");
+    assert_eq!(statuses(&String::from_utf8_lossy(&session.sent())), [200]);
 }

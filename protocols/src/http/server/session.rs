@@ -117,7 +117,8 @@ impl<App: 'static> Session<App> {
                 return false;
             }
         }
-        if input.is_empty() {
+        // Half of an empty line is not the beginning of a head.
+        if input.is_empty() || **input == *b"\r" {
             return false;
         }
         let site = Rc::clone(&self.site);
