@@ -105,7 +105,7 @@ fn key(source: IpAddr) -> u64 {
 }
 
 /// What stands for a host: its IPv4 address, however it is written, or its IPv6 network.
-#[cfg(feature = "transfer")]
+#[cfg(any(feature = "chat", feature = "transfer"))]
 pub(crate) fn host(source: IpAddr) -> IpAddr {
     match source.to_canonical() {
         IpAddr::V6(address) => {
