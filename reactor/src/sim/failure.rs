@@ -13,7 +13,7 @@ const LONGEST_TEXT: usize = 2_000;
 /// A run of a scenario that failed, and the smallest one that was found to fail in the same way.
 ///
 /// It prints what went wrong, which faults it takes, how to run it again, and the end of its trace.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Failure {
     found: Run,
     shrunk: Run,
@@ -56,6 +56,13 @@ impl Failure {
 }
 
 impl Error for Failure {}
+
+/// As [`Display`](fmt::Display), for tests that end with `?` or `unwrap`: two runs, field by field, help nobody.
+impl fmt::Debug for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
