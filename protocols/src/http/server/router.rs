@@ -13,12 +13,17 @@ use crate::http::wire::{Request, decode_path};
 /// ```text
 ///   /              this path
 ///   /users/{id}    any one segment, which is called id
-///   /files/{*}     whatever follows, slashes and nothing included
+///   /files/{*}     whatever follows, slashes and nothing included; a name in it, {*path}, is for readers
 /// ```
 ///
 /// Of several that fit, the one that was added first. A path that nobody has is answered with 404, a method
 /// that its path does not have with 405 and Allow, one that nobody knows with 501. HEAD is answered as GET
 /// is, and OPTIONS by the router, unless they are added.
+///
+/// # Panics
+///
+/// Where a route is added whose path nobody could ask for, or that is another router's: without a slash in front,
+/// with a `{` or `}` that is not around a whole segment, with something behind `{*}`, or with `:name`.
 pub struct Router<App> {
     routes: Vec<Route<App>>,
 }
@@ -81,7 +86,11 @@ impl<App: 'static> Router<App> {
         path: &str,
         handler: impl Fn(&Routed<'_>, &mut Exchange<'_, '_, App>, &mut App) + 'static,
     ) {
-        let pattern = segments(path).map(Segment::parse).collect();
+        let pattern: Vec<_> = segments(path).map(Segment::parse).collect();
+        let ends = pattern.iter().position(|it| matches!(it, Segment::Rest));
+        let is_last = ends.is_none_or(|at| at + 1 == pattern.len());
+        let is_plain = pattern.iter().all(Segment::is_plain);
+        assert!(path.starts_with('/') && is_last && is_plain, "no path of a route: {path}");
         self.routes.push(Route { method, pattern, handler: Box::new(handler) });
     }
 
@@ -167,9 +176,18 @@ impl<App> Route<App> {
 impl Segment {
     fn parse(text: &str) -> Self {
         match text.strip_prefix('{').and_then(|text| text.strip_suffix('}')) {
-            Some("*") => Self::Rest,
+            Some(name) if name.starts_with('*') => Self::Rest,
             Some(name) => Self::Named(name.to_owned()),
             None => Self::Exact(text.to_owned()),
+        }
+    }
+
+    /// Whether it has nothing that looks like a name, and is none.
+    fn is_plain(&self) -> bool {
+        match self {
+            Self::Exact(text) => !text.starts_with(':') && !text.contains(['{', '}']),
+            Self::Named(name) => !name.is_empty() && !name.contains(['{', '}']),
+            Self::Rest => true,
         }
     }
 }
@@ -216,5 +234,29 @@ impl<App: 'static> Default for Router<App> {
 impl<App> fmt::Debug for Router<App> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Router").field("routes", &self.routes.len()).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::panic::catch_unwind;
+
+    use super::*;
+
+    #[test]
+    fn a_path_that_nobody_could_ask_for_is_told_where_it_is_added() {
+        let is_taken = |path: &'static str| {
+            catch_unwind(|| {
+                Router::<()>::new()
+                    .get(path, |_, exchange, ()| exchange.answer(StatusCode::OK).empty())
+            })
+            .is_ok()
+        };
+        for path in ["/", "/a/{id}", "/a/{*}", "/a/{*path}", "/a:b/", "/{one}/{two}"] {
+            assert!(is_taken(path), "{path}");
+        }
+        for path in ["", "a", "/a/{", "/a/x{id}", "/a/{}", "/{*}/a", "/a/:id", "/a/{{id}}"] {
+            assert!(!is_taken(path), "{path}");
+        }
     }
 }
