@@ -248,7 +248,7 @@ mod tests {
         let is_taken = |path: &'static str| {
             catch_unwind(|| {
                 Router::<()>::new()
-                    .get(path, |_, exchange, ()| exchange.answer(StatusCode::OK).empty())
+                    .get(path, |_, exchange, ()| exchange.answer(StatusCode::OK).empty());
             })
             .is_ok()
         };
