@@ -3,12 +3,14 @@
 #![cfg(feature = "torrent")]
 
 mod announcing;
+mod anything;
 mod create;
 mod disk;
 mod metainfo;
 #[path = "../outside/mod.rs"]
 mod outside;
 mod stage;
+mod steps;
 mod strangers;
 mod swarms;
 mod tracker;

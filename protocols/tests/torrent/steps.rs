@@ -1,18 +1,18 @@
-//! Peers that say anything at any time.
+//! Peers that say anything to a torrent's machine at any time: for a test that makes steps by chance, and for a fuzz
+//! target that looks for them.
 
 use std::time::{Duration, Instant};
 
-use proptest::prelude::*;
-
-use crate::torrent::machine::{
+use protocols::torrent::machine::{
     Action, Bitfield, Checked, Geometry, Limits, PeerKey, PeerTraits, Torrent,
 };
-use crate::torrent::wire::message::{Block, Message};
+use protocols::torrent::wire::message::{Block, Message};
 
 const PIECES: u32 = 5;
 const PIECE: u32 = 40_000;
 
-fn play(steps: Vec<(u8, u8, u8)>) -> Result<(), String> {
+/// Whether the books are right after each step.
+pub(crate) fn play(steps: Vec<(u8, u8, u8)>) -> Result<(), String> {
     let geometry = Geometry::new(u64::from(PIECES * PIECE) - 7, PIECE).expect("it has pieces");
     let mut now = Instant::now();
     let have = Bitfield::none(PIECES);
@@ -80,13 +80,4 @@ fn play(steps: Vec<(u8, u8, u8)>) -> Result<(), String> {
         torrent.audit()?;
     }
     Ok(())
-}
-
-proptest! {
-    #[test]
-    fn whatever_peers_say_the_books_are_right(
-        steps in prop::collection::vec(any::<(u8, u8, u8)>(), 0..300),
-    ) {
-        play(steps).map_err(TestCaseError::fail)?;
-    }
 }
