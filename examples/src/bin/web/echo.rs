@@ -6,9 +6,6 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use clap::Args;
 use examples::endpoint::HostPort;
-use examples::proxied::AcceptProxy;
-use examples::service::ServiceOptions;
-use examples::tls::ServeTls;
 use http::StatusCode;
 use protocols::http::server::{Exchange, Receiver, Site, Source};
 use protocols::http::wire::{Fields, Framing, Length, Request};
@@ -16,8 +13,7 @@ use protocols::websocket::{self, Message, Socket};
 use reactor::StreamLimits;
 use serde_json::json;
 
-use crate::log::LogOptions;
-use crate::serve::{Listen, logged};
+use crate::serve::Serving;
 
 /// Bytes of a body that `/inspect` shows: it is held in memory.
 const INSPECTED: u64 = 1024 * 1024;
@@ -34,16 +30,7 @@ pub(crate) struct Options {
     listen: Vec<HostPort>,
 
     #[command(flatten)]
-    tls: ServeTls,
-
-    #[command(flatten)]
-    log: LogOptions,
-
-    #[command(flatten)]
-    accept_proxy: AcceptProxy,
-
-    #[command(flatten)]
-    service: ServiceOptions,
+    serving: Serving,
 }
 
 pub(crate) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
@@ -58,13 +45,7 @@ pub(crate) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
             }
         },
     );
-    let listen = Listen {
-        places: &options.listen,
-        tls: &options.tls,
-        proxies: &options.accept_proxy,
-        service: &options.service,
-    };
-    listen.serve(logged(site, options.log.open()?), &mut ())
+    options.serving.serve(site, &options.listen, &mut ())
 }
 
 fn answer(request: &Request<'_>, exchange: &mut Exchange<'_, '_, ()>, app: &mut ()) {

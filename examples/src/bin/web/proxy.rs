@@ -8,17 +8,14 @@ use std::time::{Duration, Instant};
 use clap::{Args, ValueEnum};
 use examples::endpoint::{HostPort, some_seconds};
 use examples::output;
-use examples::proxied::AcceptProxy;
-use examples::service::ServiceOptions;
-use examples::tls::{BackendTrust, ServeTls};
+use examples::tls::BackendTrust;
 use protocols::http::client::{Client, ClientLimits, ClientOptions, Failure, Scheme, Url};
 use protocols::http::proxy::{Backend, Forwarded, Proxy, ProxyOptions};
 use protocols::http::server::Site;
 use protocols::http::{ProxyLimits, ServerLimits};
 use reactor::{ConnectOptions, StreamLimits};
 
-use crate::log::LogOptions;
-use crate::serve::{Listen, logged};
+use crate::serve::Serving;
 
 /// Pass requests on to servers behind this one, until Ctrl-C
 ///
@@ -73,16 +70,7 @@ pub(crate) struct Options {
     trust: BackendTrust,
 
     #[command(flatten)]
-    tls: ServeTls,
-
-    #[command(flatten)]
-    accept_proxy: AcceptProxy,
-
-    #[command(flatten)]
-    log: LogOptions,
-
-    #[command(flatten)]
-    service: ServiceOptions,
+    serving: Serving,
 }
 
 const AFTER_HELP: &str = "\
@@ -109,13 +97,7 @@ pub(crate) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     let settings = protocols::http::server::Settings { limits, ..Default::default() };
     let site = Site::new(move |request, exchange, _: &mut ()| proxy.serve(request, exchange))
         .with_settings(settings);
-    let listen = Listen {
-        places: &options.listen,
-        tls: &options.tls,
-        proxies: &options.accept_proxy,
-        service: &options.service,
-    };
-    listen.serve(logged(site, options.log.open()?), &mut ())
+    options.serving.serve(site, &options.listen, &mut ())
 }
 
 fn backends(options: &Options) -> Result<Vec<Backend<()>>, Box<dyn Error>> {
@@ -159,7 +141,7 @@ fn proxy_options(options: &Options) -> ProxyOptions {
             Tell::Append => Forwarded::Append,
             Tell::Nothing => Forwarded::Nothing,
         },
-        is_secure: options.tls.is_wanted(),
+        is_secure: options.serving.is_secure(),
         rewrite_host: options.rewrite_host,
         upgrades: options.upgrade.clone(),
         name: format!("web-{random:08x}"),

@@ -16,7 +16,7 @@ use http::StatusCode;
 use protocols::chat;
 use protocols::chat::accounts::{AccountLimits, Accounts};
 use protocols::http::ServerLimits;
-use protocols::http::server::{self, Files, FilesOptions, Record, Router, Settings, Site};
+use protocols::http::server::{self, Files, FilesOptions, Router, Settings, Site};
 use protocols::store::{Access, Store, VirtualPath};
 use reactor::{ListenOptions, Reactor, Registry};
 
@@ -75,16 +75,7 @@ pub(crate) struct Options {
     idle: Duration,
 
     #[command(flatten)]
-    tls: ServeTls,
-
-    #[command(flatten)]
-    log: LogOptions,
-
-    #[command(flatten)]
-    accept_proxy: AcceptProxy,
-
-    #[command(flatten)]
-    service: ServiceOptions,
+    serving: Serving,
 }
 
 /// What is spoken over TLS (ALPN): browsers offer HTTP/2 as well, and are told that it is not this.
@@ -94,15 +85,8 @@ pub(crate) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     let store = Store::open(&options.root, Access::ReadOnly)
         .map_err(|error| format!("{}: {error}", options.root.display()))?;
     let files = Files::with_options(store, files_options(options)?);
-    let listen = Listen {
-        places: &options.listen,
-        tls: &options.tls,
-        proxies: &options.accept_proxy,
-        service: &options.service,
-    };
     let limits = ServerLimits { idle: options.idle, ..ServerLimits::default() };
     let settings = Settings { limits, ..Settings::default() };
-    let log = options.log.open()?;
     if options.chat {
         let mut router = Router::new();
         page::add(&mut router, "/chat/", "../");
@@ -116,12 +100,13 @@ pub(crate) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
         let lobby = page::lobby("web", "Everybody who looks at these files comes by here");
         // Nobody has an account here, so that nothing is kept.
         let accounts = Accounts::in_memory(AccountLimits::default());
-        return listen.serve(logged(site, log), &mut Talk(chat::Server::new(lobby, accounts)));
+        let mut talk = Talk(chat::Server::new(lobby, accounts));
+        return options.serving.serve(site, &options.listen, &mut talk);
     }
     let site = Site::new(move |request, exchange, _: &mut ()| {
         files.serve(request.path(), request, exchange);
     });
-    listen.serve(logged(site.with_settings(settings), log), &mut ())
+    options.serving.serve(site.with_settings(settings), &options.listen, &mut ())
 }
 
 /// The application of a server on which people talk.
@@ -130,14 +115,6 @@ struct Talk(chat::Server);
 impl AsMut<chat::Server> for Talk {
     fn as_mut(&mut self) -> &mut chat::Server {
         &mut self.0
-    }
-}
-
-/// A site whose exchanges are told of, if anybody wants to know.
-pub(crate) fn logged<App>(site: Site<App>, log: Option<impl Fn(&Record) + 'static>) -> Site<App> {
-    match log {
-        Some(log) => site.with_log(log),
-        None => site,
     }
 }
 
@@ -153,34 +130,51 @@ fn files_options(options: &Options) -> Result<FilesOptions, Box<dyn Error>> {
     })
 }
 
-/// Where a site is served, and how.
-pub(crate) struct Listen<'a> {
-    pub(crate) places: &'a [HostPort],
-    pub(crate) tls: &'a ServeTls,
-    pub(crate) proxies: &'a AcceptProxy,
-    pub(crate) service: &'a ServiceOptions,
+/// What every server of sites can be told.
+#[derive(Args)]
+pub(crate) struct Serving {
+    #[command(flatten)]
+    tls: ServeTls,
+
+    #[command(flatten)]
+    log: LogOptions,
+
+    #[command(flatten)]
+    accept_proxy: AcceptProxy,
+
+    #[command(flatten)]
+    service: ServiceOptions,
 }
 
-impl Listen<'_> {
+impl Serving {
+    /// Whether it speaks HTTPS.
+    pub(crate) fn is_secure(&self) -> bool {
+        self.tls.is_wanted()
+    }
+
     /// Runs a site until it is told to stop.
     pub(crate) fn serve<App: 'static>(
         &self,
-        site: Site<App>,
+        mut site: Site<App>,
+        places: &[HostPort],
         app: &mut App,
     ) -> Result<(), Box<dyn Error>> {
+        if let Some(log) = self.log.open()? {
+            site = site.with_log(log);
+        }
         let mut reactor = Reactor::<App>::new()?;
         let tls = self.tls.load_for(PROTOCOLS)?;
         let service = service::begin(reactor.registry())?;
         let listen = ListenOptions {
             tls: tls.as_ref().map(Served::tls),
-            proxy_protocol: self.proxies.expected(),
+            proxy_protocol: self.accept_proxy.expected(),
             ..ListenOptions::default()
         };
-        let mut listening = open(reactor.registry(), &Rc::new(site), self.places, &listen)?;
+        let mut listening = open(reactor.registry(), &Rc::new(site), places, &listen)?;
         listening.extend(tls.as_ref().map(Served::to_string));
         stop::on_request(reactor.registry())?;
         tls.iter().try_for_each(|tls| tls.reload_on_hangup(reactor.registry()))?;
-        service.serve(reactor.registry(), self.service)?;
+        service.serve(reactor.registry(), &self.service)?;
         listening.iter().try_for_each(output::say)?;
         let report = reactor.run(app)?;
         output::say(report)?;
