@@ -13,18 +13,13 @@ pub(super) fn run(mut reader: Reader, give: impl FnOnce(Leave) -> Result) -> Res
     let mut reactor = Reactor::<Reader>::with_limits(limits)?;
     let handle = reactor.handle();
     give(Box::new(move |message| {
-        loop {
-            let left = handle.run(move |registry, reader| {
+        until_taken(|| {
+            handle.run(move |registry, reader| {
                 if !reader.take(message) {
                     registry.shutdown(Duration::ZERO);
                 }
-            });
-            match left {
-                Ok(()) => return Ok(()),
-                Err(PostError::Full(_)) => thread::yield_now(),
-                Err(PostError::Ended(_)) => return Err("the loop has ended".into()),
-            }
-        }
+            })
+        })
     }))?;
     reactor.run(&mut reader)?;
     Ok(())
@@ -38,15 +33,18 @@ pub(super) fn run_sender(mut reader: Reader, give: impl FnOnce(Leave) -> Result)
             registry.shutdown(Duration::ZERO);
         }
     });
-    give(Box::new(move |message| {
-        loop {
-            match sender.send(message) {
-                Ok(()) => return Ok(()),
-                Err(PostError::Full(_)) => thread::yield_now(),
-                Err(PostError::Ended(_)) => return Err("the loop has ended".into()),
-            }
-        }
-    }))?;
+    give(Box::new(move |message| until_taken(|| sender.send(message))))?;
     reactor.run(&mut reader)?;
     Ok(())
+}
+
+/// Waits with a message where the loop is behind.
+fn until_taken<T>(leave: impl Fn() -> Result<(), PostError<T>>) -> Result {
+    loop {
+        match leave() {
+            Ok(()) => return Ok(()),
+            Err(PostError::Full(_)) => thread::yield_now(),
+            Err(PostError::Ended(_)) => return Err("the loop has ended".into()),
+        }
+    }
 }
