@@ -12,11 +12,13 @@
 //! | [`wire`] | verbs, headers, subjects, `INFO`: pure |
 //! | `limits` | every bound, its default, and the reason for it |
 //! | `client` | the connection, made and made again; subscriptions and requests |
+//! | [`kv`] | the key-value store of JetStream |
 //!
 //! What is promised is what NATS promises: a message comes **at most once**, and those that one client publishes on one
 //! connection come in their order. When a connection is lost, what was on its way on it is lost; nothing is sent twice.
 
 mod client;
+pub mod kv;
 mod limits;
 pub mod wire;
 

@@ -3,6 +3,7 @@
 #![cfg(feature = "nats")]
 
 mod broker;
+mod kv;
 #[path = "../outside/mod.rs"]
 mod outside;
 mod real;
