@@ -11,15 +11,15 @@ use crate::outside;
 use crate::stage::{PATIENCE, Process, Stage, World, free_port, options, server};
 
 /// A server with JetStream, which finds what it had when it is started again.
-struct Store {
+pub(crate) struct Store {
     process: Option<Process>,
     directory: tempfile::TempDir,
-    port: u16,
+    pub(crate) port: u16,
 }
 
 impl Store {
     #[track_caller]
-    fn start() -> Option<Self> {
+    pub(crate) fn start() -> Option<Self> {
         outside::program("nats-server")?;
         let directory = tempfile::tempdir().expect("a directory");
         let mut store = Self { process: None, directory, port: free_port() };
@@ -41,7 +41,12 @@ impl Store {
 impl Stage {
     /// A bucket that is there.
     #[track_caller]
-    fn bucket(&mut self, client: &Client<World>, name: &str, config: &Config) -> KeyValue<World> {
+    pub(crate) fn bucket(
+        &mut self,
+        client: &Client<World>,
+        name: &str,
+        config: &Config,
+    ) -> KeyValue<World> {
         let store = KeyValue::new(client, name, PATIENCE).expect("it may be called this");
         self.told(|registry, done| store.create_bucket(registry, config, done))
             .expect("JetStream is on");
@@ -76,12 +81,21 @@ impl Stage {
     }
 
     #[track_caller]
-    fn create(&mut self, store: &KeyValue<World>, key: &str, value: &str) -> Result<u64, KvError> {
+    pub(crate) fn create(
+        &mut self,
+        store: &KeyValue<World>,
+        key: &str,
+        value: &str,
+    ) -> Result<u64, KvError> {
         self.told(|registry, done| store.create(registry, key, value.as_bytes(), done))
     }
 
     #[track_caller]
-    fn value(&mut self, store: &KeyValue<World>, key: &str) -> Result<Option<String>, KvError> {
+    pub(crate) fn value(
+        &mut self,
+        store: &KeyValue<World>,
+        key: &str,
+    ) -> Result<Option<String>, KvError> {
         let text = |value: &[u8]| String::from_utf8_lossy(value).into_owned();
         self.told(|registry, done| {
             store.get(registry, key, move |registry, world, told| {

@@ -10,3 +10,4 @@ mod real;
 mod scripted;
 mod simulated;
 mod stage;
+mod stranger;

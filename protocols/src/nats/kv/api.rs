@@ -5,7 +5,8 @@ use std::time::Duration;
 use serde::Deserialize;
 use serde_json::json;
 
-use super::{Config, KvError, Storage};
+use super::config::{Config, Storage};
+use super::failure::KvError;
 
 /// What JetStream answers: an error, or what was asked for.
 #[derive(Debug, Default, Deserialize)]

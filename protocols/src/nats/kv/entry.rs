@@ -1,7 +1,10 @@
 //! A value, and what becomes of a key.
 
-use super::{KvError, OPERATION};
+use super::failure::KvError;
 use crate::nats::Message;
+
+/// The header that says what becomes of a key, if it is not given a value.
+pub(super) const OPERATION: &str = "KV-Operation";
 
 /// What is known of a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

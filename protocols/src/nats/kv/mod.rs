@@ -7,6 +7,7 @@
 //! | file | what it is |
 //! |---|---|
 //! | `failure` | how it can fail |
+//! | `config` | how a bucket is made |
 //! | `entry` | a value, and what becomes of a key |
 //! | `api` | the JSON of JetStream |
 //! | `watch` | being told of changes, without a gap |
@@ -15,6 +16,7 @@
 //! itself answers in another order than it is asked.
 
 mod api;
+mod config;
 mod entry;
 mod failure;
 mod watch;
@@ -24,9 +26,11 @@ use std::time::Duration;
 
 use reactor::Registry;
 
+use self::entry::OPERATION;
 use super::wire::Status;
 use super::{Client, HeaderMap, Message, RequestError};
 
+pub use config::{Config, Storage};
 pub use entry::{Entry, Operation};
 pub use failure::KvError;
 pub use watch::{Watch, WatchEvent};
@@ -62,47 +66,6 @@ pub struct KeyValue<App> {
     client: Client<App>,
     bucket: Box<str>,
     timeout: Duration,
-}
-
-/// How a bucket is made.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Config {
-    /// How many values of a key are kept, 1 to 64. Default 1: the last.
-    pub history: u8,
-    /// How long a value is kept. Default `None`: for ever. A claim that is to end with whoever made it has one, and is
-    /// [updated](KeyValue::update) before it is over.
-    pub ttl: Option<Duration>,
-    /// Where values are kept. Default: in files.
-    pub storage: Storage,
-    /// How many servers of the cluster have it, 1 to 5. Default 1.
-    pub replicas: u8,
-    /// Bytes of a value. Default `None`: as long as a message may be.
-    pub max_value_size: Option<u32>,
-    /// Bytes of the bucket. Default `None`: as many as the server has.
-    pub max_bytes: Option<u64>,
-}
-
-/// Where values are kept.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Storage {
-    /// In files: they outlast the server.
-    #[default]
-    File,
-    /// In memory.
-    Memory,
-}
-
-impl Default for Config {
-    fn default() -> Self {
-        Self {
-            history: 1,
-            ttl: None,
-            storage: Storage::default(),
-            replicas: 1,
-            max_value_size: None,
-            max_bytes: None,
-        }
-    }
 }
 
 /// What was asked for is told, or why there is none.
@@ -442,9 +405,6 @@ const MOST: usize = 512;
 
 /// The revision that the last entry is to have; 0 is that there is to be none.
 const EXPECTED: &str = "Nats-Expected-Last-Subject-Sequence";
-
-/// What becomes of a key, if it is not given a value.
-pub(super) const OPERATION: &str = "KV-Operation";
 
 /// What a server says of a key.
 fn entry_of<'a>(answer: &Message<'a>, prefix: &str) -> Told<Option<Entry<'a>>> {

@@ -19,8 +19,10 @@ use std::time::Duration;
 
 use reactor::{Registry, TimerId};
 
+use super::KeyValue;
 use super::api::{Position, Reply, Since, create_consumer};
-use super::{Entry, KeyValue, KvError};
+use super::entry::Entry;
+use super::failure::KvError;
 use crate::nats::wire::Status;
 use crate::nats::{Message, RequestError, Subscription};
 
