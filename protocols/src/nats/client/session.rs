@@ -224,12 +224,12 @@ impl<App: 'static> Listener<'_, App> {
             Err(error) => return stop(&error.to_string()),
         };
         let (required, available) = (info.tls_required, info.tls_available || info.tls_required);
-        let server = self.client.handle_info(transport.registry(), app, info);
+        let wanted = (required || self.client.wants_tls()) && !is_secure(transport);
+        let server = self.client.handle_info(transport.registry(), app, info, !wanted);
         let (Phase::Info, Some(server)) = (*self.phase, server) else {
             return ControlFlow::Continue(());
         };
-        let wanted = required || self.client.wants_tls(&server);
-        if wanted && !is_secure(transport) {
+        if wanted {
             return ControlFlow::Break(match available {
                 true => Stop::Secure(server),
                 false => Stop::End(ConnectionError::TlsUnavailable),
@@ -335,13 +335,14 @@ fn is_secure<App>(_: &Transport<'_, App>) -> bool {
 }
 
 impl<App: 'static> Client<App> {
-    /// Whether nothing is said to this server without TLS.
-    fn wants_tls(&self, server: &Server) -> bool {
+    /// Whether nothing is said to the server without TLS.
+    fn wants_tls(&self) -> bool {
+        let inner = self.inner();
         #[cfg(feature = "tls")]
-        let is_configured = self.inner().options.tls.is_some();
+        let is_configured = inner.options.tls.is_some();
         #[cfg(not(feature = "tls"))]
         let is_configured = false;
-        server.tls || is_configured
+        is_configured || inner.server.as_ref().is_some_and(|server| server.tls)
     }
 }
 

@@ -230,7 +230,7 @@ impl<App: 'static> Watch<App> {
             state.told = Some(position.stream);
         }
         let prefix = self.shared.store.prefix();
-        if let Ok(entry) = Entry::new(message, message.subject, position.stream, &prefix) {
+        if let Ok(entry) = Entry::new(message, position.stream, &prefix) {
             self.tell(registry, app, WatchEvent::Entry(entry));
         }
     }
