@@ -84,6 +84,7 @@
 //
 // | module | what it is |
 // |---|---|
+// | `words` | errors that are read by a person |
 // | `id`, `address` | names for what is registered, and where it is |
 // | `reason` | who ended a connection, and why |
 // | `proxy` | the PROXY protocol: whom a proxy speaks for, written and read, and whom to believe it |
@@ -151,6 +152,7 @@ pub mod tls;
 pub mod trace;
 #[cfg(not(feature = "trace"))]
 mod trace;
+mod words;
 
 /// The byte buffers of the public interface ([`Bytes`](bytes::Bytes), [`Buf`](bytes::Buf)): the same version that this
 /// crate has.
