@@ -67,6 +67,7 @@ impl<App> Registry<App> {
         delay: Duration,
         task: impl FnOnce(&mut Self, &mut App) + 'static,
     ) -> Result<TimerId, TimersFull> {
+        self.shutdown.begin_anew();
         self.insert_timer(delay, || Timed::Once(Box::new(task))).map(TimerId)
     }
 
@@ -81,6 +82,7 @@ impl<App> Registry<App> {
         period: Duration,
         task: impl FnMut(&mut Self, &mut App) + 'static,
     ) -> Result<TimerId, TimersFull> {
+        self.shutdown.begin_anew();
         let periodic = Box::new(Periodic { period, task: Box::new(task) });
         self.insert_timer(period, || Timed::Periodic(periodic)).map(TimerId)
     }
