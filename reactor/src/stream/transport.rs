@@ -78,7 +78,9 @@ impl<'a, App> Transport<'a, App> {
         self.note(step);
     }
 
-    /// As [`write`](Self::write), for bytes that are shared: large ones are not copied.
+    /// As [`write`](Self::write), for bytes that are owned or shared: large ones are not copied. `into()` makes them of
+    /// a `Vec`, a `String` or a literal, for nothing; of a slice that is only borrowed, [`write`](Self::write) copies
+    /// what it must, and no more.
     pub fn send(&mut self, bytes: Bytes) {
         let Registry { cork, ledger, .. } = &mut *self.registry;
         let step = self.stream.send(bytes, cork, ledger);
