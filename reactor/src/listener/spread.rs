@@ -74,12 +74,7 @@ impl<App> Spread<App> {
 
 impl<App> Spread<App> {
     /// The loop that comes first, of those that have not refused; `None` if that is this one, or there is none.
-    fn best(
-        &mut self,
-        refused: &[usize],
-        now: Instant,
-        own: &Arc<Mailbox<App>>,
-    ) -> Option<usize> {
+    fn best(&mut self, refused: &[usize], now: Instant, own: &Arc<Mailbox<App>>) -> Option<usize> {
         let targets = self.targets.iter_mut().enumerate();
         let others = targets.filter(|(at, _)| !refused.contains(at));
         let (_, best) = others.map(|(at, target)| (target.rank(now), at)).min()?;
