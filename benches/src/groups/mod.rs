@@ -9,6 +9,8 @@ pub mod fan_out;
 pub mod messages;
 pub mod parts;
 pub mod timers;
+#[cfg(feature = "tls")]
+pub mod tls;
 pub mod web;
 
 use crate::work::Group;
@@ -26,5 +28,7 @@ pub fn all() -> Vec<Group> {
         codecs::group(),
         chat::group(),
         web::group(),
+        #[cfg(feature = "tls")]
+        tls::group(),
     ]
 }
