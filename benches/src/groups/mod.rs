@@ -6,6 +6,7 @@ pub mod connect;
 pub mod datagrams;
 pub mod echo;
 pub mod fan_out;
+pub mod loops;
 pub mod messages;
 pub mod parts;
 pub mod timers;
@@ -20,6 +21,7 @@ pub fn all() -> Vec<Group> {
     vec![
         echo::group(),
         connect::group(),
+        loops::group(),
         fan_out::group(),
         datagrams::group(),
         timers::group(),
