@@ -53,7 +53,7 @@ pub(super) fn haproxy(keys: &Keys) -> Result<Running> {
     let text = format!(
         "global\n\
          nbthread 1\n\
-         maxconn 20000\n\
+         maxconn 4000\n\
          defaults\n\
          mode http\n\
          timeout client 600s\n\
@@ -101,9 +101,10 @@ pub(super) fn hitch(keys: &Keys) -> Result<Running> {
         to.ip(),
         to.port(),
     );
-    // As whoever starts it: as root it would have no other user.
+    // It does not work as root.
+    let user = if rustix::process::geteuid().is_root() { "user = \"nobody\"\n" } else { "" };
     let program = program.with("--config");
-    Ok(start(&program, &text, address)?.before(backend))
+    Ok(start(&program, &(text + user), address)?.before(backend))
 }
 
 /// A web server without TLS, for those that only take it off.
