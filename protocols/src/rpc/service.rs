@@ -4,6 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::rc::Rc;
 
+use foldhash::fast::FixedState;
 use indexmap::IndexMap;
 use reactor::{Address, ConnectionId, Registry};
 use schemars::{JsonSchema, Schema, SchemaGenerator};
@@ -44,7 +45,7 @@ pub struct Service<App> {
     title: String,
     version: String,
     limits: Limits,
-    methods: IndexMap<Box<str>, Method<App>>,
+    methods: Methods<App>,
     topics: Vec<Accessor<App>>,
     fallback: Option<Fallback<App>>,
     authorize: Option<Authorize<App>>,
@@ -197,6 +198,10 @@ type Fallback<App> = Box<dyn Fn(&mut Call<'_, App>, Option<&str>) -> Result<Box<
 type Authorize<App> = Box<dyn Fn(&mut Call<'_, App>) -> Result<(), Error>>;
 type OnEvent<App> = Box<dyn Fn(&mut App, &Event<'_>)>;
 
+/// The methods by their names, in the order in which they were registered. Peers ask for names, and add none, so that
+/// a hash which they could foresee does no harm.
+pub(super) type Methods<App> = IndexMap<Box<str>, Method<App>, FixedState>;
+
 /// One method, and what `rpc.discover` says of it.
 pub(super) struct Method<App> {
     pub(super) about: String,
@@ -224,7 +229,7 @@ impl<App: 'static> Service<App> {
             title: title.into(),
             version: version.into(),
             limits,
-            methods: IndexMap::new(),
+            methods: Methods::default(),
             topics: Vec::new(),
             fallback: None,
             authorize: None,

@@ -10,7 +10,7 @@ use serde_json::value::RawValue;
 
 use super::Remote;
 use super::answering::{Answering, Pending};
-use super::channel::Channel;
+use super::channel::{Channel, Place};
 use crate::rpc::client;
 use crate::rpc::service::{Call, Caller, Done, Event, Slot};
 use crate::rpc::wire::{self, Message, Reply, Text};
@@ -33,6 +33,7 @@ pub(in crate::rpc) struct Conversation<App> {
 /// What belongs to one text while it is being dealt with.
 struct Turn<'a, App> {
     channel: &'a mut dyn Channel<App>,
+    place: Place,
     app: &'a mut App,
     /// The answers so far.
     out: &'a mut Vec<u8>,
@@ -66,7 +67,8 @@ impl<App: 'static> Conversation<App> {
         let service = Rc::clone(self.remote.service());
         let mut out = service.scratch();
         let ceiling = service.limits().reply;
-        let mut turn = Turn { channel, app, out: &mut out, batch: None, ceiling };
+        let place = channel.place();
+        let mut turn = Turn { channel, place, app, out: &mut out, batch: None, ceiling };
         match self.read(text) {
             Ok(Text::One(message)) => self.handle_message(message, &mut turn),
             Ok(Text::Batch(members)) => self.handle_batch(&members, &mut turn),
@@ -104,7 +106,7 @@ impl<App: 'static> Conversation<App> {
                 self.handle_request(id, &method, params, turn);
             }
             Message::Response { id, result } => {
-                let connection = turn.channel.id();
+                let connection = turn.place.connection();
                 let registry = turn.channel.registry();
                 self.remote.handle_response(registry, turn.app, connection, id, result);
             }
@@ -122,13 +124,12 @@ impl<App: 'static> Conversation<App> {
         turn: &mut Turn<'_, App>,
     ) {
         let service = Rc::clone(self.remote.service());
-        let connection = turn.channel.id();
         let slot = match id {
             None => Slot::Nobody,
             Some(_) if self.is_full() => Slot::Full,
             Some(_) => Slot::Free(self.answering.next()),
         };
-        let caller = Caller::Connection(&self.remote, turn.channel.place());
+        let caller = Caller::Connection(&self.remote, turn.place);
         let registry = turn.channel.registry();
         let mut call = Call { registry, app: turn.app, caller, method, slot };
         let mut reply = Reply::new(turn.out, self.remote.encoding(), id, turn.ceiling);
@@ -148,8 +149,8 @@ impl<App: 'static> Conversation<App> {
             service.count(|counters| counters.failed += 1);
             reply.error(error);
         }
-        let event = Event::Called { id: Some(connection), method, error: error.as_ref() };
-        service.tell(turn.app, &event);
+        let id = Some(turn.place.connection());
+        service.tell(turn.app, &Event::Called { id, method, error: error.as_ref() });
     }
 
     fn handle_batch(&mut self, members: &[&str], turn: &mut Turn<'_, App>) {
@@ -178,7 +179,7 @@ impl<App: 'static> Conversation<App> {
     fn refuse(&self, id: &str, error: &Error, turn: &mut Turn<'_, App>) {
         self.reply(Some(id), turn).error(error);
         self.remote.service().count(|counters| counters.invalid += 1);
-        let event = Event::Invalid { id: turn.channel.id(), error };
+        let event = Event::Invalid { id: turn.place.connection(), error };
         self.remote.service().tell(turn.app, &event);
     }
 
@@ -297,7 +298,8 @@ impl<App: 'static> Conversation<App> {
         app: &mut App,
     ) {
         let mut out = Vec::new();
-        let mut turn = Turn { channel, app, out: &mut out, batch: None, ceiling: 0 };
+        let place = channel.place();
+        let mut turn = Turn { channel, place, app, out: &mut out, batch: None, ceiling: 0 };
         self.refuse("null", error, &mut turn);
         say(channel, &mut out);
     }

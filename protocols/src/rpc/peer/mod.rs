@@ -94,6 +94,9 @@ impl<App: 'static> Protocol<App> for Peer<App> {
         app: &mut App,
     ) {
         while !self.conversation.is_held() {
+            if input.is_empty() {
+                return;
+            }
             let mut stream = Stream { transport, framing: self.framing };
             match self.framer.next(input) {
                 Frame::Whole(text) => self.conversation.handle_text(text, &mut stream, app),

@@ -1,19 +1,14 @@
 //! A service's description of itself: a document of OpenRPC 1.3 (spec.open-rpc.org), with JSON Schema of
 //! every parameter and result.
 
-use indexmap::IndexMap;
 use schemars::generate::SchemaSettings;
 use schemars::{Schema, SchemaGenerator};
 use serde_json::{Map, Value, json};
 
-use super::super::service::Method;
+use super::super::service::{Method, Methods};
 
 /// Describes everything that can be called.
-pub(in crate::rpc) fn describe<App>(
-    title: &str,
-    version: &str,
-    methods: &IndexMap<Box<str>, Method<App>>,
-) -> Value {
+pub(in crate::rpc) fn describe<App>(title: &str, version: &str, methods: &Methods<App>) -> Value {
     let settings = SchemaSettings::draft07().with(|settings| {
         settings.inline_subschemas = true;
         // Where a type that contains itself is kept.
