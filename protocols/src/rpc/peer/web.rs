@@ -133,6 +133,11 @@ impl<App: 'static> Kept<App> for Conversation<App> {
     fn on_lost(mut self: Box<Self>, registry: &mut Registry<App>, _: &mut App) {
         self.forget_calls(registry);
     }
+
+    /// Whoever gives a call up closes. Nobody does work for hours for the few who only end their side.
+    fn is_over_at_end(&self) -> bool {
+        true
+    }
 }
 
 impl<App: 'static> Channel<App> for Exchange<'_, '_, App> {
