@@ -18,7 +18,7 @@
 //! |---|---|
 //! | [`wire`] | texts, messages, errors, framings: pure |
 //! | `limits` | every bound, its default, and the reason for it |
-//! | `failure` | how a call can fail |
+//! | `failure`, `event` | how a call can fail; what a log hears of |
 //! | `service` | what a program offers: its methods, topics and hooks |
 //! | `server` | the calls that open its sockets; tickets, topics, its description of itself |
 //! | `peer` | one connection: what comes is answered, what was asked is told |
@@ -71,6 +71,7 @@
 //! ```
 
 mod client;
+mod event;
 mod failure;
 mod limits;
 mod peer;
@@ -79,11 +80,12 @@ mod service;
 pub mod wire;
 
 pub use client::{Carrier, Client, ClientOptions, Lost};
+pub use event::Event;
 pub use failure::{CallError, Gone};
 pub use limits::Limits;
 pub use peer::{Batch, CallId, Peer, Remote};
 pub use server::{ServerOptions, Ticket, Topic, bind, listen, notification, session};
 #[cfg(feature = "rpc-web")]
 pub use server::{Web, listen_http};
-pub use service::{Call, Counters, Event, NoParams, Service};
+pub use service::{Call, Counters, NoParams, Service};
 pub use wire::{Dialect, Error, Framing};

@@ -7,10 +7,11 @@ use std::time::Duration;
 use http::{Method, StatusCode};
 use reactor::{Address, ConnectionId, Registry};
 
-use super::super::service::Event;
+use super::super::event::Event;
+use super::super::peer::{Dial, Link, connect_after};
 use super::super::wire::{self, Message, Text};
 use super::super::{CallError, Limits, Remote};
-use super::{Carrier, ClientOptions, Link, connect_after};
+use super::options::{Carrier, ClientOptions};
 use crate::http::client::{
     self as web, Ask, Call, Client, ClientLimits, Failure, Payload, Reader, Url,
 };
@@ -181,7 +182,7 @@ impl<App: 'static> Reader<App> for Posted<App> {
         self.under_way.set(self.under_way.get() - 1);
         match outcome {
             Ok(()) => {
-                self.remote.with_dial(super::Dial::handle_connected);
+                self.remote.with_dial(Dial::handle_connected);
                 self.handle_answer(registry, app);
             }
             Err(Failure::Cancelled) => {

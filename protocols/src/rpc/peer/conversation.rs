@@ -10,9 +10,10 @@ use serde_json::value::RawValue;
 
 use super::Remote;
 use super::answering::{Answering, Pending};
-use super::channel::{Channel, Place};
-use crate::rpc::client;
-use crate::rpc::service::{Call, Caller, Done, Event, Slot};
+use super::channel::Channel;
+use super::{Place, dial};
+use crate::rpc::event::Event;
+use crate::rpc::service::{Call, Caller, Done, Slot};
 use crate::rpc::wire::{self, Message, Reply, Text};
 use crate::rpc::{Dialect, Error};
 
@@ -135,12 +136,12 @@ impl<App: 'static> Conversation<App> {
         let mut reply = Reply::new(turn.out, self.remote.encoding(), id, turn.ceiling);
         let error = match service.run(&mut call, params, &mut reply) {
             Ok(Done::Now) => None,
-            Ok(Done::Later(ticket)) => {
+            Ok(Done::Later(claim)) => {
                 let (Some(id), Slot::Free(number)) = (id, slot) else {
                     return;
                 };
                 let pending =
-                    Pending { id: id.into(), method: method.into(), batch: turn.batch, ticket };
+                    Pending { id: id.into(), method: method.into(), batch: turn.batch, claim };
                 return self.keep_waiting(number, pending, turn);
             }
             Err(error) => Some(error),
@@ -192,19 +193,14 @@ impl<App: 'static> Conversation<App> {
     /// Remembers a call until its answer comes, or its time is over.
     fn keep_waiting(&mut self, number: u64, pending: Pending, turn: &mut Turn<'_, App>) {
         let service = self.remote.service();
-        let ticket = pending.ticket.clone();
-        let timer = turn.channel.registry().after(service.limits().answer, move |registry, _| {
-            let late = Error::new(Error::TOO_SLOW, "The answer took too long");
-            // If the connection has ended nobody waits.
-            let _ = ticket.answer(registry, Err::<(), _>(late));
-        });
-        match timer {
+        let late = Error::new(Error::TOO_SLOW, "The answer took too long");
+        match turn.channel.fail_after(service.limits().answer, number, late) {
             Ok(timer) => {
                 service.count(|counters| counters.waiting += 1);
                 self.answering.insert(number, pending, timer);
             }
             Err(_) => {
-                pending.ticket.make_void();
+                pending.claim.make_void();
                 let error = Error::new(Error::BUSY, "There are no timers left");
                 self.reply(Some(&pending.id), turn).error(&error);
             }
@@ -223,7 +219,7 @@ impl<App: 'static> Conversation<App> {
             return;
         };
         channel.registry().cancel(timer);
-        pending.ticket.make_void();
+        pending.claim.make_void();
         let service = Rc::clone(self.remote.service());
         service.count(|counters| counters.waiting -= 1);
         let mut out = service.scratch();
@@ -255,10 +251,8 @@ impl<App: 'static> Conversation<App> {
         let Some(Cancel { id }) = cancel else {
             return;
         };
-        for ticket in self.answering.with_id(id.get()) {
-            let cancelled = Error::new(Error::CANCELLED, "The call was cancelled");
-            // Its own callback is running, so that it is there.
-            let _ = ticket.answer(turn.channel.registry(), Err::<(), _>(cancelled));
+        for number in self.answering.with_id(id.get()) {
+            turn.channel.fail(number, Error::new(Error::CANCELLED, "The call was cancelled"));
         }
     }
 
@@ -314,7 +308,7 @@ impl<App: 'static> Conversation<App> {
         let service = self.remote.service();
         for (pending, timer) in self.answering.take_all() {
             registry.cancel(timer);
-            pending.ticket.make_void();
+            pending.claim.make_void();
             service.count(|counters| counters.waiting -= 1);
         }
     }
@@ -334,8 +328,8 @@ impl<App: 'static> Conversation<App> {
             counters.connections += 1;
         });
         service.tell(app, &Event::Opened { id: channel.id(), peer });
-        let id = channel.id();
-        client::handle_open(&self.remote, channel.registry(), id);
+        let (id, hang_up) = (channel.id(), channel.hanging_up());
+        dial::handle_open(&self.remote, channel.registry(), id, hang_up);
     }
 
     /// Whoever sends no more may wait for answers still, as `nc` does; the last of them closes.
@@ -348,7 +342,7 @@ impl<App: 'static> Conversation<App> {
 
     /// The loop ends: what is being answered is answered.
     pub(super) fn handle_shutdown(&mut self, channel: &mut dyn Channel<App>) {
-        self.remote.with_dial(client::Dial::give_up);
+        self.remote.with_dial(dial::Dial::give_up);
         self.handle_end(channel);
     }
 
@@ -369,7 +363,7 @@ impl<App: 'static> Conversation<App> {
             service.count(|counters| counters.open -= 1);
         }
         service.tell(app, &Event::Closed { id, peer, why, is_clean });
-        client::handle_close(&self.remote, registry, why);
+        dial::handle_close(&self.remote, registry, why);
     }
 
     pub(super) fn remote(&self) -> &Remote<App> {

@@ -11,20 +11,14 @@ use reactor::{ConnectionId, Registry};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-#[cfg(feature = "rpc-web")]
-use super::Talker;
-use super::asking::{State, Tell};
-use super::{Asking, Made};
+use super::asking::{Asking, Made, State, Tell};
+use super::channel::HangUp;
+use super::dial::{Dial, Link};
 #[cfg(feature = "rpc-web")]
 use crate::rpc::client::Posts;
-use crate::rpc::client::{Dial, Link};
-use crate::rpc::service::Event;
+use crate::rpc::event::Event;
 use crate::rpc::wire::Encoding;
-#[cfg(feature = "rpc-web")]
-use crate::rpc::wire::Envelope;
 use crate::rpc::{CallError, Error, Service};
-#[cfg(feature = "rpc-web")]
-use crate::websocket::{CloseCode, Session};
 
 /// The other side of a connection: call it, tell it something, hang up. It can be cloned and kept: a method
 /// that was called over the connection finds it in [`Call::remote`](crate::rpc::Call::remote).
@@ -47,6 +41,8 @@ struct Line<App> {
 
 struct Inner<App> {
     link: Link,
+    /// How it is ended, once it is there.
+    hang_up: Option<HangUp<App>>,
     /// Why there is no connection, if there was one or was to be.
     why: Option<Box<str>>,
     /// Notifications and batches that a WebSocket takes when its handshake is made.
@@ -55,7 +51,7 @@ struct Inner<App> {
     /// Topics of the service that the other side has subscribed to.
     subscriptions: Vec<usize>,
     /// How the connection is made again, if this side made it.
-    dial: Option<Dial>,
+    dial: Option<Dial<App>>,
 }
 
 impl<App: 'static> Remote<App> {
@@ -140,13 +136,12 @@ impl<App: 'static> Remote<App> {
     }
 
     fn hang_up(&self, registry: &mut Registry<App>, id: ConnectionId) {
-        #[cfg(feature = "rpc-web")]
-        if let Envelope::WebSocket(_) = self.line.encoding.envelope
-            && Session::<Talker<App>>::close(registry, id, CloseCode::NORMAL, "").is_ok()
-        {
-            return;
+        let hang_up = self.line.inner.borrow().hang_up;
+        match hang_up {
+            Some(hang_up) => hang_up(registry, id),
+            // It is still being made; if it has ended, that is told anyhow.
+            None => drop(registry.close(id)),
         }
-        let _ = registry.close(id);
     }
 
     /// The connection, while there is one that lasts.
@@ -310,15 +305,42 @@ impl<App: 'static> Remote<App> {
 }
 
 impl<App: 'static> Remote<App> {
-    pub(in crate::rpc) fn new(
+    /// The other side of a connection that somebody else has made.
+    pub(in crate::rpc) fn new(service: Rc<Service<App>>, encoding: Encoding) -> Self {
+        Self::of(
+            service,
+            encoding,
+            None,
+            #[cfg(feature = "rpc-web")]
+            None,
+        )
+    }
+
+    /// The other side of one that this side makes; or of none, if calls are posted.
+    pub(in crate::rpc) fn dialed(
         service: Rc<Service<App>>,
         encoding: Encoding,
-        dial: Option<Dial>,
+        dial: Dial<App>,
+        #[cfg(feature = "rpc-web")] posts: Option<Posts<App>>,
     ) -> Self {
-        #[cfg(feature = "rpc-web")]
-        let posts = dial.as_ref().and_then(|dial| Posts::new(dial.options(), service.limits()));
+        Self::of(
+            service,
+            encoding,
+            Some(dial),
+            #[cfg(feature = "rpc-web")]
+            posts,
+        )
+    }
+
+    fn of(
+        service: Rc<Service<App>>,
+        encoding: Encoding,
+        dial: Option<Dial<App>>,
+        #[cfg(feature = "rpc-web")] posts: Option<Posts<App>>,
+    ) -> Self {
         let inner = Inner {
             link: Link::Down,
+            hang_up: None,
             why: None,
             early: Vec::new(),
             asking: Asking::default(),
@@ -419,12 +441,17 @@ impl<App: 'static> Remote<App> {
         self.line.inner.borrow_mut().link = link;
     }
 
+    pub(super) fn set_up(&self, id: ConnectionId, hang_up: HangUp<App>) {
+        let mut inner = self.line.inner.borrow_mut();
+        (inner.link, inner.hang_up) = (Link::Up(id), Some(hang_up));
+    }
+
     pub(in crate::rpc) fn link(&self) -> Link {
         self.line.inner.borrow().link
     }
 
     /// Lets something be done with how the connection is made; nothing, if this side does not make it.
-    pub(in crate::rpc) fn with_dial<R>(&self, act: impl FnOnce(&mut Dial) -> R) -> Option<R> {
+    pub(in crate::rpc) fn with_dial<R>(&self, act: impl FnOnce(&mut Dial<App>) -> R) -> Option<R> {
         self.line.inner.borrow_mut().dial.as_mut().map(act)
     }
 

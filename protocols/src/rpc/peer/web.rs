@@ -1,12 +1,15 @@
 //! WebSockets, and exchanges of HTTP, as what carries a conversation.
 
-use http::StatusCode;
-use reactor::{ConnectionId, ReachError, Registry};
+use std::time::Duration;
 
-use super::Remote;
-use super::channel::{Channel, Place};
+use http::StatusCode;
+use reactor::{ConnectionId, ReachError, Registry, TimerId, TimersFull};
+
+use super::channel::{Channel, HangUp};
 use super::conversation::{Conversation, Ended};
+use super::{Place, Remote, reach};
 use crate::http::server::{self, Exchange, ExchangeId, Kept};
+use crate::rpc::Error;
 use crate::websocket::{CloseCode, Closed, Handler, Message, Session, Socket};
 
 // ── WebSockets ──────────────────────────────────────────────────────────────────────────────
@@ -67,7 +70,7 @@ impl<App: 'static> Handler<App> for Talker<App> {
     }
 }
 
-impl<App> Channel<App> for Socket<'_, '_, App> {
+impl<App: 'static> Channel<App> for Socket<'_, '_, App> {
     fn place(&self) -> Place {
         Place::WebSocket(Socket::id(self))
     }
@@ -87,6 +90,29 @@ impl<App> Channel<App> for Socket<'_, '_, App> {
 
     fn resume(&mut self) {
         Socket::resume(self);
+    }
+
+    fn fail(&mut self, number: u64, error: Error) {
+        let place = self.place();
+        reach::fail(Channel::registry(self), place, number, error);
+    }
+
+    fn fail_after(
+        &mut self,
+        after: Duration,
+        number: u64,
+        error: Error,
+    ) -> Result<TimerId, TimersFull> {
+        let place = self.place();
+        reach::fail_after(Channel::registry(self), place, after, number, error)
+    }
+
+    fn hanging_up(&self) -> HangUp<App> {
+        |registry, id| {
+            if Session::<Talker<App>>::close(registry, id, CloseCode::NORMAL, "").is_err() {
+                let _ = registry.close(id);
+            }
+        }
     }
 }
 
@@ -157,6 +183,25 @@ impl<App: 'static> Channel<App> for Exchange<'_, '_, App> {
     fn close(&mut self) {}
 
     fn resume(&mut self) {}
+
+    fn fail(&mut self, number: u64, error: Error) {
+        let place = self.place();
+        reach::fail(Channel::registry(self), place, number, error);
+    }
+
+    fn fail_after(
+        &mut self,
+        after: Duration,
+        number: u64,
+        error: Error,
+    ) -> Result<TimerId, TimersFull> {
+        let place = self.place();
+        reach::fail_after(Channel::registry(self), place, after, number, error)
+    }
+
+    fn hanging_up(&self) -> HangUp<App> {
+        |_, _| {}
+    }
 }
 
 pub(super) fn reach_exchange<App: 'static>(

@@ -2,13 +2,14 @@
 //!
 //! | file | what it is |
 //! |---|---|
-//! | `ticket` | an answer that comes later |
+//! | `ticket`, `later` | an answer that comes later, and the methods that give it |
 //! | `topic` | who is told of something as it happens |
 //! | `datagram` | a socket that takes notifications |
 //! | `web` | a service on a web server's port: by POST, and by WebSocket |
 //! | `openrpc` | the service's description of itself |
 
 mod datagram;
+mod later;
 pub(super) mod openrpc;
 mod ticket;
 mod topic;

@@ -5,10 +5,23 @@ use schemars::generate::SchemaSettings;
 use schemars::{Schema, SchemaGenerator};
 use serde_json::{Map, Value, json};
 
-use super::super::service::{Method, Methods};
+/// The schema of a type.
+pub(in crate::rpc) type Describe = fn(&mut SchemaGenerator) -> Schema;
+
+/// One method.
+pub(in crate::rpc) struct Described<'a> {
+    pub(in crate::rpc) name: &'a str,
+    pub(in crate::rpc) about: &'a str,
+    pub(in crate::rpc) params: Describe,
+    pub(in crate::rpc) result: Describe,
+}
 
 /// Describes everything that can be called.
-pub(in crate::rpc) fn describe<App>(title: &str, version: &str, methods: &Methods<App>) -> Value {
+pub(in crate::rpc) fn describe<'a>(
+    title: &str,
+    version: &str,
+    methods: impl Iterator<Item = Described<'a>>,
+) -> Value {
     let settings = SchemaSettings::draft07().with(|settings| {
         settings.inline_subschemas = true;
         // Where a type that contains itself is kept.
@@ -16,10 +29,8 @@ pub(in crate::rpc) fn describe<App>(title: &str, version: &str, methods: &Method
         settings.meta_schema = None;
     });
     let mut generator = SchemaGenerator::new(settings);
-    let described: Vec<Value> = methods
-        .iter()
-        .map(|(name, method)| describe_method(name, method, &mut generator))
-        .collect();
+    let described: Vec<Value> =
+        methods.map(|method| describe_method(&method, &mut generator)).collect();
     json!({
         "openrpc": "1.3.2",
         "info": { "title": title, "version": version },
@@ -28,16 +39,12 @@ pub(in crate::rpc) fn describe<App>(title: &str, version: &str, methods: &Method
     })
 }
 
-fn describe_method<App>(
-    name: &str,
-    method: &Method<App>,
-    generator: &mut SchemaGenerator,
-) -> Value {
+fn describe_method(method: &Described<'_>, generator: &mut SchemaGenerator) -> Value {
     let params = (method.params)(generator);
     let result = (method.result)(generator);
     let (structure, params) = describe_params(&params);
     json!({
-        "name": name,
+        "name": method.name,
         "summary": method.about,
         "paramStructure": structure,
         "params": params,
