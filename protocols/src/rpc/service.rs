@@ -13,9 +13,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::event::Event;
-use super::peer::{Claim, Place};
+use super::openrpc::{self, Describe, Described};
+use super::place::{Claim, Place};
 use super::server::Topic;
-use super::server::openrpc::{self, Describe, Described};
 use super::wire::Reply;
 use super::{Error, Limits, Remote};
 

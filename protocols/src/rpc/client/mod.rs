@@ -1,28 +1,22 @@
 //! A connection that this side makes, and makes again when it is lost.
 
 mod options;
-#[cfg(feature = "rpc-web")]
-mod posts;
 
 use std::rc::Rc;
 use std::time::Duration;
 
-use reactor::{
-    Address, ConnectOptions, OpenError, Registry, StdStream, StreamLimits, StreamOptions,
-};
+use reactor::{ConnectOptions, OpenError, Registry, StdStream, StreamLimits, StreamOptions};
 use serde::Serialize;
 use serde_json::Value;
 
 pub use options::{Carrier, ClientOptions, Lost};
-#[cfg(feature = "rpc-web")]
-pub(super) use posts::Posts;
 
+use super::dial::{Dial, Link, Subscription, connect, handle_close};
 use super::event::Event;
-#[cfg(feature = "rpc-web")]
-use super::peer::Talker;
-use super::peer::{Dial, Link, Subscription, connect, handle_close};
 use super::wire::Encoding;
 use super::{CallError, Dialect, Framing, Peer, Remote, Service};
+#[cfg(feature = "rpc-web")]
+use super::{posts::Posts, web::Talker};
 #[cfg(feature = "rpc-web")]
 use crate::websocket::{self, ConnectError, Endpoint, Target};
 
@@ -186,7 +180,7 @@ impl Way {
         &self,
         remote: &Remote<App>,
         registry: &mut Registry<App>,
-        server: Address,
+        server: reactor::Address,
         target: &Target,
     ) {
         let talker = Talker::of(remote.clone());

@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::super::peer::Claim;
+use super::super::place::Claim;
 use super::super::service::{Call, Caller, Done, Slot, decode};
 use super::super::{Error, Service};
 use super::Ticket;

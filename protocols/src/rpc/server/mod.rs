@@ -6,11 +6,9 @@
 //! | `topic` | who is told of something as it happens |
 //! | `datagram` | a socket that takes notifications |
 //! | `web` | a service on a web server's port: by POST, and by WebSocket |
-//! | `openrpc` | the service's description of itself |
 
 mod datagram;
 mod later;
-pub(super) mod openrpc;
 mod ticket;
 mod topic;
 #[cfg(feature = "rpc-web")]

@@ -3,8 +3,9 @@
 use reactor::Registry;
 use serde::Serialize;
 
+use super::super::place::Claim;
 use super::super::wire::Bounded;
-use super::super::{Error, Gone, peer::Claim};
+use super::super::{Error, Gone};
 
 /// The right to answer one call, once: from a timer, from work on a thread, from another connection.
 ///

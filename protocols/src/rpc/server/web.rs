@@ -7,9 +7,10 @@ use std::time::Duration;
 use http::StatusCode;
 use reactor::{Address, ListenOptions, ListenerId, OpenError, Registry};
 
-use super::super::peer::{Link, Remote, Talker, handle_post};
+use super::super::dial::Link;
+use super::super::web::{Talker, handle_post};
 use super::super::wire::{Encoding, Envelope};
-use super::super::{Dialect, Service};
+use super::super::{Dialect, Remote, Service};
 use crate::http::ServerLimits;
 use crate::http::server::{self as web, Exchange, Settings, Site};
 use crate::http::wire::Request;

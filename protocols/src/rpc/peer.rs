@@ -1,34 +1,4 @@
-//! One connection, and both roles on it: what the other side calls is answered, and what this side has
-//! called is told.
-//!
-//! ```text
-//!   stream ──▶ Peer: Framer ──┐
-//!   WebSocket ─▶ Talker ──────┼── text ──▶ Conversation ──▶ methods, callers
-//!   HTTP ───▶ one exchange ───┘               │
-//!      ◀───────────── Channel ◀───────────────┘
-//! ```
-//!
-//! | file | what it is |
-//! |---|---|
-//! | `conversation` | what is said, whatever carries it |
-//! | `channel` | what carries it |
-//! | `web` | WebSockets and exchanges of HTTP as such |
-//! | `place`, `reach` | where a conversation is, and how it is found again |
-//! | `answering` | calls of the other side that wait for their answers, and the batches they are in |
-//! | `asking` | calls of this side that wait for theirs |
-//! | `remote` | the other side, as the program reaches it |
-//! | `dial` | how a connection to it is made again |
-
-mod answering;
-mod asking;
-mod channel;
-mod conversation;
-mod dial;
-mod place;
-mod reach;
-mod remote;
-#[cfg(feature = "rpc-web")]
-mod web;
+//! One connection that is a stream: texts out of bytes, and what is said in them.
 
 use std::fmt;
 use std::rc::Rc;
@@ -36,16 +6,12 @@ use std::time::Duration;
 
 use reactor::{Closed, Input, Protocol, Registry, TimerId, TimersFull, Transport};
 
-use self::channel::{Channel, HangUp};
-use self::conversation::{Conversation, Ended};
-pub(super) use self::dial::{Dial, Link, Subscription, connect, connect_after, handle_close};
-pub(super) use self::place::{Claim, Place};
-pub use self::remote::{Batch, CallId, Remote};
-#[cfg(feature = "rpc-web")]
-pub(super) use self::web::{Talker, handle_post};
+use super::channel::{Channel, HangUp};
+use super::conversation::{Conversation, Ended};
 use super::event::Event;
+use super::place::Place;
 use super::wire::{Broken, Encoding, Frame, Framer, Framing};
-use super::{Error, Service};
+use super::{Error, Remote, Service, reach};
 
 /// The protocol of one connection that is a stream.
 pub struct Peer<App> {
@@ -66,7 +32,7 @@ impl<App: 'static> Peer<App> {
     }
 
     /// The conversation, and what carries it.
-    fn parts<'a, 't>(
+    pub(super) fn parts<'a, 't>(
         &'a mut self,
         transport: &'a mut Transport<'t, App>,
     ) -> (&'a mut Conversation<App>, Stream<'a, 't, App>) {
@@ -149,7 +115,7 @@ impl<App> fmt::Debug for Peer<App> {
 }
 
 /// A stream, on which texts have to be told apart.
-struct Stream<'a, 't, App> {
+pub(super) struct Stream<'a, 't, App> {
     transport: &'a mut Transport<'t, App>,
     framing: Framing,
 }

@@ -6,18 +6,18 @@ use schemars::{Schema, SchemaGenerator};
 use serde_json::{Map, Value, json};
 
 /// The schema of a type.
-pub(in crate::rpc) type Describe = fn(&mut SchemaGenerator) -> Schema;
+pub(super) type Describe = fn(&mut SchemaGenerator) -> Schema;
 
 /// One method.
-pub(in crate::rpc) struct Described<'a> {
-    pub(in crate::rpc) name: &'a str,
-    pub(in crate::rpc) about: &'a str,
-    pub(in crate::rpc) params: Describe,
-    pub(in crate::rpc) result: Describe,
+pub(super) struct Described<'a> {
+    pub(super) name: &'a str,
+    pub(super) about: &'a str,
+    pub(super) params: Describe,
+    pub(super) result: Describe,
 }
 
 /// Describes everything that can be called.
-pub(in crate::rpc) fn describe<'a>(
+pub(super) fn describe<'a>(
     title: &str,
     version: &str,
     methods: impl Iterator<Item = Described<'a>>,

@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use reactor::{ConnectionId, Registry, TimerId, TimersFull};
 
-use super::Place;
-use crate::rpc::Error;
+use super::Error;
+use super::place::Place;
 
 /// What a conversation does with what carries it.
-pub(in crate::rpc) trait Channel<App> {
+pub(super) trait Channel<App> {
     /// How it is found again.
     fn place(&self) -> Place;
 
@@ -45,4 +45,4 @@ pub(in crate::rpc) trait Channel<App> {
 }
 
 /// Ends a connection, behind what was said.
-pub(in crate::rpc) type HangUp<App> = fn(&mut Registry<App>, ConnectionId);
+pub(super) type HangUp<App> = fn(&mut Registry<App>, ConnectionId);

@@ -7,7 +7,7 @@ use reactor::ConnectionId;
 
 /// Where a conversation is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::rpc) enum Place {
+pub(super) enum Place {
     /// On a stream of its own.
     Stream(ConnectionId),
     /// On a WebSocket.
@@ -19,7 +19,7 @@ pub(in crate::rpc) enum Place {
 }
 
 impl Place {
-    pub(in crate::rpc) fn connection(self) -> ConnectionId {
+    pub(super) fn connection(self) -> ConnectionId {
         match self {
             Self::Stream(id) => id,
             #[cfg(feature = "rpc-web")]
@@ -30,7 +30,7 @@ impl Place {
     }
 
     /// Whether the other side can be told something that it has not asked for.
-    pub(in crate::rpc) fn is_lasting(self) -> bool {
+    pub(super) fn is_lasting(self) -> bool {
         match self {
             Self::Stream(_) => true,
             #[cfg(feature = "rpc-web")]
@@ -43,23 +43,23 @@ impl Place {
 
 /// The claim of one call to one answer, as long as somebody waits for it. It can be asked on any thread.
 #[derive(Clone, Debug)]
-pub(in crate::rpc) struct Claim {
-    pub(in crate::rpc) place: Place,
+pub(super) struct Claim {
+    pub(super) place: Place,
     /// Which of the calls there.
-    pub(in crate::rpc) number: u64,
+    pub(super) number: u64,
     void: Arc<AtomicBool>,
 }
 
 impl Claim {
-    pub(in crate::rpc) fn new(place: Place, number: u64) -> Self {
+    pub(super) fn new(place: Place, number: u64) -> Self {
         Self { place, number, void: Arc::default() }
     }
 
-    pub(in crate::rpc) fn is_void(&self) -> bool {
+    pub(super) fn is_void(&self) -> bool {
         self.void.load(Ordering::Relaxed)
     }
 
-    pub(in crate::rpc) fn make_void(&self) {
+    pub(super) fn make_void(&self) {
         self.void.store(true, Ordering::Relaxed);
     }
 }

@@ -7,14 +7,14 @@ use std::time::Duration;
 use reactor::{Backoff, ConnectionId, Registry, TimerId};
 use serde_json::Value;
 
+use super::CallError;
 use super::Remote;
 use super::channel::HangUp;
-use crate::rpc::CallError;
-use crate::rpc::event::Event;
+use super::event::Event;
 
 /// Whether there is a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::rpc) enum Link {
+pub(super) enum Link {
     Down,
     Connecting(ConnectionId),
     Up(ConnectionId),
@@ -24,7 +24,7 @@ pub(in crate::rpc) enum Link {
 }
 
 /// How a connection is made, and made again.
-pub(in crate::rpc) struct Dial<App> {
+pub(super) struct Dial<App> {
     connect: Rc<Connect<App>>,
     reconnect: Option<Backoff>,
     /// Whether calls that were sent, and not answered, are sent again.
@@ -38,14 +38,14 @@ pub(in crate::rpc) struct Dial<App> {
 type Connect<App> = dyn Fn(&Remote<App>, &mut Registry<App>);
 
 #[derive(Clone, Debug)]
-pub(in crate::rpc) struct Subscription {
-    pub(in crate::rpc) method: String,
-    pub(in crate::rpc) params: Value,
-    pub(in crate::rpc) timeout: Duration,
+pub(super) struct Subscription {
+    pub(super) method: String,
+    pub(super) params: Value,
+    pub(super) timeout: Duration,
 }
 
 impl<App> Dial<App> {
-    pub(in crate::rpc) fn new(
+    pub(super) fn new(
         reconnect: Option<Backoff>,
         sends_again: bool,
         connect: impl Fn(&Remote<App>, &mut Registry<App>) + 'static,
@@ -61,16 +61,16 @@ impl<App> Dial<App> {
     }
 
     /// Whether what is sent is kept; `may_be_refused`: it can turn out not to have been sent at all.
-    pub(in crate::rpc) fn keeps(&self, may_be_refused: bool) -> bool {
+    pub(super) fn keeps(&self, may_be_refused: bool) -> bool {
         self.reconnect.is_some() && (may_be_refused || self.sends_again)
     }
 
-    pub(in crate::rpc) fn add_subscription(&mut self, subscription: Subscription) {
+    pub(super) fn add_subscription(&mut self, subscription: Subscription) {
         self.subscriptions.push(subscription);
     }
 
     /// How often it has been connected.
-    pub(in crate::rpc) fn handle_connected(&mut self) -> u64 {
+    pub(super) fn handle_connected(&mut self) -> u64 {
         self.reconnect.iter_mut().for_each(Backoff::reset);
         self.connected += 1;
         self.connected
@@ -82,7 +82,7 @@ impl<App> Dial<App> {
     }
 
     /// How long to wait before the next try; `None` if there is none.
-    pub(in crate::rpc) fn pause(&mut self, random: u64) -> Option<Duration> {
+    pub(super) fn pause(&mut self, random: u64) -> Option<Duration> {
         self.reconnect.as_mut().map(|backoff| backoff.pause(random))
     }
 }
@@ -94,7 +94,7 @@ impl<App> fmt::Debug for Dial<App> {
 }
 
 /// Begins to connect.
-pub(in crate::rpc) fn connect<App: 'static>(remote: &Remote<App>, registry: &mut Registry<App>) {
+pub(super) fn connect<App: 'static>(remote: &Remote<App>, registry: &mut Registry<App>) {
     if let Some(connect) = remote.with_dial(|dial| Rc::clone(&dial.connect)) {
         connect(remote, registry);
     }
@@ -135,7 +135,7 @@ fn subscribe_again<App: 'static>(remote: &Remote<App>, registry: &mut Registry<A
 }
 
 /// The connection has ended, or was never there.
-pub(in crate::rpc) fn handle_close<App: 'static>(
+pub(super) fn handle_close<App: 'static>(
     remote: &Remote<App>,
     registry: &mut Registry<App>,
     why: &str,
@@ -151,7 +151,7 @@ pub(in crate::rpc) fn handle_close<App: 'static>(
     }
 }
 
-pub(in crate::rpc) fn connect_after<App: 'static>(
+pub(super) fn connect_after<App: 'static>(
     remote: &Remote<App>,
     registry: &mut Registry<App>,
     pause: Duration,

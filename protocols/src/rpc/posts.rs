@@ -7,18 +7,18 @@ use std::time::Duration;
 use http::{Method, StatusCode};
 use reactor::{Address, ConnectionId, Registry};
 
-use super::super::event::Event;
-use super::super::peer::{Dial, Link, connect_after};
-use super::super::wire::{self, Message, Text};
-use super::super::{CallError, Limits, Remote};
-use super::options::{Carrier, ClientOptions};
+use super::dial::{Dial, Link, connect_after};
+use super::event::Event;
+use super::wire::{self, Message, Text};
+use super::{CallError, Carrier, ClientOptions, Limits, Remote};
+
 use crate::http::client::{
     self as web, Ask, Call, Client, ClientLimits, Failure, Payload, Reader, Url,
 };
 use crate::http::wire::Response;
 
 /// How calls are posted to one server.
-pub(in crate::rpc) struct Posts<App> {
+pub(super) struct Posts<App> {
     client: Client<App>,
     server: Address,
     url: Url,
@@ -29,7 +29,7 @@ pub(in crate::rpc) struct Posts<App> {
 
 impl<App: 'static> Posts<App> {
     /// If it is HTTP that carries the calls.
-    pub(in crate::rpc) fn new(options: &ClientOptions, limits: &Limits) -> Option<Self> {
+    pub(super) fn new(options: &ClientOptions, limits: &Limits) -> Option<Self> {
         let Carrier::Http(url) = &options.carrier else {
             return None;
         };
@@ -49,7 +49,7 @@ impl<App: 'static> Posts<App> {
         })
     }
 
-    pub(in crate::rpc) fn under_way(&self) -> usize {
+    pub(super) fn under_way(&self) -> usize {
         self.under_way.get()
     }
 
@@ -59,7 +59,7 @@ impl<App: 'static> Posts<App> {
     /// # Errors
     ///
     /// [`CallError::Full`].
-    pub(in crate::rpc) fn send(
+    pub(super) fn send(
         &self,
         registry: &mut Registry<App>,
         remote: &Remote<App>,

@@ -11,11 +11,11 @@ use serde_json::value::RawValue;
 use super::Remote;
 use super::answering::{Answering, Pending};
 use super::channel::Channel;
-use super::{Place, dial};
-use crate::rpc::event::Event;
-use crate::rpc::service::{Call, Caller, Done, Slot};
-use crate::rpc::wire::{self, Message, Reply, Text};
-use crate::rpc::{Dialect, Error};
+use super::event::Event;
+use super::place::Place;
+use super::service::{Call, Caller, Done, Slot};
+use super::wire::{self, Message, Reply, Text};
+use super::{Dialect, Error, dial};
 
 /// ```text
 ///   text ─┬─ request ──▶ method ─┬─ at once ───────────▶ answer
@@ -26,7 +26,7 @@ use crate::rpc::{Dialect, Error};
 ///
 /// While as many calls wait for their answers as [`Limits::calls`](crate::rpc::Limits::calls) allows, no more is
 /// read.
-pub(in crate::rpc) struct Conversation<App> {
+pub(super) struct Conversation<App> {
     remote: Remote<App>,
     answering: Answering,
 }
@@ -208,7 +208,7 @@ impl<App: 'static> Conversation<App> {
     }
 
     /// The answer to a call that waits; one that does not wait any more is left alone.
-    pub(in crate::rpc) fn handle_answer(
+    pub(super) fn handle_answer(
         &mut self,
         number: u64,
         result: Result<Vec<u8>, Error>,
@@ -256,7 +256,7 @@ impl<App: 'static> Conversation<App> {
         }
     }
 
-    pub(in crate::rpc) fn handle_progress(
+    pub(super) fn handle_progress(
         &mut self,
         number: u64,
         value: &str,

@@ -5,25 +5,26 @@ use std::time::Duration;
 use http::StatusCode;
 use reactor::{ConnectionId, ReachError, Registry, TimerId, TimersFull};
 
+use super::Error;
 use super::channel::{Channel, HangUp};
 use super::conversation::{Conversation, Ended};
-use super::{Place, Remote, reach};
+use super::place::Place;
+use super::{Remote, reach};
 use crate::http::server::{self, Exchange, ExchangeId, Kept};
-use crate::rpc::Error;
 use crate::websocket::{CloseCode, Closed, Handler, Message, Session, Socket};
 
 // ── WebSockets ──────────────────────────────────────────────────────────────────────────────
 
 /// A conversation on a WebSocket, a message a text.
 #[derive(Debug)]
-pub(in crate::rpc) struct Talker<App> {
+pub(super) struct Talker<App> {
     conversation: Conversation<App>,
     /// Whether the handshake was made.
     was_open: bool,
 }
 
 impl<App: 'static> Talker<App> {
-    pub(in crate::rpc) fn of(remote: Remote<App>) -> Self {
+    pub(super) fn of(remote: Remote<App>) -> Self {
         Self { conversation: Conversation::new(remote), was_open: false }
     }
 }
@@ -130,7 +131,7 @@ pub(super) fn reach_socket<App: 'static>(
 
 /// A text has been posted: it is answered at once, or when its last answer is there; with this status if it
 /// wants none.
-pub(in crate::rpc) fn handle_post<App: 'static>(
+pub(super) fn handle_post<App: 'static>(
     remote: &Remote<App>,
     text: &[u8],
     nothing: StatusCode,

@@ -5,7 +5,7 @@ use std::mem;
 
 use reactor::TimerId;
 
-use super::Claim;
+use super::place::Claim;
 
 /// ```text
 ///   a batch:  Open ──end_batch──▶ so many answers are missing ──settle, the last──▶ sent

@@ -5,8 +5,9 @@ use std::time::Duration;
 use reactor::{Registry, TimerId, TimersFull};
 
 use super::channel::Channel;
-use super::{Conversation, Peer, Place};
-use crate::rpc::{Error, Gone};
+use super::conversation::Conversation;
+use super::place::Place;
+use super::{Error, Gone, Peer};
 
 impl Place {
     /// Has something done with the conversation there, when no callback is on the stack.
@@ -14,7 +15,7 @@ impl Place {
     /// # Errors
     ///
     /// If the connection has ended.
-    pub(in crate::rpc) fn reach<App: 'static>(
+    pub(super) fn reach<App: 'static>(
         self,
         registry: &mut Registry<App>,
         act: impl FnOnce(&mut Conversation<App>, &mut dyn Channel<App>, &mut App) + 'static,
