@@ -5,6 +5,7 @@
 //! | [`endpoint`] | `HOST:PORT`, `udp:HOST:PORT` and `unix:PATH`, as words on a command line |
 //! | [`advice`] | what a person can do about a socket that could not be opened |
 //! | [`bars`] | progress, for a person at a terminal |
+//! | [`calls`] | methods to try JSON-RPC with |
 //! | [`key_value`] | the server of the chapter that builds one |
 //! | [`loops`] | a server on several cores |
 //! | [`names`] | nicks and channels of chat, as words on a command line |
@@ -23,6 +24,7 @@ pub mod advice;
 pub mod bars;
 #[cfg(doctest)]
 mod book;
+pub mod calls;
 #[cfg(unix)]
 pub mod control;
 pub mod endpoint;

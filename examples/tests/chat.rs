@@ -600,6 +600,21 @@ fn accounts_are_changed_and_users_removed_while_the_server_runs() {
     assert_eq!(order(&["kick", "carl", "too loud"]).text(), "disconnected carl");
     dora.sees("-- carl has quit (Killed (the operator of the machine (too loud)))");
     assert_eq!(order(&["kick", "nobody"]).errors, "chat: there is nobody called nobody");
+    let _erin = Person::in_room(&address, "erin");
+    dora.sees("-- erin (");
+    let banned = order(&["ban", "erin!*@127.0.0.?", "too loud again"]);
+    assert_eq!(banned.text(), "banned erin!*@127.0.0.?; disconnected 1", "{banned:?}");
+    dora.sees("-- erin has quit (Banned (too loud again))");
+    let turned_away = chat(&["connect", &address, "--nick", "Erin"], "");
+    assert!(
+        turned_away.errors.contains("banned from this server: too loud again"),
+        "{turned_away:?}"
+    );
+    assert_eq!(order(&["bans"]).text(), "erin!*@127.0.0.? too loud again");
+    assert!(order(&["ban", "a:erin"]).errors.contains("that is no mask"));
+    assert_eq!(order(&["unban", "ERIN!*@127.0.0.?"]).text(), "lifted the ban of ERIN!*@127.0.0.?");
+    assert_eq!(order(&["unban", "erin"]).errors, "chat: there is no such ban");
+    Person::in_room(&address, "erin").leaves();
     assert_eq!(order(&["reload"]).text(), "read the configuration anew");
     assert!(order(&["statistics"]).text().contains("connections"), "{:?}", order(&["statistics"]));
     assert!(order(&["snapshot"]).text().contains("timers"), "{:?}", order(&["snapshot"]));

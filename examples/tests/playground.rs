@@ -89,6 +89,32 @@ fn files_are_there_to_be_fetched() {
     assert!(report.contains("tftp: sent 1 files"), "{report}");
 }
 
+/// Calls are made as it says: by what it prints.
+#[test]
+fn what_it_offers_can_be_called_and_described_as_it_says() {
+    let any = "127.0.0.1:0";
+    let playground =
+        Program::start(PLAYGROUND, &["--tcp", any, "--udp", any, "--calls", any, "--web", any]);
+    open(&playground);
+    let lines = std::iter::from_fn(|| Some(playground.line()).filter(|line| !line.is_empty()));
+    let lines: Vec<String> = lines.collect();
+    let typed = |kind: &str| {
+        let line =
+            lines.iter().find(|line| line.trim_start().starts_with(&format!("calls  {kind} ")));
+        let command: Vec<&str> = line.expect("it is printed").split_whitespace().skip(3).collect();
+        let ended = support::run("sh", &["-c", &command.join(" ")], b"");
+        assert_eq!(ended.code, Some(0), "{ended:?}");
+        ended.text()
+    };
+    assert_eq!(typed("tcp"), "3");
+    let page = typed("http");
+    for method in ["chat.say(", "files.read(", "statistics()", "snapshot()"] {
+        assert!(page.contains(&format!("\n{method}")), "{page}");
+    }
+    let report = playground.stop();
+    assert!(report.contains("calls: 2, 0 with an error"), "{report}");
+}
+
 #[test]
 fn a_default_port_that_is_taken_is_replaced() {
     // Whether this succeeds or somebody else has it already: it is taken.

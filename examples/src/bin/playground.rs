@@ -18,12 +18,14 @@ use std::rc::Rc;
 
 use clap::Parser;
 use examples::advice::NotOpened;
+use examples::calls::{self, Topics};
 use examples::endpoint::HostPort;
 use examples::{output, page, stop};
 use protocols::chat::accounts::{AccountLimits, Accounts};
 use protocols::chat::{self, Settings};
 use protocols::echo;
 use protocols::http::server::{self as web, Files, Router, Site};
+use protocols::rpc::{self, NoParams, Service};
 use protocols::transfer::ftp::{self, users::Users};
 use protocols::transfer::store::{Access, Store};
 use protocols::transfer::tftp;
@@ -34,7 +36,7 @@ use reactor::{
 /// The channel that is there before anybody is.
 const LOBBY: &str = page::LOBBY;
 
-/// Echo, chat and files, also as a page for browsers, in one process and one thread, on loopback
+/// Echo, chat, calls and files, also as a page for browsers, in one process and one thread, on loopback
 ///
 /// It prints where it listens and what to type into another terminal to try it. Ctrl-C drains and
 /// prints what happened; Ctrl-C again stops at once. It ends with its terminal (SIGHUP).
@@ -65,6 +67,10 @@ struct Options {
     #[arg(long, value_name = "ADDR")]
     tftp: Option<HostPort>,
 
+    /// Where to be called by JSON-RPC, a line a call [default: 127.0.0.1:7008, or any free port]
+    #[arg(long, value_name = "ADDR")]
+    calls: Option<HostPort>,
+
     /// Where to serve a page for browsers: chat and files [default: 127.0.0.1:8080, or any free port]
     #[arg(long, value_name = "ADDR")]
     web: Option<HostPort>,
@@ -76,6 +82,13 @@ struct Playground {
     chat: chat::Server,
     ftp: ftp::Server,
     tftp: tftp::Server,
+    topics: Topics,
+}
+
+impl AsMut<Topics> for Playground {
+    fn as_mut(&mut self) -> &mut Topics {
+        &mut self.topics
+    }
 }
 
 impl AsMut<echo::Server> for Playground {
@@ -121,7 +134,10 @@ fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     opener.chat(options.chat.as_ref(), &settings)?;
     opener.files(options)?;
     let store = files(directory.path())?;
-    opener.web(options.web.as_ref(), store.clone())?;
+    let service = Rc::new(service(&store));
+    opener.calls(options.calls.as_ref(), &service)?;
+    opener.web(options.web.as_ref(), store.clone(), &service)?;
+    calls::tick(opener.registry)?;
     opener.announce()?;
 
     // What people register here is forgotten when it ends: it is a playground.
@@ -131,13 +147,16 @@ fn run(options: &Options) -> Result<(), Box<dyn Error>> {
         chat: chat::Server::new(settings, accounts),
         ftp: ftp::Server::new(ftp::Settings::default(), Users::anonymous_only(), store.clone()),
         tftp: tftp::Server::new(store, tftp::Limits::default()),
+        topics: Topics::default(),
     };
     let report = reactor.run(&mut playground)?;
-    let Playground { echo, chat, ftp, tftp } = &playground;
+    let Playground { echo, chat, ftp, tftp, .. } = &playground;
     output::say(format_args!("\n{report}\necho: {}", echo.counters()))?;
     output::say(format_args!("chat: {}", chat.counters()))?;
     output::say(format_args!("ftp: {}", ftp.counters()))?;
-    output::say(format_args!("tftp: {}\n", tftp.counters()))?;
+    output::say(format_args!("tftp: {}", tftp.counters()))?;
+    let called = service.counters();
+    output::say(format_args!("calls: {}, {} with an error\n", called.calls, called.failed))?;
     output::say(reactor.stats())?;
     Ok(())
 }
@@ -152,6 +171,31 @@ fn files(directory: &Path) -> Result<Store, Box<dyn Error>> {
     std::fs::write(root.join("numbers/primes"), primes)?;
     std::fs::write(root.join("numbers/zeros"), vec![0; 10_000_000])?;
     Ok(Store::open(root, Access::ReadOnly)?)
+}
+
+/// What can be called: the methods that `rpc serve` has, and two about the playground itself.
+fn service(store: &Store) -> Service<Playground> {
+    let mut service = Service::new("playground", env!("CARGO_PKG_VERSION"));
+    calls::register(&mut service, Some(store));
+    service.method(
+        "statistics",
+        "What the servers and their loop have done",
+        |call, NoParams {}| {
+            let Playground { echo, chat, ftp, tftp, .. } = &*call.app;
+            let servers = format!(
+                "echo: {}\nchat: {}\nftp: {}\ntftp: {}",
+                echo.counters(),
+                chat.counters(),
+                ftp.counters(),
+                tftp.counters()
+            );
+            Ok(format!("{servers}\n{}", call.registry.stats()))
+        },
+    );
+    service.method("snapshot", "What the loop has to do now", |call, NoParams {}| {
+        Ok(call.registry.snapshot().to_string())
+    });
+    service
 }
 
 /// How a protocol listens for streams: `echo::listen`, and its siblings.
@@ -216,15 +260,39 @@ impl Opener<'_> {
             chat::listen(self.registry, address, &options)
         })?;
         let address = self.registry.listener_address(id)?.to_string();
-        let chat = chat_program();
+        let chat = program("chat");
         let command = format!("{chat} connect {address} --nick NAME --channel '{LOBBY}'");
         self.note("chat", "tcp", &address, &command);
         Ok(())
     }
 
-    /// The page, and the files that FTP and TFTP have.
-    fn web(&mut self, wanted: Option<&HostPort>, store: Store) -> Result<(), Box<dyn Error>> {
+    fn calls(
+        &mut self,
+        wanted: Option<&HostPort>,
+        service: &Rc<Service<Playground>>,
+    ) -> Result<(), Box<dyn Error>> {
+        let options = rpc::ServerOptions::default();
+        let id = choose(wanted, "127.0.0.1:7008", "--calls", |address| {
+            rpc::listen(self.registry, address, &options, Rc::clone(service))
+        })?;
+        let address = self.registry.listener_address(id)?.to_string();
+        let command = format!("{} call tcp://{address} sum 1 2", program("rpc"));
+        self.note("calls", "tcp", &address, &command);
+        Ok(())
+    }
+
+    /// The page, the files that FTP and TFTP have, and calls by HTTP and by WebSocket.
+    fn web(
+        &mut self,
+        wanted: Option<&HostPort>,
+        store: Store,
+        service: &Rc<Service<Playground>>,
+    ) -> Result<(), Box<dyn Error>> {
         let (files, mut router) = (Files::new(store), Router::new());
+        let called = rpc::Web::new(Rc::clone(service));
+        router.route("", "/rpc", move |request, exchange, app| {
+            called.answer(request, exchange, app);
+        });
         page::add(&mut router, "/", "files/");
         router.route("", "/files/{*}", move |request, exchange, _| {
             files.serve(request.rest(), request, exchange);
@@ -235,6 +303,8 @@ impl Opener<'_> {
         })?;
         let address = self.registry.listener_address(id)?.to_string();
         self.note("web", "tcp", &address, &format!("a browser: http://{address}/"));
+        let command = format!("{} describe http://{address}/rpc", program("rpc"));
+        self.note("calls", "http", &format!("{address}/rpc"), &command);
         Ok(())
     }
 
@@ -289,11 +359,11 @@ fn choose<Id>(
 
 /// How to start the program beside this one; if it is not there, how to build it as this one was built, and
 /// nothing else.
-fn chat_program() -> String {
-    let beside = env::current_exe().map(|own| own.with_file_name(format!("chat{EXE_SUFFIX}")));
+fn program(name: &str) -> String {
+    let beside = env::current_exe().map(|own| own.with_file_name(format!("{name}{EXE_SUFFIX}")));
     let Ok(program) = beside.and_then(|program| program.canonicalize()) else {
         let release = if cfg!(debug_assertions) { "" } else { "--release " };
-        return format!("cargo run {release}--bin chat --");
+        return format!("cargo run {release}--bin {name} --");
     };
     let here = env::current_dir().and_then(|here| here.canonicalize()).unwrap_or_default();
     match program.strip_prefix(&here) {
