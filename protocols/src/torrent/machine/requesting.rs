@@ -203,9 +203,8 @@ impl Torrent {
             if upload.asked.is_empty() {
                 self.actions.push_back(Action::Serve(key));
             }
-            if !upload.asked.contains(&block) {
-                upload.asked.push_back(block);
-            }
+            // Also what it has asked for already: each request has an answer (BEP 6). Its number has a bound.
+            upload.asked.push_back(block);
         } else if peer.fast {
             self.say(key, Message::Reject(block));
         }
