@@ -265,7 +265,7 @@ fn who_is_interested_is_unchoked_at_once_while_a_slot_is_free() {
 }
 
 #[test]
-fn the_one_by_chance_gives_way_and_nobody_changes_twice_in_ten_seconds() {
+fn the_one_by_turn_gives_way_and_nobody_changes_twice_in_ten_seconds() {
     let mut stage = Stage::limited(1, &[0], Limits { slots: 2, ..Limits::default() });
     for peer in 1..9 {
         stage.meet(PeerKey(peer), true, &Message::HaveNone);
@@ -289,7 +289,7 @@ fn the_one_by_chance_gives_way_and_nobody_changes_twice_in_ten_seconds() {
         assert!(unchoked.count() <= 2);
         stage.wait(1);
     }
-    assert_eq!(served.len(), 8, "everybody has a turn by chance");
+    assert_eq!(served.len(), 8, "everybody has a turn");
 }
 
 #[test]
