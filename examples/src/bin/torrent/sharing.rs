@@ -10,15 +10,15 @@ use std::time::Duration;
 use clap::Args;
 use examples::advice::NotOpened;
 use examples::endpoint::HostPort;
-use examples::output;
+use examples::{output, torrents};
 use protocols::store::Access;
+use protocols::torrent::InfoHash;
 use protocols::torrent::disk::{Disk, DiskOptions};
 use protocols::torrent::machine::{Bitfield, Traffic};
 use protocols::torrent::peer::{self, Event, Host, Shared, Swarm, Swarms};
 use protocols::torrent::tracker::{AnnounceOptions, Announcer, TrackerEvent};
 use protocols::torrent::wire::announce::Progress as TrackerProgress;
 use protocols::torrent::wire::{Info, Magnet, Metainfo};
-use protocols::torrent::{InfoHash, PeerId};
 use reactor::{Address, ConnectOptions, ListenOptions, Reactor, Registry, Signal};
 
 use crate::progress::Progress;
@@ -139,7 +139,7 @@ pub(crate) fn run(
     let registry = reactor.registry();
     let listen = peers.listen.first()?;
     let options = peer::Options { from: from(listen.ip()), ..peer::Options::default() };
-    let mut swarms = Swarms::new(PeerId::new(random(registry)), options);
+    let mut swarms = Swarms::new(torrents::peer_id(registry), options);
     let listener = swarms
         .listen(registry, listen, &ListenOptions::default())
         .map_err(NotOpened::by("--listen"))?;
@@ -174,17 +174,6 @@ pub(crate) fn run(
 /// An address of this machine that connections can be made from; not one that means all of them.
 fn from(listen: Option<IpAddr>) -> Option<IpAddr> {
     listen.filter(|ip| !ip.is_unspecified())
-}
-
-fn random(registry: &mut Registry<Sharing>) -> [u8; 12] {
-    let (first, second) = (registry.random().to_be_bytes(), registry.random().to_be_bytes());
-    let mut bytes = [0; 12];
-    let drawn = first.into_iter().chain(second);
-    // Letters and digits: some programs show it.
-    bytes.iter_mut().zip(drawn).for_each(|(byte, drawn)| {
-        *byte = b"0123456789abcdefghijklmnopqrstuv"[usize::from(drawn % 32)];
-    });
-    bytes
 }
 
 fn resolve(peers: impl Iterator<Item = HostPort>) -> Result<Vec<SocketAddr>, Box<dyn Error>> {
