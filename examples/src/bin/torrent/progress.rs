@@ -211,7 +211,7 @@ fn peers(swarm: &Swarm) -> Vec<String> {
 }
 
 /// What goes on with a peer, a letter each: `D` we get, `d` we would, `U` it gets, `u` it would, `S` it is silent,
-/// `I` it came to us.
+/// `E` it is enciphered, `I` it came to us.
 fn flags(row: &PeerRow) -> String {
     let Some(view) = row.view else {
         return String::new();
@@ -222,6 +222,7 @@ fn flags(row: &PeerRow) -> String {
         (view.is_interested && !view.is_choked, 'U'),
         (view.is_interested && view.is_choked, 'u'),
         (view.snubs_us, 'S'),
+        (row.encrypted, 'E'),
         (!row.dialled, 'I'),
     ];
     letters.iter().filter(|(is, _)| *is).map(|(_, letter)| *letter).collect()

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 use examples::advice::NotOpened;
 use examples::endpoint::HostPort;
 use examples::output;
@@ -17,6 +17,7 @@ use protocols::torrent::machine::{Bitfield, Traffic};
 use protocols::torrent::peer::{self, Event, Host, Shared, Swarm, Swarms};
 use protocols::torrent::tracker::{AnnounceOptions, Announcer, TrackerEvent};
 use protocols::torrent::wire::announce::Progress as TrackerProgress;
+use protocols::torrent::wire::mse::Encryption;
 use protocols::torrent::wire::{Info, Magnet, Metainfo};
 use protocols::torrent::{InfoHash, PeerId};
 use reactor::{Address, ConnectOptions, ListenOptions, Reactor, Registry, Signal};
@@ -40,9 +41,27 @@ pub(crate) struct Peers {
     #[arg(long, value_name = "ADDR")]
     peer: Vec<HostPort>,
 
+    /// When connections to peers are encrypted (MSE): off; allow, where the peer wants it; prefer, where it can; require,
+    /// and others are not met
+    #[arg(long, value_name = "WHEN", default_value = "allow")]
+    encryption: When,
+
     /// Tell how it goes as JSON, an object a line
     #[arg(long)]
     json: bool,
+}
+
+/// As others call it: `off` is `disabled`, `allow` is `tolerated`, `require` is `forced`.
+#[derive(Clone, Copy, ValueEnum)]
+enum When {
+    #[value(alias = "disabled")]
+    Off,
+    #[value(alias = "tolerated")]
+    Allow,
+    #[value(alias = "preferred")]
+    Prefer,
+    #[value(alias = "required", alias = "forced")]
+    Require,
 }
 
 /// What is known of a torrent at first.
@@ -95,6 +114,17 @@ enum Outcome {
 /// What was found in the folder.
 type Found = Result<(Disk, Bitfield, Bitfield), Box<dyn Error + Send + Sync>>;
 
+impl From<When> for Encryption {
+    fn from(when: When) -> Self {
+        match when {
+            When::Off => Self::Off,
+            When::Allow => Self::Allow,
+            When::Prefer => Self::Prefer,
+            When::Require => Self::Require,
+        }
+    }
+}
+
 impl Known {
     /// Reads a `.torrent` file, or a magnet link.
     pub(crate) fn read(text: &str) -> Result<Self, Box<dyn Error>> {
@@ -138,7 +168,8 @@ pub(crate) fn run(
     let mut reactor = Reactor::new()?;
     let registry = reactor.registry();
     let listen = peers.listen.first()?;
-    let options = peer::Options { from: from(listen.ip()), ..peer::Options::default() };
+    let (from, encryption) = (from(listen.ip()), peers.encryption.into());
+    let options = peer::Options { from, encryption, ..peer::Options::default() };
     let mut swarms = Swarms::new(PeerId::new(random(registry)), options);
     let listener = swarms
         .listen(registry, listen, &ListenOptions::default())

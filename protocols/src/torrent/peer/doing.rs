@@ -3,7 +3,6 @@
 use std::hash::{BuildHasher as _, RandomState};
 use std::sync::Arc;
 
-use bytes::Bytes;
 use reactor::Registry;
 use sha1::{Digest as _, Sha1};
 
@@ -68,15 +67,12 @@ impl Swarm {
 
     /// Sends what was said, in one write a peer.
     fn flush<App: Host>(&mut self, registry: &mut Registry<App>) {
-        let now = registry.now();
         for key in std::mem::take(&mut self.dirty) {
             if let Some(member) = self.members.get_mut(&key)
                 && !member.out.is_empty()
             {
-                member.said = now;
-                let out = Bytes::from(std::mem::take(&mut member.out));
-                // A connection that takes no more tells of its end by itself.
-                let _ = registry.send(member.connection, out);
+                let out = std::mem::take(&mut member.out);
+                member.send(out, registry);
             }
         }
     }
@@ -149,9 +145,7 @@ impl Swarm {
             return;
         };
         member.is_reading = false;
-        member.said = registry.now();
-        // A connection that takes no more tells of its end by itself.
-        let _ = registry.send(member.connection, bytes.into());
+        member.send(bytes, registry);
         unread.into_iter().for_each(|block| sharing.torrent.handle_unreadable(key, block));
         self.serve(key, registry);
         self.act(registry);

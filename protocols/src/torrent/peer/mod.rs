@@ -20,6 +20,7 @@
 //! | `upkeep` | what happens by itself as time passes |
 //! | `doing` | what the machine wants done: say, read, check, hang up |
 //! | `connection` | the protocol of one connection |
+//! | `securing` | its encryption |
 //! | `addresses` | where peers are said to be, and when to try them |
 //! | `store` | where the bytes are kept |
 //! | `limits` | every bound, its default, and the reason for it |
@@ -31,6 +32,7 @@ mod hearing;
 mod limits;
 mod meeting;
 mod member;
+mod securing;
 mod store;
 mod swarm;
 mod swarms;

@@ -103,7 +103,7 @@ impl Swarm {
             port,
             phase: Phase::Seeking(Fetch::new(hash, options.metainfo.bytes)),
             members: BTreeMap::new(),
-            addresses: Addresses::new(options.limits.addresses),
+            addresses: Addresses::new(options.limits.addresses, options.encryption),
             held: Vec::new(),
             dirty: Vec::new(),
             gone: VecDeque::new(),
@@ -151,6 +151,7 @@ impl Swarm {
             id: member.who.id,
             program: member.extensions.program.clone().or_else(|| member.who.id.program()),
             dialled: member.dialled,
+            encrypted: member.cipher.is_some(),
             view: self.torrent().and_then(|torrent| torrent.peer(*key)),
         })
     }
