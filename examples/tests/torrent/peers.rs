@@ -84,6 +84,28 @@ fn a_tracker_brings_a_seed_and_a_leecher_together() {
 }
 
 #[test]
+fn our_web_server_has_it_where_no_peer_is() {
+    let port = free_port();
+    let (here, file, _) = made(&["--web-seed", &format!("http://127.0.0.1:{port}/")]);
+    let server = env!("CARGO_BIN_EXE_web");
+    let server =
+        Program::start(server, &["serve", &text(&here), "--listen", &format!("127.0.0.1:{port}")]);
+    let _ = server.line();
+    let (code, there) = get(&file, &[]);
+    assert_eq!(code, Some(0));
+    assert!(are_same(&here, &there));
+    drop(server);
+    // Nobody is there any more: that is said, and it goes on.
+    let words = ["get", &file, "--output", &text(&tempfile::tempdir().expect("a folder"))];
+    let alone = Program::start(TORRENT, &words);
+    assert!(alone.line().starts_with("listening"));
+    let _ = alone.line();
+    alone.interrupt();
+    let ended = alone.ended();
+    assert!(ended.code == Some(1) && ended.errors.contains("again in "), "{ended:?}");
+}
+
+#[test]
 fn one_file_of_several_is_got_alone() {
     let (here, file, _) = made(&[]);
     let (_seed, address) = seed(&file, &here, &[]);

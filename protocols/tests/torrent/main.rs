@@ -15,3 +15,4 @@ mod steps;
 mod strangers;
 mod swarms;
 mod tracker;
+mod web;

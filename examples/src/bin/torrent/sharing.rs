@@ -149,6 +149,14 @@ impl Known {
         }
     }
 
+    /// Servers that have its files.
+    fn web_seeds(&self) -> Vec<String> {
+        match self {
+            Self::Torrent(torrent) => torrent.web_seeds.clone(),
+            Self::Link(magnet) => magnet.web_seeds.clone(),
+        }
+    }
+
     /// Peers that the link names.
     fn peers(&self) -> Vec<HostPort> {
         match self {
@@ -169,7 +177,15 @@ pub(crate) fn run(
     let registry = reactor.registry();
     let listen = peers.listen.first()?;
     let (from, encryption) = (from(listen.ip()), peers.encryption.into());
-    let options = peer::Options { from, encryption, ..peer::Options::default() };
+    // Who gives only needs no server that gives.
+    let web_seeds = match purpose {
+        Purpose::Give => Vec::new(),
+        Purpose::Get { .. } => known.web_seeds(),
+    };
+    // Where the system trusts nobody, those that want TLS fail, and say so.
+    let secure = ask::secure(&web_seeds, from.map(|ip| Address::Ip((ip, 0).into())));
+    let secure = secure.ok().flatten();
+    let options = peer::Options { from, encryption, secure, ..peer::Options::default() };
     let mut swarms = Swarms::new(PeerId::new(random(registry)), options);
     let listener = swarms
         .listen(registry, listen, &ListenOptions::default())
@@ -197,7 +213,7 @@ pub(crate) fn run(
             sharing.ask_trackers(registry);
         }
     }
-    begin(registry, addresses)?;
+    begin(registry, addresses, web_seeds)?;
     reactor.run(&mut sharing)?;
     sharing.end()
 }
@@ -230,6 +246,7 @@ fn resolve(peers: impl Iterator<Item = HostPort>) -> Result<Vec<SocketAddr>, Box
 fn begin(
     registry: &mut Registry<Sharing>,
     addresses: Vec<SocketAddr>,
+    web_seeds: Vec<String>,
 ) -> Result<(), Box<dyn Error>> {
     for signal in [Signal::Interrupt, Signal::Terminate] {
         registry.on_signal(signal, |registry, sharing: &mut Sharing| sharing.stop(registry))?;
@@ -238,6 +255,9 @@ fn begin(
         for address in addresses {
             // It is shared, or sought, from the beginning.
             let _ = sharing.swarms.add_peer(registry, sharing.hash, address, true);
+        }
+        for url in web_seeds {
+            let _ = sharing.swarms.add_web_seed(registry, sharing.hash, &url);
         }
     });
     registry
@@ -263,6 +283,12 @@ impl Host for Sharing {
                 output::complain(format_args!(
                     "torrent: {ip} sent what is wrong: nobody listens to it any more"
                 ));
+            }
+            Event::Web { url, why, pause } => {
+                let then = pause.map_or("not again".to_owned(), |pause| {
+                    format!("again in {} s", pause.as_secs())
+                });
+                output::complain(format_args!("torrent: {}: {why}; {then}", file::printable(&url)));
             }
             Event::NotKept(error) => {
                 output::complain(format_args!("torrent: {error}; trying again"));

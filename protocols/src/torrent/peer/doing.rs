@@ -7,7 +7,7 @@ use reactor::Registry;
 use sha1::{Digest as _, Sha1};
 
 use super::swarm::{Phase, Sharing};
-use super::{Event, Host, Store, Swarm};
+use super::{Event, Host, Store, Swarm, WebFailed};
 use crate::torrent::disk::DiskError;
 use crate::torrent::machine::{Action, BLOCK, Checked, PeerKey};
 use crate::torrent::wire::Info;
@@ -30,6 +30,7 @@ impl Swarm {
                 Action::Say(key, message) => self.say(key, &message),
                 Action::Serve(key) => self.serve(key, registry),
                 Action::Check { piece, digests } => self.check(piece, digests, registry),
+                Action::HangUp(key, _) if self.part_from_web_seed(key, registry) => {}
                 Action::HangUp(key, _) => {
                     self.flush(registry);
                     if let Some(member) = self.members.get(&key) {
@@ -37,11 +38,15 @@ impl Swarm {
                         let _ = registry.close(member.connection);
                     }
                 }
+                Action::Ban(key) if self.web.iter().any(|seed| seed.key == key) => {
+                    self.fail_web_seed(key, WebFailed::Lies, registry);
+                }
                 Action::Ban(key) => self.ban(key),
                 Action::Complete => self.events.push(Event::Complete),
             }
         }
         self.ask_for_info();
+        self.fetch_from_web_seeds(registry);
         self.flush(registry);
         self.tell(registry);
     }

@@ -5,7 +5,9 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Instant;
 
-use reactor::{Address, ConnectionId, ListenOptions, ListenerId, OpenError, Registry};
+use reactor::{
+    Address, ConnectOptions, ConnectionId, ListenOptions, ListenerId, OpenError, Registry,
+};
 use thiserror::Error;
 
 use super::addresses::Failed;
@@ -45,6 +47,8 @@ pub struct Options {
     pub from: Option<IpAddr>,
     /// Whether peers are told of other peers, and believed (BEP 11). Of private torrents they never are.
     pub pex: bool,
+    /// How web seeds are reached over TLS. Default `None`: those that want it are not asked.
+    pub secure: Option<ConnectOptions>,
     /// When connections are encrypted. Default [`Encryption::Allow`].
     pub encryption: Encryption,
     /// The bounds of connections.
@@ -59,6 +63,7 @@ impl Default for Options {
             program: concat!("mio-reactor ", env!("CARGO_PKG_VERSION")).to_owned(),
             from: None,
             pex: true,
+            secure: None,
             encryption: Encryption::default(),
             limits: Limits::default(),
             metainfo: MetainfoLimits::default(),
@@ -163,6 +168,24 @@ impl Swarms {
     ) -> Result<(), NoSwarm> {
         let swarm = self.list.get_mut(&hash).ok_or(NoSwarm(hash))?;
         swarm.add_address(address, ours, registry);
+        Ok(())
+    }
+
+    /// Names a server that has a torrent's files (BEP 19): pieces are fetched from there, too.
+    ///
+    /// # Errors
+    ///
+    /// If there is no such torrent.
+    pub fn add_web_seed<App: Host>(
+        &mut self,
+        registry: &mut Registry<App>,
+        hash: InfoHash,
+        url: &str,
+    ) -> Result<(), NoSwarm> {
+        let swarm = self.list.get_mut(&hash).ok_or(NoSwarm(hash))?;
+        let key = PeerKey(self.next);
+        self.next += 1;
+        swarm.add_web_seed(key, url, registry);
         Ok(())
     }
 
