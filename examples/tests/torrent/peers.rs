@@ -91,6 +91,28 @@ fn a_tracker_brings_a_seed_and_a_leecher_together() {
 }
 
 #[test]
+fn our_web_server_has_it_where_no_peer_is() {
+    let port = free_port();
+    let (here, file, _) = made(&["--web-seed", &format!("http://127.0.0.1:{port}/")]);
+    let server = env!("CARGO_BIN_EXE_web");
+    let server =
+        Program::start(server, &["serve", &text(&here), "--listen", &format!("127.0.0.1:{port}")]);
+    let _ = server.line();
+    let (code, there) = get(&file, &[]);
+    assert_eq!(code, Some(0));
+    assert!(are_same(&here, &there));
+    drop(server);
+    // Nobody is there any more: that is said, and it goes on.
+    let words = ["get", &file, "--output", &text(&tempfile::tempdir().expect("a folder"))];
+    let alone = Program::start(TORRENT, &words);
+    assert!(alone.line().starts_with("listening"));
+    let _ = alone.line();
+    alone.interrupt();
+    let ended = alone.ended();
+    assert!(ended.code == Some(1) && ended.errors.contains("again in "), "{ended:?}");
+}
+
+#[test]
 fn one_file_of_several_is_got_alone() {
     let (here, file, _) = made(&[]);
     let (_seed, address) = seed(&file, &here, &[]);
@@ -259,21 +281,36 @@ fn aria2_seeds_to_ours() {
     });
 }
 
+/// It greets nobody in plain, and enciphers everything: once without being asked to, and once since ours does.
+#[test]
+fn aria2_that_wants_everything_enciphered_fetches_from_ours_and_seeds_to_it() {
+    let Some(aria2) = outside::program("aria2c") else { return };
+    let wants = ["--bt-require-crypto=true", "--bt-min-crypto-level=arc4", "--interface=127.0.0.1"];
+    let (port, there) = (free_port(), tempfile::tempdir().expect("a folder"));
+    let place = ["--listen-port", &port, "--dir", &text(&there)];
+    is_fetched_from_ours(aria2, &[&ARIA2[..], &wants, &place].concat(), &port, &there);
+    is_seeded_to_ours(aria2, |here, port| {
+        let more = ["--check-integrity", "--seed-ratio=0.0", "--dir", here, "--listen-port", port];
+        ARIA2.iter().chain(&wants).chain(&more).map(ToString::to_string).collect()
+    });
+}
+
 /// It asks nobody but those that are named, and remembers nobody from the last time.
-fn transmission(folder: &str, port: &str) -> Vec<String> {
+fn transmission(folder: &str, port: &str, encryption: &str) -> Vec<String> {
     let config = format!("{folder}/.config-{port}");
     fs::create_dir_all(&config).expect("a folder");
     let settings = r#"{"dht-enabled": false, "lpd-enabled": false, "bind-address-ipv4": "127.0.0.1",
         "port-forwarding-enabled": false, "utp-enabled": false}"#;
     fs::write(format!("{config}/settings.json"), settings).expect("a file");
-    ["-w", folder, "-p", port, "-g", &config, "-et"].map(str::to_owned).to_vec()
+    ["-w", folder, "-p", port, "-g", &config, encryption].map(str::to_owned).to_vec()
 }
 
+/// What it is greeted with in plain it hangs up at, so that it is greeted again.
 #[test]
-fn transmission_fetches_from_ours() {
+fn transmission_that_wants_everything_encrypted_fetches_from_ours() {
     let Some(program) = outside::program("transmission-cli") else { return };
     let (port, there) = (free_port(), tempfile::tempdir().expect("a folder"));
-    let words = transmission(&text(&there), &port);
+    let words = transmission(&text(&there), &port, "-er");
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     is_fetched_from_ours(program, &words, &port, &there);
 }
@@ -281,11 +318,11 @@ fn transmission_fetches_from_ours() {
 #[test]
 fn transmission_seeds_to_ours() {
     let Some(program) = outside::program("transmission-cli") else { return };
-    is_seeded_to_ours(program, transmission);
+    is_seeded_to_ours(program, |folder, port| transmission(folder, port, "-et"));
 }
 
 /// rtorrent wants a terminal, which `script` lends it; and that wants its command in one word.
-fn rtorrent(folder: &str, port: &str) -> Vec<String> {
+fn rtorrent(folder: &str, port: &str, encryption: &str) -> Vec<String> {
     let session = format!("{folder}/.session");
     fs::create_dir_all(&session).expect("a folder");
     let options = [
@@ -293,18 +330,20 @@ fn rtorrent(folder: &str, port: &str) -> Vec<String> {
         "network.port_random.set=no".to_owned(),
         "network.bind_address.set=127.0.0.1".to_owned(),
         "dht.mode.set=disable".to_owned(),
+        format!("protocol.encryption.set={encryption}"),
         format!("session.path.set={session}"),
         format!("directory.default.set={folder}"),
     ];
-    let command = format!("rtorrent -n -o {} \"$TORRENT\"", options.join(","));
+    let options: String = options.iter().map(|option| format!("-O \"{option}\" ")).collect();
+    let command = format!("rtorrent -n {options}\"$TORRENT\"");
     vec!["-c".to_owned(), format!("exec script -qfc '{command}' /dev/null")]
 }
 
 #[test]
-fn rtorrent_fetches_from_ours() {
+fn rtorrent_that_wants_everything_enciphered_fetches_from_ours() {
     let Some(_) = outside::program("rtorrent") else { return };
     let (port, there) = (free_port(), tempfile::tempdir().expect("a folder"));
-    let words = rtorrent(&text(&there), &port);
+    let words = rtorrent(&text(&there), &port, "allow_incoming,require,require_RC4");
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     is_fetched_from_ours("sh", &words, &port, &there);
 }
@@ -312,7 +351,7 @@ fn rtorrent_fetches_from_ours() {
 #[test]
 fn rtorrent_seeds_to_ours() {
     let Some(_) = outside::program("rtorrent") else { return };
-    is_seeded_to_ours("sh", rtorrent);
+    is_seeded_to_ours("sh", |folder, port| rtorrent(folder, port, "none"));
 }
 
 /// libtorrent has no program of its own: Python lends it one.
@@ -338,6 +377,44 @@ fn libtorrent_fetches_from_ours() {
         let words = ["-c", LIBTORRENT, torrent, &text(&there), "0", &address];
         let _theirs = Program::start(python, &words);
         wait_for(&here, &there);
+    }
+}
+
+/// Its policies, and the methods it allows: only plain behind the greeting, or only RC4.
+const ENCRYPTED: [&str; 2] = ["forced pe_plaintext", "forced pe_rc4"];
+
+#[test]
+fn libtorrent_that_wants_everything_encrypted_fetches_from_ours() {
+    let Some(python) = libtorrent() else { return };
+    let (here, file, _) = made(&[]);
+    for (ours, theirs) in
+        [("allow", ENCRYPTED[0]), ("allow", ENCRYPTED[1]), ("require", ENCRYPTED[1])]
+    {
+        let (_seed, address) = seed(&file, &here, &["--encryption", ours]);
+        let there = tempfile::tempdir().expect("a folder");
+        let words = ["-c", LIBTORRENT, &file, &text(&there), "0", &address];
+        let _theirs = Program::start_with(python, &words, &[("ENCRYPTION", theirs)]);
+        wait_for(&here, &there);
+    }
+}
+
+#[test]
+fn libtorrent_seeds_to_ours_however_each_wants_it_encrypted() {
+    let Some(python) = libtorrent() else { return };
+    let (here, file, _) = made(&[]);
+    for (ours, theirs) in [
+        ("allow", ENCRYPTED[0]),
+        ("allow", ENCRYPTED[1]),
+        ("require", "enabled pe_both"),
+        // Nothing is encrypted there, so that ours has to greet again.
+        ("prefer", "disabled pe_both"),
+    ] {
+        let words = ["-c", LIBTORRENT, &file, &text(&here), "0"];
+        let theirs = Program::start_with(python, &words, &[("ENCRYPTION", theirs)]);
+        let address = format!("127.0.0.1:{}", theirs.line());
+        let (code, there) = get(&file, &["--peer", &address, "--encryption", ours]);
+        assert_eq!(code, Some(0), "{ours}");
+        assert!(are_same(&here, &there));
     }
 }
 

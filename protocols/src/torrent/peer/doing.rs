@@ -3,12 +3,11 @@
 use std::hash::{BuildHasher as _, RandomState};
 use std::sync::Arc;
 
-use bytes::Bytes;
 use reactor::Registry;
 use sha1::{Digest as _, Sha1};
 
 use super::swarm::{Phase, Sharing};
-use super::{Event, Host, Store, Swarm};
+use super::{Event, Host, Store, Swarm, WebFailed};
 use crate::torrent::disk::DiskError;
 use crate::torrent::machine::{Action, BLOCK, Checked, PeerKey};
 use crate::torrent::wire::Info;
@@ -32,6 +31,7 @@ impl Swarm {
                     self.note_whole(piece);
                     self.check(piece, digests, registry);
                 }
+                Action::HangUp(key, _) if self.part_from_web_seed(key, registry) => {}
                 Action::HangUp(key, _) => {
                     self.flush(registry);
                     if let Some(member) = self.members.get(&key) {
@@ -39,11 +39,15 @@ impl Swarm {
                         let _ = registry.close(member.connection);
                     }
                 }
+                Action::Ban(key) if self.web.iter().any(|seed| seed.key == key) => {
+                    self.fail_web_seed(key, WebFailed::Lies, registry);
+                }
                 Action::Ban(key) => self.ban(key),
                 Action::Complete => self.events.push(Event::Complete),
             }
         }
         self.ask_for_info();
+        self.fetch_from_web_seeds(registry);
         self.flush(registry);
         self.tell(registry);
     }
@@ -69,15 +73,12 @@ impl Swarm {
 
     /// Sends what was said, in one write a peer.
     fn flush<App: Host>(&mut self, registry: &mut Registry<App>) {
-        let now = registry.now();
         for key in std::mem::take(&mut self.dirty) {
             if let Some(member) = self.members.get_mut(&key)
                 && !member.out.is_empty()
             {
-                member.said = now;
-                let out = Bytes::from(std::mem::take(&mut member.out));
-                // A connection that takes no more tells of its end by itself.
-                let _ = registry.send(member.connection, out);
+                let out = std::mem::take(&mut member.out);
+                member.send(out, registry);
             }
         }
     }
@@ -157,9 +158,7 @@ impl Swarm {
             return;
         };
         member.is_reading = false;
-        member.said = registry.now();
-        // A connection that takes no more tells of its end by itself.
-        let _ = registry.send(member.connection, bytes.into());
+        member.send(bytes, registry);
         unread.into_iter().for_each(|block| sharing.torrent.handle_unreadable(key, block));
         self.serve(key, registry);
         self.act(registry);

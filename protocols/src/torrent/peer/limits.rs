@@ -80,6 +80,17 @@ pub struct Limits {
     /// Default 4 MiB: what is read for it, the longest bitfield, and what its many requests are turned down with.
     pub outbox: usize,
 
+    // ── web seeds ───────────────────────────────────────────────────────────────────────────
+    /// Web seeds of a torrent; what comes beyond that is dropped.
+    ///
+    /// Default 16: each may have a connection, and a few are as quick as all.
+    pub web_seeds: usize,
+
+    /// How long one may say nothing in the middle of an answer, or before it.
+    ///
+    /// Default 30 s.
+    pub web_silence: Duration,
+
     // ── the rest ────────────────────────────────────────────────────────────────────────────
     /// How often peers are told of other peers (BEP 11).
     ///
@@ -123,6 +134,8 @@ impl Default for Limits {
             extended: 64 * KIB,
             early: 128 * KIB,
             outbox: 4 * MIB,
+            web_seeds: 16,
+            web_silence: Duration::from_secs(30),
             pex: Duration::from_secs(60),
             machine: machine::Limits::default(),
         }
