@@ -15,7 +15,7 @@ const CIRCLES: &[(&str, usize)] = &[
     ("http", 6),
     ("nats", 2),
     ("password", 3),
-    ("rpc", 11),
+    ("rpc", 4),
     ("store", 3),
     ("torrent", 4),
     ("transfer", 6),
