@@ -297,10 +297,17 @@ fn say_hello<App: 'static>(
         let inner = client.inner();
         let auth =
             if inner.options.auth == Auth::None { &server.auth } else { &inner.options.auth };
+        #[cfg(feature = "nkeys")]
+        let signature = match auth {
+            Auth::Nkey(key) => Some((key.public(), key.sign(&inner.info.nonce))),
+            _ => None,
+        };
+        #[cfg(not(feature = "nkeys"))]
+        let signature: Option<(&str, String)> = None;
         let (auth_token, user, pass) = match auth {
-            Auth::None => (None, None, None),
             Auth::Token(token) => (Some(&**token), None, None),
             Auth::UserPassword { user, password } => (None, Some(&**user), Some(&**password)),
+            _ => (None, None, None),
         };
         let connect = Connect {
             verbose: false,
@@ -316,6 +323,8 @@ fn say_hello<App: 'static>(
             auth_token,
             user,
             pass,
+            nkey: signature.as_ref().map(|(key, _)| *key),
+            sig: signature.as_ref().map(|(_, signature)| &**signature),
         };
         Op::Connect(&connect.to_json()).write(&mut lines);
         Op::Ping.write(&mut lines);
