@@ -83,6 +83,13 @@ fn upgrade_fields<'a>(name: &'a str, more: &[(&'a str, &'a [u8])]) -> Vec<(&'a s
 pub trait Kept<App>: Any {
     /// The connection has ended, or is closing, and nobody has taken this back ([`Exchange::take_kept`]).
     fn on_lost(self: Box<Self>, registry: &mut Registry<App>, app: &mut App);
+
+    /// The client sends no more. It may wait for the answer still, as `nc -N` does; more often it has closed, which
+    /// looks the same until something is written to it. Whether to take it for gone: the connection is closed then,
+    /// without an answer.
+    fn is_over_at_end(&self) -> bool {
+        false
+    }
 }
 
 /// Answers an exchange, or goes on with its answer, from wherever one is. `act` runs when no callback is on
