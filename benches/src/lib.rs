@@ -31,6 +31,8 @@
 //! - [`timers`], [`messages`]: keepers of timers, and loops that other threads send to, in this process.
 //! - [`parts`], [`codecs`]: slots, queues, wire formats, in this process too.
 //! - [`transfers`]: servers of files, over FTP and TFTP.
+//! - `secure`: servers that speak TLS, and `secured`, their clients: with the feature `tls` only, as the loop is
+//!   another one with it.
 //!
 //! By whom, and how:
 //!
@@ -87,6 +89,10 @@ pub mod processor;
 pub mod program;
 pub mod report;
 pub mod rooms;
+#[cfg(feature = "tls")]
+pub mod secure;
+#[cfg(feature = "tls")]
+pub mod secured;
 pub mod servers;
 pub mod strace;
 pub mod table;

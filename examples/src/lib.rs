@@ -14,6 +14,7 @@
 //! | [`proxied`] | a server behind proxies: whom of them it believes |
 //! | [`stdin`] | standard input, which can only be read by waiting |
 //! | `control` | subcommands of a program that runs, over a Unix socket |
+//! | [`torrents`] | a torrent that a program gives to others, beside whatever else it does |
 //! | [`tls`] | TLS: which certificate a server shows, whom a client trusts |
 //! | `service` | to be a service: sockets from outside, readiness, another user, a successor |
 //! | [`stop`] | Ctrl-C: drain, then report; twice: at once |
@@ -39,3 +40,4 @@ pub mod service;
 pub mod stdin;
 pub mod stop;
 pub mod tls;
+pub mod torrents;

@@ -30,6 +30,12 @@ const PROGRAMS: [&str; 6] = [
     callers::PROGRAM,
 ];
 
+/// Those that come with the feature `tls`.
+#[cfg(feature = "tls")]
+const WITH_TLS: &[&str] = &[benches::secure::PROGRAM, benches::webs::PROGRAM];
+#[cfg(not(feature = "tls"))]
+const WITH_TLS: &[&str] = &[];
+
 /// The page of all measurements.
 #[derive(Parser)]
 struct Options {
@@ -104,7 +110,7 @@ fn run() -> Result {
     fs::create_dir_all(&directory)?;
     let file = destination::file(&page);
     if !wanted.is_empty() {
-        program::build(PROGRAMS)?;
+        program::build(PROGRAMS.iter().chain(WITH_TLS).copied())?;
         descriptors::raise_limit()?;
     }
     let bar = progress(&wanted);

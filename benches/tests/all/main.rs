@@ -7,6 +7,8 @@ mod groups;
 mod messages;
 mod report;
 mod rooms;
+#[cfg(feature = "tls")]
+mod secure;
 mod servers;
 mod timers;
 mod transfers;

@@ -20,12 +20,14 @@ use clap::Parser;
 use examples::advice::NotOpened;
 use examples::calls::{self, Topics};
 use examples::endpoint::HostPort;
-use examples::{output, page, stop};
+use examples::{output, page, stop, torrents};
 use protocols::chat::accounts::{AccountLimits, Accounts};
 use protocols::chat::{self, Settings};
 use protocols::echo;
 use protocols::http::server::{self as web, Files, Router, Site};
 use protocols::rpc::{self, NoParams, Service};
+use protocols::torrent::InfoHash;
+use protocols::torrent::peer::{self, Host, Swarm, Swarms};
 use protocols::transfer::ftp::{self, users::Users};
 use protocols::transfer::store::{Access, Store};
 use protocols::transfer::tftp;
@@ -33,10 +35,12 @@ use reactor::{
     Address, DatagramOptions, ListenOptions, ListenerId, OpenError, Reactor, Registry, SocketId,
 };
 
+/// The folder with the files to fetch, in the temporary directory.
+const FILES: &str = "files";
 /// The channel that is there before anybody is.
 const LOBBY: &str = page::LOBBY;
 
-/// Echo, chat, calls and files, also as a page for browsers, in one process and one thread, on loopback
+/// Echo, chat, calls and files, also as a page for browsers and as a torrent, in one process and one thread, on loopback
 ///
 /// It prints where it listens and what to type into another terminal to try it. Ctrl-C drains and
 /// prints what happened; Ctrl-C again stops at once. It ends with its terminal (SIGHUP).
@@ -74,6 +78,10 @@ struct Options {
     /// Where to serve a page for browsers: chat and files [default: 127.0.0.1:8080, or any free port]
     #[arg(long, value_name = "ADDR")]
     web: Option<HostPort>,
+
+    /// Where to give the files to peers, as a torrent [default: 127.0.0.1:6881, or any free port]
+    #[arg(long, value_name = "ADDR")]
+    seed: Option<HostPort>,
 }
 
 /// The state of every server here: the application of the loop.
@@ -83,6 +91,7 @@ struct Playground {
     ftp: ftp::Server,
     tftp: tftp::Server,
     topics: Topics,
+    swarms: Swarms,
 }
 
 impl AsMut<Topics> for Playground {
@@ -115,6 +124,12 @@ impl AsMut<tftp::Server> for Playground {
     }
 }
 
+impl Host for Playground {
+    fn swarms(&mut self) -> &mut Swarms {
+        &mut self.swarms
+    }
+}
+
 fn main() -> ExitCode {
     output::exit("playground", run(&Options::parse()))
 }
@@ -138,6 +153,9 @@ fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     opener.calls(options.calls.as_ref(), &service)?;
     opener.web(options.web.as_ref(), store.clone(), &service)?;
     calls::tick(opener.registry)?;
+    let id = torrents::peer_id(opener.registry);
+    let mut swarms = Swarms::new(id, peer::Options::default());
+    let hash = opener.seed(options.seed.as_ref(), &mut swarms, &directory.path().join(FILES))?;
     opener.announce()?;
 
     // What people register here is forgotten when it ends: it is a playground.
@@ -148,22 +166,25 @@ fn run(options: &Options) -> Result<(), Box<dyn Error>> {
         ftp: ftp::Server::new(ftp::Settings::default(), Users::anonymous_only(), store.clone()),
         tftp: tftp::Server::new(store, tftp::Limits::default()),
         topics: Topics::default(),
+        swarms,
     };
     let report = reactor.run(&mut playground)?;
-    let Playground { echo, chat, ftp, tftp, .. } = &playground;
+    let Playground { echo, chat, ftp, tftp, swarms, .. } = &playground;
     output::say(format_args!("\n{report}\necho: {}", echo.counters()))?;
     output::say(format_args!("chat: {}", chat.counters()))?;
     output::say(format_args!("ftp: {}", ftp.counters()))?;
     output::say(format_args!("tftp: {}", tftp.counters()))?;
     let called = service.counters();
-    output::say(format_args!("calls: {}, {} with an error\n", called.calls, called.failed))?;
+    output::say(format_args!("calls: {}, {} with an error", called.calls, called.failed))?;
+    let given = swarms.get(&hash).and_then(Swarm::torrent).map_or(0, |it| it.traffic().uploaded);
+    output::say(format_args!("seed: {given} bytes to peers\n"))?;
     output::say(reactor.stats())?;
     Ok(())
 }
 
 /// A few files to fetch.
 fn files(directory: &Path) -> Result<Store, Box<dyn Error>> {
-    let root = directory.join("files");
+    let root = directory.join(FILES);
     std::fs::create_dir_all(root.join("numbers"))?;
     std::fs::write(root.join("README"), "Fetch what you like. Nothing can be changed here.\n")?;
     let primes = (2_u32..10_000).filter(|n| (2..*n).take_while(|d| d * d <= *n).all(|d| n % d > 0));
@@ -324,6 +345,24 @@ impl Opener<'_> {
         Ok(())
     }
 
+    /// The same files to peers, who need only the link.
+    fn seed(
+        &mut self,
+        wanted: Option<&HostPort>,
+        swarms: &mut Swarms,
+        files: &Path,
+    ) -> Result<InfoHash, Box<dyn Error>> {
+        let options = ListenOptions::default();
+        let id = choose(wanted, "127.0.0.1:6881", "--seed", |address| {
+            swarms.listen(self.registry, address, &options)
+        })?;
+        let address = self.registry.listener_address(id)?;
+        let link = torrents::seed(self.registry, swarms, files, &address)?;
+        let command = format!("{} get '{link}' --output DIR --once", program("torrent"));
+        self.note("seed", "tcp", &address.to_string(), &command);
+        Ok(link.hash)
+    }
+
     fn note(&mut self, name: &str, kind: &str, address: &str, command: &str) {
         self.lines.push(format!("  {name:<6} {kind:<5} {address:<36} {command}"));
     }
@@ -357,7 +396,7 @@ fn choose<Id>(
     }
 }
 
-/// How to start the program beside this one; if it is not there, how to build it as this one was built, and
+/// How to start another program beside this one; if it is not there, how to build it as this one was built, and
 /// nothing else.
 fn program(name: &str) -> String {
     let beside = env::current_exe().map(|own| own.with_file_name(format!("{name}{EXE_SUFFIX}")));

@@ -8,6 +8,7 @@ use clap::Args;
 use examples::advice::NotOpened;
 use examples::calls::{self, Topics};
 use examples::endpoint::{HostPort, UnixMode};
+use examples::proxied::AcceptProxy;
 use examples::service::{self, ServiceOptions};
 use examples::tls::{ServeTls, Served};
 use examples::{output, stop};
@@ -58,6 +59,9 @@ pub(crate) struct Options {
     /// Say who calls what, on standard error
     #[arg(long, short)]
     verbose: bool,
+
+    #[command(flatten)]
+    accept_proxy: AcceptProxy,
 
     #[command(flatten)]
     unix_mode: UnixMode,
@@ -145,7 +149,9 @@ fn open(
     tls: Option<&Served>,
 ) -> Result<Vec<String>, Box<dyn Error>> {
     let UnixMode { unix_mode } = options.unix_mode;
-    let listen = ListenOptions { tls: tls.map(Served::tls), unix_mode, ..ListenOptions::default() };
+    let (tls_of_all, proxy_protocol) = (tls.map(Served::tls), options.accept_proxy.expected());
+    let listen =
+        ListenOptions { tls: tls_of_all, proxy_protocol, unix_mode, ..ListenOptions::default() };
     let framing = options.framing.into();
     let server = ServerOptions { framing, listen: listen.clone(), ..ServerOptions::default() };
     let [tcp, http, ws] =

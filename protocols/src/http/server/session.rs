@@ -368,6 +368,15 @@ impl<App: 'static> Session<App> {
         }
     }
 
+    /// No request is read behind this one.
+    pub(super) fn answer_at_last(&mut self) {
+        match &mut self.writing {
+            Writing::Owed(manner) | Writing::Said(manner) => manner.is_persistent = false,
+            Writing::Flowing(flow) => flow.manner.is_persistent = false,
+            Writing::Idle | Writing::Gone => {}
+        }
+    }
+
     // ── deadlines ───────────────────────────────────────────────────────────────────────────
 
     /// Another phase has begun. The timer is not touched, once a request or twice: it fires as often as the
@@ -513,11 +522,9 @@ impl<App: 'static> Protocol<App> for Session<App> {
     }
 
     fn on_shutdown(&mut self, transport: &mut Transport<'_, App>, _: &mut App) {
-        match &mut self.writing {
+        match self.writing {
             Writing::Idle => self.leave(transport),
-            Writing::Owed(manner) | Writing::Said(manner) => manner.is_persistent = false,
-            Writing::Flowing(flow) => flow.manner.is_persistent = false,
-            Writing::Gone => {}
+            _ => self.answer_at_last(),
         }
     }
 

@@ -30,7 +30,30 @@ impl<App: 'static> Service<App> {
     }
 
     /// A method whose answer is the result of blocking work: what `prepare` returns runs on the loop's
-    /// pool of threads ([`Registry::offload`](reactor::Registry::offload)).
+    /// pool of threads ([`Registry::offload`](reactor::Registry::offload)). Too much of it is answered with [`Error::BUSY`], and work that panics
+    /// with an internal error.
+    ///
+    /// ```
+    /// use protocols::rpc::{Error, Service, Ticket};
+    ///
+    /// /// The application: where the notes are.
+    /// struct Notes {
+    ///     folder: std::path::PathBuf,
+    /// }
+    ///
+    /// let mut service = Service::<Notes>::new("notes", "1.0.0");
+    /// service.offloaded("read", "The text of a note", |call, (name,): (String,)| {
+    ///     // Here, on the loop: look at the parameters, take from the application what the work needs.
+    ///     if name.contains(['/', '\\']) {
+    ///         return Err(Error::new(1, "That is no name of a note"));
+    ///     }
+    ///     let path = call.app.folder.join(name);
+    ///     // There, on a thread: the loop goes on meanwhile. In many steps it would look at `ticket.is_void()`.
+    ///     Ok(move |_ticket: &Ticket| {
+    ///         std::fs::read_to_string(path).map_err(|error| Error::new(2, error.to_string()))
+    ///     })
+    /// });
+    /// ```
     pub fn offloaded<P, R, W>(
         &mut self,
         name: &str,
