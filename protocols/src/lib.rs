@@ -56,6 +56,7 @@
 #![cfg_attr(
     not(all(
         feature = "chat",
+        feature = "nats",
         feature = "rpc-web",
         feature = "tls",
         feature = "torrent",
