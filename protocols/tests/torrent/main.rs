@@ -7,6 +7,7 @@ mod anything;
 mod create;
 mod disk;
 mod encryption;
+mod lan;
 mod metainfo;
 #[path = "../outside/mod.rs"]
 mod outside;

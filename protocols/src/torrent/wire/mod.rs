@@ -12,6 +12,7 @@
 //! | [`mse`] | connections that are encrypted |
 //! | [`announce`] | what a tracker is asked, and answers, over HTTP |
 //! | [`udp`] | the same over UDP |
+//! | [`lan`] | who else on this network shares a torrent |
 //! | `magnet` | a link that says the hash, and where to ask |
 
 pub mod announce;
@@ -19,6 +20,7 @@ pub mod bencode;
 pub mod extension;
 mod hash;
 mod info;
+pub mod lan;
 mod magnet;
 pub mod message;
 mod metainfo;

@@ -200,7 +200,7 @@ mod tests {
                             }
                             file.integer("length", *length as i64);
                             file.list("path", |path| {
-                                path.bytes(if name.is_empty() { "pad" } else { name })
+                                path.bytes(if name.is_empty() { "pad" } else { name });
                             });
                         });
                     }
