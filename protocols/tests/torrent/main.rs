@@ -5,6 +5,7 @@
 mod announcing;
 mod anything;
 mod create;
+mod dht;
 mod disk;
 mod encryption;
 mod lan;
