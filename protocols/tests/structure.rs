@@ -14,7 +14,7 @@ const CIRCLES: &[(&str, usize)] = &[
     ("echo", 2),
     ("http", 6),
     ("password", 3),
-    ("rpc", 11),
+    ("rpc", 4),
     ("store", 3),
     ("torrent", 4),
     ("transfer", 6),

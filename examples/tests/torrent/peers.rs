@@ -1,9 +1,16 @@
 //! `torrent seed` and `torrent get`, with each other and with other people's programs, both ways.
 
 use std::fs;
+use std::io::{self, Read as _, Write as _};
+use std::net::{Shutdown, TcpListener, TcpStream};
 use std::path::Path;
 use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
 use std::time::{Duration, Instant};
+
+use rustix::process::Signal;
 
 use super::support::{PATIENCE, Program, noise, run};
 use super::{TORRENT, free_port, made, outside};
@@ -48,7 +55,7 @@ fn wait_for(here: &TempDir, there: &TempDir) {
     let deadline = Instant::now() + 2 * PATIENCE;
     while !FILLED.iter().all(|name| is_same(here, there, name)) {
         assert!(Instant::now() < deadline, "it has not got everything");
-        std::thread::sleep(Duration::from_millis(20));
+        thread::sleep(Duration::from_millis(20));
     }
 }
 
@@ -184,6 +191,76 @@ fn what_is_there_is_not_fetched_again_and_what_is_wrong_is() {
     let ended = run(TORRENT, &words, b"");
     assert_eq!(ended.code, Some(0), "{ended:?}");
     assert!(are_same(&here, &there));
+}
+
+/// A way to `to`, on which no more than so many bytes come back; how many have.
+fn gate(to: &str, most: u64) -> (String, Arc<AtomicU64>) {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a socket");
+    let address = listener.local_addr().expect("it listens").to_string();
+    let (to, passed) = (to.to_owned(), Arc::new(AtomicU64::new(0)));
+    let count = Arc::clone(&passed);
+    thread::spawn(move || {
+        for near in listener.incoming().flatten() {
+            let Ok(far) = TcpStream::connect(&to) else { return };
+            let ends = (near.try_clone(), far.try_clone());
+            let (Ok(near_too), Ok(far_too)) = ends else { return };
+            thread::spawn(move || io::copy(&mut &near, &mut &far));
+            let count = Arc::clone(&count);
+            thread::spawn(move || {
+                let mut bytes = [0; 16 * 1024];
+                while count.load(Ordering::Relaxed) < most
+                    && let Ok(length @ 1..) = (&far_too).read(&mut bytes)
+                    && (&near_too).write_all(&bytes[..length]).is_ok()
+                {
+                    count.fetch_add(length as u64, Ordering::Relaxed);
+                }
+                let _ = near_too.shutdown(Shutdown::Both);
+            });
+        }
+    });
+    (address, passed)
+}
+
+#[test]
+fn who_is_killed_in_the_middle_fetches_again_only_what_is_not_there() {
+    const ALL: usize = 4_000_000;
+    let here = tempfile::tempdir().expect("a folder");
+    fs::create_dir(here.path().join("data")).expect("a folder");
+    fs::write(here.path().join("data/large"), noise(ALL)).expect("a file");
+    let file = format!("{}/a.torrent", text(&here));
+    let data = format!("{}/data", text(&here));
+    let made = run(TORRENT, &["create", &data, "--output", &file, "--piece-size", "16KiB"], b"");
+    assert_eq!(made.code, Some(0), "{made:?}");
+    let (_seed, address) = seed(&file, &here, &[]);
+    let there = tempfile::tempdir().expect("a folder");
+    let words = |gate: &str| {
+        let words = ["get", &file, "--output", &text(&there), "--once", "--peer", gate];
+        words.map(str::to_owned)
+    };
+    let right = || {
+        let ended = run(TORRENT, &["check", &file, "--data", &text(&there)], b"");
+        let last = ended.text().lines().last().unwrap_or_default().to_owned();
+        last.split(' ').next().and_then(|right| right.parse::<usize>().ok()).unwrap_or(0)
+    };
+    let (half, _) = gate(&address, ALL as u64 / 2);
+    let words_of = words(&half);
+    let get = Program::start(TORRENT, &words_of.each_ref().map(String::as_str));
+    let deadline = Instant::now() + PATIENCE;
+    while right() == 0 {
+        assert!(Instant::now() < deadline, "nothing comes");
+    }
+    get.signal(Signal::KILL);
+    let _ = get.ended();
+    let (kept, pieces) = (right(), ALL.div_ceil(16 * 1024));
+    assert!((1..pieces).contains(&kept), "{kept} of {pieces}");
+    let (whole, passed) = gate(&address, u64::MAX);
+    let words_of = words(&whole);
+    let ended = run(TORRENT, &words_of.each_ref().map(String::as_str), b"");
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    assert!(is_same(&here, &there, "large"));
+    // Each block has 13 bytes in front of it; and there is what is said besides.
+    let (passed, missing) = (passed.load(Ordering::Relaxed) as usize, pieces - kept);
+    assert!(passed <= missing * (16 * 1024 + 13) + 10_000, "{passed} for {missing} pieces");
 }
 
 #[test]

@@ -10,8 +10,9 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 use examples::advice::NotOpened;
 use examples::endpoint::HostPort;
-use examples::output;
+use examples::{output, torrents};
 use protocols::store::Access;
+use protocols::torrent::InfoHash;
 use protocols::torrent::dht::{self, DhtOptions};
 use protocols::torrent::disk::{Disk, DiskOptions};
 use protocols::torrent::machine::{Bitfield, Traffic};
@@ -20,7 +21,6 @@ use protocols::torrent::tracker::{AnnounceOptions, Announcer, TrackerEvent};
 use protocols::torrent::wire::announce::Progress as TrackerProgress;
 use protocols::torrent::wire::mse::Encryption;
 use protocols::torrent::wire::{Info, Magnet, Metainfo};
-use protocols::torrent::{InfoHash, PeerId};
 use reactor::{Address, ConnectOptions, ListenOptions, Reactor, Registry, Signal};
 
 use crate::progress::Progress;
@@ -204,7 +204,7 @@ pub(crate) fn run(
     let secure = ask::secure(&web_seeds, from.map(|ip| Address::Ip((ip, 0).into())));
     let secure = secure.ok().flatten();
     let options = peer::Options { from, encryption, secure, ..peer::Options::default() };
-    let mut swarms = Swarms::new(PeerId::new(random(registry)), options);
+    let mut swarms = Swarms::new(torrents::peer_id(registry), options);
     let listener = swarms
         .listen(registry, listen, &ListenOptions::default())
         .map_err(NotOpened::by("--listen"))?;
@@ -271,17 +271,6 @@ fn join_dht(
     dht::join(registry, address, DhtOptions { nodes, read_only, ..DhtOptions::default() })
         .map_err(NotOpened::by("--dht"))?;
     Ok(())
-}
-
-fn random(registry: &mut Registry<Sharing>) -> [u8; 12] {
-    let (first, second) = (registry.random().to_be_bytes(), registry.random().to_be_bytes());
-    let mut bytes = [0; 12];
-    let drawn = first.into_iter().chain(second);
-    // Letters and digits: some programs show it.
-    bytes.iter_mut().zip(drawn).for_each(|(byte, drawn)| {
-        *byte = b"0123456789abcdefghijklmnopqrstuv"[usize::from(drawn % 32)];
-    });
-    bytes
 }
 
 fn resolve(peers: impl Iterator<Item = HostPort>) -> Result<Vec<SocketAddr>, Box<dyn Error>> {

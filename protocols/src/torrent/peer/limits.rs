@@ -60,7 +60,8 @@ pub struct Limits {
     /// Bytes of pieces of a torrent that have come and are not checked yet; or two pieces, if those are more. Beyond it
     /// its peers are not read, until some are.
     ///
-    /// Default 4 MiB: a processor checks that in some milliseconds, so no line is idle for want of it.
+    /// Default 2 MiB: a processor checks that in a few milliseconds, and no line is idle meanwhile, since the system goes
+    /// on receiving.
     pub backlog: usize,
 
     /// Bytes of a message of an extension.
@@ -129,7 +130,7 @@ impl Default for Limits {
             connect: Duration::from_secs(10),
             addresses: 1_000,
             batch: 256 * KIB,
-            backlog: 4 * MIB,
+            backlog: 2 * MIB,
             extended: 64 * KIB,
             early: 128 * KIB,
             outbox: 4 * MIB,

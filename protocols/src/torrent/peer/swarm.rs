@@ -82,8 +82,8 @@ pub(super) struct Sharing {
     pub(super) store: Arc<dyn Store>,
     /// Pieces that are being put together.
     pub(super) buffers: HashMap<u32, Vec<u8>>,
-    /// Memory for the next pieces.
-    pub(super) spare: Vec<Vec<u8>>,
+    /// Memory for the next piece.
+    pub(super) spare: Option<Vec<u8>>,
     /// Bytes of pieces that are being checked.
     pub(super) backlog: usize,
     /// Pieces that are whole, and for which no thread was free yet.

@@ -8,8 +8,6 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::Site;
-
 /// Names in a directory.
 const NAMES: usize = 10_000;
 /// Bytes that are read at once, for an answer.
@@ -44,7 +42,7 @@ fn most() -> u64 {
     BYTES
 }
 
-pub(super) fn register(service: &mut Service<Site>, store: &Store) {
+pub(super) fn register<App: 'static>(service: &mut Service<App>, store: &Store) {
     let of = store.clone();
     service.offloaded::<Place, Vec<Listed>, _>(
         "files.list",

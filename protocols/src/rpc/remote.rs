@@ -11,20 +11,14 @@ use reactor::{ConnectionId, Registry};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use super::asking::{Asking, Made, State, Tell};
+use super::channel::HangUp;
+use super::dial::{Dial, Link};
+use super::event::Event;
 #[cfg(feature = "rpc-web")]
-use super::Talker;
-use super::asking::{State, Tell};
-use super::{Asking, Made};
-#[cfg(feature = "rpc-web")]
-use crate::rpc::client::Posts;
-use crate::rpc::client::{Dial, Link};
-use crate::rpc::service::Event;
-use crate::rpc::wire::Encoding;
-#[cfg(feature = "rpc-web")]
-use crate::rpc::wire::Envelope;
-use crate::rpc::{CallError, Error, Service};
-#[cfg(feature = "rpc-web")]
-use crate::websocket::{CloseCode, Session};
+use super::posts::Posts;
+use super::wire::Encoding;
+use super::{CallError, Error, Service};
 
 /// The other side of a connection: call it, tell it something, hang up. It can be cloned and kept: a method
 /// that was called over the connection finds it in [`Call::remote`](crate::rpc::Call::remote).
@@ -47,6 +41,8 @@ struct Line<App> {
 
 struct Inner<App> {
     link: Link,
+    /// How it is ended, once it is there.
+    hang_up: Option<HangUp<App>>,
     /// Why there is no connection, if there was one or was to be.
     why: Option<Box<str>>,
     /// Notifications and batches that a WebSocket takes when its handshake is made.
@@ -55,7 +51,7 @@ struct Inner<App> {
     /// Topics of the service that the other side has subscribed to.
     subscriptions: Vec<usize>,
     /// How the connection is made again, if this side made it.
-    dial: Option<Dial>,
+    dial: Option<Dial<App>>,
 }
 
 impl<App: 'static> Remote<App> {
@@ -140,13 +136,12 @@ impl<App: 'static> Remote<App> {
     }
 
     fn hang_up(&self, registry: &mut Registry<App>, id: ConnectionId) {
-        #[cfg(feature = "rpc-web")]
-        if let Envelope::WebSocket(_) = self.line.encoding.envelope
-            && Session::<Talker<App>>::close(registry, id, CloseCode::NORMAL, "").is_ok()
-        {
-            return;
+        let hang_up = self.line.inner.borrow().hang_up;
+        match hang_up {
+            Some(hang_up) => hang_up(registry, id),
+            // It is still being made; if it has ended, that is told anyhow.
+            None => drop(registry.close(id)),
         }
-        let _ = registry.close(id);
     }
 
     /// The connection, while there is one that lasts.
@@ -238,7 +233,7 @@ impl<App: 'static> Remote<App> {
     }
 
     /// Sends every call that waits for a connection, if there is one.
-    pub(in crate::rpc) fn send_kept(&self, registry: &mut Registry<App>) {
+    pub(super) fn send_kept(&self, registry: &mut Registry<App>) {
         let link = self.link();
         if !matches!(link, Link::Up(_) | Link::Posting) {
             return;
@@ -310,15 +305,42 @@ impl<App: 'static> Remote<App> {
 }
 
 impl<App: 'static> Remote<App> {
-    pub(in crate::rpc) fn new(
+    /// The other side of a connection that somebody else has made.
+    pub(super) fn new(service: Rc<Service<App>>, encoding: Encoding) -> Self {
+        Self::of(
+            service,
+            encoding,
+            None,
+            #[cfg(feature = "rpc-web")]
+            None,
+        )
+    }
+
+    /// The other side of one that this side makes; or of none, if calls are posted.
+    pub(super) fn dialed(
         service: Rc<Service<App>>,
         encoding: Encoding,
-        dial: Option<Dial>,
+        dial: Dial<App>,
+        #[cfg(feature = "rpc-web")] posts: Option<Posts<App>>,
     ) -> Self {
-        #[cfg(feature = "rpc-web")]
-        let posts = dial.as_ref().and_then(|dial| Posts::new(dial.options(), service.limits()));
+        Self::of(
+            service,
+            encoding,
+            Some(dial),
+            #[cfg(feature = "rpc-web")]
+            posts,
+        )
+    }
+
+    fn of(
+        service: Rc<Service<App>>,
+        encoding: Encoding,
+        dial: Option<Dial<App>>,
+        #[cfg(feature = "rpc-web")] posts: Option<Posts<App>>,
+    ) -> Self {
         let inner = Inner {
             link: Link::Down,
+            hang_up: None,
             why: None,
             early: Vec::new(),
             asking: Asking::default(),
@@ -337,7 +359,7 @@ impl<App: 'static> Remote<App> {
     }
 
     /// An answer has come.
-    pub(in crate::rpc) fn handle_response(
+    pub(super) fn handle_response(
         &self,
         registry: &mut Registry<App>,
         app: &mut App,
@@ -368,7 +390,7 @@ impl<App: 'static> Remote<App> {
     }
 
     /// Fails every call there is: there will be no connection any more.
-    pub(in crate::rpc) fn fail_all(&self, registry: &mut Registry<App>, why: &str) {
+    pub(super) fn fail_all(&self, registry: &mut Registry<App>, why: &str) {
         {
             let mut inner = self.line.inner.borrow_mut();
             (inner.link, inner.why) = (Link::Ended, Some(why.into()));
@@ -379,20 +401,14 @@ impl<App: 'static> Remote<App> {
     }
 
     /// Fails every call that was sent, and is not to be sent again.
-    pub(in crate::rpc) fn fail_sent(&self, registry: &mut Registry<App>, why: &str) {
+    pub(super) fn fail_sent(&self, registry: &mut Registry<App>, why: &str) {
         let made = self.line.inner.borrow_mut().asking.lose_sent();
         tell_lost(registry, made, why);
     }
 
     /// Fails these calls, which were sent or not.
     #[cfg(feature = "rpc-web")]
-    pub(in crate::rpc) fn fail(
-        &self,
-        registry: &mut Registry<App>,
-        ids: &[u64],
-        why: &str,
-        sent: bool,
-    ) {
+    pub(super) fn fail(&self, registry: &mut Registry<App>, ids: &[u64], why: &str, sent: bool) {
         for id in ids {
             let made = self.line.inner.borrow_mut().asking.remove(*id);
             if let Some(made) = made {
@@ -405,41 +421,46 @@ impl<App: 'static> Remote<App> {
 
     /// Has these calls wait to be sent again.
     #[cfg(feature = "rpc-web")]
-    pub(in crate::rpc) fn wait_again(&self, registry: &mut Registry<App>, ids: &[u64], why: &str) {
+    pub(super) fn wait_again(&self, registry: &mut Registry<App>, ids: &[u64], why: &str) {
         let lost = self.line.inner.borrow_mut().asking.wait_again(ids);
         tell_lost(registry, lost, why);
     }
 
     /// Whether this side waits for answers.
-    pub(in crate::rpc) fn is_asking(&self) -> bool {
+    pub(super) fn is_asking(&self) -> bool {
         self.waiting() > 0
     }
 
-    pub(in crate::rpc) fn set_link(&self, link: Link) {
+    pub(super) fn set_link(&self, link: Link) {
         self.line.inner.borrow_mut().link = link;
     }
 
-    pub(in crate::rpc) fn link(&self) -> Link {
+    pub(super) fn set_up(&self, id: ConnectionId, hang_up: HangUp<App>) {
+        let mut inner = self.line.inner.borrow_mut();
+        (inner.link, inner.hang_up) = (Link::Up(id), Some(hang_up));
+    }
+
+    pub(super) fn link(&self) -> Link {
         self.line.inner.borrow().link
     }
 
     /// Lets something be done with how the connection is made; nothing, if this side does not make it.
-    pub(in crate::rpc) fn with_dial<R>(&self, act: impl FnOnce(&mut Dial) -> R) -> Option<R> {
+    pub(super) fn with_dial<R>(&self, act: impl FnOnce(&mut Dial<App>) -> R) -> Option<R> {
         self.line.inner.borrow_mut().dial.as_mut().map(act)
     }
 
-    pub(in crate::rpc) fn subscribed(&self, topic: usize) {
+    pub(super) fn subscribed(&self, topic: usize) {
         let subscriptions = &mut self.line.inner.borrow_mut().subscriptions;
         if !subscriptions.contains(&topic) {
             subscriptions.push(topic);
         }
     }
 
-    pub(in crate::rpc) fn unsubscribed(&self, topic: usize) {
+    pub(super) fn unsubscribed(&self, topic: usize) {
         self.line.inner.borrow_mut().subscriptions.retain(|it| *it != topic);
     }
 
-    pub(in crate::rpc) fn take_subscriptions(&self) -> Vec<usize> {
+    pub(super) fn take_subscriptions(&self) -> Vec<usize> {
         mem::take(&mut self.line.inner.borrow_mut().subscriptions)
     }
 }
@@ -453,11 +474,11 @@ impl<App> Inner<App> {
 }
 
 impl<App> Remote<App> {
-    pub(in crate::rpc) fn service(&self) -> &Rc<Service<App>> {
+    pub(super) fn service(&self) -> &Rc<Service<App>> {
         &self.line.service
     }
 
-    pub(in crate::rpc) fn encoding(&self) -> Encoding {
+    pub(super) fn encoding(&self) -> Encoding {
         self.line.encoding
     }
 }

@@ -1,45 +1,17 @@
-//! One connection, and both roles on it: what the other side calls is answered, and what this side has
-//! called is told.
-//!
-//! ```text
-//!   stream ──▶ Peer: Framer ──┐
-//!   WebSocket ─▶ Talker ──────┼── text ──▶ Conversation ──▶ methods, callers
-//!   HTTP ───▶ one exchange ───┘               │
-//!      ◀───────────── Channel ◀───────────────┘
-//! ```
-//!
-//! | file | what it is |
-//! |---|---|
-//! | `conversation` | what is said, whatever carries it |
-//! | `channel` | what carries it, and how it is found again |
-//! | `web` | WebSockets and exchanges of HTTP as such |
-//! | `answering` | calls of the other side that wait for their answers, and the batches they are in |
-//! | `asking` | calls of this side that wait for theirs |
-//! | `remote` | the other side, as the program reaches it |
-
-mod answering;
-mod asking;
-mod channel;
-mod conversation;
-mod remote;
-#[cfg(feature = "rpc-web")]
-mod web;
+//! One connection that is a stream: texts out of bytes, and what is said in them.
 
 use std::fmt;
 use std::rc::Rc;
+use std::time::Duration;
 
-use reactor::{Closed, Input, Protocol, Registry, Transport};
+use reactor::{Closed, Input, Protocol, Registry, TimerId, TimersFull, Transport};
 
-pub(super) use self::asking::{Asking, Made};
-pub(super) use self::channel::Place;
-use self::channel::Stream;
-use self::conversation::{Conversation, Ended};
-pub use self::remote::{Batch, CallId, Remote};
-#[cfg(feature = "rpc-web")]
-pub(super) use self::web::{Talker, handle_post};
-use super::service::Event;
+use super::channel::{Channel, HangUp};
+use super::conversation::{Conversation, Ended};
+use super::event::Event;
+use super::place::Place;
 use super::wire::{Broken, Encoding, Frame, Framer, Framing};
-use super::{Error, Service};
+use super::{Error, Remote, Service, reach};
 
 /// The protocol of one connection that is a stream.
 pub struct Peer<App> {
@@ -51,7 +23,7 @@ pub struct Peer<App> {
 impl<App: 'static> Peer<App> {
     /// A server's side: nobody made this connection, so nobody makes it again.
     pub(super) fn new(service: Rc<Service<App>>, framing: Framing, encoding: Encoding) -> Self {
-        Self::of(Remote::new(service, encoding, None), framing)
+        Self::of(Remote::new(service, encoding), framing)
     }
 
     pub(super) fn of(remote: Remote<App>, framing: Framing) -> Self {
@@ -60,7 +32,7 @@ impl<App: 'static> Peer<App> {
     }
 
     /// The conversation, and what carries it.
-    fn parts<'a, 't>(
+    pub(super) fn parts<'a, 't>(
         &'a mut self,
         transport: &'a mut Transport<'t, App>,
     ) -> (&'a mut Conversation<App>, Stream<'a, 't, App>) {
@@ -94,6 +66,9 @@ impl<App: 'static> Protocol<App> for Peer<App> {
         app: &mut App,
     ) {
         while !self.conversation.is_held() {
+            if input.is_empty() {
+                return;
+            }
             let mut stream = Stream { transport, framing: self.framing };
             match self.framer.next(input) {
                 Frame::Whole(text) => self.conversation.handle_text(text, &mut stream, app),
@@ -136,5 +111,63 @@ impl<App: 'static> Protocol<App> for Peer<App> {
 impl<App> fmt::Debug for Peer<App> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Peer").field("conversation", &self.conversation).finish_non_exhaustive()
+    }
+}
+
+/// A stream, on which texts have to be told apart.
+pub(super) struct Stream<'a, 't, App> {
+    transport: &'a mut Transport<'t, App>,
+    framing: Framing,
+}
+
+impl<App: 'static> Channel<App> for Stream<'_, '_, App> {
+    fn place(&self) -> Place {
+        Place::Stream(self.transport.id())
+    }
+
+    fn registry(&mut self) -> &mut Registry<App> {
+        self.transport.registry()
+    }
+
+    fn say(&mut self, text: &mut Vec<u8>) {
+        match self.framing {
+            Framing::Lines => text.push(b'\n'),
+            Framing::Bare => {}
+            Framing::ContentLength => {
+                let head = format!("Content-Length: {}\r\n\r\n", text.len());
+                self.transport.write(head.as_bytes());
+            }
+        }
+        self.transport.write(text);
+    }
+
+    fn close(&mut self) {
+        self.transport.close();
+    }
+
+    fn resume(&mut self) {
+        self.transport.resume();
+    }
+
+    fn fail(&mut self, number: u64, error: Error) {
+        let place = self.place();
+        reach::fail(Channel::registry(self), place, number, error);
+    }
+
+    fn fail_after(
+        &mut self,
+        after: Duration,
+        number: u64,
+        error: Error,
+    ) -> Result<TimerId, TimersFull> {
+        let place = self.place();
+        reach::fail_after(Channel::registry(self), place, after, number, error)
+    }
+
+    fn hanging_up(&self) -> HangUp<App> {
+        |registry, id| {
+            // If it has ended, that is told anyhow.
+            let _ = registry.close(id);
+        }
     }
 }

@@ -1,18 +1,26 @@
 //! A service's description of itself: a document of OpenRPC 1.3 (spec.open-rpc.org), with JSON Schema of
 //! every parameter and result.
 
-use indexmap::IndexMap;
 use schemars::generate::SchemaSettings;
 use schemars::{Schema, SchemaGenerator};
 use serde_json::{Map, Value, json};
 
-use super::super::service::Method;
+/// The schema of a type.
+pub(super) type Describe = fn(&mut SchemaGenerator) -> Schema;
+
+/// One method.
+pub(super) struct Described<'a> {
+    pub(super) name: &'a str,
+    pub(super) about: &'a str,
+    pub(super) params: Describe,
+    pub(super) result: Describe,
+}
 
 /// Describes everything that can be called.
-pub(in crate::rpc) fn describe<App>(
+pub(super) fn describe<'a>(
     title: &str,
     version: &str,
-    methods: &IndexMap<Box<str>, Method<App>>,
+    methods: impl Iterator<Item = Described<'a>>,
 ) -> Value {
     let settings = SchemaSettings::draft07().with(|settings| {
         settings.inline_subschemas = true;
@@ -21,10 +29,8 @@ pub(in crate::rpc) fn describe<App>(
         settings.meta_schema = None;
     });
     let mut generator = SchemaGenerator::new(settings);
-    let described: Vec<Value> = methods
-        .iter()
-        .map(|(name, method)| describe_method(name, method, &mut generator))
-        .collect();
+    let described: Vec<Value> =
+        methods.map(|method| describe_method(&method, &mut generator)).collect();
     json!({
         "openrpc": "1.3.2",
         "info": { "title": title, "version": version },
@@ -33,16 +39,12 @@ pub(in crate::rpc) fn describe<App>(
     })
 }
 
-fn describe_method<App>(
-    name: &str,
-    method: &Method<App>,
-    generator: &mut SchemaGenerator,
-) -> Value {
+fn describe_method(method: &Described<'_>, generator: &mut SchemaGenerator) -> Value {
     let params = (method.params)(generator);
     let result = (method.result)(generator);
     let (structure, params) = describe_params(&params);
     json!({
-        "name": name,
+        "name": method.name,
         "summary": method.about,
         "paramStructure": structure,
         "params": params,

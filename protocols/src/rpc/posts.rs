@@ -7,17 +7,18 @@ use std::time::Duration;
 use http::{Method, StatusCode};
 use reactor::{Address, ConnectionId, Registry};
 
-use super::super::service::Event;
-use super::super::wire::{self, Message, Text};
-use super::super::{CallError, Limits, Remote};
-use super::{Carrier, ClientOptions, Link, connect_after};
+use super::dial::{Dial, Link, connect_after};
+use super::event::Event;
+use super::wire::{self, Message, Text};
+use super::{CallError, Carrier, ClientOptions, Limits, Remote};
+
 use crate::http::client::{
     self as web, Ask, Call, Client, ClientLimits, Failure, Payload, Reader, Url,
 };
 use crate::http::wire::Response;
 
 /// How calls are posted to one server.
-pub(in crate::rpc) struct Posts<App> {
+pub(super) struct Posts<App> {
     client: Client<App>,
     server: Address,
     url: Url,
@@ -28,7 +29,7 @@ pub(in crate::rpc) struct Posts<App> {
 
 impl<App: 'static> Posts<App> {
     /// If it is HTTP that carries the calls.
-    pub(in crate::rpc) fn new(options: &ClientOptions, limits: &Limits) -> Option<Self> {
+    pub(super) fn new(options: &ClientOptions, limits: &Limits) -> Option<Self> {
         let Carrier::Http(url) = &options.carrier else {
             return None;
         };
@@ -48,7 +49,7 @@ impl<App: 'static> Posts<App> {
         })
     }
 
-    pub(in crate::rpc) fn under_way(&self) -> usize {
+    pub(super) fn under_way(&self) -> usize {
         self.under_way.get()
     }
 
@@ -58,7 +59,7 @@ impl<App: 'static> Posts<App> {
     /// # Errors
     ///
     /// [`CallError::Full`].
-    pub(in crate::rpc) fn send(
+    pub(super) fn send(
         &self,
         registry: &mut Registry<App>,
         remote: &Remote<App>,
@@ -181,7 +182,7 @@ impl<App: 'static> Reader<App> for Posted<App> {
         self.under_way.set(self.under_way.get() - 1);
         match outcome {
             Ok(()) => {
-                self.remote.with_dial(super::Dial::handle_connected);
+                self.remote.with_dial(Dial::handle_connected);
                 self.handle_answer(registry, app);
             }
             Err(Failure::Cancelled) => {

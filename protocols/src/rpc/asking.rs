@@ -7,14 +7,13 @@ use std::time::Duration;
 use bytes::Bytes;
 use reactor::{Registry, TimerId};
 
-use super::super::CallError;
+use super::CallError;
 
 /// What is done with an answer, or with the reason why there is none.
-pub(in crate::rpc) type Tell<App> =
-    Box<dyn FnOnce(&mut Registry<App>, &mut App, Result<&str, CallError>)>;
+pub(super) type Tell<App> = Box<dyn FnOnce(&mut Registry<App>, &mut App, Result<&str, CallError>)>;
 
 /// The calls, by their ids.
-pub(in crate::rpc) struct Asking<App> {
+pub(super) struct Asking<App> {
     made: BTreeMap<u64, Made<App>>,
     /// Those that wait to be sent, in order; and perhaps some that do not any more.
     unsent: Vec<u64>,
@@ -24,11 +23,11 @@ pub(in crate::rpc) struct Asking<App> {
 }
 
 /// One call.
-pub(in crate::rpc) struct Made<App> {
-    pub(in crate::rpc) state: State,
-    pub(in crate::rpc) timer: TimerId,
-    pub(in crate::rpc) timeout: Duration,
-    pub(in crate::rpc) tell: Tell<App>,
+pub(super) struct Made<App> {
+    pub(super) state: State,
+    pub(super) timer: TimerId,
+    pub(super) timeout: Duration,
+    pub(super) tell: Tell<App>,
 }
 
 /// ```text
@@ -36,7 +35,7 @@ pub(in crate::rpc) struct Made<App> {
 ///     ▲                   │ the connection is lost
 ///     └──Lost::SendAgain──┘
 /// ```
-pub(in crate::rpc) enum State {
+pub(super) enum State {
     /// To be sent when there is a connection.
     Waits(Bytes),
     /// Sent, and kept if it may have to be sent again.
@@ -51,18 +50,18 @@ impl<App> Default for Asking<App> {
 
 impl<App> Asking<App> {
     /// An id that no call of this connection has had.
-    pub(in crate::rpc) fn next(&mut self) -> u64 {
+    pub(super) fn next(&mut self) -> u64 {
         self.ids += 1;
         self.ids
     }
 
-    pub(in crate::rpc) fn insert(&mut self, id: u64, made: Made<App>) {
+    pub(super) fn insert(&mut self, id: u64, made: Made<App>) {
         self.kept += made.state.bytes();
         self.unsent.push(id);
         self.made.insert(id, made);
     }
 
-    pub(in crate::rpc) fn remove(&mut self, id: u64) -> Option<Made<App>> {
+    pub(super) fn remove(&mut self, id: u64) -> Option<Made<App>> {
         let made = self.made.remove(&id)?;
         self.kept -= made.state.bytes();
         if self.unsent.len() > 2 * self.made.len() + 16 {
@@ -73,7 +72,7 @@ impl<App> Asking<App> {
     }
 
     /// Everything that is to be sent now that there is a connection, in order. `keeps`: for another.
-    pub(in crate::rpc) fn send_all(&mut self, keeps: bool) -> Vec<(u64, Bytes)> {
+    pub(super) fn send_all(&mut self, keeps: bool) -> Vec<(u64, Bytes)> {
         let mut texts = Vec::new();
         for id in self.unsent.drain(..) {
             let text = self.made.get_mut(&id).and_then(|it| it.state.send(keeps, &mut self.kept));
@@ -83,7 +82,7 @@ impl<App> Asking<App> {
     }
 
     /// These were not answered, and wait again if they were kept; those that were not are taken out.
-    pub(in crate::rpc) fn wait_again(&mut self, ids: &[u64]) -> Vec<Made<App>> {
+    pub(super) fn wait_again(&mut self, ids: &[u64]) -> Vec<Made<App>> {
         let mut lost = Vec::new();
         for id in ids {
             match self.made.get_mut(id).map(|made| &mut made.state) {
@@ -99,7 +98,7 @@ impl<App> Asking<App> {
     }
 
     /// These have been sent otherwise.
-    pub(in crate::rpc) fn sent(&mut self, ids: impl Iterator<Item = u64>, keeps: bool) {
+    pub(super) fn sent(&mut self, ids: impl Iterator<Item = u64>, keeps: bool) {
         for id in ids {
             if let Some(made) = self.made.get_mut(&id) {
                 made.state.send(keeps, &mut self.kept);
@@ -108,7 +107,7 @@ impl<App> Asking<App> {
     }
 
     /// The connection is lost: what was kept waits again, and the rest is taken out.
-    pub(in crate::rpc) fn lose_sent(&mut self) -> Vec<Made<App>> {
+    pub(super) fn lose_sent(&mut self) -> Vec<Made<App>> {
         let ids: Vec<u64> = self.made.keys().copied().collect();
         self.unsent.retain(|id| self.made.get(id).is_some_and(|made| !made.state.is_sent()));
         let lost = self.wait_again(&ids);
@@ -116,29 +115,29 @@ impl<App> Asking<App> {
         lost
     }
 
-    pub(in crate::rpc) fn take_all(&mut self) -> Vec<Made<App>> {
+    pub(super) fn take_all(&mut self) -> Vec<Made<App>> {
         self.kept = 0;
         self.unsent.clear();
         mem::take(&mut self.made).into_values().collect()
     }
 
     /// The only call there is, if there is only one.
-    pub(in crate::rpc) fn only(&self) -> Option<u64> {
+    pub(super) fn only(&self) -> Option<u64> {
         let mut ids = self.made.keys();
         ids.next().copied().filter(|_| ids.next().is_none())
     }
 
     /// How long the answer to a call may take.
     #[cfg(feature = "rpc-web")]
-    pub(in crate::rpc) fn timeout(&self, id: u64) -> Option<Duration> {
+    pub(super) fn timeout(&self, id: u64) -> Option<Duration> {
         self.made.get(&id).map(|made| made.timeout)
     }
 
-    pub(in crate::rpc) fn len(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         self.made.len()
     }
 
-    pub(in crate::rpc) fn kept(&self) -> usize {
+    pub(super) fn kept(&self) -> usize {
         self.kept
     }
 }
@@ -169,7 +168,7 @@ impl State {
     }
 
     /// Whether it was handed to a connection.
-    pub(in crate::rpc) fn is_sent(&self) -> bool {
+    pub(super) fn is_sent(&self) -> bool {
         matches!(self, Self::Sent(_))
     }
 }

@@ -11,10 +11,11 @@ use serde_json::value::RawValue;
 use super::Remote;
 use super::answering::{Answering, Pending};
 use super::channel::Channel;
-use crate::rpc::client;
-use crate::rpc::service::{Call, Caller, Done, Event, Slot};
-use crate::rpc::wire::{self, Message, Reply, Text};
-use crate::rpc::{Dialect, Error};
+use super::event::Event;
+use super::place::Place;
+use super::service::{Call, Caller, Done, Slot};
+use super::wire::{self, Message, Reply, Text};
+use super::{Dialect, Error, dial};
 
 /// ```text
 ///   text ─┬─ request ──▶ method ─┬─ at once ───────────▶ answer
@@ -25,7 +26,7 @@ use crate::rpc::{Dialect, Error};
 ///
 /// While as many calls wait for their answers as [`Limits::calls`](crate::rpc::Limits::calls) allows, no more is
 /// read.
-pub(in crate::rpc) struct Conversation<App> {
+pub(super) struct Conversation<App> {
     remote: Remote<App>,
     answering: Answering,
 }
@@ -33,6 +34,7 @@ pub(in crate::rpc) struct Conversation<App> {
 /// What belongs to one text while it is being dealt with.
 struct Turn<'a, App> {
     channel: &'a mut dyn Channel<App>,
+    place: Place,
     app: &'a mut App,
     /// The answers so far.
     out: &'a mut Vec<u8>,
@@ -66,7 +68,8 @@ impl<App: 'static> Conversation<App> {
         let service = Rc::clone(self.remote.service());
         let mut out = service.scratch();
         let ceiling = service.limits().reply;
-        let mut turn = Turn { channel, app, out: &mut out, batch: None, ceiling };
+        let place = channel.place();
+        let mut turn = Turn { channel, place, app, out: &mut out, batch: None, ceiling };
         match self.read(text) {
             Ok(Text::One(message)) => self.handle_message(message, &mut turn),
             Ok(Text::Batch(members)) => self.handle_batch(&members, &mut turn),
@@ -104,7 +107,7 @@ impl<App: 'static> Conversation<App> {
                 self.handle_request(id, &method, params, turn);
             }
             Message::Response { id, result } => {
-                let connection = turn.channel.id();
+                let connection = turn.place.connection();
                 let registry = turn.channel.registry();
                 self.remote.handle_response(registry, turn.app, connection, id, result);
             }
@@ -122,24 +125,23 @@ impl<App: 'static> Conversation<App> {
         turn: &mut Turn<'_, App>,
     ) {
         let service = Rc::clone(self.remote.service());
-        let connection = turn.channel.id();
         let slot = match id {
             None => Slot::Nobody,
             Some(_) if self.is_full() => Slot::Full,
             Some(_) => Slot::Free(self.answering.next()),
         };
-        let caller = Caller::Connection(&self.remote, turn.channel.place());
+        let caller = Caller::Connection(&self.remote, turn.place);
         let registry = turn.channel.registry();
         let mut call = Call { registry, app: turn.app, caller, method, slot };
         let mut reply = Reply::new(turn.out, self.remote.encoding(), id, turn.ceiling);
         let error = match service.run(&mut call, params, &mut reply) {
             Ok(Done::Now) => None,
-            Ok(Done::Later(ticket)) => {
+            Ok(Done::Later(claim)) => {
                 let (Some(id), Slot::Free(number)) = (id, slot) else {
                     return;
                 };
                 let pending =
-                    Pending { id: id.into(), method: method.into(), batch: turn.batch, ticket };
+                    Pending { id: id.into(), method: method.into(), batch: turn.batch, claim };
                 return self.keep_waiting(number, pending, turn);
             }
             Err(error) => Some(error),
@@ -148,8 +150,8 @@ impl<App: 'static> Conversation<App> {
             service.count(|counters| counters.failed += 1);
             reply.error(error);
         }
-        let event = Event::Called { id: Some(connection), method, error: error.as_ref() };
-        service.tell(turn.app, &event);
+        let id = Some(turn.place.connection());
+        service.tell(turn.app, &Event::Called { id, method, error: error.as_ref() });
     }
 
     fn handle_batch(&mut self, members: &[&str], turn: &mut Turn<'_, App>) {
@@ -178,7 +180,7 @@ impl<App: 'static> Conversation<App> {
     fn refuse(&self, id: &str, error: &Error, turn: &mut Turn<'_, App>) {
         self.reply(Some(id), turn).error(error);
         self.remote.service().count(|counters| counters.invalid += 1);
-        let event = Event::Invalid { id: turn.channel.id(), error };
+        let event = Event::Invalid { id: turn.place.connection(), error };
         self.remote.service().tell(turn.app, &event);
     }
 
@@ -191,19 +193,14 @@ impl<App: 'static> Conversation<App> {
     /// Remembers a call until its answer comes, or its time is over.
     fn keep_waiting(&mut self, number: u64, pending: Pending, turn: &mut Turn<'_, App>) {
         let service = self.remote.service();
-        let ticket = pending.ticket.clone();
-        let timer = turn.channel.registry().after(service.limits().answer, move |registry, _| {
-            let late = Error::new(Error::TOO_SLOW, "The answer took too long");
-            // If the connection has ended nobody waits.
-            let _ = ticket.answer(registry, Err::<(), _>(late));
-        });
-        match timer {
+        let late = Error::new(Error::TOO_SLOW, "The answer took too long");
+        match turn.channel.fail_after(service.limits().answer, number, late) {
             Ok(timer) => {
                 service.count(|counters| counters.waiting += 1);
                 self.answering.insert(number, pending, timer);
             }
             Err(_) => {
-                pending.ticket.make_void();
+                pending.claim.make_void();
                 let error = Error::new(Error::BUSY, "There are no timers left");
                 self.reply(Some(&pending.id), turn).error(&error);
             }
@@ -211,7 +208,7 @@ impl<App: 'static> Conversation<App> {
     }
 
     /// The answer to a call that waits; one that does not wait any more is left alone.
-    pub(in crate::rpc) fn handle_answer(
+    pub(super) fn handle_answer(
         &mut self,
         number: u64,
         result: Result<Vec<u8>, Error>,
@@ -222,7 +219,7 @@ impl<App: 'static> Conversation<App> {
             return;
         };
         channel.registry().cancel(timer);
-        pending.ticket.make_void();
+        pending.claim.make_void();
         let service = Rc::clone(self.remote.service());
         service.count(|counters| counters.waiting -= 1);
         let mut out = service.scratch();
@@ -254,14 +251,12 @@ impl<App: 'static> Conversation<App> {
         let Some(Cancel { id }) = cancel else {
             return;
         };
-        for ticket in self.answering.with_id(id.get()) {
-            let cancelled = Error::new(Error::CANCELLED, "The call was cancelled");
-            // Its own callback is running, so that it is there.
-            let _ = ticket.answer(turn.channel.registry(), Err::<(), _>(cancelled));
+        for number in self.answering.with_id(id.get()) {
+            turn.channel.fail(number, Error::new(Error::CANCELLED, "The call was cancelled"));
         }
     }
 
-    pub(in crate::rpc) fn handle_progress(
+    pub(super) fn handle_progress(
         &mut self,
         number: u64,
         value: &str,
@@ -297,7 +292,8 @@ impl<App: 'static> Conversation<App> {
         app: &mut App,
     ) {
         let mut out = Vec::new();
-        let mut turn = Turn { channel, app, out: &mut out, batch: None, ceiling: 0 };
+        let place = channel.place();
+        let mut turn = Turn { channel, place, app, out: &mut out, batch: None, ceiling: 0 };
         self.refuse("null", error, &mut turn);
         say(channel, &mut out);
     }
@@ -312,7 +308,7 @@ impl<App: 'static> Conversation<App> {
         let service = self.remote.service();
         for (pending, timer) in self.answering.take_all() {
             registry.cancel(timer);
-            pending.ticket.make_void();
+            pending.claim.make_void();
             service.count(|counters| counters.waiting -= 1);
         }
     }
@@ -332,8 +328,8 @@ impl<App: 'static> Conversation<App> {
             counters.connections += 1;
         });
         service.tell(app, &Event::Opened { id: channel.id(), peer });
-        let id = channel.id();
-        client::handle_open(&self.remote, channel.registry(), id);
+        let (id, hang_up) = (channel.id(), channel.hanging_up());
+        dial::handle_open(&self.remote, channel.registry(), id, hang_up);
     }
 
     /// Whoever sends no more may wait for answers still, as `nc` does; the last of them closes.
@@ -346,7 +342,7 @@ impl<App: 'static> Conversation<App> {
 
     /// The loop ends: what is being answered is answered.
     pub(super) fn handle_shutdown(&mut self, channel: &mut dyn Channel<App>) {
-        self.remote.with_dial(client::Dial::give_up);
+        self.remote.with_dial(dial::Dial::give_up);
         self.handle_end(channel);
     }
 
@@ -367,7 +363,7 @@ impl<App: 'static> Conversation<App> {
             service.count(|counters| counters.open -= 1);
         }
         service.tell(app, &Event::Closed { id, peer, why, is_clean });
-        client::handle_close(&self.remote, registry, why);
+        dial::handle_close(&self.remote, registry, why);
     }
 
     pub(super) fn remote(&self) -> &Remote<App> {

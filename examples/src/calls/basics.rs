@@ -8,7 +8,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::Site;
+use super::Topics;
 
 /// How long a call may sleep: less than the server lets any call wait.
 const LONGEST: f64 = 30.0;
@@ -31,7 +31,7 @@ struct Subtract {
     subtrahend: f64,
 }
 
-pub(super) fn register(service: &mut Service<Site>) {
+pub(super) fn register<App: AsMut<Topics> + 'static>(service: &mut Service<App>) {
     service.method("time", "Seconds since 1970", |call, NoParams {}| Ok(time(call.registry)));
     service.method("echo", "What it is given", |_, Echo { value }: Echo| Ok(value));
     service.method("sum", "The sum of numbers", |_, numbers: Vec<f64>| Ok(sum(&numbers)));
@@ -46,8 +46,8 @@ pub(super) fn register(service: &mut Service<Site>) {
         });
         set.map(drop).map_err(Error::internal)
     });
-    service.topic("tick.listen", "tick.leave", "The time, as a notification each second", |site| {
-        &mut site.ticks
+    service.topic("tick.listen", "tick.leave", "The time, as a notification each second", |app| {
+        &mut app.as_mut().ticks
     });
     service.method("subtract", "The difference", |_, it: Subtract| {
         Ok(number(it.minuend - it.subtrahend))

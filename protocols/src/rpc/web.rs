@@ -1,11 +1,15 @@
 //! WebSockets, and exchanges of HTTP, as what carries a conversation.
 
-use http::StatusCode;
-use reactor::{ConnectionId, ReachError, Registry};
+use std::time::Duration;
 
-use super::Remote;
-use super::channel::{Channel, Place};
+use http::StatusCode;
+use reactor::{ConnectionId, ReachError, Registry, TimerId, TimersFull};
+
+use super::Error;
+use super::channel::{Channel, HangUp};
 use super::conversation::{Conversation, Ended};
+use super::place::Place;
+use super::{Remote, reach};
 use crate::http::server::{self, Exchange, ExchangeId, Kept};
 use crate::websocket::{CloseCode, Closed, Handler, Message, Session, Socket};
 
@@ -13,14 +17,14 @@ use crate::websocket::{CloseCode, Closed, Handler, Message, Session, Socket};
 
 /// A conversation on a WebSocket, a message a text.
 #[derive(Debug)]
-pub(in crate::rpc) struct Talker<App> {
+pub(super) struct Talker<App> {
     conversation: Conversation<App>,
     /// Whether the handshake was made.
     was_open: bool,
 }
 
 impl<App: 'static> Talker<App> {
-    pub(in crate::rpc) fn of(remote: Remote<App>) -> Self {
+    pub(super) fn of(remote: Remote<App>) -> Self {
         Self { conversation: Conversation::new(remote), was_open: false }
     }
 }
@@ -67,7 +71,7 @@ impl<App: 'static> Handler<App> for Talker<App> {
     }
 }
 
-impl<App> Channel<App> for Socket<'_, '_, App> {
+impl<App: 'static> Channel<App> for Socket<'_, '_, App> {
     fn place(&self) -> Place {
         Place::WebSocket(Socket::id(self))
     }
@@ -88,6 +92,29 @@ impl<App> Channel<App> for Socket<'_, '_, App> {
     fn resume(&mut self) {
         Socket::resume(self);
     }
+
+    fn fail(&mut self, number: u64, error: Error) {
+        let place = self.place();
+        reach::fail(Channel::registry(self), place, number, error);
+    }
+
+    fn fail_after(
+        &mut self,
+        after: Duration,
+        number: u64,
+        error: Error,
+    ) -> Result<TimerId, TimersFull> {
+        let place = self.place();
+        reach::fail_after(Channel::registry(self), place, after, number, error)
+    }
+
+    fn hanging_up(&self) -> HangUp<App> {
+        |registry, id| {
+            if Session::<Talker<App>>::close(registry, id, CloseCode::NORMAL, "").is_err() {
+                let _ = registry.close(id);
+            }
+        }
+    }
 }
 
 pub(super) fn reach_socket<App: 'static>(
@@ -104,7 +131,7 @@ pub(super) fn reach_socket<App: 'static>(
 
 /// A text has been posted: it is answered at once, or when its last answer is there; with this status if it
 /// wants none.
-pub(in crate::rpc) fn handle_post<App: 'static>(
+pub(super) fn handle_post<App: 'static>(
     remote: &Remote<App>,
     text: &[u8],
     nothing: StatusCode,
@@ -133,6 +160,11 @@ impl<App: 'static> Kept<App> for Conversation<App> {
     fn on_lost(mut self: Box<Self>, registry: &mut Registry<App>, _: &mut App) {
         self.forget_calls(registry);
     }
+
+    /// Whoever gives a call up closes. Nobody does work for hours for the few who only end their side.
+    fn is_over_at_end(&self) -> bool {
+        true
+    }
 }
 
 impl<App: 'static> Channel<App> for Exchange<'_, '_, App> {
@@ -152,6 +184,25 @@ impl<App: 'static> Channel<App> for Exchange<'_, '_, App> {
     fn close(&mut self) {}
 
     fn resume(&mut self) {}
+
+    fn fail(&mut self, number: u64, error: Error) {
+        let place = self.place();
+        reach::fail(Channel::registry(self), place, number, error);
+    }
+
+    fn fail_after(
+        &mut self,
+        after: Duration,
+        number: u64,
+        error: Error,
+    ) -> Result<TimerId, TimersFull> {
+        let place = self.place();
+        reach::fail_after(Channel::registry(self), place, after, number, error)
+    }
+
+    fn hanging_up(&self) -> HangUp<App> {
+        |_, _| {}
+    }
 }
 
 pub(super) fn reach_exchange<App: 'static>(

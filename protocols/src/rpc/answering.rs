@@ -5,7 +5,7 @@ use std::mem;
 
 use reactor::TimerId;
 
-use super::super::Ticket;
+use super::place::Claim;
 
 /// ```text
 ///   a batch:  Open ──end_batch──▶ so many answers are missing ──settle, the last──▶ sent
@@ -25,7 +25,7 @@ pub(super) struct Pending {
     pub(super) id: Box<str>,
     pub(super) method: Box<str>,
     pub(super) batch: Option<u64>,
-    pub(super) ticket: Ticket,
+    pub(super) claim: Claim,
 }
 
 /// A batch that is not answered yet.
@@ -71,10 +71,10 @@ impl Answering {
         self.calls.get(&number).map(|(pending, _)| pending)
     }
 
-    /// The tickets of the calls with this id.
-    pub(super) fn with_id(&self, id: &str) -> Vec<Ticket> {
-        let calls = self.calls.values().filter(|(pending, _)| *pending.id == *id);
-        calls.map(|(pending, _)| pending.ticket.clone()).collect()
+    /// The numbers of the calls with this id.
+    pub(super) fn with_id(&self, id: &str) -> impl Iterator<Item = u64> {
+        let calls = self.calls.iter().filter(move |(_, (pending, _))| *pending.id == *id);
+        calls.map(|(number, _)| *number)
     }
 
     pub(super) fn len(&self) -> usize {

@@ -4,7 +4,7 @@ use protocols::rpc::{Error, Service};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::Site;
+use super::Topics;
 
 /// Bytes of a line.
 const LONGEST: usize = 4_096;
@@ -26,15 +26,15 @@ fn somebody() -> String {
     "somebody".to_owned()
 }
 
-pub(super) fn register(service: &mut Service<Site>) {
-    service.topic("chat.listen", "chat.leave", "What is said, as notifications", |site| {
-        &mut site.chat
+pub(super) fn register<App: AsMut<Topics> + 'static>(service: &mut Service<App>) {
+    service.topic("chat.listen", "chat.leave", "What is said, as notifications", |app| {
+        &mut app.as_mut().chat
     });
     let about = "Says something to whoever listens; how many they are";
     service.method("chat.say", about, |call, Say { text, name }: Say| {
         if text.len() + name.len() > LONGEST {
             return Err(Error::invalid_params(format_args!("at most {LONGEST} bytes")));
         }
-        call.app.chat.publish(call.registry, &Said { name, text }).map_err(Error::internal)
+        call.app.as_mut().chat.publish(call.registry, &Said { name, text }).map_err(Error::internal)
     });
 }

@@ -1,27 +1,18 @@
-//! `rpc serve`: a demo worth reading.
-//!
-//! | file | what it is |
-//! |---|---|
-//! | `basics` | time, echo, sum, sleep, and the methods of the specification's examples |
-//! | `files` | a tree of files, read only: work on threads |
-//! | `chat` | a topic: what one says the others hear |
-
-mod basics;
-mod chat;
-mod files;
+//! `rpc serve`: methods to try things with. They are in `examples::calls`; here is where they are served.
 
 use std::error::Error;
 use std::path::PathBuf;
 use std::rc::Rc;
-use std::time::Duration;
 
 use clap::Args;
 use examples::advice::NotOpened;
+use examples::calls::{self, Topics};
 use examples::endpoint::{HostPort, UnixMode};
+use examples::proxied::AcceptProxy;
 use examples::service::{self, ServiceOptions};
 use examples::tls::{ServeTls, Served};
 use examples::{output, stop};
-use protocols::rpc::{self, Event, ServerOptions, Service, Topic};
+use protocols::rpc::{self, Event, ServerOptions, Service};
 use protocols::transfer::store::{Access, Store};
 use reactor::{Address, DatagramOptions, ListenOptions, Reactor, Registry};
 
@@ -70,6 +61,9 @@ pub(crate) struct Options {
     verbose: bool,
 
     #[command(flatten)]
+    accept_proxy: AcceptProxy,
+
+    #[command(flatten)]
     unix_mode: UnixMode,
 
     #[command(flatten)]
@@ -78,11 +72,14 @@ pub(crate) struct Options {
 
 /// The application.
 pub(crate) struct Site {
-    /// What is said, to whoever listens.
-    chat: Topic,
-    /// The time, each second.
-    ticks: Topic,
+    topics: Topics,
     verbose: bool,
+}
+
+impl AsMut<Topics> for Site {
+    fn as_mut(&mut self) -> &mut Topics {
+        &mut self.topics
+    }
 }
 
 pub(crate) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
@@ -94,15 +91,10 @@ pub(crate) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     listening.extend(tls.as_ref().map(Served::to_string));
     tls.iter().try_for_each(|tls| tls.reload_on_hangup(reactor.registry()))?;
     stop::on_request(reactor.registry())?;
-    reactor.registry().every(Duration::from_secs(1), |registry, site: &mut Site| {
-        let time = basics::time(registry);
-        // A number is JSON.
-        let _ = site.ticks.publish(registry, &[time]);
-    })?;
+    calls::tick(reactor.registry())?;
     begun.serve(reactor.registry(), &options.service)?;
     listening.iter().try_for_each(output::say)?;
-    let mut site =
-        Site { chat: Topic::new("chat"), ticks: Topic::new("tick"), verbose: options.verbose };
+    let mut site = Site { topics: Topics::default(), verbose: options.verbose };
     let report = reactor.run(&mut site)?;
     output::say(report)?;
     let counters = service.counters();
@@ -114,14 +106,13 @@ pub(crate) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
 }
 
 fn service(options: &Options) -> Result<Service<Site>, Box<dyn Error>> {
-    let mut service = Service::new("rpc serve", env!("CARGO_PKG_VERSION"));
-    basics::register(&mut service);
-    chat::register(&mut service);
-    if let Some(root) = &options.files {
-        let store = Store::open(root, Access::ReadOnly)
-            .map_err(|error| format!("cannot open {}: {error}", root.display()))?;
-        files::register(&mut service, &store);
-    }
+    let mut service = Service::<Site>::new("rpc serve", env!("CARGO_PKG_VERSION"));
+    let open = |root: &PathBuf| {
+        Store::open(root, Access::ReadOnly)
+            .map_err(|error| format!("cannot open {}: {error}", root.display()))
+    };
+    let files = options.files.as_ref().map(open).transpose()?;
+    calls::register(&mut service, files.as_ref());
     service.on_event(|site, event| {
         if site.verbose {
             log(event);
@@ -158,7 +149,9 @@ fn open(
     tls: Option<&Served>,
 ) -> Result<Vec<String>, Box<dyn Error>> {
     let UnixMode { unix_mode } = options.unix_mode;
-    let listen = ListenOptions { tls: tls.map(Served::tls), unix_mode, ..ListenOptions::default() };
+    let (tls_of_all, proxy_protocol) = (tls.map(Served::tls), options.accept_proxy.expected());
+    let listen =
+        ListenOptions { tls: tls_of_all, proxy_protocol, unix_mode, ..ListenOptions::default() };
     let framing = options.framing.into();
     let server = ServerOptions { framing, listen: listen.clone(), ..ServerOptions::default() };
     let [tcp, http, ws] =
