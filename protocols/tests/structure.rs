@@ -13,6 +13,7 @@ const CIRCLES: &[(&str, usize)] = &[
     ("chat", 5),
     ("echo", 2),
     ("http", 6),
+    ("nats", 2),
     ("password", 3),
     ("rpc", 4),
     ("store", 3),

@@ -32,7 +32,7 @@ const PROGRAMS: [&str; 6] = [
 
 /// Those that come with the feature `tls`.
 #[cfg(feature = "tls")]
-const WITH_TLS: &[&str] = &[benches::secure::PROGRAM, benches::webs::PROGRAM];
+const WITH_TLS: &[&str] = &[benches::secure::PROGRAM];
 #[cfg(not(feature = "tls"))]
 const WITH_TLS: &[&str] = &[];
 

@@ -17,7 +17,7 @@ fn our_client_calls_jsonrpsee_by_http_and_by_websocket() -> Result {
     let running = Calls::JsonrpseeHttp.start()?;
     let address = running.server.address();
     let url = format!("http://{address}/").parse()?;
-    let target = Target::new(&address.to_string(), "/");
+    let target = Target::new(address.to_string(), "/");
     for carrier in [Carrier::Http(url), Carrier::WebSocket(target)] {
         let mut reactor = Reactor::<Told>::new()?;
         let options =

@@ -357,7 +357,7 @@ fn a_shutdown_waits_for_work_and_its_answer_says_that_it_is_the_last() {
             let (gate, at_work) = (gate.clone(), at_work.clone());
             let work = move || {
                 at_work.send(()).expect("the test waits");
-                gate.lock().expect("nobody panics").recv().expect("the test opens it")
+                gate.lock().expect("nobody panics").recv().expect("the test opens it");
             };
             exchange.offload(work, |exchange, (), ()| {
                 exchange.answer(StatusCode::OK).text("done");

@@ -51,7 +51,7 @@ impl<App: 'static> Client<App> {
         let encoding = options.encoding();
         #[cfg(feature = "rpc-web")]
         let posts = Posts::new(&options, service.limits());
-        let (reconnect, sends_again) = (options.reconnect.clone(), options.lost == Lost::SendAgain);
+        let (reconnect, sends_again) = (options.reconnect, options.lost == Lost::SendAgain);
         let way = Way::new(options, &service);
         let dial =
             Dial::new(reconnect, sends_again, move |remote, registry| way.begin(remote, registry));
