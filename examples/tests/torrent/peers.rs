@@ -113,6 +113,55 @@ fn our_web_server_has_it_where_no_peer_is() {
 }
 
 #[test]
+fn ours_find_each_other_on_the_network_and_libtorrent_finds_them() {
+    let (here, file, link) = made(&[]);
+    let (_seed, _) = seed(&file, &here, &["--lan"]);
+    for torrent in [&file, &link] {
+        let (code, there) = get(torrent, &["--lan"]);
+        assert_eq!(code, Some(0));
+        assert!(are_same(&here, &there));
+    }
+    let Some(python) = libtorrent() else { return };
+    let there = tempfile::tempdir().expect("a folder");
+    let words = ["-c", LIBTORRENT, &file, &text(&there), "0"];
+    let _theirs = Program::start_with(python, &words, &[("LAN", "")]);
+    wait_for(&here, &there);
+}
+
+#[test]
+fn who_knows_one_node_of_the_dht_finds_a_seed_by_its_link() {
+    let (here, file, link) = made(&[]);
+    let (_seed, node) = seed(&file, &here, &["--dht"]);
+    let (code, there) = get(&link, &["--dht-node", &node]);
+    assert_eq!(code, Some(0));
+    assert!(are_same(&here, &there));
+    let (code, there) = get(&link, &["--dht-node", &node, "--dht-read-only"]);
+    assert_eq!(code, Some(0));
+    assert!(are_same(&here, &there));
+    let ended = run(TORRENT, &["get", &link, "--dht-node", "nowhere"], b"");
+    assert_eq!(ended.code, Some(2), "{ended:?}");
+}
+
+/// Its node is asked by ours, and knows what ours has told it; and the other way around.
+#[test]
+fn nodes_of_libtorrent_and_ours_find_each_other_and_the_seed() {
+    let Some(python) = libtorrent() else { return };
+    let (here, file, link) = made(&[]);
+    let words = ["-c", LIBTORRENT, &file, &text(&here), "0"];
+    let theirs = Program::start_with(python, &words, &[("DHT", "")]);
+    let node = format!("127.0.0.1:{}", theirs.line());
+    let (code, there) = get(&link, &["--dht-node", &node]);
+    assert_eq!(code, Some(0));
+    assert!(are_same(&here, &there));
+    drop(theirs);
+    let (_seed, node) = seed(&file, &here, &["--dht"]);
+    let there = tempfile::tempdir().expect("a folder");
+    let words = ["-c", LIBTORRENT, &link, &text(&there), "0"];
+    let _theirs = Program::start_with(python, &words, &[("DHT", &*node)]);
+    wait_for(&here, &there);
+}
+
+#[test]
 fn one_file_of_several_is_got_alone() {
     let (here, file, _) = made(&[]);
     let (_seed, address) = seed(&file, &here, &[]);
