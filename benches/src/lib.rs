@@ -26,7 +26,8 @@
 //!
 //! - [`servers`]: the echo servers.
 //! - [`rooms`]: servers that send what one client says to all the others.
-//! - [`datagrams`]: servers on one UDP socket. [`chats`]: chat servers. [`webs`]: web servers.
+//! - [`datagrams`]: servers on one UDP socket. [`chats`]: chat servers. [`webs`]: web servers. [`calls`]: servers of
+//!   JSON-RPC.
 //! - [`timers`], [`messages`]: keepers of timers, and loops that other threads send to, in this process.
 //! - [`parts`], [`codecs`]: slots, queues, wire formats, in this process too.
 //! - [`transfers`]: servers of files, over FTP and TFTP.
@@ -45,8 +46,8 @@
 //! - [`pipeline`]: echo clients that write while they read, for messages that fill all buffers.
 //! - [`audience`], [`correspondents`]: the clients of a room, and of a datagram server.
 //! - [`user`], [`channel`], [`town`]: one client of a chat server, all on one channel, and ten thousand.
-//! - [`askers`]: clients of a web server, and of WebSockets.
-//! - [`callers`]: callers and subscribers of a JSON-RPC server.
+//! - [`askers`]: clients of a web server, of WebSockets, and callers of `sum`.
+//! - [`callers`]: callers and subscribers of a JSON-RPC server, to be counted.
 //! - [`offered`]: messages on a schedule, and their latencies. [`closed`]: clients that all wait at any
 //!   time. [`ping`]: quiet clients.
 //! - [`flood`]: clients that send as much as the server takes, and read little or nothing.
@@ -63,6 +64,7 @@ pub mod askers;
 pub mod audience;
 pub mod callers;
 pub mod callgrind;
+pub mod calls;
 pub mod channel;
 pub mod chats;
 pub mod closed;

@@ -16,16 +16,23 @@ use benches::report::destination::{self, Asked, Destination};
 use benches::report::results::{Measured, Results, Row};
 use benches::report::sections::{self, Scale};
 use benches::report::{lines, machine, page, rounds};
-use benches::{Result, chats, datagrams, descriptors, program, rooms, servers};
+use benches::{Result, callers, chats, datagrams, descriptors, program, rooms, servers, webs};
 use clap::Parser;
 use indicatif::{ProgressBar, ProgressStyle};
 
 /// The programs that the sections start.
-const PROGRAMS: [&str; 4] = [servers::PROGRAM, rooms::PROGRAM, datagrams::PROGRAM, chats::PROGRAM];
+const PROGRAMS: [&str; 6] = [
+    servers::PROGRAM,
+    rooms::PROGRAM,
+    datagrams::PROGRAM,
+    chats::PROGRAM,
+    webs::PROGRAM,
+    callers::PROGRAM,
+];
 
 /// Those that come with the feature `tls`.
 #[cfg(feature = "tls")]
-const WITH_TLS: &[&str] = &[benches::secure::PROGRAM, benches::webs::PROGRAM];
+const WITH_TLS: &[&str] = &[benches::secure::PROGRAM];
 #[cfg(not(feature = "tls"))]
 const WITH_TLS: &[&str] = &[];
 

@@ -1,5 +1,6 @@
 //! The groups of measurements, one file each, all with one silhouette: a function that lists the cases.
 
+pub mod calls;
 pub mod chat;
 pub mod codecs;
 pub mod connect;
@@ -32,5 +33,6 @@ pub fn all() -> Vec<Group> {
         web::group(),
         #[cfg(feature = "tls")]
         tls::group(),
+        calls::group(),
     ]
 }

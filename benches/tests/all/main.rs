@@ -1,5 +1,6 @@
 //! What is measured does what it is measured for: one program, so that it is linked once.
 
+mod calls;
 mod chats;
 mod datagrams;
 mod groups;

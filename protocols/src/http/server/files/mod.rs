@@ -129,17 +129,13 @@ impl Files {
         };
         let asked = Asked::new(request);
         if let Some(opened) = open_ready(&self.store, &wanted) {
-            return reply(exchange, &asked, &self.options, Ok(Ok(opened)));
+            return reply(exchange, &asked, &self.options, Ok(opened));
         }
         let (store, options) = (self.store.clone(), Rc::clone(&self.options));
-        let posted = exchange.offload(
+        exchange.offload(
             move || open(&store, &wanted),
             move |exchange, _, opened| reply(exchange, &asked, &options, opened),
         );
-        if posted.is_err() {
-            let answer = exchange.answer(StatusCode::SERVICE_UNAVAILABLE).field("Retry-After", "1");
-            answer.text("Too much is going on; try again later.\n");
-        }
     }
 
     fn wanted(&self, path: &str, request: &Request<'_>) -> Option<Wanted> {

@@ -5,7 +5,6 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use http::StatusCode;
 use httparse::Header;
-use reactor::OffloadError;
 
 use super::FilesOptions;
 use super::open::{Content, Opened, Opening, Page};
@@ -56,16 +55,13 @@ pub(super) fn reply<App: 'static>(
     exchange: &mut Exchange<'_, '_, App>,
     asked: &Asked,
     options: &FilesOptions,
-    opened: Result<Result<Opened, StoreError>, OffloadError>,
+    opened: Result<Opened, StoreError>,
 ) {
     match opened {
-        Ok(Ok(Opened::File(opening))) => send(exchange, asked, options, opening),
-        Ok(Ok(Opened::Page(page))) => show(exchange, asked, options, page),
-        Ok(Ok(Opened::Redirect(name))) => redirect(exchange, asked, &name),
-        Ok(Err(error)) => refuse(exchange, &error),
-        Err(_) => {
-            exchange.answer(StatusCode::INTERNAL_SERVER_ERROR).text("Something went wrong here.\n");
-        }
+        Ok(Opened::File(opening)) => send(exchange, asked, options, opening),
+        Ok(Opened::Page(page)) => show(exchange, asked, options, page),
+        Ok(Opened::Redirect(name)) => redirect(exchange, asked, &name),
+        Err(error) => refuse(exchange, &error),
     }
 }
 
