@@ -63,6 +63,12 @@ impl<'x, 'e, 't, App: 'static> Answer<'x, 'e, 't, App> {
         self
     }
 
+    /// Adds fields that were written before, each with the end of its line.
+    pub(super) fn written(mut self, fields: &[u8]) -> Self {
+        self.head.extend_from_slice(fields);
+        self
+    }
+
     /// Adds a field whose value is written down.
     pub fn shown_field(mut self, name: &str, value: impl fmt::Display) -> Self {
         let text = value.to_string();
