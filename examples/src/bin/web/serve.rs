@@ -155,9 +155,20 @@ impl Serving {
     /// Runs a site until it is told to stop.
     pub(crate) fn serve<App: 'static>(
         &self,
+        site: Site<App>,
+        places: &[HostPort],
+        app: &mut App,
+    ) -> Result<(), Box<dyn Error>> {
+        self.serve_with(site, places, app, |_| Ok(()))
+    }
+
+    /// The same, and something beside it, which begins when all sockets are open.
+    pub(crate) fn serve_with<App: 'static>(
+        &self,
         mut site: Site<App>,
         places: &[HostPort],
         app: &mut App,
+        begin: impl FnOnce(&mut Registry<App>) -> Result<(), Box<dyn Error>>,
     ) -> Result<(), Box<dyn Error>> {
         if let Some(log) = self.log.open()? {
             site = site.with_log(log);
@@ -172,6 +183,7 @@ impl Serving {
         };
         let mut listening = open(reactor.registry(), &Rc::new(site), places, &listen)?;
         listening.extend(tls.as_ref().map(Served::to_string));
+        begin(reactor.registry())?;
         stop::on_request(reactor.registry())?;
         tls.iter().try_for_each(|tls| tls.reload_on_hangup(reactor.registry()))?;
         service.serve(reactor.registry(), &self.service)?;

@@ -206,7 +206,7 @@ impl<App: 'static> Relay<App> {
     fn fail(self, failure: &Failure, registry: &mut Registry<App>) {
         let Self { attempt, at, .. } = self;
         attempt.shared.backends.note_failure(at, failure, registry);
-        attempt.shared.tell(at, failure);
+        attempt.shared.tell_failure(at, failure);
         let passage = Rc::clone(&attempt.passage);
         let is_lost = matches!(failure, Failure::NoAnswer | Failure::Lost(_));
         let may_again = match passage.stage.get() {
@@ -360,7 +360,7 @@ impl<App: 'static> Reader<App> for Relay<App> {
             (Heard::Head { trailers }, outcome) => {
                 let trailers = trailers.clone();
                 if let Err(failure) = &outcome {
-                    self.attempt.shared.tell(self.at, failure);
+                    self.attempt.shared.tell_failure(self.at, failure);
                 }
                 self.with_exchange(registry, move |exchange, _| {
                     passage.stage.set(Stage::Over);
