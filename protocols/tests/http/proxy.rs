@@ -601,6 +601,14 @@ fn a_backend_that_answers_no_to_an_upgrade_is_heard() {
     assert!(head.contains("Connection: Upgrade\r\nUpgrade: websocket\r\n"), "{head}");
     stream.write_all(b"HTTP/1.1 403 No\r\nContent-Length: 2\r\n\r\nno").expect("the proxy reads");
     assert_eq!(statuses(&peer.hear("no")), [403]);
+    // What a client has to change to is said by the one connection to the other.
+    peer.say("GET / HTTP/1.1\r\nHost: h\r\n\r\n");
+    hear(&mut stream, "\r\n\r\n");
+    let answer = "HTTP/1.1 426 Do\r\nConnection: upgrade\r\nUpgrade: h2c, websocket\r\n";
+    stream.write_all(format!("{answer}Content-Length: 2\r\n\r\nno").as_bytes()).expect("it reads");
+    let answer = peer.hear("no");
+    assert!(answer.contains("Upgrade: websocket\r\n"), "{answer}");
+    assert!(answer.contains("Connection: Upgrade\r\n") && !answer.contains("h2c"), "{answer}");
     // One that changes to what was not offered is not followed.
     peer.say("GET / HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n");
     hear(&mut stream, "\r\n\r\n");

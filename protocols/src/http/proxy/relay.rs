@@ -270,6 +270,12 @@ impl<App: 'static> Reader<App> for Relay<App> {
         let mut head = Vec::with_capacity(1024);
         write_status_line(&mut head, response);
         passing.iter().for_each(|(name, value)| write_field(&mut head, name, value));
+        if status == StatusCode::UPGRADE_REQUIRED {
+            // It says to which protocol (RFC 9110, 15.5.22), and that was for the other connection.
+            let names = self.attempt.shared.options.upgrades.iter();
+            let named = names.filter(|name| response.fields().lists("upgrade", name));
+            named.for_each(|name| write_field(&mut head, "Upgrade", name.as_bytes()));
+        }
         let has_date = response.fields().get("date").is_some();
         let length = length_of(response, self.attempt.outline.is_head());
         let id = call.id();

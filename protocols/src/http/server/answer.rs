@@ -219,6 +219,10 @@ impl<'x, 'e, 't, App: 'static> Answer<'x, 'e, 't, App> {
             _ => true,
         };
         manner.is_persistent &= may_discard;
+        if self.status == StatusCode::UPGRADE_REQUIRED {
+            // Upgrade, which it has to have, is for this connection alone (RFC 9110, 7.8 and 15.5.22).
+            head.extend_from_slice(b"Connection: Upgrade\r\n");
+        }
         match (manner.is_persistent, manner.is_old) {
             (true, false) => {}
             (true, true) => head.extend_from_slice(b"Connection: keep-alive\r\n"),
