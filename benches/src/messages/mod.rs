@@ -32,6 +32,7 @@ pub enum Mailbox {
     /// The reactor's handle: ours.
     Reactor,
     /// The reactor's sender of one type: ours as well.
+    #[value(name = "reactor-sender")]
     Sender,
     /// mio's waker and crossbeam's channel.
     Crossbeam,

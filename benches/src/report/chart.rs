@@ -5,7 +5,7 @@ use std::path::Path;
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 
-use super::contest::{Kind, OURS};
+use super::contest::{Kind, is_ours};
 use super::page::spell;
 use super::results::Table;
 use crate::Result;
@@ -186,7 +186,7 @@ impl Picture {
                 .zip(&curve.figures)
                 .filter_map(|(step, figure)| Some((f64::from(step), (*figure)?)))
                 .collect();
-            let is_ours = curve.name == OURS;
+            let is_ours = is_ours(&curve.name);
             let style = colour.stroke_width(if is_ours { 3 } else { 1 });
             if is_joined {
                 chart.draw_series(LineSeries::new(points.iter().copied(), style))?;

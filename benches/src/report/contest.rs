@@ -15,6 +15,11 @@ use crate::Result;
 /// The name of the entrant that the page is about.
 pub const OURS: &str = "reactor";
 
+/// Whether an entrant is the reactor, in one of the ways in which it can be used.
+pub fn is_ours(name: &str) -> bool {
+    name.starts_with(OURS)
+}
+
 /// Something that is measured again and again.
 pub trait Trial {
     /// Measures it once: a figure for every column of its contest.

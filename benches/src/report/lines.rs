@@ -5,7 +5,7 @@ use std::fmt::Write;
 
 use serde::Deserialize;
 
-use super::contest::OURS;
+use super::contest::{OURS, is_ours};
 use super::page::spell;
 use super::results::{Results, Row};
 use crate::Result;
@@ -26,6 +26,9 @@ pub struct Line {
     /// The column, from zero.
     #[serde(default)]
     pub column: usize,
+    /// Who of us, where there are several ways to use the reactor.
+    #[serde(default = "ours")]
+    pub entrant: String,
     /// Whether the figure is meant, or its ratio to the ruler.
     pub reading: Reading,
     /// How much it may be.
@@ -44,6 +47,21 @@ pub enum Reading {
     Ratio,
 }
 
+/// A line, and what was measured of it, as text.
+struct Held {
+    measured: String,
+    peer: String,
+    ruler: String,
+    outcome: Outcome,
+}
+
+impl Default for Held {
+    fn default() -> Self {
+        let [measured, peer, ruler] = [(); 3].map(|()| "–".to_owned());
+        Self { measured, peer, ruler, outcome: Outcome::Unknown }
+    }
+}
+
 /// What became of a line.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Outcome {
@@ -60,6 +78,10 @@ struct File {
     line: Vec<Line>,
 }
 
+fn ours() -> String {
+    OURS.to_owned()
+}
+
 /// The committed lines.
 pub fn all() -> Result<Vec<Line>> {
     let file: File = toml::from_str(LINES)?;
@@ -70,14 +92,14 @@ pub fn all() -> Result<Vec<Line>> {
 pub fn write(lines: &[Line], results: &Results) -> String {
     let mut text = String::from(
         "## The lines aimed at\n\n\
-         What this loop was to reach, through its public calls with every limit on, before it was \
-         written. A ratio is to a raw epoll loop. The ruler is the first of its table: where it misses a \
-         line itself, the line was drawn on another machine, from programs in C.\n\n\
-         | | at most | measured | the ruler | |\n|---|---|---|---|---|\n",
+         What this loop is to reach, through its public calls with every limit on. A ratio is to a raw \
+         epoll loop. The ruler is the first of its table, a program that does this one thing and nothing else: \
+         whatever is asked of a loop beyond it costs something. The best peer is the best of all the others.\n\n\
+         | | at most | measured | the best peer | the ruler | |\n|---|---|---|---|---|---|\n",
     );
     let mut missed = String::new();
     for line in lines {
-        let (measured, ruler, outcome) = hold(line, results).unwrap_or_else(unknown);
+        let Held { measured, peer, ruler, outcome } = hold(line, results).unwrap_or_default();
         let verdict = match outcome {
             Outcome::Unknown => "not measured".to_owned(),
             Outcome::Met => "met".to_owned(),
@@ -86,7 +108,7 @@ pub fn write(lines: &[Line], results: &Results) -> String {
         };
         let _ = writeln!(
             text,
-            "| {} | {} | {measured} | {ruler} | {verdict} |",
+            "| {} | {} | {measured} | {peer} | {ruler} | {verdict} |",
             line.what, line.at_most
         );
         if let Outcome::Missed(_) = outcome {
@@ -101,30 +123,37 @@ pub fn write(lines: &[Line], results: &Results) -> String {
     text
 }
 
-/// What was measured, of the reactor and of the ruler, as text, and what became of the line; `None` if
-/// it was not measured.
-fn hold(line: &Line, results: &Results) -> Option<(String, String, Outcome)> {
+/// Holds a line against what was measured; `None` if it was not.
+fn hold(line: &Line, results: &Results) -> Option<Held> {
     let table = results.table(&line.section, &line.table)?;
     let kind = table.columns.get(line.column)?.kind;
-    let ours = table.row(OURS)?;
-    let figure = |row: &Row| table.figure(row, line.column);
-    Some(match line.reading {
-        Reading::Value => {
-            let ruler = table.rows.first().and_then(figure);
-            let (ours, ruler) =
-                (figure(ours)?, ruler.map_or("–".to_owned(), |ruler| spell(kind, ruler)));
-            (spell(kind, ours), ruler, judge(ours, ours, line.at_most))
+    let ours = table.row(&line.entrant)?;
+    let figure = |row: &Row| match line.reading {
+        Reading::Value => table.figure(row, line.column),
+        Reading::Ratio => Some(row.cells.get(line.column)?.ratio?[1]),
+    };
+    let spell = |figure| match line.reading {
+        Reading::Value => spell(kind, figure),
+        Reading::Ratio => format!("{figure:.2}"),
+    };
+    let peers = table.rows.iter().skip(1).filter(|row| !is_ours(&row.name));
+    let best = peers
+        .filter_map(|row| Some((&row.name, figure(row)?)))
+        .min_by(|(_, one), (_, other)| one.total_cmp(other));
+    let median = figure(ours)?;
+    let (measured, low) = match (line.reading, ours.cells.get(line.column)?.ratio) {
+        (Reading::Ratio, Some([low, _, high])) => {
+            (format!("{median:.2} ({low:.2}–{high:.2})"), low)
         }
-        Reading::Ratio => {
-            let [low, median, high] = ours.cells.get(line.column)?.ratio?;
-            let measured = format!("{median:.2} ({low:.2}–{high:.2})");
-            (measured, "1".to_owned(), judge(low, median, line.at_most))
-        }
+        _ => (spell(median), median),
+    };
+    let ruler = table.rows.first().and_then(figure);
+    Some(Held {
+        measured,
+        peer: best.map_or("–".to_owned(), |(name, best)| format!("{name} {}", spell(best))),
+        ruler: ruler.map_or("–".to_owned(), spell),
+        outcome: judge(low, median, line.at_most),
     })
-}
-
-fn unknown() -> (String, String, Outcome) {
-    ("–".to_owned(), "–".to_owned(), Outcome::Unknown)
 }
 
 /// Figures are shown with two digits behind the point, and held as they are shown.

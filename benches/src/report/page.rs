@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use super::chart::Picture;
-use super::contest::{Drawing, Kind, OURS};
+use super::contest::{Drawing, Kind, is_ours};
 use super::lines::Line;
 use super::results::{Cell, Measured, Results, Row, Table};
 use crate::Result;
@@ -81,7 +81,7 @@ fn table(number: usize, table: &Table) -> String {
 }
 
 fn row(row: &Row, table: &Table) -> String {
-    let name = if row.name == OURS { format!("**{OURS}**") } else { row.name.clone() };
+    let name = if is_ours(&row.name) { format!("**{}**", row.name) } else { row.name.clone() };
     let cells: String = match &row.failure {
         Some(failure) => {
             let rest = "| |".repeat(table.columns.len() - 1);

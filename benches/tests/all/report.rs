@@ -107,11 +107,18 @@ fn a_line_that_is_missed_is_told_with_what_stands_in_the_way() -> Result {
         section: "pretence".to_owned(),
         table: "pret".to_owned(),
         column: 0,
+        entrant: "reactor".to_owned(),
         reading,
         at_most,
         obstacle: format!("an obstacle to {what}"),
     };
-    let entrants = vec![pretend("epoll", 2_000.0, 3), pretend("reactor", 3_000.0, 3)];
+    let entrants = vec![
+        pretend("epoll", 2_000.0, 3),
+        pretend("reactor", 3_000.0, 3),
+        pretend("reactor-sender", 1_000.0, 3),
+        pretend("tokio", 5_000.0, 3),
+        pretend("mio", 4_000.0, 3),
+    ];
     let results = results(&contest(Between::Stays, entrants), Vec::new());
     let lines = [
         line("missed", Reading::Value, 2_500.0),
@@ -120,11 +127,11 @@ fn a_line_that_is_missed_is_told_with_what_stands_in_the_way() -> Result {
     ];
     let text = write(&results, &lines)?;
     assert!(
-        text.contains("| missed | 2500 | 3.00 µs | 2.00 µs | **missed by 20 %** |\n"),
+        text.contains("| missed | 2500 | 3.00 µs | mio 4.00 µs | 2.00 µs | **missed by 20 %** |\n"),
         "{text}"
     );
-    assert!(text.contains("| met | 1.5 | 1.50 (1.50–1.50) | 1 | met |\n"), "{text}");
-    assert!(text.contains("| unknown | 1 | – | – | not measured |\n"), "{text}");
+    assert!(text.contains("| met | 1.5 | 1.50 (1.50–1.50) | mio 2.00 | 1.00 | met |\n"), "{text}");
+    assert!(text.contains("| unknown | 1 | – | – | – | not measured |\n"), "{text}");
     assert!(text.contains("- **missed**: an obstacle to missed\n"), "{text}");
     assert!(!text.contains("an obstacle to met"), "{text}");
     Ok(())
