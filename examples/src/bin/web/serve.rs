@@ -139,6 +139,10 @@ pub(crate) struct Serving {
     #[command(flatten)]
     log: LogOptions,
 
+    /// Say in each answer how long it took, for browsers to show to who develops a page
+    #[arg(long)]
+    server_timing: bool,
+
     #[command(flatten)]
     accept_proxy: AcceptProxy,
 
@@ -172,6 +176,10 @@ impl Serving {
     ) -> Result<(), Box<dyn Error>> {
         if let Some(log) = self.log.open()? {
             site = site.with_log(log);
+        }
+        if self.server_timing {
+            let settings = Settings { server_timing: true, ..site.settings().clone() };
+            site = site.with_settings(settings);
         }
         let mut reactor = Reactor::<App>::new()?;
         let tls = self.tls.load_for(PROTOCOLS)?;
