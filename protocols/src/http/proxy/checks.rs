@@ -63,7 +63,7 @@ impl Default for Checks {
 #[non_exhaustive]
 pub enum NotWatched {
     /// It is no path.
-    #[error("{0:?} is no path: it begins with a slash")]
+    #[error("{0:?} is no path: one begins with a slash")]
     Path(String),
     /// There are too many timers.
     #[error(transparent)]
