@@ -26,10 +26,13 @@
 //!
 //! - [`servers`]: the echo servers.
 //! - [`rooms`]: servers that send what one client says to all the others.
-//! - [`datagrams`]: servers on one UDP socket. [`chats`]: chat servers. [`webs`]: web servers.
+//! - [`datagrams`]: servers on one UDP socket. [`chats`]: chat servers. [`webs`]: web servers. [`calls`]: servers of
+//!   JSON-RPC.
 //! - [`timers`], [`messages`]: keepers of timers, and loops that other threads send to, in this process.
 //! - [`parts`], [`codecs`]: slots, queues, wire formats, in this process too.
 //! - [`transfers`]: servers of files, over FTP and TFTP.
+//! - `secure`: servers that speak TLS, and `secured`, their clients: with the feature `tls` only, as the loop is
+//!   another one with it.
 //!
 //! By whom, and how:
 //!
@@ -43,8 +46,8 @@
 //! - [`pipeline`]: echo clients that write while they read, for messages that fill all buffers.
 //! - [`audience`], [`correspondents`]: the clients of a room, and of a datagram server.
 //! - [`user`], [`channel`], [`town`]: one client of a chat server, all on one channel, and ten thousand.
-//! - [`askers`]: clients of a web server, and of WebSockets.
-//! - [`callers`]: callers and subscribers of a JSON-RPC server.
+//! - [`askers`]: clients of a web server, of WebSockets, and callers of `sum`.
+//! - [`callers`]: callers and subscribers of a JSON-RPC server, to be counted.
 //! - [`offered`]: messages on a schedule, and their latencies. [`closed`]: clients that all wait at any
 //!   time. [`ping`]: quiet clients.
 //! - [`flood`]: clients that send as much as the server takes, and read little or nothing.
@@ -61,6 +64,7 @@ pub mod askers;
 pub mod audience;
 pub mod callers;
 pub mod callgrind;
+pub mod calls;
 pub mod channel;
 pub mod chats;
 pub mod closed;
@@ -85,6 +89,10 @@ pub mod processor;
 pub mod program;
 pub mod report;
 pub mod rooms;
+#[cfg(feature = "tls")]
+pub mod secure;
+#[cfg(feature = "tls")]
+pub mod secured;
 pub mod servers;
 pub mod strace;
 pub mod table;

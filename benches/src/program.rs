@@ -1,6 +1,7 @@
 //! A server of this package as a child process: started, measured, told to end.
 
 use std::env;
+use std::fs;
 use std::io::{BufRead, BufReader};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::os::unix::process::ExitStatusExt;
@@ -31,8 +32,10 @@ pub fn build<'a>(names: impl IntoIterator<Item = &'a str>) -> Result {
         .args(["build", "--quiet", "--profile", profile, "--package", env!("CARGO_PKG_NAME")])
         .args(names.into_iter().flat_map(|name| ["--bin", name]))
         .current_dir(env!("CARGO_MANIFEST_DIR"));
-    if cfg!(feature = "sim") {
-        command.args(["--features", "sim"]);
+    for (is_on, feature) in [(cfg!(feature = "sim"), "sim"), (cfg!(feature = "tls"), "tls")] {
+        if is_on {
+            command.args(["--features", feature]);
+        }
     }
     let status = command.status()?;
     if status.success() { Ok(()) } else { Err(format!("cargo build: {status}").into()) }
@@ -172,9 +175,18 @@ impl Server {
         }
     }
 
+    /// Of its process, and of those that it has started.
     fn processor_time(&self) -> Result<Duration> {
-        let pid = nix::unistd::Pid::from_raw(self.pid().as_raw_nonzero().get());
-        Ok(ClockId::pid_cpu_clock_id(pid)?.now()?.into())
+        let pid = self.pid().as_raw_nonzero().get();
+        let children = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children"));
+        let children = children.unwrap_or_default();
+        let children = children.split_whitespace().filter_map(|pid| pid.parse().ok());
+        let mut sum = Duration::ZERO;
+        for pid in std::iter::once(pid).chain(children) {
+            let clock = ClockId::pid_cpu_clock_id(nix::unistd::Pid::from_raw(pid))?;
+            sum += Duration::from(clock.now()?);
+        }
+        Ok(sum)
     }
 }
 
@@ -193,19 +205,27 @@ pub struct Running {
     pub server: Server,
     /// Its files, which it may read as long as it runs.
     _directory: Option<TempDir>,
+    /// The server behind it, if it has one.
+    _behind: Option<Box<Running>>,
 }
 
 impl Running {
     /// One that is there.
     #[must_use]
     pub fn new(server: Server) -> Self {
-        Self { server, _directory: None }
+        Self { server, _directory: None, _behind: None }
     }
 
     /// Starts a program that is not of this package, with its files, told to listen at `address`.
     pub fn start_at(directory: TempDir, program: &Program, address: SocketAddr) -> Result<Self> {
         let server = program.start_at(address, |address| TcpStream::connect(address).is_ok())?;
-        Ok(Self { server, _directory: Some(directory) })
+        Ok(Self { server, _directory: Some(directory), _behind: None })
+    }
+
+    /// The same, before another one, which ends with it.
+    #[must_use]
+    pub fn before(self, behind: Running) -> Self {
+        Self { _behind: Some(Box::new(behind)), ..self }
     }
 }
 

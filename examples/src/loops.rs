@@ -22,6 +22,12 @@ impl LoopOptions {
         all.div_ceil(self.loops.get())
     }
 
+    /// Whether there is more than one.
+    #[must_use]
+    pub fn are_several(self) -> bool {
+        self.loops > NonZeroUsize::MIN
+    }
+
     /// So many loops.
     #[must_use]
     pub fn loops(self) -> Loops {

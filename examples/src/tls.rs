@@ -218,6 +218,12 @@ impl CallTls {
         Self { tls, trust: Trust { tls_ca: ca, tls_pin: pins, tls_name: name } }
     }
 
+    /// The same, and TLS anyhow if the address says so.
+    #[must_use]
+    pub fn or(&self, tls: bool) -> Self {
+        Self { tls: self.tls || tls, trust: self.trust.clone() }
+    }
+
     /// What was asked for, to talk to this host. It reads files, so it comes before the loop begins.
     ///
     /// # Errors

@@ -13,6 +13,7 @@ use support::{Ended, Program, run};
 
 const CHAT: &str = env!("CARGO_BIN_EXE_chat");
 const BOT: &str = env!("CARGO_BIN_EXE_chat-bot");
+const TORRENT: &str = env!("CARGO_BIN_EXE_torrent");
 
 /// `chat`, to its end.
 #[track_caller]
@@ -600,6 +601,21 @@ fn accounts_are_changed_and_users_removed_while_the_server_runs() {
     assert_eq!(order(&["kick", "carl", "too loud"]).text(), "disconnected carl");
     dora.sees("-- carl has quit (Killed (the operator of the machine (too loud)))");
     assert_eq!(order(&["kick", "nobody"]).errors, "chat: there is nobody called nobody");
+    let _erin = Person::in_room(&address, "erin");
+    dora.sees("-- erin (");
+    let banned = order(&["ban", "erin!*@127.0.0.?", "too loud again"]);
+    assert_eq!(banned.text(), "banned erin!*@127.0.0.?; disconnected 1", "{banned:?}");
+    dora.sees("-- erin has quit (Banned (too loud again))");
+    let turned_away = chat(&["connect", &address, "--nick", "Erin"], "");
+    assert!(
+        turned_away.errors.contains("banned from this server: too loud again"),
+        "{turned_away:?}"
+    );
+    assert_eq!(order(&["bans"]).text(), "erin!*@127.0.0.? too loud again");
+    assert!(order(&["ban", "a:erin"]).errors.contains("that is no mask"));
+    assert_eq!(order(&["unban", "ERIN!*@127.0.0.?"]).text(), "lifted the ban of ERIN!*@127.0.0.?");
+    assert_eq!(order(&["unban", "erin"]).errors, "chat: there is no such ban");
+    Person::in_room(&address, "erin").leaves();
     assert_eq!(order(&["reload"]).text(), "read the configuration anew");
     assert!(order(&["statistics"]).text().contains("connections"), "{:?}", order(&["statistics"]));
     assert!(order(&["snapshot"]).text().contains("timers"), "{:?}", order(&["snapshot"]));
@@ -613,6 +629,31 @@ fn accounts_are_changed_and_users_removed_while_the_server_runs() {
 
 // ── the bot ─────────────────────────────────────────────────────────────────────────────────────
 
+/// Chat brings people together, and then it is no longer needed.
+#[test]
+fn a_bot_gives_files_to_who_reads_its_link_also_when_the_server_has_gone() {
+    let (server, address) = serve(&[]);
+    let mut ann = Person::in_room(&address, "ann");
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("photos");
+    fs::write(&file, support::noise(300_000)).expect("a file");
+    let path = file.to_str().expect("it is text");
+    let _bot = Program::start(BOT, &[&address, "--channel", "#room", "--share", path]);
+    let said = ann.sees("#room -bot- photos, 292.97 KiB: ");
+    ann.types("!files");
+    let again = ann.sees("#room -bot- ann: photos");
+    let (_, link) = said.split_once("KiB: ").expect("there is a link");
+    assert!(link.starts_with("magnet:?xt=urn:btih:") && again.ends_with(link), "{said}; {again}");
+    ann.leaves();
+    server.stop();
+    let place = tempfile::tempdir().expect("a folder");
+    let to = place.path().to_str().expect("it is text");
+    let ended = run(TORRENT, &["get", link, "--output", to, "--once"], b"");
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    let [theirs, ours] = [file, place.path().join("photos")].map(fs::read);
+    assert_eq!(ours.expect("it is there"), theirs.expect("it is there"));
+}
+
 #[test]
 fn a_bot_answers_in_the_channel_and_alone() {
     let (server, address) = serve(&[]);
@@ -625,7 +666,7 @@ fn a_bot_answers_in_the_channel_and_alone() {
     ann.types("!seen ann");
     assert!(ann.sees("#room -bot-").starts_with("#room -bot- ann: ann was last seen "));
     ann.types("/msg bot !help");
-    assert_eq!(ann.sees("bot -bot-"), "bot -bot- !roll 2d6, !remind 10m TEXT, !seen NICK");
+    assert_eq!(ann.sees("bot -bot-"), "bot -bot- !roll 2d6, !remind 10m TEXT, !seen NICK, !files");
     ann.types("!remind 1s tea");
     assert_eq!(ann.sees("#room -bot-"), "#room -bot- ann: in 1 second, then");
     assert_eq!(ann.sees("#room -bot-"), "#room -bot- ann: tea");

@@ -11,6 +11,7 @@ use support::{ECHO, Ended, PLAYGROUND, PROXY, TRANSFER, run};
 const CHAT: &str = env!("CARGO_BIN_EXE_chat");
 const WEB: &str = env!("CARGO_BIN_EXE_web");
 const RPC: &str = env!("CARGO_BIN_EXE_rpc");
+const NATS: &str = env!("CARGO_BIN_EXE_nats");
 const BOT: &str = env!("CARGO_BIN_EXE_chat-bot");
 const KEY_VALUE: &str = env!("CARGO_BIN_EXE_key-value");
 const GAME: &str = env!("CARGO_BIN_EXE_embed-game-loop");
@@ -25,10 +26,11 @@ fn commands() -> Vec<(&'static str, Vec<&'static str>)> {
     if !cfg!(mio_unsupported_force_poll_poll) {
         commands.push((POLL, Vec::new()));
     }
-    let named: [(&str, &[&str]); 4] = [
+    let named: [(&str, &[&str]); 5] = [
         (ECHO, &["serve", "send", "ping"]),
         (CHAT, &["serve", "connect", "account", "account add", "account list"]),
         (TRANSFER, &["serve", "get", "put", "list", "user", "user add"]),
+        (NATS, &["sub", "pub", "request", "reply", "kv", "kv add", "kv watch"]),
         (TORRENT, &["create", "show", "check", "tracker"]),
     ];
     for (program, names) in named {

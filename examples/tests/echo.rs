@@ -11,6 +11,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
+use std::time::{Duration, Instant};
 
 use command_fds::{CommandFdExt, FdMapping};
 use rustix::process::{Pid, Signal, kill_process};
@@ -452,6 +453,8 @@ fn hammer(address: &str, stop: &AtomicBool) -> std::io::Result<u64> {
         stream.write_all(b"here")?;
         let mut back = [0; 4];
         retry(|| stream.read_exact(&mut back))?;
+        // It ends by a reset, so that its port is free at once: there are 28,000 of them.
+        rustix::net::sockopt::set_socket_linger(&stream, Some(Duration::ZERO))?;
         served += 1;
     }
     Ok(served)
@@ -481,6 +484,35 @@ fn nobody_is_refused_or_lost_while_successors_take_over() {
     assert_eq!(length, 8);
     kill_process(process, Signal::INT).expect("it runs");
     assert_eq!(server.ended().code, Some(0));
+}
+
+/// `cargo test -p examples --test echo -- --ignored --nocapture ten_upgrades`, by hand: it prints how many a second
+/// there were. What `docs/restarts.md` has is from here.
+#[test]
+#[ignore = "a measurement, of some seconds"]
+fn ten_upgrades_under_as_many_connects_as_there_can_be_lose_nobody() {
+    for loops in ["1", "2"] {
+        let words = ["--listen", "127.0.0.1:0", "--loops", loops];
+        let (server, addresses) = Program::serve(&words);
+        let (stop, begun) = (AtomicBool::new(false), Instant::now());
+        let mut process = server.id();
+        let served: u64 = thread::scope(|scope| {
+            let clients = [(); 24].map(|()| scope.spawn(|| hammer(&addresses[0], &stop)));
+            for round in 1..=10 {
+                process = upgrade(&server, process);
+                while begun.elapsed() < round * Duration::from_secs(1) {
+                    thread::sleep(Duration::from_millis(10));
+                }
+            }
+            stop.store(true, Ordering::Relaxed);
+            let clients = clients.map(|client| client.join().expect("no panic"));
+            clients.into_iter().map(|it| it.expect("nobody is refused or lost")).sum()
+        });
+        let rate = served as f64 / begun.elapsed().as_secs_f64();
+        println!("loops: {loops}: {served} served, {rate:.0} a second, none refused or lost");
+        kill_process(process, Signal::INT).expect("it runs");
+        assert_eq!(server.ended().code, Some(0));
+    }
 }
 
 // ── several loops ───────────────────────────────────────────────────────────────────────────────

@@ -65,8 +65,10 @@ fn everything_answers_and_ctrl_c_tells_what_happened() {
 #[test]
 fn files_are_there_to_be_fetched() {
     let any = "127.0.0.1:0";
-    let playground =
-        Program::start(PLAYGROUND, &["--tcp", any, "--udp", any, "--ftp", any, "--tftp", any]);
+    let playground = Program::start(
+        PLAYGROUND,
+        &["--tcp", any, "--udp", any, "--ftp", any, "--tftp", any, "--seed", any],
+    );
     open(&playground);
     let lines = std::iter::from_fn(|| Some(playground.line()).filter(|line| !line.is_empty()));
     let lines: Vec<String> = lines.collect();
@@ -84,9 +86,44 @@ fn files_are_there_to_be_fetched() {
         assert_eq!(ended.code, Some(0), "{url}: {ended:?}");
         assert_eq!(std::fs::metadata(&target).expect("it is there").len(), length);
     }
+    // As it is printed, with the program beside it.
+    let line = lines.iter().find(|line| line.trim_start().starts_with("seed "));
+    let words: Vec<&str> = line.expect("a line").split_whitespace().skip(3).collect();
+    let command = words.join(" ").replace("DIR", place.path().to_str().expect("it is text"));
+    let ended = support::run("sh", &["-c", &command], b"");
+    assert_eq!(ended.code, Some(0), "{command}: {ended:?}");
+    let zeros = std::fs::metadata(place.path().join("files/numbers/zeros")).expect("it is there");
+    assert_eq!(zeros.len(), 10_000_000);
     let report = playground.stop();
+    assert!(report.contains("seed: 100"), "{report}");
     assert!(report.contains("1 downloads"), "{report}");
     assert!(report.contains("tftp: sent 1 files"), "{report}");
+}
+
+/// Calls are made as it says: by what it prints.
+#[test]
+fn what_it_offers_can_be_called_and_described_as_it_says() {
+    let any = "127.0.0.1:0";
+    let playground =
+        Program::start(PLAYGROUND, &["--tcp", any, "--udp", any, "--calls", any, "--web", any]);
+    open(&playground);
+    let lines = std::iter::from_fn(|| Some(playground.line()).filter(|line| !line.is_empty()));
+    let lines: Vec<String> = lines.collect();
+    let typed = |kind: &str| {
+        let line =
+            lines.iter().find(|line| line.trim_start().starts_with(&format!("calls  {kind} ")));
+        let command: Vec<&str> = line.expect("it is printed").split_whitespace().skip(3).collect();
+        let ended = support::run("sh", &["-c", &command.join(" ")], b"");
+        assert_eq!(ended.code, Some(0), "{ended:?}");
+        ended.text()
+    };
+    assert_eq!(typed("tcp"), "3");
+    let page = typed("http");
+    for method in ["chat.say(", "files.read(", "statistics()", "snapshot()"] {
+        assert!(page.contains(&format!("\n{method}")), "{page}");
+    }
+    let report = playground.stop();
+    assert!(report.contains("calls: 2, 0 with an error"), "{report}");
 }
 
 #[test]

@@ -4,6 +4,7 @@
 mod support;
 
 use std::fs;
+use std::io::{BufRead, BufReader, Write};
 
 use support::{Ended, Program, run};
 
@@ -56,6 +57,20 @@ fn methods_are_called_by_position_and_by_name_and_say_what_is_wrong() {
     }
     let said = server.stop();
     assert!(said.contains("calls and notifications of"), "{said}");
+}
+
+#[test]
+fn a_proxy_is_believed_about_whom_it_speaks_for() {
+    let (server, address) = serve(&["--accept-proxy", "127.0.0.1", "--verbose"]);
+    let mut peer = support::connect(address.strip_prefix("tcp://").expect("a scheme"));
+    let said = b"PROXY TCP4 192.0.2.7 127.0.0.1 777 7\r\n{\"jsonrpc\":\"2.0\",\"method\":\"echo\",\"params\":[7],\"id\":1}\n";
+    peer.write_all(said).expect("it has room");
+    let mut answer = String::new();
+    BufReader::new(&peer).read_line(&mut answer).expect("it answers");
+    assert!(answer.contains("\"result\":7"), "{answer}");
+    assert!(server.error_with(" is ").ends_with("192.0.2.7:777"));
+    drop(peer);
+    server.stop();
 }
 
 #[test]

@@ -543,6 +543,34 @@ fn people_talk_beside_the_files() {
 }
 
 #[test]
+fn several_loops_have_a_site_each_and_one_log_and_people_talk_on_one() {
+    let tree = tree();
+    let (root, log) = (tree.path().to_string_lossy(), tree.path().join(".log"));
+    let words = ["serve", &root, "--loops", "3", "--log", &log.to_string_lossy()];
+    let (server, url) = start(&words);
+    let mut peers: Vec<_> =
+        (0..6).map(|_| connect(url.strip_prefix("http://").expect("a URL"))).collect();
+    for peer in &mut peers {
+        peer.write_all(b"GET /small HTTP/1.1\r\nHost: h\r\n\r\n").expect("it has room");
+        let mut answer = Vec::new();
+        while !answer.ends_with(&noise(100)) {
+            let mut some = [0; 1024];
+            let length = peer.read(&mut some).expect("it answers");
+            assert_ne!(length, 0, "{}", answer.escape_ascii());
+            answer.extend_from_slice(&some[..length]);
+        }
+    }
+    drop(peers);
+    let report = server.stop();
+    assert!(report.starts_with("shut down in "), "{report}");
+    let lines = fs::read_to_string(&log).expect("it is there");
+    assert_eq!(lines.lines().filter(|line| line.contains("GET /small")).count(), 6, "{lines}");
+    let ended = run(WEB, &["serve", &root, "--chat", "--loops", "2"], b"");
+    assert_eq!(ended.code, Some(1));
+    assert!(ended.errors.contains("--chat stays on one loop"), "{ended:?}");
+}
+
+#[test]
 fn exit_codes_are_those_that_scripts_know() {
     let nobody = format!("http://127.0.0.1:{}/", free_port());
     for (url, code) in [("ftp://h/", 1), ("http://a b/", 3), (&*nobody, 7)] {

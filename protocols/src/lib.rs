@@ -9,6 +9,7 @@
 //! | [`chat`] | IRC: a server, its accounts, and clients |
 //! | [`echo`] | RFC 862 over TCP, UDP and Unix sockets, server and client: the template of the others |
 //! | [`http`] | HTTP/1.1: a server with files and routes, and a client |
+//! | [`nats`] | NATS: a client of its servers, requests, and the key-value store of JetStream |
 //! | [`rpc`] | JSON-RPC 2.0: calls, notifications and subscriptions, both ways on every stream |
 //! | [`torrent`] | BitTorrent: peers, trackers, and the files they share |
 //! | [`transfer`] | FTP and TFTP, into and out of such a tree |
@@ -27,7 +28,7 @@
 //!
 //! # Features
 //!
-//! - `chat`, `http`, `rpc`, `torrent`, `transfer`, `websocket`: those protocols (default).
+//! - `chat`, `http`, `nats`, `rpc`, `torrent`, `transfer`, `websocket`: those protocols (default).
 //! - `rpc-web`: `rpc` by HTTP and by WebSocket, which are part of it (default).
 //! - `tls`: TLS for the clients of echo and chat. Servers have it from the options of their listeners
 //!   ([`ListenOptions`](reactor::ListenOptions)), whatever the protocol.
@@ -51,6 +52,17 @@
 
 #![forbid(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
+// The map above names what is there with every feature. With fewer, what is not there is no link.
+#![cfg_attr(
+    not(all(
+        feature = "chat",
+        feature = "rpc-web",
+        feature = "tls",
+        feature = "torrent",
+        feature = "transfer"
+    )),
+    allow(rustdoc::broken_intra_doc_links)
+)]
 
 pub mod budget;
 #[cfg(feature = "chat")]
@@ -60,6 +72,8 @@ mod counts;
 pub mod echo;
 #[cfg(feature = "http")]
 pub mod http;
+#[cfg(feature = "nats")]
+pub mod nats;
 #[cfg(any(feature = "chat", feature = "transfer"))]
 pub mod password;
 #[cfg(feature = "rpc")]

@@ -7,6 +7,8 @@ use std::str::FromStr;
 
 use thiserror::Error;
 
+use crate::words::debug_in_words;
+
 /// The address of a socket of either family, with one spelling for both.
 ///
 /// | text | what it names |
@@ -56,12 +58,17 @@ const LONGEST_NAME: usize = 253;
 const LONGEST_LABEL: usize = 63;
 
 /// The text is not an [`Address`].
-#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[derive(Clone, PartialEq, Eq, Error)]
 #[error("'{0}' is not an address: {why}", why = why_not(.0))]
 pub struct ParseAddressError(String);
 
+debug_in_words!(ParseAddressError);
+
 /// What is wrong with a text that is no address.
 fn why_not(text: &str) -> &'static str {
+    if text.starts_with("unix:") {
+        return "what follows 'unix:' has to be a PATH, or @NAME for an abstract one";
+    }
     let host = text.rsplit_once(':').map(|(host, _)| host.trim_matches(['[', ']']));
     let is_host = |host: &str| host.parse::<IpAddr>().is_ok() || is_name(host);
     if host.is_some_and(is_host) && text.parse::<IpAddr>().is_err() {
@@ -288,6 +295,11 @@ mod tests {
         for text in ["::1", "1.2.3.4", "localhost"] {
             let error = text.parse::<Address>().expect_err("it is no address");
             assert!(error.to_string().contains("expected IPV4:PORT"), "{error}");
+        }
+        for text in ["unix:", "unix:@"] {
+            let error = text.parse::<Address>().expect_err("it is no address");
+            let why = "what follows 'unix:' has to be a PATH, or @NAME for an abstract one";
+            assert_eq!(error.to_string(), format!("'{text}' is not an address: {why}"));
         }
     }
 

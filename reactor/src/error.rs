@@ -11,9 +11,12 @@ use bytes::Bytes;
 use thiserror::Error;
 
 use crate::Address;
+use crate::words::debug_in_words;
+
+debug_in_words!(OpenError, Stale, TimersFull, OffloadError, LoopError);
 
 /// A socket could not be opened: by `listen`, `connect`, `bind_datagram` or an `adopt`.
-#[derive(Debug, Error)]
+#[derive(Error)]
 #[non_exhaustive]
 pub enum OpenError {
     /// Another socket has the address (`EADDRINUSE`).
@@ -129,12 +132,12 @@ pub enum HandOffError {
 }
 
 /// The id names something that has ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[derive(Clone, Copy, PartialEq, Eq, Error)]
 #[error("it has ended")]
 pub struct Stale;
 
 /// A timer could not be set: the loop is at [`Limits::timers`](crate::Limits::timers).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[derive(Clone, Copy, PartialEq, Eq, Error)]
 #[error("the loop has no timers left")]
 pub struct TimersFull;
 
@@ -165,18 +168,15 @@ impl<T> PostError<T> {
     }
 }
 
-// By hand, since what is handed back is most often a closure, which has no `Debug`.
+/// As [`Display`](std::fmt::Display): what is handed back is most often a closure, which has no `Debug`.
 impl<T> std::fmt::Debug for PostError<T> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Self::Ended(_) => "Ended(..)",
-            Self::Full(_) => "Full(..)",
-        })
+        std::fmt::Display::fmt(self, f)
     }
 }
 
 /// Offloaded work brought no result.
-#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[derive(Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum OffloadError {
     /// The work panicked; the text is the panic's message.
@@ -186,11 +186,43 @@ pub enum OffloadError {
 
 /// The loop itself failed: the only error a turn can have, since whatever goes wrong on one
 /// connection ends that connection.
-#[derive(Debug, Error)]
+#[derive(Error)]
 #[error("waiting for events failed: {0}")]
 pub struct LoopError(pub(crate) io::Error);
 
 /// The deadline of a graceful end, in words for a log.
 pub(crate) fn in_words(duration: Duration) -> String {
     format!("{:.3} s", duration.as_secs_f64())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::error::Error;
+
+    use super::*;
+    use crate::LoopFailure;
+
+    /// `main` prints `Debug` of what it returns.
+    #[test]
+    fn what_main_may_end_with_is_a_sentence() {
+        let address = Address::from(std::path::Path::new("/run/a"));
+        let not = "localhost".parse::<Address>().expect_err("it has no port");
+        let opened = || OpenError::AddressInUse(address.clone());
+        let sentences: [(Box<dyn Error>, &str); 7] = [
+            (opened().into(), "address already in use: unix:/run/a"),
+            (LoopFailure::Failed(opened()).into(), "address already in use: unix:/run/a"),
+            (not.clone().into(), &not.to_string()),
+            (Stale.into(), "it has ended"),
+            (TimersFull.into(), "the loop has no timers left"),
+            (PostError::Full(|| ()).into(), "too many messages wait for the loop"),
+            (
+                LoopError(io::ErrorKind::Other.into()).into(),
+                "waiting for events failed: other error",
+            ),
+        ];
+        for (error, sentence) in sentences {
+            assert_eq!(format!("{error:?}"), sentence);
+            assert_eq!(format!("{error}"), sentence);
+        }
+    }
 }

@@ -84,6 +84,7 @@
 //
 // | module | what it is |
 // |---|---|
+// | `words` | errors that are read by a person |
 // | `id`, `address` | names for what is registered, and where it is |
 // | `reason` | who ended a connection, and why |
 // | `proxy` | the PROXY protocol: whom a proxy speaks for, written and read, and whom to believe it |
@@ -103,7 +104,7 @@
 // | `names` | connecting to a host: what is known of one such connection, and who waits for the system |
 // | `handshakes` | how many layers are being opened, and how much of it is done in a turn |
 // | `ledger` | what the loop notes down while it turns |
-// | `handle`, `signals`, `source`, `stream`, `listener`, `datagram`, `registry` | each kind of socket: its state, its way in and out, its callbacks; and the registry that holds them all |
+// | `handle`, `signals` (or `no_signals`), `source`, `stream`, `listener`, `datagram`, `registry` | each kind of socket: its state, its way in and out, its callbacks; and the registry that holds them all |
 // | `dispatch` | from readiness to callbacks, phase by phase |
 // | `sender` | messages of one type to a loop |
 // | `reactor` | the turn, on one screen |
@@ -127,6 +128,8 @@ mod load;
 mod loops;
 mod names;
 mod net;
+#[cfg(not(all(unix, feature = "signals")))]
+mod no_signals;
 mod offload;
 mod options;
 mod outbox;
@@ -151,6 +154,7 @@ pub mod tls;
 pub mod trace;
 #[cfg(not(feature = "trace"))]
 mod trace;
+mod words;
 
 /// The byte buffers of the public interface ([`Bytes`](bytes::Bytes), [`Buf`](bytes::Buf)): the same version that this
 /// crate has.

@@ -3,10 +3,14 @@
 //! Threads are started when there is work and none is free, up to a limit, and end with the loop.
 
 use std::any::Any;
-use std::collections::VecDeque;
+use std::collections::hash_map::Entry;
+use std::collections::{HashMap, VecDeque};
+use std::mem;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
+
+use crate::id::Key;
 
 pub(crate) type Job = Box<dyn FnOnce() + Send>;
 
@@ -28,6 +32,57 @@ struct Queue {
     jobs: VecDeque<Job>,
     idle: usize,
     ended: bool,
+}
+
+/// The work that connections wait for: most often there is none.
+#[derive(Default)]
+pub(crate) struct Away {
+    by_connection: HashMap<Key, Out>,
+}
+
+/// What one connection has out.
+#[derive(Default)]
+struct Out {
+    pieces: usize,
+    /// The loop is shutting down, and the connection hears of it when the last piece is back.
+    is_to_be_told: bool,
+}
+
+impl Away {
+    /// A connection waits for one more piece.
+    pub(crate) fn note(&mut self, key: Key) {
+        self.by_connection.entry(key).or_default().pieces += 1;
+    }
+
+    /// A piece is back; whether it was the last, and its connection is to be told of the shutdown now.
+    pub(crate) fn note_back(&mut self, key: Key) -> bool {
+        let Entry::Occupied(mut out) = self.by_connection.entry(key) else {
+            return false;
+        };
+        out.get_mut().pieces -= 1;
+        out.get().pieces == 0 && out.remove().is_to_be_told
+    }
+
+    /// Has a connection told of the shutdown when all is back; `false` if it waits for nothing.
+    pub(crate) fn tell_after(&mut self, key: Key) -> bool {
+        self.by_connection.get_mut(&key).map(|out| out.is_to_be_told = true).is_some()
+    }
+
+    /// Those who are to be told when all is back, which nobody waits for any longer.
+    pub(crate) fn take_untold(&mut self) -> Vec<Key> {
+        let take = |(key, out): (&Key, &mut Out)| mem::take(&mut out.is_to_be_told).then_some(*key);
+        let mut keys: Vec<Key> = self.by_connection.iter_mut().filter_map(take).collect();
+        // The order of a map is not to be seen.
+        keys.sort_unstable();
+        keys
+    }
+
+    /// A connection has ended.
+    pub(crate) fn forget(&mut self, key: Key) {
+        if !self.by_connection.is_empty() {
+            self.by_connection.remove(&key);
+        }
+    }
 }
 
 impl Pool {

@@ -56,7 +56,8 @@ pub struct Reactor<App> {
 pub enum Turn {
     /// The loop goes on.
     Running,
-    /// The loop was shut down, and nothing is registered any more.
+    /// The loop was shut down, and nothing is registered any more. It says so at once whenever it is turned
+    /// again, with the same report, until something is opened or set in it anew.
     Finished(ShutdownReport),
 }
 
@@ -110,6 +111,9 @@ impl<App> Reactor<App> {
     }
 
     /// Turns until the loop is shut down, with [`Registry::shutdown`] or [`Handle::shutdown`].
+    ///
+    /// A loop that has ended so may be used again: open something, or set a timer, and run it. Until then
+    /// there is nothing to wait for, and this returns the same report at once.
     ///
     /// # Errors
     ///
@@ -316,7 +320,7 @@ impl<App> Reactor<App> {
     fn has_work(&self) -> bool {
         self.registry.ledger.has_work()
             || self.registry.has_tasks()
-            || self.registry.shutdown.has_work(self.registry.len())
+            || self.registry.shutdown.has_work(self.registry.awaited())
     }
 
     /// The timeout, cut to the next timer, and to zero if there is work already.

@@ -1,9 +1,10 @@
 //! The end of the loop: everybody is told, and the slow are cut off at the deadline.
 //!
 //! ```text
-//!   Running ──shutdown(grace)──▶ Ending ──all closed──────────────▶ Done(report)
-//!                                   │ the grace is over                 ▲
-//!                                   └──▶ Ending, everybody reset ─────┘
+//!   Running ──shutdown(grace)──▶ Ending ──all closed, all work back──▶ Done(report)
+//!      ▲                            │ the grace is over                  ▲  │
+//!      │                            └──▶ Ending, everybody reset ────────┘  │
+//!      └──────────────── something is opened, or set, anew ─────────────────┘
 //! ```
 
 use std::fmt;
@@ -17,11 +18,13 @@ pub(crate) enum Shutdown {
     Running,
     Ending {
         began: Instant,
-        /// Ends the grace.
-        timer: Key,
+        /// Ends the grace; there is none when it is over.
+        timer: Option<Key>,
         telling: Telling,
         report: ShutdownReport,
     },
+    /// It has ended, and nothing was asked of it since.
+    Done(ShutdownReport),
 }
 
 /// How far the loop has come with telling everybody.
@@ -42,6 +45,8 @@ pub struct ShutdownReport {
     pub cut_off: Vec<CutOff>,
     /// Bytes that were queued for them and never handed to the system.
     pub bytes_lost: u64,
+    /// Pieces of offloaded work that were not done when the grace was over.
+    pub work_lost: usize,
     /// How long it took.
     pub took: Duration,
 }
@@ -65,14 +70,29 @@ impl Shutdown {
         matches!(self, Self::Running)
     }
 
+    pub(crate) fn is_ending(&self) -> bool {
+        matches!(self, Self::Ending { .. })
+    }
+
+    /// Something is asked of the loop: if it has ended, it begins anew.
+    pub(crate) fn begin_anew(&mut self) {
+        if let Self::Done(_) = self {
+            *self = Self::Running;
+        }
+    }
+
+    /// Whether it waits for offloaded work too: as long as there is grace.
+    pub(crate) fn awaits_work(&self) -> bool {
+        matches!(self, Self::Ending { timer: Some(_), .. })
+    }
+
     /// Whether the next turn has something to do for it: protocols to tell, or a report to make.
-    pub(crate) fn has_work(&self, registered: usize) -> bool {
+    pub(crate) fn has_work(&self, awaited: usize) -> bool {
         match self {
             Self::Running => false,
             Self::Ending { telling: Telling::Due, .. } => true,
-            Self::Ending { telling: Telling::Underway(rest), .. } => {
-                rest.len() > 0 || registered == 0
-            }
+            Self::Ending { telling: Telling::Underway(rest), .. } => rest.len() > 0 || awaited == 0,
+            Self::Done(_) => true,
         }
     }
 
@@ -100,10 +120,12 @@ impl Shutdown {
 /// Of several loops that were shut down together: it took as long as the slowest.
 impl std::iter::Sum for ShutdownReport {
     fn sum<I: Iterator<Item = Self>>(reports: I) -> Self {
-        reports.fold(Self::default(), |mut sum, Self { finished, cut_off, bytes_lost, took }| {
+        reports.fold(Self::default(), |mut sum, report| {
+            let Self { finished, cut_off, bytes_lost, work_lost, took } = report;
             sum.finished += finished;
             sum.cut_off.extend(cut_off);
             sum.bytes_lost += bytes_lost;
+            sum.work_lost += work_lost;
             sum.took = sum.took.max(took);
             sum
         })
@@ -112,10 +134,13 @@ impl std::iter::Sum for ShutdownReport {
 
 impl fmt::Display for ShutdownReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { finished, cut_off, bytes_lost, took } = self;
+        let Self { finished, cut_off, bytes_lost, work_lost, took } = self;
         let took = in_words(*took);
         write!(f, "shut down in {took}: {finished} connections finished, ")?;
         write!(f, "{} were cut off, {bytes_lost} bytes lost", cut_off.len())?;
+        if *work_lost > 0 {
+            write!(f, ", {work_lost} pieces of work not done")?;
+        }
         cut_off.iter().try_for_each(|lost| {
             let CutOff { id, peer, reason, bytes_lost } = lost;
             write!(f, "\n  {id} with {peer}: {reason} ({bytes_lost} bytes lost)")

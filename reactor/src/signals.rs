@@ -70,8 +70,8 @@ impl<App> Registry<App> {
     pub fn shutdown_on_signals(&mut self, grace: Duration) -> io::Result<()> {
         for signal in [Signal::Interrupt, Signal::Terminate] {
             self.on_signal(signal, move |registry, _app| {
-                let is_first = registry.shutdown.is_running();
-                registry.shutdown(if is_first { grace } else { Duration::ZERO });
+                let is_second = registry.is_shutting_down();
+                registry.shutdown(if is_second { Duration::ZERO } else { grace });
             })?;
         }
         Ok(())

@@ -1,6 +1,9 @@
 //! One protocol, tested with bytes; and what only such a test shows of it on one line.
 #![cfg(feature = "sim")]
 
+use std::cell::Cell;
+use std::panic::{self, AssertUnwindSafe, Location};
+use std::sync::Once;
 use std::time::Duration;
 
 use reactor::framing::{Line, Lines};
@@ -10,6 +13,7 @@ use reactor::{
 };
 
 const HALF_A_MINUTE: Duration = Duration::from_secs(30);
+const BUG_LATER: TimerKey = TimerKey(2);
 const A_MILLISECOND: Duration = Duration::from_millis(1);
 
 /// Answers each line as it is told to; notes how it was read, and how it ended.
@@ -59,9 +63,10 @@ impl Protocol<Vec<String>> for Talker {
     fn on_timer(
         &mut self,
         transport: &mut Transport<'_, Vec<String>>,
-        _: TimerKey,
+        key: TimerKey,
         _: &mut Vec<String>,
     ) {
+        assert_ne!(key, BUG_LATER, "a bug");
         transport.write(b"251 it is later\r\n");
     }
 
@@ -86,7 +91,7 @@ impl Protocol<Vec<String>> for Talker {
 
 fn talk() -> Harness<Vec<String>> {
     let mut harness = Harness::open(Talker::new(), Vec::new());
-    assert_eq!(harness.sent(), b"220 hello\r\n");
+    assert_eq!(harness.sent_text(), "220 hello\r\n");
     harness
 }
 
@@ -181,8 +186,7 @@ fn a_panic_of_the_protocol_is_one_of_the_test_unless_it_is_part_of_it() {
     talker.receive(b"BUG\r\n");
     assert!(matches!(talker.reason(), Some(CloseReason::Panicked(text)) if text == "a bug"));
     let mut talker = talk();
-    let heard =
-        std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| talker.receive(b"BUG\r\n")));
+    let heard = panic::catch_unwind(AssertUnwindSafe(|| talker.receive(b"BUG\r\n")));
     assert!(heard.is_err());
 }
 
@@ -275,3 +279,48 @@ fn what_comes_to_a_protocol_that_does_not_read_is_dropped() {
     session.peer_ends();
     assert!(matches!(session.closed().map(|end| &end.reason), Some(CloseReason::PeerClosed)));
 }
+
+// ── where it fails ──────────────────────────────────────────────────────────────────────────
+
+thread_local! {
+    static PANICKED_AT: Cell<u32> = const { Cell::new(0) };
+}
+
+/// The line of this file in which something panics.
+fn line_of_panic(act: impl FnOnce()) -> u32 {
+    static HOOK: Once = Once::new();
+    HOOK.call_once(|| {
+        let before = panic::take_hook();
+        panic::set_hook(Box::new(move |info| {
+            let here = info.location().filter(|location| location.file() == file!());
+            PANICKED_AT.set(here.map_or(0, Location::line));
+            before(info);
+        }));
+    });
+    panic::catch_unwind(AssertUnwindSafe(act)).expect_err("it panics");
+    PANICKED_AT.get()
+}
+
+/// Whoever has many verbs in a test wants to know which of them it was.
+#[test]
+fn what_a_verb_brings_about_fails_at_the_line_of_the_verb() {
+    let mut talker = Harness::open(Talker::new(), Vec::new());
+    let (at, line) = (line_of_panic(|| talker.receive(b"BUG\r\n")), line!());
+    assert_eq!(at, line);
+    let mut talker = Harness::open(Talker::new(), Vec::new());
+    let late = |_: &mut Talker, transport: &mut Transport<'_, Vec<String>>, _: &mut Vec<String>| {
+        transport.set_timer(BUG_LATER, HALF_A_MINUTE);
+    };
+    talker.with(late);
+    let (at, line) = (line_of_panic(|| talker.wait(2 * HALF_A_MINUTE)), line!());
+    assert_eq!(at, line);
+    let mut talker = Harness::open(Talker::new(), Vec::new());
+    let wrong = |_: &mut Peer, _: &mut Transport<'_, Vec<String>>, _: &mut Vec<String>| {};
+    let (at, line) = (line_of_panic(|| talker.with(wrong)), line!());
+    assert_eq!(at, line);
+}
+
+/// A protocol that nobody runs here.
+struct Peer;
+
+impl Protocol<Vec<String>> for Peer {}

@@ -4,10 +4,12 @@ mod support;
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{TcpListener, TcpStream};
+use std::sync::{Arc, Mutex, mpsc};
 use std::time::{Duration, Instant};
 
 use reactor::{
-    DatagramLimits, ListenOptions, OpenError, Reactor, StreamLimits, StreamOptions, TimerKey,
+    DatagramLimits, ListenOptions, OpenError, Reactor, Registry, StreamLimits, StreamOptions,
+    TimerKey, Transport,
 };
 use support::{DatagramProbe, Log, PATIENCE, Probe, Stage, any_port, client, retry};
 
@@ -466,6 +468,155 @@ fn a_grace_without_end_waits_for_the_last() {
     stage.finish();
 }
 
+// ── work that is out ────────────────────────────────────────────────────────────────────────
+
+/// A server that has each piece it is sent worked on until the test opens the gate, and then writes how long it
+/// was; and the gate.
+fn worker() -> (mpsc::Sender<()>, Probe) {
+    let (open, gate) = mpsc::channel::<()>();
+    let gate = Arc::new(Mutex::new(gate));
+    let server = server().on_data(move |transport, input, _| {
+        let (length, gate) = (input.take_all().len(), Arc::clone(&gate));
+        let work = move || gate.lock().unwrap().recv().map_or(0, |()| length);
+        let done = |_: &mut Probe, transport: &mut Transport<'_, Log>, log: &mut Log, result| {
+            let length: usize = Result::unwrap(result);
+            log.note("server", format!("worked on {length}"));
+            transport.write(format!("{length} bytes\n").as_bytes());
+            // As those do who have one piece out at a time.
+            transport.resume();
+        };
+        transport.pause();
+        transport.offload(work, done).unwrap();
+    });
+    (open, server)
+}
+
+/// A connection of such a server, with one piece of work out; what the client says reaches nobody until it is back.
+fn at_work() -> (Stage, mpsc::Sender<()>, TcpStream) {
+    let mut stage = Stage::new();
+    let (open, server) = worker();
+    let mut server = Some(server);
+    let address = stage.listen(move || server.take().unwrap());
+    let mut caller = client(address);
+    caller.write_all(b"work").unwrap();
+    stage.until(|log| log.has("server", "data 4"));
+    (stage, open, caller)
+}
+
+#[test]
+fn who_waits_for_offloaded_work_has_its_answer_before_it_is_told() {
+    let (mut stage, open, mut caller) = at_work();
+    caller.write_all(b"more work").unwrap();
+    stage.registry().shutdown(PATIENCE);
+    stage.until_quiet();
+    assert_eq!(stage.log.of("server"), ["open", "data 4"], "it is not told yet, nor read");
+    open.send(()).unwrap();
+    let reading = stage.peer(move || {
+        let mut said = String::new();
+        caller.read_to_string(&mut said).map(|_| said)
+    });
+    let report = stage.until_shut_down();
+    assert_eq!(reading.join().unwrap(), "4 bytes\n");
+    assert_eq!(
+        stage.log.of("server"),
+        ["open", "data 4", "worked on 4", "shutdown", "close closed"]
+    );
+    assert_eq!((report.finished, report.cut_off.len(), report.work_lost), (1, 0, 0), "{report}");
+    stage.finish();
+}
+
+#[test]
+fn work_that_is_out_is_waited_for_until_the_grace_is_over() {
+    let (mut stage, open, caller) = at_work();
+    stage.registry().shutdown(SHORT);
+    let report = stage.until_shut_down();
+    let cut = "close cut off by the shutdown of the loop";
+    assert_eq!(stage.log.of("server")[2..], ["shutdown", cut]);
+    assert_eq!((report.cut_off.len(), report.work_lost), (1, 1), "{report}");
+    assert!(report.to_string().contains("0 bytes lost, 1 pieces of work not done"), "{report}");
+    drop((open, caller));
+    stage.finish();
+}
+
+#[test]
+fn a_second_shutdown_does_not_wait_for_work() {
+    let (mut stage, open, caller) = at_work();
+    stage.registry().shutdown(PATIENCE);
+    stage.until_quiet();
+    assert!(stage.registry().is_shutting_down());
+    stage.registry().shutdown(Duration::ZERO);
+    let report = stage.until_shut_down();
+    assert!(report.took < PATIENCE / 2 && report.work_lost == 1, "{report}");
+    assert!(!stage.registry().is_shutting_down());
+    drop((open, caller));
+    stage.finish();
+}
+
+/// Whoever is told at last may go on for a while, and is read again.
+#[test]
+fn who_is_told_late_may_still_finish_what_it_is_at() {
+    let mut stage = Stage::new();
+    let (open, server) = worker();
+    let mut server = Some(server.on_shutdown(|_, _| {}));
+    let address = stage.listen(move || server.take().unwrap());
+    let mut caller = client(address);
+    caller.write_all(b"work").unwrap();
+    stage.until(|log| log.has("server", "data 4"));
+    stage.registry().shutdown(PATIENCE);
+    stage.until_quiet();
+    caller.write_all(b"and more").unwrap();
+    stage.until_quiet();
+    assert_eq!(stage.log.of("server"), ["open", "data 4"]);
+    open.send(()).unwrap();
+    stage.until(|log| log.has("server", "data 8"));
+    assert_eq!(stage.log.of("server")[2..], ["worked on 4", "shutdown", "data 8"]);
+    open.send(()).unwrap();
+    let reading = stage.peer(move || {
+        let mut said = [0; "4 bytes\n8 bytes\n".len()];
+        caller.read_exact(&mut said).map(|()| said)
+    });
+    let report = stage.until_shut_down();
+    assert_eq!(reading.join().unwrap(), *b"4 bytes\n8 bytes\n");
+    assert_eq!((report.finished, stage.log.count("server", "shutdown")), (1, 1), "{report}");
+    stage.finish();
+}
+
+#[test]
+fn work_of_a_connection_that_has_gone_is_waited_for_and_told_to_nobody() {
+    let (mut stage, open, caller) = at_work();
+    let id = stage.log.id("server");
+    stage.registry().abort(id).unwrap();
+    stage.until_closed("server");
+    stage.registry().shutdown(PATIENCE);
+    stage.until_quiet();
+    open.send(()).unwrap();
+    let report = stage.until_shut_down();
+    assert_eq!((report.finished, report.work_lost), (0, 0), "{report}");
+    assert_eq!(stage.log.of("server"), ["open", "data 4", "close aborted"]);
+    drop(caller);
+    stage.finish();
+}
+
+#[test]
+fn work_of_nobody_is_waited_for_and_may_bring_more() {
+    let mut stage = Stage::new();
+    let (open, gate) = mpsc::channel::<()>();
+    let done = move |registry: &mut Registry<Log>, log: &mut Log, _| {
+        log.note("work", "stored");
+        let more = registry.offload(|| (), |_, log: &mut Log, _| log.note("work", "synced"));
+        more.unwrap();
+    };
+    stage.registry().offload(move || gate.recv().is_ok(), done).unwrap();
+    stage.registry().shutdown(PATIENCE);
+    stage.until_quiet();
+    assert!(stage.log.of("work").is_empty());
+    open.send(()).unwrap();
+    let report = stage.until_shut_down();
+    assert_eq!(stage.log.of("work"), ["stored", "synced"]);
+    assert_eq!(report.work_lost, 0, "{report}");
+    stage.finish();
+}
+
 // ── afterwards ──────────────────────────────────────────────────────────────────────────────
 
 #[test]
@@ -485,6 +636,37 @@ fn the_loop_can_be_used_again() {
         assert!(stage.registry().is_empty());
     }
     assert_eq!(stage.reactor.stats().accepted, 3);
+    stage.finish();
+}
+
+/// What could it wait for?
+#[test]
+fn a_loop_that_has_ended_says_so_again_until_something_is_begun_anew() {
+    let mut stage = Stage::new();
+    let hour = Duration::from_secs(3_600);
+    let left = stage.registry().every(hour, |_, _| {}).unwrap();
+    let handle = stage.handle();
+    stage.registry().shutdown(PATIENCE);
+    let report = stage.reactor.run(&mut stage.log).unwrap();
+    // A timer that is left, and a handle, are no reason to wait for ever.
+    assert_eq!(stage.reactor.run(&mut stage.log).unwrap(), report);
+    assert_eq!(stage.reactor.run_until_idle(&mut stage.log).unwrap(), Some(report.clone()));
+    let turn = stage.reactor.turn(None, &mut stage.log).unwrap();
+    assert_eq!(turn, reactor::Turn::Finished(report));
+
+    // A message may begin it anew, and so may a timer.
+    let begin = |registry: &mut Registry<Log>, _: &mut Log| {
+        let end = |registry: &mut Registry<Log>, log: &mut Log| {
+            log.note("timer", "fired");
+            registry.shutdown(Duration::ZERO);
+        };
+        registry.after(Duration::from_millis(5), end).unwrap();
+    };
+    handle.run(begin).map_err(drop).unwrap();
+    stage.reactor.run(&mut stage.log).unwrap();
+    assert_eq!(stage.log.of("timer"), ["fired"]);
+    assert!(stage.registry().cancel(left));
+    drop(handle);
     stage.finish();
 }
 

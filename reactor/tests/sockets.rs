@@ -594,7 +594,15 @@ fn nobody_can_listen_where_there_is_no_address() {
     assert!(matches!(&error, OpenError::Unsupported(..)), "{error:?}");
     assert_eq!(
         error.to_string(),
-        "unix:(unnamed) cannot be used here: it is not an address to listen on"
+        "unix:(unnamed) cannot be used here: it has no name by which one could reach it"
+    );
+    let name = "localhost:1".parse().unwrap();
+    let error = stage.registry().listen(name, |_, _| echo()).unwrap_err();
+    assert!(matches!(&error, OpenError::Unsupported(..)), "{error:?}");
+    assert_eq!(
+        error.to_string(),
+        "localhost:1 cannot be used here: a name may have several addresses; \
+         say one, such as 127.0.0.1:PORT, or 0.0.0.0:PORT for all"
     );
     let error = stage.registry().connect(Address::Unnamed, Probe::new("client")).unwrap_err();
     assert!(matches!(&error, OpenError::Unsupported(..)), "{error:?}");

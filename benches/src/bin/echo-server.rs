@@ -2,6 +2,7 @@
 //! `listening on 127.0.0.1:PORT`.
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::num::NonZeroUsize;
 use std::process::ExitCode;
 
 use benches::servers::{self, Peer, Place};
@@ -15,6 +16,9 @@ struct Options {
     /// The port to listen on; any free one by default.
     #[arg(long, default_value_t = 0)]
     port: u16,
+    /// How many loops there are, of ours, each on a thread of its own.
+    #[arg(long, value_name = "N")]
+    loops: Option<NonZeroUsize>,
     /// The size of each connection's send and receive buffer; the kernel decides by default.
     #[arg(long, value_name = "BYTES")]
     kernel_buffers: Option<usize>,
@@ -24,8 +28,11 @@ struct Options {
 }
 
 fn main() -> ExitCode {
-    let Options { peer, port, kernel_buffers, own_buffer } = Options::parse();
+    let Options { peer, port, loops, kernel_buffers, own_buffer } = Options::parse();
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
     let place = Place { address, kernel_buffers, own_buffer };
-    benches::child("echo-server", || servers::serve(peer, place))
+    benches::child("echo-server", || match loops {
+        Some(loops) if peer == Peer::Reactor => servers::serve_on(loops, place),
+        _ => servers::serve(peer, place),
+    })
 }

@@ -16,12 +16,25 @@ use benches::report::destination::{self, Asked, Destination};
 use benches::report::results::{Measured, Results, Row};
 use benches::report::sections::{self, Scale};
 use benches::report::{lines, machine, page, rounds};
-use benches::{Result, chats, datagrams, descriptors, program, rooms, servers};
+use benches::{Result, callers, chats, datagrams, descriptors, program, rooms, servers, webs};
 use clap::Parser;
 use indicatif::{ProgressBar, ProgressStyle};
 
 /// The programs that the sections start.
-const PROGRAMS: [&str; 4] = [servers::PROGRAM, rooms::PROGRAM, datagrams::PROGRAM, chats::PROGRAM];
+const PROGRAMS: [&str; 6] = [
+    servers::PROGRAM,
+    rooms::PROGRAM,
+    datagrams::PROGRAM,
+    chats::PROGRAM,
+    webs::PROGRAM,
+    callers::PROGRAM,
+];
+
+/// Those that come with the feature `tls`.
+#[cfg(feature = "tls")]
+const WITH_TLS: &[&str] = &[benches::secure::PROGRAM, benches::webs::PROGRAM];
+#[cfg(not(feature = "tls"))]
+const WITH_TLS: &[&str] = &[];
 
 /// The page of all measurements.
 #[derive(Parser)]
@@ -97,7 +110,7 @@ fn run() -> Result {
     fs::create_dir_all(&directory)?;
     let file = destination::file(&page);
     if !wanted.is_empty() {
-        program::build(PROGRAMS)?;
+        program::build(PROGRAMS.iter().chain(WITH_TLS).copied())?;
         descriptors::raise_limit()?;
     }
     let bar = progress(&wanted);

@@ -1,33 +1,21 @@
-//! `rpc-server`: our JSON-RPC server, for the measurements to start; it prints `listening on 127.0.0.1:PORT`.
+//! `rpc-server [WHO]`: one of the servers of JSON-RPC, for the measurements to start, ours in lines by default; it
+//! prints `listening on 127.0.0.1:PORT`.
 
 use std::process::ExitCode;
-use std::rc::Rc;
 
-use benches::Result;
+use benches::calls::{self, Calls};
 use benches::servers::Place;
-use protocols::rpc::{self, Error, ServerOptions, Service, Topic};
-use reactor::Reactor;
+use clap::Parser;
 
-fn main() -> ExitCode {
-    benches::child("rpc-server", serve)
+/// A server of JSON-RPC on loopback.
+#[derive(Parser)]
+struct Options {
+    /// Who serves, and by what.
+    #[arg(default_value_t = Calls::ReactorLines)]
+    who: Calls,
 }
 
-fn serve() -> Result {
-    let mut service = Service::<Topic>::new("rpc-server", "1.0.0");
-    service.method("sum", "The sum", |_, numbers: Vec<i64>| Ok(numbers.iter().sum::<i64>()));
-    service.topic("listen", "leave", "The news", |news| news);
-    service.method("say", "Tells everybody", |call, text: (String,)| {
-        call.app.publish(call.registry, &text).map_err(Error::internal)
-    });
-    let mut reactor = Reactor::<Topic>::new()?;
-    let options = ServerOptions::default();
-    let listener = rpc::listen(
-        reactor.registry(),
-        Place::LOOPBACK.address.into(),
-        &options,
-        Rc::new(service),
-    )?;
-    println!("listening on {}", reactor.registry().listener_address(listener)?);
-    reactor.run(&mut Topic::new("news"))?;
-    Ok(())
+fn main() -> ExitCode {
+    let options = Options::parse();
+    benches::child("rpc-server", || calls::serve(options.who, Place::LOOPBACK))
 }

@@ -1,14 +1,18 @@
 //! The groups of measurements, one file each, all with one silhouette: a function that lists the cases.
 
+pub mod calls;
 pub mod chat;
 pub mod codecs;
 pub mod connect;
 pub mod datagrams;
 pub mod echo;
 pub mod fan_out;
+pub mod loops;
 pub mod messages;
 pub mod parts;
 pub mod timers;
+#[cfg(feature = "tls")]
+pub mod tls;
 pub mod web;
 
 use crate::work::Group;
@@ -18,6 +22,7 @@ pub fn all() -> Vec<Group> {
     vec![
         echo::group(),
         connect::group(),
+        loops::group(),
         fan_out::group(),
         datagrams::group(),
         timers::group(),
@@ -26,5 +31,8 @@ pub fn all() -> Vec<Group> {
         codecs::group(),
         chat::group(),
         web::group(),
+        #[cfg(feature = "tls")]
+        tls::group(),
+        calls::group(),
     ]
 }

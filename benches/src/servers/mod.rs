@@ -20,6 +20,7 @@ pub(crate) mod tokio;
 use std::fmt;
 use std::io::{self, Write};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
+use std::num::NonZeroUsize;
 
 use clap::ValueEnum;
 use socket2::{Domain, Socket, Type};
@@ -110,6 +111,11 @@ pub fn serve(peer: Peer, place: Place) -> Result {
         Peer::MessageIo => message_io::serve(place),
         Peer::Tokio => tokio::serve(place),
     }
+}
+
+/// The same of ours, on so many loops.
+pub fn serve_on(loops: NonZeroUsize, place: Place) -> Result {
+    reactor::serve_on(loops, place)
 }
 
 /// The program that is this server.

@@ -1,7 +1,9 @@
 //! The reactor and the echo server of its protocols, every limit on: what the others are read beside.
 
-use protocols::echo::{self, Server};
-use reactor::{ListenOptions, Reactor, StreamOptions};
+use std::num::NonZeroUsize;
+
+use protocols::echo::{self, Server, Session};
+use reactor::{Address, ListenOptions, Loops, Protocol, Reactor, StreamOptions};
 
 use super::{Place, announce};
 use crate::Result;
@@ -14,6 +16,25 @@ pub(super) fn serve(place: Place) -> Result {
     announce(registry.listener_address(listener)?)?;
     reactor.run(&mut Server::default())?;
     Ok(())
+}
+
+/// On so many loops, each on a thread of its own.
+pub(super) fn serve_on(loops: NonZeroUsize, place: Place) -> Result {
+    let ended = Loops::new(loops).run(|one| -> Result {
+        if one.index() == 0 {
+            let (group, registry) = (one.group().clone(), one.registry());
+            let options =
+                ListenOptions { stream: stream_options(place), ..ListenOptions::default() };
+            let (handles, at) = (group.handles(), place.address.into());
+            let session = |_: &Address, _: &mut Server| -> Option<Box<dyn Protocol<Server>>> {
+                Some(Box::new(Session))
+            };
+            let listener = registry.listen_among(handles, at, &options, session)?;
+            announce(registry.listener_address(listener)?)?;
+        }
+        Ok(one.run(&mut Server::default()).map(drop)?)
+    });
+    Ok(ended.into_results().map(drop).map_err(|failure| failure.to_string())?)
 }
 
 fn stream_options(place: Place) -> StreamOptions {

@@ -1,24 +1,34 @@
-//! Every web server answers what it is asked: one that did not would be measured wrong.
+//! Every server of the web and of calls answers what it is asked: one that did not would be measured wrong.
+
+use std::fmt::Display;
 
 use benches::Result;
-use benches::askers::Askers;
+use benches::askers::{Askers, Asking};
+use benches::calls::Calls;
+use benches::program::Running;
 use benches::webs::Web;
 use clap::ValueEnum;
 
 #[test]
 fn every_web_server_answers_each_question_and_many_at_once() -> Result {
-    for web in Web::value_variants() {
-        let running = match web.start() {
-            Ok(running) => running,
-            Err(error) if error.to_string().contains("not installed") => {
-                eprintln!("LEFT OUT: {web}: {error}");
-                continue;
-            }
-            Err(error) => return Err(error),
-        };
-        let asking = web.asking(3, 16);
-        let mut askers = Askers::connect(running.server.address(), asking)?;
-        askers.ask(4 * asking.round()).map_err(|error| format!("{web}: {error}"))?;
-    }
-    Ok(())
+    Web::value_variants().iter().try_for_each(|web| answers(web, web.start(), web.asking(3, 16)))
+}
+
+#[test]
+fn every_server_of_calls_answers_each_and_many_at_once() -> Result {
+    let each = |calls: &Calls| answers(calls, calls.start(), calls.asking(3, 16));
+    Calls::value_variants().iter().try_for_each(each)
+}
+
+fn answers(who: &impl Display, started: Result<Running>, asking: Asking) -> Result {
+    let running = match started {
+        Ok(running) => running,
+        Err(error) if error.to_string().contains("not installed") => {
+            eprintln!("LEFT OUT: {who}: {error}");
+            return Ok(());
+        }
+        Err(error) => return Err(error),
+    };
+    let mut askers = Askers::connect(running.server.address(), asking)?;
+    askers.ask(4 * asking.round()).map_err(|error| format!("{who}: {error}").into())
 }

@@ -1,4 +1,4 @@
-//! A chat bot: it throws dice, reminds people, and knows when somebody was last seen.
+//! A chat bot: it throws dice, reminds people, knows when somebody was last seen, and gives files away.
 //!
 //! ```console
 //! $ cargo run --release --bin chat -- serve --flood off
@@ -14,6 +14,15 @@
 //! -bot- ann: in 10 minutes, then
 //! ```
 //!
+//! With `--share PATH` it seeds a torrent of that, and says in each channel where it is:
+//!
+//! ```text
+//! -bot- photos, 12.50 MiB: magnet:?xt=urn:btih:…&dn=photos&x.pe=192.0.2.1:6881
+//! ```
+//!
+//! Whoever says `torrent get LINK --output DIR` has it, and gives it on. Chat and torrent are one loop, and one application
+//! that is told of both; people can fetch on when the chat server has gone.
+//!
 //! It is what a bot looks like on this project's client: a struct that is told what happens, and whose
 //! timers are the loop's. It answers with notices, which no other bot answers, so that two of them do not
 //! talk to each other for ever (RFC 1459, 4.4.2).
@@ -22,15 +31,19 @@
 
 use std::collections::BTreeMap;
 use std::error::Error;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use clap::Parser;
-use examples::endpoint::{self, Endpoint};
+use examples::advice::NotOpened;
+use examples::endpoint::{self, Endpoint, HostPort};
 use examples::names::{self, Channels};
-use examples::output;
+use examples::{output, torrents};
+use indicatif::BinaryBytes;
 use protocols::chat::client::{Caller, Client, ClientId, Event, Failure, Kind, Options};
-use reactor::{Reactor, Registry};
+use protocols::torrent::peer::{self, Host, Swarm, Swarms};
+use reactor::{ListenOptions, Reactor, Registry};
 
 /// Names it remembers. When there are more, the one seen longest ago is forgotten.
 const MOST_SEEN: usize = 10_000;
@@ -42,7 +55,7 @@ const LONGEST: Duration = Duration::from_secs(7 * 24 * 3_600);
 /// A chat bot that throws dice, reminds people, and knows when somebody was last seen
 ///
 /// It stays until Ctrl-C, and comes back when the connection is lost. In a channel, or to it alone:
-/// !roll 2d6, !remind 10m TEXT, !seen NICK, !help.
+/// !roll 2d6, !remind 10m TEXT, !seen NICK, !files, !help.
 #[derive(Parser)]
 #[command(name = "chat-bot", version)]
 struct Cli {
@@ -57,6 +70,14 @@ struct Cli {
     /// Join a channel; with a key: '#room key'; several: '#room,#other'
     #[arg(long, short, value_name = "CHANNEL", value_parser = names::channels)]
     channel: Vec<Channels>,
+
+    /// Give this file or folder to everybody, as a torrent: the link is said in each channel
+    #[arg(long, value_name = "PATH")]
+    share: Option<PathBuf>,
+
+    /// Where to be fetched from; the link says so
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:0", requires = "share")]
+    listen: HostPort,
 }
 
 /// The bot: its client, and what it remembers.
@@ -65,6 +86,9 @@ struct Bot {
     /// When each was last seen, by lower-case nick, and doing what.
     seen: BTreeMap<String, Sighting>,
     reminders: usize,
+    swarms: Swarms,
+    /// What is said of the torrent.
+    shared: Option<String>,
     result: Option<Result<(), Failure>>,
 }
 
@@ -90,9 +114,37 @@ fn run(cli: &Cli) -> Result<(), Box<dyn Error>> {
             bot.client.quit(registry, "Back to the workshop");
         })?;
     }
-    let mut bot = Bot { client, seen: BTreeMap::new(), reminders: 0, result: None };
+    let mut swarms = Swarms::new(torrents::peer_id(reactor.registry()), peer::Options::default());
+    let shared = share(cli, reactor.registry(), &mut swarms)?;
+    let (seen, reminders) = Default::default();
+    let mut bot = Bot { client, seen, reminders, swarms, shared, result: None };
     reactor.run(&mut bot)?;
     Ok(bot.result.unwrap_or(Ok(()))?)
+}
+
+/// Begins to give away what is to be given, and puts that in words.
+fn share(
+    cli: &Cli,
+    registry: &mut Registry<Bot>,
+    swarms: &mut Swarms,
+) -> Result<Option<String>, Box<dyn Error>> {
+    let Some(path) = &cli.share else {
+        return Ok(None);
+    };
+    let listener = swarms
+        .listen(registry, cli.listen.first()?, &ListenOptions::default())
+        .map_err(NotOpened::by("--listen"))?;
+    let address = registry.listener_address(listener)?;
+    let link = torrents::seed(registry, swarms, path, &address)?;
+    let length = swarms.get(&link.hash).and_then(Swarm::info).map_or(0, |info| info.length());
+    let name = link.name.as_deref().unwrap_or("a torrent").replace(char::is_control, "\u{fffd}");
+    Ok(Some(format!("{name}, {}: {link}", BinaryBytes(length))))
+}
+
+impl Host for Bot {
+    fn swarms(&mut self) -> &mut Swarms {
+        &mut self.swarms
+    }
 }
 
 impl Caller for Bot {
@@ -105,7 +157,12 @@ impl Caller for Bot {
             Event::Welcome { nick } => eprintln!("here as {nick}"),
             Event::Ready => self.say_what_i_am(registry),
             Event::Lost { why, pause } => eprintln!("{why}; trying again in {pause:.0?}"),
-            Event::Joined { channel, own: true, .. } => eprintln!("joined {channel}"),
+            Event::Joined { channel, own: true, .. } => {
+                eprintln!("joined {channel}");
+                if let Some(shared) = self.shared.clone() {
+                    self.answer(registry, &channel, &channel, &shared);
+                }
+            }
             Event::Joined { who, own: false, .. } => self.see(registry, &who.nick, "joining"),
             Event::Left { who, own: false, .. } => self.see(registry, &who.nick, "leaving"),
             Event::Quit { who, .. } => self.see(registry, &who.nick, "quitting"),
@@ -157,7 +214,8 @@ impl Bot {
             "roll" => roll(rest, || registry.random()),
             "seen" => self.when_seen(registry, rest),
             "remind" => self.remind(registry, nick, place, rest),
-            "help" => Ok("!roll 2d6, !remind 10m TEXT, !seen NICK".to_owned()),
+            "files" => self.shared.clone().ok_or("I have none to give"),
+            "help" => Ok("!roll 2d6, !remind 10m TEXT, !seen NICK, !files".to_owned()),
             _ => return,
         };
         let answer = answer.unwrap_or_else(str::to_owned);

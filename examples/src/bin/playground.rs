@@ -18,12 +18,16 @@ use std::rc::Rc;
 
 use clap::Parser;
 use examples::advice::NotOpened;
+use examples::calls::{self, Topics};
 use examples::endpoint::HostPort;
-use examples::{output, page, stop};
+use examples::{output, page, stop, torrents};
 use protocols::chat::accounts::{AccountLimits, Accounts};
 use protocols::chat::{self, Settings};
 use protocols::echo;
 use protocols::http::server::{self as web, Files, Router, Site};
+use protocols::rpc::{self, NoParams, Service};
+use protocols::torrent::InfoHash;
+use protocols::torrent::peer::{self, Host, Swarm, Swarms};
 use protocols::transfer::ftp::{self, users::Users};
 use protocols::transfer::store::{Access, Store};
 use protocols::transfer::tftp;
@@ -31,10 +35,12 @@ use reactor::{
     Address, DatagramOptions, ListenOptions, ListenerId, OpenError, Reactor, Registry, SocketId,
 };
 
+/// The folder with the files to fetch, in the temporary directory.
+const FILES: &str = "files";
 /// The channel that is there before anybody is.
 const LOBBY: &str = page::LOBBY;
 
-/// Echo, chat and files, also as a page for browsers, in one process and one thread, on loopback
+/// Echo, chat, calls and files, also as a page for browsers and as a torrent, in one process and one thread, on loopback
 ///
 /// It prints where it listens and what to type into another terminal to try it. Ctrl-C drains and
 /// prints what happened; Ctrl-C again stops at once. It ends with its terminal (SIGHUP).
@@ -65,9 +71,17 @@ struct Options {
     #[arg(long, value_name = "ADDR")]
     tftp: Option<HostPort>,
 
+    /// Where to be called by JSON-RPC, a line a call [default: 127.0.0.1:7008, or any free port]
+    #[arg(long, value_name = "ADDR")]
+    calls: Option<HostPort>,
+
     /// Where to serve a page for browsers: chat and files [default: 127.0.0.1:8080, or any free port]
     #[arg(long, value_name = "ADDR")]
     web: Option<HostPort>,
+
+    /// Where to give the files to peers, as a torrent [default: 127.0.0.1:6881, or any free port]
+    #[arg(long, value_name = "ADDR")]
+    seed: Option<HostPort>,
 }
 
 /// The state of every server here: the application of the loop.
@@ -76,6 +90,14 @@ struct Playground {
     chat: chat::Server,
     ftp: ftp::Server,
     tftp: tftp::Server,
+    topics: Topics,
+    swarms: Swarms,
+}
+
+impl AsMut<Topics> for Playground {
+    fn as_mut(&mut self) -> &mut Topics {
+        &mut self.topics
+    }
 }
 
 impl AsMut<echo::Server> for Playground {
@@ -102,6 +124,12 @@ impl AsMut<tftp::Server> for Playground {
     }
 }
 
+impl Host for Playground {
+    fn swarms(&mut self) -> &mut Swarms {
+        &mut self.swarms
+    }
+}
+
 fn main() -> ExitCode {
     output::exit("playground", run(&Options::parse()))
 }
@@ -121,7 +149,13 @@ fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     opener.chat(options.chat.as_ref(), &settings)?;
     opener.files(options)?;
     let store = files(directory.path())?;
-    opener.web(options.web.as_ref(), store.clone())?;
+    let service = Rc::new(service(&store));
+    opener.calls(options.calls.as_ref(), &service)?;
+    opener.web(options.web.as_ref(), store.clone(), &service)?;
+    calls::tick(opener.registry)?;
+    let id = torrents::peer_id(opener.registry);
+    let mut swarms = Swarms::new(id, peer::Options::default());
+    let hash = opener.seed(options.seed.as_ref(), &mut swarms, &directory.path().join(FILES))?;
     opener.announce()?;
 
     // What people register here is forgotten when it ends: it is a playground.
@@ -131,20 +165,26 @@ fn run(options: &Options) -> Result<(), Box<dyn Error>> {
         chat: chat::Server::new(settings, accounts),
         ftp: ftp::Server::new(ftp::Settings::default(), Users::anonymous_only(), store.clone()),
         tftp: tftp::Server::new(store, tftp::Limits::default()),
+        topics: Topics::default(),
+        swarms,
     };
     let report = reactor.run(&mut playground)?;
-    let Playground { echo, chat, ftp, tftp } = &playground;
+    let Playground { echo, chat, ftp, tftp, swarms, .. } = &playground;
     output::say(format_args!("\n{report}\necho: {}", echo.counters()))?;
     output::say(format_args!("chat: {}", chat.counters()))?;
     output::say(format_args!("ftp: {}", ftp.counters()))?;
-    output::say(format_args!("tftp: {}\n", tftp.counters()))?;
+    output::say(format_args!("tftp: {}", tftp.counters()))?;
+    let called = service.counters();
+    output::say(format_args!("calls: {}, {} with an error", called.calls, called.failed))?;
+    let given = swarms.get(&hash).and_then(Swarm::torrent).map_or(0, |it| it.traffic().uploaded);
+    output::say(format_args!("seed: {given} bytes to peers\n"))?;
     output::say(reactor.stats())?;
     Ok(())
 }
 
 /// A few files to fetch.
 fn files(directory: &Path) -> Result<Store, Box<dyn Error>> {
-    let root = directory.join("files");
+    let root = directory.join(FILES);
     std::fs::create_dir_all(root.join("numbers"))?;
     std::fs::write(root.join("README"), "Fetch what you like. Nothing can be changed here.\n")?;
     let primes = (2_u32..10_000).filter(|n| (2..*n).take_while(|d| d * d <= *n).all(|d| n % d > 0));
@@ -152,6 +192,31 @@ fn files(directory: &Path) -> Result<Store, Box<dyn Error>> {
     std::fs::write(root.join("numbers/primes"), primes)?;
     std::fs::write(root.join("numbers/zeros"), vec![0; 10_000_000])?;
     Ok(Store::open(root, Access::ReadOnly)?)
+}
+
+/// What can be called: the methods that `rpc serve` has, and two about the playground itself.
+fn service(store: &Store) -> Service<Playground> {
+    let mut service = Service::new("playground", env!("CARGO_PKG_VERSION"));
+    calls::register(&mut service, Some(store));
+    service.method(
+        "statistics",
+        "What the servers and their loop have done",
+        |call, NoParams {}| {
+            let Playground { echo, chat, ftp, tftp, .. } = &*call.app;
+            let servers = format!(
+                "echo: {}\nchat: {}\nftp: {}\ntftp: {}",
+                echo.counters(),
+                chat.counters(),
+                ftp.counters(),
+                tftp.counters()
+            );
+            Ok(format!("{servers}\n{}", call.registry.stats()))
+        },
+    );
+    service.method("snapshot", "What the loop has to do now", |call, NoParams {}| {
+        Ok(call.registry.snapshot().to_string())
+    });
+    service
 }
 
 /// How a protocol listens for streams: `echo::listen`, and its siblings.
@@ -216,15 +281,39 @@ impl Opener<'_> {
             chat::listen(self.registry, address, &options)
         })?;
         let address = self.registry.listener_address(id)?.to_string();
-        let chat = chat_program();
+        let chat = program("chat");
         let command = format!("{chat} connect {address} --nick NAME --channel '{LOBBY}'");
         self.note("chat", "tcp", &address, &command);
         Ok(())
     }
 
-    /// The page, and the files that FTP and TFTP have.
-    fn web(&mut self, wanted: Option<&HostPort>, store: Store) -> Result<(), Box<dyn Error>> {
+    fn calls(
+        &mut self,
+        wanted: Option<&HostPort>,
+        service: &Rc<Service<Playground>>,
+    ) -> Result<(), Box<dyn Error>> {
+        let options = rpc::ServerOptions::default();
+        let id = choose(wanted, "127.0.0.1:7008", "--calls", |address| {
+            rpc::listen(self.registry, address, &options, Rc::clone(service))
+        })?;
+        let address = self.registry.listener_address(id)?.to_string();
+        let command = format!("{} call tcp://{address} sum 1 2", program("rpc"));
+        self.note("calls", "tcp", &address, &command);
+        Ok(())
+    }
+
+    /// The page, the files that FTP and TFTP have, and calls by HTTP and by WebSocket.
+    fn web(
+        &mut self,
+        wanted: Option<&HostPort>,
+        store: Store,
+        service: &Rc<Service<Playground>>,
+    ) -> Result<(), Box<dyn Error>> {
         let (files, mut router) = (Files::new(store), Router::new());
+        let called = rpc::Web::new(Rc::clone(service));
+        router.route("", "/rpc", move |request, exchange, app| {
+            called.answer(request, exchange, app);
+        });
         page::add(&mut router, "/", "files/");
         router.route("", "/files/{*}", move |request, exchange, _| {
             files.serve(request.rest(), request, exchange);
@@ -235,6 +324,8 @@ impl Opener<'_> {
         })?;
         let address = self.registry.listener_address(id)?.to_string();
         self.note("web", "tcp", &address, &format!("a browser: http://{address}/"));
+        let command = format!("{} describe http://{address}/rpc", program("rpc"));
+        self.note("calls", "http", &format!("{address}/rpc"), &command);
         Ok(())
     }
 
@@ -252,6 +343,24 @@ impl Opener<'_> {
         let address = self.registry.socket_address(id)?.to_string();
         self.note("tftp", "udp", &address, &format!("curl tftp://{address}/README"));
         Ok(())
+    }
+
+    /// The same files to peers, who need only the link.
+    fn seed(
+        &mut self,
+        wanted: Option<&HostPort>,
+        swarms: &mut Swarms,
+        files: &Path,
+    ) -> Result<InfoHash, Box<dyn Error>> {
+        let options = ListenOptions::default();
+        let id = choose(wanted, "127.0.0.1:6881", "--seed", |address| {
+            swarms.listen(self.registry, address, &options)
+        })?;
+        let address = self.registry.listener_address(id)?;
+        let link = torrents::seed(self.registry, swarms, files, &address)?;
+        let command = format!("{} get '{link}' --output DIR --once", program("torrent"));
+        self.note("seed", "tcp", &address.to_string(), &command);
+        Ok(link.hash)
     }
 
     fn note(&mut self, name: &str, kind: &str, address: &str, command: &str) {
@@ -287,13 +396,13 @@ fn choose<Id>(
     }
 }
 
-/// How to start the program beside this one; if it is not there, how to build it as this one was built, and
+/// How to start another program beside this one; if it is not there, how to build it as this one was built, and
 /// nothing else.
-fn chat_program() -> String {
-    let beside = env::current_exe().map(|own| own.with_file_name(format!("chat{EXE_SUFFIX}")));
+fn program(name: &str) -> String {
+    let beside = env::current_exe().map(|own| own.with_file_name(format!("{name}{EXE_SUFFIX}")));
     let Ok(program) = beside.and_then(|program| program.canonicalize()) else {
         let release = if cfg!(debug_assertions) { "" } else { "--release " };
-        return format!("cargo run {release}--bin chat --");
+        return format!("cargo run {release}--bin {name} --");
     };
     let here = env::current_dir().and_then(|here| here.canonicalize()).unwrap_or_default();
     match program.strip_prefix(&here) {

@@ -1,10 +1,13 @@
 # Shares a torrent with libtorrent: TORRENT|MAGNET FOLDER PORT [PEER]. It prints where it listens, until it is killed.
+# The variable ENCRYPTION is a policy and a level. Without it connections are plain.
+import os
 import sys
 import time
 
 import libtorrent
 
 torrent, folder, port = sys.argv[1:4]
+policy, level = os.environ.get("ENCRYPTION", "disabled pe_both").split()
 session = libtorrent.session({
     "listen_interfaces": "127.0.0.1:" + port,
     "enable_dht": False,
@@ -12,9 +15,10 @@ session = libtorrent.session({
     "enable_upnp": False,
     "enable_natpmp": False,
     "allow_multiple_connections_per_ip": True,
-    # Plain connections; uTP is not asked for either.
-    "out_enc_policy": int(libtorrent.enc_policy.disabled),
-    "in_enc_policy": int(libtorrent.enc_policy.enabled),
+    "out_enc_policy": int(getattr(libtorrent.enc_policy, policy)),
+    "in_enc_policy": int(getattr(libtorrent.enc_policy, policy)),
+    "allowed_enc_level": int(getattr(libtorrent.enc_level, level)),
+    # uTP is not asked for.
     "enable_outgoing_utp": False,
     "enable_incoming_utp": False,
 })

@@ -1,9 +1,16 @@
 //! `torrent seed` and `torrent get`, with each other and with other people's programs, both ways.
 
 use std::fs;
+use std::io::{self, Read as _, Write as _};
+use std::net::{Shutdown, TcpListener, TcpStream};
 use std::path::Path;
 use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
 use std::time::{Duration, Instant};
+
+use rustix::process::Signal;
 
 use super::support::{PATIENCE, Program, noise, run};
 use super::{TORRENT, free_port, made, outside};
@@ -48,7 +55,7 @@ fn wait_for(here: &TempDir, there: &TempDir) {
     let deadline = Instant::now() + 2 * PATIENCE;
     while !FILLED.iter().all(|name| is_same(here, there, name)) {
         assert!(Instant::now() < deadline, "it has not got everything");
-        std::thread::sleep(Duration::from_millis(20));
+        thread::sleep(Duration::from_millis(20));
     }
 }
 
@@ -84,6 +91,28 @@ fn a_tracker_brings_a_seed_and_a_leecher_together() {
 }
 
 #[test]
+fn our_web_server_has_it_where_no_peer_is() {
+    let port = free_port();
+    let (here, file, _) = made(&["--web-seed", &format!("http://127.0.0.1:{port}/")]);
+    let server = env!("CARGO_BIN_EXE_web");
+    let server =
+        Program::start(server, &["serve", &text(&here), "--listen", &format!("127.0.0.1:{port}")]);
+    let _ = server.line();
+    let (code, there) = get(&file, &[]);
+    assert_eq!(code, Some(0));
+    assert!(are_same(&here, &there));
+    drop(server);
+    // Nobody is there any more: that is said, and it goes on.
+    let words = ["get", &file, "--output", &text(&tempfile::tempdir().expect("a folder"))];
+    let alone = Program::start(TORRENT, &words);
+    assert!(alone.line().starts_with("listening"));
+    let _ = alone.line();
+    alone.interrupt();
+    let ended = alone.ended();
+    assert!(ended.code == Some(1) && ended.errors.contains("again in "), "{ended:?}");
+}
+
+#[test]
 fn one_file_of_several_is_got_alone() {
     let (here, file, _) = made(&[]);
     let (_seed, address) = seed(&file, &here, &[]);
@@ -113,6 +142,76 @@ fn what_is_there_is_not_fetched_again_and_what_is_wrong_is() {
     let ended = run(TORRENT, &words, b"");
     assert_eq!(ended.code, Some(0), "{ended:?}");
     assert!(are_same(&here, &there));
+}
+
+/// A way to `to`, on which no more than so many bytes come back; how many have.
+fn gate(to: &str, most: u64) -> (String, Arc<AtomicU64>) {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a socket");
+    let address = listener.local_addr().expect("it listens").to_string();
+    let (to, passed) = (to.to_owned(), Arc::new(AtomicU64::new(0)));
+    let count = Arc::clone(&passed);
+    thread::spawn(move || {
+        for near in listener.incoming().flatten() {
+            let Ok(far) = TcpStream::connect(&to) else { return };
+            let ends = (near.try_clone(), far.try_clone());
+            let (Ok(near_too), Ok(far_too)) = ends else { return };
+            thread::spawn(move || io::copy(&mut &near, &mut &far));
+            let count = Arc::clone(&count);
+            thread::spawn(move || {
+                let mut bytes = [0; 16 * 1024];
+                while count.load(Ordering::Relaxed) < most
+                    && let Ok(length @ 1..) = (&far_too).read(&mut bytes)
+                    && (&near_too).write_all(&bytes[..length]).is_ok()
+                {
+                    count.fetch_add(length as u64, Ordering::Relaxed);
+                }
+                let _ = near_too.shutdown(Shutdown::Both);
+            });
+        }
+    });
+    (address, passed)
+}
+
+#[test]
+fn who_is_killed_in_the_middle_fetches_again_only_what_is_not_there() {
+    const ALL: usize = 4_000_000;
+    let here = tempfile::tempdir().expect("a folder");
+    fs::create_dir(here.path().join("data")).expect("a folder");
+    fs::write(here.path().join("data/large"), noise(ALL)).expect("a file");
+    let file = format!("{}/a.torrent", text(&here));
+    let data = format!("{}/data", text(&here));
+    let made = run(TORRENT, &["create", &data, "--output", &file, "--piece-size", "16KiB"], b"");
+    assert_eq!(made.code, Some(0), "{made:?}");
+    let (_seed, address) = seed(&file, &here, &[]);
+    let there = tempfile::tempdir().expect("a folder");
+    let words = |gate: &str| {
+        let words = ["get", &file, "--output", &text(&there), "--once", "--peer", gate];
+        words.map(str::to_owned)
+    };
+    let right = || {
+        let ended = run(TORRENT, &["check", &file, "--data", &text(&there)], b"");
+        let last = ended.text().lines().last().unwrap_or_default().to_owned();
+        last.split(' ').next().and_then(|right| right.parse::<usize>().ok()).unwrap_or(0)
+    };
+    let (half, _) = gate(&address, ALL as u64 / 2);
+    let words_of = words(&half);
+    let get = Program::start(TORRENT, &words_of.each_ref().map(String::as_str));
+    let deadline = Instant::now() + PATIENCE;
+    while right() == 0 {
+        assert!(Instant::now() < deadline, "nothing comes");
+    }
+    get.signal(Signal::KILL);
+    let _ = get.ended();
+    let (kept, pieces) = (right(), ALL.div_ceil(16 * 1024));
+    assert!((1..pieces).contains(&kept), "{kept} of {pieces}");
+    let (whole, passed) = gate(&address, u64::MAX);
+    let words_of = words(&whole);
+    let ended = run(TORRENT, &words_of.each_ref().map(String::as_str), b"");
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    assert!(is_same(&here, &there, "large"));
+    // Each block has 13 bytes in front of it; and there is what is said besides.
+    let (passed, missing) = (passed.load(Ordering::Relaxed) as usize, pieces - kept);
+    assert!(passed <= missing * (16 * 1024 + 13) + 10_000, "{passed} for {missing} pieces");
 }
 
 #[test]
@@ -182,21 +281,36 @@ fn aria2_seeds_to_ours() {
     });
 }
 
+/// It greets nobody in plain, and enciphers everything: once without being asked to, and once since ours does.
+#[test]
+fn aria2_that_wants_everything_enciphered_fetches_from_ours_and_seeds_to_it() {
+    let Some(aria2) = outside::program("aria2c") else { return };
+    let wants = ["--bt-require-crypto=true", "--bt-min-crypto-level=arc4", "--interface=127.0.0.1"];
+    let (port, there) = (free_port(), tempfile::tempdir().expect("a folder"));
+    let place = ["--listen-port", &port, "--dir", &text(&there)];
+    is_fetched_from_ours(aria2, &[&ARIA2[..], &wants, &place].concat(), &port, &there);
+    is_seeded_to_ours(aria2, |here, port| {
+        let more = ["--check-integrity", "--seed-ratio=0.0", "--dir", here, "--listen-port", port];
+        ARIA2.iter().chain(&wants).chain(&more).map(ToString::to_string).collect()
+    });
+}
+
 /// It asks nobody but those that are named, and remembers nobody from the last time.
-fn transmission(folder: &str, port: &str) -> Vec<String> {
+fn transmission(folder: &str, port: &str, encryption: &str) -> Vec<String> {
     let config = format!("{folder}/.config-{port}");
     fs::create_dir_all(&config).expect("a folder");
     let settings = r#"{"dht-enabled": false, "lpd-enabled": false, "bind-address-ipv4": "127.0.0.1",
         "port-forwarding-enabled": false, "utp-enabled": false}"#;
     fs::write(format!("{config}/settings.json"), settings).expect("a file");
-    ["-w", folder, "-p", port, "-g", &config, "-et"].map(str::to_owned).to_vec()
+    ["-w", folder, "-p", port, "-g", &config, encryption].map(str::to_owned).to_vec()
 }
 
+/// What it is greeted with in plain it hangs up at, so that it is greeted again.
 #[test]
-fn transmission_fetches_from_ours() {
+fn transmission_that_wants_everything_encrypted_fetches_from_ours() {
     let Some(program) = outside::program("transmission-cli") else { return };
     let (port, there) = (free_port(), tempfile::tempdir().expect("a folder"));
-    let words = transmission(&text(&there), &port);
+    let words = transmission(&text(&there), &port, "-er");
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     is_fetched_from_ours(program, &words, &port, &there);
 }
@@ -204,11 +318,11 @@ fn transmission_fetches_from_ours() {
 #[test]
 fn transmission_seeds_to_ours() {
     let Some(program) = outside::program("transmission-cli") else { return };
-    is_seeded_to_ours(program, transmission);
+    is_seeded_to_ours(program, |folder, port| transmission(folder, port, "-et"));
 }
 
 /// rtorrent wants a terminal, which `script` lends it; and that wants its command in one word.
-fn rtorrent(folder: &str, port: &str) -> Vec<String> {
+fn rtorrent(folder: &str, port: &str, encryption: &str) -> Vec<String> {
     let session = format!("{folder}/.session");
     fs::create_dir_all(&session).expect("a folder");
     let options = [
@@ -216,18 +330,20 @@ fn rtorrent(folder: &str, port: &str) -> Vec<String> {
         "network.port_random.set=no".to_owned(),
         "network.bind_address.set=127.0.0.1".to_owned(),
         "dht.mode.set=disable".to_owned(),
+        format!("protocol.encryption.set={encryption}"),
         format!("session.path.set={session}"),
         format!("directory.default.set={folder}"),
     ];
-    let command = format!("rtorrent -n -o {} \"$TORRENT\"", options.join(","));
+    let options: String = options.iter().map(|option| format!("-O \"{option}\" ")).collect();
+    let command = format!("rtorrent -n {options}\"$TORRENT\"");
     vec!["-c".to_owned(), format!("exec script -qfc '{command}' /dev/null")]
 }
 
 #[test]
-fn rtorrent_fetches_from_ours() {
+fn rtorrent_that_wants_everything_enciphered_fetches_from_ours() {
     let Some(_) = outside::program("rtorrent") else { return };
     let (port, there) = (free_port(), tempfile::tempdir().expect("a folder"));
-    let words = rtorrent(&text(&there), &port);
+    let words = rtorrent(&text(&there), &port, "allow_incoming,require,require_RC4");
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     is_fetched_from_ours("sh", &words, &port, &there);
 }
@@ -235,7 +351,7 @@ fn rtorrent_fetches_from_ours() {
 #[test]
 fn rtorrent_seeds_to_ours() {
     let Some(_) = outside::program("rtorrent") else { return };
-    is_seeded_to_ours("sh", rtorrent);
+    is_seeded_to_ours("sh", |folder, port| rtorrent(folder, port, "none"));
 }
 
 /// libtorrent has no program of its own: Python lends it one.
@@ -261,6 +377,44 @@ fn libtorrent_fetches_from_ours() {
         let words = ["-c", LIBTORRENT, torrent, &text(&there), "0", &address];
         let _theirs = Program::start(python, &words);
         wait_for(&here, &there);
+    }
+}
+
+/// Its policies, and the methods it allows: only plain behind the greeting, or only RC4.
+const ENCRYPTED: [&str; 2] = ["forced pe_plaintext", "forced pe_rc4"];
+
+#[test]
+fn libtorrent_that_wants_everything_encrypted_fetches_from_ours() {
+    let Some(python) = libtorrent() else { return };
+    let (here, file, _) = made(&[]);
+    for (ours, theirs) in
+        [("allow", ENCRYPTED[0]), ("allow", ENCRYPTED[1]), ("require", ENCRYPTED[1])]
+    {
+        let (_seed, address) = seed(&file, &here, &["--encryption", ours]);
+        let there = tempfile::tempdir().expect("a folder");
+        let words = ["-c", LIBTORRENT, &file, &text(&there), "0", &address];
+        let _theirs = Program::start_with(python, &words, &[("ENCRYPTION", theirs)]);
+        wait_for(&here, &there);
+    }
+}
+
+#[test]
+fn libtorrent_seeds_to_ours_however_each_wants_it_encrypted() {
+    let Some(python) = libtorrent() else { return };
+    let (here, file, _) = made(&[]);
+    for (ours, theirs) in [
+        ("allow", ENCRYPTED[0]),
+        ("allow", ENCRYPTED[1]),
+        ("require", "enabled pe_both"),
+        // Nothing is encrypted there, so that ours has to greet again.
+        ("prefer", "disabled pe_both"),
+    ] {
+        let words = ["-c", LIBTORRENT, &file, &text(&here), "0"];
+        let theirs = Program::start_with(python, &words, &[("ENCRYPTION", theirs)]);
+        let address = format!("127.0.0.1:{}", theirs.line());
+        let (code, there) = get(&file, &["--peer", &address, "--encryption", ours]);
+        assert_eq!(code, Some(0), "{ours}");
+        assert!(are_same(&here, &there));
     }
 }
 

@@ -8,9 +8,9 @@ use std::process::Command;
 use tempfile::TempDir;
 
 use crate::outside::program;
-use crate::support::{Program, connect, noise, run};
+use crate::scene::{are_same, write};
+use crate::support::{Program, TRANSFER, connect, noise, run};
 
-const TRANSFER: &str = env!("CARGO_BIN_EXE_transfer");
 const LARGE: usize = 3_000_000;
 
 /// A server that speaks TLS: explicitly at the first address, from the beginning at the second.
@@ -19,6 +19,8 @@ struct Stage {
     place: TempDir,
     explicit: String,
     implicit: String,
+    /// What its certificate is known by.
+    fingerprint: String,
 }
 
 impl Stage {
@@ -33,7 +35,11 @@ impl Stage {
             server.line().strip_prefix(before).map(str::to_owned).expect("it listens")
         };
         let (explicit, implicit) = (address("ftp listening on "), address("ftps listening on "));
-        Self { server, place, explicit, implicit }
+        assert!(server.line().starts_with("serving "), "it says what it serves");
+        let line = server.line();
+        let told = line.strip_prefix("certificate ").expect("it tells its certificate");
+        let fingerprint = told.split(',').next().expect("there is always one").to_owned();
+        Self { server, place, explicit, implicit, fingerprint }
     }
 
     fn check_upload(&self, name: &str) {
@@ -48,6 +54,71 @@ fn ended_well(command: &mut Command) -> Vec<u8> {
     let text = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(output.status.success(), "{command:?}: {}\n{text}", output.status);
     output.stdout
+}
+
+/// Both ways, with trees on several conversations, where each data connection has to be bound to its own.
+#[test]
+fn our_client_explicit_and_implicit() {
+    let stage = Stage::new(&["--require-tls", "--require-reuse"]);
+    let (here, there) = (tempfile::tempdir().expect("a directory"), stage.place.path());
+    for number in 0..40 {
+        let name = there.join(format!("tree/{}/{number}", number % 4));
+        write(&name, &noise(1_000 * number));
+    }
+    for (url, more) in [
+        (format!("ftp://ann:secret@{}", stage.explicit), &["--tls"][..]),
+        (format!("ftps://ann:secret@{}", stage.implicit), &[]),
+    ] {
+        let pinned = [&["--tls-pin", &stage.fingerprint][..], more].concat();
+        let transfers = |words: &[&str]| {
+            let ended = run(TRANSFER, &[words, &pinned].concat(), b"");
+            assert_eq!((ended.code, &*ended.errors), (Some(0), ""), "{words:?}");
+            ended.text()
+        };
+        let target = here.path().to_str().expect("it is text");
+        transfers(&["get", "-r", &format!("{url}/tree"), "-o", target]);
+        are_same(&there.join("tree"), &here.path().join("tree"));
+        let said = transfers(&["get", &format!("{url}/large"), "-o", target]);
+        assert!(said.contains("SHA-256 is the same"), "{said}");
+        assert!(fs::read(here.path().join("large")).expect("it is there") == noise(LARGE));
+        let large = here.path().join("large");
+        transfers(&["put", large.to_str().expect("it is text"), &format!("{url}/up")]);
+        stage.check_upload("up");
+        let tree = here.path().join("tree");
+        let tree = tree.to_str().expect("it is text");
+        transfers(&["put", "-r", tree, &format!("{url}/copy/")]);
+        are_same(&there.join("tree"), &there.join("copy/tree"));
+        assert!(transfers(&["list", &format!("{url}/")]).contains("large"));
+        fs::remove_dir_all(there.join("copy")).expect("it is there");
+        fs::remove_dir_all(tree).expect("it is there");
+    }
+    stage.server.stop();
+}
+
+#[test]
+fn our_client_says_why_there_is_no_tls() {
+    let stage = Stage::new(&["--require-tls"]);
+    let (explicit, implicit) =
+        (format!("ftp://{}/large", stage.explicit), format!("ftps://{}/large", stage.implicit));
+    let clear = Program::start(TRANSFER, &["serve", "--ftp", "127.0.0.1:0"]);
+    let line = clear.line();
+    let clear_at = line.strip_prefix("ftp listening on ").expect("it listens");
+    let other = "AA:".repeat(31) + "AA";
+    for (words, why) in [
+        (&[&explicit[..]][..], "the server refuses the login: 530"),
+        (&[&explicit, "--tls-pin", &other], "the server's certificate is not accepted: "),
+        (&[&implicit, "--tls-pin", &other], "the server's certificate is not accepted: "),
+        (&[&format!("ftp://{clear_at}/x"), "--tls"], "the server does not speak TLS: 502"),
+        (&[&format!("ftps://{clear_at}/x"), "--tls-pin", &other], "the peer does not speak TLS"),
+        (&["tftp://127.0.0.1/x", "--tls"], "TLS is not spoken over TFTP"),
+        (&[&explicit, "--tls-ca", "/nowhere"], "cannot read /nowhere"),
+    ] {
+        let ended = run(TRANSFER, &[&["get", "-o", "/nowhere/file"], words].concat(), b"");
+        assert_eq!(ended.code, Some(1), "{words:?}: {ended:?}");
+        assert!(ended.errors.contains(why), "{words:?}: {ended:?}");
+    }
+    clear.stop();
+    stage.server.stop();
 }
 
 /// With both ways to open a data connection; the last of the servers takes none that is not bound to its session.

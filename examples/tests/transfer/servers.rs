@@ -2,7 +2,10 @@
 
 use std::fs;
 use std::net::{TcpListener, TcpStream, UdpSocket};
+use std::path::PathBuf;
 use std::time::Instant;
+
+use tempfile::TempDir;
 
 use crate::outside::program;
 use crate::scene::{are_same, directory, odd_files, write};
@@ -21,42 +24,59 @@ fn free_port() -> u16 {
     socket.local_addr().expect("it is bound").port()
 }
 
+/// vsftpd with some files; `None` if it is not there.
+struct Vsftpd {
+    _server: Program,
+    place: TempDir,
+    /// What it serves.
+    root: PathBuf,
+    address: String,
+}
+
+impl Vsftpd {
+    fn start(more: &str) -> Option<Self> {
+        let vsftpd = program("vsftpd")?;
+        if !rustix::process::geteuid().is_root() {
+            crate::outside::left_out("vsftpd serves as root only");
+            return None;
+        }
+        let (place, port) = (directory(), free_port());
+        let (root, empty) = (place.path().join("root"), place.path().join("empty"));
+        fs::create_dir(&empty).expect("it can be made");
+        for (name, bytes) in odd_files() {
+            write(&root.join("tree").join(name), &bytes);
+        }
+        // Its users must not write to the root, but to a directory in it.
+        fs::create_dir(root.join("up")).expect("it can be made");
+        let given = run("chown", &["daemon", root.join("up").to_str().expect("it is text")], b"");
+        assert_eq!(given.code, Some(0), "{}", given.errors);
+        let config = place.path().join("vsftpd.conf");
+        let settings = format!(
+            "listen=YES\nlisten_address=127.0.0.1\nlisten_port={port}\nbackground=NO\n\
+             anonymous_enable=YES\nno_anon_password=YES\nanon_root={root}\n\
+             write_enable=YES\nanon_upload_enable=YES\nanon_mkdir_write_enable=YES\n\
+             anon_other_write_enable=YES\nanon_umask=022\nanon_world_readable_only=NO\n\
+             secure_chroot_dir={empty}\nftp_username=daemon\nxferlog_enable=NO\n\
+             isolate=NO\nisolate_network=NO\nseccomp_sandbox=NO\n{more}",
+            root = root.display(),
+            empty = empty.display(),
+        );
+        fs::write(&config, settings).expect("it can be written");
+        let server = Program::start(vsftpd, &[config.to_str().expect("it is text")]);
+        let address = format!("127.0.0.1:{port}");
+        let deadline = Instant::now() + PATIENCE;
+        while TcpStream::connect(&address).is_err() {
+            assert!(Instant::now() < deadline, "vsftpd does not begin");
+            std::thread::yield_now();
+        }
+        Some(Self { _server: server, place, root, address })
+    }
+}
+
 #[test]
 fn vsftpd() {
-    let Some(vsftpd) = program("vsftpd") else { return };
-    if !rustix::process::geteuid().is_root() {
-        return crate::outside::left_out("vsftpd serves as root only");
-    }
-    let (place, here, port) = (directory(), directory(), free_port());
-    let (root, empty) = (place.path().join("root"), place.path().join("empty"));
-    fs::create_dir(&empty).expect("it can be made");
-    for (name, bytes) in odd_files() {
-        write(&root.join("tree").join(name), &bytes);
-    }
-    // Its users must not write to the root, but to a directory in it.
-    fs::create_dir(root.join("up")).expect("it can be made");
-    let given = run("chown", &["daemon", root.join("up").to_str().expect("it is text")], b"");
-    assert_eq!(given.code, Some(0), "{}", given.errors);
-    let config = place.path().join("vsftpd.conf");
-    let settings = format!(
-        "listen=YES\nlisten_address=127.0.0.1\nlisten_port={port}\nbackground=NO\n\
-         anonymous_enable=YES\nno_anon_password=YES\nanon_root={root}\n\
-         write_enable=YES\nanon_upload_enable=YES\nanon_mkdir_write_enable=YES\n\
-         anon_other_write_enable=YES\nanon_umask=022\nanon_world_readable_only=NO\n\
-         secure_chroot_dir={empty}\nftp_username=daemon\nxferlog_enable=NO\n\
-         isolate=NO\nisolate_network=NO\nseccomp_sandbox=NO\n",
-        root = root.display(),
-        empty = empty.display(),
-    );
-    fs::write(&config, settings).expect("it can be written");
-    let server = Program::start(vsftpd, &[config.to_str().expect("it is text")]);
-    let address = format!("127.0.0.1:{port}");
-    let deadline = Instant::now() + PATIENCE;
-    while TcpStream::connect(&address).is_err() {
-        assert!(Instant::now() < deadline, "vsftpd does not begin");
-        std::thread::yield_now();
-    }
-
+    let Some(Vsftpd { _server, place, root, address }) = Vsftpd::start("") else { return };
+    let here = directory();
     let (url, here) = (format!("ftp://{address}/"), here.path().to_str().expect("it is text"));
     let listed = transfers(&["list", &format!("{url}tree")]);
     assert!(listed.contains("two words") && listed.contains("3000001"), "{listed}");
@@ -80,7 +100,42 @@ fn vsftpd() {
 
     transfers(&["put", "-r", &format!("{here}/tree"), &format!("{url}up/")]);
     are_same(&root.join("tree"), &root.join("up/tree"));
-    drop(server);
+}
+
+/// Which takes no data connection but with the session of its control connection.
+#[test]
+fn vsftpd_over_tls_explicit_and_implicit() {
+    let keys = directory();
+    let made = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).expect("it signs");
+    let (certificate, key) = (keys.path().join("cert.pem"), keys.path().join("key.pem"));
+    fs::write(&certificate, made.cert.pem()).expect("it can be written");
+    fs::write(&key, made.signing_key.serialize_pem()).expect("it can be written");
+    let tls = format!(
+        "ssl_enable=YES\nallow_anon_ssl=YES\nforce_anon_data_ssl=YES\nforce_anon_logins_ssl=YES\n\
+         require_ssl_reuse=YES\nstrict_ssl_read_eof=YES\nssl_ciphers=HIGH\n\
+         rsa_cert_file={}\nrsa_private_key_file={}\n",
+        certificate.display(),
+        key.display(),
+    );
+    for (scheme, more) in [("ftp", ""), ("ftps", "implicit_ssl=YES\n")] {
+        let Some(Vsftpd { _server, place: _place, root, address }) =
+            Vsftpd::start(&format!("{tls}{more}"))
+        else {
+            return;
+        };
+        let here = directory();
+        let url = format!("{scheme}://{address}/");
+        let here = here.path().to_str().expect("it is text");
+        let ca = ["--tls-ca", certificate.to_str().expect("it is text")];
+        let listed = transfers(&[&["list", &format!("{url}tree")][..], &ca].concat());
+        assert!(listed.contains("two words") && listed.contains("3000001"), "{listed}");
+        transfers(&[&["get", &format!("{url}tree/"), "-o", here][..], &ca].concat());
+        are_same(&root.join("tree"), &fs::canonicalize(here).expect("it is there").join("tree"));
+        transfers(
+            &[&["put", "-r", &format!("{here}/tree"), &format!("{url}up/")][..], &ca].concat(),
+        );
+        are_same(&root.join("tree"), &root.join("up/tree"));
+    }
 }
 
 #[test]

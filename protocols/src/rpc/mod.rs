@@ -18,11 +18,16 @@
 //! |---|---|
 //! | [`wire`] | texts, messages, errors, framings: pure |
 //! | `limits` | every bound, its default, and the reason for it |
-//! | `failure` | how a call can fail |
-//! | `service` | what a program offers: its methods, topics and hooks |
-//! | `server` | the calls that open its sockets; tickets, topics, its description of itself |
-//! | `peer` | one connection: what comes is answered, what was asked is told |
+//! | `failure`, `event` | how a call can fail; what a log hears of |
+//! | `service`, `openrpc` | what a program offers: its methods, topics and hooks; its description of itself |
+//! | `server` | the calls that open its sockets; tickets, topics |
+//! | `conversation` | what is said, whatever carries it: what comes is answered, what was asked is told |
+//! | `answering`, `asking` | calls of the other side that wait, and the batches they are in; calls of this side |
+//! | `remote`, `dial` | the other side, as the program reaches it; how a connection to it is made again |
+//! | `channel` | what carries a conversation: `peer`, a stream; `web`, a WebSocket or an exchange of HTTP |
+//! | `place`, `reach` | where a conversation is, and how it is found again |
 //! | `client` | a connection that is made, and made again |
+//! | `posts` | calls that are posted: a text a request of HTTP |
 //!
 //! What the specification leaves open is decided in [`wire`] (ids, duplicate members, null parameters) and
 //! here:
@@ -70,20 +75,36 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod answering;
+mod asking;
+mod channel;
 mod client;
+mod conversation;
+mod dial;
+mod event;
 mod failure;
 mod limits;
+mod openrpc;
 mod peer;
+mod place;
+#[cfg(feature = "rpc-web")]
+mod posts;
+mod reach;
+mod remote;
 mod server;
 mod service;
+#[cfg(feature = "rpc-web")]
+mod web;
 pub mod wire;
 
 pub use client::{Carrier, Client, ClientOptions, Lost};
+pub use event::Event;
 pub use failure::{CallError, Gone};
 pub use limits::Limits;
-pub use peer::{Batch, CallId, Peer, Remote};
+pub use peer::Peer;
+pub use remote::{Batch, CallId, Remote};
 pub use server::{ServerOptions, Ticket, Topic, bind, listen, notification, session};
 #[cfg(feature = "rpc-web")]
 pub use server::{Web, listen_http};
-pub use service::{Call, Counters, Event, NoParams, Service};
+pub use service::{Call, Counters, NoParams, Service};
 pub use wire::{Dialect, Error, Framing};

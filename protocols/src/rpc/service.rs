@@ -4,16 +4,19 @@ use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::rc::Rc;
 
+use foldhash::fast::FixedState;
 use indexmap::IndexMap;
 use reactor::{Address, ConnectionId, Registry};
-use schemars::{JsonSchema, Schema, SchemaGenerator};
+use schemars::{JsonSchema, SchemaGenerator};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use super::peer::Place;
-use super::server::{Ticket, Topic, openrpc};
-use super::wire::{Broken, Reply};
+use super::event::Event;
+use super::openrpc::{self, Describe, Described};
+use super::place::{Claim, Place};
+use super::server::Topic;
+use super::wire::Reply;
 use super::{Error, Limits, Remote};
 
 /// Everything that can be called, by name. It is built once, and then shared by all connections.
@@ -44,7 +47,7 @@ pub struct Service<App> {
     title: String,
     version: String,
     limits: Limits,
-    methods: IndexMap<Box<str>, Method<App>>,
+    methods: Methods<App>,
     topics: Vec<Accessor<App>>,
     fallback: Option<Fallback<App>>,
     authorize: Option<Authorize<App>>,
@@ -104,79 +107,6 @@ pub(super) enum Slot {
     Free(u64),
 }
 
-/// What a [`Service::on_event`] hook sees.
-#[derive(Debug)]
-#[non_exhaustive]
-pub enum Event<'a> {
-    /// A connection is open.
-    Opened {
-        /// Which.
-        id: ConnectionId,
-        /// With whom.
-        peer: &'a Address,
-    },
-    /// A connection has ended; one that did not read its subscriptions, say.
-    Closed {
-        /// Which.
-        id: ConnectionId,
-        /// With whom, or with whom it was to be.
-        peer: &'a Address,
-        /// Why, as a sentence.
-        why: &'a str,
-        /// Whether it ended as it should.
-        is_clean: bool,
-    },
-    /// A connection that this side makes could not be begun.
-    Unreachable {
-        /// Why, as a sentence.
-        why: &'a str,
-    },
-    /// A call, or a notification, has been answered, or has failed.
-    Called {
-        /// By whom; `None`: by a datagram.
-        id: Option<ConnectionId>,
-        /// The method's name, known or not.
-        method: &'a str,
-        /// Why it failed, if it did.
-        error: Option<&'a Error>,
-    },
-    /// A text was no message, or not within the limits; this is what its sender was told.
-    Invalid {
-        /// Who sent it.
-        id: ConnectionId,
-        /// What it was told.
-        error: &'a Error,
-    },
-    /// What comes on a connection cannot be cut into texts; it is closed.
-    Broken {
-        /// Which.
-        id: ConnectionId,
-        /// Why.
-        why: Broken,
-    },
-    /// An answer came that nobody waits for.
-    Stray {
-        /// From whom.
-        id: ConnectionId,
-        /// The answer's id, as it came.
-        answer: &'a str,
-    },
-    /// The other side complains of something that was sent to it, and does not say of what.
-    Complaint {
-        /// Who.
-        id: ConnectionId,
-        /// What it says.
-        error: &'a Error,
-    },
-    /// A client has subscribed anew after it was connected again, and was refused.
-    NotResubscribed {
-        /// The method it subscribes with.
-        method: &'a str,
-        /// Why.
-        error: &'a super::CallError,
-    },
-}
-
 /// No parameters: `[]`, `{}`, or none at all.
 #[derive(Clone, Copy, Debug, Default, Serialize, Deserialize, JsonSchema)]
 pub struct NoParams {}
@@ -185,23 +115,26 @@ pub struct NoParams {}
 pub(super) enum Done {
     /// The answer, if one was wanted, is written.
     Now,
-    /// The ticket has been handed out.
-    Later(Ticket),
+    /// It comes later: this is who waits for it.
+    Later(Claim),
 }
 
 type Run<App> =
     Box<dyn Fn(&mut Call<'_, App>, Option<&str>, &mut Reply<'_>) -> Result<Done, Error>>;
-type Describe = fn(&mut SchemaGenerator) -> Schema;
 type Accessor<App> = Rc<dyn Fn(&mut App) -> &mut Topic>;
 type Fallback<App> = Box<dyn Fn(&mut Call<'_, App>, Option<&str>) -> Result<Box<RawValue>, Error>>;
 type Authorize<App> = Box<dyn Fn(&mut Call<'_, App>) -> Result<(), Error>>;
 type OnEvent<App> = Box<dyn Fn(&mut App, &Event<'_>)>;
 
+/// The methods by their names, in the order in which they were registered. Peers ask for names, and add none, so that
+/// a hash which they could foresee does no harm.
+type Methods<App> = IndexMap<Box<str>, Method<App>, FixedState>;
+
 /// One method, and what `rpc.discover` says of it.
-pub(super) struct Method<App> {
-    pub(super) about: String,
-    pub(super) params: Describe,
-    pub(super) result: Describe,
+struct Method<App> {
+    about: String,
+    params: Describe,
+    result: Describe,
     run: Run<App>,
 }
 
@@ -224,7 +157,7 @@ impl<App: 'static> Service<App> {
             title: title.into(),
             version: version.into(),
             limits,
-            methods: IndexMap::new(),
+            methods: Methods::default(),
             topics: Vec::new(),
             fallback: None,
             authorize: None,
@@ -248,52 +181,6 @@ impl<App: 'static> Service<App> {
             let result = handler(call, decode(params)?)?;
             reply.result(&result)?;
             Ok(Done::Now)
-        });
-    }
-
-    /// A method that answers later: it keeps the [`Ticket`], and whoever has the answer, a timer, another
-    /// connection, calls [`Ticket::answer`] with an `R`. If it fails at once the ticket is void.
-    pub fn later<P, R>(
-        &mut self,
-        name: &str,
-        about: &str,
-        handler: impl Fn(&mut Call<'_, App>, P, Ticket) -> Result<(), Error> + 'static,
-    ) where
-        P: DeserializeOwned + JsonSchema,
-        R: Serialize + JsonSchema,
-    {
-        self.add::<P, R>(name, about, move |call, params, _| {
-            let params = decode(params)?;
-            let ticket = call.ticket()?;
-            handler(call, params, ticket.clone())?;
-            Ok(Done::Later(ticket))
-        });
-    }
-
-    /// A method whose answer is the result of blocking work: what `prepare` returns runs on the loop's
-    /// pool of threads ([`Registry::offload`]).
-    pub fn offloaded<P, R, W>(
-        &mut self,
-        name: &str,
-        about: &str,
-        prepare: impl Fn(&mut Call<'_, App>, P) -> Result<W, Error> + 'static,
-    ) where
-        P: DeserializeOwned + JsonSchema,
-        R: Serialize + JsonSchema + Send + 'static,
-        W: FnOnce(&Ticket) -> Result<R, Error> + Send + 'static,
-    {
-        self.later::<P, R>(name, about, move |call, params, ticket| {
-            let work = prepare(call, params)?;
-            let on_thread = ticket.clone();
-            let posted = call.registry.offload(
-                move || work(&on_thread),
-                move |registry, _app, result| {
-                    let result = result.unwrap_or_else(|error| Err(Error::internal(error)));
-                    // Whoever asked may have gone.
-                    let _ = ticket.answer(registry, result);
-                },
-            );
-            posted.map_err(|_| Error::new(Error::BUSY, "There is too much other work"))
         });
     }
 
@@ -373,10 +260,16 @@ impl<App: 'static> Service<App> {
     /// What it is: a document of OpenRPC 1.3, as `rpc.discover` answers it.
     #[must_use]
     pub fn describe(&self) -> serde_json::Value {
-        openrpc::describe(&self.title, &self.version, &self.methods)
+        let methods = self.methods.iter().map(|(name, method)| Described {
+            name,
+            about: &method.about,
+            params: method.params,
+            result: method.result,
+        });
+        openrpc::describe(&self.title, &self.version, methods)
     }
 
-    fn add<P: JsonSchema, R: JsonSchema>(
+    pub(super) fn add<P: JsonSchema, R: JsonSchema>(
         &mut self,
         name: &str,
         about: &str,
@@ -484,22 +377,10 @@ impl<App> Call<'_, App> {
             Caller::Datagram(from) => Some(from),
         }
     }
-
-    fn ticket(&self) -> Result<Ticket, Error> {
-        match (&self.caller, self.slot) {
-            (_, Slot::Full) => {
-                Err(Error::new(Error::BUSY, "Too many calls wait for their answers"))
-            }
-            (Caller::Connection(remote, place), Slot::Free(number)) => {
-                Ok(Ticket::new(Some((*place, number)), remote.service().limits.reply))
-            }
-            _ => Ok(Ticket::new(None, 0)),
-        }
-    }
 }
 
 /// Reads parameters. None at all are as good as an empty object, or array, where that is enough.
-fn decode<P: DeserializeOwned>(params: Option<&str>) -> Result<P, Error> {
+pub(super) fn decode<P: DeserializeOwned>(params: Option<&str>) -> Result<P, Error> {
     let read = match params {
         Some(params) => serde_json::from_str(params),
         None => serde_json::from_str("{}")

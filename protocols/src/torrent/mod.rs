@@ -20,6 +20,7 @@
 
 mod create;
 pub mod disk;
+mod inward;
 mod limits;
 pub mod machine;
 pub mod peer;

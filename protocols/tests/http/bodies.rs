@@ -8,7 +8,7 @@ use protocols::http::{HeadLimits, ServerLimits};
 use std::time::Duration;
 
 use crate::smuggling::echo;
-use crate::stage::{Stage, statuses};
+use crate::stage::{PATIENCE, Stage, statuses};
 
 #[test]
 fn pipelined_requests_are_answered_in_order_however_late_each_is() {
@@ -329,15 +329,71 @@ fn a_body_that_is_cut_off_is_not_taken_for_whole() {
 fn work_comes_back_to_its_exchange() {
     let stage = Stage::serve(|| {
         Site::new(|_, exchange, ()| {
-            let asked = exchange.offload(
+            exchange.offload(
                 || 6 * 7,
                 |exchange, (), result| {
-                    exchange.answer(StatusCode::OK).text(&format!("{result:?}"));
+                    exchange.answer(StatusCode::OK).text(&result.to_string());
                 },
             );
-            assert!(asked.is_ok(), "the pool is idle");
         })
     });
     let twice = "GET / HTTP/1.1\r\nHost: h\r\n\r\n".repeat(2);
-    assert_eq!(stage.ask(twice).matches("Ok(42)").count(), 2);
+    assert_eq!(stage.ask(twice).matches("42").count(), 2);
+}
+
+#[test]
+fn work_that_panics_or_finds_no_room_is_answered_all_the_same() {
+    let stage = Stage::serve(|| {
+        Site::new(|request, exchange, ()| match request.path() {
+            "/panics" => exchange.offload(|| panic!("on purpose"), |_, (), ()| unreachable!()),
+            "/begun" => {
+                let open = exchange.answer(StatusCode::OK).open(Length::Exact(10));
+                let exchange = open.expect("it has a body");
+                exchange.write(b"half");
+                exchange.offload(|| panic!("on purpose"), |_, (), ()| unreachable!());
+            }
+            _ => {
+                let full = reactor::Limits::default().offloads;
+                for _ in 0..=full {
+                    exchange.offload(|| (), |_, (), ()| ());
+                }
+            }
+        })
+    });
+    let ask = |path: &str| stage.ask_until_closed(format!("GET {path} HTTP/1.0\r\n\r\n"));
+    let answer = ask("/panics");
+    assert!(answer.starts_with("HTTP/1.1 500 ") && answer.contains("went wrong"), "{answer}");
+    let answer = ask("/too-much");
+    assert!(answer.starts_with("HTTP/1.1 503 ") && answer.contains("Retry-After: 1"), "{answer}");
+    let mut peer = stage.connect();
+    peer.say("GET /begun HTTP/1.1\r\nHost: h\r\n\r\n");
+    peer.hear("\r\n\r\n");
+    assert!(peer.is_reset(), "it is no whole answer");
+}
+
+#[test]
+fn a_shutdown_waits_for_work_and_its_answer_says_that_it_is_the_last() {
+    let (open, gate) = std::sync::mpsc::channel::<()>();
+    let (at_work, working) = std::sync::mpsc::channel();
+    let stage = Stage::serve(move || {
+        let gate = std::sync::Arc::new(std::sync::Mutex::new(gate));
+        Site::new(move |_, exchange, ()| {
+            let (gate, at_work) = (gate.clone(), at_work.clone());
+            let work = move || {
+                at_work.send(()).expect("the test waits");
+                gate.lock().expect("nobody panics").recv().expect("the test opens it")
+            };
+            exchange.offload(work, |exchange, (), ()| {
+                exchange.answer(StatusCode::OK).text("done");
+            });
+        })
+    });
+    let mut peer = stage.connect();
+    peer.say("GET / HTTP/1.1\r\nHost: h\r\n\r\n".repeat(2));
+    working.recv_timeout(PATIENCE).expect("it is asked");
+    stage.shut_down(PATIENCE);
+    open.send(()).expect("it waits");
+    let answers = peer.rest();
+    assert_eq!(statuses(&answers), [200], "the second is not asked any more: {answers}");
+    assert!(answers.contains("Connection: close\r\n"), "{answers}");
 }

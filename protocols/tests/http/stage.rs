@@ -71,6 +71,17 @@ impl Stage {
         told.recv_timeout(PATIENCE).expect("the server turns")
     }
 
+    /// Has the server shut down, and waits until it has heard so.
+    pub(crate) fn shut_down(&self, grace: Duration) {
+        let (tell, told) = mpsc::channel();
+        let end = move |registry: &mut Registry<()>, (): &mut ()| {
+            registry.shutdown(grace);
+            let _ = tell.send(());
+        };
+        assert!(self.handle.run(end).is_ok(), "the server runs");
+        told.recv_timeout(PATIENCE).expect("the server turns");
+    }
+
     /// What a connection is answered that says this, and then that it has said all.
     pub(crate) fn ask(&self, request: impl AsRef<[u8]>) -> String {
         let mut peer = self.connect();
@@ -133,6 +144,12 @@ impl Peer {
         let stream = Read::by_ref(&mut self.stream);
         stream.take(missing).read_to_end(&mut self.unread).expect("it comes in time");
         self.unread.drain(..length).collect()
+    }
+
+    /// Whether the connection ends by a reset, after whatever comes in front of it.
+    pub(crate) fn is_reset(&mut self) -> bool {
+        let end = self.stream.read_to_end(&mut self.unread);
+        end.is_err_and(|error| error.kind() == std::io::ErrorKind::ConnectionReset)
     }
 
     /// What comes before the end.

@@ -31,7 +31,7 @@ const fn known(
     Known { name, ask, says, package }
 }
 
-const PROGRAMS: [Known; 21] = [
+const PROGRAMS: [Known; 22] = [
     known("aria2c", "--version", "aria2 version", "aria2"),
     known("atftp", "--version", "atftp-", "atftp"),
     known("chromium", "--version", "Chromium ", "chromium"),
@@ -41,6 +41,7 @@ const PROGRAMS: [Known; 21] = [
     known("/usr/sbin/inspircd", "--version", "InspIRCd-", "inspircd"),
     known("irssi", "--version", "irssi ", "irssi"),
     known("lftp", "--version", "LFTP", "lftp"),
+    known("nats-server", "--version", "nats-server: v", "nats-server"),
     // Other netcats have no -N (half-close at the end of input), no -U and no -W.
     known("nc", "-h", "OpenBSD netcat", "netcat-openbsd"),
     known("/usr/sbin/ngircd", "--version", "ngIRCd ", "ngircd"),

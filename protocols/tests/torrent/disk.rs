@@ -16,6 +16,8 @@ use reactor::Reactor;
 use sha1::{Digest, Sha1};
 use tempfile::TempDir;
 
+use crate::outside;
+
 const PIECE: usize = 64;
 
 /// A torrent of these files, with what is in them one behind the other; a name that begins with a dash is padding.
@@ -100,6 +102,28 @@ impl Scene {
 fn age(path: &Path) {
     let file = fs::File::options().write(true).open(path).expect("it is there");
     file.set_modified(SystemTime::now() - Duration::from_secs(100)).expect("it can be set");
+}
+
+/// Reading on the loop has to give the same as on the pool, or nothing.
+#[test]
+fn what_the_system_has_in_memory_is_read_at_once() {
+    let scene = Scene::new(five_files());
+    scene.write_all(&scene.disk());
+    let disk = scene.disk();
+    let block = Block { piece: 1, begin: 2, length: 60 };
+    let mut bytes = b"before".to_vec();
+    assert!(!disk.append_ready(block, &mut bytes), "its files are not open, and are not opened");
+    assert_eq!(bytes, b"before");
+    let there = disk.read_now(block).expect("it is there");
+    if disk.append_ready(block, &mut bytes) {
+        assert_eq!(bytes, [b"before", &there[..]].concat());
+    } else {
+        outside::left_out("no file system that says what it has in memory");
+    }
+    assert!(
+        !disk.append_ready(Block { begin: 5, ..block }, &mut bytes),
+        "it is longer than its piece"
+    );
 }
 
 #[test]
@@ -310,7 +334,7 @@ fn a_full_disk_is_said_to_be_and_goes_on_when_there_is_room() {
         command.output().is_ok_and(|output| output.status.success())
     };
     if !mount(&["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs"]) {
-        return crate::outside::left_out("no tmpfs can be mounted here");
+        return outside::left_out("no tmpfs can be mounted here");
     }
     let disk = scene.disk();
     let whole = DiskOptions { allocation: Allocation::Full, ..DiskOptions::default() };

@@ -6,6 +6,7 @@ mod announcing;
 mod anything;
 mod create;
 mod disk;
+mod encryption;
 mod metainfo;
 #[path = "../outside/mod.rs"]
 mod outside;
@@ -14,3 +15,4 @@ mod steps;
 mod strangers;
 mod swarms;
 mod tracker;
+mod web;

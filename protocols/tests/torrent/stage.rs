@@ -112,6 +112,10 @@ impl Host for Member {
             Event::Complete => self.is_complete = true,
             Event::Banned(ip) => self.told.push(format!("banned {ip}")),
             Event::NotKept(error) => self.told.push(format!("not kept: {error}")),
+            Event::Web { why, pause, .. } => {
+                let then = if pause.is_some() { "again" } else { "never again" };
+                self.told.push(format!("web: {why}, {then}"));
+            }
             _ => {}
         }
     }

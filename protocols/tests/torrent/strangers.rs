@@ -141,9 +141,8 @@ fn what_is_malformed_or_makes_no_sense_ends_the_connection_and_nothing_else() {
     let bytes = |bytes: &[u8]| [says(&content, 7, true, &[]), bytes.to_vec()].concat();
     let part = |piece, begin, length| Message::Request(Block { piece, begin, length });
     let odd = vec![
-        // Another protocol; an encrypted handshake; another torrent; ourselves.
+        // Another protocol; another torrent.
         b"GET / HTTP/1.1\r\n\r\n".to_vec(),
-        vec![0x5a; 96],
         Handshake {
             fast: true,
             extended: true,

@@ -20,37 +20,45 @@ use crate::tftp_stage::{Sink, noise};
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// The server's side of a conversation, on a thread of its own.
-struct Scene {
-    control: BufReader<TcpStream>,
+pub(crate) struct Scene {
+    pub(crate) control: BufReader<Box<dyn Peer>>,
     data: Option<TcpListener>,
 }
 
-/// Plays a script to the first client that comes.
-fn play(script: impl FnOnce(&mut Scene) + Send + 'static) -> (SocketAddr, JoinHandle<()>) {
+/// A connection to the client.
+pub(crate) trait Peer: Read + Write + Send {}
+
+impl<P: Read + Write + Send> Peer for P {}
+
+/// Plays a script to the first client that comes, on its connection or on what that is made.
+fn play<P: Peer + 'static>(
+    made: impl FnOnce(TcpStream) -> P + Send + 'static,
+    script: impl FnOnce(&mut Scene) + Send + 'static,
+) -> (SocketAddr, JoinHandle<()>) {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a socket");
     let address = listener.local_addr().expect("it is bound");
     let thread = std::thread::spawn(move || {
         let (control, _) = listener.accept().expect("a client");
         control.set_read_timeout(Some(PATIENCE)).expect("it can be set");
-        script(&mut Scene { control: BufReader::new(control), data: None });
+        script(&mut Scene { control: BufReader::new(Box::new(made(control))), data: None });
     });
     (address, thread)
 }
 
 impl Scene {
     #[track_caller]
-    fn hears(&mut self, expected: &str) {
+    pub(crate) fn hears(&mut self, expected: &str) {
         let mut line = String::new();
         self.control.read_line(&mut line).expect("a command");
         assert_eq!(line.trim_end(), expected);
     }
 
-    fn says(&mut self, line: &str) {
+    pub(crate) fn says(&mut self, line: &str) {
         self.control.get_mut().write_all(format!("{line}\r\n").as_bytes()).expect("a client");
     }
 
     #[track_caller]
-    fn answers(&mut self, command: &str, reply: &str) {
+    pub(crate) fn answers(&mut self, command: &str, reply: &str) {
         self.hears(command);
         self.says(reply);
     }
@@ -75,12 +83,12 @@ impl Scene {
         port
     }
 
-    fn passive(&mut self) {
+    pub(crate) fn passive(&mut self) {
         let port = self.opens_data();
         self.answers("EPSV", &format!("229 Extended passive (|||{port}|)"));
     }
 
-    fn connected(&mut self) -> TcpStream {
+    pub(crate) fn connected(&mut self) -> TcpStream {
         self.data.take().expect("it was opened").accept().expect("a client").0
     }
 
@@ -92,7 +100,7 @@ impl Scene {
         self.says("226 Done");
     }
 
-    fn ends(&mut self) {
+    pub(crate) fn ends(&mut self) {
         self.answers("QUIT", "221 Bye");
     }
 }
@@ -130,7 +138,7 @@ impl Caller for World {
     }
 }
 
-struct Stage {
+pub(crate) struct Stage {
     reactor: Reactor<World>,
     world: World,
     server: Option<JoinHandle<()>>,
@@ -142,8 +150,20 @@ impl Stage {
         Self::with(&ClientOptions::default(), script)
     }
 
-    fn with(options: &ClientOptions, script: impl FnOnce(&mut Scene) + Send + 'static) -> Self {
-        let (address, server) = play(script);
+    pub(crate) fn with(
+        options: &ClientOptions,
+        script: impl FnOnce(&mut Scene) + Send + 'static,
+    ) -> Self {
+        Self::through(options, |plain| plain, script)
+    }
+
+    /// Whose server speaks through something.
+    pub(crate) fn through<P: Peer + 'static>(
+        options: &ClientOptions,
+        made: impl FnOnce(TcpStream) -> P + Send + 'static,
+        script: impl FnOnce(&mut Scene) + Send + 'static,
+    ) -> Self {
+        let (address, server) = play(made, script);
         let mut reactor = Reactor::new().expect("a loop");
         let client = Client::connect(reactor.registry(), address.into(), options);
         let world = World {
@@ -175,7 +195,7 @@ impl Stage {
 
     /// Does something, and waits for what comes of it.
     #[track_caller]
-    fn does(&mut self, operation: Operation) -> Result<Done, Failure> {
+    pub(crate) fn does(&mut self, operation: Operation) -> Result<Done, Failure> {
         self.start(operation);
         self.outcome()
     }
@@ -187,20 +207,20 @@ impl Stage {
     }
 
     #[track_caller]
-    fn gets(&mut self, path: &str) -> (Result<Done, Failure>, Vec<u8>) {
+    pub(crate) fn gets(&mut self, path: &str) -> (Result<Done, Failure>, Vec<u8>) {
         let (get, sink) = get(path, 0);
         (self.does(get), sink.bytes())
     }
 
     #[track_caller]
-    fn finished(&mut self) -> Result<(), Failure> {
+    pub(crate) fn finished(&mut self) -> Result<(), Failure> {
         self.until("the conversation is over", |world| world.finished.is_some());
         self.world.finished.clone().expect("it is over")
     }
 
     /// Says goodbye, and demands that the script was followed and nothing is left.
     #[track_caller]
-    fn quits(mut self) {
+    pub(crate) fn quits(mut self) {
         let client = self.world.client.as_mut().expect("it is there");
         client.quit(self.reactor.registry());
         assert_eq!(self.finished(), Ok(()));
@@ -208,7 +228,7 @@ impl Stage {
     }
 
     #[track_caller]
-    fn leaves(mut self) {
+    pub(crate) fn leaves(mut self) {
         let server = self.server.take().expect("it was not left before");
         assert!(server.join().is_ok(), "the server has followed its script");
         // What the client has given up just now is gone a turn later.
@@ -234,7 +254,7 @@ fn get(path: &str, offset: u64) -> (Operation, Sink) {
     (Operation::Get { path, offset, sink: Box::new(sink.clone()) }, sink)
 }
 
-fn put(path: &str, how: Put, bytes: &[u8]) -> Operation {
+pub(crate) fn put(path: &str, how: Put, bytes: &[u8]) -> Operation {
     let mut file = tempfile::tempfile().expect("a file");
     file.write_all(bytes).expect("it can be written");
     let path = path.as_bytes().to_vec();

@@ -3,6 +3,8 @@
 
 mod dialogue;
 mod ftp_client;
+#[cfg(feature = "tls")]
+mod ftp_client_tls;
 mod ftp_deadlines;
 mod ftp_round_trips;
 mod ftp_simulated;

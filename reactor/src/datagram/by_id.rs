@@ -135,7 +135,8 @@ impl<App> Registry<App> {
     pub fn send_to(&mut self, id: SocketId, bytes: &[u8], to: Option<&Address>) -> io::Result<()> {
         match self.slots.find(id.0) {
             Found::Here(Source::Datagram(socket)) if !socket.queue.is_closed() => {
-                socket.queue.send(id, bytes, to, &mut self.ledger)
+                let sent = socket.queue.send(id, bytes, to, &mut self.ledger);
+                sent.map_err(|error| socket.queue.explained(error, to))
             }
             Found::Running => {
                 self.ledger.attention = true;

@@ -15,7 +15,7 @@ use crate::id::Key;
 use crate::ledger::Ledger;
 use crate::net::{
     AtOnce, DatagramSocket, Failure, Incoming, Outgoing, Poller, Readiness, StdDatagram,
-    is_out_of_buffers,
+    is_out_of_buffers, refuse_mismatch,
 };
 use crate::stats::SocketRow;
 use crate::trace::What;
@@ -67,6 +67,10 @@ pub struct SocketClosed {
     /// Datagrams that were queued and never handed to the system.
     pub unsent: usize,
 }
+
+/// Why most Unix clients cannot be answered.
+const UNNAMED_SENDER: &str = "the sender has no name, so nobody can answer it: \
+    a Unix client that wants answers binds its socket to a path, or to an abstract name";
 
 /// Whether it is the name of a Unix socket.
 fn is_named(address: Option<&Address>) -> bool {
@@ -195,6 +199,21 @@ impl DatagramQueue {
             };
         }
         self.send_with(id, &Outgoing::single(bytes, to, Envelope::default()), ledger)
+    }
+
+    /// What is wrong, in words that say what to do, if an address can never be sent to from this socket.
+    #[cold]
+    pub(crate) fn explained(&self, error: io::Error, to: Option<&Address>) -> io::Error {
+        let is_transient =
+            matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::ConnectionRefused);
+        match to {
+            Some(Address::Unnamed) => io::Error::new(io::ErrorKind::InvalidInput, UNNAMED_SENDER),
+            Some(to) if !is_transient => match refuse_mismatch(&self.local(), Some(to)) {
+                Ok(()) => error,
+                Err(why) => io::Error::new(io::ErrorKind::InvalidInput, why),
+            },
+            _ => error,
+        }
     }
 
     /// As [`send_with`](Self::send_with), of a run of datagrams that may be longer than what one call

@@ -51,10 +51,13 @@ impl<'a, App> DatagramTransport<'a, App> {
     /// # Errors
     ///
     /// [`io::ErrorKind::WouldBlock`] if the queue is full: the datagram was dropped, as the network
-    /// might have done. Otherwise what the system says of this datagram, or of an earlier one: too
-    /// long, no route, refused. The socket goes on.
+    /// might have done. [`io::ErrorKind::InvalidInput`] if this socket can never send there, with what to do about
+    /// it: the address is of another family or kind, or nobody's ([`Address::Unnamed`], as most Unix clients are
+    /// that bind to nothing). Otherwise what the system says of this datagram, or of an earlier one: too long, no
+    /// route, refused. The socket goes on.
     pub fn send_to(&mut self, bytes: &[u8], to: &Address) -> io::Result<()> {
-        self.queue.send(self.id, bytes, Some(to), &mut self.registry.ledger)
+        let sent = self.queue.send(self.id, bytes, Some(to), &mut self.registry.ledger);
+        sent.map_err(|error| self.queue.explained(error, Some(to)))
     }
 
     /// As [`send_to`](Self::send_to), to the peer the socket is connected to.
@@ -80,7 +83,8 @@ impl<'a, App> DatagramTransport<'a, App> {
         envelope: Envelope,
     ) -> io::Result<()> {
         let outgoing = Outgoing::single(bytes, to, envelope);
-        self.queue.send_with(self.id, &outgoing, &mut self.registry.ledger)
+        let sent = self.queue.send_with(self.id, &outgoing, &mut self.registry.ledger);
+        sent.map_err(|error| self.queue.explained(error, to))
     }
 
     /// Sends a run of datagrams to one peer: `bytes`, cut into pieces of `size`, of which the last may be
@@ -114,7 +118,8 @@ impl<'a, App> DatagramTransport<'a, App> {
             return Err(io::ErrorKind::InvalidInput.into());
         }
         let run = Outgoing { bytes, stride: size, to, envelope };
-        self.queue.send_run(self.id, &run, &mut self.registry.ledger)
+        let sent = self.queue.send_run(self.id, &run, &mut self.registry.ledger);
+        sent.map_err(|error| self.queue.explained(error, to))
     }
 
     /// Sends to the sender of a datagram, from the address it was sent to if that is known: what a

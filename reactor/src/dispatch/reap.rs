@@ -50,6 +50,7 @@ impl<App> Registry<App> {
         stream.dismiss_guard().map(|timer| self.wheel.cancel(timer));
         let is_attempt = stream.is_attempt();
         self.count_connections(-isize::from(!is_attempt));
+        self.away.forget(key);
         let proxied = if self.proxied.is_empty() { None } else { self.proxied.remove(&key) };
         let reason = self.leave_race(key, reason);
         self.tell_waiting(key, Err(Stale));

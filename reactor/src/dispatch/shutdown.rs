@@ -13,8 +13,8 @@ use crate::{CloseReason, ConnectionId, ListenerId, SocketId};
 impl<App> Registry<App> {
     pub(crate) fn begin_shutdown(&mut self, grace: Duration) {
         let deadline = self.ledger.clock.tick_after(grace);
-        if let Shutdown::Ending { timer, .. } = &self.shutdown {
-            let timer = *timer;
+        if let Shutdown::Ending { timer, .. } = self.shutdown {
+            let Some(timer) = timer else { return };
             if self.wheel.get_mut(timer).is_some_and(|(planned, _)| deadline < planned) {
                 self.wheel.rearm(timer, deadline);
             }
@@ -23,7 +23,7 @@ impl<App> Registry<App> {
         let timer = self.wheel.insert(deadline, || Timed::Shutdown);
         self.shutdown = Shutdown::Ending {
             began: self.now(),
-            timer,
+            timer: Some(timer),
             telling: Telling::Due,
             report: ShutdownReport::default(),
         };
@@ -75,6 +75,9 @@ impl<App> Registry<App> {
             let _ = self.close(ConnectionId(key)).or_else(|_| self.close_socket(SocketId(key)));
             return;
         }
+        if self.away.tell_after(key) {
+            return self.hold_until_told(key);
+        }
         self.call_by_key(key, app, Callback::Shutdown, |protocol, transport, app| {
             protocol.on_shutdown(transport, app);
         });
@@ -83,9 +86,34 @@ impl<App> Registry<App> {
         });
     }
 
+    /// It waits for an answer, which is another's to give: it is not asked for more until then.
+    fn hold_until_told(&mut self, key: Key) {
+        if let Found::Here(Source::Stream(connection)) = self.slots.find(key) {
+            connection.stream.hold_until_told();
+        }
+    }
+
+    /// Tells a connection whose work is back, or is not waited for any longer.
+    pub(crate) fn tell_of_end(&mut self, key: Key, app: &mut App) {
+        if let Found::Here(Source::Stream(connection)) = self.slots.find(key)
+            && connection.stream.release_to_be_told()
+        {
+            connection.stream.make_ready(key, &mut self.ledger);
+        }
+        self.call_by_key(key, app, Callback::Shutdown, |protocol, transport, app| {
+            protocol.on_shutdown(transport, app);
+        });
+    }
+
     /// The grace is over: whatever is still there is cut off. Those that have not been told are told first.
     pub(crate) fn end_grace(&mut self, app: &mut App) {
+        if let Shutdown::Ending { timer, .. } = &mut self.shutdown {
+            *timer = None;
+        }
         self.tell(usize::MAX, app);
+        for key in self.away.take_untold() {
+            self.tell_of_end(key, app);
+        }
         self.ledger.trace_loop(|| What::GraceEnded);
         let keys: Vec<Key> = self.slots.iter().map(|(key, _)| key).collect();
         for key in keys {
@@ -108,17 +136,35 @@ impl<App> Registry<App> {
         }
     }
 
-    /// The report, once everything has ended.
+    /// What the shutdown waits for: sockets, and work for which there is still grace.
+    pub(crate) fn awaited(&self) -> usize {
+        let work = if self.shutdown.awaits_work() { self.offloads.len() } else { 0 };
+        self.slots.len() + work
+    }
+
+    /// The report, once everything has ended; and again, until something is asked of the loop anew.
     pub(crate) fn finish_shutdown(&mut self) -> Option<ShutdownReport> {
-        if self.slots.len() > 0 {
+        if self.awaited() > 0 {
             return None;
         }
-        let Shutdown::Ending { began, timer, report, .. } =
-            std::mem::replace(&mut self.shutdown, Shutdown::Running)
-        else {
-            return None;
-        };
-        self.wheel.cancel(timer);
-        Some(ShutdownReport { took: self.ledger.clock.refresh() - began, ..report })
+        match std::mem::replace(&mut self.shutdown, Shutdown::Running) {
+            Shutdown::Running => None,
+            Shutdown::Ending { began, timer, report, .. } => {
+                timer.map(|timer| self.wheel.cancel(timer));
+                let took = self.ledger.clock.refresh() - began;
+                let work_lost = self.offloads.len();
+                Some(self.end_with(ShutdownReport { took, work_lost, ..report }))
+            }
+            Shutdown::Done(report) => {
+                let report = self.end_with(report);
+                // What waits may have it begin anew.
+                (!self.has_tasks()).then_some(report)
+            }
+        }
+    }
+
+    fn end_with(&mut self, report: ShutdownReport) -> ShutdownReport {
+        self.shutdown = Shutdown::Done(report.clone());
+        report
     }
 }

@@ -69,7 +69,8 @@ impl<App> Registry<App> {
         let entrance = self.entrances.remove(&listener);
         match (socket, entrance) {
             (Ok(socket), Some(mut entrance)) => {
-                if self.shutdown.is_running() {
+                if !self.shutdown.is_ending() {
+                    self.shutdown.begin_anew();
                     self.admit(&mut entrance, Accepted { socket, peer, proxied }, app);
                 }
                 self.entrances.insert(listener, entrance);

@@ -9,10 +9,11 @@
 //! Each of the loops has an entrance for the listener, by the listener's id, which is made before the first socket
 //! comes. So a protocol is made on its own loop, and never moves.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::Accepted;
-use crate::handle::Given;
+use crate::handle::{Given, Mailbox};
 use crate::net::StreamSocket;
 use crate::registry::Registry;
 use crate::{Handle, ListenerId};
@@ -46,28 +47,38 @@ impl<App> Spread<App> {
         registry: &mut Registry<App>,
     ) -> Option<Accepted> {
         let now = registry.now();
-        let mut order: Vec<_> =
-            self.targets.iter_mut().map(|target| (target.rank(now), target)).collect();
-        order.sort_by_key(|(rank, _)| *rank);
-        let is_own = |target: &Target<App>| target.handle.is_of(&registry.mailbox);
-        if order.first().is_none_or(|(_, target)| is_own(target)) {
+        // Those that have ended, or have no room: hardly ever any.
+        let mut refused = Vec::new();
+        let Some(mut best) = self.best(&refused, now, &registry.mailbox) else {
             return Some(accepted);
-        }
+        };
         let Accepted { socket, peer, proxied } = accepted;
         let stream = socket.into_std(&registry.poller);
         let mut given = Box::new(Given { listener: self.id, stream, peer, proxied });
-        for (_, target) in order {
-            if is_own(target) {
-                break;
-            }
-            match target.handle.give(given) {
+        loop {
+            match self.targets[best].handle.give(given) {
                 Ok(()) => return None,
-                Err(refused) => given = refused,
+                Err(back) => given = back,
+            }
+            refused.push(best);
+            match self.best(&refused, now, &registry.mailbox) {
+                Some(next) => best = next,
+                None => break,
             }
         }
         let Given { stream, peer, proxied, .. } = *given;
         let socket = StreamSocket::adopt(&registry.poller, stream).ok()?;
         Some(Accepted { socket, peer, proxied })
+    }
+}
+
+impl<App> Spread<App> {
+    /// The loop that comes first, of those that have not refused; `None` if that is this one, or there is none.
+    fn best(&mut self, refused: &[usize], now: Instant, own: &Arc<Mailbox<App>>) -> Option<usize> {
+        let targets = self.targets.iter_mut().enumerate();
+        let others = targets.filter(|(at, _)| !refused.contains(at));
+        let (_, best) = others.map(|(at, target)| (target.rank(now), at)).min()?;
+        (!self.targets[best].handle.is_of(own)).then_some(best)
     }
 }
 

@@ -1,5 +1,6 @@
 //! How several loops have ended: each, and all together.
 
+use std::fmt;
 use std::io;
 
 use thiserror::Error;
@@ -27,7 +28,7 @@ pub struct LoopReport<T, E> {
 }
 
 /// Why one of several loops has nothing to return.
-#[derive(Debug, Error)]
+#[derive(Error)]
 #[non_exhaustive]
 pub enum LoopFailure<E> {
     /// Its body has failed.
@@ -42,6 +43,18 @@ pub enum LoopFailure<E> {
     /// Another one has failed before this one began.
     #[error("a loop was not started, since another one failed")]
     NotStarted,
+}
+
+/// As [`Display`](fmt::Display), and what the body has failed with as that has it.
+impl<E: fmt::Debug> fmt::Debug for LoopFailure<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Failed(error) => error.fmt(f),
+            Self::Panicked(message) => write!(f, "a loop has panicked: {message}"),
+            Self::NoLoop(error) => write!(f, "a loop could not be started: {error}"),
+            Self::NotStarted => f.write_str("a loop was not started, since another one failed"),
+        }
+    }
 }
 
 impl<T, E> LoopsReport<T, E> {

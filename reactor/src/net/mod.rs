@@ -153,5 +153,41 @@ fn foreign() -> OpenError {
     OpenError::Unsupported(Address::Unnamed, reason)
 }
 
+/// Refuses an address that no socket of this machine can have: a name, which is looked up to be connected to.
+pub(crate) fn refuse_name(address: &Address) -> Result<(), OpenError> {
+    match address {
+        Address::Host(_) => Err(OpenError::Unsupported(address.clone(), A_NAME)),
+        _ => Ok(()),
+    }
+}
+
+/// Refuses an address that cannot be the other end of a socket with this one.
+pub(crate) fn refuse_mismatch(one: &Address, other: Option<&Address>) -> Result<(), OpenError> {
+    let why = match (one, other) {
+        (_, None) => return Ok(()),
+        (_, Some(Address::Host(_))) => A_NAME,
+        (Address::Ip(one), Some(Address::Ip(other))) if one.is_ipv4() && other.is_ipv6() => {
+            ONLY_IPV4
+        }
+        // An IPv6 socket may take IPv4 as well, if the system lets it.
+        (Address::Ip(_), Some(Address::Ip(_))) => return Ok(()),
+        (Address::Ip(_), Some(_)) => ONLY_IP,
+        (_, Some(Address::Ip(_))) => ONLY_UNIX,
+        (_, Some(Address::Unnamed)) => NOBODY,
+        (_, Some(_)) => return Ok(()),
+    };
+    Err(OpenError::Unsupported(other.unwrap_or(one).clone(), why))
+}
+
+/// Why an address is refused: what it would need instead.
+const A_NAME: &str =
+    "a name may have several addresses; say one, such as 127.0.0.1:PORT, or 0.0.0.0:PORT for all";
+pub(crate) const NOBODY: &str = "it has no name by which one could reach it";
+const ONLY_IPV4: &str = "the other end is IPv4, and both are of one family: open a socket for each";
+const ONLY_IP: &str =
+    "the other end is an IP address, and both are of one kind: open a socket for each";
+const ONLY_UNIX: &str =
+    "the other end is a Unix socket, and both are of one kind: open a socket for each";
+
 /// Why metadata is refused to a socket that has none.
 const NO_METADATA: &str = "metadata is told of UDP, with the feature quinn-udp";

@@ -7,6 +7,7 @@ use std::str::FromStr;
 use thiserror::Error;
 
 use crate::Address;
+use crate::words::debug_in_words;
 
 /// Some addresses of peers: a network by its prefix (RFC 4632), or all Unix sockets.
 ///
@@ -29,10 +30,12 @@ enum Kind {
 }
 
 /// Text that is no network.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[derive(Clone, Copy, PartialEq, Eq, Error)]
 #[error("expected an IP address, with /BITS behind it for a network, or \"unix\"")]
 #[non_exhaustive]
 pub struct ParseNetworkError;
+
+debug_in_words!(ParseNetworkError);
 
 impl Network {
     /// Whether a peer's address is one of them. IPv4 peers of a dual-stack socket are the IPv4 addresses that they

@@ -1,6 +1,6 @@
 //! Everything that is registered with the loop, and what a program can do with it.
 //!
-//! Connections are opened in `open.rs` and timers set in `timers.rs`. What is sent and told to sockets by their
+//! Connections are opened in `open.rs`, timers set in `timers.rs`, and work is given to threads in `offload.rs`. What is sent and told to sockets by their
 //! ids is in `stream`, `listener` and `datagram`. Here is the rest.
 //!
 //! The registry holds every source and every closure that waits for the loop, and each of them is called with
@@ -10,6 +10,7 @@
 
 mod inherit;
 mod names;
+mod offload;
 mod open;
 mod protocol;
 mod timers;
@@ -28,7 +29,7 @@ use crate::ledger::Ledger;
 use crate::listener::{ByAddress, Entrance};
 use crate::names::{Lookup, Lookups, Race};
 use crate::net::{OwnedPath, Poller, Pool, SpareDescriptor};
-use crate::offload::{Job, panic_message};
+use crate::offload::Away;
 use crate::outbox::{Cork, FilePiece};
 use crate::proxy::Proxied;
 use crate::shutdown::Shutdown;
@@ -37,10 +38,7 @@ use crate::source::Source;
 use crate::stream::{Detached, Outcome};
 use crate::timer::Wheel;
 use crate::trace::Callback;
-use crate::{
-    Address, ConnectionId, Limits, ListenerId, OffloadError, PostError, Rows, Snapshot, SocketRow,
-    Stale, Stats,
-};
+use crate::{Address, ConnectionId, Limits, ListenerId, Rows, Snapshot, SocketRow, Stale, Stats};
 
 pub use protocol::{DatagramProtocol, Idle, Protocol, SentFile, Typed};
 pub(crate) use timers::Timed;
@@ -51,6 +49,7 @@ pub(crate) type Task<App> = Box<dyn FnOnce(&mut Registry<App>, &mut App)>;
 pub(crate) type Waiting<App> = HashMap<Key, Vec<Told<App>>>;
 /// Makes the task that calls such a closure.
 type Told<App> = Box<dyn FnOnce(Result<(), Stale>) -> Task<App>>;
+/// What is to be done with the result of offloaded work.
 type Completion<App> = Box<dyn FnOnce(&mut Registry<App>, &mut App, Box<dyn std::any::Any + Send>)>;
 type Resolver<App> = Box<dyn FnMut(Lookup, &mut Registry<App>)>;
 type DetachReceiver<App> = Box<dyn FnOnce(Detached, &mut Registry<App>, &mut App)>;
@@ -104,6 +103,8 @@ pub struct Registry<App> {
     pub(crate) detaching: Vec<(Key, DetachReceiver<App>)>,
     pub(crate) shutdown: Shutdown,
     pub(crate) offloads: Slab<Completion<App>>,
+    /// Which connections wait for it.
+    pub(crate) away: Away,
     pool: Pool,
     #[cfg(all(unix, feature = "signals"))]
     pub(crate) signal_handlers: Vec<(crate::Signal, crate::signals::SignalHandler<App>)>,
@@ -121,6 +122,11 @@ pub(crate) enum Order {
 }
 
 impl Order {
+    /// Whether nothing more is sent on the connection.
+    pub(crate) fn ends_sending(&self) -> bool {
+        matches!(self, Self::End | Self::Close | Self::Release | Self::Abort)
+    }
+
     /// Whether it ends a datagram socket, which knows no other order.
     pub(crate) fn is_close(&self) -> bool {
         matches!(self, Self::Close | Self::Abort)
@@ -161,6 +167,7 @@ impl<App> Registry<App> {
             detaching: Vec::new(),
             shutdown: Shutdown::Running,
             offloads: Slab::new(),
+            away: Away::default(),
             #[cfg(all(unix, feature = "signals"))]
             signal_handlers: Vec::new(),
         }
@@ -229,74 +236,6 @@ impl<App> Registry<App> {
     /// As [`defer`](Self::defer); who is called, and how, is the caller's to say.
     pub(crate) fn defer_call(&mut self, call: impl FnOnce(&mut Self, &mut App) + 'static) {
         self.deferred.push_back(Box::new(call));
-    }
-
-    /// Runs blocking `work` on a small pool of threads, and `done` with its result on the loop.
-    ///
-    /// ```
-    /// # use reactor::Reactor;
-    /// # use std::time::Duration;
-    /// let mut reactor = Reactor::<Vec<String>>::new()?;
-    /// reactor.registry().offload(
-    ///     || std::fs::read_to_string("Cargo.toml"),
-    ///     |registry, texts, result| {
-    ///         texts.extend(result.expect("the work did not panic"));
-    ///         registry.shutdown(Duration::ZERO);
-    ///     },
-    /// )?;
-    /// let mut texts = Vec::new();
-    /// reactor.run(&mut texts)?;
-    /// assert!(texts[0].contains("[package]"));
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    ///
-    /// # Errors
-    ///
-    /// [`PostError::Full`] if [`Limits::offloads`] pieces of work wait already, or if not one thread
-    /// could be started. The work is dropped then.
-    pub fn offload<R: Send + 'static>(
-        &mut self,
-        work: impl FnOnce() -> R + Send + 'static,
-        done: impl FnOnce(&mut Self, &mut App, Result<R, OffloadError>) + 'static,
-    ) -> Result<(), PostError<()>>
-    where
-        App: 'static,
-    {
-        self.submit(work, |registry, app, result| {
-            registry.run_callback(None, Callback::Offloaded, |registry| {
-                done(registry, app, result);
-            });
-        })
-    }
-
-    /// As [`offload`](Self::offload); who is called back, and how, is the caller's to say.
-    pub(crate) fn submit<R: Send + 'static>(
-        &mut self,
-        work: impl FnOnce() -> R + Send + 'static,
-        done: impl FnOnce(&mut Self, &mut App, Result<R, OffloadError>) + 'static,
-    ) -> Result<(), PostError<()>>
-    where
-        App: 'static,
-    {
-        if self.offloads.len() >= self.ledger.limits.offloads {
-            return Err(PostError::Full(()));
-        }
-        let ticket = self.offloads.insert(Box::new(move |registry, app, result| {
-            if let Ok(result) = result.downcast() {
-                done(registry, app, *result);
-            }
-        }));
-        let mailbox = Arc::clone(&self.mailbox);
-        let job: Job = Box::new(move || {
-            let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(work))
-                .map_err(|panic| OffloadError::Panicked(panic_message(&*panic)));
-            // If the loop has ended, nobody waits for the result.
-            let _ = mailbox.post_always(Message::Offloaded { ticket, result: Box::new(result) });
-        });
-        self.pool.submit(job).map_err(|_| {
-            drop(self.offloads.remove(ticket));
-            PostError::Full(())
-        })
     }
 
     // ── what there is ───────────────────────────────────────────────────────────────────────
@@ -380,12 +319,22 @@ impl<App> Registry<App> {
     }
 
     /// Shuts the loop down: stops listening, tells every protocol
-    /// ([`on_shutdown`](Protocol::on_shutdown)), waits until all have closed, at most for `grace`, and
-    /// cuts off the rest. Then [`run`](crate::Reactor::run) returns the report.
+    /// ([`on_shutdown`](Protocol::on_shutdown)), waits until all have closed and all offloaded work is back, at
+    /// most for `grace`, and cuts off the rest. Then [`run`](crate::Reactor::run) returns the report.
+    ///
+    /// A connection that waits for [work of its own](crate::Transport::offload) has its answer first: it is
+    /// read no more, and told of the shutdown when the last piece is back.
     ///
     /// Called again, it can only shorten the grace.
     pub fn shutdown(&mut self, grace: Duration) {
         self.begin_shutdown(grace);
+    }
+
+    /// Whether the loop is [shutting down](Self::shutdown): for work in steps, of which the next is not begun
+    /// then, and for a second Ctrl-C, which waits for nobody.
+    #[must_use]
+    pub fn is_shutting_down(&self) -> bool {
+        self.shutdown.is_ending()
     }
 }
 

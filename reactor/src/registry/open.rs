@@ -161,12 +161,15 @@ impl<App> Registry<App> {
         self.mailbox.load.set_connections(self.connections);
     }
 
-    pub(crate) fn refuse_while_shutting_down(&self, address: &Address) -> Result<(), OpenError> {
-        if self.shutdown.is_running() {
-            Ok(())
-        } else {
-            Err(OpenError::ShuttingDown(address.clone()))
+    pub(crate) fn refuse_while_shutting_down(
+        &mut self,
+        address: &Address,
+    ) -> Result<(), OpenError> {
+        if self.shutdown.is_ending() {
+            return Err(OpenError::ShuttingDown(address.clone()));
         }
+        self.shutdown.begin_anew();
+        Ok(())
     }
 
     pub(crate) fn refuse_when_full(&self, address: &Address) -> Result<(), OpenError> {

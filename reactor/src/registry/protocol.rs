@@ -108,6 +108,9 @@ pub trait Protocol<App>: Typed {
     }
 
     /// The loop is shutting down: finish, and close before the deadline. The default closes at once.
+    ///
+    /// A connection that has [offloaded](Transport::offload) work out is told when all of it is back and it has
+    /// answered; it is not read meanwhile. Only when the grace is over it is told earlier, and cut off.
     fn on_shutdown(&mut self, transport: &mut Transport<'_, App>, app: &mut App) {
         let _ = app;
         transport.close();

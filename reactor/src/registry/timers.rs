@@ -67,11 +67,36 @@ impl<App> Registry<App> {
         delay: Duration,
         task: impl FnOnce(&mut Self, &mut App) + 'static,
     ) -> Result<TimerId, TimersFull> {
+        self.shutdown.begin_anew();
         self.insert_timer(delay, || Timed::Once(Box::new(task))).map(TimerId)
     }
 
     /// Runs a closure again and again, first after one period. Periods that pass while the loop is
     /// busy are skipped, not made up for; the rhythm stays.
+    ///
+    /// ```
+    /// use reactor::{Reactor, TimerId};
+    /// use std::time::Duration;
+    ///
+    /// #[derive(Default)]
+    /// struct App {
+    ///     beats: u32,
+    ///     heart: Option<TimerId>,
+    /// }
+    ///
+    /// let mut reactor = Reactor::<App>::new()?;
+    /// let heart = reactor.registry().every(Duration::from_millis(1), |registry, app: &mut App| {
+    ///     app.beats += 1;
+    ///     if app.beats == 3 {
+    ///         // From inside or from anywhere else; whether it was still set is what this returns.
+    ///         app.heart.take().map(|heart| registry.cancel(heart));
+    ///     }
+    /// })?;
+    /// let mut app = App { beats: 0, heart: Some(heart) };
+    /// reactor.run_until_idle(&mut app)?;
+    /// assert_eq!(app.beats, 3);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     ///
@@ -81,6 +106,7 @@ impl<App> Registry<App> {
         period: Duration,
         task: impl FnMut(&mut Self, &mut App) + 'static,
     ) -> Result<TimerId, TimersFull> {
+        self.shutdown.begin_anew();
         let periodic = Box::new(Periodic { period, task: Box::new(task) });
         self.insert_timer(period, || Timed::Periodic(periodic)).map(TimerId)
     }

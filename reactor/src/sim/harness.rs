@@ -6,7 +6,7 @@ use std::mem;
 use std::rc::Rc;
 use std::time::Duration;
 
-use super::{Choices, Host, Network};
+use super::{Broken, Choices, Host, Network};
 use crate::id::Key;
 use crate::source::Source;
 use crate::{
@@ -65,12 +65,12 @@ const PATIENCE: Duration = Duration::from_millis(10);
 /// let mut adder = Harness::open_with(Adder { lines: Lines::new(20), sum: 0 }, (), limits);
 ///
 /// adder.receive(b"100\n20");
-/// assert_eq!(adder.sent(), b"100\n");
+/// assert_eq!(adder.sent_text(), "100\n");
 /// adder.receive(b"\n3\n");
-/// assert_eq!(adder.sent(), b"120\n123\n");
+/// assert_eq!(adder.sent_text(), "120\n123\n");
 ///
 /// adder.wait(Duration::from_secs(31));
-/// assert_eq!(adder.sent(), b"goodbye\n");
+/// assert_eq!(adder.sent_text(), "goodbye\n");
 /// assert!(adder.has_sent_fin());
 /// adder.peer_ends();
 /// assert!(matches!(adder.reason(), Some(CloseReason::Closed)));
@@ -183,7 +183,7 @@ impl<App: 'static> Harness<App> {
     #[track_caller]
     pub fn wait(&mut self, time: Duration) {
         let passed = self.network.run_for(time);
-        passed.unwrap_or_else(|broken| panic!("{broken}\n{}", self.network.trace()));
+        must_hold(&self.network, passed);
     }
 
     /// Takes callbacks that panic for a part of the test: they end the connection with
@@ -199,6 +199,12 @@ impl<App: 'static> Harness<App> {
     pub fn sent(&mut self) -> Vec<u8> {
         let (_, heard) = self.network.parts(self.peer).expect("the peer is up");
         mem::take(&mut heard.bytes)
+    }
+
+    /// As [`sent`](Self::sent), for a protocol that speaks text; what is no UTF-8 is replaced (U+FFFD).
+    #[must_use]
+    pub fn sent_text(&mut self) -> String {
+        String::from_utf8_lossy(&self.sent()).into_owned()
     }
 
     /// Whether the peer has seen FIN: it is sent no more.
@@ -286,7 +292,9 @@ impl<App: 'static> Harness<App> {
         let told = self.registry().with(id, move |protocol: &mut P, transport, app| {
             *place.borrow_mut() = Some(act(protocol, transport, app));
         });
-        told.unwrap_or_else(|error| panic!("the protocol cannot be called: {error}"));
+        if let Err(error) = told {
+            panic!("the protocol cannot be called: {error}");
+        }
         self.settle();
         result.take().expect("the connection is open")
     }
@@ -340,7 +348,16 @@ fn boot<App: 'static>(
 fn settle(network: &mut Network) {
     let end = network.now() + PATIENCE;
     while network.next().is_some_and(|next| next <= end && next <= network.now() + SOON) {
-        network.step().unwrap_or_else(|broken| panic!("{broken}\n{}", network.trace()));
+        let stepped = network.step();
+        must_hold(network, stepped);
+    }
+}
+
+/// Panics where the test is, not here: a closure would lose the line.
+#[track_caller]
+fn must_hold<T>(network: &Network, result: Result<T, Broken>) {
+    if let Err(broken) = result {
+        panic!("{broken}\n{}", network.trace());
     }
 }
 

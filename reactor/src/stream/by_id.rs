@@ -162,12 +162,24 @@ impl<App> Registry<App> {
                 connection.stream.apply(id.0, order, &mut self.ledger);
             }
             Found::Running => {
-                self.ledger.attention = true;
-                self.orders.push(order);
+                self.order_running(order);
             }
             _ => return Err(Stale),
         }
         Ok(())
+    }
+
+    /// Orders the connection whose callback is running: what it writes after that is dropped at once, as when
+    /// its own [`Transport`] is told.
+    fn order_running(&mut self, order: Order) {
+        self.ledger.attention = true;
+        if matches!(order, Order::Abort) {
+            self.cork.clear();
+        }
+        if order.ends_sending() {
+            self.cork.close();
+        }
+        self.orders.push(order);
     }
 
     /// Whether a connection is there and has not ended.

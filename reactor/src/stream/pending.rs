@@ -22,6 +22,10 @@ pub(super) enum Reading {
     Paused,
     /// Nothing: the one it is coupled with has to send first what it was given.
     Held,
+    /// Nothing: the loop is shutting down, and it is told so when its offloaded work is back.
+    Untold,
+    /// As `Untold`, and the program has paused it.
+    UntoldPaused,
 }
 
 /// How full the outbox is.
@@ -82,7 +86,7 @@ impl Pending {
 
     /// Whether the connection is not to be read.
     pub(super) fn holds(self) -> bool {
-        matches!(self.reading, Reading::Paused | Reading::Held)
+        !matches!(self.reading, Reading::Fresh | Reading::Again)
             || self.mark == Mark::Holding
             || self.is_securing()
     }
@@ -148,6 +152,8 @@ mod tests {
             Pending { reading: Reading::Again, ..quiet },
             Pending { reading: Reading::Paused, ..quiet },
             Pending { reading: Reading::Held, ..quiet },
+            Pending { reading: Reading::Untold, ..quiet },
+            Pending { reading: Reading::UntoldPaused, ..quiet },
             Pending { mark: Mark::Watched, ..quiet },
             Pending { mark: Mark::High, ..quiet },
             Pending { mark: Mark::Holding, ..quiet },

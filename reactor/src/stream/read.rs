@@ -111,15 +111,40 @@ impl Stream {
     }
 
     pub(crate) fn pause(&mut self) {
-        self.pending.reading = Reading::Paused;
+        self.pending.reading = match self.pending.reading {
+            Reading::Untold | Reading::UntoldPaused => Reading::UntoldPaused,
+            Reading::Fresh | Reading::Again | Reading::Paused | Reading::Held => Reading::Paused,
+        };
     }
 
     /// Goes on reading; whether the connection has to be visited for it.
     pub(crate) fn resume(&mut self) -> bool {
-        let was_paused = self.pending.reading == Reading::Paused;
-        if was_paused {
-            self.pending.reading = Reading::Again;
-        }
+        let (next, was_paused) = match self.pending.reading {
+            Reading::Paused => (Reading::Again, true),
+            Reading::UntoldPaused => (Reading::Untold, false),
+            other => (other, false),
+        };
+        self.pending.reading = next;
         was_paused
+    }
+
+    /// Is not read until it is told of the shutdown of the loop.
+    pub(crate) fn hold_until_told(&mut self) {
+        self.pending.reading = match self.pending.reading {
+            Reading::Fresh | Reading::Again => Reading::Untold,
+            Reading::Paused => Reading::UntoldPaused,
+            other => other,
+        };
+    }
+
+    /// Is read again, unless the program has paused it; whether it has to be visited for it.
+    pub(crate) fn release_to_be_told(&mut self) -> bool {
+        let (next, was_held) = match self.pending.reading {
+            Reading::Untold => (Reading::Again, true),
+            Reading::UntoldPaused => (Reading::Paused, false),
+            other => (other, false),
+        };
+        self.pending.reading = next;
+        was_held
     }
 }

@@ -26,9 +26,28 @@ use crate::trace::Callback;
 use crate::{ConnectionId, SendError, SendFileError, Stale, StreamLimits};
 
 impl<App> Registry<App> {
-    /// Sends bytes to a connection, and copies nothing. Whether it is above its mark afterwards is what
+    /// Sends bytes to a connection, and copies nothing: so they have to be owned, shared or static, where
+    /// [`Transport::write`](crate::Transport::write) takes any slice and copies what the system does not take at once.
+    /// Whether it is above its mark afterwards is what
     /// this returns: then it should be sent no more until it has drained, which
     /// [`when_drained`](Self::when_drained) tells.
+    ///
+    /// ```
+    /// # use reactor::bytes::Bytes;
+    /// # use reactor::{ConnectionId, Registry, SendError};
+    /// fn greet<App>(registry: &mut Registry<App>, guest: ConnectionId, name: &str) -> Result<(), SendError> {
+    ///     // None of these copies anything.
+    ///     let _ = registry.send(guest, "hello, ".into())?;
+    ///     let _ = registry.send(guest, format!("{name}\n").into())?;
+    ///     let _ = registry.send(guest, vec![b'-'; 80].into())?;
+    ///     // Somebody else's slice has to be copied, and one sees where.
+    ///     let pressure = registry.send(guest, Bytes::copy_from_slice(name.as_bytes()))?;
+    ///     if pressure.is_high() {
+    ///         println!("it reads more slowly than it is told things");
+    ///     }
+    ///     Ok(())
+    /// }
+    /// ```
     ///
     /// What it is sent first in a turn goes straight to the kernel, if nothing is queued in front of it;
     /// what follows in the same turn is queued, and leaves at its end in one write. In a turn in which
@@ -146,7 +165,6 @@ impl<App> Registry<App> {
     }
 
     /// Gives a parcel to its receiver. It comes back if that connection does not take it.
-    #[inline(always)]
     fn hand_over<P: Parcel>(
         &mut self,
         id: ConnectionId,

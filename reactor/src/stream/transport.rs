@@ -78,7 +78,9 @@ impl<'a, App> Transport<'a, App> {
         self.note(step);
     }
 
-    /// As [`write`](Self::write), for bytes that are shared: large ones are not copied.
+    /// As [`write`](Self::write), for bytes that are owned or shared: large ones are not copied. `into()` makes them of
+    /// a `Vec`, a `String` or a literal, for nothing; of a slice that is only borrowed, [`write`](Self::write) copies
+    /// what it must, and no more.
     pub fn send(&mut self, bytes: Bytes) {
         let Registry { cork, ledger, .. } = &mut *self.registry;
         let step = self.stream.send(bytes, cork, ledger);
@@ -93,7 +95,7 @@ impl<'a, App> Transport<'a, App> {
     /// reported there too; one that cannot be read ends the connection with
     /// [`CloseReason::FileFailed`].
     pub fn send_file(&mut self, file: File, offset: u64, length: u64) {
-        if !self.stream.can_write() {
+        if self.registry.cork.is_closed() || !self.stream.can_write() {
             self.registry.ledger.stats.discarded_bytes += length;
             return;
         }
@@ -294,6 +296,10 @@ impl<'a, App> Transport<'a, App> {
     /// with its result on this connection: with its protocol and its transport, as a callback. If the
     /// connection has closed by then, or runs another protocol, the result is dropped.
     ///
+    /// A [shutdown](Registry::shutdown) waits for the answer, as long as its grace lasts:
+    /// [`on_shutdown`](Protocol::on_shutdown) comes when the last piece of work is back and its `done` has been
+    /// called, and until then the connection is not read.
+    ///
     /// ```
     /// # use reactor::{Input, Protocol, Transport};
     /// struct Session {
@@ -333,7 +339,7 @@ impl<'a, App> Transport<'a, App> {
         App: 'static,
     {
         let key = self.id.0;
-        self.registry.submit(work, move |registry, app, result| {
+        self.registry.submit_for(key, work, move |registry, app, result| {
             let done = |protocol: &mut P, transport: &mut Transport<'_, App>, app: &mut App| {
                 done(protocol, transport, app, result);
             };

@@ -4,12 +4,16 @@ use std::fmt;
 use std::sync::Arc;
 
 use rustls::ClientConfig;
+use rustls::client::{Resumption, TicketRequest};
 use rustls::pki_types::ServerName;
 
 use super::pinned::Pinned;
 use super::provider::provider;
 use super::{Engine, Fingerprint, Identity, Roots, StartTlsError, TlsError};
 use crate::Address;
+
+/// Sessions that are kept of one server, for the connections of a conversation with it: as many as rustls keeps of each.
+const OWN_SESSIONS: usize = 8;
 
 /// How a client speaks TLS: for [`ConnectOptions::tls`](crate::ConnectOptions::tls), or for
 /// [`Transport::start_tls`](crate::Transport::start_tls).
@@ -88,6 +92,21 @@ impl ClientTls {
         let name = ServerName::try_from(bare(name).to_owned())
             .map_err(|_| TlsError::Name(name.to_owned()))?;
         Ok(Self { name: Some(name), ..self.clone() })
+    }
+
+    /// The same, with sessions of its own, which no connection of another one goes on with: for the connections of one
+    /// conversation, of which each goes on with the session of one before it. So a server can tell that they are of
+    /// the same client, as FTP's servers demand of data connections.
+    ///
+    /// A session goes on once for each ticket that the server has given, so this asks for one with each connection
+    /// (RFC 9149), and for some more with the first.
+    #[must_use]
+    pub fn with_own_sessions(&self) -> Self {
+        let mut config = ClientConfig::clone(&self.config);
+        config.resumption = Resumption::in_memory_sessions(OWN_SESSIONS);
+        config.send_ticket_request =
+            Some(TicketRequest { new_session_count: 4, resumption_count: 1 });
+        Self { config: Arc::new(config), name: self.name.clone() }
     }
 
     /// The same, for whoever is at this address, unless it is for a server already: for

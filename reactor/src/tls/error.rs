@@ -5,8 +5,12 @@ use std::path::PathBuf;
 
 use thiserror::Error;
 
+use crate::words::debug_in_words;
+
+debug_in_words!(TlsError);
+
 /// Certificates, keys, roots or names that TLS cannot be configured with.
-#[derive(Debug, Error)]
+#[derive(Error)]
 #[non_exhaustive]
 pub enum TlsError {
     /// A file cannot be read.

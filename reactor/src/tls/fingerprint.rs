@@ -6,6 +6,7 @@ use std::str::FromStr;
 use thiserror::Error;
 
 use super::provider::sha256;
+use crate::words::debug_in_words;
 
 /// The SHA-256 of a certificate (of its DER), as `openssl x509 -fingerprint -sha256` prints it.
 ///
@@ -51,9 +52,11 @@ impl fmt::Debug for Fingerprint {
 }
 
 /// Not 32 bytes in hexadecimal.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[derive(Clone, Copy, PartialEq, Eq, Error)]
 #[error("a fingerprint is 64 hexadecimal digits, with colons or without")]
 pub struct ParseFingerprintError;
+
+debug_in_words!(ParseFingerprintError);
 
 impl FromStr for Fingerprint {
     type Err = ParseFingerprintError;

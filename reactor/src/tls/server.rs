@@ -13,6 +13,9 @@ use super::identity::Identities;
 use super::provider::provider;
 use super::{Engine, Fingerprint, Identity, Roots, TlsError, TlsFailure};
 
+/// Tickets that a client gets who asks for some: so many connections at one time can go on with its session.
+const MOST_TICKETS: usize = 4;
+
 /// How a server speaks TLS: for [`ListenOptions::tls`](crate::ListenOptions::tls), or for
 /// [`Transport::start_tls`](crate::Transport::start_tls).
 ///
@@ -105,8 +108,8 @@ impl ServerTls {
         *self.shared.write().unwrap_or_else(PoisonError::into_inner) = new;
     }
 
-    /// As this one, and always with its replacements, but with so many tickets after each full handshake
-    /// of TLS 1.3 (see [`ServerTlsBuilder::tickets`]).
+    /// As this one, and always with its replacements, but with so many tickets after each handshake of TLS 1.3
+    /// (see [`ServerTlsBuilder::tickets`]).
     #[must_use]
     pub fn with_tickets(&self, tickets: usize) -> Self {
         Self { tickets: Some(tickets), ..self.clone() }
@@ -176,7 +179,8 @@ impl ServerTlsBuilder {
 
     /// Tickets that a client gets after the handshake, each to resume the session once more cheaply (TLS
     /// 1.3). Default 2. Where clients only send and then close, without reading, 0: tickets that nobody has
-    /// read turn their end into a reset.
+    /// read turn their end into a reset. A client that asks for a number of them (RFC 9149) reads them, and gets so
+    /// many, four at most.
     pub fn tickets(mut self, tickets: usize) -> Self {
         self.tickets = tickets;
         self
@@ -197,6 +201,7 @@ impl ServerTlsBuilder {
         let mut config = builder.with_cert_resolver(Arc::new(Identities(identities.clone())));
         config.alpn_protocols = self.alpn;
         config.send_tls13_tickets = self.tickets;
+        config.max_tls13_tickets = MOST_TICKETS;
         // The client keeps its session itself, sealed: there is no table here that it could fill.
         config.ticketer = Ticketer::new().map_err(failed)?;
         config.session_storage = Arc::new(NoServerSessionStorage {});

@@ -1,15 +1,31 @@
 //! Too late: what is written or told after the end.
 
+use reactor::{ConnectionId, Registry, Stale};
+
 use super::*;
+
+fn by_id(
+    transport: &mut Transport<'_, Log>,
+    end: impl FnOnce(&mut Registry<Log>, ConnectionId) -> Result<(), Stale>,
+) {
+    let id = transport.id();
+    end(transport.registry(), id).expect("it is open");
+}
 
 #[test]
 fn what_is_written_too_late_is_dropped_and_counted() {
     let mut stage = Stage::new();
     type End = fn(&mut Transport<'_, Log>);
-    let endings: [(&str, End); 3] = [
+    // By its own id it is the same.
+    let endings: [(&str, End); 8] = [
         ("close", |transport| transport.close()),
         ("end", |transport| transport.end()),
+        ("release", |transport| transport.release()),
         ("abort", |transport| transport.abort()),
+        ("close by id", |transport| by_id(transport, Registry::close)),
+        ("end by id", |transport| by_id(transport, Registry::end)),
+        ("release by id", |transport| by_id(transport, Registry::release)),
+        ("abort by id", |transport| by_id(transport, Registry::abort)),
     ];
     for (name, end) in endings {
         let before = stage.reactor.stats().discarded_bytes;
@@ -34,7 +50,7 @@ fn what_is_written_too_late_is_dropped_and_counted() {
         assert_eq!(
             (read.is_ok(), &seen[..]),
             match name {
-                "abort" => (false, &b""[..]),
+                "abort" | "abort by id" => (false, &b""[..]),
                 _ => (true, &b"in time"[..]),
             }
         );

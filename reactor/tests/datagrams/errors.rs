@@ -138,3 +138,46 @@ fn errors_of_binding_name_the_address() {
     assert_eq!(error.to_string(), "no interface of this machine has the address 203.0.113.1:0");
     stage.finish();
 }
+
+/// What can never be sent to from a socket is said so, with what to do about it.
+#[test]
+fn an_address_that_a_socket_cannot_reach_is_explained() {
+    let mut stage = Stage::new();
+    let v6: Address = "[::1]:7".parse().unwrap();
+    let targets = [
+        (
+            v6,
+            "[::1]:7 cannot be used here: the other end is IPv4, and both are of one family: \
+              open a socket for each",
+        ),
+        (
+            Address::Path("/nobody".into()),
+            "unix:/nobody cannot be used here: the other end is an IP address, \
+              and both are of one kind: open a socket for each",
+        ),
+        (
+            "localhost:7".parse().unwrap(),
+            "localhost:7 cannot be used here: a name may have several addresses; \
+              say one, such as 127.0.0.1:PORT, or 0.0.0.0:PORT for all",
+        ),
+        (
+            Address::Unnamed,
+            "the sender has no name, so nobody can answer it: a Unix client that wants answers binds \
+              its socket to a path, or to an abstract name",
+        ),
+    ];
+    for (to, why) in targets {
+        let probe = DatagramProbe::new("socket").on_open(move |socket, log| {
+            let refused = socket.send_to(b"hello", &to).unwrap_err();
+            assert_eq!(refused.kind(), io::ErrorKind::InvalidInput);
+            log.note("refused", refused.to_string());
+        });
+        let (id, _) = bind(&mut stage, any_port(), probe);
+        stage.until(|log| log.count("socket", "open") == 1);
+        assert_eq!(stage.log.of("refused"), [why]);
+        stage.registry().close_socket(id).unwrap();
+        stage.until(|log| log.has("socket", "close closed"));
+        stage.log = support::Log::default();
+    }
+    stage.finish();
+}

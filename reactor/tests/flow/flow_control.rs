@@ -282,7 +282,9 @@ fn whoever_waits_for_an_outbox_is_told_once_however_it_ends() {
     stage.until_quiet();
     assert!(stage.log.of("later").is_empty(), "nobody has read");
     stage.registry().abort(id).expect("it is open");
-    stage.until(|log| log.has("later", "Err(Stale)") && log.has("later too", "Err(Stale)"));
+    stage.until(|log| {
+        log.has("later", "Err(it has ended)") && log.has("later too", "Err(it has ended)")
+    });
     assert_eq!(ask(&mut stage, "too late"), Err(Stale));
     assert_eq!(stage.log.of("at once").len() + stage.log.of("later").len(), 2);
     drop(theirs);

@@ -159,3 +159,47 @@ fn hosts_have_their_own_ports_and_paths() {
     let end = network.app(third).and_then(|log| log.end("missing")).expect("it has ended");
     assert!(end.reason.starts_with("could not connect"), "{}", end.reason);
 }
+
+/// Each client asks, and the server is told to end while all of its answers are still being worked out.
+#[test]
+fn a_shutdown_waits_for_the_answers_that_are_being_worked_out() {
+    const CLIENTS: usize = 20;
+    let mut network = Network::from_seed(1);
+    network.set_faults(Faults::calm().with(Fault::SlowWork, Rate::one_in(1)));
+    let server = network.host("server", |registry| {
+        registry.listen("0.0.0.0:7".parse()?, |_, _| {
+            Probe::new("server").on_data(|transport, input, _| {
+                let asked = input.take_all().to_vec();
+                let answer =
+                    |_: &mut Probe, transport: &mut Transport<'_, Log>, _: &mut Log, said| {
+                        let said: Vec<u8> = Result::unwrap(said);
+                        transport.write(&said);
+                    };
+                transport.offload(|| asked, answer).expect("there is room");
+            })
+        })?;
+        Ok(Log::default())
+    });
+    let address = network.address(server, 7);
+    let clients = network.host("clients", move |registry| {
+        for _ in 0..CLIENTS {
+            let client = Probe::new("client").on_open(|transport, _| transport.write(b"question"));
+            registry.connect(address.clone(), client)?;
+        }
+        Ok(Log::default())
+    });
+    elapsed(&mut network, |network| {
+        network.app(server).unwrap().bytes("server").len() == 8 * CLIENTS
+    });
+    network.parts(server).expect("it is up").0.shutdown(SECOND);
+    elapsed(&mut network, |network| network.report(server).is_some());
+    run(&mut network, SECOND);
+    let log = network.app(clients).expect("it is up");
+    assert_eq!(log.bytes("client"), b"question".repeat(CLIENTS));
+    let report = network.report(server).expect("it has ended");
+    assert_eq!(
+        (report.finished, report.cut_off.len(), report.work_lost),
+        (CLIENTS, 0, 0),
+        "{report}"
+    );
+}

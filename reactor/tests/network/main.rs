@@ -25,7 +25,7 @@ use bytes::Bytes;
 use reactor::sim::{Broken, Errno, Fault, Faults, Host, HostId, Network, Payload, Rate, Verdict};
 use reactor::{
     Address, ConnectOptions, ConnectionId, DatagramOptions, Handle, ListenOptions, OpenError,
-    SocketId, StreamLimits, StreamOptions, TimerKey,
+    SocketId, StreamLimits, StreamOptions, TimerKey, Transport,
 };
 use support::{DatagramProbe, Log, Probe, pattern};
 

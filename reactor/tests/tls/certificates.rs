@@ -219,6 +219,35 @@ fn a_session_that_goes_on_brings_its_token() {
     stage.finish();
 }
 
+/// However many there are: each asks for a ticket for the next (RFC 9149), though nobody gets one who does not.
+#[test]
+fn connections_of_one_conversation_go_on_with_its_session() {
+    let keys = Keys::new();
+    let mut stage = Stage::new();
+    let tls = keys.server("a.example").with_token(b"1").with_tickets(0);
+    let server = stage.listen_with(&with_tls(&tls), || {
+        Probe::new("server").on_open(|transport, log| {
+            let token = transport.tls().and_then(|tls| tls.resumed_token().map(<[u8]>::to_vec));
+            log.note("server", format!("token {token:?}"));
+            transport.write(b"!");
+        })
+    });
+    let (one, other) = (keys.client().with_own_sessions(), keys.client().with_own_sessions());
+    for (round, client) in [&one, &one, &one, &one, &one, &one, &other].into_iter().enumerate() {
+        let probe = Probe::new("client").on_data(|transport, input, _| {
+            input.take_all();
+            transport.close();
+        });
+        let options = to_tls(client.clone());
+        stage.registry().connect_with(server.into(), &options, probe).expect("it begins");
+        stage.until(|log| log.ends.len() == 2 * round + 2);
+    }
+    let told = stage.log.of("server").into_iter().filter(|line| line.starts_with("token "));
+    let (new, same) = ("token None", "token Some([49])");
+    assert_eq!(told.collect::<Vec<_>>(), [new, same, same, same, same, same, new]);
+    stage.finish();
+}
+
 #[test]
 fn the_date_of_expiry_is_known() {
     let keys = Keys::new();

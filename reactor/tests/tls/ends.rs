@@ -3,6 +3,9 @@
 use super::*;
 
 use std::net::Shutdown;
+use std::time::Duration;
+
+use reactor::TimerKey;
 
 /// How a server fares with a client that lets go of it so, after it has said hello.
 fn end_of(let_go: fn(Rustls)) -> Vec<String> {
@@ -38,7 +41,7 @@ fn an_end_a_truncation_and_a_reset_have_reasons_of_their_own() {
     assert_eq!(cut_off, ["open", "data 5", truncated]);
     let reset = end_of(|peer| {
         let socket = socket2::SockRef::from(&peer.sock);
-        socket.set_linger(Some(std::time::Duration::ZERO)).expect("it is a socket");
+        socket.set_linger(Some(Duration::ZERO)).expect("it is a socket");
     });
     assert_eq!(reset, ["open", "data 5", "close the peer reset the connection"]);
 }
@@ -154,6 +157,49 @@ fn after_its_own_goodbye_a_side_listens_and_nothing_more_leaves_it() {
     assert_eq!(stage.log.of("server").last(), Some(&CLOSED));
     assert!(stage.reactor.stats().discarded_bytes >= 12);
     stage.finish();
+}
+
+/// FTP's client that sends an empty file, say: its goodbye comes with the last of its handshake, or before the server
+/// has a use for it.
+#[test]
+fn who_says_goodbye_with_the_last_of_the_handshake_has_ended_well() {
+    for version in [&rustls::version::TLS13, &rustls::version::TLS12] {
+        let keys = Keys::new();
+        let mut stage = Stage::new();
+        let address = stage.listen_with(&with_tls(&keys.server("a.example")), || {
+            Probe::new("server")
+                .on_open(|transport, _| {
+                    transport.pause();
+                    transport.set_timer(TimerKey(1), Duration::from_millis(1));
+                })
+                .on_timer(|transport, _, _| transport.resume())
+        });
+        let config = keys.rustls_of(&[version]);
+        let peer = stage.peer(move || {
+            let mut peer = rustls(address, &config);
+            while peer.conn.is_handshaking() {
+                while peer.conn.wants_write() && peer.conn.is_handshaking() {
+                    peer.conn.write_tls(&mut peer.sock).expect("it has room");
+                }
+                if peer.conn.is_handshaking() {
+                    peer.conn.read_tls(&mut peer.sock).expect("it is open");
+                    peer.conn.process_new_packets().expect("it is TLS");
+                }
+            }
+            peer.conn.send_close_notify();
+            let mut last = Vec::new();
+            while peer.conn.wants_write() {
+                peer.conn.write_tls(&mut last).expect("it is memory");
+            }
+            peer.sock.write_all(&last).expect("it is open");
+            peer.sock.shutdown(Shutdown::Write).expect("it is open");
+            let _ = peer.sock.read_to_end(&mut Vec::new());
+        });
+        stage.join(peer);
+        stage.until_closed("server");
+        assert_eq!(stage.log.of("server"), ["open", "timer 1", "end", PEER_CLOSED], "{version:?}");
+        stage.finish();
+    }
 }
 
 #[test]

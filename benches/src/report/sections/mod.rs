@@ -6,6 +6,8 @@ mod crowd;
 mod latency;
 mod memory;
 mod neighbours;
+#[cfg(feature = "tls")]
+mod secure;
 mod timed;
 mod town;
 
@@ -55,6 +57,10 @@ pub fn all(scale: Scale) -> Vec<Section> {
     sections.extend(groups::all().into_iter().map(|group| timed::section(group, scale)));
     if let Some(echo) = sections.iter_mut().find(|section| section.name == "echo") {
         echo.contests.push(crowd::contest(scale));
+    }
+    #[cfg(feature = "tls")]
+    if let Some(tls) = sections.iter_mut().find(|section| section.name == "tls") {
+        tls.contests.push(secure::contest(scale));
     }
     if let Some(chat) = sections.iter_mut().find(|section| section.name == "chat") {
         chat.contests.extend([chat::contest(scale), town::contest(scale)]);

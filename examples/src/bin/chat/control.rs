@@ -8,7 +8,7 @@ use clap::{Args, Subcommand};
 use examples::control::{ask, refused};
 use examples::output;
 use protocols::chat::Server;
-use protocols::chat::accounts::Accounts;
+use protocols::chat::accounts::{Accounts, Ban};
 use protocols::password::PasswordHash;
 use protocols::rpc::{Call, Error as RpcError, NoParams, Service, Ticket};
 use reactor::Registry;
@@ -41,6 +41,21 @@ enum Order {
         #[arg(default_value = "No reason given")]
         reason: String,
     },
+    /// Keep everybody that a mask fits from the server, and disconnect those who are on it
+    Ban {
+        /// Whom: nick!user@host, or a part of it, with * for anything: *!*@192.0.2.7
+        mask: String,
+        /// Why; they are told
+        #[arg(default_value = "No reason given")]
+        reason: String,
+    },
+    /// Lift a ban
+    Unban {
+        /// Its mask, as it was given
+        mask: String,
+    },
+    /// Print who is banned, and why
+    Bans,
     /// Read the configuration anew, as SIGHUP does
     Reload,
     /// Print what the server and its loop have done
@@ -68,6 +83,17 @@ struct Kick {
     reason: String,
 }
 
+#[derive(Deserialize, Serialize, JsonSchema)]
+struct Mask {
+    mask: String,
+}
+
+#[derive(Deserialize, Serialize, JsonSchema)]
+struct Banned {
+    mask: String,
+    reason: String,
+}
+
 // ── asking ──────────────────────────────────────────────────────────────────────────────────
 
 pub(crate) fn run(Options { path, order }: &Options) -> Result<(), Box<dyn Error>> {
@@ -76,6 +102,20 @@ pub(crate) fn run(Options { path, order }: &Options) -> Result<(), Box<dyn Error
             let kick = Kick { nick: nick.clone(), reason: reason.clone() };
             ask::<()>(path, "kick", &kick)?;
             format!("disconnected {nick}")
+        }
+        Order::Ban { mask, reason } => {
+            let ban = Banned { mask: mask.clone(), reason: reason.clone() };
+            let count: usize = ask(path, "ban", &ban)?;
+            format!("banned {mask}; disconnected {count}")
+        }
+        Order::Unban { mask } => {
+            ask::<()>(path, "unban", &Mask { mask: mask.clone() })?;
+            format!("lifted the ban of {mask}")
+        }
+        Order::Bans => {
+            let bans: Vec<Banned> = ask(path, "ban.list", &NoParams {})?;
+            let line = |Banned { mask, reason }| format!("{mask} {reason}");
+            bans.into_iter().map(line).collect::<Vec<_>>().join("\n")
         }
         Order::Reload => {
             let later: Vec<String> = ask(path, "reload", &NoParams {})?;
@@ -127,6 +167,7 @@ pub(crate) fn service(again: Again) -> Service<Server> {
             Err(refused(format_args!("there is nobody called {nick}")))
         }
     });
+    bans(&mut service);
     reload(&mut service, again);
     let about = "What the server and its loop have done";
     service.method("statistics", about, |call, NoParams {}| {
@@ -168,6 +209,24 @@ fn accounts(service: &mut Service<Server>) {
         let also = removed.map_err(|_| refused(account::missing(&name)))?;
         keep(call, ticket, also);
         Ok(())
+    });
+}
+
+fn bans(service: &mut Service<Server>) {
+    let about = "Keeps everybody that a mask fits from the server; how many were disconnected";
+    service.later::<Banned, usize>("ban", about, |call, Banned { mask, reason }, ticket| {
+        let count = call.app.ban(call.registry, &mask, &reason).map_err(refused)?;
+        keep(call, ticket, count);
+        Ok(())
+    });
+    service.later::<Mask, ()>("unban", "Lifts a ban", |call, Mask { mask }, ticket| {
+        call.app.unban(&mask).map_err(refused)?;
+        keep(call, ticket, ());
+        Ok(())
+    });
+    service.method("ban.list", "All bans", |call, NoParams {}| {
+        let banned = |ban: &Ban| Banned { mask: ban.mask.clone(), reason: ban.reason.clone() };
+        Ok(call.app.accounts().bans().map(banned).collect::<Vec<_>>())
     });
 }
 

@@ -9,7 +9,7 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use clap::Args;
 use examples::bars::{self, Bars};
-use examples::output;
+use examples::{output, torrents};
 use indicatif::BinaryBytes;
 use protocols::http::client::Url;
 use protocols::torrent::Draft;
@@ -89,7 +89,7 @@ pub(crate) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
         if pieces == 1 { "piece" } else { "pieces" },
         BinaryBytes(draft.piece_length().into()),
     ))?;
-    Ok(output::say(file::magnet(&torrent))?)
+    Ok(output::say(torrents::magnet(&torrent))?)
 }
 
 fn hash(draft: &Draft) -> Result<Metainfo, Box<dyn Error>> {

@@ -6,7 +6,7 @@ use std::io::{self, Read};
 use std::path::Path;
 
 use protocols::torrent::MetainfoLimits;
-use protocols::torrent::wire::{Magnet, Metainfo};
+use protocols::torrent::wire::Metainfo;
 
 /// Reads a `.torrent` file.
 ///
@@ -25,16 +25,6 @@ fn read_most(path: &Path, most: usize) -> io::Result<Vec<u8>> {
     let mut text = Vec::new();
     File::open(path)?.take(most as u64 + 1).read_to_end(&mut text)?;
     Ok(text)
-}
-
-/// The link to it.
-pub(crate) fn magnet(torrent: &Metainfo) -> Magnet {
-    Magnet {
-        name: Some(torrent.info.name().to_string_lossy().into_owned()),
-        trackers: torrent.trackers.iter().flatten().cloned().collect(),
-        web_seeds: torrent.web_seeds.clone(),
-        ..Magnet::new(torrent.info.hash())
-    }
 }
 
 /// A name or a text that somebody else wrote, for a terminal: without what would move its cursor.

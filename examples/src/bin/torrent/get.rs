@@ -7,7 +7,7 @@ use clap::Args;
 
 use crate::sharing::{self, Known, Peers, Purpose};
 
-/// Get a torrent's files from peers, and give them on
+/// Get a torrent's files from peers, and from web servers that it names, and give them on
 ///
 /// What is there already is checked, and not fetched again. When everything is there it is given to others until
 /// Ctrl-C, or with --once it ends. The exit code is 0 only if everything that was asked for is there, and right.

@@ -47,6 +47,8 @@ struct Sums {
     down: u64,
     up: u64,
     peers: usize,
+    /// Servers that are asked.
+    web: usize,
     complete: bool,
 }
 
@@ -111,18 +113,20 @@ impl Sums {
             torrent.have().iter().map(|piece| u64::from(geometry.length_of(piece))).sum()
         });
         let views = || swarm.peers().filter_map(|peer| peer.view);
+        let web = || swarm.web_seeds().filter_map(|seed| seed.view);
         Self {
             done,
             all: done + left,
-            down: views().map(|view| view.download.0).sum(),
+            down: views().chain(web()).map(|view| view.download.0).sum(),
             up: views().map(|view| view.upload.0).sum(),
             peers: swarm.peers().count(),
+            web: web().count(),
             complete: torrent.is_some_and(Torrent::is_complete),
         }
     }
 
     fn line(&self, is_seed: bool) -> String {
-        let Self { done, all, down, up, peers, complete } = *self;
+        let Self { done, all, down, up, peers, web, complete } = *self;
         let noun = if peers == 1 { "peer" } else { "peers" };
         let mut line = match all {
             0 => "waiting for the description".to_owned(),
@@ -138,6 +142,10 @@ impl Sums {
         };
         // Writing to a text cannot fail.
         let _ = write!(line, ", {}/s up, {peers} {noun}", BinaryBytes(up));
+        if web > 0 {
+            let noun = if web == 1 { "web seed" } else { "web seeds" };
+            let _ = write!(line, ", {web} {noun}");
+        }
         if let Some(seconds) = (all - done).checked_div(down).filter(|_| !complete && all > 0) {
             let _ = write!(line, ", {seconds} s left");
         }
@@ -163,6 +171,7 @@ impl Sums {
             "down": self.down,
             "up": self.up,
             "complete": self.complete,
+            "web": self.web,
             "peers": peers,
         })
     }
@@ -211,7 +220,7 @@ fn peers(swarm: &Swarm) -> Vec<String> {
 }
 
 /// What goes on with a peer, a letter each: `D` we get, `d` we would, `U` it gets, `u` it would, `S` it is silent,
-/// `I` it came to us.
+/// `E` it is enciphered, `I` it came to us.
 fn flags(row: &PeerRow) -> String {
     let Some(view) = row.view else {
         return String::new();
@@ -222,6 +231,7 @@ fn flags(row: &PeerRow) -> String {
         (view.is_interested && !view.is_choked, 'U'),
         (view.is_interested && view.is_choked, 'u'),
         (view.snubs_us, 'S'),
+        (row.encrypted, 'E'),
         (!row.dialled, 'I'),
     ];
     letters.iter().filter(|(is, _)| *is).map(|(_, letter)| *letter).collect()

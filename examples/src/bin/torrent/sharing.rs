@@ -7,18 +7,19 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 use examples::advice::NotOpened;
 use examples::endpoint::HostPort;
-use examples::output;
+use examples::{output, torrents};
 use protocols::store::Access;
+use protocols::torrent::InfoHash;
 use protocols::torrent::disk::{Disk, DiskOptions};
 use protocols::torrent::machine::{Bitfield, Traffic};
 use protocols::torrent::peer::{self, Event, Host, Shared, Swarm, Swarms};
 use protocols::torrent::tracker::{AnnounceOptions, Announcer, TrackerEvent};
 use protocols::torrent::wire::announce::Progress as TrackerProgress;
+use protocols::torrent::wire::mse::Encryption;
 use protocols::torrent::wire::{Info, Magnet, Metainfo};
-use protocols::torrent::{InfoHash, PeerId};
 use reactor::{Address, ConnectOptions, ListenOptions, Reactor, Registry, Signal};
 
 use crate::progress::Progress;
@@ -40,9 +41,27 @@ pub(crate) struct Peers {
     #[arg(long, value_name = "ADDR")]
     peer: Vec<HostPort>,
 
+    /// When connections to peers are encrypted (MSE): off; allow, where the peer wants it; prefer, where it can; require,
+    /// and others are not met
+    #[arg(long, value_name = "WHEN", default_value = "allow")]
+    encryption: When,
+
     /// Tell how it goes as JSON, an object a line
     #[arg(long)]
     json: bool,
+}
+
+/// As others call it: `off` is `disabled`, `allow` is `tolerated`, `require` is `forced`.
+#[derive(Clone, Copy, ValueEnum)]
+enum When {
+    #[value(alias = "disabled")]
+    Off,
+    #[value(alias = "tolerated")]
+    Allow,
+    #[value(alias = "preferred")]
+    Prefer,
+    #[value(alias = "required", alias = "forced")]
+    Require,
 }
 
 /// What is known of a torrent at first.
@@ -95,6 +114,17 @@ enum Outcome {
 /// What was found in the folder.
 type Found = Result<(Disk, Bitfield, Bitfield), Box<dyn Error + Send + Sync>>;
 
+impl From<When> for Encryption {
+    fn from(when: When) -> Self {
+        match when {
+            When::Off => Self::Off,
+            When::Allow => Self::Allow,
+            When::Prefer => Self::Prefer,
+            When::Require => Self::Require,
+        }
+    }
+}
+
 impl Known {
     /// Reads a `.torrent` file, or a magnet link.
     pub(crate) fn read(text: &str) -> Result<Self, Box<dyn Error>> {
@@ -119,6 +149,14 @@ impl Known {
         }
     }
 
+    /// Servers that have its files.
+    fn web_seeds(&self) -> Vec<String> {
+        match self {
+            Self::Torrent(torrent) => torrent.web_seeds.clone(),
+            Self::Link(magnet) => magnet.web_seeds.clone(),
+        }
+    }
+
     /// Peers that the link names.
     fn peers(&self) -> Vec<HostPort> {
         match self {
@@ -138,8 +176,17 @@ pub(crate) fn run(
     let mut reactor = Reactor::new()?;
     let registry = reactor.registry();
     let listen = peers.listen.first()?;
-    let options = peer::Options { from: from(listen.ip()), ..peer::Options::default() };
-    let mut swarms = Swarms::new(PeerId::new(random(registry)), options);
+    let (from, encryption) = (from(listen.ip()), peers.encryption.into());
+    // Who gives only needs no server that gives.
+    let web_seeds = match purpose {
+        Purpose::Give => Vec::new(),
+        Purpose::Get { .. } => known.web_seeds(),
+    };
+    // Where the system trusts nobody, those that want TLS fail, and say so.
+    let secure = ask::secure(&web_seeds, from.map(|ip| Address::Ip((ip, 0).into())));
+    let secure = secure.ok().flatten();
+    let options = peer::Options { from, encryption, secure, ..peer::Options::default() };
+    let mut swarms = Swarms::new(torrents::peer_id(registry), options);
     let listener = swarms
         .listen(registry, listen, &ListenOptions::default())
         .map_err(NotOpened::by("--listen"))?;
@@ -166,7 +213,7 @@ pub(crate) fn run(
             sharing.ask_trackers(registry);
         }
     }
-    begin(registry, addresses)?;
+    begin(registry, addresses, web_seeds)?;
     reactor.run(&mut sharing)?;
     sharing.end()
 }
@@ -174,17 +221,6 @@ pub(crate) fn run(
 /// An address of this machine that connections can be made from; not one that means all of them.
 fn from(listen: Option<IpAddr>) -> Option<IpAddr> {
     listen.filter(|ip| !ip.is_unspecified())
-}
-
-fn random(registry: &mut Registry<Sharing>) -> [u8; 12] {
-    let (first, second) = (registry.random().to_be_bytes(), registry.random().to_be_bytes());
-    let mut bytes = [0; 12];
-    let drawn = first.into_iter().chain(second);
-    // Letters and digits: some programs show it.
-    bytes.iter_mut().zip(drawn).for_each(|(byte, drawn)| {
-        *byte = b"0123456789abcdefghijklmnopqrstuv"[usize::from(drawn % 32)];
-    });
-    bytes
 }
 
 fn resolve(peers: impl Iterator<Item = HostPort>) -> Result<Vec<SocketAddr>, Box<dyn Error>> {
@@ -199,6 +235,7 @@ fn resolve(peers: impl Iterator<Item = HostPort>) -> Result<Vec<SocketAddr>, Box
 fn begin(
     registry: &mut Registry<Sharing>,
     addresses: Vec<SocketAddr>,
+    web_seeds: Vec<String>,
 ) -> Result<(), Box<dyn Error>> {
     for signal in [Signal::Interrupt, Signal::Terminate] {
         registry.on_signal(signal, |registry, sharing: &mut Sharing| sharing.stop(registry))?;
@@ -207,6 +244,9 @@ fn begin(
         for address in addresses {
             // It is shared, or sought, from the beginning.
             let _ = sharing.swarms.add_peer(registry, sharing.hash, address, true);
+        }
+        for url in web_seeds {
+            let _ = sharing.swarms.add_web_seed(registry, sharing.hash, &url);
         }
     });
     registry
@@ -232,6 +272,12 @@ impl Host for Sharing {
                 output::complain(format_args!(
                     "torrent: {ip} sent what is wrong: nobody listens to it any more"
                 ));
+            }
+            Event::Web { url, why, pause } => {
+                let then = pause.map_or("not again".to_owned(), |pause| {
+                    format!("again in {} s", pause.as_secs())
+                });
+                output::complain(format_args!("torrent: {}: {why}; {then}", file::printable(&url)));
             }
             Event::NotKept(error) => {
                 output::complain(format_args!("torrent: {error}; trying again"));

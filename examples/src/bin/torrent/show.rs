@@ -6,6 +6,7 @@ use std::path::Path;
 use chrono::DateTime;
 use clap::Args;
 use examples::output::say;
+use examples::torrents;
 use indicatif::BinaryBytes;
 use protocols::torrent::wire::announce::Counts;
 use protocols::torrent::wire::{Layout, Magnet, Metainfo};
@@ -82,7 +83,7 @@ fn say_text(torrent: &Metainfo) -> Result<(), Box<dyn Error>> {
     made.iter().try_for_each(|time| line("created", time.format("%Y-%m-%d %H:%M:%S UTC")))?;
     torrent.created_by.iter().try_for_each(|program| line("created by", program))?;
     torrent.comment.iter().try_for_each(|comment| line("comment", comment))?;
-    line("magnet", file::magnet(torrent))?;
+    line("magnet", torrents::magnet(torrent))?;
     for file in info.files() {
         line(
             "file",
@@ -160,7 +161,7 @@ fn torrent_json(torrent: &Metainfo) -> Value {
         "comment": torrent.comment,
         "createdBy": torrent.created_by,
         "createdAt": torrent.created_at,
-        "magnet": file::magnet(torrent).to_string(),
+        "magnet": torrents::magnet(torrent).to_string(),
     })
 }
 

@@ -8,7 +8,6 @@ use clap::Args;
 use crate::download::Download;
 use crate::local::name_here;
 use crate::moving::MovingOptions;
-use crate::site::Sites;
 use crate::task::{How, Task};
 use crate::tree::Walk;
 use crate::url::{Scheme, Url};
@@ -49,7 +48,7 @@ impl Options {
 }
 
 pub(crate) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
-    let mut sites = Sites::default();
+    let mut sites = options.moving.sites();
     let mut fetches = Vec::new();
     for url in &options.urls {
         let target = target(url, options)?;
@@ -65,10 +64,10 @@ pub(crate) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
             Scheme::Tftp(mode) => {
                 workers.add_packet_task(site, PacketTask { way: Way::Get, local, remote, mode });
             }
-            Scheme::Ftp if is_directory(url, options) => {
+            Scheme::Ftp | Scheme::Ftps if is_directory(url, options) => {
                 workers.add(site, Task::Walk(Walk::new(remote, local, options.how())));
             }
-            Scheme::Ftp => {
+            Scheme::Ftp | Scheme::Ftps => {
                 workers.add(site, Task::Download(Download::new(remote, local, options.how())));
             }
         }
@@ -77,7 +76,7 @@ pub(crate) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
 }
 
 fn is_directory(url: &Url, options: &Options) -> bool {
-    url.scheme == Scheme::Ftp && (options.recursive || url.is_directory())
+    url.scheme.is_ftp() && (options.recursive || url.is_directory())
 }
 
 /// Where it is to be here.

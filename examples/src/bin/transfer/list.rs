@@ -3,6 +3,7 @@
 use std::error::Error;
 
 use clap::Args;
+use examples::tls::CallTls;
 use protocols::transfer::ftp::client::{Done, Entry, Failure};
 use protocols::transfer::ftp::time::Timestamp;
 use protocols::transfer::store::Kind;
@@ -10,7 +11,7 @@ use protocols::transfer::store::Kind;
 use crate::directory::{Answer, Directory};
 use crate::site::Sites;
 use crate::task::{Next, Remarks, Task};
-use crate::url::{Scheme, Url, shown};
+use crate::url::{Url, shown};
 use crate::workers::{self, Patience, Workers};
 
 /// Print what is in a directory of an FTP server
@@ -24,14 +25,17 @@ pub(crate) struct Options {
 
     #[command(flatten)]
     patience: Patience,
+
+    #[command(flatten)]
+    tls: CallTls,
 }
 
 pub(crate) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     let url = &options.url;
-    if url.scheme != Scheme::Ftp {
+    if !url.scheme.is_ftp() {
         return Err("TFTP has no lists of files; get fetches one by its name".into());
     }
-    let mut sites = Sites::default();
+    let mut sites = Sites::new(&options.tls);
     let site = sites.find(url)?;
     let mut workers = Workers::new(sites, 1, &options.patience);
     workers.add(site, Task::List(Listing::new(url.path.clone())));

@@ -58,7 +58,9 @@ struct Cli {
 const AFTER_HELP: &str = "\
 A URL is ftp://[USER[:PASSWORD]@]HOST[:PORT]/PATH or tftp://HOST[:PORT]/NAME, with a % and two digits for \
 what cannot stand there: a space is %20. A path of FTP begins in the user's home; %2F at its beginning \
-is the root. A password that is not in the URL comes from the variable TRANSFER_PASSWORD, or is asked for.
+is the root. A password that is not in the URL comes from the variable TRANSFER_PASSWORD, or is asked for. \
+With --tls FTP is spoken through TLS (AUTH TLS), files and lists too; ftps:// is for servers that speak it from \
+the beginning, on port 990.
 
 Exit code: 0 if all went well, 1 if something failed, 2 if the command line makes no sense.";
 

@@ -1,6 +1,7 @@
 //! How files are moved, whichever way they go.
 
 use clap::Args;
+use examples::tls::CallTls;
 
 use crate::site::Sites;
 use crate::task::How;
@@ -24,12 +25,20 @@ pub(crate) struct MovingOptions {
 
     #[command(flatten)]
     patience: Patience,
+
+    #[command(flatten)]
+    tls: CallTls,
 }
 
 impl MovingOptions {
     /// How a file is moved that is gone on with, or not.
     pub(crate) fn how(&self, resume: bool) -> How {
         How { resume, hash: !self.no_hash }
+    }
+
+    /// The servers it is done with: none so far.
+    pub(crate) fn sites(&self) -> Sites {
+        Sites::new(&self.tls)
     }
 
     /// Those who do it.

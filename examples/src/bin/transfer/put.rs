@@ -7,7 +7,6 @@ use clap::Args;
 
 use crate::local::name_there;
 use crate::moving::MovingOptions;
-use crate::site::Sites;
 use crate::task::{How, Task};
 use crate::tree::{Plant, joined};
 use crate::upload::Upload;
@@ -54,7 +53,7 @@ pub(crate) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     for file in &options.files {
         files.push((file.clone(), remote_name(file, url)?, check(file, options)?));
     }
-    let mut sites = Sites::default();
+    let mut sites = options.moving.sites();
     let site = sites.find(url)?;
     let mut workers = options.moving.workers(sites);
     let mut tasks = Vec::new();
@@ -63,10 +62,12 @@ pub(crate) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
             Scheme::Tftp(mode) => {
                 workers.add_packet_task(site, PacketTask { way: Way::Put, local, remote, mode });
             }
-            Scheme::Ftp if is_directory => {
+            Scheme::Ftp | Scheme::Ftps if is_directory => {
                 tasks.push(Task::Plant(Plant::new(local, remote, options.how())));
             }
-            Scheme::Ftp => tasks.push(Task::Upload(Upload::new(local, remote, options.how()))),
+            Scheme::Ftp | Scheme::Ftps => {
+                tasks.push(Task::Upload(Upload::new(local, remote, options.how())));
+            }
         }
     }
     // Whoever sends trees wants a place for them, too.
@@ -85,10 +86,8 @@ fn check(file: &Path, options: &Options) -> Result<bool, String> {
     match (metadata.is_file(), metadata.is_dir(), options.url.scheme) {
         (true, ..) => Ok(false),
         (_, true, Scheme::Tftp(_)) => Err(format!("{}: TFTP has no directories", file.display())),
-        (_, true, Scheme::Ftp) if options.recursive => Ok(true),
-        (_, true, Scheme::Ftp) => {
-            Err(format!("{}: it is a directory; --recursive sends it", file.display()))
-        }
+        (_, true, _) if options.recursive => Ok(true),
+        (_, true, _) => Err(format!("{}: it is a directory; --recursive sends it", file.display())),
         _ => Err(format!("{}: it is no plain file", file.display())),
     }
 }

@@ -23,13 +23,15 @@ pub(crate) struct Url {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Scheme {
     Ftp,
+    /// With TLS from the beginning.
+    Ftps,
     Tftp(Mode),
 }
 
 /// Why a text is no URL that is known here.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub(crate) enum NoUrl {
-    #[error("expected ftp://HOST/PATH or tftp://HOST/NAME")]
+    #[error("expected ftp://HOST/PATH, ftps://HOST/PATH or tftp://HOST/NAME")]
     Scheme,
     #[error("there is no host in it")]
     Host,
@@ -50,9 +52,10 @@ impl FromStr for Url {
 
     fn from_str(text: &str) -> Result<Self, NoUrl> {
         let (scheme, rest) = text.split_once("://").ok_or(NoUrl::Scheme)?;
-        let is_ftp = match scheme.to_ascii_lowercase().as_str() {
-            "ftp" => true,
-            "tftp" => false,
+        let scheme = match scheme.to_ascii_lowercase().as_str() {
+            "ftp" => Scheme::Ftp,
+            "ftps" => Scheme::Ftps,
+            "tftp" => Scheme::Tftp(Mode::Octet),
             _ => return Err(NoUrl::Scheme),
         };
         let (place, path) = rest.split_once('/').unwrap_or((rest, ""));
@@ -60,15 +63,26 @@ impl FromStr for Url {
             Some((login, place)) => (Some(login), place),
             None => (None, place),
         };
-        if login.is_some() && !is_ftp {
+        if login.is_some() && !scheme.is_ftp() {
             return Err(NoUrl::User);
         }
         let (user, password) = login.map_or(Ok((None, None)), parse_login)?;
         let (host, port) = parse_place(place)?;
-        let (path, mode) = parse_path(path, is_ftp)?;
-        let scheme = if is_ftp { Scheme::Ftp } else { Scheme::Tftp(mode) };
-        let port = port.unwrap_or(if is_ftp { 21 } else { 69 });
+        let (path, mode) = parse_path(path, scheme.is_ftp())?;
+        let (scheme, usual) = match scheme {
+            Scheme::Ftp => (scheme, 21),
+            Scheme::Ftps => (scheme, 990),
+            Scheme::Tftp(_) => (Scheme::Tftp(mode), 69),
+        };
+        let port = port.unwrap_or(usual);
         Ok(Self { scheme, user, password, host, port, path })
+    }
+}
+
+impl Scheme {
+    /// Whether it is one of a protocol that has users, directories and lists.
+    pub(crate) fn is_ftp(self) -> bool {
+        matches!(self, Self::Ftp | Self::Ftps)
     }
 }
 
@@ -144,7 +158,11 @@ impl Url {
 /// Without the password: it is shown to people, and to whoever looks over their shoulder.
 impl fmt::Display for Url {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let scheme = if self.scheme == Scheme::Ftp { "ftp" } else { "tftp" };
+        let scheme = match self.scheme {
+            Scheme::Ftp => "ftp",
+            Scheme::Ftps => "ftps",
+            Scheme::Tftp(_) => "tftp",
+        };
         write!(f, "{scheme}://")?;
         if let Some(user) = &self.user {
             write!(f, "{user}@")?;
@@ -186,6 +204,9 @@ mod tests {
         let root = url("FTP://[::1]/%2Fetc/");
         assert_eq!((root.port, &*root.path, root.is_directory()), (21, &b"/etc/"[..], true));
         assert_eq!((root.host_and_port(), root.name()), ("[::1]:21".to_owned(), Some(&b"etc"[..])));
+        let secure = url("ftps://ann@host/x");
+        assert_eq!((secure.scheme, secure.port), (Scheme::Ftps, 990));
+        assert_eq!(secure.to_string(), "ftps://ann@host:990/x");
         let text = url("tftp://host/motd;mode=netascii");
         assert_eq!((text.scheme, text.port), (Scheme::Tftp(Mode::Netascii), 69));
         assert_eq!(url("ftp://user@name@host").user.as_deref(), Some("user@name"));

@@ -7,13 +7,16 @@ use base64::prelude::BASE64_STANDARD;
 use clap::Args;
 use examples::endpoint::HostPort;
 use http::StatusCode;
-use protocols::http::server::{Exchange, Receiver, Site, Source};
+use protocols::http::server::{Exchange, Receiver, Settings, Site, Source};
 use protocols::http::wire::{Fields, Framing, Length, Request};
 use protocols::websocket::{self, Message, Socket};
 use reactor::StreamLimits;
 use serde_json::json;
 
-use crate::serve::Serving;
+use crate::serve::{Here, Serving};
+
+/// There is nothing to be kept but the site.
+type App = Here<()>;
 
 /// Bytes of a body that `/inspect` shows: it is held in memory.
 const INSPECTED: u64 = 1024 * 1024;
@@ -34,21 +37,22 @@ pub(crate) struct Options {
 }
 
 pub(crate) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
-    let sockets = sockets();
-    let site = Site::new(
-        move |request: &Request<'_>, exchange: &mut Exchange<'_, '_, ()>, app: &mut ()| {
-            if request.fields().lists("upgrade", "websocket") {
-                // Whatever was wrong with it, the client has been told.
-                let _ = websocket::upgrade(request, exchange, &sockets, |_| Mirror);
-            } else {
-                answer(request, exchange, app);
-            }
-        },
-    );
-    options.serving.serve(site, &options.listen, &mut ())
+    options.serving.serve(&options.listen, &Settings::default(), |_| Ok((site(), ())))
 }
 
-fn answer(request: &Request<'_>, exchange: &mut Exchange<'_, '_, ()>, app: &mut ()) {
+fn site() -> Site<App> {
+    let sockets = sockets();
+    Site::new(move |request: &Request<'_>, exchange: &mut Exchange<'_, '_, App>, app: &mut App| {
+        if request.fields().lists("upgrade", "websocket") {
+            // Whatever was wrong with it, the client has been told.
+            let _ = websocket::upgrade(request, exchange, &sockets, |_| Mirror);
+        } else {
+            answer(request, exchange, app);
+        }
+    })
+}
+
+fn answer(request: &Request<'_>, exchange: &mut Exchange<'_, '_, App>, app: &mut App) {
     if request.path() == "/inspect" {
         return inspect(request, exchange, app);
     }
@@ -77,15 +81,15 @@ fn sockets() -> websocket::Endpoint {
 /// Sends each message back.
 struct Mirror;
 
-impl websocket::Handler<()> for Mirror {
-    fn on_open(&mut self, socket: &mut Socket<'_, '_, ()>, (): &mut ()) {
+impl websocket::Handler<App> for Mirror {
+    fn on_open(&mut self, socket: &mut Socket<'_, '_, App>, _: &mut App) {
         // Room for the longest message behind what holds back the next.
         let limits = socket.limits().clone();
         let outbox = limits.outbox_high + MESSAGE + MESSAGE / 8;
         socket.set_limits(StreamLimits { outbox, ..limits });
     }
 
-    fn on_message(&mut self, socket: &mut Socket<'_, '_, ()>, message: Message<'_>, (): &mut ()) {
+    fn on_message(&mut self, socket: &mut Socket<'_, '_, App>, message: Message<'_>, _: &mut App) {
         socket.send(message);
     }
 }
@@ -96,8 +100,8 @@ struct Echo {
     media: Vec<u8>,
 }
 
-impl Receiver<()> for Echo {
-    fn on_body(&mut self, exchange: &mut Exchange<'_, '_, ()>, bytes: &[u8], (): &mut ()) {
+impl Receiver<App> for Echo {
+    fn on_body(&mut self, exchange: &mut Exchange<'_, '_, App>, bytes: &[u8], _: &mut App) {
         self.begin(exchange);
         exchange.write(bytes);
         if !exchange.has_room() {
@@ -105,14 +109,14 @@ impl Receiver<()> for Echo {
         }
     }
 
-    fn on_end(self: Box<Self>, exchange: &mut Exchange<'_, '_, ()>, _: Fields<'_>, (): &mut ()) {
+    fn on_end(self: Box<Self>, exchange: &mut Exchange<'_, '_, App>, _: Fields<'_>, _: &mut App) {
         self.begin(exchange);
         exchange.finish();
     }
 }
 
 impl Echo {
-    fn begin(&self, exchange: &mut Exchange<'_, '_, ()>) {
+    fn begin(&self, exchange: &mut Exchange<'_, '_, App>) {
         if exchange.is_owed() {
             let answer = exchange.answer(StatusCode::OK).field("Content-Type", &self.media);
             answer.stream(self.length, GoOn);
@@ -123,13 +127,13 @@ impl Echo {
 /// There is room: more may come in.
 struct GoOn;
 
-impl Source<()> for GoOn {
-    fn on_room(&mut self, exchange: &mut Exchange<'_, '_, ()>, (): &mut ()) {
+impl Source<App> for GoOn {
+    fn on_room(&mut self, exchange: &mut Exchange<'_, '_, App>, _: &mut App) {
         exchange.resume();
     }
 }
 
-fn inspect(request: &Request<'_>, exchange: &mut Exchange<'_, '_, ()>, app: &mut ()) {
+fn inspect(request: &Request<'_>, exchange: &mut Exchange<'_, '_, App>, app: &mut App) {
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     let fields: Vec<_> =
         request.fields().iter().map(|(name, value)| json!([name, text(value)])).collect();
@@ -140,7 +144,7 @@ fn inspect(request: &Request<'_>, exchange: &mut Exchange<'_, '_, ()>, app: &mut
         "peer": exchange.peer().to_string(),
         "fields": fields,
     });
-    exchange.gather(INSPECTED, app, move |exchange, body, ()| {
+    exchange.gather(INSPECTED, app, move |exchange, body, _| {
         match String::from_utf8(body) {
             Ok(text) => seen["body"] = text.into(),
             Err(error) => seen["body_base64"] = BASE64_STANDARD.encode(error.as_bytes()).into(),

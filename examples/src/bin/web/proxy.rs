@@ -11,11 +11,15 @@ use examples::output;
 use examples::tls::BackendTrust;
 use protocols::http::client::{Client, ClientLimits, ClientOptions, Scheme, Url};
 use protocols::http::proxy::{Backend, Checks, Forwarded, News, Proxy, ProxyOptions};
-use protocols::http::server::Site;
+use protocols::http::server::{Exchange, Settings, Site};
+use protocols::http::wire::Request;
 use protocols::http::{ProxyLimits, ServerLimits};
 use reactor::{ConnectOptions, StreamLimits};
 
-use crate::serve::Serving;
+use crate::serve::{Here, Serving};
+
+/// There is nothing to be kept but the site.
+type App = Here<()>;
 
 /// Pass requests on to servers behind this one, until Ctrl-C
 ///
@@ -106,35 +110,39 @@ enum Tell {
 }
 
 pub(crate) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
-    let proxy = Proxy::new(backends(options)?, proxy_options(options)).with_log(teller());
+    let proxy_options = proxy_options(options);
     // The client behind it is slow, or the server is: neither is a handler that has forgotten to answer.
     let answer_time = options.timeout.saturating_mul(4);
     let limits = ServerLimits { answer_time, ..ServerLimits::default() };
-    let settings = protocols::http::server::Settings { limits, ..Default::default() };
-    let watched = proxy.clone();
-    let site = Site::new(move |request, exchange, _: &mut ()| proxy.serve(request, exchange))
-        .with_settings(settings);
-    options.serving.serve_with(site, &options.listen, &mut (), |registry| {
-        Ok(options.checks().map_or(Ok(()), |checks| watched.watch(registry, checks))?)
+    let settings = Settings { limits, ..Settings::default() };
+    options.serving.serve(&options.listen, &settings, |registry| {
+        let proxy = Proxy::new(backends(options)?, proxy_options.clone()).with_log(teller());
+        if let Some(checks) = options.checks() {
+            proxy.watch(registry, checks)?;
+        }
+        let site =
+            move |request: &Request<'_>, exchange: &mut Exchange<'_, '_, App>, _: &mut App| {
+                proxy.serve(request, exchange);
+            };
+        Ok((Site::new(site), ()))
     })
 }
 
 impl Options {
     fn checks(&self) -> Option<Checks> {
-        let defaults = Checks::default();
         Some(Checks {
             path: self.check.clone()?,
             interval: self.check_every,
-            timeout: self.connect_timeout.min(defaults.timeout),
+            timeout: self.connect_timeout.min(Checks::default().timeout),
             fall: self.check_fall,
             rise: self.check_rise,
         })
     }
 }
 
-fn backends(options: &Options) -> Result<Vec<Backend<()>>, Box<dyn Error>> {
+fn backends(options: &Options) -> Result<Vec<Backend<App>>, Box<dyn Error>> {
     let limits = ClientLimits {
-        connections: options.connections.into(),
+        connections: options.serving.loops.share(options.connections.into()),
         head_time: options.timeout,
         silence: options.timeout,
         ..ClientLimits::default()

@@ -8,6 +8,7 @@ use std::time::Duration;
 use clap::Args;
 use examples::advice::NotOpened;
 use examples::endpoint::{HostPort, seconds};
+use examples::loops::{self, LoopOptions};
 use examples::proxied::AcceptProxy;
 use examples::service::{self, ServiceOptions};
 use examples::tls::{ServeTls, Served};
@@ -16,9 +17,10 @@ use http::StatusCode;
 use protocols::chat;
 use protocols::chat::accounts::{AccountLimits, Accounts};
 use protocols::http::ServerLimits;
-use protocols::http::server::{self, Files, FilesOptions, Router, Settings, Site};
+use protocols::http::server::{self, Exchange, Files, FilesOptions, Router, Settings, Site};
+use protocols::http::wire::Request;
 use protocols::store::{Access, Store, VirtualPath};
-use reactor::{ListenOptions, Reactor, Registry};
+use reactor::{Limits, ListenOptions, LoopGroup, OneLoop, Registry};
 
 use crate::log::LogOptions;
 
@@ -32,6 +34,9 @@ const DEFAULT: &str = "127.0.0.1:8080";
 /// browsers that take them.
 ///
 /// With --chat there is a page at /chat/ on which people who look at it talk with each other.
+///
+/// With --loops it uses several cores: connections are spread over as many loops. With --chat it stays on one, where all
+/// who talk are.
 ///
 /// With --tls, or --tls-self-signed, it speaks HTTPS, and the certificate is read again at SIGHUP.
 ///
@@ -84,38 +89,42 @@ const PROTOCOLS: &[&str] = &["http/1.1"];
 pub(crate) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     let store = Store::open(&options.root, Access::ReadOnly)
         .map_err(|error| format!("{}: {error}", options.root.display()))?;
-    let files = Files::with_options(store, files_options(options)?);
+    let file_options = files_options(options)?;
+    let files = || Files::with_options(store.clone(), file_options.clone());
     let limits = ServerLimits { idle: options.idle, ..ServerLimits::default() };
     let settings = Settings { limits, ..Settings::default() };
     if options.chat {
-        let mut router = Router::new();
-        page::add(&mut router, "/chat/", "../");
-        router.get("/chat", |_, exchange, _| {
-            exchange.answer(StatusCode::MOVED_PERMANENTLY).field("Location", "chat/").empty();
-        });
-        router.route("", "/{*}", move |request, exchange, _| {
-            files.serve(request.path(), request, exchange);
-        });
-        let site = Site::new(router.into_handler()).with_settings(settings);
-        let lobby = page::lobby("web", "Everybody who looks at these files comes by here");
-        // Nobody has an account here, so that nothing is kept.
-        let accounts = Accounts::in_memory(AccountLimits::default());
-        let mut talk = Talk(chat::Server::new(lobby, accounts));
-        return options.serving.serve(site, &options.listen, &mut talk);
+        if options.serving.loops.are_several() {
+            return Err(
+                "--chat stays on one loop, where all who talk are: --loops has to be 1".into()
+            );
+        }
+        return options.serving.serve(&options.listen, &settings, |_| Ok(talk(files())));
     }
-    let site = Site::new(move |request, exchange, _: &mut ()| {
-        files.serve(request.path(), request, exchange);
-    });
-    options.serving.serve(site.with_settings(settings), &options.listen, &mut ())
+    options.serving.serve(&options.listen, &settings, |_| {
+        let files = files();
+        let site =
+            move |request: &Request<'_>, exchange: &mut Exchange<'_, '_, _>, _: &mut Here<()>| {
+                files.serve(request.path(), request, exchange);
+            };
+        Ok((Site::new(site), ()))
+    })
 }
 
-/// The application of a server on which people talk.
-struct Talk(chat::Server);
-
-impl AsMut<chat::Server> for Talk {
-    fn as_mut(&mut self) -> &mut chat::Server {
-        &mut self.0
-    }
+/// Files, and a page on which people talk.
+fn talk(files: Files) -> (Site<Here<chat::Server>>, chat::Server) {
+    let mut router = Router::new();
+    page::add(&mut router, "/chat/", "../");
+    router.get("/chat", |_, exchange, _| {
+        exchange.answer(StatusCode::MOVED_PERMANENTLY).field("Location", "chat/").empty();
+    });
+    router.route("", "/{*}", move |request, exchange, _| {
+        files.serve(request.path(), request, exchange);
+    });
+    let lobby = page::lobby("web", "Everybody who looks at these files comes by here");
+    // Nobody has an account here, so that nothing is kept.
+    let accounts = Accounts::in_memory(AccountLimits::default());
+    (Site::new(router.into_handler()), chat::Server::new(lobby, accounts))
 }
 
 fn files_options(options: &Options) -> Result<FilesOptions, Box<dyn Error>> {
@@ -147,7 +156,22 @@ pub(crate) struct Serving {
     accept_proxy: AcceptProxy,
 
     #[command(flatten)]
+    pub(crate) loops: LoopOptions,
+
+    #[command(flatten)]
     service: ServiceOptions,
+}
+
+/// The application of one loop: its site, and whatever that is about. Other loops have their own.
+pub(crate) struct Here<T> {
+    site: Rc<Site<Self>>,
+    about: T,
+}
+
+impl AsMut<chat::Server> for Here<chat::Server> {
+    fn as_mut(&mut self) -> &mut chat::Server {
+        &mut self.about
+    }
 }
 
 impl Serving {
@@ -156,63 +180,72 @@ impl Serving {
         self.tls.is_wanted()
     }
 
-    /// Runs a site until it is told to stop.
-    pub(crate) fn serve<App: 'static>(
+    /// Runs sites with these settings until it is told to stop: one on each loop, made there with what it is about.
+    pub(crate) fn serve<T: 'static>(
         &self,
-        site: Site<App>,
         places: &[HostPort],
-        app: &mut App,
+        settings: &Settings,
+        make: impl Fn(&mut Registry<Here<T>>) -> Result<(Site<Here<T>>, T), Box<dyn Error>> + Sync,
     ) -> Result<(), Box<dyn Error>> {
-        self.serve_with(site, places, app, |_| Ok(()))
+        let settings = Settings { server_timing: self.server_timing, ..settings.clone() };
+        let connections = self.loops.share(Limits::default().connections);
+        let loops = self.loops.loops().limits(Limits { connections, ..Limits::default() });
+        let tls = self.tls.load_for(PROTOCOLS)?;
+        let (report, _) = loops::run(&loops, |one| {
+            let (site, about) = make(one.registry())?;
+            let mut site = site.with_settings(settings.clone());
+            if let Some(log) = self.log.open()? {
+                site = site.with_log(log);
+            }
+            if one.index() == 0 {
+                self.begin(one, places, &settings.limits, tls.as_ref())?;
+            }
+            one.run(&mut Here { site: Rc::new(site), about })?;
+            Ok(())
+        })?;
+        output::say(report)?;
+        Ok(())
     }
 
-    /// The same, and something beside it, which begins when all sockets are open.
-    pub(crate) fn serve_with<App: 'static>(
+    /// What one loop does for all: it has the sockets, and hears of signals.
+    fn begin<T: 'static>(
         &self,
-        mut site: Site<App>,
+        one: &mut OneLoop<'_, Here<T>>,
         places: &[HostPort],
-        app: &mut App,
-        begin: impl FnOnce(&mut Registry<App>) -> Result<(), Box<dyn Error>>,
+        limits: &ServerLimits,
+        tls: Option<&Served>,
     ) -> Result<(), Box<dyn Error>> {
-        if let Some(log) = self.log.open()? {
-            site = site.with_log(log);
-        }
-        if self.server_timing {
-            let settings = Settings { server_timing: true, ..site.settings().clone() };
-            site = site.with_settings(settings);
-        }
-        let mut reactor = Reactor::<App>::new()?;
-        let tls = self.tls.load_for(PROTOCOLS)?;
-        let service = service::begin(reactor.registry())?;
+        let (group, registry) = (one.group().clone(), one.registry());
+        let service = service::begin(registry)?;
         let listen = ListenOptions {
-            tls: tls.as_ref().map(Served::tls),
+            tls: tls.map(Served::tls),
             proxy_protocol: self.accept_proxy.expected(),
             ..ListenOptions::default()
         };
-        let mut listening = open(reactor.registry(), &Rc::new(site), places, &listen)?;
-        listening.extend(tls.as_ref().map(Served::to_string));
-        begin(reactor.registry())?;
-        stop::on_request(reactor.registry())?;
-        tls.iter().try_for_each(|tls| tls.reload_on_hangup(reactor.registry()))?;
-        service.serve(reactor.registry(), &self.service)?;
+        let mut listening = open(registry, &group, places, &listen, limits)?;
+        listening.extend(tls.map(Served::to_string));
+        stop::all_within(registry, &group, stop::GRACE)?;
+        tls.into_iter().try_for_each(|tls| tls.reload_on_hangup(registry))?;
+        service.serve_with(registry, &group, &self.service)?;
         listening.iter().try_for_each(output::say)?;
-        let report = reactor.run(app)?;
-        output::say(report)?;
         Ok(())
     }
 }
 
 /// Opens every socket, or none; what to print of them.
-fn open<App: 'static>(
-    registry: &mut Registry<App>,
-    site: &Rc<Site<App>>,
+fn open<T: 'static>(
+    registry: &mut Registry<Here<T>>,
+    group: &LoopGroup<Here<T>>,
     places: &[HostPort],
     options: &ListenOptions,
+    limits: &ServerLimits,
 ) -> Result<Vec<String>, Box<dyn Error>> {
     let mut lines = Vec::new();
     for place in places {
         let scheme = if options.tls.is_some() { "https" } else { "http" };
-        let id = server::listen(registry, place.first()?, options, site)
+        let site = |here: &mut Here<T>| Rc::clone(&here.site);
+        let (handles, at) = (group.handles(), place.first()?);
+        let id = server::listen_among(registry, handles, at, options, limits, site)
             .map_err(NotOpened::by("--listen"))?;
         lines.push(format!("{scheme}://{}/", registry.listener_address(id)?));
     }

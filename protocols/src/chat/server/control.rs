@@ -2,9 +2,10 @@
 
 use reactor::Registry;
 
-use super::accounts::Unknown;
+use super::accounts::{NotBanned, Unknown};
 use super::commands;
 use super::context::cut;
+use super::keys::UserKey;
 use super::modes::Flags;
 use super::{Event, Server};
 
@@ -27,6 +28,52 @@ impl Server {
         self.log(&Event::Killed { who: &who, by: OPERATOR, reason: &reason });
         self.disconnect(registry, victim, &format!("Killed ({OPERATOR} ({reason}))"));
         true
+    }
+
+    /// Keeps whoever a mask fits from the server, `nick!user@host` or a part of that, until [`unban`](Self::unban):
+    /// those who are on it are disconnected. How many were.
+    /// [`Accounts::commit`](super::accounts::Accounts::commit) keeps it.
+    ///
+    /// Whoever comes is looked at when they register. Who is known by a nick alone comes back with another one: a
+    /// mask of a host holds better.
+    ///
+    /// # Errors
+    ///
+    /// See [`NotBanned`].
+    pub fn ban<App: AsMut<Self> + 'static>(
+        &mut self,
+        registry: &mut Registry<App>,
+        mask: &str,
+        reason: &str,
+    ) -> Result<usize, NotBanned> {
+        let reason = cut(reason, self.settings.limits.kick_length);
+        self.accounts.ban(mask, reason, registry.wall_clock())?;
+        let users: Vec<_> = self.users.registered().map(|(user, _)| user).collect();
+        let banned: Vec<_> =
+            users.into_iter().filter_map(|user| Some((user, self.why_banned(user)?))).collect();
+        for (user, reason) in &banned {
+            let who = self.users[*user].source.clone();
+            self.log(&Event::Banned { who: &who, reason });
+            self.disconnect(registry, *user, &format!("Banned ({reason})"));
+        }
+        Ok(banned.len())
+    }
+
+    /// Lifts a ban; [`Accounts::commit`](super::accounts::Accounts::commit) keeps that.
+    ///
+    /// # Errors
+    ///
+    /// If there is none of that mask.
+    pub fn unban(&mut self, mask: &str) -> Result<(), Unknown> {
+        self.accounts.unban(mask).map(drop)
+    }
+
+    /// Why a user may not be here, if a ban is about them: also by the host that they hide.
+    pub(super) fn why_banned(&self, user: UserKey) -> Option<String> {
+        let user = self.users.get(user)?;
+        let real = format!("{}!{}@{}", user.nick(), user.name, user.real_host);
+        let ban = self.accounts.ban_of(&user.source).or_else(|| self.accounts.ban_of(&real))?;
+        Some(ban.reason.clone())
     }
 
     /// Forgets an account, its nicks and its channels, whose names it gives back; whoever is logged in to it

@@ -88,6 +88,13 @@ pub enum Event<'a> {
         /// Why.
         reason: &'a str,
     },
+    /// Somebody was turned away, or removed, since a ban is about them.
+    Banned {
+        /// Whom.
+        who: &'a str,
+        /// The ban's.
+        reason: &'a str,
+    },
     /// The settings were read anew.
     Rehashed {
         /// Who asked for it.
@@ -131,6 +138,7 @@ impl fmt::Display for Event<'_> {
             Self::PutOff { who } => write!(f, "{who} has to try again: too many passwords wait"),
             Self::Operator { who, name } => write!(f, "{who} is operator, as {name}"),
             Self::Killed { who, by, reason } => write!(f, "{by} killed {who}: {reason}"),
+            Self::Banned { who, reason } => write!(f, "{who} is banned: {reason}"),
             Self::Rehashed { by } => write!(f, "settings read anew, for {by}"),
             Self::NotYet { setting } => write!(f, "'{setting}' counts from the next start on"),
             Self::NotRehashed { by, error } => {

@@ -182,6 +182,7 @@ numerics! {
     461 ERR_NEEDMOREPARAMS "Not enough parameters"
     462 ERR_ALREADYREGISTERED "You may not reregister"
     464 ERR_PASSWDMISMATCH "Password incorrect"
+    465 ERR_YOUREBANNEDCREEP "You are banned from this server"
     468 ERR_INVALIDUSERNAME "Malformed username"
     471 ERR_CHANNELISFULL "Cannot join channel (+l)"
     472 ERR_UNKNOWNMODE "is unknown mode char to me"

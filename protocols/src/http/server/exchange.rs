@@ -7,8 +7,7 @@ use std::fs::File;
 use bytes::Bytes;
 use http::StatusCode;
 use reactor::{
-    Address, ConnectionId, OffloadError, PostError, Protocol, ReachError, Registry, Transport,
-    Uncoupled,
+    Address, ConnectionId, OffloadError, Protocol, ReachError, Registry, Transport, Uncoupled,
 };
 use thiserror::Error;
 
@@ -84,6 +83,13 @@ fn upgrade_fields<'a>(name: &'a str, more: &[(&'a str, &'a [u8])]) -> Vec<(&'a s
 pub trait Kept<App>: Any {
     /// The connection has ended, or is closing, and nobody has taken this back ([`Exchange::take_kept`]).
     fn on_lost(self: Box<Self>, registry: &mut Registry<App>, app: &mut App);
+
+    /// The client sends no more. It may wait for the answer still, as `nc -N` does; more often it has closed, which
+    /// looks the same until something is written to it. Whether to take it for gone: the connection is closed then,
+    /// without an answer.
+    fn is_over_at_end(&self) -> bool {
+        false
+    }
 }
 
 /// Answers an exchange, or goes on with its answer, from wherever one is. `act` runs when no callback is on
@@ -179,20 +185,64 @@ impl<'e, 't, App: 'static> Exchange<'e, 't, App> {
     }
 
     /// Runs blocking `work` on the loop's pool of threads, and `done` with its result on this exchange; not
-    /// at all if it is over by then.
+    /// at all if it is over by then. A [shutdown](Registry::shutdown) waits for it.
     ///
-    /// # Errors
+    /// What goes wrong with the pool is answered here, as a method that is
+    /// [offloaded](crate::rpc::Service::offloaded) does: 503 if too much other work waits
+    /// ([`Limits::offloads`](reactor::Limits::offloads)), 500 if the work panics. An answer that has begun is cut
+    /// off then, so that nobody takes it for whole.
     ///
-    /// [`PostError::Full`] as of [`Registry::offload`].
+    /// ```
+    /// use http::StatusCode;
+    /// use protocols::http::server::Site;
+    ///
+    /// let site: Site<()> = Site::new(|_request, exchange, _app| {
+    ///     exchange.offload(
+    ///         || std::fs::read_to_string("/etc/hostname"),
+    ///         |exchange, _app, read| match read {
+    ///             Ok(name) => exchange.answer(StatusCode::OK).text(&name),
+    ///             Err(error) => exchange.answer(StatusCode::NOT_FOUND).text(&error.to_string()),
+    ///         },
+    ///     );
+    /// });
+    /// # drop(site);
+    /// ```
     pub fn offload<R: Send + 'static>(
         &mut self,
         work: impl FnOnce() -> R + Send + 'static,
-        done: impl FnOnce(&mut Exchange<'_, '_, App>, &mut App, Result<R, OffloadError>) + 'static,
-    ) -> Result<(), PostError<()>> {
+        done: impl FnOnce(&mut Exchange<'_, '_, App>, &mut App, R) + 'static,
+    ) {
         let number = self.session.number;
-        self.transport.offload(work, move |session: &mut Session<App>, transport, app, result| {
-            session.enter(transport, app, number, |exchange, app| done(exchange, app, result));
-        })
+        let done = move |session: &mut Session<App>,
+                         transport: &mut Transport<'_, App>,
+                         app: &mut App,
+                         result: Result<R, OffloadError>| {
+            if transport.registry().is_shutting_down() {
+                // The session is told when this is over, and the answer should say that it is the last.
+                session.answer_at_last();
+            }
+            session.enter(transport, app, number, |exchange, app| match result {
+                Ok(result) => done(exchange, app, result),
+                Err(_) => exchange.fail(StatusCode::INTERNAL_SERVER_ERROR),
+            });
+        };
+        if self.transport.offload(work, done).is_err() {
+            self.fail(StatusCode::SERVICE_UNAVAILABLE);
+        }
+    }
+
+    /// Something is wrong on this side.
+    fn fail(&mut self, status: StatusCode) {
+        if !self.is_owed() {
+            return self.abort();
+        }
+        match status {
+            StatusCode::SERVICE_UNAVAILABLE => {
+                let answer = self.answer(status).field("Retry-After", "1");
+                answer.text("Too much is going on; try again later.\n");
+            }
+            _ => self.answer(status).text("Something went wrong here.\n"),
+        }
     }
 
     /// Keeps something until it is [taken back](Self::take_kept); if the connection ends before, it is told.

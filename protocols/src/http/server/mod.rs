@@ -68,4 +68,4 @@ pub use record::Record;
 pub use router::{Routed, Router};
 pub use sending::Source;
 pub use session::Session;
-pub use site::{Handler, Settings, Site, listen};
+pub use site::{Handler, Settings, Site, listen, listen_among};

@@ -373,6 +373,15 @@ impl<App: 'static> Session<App> {
         }
     }
 
+    /// No request is read behind this one.
+    pub(super) fn answer_at_last(&mut self) {
+        match &mut self.writing {
+            Writing::Owed(manner) | Writing::Said(manner) => manner.is_persistent = false,
+            Writing::Flowing(flow) => flow.manner.is_persistent = false,
+            Writing::Idle | Writing::Gone => {}
+        }
+    }
+
     // ── deadlines ───────────────────────────────────────────────────────────────────────────
 
     /// Another phase has begun. The timer is not touched, once a request or twice: it fires as often as the
@@ -477,6 +486,9 @@ impl<App: 'static> Protocol<App> for Session<App> {
             (_, Writing::Idle) | (Reading::Body(_), Writing::Said(_)) => self.leave(transport),
             // It was cut off: nobody is to act on half of it (RFC 9112, 8).
             (Reading::Body(_), _) => self.refuse(transport, Refusal::Length),
+            (_, Writing::Owed(_)) if self.kept.as_ref().is_some_and(|it| it.is_over_at_end()) => {
+                self.leave(transport);
+            }
             // Who has asked and sends no more still waits for the answer.
             (Reading::Head { .. } | Reading::Over, _) => self.reading = Reading::Over,
         }
@@ -515,11 +527,9 @@ impl<App: 'static> Protocol<App> for Session<App> {
     }
 
     fn on_shutdown(&mut self, transport: &mut Transport<'_, App>, _: &mut App) {
-        match &mut self.writing {
+        match self.writing {
             Writing::Idle => self.leave(transport),
-            Writing::Owed(manner) | Writing::Said(manner) => manner.is_persistent = false,
-            Writing::Flowing(flow) => flow.manner.is_persistent = false,
-            Writing::Gone => {}
+            _ => self.answer_at_last(),
         }
     }
 

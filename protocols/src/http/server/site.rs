@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::time::{Duration, Instant, SystemTime};
 
 use http::StatusCode;
-use reactor::{Address, ListenOptions, ListenerId, MinRate, OpenError, Registry};
+use reactor::{Address, Handle, ListenOptions, ListenerId, MinRate, OpenError, Registry};
 
 use super::{Exchange, Record, Session};
 use crate::http::ServerLimits;
@@ -69,14 +69,39 @@ pub fn listen<App: 'static>(
     options: &ListenOptions,
     site: &Rc<Site<App>>,
 ) -> Result<ListenerId, OpenError> {
-    let mut options = options.clone();
-    let bytes_per_second = site.settings.limits.answer_rate;
-    let slowest = MinRate { bytes_per_second, window: Duration::from_secs(60) };
-    options.limits.min_rate.get_or_insert(slowest);
+    let options = with_rate(options, &site.settings.limits);
     let site = Rc::clone(site);
     registry.listen_with(address, &options, move |_peer, _app| {
         Some(Box::new(Session::new(Rc::clone(&site))))
     })
+}
+
+/// As [`listen`], for several loops ([`Registry::listen_among`]): each connection is served by the site of the loop that it
+/// comes to, which that loop's application has. These limits are those of all the sites.
+///
+/// # Errors
+///
+/// As of [`listen`].
+pub fn listen_among<App: 'static>(
+    registry: &mut Registry<App>,
+    handles: &[Handle<App>],
+    address: Address,
+    options: &ListenOptions,
+    limits: &ServerLimits,
+    site: impl Fn(&mut App) -> Rc<Site<App>> + Send + Sync + 'static,
+) -> Result<ListenerId, OpenError> {
+    let options = with_rate(options, limits);
+    registry.listen_among(handles, address, &options, move |_peer, app| {
+        Some(Box::new(Session::new(site(app))))
+    })
+}
+
+/// The same options, with the least that a client has to take of an answer.
+fn with_rate(options: &ListenOptions, limits: &ServerLimits) -> ListenOptions {
+    let mut options = options.clone();
+    let slowest = MinRate { bytes_per_second: limits.answer_rate, window: Duration::from_secs(60) };
+    options.limits.min_rate.get_or_insert(slowest);
+    options
 }
 
 impl<App> Site<App> {

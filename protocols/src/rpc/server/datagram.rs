@@ -5,7 +5,8 @@ use std::rc::Rc;
 use reactor::{Datagram, DatagramProtocol, DatagramTransport};
 use serde::Serialize;
 
-use super::super::service::{Call, Caller, Event, Slot};
+use super::super::event::Event;
+use super::super::service::{Call, Caller, Slot};
 use super::super::wire::{self, Encoding, Message, Reply, Text};
 use super::super::{CallError, Dialect, Service};
 

@@ -2,14 +2,13 @@
 //!
 //! | file | what it is |
 //! |---|---|
-//! | `ticket` | an answer that comes later |
+//! | `ticket`, `later` | an answer that comes later, and the methods that give it |
 //! | `topic` | who is told of something as it happens |
 //! | `datagram` | a socket that takes notifications |
 //! | `web` | a service on a web server's port: by POST, and by WebSocket |
-//! | `openrpc` | the service's description of itself |
 
 mod datagram;
-pub(super) mod openrpc;
+mod later;
 mod ticket;
 mod topic;
 #[cfg(feature = "rpc-web")]

@@ -1,13 +1,11 @@
 //! An answer that comes later.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-
 use reactor::Registry;
 use serde::Serialize;
 
+use super::super::place::Claim;
 use super::super::wire::Bounded;
-use super::super::{Error, Gone, peer::Place};
+use super::super::{Error, Gone};
 
 /// The right to answer one call, once: from a timer, from work on a thread, from another connection.
 ///
@@ -28,15 +26,18 @@ use super::super::{Error, Gone, peer::Place};
 /// ```
 #[derive(Clone, Debug)]
 pub struct Ticket {
-    /// Whose call it is, and under which number; `None`: a notification's.
-    place: Option<(Place, u64)>,
+    /// `None`: a notification's.
+    claim: Option<Claim>,
     ceiling: usize,
-    void: Arc<AtomicBool>,
 }
 
 impl Ticket {
-    pub(in crate::rpc) fn new(place: Option<(Place, u64)>, ceiling: usize) -> Self {
-        Self { place, ceiling, void: Arc::default() }
+    pub(super) fn new(claim: Option<Claim>, ceiling: usize) -> Self {
+        Self { claim, ceiling }
+    }
+
+    pub(super) fn into_claim(self) -> Option<Claim> {
+        self.claim
     }
 
     /// Answers. Of several answers to one call the first counts.
@@ -49,7 +50,7 @@ impl Ticket {
         registry: &mut Registry<App>,
         result: Result<R, Error>,
     ) -> Result<(), Gone> {
-        let Some((place, number)) = self.place else {
+        let Some(&Claim { place, number, .. }) = self.claim.as_ref() else {
             return Ok(());
         };
         let result = result.and_then(|result| {
@@ -72,9 +73,10 @@ impl Ticket {
         registry: &mut Registry<App>,
         value: &impl Serialize,
     ) -> Result<(), Gone> {
-        let (Some((place, number)), Ok(value)) = (self.place, serde_json::to_string(value)) else {
+        let (Some(claim), Ok(value)) = (&self.claim, serde_json::to_string(value)) else {
             return Ok(());
         };
+        let &Claim { place, number, .. } = claim;
         place.reach(registry, move |conversation, channel, _: &mut App| {
             conversation.handle_progress(number, &value, channel);
         })
@@ -84,10 +86,6 @@ impl Ticket {
     /// connection has ended. It can be asked on any thread.
     #[must_use]
     pub fn is_void(&self) -> bool {
-        self.void.load(Ordering::Relaxed)
-    }
-
-    pub(in crate::rpc) fn make_void(&self) {
-        self.void.store(true, Ordering::Relaxed);
+        self.claim.as_ref().is_some_and(Claim::is_void)
     }
 }

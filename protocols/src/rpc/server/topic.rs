@@ -13,6 +13,25 @@ use super::super::wire::Encoding;
 ///
 /// What is published is written once, and sent to all as the same bytes. Whoever does not read it is
 /// dropped when [`Limits::outbox`](crate::rpc::Limits::outbox) is full, and the others never notice.
+///
+/// ```
+/// use protocols::rpc::{Service, Topic};
+///
+/// /// The application of the server.
+/// struct Room {
+///     said: Topic,
+/// }
+///
+/// let mut service = Service::<Room>::new("a room", "1.0.0");
+/// service.topic("listen", "leave", "What people say", |room: &mut Room| &mut room.said);
+/// service.method("say", "Tells everybody", |call, (text,): (String,)| {
+///     // To whoever has called `listen`: a notification, which calls their method `said`.
+///     let heard = call.app.said.publish(call.registry, &(text,));
+///     heard.map_err(protocols::rpc::Error::internal)
+/// });
+/// let room = Room { said: Topic::new("said") };
+/// # assert!(room.said.is_empty());
+/// ```
 #[derive(Clone, Debug)]
 pub struct Topic {
     method: String,

@@ -7,10 +7,10 @@ use std::time::Duration;
 use http::StatusCode;
 use reactor::{Address, ListenOptions, ListenerId, OpenError, Registry};
 
-use super::super::client::Link;
-use super::super::peer::{Remote, Talker, handle_post};
+use super::super::dial::Link;
+use super::super::web::{Talker, handle_post};
 use super::super::wire::{Encoding, Envelope};
-use super::super::{Dialect, Service};
+use super::super::{Dialect, Remote, Service};
 use crate::http::ServerLimits;
 use crate::http::server::{self as web, Exchange, Settings, Site};
 use crate::http::wire::Request;
@@ -62,7 +62,7 @@ impl<App: 'static> Web<App> {
     pub fn with_options(service: Rc<Service<App>>, options: Options) -> Self {
         let endpoint = Endpoint::new(socket_options(options, service.limits().message));
         let encoding = Encoding { envelope: Envelope::Body, dialect: Dialect::Two };
-        let remote = Remote::new(service, encoding, None);
+        let remote = Remote::new(service, encoding);
         remote.set_link(Link::Ended);
         Self { remote, endpoint }
     }
@@ -83,7 +83,7 @@ impl<App: 'static> Web<App> {
                 let _ = websocket::upgrade(request, exchange, &self.endpoint, |_| {
                     let envelope = Envelope::WebSocket(Role::Server);
                     let encoding = Encoding { envelope, dialect: Dialect::Two };
-                    Talker::of(Remote::new(Rc::clone(service), encoding, None))
+                    Talker::of(Remote::new(Rc::clone(service), encoding))
                 });
             }
             "OPTIONS" => exchange.answer(StatusCode::NO_CONTENT).field("Allow", ALLOWED).empty(),

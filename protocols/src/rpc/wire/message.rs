@@ -17,7 +17,7 @@
 use std::borrow::Cow;
 
 use super::Error;
-use super::scan::{Cursor, Flaw};
+use super::scan::{Cursor, Flaw, Known, Name};
 
 /// Which version of JSON-RPC is spoken.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -86,6 +86,7 @@ pub enum Message<'a> {
 /// assert_eq!((id, &*method, params), (Some("1.50"), "sum", Some("[1,2]")));
 /// assert!(read(b"{", Dialect::Two, 64).is_err());
 /// ```
+#[inline]
 pub fn read(text: &[u8], dialect: Dialect, deepest: usize) -> Result<Text<'_>, Error> {
     let text = std::str::from_utf8(text).map_err(|_| Error::parse())?;
     let mut cursor = Cursor::new(text, deepest);
@@ -110,7 +111,7 @@ impl<'a> Message<'a> {
             return Ok(Self::Invalid { id: "null", why: "it is neither an object nor an array" });
         }
         let mut members = Members::default();
-        let looked = cursor.members(|name, value| members.note(name, value));
+        let looked = cursor.members(Member::recognize, |name, value| members.note(name, value));
         looked.map_err(|flaw| flaw.told(deepest))?;
         Ok(members.sort(dialect))
     }
@@ -129,64 +130,97 @@ impl Flaw {
     }
 }
 
+/// A member that a message may have.
+#[derive(Clone, Copy)]
+enum Member {
+    Jsonrpc,
+    Method,
+    Params,
+    Id,
+    Result,
+    Error,
+}
+
+const MEMBERS: [(&str, Member); 6] = [
+    ("jsonrpc", Member::Jsonrpc),
+    ("method", Member::Method),
+    ("params", Member::Params),
+    ("id", Member::Id),
+    ("result", Member::Result),
+    ("error", Member::Error),
+];
+
+impl Member {
+    /// Recognizes a name that is written as most programs write it, which costs less than to look for its end.
+    #[inline]
+    fn recognize(rest: &[u8]) -> Option<Known<Self>> {
+        let is = |name: &[u8], value: &[u8], key| {
+            let known = || Known { key, name: name.len(), value: value.len() };
+            rest.strip_prefix(name).filter(|rest| rest.starts_with(value)).map(|_| known())
+        };
+        is(b"\"jsonrpc\":", b"\"2.0\"", Self::Jsonrpc)
+            .or_else(|| is(b"\"method\":", b"", Self::Method))
+            .or_else(|| is(b"\"params\":", b"", Self::Params))
+            .or_else(|| is(b"\"id\":", b"", Self::Id))
+            .or_else(|| is(b"\"result\":", b"", Self::Result))
+            .or_else(|| is(b"\"error\":", b"", Self::Error))
+    }
+
+    /// The same for all other ways: with a blank before the colon, or with escapes, which are understood as well.
+    #[cold]
+    fn named(name: &[u8]) -> Option<Self> {
+        let quoted = [b"\"", name, b"\""].concat();
+        let plain = serde_json::from_slice::<String>(&quoted).ok()?;
+        MEMBERS.into_iter().find(|(name, _)| *name == plain).map(|(_, member)| member)
+    }
+}
+
 /// The members of a message; `null` is one, and not the same as none.
 #[derive(Default)]
 struct Members<'a> {
-    jsonrpc: Option<&'a str>,
-    id: Option<&'a str>,
-    method: Option<&'a str>,
-    params: Option<&'a str>,
-    result: Option<&'a str>,
-    error: Option<&'a str>,
+    values: [Option<&'a str>; MEMBERS.len()],
     /// Whether one stands there twice: which was meant cannot be known.
     is_twice: bool,
 }
 
 impl<'a> Members<'a> {
-    fn note(&mut self, name: &'a str, value: &'a str) {
+    fn note(&mut self, name: Name<'a, Member>, value: &'a str) {
         let member = match name {
-            "jsonrpc" => &mut self.jsonrpc,
-            "id" => &mut self.id,
-            "method" => &mut self.method,
-            "params" => &mut self.params,
-            "result" => &mut self.result,
-            "error" => &mut self.error,
-            // Whoever escapes a letter of a name has not many friends, and is understood all the same.
-            _ if name.contains('\\') => return self.note_escaped(name, value),
-            _ => return,
+            Name::Known(member) => Some(member),
+            Name::Other(name) => Member::named(name),
         };
-        self.is_twice |= member.replace(value).is_some();
-    }
-
-    #[cold]
-    fn note_escaped(&mut self, name: &'a str, value: &'a str) {
-        let plain = serde_json::from_str::<String>(&format!("\"{name}\""));
-        let names = ["jsonrpc", "id", "method", "params", "result", "error"];
-        let known = plain.ok().and_then(|plain| names.into_iter().find(|it| *it == plain));
-        if let Some(name) = known {
-            self.note(name, value);
+        if let Some(member) = member {
+            self.is_twice |= self.values[member as usize].replace(value).is_some();
         }
     }
 
+    fn get(&self, member: Member) -> Option<&'a str> {
+        self.values[member as usize]
+    }
+
+    #[inline]
     fn sort(self, dialect: Dialect) -> Message<'a> {
         if self.is_twice {
             return Message::Invalid { id: "null", why: "a member stands there twice" };
         }
-        let id = self.id;
-        if id.is_some_and(|id| id.starts_with(['{', '[', 't', 'f'])) {
+        let id = self.get(Member::Id);
+        if id.is_some_and(|id| matches!(first(id), b'{' | b'[' | b't' | b'f')) {
             return Message::Invalid { id: "null", why: "the id is no text, number or null" };
         }
-        match self.method {
+        match self.get(Member::Method) {
             Some(method) => self.request(id, method, dialect),
-            None if self.result.is_some() || self.error.is_some() => self.response(id),
+            None if self.get(Member::Result).or(self.get(Member::Error)).is_some() => {
+                self.response(id)
+            }
             None => Message::Invalid { id: id.unwrap_or("null"), why: "there is no method" },
         }
     }
 
+    #[inline]
     fn request(&self, id: Option<&'a str>, method: &'a str, dialect: Dialect) -> Message<'a> {
         let invalid = |why| Message::Invalid { id: id.unwrap_or("null"), why };
         let says_two = || {
-            let version = self.jsonrpc?;
+            let version = self.get(Member::Jsonrpc)?;
             Some(version == "\"2.0\"" || text_of(version)? == "2.0")
         };
         if dialect == Dialect::Two && says_two() != Some(true) {
@@ -195,20 +229,21 @@ impl<'a> Members<'a> {
         let Some(method) = text_of(method) else {
             return invalid("the method is no text");
         };
-        let params = self.params.filter(|params| *params != "null");
-        if params.is_some_and(|params| !params.starts_with(['[', '{'])) {
+        let params = self.get(Member::Params).filter(|params| *params != "null");
+        if params.is_some_and(|params| !matches!(first(params), b'[' | b'{')) {
             return invalid("the params are neither an array nor an object");
         }
         let id = id.filter(|id| dialect == Dialect::Two || *id != "null");
         Message::Request { id, method, params }
     }
 
+    #[inline(never)]
     fn response(&self, id: Option<&'a str>) -> Message<'a> {
         let Some(id) = id else {
             return Message::Invalid { id: "null", why: "a response has no id" };
         };
-        let error = self.error.filter(|error| *error != "null");
-        let result = match (error, self.result) {
+        let error = self.get(Member::Error).filter(|error| *error != "null");
+        let result = match (error, self.get(Member::Result)) {
             (None, Some(result)) => Ok(result),
             (Some(error), _) => Err(error_of(error)),
             // An error that is null, and no result.
@@ -218,10 +253,19 @@ impl<'a> Members<'a> {
     }
 }
 
-/// A JSON string's text, borrowed if nothing in it is escaped.
+/// The first byte of a value, which tells of what kind it is.
 #[inline]
+fn first(value: &str) -> u8 {
+    value.as_bytes().first().copied().unwrap_or_default()
+}
+
+/// A JSON string's text, borrowed if nothing in it is escaped.
+#[inline(always)]
 fn text_of(value: &str) -> Option<Cow<'_, str>> {
-    let text = value.strip_prefix('"')?.strip_suffix('"')?;
+    if first(value) != b'"' {
+        return None;
+    }
+    let text = value.get(1..value.len() - 1)?;
     if text.as_bytes().contains(&b'\\') {
         return serde_json::from_str(value).ok().map(Cow::Owned);
     }

@@ -4,8 +4,7 @@
 //! `serde_json` does the same for its `RawValue`, in several times as many instructions for a text as short as
 //! most calls are; a property test holds the two against each other. Values that somebody asks for it builds.
 
-/// The deepest nesting that can be looked through: one bit of a word for each bracket. `serde_json` builds no
-/// deeper one either.
+/// The deepest nesting that can be looked through, whatever is allowed. `serde_json` builds no deeper one either.
 const DEEPEST: u32 = 127;
 
 /// Why a text cannot be looked through.
@@ -15,6 +14,24 @@ pub(super) enum Flaw {
     Syntax,
     /// It is nested deeper than allowed.
     TooDeep,
+}
+
+/// What stands before a member's value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Name<'a, K> {
+    /// It was recognized.
+    Known(K),
+    /// As it stands between its quotes.
+    Other(&'a [u8]),
+}
+
+/// A member that was recognized by its first bytes.
+pub(super) struct Known<K> {
+    pub(super) key: K,
+    /// Bytes of the name and of the colon behind it.
+    pub(super) name: usize,
+    /// Bytes of the value, if it was recognized too; 0 if not.
+    pub(super) value: usize,
 }
 
 /// A place in a text.
@@ -38,18 +55,29 @@ impl<'a> Cursor<'a> {
         self.text.as_bytes().get(self.at).copied()
     }
 
-    /// Takes an object; each member's name, as it stands between its quotes, and value are told.
-    pub(super) fn members(&mut self, mut each: impl FnMut(&'a str, &'a str)) -> Result<(), Flaw> {
-        self.inside(Kind::Object, |cursor| {
-            let name = cursor.name()?;
-            each(name, cursor.value()?);
+    /// Takes an object; each member's name and value are told. `known` is shown what comes where a name begins, and may
+    /// recognize it.
+    pub(super) fn members<K>(
+        &mut self,
+        known: impl Fn(&[u8]) -> Option<Known<K>>,
+        mut each: impl FnMut(Name<'a, K>, &'a str),
+    ) -> Result<(), Flaw> {
+        self.inside(*b"{}", |cursor| {
+            let bytes = cursor.text.as_bytes();
+            if let Some(known) = bytes.get(cursor.at..).and_then(&known) {
+                let start = skip_blank(bytes, cursor.at + known.name);
+                each(Name::Known(known.key), cursor.value_from(start, known.value)?);
+            } else {
+                let name = cursor.name()?;
+                each(Name::Other(name), cursor.value()?);
+            }
             Ok(())
         })
     }
 
     /// Takes an array; each element is told.
     pub(super) fn elements(&mut self, mut each: impl FnMut(&'a str)) -> Result<(), Flaw> {
-        self.inside(Kind::Array, |cursor| cursor.value().map(&mut each))
+        self.inside(*b"[]", |cursor| cursor.value().map(&mut each))
     }
 
     /// Takes any value, behind which the text has to end.
@@ -62,14 +90,14 @@ impl<'a> Cursor<'a> {
     #[inline]
     fn inside(
         &mut self,
-        kind: Kind,
+        [opening, closing]: [u8; 2],
         mut part: impl FnMut(&mut Self) -> Result<(), Flaw>,
     ) -> Result<(), Flaw> {
         let bytes = self.text.as_bytes();
-        self.at = expect(bytes, self.at, kind.opening()).ok_or(Flaw::Syntax)?;
+        self.at = expect(bytes, self.at, opening).ok_or(Flaw::Syntax)?;
         self.most = self.most.checked_sub(1).ok_or(Flaw::TooDeep)?;
         self.at = skip_blank(bytes, self.at);
-        let mut is_open = self.peek() != Some(kind.closing());
+        let mut is_open = self.peek() != Some(closing);
         while is_open {
             part(self)?;
             self.at = skip_blank(bytes, self.at);
@@ -78,25 +106,28 @@ impl<'a> Cursor<'a> {
                 self.at = skip_blank(bytes, self.at + 1);
             }
         }
-        self.at = expect(bytes, self.at, kind.closing()).ok_or(Flaw::Syntax)?;
+        self.at = expect(bytes, self.at, closing).ok_or(Flaw::Syntax)?;
         self.end()
     }
 
-    #[inline]
-    fn name(&mut self) -> Result<&'a str, Flaw> {
-        let start = self.at + 1;
-        let (end, at) = name(self.text.as_bytes(), self.at).ok_or(Flaw::Syntax)?;
+    fn name(&mut self) -> Result<&'a [u8], Flaw> {
+        let (bytes, start) = (self.text.as_bytes(), self.at + 1);
+        let (end, at) = name(bytes, self.at).ok_or(Flaw::Syntax)?;
         self.at = at;
-        self.text.get(start..end).ok_or(Flaw::Syntax)
+        bytes.get(start..end).ok_or(Flaw::Syntax)
     }
 
     /// Takes a value, whatever it is.
-    #[inline(always)]
     fn value(&mut self) -> Result<&'a str, Flaw> {
-        let (bytes, start) = (self.text.as_bytes(), self.at);
-        self.at = match self.peek() {
-            Some(b'[' | b'{') => nested(bytes, start, self.most)?,
-            _ => simple(bytes, start).ok_or(Flaw::Syntax)?,
+        self.value_from(self.at, 0)
+    }
+
+    /// Takes a value that begins there, and of which so many bytes are known, if any are.
+    #[inline(always)]
+    fn value_from(&mut self, start: usize, known: usize) -> Result<&'a str, Flaw> {
+        self.at = match known {
+            0 => value(self.text.as_bytes(), start, self.most)?,
+            known => start + known,
         };
         self.text.get(start..self.at).ok_or(Flaw::Syntax)
     }
@@ -111,53 +142,50 @@ impl<'a> Cursor<'a> {
 // there. Places are handed on, and not kept in the cursor, so that they stay in registers.
 // Those that are always inlined the compiler would rather call, which costs as much as a short string.
 
-/// An array or an object, with all that is in it.
+/// Any value, in which brackets may be nested so deep.
+#[inline(always)]
+fn value(bytes: &[u8], at: usize, most: u32) -> Result<usize, Flaw> {
+    match bytes.get(at) {
+        Some(b'[') => array(bytes, at + 1, most),
+        Some(b'{') => object(bytes, at + 1, most),
+        _ => simple(bytes, at).ok_or(Flaw::Syntax),
+    }
+}
+
+/// The rest of an array. It calls itself as often as brackets may be nested, which is [`DEEPEST`] times at most.
 #[inline(never)]
-fn nested(bytes: &[u8], mut at: usize, most: u32) -> Result<usize, Flaw> {
-    let mut open = Open { kinds: 0, depth: 0, most };
+fn array(bytes: &[u8], at: usize, most: u32) -> Result<usize, Flaw> {
+    let most = most.checked_sub(1).ok_or(Flaw::TooDeep)?;
+    let mut at = skip_blank(bytes, at);
+    if bytes.get(at) == Some(&b']') {
+        return Ok(at + 1);
+    }
     loop {
-        // A value begins here.
-        let opened = match bytes.get(at) {
-            Some(b'[') => Some(Kind::Array),
-            Some(b'{') => Some(Kind::Object),
-            _ => None,
-        };
-        if let Some(kind) = opened {
-            open.push(kind)?;
-            at = skip_blank(bytes, at + 1);
-            if bytes.get(at) != Some(&kind.closing()) {
-                at = first_of(bytes, at, kind).ok_or(Flaw::Syntax)?;
-                continue;
-            }
-        } else {
-            at = skip_blank(bytes, simple(bytes, at).ok_or(Flaw::Syntax)?);
-        }
-        // It has ended, and perhaps those that it is in.
-        loop {
-            let kind = open.innermost();
-            match bytes.get(at) {
-                Some(b',') => {
-                    at = first_of(bytes, skip_blank(bytes, at + 1), kind).ok_or(Flaw::Syntax)?;
-                    break;
-                }
-                Some(byte) if *byte == kind.closing() => open.pop(),
-                _ => return Err(Flaw::Syntax),
-            }
-            at += 1;
-            if open.depth == 0 {
-                return Ok(at);
-            }
-            at = skip_blank(bytes, at);
+        at = skip_blank(bytes, value(bytes, at, most)?);
+        match bytes.get(at) {
+            Some(b',') => at = skip_blank(bytes, at + 1),
+            Some(b']') => return Ok(at + 1),
+            _ => return Err(Flaw::Syntax),
         }
     }
 }
 
-/// What stands before a value in such brackets: a name, or nothing.
-#[inline]
-fn first_of(bytes: &[u8], at: usize, kind: Kind) -> Option<usize> {
-    match kind {
-        Kind::Array => Some(at),
-        Kind::Object => name(bytes, at).map(|(_, at)| at),
+/// The rest of an object.
+#[inline(never)]
+fn object(bytes: &[u8], at: usize, most: u32) -> Result<usize, Flaw> {
+    let most = most.checked_sub(1).ok_or(Flaw::TooDeep)?;
+    let mut at = skip_blank(bytes, at);
+    if bytes.get(at) == Some(&b'}') {
+        return Ok(at + 1);
+    }
+    loop {
+        let (_, behind) = name(bytes, at).ok_or(Flaw::Syntax)?;
+        at = skip_blank(bytes, value(bytes, behind, most)?);
+        match bytes.get(at) {
+            Some(b',') => at = skip_blank(bytes, at + 1),
+            Some(b'}') => return Ok(at + 1),
+            _ => return Err(Flaw::Syntax),
+        }
     }
 }
 
@@ -186,15 +214,26 @@ fn simple(bytes: &[u8], at: usize) -> Option<usize> {
 /// The rest of a string, its quote included.
 #[inline(always)]
 fn string(bytes: &[u8], mut at: usize) -> Option<usize> {
-    loop {
-        // What most of it is made of is passed over eight bytes at a time.
-        if let Some(eight) = bytes.get(at..)?.first_chunk() {
-            let plain = plain(u64::from_le_bytes(*eight));
-            at += plain;
-            if plain == 8 {
-                continue;
-            }
+    // What most of it is made of is passed over eight bytes at a time.
+    while let Some(eight) = bytes.get(at..).and_then(<[u8]>::first_chunk) {
+        let eight = u64::from_le_bytes(*eight);
+        let plain = plain(eight);
+        at += plain;
+        // The byte that is not plain, if there is one.
+        match eight.checked_shr(8 * plain as u32) {
+            None => {}
+            Some(rest) if rest as u8 == b'"' => return Some(at + 1),
+            Some(rest) if rest as u8 == b'\\' => at = escape(bytes, at + 1)?,
+            Some(_) => return None,
         }
+    }
+    last_of_string(bytes, at)
+}
+
+/// The rest of a string of which fewer than eight bytes of the text are left.
+#[inline(never)]
+fn last_of_string(bytes: &[u8], mut at: usize) -> Option<usize> {
+    loop {
         match bytes.get(at)? {
             b'"' => return Some(at + 1),
             b' '..=b'[' | b']'.. => at += 1,
@@ -241,7 +280,7 @@ fn number(bytes: &[u8], at: usize) -> Option<usize> {
 }
 
 /// What may stand behind a number's first digits.
-#[inline]
+#[inline(always)]
 fn fraction(bytes: &[u8], at: usize) -> Option<usize> {
     match bytes.get(at) {
         Some(b'.') => exponent(bytes, digits(bytes, at + 1)?),
@@ -293,56 +332,6 @@ fn skip_blank(bytes: &[u8], mut at: usize) -> usize {
 #[inline]
 fn expect(bytes: &[u8], at: usize, byte: u8) -> Option<usize> {
     (bytes.get(at) == Some(&byte)).then_some(at + 1)
-}
-
-/// The brackets that are open: a bit for each, set for an object, the innermost last.
-#[derive(Debug)]
-struct Open {
-    kinds: u128,
-    depth: u32,
-    most: u32,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
-    Array,
-    Object,
-}
-
-impl Kind {
-    fn opening(self) -> u8 {
-        match self {
-            Self::Array => b'[',
-            Self::Object => b'{',
-        }
-    }
-
-    fn closing(self) -> u8 {
-        match self {
-            Self::Array => b']',
-            Self::Object => b'}',
-        }
-    }
-}
-
-impl Open {
-    fn push(&mut self, kind: Kind) -> Result<(), Flaw> {
-        if self.depth == self.most {
-            return Err(Flaw::TooDeep);
-        }
-        self.depth += 1;
-        self.kinds = (self.kinds << 1) | u128::from(kind == Kind::Object);
-        Ok(())
-    }
-
-    fn pop(&mut self) {
-        self.depth -= 1;
-        self.kinds >>= 1;
-    }
-
-    fn innermost(&self) -> Kind {
-        if self.kinds & 1 == 1 { Kind::Object } else { Kind::Array }
-    }
 }
 
 /// Reads JSON byte by byte as it arrives, and knows no more of it than brackets and strings.
@@ -423,10 +412,18 @@ mod tests {
     #[test]
     fn members_and_elements_are_told_as_they_stand_there() {
         let mut told = Vec::new();
-        let object = r#" { "a" : [1, {"b":2}] , "\u0063" :"x" } "#;
-        let looked = Cursor::new(object, 9).members(|name, value| told.push((name, value)));
+        let object = r#" { "a" : [1, {"b":2}] , "\u0063" :"x","d": 1 } "#;
+        let known = |rest: &[u8]| {
+            rest.starts_with(b"\"d\":").then_some(Known { key: (), name: 4, value: 0 })
+        };
+        let looked = Cursor::new(object, 9).members(known, |name, value| told.push((name, value)));
         assert_eq!(looked, Ok(()));
-        assert_eq!(told, [("a", r#"[1, {"b":2}]"#), (r"\u0063", "\"x\"")]);
+        let expected = [
+            (Name::Other(&b"a"[..]), r#"[1, {"b":2}]"#),
+            (Name::Other(br"\u0063"), "\"x\""),
+            (Name::Known(()), "1"),
+        ];
+        assert_eq!(told, expected);
         let mut told = Vec::new();
         assert_eq!(Cursor::new("[ 1 ,{} , [2]]", 9).elements(|it| told.push(it)), Ok(()));
         assert_eq!(told, ["1", "{}", "[2]"]);

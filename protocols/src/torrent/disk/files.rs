@@ -137,6 +137,12 @@ impl Files {
         Ok(opened)
     }
 
+    /// Reads from a file that is open already, if that takes no waiting.
+    pub(super) fn read_ready(&self, index: usize, bytes: &mut [u8], offset: u64) -> Option<()> {
+        let open = self.open.iter().find(|open| open.index == index)?;
+        read_ready(&open.file, bytes, offset)
+    }
+
     /// A file will be written to, or was and is not yet on the disk.
     pub(super) fn note_written(&mut self, index: usize) {
         self.written.insert(index);
@@ -146,6 +152,33 @@ impl Files {
     pub(super) fn take_written(&mut self) -> BTreeSet<usize> {
         std::mem::take(&mut self.written)
     }
+}
+
+/// Reads all of it, if the system has it in memory.
+#[cfg(target_os = "linux")]
+fn read_ready(file: &File, bytes: &mut [u8], offset: u64) -> Option<()> {
+    use rustix::io::{Errno, ReadWriteFlags, preadv2};
+
+    let length = bytes.len();
+    match preadv2(file, &mut [io::IoSliceMut::new(bytes)], offset, ReadWriteFlags::NOWAIT) {
+        Ok(count) => (count == length).then_some(()),
+        // It cannot tell: it is memory itself, or the disk may have to be waited for.
+        Err(Errno::OPNOTSUPP) if is_memory(file) => read_at(file, bytes, offset).ok(),
+        Err(_) => None,
+    }
+}
+
+/// Whether a file is on a file system that is nowhere but in memory.
+#[cfg(target_os = "linux")]
+fn is_memory(file: &File) -> bool {
+    /// What `fstatfs` says of tmpfs (`linux/magic.h`).
+    const TMPFS: u64 = 0x0102_1994;
+    rustix::fs::fstatfs(file).is_ok_and(|system| system.f_type as u64 == TMPFS)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn read_ready(_: &File, _: &mut [u8], _: u64) -> Option<()> {
+    None
 }
 
 /// Reads all of it, or it is an error.

@@ -16,6 +16,7 @@
 //! | – | [`Disk::open`] | looks at the folder; nothing is made yet |
 //! | – | [`Disk::prepare`] | makes the empty files, and takes the room for the others if that is asked for |
 //! | [`Disk::read`] | [`Disk::read_now`] | a block, for a peer |
+//! | [`Disk::append_ready`] | – | the same, if the system has it in memory |
 //! | [`Disk::write`] | [`Disk::write_now`] | a block, from a peer: it is not known to be right yet |
 //! | [`Disk::verify`] | [`Disk::verify_now`] | whether a piece is what the torrent says |
 //! | [`Disk::remember`] | [`Disk::remember_now`] | writes down which pieces are there, for the next start |
@@ -172,6 +173,23 @@ impl Disk {
         read
     }
 
+    /// As [`append_now`](Self::append_now), but never waits: `false`, and nothing added, if its files are not open, or not
+    /// all of it is in the system's memory. Then, and on systems that cannot tell, it is time for the pool.
+    #[must_use]
+    pub fn append_ready(&self, block: Block, data: &mut Vec<u8>) -> bool {
+        let Ok(bytes) = self.place(block) else {
+            return false;
+        };
+        let before = data.len();
+        data.resize(before + block.length as usize, 0);
+        let (_, added) = data.split_at_mut(before);
+        let is_ready = self.read_ready(bytes, added).is_some();
+        if !is_ready {
+            data.truncate(before);
+        }
+        is_ready
+    }
+
     /// Writes a block where it belongs; what is padding is dropped.
     ///
     /// # Errors
@@ -253,6 +271,17 @@ impl Disk {
             }
         }
         Ok(())
+    }
+
+    /// As [`read_into`](Self::read_into), if nothing has to be waited for: neither the disk, nor a thread that opens a file.
+    fn read_ready(&self, bytes: Range<u64>, mut rest: &mut [u8]) -> Option<()> {
+        for span in self.info().spans(bytes) {
+            let part = rest.split_off_mut(..span.length() as usize)?;
+            if let Span::File { file, offset, .. } = span {
+                self.shared.files.try_lock().ok()?.read_ready(file, part, offset)?;
+            }
+        }
+        Some(())
     }
 
     fn open_file(&self, index: usize, access: Access) -> Result<Arc<File>, DiskError> {

@@ -1,20 +1,25 @@
-//! Who is sent something: those who send the most, and one by chance (BEP 3).
+//! Who is sent something: those who send the most, and one by turn (BEP 3).
 //!
 //! ```text
 //!   interested peers, by what they give (by what they take, when there is nothing left to give us)
-//!   ├─────────── slots - 1: unchoked ────────────┼── one by chance: unchoked ──┼── choked ───
+//!   ├─────────── slots - 1: unchoked ────────────┼── one by turn:  unchoked ──┼── choked ───
 //!                thought over every 10 s             another every 30 s
 //! ```
 //!
 //! While a slot is free nobody waits for a round: who becomes interested is unchoked at once. And nobody's choke
 //! changes twice in a round, so that TCP has time to show what it can do.
+//!
+//! The one by turn is who has waited for the longest, so that everybody comes to have something to give. That is what
+//! the Fast extension's allowed pieces (BEP 6) are for as well; they are not used here, nor given: whoever connects
+//! anew would be owed some more pieces.
 
+use std::cmp::Reverse;
 use std::time::Instant;
 
 use super::{Peer, PeerKey, Torrent};
 use crate::torrent::wire::message::Message;
 
-/// Rounds that the one by chance stays.
+/// Rounds that the one by turn stays.
 const STAYS: u32 = 3;
 
 /// When it is thought over next.
@@ -22,12 +27,12 @@ const STAYS: u32 = 3;
 pub(super) struct Choking {
     next: Instant,
     rounds: u32,
-    by_chance: Option<PeerKey>,
+    by_turn: Option<PeerKey>,
 }
 
 impl Choking {
     pub(super) fn new(now: Instant) -> Self {
-        Self { next: now, rounds: 0, by_chance: None }
+        Self { next: now, rounds: 0, by_turn: None }
     }
 }
 
@@ -69,14 +74,14 @@ impl Torrent {
     fn choose_uploads(&mut self, now: Instant) {
         let mut chosen = self.ranked(|peer| peer.upload.is_interested);
         let rest = chosen.split_off(chosen.len().min(self.limits.slots.saturating_sub(1)));
-        let stays = self.choking.by_chance.filter(|peer| rest.contains(peer));
+        let stays = self.choking.by_turn.filter(|peer| rest.contains(peer));
         let another = self.choking.rounds % STAYS == 1;
-        self.choking.by_chance = match stays.filter(|_| !another) {
+        self.choking.by_turn = match stays.filter(|_| !another) {
             Some(peer) => Some(peer),
-            None if rest.is_empty() => None,
-            None => rest.get(self.chance() as usize % rest.len()).copied(),
+            // Who has waited for the longest; who never had a turn comes first.
+            None => rest.iter().copied().min_by_key(|peer| self.peers.get(peer)?.upload.changed()),
         };
-        chosen.extend(self.choking.by_chance);
+        chosen.extend(self.choking.by_turn);
         let dropped = self.peers.iter().filter(|(key, peer)| {
             let upload = &peer.upload;
             !upload.is_choked && !chosen.contains(key) && upload.may_change(&self.limits, now)
@@ -86,11 +91,14 @@ impl Torrent {
         self.unchoke(&chosen, now);
     }
 
-    /// Those peers, the best first.
-    fn ranked(&self, is_meant: impl Fn(&Peer) -> bool) -> Vec<PeerKey> {
-        let is_seeding = self.pieces.is_complete();
+    /// Those peers, the best first. Among equals chance decides: if it were who came first, everybody would prefer the
+    /// same ones, and who came late to all would never have anything to give.
+    fn ranked(&mut self, is_meant: impl Fn(&Peer) -> bool) -> Vec<PeerKey> {
+        let (is_seeding, chance) = (self.pieces.is_complete(), self.chance() | 1);
+        let lot =
+            |key: PeerKey| (key.0 + 1).wrapping_mul(chance).rotate_left(32).wrapping_mul(chance);
         let mut meant: Vec<_> = self.peers.iter().filter(|(_, peer)| is_meant(peer)).collect();
-        meant.sort_by_key(|(_, peer)| std::cmp::Reverse(peer.merit(is_seeding)));
+        meant.sort_by_key(|(key, peer)| (Reverse(peer.merit(is_seeding)), lot(**key)));
         meant.into_iter().map(|(key, _)| *key).collect()
     }
 

@@ -27,7 +27,7 @@ pub struct Limits {
     /// Default 128 KiB: what the first clients asked for; everybody asks for 16 KiB now.
     pub part: u32,
 
-    /// Peers that are sent something at a time, one of them by chance.
+    /// Peers that are sent something at a time, one of them by turn.
     ///
     /// Default 8: with fewer a slow peer leaves the line idle, with more everybody's share is too small to be worth
     /// giving for.

@@ -180,6 +180,11 @@ impl Download {
 }
 
 impl Upload {
+    /// When its choke changed last.
+    pub(super) fn changed(&self) -> Option<Instant> {
+        self.changed
+    }
+
     /// Whether it is long enough ago that its choke changed.
     pub(super) fn may_change(&self, limits: &Limits, now: Instant) -> bool {
         self.changed.is_none_or(|then| now.saturating_duration_since(then) >= limits.round)

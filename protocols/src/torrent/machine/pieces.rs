@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Instant;
 
 use super::rarity::Rarity;
-use super::{Bitfield, Geometry, PeerKey};
+use super::{BLOCK, Bitfield, Geometry, PeerKey};
 
 /// At most so many peers are asked for the same block, at the end.
 pub(super) const COPIES: usize = 3;
@@ -43,6 +43,8 @@ pub(super) struct Pieces {
     /// Those that are open: few.
     open: BTreeMap<u32, Open>,
     checking: BTreeMap<u32, Box<[PeerKey]>>,
+    /// Blocks that came and that nobody needed.
+    superfluous: u32,
     pub(super) rarity: Rarity,
 }
 
@@ -111,6 +113,7 @@ impl Pieces {
             lacking: missing.len() as u32,
             open: BTreeMap::new(),
             checking: BTreeMap::new(),
+            superfluous: 0,
             rarity,
         }
     }
@@ -145,6 +148,16 @@ impl Pieces {
 
     pub(super) fn open_one(&self, piece: u32) -> Option<&Open> {
         self.open.get(&piece)
+    }
+
+    /// Whether one more block may be asked of a second peer, so that it may come twice: a 32nd of all may, and where
+    /// that is used up one at a time, so that no peer can hold up the end.
+    pub(super) fn may_ask_again(&self) -> bool {
+        let all = self.geometry.length().div_ceil(u64::from(BLOCK));
+        let most = (all / 32).saturating_sub(u64::from(self.superfluous)).max(1);
+        let asked = self.open.values().flat_map(Open::asked);
+        let again = asked.filter(|(_, by, _)| by.iter().flatten().count() > 1);
+        (again.count() as u64) < most
     }
 
     /// Bytes of the pieces that are open or being checked.
@@ -215,14 +228,22 @@ impl Pieces {
 
     /// A block has come from a peer.
     pub(super) fn arrive(&mut self, piece: u32, index: u32, peer: PeerKey) -> Arrival {
-        if self.open.get(&piece).is_none_or(|open| open.only.is_some_and(|only| only != peer)) {
-            return Arrival::Superfluous;
+        let arrival = self.fill(piece, index, peer).unwrap_or(Arrival::Superfluous);
+        if let Arrival::Superfluous = arrival {
+            self.superfluous = self.superfluous.saturating_add(1);
         }
-        let Some((open, slot)) = self.slot(piece, index) else {
-            return Arrival::Superfluous;
-        };
+        arrival
+    }
+
+    /// `None` if it fills nothing.
+    fn fill(&mut self, piece: u32, index: u32, peer: PeerKey) -> Option<Arrival> {
+        let only = self.open.get(&piece)?.only;
+        if only.is_some_and(|only| only != peer) {
+            return None;
+        }
+        let (open, slot) = self.slot(piece, index)?;
         let others = match slot {
-            Slot::Here(_) => return Arrival::Superfluous,
+            Slot::Here(_) => return None,
             Slot::Free => {
                 *open.1 -= 1;
                 Vec::new()
@@ -237,7 +258,7 @@ impl Pieces {
         if is_last {
             self.check(piece);
         }
-        Arrival::Needed { others, is_last }
+        Some(Arrival::Needed { others, is_last })
     }
 
     /// A peer lies: what has come from it of pieces that are not whole is asked for again.

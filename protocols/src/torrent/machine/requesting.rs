@@ -84,7 +84,8 @@ impl Torrent {
     /// The last block, since its sender comes to it last; and only if this peer will be much sooner than those who
     /// were asked before.
     fn pick_again(&self, key: PeerKey, now: Instant) -> Option<At> {
-        let peer = self.peers.get(&key).filter(|_| self.is_near_the_end())?;
+        let may = self.is_near_the_end() && self.pieces.may_ask_again();
+        let peer = self.peers.get(&key).filter(|_| may)?;
         let soon = self.limits.impatience + peer.download.time_left() * 2;
         let is_late = |by: &[Option<PeerKey>]| {
             let mut asked = by.iter().flatten().filter_map(|peer| self.peers.get(peer));
@@ -203,9 +204,8 @@ impl Torrent {
             if upload.asked.is_empty() {
                 self.actions.push_back(Action::Serve(key));
             }
-            if !upload.asked.contains(&block) {
-                upload.asked.push_back(block);
-            }
+            // Also what it has asked for already: each request has an answer (BEP 6). Its number has a bound.
+            upload.asked.push_back(block);
         } else if peer.fast {
             self.say(key, Message::Reject(block));
         }

@@ -140,7 +140,7 @@ impl Torrent {
             Message::Request(block) => self.handle_request(key, block)?,
             Message::Cancel(block) => self.handle_cancel(key, block),
             Message::Reject(block) => self.handle_reject(key, block, now)?,
-            // Advice that need not be taken. Blocks are told to another method.
+            // Advice that need not be taken: `choking` says why. Blocks are told to another method.
             Message::Suggest(_) | Message::AllowedFast(_) => {}
             Message::KeepAlive | Message::Port(_) | Message::Piece { .. } => {}
             Message::Extended { .. } | Message::Unknown(_) => {}

@@ -3,12 +3,11 @@
 use std::hash::{BuildHasher as _, RandomState};
 use std::sync::Arc;
 
-use bytes::Bytes;
 use reactor::Registry;
 use sha1::{Digest as _, Sha1};
 
 use super::swarm::{Phase, Sharing};
-use super::{Event, Host, Store, Swarm};
+use super::{Event, Host, Store, Swarm, WebFailed};
 use crate::torrent::disk::DiskError;
 use crate::torrent::machine::{Action, BLOCK, Checked, PeerKey};
 use crate::torrent::wire::Info;
@@ -20,8 +19,6 @@ type Read = (Vec<u8>, Vec<Block>);
 
 /// Bytes in front of a block.
 const HEAD: usize = 13;
-/// Buffers of pieces that are kept for the next.
-const SPARE: usize = 4;
 
 impl Swarm {
     /// Does everything that is to be done, and sends what was said.
@@ -30,7 +27,11 @@ impl Swarm {
             match action {
                 Action::Say(key, message) => self.say(key, &message),
                 Action::Serve(key) => self.serve(key, registry),
-                Action::Check { piece, digests } => self.check(piece, digests, registry),
+                Action::Check { piece, digests } => {
+                    self.note_whole(piece);
+                    self.check(piece, digests, registry);
+                }
+                Action::HangUp(key, _) if self.part_from_web_seed(key, registry) => {}
                 Action::HangUp(key, _) => {
                     self.flush(registry);
                     if let Some(member) = self.members.get(&key) {
@@ -38,11 +39,15 @@ impl Swarm {
                         let _ = registry.close(member.connection);
                     }
                 }
+                Action::Ban(key) if self.web.iter().any(|seed| seed.key == key) => {
+                    self.fail_web_seed(key, WebFailed::Lies, registry);
+                }
                 Action::Ban(key) => self.ban(key),
                 Action::Complete => self.events.push(Event::Complete),
             }
         }
         self.ask_for_info();
+        self.fetch_from_web_seeds(registry);
         self.flush(registry);
         self.tell(registry);
     }
@@ -68,15 +73,12 @@ impl Swarm {
 
     /// Sends what was said, in one write a peer.
     fn flush<App: Host>(&mut self, registry: &mut Registry<App>) {
-        let now = registry.now();
         for key in std::mem::take(&mut self.dirty) {
             if let Some(member) = self.members.get_mut(&key)
                 && !member.out.is_empty()
             {
-                member.said = now;
-                let out = Bytes::from(std::mem::take(&mut member.out));
-                // A connection that takes no more tells of its end by itself.
-                let _ = registry.send(member.connection, out);
+                let out = std::mem::take(&mut member.out);
+                member.send(out, registry);
             }
         }
     }
@@ -123,13 +125,20 @@ impl Swarm {
         }
         member.is_reading = true;
         let (hash, store) = (self.hash, Arc::clone(&sharing.store));
-        let (asked, refused) = (blocks.clone(), blocks.clone());
-        let work = move || read(&*store, &blocks);
-        let offloaded = registry.offload(work, move |registry, app: &mut App, read| {
-            let read = read.unwrap_or_else(|_| (Vec::new(), asked));
+        let (messages, blocks) = read_ready(&*store, blocks);
+        let done = move |registry: &mut Registry<App>, app: &mut App, read: Read| {
             if let Some(swarm) = app.swarms().get_mut(&hash) {
                 swarm.handle_read(key, read, registry);
             }
+        };
+        if blocks.is_empty() {
+            // Others have their turn before more is read.
+            return registry.defer(move |registry, app| done(registry, app, (messages, blocks)));
+        }
+        let (asked, refused) = (blocks.clone(), blocks.clone());
+        let work = move || read(&*store, messages, &blocks);
+        let offloaded = registry.offload(work, move |registry, app: &mut App, read| {
+            done(registry, app, read.unwrap_or_else(|_| (Vec::new(), asked)));
         });
         if offloaded.is_err() {
             member.is_reading = false;
@@ -149,15 +158,20 @@ impl Swarm {
             return;
         };
         member.is_reading = false;
-        member.said = registry.now();
-        // A connection that takes no more tells of its end by itself.
-        let _ = registry.send(member.connection, bytes.into());
+        member.send(bytes, registry);
         unread.into_iter().for_each(|block| sharing.torrent.handle_unreadable(key, block));
         self.serve(key, registry);
         self.act(registry);
     }
 
     // ── pieces ──────────────────────────────────────────────────────────────────────────────
+
+    /// A piece is whole: it takes memory until it is checked.
+    fn note_whole(&mut self, piece: u32) {
+        if let Phase::Sharing(sharing) = &mut self.phase {
+            sharing.backlog += sharing.buffers.get(&piece).map_or(0, Vec::len);
+        }
+    }
 
     /// Has a whole piece hashed, and kept if it is right.
     fn check<App: Host>(&mut self, piece: u32, digests: bool, registry: &mut Registry<App>) {
@@ -179,7 +193,6 @@ impl Swarm {
         });
         if offloaded.is_err() {
             // It is tried again when time has passed.
-            sharing.backlog -= refused.len();
             sharing.buffers.insert(piece, Arc::unwrap_or_clone(refused));
             sharing.unchecked.push_back((piece, digests));
         }
@@ -191,10 +204,8 @@ impl Swarm {
             return;
         };
         sharing.backlog = sharing.backlog.saturating_sub(buffer.len());
-        if sharing.spare.len() < SPARE
-            && let Ok(buffer) = Arc::try_unwrap(buffer)
-        {
-            sharing.spare.push(buffer);
+        if sharing.spare.is_none() {
+            sharing.spare = Arc::into_inner(buffer);
         }
         if !self.is_behind() {
             for id in std::mem::take(&mut self.held) {
@@ -238,7 +249,7 @@ impl Sharing {
         let spare = &mut self.spare;
         let buffer = self.buffers.entry(block.piece).or_insert_with(|| {
             // What is in it is written over before anybody looks.
-            let mut buffer = spare.pop().unwrap_or_default();
+            let mut buffer = spare.take().unwrap_or_default();
             buffer.resize(length, 0);
             buffer
         });
@@ -261,20 +272,31 @@ impl Sharing {
     }
 }
 
-/// Reads blocks, and makes messages of them. It runs on a thread for work that blocks.
-fn read(store: &dyn Store, blocks: &[Block]) -> Read {
+/// Makes messages of the blocks that can be read without waiting, and returns the others.
+fn read_ready(store: &dyn Store, mut blocks: Vec<Block>) -> Read {
     let all: usize = blocks.iter().map(|block| HEAD + block.length as usize).sum();
-    let (mut messages, mut unread) = (Vec::with_capacity(all), Vec::new());
-    for &block in blocks {
-        let before = messages.len();
-        messages.extend_from_slice(&block.piece_head());
-        let read = store.read(block, &mut messages);
-        if read.is_err() || messages.len() - before != HEAD + block.length as usize {
-            messages.truncate(before);
-            unread.push(block);
-        }
-    }
+    let mut messages = Vec::with_capacity(all);
+    blocks.retain(|block| !append(*block, &mut messages, |bytes| store.read_ready(*block, bytes)));
+    (messages, blocks)
+}
+
+/// Reads blocks, and makes messages of them behind those that there are. It runs on a thread for work that blocks.
+fn read(store: &dyn Store, mut messages: Vec<u8>, blocks: &[Block]) -> Read {
+    let mut unread = blocks.to_vec();
+    unread
+        .retain(|block| !append(*block, &mut messages, |bytes| store.read(*block, bytes).is_ok()));
     (messages, unread)
+}
+
+/// Makes a message of a block, if it can be read as a whole; whether it can.
+fn append(block: Block, messages: &mut Vec<u8>, read: impl FnOnce(&mut Vec<u8>) -> bool) -> bool {
+    let before = messages.len();
+    messages.extend_from_slice(&block.piece_head());
+    let is_whole = read(messages) && messages.len() - before == HEAD + block.length as usize;
+    if !is_whole {
+        messages.truncate(before);
+    }
+    is_whole
 }
 
 /// Hashes a piece, and keeps it if it is right. It runs on a thread for work that blocks.

@@ -167,6 +167,9 @@ impl Swarm {
     }
 
     pub(super) fn say(&mut self, key: PeerKey, message: &Message<'_>) {
+        if self.say_to_web_seed(key, message) {
+            return;
+        }
         if let Some(member) = self.members.get_mut(&key) {
             message.write(&mut member.out);
             self.dirty.push(key);

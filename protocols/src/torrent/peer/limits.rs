@@ -60,7 +60,8 @@ pub struct Limits {
     /// Bytes of pieces of a torrent that have come and are not checked yet; or two pieces, if those are more. Beyond it
     /// its peers are not read, until some are.
     ///
-    /// Default 4 MiB: a processor checks that in some milliseconds, so no line is idle for want of it.
+    /// Default 2 MiB: a processor checks that in a few milliseconds, and no line is idle meanwhile, since the system goes
+    /// on receiving.
     pub backlog: usize,
 
     /// Bytes of a message of an extension.
@@ -78,6 +79,17 @@ pub struct Limits {
     ///
     /// Default 4 MiB: what is read for it, the longest bitfield, and what its many requests are turned down with.
     pub outbox: usize,
+
+    // ── web seeds ───────────────────────────────────────────────────────────────────────────
+    /// Web seeds of a torrent; what comes beyond that is dropped.
+    ///
+    /// Default 16: each may have a connection, and a few are as quick as all.
+    pub web_seeds: usize,
+
+    /// How long one may say nothing in the middle of an answer, or before it.
+    ///
+    /// Default 30 s.
+    pub web_silence: Duration,
 
     // ── the rest ────────────────────────────────────────────────────────────────────────────
     /// How often peers are told of other peers (BEP 11).
@@ -118,10 +130,12 @@ impl Default for Limits {
             connect: Duration::from_secs(10),
             addresses: 1_000,
             batch: 256 * KIB,
-            backlog: 4 * MIB,
+            backlog: 2 * MIB,
             extended: 64 * KIB,
             early: 128 * KIB,
             outbox: 4 * MIB,
+            web_seeds: 16,
+            web_silence: Duration::from_secs(30),
             pex: Duration::from_secs(60),
             machine: machine::Limits::default(),
         }

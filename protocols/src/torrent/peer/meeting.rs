@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use reactor::{Address, ConnectOptions, ConnectionId, Registry};
 
+use super::addresses::Failed;
 use super::connection::{Connection, Way};
 use super::member::{Early, Member, Who};
 use super::swarm::Phase;
@@ -13,7 +14,7 @@ use super::{Host, Swarm};
 use crate::torrent::PeerId;
 use crate::torrent::machine::{PeerKey, Torrent};
 use crate::torrent::wire::extension::{self, Extensions};
-use crate::torrent::wire::message::Message;
+use crate::torrent::wire::message::{Handshake, Message};
 
 /// A peer that has been of no use for so long may have to go for another.
 const USELESS: Duration = Duration::from_secs(60);
@@ -39,7 +40,7 @@ impl Swarm {
         let now = registry.now();
         while self.members.len() + self.addresses.dialled() < limits.peers
             && self.addresses.dialled() < limits.dials
-            && let Some(address) = self.addresses.poll_dial(now)
+            && let Some((address, greeting)) = self.addresses.poll_dial(now)
         {
             let from = self.options.from.filter(|from| from.is_ipv4() == address.is_ipv4());
             let options = ConnectOptions {
@@ -47,9 +48,9 @@ impl Swarm {
                 limits: limits.stream_limits(),
                 ..ConnectOptions::default()
             };
-            let connection = Connection::new(Way::Dialled(self.hash, address));
+            let connection = Connection::new(Way::Dialled(self.hash, address, greeting));
             if registry.connect_with(Address::Ip(address), &options, connection).is_err() {
-                self.addresses.handle_failed(address, now, registry.random());
+                self.addresses.handle_failed(address, Failed::Unreached, now, registry.random());
             }
         }
     }
@@ -57,9 +58,10 @@ impl Swarm {
     pub(super) fn handle_failed<App: Host>(
         &mut self,
         address: SocketAddr,
+        failed: Failed,
         registry: &mut Registry<App>,
     ) {
-        self.addresses.handle_failed(address, registry.now(), registry.random());
+        self.addresses.handle_failed(address, failed, registry.now(), registry.random());
         self.dial(registry);
     }
 
@@ -71,33 +73,36 @@ impl Swarm {
     pub(super) fn admit<App: Host>(
         &mut self,
         key: PeerKey,
-        arrived: &Arrived,
+        arrived: Arrived,
         ours: PeerId,
         registry: &mut Registry<App>,
     ) -> Result<(), Unwelcome> {
-        let Arrived { connection, ip, way, handshake, .. } = arrived;
-        let who = Who { ip: *ip, id: handshake.peer_id };
-        let dialled = *way != Way::Accepted;
+        let Arrived { connection, ip, way, handshake, cipher, .. } = arrived;
+        let who = Who { ip, id: handshake.peer_id };
+        let dialled = way != Way::Accepted;
         let now = registry.now();
         if let Some(known) = self.resolve_duplicate(who, dialled, ours, registry) {
             // It need not be dialled there again.
-            if let Way::Dialled(_, address) = way {
-                self.addresses.handle_peer(*address, known, now);
+            if let Way::Dialled(_, address, _) = way {
+                self.addresses.handle_peer(address, known, now);
             }
             return Err(Unwelcome::Again);
         }
         if self.members.len() >= self.options.limits.peers && !self.make_room(now, registry) {
             return Err(Unwelcome::Full);
         }
+        let answer = Handshake { fast: true, extended: true, info_hash: self.hash, peer_id: ours };
         let member = Member {
-            connection: *connection,
+            connection,
+            cipher,
             who,
             dialled,
             fast: handshake.fast,
             extended: handshake.extended,
             extensions: Extensions::default(),
             early: Early::default(),
-            out: Vec::new(),
+            // Who has dialled has said its own first.
+            out: if dialled { Vec::new() } else { answer.to_bytes().to_vec() },
             is_reading: false,
             since: now,
             said: now,
@@ -106,8 +111,8 @@ impl Swarm {
             tells: None,
         };
         self.members.insert(key, member);
-        if let Way::Dialled(_, address) = way {
-            self.addresses.handle_peer(*address, key, now);
+        if let Way::Dialled(_, address, _) = way {
+            self.addresses.handle_peer(address, key, now);
         }
         if let Phase::Sharing(sharing) = &mut self.phase {
             sharing.torrent.handle_peer(key, handshake.fast, now);

@@ -4,17 +4,20 @@ use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Instant;
 
-use reactor::ConnectionId;
+use reactor::{ConnectionId, Registry};
 
 use crate::torrent::PeerId;
 use crate::torrent::machine::{PeerKey, PeerView};
 use crate::torrent::wire::extension::Extensions;
 use crate::torrent::wire::message::Message;
+use crate::torrent::wire::mse::Rc4;
 
 /// A peer with whom handshakes were exchanged.
 #[derive(Debug)]
 pub(super) struct Member {
     pub(super) connection: ConnectionId,
+    /// What goes to it is enciphered with this.
+    pub(super) cipher: Option<Box<Rc4>>,
     pub(super) who: Who,
     /// Whether this side has made the connection.
     pub(super) dialled: bool,
@@ -76,8 +79,20 @@ pub struct PeerRow {
     pub program: Option<String>,
     /// Whether this side has made the connection.
     pub dialled: bool,
+    /// Whether everything it is sent is enciphered.
+    pub encrypted: bool,
     /// What goes on with it, once pieces are known.
     pub view: Option<PeerView>,
+}
+
+impl Member {
+    /// Sends it these bytes. Nothing goes to it otherwise.
+    pub(super) fn send<App: 'static>(&mut self, mut bytes: Vec<u8>, registry: &mut Registry<App>) {
+        self.said = registry.now();
+        self.cipher.iter_mut().for_each(|cipher| cipher.apply(&mut bytes));
+        // A connection that takes no more tells of its end by itself.
+        let _ = registry.send(self.connection, bytes.into());
+    }
 }
 
 impl Early {

@@ -20,6 +20,8 @@
 //! | `upkeep` | what happens by itself as time passes |
 //! | `doing` | what the machine wants done: say, read, check, hang up |
 //! | `connection` | the protocol of one connection |
+//! | `securing` | its encryption |
+//! | `web` | servers that have a torrent's files |
 //! | `addresses` | where peers are said to be, and when to try them |
 //! | `store` | where the bytes are kept |
 //! | `limits` | every bound, its default, and the reason for it |
@@ -31,12 +33,15 @@ mod hearing;
 mod limits;
 mod meeting;
 mod member;
+mod securing;
 mod store;
 mod swarm;
 mod swarms;
 mod upkeep;
+mod web;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use reactor::Registry;
 
@@ -49,6 +54,7 @@ pub use member::PeerRow;
 pub use store::Store;
 pub use swarm::{Shared, Swarm};
 pub use swarms::{NoSwarm, Options, Swarms};
+pub use web::{WebFailed, WebRow};
 
 /// A program that shares torrents: it owns the [`Swarms`], and is told what becomes of them.
 pub trait Host: Sized + 'static {
@@ -73,6 +79,15 @@ pub enum Event {
     Complete,
     /// A peer sent what is wrong, and is let in no more.
     Banned(std::net::IpAddr),
+    /// A server that is said to have the files cannot be used.
+    Web {
+        /// Where it is, as the torrent says it.
+        url: String,
+        /// Why.
+        why: WebFailed,
+        /// How long it takes until it is asked again; it is not, if there is nothing here.
+        pause: Option<Duration>,
+    },
     /// A piece could not be kept: the disk is full, say. It is tried again.
     NotKept(DiskError),
 }

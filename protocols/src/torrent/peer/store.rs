@@ -5,8 +5,16 @@ use std::fmt;
 use crate::torrent::disk::{Disk, DiskError};
 use crate::torrent::wire::message::Block;
 
-/// Where the bytes of a torrent are kept. Both calls run on the loop's threads for work that blocks, several at a time.
+/// Where the bytes of a torrent are kept. Calls that may wait run on the loop's threads for work that blocks, several at
+/// a time.
 pub trait Store: fmt::Debug + Send + Sync + 'static {
+    /// As [`read`](Self::read), but on the loop, so it may not wait: whether all of it was there at once. Else nothing was
+    /// added, and it is read on a thread.
+    fn read_ready(&self, block: Block, bytes: &mut Vec<u8>) -> bool {
+        let _ = (block, bytes);
+        false
+    }
+
     /// Reads a part of a piece that is there, behind what there is in `bytes` already.
     ///
     /// # Errors
@@ -23,6 +31,10 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
 }
 
 impl Store for Disk {
+    fn read_ready(&self, block: Block, bytes: &mut Vec<u8>) -> bool {
+        self.append_ready(block, bytes)
+    }
+
     fn read(&self, block: Block, bytes: &mut Vec<u8>) -> Result<(), DiskError> {
         self.append_now(block, bytes)
     }

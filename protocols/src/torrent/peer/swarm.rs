@@ -1,5 +1,6 @@
 //! One torrent: its peers, its addresses, its pieces.
 
+use std::any::Any;
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::hash::RandomState;
 use std::sync::Arc;
@@ -9,7 +10,8 @@ use reactor::{ConnectionId, Registry, TimerId};
 
 use super::addresses::Addresses;
 use super::member::{Member, Who};
-use super::{Event, Host, Options, PeerRow, Store};
+use super::web::WebSeed;
+use super::{Event, Host, Options, PeerRow, Store, WebRow};
 use crate::torrent::InfoHash;
 use crate::torrent::machine::{BLOCK, Bitfield, Fetch, Geometry, PeerKey, PeerTraits, Torrent};
 use crate::torrent::wire::Info;
@@ -47,6 +49,9 @@ pub struct Swarm {
     pub(super) phase: Phase,
     pub(super) members: BTreeMap<PeerKey, Member>,
     pub(super) addresses: Addresses,
+    pub(super) web: Vec<WebSeed>,
+    /// How those are asked, once one is: as the program's type has it, which this has not.
+    pub(super) clients: Option<Box<dyn Any>>,
     /// Connections that are not read until fewer pieces wait to be checked.
     pub(super) held: Vec<ConnectionId>,
     /// Peers that are to be sent something.
@@ -77,8 +82,8 @@ pub(super) struct Sharing {
     pub(super) store: Arc<dyn Store>,
     /// Pieces that are being put together.
     pub(super) buffers: HashMap<u32, Vec<u8>>,
-    /// Memory for the next pieces.
-    pub(super) spare: Vec<Vec<u8>>,
+    /// Memory for the next piece.
+    pub(super) spare: Option<Vec<u8>>,
     /// Bytes of pieces that are being checked.
     pub(super) backlog: usize,
     /// Pieces that are whole, and for which no thread was free yet.
@@ -103,7 +108,9 @@ impl Swarm {
             port,
             phase: Phase::Seeking(Fetch::new(hash, options.metainfo.bytes)),
             members: BTreeMap::new(),
-            addresses: Addresses::new(options.limits.addresses),
+            addresses: Addresses::new(options.limits.addresses, options.encryption),
+            web: Vec::new(),
+            clients: None,
             held: Vec::new(),
             dirty: Vec::new(),
             gone: VecDeque::new(),
@@ -151,7 +158,16 @@ impl Swarm {
             id: member.who.id,
             program: member.extensions.program.clone().or_else(|| member.who.id.program()),
             dialled: member.dialled,
+            encrypted: member.cipher.is_some(),
             view: self.torrent().and_then(|torrent| torrent.peer(*key)),
+        })
+    }
+
+    /// The servers that are said to have its files.
+    pub fn web_seeds(&self) -> impl Iterator<Item = WebRow> + '_ {
+        self.web.iter().map(|seed| WebRow {
+            url: seed.url.clone(),
+            view: self.torrent().and_then(|torrent| torrent.peer(seed.key)),
         })
     }
 
@@ -215,6 +231,7 @@ impl Swarm {
             self.say_extensions(key);
             self.catch_up(key, registry);
         }
+        self.join_web_seeds(registry);
         self.act(registry);
     }
 

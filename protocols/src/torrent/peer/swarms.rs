@@ -5,14 +5,18 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Instant;
 
-use reactor::{Address, ConnectionId, ListenOptions, ListenerId, OpenError, Registry};
+use reactor::{
+    Address, ConnectOptions, ConnectionId, ListenOptions, ListenerId, OpenError, Registry,
+};
 use thiserror::Error;
 
+use super::addresses::Failed;
 use super::connection::{Connection, Way};
 use super::member::Who;
 use super::{Host, Limits, Shared, Swarm};
 use crate::torrent::machine::PeerKey;
 use crate::torrent::wire::message::Handshake;
+use crate::torrent::wire::mse::{Encryption, Rc4};
 use crate::torrent::{InfoHash, MetainfoLimits, PeerId};
 
 /// Peers of one address that are let in no more before nobody from there is.
@@ -43,6 +47,10 @@ pub struct Options {
     pub from: Option<IpAddr>,
     /// Whether peers are told of other peers, and believed (BEP 11). Of private torrents they never are.
     pub pex: bool,
+    /// How web seeds are reached over TLS. Default `None`: those that want it are not asked.
+    pub secure: Option<ConnectOptions>,
+    /// When connections are encrypted. Default [`Encryption::Allow`].
+    pub encryption: Encryption,
     /// The bounds of connections.
     pub limits: Limits,
     /// The bounds of a torrent that peers describe.
@@ -55,6 +63,8 @@ impl Default for Options {
             program: concat!("mio-reactor ", env!("CARGO_PKG_VERSION")).to_owned(),
             from: None,
             pex: true,
+            secure: None,
+            encryption: Encryption::default(),
             limits: Limits::default(),
             metainfo: MetainfoLimits::default(),
         }
@@ -74,6 +84,8 @@ pub(super) struct Arrived {
     pub(super) local: Option<SocketAddr>,
     pub(super) way: Way,
     pub(super) handshake: Handshake,
+    /// What is sent to it is enciphered with this.
+    pub(super) cipher: Option<Box<Rc4>>,
 }
 
 /// Why a connection ends after the handshake.
@@ -159,6 +171,24 @@ impl Swarms {
         Ok(())
     }
 
+    /// Names a server that has a torrent's files (BEP 19): pieces are fetched from there, too.
+    ///
+    /// # Errors
+    ///
+    /// If there is no such torrent.
+    pub fn add_web_seed<App: Host>(
+        &mut self,
+        registry: &mut Registry<App>,
+        hash: InfoHash,
+        url: &str,
+    ) -> Result<(), NoSwarm> {
+        let swarm = self.list.get_mut(&hash).ok_or(NoSwarm(hash))?;
+        let key = PeerKey(self.next);
+        self.next += 1;
+        swarm.add_web_seed(key, url, registry);
+        Ok(())
+    }
+
     /// Shares a torrent no more: its connections end.
     ///
     /// # Errors
@@ -210,6 +240,11 @@ impl Swarms {
             .or_insert_with(|| Swarm::new(hash, Arc::clone(options), port, registry))
     }
 
+    /// What each of them is known by.
+    pub(super) fn hashes(&self) -> impl Iterator<Item = InfoHash> {
+        self.list.keys().copied()
+    }
+
     pub(super) fn get_mut(&mut self, hash: &InfoHash) -> Option<&mut Swarm> {
         self.list.get_mut(hash)
     }
@@ -242,7 +277,7 @@ impl Swarms {
     /// A handshake has come: who it is from joins the torrent that it names, if it may.
     pub(super) fn handle_arrival<App: Host>(
         &mut self,
-        arrived: &Arrived,
+        arrived: Arrived,
         registry: &mut Registry<App>,
     ) -> Result<PeerKey, Unwelcome> {
         self.forget_greeter(arrived.connection);
@@ -250,7 +285,7 @@ impl Swarms {
         let who = Who { ip: arrived.ip, id: peer_id };
         let is_banned = self.is_banned(who);
         let swarm = self.list.get_mut(&info_hash).ok_or(Unwelcome::Torrent)?;
-        if matches!(arrived.way, Way::Dialled(hash, _) if hash != info_hash) {
+        if matches!(arrived.way, Way::Dialled(hash, ..) if hash != info_hash) {
             return Err(Unwelcome::Torrent);
         }
         if peer_id == self.id {
@@ -283,10 +318,11 @@ impl Swarms {
         &mut self,
         hash: InfoHash,
         address: SocketAddr,
+        failed: Failed,
         registry: &mut Registry<App>,
     ) {
         if let Some(swarm) = self.list.get_mut(&hash) {
-            swarm.handle_failed(address, registry);
+            swarm.handle_failed(address, failed, registry);
         }
     }
 

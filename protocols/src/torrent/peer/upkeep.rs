@@ -35,6 +35,7 @@ impl Swarm {
             self.tell_of_peers();
         }
         self.dial(registry);
+        self.join_web_seeds(registry);
         self.check_again(registry);
         self.act(registry);
     }

@@ -25,6 +25,12 @@ pub struct InfoHash([u8; 20]);
 pub struct NoHash;
 
 impl InfoHash {
+    /// The hash that has these bytes.
+    #[must_use]
+    pub const fn new(bytes: [u8; 20]) -> Self {
+        Self(bytes)
+    }
+
     /// The hash of an info dictionary, as it came.
     #[must_use]
     pub fn of(info: &[u8]) -> Self {

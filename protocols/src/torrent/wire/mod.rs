@@ -9,6 +9,7 @@
 //! | `info` | the part of it that is hashed: pieces and files |
 //! | `names` | names of files as they can be on a disk |
 //! | [`message`], [`extension`] | what peers say to each other |
+//! | [`mse`] | connections that are encrypted |
 //! | [`announce`] | what a tracker is asked, and answers, over HTTP |
 //! | [`udp`] | the same over UDP |
 //! | `magnet` | a link that says the hash, and where to ask |
@@ -21,6 +22,7 @@ mod info;
 mod magnet;
 pub mod message;
 mod metainfo;
+pub mod mse;
 mod names;
 mod peer_id;
 pub mod udp;

@@ -13,6 +13,24 @@ use super::Violation;
 /// | 1004, 1005, 1006, 1015 | never: what a program is told where there was no code |
 /// | 1012–1014 | registered with IANA since |
 /// | 3000–4999 | libraries and applications |
+///
+/// ```
+/// use protocols::websocket::{CloseCode, Ending};
+///
+/// // One of RFC 6455, or one of the application's own.
+/// let full = CloseCode::TRY_LATER;
+/// let banned = CloseCode::new(4_003).expect("4000 to 4999 are free for all");
+/// assert_eq!((full.get(), banned.get()), (1_013, 4_003));
+/// // What may be on no wire cannot be made.
+/// assert_eq!(CloseCode::new(1_006), None);
+///
+/// /// Whether it is worth another try: what a client's `on_close` asks of `closed.ending`.
+/// fn comes_back(ending: &Ending) -> bool {
+///     let code = ending.code();
+///     code != CloseCode::NORMAL && !(4_000..5_000).contains(&code.get())
+/// }
+/// # let _ = comes_back;
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct CloseCode(u16);
 

@@ -9,7 +9,7 @@ use socket2::{SockRef, Type};
 use super::poller::Poller;
 use super::{Failure, SHORT_READ_DRAINS, options, sys};
 use crate::id::Token;
-use crate::net::{AtOnce, Incoming, NO_METADATA, Outgoing, foreign};
+use crate::net::{AtOnce, Incoming, NO_METADATA, Outgoing, foreign, refuse_mismatch, refuse_name};
 use crate::{Address, DatagramOptions, Membership, OpenError};
 
 pub(crate) enum DatagramSocket {
@@ -86,6 +86,8 @@ impl DatagramSocket {
         options: &DatagramOptions,
     ) -> Result<Self, OpenError> {
         let can_be_rich = cfg!(feature = "quinn-udp") && matches!(address, Address::Ip(_));
+        refuse_name(address)?;
+        refuse_mismatch(address, options.peer.as_ref())?;
         if options.metadata && !can_be_rich {
             return Err(OpenError::Unsupported(address.clone(), NO_METADATA));
         }
@@ -108,14 +110,8 @@ impl DatagramSocket {
         options::before_bind(&socket, local, options).map_err(failed)?;
         options::apply_multicast(&socket, options)?;
         socket.bind(&(*local).into()).map_err(failed)?;
-        match &options.peer {
-            None => {}
-            Some(to @ Address::Ip(peer)) => {
-                socket.connect(&(*peer).into()).map_err(|error| OpenError::new(to, error))?;
-            }
-            Some(to) => {
-                return Err(OpenError::Unsupported(to.clone(), "the socket is of another kind"));
-            }
+        if let Some(to @ Address::Ip(peer)) = &options.peer {
+            socket.connect(&(*peer).into()).map_err(|error| OpenError::new(to, error))?;
         }
         let socket = mio::net::UdpSocket::from_std(socket.into());
         Self::with_options(socket, options).map_err(failed)

@@ -9,7 +9,7 @@ use super::poller::Poller;
 use super::stream::StreamSocket;
 use super::{options, sys};
 use crate::id::Token;
-use crate::net::foreign;
+use crate::net::{NOBODY, foreign, refuse_name};
 use crate::{Address, ListenOptions, OpenError, StreamOptions};
 
 pub(crate) enum ListenerSocket {
@@ -72,13 +72,14 @@ impl ListenerSocket {
         address: &Address,
         options: &ListenOptions,
     ) -> Result<Self, OpenError> {
+        refuse_name(address)?;
         match address {
             Address::Ip(local) => {
                 Self::open_tcp(local, options).map_err(|error| OpenError::new(address, error))
             }
             #[cfg(unix)]
             Address::Path(_) | Address::Abstract(_) => unix::listen(address, options),
-            _ => Err(OpenError::Unsupported(address.clone(), "it is not an address to listen on")),
+            _ => Err(OpenError::Unsupported(address.clone(), NOBODY)),
         }
     }
 

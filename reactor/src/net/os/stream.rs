@@ -11,7 +11,7 @@ use super::pipe::Pipe;
 use super::poller::Poller;
 use super::{options, sys};
 use crate::id::Token;
-use crate::net::{Begun, foreign};
+use crate::net::{Begun, NOBODY, foreign, refuse_mismatch};
 use crate::{Address, ConnectOptions, OpenError, StreamOptions};
 
 pub(crate) enum StreamSocket {
@@ -72,13 +72,14 @@ impl StreamSocket {
         address: &Address,
         options: &ConnectOptions,
     ) -> Result<Begun<Self>, OpenError> {
+        refuse_mismatch(address, options.from.as_ref())?;
         match address {
             Address::Ip(remote) => Self::connect_tcp(address, remote, options),
             #[cfg(unix)]
             Address::Path(_) | Address::Abstract(_) => {
                 super::listener::connect_unix(address, options)
             }
-            _ => Err(OpenError::Unsupported(address.clone(), "there are no such connections")),
+            _ => Err(OpenError::Unsupported(address.clone(), NOBODY)),
         }
     }
 
@@ -89,14 +90,8 @@ impl StreamSocket {
     ) -> Result<Begun<Self>, OpenError> {
         let failed = |error| OpenError::new(address, error);
         let socket = options::open(remote, Type::STREAM).map_err(failed)?;
-        match &options.from {
-            None => {}
-            Some(from @ Address::Ip(local)) => {
-                socket.bind(&(*local).into()).map_err(|error| OpenError::new(from, error))?;
-            }
-            Some(from) => {
-                return Err(OpenError::Unsupported(from.clone(), "the peer is of another kind"));
-            }
+        if let Some(from @ Address::Ip(local)) = &options.from {
+            socket.bind(&(*local).into()).map_err(|error| OpenError::new(from, error))?;
         }
         options::apply_stream(&socket, &options.stream, remote.is_ipv6()).map_err(failed)?;
         let refused = begin(socket.connect(&(*remote).into())).err();
@@ -194,13 +189,10 @@ impl StreamSocket {
         }
     }
 
-    // Called, as of so many arms they would be, a read and a write are 15 instructions more each.
-    #[inline(always)]
     pub(crate) fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
         call!(self, socket => sys::receive(socket, buffer))
     }
 
-    #[inline(always)]
     pub(crate) fn write(&self, bytes: &[u8]) -> io::Result<usize> {
         call!(self, socket => sys::send(socket, bytes))
     }

@@ -11,7 +11,7 @@ use super::Fault;
 use super::socket::{DatagramSocket, ListenerSocket, Socket, StreamSocket};
 use super::world::{Event, Failure, Shared, SocketIndex};
 use crate::id::{Generations, Token};
-use crate::net::{Found, NO_METADATA, Readiness};
+use crate::net::{Found, NO_METADATA, NOBODY, Readiness, refuse_mismatch, refuse_name};
 use crate::offload::Job;
 use crate::{Address, ConnectOptions, DatagramOptions, Host, ListenOptions, OpenError};
 
@@ -68,10 +68,8 @@ impl System {
         address: &Address,
         options: &ConnectOptions,
     ) -> Result<StreamSocket, OpenError> {
-        if matches!(address, Address::Unnamed | Address::Host(_)) {
-            return Err(OpenError::Unsupported(address.clone(), "there are no such connections"));
-        }
-        check_kind(address, options.from.as_ref(), "the peer is of another kind")?;
+        refuse_nobody(address)?;
+        refuse_mismatch(address, options.from.as_ref())?;
         let opened = self.world.borrow_mut().connect(self.host, address, options);
         self.socket(opened)
     }
@@ -81,10 +79,8 @@ impl System {
         address: &Address,
         options: &ListenOptions,
     ) -> Result<ListenerSocket, OpenError> {
-        if matches!(address, Address::Unnamed | Address::Host(_)) {
-            let reason = "it is not an address to listen on";
-            return Err(OpenError::Unsupported(address.clone(), reason));
-        }
+        refuse_name(address)?;
+        refuse_nobody(address)?;
         let opened = self.world.borrow_mut().listen(self.host, address, options);
         self.socket(opened)
     }
@@ -94,7 +90,8 @@ impl System {
         address: &Address,
         options: &DatagramOptions,
     ) -> Result<DatagramSocket, OpenError> {
-        check_kind(address, options.peer.as_ref(), "the socket is of another kind")?;
+        refuse_name(address)?;
+        refuse_mismatch(address, options.peer.as_ref())?;
         if options.metadata && address.ip().is_none() {
             return Err(OpenError::Unsupported(address.clone(), NO_METADATA));
         }
@@ -178,24 +175,11 @@ impl Drop for SpareDescriptor {
     }
 }
 
-/// Refuses an address that is not of the kind of the other: `reason` is that of IP sockets, Unix ones
-/// have none of their own.
-fn check_kind(
-    one: &Address,
-    other: Option<&Address>,
-    reason: &'static str,
-) -> Result<(), OpenError> {
-    let Some(other) = other else {
-        return Ok(());
-    };
-    let is_named = matches!(other, Address::Path(_) | Address::Abstract(_));
-    match one {
-        Address::Ip(_) if other.ip().is_none() => {
-            Err(OpenError::Unsupported(other.clone(), reason))
-        }
-        Address::Ip(_) => Ok(()),
-        _ if is_named => Ok(()),
-        _ => Err(OpenError::new(other, io::ErrorKind::Unsupported.into())),
+/// Refuses to connect to, or to listen at, what nobody can find.
+fn refuse_nobody(address: &Address) -> Result<(), OpenError> {
+    match address {
+        Address::Unnamed | Address::Host(_) => Err(OpenError::Unsupported(address.clone(), NOBODY)),
+        _ => Ok(()),
     }
 }
 

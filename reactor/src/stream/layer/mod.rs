@@ -156,10 +156,15 @@ impl Layered {
 
     /// Reads from the socket until something plain comes of it, and answers what has to be answered.
     pub(super) fn read(&mut self, socket: &StreamSocket, buffer: &mut [u8]) -> io::Result<usize> {
+        let was_open = self.layer.is_open();
         for _ in 0..FRUITLESS {
             let plain = self.take_plain(buffer);
             if plain > 0 {
                 return Ok(plain);
+            }
+            if !was_open && self.layer.is_open() {
+                // A goodbye may have come with it, and is for whoever has been told that it is open.
+                return Err(io::ErrorKind::Interrupted.into());
             }
             if self.layer.has_ended() && self.theirs == Theirs::Open {
                 self.theirs = Theirs::Told;

@@ -230,7 +230,8 @@ impl Workers {
         let Some(server) = self.sites.get(site) else {
             return;
         };
-        let options = ClientOptions { login: server.login.clone(), ..self.options.clone() };
+        let (login, security) = (server.login.clone(), server.security.clone());
+        let options = ClientOptions { login, security, ..self.options.clone() };
         let Some(place) = server.addresses.get(address).cloned() else {
             return;
         };
@@ -442,7 +443,14 @@ impl Workers {
                 self.parallel = self.parallel.saturating_sub(1).max(1);
                 self.queue.push_front(Job { site, what: What::Ftp(Box::new(running.task)) });
             }
-            Failure::Connect(_) | Failure::Host(_) | Failure::Unwelcome(_) | Failure::Login(_)
+            Failure::Connect(_)
+            | Failure::Host(_)
+            | Failure::NoTls(_)
+            | Failure::NotTrusted(_)
+            | Failure::Tls(_)
+            | Failure::NotProtected(_)
+            | Failure::Unwelcome(_)
+            | Failure::Login(_)
                 if !is_welcome =>
             {
                 self.bars.remove(&running.bar);

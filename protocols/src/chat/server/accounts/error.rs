@@ -81,6 +81,20 @@ pub enum NotKept {
     NotText,
 }
 
+/// Why nobody was banned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum NotBanned {
+    /// It is not `nick!user@host`, or a part of that, with `*` and `?` in it; or it is too long.
+    #[error("that is no mask of a user, such as *!*@192.0.2.7")]
+    BadMask,
+    /// Too long, or with the end of a line in it.
+    #[error("the reason is too long, or more than a line")]
+    BadReason,
+    /// There are as many as [`AccountLimits::bans`](super::AccountLimits::bans) allows.
+    #[error("there are too many bans")]
+    TooMany,
+}
+
 /// What was named is not there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum Unknown {
@@ -93,6 +107,9 @@ pub enum Unknown {
     /// The channel is not registered.
     #[error("the channel is not registered")]
     Channel,
+    /// Nobody is banned by that mask.
+    #[error("there is no such ban")]
+    Ban,
 }
 
 /// Why a file of accounts was not opened. It was not changed.

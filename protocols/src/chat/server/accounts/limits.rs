@@ -26,12 +26,18 @@ pub struct AccountLimits {
     /// Default 20: enough for anybody who founds them to be in them.
     pub channels_per_account: usize,
 
+    /// Bans in all: [`NotBanned::TooMany`](super::NotBanned).
+    ///
+    /// Default 1,000: everybody who comes is held against each of them.
+    pub bans: usize,
+
     /// Bytes of a name: of an account, a nick, a channel.
     ///
     /// Default 64: no server allows longer ones, and this is only about the file.
     pub name: usize,
 
-    /// Bytes of a topic, and of the modes of a channel: [`NotKept::NotText`](super::NotKept).
+    /// Bytes of a topic, of the modes of a channel and of the reason of a ban: [`NotKept::NotText`](super::NotKept),
+    /// [`NotBanned::BadReason`](super::NotBanned).
     ///
     /// Default 16 KiB: a topic fits into a message of 512 bytes, and the lists of a channel's modes,
     /// a hundred masks each, into this.
@@ -45,6 +51,7 @@ impl Default for AccountLimits {
             nicks_per_account: 8,
             channels: 50_000,
             channels_per_account: 20,
+            bans: 1_000,
             name: 64,
             text: 16 * 1024,
         }

@@ -1,4 +1,4 @@
-//! Accounts and registered channels: who is who, and who founded what, across restarts.
+//! Accounts, registered channels and bans: who is who, who founded what, and who may not come, across restarts.
 //!
 //! ```text
 //!   create, register_channel …            commit                     Registry::offload
@@ -34,17 +34,20 @@ use std::time::SystemTime;
 use reactor::{OffloadError, Registry};
 
 use crate::chat::wire::casemap::{Folded, same_name};
+use crate::chat::wire::mask::{self, Extended};
 use crate::password::PasswordHash;
 use record::Change;
 use store::Store;
 use tables::Tables;
 
-pub use error::{NotAdded, NotCreated, NotKept, NotOpened, NotRegistered, NotSaved, Unknown};
+pub use error::{
+    NotAdded, NotBanned, NotCreated, NotKept, NotOpened, NotRegistered, NotSaved, Unknown,
+};
 pub use journal::Repaired;
 pub use limits::AccountLimits;
-pub use tables::{Account, Channel, Topic};
+pub use tables::{Account, Ban, Channel, Topic};
 
-/// The accounts of a server, and its registered channels.
+/// The accounts of a server, its registered channels, and its bans.
 ///
 /// A change is made in memory at once, so that of two who want a name the second is refused, and is
 /// on disk when [`commit`](Self::commit) says so. Without a file there is memory only, and `commit`
@@ -315,6 +318,56 @@ impl Accounts {
     /// The channels an account founded.
     pub fn founded_by<'a>(&'a self, account: &'a str) -> impl Iterator<Item = &'a Channel> {
         self.channels().filter(move |channel| same_name(channel.founder(), account))
+    }
+
+    // ── bans ────────────────────────────────────────────────────────────────────────────────
+
+    /// Bans whoever this mask fits, which is completed to `nick!user@host`; one that is there already gets the new
+    /// reason. The mask as it is kept.
+    ///
+    /// # Errors
+    ///
+    /// See [`NotBanned`].
+    pub fn ban(&mut self, mask: &str, reason: &str, now: SystemTime) -> Result<String, NotBanned> {
+        let is_about_users = Extended::of(mask).is_none() && record::is_word(mask);
+        let mask = mask::complete(mask).into_owned();
+        // Three names, and two characters between.
+        if !is_about_users || mask.len() > 3 * self.limits.name + 2 {
+            return Err(NotBanned::BadMask);
+        }
+        if !self.is_text(reason) {
+            return Err(NotBanned::BadReason);
+        }
+        let bans = &self.tables.bans;
+        if bans.len() >= self.limits.bans && !bans.contains_key(&Folded::of(&mask)) {
+            return Err(NotBanned::TooMany);
+        }
+        let ban = Ban { mask: mask.clone(), reason: reason.to_owned(), set_at: seconds(now) };
+        self.change(Change::Ban(ban));
+        Ok(mask)
+    }
+
+    /// Lifts a ban; its mask.
+    ///
+    /// # Errors
+    ///
+    /// If there is none.
+    pub fn unban(&mut self, mask: &str) -> Result<String, Unknown> {
+        let ban = self.tables.bans.get(&Folded::of(&mask::complete(mask))).ok_or(Unknown::Ban)?;
+        let mask = ban.mask.clone();
+        self.change(Change::NoBan { mask: mask.clone() });
+        Ok(mask)
+    }
+
+    /// The ban that a user is under, whose `nick!user@host` this is.
+    #[must_use]
+    pub fn ban_of(&self, source: &str) -> Option<&Ban> {
+        self.bans().find(|ban| mask::matches(&ban.mask, source))
+    }
+
+    /// All bans, by mask.
+    pub fn bans(&self) -> impl ExactSizeIterator<Item = &Ban> {
+        self.tables.bans.values()
     }
 
     // ── keeping ─────────────────────────────────────────────────────────────────────────────

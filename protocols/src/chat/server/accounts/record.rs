@@ -4,9 +4,10 @@
 //!   account Ann 1764000000 $argon2id$v=19$m=19456,t=2,p=1$…$…
 //!   channel #lobby Ann 1764000100
 //!   topic #lobby 1764000200 Ann Welcome, all of you
+//!   ban *!*@192.0.2.7 1764000300 Floods
 //! ```
 
-use super::tables::Topic;
+use super::tables::{Ban, Topic};
 use crate::password::{PasswordError, PasswordHash};
 
 /// What can happen to the tables. Each names what it is about by its full name, not a folded one, so
@@ -22,6 +23,8 @@ pub(super) enum Change {
     Topic { name: String, topic: Option<Topic> },
     Modes { name: String, modes: String },
     Forget { name: String },
+    Ban(Ban),
+    NoBan { mask: String },
 }
 
 impl Change {
@@ -42,6 +45,8 @@ impl Change {
             Self::Topic { name, topic: None } => line(out, &["no-topic", name]),
             Self::Modes { name, modes: it } => modes(out, name, it),
             Self::Forget { name } => line(out, &["forget", name]),
+            Self::Ban(it) => ban(out, it),
+            Self::NoBan { mask } => line(out, &["no-ban", mask]),
         }
     }
 
@@ -73,6 +78,11 @@ impl Change {
             "no-topic" => words(rest).map(|[name]| Self::Topic { name, topic: None })?,
             "modes" => words_and_text(rest).map(|[name, modes]| Self::Modes { name, modes })?,
             "forget" => words(rest).map(|[name]| Self::Forget { name })?,
+            "ban" => {
+                let [mask, set_at, reason] = words_and_text(rest)?;
+                Self::Ban(Ban { mask, reason, set_at: set_at.parse().ok()? })
+            }
+            "no-ban" => words(rest).map(|[mask]| Self::NoBan { mask })?,
             _ => return None,
         })
     }
@@ -110,6 +120,10 @@ pub(super) fn topic(out: &mut Vec<u8>, name: &str, topic: &Topic) {
 
 pub(super) fn modes(out: &mut Vec<u8>, name: &str, modes: &str) {
     line(out, &["modes", name, modes]);
+}
+
+pub(super) fn ban(out: &mut Vec<u8>, ban: &Ban) {
+    line(out, &["ban", &ban.mask, &ban.set_at.to_string(), &ban.reason]);
 }
 
 /// Whether a text can stand in a line as one word.
@@ -168,6 +182,9 @@ mod tests {
             Change::Modes { name: room.clone(), modes: "+ntk key".into() },
             Change::Modes { name: room.clone(), modes: String::new() },
             Change::Forget { name: room },
+            Change::Ban(Ban { mask: "*!*@a::1".into(), reason: " too loud".into(), set_at: 8 }),
+            Change::Ban(Ban { mask: "x!*@*".into(), reason: String::new(), set_at: 9 }),
+            Change::NoBan { mask: "x!*@*".into() },
         ]
     }
 
@@ -196,6 +213,7 @@ mod tests {
             "drop a b",
             "topic #a x Ann hello",
             "nick a ",
+            "ban *!*@* soon Floods",
         ] {
             assert_eq!(Change::decode(line), None, "{line:?}");
         }

@@ -8,13 +8,14 @@ use super::record::Change;
 use crate::chat::Folded;
 use crate::password::PasswordHash;
 
-/// Accounts, nicks and channels, each by its folded name, so in an order that is always the same.
+/// Accounts, nicks, channels and bans, each by its folded name, so in an order that is always the same.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Tables {
     pub(super) accounts: BTreeMap<Folded, Account>,
     /// The account of each nick that was given to one: folded nick to folded name.
     nicks: BTreeMap<Folded, Folded>,
     pub(super) channels: BTreeMap<Folded, Channel>,
+    pub(super) bans: BTreeMap<Folded, Ban>,
 }
 
 /// Somebody who can prove to be the same as last time.
@@ -34,6 +35,17 @@ pub struct Channel {
     registered: u64,
     topic: Option<Topic>,
     modes: String,
+}
+
+/// Who may not come to the server, and why.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ban {
+    /// The mask of who it is about: `nick!user@host`.
+    pub mask: String,
+    /// Why, as those are told who are turned away.
+    pub reason: String,
+    /// Since when, in seconds since 1970.
+    pub set_at: u64,
 }
 
 /// What a channel is about, as somebody said.
@@ -143,6 +155,8 @@ impl Tables {
                 }
             }
             Change::Forget { name } => drop(self.channels.remove(&Folded::of(&name))),
+            Change::Ban(ban) => drop(self.bans.insert(Folded::of(&ban.mask), ban)),
+            Change::NoBan { mask } => drop(self.bans.remove(&Folded::of(&mask))),
         }
     }
 
@@ -180,6 +194,7 @@ impl Tables {
                 record::modes(&mut out, name, modes);
             }
         }
+        self.bans.values().for_each(|ban| record::ban(&mut out, ban));
         out
     }
 }

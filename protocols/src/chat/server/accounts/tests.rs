@@ -51,6 +51,47 @@ impl Place {
     }
 }
 
+// ── who may not come ────────────────────────────────────────────────────────────────────────────
+
+#[test]
+fn a_ban_fits_whom_it_is_about_and_outlives_the_server_until_it_is_lifted() {
+    let place = Place::new();
+    let (mut accounts, _) = place.open();
+    let banned = |accounts: &Accounts, who: &str| {
+        accounts.ban_of(who).map(|ban| format!("{} {}", ban.mask, ban.reason))
+    };
+    assert_eq!(accounts.ban("192.0.2.?", "floods", NOW).as_deref(), Ok("*!*@192.0.2.?"));
+    assert_eq!(accounts.ban("eve", "once", NOW).as_deref(), Ok("eve!*@*"));
+    assert_eq!(accounts.ban("Eve!*", "twice", NOW).as_deref(), Ok("Eve!*@*"));
+    accounts.save().expect("it is saved");
+    drop(accounts);
+    let (mut accounts, _) = place.open();
+    assert_eq!(banned(&accounts, "EVE!~e@a").as_deref(), Some("Eve!*@* twice"));
+    assert_eq!(banned(&accounts, "ann!~a@192.0.2.7").as_deref(), Some("*!*@192.0.2.? floods"));
+    assert_eq!(banned(&accounts, "ann!~a@192.0.2.70"), None);
+    assert_eq!(accounts.bans().len(), 2);
+    assert_eq!(accounts.unban("eve").as_deref(), Ok("Eve!*@*"));
+    assert_eq!(accounts.unban("eve"), Err(Unknown::Ban));
+    accounts.save().expect("it is saved");
+    drop(accounts);
+    assert_eq!(place.open().0.bans().len(), 1);
+}
+
+#[test]
+fn what_is_no_mask_or_no_reason_bans_nobody_and_there_are_only_so_many() {
+    let limits = AccountLimits { bans: 1, text: 8, ..AccountLimits::default() };
+    let mut accounts = Accounts::in_memory(limits);
+    for mask in ["", "a b", "a:ann", "m:*!*@*", &"x".repeat(300)] {
+        assert_eq!(accounts.ban(mask, "", NOW), Err(NotBanned::BadMask), "{mask}");
+    }
+    for reason in ["two\nlines", "long long"] {
+        assert_eq!(accounts.ban("eve", reason, NOW), Err(NotBanned::BadReason), "{reason}");
+    }
+    accounts.ban("eve", "", NOW).expect("there is room");
+    assert_eq!(accounts.ban("ann", "", NOW), Err(NotBanned::TooMany));
+    accounts.ban("EVE", "other", NOW).expect("it is there already");
+}
+
 // ── who is who ──────────────────────────────────────────────────────────────────────────────────
 
 #[test]

@@ -190,10 +190,14 @@ fn complete(ctx: &mut Context<'_>) {
     if user.is_registered() {
         return;
     }
+    user.refresh_source();
+    if let Some(reason) = ctx.server.why_banned(ctx.me) {
+        return turn_away(ctx, &reason);
+    }
+    let user = ctx.user_mut();
     user.stage = Stage::Registered;
     user.signed_on = clock;
     user.spoke = now;
-    user.refresh_source();
     let counters = &mut ctx.server.counters;
     counters.users += 1;
     counters.most_users = counters.most_users.max(counters.users);
@@ -207,6 +211,16 @@ fn complete(ctx: &mut Context<'_>) {
     }
     announce(ctx);
     guard_nick(ctx);
+}
+
+/// Whoever is banned is told so (RFC 1459, 6.1).
+fn turn_away(ctx: &mut Context<'_>, reason: &str) {
+    let source = ctx.source();
+    ctx.server.counters.turned_away += 1;
+    ctx.log(&Event::Banned { who: &source, reason });
+    let text = format!("You are banned from this server: {reason}");
+    ctx.numeric_text(numeric::ERR_YOUREBANNEDCREEP, &[], &text);
+    ctx.server.disconnect(ctx.network, ctx.me, &format!("Banned ({reason})"));
 }
 
 /// `PING token` (modern.ircdocs.horse, "PING message").

@@ -18,7 +18,6 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use http::StatusCode;
-use reactor::OffloadError;
 
 use super::Exchange;
 use crate::http::wire::{Coding, Request, accepts, decode_path};
@@ -79,9 +78,9 @@ pub struct FilesOptions {
     pub compress: bool,
     /// What Cache-Control says. Default `None`: there is no such field, and caches guess.
     pub cache_control: Option<String>,
-    /// Bytes of memory for answers that may be asked for again: files of up to 16 KiB, and what compressing made. One
-    /// that is asked for again is looked at, not opened: what was changed meanwhile is sent as it is now. Only on
-    /// Linux, where that can be told without waiting; zero for none.
+    /// Bytes of memory, of each loop, for answers that may be asked for again: files of up to 16 KiB, and what
+    /// compressing made. One that is asked for again is looked at, not opened: what was changed meanwhile is sent as it
+    /// is now. Only on Linux, where that can be told without waiting; zero for none.
     ///
     /// Default 16 MiB: what most sites have of pages, scripts and icons.
     pub memory: usize,
@@ -161,16 +160,12 @@ impl Files {
             return self.reply(exchange, &Asked::of(request), wanted.question, Ok(opened));
         }
         let (store, asked, files) = (self.store.clone(), AskedBefore::of(request), self.clone());
-        let posted = exchange.offload(
+        exchange.offload(
             move || (open(&store, &wanted), wanted.question),
-            move |exchange, _, opened| {
-                asked.with(|asked| files.reply_later(exchange, asked, opened));
+            move |exchange, _, (opened, question)| {
+                asked.with(|asked| files.reply(exchange, asked, question, opened));
             },
         );
-        if posted.is_err() {
-            let answer = exchange.answer(StatusCode::SERVICE_UNAVAILABLE).field("Retry-After", "1");
-            answer.text("Too much is going on; try again later.\n");
-        }
     }
 
     fn question(&self, path: &str, request: &Request<'_>) -> Option<Question> {
@@ -227,22 +222,6 @@ impl Files {
             Ok(Opened::Page(page)) => reply::show(exchange, asked, &self.options, page),
             Ok(Opened::Redirect(name)) => reply::redirect(exchange, asked, &name),
             Err(error) => reply::refuse(exchange, &error),
-        }
-    }
-
-    /// The same, when somebody else has opened it.
-    fn reply_later<App: 'static>(
-        &self,
-        exchange: &mut Exchange<'_, '_, App>,
-        asked: &Asked<'_>,
-        opened: Result<(Result<Opened, StoreError>, Question), OffloadError>,
-    ) {
-        match opened {
-            Ok((opened, question)) => self.reply(exchange, asked, question, opened),
-            Err(_) => {
-                let answer = exchange.answer(StatusCode::INTERNAL_SERVER_ERROR);
-                answer.text("Something went wrong here.\n");
-            }
         }
     }
 

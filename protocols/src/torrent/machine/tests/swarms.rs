@@ -33,6 +33,9 @@ struct Member {
 }
 
 struct Swarm {
+    pieces: u32,
+    /// How long a step takes.
+    step: Duration,
     members: Vec<Member>,
     links: BTreeMap<(usize, usize), VecDeque<Parcel>>,
     now: Instant,
@@ -44,11 +47,16 @@ fn right(block: Block) -> u64 {
 
 impl Swarm {
     fn new() -> Self {
-        Self { members: Vec::new(), links: BTreeMap::new(), now: Instant::now() }
+        Self::of(PIECES)
+    }
+
+    fn of(pieces: u32) -> Self {
+        let (members, links) = Default::default();
+        Self { pieces, step: STEP, members, links, now: Instant::now() }
     }
 
     fn join(&mut self, have: Bitfield, speed: u32) -> usize {
-        let length = u64::from(PIECES * BLOCKS * BLOCK) - 100;
+        let length = u64::from(self.pieces * BLOCKS * BLOCK) - 100;
         let geometry = Geometry::new(length, BLOCKS * BLOCK).expect("it has pieces");
         let chance = self.members.len() as u64 * 77 + 1;
         let torrent = Torrent::new(geometry, have, |_| true, Limits::default(), chance, self.now);
@@ -93,7 +101,7 @@ impl Swarm {
     }
 
     fn step(&mut self) {
-        self.now += STEP;
+        self.now += self.step;
         for at in 0..self.members.len() {
             self.members[at].torrent.handle_time(self.now);
             self.act(at);
@@ -290,4 +298,36 @@ fn peers_that_die_leave_no_piece_in_two_states() {
     }
     swarm.finish(&leechers, Duration::from_secs(120));
     assert!(swarm.members[seed].torrent.is_complete());
+}
+
+#[test]
+fn a_small_torrent_comes_little_more_than_once() {
+    for (leechers, pieces) in [(4_u32, 12), (4, 24), (9, 24)] {
+        for slowest in 1..4 {
+            let mut swarm = Swarm::of(pieces);
+            swarm.join(Bitfield::all(pieces), 5);
+            let leecher = |at| swarm.join(Bitfield::none(pieces), slowest + at * 5 % 6);
+            let leechers: Vec<_> = (0..leechers).map(leecher).collect();
+            swarm.meet_all();
+            swarm.finish(&leechers, Duration::from_secs(60));
+            for leecher in leechers {
+                let (received, blocks) = (swarm.members[leecher].received, pieces * BLOCKS);
+                let most = blocks + blocks / 20 + 3;
+                assert!(received <= most, "{received} of {blocks} blocks received");
+            }
+        }
+    }
+}
+
+/// There are eight slots. Steps are long, so that it takes a few of the rounds in which chokes are thought over.
+#[test]
+fn who_is_ninth_in_line_gives_its_share_too() {
+    let mut swarm = Swarm { step: Duration::from_millis(500), ..Swarm::new() };
+    swarm.join(Bitfield::all(PIECES), 3);
+    let leechers: Vec<_> = (0..10).map(|_| swarm.join(some([]), 1)).collect();
+    swarm.meet_all();
+    swarm.finish(&leechers, Duration::from_secs(300));
+    let sent = leechers.iter().map(|leecher| swarm.members[*leecher].sent);
+    let sent: Vec<_> = sent.collect();
+    assert!(sent.iter().all(|sent| *sent >= PIECES * BLOCKS / 4), "{sent:?}");
 }

@@ -1,7 +1,5 @@
 //! One question over HTTP.
 
-use std::net::IpAddr;
-
 use http::{Method, StatusCode};
 use reactor::{Address, Registry};
 
@@ -12,6 +10,7 @@ use crate::http::client::{
     Ask, Call, Client, ClientOptions, Failure, Reader, Scheme, Url, redirect,
 };
 use crate::http::wire::Response;
+use crate::torrent::inward::is_inward;
 
 /// The most bytes of an answer: ten times what 2,000 peers of the longer kind take.
 const LONGEST: usize = 512 << 10;
@@ -131,17 +130,10 @@ impl<App: 'static, Q: Question> Reader<App> for Reading<App, Q> {
     }
 }
 
-/// A tracker may send on to another, but not from outside to what only this machine, or its network, can reach.
+/// A tracker may send on to another, but not from outside to what is inside.
 fn elsewhere(from: &Url, next: Url) -> State {
-    let is_inside = |url: &Url| match url.host().parse() {
-        Ok(IpAddr::V4(ip)) => ip.is_loopback() || ip.is_private() || ip.is_link_local(),
-        Ok(IpAddr::V6(ip)) => {
-            ip.is_loopback() || ip.is_unique_local() || ip.is_unicast_link_local()
-        }
-        Err(_) => url.host() == "localhost",
-    };
-    if is_inside(&next) && next.host() != from.host() {
-        return State::Failed(AnnounceFailed::Inward(next.host_and_port()));
+    match is_inward(from, &next) {
+        true => State::Failed(AnnounceFailed::Inward(next.host_and_port())),
+        false => State::Elsewhere(next),
     }
-    State::Elsewhere(next)
 }

@@ -50,7 +50,19 @@ impl<App: Caller> Protocol<App> for ControlConnection {
                 Ok(Some(reply)) => client.handle_reply(registry, reply),
                 Err(failure) => client.fail(registry, failure),
             };
+            if let News::Secure = news {
+                // What stands behind the reply is the handshake's, and never a reply (CVE-2011-0411).
+                return client.begin_tls(transport);
+            }
             tell(registry, app, id, news);
+        }
+    }
+
+    fn on_secure(&mut self, transport: &mut Transport<'_, App>, app: &mut App) {
+        let id = transport.id();
+        if let Some(client) = app.client(id) {
+            let news = client.handle_secure(transport.registry());
+            tell(transport.registry(), app, id, news);
         }
     }
 
@@ -93,7 +105,7 @@ pub(super) fn tell<App: Caller>(
     news: News,
 ) {
     match news {
-        News::Nothing => {}
+        News::Nothing | News::Secure => {}
         News::Ready => app.on_ready(registry, id),
         News::Done(outcome) => app.on_done(registry, id, outcome),
     }

@@ -13,7 +13,7 @@ use reactor::{
     StreamLimits, Transport,
 };
 
-use super::{Caller, ClientLimits, Failure, Operation, control};
+use super::{Caller, ClientLimits, Failure, Operation, Security, control};
 use crate::transfer::ftp::server::data::stream_options;
 
 /// Bytes of a file that are sent at once, between two reports of progress.
@@ -68,16 +68,18 @@ impl DataConnection {
     }
 
     /// Options of such a connection.
-    pub(super) fn options(limits: &ClientLimits) -> ConnectOptions {
+    pub(super) fn options(limits: &ClientLimits, security: &Security) -> ConnectOptions {
         ConnectOptions {
             limits: StreamLimits {
                 connect_timeout: Some(limits.connect_timeout),
+                // Servers begin with TLS when they have answered the command.
+                handshake_timeout: Some(limits.reply_timeout),
                 idle_timeout: Some(limits.stall_timeout),
                 outbox_holds_reading: false,
                 ..StreamLimits::default()
             },
             stream: stream_options(),
-            ..ConnectOptions::default()
+            ..security.of_data()
         }
     }
 

@@ -3,6 +3,7 @@
 use std::io;
 use std::time::Duration;
 
+use reactor::tls::TlsFailure;
 use reactor::{CloseReason, OpenError};
 use thiserror::Error;
 
@@ -20,6 +21,19 @@ pub enum Failure {
     /// to: the text tells of each.
     #[error("{0}")]
     Host(String),
+    /// The server does not speak TLS ([`Security::Explicit`](super::Security)): it says this to `AUTH TLS`. It was
+    /// told nobody's name and no password.
+    #[error("the server does not speak TLS: {0}")]
+    NoTls(Reply),
+    /// Nobody that is trusted vouches for the server's certificate, or it is for another name.
+    #[error("the server's certificate is not accepted: {0}")]
+    NotTrusted(String),
+    /// TLS could not be begun with the server.
+    #[error("{0}")]
+    Tls(String),
+    /// The server protects the conversation, but not the files: it says this to `PROT P`.
+    #[error("the server does not protect files: {0}")]
+    NotProtected(Reply),
     /// The server does not let this user in.
     #[error("the server refuses the login: {0}")]
     Login(Reply),
@@ -76,7 +90,11 @@ impl Failure {
             }
             Self::NoReply(_) | Self::Data(_) | Self::EarlyEnd | Self::Reset => true,
             Self::Connect(_) | Self::Host(_) | Self::Other(_) => true,
-            Self::Nonsense(_)
+            Self::NoTls(_)
+            | Self::NotTrusted(_)
+            | Self::Tls(_)
+            | Self::NotProtected(_)
+            | Self::Nonsense(_)
             | Self::File { .. }
             | Self::ListingTooLong(_)
             | Self::Unsendable(_)
@@ -102,6 +120,8 @@ impl Failure {
             CloseReason::ConnectFailed(error) => Self::Connect(error.kind()),
             CloseReason::ConnectTimeout => Self::Connect(io::ErrorKind::TimedOut),
             CloseReason::HostFailed(failure) => Self::Host(failure.to_string()),
+            CloseReason::Tls(TlsFailure::Certificate(why)) => Self::NotTrusted(why.clone()),
+            CloseReason::Tls(failure) => Self::Tls(failure.to_string()),
             CloseReason::Reset => Self::Reset,
             other => Self::Other(other.to_string()),
         }

@@ -21,6 +21,7 @@
 //! | `answers` | what replies to particular commands say: pure |
 //! | `dialogue` | the conversation, replies in, commands out: pure |
 //! | `limits` | every bound, its default, and the reason for it |
+//! | `security` | whether a conversation is protected by TLS |
 //! | `operation` | what a client is asked to do, and what comes of it |
 //! | `caller` | what a program that talks to servers is asked and told |
 //! | `conversation` | a client: one conversation |
@@ -38,6 +39,7 @@ mod failure;
 mod features;
 mod limits;
 mod operation;
+mod security;
 
 pub use answers::{Hash, hash, modified, size};
 pub use caller::Caller;
@@ -48,3 +50,4 @@ pub use failure::Failure;
 pub use features::Features;
 pub use limits::ClientLimits;
 pub use operation::{Done, Operation, Put};
+pub use security::Security;

@@ -6,13 +6,14 @@ use std::time::Instant;
 use bytes::Bytes;
 use reactor::{
     Address, CloseReason, ConnectOptions, ConnectionId, OpenError, Registry, StreamLimits, TimerId,
+    Transport,
 };
 use thiserror::Error;
 
 use super::control::ControlConnection;
 use super::data::{DataConnection, DataEnd};
 use super::dialogue::{Dialogue, Step};
-use super::{Caller, ClientLimits, Done, Failure, Features, Listing, Login, Operation};
+use super::{Caller, ClientLimits, Done, Failure, Features, Listing, Login, Operation, Security};
 use crate::transfer::ftp::wire::command::{Command, Iac};
 use crate::transfer::ftp::wire::reply::Reply;
 use crate::transfer::ftp::wire::time::Timestamp;
@@ -24,6 +25,8 @@ mod deadlines;
 pub struct ClientOptions {
     /// Who it is. Default: anybody.
     pub login: Login,
+    /// Whether its connections are protected. Default: they are not.
+    pub security: Security,
     /// The bounds.
     pub limits: ClientLimits,
 }
@@ -87,6 +90,7 @@ pub struct Client {
     id: ConnectionId,
     server: Address,
     limits: ClientLimits,
+    security: Security,
     dialogue: Dialogue,
     /// The operation under way, until its data connection has it.
     operation: Option<Operation>,
@@ -117,6 +121,8 @@ enum Work {
 /// What there is to tell the program.
 pub(super) enum News {
     Nothing,
+    /// Nothing, but TLS is to begin.
+    Secure,
     Ready,
     Done(Result<Done, Failure>),
 }
@@ -146,12 +152,14 @@ impl Client {
         options: &ClientOptions,
     ) -> Result<Self, OpenError> {
         let limits = options.limits.clone();
+        let security = options.security.bound_to(&server);
         let connect = ConnectOptions {
             limits: StreamLimits {
                 connect_timeout: Some(limits.connect_timeout),
-                ..ConnectOptions::default().limits
+                handshake_timeout: Some(limits.connect_timeout),
+                ..StreamLimits::default()
             },
-            ..ConnectOptions::default()
+            ..security.of_control()
         };
         let line = ControlConnection::new(limits.line);
         let id = registry.connect_with(server.clone(), &connect, line)?;
@@ -159,7 +167,8 @@ impl Client {
         let mut client = Self {
             id,
             server,
-            dialogue: Dialogue::new(options.login.clone(), is_v4),
+            dialogue: Dialogue::new(options.login.clone(), security.beginning(), is_v4),
+            security,
             operation: None,
             work: None,
             data: None,
@@ -305,6 +314,20 @@ impl Client {
         self.carry_out(registry, step)
     }
 
+    /// Begins TLS on the control connection.
+    pub(super) fn begin_tls<App: Caller>(&mut self, transport: &mut Transport<'_, App>) {
+        if let Err(failure) = self.security.begin(transport) {
+            // It ends with `on_finish`.
+            let _ = self.fail(transport.registry(), failure);
+        }
+    }
+
+    /// The handshake that was begun is over.
+    pub(super) fn handle_secure<App: Caller>(&mut self, registry: &mut Registry<App>) -> News {
+        let step = self.dialogue.handle_secure();
+        self.carry_out(registry, step)
+    }
+
     pub(super) fn handle_data_end<App: Caller>(
         &mut self,
         registry: &mut Registry<App>,
@@ -361,6 +384,7 @@ impl Client {
                     Ok(()) => break News::Nothing,
                     Err(failure) => break self.fail(registry, failure),
                 },
+                Step::Secure => break News::Secure,
                 Step::Connect(port) => self.open_data(registry, port),
                 Step::Ready => break News::Ready,
                 Step::Done(result) => break self.finish(registry, result),
@@ -398,7 +422,8 @@ impl Client {
             let nothing = Failure::Data("there is nothing to carry".to_owned());
             return self.dialogue.handle_not_connected(nothing);
         };
-        match registry.connect_with(address, &DataConnection::options(&self.limits), line) {
+        let options = DataConnection::options(&self.limits, &self.security);
+        match registry.connect_with(address, &options, line) {
             Ok(id) => {
                 self.data = Some(id);
                 self.dialogue.handle_connecting()

@@ -1,7 +1,8 @@
 //! The conversation on the control connection: replies in, what to do next out. Pure.
 
+use super::security::Beginning;
 use super::{Failure, Features};
-use crate::transfer::ftp::wire::command::{Command, Opts, Secret, Text, Type};
+use crate::transfer::ftp::wire::command::{Command, Opts, Protection, Secret, Text, Type};
 use crate::transfer::ftp::wire::reply::{Kind, Reply};
 
 mod transfer;
@@ -12,7 +13,9 @@ use transfer::Transfer;
 ///
 /// ```text
 ///   Greeting ─220─▶ User ─331─▶ Pass ─230─▶ Features ─▶ Utf8 ─▶ Image ─200─▶ Idle
-///                     └────────230───────────▲  └──────────────▲
+///     │ TLS by AUTH  ▲ └────────230──────────▲  └──────────────▲
+///     ▼              │                       │ with TLS: by PBSZ and PROT
+///   Auth ─234─▶ Securing               Pbsz ─▶ Prot
 ///
 ///   Idle ──▶ Plain ─2yz, 3yz, 4yz, 5yz─▶ Idle
 ///
@@ -26,6 +29,7 @@ use transfer::Transfer;
 pub(super) struct Dialogue {
     state: State,
     login: Login,
+    tls: Beginning,
     features: Features,
     /// Whether EPSV is worth asking for.
     has_epsv: bool,
@@ -52,8 +56,13 @@ impl Default for Login {
 #[derive(Debug)]
 enum State {
     Greeting,
+    Auth,
+    /// The handshake is under way.
+    Securing,
     User,
     Pass,
+    Pbsz,
+    Prot,
     Features,
     Utf8,
     Image,
@@ -77,6 +86,8 @@ pub(super) enum Step {
     Wait,
     /// To say this.
     Say(Command),
+    /// To begin TLS, and then [`handle_secure`](Dialogue::handle_secure).
+    Secure,
     /// To open a data connection to this port of the server, and then
     /// [`handle_connecting`](Dialogue::handle_connecting).
     Connect(u16),
@@ -92,10 +103,11 @@ pub(super) enum Step {
 
 impl Dialogue {
     /// With a server that has just been called, by IPv4 or not.
-    pub(super) fn new(login: Login, is_v4: bool) -> Self {
+    pub(super) fn new(login: Login, tls: Beginning, is_v4: bool) -> Self {
         Self {
             state: State::Greeting,
             login,
+            tls,
             features: Features::default(),
             has_epsv: true,
             has_pasv: is_v4,
@@ -144,8 +156,11 @@ impl Dialogue {
         }
         match self.take_state() {
             State::Greeting => self.handle_greeting(reply),
+            State::Auth => self.handle_auth(reply),
             State::User => self.handle_user(reply),
             State::Pass => self.handle_pass(reply),
+            State::Pbsz => self.handle_pbsz(&reply),
+            State::Prot => self.handle_prot(reply),
             State::Features => self.handle_features(&reply),
             State::Utf8 => self.say(State::Image, Command::Type(Type::Image)),
             State::Image => self.handle_image(reply),
@@ -157,7 +172,7 @@ impl Dialogue {
             State::Aborting(failure) => self.handle_aborting(failure, &reply),
             State::Aborted(failure) => self.handle_aborted(failure, &reply),
             // What nobody asked for is nothing to anybody.
-            state @ (State::Idle | State::Quitting) => {
+            state @ (State::Securing | State::Idle | State::Quitting) => {
                 self.state = state;
                 Step::Wait
             }
@@ -170,9 +185,35 @@ impl Dialogue {
         match reply.kind() {
             // 120: ready in some minutes.
             Kind::Preliminary => self.wait(State::Greeting),
-            Kind::Completion => self.say(State::User, Command::User(self.login.user.clone())),
+            Kind::Completion if self.tls == Beginning::AtAuth => {
+                self.say(State::Auth, Command::Auth)
+            }
+            Kind::Completion => self.log_in(),
             _ => Step::Over(Failure::Unwelcome(reply)),
         }
+    }
+
+    fn handle_auth(&mut self, reply: Reply) -> Step {
+        match reply.code {
+            234 => {
+                self.state = State::Securing;
+                Step::Secure
+            }
+            _ if reply.kind() == Kind::Preliminary => self.wait(State::Auth),
+            _ => Step::Over(Failure::NoTls(reply)),
+        }
+    }
+
+    /// The handshake is over.
+    pub(super) fn handle_secure(&mut self) -> Step {
+        match self.state {
+            State::Securing => self.log_in(),
+            _ => Step::Wait,
+        }
+    }
+
+    fn log_in(&mut self) -> Step {
+        self.say(State::User, Command::User(self.login.user.clone()))
     }
 
     fn handle_user(&mut self, reply: Reply) -> Step {
@@ -185,9 +226,28 @@ impl Dialogue {
     fn handle_pass(&mut self, reply: Reply) -> Step {
         match reply.kind() {
             Kind::Preliminary => self.wait(State::Pass),
-            Kind::Completion => self.say(State::Features, Command::Feat),
+            Kind::Completion if self.tls == Beginning::Never => {
+                self.say(State::Features, Command::Feat)
+            }
+            Kind::Completion => self.say(State::Pbsz, Command::Pbsz(0)),
             // 332 wants an account, of which there are none any more.
             _ => Step::Over(Failure::Login(reply)),
+        }
+    }
+
+    /// It has to come before PROT (RFC 4217, 8), and is always zero: what counts is the answer to that.
+    fn handle_pbsz(&mut self, reply: &Reply) -> Step {
+        match reply.kind() {
+            Kind::Preliminary => self.wait(State::Pbsz),
+            _ => self.say(State::Prot, Command::Prot(Protection::Private)),
+        }
+    }
+
+    fn handle_prot(&mut self, reply: Reply) -> Step {
+        match reply.kind() {
+            Kind::Preliminary => self.wait(State::Prot),
+            Kind::Completion => self.say(State::Features, Command::Feat),
+            _ => Step::Over(Failure::NotProtected(reply)),
         }
     }
 
@@ -250,7 +310,11 @@ mod tests {
 
     impl Talk {
         fn begin() -> Self {
-            Self(Dialogue::new(Login::default(), true))
+            Self::with(Beginning::Never)
+        }
+
+        fn with(tls: Beginning) -> Self {
+            Self(Dialogue::new(Login::default(), tls, true))
         }
 
         /// One that is logged in.
@@ -282,6 +346,7 @@ mod tests {
                     let line = command.to_line().expect("it can be sent");
                     String::from_utf8(line).expect("it is text").trim_end().to_owned()
                 }
+                Step::Secure => "begin TLS".to_owned(),
                 Step::Connect(port) => format!("connect {port}"),
                 Step::Ready => "ready".to_owned(),
                 Step::Done(Ok(reply)) => format!("done {}", reply.code),
@@ -426,6 +491,39 @@ mod tests {
         assert_eq!(talk.connects(), "MLSD");
         assert_eq!(talk.hears("500 what?"), "instead LIST");
         assert!(!talk.0.features().facts);
+    }
+
+    #[test]
+    fn nobody_logs_in_before_tls_has_begun_and_files_are_protected_before_anything_is_done() {
+        let mut talk = Talk::with(Beginning::AtAuth);
+        assert_eq!(talk.hears("220 hello"), "AUTH TLS");
+        assert_eq!(talk.hears("234 begin"), "begin TLS");
+        assert!(talk.0.is_owed_a_reply());
+        // Nobody can have said it but somebody on the way.
+        assert_eq!(talk.hears("230 in"), "wait");
+        let step = talk.0.handle_secure();
+        assert_eq!(talk.what(step), "USER anonymous");
+        assert_eq!(talk.hears("331 password"), "PASS anonymous@");
+        assert_eq!(talk.hears("230 in"), "PBSZ 0");
+        assert_eq!(talk.hears("200 PBSZ=0"), "PROT P");
+        assert_eq!(talk.hears("200 protected"), "FEAT");
+
+        let mut talk = Talk::with(Beginning::AtOnce);
+        assert_eq!(talk.hears("220 hello"), "USER anonymous");
+        assert_eq!(talk.hears("230 in"), "PBSZ 0");
+        // Some do not know it, and protect files all the same.
+        assert_eq!(talk.hears("500 what?"), "PROT P");
+        assert_eq!(talk.hears("536 no"), "over: the server does not protect files: 536 no");
+    }
+
+    #[test]
+    fn a_server_without_tls_is_not_logged_in_to() {
+        for reply in ["500 what?", "502 no", "534 no", "334 go on"] {
+            let mut talk = Talk::with(Beginning::AtAuth);
+            assert_eq!(talk.hears("220 hello"), "AUTH TLS");
+            let end = format!("over: the server does not speak TLS: {reply}");
+            assert_eq!(talk.hears(reply), end);
+        }
     }
 
     #[test]

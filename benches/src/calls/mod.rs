@@ -1,0 +1,122 @@
+//! Servers of JSON-RPC whose method `sum` adds numbers, and whatever carries the calls: one file a peer.
+
+mod jayson;
+mod jsonrpsee;
+mod reactor;
+
+use std::fmt;
+
+use clap::ValueEnum;
+
+use crate::Result;
+use crate::askers::Asking;
+use crate::callers::PROGRAM;
+use crate::program::{Program, Running};
+use crate::servers::Place;
+use crate::webs::UPGRADE;
+
+/// Who serves, and by what.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Calls {
+    /// Ours, a line a text: with a topic as well.
+    ReactorLines,
+    /// Ours, a POST a text.
+    ReactorHttp,
+    /// Ours, a message of a WebSocket a text.
+    ReactorSocket,
+    /// jayson on Node, a line a text.
+    JaysonLines,
+    /// jayson on Node, a POST a text.
+    JaysonHttp,
+    /// jayson on Node, a message of a WebSocket a text.
+    JaysonSocket,
+    /// jsonrpsee on tokio's current-thread runtime, a POST a text.
+    JsonrpseeHttp,
+    /// The same, a message of a WebSocket a text.
+    JsonrpseeSocket,
+}
+
+impl Calls {
+    /// Who serves, whatever carries it.
+    #[must_use]
+    pub fn peer(self) -> &'static str {
+        match self {
+            Self::ReactorLines | Self::ReactorHttp | Self::ReactorSocket => "reactor",
+            Self::JaysonLines | Self::JaysonHttp | Self::JaysonSocket => "jayson",
+            Self::JsonrpseeHttp | Self::JsonrpseeSocket => "jsonrpsee",
+        }
+    }
+
+    /// Starts it.
+    pub fn start(self) -> Result<Running> {
+        let transport = match self {
+            Self::JaysonLines => "tcp",
+            Self::JaysonHttp => "http",
+            Self::JaysonSocket => "websocket",
+            _ => return Ok(Running::new(Program::named(PROGRAM)?.with(self).start()?)),
+        };
+        let (directory, program, address) = jayson::prepare(transport)?;
+        Running::start_at(directory, &program, address)
+    }
+
+    /// What this kind of server is asked.
+    #[must_use]
+    pub fn asking(self, connections: usize, depth: usize) -> Asking {
+        let (preface, question): (&[u8], &[u8]) = match self {
+            Self::ReactorLines | Self::JaysonLines => (b"", CALL_IN_LINE),
+            Self::ReactorHttp | Self::JaysonHttp | Self::JsonrpseeHttp => (b"", CALL_BY_POST),
+            Self::ReactorSocket | Self::JaysonSocket | Self::JsonrpseeSocket => (UPGRADE, &FRAME),
+        };
+        // Each writes the members in an order of its own.
+        let ending: &[u8] = match self {
+            Self::ReactorLines => b"\"result\":7,\"id\":1}\n",
+            Self::ReactorHttp | Self::ReactorSocket => b"\"result\":7,\"id\":1}",
+            Self::JaysonLines => b"\"id\":1,\"result\":7}\n",
+            Self::JaysonHttp | Self::JaysonSocket => b"\"id\":1,\"result\":7}",
+            Self::JsonrpseeHttp | Self::JsonrpseeSocket => b"\"id\":1,\"result\":7}",
+        };
+        Asking { connections, depth, preface, question, ending }
+    }
+}
+
+const CALL: [u8; 56] = *b"{\"jsonrpc\":\"2.0\",\"method\":\"sum\",\"params\":[1,2,4],\"id\":1}";
+const CALL_IN_LINE: &[u8] =
+    b"{\"jsonrpc\":\"2.0\",\"method\":\"sum\",\"params\":[1,2,4],\"id\":1}\n";
+const CALL_BY_POST: &[u8] = b"POST / HTTP/1.1\r\nHost: 127.0.0.1:8080\r\n\
+    Content-Type: application/json\r\nContent-Length: 56\r\n\r\n\
+    {\"jsonrpc\":\"2.0\",\"method\":\"sum\",\"params\":[1,2,4],\"id\":1}";
+
+/// The call as a text message, masked (RFC 6455, 5.2).
+const FRAME: [u8; 6 + CALL.len()] = {
+    let key = [0x12, 0x34, 0x56, 0x78];
+    let mut frame = [0; 6 + CALL.len()];
+    (frame[0], frame[1]) = (0x81, 0x80 | CALL.len() as u8);
+    let mut at = 0;
+    while at < CALL.len() {
+        if at < 4 {
+            frame[2 + at] = key[at];
+        }
+        frame[6 + at] = CALL[at] ^ key[at % 4];
+        at += 1;
+    }
+    frame
+};
+
+impl fmt::Display for Calls {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let value = self.to_possible_value();
+        formatter.pad(value.as_ref().map_or("?", |value| value.get_name()))
+    }
+}
+
+/// Serves at `place` until the process ends, and prints where once it listens.
+pub fn serve(calls: Calls, place: Place) -> Result {
+    match calls {
+        Calls::ReactorLines => reactor::serve_lines(place),
+        Calls::ReactorHttp | Calls::ReactorSocket => reactor::serve_http(place),
+        Calls::JsonrpseeHttp | Calls::JsonrpseeSocket => jsonrpsee::serve(place),
+        Calls::JaysonLines | Calls::JaysonHttp | Calls::JaysonSocket => {
+            Err("jayson is a program of Node".into())
+        }
+    }
+}

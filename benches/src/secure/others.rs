@@ -1,0 +1,121 @@
+//! The servers that people have: one process or thread each does the work, and none writes a log.
+
+use std::fs;
+use std::net::SocketAddr;
+
+use tempfile::TempDir;
+
+use super::Keys;
+use crate::Result;
+use crate::program::{Program, Running, free_address};
+use crate::webs::Web;
+
+pub(super) fn nginx(keys: &Keys) -> Result<Running> {
+    let program = Program::installed("nginx", "-v", "nginx version: ")?;
+    let (here, root, hello) = (TempDir::new()?, keys.directory().display(), super::HELLO);
+    let (address, directory) = (free_address()?, here.path().display());
+    let settings = here.path().join("nginx.conf");
+    let text = format!(
+        "daemon off;\n\
+         master_process off;\n\
+         error_log stderr crit;\n\
+         pid {directory}/pid;\n\
+         events {{ worker_connections 20000; }}\n\
+         http {{\n\
+         access_log off;\n\
+         default_type text/plain;\n\
+         keepalive_requests 1000000000;\n\
+         keepalive_timeout 600;\n\
+         client_body_temp_path {directory}/body;\n\
+         proxy_temp_path {directory}/proxy;\n\
+         fastcgi_temp_path {directory}/fastcgi;\n\
+         uwsgi_temp_path {directory}/uwsgi;\n\
+         scgi_temp_path {directory}/scgi;\n\
+         ssl_protocols TLSv1.2 TLSv1.3;\n\
+         ssl_certificate {root}/certificate.pem;\n\
+         ssl_certificate_key {root}/key.pem;\n\
+         server {{\n\
+         listen {address} ssl;\n\
+         root {root};\n\
+         location = / {{ return 200 \"{hello}\"; }}\n\
+         }}\n\
+         }}\n"
+    );
+    fs::write(&settings, text)?;
+    let program = program.with("-p").with(directory).with("-c").with(settings.display());
+    let program = program.with("-e").with("stderr");
+    Running::start_at(here, &program, address)
+}
+
+pub(super) fn haproxy(keys: &Keys) -> Result<Running> {
+    let program = Program::installed("haproxy", "-v", "HAProxy version ")?;
+    let (address, root, hello) = (free_address()?, keys.directory().display(), super::HELLO);
+    let text = format!(
+        "global\n\
+         nbthread 1\n\
+         maxconn 4000\n\
+         defaults\n\
+         mode http\n\
+         timeout client 600s\n\
+         timeout server 600s\n\
+         timeout connect 5s\n\
+         frontend hello\n\
+         bind {address} ssl crt {root}/both.pem\n\
+         http-request return status 200 content-type text/plain string \"{hello}\"\n"
+    );
+    start(&program.with("-q").with("-f"), &text, address)
+}
+
+pub(super) fn stunnel(keys: &Keys) -> Result<Running> {
+    // Its name is in the second line of what it says.
+    let program = Program::installed("stunnel4", "-version", "Initializing inetd mode")?;
+    let (address, root, backend) = (free_address()?, keys.directory().display(), backend()?);
+    let text = format!(
+        "foreground = yes\n\
+         pid =\n\
+         debug = crit\n\
+         [hello]\n\
+         accept = {address}\n\
+         connect = {}\n\
+         cert = {root}/certificate.pem\n\
+         key = {root}/key.pem\n",
+        backend.server.address()
+    );
+    Ok(start(&program, &text, address)?.before(backend))
+}
+
+pub(super) fn hitch(keys: &Keys) -> Result<Running> {
+    let program = Program::installed("hitch", "--version", "hitch ")?;
+    let (address, root, backend) = (free_address()?, keys.directory().display(), backend()?);
+    let to = backend.server.address();
+    let text = format!(
+        "frontend = \"[{}]:{}\"\n\
+         backend = \"[{}]:{}\"\n\
+         pem-file = \"{root}/both.pem\"\n\
+         workers = 1\n\
+         daemon = off\n\
+         quiet = on\n\
+         tls-protos = TLSv1.2 TLSv1.3\n",
+        address.ip(),
+        address.port(),
+        to.ip(),
+        to.port(),
+    );
+    // It does not work as root.
+    let user = if rustix::process::geteuid().is_root() { "user = \"nobody\"\n" } else { "" };
+    let program = program.with("--config");
+    Ok(start(&program, &(text + user), address)?.before(backend))
+}
+
+/// A web server without TLS, for those that only take it off.
+fn backend() -> Result<Running> {
+    Web::Mio.start()
+}
+
+/// Starts a program whose last argument is the file with its settings.
+fn start(program: &Program, settings: &str, address: SocketAddr) -> Result<Running> {
+    let here = TempDir::new()?;
+    let file = here.path().join("settings");
+    fs::write(&file, settings)?;
+    Running::start_at(here, &program.clone().with(file.display()), address)
+}

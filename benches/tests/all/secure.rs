@@ -1,0 +1,48 @@
+//! Every server that speaks TLS answers, by full handshakes and by those that go on with a session: one that did not
+//! would be measured wrong.
+
+use benches::Result;
+use benches::secure::{Secure, Started};
+use benches::secured::{Comings, Echoing, Fetching};
+use benches::work::Work;
+use clap::ValueEnum;
+use rustls::HandshakeKind;
+
+fn start(secure: Secure) -> Result<Option<Started>> {
+    match secure.start() {
+        Ok(started) => Ok(Some(started)),
+        Err(error) if error.to_string().contains("not installed") => {
+            eprintln!("LEFT OUT: {secure}: {error}");
+            Ok(None)
+        }
+        Err(error) => Err(format!("{secure}: {error}").into()),
+    }
+}
+
+fn run(secure: Secure, work: Result<impl Work>) -> Result {
+    let spent = work.and_then(|mut work| work.run(3));
+    let spent = spent.map_err(|error| format!("{secure}: {error}"))?;
+    assert!(spent.units >= 3 && !spent.processor.is_zero(), "{secure}: {spent:?}");
+    Ok(())
+}
+
+#[test]
+fn every_server_that_speaks_tls_does_what_it_is_asked() -> Result {
+    for secure in Secure::value_variants() {
+        if matches!(secure, Secure::TokioEcho | Secure::ReactorEcho) {
+            let Some(started) = start(*secure)? else { continue };
+            run(*secure, Echoing::start(started, 3))?;
+            continue;
+        }
+        for kind in [HandshakeKind::Full, HandshakeKind::Resumed] {
+            let Some(started) = start(*secure)? else { continue };
+            run(*secure, Comings::start(started, kind))?;
+        }
+        if matches!(secure, Secure::Nginx | Secure::Reactor)
+            && let Some(started) = start(*secure)?
+        {
+            run(*secure, Fetching::start(started))?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,40 @@
+//! What one says the others hear: a topic, and a method that publishes there.
+
+use protocols::rpc::{Error, Service};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::Topics;
+
+/// Bytes of a line.
+const LONGEST: usize = 4_096;
+
+#[derive(Deserialize, JsonSchema)]
+struct Say {
+    text: String,
+    #[serde(default = "somebody")]
+    name: String,
+}
+
+#[derive(Serialize)]
+struct Said {
+    name: String,
+    text: String,
+}
+
+fn somebody() -> String {
+    "somebody".to_owned()
+}
+
+pub(super) fn register<App: AsMut<Topics> + 'static>(service: &mut Service<App>) {
+    service.topic("chat.listen", "chat.leave", "What is said, as notifications", |app| {
+        &mut app.as_mut().chat
+    });
+    let about = "Says something to whoever listens; how many they are";
+    service.method("chat.say", about, |call, Say { text, name }: Say| {
+        if text.len() + name.len() > LONGEST {
+            return Err(Error::invalid_params(format_args!("at most {LONGEST} bytes")));
+        }
+        call.app.as_mut().chat.publish(call.registry, &Said { name, text }).map_err(Error::internal)
+    });
+}

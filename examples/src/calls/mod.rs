@@ -1,0 +1,53 @@
+//! Methods to try JSON-RPC with: what `rpc serve` and the playground offer.
+//!
+//! | file | what it is |
+//! |---|---|
+//! | `basics` | time, echo, sum, sleep, and the methods of the specification's examples |
+//! | `files` | a tree of files, read only: work on threads |
+//! | `chat` | a topic: what one says the others hear |
+
+mod basics;
+mod chat;
+mod files;
+
+use std::time::Duration;
+
+use protocols::rpc::{Service, Topic};
+use protocols::transfer::store::Store;
+use reactor::{Registry, TimersFull};
+
+/// What can be subscribed to: a part of the application.
+#[derive(Debug)]
+pub struct Topics {
+    /// What is said, to whoever listens.
+    chat: Topic,
+    /// The time, each second.
+    ticks: Topic,
+}
+
+impl Default for Topics {
+    fn default() -> Self {
+        Self { chat: Topic::new("chat"), ticks: Topic::new("tick") }
+    }
+}
+
+/// Adds all methods to a service; those of files, if there are files.
+pub fn register<App: AsMut<Topics> + 'static>(service: &mut Service<App>, files: Option<&Store>) {
+    basics::register(service);
+    chat::register(service);
+    files.into_iter().for_each(|store| files::register(service, store));
+}
+
+/// Begins to tell the time to whoever listens.
+///
+/// # Errors
+///
+/// If the loop has no timers left.
+pub fn tick<App: AsMut<Topics> + 'static>(registry: &mut Registry<App>) -> Result<(), TimersFull> {
+    let each = |registry: &mut Registry<App>, app: &mut App| {
+        let time = basics::time(registry);
+        // A number is JSON.
+        let _ = app.as_mut().ticks.publish(registry, &[time]);
+    };
+    registry.every(Duration::from_secs(1), each).map(drop)
+}

@@ -1,0 +1,309 @@
+//! Being told of changes, without a gap.
+//!
+//! A server makes a **consumer** of the bucket's stream, which sends what it has to an address of this watch, numbered,
+//! and a heartbeat when it has nothing. A number that is missing, or silence, is a gap: then another consumer is made,
+//! which goes on behind what was told last.
+//!
+//! ```text
+//!            ┌──────── a gap, silence, another connection ────────┐
+//!            ▼                                                    │
+//!   start ─▶ another address, another consumer ──▶ Entry, Entry, CaughtUp, Entry … ──stop()──▶ over
+//!                              │
+//!                              └── refused ──▶ Ended
+//! ```
+
+use std::cell::RefCell;
+use std::fmt;
+use std::rc::Rc;
+use std::time::Duration;
+
+use reactor::{Registry, TimerId};
+
+use super::KeyValue;
+use super::api::{Position, Reply, Since, create_consumer};
+use super::entry::Entry;
+use super::failure::KvError;
+use crate::nats::wire::Status;
+use crate::nats::{Message, RequestError, Subscription};
+
+/// Changes of a bucket's keys, as they are told; until [`stop`](Self::stop).
+pub struct Watch<App> {
+    shared: Rc<Shared<App>>,
+}
+
+/// What a watch tells.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum WatchEvent<'a> {
+    /// The last entry of a key, or a new one.
+    Entry(Entry<'a>),
+    /// All that was there when it began has been told; what follows is new. It comes once.
+    CaughtUp,
+    /// It has ended: the bucket is gone, say, or the client is closed. Nothing comes after this.
+    Ended(KvError),
+}
+
+struct Shared<App> {
+    store: KeyValue<App>,
+    filter: String,
+    state: RefCell<State>,
+    on_event: RefCell<OnEvent<App>>,
+}
+
+type OnEvent<App> = Box<dyn FnMut(&mut Registry<App>, &mut App, WatchEvent<'_>)>;
+
+struct State {
+    /// Where the consumer sends to; none when the watch is over.
+    subscription: Option<Subscription>,
+    /// Which consumer it is: what others send is of no interest any more.
+    consumer: u64,
+    /// How many messages it has sent.
+    received: u64,
+    /// The last revision that was told.
+    told: Option<u64>,
+    has_caught_up: bool,
+    beat: Option<TimerId>,
+    /// Beats since something was heard.
+    silence: u32,
+    /// Connections that the client has had.
+    connects: u64,
+}
+
+/// How often a consumer that has nothing says so, and how often this side looks whether it does.
+const HEARTBEAT: Duration = Duration::from_secs(2);
+
+/// So many are missed, and another one is made.
+const MISSED: u32 = 3;
+
+impl<App: 'static> Watch<App> {
+    pub(super) fn start(
+        registry: &mut Registry<App>,
+        store: &KeyValue<App>,
+        filter: String,
+        on_event: impl FnMut(&mut Registry<App>, &mut App, WatchEvent<'_>) + 'static,
+    ) -> Result<Self, KvError> {
+        let on_event: OnEvent<App> = Box::new(on_event);
+        let state = State {
+            subscription: None,
+            consumer: 0,
+            received: 0,
+            told: None,
+            has_caught_up: false,
+            beat: None,
+            silence: 0,
+            connects: 0,
+        };
+        let watch = Self {
+            shared: Rc::new(Shared {
+                store: store.clone(),
+                filter,
+                state: RefCell::new(state),
+                on_event: RefCell::new(on_event),
+            }),
+        };
+        watch.renew(registry)?;
+        let beating = watch.clone();
+        let beat =
+            registry.every(HEARTBEAT, move |registry, app| beating.handle_beat(registry, app));
+        match beat {
+            Ok(beat) => watch.shared.state.borrow_mut().beat = Some(beat),
+            Err(_) => {
+                watch.stop(registry);
+                return Err(KvError::Request(RequestError::NoTimer));
+            }
+        }
+        Ok(watch)
+    }
+
+    /// Ends it: nothing is told any more.
+    pub fn stop(&self, registry: &mut Registry<App>) {
+        let (subscription, beat) = {
+            let mut state = self.shared.state.borrow_mut();
+            (state.subscription.take(), state.beat.take())
+        };
+        if let Some(subscription) = subscription {
+            self.shared.store.client.unsubscribe(registry, subscription);
+        }
+        if let Some(beat) = beat {
+            registry.cancel(beat);
+        }
+    }
+
+    /// Has another consumer made, which goes on where the last one has stopped.
+    fn renew(&self, registry: &mut Registry<App>) -> Result<(), KvError> {
+        let client = &self.shared.store.client;
+        let (before, consumer, since) = {
+            let mut state = self.shared.state.borrow_mut();
+            state.consumer += 1;
+            (state.received, state.silence) = (0, 0);
+            state.connects = client.statistics().connects;
+            let since = state.told.map_or(Since::Last, |told| Since::Revision(told + 1));
+            (state.subscription.take(), state.consumer, since)
+        };
+        if let Some(before) = before {
+            client.unsubscribe(registry, before);
+        }
+        let (address, watch) = (client.new_inbox(registry), self.clone());
+        let subscription =
+            client.subscribe(registry, &address, move |registry, app, message| {
+                watch.handle(registry, app, consumer, message);
+            })?;
+        self.shared.state.borrow_mut().subscription = Some(subscription);
+        let bucket = self.shared.store.bucket();
+        let body = create_consumer(bucket, &self.shared.filter, &address, since, HEARTBEAT);
+        let subject = format!("$JS.API.CONSUMER.CREATE.KV_{bucket}");
+        let watch = self.clone();
+        self.shared.store.ask(
+            registry,
+            &Message::new(&subject, &body),
+            move |registry, app, made| watch.handle_made(registry, app, consumer, made),
+            |answer| Reply::read(answer.payload),
+        )
+    }
+
+    /// The server has made a consumer, or has not.
+    fn handle_made(
+        &self,
+        registry: &mut Registry<App>,
+        app: &mut App,
+        consumer: u64,
+        made: Result<Reply, KvError>,
+    ) {
+        if !self.is_current(consumer) {
+            return;
+        }
+        match made {
+            // It has nothing to bring.
+            Ok(Reply { num_pending: 0, .. }) => self.catch_up(registry, app),
+            Ok(_) => {}
+            // The next beat without a sign of it has it asked for again.
+            Err(KvError::Request(RequestError::Closed)) => {
+                self.end(registry, app, RequestError::Closed.into());
+            }
+            Err(KvError::Request(_) | KvError::NoJetStream) => {}
+            Err(error) => self.end(registry, app, error),
+        }
+    }
+
+    /// The consumer has sent something.
+    fn handle(
+        &self,
+        registry: &mut Registry<App>,
+        app: &mut App,
+        consumer: u64,
+        message: &Message<'_>,
+    ) {
+        if !self.is_current(consumer) {
+            return;
+        }
+        self.shared.state.borrow_mut().silence = 0;
+        if message.status().is_some_and(|status| status.code == Status::CONTROL) {
+            return self.handle_control(registry, app, message);
+        }
+        let Some(position) = message.reply.and_then(Position::read) else { return };
+        let is_next = {
+            let mut state = self.shared.state.borrow_mut();
+            state.received += 1;
+            state.received == position.consumer
+        };
+        if !is_next {
+            return self.go_on(registry, app);
+        }
+        self.tell_entry(registry, app, message, position);
+        if position.pending == 0 && self.is_current(consumer) {
+            self.catch_up(registry, app);
+        }
+    }
+
+    fn tell_entry(
+        &self,
+        registry: &mut Registry<App>,
+        app: &mut App,
+        message: &Message<'_>,
+        position: Position,
+    ) {
+        {
+            let mut state = self.shared.state.borrow_mut();
+            if state.told.is_some_and(|told| told >= position.stream) {
+                return;
+            }
+            state.told = Some(position.stream);
+        }
+        let prefix = self.shared.store.prefix();
+        if let Ok(entry) = Entry::new(message, message.subject, position.stream, &prefix) {
+            self.tell(registry, app, WatchEvent::Entry(entry));
+        }
+    }
+
+    /// A word of the server's own: it has nothing, and says how much it has sent; or it wants to know whether this side
+    /// keeps up.
+    fn handle_control(&self, registry: &mut Registry<App>, app: &mut App, message: &Message<'_>) {
+        let client = &self.shared.store.client;
+        for asked in [message.reply, message.header("Nats-Consumer-Stalled")].into_iter().flatten()
+        {
+            // Without room for it the server waits, and then there is silence.
+            let _ = client.publish(registry, asked, b"");
+        }
+        let sent = message.header("Nats-Last-Consumer").and_then(|text| text.parse::<u64>().ok());
+        let received = self.shared.state.borrow().received;
+        if sent.is_some_and(|sent| sent != received) {
+            self.go_on(registry, app);
+        }
+    }
+
+    /// It is time to look whether the consumer is still there.
+    fn handle_beat(&self, registry: &mut Registry<App>, app: &mut App) {
+        let client = &self.shared.store.client;
+        if client.is_closed() {
+            return self.end(registry, app, RequestError::Closed.into());
+        }
+        let is_lost = {
+            let mut state = self.shared.state.borrow_mut();
+            state.silence += 1;
+            state.silence > MISSED || state.connects != client.statistics().connects
+        };
+        if is_lost && client.is_connected() {
+            self.go_on(registry, app);
+        }
+    }
+
+    fn go_on(&self, registry: &mut Registry<App>, app: &mut App) {
+        if let Err(error) = self.renew(registry) {
+            self.end(registry, app, error);
+        }
+    }
+
+    fn catch_up(&self, registry: &mut Registry<App>, app: &mut App) {
+        let had = std::mem::replace(&mut self.shared.state.borrow_mut().has_caught_up, true);
+        if !had {
+            self.tell(registry, app, WatchEvent::CaughtUp);
+        }
+    }
+
+    fn end(&self, registry: &mut Registry<App>, app: &mut App, error: KvError) {
+        self.stop(registry);
+        self.tell(registry, app, WatchEvent::Ended(error));
+    }
+
+    fn tell(&self, registry: &mut Registry<App>, app: &mut App, event: WatchEvent<'_>) {
+        self.shared.on_event.borrow_mut()(registry, app, event);
+    }
+
+    /// Whether it is that consumer whose messages are told.
+    fn is_current(&self, consumer: u64) -> bool {
+        let state = self.shared.state.borrow();
+        state.consumer == consumer && state.subscription.is_some()
+    }
+}
+
+impl<App> Clone for Watch<App> {
+    fn clone(&self) -> Self {
+        Self { shared: Rc::clone(&self.shared) }
+    }
+}
+
+impl<App> fmt::Debug for Watch<App> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Watch").field("filter", &self.shared.filter).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,225 @@
+//! The stage of these tests: a loop with clients in it, and what they have seen, as lines.
+
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use protocols::nats::{Client, ClientOptions, Event, Message, RequestError, ServerAddr};
+use reactor::{Backoff, Reactor, Registry, Turn};
+
+/// How long a condition may take on the slowest machine before a test fails.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+
+/// What a test looks at.
+#[derive(Default)]
+pub(crate) struct World {
+    pub(crate) seen: Vec<String>,
+}
+
+pub(crate) struct Stage {
+    pub(crate) reactor: Reactor<World>,
+    pub(crate) world: World,
+}
+
+/// An event as a line; the ports of each run are others, so they are left out.
+pub(crate) fn line(event: &Event<'_>) -> String {
+    match event {
+        Event::Connected { again, .. } => {
+            if *again { "connected again" } else { "connected" }.into()
+        }
+        Event::ConnectFailed { error, .. } => format!("failed: {error}"),
+        Event::Disconnected { error, .. } => format!("lost: {error}"),
+        Event::Complaint(error) => format!("complaint: {error}"),
+        Event::LameDuck { .. } => "lame duck".to_owned(),
+        Event::Dropped { messages } => format!("dropped {messages}"),
+        Event::Drained => "drained".to_owned(),
+        Event::Unreadable => "unreadable".to_owned(),
+        Event::Closed { error: Some(error) } => format!("closed: {error}"),
+        Event::Closed { error: None } => "closed".to_owned(),
+        other => format!("{other:?}"),
+    }
+}
+
+pub(crate) fn text(message: &Message<'_>) -> String {
+    let payload = String::from_utf8_lossy(message.payload);
+    format!("{} {payload}", message.subject)
+}
+
+pub(crate) fn told(answer: Result<Message<'_>, RequestError>) -> String {
+    match answer {
+        Ok(message) => format!("answer {}", String::from_utf8_lossy(message.payload)),
+        Err(error) => format!("no answer: {error}"),
+    }
+}
+
+/// Of servers on this machine, and soon again.
+pub(crate) fn options(ports: &[u16]) -> ClientOptions {
+    let servers = ports.iter().map(|port| format!("127.0.0.1:{port}").parse().expect("it is one"));
+    let mut options = ClientOptions::new(servers.collect::<Vec<ServerAddr>>());
+    options.shuffle = false;
+    options.reconnect = Some(Backoff::new(Duration::from_millis(20), Duration::from_millis(200)));
+    options.limits.connect = PATIENCE;
+    options
+}
+
+impl Stage {
+    pub(crate) fn new() -> Self {
+        Self { reactor: Reactor::new().expect("a loop"), world: World::default() }
+    }
+
+    pub(crate) fn registry(&mut self) -> &mut Registry<World> {
+        self.reactor.registry()
+    }
+
+    pub(crate) fn client(&mut self, options: ClientOptions) -> Client<World> {
+        Client::connect(self.reactor.registry(), options, |_, world: &mut World, event| {
+            world.seen.push(line(&event));
+        })
+    }
+
+    /// One that is connected.
+    #[track_caller]
+    pub(crate) fn connected(&mut self, options: ClientOptions) -> Client<World> {
+        let client = self.client(options);
+        self.until("it is connected", |_| client.is_connected());
+        client
+    }
+
+    /// Subscribes, and waits until the server knows it.
+    #[track_caller]
+    pub(crate) fn subscribe(
+        &mut self,
+        client: &Client<World>,
+        subject: &str,
+    ) -> protocols::nats::Subscription {
+        let subscribed = client.subscribe(self.registry(), subject, |_, world, message| {
+            world.seen.push(text(message));
+        });
+        self.flush(client);
+        subscribed.expect("it can be subscribed to")
+    }
+
+    #[track_caller]
+    pub(crate) fn publish(&mut self, client: &Client<World>, subject: &str, payload: &str) {
+        client.publish(self.registry(), subject, payload.as_bytes()).expect("it can be published");
+    }
+
+    /// Waits until the server has taken everything.
+    #[track_caller]
+    pub(crate) fn flush(&mut self, client: &Client<World>) {
+        let before = self.count("flushed");
+        let done = client.flush(self.registry(), |_, world, result| {
+            world.seen.push(format!("flushed {result:?}"));
+        });
+        done.expect("it can be asked");
+        self.until("it is flushed", |world| count(world, "flushed") > before);
+    }
+
+    #[track_caller]
+    pub(crate) fn request(
+        &mut self,
+        client: &Client<World>,
+        subject: &str,
+        payload: &str,
+        timeout: Duration,
+    ) {
+        let asked = client.request(
+            self.registry(),
+            subject,
+            payload.as_bytes(),
+            timeout,
+            |_, world, answer| {
+                world.seen.push(told(answer));
+            },
+        );
+        asked.expect("it can be asked");
+    }
+
+    pub(crate) fn count(&self, line: &str) -> usize {
+        count(&self.world, line)
+    }
+
+    #[track_caller]
+    pub(crate) fn until(&mut self, what: &str, mut condition: impl FnMut(&mut World) -> bool) {
+        let deadline = Instant::now() + PATIENCE;
+        while !condition(&mut self.world) {
+            assert!(
+                Instant::now() < deadline,
+                "waited in vain until {what}: {:?}",
+                self.world.seen
+            );
+            self.turn();
+        }
+    }
+
+    #[track_caller]
+    pub(crate) fn until_seen(&mut self, line: &str) {
+        self.until(line, |world| count(world, line) > 0);
+    }
+
+    /// Waits until both ends of each connection have ended.
+    #[track_caller]
+    pub(crate) fn until_nobody_is_there(&mut self) {
+        let deadline = Instant::now() + PATIENCE;
+        while self.reactor.stats().connections > 0 {
+            assert!(Instant::now() < deadline, "somebody stays: {:?}", self.world.seen);
+            self.turn();
+        }
+    }
+
+    #[track_caller]
+    pub(crate) fn turn(&mut self) {
+        let turn = self.reactor.turn(Some(Duration::from_millis(1)), &mut self.world);
+        assert!(turn.expect("the loop turns").is_running());
+    }
+
+    /// Shuts down, and demands that nothing is left.
+    #[track_caller]
+    pub(crate) fn finish(mut self) {
+        self.reactor.registry().shutdown(PATIENCE);
+        let report = loop {
+            let turn = self.reactor.turn(Some(PATIENCE), &mut self.world).expect("it turns");
+            if let Turn::Finished(report) = turn {
+                break report;
+            }
+        };
+        assert_eq!(report.cut_off, [], "everybody says goodbye");
+        let stats = self.reactor.stats();
+        assert_eq!((stats.connections, stats.queued_bytes), (0, 0), "{stats}");
+    }
+}
+
+fn count(world: &World, line: &str) -> usize {
+    world.seen.iter().filter(|seen| seen.contains(line)).count()
+}
+
+/// A process that does not outlive its test.
+pub(crate) struct Process(pub(crate) Child);
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // Both fail if it has ended, as it may have.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// A port that was free a moment ago.
+pub(crate) fn free_port() -> u16 {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("there are ports");
+    listener.local_addr().expect("it is bound").port()
+}
+
+/// `nats-server` on this port, once it listens.
+#[track_caller]
+pub(crate) fn server(port: u16, arguments: &[&str]) -> Process {
+    let mut command = Command::new("nats-server");
+    command.args(["-a", "127.0.0.1", "-p", &port.to_string()]).args(arguments);
+    let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
+    let server = Process(child.expect("it is installed"));
+    let deadline = Instant::now() + PATIENCE;
+    while std::net::TcpStream::connect(("127.0.0.1", port)).is_err() {
+        assert!(Instant::now() < deadline, "nats-server does not listen");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    server
+}
