@@ -57,6 +57,7 @@
 #![cfg_attr(
     not(all(
         feature = "chat",
+        feature = "nats",
         feature = "rpc-web",
         feature = "tls",
         feature = "torrent",

@@ -11,9 +11,15 @@ impl Readiness {
     pub(crate) const WRITE: Self = Self(2);
     /// The peer has ended its direction, or the connection has failed; unread data may come first.
     pub(crate) const END: Self = Self(4);
+    /// There is a layer on the socket, which may hold something that no event tells of.
+    pub(crate) const LAYERED: Self = Self(8);
 
     pub(crate) const fn contains(self, other: Self) -> bool {
         self.0 & other.0 == other.0
+    }
+
+    pub(crate) const fn has_any(self, of: Self) -> bool {
+        self.0 & of.0 != 0
     }
 
     pub(crate) const fn with(self, other: Self) -> Self {

@@ -74,15 +74,15 @@ impl Io {
         Self { socket, readiness, origin, deadlines: Deadlines::Changed, sent_in: 0, aside: None }
     }
 
-    /// Puts a layer on the socket. No event tells what the layer still holds, so from here on only `WouldBlock`
-    /// means that there is nothing to read, as after the report of an end.
+    /// Puts a layer on the socket. No event tells what the layer still holds, so from here on it is the layer that
+    /// says when there is nothing to read.
     pub(super) fn wrap(&mut self, layer: Box<dyn Layer>, before: Vec<u8>) {
         if !layer.is_open() {
             // One that has to be opened has secrets: what it sends tells nobody anything.
             self.socket.seal();
         }
         self.aside().layered = Some(Box::new(Layered::new(layer, before)));
-        self.readiness = self.readiness.with(Readiness::READ).with(Readiness::END);
+        self.readiness = self.readiness.with(Readiness::READ).with(Readiness::LAYERED);
     }
 
     fn aside(&mut self) -> &mut Aside {
@@ -118,7 +118,7 @@ impl Io {
         layered.is_writable = false;
         self.aside().layered = Some(layered);
         // What it holds is announced by nobody.
-        self.readiness = self.readiness.with(Readiness::READ).with(Readiness::END);
+        self.readiness = self.readiness.with(Readiness::READ).with(Readiness::LAYERED);
     }
 
     fn layered(&self) -> Option<&Layered> {
@@ -237,10 +237,15 @@ impl Io {
         buffer: &mut Scratch,
         ledger: &mut Ledger,
     ) -> Step<Received> {
-        let result = match self.layered_mut() {
-            None => return self.receive(buffer, ledger),
-            Some((layered, socket)) => layered.read(socket, buffer),
+        // With an end behind it a short read has not drained the socket.
+        let believes = SHORT_READ_DRAINS && !self.readiness.contains(Readiness::END);
+        let Some((layered, socket)) = self.layered_mut() else {
+            return self.receive(buffer, ledger);
         };
+        let result = layered.read(socket, buffer, believes);
+        if result.is_ok() && layered.is_drained() {
+            self.not_readable();
+        }
         self.received(result, ledger)
     }
 
@@ -273,7 +278,8 @@ impl Io {
             result => return self.received_nothing(result, ledger),
         };
         ledger.trace(|| What::Read { bytes: length });
-        if length < SCRATCH && SHORT_READ_DRAINS && !self.readiness.contains(Readiness::END) {
+        let is_unsure = self.readiness.has_any(Readiness::END.with(Readiness::LAYERED));
+        if length < SCRATCH && SHORT_READ_DRAINS && !is_unsure {
             self.not_readable();
         }
         ledger.stats.read_bytes += length as u64;

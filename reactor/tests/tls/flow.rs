@@ -44,6 +44,32 @@ fn what_was_decrypted_is_delivered_after_a_pause_though_nothing_new_comes() {
     stage.finish();
 }
 
+/// A second one, to find nothing there, would be a third more of what a small message costs.
+#[test]
+#[cfg(not(mio_unsupported_force_poll_poll))]
+fn a_message_takes_one_read() {
+    let keys = Keys::new();
+    let mut stage = Stage::new();
+    let address = echo_server(&mut stage, &keys);
+    let config = keys.rustls();
+    let peer = stage.peer(move || {
+        let mut peer = rustls(address, &config);
+        for _ in 0..100 {
+            say(&mut peer, b"hello");
+            peer.read_exact(&mut [0; 5]).expect("it answers");
+        }
+        peer
+    });
+    let mut peer = stage.join(peer);
+    let reads = stage.reactor.stats().reads;
+    // Those of the handshake come on top.
+    assert!((100..120).contains(&reads), "{reads}");
+    say_goodbye(&mut peer);
+    stage.until_closed("server");
+    drop(peer);
+    stage.finish();
+}
+
 #[test]
 fn much_goes_both_ways_at_once() {
     for version in [&rustls::version::TLS13, &rustls::version::TLS12] {

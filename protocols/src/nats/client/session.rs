@@ -76,7 +76,10 @@ impl<App: 'static> Session<App> {
                     }
                 }
                 Ok(None) => break ControlFlow::Continue(()),
-                Err(malformed) => break ControlFlow::Break(Stop::End(malformed.into())),
+                Err(malformed) => {
+                    let why = ConnectionError::Malformed(malformed);
+                    break ControlFlow::Break(Stop::End(why));
+                }
             }
         };
         let taken = all.len() - rest.len();

@@ -78,6 +78,11 @@ impl Layer for Descriptors {
         self.has_ended
     }
 
+    /// A read ends where descriptors lie, though there is more.
+    fn believes_short_reads(&self) -> bool {
+        false
+    }
+
     fn read_socket(&mut self, socket: &StreamSocket, buffer: &mut [u8]) -> io::Result<usize> {
         let mut arrived = Vec::new();
         let length = socket.receive_with_descriptors(buffer, &mut arrived)?;

@@ -14,9 +14,9 @@
 //! - reading may have something to send, and that may be all that waits ([`Layered::is_pending`]);
 //! - before FIN it has a goodbye of its own ([`Layered::finish`]), and an end without one is none.
 //!
-//! What has come out of the layer and was not taken stays here, though no event will tell of it. So a
-//! stream with a layer believes no short read: only `WouldBlock` says that there is nothing more. And it
-//! never takes the short ways, on which a message is read and answered with nothing else to be thought of.
+//! What has come out of the layer and was not taken stays here, though no event will tell of it. So it is the layer
+//! that says when there is nothing more: after a short read of the socket, if nothing is held. And a stream with a
+//! layer never takes the short ways, on which a message is read and answered with nothing else to be thought of.
 
 #[cfg(unix)]
 mod descriptors;
@@ -67,6 +67,11 @@ pub(crate) trait Layer: Any + Send {
     /// Whether the peer has said that it sends no more.
     fn has_ended(&self) -> bool;
 
+    /// Whether a read of the socket that brings less than there is room for has taken all there was.
+    fn believes_short_reads(&self) -> bool {
+        true
+    }
+
     /// One read of the socket.
     fn read_socket(&mut self, socket: &StreamSocket, buffer: &mut [u8]) -> io::Result<usize> {
         socket.read(buffer)
@@ -91,6 +96,8 @@ pub(super) struct Layered {
     pub(super) is_writable: bool,
     ours: Ours,
     theirs: Theirs,
+    /// The last read has left nothing to be read, neither here nor in the socket: an event will tell of more.
+    is_drained: bool,
 }
 
 /// What this side has said of its end.
@@ -122,6 +129,7 @@ impl Layered {
             is_writable: false,
             ours: Ours::Open,
             theirs: Theirs::Open,
+            is_drained: false,
         }
     }
 
@@ -154,12 +162,22 @@ impl Layered {
         if self.pending.is_empty() { self.layer.is_open() } else { self.is_writable }
     }
 
-    /// Reads from the socket until something plain comes of it, and answers what has to be answered.
-    pub(super) fn read(&mut self, socket: &StreamSocket, buffer: &mut [u8]) -> io::Result<usize> {
+    /// Reads from the socket until something plain comes of it, and answers what has to be answered. If `believes`,
+    /// a short read of the socket has taken all there was.
+    pub(super) fn read(
+        &mut self,
+        socket: &StreamSocket,
+        buffer: &mut [u8],
+        believes: bool,
+    ) -> io::Result<usize> {
         let was_open = self.layer.is_open();
+        let believes = believes && self.layer.believes_short_reads();
+        let mut was_short = false;
+        self.is_drained = false;
         for _ in 0..FRUITLESS {
             let plain = self.take_plain(buffer);
             if plain > 0 {
+                self.is_drained = was_short && !self.holds_something();
                 return Ok(plain);
             }
             if !was_open && self.layer.is_open() {
@@ -169,6 +187,10 @@ impl Layered {
             if self.layer.has_ended() && self.theirs == Theirs::Open {
                 self.theirs = Theirs::Told;
                 return Ok(0);
+            }
+            if was_short {
+                self.layer.rest();
+                return Err(io::ErrorKind::WouldBlock.into());
             }
             let length = match self.layer.read_socket(socket, buffer) {
                 Ok(length) => length,
@@ -182,6 +204,7 @@ impl Layered {
             if length == 0 {
                 return self.socket_ended();
             }
+            was_short = believes && length < buffer.len();
             if self.theirs == Theirs::Told {
                 // Behind its goodbye there is nothing to be heard.
                 continue;
@@ -189,6 +212,20 @@ impl Layered {
             self.feed(socket, &buffer[..length])?;
         }
         Err(io::ErrorKind::Interrupted.into())
+    }
+
+    /// Whether the last read has left nothing to be read: an event will tell of more. It gives back what a large
+    /// record has left behind.
+    pub(super) fn is_drained(&mut self) -> bool {
+        if self.is_drained {
+            self.layer.rest();
+        }
+        self.is_drained
+    }
+
+    /// Whether there is something to be read that has come already: plain bytes, or the peer's goodbye.
+    fn holds_something(&self) -> bool {
+        !self.plain.is_empty() || (self.layer.has_ended() && self.theirs == Theirs::Open)
     }
 
     /// Takes in bytes that have been read, and answers what has to be answered.
