@@ -187,8 +187,8 @@ impl<'e, 't, App: 'static> Exchange<'e, 't, App> {
     /// Runs blocking `work` on the loop's pool of threads, and `done` with its result on this exchange; not
     /// at all if it is over by then. A [shutdown](Registry::shutdown) waits for it.
     ///
-    /// What goes wrong with the pool is answered here, as a method that is
-    /// [offloaded](crate::rpc::Service::offloaded) does: 503 if too much other work waits
+    /// What goes wrong with the pool is answered here, as
+    /// `rpc::Service::offloaded` has it for calls: 503 if too much other work waits
     /// ([`Limits::offloads`](reactor::Limits::offloads)), 500 if the work panics. An answer that has begun is cut
     /// off then, so that nobody takes it for whole.
     ///
