@@ -63,3 +63,6 @@ struct WebSocket;
 
 #[doc = include_str!("../../docs/rpc.md")]
 struct Calls;
+
+#[doc = include_str!("../../docs/nats.md")]
+struct Messages;

@@ -139,6 +139,25 @@ fn a_user_is_let_in_by_the_address_or_by_the_environment() {
 }
 
 #[test]
+fn a_user_is_let_in_by_a_key() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = |name: &str| directory.path().join(name).display().to_string();
+    // Of the documentation of NATS.
+    let public = "UDXU4RCSJNZOIQHZNWXHXORDPRTGNJAHAHFRGZNEEJCPQTT2M7NLCNF4";
+    let seed = "SUACSSL3UAHUDXKFSNVUZRF5UHPMWZ6BFDTJ7M6USDXIEDNPPQYYYCU3VY";
+    let config = format!("authorization {{ users: [ {{ nkey: {public} }} ] }}");
+    std::fs::write(path("keys.conf"), config).expect("it can be written");
+    std::fs::write(path("seed"), format!("# a comment\n{seed}\n")).expect("it can be written");
+    std::fs::write(path("none"), "nothing").expect("it can be written");
+    let Some(server) = server(&["-c", &path("keys.conf")]) else { return };
+    assert_eq!(server.nats(&["pub", "a", "x", "--nkey", &path("seed")], b"").code, Some(0));
+    let ended = server.nats(&["pub", "a", "x"], b"");
+    assert!(ended.code == Some(1) && ended.errors.contains("does not let"), "{ended:?}");
+    let ended = server.nats(&["pub", "a", "x", "--nkey", &path("none")], b"");
+    assert!(ended.code == Some(1) && ended.errors.contains("no seed of a user's key"), "{ended:?}");
+}
+
+#[test]
 fn a_server_that_wants_tls_is_spoken_to_in_tls_and_in_nothing_else() {
     let directory = tempfile::tempdir().expect("a directory");
     let made =

@@ -30,7 +30,8 @@
 //!
 //! - `chat`, `http`, `nats`, `rpc`, `torrent`, `transfer`, `websocket`: those protocols (default).
 //! - `rpc-web`: `rpc` by HTTP and by WebSocket, which are part of it (default).
-//! - `tls`: TLS for the clients of echo and chat. Servers have it from the options of their listeners
+//! - `nkeys`: users of `nats` who are known by a key (Ed25519).
+//! - `tls`: TLS for the clients of echo, chat and NATS. Servers have it from the options of their listeners
 //!   ([`ListenOptions`](reactor::ListenOptions)), whatever the protocol.
 //!
 //! # How a protocol is laid out
@@ -56,6 +57,7 @@
 #![cfg_attr(
     not(all(
         feature = "chat",
+        feature = "nats",
         feature = "rpc-web",
         feature = "tls",
         feature = "torrent",

@@ -8,6 +8,9 @@ mod reactor;
 mod tungstenite;
 
 use std::fmt;
+use std::fs::File;
+use std::io::Write;
+use std::time::{Duration, SystemTime};
 
 use clap::ValueEnum;
 use tempfile::TempDir;
@@ -142,6 +145,9 @@ pub fn serve(web: Web, place: Place) -> Result {
 /// Writes the file that is served.
 fn write_file() -> Result<TempDir> {
     let directory = TempDir::new()?;
-    std::fs::write(directory.path().join("file"), [b'x'; FILE])?;
+    let mut file = File::create(directory.path().join("file"))?;
+    file.write_all(&[b'x'; FILE])?;
+    // As most files are: not one that may be written at this moment.
+    file.set_modified(SystemTime::now() - Duration::from_secs(3_600))?;
     Ok(directory)
 }

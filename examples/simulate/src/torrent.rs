@@ -1,5 +1,6 @@
 //! BitTorrent under the whole swarm: a seed, leechers that know some of each other, and perhaps one that lies, one that
-//! says nothing, one that came with the hash only, and one that comes late.
+//! says nothing, one that came with the hash only, and one that comes late; each with a mind of its own about encryption, or
+//! all want it.
 //!
 //! ```text
 //!   seed ──▶ leecher ◀──▶ leecher      liar: what it sends is wrong
@@ -24,6 +25,7 @@ use protocols::torrent::disk::DiskError;
 use protocols::torrent::machine::{Bitfield, Torrent};
 use protocols::torrent::peer::{Event, Host as Sharer, Options, Shared, Store, Swarm, Swarms};
 use protocols::torrent::wire::message::Block;
+use protocols::torrent::wire::mse::Encryption;
 use protocols::torrent::wire::{Info, bencode};
 use protocols::torrent::{InfoHash, MetainfoLimits, PeerId};
 use reactor::sim::{Host, Network, Outcome};
@@ -104,6 +106,8 @@ struct Cast {
     magnet: bool,
     /// The seed leaves when the others have all of it among them.
     leaves: bool,
+    /// All want everything enciphered; else each has its own mind.
+    secret: bool,
     /// Leechers trust after a crash what was not on the disk yet: a planted bug.
     trusts: bool,
 }
@@ -112,8 +116,17 @@ impl Cast {
     fn draw(network: &mut Network) -> Self {
         let mut one_in = |many| network.choose(many) == many - 1;
         let (lies, mute, magnet) = (one_in(3), one_in(4), one_in(3));
-        let (leaves, trusts) = (!one_in(3), false);
-        Self { leechers: 1 + network.choose(MOST), lies, mute, magnet, leaves, trusts }
+        let (leaves, secret, trusts) = (!one_in(3), one_in(3), false);
+        Self { leechers: 1 + network.choose(MOST), lies, mute, magnet, leaves, secret, trusts }
+    }
+
+    fn encryption(self, id: u8) -> Encryption {
+        match id % 3 {
+            _ if self.secret => Encryption::Require,
+            0 => Encryption::Off,
+            1 => Encryption::Allow,
+            _ => Encryption::Prefer,
+        }
     }
 }
 
@@ -280,8 +293,9 @@ impl Stage {
             known.extend(network.address(mute, PORT).socket_addr());
         }
         let mut enter = |network: &mut Network, name: &str, id: u8, disk: &Arc<Disk>, magnet| {
+            let mind = cast.encryption(id);
             let host =
-                Site::enter(network, name, id, &content, disk, magnet, &known, &score, &liar);
+                Site::enter(network, name, id, &content, disk, magnet, mind, &known, &score, &liar);
             known.extend(network.address(host, PORT).socket_addr());
             host
         };
@@ -368,6 +382,7 @@ impl Site {
         content: &Rc<Content>,
         disk: &Arc<Disk>,
         magnet: bool,
+        encryption: Encryption,
         known: &[SocketAddr],
         score: &Score,
         liar: &Rc<RefCell<Option<SocketAddr>>>,
@@ -380,7 +395,8 @@ impl Site {
             let mut bytes = [0; 12];
             bytes[..8].copy_from_slice(&Draws::default().draw(registry).to_be_bytes());
             bytes[11] = id;
-            let mut swarms = Swarms::new(PeerId::new(bytes), Options::default());
+            let options = Options { encryption, ..Options::default() };
+            let mut swarms = Swarms::new(PeerId::new(bytes), options);
             let everywhere = Address::Ip(([0, 0, 0, 0], PORT).into());
             swarms.listen(registry, everywhere, &ListenOptions::default())?;
             let hash = info.hash();

@@ -1,5 +1,6 @@
 # Shares a torrent with libtorrent: TORRENT|MAGNET FOLDER PORT [PEER]. It prints where it listens, until it is killed.
-# The variable ENCRYPTION is a policy and a level. Without it connections are plain.
+# The variable ENCRYPTION is a policy and a level. Without it connections are plain. With LAN it looks on the network, with
+# DHT it is a node that knows this one, or none if that is empty.
 import os
 import sys
 import time
@@ -10,8 +11,13 @@ torrent, folder, port = sys.argv[1:4]
 policy, level = os.environ.get("ENCRYPTION", "disabled pe_both").split()
 session = libtorrent.session({
     "listen_interfaces": "127.0.0.1:" + port,
-    "enable_dht": False,
-    "enable_lsd": False,
+    "enable_dht": "DHT" in os.environ,
+    "dht_bootstrap_nodes": os.environ.get("DHT", ""),
+    # All nodes of the tests have one address.
+    "dht_restrict_routing_ips": False,
+    "dht_restrict_search_ips": False,
+    "dht_ignore_dark_internet": False,
+    "enable_lsd": "LAN" in os.environ,
     "enable_upnp": False,
     "enable_natpmp": False,
     "allow_multiple_connections_per_ip": True,

@@ -113,6 +113,55 @@ fn our_web_server_has_it_where_no_peer_is() {
 }
 
 #[test]
+fn ours_find_each_other_on_the_network_and_libtorrent_finds_them() {
+    let (here, file, link) = made(&[]);
+    let (_seed, _) = seed(&file, &here, &["--lan"]);
+    for torrent in [&file, &link] {
+        let (code, there) = get(torrent, &["--lan"]);
+        assert_eq!(code, Some(0));
+        assert!(are_same(&here, &there));
+    }
+    let Some(python) = libtorrent() else { return };
+    let there = tempfile::tempdir().expect("a folder");
+    let words = ["-c", LIBTORRENT, &file, &text(&there), "0"];
+    let _theirs = Program::start_with(python, &words, &[("LAN", "")]);
+    wait_for(&here, &there);
+}
+
+#[test]
+fn who_knows_one_node_of_the_dht_finds_a_seed_by_its_link() {
+    let (here, file, link) = made(&[]);
+    let (_seed, node) = seed(&file, &here, &["--dht"]);
+    let (code, there) = get(&link, &["--dht-node", &node]);
+    assert_eq!(code, Some(0));
+    assert!(are_same(&here, &there));
+    let (code, there) = get(&link, &["--dht-node", &node, "--dht-read-only"]);
+    assert_eq!(code, Some(0));
+    assert!(are_same(&here, &there));
+    let ended = run(TORRENT, &["get", &link, "--dht-node", "nowhere"], b"");
+    assert_eq!(ended.code, Some(2), "{ended:?}");
+}
+
+/// Its node is asked by ours, and knows what ours has told it; and the other way around.
+#[test]
+fn nodes_of_libtorrent_and_ours_find_each_other_and_the_seed() {
+    let Some(python) = libtorrent() else { return };
+    let (here, file, link) = made(&[]);
+    let words = ["-c", LIBTORRENT, &file, &text(&here), "0"];
+    let theirs = Program::start_with(python, &words, &[("DHT", "")]);
+    let node = format!("127.0.0.1:{}", theirs.line());
+    let (code, there) = get(&link, &["--dht-node", &node]);
+    assert_eq!(code, Some(0));
+    assert!(are_same(&here, &there));
+    drop(theirs);
+    let (_seed, node) = seed(&file, &here, &["--dht"]);
+    let there = tempfile::tempdir().expect("a folder");
+    let words = ["-c", LIBTORRENT, &link, &text(&there), "0"];
+    let _theirs = Program::start_with(python, &words, &[("DHT", &*node)]);
+    wait_for(&here, &there);
+}
+
+#[test]
 fn one_file_of_several_is_got_alone() {
     let (here, file, _) = made(&[]);
     let (_seed, address) = seed(&file, &here, &[]);
@@ -235,11 +284,17 @@ fn what_is_not_complete_ends_with_another_code() {
 
 /// Another program fetches from ours, which connects to it.
 fn is_fetched_from_ours(program: &str, words: &[&str], port: &str, there: &TempDir) {
+    is_fetched_from(program, words, port, there, &[]);
+}
+
+/// The same, and what ours is told besides.
+fn is_fetched_from(program: &str, words: &[&str], port: &str, there: &TempDir, ours: &[&str]) {
     // Some will not have a torrent without a tracker.
     let (here, file, _) = made(&["--tracker", "http://127.0.0.1:9/announce"]);
     let variables = [("HOME", &*text(there)), ("TERM", "xterm"), ("TORRENT", &*file)];
     let _theirs = Program::start_with(program, &[words, &[&file]].concat(), &variables);
-    let (_seed, _) = seed(&file, &here, &["--peer", &format!("127.0.0.1:{port}")]);
+    let at = format!("127.0.0.1:{port}");
+    let (_seed, _) = seed(&file, &here, &[&["--peer", &at], ours].concat());
     wait_for(&here, there);
 }
 
@@ -352,6 +407,101 @@ fn rtorrent_that_wants_everything_enciphered_fetches_from_ours() {
 fn rtorrent_seeds_to_ours() {
     let Some(_) = outside::program("rtorrent") else { return };
     is_seeded_to_ours("sh", |folder, port| rtorrent(folder, port, "none"));
+}
+
+/// It asks nobody but those that are named.
+fn qbittorrent(folder: &str, port: &str) -> Vec<String> {
+    let profile = format!("{folder}/.profile-{port}");
+    let config = format!("{profile}/qBittorrent/config");
+    fs::create_dir_all(&config).expect("a folder");
+    let session = [
+        &*format!("Port={port}"),
+        &*format!("DefaultSavePath={folder}"),
+        "InterfaceAddress=127.0.0.1",
+        "BTProtocol=TCP",
+        "DHTEnabled=false",
+        "LSDEnabled=false",
+        "PeXEnabled=false",
+    ];
+    let session = session.map(|it| format!("Session\\{it}\n")).concat();
+    let settings = format!(
+        "[LegalNotice]\nAccepted=true\n[BitTorrent]\n{session}[Preferences]\nWebUI\\Enabled=false\n"
+    );
+    fs::write(format!("{config}/qBittorrent.conf"), settings).expect("a file");
+    vec![format!("--profile={profile}")]
+}
+
+/// One after the other: a user has one of it at a time, and a second only tells the first what it was started for.
+#[test]
+fn qbittorrent_fetches_from_ours_and_seeds_to_it() {
+    let Some(program) = outside::program("qbittorrent-nox") else { return };
+    let (port, there) = (free_port(), tempfile::tempdir().expect("a folder"));
+    let words = qbittorrent(&text(&there), &port);
+    is_fetched_from_ours(program, &[&words[0]], &port, &there);
+    is_seeded_to_ours(program, qbittorrent);
+}
+
+/// Its ways are those of 2008: BEP 3 and nothing else. Who comes from its own address is itself to it, so ours has
+/// another one, as only Linux gives it without being asked.
+#[cfg(target_os = "linux")]
+fn ctorrent(folder: &str, port: &str) -> Vec<String> {
+    let (data, bits) = (format!("{folder}/data"), format!("{folder}/.bits-{port}"));
+    ["-i", "127.0.0.1", "-p", port, "-s", &data, "-b", &bits].map(str::to_owned).to_vec()
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn ctorrent_fetches_from_ours_and_seeds_to_it() {
+    let Some(program) = outside::program("ctorrent") else { return };
+    let (port, there) = (free_port(), tempfile::tempdir().expect("a folder"));
+    let words = ctorrent(&text(&there), &port);
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    is_fetched_from(program, &words, &port, &there, &["--listen", "127.0.0.2:0"]);
+    let (here, file, _) = made(&["--tracker", "http://127.0.0.1:9/announce"]);
+    let port = free_port();
+    let words = [ctorrent(&text(&here), &port), vec![file.clone()]].concat();
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    let _theirs = Program::start(program, &words);
+    let at = format!("127.0.0.1:{port}");
+    let (code, there) = get(&file, &["--listen", "127.0.0.2:0", "--peer", &at]);
+    assert_eq!(code, Some(0));
+    assert!(are_same(&here, &there));
+}
+
+/// Debian's takes only torrents that it was told of.
+#[test]
+fn opentracker_brings_a_seed_and_a_leecher_together() {
+    let Some(program) = outside::program("opentracker") else { return };
+    for scheme in ["http", "udp"] {
+        let (port, place) = (free_port(), tempfile::tempdir().expect("a folder"));
+        let url = format!("{scheme}://127.0.0.1:{port}/announce");
+        let (here, file, link) = made(&["--tracker", &url]);
+        let hash = link.split(['&', ':']).nth(3).expect("a hash");
+        fs::write(place.path().join("known"), format!("{hash}\n")).expect("a file");
+        open_to_all(&place);
+        let words =
+            ["-i", "127.0.0.1", "-p", &port, "-P", &port, "-d", &text(&place), "-w", "known"];
+        let _tracker = Program::start(program, &words);
+        let deadline = Instant::now() + PATIENCE;
+        while TcpStream::connect(format!("127.0.0.1:{port}")).is_err() {
+            assert!(Instant::now() < deadline, "it does not listen");
+        }
+        let (_seed, _) = seed(&file, &here, &[]);
+        // It has heard of the seed, and then of the leecher.
+        while !run(TORRENT, &["show", &file, "--ask"], b"").text().contains("1 have it") {
+            assert!(Instant::now() < deadline, "it does not list the seed");
+        }
+        let (code, there) = get(&file, &[]);
+        assert_eq!(code, Some(0), "{url}");
+        assert!(are_same(&here, &there));
+    }
+}
+
+/// It lays its rights down, and reads the list then.
+fn open_to_all(folder: &TempDir) {
+    use std::os::unix::fs::PermissionsExt as _;
+    let all = fs::Permissions::from_mode(0o755);
+    fs::set_permissions(folder.path(), all).expect("it is ours");
 }
 
 /// libtorrent has no program of its own: Python lends it one.

@@ -127,7 +127,9 @@ fn users_come_and_go_over_the_control_socket_and_nobody_is_dropped() {
         assert_eq!(ended.code, Some(0), "{ended:?}");
         ended.text()
     };
-    let order = |word: &str| run_with(TRANSFER, &["control", &control, word], b"", &[]);
+    let orders =
+        |words: &[&str]| run_with(TRANSFER, &[&["control", &control], words].concat(), b"", &[]);
+    let order = |word: &str| orders(&[word]);
     change(&["add", "ann"]);
     let scene = Scene::with(&["--users", &file, "--control", &control]);
     let mut ann = Client::logs_in(&scene.ftp, "ann", "230");
@@ -139,6 +141,11 @@ fn users_come_and_go_over_the_control_socket_and_nobody_is_dropped() {
     assert_eq!(order("users").text(), "bob");
     Client::logs_in(&scene.ftp, "ann", "530");
     ann.asks("NOOP", "200");
+    assert_eq!(order("sessions").text(), "ann");
+    assert_eq!(orders(&["kick", "ann"]).text(), "ended sessions of ann: 1");
+    ann.hears("421");
+    let nobody = orders(&["kick", "eve"]);
+    assert_eq!((nobody.code, &*nobody.errors), (Some(1), "transfer: eve is not logged in"));
     assert!(order("statistics").text().starts_with("ftp: "), "{:?}", order("statistics"));
     assert!(order("snapshot").text().contains("timers"), "{:?}", order("snapshot"));
 

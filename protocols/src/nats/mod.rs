@@ -26,6 +26,8 @@ pub use client::{
     Auth, Client, ClientOptions, ConnectionError, Event, FlushError, Message, NoServer,
     PublishError, RequestError, ServerAddr, Statistics, SubscribeError, Subscription, WhenAway,
 };
+#[cfg(feature = "nkeys")]
+pub use client::{Nkey, NoNkey};
 pub use limits::Limits;
 pub use wire::subject::InvalidSubject;
 pub use wire::{Denied, HeaderMap, Headers, InvalidHeader, ServerError, ServerInfo, Status};

@@ -1,5 +1,7 @@
 //! What there is to know of a file or a directory.
 
+#[cfg(unix)]
+use std::time::Duration;
 use std::time::SystemTime;
 
 use cap_fs_ext::MetadataExt;
@@ -20,6 +22,9 @@ pub struct Entry {
     pub links: u64,
     /// What tells it from all others: device and number.
     pub id: (u64, u64),
+    /// When anything about it changed last, these fields and its bytes; nobody can set it back. `None` where the
+    /// system does not know (Windows).
+    pub changed: Option<SystemTime>,
 }
 
 /// What something in a tree is.
@@ -51,6 +56,55 @@ impl Entry {
             mode: mode(metadata, kind),
             links: metadata.nlink(),
             id: (metadata.dev(), metadata.ino()),
+            changed: changed(metadata),
+        }
+    }
+}
+
+#[cfg(unix)]
+fn changed(metadata: &Metadata) -> Option<SystemTime> {
+    use cap_std::fs::MetadataExt;
+    time(metadata.ctime(), metadata.ctime_nsec())
+}
+
+#[cfg(not(unix))]
+fn changed(_: &Metadata) -> Option<SystemTime> {
+    None
+}
+
+/// An instant as Unix has it: so many seconds since 1970, or before, and nanoseconds on top.
+#[cfg(unix)]
+pub(super) fn time(seconds: i64, nanoseconds: i64) -> Option<SystemTime> {
+    let (whole, rest) = (Duration::from_secs(seconds.unsigned_abs()), nanoseconds.try_into().ok()?);
+    let second = match seconds {
+        0.. => SystemTime::UNIX_EPOCH.checked_add(whole),
+        _ => SystemTime::UNIX_EPOCH.checked_sub(whole),
+    };
+    second?.checked_add(Duration::from_nanos(rest))
+}
+
+#[cfg(target_os = "linux")]
+impl Entry {
+    /// Of what statx(2) says; the same as [`new`](Self::new) makes of it.
+    pub(super) fn of_statx(stat: &rustix::fs::Statx) -> Self {
+        use rustix::fs::{FileType, makedev};
+
+        let mode = u32::from(stat.stx_mode);
+        let kind = match FileType::from_raw_mode(mode) {
+            FileType::RegularFile => Kind::File,
+            FileType::Directory => Kind::Directory,
+            FileType::Symlink => Kind::Link,
+            _ => Kind::Other,
+        };
+        let (modified, changed) = (&stat.stx_mtime, &stat.stx_ctime);
+        Self {
+            kind,
+            size: if kind == Kind::File { stat.stx_size } else { 0 },
+            modified: time(modified.tv_sec, modified.tv_nsec.into()),
+            mode: mode & 0o777,
+            links: stat.stx_nlink.into(),
+            id: (makedev(stat.stx_dev_major, stat.stx_dev_minor), stat.stx_ino),
+            changed: time(changed.tv_sec, changed.tv_nsec.into()),
         }
     }
 }

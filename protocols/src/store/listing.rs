@@ -40,7 +40,7 @@ impl Store {
             names.push(name);
         }
         names.sort_unstable();
-        Ok(Listing { root: Arc::clone(&self.root), path, names })
+        Ok(Listing { root: Arc::clone(&self.root), path: path.into_owned(), names })
     }
 
     /// Bytes in all files of the tree, kept uploads included: what a [`Quota`](super::Quota) begins with.

@@ -26,8 +26,9 @@
 //!
 //! All of it may block, for as long as a disk takes: it belongs into
 //! [`offload`](reactor::Registry::offload), except for [`Upload::write`], which copies to the system's
-//! cache, and [`Store::read_ready`], which opens what is there.
+//! cache, and for [`Store::read_ready`] and [`Store::entry_again`], which ask for what is in memory.
 
+use std::borrow::Cow;
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -315,7 +316,8 @@ impl Store {
     fn place_for(&self, path: &VirtualPath) -> Result<(Dir, PathBuf), StoreError> {
         self.check_writable()?;
         let name = path.name().ok_or(StoreError::Denied)?;
-        let parent = sayable(&path.parent())?;
+        let parent = path.parent();
+        let parent = sayable(&parent)?;
         if is_hidden(name) {
             return Err(StoreError::Denied);
         }
@@ -350,7 +352,7 @@ fn plain_file(file: cap_std::fs::File) -> Result<(File, Entry), StoreError> {
 }
 
 /// A path that does not name what is hidden.
-fn sayable(path: &VirtualPath) -> Result<PathBuf, StoreError> {
+fn sayable(path: &VirtualPath) -> Result<Cow<'_, Path>, StoreError> {
     if path.names().any(is_hidden) {
         return Err(StoreError::NotFound);
     }

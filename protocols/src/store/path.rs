@@ -1,7 +1,8 @@
 //! Where something is in a tree, as those who use it say it: `/a/b`.
 
+use std::borrow::Cow;
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
@@ -54,7 +55,9 @@ impl VirtualPath {
     ///
     /// See [`InvalidPath`].
     pub fn join(&self, path: &[u8]) -> Result<Self, InvalidPath> {
-        let mut joined = if path.starts_with(b"/") { Self::root() } else { self.clone() };
+        let from = if path.starts_with(b"/") { b"/" } else { self.as_bytes() };
+        let mut joined = Self(Vec::with_capacity(from.len() + 1 + path.len().min(LONGEST)));
+        joined.0.extend_from_slice(from);
         for part in path.split(|&byte| byte == b'/') {
             match part {
                 b"" | b"." => {}
@@ -96,11 +99,21 @@ impl VirtualPath {
     }
 
     /// As the system says it, from the directory that is the root.
-    pub(super) fn beneath_root(&self) -> Result<PathBuf, InvalidPath> {
+    #[cfg(unix)]
+    pub(super) fn beneath_root(&self) -> Result<Cow<'_, Path>, InvalidPath> {
+        use std::ffi::OsStr;
+        use std::os::unix::ffi::OsStrExt;
+        let beneath = self.0.strip_prefix(b"/").filter(|path| !path.is_empty());
+        Ok(Path::new(OsStr::from_bytes(beneath.unwrap_or(b"."))).into())
+    }
+
+    /// As the system says it, from the directory that is the root.
+    #[cfg(not(unix))]
+    pub(super) fn beneath_root(&self) -> Result<Cow<'_, Path>, InvalidPath> {
         if self.is_root() {
-            return Ok(PathBuf::from("."));
+            return Ok(Path::new(".").into());
         }
-        self.names().map(system_name).collect()
+        self.names().map(system_name).collect::<Result<PathBuf, _>>().map(Cow::from)
     }
 
     fn push(&mut self, name: &[u8]) -> Result<(), InvalidPath> {

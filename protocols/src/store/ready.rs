@@ -7,6 +7,8 @@
 //!
 //! The system looks a path up by the same rules as for [`Store::read`], and says so where it would have to wait
 //! for the disk. Nothing is kept here, so nothing can be out of date.
+//!
+//! [`Store::entry_again`] is for who has kept something: whether it is out of date.
 
 use std::fs::File;
 
@@ -37,6 +39,36 @@ impl Store {
             Ok(path) => self.open_ready(&path),
             Err(error) => Some(Err(error)),
         }
+    }
+
+    /// What a path leads to now, in one system call: for who has opened it, keeps what was in it, and asks whether it
+    /// is still the same. It is, if the answer is equal to the [`Entry`] that was told then, and that had not
+    /// [changed](Entry::changed) just before. `Some(None)` if nothing is there; `None` where it is not known, and
+    /// everywhere but on Linux.
+    ///
+    /// Links are followed wherever they lead, and nothing is opened: so an answer says whether something is the same,
+    /// and not that it may be read. It waits for the disk where the path has not been looked at for a while, and
+    /// [`read_ready`](Self::read_ready) is to be asked before.
+    #[must_use]
+    pub fn entry_again(&self, path: &VirtualPath) -> Option<Option<Entry>> {
+        self.glance(&super::sayable(path).ok()?)
+    }
+
+    #[cfg(target_os = "linux")]
+    fn glance(&self, path: &std::path::Path) -> Option<Option<Entry>> {
+        use rustix::fs::{AtFlags, StatxFlags, statx};
+        use rustix::io::Errno;
+
+        match statx(&*self.root, path, AtFlags::NO_AUTOMOUNT, StatxFlags::BASIC_STATS) {
+            Ok(stat) => Some(Some(Entry::of_statx(&stat))),
+            Err(Errno::NOENT) => Some(None),
+            Err(_) => None,
+        }
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    fn glance(&self, _: &std::path::Path) -> Option<Option<Entry>> {
+        None
     }
 
     #[cfg(target_os = "linux")]

@@ -16,9 +16,11 @@
 //! | [`disk`] | pieces and blocks, and the files they are in |
 //! | [`peer`] | connections to peers, on the loop |
 //! | [`tracker`] | who else shares a torrent |
+//! | [`dht`] | the same, where there is no tracker |
 //! | `limits` | every bound, its default, and the reason for it |
 
 mod create;
+pub mod dht;
 pub mod disk;
 mod inward;
 mod limits;

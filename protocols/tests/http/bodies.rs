@@ -36,6 +36,30 @@ fn pipelined_requests_are_answered_in_order_however_late_each_is() {
 }
 
 #[test]
+fn an_answer_says_how_long_it_took_where_that_is_wanted() {
+    let late = || {
+        Site::new(|_, exchange, ()| {
+            let id = exchange.id();
+            let answer = move |registry: &mut reactor::Registry<()>, (): &mut ()| {
+                let told = with(registry, id, |exchange, ()| {
+                    exchange.answer(StatusCode::OK).text("late");
+                });
+                assert!(told.is_ok(), "the client waits");
+            };
+            let set = exchange.registry().after(Duration::from_millis(20), answer);
+            assert!(set.is_ok(), "there are timers");
+        })
+    };
+    let request = "GET / HTTP/1.1\r\nHost: h\r\n\r\n";
+    assert!(!Stage::serve(late).ask(request).contains("Server-Timing"));
+    let settings = Settings { server_timing: true, ..Settings::default() };
+    let head = Stage::serve(move || late().with_settings(settings)).ask(request);
+    let took = head.split("\r\nServer-Timing: total;dur=").nth(1).and_then(|it| it.lines().next());
+    let took: f64 = took.and_then(|it| it.parse().ok()).expect("a number");
+    assert!((20.0..30_000.0).contains(&took), "{head}");
+}
+
+#[test]
 fn a_hundred_requests_in_one_segment_have_a_hundred_answers() {
     let stage = Stage::serve(echo);
     let requests = "GET /x HTTP/1.1\r\nHost: h\r\n\r\n".repeat(5_000);

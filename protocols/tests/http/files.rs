@@ -2,12 +2,15 @@
 
 use std::fs::{self, File};
 use std::path::Path;
-use std::time::{Duration, UNIX_EPOCH};
+use std::time::{Duration, Instant, UNIX_EPOCH};
 
+use http::StatusCode;
 use protocols::http::InflateLimits;
 use protocols::http::server::{Files, FilesOptions, Router, Site};
 use protocols::http::wire::Gunzip;
 use protocols::store::{Access, Store, VirtualPath};
+#[cfg(target_os = "linux")]
+use protocols::store::{Ready, bytes_ready};
 use tempfile::TempDir;
 
 use crate::stage::{Stage, statuses};
@@ -45,7 +48,10 @@ fn serve(root: &Path, options: FilesOptions) -> Stage {
         let store = Store::open(root, Access::ReadOnly).expect("it is there");
         let files = Files::with_options(store, options);
         let mut router = Router::new();
-        let mounted = files.clone();
+        let (mounted, counted) = (files.clone(), files.clone());
+        router.route("GET", "/how-many-are-kept", move |_, exchange, ()| {
+            exchange.answer(StatusCode::OK).text(&counted.kept().to_string());
+        });
         router.route("", "/mounted/{*}", move |request, exchange, ()| {
             mounted.serve(request.rest(), request, exchange);
         });
@@ -228,6 +234,134 @@ fn texts_are_compressed_for_who_takes_it_and_parts_are_not() {
     let packed = ask(&stage, "HEAD", "/list/", takes);
     assert_eq!(packed.field("Content-Encoding"), Some("gzip"));
     assert_ne!(packed.field("ETag"), page.field("ETag"));
+}
+
+/// Asks for files until so many answers are kept: not before their times are old enough to tell of a change.
+#[cfg(target_os = "linux")]
+fn keep(stage: &Stage, paths: &[&str], fields: &str) {
+    let deadline = Instant::now() + Duration::from_secs(60);
+    loop {
+        for path in paths {
+            ask(stage, "GET", path, fields);
+        }
+        let kept = ask(stage, "GET", "/how-many-are-kept", "").body;
+        if kept.parse::<usize>().expect("a number") >= paths.len() {
+            return;
+        }
+        assert!(Instant::now() < deadline, "{kept} are kept");
+    }
+}
+
+/// File systems that are memory as a whole do not tell what is in it.
+#[cfg(target_os = "linux")]
+fn keeps(tree: &TempDir) -> bool {
+    let store = Store::open(tree.path(), Access::ReadOnly).expect("it is there");
+    let path = VirtualPath::root().join(b"ten.txt").expect("a path");
+    let (file, _) = store.read(&path).expect("it is there");
+    !matches!(bytes_ready(&file, 1), Some(Ready::Unknown))
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn what_is_kept_is_what_is_there() {
+    const BROTLI: &str = "Accept-Encoding: br\r\n";
+    let tree = tree();
+    if !keeps(&tree) {
+        return crate::outside::left_out("this file system is one of memory");
+    }
+    let place = |name: &str| tree.path().join(name);
+    let write = |name: &str, text: &str| {
+        fs::write(place(name), text).expect("it is written");
+        let file = File::options().write(true).open(place(name)).expect("it is there");
+        file.set_modified(UNIX_EPOCH + Duration::from_secs(784_111_777)).expect("it is ours");
+    };
+    let names = ["same", "written", "replaced", "beside", "removed", "linked", "dir/index.html"];
+    names.iter().for_each(|name| write(name, "before"));
+    fs::write(place("outside"), "secret").expect("it is written");
+    let root = place("dir");
+    fs::rename(place("linked"), root.join("linked")).expect("it moves");
+    fs::rename(place("dir"), place("root")).expect("it moves");
+    for name in ["same", "written", "replaced", "beside", "removed"] {
+        fs::rename(place(name), place("root").join(name)).expect("it moves");
+    }
+    let stage = serve(&place("root"), FilesOptions::default());
+    let paths = ["/same", "/written", "/replaced", "/beside", "/removed", "/linked", "/"];
+    keep(&stage, &paths, BROTLI);
+    write("root/written", "behind");
+    write("new", "behind");
+    fs::rename(place("new"), place("root/replaced")).expect("it moves");
+    write("root/beside.br", "brotli");
+    fs::remove_file(place("root/removed")).expect("it is removed");
+    fs::remove_file(place("root/linked")).expect("it is removed");
+    std::os::unix::fs::symlink("../outside", place("root/linked")).expect("it is linked");
+    write("root/index.html", "behind");
+    for (path, expected) in [
+        ("/same", (200, "before")),
+        ("/written", (200, "behind")),
+        ("/replaced", (200, "behind")),
+        ("/beside", (200, "brotli")),
+        ("/removed", (404, "Nothing is here.\n")),
+        ("/linked", (404, "Nothing is here.\n")),
+        ("/", (200, "behind")),
+    ] {
+        let answer = ask(&stage, "GET", path, BROTLI);
+        assert_eq!((answer.status, answer.body.as_str()), expected, "{path}");
+    }
+    // Whatever is asked of it, the same is answered as where nothing is kept.
+    let none = serve(&place("root"), FilesOptions { memory: 0, ..FilesOptions::default() });
+    let tag = ask(&stage, "GET", "/same", "").field("ETag").expect("it has one").to_owned();
+    for (method, fields) in [
+        ("HEAD", String::new()),
+        ("GET", BROTLI.to_owned()),
+        ("GET", format!("If-None-Match: {tag}\r\n")),
+        ("GET", format!("If-Match: W/{tag}\r\n")),
+        ("GET", "Range: bytes=2-3\r\n".to_owned()),
+        ("GET", "Range: bytes=9-\r\n".to_owned()),
+        ("GET", format!("Range: bytes=2-3\r\nIf-Range: {DATE}\r\n")),
+    ] {
+        let told = |stage| {
+            let answer = ask(stage, method, "/same", &fields);
+            let head = answer.head.lines().filter(|line| !line.starts_with("Date: "));
+            (head.map(str::to_owned).collect::<Vec<_>>(), answer.body)
+        };
+        assert_eq!(told(&stage), told(&none), "{method} {fields}");
+    }
+    assert_eq!(ask(&none, "GET", "/how-many-are-kept", "").body, "0");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn what_was_compressed_is_kept_and_no_more_than_there_is_memory_for() {
+    const GZIP: &str = "Accept-Encoding: gzip\r\n";
+    let tree = tree();
+    if !keeps(&tree) {
+        return crate::outside::left_out("this file system is one of memory");
+    }
+    let text = tree.path().join("long.txt");
+    fs::write(&text, "all work and no play\n".repeat(1_000)).expect("it is written");
+    let file = File::options().write(true).open(&text).expect("it is there");
+    file.set_modified(UNIX_EPOCH + Duration::from_secs(784_111_777)).expect("it is ours");
+    let names: Vec<_> = (0..40).map(|at| format!("/few-{at}")).collect();
+    for name in &names {
+        let path = tree.path().join(&name[1..]);
+        fs::write(&path, "few").expect("it is written");
+        let file = File::options().write(true).open(&path).expect("it is there");
+        file.set_modified(UNIX_EPOCH).expect("it is ours");
+    }
+    let options = FilesOptions { compress: true, memory: 16_000, ..FilesOptions::default() };
+    let stage = serve(tree.path(), options);
+    keep(&stage, &["/long.txt"], GZIP);
+    let head = ask(&stage, "HEAD", "/long.txt", GZIP);
+    assert_eq!((head.status, head.field("Content-Encoding")), (200, Some("gzip")));
+    let part = ask(&stage, "GET", "/long.txt", &format!("{GZIP}Range: bytes=4-7\r\n"));
+    assert_eq!((part.status, part.body.as_str()), (206, "work"));
+    keep(&stage, &["/few-0", "/few-1"], "");
+    for name in &names {
+        assert_eq!(ask(&stage, "GET", name, "").body, "few");
+        let kept = ask(&stage, "GET", "/how-many-are-kept", "").body;
+        // Each takes more than a kilobyte.
+        assert!(kept.parse().is_ok_and(|kept: usize| kept <= 16), "{kept}");
+    }
 }
 
 #[test]

@@ -6,6 +6,9 @@ mod bodies;
 mod client;
 mod files;
 mod floods;
+#[cfg(target_os = "linux")]
+#[path = "../outside/mod.rs"]
+mod outside;
 mod proxy;
 mod simulated;
 mod smuggling;

@@ -1,14 +1,19 @@
 //! The reverse proxy, between real sockets: what passes, what does not, and backends that do not do as they should.
 
+use std::collections::BTreeSet;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::mpsc::{self, Receiver};
 use std::time::Duration;
 
 use http::StatusCode;
 use protocols::http::ProxyLimits;
-use protocols::http::client::{Client, ClientLimits, ClientOptions};
-use protocols::http::proxy::{Backend, Forwarded, Proxy, ProxyOptions};
+use protocols::http::client::{Client, ClientLimits, ClientOptions, Failure};
+use protocols::http::proxy::{
+    Backend, Checks, Forwarded, News, NotWatched, Proxy, ProxyOptions, Unwell,
+};
 use protocols::http::server::Site;
 use protocols::http::wire::Length;
 use reactor::{Input, Protocol, Transport};
@@ -596,6 +601,14 @@ fn a_backend_that_answers_no_to_an_upgrade_is_heard() {
     assert!(head.contains("Connection: Upgrade\r\nUpgrade: websocket\r\n"), "{head}");
     stream.write_all(b"HTTP/1.1 403 No\r\nContent-Length: 2\r\n\r\nno").expect("the proxy reads");
     assert_eq!(statuses(&peer.hear("no")), [403]);
+    // What a client has to change to is said by the one connection to the other.
+    peer.say("GET / HTTP/1.1\r\nHost: h\r\n\r\n");
+    hear(&mut stream, "\r\n\r\n");
+    let answer = "HTTP/1.1 426 Do\r\nConnection: upgrade\r\nUpgrade: h2c, websocket\r\n";
+    stream.write_all(format!("{answer}Content-Length: 2\r\n\r\nno").as_bytes()).expect("it reads");
+    let answer = peer.hear("no");
+    assert!(answer.contains("Upgrade: websocket\r\n"), "{answer}");
+    assert!(answer.contains("Connection: Upgrade\r\n") && !answer.contains("h2c"), "{answer}");
     // One that changes to what was not offered is not followed.
     peer.say("GET / HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n");
     hear(&mut stream, "\r\n\r\n");
@@ -633,4 +646,87 @@ fn a_body_that_is_too_long_is_refused_by_the_proxy() {
     assert_eq!(statuses(&peer.rest()), [413]);
     let (mut stream, _) = raw.asked();
     assert!(is_ended(&mut stream), "half a body is nobody's");
+}
+
+/// A backend that says who it is, and answers checks as it is told to.
+fn named(name: &'static str, health: &Arc<AtomicU16>) -> Stage {
+    let health = Arc::clone(health);
+    Stage::serve(move || {
+        Site::new(move |request, exchange, ()| {
+            let status = match request.path() {
+                "/below/health" => health.load(Ordering::Relaxed),
+                _ => 200,
+            };
+            let status = StatusCode::from_u16(status).expect("a status");
+            exchange.answer(status).text(name);
+        })
+    })
+}
+
+#[test]
+fn who_is_ill_by_its_checks_is_passed_over_until_it_is_well() {
+    let [first, second] = [200, 204].map(|status| Arc::new(AtomicU16::new(status)));
+    let backends = [named("first", &first), named("second", &second)];
+    let gone = nobody();
+    let mut urls: Vec<_> =
+        backends.iter().map(|it| format!("http://{}/below/", it.address)).collect();
+    urls.push(format!("http://{gone}"));
+    let (tell, told) = mpsc::channel();
+    let stage = Stage::serve(move || {
+        let client = Client::new(ClientOptions::default());
+        let backend = |url: &String| {
+            Backend::new(url.parse().expect("a url"), client.clone()).expect("a backend")
+        };
+        let proxy = Proxy::new(urls.iter().map(backend).collect(), ProxyOptions::default())
+            .with_log(move |url, news| {
+                // Nobody listens any more once the test is over.
+                let _ = tell.send((url.port(), news.clone()));
+            });
+        Site::new(move |request, exchange, ()| {
+            if request.path() != "/watch" {
+                return proxy.serve(request, exchange);
+            }
+            let checks = |path: &str| Checks {
+                path: path.to_owned(),
+                interval: Duration::from_millis(5),
+                timeout: PATIENCE,
+                fall: 2,
+                rise: 2,
+            };
+            let wrong = proxy.watch(exchange.registry(), checks("health"));
+            assert_eq!(wrong, Err(NotWatched::Path("health".to_owned())));
+            assert_eq!(proxy.watch(exchange.registry(), checks("/health")), Ok(()));
+            exchange.answer(StatusCode::NO_CONTENT).empty();
+        })
+    });
+    let mut peer = stage.connect();
+    peer.say("GET /watch HTTP/1.1\r\nHost: h\r\n\r\n");
+    peer.hear("\r\n\r\n");
+    let [port, other] = [0, 1].map(|at: usize| backends[at].address.port());
+    let hear = || told.recv_timeout(PATIENCE).expect("it is told");
+    match hear() {
+        (it, News::Ill(Unwell::Failed(Failure::Unreachable { .. }))) if it == gone.port() => {}
+        other => panic!("{other:?}"),
+    }
+    let mut who = || -> BTreeSet<String> {
+        let ask = |_| {
+            peer.say("GET / HTTP/1.1\r\nHost: h\r\n\r\n");
+            let head = peer.hear("\r\n\r\n");
+            let length = head.split("Content-Length: ").nth(1).and_then(|it| it.lines().next());
+            let length = length.and_then(|it| it.parse().ok()).expect("a length");
+            String::from_utf8(peer.take(length)).expect("text")
+        };
+        (0..6).map(ask).collect()
+    };
+    assert_eq!(who(), BTreeSet::from(["first".to_owned(), "second".to_owned()]));
+    first.store(503, Ordering::Relaxed);
+    let ill = News::Ill(Unwell::Status(StatusCode::SERVICE_UNAVAILABLE));
+    assert_eq!(hear(), (port, ill.clone()));
+    assert_eq!(who(), BTreeSet::from(["second".to_owned()]));
+    // When nobody is well, somebody is asked all the same.
+    second.store(503, Ordering::Relaxed);
+    assert_eq!(hear(), (other, ill));
+    first.store(302, Ordering::Relaxed);
+    assert_eq!(hear(), (port, News::Well));
+    assert_eq!(who(), BTreeSet::from(["first".to_owned()]));
 }

@@ -66,6 +66,9 @@ fn what_could_be_read_in_two_ways_is_answered_400_and_the_connection_closed() {
         chunked("3\r\nabcd\r\n0\r\n\r\n"),
         chunked("3\r\nabc\n0\r\n\r\n"),
         chunked("3;a\nb\r\nabc\r\n0\r\n\r\n"),
+        // Extensions that are none, of which the end can be seen in two places.
+        chunked("3;\r\nabc\r\n0\r\n\r\n"),
+        chunked("3;a=\"\r\nabc\r\n0\r\n\r\n"),
         chunked("10000000000000003\r\nabc\r\n0\r\n\r\n"),
         chunked("-3\r\nabc\r\n0\r\n\r\n"),
         chunked("0\r\nX : y\r\n\r\n"),

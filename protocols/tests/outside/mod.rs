@@ -31,10 +31,11 @@ const fn known(
     Known { name, ask, says, package }
 }
 
-const PROGRAMS: [Known; 22] = [
+const PROGRAMS: [Known; 25] = [
     known("aria2c", "--version", "aria2 version", "aria2"),
     known("atftp", "--version", "atftp-", "atftp"),
     known("chromium", "--version", "Chromium ", "chromium"),
+    known("ctorrent", "-h", "Enhanced CTorrent", "ctorrent"),
     known("curl", "--version", " libcurl/", "curl"),
     known("haproxy", "-v", "HAProxy version", "haproxy"),
     known("in.tftpd", "-V", "tftp-hpa", "tftpd-hpa"),
@@ -45,7 +46,9 @@ const PROGRAMS: [Known; 22] = [
     // Other netcats have no -N (half-close at the end of input), no -U and no -W.
     known("nc", "-h", "OpenBSD netcat", "netcat-openbsd"),
     known("/usr/sbin/ngircd", "--version", "ngIRCd ", "ngircd"),
+    known("opentracker", "-h", "Usage: opentracker", "opentracker"),
     known("python3", "--version", "Python 3", "python3"),
+    known("qbittorrent-nox", "--version", "qBittorrent v", "qbittorrent-nox"),
     known("rtorrent", "-h", "Rakshasa's BitTorrent client", "rtorrent"),
     known("socat", "-V", "socat version", "socat"),
     known("tftp", "-V", "tftp-hpa", "tftp-hpa"),

@@ -5,8 +5,10 @@
 mod announcing;
 mod anything;
 mod create;
+mod dht;
 mod disk;
 mod encryption;
+mod lan;
 mod metainfo;
 #[path = "../outside/mod.rs"]
 mod outside;

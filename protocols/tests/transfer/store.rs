@@ -629,6 +629,15 @@ fn what_is_in_memory_is_opened_without_waiting() {
         }
         assert!(bytes_ready(&file, 7).is_none_or(|ready| matches!(ready, Ready::Unknown)));
     }
+    // Without opening it the same is known of it, until something about it is another.
+    let again = |name: &str| stage.store.entry_again(&path(name)).expect("it is known");
+    let (_, entry) = stage.store.read(&path("inside")).expect("it is there");
+    assert_eq!(
+        (again("inside"), again("sub/link"), again("nothing")),
+        (Some(entry), Some(entry), None)
+    );
+    stage.store.set_mode(&path("inside"), 0o600).expect("it is ours");
+    assert_ne!(again("inside"), Some(entry));
     for name in ["nothing", "../secret", "sub"] {
         let ready = stage.store.read_ready(&path(name));
         let is_refused =

@@ -78,5 +78,6 @@ fn a_request_that_opens_none_is_answered_and_the_connection_goes_on() {
     let statuses: Vec<_> = heard.split("HTTP/1.1 ").skip(1).map(|it| &it[..3]).collect();
     assert_eq!(statuses, ["426", "403", "426"], "{heard}");
     assert!(heard.contains("\r\nSec-WebSocket-Version: 13\r\n"), "{heard}");
+    assert!(heard.contains("\r\nConnection: Upgrade\r\n"), "{heard}");
     assert_eq!(stage.endpoint.counters().refused, 3);
 }

@@ -2,12 +2,13 @@
 
 use std::env;
 use std::error::Error;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
 use examples::endpoint::some_seconds;
 use examples::tls::Trust;
-use protocols::nats::{Auth, ClientOptions, HeaderMap, ServerAddr};
+use protocols::nats::{Auth, ClientOptions, HeaderMap, NoNkey, ServerAddr};
 
 use crate::run::Usage;
 
@@ -22,6 +23,10 @@ pub(crate) struct How {
     #[arg(long, value_name = "NAME", default_value = "nats")]
     connection_name: String,
 
+    /// Be the user with the key whose seed (SU…) is in this file
+    #[arg(long, value_name = "FILE")]
+    nkey: Option<PathBuf>,
+
     #[command(flatten)]
     trust: Trust,
 
@@ -35,7 +40,7 @@ impl How {
     pub(crate) fn options(&self) -> Result<ClientOptions, Box<dyn Error>> {
         let mut options = ClientOptions::new(self.servers()?);
         options.name.clone_from(&self.connection_name);
-        options.auth = auth();
+        options.auth = self.nkey.as_deref().map_or_else(|| Ok(auth()), key)?;
         options.limits.connect = self.timeout;
         let is_tls = options.servers.iter().any(ServerAddr::is_tls);
         if is_tls || self.trust.is_given() {
@@ -65,6 +70,14 @@ fn auth() -> Auth {
         }
         (None, None) => Auth::None,
     }
+}
+
+/// Who this is, by the seed in a file: its first line that is one.
+fn key(path: &Path) -> Result<Auth, Box<dyn Error>> {
+    let named = |error: &dyn Error| format!("{}: {error}", path.display());
+    let text = std::fs::read_to_string(path).map_err(|error| named(&error))?;
+    let seed = text.lines().find(|line| line.trim_start().starts_with("SU")).unwrap_or_default();
+    Ok(Auth::Nkey(seed.parse().map_err(|error: NoNkey| named(&error))?))
 }
 
 /// Headers of a message

@@ -2,9 +2,10 @@
 
 use std::fmt::{self, Write as _};
 use std::io;
+use std::time::Duration;
 
 use examples::output;
-use indicatif::{BinaryBytes, MultiProgress, ProgressBar, ProgressStyle};
+use indicatif::{BinaryBytes, FormattedDuration, MultiProgress, ProgressBar, ProgressStyle};
 use protocols::torrent::machine::{PieceState, Torrent};
 use protocols::torrent::peer::{PeerRow, Swarm};
 use reactor::Address;
@@ -147,7 +148,8 @@ impl Sums {
             let _ = write!(line, ", {web} {noun}");
         }
         if let Some(seconds) = (all - done).checked_div(down).filter(|_| !complete && all > 0) {
-            let _ = write!(line, ", {seconds} s left");
+            let left = FormattedDuration(Duration::from_secs(seconds));
+            let _ = write!(line, ", {left} left");
         }
         line
     }

@@ -13,6 +13,7 @@ use examples::endpoint::HostPort;
 use examples::{output, torrents};
 use protocols::store::Access;
 use protocols::torrent::InfoHash;
+use protocols::torrent::dht::{self, DhtOptions};
 use protocols::torrent::disk::{Disk, DiskOptions};
 use protocols::torrent::machine::{Bitfield, Traffic};
 use protocols::torrent::peer::{self, Event, Host, Shared, Swarm, Swarms};
@@ -40,6 +41,23 @@ pub(crate) struct Peers {
     /// A peer to connect to
     #[arg(long, value_name = "ADDR")]
     peer: Vec<HostPort>,
+
+    /// Look for peers on the network of --listen, and tell of this one there (BEP 14); not if the torrent is private
+    #[arg(long)]
+    lan: bool,
+
+    /// Take part in the DHT, on UDP at the address of --listen (BEP 5); not for a private torrent. Nobody is known but those
+    /// that --dht-node names, and those they know
+    #[arg(long)]
+    dht: bool,
+
+    /// A node of the DHT that is asked first; --dht is implied
+    #[arg(long, value_name = "ADDR")]
+    dht_node: Vec<HostPort>,
+
+    /// Ask the DHT only, and take no questions (BEP 43)
+    #[arg(long)]
+    dht_read_only: bool,
 
     /// When connections to peers are encrypted (MSE): off; allow, where the peer wants it; prefer, where it can; require,
     /// and others are not met
@@ -191,6 +209,12 @@ pub(crate) fn run(
         .listen(registry, listen, &ListenOptions::default())
         .map_err(NotOpened::by("--listen"))?;
     let address = registry.listener_address(listener)?;
+    if peers.lan {
+        look_on_lan(registry, &mut swarms, &address)?;
+    }
+    if peers.dht || peers.dht_read_only || !peers.dht_node.is_empty() {
+        join_dht(registry, &address, peers)?;
+    }
     let progress = Progress::new(peers.json);
     progress.say_listening(&address)?;
     let mut sharing = Sharing {
@@ -221,6 +245,32 @@ pub(crate) fn run(
 /// An address of this machine that connections can be made from; not one that means all of them.
 fn from(listen: Option<IpAddr>) -> Option<IpAddr> {
     listen.filter(|ip| !ip.is_unspecified())
+}
+
+fn look_on_lan(
+    registry: &mut Registry<Sharing>,
+    swarms: &mut Swarms,
+    listen: &Address,
+) -> Result<(), Box<dyn Error>> {
+    let Some(IpAddr::V4(interface)) = listen.ip() else {
+        return Err("--lan wants an IPv4 address to --listen on".into());
+    };
+    let looks = swarms.look_on_lan(registry, interface);
+    looks.map_err(|error| format!("--lan: {error}"))?;
+    Ok(())
+}
+
+fn join_dht(
+    registry: &mut Registry<Sharing>,
+    listen: &Address,
+    peers: &Peers,
+) -> Result<(), Box<dyn Error>> {
+    let nodes = resolve(peers.dht_node.iter().cloned())?;
+    let read_only = peers.dht_read_only;
+    let address = listen.socket_addr().ok_or("--dht wants an address and a port to --listen on")?;
+    dht::join(registry, address, DhtOptions { nodes, read_only, ..DhtOptions::default() })
+        .map_err(NotOpened::by("--dht"))?;
+    Ok(())
 }
 
 fn resolve(peers: impl Iterator<Item = HostPort>) -> Result<Vec<SocketAddr>, Box<dyn Error>> {

@@ -8,6 +8,8 @@ use clap::{Args, Subcommand};
 use examples::control::{ask, refused};
 use examples::output;
 use protocols::rpc::{NoParams, Service};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 use crate::serve::{Everybody, Servers};
 
@@ -31,16 +33,34 @@ enum Order {
     Reload,
     /// Print who may log in to FTP now
     Users,
+    /// Print who is logged in to FTP, once for each session
+    Sessions,
+    /// End all FTP sessions of a user, who may log in again unless `user remove` came first
+    Kick {
+        /// Whose
+        name: String,
+    },
     /// Print what the servers and their loop have done
     Statistics,
     /// Print what the loop has to do now
     Snapshot,
 }
 
+/// Somebody, by name.
+#[derive(Deserialize, Serialize, JsonSchema)]
+struct Name {
+    name: String,
+}
+
 pub(crate) fn run(Options { path, order }: &Options) -> Result<(), Box<dyn Error>> {
     let text: String = match order {
         Order::Reload => return reload(path),
         Order::Users => ask::<Vec<String>>(path, "users", &NoParams {})?.join("\n"),
+        Order::Sessions => ask::<Vec<String>>(path, "sessions", &NoParams {})?.join("\n"),
+        Order::Kick { name } => {
+            let count: usize = ask(path, "kick", &Name { name: name.clone() })?;
+            format!("ended sessions of {name}: {count}")
+        }
         Order::Statistics => ask(path, "statistics", &NoParams {})?,
         Order::Snapshot => ask(path, "snapshot", &NoParams {})?,
     };
@@ -72,6 +92,16 @@ pub(crate) fn service(everybody: Everybody) -> Service<Servers> {
     });
     service.method("users", "Who may log in to FTP, by name", |call, NoParams {}| {
         Ok(call.app.user_names())
+    });
+    service.method("sessions", "Who is logged in to FTP", |call, NoParams {}| {
+        Ok(call.app.logged_in())
+    });
+    let about = "Ends all FTP sessions of a user; how many there were";
+    service.method("kick", about, |call, Name { name }: Name| {
+        match call.app.kick(call.registry, &name) {
+            0 => Err(refused(format_args!("{name} is not logged in"))),
+            count => Ok(count),
+        }
     });
     let about = "What the servers and their loop have done";
     service.method("statistics", about, |call, NoParams {}| {

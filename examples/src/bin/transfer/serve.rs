@@ -173,6 +173,18 @@ impl Servers {
         self.ftp.users().iter().map(|(name, _)| name.to_owned()).collect()
     }
 
+    /// Who is logged in to FTP, once a session.
+    #[cfg(unix)]
+    pub(crate) fn logged_in(&self) -> Vec<String> {
+        self.ftp.logged_in().map(str::to_owned).collect()
+    }
+
+    /// Ends the sessions of a user; how many there were.
+    #[cfg(unix)]
+    pub(crate) fn kick(&self, registry: &mut Registry<Self>, user: &str) -> usize {
+        self.ftp.kick(registry, user)
+    }
+
     pub(crate) fn statistics(&self) -> String {
         format!("ftp: {}\ntftp: {}", self.ftp.counters(), self.tftp.counters())
     }

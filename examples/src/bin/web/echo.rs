@@ -37,7 +37,7 @@ pub(crate) struct Options {
 }
 
 pub(crate) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
-    options.serving.serve(&options.listen, &Settings::default(), || Ok((site(), ())))
+    options.serving.serve(&options.listen, &Settings::default(), |_| Ok((site(), ())))
 }
 
 fn site() -> Site<App> {

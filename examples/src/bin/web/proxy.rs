@@ -9,8 +9,8 @@ use clap::{Args, ValueEnum};
 use examples::endpoint::{HostPort, some_seconds};
 use examples::output;
 use examples::tls::BackendTrust;
-use protocols::http::client::{Client, ClientLimits, ClientOptions, Failure, Scheme, Url};
-use protocols::http::proxy::{Backend, Forwarded, Proxy, ProxyOptions};
+use protocols::http::client::{Client, ClientLimits, ClientOptions, Scheme, Url};
+use protocols::http::proxy::{Backend, Checks, Forwarded, News, Proxy, ProxyOptions};
 use protocols::http::server::{Exchange, Settings, Site};
 use protocols::http::wire::Request;
 use protocols::http::{ProxyLimits, ServerLimits};
@@ -24,7 +24,7 @@ type App = Here<()>;
 /// Pass requests on to servers behind this one, until Ctrl-C
 ///
 /// Each request goes to the server with the least to do, over connections that are kept. One that cannot be reached
-/// is left alone for a while; a request is sent to another if nothing of it can have been received, or if it may be
+/// is left alone for a while, and with --check one that is not well; a request is sent to another if nothing of it can have been received, or if it may be
 /// sent twice. Bodies pass as they come, both ways. WebSockets pass. What a client says of who it is, in Forwarded
 /// and X-Forwarded-For, is replaced by what this proxy sees.
 ///
@@ -70,6 +70,22 @@ pub(crate) struct Options {
     #[arg(long, value_name = "SECONDS", value_parser = some_seconds, default_value = "60")]
     timeout: Duration,
 
+    /// Ask each server for this path, and pass it over while it does not answer 200 to 399
+    #[arg(long, value_name = "PATH")]
+    check: Option<String>,
+
+    /// Ask for it so often
+    #[arg(long, value_name = "SECONDS", value_parser = some_seconds, default_value = "5", requires = "check")]
+    check_every: Duration,
+
+    /// Pass a server over that has failed so many checks in a row
+    #[arg(long, value_name = "N", default_value_t = 3, requires = "check")]
+    check_fall: u32,
+
+    /// Ask it again once it has answered so many in a row
+    #[arg(long, value_name = "N", default_value_t = 2, requires = "check")]
+    check_rise: u32,
+
     #[command(flatten)]
     trust: BackendTrust,
 
@@ -99,14 +115,29 @@ pub(crate) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     let answer_time = options.timeout.saturating_mul(4);
     let limits = ServerLimits { answer_time, ..ServerLimits::default() };
     let settings = Settings { limits, ..Settings::default() };
-    options.serving.serve(&options.listen, &settings, || {
+    options.serving.serve(&options.listen, &settings, |registry| {
         let proxy = Proxy::new(backends(options)?, proxy_options.clone()).with_log(teller());
+        if let Some(checks) = options.checks() {
+            proxy.watch(registry, checks)?;
+        }
         let site =
             move |request: &Request<'_>, exchange: &mut Exchange<'_, '_, App>, _: &mut App| {
                 proxy.serve(request, exchange);
             };
         Ok((Site::new(site), ()))
     })
+}
+
+impl Options {
+    fn checks(&self) -> Option<Checks> {
+        Some(Checks {
+            path: self.check.clone()?,
+            interval: self.check_every,
+            timeout: self.connect_timeout.min(Checks::default().timeout),
+            fall: self.check_fall,
+            rise: self.check_rise,
+        })
+    }
 }
 
 fn backends(options: &Options) -> Result<Vec<Backend<App>>, Box<dyn Error>> {
@@ -158,12 +189,12 @@ fn proxy_options(options: &Options) -> ProxyOptions {
     }
 }
 
-/// Tells of failures on standard error; of the same once a second, however many there are.
-fn teller() -> impl Fn(&Url, &Failure) {
+/// Tells of backends on standard error; of the same once a second, however often it is so.
+fn teller() -> impl Fn(&Url, &News) {
     const OFTEN: Duration = Duration::from_secs(1);
     let last: RefCell<Option<(String, Instant)>> = RefCell::default();
-    move |url, failure| {
-        let (line, now) = (format!("web: {url}: {failure}"), Instant::now());
+    move |url, news| {
+        let (line, now) = (format!("web: {url}: {news}"), Instant::now());
         let is_told = |(told, at): &(String, Instant)| *told == line && now < *at + OFTEN;
         if !last.borrow().as_ref().is_some_and(is_told) {
             output::complain(&line);

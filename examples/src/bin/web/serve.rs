@@ -99,9 +99,9 @@ pub(crate) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
                 "--chat stays on one loop, where all who talk are: --loops has to be 1".into()
             );
         }
-        return options.serving.serve(&options.listen, &settings, || Ok(talk(files())));
+        return options.serving.serve(&options.listen, &settings, |_| Ok(talk(files())));
     }
-    options.serving.serve(&options.listen, &settings, || {
+    options.serving.serve(&options.listen, &settings, |_| {
         let files = files();
         let site =
             move |request: &Request<'_>, exchange: &mut Exchange<'_, '_, _>, _: &mut Here<()>| {
@@ -148,6 +148,10 @@ pub(crate) struct Serving {
     #[command(flatten)]
     log: LogOptions,
 
+    /// Say in each answer how long it took, for browsers to show to who develops a page
+    #[arg(long)]
+    server_timing: bool,
+
     #[command(flatten)]
     accept_proxy: AcceptProxy,
 
@@ -181,13 +185,14 @@ impl Serving {
         &self,
         places: &[HostPort],
         settings: &Settings,
-        make: impl Fn() -> Result<(Site<Here<T>>, T), Box<dyn Error>> + Sync,
+        make: impl Fn(&mut Registry<Here<T>>) -> Result<(Site<Here<T>>, T), Box<dyn Error>> + Sync,
     ) -> Result<(), Box<dyn Error>> {
+        let settings = Settings { server_timing: self.server_timing, ..settings.clone() };
         let connections = self.loops.share(Limits::default().connections);
         let loops = self.loops.loops().limits(Limits { connections, ..Limits::default() });
         let tls = self.tls.load_for(PROTOCOLS)?;
         let (report, _) = loops::run(&loops, |one| {
-            let (site, about) = make()?;
+            let (site, about) = make(one.registry())?;
             let mut site = site.with_settings(settings.clone());
             if let Some(log) = self.log.open()? {
                 site = site.with_log(log);

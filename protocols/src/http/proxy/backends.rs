@@ -8,6 +8,7 @@ use std::time::Instant;
 use reactor::{Address, Backoff, ParseAddressError, Registry};
 use thiserror::Error;
 
+use super::checks::{Checks, Health};
 use crate::http::ProxyLimits;
 use crate::http::client::{Client, Failure, Scheme, Url};
 
@@ -69,6 +70,9 @@ struct Member<App> {
     /// Requests that are under way, and tunnels.
     busy: Rc<Cell<usize>>,
     rest: RefCell<Rest>,
+    health: Cell<Health>,
+    /// A check is under way.
+    is_asked: Cell<bool>,
 }
 
 /// Since when, and how long, one is left alone.
@@ -89,12 +93,14 @@ impl<App: 'static> Backends<App> {
                 until: None,
                 backoff: Backoff::new(limits.shortest_rest, limits.longest_rest),
             }),
+            health: Cell::new(Health::Well { failed: 0 }),
+            is_asked: Cell::default(),
         };
         Self { all: backends.into_iter().map(member).collect(), next: Cell::new(0) }
     }
 
-    /// The one with the least to do, of those that have not been tried. Those who rest are passed over, unless all do:
-    /// then somebody has to find out whether there is anyone again.
+    /// The one with the least to do, of those that have not been tried. Those who rest or are ill are passed over, unless
+    /// all are: then somebody has to find out whether there is anyone again.
     pub(super) fn choose(&self, tried: &[usize], now: Instant) -> Option<usize> {
         let count = self.all.len();
         let all = || (0..count).map(|step| (self.next.get() + step) % count);
@@ -113,6 +119,14 @@ impl<App: 'static> Backends<App> {
         let member = self.all.get(at)?;
         member.busy.set(member.busy.get() + 1);
         Some((&member.backend, Busy(Rc::clone(&member.busy))))
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Backend<App>> {
+        self.all.iter().map(|member| &member.backend)
+    }
+
+    pub(super) fn address(&self, at: usize) -> Option<Address> {
+        self.all.get(at).map(|member| member.backend.address.clone())
     }
 
     pub(super) fn url(&self, at: usize) -> Option<&Url> {
@@ -144,9 +158,27 @@ impl<App: 'static> Backends<App> {
     }
 }
 
+impl<App> Backends<App> {
+    /// It is to be asked whether it is well. Whether it is not being asked already.
+    pub(super) fn begin_check(&self, at: usize) -> bool {
+        self.all.get(at).is_some_and(|member| !member.is_asked.replace(true))
+    }
+
+    /// It has been asked. Whether it has become well by that, or ill.
+    pub(super) fn end_check(&self, at: usize, is_well: bool, checks: &Checks) -> bool {
+        self.all.get(at).is_some_and(|member| {
+            member.is_asked.set(false);
+            let before = member.health.get();
+            let health = before.after(is_well, checks);
+            member.health.set(health);
+            health.is_well() != before.is_well()
+        })
+    }
+}
+
 impl<App> Member<App> {
     fn is_awake(&self, now: Instant) -> bool {
-        self.rest.borrow().until.is_none_or(|until| until <= now)
+        self.health.get().is_well() && self.rest.borrow().until.is_none_or(|until| until <= now)
     }
 }
 

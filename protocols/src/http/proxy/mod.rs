@@ -36,6 +36,7 @@
 //! | file | what it is |
 //! |---|---|
 //! | `backends` | whose turn it is, and who rests because it could not be reached |
+//! | `checks` | asking backends whether they are well, and who is passed over for that |
 //! | `outline` | what is asked of a backend: which of them is still open |
 //! | `fields` | which fields of a head go on, and what is added |
 //! | `relay` | one exchange on its way: the request's body up, the answer down |
@@ -45,6 +46,7 @@ use std::fmt;
 use std::rc::Rc;
 
 use http::StatusCode;
+use reactor::Registry;
 
 use super::ProxyLimits;
 use super::client::{Failure, Url};
@@ -52,11 +54,13 @@ use super::server::Exchange;
 use super::wire::Request;
 
 mod backends;
+mod checks;
 mod fields;
 mod outline;
 mod relay;
 
 pub use backends::{Backend, NoBackend};
+pub use checks::{Checks, NotWatched, Unwell};
 pub use fields::Forwarded;
 
 use backends::Backends;
@@ -100,8 +104,30 @@ impl Default for ProxyOptions {
     }
 }
 
-/// Is told why a backend did not answer.
-type Log = dyn Fn(&Url, &Failure);
+/// What there is to tell of a backend.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum News {
+    /// A request was not answered.
+    Failed(Failure),
+    /// [Checks](Proxy::watch) have failed, the last one for this reason: it is passed over.
+    Ill(Unwell),
+    /// Checks are answered well again.
+    Well,
+}
+
+impl fmt::Display for News {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Failed(failure) => failure.fmt(f),
+            Self::Ill(why) => write!(f, "taken for ill: {why}"),
+            Self::Well => f.write_str("well again"),
+        }
+    }
+}
+
+/// Is told of backends.
+type Log = dyn Fn(&Url, &News);
 
 struct Shared<App> {
     backends: Backends<App>,
@@ -111,11 +137,23 @@ struct Shared<App> {
 
 impl<App: 'static> Shared<App> {
     /// Tells of a failure, unless it is our own doing.
-    fn tell(&self, at: usize, failure: &Failure) {
-        if let (Some(log), Some(url)) = (&*self.log.borrow(), self.backends.url(at))
-            && *failure != Failure::Cancelled
-        {
-            log(url, failure);
+    fn tell_failure(&self, at: usize, failure: &Failure) {
+        if *failure != Failure::Cancelled {
+            self.tell(at, &News::Failed(failure.clone()));
+        }
+    }
+
+    fn tell(&self, at: usize, news: &News) {
+        if let (Some(log), Some(url)) = (&*self.log.borrow(), self.backends.url(at)) {
+            log(url, news);
+        }
+    }
+
+    /// A check is over.
+    fn note_check(&self, at: usize, result: Result<(), Unwell>, checks: &Checks) {
+        let has_changed = self.backends.end_check(at, result.is_ok(), checks);
+        if has_changed {
+            self.tell(at, &result.map_or_else(News::Ill, |()| News::Well));
         }
     }
 }
@@ -128,11 +166,23 @@ impl<App: 'static> Proxy<App> {
         Self { shared: Rc::new(Shared { backends, options, log: RefCell::default() }) }
     }
 
-    /// The same with somebody who is told of each failure of a backend.
+    /// The same with somebody who is told of each failure of a backend, and what checks find.
     #[must_use]
-    pub fn with_log(self, log: impl Fn(&Url, &Failure) + 'static) -> Self {
+    pub fn with_log(self, log: impl Fn(&Url, &News) + 'static) -> Self {
         self.shared.log.replace(Some(Box::new(log)));
         self
+    }
+
+    /// Asks the backends from now on whether they are well, at once and again and again, for as long as there is the
+    /// proxy. Until the first checks have failed they are taken for well.
+    ///
+    /// Without it a backend is known not to be well when a request fails, and is left alone for a while then.
+    ///
+    /// # Errors
+    ///
+    /// See [`NotWatched`].
+    pub fn watch(&self, registry: &mut Registry<App>, checks: Checks) -> Result<(), NotWatched> {
+        checks::watch(&self.shared, checks, registry)
     }
 
     /// How it behaves.

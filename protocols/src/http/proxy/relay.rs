@@ -13,9 +13,10 @@
 //!
 //! The two connections are two sessions of the loop, and each is only lent where it is called. So what one has for the
 //! other is kept in their [`Passage`], and taken from there when the other is called: pieces that come in one turn go on
-//! as one.
+//! as one, and an answer that comes in one read is one call.
 
 use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
@@ -37,10 +38,70 @@ struct Passage {
     stage: Cell<Stage>,
     /// What has come of the request's body, and is not sent yet.
     up: RefCell<Vec<u8>>,
-    /// What has come of the answer's body, and is not sent yet.
-    down: RefCell<Vec<u8>>,
+    /// What has come of the answer, and is not sent yet.
+    down: RefCell<VecDeque<Part>>,
     /// The backend is not read, since the client is slow.
     is_held: Cell<bool>,
+}
+
+/// A part of the answer, on its way to the client.
+enum Part {
+    Head {
+        status: StatusCode,
+        /// The status line and the fields.
+        bytes: Vec<u8>,
+        has_date: bool,
+        length: Length,
+        call: CallId,
+    },
+    Body(Vec<u8>, CallId),
+    /// There is no more of it: all has come, with these trailers, or that will not.
+    End(Result<Vec<(String, Vec<u8>)>, Failure>),
+}
+
+impl Passage {
+    /// Has the client told. Whether there is somebody to tell.
+    fn tell<App: 'static>(self: &Rc<Self>, registry: &mut Registry<App>, part: Part) -> bool {
+        let mut down = self.down.borrow_mut();
+        let is_called = !down.is_empty();
+        match (down.back_mut(), part) {
+            (Some(Part::Body(before, _)), Part::Body(more, _)) => before.extend_from_slice(&more),
+            (_, part) => down.push_back(part),
+        }
+        drop(down);
+        let passage = Rc::clone(self);
+        is_called
+            || server::with(registry, self.exchange, move |exchange, _| {
+                passage.down.take().into_iter().for_each(|part| passage.deliver(exchange, part));
+            })
+            .is_ok()
+    }
+
+    fn deliver<App: 'static>(self: &Rc<Self>, exchange: &mut Exchange<'_, '_, App>, part: Part) {
+        match part {
+            Part::Head { status, bytes, has_date, length, call } => {
+                let answer = Answer::relayed(exchange, status, bytes, has_date);
+                if answer.open(length).is_none() {
+                    cancel(exchange.registry(), call);
+                }
+            }
+            Part::Body(bytes, call) => {
+                exchange.send(Bytes::from(bytes));
+                if !exchange.has_room() && !self.is_held.replace(true) {
+                    hold_back(exchange, call, Rc::clone(self));
+                }
+            }
+            Part::End(outcome) => {
+                self.stage.set(Stage::Over);
+                let _ = exchange.take_kept::<Lost>();
+                match outcome {
+                    Ok(trailers) => exchange.finish_with(&borrowed(&trailers)),
+                    // Nobody is to take it for whole.
+                    Err(_) => exchange.abort(),
+                }
+            }
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -206,7 +267,7 @@ impl<App: 'static> Relay<App> {
     fn fail(self, failure: &Failure, registry: &mut Registry<App>) {
         let Self { attempt, at, .. } = self;
         attempt.shared.backends.note_failure(at, failure, registry);
-        attempt.shared.tell(at, failure);
+        attempt.shared.tell_failure(at, failure);
         let passage = Rc::clone(&attempt.passage);
         let is_lost = matches!(failure, Failure::NoAnswer | Failure::Lost(_));
         let may_again = match passage.stage.get() {
@@ -267,38 +328,26 @@ impl<App: 'static> Reader<App> for Relay<App> {
             return call.cancel();
         };
         let status = response.status();
-        let mut head = Vec::with_capacity(1024);
-        write_status_line(&mut head, response);
-        passing.iter().for_each(|(name, value)| write_field(&mut head, name, value));
+        let mut bytes = Vec::with_capacity(1024);
+        write_status_line(&mut bytes, response);
+        passing.iter().for_each(|(name, value)| write_field(&mut bytes, name, value));
+        if status == StatusCode::UPGRADE_REQUIRED {
+            // It says to which protocol (RFC 9110, 15.5.22), and that was for the other connection.
+            let names = self.attempt.shared.options.upgrades.iter();
+            let named = names.filter(|name| response.fields().lists("upgrade", name));
+            named.for_each(|name| write_field(&mut bytes, "Upgrade", name.as_bytes()));
+        }
         let has_date = response.fields().get("date").is_some();
         let length = length_of(response, self.attempt.outline.is_head());
-        let id = call.id();
-        let going_on = self.with_exchange(call.registry(), move |exchange, _| {
-            let answer = Answer::relayed(exchange, status, head, has_date);
-            if answer.open(length).is_none() {
-                cancel(exchange.registry(), id);
-            }
-        });
-        if !going_on {
+        let part = Part::Head { status, bytes, has_date, length, call: call.id() };
+        if !self.passage().tell(call.registry(), part) {
             call.cancel();
         }
     }
 
     fn on_body(&mut self, bytes: &[u8], call: &mut Call<'_, '_, App>, _: &mut App) {
-        let passage = Rc::clone(self.passage());
-        let mut down = passage.down.borrow_mut();
-        let is_told = !down.is_empty();
-        down.extend_from_slice(bytes);
-        drop(down);
-        let id = call.id();
-        let told = is_told
-            || self.with_exchange(call.registry(), move |exchange, _| {
-                exchange.send(Bytes::from(passage.down.take()));
-                if !exchange.has_room() && !passage.is_held.replace(true) {
-                    hold_back(exchange, id, passage);
-                }
-            });
-        if !told {
+        let part = Part::Body(bytes.to_vec(), call.id());
+        if !self.passage().tell(call.registry(), part) {
             call.cancel();
         }
     }
@@ -358,19 +407,11 @@ impl<App: 'static> Reader<App> for Relay<App> {
             (Heard::Nothing, Ok(())) => self.fail(&Failure::NoAnswer, registry),
             (Heard::Nothing, Err(failure)) => self.fail(&failure, registry),
             (Heard::Head { trailers }, outcome) => {
-                let trailers = trailers.clone();
                 if let Err(failure) = &outcome {
-                    self.attempt.shared.tell(self.at, failure);
+                    self.attempt.shared.tell_failure(self.at, failure);
                 }
-                self.with_exchange(registry, move |exchange, _| {
-                    passage.stage.set(Stage::Over);
-                    let _ = exchange.take_kept::<Lost>();
-                    match outcome {
-                        Ok(()) => exchange.finish_with(&borrowed(&trailers)),
-                        // Nobody is to take it for whole.
-                        Err(_) => exchange.abort(),
-                    }
-                });
+                // The client may have gone.
+                let _ = passage.tell(registry, Part::End(outcome.map(|()| trailers.clone())));
             }
         }
     }

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::fs::File;
 use std::io::Write;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::StatusCode;
@@ -60,6 +61,12 @@ impl<'x, 'e, 't, App: 'static> Answer<'x, 'e, 't, App> {
     pub fn field(mut self, name: &str, value: impl AsRef<[u8]>) -> Self {
         debug_assert!(is_name(name), "{name:?} is no name of a field");
         write_field(&mut self.head, name, value.as_ref());
+        self
+    }
+
+    /// Adds fields that were written before, each with the end of its line.
+    pub(super) fn written(mut self, fields: &[u8]) -> Self {
+        self.head.extend_from_slice(fields);
         self
     }
 
@@ -213,15 +220,23 @@ impl<'x, 'e, 't, App: 'static> Answer<'x, 'e, 't, App> {
             _ => true,
         };
         manner.is_persistent &= may_discard;
+        if self.status == StatusCode::UPGRADE_REQUIRED {
+            // Upgrade, which it has to have, is for this connection alone (RFC 9110, 7.8 and 15.5.22).
+            head.extend_from_slice(b"Connection: Upgrade\r\n");
+        }
         match (manner.is_persistent, manner.is_old) {
             (true, false) => {}
             (true, true) => head.extend_from_slice(b"Connection: keep-alive\r\n"),
             (false, _) => head.extend_from_slice(b"Connection: close\r\n"),
         }
-        head.extend_from_slice(b"\r\n");
         if let Some(record) = &mut session.record {
             record.status = self.status.as_u16();
+            if session.site.settings().server_timing {
+                let took = record.lasted(self.exchange.transport.registry().now());
+                write_timing(head, took);
+            }
         }
+        head.extend_from_slice(b"\r\n");
         Some(manner)
     }
 }
@@ -230,6 +245,12 @@ impl<App: 'static> fmt::Debug for Answer<'_, '_, '_, App> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Answer").field("status", &self.status).finish_non_exhaustive()
     }
+}
+
+/// How long an answer took (W3C, Server Timing), in milliseconds.
+fn write_timing(head: &mut Vec<u8>, took: Duration) {
+    let value = format!("total;dur={:.3}", took.as_secs_f64() * 1_000.0);
+    write_field(head, "Server-Timing", value.as_bytes());
 }
 
 /// A token (RFC 9110, 5.6.2).

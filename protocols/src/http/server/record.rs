@@ -54,7 +54,12 @@ impl Record {
     }
 
     pub(super) fn end(&mut self, now: Instant) {
-        self.duration = now.saturating_duration_since(self.began);
+        self.duration = self.lasted(now);
+    }
+
+    /// How long it has been since the head of the request was there.
+    pub(super) fn lasted(&self, now: Instant) -> Duration {
+        now.saturating_duration_since(self.began)
     }
 
     /// As Apache's "combined" format has it, without the end of the line. What could pass for something else

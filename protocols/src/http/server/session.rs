@@ -125,7 +125,7 @@ impl<App: 'static> Session<App> {
         let mut slots = Slots::new();
         match parse_request(input, &mut slots, &site.limits().head) {
             Ok(Some((request, length))) => {
-                self.begin(transport, &request, app);
+                self.begin(transport, &site, &request, app);
                 input.take_front(length);
                 true
             }
@@ -145,26 +145,31 @@ impl<App: 'static> Session<App> {
 
     /// A head is complete.
     #[inline]
-    fn begin(&mut self, transport: &mut Transport<'_, App>, request: &Request<'_>, app: &mut App) {
+    fn begin(
+        &mut self,
+        transport: &mut Transport<'_, App>,
+        site: &Site<App>,
+        request: &Request<'_>,
+        app: &mut App,
+    ) {
         let meaning = request.meaning();
         self.number += 1;
         let manner = Manner {
             is_head: request.method() == "HEAD",
             is_old: meaning.is_old,
-            is_persistent: meaning.is_persistent && self.number < self.site.limits().requests,
+            is_persistent: meaning.is_persistent && self.number < site.limits().requests,
         };
         self.writing = Writing::Owed(manner);
         self.reading = match meaning.framing {
             Framing::Length(0) => Reading::Head { seen: 0 },
-            _ => Reading::Body(Box::new(Intake::new(meaning, &self.site.limits().body))),
+            _ => Reading::Body(Box::new(Intake::new(meaning, &site.limits().body))),
         };
-        if self.site.is_logged() {
+        if site.is_logged() {
             self.record = Some(Box::new(Record::new(transport, request)));
         }
-        if request.method() == "CONNECT" && !self.site.settings().connect {
+        if request.method() == "CONNECT" && !site.settings().connect {
             return self.refuse(transport, Refusal::Connect);
         }
-        let site = Rc::clone(&self.site);
         site.handler()(request, &mut Exchange::new(self, transport), app);
         self.settle(transport);
         if !matches!(self.writing, Writing::Idle) {

@@ -36,6 +36,10 @@ pub struct Settings {
     /// Whether CONNECT comes to the handler, which may open a tunnel with [`Exchange::tunnel`]. Default
     /// `false`: it is answered with 501, since a proxy that is open to all is open to spammers.
     pub connect: bool,
+    /// Whether answers say how long they took: `Server-Timing: total;dur=1.25`, the milliseconds from the head of the
+    /// request to that of the answer, which browsers show to who develops a page. Default `false`: it tells strangers
+    /// as well, and what takes longer may be what they guessed right.
+    pub server_timing: bool,
     /// The bounds.
     pub limits: ServerLimits,
 }
@@ -142,8 +146,9 @@ impl<App> Site<App> {
         &self.settings.limits
     }
 
+    /// Whether something is to be said of exchanges.
     pub(super) fn is_logged(&self) -> bool {
-        self.log.is_some()
+        self.log.is_some() || self.settings.server_timing
     }
 
     pub(super) fn log(&self, record: &Record) {

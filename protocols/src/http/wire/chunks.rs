@@ -29,6 +29,7 @@ enum State {
     },
     Extension {
         size: u64,
+        part: Part,
     },
     /// CR has been, LF has to come.
     SizeEnd {
@@ -41,6 +42,64 @@ enum State {
     DataLf,
     Trailers,
     Over,
+}
+
+/// Where extensions are: `;name`, `;name=token`, `;name="text"`, with spaces around each (RFC 9112, 7.1.1). They mean
+/// nothing to us; but a line that others may end elsewhere is not read at all.
+///
+/// ```text
+///   Behind ──";"──▶ Name ──▶ InName ──"="──▶ Value ──▶ InValue
+///     ▲                        │                └─"\""─▶ Text ──"\\"──▶ Escaped
+///     └── a space, or the end ─┴──────────────────────────┘
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Part {
+    /// Behind the size, or all of an extension. Some pad their sizes with spaces.
+    Behind,
+    /// The name has to begin, or the value.
+    Name,
+    Value,
+    InName,
+    InValue,
+    /// Spaces behind a name, before the `=` that may come.
+    Named,
+    /// Within quotes.
+    Text,
+    /// Within quotes, behind a backslash.
+    Escaped,
+}
+
+impl Part {
+    /// What follows a byte; `None` if it cannot stand there.
+    fn after(self, byte: u8) -> Option<Self> {
+        let is_space = matches!(byte, b' ' | b'\t');
+        Some(match (self, byte) {
+            (Self::Text, b'"') => Self::Behind,
+            (Self::Text, b'\\') => Self::Escaped,
+            (Self::Text | Self::Escaped, _) if byte == b'\t' || !byte.is_ascii_control() => {
+                Self::Text
+            }
+            (Self::Behind | Self::InName | Self::Named | Self::InValue, b';') => Self::Name,
+            (Self::InName | Self::Named, b'=') => Self::Value,
+            (Self::Value, b'"') => Self::Text,
+            (Self::Behind | Self::Name | Self::Value | Self::Named, _) if is_space => self,
+            (Self::InName, _) if is_space => Self::Named,
+            (Self::InValue, _) if is_space => Self::Behind,
+            (Self::Name | Self::InName, _) if is_token(byte) => Self::InName,
+            (Self::Value | Self::InValue, _) if is_token(byte) => Self::InValue,
+            _ => return None,
+        })
+    }
+
+    /// Whether the line may end here.
+    fn may_end(self) -> bool {
+        matches!(self, Self::Behind | Self::InName | Self::Named | Self::InValue)
+    }
+}
+
+/// A byte of a token (RFC 9110, 5.6.2).
+fn is_token(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }
 
 const START: State = State::Size { size: 0, digits: 0 };
@@ -112,13 +171,12 @@ impl Chunks {
                 Ok(State::Size { size: size << 4 | u64::from(digit), digits: digits + 1 })
             }
             (State::Size { digits: 0, .. }, _) => Err(Refusal::Chunk),
-            (State::Size { size, .. } | State::Extension { size }, b'\r') => {
+            (State::Size { size, .. }, b'\r') => Ok(State::SizeEnd { size }),
+            (State::Size { size, .. }, _) => self.extend(size, Part::Behind, byte),
+            (State::Extension { size, part }, b'\r') if part.may_end() => {
                 Ok(State::SizeEnd { size })
             }
-            (State::Size { size, .. }, b';' | b' ' | b'\t') => self.extend(size),
-            (State::Extension { size }, byte) if byte == b'\t' || !byte.is_ascii_control() => {
-                self.extend(size)
-            }
+            (State::Extension { size, part }, _) => self.extend(size, part, byte),
             (State::SizeEnd { size: 0 }, b'\n') => Ok(State::Trailers),
             (State::SizeEnd { size }, b'\n') => Ok(State::Data { left: size }),
             (State::DataCr, b'\r') => Ok(State::DataLf),
@@ -127,12 +185,13 @@ impl Chunks {
         }
     }
 
-    /// A byte of an extension, which means nothing to us.
-    fn extend(&mut self, size: u64) -> Result<State, Refusal> {
+    /// A byte of an extension.
+    fn extend(&mut self, size: u64, part: Part, byte: u8) -> Result<State, Refusal> {
         self.extensions += 1;
+        let part = part.after(byte).ok_or(Refusal::Chunk)?;
         match self.extensions > self.limits.extensions {
             true => Err(Refusal::Extensions),
-            false => Ok(State::Extension { size }),
+            false => Ok(State::Extension { size, part }),
         }
     }
 
@@ -254,6 +313,24 @@ mod tests {
     }
 
     #[test]
+    fn extensions_are_passed_over() {
+        let lines = [
+            "2",
+            "2  ",
+            "2;a",
+            "2 ; a\t",
+            "2;a=b",
+            "2; a = b ;c",
+            "2;a=\"\\\"; \";b=\"\"",
+            "2;a=\"é\"",
+        ];
+        for line in lines {
+            let bytes = format!("{line}\r\nhi\r\n0;z\r\n\r\n");
+            assert_eq!(read(bytes.as_bytes(), &[3]), Ok((b"hi".to_vec(), 0, 0)), "{line:?}");
+        }
+    }
+
+    #[test]
     fn what_is_no_chunk_is_refused() {
         for (bytes, refusal) in [
             (&b"0x5\r\nhello\r\n"[..], Refusal::Chunk),
@@ -269,6 +346,16 @@ mod tests {
             (b"5\r\nhelloX\r\n", Refusal::Chunk),
             (b"5;a\nb\r\n", Refusal::Chunk),
             (b"5;a\0\r\n", Refusal::Chunk),
+            (b"5;\r\nhello\r\n", Refusal::Chunk),
+            (b"5;a;\r\nhello\r\n", Refusal::Chunk),
+            (b"5;=a\r\nhello\r\n", Refusal::Chunk),
+            (b"5;a=\r\nhello\r\n", Refusal::Chunk),
+            (b"5;a=\"b\r\nhello\r\n", Refusal::Chunk),
+            (b"5;a=\"b\\\"\r\nhello\r\n", Refusal::Chunk),
+            (b"5;a=\"b\"c\r\nhello\r\n", Refusal::Chunk),
+            (b"5;a b\r\nhello\r\n", Refusal::Chunk),
+            (b"5 a\r\nhello\r\n", Refusal::Chunk),
+            (b"5;a=b\x80\r\nhello\r\n", Refusal::Chunk),
             (b"10000000000000000\r\n", Refusal::Chunk),
             (b"00000000000000000\r\n", Refusal::Chunk),
             (b"0\r\nX: y\n\r\n", Refusal::Trailers),
@@ -303,7 +390,7 @@ mod tests {
         /// Any bytes: never a panic, and however they are cut, the same verdict.
         #[test]
         fn any_bytes_are_judged(
-            bytes in "[0-9a-f;\r\n:x ]{0,60}",
+            bytes in "[0-9a-f;\r\n:x =\"]{0,60}",
             cuts in proptest::collection::vec(1..10_usize, 1..8),
         ) {
             let whole = read(bytes.as_bytes(), &[bytes.len().max(1)]);

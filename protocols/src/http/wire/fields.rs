@@ -89,6 +89,13 @@ impl fmt::Debug for Fields<'_> {
     }
 }
 
+/// Whether a field has this name, which is written here in small letters. One look at all of it: the bit that tells
+/// small letters from large ones is set in all bytes, and no byte that a name may have becomes `-` by that.
+#[inline]
+pub(super) fn is_name<const N: usize>(name: &[u8], small: &[u8; N]) -> bool {
+    <&[u8; N]>::try_from(name).is_ok_and(|name| name.map(|byte| byte | 0x20) == *small)
+}
+
 /// The members of one list; empty ones do not count.
 pub(super) fn members(list: &[u8]) -> impl Iterator<Item = &[u8]> {
     let mut quoted = false;

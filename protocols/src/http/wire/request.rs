@@ -5,6 +5,7 @@ use std::mem::MaybeUninit;
 use http::Version;
 use httparse::{Error, Header, ParserConfig, Status};
 
+use super::fields::is_name;
 use super::framing::{Found, Framing};
 use super::{Fields, Refusal, Target};
 use crate::http::HeadLimits;
@@ -174,7 +175,7 @@ impl<'a> Request<'a> {
 }
 
 impl Meaning {
-    /// One pass over the fields. A field is told by its length first: most are none of these.
+    /// One pass over the fields.
     #[inline]
     fn of_request(fields: Fields<'_>, is_old: bool) -> Result<Self, Refusal> {
         let (mut found, mut hosts) = (Found::default(), 0);
@@ -185,23 +186,23 @@ impl Meaning {
             expects_continue: false,
         };
         for (name, value) in fields.iter() {
-            match name.len() {
-                4 if name.eq_ignore_ascii_case("host") => {
+            match name.as_bytes() {
+                it if is_name(it, b"host") => {
                     hosts += 1;
                     if !is_host(value) {
                         return Err(Refusal::Host);
                     }
                 }
-                6 if name.eq_ignore_ascii_case("expect") => {
+                it if is_name(it, b"expect") => {
                     if !value.eq_ignore_ascii_case(b"100-continue") {
                         return Err(Refusal::Expectation);
                     }
                     // A server has to ignore it in HTTP/1.0 (RFC 9110, 10.1.1).
                     meaning.expects_continue = !is_old;
                 }
-                10 if name.eq_ignore_ascii_case("connection") => meaning.heed_connection(value),
-                14 if name.eq_ignore_ascii_case("content-length") => found.length(value)?,
-                17 if name.eq_ignore_ascii_case("transfer-encoding") => found.coding(value)?,
+                it if is_name(it, b"connection") => meaning.heed_connection(value),
+                it if is_name(it, b"content-length") => found.length(value)?,
+                it if is_name(it, b"transfer-encoding") => found.coding(value)?,
                 _ => {}
             }
         }
@@ -312,16 +313,25 @@ pub(super) fn is_host(value: &[u8]) -> bool {
                 _ => return false,
             }
         }
-        _ => match value.iter().position(|&byte| !HOST[usize::from(byte)]) {
-            Some(end) => &value[end..],
-            None => return true,
-        },
+        _ => behind_name(value),
     };
     match port {
         [] => true,
         [b':', digits @ ..] => digits.len() <= 5 && digits.iter().all(u8::is_ascii_digit),
         _ => false,
     }
+}
+
+/// What stands behind the bytes of a name. Eight are looked at without leaving early, which is a third of the work.
+fn behind_name(value: &[u8]) -> &[u8] {
+    let fits = |byte: &u8| HOST[usize::from(*byte)];
+    let mut rest = value;
+    while let Some((eight, behind)) = rest.split_first_chunk::<8>()
+        && eight.iter().fold(true, |all, byte| all & fits(byte))
+    {
+        rest = behind;
+    }
+    rest.iter().position(|byte| !fits(byte)).and_then(|end| rest.get(end..)).unwrap_or_default()
 }
 
 /// The bytes of a name (RFC 3986, 3.2.2), and those that are not ASCII.

@@ -38,15 +38,11 @@ impl<'a> Target<'a> {
     /// [`Refusal::Target`] if it has none of the forms, or not one of its method.
     #[inline]
     pub fn parse(method: &str, whole: &'a str) -> Result<Self, Refusal> {
-        // A fragment never leaves the client (RFC 9110, 4.2.5).
-        if whole.as_bytes().contains(&b'#') {
-            return Err(Refusal::Target);
-        }
         if method == "CONNECT" {
             return Self::parse_authority(whole);
         }
         if whole.starts_with('/') {
-            let (path, query) = split_query(whole);
+            let (path, query) = split_query(whole)?;
             return Ok(Self { whole, authority: None, path, query });
         }
         if whole == "*" && method == "OPTIONS" {
@@ -99,18 +95,23 @@ impl<'a> Target<'a> {
         if authority.is_empty() || !is_host(authority.as_bytes()) {
             return Err(Refusal::Target);
         }
-        let (path, query) = split_query(rest);
+        let (path, query) = split_query(rest)?;
         let path = if path.is_empty() { "/" } else { path };
         Ok(Self { whole, authority: Some(authority), path, query })
     }
 }
 
-fn split_query(text: &str) -> (&str, Option<&str>) {
+/// Path and query. A fragment is refused: it never leaves the client (RFC 9110, 4.2.5).
+fn split_query(text: &str) -> Result<(&str, Option<&str>), Refusal> {
     // By hand: the general search in texts costs more than most paths are long.
-    let mark = text.bytes().position(|byte| byte == b'?');
-    match mark.and_then(|mark| Some((text.get(..mark)?, text.get(mark + 1..)))) {
-        Some(split) => split,
-        None => (text, None),
+    let Some(end) = text.bytes().position(|byte| matches!(byte, b'?' | b'#')) else {
+        return Ok((text, None));
+    };
+    match text.get(end..).and_then(|rest| rest.strip_prefix('?')) {
+        Some(query) if !query.contains('#') => {
+            Ok((text.get(..end).unwrap_or_default(), Some(query)))
+        }
+        _ => Err(Refusal::Target),
     }
 }
 
@@ -121,6 +122,9 @@ fn split_query(text: &str) -> (&str, Option<&str>) {
 /// [`NotDecoded`] if there is a `%` that stands for nothing.
 pub fn decode_path(path: &str) -> Result<Cow<'_, [u8]>, NotDecoded> {
     let mut rest = path.as_bytes();
+    if !rest.contains(&b'%') {
+        return Ok(rest.into());
+    }
     while let Some(at) = rest.iter().position(|&byte| byte == b'%') {
         match rest.get(at + 1..at + 3) {
             Some(digits) if digits.iter().all(u8::is_ascii_hexdigit) => rest = &rest[at + 3..],

@@ -108,7 +108,7 @@ pub enum ConnectionError {
     Open(String),
     /// What came is not NATS.
     #[error("the server does not speak NATS: {0}")]
-    Malformed(#[from] Malformed),
+    Malformed(Malformed),
     /// What it says of itself cannot be read, or comes at the wrong time.
     #[error("the server does not speak NATS: {0}")]
     Dialogue(String),

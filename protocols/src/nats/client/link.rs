@@ -97,17 +97,19 @@ impl<App: 'static> Client<App> {
         }
     }
 
-    /// What a server says of itself, when it begins and when something changes.
+    /// What a server says of itself, when it begins and when something changes. It `is_certain` to be the server's word
+    /// unless TLS is still to come.
     pub(super) fn handle_info(
         &self,
         registry: &mut Registry<App>,
         app: &mut App,
         info: ServerInfo,
+        is_certain: bool,
     ) -> Option<Server> {
         let (server, is_lame) = {
             let mut inner = self.inner_mut();
             let server = inner.server.clone()?;
-            inner.pool.learn(&info.connect_urls, &server);
+            inner.pool.learn(&info.connect_urls, &server, is_certain);
             let before = std::mem::replace(&mut inner.info, info);
             (server, inner.info.ldm && !before.ldm)
         };

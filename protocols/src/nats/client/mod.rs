@@ -2,7 +2,7 @@
 //!
 //! | file | what it is |
 //! |---|---|
-//! | `options` | where it connects to, and as whom |
+//! | `options`, `nkey` | where it connects to, and as whom |
 //! | `message`, `event`, `failure` | what it is given, what it is told, and how it can fail |
 //! | `session` | one connection: what comes is told apart, and who it is for is told |
 //! | `link` | how a connection is made, made again, and ended |
@@ -16,6 +16,8 @@ mod event;
 mod failure;
 mod link;
 mod message;
+#[cfg(feature = "nkeys")]
+mod nkey;
 mod options;
 mod outgoing;
 mod pool;
@@ -39,6 +41,8 @@ use crate::nats::wire::{Delivery, Op, ServerInfo, subject};
 pub use event::Event;
 pub use failure::{ConnectionError, FlushError, PublishError, RequestError, SubscribeError};
 pub use message::Message;
+#[cfg(feature = "nkeys")]
+pub use nkey::{Nkey, NoNkey};
 pub use options::{Auth, ClientOptions, NoServer, ServerAddr, WhenAway};
 pub use subscriptions::Subscription;
 

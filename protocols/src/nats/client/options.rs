@@ -89,6 +89,9 @@ pub enum Auth {
         /// The password.
         password: String,
     },
+    /// A user who is known by a key.
+    #[cfg(feature = "nkeys")]
+    Nkey(super::Nkey),
 }
 
 /// Without what is secret.
@@ -98,6 +101,8 @@ impl fmt::Debug for Auth {
             Self::None => f.write_str("None"),
             Self::Token(_) => f.write_str("Token(…)"),
             Self::UserPassword { user, .. } => write!(f, "UserPassword({user:?}, …)"),
+            #[cfg(feature = "nkeys")]
+            Self::Nkey(key) => key.fmt(f),
         }
     }
 }

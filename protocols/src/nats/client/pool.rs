@@ -58,10 +58,14 @@ impl Pool {
         self.servers.is_empty()
     }
 
-    /// What a server says of its cluster.
-    pub(super) fn learn(&mut self, urls: &[String], from: &Server) {
+    /// What a server says of its cluster. What it says before TLS anybody may have put into its mouth: of that only
+    /// numbers are learned, which have to show its certificate.
+    pub(super) fn learn(&mut self, urls: &[String], from: &Server, is_certain: bool) {
         for url in urls {
             let Ok(found) = url.parse::<ServerAddr>() else { continue };
+            if !is_certain && found.address().ip().is_none() {
+                continue;
+            }
             let is_known = self.servers.iter().any(|server| &server.address == found.address());
             if is_known || self.servers.len() >= self.most {
                 continue;
@@ -123,7 +127,9 @@ mod tests {
         assert_eq!((next(&mut pool), pool.has_untried()), ("a:1".to_owned(), true));
         let from = pool.servers.back().cloned().expect("it is there");
         let urls = ["127.0.0.1:3", "b:2", "not one:", "d:4", "e:5"].map(str::to_owned);
-        pool.learn(&urls, &from);
+        pool.learn(&urls, &from, false);
+        assert!(pool.find(&"d:4".parse().expect("it is one")).is_none(), "it may be anybody's");
+        pool.learn(&urls, &from, true);
         let turns: Vec<_> = (0..5).map(|_| next(&mut pool)).collect();
         assert_eq!(turns, ["d:4", "127.0.0.1:3", "b:2", "a:1", "d:4"], "and no fifth");
         let learned =

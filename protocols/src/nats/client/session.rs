@@ -76,7 +76,10 @@ impl<App: 'static> Session<App> {
                     }
                 }
                 Ok(None) => break ControlFlow::Continue(()),
-                Err(malformed) => break ControlFlow::Break(Stop::End(malformed.into())),
+                Err(malformed) => {
+                    let why = ConnectionError::Malformed(malformed);
+                    break ControlFlow::Break(Stop::End(why));
+                }
             }
         };
         let taken = all.len() - rest.len();
@@ -224,12 +227,12 @@ impl<App: 'static> Listener<'_, App> {
             Err(error) => return stop(&error.to_string()),
         };
         let (required, available) = (info.tls_required, info.tls_available || info.tls_required);
-        let server = self.client.handle_info(transport.registry(), app, info);
+        let wanted = (required || self.client.wants_tls()) && !is_secure(transport);
+        let server = self.client.handle_info(transport.registry(), app, info, !wanted);
         let (Phase::Info, Some(server)) = (*self.phase, server) else {
             return ControlFlow::Continue(());
         };
-        let wanted = required || self.client.wants_tls(&server);
-        if wanted && !is_secure(transport) {
+        if wanted {
             return ControlFlow::Break(match available {
                 true => Stop::Secure(server),
                 false => Stop::End(ConnectionError::TlsUnavailable),
@@ -297,10 +300,17 @@ fn say_hello<App: 'static>(
         let inner = client.inner();
         let auth =
             if inner.options.auth == Auth::None { &server.auth } else { &inner.options.auth };
+        #[cfg(feature = "nkeys")]
+        let signature = match auth {
+            Auth::Nkey(key) => Some((key.public(), key.sign(&inner.info.nonce))),
+            _ => None,
+        };
+        #[cfg(not(feature = "nkeys"))]
+        let signature: Option<(&str, String)> = None;
         let (auth_token, user, pass) = match auth {
-            Auth::None => (None, None, None),
             Auth::Token(token) => (Some(&**token), None, None),
             Auth::UserPassword { user, password } => (None, Some(&**user), Some(&**password)),
+            _ => (None, None, None),
         };
         let connect = Connect {
             verbose: false,
@@ -316,6 +326,8 @@ fn say_hello<App: 'static>(
             auth_token,
             user,
             pass,
+            nkey: signature.as_ref().map(|(key, _)| *key),
+            sig: signature.as_ref().map(|(_, signature)| &**signature),
         };
         Op::Connect(&connect.to_json()).write(&mut lines);
         Op::Ping.write(&mut lines);
@@ -335,13 +347,14 @@ fn is_secure<App>(_: &Transport<'_, App>) -> bool {
 }
 
 impl<App: 'static> Client<App> {
-    /// Whether nothing is said to this server without TLS.
-    fn wants_tls(&self, server: &Server) -> bool {
+    /// Whether nothing is said to the server without TLS.
+    fn wants_tls(&self) -> bool {
+        let inner = self.inner();
         #[cfg(feature = "tls")]
-        let is_configured = self.inner().options.tls.is_some();
+        let is_configured = inner.options.tls.is_some();
         #[cfg(not(feature = "tls"))]
         let is_configured = false;
-        server.tls || is_configured
+        is_configured || inner.server.as_ref().is_some_and(|server| server.tls)
     }
 }
 

@@ -2,11 +2,16 @@
 
 use std::time::Duration;
 
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD as STANDARD;
 use serde::Deserialize;
 use serde_json::json;
 
 use super::config::{Config, Storage};
+use super::entry::Entry;
 use super::failure::KvError;
+use crate::nats::Message;
+use crate::nats::wire::Headers;
 
 /// What JetStream answers: an error, or what was asked for.
 #[derive(Debug, Default, Deserialize)]
@@ -26,6 +31,7 @@ struct Refusal {
     description: String,
 }
 
+const NO_MESSAGE_FOUND: u32 = 10_037;
 const STREAM_NOT_FOUND: u32 = 10_059;
 const STREAM_NAME_IN_USE: u32 = 10_058;
 const WRONG_LAST_SEQUENCE: u32 = 10_071;
@@ -43,6 +49,65 @@ impl Reply {
             WRONG_LAST_SEQUENCE => KvError::WrongRevision,
             code => KvError::Refused { code, description },
         })
+    }
+}
+
+/// Which message is asked for: the last of a subject.
+pub(super) fn get_last(subject: &str) -> Vec<u8> {
+    json!({ "last_by_subj": subject }).to_string().into_bytes()
+}
+
+/// A message of a stream, as JetStream gives it out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Stored {
+    subject: String,
+    sequence: u64,
+    payload: Vec<u8>,
+    headers: Vec<u8>,
+}
+
+/// The same in its JSON; what is bytes is in base64.
+#[derive(Deserialize)]
+struct Encoded {
+    message: EncodedMessage,
+}
+
+#[derive(Deserialize)]
+struct EncodedMessage {
+    subject: String,
+    seq: u64,
+    #[serde(default)]
+    data: String,
+    #[serde(default)]
+    hdrs: String,
+}
+
+impl Stored {
+    /// Reads an answer; `None` if there is no such message.
+    pub(super) fn read(json: &[u8]) -> Result<Option<Self>, KvError> {
+        match Reply::read(json) {
+            Ok(_) => {}
+            Err(KvError::Refused { code: NO_MESSAGE_FOUND, .. }) => return Ok(None),
+            Err(error) => return Err(error),
+        }
+        let unreadable = |error: String| KvError::Answer(error);
+        let Encoded { message } =
+            serde_json::from_slice(json).map_err(|error| unreadable(error.to_string()))?;
+        let bytes =
+            |text: &str| STANDARD.decode(text).map_err(|error| unreadable(error.to_string()));
+        Ok(Some(Self {
+            payload: bytes(&message.data)?,
+            headers: bytes(&message.hdrs)?,
+            subject: message.subject,
+            sequence: message.seq,
+        }))
+    }
+
+    /// What it says of a key.
+    pub(super) fn entry(&self, prefix: &str) -> Result<Entry<'_>, KvError> {
+        let message = Message::new(&self.subject, &self.payload);
+        let message = message.with_headers(Headers::new(&self.headers));
+        Entry::new(&message, self.sequence, prefix)
     }
 }
 
@@ -162,6 +227,23 @@ mod tests {
         for text in ["", "$JS.ACK.", "$JS.ACK.a.b.1.x.3.4.5", "$JS.FC.a", "$JS.ACK.a.b.c.1.2.3.4.5"]
         {
             assert_eq!(Position::read(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_message_of_a_stream_is_read_or_is_not_there() {
+        let json = br#"{"message":{"subject":"$KV.a.b","seq":4,"data":"eA==",
+            "hdrs":"TkFUUy8xLjANCktWLU9wZXJhdGlvbjogREVMDQoNCg=="}}"#;
+        let stored = Stored::read(json).expect("it is well").expect("it is there");
+        let entry = stored.entry("$KV.a.").expect("it is a key");
+        assert_eq!((entry.key, entry.value, entry.revision), ("b", &b"x"[..], 4));
+        assert_eq!(entry.operation, super::super::Operation::Delete);
+        assert!(stored.entry("$KV.c.").is_err());
+        let missing =
+            br#"{"error":{"code":404,"err_code":10037,"description":"no message found"}}"#;
+        assert_eq!(Stored::read(missing), Ok(None));
+        for json in [&br#"{"message":{"subject":"a","seq":1,"data":"?"}}"#[..], b"{}", b"x"] {
+            assert!(matches!(Stored::read(json), Err(KvError::Answer(_))));
         }
     }
 

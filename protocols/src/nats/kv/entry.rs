@@ -32,24 +32,10 @@ pub enum Operation {
 }
 
 impl<'a> Entry<'a> {
-    /// What is behind a key, as a server answers.
-    pub(super) fn of_answer(answer: &Message<'a>, prefix: &str) -> Result<Self, KvError> {
-        let missing = |name: &str| KvError::Answer(format!("{name} is missing"));
-        let subject = answer.header("Nats-Subject").ok_or_else(|| missing("Nats-Subject"))?;
-        let revision = answer.header("Nats-Sequence").and_then(|text| text.parse().ok());
-        let revision = revision.ok_or_else(|| missing("Nats-Sequence"))?;
-        Self::new(answer, subject, revision, prefix)
-    }
-
-    /// What is behind a subject.
-    pub(super) fn new(
-        message: &Message<'a>,
-        subject: &'a str,
-        revision: u64,
-        prefix: &str,
-    ) -> Result<Self, KvError> {
-        let key = subject.strip_prefix(prefix);
-        let key = key.ok_or_else(|| KvError::Answer(format!("{subject} is no key")))?;
+    /// What a message of the bucket's stream says.
+    pub(super) fn new(message: &Message<'a>, revision: u64, prefix: &str) -> Result<Self, KvError> {
+        let key = message.subject.strip_prefix(prefix);
+        let key = key.ok_or_else(|| KvError::Answer(format!("{} is no key", message.subject)))?;
         let operation = match message.header(OPERATION) {
             Some("DEL") => Operation::Delete,
             Some("PURGE") => Operation::Purge,

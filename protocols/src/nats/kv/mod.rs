@@ -27,7 +27,6 @@ use std::time::Duration;
 use reactor::Registry;
 
 use self::entry::OPERATION;
-use super::wire::Status;
 use super::{Client, HeaderMap, Message, RequestError};
 
 pub use config::{Config, Storage};
@@ -138,11 +137,7 @@ impl<App: 'static> KeyValue<App> {
 
     /// Reads a key: its last entry, or none if there is none; one that was deleted has an entry that says so.
     ///
-    /// Of a bucket that is not there nobody says so, and it is the time that ends it: [`bind`](Self::bind) asks first.
-    ///
-    /// Any server that has the bucket answers, one that is behind too: what was just written may not be there yet. Who
-    /// decides by what he has read says so when he writes, with [`update`](Self::update) or [`create`](Self::create),
-    /// which the one that leads decides.
+    /// The server that leads answers, so it is what was written last; while none leads, nobody does.
     ///
     /// # Errors
     ///
@@ -153,20 +148,16 @@ impl<App: 'static> KeyValue<App> {
         key: &str,
         done: impl FnOnce(&mut Registry<App>, &mut App, Told<Option<Entry<'_>>>) + 'static,
     ) -> Result<(), KvError> {
-        let (prefix, subject) = (self.prefix(), self.subject(key)?);
-        let subject = format!("$JS.API.DIRECT.GET.KV_{}.{subject}", self.bucket);
-        let message = Message::new(&subject, b"");
-        let asked = self.client.request_message(
-            registry,
-            &message,
-            self.timeout,
-            move |registry, app, answer| {
-                let told =
-                    answer.map_err(KvError::from).and_then(|answer| entry_of(&answer, &prefix));
-                done(registry, app, told);
-            },
-        );
-        Ok(asked?)
+        let (prefix, body) = (self.prefix(), api::get_last(&self.subject(key)?));
+        let subject = format!("$JS.API.STREAM.MSG.GET.KV_{}", self.bucket);
+        let read = |answer: &Message<'_>| api::Stored::read(answer.payload);
+        let tell =
+            move |registry: &mut Registry<App>, app: &mut App, told: Told<Option<api::Stored>>| {
+                let entry = told.as_ref().map(|stored| stored.as_ref().map(|it| it.entry(&prefix)));
+                let entry = entry.map_err(Clone::clone).and_then(Option::transpose);
+                done(registry, app, entry);
+            };
+        self.ask(registry, &Message::new(&subject, &body), tell, read)
     }
 
     /// Reads a value: none if there is none, or the key was deleted.
@@ -405,15 +396,6 @@ const MOST: usize = 512;
 
 /// The revision that the last entry is to have; 0 is that there is to be none.
 const EXPECTED: &str = "Nats-Expected-Last-Subject-Sequence";
-
-/// What a server says of a key.
-fn entry_of<'a>(answer: &Message<'a>, prefix: &str) -> Told<Option<Entry<'a>>> {
-    match answer.status().map(|status| (status.code, status.description)) {
-        Some((Status::NOT_FOUND, _)) => Ok(None),
-        Some((code, why)) => Err(KvError::Answer(format!("{code} {why}"))),
-        None => Entry::of_answer(answer, prefix).map(Some),
-    }
-}
 
 impl From<RequestError> for KvError {
     fn from(error: RequestError) -> Self {

@@ -63,17 +63,20 @@ struct State {
     told: Option<u64>,
     has_caught_up: bool,
     beat: Option<TimerId>,
-    /// Beats since something was heard.
+    /// Looks since something was heard.
     silence: u32,
     /// Connections that the client has had.
     connects: u64,
 }
 
-/// How often a consumer that has nothing says so, and how often this side looks whether it does.
+/// How often a consumer that has nothing says so.
 const HEARTBEAT: Duration = Duration::from_secs(2);
 
-/// So many are missed, and another one is made.
-const MISSED: u32 = 3;
+/// How often this side looks whether it does, and whether the connection is still the same one.
+const LOOK: Duration = Duration::from_millis(500);
+
+/// After so many looks without a word another one is made: that is three heartbeats.
+const MOST_SILENT: u32 = 12;
 
 impl<App: 'static> Watch<App> {
     pub(super) fn start(
@@ -102,9 +105,8 @@ impl<App: 'static> Watch<App> {
             }),
         };
         watch.renew(registry)?;
-        let beating = watch.clone();
-        let beat =
-            registry.every(HEARTBEAT, move |registry, app| beating.handle_beat(registry, app));
+        let looking = watch.clone();
+        let beat = registry.every(LOOK, move |registry, app| looking.handle_look(registry, app));
         match beat {
             Ok(beat) => watch.shared.state.borrow_mut().beat = Some(beat),
             Err(_) => {
@@ -176,11 +178,14 @@ impl<App: 'static> Watch<App> {
             // It has nothing to bring.
             Ok(Reply { num_pending: 0, .. }) => self.catch_up(registry, app),
             Ok(_) => {}
-            // The next beat without a sign of it has it asked for again.
             Err(KvError::Request(RequestError::Closed)) => {
                 self.end(registry, app, RequestError::Closed.into());
             }
-            Err(KvError::Request(_) | KvError::NoJetStream) => {}
+            // It may be that a server which has just started has not found its streams yet: the next look has it asked
+            // again.
+            Err(KvError::Request(_) | KvError::NoJetStream) => {
+                self.shared.state.borrow_mut().silence = MOST_SILENT;
+            }
             Err(error) => self.end(registry, app, error),
         }
     }
@@ -230,7 +235,7 @@ impl<App: 'static> Watch<App> {
             state.told = Some(position.stream);
         }
         let prefix = self.shared.store.prefix();
-        if let Ok(entry) = Entry::new(message, message.subject, position.stream, &prefix) {
+        if let Ok(entry) = Entry::new(message, position.stream, &prefix) {
             self.tell(registry, app, WatchEvent::Entry(entry));
         }
     }
@@ -252,7 +257,7 @@ impl<App: 'static> Watch<App> {
     }
 
     /// It is time to look whether the consumer is still there.
-    fn handle_beat(&self, registry: &mut Registry<App>, app: &mut App) {
+    fn handle_look(&self, registry: &mut Registry<App>, app: &mut App) {
         let client = &self.shared.store.client;
         if client.is_closed() {
             return self.end(registry, app, RequestError::Closed.into());
@@ -260,7 +265,7 @@ impl<App: 'static> Watch<App> {
         let is_lost = {
             let mut state = self.shared.state.borrow_mut();
             state.silence += 1;
-            state.silence > MISSED || state.connects != client.statistics().connects
+            state.silence > MOST_SILENT || state.connects != client.statistics().connects
         };
         if is_lost && client.is_connected() {
             self.go_on(registry, app);

@@ -84,6 +84,12 @@ pub struct Connect<'a> {
     /// The user's password.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pass: Option<&'a str>,
+    /// The public key of a user.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub nkey: Option<&'a str>,
+    /// The server's nonce, signed with it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sig: Option<&'a str>,
 }
 
 impl Connect<'_> {

@@ -30,8 +30,8 @@ impl<App: 'static> Service<App> {
     }
 
     /// A method whose answer is the result of blocking work: what `prepare` returns runs on the loop's
-    /// pool of threads ([`Registry::offload`](reactor::Registry::offload)). Too much of it is answered with [`Error::BUSY`], and work that panics
-    /// with an internal error.
+    /// pool of threads ([`Registry::offload`](reactor::Registry::offload)). Too much of it is answered with
+    /// [`Error::BUSY`], and work that panics with an internal error.
     ///
     /// ```
     /// use protocols::rpc::{Error, Service, Ticket};

@@ -22,6 +22,7 @@
 //! | `connection` | the protocol of one connection |
 //! | `securing` | its encryption |
 //! | `web` | servers that have a torrent's files |
+//! | `lan` | peers on this network |
 //! | `addresses` | where peers are said to be, and when to try them |
 //! | `store` | where the bytes are kept |
 //! | `limits` | every bound, its default, and the reason for it |
@@ -30,6 +31,7 @@ mod addresses;
 mod connection;
 mod doing;
 mod hearing;
+mod lan;
 mod limits;
 mod meeting;
 mod member;

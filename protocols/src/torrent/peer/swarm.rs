@@ -182,6 +182,11 @@ impl Swarm {
         self.info().is_none_or(|info| info.is_private())
     }
 
+    /// Whether it is known that they do.
+    pub(in crate::torrent) fn is_known_private(&self) -> bool {
+        self.info().is_some_and(|info| info.is_private())
+    }
+
     /// What messages may be as long as.
     pub(super) fn bounds(&self) -> Bounds {
         let limits = &self.options.limits;

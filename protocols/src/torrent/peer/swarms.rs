@@ -241,7 +241,7 @@ impl Swarms {
     }
 
     /// What each of them is known by.
-    pub(super) fn hashes(&self) -> impl Iterator<Item = InfoHash> {
+    pub(in crate::torrent) fn hashes(&self) -> impl Iterator<Item = InfoHash> {
         self.list.keys().copied()
     }
 

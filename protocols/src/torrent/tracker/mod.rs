@@ -38,6 +38,7 @@ mod server;
 mod table;
 
 pub use client::{AnnounceFailed, AnnounceOptions, Announcer, TrackerEvent, scrape};
+pub(super) use proof::Proof;
 pub use server::{Tracker, listen_http, listen_udp};
 
 use super::limits::TrackerLimits;

@@ -12,23 +12,23 @@ use sha1::{Digest, Sha1};
 const SLOT: Duration = Duration::from_secs(120);
 
 #[derive(Debug)]
-pub(super) struct Proof {
+pub(in crate::torrent) struct Proof {
     secret: [u64; 2],
     epoch: Instant,
 }
 
 impl Proof {
-    pub(super) fn new(secret: [u64; 2], now: Instant) -> Self {
+    pub(in crate::torrent) fn new(secret: [u64; 2], now: Instant) -> Self {
         Self { secret, epoch: now }
     }
 
     /// The id for an address, whatever port it asks from: a router may change that in between.
-    pub(super) fn issue(&self, source: IpAddr, now: Instant) -> u64 {
+    pub(in crate::torrent) fn issue(&self, source: IpAddr, now: Instant) -> u64 {
         self.id(source, self.slot(now))
     }
 
     /// Whether the id is one that was given to that address, not long ago.
-    pub(super) fn is_good(&self, id: u64, source: IpAddr, now: Instant) -> bool {
+    pub(in crate::torrent) fn is_good(&self, id: u64, source: IpAddr, now: Instant) -> bool {
         let slot = self.slot(now);
         id == self.id(source, slot)
             || slot.checked_sub(1).is_some_and(|it| id == self.id(source, it))

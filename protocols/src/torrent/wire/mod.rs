@@ -12,6 +12,8 @@
 //! | [`mse`] | connections that are encrypted |
 //! | [`announce`] | what a tracker is asked, and answers, over HTTP |
 //! | [`udp`] | the same over UDP |
+//! | [`krpc`], `node_id` | what nodes of the DHT say to each other, and what they are called |
+//! | [`lan`] | who else on this network shares a torrent |
 //! | `magnet` | a link that says the hash, and where to ask |
 
 pub mod announce;
@@ -19,11 +21,14 @@ pub mod bencode;
 pub mod extension;
 mod hash;
 mod info;
+pub mod krpc;
+pub mod lan;
 mod magnet;
 pub mod message;
 mod metainfo;
 pub mod mse;
 mod names;
+mod node_id;
 mod peer_id;
 pub mod udp;
 
@@ -33,4 +38,6 @@ pub use magnet::{Magnet, NoMagnet};
 pub use metainfo::{Metainfo, MetainfoError};
 pub(super) use names::RESERVED;
 pub use names::{NameRule, Names, NoPath};
+pub(super) use node_id::is_of_a_network_of_ones_own;
+pub use node_id::{Distance, NodeId};
 pub use peer_id::PeerId;

@@ -1,6 +1,6 @@
 //! A message that is still coming.
 
-use std::str;
+use simdutf8::compat::from_utf8;
 
 use super::{Event, Inflater, Mask, Message, Opcode, Scratch, Violation};
 use crate::websocket::Limits;
@@ -120,7 +120,7 @@ impl Assembly {
 
 /// Adds what is whole characters, and returns the beginning of one that is not.
 fn append_text(plain: &[u8], text: &mut String) -> Result<Beginning, Violation> {
-    let error = match str::from_utf8(plain) {
+    let error = match from_utf8(plain) {
         Ok(plain) => {
             text.push_str(plain);
             return Ok(Beginning::default());
@@ -129,7 +129,7 @@ fn append_text(plain: &[u8], text: &mut String) -> Result<Beginning, Violation> 
         Err(error) => error,
     };
     let (whole, rest) = plain.split_at(error.valid_up_to());
-    text.push_str(str::from_utf8(whole).map_err(|_| Violation::NotUtf8)?);
+    text.push_str(from_utf8(whole).map_err(|_| Violation::NotUtf8)?);
     let mut beginning = Beginning { bytes: [0; 3], length: rest.len() };
     let room = beginning.bytes.get_mut(..rest.len()).ok_or(Violation::NotUtf8)?;
     room.copy_from_slice(rest);

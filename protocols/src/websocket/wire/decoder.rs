@@ -1,9 +1,8 @@
 //! Messages out of a stream of bytes.
 
-use std::str;
-
 use bytes::Buf;
 use reactor::Input;
+use simdutf8::basic::from_utf8;
 
 use super::assembly::{Assembly, Kind};
 use super::{Event, Header, Inflater, Mask, Message, Opcode, Violation, close};
@@ -238,9 +237,7 @@ impl Scratch {
     #[inline]
     fn message(&self, opcode: Opcode) -> Result<Event<'_>, Violation> {
         Ok(Event::Message(match Kind::of(opcode) {
-            Kind::Text => {
-                Message::Text(str::from_utf8(&self.bytes).map_err(|_| Violation::NotUtf8)?)
-            }
+            Kind::Text => Message::Text(from_utf8(&self.bytes).map_err(|_| Violation::NotUtf8)?),
             Kind::Binary => Message::Binary(&self.bytes),
         }))
     }
@@ -276,7 +273,7 @@ fn inflate<'a>(
     inflated.clear();
     inflater.inflate(compressed, limits.inflated, inflated)?;
     Ok(Event::Message(match kind {
-        Kind::Text => Message::Text(str::from_utf8(inflated).map_err(|_| Violation::NotUtf8)?),
+        Kind::Text => Message::Text(from_utf8(inflated).map_err(|_| Violation::NotUtf8)?),
         Kind::Binary => Message::Binary(inflated),
     }))
 }

@@ -3,30 +3,35 @@
 //! ```text
 //!   on the loop                on the pool                          on the loop
 //!   path, conditions ──▶  open: file? directory? sibling? ──▶  conditions ─▶ ranges ─▶ sendfile
-//!          └── a file, and it is in memory ────────────────────────▶
+//!          ├── a file, and it is in memory ────────────────────────▶
+//!          └── an answer that was given before, and still is right ▶
 //! ```
 //!
 //! | file | what it is |
 //! |---|---|
+//! | `cache` | answers that are kept, and whether they are still right |
 //! | `open` | from a path to a file, a page or a refusal: what may wait for the disk |
 //! | `reply` | conditions, ranges, and the file on its way |
 //! | `page` | a directory as a page |
 
+use std::cell::RefCell;
 use std::rc::Rc;
 
 use http::StatusCode;
 
 use super::Exchange;
 use crate::http::wire::{Coding, Request, accepts, decode_path};
-use crate::store::{Store, VirtualPath};
+use crate::store::{Store, StoreError, VirtualPath};
 
+mod cache;
 mod open;
 mod page;
 mod reply;
 
-use open::{Wanted, open, open_ready};
+use cache::{Cache, Cached, Question};
+use open::{Content, Opened, Opening, Wanted, open, open_ready};
 use page::Order;
-use reply::{Asked, reply};
+use reply::{Asked, AskedBefore, Facts};
 
 /// Serves the files of a tree. Cheap to clone.
 ///
@@ -50,6 +55,7 @@ use reply::{Asked, reply};
 pub struct Files {
     store: Store,
     options: Rc<FilesOptions>,
+    cache: Rc<RefCell<Cache>>,
 }
 
 /// How files are served.
@@ -66,12 +72,18 @@ pub struct FilesOptions {
     /// Whether compressed siblings are looked for. Default `true`.
     pub siblings: bool,
     /// Whether texts and pages are compressed for clients that take gzip, where nothing lies beside them. Default
-    /// `false`: it costs time, anew for each request, and what is secret in a page that repeats what its reader has
-    /// sent can be guessed from its length (BREACH). Files of 256 bytes to 1 MiB are, on the loop's pool; parts never
-    /// are.
+    /// `false`: it costs time, and what is secret in a page that repeats what its reader has sent can be guessed from
+    /// its length (BREACH). Files of 256 bytes to 1 MiB are, on the loop's pool, and once if there is
+    /// [memory](Self::memory) for it; parts never are.
     pub compress: bool,
     /// What Cache-Control says. Default `None`: there is no such field, and caches guess.
     pub cache_control: Option<String>,
+    /// Bytes of memory, of each loop, for answers that may be asked for again: files of up to 16 KiB, and what
+    /// compressing made. One that is asked for again is looked at, not opened: what was changed meanwhile is sent as it
+    /// is now. Only on Linux, where that can be told without waiting; zero for none.
+    ///
+    /// Default 16 MiB: what most sites have of pages, scripts and icons.
+    pub memory: usize,
     /// Entries of a directory that are shown on a page; one that has more is 403.
     ///
     /// Default 10,000: two megabytes of page, as much as a browser shows without trouble.
@@ -87,6 +99,7 @@ impl Default for FilesOptions {
             siblings: true,
             compress: false,
             cache_control: None,
+            memory: 16 * 1024 * 1024,
             page_entries: 10_000,
         }
     }
@@ -102,7 +115,14 @@ impl Files {
     /// The files of a tree, served in another way.
     #[must_use]
     pub fn with_options(store: Store, options: FilesOptions) -> Self {
-        Self { store, options: Rc::new(options) }
+        let cache = Rc::new(RefCell::new(Cache::new(options.memory)));
+        Self { store, options: Rc::new(options), cache }
+    }
+
+    /// How many answers are kept in [memory](FilesOptions::memory).
+    #[must_use]
+    pub fn kept(&self) -> usize {
+        self.cache.borrow().len()
     }
 
     /// Answers a request with what is at a path of the tree: the request's own, or the part of it behind
@@ -124,48 +144,107 @@ impl Files {
                 return answer.field("Allow", ALLOWED).text("Files are only read here.\n");
             }
         }
-        let Some(wanted) = self.wanted(path, request) else {
+        let Some(question) = self.question(path, request) else {
             return exchange.answer(StatusCode::BAD_REQUEST).text("The path is malformed.\n");
         };
-        let asked = Asked::new(request);
-        if let Some(opened) = open_ready(&self.store, &wanted) {
-            return reply(exchange, &asked, &self.options, Ok(opened));
+        let now = exchange.registry().now();
+        let cached = self.cache.borrow_mut().get(&question, &self.store, now);
+        if let Some(cached) = cached {
+            let content = Content::Memory(cached.memory.clone());
+            return reply::send(exchange, &Asked::of(request), &cached.facts, content);
         }
-        let (store, options) = (self.store.clone(), Rc::clone(&self.options));
+        let Some(wanted) = self.wanted(question, request) else {
+            return exchange.answer(StatusCode::BAD_REQUEST).text("The path is malformed.\n");
+        };
+        if let Some(opened) = open_ready(&self.store, &wanted) {
+            return self.reply(exchange, &Asked::of(request), wanted.question, Ok(opened));
+        }
+        let (store, asked, files) = (self.store.clone(), AskedBefore::of(request), self.clone());
         exchange.offload(
-            move || open(&store, &wanted),
-            move |exchange, _, opened| reply(exchange, &asked, &options, opened),
+            move || (open(&store, &wanted), wanted.question),
+            move |exchange, _, (opened, question)| {
+                asked.with(|asked| files.reply(exchange, asked, question, opened));
+            },
         );
     }
 
-    fn wanted(&self, path: &str, request: &Request<'_>) -> Option<Wanted> {
+    fn question(&self, path: &str, request: &Request<'_>) -> Option<Question> {
+        let fields = request.fields();
         let decoded = decode_path(path).ok()?;
         let is_directory = decoded.is_empty() || decoded.ends_with(b"/");
         // What stands between the first slash and the path belongs to where the tree is mounted.
-        let path = VirtualPath::root().join(&[b"/", &*decoded].concat()).ok()?;
-        let has_range = request.fields().get("range").is_some();
-        let codings = Coding::ALL
-            .into_iter()
-            .filter(|&coding| self.options.siblings && accepts(request.fields(), coding));
-        Some(Wanted {
-            is_hidden: !self.options.dot_files && has_dot_name(&path),
-            path,
+        let path = match decoded.starts_with(b"/") {
+            true => VirtualPath::root().join(&decoded),
+            false => VirtualPath::root().join(&[b"/", &*decoded].concat()),
+        };
+        let takes_any = fields.get("accept-encoding").is_some();
+        let taken = |coding: Coding| {
+            let comes = takes_any && self.options.siblings && accepts(fields, coding);
+            comes.then_some(coding)
+        };
+        Some(Question {
+            path: path.ok()?,
             is_directory,
-            codings: codings.collect(),
-            reads_whole: !has_range && request.method() == "GET",
+            codings: Coding::ALL.map(taken),
             compress: self.options.compress
-                && !has_range
-                && accepts(request.fields(), Coding::Gzip),
+                && fields.get("range").is_none()
+                && accepts(fields, Coding::Gzip),
+        })
+    }
+
+    fn wanted(&self, question: Question, request: &Request<'_>) -> Option<Wanted> {
+        let has_range = request.fields().get("range").is_some();
+        Some(Wanted {
+            is_hidden: !self.options.dot_files && has_dot_name(&question.path),
+            reads_whole: !has_range && request.method() == "GET",
             fallback: self.options.fallback.clone(),
             page: self.options.pages.then_some(self.options.page_entries),
             order: Order::parse(request.target().query().unwrap_or_default()),
             // Only a page shows it.
-            shown_as: match is_directory {
+            shown_as: match question.is_directory {
                 true => String::from_utf8_lossy(&decode_path(request.path()).ok()?).into_owned(),
                 false => String::new(),
             },
             dot_files: self.options.dot_files,
+            question,
         })
+    }
+
+    fn reply<App: 'static>(
+        &self,
+        exchange: &mut Exchange<'_, '_, App>,
+        asked: &Asked<'_>,
+        question: Question,
+        opened: Result<Opened, StoreError>,
+    ) {
+        match opened {
+            Ok(Opened::File(opening)) => self.send(exchange, asked, question, opening),
+            Ok(Opened::Page(page)) => reply::show(exchange, asked, &self.options, page),
+            Ok(Opened::Redirect(name)) => reply::redirect(exchange, asked, &name),
+            Err(error) => reply::refuse(exchange, &error),
+        }
+    }
+
+    fn send<App: 'static>(
+        &self,
+        exchange: &mut Exchange<'_, '_, App>,
+        asked: &Asked<'_>,
+        question: Question,
+        mut opening: Opening,
+    ) {
+        let (now, wall_clock) = (exchange.registry().now(), exchange.registry().wall_clock());
+        let facts = Facts::new(&opening, wall_clock, &self.options);
+        let seen = opening.seen.take();
+        let memory = match &opening.content {
+            Content::Memory(memory) => Some(memory.clone()),
+            Content::File(_) => None,
+        };
+        reply::send(exchange, asked, &facts, opening.content);
+        if let Some(memory) = memory
+            && let Some(cached) = Cached::new(facts, memory, seen, now)
+        {
+            self.cache.borrow_mut().keep(question, cached, wall_clock);
+        }
     }
 }
 

@@ -5,6 +5,9 @@ use std::fs::File;
 use std::io::Read;
 use std::ops::RangeInclusive;
 
+use bytes::Bytes;
+
+use super::cache::Question;
 use super::is_dot_name;
 use super::page::{Order, Row, page};
 use crate::http::wire::{Coding, ETag, gzip, is_compressible, media_type};
@@ -19,16 +22,10 @@ const COMPRESSED: RangeInclusive<u64> = 256..=1024 * 1024;
 /// What is asked for.
 #[derive(Debug)]
 pub(super) struct Wanted {
-    pub(super) path: VirtualPath,
-    /// The path ends with a slash.
-    pub(super) is_directory: bool,
+    pub(super) question: Question,
     pub(super) is_hidden: bool,
-    /// What may come instead, if it is there: the best first.
-    pub(super) codings: Vec<Coding>,
     /// All of it will be sent, unless the client has it.
     pub(super) reads_whole: bool,
-    /// It may come compressed.
-    pub(super) compress: bool,
     pub(super) fallback: Option<VirtualPath>,
     /// How many entries a page may have, if there may be one.
     pub(super) page: Option<usize>,
@@ -37,6 +34,9 @@ pub(super) struct Wanted {
     pub(super) shown_as: String,
     pub(super) dot_files: bool,
 }
+
+/// Which paths were looked at, and what each led to; `None` if there is more to it than that.
+pub(super) type Seen = Option<Vec<(VirtualPath, Option<Entry>)>>;
 
 /// What was found.
 #[derive(Debug)]
@@ -62,15 +62,31 @@ pub(super) struct Opening {
     pub(super) entry: Entry,
     pub(super) media: &'static str,
     pub(super) coding: Option<Coding>,
+    pub(super) seen: Seen,
 }
 
 #[derive(Debug)]
 pub(super) enum Content {
     File(File),
-    /// All of a short one.
-    Bytes(Vec<u8>),
-    /// All of one, compressed: no part of it can be asked for.
-    Packed(Vec<u8>),
+    Memory(InMemory),
+}
+
+/// All of a file.
+#[derive(Clone, Debug)]
+pub(super) struct InMemory {
+    pub(super) bytes: Bytes,
+    /// It was compressed for this answer: no part of it can be asked for.
+    pub(super) is_packed: bool,
+}
+
+impl Content {
+    fn whole(bytes: Vec<u8>) -> Self {
+        Self::Memory(InMemory { bytes: bytes.into(), is_packed: false })
+    }
+
+    fn packed(bytes: &[u8]) -> Self {
+        Self::Memory(InMemory { bytes: gzip(bytes).into(), is_packed: true })
+    }
 }
 
 /// What is to be sent; it may wait for the disk.
@@ -78,14 +94,16 @@ pub(super) fn open(store: &Store, wanted: &Wanted) -> Result<Opened, StoreError>
     if wanted.is_hidden {
         return Err(StoreError::NotFound);
     }
-    let found = match wanted.is_directory {
-        true => store.entry(&wanted.path).and_then(|entry| match entry.kind {
-            Kind::Directory => open_directory(store, wanted),
+    let path = &wanted.question.path;
+    let mut eyes = Eyes::new(store, Manner::Patient);
+    let found = match wanted.question.is_directory {
+        true => store.entry(path).and_then(|entry| match entry.kind {
+            Kind::Directory => open_directory(&mut eyes, wanted),
             kind => Err(why_not(kind, StoreError::NotFound)),
         }),
-        false => open_surely(store, wanted, &wanted.path).or_else(|error| {
+        false => open_surely(&mut eyes, wanted, path).or_else(|error| {
             // What is there says why it is not read.
-            match store.entry(&wanted.path)?.kind {
+            match store.entry(path)?.kind {
                 Kind::Directory => Ok(redirect(wanted)),
                 kind => Err(why_not(kind, error)),
             }
@@ -93,7 +111,9 @@ pub(super) fn open(store: &Store, wanted: &Wanted) -> Result<Opened, StoreError>
     };
     match (found, &wanted.fallback) {
         (Err(StoreError::NotFound | StoreError::NotADirectory), Some(fallback)) => {
-            open_surely(store, wanted, fallback)
+            let mut eyes = Eyes::new(store, Manner::Patient);
+            eyes.note(path, None);
+            open_surely(&mut eyes, wanted, fallback)
         }
         (found, _) => found,
     }
@@ -104,12 +124,14 @@ pub(super) fn open_ready(store: &Store, wanted: &Wanted) -> Option<Opened> {
     if wanted.is_hidden {
         return None;
     }
-    let index = if wanted.is_directory { Some(index_of(wanted).ok()?) } else { None };
-    open_file(Eyes::Hasty(store), wanted, index.as_ref().unwrap_or(&wanted.path))?.ok()
+    let question = &wanted.question;
+    let index = if question.is_directory { Some(index_of(wanted).ok()?) } else { None };
+    let path = index.as_ref().unwrap_or(&question.path);
+    open_file(&mut Eyes::new(store, Manner::Hasty), wanted, path)?.ok()
 }
 
 fn redirect(wanted: &Wanted) -> Opened {
-    Opened::Redirect(wanted.path.name().unwrap_or_default().to_vec())
+    Opened::Redirect(wanted.question.path.name().unwrap_or_default().to_vec())
 }
 
 /// Why something of that kind is not what it was asked for as.
@@ -123,16 +145,16 @@ fn why_not(kind: Kind, error: StoreError) -> StoreError {
 }
 
 fn index_of(wanted: &Wanted) -> Result<VirtualPath, StoreError> {
-    Ok(wanted.path.join(b"index.html")?)
+    Ok(wanted.question.path.join(b"index.html")?)
 }
 
-fn open_directory(store: &Store, wanted: &Wanted) -> Result<Opened, StoreError> {
-    match open_surely(store, wanted, &index_of(wanted)?) {
+fn open_directory(eyes: &mut Eyes<'_>, wanted: &Wanted) -> Result<Opened, StoreError> {
+    match open_surely(eyes, wanted, &index_of(wanted)?) {
         Err(StoreError::NotFound | StoreError::NotAFile) => {}
         opened => return opened,
     }
     let most = wanted.page.ok_or(StoreError::NotFound)?;
-    let listing = store.list(&wanted.path, most)?;
+    let listing = eyes.store.list(&wanted.question.path, most)?;
     let shown = (0..listing.len()).filter_map(|at| listing.get(at));
     let rows = shown
         .filter(|(name, found)| {
@@ -142,7 +164,7 @@ fn open_directory(store: &Store, wanted: &Wanted) -> Result<Opened, StoreError> 
         .map(|(name, found)| Row { name: name.to_vec(), entry: found.entry })
         .collect();
     let mut bytes = page(&wanted.shown_as, rows, wanted.order).into_bytes();
-    let coding = wanted.compress.then_some(Coding::Gzip);
+    let coding = wanted.question.compress.then_some(Coding::Gzip);
     if coding.is_some() {
         bytes = gzip(&bytes);
     }
@@ -150,27 +172,50 @@ fn open_directory(store: &Store, wanted: &Wanted) -> Result<Opened, StoreError> 
 }
 
 /// How files are looked at: by who may wait for the disk, or by who may not.
-#[derive(Clone, Copy)]
-enum Eyes<'a> {
-    Patient(&'a Store),
-    Hasty(&'a Store),
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Manner {
+    Patient,
+    Hasty,
 }
 
-impl Eyes<'_> {
-    /// `None` if it would have to be waited for.
-    fn read(self, path: &VirtualPath) -> Option<Result<(File, Entry), StoreError>> {
-        match self {
-            Self::Patient(store) => Some(store.read(path)),
-            Self::Hasty(store) => store.read_ready(path),
+/// Who looks at files, and what was seen.
+struct Eyes<'a> {
+    store: &'a Store,
+    manner: Manner,
+    seen: Seen,
+}
+
+impl<'a> Eyes<'a> {
+    fn new(store: &'a Store, manner: Manner) -> Self {
+        Self { store, manner, seen: Some(Vec::new()) }
+    }
+
+    fn note(&mut self, path: &VirtualPath, entry: Option<Entry>) {
+        if let Some(seen) = &mut self.seen {
+            seen.push((path.clone(), entry));
         }
     }
 
+    /// `None` if it would have to be waited for.
+    fn read(&mut self, path: &VirtualPath) -> Option<Result<(File, Entry), StoreError>> {
+        let read = match self.manner {
+            Manner::Patient => self.store.read(path),
+            Manner::Hasty => self.store.read_ready(path)?,
+        };
+        match &read {
+            Ok((_, entry)) => self.note(path, Some(*entry)),
+            Err(StoreError::NotFound) => self.note(path, None),
+            Err(_) => self.seen = None,
+        }
+        Some(read)
+    }
+
     /// All of a short file, and what is known of it then.
-    fn content(self, file: File, entry: &mut Entry) -> Option<Result<Content, StoreError>> {
+    fn content(&mut self, file: File, entry: &mut Entry) -> Option<Result<Content, StoreError>> {
         let length = usize::try_from(entry.size).ok()?;
-        if let Self::Hasty(_) = self {
+        if self.manner == Manner::Hasty {
             return Some(Ok(match bytes_ready(&file, length)? {
-                Ready::Bytes(bytes) => Content::Bytes(bytes),
+                Ready::Bytes(bytes) => Content::whole(bytes),
                 Ready::Unknown => Content::File(file),
             }));
         }
@@ -178,29 +223,35 @@ impl Eyes<'_> {
         if let Err(error) = (&file).take(entry.size).read_to_end(&mut bytes) {
             return Some(Err(error.into()));
         }
-        // It may be written at this moment.
-        entry.size = bytes.len() as u64;
-        Some(Ok(Content::Bytes(bytes)))
+        if bytes.len() != length {
+            // It is being written at this moment.
+            (entry.size, self.seen) = (bytes.len() as u64, None);
+        }
+        Some(Ok(Content::whole(bytes)))
     }
 
     /// All of a file, compressed; that takes too long for who is in a hurry.
-    fn packed(self, file: &File) -> Option<Result<Content, StoreError>> {
-        let Self::Patient(_) = self else {
+    fn packed(&self, file: &File) -> Option<Result<Content, StoreError>> {
+        if self.manner == Manner::Hasty {
             return None;
-        };
+        }
         let mut bytes = Vec::new();
         let read = file.take(*COMPRESSED.end()).read_to_end(&mut bytes);
-        Some(read.map(|_| Content::Packed(gzip(&bytes))).map_err(StoreError::from))
+        Some(read.map(|_| Content::packed(&bytes)).map_err(StoreError::from))
     }
 }
 
-fn open_surely(store: &Store, wanted: &Wanted, path: &VirtualPath) -> Result<Opened, StoreError> {
-    open_file(Eyes::Patient(store), wanted, path).unwrap_or(Err(StoreError::NotFound))
+fn open_surely(
+    eyes: &mut Eyes<'_>,
+    wanted: &Wanted,
+    path: &VirtualPath,
+) -> Result<Opened, StoreError> {
+    open_file(eyes, wanted, path).unwrap_or(Err(StoreError::NotFound))
 }
 
 /// A file, or what lies beside it in a coding that is taken.
 fn open_file(
-    eyes: Eyes<'_>,
+    eyes: &mut Eyes<'_>,
     wanted: &Wanted,
     path: &VirtualPath,
 ) -> Option<Result<Opened, StoreError>> {
@@ -210,14 +261,14 @@ fn open_file(
         Err(error) => return Some(Err(error)),
     };
     let mut coding = None;
-    for &taken in &wanted.codings {
+    for taken in wanted.question.codings.into_iter().flatten() {
         if let Some(found) = sibling(eyes, path, &entry, taken)? {
             ((file, entry), coding) = (found, Some(taken));
             break;
         }
     }
     let packs = coding.is_none()
-        && wanted.compress
+        && wanted.question.compress
         && is_compressible(media)
         && COMPRESSED.contains(&entry.size);
     let content = if packs {
@@ -228,12 +279,13 @@ fn open_file(
     } else {
         Ok(Content::File(file))
     };
-    Some(content.map(|content| Opened::File(Opening { content, entry, media, coding })))
+    let seen = eyes.seen.take();
+    Some(content.map(|content| Opened::File(Opening { content, entry, media, coding, seen })))
 }
 
 /// What lies beside a file, unless the file was changed after it was made.
 fn sibling(
-    eyes: Eyes<'_>,
+    eyes: &mut Eyes<'_>,
     path: &VirtualPath,
     original: &Entry,
     coding: Coding,

@@ -237,7 +237,8 @@ mod tests {
 
     fn row(name: &str, kind: Kind, size: u64, second: u64) -> Row {
         let modified = Some(UNIX_EPOCH + Duration::from_secs(second));
-        let entry = Entry { kind, size, modified, mode: 0o644, links: 1, id: (0, 0) };
+        let entry =
+            Entry { kind, size, modified, mode: 0o644, links: 1, id: (0, 0), changed: None };
         Row { name: name.as_bytes().to_vec(), entry }
     }
 

@@ -7,18 +7,37 @@ use http::StatusCode;
 use httparse::Header;
 
 use super::FilesOptions;
-use super::open::{Content, Opened, Opening, Page};
+use super::open::{Content, Opening, Page};
 use super::page::POLICY;
-use crate::http::server::{Answer, Exchange};
+use crate::http::server::Exchange;
 use crate::http::wire::{
-    Conditions, ETag, Fields, Length, RangeAnswer, Request, Validators, Verdict, content_range,
-    encode_path, ranges, resolve,
+    Coding, Conditions, ETag, Fields, Length, RangeAnswer, Request, Validators, Verdict,
+    content_range, encode_path, ranges, resolve, write_field,
 };
 use crate::store::StoreError;
 
 /// What of a request is needed when its file is open.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Asked<'a> {
+    method: &'a str,
+    query: Option<&'a str>,
+    fields: Fields<'a>,
+}
+
+impl<'a> Asked<'a> {
+    pub(super) fn of(request: &Request<'a>) -> Self {
+        let (method, target) = (request.method(), request.target());
+        Self { method, query: target.query(), fields: request.fields() }
+    }
+
+    fn judge(&self, has: &Validators) -> Verdict {
+        Conditions::new(self.method, self.fields).judge(has)
+    }
+}
+
+/// The same, kept until the file is open.
 #[derive(Debug)]
-pub(super) struct Asked {
+pub(super) struct AskedBefore {
     method: &'static str,
     query: Option<String>,
     fields: Vec<(&'static str, Vec<u8>)>,
@@ -28,8 +47,8 @@ pub(super) struct Asked {
 const FIELDS: [&str; 6] =
     ["if-match", "if-none-match", "if-modified-since", "if-unmodified-since", "if-range", "range"];
 
-impl Asked {
-    pub(super) fn new(request: &Request<'_>) -> Self {
+impl AskedBefore {
+    pub(super) fn of(request: &Request<'_>) -> Self {
         let all = FIELDS.into_iter().flat_map(|name| {
             request.fields().get_all(name).map(move |value| (name, value.to_vec()))
         });
@@ -40,35 +59,18 @@ impl Asked {
         }
     }
 
-    fn with_fields<R>(&self, act: impl FnOnce(Fields<'_>) -> R) -> R {
+    pub(super) fn with<R>(&self, act: impl FnOnce(&Asked<'_>) -> R) -> R {
         let headers: Vec<_> =
             self.fields.iter().map(|(name, value)| Header { name, value }).collect();
-        act(Fields::new(&headers))
-    }
-
-    fn judge(&self, has: &Validators) -> Verdict {
-        self.with_fields(|fields| Conditions::new(self.method, fields).judge(has))
-    }
-}
-
-pub(super) fn reply<App: 'static>(
-    exchange: &mut Exchange<'_, '_, App>,
-    asked: &Asked,
-    options: &FilesOptions,
-    opened: Result<Opened, StoreError>,
-) {
-    match opened {
-        Ok(Opened::File(opening)) => send(exchange, asked, options, opening),
-        Ok(Opened::Page(page)) => show(exchange, asked, options, page),
-        Ok(Opened::Redirect(name)) => redirect(exchange, asked, &name),
-        Err(error) => refuse(exchange, &error),
+        let fields = Fields::new(&headers);
+        act(&Asked { method: self.method, query: self.query.as_deref(), fields })
     }
 }
 
 /// A page, unless the client has it.
-fn show<App: 'static>(
+pub(super) fn show<App: 'static>(
     exchange: &mut Exchange<'_, '_, App>,
-    asked: &Asked,
+    asked: &Asked<'_>,
     options: &FilesOptions,
     page: Page,
 ) {
@@ -99,14 +101,18 @@ fn refuse_condition<App: 'static>(exchange: &mut Exchange<'_, '_, App>) {
 
 /// To the same with a slash behind it: relative to where it is, so that it leads to no other host, however
 /// many slashes the path began with.
-fn redirect<App: 'static>(exchange: &mut Exchange<'_, '_, App>, asked: &Asked, name: &[u8]) {
-    let query = asked.query.as_ref().map(|query| format!("?{query}")).unwrap_or_default();
+pub(super) fn redirect<App: 'static>(
+    exchange: &mut Exchange<'_, '_, App>,
+    asked: &Asked<'_>,
+    name: &[u8],
+) {
+    let query = asked.query.map(|query| format!("?{query}")).unwrap_or_default();
     let location = format!("./{}/{query}", encode_path(name));
     let answer = exchange.answer(StatusCode::MOVED_PERMANENTLY).field("Location", location);
     answer.text("It is a directory: with a slash at the end.\n");
 }
 
-fn refuse<App: 'static>(exchange: &mut Exchange<'_, '_, App>, error: &StoreError) {
+pub(super) fn refuse<App: 'static>(exchange: &mut Exchange<'_, '_, App>, error: &StoreError) {
     let (status, text) = match error {
         StoreError::NotFound | StoreError::NotADirectory | StoreError::Invalid(_) => {
             (StatusCode::NOT_FOUND, "Nothing is here.\n")
@@ -119,80 +125,72 @@ fn refuse<App: 'static>(exchange: &mut Exchange<'_, '_, App>, error: &StoreError
     exchange.answer(status).text(text);
 }
 
-fn send<App: 'static>(
+/// A file, or a part of it, unless the client has it.
+pub(super) fn send<App: 'static>(
     exchange: &mut Exchange<'_, '_, App>,
-    asked: &Asked,
-    options: &FilesOptions,
-    opening: Opening,
+    asked: &Asked<'_>,
+    facts: &Facts,
+    content: Content,
 ) {
-    let now = exchange.registry().wall_clock();
-    let facts = Facts::new(&opening, now, options);
-    let size = opening.entry.size;
     let part = match asked.judge(&facts.validators) {
         Verdict::Proceed { ranges: true } => {
-            let asked = asked.with_fields(ranges).map(|asked| resolve(&asked, size));
+            let asked = ranges(asked.fields).map(|asked| resolve(&asked, facts.size));
             asked.unwrap_or(RangeAnswer::Whole)
         }
         Verdict::Proceed { ranges: false } => RangeAnswer::Whole,
         Verdict::NotModified => {
-            return facts.put(exchange.answer(StatusCode::NOT_MODIFIED)).empty();
+            let answer = exchange.answer(StatusCode::NOT_MODIFIED);
+            return answer.written(&facts.all).empty();
         }
         Verdict::Failed => return refuse_condition(exchange),
     };
     match part {
         RangeAnswer::Unsatisfiable => {
-            let answer = facts.put(exchange.answer(StatusCode::RANGE_NOT_SATISFIABLE));
+            let answer = exchange.answer(StatusCode::RANGE_NOT_SATISFIABLE).written(&facts.all);
             answer
-                .field("Content-Range", content_range(None, size))
+                .field("Content-Range", content_range(None, facts.size))
                 .text("There is nothing of it there.\n");
         }
         RangeAnswer::Whole => {
-            let answer = facts.put_media(facts.put(exchange.answer(StatusCode::OK)));
-            match opening.content {
-                Content::Bytes(bytes) => answer.bytes(&bytes),
-                Content::Packed(bytes) => answer.shared(bytes.into()),
-                Content::File(file) => answer.file(file, 0, size),
+            let answer = exchange.answer(StatusCode::OK).written(&facts.all);
+            let answer = answer.written(&facts.of_bytes);
+            match content {
+                Content::Memory(memory) => answer.shared(memory.bytes),
+                Content::File(file) => answer.file(file, 0, facts.size),
             }
         }
         RangeAnswer::One(part) => {
-            let answer = facts.put_media(facts.put(exchange.answer(StatusCode::PARTIAL_CONTENT)));
-            let answer = answer.field("Content-Range", content_range(Some(&part), size));
-            match opening.content {
-                Content::Bytes(bytes) | Content::Packed(bytes) => {
-                    answer.bytes(slice(&bytes, &part));
-                }
+            let answer = exchange.answer(StatusCode::PARTIAL_CONTENT).written(&facts.all);
+            let answer = answer.written(&facts.of_bytes);
+            let answer = answer.field("Content-Range", content_range(Some(&part), facts.size));
+            match content {
+                Content::Memory(memory) => answer.bytes(slice(&memory.bytes, &part)),
                 Content::File(file) => answer.file(file, part.start, part.end - part.start),
             }
         }
-        RangeAnswer::Several(parts) => send_parts(exchange, &facts, opening, &parts),
+        RangeAnswer::Several(parts) => send_parts(exchange, facts, &content, &parts),
     }
-}
-
-fn slice<'a>(bytes: &'a [u8], part: &Range<u64>) -> &'a [u8] {
-    let place = |at: u64| usize::try_from(at).unwrap_or(usize::MAX);
-    bytes.get(place(part.start)..place(part.end)).unwrap_or_default()
 }
 
 /// `multipart/byteranges` (RFC 9110, 14.6). The boundary is random: a file cannot be made to contain it.
 fn send_parts<App: 'static>(
     exchange: &mut Exchange<'_, '_, App>,
     facts: &Facts,
-    opening: Opening,
+    content: &Content,
     parts: &[Range<u64>],
 ) {
     let boundary = format!("{:016x}", exchange.registry().random());
-    let size = opening.entry.size;
     let heads: Vec<_> = parts
         .iter()
         .map(|part| {
-            let (media, range) = (opening.media, content_range(Some(part), size));
+            let (media, range) = (facts.media, content_range(Some(part), facts.size));
             format!("\r\n--{boundary}\r\nContent-Type: {media}\r\nContent-Range: {range}\r\n\r\n")
         })
         .collect();
     let end = format!("\r\n--{boundary}--\r\n");
     let bytes: u64 = parts.iter().map(|part| part.end - part.start).sum();
     let length = bytes + (heads.iter().map(String::len).sum::<usize>() + end.len()) as u64;
-    let answer = facts.put(exchange.answer(StatusCode::PARTIAL_CONTENT));
+    let answer = exchange.answer(StatusCode::PARTIAL_CONTENT).written(&facts.all);
     let answer = answer
         .shown_field("Content-Type", format_args!("multipart/byteranges; boundary={boundary}"));
     let Some(exchange) = answer.open(Length::Exact(length)) else {
@@ -200,8 +198,8 @@ fn send_parts<App: 'static>(
     };
     for (head, part) in heads.iter().zip(parts) {
         exchange.write(head.as_bytes());
-        match &opening.content {
-            Content::Bytes(bytes) | Content::Packed(bytes) => exchange.write(slice(bytes, part)),
+        match content {
+            Content::Memory(memory) => exchange.write(slice(&memory.bytes, part)),
             Content::File(file) => match file.try_clone() {
                 Ok(file) => exchange.send_file(file, part.start, part.end - part.start),
                 // Without descriptors it cannot go on, and its length is promised.
@@ -213,67 +211,62 @@ fn send_parts<App: 'static>(
     exchange.finish();
 }
 
+fn slice<'a>(bytes: &'a [u8], part: &Range<u64>) -> &'a [u8] {
+    let place = |at: u64| usize::try_from(at).unwrap_or(usize::MAX);
+    bytes.get(place(part.start)..place(part.end)).unwrap_or_default()
+}
+
 /// What is said of a file in every answer.
-struct Facts {
-    validators: Validators,
-    modified: Option<String>,
+#[derive(Debug)]
+pub(super) struct Facts {
+    pub(super) validators: Validators,
+    size: u64,
     media: &'static str,
-    coding: Option<&'static str>,
-    varies: bool,
-    /// Parts of it can be asked for.
-    has_parts: bool,
-    cache_control: Option<String>,
+    /// The fields of all answers, a 304 included (RFC 9110, 15.4.5).
+    all: Vec<u8>,
+    /// Those beside them that tell of the bytes.
+    of_bytes: Vec<u8>,
 }
 
 impl Facts {
-    fn new(opening: &Opening, now: SystemTime, options: &FilesOptions) -> Self {
-        let coding = opening.coding.map(crate::http::wire::Coding::name);
+    pub(super) fn new(opening: &Opening, now: SystemTime, options: &FilesOptions) -> Self {
+        let coding = opening.coding.map(Coding::name);
         let entry = &opening.entry;
         // A time that is still to come is not told (RFC 9110, 8.8.2.1).
         let modified = entry.modified.map(|time| time.clamp(UNIX_EPOCH, now.max(UNIX_EPOCH)));
-        let since = modified.and_then(|time| now.duration_since(time).ok());
+        let since = entry.modified.and_then(|time| now.duration_since(time).ok());
         let tag = entry
             .modified
             .map(|time| ETag::of_file(entry.id, entry.size, time, coding.unwrap_or_default()));
-        Self {
-            validators: Validators {
-                tag,
-                modified,
-                is_date_strong: since.is_some_and(|since| since >= Duration::from_secs(1)),
-            },
-            modified: modified.map(httpdate::fmt_http_date),
-            media: opening.media,
-            coding,
-            varies: options.siblings || options.compress,
-            has_parts: !matches!(opening.content, Content::Packed(_)),
-            cache_control: options.cache_control.clone(),
+        let (mut all, mut of_bytes) = (Vec::with_capacity(256), Vec::with_capacity(128));
+        if let Some(tag) = &tag {
+            write_field(&mut all, "ETag", tag.as_str().as_bytes());
         }
+        if let Some(modified) = modified {
+            write_field(&mut all, "Last-Modified", httpdate::fmt_http_date(modified).as_bytes());
+        }
+        if options.siblings || options.compress {
+            write_field(&mut all, "Vary", b"Accept-Encoding");
+        }
+        if let Some(cache_control) = &options.cache_control {
+            write_field(&mut all, "Cache-Control", cache_control.as_bytes());
+        }
+        let is_packed = matches!(&opening.content, Content::Memory(memory) if memory.is_packed);
+        if !is_packed {
+            write_field(&mut all, "Accept-Ranges", b"bytes");
+        }
+        if let Some(coding) = coding {
+            write_field(&mut of_bytes, "Content-Encoding", coding.as_bytes());
+        }
+        write_field(&mut of_bytes, "X-Content-Type-Options", b"nosniff");
+        write_field(&mut of_bytes, "Content-Type", opening.media.as_bytes());
+        let is_date_strong = since.is_some_and(|since| since >= Duration::from_secs(1));
+        let validators = Validators { tag, modified, is_date_strong };
+        Self { validators, size: entry.size, media: opening.media, all, of_bytes }
     }
 
-    /// What a 304 has as well (RFC 9110, 15.4.5).
-    fn put<'x, 'e, 't, App>(&self, mut answer: Answer<'x, 'e, 't, App>) -> Answer<'x, 'e, 't, App> {
-        if let Some(tag) = &self.validators.tag {
-            answer = answer.field("ETag", tag.as_str());
-        }
-        if let Some(modified) = &self.modified {
-            answer = answer.field("Last-Modified", modified);
-        }
-        if self.varies {
-            answer = answer.field("Vary", "Accept-Encoding");
-        }
-        if let Some(cache_control) = &self.cache_control {
-            answer = answer.field("Cache-Control", cache_control);
-        }
-        if self.has_parts { answer.field("Accept-Ranges", "bytes") } else { answer }
-    }
-
-    fn put_media<'x, 'e, 't, App>(
-        &self,
-        mut answer: Answer<'x, 'e, 't, App>,
-    ) -> Answer<'x, 'e, 't, App> {
-        if let Some(coding) = self.coding {
-            answer = answer.field("Content-Encoding", coding);
-        }
-        answer.field("X-Content-Type-Options", "nosniff").field("Content-Type", self.media)
+    /// Bytes of memory.
+    pub(super) fn bytes(&self) -> usize {
+        self.all.len() + self.of_bytes.len()
     }
 }

@@ -124,8 +124,8 @@ impl Dialling {
         out.extend_from_slice(&secret.veil(name(self.hash)));
         // No pad: what it would be for nobody has said.
         let pad = 0_u16.to_be_bytes();
-        let length = (first.len() as u16).to_be_bytes();
         first.truncate(usize::from(u16::MAX));
+        let length = (first.len() as u16).to_be_bytes();
         let begin = out.len();
         for part in [&ZEROS[..], &self.policy.offer().to_be_bytes(), &pad, &length, &first] {
             out.extend_from_slice(part);

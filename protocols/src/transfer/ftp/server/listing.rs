@@ -280,7 +280,15 @@ mod tests {
 
     fn entry(kind: Kind) -> Entry {
         let modified = Timestamp::parse(b"20260131120500").expect("a time").to_system_time();
-        Entry { kind, size: 1234, modified: Some(modified), mode: 0o754, links: 1, id: (2, 255) }
+        Entry {
+            kind,
+            size: 1234,
+            modified: Some(modified),
+            mode: 0o754,
+            links: 1,
+            id: (2, 255),
+            changed: None,
+        }
     }
 
     fn shown(style: Style, name: &str, kind: Kind) -> String {

@@ -30,7 +30,8 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use reactor::ConnectionId;
+use bytes::Bytes;
+use reactor::{ConnectionId, Registry};
 
 use crate::budget::host;
 use crate::counts::Counts;
@@ -73,6 +74,8 @@ pub struct Server {
     by_address: Counts<IpAddr>,
     /// How many sessions each user has.
     by_user: Counts<String>,
+    /// Who is logged in on which control connection.
+    logged_in: BTreeMap<ConnectionId, String>,
     /// What each user with a quota has used; it lasts as long as the server.
     quotas: BTreeMap<String, Arc<Quota>>,
     /// Whose passwords are looked at, and whose wait.
@@ -114,6 +117,9 @@ pub struct Counters {
     pub bounces_refused: u64,
 }
 
+/// What they are told whose sessions whoever runs the machine ends (RFC 959, 4.2: it is closing).
+const KICKED: &[u8] = b"421 The operator of the machine has ended this session.\r\n";
+
 /// There are too many sessions already.
 pub(super) struct TooMany;
 
@@ -128,6 +134,7 @@ impl Server {
             store,
             by_address: Counts::new(),
             by_user: Counts::new(),
+            logged_in: BTreeMap::new(),
             quotas: BTreeMap::new(),
             hash_queue: HashQueue::new(),
             counters: Counters::default(),
@@ -153,6 +160,24 @@ impl Server {
     #[must_use]
     pub fn users(&self) -> &Users {
         &self.users
+    }
+
+    /// Who is logged in, once for each of their sessions.
+    pub fn logged_in(&self) -> impl Iterator<Item = &str> {
+        self.logged_in.values().map(String::as_str)
+    }
+
+    /// Ends all sessions of a user, with what is being transferred in them; how many there were. Without another word
+    /// they may log in again: see [`set_users`](Self::set_users).
+    pub fn kick<App: 'static>(&self, registry: &mut Registry<App>, user: &str) -> usize {
+        let theirs = self.logged_in.iter().filter(|(_, name)| *name == user);
+        theirs
+            .map(|(&id, _)| {
+                // Who has just gone need not be told.
+                let _ = registry.send(id, Bytes::from_static(KICKED));
+                let _ = registry.close(id);
+            })
+            .count()
     }
 
     /// How it is set up.
@@ -216,14 +241,18 @@ impl Server {
     // ── users ───────────────────────────────────────────────────────────────────────────────
 
     /// Counts a session of a user; whether there may be one more.
-    pub(super) fn log_in(&mut self, key: &str) -> bool {
+    pub(super) fn log_in(&mut self, key: &str, id: ConnectionId, name: &str) -> bool {
         let most = self.limits().sessions_per_user;
         let may = self.by_user.take(key.to_owned(), most);
+        if may {
+            self.logged_in.insert(id, name.to_owned());
+        }
         self.counters.logins += u64::from(may);
         may
     }
 
-    pub(super) fn log_out(&mut self, key: &str) {
+    pub(super) fn log_out(&mut self, key: &str, id: ConnectionId) {
+        self.logged_in.remove(&id);
         self.by_user.give_back(key);
     }
 

@@ -121,7 +121,8 @@ impl Conversation<'_> {
         let peer = self.session.peer;
         let key =
             if anonymous { format!("anonymous of {}", host(peer)) } else { format!("user {name}") };
-        if !self.server().log_in(&key) {
+        let id = self.control.id();
+        if !self.server().log_in(&key, id, name) {
             return self.reply(530, "You are logged in too many times.");
         }
         // Logins that happened at the same time have counted each on its own.
@@ -172,7 +173,8 @@ impl Conversation<'_> {
 
     fn log_out(&mut self) {
         if let Some(account) = self.session.account() {
-            self.server.log_out(&account.key);
+            let id = self.control.id();
+            self.server.log_out(&account.key, id);
             self.session.login = Login::Nobody;
             self.session.logged_out_since = self.control.network().now();
         }

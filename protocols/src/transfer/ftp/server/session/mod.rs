@@ -217,7 +217,7 @@ impl<App: AsMut<Server> + 'static> Protocol<App> for Session {
     }
 
     fn on_close(&mut self, registry: &mut Registry<App>, closed: &Closed, app: &mut App) {
-        self.handle_gone(registry, app.as_mut());
+        self.handle_gone(closed.id, registry, app.as_mut());
         app.as_mut().close_session(closed.id, self.peer);
     }
 }

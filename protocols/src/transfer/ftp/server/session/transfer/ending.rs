@@ -145,6 +145,7 @@ impl Session {
     /// The control connection has ended: so does everything that was done for it.
     pub(in crate::transfer::ftp::server::session) fn handle_gone(
         &mut self,
+        id: ConnectionId,
         network: &mut dyn Network,
         server: &mut Server,
     ) {
@@ -158,7 +159,7 @@ impl Session {
             }
         }
         if let Some(account) = self.account() {
-            server.log_out(&account.key);
+            server.log_out(&account.key, id);
         }
     }
 

@@ -1,0 +1,161 @@
+//! A node on the loop, for the torrents of a program.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use reactor::{
+    Address, Datagram, DatagramOptions, DatagramProtocol, DatagramTransport, OpenError, Registry,
+    SocketId, TimerKey,
+};
+
+use super::DhtLimits;
+use super::node::{Found, Node};
+use crate::torrent::InfoHash;
+use crate::torrent::peer::{Host, Swarm};
+
+/// How often it is told the time.
+const TICK: Duration = Duration::from_secs(1);
+
+const TIME: TimerKey = TimerKey(0);
+
+/// How a program takes part.
+#[derive(Clone, Debug, Default)]
+pub struct DhtOptions {
+    /// Nodes that are asked first: nobody else is known.
+    pub nodes: Vec<SocketAddr>,
+    /// Ask only, and take no questions (BEP 43): for who is there for a moment, or cannot be reached.
+    pub read_only: bool,
+    /// The bounds.
+    pub limits: DhtLimits,
+}
+
+/// The program's torrents are looked for and told of in the DHT, from now on: all but private ones (BEP 27). The socket is
+/// bound to this address, which is to be that where peers can connect; with an address of IPv6 it is the DHT of IPv6 (BEP
+/// 32).
+///
+/// # Errors
+///
+/// If the address is in use, or is not this machine's: see [`OpenError`].
+pub fn join<App: Host>(
+    registry: &mut Registry<App>,
+    address: SocketAddr,
+    options: DhtOptions,
+) -> Result<SocketId, OpenError> {
+    let DhtOptions { nodes, read_only, limits } = options;
+    let secret = [registry.random(), registry.random()];
+    let mut node = Node::new(address.is_ipv6(), limits, read_only, secret, registry.now());
+    nodes.into_iter().for_each(|at| node.add_way_in(at));
+    if !address.ip().is_unspecified() {
+        node.set_address(address.ip());
+    }
+    let joined = Joined { node, searches: BTreeMap::new() };
+    registry.bind_datagram_with(Address::Ip(address), &DatagramOptions::default(), joined)
+}
+
+struct Joined {
+    node: Node,
+    searches: BTreeMap<InfoHash, Search>,
+}
+
+/// Where it stands with a torrent.
+enum Search {
+    /// It has found peers, or nobody yet.
+    UnderWay { has_peers: bool },
+    /// It is looked for again then.
+    Again(Instant),
+}
+
+impl Joined {
+    /// Looks for what is to be looked for.
+    fn search<App: Host>(&mut self, app: &mut App, now: Instant) {
+        let swarms = app.swarms();
+        self.searches.retain(|hash, _| swarms.get(hash).is_some());
+        let may = |hash: &InfoHash| swarms.get(hash).is_some_and(|it| !it.is_known_private());
+        let is_due = |search: Option<&Search>| match search {
+            None => true,
+            Some(Search::UnderWay { .. }) => false,
+            Some(Search::Again(then)) => *then <= now,
+        };
+        let due = swarms.hashes().filter(|hash| is_due(self.searches.get(hash)) && may(hash));
+        for hash in due.collect::<Vec<_>>() {
+            self.searches.insert(hash, Search::UnderWay { has_peers: false });
+            self.node.search(hash, swarms.port(), now);
+        }
+    }
+
+    /// Sends what is to be sent, and tells of what was found.
+    fn pump<App: Host>(&mut self, socket: &mut DatagramTransport<'_, App>, app: &mut App) {
+        while let Some((to, bytes)) = self.node.poll_send() {
+            // What cannot be sent is as good as lost on its way.
+            let _ = socket.send_to(&bytes, &Address::Ip(to));
+        }
+        while let Some(found) = self.node.poll_found() {
+            match found {
+                Found::Peers(hash, peers) => self.handle_peers(socket, app, hash, peers),
+                Found::Over { hash, .. } => self.handle_over(socket, hash),
+            }
+        }
+    }
+
+    fn handle_peers<App: Host>(
+        &mut self,
+        socket: &mut DatagramTransport<'_, App>,
+        app: &mut App,
+        hash: InfoHash,
+        peers: Vec<SocketAddr>,
+    ) {
+        if app.swarms().get(&hash).is_none_or(Swarm::is_known_private) {
+            return;
+        }
+        if let Some(Search::UnderWay { has_peers }) = self.searches.get_mut(&hash) {
+            *has_peers = true;
+        }
+        for peer in peers {
+            // It is shared: that was asked just now.
+            let _ = app.swarms().add_peer(socket.registry(), hash, peer, false);
+        }
+    }
+
+    fn handle_over<App>(&mut self, socket: &mut DatagramTransport<'_, App>, hash: InfoHash) {
+        let limits = &self.node.limits;
+        if let Some(search) = self.searches.get_mut(&hash) {
+            let pause = match search {
+                Search::UnderWay { has_peers: true } => limits.interval,
+                Search::UnderWay { .. } | Search::Again(_) => limits.retry,
+            };
+            *search = Search::Again(socket.registry().now() + pause);
+        }
+    }
+
+    fn tick<App: Host>(&mut self, socket: &mut DatagramTransport<'_, App>, app: &mut App) {
+        let now = socket.registry().now();
+        self.node.handle_time(now);
+        self.search(app, now);
+        self.pump(socket, app);
+        socket.set_timer(TIME, TICK);
+    }
+}
+
+impl<App: Host> DatagramProtocol<App> for Joined {
+    fn on_open(&mut self, socket: &mut DatagramTransport<'_, App>, app: &mut App) {
+        self.tick(socket, app);
+    }
+
+    fn on_datagram(
+        &mut self,
+        socket: &mut DatagramTransport<'_, App>,
+        datagram: &Datagram<'_>,
+        app: &mut App,
+    ) {
+        let now = socket.registry().now();
+        if let Some(from) = datagram.from.socket_addr() {
+            self.node.handle_datagram(from, datagram.bytes, now);
+            self.pump(socket, app);
+        }
+    }
+
+    fn on_timer(&mut self, socket: &mut DatagramTransport<'_, App>, _: TimerKey, app: &mut App) {
+        self.tick(socket, app);
+    }
+}

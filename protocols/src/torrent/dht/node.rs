@@ -1,0 +1,274 @@
+//! One node of the DHT, without a socket and a clock.
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::net::{IpAddr, SocketAddr};
+use std::time::{Duration, Instant};
+
+use sha1::{Digest as _, Sha1};
+
+use super::DhtLimits;
+use super::kept::Kept;
+use super::lookup::{Lookup, Purpose};
+use super::table::{BUCKET, Table};
+use crate::torrent::InfoHash;
+use crate::torrent::tracker::Proof;
+use crate::torrent::wire::krpc::{Packet, Says};
+use crate::torrent::wire::{NodeId, is_of_a_network_of_ones_own};
+
+/// So often a way in is tried while nobody is known, and others are looked for while few are.
+const BOOTSTRAP: (Duration, Duration) = (Duration::from_secs(10), Duration::from_secs(30));
+/// So often what is kept is looked through.
+const SWEEP: Duration = Duration::from_secs(60);
+/// So many have to say the same of where we are until it is believed.
+const VOTES: usize = 5;
+
+/// One node: what comes goes in by `handle_*`, what is to be sent is asked for.
+///
+/// ```
+/// use std::time::Instant;
+/// use protocols::torrent::dht::{DhtLimits, Node};
+///
+/// let (now, here) = (Instant::now(), "127.0.0.1:1".parse()?);
+/// let there = "127.0.0.1:2".parse()?;
+/// let mut one = Node::new(false, DhtLimits::default(), false, [1, 2], now);
+/// let mut other = Node::new(false, DhtLimits::default(), false, [3, 4], now);
+/// one.add_way_in(there);
+/// one.handle_time(now);
+/// let (to, question) = one.poll_send().expect("it asks");
+/// assert_eq!(to, there);
+/// other.handle_datagram(here, &question, now);
+/// let (_, answer) = other.poll_send().expect("it answers");
+/// one.handle_datagram(there, &answer, now);
+/// assert_eq!(one.nodes(), 1);
+/// # Ok::<(), std::net::AddrParseError>(())
+/// ```
+#[derive(Debug)]
+pub struct Node {
+    pub(super) limits: DhtLimits,
+    /// Whether its socket is of IPv6: those nodes are by themselves (BEP 32).
+    pub(super) is_v6: bool,
+    /// Whether it takes no questions (BEP 43).
+    pub(super) read_only: bool,
+    pub(super) table: Table,
+    pub(super) ways_in: Vec<SocketAddr>,
+    pub(super) lookups: BTreeMap<u64, Lookup>,
+    pub(super) waiting: VecDeque<(NodeId, Purpose)>,
+    pub(super) pending: HashMap<[u8; 4], Pending>,
+    pub(super) kept: Kept,
+    pub(super) proof: Proof,
+    pub(super) out: VecDeque<(SocketAddr, Vec<u8>)>,
+    pub(super) found: VecDeque<Found>,
+    pub(super) rates: Rates,
+    /// Where it is, once that is known.
+    pub(super) address: Option<IpAddr>,
+    /// Who has said where we are.
+    votes: BTreeMap<IpAddr, IpAddr>,
+    secret: [u64; 2],
+    /// How many numbers were drawn.
+    drawn: u64,
+    /// When a way in was last tried, and when what is kept was looked through.
+    bootstrapped: Option<Instant>,
+    swept: Instant,
+}
+
+/// A question that is not answered.
+#[derive(Debug)]
+pub(super) struct Pending {
+    pub(super) to: SocketAddr,
+    pub(super) sent: Instant,
+    pub(super) what: Asked,
+}
+
+/// What was asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Asked {
+    /// Whether it is there.
+    Ping,
+    /// For the lookup of this number.
+    Lookup(u64),
+    /// To note that something is shared here.
+    Announce,
+}
+
+/// Questions of this second.
+#[derive(Debug)]
+pub(super) struct Rates {
+    since: Instant,
+    all: u32,
+    of: HashMap<IpAddr, u32>,
+}
+
+/// What a search has brought.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Found {
+    /// These share the torrent. The same may come several times, also when nobody searches: others say so.
+    Peers(InfoHash, Vec<SocketAddr>),
+    /// Nobody is left to be asked.
+    Over {
+        /// About which torrent.
+        hash: InfoHash,
+        /// How many nodes have answered.
+        answered: usize,
+        /// How many were told that it is shared here.
+        announced: usize,
+    },
+}
+
+impl Node {
+    /// A node that knows nobody. The `secret` has to be by chance; nobody else may know it.
+    #[must_use]
+    pub fn new(
+        is_v6: bool,
+        limits: DhtLimits,
+        read_only: bool,
+        secret: [u64; 2],
+        now: Instant,
+    ) -> Self {
+        let mut node = Self {
+            limits,
+            is_v6,
+            read_only,
+            table: Table::new(NodeId::default()),
+            ways_in: Vec::new(),
+            lookups: BTreeMap::new(),
+            waiting: VecDeque::new(),
+            pending: HashMap::new(),
+            kept: Kept::default(),
+            proof: Proof::new(secret, now),
+            out: VecDeque::new(),
+            found: VecDeque::new(),
+            rates: Rates { since: now, all: 0, of: HashMap::new() },
+            address: None,
+            votes: BTreeMap::new(),
+            secret,
+            drawn: 0,
+            bootstrapped: None,
+            swept: now,
+        };
+        node.table = Table::new(NodeId::new(node.draw()));
+        node
+    }
+
+    /// Names a node that is asked first. As long as nobody answers it is tried again and again.
+    pub fn add_way_in(&mut self, at: SocketAddr) {
+        if at.is_ipv6() == self.is_v6 && !self.ways_in.contains(&at) {
+            self.ways_in.push(at);
+        }
+    }
+
+    /// Says where it is, if that is known. Else others say it, in time. Where nodes are few it keeps itself what is shared
+    /// here.
+    pub fn set_address(&mut self, ip: IpAddr) {
+        self.address = Some(ip);
+    }
+
+    /// What it is called. Once several others have said what its address is on the Internet, that is another one, which a
+    /// node at that address may have (BEP 42).
+    #[must_use]
+    pub fn id(&self) -> NodeId {
+        self.table.ours()
+    }
+
+    /// How many others it knows.
+    #[must_use]
+    pub fn nodes(&self) -> usize {
+        self.table.len()
+    }
+
+    /// Looks for peers of a torrent; and if a port is named, tells those who keep it that it is shared here, there.
+    pub fn search(&mut self, hash: InfoHash, announce: Option<u16>, now: Instant) {
+        self.look_up(hash.into(), Purpose::Peers { announce }, now);
+    }
+
+    /// A datagram has come.
+    pub fn handle_datagram(&mut self, from: SocketAddr, bytes: &[u8], now: Instant) {
+        let Some(packet) = Packet::parse(bytes) else {
+            return;
+        };
+        match packet.says {
+            Says::Query(id, query) => {
+                self.handle_query(from, packet.number, id, query, packet.read_only, now);
+            }
+            Says::Response(response) => {
+                self.handle_response(from, &packet.number, response, packet.ip, now);
+            }
+            Says::Error(_) => self.handle_refusal(from, &packet.number, now),
+        }
+    }
+
+    /// Time has passed. It wants to be called about once a second.
+    pub fn handle_time(&mut self, now: Instant) {
+        self.give_up(now);
+        if now - self.swept >= SWEEP {
+            self.swept = now;
+            self.kept.sweep(&self.limits, now);
+        }
+        let pause = if self.table.len() == 0 { BOOTSTRAP.0 } else { BOOTSTRAP.1 };
+        let is_due = self.bootstrapped.is_none_or(|then| now - then >= pause);
+        if self.table.len() < BUCKET && !self.ways_in.is_empty() && is_due {
+            self.bootstrapped = Some(now);
+            self.look_up(self.table.ours(), Purpose::Nodes, now);
+        }
+        let random = self.draw();
+        if let Some(target) = self.table.poll_stale(random, now) {
+            self.look_up(target, Purpose::Nodes, now);
+        }
+    }
+
+    /// What is to be sent next, and to whom.
+    pub fn poll_send(&mut self) -> Option<(SocketAddr, Vec<u8>)> {
+        self.out.pop_front()
+    }
+
+    /// What was found.
+    pub fn poll_found(&mut self) -> Option<Found> {
+        self.found.pop_front()
+    }
+
+    // ── private ─────────────────────────────────────────────────────────────────────────────
+
+    /// Bytes that nobody else can know before they are sent.
+    pub(super) fn draw(&mut self) -> [u8; 20] {
+        self.drawn += 1;
+        let mut hash = Sha1::new();
+        for part in [self.secret[0], self.secret[1], self.drawn] {
+            hash.update(part.to_be_bytes());
+        }
+        hash.finalize().into()
+    }
+
+    /// Somebody says where we are. If several do, and a node there may not be called as we are, we are called otherwise.
+    pub(super) fn handle_vote(&mut self, voter: IpAddr, ours: IpAddr) {
+        if is_of_a_network_of_ones_own(ours) || self.table.ours().may_be_at(ours) {
+            return;
+        }
+        self.votes.insert(voter, ours);
+        if self.votes.values().filter(|says| **says == ours).count() >= VOTES {
+            self.votes.clear();
+            let id = NodeId::at(ours, self.draw());
+            self.table.rename(id);
+            self.address = Some(ours);
+        }
+        if self.votes.len() > 10 * VOTES {
+            self.votes.clear();
+        }
+    }
+}
+
+impl Rates {
+    /// Whether a question of this address may be answered.
+    pub(super) fn allow(&mut self, of: IpAddr, limits: &DhtLimits, now: Instant) -> bool {
+        if now - self.since >= Duration::from_secs(1) {
+            (self.since, self.all) = (now, 0);
+            self.of.clear();
+        }
+        // No more addresses are counted than questions are answered.
+        if self.all >= limits.per_second {
+            return false;
+        }
+        let of = self.of.entry(of).or_default();
+        *of += 1;
+        self.all += 1;
+        *of <= limits.per_address
+    }
+}

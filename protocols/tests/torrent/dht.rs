@@ -1,0 +1,347 @@
+//! The DHT: nodes that find each other and what is shared, without a network, and programs on a simulated one.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use protocols::torrent::InfoHash;
+use protocols::torrent::dht::{DhtLimits, DhtOptions, Found, Node, join};
+use protocols::torrent::wire::NodeId;
+use protocols::torrent::wire::krpc::{Packet, Query, Response, Says, error};
+use reactor::sim::{Host as At, Network};
+
+use crate::stage::{Member, PORT, Part, address, content, until_whole};
+
+const MINUTE: Duration = Duration::from_secs(60);
+
+/// Nodes at addresses, and datagrams between them: there are no others.
+struct World {
+    nodes: BTreeMap<SocketAddr, Node>,
+    now: Instant,
+    found: Vec<(SocketAddr, Found)>,
+    /// Datagrams that were sent.
+    sent: usize,
+}
+
+/// From whom, to whom, and what.
+type Sent = (SocketAddr, SocketAddr, Vec<u8>);
+
+fn at(number: u16) -> SocketAddr {
+    let [high, low] = number.to_be_bytes();
+    ([10, 0, high, low], 6881).into()
+}
+
+impl World {
+    /// So many nodes, all of which know the first.
+    fn new(count: u16) -> Self {
+        let now = Instant::now();
+        let node = |number: u16| {
+            let secret = [u64::from(number) * 7 + 1, 11];
+            let mut node = Node::new(false, DhtLimits::default(), false, secret, now);
+            if number > 0 {
+                node.add_way_in(at(0));
+            }
+            (at(number), node)
+        };
+        let nodes = (0..count).map(node).collect();
+        Self { nodes, now, found: Vec::new(), sent: 0 }
+    }
+
+    /// Lets time pass: every second each is told, and what is sent arrives at once.
+    fn run(&mut self, seconds: u64) {
+        for _ in 0..seconds {
+            self.now += Duration::from_secs(1);
+            self.nodes.values_mut().for_each(|node| node.handle_time(self.now));
+            self.settle();
+        }
+    }
+
+    fn settle(&mut self) {
+        let mut under_way = VecDeque::new();
+        let all: Vec<_> = self.nodes.keys().copied().collect();
+        all.into_iter().for_each(|of| self.collect(of, &mut under_way));
+        while let Some((from, to, bytes)) = under_way.pop_front() {
+            self.sent += 1;
+            assert!(bytes.len() < 1_000, "it is not cut on its way");
+            if let Some(node) = self.nodes.get_mut(&to) {
+                node.handle_datagram(from, &bytes, self.now);
+                self.collect(to, &mut under_way);
+            }
+        }
+    }
+
+    /// Takes what a node has to say.
+    fn collect(&mut self, of: SocketAddr, under_way: &mut VecDeque<Sent>) {
+        if let Some(node) = self.nodes.get_mut(&of) {
+            let sent = std::iter::from_fn(|| node.poll_send());
+            under_way.extend(sent.map(|(to, bytes)| (of, to, bytes)));
+            self.found.extend(std::iter::from_fn(|| node.poll_found()).map(|found| (of, found)));
+        }
+    }
+
+    fn search(&mut self, who: SocketAddr, hash: InfoHash, announce: Option<u16>) {
+        let now = self.now;
+        self.nodes.get_mut(&who).expect("it is there").search(hash, announce, now);
+        self.settle();
+    }
+
+    /// The peers that this one has found.
+    fn peers(&self, who: SocketAddr) -> Vec<SocketAddr> {
+        let found = self.found.iter().filter(|(of, _)| *of == who);
+        let mut peers: Vec<_> = found
+            .flat_map(|(_, found)| match found {
+                Found::Peers(_, peers) => peers.clone(),
+                Found::Over { .. } => Vec::new(),
+            })
+            .collect();
+        peers.sort_unstable();
+        peers.dedup();
+        peers
+    }
+}
+
+const HASH: InfoHash = InfoHash::new([0xa7; 20]);
+
+#[test]
+fn of_two_hundred_nodes_anyone_finds_what_any_other_shares() {
+    let mut world = World::new(200);
+    // All of them ask the one way in at once, which does not answer all of them at once.
+    world.run(90);
+    let known: Vec<_> = world.nodes.values().map(Node::nodes).collect();
+    assert!(known.iter().all(|known| *known >= 8), "everybody knows somebody: {known:?}");
+    world.search(at(17), HASH, Some(1_000));
+    world.search(at(130), HASH, Some(2_000));
+    let shares = |number, port| SocketAddr::new(at(number).ip(), port);
+    for seeker in [1, 42, 99, 199] {
+        let before = world.sent;
+        world.search(at(seeker), HASH, None);
+        assert_eq!(world.peers(at(seeker)), [shares(17, 1_000), shares(130, 2_000)], "{seeker}");
+        assert!(world.sent - before < 120, "{} datagrams", world.sent - before);
+    }
+    let over = world.found.iter().find_map(|(who, found)| match found {
+        Found::Over { announced, answered, .. } if *who == at(130) => Some((*announced, *answered)),
+        _ => None,
+    });
+    assert!(over.is_some_and(|(announced, answered)| announced == 8 && answered >= 8), "{over:?}");
+}
+
+#[test]
+fn what_is_shared_is_found_when_a_third_of_all_nodes_is_gone_and_forgotten_in_the_end() {
+    let mut world = World::new(60);
+    world.run(30);
+    world.search(at(5), HASH, Some(1_000));
+    (20..40).for_each(|number| {
+        world.nodes.remove(&at(number));
+    });
+    world.search(at(50), HASH, None);
+    world.run(10);
+    assert_eq!(world.peers(at(50)).len(), 1);
+    world.run(1);
+    world.now += Duration::from_secs(31 * 60);
+    world.run(1);
+    world.found.clear();
+    world.search(at(50), HASH, None);
+    world.run(10);
+    assert_eq!(world.peers(at(50)), [], "it was not said again");
+}
+
+#[test]
+fn two_are_enough_whoever_of_them_comes_first() {
+    let shares = SocketAddr::new(at(0).ip(), 7);
+    // The one that shares it is the way in.
+    let mut world = World::new(2);
+    world.nodes.get_mut(&at(0)).expect("it is there").set_address(at(0).ip());
+    world.search(at(0), HASH, Some(7));
+    world.search(at(1), HASH, None);
+    assert_eq!(world.peers(at(1)), [shares]);
+    // The one that seeks it is there before, and hears of it when it is said.
+    let mut world = World::new(2);
+    world.run(1);
+    world.search(at(1), HASH, None);
+    assert_eq!(world.peers(at(1)), []);
+    world.search(at(0), HASH, Some(7));
+    assert_eq!(world.peers(at(1)), [shares]);
+}
+
+#[test]
+fn whoever_was_the_way_in_may_go_once_others_are_known_and_is_tried_again_until_it_is_there() {
+    let mut world = World::new(10);
+    let first = world.nodes.remove(&at(0)).expect("it is there");
+    world.run(60);
+    assert!(world.nodes.values().all(|node| node.nodes() == 0));
+    world.nodes.insert(at(0), first);
+    world.run(60);
+    assert!(world.nodes.values().all(|node| node.nodes() >= 5));
+    world.nodes.remove(&at(0));
+    world.search(at(3), HASH, Some(7));
+    world.run(10);
+    world.search(at(4), HASH, None);
+    world.run(10);
+    assert_eq!(world.peers(at(4)).len(), 1);
+}
+
+// ── one node, and strangers ─────────────────────────────────────────────────────────────────────
+
+struct Alone {
+    node: Node,
+    now: Instant,
+}
+
+impl Alone {
+    fn new(limits: DhtLimits, read_only: bool) -> Self {
+        let now = Instant::now();
+        Self { node: Node::new(false, limits, read_only, [1, 2], now), now }
+    }
+
+    /// What it says to this one who asks.
+    fn asked(&mut self, from: SocketAddr, query: Query) -> Vec<Packet> {
+        let says = Says::Query(NodeId::new([9; 20]), query);
+        let packet = Packet { read_only: true, ..Packet::new(b"aa".to_vec(), says) };
+        self.node.handle_datagram(from, &packet.write(), self.now);
+        let sent = std::iter::from_fn(|| self.node.poll_send());
+        let packets = sent.filter(|(to, _)| *to == from).map(|(_, bytes)| Packet::parse(&bytes));
+        packets.map(|packet| packet.expect("it is one")).collect()
+    }
+
+    fn answer(&mut self, from: SocketAddr, query: Query) -> Result<Response, i64> {
+        match self.asked(from, query).pop().expect("it answers").says {
+            Says::Response(response) => Ok(response),
+            Says::Error(code) => Err(code),
+            Says::Query(..) => panic!("it asks"),
+        }
+    }
+}
+
+#[test]
+fn who_announces_has_to_know_the_word_it_was_told_at_its_address_not_long_ago() {
+    let mut alone = Alone::new(DhtLimits::default(), false);
+    let hash = NodeId::from(HASH);
+    let token = alone.answer(at(1), Query::GetPeers(hash)).expect("it answers").token;
+    let token = token.expect("it is told a word");
+    let announce = |port, token: &[u8]| Query::AnnouncePeer { hash, port, token: token.to_vec() };
+    for (from, token) in [(at(2), &token[..]), (at(1), b""), (at(1), b"12345678")] {
+        assert_eq!(alone.answer(from, announce(Some(5), token)), Err(error::PROTOCOL));
+    }
+    assert!(alone.answer(at(1), announce(None, &token)).is_ok());
+    let peers = alone.answer(at(3), Query::GetPeers(hash)).expect("it answers").peers;
+    assert_eq!(peers, [at(1)], "at the port it asked from");
+    alone.now += 5 * MINUTE;
+    assert_eq!(alone.answer(at(1), announce(Some(5), &token)), Err(error::PROTOCOL));
+    assert_eq!(alone.answer(at(1), Query::Unknown(None)), Err(error::METHOD));
+}
+
+#[test]
+fn who_asks_too_much_is_not_answered_and_others_are() {
+    let limits = DhtLimits { per_address: 10, per_second: 50, ..DhtLimits::default() };
+    let mut alone = Alone::new(limits, false);
+    let answered = |alone: &mut Alone, of: SocketAddr, times: usize| -> usize {
+        (0..times).map(|_| alone.asked(of, Query::Ping).len()).sum()
+    };
+    assert_eq!(answered(&mut alone, at(1), 30), 10);
+    assert_eq!(answered(&mut alone, at(2), 5), 5);
+    alone.now += Duration::from_secs(1);
+    assert_eq!(answered(&mut alone, at(1), 5), 5);
+    let many: usize = (10..200).map(|number| answered(&mut alone, at(number), 1)).sum();
+    assert_eq!(many, 45);
+}
+
+#[test]
+fn who_only_asks_takes_no_questions_and_says_so() {
+    let mut alone = Alone::new(DhtLimits::default(), true);
+    assert_eq!(alone.asked(at(1), Query::Ping), []);
+    alone.node.add_way_in(at(2));
+    alone.node.handle_time(alone.now);
+    let (to, bytes) = alone.node.poll_send().expect("it asks");
+    assert_eq!(to, at(2));
+    assert!(Packet::parse(&bytes).is_some_and(|packet| packet.read_only));
+}
+
+#[test]
+fn an_answer_that_nobody_asked_for_and_one_from_elsewhere_change_nothing() {
+    let mut alone = Alone::new(DhtLimits::default(), false);
+    alone.node.add_way_in(at(2));
+    alone.node.handle_time(alone.now);
+    let (_, question) = alone.node.poll_send().expect("it asks");
+    let number = Packet::parse(&question).expect("it is one").number;
+    let id = NodeId::new([9; 20]);
+    let nodes = vec![(NodeId::new([8; 20]), at(8))];
+    let response = || Says::Response(Response { id, nodes: nodes.clone(), ..Response::default() });
+    for (from, number) in [(at(3), number.clone()), (at(2), b"zzzz".to_vec()), (at(2), Vec::new())]
+    {
+        alone.node.handle_datagram(from, &Packet::new(number, response()).write(), alone.now);
+        assert_eq!((alone.node.nodes(), alone.node.poll_send()), (0, None));
+    }
+    alone.node.handle_datagram(at(2), &Packet::new(number.clone(), response()).write(), alone.now);
+    assert_eq!(alone.node.nodes(), 1);
+    let next = alone.node.poll_send().map(|(to, _)| to);
+    assert_eq!(next, Some(at(8)), "the one that was named is asked");
+}
+
+#[test]
+fn a_node_takes_the_name_that_its_address_on_the_internet_may_have() {
+    let mut alone = Alone::new(DhtLimits::default(), false);
+    let ours: SocketAddr = "84.124.73.14:6881".parse().expect("an address");
+    assert!(!alone.node.id().may_be_at(ours.ip()));
+    for number in 1..10_u16 {
+        alone.node.add_way_in(at(number));
+        alone.node.search(InfoHash::new([number as u8; 20]), None, alone.now);
+        while let Some((to, question)) = alone.node.poll_send() {
+            let number = Packet::parse(&question).expect("it is one").number;
+            let [.., last] = match to {
+                SocketAddr::V4(to) => to.ip().octets(),
+                SocketAddr::V6(_) => continue,
+            };
+            let response = Response { id: NodeId::new([last; 20]), ..Response::default() };
+            let packet = Packet { ip: Some(ours), ..Packet::new(number, Says::Response(response)) };
+            alone.node.handle_datagram(to, &packet.write(), alone.now);
+        }
+    }
+    assert!(alone.node.id().may_be_at(ours.ip()));
+    assert!(alone.node.nodes() > 0);
+}
+
+// ── programs ────────────────────────────────────────────────────────────────────────────────────
+
+fn enter(
+    network: &mut Network,
+    name: &'static str,
+    part: Part,
+    nodes: Vec<SocketAddr>,
+) -> At<Member> {
+    network.host(name, move |registry| {
+        let member = part.clone().begin(registry, PORT)?;
+        let options = DhtOptions { nodes: nodes.clone(), ..DhtOptions::default() };
+        join(registry, ([0, 0, 0, 0], PORT).into(), options)?;
+        Ok(member)
+    })
+}
+
+#[test]
+fn who_has_a_link_and_knows_one_node_gets_everything() {
+    let mut network = Network::from_seed(1);
+    let content = content(200_000, false);
+    // It shares something else, and knows nobody.
+    let other = crate::stage::content(50_000, false);
+    let way_in = enter(&mut network, "way in", Part::seed(&other, 1), Vec::new());
+    let way_in = address(&network, way_in);
+    enter(&mut network, "seed", Part::seed(&content, 2), vec![way_in]);
+    network.run_for(Duration::from_secs(2)).expect("nothing is broken");
+    let magnet = Part { magnet: true, ..Part::leecher(&content, 3) };
+    let leecher = enter(&mut network, "leecher", magnet, vec![way_in]);
+    until_whole(&mut network, &[leecher], &content, MINUTE);
+    assert!(network.now() < Duration::from_secs(10), "{:?}", network.now());
+}
+
+#[test]
+fn of_a_private_torrent_no_node_hears() {
+    for private in [false, true] {
+        let mut network = Network::from_seed(2);
+        let content = content(200_000, private);
+        let way_in = enter(&mut network, "way in", Part::leecher(&content, 1), Vec::new());
+        let at = address(&network, way_in);
+        let seed = enter(&mut network, "seed", Part::seed(&content, 2), vec![at]);
+        network.run_for(2 * MINUTE).expect("nothing is broken");
+        let knows = [way_in, seed].map(|it| network.app(it).map_or(0, |it| it.swarm().addresses()));
+        assert_eq!(knows.iter().sum::<usize>() == 0, private, "{knows:?}");
+    }
+}
