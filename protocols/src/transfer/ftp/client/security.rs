@@ -31,7 +31,7 @@ pub enum Security {
 pub(super) enum Beginning {
     Never,
     AtAuth,
-    #[cfg_attr(not(feature = "tls"), expect(dead_code, reason = "nobody can ask for it"))]
+    #[cfg_attr(not(feature = "tls"), allow(dead_code, reason = "nobody can ask for it"))]
     AtOnce,
 }
 
