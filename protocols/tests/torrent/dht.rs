@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use protocols::torrent::InfoHash;
@@ -343,5 +344,39 @@ fn of_a_private_torrent_no_node_hears() {
         network.run_for(2 * MINUTE).expect("nothing is broken");
         let knows = [way_in, seed].map(|it| network.app(it).map_or(0, |it| it.swarm().addresses()));
         assert_eq!(knows.iter().sum::<usize>() == 0, private, "{knows:?}");
+    }
+}
+
+#[test]
+fn nobody_hears_of_a_private_torrent_while_its_files_are_looked_at_or_once_that_is_known() {
+    // It is known at once; or after a search has begun.
+    for late in [Duration::ZERO, Duration::from_micros(1)] {
+        for private in [false, true] {
+            let mut network = Network::from_seed(2);
+            let content = content(200_000, private);
+            let magnet = |id| Part { magnet: true, ..Part::leecher(&content, id) };
+            // It cannot be reached, so that it announces nothing itself.
+            let hears = Part { listens: false, ..magnet(1) };
+            let way_in = enter(&mut network, "way in", hears, Vec::new());
+            let at = address(&network, way_in);
+            network.run_for(Duration::from_millis(10)).expect("nothing is broken");
+            let (part, info) = (magnet(2), Arc::clone(&content.info));
+            let looks = network.host("looks", move |registry| {
+                let mut member = part.clone().begin(registry, PORT)?;
+                if late.is_zero() {
+                    member.swarms.find(registry, Arc::clone(&info));
+                }
+                let options = DhtOptions { nodes: vec![at], ..DhtOptions::default() };
+                join(registry, ([0, 0, 0, 0], PORT).into(), options)?;
+                Ok(member)
+            });
+            network.run_for(late).expect("nothing is broken");
+            if let Some((registry, member)) = network.parts(looks) {
+                member.swarms.find(registry, Arc::clone(&content.info));
+            }
+            network.run_for(2 * MINUTE).expect("nothing is broken");
+            let knows = network.app(way_in).map_or(0, |it| it.swarm().addresses());
+            assert_eq!(knows == 0, private, "{late:?}: {knows}");
+        }
     }
 }

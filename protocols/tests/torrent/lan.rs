@@ -1,6 +1,7 @@
 //! Peers that find each other on one network, simulated.
 
 use std::net::Ipv4Addr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use protocols::torrent::InfoHash;
@@ -98,6 +99,25 @@ fn of_a_private_torrent_nothing_is_said_and_nothing_heard_and_who_speaks_does_no
             "every five minutes"
         );
         assert!(addresses(&network, seed) <= 1);
+    }
+}
+
+#[test]
+fn nobody_hears_of_a_private_torrent_while_its_files_are_looked_at() {
+    for private in [false, true] {
+        let mut network = Network::from_seed(4);
+        let content = content(200_000, private);
+        let hears = listener(&mut network, 0, None);
+        let part = Part { magnet: true, ..Part::leecher(&content, 1) };
+        network.host("looks", move |registry| {
+            let mut member = part.clone().begin(registry, PORT)?;
+            member.swarms.find(registry, Arc::clone(&part.content.info));
+            member.swarms.look_on_lan(registry, Ipv4Addr::UNSPECIFIED)?;
+            Ok(member)
+        });
+        network.run_for(MINUTE).expect("nothing is broken");
+        let heard = &network.app(hears).expect("it is up").searches;
+        assert_eq!(heard.is_empty(), private);
     }
 }
 

@@ -344,8 +344,8 @@ impl Sharing {
         registry: &mut Registry<Self>,
         info: Arc<Info>,
     ) -> Result<(), Box<dyn Error>> {
-        // So that peers can be named meanwhile.
-        self.swarms.seek(registry, self.hash);
+        // So that peers can be named meanwhile, and of a private torrent nobody else is told.
+        self.swarms.find(registry, Arc::clone(&info));
         let (files, access) = match &self.purpose {
             Purpose::Give => (Vec::new(), Access::ReadOnly),
             Purpose::Get { select, .. } => (choice::files(&info, select)?, Access::ReadWrite),

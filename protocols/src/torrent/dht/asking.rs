@@ -31,7 +31,7 @@ impl Node {
         self.begin_waiting(now);
     }
 
-    fn begin_waiting(&mut self, now: Instant) {
+    pub(super) fn begin_waiting(&mut self, now: Instant) {
         while self.lookups.len() < self.limits.lookups
             && let Some((target, purpose)) = self.waiting.pop_front()
         {

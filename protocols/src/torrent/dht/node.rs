@@ -180,6 +180,22 @@ impl Node {
         self.look_up(hash.into(), Purpose::Peers { announce }, now);
     }
 
+    /// Ends the searches for other torrents than these: nobody is asked any more, or told that they are shared here. Each
+    /// is [over](Found::Over).
+    pub fn keep_searches(&mut self, may: impl Fn(&InfoHash) -> bool, now: Instant) {
+        let mut ended = Vec::new();
+        let mut stays = |target: NodeId, purpose| {
+            let stays = purpose == Purpose::Nodes || may(&target.into());
+            ended.extend((!stays).then_some(target));
+            stays
+        };
+        self.lookups.retain(|_, lookup| stays(lookup.target, lookup.purpose));
+        self.waiting.retain(|(target, purpose)| stays(*target, *purpose));
+        let over = |target: NodeId| Found::Over { hash: target.into(), answered: 0, announced: 0 };
+        self.found.extend(ended.into_iter().map(over));
+        self.begin_waiting(now);
+    }
+
     /// A datagram has come.
     pub fn handle_datagram(&mut self, from: SocketAddr, bytes: &[u8], now: Instant) {
         let Some(packet) = Packet::parse(bytes) else {
