@@ -181,6 +181,26 @@ fn whoever_was_the_way_in_may_go_once_others_are_known_and_is_tried_again_until_
     assert_eq!(world.peers(at(4)).len(), 1);
 }
 
+#[test]
+fn after_an_outage_it_finds_its_way_in_again() {
+    let mut world = World::new(20);
+    world.run(90);
+    let here = world.nodes.remove(&at(7)).expect("it is there");
+    assert!(here.nodes() >= 8, "{}", here.nodes());
+    let others = std::mem::replace(&mut world.nodes, BTreeMap::from([(at(7), here)]));
+    for minutes in 0..60 {
+        world.run(60);
+        if minutes % 15 == 0 {
+            world.search(at(7), HASH, None);
+        }
+    }
+    assert_eq!(world.nodes[&at(7)].nodes(), 0, "who is silent for an hour is forgotten");
+    // The others had no outage; and of them only the way in is there at first.
+    world.nodes.extend(others.into_iter().filter(|(of, _)| *of == at(0)));
+    world.run(60);
+    assert!(world.nodes[&at(7)].nodes() > 0);
+}
+
 // ── one node, and strangers ─────────────────────────────────────────────────────────────────────
 
 struct Alone {

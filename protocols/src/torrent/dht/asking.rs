@@ -40,7 +40,7 @@ impl Node {
             if !peers.is_empty() && purpose != Purpose::Nodes {
                 self.found.push_back(Found::Peers(target.into(), peers));
             }
-            for (id, at) in self.table.nearest(&target) {
+            for (id, at) in self.table.nearest(&target, true) {
                 lookup.add(Some(id), at);
             }
             if self.table.len() < BUCKET {
