@@ -252,13 +252,54 @@ fn who_announces_has_to_know_the_word_it_was_told_at_its_address_not_long_ago() 
 }
 
 #[test]
+fn an_answer_that_names_as_many_as_it_may_is_not_cut_on_its_way() {
+    for is_v6 in [false, true] {
+        let at = |last: u16| match is_v6 {
+            true => SocketAddr::from(([0xfd00, 0, 0, 0, 0, 0, 0, last], 6881)),
+            false => at(last),
+        };
+        let (now, hash) = (Instant::now(), NodeId::from(HASH));
+        let mut node = Node::new(is_v6, DhtLimits::default(), false, [1, 2], now);
+        // It knows eight nodes, and a hundred peers.
+        for number in 0..8 {
+            node.add_way_in(at(number));
+        }
+        node.handle_time(now);
+        while let Some((to, question)) = node.poll_send() {
+            let number = Packet::parse(&question).expect("it is one").number;
+            let id = NodeId::new([to.to_string().bytes().fold(0, u8::wrapping_add); 20]);
+            let says = Says::Response(Response { id, ..Response::default() });
+            node.handle_datagram(to, &Packet::new(number, says).write(), now);
+        }
+        let mut ask = |from, query| {
+            let says = Says::Query(NodeId::new([9; 20]), query);
+            let packet = Packet { read_only: true, ..Packet::new(vec![7; 4], says) };
+            node.handle_datagram(from, &packet.write(), now);
+            let (_, bytes) = node.poll_send().expect("it answers");
+            match Packet::parse(&bytes).expect("it is one").says {
+                Says::Response(response) => (response, bytes.len()),
+                other => panic!("{other:?}"),
+            }
+        };
+        for number in 100..200 {
+            let (told, _) = ask(at(number), Query::GetPeers(hash));
+            let token = told.token.expect("it is told a word");
+            ask(at(number), Query::AnnouncePeer { hash, port: Some(7), token });
+        }
+        let (told, length) = ask(at(300), Query::GetPeers(hash));
+        assert_eq!((told.peers.len(), told.nodes.len()), (if is_v6 { 25 } else { 50 }, 8));
+        assert!(length < 1_000, "{length} bytes");
+    }
+}
+
+#[test]
 fn who_asks_too_much_is_not_answered_and_others_are() {
     let limits = DhtLimits { per_address: 10, per_second: 50, ..DhtLimits::default() };
     let mut alone = Alone::new(limits, false);
     let answered = |alone: &mut Alone, of: SocketAddr, times: usize| -> usize {
         (0..times).map(|_| alone.asked(of, Query::Ping).len()).sum()
     };
-    assert_eq!(answered(&mut alone, at(1), 30), 10);
+    assert_eq!(answered(&mut alone, at(1), 300), 10);
     assert_eq!(answered(&mut alone, at(2), 5), 5);
     alone.now += Duration::from_secs(1);
     assert_eq!(answered(&mut alone, at(1), 5), 5);

@@ -278,13 +278,14 @@ impl Rates {
             (self.since, self.all) = (now, 0);
             self.of.clear();
         }
-        // No more addresses are counted than questions are answered.
-        if self.all >= limits.per_second {
+        // Only what is answered counts: whoever asks too much takes nothing from others, and no more addresses are counted
+        // than questions are answered.
+        let answered = self.of.get(&of).copied().unwrap_or_default();
+        if self.all >= limits.per_second || answered >= limits.per_address {
             return false;
         }
-        let of = self.of.entry(of).or_default();
-        *of += 1;
         self.all += 1;
-        *of <= limits.per_address
+        self.of.insert(of, answered + 1);
+        true
     }
 }
