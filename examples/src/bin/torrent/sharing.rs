@@ -200,9 +200,7 @@ pub(crate) fn run(
         Purpose::Give => Vec::new(),
         Purpose::Get { .. } => known.web_seeds(),
     };
-    // Where the system trusts nobody, those that want TLS fail, and say so.
     let secure = ask::secure(&web_seeds, from.map(|ip| Address::Ip((ip, 0).into())));
-    let secure = secure.ok().flatten();
     let options = peer::Options { from, encryption, secure, ..peer::Options::default() };
     let mut swarms = Swarms::new(torrents::peer_id(registry), options);
     let listener = swarms
@@ -423,8 +421,7 @@ impl Sharing {
         let from = self.swarms.options().from.map(|ip| Address::Ip((ip, 0).into()));
         let options = AnnounceOptions {
             key: registry.random() as u32,
-            // Where the system trusts nobody, those that want TLS fail, and say so.
-            secure: ask::secure(&tiers.concat(), from.clone()).ok().flatten(),
+            secure: ask::secure(&tiers.concat(), from.clone()),
             connect: ConnectOptions { from, ..ConnectOptions::default() },
             ..AnnounceOptions::new(self.hash, self.swarms.id(), port, tiers)
         };
