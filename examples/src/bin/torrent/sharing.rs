@@ -42,7 +42,8 @@ pub(crate) struct Peers {
     #[arg(long, value_name = "ADDR")]
     peer: Vec<HostPort>,
 
-    /// Look for peers on the network of --listen, and tell of this one there (BEP 14); not if the torrent is private
+    /// Look for peers on the network of --listen, and tell of this one there (BEP 14); not if the torrent is private. It
+    /// opens UDP port 6771; on Linux only what is sent to that network's group is heard there
     #[arg(long)]
     lan: bool,
 
