@@ -82,6 +82,12 @@ impl Table {
         let is_crowd = |contact: &Contact| {
             contact.at.ip() == at.ip() && contact.id != id && !is_of_a_network_of_ones_own(at.ip())
         };
+        if id != self.ours && id.may_be_at(at.ip()) {
+            // It was started again, and is called otherwise.
+            for bucket in &mut self.buckets {
+                bucket.contacts.retain(|contact| contact.at != at || contact.id == id);
+            }
+        }
         // One address may stand for one node, else who has many ports would be everywhere.
         if id == self.ours || !id.may_be_at(at.ip()) || self.contacts().any(is_crowd) {
             return Kept::No;
@@ -225,6 +231,8 @@ mod tests {
         let second = NodeId::at(public.ip(), [66; 20]);
         let port = SocketAddr::new(public.ip(), 7);
         assert_eq!(table.handle_answer(second, port, now), Kept::No, "one node an address");
+        assert_eq!(table.handle_answer(second, public, now), Kept::Yes, "it was started again");
+        assert_eq!(table.len(), 2, "and is no longer called as it was");
     }
 
     #[test]
