@@ -392,6 +392,50 @@ fn an_answer_that_is_cut_off_is_cut_off_for_the_client() {
     assert!(peer.hear("0\r\n\r\n").contains("Transfer-Encoding: chunked\r\n"));
 }
 
+/// Also where the loop has so much else to do that all of it, and its end, are delivered together.
+#[test]
+fn what_came_before_an_answer_was_cut_off_reaches_the_client() {
+    let raw = Raw::new();
+    let url = format!("http://{}", raw.address);
+    let (tell, told) = mpsc::channel();
+    let (go_on, held) = mpsc::channel();
+    let stage = Stage::serve(move || {
+        let client = Client::new(ClientOptions::default());
+        let backend = Backend::new(url.parse().expect("a url"), client).expect("a backend");
+        let proxy = Proxy::new(vec![backend], ProxyOptions::default());
+        Site::new(move |request, exchange, ()| {
+            if request.path() != "/busy" {
+                return proxy.serve(request, exchange);
+            }
+            let most = reactor::Limits::default().task_budget;
+            (0..8 * most).for_each(|_| exchange.registry().defer(|_, _| {}));
+            exchange.answer(StatusCode::NO_CONTENT).empty();
+            tell.send(()).expect("the test waits");
+            held.recv_timeout(PATIENCE).expect("the backend has answered");
+        })
+    });
+    for answer in [
+        "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhello",
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n",
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n5;\u{7}\r\n",
+    ] {
+        let mut peer = stage.connect();
+        peer.say("GET / HTTP/1.1\r\nHost: h\r\n\r\n");
+        let (mut stream, _) = raw.asked();
+        let mut other = stage.connect();
+        other.say("GET /busy HTTP/1.1\r\nHost: h\r\n\r\n");
+        told.recv_timeout(PATIENCE).expect("the loop is busy");
+        stream.write_all(answer.as_bytes()).expect("the proxy reads");
+        drop(stream);
+        go_on.send(()).expect("the loop waits");
+        other.hear("\r\n\r\n");
+        assert_eq!(statuses(&peer.hear("hello")), [200], "{answer:?}");
+        let mut rest = Vec::new();
+        let ended = peer.stream.read_to_end(&mut rest);
+        assert!(rest == b"" || rest == b"\r\n", "{:?} {ended:?}", String::from_utf8_lossy(&rest));
+    }
+}
+
 #[test]
 fn only_what_may_be_sent_twice_is_sent_to_another() {
     let (dead, raw) = (nobody(), Raw::new());
