@@ -319,8 +319,9 @@ impl<App> Registry<App> {
     }
 
     /// Shuts the loop down: stops listening, tells every protocol
-    /// ([`on_shutdown`](Protocol::on_shutdown)), waits until all have closed and all offloaded work is back, at
-    /// most for `grace`, and cuts off the rest. Then [`run`](crate::Reactor::run) returns the report.
+    /// ([`on_shutdown`](Protocol::on_shutdown)), waits until all have closed, all offloaded work is back, and
+    /// no [deferred closure](Self::defer) and no message waits, at most for `grace`, and cuts off the rest. Then
+    /// [`run`](crate::Reactor::run) returns the report.
     ///
     /// A connection that waits for [work of its own](crate::Transport::offload) has its answer first: it is
     /// read no more, and told of the shutdown when the last piece is back.
