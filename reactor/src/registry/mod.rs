@@ -1,7 +1,8 @@
 //! Everything that is registered with the loop, and what a program can do with it.
 //!
-//! Connections are opened in `open.rs`, timers set in `timers.rs`, and work is given to threads in `offload.rs`. What is sent and told to sockets by their
-//! ids is in `stream`, `listener` and `datagram`. Here is the rest.
+//! Connections are opened in `open.rs`, timers set in `timers.rs`, and work is given to threads in
+//! `offload.rs`. What is sent and told to sockets by their ids is in `stream`, `listener` and `datagram`.
+//! Here is the rest.
 //!
 //! The registry holds every source and every closure that waits for the loop, and each of them is called with
 //! the registry, or with a transport that borrows it. So a few files name each other in a circle: this one and
