@@ -5,7 +5,7 @@ use std::time::Duration;
 use protocols::nats::{FlushError, PublishError, RequestError, SubscribeError, WhenAway};
 use reactor::{Input, Protocol, Transport};
 
-use crate::stage::{PATIENCE, Stage, World, free_port, options, told};
+use crate::stage::{PATIENCE, Stage, World, free_port, options, text, told};
 
 const INFO: &str = "INFO {\"max_payload\":1048576,\"headers\":true} \r\n";
 
@@ -74,17 +74,49 @@ fn who_does_not_speak_nats_is_known_by_it() {
             "lost: the server does not speak NATS: a message of 99999999 bytes",
         ),
         ("INFO {\"tls_required\":true}\r\n", "", "failed: the server wants TLS"),
+        (
+            "MSG a 1 1\r\nx\r\n",
+            "",
+            "failed: the server does not speak NATS: it delivers before it has let this client in",
+        ),
+        (
+            "INFO {\"headers\":true}\r\nHMSG a 1 12 13\r\nNATS/1.0\r\n\r\nx\r\n",
+            "",
+            "failed: the server does not speak NATS: it delivers before it has let this client in",
+        ),
     ] {
         let mut stage = Stage::new();
         let port = listen(&mut stage, Script { greeting, pongs: 1, then });
         let mut options = options(&[port]);
         options.reconnect = None;
-        stage.client(options);
+        let client = stage.client(options);
+        let told = client.subscribe(stage.registry(), "a", |_, world: &mut World, message| {
+            world.seen.push(text(message));
+        });
+        told.expect("it can be");
         stage.until_seen("closed: ");
-        assert_eq!(stage.count(expected), 1, "{:?}", stage.world.seen);
+        assert_eq!((stage.count(expected), stage.count("a x")), (1, 0), "{:?}", stage.world.seen);
         stage.until_nobody_is_there();
         stage.finish();
     }
+}
+
+#[test]
+fn what_is_said_in_clear_where_tls_is_due_is_no_refusal() {
+    let mut stage = Stage::new();
+    let greeting = "-ERR 'Authorization Violation'\r\n";
+    let port = listen(&mut stage, Script { greeting, ..WELL });
+    let mut options = options(&[]);
+    options.servers = vec![format!("tls://127.0.0.1:{port}").parse().expect("it is one")];
+    options.retry_on_failed_connect = true;
+    options.max_reconnects = Some(3);
+    stage.client(options);
+    stage.until_seen("closed: ");
+    // A server that refuses twice is not asked again, and this one is.
+    let expected = "failed: the server does not speak NATS: it complains before TLS";
+    assert_eq!(stage.count(expected), 4, "{:?}", stage.world.seen);
+    stage.until_nobody_is_there();
+    stage.finish();
 }
 
 #[test]
