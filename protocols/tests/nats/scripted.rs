@@ -120,6 +120,48 @@ fn what_is_said_in_clear_where_tls_is_due_is_no_refusal() {
 }
 
 #[test]
+fn a_server_that_is_said_to_stop_in_clear_where_tls_is_due_is_not_told() {
+    for (scheme, expected) in [("tls", 0), ("nats", 1)] {
+        let mut stage = Stage::new();
+        let port = listen(&mut stage, Script { greeting: "INFO {\"ldm\":true}\r\n", ..WELL });
+        let mut options = options(&[]);
+        options.servers = vec![format!("{scheme}://127.0.0.1:{port}").parse().expect("it is one")];
+        let client = stage.client(options);
+        stage.until("it has said so", |_| client.is_closed() || client.is_connected());
+        assert_eq!(stage.count("lame duck"), expected, "{:?}", stage.world.seen);
+        client.close(stage.registry());
+        stage.until_seen("closed");
+        stage.until_nobody_is_there();
+        stage.finish();
+    }
+}
+
+#[test]
+fn a_request_for_which_there_is_no_timer_is_not_sent() {
+    let limits = reactor::Limits { timers: 64, ..reactor::Limits::default() };
+    let reactor = reactor::Reactor::with_limits(&limits).expect("a loop");
+    let mut stage = Stage { reactor, world: World::default() };
+    let port = listen(&mut stage, WELL);
+    let client = stage.connected(options(&[port]));
+    let mut timers = Vec::new();
+    while let Ok(timer) = stage.registry().after(2 * PATIENCE, |_, _| {}) {
+        timers.push(timer);
+    }
+    let asked = client.request(stage.registry(), "a", b"", PATIENCE, |_, _, _| unreachable!());
+    assert_eq!((asked, client.waiting()), (Err(RequestError::NoTimer), 0));
+    stage.flush(&client);
+    assert_eq!(stage.count("heard PUB"), 0);
+    for timer in timers {
+        stage.registry().cancel(timer);
+    }
+    stage.request(&client, "a", "", PATIENCE);
+    stage.until_seen("heard PUB a ");
+    client.close(stage.registry());
+    stage.until_seen("closed");
+    stage.finish();
+}
+
+#[test]
 fn a_limit_that_comes_late_counts_what_this_connection_has_brought() {
     let mut stage = Stage::new();
     let then = "MSG a 1 1\r\n1\r\nMSG a 1 1\r\n2\r\nMSG a 1 1\r\n3\r\n";
