@@ -303,6 +303,11 @@ impl<App> Mailbox<App> {
         !inner.messages.is_empty() || inner.handles > 0
     }
 
+    /// Whether a message is there that the loop has not taken yet.
+    pub(crate) fn has_messages(&self) -> bool {
+        !self.lock().messages.is_empty()
+    }
+
     /// Has the loop woken when the last handle is dropped, or no longer.
     pub(crate) fn tell_when_alone(&self, tell: bool) {
         self.lock().ends_alone = tell;

@@ -1,7 +1,7 @@
 //! The end of the loop: everybody is told, and the slow are cut off at the deadline.
 //!
 //! ```text
-//!   Running ──shutdown(grace)──▶ Ending ──all closed, all work back──▶ Done(report)
+//!   Running ──shutdown(grace)──▶ Ending ──all closed, all work done──▶ Done(report)
 //!      ▲                            │ the grace is over                  ▲  │
 //!      │                            └──▶ Ending, everybody reset ────────┘  │
 //!      └──────────────── something is opened, or set, anew ─────────────────┘
@@ -81,7 +81,7 @@ impl Shutdown {
         }
     }
 
-    /// Whether it waits for offloaded work too: as long as there is grace.
+    /// Whether it waits for offloaded work too, and what that leaves to be done: as long as there is grace.
     pub(crate) fn awaits_work(&self) -> bool {
         matches!(self, Self::Ending { timer: Some(_), .. })
     }

@@ -617,6 +617,41 @@ fn work_of_nobody_is_waited_for_and_may_bring_more() {
     stage.finish();
 }
 
+/// What is done with a result may take several steps, each after the callback of the one before.
+#[test]
+fn what_work_leaves_to_be_done_is_done_before_the_end() {
+    let mut stage = Stage::new();
+    let handle = stage.handle();
+    let done = move |registry: &mut Registry<Log>, _: &mut Log, _| {
+        registry.defer(move |registry, log: &mut Log| {
+            log.note("work", "deferred");
+            registry.defer(move |_, log: &mut Log| {
+                log.note("work", "deferred again");
+                let post = handle.run(|_, log: &mut Log| log.note("work", "posted"));
+                assert!(post.is_ok());
+            });
+        });
+    };
+    stage.registry().offload(|| (), done).unwrap();
+    stage.registry().shutdown(PATIENCE);
+    let report = stage.until_shut_down();
+    assert_eq!(stage.log.of("work"), ["deferred", "deferred again", "posted"]);
+    assert!(report.work_lost == 0 && report.took < PATIENCE / 2, "{report}");
+    stage.finish();
+}
+
+#[test]
+fn tasks_without_end_are_not_waited_for_longer_than_the_grace() {
+    fn again(registry: &mut Registry<Log>, _: &mut Log) {
+        registry.defer(again);
+    }
+    let mut stage = Stage::new();
+    stage.registry().defer(again);
+    stage.registry().shutdown(SHORT);
+    let report = stage.until_shut_down();
+    assert!(report.took >= SHORT && report.took < PATIENCE / 2, "{report}");
+}
+
 // ── afterwards ──────────────────────────────────────────────────────────────────────────────
 
 #[test]

@@ -1,8 +1,10 @@
 //! The reverse proxy, between real sockets: what passes, what does not, and backends that do not do as they should.
 
+use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::mpsc::{self, Receiver};
@@ -16,7 +18,7 @@ use protocols::http::proxy::{
 };
 use protocols::http::server::Site;
 use protocols::http::wire::Length;
-use reactor::{Input, Protocol, Transport};
+use reactor::{Input, Protocol, Reactor, Registry, Transport};
 
 use crate::stage::{PATIENCE, Peer, Stage, statuses};
 
@@ -392,6 +394,50 @@ fn an_answer_that_is_cut_off_is_cut_off_for_the_client() {
     assert!(peer.hear("0\r\n\r\n").contains("Transfer-Encoding: chunked\r\n"));
 }
 
+/// Also where the loop has so much else to do that all of it, and its end, are delivered together.
+#[test]
+fn what_came_before_an_answer_was_cut_off_reaches_the_client() {
+    let raw = Raw::new();
+    let url = format!("http://{}", raw.address);
+    let (tell, told) = mpsc::channel();
+    let (go_on, held) = mpsc::channel();
+    let stage = Stage::serve(move || {
+        let client = Client::new(ClientOptions::default());
+        let backend = Backend::new(url.parse().expect("a url"), client).expect("a backend");
+        let proxy = Proxy::new(vec![backend], ProxyOptions::default());
+        Site::new(move |request, exchange, ()| {
+            if request.path() != "/busy" {
+                return proxy.serve(request, exchange);
+            }
+            let most = reactor::Limits::default().task_budget;
+            (0..8 * most).for_each(|_| exchange.registry().defer(|_, _| {}));
+            exchange.answer(StatusCode::NO_CONTENT).empty();
+            tell.send(()).expect("the test waits");
+            held.recv_timeout(PATIENCE).expect("the backend has answered");
+        })
+    });
+    for answer in [
+        "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhello",
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n",
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n5;\u{7}\r\n",
+    ] {
+        let mut peer = stage.connect();
+        peer.say("GET / HTTP/1.1\r\nHost: h\r\n\r\n");
+        let (mut stream, _) = raw.asked();
+        let mut other = stage.connect();
+        other.say("GET /busy HTTP/1.1\r\nHost: h\r\n\r\n");
+        told.recv_timeout(PATIENCE).expect("the loop is busy");
+        stream.write_all(answer.as_bytes()).expect("the proxy reads");
+        drop(stream);
+        go_on.send(()).expect("the loop waits");
+        other.hear("\r\n\r\n");
+        assert_eq!(statuses(&peer.hear("hello")), [200], "{answer:?}");
+        let mut rest = Vec::new();
+        let ended = peer.stream.read_to_end(&mut rest);
+        assert!(rest == b"" || rest == b"\r\n", "{:?} {ended:?}", String::from_utf8_lossy(&rest));
+    }
+}
+
 #[test]
 fn only_what_may_be_sent_twice_is_sent_to_another() {
     let (dead, raw) = (nobody(), Raw::new());
@@ -729,4 +775,106 @@ fn who_is_ill_by_its_checks_is_passed_over_until_it_is_well() {
     first.store(302, Ordering::Relaxed);
     assert_eq!(hear(), (port, News::Well));
     assert_eq!(who(), BTreeSet::from(["first".to_owned()]));
+}
+
+/// Its answer to a check goes on and on: events, say, or a log.
+#[test]
+fn a_check_whose_answer_does_not_end_has_its_verdict_and_is_followed_by_another() {
+    let status = Arc::new(AtomicU16::new(503));
+    let raw = Raw::new();
+    let address = raw.address;
+    let answers = Arc::clone(&status);
+    // It ends when the proxy has gone, which nobody asks then.
+    std::thread::spawn(move || {
+        while let Ok(mut stream) = raw.connections.recv() {
+            let status = answers.load(Ordering::Relaxed);
+            std::thread::spawn(move || {
+                hear(&mut stream, "\r\n\r\n");
+                let head = format!("HTTP/1.1 {status} So\r\nTransfer-Encoding: chunked\r\n\r\n");
+                let mut going_on = stream.write_all(head.as_bytes());
+                while going_on.is_ok() {
+                    std::thread::sleep(Duration::from_millis(5));
+                    going_on = stream.write_all(b"1\r\nx\r\n");
+                }
+            });
+        }
+    });
+    let (tell, told) = mpsc::channel();
+    let _stage = Stage::set_up(move |registry| {
+        let client = Client::new(ClientOptions::default());
+        let url = format!("http://{address}").parse().expect("a url");
+        let backend = Backend::new(url, client).expect("a backend");
+        let proxy = Proxy::new(vec![backend], ProxyOptions::default());
+        let proxy = proxy.with_log(move |_, news| drop(tell.send(news.clone())));
+        let checks = Checks {
+            interval: Duration::from_millis(5),
+            timeout: Duration::from_millis(250),
+            fall: 1,
+            rise: 1,
+            ..Checks::default()
+        };
+        proxy.watch(registry, checks).expect("there are timers");
+        Site::new(move |request, exchange, ()| proxy.serve(request, exchange))
+    });
+    let hear = || told.recv_timeout(PATIENCE).expect("it is told");
+    assert!(matches!(hear(), News::Ill(_)));
+    status.store(200, Ordering::Relaxed);
+    assert_eq!(hear(), News::Well);
+}
+
+#[test]
+fn checks_end_with_the_proxy() {
+    let gone = nobody();
+    let (tell, told) = mpsc::channel();
+    std::thread::spawn(move || {
+        let mut reactor = Reactor::<()>::new().expect("there are descriptors");
+        let client = Client::new(ClientOptions::default());
+        let url = format!("http://{gone}").parse().expect("a url");
+        let backend = Backend::new(url, client).expect("a backend");
+        let proxy = Proxy::new(vec![backend], ProxyOptions::default());
+        let checks = Checks { interval: Duration::from_millis(1), ..Checks::default() };
+        proxy.watch(reactor.registry(), checks).expect("there are timers");
+        drop(proxy);
+        let ended = reactor.run_until_idle(&mut ()).expect("waiting works");
+        tell.send(ended).expect("the test waits");
+    });
+    assert_eq!(told.recv_timeout(PATIENCE).expect("the loop ends"), None);
+}
+
+/// Checks are refused then, as all new connections are.
+#[test]
+fn a_loop_that_shuts_down_takes_nobody_for_ill() {
+    let backend = named("it", &Arc::new(AtomicU16::new(200)));
+    let mut reactor = Reactor::<()>::new().expect("there are descriptors");
+    let registry = reactor.registry();
+    let url = format!("http://{}", backend.address).parse().expect("a url");
+    let client = Client::new(ClientOptions::default());
+    let told = Rc::new(RefCell::new(Vec::new()));
+    let news = Rc::clone(&told);
+    let proxy =
+        Proxy::new(vec![Backend::new(url, client).expect("a backend")], ProxyOptions::default())
+            .with_log(move |_, it| news.borrow_mut().push(it.clone()));
+    let checks = Checks {
+        interval: Duration::from_millis(1),
+        timeout: PATIENCE,
+        fall: 1,
+        ..Checks::default()
+    };
+    proxy.watch(registry, checks).expect("there are timers");
+    // What the shutdown waits for, while the time for many checks comes.
+    let (open, gate) = mpsc::channel();
+    registry.offload(move || gate.recv(), |_, (), _| {}).expect("there is a pool");
+    let mut beats = 0;
+    let beat = move |registry: &mut Registry<()>, (): &mut ()| {
+        beats += 1;
+        match beats {
+            10 => registry.shutdown(PATIENCE),
+            30 => open.send(()).expect("it waits"),
+            _ => {}
+        }
+    };
+    registry.every(Duration::from_millis(2), beat).expect("there are timers");
+    let report = reactor.run(&mut ()).expect("waiting works");
+    assert_eq!(report.work_lost, 0, "{report}");
+    assert_eq!(*told.borrow(), []);
 }

@@ -22,14 +22,21 @@ pub(crate) struct Stage {
 
 impl Stage {
     pub(crate) fn serve(site: impl FnOnce() -> Site<()> + Send + 'static) -> Self {
+        Self::set_up(|_| site())
+    }
+
+    /// The same, where the site has something to do on the loop from the beginning.
+    pub(crate) fn set_up(
+        site: impl FnOnce(&mut Registry<()>) -> Site<()> + Send + 'static,
+    ) -> Self {
         let (started, start) = mpsc::channel();
         let thread = std::thread::spawn(move || {
             let mut reactor = Reactor::<()>::new().expect("there are descriptors");
             let registry = reactor.registry();
+            let site = Rc::new(site(registry));
             let address = "127.0.0.1:0".parse().expect("an address");
-            let listener =
-                server::listen(registry, address, &ListenOptions::default(), &Rc::new(site()))
-                    .expect("port 0 is free");
+            let listener = server::listen(registry, address, &ListenOptions::default(), &site)
+                .expect("port 0 is free");
             let address = registry.listener_address(listener).expect("it listens");
             let address = address.socket_addr().expect("it is IP");
             started.send((address, reactor.handle())).expect("the test waits");

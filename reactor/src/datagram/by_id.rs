@@ -131,7 +131,8 @@ impl<App> Registry<App> {
     /// From a callback of that very socket there is no error: the datagram leaves when the callback
     /// returns, and if it cannot it is only counted, in
     /// [`Stats::datagram_errors`](crate::Stats::datagram_errors) or
-    /// [`datagrams_dropped`](crate::Stats::datagrams_dropped). Its [`DatagramTransport`](crate::DatagramTransport) tells more.
+    /// [`datagrams_dropped`](crate::Stats::datagrams_dropped). Its
+    /// [`DatagramTransport`](crate::DatagramTransport) tells more.
     pub fn send_to(&mut self, id: SocketId, bytes: &[u8], to: Option<&Address>) -> io::Result<()> {
         match self.slots.find(id.0) {
             Found::Here(Source::Datagram(socket)) if !socket.queue.is_closed() => {

@@ -37,8 +37,8 @@ impl<App> Registry<App> {
         self.tell(self.ledger.budgeted(usize::MAX), app);
     }
 
-    /// Closes the listeners, and those whose peer is not known yet, all at once, so that no connection comes afterwards. One that came between the
-    /// decision and now is told too.
+    /// Closes the listeners, and those whose peer is not known yet, all at once, so that no connection comes
+    /// afterwards. One that came between the decision and now is told too.
     fn begin_telling(&mut self) {
         self.ledger.trace_loop(|| What::ShutdownBegan);
         let mut keys: Vec<Key> = self.slots.iter().map(|(key, _)| key).collect();
@@ -142,9 +142,15 @@ impl<App> Registry<App> {
         self.slots.len() + work
     }
 
+    /// What work has left to be done when it is back: in a closure, or in a message that a handle has been given in
+    /// this turn, of which the loop will be woken.
+    fn has_work_left(&self) -> bool {
+        self.has_tasks() || self.mailbox.has_messages()
+    }
+
     /// The report, once everything has ended; and again, until something is asked of the loop anew.
     pub(crate) fn finish_shutdown(&mut self) -> Option<ShutdownReport> {
-        if self.awaited() > 0 {
+        if self.awaited() > 0 || (self.shutdown.awaits_work() && self.has_work_left()) {
             return None;
         }
         match std::mem::replace(&mut self.shutdown, Shutdown::Running) {

@@ -1,7 +1,8 @@
 //! Everything that is registered with the loop, and what a program can do with it.
 //!
-//! Connections are opened in `open.rs`, timers set in `timers.rs`, and work is given to threads in `offload.rs`. What is sent and told to sockets by their
-//! ids is in `stream`, `listener` and `datagram`. Here is the rest.
+//! Connections are opened in `open.rs`, timers set in `timers.rs`, and work is given to threads in
+//! `offload.rs`. What is sent and told to sockets by their ids is in `stream`, `listener` and `datagram`.
+//! Here is the rest.
 //!
 //! The registry holds every source and every closure that waits for the loop, and each of them is called with
 //! the registry, or with a transport that borrows it. So a few files name each other in a circle: this one and
@@ -319,8 +320,9 @@ impl<App> Registry<App> {
     }
 
     /// Shuts the loop down: stops listening, tells every protocol
-    /// ([`on_shutdown`](Protocol::on_shutdown)), waits until all have closed and all offloaded work is back, at
-    /// most for `grace`, and cuts off the rest. Then [`run`](crate::Reactor::run) returns the report.
+    /// ([`on_shutdown`](Protocol::on_shutdown)), waits until all have closed, all offloaded work is back, and
+    /// no [deferred closure](Self::defer) and no message waits, at most for `grace`, and cuts off the rest. Then
+    /// [`run`](crate::Reactor::run) returns the report.
     ///
     /// A connection that waits for [work of its own](crate::Transport::offload) has its answer first: it is
     /// read no more, and told of the shutdown when the last piece is back.

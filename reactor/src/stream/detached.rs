@@ -19,8 +19,8 @@ use crate::ledger::Ledger;
 use crate::net::{Poller, StdStream};
 use crate::{Proxied, StreamLimits};
 
-/// A connection, taken out of its loop with [`Transport::detach`](crate::Transport::detach). It may go to another thread, and on in a loop with
-/// [`Registry::take_over`](crate::Registry::take_over).
+/// A connection, taken out of its loop with [`Transport::detach`](crate::Transport::detach). It may go to
+/// another thread, and on in a loop with [`Registry::take_over`](crate::Registry::take_over).
 #[non_exhaustive]
 pub struct Detached {
     /// The socket; it is non-blocking still. With TLS, what comes and goes on it is what TLS makes of it.

@@ -164,15 +164,21 @@ impl<App> Backends<App> {
         self.all.get(at).is_some_and(|member| !member.is_asked.replace(true))
     }
 
-    /// It has been asked. Whether it has become well by that, or ill.
-    pub(super) fn end_check(&self, at: usize, is_well: bool, checks: &Checks) -> bool {
+    /// A check has found this. Whether it has become well by that, or ill.
+    pub(super) fn note_check(&self, at: usize, is_well: bool, checks: &Checks) -> bool {
         self.all.get(at).is_some_and(|member| {
-            member.is_asked.set(false);
             let before = member.health.get();
             let health = before.after(is_well, checks);
             member.health.set(health);
             health.is_well() != before.is_well()
         })
+    }
+
+    /// It can be asked again.
+    pub(super) fn end_check(&self, at: usize) {
+        if let Some(member) = self.all.get(at) {
+            member.is_asked.set(false);
+        }
     }
 }
 

@@ -9,21 +9,22 @@
 //! One that is ill is passed over, as one is that rests. When nobody is left, one is tried all the same: a check that is
 //! wrong is no reason to answer nobody.
 
+use std::cell::Cell;
 use std::rc::{Rc, Weak};
 use std::time::Duration;
 
 use http::StatusCode;
-use reactor::{Registry, TimersFull};
+use reactor::{Registry, TimerId, TimersFull};
 use thiserror::Error;
 
 use super::{Backend, Shared};
 use crate::http::client::{
-    Ask, Call, Client, ClientLimits, ClientOptions, Failure, NoUrl, Reader, Url,
+    self, Ask, Call, Client, ClientLimits, ClientOptions, Failure, NoUrl, Reader, Url,
 };
 use crate::http::wire::Response;
 
 /// How backends are asked whether they are well: with GET, on connections of its own, one check after the other. A
-/// status of 200 to 399 is well, whatever follows it.
+/// status of 200 to 399 is well, whatever follows it, and for however long.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Checks {
     /// What is asked for, below the path that the backend's URL has. Default `/`.
@@ -32,7 +33,8 @@ pub struct Checks {
     ///
     /// Default 5 s.
     pub interval: Duration,
-    /// How long connecting may take, and how long the head of the answer.
+    /// How long connecting may take, and how long the head of the answer; also how long its body is thrown away,
+    /// before the connection is.
     ///
     /// Default 2 s: one that takes longer keeps clients waiting.
     pub timeout: Duration,
@@ -116,21 +118,36 @@ pub(super) fn watch<App: 'static>(
     checks: Checks,
     registry: &mut Registry<App>,
 ) -> Result<(), NotWatched> {
-    let checks = Rc::new(checks);
+    let (interval, checks) = (checks.interval, Rc::new(checks));
     let mut watched = Vec::new();
     for (at, backend) in shared.backends.iter().enumerate() {
         let url = url_of(backend, &checks.path)?;
         let client = Client::new(client_options(backend, checks.timeout));
         watched.push(Watched { at, url, client });
     }
-    let ask = {
-        let (shared, checks) = (Rc::downgrade(shared), Rc::clone(&checks));
-        move |registry: &mut Registry<App>| {
+    let proxy = Rc::downgrade(shared);
+    // Whether there is still somebody to ask for.
+    let ask = move |registry: &mut Registry<App>| {
+        let Some(shared) = proxy.upgrade() else {
+            return false;
+        };
+        // A check would be refused then, which says nothing of a backend.
+        if !registry.is_shutting_down() {
             watched.iter().for_each(|it| it.ask(&shared, &checks, registry));
         }
+        true
     };
     ask(registry);
-    registry.every(checks.interval, move |registry, _| ask(registry))?;
+    let timer = Rc::new(Cell::new(None));
+    let own = Rc::clone(&timer);
+    let beat = registry.every(interval, move |registry, _| {
+        if !ask(registry)
+            && let Some(timer) = own.take()
+        {
+            registry.cancel(timer);
+        }
+    })?;
+    timer.set(Some(beat));
     Ok(())
 }
 
@@ -142,13 +159,12 @@ struct Watched<App> {
 
 impl<App: 'static> Watched<App> {
     /// Asks, unless it is still being asked.
-    fn ask(&self, shared: &Weak<Shared<App>>, checks: &Rc<Checks>, registry: &mut Registry<App>) {
-        let is_free = shared.upgrade().is_some_and(|it| it.backends.begin_check(self.at));
-        let address = shared.upgrade().and_then(|it| it.backends.address(self.at));
-        if let (true, Some(address)) = (is_free, address) {
+    fn ask(&self, shared: &Rc<Shared<App>>, checks: &Rc<Checks>, registry: &mut Registry<App>) {
+        let is_free = shared.backends.begin_check(self.at);
+        if let (true, Some(address)) = (is_free, shared.backends.address(self.at)) {
             let ask = Ask::get(&self.url).field("User-Agent", "check").within(checks.timeout);
-            let (shared, checks) = (shared.clone(), Rc::clone(checks));
-            let check = Check { shared, checks, at: self.at, status: None, taken: 0 };
+            let (shared, checks) = (Rc::downgrade(shared), Rc::clone(checks));
+            let check = Check { shared, checks, at: self.at, heard: Heard::Nothing };
             self.client.send(registry, &address, ask, check);
         }
     }
@@ -175,35 +191,74 @@ struct Check<App> {
     shared: Weak<Shared<App>>,
     checks: Rc<Checks>,
     at: usize,
-    status: Option<StatusCode>,
-    /// Bytes of the body that have come.
-    taken: usize,
+    heard: Heard,
+}
+
+enum Heard {
+    Nothing,
+    /// The head, which is the verdict. The body is thrown away, so that the connection can be asked again.
+    Head {
+        /// Bytes of the body that have come.
+        taken: usize,
+        /// Gives up a body that goes on and on.
+        deadline: Option<TimerId>,
+    },
 }
 
 /// A body of so many bytes is thrown away; of a longer one the connection is.
 const MOST: usize = 64 * 1024;
 
+impl<App: 'static> Check<App> {
+    fn note(&self, result: Result<(), Unwell>) {
+        if let Some(shared) = self.shared.upgrade() {
+            shared.note_check(self.at, result, &self.checks);
+        }
+    }
+}
+
 impl<App: 'static> Reader<App> for Check<App> {
-    fn on_head(&mut self, response: &Response<'_>, _: &mut Call<'_, '_, App>, _: &mut App) {
-        self.status = Some(response.status());
+    fn on_head(&mut self, response: &Response<'_>, call: &mut Call<'_, '_, App>, _: &mut App) {
+        let status = response.status();
+        let is_well = status.is_success() || status.is_redirection();
+        self.note(if is_well { Ok(()) } else { Err(Unwell::Status(status)) });
+        let id = call.id();
+        let deadline = call.registry().after(self.checks.timeout, move |registry, _| {
+            // It may have ended in this turn.
+            let _ = client::with(registry, id, |call, _| call.cancel());
+        });
+        if deadline.is_err() {
+            call.cancel();
+        }
+        self.heard = Heard::Head { taken: 0, deadline: deadline.ok() };
     }
 
     fn on_body(&mut self, bytes: &[u8], call: &mut Call<'_, '_, App>, _: &mut App) {
-        self.taken += bytes.len();
-        if self.taken > MOST {
-            call.cancel();
+        if let Heard::Head { taken, .. } = &mut self.heard {
+            *taken += bytes.len();
+            if *taken > MOST {
+                call.cancel();
+            }
         }
     }
 
-    fn on_end(self: Box<Self>, outcome: Result<(), Failure>, _: &mut Registry<App>, _: &mut App) {
-        let result = match (self.status, outcome) {
-            (Some(status), _) if status.is_success() || status.is_redirection() => Ok(()),
-            (Some(status), _) => Err(Unwell::Status(status)),
-            (None, Err(failure)) => Err(Unwell::Failed(failure)),
-            (None, Ok(())) => Err(Unwell::Failed(Failure::NoAnswer)),
-        };
+    fn on_end(
+        self: Box<Self>,
+        outcome: Result<(), Failure>,
+        registry: &mut Registry<App>,
+        _: &mut App,
+    ) {
+        match (&self.heard, outcome) {
+            (Heard::Head { deadline, .. }, _) => {
+                deadline.map(|timer| registry.cancel(timer));
+            }
+            // It may be our own doing.
+            (Heard::Nothing, _) if registry.is_shutting_down() => {}
+            (Heard::Nothing, outcome) => {
+                self.note(Err(Unwell::Failed(outcome.err().unwrap_or(Failure::NoAnswer))));
+            }
+        }
         if let Some(shared) = self.shared.upgrade() {
-            shared.note_check(self.at, result, &self.checks);
+            shared.backends.end_check(self.at);
         }
     }
 }

@@ -149,9 +149,9 @@ impl<App: 'static> Shared<App> {
         }
     }
 
-    /// A check is over.
+    /// A check has found this.
     fn note_check(&self, at: usize, result: Result<(), Unwell>, checks: &Checks) {
-        let has_changed = self.backends.end_check(at, result.is_ok(), checks);
+        let has_changed = self.backends.note_check(at, result.is_ok(), checks);
         if has_changed {
             self.tell(at, &result.map_or_else(News::Ill, |()| News::Well));
         }

@@ -13,7 +13,7 @@
 //!
 //! The two connections are two sessions of the loop, and each is only lent where it is called. So what one has for the
 //! other is kept in their [`Passage`], and taken from there when the other is called: pieces that come in one turn go on
-//! as one, and an answer that comes in one read is one call.
+//! as one, and an answer that comes in one read is one call. Only that it breaks off is a call of its own.
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
@@ -62,6 +62,14 @@ enum Part {
 impl Passage {
     /// Has the client told. Whether there is somebody to tell.
     fn tell<App: 'static>(self: &Rc<Self>, registry: &mut Registry<App>, part: Part) -> bool {
+        let passage = Rc::clone(self);
+        if let Part::End(Err(_)) = part {
+            // An abort takes what was written in the same callback with it.
+            return server::with(registry, self.exchange, move |exchange, _| {
+                passage.deliver(exchange, part);
+            })
+            .is_ok();
+        }
         let mut down = self.down.borrow_mut();
         let is_called = !down.is_empty();
         match (down.back_mut(), part) {
@@ -69,7 +77,6 @@ impl Passage {
             (_, part) => down.push_back(part),
         }
         drop(down);
-        let passage = Rc::clone(self);
         is_called
             || server::with(registry, self.exchange, move |exchange, _| {
                 passage.down.take().into_iter().for_each(|part| passage.deliver(exchange, part));

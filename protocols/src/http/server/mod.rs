@@ -26,11 +26,11 @@
 //!
 //! # How a request is answered
 //!
-//! A handler is given the [`Request`](super::wire::Request)'s head and an [`Exchange`] to answer on, and the application. It may
-//! answer [at once](Exchange::answer), or remember [`Exchange::id`] and answer [later](with), or have the
-//! loop's pool do what blocks ([`Exchange::offload`]). The body of a request is for who asks for it:
-//! [gathered](Exchange::gather) with a cap, or [as it comes](Exchange::receive). The body of an answer is
-//! bytes, a file, or [a stream](Answer::stream) that is written whenever there is room.
+//! A handler is given the [`Request`](super::wire::Request)'s head and an [`Exchange`] to answer on, and the
+//! application. It may answer [at once](Exchange::answer), or remember [`Exchange::id`] and answer
+//! [later](with), or have the loop's pool do what blocks ([`Exchange::offload`]). The body of a request is
+//! for who asks for it: [gathered](Exchange::gather) with a cap, or [as it comes](Exchange::receive). The
+//! body of an answer is bytes, a file, or [a stream](Answer::stream) that is written whenever there is room.
 //!
 //! Requests that come on one connection before their predecessors are answered wait, and are answered in
 //! order. The connection is not read while it waits, so that nobody can make it hold more than one read.

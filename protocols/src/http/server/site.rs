@@ -76,8 +76,8 @@ pub fn listen<App: 'static>(
     })
 }
 
-/// As [`listen`], for several loops ([`Registry::listen_among`]): each connection is served by the site of the loop that it
-/// comes to, which that loop's application has. These limits are those of all the sites.
+/// As [`listen`], for several loops ([`Registry::listen_among`]): each connection is served by the site of the
+/// loop that it comes to, which that loop's application has. These limits are those of all the sites.
 ///
 /// # Errors
 ///

@@ -95,14 +95,12 @@ impl Cache {
         None
     }
 
-    /// Keeps an answer, unless it is too long, or its being out of date could not be told.
-    pub(super) fn keep(&mut self, question: Question, cached: Cached, wall_clock: SystemTime) {
+    /// Keeps an answer, unless it is too long, or its being out of date could not be told from what it
+    /// was when it was looked at.
+    pub(super) fn keep(&mut self, question: Question, cached: Cached, looked: SystemTime) {
         // Beside that, what is said of it would change by itself: its date is not a strong one yet.
         let is_settled = cached.facts.validators.is_date_strong
-            && cached
-                .seen
-                .iter()
-                .all(|(_, entry)| entry.is_none_or(|it| is_settled(&it, wall_clock)));
+            && cached.seen.iter().all(|(_, entry)| entry.is_none_or(|it| is_settled(&it, looked)));
         if is_settled && cached.bytes() <= self.most / 8 {
             self.old.remove(&question);
             self.add(question, Rc::new(cached));
@@ -145,14 +143,14 @@ impl Cached {
     }
 }
 
-/// Whether a change that is still to come would be seen. Times are those of the system's last tick, so two changes
-/// within one leave the same; some file systems have whole seconds, or two.
-fn is_settled(entry: &Entry, now: SystemTime) -> bool {
+/// Whether a change that came after it was looked at, at this time, would be seen. Times are those of the system's
+/// last tick, so two changes within one leave the same; some file systems have whole seconds, or two.
+fn is_settled(entry: &Entry, looked: SystemTime) -> bool {
     let Some(changed) = entry.changed else {
         return false;
     };
     let since_1970 = changed.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     let is_fine = since_1970.subsec_nanos() % 10_000_000 != 0;
     let enough = if is_fine { Duration::from_millis(100) } else { Duration::from_secs(3) };
-    now.duration_since(changed).is_ok_and(|age| age >= enough)
+    looked.duration_since(changed).is_ok_and(|age| age >= enough)
 }

@@ -16,6 +16,7 @@
 
 use std::cell::RefCell;
 use std::rc::Rc;
+use std::time::SystemTime;
 
 use http::StatusCode;
 
@@ -156,14 +157,16 @@ impl Files {
         let Some(wanted) = self.wanted(question, request) else {
             return exchange.answer(StatusCode::BAD_REQUEST).text("The path is malformed.\n");
         };
+        // What is found may change once more right behind this, however late it is answered.
+        let looked = exchange.registry().wall_clock();
         if let Some(opened) = open_ready(&self.store, &wanted) {
-            return self.reply(exchange, &Asked::of(request), wanted.question, Ok(opened));
+            return self.reply(exchange, &Asked::of(request), wanted.question, looked, Ok(opened));
         }
         let (store, asked, files) = (self.store.clone(), AskedBefore::of(request), self.clone());
         exchange.offload(
             move || (open(&store, &wanted), wanted.question),
             move |exchange, _, (opened, question)| {
-                asked.with(|asked| files.reply(exchange, asked, question, opened));
+                asked.with(|asked| files.reply(exchange, asked, question, looked, opened));
             },
         );
     }
@@ -215,10 +218,11 @@ impl Files {
         exchange: &mut Exchange<'_, '_, App>,
         asked: &Asked<'_>,
         question: Question,
+        looked: SystemTime,
         opened: Result<Opened, StoreError>,
     ) {
         match opened {
-            Ok(Opened::File(opening)) => self.send(exchange, asked, question, opening),
+            Ok(Opened::File(opening)) => self.send(exchange, asked, question, looked, opening),
             Ok(Opened::Page(page)) => reply::show(exchange, asked, &self.options, page),
             Ok(Opened::Redirect(name)) => reply::redirect(exchange, asked, &name),
             Err(error) => reply::refuse(exchange, &error),
@@ -230,10 +234,11 @@ impl Files {
         exchange: &mut Exchange<'_, '_, App>,
         asked: &Asked<'_>,
         question: Question,
+        looked: SystemTime,
         mut opening: Opening,
     ) {
-        let (now, wall_clock) = (exchange.registry().now(), exchange.registry().wall_clock());
-        let facts = Facts::new(&opening, wall_clock, &self.options);
+        let now = exchange.registry().now();
+        let facts = Facts::new(&opening, looked, &self.options);
         let seen = opening.seen.take();
         let memory = match &opening.content {
             Content::Memory(memory) => Some(memory.clone()),
@@ -243,7 +248,7 @@ impl Files {
         if let Some(memory) = memory
             && let Some(cached) = Cached::new(facts, memory, seen, now)
         {
-            self.cache.borrow_mut().keep(question, cached, wall_clock);
+            self.cache.borrow_mut().keep(question, cached, looked);
         }
     }
 }

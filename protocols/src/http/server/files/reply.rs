@@ -229,12 +229,13 @@ pub(super) struct Facts {
 }
 
 impl Facts {
-    pub(super) fn new(opening: &Opening, now: SystemTime, options: &FilesOptions) -> Self {
+    /// What is known of a file that was opened after this time: a date is strong if the second it names was over then.
+    pub(super) fn new(opening: &Opening, looked: SystemTime, options: &FilesOptions) -> Self {
         let coding = opening.coding.map(Coding::name);
         let entry = &opening.entry;
         // A time that is still to come is not told (RFC 9110, 8.8.2.1).
-        let modified = entry.modified.map(|time| time.clamp(UNIX_EPOCH, now.max(UNIX_EPOCH)));
-        let since = entry.modified.and_then(|time| now.duration_since(time).ok());
+        let modified = entry.modified.map(|time| time.clamp(UNIX_EPOCH, looked.max(UNIX_EPOCH)));
+        let since = entry.modified.and_then(|time| looked.duration_since(time).ok());
         let tag = entry
             .modified
             .map(|time| ETag::of_file(entry.id, entry.size, time, coding.unwrap_or_default()));
