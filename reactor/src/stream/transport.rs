@@ -144,7 +144,7 @@ impl<'a, App> Transport<'a, App> {
     /// Goes on reading; what was left unconsumed is offered again. Where nothing was, no `on_data` comes before
     /// something new arrives.
     pub fn resume(&mut self) {
-        if self.stream.resume() {
+        if self.stream.resume(&self.registry.ledger) {
             self.registry.ledger.trace(|| What::Resumed);
             self.stream.make_ready(self.id.0, &mut self.registry.ledger);
         }
