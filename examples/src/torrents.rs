@@ -8,10 +8,32 @@ use std::sync::Arc;
 use protocols::store::Access;
 use protocols::torrent::disk::{Disk, DiskOptions};
 use protocols::torrent::machine::Bitfield;
-use protocols::torrent::peer::{Host, Shared, Swarms};
+use protocols::torrent::peer::{Host, Limits, Options, Shared, Swarms};
 use protocols::torrent::wire::{Magnet, Metainfo};
 use protocols::torrent::{Draft, PeerId};
 use reactor::{Address, Registry};
+
+/// How a program takes part that has everything: it needs nobody, so it makes no connections and hears of nobody's address.
+/// Else whoever connects could have it dial anywhere.
+#[must_use]
+pub fn giving() -> Options {
+    let limits = Limits { dials: 0, ..Limits::default() };
+    Options { pex: false, limits, ..Options::default() }
+}
+
+/// Where peers are to connect, if a link can say it.
+///
+/// # Errors
+///
+/// If it is no address of its own, but stands for all that this machine has.
+pub fn named(listen: Address) -> Result<Address, String> {
+    match listen.ip().is_some_and(|ip| ip.is_unspecified()) {
+        true => Err(format!(
+            "{listen} is no address that peers could connect to: name one that they reach"
+        )),
+        false => Ok(listen),
+    }
+}
 
 /// Makes a torrent of a file or a folder, and shares it; `listens` is where peers can connect. What it returns is a link
 /// to it that names this address, so that nobody has to be asked where it is.

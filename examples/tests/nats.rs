@@ -5,6 +5,7 @@
 mod outside;
 mod support;
 
+use std::io::{BufRead, BufReader, Write};
 use std::net::TcpListener;
 use std::time::Instant;
 
@@ -100,6 +101,13 @@ fn a_request_is_answered_by_one_of_those_who_share_the_work() {
     let silent = server.ready(&["sub", "silent"]);
     let ended = server.nats(&["request", "silent", "--timeout", "0.1"], b"");
     assert_eq!((ended.code, &*ended.errors), (Some(3), "nats: no answer in 100ms"));
+    let asking = server.start(&["request", "silent", "--timeout", "60"]);
+    silent.line();
+    silent.line();
+    asking.interrupt();
+    let ended = asking.ended();
+    let stopped = "nats: it was stopped before it was done";
+    assert!(ended.code == Some(1) && ended.errors.ends_with(stopped), "{ended:?}");
     silent.stop();
     let heard = echo.stop().lines().count() + other.stop().lines().count();
     assert_eq!(heard, 8);
@@ -212,6 +220,40 @@ fn a_subscriber_goes_on_when_its_server_was_away() {
     assert_eq!(listener.line(), "still");
     listener.stop();
     drop(again);
+}
+
+#[test]
+fn who_has_answered_enough_ends_even_if_nobody_knows_whether_it_arrived() {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("there are ports");
+    let url = format!("nats://{}", listener.local_addr().expect("it is bound"));
+    let replies = Program::start(NATS, &["reply", "--count", "1", "ask", "42", "-s", &url]);
+    let (mut server, _) = listener.accept().expect("it connects");
+    let mut lines = BufReader::new(server.try_clone().expect("it can be")).lines();
+    let mut heard_until = |last: &str| -> Vec<String> {
+        let mut heard = Vec::new();
+        while heard.last().is_none_or(|line| line != last) {
+            heard.push(lines.next().expect("there is more").expect("it can be read"));
+        }
+        heard
+    };
+    server.write_all(b"INFO {\"headers\":true}\r\n").expect("it reads");
+    heard_until("PING");
+    server.write_all(b"PONG\r\n").expect("it reads");
+    let heard = heard_until("PING");
+    assert!(heard.contains(&"UNSUB 1 1".to_owned()), "others get what follows: {heard:?}");
+    server.write_all(b"PONG\r\nMSG ask 1 back 0\r\n\r\n").expect("it reads");
+    assert!(heard_until("PING").contains(&"PUB back 2".to_owned()));
+    server.shutdown(std::net::Shutdown::Both).expect("it is open");
+    let ended = replies.ended();
+    assert_eq!(ended.code, Some(1), "{ended:?}");
+    assert!(ended.errors.ends_with("nats: the connection was lost"), "{ended:?}");
+}
+
+#[test]
+fn a_watch_ends_with_3_where_there_is_no_jetstream() {
+    let Some(server) = server(&[]) else { return };
+    let ended = server.nats(&["kv", "watch", "nicks"], b"");
+    assert!(ended.code == Some(3) && ended.errors.contains("JetStream"), "{ended:?}");
 }
 
 #[test]

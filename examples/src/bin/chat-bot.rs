@@ -42,7 +42,7 @@ use examples::names::{self, Channels};
 use examples::{output, torrents};
 use indicatif::BinaryBytes;
 use protocols::chat::client::{Caller, Client, ClientId, Event, Failure, Kind, Options};
-use protocols::torrent::peer::{self, Host, Swarm, Swarms};
+use protocols::torrent::peer::{Host, Swarm, Swarms};
 use reactor::{ListenOptions, Reactor, Registry};
 
 /// Names it remembers. When there are more, the one seen longest ago is forgotten.
@@ -75,7 +75,7 @@ struct Cli {
     #[arg(long, value_name = "PATH")]
     share: Option<PathBuf>,
 
-    /// Where to be fetched from; the link says so
+    /// Where to be fetched from: an address that peers reach, since the link says it
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:0", requires = "share")]
     listen: HostPort,
 }
@@ -114,7 +114,7 @@ fn run(cli: &Cli) -> Result<(), Box<dyn Error>> {
             bot.client.quit(registry, "Back to the workshop");
         })?;
     }
-    let mut swarms = Swarms::new(torrents::peer_id(reactor.registry()), peer::Options::default());
+    let mut swarms = Swarms::new(torrents::peer_id(reactor.registry()), torrents::giving());
     let shared = share(cli, reactor.registry(), &mut swarms)?;
     let (seen, reminders) = Default::default();
     let mut bot = Bot { client, seen, reminders, swarms, shared, result: None };
@@ -132,7 +132,7 @@ fn share(
         return Ok(None);
     };
     let listener = swarms
-        .listen(registry, cli.listen.first()?, &ListenOptions::default())
+        .listen(registry, torrents::named(cli.listen.first()?)?, &ListenOptions::default())
         .map_err(NotOpened::by("--listen"))?;
     let address = registry.listener_address(listener)?;
     let link = torrents::seed(registry, swarms, path, &address)?;

@@ -27,7 +27,7 @@ use protocols::echo;
 use protocols::http::server::{self as web, Files, Router, Site};
 use protocols::rpc::{self, NoParams, Service};
 use protocols::torrent::InfoHash;
-use protocols::torrent::peer::{self, Host, Swarm, Swarms};
+use protocols::torrent::peer::{Host, Swarm, Swarms};
 use protocols::transfer::ftp::{self, users::Users};
 use protocols::transfer::store::{Access, Store};
 use protocols::transfer::tftp;
@@ -79,7 +79,7 @@ struct Options {
     #[arg(long, value_name = "ADDR")]
     web: Option<HostPort>,
 
-    /// Where to give the files to peers, as a torrent [default: 127.0.0.1:6881, or any free port]
+    /// Where to give the files to peers, as a torrent: an address that they reach [default: 127.0.0.1:6881, or any free port]
     #[arg(long, value_name = "ADDR")]
     seed: Option<HostPort>,
 }
@@ -154,7 +154,7 @@ fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     opener.web(options.web.as_ref(), store.clone(), &service)?;
     calls::tick(opener.registry)?;
     let id = torrents::peer_id(opener.registry);
-    let mut swarms = Swarms::new(id, peer::Options::default());
+    let mut swarms = Swarms::new(id, torrents::giving());
     let hash = opener.seed(options.seed.as_ref(), &mut swarms, &directory.path().join(FILES))?;
     opener.announce()?;
 
@@ -353,6 +353,9 @@ impl Opener<'_> {
         files: &Path,
     ) -> Result<InfoHash, Box<dyn Error>> {
         let options = ListenOptions::default();
+        if let Some(wanted) = wanted {
+            torrents::named(wanted.first()?)?;
+        }
         let id = choose(wanted, "127.0.0.1:6881", "--seed", |address| {
             swarms.listen(self.registry, address, &options)
         })?;

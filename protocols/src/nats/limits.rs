@@ -100,8 +100,12 @@ impl Limits {
         StreamLimits {
             // What comes is taken at once.
             inbox: defaults.inbox,
-            // It is refused before, and what has been accepted fits: the longest message, and a piece that is gathered.
-            outbox: self.outbox.saturating_mul(2).saturating_add(self.payload).saturating_add(MIB),
+            // It is refused before, and what has been accepted fits: what was kept, which leaves at once, the longest
+            // message, and a piece that is gathered.
+            outbox: (self.outbox.saturating_mul(2))
+                .saturating_add(self.pending)
+                .saturating_add(self.payload)
+                .saturating_add(MIB),
             outbox_high: high,
             outbox_low: high / 4,
             outbox_holds_reading: false,

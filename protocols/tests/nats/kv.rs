@@ -314,6 +314,66 @@ fn what_cannot_be_is_told_with_the_reason() {
 }
 
 #[test]
+fn a_watch_ends_where_there_is_no_jetstream() {
+    if outside::program("nats-server").is_none() {
+        return;
+    }
+    let port = free_port();
+    let _server = server(port, &[]);
+    let mut stage = Stage::new();
+    let client = stage.connected(options(&[port]));
+    let store = KeyValue::new(&client, "things", PATIENCE).expect("it may be called this");
+    stage.watch(&store, ">");
+    stage.until_seen("ended: JetStream does not answer");
+    assert_eq!(client.subscriptions(), 0);
+    stage.finish();
+}
+
+#[test]
+fn a_watch_that_cannot_be_asked_for_leaves_nothing() {
+    let mut stage = Stage::new();
+    let mut options = options(&[free_port()]);
+    options.limits.requests = 0;
+    let client = stage.client(options);
+    let store = KeyValue::new(&client, "things", PATIENCE).expect("it may be called this");
+    let refused = store.watch(stage.registry(), ">", |_, _, _| unreachable!()).map(drop);
+    assert_eq!(refused, Err(KvError::Request(RequestError::Full)));
+    assert_eq!(client.subscriptions(), 0);
+    stage.until_seen("closed: ");
+    stage.finish();
+}
+
+#[test]
+fn a_watch_waits_for_room_to_ask_again() {
+    let Some(mut server) = Store::start() else { return };
+    let mut stage = Stage::new();
+    let mut few = options(&[server.port]);
+    few.limits.requests = 1;
+    let (client, writer) = (stage.connected(few), stage.connected(options(&[server.port])));
+    let store = stage.bucket(&client, "things", &Config::default());
+    let written = KeyValue::new(&writer, "things", PATIENCE).expect("it may be called this");
+    let _watch = stage.watch(&store, ">");
+    stage.until_seen("caught up");
+    server.kill();
+    stage.until("both have seen it", |_| !client.is_connected() && !writer.is_connected());
+    client.subscribe(stage.registry(), "silence", |_, _, _| {}).expect("it can be");
+    // It takes the only place, and keeps it beyond the next look of the watch.
+    stage.request(&client, "silence", "", Duration::from_secs(1));
+    server.again();
+    stage.until("both are there", |_| client.is_connected() && writer.is_connected());
+    stage.until_seen("no answer in 1s");
+    let last = loop {
+        // A server that has just started may not have found its streams yet.
+        if let Ok(last) = stage.told(|registry, done| written.put(registry, "key", b"told", done)) {
+            break last;
+        }
+    };
+    stage.until_seen(&format!("{last} Put key told"));
+    assert_eq!(stage.count("ended"), 0);
+    stage.finish();
+}
+
+#[test]
 fn a_watch_ends_with_its_client() {
     let Some(server) = Store::start() else { return };
     let mut stage = Stage::new();

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use protocols::nats::{FlushError, PublishError, RequestError, SubscribeError, WhenAway};
+use protocols::nats::{Client, FlushError, PublishError, RequestError, SubscribeError, WhenAway};
 use reactor::{Input, Protocol, Transport};
 
-use crate::stage::{PATIENCE, Stage, World, free_port, options, told};
+use crate::stage::{PATIENCE, Stage, World, free_port, options, text, told};
 
 const INFO: &str = "INFO {\"max_payload\":1048576,\"headers\":true} \r\n";
 
@@ -74,17 +74,182 @@ fn who_does_not_speak_nats_is_known_by_it() {
             "lost: the server does not speak NATS: a message of 99999999 bytes",
         ),
         ("INFO {\"tls_required\":true}\r\n", "", "failed: the server wants TLS"),
+        (
+            "MSG a 1 1\r\nx\r\n",
+            "",
+            "failed: the server does not speak NATS: it delivers before it has let this client in",
+        ),
+        (
+            "INFO {\"headers\":true}\r\nHMSG a 1 12 13\r\nNATS/1.0\r\n\r\nx\r\n",
+            "",
+            "failed: the server does not speak NATS: it delivers before it has let this client in",
+        ),
     ] {
         let mut stage = Stage::new();
         let port = listen(&mut stage, Script { greeting, pongs: 1, then });
         let mut options = options(&[port]);
         options.reconnect = None;
-        stage.client(options);
+        let client = stage.client(options);
+        let told = client.subscribe(stage.registry(), "a", |_, world: &mut World, message| {
+            world.seen.push(text(message));
+        });
+        told.expect("it can be");
         stage.until_seen("closed: ");
-        assert_eq!(stage.count(expected), 1, "{:?}", stage.world.seen);
+        assert_eq!((stage.count(expected), stage.count("a x")), (1, 0), "{:?}", stage.world.seen);
         stage.until_nobody_is_there();
         stage.finish();
     }
+}
+
+#[test]
+fn what_is_said_in_clear_where_tls_is_due_is_no_refusal() {
+    let mut stage = Stage::new();
+    let greeting = "-ERR 'Authorization Violation'\r\n";
+    let port = listen(&mut stage, Script { greeting, ..WELL });
+    let mut options = options(&[]);
+    options.servers = vec![format!("tls://127.0.0.1:{port}").parse().expect("it is one")];
+    options.retry_on_failed_connect = true;
+    options.max_reconnects = Some(3);
+    stage.client(options);
+    stage.until_seen("closed: ");
+    // A server that refuses twice is not asked again, and this one is.
+    let expected = "failed: the server does not speak NATS: it complains before TLS";
+    assert_eq!(stage.count(expected), 4, "{:?}", stage.world.seen);
+    stage.until_nobody_is_there();
+    stage.finish();
+}
+
+#[test]
+fn a_server_that_is_said_to_stop_in_clear_where_tls_is_due_is_not_told() {
+    for (scheme, expected) in [("tls", 0), ("nats", 1)] {
+        let mut stage = Stage::new();
+        let port = listen(&mut stage, Script { greeting: "INFO {\"ldm\":true}\r\n", ..WELL });
+        let mut options = options(&[]);
+        options.servers = vec![format!("{scheme}://127.0.0.1:{port}").parse().expect("it is one")];
+        let client = stage.client(options);
+        stage.until("it has said so", |_| client.is_closed() || client.is_connected());
+        assert_eq!(stage.count("lame duck"), expected, "{:?}", stage.world.seen);
+        client.close(stage.registry());
+        stage.until_seen("closed");
+        stage.until_nobody_is_there();
+        stage.finish();
+    }
+}
+
+#[test]
+fn a_request_for_which_there_is_no_timer_is_not_sent() {
+    let limits = reactor::Limits { timers: 64, ..reactor::Limits::default() };
+    let reactor = reactor::Reactor::with_limits(&limits).expect("a loop");
+    let mut stage = Stage { reactor, world: World::default() };
+    let port = listen(&mut stage, WELL);
+    let client = stage.connected(options(&[port]));
+    let mut timers = Vec::new();
+    while let Ok(timer) = stage.registry().after(2 * PATIENCE, |_, _| {}) {
+        timers.push(timer);
+    }
+    let asked = client.request(stage.registry(), "a", b"", PATIENCE, |_, _, _| unreachable!());
+    assert_eq!((asked, client.waiting()), (Err(RequestError::NoTimer), 0));
+    stage.flush(&client);
+    assert_eq!(stage.count("heard PUB"), 0);
+    for timer in timers {
+        stage.registry().cancel(timer);
+    }
+    stage.request(&client, "a", "", PATIENCE);
+    stage.until_seen("heard PUB a ");
+    client.close(stage.registry());
+    stage.until_seen("closed");
+    stage.finish();
+}
+
+#[test]
+fn a_limit_that_comes_late_counts_what_this_connection_has_brought() {
+    let mut stage = Stage::new();
+    let then = "MSG a 1 1\r\n1\r\nMSG a 1 1\r\n2\r\nMSG a 1 1\r\n3\r\n";
+    let port = listen(&mut stage, Script { then, ..WELL });
+    let client = stage.client(options(&[port]));
+    let heard = client.subscribe(stage.registry(), "a", |_, world: &mut World, message| {
+        world.seen.push(text(message));
+    });
+    let heard = heard.expect("it can be");
+    stage.until_seen("a 3");
+    assert!(client.unsubscribe_after(stage.registry(), heard, 5));
+    // The server has sent three since the `SUB`, and counts from there.
+    stage.until_seen("heard UNSUB 1 5");
+    assert!(client.unsubscribe_after(stage.registry(), heard, 3));
+    stage.until("it is over", |world| world.seen.iter().any(|line| line == "heard UNSUB 1"));
+    assert_eq!(client.subscriptions(), 0);
+    stage.finish();
+}
+
+#[test]
+fn a_handler_that_is_dropped_may_ask_its_client() {
+    struct Asks(Client<World>);
+    impl Drop for Asks {
+        fn drop(&mut self) {
+            assert_eq!(self.0.subscriptions(), 0);
+        }
+    }
+    let mut stage = Stage::new();
+    let client = stage.client(options(&[free_port()]));
+    for is_limited in [true, false] {
+        let asks = Asks(client.clone());
+        let made = client.subscribe(stage.registry(), "a", move |_, _, _| {
+            let _ = &asks;
+        });
+        let made = made.expect("it can be");
+        assert!(match is_limited {
+            true => client.unsubscribe_after(stage.registry(), made, 0),
+            false => client.unsubscribe(stage.registry(), made),
+        });
+    }
+    stage.until_seen("closed: ");
+    stage.finish();
+}
+
+#[test]
+fn to_drain_again_cuts_nothing_off() {
+    let mut stage = Stage::new();
+    let port = listen(&mut stage, Script { pongs: 1, ..WELL });
+    let client = stage.connected(options(&[port]));
+    client.drain(stage.registry());
+    client.drain(stage.registry());
+    assert!(client.is_connected() && !client.is_closed(), "what has come is still heard");
+    client.close(stage.registry());
+    client.drain(stage.registry());
+    stage.until_seen("closed");
+    stage.finish();
+}
+
+#[test]
+fn before_there_is_a_server_a_message_may_be_as_long_as_what_is_kept() {
+    let mut stage = Stage::new();
+    let greeting = "INFO {\"max_payload\":8388608,\"headers\":true} \r\n";
+    let port = listen(&mut stage, Script { greeting, ..WELL });
+    let client = stage.client(options(&[port]));
+    let long = vec![b'x'; 2 << 20];
+    assert_eq!(client.publish(stage.registry(), "long", &long), Ok(()));
+    let longer = vec![b'x'; 9 << 20];
+    assert_eq!(client.publish(stage.registry(), "longer", &longer), Err(PublishError::Full));
+    stage.until_seen("heard PUB long 2097152");
+    stage.finish();
+}
+
+#[test]
+fn what_was_kept_and_is_longer_than_the_server_takes_is_not_sent() {
+    let mut stage = Stage::new();
+    let greeting = "INFO {\"max_payload\":1000,\"headers\":true} \r\n";
+    let port = listen(&mut stage, Script { greeting, ..WELL });
+    let client = stage.client(options(&[port]));
+    let long = "x".repeat(2000);
+    stage.publish(&client, "long", &long);
+    stage.request(&client, "asked", &long, PATIENCE);
+    stage.publish(&client, "short", "y");
+    stage.until_seen("heard PUB short 1");
+    stage.until_seen("no answer: a message of 2000 bytes, and the server takes 1000");
+    stage.until_seen("dropped 2");
+    assert_eq!((stage.count("heard PUB"), client.waiting(), stage.count("lost")), (1, 0, 0));
+    assert_eq!((client.statistics().out_messages, client.statistics().out_bytes), (1, 1));
+    stage.finish();
 }
 
 #[test]

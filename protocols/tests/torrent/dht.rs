@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use protocols::torrent::InfoHash;
@@ -180,6 +181,26 @@ fn whoever_was_the_way_in_may_go_once_others_are_known_and_is_tried_again_until_
     assert_eq!(world.peers(at(4)).len(), 1);
 }
 
+#[test]
+fn after_an_outage_it_finds_its_way_in_again() {
+    let mut world = World::new(20);
+    world.run(90);
+    let here = world.nodes.remove(&at(7)).expect("it is there");
+    assert!(here.nodes() >= 8, "{}", here.nodes());
+    let others = std::mem::replace(&mut world.nodes, BTreeMap::from([(at(7), here)]));
+    for minutes in 0..60 {
+        world.run(60);
+        if minutes % 15 == 0 {
+            world.search(at(7), HASH, None);
+        }
+    }
+    assert_eq!(world.nodes[&at(7)].nodes(), 0, "who is silent for an hour is forgotten");
+    // The others had no outage; and of them only the way in is there at first.
+    world.nodes.extend(others.into_iter().filter(|(of, _)| *of == at(0)));
+    world.run(60);
+    assert!(world.nodes[&at(7)].nodes() > 0);
+}
+
 // ── one node, and strangers ─────────────────────────────────────────────────────────────────────
 
 struct Alone {
@@ -231,13 +252,54 @@ fn who_announces_has_to_know_the_word_it_was_told_at_its_address_not_long_ago() 
 }
 
 #[test]
+fn an_answer_that_names_as_many_as_it_may_is_not_cut_on_its_way() {
+    for is_v6 in [false, true] {
+        let at = |last: u16| match is_v6 {
+            true => SocketAddr::from(([0xfd00, 0, 0, 0, 0, 0, 0, last], 6881)),
+            false => at(last),
+        };
+        let (now, hash) = (Instant::now(), NodeId::from(HASH));
+        let mut node = Node::new(is_v6, DhtLimits::default(), false, [1, 2], now);
+        // It knows eight nodes, and a hundred peers.
+        for number in 0..8 {
+            node.add_way_in(at(number));
+        }
+        node.handle_time(now);
+        while let Some((to, question)) = node.poll_send() {
+            let number = Packet::parse(&question).expect("it is one").number;
+            let id = NodeId::new([to.to_string().bytes().fold(0, u8::wrapping_add); 20]);
+            let says = Says::Response(Response { id, ..Response::default() });
+            node.handle_datagram(to, &Packet::new(number, says).write(), now);
+        }
+        let mut ask = |from, query| {
+            let says = Says::Query(NodeId::new([9; 20]), query);
+            let packet = Packet { read_only: true, ..Packet::new(vec![7; 4], says) };
+            node.handle_datagram(from, &packet.write(), now);
+            let (_, bytes) = node.poll_send().expect("it answers");
+            match Packet::parse(&bytes).expect("it is one").says {
+                Says::Response(response) => (response, bytes.len()),
+                other => panic!("{other:?}"),
+            }
+        };
+        for number in 100..200 {
+            let (told, _) = ask(at(number), Query::GetPeers(hash));
+            let token = told.token.expect("it is told a word");
+            ask(at(number), Query::AnnouncePeer { hash, port: Some(7), token });
+        }
+        let (told, length) = ask(at(300), Query::GetPeers(hash));
+        assert_eq!((told.peers.len(), told.nodes.len()), (if is_v6 { 25 } else { 50 }, 8));
+        assert!(length < 1_000, "{length} bytes");
+    }
+}
+
+#[test]
 fn who_asks_too_much_is_not_answered_and_others_are() {
     let limits = DhtLimits { per_address: 10, per_second: 50, ..DhtLimits::default() };
     let mut alone = Alone::new(limits, false);
     let answered = |alone: &mut Alone, of: SocketAddr, times: usize| -> usize {
         (0..times).map(|_| alone.asked(of, Query::Ping).len()).sum()
     };
-    assert_eq!(answered(&mut alone, at(1), 30), 10);
+    assert_eq!(answered(&mut alone, at(1), 300), 10);
     assert_eq!(answered(&mut alone, at(2), 5), 5);
     alone.now += Duration::from_secs(1);
     assert_eq!(answered(&mut alone, at(1), 5), 5);
@@ -343,5 +405,39 @@ fn of_a_private_torrent_no_node_hears() {
         network.run_for(2 * MINUTE).expect("nothing is broken");
         let knows = [way_in, seed].map(|it| network.app(it).map_or(0, |it| it.swarm().addresses()));
         assert_eq!(knows.iter().sum::<usize>() == 0, private, "{knows:?}");
+    }
+}
+
+#[test]
+fn nobody_hears_of_a_private_torrent_while_its_files_are_looked_at_or_once_that_is_known() {
+    // It is known at once; or after a search has begun.
+    for late in [Duration::ZERO, Duration::from_micros(1)] {
+        for private in [false, true] {
+            let mut network = Network::from_seed(2);
+            let content = content(200_000, private);
+            let magnet = |id| Part { magnet: true, ..Part::leecher(&content, id) };
+            // It cannot be reached, so that it announces nothing itself.
+            let hears = Part { listens: false, ..magnet(1) };
+            let way_in = enter(&mut network, "way in", hears, Vec::new());
+            let at = address(&network, way_in);
+            network.run_for(Duration::from_millis(10)).expect("nothing is broken");
+            let (part, info) = (magnet(2), Arc::clone(&content.info));
+            let looks = network.host("looks", move |registry| {
+                let mut member = part.clone().begin(registry, PORT)?;
+                if late.is_zero() {
+                    member.swarms.find(registry, Arc::clone(&info));
+                }
+                let options = DhtOptions { nodes: vec![at], ..DhtOptions::default() };
+                join(registry, ([0, 0, 0, 0], PORT).into(), options)?;
+                Ok(member)
+            });
+            network.run_for(late).expect("nothing is broken");
+            if let Some((registry, member)) = network.parts(looks) {
+                member.swarms.find(registry, Arc::clone(&content.info));
+            }
+            network.run_for(2 * MINUTE).expect("nothing is broken");
+            let knows = network.app(way_in).map_or(0, |it| it.swarm().addresses());
+            assert_eq!(knows == 0, private, "{late:?}: {knows}");
+        }
     }
 }

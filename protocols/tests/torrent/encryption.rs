@@ -85,7 +85,7 @@ fn a_swarm_in_which_everything_is_enciphered_becomes_whole() {
 #[derive(Default)]
 struct Played {
     heard: Vec<u8>,
-    ended: Option<Duration>,
+    ended: bool,
 }
 
 /// It says this at once, and then nothing.
@@ -105,8 +105,8 @@ impl Protocol<Played> for Says {
         played.heard.extend_from_slice(input.take_all());
     }
 
-    fn on_close(&mut self, registry: &mut Registry<Played>, _: &Closed, played: &mut Played) {
-        played.ended = Some(Duration::from_nanos(registry.random() & 1));
+    fn on_close(&mut self, _: &mut Registry<Played>, _: &Closed, played: &mut Played) {
+        played.ended = true;
     }
 }
 
@@ -130,8 +130,7 @@ fn strangers_that_begin_and_do_not_go_on_cost_a_while_and_a_pad_and_no_more() {
     let zero = play(&mut network, "zero", &at, vec![0; 96]);
     let short = play(&mut network, "short", &at, vec![1; 95]);
     network.run_for(Duration::from_secs(1)).expect("nothing is broken");
-    let ended =
-        |network: &Network, host| network.app(host).is_some_and(|it: &Played| it.ended.is_some());
+    let ended = |network: &Network, host| network.app(host).is_some_and(|it: &Played| it.ended);
     let heard = |network: &Network, host| network.app(host).map_or(0, |it: &Played| it.heard.len());
     assert!(ended(&network, endless) && ended(&network, zero));
     assert!(!ended(&network, silent) && !ended(&network, short));
@@ -148,6 +147,7 @@ fn strangers_that_begin_and_do_not_go_on_cost_a_while_and_a_pad_and_no_more() {
 struct Talks {
     dialling: Dialling,
     first: Vec<u8>,
+    then: Vec<u8>,
     receiving: Option<Receiving>,
 }
 
@@ -172,11 +172,15 @@ impl Protocol<Played> for Talks {
             };
             assert!(sending.is_none(), "it is plain now");
             (self.receiving, bytes) = (Some(receiving), rest);
-            // `interested`, in plain, behind what was enciphered.
-            transport.write(&[0, 0, 0, 1, 2]);
+            // In plain, behind what was enciphered.
+            transport.write(&self.then);
         }
         self.receiving.iter_mut().for_each(|it| it.apply(&mut bytes));
         played.heard.extend(bytes);
+    }
+
+    fn on_close(&mut self, _: &mut Registry<Played>, _: &Closed, played: &mut Played) {
+        played.ended = true;
     }
 }
 
@@ -193,7 +197,9 @@ fn what_is_said_first_is_enciphered_and_the_rest_is_plain_if_that_was_chosen() {
         let says = [&greeting.to_bytes()[..], &[0, 0, 0, 1, 15]].concat();
         let (mut first, mut random) = (Vec::new(), || registry.random());
         let dialling = Dialling::new(hash, Allow, &says, &mut random, &mut first);
-        registry.connect(at.clone(), Talks { dialling, first, receiving: None })?;
+        // `interested`.
+        let then = vec![0, 0, 0, 1, 2];
+        registry.connect(at.clone(), Talks { dialling, first, then, receiving: None })?;
         Ok(Played::default())
     });
     network.run_for(Duration::from_secs(2)).expect("nothing is broken");
@@ -201,6 +207,25 @@ fn what_is_said_first_is_enciphered_and_the_rest_is_plain_if_that_was_chosen() {
     assert!(heard.starts_with(b"\x13BitTorrent protocol"));
     // Everything is there, and it is unchoked.
     assert_eq!(heard[68..], [0, 0, 0, 1, 14, 0, 0, 0, 1, 1]);
+}
+
+#[test]
+fn how_a_connection_is_encrypted_is_agreed_once() {
+    let mut network = Network::from_seed(24);
+    let content = content(100_000, false);
+    let seed = Part::seed(&content, 1).enter(&mut network, "seed");
+    let (at, hash) = (Address::Ip(address(&network, seed)), content.info.hash());
+    let played = network.host("talks", move |registry| {
+        let mut random = || registry.random();
+        let (mut first, mut then) = Default::default();
+        let dialling = Dialling::new(hash, Allow, &[], &mut random, &mut first);
+        let _ = Dialling::new(hash, Allow, &[], &mut random, &mut then);
+        registry.connect(at.clone(), Talks { dialling, first, then, receiving: None })?;
+        Ok(Played::default())
+    });
+    network.run_for(Duration::from_secs(2)).expect("nothing is broken");
+    let played = network.app(played).expect("it is up");
+    assert!(played.heard.is_empty() && played.ended);
 }
 
 /// Somebody who answers an encrypted greeting with noise, and everything else with nothing.

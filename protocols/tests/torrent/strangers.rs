@@ -1,16 +1,18 @@
 //! Peers that are played, byte by byte, on a simulated network: what odd ones say, and what is said to them.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use protocols::torrent::PeerId;
-use protocols::torrent::machine::BLOCK;
-use protocols::torrent::peer::Options;
+use protocols::torrent::disk::DiskError;
+use protocols::torrent::machine::{BLOCK, Bitfield};
+use protocols::torrent::peer::{Options, Shared, Store};
 use protocols::torrent::wire::extension::Extensions;
 use protocols::torrent::wire::message::{Block, Bounds, Decoder, Handshake, Message};
 use reactor::sim::{Host as At, Network};
 use reactor::{Address, Closed, Input, Protocol, Registry, Transport};
 
-use crate::stage::{Content, Member, Part, address, content, until_whole, watch};
+use crate::stage::{Content, Member, Memory, PORT, Part, address, content, until_whole, watch};
 
 const MINUTE: Duration = Duration::from_secs(60);
 
@@ -30,10 +32,11 @@ struct Played {
     ended: bool,
 }
 
-/// One connection: says this, and notes what it is told.
+/// One connection: says this, and that once it is unchoked, and notes what it is told.
 struct Player {
     number: usize,
     says: Vec<u8>,
+    then: Vec<u8>,
     decoder: Decoder,
 }
 
@@ -46,7 +49,7 @@ impl Protocol<Players> for Player {
 
     fn on_data(
         &mut self,
-        _: &mut Transport<'_, Players>,
+        transport: &mut Transport<'_, Players>,
         input: &mut Input<'_>,
         players: &mut Players,
     ) {
@@ -58,6 +61,9 @@ impl Protocol<Players> for Player {
             return;
         }
         while let Some(message) = self.decoder.next(input, &BOUNDS).expect("it is well formed") {
+            if matches!(message, Message::Unchoke) {
+                transport.write(&self.then);
+            }
             played.blocks += usize::from(matches!(message, Message::Piece { .. }));
             let mut written = Vec::new();
             message.write(&mut written);
@@ -87,7 +93,7 @@ fn play(network: &mut Network, name: &str, to: Address, says: Vec<Vec<u8>>) -> A
     network.host(name, move |registry| {
         let mut players = Players::default();
         for (number, says) in says.iter().cloned().enumerate() {
-            let player = Player { number, says, decoder: Decoder::default() };
+            let player = Player { number, says, then: Vec::new(), decoder: Decoder::default() };
             registry.connect(to.clone(), player)?;
             players.played.push(Played::default());
         }
@@ -113,6 +119,56 @@ fn one(network: &Network, players: At<Players>) -> &Played {
 fn seed(network: &mut Network, content: &Content) -> (At<Member>, Address) {
     let seed = Part::seed(content, 1).enter(network, "seed");
     (seed, Address::Ip(address(network, seed)))
+}
+
+/// It has the beginnings of pieces at hand, and cannot read the rest.
+#[derive(Debug)]
+struct Broken(Arc<Memory>);
+
+impl Store for Broken {
+    fn read_ready(&self, block: Block, bytes: &mut Vec<u8>) -> bool {
+        block.begin == 0 && self.0.read(block, bytes).is_ok()
+    }
+
+    fn read(&self, _: Block, _: &mut Vec<u8>) -> Result<(), DiskError> {
+        panic!("the disk is broken")
+    }
+
+    fn keep(&self, piece: u32, bytes: &[u8]) -> Result<(), DiskError> {
+        self.0.keep(piece, bytes)
+    }
+}
+
+#[test]
+fn what_was_at_hand_is_sent_also_if_the_rest_cannot_be_read_and_that_is_turned_down() {
+    let mut network = Network::from_seed(1);
+    let content = content(100_000, false);
+    let part = Part { magnet: true, ..Part::seed(&content, 1) };
+    let seed = network.host("seed", move |registry| {
+        let mut member = part.clone().begin(registry, PORT)?;
+        let info = Arc::clone(&part.content.info);
+        let (have, wanted) = (Bitfield::all(info.pieces()), Bitfield::all(info.pieces()));
+        let store = Arc::new(Broken(Memory::new(part.content.bytes.to_vec(), false)));
+        member.swarms.share(registry, Shared { info, store, have, wanted });
+        Ok(member)
+    });
+    let at = Address::Ip(address(&network, seed));
+    let says = says(&content, 8, true, &[Message::HaveNone, Message::Interested]);
+    let mut then = Vec::new();
+    for begin in [0, BLOCK] {
+        for piece in [0, 1] {
+            Message::Request(Block { piece, begin, length: BLOCK }).write(&mut then);
+        }
+    }
+    let peer = network.host("peer", move |registry| {
+        let (says, then) = (says.clone(), then.clone());
+        let player = Player { number: 0, says, then, decoder: Decoder::default() };
+        registry.connect(at.clone(), player)?;
+        Ok(Players { played: vec![Played::default()] })
+    });
+    network.run_for(MINUTE).expect("nothing is broken");
+    let rejected = one(&network, peer).ids().iter().filter(|id| **id == 16).count();
+    assert_eq!((one(&network, peer).blocks, rejected), (2, 2));
 }
 
 #[test]

@@ -183,3 +183,22 @@ fn no_more_peers_are_let_in_than_there_may_be() {
     network.run_for(Duration::from_secs(30)).expect("nothing is broken");
     assert_eq!(network.app(hub).map(|hub| hub.swarm().peers().count()), Some(2));
 }
+
+#[test]
+fn who_needs_nobody_can_be_told_to_make_no_connections() {
+    for dials in [16, 0] {
+        let mut network = Network::from_seed(10);
+        let content = content(100_000, false);
+        let mut options = Options::default();
+        options.limits.dials = dials;
+        let giver = Part { options, ..Part::seed(&content, 1) }.enter(&mut network, "giver");
+        let at = address(&network, giver);
+        // It says where it can be reached.
+        let leecher = Part::leecher(&content, 2).dialling([at]).enter(&mut network, "leecher");
+        until_whole(&mut network, &[leecher], &content, MINUTE);
+        network.crash(leecher);
+        network.run_for(30 * MINUTE).expect("nothing is broken");
+        let connects = network.stats(giver).map(|stats| stats.connects);
+        assert_eq!(connects == Some(0), dials == 0, "{connects:?}");
+    }
+}

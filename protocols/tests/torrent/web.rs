@@ -33,8 +33,8 @@ enum Way {
     Silent,
     /// A few bytes a second.
     Slow,
-    /// It sends on to a server of this name, or again and again to itself.
-    Moved(&'static str),
+    /// It sends on, with this status, to a server of this name, or again and again to itself.
+    Moved(u16, &'static str),
 }
 
 /// A server of one file, and what it was asked.
@@ -87,7 +87,9 @@ impl Server {
             Way::Elsewhere => says = says.replace(&format!("{first}-"), &format!("{}-", first + 1)),
             Way::Lacks => "404 Not Found".clone_into(&mut says),
             Way::Busy if self.asked.len() <= 3 => "503 Busy".clone_into(&mut says),
-            Way::Moved(host) => says = format!("302 Found\r\nLocation: http://{host}/content"),
+            Way::Moved(status, host) => {
+                says = format!("{status} Moved\r\nLocation: http://{host}/content");
+            }
             Way::Busy | Way::Cut | Way::Endless => {}
         }
         let (mut length, is_cut) = (part.len(), self.way == Way::Cut && self.asked.len() <= 3);
@@ -184,8 +186,8 @@ fn who_cannot_be_used_is_left_alone_and_the_peers_have_it_all_the_same() {
         (Way::Elsewhere, WebFailed::Range.to_string()),
         (Way::Endless, WebFailed::Range.to_string()),
         (Way::Whole, WebFailed::Range.to_string()),
-        (Way::Moved("odd"), WebFailed::Redirect.to_string()),
-        (Way::Moved("localhost"), WebFailed::Inward("localhost:80".to_owned()).to_string()),
+        (Way::Moved(302, "odd"), WebFailed::Redirect.to_string()),
+        (Way::Moved(302, "localhost"), WebFailed::Inward("localhost:80".to_owned()).to_string()),
     ];
     for (number, (way, why)) in (1..).zip(final_ones) {
         let mut network = Network::from_seed(number);
@@ -235,12 +237,28 @@ fn a_server_that_sends_on_and_one_that_has_one_file_and_no_ranges_are_used() {
     let mut network = Network::from_seed(3);
     // One piece is all of it.
     let content = content(40_000, false);
-    server(&mut network, "moved", Way::Moved("whole"), &content);
+    server(&mut network, "moved", Way::Moved(302, "whole"), &content);
     let whole = server(&mut network, "whole", Way::Whole, &content);
     let leecher = leecher(&mut network, &content, &["moved"], Part::leecher(&content, 1));
     watch(&mut network, &[leecher]);
     until_whole(&mut network, &[leecher], &content, MINUTE);
     assert_eq!(network.app(whole).map(|whole| whole.asked.len()), Some(1));
+}
+
+#[test]
+fn what_has_moved_for_good_is_remembered_unless_the_way_there_is_a_detour() {
+    for (first, second, once) in [(301, 301, true), (301, 302, true), (302, 301, false)] {
+        let mut network = Network::from_seed(6);
+        let content = content(400_000, false);
+        let asked = server(&mut network, "first", Way::Moved(first, "second"), &content);
+        server(&mut network, "second", Way::Moved(second, "good"), &content);
+        let good = server(&mut network, "good", Way::Good, &content);
+        let leecher = leecher(&mut network, &content, &["first"], Part::leecher(&content, 1));
+        until_whole(&mut network, &[leecher], &content, MINUTE);
+        let [asked, good] = [asked, good].map(|it| network.app(it).map_or(0, |it| it.asked.len()));
+        assert!(good > 1, "there are several requests");
+        assert_eq!(asked, if once { 1 } else { good }, "{first}, {second}");
+    }
 }
 
 #[test]

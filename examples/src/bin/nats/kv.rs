@@ -200,12 +200,18 @@ fn done<T>(
         Ok(told) => print(told).map_err(Into::into),
         // Why the connection was lost says more, and is told next.
         Err(KvError::Request(RequestError::Lost | RequestError::Closed)) => return,
-        Err(error @ (KvError::NoJetStream | KvError::Request(RequestError::TimedOut(_)))) => {
-            Err(NoAnswer(error.to_string()).into())
-        }
-        Err(error) => Err(error.into()),
+        Err(error) => Err(failure(error)),
     };
     run.end(registry, result);
+}
+
+fn failure(error: KvError) -> Box<dyn Error> {
+    match error {
+        KvError::NoJetStream | KvError::Request(RequestError::TimedOut(_)) => {
+            NoAnswer(error.to_string()).into()
+        }
+        error => error.into(),
+    }
 }
 
 fn written(registry: &mut Registry<Run>, run: &mut Run, told: Result<u64, KvError>) {
@@ -226,7 +232,7 @@ fn handle_event(registry: &mut Registry<Run>, run: &mut Run, event: WatchEvent<'
     let printed = match event {
         WatchEvent::Entry(entry) => print_entry(&entry),
         WatchEvent::Ended(KvError::Request(RequestError::Closed)) => return,
-        WatchEvent::Ended(error) => return run.end(registry, Err(error.into())),
+        WatchEvent::Ended(error) => return run.end(registry, Err(failure(error))),
         _ => return,
     };
     if let Err(error) = printed {

@@ -55,12 +55,16 @@ pub(crate) fn run(options: Options) -> Result<(), Box<dyn Error>> {
                 respond(registry, run, message, answer.as_ref(), &left);
             },
         );
-        subscribed.map_err(|error| -> Box<dyn Error> {
+        let subscription = subscribed.map_err(|error| -> Box<dyn Error> {
             match error {
                 SubscribeError::Subject(error) => Usage(error.to_string()).into(),
                 error => error.into(),
             }
         })?;
+        // The others of its group get what comes behind the last one.
+        if let Some(count) = options.count {
+            run.client.unsubscribe_after(registry, subscription, count);
+        }
         run.client.flush(registry, move |_, _, result| {
             if result.is_ok() {
                 output::complain(format_args!("nats: answering {}", options.subject));
@@ -78,10 +82,7 @@ fn respond(
     answer: Option<&Bytes>,
     left: &Cell<Option<u64>>,
 ) {
-    if left.get() == Some(0) {
-        return;
-    }
-    left.set(left.get().map(|left| left - 1));
+    left.set(left.get().map(|left| left.saturating_sub(1)));
     let payload = answer.map_or(message.payload, |answer| answer);
     if let Err(error) = run.client.clone().respond(registry, message, payload) {
         output::complain(format_args!("nats: {error}"));

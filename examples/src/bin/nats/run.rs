@@ -72,12 +72,14 @@ impl Run {
         registry: &mut Registry<Self>,
         say: impl FnOnce() + 'static,
     ) {
-        let flushed = self.client.flush(registry, |registry, run, result| {
-            // Why the connection was lost says more, and is told next.
-            if result.is_ok() {
+        let flushed = self.client.flush(registry, |registry, run, result| match result {
+            Ok(()) => {
                 say();
                 run.end(registry, Ok(()));
             }
+            // Why the connection was lost says more, and is told next.
+            Err(_) if run.lasts == Lasts::Once => {}
+            Err(error) => run.end(registry, Err(error.into())),
         });
         if let Err(error) = flushed {
             self.end(registry, Err(error.into()));
@@ -137,5 +139,10 @@ pub(crate) fn run(
     begin(registry, &mut run)?;
     reactor.run(&mut run)?;
     run.printer.flush()?;
-    run.result.unwrap_or(Ok(()))
+    match (run.result, run.lasts) {
+        (Some(result), _) => result,
+        // Nothing was to come of it but the end.
+        (None, Lasts::Always) => Ok(()),
+        (None, Lasts::Once) => Err("it was stopped before it was done".into()),
+    }
 }

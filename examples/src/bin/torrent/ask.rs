@@ -7,7 +7,6 @@ use examples::tls::Trust;
 use protocols::torrent::tracker::{AnnounceFailed, AnnounceOptions, scrape};
 use protocols::torrent::wire::announce::Counts;
 use protocols::torrent::{InfoHash, PeerId};
-use reactor::tls::TlsError;
 use reactor::{Address, ConnectOptions, Reactor};
 
 /// What a tracker says.
@@ -19,7 +18,7 @@ pub(crate) fn trackers(hash: InfoHash, urls: &[String]) -> Result<Vec<Told>, Box
     let mut told: Vec<Option<Told>> = vec![None; urls.len()];
     // Of these it counts how a tracker is asked, and which torrent it is about.
     let mut options = AnnounceOptions::new(hash, PeerId::new([0; 12]), 0, Vec::new());
-    options.secure = secure(urls, None)?;
+    options.secure = secure(urls, None);
     options.udp_tries = 1;
     for (at, url) in urls.iter().enumerate() {
         let asked = url.clone();
@@ -38,14 +37,33 @@ pub(crate) fn trackers(hash: InfoHash, urls: &[String]) -> Result<Vec<Told>, Box
     Ok(told.into_iter().flatten().collect())
 }
 
-/// How trackers are asked over TLS, if one of them is: those are trusted whom the system trusts.
-pub(crate) fn secure(
-    urls: &[String],
-    from: Option<Address>,
-) -> Result<Option<ConnectOptions>, TlsError> {
-    if !urls.iter().any(|url| url.starts_with("https:")) {
-        return Ok(None);
+/// How trackers and web seeds are asked over TLS, if one of them may want that: also one without may send on to one with.
+/// Those are trusted whom the system trusts; where it trusts nobody, those that want TLS fail, and say so.
+pub(crate) fn secure(urls: &[String], from: Option<Address>) -> Option<ConnectOptions> {
+    if !urls.iter().any(|url| is_of_the_web(url)) {
+        return None;
     }
-    let tls = Trust::default().load(None, &[])?;
-    Ok(Some(ConnectOptions { from, tls: Some(tls), ..ConnectOptions::default() }))
+    let tls = Trust::default().load(None, &[]).ok()?;
+    Some(ConnectOptions { from, tls: Some(tls), ..ConnectOptions::default() })
+}
+
+/// Whether it is asked by HTTP.
+fn is_of_the_web(url: &str) -> bool {
+    let scheme = url.split_once(':').map_or("", |(scheme, _)| scheme);
+    ["http", "https"].iter().any(|it| scheme.eq_ignore_ascii_case(it))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_is_asked_by_http_may_want_tls_however_it_is_written() {
+        for url in ["http://a/", "https://a/", "HTTPS://a/", "Http://a/"] {
+            assert!(is_of_the_web(url), "{url}");
+        }
+        for url in ["udp://a:1/", "httpx://a/", "http", ""] {
+            assert!(!is_of_the_web(url), "{url}");
+        }
+    }
 }

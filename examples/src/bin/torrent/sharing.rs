@@ -42,7 +42,8 @@ pub(crate) struct Peers {
     #[arg(long, value_name = "ADDR")]
     peer: Vec<HostPort>,
 
-    /// Look for peers on the network of --listen, and tell of this one there (BEP 14); not if the torrent is private
+    /// Look for peers on the network of --listen, and tell of this one there (BEP 14); not if the torrent is private. It
+    /// opens UDP port 6771; on Linux only what is sent to that network's group is heard there
     #[arg(long)]
     lan: bool,
 
@@ -200,9 +201,7 @@ pub(crate) fn run(
         Purpose::Give => Vec::new(),
         Purpose::Get { .. } => known.web_seeds(),
     };
-    // Where the system trusts nobody, those that want TLS fail, and say so.
     let secure = ask::secure(&web_seeds, from.map(|ip| Address::Ip((ip, 0).into())));
-    let secure = secure.ok().flatten();
     let options = peer::Options { from, encryption, secure, ..peer::Options::default() };
     let mut swarms = Swarms::new(torrents::peer_id(registry), options);
     let listener = swarms
@@ -344,8 +343,8 @@ impl Sharing {
         registry: &mut Registry<Self>,
         info: Arc<Info>,
     ) -> Result<(), Box<dyn Error>> {
-        // So that peers can be named meanwhile.
-        self.swarms.seek(registry, self.hash);
+        // So that peers can be named meanwhile, and of a private torrent nobody else is told.
+        self.swarms.find(registry, Arc::clone(&info));
         let (files, access) = match &self.purpose {
             Purpose::Give => (Vec::new(), Access::ReadOnly),
             Purpose::Get { select, .. } => (choice::files(&info, select)?, Access::ReadWrite),
@@ -423,8 +422,7 @@ impl Sharing {
         let from = self.swarms.options().from.map(|ip| Address::Ip((ip, 0).into()));
         let options = AnnounceOptions {
             key: registry.random() as u32,
-            // Where the system trusts nobody, those that want TLS fail, and say so.
-            secure: ask::secure(&tiers.concat(), from.clone()).ok().flatten(),
+            secure: ask::secure(&tiers.concat(), from.clone()),
             connect: ConnectOptions { from, ..ConnectOptions::default() },
             ..AnnounceOptions::new(self.hash, self.swarms.id(), port, tiers)
         };

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::{Duration, Instant};
 
-use reactor::{Registry, Requests};
+use reactor::{Registry, RequestError as Refused, Requests};
 
 use super::{Message, RequestError};
 use crate::nats::wire::Status;
@@ -40,21 +40,20 @@ impl<App> Asking<App> {
         Self { open: Requests::new(most), last: 0, inbox: None }
     }
 
-    /// Remembers a request; its number. `None` if there are too many.
+    /// Remembers a request; its number. If there are too many it comes back, to be dropped by the caller: what is
+    /// dropped may ask the client something.
     pub(super) fn insert(
         &mut self,
         now: Instant,
         timeout: Duration,
         done: Done<App>,
-    ) -> Option<u64> {
+    ) -> Result<u64, Asked<App>> {
         self.last += 1;
         // A time that no clock reaches is as long as one can be.
         let deadline = now.checked_add(timeout).unwrap_or(now + Duration::from_secs(1 << 31));
         let asked = Asked { done, timeout, deadline, is_sent: false };
-        match self.open.insert(self.last, asked, deadline) {
-            Ok(()) => Some(self.last),
-            Err(_) => None,
-        }
+        let last = self.last;
+        self.open.insert(last, asked, deadline).map(|()| last).map_err(Refused::into_request)
     }
 
     pub(super) fn take(&mut self, request: u64) -> Option<Asked<App>> {

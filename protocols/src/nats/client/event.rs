@@ -43,8 +43,8 @@ pub enum Event<'a> {
         /// The server.
         server: &'a Address,
     },
-    /// So many messages made room for newer ones, while there was no connection:
-    /// [`WhenAway::DropOldest`](super::WhenAway::DropOldest).
+    /// So many messages that were kept while there was no connection are not sent: they made room for newer ones
+    /// ([`WhenAway::DropOldest`](super::WhenAway::DropOldest)), or are longer than this server takes.
     Dropped {
         /// How many.
         messages: u64,

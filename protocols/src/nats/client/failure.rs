@@ -51,7 +51,7 @@ pub enum SubscribeError {
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum RequestError {
-    /// It was not sent.
+    /// It was not sent; one that waited for a connection may turn out to be longer than the server takes.
     #[error(transparent)]
     NotSent(#[from] PublishError),
     /// As many as [`Limits::requests`](crate::nats::Limits::requests) wait already. It was not sent.

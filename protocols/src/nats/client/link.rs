@@ -4,8 +4,8 @@ use reactor::{Closed, ConnectOptions, ConnectionId, OpenError, Registry};
 
 use super::session::Session;
 use super::{
-    Client, ConnectionError, Event, FlushError, Inner, Pong, RequestError, Server, State,
-    asking::Asked, subscriptions,
+    Client, ConnectionError, Event, FlushError, Inner, Pong, PublishError, RequestError, Server,
+    State, asking::Asked, outgoing::Dropped, subscriptions,
 };
 use crate::nats::wire::{Op, ServerInfo};
 
@@ -72,7 +72,7 @@ impl<App: 'static> Client<App> {
     fn send_kept(&self, registry: &mut Registry<App>) {
         let mut lines = Vec::new();
         {
-            let inner = self.inner();
+            let mut inner = self.inner_mut();
             inner.subscriptions.write(&mut lines);
             if let Some((sid, pattern)) = inner.asking.pattern() {
                 subscriptions::subscribe(&pattern, None, sid, &mut lines);
@@ -86,7 +86,16 @@ impl<App: 'static> Client<App> {
             if kept.request.is_some_and(|request| !inner.asking.handle_sent(request)) {
                 continue;
             }
+            let (size, most) = (kept.size, inner.max_payload());
+            if size > most {
+                // The server would hang up, and all behind it were lost.
+                let requests = kept.request.into_iter().collect();
+                let error = PublishError::TooLong { size, most }.into();
+                self.give_up_kept(inner, registry, Dropped { messages: 1, requests }, &error);
+                continue;
+            }
             inner.statistics.out_messages += 1;
+            inner.statistics.out_bytes += size as u64;
             self.gather(inner, registry, |out| out.extend_from_slice(&kept.bytes));
         }
         let flushes = std::mem::take(&mut self.inner_mut().flushes);
@@ -111,7 +120,7 @@ impl<App: 'static> Client<App> {
             let server = inner.server.clone()?;
             inner.pool.learn(&info.connect_urls, &server, is_certain);
             let before = std::mem::replace(&mut inner.info, info);
-            (server, inner.info.ldm && !before.ldm)
+            (server, is_certain && inner.info.ldm && !before.ldm)
         };
         if is_lame {
             self.tell(registry, app, Event::LameDuck { server: &server.address });

@@ -33,9 +33,9 @@ use std::time::{Duration, Instant};
 use reactor::{ConnectionId, Registry, TimerId};
 
 use self::asking::Asking;
-use self::outgoing::Outgoing;
+use self::outgoing::{Dropped, Outgoing};
 use self::pool::{Pool, Server};
-use self::subscriptions::Subscriptions;
+use self::subscriptions::{Limited, Subscriptions};
 use crate::nats::wire::{Delivery, Op, ServerInfo, subject};
 
 pub use event::Event;
@@ -324,14 +324,17 @@ impl<App: 'static> Client<App> {
 
     /// Ends a subscription: its handler is told nothing any more. Whether it was there.
     pub fn unsubscribe(&self, registry: &mut Registry<App>, subscription: Subscription) -> bool {
-        let mut inner = self.inner_mut();
-        let was_there = inner.subscriptions.remove(subscription.0);
-        if was_there && let State::Up(_) = inner.state {
-            self.gather(inner, registry, |out| {
-                subscriptions::unsubscribe(subscription.0, None, out);
-            });
-        }
-        was_there
+        let ended = {
+            let mut inner = self.inner_mut();
+            let ended = inner.subscriptions.remove(subscription.0);
+            if let (Some(_), State::Up(_)) = (&ended, inner.state) {
+                self.gather(inner, registry, |out| {
+                    subscriptions::unsubscribe(subscription.0, None, out);
+                });
+            }
+            ended
+        };
+        ended.is_some()
     }
 
     /// Ends a subscription after so many messages in all, over all connections; at once, if as many have come.
@@ -342,16 +345,25 @@ impl<App: 'static> Client<App> {
         subscription: Subscription,
         max: u64,
     ) -> bool {
-        let mut inner = self.inner_mut();
-        let limited = inner.subscriptions.limit(subscription.0, max);
-        if let (Some(is_over), State::Up(_)) = (limited, inner.state) {
-            // The server counts what it has sent on this connection.
-            let max = if is_over { None } else { inner.subscriptions.left(subscription.0) };
-            self.gather(inner, registry, |out| {
-                subscriptions::unsubscribe(subscription.0, max, out);
-            });
+        let limited = {
+            let mut inner = self.inner_mut();
+            let limited = inner.subscriptions.limit(subscription.0, max);
+            if let (Some(limited), State::Up(_)) = (&limited, inner.state) {
+                let max = match limited {
+                    Limited::After(max) => Some(*max),
+                    Limited::Over(_) => None,
+                };
+                self.gather(inner, registry, |out| {
+                    subscriptions::unsubscribe(subscription.0, max, out);
+                });
+            }
+            limited
+        };
+        let was_there = limited.is_some();
+        if let Some(Limited::Over(handler)) = limited {
+            drop(handler);
         }
-        limited.is_some()
+        was_there
     }
 
     // ── asking ──────────────────────────────────────────────────────────────────────────────
@@ -388,18 +400,19 @@ impl<App: 'static> Client<App> {
     ) -> Result<(), RequestError> {
         subject::check(message.subject).map_err(PublishError::from)?;
         self.open_inbox(registry)?;
-        let (request, address) = {
-            let asking = &mut self.inner_mut().asking;
-            let request = asking.insert(registry.now(), timeout, Box::new(done));
-            let request = request.ok_or(RequestError::Full)?;
-            (request, asking.address_of(request))
-        };
+        let inserted = self.inner_mut().asking.insert(registry.now(), timeout, Box::new(done));
+        let request = inserted.map_err(|_| RequestError::Full)?;
+        let address = self.inner().asking.address_of(request);
         let message = Message { reply: Some(&address), ..*message };
-        let sent = self.put(registry, &message, Some(request)).map_err(RequestError::from);
-        let sent = sent.and_then(|()| self.set_deadline(registry));
+        // Without a timer it is not to be sent.
+        let sent = self
+            .set_deadline(registry)
+            .and_then(|()| self.put(registry, &message, Some(request)).map_err(RequestError::from));
         if sent.is_err() {
             let asked = self.inner_mut().asking.take(request);
             drop(asked);
+            // There was a timer for it, or there is none for anybody.
+            let _ = self.set_deadline(registry);
         }
         sent
     }
@@ -436,12 +449,16 @@ impl<App: 'static> Client<App> {
 
     /// Ends it gently: nothing new is delivered, what was is handled, what was published arrives, and then it is
     /// closed. Until then messages can be published, answers to what still comes say. Without a connection it is closed
-    /// at once.
+    /// at once; one that is ending already is left to it.
     pub fn drain(&self, registry: &mut Registry<App>) {
         let mut inner = self.inner_mut();
-        let State::Up(id) = inner.state else {
-            drop(inner);
-            return self.close(registry);
+        let id = match inner.state {
+            State::Up(id) => id,
+            State::Waiting(_) | State::Connecting(_) => {
+                drop(inner);
+                return self.close(registry);
+            }
+            State::Draining(..) | State::Closing(_) | State::Closed => return,
         };
         let client = self.clone();
         let timer = registry.after(inner.options.limits.drain, move |registry, _| {
@@ -568,6 +585,18 @@ impl<App: 'static> Client<App> {
         let Ok(dropped) = inner.outgoing.keep(message, request, most, when_away) else {
             return Err(PublishError::Full);
         };
+        self.give_up_kept(inner, registry, dropped, &RequestError::Dropped);
+        Ok(())
+    }
+
+    /// Has it told that some of what was kept will not be sent.
+    fn give_up_kept(
+        &self,
+        mut inner: RefMut<'_, Inner<App>>,
+        registry: &mut Registry<App>,
+        dropped: Dropped,
+        error: &RequestError,
+    ) {
         if dropped.messages > 0 && inner.dropped == 0 {
             let client = self.clone();
             registry.defer(move |registry, app| client.tell_dropped(registry, app));
@@ -575,12 +604,10 @@ impl<App: 'static> Client<App> {
         inner.dropped += dropped.messages;
         for request in dropped.requests {
             if let Some(asked) = inner.asking.take(request) {
-                registry.defer(|registry, app| {
-                    (asked.done)(registry, app, Err(RequestError::Dropped));
-                });
+                let error = error.clone();
+                registry.defer(|registry, app| (asked.done)(registry, app, Err(error)));
             }
         }
-        Ok(())
     }
 
     fn tell_dropped(&self, registry: &mut Registry<App>, app: &mut App) {
@@ -728,8 +755,13 @@ impl<App> Inner<App> {
 
     /// Bytes that the server takes in a message.
     fn max_payload(&self) -> usize {
-        // Nobody has said yet: what it is where nobody has changed it.
-        if self.info.max_payload == 0 { 1024 * 1024 } else { self.info.max_payload }
+        match (self.info.max_payload, self.connection()) {
+            // No server has said yet, and what is kept has a limit of its own.
+            (0, None) => usize::MAX,
+            // It does not say: what it is where nobody has changed it.
+            (0, Some(_)) => 1024 * 1024,
+            (most, _) => most,
+        }
     }
 
     fn is_ending(&self) -> bool {

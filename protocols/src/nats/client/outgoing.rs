@@ -30,11 +30,13 @@ pub(super) struct Outgoing {
 #[derive(Debug)]
 pub(super) struct Kept {
     pub(super) bytes: Vec<u8>,
+    /// Bytes of its payload and headers, which the server has a limit for.
+    pub(super) size: usize,
     /// The request that it is.
     pub(super) request: Option<u64>,
 }
 
-/// What has made room.
+/// What was kept and will not be sent.
 #[derive(Debug, Default)]
 pub(super) struct Dropped {
     pub(super) messages: u64,
@@ -119,7 +121,7 @@ impl Outgoing {
             dropped.requests.extend(oldest.request);
         }
         self.kept_bytes += cost;
-        self.kept.push_back(Kept { bytes, request });
+        self.kept.push_back(Kept { bytes, size: message.size(), request });
         Ok(dropped)
     }
 

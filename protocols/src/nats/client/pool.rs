@@ -11,8 +11,10 @@ use super::{Auth, ServerAddr};
 pub(super) struct Pool {
     servers: VecDeque<Server>,
     most: usize,
-    /// How many have yet to be tried for the first time.
+    /// How many have yet to be tried for the first time: those in front.
     untried: usize,
+    /// Those that have refused too often, the last ones of them: another server may go on telling of them.
+    left_out: VecDeque<Address>,
 }
 
 /// One of them.
@@ -33,7 +35,7 @@ const REFUSALS: u8 = 2;
 impl Pool {
     pub(super) fn new(servers: &[ServerAddr], most: usize) -> Self {
         let servers: VecDeque<_> = servers.iter().take(most).map(Server::new).collect();
-        Self { untried: servers.len(), servers, most }
+        Self { untried: servers.len(), servers, most, left_out: VecDeque::new() }
     }
 
     pub(super) fn shuffle(&mut self, mut random: impl FnMut() -> u64) {
@@ -66,7 +68,8 @@ impl Pool {
             if !is_certain && found.address().ip().is_none() {
                 continue;
             }
-            let is_known = self.servers.iter().any(|server| &server.address == found.address());
+            let is_known = self.servers.iter().any(|server| &server.address == found.address())
+                || self.left_out.contains(found.address());
             if is_known || self.servers.len() >= self.most {
                 continue;
             }
@@ -76,6 +79,7 @@ impl Pool {
             }
             (server.tls, server.auth) = (from.tls, from.auth.clone());
             self.servers.push_front(server);
+            self.untried += 1;
         }
     }
 
@@ -88,10 +92,16 @@ impl Pool {
 
     /// A server has refused to.
     pub(super) fn handle_refused(&mut self, address: &Address) {
-        if let Some(server) = self.find(address) {
-            server.refused += 1;
+        let Some(server) = self.find(address) else { return };
+        server.refused += 1;
+        if server.refused < REFUSALS {
+            return;
         }
-        self.servers.retain(|server| server.refused < REFUSALS);
+        self.servers.retain(|server| &server.address != address);
+        self.left_out.push_back(address.clone());
+        if self.left_out.len() > self.most {
+            self.left_out.pop_front();
+        }
     }
 
     fn find(&mut self, address: &Address) -> Option<&mut Server> {
@@ -150,6 +160,33 @@ mod tests {
         assert!(!pool.is_empty());
         pool.handle_refused(&address);
         assert_eq!((pool.is_empty(), next(&mut pool)), (true, String::new()));
+    }
+
+    #[test]
+    fn a_server_that_was_left_out_is_not_learned_again() {
+        let mut pool = pool(&["a:1"], 2);
+        let from = pool.next().expect("it is there");
+        for left_out in ["127.0.0.1:2", "127.0.0.1:3", "127.0.0.1:4"] {
+            pool.learn(&[left_out.to_owned()], &from, true);
+            assert_eq!(pool.servers.len(), 2);
+            let address = left_out.parse().expect("it is one");
+            (0..REFUSALS).for_each(|_| pool.handle_refused(&address));
+            pool.learn(&[left_out.to_owned()], &from, true);
+            assert_eq!(pool.servers.len(), 1);
+        }
+        assert_eq!(pool.left_out.len(), 2, "there is a bound");
+    }
+
+    #[test]
+    fn what_is_learned_takes_no_first_turn_away() {
+        let mut pool = pool(&["a:1", "b:2"], 8);
+        let from = pool.next().expect("it is there");
+        pool.learn(&["c:3", "d:4"].map(str::to_owned), &from, true);
+        let mut turns = Vec::new();
+        while pool.has_untried() {
+            turns.push(next(&mut pool));
+        }
+        assert_eq!(turns, ["d:4", "c:3", "b:2"]);
     }
 
     #[test]

@@ -203,10 +203,18 @@ impl<App: 'static> Listener<'_, App> {
         app: &mut App,
     ) -> ControlFlow<Stop> {
         match op {
+            // Nothing is subscribed to before, so it is made up, and before TLS anybody may have done so.
+            Op::Msg(_) if !matches!(self.phase, Phase::Up { .. }) => {
+                return stop("it delivers before it has let this client in");
+            }
             Op::Msg(delivery) => self.client.deliver(transport.registry(), app, &delivery),
             Op::Ping => transport.write(b"PONG\r\n"),
             Op::Pong => return self.handle_pong(transport, app),
             Op::Info(json) => return self.handle_info(json, transport, app),
+            // Anybody may have said it: it is no refusal of the server's.
+            Op::Err(_) if self.client.wants_tls() && !is_secure(transport) => {
+                return stop("it complains before TLS");
+            }
             Op::Err(text) => self.handle_complaint(&ServerError::read(text), transport, app),
             Op::Ok => {}
             Op::Connect(_) | Op::Pub(_) | Op::Sub { .. } | Op::Unsub { .. } => {

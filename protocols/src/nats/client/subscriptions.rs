@@ -29,8 +29,18 @@ struct Entry<App> {
     queue: Option<Box<str>>,
     handler: Handler<App>,
     delivered: u64,
+    /// How many of them came on earlier connections: a server counts from its `SUB` on.
+    before: u64,
     /// After so many it ends.
     max: Option<u64>,
+}
+
+/// What becomes of a subscription that is to end after so many messages. What has ended is dropped by the caller:
+/// a handler that is dropped may ask the client something.
+pub(super) enum Limited<App> {
+    /// It ends when this connection has brought so many.
+    After(u64),
+    Over(Handler<App>),
 }
 
 impl<App> Subscriptions<App> {
@@ -55,30 +65,24 @@ impl<App> Subscriptions<App> {
     ) -> u64 {
         let sid = self.next_sid();
         let (subject, queue) = (subject.into(), queue.map(Into::into));
-        self.by_sid.insert(sid, Entry { subject, queue, handler, delivered: 0, max: None });
+        let entry = Entry { subject, queue, handler, delivered: 0, before: 0, max: None };
+        self.by_sid.insert(sid, entry);
         sid
     }
 
-    /// Whether it was there.
-    pub(super) fn remove(&mut self, sid: u64) -> bool {
-        self.by_sid.remove(&sid).is_some()
+    /// Its handler, if it was there, to be dropped by the caller.
+    pub(super) fn remove(&mut self, sid: u64) -> Option<Handler<App>> {
+        self.by_sid.remove(&sid).map(|entry| entry.handler)
     }
 
-    /// It ends after so many messages in all; whether it does so now. `None` if it is not there.
-    pub(super) fn limit(&mut self, sid: u64, max: u64) -> Option<bool> {
+    /// It ends after so many messages in all. `None` if it is not there.
+    pub(super) fn limit(&mut self, sid: u64, max: u64) -> Option<Limited<App>> {
         let entry = self.by_sid.get_mut(&sid)?;
-        entry.max = Some(max);
-        let is_over = entry.delivered >= max;
-        if is_over {
-            self.by_sid.remove(&sid);
+        if entry.delivered >= max {
+            return self.remove(sid).map(Limited::Over);
         }
-        Some(is_over)
-    }
-
-    /// How many messages are still to come.
-    pub(super) fn left(&self, sid: u64) -> Option<u64> {
-        let entry = self.by_sid.get(&sid)?;
-        entry.max.map(|max| max.saturating_sub(entry.delivered))
+        entry.max = Some(max);
+        Some(Limited::After(max.saturating_sub(entry.before)))
     }
 
     /// A message has come: who is told. It may be the last one.
@@ -93,15 +97,15 @@ impl<App> Subscriptions<App> {
     }
 
     /// What a new connection has to be told.
-    pub(super) fn write(&self, out: &mut Vec<u8>) {
-        for (sid, entry) in &self.by_sid {
+    pub(super) fn write(&mut self, out: &mut Vec<u8>) {
+        for (sid, entry) in &mut self.by_sid {
             entry.write(*sid, out);
         }
     }
 
     /// The same of one.
-    pub(super) fn write_one(&self, sid: u64, out: &mut Vec<u8>) {
-        if let Some(entry) = self.by_sid.get(&sid) {
+    pub(super) fn write_one(&mut self, sid: u64, out: &mut Vec<u8>) {
+        if let Some(entry) = self.by_sid.get_mut(&sid) {
             entry.write(sid, out);
         }
     }
@@ -120,10 +124,11 @@ impl<App> Subscriptions<App> {
 }
 
 impl<App> Entry<App> {
-    fn write(&self, sid: u64, out: &mut Vec<u8>) {
+    fn write(&mut self, sid: u64, out: &mut Vec<u8>) {
+        self.before = self.delivered;
         subscribe(&self.subject, self.queue.as_deref(), sid, out);
         if let Some(max) = self.max {
-            unsubscribe(sid, Some(max.saturating_sub(self.delivered)), out);
+            unsubscribe(sid, Some(max.saturating_sub(self.before)), out);
         }
     }
 }

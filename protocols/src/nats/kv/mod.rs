@@ -50,13 +50,16 @@ pub use watch::{Watch, WatchEvent};
 /// let nicks = KeyValue::new(&client, "nicks", Duration::from_secs(2))?;
 /// let claims = nicks.clone();
 /// nicks.create_bucket(registry, &Config::default(), move |registry, _, made| {
-///     made.expect("JetStream is on");
-///     let claimed = claims.create(registry, "ann", b"node 1", |_, _, claimed| match claimed {
-///         Ok(revision) => println!("it is ours, as revision {revision}"),
-///         Err(KvError::Exists) => println!("it is somebody else's"),
-///         Err(error) => println!("nobody knows: {error}"),
+///     let claimed = made.and_then(|()| {
+///         claims.create(registry, "ann", b"node 1", |_, _, claimed| match claimed {
+///             Ok(revision) => println!("it is ours, as revision {revision}"),
+///             Err(KvError::Exists) => println!("it is somebody else's"),
+///             Err(error) => println!("nobody knows: {error}"),
+///         })
 ///     });
-///     claimed.expect("it can be asked");
+///     if let Err(error) = claimed {
+///         eprintln!("it cannot be claimed: {error}");
+///     }
 /// })?;
 /// reactor.run(&mut ())?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())

@@ -24,7 +24,7 @@ use super::api::{Position, Reply, Since, create_consumer};
 use super::entry::Entry;
 use super::failure::KvError;
 use crate::nats::wire::Status;
-use crate::nats::{Message, RequestError, Subscription};
+use crate::nats::{Message, PublishError, RequestError, SubscribeError, Subscription};
 
 /// Changes of a bucket's keys, as they are told; until [`stop`](Self::stop).
 pub struct Watch<App> {
@@ -39,7 +39,8 @@ pub enum WatchEvent<'a> {
     Entry(Entry<'a>),
     /// All that was there when it began has been told; what follows is new. It comes once.
     CaughtUp,
-    /// It has ended: the bucket is gone, say, or the client is closed. Nothing comes after this.
+    /// It has ended: the bucket is gone, say, JetStream was never there, or the client is closed. Nothing comes after
+    /// this.
     Ended(KvError),
 }
 
@@ -59,6 +60,8 @@ struct State {
     consumer: u64,
     /// How many messages it has sent.
     received: u64,
+    /// Whether there ever was one: so JetStream is there, even if it does not answer for a while.
+    was_made: bool,
     /// The last revision that was told.
     told: Option<u64>,
     has_caught_up: bool,
@@ -90,6 +93,7 @@ impl<App: 'static> Watch<App> {
             subscription: None,
             consumer: 0,
             received: 0,
+            was_made: false,
             told: None,
             has_caught_up: false,
             beat: None,
@@ -104,7 +108,10 @@ impl<App: 'static> Watch<App> {
                 on_event: RefCell::new(on_event),
             }),
         };
-        watch.renew(registry)?;
+        if let Err(error) = watch.renew(registry) {
+            watch.stop(registry);
+            return Err(error);
+        }
         let looking = watch.clone();
         let beat = registry.every(LOOK, move |registry, app| looking.handle_look(registry, app));
         match beat {
@@ -174,6 +181,11 @@ impl<App: 'static> Watch<App> {
         if !self.is_current(consumer) {
             return;
         }
+        let was_made = {
+            let mut state = self.shared.state.borrow_mut();
+            state.was_made |= made.is_ok();
+            state.was_made
+        };
         match made {
             // It has nothing to bring.
             Ok(Reply { num_pending: 0, .. }) => self.catch_up(registry, app),
@@ -181,11 +193,11 @@ impl<App: 'static> Watch<App> {
             Err(KvError::Request(RequestError::Closed)) => {
                 self.end(registry, app, RequestError::Closed.into());
             }
-            // It may be that a server which has just started has not found its streams yet: the next look has it asked
-            // again.
-            Err(KvError::Request(_) | KvError::NoJetStream) => {
-                self.shared.state.borrow_mut().silence = MOST_SILENT;
+            Err(KvError::NoJetStream) if !was_made => {
+                self.end(registry, app, KvError::NoJetStream);
             }
+            // It may be that a server which has just started has not found its streams yet.
+            Err(KvError::Request(_) | KvError::NoJetStream) => self.ask_later(),
             Err(error) => self.end(registry, app, error),
         }
     }
@@ -273,9 +285,20 @@ impl<App: 'static> Watch<App> {
     }
 
     fn go_on(&self, registry: &mut Registry<App>, app: &mut App) {
-        if let Err(error) = self.renew(registry) {
-            self.end(registry, app, error);
+        match self.renew(registry) {
+            Ok(()) => {}
+            // There will be room again.
+            Err(
+                KvError::Request(RequestError::Full | RequestError::NotSent(PublishError::Full))
+                | KvError::Subscribe(SubscribeError::Full),
+            ) => self.ask_later(),
+            Err(error) => self.end(registry, app, error),
         }
+    }
+
+    /// The next look has it asked again.
+    fn ask_later(&self) {
+        self.shared.state.borrow_mut().silence = MOST_SILENT;
     }
 
     fn catch_up(&self, registry: &mut Registry<App>, app: &mut App) {

@@ -37,11 +37,11 @@ impl Node {
         match query {
             Query::Ping => {}
             Query::FindNode(target) | Query::Unknown(Some(target)) => {
-                response.nodes = self.table.nearest(&target);
+                response.nodes = self.table.nearest(&target, false);
             }
             Query::GetPeers(hash) => {
                 let [a, b, c, d, ..] = self.draw();
-                response.nodes = self.table.nearest(&hash);
+                response.nodes = self.table.nearest(&hash, false);
                 response.peers = self.kept.get(&hash, u32::from_be_bytes([a, b, c, d]).into());
                 response.token = Some(self.proof.issue(from.ip(), now).to_be_bytes().to_vec());
             }

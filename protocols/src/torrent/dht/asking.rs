@@ -31,7 +31,7 @@ impl Node {
         self.begin_waiting(now);
     }
 
-    fn begin_waiting(&mut self, now: Instant) {
+    pub(super) fn begin_waiting(&mut self, now: Instant) {
         while self.lookups.len() < self.limits.lookups
             && let Some((target, purpose)) = self.waiting.pop_front()
         {
@@ -40,7 +40,7 @@ impl Node {
             if !peers.is_empty() && purpose != Purpose::Nodes {
                 self.found.push_back(Found::Peers(target.into(), peers));
             }
-            for (id, at) in self.table.nearest(&target) {
+            for (id, at) in self.table.nearest(&target, true) {
                 lookup.add(Some(id), at);
             }
             if self.table.len() < BUCKET {

@@ -12,7 +12,7 @@ use reactor::{
 use super::DhtLimits;
 use super::node::{Found, Node};
 use crate::torrent::InfoHash;
-use crate::torrent::peer::{Host, Swarm};
+use crate::torrent::peer::{Host, Swarms};
 
 /// How often it is told the time.
 const TICK: Duration = Duration::from_secs(1);
@@ -71,7 +71,7 @@ impl Joined {
     fn search<App: Host>(&mut self, app: &mut App, now: Instant) {
         let swarms = app.swarms();
         self.searches.retain(|hash, _| swarms.get(hash).is_some());
-        let may = |hash: &InfoHash| swarms.get(hash).is_some_and(|it| !it.is_known_private());
+        let may = |hash: &InfoHash| is_to_be_told(swarms, hash);
         let is_due = |search: Option<&Search>| match search {
             None => true,
             Some(Search::UnderWay { .. }) => false,
@@ -82,6 +82,13 @@ impl Joined {
             self.searches.insert(hash, Search::UnderWay { has_peers: false });
             self.node.search(hash, swarms.port(), now);
         }
+    }
+
+    /// Drops the searches for torrents that are private, as is known by now, and for those that are shared no more: at the
+    /// end of a search its torrent is announced.
+    fn drop_searches<App: Host>(&mut self, app: &mut App, now: Instant) {
+        let swarms = app.swarms();
+        self.node.keep_searches(|hash| is_to_be_told(swarms, hash), now);
     }
 
     /// Sends what is to be sent, and tells of what was found.
@@ -105,7 +112,7 @@ impl Joined {
         hash: InfoHash,
         peers: Vec<SocketAddr>,
     ) {
-        if app.swarms().get(&hash).is_none_or(Swarm::is_known_private) {
+        if !is_to_be_told(app.swarms(), &hash) {
             return;
         }
         if let Some(Search::UnderWay { has_peers }) = self.searches.get_mut(&hash) {
@@ -130,11 +137,17 @@ impl Joined {
 
     fn tick<App: Host>(&mut self, socket: &mut DatagramTransport<'_, App>, app: &mut App) {
         let now = socket.registry().now();
+        self.drop_searches(app, now);
         self.node.handle_time(now);
         self.search(app, now);
         self.pump(socket, app);
         socket.set_timer(TIME, TICK);
     }
+}
+
+/// Whether others may hear of a torrent: it is shared here, and not known to be private.
+fn is_to_be_told(swarms: &Swarms, hash: &InfoHash) -> bool {
+    swarms.get(hash).is_some_and(|swarm| !swarm.is_known_private())
 }
 
 impl<App: Host> DatagramProtocol<App> for Joined {
@@ -150,6 +163,7 @@ impl<App: Host> DatagramProtocol<App> for Joined {
     ) {
         let now = socket.registry().now();
         if let Some(from) = datagram.from.socket_addr() {
+            self.drop_searches(app, now);
             self.node.handle_datagram(from, datagram.bytes, now);
             self.pump(socket, app);
         }

@@ -7,8 +7,8 @@ use std::time::Instant;
 use super::DhtLimits;
 use crate::torrent::wire::NodeId;
 
-/// Peers in one answer: it is not cut on its way then.
-const ANSWERED: usize = 50;
+/// Peers in one answer, of IPv4 and of IPv6: with eight nodes it is less than 1,000 bytes, and not cut on its way.
+const ANSWERED: (usize, usize) = (50, 25);
 
 /// Who shares what.
 #[derive(Debug, Default)]
@@ -46,7 +46,9 @@ impl Kept {
             return Vec::new();
         };
         let begin = usize::try_from(random).unwrap_or_default() % peers.len().max(1);
-        peers.keys().cycle().skip(begin).take(peers.len().min(ANSWERED)).copied().collect()
+        let is_v6 = peers.keys().any(SocketAddr::is_ipv6);
+        let most = if is_v6 { ANSWERED.1 } else { ANSWERED.0 };
+        peers.keys().cycle().skip(begin).take(peers.len().min(most)).copied().collect()
     }
 
     /// Forgets who has not said it again.
@@ -78,7 +80,7 @@ mod tests {
         let hash = NodeId::new([3; 20]);
         (1..1_000).for_each(|port| kept.put(hash, at(port), &ours, &limits, now));
         assert_eq!(kept.torrents[&hash].len(), 60);
-        assert_eq!(kept.get(&hash, 7_777).len(), ANSWERED);
+        assert_eq!(kept.get(&hash, 7_777).len(), ANSWERED.0);
         assert_eq!(kept.get(&NodeId::new([77; 20]), 1), []);
         kept.sweep(&limits, now + limits.memory);
         assert!(kept.torrents.is_empty());

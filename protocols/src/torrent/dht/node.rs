@@ -180,6 +180,22 @@ impl Node {
         self.look_up(hash.into(), Purpose::Peers { announce }, now);
     }
 
+    /// Ends the searches for other torrents than these: nobody is asked any more, or told that they are shared here. Each
+    /// is [over](Found::Over).
+    pub fn keep_searches(&mut self, may: impl Fn(&InfoHash) -> bool, now: Instant) {
+        let mut ended = Vec::new();
+        let mut stays = |target: NodeId, purpose| {
+            let stays = purpose == Purpose::Nodes || may(&target.into());
+            ended.extend((!stays).then_some(target));
+            stays
+        };
+        self.lookups.retain(|_, lookup| stays(lookup.target, lookup.purpose));
+        self.waiting.retain(|(target, purpose)| stays(*target, *purpose));
+        let over = |target: NodeId| Found::Over { hash: target.into(), answered: 0, announced: 0 };
+        self.found.extend(ended.into_iter().map(over));
+        self.begin_waiting(now);
+    }
+
     /// A datagram has come.
     pub fn handle_datagram(&mut self, from: SocketAddr, bytes: &[u8], now: Instant) {
         let Some(packet) = Packet::parse(bytes) else {
@@ -262,13 +278,14 @@ impl Rates {
             (self.since, self.all) = (now, 0);
             self.of.clear();
         }
-        // No more addresses are counted than questions are answered.
-        if self.all >= limits.per_second {
+        // Only what is answered counts: whoever asks too much takes nothing from others, and no more addresses are counted
+        // than questions are answered.
+        let answered = self.of.get(&of).copied().unwrap_or_default();
+        if self.all >= limits.per_second || answered >= limits.per_address {
             return false;
         }
-        let of = self.of.entry(of).or_default();
-        *of += 1;
         self.all += 1;
-        *of <= limits.per_address
+        self.of.insert(of, answered + 1);
+        true
     }
 }

@@ -82,6 +82,12 @@ impl Table {
         let is_crowd = |contact: &Contact| {
             contact.at.ip() == at.ip() && contact.id != id && !is_of_a_network_of_ones_own(at.ip())
         };
+        if id != self.ours && id.may_be_at(at.ip()) {
+            // It was started again, and is called otherwise.
+            for bucket in &mut self.buckets {
+                bucket.contacts.retain(|contact| contact.at != at || contact.id == id);
+            }
+        }
         // One address may stand for one node, else who has many ports would be everywhere.
         if id == self.ours || !id.may_be_at(at.ip()) || self.contacts().any(is_crowd) {
             return Kept::No;
@@ -113,9 +119,15 @@ impl Table {
         has_room && id != self.ours && self.contacts().all(|contact| contact.at != at)
     }
 
-    /// Those nearest to something, the nearest first.
-    pub(super) fn nearest(&self, target: &NodeId) -> Vec<(NodeId, SocketAddr)> {
-        let there = self.contacts().filter(|contact| contact.strikes == 0);
+    /// Those nearest to something, the nearest first. Others are not told of those that are doubtful: that have not answered
+    /// lately. We ask them all the same, so that they answer or are forgotten; else after an outage of our own nobody would
+    /// be asked again.
+    pub(super) fn nearest(
+        &self,
+        target: &NodeId,
+        also_doubtful: bool,
+    ) -> Vec<(NodeId, SocketAddr)> {
+        let there = self.contacts().filter(|contact| also_doubtful || contact.strikes == 0);
         let mut all: Vec<_> = there.map(|contact| (contact.id, contact.at)).collect();
         all.sort_unstable_by_key(|(id, _)| id.distance(target));
         all.truncate(BUCKET);
@@ -201,7 +213,7 @@ mod tests {
         table.handle_silence(at(0));
         assert_eq!(table.handle_answer(id(0x90, 8), at(8), now), Kept::Yes);
         assert_eq!(table.len(), 9);
-        let near: Vec<_> = table.nearest(&id(0x40, 0)).iter().map(|(id, _)| *id).collect();
+        let near: Vec<_> = table.nearest(&id(0x40, 0), false).iter().map(|(id, _)| *id).collect();
         assert_eq!((near[0], near.len()), (id(0x40, 9), BUCKET));
     }
 
@@ -210,7 +222,7 @@ mod tests {
         let (mut table, now) = (Table::new(id(0, 0)), Instant::now());
         assert_eq!(table.handle_answer(id(0x80, 1), at(1), now), Kept::Yes);
         assert_eq!(table.handle_answer(id(0x80, 1), at(2), now), Kept::Yes);
-        assert_eq!(table.nearest(&id(0, 0)), [(id(0x80, 1), at(1))]);
+        assert_eq!(table.nearest(&id(0, 0), false), [(id(0x80, 1), at(1))]);
         assert_eq!(table.handle_answer(id(0, 0), at(3), now), Kept::No, "ours");
         let public: SocketAddr = "84.124.73.14:6881".parse().expect("an address");
         assert_eq!(table.handle_answer(id(0x80, 2), public, now), Kept::No);
@@ -219,6 +231,8 @@ mod tests {
         let second = NodeId::at(public.ip(), [66; 20]);
         let port = SocketAddr::new(public.ip(), 7);
         assert_eq!(table.handle_answer(second, port, now), Kept::No, "one node an address");
+        assert_eq!(table.handle_answer(second, public, now), Kept::Yes, "it was started again");
+        assert_eq!(table.len(), 2, "and is no longer called as it was");
     }
 
     #[test]
@@ -255,9 +269,12 @@ mod tests {
             );
         }
         assert!(table.len() <= BUCKET * 40, "{}", table.len());
-        let (_, gone) = table.nearest(&id(0xff, 0))[0];
+        let (_, gone) = table.nearest(&id(0xff, 0), false)[0];
         let before = table.len();
-        (0..=STRIKES).for_each(|_| table.handle_silence(gone));
+        table.handle_silence(gone);
+        let asked = |also| table.nearest(&id(0xff, 0), also).iter().any(|(_, at)| *at == gone);
+        assert_eq!((asked(false), asked(true)), (false, true));
+        (0..STRIKES).for_each(|_| table.handle_silence(gone));
         assert_eq!(table.len(), before - 1);
         let stale = table.poll_stale([7; 20], now + STALE).expect("nothing has changed");
         assert!(table.ours().common(&stale) < 160);

@@ -49,13 +49,20 @@ enum State {
     /// It is not open yet.
     Connecting,
     Securing(Box<Securing>),
-    /// What is sent is enciphered with this, once there is something.
-    Greeting(Option<Box<Rc4>>),
+    Greeting(Agreed),
     Talking {
         hash: InfoHash,
         key: PeerKey,
     },
     Over,
+}
+
+/// How it is encrypted. That is agreed once.
+#[derive(Debug)]
+enum Agreed {
+    Nothing,
+    /// What is sent is enciphered with this; or from now on it is plain.
+    Yes(Option<Box<Rc4>>),
 }
 
 impl Connection {
@@ -100,7 +107,7 @@ impl Connection {
         match secured {
             Ok(None) => {}
             Ok(Some(Secured { sending, receiving, rest, .. })) => {
-                self.state = State::Greeting(sending);
+                self.state = State::Greeting(Agreed::Yes(sending));
                 self.veil = Some(Box::new(Veil::new(receiving, &rest)));
                 self.unveil(transport, app);
             }
@@ -146,7 +153,7 @@ impl Connection {
         input: &mut Input<'_>,
         app: &mut App,
     ) {
-        let is_plain = self.veil.is_none() && matches!(self.state, State::Greeting(None));
+        let is_plain = matches!(self.state, State::Greeting(Agreed::Nothing));
         let (policy, registry) = (app.swarms().options().encryption, transport.registry());
         let may_secure = is_plain && self.way == Way::Accepted && policy.allows_encrypted();
         let handshake = match Handshake::take(input) {
@@ -173,8 +180,10 @@ impl Connection {
         handshake: Handshake,
         app: &mut App,
     ) {
-        let State::Greeting(cipher) = std::mem::replace(&mut self.state, State::Over) else {
-            return;
+        let cipher = match std::mem::replace(&mut self.state, State::Over) {
+            State::Greeting(Agreed::Yes(cipher)) => cipher,
+            State::Greeting(Agreed::Nothing) => None,
+            _ => return,
         };
         let Some(ip) = ip_of(transport) else {
             return self.end(transport, input);
@@ -237,7 +246,7 @@ impl<App: Host> Protocol<App> for Connection {
     fn on_open(&mut self, transport: &mut Transport<'_, App>, app: &mut App) {
         let patience = app.swarms().options().limits.greeting;
         transport.set_timer(GREETING, patience);
-        self.state = State::Greeting(None);
+        self.state = State::Greeting(Agreed::Nothing);
         match self.way {
             Way::Accepted => app.swarms().handle_greeter(transport.id(), transport.registry()),
             Way::Dialled(hash, _, greeting) => self.dial(transport, hash, greeting, app),

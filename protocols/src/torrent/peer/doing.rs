@@ -125,7 +125,7 @@ impl Swarm {
         }
         member.is_reading = true;
         let (hash, store) = (self.hash, Arc::clone(&sharing.store));
-        let (messages, blocks) = read_ready(&*store, blocks);
+        let (mut messages, blocks) = read_ready(&*store, blocks);
         let done = move |registry: &mut Registry<App>, app: &mut App, read: Read| {
             if let Some(swarm) = app.swarms().get_mut(&hash) {
                 swarm.handle_read(key, read, registry);
@@ -134,6 +134,10 @@ impl Swarm {
         if blocks.is_empty() {
             // Others have their turn before more is read.
             return registry.defer(move |registry, app| done(registry, app, (messages, blocks)));
+        }
+        if !messages.is_empty() {
+            // It goes now, whatever becomes of the rest.
+            member.send(std::mem::take(&mut messages), registry);
         }
         let (asked, refused) = (blocks.clone(), blocks.clone());
         let work = move || read(&*store, messages, &blocks);
@@ -280,7 +284,7 @@ fn read_ready(store: &dyn Store, mut blocks: Vec<Block>) -> Read {
     (messages, blocks)
 }
 
-/// Reads blocks, and makes messages of them behind those that there are. It runs on a thread for work that blocks.
+/// Reads blocks, and makes messages of them, in this memory. It runs on a thread for work that blocks.
 fn read(store: &dyn Store, mut messages: Vec<u8>, blocks: &[Block]) -> Read {
     let mut unread = blocks.to_vec();
     unread

@@ -126,7 +126,7 @@ impl Swarm {
         if let Ok(info) = Info::parse(raw.into(), &self.options.metainfo) {
             let info = Arc::new(info);
             self.events.push(Event::Info(Arc::clone(&info)));
-            self.phase = Phase::Found(info);
+            self.find(info);
         }
     }
 

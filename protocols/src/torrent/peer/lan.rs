@@ -1,7 +1,7 @@
 //! Peers on this network (BEP 14), found by a datagram to everybody who looks for some.
 
 use std::collections::BTreeMap;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddrV4};
 use std::time::{Duration, Instant};
 
 use reactor::{
@@ -20,6 +20,14 @@ const AGAIN: Duration = Duration::from_secs(5 * 60);
 /// Datagrams that are read in a tick: a network where more come is flooded.
 const HEARD: u32 = 100;
 
+/// Where it is heard. A socket of Linux that is bound to the group hears only what was sent to that, and sends from the
+/// address of the interface all the same; elsewhere that does not work on all systems, and what is sent to this machine alone
+/// is heard as well.
+const HERE: SocketAddrV4 = match cfg!(target_os = "linux") {
+    true => GROUP,
+    false => SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, GROUP.port()),
+};
+
 const TELL: TimerKey = TimerKey(0);
 
 /// Tells of torrents, and hears of them.
@@ -34,6 +42,9 @@ impl Swarms {
     /// Looks for peers on the network that has this address (BEP 14), and tells of the torrents that are shared here: at
     /// once, and every five minutes. Of private torrents it never does; of one of which only the hash is known, as others
     /// do, since nobody could tell.
+    ///
+    /// It opens UDP port 6771, which on Linux hears only what is sent to the group. Elsewhere everybody who reaches this
+    /// machine can speak to it, not only from that network.
     ///
     /// # Errors
     ///
@@ -55,8 +66,7 @@ impl Swarms {
         };
         let cookie = format!("{:016x}", registry.random());
         let lan = Lan { cookie, told: BTreeMap::new(), heard: 0 };
-        let everywhere = SocketAddr::from((Ipv4Addr::UNSPECIFIED, GROUP.port()));
-        registry.bind_datagram_with(everywhere.into(), &options, lan)
+        registry.bind_datagram_with(Address::Ip(HERE.into()), &options, lan)
     }
 }
 
@@ -69,18 +79,17 @@ impl Lan {
             let is_due = told.is_none_or(|then| now - *then >= AGAIN);
             is_due && swarms.get(hash).is_some_and(|swarm| !swarm.is_known_private())
         };
-        let due: Vec<_> = swarms.hashes().filter(|hash| may(hash, self.told.get(hash))).collect();
-        self.told.extend(due.iter().map(|hash| (*hash, now)));
         let Some(port) = swarms.port() else {
             return;
         };
-        for hashes in due.chunks(TORRENTS) {
-            let (hashes, cookie) = (hashes.to_vec(), Some(self.cookie.clone()));
+        let due: Vec<_> = swarms.hashes().filter(|hash| may(hash, self.told.get(hash))).collect();
+        for due in due.chunks(TORRENTS) {
+            let (hashes, cookie) = (due.to_vec(), Some(self.cookie.clone()));
+            let search = Search { port, hashes, cookie }.write();
             // What cannot be sent now is sent the next time.
-            let _ = socket.send_to(
-                &Search { port, hashes, cookie }.write(),
-                &Address::Ip(SocketAddr::from(GROUP)),
-            );
+            if socket.send_to(&search, &Address::Ip(GROUP.into())).is_ok() {
+                self.told.extend(due.iter().map(|hash| (*hash, now)));
+            }
         }
     }
 }

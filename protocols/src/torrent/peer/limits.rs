@@ -35,7 +35,7 @@ pub struct Limits {
     /// Default 180 s: one of them may be late.
     pub silence: Duration,
 
-    /// Connections of a torrent that are being made at a time.
+    /// Connections of a torrent that are being made at a time. With 0 none is made: peers have to connect.
     ///
     /// Default 16: most addresses are of peers that have gone, and each takes a while to be known as dead.
     pub dials: usize,

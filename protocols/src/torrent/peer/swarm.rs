@@ -37,8 +37,8 @@ pub struct Shared {
 /// One torrent of [`Swarms`](super::Swarms).
 ///
 /// ```text
-///   Seeking ──its peers have sent the info──▶ Found ──share──▶ Sharing
-///      └──────────────────────────share────────────────────────▲
+///   Seeking ──find, or its peers have sent the info──▶ Found ──share──▶ Sharing
+///      └──────────────────────────────share────────────────────────────▲
 /// ```
 #[derive(Debug)]
 pub struct Swarm {
@@ -208,6 +208,13 @@ impl Swarm {
     }
 
     // ── joining and leaving ─────────────────────────────────────────────────────────────────
+
+    /// It is known what it is.
+    pub(super) fn find(&mut self, info: Arc<Info>) {
+        if let Phase::Seeking(_) = self.phase {
+            self.phase = Phase::Found(info);
+        }
+    }
 
     pub(super) fn share<App: Host>(&mut self, shared: Shared, registry: &mut Registry<App>) {
         if let Phase::Sharing(_) = self.phase {

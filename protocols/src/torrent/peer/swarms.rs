@@ -15,6 +15,7 @@ use super::connection::{Connection, Way};
 use super::member::Who;
 use super::{Host, Limits, Shared, Swarm};
 use crate::torrent::machine::PeerKey;
+use crate::torrent::wire::Info;
 use crate::torrent::wire::message::Handshake;
 use crate::torrent::wire::mse::{Encryption, Rc4};
 use crate::torrent::{InfoHash, MetainfoLimits, PeerId};
@@ -151,6 +152,13 @@ impl Swarms {
     /// [`Event::Info`](super::Event::Info) tells when it is there.
     pub fn seek<App: Host>(&mut self, registry: &mut Registry<App>, hash: InfoHash) {
         self.enter(registry, hash);
+    }
+
+    /// As [`seek`](Self::seek), where the description is at hand and what there is of its files is not yet known: so
+    /// peers can join meanwhile, and of a private torrent (BEP 27) nobody is told. [`Event::Info`](super::Event::Info)
+    /// does not come.
+    pub fn find<App: Host>(&mut self, registry: &mut Registry<App>, info: Arc<Info>) {
+        self.enter(registry, info.hash()).find(info);
     }
 
     /// Names an address where a peer of a torrent may be. It is tried again and again if it is `ours`: named by the

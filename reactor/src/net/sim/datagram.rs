@@ -209,7 +209,8 @@ impl World {
         ecn: Option<Ecn>,
         bytes: &[u8],
     ) -> Result<(), Errno> {
-        if from.ip().is_unspecified() {
+        // Who is bound to a group hears that, and sends from an address of its own (Linux).
+        if from.ip().is_unspecified() || from.ip().is_multicast() {
             from.set_ip(source_for(host, to.ip()));
         }
         let (from, to_address) = (Address::Ip(from), Address::Ip(to));

@@ -153,7 +153,9 @@ impl Swarm {
             Some((part, Ok(url))) => {
                 let state = State::Head;
                 let size = size(part);
-                self.send(Reading { hash, key, number, part, size, url, left, state }, registry);
+                let for_good = true;
+                let reading = Reading { hash, key, number, part, size, url, left, for_good, state };
+                self.send(reading, registry);
             }
             Some((_, Err(why))) => self.fail_web_seed(key, why, registry),
             None => {}
@@ -240,7 +242,7 @@ impl Swarm {
                     seed.handle_moved(reading.part.file, url.clone());
                 }
                 let (state, left) = (State::Head, reading.left - 1);
-                self.send(Reading { url, left, state, ..reading }, registry);
+                self.send(Reading { url, left, state, for_good, ..reading }, registry);
             }
             (State::Failed(why), _) => self.fail_web_seed(key, why, registry),
             (_, Err(failure)) => self.fail_web_seed(key, failure.into(), registry),
@@ -285,6 +287,8 @@ struct Reading {
     url: Url,
     /// How often it may be sent on.
     left: u32,
+    /// Whether it was sent on for good so far: what lies behind a detour is none.
+    for_good: bool,
     state: State,
 }
 
@@ -305,7 +309,8 @@ impl Reading {
                 return State::Failed(WebFailed::Inward(next.url.host_and_port()));
             }
             Ok(Some(next)) => {
-                return State::Elsewhere(next.url, matches!(status.as_u16(), 301 | 308));
+                let for_good = self.for_good && matches!(status.as_u16(), 301 | 308);
+                return State::Elsewhere(next.url, for_good);
             }
             Ok(None) => {}
             Err(_) => return State::Failed(WebFailed::Redirect),
