@@ -24,6 +24,9 @@ const OVERHEAD: usize = 128;
 /// Keys that one connection may watch.
 const MOST_WATCHED: usize = 100;
 
+/// What whoever is still there is told at the end.
+const SERVER_ENDS: &[u8] = b"BYE this server ends\n";
+
 /// What everybody shares: the application of the loop.
 #[derive(Debug, Default)]
 pub struct Store {
@@ -35,8 +38,22 @@ pub struct Store {
 /// One connection.
 #[derive(Debug)]
 pub struct Session {
+    state: State,
     lines: Lines,
     watched: BTreeSet<Vec<u8>>,
+}
+
+/// ```text
+///   Talking ── the server ends, and lines are left ──▶ Ending ── the last is answered ──▶ Done
+///      └───────────── QUIT; the server ends, and none is left ────────────────────────────▶ ▲
+/// ```
+#[derive(Debug, PartialEq, Eq)]
+enum State {
+    Talking,
+    /// What was read before the server was told to end is still answered.
+    Ending,
+    /// It has said goodbye, and handles no line any more.
+    Done,
 }
 
 impl Store {
@@ -74,7 +91,7 @@ fn cost(key: &[u8], value: &[u8]) -> usize {
 
 impl Default for Session {
     fn default() -> Self {
-        Self { lines: Lines::new(LONGEST_LINE), watched: BTreeSet::new() }
+        Self { state: State::Talking, lines: Lines::new(LONGEST_LINE), watched: BTreeSet::new() }
     }
 }
 
@@ -107,12 +124,16 @@ impl Session {
                 false => transport.write(b"NONE\n"),
             },
             [b"WATCH", key, b""] if !key.is_empty() => self.watch(key, transport, store),
-            [b"QUIT", b"", b""] => {
-                transport.write(b"BYE\n");
-                transport.close();
-            }
+            [b"QUIT", b"", b""] => self.say_goodbye(b"BYE\n", transport),
             _ => transport.write(b"ERROR say GET key, SET key value, DEL key, WATCH key or QUIT\n"),
         }
+    }
+
+    /// `close` interrupts nobody: that no line is handled after it is for the state to say.
+    fn say_goodbye(&mut self, goodbye: &[u8], transport: &mut Transport<'_, Store>) {
+        self.state = State::Done;
+        transport.write(goodbye);
+        transport.close();
     }
 
     fn watch(&mut self, key: &[u8], transport: &mut Transport<'_, Store>, store: &mut Store) {
@@ -133,11 +154,17 @@ impl Protocol<Store> for Session {
         store: &mut Store,
     ) {
         // Short questions can have long answers: whoever does not take them is not asked for more.
-        while !transport.pressure().is_high() {
+        while input.is_empty() || !transport.pressure().is_high() {
             match self.lines.next(input) {
                 Line::Whole(line) => self.handle_line(line, transport, store),
                 Line::TooLong => transport.write(b"ERROR that line is too long\n"),
+                Line::Partial if self.state == State::Ending => {
+                    return self.say_goodbye(SERVER_ENDS, transport);
+                }
                 Line::Partial => return,
+            }
+            if self.state == State::Done {
+                return;
             }
         }
         transport.pause_until_drained(transport.id());
@@ -148,14 +175,21 @@ impl Protocol<Store> for Session {
             // It says nothing because nothing changes.
             return Idle::Stay;
         }
-        transport.write(b"BYE you have said nothing for a while\n");
-        transport.close();
+        if transport.queued_bytes() == 0 {
+            self.say_goodbye(b"BYE you have said nothing for a while\n", transport);
+        }
+        // Who does not take its answers would not take a goodbye either.
         Idle::End
     }
 
     fn on_shutdown(&mut self, transport: &mut Transport<'_, Store>, _: &mut Store) {
-        transport.write(b"BYE this server ends\n");
-        transport.close();
+        if transport.unread_bytes() == 0 {
+            return self.say_goodbye(SERVER_ENDS, transport);
+        }
+        self.state = State::Ending;
+        // Has what was left offered once more, were it only the beginning of a line.
+        transport.pause();
+        transport.resume();
     }
 
     fn on_close(&mut self, _: &mut Registry<Store>, closed: &Closed, store: &mut Store) {

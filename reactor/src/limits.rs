@@ -266,7 +266,7 @@ pub struct StreamLimits {
     /// finds the peers that are gone.
     pub idle_timeout: Option<Duration>,
 
-    /// How long the peer may send nothing while it is being read; then
+    /// How long the peer may send nothing while it is being read (after a pause it counts anew); then
     /// [`on_idle`](crate::Protocol::on_idle) is asked, which ends it with
     /// [`CloseReason::ReadTimeout`](crate::CloseReason::ReadTimeout) unless it knows better.
     ///

@@ -191,6 +191,10 @@ impl Default for ConnectOptions {
 pub struct DatagramOptions {
     /// The only peer: the socket is connected to it, receives from nobody else, and hears its ICMP
     /// errors in [`on_error`](crate::DatagramProtocol::on_error). Default `None`.
+    ///
+    /// It is an address, and no name, which is refused: a name may have several, and a UDP socket cannot find out
+    /// which of them is alive. [`ToSocketAddrs`](std::net::ToSocketAddrs) looks one up. That may take seconds, so it
+    /// is for the start of a program, or for [`Registry::offload`](crate::Registry::offload).
     pub peer: Option<Address>,
     /// Hear of ICMP errors without a [`peer`](Self::peer), too, in
     /// [`on_error`](crate::DatagramProtocol::on_error), which is not told whom they are about

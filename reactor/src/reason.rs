@@ -444,7 +444,8 @@ impl From<TlsFailure> for io::Error {
 pub struct Closed {
     /// Which connection it was; the id is stale from now on.
     pub id: ConnectionId,
-    /// The other end.
+    /// The other end. Of a connection to a name it is the name until one of its addresses was connected, and that
+    /// address from then on: so `opened` ones have a number here, and who counts by the name keeps it himself.
     pub peer: Address,
     /// Who ended it, and why.
     pub reason: CloseReason,

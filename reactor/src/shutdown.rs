@@ -41,9 +41,11 @@ pub(crate) enum Telling {
 pub struct ShutdownReport {
     /// Connections that said goodbye in time.
     pub finished: usize,
-    /// Connections that did not.
+    /// Connections that did not: most were reset when the grace was over. Those are here too whose end was no clean
+    /// one for a reason of their own, such as a peer that sent RST meanwhile; each says why.
     pub cut_off: Vec<CutOff>,
-    /// Bytes that were queued for them and never handed to the system.
+    /// Bytes that were queued for them and never handed to the system. What they had sent and no protocol has
+    /// handled ([`Transport::unread_bytes`](crate::Transport::unread_bytes)) is not counted.
     pub bytes_lost: u64,
     /// Pieces of offloaded work that were not done when the grace was over.
     pub work_lost: usize,

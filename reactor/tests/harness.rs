@@ -301,6 +301,28 @@ fn line_of_panic(act: impl FnOnce()) -> u32 {
     PANICKED_AT.get()
 }
 
+/// It was not read while its answer was made, however long that took: the time for its next word begins behind it.
+#[test]
+fn who_is_read_again_has_all_the_time_for_the_next_word() {
+    let limits = StreamLimits { read_timeout: Some(HALF_A_MINUTE), ..StreamLimits::default() };
+    let mut talker = Harness::open_with(Talker::new(), Vec::new(), limits);
+    let pause =
+        |_: &mut Talker, transport: &mut Transport<'_, Vec<String>>, _: &mut Vec<String>| {
+            transport.pause();
+        };
+    talker.with(pause);
+    talker.wait(2 * HALF_A_MINUTE - A_MILLISECOND);
+    let resume =
+        |_: &mut Talker, transport: &mut Transport<'_, Vec<String>>, _: &mut Vec<String>| {
+            transport.resume();
+        };
+    talker.with(resume);
+    talker.wait(HALF_A_MINUTE - A_MILLISECOND);
+    assert!(!talker.is_closed(), "{:?}", talker.reason());
+    talker.wait(2 * A_MILLISECOND);
+    assert!(matches!(talker.reason(), Some(CloseReason::ReadTimeout)), "{:?}", talker.reason());
+}
+
 /// Whoever has many verbs in a test wants to know which of them it was.
 #[test]
 fn what_a_verb_brings_about_fails_at_the_line_of_the_verb() {

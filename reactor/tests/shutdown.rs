@@ -525,6 +525,44 @@ fn who_waits_for_offloaded_work_has_its_answer_before_it_is_told() {
     stage.finish();
 }
 
+/// A server that handles one byte at a time and leaves the rest for later can tell at the end that there is some.
+#[test]
+fn who_has_read_more_than_it_has_handled_knows_and_may_handle_it_before_the_end() {
+    let mut stage = Stage::new();
+    let address = stage.listen(|| {
+        server()
+            .on_data(|transport, input, log| {
+                assert_eq!(transport.unread_bytes(), 0, "all of it is in the input");
+                transport.write(input.take_front(1));
+                if !log.has("server", "shutdown") {
+                    return transport.pause();
+                }
+                transport.write(input.take_all());
+                transport.close();
+            })
+            .on_shutdown(|transport, log| {
+                log.note("server", format!("{} unread", transport.unread_bytes()));
+                transport.resume();
+            })
+    });
+    let mut caller = client(address);
+    caller.write_all(b"work").unwrap();
+    stage.until(|log| log.has("server", "data 1"));
+    stage.registry().shutdown(PATIENCE);
+    let reading = stage.peer(move || {
+        let mut said = String::new();
+        caller.read_to_string(&mut said).map(|_| said)
+    });
+    let report = stage.until_shut_down();
+    assert_eq!(reading.join().unwrap(), "work");
+    assert_eq!(
+        stage.log.of("server"),
+        ["open", "data 1", "shutdown", "3 unread", "data 3", "close closed"]
+    );
+    assert_eq!((report.finished, report.bytes_lost), (1, 0), "{report}");
+    stage.finish();
+}
+
 #[test]
 fn work_that_is_out_is_waited_for_until_the_grace_is_over() {
     let (mut stage, open, caller) = at_work();

@@ -116,3 +116,42 @@ fn a_server_that_ends_says_goodbye() {
     assert_eq!(session.sent(), b"BYE this server ends\n");
     assert!(session.has_sent_fin());
 }
+
+/// Whatever was read is answered first, though the client is slow to take it.
+#[test]
+fn a_server_that_ends_answers_what_it_has_read_before_it_says_goodbye() {
+    let mut session = open();
+    let value = "x".repeat(10_000);
+    says(&mut session, &format!("SET long {value}"));
+    session.peer_stops_reading();
+    session.receive("GET long\n".repeat(1_000).as_bytes());
+    session.receive(b"GET lo");
+    session.registry().shutdown(Duration::from_secs(60));
+    session.settle();
+    session.peer_reads();
+    session.wait(Duration::from_secs(1));
+    let answers = String::from_utf8(session.sent()).expect("it is text");
+    assert_eq!(answers.lines().filter(|line| line.starts_with("VALUE ")).count(), 1_000);
+    assert_eq!(answers.lines().last(), Some("BYE this server ends"));
+    assert!(session.has_sent_fin() && !session.has_sent_reset());
+}
+
+/// The beginning of a line is no request, and nobody waits for the rest of it.
+#[test]
+fn half_a_line_does_not_hold_up_the_end() {
+    let mut session = open();
+    session.receive(b"GET te");
+    session.registry().shutdown(Duration::from_secs(60));
+    session.settle();
+    assert_eq!(session.sent(), b"BYE this server ends\n");
+    assert!(session.has_sent_fin());
+}
+
+#[test]
+fn nothing_is_done_that_comes_behind_a_quit() {
+    let mut session = open();
+    session.receive(b"SET tea black\nQUIT\nSET tea green\n");
+    assert_eq!(session.sent(), b"OK\nBYE\n");
+    assert!(session.has_sent_fin());
+    assert_eq!(session.registry().stats().discarded_bytes, 0);
+}

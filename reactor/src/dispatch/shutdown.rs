@@ -96,7 +96,7 @@ impl<App> Registry<App> {
     /// Tells a connection whose work is back, or is not waited for any longer.
     pub(crate) fn tell_of_end(&mut self, key: Key, app: &mut App) {
         if let Found::Here(Source::Stream(connection)) = self.slots.find(key)
-            && connection.stream.release_to_be_told()
+            && connection.stream.release_to_be_told(&self.ledger)
         {
             connection.stream.make_ready(key, &mut self.ledger);
         }

@@ -165,7 +165,7 @@ pub(crate) fn refuse_name(address: &Address) -> Result<(), OpenError> {
 pub(crate) fn refuse_mismatch(one: &Address, other: Option<&Address>) -> Result<(), OpenError> {
     let why = match (one, other) {
         (_, None) => return Ok(()),
-        (_, Some(Address::Host(_))) => A_NAME,
+        (_, Some(Address::Host(_))) => LOOK_IT_UP,
         (Address::Ip(one), Some(Address::Ip(other))) if one.is_ipv4() && other.is_ipv6() => {
             ONLY_IPV4
         }
@@ -182,6 +182,8 @@ pub(crate) fn refuse_mismatch(one: &Address, other: Option<&Address>) -> Result<
 /// Why an address is refused: what it would need instead.
 const A_NAME: &str =
     "a name may have several addresses; say one, such as 127.0.0.1:PORT, or 0.0.0.0:PORT for all";
+const LOOK_IT_UP: &str =
+    "a name may have several addresses; look it up first, and give one of them";
 pub(crate) const NOBODY: &str = "it has no name by which one could reach it";
 const ONLY_IPV4: &str = "the other end is IPv4, and both are of one family: open a socket for each";
 const ONLY_IP: &str =

@@ -109,6 +109,11 @@ pub trait Protocol<App>: Typed {
 
     /// The loop is shutting down: finish, and close before the deadline. The default closes at once.
     ///
+    /// What was read and is not handled yet is dropped by `close`, and no report counts it. A protocol that pauses with
+    /// messages left in its input asks for [`Transport::unread_bytes`], and closes later if there are any: when
+    /// `on_data` has handled the last whole one. `pause` and then `resume` has them offered once more, whether it was
+    /// paused or not.
+    ///
     /// A connection that has [offloaded](Transport::offload) work out is told when all of it is back and it has
     /// answered; it is not read meanwhile. Only when the grace is over it is told earlier, and cut off.
     fn on_shutdown(&mut self, transport: &mut Transport<'_, App>, app: &mut App) {

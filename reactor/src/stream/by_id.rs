@@ -312,7 +312,7 @@ impl Stream {
                 self.pause();
             }
             Order::Resume => {
-                if self.resume() {
+                if self.resume(ledger) {
                     ledger.trace_of(ConnectionId(key), || What::Resumed);
                     self.make_ready(key, ledger);
                 }

@@ -79,6 +79,11 @@ impl Guard {
         self.note_moved(bytes, now);
     }
 
+    /// The peer is read again: its silence counts from now on.
+    pub(crate) fn note_read_again(&mut self, now: Tick) {
+        self.last_read = now;
+    }
+
     /// Lets the silence count anew: the protocol has been asked about it.
     pub(crate) fn note_asked(&mut self, now: Tick) {
         self.last_read = now;

@@ -476,10 +476,15 @@ impl Stream {
         self.outbox.len()
     }
 
+    /// Bytes that the protocol has left unconsumed.
+    pub(crate) fn unread_bytes(&self) -> usize {
+        self.inbox.len()
+    }
+
     pub(crate) fn row(&self) -> SocketRow {
         SocketRow {
             protocol: self.io.socket.kind(),
-            receive_queue: self.inbox.len(),
+            receive_queue: self.unread_bytes(),
             send_queue: self.outbox.len(),
             local: self.io.socket.local(),
             peer: Some(self.peer()),

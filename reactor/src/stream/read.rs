@@ -118,14 +118,24 @@ impl Stream {
     }
 
     /// Goes on reading; whether the connection has to be visited for it.
-    pub(crate) fn resume(&mut self) -> bool {
+    pub(crate) fn resume(&mut self, ledger: &Ledger) -> bool {
         let (next, was_paused) = match self.pending.reading {
             Reading::Paused => (Reading::Again, true),
             Reading::UntoldPaused => (Reading::Untold, false),
             other => (other, false),
         };
         self.pending.reading = next;
+        if was_paused {
+            self.note_read_again(ledger);
+        }
         was_paused
+    }
+
+    /// A peer that was not read cannot be blamed for its silence until now.
+    pub(super) fn note_read_again(&mut self, ledger: &Ledger) {
+        if let Some(guard) = self.io.guard() {
+            guard.note_read_again(ledger.clock.tick());
+        }
     }
 
     /// Is not read until it is told of the shutdown of the loop.
@@ -138,13 +148,16 @@ impl Stream {
     }
 
     /// Is read again, unless the program has paused it; whether it has to be visited for it.
-    pub(crate) fn release_to_be_told(&mut self) -> bool {
+    pub(crate) fn release_to_be_told(&mut self, ledger: &Ledger) -> bool {
         let (next, was_held) = match self.pending.reading {
             Reading::Untold => (Reading::Again, true),
             Reading::UntoldPaused => (Reading::Paused, false),
             other => (other, false),
         };
         self.pending.reading = next;
+        if was_held {
+            self.note_read_again(ledger);
+        }
         was_held
     }
 }

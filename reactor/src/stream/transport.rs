@@ -123,6 +123,17 @@ impl<'a, App> Transport<'a, App> {
 
     // ── reading ─────────────────────────────────────────────────────────────────────────────
 
+    /// Bytes that were read and that the protocol has left unconsumed: what it did not come to while it was
+    /// [paused](Self::pause), or the beginning of a message. Who ends the connection now drops them: they are no part
+    /// of [`Closed::unsent`](crate::Closed::unsent), so [`on_shutdown`](Protocol::on_shutdown) looks here first.
+    ///
+    /// During `on_data` all of them are in its `Input`, and this is 0. What the system has not been asked for yet
+    /// is not known here.
+    #[must_use]
+    pub fn unread_bytes(&self) -> usize {
+        self.stream.unread_bytes()
+    }
+
     /// Stops reading: the peer's data waits in the system's buffers, and then at the peer. Until
     /// [`resume`](Self::resume) there is no `on_data`, and no `on_end`, which comes behind the data.
     pub fn pause(&mut self) {
@@ -130,9 +141,10 @@ impl<'a, App> Transport<'a, App> {
         self.stream.pause();
     }
 
-    /// Goes on reading; what was left unconsumed is offered again.
+    /// Goes on reading; what was left unconsumed is offered again. Where nothing was, no `on_data` comes before
+    /// something new arrives.
     pub fn resume(&mut self) {
-        if self.stream.resume() {
+        if self.stream.resume(&self.registry.ledger) {
             self.registry.ledger.trace(|| What::Resumed);
             self.stream.make_ready(self.id.0, &mut self.registry.ledger);
         }

@@ -407,6 +407,7 @@ impl Stream {
             Mark::Holding => {
                 ledger.trace(|| What::Released);
                 self.pending.offer_again();
+                self.note_read_again(ledger);
                 Some(Drained::Owed)
             }
         }

@@ -139,6 +139,22 @@ fn errors_of_binding_name_the_address() {
     stage.finish();
 }
 
+/// The advice is for a peer: what one may bind to would not help.
+#[test]
+fn a_peer_that_is_a_name_is_refused_with_what_to_do_about_it() {
+    let mut stage = Stage::new();
+    let peer = Some("localhost:7".parse().unwrap());
+    let options = DatagramOptions { peer, ..DatagramOptions::default() };
+    let socket = DatagramProbe::new("socket");
+    let refused = stage.registry().bind_datagram_with(any_port(), &options, socket).unwrap_err();
+    assert_eq!(
+        refused.to_string(),
+        "localhost:7 cannot be used here: a name may have several addresses; \
+         look it up first, and give one of them"
+    );
+    stage.finish();
+}
+
 /// What can never be sent to from a socket is said so, with what to do about it.
 #[test]
 fn an_address_that_a_socket_cannot_reach_is_explained() {
@@ -158,7 +174,7 @@ fn an_address_that_a_socket_cannot_reach_is_explained() {
         (
             "localhost:7".parse().unwrap(),
             "localhost:7 cannot be used here: a name may have several addresses; \
-              say one, such as 127.0.0.1:PORT, or 0.0.0.0:PORT for all",
+              look it up first, and give one of them",
         ),
         (
             Address::Unnamed,
