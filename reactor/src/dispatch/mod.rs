@@ -40,6 +40,7 @@ impl<App> Registry<App> {
 
     /// Handles an event of anything but a connection.
     #[cold]
+    #[inline(never)]
     fn handle_other_event(
         &mut self,
         token: Token,

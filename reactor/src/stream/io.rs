@@ -271,6 +271,7 @@ impl Io {
         Step::Continue(Some(Received::Bytes(length)))
     }
 
+    #[inline(always)]
     fn received(&mut self, result: io::Result<usize>, ledger: &mut Ledger) -> Step<Received> {
         ledger.stats.reads += 1;
         let length = match result {
@@ -296,6 +297,7 @@ impl Io {
         }
     }
 
+    #[cold]
     fn received_nothing(&mut self, result: io::Result<usize>, ledger: &Ledger) -> Step<Received> {
         let Err(error) = result else {
             ledger.trace(|| What::ReadEnd);
@@ -343,6 +345,7 @@ impl Io {
     }
 
     /// Deals with a write that did not take all; how many bytes it took.
+    #[cold]
     pub(super) fn transmitted(
         &mut self,
         result: io::Result<usize>,

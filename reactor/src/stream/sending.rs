@@ -165,6 +165,7 @@ impl<App> Registry<App> {
     }
 
     /// Gives a parcel to its receiver. It comes back if that connection does not take it.
+    #[inline(always)]
     fn hand_over<P: Parcel>(
         &mut self,
         id: ConnectionId,

@@ -69,6 +69,7 @@ impl<App> Registry<App> {
 }
 
 impl<'a, App> Visit<'a, App> {
+    #[inline]
     pub(crate) fn new(
         key: Key,
         connection: &'a mut Connection<App>,
@@ -266,6 +267,7 @@ impl<'a, App> Visit<'a, App> {
     }
 
     /// Handles the peer's FIN.
+    #[cold]
     fn end(&mut self) -> Step {
         if !self.connection.stream.peer_ended(&self.registry.ledger)? {
             return self.settle();
@@ -353,6 +355,7 @@ impl<App> Visit<'_, App> {
     }
 
     /// Sends what the callback wrote, or queues it in the outbox.
+    #[inline(always)]
     fn uncork(&mut self) -> Step {
         let Registry { cork, ledger, .. } = &mut *self.registry;
         cork.reset();
@@ -365,6 +368,7 @@ impl<App> Visit<'_, App> {
     }
 
     /// Deals with a callback that has done more than write, or that ran in another state than open.
+    #[cold]
     fn attend(&mut self) -> Step {
         let successor = match self.registry.outcome.take() {
             Some(Outcome::Ended(reason)) => return self.cut(reason),

@@ -137,6 +137,7 @@ impl Stream {
     }
 
     /// Queues what the kernel has not taken of the cork, which is empty then.
+    #[cold]
     fn queue_cork(&mut self, sent: usize, cork: &mut Cork, ledger: &mut Ledger) -> Step {
         let rest = &cork.bytes()[sent..];
         let step =
@@ -283,6 +284,7 @@ impl Stream {
 
     /// Sends what only waits for the end of the turn: much in one turn does not mean that the peer reads
     /// slowly.
+    #[cold]
     fn make_room(&mut self, ledger: &mut Ledger) -> Step {
         while self.can_flush() && matches!(self.outbox.front(), Some(Front::Bytes)) {
             if self.flush_bytes(ledger)? == 0 {
