@@ -71,6 +71,8 @@ pub mod budget;
 pub mod chat;
 #[cfg(any(feature = "chat", feature = "transfer"))]
 mod counts;
+#[cfg(any(feature = "http", feature = "nats"))]
+mod decimal;
 pub mod echo;
 #[cfg(feature = "http")]
 pub mod http;

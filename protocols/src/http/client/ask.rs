@@ -7,8 +7,9 @@ use bytes::Bytes;
 use http::Method;
 
 use super::{Scheme, Url};
+use crate::decimal::write_number;
 use crate::http::outgoing::Framing;
-use crate::http::wire::{Length, write_field, write_number};
+use crate::http::wire::{Length, write_field};
 
 /// A request.
 #[derive(Debug)]

@@ -11,8 +11,9 @@ use http::StatusCode;
 use super::Exchange;
 use super::sending::{Flow, Slices, Source};
 use super::session::{Manner, Writing};
+use crate::decimal::write_number;
 use crate::http::outgoing::Framing;
-use crate::http::wire::{Length, has_no_body, write_field, write_number, write_status};
+use crate::http::wire::{Length, has_no_body, write_field, write_status};
 
 /// An answer of which the status is said, and its fields are being said. It is written when its body is
 /// given; dropped before, it was none.

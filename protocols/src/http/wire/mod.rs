@@ -56,4 +56,3 @@ pub use write::{Length, write_field, write_status};
 
 pub(crate) use chunks::write_chunk_size;
 pub(crate) use response::has_no_body;
-pub(crate) use write::write_number;

@@ -45,21 +45,6 @@ fn breaks(byte: u8) -> bool {
     (byte == b'\r') | (byte == b'\n') | (byte == 0)
 }
 
-/// Writes a number in decimal.
-#[inline]
-pub(crate) fn write_number(out: &mut Vec<u8>, mut number: u64) {
-    let mut digits = [0; 20];
-    let mut at = digits.len();
-    loop {
-        at -= 1;
-        digits[at] = b'0' + (number % 10) as u8;
-        number /= 10;
-        if number == 0 {
-            return out.extend_from_slice(&digits[at..]);
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -70,14 +55,5 @@ mod tests {
         write_status(&mut out, StatusCode::NOT_FOUND);
         write_field(&mut out, "X", b"a\r\nSet-Cookie: b\0");
         assert_eq!(out, b"HTTP/1.1 404 Not Found\r\nX: a  Set-Cookie: b \r\n");
-    }
-
-    #[test]
-    fn numbers_are_decimal() {
-        for number in [0, 7, 10, 1_234_567, u64::MAX] {
-            let mut out = Vec::new();
-            write_number(&mut out, number);
-            assert_eq!(out, number.to_string().as_bytes());
-        }
     }
 }

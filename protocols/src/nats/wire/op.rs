@@ -1,6 +1,7 @@
 //! The twelve verbs, and how they are written.
 
 use super::Headers;
+use crate::decimal::write_number;
 
 /// One verb, with everything that belongs to it. Texts are bytes as they came: a server passes on what clients say.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,7 +84,7 @@ impl Op<'_> {
                 words(out, &[b"UNSUB", sid]);
                 if let Some(max) = max {
                     out.push(b' ');
-                    number(out, max);
+                    write_number(out, max);
                 }
             }
             Self::Msg(delivery) => return delivery.write(out),
@@ -130,10 +131,10 @@ fn content(out: &mut Vec<u8>, reply: Option<&[u8]>, headers: Option<Headers<'_>>
     let head = headers.map_or(&[][..], Headers::as_bytes);
     out.push(b' ');
     if headers.is_some() {
-        number(out, head.len() as u64);
+        write_number(out, head.len() as u64);
         out.push(b' ');
     }
-    number(out, (head.len() + payload.len()) as u64);
+    write_number(out, (head.len() + payload.len()) as u64);
     out.extend_from_slice(b"\r\n");
     out.extend_from_slice(head);
     out.extend_from_slice(payload);
@@ -147,21 +148,6 @@ fn words(out: &mut Vec<u8>, words: &[&[u8]]) {
         }
         out.extend_from_slice(word);
     }
-}
-
-/// Appends a number, without what `write!` costs: there are up to three in each message.
-pub(in crate::nats) fn number(out: &mut Vec<u8>, mut number: u64) {
-    let mut digits = [0; 20];
-    let mut at = digits.len();
-    loop {
-        at -= 1;
-        digits[at] = b'0' + (number % 10) as u8;
-        number /= 10;
-        if number == 0 {
-            break;
-        }
-    }
-    out.extend_from_slice(&digits[at..]);
 }
 
 /// A number as its digits; `None` for anything else, and for what is beyond it.
@@ -224,11 +210,6 @@ mod tests {
 
     #[test]
     fn numbers_are_digits() {
-        for value in [0, 1, 9, 10, 12_345, u64::MAX] {
-            let mut out = Vec::new();
-            number(&mut out, value);
-            assert_eq!(out, value.to_string().as_bytes());
-        }
         assert_eq!(digits(b"9999999999999999999"), Some(9_999_999_999_999_999_999));
         for text in [&b""[..], b"-1", b"1a", b" 1", b"00000000000000000001"] {
             assert_eq!(digits(text), None);
