@@ -1,10 +1,7 @@
 //! What carries a conversation.
 
-use std::time::Duration;
+use reactor::{ConnectionId, Registry};
 
-use reactor::{ConnectionId, Registry, TimerId, TimersFull};
-
-use super::Error;
 use super::place::Place;
 
 /// What a conversation does with what carries it.
@@ -28,17 +25,6 @@ pub(super) trait Channel<App> {
     fn id(&self) -> ConnectionId {
         self.place().connection()
     }
-
-    /// Has a call that waits answered with an error, when no callback is on the stack.
-    fn fail(&mut self, number: u64, error: Error);
-
-    /// The same after that time.
-    fn fail_after(
-        &mut self,
-        after: Duration,
-        number: u64,
-        error: Error,
-    ) -> Result<TimerId, TimersFull>;
 
     /// How a connection of this kind is ended from elsewhere.
     fn hanging_up(&self) -> HangUp<App>;

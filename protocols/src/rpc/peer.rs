@@ -2,16 +2,15 @@
 
 use std::fmt;
 use std::rc::Rc;
-use std::time::Duration;
 
-use reactor::{Closed, Input, Protocol, Registry, TimerId, TimersFull, Transport};
+use reactor::{Closed, Input, Protocol, Registry, Transport};
 
 use super::channel::{Channel, HangUp};
 use super::conversation::{Conversation, Ended};
 use super::event::Event;
 use super::place::Place;
 use super::wire::{Broken, Encoding, Frame, Framer, Framing};
-use super::{Error, Remote, Service, reach};
+use super::{Error, Remote, Service};
 
 /// The protocol of one connection that is a stream.
 pub struct Peer<App> {
@@ -147,21 +146,6 @@ impl<App: 'static> Channel<App> for Stream<'_, '_, App> {
 
     fn resume(&mut self) {
         self.transport.resume();
-    }
-
-    fn fail(&mut self, number: u64, error: Error) {
-        let place = self.place();
-        reach::fail(Channel::registry(self), place, number, error);
-    }
-
-    fn fail_after(
-        &mut self,
-        after: Duration,
-        number: u64,
-        error: Error,
-    ) -> Result<TimerId, TimersFull> {
-        let place = self.place();
-        reach::fail_after(Channel::registry(self), place, after, number, error)
     }
 
     fn hanging_up(&self) -> HangUp<App> {

@@ -34,26 +34,28 @@ impl Place {
     }
 }
 
-/// Has a call there, which has that number, answered with an error.
-pub(super) fn fail<App: 'static>(
-    registry: &mut Registry<App>,
-    place: Place,
-    number: u64,
-    error: Error,
-) {
+impl<App: 'static> dyn Channel<App> + '_ {
+    /// Has a call that waits answered with an error, when no callback is on the stack.
+    pub(super) fn fail(&mut self, number: u64, error: Error) {
+        let place = self.place();
+        fail(self.registry(), place, number, error);
+    }
+
+    /// The same after that time.
+    pub(super) fn fail_after(
+        &mut self,
+        after: Duration,
+        number: u64,
+        error: Error,
+    ) -> Result<TimerId, TimersFull> {
+        let place = self.place();
+        self.registry().after(after, move |registry, _| fail(registry, place, number, error))
+    }
+}
+
+fn fail<App: 'static>(registry: &mut Registry<App>, place: Place, number: u64, error: Error) {
     // If the connection has ended nobody waits.
     let _ = place.reach(registry, move |conversation, channel, app: &mut App| {
         conversation.handle_answer(number, Err(error), channel, app);
     });
-}
-
-/// The same after that time.
-pub(super) fn fail_after<App: 'static>(
-    registry: &mut Registry<App>,
-    place: Place,
-    after: Duration,
-    number: u64,
-    error: Error,
-) -> Result<TimerId, TimersFull> {
-    registry.after(after, move |registry, _| fail(registry, place, number, error))
 }

@@ -1,15 +1,12 @@
 //! WebSockets, and exchanges of HTTP, as what carries a conversation.
 
-use std::time::Duration;
-
 use http::StatusCode;
-use reactor::{ConnectionId, ReachError, Registry, TimerId, TimersFull};
+use reactor::{ConnectionId, ReachError, Registry};
 
-use super::Error;
+use super::Remote;
 use super::channel::{Channel, HangUp};
 use super::conversation::{Conversation, Ended};
 use super::place::Place;
-use super::{Remote, reach};
 use crate::http::server::{self, Exchange, ExchangeId, Kept};
 use crate::websocket::{CloseCode, Closed, Handler, Message, Session, Socket};
 
@@ -93,21 +90,6 @@ impl<App: 'static> Channel<App> for Socket<'_, '_, App> {
         Socket::resume(self);
     }
 
-    fn fail(&mut self, number: u64, error: Error) {
-        let place = self.place();
-        reach::fail(Channel::registry(self), place, number, error);
-    }
-
-    fn fail_after(
-        &mut self,
-        after: Duration,
-        number: u64,
-        error: Error,
-    ) -> Result<TimerId, TimersFull> {
-        let place = self.place();
-        reach::fail_after(Channel::registry(self), place, after, number, error)
-    }
-
     fn hanging_up(&self) -> HangUp<App> {
         |registry, id| {
             if Session::<Talker<App>>::close(registry, id, CloseCode::NORMAL, "").is_err() {
@@ -184,21 +166,6 @@ impl<App: 'static> Channel<App> for Exchange<'_, '_, App> {
     fn close(&mut self) {}
 
     fn resume(&mut self) {}
-
-    fn fail(&mut self, number: u64, error: Error) {
-        let place = self.place();
-        reach::fail(Channel::registry(self), place, number, error);
-    }
-
-    fn fail_after(
-        &mut self,
-        after: Duration,
-        number: u64,
-        error: Error,
-    ) -> Result<TimerId, TimersFull> {
-        let place = self.place();
-        reach::fail_after(Channel::registry(self), place, after, number, error)
-    }
 
     fn hanging_up(&self) -> HangUp<App> {
         |_, _| {}
