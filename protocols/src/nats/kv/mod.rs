@@ -100,10 +100,7 @@ impl<App: 'static> KeyValue<App> {
         done: impl FnOnce(&mut Registry<App>, &mut App, Told<()>) + 'static,
     ) -> Result<(), KvError> {
         let body = api::create_stream(&self.bucket, config);
-        let subject = format!("$JS.API.STREAM.CREATE.KV_{}", self.bucket);
-        self.ask(registry, &Message::new(&subject, &body), done, |answer| {
-            api::Reply::read(answer.payload).map(drop)
-        })
+        self.manage(registry, "CREATE", &body, done)
     }
 
     /// Asks whether the bucket is there.
@@ -116,10 +113,7 @@ impl<App: 'static> KeyValue<App> {
         registry: &mut Registry<App>,
         done: impl FnOnce(&mut Registry<App>, &mut App, Told<()>) + 'static,
     ) -> Result<(), KvError> {
-        let subject = format!("$JS.API.STREAM.INFO.KV_{}", self.bucket);
-        self.ask(registry, &Message::new(&subject, b""), done, |answer| {
-            api::Reply::read(answer.payload).map(drop)
-        })
+        self.manage(registry, "INFO", b"", done)
     }
 
     /// Deletes the bucket, and all that is in it.
@@ -132,10 +126,7 @@ impl<App: 'static> KeyValue<App> {
         registry: &mut Registry<App>,
         done: impl FnOnce(&mut Registry<App>, &mut App, Told<()>) + 'static,
     ) -> Result<(), KvError> {
-        let subject = format!("$JS.API.STREAM.DELETE.KV_{}", self.bucket);
-        self.ask(registry, &Message::new(&subject, b""), done, |answer| {
-            api::Reply::read(answer.payload).map(drop)
-        })
+        self.manage(registry, "DELETE", b"", done)
     }
 
     /// Reads a key: its last entry, or none if there is none; one that was deleted has an entry that says so.
@@ -369,6 +360,20 @@ impl<App: 'static> KeyValue<App> {
         self.ask(registry, &message, done, |answer| {
             let reply = api::Reply::read(answer.payload)?;
             reply.seq.ok_or_else(|| KvError::Answer("a write has no number".to_owned()))
+        })
+    }
+
+    /// Has something done with the stream that the bucket is.
+    fn manage(
+        &self,
+        registry: &mut Registry<App>,
+        verb: &str,
+        body: &[u8],
+        done: impl FnOnce(&mut Registry<App>, &mut App, Told<()>) + 'static,
+    ) -> Result<(), KvError> {
+        let subject = format!("$JS.API.STREAM.{verb}.KV_{}", self.bucket);
+        self.ask(registry, &Message::new(&subject, body), done, |answer| {
+            api::Reply::read(answer.payload).map(drop)
         })
     }
 
