@@ -338,7 +338,8 @@ fn work_comes_back_to_its_exchange() {
         })
     });
     let twice = "GET / HTTP/1.1\r\nHost: h\r\n\r\n".repeat(2);
-    assert_eq!(stage.ask(twice).matches("42").count(), 2);
+    // Behind the head only: its Date may hold any two digits.
+    assert_eq!(stage.ask(twice).matches("\r\n\r\n42").count(), 2);
 }
 
 #[test]
