@@ -35,6 +35,7 @@ pub use wire::builder::{Builder, WriteError};
 pub use wire::capability::Caps;
 pub use wire::casemap::{ChannelName, Folded, NameError, Nick};
 pub use wire::message::{Message, ParseError, Tags};
+pub use wire::node::{InvalidNodeName, NodeName};
 pub use wire::numeric::Numeric;
 pub use wire::timestamp::Timestamp;
 pub use wire::{capability, casemap, mask, message, numeric, timestamp};
