@@ -11,14 +11,18 @@
 //! | `rooms` | channels that several nodes have: whose settings count |
 //! | `nicks` | nicknames that two want |
 //! | `snapshot` | all that a node has to say; what has changed since the last; a node that is gone |
+//! | `picture` | what has to look the same on all nodes |
 //! | `together` | many lines that belong together, in one batch |
 //!
 //! A server that is in no network has none of this: [`Server::join_cluster`] makes it.
 
 mod apply;
 mod nicks;
+mod picture;
 mod rooms;
 mod snapshot;
+#[cfg(test)]
+mod tests;
 mod together;
 
 use std::collections::{BTreeMap, BTreeSet};
