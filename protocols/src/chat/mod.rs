@@ -23,6 +23,8 @@ pub mod client;
 mod server;
 mod wire;
 
+#[cfg(feature = "cluster")]
+pub use server::share_accounts;
 #[cfg(all(feature = "websocket", feature = "http"))]
 pub use server::upgrade;
 pub use server::{

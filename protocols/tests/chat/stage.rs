@@ -134,6 +134,16 @@ impl Stage {
         act(self.0.borrow_mut().reactor.registry())
     }
 
+    /// The loop, and the server in it.
+    #[cfg(feature = "cluster")]
+    pub(crate) fn both<R>(
+        &self,
+        act: impl FnOnce(&mut reactor::Registry<Server>, &mut Server) -> R,
+    ) -> R {
+        let inner = &mut *self.0.borrow_mut();
+        act(inner.reactor.registry(), &mut inner.server)
+    }
+
     pub(crate) fn server<R>(&self, look: impl FnOnce(&mut Server) -> R) -> R {
         look(&mut self.0.borrow_mut().server)
     }
@@ -256,6 +266,13 @@ impl Actor {
             lines.push(line);
         }
         lines
+    }
+
+    /// The next line, if it has come.
+    #[cfg(feature = "cluster")]
+    pub(crate) fn hears_if_any(&mut self) -> Option<String> {
+        self.receive();
+        self.lines.pop_front()
     }
 
     #[track_caller]

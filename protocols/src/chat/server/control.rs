@@ -7,6 +7,7 @@ use super::commands;
 use super::context::cut;
 use super::keys::UserKey;
 use super::modes::Flags;
+use super::network::Network;
 use super::{Event, Server};
 
 /// Who did it, in logs and to whom it is done.
@@ -48,15 +49,20 @@ impl Server {
     ) -> Result<usize, NotBanned> {
         let reason = cut(reason, self.settings.limits.kick_length);
         self.accounts.ban(mask, reason, registry.wall_clock())?;
+        Ok(self.remove_banned(registry))
+    }
+
+    /// Disconnects those who are banned; how many.
+    pub(super) fn remove_banned(&mut self, network: &mut dyn Network) -> usize {
         let users: Vec<_> = self.users.registered().map(|(user, _)| user).collect();
         let banned: Vec<_> =
             users.into_iter().filter_map(|user| Some((user, self.why_banned(user)?))).collect();
         for (user, reason) in &banned {
             let who = self.users[*user].source.clone();
             self.log(&Event::Banned { who: &who, reason });
-            self.disconnect(registry, *user, &format!("Banned ({reason})"));
+            self.disconnect(network, *user, &format!("Banned ({reason})"));
         }
-        Ok(banned.len())
+        banned.len()
     }
 
     /// Lifts a ban; [`Accounts::commit`](super::accounts::Accounts::commit) keeps that.
@@ -89,11 +95,19 @@ impl Server {
     ) -> Result<Vec<String>, Unknown> {
         let account = self.accounts.account(name).ok_or(Unknown::Account)?.name().to_owned();
         let founded = self.forget_account(&account)?;
-        let users: Vec<_> = self.users.of_account(&account).collect();
-        for user in users {
-            commands::log_out(self, registry, user);
+        // Where accounts are shared the store may refuse it; once it has taken it they are.
+        if !self.accounts.are_shared() {
+            self.log_out_all(registry, &account);
         }
         Ok(founded)
+    }
+
+    /// Logs out whoever is logged in to an account, which is gone.
+    pub(super) fn log_out_all(&mut self, network: &mut dyn Network, account: &str) {
+        let users: Vec<_> = self.users.of_account(account).collect();
+        for user in users {
+            commands::log_out(self, network, user);
+        }
     }
 
     /// Forgets an account; the channels that were its own, which go on as others do.
