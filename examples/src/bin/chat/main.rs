@@ -19,6 +19,7 @@ mod account;
 mod connect;
 #[cfg(unix)]
 mod control;
+mod copy;
 mod secret;
 mod serve;
 
