@@ -28,8 +28,9 @@ pub use server::share_accounts;
 #[cfg(all(feature = "websocket", feature = "http"))]
 pub use server::upgrade;
 pub use server::{
-    Admin, Counters, Event, Limits, Loader, Operator, Password, PermanentChannel, Server, Session,
-    Settings, accounts, config, listen,
+    Admin, Change, Claim, Counters, Effect, Event, Happened, Limits, Loader, MessageId, NickAnswer,
+    NickRequest, NotAMessageId, NotAUserId, Operator, Outgoing, Password, PermanentChannel, Person,
+    Server, Session, Settings, To, UserId, Words, accounts, config, listen,
 };
 #[cfg(feature = "websocket")]
 pub use server::{endpoint, listen_websocket};

@@ -14,6 +14,7 @@ mod modes;
 #[cfg(feature = "cluster")]
 #[path = "../outside/nats_server.rs"]
 mod nats_server;
+mod network;
 mod operators;
 mod other_protocols;
 #[cfg(feature = "cluster")]

@@ -36,7 +36,7 @@ fn begins(port: u16) -> Stage {
     let mut options = ClientOptions::new([address]);
     options.retry_on_failed_connect = true;
     options.reconnect = Some(Backoff::new(Duration::from_millis(20), Duration::from_millis(100)));
-    stage.both(|registry, server| {
+    stage.acts(|server, registry| {
         let client = Client::<Server>::connect(registry, options, |_, _, _| {});
         share_accounts(registry, server, &client, "chat-test-accounts").expect("a bucket's name");
     });
@@ -77,7 +77,7 @@ type Outcome = Rc<RefCell<Option<Result<(), NotSaved>>>>;
 fn changes(stage: &Stage, change: impl FnOnce(&mut Accounts)) -> Outcome {
     let outcome = Outcome::default();
     let told = Rc::clone(&outcome);
-    stage.both(|registry, server| {
+    stage.acts(|server, registry| {
         change(server.accounts());
         server.accounts().commit(registry, move |_, _: &mut Server, result| {
             *told.borrow_mut() = Some(result);
@@ -322,10 +322,10 @@ fn in_a_split_accounts_are_read_and_not_changed_and_then_what_was_missed_is_made
     bob.hears(":guest2 MODE #b +m");
 
     // Meanwhile, on the side of the store.
-    let gone = one.both(|registry, server| server.remove_account(registry, "ann").is_ok());
+    let gone = one.acts(|server, registry| server.remove_account(registry, "ann").is_ok());
     assert!(gone);
     outcome(&[&one], &changes(&one, |_| {})).expect("the store is there");
-    let banned = one.both(|registry, server| server.ban(registry, "eve!*@*", "enough"));
+    let banned = one.acts(|server, registry| server.ban(registry, "eve!*@*", "enough"));
     assert_eq!(banned, Ok(0));
     outcome(&[&one], &changes(&one, |_| {})).expect("the store is there");
     assert!(has_account(&other, "ann"), "nobody has told it");

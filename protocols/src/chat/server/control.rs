@@ -6,7 +6,6 @@ use super::accounts::{NotBanned, Unknown};
 use super::commands;
 use super::context::cut;
 use super::keys::UserKey;
-use super::modes::Flags;
 use super::network::Network;
 use super::{Event, Server};
 
@@ -27,7 +26,10 @@ impl Server {
         let reason = cut(reason, self.settings.limits.kick_length).to_owned();
         let who = self.users[victim].source.clone();
         self.log(&Event::Killed { who: &who, by: OPERATOR, reason: &reason });
-        self.disconnect(registry, victim, &format!("Killed ({OPERATOR} ({reason}))"));
+        let quit = format!("Killed ({OPERATOR} ({reason}))");
+        if !self.ask_to_end(victim, &quit) {
+            self.disconnect(registry, victim, &quit);
+        }
         true
     }
 
@@ -52,9 +54,10 @@ impl Server {
         Ok(self.remove_banned(registry))
     }
 
-    /// Disconnects those who are banned; how many.
+    /// Disconnects those of this server who are banned; how many.
     pub(super) fn remove_banned(&mut self, network: &mut dyn Network) -> usize {
-        let users: Vec<_> = self.users.registered().map(|(user, _)| user).collect();
+        let mine = self.users.registered().filter(|(_, user)| user.is_local());
+        let users: Vec<_> = mine.map(|(user, _)| user).collect();
         let banned: Vec<_> =
             users.into_iter().filter_map(|user| Some((user, self.why_banned(user)?))).collect();
         for (user, reason) in &banned {
@@ -102,9 +105,10 @@ impl Server {
         Ok(founded)
     }
 
-    /// Logs out whoever is logged in to an account, which is gone.
+    /// Logs out those of this server who are logged in to an account, which is gone.
     pub(super) fn log_out_all(&mut self, network: &mut dyn Network, account: &str) {
-        let users: Vec<_> = self.users.of_account(account).collect();
+        let users = self.users.of_account(account);
+        let users: Vec<_> = users.filter(|&user| self.users[user].is_local()).collect();
         for user in users {
             commands::log_out(self, network, user);
         }
@@ -113,9 +117,11 @@ impl Server {
     /// Forgets an account; the channels that were its own, which go on as others do.
     pub(super) fn forget_account(&mut self, name: &str) -> Result<Vec<String>, Unknown> {
         let founded = self.accounts.drop_account(name)?;
-        for name in &founded {
+        // Where accounts are shared that follows on each server, once the store has taken it.
+        let here = if self.accounts.are_shared() { &[][..] } else { &founded[..] };
+        for name in here {
             if let Some(channel) = self.channels.named(name) {
-                self.channels[channel].flags.set(Flags::REGISTERED, false);
+                self.set_registered(channel, false);
             }
         }
         Ok(founded)

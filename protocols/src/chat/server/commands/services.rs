@@ -5,7 +5,7 @@
 use crate::chat::server::Event;
 use crate::chat::server::accounts::{Account, NotAdded, NotSaved};
 use crate::chat::server::context::{Context, cut};
-use crate::chat::server::modes::{Flags, Status};
+use crate::chat::server::modes::Status;
 use crate::chat::server::post::Part;
 use crate::chat::wire::casemap::same_name;
 use crate::chat::wire::message::Message;
@@ -216,7 +216,10 @@ fn ghost(ctx: &mut Context<'_>, nick: &str) {
     match ctx.server.users.holder(nick) {
         Some(ghost) if is_own && ghost != ctx.me => {
             let by = ctx.user().nick().to_owned();
-            ctx.server.disconnect(ctx.network, ghost, &format!("GHOST command used by {by}"));
+            let quit = format!("GHOST command used by {by}");
+            if !ctx.server.ask_to_end(ghost, &quit) {
+                ctx.server.disconnect(ctx.network, ghost, &quit);
+            }
             say(ctx, NICKSERV, &format!("{nick} is gone."));
         }
         Some(_) if is_own => say(ctx, NICKSERV, "That is you."),
@@ -310,7 +313,7 @@ fn register_channel(ctx: &mut Context<'_>, name: &str) {
 /// The channel's registration is kept. Meanwhile the user may have been made to leave it.
 fn channel_registered(ctx: &mut Context<'_>, channel: &str) {
     if let Some(open) = ctx.server.channels.named(channel) {
-        ctx.server.channels[open].flags.set(Flags::REGISTERED, true);
+        ctx.server.set_registered(open, true);
         if ctx.server.channels[open].has(ctx.me) {
             channel_modes::grant(ctx, open, Status::FOUNDER);
         }
@@ -330,7 +333,7 @@ fn drop_channel(ctx: &mut Context<'_>, name: &str) {
     ctx.save_and(move |ctx, kept| match kept {
         Ok(()) => {
             if let Some(channel) = ctx.server.channels.named(&name) {
-                ctx.server.channels[channel].flags.set(Flags::REGISTERED, false);
+                ctx.server.set_registered(channel, false);
             }
             say(ctx, CHANSERV, &format!("{name} is nobody's now."));
         }
