@@ -544,6 +544,14 @@ fn accounts_are_made_listed_changed_and_removed() {
     assert_eq!(account(&["remove", "bob"], "").text(), "removed bob");
     assert_eq!(account(&["remove", "bob"], "").errors, "chat: there is no account bob");
     assert_eq!(account(&["list"], "").text(), "Ann");
+    let exported = account(&["export"], "").text();
+    assert!(exported.starts_with("account Ann "), "{exported}");
+    let elsewhere = directory.path().join("elsewhere");
+    let elsewhere = elsewhere.to_str().expect("UTF-8");
+    let import = |text: &str| chat(&["account", "import", "--data", elsewhere], text);
+    assert_eq!(import(&exported).text(), "imported 1; 0 were there already");
+    assert_eq!(import(&exported).text(), "imported 0; 1 were there already");
+    assert!(import("hello\n").errors.contains("this is no entry of an account"));
     let hash = account(&["hash"], "secret\n").text();
     assert!(hash.starts_with("$argon2id$"), "{hash}");
 }
@@ -586,6 +594,11 @@ fn accounts_are_changed_and_users_removed_while_the_server_runs() {
     let taken = account(&["add", "ANN"], "secret\n");
     assert_eq!((taken.code, taken.errors.as_str()), (Some(1), "chat: the name belongs to Ann"));
     assert_eq!(account(&["list"], "").text(), "Ann\nbob");
+    let exported = account(&["export"], "").text();
+    assert_eq!(exported.lines().count(), 2, "{exported}");
+    let another = exported.replace("account bob", "account carla");
+    assert_eq!(account(&["import"], &another).text(), "imported 1; 1 were there already");
+    assert_eq!(account(&["remove", "carla"], "").text(), "removed carla");
     assert_eq!(account(&["password", "ann"], "other\n").text(), "changed the password of ann");
     let log_in = |password: &str| {
         let words = ["connect", &address, "--nick", "ann", "--account", "ann", "--rate", "1000"];
