@@ -30,6 +30,7 @@ mod together;
 use std::any::Any;
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
+use std::time::Instant;
 
 use slotmap::SecondaryMap;
 
@@ -57,6 +58,7 @@ pub(super) struct Nodes {
     /// Who is told that there is something of that, and whether it was told.
     on_news: Option<Rc<dyn Any>>,
     is_told: bool,
+    report: Option<Report>,
     /// All that were ever heard of, this one first: there are few.
     nodes: Vec<Node>,
     /// All users that are registered.
@@ -73,6 +75,9 @@ pub(super) struct Nodes {
     /// Effects that said nothing here.
     skipped: u64,
 }
+
+/// Who knows how it stands with the network.
+type Report = Box<dyn Fn(Instant) -> String>;
 
 /// A server of the network.
 struct Node {
@@ -102,6 +107,7 @@ impl Nodes {
             requests: Vec::new(),
             on_news: None,
             is_told: false,
+            report: None,
             nodes: vec![here],
             people: SecondaryMap::new(),
             ids: BTreeMap::new(),
@@ -203,6 +209,16 @@ impl Server {
         let nodes = self.nodes.iter().flat_map(|nodes| &nodes.nodes[1..]);
         let there = nodes.filter(|node| node.is_there);
         there.map(|node| (Rc::clone(&node.server), Rc::clone(&node.about))).collect()
+    }
+
+    /// All servers that are there, this one first: their names, and how many users each has.
+    pub(super) fn servers(&self) -> Vec<(Rc<str>, usize)> {
+        let Some(nodes) = &self.nodes else {
+            return vec![(self.name(), self.users.registered().count())];
+        };
+        let users = |place| nodes.people.values().filter(|person| person.node == place).count();
+        let there = nodes.nodes.iter().enumerate().filter(|(_, node)| node.is_there);
+        there.map(|(place, node)| (Rc::clone(&node.server), users(place))).collect()
     }
 
     /// Tells the other nodes something of a user of this one.

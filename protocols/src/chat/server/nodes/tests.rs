@@ -117,7 +117,7 @@ impl World {
             }
             Event::Finds { from, to } if from != to => self.finds(from, to),
             Event::Passes { node, millis } => {
-                self.loops[node].wall += Duration::from_millis(millis)
+                self.loops[node].wall += Duration::from_millis(millis);
             }
             _ => {}
         }
