@@ -61,6 +61,10 @@ pub(super) struct Nodes {
     unsettled: Vec<ChannelKey>,
     /// Users who are not called what they want, since somebody else is.
     nameless: BTreeSet<UserKey>,
+    /// Users of this node who wait to hear whether they may have a nickname.
+    claiming: BTreeMap<UserKey, Nick>,
+    /// What stands for this node in the names of messages and users.
+    life: u64,
     /// Lines that are gathered for a batch.
     together: Option<Together>,
     /// Effects that said nothing here.
@@ -89,6 +93,7 @@ struct Person {
 
 impl Nodes {
     fn new(node: NodeName, server: &str, about: &str) -> Self {
+        let life = u64::from(crc32fast::hash(node.as_str().as_bytes())) << 32;
         let here = Node { name: node, server: server.into(), about: about.into(), is_there: true };
         Self {
             out: Vec::new(),
@@ -100,6 +105,8 @@ impl Nodes {
             eras: Eras::default(),
             unsettled: Vec::new(),
             nameless: BTreeSet::new(),
+            claiming: BTreeMap::new(),
+            life,
             together: None,
             skipped: 0,
         }
@@ -156,9 +163,7 @@ impl Server {
     /// What stands for this node in the names of messages and users.
     pub(super) fn life(&self) -> u64 {
         let life = self.started.map_or(0, |started| u64::from(started.life));
-        let Some(nodes) = &self.nodes else { return life };
-        let node = crc32fast::hash(nodes.nodes[HERE].name.as_str().as_bytes());
-        life | u64::from(node) << 32
+        life | self.nodes.as_ref().map_or(0, |nodes| nodes.life)
     }
 
     /// What a user is called in the network.
@@ -252,7 +257,8 @@ impl Server {
         }
         if self.users[key].is_local() {
             self.publish(key, |_, user| Effect::Quit { user, reason: reason.to_owned() });
-            if let Some(nick) = self.users[key].nick.clone() {
+            let claimed = self.nodes.as_mut().and_then(|nodes| nodes.claiming.remove(&key));
+            for nick in self.users[key].nick.clone().into_iter().chain(claimed) {
                 self.release_nick(key, &nick);
             }
         }
