@@ -12,7 +12,7 @@
 
 use reactor::{ConnectionId, Registry};
 
-use super::{HERE, Person};
+use super::state::{HERE, Person};
 use crate::chat::server::commands;
 use crate::chat::server::context::Context;
 use crate::chat::server::effect::{Claim, Effect, NickAnswer, NickRequest, UserId};

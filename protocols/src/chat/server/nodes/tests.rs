@@ -1,7 +1,9 @@
 //! Three nodes on which anything may be done in any order, and heard of in any order that each node's own words keep:
 //! when nothing is under way any more, all see the same.
 
-use std::collections::VecDeque;
+use std::any::Any;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::rc::Rc;
 use std::time::{Duration, Instant, SystemTime};
 
 use bytes::Bytes;
@@ -38,6 +40,7 @@ impl Network for Loop {
     fn send_all(&mut self, to: &[ConnectionId], line: &Bytes) {
         self.sent.extend(to.iter().map(|&to| (to, line.clone())));
     }
+    fn tell_news(&mut self, _: Rc<dyn Any>) {}
     fn close(&mut self, _: ConnectionId) {}
     fn offload(&mut self, _: ConnectionId, _: Option<u32>, _: Work) {}
     fn save(&mut self, _: &mut Accounts, _: Option<ConnectionId>) {}
