@@ -17,9 +17,12 @@
 //! |---|---|
 //! | `wire` | a line, its names and its words: pure. In it [`message`], [`casemap`], [`mask`], [`numeric`], [`capability`], [`timestamp`] |
 //! | `server` | the session of one connection, the commands, one function each, and what all sessions share; with it [`accounts`] and [`config`] |
+//! | [`cluster`] | several servers as one network, over NATS |
 //! | [`client`] | the other side: bots, and people's programs |
 
 pub mod client;
+#[cfg(feature = "cluster")]
+pub mod cluster;
 mod server;
 mod wire;
 

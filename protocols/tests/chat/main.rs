@@ -5,6 +5,8 @@
 mod accounts;
 mod capabilities;
 mod channels;
+#[cfg(feature = "cluster")]
+mod cluster;
 mod conformance;
 mod history;
 mod limits;

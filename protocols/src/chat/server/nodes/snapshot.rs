@@ -184,7 +184,10 @@ impl Server {
             };
             let era = room.claims.values().map(|claim| claim.created).min();
             if era.is_some_and(|era| era != channel.created) {
-                return Err(format!("{} is of another era: {era:?} {:?}", channel.name, channel.created));
+                return Err(format!(
+                    "{} is of another era: {era:?} {:?}",
+                    channel.name, channel.created
+                ));
             }
             for (member, status) in members {
                 let is_what = if self.counts(key, member) {
