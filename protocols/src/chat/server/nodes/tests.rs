@@ -1,6 +1,7 @@
 //! Three nodes on which anything may be done in any order, and heard of in any order that each node's own words keep:
 //! when nothing is under way any more, all see the same.
 
+use std::any::Any;
 use std::collections::VecDeque;
 use std::rc::Rc;
 use std::time::{Duration, Instant, SystemTime};
@@ -14,7 +15,7 @@ use crate::chat::server::accounts::{AccountLimits, Accounts};
 use crate::chat::server::commands;
 use crate::chat::server::context::Then;
 use crate::chat::server::effect::{Claim, NickRequest};
-use crate::chat::server::network::Network;
+use crate::chat::server::network::{Network, Saver};
 use crate::chat::server::work::Work;
 use crate::chat::server::{Session, Settings};
 use crate::chat::wire::framing::Framing;
@@ -35,7 +36,8 @@ impl Network for Deaf {
     fn send_all(&mut self, _: &[ConnectionId], _: &Bytes) {}
     fn close(&mut self, _: ConnectionId) {}
     fn offload(&mut self, _: ConnectionId, _: Option<u32>, _: Work) {}
-    fn save(&mut self, _: &mut Accounts, _: Option<ConnectionId>) {}
+    fn save(&mut self, _: &mut Accounts, _: Option<Saver>) {}
+    fn tell_news(&mut self, _: Rc<dyn Any>) {}
     fn guard_nick(&mut self, _: ConnectionId, _: Duration) {}
     fn now(&self) -> Instant {
         self.now
