@@ -10,8 +10,9 @@ use crate::nats::Client;
 use crate::nats::kv::KvError;
 
 /// Has a server share its accounts, registered channels and bans with others, in this bucket of JetStream: they are one
-/// truth, which each of them reads from memory and any of them may change. Its accounts have to be
-/// [those of a network](super::accounts::Accounts::of_network).
+/// truth, which each of them reads from memory and any of them may change. Those that are not
+/// [of a network](super::accounts::Accounts::of_network) stay its own. [`cluster::join`](crate::chat::cluster::join) does
+/// it too.
 ///
 /// The bucket is made if it is not there, in files and on one server of NATS; one that was made by hand will do, on three
 /// of them for instance (`nats kv add BUCKET --replicas 3`).
@@ -36,8 +37,9 @@ pub fn share_accounts<App: AsMut<Server> + 'static>(
 ) -> Result<(), KvError> {
     let hooks = Hooks { book, on_touched, on_known, on_lost };
     let keeper = Keeper::new(client, bucket, hooks)?;
-    app.as_mut().accounts.keep_with(&keeper);
-    keeper.open(registry);
+    if app.as_mut().accounts.keep_with(&keeper) {
+        keeper.open(registry);
+    }
     Ok(())
 }
 

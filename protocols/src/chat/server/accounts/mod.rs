@@ -512,13 +512,13 @@ impl Accounts {
         self.tables.apply(change);
     }
 
-    /// Has a keeper write what is changed, and tell what others have.
+    /// Has a keeper write what is changed, and tell what others have; whether they are of a network.
     #[cfg(feature = "cluster")]
-    pub(super) fn keep_with<App: 'static>(&mut self, keeper: &shared::Keeper<App>) {
-        if let Keeping::Shared(shared) = &mut self.keeping {
-            shared.reach = Some(Box::new(keeper.reach()));
-            shared.keeper = Some(std::rc::Rc::new(keeper.clone()));
-        }
+    pub(super) fn keep_with<App: 'static>(&mut self, keeper: &shared::Keeper<App>) -> bool {
+        let Some(shared::Book { shared, .. }) = self.book() else { return false };
+        shared.reach = Some(Box::new(keeper.reach()));
+        shared.keeper = Some(std::rc::Rc::new(keeper.clone()));
+        true
     }
 
     /// What is shared with other servers, if this is.
