@@ -110,6 +110,16 @@ impl Server {
         there.map(|node| (Rc::clone(&node.server), Rc::clone(&node.about))).collect()
     }
 
+    /// All servers that are there, this one first: their names, and how many users each has.
+    pub(super) fn servers(&self) -> Vec<(Rc<str>, usize)> {
+        let Some(nodes) = &self.nodes else {
+            return vec![(self.name(), self.users.registered().count())];
+        };
+        let users = |place| nodes.people.values().filter(|person| person.node == place).count();
+        let there = nodes.nodes.iter().enumerate().filter(|(_, node)| node.is_there);
+        there.map(|(place, node)| (Rc::clone(&node.server), users(place))).collect()
+    }
+
     /// Tells the other nodes something of a user of this one.
     pub(super) fn publish(&mut self, user: UserKey, effect: impl FnOnce(&Self, UserId) -> Effect) {
         let Some(nodes) = &self.nodes else { return };
