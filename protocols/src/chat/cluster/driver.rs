@@ -359,7 +359,7 @@ impl<App: AsMut<Server> + 'static> Driver<App> {
         self.cluster.handle_time(now);
         match self.is_found {
             Found::Again(at) if at <= now && self.cluster.is_up() => {
-                self.find_bucket(registry, app)
+                self.find_bucket(registry, app);
             }
             Found::Yes => {
                 self.claims.catch_up();
@@ -513,7 +513,7 @@ impl<App: AsMut<Server> + 'static> Driver<App> {
                 Err(_) => Answer::Failed,
             };
             me.with(registry, app, |driver, registry, _| {
-                driver.answer(registry, &name, number, answer)
+                driver.answer(registry, &name, number, answer);
             });
         });
         if asked.is_err() {
