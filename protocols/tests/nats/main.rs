@@ -4,6 +4,8 @@
 
 mod broker;
 mod kv;
+#[path = "../outside/nats_server.rs"]
+mod nats_server;
 #[path = "../outside/mod.rs"]
 mod outside;
 mod real;

@@ -48,6 +48,8 @@ mod who;
 
 use super::Server;
 use super::context::{Context, Then};
+#[cfg(feature = "cluster")]
+use super::keys::ChannelKey;
 use super::keys::UserKey;
 use super::label::Label;
 use super::network::Network;
@@ -72,6 +74,14 @@ pub(super) use users::{set_away, set_real_name};
 pub(super) fn log_out(server: &mut Server, network: &mut dyn Network, user: UserKey) {
     accounts::log_out(&mut Context::new(server, network, user, None));
     server.tell_news(network);
+}
+
+/// Remembers anew what a registered channel is.
+#[cfg(feature = "cluster")]
+pub(super) fn keep_channel(server: &mut Server, network: &mut dyn Network, channel: ChannelKey) {
+    if kept_modes::remember(server, channel) {
+        network.save(&mut server.accounts, None);
+    }
 }
 
 /// A command: who may give it, with how many parameters at least, and what it is good for.

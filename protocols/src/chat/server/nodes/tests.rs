@@ -15,7 +15,7 @@ use crate::chat::server::accounts::{AccountLimits, Accounts};
 use crate::chat::server::commands;
 use crate::chat::server::context::Then;
 use crate::chat::server::effect::{Claim, NickRequest};
-use crate::chat::server::network::Network;
+use crate::chat::server::network::{Network, Saver};
 use crate::chat::server::work::Work;
 use crate::chat::server::{Session, Settings};
 use crate::chat::wire::framing::Framing;
@@ -43,7 +43,7 @@ impl Network for Loop {
     fn tell_news(&mut self, _: Rc<dyn Any>) {}
     fn close(&mut self, _: ConnectionId) {}
     fn offload(&mut self, _: ConnectionId, _: Option<u32>, _: Work) {}
-    fn save(&mut self, _: &mut Accounts, _: Option<ConnectionId>) {}
+    fn save(&mut self, _: &mut Accounts, _: Option<Saver>) {}
     fn guard_nick(&mut self, _: ConnectionId, _: Duration) {}
     fn now(&self) -> Instant {
         self.now
