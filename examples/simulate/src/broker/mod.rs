@@ -1,42 +1,182 @@
-//! A small server for the simulator: at most once, in order a publisher, with groups, limits, and the word that nobody
-//! is there. It keeps nothing that lasts.
+//! A NATS server for the simulator: at most once, in order a publisher, with groups, limits, the word that nobody is
+//! there, and of JetStream what a bucket of keys and values is made of.
+//!
+//! ```text
+//!   seats  ── PUB ──▶ Broker ──▶ who has subscribed        what is on the Disk outlives a crash,
+//!                       │                                  all else does not
+//!                       └──▶ Disk: streams ──▶ consumers ──▶ whoever watches
+//! ```
+
+mod jetstream;
+mod seat;
 
 use std::collections::BTreeMap;
+use std::error::Error;
+use std::time::Duration;
 
-use protocols::nats::wire::{Bounds, Decoder, Delivery, Headers, Op, Publication, subject};
-use reactor::{Closed, ConnectionId, Input, Protocol, Registry, Transport};
+use protocols::nats::wire::{Delivery, Headers, Publication, subject};
+use reactor::{ConnectionId, ListenOptions, Registry, StreamLimits};
 
-/// Those who are connected, and what they have subscribed to.
-#[derive(Default)]
-pub(crate) struct Broker {
-    seats: BTreeMap<ConnectionId, Vec<Subscribed>>,
-    /// How often a message is delivered to a subscription: once, if nobody plants a fault.
-    times: Option<fn(u64) -> usize>,
+use crate::cast::everywhere;
+
+pub(super) use jetstream::Disk;
+use jetstream::{Consumer, WRONG_LAST_SEQUENCE, acknowledgement, refusal};
+use seat::{Guest, Seat};
+
+/// The port of NATS.
+pub(super) const PORT: u16 = 4222;
+
+/// How often those who watch are told that there is nothing new: as often as they ask for, or more.
+const BEAT: Duration = Duration::from_secs(2);
+
+/// A server: who is connected, and what is kept.
+pub(super) struct Broker {
+    seats: BTreeMap<ConnectionId, Guest>,
+    disk: Disk,
+    consumers: BTreeMap<u64, Consumer>,
+    /// Consumers that there have been.
+    made: u64,
+    flaw: Flaw,
 }
 
-struct Subscribed {
-    subject: String,
-    queue: Option<String>,
-    sid: Vec<u8>,
-    left: Option<u64>,
+/// What is wrong with a server, so that one sees whether it is found.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Flaw {
+    /// Nothing.
+    #[default]
+    None,
+    /// It delivers a message twice, once in a while.
+    Twice,
+    /// It writes without a look at the revision that is expected, once in a while.
+    Careless,
 }
 
 impl Broker {
-    pub(crate) fn with_fault(times: Option<fn(u64) -> usize>) -> Self {
-        Self { times, ..Self::default() }
+    /// A server that boots, and finds what is on its disk.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot listen.
+    pub(super) fn boot(
+        registry: &mut Registry<Self>,
+        disk: Disk,
+        flaw: Flaw,
+    ) -> Result<Self, Box<dyn Error>> {
+        disk.handle_boot();
+        let limits = StreamLimits { outbox: 1 << 20, ..StreamLimits::default() };
+        // It is slow, and not deaf: what a client sends is read while it does not take what others say.
+        let limits = StreamLimits { outbox_holds_reading: false, ..limits };
+        let options = ListenOptions { limits, ..ListenOptions::default() };
+        for address in everywhere(PORT) {
+            registry.listen_with(address, &options, |_, _| Some(Box::new(Seat::new())))?;
+        }
+        registry.every(BEAT, |registry, broker: &mut Self| broker.beat(registry))?;
+        Ok(Self { seats: BTreeMap::new(), disk, consumers: BTreeMap::new(), made: 0, flaw })
     }
 
     /// Connections.
-    pub(crate) fn seats(&self) -> usize {
+    pub(super) fn seats(&self) -> usize {
         self.seats.len()
     }
 
+    /// Somebody has published something.
+    fn handle(
+        &mut self,
+        registry: &mut Registry<Self>,
+        from: ConnectionId,
+        publication: &Publication<'_>,
+    ) {
+        let subject = text(publication.subject);
+        if let Some(request) = subject.strip_prefix("$JS.API.") {
+            return self.handle_api(registry, request, publication);
+        }
+        let told = self.deliver(registry, Some(from), &subject, publication);
+        let reply = publication.reply.map(text);
+        match (self.keep(registry, &subject, publication), reply) {
+            (Some(answer), Some(reply)) => {
+                self.tell(registry, &reply, None, answer.as_bytes());
+            }
+            (None, Some(reply)) if told == 0 => {
+                let nobody = Headers::new(b"NATS/1.0 503\r\n\r\n");
+                self.tell(registry, &reply, Some(nobody), b"");
+            }
+            _ => {}
+        }
+    }
+
+    /// Keeps it if a stream does, and tells those who watch; what is answered then.
+    fn keep(
+        &mut self,
+        registry: &mut Registry<Self>,
+        subject: &str,
+        publication: &Publication<'_>,
+    ) -> Option<String> {
+        let is_careless = self.flaw == Flaw::Careless && registry.random().is_multiple_of(8);
+        let kept = {
+            let mut streams = self.disk.0.borrow_mut();
+            let (name, stream) = streams.iter_mut().find(|(_, stream)| stream.has(subject))?;
+            let written = stream.write(registry.now(), subject, publication, is_careless);
+            written.map(|number| (name.clone(), number))
+        };
+        let Ok((name, number)) = kept else {
+            return Some(refusal(WRONG_LAST_SEQUENCE, "wrong last sequence"));
+        };
+        let watching = self.consumers.iter().filter(|(_, it)| it.wants(&name, subject));
+        let watching: Vec<u64> = watching.map(|(&id, _)| id).collect();
+        watching.into_iter().for_each(|id| self.bring(registry, id, &[number]));
+        Some(acknowledgement(&name, number))
+    }
+
+    /// A message of the server's own.
+    fn tell(
+        &mut self,
+        registry: &mut Registry<Self>,
+        subject: &str,
+        headers: Option<Headers<'_>>,
+        payload: &[u8],
+    ) -> usize {
+        let publication =
+            Publication { subject: subject.as_bytes(), reply: None, headers, payload };
+        self.deliver(registry, None, subject, &publication)
+    }
+
+    /// Passes it on to whoever has subscribed to this address; how many that are.
+    fn deliver(
+        &mut self,
+        registry: &mut Registry<Self>,
+        from: Option<ConnectionId>,
+        address: &str,
+        publication: &Publication<'_>,
+    ) -> usize {
+        let Publication { subject, reply, headers, payload } = *publication;
+        let receivers = self.receivers(from, address, registry.random());
+        for (id, sid) in &receivers {
+            let mut out = Vec::new();
+            let delivery = Delivery { subject, sid, reply, headers, payload };
+            delivery.write(&mut out);
+            if self.flaw == Flaw::Twice && registry.random().is_multiple_of(32) {
+                delivery.write(&mut out);
+            }
+            // Who does not take it has ended, or does so now.
+            let _ = registry.send(*id, out.into());
+        }
+        receivers.len()
+    }
+
     /// Who gets a message: all outside of groups, and one of each group.
-    fn receivers(&mut self, subject: &str, chance: u64) -> Vec<(ConnectionId, Vec<u8>)> {
+    fn receivers(
+        &mut self,
+        from: Option<ConnectionId>,
+        subject: &str,
+        chance: u64,
+    ) -> Vec<(ConnectionId, Vec<u8>)> {
         let mut found = Vec::new();
         let mut groups: BTreeMap<&str, Vec<(ConnectionId, usize)>> = BTreeMap::new();
-        for (id, subscriptions) in &self.seats {
-            for (at, subscribed) in subscriptions.iter().enumerate() {
+        for (id, guest) in &self.seats {
+            if from == Some(*id) && !guest.hears_itself {
+                continue;
+            }
+            for (at, subscribed) in guest.subscriptions.iter().enumerate() {
                 match &subscribed.queue {
                     _ if !subject::matches(&subscribed.subject, subject) => {}
                     Some(queue) => groups.entry(queue).or_default().push((*id, at)),
@@ -45,91 +185,15 @@ impl Broker {
             }
         }
         found.extend(groups.values().map(|members| members[chance as usize % members.len()]));
-        let receivers =
-            found.iter().map(|(id, at)| (*id, self.seats[id][*at].sid.clone())).collect();
-        for (id, at) in found {
-            if let Some(left) = &mut self.seats.get_mut(&id).expect("it is there")[at].left {
-                *left -= 1;
-            }
-        }
-        self.seats.values_mut().for_each(|all| all.retain(|subscribed| subscribed.left != Some(0)));
+        let receivers = found.iter().filter_map(|&(id, at)| {
+            Some((id, self.seats.get_mut(&id)?.subscriptions.get_mut(at)?.count()))
+        });
+        let receivers = receivers.collect();
+        self.seats.values_mut().for_each(Guest::drop_what_is_over);
         receivers
     }
-
-    fn publish(&mut self, publication: &Publication<'_>, registry: &mut Registry<Self>) -> usize {
-        let Publication { subject, reply, headers, payload } = *publication;
-        let name = std::str::from_utf8(subject).expect("clients of tests have readable subjects");
-        let chance = registry.random();
-        let receivers = self.receivers(name, chance);
-        for (id, sid) in &receivers {
-            let mut out = Vec::new();
-            let delivery = Delivery { subject, sid, reply, headers, payload };
-            let times = self.times.map_or(1, |times| times(registry.random()));
-            (0..times).for_each(|_| delivery.write(&mut out));
-            // Who does not take it has ended.
-            let _ = registry.send(*id, out.into());
-        }
-        receivers.len()
-    }
 }
 
-/// One who is connected.
-pub(crate) struct Seat {
-    decoder: Decoder,
-}
-
-impl Seat {
-    pub(crate) fn new() -> Self {
-        let bounds = Bounds { line: 4_096, info: 4_096, payload: 1 << 20 };
-        Self { decoder: Decoder::new(bounds) }
-    }
-}
-
-impl Protocol<Broker> for Seat {
-    fn on_open(&mut self, transport: &mut Transport<'_, Broker>, broker: &mut Broker) {
-        broker.seats.insert(transport.id(), Vec::new());
-        transport.write(b"INFO {\"server_id\":\"SIM\",\"version\":\"0\",\"proto\":1,\"headers\":true,\"max_payload\":1048576} \r\n");
-    }
-
-    fn on_data(
-        &mut self,
-        transport: &mut Transport<'_, Broker>,
-        input: &mut Input<'_>,
-        broker: &mut Broker,
-    ) {
-        let id = transport.id();
-        let mut rest = input.take_all();
-        while let Some(op) = self.decoder.next(&mut rest).expect("a client speaks NATS") {
-            let Some(own) = broker.seats.get_mut(&id) else { return };
-            match op {
-                Op::Ping => {
-                    let _ = transport.registry().send(id, "PONG\r\n".into());
-                }
-                Op::Sub { subject, queue, sid } => {
-                    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-                    let (subject, queue) = (text(subject), queue.map(text));
-                    own.push(Subscribed { subject, queue, sid: sid.to_vec(), left: None });
-                }
-                Op::Unsub { sid, max: None } => own.retain(|subscribed| subscribed.sid != sid),
-                Op::Unsub { sid, max } => {
-                    own.iter_mut().filter(|it| it.sid == sid).for_each(|it| it.left = max);
-                }
-                Op::Pub(publication) => {
-                    let told = broker.publish(&publication, transport.registry());
-                    if let (0, Some(reply)) = (told, publication.reply) {
-                        let headers = Some(Headers::new(b"NATS/1.0 503\r\n\r\n"));
-                        let nobody =
-                            Publication { subject: reply, reply: None, headers, payload: b"" };
-                        broker.publish(&nobody, transport.registry());
-                    }
-                }
-                Op::Connect(_) | Op::Pong => {}
-                other => panic!("a client does not say {other:?}"),
-            }
-        }
-    }
-
-    fn on_close(&mut self, _: &mut Registry<Broker>, closed: &Closed, broker: &mut Broker) {
-        broker.seats.remove(&closed.id);
-    }
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
 }
