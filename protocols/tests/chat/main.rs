@@ -11,6 +11,7 @@ mod limits;
 mod messages;
 mod metadata;
 mod modes;
+mod network;
 mod operators;
 mod other_protocols;
 mod queries;

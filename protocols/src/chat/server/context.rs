@@ -17,7 +17,7 @@ use std::sync::mpsc;
 
 use super::keys::{ChannelKey, UserKey};
 use super::label::{Label, is_one_batch};
-use super::line::{Line, Renderings};
+use super::line::{Line, MessageId, Renderings};
 use super::modes::{Status, UserModes};
 use super::network::Network;
 use super::talk::Talk;
@@ -37,6 +37,8 @@ pub(super) struct Context<'a> {
     /// When it is done: by the wall clock, and later than what was done before in the same place.
     pub(super) clock: Timestamp,
     wall: Timestamp,
+    /// What the message of this turn is called, if another node has named it.
+    id: Option<MessageId>,
     label: Option<Label>,
     /// Something is done for the user away from the loop, and this goes on: its next lines wait.
     waiting: Option<Then>,
@@ -67,7 +69,17 @@ impl<'a> Context<'a> {
         label: Option<Label>,
     ) -> Self {
         let clock = Timestamp::of(network.wall_clock());
-        Self { server, network, me, clock, wall: clock, label, waiting: None }
+        Self { server, network, me, clock, wall: clock, id: None, label, waiting: None }
+    }
+
+    /// What is told in this turn has been told on another node, at that time and by that name.
+    pub(super) fn tells(&mut self, id: MessageId, at: Timestamp) {
+        (self.clock, self.wall, self.id) = (at, at, Some(id));
+    }
+
+    /// What the message of this turn is called.
+    pub(super) fn next_id(&mut self) -> MessageId {
+        self.id.take().unwrap_or_else(|| self.server.next_id())
     }
 
     /// Whose turn it is.
@@ -181,7 +193,7 @@ impl<'a> Context<'a> {
             Some(label) => label.replies.push(line),
             None => {
                 let user = &self.server.users[self.me];
-                self.network.send(user.connection, line.render(user.caps, None));
+                user.send(self.network, line.render(user.caps, None));
             }
         }
     }
@@ -257,14 +269,14 @@ impl<'a> Context<'a> {
         for &user in users {
             let user = &self.server.users[user];
             if wanted(user.caps) {
-                self.network.send(user.connection, renderings.of(user.caps));
+                user.send(self.network, renderings.of(user.caps));
             }
         }
     }
 
     pub(super) fn tell_user(&mut self, user: UserKey, line: &Line) {
         let user = &self.server.users[user];
-        self.network.send(user.connection, line.render(user.caps, None));
+        user.send(self.network, line.render(user.caps, None));
     }
 
     pub(super) fn log(&mut self, event: &Event<'_>) {
@@ -313,7 +325,9 @@ impl<'a> Context<'a> {
             // If the user has gone, nobody takes it.
             let _ = give.send(work(memory).map_err(|error| error.to_string()));
         };
-        self.network.offload(self.user().connection, kib, Box::new(work));
+        if let Some(connection) = self.user().connection {
+            self.network.offload(connection, kib, Box::new(work));
+        }
     }
 
     /// Has the accounts saved. Nobody waits for it.
@@ -325,12 +339,15 @@ impl<'a> Context<'a> {
     pub(super) fn save_and(&mut self, then: impl FnOnce(&mut Context<'_>) + 'static) {
         self.wait(|ctx, _| then(ctx));
         let connection = self.user().connection;
-        self.network.save(&mut self.server.accounts, Some(connection));
+        self.network.save(&mut self.server.accounts, connection);
     }
 
     /// The user's next lines wait, and what it is answered then bears the label of this command, as does
     /// what it was answered already.
-    fn wait(&mut self, then: impl FnOnce(&mut Context<'_>, Result<(), String>) + 'static) {
+    pub(super) fn wait(
+        &mut self,
+        then: impl FnOnce(&mut Context<'_>, Result<(), String>) + 'static,
+    ) {
         let label = self.label.take();
         self.waiting = Some(Then(Box::new(move |ctx, done| {
             ctx.label = label;
@@ -374,7 +391,7 @@ impl<'a> Context<'a> {
         let user = &self.server.users[self.me];
         for (at, line) in replies.iter().enumerate() {
             let label = (at == 0).then_some(text.as_str());
-            self.network.send(user.connection, line.render(user.caps, label));
+            user.send(self.network, line.render(user.caps, label));
         }
     }
 

@@ -6,7 +6,6 @@ use super::accounts::{NotBanned, Unknown};
 use super::commands;
 use super::context::cut;
 use super::keys::UserKey;
-use super::modes::Flags;
 use super::{Event, Server};
 
 /// Who did it, in logs and to whom it is done.
@@ -26,7 +25,10 @@ impl Server {
         let reason = cut(reason, self.settings.limits.kick_length).to_owned();
         let who = self.users[victim].source.clone();
         self.log(&Event::Killed { who: &who, by: OPERATOR, reason: &reason });
-        self.disconnect(registry, victim, &format!("Killed ({OPERATOR} ({reason}))"));
+        let quit = format!("Killed ({OPERATOR} ({reason}))");
+        if !self.ask_to_end(victim, &quit) {
+            self.disconnect(registry, victim, &quit);
+        }
         true
     }
 
@@ -48,7 +50,8 @@ impl Server {
     ) -> Result<usize, NotBanned> {
         let reason = cut(reason, self.settings.limits.kick_length);
         self.accounts.ban(mask, reason, registry.wall_clock())?;
-        let users: Vec<_> = self.users.registered().map(|(user, _)| user).collect();
+        let mine = self.users.registered().filter(|(_, user)| user.is_local());
+        let users: Vec<_> = mine.map(|(user, _)| user).collect();
         let banned: Vec<_> =
             users.into_iter().filter_map(|user| Some((user, self.why_banned(user)?))).collect();
         for (user, reason) in &banned {
@@ -89,7 +92,8 @@ impl Server {
     ) -> Result<Vec<String>, Unknown> {
         let account = self.accounts.account(name).ok_or(Unknown::Account)?.name().to_owned();
         let founded = self.forget_account(&account)?;
-        let users: Vec<_> = self.users.of_account(&account).collect();
+        let users = self.users.of_account(&account);
+        let users: Vec<_> = users.filter(|&user| self.users[user].is_local()).collect();
         for user in users {
             commands::log_out(self, registry, user);
         }
@@ -101,7 +105,7 @@ impl Server {
         let founded = self.accounts.drop_account(name)?;
         for name in &founded {
             if let Some(channel) = self.channels.named(name) {
-                self.channels[channel].flags.set(Flags::REGISTERED, false);
+                self.set_registered(channel, false);
             }
         }
         Ok(founded)

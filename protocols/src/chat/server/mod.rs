@@ -18,6 +18,7 @@
 //! | `network`, `on_loop` | what the server needs of a loop; the loop as that, and the call that opens a socket |
 //! | `welcome`, `offered` | what a user is greeted with, ISUPPORT among it; the capabilities there are |
 //! | `work` | what is done away from the loop: passwords, files |
+//! | `effect`, `nodes` | what happened, as the other servers of a network are told; the users and channels of all of them |
 //! | `permanent` | the channels of the settings |
 //! | `web` | the same over WebSocket, for browsers |
 //! | `control` | what whoever runs the machine may do while it runs |
@@ -32,6 +33,7 @@ pub mod config;
 mod context;
 mod control;
 mod counters;
+mod effect;
 mod event;
 mod history;
 mod keys;
@@ -43,6 +45,7 @@ mod markers;
 mod modes;
 mod monitor;
 mod network;
+mod nodes;
 mod offered;
 mod on_loop;
 mod permanent;
@@ -65,8 +68,13 @@ use std::time::Instant;
 use reactor::{Address, ConnectionId};
 
 pub use counters::Counters;
+pub use effect::{
+    Change, Claim, Effect, Happened, NickAnswer, NickRequest, NotAUserId, Outgoing, Person, To,
+    UserId, Words,
+};
 pub use event::Event;
 pub use limits::Limits;
+pub use line::{MessageId, NotAMessageId};
 pub use on_loop::listen;
 pub use session::Session;
 pub use settings::{Admin, Operator, Password, PermanentChannel, Settings};
@@ -86,10 +94,10 @@ use accounts::Accounts;
 use channels::Channels;
 use history::History;
 use keys::UserKey;
-use line::MessageId;
 use markers::Markers;
 use monitor::Monitor;
 use network::Network;
+use nodes::Nodes;
 use users::{User, Users};
 use whowas::Whowas;
 
@@ -137,6 +145,8 @@ pub struct Server {
     by_address: Counts<IpAddr>,
     serial: u64,
     log: Option<Log>,
+    /// What is known of the other nodes, if it is in a network.
+    nodes: Option<Box<Nodes>>,
 }
 
 /// Where events go.
@@ -174,6 +184,7 @@ impl Server {
             by_address: Counts::new(),
             serial: 0,
             log: None,
+            nodes: None,
         };
         server.open_permanent_channels();
         server
@@ -275,11 +286,12 @@ impl Server {
                 }
             }
         }
+        let Counters { users, remote, open, .. } = self.counters;
         let registered = self.users.registered().count() as u64;
-        if registered != self.counters.users || self.users.len() as u64 != self.counters.open {
+        if registered != users + remote || self.users.len() as u64 != open + remote {
             return Err("the counters do not tell how many users there are".to_owned());
         }
-        Ok(())
+        self.check_network()
     }
 
     fn longest_answer(&self) -> usize {
@@ -350,8 +362,7 @@ impl Server {
 
     /// A name for one more message.
     fn next_id(&mut self) -> MessageId {
-        let life = self.started.map_or(0, |started| started.life);
-        MessageId { life, serial: self.next_serial() }
+        MessageId { life: self.life(), serial: self.next_serial() }
     }
 
     /// A name for one more batch.

@@ -26,10 +26,7 @@ pub(super) fn foreign_owner(ctx: &Context<'_>, nick: &str) -> Option<String> {
 
 /// Logs a user in, and tells it, and those who want to know.
 pub(super) fn log_in(ctx: &mut Context<'_>, account: &str) {
-    ctx.server.users.set_account(ctx.me, Some(account));
-    let user = ctx.user_mut();
-    user.modes.set(UserModes::REGISTERED, true);
-    user.wrong_passwords = 0;
+    ctx.user_mut().wrong_passwords = 0;
     let source = ctx.source();
     ctx.log(&Event::LoggedIn { who: &source, account });
     ctx.numeric_text(
@@ -37,7 +34,7 @@ pub(super) fn log_in(ctx: &mut Context<'_>, account: &str) {
         &[&source, account],
         &format!("You are now logged in as {account}"),
     );
-    notify(ctx, account);
+    set_account(ctx, Some(account));
     let nick = ctx.user().nick().to_owned();
     if foreign_owner(ctx, &nick).is_none() {
         ctx.user_mut().nick_due = None;
@@ -45,19 +42,20 @@ pub(super) fn log_in(ctx: &mut Context<'_>, account: &str) {
 }
 
 pub(super) fn log_out(ctx: &mut Context<'_>) {
-    ctx.server.users.set_account(ctx.me, None);
-    ctx.user_mut().modes.set(UserModes::REGISTERED, false);
     let source = ctx.source();
     ctx.numeric(numeric::RPL_LOGGEDOUT, &[&source]);
-    notify(ctx, "*");
+    set_account(ctx, None);
 }
 
-/// Tells the user's peers (IRCv3 account-notify).
-fn notify(ctx: &mut Context<'_>, account: &str) {
+/// Has a user be logged in to an account, or to none, and tells its peers (IRCv3 account-notify).
+pub(in crate::chat::server) fn set_account(ctx: &mut Context<'_>, account: Option<&str>) {
+    ctx.server.users.set_account(ctx.me, account);
+    ctx.user_mut().modes.set(UserModes::REGISTERED, account.is_some());
+    ctx.server.note_account(ctx.me);
     if !ctx.user().is_registered() {
         return;
     }
-    let line = ctx.by_me("ACCOUNT").param(account);
+    let line = ctx.by_me("ACCOUNT").param(account.unwrap_or("*"));
     if let Some(line) = ctx.my_line(line) {
         ctx.tell_peers(&line, |caps| caps.has(Caps::ACCOUNT_NOTIFY));
     }

@@ -56,8 +56,17 @@ use crate::chat::wire::message::{MAX_CLIENT_TAGS, Message, ParseError};
 use crate::chat::wire::numeric;
 use crate::chat::wire::other_protocol::OtherProtocol;
 
+pub(super) use accounts::set_account;
 pub(super) use capabilities::announce;
-pub(super) use registration::enforce_nick;
+pub(super) use channel_modes::{Changed, letters, show_changes};
+pub(super) use channels::{enter, invited, leave, put_out, show_topic_of};
+pub(super) use messages::{Speech, say_on, say_to_user};
+pub(super) use metadata::{Owner, set_value};
+pub(super) use metadata_events::changed as tell_value;
+pub(super) use operators::{remove_user, set_host, tell_wallops};
+pub(super) use redaction::take_back;
+pub(super) use registration::{announce as announce_user, enforce_nick, rename};
+pub(super) use users::{set_away, set_real_name};
 
 /// Logs a user out, and tells whoever has to know.
 pub(super) fn log_out(server: &mut Server, network: &mut dyn Network, user: UserKey) {

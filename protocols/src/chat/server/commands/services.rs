@@ -5,7 +5,7 @@
 use crate::chat::server::Event;
 use crate::chat::server::accounts::{Account, NotAdded};
 use crate::chat::server::context::{Context, cut};
-use crate::chat::server::modes::{Flags, Status};
+use crate::chat::server::modes::Status;
 use crate::chat::server::post::Part;
 use crate::chat::wire::casemap::same_name;
 use crate::chat::wire::message::Message;
@@ -207,7 +207,10 @@ fn ghost(ctx: &mut Context<'_>, nick: &str) {
     match ctx.server.users.holder(nick) {
         Some(ghost) if is_own && ghost != ctx.me => {
             let by = ctx.user().nick().to_owned();
-            ctx.server.disconnect(ctx.network, ghost, &format!("GHOST command used by {by}"));
+            let quit = format!("GHOST command used by {by}");
+            if !ctx.server.ask_to_end(ghost, &quit) {
+                ctx.server.disconnect(ctx.network, ghost, &quit);
+            }
             say(ctx, NICKSERV, &format!("{nick} is gone."));
         }
         Some(_) if is_own => say(ctx, NICKSERV, "That is you."),
@@ -284,7 +287,7 @@ fn register_channel(ctx: &mut Context<'_>, name: &str) {
     let name = ctx.server.channels[channel].name.to_string();
     match ctx.server.accounts.register_channel(&name, &account, ctx.clock.system()) {
         Ok(()) => {
-            ctx.server.channels[channel].flags.set(Flags::REGISTERED, true);
+            ctx.server.set_registered(channel, true);
             channel_modes::grant(ctx, channel, Status::FOUNDER);
             kept_modes::keep(ctx, channel);
             ctx.save_and(move |ctx| channel_registered(ctx, &name));
@@ -308,7 +311,7 @@ fn drop_channel(ctx: &mut Context<'_>, name: &str) {
         ctx.save();
     }
     if let Some(channel) = ctx.server.channels.named(name) {
-        ctx.server.channels[channel].flags.set(Flags::REGISTERED, false);
+        ctx.server.set_registered(channel, false);
     }
     say(ctx, CHANSERV, &format!("{name} is nobody's now."));
 }
