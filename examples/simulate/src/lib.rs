@@ -5,6 +5,7 @@
 mod broker;
 mod cast;
 pub mod chat;
+pub mod cluster;
 pub mod echo;
 pub mod ftp;
 pub mod nats;
@@ -61,7 +62,7 @@ const OF_STREAMS: &[Fault] = &[
 ];
 
 /// All there are.
-pub const SUBJECTS: [Subject; 8] = [
+pub const SUBJECTS: [Subject; 9] = [
     Subject { name: "echo", scenario: echo::swarm, torture: echo::torture, without: &[] },
     Subject { name: "rpc", scenario: rpc::swarm, torture: rpc::torture, without: OF_DATAGRAMS },
     Subject { name: "chat", scenario: chat::swarm, torture: chat::torture, without: OF_DATAGRAMS },
@@ -76,6 +77,12 @@ pub const SUBJECTS: [Subject; 8] = [
         scenario: websocket::swarm,
         torture: websocket::torture,
         without: OF_DATAGRAMS,
+    },
+    Subject {
+        name: "cluster",
+        scenario: cluster::swarm,
+        torture: cluster::torture,
+        without: cluster::WITHOUT,
     },
     Subject { name: "nats", scenario: nats::swarm, torture: nats::torture, without: OF_DATAGRAMS },
     Subject {

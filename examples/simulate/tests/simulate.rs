@@ -92,6 +92,20 @@ fn a_broker_that_gives_a_claim_to_two_is_found() {
 }
 
 #[test]
+fn nodes_that_do_not_heal_a_gap_are_found() {
+    let flawed = Simulation::new(simulate::cluster::gaps_stay).with_tries(0);
+    let failure = flawed.search(0..60).expect_err("the canary is not found").to_string();
+    assert!(failure.contains(" sees ") || failure.contains("out of turn"), "{failure}");
+}
+
+#[test]
+fn nodes_that_lose_another_twice_are_found() {
+    let flawed = Simulation::new(simulate::cluster::lost_twice).with_tries(0);
+    let failure = flawed.search(0..60).expect_err("the canary is not found").to_string();
+    assert!(failure.contains("is lost, and was not there"), "{failure}");
+}
+
+#[test]
 fn echo_survives_the_failure_of_any_call() {
     let torture = Simulation::new(simulate::echo::torture).torture(|_, _| {});
     let torture = torture.unwrap_or_else(|failure| panic!("{failure}"));
