@@ -264,6 +264,13 @@ impl Actor {
         lines
     }
 
+    /// The next line, if it has come.
+    #[cfg(feature = "cluster")]
+    pub(crate) fn hears_if_any(&mut self) -> Option<String> {
+        self.receive();
+        self.lines.pop_front()
+    }
+
     #[track_caller]
     fn next_line(&mut self) -> Option<String> {
         let deadline = Instant::now() + PATIENCE;

@@ -81,11 +81,12 @@ fn what_is_published_when_the_loop_shuts_down_still_arrives() {
     stage.subscribe(&hears, "goodbye");
     let says = std::rc::Rc::new(std::cell::OnceCell::<Client<World>>::new());
     let last_words = std::rc::Rc::clone(&says);
-    let client = Client::connect(leaving.registry(), options(&[port]), move |registry, _, event| {
-        if let (Event::ShuttingDown, Some(client)) = (event, last_words.get()) {
-            client.publish(registry, "goodbye", b"now").expect("it leaves");
-        }
-    });
+    let client =
+        Client::connect(leaving.registry(), options(&[port]), move |registry, _, event| {
+            if let (Event::ShuttingDown, Some(client)) = (event, last_words.get()) {
+                client.publish(registry, "goodbye", b"now").expect("it leaves");
+            }
+        });
     assert!(says.set(client.clone()).is_ok());
     leaving.until("it is connected", |_| client.is_connected());
     leaving.finish();

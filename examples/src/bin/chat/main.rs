@@ -16,6 +16,7 @@
 #![forbid(unsafe_code)]
 
 mod account;
+mod cluster;
 mod connect;
 #[cfg(unix)]
 mod control;

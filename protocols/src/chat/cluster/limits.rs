@@ -48,6 +48,15 @@ pub struct Limits {
     pub snapshot: usize,
 }
 
+impl Limits {
+    /// The defaults for another silence: five heartbeats fit into it.
+    #[must_use]
+    pub fn with_silence(silence: Duration) -> Self {
+        let fifth = silence / 5;
+        Self { heartbeat: fifth, silence, ask: fifth, ..Self::default() }
+    }
+}
+
 impl Default for Limits {
     fn default() -> Self {
         Self {

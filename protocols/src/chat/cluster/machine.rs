@@ -324,6 +324,12 @@ impl<E: Carried> Cluster<E> {
         &self.name
     }
 
+    /// The bounds it has.
+    #[must_use]
+    pub fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
     /// Whether what is published leaves.
     #[must_use]
     pub fn is_up(&self) -> bool {

@@ -374,6 +374,7 @@ impl<'a> Context<'a> {
         {
             self.answer(label);
         }
+        self.server.tell_news(self.network);
         self.waiting
     }
 

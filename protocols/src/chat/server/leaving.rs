@@ -50,6 +50,7 @@ impl Server {
         }
         if user.is_local() {
             self.log(&Event::Left { who: &user.source, reason });
+            self.tell_news(network);
             self.settle_nicks(network);
             self.settle_rooms(network);
         }

@@ -298,7 +298,7 @@ impl Server {
         self.longest_answer
     }
 
-    fn log(&mut self, event: &Event<'_>) {
+    pub(super) fn log(&mut self, event: &Event<'_>) {
         if let Some(log) = &mut self.log {
             log(event);
         }

@@ -1,5 +1,7 @@
 //! What the server needs of a loop: a seam as narrow as a test can fill.
 
+use std::any::Any;
+use std::rc::Rc;
 use std::time::{Duration, Instant, SystemTime};
 
 use bytes::Bytes;
@@ -25,6 +27,9 @@ pub(super) trait Network {
     fn save(&mut self, accounts: &mut Accounts, waiting: Option<ConnectionId>);
     /// Asks a user after this time whether its nickname is its own.
     fn guard_nick(&mut self, connection: ConnectionId, grace: Duration);
+    /// There is something for the other nodes of the network: has that called which takes it, when nothing is on the
+    /// stack.
+    fn tell_news(&mut self, on_news: Rc<dyn Any>);
     /// The time this turn began.
     fn now(&self) -> Instant;
     /// The time of day.

@@ -1,5 +1,7 @@
 //! The loop as the server sees it, and the call that opens a socket for clients.
 
+use std::any::Any;
+use std::rc::Rc;
 use std::time::{Duration, Instant, SystemTime};
 
 use bytes::Bytes;
@@ -7,6 +9,7 @@ use reactor::{Address, ConnectionId, ListenOptions, ListenerId, OpenError, Regis
 
 use super::accounts::Accounts;
 use super::network::Network;
+use super::nodes::OnNews;
 use super::session::{NICK, Session};
 use super::work::Work;
 use super::{Event, Server};
@@ -65,6 +68,13 @@ impl<App: AsMut<Server> + 'static> Network for Registry<App> {
         let _ = self.with_transport(connection, move |transport, _| {
             transport.set_timer(NICK, grace);
         });
+    }
+
+    fn tell_news(&mut self, on_news: Rc<dyn Any>) {
+        // It was given for this application; for another one there is nobody to tell.
+        if let Ok(on_news) = on_news.downcast::<OnNews<App>>() {
+            self.defer(move |registry, app| on_news.call(registry, app));
+        }
     }
 
     fn now(&self) -> Instant {

@@ -71,6 +71,7 @@ pub(super) use users::{set_away, set_real_name};
 /// Logs a user out, and tells whoever has to know.
 pub(super) fn log_out(server: &mut Server, network: &mut dyn Network, user: UserKey) {
     accounts::log_out(&mut Context::new(server, network, user, None));
+    server.tell_news(network);
 }
 
 /// A command: who may give it, with how many parameters at least, and what it is good for.

@@ -36,9 +36,18 @@ impl Server {
         from: &NodeName,
         effect: Effect,
     ) {
+        self.apply_effect(registry, from, effect);
+    }
+
+    pub(super) fn apply_effect(
+        &mut self,
+        network: &mut dyn Network,
+        from: &NodeName,
+        effect: Effect,
+    ) {
         let Some(place) = self.nodes.as_mut().and_then(|nodes| nodes.place(from)) else { return };
-        self.apply_one(registry, place, effect);
-        self.settle(registry);
+        self.apply_one(network, place, effect);
+        self.settle(network);
     }
 
     pub(super) fn apply_one(&mut self, network: &mut dyn Network, place: usize, effect: Effect) {

@@ -9,18 +9,25 @@
 //! |---|---|
 //! | `apply` | an effect of another node, done here |
 //! | `rooms` | channels that several nodes have: whose settings count |
+//! | `news` | that there is something for the others; what operators are told |
 //! | `nicks` | nicknames that two want |
 //! | `snapshot` | all that a node has to say; what has changed since the last; a node that is gone |
+//! | `picture` | what has to look the same on all nodes |
 //! | `together` | many lines that belong together, in one batch |
 //!
 //! A server that is in no network has none of this: [`Server::join_cluster`] makes it.
 
 mod apply;
+mod news;
 mod nicks;
+mod picture;
 mod rooms;
 mod snapshot;
+#[cfg(test)]
+mod tests;
 mod together;
 
+use std::any::Any;
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
@@ -34,6 +41,7 @@ use super::users::User;
 use crate::chat::wire::casemap::{Nick, same_name};
 use crate::chat::wire::node::NodeName;
 use crate::chat::wire::timestamp::Timestamp;
+pub(super) use news::OnNews;
 use rooms::{Eras, Room};
 pub(super) use rooms::{METADATA, Set, TOPIC, on_a_line};
 use together::Together;
@@ -46,6 +54,9 @@ pub(super) struct Nodes {
     /// What the others have not been told yet.
     out: Vec<Outgoing>,
     requests: Vec<NickRequest>,
+    /// Who is told that there is something of that, and whether it was told.
+    on_news: Option<Rc<dyn Any>>,
+    is_told: bool,
     /// All that were ever heard of, this one first: there are few.
     nodes: Vec<Node>,
     /// All users that are registered.
@@ -89,6 +100,8 @@ impl Nodes {
         Self {
             out: Vec::new(),
             requests: Vec::new(),
+            on_news: None,
+            is_told: false,
             nodes: vec![here],
             people: SecondaryMap::new(),
             ids: BTreeMap::new(),
@@ -138,7 +151,9 @@ impl Server {
     /// What has happened since the last time that the other nodes are to be told, in order. To be asked for at the
     /// end of each turn, also of one in which an effect was applied: a request may have been fulfilled by it.
     pub fn take_effects(&mut self) -> Vec<Outgoing> {
-        self.nodes.as_mut().map(|nodes| std::mem::take(&mut nodes.out)).unwrap_or_default()
+        let Some(nodes) = &mut self.nodes else { return Vec::new() };
+        nodes.is_told = false;
+        std::mem::take(&mut nodes.out)
     }
 
     /// Effects of other nodes that said nothing: of users or of a kind that is not known here.

@@ -78,7 +78,12 @@ impl Server {
         self.lose_node(registry, node);
     }
 
-    fn replace_node(&mut self, network: &mut dyn Network, from: &NodeName, snapshot: Vec<Effect>) {
+    pub(super) fn replace_node(
+        &mut self,
+        network: &mut dyn Network,
+        from: &NodeName,
+        snapshot: Vec<Effect>,
+    ) {
         let Some(place) = self.nodes.as_mut().and_then(|nodes| nodes.place(from)) else { return };
         self.take_out(network, place, &snapshot);
         let is_news = self.nodes.as_ref().is_some_and(|nodes| !nodes.nodes[place].is_there);
@@ -124,7 +129,7 @@ impl Server {
         }
     }
 
-    fn lose_node(&mut self, network: &mut dyn Network, node: &NodeName) {
+    pub(super) fn lose_node(&mut self, network: &mut dyn Network, node: &NodeName) {
         let Some(nodes) = &mut self.nodes else { return };
         let Some(place) = nodes.place(node) else { return };
         nodes.nodes[place].is_there = false;
@@ -179,7 +184,10 @@ impl Server {
             };
             let era = room.claims.values().map(|claim| claim.created).min();
             if era.is_some_and(|era| era != channel.created) {
-                return Err(format!("{} is of another era", channel.name));
+                return Err(format!(
+                    "{} is of another era: {era:?} {:?}",
+                    channel.name, channel.created
+                ));
             }
             for (member, status) in members {
                 let is_what = if self.counts(key, member) {
