@@ -60,6 +60,11 @@ pub(crate) struct Peers {
     #[arg(long)]
     dht_read_only: bool,
 
+    /// Let trackers and web servers that the torrent names be on this machine and its network, whatever they are called
+    /// there. Else a name may not lead there, and an address only to a tracker or a file: a torrent is a stranger's
+    #[arg(long)]
+    allow_inside: bool,
+
     /// When connections to peers are encrypted (MSE): off; allow, where the peer wants it; prefer, where it can; require,
     /// and others are not met
     #[arg(long, value_name = "WHEN", default_value = "allow")]
@@ -202,7 +207,8 @@ pub(crate) fn run(
         Purpose::Get { .. } => known.web_seeds(),
     };
     let secure = ask::secure(&web_seeds, from.map(|ip| Address::Ip((ip, 0).into())));
-    let options = peer::Options { from, encryption, secure, ..peer::Options::default() };
+    let reach = ask::reach(peers.allow_inside);
+    let options = peer::Options { from, encryption, secure, reach, ..peer::Options::default() };
     let mut swarms = Swarms::new(torrents::peer_id(registry), options);
     let listener = swarms
         .listen(registry, listen, &ListenOptions::default())
@@ -432,6 +438,7 @@ impl Sharing {
             |sharing: &mut Self| sharing.so_far(),
             Self::handle_tracker,
         );
+            reach: self.swarms.options().reach,
         self.trackers = Some(trackers);
     }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use reactor::{
-    Address, ConnectOptions, ConnectionId, ListenOptions, ListenerId, OpenError, Registry,
+    Address, ConnectOptions, ConnectionId, ListenOptions, ListenerId, OpenError, Reach, Registry,
 };
 use thiserror::Error;
 
@@ -60,6 +60,10 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
+    /// Where web seeds may be. Default [`Reach::Outside`], since a torrent is a stranger's: a name may not lead to this
+    /// machine or its network, and a URL of an address there may have no query; one of a link (169.254.…, fe80::…) is not
+    /// asked. [`Reach::Anywhere`] is for torrents of one's own.
+    pub reach: Reach,
         Self {
             program: concat!("mio-reactor ", env!("CARGO_PKG_VERSION")).to_owned(),
             from: None,
@@ -76,6 +80,7 @@ impl Default for Options {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error("no torrent {0} is shared")]
 pub struct NoSwarm(pub InfoHash);
+            reach: Reach::Outside,
 
 /// A connection on which a handshake has come.
 pub(super) struct Arrived {
