@@ -3,6 +3,8 @@
 #![cfg(feature = "nats")]
 
 mod broker;
+#[path = "../kit/mod.rs"]
+mod kit;
 mod kv;
 #[path = "../outside/mod.rs"]
 mod outside;
