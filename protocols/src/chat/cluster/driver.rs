@@ -18,7 +18,7 @@ use crate::chat::server::{
 use crate::chat::wire::node::{InvalidNodeName, NodeName};
 use crate::chat::wire::timestamp::Timestamp;
 use crate::nats::kv::{KeyValue, KvError, Watch};
-use crate::nats::{self, Client, ClientOptions, SubscribeError};
+use crate::nats::{self, Client, ClientOptions, PublishError, SubscribeError};
 
 /// How a server is a node of a network.
 #[derive(Clone, Debug)]
@@ -249,8 +249,11 @@ impl<App: AsMut<Server> + 'static> Driver<App> {
     ) {
         match output {
             Output::Publish { subject, payload } => {
-                // If it does not leave, the others see a gap.
-                let _ = self.client.publish(registry, &subject, &payload);
+                let published = self.client.publish(registry, &subject, &payload);
+                // Of everything else that does not leave the others see a gap, and ask again.
+                if let Err(error @ PublishError::TooLong { .. }) = published {
+                    app.as_mut().log(&Event::NotNetworked { why: &error.to_string() });
+                }
             }
             Output::Apply { node, effect } => app.as_mut().apply(registry, &node, effect),
             Output::Replace { node, snapshot, is_first } => {
