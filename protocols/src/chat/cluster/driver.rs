@@ -279,6 +279,11 @@ impl<App: AsMut<Server> + 'static> Driver<App> {
                 self.leave_bucket(registry, silence);
                 tell(registry, app, &Event::NameInUse { node: &node });
             }
+            Output::Succeeded => {
+                self.is_found = Found::Again(registry.now());
+                let node = self.cluster.name().clone();
+                tell(registry, app, &Event::NameFree { node: &node });
+            }
         }
     }
 

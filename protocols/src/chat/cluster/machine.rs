@@ -21,7 +21,7 @@ use crate::chat::wire::node::NodeName;
 ///           connected()                  a node of this name was here before
 ///   Away ─────────────────▶ Up ─────────────────────────────────────────────▶ Yielded
 ///     ▲                     │ ▲                                                 │ │
-///     └── disconnected() ───┘ └──────────── and has been silent since ──────────┘ │
+///     └── disconnected() ───┘ └─────── and has said goodbye, or is silent ────────┘ │
 ///     ▲                                                                           │
 ///     └───────────────────────────── disconnected() ──────────────────────────────┘
 /// ```
@@ -131,6 +131,8 @@ pub enum Output<E> {
     },
     /// A node of the same name is on the network, and was there before: this one is alone now, until that is gone.
     Yielded,
+    /// That other one is gone, and this one is on the network.
+    Succeeded,
 }
 
 /// How a node is gone.
@@ -217,7 +219,7 @@ impl<E: Carried> Cluster<E> {
             return;
         };
         if envelope.from == self.name {
-            return self.handle_namesake(now, envelope.epoch);
+            return self.handle_namesake(now, &envelope);
         }
         if let Link::Up(_) = self.link {
             self.handle_envelope(now, envelope, payload);
@@ -233,7 +235,7 @@ impl<E: Carried> Cluster<E> {
                 self.link = Link::Up(now + self.limits.heartbeat);
                 self.say_to_all(Body::Here);
             }
-            Link::Yielded(until) if until <= now => self.rise(now),
+            Link::Yielded(until) if until <= now => self.succeed(now),
             _ => {}
         }
         self.ask_who_is_due(now);
@@ -403,15 +405,22 @@ impl<E: Carried> Cluster<E> {
         self.ask_who_is_due(now);
     }
 
+    /// The other node of this name is gone.
+    fn succeed(&mut self, now: Instant) {
+        self.outputs.push_back(Output::Succeeded);
+        self.rise(now);
+    }
+
     /// A node says that it is called as this one is. The later one yields: who has been there has users whom others see.
-    fn handle_namesake(&mut self, now: Instant, epoch: u64) {
+    fn handle_namesake(&mut self, now: Instant, envelope: &Envelope<'_>) {
         // What was published just before a connection was lost may come back over the next one.
-        if epoch >= self.epoch {
+        if envelope.epoch >= self.epoch {
             return;
         }
         let until = now + self.limits.silence;
         match self.link {
             Link::Away => {}
+            Link::Yielded(_) if matches!(envelope.body, Body::Gone) => self.succeed(now),
             Link::Yielded(_) => self.link = Link::Yielded(until),
             Link::Up(_) => {
                 self.say_to_all(Body::Gone);

@@ -243,6 +243,7 @@ impl Node {
                 }
             }
             Output::Yielded => "yielded".to_owned(),
+            Output::Succeeded => "succeeded".to_owned(),
             Output::Publish { .. } | Output::Asked { .. } => unreachable!("they are done at once"),
         }
     }
@@ -492,7 +493,14 @@ fn the_second_of_one_name_yields_until_the_first_is_gone() {
     assert_eq!(twin.poll_timeout(), Some(stage.now + 15 * SECOND));
     twin.handle_time(stage.now + 15 * SECOND);
     assert!(twin.is_up());
+    assert_eq!(twin.poll_output(), Some(Output::Succeeded));
     assert!(matches!(twin.poll_output(), Some(Output::Publish { .. })), "it says hello");
+    // It was only slow. Its goodbye is a matter of the moment.
+    twin.handle_message(stage.now, here);
+    while twin.poll_output().is_some() {}
+    assert!(!twin.is_up());
+    twin.handle_message(stage.now, br#"{"from":"a","epoch":1,"sequence":1,"body":"gone"}"#);
+    assert_eq!((twin.is_up(), twin.poll_output()), (true, Some(Output::Succeeded)));
 }
 
 // ── what cannot be understood ───────────────────────────────────────────────────────────────────

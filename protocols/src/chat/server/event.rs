@@ -146,6 +146,11 @@ pub enum Event<'a> {
         /// How.
         node: &'a NodeName,
     },
+    /// That other server is gone, and this one is in the network.
+    NameFree {
+        /// How it was called, as this one is.
+        node: &'a NodeName,
+    },
     /// There is no place for the claims of nicknames: each server gives them as it sees it.
     NoClaims {
         /// Why.
@@ -204,6 +209,9 @@ impl fmt::Display for Event<'_> {
             Self::NodeLost { node, is_silent: false } => write!(f, "node {node} has left"),
             Self::NameInUse { node } => {
                 write!(f, "alone: another server of the network is called {node}")
+            }
+            Self::NameFree { node } => {
+                write!(f, "in the network: no other server is called {node} any more")
             }
             Self::NoClaims { error } => {
                 write!(f, "nicknames cannot be claimed in the network: {error}")
