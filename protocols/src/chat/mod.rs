@@ -26,6 +26,8 @@ pub mod cluster;
 mod server;
 mod wire;
 
+#[cfg(feature = "cluster")]
+pub use server::share_accounts;
 #[cfg(all(feature = "websocket", feature = "http"))]
 pub use server::upgrade;
 pub use server::{

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use protocols::chat::accounts::{AccountLimits, Accounts};
 use protocols::chat::{Settings, cluster, mask};
 use protocols::nats::ClientOptions;
 use reactor::Backoff;
@@ -34,7 +35,8 @@ impl Network {
     #[track_caller]
     fn starts(&mut self, name: &'static str) {
         let named = Settings { name: format!("{name}.test"), ..settings() };
-        let stage = Stage::with(named);
+        let accounts = Accounts::of_network(AccountLimits::default());
+        let stage = Stage::with_accounts(named, accounts);
         let address = format!("nats://127.0.0.1:{}", self.store.port);
         let mut nats = ClientOptions::new([address.parse().expect("it is one")]);
         nats.reconnect = Some(Backoff::new(Duration::from_millis(20), Duration::from_millis(100)));
@@ -53,6 +55,8 @@ impl Network {
     fn meets(&mut self, name: &str) {
         let others: Vec<_> = self.nodes.iter().map(|it| it.0).filter(|it| *it != name).collect();
         self.logs(name, "in the network, over", 1);
+        // Before it knows the accounts it lets nobody in.
+        self.logs(name, "the network has", 1);
         for other in others {
             self.logs(name, &format!("node {other} is there"), 1);
             self.logs(other, &format!("node {name} is there"), 1);
@@ -92,7 +96,9 @@ impl Network {
         let deadline = Instant::now() + PATIENCE;
         while found.is_none() {
             self.turn();
-            while let (None, Some(line)) = (&found, actor.hears_if_any()) {
+            while found.is_none()
+                && let Some(line) = actor.hears_if_any()
+            {
                 found = mask::matches(pattern, &line).then(|| line.clone());
                 heard.push(line);
             }
@@ -114,6 +120,15 @@ impl Network {
     fn joins(&self, actor: &mut Actor, channel: &str) {
         actor.says(&format!("JOIN {channel}"));
         self.hears(actor, &format!("* 366 * {channel} *"));
+    }
+
+    /// Somebody hears who is logged in to what; 0 is nobody.
+    #[track_caller]
+    fn knows_account(&self, actor: &mut Actor, nick: &str, account: &str) {
+        self.until("it is known who is logged in", || {
+            actor.says(&format!("WHO {nick} %na"));
+            self.hears(actor, &format!("* 354 * {nick} *")).ends_with(&format!(" {account}"))
+        });
     }
 
     /// Who is on the room, as somebody sees it.
@@ -147,6 +162,15 @@ fn people_on_two_servers_are_on_one_network() {
     network.hears(&mut bob, "* 433 * Ann *");
     ann.says("WHOIS robert");
     network.hears(&mut ann, "* 312 * robert b.test *");
+    ann.says("MAP");
+    network.hears(&mut ann, "* 015 * :a.test (1 users)");
+    network.hears(&mut ann, "* 015 * :|- b.test (1 users)");
+    let report = network.stage("a").acts(|server, registry| server.network_report(registry.now()));
+    let report = report.expect("it is in one");
+    assert!(
+        report.contains("node b: followed up to") && report.contains("1 claimed, 0 to"),
+        "{report}"
+    );
     bob.says("QUIT :bye");
     network.hears(&mut ann, ":robert!* QUIT *bye");
     // Its nick is free for who comes elsewhere.
@@ -172,6 +196,48 @@ fn of_two_who_want_a_nick_at_the_same_time_one_gets_it() {
         let mut sorted = answers.clone();
         sorted.sort();
         assert_eq!(sorted, ["001", "433"], "{answers:?}");
+    }
+}
+
+#[test]
+fn accounts_and_channels_are_the_networks_and_who_is_logged_in_is_seen_everywhere() {
+    let Some(mut network) = Network::of(&["a", "b"], NEVER) else { return };
+    let (mut ann, mut bob) = (network.enters("a", "ann"), network.enters("b", "bob"));
+    ann.says("REGISTER * * sesame");
+    network.hears(&mut ann, "* REGISTER SUCCESS ann *");
+    network.joins(&mut ann, "#room");
+    ann.says("CS REGISTER #room");
+    network.hears(&mut ann, "*#room is yours.");
+    network.joins(&mut bob, "#room");
+    bob.says("NS IDENTIFY ann sesame");
+    network.hears(&mut bob, "* 900 * ann *");
+    network.knows_account(&mut ann, "bob", "ann");
+    bob.says("CS OP #room");
+    network.hears(&mut ann, "* MODE #room +qo bob bob");
+    bob.says("MODE #room +m");
+    network.hears(&mut ann, ":bob!* MODE #room +m");
+    // A server that comes later knows all that, whoever is there.
+    network.starts("c");
+    let mut cy = network.enters("c", "cy");
+    network.joins(&mut cy, "#room");
+    cy.says("MODE #room");
+    let modes = network.hears(&mut cy, "* 324 *");
+    assert!(
+        modes.split(' ').nth(4).is_some_and(|it| it.contains('m') && it.contains('r')),
+        "{modes}"
+    );
+    // The account goes, and with it what was its own, on each server.
+    ann.says("NS DROP ann");
+    network.hears(&mut ann, "*The account ann is gone.");
+    network.hears(&mut bob, "* 901 bob *");
+    network.knows_account(&mut cy, "bob", "0");
+    cy.says("NS REGISTER sesame");
+    network.hears(&mut cy, "*Account created*");
+    for actor in [&mut ann, &mut bob, &mut cy] {
+        network.until("the channel is nobody's", || {
+            actor.says("MODE #room");
+            network.hears(actor, "* 324 *").split(' ').nth(4).is_some_and(|it| !it.contains('r'))
+        });
     }
 }
 

@@ -27,6 +27,8 @@ mod registration;
 mod services;
 mod simulated;
 mod stage;
+#[cfg(feature = "cluster")]
+mod truth;
 mod users;
 #[cfg(feature = "websocket")]
 mod websockets;

@@ -136,7 +136,7 @@ impl Stage {
     }
 
     #[cfg(feature = "websocket")]
-    pub(crate) fn registry<R>(&self, act: impl FnOnce(&mut reactor::Registry<Server>) -> R) -> R {
+    pub(crate) fn registry<R>(&self, act: impl FnOnce(&mut Registry<Server>) -> R) -> R {
         act(self.0.borrow_mut().reactor.registry())
     }
 

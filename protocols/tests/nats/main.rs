@@ -3,6 +3,8 @@
 #![cfg(feature = "nats")]
 
 mod kv;
+#[path = "../outside/nats_server.rs"]
+mod nats_server;
 #[path = "../outside/mod.rs"]
 mod outside;
 mod real;

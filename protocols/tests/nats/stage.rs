@@ -1,10 +1,11 @@
 //! The stage of these tests: a loop with clients in it, and what they have seen, as lines.
 
-use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use protocols::nats::{Client, ClientOptions, Event, Message, RequestError, ServerAddr};
 use reactor::{Backoff, Reactor, Registry, Turn};
+
+pub(crate) use crate::nats_server::{Process, free_port, server};
 
 /// How long a condition may take on the slowest machine before a test fails.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
@@ -190,36 +191,4 @@ impl Stage {
 
 fn count(world: &World, line: &str) -> usize {
     world.seen.iter().filter(|seen| seen.contains(line)).count()
-}
-
-/// A process that does not outlive its test.
-pub(crate) struct Process(pub(crate) Child);
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        // Both fail if it has ended, as it may have.
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-/// A port that was free a moment ago.
-pub(crate) fn free_port() -> u16 {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("there are ports");
-    listener.local_addr().expect("it is bound").port()
-}
-
-/// `nats-server` on this port, once it listens.
-#[track_caller]
-pub(crate) fn server(port: u16, arguments: &[&str]) -> Process {
-    let mut command = Command::new("nats-server");
-    command.args(["-a", "127.0.0.1", "-p", &port.to_string()]).args(arguments);
-    let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
-    let server = Process(child.expect("it is installed"));
-    let deadline = Instant::now() + PATIENCE;
-    while std::net::TcpStream::connect(("127.0.0.1", port)).is_err() {
-        assert!(Instant::now() < deadline, "nats-server does not listen");
-        std::thread::sleep(Duration::from_millis(5));
-    }
-    server
 }

@@ -20,6 +20,7 @@ mod cluster;
 mod connect;
 #[cfg(unix)]
 mod control;
+mod copy;
 mod secret;
 mod serve;
 

@@ -32,6 +32,10 @@ const DEFAULT: &str = "127.0.0.1:6667";
 /// The same for those who speak TLS (RFC 7194).
 const DEFAULT_TLS: &str = "127.0.0.1:6697";
 
+/// Why a node of a network has no file.
+const OF_THE_NETWORK: &str = "the accounts of a network are in NATS, and no data directory is used: leave it out; \
+    `chat account export --data DIR | chat account import --control PATH` brings those that are there into the network";
+
 /// Serve chat until Ctrl-C
 ///
 /// Without any option it listens on 127.0.0.1:6667, and forgets everything when it ends. What the
@@ -145,9 +149,11 @@ pub(crate) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
         connections: config.connections.unwrap_or(Limits::default().connections),
         ..Limits::default()
     })?;
-    let accounts = match &config.settings.data {
-        Some(directory) => account::open(directory)?,
-        None => Accounts::in_memory(AccountLimits::default()),
+    let accounts = match (&config.settings.data, &config.cluster) {
+        (Some(_), Some(_)) => return Err(OF_THE_NETWORK.into()),
+        (Some(directory), None) => account::open(directory)?,
+        (None, Some(_)) => Accounts::of_network(AccountLimits::default()),
+        (None, None) => Accounts::in_memory(AccountLimits::default()),
     };
     let mut server = Server::new(config.settings.clone(), accounts);
     if !options.quiet {
@@ -317,7 +323,7 @@ fn on_signals(
     })?;
     registry.on_signal(Signal::User1, move |registry, server| {
         tls.iter().for_each(log);
-        log(format_args!("{}\n{}\n{}", server.counters(), registry.stats(), SocketRow::HEADER));
+        log(format_args!("{}\n{}", control::statistics(registry, server), SocketRow::HEADER));
         list_sockets(registry, Rows::default(), 0);
     })
 }

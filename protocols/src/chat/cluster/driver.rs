@@ -11,7 +11,9 @@ use thiserror::Error;
 use super::claims::{Answer, Claims, Holder, Order, Standing};
 use super::limits::Limits;
 use super::machine::{Carried, Cluster, Gone, Output};
-use crate::chat::server::{Claim, Effect, Event, NickAnswer, NickRequest, Outgoing, Server, To};
+use crate::chat::server::{
+    Claim, Effect, Event, NickAnswer, NickRequest, Outgoing, Server, To, share_accounts,
+};
 use crate::chat::wire::node::{InvalidNodeName, NodeName};
 use crate::chat::wire::timestamp::Timestamp;
 use crate::nats::kv::{Config, Entry, KeyValue, KvError, Operation};
@@ -45,6 +47,9 @@ pub enum JoinError {
 /// Makes a server a node of the network that its settings name, before anybody is on it; the client of NATS, which is
 /// connected as soon as there is a server of NATS, and again whenever it is lost. Meanwhile the node is alone.
 ///
+/// Its [accounts](crate::chat::accounts::Accounts::of_network) are those of the network, in the bucket
+/// `chat-NETWORK-accounts` ([`share_accounts`]), unless it has some of its own.
+///
 /// What becomes of it are [events](Event) of the server, and operators are told. When the loop shuts down, the others
 /// are told that this node is gone.
 ///
@@ -54,7 +59,7 @@ pub enum JoinError {
 /// use protocols::nats::ClientOptions;
 /// use reactor::Reactor;
 ///
-/// let mut server = Server::new(Settings::default(), Accounts::in_memory(AccountLimits::default()));
+/// let mut server = Server::new(Settings::default(), Accounts::of_network(AccountLimits::default()));
 /// let mut reactor = Reactor::<Server>::new()?;
 /// let nats = ClientOptions::new(["nats://127.0.0.1:4222".parse()?]);
 /// let options = cluster::Options { nats, node: "fra".parse()?, limits: cluster::Limits::default() };
@@ -84,6 +89,7 @@ pub fn join<App: AsMut<Server> + 'static>(
     let me = Me::default();
     let client = Client::connect(registry, nats, me.clone().on_event());
     let bucket = KeyValue::new(&client, &format!("chat-{network}-nicks"), limits.ask)?;
+    share_accounts(registry, app, &client, &format!("chat-{network}-accounts"))?;
     let epoch = Timestamp::of(registry.wall_clock()).millis();
     let cluster = Cluster::new(network, node.clone(), epoch, limits);
     for subject in cluster.subjects() {
@@ -109,6 +115,11 @@ pub fn join<App: AsMut<Server> + 'static>(
     let _ = me.0.set(Rc::downgrade(&driver));
     let server = app.as_mut();
     server.join_cluster(node);
+    let reporter = Rc::clone(&driver);
+    // It is asked for by an operator, and not while something is carried.
+    server.set_report(move |now| {
+        reporter.try_borrow().map_or_else(|_| String::new(), |it| it.report(now))
+    });
     server.on_news(move |registry: &mut Registry<App>, app: &mut App| {
         driver.borrow_mut().carry_out(registry, app);
     });
@@ -298,6 +309,12 @@ impl<App: AsMut<Server> + 'static> Driver<App> {
                 }
             }
         }
+    }
+
+    fn report(&self, now: Instant) -> String {
+        let (held, open) = self.claims.counts();
+        let network = self.cluster.report(now);
+        format!("{network}\nnicknames: {held} claimed, {open} to be claimed")
     }
 
     // ── time ────────────────────────────────────────────────────────────────────────────────

@@ -11,15 +11,17 @@
 //!            :server BATCH -b
 //! ```
 
+use std::cell::Cell;
 use std::fmt;
 use std::rc::Rc;
 use std::sync::mpsc;
 
+use super::accounts::NotSaved;
 use super::keys::{ChannelKey, UserKey};
 use super::label::{Label, is_one_batch};
 use super::line::{Line, MessageId, Renderings};
 use super::modes::{Status, UserModes};
-use super::network::Network;
+use super::network::{Network, Saver};
 use super::talk::Talk;
 use super::users::User;
 use super::{Event, Server};
@@ -335,11 +337,21 @@ impl<'a> Context<'a> {
         self.network.save(&mut self.server.accounts, None);
     }
 
-    /// Has the accounts saved, and goes on when they are on the disk, or cannot be.
-    pub(super) fn save_and(&mut self, then: impl FnOnce(&mut Context<'_>) + 'static) {
-        self.wait(|ctx, _| then(ctx));
-        let connection = self.user().connection;
-        self.network.save(&mut self.server.accounts, connection);
+    /// Has the accounts saved, and goes on when they are on the disk, or cannot be: then the change is in memory
+    /// nonetheless. An error is that of a network of servers whose store has refused the change, which is taken back.
+    pub(super) fn save_and(
+        &mut self,
+        then: impl FnOnce(&mut Context<'_>, Result<(), NotSaved>) + 'static,
+    ) {
+        let result = Rc::new(Cell::new(Ok(())));
+        let told = Rc::clone(&result);
+        let saver = |connection| Saver { connection, result: told };
+        let saver = self.user().connection.map(saver);
+        self.wait(move |ctx, _| {
+            let refused = result.replace(Ok(())).err().filter(NotSaved::is_taken_back);
+            then(ctx, refused.map_or(Ok(()), Err));
+        });
+        self.network.save(&mut self.server.accounts, saver);
     }
 
     /// The user's next lines wait, and what it is answered then bears the label of this command, as does

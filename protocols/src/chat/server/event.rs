@@ -151,9 +151,22 @@ pub enum Event<'a> {
         /// Why.
         error: &'a str,
     },
-    /// Accounts could not be saved; they are kept in memory, and tried again.
+    /// Accounts could not be saved; they are kept in memory, and tried again. In a network of servers the change is
+    /// taken back.
     NotSaved {
         /// Why.
+        error: &'a str,
+    },
+    /// The accounts of the network are known, for the first time or again.
+    AccountsKnown {
+        /// Accounts.
+        accounts: usize,
+        /// Bans.
+        bans: usize,
+    },
+    /// The store of the network does not tell its accounts. It is asked again.
+    AccountsOutOfReach {
+        /// Why not.
         error: &'a str,
     },
 }
@@ -196,6 +209,12 @@ impl fmt::Display for Event<'_> {
                 write!(f, "nicknames cannot be claimed in the network: {error}")
             }
             Self::NotSaved { error } => write!(f, "accounts not saved: {error}"),
+            Self::AccountsKnown { accounts, bans } => {
+                write!(f, "the network has {accounts} accounts and {bans} bans")
+            }
+            Self::AccountsOutOfReach { error } => {
+                write!(f, "the accounts of the network are out of reach: {error}")
+            }
         }
     }
 }

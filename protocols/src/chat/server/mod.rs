@@ -9,6 +9,7 @@
 //! | `limits`, `settings` | every bound with its reason; what the operator decides |
 //! | [`config`] | the settings as one TOML file, checked |
 //! | [`accounts`] | accounts and registered channels, across restarts |
+//! | `changes` | what has changed on a channel, in the words of `MODE` |
 //! | `users`, `channels` | who is here, and where; `modes` are what they may, `keys` what names them |
 //! | `audience` | who on a channel gets the same bytes |
 //! | `leaving` | how a user goes: what the others see of it, once |
@@ -20,6 +21,7 @@
 //! | `work` | what is done away from the loop: passwords, files |
 //! | `effect`, `nodes` | what happened, as the other servers of a network are told; the users and channels of all of them |
 //! | `permanent` | the channels of the settings |
+//! | `truth` | accounts that several servers share: what follows of what was changed elsewhere |
 //! | `web` | the same over WebSocket, for browsers |
 //! | `control` | what whoever runs the machine may do while it runs |
 //! | `event`, `counters` | what happens, for a log; how much of it |
@@ -27,6 +29,7 @@
 pub mod accounts;
 mod audience;
 pub(super) mod carrier;
+mod changes;
 mod channels;
 mod commands;
 pub mod config;
@@ -53,6 +56,8 @@ mod post;
 mod session;
 mod settings;
 mod talk;
+#[cfg(feature = "cluster")]
+mod truth;
 mod users;
 #[cfg(feature = "websocket")]
 mod web;
@@ -78,6 +83,8 @@ pub use line::{MessageId, NotAMessageId};
 pub use on_loop::listen;
 pub use session::Session;
 pub use settings::{Admin, Operator, Password, PermanentChannel, Settings};
+#[cfg(feature = "cluster")]
+pub use truth::share_accounts;
 #[cfg(all(feature = "websocket", feature = "http"))]
 pub use web::upgrade;
 #[cfg(feature = "websocket")]
@@ -324,14 +331,14 @@ impl Server {
             self.started = Some(Started { at, instant: network.now(), life });
             self.date_permanent_channels(at);
         }
+        if !self.accounts.is_known() {
+            return Err(self.turn_away(peer, "the network's accounts are not known yet: try again"));
+        }
         let most = self.settings.limits.connections_per_address;
         if let Some(host) = peer.ip().and_then(counted)
             && !self.by_address.take(host, most)
         {
-            let reason = "too many connections from your address";
-            self.counters.turned_away += 1;
-            self.log(&Event::TurnedAway { peer, reason });
-            return Err(reason);
+            return Err(self.turn_away(peer, "too many connections from your address"));
         }
         self.counters.open += 1;
         self.counters.connections += 1;
@@ -340,6 +347,12 @@ impl Server {
         let mut user = User::new(connection, peer, network.now(), serial);
         user.caps = user.caps.framed(framing);
         Ok(self.users.insert(user))
+    }
+
+    fn turn_away(&mut self, peer: &Address, reason: &'static str) -> &'static str {
+        self.counters.turned_away += 1;
+        self.log(&Event::TurnedAway { peer, reason });
+        reason
     }
 
     /// A connection that was let in is gone.

@@ -6,15 +6,15 @@ use std::time::Duration;
 
 use reactor::Registry;
 
-use super::{HERE, Node, Person};
+use super::state::{HERE, Node, Person};
 use crate::chat::server::Server;
-use crate::chat::server::commands::{self, Changed, Owner, Speech};
+use crate::chat::server::changes::{Changed, METADATA, TOPIC};
+use crate::chat::server::commands::{self, Owner, Speech};
 use crate::chat::server::context::Context;
 use crate::chat::server::effect::{self, Change, Effect, Happened, UserId};
 use crate::chat::server::keys::UserKey;
 use crate::chat::server::modes::{Status, UserModes};
 use crate::chat::server::network::Network;
-use crate::chat::server::nodes::rooms::{METADATA, TOPIC};
 use crate::chat::server::users::User;
 use crate::chat::wire::casemap::{ChannelName, Nick};
 use crate::chat::wire::node::NodeName;

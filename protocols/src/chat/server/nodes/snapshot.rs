@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use reactor::Registry;
 
-use super::{HERE, Together};
+use super::state::{HERE, Together};
 use crate::chat::server::Server;
 use crate::chat::server::commands;
 use crate::chat::server::context::Context;
@@ -23,12 +23,13 @@ impl Server {
         let Some(nodes) = &self.nodes else { return Vec::new() };
         let (server, about) = (self.settings.name.clone(), self.settings.description.clone());
         let mut effects = vec![Effect::Node { server, about }];
+        let me = &nodes.nodes[HERE].name;
         let rooms = self.channels.iter().filter_map(|(key, channel)| {
             let room = nodes.rooms.get(key)?;
-            let is_mine = room.claims.contains_key(&HERE) || room.settings.is_by(nodes);
+            let is_mine = room.claims.contains_key(&HERE) || room.settings.is_by(me);
             is_mine.then(|| (channel.name.to_string(), channel.created, &room.settings))
         });
-        let ended = nodes.eras.iter().filter(|(_, _, settings)| settings.is_by(nodes));
+        let ended = nodes.eras.iter().filter(|(_, _, settings)| settings.is_by(me));
         let ended = ended.map(|(name, created, settings)| (name.to_string(), created, settings));
         effects.extend(rooms.chain(ended).map(|(channel, created, settings)| Effect::Channel {
             channel,
