@@ -114,7 +114,7 @@ impl Books {
         match message.command {
             "001" => self.nick = param(0),
             "JOIN" if who == self.nick => {
-                drop(self.channels.entry(param(0)).or_default().insert(who))
+                self.channels.entry(param(0)).or_default().insert(who);
             }
             "JOIN" => {
                 let known = self.channels.get_mut(&param(0));
