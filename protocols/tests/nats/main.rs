@@ -2,6 +2,8 @@
 //! client. On simulated networks it is in `examples/simulate`.
 #![cfg(feature = "nats")]
 
+#[path = "../kit/mod.rs"]
+mod kit;
 mod kv;
 #[path = "../outside/nats_server.rs"]
 mod nats_server;
