@@ -99,7 +99,7 @@ impl Server {
         let account = self.accounts.account(name).ok_or(Unknown::Account)?.name().to_owned();
         let founded = self.forget_account(&account)?;
         // Where accounts are shared the store may refuse it; once it has taken it they are.
-        if !self.accounts.are_shared() {
+        if !self.accounts.may_refuse() {
             self.log_out_all(registry, &account);
         }
         Ok(founded)
@@ -118,7 +118,7 @@ impl Server {
     pub(super) fn forget_account(&mut self, name: &str) -> Result<Vec<String>, Unknown> {
         let founded = self.accounts.drop_account(name)?;
         // Where accounts are shared that follows on each server, once the store has taken it.
-        let here = if self.accounts.are_shared() { &[][..] } else { &founded[..] };
+        let here = if self.accounts.may_refuse() { &[][..] } else { &founded[..] };
         for name in here {
             if let Some(channel) = self.channels.named(name) {
                 self.set_registered(channel, false);
