@@ -1,8 +1,9 @@
-//! NATS: the client against the server that everybody runs, against a small one in the simulator, and beside another
-//! client.
+//! NATS: the client against the server that everybody runs, against what says what a test wants, and beside another
+//! client. On simulated networks it is in `examples/simulate`.
 #![cfg(feature = "nats")]
 
-mod broker;
+#[path = "../kit/mod.rs"]
+mod kit;
 mod kv;
 #[path = "../outside/nats_server.rs"]
 mod nats_server;
@@ -10,6 +11,5 @@ mod nats_server;
 mod outside;
 mod real;
 mod scripted;
-mod simulated;
 mod stage;
 mod stranger;

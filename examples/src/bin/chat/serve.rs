@@ -333,7 +333,7 @@ fn on_signals(
     })?;
     registry.on_signal(Signal::User1, move |registry, server| {
         tls.iter().for_each(log);
-        log(format_args!("{}\n{}\n{}", server.counters(), registry.stats(), SocketRow::HEADER));
+        log(format_args!("{}\n{}", control::statistics(registry, server), SocketRow::HEADER));
         list_sockets(registry, Rows::default(), 0);
     })
 }

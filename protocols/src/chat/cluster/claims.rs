@@ -248,6 +248,16 @@ impl<Ticket> Claims<Ticket> {
         self.orders.pop_front()
     }
 
+    /// Nicks that are claimed, and those that users have though nobody has agreed to it yet.
+    pub(super) fn counts(&self) -> (usize, usize) {
+        let count = |wanted: fn(&State<Ticket>) -> bool| {
+            self.claims.values().filter(|it| wanted(&it.state)).count()
+        };
+        let is_open =
+            |state: &State<_>| matches!(state, State::Open | State::Asked(Waiting::Nobody));
+        (count(|state| matches!(state, State::Held { .. })), count(is_open))
+    }
+
     /// Whether a claim that is in the way is worth nothing.
     fn may_take(
         &self,
@@ -329,10 +339,6 @@ mod tests {
         std::iter::from_fn(|| claims.poll_order()).map(line).collect()
     }
 
-    fn open(claims: &Claims<u8>) -> usize {
-        claims.claims.values().filter(|it| matches!(it.state, State::Open)).count()
-    }
-
     const UNKNOWN: fn(&NodeName) -> Standing = |_| Standing::Unknown;
     const GONE: fn(&NodeName) -> Standing = |_| Standing::Gone;
     const SEEN: fn(&NodeName) -> Standing = |_| Standing::Seen;
@@ -390,8 +396,8 @@ mod tests {
         claims.claim("cy", holder("a", "a4"), 4);
         claims.handle_answer("cy", Answer::Failed, UNKNOWN);
         assert_eq!(
-            (open(&claims), orders(&mut claims)),
-            (2, vec!["create cy".into(), "4 has it here".into()])
+            (claims.counts(), orders(&mut claims)),
+            ((0, 2), vec!["create cy".into(), "4 has it here".into()])
         );
         claims.catch_up();
         assert_eq!(orders(&mut claims), ["create ann", "create cy"]);
@@ -403,7 +409,7 @@ mod tests {
         claims.handle_answer("ann", of("b", "b1", 7), SEEN);
         assert_eq!(orders(&mut claims), ["create ann", "update ann 7"]);
         claims.handle_answer("ann", Answer::Overtaken, SEEN);
-        assert_eq!((open(&claims), orders(&mut claims)), (1, Vec::new()));
+        assert_eq!((claims.counts().1, orders(&mut claims)), (1, Vec::new()));
     }
 
     #[test]

@@ -115,6 +115,11 @@ pub fn join<App: AsMut<Server> + 'static>(
     let _ = me.0.set(Rc::downgrade(&driver));
     let server = app.as_mut();
     server.join_cluster(node);
+    let reporter = Rc::clone(&driver);
+    // It is asked for by an operator, and not while something is carried.
+    server.set_report(move |now| {
+        reporter.try_borrow().map_or_else(|_| String::new(), |it| it.report(now))
+    });
     server.on_news(move |registry: &mut Registry<App>, app: &mut App| {
         driver.borrow_mut().carry_out(registry, app);
     });
@@ -304,6 +309,12 @@ impl<App: AsMut<Server> + 'static> Driver<App> {
                 }
             }
         }
+    }
+
+    fn report(&self, now: Instant) -> String {
+        let (held, open) = self.claims.counts();
+        let network = self.cluster.report(now);
+        format!("{network}\nnicknames: {held} claimed, {open} to be claimed")
     }
 
     // ── time ────────────────────────────────────────────────────────────────────────────────

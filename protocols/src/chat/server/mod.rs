@@ -9,6 +9,7 @@
 //! | `limits`, `settings` | every bound with its reason; what the operator decides |
 //! | [`config`] | the settings as one TOML file, checked |
 //! | [`accounts`] | accounts and registered channels, across restarts |
+//! | `changes` | what has changed on a channel, in the words of `MODE` |
 //! | `users`, `channels` | who is here, and where; `modes` are what they may, `keys` what names them |
 //! | `audience` | who on a channel gets the same bytes |
 //! | `leaving` | how a user goes: what the others see of it, once |
@@ -28,6 +29,7 @@
 pub mod accounts;
 mod audience;
 pub(super) mod carrier;
+mod changes;
 mod channels;
 mod commands;
 pub mod config;

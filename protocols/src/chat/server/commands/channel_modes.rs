@@ -9,21 +9,14 @@
 //!               └────────┘
 //! ```
 
+use crate::chat::server::changes::{Changed, Set, letters, on_a_line};
 use crate::chat::server::channels::List;
 use crate::chat::server::context::{Context, presentable};
 use crate::chat::server::keys::ChannelKey;
 use crate::chat::server::modes::{Flags, Status};
-use crate::chat::server::nodes::{Set, on_a_line};
 use crate::chat::wire::numeric;
 
 use super::{channels, kept_modes, mask_lists};
-
-/// What has changed: on or off, which mode, with which parameter.
-pub(in crate::chat::server) struct Changed {
-    pub(in crate::chat::server) on: bool,
-    pub(in crate::chat::server) letter: char,
-    pub(in crate::chat::server) param: Option<String>,
-}
 
 pub(super) fn mode(ctx: &mut Context<'_>, name: &str, rest: &[&str]) {
     let Some(channel) = ctx.server.channels.named(name) else {
@@ -248,29 +241,6 @@ pub(in crate::chat::server) fn show_changes(
             ctx.note_changes(Some(ctx.me), channel, &set, told);
         }
     }
-}
-
-impl Changed {
-    /// As the other nodes are told.
-    fn set<'a>(&'a self, item: &'a str) -> Set<'a> {
-        let param = self.param.as_deref().unwrap_or_default();
-        let is_about = List::of(self.letter).is_some() || Status::of_letter(self.letter).is_some();
-        let about = if is_about { param } else { "" };
-        Set { item, about, value: self.on.then(|| param.to_owned()) }
-    }
-}
-
-/// `+ov-k`: the sign only where it changes.
-pub(in crate::chat::server) fn letters(changed: &[Changed]) -> String {
-    let mut text = String::new();
-    let mut sign = None;
-    for change in changed {
-        if sign.replace(change.on) != Some(change.on) {
-            text.push(if change.on { '+' } else { '-' });
-        }
-        text.push(change.letter);
-    }
-    text
 }
 
 /// The server makes the user what it is on its channel, and shows that.

@@ -3,13 +3,13 @@
 use std::collections::VecDeque;
 use std::rc::Rc;
 
+use crate::chat::server::changes::{Set, TOPIC};
 use crate::chat::server::channels::{Channel, List, Topic};
 use crate::chat::server::context::{Context, cut};
 use crate::chat::server::effect::{Effect, Happened};
 use crate::chat::server::keys::{ChannelKey, UserKey};
 use crate::chat::server::line::Line;
 use crate::chat::server::modes::{Flags, Status};
-use crate::chat::server::nodes::{Set, TOPIC};
 use crate::chat::server::post::{Part, What};
 use crate::chat::server::talk::Talk;
 use crate::chat::server::users::Invitation;

@@ -10,11 +10,11 @@
 //! which it answers, and some of their failures are called differently.
 
 use crate::chat::server::Server;
+use crate::chat::server::changes::{METADATA, Set};
 use crate::chat::server::context::Context;
 use crate::chat::server::effect::Effect;
 use crate::chat::server::keys::{ChannelKey, UserKey};
 use crate::chat::server::modes::{Flags, Status};
-use crate::chat::server::nodes::{METADATA, Set};
 use crate::chat::server::users::Values;
 use crate::chat::wire::capability::Caps;
 use crate::chat::wire::casemap::ChannelName;

@@ -221,7 +221,8 @@ fn admitted(ctx: &mut Context<'_>, is_right: Result<bool, String>) {
 fn complete(ctx: &mut Context<'_>) {
     let (clock, now) = (ctx.clock, ctx.network.now());
     let user = ctx.user_mut();
-    if user.is_registered() {
+    // Its nickname may have been another's in the network, while a password was looked at.
+    if user.is_registered() || user.nick.is_none() {
         return;
     }
     user.refresh_source();

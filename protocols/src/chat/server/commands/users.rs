@@ -6,6 +6,7 @@ use crate::chat::server::keys::UserKey;
 use crate::chat::server::modes::UserModes;
 use crate::chat::server::whowas::Gone;
 use crate::chat::wire::capability::Caps;
+use crate::chat::wire::casemap::same_name;
 use crate::chat::wire::message::Message;
 use crate::chat::wire::numeric;
 
@@ -21,7 +22,10 @@ pub(super) fn whois(ctx: &mut Context<'_>, message: &Message<'_>) {
         _ => return ctx.numeric(numeric::ERR_NONICKNAMEGIVEN, &[]),
     };
     let server = message.param(0).filter(|_| message.params().len() > 1);
-    if !queries::is_for_us(ctx, server) {
+    // What another server of the network would say is known here.
+    let others = ctx.server.other_servers();
+    let is_other = server.is_some_and(|it| others.iter().any(|(name, _)| same_name(name, it)));
+    if !is_other && !queries::is_for_us(ctx, server) {
         return;
     }
     match ctx.server.users.named(nick) {

@@ -7,8 +7,9 @@
 //!
 //! | file | what it is |
 //! |---|---|
+//! | `state` | what is known of the nodes and their users |
 //! | `apply` | an effect of another node, done here |
-//! | `rooms` | channels that several nodes have: whose settings count |
+//! | `settings`, `rooms` | channels that several nodes have: whose settings count |
 //! | `news` | that there is something for the others; what operators are told |
 //! | `nicks` | nicknames that two want |
 //! | `snapshot` | all that a node has to say; what has changed since the last; a node that is gone |
@@ -22,119 +23,25 @@ mod news;
 mod nicks;
 mod picture;
 mod rooms;
+mod settings;
 mod snapshot;
+mod state;
 #[cfg(test)]
 mod tests;
 mod together;
 
-use std::any::Any;
-use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
-
-use slotmap::SecondaryMap;
 
 use super::Server;
 use super::context::Context;
-use super::effect::{self, Effect, NickRequest, Outgoing, To, UserId};
+use super::effect::{self, Effect, Outgoing, To, UserId};
 use super::keys::{ChannelKey, UserKey};
 use super::users::User;
-use crate::chat::wire::casemap::{Nick, same_name};
+use crate::chat::wire::casemap::same_name;
 use crate::chat::wire::node::NodeName;
-use crate::chat::wire::timestamp::Timestamp;
 pub(super) use news::OnNews;
-use rooms::{Eras, Room};
-pub(super) use rooms::{METADATA, Set, TOPIC, on_a_line};
-use together::Together;
-
-/// The place of this node among all.
-const HERE: usize = 0;
-
-/// What a server knows of its network.
-pub(super) struct Nodes {
-    /// What the others have not been told yet.
-    out: Vec<Outgoing>,
-    requests: Vec<NickRequest>,
-    /// Who is told that there is something of that, and whether it was told.
-    on_news: Option<Rc<dyn Any>>,
-    is_told: bool,
-    /// All that were ever heard of, this one first: there are few.
-    nodes: Vec<Node>,
-    /// All users that are registered.
-    people: SecondaryMap<UserKey, Person>,
-    ids: BTreeMap<UserId, UserKey>,
-    rooms: SecondaryMap<ChannelKey, Room>,
-    eras: Eras,
-    /// Channels of which it is to be found out whose settings count.
-    unsettled: Vec<ChannelKey>,
-    /// Users who are not called what they want, since somebody else is.
-    nameless: BTreeSet<UserKey>,
-    /// Lines that are gathered for a batch.
-    together: Option<Together>,
-    /// Effects that said nothing here.
-    skipped: u64,
-}
-
-/// A server of the network.
-struct Node {
-    name: NodeName,
-    server: Rc<str>,
-    about: Rc<str>,
-    /// Its users are known.
-    is_there: bool,
-}
-
-/// A user, as the network knows it.
-struct Person {
-    node: usize,
-    id: UserId,
-    /// The nickname its home says it has.
-    nick: Nick,
-    since: Timestamp,
-    /// The nickname belongs to its account.
-    owned: bool,
-}
-
-impl Nodes {
-    fn new(node: NodeName, server: &str, about: &str) -> Self {
-        let here = Node { name: node, server: server.into(), about: about.into(), is_there: true };
-        Self {
-            out: Vec::new(),
-            requests: Vec::new(),
-            on_news: None,
-            is_told: false,
-            nodes: vec![here],
-            people: SecondaryMap::new(),
-            ids: BTreeMap::new(),
-            rooms: SecondaryMap::new(),
-            eras: Eras::default(),
-            unsettled: Vec::new(),
-            nameless: BTreeSet::new(),
-            together: None,
-            skipped: 0,
-        }
-    }
-
-    fn tell(&mut self, effect: Effect) {
-        self.out.push(effect.into());
-    }
-
-    /// The place of a node, which gets one when it is heard of first; none for this node itself.
-    fn place(&mut self, name: &NodeName) -> Option<usize> {
-        let known = self.nodes.iter().position(|node| node.name == *name);
-        let place = known.unwrap_or_else(|| {
-            let (server, about) = (name.as_str().into(), Rc::default());
-            self.nodes.push(Node { name: name.clone(), server, about, is_there: false });
-            self.nodes.len() - 1
-        });
-        (place != HERE).then_some(place)
-    }
-
-    /// The users of a node.
-    fn users_of(&self, node: usize) -> Vec<UserKey> {
-        let theirs = self.people.iter().filter(|(_, person)| person.node == node);
-        theirs.map(|(key, _)| key).collect()
-    }
-}
+pub(super) use state::Nodes;
+use state::{HERE, Person};
 
 impl Server {
     // ── for whoever connects the nodes ──────────────────────────────────────────────────────
@@ -142,6 +49,29 @@ impl Server {
     /// Makes the server a node of a network, before anybody is on it: from now on it gathers what the other nodes
     /// are to be told ([`take_effects`](Self::take_effects)), and the names of its messages and users are unique in
     /// the network.
+    ///
+    /// ```
+    /// use protocols::chat::accounts::{AccountLimits, Accounts};
+    /// use protocols::chat::{NodeName, Server, Settings};
+    /// use reactor::Reactor;
+    ///
+    /// let node = |name: &NodeName| {
+    ///     let mut server =
+    ///         Server::new(Settings::default(), Accounts::in_memory(AccountLimits::default()));
+    ///     server.join_cluster(name.clone());
+    ///     server
+    /// };
+    /// let (fra, ams) = ("fra".parse()?, "ams".parse()?);
+    /// let (mut here, mut there) = (node(&fra), node(&ams));
+    /// let mut reactor = Reactor::<Server>::new()?;
+    ///
+    /// // Whoever connects the two carries what each has, and then what happens.
+    /// here.replace(reactor.registry(), &ams, there.snapshot());
+    /// for outgoing in there.take_effects() {
+    ///     here.apply(reactor.registry(), &ams, outgoing.effect);
+    /// }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn join_cluster(&mut self, node: NodeName) {
         let crate::chat::Settings { name, description, .. } = &self.settings;
         let nodes = Nodes::new(node, name, description);
@@ -167,9 +97,7 @@ impl Server {
     /// What stands for this node in the names of messages and users.
     pub(super) fn life(&self) -> u64 {
         let life = self.started.map_or(0, |started| u64::from(started.life));
-        let Some(nodes) = &self.nodes else { return life };
-        let node = crc32fast::hash(nodes.nodes[HERE].name.as_str().as_bytes());
-        life | u64::from(node) << 32
+        life | self.nodes.as_ref().map_or(0, |nodes| nodes.life)
     }
 
     /// What a user is called in the network.
@@ -203,6 +131,16 @@ impl Server {
         let nodes = self.nodes.iter().flat_map(|nodes| &nodes.nodes[1..]);
         let there = nodes.filter(|node| node.is_there);
         there.map(|node| (Rc::clone(&node.server), Rc::clone(&node.about))).collect()
+    }
+
+    /// All servers that are there, this one first: their names, and how many users each has.
+    pub(super) fn servers(&self) -> Vec<(Rc<str>, usize)> {
+        let Some(nodes) = &self.nodes else {
+            return vec![(self.name(), self.users.registered().count())];
+        };
+        let users = |place| nodes.people.values().filter(|person| person.node == place).count();
+        let there = nodes.nodes.iter().enumerate().filter(|(_, node)| node.is_there);
+        there.map(|(place, node)| (Rc::clone(&node.server), users(place))).collect()
     }
 
     /// Tells the other nodes something of a user of this one.
@@ -263,7 +201,8 @@ impl Server {
         }
         if self.users[key].is_local() {
             self.publish(key, |_, user| Effect::Quit { user, reason: reason.to_owned() });
-            if let Some(nick) = self.users[key].nick.clone() {
+            let claimed = self.nodes.as_mut().and_then(|nodes| nodes.claiming.remove(&key));
+            for nick in self.users[key].nick.clone().into_iter().chain(claimed) {
                 self.release_nick(key, &nick);
             }
         }

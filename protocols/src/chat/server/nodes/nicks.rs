@@ -12,7 +12,7 @@
 
 use reactor::{ConnectionId, Registry};
 
-use super::{HERE, Person};
+use super::state::{HERE, Person};
 use crate::chat::server::commands;
 use crate::chat::server::context::Context;
 use crate::chat::server::effect::{Claim, Effect, NickAnswer, NickRequest, UserId};
@@ -33,7 +33,8 @@ impl Server {
         self.nodes.as_mut().map(|nodes| std::mem::take(&mut nodes.requests)).unwrap_or_default()
     }
 
-    /// Answers a claim: its user's turn goes on. Whether it is still there to hear it.
+    /// Answers a claim: its user's turn goes on. Whether it is still there to hear it; if it has gone, a release of
+    /// what it claimed was asked for then.
     pub fn answer_claim<App: AsMut<Self> + 'static>(
         registry: &mut Registry<App>,
         connection: ConnectionId,
@@ -158,6 +159,7 @@ impl Server {
     fn give_way(&mut self, network: &mut dyn Network, holder: UserKey) {
         if !self.users[holder].is_registered() {
             let Some(nick) = self.users.unname(holder) else { return };
+            self.release_nick(holder, &nick);
             if let Some(registering) = self.users[holder].registering() {
                 registering.wanted_nick = Some(nick.to_string());
             }
@@ -193,7 +195,15 @@ impl Context<'_> {
         }
         let connection = self.user().connection;
         self.request_nick(nick, connection);
-        self.wait(move |ctx, done| then(ctx, done.is_ok()));
+        if let Some(nodes) = &mut self.server.nodes {
+            nodes.claiming.insert(self.me, nick.clone());
+        }
+        self.wait(move |ctx, done| {
+            if let Some(nodes) = &mut ctx.server.nodes {
+                nodes.claiming.remove(&ctx.me);
+            }
+            then(ctx, done.is_ok());
+        });
     }
 
     /// Asks the network for a nickname; somebody may wait for the answer.

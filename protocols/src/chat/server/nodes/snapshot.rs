@@ -5,14 +5,17 @@ use std::rc::Rc;
 
 use reactor::Registry;
 
-use super::{HERE, Together};
+use super::state::{HERE, Together};
 use crate::chat::server::Server;
 use crate::chat::server::commands;
 use crate::chat::server::context::Context;
 use crate::chat::server::effect::{Effect, UserId};
+use crate::chat::server::keys::ChannelKey;
+use crate::chat::server::modes::Status;
 use crate::chat::server::network::Network;
 use crate::chat::wire::casemap::Folded;
 use crate::chat::wire::node::NodeName;
+use crate::chat::wire::timestamp::Timestamp;
 
 impl Server {
     /// All that this node has to say of its own: what it is called, the channels its users are on or that it has set
@@ -23,12 +26,13 @@ impl Server {
         let Some(nodes) = &self.nodes else { return Vec::new() };
         let (server, about) = (self.settings.name.clone(), self.settings.description.clone());
         let mut effects = vec![Effect::Node { server, about }];
+        let me = &nodes.nodes[HERE].name;
         let rooms = self.channels.iter().filter_map(|(key, channel)| {
             let room = nodes.rooms.get(key)?;
-            let is_mine = room.claims.contains_key(&HERE) || room.settings.is_by(nodes);
+            let is_mine = room.claims.contains_key(&HERE) || room.settings.is_by(me);
             is_mine.then(|| (channel.name.to_string(), channel.created, &room.settings))
         });
-        let ended = nodes.eras.iter().filter(|(_, _, settings)| settings.is_by(nodes));
+        let ended = nodes.eras.iter().filter(|(_, _, settings)| settings.is_by(me));
         let ended = ended.map(|(name, created, settings)| (name.to_string(), created, settings));
         effects.extend(rooms.chain(ended).map(|(channel, created, settings)| Effect::Channel {
             channel,
@@ -51,7 +55,7 @@ impl Server {
     }
 
     /// When this node says that a channel was made.
-    fn claimed(&self, key: crate::chat::server::keys::ChannelKey) -> crate::chat::Timestamp {
+    fn claimed(&self, key: ChannelKey) -> Timestamp {
         let room = self.nodes.as_ref().and_then(|nodes| nodes.rooms.get(key));
         let claim = room.and_then(|room| room.claims.get(&HERE));
         claim.map_or(self.channels[key].created, |claim| claim.created)
@@ -184,16 +188,13 @@ impl Server {
             };
             let era = room.claims.values().map(|claim| claim.created).min();
             if era.is_some_and(|era| era != channel.created) {
-                return Err(format!(
-                    "{} is of another era: {era:?} {:?}",
-                    channel.name, channel.created
-                ));
+                return Err(format!("{} is of another era", channel.name));
             }
             for (member, status) in members {
                 let is_what = if self.counts(key, member) {
                     self.owned_status(key, member)
                 } else {
-                    Default::default()
+                    Status::NONE
                 };
                 if status != is_what {
                     let who = &self.users[member].source;

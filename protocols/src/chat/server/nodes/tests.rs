@@ -2,7 +2,7 @@
 //! when nothing is under way any more, all see the same.
 
 use std::any::Any;
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::rc::Rc;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -19,25 +19,31 @@ use crate::chat::server::network::{Network, Saver};
 use crate::chat::server::work::Work;
 use crate::chat::server::{Session, Settings};
 use crate::chat::wire::framing::Framing;
+use crate::chat::wire::message::Message;
 
 const NODES: usize = 3;
 /// People on each.
 const PEOPLE: usize = 2;
 
-/// A loop that delivers nothing.
-struct Deaf {
+/// A loop that keeps what is sent.
+struct Loop {
     now: Instant,
     wall: SystemTime,
     drawn: u64,
+    sent: Vec<(ConnectionId, Bytes)>,
 }
 
-impl Network for Deaf {
-    fn send(&mut self, _: ConnectionId, _: Bytes) {}
-    fn send_all(&mut self, _: &[ConnectionId], _: &Bytes) {}
+impl Network for Loop {
+    fn send(&mut self, to: ConnectionId, line: Bytes) {
+        self.sent.push((to, line));
+    }
+    fn send_all(&mut self, to: &[ConnectionId], line: &Bytes) {
+        self.sent.extend(to.iter().map(|&to| (to, line.clone())));
+    }
+    fn tell_news(&mut self, _: Rc<dyn Any>) {}
     fn close(&mut self, _: ConnectionId) {}
     fn offload(&mut self, _: ConnectionId, _: Option<u32>, _: Work) {}
     fn save(&mut self, _: &mut Accounts, _: Option<Saver>) {}
-    fn tell_news(&mut self, _: Rc<dyn Any>) {}
     fn guard_nick(&mut self, _: ConnectionId, _: Duration) {}
     fn now(&self) -> Instant {
         self.now
@@ -76,16 +82,103 @@ enum Heard {
 
 struct World {
     servers: Vec<Server>,
-    loops: Vec<Deaf>,
+    loops: Vec<Loop>,
     people: Vec<Vec<Option<UserKey>>>,
     /// From, to.
     under_way: [[VecDeque<Heard>; NODES]; NODES],
     is_lost: [[bool; NODES]; NODES],
-    connection: ConnectionId,
+    connections: Vec<ConnectionId>,
+    books: BTreeMap<ConnectionId, Books>,
+    said: u64,
+}
+
+/// What one person knows of who is where, from what it hears alone.
+#[derive(Default)]
+struct Books {
+    nick: String,
+    channels: BTreeMap<String, BTreeSet<String>>,
+    heard: BTreeSet<String>,
+    /// The names of a channel, as far as they were told.
+    names: BTreeMap<String, BTreeSet<String>>,
+}
+
+impl Books {
+    /// Holds a line against what is known.
+    fn hear(&mut self, line: &[u8]) -> Result<(), String> {
+        let message = Message::parse(line).map_err(|error| error.to_string())?;
+        let source = message.source.unwrap_or_default();
+        let who = source.split('!').next().unwrap_or_default().to_owned();
+        let param = |at: usize| message.param(at).unwrap_or_default().to_owned();
+        let is =
+            |ok: bool| if ok { Ok(()) } else { Err(String::from_utf8_lossy(line).into_owned()) };
+        match message.command {
+            "001" => self.nick = param(0),
+            "JOIN" if who == self.nick => {
+                self.channels.entry(param(0)).or_default().insert(who);
+            }
+            "JOIN" => {
+                let known = self.channels.get_mut(&param(0));
+                return is(known.is_some_and(|members| members.insert(who)));
+            }
+            "PART" | "KICK" => {
+                let gone = if message.command == "KICK" { param(1) } else { who };
+                let known = self.channels.get_mut(&param(0));
+                is(known.is_some_and(|members| members.remove(&gone)))?;
+                if gone == self.nick {
+                    self.channels.remove(&param(0));
+                }
+            }
+            "QUIT" => {
+                let seen = self
+                    .channels
+                    .values_mut()
+                    .filter_map(|it| it.remove(&who).then_some(()))
+                    .count();
+                return is(seen > 0);
+            }
+            "NICK" => {
+                let mut seen = Vec::new();
+                for members in self.channels.values_mut() {
+                    if members.remove(&who) {
+                        seen.push(is(members.insert(param(0))));
+                    }
+                }
+                is(!seen.is_empty() || who == self.nick)?;
+                if who == self.nick {
+                    self.nick = param(0);
+                }
+                return seen.into_iter().collect();
+            }
+            "PRIVMSG" => {
+                is(self.heard.insert(param(1)))?;
+                if let Some(members) = self.channels.get(&param(0)) {
+                    return is(members.contains(&who));
+                }
+                return is(!param(0).starts_with('#'));
+            }
+            "353" => {
+                let names = param(3);
+                let names = names
+                    .split(' ')
+                    .map(|it| it.trim_start_matches(['~', '&', '@', '%', '+']).to_owned());
+                self.names.entry(param(2)).or_default().extend(names);
+            }
+            "366" => {
+                let told = self.names.remove(&param(1)).unwrap_or_default();
+                if let Some(known) = self.channels.get_mut(&param(1)) {
+                    // The first names are all there is to know.
+                    is(known.len() <= 1 || *known == told)?;
+                    *known = told;
+                }
+            }
+            _ => {}
+        }
+        Ok(())
+    }
 }
 
 impl World {
-    fn new(connection: ConnectionId) -> Self {
+    fn new(connections: &[ConnectionId]) -> Self {
         let server = |at: usize| {
             let mut settings = Settings { name: format!("irc{at}.test"), ..Settings::default() };
             settings.limits.nick_length = 9;
@@ -94,14 +187,16 @@ impl World {
             server
         };
         let wall = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000);
-        let deaf = |at: usize| Deaf { now: Instant::now(), wall, drawn: at as u64 };
+        let on = |at: usize| Loop { now: Instant::now(), wall, drawn: at as u64, sent: Vec::new() };
         Self {
             servers: (0..NODES).map(server).collect(),
-            loops: (0..NODES).map(deaf).collect(),
+            loops: (0..NODES).map(on).collect(),
             people: vec![vec![None; PEOPLE]; NODES],
             under_way: Default::default(),
             is_lost: [[true; NODES]; NODES],
-            connection,
+            connections: connections.to_vec(),
+            books: BTreeMap::new(),
+            said: 0,
         }
     }
 
@@ -117,7 +212,7 @@ impl World {
             }
             Event::Finds { from, to } if from != to => self.finds(from, to),
             Event::Passes { node, millis } => {
-                self.loops[node].wall += Duration::from_millis(millis)
+                self.loops[node].wall += Duration::from_millis(millis);
             }
             _ => {}
         }
@@ -127,14 +222,16 @@ impl World {
         let user =
             self.people[node][who].filter(|&user| self.servers[node].users.get(user).is_some());
         let user = user.unwrap_or_else(|| self.comes(node, who));
-        self.hears(node, user, line);
+        self.said += 1;
+        self.hears(node, user, &line.replace("SERIAL", &self.said.to_string()));
     }
 
     fn comes(&mut self, node: usize, who: usize) -> UserKey {
         let (server, network) = (&mut self.servers[node], &mut self.loops[node]);
-        let peer = Address::Unnamed;
-        let user =
-            server.admit(network, self.connection, &peer, Framing::Stream).expect("it is let in");
+        let connection = self.connections[node * PEOPLE + who];
+        self.books.insert(connection, Books::default());
+        let user = server.admit(network, connection, &Address::Unnamed, Framing::Stream);
+        let user = user.expect("it is let in");
         self.people[node][who] = Some(user);
         // Half of them want what others have.
         self.hears(node, user, &format!("NICK p{}", (node + who) % (NODES + PEOPLE)));
@@ -169,6 +266,15 @@ impl World {
 
     fn takes(&mut self, node: usize) {
         self.servers[node].check().expect("no book contradicts another");
+        for (to, line) in std::mem::take(&mut self.loops[node].sent) {
+            let Some(books) = self.books.get_mut(&to) else { continue };
+            let lines = line.split(|&byte| byte == b'\n').filter(|line| !line.is_empty());
+            for line in lines.map(|line| line.strip_suffix(b"\r").unwrap_or(line)) {
+                books
+                    .hear(line)
+                    .unwrap_or_else(|line| panic!("{} is surprised by {line}", books.nick));
+            }
+        }
         for Outgoing { to, effect } in self.servers[node].take_effects() {
             let json = serde_json::to_string(&effect).expect("it can be written");
             let wanted = |it: &usize| match &to {
@@ -218,11 +324,21 @@ impl World {
         panic!("the nodes never come to rest");
     }
 
-    fn is_one(&self) {
+    fn is_one(&mut self) {
         let pictures: Vec<_> = self.servers.iter().map(Server::picture).collect();
         for other in &pictures[1..] {
             let differ: Vec<_> = pictures[0].symmetric_difference(other).collect();
             assert!(differ.is_empty(), "{differ:#?}");
+        }
+        // What everybody knows is what is so.
+        for (node, who) in (0..NODES).flat_map(|node| (0..PEOPLE).map(move |who| (node, who))) {
+            for channel in ["#a", "#b"] {
+                if self.people[node][who]
+                    .is_some_and(|user| self.servers[node].users.get(user).is_some())
+                {
+                    self.says(node, who, &format!("NAMES {channel}"));
+                }
+            }
         }
         let users = pictures[0].iter().filter(|line| line.starts_with("user")).count();
         let expected: u64 = self.servers.iter().map(|server| server.counters().users).sum();
@@ -255,8 +371,8 @@ fn line() -> impl Strategy<Value = String> {
         1 => (channel(), "[+-]k", text()).prop_map(|(channel, mode, key)| format!("MODE {channel} {mode} {key}")),
         1 => (channel(), 1..9).prop_map(|(channel, limit)| format!("MODE {channel} +l {limit}0")),
         2 => (channel(), text()).prop_map(|(channel, text)| format!("TOPIC {channel} :{text}")),
-        2 => (channel(), text()).prop_map(|(channel, text)| format!("PRIVMSG {channel} :{text}")),
-        1 => (person(), text()).prop_map(|(who, text)| format!("PRIVMSG {who} :{text}")),
+        2 => channel().prop_map(|channel| format!("PRIVMSG {channel} :SERIAL")),
+        1 => person().prop_map(|who| format!("PRIVMSG {who} :SERIAL")),
         2 => person().prop_map(|nick| format!("NICK {nick}")),
         1 => text().prop_map(|text| format!("AWAY {text}")),
         1 => Just("AWAY".to_owned()),
@@ -278,10 +394,11 @@ fn event() -> impl Strategy<Value = Event> {
 }
 
 thread_local! {
-    static CONNECTION: Rc<ConnectionId> = {
+    static CONNECTIONS: Vec<ConnectionId> = {
         let mut reactor = reactor::Reactor::<Server>::new().expect("a loop");
-        let address = "127.0.0.1:9".parse().expect("an address");
-        Rc::new(reactor.registry().connect(address, Session::new()).expect("it begins"))
+        let address: Address = "127.0.0.1:9".parse().expect("an address");
+        let begin = |_| reactor.registry().connect(address.clone(), Session::new());
+        (0..NODES * PEOPLE).map(begin).collect::<Result<_, _>>().expect("they begin")
     };
 }
 
@@ -292,7 +409,7 @@ proptest! {
     fn all_nodes_see_the_same_once_they_have_heard_everything(
         events in prop::collection::vec(event(), 1..120)
     ) {
-        let mut world = World::new(CONNECTION.with(|it| **it));
+        let mut world = CONNECTIONS.with(|it| World::new(it));
         for (from, to) in pairs() {
             world.finds(from, to);
         }

@@ -1,29 +1,14 @@
 //! Many lines that belong together: who knows of batches gets them in one (IRCv3 netsplit, netjoin).
 
-use std::collections::BTreeMap;
 use std::rc::Rc;
 
+use super::state::Together;
 use crate::chat::server::Server;
 use crate::chat::server::keys::UserKey;
 use crate::chat::server::line::{Line, Renderings};
 use crate::chat::server::network::Network;
 use crate::chat::wire::builder::Builder;
 use crate::chat::wire::capability::Caps;
-
-/// Lines for those who are here, gathered.
-pub(super) struct Together {
-    /// The type of the batch, and the two servers it is about.
-    params: [Rc<str>; 3],
-    lines: Vec<Line>,
-    /// Who gets which.
-    receivers: BTreeMap<UserKey, Vec<usize>>,
-}
-
-impl Together {
-    pub(super) fn new(params: [Rc<str>; 3]) -> Self {
-        Self { params, lines: Vec::new(), receivers: BTreeMap::new() }
-    }
-}
 
 impl Server {
     /// Keeps a line for the batch that is gathered; gives it back if none is.
