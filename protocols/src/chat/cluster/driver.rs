@@ -16,7 +16,7 @@ use crate::chat::server::{
 };
 use crate::chat::wire::node::{InvalidNodeName, NodeName};
 use crate::chat::wire::timestamp::Timestamp;
-use crate::nats::kv::{Config, Entry, KeyValue, KvError, Operation};
+use crate::nats::kv::{Config, Entry, KeyValue, KvError, Operation, Watch, WatchEvent};
 use crate::nats::{self, Client, ClientOptions, SubscribeError};
 
 /// How a server is a node of a network.
@@ -106,6 +106,7 @@ pub fn join<App: AsMut<Server> + 'static>(
         client: client.clone(),
         bucket,
         is_found: Found::No,
+        watch: None,
         timer: None,
         up_since: None,
         failed: None,
@@ -132,6 +133,8 @@ struct Driver<App> {
     client: Client<App>,
     bucket: KeyValue<App>,
     is_found: Found,
+    /// What there is in the bucket, as long as it is told.
+    watch: Option<Watch<App>>,
     /// What wakes this node up, and when.
     timer: Option<(TimerId, Instant)>,
     /// Since when there is a connection to NATS.
@@ -281,6 +284,8 @@ impl<App: AsMut<Server> + 'static> Driver<App> {
             }
             Output::Yielded => {
                 let node = self.cluster.name().clone();
+                let silence = self.cluster.limits().silence;
+                self.leave_bucket(registry, silence);
                 tell(registry, app, &Event::NameInUse { node: &node });
             }
         }
@@ -353,9 +358,52 @@ impl<App: AsMut<Server> + 'static> Driver<App> {
         let now = registry.now();
         self.cluster.handle_time(now);
         match self.is_found {
-            Found::Again(at) if at <= now => self.find_bucket(registry, app),
-            Found::Yes => self.claims.catch_up(),
+            Found::Again(at) if at <= now && self.cluster.is_up() => {
+                self.find_bucket(registry, app)
+            }
+            Found::Yes => {
+                self.claims.catch_up();
+                self.watch_bucket(registry);
+            }
             _ => {}
+        }
+    }
+
+    /// Has it told what there is in the bucket; not before it would be known that another node has this one's name,
+    /// whose claims those may be.
+    fn watch_bucket(&mut self, registry: &mut Registry<App>) {
+        let heartbeat = self.cluster.limits().heartbeat;
+        let is_settled = self.up_since.is_some_and(|since| since + heartbeat <= registry.now());
+        if self.watch.is_some() || !is_settled || !self.cluster.is_up() {
+            return;
+        }
+        let me = self.me.clone();
+        let watch = self.bucket.watch(registry, ">", move |registry, app, event| {
+            me.with(registry, app, |driver, registry, _| match event {
+                WatchEvent::Entry(entry) => driver.handle_entry(&entry),
+                WatchEvent::Ended(_) => driver.leave_bucket(registry, Duration::ZERO),
+                _ => {}
+            });
+        });
+        self.watch = watch.ok();
+    }
+
+    fn handle_entry(&mut self, entry: &Entry<'_>) {
+        let is_put = entry.operation == Operation::Put;
+        // What cannot be read is nobody's.
+        let holder: Option<Holder> =
+            if is_put { serde_json::from_slice(entry.value).ok() } else { None };
+        self.claims.handle_entry(entry.key, holder.as_ref(), entry.revision);
+    }
+
+    /// The bucket is gone, or not for this node; it is looked for again after a while.
+    fn leave_bucket(&mut self, registry: &mut Registry<App>, pause: Duration) {
+        if let Some(watch) = self.watch.take() {
+            watch.stop(registry);
+        }
+        self.claims.handle_disconnected();
+        if self.up_since.is_some() {
+            self.is_found = Found::Again(registry.now() + pause);
         }
     }
 
@@ -410,7 +458,7 @@ impl<App: AsMut<Server> + 'static> Driver<App> {
 
     fn handle_order(&mut self, registry: &mut Registry<App>, order: Order<Option<ConnectionId>>) {
         let bucket = self.bucket.clone();
-        let (key, asked) = match order {
+        let (key, number, asked) = match order {
             Order::Tell { ticket: None, .. } => return,
             Order::Tell { ticket: Some(connection), answer } => {
                 return answer_later(registry, connection, answer);
@@ -418,35 +466,41 @@ impl<App: AsMut<Server> + 'static> Driver<App> {
             Order::Delete { key, revision } => {
                 return self.delete(registry, &bucket, key, revision);
             }
-            Order::Create { key, holder } => {
+            Order::Create { key, holder, number } => {
                 let (me, name, store) = (self.me.clone(), key.clone(), bucket.clone());
                 let asked =
                     bucket.create(registry, &key, &value(&holder), move |registry, app, told| {
                         me.with(registry, app, |driver, registry, _| match told {
-                            Err(KvError::Exists) => driver.look(registry, &store, name),
-                            told => driver.answer(registry, &name, written(told)),
+                            Err(KvError::Exists) => driver.look(registry, &store, name, number),
+                            told => driver.answer(registry, &name, number, written(told)),
                         });
                     });
-                (key, asked)
+                (key, number, asked)
             }
-            Order::Update { key, holder, revision } => {
+            Order::Update { key, holder, revision, number } => {
                 let (me, name) = (self.me.clone(), key.clone());
                 let done = move |registry: &mut Registry<App>, app: &mut App, told| {
                     me.with(registry, app, |driver, registry, _| {
-                        driver.answer(registry, &name, written(told));
+                        driver.answer(registry, &name, number, written(told));
                     });
                 };
                 let asked = bucket.update(registry, &key, &value(&holder), revision, done);
-                (key, asked)
+                (key, number, asked)
             }
         };
         if asked.is_err() {
-            self.answer(registry, &key, Answer::Failed);
+            self.answer(registry, &key, number, Answer::Failed);
         }
     }
 
     /// Looks whose claim there is.
-    fn look(&mut self, registry: &mut Registry<App>, bucket: &KeyValue<App>, key: String) {
+    fn look(
+        &mut self,
+        registry: &mut Registry<App>,
+        bucket: &KeyValue<App>,
+        key: String,
+        number: u64,
+    ) {
         let (me, name) = (self.me.clone(), key.clone());
         let asked = bucket.entry(registry, &key, move |registry, app, told| {
             let answer = match told {
@@ -458,10 +512,12 @@ impl<App: AsMut<Server> + 'static> Driver<App> {
                 Ok(None) => Answer::Exists { holder: None, revision: 0 },
                 Err(_) => Answer::Failed,
             };
-            me.with(registry, app, |driver, registry, _| driver.answer(registry, &name, answer));
+            me.with(registry, app, |driver, registry, _| {
+                driver.answer(registry, &name, number, answer)
+            });
         });
         if asked.is_err() {
-            self.answer(registry, &key, Answer::Failed);
+            self.answer(registry, &key, number, Answer::Failed);
         }
     }
 
@@ -487,12 +543,12 @@ impl<App: AsMut<Server> + 'static> Driver<App> {
         }
     }
 
-    fn answer(&mut self, registry: &Registry<App>, key: &str, answer: Answer) {
+    fn answer(&mut self, registry: &Registry<App>, key: &str, number: u64, answer: Answer) {
         let Self { cluster, claims, up_since, .. } = self;
         // Who has not been heard within that time of this connection is not there.
         let is_settled =
             up_since.is_some_and(|since| since + cluster.limits().silence <= registry.now());
-        claims.handle_answer(key, answer, |node| match cluster.is_shown(node) {
+        claims.handle_answer(key, number, answer, |node| match cluster.is_shown(node) {
             true => Standing::Seen,
             false if is_settled && cluster.nodes().all(|it| it.node != node) => Standing::Gone,
             false => Standing::Unknown,
