@@ -400,10 +400,9 @@ impl Accounts {
         self.bans().find(|ban| mask::matches(&ban.mask, source))
     }
 
-    /// Whether there is a ban of this mask.
-    #[cfg(feature = "cluster")]
-    pub(super) fn has_ban(&self, mask: &str) -> bool {
-        self.tables.bans.contains_key(&Folded::of(mask))
+    /// The ban of this mask, which is complete.
+    pub(super) fn ban_by(&self, mask: &str) -> Option<&Ban> {
+        self.tables.bans.get(&Folded::of(mask))
     }
 
     /// All bans, by mask.
