@@ -5,10 +5,12 @@
 //! | `notify` | says to a supervisor that it is ready, alive, reloading, stopping (`sd_notify(3)`) |
 //! | `inherit` | takes over sockets (`sd_listen_fds(3)`) |
 //! | `run_as` | becomes another user, when the sockets are open |
+//! | `estate` | what one process at a time may have beside its sockets |
 //! | `upgrade` | starts a successor with its sockets, and leaves them to it |
 //!
 //! A server calls [`begin`] before it opens its sockets, and [`Service::serve`] when it has.
 
+mod estate;
 mod inherit;
 pub mod notify;
 mod run_as;
@@ -22,6 +24,8 @@ use clap::Args;
 use reactor::{LoopGroup, Registry};
 
 use crate::endpoint::seconds;
+
+pub use estate::{Estate, Then};
 
 /// What every server lets be chosen.
 #[derive(Args, Clone, Debug)]
@@ -68,8 +72,22 @@ impl Service {
         registry: &mut Registry<App>,
         options: &ServiceOptions,
     ) -> Result<(), Box<dyn Error>> {
+        self.serve_with_estate(registry, options, Estate::none())
+    }
+
+    /// As [`serve`](Self::serve), for a server that has something which one process at a time may have.
+    ///
+    /// # Errors
+    ///
+    /// As of [`serve`](Self::serve).
+    pub fn serve_with_estate<App: 'static>(
+        self,
+        registry: &mut Registry<App>,
+        options: &ServiceOptions,
+        estate: Estate<App>,
+    ) -> Result<(), Box<dyn Error>> {
         let alone = LoopGroup::from(registry.handle());
-        self.serve_with(registry, &alone, options)
+        self.begin_serving(registry, &alone, options, estate)
     }
 
     /// As [`serve`](Self::serve), for all loops of a group, where this one has the sockets.
@@ -83,6 +101,16 @@ impl Service {
         group: &LoopGroup<App>,
         options: &ServiceOptions,
     ) -> Result<(), Box<dyn Error>> {
+        self.begin_serving(registry, group, options, Estate::none())
+    }
+
+    fn begin_serving<App: 'static>(
+        self,
+        registry: &mut Registry<App>,
+        group: &LoopGroup<App>,
+        options: &ServiceOptions,
+        estate: Estate<App>,
+    ) -> Result<(), Box<dyn Error>> {
         if let Some(address) = registry.inherited().next() {
             let why = "and no option says to listen there";
             return Err(format!("it was started with a socket at {address}, {why}").into());
@@ -91,7 +119,7 @@ impl Service {
             run_as::become_user(user)?;
         }
         let watchdog = notify::feed_watchdog(registry)?;
-        upgrade::on_request(registry, group, options.drain, watchdog)?;
+        upgrade::on_request(registry, group, options.drain, watchdog, estate)?;
         notify::ready();
         upgrade::tell(self.predecessor);
         Ok(())
