@@ -1,6 +1,8 @@
 //! The program `chat`, as people meet it: a server, and those who talk on it from pipes.
 #![cfg(unix)]
 
+#[path = "../../protocols/tests/outside/nats_server.rs"]
+mod nats_server;
 #[path = "../../protocols/tests/outside/mod.rs"]
 mod outside;
 mod support;
@@ -9,7 +11,9 @@ use std::collections::HashSet;
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::process::{ChildStdin, Command, Stdio};
+use std::time::Instant;
 
+use nats_server::Store;
 use outside::Process;
 use rustix::process::{Pid, Signal, kill_process};
 use support::{Ended, Program, run};
@@ -532,6 +536,14 @@ fn accounts_are_made_listed_changed_and_removed() {
     assert_eq!(account(&["remove", "bob"], "").text(), "removed bob");
     assert_eq!(account(&["remove", "bob"], "").errors, "chat: there is no account bob");
     assert_eq!(account(&["list"], "").text(), "Ann");
+    let exported = account(&["export"], "").text();
+    assert!(exported.starts_with("account Ann "), "{exported}");
+    let elsewhere = directory.path().join("elsewhere");
+    let elsewhere = elsewhere.to_str().expect("UTF-8");
+    let import = |text: &str| chat(&["account", "import", "--data", elsewhere], text);
+    assert_eq!(import(&exported).text(), "imported 1; 0 were there already");
+    assert_eq!(import(&exported).text(), "imported 0; 1 were there already");
+    assert!(import("hello\n").errors.contains("this is no entry of an account"));
     let hash = account(&["hash"], "secret\n").text();
     assert!(hash.starts_with("$argon2id$"), "{hash}");
 }
@@ -574,6 +586,11 @@ fn accounts_are_changed_and_users_removed_while_the_server_runs() {
     let taken = account(&["add", "ANN"], "secret\n");
     assert_eq!((taken.code, taken.errors.as_str()), (Some(1), "chat: the name belongs to Ann"));
     assert_eq!(account(&["list"], "").text(), "Ann\nbob");
+    let exported = account(&["export"], "").text();
+    assert_eq!(exported.lines().count(), 2, "{exported}");
+    let another = exported.replace("account bob", "account carla");
+    assert_eq!(account(&["import"], &another).text(), "imported 1; 1 were there already");
+    assert_eq!(account(&["remove", "carla"], "").text(), "removed carla");
     assert_eq!(account(&["password", "ann"], "other\n").text(), "changed the password of ann");
     let log_in = |password: &str| {
         let words = ["connect", &address, "--nick", "ann", "--account", "ann", "--rate", "1000"];
@@ -613,6 +630,51 @@ fn accounts_are_changed_and_users_removed_while_the_server_runs() {
     let late = account(&["list"], "");
     assert!(late.errors.contains("no server can be reached at"), "{late:?}");
     assert_eq!(chat(&["account", "list", "--data", &data], "").text(), "Ann");
+}
+
+#[test]
+fn accounts_of_a_network_come_from_a_file_and_are_changed_on_any_of_its_servers() {
+    let Some(store) = Store::start() else { return };
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = |name: &str| directory.path().join(name).to_str().expect("UTF-8").to_owned();
+    let (data, one, other) = (path("data"), path("one"), path("other"));
+    assert_eq!(chat(&["account", "add", "Ann", "--data", &data], "secret\n").code, Some(0));
+    let url = format!("nats://127.0.0.1:{}", store.port);
+    let refused = chat(&["serve", "--cluster", &url, "--node", "a", "--data", &data], "");
+    assert!(refused.errors.contains("the accounts of a network are in NATS"), "{refused:?}");
+    let node = |name: &str, control: &str| {
+        let (node, _) = serve(&["--cluster", &url, "--node", name, "--control", control]);
+        node.error_with("the network has");
+        node
+    };
+    let (a, b) = (node("a", &one), node("b", &other));
+    let account = |words: &[&str], control: &str, input: &str| {
+        chat(&[&["account"], words, &["--control", control]].concat(), input)
+    };
+    let until = |expected: &str| {
+        let deadline = Instant::now() + support::PATIENCE;
+        while account(&["list"], &other, "").text() != expected {
+            assert!(Instant::now() < deadline, "the other server does not know: {expected}");
+        }
+    };
+    let exported = chat(&["account", "export", "--data", &data], "").text();
+    let imported = account(&["import"], &one, &exported);
+    assert_eq!(imported.text(), "imported 1; 0 were there already", "{imported:?}");
+    until("Ann");
+    assert_eq!(account(&["remove", "ann"], &one, "").text(), "removed ann");
+    until("");
+    drop(store);
+    let deadline = Instant::now() + support::PATIENCE;
+    let refused = loop {
+        let refused = account(&["add", "bob"], &other, "secret\n");
+        if refused.errors.contains("out of reach") {
+            break refused;
+        }
+        assert!(Instant::now() < deadline, "{refused:?}");
+    };
+    assert_eq!(refused.code, Some(1));
+    a.stop();
+    b.stop();
 }
 
 // ── the bot ─────────────────────────────────────────────────────────────────────────────────────

@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use protocols::torrent::wire::DhtTable;
 use rustix::process::Signal;
 
 use super::support::{PATIENCE, Program, listener, noise, run};
@@ -142,6 +143,30 @@ fn who_knows_one_node_of_the_dht_finds_a_seed_by_its_link() {
     assert_eq!(ended.code, Some(2), "{ended:?}");
 }
 
+/// The first run is told of a node, or of none but by its peer; the next needs neither.
+#[test]
+fn what_a_node_has_known_is_a_way_in_the_next_time() {
+    let (here, file, link) = made(&[]);
+    let (seed, node) = seed(&file, &here, &["--dht"]);
+    let folder = tempfile::tempdir().expect("a folder");
+    let kept = format!("{}/nodes", text(&folder));
+    let (code, _) = get(&file, &["--peer", &node, "--dht-file", &kept]);
+    assert_eq!(code, Some(0));
+    let table = DhtTable::parse(&fs::read(&kept).expect("it is written")).expect("it is a table");
+    assert_eq!(table.nodes, [node.parse().expect("an address")]);
+    let (code, there) = get(&link, &["--dht-file", &kept]);
+    assert_eq!(code, Some(0));
+    assert!(are_same(&here, &there));
+    drop(seed);
+    // Another file is not written over.
+    let words = ["get", &link, "--output", &text(&folder), "--dht-file", &file];
+    let ended = run(TORRENT, &words, b"");
+    assert!(ended.code == Some(1) && ended.errors.contains("no table"), "{ended:?}");
+    let words = ["get", &link, "--output", &text(&folder), "--dht-file", "/nonexistent/nodes"];
+    let ended = run(TORRENT, &words, b"");
+    assert!(ended.code == Some(1) && ended.errors.contains("No such file"), "{ended:?}");
+}
+
 /// Its node is asked by ours, and knows what ours has told it; and the other way around.
 #[test]
 fn nodes_of_libtorrent_and_ours_find_each_other_and_the_seed() {
@@ -153,6 +178,13 @@ fn nodes_of_libtorrent_and_ours_find_each_other_and_the_seed() {
     let (code, there) = get(&link, &["--dht-node", &node]);
     assert_eq!(code, Some(0));
     assert!(are_same(&here, &there));
+    // A peer of it says where its node is.
+    let folder = tempfile::tempdir().expect("a folder");
+    let kept = format!("{}/nodes", text(&folder));
+    let (code, _) = get(&file, &["--peer", &node, "--dht-file", &kept]);
+    assert_eq!(code, Some(0));
+    let table = DhtTable::parse(&fs::read(&kept).expect("it is written")).expect("it is a table");
+    assert!(table.nodes.contains(&node.parse().expect("an address")), "{table:?}");
     drop(theirs);
     let (_seed, node) = seed(&file, &here, &["--dht"]);
     let there = tempfile::tempdir().expect("a folder");

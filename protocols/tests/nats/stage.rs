@@ -1,14 +1,14 @@
 //! The stage of these tests: a loop with clients in it, and what they have seen, as lines.
 
-use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use protocols::nats::{Client, ClientOptions, Event, Message, RequestError, ServerAddr};
 use reactor::{Backoff, Reactor, Registry};
 
+use crate::kit;
 pub(crate) use crate::kit::PATIENCE;
+pub(crate) use crate::nats_server::server;
 pub(crate) use crate::outside::{Process, free_port};
-use crate::{kit, outside};
 
 /// What a test looks at.
 #[derive(Default)]
@@ -174,14 +174,4 @@ impl Stage {
 
 fn count(world: &World, line: &str) -> usize {
     world.seen.iter().filter(|seen| seen.contains(line)).count()
-}
-
-/// `nats-server` on this port, once it listens.
-#[track_caller]
-pub(crate) fn server(port: u16, arguments: &[&str]) -> Process {
-    let mut command = Command::new("nats-server");
-    command.args(["-a", "127.0.0.1", "-p", &port.to_string()]).args(arguments);
-    let server = Process::start(command.stdout(Stdio::null()).stderr(Stdio::null()));
-    outside::until_listening(port);
-    server
 }

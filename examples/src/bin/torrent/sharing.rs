@@ -20,11 +20,11 @@ use protocols::torrent::peer::{self, Event, Host, Shared, Swarm, Swarms};
 use protocols::torrent::tracker::{AnnounceOptions, Announcer, TrackerEvent};
 use protocols::torrent::wire::announce::Progress as TrackerProgress;
 use protocols::torrent::wire::mse::Encryption;
-use protocols::torrent::wire::{Info, Magnet, Metainfo};
+use protocols::torrent::wire::{DhtTable, Info, Magnet, Metainfo};
 use reactor::{Address, ConnectOptions, ListenOptions, Reactor, Registry, Signal};
 
 use crate::progress::Progress;
-use crate::{ask, choice, file};
+use crate::{ask, choice, file, nodes};
 
 /// How long the end may take: what peers are owed is on its way by then.
 const GRACE: Duration = Duration::from_secs(1);
@@ -59,6 +59,16 @@ pub(crate) struct Peers {
     /// Ask the DHT only, and take no questions (BEP 43)
     #[arg(long)]
     dht_read_only: bool,
+
+    /// Keep in this file whom the DHT's node knows, so that the next start needs no --dht-node; --dht is implied. It may be
+    /// Transmission's dht.dat
+    #[arg(long, value_name = "FILE")]
+    dht_file: Option<PathBuf>,
+
+    /// Let trackers and web servers that the torrent names be on this machine and its network, whatever they are called
+    /// there. Else a name may not lead there, and an address only to a tracker or a file: a torrent is a stranger's
+    #[arg(long)]
+    allow_inside: bool,
 
     /// When connections to peers are encrypted (MSE): off; allow, where the peer wants it; prefer, where it can; require,
     /// and others are not met
@@ -111,6 +121,7 @@ pub(crate) struct Sharing {
     progress: Progress,
     disk: Option<Disk>,
     trackers: Option<Announcer<Self>>,
+    nodes: nodes::Kept,
     /// Whom to ask when it is known what is missing: a seed is not to be taken for one that wants everything.
     tiers: Vec<Vec<String>>,
     phase: Phase,
@@ -202,7 +213,8 @@ pub(crate) fn run(
         Purpose::Get { .. } => known.web_seeds(),
     };
     let secure = ask::secure(&web_seeds, from.map(|ip| Address::Ip((ip, 0).into())));
-    let options = peer::Options { from, encryption, secure, ..peer::Options::default() };
+    let reach = ask::reach(peers.allow_inside);
+    let options = peer::Options { from, encryption, secure, reach, ..peer::Options::default() };
     let mut swarms = Swarms::new(torrents::peer_id(registry), options);
     let listener = swarms
         .listen(registry, listen, &ListenOptions::default())
@@ -211,8 +223,9 @@ pub(crate) fn run(
     if peers.lan {
         look_on_lan(registry, &mut swarms, &address)?;
     }
-    if peers.dht || peers.dht_read_only || !peers.dht_node.is_empty() {
-        join_dht(registry, &address, peers)?;
+    let nodes = nodes::Kept::new(peers.dht_file.clone());
+    if peers.dht || peers.dht_read_only || peers.dht_file.is_some() || !peers.dht_node.is_empty() {
+        join_dht(registry, &address, peers, &nodes)?;
     }
     let progress = Progress::new(peers.json);
     progress.say_listening(&address)?;
@@ -224,6 +237,7 @@ pub(crate) fn run(
         progress,
         disk: None,
         trackers: None,
+        nodes,
         tiers: known.trackers(),
         phase: Phase::Sharing,
         outcome: Outcome::Incomplete,
@@ -263,11 +277,12 @@ fn join_dht(
     registry: &mut Registry<Sharing>,
     listen: &Address,
     peers: &Peers,
+    kept: &nodes::Kept,
 ) -> Result<(), Box<dyn Error>> {
-    let nodes = resolve(peers.dht_node.iter().cloned())?;
+    let (nodes, saved) = (resolve(peers.dht_node.iter().cloned())?, kept.read()?);
     let read_only = peers.dht_read_only;
     let address = listen.socket_addr().ok_or("--dht wants an address and a port to --listen on")?;
-    dht::join(registry, address, DhtOptions { nodes, read_only, ..DhtOptions::default() })
+    dht::join(registry, address, DhtOptions { nodes, saved, read_only, ..DhtOptions::default() })
         .map_err(NotOpened::by("--dht"))?;
     Ok(())
 }
@@ -307,6 +322,12 @@ fn begin(
 impl Host for Sharing {
     fn swarms(&mut self) -> &mut Swarms {
         &mut self.swarms
+    }
+
+    fn on_dht(&mut self, _: &mut Registry<Self>, known: DhtTable) {
+        if let Err(error) = self.nodes.write(&known) {
+            output::complain(format_args!("torrent: {error}"));
+        }
     }
 
     fn on_torrent(&mut self, registry: &mut Registry<Self>, _: InfoHash, event: Event) {
@@ -422,6 +443,7 @@ impl Sharing {
         let from = self.swarms.options().from.map(|ip| Address::Ip((ip, 0).into()));
         let options = AnnounceOptions {
             key: registry.random() as u32,
+            reach: self.swarms.options().reach,
             secure: ask::secure(&tiers.concat(), from.clone()),
             connect: ConnectOptions { from, ..ConnectOptions::default() },
             ..AnnounceOptions::new(self.hash, self.swarms.id(), port, tiers)

@@ -396,7 +396,8 @@ fn what_could_not_be_saved_is_saved_with_the_next() {
     // A directory where the new file should be: replacing fails, as on a disk that is full.
     let new = place.path.with_extension("new");
     fs::create_dir(&new).expect("it can be made");
-    accounts.store.as_mut().expect("there is a file").forget_queue();
+    let Keeping::File(store, _) = &mut accounts.keeping else { panic!("there is a file") };
+    store.forget_queue();
     assert!(accounts.save().is_err());
     accounts.create("bob", hash(), NOW).expect("it is free");
     assert!(accounts.save().is_err());
@@ -448,5 +449,5 @@ fn without_a_file_a_commit_is_told_of_all_the_same() {
     let app = commit_a_hundred(in_memory());
     let expected: Vec<_> = (0..100).map(|number| (number, true)).collect();
     assert_eq!(app.told, expected);
-    assert!(app.accounts.uncommitted.is_empty(), "nobody keeps what nobody writes");
+    assert!(matches!(app.accounts.keeping, Keeping::Nowhere), "nobody keeps what nobody writes");
 }
