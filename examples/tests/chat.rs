@@ -136,6 +136,8 @@ fn a_command_line_that_makes_no_sense_is_code_2() {
         &["connect", "--nick", "ann"],
         &["connect", "localhost:6667", "--nick", "two words"],
         &["serve", "--listen", "udp:127.0.0.1:0"],
+        &["serve", "--cluster", "http://127.0.0.1", "--node", "a"],
+        &["serve", "--cluster", "nats://127.0.0.1", "--node", "a.b"],
         &["account", "add"],
         &["dance"],
     ] {
@@ -150,6 +152,8 @@ fn what_cannot_work_is_told_with_what_to_do() {
         (&["serve", "--listen", "127.0.0.1:0", "--name", "localhost"][..], "such as irc.example"),
         (&["serve", "--config", "/nowhere/chat.toml"], "cannot read /nowhere/chat.toml"),
         (&["serve", "--listen", "192.0.2.1:6667"], "no interface of this machine"),
+        (&["serve", "--cluster", "nats://127.0.0.1"], "--node NAME"),
+        (&["serve", "--node", "a"], "--cluster URL"),
         (&["account", "list"], "--data DIR"),
         (&["connect", "127.0.0.1:1", "--nick", "ann", "--once"], "could not connect"),
         // Without --retry a script does not wait for a server that is not there.

@@ -250,6 +250,7 @@ fn a_server_that_stops_says_goodbye_and_one_that_dies_is_lost_after_a_while() {
         network.joins(actor, "#room");
     }
     network.hears(&mut ann, ":cy!* JOIN #room");
+    let bea = network.enters("b", "bea");
     // The last of a process that is killed is that its socket is closed.
     network.nodes.retain(|node| node.0 != "b");
     let quit = network.hears(&mut ann, ":bob!* QUIT *");
@@ -260,6 +261,12 @@ fn a_server_that_stops_says_goodbye_and_one_that_dies_is_lost_after_a_while() {
     let mut bob = network.enters("b", "bob");
     network.joins(&mut bob, "#room");
     network.hears(&mut ann, ":bob!* JOIN #room");
+    // What the others of its former life have claimed, it gives back.
+    drop(bea);
+    while {
+        ann.says("NICK bea");
+        network.hears(&mut ann, "*bea*").contains(" 433 ")
+    } {}
     network.silence = NEVER;
     network.stage("c").shuts_down();
     network.hears(&mut ann, ":cy!* QUIT *");

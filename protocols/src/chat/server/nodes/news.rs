@@ -6,9 +6,8 @@ use std::time::Instant;
 
 use reactor::Registry;
 
-use crate::chat::server::keys::UserKey;
+use crate::chat::server::Server;
 use crate::chat::server::network::Network;
-use crate::chat::server::{Event, Server};
 
 /// What is called when there is something to be taken.
 pub(in crate::chat::server) struct OnNews<App>(Box<Take<App>>);
@@ -55,13 +54,14 @@ impl Server {
     }
 
     /// Logs something of the network, and tells the operators of this node.
+    #[cfg(feature = "cluster")]
     pub(in crate::chat) fn tell_operators<App: AsMut<Self> + 'static>(
         &mut self,
         registry: &mut Registry<App>,
-        event: &Event<'_>,
+        event: &crate::chat::Event<'_>,
     ) {
         self.log(event);
-        let operators: Vec<UserKey> = self
+        let operators: Vec<_> = self
             .users
             .registered()
             .filter(|(_, user)| user.is_local() && user.is_operator())
