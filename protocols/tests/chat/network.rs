@@ -199,8 +199,10 @@ fn have_heard<const N: usize>(actors: [&mut Actor; N]) {
 /// What is done next is done later, by the clock.
 fn a_moment_passes() {
     let now = || Timestamp::of(SystemTime::now());
-    let before = now();
-    while now() <= before {}
+    let (before, deadline) = (now(), Instant::now() + PATIENCE);
+    while now() <= before {
+        assert!(Instant::now() < deadline, "the clock stands still");
+    }
 }
 
 fn name(at: usize) -> NodeName {
