@@ -11,10 +11,11 @@ use std::collections::HashSet;
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpStream;
-use std::process::{Child, ChildStdin, Command, Stdio};
+use std::process::{ChildStdin, Command, Stdio};
 use std::time::Instant;
 
 use nats_server::Store;
+use outside::Process;
 use rustix::process::{Pid, Signal, kill_process};
 use support::{Ended, Program, run};
 
@@ -467,27 +468,12 @@ fn a_changed_setting_that_counts_at_the_start_only_is_told_and_the_others_hold()
     server.stop();
 }
 
-/// A process that does not outlive its test.
-struct Served(Child);
-
-impl Drop for Served {
-    fn drop(&mut self) {
-        // Both fail if it has ended, as it should have.
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
 #[test]
 fn a_server_whose_terminal_is_closed_goes_on_and_can_be_stopped() {
     // What it prints has no reader, as it would have no terminal.
-    let server = Command::new(CHAT)
-        .args(["serve", "--listen", "127.0.0.1:0"])
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn();
-    let mut server = Served(server.expect("it starts"));
+    let mut command = Command::new(CHAT);
+    command.args(["serve", "--listen", "127.0.0.1:0"]);
+    let mut server = Process::start(command.stdout(Stdio::piped()).stderr(Stdio::piped()));
     drop(server.0.stderr.take());
     let mut line = String::new();
     BufReader::new(server.0.stdout.take().expect("a pipe"))

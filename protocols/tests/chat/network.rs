@@ -67,6 +67,16 @@ impl Network {
         actor
     }
 
+    /// There is an account, on each node.
+    fn has_account(&self, name: &str) {
+        let hash = PasswordHash::of("sesame").expect("a hash");
+        for stage in &self.stages {
+            let now = SystemTime::now();
+            let made = stage.server(|server| server.accounts().create(name, hash.clone(), now));
+            made.expect("it is made");
+        }
+    }
+
     /// Answers what the nodes ask, and takes what they have to tell.
     fn takes(&mut self) {
         for from in 0..self.stages.len() {
@@ -535,14 +545,30 @@ fn of_two_of_one_name_the_older_keeps_it_and_nobody_is_killed() {
 }
 
 #[test]
+fn how_far_somebody_has_read_is_known_to_its_clients_on_other_servers() {
+    let mut network = Network::of(2);
+    network.has_account("ann");
+    let mut here = network.enters(0, "ann", "draft/read-marker");
+    let mut there = network.enters(1, "ann-2", "draft/read-marker");
+    for (at, actor) in [(0, &mut here), (1, &mut there)] {
+        network.says(at, actor, "NS IDENTIFY ann sesame");
+        actor.hears_at_last("* NOTICE * :You are logged in as ann.");
+        network.carries();
+        network.tells(at, actor, "JOIN #room");
+    }
+    have_heard([&mut here, &mut there]);
+    network.tells(0, &mut here, "MARKREAD #room timestamp=2020-01-01T00:00:00.000Z");
+    here.hears("MARKREAD #room timestamp=2020-01-01T00:00:00.000Z");
+    there.hears("MARKREAD #room timestamp=2020-01-01T00:00:00.000Z");
+    network.tells(1, &mut there, "MARKREAD #room");
+    there.hears("MARKREAD #room timestamp=2020-01-01T00:00:00.000Z");
+    here.hears_nothing();
+}
+
+#[test]
 fn of_two_of_one_name_whoever_owns_it_keeps_it() {
     let mut network = Network::of(2);
-    let hash = PasswordHash::of("sesame").expect("a hash");
-    for stage in &network.stages {
-        let now = SystemTime::now();
-        let made = stage.server(|server| server.accounts().create("ann", hash.clone(), now));
-        made.expect("it is made");
-    }
+    network.has_account("ann");
     network.splits();
     let mut first = network.enters(0, "ann", "");
     a_moment_passes();

@@ -62,6 +62,7 @@ pub(super) use accounts::set_account;
 pub(super) use capabilities::announce;
 pub(super) use channel_modes::show_changes;
 pub(super) use channels::{enter, invited, leave, put_out, show_topic_of};
+pub(super) use markers::read_on;
 pub(super) use messages::{Speech, say_on, say_to_user};
 pub(super) use metadata::{Owner, set_value};
 pub(super) use metadata_events::changed as tell_value;

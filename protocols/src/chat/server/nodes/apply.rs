@@ -198,6 +198,10 @@ impl Server {
                 let mut ctx = self.turn(network, by, None);
                 commands::set_value(&mut ctx, Owner::User(user), &key, value.as_deref());
             }
+            Effect::Read { user, target, at } => {
+                let user = self.theirs(place, user)?;
+                commands::read_on(&mut self.turn(network, user, None), &target, at);
+            }
             Effect::Kill { by, user, reason, quit } => {
                 let victim = self.theirs(HERE, user)?;
                 let by = by.and_then(|by| self.theirs(place, by)).unwrap_or(victim);
