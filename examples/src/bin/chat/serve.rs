@@ -43,7 +43,8 @@ const OF_THE_NETWORK: &str = "the accounts of a network are in NATS, and no data
 /// listens on 127.0.0.1:6697 as well, for those who speak TLS.
 ///
 /// With --cluster and --node, it is one network with all other servers that were told the same: users and
-/// channels are seen everywhere.
+/// channels are seen everywhere, and accounts are the network's: they are in NATS, and there is no --data. Until it has
+/// heard of them once it lets nobody in.
 ///
 /// Ctrl-C tells everybody and drains, for three seconds at most; Ctrl-C again stops at once. SIGHUP
 /// reads the configuration anew, as an operator's REHASH does, and the certificate, and drops nobody, also when the terminal

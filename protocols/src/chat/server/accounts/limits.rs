@@ -7,7 +7,8 @@ pub struct AccountLimits {
     ///
     /// Default 100,000: 11 MB on disk, read in a third of a second when the server starts, and some
     /// 40 MB in memory. When the file has doubled all of it is written anew, which holds the loop up
-    /// for 20 ms then.
+    /// for 20 ms then. Accounts of a network take no file, and about half as much memory again: what the store has is kept
+    /// beside what is shown. What other servers have made counts, and is not held to this limit.
     pub accounts: usize,
 
     /// Nicks an account may own beside its own name:

@@ -344,6 +344,28 @@ fn of_two_passwords_one_counts_and_the_other_is_refused() {
 }
 
 #[test]
+fn an_answer_that_comes_behind_later_news_changes_nothing() {
+    let mut stage = Stage::new(2);
+    stage.change(0, |it, now| it.create("ann", hash(0), now)).expect("it is free");
+    stage.settle();
+    stage.change(0, |it, _| it.set_password("ann", hash(1))).expect("it is there");
+    stage.ask(0);
+    stage.arrive(0);
+    // Before the answer is back somebody else has heard of it, and removed the account.
+    stage.tell(1);
+    stage.change(1, |it, _| it.drop_account("ann")).expect("it is there");
+    stage.ask(1);
+    stage.arrive(1);
+    stage.tell(0);
+    stage.tell(0);
+    stage.hear(0);
+    assert!(stage.nodes[0].accounts.account("ann").is_none(), "it does not come back");
+    assert_eq!(stage.nodes[0].gone, ["ann"]);
+    stage.settle();
+    stage.check();
+}
+
+#[test]
 fn a_channel_can_be_given_up_though_its_modes_were_changed_elsewhere_meanwhile() {
     let mut stage = Stage::new(2);
     stage.change(0, |it, now| it.create("ann", hash(0), now)).expect("it is free");
