@@ -6,7 +6,8 @@ use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
 use crate::guest::{Guest, Missing};
-use crate::nats_server::{Store, free_port};
+use crate::nats_server::Store;
+use crate::outside::free_port;
 use crate::support::{PATIENCE, Program, connect};
 use crate::{Ann, CHAT, irssi, weechat};
 

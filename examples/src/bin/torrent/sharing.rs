@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::error::Error;
+use std::mem::{Discriminant, discriminant};
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -14,7 +15,7 @@ use examples::{output, torrents};
 use protocols::store::Access;
 use protocols::torrent::InfoHash;
 use protocols::torrent::dht::{self, DhtOptions};
-use protocols::torrent::disk::{Disk, DiskOptions};
+use protocols::torrent::disk::{Allocation, Disk, DiskError, DiskOptions};
 use protocols::torrent::machine::{Bitfield, Traffic};
 use protocols::torrent::peer::{self, Event, Host, Shared, Swarm, Swarms};
 use protocols::torrent::tracker::{AnnounceOptions, Announcer, TrackerEvent};
@@ -109,6 +110,8 @@ pub(crate) enum Purpose {
         select: Vec<String>,
         /// Whether to end when everything is there.
         once: bool,
+        /// When room is taken on the disk.
+        allocation: Allocation,
     },
 }
 
@@ -124,6 +127,8 @@ pub(crate) struct Sharing {
     nodes: nodes::Kept,
     /// Whom to ask when it is known what is missing: a seed is not to be taken for one that wants everything.
     tiers: Vec<Vec<String>>,
+    /// Why pieces cannot be kept, if that was said; nothing, since one was.
+    trouble: Option<Discriminant<DiskError>>,
     phase: Phase,
     outcome: Outcome,
 }
@@ -239,6 +244,7 @@ pub(crate) fn run(
         trackers: None,
         nodes,
         tiers: known.trackers(),
+        trouble: None,
         phase: Phase::Sharing,
         outcome: Outcome::Incomplete,
     };
@@ -349,8 +355,11 @@ impl Host for Sharing {
                 });
                 output::complain(format_args!("torrent: {}: {why}; {then}", file::printable(&url)));
             }
-            Event::NotKept(error) => {
+            Event::Piece(_) => self.trouble = None,
+            // All pieces that are on their way have the same, and again when it is tried again.
+            Event::NotKept(error) if self.trouble != Some(discriminant(&error)) => {
                 output::complain(format_args!("torrent: {error}; trying again"));
+                self.trouble = Some(discriminant(&error));
             }
             _ => {}
         }
@@ -366,12 +375,18 @@ impl Sharing {
     ) -> Result<(), Box<dyn Error>> {
         // So that peers can be named meanwhile, and of a private torrent nobody else is told.
         self.swarms.find(registry, Arc::clone(&info));
-        let (files, access) = match &self.purpose {
-            Purpose::Give => (Vec::new(), Access::ReadOnly),
-            Purpose::Get { select, .. } => (choice::files(&info, select)?, Access::ReadWrite),
+        let (files, options) = match &self.purpose {
+            Purpose::Give => {
+                let access = Access::ReadOnly;
+                (Vec::new(), DiskOptions { access, ..DiskOptions::default() })
+            }
+            Purpose::Get { select, allocation, .. } => {
+                let (access, allocation) = (Access::ReadWrite, *allocation);
+                let options = DiskOptions { access, allocation, ..DiskOptions::default() };
+                (choice::files(&info, select)?, options)
+            }
         };
         let folder = self.folder.clone();
-        let options = DiskOptions { access, ..DiskOptions::default() };
         registry
             .offload(
                 move || -> Found { look_for(&info, &folder, options, &files) },

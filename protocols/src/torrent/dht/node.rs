@@ -183,7 +183,8 @@ impl Node {
         if let Some(id) = saved.id {
             self.table.rename(id);
         }
-        self.earlier.extend(saved.nodes.iter().filter(|at| at.is_ipv6() == self.is_v6));
+        let nodes = saved.nodes.iter().copied();
+        self.earlier = nodes.filter(|at| at.is_ipv6() == self.is_v6).collect();
         self.address.ip().into_iter().for_each(|ip| self.rename(ip));
     }
 
