@@ -326,7 +326,7 @@ impl Node {
             }
             Output::Apply { node, effect } => self.apply(&node, &effect),
             Output::Replace { node, snapshot, is_first } => {
-                self.replace(&node, &snapshot, is_first)
+                self.replace(&node, &snapshot, is_first);
             }
             Output::Lost { node, .. } => {
                 let times = if self.mistake == Mistake::LostTwice { 2 } else { 1 };

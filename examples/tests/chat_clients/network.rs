@@ -5,7 +5,6 @@ use std::io::{BufRead, BufReader, Write};
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
-use crate::guest::{Guest, Missing};
 use crate::nats_server::Store;
 use crate::outside::free_port;
 use crate::support::{PATIENCE, Program, connect};
@@ -59,24 +58,17 @@ impl Node {
     }
 }
 
-fn open(
-    node: &Node,
-    open: fn(&str, u16) -> Result<Box<dyn Guest>, Missing>,
-) -> Option<Box<dyn Guest>> {
-    open("127.0.0.1", node.port).ok()
-}
-
 #[test]
 fn irssi_and_weechat_meet_on_different_servers_and_whatever_can_be_killed_is() {
     let Some((mut network, [a, b, c])) = Network::of(["a", "b", "c"], &[]) else { return };
     let mut ann = Ann::connect(&a.address(), &[]);
-    let Some(mut iris) = open(&b, irssi::open) else { return };
+    let Ok(mut iris) = irssi::open("127.0.0.1", b.port) else { return };
     iris.join("#room");
     ann.sees("-- guest (");
     iris.nick("iris");
     ann.sees("-- guest is now known as iris");
     // The nick is free for who wants it, on whatever server.
-    let Some(mut guest) = open(&c, weechat::open) else { return };
+    let Ok(mut guest) = weechat::open("127.0.0.1", c.port) else { return };
     guest.join("#room");
     ann.sees("-- guest (");
     iris.sees_member("guest");
