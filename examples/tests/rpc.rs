@@ -155,9 +155,9 @@ fn a_batch_is_answered_in_the_order_of_its_file() {
     let (server, address) = serve(&[]);
     let calls = br#"{"method": "sleep", "params": [0.05], "id": "slow"}
         {"method": "update", "params": [1]}
-        {"method": "sum", "params": [1, 2], "id": 7}"#;
+        {"method": "sum", "params": [1, 2], "id": null}"#;
     let ended = run(RPC, &["batch", &address, "-"], calls);
-    assert_eq!(ended.text(), r#"[{"result":0.05,"id":"slow"},{"result":3,"id":7}]"#);
+    assert_eq!(ended.text(), r#"[{"result":0.05,"id":"slow"},{"result":3,"id":null}]"#);
     let ended = run(RPC, &["batch", &address, "-"], br#"[{"method":"no","id":1}]"#);
     assert_eq!(ended.code, Some(3));
     assert!(ended.text().contains(r#""code":-32601"#), "{ended:?}");
@@ -170,6 +170,7 @@ fn a_batch_is_answered_in_the_order_of_its_file() {
 fn a_server_describes_itself_and_its_files() {
     let directory = tempfile::tempdir().expect("a directory");
     fs::write(directory.path().join("a"), "abc").expect("it is written");
+    fs::write(directory.path().join("e"), "\u{e9}\u{e8}").expect("it is written");
     let root = directory.path().to_str().expect("it is text");
     for framing in ["lines", "frames", "bare"] {
         let (server, address) = serve(&["--files", root, "--framing", framing]);
@@ -179,8 +180,12 @@ fn a_server_describes_itself_and_its_files() {
         let document = ask(&["describe", &address, "--json"]).text();
         assert!(document.starts_with(r#"{"openrpc":"1.3.2""#), "{document}");
         let list = ask(&["call", &address, "files.list"]).text();
-        assert_eq!(list, r#"[{"name":"a","is_directory":false,"size":3}]"#);
+        let entry =
+            |name, size| format!(r#"{{"name":"{name}","is_directory":false,"size":{size}}}"#);
+        assert_eq!(list, format!("[{},{}]", entry("a", 3), entry("e", 4)));
         assert_eq!(ask(&["call", &address, "files.read", "a", "1"]).text(), r#""bc""#);
+        // The second letter would be cut.
+        assert_eq!(ask(&["call", &address, "files.read", "e", "0", "3"]).text(), "\"\u{e9}\"");
         let hash = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
         assert_eq!(ask(&["call", &address, "files.sha256", "a"]).text(), format!("\"{hash}\""));
         let outside = ask(&["call", &address, "files.read", "../../etc/passwd"]);

@@ -53,7 +53,7 @@ pub(super) fn register<App: 'static>(service: &mut Service<App>, store: &Store) 
         },
     );
     let of = store.clone();
-    let about = "A part of a file, if it is text in UTF-8";
+    let about = "A part of a file, if it is text in UTF-8; it ends with a whole character";
     service.offloaded::<Part, String, _>("files.read", about, move |_, it| {
         let (store, path) = (of.clone(), path(&it.path)?);
         Ok(move |_: &Ticket| read(&store, &path, it.offset, it.length.min(BYTES)))
@@ -89,6 +89,12 @@ fn read(store: &Store, path: &VirtualPath, offset: u64, length: u64) -> Result<S
     let mut bytes = Vec::new();
     file.seek(SeekFrom::Start(offset)).map_err(Error::internal)?;
     file.take(length).read_to_end(&mut bytes).map_err(Error::internal)?;
+    let end = match str::from_utf8(&bytes) {
+        // The next part begins with the character that was cut.
+        Err(error) if error.error_len().is_none() && error.valid_up_to() > 0 => error.valid_up_to(),
+        _ => bytes.len(),
+    };
+    bytes.truncate(end);
     String::from_utf8(bytes).map_err(|_| Error::new(2, "It is no text in UTF-8"))
 }
 

@@ -10,6 +10,7 @@ use reactor::{Address, ConnectionId, Registry};
 use schemars::{JsonSchema, SchemaGenerator};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use serde_json::Deserializer;
 use serde_json::value::RawValue;
 
 use super::event::Event;
@@ -382,7 +383,8 @@ impl<App> Call<'_, App> {
 /// Reads parameters. None at all are as good as an empty object, or array, where that is enough.
 pub(super) fn decode<P: DeserializeOwned>(params: Option<&str>) -> Result<P, Error> {
     let read = match params {
-        Some(params) => serde_json::from_str(params),
+        // By bytes it costs less than by characters. Nothing can stand behind: they have been looked through.
+        Some(params) => P::deserialize(&mut Deserializer::from_slice(params.as_bytes())),
         None => serde_json::from_str("{}")
             .or_else(|of_names| serde_json::from_str("[]").map_err(|_| of_names)),
     };

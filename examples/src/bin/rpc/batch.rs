@@ -10,7 +10,7 @@ use std::rc::Rc;
 use clap::Args;
 use protocols::rpc::{self, Batch, CallError};
 use reactor::Registry;
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use serde_json::{Value, json};
 
 use crate::call::nobody;
@@ -40,7 +40,13 @@ struct Entry {
     method: String,
     #[serde(default)]
     params: Value,
+    /// `null` is an id, and answered.
+    #[serde(default, deserialize_with = "present")]
     id: Option<Value>,
+}
+
+fn present<'de, D: Deserializer<'de>>(id: D) -> Result<Option<Value>, D::Error> {
+    Value::deserialize(id).map(Some)
 }
 
 /// The answers, in the order of the calls; `None` has not come yet.
