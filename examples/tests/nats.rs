@@ -7,9 +7,9 @@ mod support;
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpListener;
-use std::time::Instant;
 
-use support::{Ended, PATIENCE, PROXY, Program, run, run_with};
+use outside::free_port;
+use support::{Ended, PROXY, Program, run, run_with};
 
 const NATS: &str = env!("CARGO_BIN_EXE_nats");
 
@@ -24,20 +24,11 @@ struct Server {
 fn server(arguments: &[&str]) -> Option<Server> {
     outside::program("nats-server")?;
     let port = free_port();
-    let words = [&["-a", "127.0.0.1", "-p", &port], arguments].concat();
+    let text = port.to_string();
+    let words = [&["-a", "127.0.0.1", "-p", &text], arguments].concat();
     let program = Program::start("nats-server", &words);
-    let deadline = Instant::now() + PATIENCE;
-    while std::net::TcpStream::connect(format!("127.0.0.1:{port}")).is_err() {
-        assert!(Instant::now() < deadline, "nats-server does not listen");
-        std::thread::sleep(std::time::Duration::from_millis(5));
-    }
+    outside::until_listening(port);
     Some(Server { _program: program, url: format!("nats://127.0.0.1:{port}") })
-}
-
-/// A port that was free a moment ago.
-fn free_port() -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("there are ports");
-    listener.local_addr().expect("it is bound").port().to_string()
 }
 
 impl Server {

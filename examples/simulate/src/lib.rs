@@ -62,7 +62,7 @@ const OF_STREAMS: &[Fault] = &[
 ];
 
 /// All there are.
-pub const SUBJECTS: [Subject; 9] = [
+pub const SUBJECTS: [Subject; 10] = [
     Subject { name: "echo", scenario: echo::swarm, torture: echo::torture, without: &[] },
     Subject { name: "rpc", scenario: rpc::swarm, torture: rpc::torture, without: OF_DATAGRAMS },
     Subject { name: "chat", scenario: chat::swarm, torture: chat::torture, without: OF_DATAGRAMS },
@@ -76,6 +76,12 @@ pub const SUBJECTS: [Subject; 9] = [
         name: "websocket",
         scenario: websocket::swarm,
         torture: websocket::torture,
+        without: OF_DATAGRAMS,
+    },
+    Subject {
+        name: "network",
+        scenario: chat::network::swarm,
+        torture: chat::network::torture,
         without: OF_DATAGRAMS,
     },
     Subject {

@@ -92,6 +92,28 @@ fn a_broker_that_gives_a_claim_to_two_is_found() {
 }
 
 #[test]
+fn a_chat_network_goes_well_where_nothing_goes_wrong() {
+    let run = Simulation::new(simulate::chat::network::swarm).run_tape(&[]);
+    assert_eq!(run.result, Ok(()));
+    assert!(run.records > 10_000, "{} records", run.records);
+}
+
+#[test]
+fn what_is_wrong_with_a_chat_network_is_found() {
+    type Scenario = fn(&mut reactor::sim::Network) -> reactor::sim::Outcome;
+    let flaws: [(Scenario, &[&str]); 3] = [
+        (simulate::chat::network::careless, &["has lost its nick"]),
+        (simulate::chat::network::hidden, &["alone:", "unseen", "nowhere", "not there"]),
+        (simulate::chat::network::repeated, &["behind", "twice", "nowhere", "unseen"]),
+    ];
+    for (scenario, told) in flaws {
+        let failure = Simulation::new(scenario).with_tries(0).search(0..20);
+        let failure = failure.expect_err("the canary is not found").to_string();
+        assert!(told.iter().any(|told| failure.contains(told)), "{failure}");
+    }
+}
+
+#[test]
 fn nodes_that_do_not_heal_a_gap_are_found() {
     let flawed = Simulation::new(simulate::cluster::gaps_stay).with_tries(0);
     let failure = flawed.search(0..60).expect_err("the canary is not found").to_string();

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::{self, Read as _, Write as _};
-use std::net::{Shutdown, TcpListener, TcpStream};
+use std::net::{Shutdown, TcpStream};
 use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use protocols::torrent::wire::DhtTable;
 use rustix::process::Signal;
 
-use super::support::{PATIENCE, Program, noise, run};
+use super::support::{PATIENCE, Program, listener, noise, run};
 use super::{TORRENT, free_port, made, outside};
 use tempfile::TempDir;
 
@@ -260,8 +260,7 @@ fn a_full_disk_is_told_of_and_it_goes_on_when_there_is_room() {
 
 /// A way to `to`, on which no more than so many bytes come back; how many have.
 fn gate(to: &str, most: u64) -> (String, Arc<AtomicU64>) {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a socket");
-    let address = listener.local_addr().expect("it listens").to_string();
+    let (listener, address) = listener();
     let (to, passed) = (to.to_owned(), Arc::new(AtomicU64::new(0)));
     let count = Arc::clone(&passed);
     thread::spawn(move || {
@@ -549,10 +548,8 @@ fn opentracker_brings_a_seed_and_a_leecher_together() {
         let words =
             ["-i", "127.0.0.1", "-p", &port, "-P", &port, "-d", &text(&place), "-w", "known"];
         let _tracker = Program::start(program, &words);
+        outside::until_listening(port.parse().expect("a port"));
         let deadline = Instant::now() + PATIENCE;
-        while TcpStream::connect(format!("127.0.0.1:{port}")).is_err() {
-            assert!(Instant::now() < deadline, "it does not listen");
-        }
         let (_seed, _) = seed(&file, &here, &[]);
         // It has heard of the seed, and then of the leecher.
         while !run(TORRENT, &["show", &file, "--ask"], b"").text().contains("1 have it") {

@@ -96,7 +96,9 @@ impl Network {
         let deadline = Instant::now() + PATIENCE;
         while found.is_none() {
             self.turn();
-            while let (None, Some(line)) = (&found, actor.hears_if_any()) {
+            while found.is_none()
+                && let Some(line) = actor.hears_if_any()
+            {
                 found = mask::matches(pattern, &line).then(|| line.clone());
                 heard.push(line);
             }
@@ -160,6 +162,15 @@ fn people_on_two_servers_are_on_one_network() {
     network.hears(&mut bob, "* 433 * Ann *");
     ann.says("WHOIS robert");
     network.hears(&mut ann, "* 312 * robert b.test *");
+    ann.says("MAP");
+    network.hears(&mut ann, "* 015 * :a.test (1 users)");
+    network.hears(&mut ann, "* 015 * :|- b.test (1 users)");
+    let report = network.stage("a").acts(|server, registry| server.network_report(registry.now()));
+    let report = report.expect("it is in one");
+    assert!(
+        report.contains("node b: followed up to") && report.contains("1 claimed, 0 to"),
+        "{report}"
+    );
     bob.says("QUIT :bye");
     network.hears(&mut ann, ":robert!* QUIT *bye");
     // Its nick is free for who comes elsewhere.
@@ -239,6 +250,7 @@ fn a_server_that_stops_says_goodbye_and_one_that_dies_is_lost_after_a_while() {
         network.joins(actor, "#room");
     }
     network.hears(&mut ann, ":cy!* JOIN #room");
+    let bea = network.enters("b", "bea");
     // The last of a process that is killed is that its socket is closed.
     network.nodes.retain(|node| node.0 != "b");
     let quit = network.hears(&mut ann, ":bob!* QUIT *");
@@ -249,6 +261,12 @@ fn a_server_that_stops_says_goodbye_and_one_that_dies_is_lost_after_a_while() {
     let mut bob = network.enters("b", "bob");
     network.joins(&mut bob, "#room");
     network.hears(&mut ann, ":bob!* JOIN #room");
+    // What the others of its former life have claimed, it gives back.
+    drop(bea);
+    while {
+        ann.says("NICK bea");
+        network.hears(&mut ann, "*bea*").contains(" 433 ")
+    } {}
     network.silence = NEVER;
     network.stage("c").shuts_down();
     network.hears(&mut ann, ":cy!* QUIT *");

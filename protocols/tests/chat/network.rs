@@ -7,6 +7,7 @@ use protocols::chat::{
     self, Claim, Effect, NickAnswer, NickRequest, NodeName, Outgoing, Server, Settings, Timestamp,
     To,
 };
+use protocols::password::PasswordHash;
 
 use crate::stage::{Actor, PATIENCE, Stage, settings};
 
@@ -64,6 +65,16 @@ impl Network {
         actor.hears_at_last("422 *");
         self.carries();
         actor
+    }
+
+    /// There is an account, on each node.
+    fn has_account(&self, name: &str) {
+        let hash = PasswordHash::of("sesame").expect("a hash");
+        for stage in &self.stages {
+            let now = SystemTime::now();
+            let made = stage.server(|server| server.accounts().create(name, hash.clone(), now));
+            made.expect("it is made");
+        }
     }
 
     /// Answers what the nodes ask, and takes what they have to tell.
@@ -531,6 +542,63 @@ fn of_two_of_one_name_the_older_keeps_it_and_nobody_is_killed() {
     network.tells(1, &mut second, "NICK eve");
     bob.hears_at_last(&format!(":{id}!~ann@127.0.0.1 NICK :eve"));
     network.is_one();
+}
+
+#[test]
+fn how_far_somebody_has_read_is_known_to_its_clients_on_other_servers() {
+    let mut network = Network::of(2);
+    network.has_account("ann");
+    let mut here = network.enters(0, "ann", "draft/read-marker");
+    let mut there = network.enters(1, "ann-2", "draft/read-marker");
+    for (at, actor) in [(0, &mut here), (1, &mut there)] {
+        network.says(at, actor, "NS IDENTIFY ann sesame");
+        actor.hears_at_last("* NOTICE * :You are logged in as ann.");
+        network.carries();
+        network.tells(at, actor, "JOIN #room");
+    }
+    have_heard([&mut here, &mut there]);
+    network.tells(0, &mut here, "MARKREAD #room timestamp=2020-01-01T00:00:00.000Z");
+    here.hears("MARKREAD #room timestamp=2020-01-01T00:00:00.000Z");
+    there.hears("MARKREAD #room timestamp=2020-01-01T00:00:00.000Z");
+    network.tells(1, &mut there, "MARKREAD #room");
+    there.hears("MARKREAD #room timestamp=2020-01-01T00:00:00.000Z");
+    here.hears_nothing();
+}
+
+#[test]
+fn of_two_of_one_name_whoever_owns_it_keeps_it() {
+    let mut network = Network::of(2);
+    network.has_account("ann");
+    network.splits();
+    let mut first = network.enters(0, "ann", "");
+    a_moment_passes();
+    let mut second = network.enters(1, "ann", "");
+    network.says(1, &mut second, "NS IDENTIFY sesame");
+    second.hears_at_last("* NOTICE ann :You are logged in as ann.");
+    network.heals();
+    first.hears_at_last(":ann NICK :0*");
+    network.tells(1, &mut second, "WHOIS ann");
+    second.hears_at_last("312 ann irc1.test *");
+    second.hears("330 ann ann *");
+    network.is_one();
+}
+
+#[test]
+fn what_comes_too_late_is_not_shown() {
+    let mut network = Network::of(2);
+    let mut ann = network.enters(0, "ann", "");
+    let mut bob = network.enters(1, "bob", "");
+    network.tells(0, &mut ann, "JOIN #room");
+    network.tells(1, &mut bob, "JOIN #room");
+    network.says(1, &mut bob, "PRIVMSG #room :wait");
+    let said = std::mem::take(&mut network.under_way);
+    network.tells(1, &mut bob, "PART #room");
+    network.under_way = said;
+    network.carries();
+    ann.hears_at_last(":bob PART #room");
+    ann.hears_nothing();
+    assert_eq!(network.stages[0].server(|server| server.effects_skipped()), 1);
+    assert_eq!(network.stages[0].server(|server| server.counters().spoiled), 0);
 }
 
 #[test]

@@ -308,7 +308,7 @@ fn in_a_split_accounts_are_read_and_not_changed_and_then_what_was_missed_is_made
     until(&[&other], || !can_change(&other));
     let mut eve = other.enters("eve");
     eve.says("REGISTER * * sesame");
-    eve.hears("FAIL REGISTER TEMPORARILY_UNAVAILABLE eve :The accounts of the network are out *");
+    eve.hears("FAIL REGISTER TEMPORARILY_UNAVAILABLE eve :accounts cannot be changed while *");
     identifies(&mut eve, "bob");
     for line in ["NS SET PASSWORD sesame", "NS GROUP", "NS DROP bob", "CS DROP #b"] {
         eve.says(line);

@@ -7,6 +7,7 @@
 //!                       └──▶ Disk: streams ──▶ consumers ──▶ whoever watches
 //! ```
 
+mod flaw;
 mod jetstream;
 mod seat;
 
@@ -19,6 +20,8 @@ use reactor::{ConnectionId, ListenOptions, Registry, StreamLimits};
 
 use crate::cast::everywhere;
 
+pub(super) use flaw::Flaw;
+use flaw::Skews;
 pub(super) use jetstream::Disk;
 use jetstream::{Consumer, WRONG_LAST_SEQUENCE, acknowledgement, refusal};
 use seat::{Guest, Seat};
@@ -37,18 +40,7 @@ pub(super) struct Broker {
     /// Consumers that there have been.
     made: u64,
     flaw: Flaw,
-}
-
-/// What is wrong with a server, so that one sees whether it is found.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) enum Flaw {
-    /// Nothing.
-    #[default]
-    None,
-    /// It delivers a message twice, once in a while.
-    Twice,
-    /// It writes without a look at the revision that is expected, once in a while.
-    Careless,
+    skews: Skews,
 }
 
 impl Broker {
@@ -71,7 +63,8 @@ impl Broker {
             registry.listen_with(address, &options, |_, _| Some(Box::new(Seat::new())))?;
         }
         registry.every(BEAT, |registry, broker: &mut Self| broker.beat(registry))?;
-        Ok(Self { seats: BTreeMap::new(), disk, consumers: BTreeMap::new(), made: 0, flaw })
+        let (seats, consumers) = (BTreeMap::new(), BTreeMap::new());
+        Ok(Self { seats, disk, consumers, made: 0, flaw, skews: Skews::default() })
     }
 
     /// Connections.
@@ -152,15 +145,29 @@ impl Broker {
         let receivers = self.receivers(from, address, registry.random());
         for (id, sid) in &receivers {
             let mut out = Vec::new();
-            let delivery = Delivery { subject, sid, reply, headers, payload };
-            delivery.write(&mut out);
-            if self.flaw == Flaw::Twice && registry.random().is_multiple_of(32) {
-                delivery.write(&mut out);
+            for payload in self.payloads(registry, *id, payload) {
+                Delivery { subject, sid, reply, headers, payload: &payload }.write(&mut out);
             }
             // Who does not take it has ended, or does so now.
             let _ = registry.send(*id, out.into());
         }
         receivers.len()
+    }
+
+    /// What is delivered of a message: it, if nothing is wrong.
+    fn payloads(
+        &mut self,
+        registry: &mut Registry<Self>,
+        to: ConnectionId,
+        payload: &[u8],
+    ) -> Vec<Vec<u8>> {
+        match self.flaw {
+            Flaw::Twice if registry.random().is_multiple_of(32) => vec![payload.to_vec(); 2],
+            Flaw::Hides | Flaw::Repeats => {
+                self.skews.bend(self.flaw, to, payload, registry.random())
+            }
+            _ => vec![payload.to_vec()],
+        }
     }
 
     /// Who gets a message: all outside of groups, and one of each group.

@@ -56,7 +56,11 @@ impl ClusterOptions {
 
 /// A server that nobody has given a name has one all the same that is none of the others'.
 pub(crate) fn default_name(node: &Node) -> String {
-    format!("{}.chat.local", node.node.as_str().replace('_', "-").trim_matches('-'))
+    let name = node.node.as_str().replace('_', "-");
+    match name.trim_matches('-') {
+        "" => "node.chat.local".to_owned(),
+        name => format!("{name}.chat.local"),
+    }
 }
 
 /// Makes the server a node; what to print of it.

@@ -178,13 +178,18 @@ pub(crate) fn service(again: Again) -> Service<Server> {
     bans(&mut service);
     reload(&mut service, again);
     let about = "What the server and its loop have done";
-    service.method("statistics", about, |call, NoParams {}| {
-        Ok(format!("{}\n{}", call.app.counters(), call.registry.stats()))
-    });
+    service
+        .method("statistics", about, |call, NoParams {}| Ok(statistics(call.registry, call.app)));
     service.method("snapshot", "What the loop has to do now", |call, NoParams {}| {
         Ok(call.registry.snapshot().to_string())
     });
     service
+}
+
+/// What the server and its loop have done, and how it stands with its network.
+pub(crate) fn statistics(registry: &Registry<Server>, server: &Server) -> String {
+    let report = server.network_report(registry.now()).map(|report| format!("\n{report}"));
+    format!("{}\n{}{}", server.counters(), registry.stats(), report.unwrap_or_default())
 }
 
 fn accounts(service: &mut Service<Server>) {

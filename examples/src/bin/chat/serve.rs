@@ -11,7 +11,7 @@ use clap::{Args, ValueEnum};
 use examples::advice::NotOpened;
 use examples::endpoint::{self, Endpoint, UnixMode};
 use examples::proxied::AcceptProxy;
-use examples::service::{self, ServiceOptions, notify};
+use examples::service::{self, Estate, ServiceOptions, Then, notify};
 use examples::tls::{ServeTls, Served};
 use examples::{output, stop};
 use protocols::chat::accounts::{AccountLimits, Accounts};
@@ -185,7 +185,7 @@ pub(crate) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     #[cfg(unix)]
     on_signals(reactor.registry(), again, tls.clone())?;
     listening.extend(tls.as_ref().map(Served::to_string));
-    service.serve(reactor.registry(), &options.service)?;
+    service.serve_with_estate(reactor.registry(), &options.service, estate())?;
     listening.iter().try_for_each(output::say)?;
     let report = reactor.run(&mut server)?;
     // What was changed while the loop was ending.
@@ -193,6 +193,16 @@ pub(crate) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     output::say(report)?;
     output::say(server.counters())?;
     Ok(())
+}
+
+/// The file of accounts, which is one process's at a time: its successor's, before that reads it.
+fn estate() -> Estate<Server> {
+    let let_go = |registry: &mut Registry<Server>, server: &mut Server, then: Then<Server>| {
+        server.accounts().hand_on(registry, move |registry, server, saved| {
+            then(registry, server, saved.map_err(|error| error.to_string()));
+        });
+    };
+    Estate::new(let_go, |_, server| Ok(server.accounts().take_back()?))
 }
 
 /// Opens every socket, or none; what to print of them.
@@ -323,7 +333,7 @@ fn on_signals(
     })?;
     registry.on_signal(Signal::User1, move |registry, server| {
         tls.iter().for_each(log);
-        log(format_args!("{}\n{}\n{}", server.counters(), registry.stats(), SocketRow::HEADER));
+        log(format_args!("{}\n{}", control::statistics(registry, server), SocketRow::HEADER));
         list_sockets(registry, Rows::default(), 0);
     })
 }

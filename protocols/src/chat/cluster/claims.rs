@@ -2,6 +2,10 @@
 //!
 //! A claim is an agreement and not the truth: while the bucket cannot be asked, nicks are given all the same, and are
 //! claimed when it can be asked again. Which of two holders stays then, the servers decide by what they see of both.
+//!
+//! Every node watches the bucket. An order whose answer is lost may have been carried out, and a node that was killed has
+//! given nothing back: what the bucket has of a node is held against what the node knows, and what it knows nothing of is
+//! deleted.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt::Write;
@@ -38,6 +42,8 @@ pub(super) struct Claims<Ticket> {
     is_up: bool,
     claims: BTreeMap<String, Claim<Ticket>>,
     orders: VecDeque<Order<Ticket>>,
+    /// Of the last order that is answered.
+    number: u64,
 }
 
 #[derive(Debug)]
@@ -48,8 +54,11 @@ struct Claim<Ticket> {
 
 #[derive(Debug)]
 enum State<Ticket> {
-    /// The bucket is asked.
-    Asked(Waiting<Ticket>),
+    /// The bucket is asked, by the order of this number.
+    Asked {
+        number: u64,
+        waiting: Waiting<Ticket>,
+    },
     Held {
         revision: u64,
     },
@@ -75,10 +84,10 @@ enum Waiting<Ticket> {
 /// What is to be done.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Order<Ticket> {
-    /// Write it, if there is nothing.
-    Create { key: String, holder: Holder },
+    /// Write it, if there is nothing. The number comes back with the answer.
+    Create { key: String, holder: Holder, number: u64 },
     /// Write it, if this revision is the last.
-    Update { key: String, holder: Holder, revision: u64 },
+    Update { key: String, holder: Holder, revision: u64, number: u64 },
     /// Delete it, if this revision is the last.
     Delete { key: String, revision: u64 },
     /// Tell who waits whether the nick is theirs.
@@ -94,7 +103,7 @@ pub(super) enum Answer {
     Exists { holder: Option<Holder>, revision: u64 },
     /// Another one was faster.
     Overtaken,
-    /// There is no answer.
+    /// There is no answer. It may be written all the same.
     Failed,
 }
 
@@ -111,7 +120,7 @@ pub(super) enum Standing {
 
 impl<Ticket> Claims<Ticket> {
     pub(super) fn new(node: NodeName) -> Self {
-        Self { node, is_up: false, claims: BTreeMap::new(), orders: VecDeque::new() }
+        Self { node, is_up: false, claims: BTreeMap::new(), orders: VecDeque::new(), number: 0 }
     }
 
     // ── what users do ───────────────────────────────────────────────────────────────────────
@@ -121,8 +130,11 @@ impl<Ticket> Claims<Ticket> {
         let key = key_of(nick);
         let answer = match self.claims.get_mut(&key) {
             None | Some(Claim { state: State::Left { .. }, .. }) if self.is_up => {
-                self.orders.push_back(Order::Create { key: key.clone(), holder: holder.clone() });
-                let state = State::Asked(Waiting::User(ticket));
+                self.number += 1;
+                let number = self.number;
+                let order = Order::Create { key: key.clone(), holder: holder.clone(), number };
+                self.orders.push_back(order);
+                let state = State::Asked { number, waiting: Waiting::User(ticket) };
                 self.claims.insert(key, Claim { holder, state });
                 return;
             }
@@ -143,13 +155,12 @@ impl<Ticket> Claims<Ticket> {
             return;
         };
         match &mut claim.state {
-            State::Asked(waiting) => *waiting = Waiting::Released,
-            State::Held { revision } if self.is_up => {
+            State::Asked { waiting, .. } => *waiting = Waiting::Released,
+            State::Held { revision } => {
                 let revision = *revision;
                 self.claims.remove(&key);
-                self.orders.push_back(Order::Delete { key, revision });
+                self.give_back(key, revision);
             }
-            State::Held { revision } => claim.state = State::Left { revision: *revision },
             State::Open => drop(self.claims.remove(&key)),
             State::Left { .. } => {}
         }
@@ -182,37 +193,41 @@ impl<Ticket> Claims<Ticket> {
         if !self.is_up {
             return;
         }
-        let orders = &mut self.orders;
+        let (orders, number) = (&mut self.orders, &mut self.number);
         self.claims.retain(|key, claim| match claim.state {
             State::Open => {
-                claim.state = State::Asked(Waiting::Nobody);
-                orders.push_back(Order::Create { key: key.clone(), holder: claim.holder.clone() });
+                *number += 1;
+                let (key, holder, number) = (key.clone(), claim.holder.clone(), *number);
+                orders.push_back(Order::Create { key, holder, number });
+                claim.state = State::Asked { number, waiting: Waiting::Nobody };
                 true
             }
             State::Left { revision } => {
                 orders.push_back(Order::Delete { key: key.clone(), revision });
                 false
             }
-            State::Asked(_) | State::Held { .. } => true,
+            State::Asked { .. } | State::Held { .. } => true,
         });
     }
 
-    /// What it has answered to an order about a key.
+    /// What it has answered to the order of this number, which was about a key.
     pub(super) fn handle_answer(
         &mut self,
         key: &str,
+        number: u64,
         answer: Answer,
         standing: impl Fn(&NodeName) -> Standing,
     ) {
         let Some((key, Claim { holder, state })) = self.claims.remove_entry(key) else { return };
-        let State::Asked(waiting) = state else {
-            self.claims.insert(key, Claim { holder, state });
-            return;
+        let waiting = match state {
+            State::Asked { number: asked, waiting } if asked == number => waiting,
+            state => {
+                self.claims.insert(key, Claim { holder, state });
+                return;
+            }
         };
         match (answer, waiting) {
-            (Answer::Written(revision), Waiting::Released) => {
-                self.orders.push_back(Order::Delete { key, revision });
-            }
+            (Answer::Written(revision), Waiting::Released) => self.give_back(key, revision),
             (Answer::Written(revision), waiting) => {
                 self.tell(waiting, NickAnswer::Granted);
                 self.claims.insert(key, Claim { holder, state: State::Held { revision } });
@@ -221,9 +236,11 @@ impl<Ticket> Claims<Ticket> {
             (Answer::Exists { holder: other, revision }, waiting)
                 if self.may_take(other.as_ref(), &waiting, standing) =>
             {
-                let order = Order::Update { key: key.clone(), holder: holder.clone(), revision };
+                self.number += 1;
+                let (number, name) = (self.number, key.clone());
+                let order = Order::Update { key, holder: holder.clone(), revision, number };
                 self.orders.push_back(order);
-                self.claims.insert(key, Claim { holder, state: State::Asked(waiting) });
+                self.claims.insert(name, Claim { holder, state: State::Asked { number, waiting } });
             }
             (Answer::Exists { .. } | Answer::Overtaken, waiting @ Waiting::User(_)) => {
                 self.tell(waiting, NickAnswer::Taken);
@@ -232,6 +249,32 @@ impl<Ticket> Claims<Ticket> {
                 self.tell(waiting, NickAnswer::Alone);
                 self.claims.insert(key, Claim { holder, state: State::Open });
             }
+        }
+    }
+
+    /// What there is in the bucket, as the watch of it tells: of an order whose answer is lost, it is known so whether it
+    /// was carried out; and what an earlier life of this node has claimed is given back.
+    pub(super) fn handle_entry(&mut self, key: &str, holder: Option<&Holder>, revision: u64) {
+        let Some(claim) = self.claims.get_mut(key) else {
+            if holder.is_some_and(|holder| holder.node == self.node) {
+                self.give_back(key.to_owned(), revision);
+            }
+            return;
+        };
+        let is_ours = holder.is_some_and(|it| it.node == self.node && it.user == claim.holder.user);
+        match &mut claim.state {
+            State::Asked { number, .. } if is_ours => {
+                let number = *number;
+                self.handle_answer(key, number, Answer::Written(revision), |_| Standing::Unknown);
+            }
+            State::Held { revision: held } if is_ours => *held = revision.max(*held),
+            // Somebody else has taken it, or it was deleted.
+            State::Held { revision: held } if revision > *held => claim.state = State::Open,
+            State::Open if is_ours => claim.state = State::Held { revision },
+            State::Left { revision: left } if holder.is_some_and(|it| it.node == self.node) => {
+                *left = revision.max(*left);
+            }
+            _ => {}
         }
     }
 
@@ -246,6 +289,17 @@ impl<Ticket> Claims<Ticket> {
 
     pub(super) fn poll_order(&mut self) -> Option<Order<Ticket>> {
         self.orders.pop_front()
+    }
+
+    /// Nicks that are claimed, and those that users have though nobody has agreed to it yet.
+    pub(super) fn counts(&self) -> (usize, usize) {
+        let count = |wanted: fn(&State<Ticket>) -> bool| {
+            self.claims.values().filter(|it| wanted(&it.state)).count()
+        };
+        let is_open = |state: &State<_>| {
+            matches!(state, State::Open | State::Asked { waiting: Waiting::Nobody, .. })
+        };
+        (count(|state| matches!(state, State::Held { .. })), count(is_open))
     }
 
     /// Whether a claim that is in the way is worth nothing.
@@ -266,6 +320,15 @@ impl<Ticket> Claims<Ticket> {
             // Both were seen, and the servers have decided for this one.
             Standing::Seen => matches!(waiting, Waiting::Nobody),
             Standing::Unknown => false,
+        }
+    }
+
+    /// Deletes a claim, now or when that can be.
+    fn give_back(&mut self, key: String, revision: u64) {
+        if self.is_up {
+            self.orders.push_back(Order::Delete { key, revision });
+        } else {
+            self.handle_not_deleted(key, revision);
         }
     }
 
@@ -329,8 +392,18 @@ mod tests {
         std::iter::from_fn(|| claims.poll_order()).map(line).collect()
     }
 
-    fn open(claims: &Claims<u8>) -> usize {
-        claims.claims.values().filter(|it| matches!(it.state, State::Open)).count()
+    /// The bucket answers what it was asked last about a key.
+    fn answered(
+        claims: &mut Claims<u8>,
+        key: &str,
+        answer: Answer,
+        standing: fn(&NodeName) -> Standing,
+    ) {
+        let number = match claims.claims.get(key) {
+            Some(Claim { state: State::Asked { number, .. }, .. }) => *number,
+            _ => 0,
+        };
+        claims.handle_answer(key, number, answer, standing);
     }
 
     const UNKNOWN: fn(&NodeName) -> Standing = |_| Standing::Unknown;
@@ -344,7 +417,7 @@ mod tests {
         assert_eq!(orders(&mut claims), ["create ann=5b1=5d"]);
         claims.claim("ann[1]", holder("a", "a2"), 2);
         assert_eq!(orders(&mut claims), ["2 has it not"]);
-        claims.handle_answer("ann=5b1=5d", Answer::Written(7), UNKNOWN);
+        answered(&mut claims, "ann=5b1=5d", Answer::Written(7), UNKNOWN);
         claims.claim("ANN[1]", holder("a", "a1"), 1);
         assert_eq!(orders(&mut claims), ["1 has it", "1 has it"]);
         claims.release("ann[1]", "a2");
@@ -352,7 +425,7 @@ mod tests {
         claims.release("ann[1]", "a1");
         assert_eq!(orders(&mut claims), ["delete ann=5b1=5d 7"]);
         claims.release("ann[1]", "a1");
-        claims.handle_answer("ann=5b1=5d", Answer::Written(7), UNKNOWN);
+        answered(&mut claims, "ann=5b1=5d", Answer::Written(7), UNKNOWN);
         assert_eq!(orders(&mut claims), [""; 0]);
     }
 
@@ -368,9 +441,9 @@ mod tests {
         ] {
             claims.claim("ann", holder("a", "a1"), 1);
             assert_eq!(orders(&mut claims), ["create ann"]);
-            claims.handle_answer("ann", answer, standing);
+            answered(&mut claims, "ann", answer, standing);
             assert_eq!(orders(&mut claims), [expected]);
-            claims.handle_answer("ann", Answer::Overtaken, standing);
+            answered(&mut claims, "ann", Answer::Overtaken, standing);
             let told = orders(&mut claims);
             assert_eq!(told.is_empty(), expected == "1 has it not", "{told:?}");
         }
@@ -386,24 +459,24 @@ mod tests {
         assert_eq!(orders(&mut claims), ["1 has it here", "2 has it here", "3 has it not"]);
         claims.handle_connected();
         assert_eq!(orders(&mut claims), ["create ann"]);
-        claims.handle_answer("ann", Answer::Failed, UNKNOWN);
+        answered(&mut claims, "ann", Answer::Failed, UNKNOWN);
         claims.claim("cy", holder("a", "a4"), 4);
-        claims.handle_answer("cy", Answer::Failed, UNKNOWN);
+        answered(&mut claims, "cy", Answer::Failed, UNKNOWN);
         assert_eq!(
-            (open(&claims), orders(&mut claims)),
-            (2, vec!["create cy".into(), "4 has it here".into()])
+            (claims.counts(), orders(&mut claims)),
+            ((0, 2), vec!["create cy".into(), "4 has it here".into()])
         );
         claims.catch_up();
         assert_eq!(orders(&mut claims), ["create ann", "create cy"]);
-        claims.handle_answer("cy", Answer::Written(3), UNKNOWN);
+        answered(&mut claims, "cy", Answer::Written(3), UNKNOWN);
         // Somebody has it in a part of the network that is not seen yet. Once it is, the servers have decided.
-        claims.handle_answer("ann", of("b", "b1", 7), UNKNOWN);
+        answered(&mut claims, "ann", of("b", "b1", 7), UNKNOWN);
         assert_eq!(orders(&mut claims), [""; 0]);
         claims.catch_up();
-        claims.handle_answer("ann", of("b", "b1", 7), SEEN);
+        answered(&mut claims, "ann", of("b", "b1", 7), SEEN);
         assert_eq!(orders(&mut claims), ["create ann", "update ann 7"]);
-        claims.handle_answer("ann", Answer::Overtaken, SEEN);
-        assert_eq!((open(&claims), orders(&mut claims)), (1, Vec::new()));
+        answered(&mut claims, "ann", Answer::Overtaken, SEEN);
+        assert_eq!((claims.counts().1, orders(&mut claims)), (1, Vec::new()));
     }
 
     #[test]
@@ -411,11 +484,11 @@ mod tests {
         let mut claims = up();
         claims.claim("ann", holder("a", "a1"), 1);
         claims.release("ann", "a1");
-        claims.handle_answer("ann", Answer::Written(7), UNKNOWN);
+        answered(&mut claims, "ann", Answer::Written(7), UNKNOWN);
         assert_eq!(orders(&mut claims), ["create ann", "delete ann 7"]);
         claims.handle_not_deleted("ann".to_owned(), 7);
         claims.claim("bob", holder("a", "a2"), 2);
-        claims.handle_answer("bob", Answer::Written(8), UNKNOWN);
+        answered(&mut claims, "bob", Answer::Written(8), UNKNOWN);
         claims.handle_disconnected();
         claims.release("bob", "a2");
         claims.catch_up();
@@ -425,16 +498,60 @@ mod tests {
     }
 
     #[test]
+    fn an_order_whose_answer_is_lost_may_have_been_carried_out_as_the_watch_tells() {
+        let mut claims = up();
+        let ann = holder("a", "a1");
+        // The user has gone before it is told.
+        claims.claim("ann", ann.clone(), 1);
+        claims.release("ann", "a1");
+        answered(&mut claims, "ann", Answer::Failed, UNKNOWN);
+        claims.handle_entry("ann", Some(&ann), 7);
+        assert_eq!(orders(&mut claims), ["create ann", "delete ann 7"]);
+        // It is told before there is an answer, which is of no interest then.
+        claims.claim("bob", holder("a", "a2"), 2);
+        claims.handle_entry("bob", Some(&holder("a", "a2")), 8);
+        assert_eq!(orders(&mut claims), ["create bob", "2 has it"]);
+        claims.release("bob", "a2");
+        claims.claim("bob", holder("a", "a3"), 3);
+        claims.handle_answer("bob", 2, Answer::Written(8), UNKNOWN);
+        assert_eq!(orders(&mut claims), ["delete bob 8", "create bob"]);
+        // Nobody has answered, and the user has it all the same.
+        answered(&mut claims, "bob", Answer::Failed, UNKNOWN);
+        claims.handle_entry("bob", Some(&holder("a", "a3")), 9);
+        assert_eq!((claims.counts(), orders(&mut claims)), ((1, 0), vec!["3 has it here".into()]));
+    }
+
+    #[test]
+    fn what_an_earlier_life_has_claimed_is_given_back_and_what_another_took_is_claimed_again() {
+        let mut claims = Claims::new(name("a"));
+        claims.handle_entry("cy", Some(&holder("a", "a0")), 3);
+        claims.handle_entry("eve", Some(&holder("b", "b0")), 4);
+        claims.handle_connected();
+        assert_eq!(orders(&mut claims), ["delete cy 3"]);
+        claims.handle_entry("dan", Some(&holder("a", "a0")), 5);
+        assert_eq!(orders(&mut claims), ["delete dan 5"]);
+        claims.claim("ann", holder("a", "a1"), 1);
+        answered(&mut claims, "ann", Answer::Written(7), UNKNOWN);
+        for (taken, revision) in [(Some(holder("b", "b1")), 6), (None, 7)] {
+            claims.handle_entry("ann", taken.as_ref(), revision);
+            assert_eq!(claims.counts(), (1, 0), "it is what was before");
+        }
+        claims.handle_entry("ann", Some(&holder("b", "b1")), 8);
+        claims.catch_up();
+        assert_eq!(orders(&mut claims), ["create ann", "1 has it", "create ann"]);
+    }
+
+    #[test]
     fn in_a_bucket_that_is_made_anew_everything_is_claimed_again() {
         let mut claims = up();
         claims.claim("ann", holder("a", "a1"), 1);
-        claims.handle_answer("ann", Answer::Written(7), UNKNOWN);
+        answered(&mut claims, "ann", Answer::Written(7), UNKNOWN);
         claims.handle_disconnected();
         claims.handle_empty();
         claims.handle_connected();
         assert_eq!(orders(&mut claims), ["create ann", "1 has it", "create ann"]);
         // It was there all the same, and it is ours.
-        claims.handle_answer("ann", of("a", "a1", 7), UNKNOWN);
+        answered(&mut claims, "ann", of("a", "a1", 7), UNKNOWN);
         assert_eq!(orders(&mut claims), ["update ann 7"]);
     }
 

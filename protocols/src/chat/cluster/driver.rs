@@ -3,20 +3,21 @@
 use std::cell::{OnceCell, RefCell};
 use std::fmt;
 use std::rc::{Rc, Weak};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use reactor::{ConnectionId, Registry, TimerId};
 use thiserror::Error;
 
-use super::claims::{Answer, Claims, Holder, Order, Standing};
+use super::bucket::Found;
+use super::claims::{Claims, Holder};
 use super::limits::Limits;
 use super::machine::{Carried, Cluster, Gone, Output};
 use crate::chat::server::{
-    Claim, Effect, Event, NickAnswer, NickRequest, Outgoing, Server, To, share_accounts,
+    Claim, Effect, Event, NickRequest, Outgoing, Server, To, share_accounts,
 };
 use crate::chat::wire::node::{InvalidNodeName, NodeName};
 use crate::chat::wire::timestamp::Timestamp;
-use crate::nats::kv::{Config, Entry, KeyValue, KvError, Operation};
+use crate::nats::kv::{KeyValue, KvError, Watch};
 use crate::nats::{self, Client, ClientOptions, SubscribeError};
 
 /// How a server is a node of a network.
@@ -106,6 +107,7 @@ pub fn join<App: AsMut<Server> + 'static>(
         client: client.clone(),
         bucket,
         is_found: Found::No,
+        watch: None,
         timer: None,
         up_since: None,
         failed: None,
@@ -115,46 +117,40 @@ pub fn join<App: AsMut<Server> + 'static>(
     let _ = me.0.set(Rc::downgrade(&driver));
     let server = app.as_mut();
     server.join_cluster(node);
+    let reporter = Rc::clone(&driver);
+    // It is asked for by an operator, and not while something is carried.
+    server.set_report(move |now| {
+        reporter.try_borrow().map_or_else(|_| String::new(), |it| it.report(now))
+    });
     server.on_news(move |registry: &mut Registry<App>, app: &mut App| {
         driver.borrow_mut().carry_out(registry, app);
     });
     Ok(client)
 }
 
-struct Driver<App> {
-    cluster: Cluster<Effect>,
-    claims: Claims<Option<ConnectionId>>,
+pub(super) struct Driver<App> {
+    pub(super) cluster: Cluster<Effect>,
+    pub(super) claims: Claims<Option<ConnectionId>>,
     client: Client<App>,
-    bucket: KeyValue<App>,
-    is_found: Found,
+    pub(super) bucket: KeyValue<App>,
+    pub(super) is_found: Found,
+    /// What there is in the bucket, as long as it is told.
+    pub(super) watch: Option<Watch<App>>,
     /// What wakes this node up, and when.
     timer: Option<(TimerId, Instant)>,
     /// Since when there is a connection to NATS.
-    up_since: Option<Instant>,
+    pub(super) up_since: Option<Instant>,
     /// Why NATS could not be connected to, when it was tried last.
     failed: Option<String>,
-    me: Me<App>,
+    pub(super) me: Me<App>,
 }
-
-/// Whether there is a bucket for claims.
-#[derive(Clone, Copy, Debug)]
-enum Found {
-    No,
-    Asked,
-    Yes,
-    /// It cannot be used. It is looked for again then.
-    Again(Instant),
-}
-
-/// After how long it is looked again for a bucket that cannot be used: it is told each time.
-const AGAIN: Duration = Duration::from_secs(60);
 
 /// The driver, as long as the server is there that has it.
-struct Me<App>(Rc<OnceCell<Weak<RefCell<Driver<App>>>>>);
+pub(super) struct Me<App>(Rc<OnceCell<Weak<RefCell<Driver<App>>>>>);
 
 impl<App: AsMut<Server> + 'static> Me<App> {
     /// Has something done with the driver, and then what comes of it.
-    fn with(
+    pub(super) fn with(
         &self,
         registry: &mut Registry<App>,
         app: &mut App,
@@ -276,6 +272,8 @@ impl<App: AsMut<Server> + 'static> Driver<App> {
             }
             Output::Yielded => {
                 let node = self.cluster.name().clone();
+                let silence = self.cluster.limits().silence;
+                self.leave_bucket(registry, silence);
                 tell(registry, app, &Event::NameInUse { node: &node });
             }
         }
@@ -304,6 +302,12 @@ impl<App: AsMut<Server> + 'static> Driver<App> {
                 }
             }
         }
+    }
+
+    fn report(&self, now: Instant) -> String {
+        let (held, open) = self.claims.counts();
+        let network = self.cluster.report(now);
+        format!("{network}\nnicknames: {held} claimed, {open} to be claimed")
     }
 
     // ── time ────────────────────────────────────────────────────────────────────────────────
@@ -342,150 +346,15 @@ impl<App: AsMut<Server> + 'static> Driver<App> {
         let now = registry.now();
         self.cluster.handle_time(now);
         match self.is_found {
-            Found::Again(at) if at <= now => self.find_bucket(registry, app),
-            Found::Yes => self.claims.catch_up(),
+            Found::Again(at) if at <= now && self.cluster.is_up() => {
+                self.find_bucket(registry, app);
+            }
+            Found::Yes => {
+                self.claims.catch_up();
+                self.watch_bucket(registry);
+            }
             _ => {}
         }
-    }
-
-    // ── claims ──────────────────────────────────────────────────────────────────────────────
-
-    /// Looks whether there is a bucket, and makes it if there is none.
-    fn find_bucket(&mut self, registry: &mut Registry<App>, app: &mut App) {
-        let me = self.me.clone();
-        self.is_found = Found::Asked;
-        let asked = self.bucket.bind(registry, move |registry, app, found| {
-            me.with(registry, app, |driver, registry, app| match found {
-                Ok(()) => driver.use_bucket(),
-                Err(KvError::NoBucket) => driver.make_bucket(registry, app),
-                Err(error) => driver.miss_bucket(registry, app, &error),
-            });
-        });
-        if let Err(error) = asked {
-            self.miss_bucket(registry, app, &error);
-        }
-    }
-
-    fn make_bucket(&mut self, registry: &mut Registry<App>, app: &mut App) {
-        let me = self.me.clone();
-        let config = Config::default();
-        let asked = self.bucket.create_bucket(registry, &config, move |registry, app, made| {
-            me.with(registry, app, |driver, registry, app| match made {
-                Ok(()) => {
-                    driver.claims.handle_empty();
-                    driver.use_bucket();
-                }
-                Err(error) => driver.miss_bucket(registry, app, &error),
-            });
-        });
-        if let Err(error) = asked {
-            self.miss_bucket(registry, app, &error);
-        }
-    }
-
-    fn use_bucket(&mut self) {
-        if self.up_since.is_some() {
-            self.is_found = Found::Yes;
-            self.claims.handle_connected();
-        }
-    }
-
-    fn miss_bucket(&mut self, registry: &mut Registry<App>, app: &mut App, error: &KvError) {
-        if self.up_since.is_some() {
-            self.is_found = Found::Again(registry.now() + AGAIN);
-            app.as_mut().log(&Event::NoClaims { error: &error.to_string() });
-        }
-    }
-
-    fn handle_order(&mut self, registry: &mut Registry<App>, order: Order<Option<ConnectionId>>) {
-        let bucket = self.bucket.clone();
-        let (key, asked) = match order {
-            Order::Tell { ticket: None, .. } => return,
-            Order::Tell { ticket: Some(connection), answer } => {
-                return answer_later(registry, connection, answer);
-            }
-            Order::Delete { key, revision } => {
-                return self.delete(registry, &bucket, key, revision);
-            }
-            Order::Create { key, holder } => {
-                let (me, name, store) = (self.me.clone(), key.clone(), bucket.clone());
-                let asked =
-                    bucket.create(registry, &key, &value(&holder), move |registry, app, told| {
-                        me.with(registry, app, |driver, registry, _| match told {
-                            Err(KvError::Exists) => driver.look(registry, &store, name),
-                            told => driver.answer(registry, &name, written(told)),
-                        });
-                    });
-                (key, asked)
-            }
-            Order::Update { key, holder, revision } => {
-                let (me, name) = (self.me.clone(), key.clone());
-                let done = move |registry: &mut Registry<App>, app: &mut App, told| {
-                    me.with(registry, app, |driver, registry, _| {
-                        driver.answer(registry, &name, written(told));
-                    });
-                };
-                let asked = bucket.update(registry, &key, &value(&holder), revision, done);
-                (key, asked)
-            }
-        };
-        if asked.is_err() {
-            self.answer(registry, &key, Answer::Failed);
-        }
-    }
-
-    /// Looks whose claim there is.
-    fn look(&mut self, registry: &mut Registry<App>, bucket: &KeyValue<App>, key: String) {
-        let (me, name) = (self.me.clone(), key.clone());
-        let asked = bucket.entry(registry, &key, move |registry, app, told| {
-            let answer = match told {
-                Ok(Some(Entry { operation: Operation::Put, value, revision, .. })) => {
-                    Answer::Exists { holder: serde_json::from_slice(value).ok(), revision }
-                }
-                // It was deleted meanwhile, and will be free for who asks again.
-                Ok(Some(Entry { revision, .. })) => Answer::Exists { holder: None, revision },
-                Ok(None) => Answer::Exists { holder: None, revision: 0 },
-                Err(_) => Answer::Failed,
-            };
-            me.with(registry, app, |driver, registry, _| driver.answer(registry, &name, answer));
-        });
-        if asked.is_err() {
-            self.answer(registry, &key, Answer::Failed);
-        }
-    }
-
-    fn delete(
-        &mut self,
-        registry: &mut Registry<App>,
-        bucket: &KeyValue<App>,
-        key: String,
-        revision: u64,
-    ) {
-        let (me, name) = (self.me.clone(), key.clone());
-        let asked = bucket.delete(registry, &key, Some(revision), move |registry, app, told| {
-            match told {
-                // Somebody has taken it over.
-                Ok(_) | Err(KvError::WrongRevision) => {}
-                Err(_) => me.with(registry, app, |driver, _, _| {
-                    driver.claims.handle_not_deleted(name, revision);
-                }),
-            }
-        });
-        if asked.is_err() {
-            self.claims.handle_not_deleted(key, revision);
-        }
-    }
-
-    fn answer(&mut self, registry: &Registry<App>, key: &str, answer: Answer) {
-        let Self { cluster, claims, up_since, .. } = self;
-        // Who has not been heard within that time of this connection is not there.
-        let is_settled =
-            up_since.is_some_and(|since| since + cluster.limits().silence <= registry.now());
-        claims.handle_answer(key, answer, |node| match cluster.is_shown(node) {
-            true => Standing::Seen,
-            false if is_settled && cluster.nodes().all(|it| it.node != node) => Standing::Gone,
-            false => Standing::Unknown,
-        });
     }
 }
 
@@ -496,31 +365,6 @@ fn tell<App: AsMut<Server> + 'static>(
     event: &Event<'_>,
 ) {
     app.as_mut().tell_operators(registry, event);
-}
-
-/// A session is not called from within the driver, which it may ask for something.
-fn answer_later<App: AsMut<Server> + 'static>(
-    registry: &mut Registry<App>,
-    connection: ConnectionId,
-    answer: NickAnswer,
-) {
-    registry.defer(move |registry, _| {
-        // Whoever has gone has released it.
-        Server::answer_claim(registry, connection, answer);
-    });
-}
-
-fn value(holder: &Holder) -> Vec<u8> {
-    // It is names and a number, which can be written; and what cannot be read is nobody's claim.
-    serde_json::to_vec(holder).unwrap_or_default()
-}
-
-fn written(told: Result<u64, KvError>) -> Answer {
-    match told {
-        Ok(revision) => Answer::Written(revision),
-        Err(KvError::WrongRevision | KvError::Exists) => Answer::Overtaken,
-        Err(_) => Answer::Failed,
-    }
 }
 
 impl Carried for Effect {

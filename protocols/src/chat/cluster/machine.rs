@@ -2,6 +2,7 @@
 //! lost.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::fmt;
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
@@ -357,6 +358,38 @@ impl<E: Carried> Cluster<E> {
     #[must_use]
     pub fn counters(&self) -> Counters {
         self.counters
+    }
+
+    /// How it stands with the network, for people: a line for this node, and one for each other.
+    #[must_use]
+    pub fn report(&self, now: Instant) -> String {
+        let state = match self.link {
+            Link::Away => "alone",
+            Link::Up(_) => "in the network",
+            Link::Yielded(_) => "alone, since another node has this name",
+        };
+        let (name, sequence, counters) = (&self.name, self.sequence, self.counters);
+        let mut lines = vec![format!("node {name}: {state}, {sequence} published; {counters}")];
+        lines.extend(self.nodes().map(|it| {
+            let silent = now.saturating_duration_since(it.heard).as_secs_f32();
+            let how = it.sequence.map_or_else(
+                || "its snapshot is awaited".to_owned(),
+                |sequence| format!("followed up to {sequence}"),
+            );
+            format!("node {}: {how}, heard {silent:.1} s ago", it.node)
+        }));
+        lines.join("\n")
+    }
+}
+
+impl fmt::Display for Counters {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { unreadable, unknown, unwritten, crowded, asked, applied } = self;
+        write!(
+            f,
+            "{applied} effects applied, {asked} snapshots asked for; {unreadable} messages not read, \
+             {crowded} of too many nodes; {unknown} effects not known, {unwritten} not written"
+        )
     }
 }
 

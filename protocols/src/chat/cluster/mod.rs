@@ -16,11 +16,13 @@
 //! | `machine` | all of them: what comes is put in order, and what is missing is asked for |
 //! | `claims` | nicks: one holder in the network |
 //! | `driver` | the two on a loop, with a client of NATS, and the call that begins it |
+//! | `bucket` | what the claims want asked of NATS' key-value store |
 //! | `limits` | every bound, its default, and the reason for it |
 //!
 //! NATS delivers at most once. So everything bears the **epoch** of its publisher, which is another one for each life of
 //! a node, and its **sequence**: a gap is seen, and the node is asked for a snapshot of all it owns.
 
+mod bucket;
 mod claims;
 mod driver;
 mod limits;

@@ -244,6 +244,15 @@ pub enum Effect {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         value: Option<String>,
     },
+    /// A user who is logged in has read so far, as its other clients are to know.
+    Read {
+        /// Who.
+        user: UserId,
+        /// Whose words.
+        target: String,
+        /// Up to when.
+        at: Timestamp,
+    },
     /// A request: a user is to be removed from the network.
     Kill {
         /// By whom; nobody on the network, if it is not said.
@@ -428,6 +437,7 @@ impl Effect {
             | Self::Said { .. }
             | Self::Told { .. }
             | Self::Redact { .. }
+            | Self::Read { .. }
             | Self::Kill { .. }
             | Self::Wallops { .. }
             | Self::Unknown => false,

@@ -84,10 +84,7 @@ impl Server {
                     commands::keep_channel(self, network, channel);
                 }
             }
-            Kind::Ban if self.accounts.has_ban(key.name.as_str()) => {
-                self.remove_banned(network);
-            }
-            Kind::Ban => {}
+            Kind::Ban => drop(self.remove_banned(network, key.name.as_str())),
         }
     }
 

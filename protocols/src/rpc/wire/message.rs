@@ -169,9 +169,8 @@ impl Member {
     /// Recognizes a name that is written as most programs write it, which costs less than to look for its end.
     #[inline]
     fn recognize(rest: &[u8]) -> Option<Known<Self>> {
-        let is = |name: &[u8], key| {
-            rest.starts_with(name).then_some(Known { key, name: name.len() })
-        };
+        let is =
+            |name: &[u8], key| rest.starts_with(name).then_some(Known { key, name: name.len() });
         is(b"\"method\":", Self::Method)
             .or_else(|| is(b"\"params\":", Self::Params))
             .or_else(|| is(b"\"id\":", Self::Id))

@@ -425,9 +425,7 @@ mod tests {
     fn members_and_elements_are_told_as_they_stand_there() {
         let mut told = Vec::new();
         let object = r#" { "a" : [1, {"b":2}] , "\u0063" :"x","d": 1 } "#;
-        let known = |rest: &[u8]| {
-            rest.starts_with(b"\"d\":").then_some(Known { key: (), name: 4 })
-        };
+        let known = |rest: &[u8]| rest.starts_with(b"\"d\":").then_some(Known { key: (), name: 4 });
         let looked =
             Cursor::new(object, 9).members("-", known, |name, value| told.push((name, value)));
         assert_eq!(looked, Ok(false));

@@ -156,8 +156,8 @@ pub enum NotOpened {
     },
 }
 
-/// Why changes are not kept. What was to go to a file is in memory, and the next commit tries again; what was to go to the
-/// store of a network of servers [is taken back](Self::is_taken_back).
+/// Why changes are not kept. Most often they are in memory all the same, and the next commit tries again; what the store of
+/// a network of servers refuses, or comes after the file was let go of, [is taken back](Self::is_taken_back).
 #[derive(Clone, Debug, Error)]
 #[non_exhaustive]
 pub enum NotSaved {
@@ -174,6 +174,9 @@ pub enum NotSaved {
     /// A bug: the text is the panic's message.
     #[error("{0}")]
     Panicked(String),
+    /// Another process has the file, or is about to: this one [has let go of it](super::Accounts::hand_on).
+    #[error("accounts cannot be changed while this server is being replaced: connect again")]
+    HandedOn,
     /// On another server of the network somebody has changed the same at the same time, and was first.
     #[error("somebody else has changed it at the same time, on another server")]
     Conflict,
@@ -192,7 +195,12 @@ impl NotSaved {
     /// Whether the change is not in memory any more either: it was refused, and not only not written down.
     #[must_use]
     pub fn is_taken_back(&self) -> bool {
-        matches!(self, Self::Conflict | Self::Away | Self::Unanswered | Self::Refused(_))
+        match self {
+            Self::Busy | Self::AfterFailure | Self::Io(_) | Self::Panicked(_) => false,
+            Self::HandedOn | Self::Conflict | Self::Away | Self::Unanswered | Self::Refused(_) => {
+                true
+            }
+        }
     }
 }
 

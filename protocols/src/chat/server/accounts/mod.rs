@@ -31,7 +31,9 @@ pub(super) mod shared;
 mod store;
 mod tables;
 
+use std::cell::Cell;
 use std::path::Path;
+use std::rc::Rc;
 use std::time::SystemTime;
 
 use reactor::{OffloadError, Registry};
@@ -83,6 +85,8 @@ enum Keeping {
     Nowhere,
     /// In a file; with the changes that were made and not committed yet, encoded.
     File(Store, Vec<u8>),
+    /// In a file that another process is to have; and whether something was to be changed since.
+    HandedOn(Store, bool),
     /// In the store of a network of servers.
     #[cfg(feature = "cluster")]
     Shared(shared::Shared),
@@ -363,7 +367,7 @@ impl Accounts {
             return Err(NotBanned::BadMask);
         }
         #[cfg(feature = "cluster")]
-        if self.are_shared() && !shared::Key::ban(&mask).fits() {
+        if matches!(self.keeping, Keeping::Shared(_)) && !shared::Key::ban(&mask).fits() {
             return Err(NotBanned::BadMask);
         }
         if !self.is_text(reason) {
@@ -396,10 +400,9 @@ impl Accounts {
         self.bans().find(|ban| mask::matches(&ban.mask, source))
     }
 
-    /// Whether there is a ban of this mask.
-    #[cfg(feature = "cluster")]
-    pub(super) fn has_ban(&self, mask: &str) -> bool {
-        self.tables.bans.contains_key(&Folded::of(mask))
+    /// The ban of this mask, which is complete.
+    pub(super) fn ban_by(&self, mask: &str) -> Option<&Ban> {
+        self.tables.bans.get(&Folded::of(mask))
     }
 
     /// All bans, by mask.
@@ -413,7 +416,7 @@ impl Accounts {
     #[must_use]
     pub fn is_known(&self) -> bool {
         match &self.keeping {
-            Keeping::Nowhere | Keeping::File(..) => true,
+            Keeping::Nowhere | Keeping::File(..) | Keeping::HandedOn(..) => true,
             #[cfg(feature = "cluster")]
             Keeping::Shared(shared) => shared.is_known(),
         }
@@ -424,19 +427,21 @@ impl Accounts {
     ///
     /// # Errors
     ///
-    /// [`NotSaved::Away`].
+    /// [`NotSaved::Away`], [`NotSaved::HandedOn`].
     pub fn can_change(&self) -> Result<(), NotSaved> {
         match &self.keeping {
             Keeping::Nowhere | Keeping::File(..) => Ok(()),
+            Keeping::HandedOn(..) => Err(NotSaved::HandedOn),
             #[cfg(feature = "cluster")]
             Keeping::Shared(shared) => shared.can_change().then_some(()).ok_or(NotSaved::Away),
         }
     }
 
-    /// Whether what is changed is yet to be taken by the store of a network.
-    pub(super) fn are_shared(&self) -> bool {
+    /// Whether a change may be taken back, so that what follows of it has to wait.
+    pub(super) fn may_refuse(&self) -> bool {
         match &self.keeping {
             Keeping::Nowhere | Keeping::File(..) => false,
+            Keeping::HandedOn(..) => true,
             #[cfg(feature = "cluster")]
             Keeping::Shared(_) => true,
         }
@@ -457,25 +462,57 @@ impl Accounts {
             let book = shared::Book { tables: &mut self.tables, shared };
             return book.commit_by(registry, Box::new(done));
         }
-        let Some(flush) = self.begin_save() else {
-            return registry.defer(|registry, app| done(registry, app, Ok(())));
-        };
-        // Whichever of the two is used, the other has to be there.
-        let done = std::rc::Rc::new(std::cell::Cell::new(Some(done)));
-        let later = std::rc::Rc::clone(&done);
-        let offloaded = registry.offload(
-            move || flush.run(),
-            move |registry, app, result| {
-                if let Some(done) = later.take() {
-                    done(registry, app, result.unwrap_or_else(|error| Err(error.into())));
-                }
-            },
-        );
-        if offloaded.is_err()
-            && let Some(done) = done.take()
+        if let Keeping::HandedOn(_, has_refused) = &mut self.keeping
+            && std::mem::take(has_refused)
         {
-            registry.defer(|registry, app| done(registry, app, Err(NotSaved::Busy)));
+            return registry.defer(|registry, app| done(registry, app, Err(NotSaved::HandedOn)));
         }
+        match self.begin_save() {
+            Some(flush) => offload(registry, || flush.run(), done),
+            None => registry.defer(|registry, app| done(registry, app, Ok(()))),
+        }
+    }
+
+    /// Lets go of the file, so that another process can open it: has everything written down, and calls `done` when the
+    /// file is free. From this call on nothing is changed; who tries hears [`NotSaved::HandedOn`], and what is known can
+    /// still be read. Where there is no file there is nothing to let go of.
+    ///
+    /// If the last changes cannot be written the file is kept, and `done` hears why. Whichever way it goes,
+    /// [`take_back`](Self::take_back) ends it.
+    pub fn hand_on<App: 'static>(
+        &mut self,
+        registry: &mut Registry<App>,
+        done: impl FnOnce(&mut Registry<App>, &mut App, Result<(), NotSaved>) + 'static,
+    ) {
+        let flush = self.begin_save();
+        self.keeping = match std::mem::replace(&mut self.keeping, Keeping::Nowhere) {
+            Keeping::File(store, _) => Keeping::HandedOn(store, false),
+            keeping => keeping,
+        };
+        match flush {
+            Some(flush) => offload(registry, || flush.run_last(), done),
+            None => registry.defer(|registry, app| done(registry, app, Ok(()))),
+        }
+    }
+
+    /// Has the file again, after it was [handed on](Self::hand_on) and nobody else wants it; what it holds by now counts. It
+    /// waits for the disk, so it is for the way back from what has failed.
+    ///
+    /// # Errors
+    ///
+    /// See [`NotOpened`]. It can be tried again; until then nothing is changed.
+    pub fn take_back(&mut self) -> Result<(), NotOpened> {
+        let Keeping::HandedOn(store, _) = &self.keeping else { return Ok(()) };
+        if let Some(path) = store.released() {
+            let (journal, tables, _) = journal::Journal::open(&path)?;
+            self.tables = tables;
+            self.keeping = Keeping::File(Store::new(journal), Vec::new());
+        } else if let Keeping::HandedOn(store, _) =
+            std::mem::replace(&mut self.keeping, Keeping::Nowhere)
+        {
+            self.keeping = Keeping::File(store, Vec::new());
+        }
+        Ok(())
     }
 
     /// Has everything changed so far written down, and waits for it: for a program without a loop,
@@ -497,13 +534,17 @@ impl Accounts {
             }
             #[cfg(feature = "cluster")]
             Keeping::Shared(_) => None,
-            Keeping::Nowhere => None,
+            Keeping::Nowhere | Keeping::HandedOn(..) => None,
         }
     }
 
     fn change(&mut self, change: Change) {
         match &mut self.keeping {
             Keeping::File(_, uncommitted) => change.encode(uncommitted),
+            Keeping::HandedOn(_, has_refused) => {
+                *has_refused = true;
+                return;
+            }
             #[cfg(feature = "cluster")]
             Keeping::Shared(shared) => shared.touch(&change, &self.tables),
             // Nobody would ever take it out again.
@@ -517,7 +558,7 @@ impl Accounts {
     pub(super) fn keep_with<App: 'static>(&mut self, keeper: &shared::Keeper<App>) -> bool {
         let Some(shared::Book { shared, .. }) = self.book() else { return false };
         shared.reach = Some(Box::new(keeper.reach()));
-        shared.keeper = Some(std::rc::Rc::new(keeper.clone()));
+        shared.keeper = Some(Rc::new(keeper.clone()));
         true
     }
 
@@ -526,7 +567,7 @@ impl Accounts {
     pub(super) fn book(&mut self) -> Option<shared::Book<'_>> {
         match &mut self.keeping {
             Keeping::Shared(shared) => Some(shared::Book { tables: &mut self.tables, shared }),
-            Keeping::Nowhere | Keeping::File(..) => None,
+            Keeping::Nowhere | Keeping::File(..) | Keeping::HandedOn(..) => None,
         }
     }
 
@@ -537,6 +578,27 @@ impl Accounts {
 
     fn is_text(&self, text: &str) -> bool {
         text.len() <= self.limits.text && record::is_line(text)
+    }
+}
+
+/// Has something written away from the loop; `done` is told once, never before this call returns.
+fn offload<App: 'static>(
+    registry: &mut Registry<App>,
+    write: impl FnOnce() -> Result<(), NotSaved> + Send + 'static,
+    done: impl FnOnce(&mut Registry<App>, &mut App, Result<(), NotSaved>) + 'static,
+) {
+    // Whichever of the two is used, the other has to be there.
+    let done = Rc::new(Cell::new(Some(done)));
+    let later = Rc::clone(&done);
+    let offloaded = registry.offload(write, move |registry, app, result| {
+        if let Some(done) = later.take() {
+            done(registry, app, result.unwrap_or_else(|error| Err(error.into())));
+        }
+    });
+    if offloaded.is_err()
+        && let Some(done) = done.take()
+    {
+        registry.defer(|registry, app| done(registry, app, Err(NotSaved::Busy)));
     }
 }
 

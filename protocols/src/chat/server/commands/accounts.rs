@@ -104,9 +104,10 @@ pub(super) fn verify(ctx: &mut Context<'_>, message: &Message<'_>) {
 }
 
 pub(super) fn begin(ctx: &mut Context<'_>, name: &str, password: &str, by_command: bool) {
-    match refusal(ctx, name, password) {
-        Some((code, text)) => refuse(ctx, name, by_command, code, text),
-        None => {
+    match (refusal(ctx, name, password), ctx.server.accounts.can_change()) {
+        (Some((code, text)), _) => refuse(ctx, name, by_command, code, text),
+        (None, Err(error)) => refuse_for_now(ctx, name, by_command, &error),
+        (None, Ok(())) => {
             let account = name.to_owned();
             ctx.hash(password, move |ctx, hash| hashed(ctx, account, by_command, hash));
         }
@@ -117,16 +118,12 @@ pub(super) fn begin(ctx: &mut Context<'_>, name: &str, password: &str, by_comman
 type Refusal = (&'static str, &'static str);
 
 const EXISTS: Refusal = ("ACCOUNT_EXISTS", "There is an account of that name already");
-const OUT_OF_REACH: Refusal =
-    ("TEMPORARILY_UNAVAILABLE", "The accounts of the network are out of reach. Try again later");
-
 /// Why an account is not made, before its password is hashed.
 fn refusal(ctx: &Context<'_>, name: &str, password: &str) -> Option<Refusal> {
     let settings = &ctx.server.settings;
     let holder = ctx.server.users.holder(name);
     Some(match () {
         () if !settings.registration => ("DISALLOWED", "Accounts are made by the operators here"),
-        () if ctx.server.accounts.can_change().is_err() => OUT_OF_REACH,
         () if ctx.user().account.is_some() => {
             ("ALREADY_AUTHENTICATED", "You are logged in already")
         }
@@ -174,13 +171,20 @@ fn hashed(
 
 /// The account is kept, or the network has refused it.
 fn saved(ctx: &mut Context<'_>, account: &str, by_command: bool, kept: Result<(), NotSaved>) {
-    let (code, text) = match kept {
-        Ok(()) => return registered(ctx, account, by_command),
+    match kept {
+        Ok(()) => registered(ctx, account, by_command),
         // Somebody has registered it at the same time, on another server.
-        Err(NotSaved::Conflict) => EXISTS,
-        Err(_) => OUT_OF_REACH,
-    };
-    refuse(ctx, account, by_command, code, text);
+        Err(NotSaved::Conflict) => {
+            let (code, text) = EXISTS;
+            refuse(ctx, account, by_command, code, text);
+        }
+        Err(error) => refuse_for_now(ctx, account, by_command, &error),
+    }
+}
+
+/// Accounts cannot be changed now.
+fn refuse_for_now(ctx: &mut Context<'_>, name: &str, by_command: bool, error: &NotSaved) {
+    refuse(ctx, name, by_command, "TEMPORARILY_UNAVAILABLE", &error.to_string());
 }
 
 /// The account is on the disk.

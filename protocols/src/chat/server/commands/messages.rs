@@ -138,23 +138,20 @@ fn say_to_channel(ctx: &mut Context<'_>, target: &str, name: &str, speech: Speec
     let Some(key) = ctx.server.channels.named(name) else {
         return refuse(ctx, speech.kind, numeric::ERR_NOSUCHCHANNEL, &[name]);
     };
-    // The least of the symbols in front of the name says who is meant (ISUPPORT `STATUSMSG`).
     let symbols = &target[..target.len() - name.len()];
-    let rank = symbols.chars().filter_map(Status::of_symbol).min().unwrap_or_default();
     let channel = &ctx.server.channels[key];
     let may_speak = channel.may_speak(ctx.me, ctx.user())
-        && (rank == Status::NONE || channel.has(ctx.me))
+        && (symbols.is_empty() || channel.has(ctx.me))
         && !(channel.flags.has(Flags::NO_CTCP) && speech.is_ctcp());
-    let target = [symbols, channel.name.as_str()].concat();
     if !may_speak {
-        let name = &target[symbols.len()..];
-        return refuse(ctx, speech.kind, numeric::ERR_CANNOTSENDTOCHAN, &[name]);
+        let name = channel.name.to_string();
+        return refuse(ctx, speech.kind, numeric::ERR_CANNOTSENDTOCHAN, &[&name]);
     }
-    let symbols = target[..symbols.len()].to_owned();
-    say_on(ctx, key, &symbols, speech);
+    say_on(ctx, key, symbols, speech);
 }
 
-/// Says something on a channel, behind the symbol of those who hear it if not all do.
+/// Says something on a channel, behind the symbols of those who hear it if not all do: the least of them says who is
+/// meant (ISUPPORT `STATUSMSG`).
 pub(in crate::chat::server) fn say_on(
     ctx: &mut Context<'_>,
     key: ChannelKey,

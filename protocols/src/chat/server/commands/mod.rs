@@ -18,7 +18,7 @@
 //! | `users` | `WHOIS`, `WHOWAS`, `USERHOST`, `ISON`, `AWAY`, `SETNAME` |
 //! | `who` | `WHO`, and WHOX |
 //! | `monitor` | `MONITOR` |
-//! | `queries` | `MOTD`, `LUSERS`, `VERSION`, `TIME`, `INFO`, `ADMIN`, `STATS`, `LINKS` |
+//! | `queries` | `MOTD`, `LUSERS`, `VERSION`, `TIME`, `INFO`, `ADMIN`, `STATS`, `LINKS`, `MAP` |
 //! | `operators` | `OPER`, `KILL`, `REHASH`, `WALLOPS`, `CHGHOST` |
 
 mod accounts;
@@ -62,6 +62,7 @@ pub(super) use accounts::set_account;
 pub(super) use capabilities::announce;
 pub(super) use channel_modes::show_changes;
 pub(super) use channels::{enter, invited, leave, put_out, show_topic_of};
+pub(super) use markers::read_on;
 pub(super) use messages::{Speech, say_on, say_to_user};
 pub(super) use metadata::{Owner, set_value};
 pub(super) use metadata_events::changed as tell_value;
@@ -131,6 +132,7 @@ commands! {
     "LINKS" 0 Registered queries::links, "LINKS: which servers there are";
     "LIST" 0 Registered lists::list, "LIST [#channel|mask|>n|<n|C>min|C<min|T>min|T<min][,...]: which channels there are";
     "LUSERS" 0 Registered queries::lusers, "LUSERS: how many users there are";
+    "MAP" 0 Registered queries::map, "MAP: which servers there are, and how many users each has";
     "MARKREAD" 0 Registered markers::markread, "MARKREAD target [timestamp=...]: how far you have read";
     "METADATA" 2 Anybody metadata::metadata, "METADATA target|* GET|LIST|SET|CLEAR|SYNC|SUB|UNSUB|SUBS ...: what users and channels tell of themselves";
     "MODE" 1 Registered modes::mode, "MODE #channel|nick [modes [parameters]]: see or change modes";

@@ -150,7 +150,8 @@ pub(super) fn stats(ctx: &mut Context<'_>, message: &Message<'_>) {
             }
         }
         "z" => {
-            let text = format!("{}\n{}", ctx.server.counters, ctx.network.statistics());
+            let report = ctx.server.network_report(ctx.network.now()).unwrap_or_default();
+            let text = format!("{}\n{}\n{report}", ctx.server.counters, ctx.network.statistics());
             for line in text.lines().filter(|line| !line.is_empty()) {
                 ctx.numeric_text(numeric::RPL_STATSDEBUG, &[], line);
             }
@@ -179,6 +180,15 @@ pub(super) fn links(ctx: &mut Context<'_>, _: &Message<'_>) {
         ctx.numeric_text(numeric::RPL_LINKS, &[&server, &name], &format!("1 {about}"));
     }
     ctx.numeric(numeric::RPL_ENDOFLINKS, &["*"]);
+}
+
+/// `MAP`: each server hears all others, so the tree has one branch for each.
+pub(super) fn map(ctx: &mut Context<'_>, _: &Message<'_>) {
+    for (at, (server, users)) in ctx.server.servers().into_iter().enumerate() {
+        let branch = if at == 0 { "" } else { "|- " };
+        ctx.numeric_text(numeric::RPL_MAP, &[], &format!("{branch}{server} ({users} users)"));
+    }
+    ctx.numeric(numeric::RPL_MAPEND, &[]);
 }
 
 /// `USERS`: who is at the terminals of the machine is nobody's business.

@@ -12,8 +12,8 @@ use crate::chat::server::changes::{Changed, METADATA, TOPIC};
 use crate::chat::server::commands::{self, Owner, Speech};
 use crate::chat::server::context::Context;
 use crate::chat::server::effect::{self, Change, Effect, Happened, UserId};
-use crate::chat::server::keys::UserKey;
-use crate::chat::server::modes::{Status, UserModes};
+use crate::chat::server::keys::{ChannelKey, UserKey};
+use crate::chat::server::modes::{Flags, Status, UserModes};
 use crate::chat::server::network::Network;
 use crate::chat::server::users::User;
 use crate::chat::wire::casemap::{ChannelName, Nick};
@@ -140,7 +140,14 @@ impl Server {
                 commands::put_out(&mut ctx, channel, target, &reason);
             }
             Effect::Channel { channel, created, by, changes, told } => {
-                return self.changed(network, place, &channel, created, by, changes, told);
+                let by = by.and_then(|by| self.anyone(by));
+                self.note_room(place, &channel, created, &changes, told);
+                let (statuses, settings): (Vec<_>, Vec<_>) =
+                    changes.into_iter().partition(|change| change.user.is_some());
+                let later = self.take_settings(&channel, created, settings);
+                let key = self.channels.named(&channel)?;
+                let granted = self.grant(place, key, &statuses);
+                self.show_settings(network, key, by, (later, granted), told);
             }
             effect => return self.says(network, place, effect),
         }
@@ -160,6 +167,11 @@ impl Server {
                 let name = channel.trim_start_matches(|it| Status::of_symbol(it).is_some());
                 let key = self.channels.named(name)?;
                 let symbols = channel.strip_suffix(name)?;
+                // It may have been kept until a snapshot came, in which its speaker has left already.
+                let room = &self.channels[key];
+                if room.flags.has(Flags::NO_EXTERNAL) && !room.has(by) {
+                    return None;
+                }
                 let speech = Speech::of(words)?;
                 self.users[by].spoke = network.now();
                 let mut ctx = self.turn(network, by, Some(told));
@@ -185,6 +197,10 @@ impl Server {
                 let by = self.anyone(by).unwrap_or(user);
                 let mut ctx = self.turn(network, by, None);
                 commands::set_value(&mut ctx, Owner::User(user), &key, value.as_deref());
+            }
+            Effect::Read { user, target, at } => {
+                let user = self.theirs(place, user)?;
+                commands::read_on(&mut self.turn(network, user, None), &target, at);
             }
             Effect::Kill { by, user, reason, quit } => {
                 let victim = self.theirs(HERE, user)?;
@@ -331,12 +347,7 @@ impl Server {
     }
 
     /// A member is what its home says, if that counts; everybody is shown what has changed.
-    fn show_status(
-        &mut self,
-        network: &mut dyn Network,
-        key: crate::chat::server::keys::ChannelKey,
-        user: UserKey,
-    ) {
+    fn show_status(&mut self, network: &mut dyn Network, key: ChannelKey, user: UserKey) {
         let after =
             if self.counts(key, user) { self.owned_status(key, user) } else { Status::NONE };
         let before = self.channels[key].status(user).unwrap_or_default();
@@ -354,66 +365,33 @@ impl Server {
         self.show_modes(network, key, &changed);
     }
 
-    /// Settings of a channel were changed, or what its members may do; or the latter is asked for.
-    #[allow(clippy::too_many_arguments)]
-    fn changed(
+    /// A node says when a channel was made, unless it tells of a change or asks for one.
+    fn note_room(
         &mut self,
-        network: &mut dyn Network,
         place: usize,
         name: &str,
         created: Timestamp,
-        by: Option<UserId>,
-        changes: Vec<Change>,
+        changes: &[Change],
         told: Option<Happened>,
-    ) -> Option<()> {
-        if let Some(key) = self.channels.named(name)
-            && changes.iter().all(|change| change.user.is_none())
-            && told.is_none()
-        {
+    ) {
+        let is_all = told.is_none() && changes.iter().all(|change| change.user.is_none());
+        if let Some(key) = self.channels.named(name).filter(|_| is_all) {
             self.note_claim(key, place, created);
         }
-        let (statuses, settings): (Vec<_>, Vec<_>) =
-            changes.into_iter().partition(|change| change.user.is_some());
-        let mut later = self.take_settings(name, created, settings);
-        let key = self.channels.named(name)?;
-        let mut granted = Vec::new();
-        for change in statuses {
-            let user = change.user?;
-            if let Some(user) = self.theirs(place, user) {
-                granted.extend(self.grant(key, user, &change));
-            } else if let Some(user) = self.theirs(HERE, user) {
-                granted.extend(self.grant(key, user, &change));
-            }
-        }
-        let by = by.and_then(|by| self.anyone(by));
-        let topic = later.iter().position(|it| it.item == TOPIC).map(|at| later.remove(at));
-        let metadata: Vec<_> = later.extract_if(.., |it| it.item == METADATA).collect();
-        let mut modes: Vec<_> = later.iter().filter(|it| it.item != "r").map(said).collect();
-        modes.extend(granted);
-        self.show_changed(network, key, by, modes, told);
-        if topic.is_some() {
-            match by.filter(|_| told.is_some()) {
-                Some(by) => {
-                    commands::show_topic_of(&mut self.turn(network, by, told), key);
-                }
-                None => self.show_topic(network, key),
-            }
-        }
-        for Change { key: name, value, .. } in metadata {
-            let Some(by) = by else { break };
-            let mut ctx = self.turn(network, by, None);
-            commands::tell_value(&mut ctx, Owner::Channel(key), &name, value.as_deref());
-        }
-        Some(())
     }
 
-    /// What a member may do is changed, by its home or since that is asked of this node; what has changed.
-    fn grant(
-        &mut self,
-        key: crate::chat::server::keys::ChannelKey,
-        user: UserKey,
-        change: &Change,
-    ) -> Option<Changed> {
+    /// What members may do is changed, by their home or since that is asked of this node; what has changed.
+    fn grant(&mut self, place: usize, key: ChannelKey, changes: &[Change]) -> Vec<Changed> {
+        let user = |change: &Change| {
+            let id = change.user?;
+            self.theirs(place, id).or_else(|| self.theirs(HERE, id))
+        };
+        let users: Vec<_> = changes.iter().map(user).collect();
+        let granted = users.into_iter().zip(changes);
+        granted.filter_map(|(user, change)| self.grant_one(key, user?, change)).collect()
+    }
+
+    fn grant_one(&mut self, key: ChannelKey, user: UserKey, change: &Change) -> Option<Changed> {
         let letter = change.item.chars().next()?;
         let rank = Status::of_letter(letter)?;
         let mut status = self.channels[key].status(user)?;
@@ -428,11 +406,39 @@ impl Server {
         Some(Changed { on, letter, param: Some(self.users[user].nick().to_owned()) })
     }
 
+    /// Shows what is set on a channel, and what members may do, from now on.
+    fn show_settings(
+        &mut self,
+        network: &mut dyn Network,
+        key: ChannelKey,
+        by: Option<UserKey>,
+        (later, granted): (Vec<Change>, Vec<Changed>),
+        told: Option<Happened>,
+    ) {
+        let is_mode = |item: &str| !matches!(item, TOPIC | METADATA | "r");
+        let mut modes: Vec<_> = later.iter().filter(|it| is_mode(&it.item)).map(said).collect();
+        modes.extend(granted);
+        self.show_changed(network, key, by, modes, told);
+        for Change { item, key: name, value, .. } in later {
+            match (item.as_str(), by) {
+                (TOPIC, Some(by)) if told.is_some() => {
+                    commands::show_topic_of(&mut self.turn(network, by, told), key);
+                }
+                (TOPIC, _) => self.show_topic(network, key),
+                (METADATA, Some(by)) => {
+                    let mut ctx = self.turn(network, by, None);
+                    commands::tell_value(&mut ctx, Owner::Channel(key), &name, value.as_deref());
+                }
+                _ => {}
+            }
+        }
+    }
+
     /// Shows modes as those of a user, or of the server; what was asked of this node is told to the others.
     fn show_changed(
         &mut self,
         network: &mut dyn Network,
-        key: crate::chat::server::keys::ChannelKey,
+        key: ChannelKey,
         by: Option<UserKey>,
         modes: Vec<Changed>,
         told: Option<Happened>,

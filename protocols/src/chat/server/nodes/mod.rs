@@ -49,6 +49,29 @@ impl Server {
     /// Makes the server a node of a network, before anybody is on it: from now on it gathers what the other nodes
     /// are to be told ([`take_effects`](Self::take_effects)), and the names of its messages and users are unique in
     /// the network.
+    ///
+    /// ```
+    /// use protocols::chat::accounts::{AccountLimits, Accounts};
+    /// use protocols::chat::{NodeName, Server, Settings};
+    /// use reactor::Reactor;
+    ///
+    /// let node = |name: &NodeName| {
+    ///     let mut server =
+    ///         Server::new(Settings::default(), Accounts::in_memory(AccountLimits::default()));
+    ///     server.join_cluster(name.clone());
+    ///     server
+    /// };
+    /// let (fra, ams) = ("fra".parse()?, "ams".parse()?);
+    /// let (mut here, mut there) = (node(&fra), node(&ams));
+    /// let mut reactor = Reactor::<Server>::new()?;
+    ///
+    /// // Whoever connects the two carries what each has, and then what happens.
+    /// here.replace(reactor.registry(), &ams, there.snapshot());
+    /// for outgoing in there.take_effects() {
+    ///     here.apply(reactor.registry(), &ams, outgoing.effect);
+    /// }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn join_cluster(&mut self, node: NodeName) {
         let crate::chat::Settings { name, description, .. } = &self.settings;
         let nodes = Nodes::new(node, name, description);
@@ -108,6 +131,16 @@ impl Server {
         let nodes = self.nodes.iter().flat_map(|nodes| &nodes.nodes[1..]);
         let there = nodes.filter(|node| node.is_there);
         there.map(|node| (Rc::clone(&node.server), Rc::clone(&node.about))).collect()
+    }
+
+    /// All servers that are there, this one first: their names, and how many users each has.
+    pub(super) fn servers(&self) -> Vec<(Rc<str>, usize)> {
+        let Some(nodes) = &self.nodes else {
+            return vec![(self.name(), self.users.registered().count())];
+        };
+        let users = |place| nodes.people.values().filter(|person| person.node == place).count();
+        let there = nodes.nodes.iter().enumerate().filter(|(_, node)| node.is_there);
+        there.map(|(place, node)| (Rc::clone(&node.server), users(place))).collect()
     }
 
     /// Tells the other nodes something of a user of this one.

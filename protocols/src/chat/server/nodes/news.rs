@@ -2,6 +2,7 @@
 //! network.
 
 use std::rc::Rc;
+use std::time::Instant;
 
 use reactor::Registry;
 
@@ -27,6 +28,20 @@ impl Server {
         if let Some(nodes) = &mut self.nodes {
             nodes.on_news = Some(Rc::new(OnNews::<App>(Box::new(tell))));
         }
+    }
+
+    /// Says who knows how it stands with the network.
+    pub fn set_report(&mut self, report: impl Fn(Instant) -> String + 'static) {
+        if let Some(nodes) = &mut self.nodes {
+            nodes.report = Some(Box::new(report));
+        }
+    }
+
+    /// How it stands with the network now, in a few lines; none for a server that is in none.
+    #[must_use]
+    pub fn network_report(&self, now: Instant) -> Option<String> {
+        let report = self.nodes.as_ref()?.report.as_ref()?;
+        Some(report(now))
     }
 
     /// Says so, if there is something that has not been said yet.

@@ -10,9 +10,12 @@ use crate::chat::server::Server;
 use crate::chat::server::commands;
 use crate::chat::server::context::Context;
 use crate::chat::server::effect::{Effect, UserId};
+use crate::chat::server::keys::ChannelKey;
+use crate::chat::server::modes::Status;
 use crate::chat::server::network::Network;
 use crate::chat::wire::casemap::Folded;
 use crate::chat::wire::node::NodeName;
+use crate::chat::wire::timestamp::Timestamp;
 
 impl Server {
     /// All that this node has to say of its own: what it is called, the channels its users are on or that it has set
@@ -52,7 +55,7 @@ impl Server {
     }
 
     /// When this node says that a channel was made.
-    fn claimed(&self, key: crate::chat::server::keys::ChannelKey) -> crate::chat::Timestamp {
+    fn claimed(&self, key: ChannelKey) -> Timestamp {
         let room = self.nodes.as_ref().and_then(|nodes| nodes.rooms.get(key));
         let claim = room.and_then(|room| room.claims.get(&HERE));
         claim.map_or(self.channels[key].created, |claim| claim.created)
@@ -185,16 +188,13 @@ impl Server {
             };
             let era = room.claims.values().map(|claim| claim.created).min();
             if era.is_some_and(|era| era != channel.created) {
-                return Err(format!(
-                    "{} is of another era: {era:?} {:?}",
-                    channel.name, channel.created
-                ));
+                return Err(format!("{} is of another era", channel.name));
             }
             for (member, status) in members {
                 let is_what = if self.counts(key, member) {
                     self.owned_status(key, member)
                 } else {
-                    Default::default()
+                    Status::NONE
                 };
                 if status != is_what {
                     let who = &self.users[member].source;

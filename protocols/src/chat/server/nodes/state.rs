@@ -3,6 +3,7 @@
 use std::any::Any;
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
+use std::time::Instant;
 
 use slotmap::SecondaryMap;
 
@@ -25,6 +26,7 @@ pub(in crate::chat::server) struct Nodes {
     /// Who is told that there is something of that, and whether it was told.
     pub(super) on_news: Option<Rc<dyn Any>>,
     pub(super) is_told: bool,
+    pub(super) report: Option<Report>,
     /// All that were ever heard of, this one first: there are few.
     pub(super) nodes: Vec<Node>,
     /// All users that are registered.
@@ -45,6 +47,9 @@ pub(in crate::chat::server) struct Nodes {
     /// Effects that said nothing here.
     pub(super) skipped: u64,
 }
+
+/// Who knows how it stands with the network.
+type Report = Box<dyn Fn(Instant) -> String>;
 
 /// A server of the network.
 pub(super) struct Node {
@@ -73,6 +78,7 @@ impl Nodes {
         Self {
             out: Vec::new(),
             requests: Vec::new(),
+            report: None,
             on_news: None,
             is_told: false,
             nodes: vec![here],

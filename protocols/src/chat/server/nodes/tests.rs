@@ -114,7 +114,7 @@ impl Books {
         match message.command {
             "001" => self.nick = param(0),
             "JOIN" if who == self.nick => {
-                drop(self.channels.entry(param(0)).or_default().insert(who))
+                self.channels.entry(param(0)).or_default().insert(who);
             }
             "JOIN" => {
                 let known = self.channels.get_mut(&param(0));
@@ -233,7 +233,11 @@ impl World {
         let user = server.admit(network, connection, &Address::Unnamed, Framing::Stream);
         let user = user.expect("it is let in");
         self.people[node][who] = Some(user);
-        // Half of them want what others have.
+        // Half of them know of batches, and want what others have.
+        if who == 0 {
+            self.hears(node, user, "CAP REQ :batch extended-join draft/metadata-2");
+            self.hears(node, user, "CAP END");
+        }
         self.hears(node, user, &format!("NICK p{}", (node + who) % (NODES + PEOPLE)));
         self.hears(node, user, &format!("NICK q{node}{who}"));
         self.hears(node, user, "USER u 0 * :somebody");
@@ -376,6 +380,10 @@ fn line() -> impl Strategy<Value = String> {
         2 => person().prop_map(|nick| format!("NICK {nick}")),
         1 => text().prop_map(|text| format!("AWAY {text}")),
         1 => Just("AWAY".to_owned()),
+        1 => (channel(), text())
+            .prop_map(|(channel, text)| format!("METADATA {channel} SET {text} :SERIAL")),
+        1 => text().prop_map(|text| format!("METADATA * SET {text}")),
+        1 => text().prop_map(|text| format!("METADATA * SET {text} :SERIAL")),
         1 => "[+-]i".prop_map(|mode| format!("MODE q00 {mode}")),
         1 => text().prop_map(|text| format!("SETNAME :{text}")),
         2 => Just("QUIT".to_owned()),
