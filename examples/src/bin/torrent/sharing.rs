@@ -49,7 +49,7 @@ pub(crate) struct Peers {
     lan: bool,
 
     /// Take part in the DHT, on UDP at the address of --listen (BEP 5); not for a private torrent. Nobody is known but those
-    /// that --dht-node names, and those they know
+    /// that --dht-node or a peer names, and those they know
     #[arg(long)]
     dht: bool,
 
