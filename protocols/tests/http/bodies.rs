@@ -144,7 +144,7 @@ fn who_waits_for_100_gets_it_when_the_body_is_wanted() {
     let stage = Stage::serve(|| {
         let mut router = Router::new();
         router.post("/taken", |_, exchange, app| {
-            exchange.gather(10, app, |exchange, body, ()| {
+            exchange.gather(10, app, |exchange, (), body| {
                 exchange.answer(StatusCode::OK).bytes(&body);
             });
         });
@@ -304,7 +304,7 @@ fn who_is_too_slow_is_told() {
         Site::new(|request, exchange, app| match request.path() {
             "/never" => {}
             _ => {
-                exchange.gather(10, app, |exchange, _, ()| exchange.answer(StatusCode::OK).empty());
+                exchange.gather(10, app, |exchange, (), _| exchange.answer(StatusCode::OK).empty());
             }
         })
         .with_settings(Settings { limits, ..Settings::default() })

@@ -110,7 +110,7 @@ const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi";
 fn site() -> Site<()> {
     Site::new(|request, exchange, app| match request.path() {
         "/echo" => {
-            exchange.gather(1 << 24, app, |exchange, body, ()| {
+            exchange.gather(1 << 24, app, |exchange, (), body| {
                 exchange.answer(StatusCode::OK).field("X-Backend", "yes").bytes(&body);
             });
         }

@@ -107,7 +107,7 @@ impl Protocol<Proxy> for Back {
             backend.send(std::mem::take(&mut self.header));
         }
         let (place, id) = (self.place, backend.id());
-        let coupled = backend.registry().couple(self.client, id, move |_, ended, proxy| {
+        let coupled = backend.registry().couple(self.client, id, move |_, proxy, ended| {
             proxy.backends.note_end(place, &ended);
         });
         match coupled {

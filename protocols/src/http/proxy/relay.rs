@@ -383,7 +383,7 @@ impl<App: 'static> Reader<App> for Relay<App> {
         let going_on = server::with(registry, exchange, move |exchange, _| {
             let _ = exchange.take_kept::<Lost>();
             passage.stage.set(Stage::Over);
-            let ended = move |_: &mut Registry<App>, _, _: &mut App| drop(busy);
+            let ended = move |_: &mut Registry<App>, _: &mut App, _| drop(busy);
             match exchange.couple(&name, &borrowed(&fields), connection, ended) {
                 Ok(()) => {
                     let client = exchange.id().connection();

@@ -308,7 +308,7 @@ impl<'e, 't, App: 'static> Exchange<'e, 't, App> {
         name: &str,
         fields: &[(&str, &[u8])],
         other: ConnectionId,
-        ended: impl FnOnce(&mut Registry<App>, Uncoupled, &mut App) + 'static,
+        ended: impl FnOnce(&mut Registry<App>, &mut App, Uncoupled) + 'static,
     ) -> Result<(), NotUpgraded> {
         self.check_handing_over()?;
         self.transport.couple(other, ended).map_err(|_| NotUpgraded::Gone)?;
@@ -352,7 +352,7 @@ impl<'e, 't, App: 'static> Exchange<'e, 't, App> {
         &mut self,
         most: u64,
         app: &mut App,
-        done: impl FnOnce(&mut Exchange<'_, '_, App>, Vec<u8>, &mut App) + 'static,
+        done: impl FnOnce(&mut Exchange<'_, '_, App>, &mut App, Vec<u8>) + 'static,
     ) {
         self.receive(most, app, Gather { bytes: Vec::new(), done: Box::new(done) });
     }
