@@ -36,6 +36,12 @@ use crate::{
 ///     }
 /// }
 /// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a `Protocol` of connections of this application",
+    note = "`listen` takes a factory that returns the protocol itself: `|_peer, _app| Echo`",
+    note = "one that may refuse a peer, or chooses between protocols, is for `listen_with`, and returns \
+            `Some(Box::new(Echo))` or `None`"
+)]
 pub trait Protocol<App>: Typed {
     /// The connection is open: accepted, connected, adopted, or taken over by
     /// [`replace`](Transport::replace).
