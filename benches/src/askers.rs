@@ -3,14 +3,11 @@
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::time::Duration;
 
 use crate::Result;
+use crate::load::connect;
 use crate::program::Running;
 use crate::work::{Spent, Work};
-
-/// A silence of that long means that the server has lost a question.
-const PATIENCE: Duration = Duration::from_secs(30);
 
 /// What is asked, and how.
 #[derive(Debug, Clone, Copy)]
@@ -51,9 +48,7 @@ impl Askers {
         let mut streams = Vec::new();
         let mut length = 0;
         for _ in 0..asking.connections {
-            let mut stream = TcpStream::connect(address)?;
-            stream.set_nodelay(true)?;
-            stream.set_read_timeout(Some(PATIENCE))?;
+            let mut stream = connect(address)?;
             if !asking.preface.is_empty() {
                 stream.write_all(asking.preface)?;
                 read_until(&mut stream, b"\r\n\r\n")?;

@@ -11,13 +11,10 @@ use crate::program::{Program, Server};
 use crate::rooms;
 use crate::servers::Peer;
 use crate::work::{Spent, Work};
-use crate::{Result, descriptors};
+use crate::{PATIENCE, Result, descriptors};
 
 /// Bytes of a line, its end included.
 const LINE: usize = 64;
-
-/// A silence of that long means that the room has lost a line.
-const PATIENCE: Duration = Duration::from_secs(30);
 
 /// The kernel's buffers on both ends where somebody stalls, so that it shows soon.
 const SMALL_BUFFER: usize = 16 * 1024;

@@ -11,13 +11,10 @@ use hdrhistogram::Histogram;
 use mio::net::TcpStream;
 use mio::{Events, Interest, Poll, Token};
 
-use crate::Result;
+use crate::{PATIENCE, Result};
 
 /// Bytes of a message: its number, and a filling.
 const SIZE: usize = 64;
-
-/// A silence of that long means that the server has lost a message.
-const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Runs the circle that long after a first round, which does not count; the latencies in nanoseconds.
 pub fn run(streams: Vec<StdStream>, lasting: Duration) -> Result<Histogram<u64>> {

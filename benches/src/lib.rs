@@ -47,7 +47,7 @@
 //! - [`audience`], [`correspondents`]: the clients of a room, and of a datagram server.
 //! - [`user`], [`channel`], [`town`]: one client of a chat server, all on one channel, and ten thousand.
 //! - [`askers`]: clients of a web server, of WebSockets, and callers of `sum`.
-//! - [`callers`]: callers and subscribers of a JSON-RPC server, to be counted.
+//! - [`callers`]: subscribers of a JSON-RPC server, to be counted.
 //! - [`offered`]: messages on a schedule, and their latencies. [`closed`]: clients that all wait at any
 //!   time. [`ping`]: quiet clients.
 //! - [`flood`]: clients that send as much as the server takes, and read little or nothing.
@@ -57,6 +57,8 @@
 
 #[cfg(not(target_os = "linux"))]
 compile_error!("the measurements lean on epoll, callgrind and /proc: run them on Linux");
+
+use std::time::Duration;
 
 use rustix::process::{Signal, set_parent_process_death_signal};
 
@@ -121,6 +123,9 @@ mod slots;
 mod net {
     pub(crate) use crate::pipe::Pipe;
 }
+
+/// A silence of that long means that a server, or a loop, has lost what it was sent.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
 /// What a program of these owes the shell, and whoever reads what it says.
 pub fn exit(program: &str, result: Result) -> std::process::ExitCode {

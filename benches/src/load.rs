@@ -5,12 +5,8 @@
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::time::Duration;
 
-use crate::Result;
-
-/// A silence of that long means that the server has lost a message.
-const PATIENCE: Duration = Duration::from_secs(30);
+use crate::{PATIENCE, Result};
 
 /// What a round may hold on one connection: more could fill the buffers of both ends and stop there.
 const MOST_IN_FLIGHT: usize = 64 * 1024;
@@ -109,10 +105,7 @@ impl Clients {
     }
 
     fn add(&mut self, address: SocketAddr) -> Result {
-        let mut stream = TcpStream::connect(address)?;
-        stream.set_nodelay(true)?;
-        stream.set_read_timeout(Some(PATIENCE))?;
-        stream.set_write_timeout(Some(PATIENCE))?;
+        let mut stream = connect(address)?;
         let (message, reply) = (&self.batch[..self.load.size], &mut self.reply[..self.load.size]);
         stream.write_all(message)?;
         receive(&mut stream, message, reply)?;
@@ -140,6 +133,15 @@ impl Clients {
             }
         }
     }
+}
+
+/// A connection of whoever asks and waits for the answer.
+pub(crate) fn connect(address: SocketAddr) -> Result<TcpStream> {
+    let stream = TcpStream::connect(address)?;
+    stream.set_nodelay(true)?;
+    stream.set_read_timeout(Some(PATIENCE))?;
+    stream.set_write_timeout(Some(PATIENCE))?;
+    Ok(stream)
 }
 
 fn receive(stream: &mut TcpStream, expected: &[u8], reply: &mut [u8]) -> Result {

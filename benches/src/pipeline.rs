@@ -6,16 +6,12 @@
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::SocketAddr;
-use std::time::Duration;
 
 use mio::net::TcpStream;
 use mio::{Events, Interest, Poll, Token};
 
-use crate::Result;
 use crate::load::Load;
-
-/// A silence of that long means that the server has lost something.
-const PATIENCE: Duration = Duration::from_secs(30);
+use crate::{PATIENCE, Result};
 
 /// Bytes of a read or a write.
 const CHUNK: usize = 64 * 1024;

@@ -16,12 +16,9 @@ use std::time::{Duration, Instant};
 use mio::net::TcpStream;
 use mio::{Events, Interest, Poll, Token};
 
-use crate::Result;
 use crate::ping::Latencies;
 use crate::user::User;
-
-/// A silence of that long means that the server has lost a line.
-const PATIENCE: Duration = Duration::from_secs(30);
+use crate::{PATIENCE, Result};
 
 /// Characters of what is said; with the rest of its line it is about a hundred bytes.
 const WORDS: usize = 48;

@@ -6,10 +6,7 @@ use std::time::Duration;
 
 use socket2::{Domain, Socket, Type};
 
-use crate::Result;
-
-/// A silence of that long means that the server has lost a line.
-const PATIENCE: Duration = Duration::from_secs(30);
+use crate::{PATIENCE, Result};
 
 /// Users from one source address: so few that the kernel finds a free port of it at once.
 const FROM_ONE_ADDRESS: usize = 500;

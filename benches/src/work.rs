@@ -120,6 +120,23 @@ impl Contender {
         Self { name: name.to_string(), start: Box::new(move || Ok(Box::new(start()?))) }
     }
 
+    /// One for each of these, all made ready alike.
+    pub fn each<P: fmt::Display + Copy + 'static, W: Work + 'static>(
+        peers: &[P],
+        start: impl Fn(P) -> Result<W> + Copy + 'static,
+    ) -> Vec<Self> {
+        Self::each_by_name(peers, |peer| peer, start)
+    }
+
+    /// The same, where what they are called is said apart.
+    pub fn each_by_name<P: Copy + 'static, Name: fmt::Display, W: Work + 'static>(
+        peers: &[P],
+        name: fn(P) -> Name,
+        start: impl Fn(P) -> Result<W> + Copy + 'static,
+    ) -> Vec<Self> {
+        peers.iter().map(|&peer| Self::new(name(peer), move || start(peer))).collect()
+    }
+
     /// Makes it ready: starts its server, connects its clients.
     pub fn start(&self) -> Result<Box<dyn Work>> {
         (self.start)().map_err(|error| format!("{}: {error}", self.name).into())

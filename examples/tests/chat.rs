@@ -1,13 +1,21 @@
 //! The program `chat`, as people meet it: a server, and those who talk on it from pipes.
 #![cfg(unix)]
 
+#[path = "../../protocols/tests/outside/nats_server.rs"]
+mod nats_server;
+#[path = "../../protocols/tests/outside/mod.rs"]
+mod outside;
 mod support;
 
 use std::collections::HashSet;
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
-use std::process::{Child, ChildStdin, Command, Stdio};
+use std::net::TcpStream;
+use std::process::{ChildStdin, Command, Stdio};
+use std::time::Instant;
 
+use nats_server::Store;
+use outside::Process;
 use rustix::process::{Pid, Signal, kill_process};
 use support::{Ended, Program, run};
 
@@ -130,6 +138,8 @@ fn a_command_line_that_makes_no_sense_is_code_2() {
         &["connect", "--nick", "ann"],
         &["connect", "localhost:6667", "--nick", "two words"],
         &["serve", "--listen", "udp:127.0.0.1:0"],
+        &["serve", "--cluster", "http://127.0.0.1", "--node", "a"],
+        &["serve", "--cluster", "nats://127.0.0.1", "--node", "a.b"],
         &["account", "add"],
         &["dance"],
     ] {
@@ -144,6 +154,8 @@ fn what_cannot_work_is_told_with_what_to_do() {
         (&["serve", "--listen", "127.0.0.1:0", "--name", "localhost"][..], "such as irc.example"),
         (&["serve", "--config", "/nowhere/chat.toml"], "cannot read /nowhere/chat.toml"),
         (&["serve", "--listen", "192.0.2.1:6667"], "no interface of this machine"),
+        (&["serve", "--cluster", "nats://127.0.0.1"], "--node NAME"),
+        (&["serve", "--node", "a"], "--cluster URL"),
         (&["account", "list"], "--data DIR"),
         (&["connect", "127.0.0.1:1", "--nick", "ann", "--once"], "could not connect"),
         // Without --retry a script does not wait for a server that is not there.
@@ -456,27 +468,12 @@ fn a_changed_setting_that_counts_at_the_start_only_is_told_and_the_others_hold()
     server.stop();
 }
 
-/// A process that does not outlive its test.
-struct Served(Child);
-
-impl Drop for Served {
-    fn drop(&mut self) {
-        // Both fail if it has ended, as it should have.
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
 #[test]
 fn a_server_whose_terminal_is_closed_goes_on_and_can_be_stopped() {
     // What it prints has no reader, as it would have no terminal.
-    let server = Command::new(CHAT)
-        .args(["serve", "--listen", "127.0.0.1:0"])
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn();
-    let mut server = Served(server.expect("it starts"));
+    let mut command = Command::new(CHAT);
+    command.args(["serve", "--listen", "127.0.0.1:0"]);
+    let mut server = Process::start(command.stdout(Stdio::piped()).stderr(Stdio::piped()));
     drop(server.0.stderr.take());
     let mut line = String::new();
     BufReader::new(server.0.stdout.take().expect("a pipe"))
@@ -544,6 +541,14 @@ fn accounts_are_made_listed_changed_and_removed() {
     assert_eq!(account(&["remove", "bob"], "").text(), "removed bob");
     assert_eq!(account(&["remove", "bob"], "").errors, "chat: there is no account bob");
     assert_eq!(account(&["list"], "").text(), "Ann");
+    let exported = account(&["export"], "").text();
+    assert!(exported.starts_with("account Ann "), "{exported}");
+    let elsewhere = directory.path().join("elsewhere");
+    let elsewhere = elsewhere.to_str().expect("UTF-8");
+    let import = |text: &str| chat(&["account", "import", "--data", elsewhere], text);
+    assert_eq!(import(&exported).text(), "imported 1; 0 were there already");
+    assert_eq!(import(&exported).text(), "imported 0; 1 were there already");
+    assert!(import("hello\n").errors.contains("this is no entry of an account"));
     let hash = account(&["hash"], "secret\n").text();
     assert!(hash.starts_with("$argon2id$"), "{hash}");
 }
@@ -586,6 +591,11 @@ fn accounts_are_changed_and_users_removed_while_the_server_runs() {
     let taken = account(&["add", "ANN"], "secret\n");
     assert_eq!((taken.code, taken.errors.as_str()), (Some(1), "chat: the name belongs to Ann"));
     assert_eq!(account(&["list"], "").text(), "Ann\nbob");
+    let exported = account(&["export"], "").text();
+    assert_eq!(exported.lines().count(), 2, "{exported}");
+    let another = exported.replace("account bob", "account carla");
+    assert_eq!(account(&["import"], &another).text(), "imported 1; 1 were there already");
+    assert_eq!(account(&["remove", "carla"], "").text(), "removed carla");
     assert_eq!(account(&["password", "ann"], "other\n").text(), "changed the password of ann");
     let log_in = |password: &str| {
         let words = ["connect", &address, "--nick", "ann", "--account", "ann", "--rate", "1000"];
@@ -625,6 +635,101 @@ fn accounts_are_changed_and_users_removed_while_the_server_runs() {
     let late = account(&["list"], "");
     assert!(late.errors.contains("no server can be reached at"), "{late:?}");
     assert_eq!(chat(&["account", "list", "--data", &data], "").text(), "Ann");
+}
+
+#[test]
+fn a_server_with_accounts_is_replaced_in_place_and_its_successor_has_them() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = |name: &str| directory.path().join(name).to_str().expect("UTF-8").to_owned();
+    let (config, control) = (path("chat.toml"), path("control"));
+    fs::write(&config, "data = 'data'\n").expect("it can be written");
+    let (server, address) = serve(&["--config", &config, "--control", &control]);
+    let account = |words: &[&str], input: &str| {
+        chat(&[&["account"], words, &["--control", &control]].concat(), input)
+    };
+    assert_eq!(account(&["add", "Ann"], "secret\n").text(), "added Ann");
+    // A successor that fails has the accounts as little as the sockets.
+    fs::write(&config, "what is this?\n").expect("it can be written");
+    server.signal(Signal::USR2);
+    server.error_with("it ended before it was ready; serving on");
+    assert_eq!(account(&["add", "bob"], "secret\n").text(), "added bob");
+
+    let mut dora = BufReader::new(TcpStream::connect(&address).expect("it listens"));
+    let mut talk = |line: &str, answer: &str| {
+        dora.get_mut().write_all(format!("{line}\r\n").as_bytes()).expect("it reads");
+        let mut heard = String::new();
+        while !heard.lines().any(|line| line.contains(answer)) {
+            let count = dora.read_line(&mut heard).expect("it is text");
+            assert!(count > 0, "{answer} does not come: {heard}");
+        }
+    };
+    talk("NICK dora\r\nUSER d 0 * :Dora", " 422 ");
+    fs::write(&config, "data = 'data'\n").expect("it can be written");
+    server.signal(Signal::USR2);
+    let line = server.error_with("has taken over");
+    let successor = line.split_ascii_whitespace().nth(1).and_then(|word| word.parse().ok());
+    let successor = successor.and_then(Pid::from_raw).expect("it says which process");
+    assert_eq!(account(&["list"], "").text(), "Ann\nbob");
+    assert_eq!(account(&["add", "carla"], "secret\n").text(), "added carla");
+    // Who is in the old one is served there, and changes nothing any more.
+    talk("NS IDENTIFY Ann secret", "You are logged in as Ann");
+    let refused = "accounts cannot be changed while this server is being replaced: connect again";
+    talk("NS SET PASSWORD another", refused);
+    talk("QUIT", "ERROR");
+    drop(dora);
+    kill_process(successor, Signal::INT).expect("it runs");
+    assert_eq!(server.ended().code, Some(0));
+    let data = path("data");
+    let deadline = Instant::now() + support::PATIENCE;
+    // The successor has ended when the file is free.
+    while chat(&["account", "list", "--data", &data], "").text() != "Ann\nbob\ncarla" {
+        assert!(Instant::now() < deadline, "the file stays in use");
+    }
+}
+
+#[test]
+fn accounts_of_a_network_come_from_a_file_and_are_changed_on_any_of_its_servers() {
+    let Some(store) = Store::start() else { return };
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = |name: &str| directory.path().join(name).to_str().expect("UTF-8").to_owned();
+    let (data, one, other) = (path("data"), path("one"), path("other"));
+    assert_eq!(chat(&["account", "add", "Ann", "--data", &data], "secret\n").code, Some(0));
+    let url = format!("nats://127.0.0.1:{}", store.port);
+    let refused = chat(&["serve", "--cluster", &url, "--node", "a", "--data", &data], "");
+    assert!(refused.errors.contains("the accounts of a network are in NATS"), "{refused:?}");
+    let node = |name: &str, control: &str| {
+        let (node, _) = serve(&["--cluster", &url, "--node", name, "--control", control]);
+        node.error_with("the network has");
+        node
+    };
+    let (a, b) = (node("a", &one), node("b", &other));
+    let account = |words: &[&str], control: &str, input: &str| {
+        chat(&[&["account"], words, &["--control", control]].concat(), input)
+    };
+    let until = |expected: &str| {
+        let deadline = Instant::now() + support::PATIENCE;
+        while account(&["list"], &other, "").text() != expected {
+            assert!(Instant::now() < deadline, "the other server does not know: {expected}");
+        }
+    };
+    let exported = chat(&["account", "export", "--data", &data], "").text();
+    let imported = account(&["import"], &one, &exported);
+    assert_eq!(imported.text(), "imported 1; 0 were there already", "{imported:?}");
+    until("Ann");
+    assert_eq!(account(&["remove", "ann"], &one, "").text(), "removed ann");
+    until("");
+    drop(store);
+    let deadline = Instant::now() + support::PATIENCE;
+    let refused = loop {
+        let refused = account(&["add", "bob"], &other, "secret\n");
+        if refused.errors.contains("out of reach") {
+            break refused;
+        }
+        assert!(Instant::now() < deadline, "{refused:?}");
+    };
+    assert_eq!(refused.code, Some(1));
+    a.stop();
+    b.stop();
 }
 
 // ── the bot ─────────────────────────────────────────────────────────────────────────────────────

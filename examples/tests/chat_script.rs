@@ -5,10 +5,10 @@
 mod support;
 
 use std::io::{BufRead, BufReader, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::thread::{self, JoinHandle};
 
-use support::{Ended, PATIENCE, Program, run};
+use support::{Ended, PATIENCE, Program, listener, run};
 
 const CHAT: &str = env!("CARGO_BIN_EXE_chat");
 
@@ -28,8 +28,7 @@ struct Scripted {
 impl Scripted {
     /// One that serves so many connections, one after the other.
     fn serving(connections: usize, rules: &[Rule<'_>]) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
-        let address = listener.local_addr().expect("it is bound").to_string();
+        let (listener, address) = listener();
         let mut rules: Vec<_> =
             rules.iter().map(|(on, say)| ((*on).to_owned(), say.replace('\n', "\r\n"))).collect();
         let heard = thread::spawn(move || {

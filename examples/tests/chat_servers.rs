@@ -7,11 +7,9 @@ mod outside;
 mod support;
 
 use std::fs;
-use std::net::{TcpListener, TcpStream};
-use std::time::{Duration, Instant};
 
-use outside::program;
-use support::{Ended, PATIENCE, Program, run};
+use outside::{free_port, program, until_listening};
+use support::{Ended, Program, run};
 use tempfile::TempDir;
 
 const CHAT: &str = env!("CARGO_BIN_EXE_chat");
@@ -38,7 +36,7 @@ impl Server {
         let words: Vec<_> = words.iter().map(String::as_str).collect();
         let program = Program::start(path, &words);
         let address = format!("127.0.0.1:{port}");
-        wait_for(&address);
+        until_listening(port);
         Some(Self { address, _program: program, _directory: directory })
     }
 
@@ -65,20 +63,6 @@ impl Server {
         let ended = self.meets(nick, channel, script);
         assert_eq!(ended.code, Some(1), "{channel} {script}: {ended:?}");
         assert!(ended.errors.contains(&format!("chat: {told}\n")), "{channel} {script}: {ended:?}");
-    }
-}
-
-/// A port that was free a moment ago; these servers do not tell which one they got.
-fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
-    listener.local_addr().expect("it is bound").port()
-}
-
-fn wait_for(address: &str) {
-    let deadline = Instant::now() + PATIENCE;
-    while TcpStream::connect(address).is_err() {
-        assert!(Instant::now() < deadline, "nobody listens on {address}");
-        std::thread::sleep(Duration::from_millis(20));
     }
 }
 

@@ -14,7 +14,7 @@ use std::process::{Command, Output};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use support::{PATIENCE, Program};
+use support::{PATIENCE, Program, listener};
 use tempfile::TempDir;
 
 const CHAT: &str = env!("CARGO_BIN_EXE_chat");
@@ -112,8 +112,7 @@ fn forwards(listener: &TcpListener) {
 
 #[test]
 fn somebody_on_a_terminal_sees_the_channel_that_another_forwards_to() {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
-    let address = listener.local_addr().expect("it is bound").to_string();
+    let (listener, address) = listener();
     let server = thread::spawn(move || forwards(&listener));
     let Some(ann) = Screen::open(&address, "ann") else { return };
     ann.shows(&["you have joined #coffee", "[2:#coffee]", "#coffee>"]);

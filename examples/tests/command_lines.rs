@@ -3,10 +3,9 @@
 
 mod support;
 
-use std::net::TcpListener;
 use std::process::Command;
 
-use support::{ECHO, Ended, PLAYGROUND, PROXY, TRANSFER, run};
+use support::{ECHO, Ended, PLAYGROUND, PROXY, TRANSFER, listener, run};
 
 const CHAT: &str = env!("CARGO_BIN_EXE_chat");
 const WEB: &str = env!("CARGO_BIN_EXE_web");
@@ -189,8 +188,7 @@ fn a_name_at_which_nobody_listens_is_told_in_one_sentence_by_every_client() {
 
 #[test]
 fn a_socket_that_cannot_be_opened_is_told_in_words_by_every_program() {
-    let taken = TcpListener::bind("127.0.0.1:0").expect("a socket");
-    let address = taken.local_addr().expect("it listens").to_string();
+    let (_taken, address) = listener();
     let why = format!("address already in use: {address}; try another port with --");
     let mut programs = vec![
         (ECHO, "echo", &["serve", "--listen"][..]),

@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 
 use command_fds::{CommandFdExt, FdMapping};
 use rustix::process::{Pid, Signal, kill_process};
-use support::{ECHO, PATIENCE, Program, connect, echo, is_ended_by_peer, noise, retry};
+use support::{ECHO, PATIENCE, Program, connect, echo, is_ended_by_peer, listener, noise, retry};
 
 // ── the command line ────────────────────────────────────────────────────────────────────────────
 
@@ -247,8 +247,7 @@ fn nobody_there_is_code_1_and_says_so() {
 
 #[test]
 fn a_peer_that_stays_silent_is_given_up() {
-    let silent = TcpListener::bind("127.0.0.1:0").expect("a socket");
-    let address = silent.local_addr().expect("it listens").to_string();
+    let (_silent, address) = listener();
     let ended = echo(&["send", &address, "--timeout", "0.1", "hello"], b"");
     assert_eq!(ended.code, Some(1));
     assert!(ended.errors.ends_with("nothing came back for 100ms"), "{}", ended.errors);
@@ -256,8 +255,7 @@ fn a_peer_that_stays_silent_is_given_up() {
 
 #[test]
 fn a_peer_that_is_no_echo_server_is_found_out() {
-    let greeter = TcpListener::bind("127.0.0.1:0").expect("a socket");
-    let address = greeter.local_addr().expect("it listens").to_string();
+    let (greeter, address) = listener();
     let greeter = thread::spawn(move || {
         let (mut peer, _) = greeter.accept().expect("somebody calls");
         peer.read_exact(&mut [0; 6]).expect("they say hello");
@@ -377,8 +375,7 @@ fn activated(listener: &TcpListener, arguments: &[&str]) -> Command {
 
 #[test]
 fn a_socket_from_outside_is_taken_by_who_listens_at_its_address() {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a socket");
-    let address = listener.local_addr().expect("it is bound").to_string();
+    let (listener, address) = listener();
     // Whoever comes before the server is there waits for it.
     let mut early = connect(&address);
     early.write_all(b"early").expect("it waits");
@@ -393,8 +390,7 @@ fn a_socket_from_outside_is_taken_by_who_listens_at_its_address() {
 
 #[test]
 fn a_socket_from_outside_that_nobody_wants_is_an_error() {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a socket");
-    let address = listener.local_addr().expect("it is bound").to_string();
+    let (listener, address) = listener();
     let ended = activated(&listener, &["--udp", "127.0.0.1:0"]).output().expect("it starts");
     assert_eq!(ended.status.code(), Some(1));
     let expected =
@@ -546,8 +542,7 @@ fn with_several_loops_each_serves_its_share_and_one_report_tells_of_all() {
 
 #[test]
 fn a_server_of_several_loops_is_refused_or_started_as_a_whole() {
-    let taken = TcpListener::bind("127.0.0.1:0").expect("a socket");
-    let address = taken.local_addr().expect("it is bound").to_string();
+    let (_taken, address) = listener();
     let ended = echo(&["serve", "--listen", &address, "--loops", "3"], b"");
     assert_eq!((ended.code, ended.output.len()), (Some(1), 0));
     assert!(ended.errors.starts_with("echo: address already in use"), "{}", ended.errors);

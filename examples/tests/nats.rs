@@ -7,9 +7,9 @@ mod support;
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpListener;
-use std::time::Instant;
 
-use support::{Ended, PATIENCE, Program, run, run_with};
+use outside::free_port;
+use support::{Ended, PROXY, Program, run, run_with};
 
 const NATS: &str = env!("CARGO_BIN_EXE_nats");
 
@@ -24,20 +24,11 @@ struct Server {
 fn server(arguments: &[&str]) -> Option<Server> {
     outside::program("nats-server")?;
     let port = free_port();
-    let words = [&["-a", "127.0.0.1", "-p", &port], arguments].concat();
+    let text = port.to_string();
+    let words = [&["-a", "127.0.0.1", "-p", &text], arguments].concat();
     let program = Program::start("nats-server", &words);
-    let deadline = Instant::now() + PATIENCE;
-    while std::net::TcpStream::connect(format!("127.0.0.1:{port}")).is_err() {
-        assert!(Instant::now() < deadline, "nats-server does not listen");
-        std::thread::sleep(std::time::Duration::from_millis(5));
-    }
+    outside::until_listening(port);
     Some(Server { _program: program, url: format!("nats://127.0.0.1:{port}") })
-}
-
-/// A port that was free a moment ago.
-fn free_port() -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("there are ports");
-    listener.local_addr().expect("it is bound").port().to_string()
 }
 
 impl Server {
@@ -165,36 +156,75 @@ fn a_user_is_let_in_by_a_key() {
     assert!(ended.code == Some(1) && ended.errors.contains("no seed of a user's key"), "{ended:?}");
 }
 
+/// A certificate of localhost and its key, in files that end with the test.
+struct Certificate {
+    certificate: String,
+    key: String,
+    _directory: tempfile::TempDir,
+}
+
+impl Certificate {
+    fn make() -> Self {
+        let directory = tempfile::tempdir().expect("a directory");
+        let made = rcgen::generate_simple_self_signed(["localhost".to_owned()])
+            .expect("there is randomness");
+        let path = |name: &str| directory.path().join(name).display().to_string();
+        let (certificate, key) = (path("cert.pem"), path("key.pem"));
+        std::fs::write(&certificate, made.cert.pem()).expect("it can be written");
+        std::fs::write(&key, made.signing_key.serialize_pem()).expect("it can be written");
+        Self { certificate, key, _directory: directory }
+    }
+}
+
 #[test]
 fn a_server_that_wants_tls_is_spoken_to_in_tls_and_in_nothing_else() {
-    let directory = tempfile::tempdir().expect("a directory");
-    let made =
-        rcgen::generate_simple_self_signed(["localhost".to_owned()]).expect("there is randomness");
-    let path = |name: &str| directory.path().join(name).display().to_string();
-    let (certificate, key) = (path("cert.pem"), path("key.pem"));
-    std::fs::write(&certificate, made.cert.pem()).expect("it can be written");
-    std::fs::write(&key, made.signing_key.serialize_pem()).expect("it can be written");
-    let Some(server) = server(&["--tls", "--tlscert", &certificate, "--tlskey", &key]) else {
+    let Certificate { certificate, key, .. } = &Certificate::make();
+    let Some(server) = server(&["--tls", "--tlscert", certificate, "--tlskey", key]) else {
         return;
     };
     let port = server.url.rsplit_once(':').expect("a port").1;
     let secure = format!("tls://localhost:{port}");
-    let heard = Program::start(
-        NATS,
-        &["sub", "a", "--count", "1", "-s", &secure, "--tls-ca", &certificate],
-    );
+    let heard =
+        Program::start(NATS, &["sub", "a", "--count", "1", "-s", &secure, "--tls-ca", certificate]);
     heard.error_with("subscribed");
     let payload = "x".repeat(300_000);
     let said =
-        run(NATS, &["pub", "a", "-", "-s", &secure, "--tls-ca", &certificate], payload.as_bytes());
+        run(NATS, &["pub", "a", "-", "-s", &secure, "--tls-ca", certificate], payload.as_bytes());
     assert_eq!(said.code, Some(0), "{said:?}");
     assert!(heard.ended().text() == payload);
     let said = server.nats(&["pub", "a", "x"], b"");
     assert!(said.code == Some(1) && said.errors.contains("the server wants TLS"), "{said:?}");
     // By its number it is not whom the certificate is for.
     let by_number = format!("tls://127.0.0.1:{port}");
-    let said = run(NATS, &["pub", "a", "x", "-s", &by_number, "--tls-ca", &certificate], b"");
+    let said = run(NATS, &["pub", "a", "x", "-s", &by_number, "--tls-ca", certificate], b"");
     assert!(said.code == Some(1) && said.errors.contains("certificate"), "{said:?}");
+}
+
+/// As a server with `handshake_first` has it, which those of 2.10 and newer can be told to.
+#[test]
+fn a_server_behind_tls_is_spoken_to_in_tls_from_the_first_byte() {
+    let Certificate { certificate, key, .. } = &Certificate::make();
+    let Some(server) = server(&["--user", "ann", "--pass", "s3cret"]) else { return };
+    let backend = server.url.strip_prefix("nats://").expect("it is so");
+    let proxy =
+        Program::start(PROXY, &["--listen", "127.0.0.1:0", "--tls", certificate, key, backend]);
+    let line = proxy.line();
+    let port = line.rsplit_once(':').expect("it listens at a port").1;
+    let url = format!("nats://ann:s3cret@localhost:{port}");
+    let words = ["-s", &url, "--tls-ca", certificate, "--tls-first"];
+    let heard = Program::start(NATS, &[&["sub", "a", "--count", "1"], &words[..]].concat());
+    heard.error_with("subscribed");
+    let said = run(NATS, &[&["pub", "a", "hello"], &words[..]].concat(), b"");
+    assert_eq!((said.code, heard.ended().text()), (Some(0), "hello".to_owned()), "{said:?}");
+    // What waits for the server's word waits in vain, as the server side waits for its own.
+    let late = [&["pub", "a", "x", "--timeout", "0.2"], &words[..4]].concat();
+    let said = run(NATS, &late, b"");
+    assert!(said.code == Some(1) && said.errors.contains("in time"), "{said:?}");
+    // A server that begins by itself does not speak TLS then.
+    let plain = [&["pub", "a", "x", "-s", &server.url], &words[2..]].concat();
+    let said = run(NATS, &plain, b"");
+    assert!(said.code == Some(1) && said.errors.contains("TLS"), "{said:?}");
+    drop(proxy);
 }
 
 #[test]

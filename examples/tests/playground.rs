@@ -10,7 +10,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::net::TcpListener;
 
 use browser::Browser;
-use support::{PLAYGROUND, Program, TRANSFER, echo};
+use support::{PLAYGROUND, Program, TRANSFER, echo, listener};
 
 /// The addresses it prints, in order: TCP, UDP, Unix.
 fn open(playground: &Program) -> [String; 3] {
@@ -139,8 +139,7 @@ fn a_default_port_that_is_taken_is_replaced() {
 
 #[test]
 fn a_port_that_was_asked_for_is_not_replaced() {
-    let taken = TcpListener::bind("127.0.0.1:0").expect("a socket");
-    let address = taken.local_addr().expect("it listens").to_string();
+    let (_taken, address) = listener();
     let ended = support::run(PLAYGROUND, &["--tcp", &address], b"");
     assert_eq!(ended.code, Some(1));
     let expected = format!("playground: address already in use: {address}; try another port");

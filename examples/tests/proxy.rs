@@ -12,7 +12,7 @@ use std::thread;
 
 use outside::program;
 use rustix::process::Signal;
-use support::{PROXY, Program, connect, is_ended_by_peer, noise, run};
+use support::{PROXY, Program, connect, is_ended_by_peer, listener, noise, run};
 
 /// Does not fit into the buffers of sockets.
 const LARGE: usize = 4_000_000;
@@ -34,8 +34,7 @@ fn nobody() -> String {
 
 /// A server that says its name to everybody who comes, and hears them out.
 fn named(name: &'static str) -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a socket");
-    let address = listener.local_addr().expect("it is bound").to_string();
+    let (listener, address) = listener();
     thread::spawn(move || {
         for stream in listener.incoming() {
             let mut stream = stream.expect("it comes");
@@ -98,8 +97,7 @@ fn a_command_line_that_makes_no_sense_says_why() {
 
 #[test]
 fn an_address_in_use_is_named_with_what_to_do() {
-    let taken = TcpListener::bind("127.0.0.1:0").expect("a socket");
-    let address = taken.local_addr().expect("it is bound").to_string();
+    let (_taken, address) = listener();
     let ended = run(PROXY, &["--listen", &address, "127.0.0.1:7"], b"");
     assert_eq!((ended.code, ended.output.len()), (Some(1), 0));
     let expected =
@@ -238,8 +236,7 @@ fn sigterm_lets_who_is_in_finish_and_takes_nobody_new() {
 #[test]
 fn memory_is_flat_with_readers_that_stall() {
     const READERS: usize = 20;
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a socket");
-    let backend = listener.local_addr().expect("it is bound").to_string();
+    let (listener, backend) = listener();
     let (proxy, address) = proxy(&[&backend]);
     let (before, _) = proxy.memory();
     let mut talks = Vec::new();
@@ -300,8 +297,7 @@ fn curl_asks_a_web_server_through_it() {
 
 #[test]
 fn a_backend_that_is_down_is_told_of_and_so_is_that_it_is_back() {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a socket");
-    let address = listener.local_addr().expect("it is bound").to_string();
+    let (listener, address) = listener();
     drop(listener);
     let (proxy, front) = proxy(&["--rest", "0.1", &address]);
     for _ in 0..2 {
@@ -320,8 +316,7 @@ fn a_backend_that_is_down_is_told_of_and_so_is_that_it_is_back() {
 #[test]
 fn a_backend_is_told_who_the_client_is() {
     for (version, length) in [("v1", None), ("v2", Some(28))] {
-        let backend = TcpListener::bind("127.0.0.1:0").expect("a socket");
-        let at = backend.local_addr().expect("it is bound").to_string();
+        let (backend, at) = listener();
         let (proxy, address) = proxy(&["--send-proxy", version, &at]);
         let mut client = connect(&address);
         client.write_all(b"hello").expect("it is connected");
@@ -349,8 +344,7 @@ fn a_backend_is_told_who_the_client_is() {
 
 /// A backend that takes one connection, and what it hears, to its end.
 fn hears_one() -> (String, thread::JoinHandle<Vec<u8>>) {
-    let backend = TcpListener::bind("127.0.0.1:0").expect("a socket");
-    let at = backend.local_addr().expect("it is bound").to_string();
+    let (backend, at) = listener();
     let hears = thread::spawn(move || {
         let (mut stream, _) = backend.accept().expect("somebody comes");
         let mut heard = Vec::new();

@@ -1,6 +1,8 @@
 //! TLS of the programs, run as a person runs them.
 #![cfg(unix)]
 
+#[path = "../../protocols/tests/outside/mod.rs"]
+mod outside;
 mod support;
 
 use std::fs;
@@ -254,15 +256,11 @@ fn curl_fetches_over_https() {
     let words = ["serve", &folder.path().to_string_lossy(), "--listen", "127.0.0.1:0"];
     let words = [&words[..], &["--tls", &certificate, &key]].concat();
     let (server, address, _) = listening(WEB, &words, "https://");
-    let curl = std::process::Command::new("curl").arg("--version").output();
-    if !curl.is_ok_and(|output| output.stdout.starts_with(b"curl ")) {
-        eprintln!("LEFT OUT: curl is not installed");
-        return;
-    }
+    let Some(curl) = outside::program("curl") else { return };
     let (_, port) = address.rsplit_once(':').expect("it has a port");
     let url = format!("https://localhost:{port}/large");
     let words = ["-sS", "--cacert", &certificate, "-w", "%{stderr}%{http_version}", &url];
-    let ended = run("curl", &words, b"");
+    let ended = run(curl, &words, b"");
     assert_eq!((ended.code, ended.output == noise(2_000_000)), (Some(0), true), "{ended:?}");
     assert_eq!(ended.errors, "1.1");
     server.stop();

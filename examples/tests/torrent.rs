@@ -127,8 +127,7 @@ fn aria2_reads_our_torrents_and_finds_their_files_right() {
 
 /// A port of this machine that is free now, for programs that take no zero.
 fn free_port() -> String {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a socket");
-    listener.local_addr().expect("it is bound").port().to_string()
+    outside::free_port().to_string()
 }
 
 #[test]

@@ -1,16 +1,18 @@
 //! `web`, as people and their programs meet it. What is not installed is left out, and said to be.
 #![cfg(unix)]
 
+#[path = "../../protocols/tests/outside/mod.rs"]
+mod outside;
 mod support;
 
 use std::fs;
 use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::process::{Command, Stdio};
 
-use support::{PATIENCE, Program, answers_once, connect, noise, run, run_with};
+use outside::{Process, free_port, is_there, program, until_listening};
+use support::{Program, answers_once, connect, noise, run, run_with};
 use tempfile::TempDir;
 
 const WEB: &str = env!("CARGO_BIN_EXE_web");
@@ -40,18 +42,6 @@ fn serve(tree: &TempDir) -> (Program, String) {
     start(&["serve", &tree.path().to_string_lossy()])
 }
 
-/// Whether a program is there, and really the one of that name.
-fn is_installed(program: &str, version: &str, words: &str) -> bool {
-    let found = Command::new(program).arg(version).output().is_ok_and(|output| {
-        let said = [output.stdout, output.stderr].concat();
-        String::from_utf8_lossy(&said).contains(words)
-    });
-    if !found {
-        eprintln!("LEFT OUT: {program} is not installed");
-    }
-    found
-}
-
 #[track_caller]
 fn prints(program: &str, arguments: &[&str]) -> Vec<u8> {
     let ended = run(program, arguments, b"");
@@ -61,7 +51,7 @@ fn prints(program: &str, arguments: &[&str]) -> Vec<u8> {
 
 #[test]
 fn curl() {
-    if !is_installed("curl", "--version", "curl ") {
+    if program("curl").is_none() {
         return;
     }
     let tree = tree();
@@ -107,7 +97,7 @@ fn curl() {
 
 #[test]
 fn wget() {
-    if !is_installed("wget", "--version", "GNU Wget") {
+    if program("wget").is_none() {
         return;
     }
     let tree = tree();
@@ -123,7 +113,7 @@ fn wget() {
 
 #[test]
 fn python() {
-    if !is_installed("python3", "--version", "Python 3") {
+    if program("python3").is_none() {
         return;
     }
     let (server, url) = start(&["echo"]);
@@ -138,7 +128,7 @@ for _ in range(3):
     assert it.getresponse().read() == b''
 ";
     prints("python3", &["-c", script, place]);
-    if !is_installed("python3", "-mrequests.help", "\"requests\"") {
+    if !is_there("Python with the package requests", &mut outside::python("import requests")) {
         return;
     }
     let script = "
@@ -154,7 +144,7 @@ for _ in range(3):
 
 #[test]
 fn node() {
-    if !is_installed("node", "--version", "v") {
+    if program("node").is_none() {
         return;
     }
     let (server, url) = start(&["echo"]);
@@ -182,20 +172,20 @@ fn load_generators() {
         let output = String::from_utf8(prints(program, arguments)).expect("it is text");
         assert!(output.contains(words), "{program}: {output}");
     };
-    if is_installed("h2load", "--version", "nghttp2") {
+    if program("h2load").is_some() {
         says(
             "h2load",
             &["--h1", "-n", "500", "-c", "10", "-m", "5", &small],
             "500 succeeded, 0 failed",
         );
     }
-    if is_installed("ab", "-V", "ApacheBench") {
+    if program("ab").is_some() {
         for keep in ["-k", "-q"] {
             let words = "Failed requests:        0";
             says("ab", &["-q", keep, "-n", "300", "-c", "10", &small], words);
         }
     }
-    if is_installed("wrk", "-v", "wrk ") {
+    if program("wrk").is_some() {
         let ended = run("wrk", &["-t1", "-c10", "-d1s", &small], b"");
         assert!(ended.text().contains("Requests/sec"), "{ended:?}");
         assert!(!ended.text().contains("Non-2xx") && !ended.text().contains("errors"), "{ended:?}");
@@ -206,37 +196,12 @@ fn load_generators() {
 // ── web get ─────────────────────────────────────────────────────────────────────────────────────
 
 /// Somebody else's server, which ends with its test.
-struct Foreign(Child);
-
-impl Foreign {
-    fn start(program: &str, arguments: &[&str], port: u16) -> Self {
-        let child = Command::new(program)
-            .args(arguments)
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("it is installed");
-        let server = Self(child);
-        let late = Instant::now() + PATIENCE;
-        while TcpStream::connect(("127.0.0.1", port)).is_err() {
-            assert!(Instant::now() < late, "{program} does not listen");
-            std::thread::sleep(Duration::from_millis(20));
-        }
-        server
-    }
-}
-
-impl Drop for Foreign {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-/// A port that was free a moment ago.
-fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("there is one");
-    listener.local_addr().expect("it is bound").port()
+fn foreign(program: &str, arguments: &[&str], port: u16) -> Process {
+    let mut command = Command::new(program);
+    command.args(arguments).stdout(Stdio::null()).stderr(Stdio::null());
+    let server = Process::start(&mut command);
+    until_listening(port);
+    server
 }
 
 /// `web get` fetches from a server: several files at one time, and the rest of one.
@@ -294,20 +259,20 @@ fn get_from_our_own() {
 
 #[test]
 fn get_from_python() {
-    if !is_installed("python3", "--version", "Python 3") {
+    if program("python3").is_none() {
         return;
     }
     let (tree, port) = (tree(), free_port());
     let root = tree.path().to_string_lossy().into_owned();
     let arguments =
         ["-m", "http.server", &port.to_string(), "--bind", "127.0.0.1", "--directory", &root];
-    let _server = Foreign::start("python3", &arguments, port);
+    let _server = foreign("python3", &arguments, port);
     fetches_from(&format!("http://127.0.0.1:{port}"), false);
 }
 
 #[test]
 fn get_from_nginx() {
-    if !is_installed("nginx", "-v", "nginx version") {
+    if program("nginx").is_none() {
         return;
     }
     let (tree, port) = (tree(), free_port());
@@ -316,8 +281,7 @@ fn get_from_nginx() {
     let file = scratch.path().join("nginx.conf");
     fs::write(&file, config).expect("it is written");
     let file = file.to_string_lossy().into_owned();
-    let _server =
-        Foreign::start("nginx", &["-c", &file, "-g", "daemon off; master_process off;"], port);
+    let _server = foreign("nginx", &["-c", &file, "-g", "daemon off; master_process off;"], port);
     fetches_from(&format!("http://127.0.0.1:{port}"), true);
 }
 
@@ -353,10 +317,7 @@ fn a_proxy_before_our_own() {
 
 #[test]
 fn a_proxy_before_nginx_and_python() {
-    let is_there = is_installed("nginx", "-v", "nginx version")
-        && is_installed("python3", "--version", "Python 3")
-        && is_installed("curl", "--version", "curl ");
-    if !is_there {
+    if ["nginx", "python3", "curl"].iter().any(|name| program(name).is_none()) {
         return;
     }
     let (tree, ports) = (tree(), [free_port(), free_port()]);
@@ -366,10 +327,10 @@ fn a_proxy_before_nginx_and_python() {
     fs::write(&file, nginx_config(scratch.path(), tree.path(), ports[0])).expect("it is written");
     let file = file.to_string_lossy().into_owned();
     let words = ["-c", &file, "-g", "daemon off; master_process off;"];
-    let nginx = Foreign::start("nginx", &words, ports[0]);
+    let nginx = foreign("nginx", &words, ports[0]);
     let port = ports[1].to_string();
     let words = ["-m", "http.server", &port, "--bind", "127.0.0.1", "--directory", &root];
-    let _python = Foreign::start("python3", &words, ports[1]);
+    let _python = foreign("python3", &words, ports[1]);
     let behind = ports.map(|port| format!("http://127.0.0.1:{port}"));
     let (front, url) = proxy(&[&behind[0], &behind[1]], &[]);
     let large = format!("{url}/large");
@@ -402,7 +363,7 @@ fn a_proxy_passes_bodies_and_web_sockets_on() {
     let tree = tree();
     let (server, behind) = start(&["echo"]);
     let (front, url) = proxy(&[&behind], &[]);
-    if is_installed("curl", "--version", "curl ") {
+    if program("curl").is_some() {
         let data = format!("@{}", tree.path().join("large").display());
         for more in
             [&[][..], &["-H", "Transfer-Encoding: chunked"], &["-H", "Expect: 100-continue"]]
@@ -469,7 +430,7 @@ fn get_takes_what_comes_compressed_and_no_bomb() {
     let (plain, packed) = (get(&[]), get(&["--compressed"]));
     assert!(plain.output == text.as_bytes() && packed.output == text.as_bytes());
     assert!(!plain.errors.contains("Encoding: gzip") && packed.errors.contains("Encoding: gzip"));
-    if is_installed("curl", "--version", "curl ") {
+    if program("curl").is_some() {
         let address = format!("{url}/long.txt");
         let output = prints("curl", &["-sS", "--compressed", &address]);
         assert!(output == text.as_bytes());

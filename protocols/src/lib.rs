@@ -30,6 +30,7 @@
 //!
 //! - `chat`, `http`, `nats`, `rpc`, `torrent`, `transfer`, `websocket`: those protocols (default).
 //! - `rpc-web`: `rpc` by HTTP and by WebSocket, which are part of it (default).
+//! - `cluster`: several servers of `chat` as one network, over NATS (default).
 //! - `nkeys`: users of `nats` who are known by a key (Ed25519).
 //! - `tls`: TLS for the clients of echo, chat and NATS. Servers have it from the options of their listeners
 //!   ([`ListenOptions`](reactor::ListenOptions)), whatever the protocol.

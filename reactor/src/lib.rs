@@ -177,7 +177,7 @@ pub use names::Lookup;
 pub use net::{Ecn, Envelope, StdDatagram, StdListener, StdStream};
 pub use options::{
     ConnectOptions, DatagramOptions, Finish, Keepalive, ListenOptions, Membership,
-    MulticastInterface, RaceOptions, StreamOptions,
+    MulticastInterface, RaceOptions, Reach, StreamOptions,
 };
 pub use outbox::Pressure;
 pub use proxy::{Network, ParseNetworkError, Proxied, ProxyError, ProxyProtocol, ProxyVersion};

@@ -1,6 +1,6 @@
 //! Socket options, with the defaults a server or client most often wants.
 
-use std::net::{Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
 #[cfg(feature = "tls")]
@@ -143,6 +143,73 @@ pub struct ConnectOptions {
     pub tls: Option<ClientTls>,
     /// How the addresses of a host are tried, where one is connected to by its name.
     pub race: RaceOptions,
+    /// Which of them. Default [`Reach::Anywhere`].
+    pub reach: Reach,
+}
+
+/// Where the name of a host may lead. It is asked of each address that the name stands for, right before that is
+/// connected to. An address that the program names itself is not asked about: that it can see, and [judge](Self::allows).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Reach {
+    /// Anywhere.
+    #[default]
+    Anywhere,
+    /// Out of this machine and of its network: for names that strangers have chosen, who could else have this program ask
+    /// what only it can reach. A name without another address is not found: [`LookupError::Inside`].
+    ///
+    /// [`LookupError::Inside`]: crate::LookupError::Inside
+    Outside,
+}
+
+impl Reach {
+    /// Whether an address may be connected to.
+    ///
+    /// ```
+    /// use reactor::Reach;
+    ///
+    /// for inside in ["127.0.0.1", "10.1.2.3", "169.254.169.254", "::1", "fd00::1", "::ffff:192.168.0.1"] {
+    ///     assert!(!Reach::Outside.allows(inside.parse()?), "{inside}");
+    /// }
+    /// assert!(Reach::Outside.allows("192.0.2.1".parse()?) && Reach::Anywhere.allows("::1".parse()?));
+    /// # Ok::<(), std::net::AddrParseError>(())
+    /// ```
+    #[must_use]
+    pub fn allows(self, ip: IpAddr) -> bool {
+        match self {
+            Self::Anywhere => true,
+            Self::Outside => !is_inside(ip),
+        }
+    }
+}
+
+/// Addresses that are not of the Internet: of this machine, of networks of one's own (RFC 1918, 4193), of links (RFC 3927,
+/// 4291), of a provider's own network (RFC 6598), of nobody, and of everybody.
+fn is_inside(ip: IpAddr) -> bool {
+    match ip.to_canonical() {
+        IpAddr::V4(ip) => {
+            let [first, second, ..] = ip.octets();
+            first == 0
+                || (first == 100 && second & 0xc0 == 0x40)
+                || ip.is_private()
+                || ip.is_loopback()
+                || ip.is_link_local()
+                || ip.is_multicast()
+                || ip.is_broadcast()
+        }
+        IpAddr::V6(ip) => match ip.segments() {
+            // What a translator makes an IPv4 address of (RFC 6052, 2.1).
+            [0x64, 0xff9b, 0, 0, 0, 0, high, low] => {
+                is_inside(Ipv4Addr::from(u32::from(high) << 16 | u32::from(low)).into())
+            }
+            _ => {
+                ip.is_unspecified()
+                    || ip.is_loopback()
+                    || ip.is_unique_local()
+                    || ip.is_unicast_link_local()
+                    || ip.is_multicast()
+            }
+        },
+    }
 }
 
 /// How the addresses of a host are tried: one after the other, without waiting for those before, until one is
@@ -182,6 +249,7 @@ impl Default for ConnectOptions {
             #[cfg(feature = "tls")]
             tls: None,
             race: RaceOptions::default(),
+            reach: Reach::default(),
         }
     }
 }

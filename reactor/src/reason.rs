@@ -321,6 +321,9 @@ pub enum LookupError {
     /// There is such a host, and it has no address.
     #[error("it has no address")]
     NoAddress,
+    /// It has addresses of this machine or of its network only, and may [not](crate::Reach::Outside) lead there.
+    #[error("it leads to this machine or its network, which is not allowed")]
+    Inside,
     /// [`Limits::lookup_timeout`](crate::Limits::lookup_timeout) has passed. A later answer is dropped.
     #[error("looking it up took too long")]
     TimedOut,

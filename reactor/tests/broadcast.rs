@@ -42,7 +42,6 @@ fn finish(mut stage: Stage, theirs: Vec<TcpStream>) {
     let members = stage.log.opened.len();
     drop(theirs);
     stage.until(|log| log.ends.len() == members);
-    stage.finish();
 }
 
 #[test]
@@ -181,7 +180,6 @@ fn where_several_speak_in_a_turn_all_of_it_is_gathered() {
     assert_same_bytes(&heard, b"hihihi");
     drop(theirs);
     stage.until(|log| log.ends.len() == 4);
-    stage.finish();
 }
 
 /// What waits for the end of the turn alone is not held against who would read it.
@@ -303,7 +301,6 @@ fn broadcast_to_slow_members(broadcast: impl FnOnce(&mut Stage, &[ConnectionId],
     }
     assert_eq!(stage.reactor.stats().queued_bytes, 0);
     stage.until(|log| log.ends.len() == MEMBERS);
-    stage.finish();
 }
 
 #[test]

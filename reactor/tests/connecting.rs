@@ -46,7 +46,6 @@ fn what_is_sent_before_it_is_open_arrives_first_and_in_order() {
     stage.until(|log| log.ends.len() == 2);
     assert_eq!(stage.log.bytes("server"), b"one two three four");
     assert_eq!(stage.log.of("client"), ["open", "close closed"]);
-    stage.finish();
 }
 
 #[test]
@@ -63,7 +62,6 @@ fn a_greeting_and_a_goodbye_that_came_early_are_told_after_the_opening() {
         stage.log.of("client"),
         ["open", "data 17", "end", "close the peer closed the connection"]
     );
-    stage.finish();
 }
 
 #[test]
@@ -85,7 +83,6 @@ fn hundreds_connect_in_one_turn() {
     stage.until(|log| log.ends.len() == 2 * MANY);
     assert_eq!(stage.log.bytes("client").len(), 5 * MANY);
     assert_eq!(stage.log.count("client", "close closed"), MANY);
-    stage.finish();
 }
 
 #[test]
@@ -98,7 +95,6 @@ fn an_open_connection_keeps_no_connect_deadline() {
     assert_eq!(stage.reactor.stats().timers, 0);
     stage.registry().close(id).unwrap();
     stage.until(|log| log.ends.len() == 2);
-    stage.finish();
 }
 
 #[test]
@@ -117,7 +113,6 @@ fn it_connects_from_the_address_it_was_given() {
     let ip = from.trim_end_matches(":0");
     assert!(stage.log.has("client", &format!("from {ip}")), "{:?}", stage.log);
     assert_eq!(stage.log.end("server").unwrap().peer.ip(), Some(ip.parse().unwrap()));
-    stage.finish();
 }
 
 // ── failure ─────────────────────────────────────────────────────────────────────────────────
@@ -135,8 +130,6 @@ fn a_refusal_is_told_with_the_systems_error() {
     assert_eq!(end.error, Some(ErrorKind::ConnectionRefused));
     assert!(end.reason.starts_with("could not connect: Connection refused"), "{}", end.reason);
     assert_eq!((end.side, end.is_clean, end.unsent), (Side::System, false, 5));
-    drop(port);
-    stage.finish();
 }
 
 #[test]
@@ -157,8 +150,6 @@ fn a_peer_that_does_not_answer_is_given_up_at_the_deadline() {
     let end = stage.log.end("client").unwrap();
     assert_eq!((end.side, end.unsent), (Side::Limit, 5));
     assert_eq!(stage.reactor.stats().lost_bytes, 5);
-    drop(full);
-    stage.finish();
 }
 
 #[test]
@@ -181,8 +172,6 @@ fn others_are_served_while_one_connects() {
     assert!(stage.log.of("waiting").is_empty());
     stage.registry().abort(waiting).unwrap();
     stage.until_closed("waiting");
-    drop(full);
-    stage.finish();
 }
 
 // ── ending it early ─────────────────────────────────────────────────────────────────────────
@@ -202,7 +191,6 @@ fn closed_while_connecting_it_still_sends_what_was_queued() {
         ["open", "data 5", "end", "close the peer closed the connection"]
     );
     assert_eq!(stage.log.of("client"), ["close closed"], "after a close no other callback comes");
-    stage.finish();
 }
 
 #[test]
@@ -221,8 +209,6 @@ fn closed_while_connecting_it_ends_by_the_close_deadline() {
     stage.registry().close(id).unwrap();
     stage.until_closed("client");
     assert_eq!(stage.log.of("client"), ["close closing took too long"]);
-    drop(full);
-    stage.finish();
 }
 
 #[test]
@@ -245,7 +231,6 @@ fn ended_while_connecting_it_is_opened_and_still_hears_the_answer() {
         stage.log.of("server"),
         ["open", "data 12", "end", "close the peer closed the connection"]
     );
-    stage.finish();
 }
 
 #[test]
@@ -261,8 +246,6 @@ fn aborted_while_connecting_it_is_gone_in_the_same_turn() {
     assert!(turn.is_running());
     assert_eq!(stage.log.of("client"), ["close aborted"]);
     assert_eq!(stage.log.end("client").unwrap().unsent, 5);
-    drop(listener);
-    stage.finish();
 }
 
 // ── what is known at once ───────────────────────────────────────────────────────────────────
@@ -287,7 +270,6 @@ fn errors_of_the_local_address_name_it_and_not_the_peer() {
         stage.until_closed(who);
         assert_eq!(stage.log.of(who), [format!("close could not connect: {why}")]);
     }
-    stage.finish();
 }
 
 /// The system says so at once; it is told where everything is that goes wrong with a peer.
@@ -303,7 +285,6 @@ fn a_peer_of_nobodys_kind_is_told_like_one_that_is_not_there() {
     assert!(end.reason.starts_with("could not connect: "), "{end:?}");
     assert_eq!(end.peer, address);
     assert!(!stage.log.has("client", "open"));
-    stage.finish();
 }
 
 // ── by name ─────────────────────────────────────────────────────────────────────────────────
@@ -327,7 +308,6 @@ fn the_system_finds_the_host_of_a_name() {
     stage.registry().close(id).unwrap();
     stage.until(|log| log.ends.len() == 2);
     assert_eq!(stage.log.end("client").unwrap().peer, server.into());
-    stage.finish();
 }
 
 #[test]
@@ -345,6 +325,4 @@ fn a_host_that_refuses_is_told_of_with_its_name_and_its_addresses() {
         ("localhost", ErrorKind::ConnectionRefused)
     );
     assert!(failure.attempts().iter().any(|it| it.address == nobody.address().into()), "{failure}");
-    drop(nobody);
-    stage.finish();
 }

@@ -5,26 +5,21 @@ mod support;
 
 use std::cell::RefCell;
 use std::io::{Read, Write};
-use std::net::{Shutdown, TcpListener, TcpStream};
+use std::net::{Shutdown, TcpStream};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
 use reactor::{ConnectionId, CoupleError, Limits, StdStream, StreamLimits, Uncoupled};
 use socket2::SockRef;
-use support::{Log, NobodysPort, Peer, Probe, Stage, assert_same_bytes, client, pattern, until};
+use support::{
+    Log, NobodysPort, Peer, Probe, Stage, assert_same_bytes, client, pair, pattern, until,
+};
 
 const MUCH: usize = 4 << 20;
 
 /// What was told of the end of a couple.
 type Told = Rc<RefCell<Vec<Uncoupled>>>;
-
-/// Both ends of a TCP connection; the second is the test's, and blocks.
-fn tcp() -> (TcpStream, TcpStream) {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("loopback has a free port");
-    let theirs = client(listener.local_addr().expect("it is bound"));
-    (listener.accept().expect("the client is there").0, theirs)
-}
 
 fn adopt(stage: &mut Stage, name: &'static str, stream: impl Into<StdStream>) -> ConnectionId {
     stage.adopt(stream, &StreamLimits::default(), Probe::new(name))
@@ -80,7 +75,7 @@ fn fin(stream: &TcpStream) {
 #[test]
 fn much_passes_both_ways_at_once_and_each_ends_when_it_has_said_all() {
     let mut stage = Stage::new();
-    let ((near, source), (far, sink)) = (tcp(), tcp());
+    let ((near, source), (far, sink)) = (pair(), pair());
     let (first, second) = (adopt(&mut stage, "near", near), adopt(&mut stage, "far", far));
     let told = couple(&mut stage, first, second);
     let source = talk(&stage, source, MUCH, fin);
@@ -93,7 +88,6 @@ fn much_passes_both_ways_at_once_and_each_ends_when_it_has_said_all() {
     assert_eq!(ended.first_to_second, MUCH as u64);
     assert_eq!(ended.second_to_first, MUCH as u64 / 2);
     assert!(stage.log.of("near").is_empty(), "its protocol heard nothing: {:?}", stage.log);
-    stage.finish();
 }
 
 #[cfg(unix)]
@@ -102,7 +96,7 @@ fn unix_and_tcp_are_coupled_as_well() {
     use std::os::unix::net::UnixStream;
 
     let mut stage = Stage::new();
-    let ((near, source), (far, sink)) = (UnixStream::pair().expect("it is made"), tcp());
+    let ((near, source), (far, sink)) = (UnixStream::pair().expect("it is made"), pair());
     let (first, second) = (adopt(&mut stage, "near", near), adopt(&mut stage, "far", far));
     let told = couple(&mut stage, first, second);
     let source = talk(&stage, source, MUCH, |stream: &UnixStream| {
@@ -112,13 +106,12 @@ fn unix_and_tcp_are_coupled_as_well() {
     assert_same_bytes(&stage.join(sink), &pattern(MUCH));
     assert_same_bytes(&stage.join(source), &pattern(MUCH));
     assert!(until_told(&mut stage, &told).is_clean());
-    stage.finish();
 }
 
 #[test]
 fn the_other_side_goes_on_after_one_has_finished() {
     let mut stage = Stage::new();
-    let ((near, mut source), (far, mut sink)) = (tcp(), tcp());
+    let ((near, mut source), (far, mut sink)) = (pair(), pair());
     let (first, second) = (adopt(&mut stage, "near", near), adopt(&mut stage, "far", far));
     let told = couple(&mut stage, first, second);
     source.write_all(b"a question").expect("it is taken");
@@ -137,13 +130,12 @@ fn the_other_side_goes_on_after_one_has_finished() {
     });
     assert_eq!(stage.join(heard), "an answer to a question");
     assert!(until_told(&mut stage, &told).is_clean());
-    stage.finish();
 }
 
 #[test]
 fn a_protocol_looks_at_the_first_bytes_and_what_it_leaves_goes_along() {
     let mut stage = Stage::new();
-    let (far, mut sink) = tcp();
+    let (far, mut sink) = pair();
     let second = adopt(&mut stage, "far", far);
     let address = stage.listen(move || {
         Probe::new("near").on_data(move |transport, input, _| {
@@ -171,15 +163,13 @@ fn a_protocol_looks_at_the_first_bytes_and_what_it_leaves_goes_along() {
     });
     assert_eq!(stage.join(heard), "you are");
     stage.until(|log| log.of("couple") == ["7 bytes"]);
-    drop(source);
-    stage.finish();
 }
 
 /// A connection whose peer had finished before it was coupled brings what is unread, and its end.
 #[test]
 fn who_has_finished_before_is_coupled_with_what_is_left_of_it() {
     let mut stage = Stage::new();
-    let ((near, mut source), (far, mut sink)) = (tcp(), tcp());
+    let ((near, mut source), (far, mut sink)) = (pair(), pair());
     let limits = StreamLimits::default();
     let leaves = Probe::new("near").on_data(|_, _, _| {}).outlives_its_peer();
     let first = stage.adopt(near, &limits, leaves);
@@ -195,14 +185,12 @@ fn who_has_finished_before_is_coupled_with_what_is_left_of_it() {
     });
     assert_eq!(stage.join(heard), "all of it");
     assert!(until_told(&mut stage, &told).is_clean());
-    drop(source);
-    stage.finish();
 }
 
 #[test]
 fn a_reader_that_stalls_holds_its_source_and_little_is_kept() {
     let mut stage = Stage::new();
-    let ((near, mut source), (far, sink)) = (tcp(), tcp());
+    let ((near, mut source), (far, sink)) = (pair(), pair());
     let (first, second) = (adopt(&mut stage, "near", near), adopt(&mut stage, "far", far));
     let told = couple(&mut stage, first, second);
     let resting = support::open_descriptors();
@@ -226,14 +214,12 @@ fn a_reader_that_stalls_holds_its_source_and_little_is_kept() {
     if cfg!(target_os = "linux") {
         assert!(support::open_descriptors() < resting, "no pipe is kept for nobody");
     }
-    drop(source);
-    stage.finish();
 }
 
 #[test]
 fn with_no_pipes_allowed_everything_is_copied() {
     let mut stage = Stage::with_limits(Limits { pipes: 0, ..Limits::default() });
-    let ((near, source), (far, sink)) = (tcp(), tcp());
+    let ((near, source), (far, sink)) = (pair(), pair());
     let (first, second) = (adopt(&mut stage, "near", near), adopt(&mut stage, "far", far));
     let told = couple(&mut stage, first, second);
     let source = talk(&stage, source, MUCH, fin);
@@ -248,13 +234,12 @@ fn with_no_pipes_allowed_everything_is_copied() {
     assert_same_bytes(&source.join(), &pattern(MUCH));
     assert!(peak < 512 * 1024, "{peak} bytes were queued");
     assert!(until_told(&mut stage, &told).is_clean());
-    stage.finish();
 }
 
 #[test]
 fn a_reset_of_one_side_resets_the_other_and_both_reasons_are_told() {
     let mut stage = Stage::new();
-    let ((near, source), (far, mut sink)) = (tcp(), tcp());
+    let ((near, source), (far, mut sink)) = (pair(), pair());
     let (first, second) = (adopt(&mut stage, "near", near), adopt(&mut stage, "far", far));
     let told = couple(&mut stage, first, second);
     stage.until_quiet();
@@ -266,13 +251,12 @@ fn a_reset_of_one_side_resets_the_other_and_both_reasons_are_told() {
     let heard = sink.read(&mut [0; 1]).expect_err("it was reset");
     assert_eq!(heard.kind(), std::io::ErrorKind::ConnectionReset);
     drop(sink);
-    stage.finish();
 }
 
 #[test]
 fn a_side_that_never_opens_resets_the_other() {
     let mut stage = Stage::new();
-    let (near, mut source) = tcp();
+    let (near, mut source) = pair();
     let first = adopt(&mut stage, "near", near);
     let nobody = NobodysPort::new();
     let second =
@@ -283,14 +267,12 @@ fn a_side_that_never_opens_resets_the_other() {
     assert!(ended.second.reason.to_string().starts_with("could not connect"), "{ended:?}");
     assert!(!ended.second.opened && ended.first.opened);
     assert_eq!(ended.first.reason.to_string(), "aborted");
-    drop((source, nobody));
-    stage.finish();
 }
 
 #[test]
 fn who_cannot_be_coupled_is_named_and_left_as_it_was() {
     let mut stage = Stage::new();
-    let ((near, theirs), (far, others)) = (tcp(), tcp());
+    let ((near, theirs), (far, others)) = (pair(), pair());
     let (first, second) = (adopt(&mut stage, "near", near), adopt(&mut stage, "far", far));
     stage.until(|log| log.opened.len() == 2);
     let try_it = |stage: &mut Stage, first, second| {
@@ -304,19 +286,18 @@ fn who_cannot_be_coupled_is_named_and_left_as_it_was() {
     assert_eq!(try_it(&mut stage, first, second), Err(CoupleError::Stale(second)));
     assert_eq!(stage.log.of("near"), ["open"], "nobody has touched it");
 
-    let (far, others) = tcp();
+    let (far, others) = pair();
     let second = adopt(&mut stage, "far", far);
     let told = couple(&mut stage, first, second);
     assert_eq!(try_it(&mut stage, second, first), Err(CoupleError::Coupled(second)));
     drop((theirs, others));
     assert!(until_told(&mut stage, &told).is_clean());
-    stage.finish();
 }
 
 #[test]
 fn a_shutdown_lets_a_couple_finish() {
     let mut stage = Stage::new();
-    let ((near, source), (far, sink)) = (tcp(), tcp());
+    let ((near, source), (far, sink)) = (pair(), pair());
     let (first, second) = (adopt(&mut stage, "near", near), adopt(&mut stage, "far", far));
     let told = couple(&mut stage, first, second);
     stage.until_quiet();

@@ -90,7 +90,6 @@ fn accepting_goes_on_without_a_new_client_when_descriptors_are_freed() {
     assert_eq!((stats.accepted, stats.refused_no_descriptor), (6, 4));
     drop(callers);
     stage.until(|log| log.ends.len() == 6);
-    stage.finish();
 }
 
 #[test]
@@ -112,7 +111,6 @@ fn a_connection_that_ends_makes_room_for_one_that_waits() {
     drop((hoard, early, callers));
     stage.until(|log| log.ends.len() == 2);
     assert!(stage.reactor.stats().accept_rests <= 2);
-    stage.finish();
 }
 
 #[test]
@@ -130,14 +128,13 @@ fn others_are_served_while_there_are_none() {
     assert_eq!(stage.reactor.stats().accept_rests, 1);
     drop((hoard, inside, outside));
     stage.until(|log| log.ends.len() == 1);
-    stage.finish();
 }
 
 #[test]
 fn what_cannot_be_opened_says_why() {
     let mut stage = Stage::new();
     let address = stage.listen(server);
-    let hoard = Hoard::take_all();
+    let _hoard = Hoard::take_all();
     let registry = stage.reactor.registry();
     let path: reactor::Address = std::path::Path::new("/tmp/reactor-never-made").into();
     let local = path.clone();
@@ -162,6 +159,4 @@ fn what_cannot_be_opened_says_why() {
         let why = &stage.log.end(who).expect("it has ended").reason;
         assert!(why.starts_with("could not connect: no file descriptors left to open "), "{why}");
     }
-    drop(hoard);
-    stage.finish();
 }

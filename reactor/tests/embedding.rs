@@ -3,6 +3,7 @@
 mod support;
 
 use std::io::{Read, Write};
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use reactor::{Closed, Input, Limits, Protocol, Reactor, Registry, Transport, Turn};
@@ -46,7 +47,6 @@ fn a_turn_without_a_timeout_never_waits() {
     peer.join();
     stage.until_closed("server");
     assert!(stage.registry().cancel(never));
-    stage.finish();
 }
 
 #[test]
@@ -55,7 +55,6 @@ fn a_turn_ends_at_its_timeout_though_nothing_has_happened() {
     let turn = stage.reactor.turn(Some(Duration::from_millis(20)), &mut stage.log);
     assert!(turn.expect("it goes on").is_running());
     assert_eq!(stage.reactor.stats().turns, 1);
-    stage.finish();
 }
 
 /// A host that hears of changes alone turns the loop once for each, and then for as long as the loop says that
@@ -83,6 +82,8 @@ fn a_burst_of_more_events_than_a_turn_takes_is_served_without_another_change() {
         client.read_exact(&mut answer).expect("the loop said that all was done");
         assert_eq!(&answer, b"hello");
     }
+    drop(clients);
+    stage.until(|log| log.ends.len() == CLIENTS);
 }
 
 /// What another loop sleeps by, beside the descriptor.
@@ -109,7 +110,7 @@ fn the_next_deadline_says_when_the_loop_wants_to_be_turned() {
     stage.until_quiet();
     assert_eq!(stage.reactor.next_deadline(), None);
 
-    let theirs = client(address);
+    let _theirs = client(address);
     stage.until(|log| log.has("server", "open"));
     stage.until_quiet();
     let id = stage.log.id("server");
@@ -122,8 +123,6 @@ fn the_next_deadline_says_when_the_loop_wants_to_be_turned() {
     assert!(at_once(&stage), "an end has to be told");
     stage.until_quiet();
     assert_eq!(stage.reactor.next_deadline(), None);
-    drop(theirs);
-    stage.finish();
 }
 
 // ── inside another loop ─────────────────────────────────────────────────────────────────────
@@ -165,7 +164,6 @@ mod nested {
         drop(theirs);
         assert!(is_readable(&stage.reactor, PATIENCE));
         stage.until_closed("server");
-        stage.finish();
     }
 
     /// The outer loop knows nothing of the inner one but its descriptor and its next deadline.
@@ -213,20 +211,17 @@ mod nested {
         peer.join().expect("it was answered");
         stage.until_closed("server");
         assert_eq!(stage.log.count("server", "timer 1"), ROUNDS);
-        drop(outer);
-        stage.finish();
     }
 
     /// A reactor can watch a reactor, as it would any other descriptor.
     #[test]
     fn the_descriptor_of_a_loop_that_ended_is_closed() {
-        let stage = Stage::new();
+        let _stage = Stage::new();
         let before = open_descriptors();
         let reactor = Reactor::<()>::new().expect("there are descriptors");
         let duplicate = reactor.as_fd().try_clone_to_owned().expect("there are descriptors");
         drop((reactor, duplicate));
         assert_eq!(open_descriptors(), before);
-        stage.finish();
     }
 }
 
@@ -337,7 +332,6 @@ fn two_loops_take_turns_on_one_thread() {
     }
     assert_eq!(log.of("client"), ["open", "data 5", "close closed"]);
     drop(other);
-    server.finish();
 }
 
 /// The loop that was shut down has ended, not the value: it may begin again.
@@ -354,17 +348,11 @@ fn a_loop_that_was_shut_down_can_be_used_again() {
         assert!(stage.registry().is_empty());
         drop(theirs);
     }
-    stage.finish();
 }
 
 // ── busy polling ────────────────────────────────────────────────────────────────────────────
 
-/// It polls for longer than anything takes here, so whatever ends the wait is found by polling.
-#[test]
-fn a_loop_that_polls_instead_of_sleeping_misses_nothing() {
-    let limits = Limits { busy_poll: Duration::from_secs(3_600), ..Limits::default() };
-    let mut stage = Stage::with_limits(limits);
-    let address = stage.listen(echo);
+fn says_hello_ten_times(stage: &mut Stage, address: SocketAddr) {
     let peer = stage.peer(move || {
         let mut theirs = client(address);
         for _ in 0..10 {
@@ -374,6 +362,15 @@ fn a_loop_that_polls_instead_of_sleeping_misses_nothing() {
     });
     stage.join(peer);
     stage.until_closed("server");
+}
+
+/// It polls for longer than anything takes here, so whatever ends the wait is found by polling.
+#[test]
+fn a_loop_that_polls_instead_of_sleeping_misses_nothing() {
+    let limits = Limits { busy_poll: Duration::from_secs(3_600), ..Limits::default() };
+    let mut stage = Stage::with_limits(limits);
+    let address = stage.listen(echo);
+    says_hello_ten_times(&mut stage, address);
 
     // Timers, messages, timeouts.
     let set = stage.registry().after(Duration::from_millis(5), |_, log| log.note("timer", "fired"));
@@ -389,7 +386,6 @@ fn a_loop_that_polls_instead_of_sleeping_misses_nothing() {
     let turn = stage.reactor.turn(NOW, &mut stage.log);
     assert!(turn.expect("the loop goes on").is_running());
     assert_eq!(stage.reactor.stats().turns, turns + 2, "polls are no turns");
-    stage.finish();
 }
 
 /// And one that polls for a moment only sleeps after it as any other does.
@@ -398,20 +394,11 @@ fn a_loop_that_has_polled_in_vain_goes_to_sleep() {
     let limits = Limits { busy_poll: Duration::from_micros(1), ..Limits::default() };
     let mut stage = Stage::with_limits(limits);
     let address = stage.listen(echo);
-    let peer = stage.peer(move || {
-        let mut theirs = client(address);
-        for _ in 0..10 {
-            theirs.write_all(b"hello").expect("it has room");
-            theirs.read_exact(&mut [0; 5]).expect("it answers");
-        }
-    });
-    stage.join(peer);
-    stage.until_closed("server");
+    says_hello_ten_times(&mut stage, address);
     let before = stage.reactor.stats().turns;
     let set =
         stage.registry().after(Duration::from_millis(30), |_, log| log.note("timer", "fired"));
     set.expect("there is room");
     stage.until(|log| log.has("timer", "fired"));
     assert!(stage.reactor.stats().turns - before <= 5);
-    stage.finish();
 }

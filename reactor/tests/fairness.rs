@@ -75,6 +75,10 @@ impl Protocol<Served> for Pinged {
     }
 }
 
+/// How many come at once, and how many of them a turn is for.
+const CROWD: usize = 100;
+const BUDGET: usize = 10;
+
 struct Scene {
     reactor: Reactor<Served>,
     served: Served,
@@ -236,8 +240,6 @@ fn a_fire_hose_that_ran_dry_is_read_to_its_end_though_nothing_more_is_reported()
 /// A crowd at the door does not keep those waiting who are inside.
 #[test]
 fn a_flood_of_connections_is_accepted_in_portions() {
-    const CROWD: usize = 100;
-    const BUDGET: usize = 10;
     let limits = Limits { accept_budget: BUDGET, ..Limits::default() };
     let mut scene = Scene::new(limits, 0, 5);
     let folder = tempfile::tempdir().expect("a temporary directory");
@@ -269,15 +271,19 @@ fn a_flood_of_connections_is_accepted_in_portions() {
     scene.finish();
 }
 
+/// A loop that visits so few in a turn, with a crowd beside those who ask.
+fn crowded() -> (Scene, Vec<UnixStream>) {
+    let limits = Limits { visit_budget: BUDGET, ..Limits::default() };
+    let mut scene = Scene::new(limits, 0, 5);
+    let crowd = (0..CROWD).map(|_| scene.adopt(Pinged)).collect();
+    scene.rest();
+    (scene, crowd)
+}
+
 /// Hazard 35: a crowd that leaves at once is one long turn, if all of it is read, told and closed in one.
 #[test]
 fn a_crowd_that_leaves_at_once_is_told_in_portions() {
-    const CROWD: usize = 100;
-    const BUDGET: usize = 10;
-    let limits = Limits { visit_budget: BUDGET, ..Limits::default() };
-    let mut scene = Scene::new(limits, 0, 5);
-    let crowd: Vec<UnixStream> = (0..CROWD).map(|_| scene.adopt(Pinged)).collect();
-    scene.rest();
+    let (mut scene, crowd) = crowded();
     drop(crowd);
     while scene.served.closed < CROWD {
         let before = scene.served.closed;
@@ -299,12 +305,7 @@ fn a_crowd_that_leaves_at_once_is_told_in_portions() {
 /// Hazard 35, where a crowd is written to, or told to close: that is a call of the system for each.
 #[test]
 fn a_crowd_that_is_written_to_at_once_is_flushed_in_portions() {
-    const CROWD: usize = 100;
-    const BUDGET: usize = 10;
-    let limits = Limits { visit_budget: BUDGET, ..Limits::default() };
-    let mut scene = Scene::new(limits, 0, 5);
-    let crowd: Vec<UnixStream> = (0..CROWD).map(|_| scene.adopt(Pinged)).collect();
-    scene.rest();
+    let (mut scene, crowd) = crowded();
     let (all, before) = (scene.ids.split_off(5), scene.reactor.stats().writes);
     let registry = scene.reactor.registry();
     assert_eq!(
@@ -332,12 +333,7 @@ fn a_crowd_that_is_written_to_at_once_is_flushed_in_portions() {
 /// Hazard 35, where it is the program that ends them all.
 #[test]
 fn a_crowd_that_is_cut_off_at_once_is_told_in_portions() {
-    const CROWD: usize = 100;
-    const BUDGET: usize = 10;
-    let limits = Limits { visit_budget: BUDGET, ..Limits::default() };
-    let mut scene = Scene::new(limits, 0, 5);
-    let crowd: Vec<UnixStream> = (0..CROWD).map(|_| scene.adopt(Pinged)).collect();
-    scene.rest();
+    let (mut scene, crowd) = crowded();
     for id in scene.ids.drain(5..) {
         scene.reactor.registry().abort(id).expect("it is open");
     }
@@ -356,8 +352,6 @@ fn a_crowd_that_is_cut_off_at_once_is_told_in_portions() {
 /// Who has left something unread comes again without an event: not all of them in one turn.
 #[test]
 fn a_crowd_that_is_resumed_at_once_is_visited_in_portions() {
-    const CROWD: usize = 100;
-    const BUDGET: usize = 10;
     let limits = Limits { visit_budget: BUDGET, ..Limits::default() };
     let mut scene = Scene::new(limits, 0, CROWD);
     for id in scene.ids.clone() {
@@ -380,8 +374,6 @@ fn a_crowd_that_is_resumed_at_once_is_visited_in_portions() {
 /// A shutdown that is told to all of a crowd in one turn is a pause for everybody.
 #[test]
 fn a_crowd_hears_of_a_shutdown_in_portions() {
-    const CROWD: usize = 100;
-    const BUDGET: usize = 10;
     let limits = Limits { visit_budget: BUDGET, ..Limits::default() };
     let mut scene = Scene::new(limits, 0, CROWD);
     scene.reactor.registry().shutdown(Duration::MAX);
@@ -403,7 +395,6 @@ fn a_crowd_hears_of_a_shutdown_in_portions() {
 /// A grace that is over before all of a crowd has been told leaves nobody untold.
 #[test]
 fn a_crowd_that_has_no_grace_is_told_before_it_is_cut_off() {
-    const CROWD: usize = 100;
     let limits = Limits { visit_budget: 10, ..Limits::default() };
     let mut scene = Scene::new(limits, 0, CROWD);
     scene.reactor.registry().shutdown(Duration::ZERO);
@@ -418,7 +409,6 @@ fn a_crowd_that_has_no_grace_is_told_before_it_is_cut_off() {
 #[test]
 fn a_flood_of_datagrams_is_received_in_portions() {
     const BURST: usize = 100;
-    const BUDGET: usize = 10;
     struct Counted;
     impl reactor::DatagramProtocol<Served> for Counted {
         fn on_datagram(
@@ -457,7 +447,6 @@ fn a_flood_of_datagrams_is_received_in_portions() {
 /// Closures that beget closures, and threads that never stop writing: one portion of each a turn.
 #[test]
 fn a_flood_of_closures_and_messages_runs_in_portions() {
-    const BUDGET: usize = 10;
     let limits = Limits { task_budget: BUDGET, ..Limits::default() };
     let mut scene = Scene::new(limits, 0, 5);
     scene.served.flood = vec![0, 0];

@@ -54,7 +54,6 @@ fn a_file_leaves_behind_what_was_written_before_it_and_in_front_of_what_was_late
         stage.until_closed("server");
         let told = ["open", &format!("file {length} of {length}"), "end", "close closed"];
         assert_eq!(stage.log.of("server"), told);
-        stage.finish();
     }
 }
 
@@ -88,7 +87,6 @@ fn every_file_is_reported_once_in_the_order_they_were_given() {
         "close closed",
     ];
     assert_eq!(stage.log.of("server"), told);
-    stage.finish();
 }
 
 #[test]
@@ -109,7 +107,6 @@ fn a_file_that_is_shorter_than_was_said_ends_early_and_the_rest_follows() {
     stage.until_closed("server");
     let told = ["open", "file 6 of 1000000", "file 0 of 5", "file 0 of 1", "end", "close closed"];
     assert_eq!(stage.log.of("server"), told);
-    stage.finish();
 }
 
 /// Sends one file after the other, each when the one before is gone.
@@ -171,7 +168,6 @@ fn a_file_comes_back_when_it_was_sent_and_the_next_may_follow() {
     stage.until(|log| log.has("playlist", "close closed"));
     // Sending does not move the file's own position: it may be shared.
     assert_eq!(*handed_back.borrow(), [(1_000, 1_000), (2_000, 2_000), (3_000, 3_000)]);
-    stage.finish();
 }
 
 #[test]
@@ -222,7 +218,6 @@ fn a_large_file_for_a_slow_reader_is_never_in_memory_and_delays_nobody() {
     assert!(peak < 1_000, "{peak} bytes were held in memory");
     assert_eq!(stage.log.count("server", &format!("file {LENGTH} of {LENGTH}")), 1);
     stage.until(|log| log.ends.len() == 2);
-    stage.finish();
 }
 
 #[test]
@@ -252,8 +247,6 @@ fn a_file_that_cannot_be_read_ends_its_connection_with_the_systems_error() {
     let mut heard = Vec::new();
     let error = theirs.read_to_end(&mut heard).expect_err("it was reset");
     assert_eq!(error.kind(), ErrorKind::ConnectionReset);
-    drop(theirs);
-    stage.finish();
 }
 
 /// What is queued behind a file is in memory, and counts.
@@ -287,7 +280,6 @@ fn what_waits_behind_a_file_holds_back_the_reading_and_drains_after_it() {
     let sent = format!("file {LENGTH} of {LENGTH}");
     let told = ["open", "data 1", &sent, "drain", "data 1", &sent, "drain", "end"];
     assert_eq!(stage.log.of("server")[..8], told);
-    stage.finish();
 }
 
 #[test]
@@ -310,7 +302,6 @@ fn a_file_that_is_being_sent_when_its_peer_resets_is_given_up_and_counted() {
     assert_eq!(stage.log.of("server"), ["open", "close the peer reset the connection"]);
     let end = stage.log.end("server").expect("it has ended");
     assert_eq!(end.unsent + written, LENGTH);
-    stage.finish();
 }
 
 #[test]
@@ -327,7 +318,6 @@ fn a_close_waits_for_the_file_and_says_nothing_more() {
     assert_same_bytes(&stage.join(peer), &pattern(LENGTH));
     stage.until_closed("server");
     assert_eq!(stage.log.of("server"), ["open", "close closed"]);
-    stage.finish();
 }
 
 #[test]
@@ -344,7 +334,6 @@ fn a_file_for_a_connection_that_sends_no_more_is_dropped_and_counted() {
     stage.until_closed("server");
     assert_eq!(stage.log.of("server"), ["open", "close closed"]);
     assert_eq!(stage.reactor.stats().discarded_bytes, 8);
-    stage.finish();
 }
 
 /// Small budgets, so that a file takes many turns; and a Unix socket, where sendfile works too.
@@ -371,7 +360,6 @@ fn a_file_takes_as_many_turns_as_its_budget_allows_and_loses_nothing() {
     let expected = [b"head", &pattern(LENGTH)[..], b"tail"].concat();
     assert_same_bytes(&stage.join(peer), &expected);
     stage.until_closed("ours");
-    stage.finish();
 }
 
 /// A file that somebody else gives a connection to send, and one that it gives itself by its id.
@@ -407,6 +395,4 @@ fn a_file_is_sent_by_id() {
     assert_eq!(stage.log.of("server"), told);
     let refused = stage.reactor.registry().send_file(id, file(b"x"), 0, 1);
     assert!(matches!(&refused, Err(SendFileError::Stale(_))), "{refused:?}");
-    drop(refused);
-    stage.finish();
 }

@@ -17,8 +17,6 @@ fn a_client_whose_connection_is_refused_comes_to_its_end() {
     assert_eq!(stage.reactor.run_until_idle(&mut stage.log).expect("it goes on"), None);
     assert!(stage.log.of("client")[0].starts_with("close could not connect"), "{:?}", stage.log);
     assert!(stage.registry().is_empty());
-    drop(nobody);
-    stage.finish();
 }
 
 #[test]
@@ -28,7 +26,6 @@ fn a_loop_without_anything_ends_at_once_and_can_be_run_again() {
         assert_eq!(stage.reactor.run_until_idle(&mut stage.log).expect("it goes on"), None);
     }
     assert_eq!(stage.reactor.stats().turns, 0);
-    stage.finish();
 }
 
 #[test]
@@ -83,7 +80,6 @@ fn a_shutdown_ends_it_with_a_report() {
     let report = ended(&mut stage).expect("it goes on").expect("it was shut down");
     assert!(report.cut_off.is_empty());
     assert_eq!(ended(&mut stage).expect("it goes on"), None);
-    stage.finish();
 }
 
 #[test]

@@ -14,7 +14,7 @@ use reactor::{
     CloseReason, Limits, ListenOptions, MinRate, OpenError, PostError, Pressure, SendError, Side,
     StreamLimits, StreamOptions, TimerKey, TimersFull, WhenFull,
 };
-use support::{Log, Probe, Stage, any_port, client, retry};
+use support::{Log, Probe, Stage, any_port, assert_reset, client, retry};
 
 const KIB: usize = 1024;
 const MIB: usize = 1024 * KIB;
@@ -36,12 +36,6 @@ fn assert_closed(mut client: TcpStream) {
         Ok(length) => assert_eq!(length, 0),
         Err(error) => assert_eq!(error.kind(), ErrorKind::ConnectionReset),
     }
-}
-
-#[track_caller]
-fn assert_reset(mut client: TcpStream) {
-    let error = client.read_to_end(&mut Vec::new()).unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::ConnectionReset);
 }
 
 // ── who may come in ─────────────────────────────────────────────────────────────────────────
@@ -69,7 +63,6 @@ fn a_full_loop_turns_newcomers_away_until_somebody_leaves() {
     stage.until(|log| log.opened.len() == 3);
     drop((second, fourth));
     stage.until(|log| log.ends.len() == 3);
-    stage.finish();
 }
 
 #[test]
@@ -105,7 +98,6 @@ fn one_address_may_not_take_all_places() {
     stage.until(|log| log.opened.len() == 4);
     drop((second, fourth, listener));
     stage.until(|log| log.ends.len() == 4);
-    stage.finish();
 }
 
 #[test]
@@ -126,7 +118,6 @@ fn another_address_has_places_of_its_own() {
     stage.registry().close(second).unwrap();
     drop(first);
     stage.until(|log| log.ends.len() == 3);
-    stage.finish();
 }
 
 #[test]
@@ -143,7 +134,6 @@ fn a_listener_may_be_told_to_take_its_time() {
     assert!(stage.reactor.stats().accept_rests >= 1);
     drop(callers);
     stage.until(|log| log.ends.len() == RATE as usize + 3);
-    stage.finish();
 }
 
 #[test]
@@ -157,7 +147,6 @@ fn a_burst_that_comes_one_by_one_is_let_in_at_once_too() {
         stage.until(|log| log.ends.len() == number);
     }
     assert_eq!(stage.reactor.stats().accept_rests, 0, "finding nobody costs nothing");
-    stage.finish();
 }
 
 #[test]
@@ -176,7 +165,6 @@ fn a_listener_that_rests_can_be_closed() {
     assert_eq!(stage.reactor.stats().timers, 0, "its rest is over");
     drop(callers);
     stage.until(|log| log.ends.len() == 1);
-    stage.finish();
 }
 
 // ── deadlines ───────────────────────────────────────────────────────────────────────────────
@@ -200,7 +188,6 @@ fn a_silent_connection_is_reset_after_a_while() {
     );
     assert_eq!(stage.log.end("server").unwrap().side, Side::Limit);
     assert_reset(caller);
-    stage.finish();
 }
 
 #[test]
@@ -223,13 +210,11 @@ fn what_is_sent_to_a_silent_peer_keeps_its_connection_too() {
                 measured.set(spoke.get().map(|spoke| registry.now() - spoke));
             })
     });
-    let caller = client(address);
+    let _caller = client(address);
     stage.until_closed("server");
     // The loop counts in milliseconds.
     let silence = silence.get().expect("it spoke first") + Duration::from_millis(1);
     assert!(silence >= WHILE, "{silence:?}");
-    drop(caller);
-    stage.finish();
 }
 
 #[test]
@@ -253,7 +238,6 @@ fn a_peer_that_only_listens_is_reset_after_a_while_if_it_should_speak() {
     assert_eq!(told[..2], ["open", "timer 1"]);
     assert_eq!(told.last(), Some(&"close the peer sent nothing for too long"));
     assert_eq!(stage.join(listening), ErrorKind::ConnectionReset);
-    stage.finish();
 }
 
 #[test]
@@ -283,7 +267,6 @@ fn a_peer_that_drips_is_too_slow_and_a_silent_one_is_not() {
     assert_reset(dripping);
     drop(silent);
     stage.until(|log| log.ends.len() == 2);
-    stage.finish();
 }
 
 #[test]
@@ -299,7 +282,6 @@ fn a_peer_that_takes_its_answer_too_slowly_is_reset() {
     assert_eq!(stage.log.of("server"), ["open", "close the transfer was too slow"]);
     assert!(stage.log.end("server").unwrap().unsent > 0);
     assert_reset(caller);
-    stage.finish();
 }
 
 #[test]
@@ -322,8 +304,6 @@ fn limits_can_be_changed_on_an_open_connection() {
     caller.write_all(b"hello").unwrap();
     stage.until_closed("server");
     assert!(stage.log.has("server", "close nobody sent anything for too long"));
-    drop(caller);
-    stage.finish();
 }
 
 // ── queues ──────────────────────────────────────────────────────────────────────────────────
@@ -357,7 +337,6 @@ fn a_peer_that_does_not_read_ends_with_its_outbox() {
     assert!(stage.log.end("server").unwrap().unsent > 0);
     assert!(stage.reactor.stats().discarded_bytes > 0, "what came after the cap was dropped");
     assert_reset(caller);
-    stage.finish();
 }
 
 #[test]
@@ -390,8 +369,6 @@ fn what_does_not_fit_in_an_outbox_comes_back_and_the_connection_ends() {
     assert_eq!(stage.log.end("full").unwrap().unsent, 0, "the bytes have come back");
     stage.registry().abort(fits).unwrap();
     stage.until_closed("fits");
-    drop(listener);
-    stage.finish();
 }
 
 /// With the policy `refuse`, a message that does not fit is handed back and nothing else happens.
@@ -428,15 +405,13 @@ fn a_connection_that_refuses_what_has_no_room_goes_on() {
     assert_eq!(stage.join(received), [[1; 900], [3; 900]].concat());
     stage.until_closed("server");
     assert_eq!(stage.log.of("server").last(), Some(&"close closed"));
-    drop(listener);
-    stage.finish();
 }
 
 #[test]
 fn the_outboxes_together_have_a_cap_too() {
     let mut stage = Stage::with_limits(Limits { outboxes: 3 * MIB, ..Limits::default() });
     let address = stage.listen_with(&limited(StreamLimits::default()), server);
-    let callers = [client(address), client(address)];
+    let _callers = [client(address), client(address)];
     stage.until(|log| log.opened.len() == 2);
     let (first, second) = (stage.log.opened[0].1, stage.log.opened[1].1);
     let two = Bytes::from(vec![0; 2 * MIB]);
@@ -451,8 +426,6 @@ fn the_outboxes_together_have_a_cap_too() {
     assert!(stage.registry().is_connected(first));
     stage.registry().abort(first).unwrap();
     stage.until(|log| log.ends.len() == 2);
-    drop(callers);
-    stage.finish();
 }
 
 #[test]
@@ -477,7 +450,6 @@ fn a_message_longer_than_the_inbox_ends_its_connection() {
         ["open", "close its inbox is full: a message was longer than allowed"]
     );
     assert_reset(caller);
-    stage.finish();
 }
 
 #[test]
@@ -491,8 +463,6 @@ fn a_full_inbox_and_the_end_behind_it_is_an_end() {
     caller.shutdown(Shutdown::Write).unwrap();
     stage.until_closed("server");
     assert_eq!(stage.log.of("server"), ["open", "end", "close the peer closed the connection"]);
-    drop(caller);
-    stage.finish();
 }
 
 // ── timers and tasks ────────────────────────────────────────────────────────────────────────
@@ -528,7 +498,6 @@ fn timers_have_an_end_which_is_an_error_or_a_reason() {
     let third = stage.registry().after(HOUR, |_, _| {}).unwrap();
     assert!(stage.registry().cancel(second));
     assert!(stage.registry().cancel(third));
-    stage.finish();
 }
 
 #[test]
@@ -546,8 +515,6 @@ fn messages_beyond_the_limit_come_back_to_their_sender() {
     stage.until(|log| log.has("task", "three"));
     assert_eq!(stage.log.of("task"), ["one", "two", "three"]);
     // A handle keeps the descriptor that wakes the loop.
-    drop(handle);
-    stage.finish();
 }
 
 #[test]
@@ -565,5 +532,4 @@ fn a_burst_larger_than_the_budgets_is_served_over_several_turns() {
     assert!(stage.reactor.stats().turns >= 5);
     drop((callers, handle));
     stage.until(|log| log.ends.len() == 9);
-    stage.finish();
 }

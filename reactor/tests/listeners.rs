@@ -90,7 +90,6 @@ fn who_comes_to_a_listener_that_is_paused_waits_until_it_goes_on() {
     assert_eq!(stage.registry().resume_listener(id), Err(Stale));
     drop(early);
     stage.until_closed("server");
-    stage.finish();
 }
 
 #[test]
@@ -118,7 +117,6 @@ fn new_limits_of_a_listener_are_for_those_who_come_later() {
     stage.registry().close_listener(id).expect("it listens");
     drop((first, second));
     stage.until(|log| log.ends.len() == 2);
-    stage.finish();
 }
 
 #[test]
@@ -130,5 +128,4 @@ fn a_listener_that_was_closed_cannot_be_paused() {
     assert_eq!(stage.registry().pause_listener(id), Err(Stale));
     assert!(stage.registry().listener_limits(id).is_err());
     assert_eq!(stage.registry().on_listener_end(id, |_, _, _| {}), Err(Stale));
-    stage.finish();
 }

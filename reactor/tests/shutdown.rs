@@ -11,19 +11,13 @@ use reactor::{
     DatagramLimits, ListenOptions, OpenError, Reactor, Registry, StreamLimits, StreamOptions,
     TimerKey, Transport,
 };
-use support::{DatagramProbe, Log, PATIENCE, Probe, Stage, any_port, client, retry};
+use support::{DatagramProbe, Log, PATIENCE, Probe, Stage, any_port, assert_reset, client, retry};
 
 const SHORT: Duration = Duration::from_millis(40);
 const PEER_CLOSED: &str = "close the peer closed the connection";
 
 fn server() -> Probe {
     Probe::new("server")
-}
-
-#[track_caller]
-fn assert_reset(mut client: TcpStream) {
-    let error = client.read_to_end(&mut Vec::new()).unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::ConnectionReset);
 }
 
 /// Turns once, without waiting.
@@ -42,7 +36,6 @@ fn a_loop_with_nothing_to_do_ends_at_once() {
     assert_eq!((report.finished, report.bytes_lost), (0, 0));
     assert!(report.cut_off.is_empty());
     assert!(report.took < PATIENCE / 2);
-    stage.finish();
 }
 
 #[test]
@@ -90,7 +83,6 @@ fn the_report_tells_who_finished_and_who_was_cut_off_and_what_was_lost() {
         )
     );
     assert_reset(deaf);
-    stage.finish();
 }
 
 #[test]
@@ -115,7 +107,6 @@ fn a_protocol_may_say_goodbye_in_its_own_words() {
     assert_eq!(stage.log.of("server"), ["open", "shutdown", "close closed"]);
     assert_eq!((report.finished, report.cut_off.len()), (1, 0));
     assert!(report.took < PATIENCE / 2, "it does not wait for the deadline");
-    stage.finish();
 }
 
 #[test]
@@ -143,7 +134,6 @@ fn a_protocol_may_finish_what_it_is_at() {
     let report = stage.until_shut_down();
     assert_eq!(reading.join(), b"almost done");
     assert_eq!(report.finished, 1);
-    stage.finish();
 }
 
 // ── how it begins ───────────────────────────────────────────────────────────────────────────
@@ -163,7 +153,6 @@ fn listeners_are_gone_before_anybody_is_waited_for() {
     drop(TcpListener::bind(address).unwrap());
     drop(caller);
     stage.until_shut_down();
-    stage.finish();
 }
 
 #[test]
@@ -202,7 +191,6 @@ fn nothing_new_is_taken() {
         assert!(text.ends_with(" was not opened"), "{text}");
     }
     stage.until_shut_down();
-    stage.finish();
 }
 
 #[test]
@@ -219,7 +207,6 @@ fn another_thread_can_shut_the_loop_down() {
     let report = stage.reactor.run(&mut stage.log).unwrap();
     elsewhere.join().unwrap();
     assert_eq!((report.finished, report.cut_off.len()), (1, 0));
-    stage.finish();
 }
 
 #[test]
@@ -242,7 +229,6 @@ fn a_callback_can_shut_the_loop_down() {
     assert_eq!(reading.join(), b"stop");
     assert_eq!(stage.log.of("server"), ["open", "data 4", "shutdown", "close closed"]);
     assert_eq!(report.finished, 1);
-    stage.finish();
 }
 
 #[test]
@@ -272,14 +258,13 @@ fn who_comes_in_with_the_shutdown_is_not_forgotten() {
     assert!(matches!(second, Ok(0) | Err(ErrorKind::ConnectionReset)), "{second:?}");
     assert!(report.cut_off.is_empty(), "{report}");
     assert!(report.took < PATIENCE / 2, "{report}");
-    stage.finish();
 }
 
 #[test]
 fn the_last_connection_may_end_in_the_turn_of_the_shutdown() {
     let mut stage = Stage::new();
     let address = stage.listen(server);
-    let caller = client(address);
+    let _caller = client(address);
     stage.until(|log| log.has("server", "open"));
     let id = stage.log.id("server");
     stage
@@ -292,8 +277,6 @@ fn the_last_connection_may_end_in_the_turn_of_the_shutdown() {
     let report = stage.until_shut_down();
     assert_eq!(report.cut_off.len(), 1);
     assert_eq!(report.cut_off[0].reason, "aborted");
-    drop(caller);
-    stage.finish();
 }
 
 // ── whom it finds ───────────────────────────────────────────────────────────────────────────
@@ -310,7 +293,6 @@ fn who_has_said_goodbye_already_is_not_told() {
     let report = stage.until_shut_down();
     assert_eq!(stage.log.of("server"), ["open", "close closed"]);
     assert_eq!(report.finished, 1);
-    stage.finish();
 }
 
 #[test]
@@ -323,8 +305,6 @@ fn who_is_not_open_yet_hears_only_of_the_end() {
     let report = stage.until_shut_down();
     assert_eq!(stage.log.of("client"), ["close cut off by the shutdown of the loop"]);
     assert_eq!((report.finished, report.cut_off.len()), (0, 1));
-    drop(full);
-    stage.finish();
 }
 
 #[test]
@@ -353,7 +333,6 @@ fn a_paused_connection_finishes_too() {
     assert_eq!(talking.join().expect("it is not reset"), 2 << 20);
     assert_eq!((report.finished, report.cut_off.len()), (1, 0), "{report}");
     assert!(report.took < PATIENCE / 2, "{report}");
-    stage.finish();
 }
 
 #[test]
@@ -380,8 +359,6 @@ fn datagram_sockets_are_told_and_closed() {
         stage.log.of("stubborn"),
         ["open", "shutdown", "close cut off by the shutdown of the loop"]
     );
-    drop(peer);
-    stage.finish();
 }
 
 #[test]
@@ -401,7 +378,6 @@ fn timers_and_resting_listeners_hold_nothing_up() {
     let report = stage.until_shut_down();
     assert!(report.took < PATIENCE / 2, "{report}");
     assert!(stage.registry().cancel(timer), "a program's timers are its own");
-    stage.finish();
 }
 
 // ── the deadline ────────────────────────────────────────────────────────────────────────────
@@ -426,12 +402,11 @@ fn no_grace_cuts_everybody_off_but_tells_them_first() {
     );
     assert_eq!((report.finished, report.cut_off.len()), (0, 1));
     assert_reset(caller);
-    stage.finish();
 }
 
 #[test]
 fn a_second_shutdown_can_shorten_the_grace() {
-    let (mut stage, caller) = stubborn();
+    let (mut stage, _caller) = stubborn();
     let began = Instant::now();
     stage.registry().shutdown(PATIENCE);
     turn(&mut stage);
@@ -440,20 +415,16 @@ fn a_second_shutdown_can_shorten_the_grace() {
     assert!(report.took >= SHORT && report.took < PATIENCE / 2, "{report}");
     assert!(report.took <= began.elapsed(), "{report}");
     assert_eq!(stage.log.count("server", "shutdown"), 1, "it is told once");
-    drop(caller);
-    stage.finish();
 }
 
 #[test]
 fn a_second_shutdown_cannot_lengthen_the_grace() {
-    let (mut stage, caller) = stubborn();
+    let (mut stage, _caller) = stubborn();
     stage.registry().shutdown(SHORT);
     turn(&mut stage);
     stage.registry().shutdown(PATIENCE);
     let report = stage.until_shut_down();
     assert!(report.took < PATIENCE / 2, "{report}");
-    drop(caller);
-    stage.finish();
 }
 
 #[test]
@@ -465,7 +436,6 @@ fn a_grace_without_end_waits_for_the_last() {
     let report = stage.until_shut_down();
     assert_eq!(report.finished, 1);
     assert_eq!(stage.log.of("server"), ["open", "shutdown", "end", PEER_CLOSED]);
-    stage.finish();
 }
 
 // ── work that is out ────────────────────────────────────────────────────────────────────────
@@ -522,7 +492,6 @@ fn who_waits_for_offloaded_work_has_its_answer_before_it_is_told() {
         ["open", "data 4", "worked on 4", "shutdown", "close closed"]
     );
     assert_eq!((report.finished, report.cut_off.len(), report.work_lost), (1, 0, 0), "{report}");
-    stage.finish();
 }
 
 /// A server that handles one byte at a time and leaves the rest for later can tell at the end that there is some.
@@ -560,25 +529,22 @@ fn who_has_read_more_than_it_has_handled_knows_and_may_handle_it_before_the_end(
         ["open", "data 1", "shutdown", "3 unread", "data 3", "close closed"]
     );
     assert_eq!((report.finished, report.bytes_lost), (1, 0), "{report}");
-    stage.finish();
 }
 
 #[test]
 fn work_that_is_out_is_waited_for_until_the_grace_is_over() {
-    let (mut stage, open, caller) = at_work();
+    let (mut stage, _open, _caller) = at_work();
     stage.registry().shutdown(SHORT);
     let report = stage.until_shut_down();
     let cut = "close cut off by the shutdown of the loop";
     assert_eq!(stage.log.of("server")[2..], ["shutdown", cut]);
     assert_eq!((report.cut_off.len(), report.work_lost), (1, 1), "{report}");
     assert!(report.to_string().contains("0 bytes lost, 1 pieces of work not done"), "{report}");
-    drop((open, caller));
-    stage.finish();
 }
 
 #[test]
 fn a_second_shutdown_does_not_wait_for_work() {
-    let (mut stage, open, caller) = at_work();
+    let (mut stage, _open, _caller) = at_work();
     stage.registry().shutdown(PATIENCE);
     stage.until_quiet();
     assert!(stage.registry().is_shutting_down());
@@ -586,8 +552,6 @@ fn a_second_shutdown_does_not_wait_for_work() {
     let report = stage.until_shut_down();
     assert!(report.took < PATIENCE / 2 && report.work_lost == 1, "{report}");
     assert!(!stage.registry().is_shutting_down());
-    drop((open, caller));
-    stage.finish();
 }
 
 /// Whoever is told at last may go on for a while, and is read again.
@@ -616,12 +580,11 @@ fn who_is_told_late_may_still_finish_what_it_is_at() {
     let report = stage.until_shut_down();
     assert_eq!(reading.join().unwrap(), *b"4 bytes\n8 bytes\n");
     assert_eq!((report.finished, stage.log.count("server", "shutdown")), (1, 1), "{report}");
-    stage.finish();
 }
 
 #[test]
 fn work_of_a_connection_that_has_gone_is_waited_for_and_told_to_nobody() {
-    let (mut stage, open, caller) = at_work();
+    let (mut stage, open, _caller) = at_work();
     let id = stage.log.id("server");
     stage.registry().abort(id).unwrap();
     stage.until_closed("server");
@@ -631,8 +594,6 @@ fn work_of_a_connection_that_has_gone_is_waited_for_and_told_to_nobody() {
     let report = stage.until_shut_down();
     assert_eq!((report.finished, report.work_lost), (0, 0), "{report}");
     assert_eq!(stage.log.of("server"), ["open", "data 4", "close aborted"]);
-    drop(caller);
-    stage.finish();
 }
 
 #[test]
@@ -652,7 +613,6 @@ fn work_of_nobody_is_waited_for_and_may_bring_more() {
     let report = stage.until_shut_down();
     assert_eq!(stage.log.of("work"), ["stored", "synced"]);
     assert_eq!(report.work_lost, 0, "{report}");
-    stage.finish();
 }
 
 /// What is done with a result may take several steps, each after the callback of the one before.
@@ -675,7 +635,6 @@ fn what_work_leaves_to_be_done_is_done_before_the_end() {
     let report = stage.until_shut_down();
     assert_eq!(stage.log.of("work"), ["deferred", "deferred again", "posted"]);
     assert!(report.work_lost == 0 && report.took < PATIENCE / 2, "{report}");
-    stage.finish();
 }
 
 #[test]
@@ -709,7 +668,6 @@ fn the_loop_can_be_used_again() {
         assert!(stage.registry().is_empty());
     }
     assert_eq!(stage.reactor.stats().accepted, 3);
-    stage.finish();
 }
 
 /// What could it wait for?
@@ -739,13 +697,11 @@ fn a_loop_that_has_ended_says_so_again_until_something_is_begun_anew() {
     stage.reactor.run(&mut stage.log).unwrap();
     assert_eq!(stage.log.of("timer"), ["fired"]);
     assert!(stage.registry().cancel(left));
-    drop(handle);
-    stage.finish();
 }
 
 #[test]
 fn a_loop_that_is_dropped_resets_nobody_who_has_all_and_leaks_nothing() {
-    let leaks = support::Leaks::watch();
+    let _leaks = support::Leaks::watch();
     let mut reactor = Reactor::<Log>::new().unwrap();
     let mut log = Log::default();
     let id = reactor.registry().listen(any_port(), |_, _| server()).unwrap();
@@ -756,5 +712,4 @@ fn a_loop_that_is_dropped_resets_nobody_who_has_all_and_leaks_nothing() {
     assert_eq!(retry(|| caller.read(&mut [0])).unwrap(), 0);
     assert_eq!(log.of("server"), ["open"], "there is no loop left to call anybody");
     drop(caller);
-    leaks.check_descriptors();
 }

@@ -48,7 +48,6 @@ fn a_signal_wakes_the_loop_and_runs_its_closure_instead_of_what_it_does_by_defau
     }
     stage.until_quiet();
     assert_eq!(stage.log.of("signal").len(), 5);
-    stage.finish();
 }
 
 #[test]
@@ -66,7 +65,6 @@ fn signals_of_one_kind_that_come_together_are_told_once_and_of_several_kinds_eac
     let mut told = stage.log.of("signal");
     told.sort_unstable();
     assert_eq!(told, ["hangup", "user1"]);
-    stage.finish();
 }
 
 /// What a server does with Ctrl-C.
@@ -87,7 +85,6 @@ fn a_signal_may_shut_the_loop_down() {
     let report = stage.reactor.run(&mut stage.log).expect("the loop goes on");
     assert_eq!((report.finished, report.cut_off.len()), (1, 0), "{report}");
     other.join().expect("it does not panic");
-    stage.finish();
 }
 
 /// The first lets those finish who are there, and the second is from somebody who does not want to wait.
@@ -121,7 +118,6 @@ fn a_signals_closure_can_be_replaced_even_by_itself() {
         stage.until(|log| log.of("signal").len() == count);
     }
     assert_eq!(stage.log.of("signal"), ["first", "second", "second"]);
-    stage.finish();
 }
 
 #[test]
@@ -138,7 +134,6 @@ fn a_signals_closure_that_panics_is_counted_and_stays() {
         stage.until(|log| log.of("signal").len() == count);
     }
     assert_eq!(stage.reactor.stats().panics, 2);
-    stage.finish();
 }
 
 /// Signals belong to the process, so every loop that asks is told; and one that did not is not.
@@ -160,5 +155,4 @@ fn every_loop_that_asks_hears_of_a_signal() {
     first.until(|log| log.count("signal", "first") == 2);
     assert_eq!(log.count("signal", "second"), 1);
     let _ = first.reactor.turn(Some(Duration::ZERO), &mut first.log).expect("it goes on");
-    first.finish();
 }

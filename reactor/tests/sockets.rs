@@ -80,7 +80,6 @@ fn assert_echoes_on(mut stage: Stage, address: Address) {
         stage.log.of("server"),
         ["open", "data 5", "end", "close the peer closed the connection"]
     );
-    stage.finish();
 }
 
 #[test]
@@ -112,7 +111,6 @@ fn an_ipv6_listener_leaves_ipv4_to_others() {
         free
     });
     assert!(left);
-    stage.finish();
 }
 
 #[test]
@@ -135,7 +133,6 @@ fn a_dual_stack_listener_serves_both_families() {
         stage.until(|log| log.has("factory", seen));
     }
     stage.until(|log| log.ends.len() == 2);
-    stage.finish();
 }
 
 // ── options ─────────────────────────────────────────────────────────────────────────────────
@@ -231,8 +228,6 @@ fn what_is_accepted_has_nodelay_and_keepalive() {
     let mut stage = Stage::new();
     let stream = accepted(&mut stage, StreamOptions::default());
     assert_default_options(&stream);
-    drop(stream);
-    stage.finish();
 }
 
 #[test]
@@ -240,8 +235,6 @@ fn what_is_accepted_has_the_options_of_its_listener() {
     let mut stage = Stage::new();
     let stream = accepted(&mut stage, unusual());
     assert_unusual_options(&stream);
-    drop(stream);
-    stage.finish();
 }
 
 #[test]
@@ -249,8 +242,6 @@ fn what_connects_has_nodelay_and_keepalive() {
     let mut stage = Stage::new();
     let stream = connected(&mut stage, StreamOptions::default());
     assert_default_options(&stream);
-    drop(stream);
-    stage.finish();
 }
 
 #[test]
@@ -258,8 +249,6 @@ fn what_connects_has_the_options_it_was_given() {
     let mut stage = Stage::new();
     let stream = connected(&mut stage, unusual());
     assert_unusual_options(&stream);
-    drop(stream);
-    stage.finish();
 }
 
 #[test]
@@ -267,8 +256,6 @@ fn what_is_adopted_has_the_options_it_was_given() {
     let mut stage = Stage::new();
     let stream = adopted(&mut stage, &unusual());
     assert_unusual_options(&stream);
-    drop(stream);
-    stage.finish();
 }
 
 #[test]
@@ -278,7 +265,6 @@ fn keepalive_can_be_left_off() {
     for stream in [accepted(&mut stage, off.clone()), connected(&mut stage, off)] {
         assert!(!SockRef::from(&stream).keepalive().unwrap());
     }
-    stage.finish();
 }
 
 #[test]
@@ -299,7 +285,6 @@ fn options_can_be_changed_on_an_open_connection() {
     assert_eq!(SockRef::from(&stream).ttl_v4().unwrap(), 9);
     drop(stream);
     stage.until_closed("server");
-    stage.finish();
 }
 
 #[test]
@@ -315,12 +300,10 @@ fn hops_are_set_for_ipv6() {
     let id = listening.unwrap();
     stage.will_close(id);
     let bound = stage.registry().listener_address(id).unwrap();
-    let caller = client(bound.socket_addr().unwrap());
+    let _caller = client(bound.socket_addr().unwrap());
     stage.until_closed("server");
     let stream = tcp(taken.take().remove(0));
     assert_eq!(SockRef::from(&stream).unicast_hops_v6().unwrap(), 17);
-    drop((stream, caller));
-    stage.finish();
 }
 
 #[test]
@@ -343,8 +326,6 @@ fn the_backlog_is_as_long_as_it_was_asked_for() {
         stage.registry().abort(id).unwrap();
     }
     stage.until(|log| log.ends.len() == 12);
-    drop(still);
-    stage.finish();
 }
 
 /// A port with a connection in TIME_WAIT: its server closed first.
@@ -368,7 +349,6 @@ fn a_server_can_be_restarted_at_once() {
     let address = port_in_time_wait(&mut stage);
     let id = stage.registry().listen(address, |_, _| echo()).unwrap();
     stage.will_close(id);
-    stage.finish();
 }
 
 #[test]
@@ -382,7 +362,6 @@ fn without_reuse_address_a_server_has_to_wait() {
         matches!(&listening, Err(OpenError::AddressInUse(taken)) if *taken == address),
         "{listening:?}"
     );
-    stage.finish();
 }
 
 #[test]
@@ -403,7 +382,6 @@ fn listeners_share_a_port_if_both_say_so() {
     stage.until(|log| log.ends.len() == 64);
     assert!(stage.log.has("one", "open"));
     assert!(stage.log.has("other", "open"));
-    stage.finish();
 }
 
 // ── adopting, and giving back ───────────────────────────────────────────────────────────────
@@ -424,7 +402,6 @@ fn a_stream_made_elsewhere_is_served() {
     drop((caller, listener));
     stage.until_closed("server");
     assert_eq!(stage.log.end("server").unwrap().peer, peer.into());
-    stage.finish();
 }
 
 #[test]
@@ -447,8 +424,6 @@ fn an_adopted_streams_duplicate_causes_no_events_once_it_is_closed() {
     (&duplicate).read_exact(&mut [0; 17]).unwrap();
     stage.until_quiet();
     assert_eq!(stage.reactor.stats().events, before.events);
-    drop((duplicate, caller, listener));
-    stage.finish();
 }
 
 #[test]
@@ -465,7 +440,6 @@ fn a_listener_made_elsewhere_is_served() {
     stage.until(|log| log.has("server", "open"));
     drop(early);
     stage.until_closed("server");
-    stage.finish();
 }
 
 #[test]
@@ -474,7 +448,7 @@ fn what_an_adopted_listener_accepts_has_the_options_it_was_given() {
     let taken = Taken::default();
     let hand = Rc::clone(&taken);
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let caller = client(listener.local_addr().unwrap());
+    let _caller = client(listener.local_addr().unwrap());
     let options = ListenOptions { stream: unusual(), ..ListenOptions::default() };
     let adopting = stage.registry().adopt_listener(listener, &options, move |_, _| {
         Some(Box::new(Probe::new("server").on_open(put_aside(&hand))))
@@ -483,8 +457,6 @@ fn what_an_adopted_listener_accepts_has_the_options_it_was_given() {
     stage.until_closed("server");
     let stream = tcp(taken.take().remove(0));
     assert_unusual_options(&stream);
-    drop((stream, caller));
-    stage.finish();
 }
 
 #[test]
@@ -525,8 +497,6 @@ fn a_detached_stream_comes_with_what_was_not_read_and_not_sent() {
     caller.read_to_end(&mut seen).unwrap();
     assert_same_bytes(&seen, &reply);
     stage.join(successor);
-    drop(caller);
-    stage.finish();
 }
 
 #[test]
@@ -543,7 +513,6 @@ fn a_detached_listener_keeps_who_waits_in_its_queue() {
     let (_, peer) = listener.accept().unwrap();
     assert_eq!(peer, caller.local_addr().unwrap());
     drop((listener, caller));
-    stage.finish();
 }
 
 // ── errors ──────────────────────────────────────────────────────────────────────────────────
@@ -555,7 +524,6 @@ fn an_address_in_use_is_named() {
     let error = stage.registry().listen(address.clone(), |_, _| echo()).unwrap_err();
     assert!(matches!(&error, OpenError::AddressInUse(taken) if *taken == address), "{error:?}");
     assert_eq!(error.to_string(), format!("address already in use: {address}"));
-    stage.finish();
 }
 
 #[test]
@@ -566,7 +534,6 @@ fn an_address_of_nobody_here_is_named() {
     let error = stage.registry().listen(address.clone(), |_, _| echo()).unwrap_err();
     assert!(matches!(&error, OpenError::AddressNotAvailable(_)), "{error:?}");
     assert_eq!(error.to_string(), "no interface of this machine has the address 203.0.113.1:0");
-    stage.finish();
 }
 
 #[test]
@@ -584,7 +551,6 @@ fn a_port_that_is_not_allowed_is_named() {
             stage.will_close(id);
         }
     }
-    stage.finish();
 }
 
 #[test]
@@ -606,7 +572,6 @@ fn nobody_can_listen_where_there_is_no_address() {
     );
     let error = stage.registry().connect(Address::Unnamed, Probe::new("client")).unwrap_err();
     assert!(matches!(&error, OpenError::Unsupported(..)), "{error:?}");
-    stage.finish();
 }
 
 #[test]
@@ -624,6 +589,4 @@ fn a_factory_that_refuses_a_peer_has_it_closed_at_once() {
     assert_eq!(retry(|| caller.read(&mut [0])).unwrap(), 0);
     let stats = stage.reactor.stats();
     assert_eq!((stats.refused_by_factory, stats.accepted), (1, 0));
-    drop(caller);
-    stage.finish();
 }

@@ -36,7 +36,6 @@ fn a_loop_that_has_done_nothing_counts_nothing() {
 0 timers, 0 fired; 0 tasks, 0 wake-ups; 0 panics
 ";
     assert_eq!(Stats::default().to_string(), text);
-    stage.finish();
 }
 
 #[test]
@@ -89,7 +88,6 @@ fn connections_and_their_bytes_are_counted_as_they_come_and_go() {
     ];
     assert_eq!(nothing, [0; 18], "{stats}");
     assert!(stats.turns > 0 && stats.events > 0 && stats.longest_turn > Duration::ZERO, "{stats}");
-    stage.finish();
 }
 
 #[test]
@@ -128,7 +126,6 @@ fn every_end_is_counted_under_its_reason() {
     let last = last.lines().last().expect("it has lines");
     let text = "ended: peer closed 1, closed 2, aborted 1, detached 1, connect failed 1";
     assert_eq!(last, text);
-    stage.finish();
 }
 
 #[test]
@@ -140,15 +137,13 @@ fn a_peer_that_is_refused_is_counted_and_nobody_is_told() {
         .expect("loopback has a free port");
     let address = registry.listener_address(id).expect("it is open");
     stage.will_close(id);
-    let clients = [(); 3].map(|()| client(address.socket_addr().expect("it is an IP address")));
+    let _clients = [(); 3].map(|()| client(address.socket_addr().expect("it is an IP address")));
     until(&mut stage.reactor, &mut stage.log, |_, registry| {
         registry.stats().refused_by_factory == 3
     });
     let stats = stage.reactor.stats();
     assert_eq!((stats.accepted, stats.connections, stats.closed()), (0, 0, 0), "{stats}");
     assert!(stats.to_string().contains("0 accepted, 0 begun, 3 refused, 0 ended"), "{stats}");
-    drop(clients);
-    stage.finish();
 }
 
 #[test]
@@ -191,7 +186,6 @@ fn bytes_that_were_written_in_vain_are_counted_apart() {
     stage.until(|log| log.ends.len() == 2);
     let stats = stage.reactor.stats();
     assert_eq!((stats.lost_bytes, stats.discarded_bytes), (queued, 21), "{stats}");
-    stage.finish();
 }
 
 #[test]
@@ -217,8 +211,6 @@ fn datagrams_are_counted_with_their_bytes() {
     assert_eq!((stats.datagrams_dropped, stats.datagram_errors), (0, 0), "{stats}");
     // They are no stream's.
     assert_eq!((stats.reads, stats.writes, stats.connections), (0, 0, 0), "{stats}");
-    drop(peer);
-    stage.finish();
 }
 
 #[test]
@@ -242,7 +234,6 @@ fn timers_tasks_and_wakeups_are_counted() {
     let stats = stage.reactor.stats();
     assert_eq!((stats.timers, stats.tasks, stats.wakeups), (0, 4, 3), "{stats}");
     assert_eq!(stats.events, 3, "{stats}");
-    stage.finish();
 }
 
 // ── the snapshot ────────────────────────────────────────────────────────────────────────────
@@ -335,7 +326,6 @@ udp              0        0  127.0.0.1:5PPPP              127.0.0.1:4PPPP       
     stage.until(|log| log.ends.len() == 2);
     let text = stage.reactor.snapshot().to_string();
     assert!(text.ends_with("0 panics\nended: peer closed 2\n"), "{text}");
-    stage.finish();
 }
 
 /// Telling of all in one go keeps a loop with many from its work.
@@ -363,7 +353,6 @@ fn a_long_list_of_sockets_is_told_in_slices_and_each_of_them_once() {
     assert!(stage.registry().socket_rows(&mut Rows::default(), 0).is_empty());
     drop(clients);
     stage.until(|log| log.ends.len() == 10);
-    stage.finish();
 }
 
 #[test]
@@ -400,7 +389,6 @@ fn a_snapshot_knows_unix_sockets_by_their_paths() {
     assert_eq!(rows, expected);
     drop((theirs, sender));
     stage.until_closed("server");
-    stage.finish();
 }
 
 /// Every state a person may find in the table, reached one after the other.
@@ -469,5 +457,4 @@ fn a_connections_state_is_told_in_words() {
     // The caller's other end may have been accepted.
     stage.until_quiet();
     until(&mut stage.reactor, &mut stage.log, |_, registry| registry.stats().connections == 0);
-    stage.finish();
 }

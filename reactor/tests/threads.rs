@@ -75,7 +75,6 @@ fn messages_of_one_thread_run_in_their_order_and_wake_a_loop_that_sleeps() {
     stage.handle().send(id, Bytes::from_static(b"much too late")).expect("the loop is running");
     stage.handle().close(id).expect("the loop is running");
     is_discarded(&mut stage, 8 + 13);
-    stage.finish();
 }
 
 /// Hazard 15: a message is stored before the loop is woken, and the flag that says so is cleared
@@ -153,7 +152,6 @@ fn a_message_is_not_forgotten_over_a_socket_that_comes_or_goes_before_the_loop_w
         drop(stage.registry().detach_socket(id.expect("it binds")));
         stage.until(|log| log.count("message", "run") == 2 * round);
     }
-    stage.finish();
 }
 
 /// Hazard 15: waking the loop is a system call. While it is awake, or has been woken, nobody makes it.
@@ -268,7 +266,6 @@ fn a_mailbox_that_is_full_hands_back_bytes_and_ids() {
     assert_eq!(handle.close(id), Err(PostError::Full(id)));
     drop(theirs);
     stage.until_closed("server");
-    stage.finish();
 }
 
 #[test]
@@ -286,7 +283,6 @@ fn a_shutdown_from_another_thread_ends_the_loop_with_a_report() {
     assert_eq!((report.finished, report.cut_off.len(), report.bytes_lost), (1, 0, 0), "{report}");
     other.join().expect("it does not panic");
     assert_eq!(stage.log.of("server"), ["open", "shutdown", "close closed"]);
-    stage.finish();
 }
 
 // ── when the loop has ended ─────────────────────────────────────────────────────────────────
@@ -299,7 +295,7 @@ fn a_loop_that_has_ended_hands_everything_back() {
     stage.until_closed("server");
     let id = stage.log.end("server").expect("it has ended").id;
     let handle = stage.handle();
-    stage.finish();
+    drop(stage);
 
     let bytes = Bytes::from_static(b"nobody is there");
     assert_eq!(handle.send(id, bytes.clone()), Err(PostError::Ended(bytes)));
@@ -334,7 +330,7 @@ fn what_waited_when_the_loop_ended_can_be_taken_back_in_order() {
     tell(3);
     handle.shutdown(PATIENCE).expect("the loop is running");
     assert!(handle.take_undelivered().is_empty(), "the loop is running");
-    stage.finish();
+    drop(stage);
 
     // `finish` has turned it once or twice more to close the listener, at two messages a turn.
     let mut left: Vec<Undelivered<Log>> = handle.take_undelivered();
@@ -428,7 +424,7 @@ fn nothing_is_lost_when_the_loop_ends_while_others_write() {
         assert_eq!(back.load(Ordering::Relaxed) as u64, THREADS, "each was refused once");
         assert_eq!(told.len() + left, sent.load(Ordering::Relaxed));
         drop(handle);
-        leaks.check_descriptors();
+        drop(leaks);
     }
 }
 
@@ -604,7 +600,7 @@ fn a_loop_may_end_while_its_work_is_being_done() {
         thread::yield_now();
     }
     drop(handle);
-    leaks.check_descriptors();
+    drop(leaks);
 }
 
 /// The threads that did its work end with the loop.
@@ -685,5 +681,4 @@ fn two_loops_on_two_threads_reach_each_other() {
     assert_eq!(there.join().expect("it does not panic"), [1]);
     drop((theirs, other));
     stage.until_closed("server");
-    stage.finish();
 }

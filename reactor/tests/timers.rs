@@ -393,7 +393,6 @@ fn an_idle_loop_never_wakes_by_itself() {
     waker.join().expect("it does not panic").expect("the loop is running");
     drop(theirs);
     stage.until_closed("server");
-    stage.finish();
 }
 
 // ── timers of connections ───────────────────────────────────────────────────────────────────
@@ -438,7 +437,6 @@ fn a_timer_has_a_key_and_setting_it_again_moves_it() {
     assert_eq!(stage.reactor.stats().panics, 0);
     drop(theirs);
     stage.until_closed("server");
-    stage.finish();
 }
 
 #[test]
@@ -470,13 +468,12 @@ fn a_timer_may_set_itself_again_and_cancel_one_that_is_due_with_it() {
     assert!(!(told.contains(&"timer 1") && told.contains(&"timer 2")), "{told:?}");
     drop(theirs);
     stage.until_closed("server");
-    stage.finish();
 }
 
 #[test]
 fn timers_end_with_their_connection() {
     let mut stage = Stage::new();
-    let theirs = with_timers(
+    let _theirs = with_timers(
         &mut stage,
         |transport, _| {
             for key in 0..100 {
@@ -496,22 +493,18 @@ fn timers_end_with_their_connection() {
     assert_eq!(stage.log.of("server"), ["open", "close aborted"]);
     let stats = stage.reactor.stats();
     assert_eq!(stats.timers, 0, "{stats}");
-    drop(theirs);
-    stage.finish();
 }
 
 #[test]
 fn a_connection_for_which_there_is_no_timer_left_ends() {
     let mut stage = Stage::with_limits(Limits { timers: 3, ..Limits::default() });
-    let theirs = with_timers(
+    let _theirs = with_timers(
         &mut stage,
         |transport, _| (0..4).for_each(|key| transport.set_timer(TimerKey(key), Duration::MAX)),
         |_, _, _| {},
     );
     stage.until_closed("server");
     assert_eq!(stage.log.of("server"), ["open", "close the loop has no timers left"]);
-    drop(theirs);
-    stage.finish();
 }
 
 #[test]
@@ -531,7 +524,6 @@ fn a_datagram_socket_has_timers_too() {
     stage.until(|log| log.has("socket", "timer 1"));
     assert_eq!(stage.log.of("socket"), ["open", "timer 3", "timer 1"]);
     assert_eq!(stage.reactor.stats().timers, 1);
-    stage.finish();
 }
 
 /// The time does not move within a turn, so that everything in it happens at once.
@@ -562,5 +554,4 @@ fn a_turn_has_one_time() {
     drop(theirs);
     stage.until_closed("server");
     assert!(stage.log.has("server", "close the peer closed the connection"));
-    stage.finish();
 }

@@ -51,7 +51,7 @@ fn is_connection(subject: Subject) -> bool {
 
 #[test]
 fn an_echo_leaves_a_transcript() {
-    let (stage, trace) = an_exchange();
+    let (_stage, trace) = an_exchange();
     assert_eq!(
         transcript(&trace, is_connection),
         [
@@ -70,7 +70,6 @@ fn an_echo_leaves_a_transcript() {
         ],
         "{trace}"
     );
-    stage.finish();
 }
 
 #[test]
@@ -83,12 +82,11 @@ fn a_listener_tells_whom_it_let_in() {
         ["factory begins", "factory returns", &accepted],
         "{trace}"
     );
-    stage.finish();
 }
 
 #[test]
 fn every_turn_has_a_beginning_and_an_end() {
-    let (stage, trace) = an_exchange();
+    let (_stage, trace) = an_exchange();
     let mut depth = 0;
     for record in &trace {
         match record.what() {
@@ -100,7 +98,6 @@ fn every_turn_has_a_beginning_and_an_end() {
         assert!((0..=1).contains(&depth), "{trace}");
     }
     assert!(trace.iter().map(Record::at).is_sorted(), "{trace}");
-    stage.finish();
 }
 
 #[test]
@@ -140,7 +137,6 @@ fn what_others_do_to_a_connection_is_told_of_it_and_not_of_them() {
     );
     drop(theirs);
     stage.until(|log| log.ends.len() == 2);
-    stage.finish();
 }
 
 #[test]
@@ -152,7 +148,7 @@ fn a_panic_and_a_refusal_are_told_apart_from_a_return() {
         .listen_with("127.0.0.1:0".parse().expect("an address"), &Default::default(), |_, _| None)
         .expect("loopback has a free port");
     let address = stage.registry().listener_address(listener).expect("it was just opened");
-    let theirs = client(address.socket_addr().expect("it is an IP address"));
+    let _theirs = client(address.socket_addr().expect("it is an IP address"));
     stage.registry().defer(|_, _| panic!("as it was asked to"));
     until(&mut stage.reactor, &mut stage.log, |_, registry| {
         registry.stats().refused_by_factory == 1
@@ -163,8 +159,6 @@ fn a_panic_and_a_refusal_are_told_apart_from_a_return() {
     assert!(!has(What::Returned(Callback::Task)), "{trace}");
     assert!(has(What::Refused(Refusal::Factory)), "{trace}");
     stage.registry().close_listener(listener).expect("it is open");
-    drop(theirs);
-    stage.finish();
 }
 
 /// The simulator holds every run against that: nothing nests.
@@ -179,7 +173,7 @@ fn what_reaches_a_connection_is_called_for_it_and_not_inside_another_call() {
             assert_eq!(reached, Ok(()));
         })
     });
-    let theirs = client(address);
+    let _theirs = client(address);
     stage.until(|log| log.ends.len() == 1);
     let trace = stage.reactor.take_trace();
     let mut tasks = trace.iter().filter(|record| {
@@ -190,8 +184,6 @@ fn what_reaches_a_connection_is_called_for_it_and_not_inside_another_call() {
     assert!(returned.is_some_and(|it| it.what() == What::Returned(Callback::Task)), "{trace}");
     assert!(called.and_then(Record::subject).is_some_and(is_connection), "{trace}");
     assert!(tasks.next().is_none(), "{trace}");
-    drop(theirs);
-    stage.finish();
 }
 
 #[test]
@@ -212,7 +204,6 @@ fn a_timer_of_a_connection_is_told_by_its_key() {
     let fired = lines.iter().position(|line| line == "timer fired: 7").expect("it is told");
     assert_eq!(lines[fired + 1..fired + 3], ["on_timer begins", "on_timer returns"], "{trace}");
     assert!(lines.contains(&"sent FIN".to_owned()), "{trace}");
-    stage.finish();
 }
 
 // ── what it is for ──────────────────────────────────────────────────────────────────────────
@@ -224,7 +215,6 @@ fn it_prints_a_line_a_record() {
     assert_eq!(text.lines().count(), trace.len());
     let id = stage.log.ends[0].id;
     assert!(text.contains(&format!(" ms  loop  {id}")), "{text}");
-    stage.finish();
 }
 
 #[test]
@@ -265,7 +255,7 @@ fn chrome(trace: &Trace) -> Vec<Value> {
 
 #[test]
 fn perfetto_is_told_what_the_rows_are_called() {
-    let (stage, trace) = an_exchange();
+    let (_stage, trace) = an_exchange();
     let names: Vec<(String, String)> = chrome(&trace)
         .iter()
         .filter(|event| event["ph"] == "M" && event["args"]["name"].is_string())
@@ -276,12 +266,11 @@ fn perfetto_is_told_what_the_rows_are_called() {
     };
     assert!(has("process_name", "loop") && has("thread_name", "loop"), "{names:?}");
     assert!(has("thread_name", "slot 0") && has("thread_name", "slot 1"), "{names:?}");
-    stage.finish();
 }
 
 #[test]
 fn perfetto_is_given_the_callbacks_as_slices_in_time() {
-    let (stage, trace) = an_exchange();
+    let (_stage, trace) = an_exchange();
     let events = chrome(&trace);
     let slices = events.iter().filter(|event| event["ph"] == "B");
     let names: Vec<&str> = slices.filter_map(|event| event["name"].as_str()).collect();
@@ -296,5 +285,4 @@ fn perfetto_is_given_the_callbacks_as_slices_in_time() {
     }
     let times = events.iter().filter_map(|event| event["ts"].as_f64());
     assert!(times.is_sorted_by(|one, next| one < next));
-    stage.finish();
 }

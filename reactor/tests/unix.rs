@@ -63,7 +63,6 @@ fn a_unix_stream_is_served_and_called() {
     assert_echoes(&mut stage, &address);
     assert_eq!(stage.log.end("client").unwrap().peer, address);
     assert_eq!(stage.log.end("server").unwrap().peer, Address::Unnamed);
-    stage.finish();
 }
 
 #[test]
@@ -90,7 +89,6 @@ fn a_listeners_path_goes_with_it() {
     assert!(path(&address).exists());
     drop(reactor);
     assert!(!path(&address).exists());
-    stage.finish();
 }
 
 #[test]
@@ -111,7 +109,6 @@ fn a_path_has_the_mode_that_it_was_given_whatever_the_umask_is() {
         stage.will_close_socket(bound.unwrap());
         assert_eq!((mode_of(&stream), mode_of(&datagram)), (mode, mode), "{mode:o}");
     }
-    stage.finish();
 }
 
 #[test]
@@ -124,7 +121,6 @@ fn a_path_that_a_crash_left_behind_is_taken_over() {
     let id = stage.registry().listen(address.clone(), |_, _| echo()).unwrap();
     stage.will_close(id);
     assert_echoes(&mut stage, &address);
-    stage.finish();
 }
 
 #[test]
@@ -137,7 +133,6 @@ fn a_path_that_a_crash_left_behind_is_left_alone_if_told_so() {
     let listening = stage.registry().listen_with(address.clone(), &options, |_, _| None);
     assert!(matches!(listening, Err(OpenError::AddressInUse(_))), "{listening:?}");
     assert!(path(&address).exists());
-    stage.finish();
 }
 
 #[test]
@@ -157,7 +152,6 @@ fn a_path_that_somebody_listens_on_is_in_use_and_stays_theirs() {
     stage.until(|log| log.has("server", "close the peer closed the connection"));
     stage.log = support::Log::default();
     assert_echoes(&mut stage, &address);
-    stage.finish();
 }
 
 #[test]
@@ -177,7 +171,6 @@ fn a_path_that_is_no_socket_is_never_touched() {
         );
     }
     assert_eq!(fs::read_to_string(path(&address)).unwrap(), "words");
-    stage.finish();
 }
 
 #[test]
@@ -190,7 +183,6 @@ fn a_missing_directory_is_a_readable_error() {
     let text = error.to_string();
     let expected = format!("cannot open unix:{}: No such file", path(&address).display());
     assert!(text.starts_with(&expected), "{text}");
-    stage.finish();
 }
 
 #[test]
@@ -200,7 +192,6 @@ fn a_path_too_long_for_the_system_is_a_readable_error() {
     let error = stage.registry().listen(address, |_, _| echo()).unwrap_err();
     let text = error.to_string();
     assert!(text.starts_with("cannot open unix:/tmp/xxx"), "{text}");
-    stage.finish();
 }
 
 #[test]
@@ -217,8 +208,6 @@ fn a_successors_path_is_not_removed() {
     assert!(path(&address).exists());
     let _caller = UnixStream::connect(path(&address)).unwrap();
     successor.accept().unwrap();
-    drop((successor, _caller));
-    stage.finish();
 }
 
 #[test]
@@ -238,7 +227,6 @@ fn a_detached_listener_keeps_its_path() {
     assert_echoes(&mut stage, &address);
     stage.registry().close_listener(id).unwrap();
     assert!(path(&address).exists());
-    stage.finish();
 }
 
 #[test]
@@ -260,7 +248,6 @@ fn nobody_at_a_path_is_told_like_nobody_at_a_port() {
         assert!(!stage.registry().is_connected(id));
     }
     assert!(!stage.log.has("client", "open"));
-    stage.finish();
 }
 
 #[test]
@@ -280,7 +267,6 @@ fn a_full_queue_at_a_path_is_told_like_nobody() {
     stage.until(|log| log.ends.iter().any(|end| end.reason.starts_with("could not connect: ")));
     drop(still);
     stage.until(|log| log.ends.len() == 10);
-    stage.finish();
 }
 
 #[test]
@@ -301,7 +287,6 @@ fn a_client_may_have_a_name_too() {
     stage.registry().connect_with(nobody, &options, caller()).expect("it begins");
     stage.until(|log| log.ends.len() == 3);
     assert!(!path(&name).exists());
-    stage.finish();
 }
 
 #[test]
@@ -313,7 +298,6 @@ fn a_stream_made_elsewhere_is_served() {
     stage.registry().adopt(theirs, &options, &Default::default(), caller()).unwrap();
     stage.until(|log| log.ends.len() == 2);
     assert_eq!(stage.log.of("client"), ["open", "data 5", "close closed"]);
-    stage.finish();
 }
 
 #[test]
@@ -331,7 +315,6 @@ fn an_abstract_name_is_served_and_leaves_no_path() {
     // The name went with its socket.
     let id = stage.registry().listen(address, |_, _| echo()).unwrap();
     stage.registry().close_listener(id).unwrap();
-    stage.finish();
 }
 
 #[test]
@@ -340,7 +323,6 @@ fn abstract_names_are_refused_where_there_are_none() {
     let mut stage = Stage::new();
     let address = "unix:@reactor-test".parse().unwrap();
     assert!(stage.registry().listen(address, |_, _| echo()).is_err());
-    stage.finish();
 }
 
 // ── datagrams ───────────────────────────────────────────────────────────────────────────────
@@ -372,7 +354,7 @@ fn a_unix_datagram_is_answered() {
     assert_eq!(stage.log.of("client"), ["open", "datagram 5", "datagram 0"]);
     let (_, bytes, from) = &stage.log.datagrams[0];
     assert_eq!((&bytes[..], from), (&b"hello"[..], &client));
-    stage.finish();
+    drop(stage);
     assert!(!path(&server).exists(), "its path goes with it");
 }
 
@@ -389,7 +371,6 @@ fn a_unix_datagram_socket_without_a_name_can_send() {
     stage.will_close_socket(id);
     stage.until(|log| log.has("server", "datagram 5"));
     assert_eq!(stage.log.datagrams[0].2, Address::Unnamed);
-    stage.finish();
 }
 
 #[test]
@@ -402,7 +383,6 @@ fn a_datagram_path_that_a_crash_left_behind_is_taken_over() {
     stage.will_close_socket(id);
     let other = stage.registry().bind_datagram(address.clone(), DatagramProbe::new("other"));
     assert!(matches!(other, Err(OpenError::AddressInUse(_))), "{other:?}");
-    stage.finish();
 }
 
 #[test]
@@ -422,7 +402,6 @@ fn a_detached_datagram_socket_keeps_its_path_and_what_waits_in_it() {
     assert!(path(&address).exists());
     assert_eq!(stage.log.of("socket"), ["open"], "no callback told of the end");
     drop((socket, caller));
-    stage.finish();
 }
 
 #[test]
@@ -439,5 +418,4 @@ fn datagrams_reach_an_abstract_name() {
     let id = stage.registry().bind_datagram(name("client").parse().unwrap(), caller).unwrap();
     stage.will_close_socket(id);
     stage.until(|log| log.has("client", "datagram 5"));
-    stage.finish();
 }

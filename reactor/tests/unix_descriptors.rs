@@ -72,7 +72,6 @@ fn a_descriptor_arrives_with_the_byte_it_was_sent_with() {
         assert!(by >= earliest.1, "{files:?}");
     }
     assert!(stage.log.ends.iter().all(|end| end.unsent == 0));
-    stage.finish();
 }
 
 /// What waits in the outbox is in front of them.
@@ -99,7 +98,6 @@ fn descriptors_wait_behind_bytes_that_a_peer_has_yet_to_take() {
         files == expected.join(", ") || files == expected.join(", ").replacen("3,", "6,", 1),
         "{files}"
     );
-    stage.finish();
 }
 
 #[test]
@@ -125,7 +123,6 @@ fn what_cannot_be_passed_comes_back() {
     assert_eq!(refused[0], "NotPassing(..) a");
     assert!(refused[1].contains("leave with bytes"), "{refused:?}");
     assert_eq!(stage.log.bytes("receiver"), b"");
-    stage.finish();
 }
 
 #[test]
@@ -140,7 +137,6 @@ fn a_peer_that_sends_more_descriptors_than_it_may_is_ended() {
     stage.until(|log| log.ends.len() == 2);
     let end = stage.log.end("receiver").expect("it has ended");
     assert!(end.reason.contains("more descriptors than it may"), "{end:?}");
-    stage.finish();
 }
 
 #[test]
@@ -160,7 +156,6 @@ fn a_tcp_connection_has_a_descriptor_and_passes_none() {
     client.expect("it begins");
     stage.until(|log| log.ends.len() == 2);
     assert_eq!(stage.log.of("refused"), ["unsupported unsupported"]);
-    stage.finish();
 }
 
 #[cfg(target_os = "linux")]
@@ -176,5 +171,4 @@ fn a_unix_peer_is_known_by_its_process_and_user() {
     join(&mut stage, sender, Probe::new("receiver"));
     stage.until(|log| log.ends.len() == 2);
     assert_eq!(stage.log.of("peer"), ["true true"]);
-    stage.finish();
 }

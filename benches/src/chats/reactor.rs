@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use protocols::chat::accounts::{AccountLimits, Accounts};
 use protocols::chat::{self, Limits, Server, Settings};
-use reactor::{ListenOptions, Reactor};
+use reactor::ListenOptions;
 
 use crate::Result;
-use crate::servers::{Place, announce};
+use crate::servers::Place;
+use crate::servers::reactor::run;
 
 /// So long nobody is asked whether it is still there.
 const LONG: Duration = Duration::from_secs(3600);
@@ -18,10 +19,6 @@ pub(super) fn serve(place: Place) -> Result {
     let settings = Settings { limits, ..Settings::default() };
     let options =
         ListenOptions { limits: settings.limits.stream_limits(), ..ListenOptions::default() };
-    let mut server = Server::new(settings, Accounts::in_memory(AccountLimits::default()));
-    let mut reactor = Reactor::<Server>::new()?;
-    let listener = chat::listen(reactor.registry(), place.address.into(), &options)?;
-    announce(reactor.registry().listener_address(listener)?)?;
-    reactor.run(&mut server)?;
-    Ok(())
+    let server = Server::new(settings, Accounts::in_memory(AccountLimits::default()));
+    run(server, |registry| chat::listen(registry, place.address.into(), &options))
 }

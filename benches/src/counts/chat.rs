@@ -2,8 +2,8 @@
 //!
 //! Ours alone: ngircd steps down from root, and an instrument can then not write what it saw.
 
-use super::{Runner, Subject};
-use crate::audience::{self, Audience, Seats};
+use super::{Runner, Subject, fan_out};
+use crate::audience::Seats;
 use crate::channel::Channel;
 use crate::chats::{self, Chat};
 use crate::program::Program;
@@ -37,9 +37,6 @@ pub(super) fn subjects() -> Vec<Subject> {
 fn ruler() -> Runner {
     let seats = Seats { members: MEMBERS, stalled: 0 };
     Runner::new(Peer::Epoll, move |instrument, deliveries| {
-        let server = audience::program(Peer::Epoll, seats)?.start_under(instrument)?;
-        let mut audience = Audience::gather(server.address(), seats)?;
-        audience.publish((deliveries / MEMBERS) as u64)?;
-        server.stop()
+        fan_out::run(Peer::Epoll, seats, instrument, deliveries)
     })
 }

@@ -16,15 +16,6 @@ pub(super) fn subjects() -> Vec<Subject> {
 
 fn subject(duty: Duty, clients: usize) -> Subject {
     let round = Correspondents::round_of(duty, clients) as usize;
-    let runner = |server: &Datagrams| {
-        let server = *server;
-        Runner::new(server, move |instrument, datagrams| {
-            let server = correspondents::program(server, duty)?.start_under(instrument)?;
-            let mut clients = Correspondents::open(server.address(), duty, clients)?;
-            (0..datagrams / round).try_for_each(|_| clients.round())?;
-            server.stop()
-        })
-    };
     Subject {
         name: format!("datagrams.{duty}"),
         about: format!("datagrams, {duty}, clients: {clients}"),
@@ -32,6 +23,11 @@ fn subject(duty: Duty, clients: usize) -> Subject {
         program: datagrams::PROGRAM,
         units: DATAGRAMS.next_multiple_of(round),
         round,
-        runners: Datagrams::all().iter().map(runner).collect(),
+        runners: Runner::each(Datagrams::all(), move |server, instrument, datagrams| {
+            let server = correspondents::program(server, duty)?.start_under(instrument)?;
+            let mut clients = Correspondents::open(server.address(), duty, clients)?;
+            (0..datagrams / round).try_for_each(|_| clients.round())?;
+            server.stop()
+        }),
     }
 }

@@ -14,16 +14,6 @@ pub(super) fn subjects() -> Vec<Subject> {
 }
 
 fn subject(load: Load) -> Subject {
-    let runner = |peer: &Peer| {
-        let peer = *peer;
-        Runner::new(peer, move |instrument, messages| {
-            let server = servers::program(peer)?.start_under(instrument)?;
-            let mut clients = Clients::connect(server.address(), load)?;
-            clients.exchange(messages)?;
-            // The clients stay connected: how many closes the server would still see is chance.
-            server.stop()
-        })
-    };
     let Load { connections, depth, .. } = load;
     Subject {
         name: format!("echo.{connections}x{depth}"),
@@ -34,6 +24,12 @@ fn subject(load: Load) -> Subject {
         program: servers::PROGRAM,
         units: MESSAGES.next_multiple_of(load.round()),
         round: load.round(),
-        runners: Peer::all().iter().map(runner).collect(),
+        runners: Runner::each(Peer::all(), move |peer, instrument, messages| {
+            let server = servers::program(peer)?.start_under(instrument)?;
+            let mut clients = Clients::connect(server.address(), load)?;
+            clients.exchange(messages)?;
+            // The clients stay connected: how many closes the server would still see is chance.
+            server.stop()
+        }),
     }
 }

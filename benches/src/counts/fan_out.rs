@@ -1,6 +1,9 @@
 //! A line of 64 bytes to every member of a room, by members.
 
+use std::process::Command;
+
 use super::{Runner, Subject};
+use crate::Result;
 use crate::audience::{self, Audience, Seats};
 use crate::rooms;
 use crate::servers::Peer;
@@ -13,16 +16,15 @@ pub(super) fn subjects() -> Vec<Subject> {
     MEMBERS.map(|members| subject(Seats { members, stalled: 0 })).into()
 }
 
+/// A room that delivers so much, to everybody who has a seat.
+pub(super) fn run(room: Peer, seats: Seats, instrument: Command, deliveries: usize) -> Result {
+    let server = audience::program(room, seats)?.start_under(instrument)?;
+    let mut audience = Audience::gather(server.address(), seats)?;
+    audience.publish((deliveries / seats.members) as u64)?;
+    server.stop()
+}
+
 fn subject(seats: Seats) -> Subject {
-    let runner = |room: &Peer| {
-        let room = *room;
-        Runner::new(room, move |instrument, deliveries| {
-            let server = audience::program(room, seats)?.start_under(instrument)?;
-            let mut audience = Audience::gather(server.address(), seats)?;
-            audience.publish((deliveries / seats.members) as u64)?;
-            server.stop()
-        })
-    };
     Subject {
         name: format!("fan-out.{}", seats.members),
         about: format!("a line of 64 bytes to each of {} members", seats.members),
@@ -30,6 +32,8 @@ fn subject(seats: Seats) -> Subject {
         program: rooms::PROGRAM,
         units: DELIVERIES.next_multiple_of(seats.members),
         round: seats.members,
-        runners: Peer::all().iter().map(runner).collect(),
+        runners: Runner::each(Peer::all(), move |room, instrument, deliveries| {
+            run(room, seats, instrument, deliveries)
+        }),
     }
 }

@@ -79,6 +79,16 @@ impl Subject {
 }
 
 impl Runner {
+    /// One for each of these, who all do the same under the instrument that they are given.
+    fn each<P: fmt::Display + Copy + 'static>(
+        peers: &[P],
+        run: impl Fn(P, Command, usize) -> Result + Copy + 'static,
+    ) -> Vec<Self> {
+        let runner =
+            |&peer: &P| Self::new(peer, move |instrument, units| run(peer, instrument, units));
+        peers.iter().map(runner).collect()
+    }
+
     /// Work that is done so many units at a time under the given instrument.
     fn new(name: impl fmt::Display, run: impl Fn(Command, usize) -> Result + 'static) -> Self {
         Self { name: name.to_string(), run: Rc::new(run) }

@@ -3,7 +3,9 @@
 //! Ours alone: there is no other server of lines to be started here.
 
 use super::{Runner, Subject};
-use crate::callers::{Callers, PROGRAM, Subscribers};
+use crate::askers::Askers;
+use crate::callers::{PROGRAM, Subscribers};
+use crate::calls::Calls;
 use crate::program::Program;
 
 const CALLERS: usize = 50;
@@ -14,8 +16,8 @@ const DELIVERIES: usize = 50_000;
 pub(super) fn subjects() -> Vec<Subject> {
     let calls = Runner::new("reactor", |instrument, calls| {
         let server = Program::named(PROGRAM)?.start_under(instrument)?;
-        let mut callers = Callers::connect(server.address(), CALLERS)?;
-        callers.call(calls)?;
+        let asking = Calls::ReactorLines.asking(CALLERS, 1);
+        Askers::connect(server.address(), asking)?.ask(calls)?;
         server.stop()
     });
     let deliveries = Runner::new("reactor", |instrument, deliveries| {

@@ -28,18 +28,14 @@ pub fn group() -> Group {
 }
 
 fn case(what: &str, (connections, depth): (usize, usize), calls: &[Calls]) -> Case {
-    let contender = |calls: &Calls| {
-        let calls = *calls;
-        Contender::new(calls.peer(), move || {
-            let running = processor::start_apart(|| calls.start())?;
-            AskingWork::start(running, calls.asking(connections, depth))
-        })
-    };
     Case {
         name: format!("{what}, connections: {connections}, in flight on each: {depth}"),
         grows_to: None,
         unit: "call",
         clock: Clock::Processor,
-        contenders: calls.iter().map(contender).collect(),
+        contenders: Contender::each_by_name(calls, Calls::peer, move |calls| {
+            let running = processor::start_apart(|| calls.start())?;
+            AskingWork::start(running, calls.asking(connections, depth))
+        }),
     }
 }

@@ -29,15 +29,12 @@ fn case() -> Case {
     let ruler = Contender::new(Peer::Epoll, || {
         RoomWork::start(Peer::Epoll, Seats { members: MEMBERS, stalled: 0 })
     });
-    let contender = |chat: &Chat| {
-        let chat = *chat;
-        Contender::new(chat, move || ChannelWork::start(chat, MEMBERS))
-    };
+    let servers = Contender::each(Chat::all(), |chat| ChannelWork::start(chat, MEMBERS));
     Case {
         name: format!("a line to {MEMBERS} users on a channel"),
         grows_to: None,
         unit: "delivery",
         clock: Clock::Processor,
-        contenders: [ruler].into_iter().chain(Chat::all().iter().map(contender)).collect(),
+        contenders: [ruler].into_iter().chain(servers).collect(),
     }
 }

@@ -1,29 +1,21 @@
 //! Connecting: a connection that is opened, echoes one message, and is closed by its client.
 
 use std::io::{Read, Write};
-use std::net::TcpStream;
-use std::time::Duration;
 
 use crate::Result;
+use crate::load::connect;
 use crate::program::Server;
 use crate::servers::{self, Peer};
 use crate::work::{Case, Clock, Contender, Group, Spent, Work};
 
-/// A silence of that long means that the server has lost a connection.
-const PATIENCE: Duration = Duration::from_secs(30);
-
 /// The group.
 pub fn group() -> Group {
-    let contender = |peer: &Peer| {
-        let peer = *peer;
-        Contender::new(peer, move || ConnectWork::start(peer))
-    };
     let case = Case {
         name: "connect, echo 64 bytes, close".to_owned(),
         grows_to: None,
         unit: "connection",
         clock: Clock::Processor,
-        contenders: Peer::all().iter().map(contender).collect(),
+        contenders: Contender::each(Peer::all(), ConnectWork::start),
     };
     Group {
         name: "connect",
@@ -56,9 +48,7 @@ impl Work for ConnectWork {
 fn visit(server: &Server, number: u64) -> Result {
     let mut message = [b'c'; 64];
     message[..8].copy_from_slice(&number.to_le_bytes());
-    let mut stream = TcpStream::connect(server.address())?;
-    stream.set_nodelay(true)?;
-    stream.set_read_timeout(Some(PATIENCE))?;
+    let mut stream = connect(server.address())?;
     stream.write_all(&message)?;
     let mut reply = [0; 64];
     stream.read_exact(&mut reply)?;

@@ -20,15 +20,13 @@ pub fn group() -> Group {
 }
 
 fn case(name: &str, duty: Duty, clients: usize) -> Case {
-    let contender = |server: &Datagrams| {
-        let server = *server;
-        Contender::new(server, move || DatagramWork::start(server, duty, clients))
-    };
     Case {
         name: name.to_owned(),
         grows_to: None,
         unit: "datagram",
         clock: Clock::Processor,
-        contenders: Datagrams::all().iter().map(contender).collect(),
+        contenders: Contender::each(Datagrams::all(), move |server| {
+            DatagramWork::start(server, duty, clients)
+        }),
     }
 }

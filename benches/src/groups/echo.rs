@@ -54,16 +54,12 @@ pub fn group() -> Group {
 
 fn case((connections, depth, size): (usize, usize, usize)) -> Case {
     let load = Load { connections, depth, size };
-    let contender = |peer: &Peer| {
-        let peer = *peer;
-        Contender::new(peer, move || EchoWork::start(peer, load))
-    };
     Case {
         name: format!("connections: {connections}, in flight on each: {depth}, bytes: {size}"),
         grows_to: (depth == 1 && size == SMALL).then_some(connections),
         unit: "message",
         clock: Clock::Processor,
-        contenders: Peer::all().iter().map(contender).collect(),
+        contenders: Contender::each(Peer::all(), move |peer| EchoWork::start(peer, load)),
     }
 }
 

@@ -1,7 +1,6 @@
 //! Fan-out: one line to a hundred and to a thousand members, and among them some who do not read.
 
 use crate::audience::{RoomWork, Seats};
-use crate::servers::Peer;
 use crate::work::{Case, Clock, Contender, Group};
 
 const SEATS: [Seats; 4] = [
@@ -25,13 +24,12 @@ pub fn group() -> Group {
 }
 
 fn case(seats: Seats) -> Case {
-    let contender = |room: Peer| Contender::new(room, move || RoomWork::start(room, seats));
     let Seats { members, stalled } = seats;
     Case {
         name: format!("{members} members, {stalled} stalled"),
         grows_to: (stalled == 0).then_some(members),
         unit: "delivery",
         clock: Clock::Processor,
-        contenders: seats.rooms().into_iter().map(contender).collect(),
+        contenders: Contender::each(&seats.rooms(), move |room| RoomWork::start(room, seats)),
     }
 }

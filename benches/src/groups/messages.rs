@@ -17,15 +17,13 @@ pub fn group() -> Group {
 }
 
 fn case(name: &str, form: Form) -> Case {
-    let contender = |mailbox: &Mailbox| {
-        let mailbox = *mailbox;
-        Contender::new(mailbox, move || MessageWork::start(mailbox, form))
-    };
     Case {
         name: name.to_owned(),
         grows_to: None,
         unit: "message",
         clock: Clock::Wall,
-        contenders: Mailbox::all().iter().map(contender).collect(),
+        contenders: Contender::each(Mailbox::all(), move |mailbox| {
+            MessageWork::start(mailbox, form)
+        }),
     }
 }

@@ -25,15 +25,13 @@ pub fn group() -> Group {
 }
 
 fn case(operation: Operation, live: usize) -> Case {
-    let contender = |keeper: &Keeper| {
-        let keeper = *keeper;
-        Contender::new(keeper, move || TimerWork::new(keeper, operation, live))
-    };
     Case {
         name: format!("{operation}, {live} live"),
         grows_to: None,
         unit: "timer",
         clock: Clock::Wall,
-        contenders: Keeper::value_variants().iter().map(contender).collect(),
+        contenders: Contender::each(Keeper::value_variants(), move |keeper| {
+            TimerWork::new(keeper, operation, live)
+        }),
     }
 }

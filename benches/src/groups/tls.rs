@@ -44,15 +44,13 @@ fn case<W: Work + 'static>(
     who: &[Secure],
     work: fn(Started) -> crate::Result<W>,
 ) -> Case {
-    let contender = |secure: &Secure| {
-        let secure = *secure;
-        Contender::new(secure.peer(), move || work(processor::start_apart(|| secure.start())?))
-    };
     Case {
         name: name.to_owned(),
         grows_to: None,
         unit,
         clock: Clock::Processor,
-        contenders: who.iter().map(contender).collect(),
+        contenders: Contender::each_by_name(who, Secure::peer, move |secure| {
+            work(processor::start_apart(|| secure.start())?)
+        }),
     }
 }

@@ -24,18 +24,14 @@ pub fn group() -> Group {
 }
 
 fn case(what: &str, (connections, depth): (usize, usize), webs: &[Web]) -> Case {
-    let contender = |web: &Web| {
-        let web = *web;
-        Contender::new(web.peer(), move || {
-            let running = processor::start_apart(|| web.start())?;
-            AskingWork::start(running, web.asking(connections, depth))
-        })
-    };
     Case {
         name: format!("{what}, connections: {connections}, in flight on each: {depth}"),
         grows_to: None,
         unit: "request",
         clock: Clock::Processor,
-        contenders: webs.iter().map(contender).collect(),
+        contenders: Contender::each_by_name(webs, Web::peer, move |web| {
+            let running = processor::start_apart(|| web.start())?;
+            AskingWork::start(running, web.asking(connections, depth))
+        }),
     }
 }

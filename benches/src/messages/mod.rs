@@ -11,18 +11,15 @@ mod tokio;
 use std::fmt;
 use std::sync::mpsc::{self, Receiver, SyncSender};
 use std::thread::{self, JoinHandle};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use clap::ValueEnum;
 
 use crate::work::{Spent, Work};
-use crate::{Result, processor};
+use crate::{PATIENCE, Result, processor};
 
 /// Messages that may wait for the loop.
 const ROOM: usize = 65_536;
-
-/// A silence of that long means that the loop has lost a message.
-const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Who gets the messages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

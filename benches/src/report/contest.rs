@@ -26,6 +26,12 @@ pub trait Trial {
     fn turn(&mut self) -> Result<Vec<f64>>;
 }
 
+impl<Turn: FnMut() -> Result<Vec<f64>>> Trial for Turn {
+    fn turn(&mut self) -> Result<Vec<f64>> {
+        self()
+    }
+}
+
 /// Contests that belong together.
 #[derive(Debug)]
 pub struct Section {
@@ -123,6 +129,14 @@ impl Entrant {
         start: impl Fn() -> Result<T> + 'static,
     ) -> Self {
         Self { name: name.to_string(), start: Box::new(move || Ok(Box::new(start()?))) }
+    }
+
+    /// One for each of these, all made ready alike.
+    pub fn each<P: fmt::Display + Copy + 'static, T: Trial + 'static>(
+        peers: &[P],
+        start: impl Fn(P) -> Result<T> + Copy + 'static,
+    ) -> Vec<Self> {
+        peers.iter().map(|&peer| Self::new(peer, move || start(peer))).collect()
     }
 
     /// Makes it ready: starts its server, connects its clients.

@@ -3,8 +3,8 @@
 //! Edge-triggered and registered once for both directions: a member becomes writable in the callback of
 //! another, where its own interest cannot be changed.
 
-use std::io::{self, ErrorKind, Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::io::{self, Read, Write};
+use std::net::TcpStream;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::rc::Rc;
 
@@ -14,6 +14,7 @@ use slab::Slab;
 
 use super::room::{Member, Room};
 use crate::Result;
+use crate::servers::calloop::accept_all;
 use crate::servers::duty::{Drain, Duty};
 use crate::servers::{Place, announce, listen};
 
@@ -24,7 +25,9 @@ pub(super) fn serve(place: Place) -> Result {
     let mut server = Server { handle, members, room };
     announce(listener.local_addr()?)?;
     let source = Generic::new(listener, Interest::READ, Mode::Level);
-    event_loop.handle().insert_source(source, |_, listener, server| server.accept(listener))?;
+    event_loop.handle().insert_source(source, |_, listener, server| {
+        accept_all(listener, |stream| server.open(stream))
+    })?;
     Ok(event_loop.run(None, &mut server, |_| {})?)
 }
 
@@ -39,22 +42,7 @@ struct Server {
 }
 
 impl Server {
-    fn accept(&mut self, listener: &TcpListener) -> io::Result<PostAction> {
-        loop {
-            match listener.accept() {
-                Ok((stream, _)) => self.open(stream)?,
-                Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                    return Ok(PostAction::Continue);
-                }
-                Err(error) if error.kind() == ErrorKind::ConnectionAborted => {}
-                Err(error) => return Err(error),
-            }
-        }
-    }
-
     fn open(&mut self, stream: TcpStream) -> io::Result<()> {
-        stream.set_nonblocking(true)?;
-        stream.set_nodelay(true)?;
         let socket = Socket(Rc::new(stream));
         let key = self.members.insert(self.room.open(socket.clone()));
         let source = Generic::new(socket, Interest::BOTH, Mode::Edge);

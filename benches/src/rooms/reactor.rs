@@ -6,28 +6,24 @@
 
 use bytes::Bytes;
 use reactor::{
-    Closed, ConnectionId, Input, ListenOptions, Protocol, Reactor, Registry, StreamLimits,
-    StreamOptions, Transport,
+    Closed, ConnectionId, Input, ListenOptions, Protocol, Registry, StreamLimits, Transport,
 };
 
 use super::{BEHIND, whole_lines};
 use crate::Result;
-use crate::servers::{Place, announce};
+use crate::servers::Place;
+use crate::servers::reactor::{run, stream_options};
 
 /// How many times lines are sent between two looks at who is behind.
 const LOOK_EVERY: u32 = 16;
 
 pub(super) fn serve(place: Place) -> Result {
-    let mut reactor = Reactor::<Room>::new()?;
-    let registry = reactor.registry();
     let limits = StreamLimits { outbox_high: BEHIND, ..StreamLimits::default() };
     let options =
         ListenOptions { stream: stream_options(place), limits, ..ListenOptions::default() };
-    let listener =
-        registry.listen_with(place.address.into(), &options, |_, _| Some(Box::new(Member)))?;
-    announce(registry.listener_address(listener)?)?;
-    reactor.run(&mut Room::default())?;
-    Ok(())
+    run(Room::default(), |registry| {
+        registry.listen_with(place.address.into(), &options, |_, _| Some(Box::new(Member)))
+    })
 }
 
 /// Those who are sent what the others say.
@@ -84,13 +80,5 @@ impl Protocol<Room> for Member {
 
     fn on_close(&mut self, _: &mut Registry<Room>, closed: &Closed, room: &mut Room) {
         room.members.retain(|member| *member != closed.id);
-    }
-}
-
-fn stream_options(place: Place) -> StreamOptions {
-    StreamOptions {
-        receive_buffer: place.kernel_buffers,
-        send_buffer: place.kernel_buffers,
-        ..StreamOptions::default()
     }
 }

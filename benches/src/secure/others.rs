@@ -8,29 +8,13 @@ use tempfile::TempDir;
 use super::Keys;
 use crate::Result;
 use crate::program::{Program, Running, free_address};
-use crate::webs::Web;
+use crate::webs::{Web, nginx};
 
 pub(super) fn nginx(keys: &Keys) -> Result<Running> {
-    let program = Program::installed("nginx", "-v", "nginx version: ")?;
     let (here, root, hello) = (TempDir::new()?, keys.directory().display(), super::HELLO);
-    let (address, directory) = (free_address()?, here.path().display());
-    let settings = here.path().join("nginx.conf");
-    let text = format!(
-        "daemon off;\n\
-         master_process off;\n\
-         error_log stderr crit;\n\
-         pid {directory}/pid;\n\
-         events {{ worker_connections 20000; }}\n\
-         http {{\n\
-         access_log off;\n\
-         default_type text/plain;\n\
-         keepalive_requests 1000000000;\n\
-         keepalive_timeout 600;\n\
-         client_body_temp_path {directory}/body;\n\
-         proxy_temp_path {directory}/proxy;\n\
-         fastcgi_temp_path {directory}/fastcgi;\n\
-         uwsgi_temp_path {directory}/uwsgi;\n\
-         scgi_temp_path {directory}/scgi;\n\
+    let address = free_address()?;
+    let http = format!(
+        "keepalive_timeout 600;\n\
          ssl_protocols TLSv1.2 TLSv1.3;\n\
          ssl_certificate {root}/certificate.pem;\n\
          ssl_certificate_key {root}/key.pem;\n\
@@ -38,12 +22,9 @@ pub(super) fn nginx(keys: &Keys) -> Result<Running> {
          listen {address} ssl;\n\
          root {root};\n\
          location = / {{ return 200 \"{hello}\"; }}\n\
-         }}\n\
          }}\n"
     );
-    fs::write(&settings, text)?;
-    let program = program.with("-p").with(directory).with("-c").with(settings.display());
-    let program = program.with("-e").with("stderr");
+    let program = nginx::program(here.path(), 20_000, &http)?;
     Running::start_at(here, &program, address)
 }
 

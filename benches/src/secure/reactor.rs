@@ -7,11 +7,12 @@ use http::StatusCode;
 use protocols::echo::{self, Server};
 use protocols::http::server::{self, Files, Site};
 use protocols::store::{Access, Store};
+use reactor::ListenOptions;
 use reactor::tls::ServerTls;
-use reactor::{ListenOptions, Reactor};
 
 use crate::Result;
-use crate::servers::{Place, announce};
+use crate::servers::Place;
+use crate::servers::reactor::run;
 
 pub(super) fn serve_web(directory: &Path, place: Place) -> Result {
     let files = Files::new(Store::open(directory, Access::ReadOnly)?);
@@ -19,21 +20,13 @@ pub(super) fn serve_web(directory: &Path, place: Place) -> Result {
         "/" => exchange.answer(StatusCode::OK).text(super::HELLO),
         path => files.serve(path, request, exchange),
     }));
-    let mut reactor = Reactor::<()>::new()?;
-    let registry = reactor.registry();
-    let listener = server::listen(registry, place.address.into(), &options(directory)?, &site)?;
-    announce(registry.listener_address(listener)?)?;
-    reactor.run(&mut ())?;
-    Ok(())
+    let options = options(directory)?;
+    run((), |registry| server::listen(registry, place.address.into(), &options, &site))
 }
 
 pub(super) fn serve_echo(directory: &Path, place: Place) -> Result {
-    let mut reactor = Reactor::<Server>::new()?;
-    let registry = reactor.registry();
-    let listener = echo::listen(registry, place.address.into(), &options(directory)?)?;
-    announce(registry.listener_address(listener)?)?;
-    reactor.run(&mut Server::default())?;
-    Ok(())
+    let options = options(directory)?;
+    run(Server::default(), |registry| echo::listen(registry, place.address.into(), &options))
 }
 
 fn options(directory: &Path) -> Result<ListenOptions> {

@@ -24,7 +24,9 @@ pub(super) fn serve(place: Place) -> Result {
         Server { handle: event_loop.handle(), scratch: Rc::new(RefCell::new(vec![0; SCRATCH])) };
     announce(listener.local_addr()?)?;
     let source = Generic::new(listener, Interest::READ, Mode::Level);
-    event_loop.handle().insert_source(source, |_, listener, server| server.accept(listener))?;
+    event_loop.handle().insert_source(source, |_, listener, server| {
+        accept_all(listener, |stream| server.open(stream))
+    })?;
     Ok(event_loop.run(None, &mut server, |_| {})?)
 }
 
@@ -33,23 +35,29 @@ struct Server {
     scratch: Rc<RefCell<Vec<u8>>>,
 }
 
-impl Server {
-    fn accept(&mut self, listener: &TcpListener) -> io::Result<PostAction> {
-        loop {
-            match listener.accept() {
-                Ok((stream, _)) => self.open(stream)?,
-                Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                    return Ok(PostAction::Continue);
-                }
-                Err(error) if error.kind() == ErrorKind::ConnectionAborted => {}
-                Err(error) => return Err(error),
+/// Takes all who have come.
+pub(crate) fn accept_all(
+    listener: &TcpListener,
+    mut open: impl FnMut(TcpStream) -> io::Result<()>,
+) -> io::Result<PostAction> {
+    loop {
+        match listener.accept() {
+            Ok((stream, _)) => {
+                stream.set_nonblocking(true)?;
+                stream.set_nodelay(true)?;
+                open(stream)?;
             }
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                return Ok(PostAction::Continue);
+            }
+            Err(error) if error.kind() == ErrorKind::ConnectionAborted => {}
+            Err(error) => return Err(error),
         }
     }
+}
 
+impl Server {
     fn open(&mut self, stream: TcpStream) -> io::Result<()> {
-        stream.set_nonblocking(true)?;
-        stream.set_nodelay(true)?;
         let socket = Generic::new(stream, Interest::READ, Mode::Level);
         let connection =
             Connection { socket, echo: Echo::default(), scratch: Rc::clone(&self.scratch) };

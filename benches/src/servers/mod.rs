@@ -3,18 +3,18 @@
 //! Each is written as its own documentation advises, and as its authors would call fair: Nagle's
 //! delay off, one write for a batch of messages, no reading from a connection that does not take its
 //! echo. They differ in the loop alone: those that work on readiness share `echo::Echo`, and raw epoll and
-//! mio are one loop each for echo and for [`rooms`](crate::rooms), with a `Duty` of either.
+//! mio are one loop each for echo, for [`rooms`](crate::rooms) and for [`webs`](crate::webs), with a `Duty` of either.
 //!
 //! None of them has a thread or a signal handler for its own end: a second thread would make the
 //! memory allocator and the C library slower, and that would be measured. SIGTERM ends them all.
 
-mod calloop;
+pub(crate) mod calloop;
 pub(crate) mod duty;
 mod echo;
 pub(crate) mod epoll;
 mod message_io;
 pub(crate) mod mio;
-mod reactor;
+pub(crate) mod reactor;
 pub(crate) mod tokio;
 
 use std::fmt;

@@ -1,21 +1,19 @@
 //! The reactor and the echo server of its protocols, every limit on: what the others are read beside.
 
+use std::error::Error;
 use std::num::NonZeroUsize;
 
 use protocols::echo::{self, Server, Session};
-use reactor::{Address, ListenOptions, Loops, Protocol, Reactor, StreamOptions};
+use reactor::{
+    Address, ListenOptions, ListenerId, Loops, Protocol, Reactor, Registry, StreamOptions,
+};
 
 use super::{Place, announce};
 use crate::Result;
 
 pub(super) fn serve(place: Place) -> Result {
-    let mut reactor = Reactor::<Server>::new()?;
-    let registry = reactor.registry();
     let options = ListenOptions { stream: stream_options(place), ..ListenOptions::default() };
-    let listener = echo::listen(registry, place.address.into(), &options)?;
-    announce(registry.listener_address(listener)?)?;
-    reactor.run(&mut Server::default())?;
-    Ok(())
+    run(Server::default(), |registry| echo::listen(registry, place.address.into(), &options))
 }
 
 /// On so many loops, each on a thread of its own.
@@ -37,7 +35,19 @@ pub(super) fn serve_on(loops: NonZeroUsize, place: Place) -> Result {
     Ok(ended.into_results().map(drop).map_err(|failure| failure.to_string())?)
 }
 
-fn stream_options(place: Place) -> StreamOptions {
+/// Runs a loop of ours with what it listens with, and says where.
+pub(crate) fn run<App: 'static, E: Into<Box<dyn Error + Send + Sync>>>(
+    mut app: App,
+    listen: impl FnOnce(&mut Registry<App>) -> Result<ListenerId, E>,
+) -> Result {
+    let mut reactor = Reactor::<App>::new()?;
+    let listener = listen(reactor.registry()).map_err(Into::into)?;
+    announce(reactor.registry().listener_address(listener)?)?;
+    reactor.run(&mut app)?;
+    Ok(())
+}
+
+pub(crate) fn stream_options(place: Place) -> StreamOptions {
     StreamOptions {
         receive_buffer: place.kernel_buffers,
         send_buffer: place.kernel_buffers,

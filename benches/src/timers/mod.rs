@@ -18,17 +18,14 @@ use std::time::{Duration, Instant};
 
 use clap::ValueEnum;
 
-use crate::Result;
 use crate::work::{Spent, Work};
+use crate::{PATIENCE, Result};
 
 /// The time over which timers that are to expire are spread.
 pub const SOON: Duration = Duration::from_millis(250);
 
 /// The deadlines of the others, in seconds: nothing fires meanwhile.
 const LATER: std::ops::Range<f64> = 60.0..3600.0;
-
-/// Timers that have not fired by then are lost.
-const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Places in a batch, and never more than half of all.
 const BATCH: usize = 65_536;

@@ -3,7 +3,7 @@
 
 mod hyper;
 mod mio;
-mod nginx;
+pub(crate) mod nginx;
 mod reactor;
 mod tungstenite;
 

@@ -6,10 +6,11 @@ use http::StatusCode;
 use protocols::http::server::{self, Files, Site};
 use protocols::store::{Access, Store};
 use protocols::websocket::{self, Endpoint, Handler, Message, Socket};
-use reactor::{ListenOptions, ListenerId, OpenError, Reactor, Registry};
+use reactor::ListenOptions;
 
 use crate::Result;
-use crate::servers::{Place, announce};
+use crate::servers::Place;
+use crate::servers::reactor::run;
 
 pub(super) fn serve_hello(place: Place) -> Result {
     serve_site(
@@ -29,14 +30,14 @@ pub(super) fn serve_file(place: Place) -> Result {
 
 fn serve_site(place: Place, site: Site<()>) -> Result {
     let site = Rc::new(site);
-    serve(|registry| {
+    run((), |registry| {
         server::listen(registry, place.address.into(), &ListenOptions::default(), &site)
     })
 }
 
 pub(super) fn serve_socket(place: Place) -> Result {
     let endpoint = Endpoint::default();
-    serve(|registry| {
+    run((), |registry| {
         let options = ListenOptions::default();
         websocket::listen(registry, place.address.into(), &options, &endpoint, |_, _, _| Ok(Echo))
     })
@@ -48,12 +49,4 @@ impl Handler<()> for Echo {
     fn on_message(&mut self, socket: &mut Socket<'_, '_, ()>, message: Message<'_>, (): &mut ()) {
         socket.send(message);
     }
-}
-
-fn serve(listen: impl FnOnce(&mut Registry<()>) -> Result<ListenerId, OpenError>) -> Result {
-    let mut reactor = Reactor::<()>::new()?;
-    let listener = listen(reactor.registry())?;
-    announce(reactor.registry().listener_address(listener)?)?;
-    reactor.run(&mut ())?;
-    Ok(())
 }

@@ -1,6 +1,5 @@
 //! Every chat server is one, as far as it is measured; ngircd only where it is installed.
 
-use std::io::Write;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -13,14 +12,7 @@ use benches::user::User;
 /// Has every server that is installed do something.
 fn each(work: impl Fn(SocketAddr) -> Result) -> Result {
     for chat in Chat::all() {
-        let running = match chat.start() {
-            Ok(running) => running,
-            Err(error) if *chat == Chat::Ngircd => {
-                let _ = std::io::stderr().write_all(format!("LEFT OUT: {error}\n").as_bytes());
-                continue;
-            }
-            Err(error) => return Err(error),
-        };
+        let Some(running) = crate::started(chat, chat.start())? else { continue };
         work(running.server.address()).map_err(|error| format!("{chat}: {error}"))?;
         running.server.stop()?;
     }

@@ -2,22 +2,13 @@
 //! would be measured wrong.
 
 use benches::Result;
-use benches::secure::{Secure, Started};
+use benches::secure::Secure;
 use benches::secured::{Comings, Echoing, Fetching};
 use benches::work::Work;
 use clap::ValueEnum;
 use rustls::HandshakeKind;
 
-fn start(secure: Secure) -> Result<Option<Started>> {
-    match secure.start() {
-        Ok(started) => Ok(Some(started)),
-        Err(error) if error.to_string().contains("not installed") => {
-            eprintln!("LEFT OUT: {secure}: {error}");
-            Ok(None)
-        }
-        Err(error) => Err(format!("{secure}: {error}").into()),
-    }
-}
+use crate::started;
 
 fn run(secure: Secure, work: Result<impl Work>) -> Result {
     let spent = work.and_then(|mut work| work.run(3));
@@ -30,16 +21,16 @@ fn run(secure: Secure, work: Result<impl Work>) -> Result {
 fn every_server_that_speaks_tls_does_what_it_is_asked() -> Result {
     for secure in Secure::value_variants() {
         if matches!(secure, Secure::TokioEcho | Secure::ReactorEcho) {
-            let Some(started) = start(*secure)? else { continue };
+            let Some(started) = started(secure, secure.start())? else { continue };
             run(*secure, Echoing::start(started, 3))?;
             continue;
         }
         for kind in [HandshakeKind::Full, HandshakeKind::Resumed] {
-            let Some(started) = start(*secure)? else { continue };
+            let Some(started) = started(secure, secure.start())? else { continue };
             run(*secure, Comings::start(started, kind))?;
         }
         if matches!(secure, Secure::Nginx | Secure::Reactor)
-            && let Some(started) = start(*secure)?
+            && let Some(started) = started(secure, secure.start())?
         {
             run(*secure, Fetching::start(started))?;
         }

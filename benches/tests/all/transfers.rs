@@ -1,7 +1,5 @@
 //! Every group of transfers, with very little to transfer: what is measured works, whoever is installed.
 
-use std::io::Write;
-
 use benches::Result;
 use benches::program::Program;
 use benches::transfers::groups::Group;
@@ -10,10 +8,7 @@ use benches::transfers::peers::{self, Peer};
 use benches::transfers::tree::{IN, Tree};
 use benches::transfers::{Scale, servers};
 
-/// Past the capture of the test harness, which shows what is printed of those that fail alone.
-fn left_out(word: &str) {
-    let _ = std::io::stderr().write_all(format!("LEFT OUT: {word}\n").as_bytes());
-}
+use crate::left_out;
 
 /// Measures a group; nobody may fail, and every line is about somebody who is here, or there is a word
 /// about who is not.

@@ -21,14 +21,7 @@ fn every_server_of_calls_answers_each_and_many_at_once() -> Result {
 }
 
 fn answers(who: &impl Display, started: Result<Running>, asking: Asking) -> Result {
-    let running = match started {
-        Ok(running) => running,
-        Err(error) if error.to_string().contains("not installed") => {
-            eprintln!("LEFT OUT: {who}: {error}");
-            return Ok(());
-        }
-        Err(error) => return Err(error),
-    };
+    let Some(running) = crate::started(who, started)? else { return Ok(()) };
     let mut askers = Askers::connect(running.server.address(), asking)?;
     askers.ask(4 * asking.round()).map_err(|error| format!("{who}: {error}").into())
 }

@@ -15,6 +15,7 @@
 //! goodbye.
 
 mod books;
+pub mod network;
 
 use std::cell::Cell;
 use std::error::Error;
@@ -35,7 +36,7 @@ use crate::score::{Draws, Score, still_there};
 const STORM: Duration = Duration::from_secs(20);
 /// How long what is left may take afterwards: silent peers are found out by pings.
 const CALM: Duration = Duration::from_secs(2_000);
-/// When the last user comes.
+/// When the last user comes, in milliseconds.
 const BEGINNINGS: u64 = 8_000;
 /// What a user does before it goes.
 const ACTS: u64 = 12;
@@ -53,7 +54,7 @@ const ACT: TimerKey = TimerKey(0);
 /// If something does not hold that must.
 pub fn swarm(network: &mut Network) -> Outcome {
     network.swarm();
-    run(network, Size { each: 8, channels: 4, looks: 1 })
+    run(network, Size::of(8, 4, 1))
 }
 
 /// As [`swarm`], with a thousand users on a hundred channels. The server's books are looked at after each
@@ -64,7 +65,7 @@ pub fn swarm(network: &mut Network) -> Outcome {
 /// If something does not hold that must.
 pub fn crowd(network: &mut Network) -> Outcome {
     network.swarm();
-    run(network, Size { each: 500, channels: 100, looks: 100 })
+    run(network, Size::of(500, 100, 100))
 }
 
 fn run(network: &mut Network, size: Size) -> Outcome {
@@ -81,7 +82,7 @@ fn run(network: &mut Network, size: Size) -> Outcome {
 ///
 /// If something does not hold that must.
 pub fn torture(network: &mut Network) -> Outcome {
-    let stage = Stage::set(network, Size { each: 1, channels: 1, looks: 1 });
+    let stage = Stage::set(network, Size::of(1, 1, 1));
     stage.end(network)
 }
 
@@ -93,6 +94,19 @@ struct Size {
     channels: u64,
     /// After how many steps the server's books are looked at.
     looks: u64,
+    /// When the last user comes.
+    beginnings: u64,
+    /// Nicks that users choose among.
+    nicks: u64,
+    /// Whether users stay when they have done everything, until they are told to go.
+    stays: bool,
+}
+
+impl Size {
+    const fn of(each: u64, channels: u64, looks: u64) -> Self {
+        let (beginnings, nicks) = (BEGINNINGS, 12 * each);
+        Self { each, channels, looks, beginnings, nicks, stays: false }
+    }
 }
 
 struct Stage {
@@ -105,6 +119,10 @@ struct Stage {
 struct Crowd {
     /// Users that are planned, or here.
     due: usize,
+    /// Those of them who have done everything, and stay.
+    idle: usize,
+    /// How often one of them was called otherwise by its server.
+    lost_nicks: u64,
     draws: Draws,
     size: Size,
     score: Score,
@@ -114,7 +132,7 @@ impl Stage {
     /// A server, and so many users on each of two hosts.
     fn set(network: &mut Network, size: Size) -> Self {
         let score = Score::default();
-        let server = network.host("server", serve);
+        let server = network.host("server", |registry| serve(registry, Settings::default()));
         let addresses = [network.address(server, PORT), network.address_v6(server, PORT)];
         let crowds = ["far", "farther"]
             .map(|name| network.host(name, Crowd::maker(&score, &addresses, size)))
@@ -155,7 +173,7 @@ impl Stage {
 }
 
 /// A server that boots.
-fn serve(registry: &mut Registry<Server>) -> Result<Server, Box<dyn Error>> {
+fn serve(registry: &mut Registry<Server>, settings: Settings) -> Result<Server, Box<dyn Error>> {
     let limits = Limits { connections_per_address: 1_000, ..Limits::default() };
     let options = ListenOptions { limits: limits.stream_limits(), ..ListenOptions::default() };
     for address in everywhere(PORT) {
@@ -166,7 +184,7 @@ fn serve(registry: &mut Registry<Server>) -> Result<Server, Box<dyn Error>> {
         password: Password::Hashed(SECRET.parse()?),
         host: "*@*".to_owned(),
     };
-    let settings = Settings { limits, operators: vec![root], ..Settings::default() };
+    let settings = Settings { limits, operators: vec![root], ..settings };
     Ok(Server::new(settings, Accounts::in_memory(AccountLimits::default())))
 }
 
@@ -179,9 +197,17 @@ impl Crowd {
     ) -> impl Fn(&mut Registry<Self>) -> Result<Self, Box<dyn Error>> + 'static {
         let (score, addresses) = (score.clone(), addresses.to_vec());
         move |registry| {
-            let mut crowd = Self { due: 0, draws: Draws::default(), size, score: score.clone() };
+            let mut crowd = Self {
+                due: 0,
+                idle: 0,
+                lost_nicks: 0,
+                draws: Draws::default(),
+                size,
+                score: score.clone(),
+            };
             for address in addresses.iter().cycle().take(size.each as usize) {
-                let (address, after) = (address.clone(), crowd.draws.draw(registry) % BEGINNINGS);
+                let (address, after) =
+                    (address.clone(), crowd.draws.draw(registry) % size.beginnings);
                 registry.after(Duration::from_millis(after), |registry, crowd: &mut Self| {
                     if registry.connect(address, User::new()).is_err() {
                         crowd.gone(false);
@@ -203,6 +229,7 @@ impl Crowd {
 ///
 /// ```text
 ///   Arriving ──001──▶ Here ─ acts, twelve times ─▶ Leaving ──the server's FIN──▶ gone, well
+///                      └────────▶ Staying ────────────▲
 /// ```
 struct User {
     lines: Lines,
@@ -216,6 +243,7 @@ struct User {
 enum State {
     Arriving,
     Here,
+    Staying,
     Leaving,
 }
 
@@ -236,7 +264,7 @@ impl User {
     }
 
     fn take_nick(&mut self, transport: &mut Transport<'_, Crowd>, crowd: &mut Crowd) {
-        let number = crowd.draws.draw(transport.registry()) % (12 * crowd.size.each);
+        let number = crowd.draws.draw(transport.registry()) % crowd.size.nicks;
         Self::say(transport, &format!("NICK u{number}"));
         if self.state == State::Arriving {
             self.nick = format!("u{number}");
@@ -260,7 +288,16 @@ impl User {
                 transport.set_timer(ACT, Duration::from_millis(10));
             }
             "433" if self.state == State::Arriving => self.take_nick(transport, crowd),
-            _ => return self.books.enter(&mut self.nick, message),
+            _ => {
+                let entered = self.books.enter(&mut self.nick, message);
+                // Names of users begin with a digit: so is called who has lost its nick to another.
+                if message.command == "NICK"
+                    && self.nick.starts_with(|it: char| it.is_ascii_digit())
+                {
+                    crowd.lost_nicks += 1;
+                }
+                return entered;
+            }
         }
         Ok(())
     }
@@ -269,8 +306,7 @@ impl User {
     fn act(&mut self, transport: &mut Transport<'_, Crowd>, crowd: &mut Crowd) {
         let bits = crowd.draws.draw(transport.registry());
         if self.left == 0 {
-            self.state = State::Leaving;
-            return Self::say(transport, "QUIT :done");
+            return self.stay_or_leave(transport, crowd);
         }
         self.left -= 1;
         let channel = format!("#c{}", (bits >> 8) % crowd.size.channels);
@@ -282,11 +318,24 @@ impl User {
             5 if bits & 0x1_0000 == 0 => Self::say(transport, "OPER root secret"),
             5 => Self::say(
                 transport,
-                &format!("KICK {channel} u{}", (bits >> 20) % (12 * crowd.size.each)),
+                &format!("KICK {channel} u{}", (bits >> 20) % crowd.size.nicks),
             ),
             _ => Self::say(transport, &format!("PRIVMSG {channel} :{bits}")),
         }
         transport.set_timer(ACT, Duration::from_millis(50 + (bits >> 32) % 1_000));
+    }
+}
+
+impl User {
+    fn stay_or_leave(&mut self, transport: &mut Transport<'_, Crowd>, crowd: &mut Crowd) {
+        crowd.idle -= usize::from(self.state == State::Staying);
+        if !crowd.size.stays {
+            self.state = State::Leaving;
+            return Self::say(transport, "QUIT :done");
+        }
+        self.state = State::Staying;
+        crowd.idle += 1;
+        transport.set_timer(ACT, Duration::from_secs(2));
     }
 }
 
@@ -325,6 +374,7 @@ impl Protocol<Crowd> for User {
     }
 
     fn on_close(&mut self, _: &mut Registry<Crowd>, closed: &Closed, crowd: &mut Crowd) {
+        crowd.idle -= usize::from(self.state == State::Staying);
         crowd.gone(self.state == State::Leaving && closed.reason.is_clean());
     }
 }

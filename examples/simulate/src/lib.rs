@@ -2,10 +2,13 @@
 
 #![forbid(unsafe_code)]
 
+mod broker;
 mod cast;
 pub mod chat;
+pub mod cluster;
 pub mod echo;
 pub mod ftp;
+pub mod nats;
 pub mod rpc;
 mod score;
 pub mod tftp;
@@ -59,7 +62,7 @@ const OF_STREAMS: &[Fault] = &[
 ];
 
 /// All there are.
-pub const SUBJECTS: [Subject; 7] = [
+pub const SUBJECTS: [Subject; 10] = [
     Subject { name: "echo", scenario: echo::swarm, torture: echo::torture, without: &[] },
     Subject { name: "rpc", scenario: rpc::swarm, torture: rpc::torture, without: OF_DATAGRAMS },
     Subject { name: "chat", scenario: chat::swarm, torture: chat::torture, without: OF_DATAGRAMS },
@@ -75,6 +78,19 @@ pub const SUBJECTS: [Subject; 7] = [
         torture: websocket::torture,
         without: OF_DATAGRAMS,
     },
+    Subject {
+        name: "network",
+        scenario: chat::network::swarm,
+        torture: chat::network::torture,
+        without: OF_DATAGRAMS,
+    },
+    Subject {
+        name: "cluster",
+        scenario: cluster::swarm,
+        torture: cluster::torture,
+        without: cluster::WITHOUT,
+    },
+    Subject { name: "nats", scenario: nats::swarm, torture: nats::torture, without: OF_DATAGRAMS },
     Subject {
         name: "torrent",
         scenario: torrent::swarm,

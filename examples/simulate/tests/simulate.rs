@@ -69,6 +69,65 @@ fn a_resume_that_trusts_too_much_is_found() {
 }
 
 #[test]
+fn messages_go_well_where_nothing_goes_wrong() {
+    let run = Simulation::new(simulate::nats::swarm).run_tape(&[]);
+    assert_eq!(run.result, Ok(()));
+    assert!(run.faults.iter().all(|(_, count)| count == 0));
+    assert!(run.records > 1_000, "{} records", run.records);
+}
+
+#[test]
+fn a_broker_that_delivers_twice_once_in_a_while_is_found() {
+    let flawed = Simulation::new(simulate::nats::twice).with_tries(0);
+    let failure = flawed.search(0..60).expect_err("the canary is not found").to_string();
+    assert!(failure.contains("comes twice") || failure.contains("is told behind"), "{failure}");
+}
+
+#[test]
+fn a_broker_that_gives_a_claim_to_two_is_found() {
+    let flawed = Simulation::new(simulate::nats::careless).with_tries(0);
+    let failure = flawed.search(0..60).expect_err("the canary is not found").to_string();
+    let told = ["is held by", "taken from its holder", "were counted"];
+    assert!(told.iter().any(|told| failure.contains(told)), "{failure}");
+}
+
+#[test]
+fn a_chat_network_goes_well_where_nothing_goes_wrong() {
+    let run = Simulation::new(simulate::chat::network::swarm).run_tape(&[]);
+    assert_eq!(run.result, Ok(()));
+    assert!(run.records > 10_000, "{} records", run.records);
+}
+
+#[test]
+fn what_is_wrong_with_a_chat_network_is_found() {
+    type Scenario = fn(&mut reactor::sim::Network) -> reactor::sim::Outcome;
+    let flaws: [(Scenario, &[&str]); 3] = [
+        (simulate::chat::network::careless, &["has lost its nick"]),
+        (simulate::chat::network::hidden, &["alone:", "unseen", "nowhere", "not there"]),
+        (simulate::chat::network::repeated, &["behind", "twice", "nowhere", "unseen"]),
+    ];
+    for (scenario, told) in flaws {
+        let failure = Simulation::new(scenario).with_tries(0).search(0..20);
+        let failure = failure.expect_err("the canary is not found").to_string();
+        assert!(told.iter().any(|told| failure.contains(told)), "{failure}");
+    }
+}
+
+#[test]
+fn nodes_that_do_not_heal_a_gap_are_found() {
+    let flawed = Simulation::new(simulate::cluster::gaps_stay).with_tries(0);
+    let failure = flawed.search(0..60).expect_err("the canary is not found").to_string();
+    assert!(failure.contains(" sees ") || failure.contains("out of turn"), "{failure}");
+}
+
+#[test]
+fn nodes_that_lose_another_twice_are_found() {
+    let flawed = Simulation::new(simulate::cluster::lost_twice).with_tries(0);
+    let failure = flawed.search(0..60).expect_err("the canary is not found").to_string();
+    assert!(failure.contains("is lost, and was not there"), "{failure}");
+}
+
+#[test]
 fn echo_survives_the_failure_of_any_call() {
     let torture = Simulation::new(simulate::echo::torture).torture(|_, _| {});
     let torture = torture.unwrap_or_else(|failure| panic!("{failure}"));

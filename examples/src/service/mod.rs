@@ -5,10 +5,13 @@
 //! | `notify` | says to a supervisor that it is ready, alive, reloading, stopping (`sd_notify(3)`) |
 //! | `inherit` | takes over sockets (`sd_listen_fds(3)`) |
 //! | `run_as` | becomes another user, when the sockets are open |
+//! | `estate` | what one process at a time may have beside its sockets |
 //! | `upgrade` | starts a successor with its sockets, and leaves them to it |
 //!
-//! A server calls [`begin`] before it opens its sockets, and [`Service::serve`] when it has.
+//! A server calls [`begin`] before it opens its sockets, and [`Service::serve`] when it has; one on several loops
+//! [`begin_for_all`].
 
+mod estate;
 mod inherit;
 pub mod notify;
 mod run_as;
@@ -19,9 +22,13 @@ use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
 use clap::Args;
-use reactor::{LoopGroup, Registry};
+use reactor::{LoopGroup, OneLoop, Registry};
 
 use crate::endpoint::seconds;
+use crate::tls::Served;
+use crate::{output, stop};
+
+pub use estate::{Estate, Then};
 
 /// What every server lets be chosen.
 #[derive(Args, Clone, Debug)]
@@ -56,6 +63,30 @@ pub fn begin<App>(registry: &mut Registry<App>) -> Result<Service, Box<dyn Error
     Ok(Service { predecessor: inherit::inherit(registry)? })
 }
 
+/// What one of several loops does for all: it opens the sockets, hears of signals, and says where it listens, which is
+/// what `open` gives back.
+///
+/// # Errors
+///
+/// Those of what it does; none of the sockets is served then.
+pub fn begin_for_all<App: 'static>(
+    one: &mut OneLoop<'_, App>,
+    options: &ServiceOptions,
+    grace: Duration,
+    tls: Option<&Served>,
+    open: impl FnOnce(&mut Registry<App>, &LoopGroup<App>) -> Result<Vec<String>, Box<dyn Error>>,
+) -> Result<(), Box<dyn Error>> {
+    let (group, registry) = (one.group().clone(), one.registry());
+    let service = begin(registry)?;
+    let mut listening = open(registry, &group)?;
+    listening.extend(tls.map(Served::to_string));
+    stop::all_within(registry, &group, grace)?;
+    tls.into_iter().try_for_each(|tls| tls.reload_on_hangup(registry))?;
+    service.serve_with(registry, &group, options)?;
+    listening.iter().try_for_each(output::say)?;
+    Ok(())
+}
+
 impl Service {
     /// All sockets are open: becomes another user if that is wanted, listens to SIGUSR2, and says that it is
     /// ready. What is registered by now goes to a successor; what a protocol opens later does not.
@@ -68,20 +99,39 @@ impl Service {
         registry: &mut Registry<App>,
         options: &ServiceOptions,
     ) -> Result<(), Box<dyn Error>> {
-        let alone = LoopGroup::from(registry.handle());
-        self.serve_with(registry, &alone, options)
+        self.serve_with_estate(registry, options, Estate::none())
     }
 
-    /// As [`serve`](Self::serve), for all loops of a group, where this one has the sockets.
+    /// As [`serve`](Self::serve), for a server that has something which one process at a time may have.
     ///
     /// # Errors
     ///
     /// As of [`serve`](Self::serve).
-    pub fn serve_with<App: 'static>(
+    pub fn serve_with_estate<App: 'static>(
+        self,
+        registry: &mut Registry<App>,
+        options: &ServiceOptions,
+        estate: Estate<App>,
+    ) -> Result<(), Box<dyn Error>> {
+        let alone = LoopGroup::from(registry.handle());
+        self.begin_serving(registry, &alone, options, estate)
+    }
+
+    fn serve_with<App: 'static>(
         self,
         registry: &mut Registry<App>,
         group: &LoopGroup<App>,
         options: &ServiceOptions,
+    ) -> Result<(), Box<dyn Error>> {
+        self.begin_serving(registry, group, options, Estate::none())
+    }
+
+    fn begin_serving<App: 'static>(
+        self,
+        registry: &mut Registry<App>,
+        group: &LoopGroup<App>,
+        options: &ServiceOptions,
+        estate: Estate<App>,
     ) -> Result<(), Box<dyn Error>> {
         if let Some(address) = registry.inherited().next() {
             let why = "and no option says to listen there";
@@ -91,7 +141,7 @@ impl Service {
             run_as::become_user(user)?;
         }
         let watchdog = notify::feed_watchdog(registry)?;
-        upgrade::on_request(registry, group, options.drain, watchdog)?;
+        upgrade::on_request(registry, group, options.drain, watchdog, estate)?;
         notify::ready();
         upgrade::tell(self.predecessor);
         Ok(())

@@ -1,12 +1,12 @@
 //! An upgrade in place: a successor is started with the sockets, and takes over when it is ready.
 //!
 //! ```text
-//!                SIGUSR2                     "ready"                  all are gone, or the time is over
-//!   Serving ────────────────▶ Waiting ───────────────────▶ Leaving ──────────────────▶ shut down
-//!      ▲      start, hand        │        its sockets are
-//!      │      over duplicates    │        the successor's
-//!      └─────────────────────────┘
-//!        it ends, or says nothing
+//!            SIGUSR2                    free                    "ready"             all are gone, or the time is over
+//!   Serving ─────────▶ LettingGo ─────────────────▶ Waiting ─────────────▶ Leaving ──────────────────▶ shut down
+//!      ▲     let go of     │      start, hand over     │    its sockets are
+//!      │     the estate    │      duplicates           │    the successor's
+//!      └───────────────────┴───────────────────────────┘
+//!        take back: it cannot be let go of, the successor ends, or says nothing
 //! ```
 //!
 //! Both accept while the successor begins, so at no moment is there nobody who would.
@@ -28,11 +28,15 @@ use reactor::{
     StdListener, StreamLimits, StreamOptions, TimerId, Transport,
 };
 
+use super::estate::Estate;
 use super::{inherit, notify};
 use crate::{output, stop};
 
 /// How long a successor may take until it is ready: it may have much to read. Meanwhile this one serves.
 const PATIENCE: Duration = Duration::from_secs(60);
+
+/// How long after it could not be taken back something is tried to be taken back again.
+const AGAIN: Duration = Duration::from_secs(1);
 
 /// How often one that leaves looks whether everybody has gone.
 const LOOK: Duration = Duration::from_millis(50);
@@ -53,12 +57,14 @@ struct Upgrade<App> {
     sockets: Vec<SocketId>,
     drain: Duration,
     watchdog: Option<TimerId>,
+    estate: Estate<App>,
     state: Cell<State>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum State {
     Serving,
+    LettingGo,
     Waiting,
     Leaving,
 }
@@ -69,6 +75,7 @@ pub(super) fn on_request<App: 'static>(
     group: &LoopGroup<App>,
     drain: Duration,
     watchdog: Option<TimerId>,
+    estate: Estate<App>,
 ) -> io::Result<()> {
     let upgrade = Rc::new(Upgrade {
         group: group.clone(),
@@ -78,9 +85,10 @@ pub(super) fn on_request<App: 'static>(
         sockets: registry.sockets().collect(),
         drain,
         watchdog,
+        estate,
         state: Cell::new(State::Serving),
     });
-    registry.on_signal(Signal::User2, move |registry, _| begin(&upgrade, registry))
+    registry.on_signal(Signal::User2, move |registry, app| begin(&upgrade, registry, app))
 }
 
 /// Says to the process before this one, if there is one, that it may leave.
@@ -89,13 +97,20 @@ pub(super) fn tell(predecessor: Option<UnixStream>) {
     let _ = predecessor.map(|mut predecessor| predecessor.write_all(READY));
 }
 
-fn begin<App: 'static>(upgrade: &Rc<Upgrade<App>>, registry: &mut Registry<App>) {
+fn begin<App: 'static>(upgrade: &Rc<Upgrade<App>>, registry: &mut Registry<App>, app: &mut App) {
     if upgrade.state.get() != State::Serving {
         return output::complain("a successor has been started already (SIGUSR2)");
     }
-    if let Err(error) = upgrade.start(registry) {
-        output::complain(format_args!("a successor cannot be started: {error}; serving on"));
-    }
+    upgrade.state.set(State::LettingGo);
+    let starting = Rc::clone(upgrade);
+    let then = move |registry: &mut Registry<App>, app: &mut App, free: Result<(), String>| {
+        let started = free.map_err(Into::into).and_then(|()| starting.start(registry));
+        if let Err(error) = started {
+            output::complain(format_args!("a successor cannot be started: {error}; serving on"));
+            starting.serve_on(registry, app);
+        }
+    };
+    (upgrade.estate.let_go)(registry, app, Box::new(then));
 }
 
 impl<App: 'static> Upgrade<App> {
@@ -175,14 +190,34 @@ impl<App: 'static> Upgrade<App> {
         leave(registry, self.group.clone(), deadline);
     }
 
-    fn has_failed(&self, registry: &mut Registry<App>, child: Child, why: &Closed) {
+    /// There is no successor: what was let go of is this process's again, as soon as it can be.
+    fn serve_on(self: &Rc<Self>, registry: &mut Registry<App>, app: &mut App) {
+        if let Err(error) = (self.estate.take_back)(registry, app) {
+            output::complain(format_args!("{error}; trying again"));
+            let again = Rc::clone(self);
+            let later = registry.after(AGAIN, move |registry, app| again.serve_on(registry, app));
+            // Without a timer the next SIGUSR2 tries it.
+            if later.is_ok() {
+                return;
+            }
+        }
         self.state.set(State::Serving);
+    }
+
+    fn has_failed(
+        self: &Rc<Self>,
+        registry: &mut Registry<App>,
+        app: &mut App,
+        child: Child,
+        why: &Closed,
+    ) {
         let reason = match why.reason {
             reactor::CloseReason::IdleTimeout => format!("it was not ready within {PATIENCE:?}"),
             _ => "it ended before it was ready".to_owned(),
         };
         output::complain(format_args!("the successor has failed: {reason}; serving on"));
         reap(registry, child);
+        self.serve_on(registry, app);
     }
 }
 
@@ -238,9 +273,9 @@ impl<App: 'static> Protocol<App> for Successor<App> {
         transport.close();
     }
 
-    fn on_close(&mut self, registry: &mut Registry<App>, closed: &Closed, _: &mut App) {
+    fn on_close(&mut self, registry: &mut Registry<App>, closed: &Closed, app: &mut App) {
         if let Some(child) = self.child.take() {
-            self.upgrade.has_failed(registry, child, closed);
+            self.upgrade.has_failed(registry, app, child, closed);
         }
     }
 }

@@ -13,6 +13,9 @@
 mod guest;
 mod irssi;
 mod library;
+#[path = "../../../protocols/tests/outside/nats_server.rs"]
+mod nats_server;
+mod network;
 #[path = "../../../protocols/tests/outside/mod.rs"]
 mod outside;
 #[path = "../support/mod.rs"]
@@ -31,6 +34,7 @@ const CHAT: &str = env!("CARGO_BIN_EXE_chat");
 struct Ann {
     program: Program,
     stdin: ChildStdin,
+    seen: Vec<String>,
 }
 
 impl Ann {
@@ -38,7 +42,7 @@ impl Ann {
         let words = ["connect", address, "--nick", "ann", "--channel", "#room", "--rate", "1000"];
         let mut program = Program::start(CHAT, &[&words[..], tls].concat());
         let stdin = program.stdin();
-        let mut ann = Self { program, stdin };
+        let mut ann = Self { program, stdin, seen: Vec::new() };
         ann.sees("-- #room: @ann");
         ann
     }
@@ -55,7 +59,9 @@ impl Ann {
         loop {
             let line = self.program.line();
             eprintln!("ann sees: {line}");
-            if line.starts_with(beginning) {
+            let is_it = line.starts_with(beginning);
+            self.seen.push(line);
+            if is_it {
                 return;
             }
         }

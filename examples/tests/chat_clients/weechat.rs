@@ -3,19 +3,19 @@
 use std::fs::{self, OpenOptions};
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
 use crate::guest::{Guest, Missing};
-use crate::outside;
+use crate::outside::{self, Process};
 use crate::support::PATIENCE;
 
 struct Weechat {
     directory: TempDir,
-    process: Child,
+    process: Process,
 }
 
 pub(crate) fn open(host: &str, port: u16) -> Result<Box<dyn Guest>, Missing> {
@@ -47,17 +47,13 @@ fn begin(host: &str, port: u16, tls: &str) -> Result<Box<dyn Guest>, Missing> {
     let calm = "-anti_flood_prio_high=0 -anti_flood_prio_low=0";
     let commands =
         format!("/server add here {host}/{port} -nicks=guest {tls} {calm};/connect here");
-    let process = Command::new(program)
-        .env("LC_ALL", "C.UTF-8")
-        .args(["--dir", &home.display().to_string(), "--run-command", &commands])
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .spawn()
-        .expect("it was there a moment ago");
+    let mut command = Command::new(program);
+    command.args(["--dir", &home.display().to_string(), "--run-command", &commands]);
+    let process = Process::start(command.env("LC_ALL", "C.UTF-8").stdout(Stdio::null()));
     let mut weechat = Weechat { directory, process };
     let deadline = Instant::now() + PATIENCE;
     while !weechat.pipe().exists() {
-        if weechat.process.try_wait().is_ok_and(|ended| ended.is_some()) {
+        if weechat.process.0.try_wait().is_ok_and(|ended| ended.is_some()) {
             return Err(Missing::because("weechat-headless does not run"));
         }
         if Instant::now() > deadline {
@@ -145,13 +141,5 @@ impl Guest for Weechat {
 
     fn sees_member(&mut self, nick: &str) {
         self.sees(nick);
-    }
-}
-
-impl Drop for Weechat {
-    fn drop(&mut self) {
-        // Both fail if it has ended, as it should have.
-        let _ = self.process.kill();
-        let _ = self.process.wait();
     }
 }

@@ -1,17 +1,19 @@
 //! Programs, run as a person runs them. Every wait is for a condition, and bounded.
-#![allow(dead_code, reason = "each test file uses its own part")]
+#![allow(dead_code, unused_imports, reason = "each test file uses its own part")]
+
+#[path = "../../../protocols/tests/kit/mod.rs"]
+mod kit;
 
 use std::io::{self, BufRead, BufReader, Read, Write};
-use std::net::TcpStream;
+use std::net::{TcpListener, TcpStream};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use rustix::process::{Pid, Signal, kill_process};
 
-/// Longer than anything takes on the slowest machine; only a failure waits for it.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+pub(crate) use kit::{PATIENCE, noise, retry};
 
 pub(crate) const ECHO: &str = env!("CARGO_BIN_EXE_echo");
 pub(crate) const PLAYGROUND: &str = env!("CARGO_BIN_EXE_playground");
@@ -212,18 +214,6 @@ pub(crate) fn echo(arguments: &[&str], input: &[u8]) -> Ended {
     run(ECHO, arguments, input)
 }
 
-/// As many bytes, none of them like its neighbours.
-pub(crate) fn noise(length: usize) -> Vec<u8> {
-    let mut state = 0x9e37_79b9_u32;
-    let next = || {
-        state ^= state << 13;
-        state ^= state >> 17;
-        state ^= state << 5;
-        state as u8
-    };
-    std::iter::repeat_with(next).take(length).collect()
-}
-
 /// A connection of the test's own, which does not wait for ever.
 pub(crate) fn connect(address: &str) -> TcpStream {
     let stream = TcpStream::connect(address).expect("it listens");
@@ -231,12 +221,18 @@ pub(crate) fn connect(address: &str) -> TcpStream {
     stream
 }
 
+/// A listener of the test's own, and where it is.
+pub(crate) fn listener() -> (TcpListener, String) {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("loopback has a free port");
+    let address = listener.local_addr().expect("it is bound").to_string();
+    (listener, address)
+}
+
 /// A server for one connection, which says this when it has heard a head; and what it has heard.
 pub(crate) fn answers_once(
     act: impl FnOnce(TcpStream, &str) + Send + 'static,
 ) -> (String, thread::JoinHandle<String>) {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("port 0 is free");
-    let address = listener.local_addr().expect("it is bound").to_string();
+    let (listener, address) = listener();
     let server = thread::spawn(move || {
         let (mut stream, _) = listener.accept().expect("somebody connects");
         stream.set_read_timeout(Some(PATIENCE)).expect("it is not zero");
@@ -251,17 +247,6 @@ pub(crate) fn answers_once(
         head
     });
     (address, server)
-}
-
-/// Makes a call again for as long as a signal interrupts it: those with a time limit Linux does not
-/// restart by itself, and interrupts even where nobody handles a signal (signal(7)).
-pub(crate) fn retry<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<T> {
-    loop {
-        match call() {
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            result => return result,
-        }
-    }
 }
 
 /// Whether the peer ends the connection, well or not.

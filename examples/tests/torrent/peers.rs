@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::{self, Read as _, Write as _};
-use std::net::{Shutdown, TcpListener, TcpStream};
+use std::net::{Shutdown, TcpStream};
 use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
@@ -10,9 +10,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use protocols::torrent::wire::DhtTable;
 use rustix::process::Signal;
 
-use super::support::{PATIENCE, Program, noise, run};
+use super::support::{PATIENCE, Program, listener, noise, run};
 use super::{TORRENT, free_port, made, outside};
 use tempfile::TempDir;
 
@@ -142,6 +143,30 @@ fn who_knows_one_node_of_the_dht_finds_a_seed_by_its_link() {
     assert_eq!(ended.code, Some(2), "{ended:?}");
 }
 
+/// The first run is told of a node, or of none but by its peer; the next needs neither.
+#[test]
+fn what_a_node_has_known_is_a_way_in_the_next_time() {
+    let (here, file, link) = made(&[]);
+    let (seed, node) = seed(&file, &here, &["--dht"]);
+    let folder = tempfile::tempdir().expect("a folder");
+    let kept = format!("{}/nodes", text(&folder));
+    let (code, _) = get(&file, &["--peer", &node, "--dht-file", &kept]);
+    assert_eq!(code, Some(0));
+    let table = DhtTable::parse(&fs::read(&kept).expect("it is written")).expect("it is a table");
+    assert_eq!(table.nodes, [node.parse().expect("an address")]);
+    let (code, there) = get(&link, &["--dht-file", &kept]);
+    assert_eq!(code, Some(0));
+    assert!(are_same(&here, &there));
+    drop(seed);
+    // Another file is not written over.
+    let words = ["get", &link, "--output", &text(&folder), "--dht-file", &file];
+    let ended = run(TORRENT, &words, b"");
+    assert!(ended.code == Some(1) && ended.errors.contains("no table"), "{ended:?}");
+    let words = ["get", &link, "--output", &text(&folder), "--dht-file", "/nonexistent/nodes"];
+    let ended = run(TORRENT, &words, b"");
+    assert!(ended.code == Some(1) && ended.errors.contains("No such file"), "{ended:?}");
+}
+
 /// Its node is asked by ours, and knows what ours has told it; and the other way around.
 #[test]
 fn nodes_of_libtorrent_and_ours_find_each_other_and_the_seed() {
@@ -153,6 +178,13 @@ fn nodes_of_libtorrent_and_ours_find_each_other_and_the_seed() {
     let (code, there) = get(&link, &["--dht-node", &node]);
     assert_eq!(code, Some(0));
     assert!(are_same(&here, &there));
+    // A peer of it says where its node is.
+    let folder = tempfile::tempdir().expect("a folder");
+    let kept = format!("{}/nodes", text(&folder));
+    let (code, _) = get(&file, &["--peer", &node, "--dht-file", &kept]);
+    assert_eq!(code, Some(0));
+    let table = DhtTable::parse(&fs::read(&kept).expect("it is written")).expect("it is a table");
+    assert!(table.nodes.contains(&node.parse().expect("an address")), "{table:?}");
     drop(theirs);
     let (_seed, node) = seed(&file, &here, &["--dht"]);
     let there = tempfile::tempdir().expect("a folder");
@@ -193,10 +225,42 @@ fn what_is_there_is_not_fetched_again_and_what_is_wrong_is() {
     assert!(are_same(&here, &there));
 }
 
+/// On a file system as small as it can be, if this machine lets us have one.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_full_disk_is_told_of_and_it_goes_on_when_there_is_room() {
+    let (here, file, _) = made(&[]);
+    let there = tempfile::tempdir().expect("a folder");
+    let mount = |arguments: &[&str]| {
+        let mut command = Command::new(arguments[0]);
+        command.args(&arguments[1..]).arg(there.path());
+        command.output().is_ok_and(|output| output.status.success())
+    };
+    if !mount(&["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs"]) {
+        return outside::left_out("no tmpfs can be mounted here");
+    }
+    let (_seed, address) = seed(&file, &here, &[]);
+    let words = ["get", &file, "--output", &text(&there), "--once", "--peer", &address];
+    // Who wants the room beforehand is told that there is none.
+    let beforehand = run(TORRENT, &[&words[..], &["--preallocate"]].concat(), b"");
+    let get = Program::start(TORRENT, &words);
+    let told = get.error_line();
+    let enlarged = mount(&["mount", "-o", "remount,size=1M"]);
+    let ended = get.ended();
+    let are_same = are_same(&here, &there);
+    let unmounted = mount(&["umount"]);
+    let expected = "no room on the disk for data/";
+    assert!(beforehand.code == Some(1) && beforehand.errors.contains(expected), "{beforehand:?}");
+    assert!(told.contains(expected), "{told}");
+    assert!(ended.code == Some(0) && are_same, "{ended:?}");
+    // Not for each piece: again only where one was kept meanwhile, for which there is hardly room.
+    assert!(ended.errors.lines().count() <= 4, "{}", ended.errors);
+    assert!(enlarged && unmounted);
+}
+
 /// A way to `to`, on which no more than so many bytes come back; how many have.
 fn gate(to: &str, most: u64) -> (String, Arc<AtomicU64>) {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a socket");
-    let address = listener.local_addr().expect("it listens").to_string();
+    let (listener, address) = listener();
     let (to, passed) = (to.to_owned(), Arc::new(AtomicU64::new(0)));
     let count = Arc::clone(&passed);
     thread::spawn(move || {
@@ -482,10 +546,8 @@ fn opentracker_brings_a_seed_and_a_leecher_together() {
         let words =
             ["-i", "127.0.0.1", "-p", &port, "-P", &port, "-d", &text(&place), "-w", "known"];
         let _tracker = Program::start(program, &words);
+        outside::until_listening(port.parse().expect("a port"));
         let deadline = Instant::now() + PATIENCE;
-        while TcpStream::connect(format!("127.0.0.1:{port}")).is_err() {
-            assert!(Instant::now() < deadline, "it does not listen");
-        }
         let (_seed, _) = seed(&file, &here, &[]);
         // It has heard of the seed, and then of the leecher.
         while !run(TORRENT, &["show", &file, "--ask"], b"").text().contains("1 have it") {

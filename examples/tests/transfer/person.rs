@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, UNIX_EPOCH};
 
 use crate::scene::{Scene, are_same, directory, odd_files, write};
-use crate::support::{Program, TRANSFER, noise, run};
+use crate::support::{Program, TRANSFER, listener, noise, run};
 
 // ── the command line ────────────────────────────────────────────────────────────────────────────
 
@@ -540,8 +540,7 @@ fn a_server_on_all_addresses_answers_from_the_one_that_was_asked() {
 
 #[test]
 fn a_server_that_cannot_begin_says_what_to_do() {
-    let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a socket");
-    let address = taken.local_addr().expect("it listens").to_string();
+    let (_taken, address) = listener();
     let place = directory();
     let root = place.path().to_str().expect("it is text");
     for (words, error) in [

@@ -1,27 +1,20 @@
 //! Our client against the servers people have. Every byte is compared.
 
 use std::fs;
-use std::net::{TcpListener, TcpStream, UdpSocket};
+use std::net::UdpSocket;
 use std::path::PathBuf;
-use std::time::Instant;
 
 use tempfile::TempDir;
 
-use crate::outside::program;
+use crate::outside::{free_port, program, until_listening};
 use crate::scene::{are_same, directory, odd_files, write};
-use crate::support::{Ended, PATIENCE, Program, TRANSFER, noise, run};
+use crate::support::{Ended, Program, TRANSFER, noise, run};
 
 #[track_caller]
 fn transfers(words: &[&str]) -> String {
     let ended: Ended = run(TRANSFER, words, b"");
     assert_eq!(ended.code, Some(0), "{words:?}: {}\n{}", ended.text(), ended.errors);
     ended.text()
-}
-
-/// A port that was free a moment ago, for servers that cannot choose one.
-fn free_port() -> u16 {
-    let socket = TcpListener::bind("127.0.0.1:0").expect("a socket");
-    socket.local_addr().expect("it is bound").port()
 }
 
 /// vsftpd with some files; `None` if it is not there.
@@ -64,11 +57,7 @@ impl Vsftpd {
         fs::write(&config, settings).expect("it can be written");
         let server = Program::start(vsftpd, &[config.to_str().expect("it is text")]);
         let address = format!("127.0.0.1:{port}");
-        let deadline = Instant::now() + PATIENCE;
-        while TcpStream::connect(&address).is_err() {
-            assert!(Instant::now() < deadline, "vsftpd does not begin");
-            std::thread::yield_now();
-        }
+        until_listening(port);
         Some(Self { _server: server, place, root, address })
     }
 }

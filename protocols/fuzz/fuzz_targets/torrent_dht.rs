@@ -1,4 +1,5 @@
-//! Datagrams of the DHT, and of local discovery: each is one or is none, and a node bears whatever comes.
+//! Datagrams of the DHT, and of local discovery: each is one or is none, and a node bears whatever comes, and whatever was
+//! written down.
 #![no_main]
 
 use std::net::SocketAddr;
@@ -7,6 +8,7 @@ use std::time::{Duration, Instant};
 use libfuzzer_sys::fuzz_target;
 use protocols::torrent::InfoHash;
 use protocols::torrent::dht::{DhtLimits, Node};
+use protocols::torrent::wire::DhtTable;
 use protocols::torrent::wire::krpc::{Packet, Query, Says};
 use protocols::torrent::wire::lan::Search;
 
@@ -21,6 +23,11 @@ fuzz_target!(|datagrams: Vec<(u8, Vec<u8>)>| {
             // A question that nobody knows is not asked.
             let is_known = !matches!(packet.says, Says::Query(_, Query::Unknown(_)));
             assert!(!is_known || again.is_some());
+        }
+        if let Ok(table) = DhtTable::parse(&bytes) {
+            let again = DhtTable::parse(&table.write());
+            assert!(again.is_ok_and(|again| again == table) || table == DhtTable::default());
+            node.restore(&table);
         }
         if let Some(search) = Search::parse(&bytes) {
             let again = Search::parse(&search.write()).expect("it was one");

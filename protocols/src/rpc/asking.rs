@@ -1,4 +1,11 @@
-//! Calls of this side that wait for their answers: pure bookkeeping.
+//! Calls of this side that wait for their answers, and their texts, which may wait to be sent, or be sent again: pure
+//! bookkeeping.
+//!
+//! It is no [`Requests`](reactor::Requests), which keeps what was asked in the order of its deadlines, for the one
+//! timer of one connection, and knows of nothing that has yet to be sent. A call lives from one connection to the next,
+//! or by HTTP has none of its own, so its deadline is a timer of the loop, where each costs the same however many there
+//! are; and what is kept here, in the order of the ids, is what to send next. A number that finds a call is all that the
+//! two have in common.
 
 use std::collections::BTreeMap;
 use std::mem;

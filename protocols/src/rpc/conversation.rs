@@ -13,7 +13,7 @@ use super::answering::{Answering, Pending};
 use super::channel::Channel;
 use super::event::Event;
 use super::place::Place;
-use super::service::{Call, Caller, Done, Slot};
+use super::service::{Call, Caller, Done, Service, Slot};
 use super::wire::{self, Message, Reply, Text};
 use super::{Dialect, Error, dial};
 
@@ -33,6 +33,7 @@ pub(super) struct Conversation<App> {
 
 /// What belongs to one text while it is being dealt with.
 struct Turn<'a, App> {
+    service: &'a Service<App>,
     channel: &'a mut dyn Channel<App>,
     place: Place,
     app: &'a mut App,
@@ -58,10 +59,10 @@ impl<App: 'static> Conversation<App> {
 
     // ── what comes ──────────────────────────────────────────────────────────────────────────
 
-    /// A text has come.
+    /// A text has come; `None`: what has come is no UTF-8, and so no text.
     pub(super) fn handle_text(
         &mut self,
-        text: &[u8],
+        text: Option<&str>,
         channel: &mut dyn Channel<App>,
         app: &mut App,
     ) {
@@ -69,8 +70,9 @@ impl<App: 'static> Conversation<App> {
         let mut out = service.scratch();
         let ceiling = service.limits().reply;
         let place = channel.place();
-        let mut turn = Turn { channel, place, app, out: &mut out, batch: None, ceiling };
-        match self.read(text) {
+        let mut turn =
+            Turn { service: &service, channel, place, app, out: &mut out, batch: None, ceiling };
+        match text.ok_or_else(Error::parse).and_then(|text| self.read(text)) {
             Ok(Text::One(message)) => self.handle_message(message, &mut turn),
             Ok(Text::Batch(members)) => self.handle_batch(&members, &mut turn),
             Err(error) => self.refuse("null", &error, &mut turn),
@@ -80,9 +82,9 @@ impl<App: 'static> Conversation<App> {
     }
 
     /// Reads a text, if it is within the limits.
-    fn read<'a>(&self, text: &'a [u8]) -> Result<Text<'a>, Error> {
+    fn read<'a>(&self, text: &'a str) -> Result<Text<'a>, Error> {
         let limits = self.remote.service().limits();
-        match wire::read(text, self.remote.encoding().dialect, limits.depth)? {
+        match wire::read_text(text, self.remote.encoding().dialect, limits.depth)? {
             Text::Batch(members) if members.len() > limits.batch => {
                 let error = Error::new(Error::BATCH_TOO_LONG, "The batch has too many members");
                 Err(error.with_data(&limits.batch))
@@ -124,7 +126,7 @@ impl<App: 'static> Conversation<App> {
         params: Option<&str>,
         turn: &mut Turn<'_, App>,
     ) {
-        let service = Rc::clone(self.remote.service());
+        let service = turn.service;
         let slot = match id {
             None => Slot::Nobody,
             Some(_) if self.is_full() => Slot::Full,
@@ -291,9 +293,11 @@ impl<App: 'static> Conversation<App> {
         channel: &mut dyn Channel<App>,
         app: &mut App,
     ) {
+        let service = Rc::clone(self.remote.service());
         let mut out = Vec::new();
         let place = channel.place();
-        let mut turn = Turn { channel, place, app, out: &mut out, batch: None, ceiling: 0 };
+        let mut turn =
+            Turn { service: &service, channel, place, app, out: &mut out, batch: None, ceiling: 0 };
         self.refuse("null", error, &mut turn);
         say(channel, &mut out);
     }

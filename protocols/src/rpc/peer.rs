@@ -70,7 +70,9 @@ impl<App: 'static> Protocol<App> for Peer<App> {
             }
             let mut stream = Stream { transport, framing: self.framing };
             match self.framer.next(input) {
-                Frame::Whole(text) => self.conversation.handle_text(text, &mut stream, app),
+                Frame::Whole(text) => {
+                    self.conversation.handle_text(str::from_utf8(text).ok(), &mut stream, app);
+                }
                 Frame::Partial => return,
                 Frame::TooLong => {
                     let error = self.conversation.too_long();

@@ -41,8 +41,8 @@ impl<App: 'static> Handler<App> for Talker<App> {
     ) {
         // Which kind of message it is nobody has agreed on; what is no UTF-8 is refused as such.
         let text = match message {
-            Message::Text(text) => text.as_bytes(),
-            Message::Binary(bytes) => bytes,
+            Message::Text(text) => Some(text),
+            Message::Binary(bytes) => str::from_utf8(bytes).ok(),
         };
         self.conversation.handle_text(text, socket, app);
         if self.conversation.is_held() {
@@ -78,8 +78,8 @@ impl<App: 'static> Channel<App> for Socket<'_, '_, App> {
     }
 
     fn say(&mut self, text: &mut Vec<u8>) {
-        // It is JSON, and JSON is UTF-8.
-        self.text(std::str::from_utf8(text).unwrap_or_default());
+        // It is JSON that this side has written.
+        self.utf8(text);
     }
 
     fn close(&mut self) {
@@ -121,7 +121,7 @@ pub(super) fn handle_post<App: 'static>(
     app: &mut App,
 ) {
     let mut conversation = Conversation::new(remote.clone());
-    conversation.handle_text(text, exchange, app);
+    conversation.handle_text(str::from_utf8(text).ok(), exchange, app);
     settle(conversation, nothing, exchange);
 }
 
@@ -159,7 +159,7 @@ impl<App: 'static> Channel<App> for Exchange<'_, '_, App> {
     }
 
     fn say(&mut self, text: &mut Vec<u8>) {
-        self.answer(StatusCode::OK).field("Content-Type", "application/json").bytes(text);
+        self.answer(StatusCode::OK).json(text);
     }
 
     // An exchange ends with its answer, and what comes behind it on the connection is the web server's.

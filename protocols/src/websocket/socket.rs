@@ -56,6 +56,14 @@ impl<App> Socket<'_, '_, App> {
         self.link.write_message(self.transport, Opcode::Text, text.as_bytes());
     }
 
+    /// Sends bytes that are known to be UTF-8 as a text: whoever has written them need not have them looked through.
+    #[cfg(feature = "rpc-web")]
+    #[inline]
+    pub(crate) fn utf8(&mut self, text: &[u8]) {
+        debug_assert!(std::str::from_utf8(text).is_ok());
+        self.link.write_message(self.transport, Opcode::Text, text);
+    }
+
     /// Sends bytes.
     #[inline]
     pub fn binary(&mut self, bytes: &[u8]) {

@@ -5,19 +5,30 @@
 mod accounts;
 mod capabilities;
 mod channels;
+#[cfg(feature = "cluster")]
+mod cluster;
 mod conformance;
 mod history;
 mod limits;
 mod messages;
 mod metadata;
 mod modes;
+#[cfg(feature = "cluster")]
+#[path = "../outside/nats_server.rs"]
+mod nats_server;
+mod network;
 mod operators;
 mod other_protocols;
+#[cfg(feature = "cluster")]
+#[path = "../outside/mod.rs"]
+mod outside;
 mod queries;
 mod registration;
 mod services;
 mod simulated;
 mod stage;
+#[cfg(feature = "cluster")]
+mod truth;
 mod users;
 #[cfg(feature = "websocket")]
 mod websockets;

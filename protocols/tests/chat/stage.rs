@@ -11,10 +11,10 @@ use std::time::{Duration, Instant};
 
 use protocols::chat::accounts::{AccountLimits, Accounts};
 use protocols::chat::{self, Limits, Server, Settings, mask};
-use reactor::{ListenOptions, Reactor, Turn};
+use reactor::{ListenOptions, Reactor, Registry, Turn};
 
 /// How long something may take on the slowest machine before a test fails.
-const PATIENCE: Duration = Duration::from_secs(20);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 pub(crate) const NAME: &str = "irc.test";
 
 /// A server, and the loop it is in. Clones are the same server.
@@ -129,8 +129,14 @@ impl Stage {
         (0..count).for_each(|_| self.turn());
     }
 
+    /// Does something to the server that needs its loop.
+    pub(crate) fn acts<R>(&self, act: impl FnOnce(&mut Server, &mut Registry<Server>) -> R) -> R {
+        let inner = &mut *self.0.borrow_mut();
+        act(&mut inner.server, inner.reactor.registry())
+    }
+
     #[cfg(feature = "websocket")]
-    pub(crate) fn registry<R>(&self, act: impl FnOnce(&mut reactor::Registry<Server>) -> R) -> R {
+    pub(crate) fn registry<R>(&self, act: impl FnOnce(&mut Registry<Server>) -> R) -> R {
         act(self.0.borrow_mut().reactor.registry())
     }
 
@@ -230,7 +236,7 @@ impl Actor {
     #[track_caller]
     pub(crate) fn hears_nothing(&mut self) {
         self.says("PING still-there");
-        self.hears(&format!("PONG {NAME} :still-there"));
+        self.hears("PONG * :still-there");
     }
 
     /// All lines that come before the answer to a question that is asked now.
@@ -256,6 +262,13 @@ impl Actor {
             lines.push(line);
         }
         lines
+    }
+
+    /// The next line, if it has come.
+    #[cfg(feature = "cluster")]
+    pub(crate) fn hears_if_any(&mut self) -> Option<String> {
+        self.receive();
+        self.lines.pop_front()
     }
 
     #[track_caller]
@@ -303,8 +316,9 @@ impl Actor {
             None => ("", expected),
         };
         let first = expected.split(' ').next().unwrap_or_default();
+        let name = self.stage.server(|server| server.settings().name.clone());
         let line = if first.len() == 3 && first.bytes().all(|byte| byte.is_ascii_digit()) {
-            format!(":{NAME} {first} {}{}", self.nick, &expected[3..])
+            format!(":{name} {first} {}{}", self.nick, &expected[3..])
         } else if let Some(nick) = first.strip_prefix(':')
             && !nick.contains(['!', '.', '*'])
         {
@@ -313,7 +327,7 @@ impl Actor {
         {
             expected.to_owned()
         } else {
-            format!(":{NAME} {expected}")
+            format!(":{name} {expected}")
         };
         if tags.is_empty() { line } else { format!("@{tags} {line}") }
     }

@@ -6,11 +6,12 @@ use std::time::Duration;
 use protocols::echo::{ClientLimits, ClientOptions, Limits, Refusal};
 use reactor::Address;
 
-use crate::stage::{Stage, noise, retry, v4, v6};
+use crate::kit::{any_port, noise, retry};
+use crate::stage::{Stage, v6};
 
 #[test]
 fn udp_datagrams_come_back_the_empty_one_and_the_longest_too() {
-    for address in [v4()].into_iter().chain(v6()) {
+    for address in [any_port()].into_iter().chain(v6()) {
         let mut stage = Stage::new();
         let server = stage.bind(address);
         let client = stage.connect_datagrams(&server, &ClientOptions::default());
@@ -24,7 +25,6 @@ fn udp_datagrams_come_back_the_empty_one_and_the_longest_too() {
         assert_eq!((counters.datagrams, counters.datagram_bytes), (4, 65_008));
         stage.close(client);
         assert_eq!(stage.outcome(client), Ok(()));
-        stage.finish();
     }
 }
 
@@ -32,13 +32,12 @@ fn udp_datagrams_come_back_the_empty_one_and_the_longest_too() {
 #[test]
 fn a_client_that_has_ended_hears_the_rest() {
     let mut stage = Stage::new();
-    let server = stage.bind(v4());
+    let server = stage.bind(any_port());
     let client = stage.connect_datagrams(&server, &ClientOptions::default());
     stage.sends(client, &["one", "two", "three"]);
     stage.end(client);
     assert_eq!(stage.outcome(client), Ok(()));
     assert_eq!(stage.world.payloads(), [&b"one"[..], b"two", b"three"]);
-    stage.finish();
 }
 
 #[test]
@@ -53,20 +52,18 @@ fn a_client_that_has_ended_does_not_wait_for_what_is_lost() {
     stage.end(client);
     assert_eq!(stage.outcome(client), Ok(()));
     assert_eq!(stage.world.losses.len(), 2);
-    stage.finish();
 }
 
 /// The answer to a reply is sent from the callback that tells of it.
 #[test]
 fn datagrams_can_be_sent_one_after_the_other() {
     let mut stage = Stage::new();
-    let server = stage.bind(v4());
+    let server = stage.bind(any_port());
     let client = stage.connect_datagrams(&server, &ClientOptions::default());
     stage.world.script = vec!["again".into(); 100];
     stage.sends(client, &["again"]);
     stage.until("all is back", |world| world.replies.len() == 101);
     assert_eq!(stage.world.losses, []);
-    stage.finish();
 }
 
 #[test]
@@ -85,14 +82,13 @@ fn unix_datagrams_come_back_to_whoever_has_a_name() {
     nameless.send_to(b"hello", server.path().expect("a path")).expect("it is there");
     stage.until("it is refused", |world| world.counters().refused(Refusal::NoReturnAddress) == 1);
     assert_eq!(stage.world.counters().datagrams, 2);
-    stage.finish();
 }
 
 /// Two echo servers that a forger has set upon each other would never stop.
 #[test]
 fn a_socket_on_the_same_port_is_not_answered() {
     let mut stage = Stage::new();
-    let server = stage.bind(v4());
+    let server = stage.bind(any_port());
     let port = server.port().expect("it is UDP");
     let Ok(twin) = UdpSocket::bind(("127.0.0.2", port)) else {
         return crate::outside::left_out("this machine has no 127.0.0.2");
@@ -101,13 +97,12 @@ fn a_socket_on_the_same_port_is_not_answered() {
     stage.until("it is refused", |world| world.counters().refused(Refusal::OwnPort) == 1);
     assert_nothing_came(&twin);
     assert_eq!(stage.world.counters().datagrams, 0);
-    stage.finish();
 }
 
 #[test]
 fn a_reply_port_is_not_answered() {
     let mut stage = Stage::new();
-    let server = stage.bind(v4());
+    let server = stage.bind(any_port());
     let privileged = [7, 13, 17, 19, 37].map(|port| UdpSocket::bind(("127.0.0.1", port)));
     let Some(chargen) = privileged.into_iter().find_map(Result::ok) else {
         return crate::outside::left_out("ports below 1024 are not allowed here");
@@ -115,13 +110,12 @@ fn a_reply_port_is_not_answered() {
     chargen.send_to(b"hello", server.socket_addr().expect("it is UDP")).expect("sent");
     stage.until("it is refused", |world| world.counters().refused(Refusal::ReplyPort) == 1);
     assert_nothing_came(&chargen);
-    stage.finish();
 }
 
 #[test]
 fn a_source_beyond_its_budget_is_not_answered_and_its_client_counts_the_losses() {
     let mut stage = Stage::with_limits(&Limits { datagrams_per_second: 1, ..Limits::default() });
-    let server = stage.bind(v4());
+    let server = stage.bind(any_port());
     let limits = ClientLimits { timeout: Duration::from_millis(300), ..ClientLimits::default() };
     let client =
         stage.connect_datagrams(&server, &ClientOptions { limits, ..ClientOptions::default() });
@@ -131,7 +125,6 @@ fn a_source_beyond_its_budget_is_not_answered_and_its_client_counts_the_losses()
     let lost: Vec<u64> = stage.world.losses.iter().map(|lost| lost.sequence).collect();
     assert_eq!(lost, [1, 2]);
     assert_eq!(stage.world.counters().refused(Refusal::OverBudget), 2);
-    stage.finish();
 }
 
 #[test]
@@ -146,7 +139,6 @@ fn nobody_there_is_trouble_and_a_loss_but_not_the_end() {
     stage.until("it is lost", |world| world.losses.len() == 1);
     assert_eq!(stage.world.troubles, [std::io::ErrorKind::ConnectionRefused]);
     assert!(!stage.world.has_ended(client));
-    stage.finish();
 }
 
 #[test]
@@ -165,7 +157,6 @@ fn a_datagram_that_comes_late_or_changed_is_a_stray() {
     server.send_to(&buffer[..length], from).expect("sent");
     stage.until("both are strays", |world| world.clients[&client].strays() == 2);
     assert_eq!(stage.world.replies, []);
-    stage.finish();
 }
 
 /// Whatever was sent has been dealt with, so an answer would be there.

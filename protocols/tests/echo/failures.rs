@@ -7,7 +7,8 @@ use std::time::Duration;
 use protocols::echo::{ClientId, ClientLimits, Failure, Mismatch, NotSent};
 use reactor::{Address, OpenError};
 
-use crate::stage::{Stage, retry, v4};
+use crate::kit::{any_port, retry};
+use crate::stage::Stage;
 
 /// A client, and a peer that the test speaks for.
 fn meet(stage: &mut Stage, limits: ClientLimits) -> (ClientId, TcpStream) {
@@ -35,7 +36,6 @@ fn a_wrong_byte() {
     let expected = Mismatch::Different { at: 3, expected: b'l', found: b'L' };
     assert_eq!(stage.outcome(client), Err(Failure::Mismatch(expected)));
     assert_eq!(stage.world.bytes, b"hel", "what was right has been told");
-    stage.finish();
 }
 
 #[test]
@@ -47,7 +47,6 @@ fn a_byte_too_many() {
     let expected = Mismatch::Unasked { at: 5 };
     assert_eq!(stage.outcome(client), Err(Failure::Mismatch(expected)));
     assert_eq!(stage.world.replies.len(), 1);
-    stage.finish();
 }
 
 #[test]
@@ -58,7 +57,6 @@ fn an_end_that_comes_too_early() {
     peer.write_all(b"he").expect("it is open");
     drop(peer);
     assert_eq!(stage.outcome(client), Err(Failure::EarlyEnd { missing: 3 }));
-    stage.finish();
 }
 
 #[test]
@@ -68,7 +66,6 @@ fn an_end_before_ours_with_nothing_missing() {
     drop(peer);
     assert_eq!(stage.outcome(client), Err(Failure::EarlyEnd { missing: 0 }));
     assert!(matches!(stage.send(client, "more"), Err(NotSent::Ended(_))));
-    stage.finish();
 }
 
 #[test]
@@ -81,7 +78,6 @@ fn a_reset() {
     // Closing with something unread is a reset (RFC 2525, 2.17).
     drop(peer);
     assert_eq!(stage.outcome(client), Err(Failure::Reset));
-    stage.finish();
 }
 
 #[test]
@@ -92,7 +88,6 @@ fn silence() {
     let (client, mut peer) = meet(&mut stage, limits);
     greet(&mut stage, client, &mut peer);
     assert_eq!(stage.outcome(client), Err(Failure::Timeout(timeout)));
-    stage.finish();
 }
 
 /// A peer that has answered everything and does not end is as silent.
@@ -106,7 +101,6 @@ fn an_end_that_does_not_come() {
     stage.turn(Duration::ZERO);
     assert_eq!(retry(|| peer.read(&mut [0])).expect("it is open"), 0);
     assert_eq!(stage.outcome(client), Err(Failure::Timeout(timeout)));
-    stage.finish();
 }
 
 /// Time in which nothing is on its way is nobody's fault.
@@ -126,7 +120,6 @@ fn silence_that_nobody_minds() {
     assert!(!stage.world.has_ended(client));
     drop(peer);
     stage.until("it is over", |world| world.has_ended(client));
-    stage.finish();
 }
 
 #[test]
@@ -136,16 +129,14 @@ fn nobody_there() {
     let client = stage.connect(&Address::from(gone.expect("a socket")));
     let refused = Failure::Connect(ErrorKind::ConnectionRefused);
     assert_eq!(stage.outcome(client), Err(refused));
-    stage.finish();
 }
 
 #[test]
 fn an_address_in_use_is_named() {
     let mut stage = Stage::new();
-    let address = stage.listen(v4());
+    let address = stage.listen(any_port());
     let options = reactor::ListenOptions::default();
     let error = protocols::echo::listen(stage.reactor.registry(), address.clone(), &options)
         .expect_err("it is in use");
     assert!(matches!(error, OpenError::AddressInUse(taken) if taken == address));
-    stage.finish();
 }

@@ -3,6 +3,8 @@
 mod datagrams;
 mod exchange;
 mod failures;
+#[path = "../kit/mod.rs"]
+mod kit;
 #[path = "../outside/mod.rs"]
 mod outside;
 mod refusals;

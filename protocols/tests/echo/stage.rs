@@ -3,17 +3,16 @@
 
 use std::collections::HashMap;
 use std::io;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytes::Bytes;
 use protocols::echo::{
     self, Caller, Client, ClientId, ClientLimits, ClientOptions, Counters, Event, Failure, Limits,
     Lost, NotSent, Reply, Server,
 };
-use reactor::{Address, DatagramOptions, ListenOptions, Reactor, Registry, Turn};
+use reactor::{Address, DatagramOptions, ListenOptions, Reactor, Registry};
 
-/// How long a condition may take on the slowest machine before a test fails.
-const PATIENCE: Duration = Duration::from_secs(20);
+use crate::kit;
 
 /// What a test looks at: the application of its loop.
 #[derive(Default)]
@@ -135,13 +134,9 @@ impl Stage {
 
     /// Turns the loop until a condition holds.
     #[track_caller]
-    pub(crate) fn until(&mut self, what: &str, mut condition: impl FnMut(&mut World) -> bool) {
-        let deadline = Instant::now() + PATIENCE;
-        while !condition(&mut self.world) {
-            assert!(Instant::now() < deadline, "waited in vain until {what}");
-            // Peers that are no part of the loop are asked again soon.
-            self.turn(Duration::from_millis(1));
-        }
+    pub(crate) fn until(&mut self, what: &str, condition: impl FnMut(&mut World) -> bool) {
+        let so = kit::comes_to_be(&mut self.reactor, &mut self.world, condition);
+        assert!(so, "waited in vain until {what}");
     }
 
     /// How a conversation ended.
@@ -155,22 +150,15 @@ impl Stage {
         let turn = self.reactor.turn(Some(timeout), &mut self.world).expect("the loop turns");
         assert!(turn.is_running());
     }
+}
 
-    /// Shuts down, and demands that nothing is left.
-    #[track_caller]
-    pub(crate) fn finish(mut self) {
-        self.reactor.registry().shutdown(PATIENCE);
-        let report = loop {
-            let turn = self.reactor.turn(Some(PATIENCE), &mut self.world).expect("it turns");
-            if let Turn::Finished(report) = turn {
-                break report;
-            }
-        };
-        assert_eq!(report.cut_off, [], "everybody says goodbye");
-        let stats = self.reactor.stats();
-        assert_eq!((stats.connections, stats.queued_bytes, stats.timers), (0, 0, 0), "{stats}");
-        assert_eq!(self.reactor.registry().len(), 0);
-        assert_eq!(self.world.server.counters().open, 0);
+/// The end of each test that has not failed: the loop shuts down, and nothing is left.
+impl Drop for Stage {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            kit::finish(&mut self.reactor, &mut self.world);
+            assert_eq!(self.world.server.counters().open, 0);
+        }
     }
 }
 
@@ -196,11 +184,6 @@ impl World {
     }
 }
 
-/// Any free port on loopback.
-pub(crate) fn v4() -> Address {
-    "127.0.0.1:0".parse().expect("it is an address")
-}
-
 /// Any free port on loopback, if the machine has IPv6.
 pub(crate) fn v6() -> Option<Address> {
     match std::net::UdpSocket::bind("[::1]:0") {
@@ -208,30 +191,6 @@ pub(crate) fn v6() -> Option<Address> {
         Err(error) => {
             crate::outside::left_out(format_args!("IPv6: {error}"));
             None
-        }
-    }
-}
-
-/// As many bytes, none of them like its neighbours.
-pub(crate) fn noise(length: usize) -> Bytes {
-    let mut state = 0x9e37_79b9_u32;
-    std::iter::repeat_with(|| {
-        state ^= state << 13;
-        state ^= state >> 17;
-        state ^= state << 5;
-        state as u8
-    })
-    .take(length)
-    .collect()
-}
-
-/// Makes a call again for as long as a signal interrupts it: those with a time limit Linux does not
-/// restart by itself, and interrupts even where nobody handles a signal (signal(7)).
-pub(crate) fn retry<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<T> {
-    loop {
-        match call() {
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            result => return result,
         }
     }
 }

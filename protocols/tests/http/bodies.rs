@@ -167,6 +167,10 @@ fn who_waits_for_100_gets_it_when_the_body_is_wanted() {
     assert_eq!(peer.hear("\r\n\r\n"), "HTTP/1.1 100 Continue\r\n\r\n");
     peer.say("abc");
     assert!(peer.hear("abc").starts_with("HTTP/1.1 200 OK\r\n"));
+    // Who has sent it along waits for nothing, and nothing behind it is taken for its.
+    peer.say(head("/taken") + "abc" + &head("/taken") + "def");
+    let answers = peer.hear("abc") + &peer.hear("def");
+    assert_eq!(statuses(&answers), [200, 200]);
     // Whether a body follows an answer is not known, so nothing can follow it.
     peer.say(head("/refused"));
     let answer = peer.rest();

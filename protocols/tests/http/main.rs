@@ -6,6 +6,8 @@ mod bodies;
 mod client;
 mod files;
 mod floods;
+#[path = "../kit/mod.rs"]
+mod kit;
 #[cfg(target_os = "linux")]
 #[path = "../outside/mod.rs"]
 mod outside;

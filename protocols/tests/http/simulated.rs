@@ -220,23 +220,29 @@ fn answers(mut bytes: &[u8]) -> Result<Vec<Vec<u8>>, String> {
     }
 }
 
+/// A server, and a client that asks for everything at once; what it hears.
+fn play(network: &mut Network) -> Rc<RefCell<Vec<u8>>> {
+    let server = network.host("server", |registry| {
+        let address = format!("0.0.0.0:{PORT}").parse()?;
+        server::listen(registry, address, &ListenOptions::default(), &Rc::new(site()))?;
+        Ok(())
+    });
+    let address = network.address(server, PORT);
+    let heard = Rc::new(RefCell::new(Vec::new()));
+    let shared = Rc::clone(&heard);
+    network.host("client", move |registry| {
+        // It may fail at once; then there is nothing to be heard.
+        let _ = registry.connect(address.clone(), Pipeline { heard: Rc::clone(&shared) });
+        Ok(())
+    });
+    heard
+}
+
 #[test]
 fn pipelined_answers_come_in_order_and_whole_as_far_as_they_come() {
     let searched = Simulation::new(|network: &mut Network| {
         network.swarm_without(&[reactor::sim::Fault::Crash]);
-        let server = network.host("server", |registry| {
-            let address = format!("0.0.0.0:{PORT}").parse()?;
-            server::listen(registry, address, &ListenOptions::default(), &Rc::new(site()))?;
-            Ok(())
-        });
-        let address = network.address(server, PORT);
-        let heard = Rc::new(RefCell::new(Vec::new()));
-        let shared = Rc::clone(&heard);
-        network.host("client", move |registry| {
-            // It may fail at once; then there is nothing to be heard.
-            let _ = registry.connect(address.clone(), Pipeline { heard: Rc::clone(&shared) });
-            Ok(())
-        });
+        let heard = play(network);
         network.run_for(Duration::from_secs(60))?;
         network.calm();
         network.run_for(Duration::from_secs(900))?;
@@ -256,18 +262,7 @@ fn pipelined_answers_come_in_order_and_whole_as_far_as_they_come() {
 #[test]
 fn on_a_calm_network_all_twelve_are_answered() {
     let mut network = Network::from_seed(0);
-    let server = network.host("server", |registry| {
-        let address = format!("0.0.0.0:{PORT}").parse()?;
-        server::listen(registry, address, &ListenOptions::default(), &Rc::new(site()))?;
-        Ok(())
-    });
-    let address = network.address(server, PORT);
-    let heard = Rc::new(RefCell::new(Vec::new()));
-    let shared = Rc::clone(&heard);
-    network.host("client", move |registry| {
-        registry.connect(address.clone(), Pipeline { heard: Rc::clone(&shared) })?;
-        Ok(())
-    });
+    let heard = play(&mut network);
     network.run_for(Duration::from_secs(60)).expect("nothing breaks");
     let answers = answers(&heard.borrow()).expect("they make sense");
     assert_eq!(answers, (0..REQUESTS).map(body).collect::<Vec<_>>());

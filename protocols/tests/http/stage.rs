@@ -3,21 +3,18 @@
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::rc::Rc;
-use std::sync::mpsc;
-use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use protocols::http::server::{self, Site};
-use reactor::{Handle, ListenOptions, Reactor, Registry};
+use reactor::{ListenOptions, Registry};
 
-/// However busy the machine is.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+pub(crate) use crate::kit::PATIENCE;
+use crate::kit::{self, Hosted};
 
 /// A server, which stops when this is dropped.
 pub(crate) struct Stage {
     pub(crate) address: SocketAddr,
-    handle: Handle<()>,
-    thread: Option<JoinHandle<()>>,
+    hosted: Hosted<()>,
 }
 
 impl Stage {
@@ -29,21 +26,13 @@ impl Stage {
     pub(crate) fn set_up(
         site: impl FnOnce(&mut Registry<()>) -> Site<()> + Send + 'static,
     ) -> Self {
-        let (started, start) = mpsc::channel();
-        let thread = std::thread::spawn(move || {
-            let mut reactor = Reactor::<()>::new().expect("there are descriptors");
-            let registry = reactor.registry();
-            let site = Rc::new(site(registry));
-            let address = "127.0.0.1:0".parse().expect("an address");
-            let listener = server::listen(registry, address, &ListenOptions::default(), &site)
-                .expect("port 0 is free");
-            let address = registry.listener_address(listener).expect("it listens");
-            let address = address.socket_addr().expect("it is IP");
-            started.send((address, reactor.handle())).expect("the test waits");
-            reactor.run(&mut ()).expect("waiting works");
+        let (hosted, address) = Hosted::start(|registry| {
+            let (site, options) = (Rc::new(site(registry)), ListenOptions::default());
+            let listener = server::listen(registry, kit::any_port(), &options, &site);
+            let address = registry.listener_address(listener.expect("port 0 is free"));
+            ((), address.expect("it listens").socket_addr().expect("it is IP"))
         });
-        let (address, handle) = start.recv_timeout(PATIENCE).expect("it starts");
-        Self { address, handle, thread: Some(thread) }
+        Self { address, hosted }
     }
 
     pub(crate) fn connect(&self) -> Peer {
@@ -70,23 +59,12 @@ impl Stage {
 
     /// Bytes that the server has to send, and nobody has taken.
     pub(crate) fn queued(&self) -> u64 {
-        let (tell, told) = mpsc::channel();
-        let look = move |registry: &mut Registry<()>, (): &mut ()| {
-            let _ = tell.send(registry.stats().queued_bytes);
-        };
-        assert!(self.handle.run(look).is_ok(), "the server runs");
-        told.recv_timeout(PATIENCE).expect("the server turns")
+        kit::ask(&self.hosted.handle, |registry, ()| registry.stats().queued_bytes)
     }
 
     /// Has the server shut down, and waits until it has heard so.
     pub(crate) fn shut_down(&self, grace: Duration) {
-        let (tell, told) = mpsc::channel();
-        let end = move |registry: &mut Registry<()>, (): &mut ()| {
-            registry.shutdown(grace);
-            let _ = tell.send(());
-        };
-        assert!(self.handle.run(end).is_ok(), "the server runs");
-        told.recv_timeout(PATIENCE).expect("the server turns");
+        kit::ask(&self.hosted.handle, move |registry, ()| registry.shutdown(grace));
     }
 
     /// What a connection is answered that says this, and then that it has said all.
@@ -102,16 +80,6 @@ impl Stage {
         let mut peer = self.connect();
         peer.say(request);
         peer.rest()
-    }
-}
-
-impl Drop for Stage {
-    fn drop(&mut self) {
-        let _ = self.handle.shutdown(Duration::ZERO);
-        let ended = self.thread.take().map(JoinHandle::join);
-        if !std::thread::panicking() {
-            assert!(matches!(ended, Some(Ok(()))), "the server's thread has panicked");
-        }
     }
 }
 

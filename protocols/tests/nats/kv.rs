@@ -7,36 +7,9 @@ use protocols::nats::kv::{Config, Entry, KeyValue, KvError, Storage, Watch, Watc
 use protocols::nats::{Client, RequestError};
 use reactor::Registry;
 
+pub(crate) use crate::nats_server::Store;
 use crate::outside;
-use crate::stage::{PATIENCE, Process, Stage, World, free_port, options, server};
-
-/// A server with JetStream, which finds what it had when it is started again.
-pub(crate) struct Store {
-    process: Option<Process>,
-    directory: tempfile::TempDir,
-    pub(crate) port: u16,
-}
-
-impl Store {
-    #[track_caller]
-    pub(crate) fn start() -> Option<Self> {
-        outside::program("nats-server")?;
-        let directory = tempfile::tempdir().expect("a directory");
-        let mut store = Self { process: None, directory, port: free_port() };
-        store.again();
-        Some(store)
-    }
-
-    #[track_caller]
-    fn again(&mut self) {
-        let directory = self.directory.path().display().to_string();
-        self.process = Some(server(self.port, &["-js", "-sd", &directory]));
-    }
-
-    fn kill(&mut self) {
-        self.process = None;
-    }
-}
+use crate::stage::{PATIENCE, Stage, World, free_port, options, server};
 
 impl Stage {
     /// A bucket that is there.

@@ -1,13 +1,15 @@
-//! NATS: the client against the server that everybody runs, against a small one in the simulator, and beside another
-//! client.
+//! NATS: the client against the server that everybody runs, against what says what a test wants, and beside another
+//! client. On simulated networks it is in `examples/simulate`.
 #![cfg(feature = "nats")]
 
-mod broker;
+#[path = "../kit/mod.rs"]
+mod kit;
 mod kv;
+#[path = "../outside/nats_server.rs"]
+mod nats_server;
 #[path = "../outside/mod.rs"]
 mod outside;
 mod real;
 mod scripted;
-mod simulated;
 mod stage;
 mod stranger;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use protocols::nats::{Auth, Client, HeaderMap, Message, PublishError, RequestError};
+use protocols::nats::{Auth, Client, Event, HeaderMap, Message, PublishError, RequestError};
 
 use crate::outside;
 use crate::stage::{PATIENCE, Process, Stage, World, free_port, options, server, text};
@@ -70,6 +70,27 @@ fn headers_long_messages_and_addresses_for_answers_arrive() {
     assert_eq!(refused, Err(PublishError::TooLong { size: 1_048_577, most: 1_048_576 }));
     client.publish(stage.registry(), "a", b"").expect("it may be empty");
     stage.until_seen("(None, None, None) 0 true");
+    stage.finish();
+}
+
+#[test]
+fn what_is_published_when_the_loop_shuts_down_still_arrives() {
+    let Some((_server, port)) = broker(&[]) else { return };
+    let (mut stage, mut leaving) = (Stage::new(), Stage::new());
+    let hears = stage.connected(options(&[port]));
+    stage.subscribe(&hears, "goodbye");
+    let says = std::rc::Rc::new(std::cell::OnceCell::<Client<World>>::new());
+    let last_words = std::rc::Rc::clone(&says);
+    let client =
+        Client::connect(leaving.registry(), options(&[port]), move |registry, _, event| {
+            if let (Event::ShuttingDown, Some(client)) = (event, last_words.get()) {
+                client.publish(registry, "goodbye", b"now").expect("it leaves");
+            }
+        });
+    assert!(says.set(client.clone()).is_ok());
+    leaving.until("it is connected", |_| client.is_connected());
+    leaving.finish();
+    stage.until_seen("goodbye now");
     stage.finish();
 }
 

@@ -1,13 +1,14 @@
 //! The stage of these tests: a loop with clients in it, and what they have seen, as lines.
 
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use protocols::nats::{Client, ClientOptions, Event, Message, RequestError, ServerAddr};
-use reactor::{Backoff, Reactor, Registry, Turn};
+use reactor::{Backoff, Reactor, Registry};
 
-/// How long a condition may take on the slowest machine before a test fails.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+use crate::kit;
+pub(crate) use crate::kit::PATIENCE;
+pub(crate) use crate::nats_server::server;
+pub(crate) use crate::outside::{Process, free_port};
 
 /// What a test looks at.
 #[derive(Default)]
@@ -139,16 +140,9 @@ impl Stage {
     }
 
     #[track_caller]
-    pub(crate) fn until(&mut self, what: &str, mut condition: impl FnMut(&mut World) -> bool) {
-        let deadline = Instant::now() + PATIENCE;
-        while !condition(&mut self.world) {
-            assert!(
-                Instant::now() < deadline,
-                "waited in vain until {what}: {:?}",
-                self.world.seen
-            );
-            self.turn();
-        }
+    pub(crate) fn until(&mut self, what: &str, condition: impl FnMut(&mut World) -> bool) {
+        let so = kit::comes_to_be(&mut self.reactor, &mut self.world, condition);
+        assert!(so, "waited in vain until {what}: {:?}", self.world.seen);
     }
 
     #[track_caller]
@@ -159,30 +153,20 @@ impl Stage {
     /// Waits until both ends of each connection have ended.
     #[track_caller]
     pub(crate) fn until_nobody_is_there(&mut self) {
-        let deadline = Instant::now() + PATIENCE;
-        while self.reactor.stats().connections > 0 {
-            assert!(Instant::now() < deadline, "somebody stays: {:?}", self.world.seen);
-            self.turn();
-        }
+        let gone = kit::everybody_goes(&mut self.reactor, &mut self.world);
+        assert!(gone, "somebody stays: {:?}", self.world.seen);
     }
 
     #[track_caller]
     pub(crate) fn turn(&mut self) {
-        let turn = self.reactor.turn(Some(Duration::from_millis(1)), &mut self.world);
-        assert!(turn.expect("the loop turns").is_running());
+        kit::turn(&mut self.reactor, &mut self.world);
     }
 
     /// Shuts down, and demands that nothing is left.
     #[track_caller]
     pub(crate) fn finish(mut self) {
-        self.reactor.registry().shutdown(PATIENCE);
-        let report = loop {
-            let turn = self.reactor.turn(Some(PATIENCE), &mut self.world).expect("it turns");
-            if let Turn::Finished(report) = turn {
-                break report;
-            }
-        };
-        assert_eq!(report.cut_off, [], "everybody says goodbye");
+        kit::shut_down(&mut self.reactor, &mut self.world);
+        // A watch that lasts longer than its loop has a timer left.
         let stats = self.reactor.stats();
         assert_eq!((stats.connections, stats.queued_bytes), (0, 0), "{stats}");
     }
@@ -190,36 +174,4 @@ impl Stage {
 
 fn count(world: &World, line: &str) -> usize {
     world.seen.iter().filter(|seen| seen.contains(line)).count()
-}
-
-/// A process that does not outlive its test.
-pub(crate) struct Process(pub(crate) Child);
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        // Both fail if it has ended, as it may have.
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-/// A port that was free a moment ago.
-pub(crate) fn free_port() -> u16 {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("there are ports");
-    listener.local_addr().expect("it is bound").port()
-}
-
-/// `nats-server` on this port, once it listens.
-#[track_caller]
-pub(crate) fn server(port: u16, arguments: &[&str]) -> Process {
-    let mut command = Command::new("nats-server");
-    command.args(["-a", "127.0.0.1", "-p", &port.to_string()]).args(arguments);
-    let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
-    let server = Process(child.expect("it is installed"));
-    let deadline = Instant::now() + PATIENCE;
-    while std::net::TcpStream::connect(("127.0.0.1", port)).is_err() {
-        assert!(Instant::now() < deadline, "nats-server does not listen");
-        std::thread::sleep(Duration::from_millis(5));
-    }
-    server
 }

@@ -1,14 +1,14 @@
 //! Another client, the one of npm: each asks the other, and both know what the other keeps.
 
 use std::io::{BufRead, BufReader};
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::sync::mpsc::channel;
 
 use protocols::nats::kv::{Config, KvError};
 use protocols::nats::{HeaderMap, Message};
 
 use crate::kv::Store;
-use crate::outside::left_out;
+use crate::outside::{is_there, node};
 use crate::stage::{PATIENCE, Process, Stage, World, options};
 
 const SCRIPT: &str = r#"
@@ -37,22 +37,11 @@ const text = StringCodec();
 })();
 "#;
 
-/// Node, where it finds what is installed for everybody.
-fn node(script: &str) -> Command {
-    let root = Command::new("npm").args(["root", "--global"]).output();
-    let root = root.map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned());
-    let mut command = Command::new("node");
-    command.args(["-e", script]).env("NODE_PATH", root.unwrap_or_default());
-    command
-}
-
 #[test]
 fn the_client_of_npm_asks_and_answers_and_keeps_as_this_one_does() {
     let Some(server) = Store::start() else { return };
-    let found =
-        node("require('nats').StringCodec()").stdin(Stdio::null()).stderr(Stdio::null()).status();
-    if !found.is_ok_and(|status| status.success()) {
-        return left_out("the JavaScript library nats is not installed");
+    if !is_there("Node with the package nats", &mut node("require('nats').StringCodec()")) {
+        return;
     }
     let mut stage = Stage::new();
     let client = stage.connected(options(&[server.port]));

@@ -7,8 +7,12 @@
 use std::fmt::Display;
 use std::fs;
 use std::io::{self, Read, Seek, Write};
-use std::process::{Command, Stdio};
+use std::net::{TcpListener, TcpStream};
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
+
+/// How long a program may take to answer, or to listen, on the slowest machine.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A program of other people's.
 struct Known {
@@ -31,12 +35,14 @@ const fn known(
     Known { name, ask, says, package }
 }
 
-const PROGRAMS: [Known; 25] = [
+const PROGRAMS: [Known; 30] = [
+    known("ab", "-V", "ApacheBench", "apache2-utils"),
     known("aria2c", "--version", "aria2 version", "aria2"),
     known("atftp", "--version", "atftp-", "atftp"),
     known("chromium", "--version", "Chromium ", "chromium"),
     known("ctorrent", "-h", "Enhanced CTorrent", "ctorrent"),
     known("curl", "--version", " libcurl/", "curl"),
+    known("h2load", "--version", "nghttp2", "nghttp2-client"),
     known("haproxy", "-v", "HAProxy version", "haproxy"),
     known("in.tftpd", "-V", "tftp-hpa", "tftpd-hpa"),
     known("/usr/sbin/inspircd", "--version", "InspIRCd-", "inspircd"),
@@ -46,6 +52,8 @@ const PROGRAMS: [Known; 25] = [
     // Other netcats have no -N (half-close at the end of input), no -U and no -W.
     known("nc", "-h", "OpenBSD netcat", "netcat-openbsd"),
     known("/usr/sbin/ngircd", "--version", "ngIRCd ", "ngircd"),
+    known("nginx", "-v", "nginx version", "nginx"),
+    known("node", "-p process.release.name", "node", "nodejs"),
     known("opentracker", "-h", "Usage: opentracker", "opentracker"),
     known("python3", "--version", "Python 3", "python3"),
     known("qbittorrent-nox", "--version", "qBittorrent v", "qbittorrent-nox"),
@@ -58,6 +66,7 @@ const PROGRAMS: [Known; 25] = [
     known("vsftpd", "-v 0>&1", "vsftpd: version", "vsftpd"),
     known("weechat-headless", "--help", "WeeChat ", "weechat-headless"),
     known("wget", "--version", "GNU Wget ", "wget"),
+    known("wrk", "-v", "wrk ", "wrk"),
 ];
 
 /// Who answers to a name.
@@ -83,6 +92,67 @@ pub(crate) fn program(name: &str) -> Option<&'static str> {
         Answer::Silence => left_out(format_args!("{name} does not say that it is {package}")),
     }
     None
+}
+
+/// Whether a check of what has no name of its own, a library of Node or of Python, ends well; else it is said that it
+/// is not there.
+pub(crate) fn is_there(name: &str, check: &mut Command) -> bool {
+    let found = check.stdin(Stdio::null()).output().is_ok_and(|output| output.status.success());
+    if !found {
+        left_out(format_args!("{name} is not installed"));
+    }
+    found
+}
+
+/// Node, where it finds what is installed for everybody: by itself it does not look there.
+pub(crate) fn node(script: &str) -> Command {
+    let root = Command::new("npm").args(["root", "--global"]).output();
+    let root = root.map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned());
+    let mut command = Command::new("node");
+    command.args(["-e", script]).env("NODE_PATH", root.unwrap_or_default());
+    command
+}
+
+pub(crate) fn python(script: &str) -> Command {
+    let mut command = Command::new("python3");
+    command.args(["-c", script]);
+    command
+}
+
+/// A process that does not outlive its test.
+pub(crate) struct Process(pub(crate) Child);
+
+impl Process {
+    /// Starts one that is told nothing on its standard input.
+    #[track_caller]
+    pub(crate) fn start(command: &mut Command) -> Self {
+        let child = command.stdin(Stdio::null()).spawn();
+        Self(child.unwrap_or_else(|error| panic!("{command:?}: {error}")))
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // Both fail if it has ended, as it may have.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// A port that was free a moment ago, for programs that cannot choose one by themselves.
+pub(crate) fn free_port() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("there are ports");
+    listener.local_addr().expect("it is bound").port()
+}
+
+/// Waits until a program listens at its port.
+#[track_caller]
+pub(crate) fn until_listening(port: u16) {
+    let deadline = Instant::now() + PATIENCE;
+    while TcpStream::connect(("127.0.0.1", port)).is_err() {
+        assert!(Instant::now() < deadline, "nobody listens at port {port}");
+        std::thread::sleep(Duration::from_millis(5));
+    }
 }
 
 /// Says that a test, or a part of it, was left out, and why. The harness captures what `eprintln` prints, and
@@ -112,7 +182,6 @@ fn who_is(known: &Known, directories: Option<&str>) -> Answer {
 
 /// The exit code of a command, and what it prints on either way out; `None` if it does not end.
 fn asked(command: &mut Command) -> io::Result<Option<(Option<i32>, String)>> {
-    const PATIENCE: Duration = Duration::from_secs(20);
     // A file: nobody has to read it meanwhile, and both ways out can lead there.
     let mut answer = tempfile::tempfile()?;
     command.stdin(Stdio::null()).stdout(answer.try_clone()?).stderr(answer.try_clone()?);

@@ -6,7 +6,11 @@ mod bounds;
 mod clients;
 mod edges;
 mod examples;
+#[path = "../kit/mod.rs"]
+mod kit;
 mod later;
+#[path = "../outside/mod.rs"]
+mod outside;
 mod simulated;
 mod stage;
 #[cfg(unix)]

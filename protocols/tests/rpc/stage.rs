@@ -9,13 +9,13 @@ use protocols::rpc::{
     self, CallError, Client, ClientOptions, Dialect, Error, Event, Framing, Limits, NoParams,
     ServerOptions, Service, Ticket, Topic,
 };
-use reactor::{Address, ConnectionId, ListenerId, Reactor, Turn};
+use reactor::{Address, ConnectionId, ListenerId, Reactor};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
 
-/// How long a condition may take on the slowest machine before a test fails.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+use crate::kit;
+pub(crate) use crate::kit::PATIENCE;
 
 /// What a test looks at: the application of its loop.
 pub(crate) struct World {
@@ -203,16 +203,9 @@ impl Stage {
     }
 
     #[track_caller]
-    pub(crate) fn until(&mut self, what: &str, mut condition: impl FnMut(&mut World) -> bool) {
-        let deadline = Instant::now() + PATIENCE;
-        while !condition(&mut self.world) {
-            assert!(
-                Instant::now() < deadline,
-                "waited in vain until {what}: {:?}",
-                self.world.seen
-            );
-            self.turn();
-        }
+    pub(crate) fn until(&mut self, what: &str, condition: impl FnMut(&mut World) -> bool) {
+        let so = kit::comes_to_be(&mut self.reactor, &mut self.world, condition);
+        assert!(so, "waited in vain until {what}: {:?}", self.world.seen);
     }
 
     #[track_caller]
@@ -221,24 +214,13 @@ impl Stage {
     }
 
     pub(crate) fn turn(&mut self) {
-        // Peers that are no part of the loop are asked again soon.
-        let turn = self.reactor.turn(Some(Duration::from_millis(1)), &mut self.world);
-        assert!(turn.expect("the loop turns").is_running());
+        kit::turn(&mut self.reactor, &mut self.world);
     }
 
     /// Shuts down, and demands that nothing is left.
     #[track_caller]
     pub(crate) fn finish(mut self) {
-        self.reactor.registry().shutdown(PATIENCE);
-        let report = loop {
-            let turn = self.reactor.turn(Some(PATIENCE), &mut self.world).expect("it turns");
-            if let Turn::Finished(report) = turn {
-                break report;
-            }
-        };
-        assert_eq!(report.cut_off, [], "everybody says goodbye");
-        let stats = self.reactor.stats();
-        assert_eq!((stats.connections, stats.queued_bytes, stats.timers), (0, 0, 0), "{stats}");
+        kit::finish(&mut self.reactor, &mut self.world);
         let counters = self.service.counters();
         assert_eq!((counters.open, counters.waiting), (0, 0), "{counters:?}");
         assert!(self.world.news.is_empty(), "subscriptions end with their connections");

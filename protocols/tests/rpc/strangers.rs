@@ -11,48 +11,13 @@ use protocols::rpc::{CallError, Client, ClientOptions, Dialect, Framing, Limits,
 use reactor::{Address, Backoff};
 use serde_json::{Value, json};
 
+use crate::outside::{Process, free_port, is_there, node, python};
 use crate::stage::{PATIENCE, Stage, World, service};
-
-/// A process that does not outlive its test.
-pub(crate) struct Stranger(pub(crate) Child);
-
-impl Drop for Stranger {
-    fn drop(&mut self) {
-        // Both fail if it has ended, as it may have.
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-/// A command that answers this check is there, and is what it is taken for.
-pub(crate) fn is_there(name: &str, command: &mut Command) -> bool {
-    let found = command.stdin(Stdio::null()).output().is_ok_and(|output| output.status.success());
-    if !found {
-        eprintln!("LEFT OUT: {name} is not installed");
-    }
-    found
-}
-
-/// Node, where it finds what is installed for everybody.
-pub(crate) fn node(script: &str) -> Command {
-    let root = Command::new("npm").args(["root", "--global"]).output();
-    let root = root.map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned());
-    let mut command = Command::new("node");
-    command.args(["-e", script]).env("NODE_PATH", root.unwrap_or_default());
-    command
-}
-
-pub(crate) fn python(script: &str) -> Command {
-    let mut command = Command::new("python3");
-    command.args(["-c", script]);
-    command
-}
 
 /// Runs a client to its end, while the server in the loop serves it.
 #[track_caller]
 pub(crate) fn runs(stage: &mut Stage, command: &mut Command) -> String {
-    let child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
-    let mut stranger = Stranger(child.expect("it is installed"));
+    let mut stranger = Process::start(command.stdout(Stdio::piped()).stderr(Stdio::piped()));
     stage.until("it has ended", |_| matches!(stranger.0.try_wait(), Ok(Some(_)) | Err(_)));
     let output = output_of(&mut stranger.0);
     let (said, complained) =
@@ -72,12 +37,6 @@ fn output_of(child: &mut Child) -> Output {
 
 pub(crate) fn port(address: &Address) -> String {
     address.port().expect("TCP").to_string()
-}
-
-/// A port that was free a moment ago.
-pub(crate) fn free_port() -> u16 {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("there are ports");
-    listener.local_addr().expect("it is bound").port()
 }
 
 /// A client that waits for its server to come up.
@@ -137,8 +96,7 @@ fn our_client_calls_jaysons_server() {
     }
     let mut stage = Stage::new();
     let port = free_port();
-    let child = node(JAYSON_SERVER).arg(port.to_string()).stdin(Stdio::null()).spawn();
-    let _stranger = Stranger(child.expect("it is installed"));
+    let _stranger = Process::start(node(JAYSON_SERVER).arg(port.to_string()));
     let server = format!("127.0.0.1:{port}").parse().expect("it is an address");
     let client = stage.client(patient(server, Framing::Lines));
     stage.call(&client, "add", &json!([1, 2, 3]));
@@ -204,8 +162,8 @@ fn the_library_of_language_servers_calls_and_is_called_on_one_connection() {
     let mut stage = Stage::new();
     let server = stage.listen(Framing::ContentLength);
     let mut command = node(VSCODE);
-    command.arg(port(&server)).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut stranger = Stranger(command.spawn().expect("it is installed"));
+    command.arg(port(&server)).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut stranger = Process::start(&mut command);
     stage.until("it listens", |world| !world.news.is_empty());
     stage.world.news.publish(stage.reactor.registry(), &["hear", "hear"]).expect("it is JSON");
     stage.until("it has ended", |_| matches!(stranger.0.try_wait(), Ok(Some(_)) | Err(_)));
@@ -329,7 +287,7 @@ fn a_language_server_is_spoken_with_over_its_standard_input_and_output() {
         .stdout(std::os::fd::OwnedFd::from(theirs))
         .stderr(Stdio::null())
         .spawn();
-    let _stranger = Stranger(child.expect("it is installed"));
+    let _stranger = Process(child.expect("it is installed"));
     let (registry, service) = (stage.reactor.registry(), Rc::clone(&stage.service));
     let client = Client::adopt(registry, ours, Framing::ContentLength, service);
     edits(&mut stage, &client.expect("it is adopted"));
@@ -343,12 +301,9 @@ fn a_language_server_is_spoken_with_over_tcp() {
     }
     let mut stage = Stage::with(editor());
     let port = free_port();
-    let child = Command::new("pylsp")
-        .args(["--tcp", "--host", "127.0.0.1", "--port", &port.to_string()])
-        .stdin(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn();
-    let _stranger = Stranger(child.expect("it is installed"));
+    let mut pylsp = Command::new("pylsp");
+    pylsp.args(["--tcp", "--host", "127.0.0.1", "--port", &port.to_string()]);
+    let _stranger = Process::start(pylsp.stderr(Stdio::null()));
     let server = format!("127.0.0.1:{port}").parse().expect("it is an address");
     let client = stage.client(patient(server, Framing::ContentLength));
     edits(&mut stage, &client);
@@ -357,7 +312,7 @@ fn a_language_server_is_spoken_with_over_tcp() {
 
 /// A database server, which speaks version 1.0 with nothing between its texts. Over a Unix socket it would
 /// never ask whether anybody is there.
-fn ovsdb(directory: &Path) -> Option<(Stranger, Address)> {
+fn ovsdb(directory: &Path) -> Option<(Process, Address)> {
     if !is_there("ovsdb-server", Command::new("ovsdb-server").arg("--version")) {
         return None;
     }
@@ -367,17 +322,11 @@ fn ovsdb(directory: &Path) -> Option<(Stranger, Address)> {
     let made = Command::new("ovsdb-tool").arg("create").args([&database, &schema]).status();
     assert!(made.is_ok_and(|status| status.success()), "a database is made");
     let port = free_port();
-    let child = Command::new("ovsdb-server")
-        .arg(format!("--remote=ptcp:{port}:127.0.0.1"))
-        .arg(format!("--unixctl={}", directory.join("control").display()))
-        .arg(&database)
-        .stdin(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn();
-    Some((
-        Stranger(child.expect("it is installed")),
-        format!("127.0.0.1:{port}").parse().expect("TCP"),
-    ))
+    let mut ovsdb = Command::new("ovsdb-server");
+    ovsdb.arg(format!("--remote=ptcp:{port}:127.0.0.1"));
+    ovsdb.arg(format!("--unixctl={}", directory.join("control").display())).arg(&database);
+    let server = Process::start(ovsdb.stderr(Stdio::null()));
+    Some((server, format!("127.0.0.1:{port}").parse().expect("TCP")))
 }
 
 #[test]

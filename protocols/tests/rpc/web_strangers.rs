@@ -11,8 +11,9 @@ use protocols::store::{Access, Store};
 use reactor::{Address, Backoff, ListenOptions};
 use serde_json::{Value, json};
 
+use crate::outside::{Process, free_port, is_there, node, program, python};
 use crate::stage::{Over, PATIENCE, Stage, World, service};
-use crate::strangers::{Stranger, code, free_port, is_there, node, port, python, runs};
+use crate::strangers::{code, port, runs};
 
 /// A client that waits for its server to come up.
 fn patient(over: Over, server: Address) -> ClientOptions {
@@ -169,8 +170,7 @@ fn our_client_calls_jaysons_server_by_http_and_by_websocket() {
     }
     for (how, over) in [("http", Over::Http), ("ws", Over::WebSocket)] {
         let (mut stage, port) = (Stage::new(), free_port());
-        let child = node(JAYSON_SERVER).args([how, &port.to_string()]).stdin(Stdio::null()).spawn();
-        let _stranger = Stranger(child.expect("it is installed"));
+        let _stranger = Process::start(node(JAYSON_SERVER).args([how, &port.to_string()]));
         let server = format!("127.0.0.1:{port}").parse().expect("it is an address");
         let client = stage.client(patient(over, server));
         for (at, (method, params)) in
@@ -212,9 +212,7 @@ fn serve_a_file(stage: &mut Stage, directory: &std::path::Path, bytes: &[u8]) ->
 
 #[test]
 fn a_download_manager_fetches_from_our_web_server_and_tells_of_it_by_websocket() {
-    if !is_there("aria2c (apt-get install aria2)", Command::new("aria2c").arg("--version")) {
-        return;
-    }
+    let Some(aria2) = program("aria2c") else { return };
     let (ours, theirs) = (tempfile::tempdir(), tempfile::tempdir());
     let (ours, theirs) = (ours.expect("a directory"), theirs.expect("a directory"));
     let mut service = service(Limits::default());
@@ -229,14 +227,11 @@ fn a_download_manager_fetches_from_our_web_server_and_tells_of_it_by_websocket()
     let bytes: Vec<u8> = (0..300_000_u32).flat_map(u32::to_le_bytes).collect();
     let web = serve_a_file(&mut stage, ours.path(), &bytes);
     let port = free_port();
-    let child = Command::new("aria2c")
-        .args(["--enable-rpc", "--rpc-secret=open", "--no-conf", "--quiet", "--disable-ipv6"])
-        .arg(format!("--rpc-listen-port={port}"))
-        .arg(format!("--dir={}", theirs.path().display()))
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .spawn();
-    let stranger = Stranger(child.expect("it is installed"));
+    let mut aria2 = Command::new(aria2);
+    aria2.args(["--enable-rpc", "--rpc-secret=open", "--no-conf", "--quiet", "--disable-ipv6"]);
+    aria2.arg(format!("--rpc-listen-port={port}"));
+    aria2.arg(format!("--dir={}", theirs.path().display()));
+    let stranger = Process::start(aria2.stdout(Stdio::null()));
     let rpc: Address = format!("127.0.0.1:{port}").parse().expect("an address");
     let at = |over: Over| {
         let mut options = patient(over, rpc.clone());

@@ -14,7 +14,7 @@ use protocols::torrent::tracker::{
 use protocols::torrent::wire::announce::{NoAnswer, Progress};
 use protocols::torrent::{PeerId, TrackerLimits};
 use reactor::sim::{Fault, Host, HostId, Network, Payload, Segment, Simulation, Verdict};
-use reactor::{DatagramOptions, ListenOptions, Reactor, Registry};
+use reactor::{DatagramOptions, ListenOptions, Reach, Reactor, Registry};
 
 const HTTP: u16 = 80;
 const UDP: u16 = 6969;
@@ -241,7 +241,7 @@ fn a_tracker_that_comes_back_is_found_again() {
 fn who_asks_too_much_or_nonsense_hears_why() {
     let mut network = Network::from_seed(5);
     let tracker = tracker(&mut network);
-    let wrong = format!("http://{}/nothing", network.address(tracker, HTTP));
+    let wrong = format!("http://{}/announced", network.address(tracker, HTTP));
     let peer =
         peer(&mut network, 10, &[&[&wrong], &["wss://h/"], &["https://192.0.2.1/"], &["udp://"]]);
     run(&mut network, 5);
@@ -308,8 +308,13 @@ fn server(answer: Vec<u8>) -> String {
 
 /// What becomes of a question to that tracker, on a real loop.
 fn asked(url: &str) -> TrackerEvent {
-    let options =
-        AnnounceOptions::new([1; 20].into(), PeerId::new([0; 12]), 1, vec![vec![url.to_owned()]]);
+    asked_within(url, Reach::Outside)
+}
+
+fn asked_within(url: &str, reach: Reach) -> TrackerEvent {
+    let tiers = vec![vec![url.to_owned()]];
+    let options = AnnounceOptions::new([1; 20].into(), PeerId::new([0; 12]), 1, tiers);
+    let options = AnnounceOptions { reach, ..options };
     let mut reactor = Reactor::<Option<TrackerEvent>>::new().expect("a loop");
     let announcer = Announcer::start(
         reactor.registry(),
@@ -342,6 +347,38 @@ fn answers_of_trackers_that_are_none_are_told_apart() {
     let long = format!("HTTP/1.0 200 OK\r\n\r\n{}", "l".repeat(600 << 10));
     assert_eq!(failure(&long), AnnounceFailed::TooLong);
     assert!(matches!(failure("SSH-2.0-x\r\n"), AnnounceFailed::Http(_)));
+}
+
+/// Where a tracker may be that a torrent names, and why not.
+#[test]
+fn what_a_torrent_names_inside_of_a_network_is_asked_if_it_is_called_like_a_tracker_and_seen_to_be_there()
+ {
+    let good = server(b"HTTP/1.0 200 OK\r\n\r\nd8:intervali60ee".to_vec());
+    assert!(matches!(asked(&good), TrackerEvent::Answered { .. }));
+    let why = |url: &str| match asked(url) {
+        TrackerEvent::Failed { why, .. } => why,
+        answered @ TrackerEvent::Answered { .. } => panic!("{url}: {answered:?}"),
+    };
+    let place = good.trim_start_matches("http://").trim_end_matches("/announce?key=a");
+    let inside = |host: &str| AnnounceFailed::Inside(host.to_owned());
+    assert_eq!(why(&format!("http://{place}/reboot")), inside(place));
+    assert_eq!(why("http://169.254.169.254/announce"), inside("169.254.169.254:80"));
+    assert_eq!(why("udp://169.254.169.254:6969"), inside("169.254.169.254:6969"));
+    assert_eq!(why("udp://[fe80::1]:6969"), inside("[fe80::1]:6969"));
+    let port = place.rsplit(':').next().expect("it has one");
+    for url in [format!("http://localhost:{port}/announce"), format!("udp://localhost:{port}")] {
+        let why = why(&url).to_string();
+        assert!(why.contains("leads to this machine or its network"), "{url}: {why}");
+    }
+    // Nobody is there: somebody was asked.
+    let free = std::net::UdpSocket::bind("127.0.0.1:0").and_then(|socket| socket.local_addr());
+    let free = free.expect("there is a port").port();
+    let allowed = asked_within(&format!("udp://localhost:{free}"), Reach::Anywhere);
+    let TrackerEvent::Failed { why: AnnounceFailed::Unreachable(_), .. } = allowed else {
+        panic!("{allowed:?}");
+    };
+    let allowed = asked_within(&format!("http://localhost:{port}/announce"), Reach::Anywhere);
+    assert!(matches!(allowed, TrackerEvent::Answered { .. }), "{allowed:?}");
 }
 
 #[test]

@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 
 use protocols::torrent::InfoHash;
 use protocols::torrent::dht::{DhtLimits, DhtOptions, Found, Node, join};
-use protocols::torrent::wire::NodeId;
 use protocols::torrent::wire::krpc::{Packet, Query, Response, Says, error};
+use protocols::torrent::wire::{DhtTable, NodeId};
 use reactor::sim::{Host as At, Network};
 
 use crate::stage::{Member, PORT, Part, address, content, until_whole};
@@ -339,27 +339,89 @@ fn an_answer_that_nobody_asked_for_and_one_from_elsewhere_change_nothing() {
     assert_eq!(next, Some(at(8)), "the one that was named is asked");
 }
 
+/// Somebody of the Internet says where it is. One who is elsewhere for each number.
+fn told(alone: &mut Alone, voter: [u8; 2], says: SocketAddr) {
+    let [number, last] = voter;
+    let voter = SocketAddr::from(([number, 7, 1, last], 6881));
+    alone.node.handle_node(voter, alone.now);
+    while let Some((to, question)) = alone.node.poll_send() {
+        let id = NodeId::at(to.ip(), [number ^ last; 20]);
+        let says = (to == voter).then_some(says);
+        let response = Says::Response(Response { id, ..Response::default() });
+        let number = Packet::parse(&question).expect("it is one").number;
+        let packet = Packet { ip: says, ..Packet::new(number, response) };
+        alone.node.handle_datagram(to, &packet.write(), alone.now);
+    }
+}
+
 #[test]
 fn a_node_takes_the_name_that_its_address_on_the_internet_may_have() {
     let mut alone = Alone::new(DhtLimits::default(), false);
     let ours: SocketAddr = "84.124.73.14:6881".parse().expect("an address");
-    assert!(!alone.node.id().may_be_at(ours.ip()));
-    for number in 1..10_u16 {
-        alone.node.add_way_in(at(number));
-        alone.node.search(InfoHash::new([number as u8; 20]), None, alone.now);
-        while let Some((to, question)) = alone.node.poll_send() {
-            let number = Packet::parse(&question).expect("it is one").number;
-            let [.., last] = match to {
-                SocketAddr::V4(to) => to.ip().octets(),
-                SocketAddr::V6(_) => continue,
-            };
-            let response = Response { id: NodeId::new([last; 20]), ..Response::default() };
-            let packet = Packet { ip: Some(ours), ..Packet::new(number, Says::Response(response)) };
-            alone.node.handle_datagram(to, &packet.write(), alone.now);
-        }
-    }
+    let first = alone.node.id();
+    assert!(!first.may_be_at(ours.ip()));
+    (20..29).for_each(|number| told(&mut alone, [number, 1], ours));
+    assert_eq!(alone.node.id(), first, "too few have said so");
+    told(&mut alone, [29, 1], ours);
     assert!(alone.node.id().may_be_at(ours.ip()));
     assert!(alone.node.nodes() > 0);
+}
+
+#[test]
+fn who_has_many_addresses_in_one_network_or_is_outnumbered_gives_a_node_no_other_name() {
+    let mut alone = Alone::new(DhtLimits::default(), false);
+    let (ours, other) = ("84.124.73.14:6881", "21.75.31.124:6881");
+    let [ours, other] = [ours, other].map(|at| at.parse::<SocketAddr>().expect("an address"));
+    let first = alone.node.id();
+    (1..=255).for_each(|last| told(&mut alone, [90, last], other));
+    assert_eq!(alone.node.id(), first, "they are one network");
+    // Some who are everywhere lie, and more do not.
+    for number in 20..40 {
+        told(&mut alone, [number, 1], if number % 4 == 0 { other } else { ours });
+    }
+    let right = alone.node.id();
+    assert!(right.may_be_at(ours.ip()) && !right.may_be_at(other.ip()));
+    (50..60).for_each(|number| told(&mut alone, [number, 1], other));
+    assert_eq!(alone.node.id(), right);
+    // Where an address is known there is nothing to be said.
+    alone.node.set_address(ours.ip());
+    (100..200).for_each(|number| told(&mut alone, [number, 1], other));
+    assert_eq!(alone.node.id(), right);
+}
+
+#[test]
+fn who_is_started_again_is_called_as_before_and_finds_those_it_knew_with_nobodys_help() {
+    let mut world = World::new(40);
+    world.run(90);
+    world.search(at(17), HASH, Some(1_000));
+    let before = world.nodes.remove(&at(7)).expect("it is there");
+    let known = before.saved();
+    assert!(known.nodes.len() >= 8 && known.id == Some(before.id()), "{known:?}");
+    // Whoever was the way in is gone, and so are half of the others.
+    world.nodes.remove(&at(0));
+    (20..40).for_each(|number| drop(world.nodes.remove(&at(number))));
+    let mut again = Node::new(false, DhtLimits::default(), false, [77, 78], world.now);
+    again.restore(&DhtTable::parse(&known.write()).expect("it is what was written"));
+    assert_eq!(again.id(), before.id());
+    assert_eq!(again.nodes(), 0, "nobody is told of who may be gone");
+    world.nodes.insert(at(7), again);
+    world.run(120);
+    assert!(world.nodes[&at(7)].nodes() >= 8, "{}", world.nodes[&at(7)].nodes());
+    world.search(at(7), HASH, None);
+    world.run(10);
+    assert_eq!(world.peers(at(7)).len(), 1);
+}
+
+#[test]
+fn the_name_of_an_earlier_start_is_not_kept_at_an_address_that_may_not_have_it() {
+    let ip = "84.124.73.14".parse().expect("an address");
+    for (id, stays) in [(NodeId::at(ip, [65; 20]), true), (NodeId::new([9; 20]), false)] {
+        let mut alone = Alone::new(DhtLimits::default(), false);
+        alone.node.set_address(ip);
+        alone.node.restore(&DhtTable { id: Some(id), nodes: Vec::new() });
+        assert_eq!(alone.node.id() == id, stays);
+        assert!(alone.node.id().may_be_at(ip));
+    }
 }
 
 // ── programs ────────────────────────────────────────────────────────────────────────────────────
@@ -392,6 +454,27 @@ fn who_has_a_link_and_knows_one_node_gets_everything() {
     let leecher = enter(&mut network, "leecher", magnet, vec![way_in]);
     until_whole(&mut network, &[leecher], &content, MINUTE);
     assert!(network.now() < Duration::from_secs(10), "{:?}", network.now());
+}
+
+/// Neither knows a node, and one tells the other of its own: by its peers. Of a private torrent's peers no node hears.
+#[test]
+fn peers_tell_each_other_of_their_nodes_and_what_is_known_is_kept() {
+    for private in [false, true] {
+        let mut network = Network::from_seed(3);
+        let content = content(200_000, private);
+        let seed = enter(&mut network, "seed", Part::seed(&content, 1), Vec::new());
+        let place = address(&network, seed);
+        let part = Part::leecher(&content, 2).dialling([place]);
+        let leecher = enter(&mut network, "leecher", part, Vec::new());
+        until_whole(&mut network, &[leecher], &content, MINUTE);
+        network.run_for(6 * MINUTE).expect("nothing is broken");
+        let known = |of| network.app(of).and_then(|member: &Member| member.known.clone());
+        let theirs = address(&network, leecher);
+        for (of, node) in [(seed, theirs), (leecher, place)] {
+            let nodes = known(of).map(|table| table.nodes);
+            assert_eq!(nodes, (!private).then(|| vec![node]), "private: {private}");
+        }
+    }
 }
 
 #[test]

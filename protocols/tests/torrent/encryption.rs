@@ -192,7 +192,8 @@ fn what_is_said_first_is_enciphered_and_the_rest_is_plain_if_that_was_chosen() {
     let (at, hash) = (Address::Ip(address(&network, seed)), content.info.hash());
     let played = network.host("talks", move |registry| {
         let peer_id = [9; 20].into();
-        let greeting = Handshake { fast: true, extended: false, info_hash: hash, peer_id };
+        let greeting =
+            Handshake { fast: true, extended: false, dht: false, info_hash: hash, peer_id };
         // A handshake, and half of `have_none`.
         let says = [&greeting.to_bytes()[..], &[0, 0, 0, 1, 15]].concat();
         let (mut first, mut random) = (Vec::new(), || registry.random());

@@ -8,6 +8,8 @@ mod create;
 mod dht;
 mod disk;
 mod encryption;
+#[path = "../kit/mod.rs"]
+mod kit;
 mod lan;
 mod metainfo;
 #[path = "../outside/mod.rs"]

@@ -8,7 +8,7 @@ use protocols::torrent::disk::DiskError;
 use protocols::torrent::machine::{Bitfield, PieceState};
 use protocols::torrent::peer::{Event, Host, Options, Shared, Store, Swarm, Swarms};
 use protocols::torrent::wire::message::Block;
-use protocols::torrent::wire::{Info, bencode};
+use protocols::torrent::wire::{DhtTable, Info, bencode};
 use protocols::torrent::{InfoHash, MetainfoLimits, PeerId};
 use reactor::sim::{Host as At, Network};
 use reactor::{Address, ListenOptions, Registry};
@@ -92,11 +92,17 @@ pub(crate) struct Member {
     pub(crate) hash: InfoHash,
     pub(crate) told: Vec<String>,
     pub(crate) is_complete: bool,
+    /// What its node of the DHT knows.
+    pub(crate) known: Option<DhtTable>,
 }
 
 impl Host for Member {
     fn swarms(&mut self) -> &mut Swarms {
         &mut self.swarms
+    }
+
+    fn on_dht(&mut self, _: &mut Registry<Self>, known: DhtTable) {
+        self.known = Some(known);
     }
 
     fn on_torrent(&mut self, registry: &mut Registry<Self>, hash: InfoHash, event: Event) {
@@ -225,7 +231,8 @@ impl Part {
         for address in self.dials {
             swarms.add_peer(registry, hash, address, true).expect("it is shared");
         }
-        Ok(Member { swarms, store, hash, told: Vec::new(), is_complete: false })
+        let (told, known) = Default::default();
+        Ok(Member { swarms, store, hash, told, is_complete: false, known })
     }
 }
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use protocols::torrent::PeerId;
+use protocols::torrent::dht::{DhtOptions, join};
 use protocols::torrent::disk::DiskError;
 use protocols::torrent::machine::{BLOCK, Bitfield};
 use protocols::torrent::peer::{Options, Shared, Store};
@@ -105,7 +106,7 @@ fn play(network: &mut Network, name: &str, to: Address, says: Vec<Vec<u8>>) -> A
 fn says(content: &Content, id: u8, modern: bool, messages: &[Message<'_>]) -> Vec<u8> {
     let peer_id = PeerId::from([id; 20]);
     let info_hash = content.info.hash();
-    let handshake = Handshake { fast: modern, extended: modern, info_hash, peer_id };
+    let handshake = Handshake { fast: modern, extended: modern, dht: false, info_hash, peer_id };
     let mut bytes = handshake.to_bytes().to_vec();
     messages.iter().for_each(|message| message.write(&mut bytes));
     bytes
@@ -189,6 +190,37 @@ fn a_peer_of_the_first_days_hears_nothing_that_it_does_not_know() {
     assert!(ids.starts_with(&[14, 20]), "everything is there, and extensions are: {ids:?}");
 }
 
+/// BEP 5, and of a private torrent nothing (BEP 27).
+#[test]
+fn who_takes_part_in_the_dht_is_told_where_the_node_is_and_nobody_else() {
+    for private in [false, true] {
+        for read_only in [false, true] {
+            let mut network = Network::from_seed(4);
+            let content = content(100_000, private);
+            let part = Part::seed(&content, 1);
+            let seed = network.host("seed", move |registry| {
+                let member = part.clone().begin(registry, PORT)?;
+                let options = DhtOptions { read_only, ..DhtOptions::default() };
+                join(registry, ([0, 0, 0, 0], 7_007).into(), options)?;
+                Ok(member)
+            });
+            let at = Address::Ip(address(&network, seed));
+            let (mut takes_part, takes_none) =
+                (says(&content, 7, true, &[]), says(&content, 6, true, &[]));
+            takes_part[27] |= 1;
+            let players = play(&mut network, "plays", at, vec![takes_part, takes_none]);
+            network.run_for(Duration::from_secs(5)).expect("nothing is broken");
+            let played = &network.app(players).expect("it is up").played;
+            let port = 7_007_u16.to_be_bytes();
+            let said = |played: &Played| played.messages.contains(&vec![9, port[0], port[1]]);
+            assert_eq!(said(&played[0]), !private && !read_only);
+            assert!(!played[1].ids().contains(&9));
+            let dht = played[0].handshake.expect("it has said one").dht;
+            assert_eq!(dht, !private, "who only asks wants to know nodes, too");
+        }
+    }
+}
+
 #[test]
 fn what_is_malformed_or_makes_no_sense_ends_the_connection_and_nothing_else() {
     let mut network = Network::from_seed(2);
@@ -202,6 +234,7 @@ fn what_is_malformed_or_makes_no_sense_ends_the_connection_and_nothing_else() {
         Handshake {
             fast: true,
             extended: true,
+            dht: false,
             info_hash: [7; 20].into(),
             peer_id: [7; 20].into(),
         }

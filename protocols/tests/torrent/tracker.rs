@@ -2,47 +2,35 @@
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream, UdpSocket};
-use std::sync::mpsc;
-use std::thread::JoinHandle;
 use std::time::Duration;
 
 use protocols::torrent::TrackerLimits;
 use protocols::torrent::tracker::{Tracker, listen_http, listen_udp};
 use protocols::torrent::wire::announce::{Announce, Answer, Event, NoAnswer, Progress};
 use protocols::torrent::wire::udp::{Ask, Body, Family, Reply, Request};
-use reactor::{DatagramOptions, Handle, ListenOptions, Reactor};
+use reactor::{DatagramOptions, ListenOptions};
 
-/// However busy the machine is.
-const PATIENCE: Duration = Duration::from_secs(30);
+use crate::kit::{Hosted, PATIENCE, any_port};
 
 /// A tracker on a thread of its own, which stops when this is dropped.
 pub(crate) struct Stage {
     pub(crate) http: SocketAddr,
     pub(crate) udp: SocketAddr,
-    handle: Handle<Tracker>,
-    thread: Option<JoinHandle<()>>,
+    _hosted: Hosted<Tracker>,
 }
 
 impl Stage {
     pub(crate) fn new() -> Self {
-        let (started, start) = mpsc::channel();
-        let thread = std::thread::spawn(move || {
-            let mut reactor = Reactor::<Tracker>::new().expect("there are descriptors");
-            let registry = reactor.registry();
-            let mut tracker = Tracker::new(TrackerLimits::default(), registry);
-            let here = || "127.0.0.1:0".parse().expect("an address");
-            let http =
-                listen_http(registry, here(), &ListenOptions::default()).expect("it is free");
-            let udp =
-                listen_udp(registry, here(), &DatagramOptions::default()).expect("it is free");
-            let http = registry.listener_address(http).ok().and_then(|it| it.socket_addr());
-            let udp = registry.socket_address(udp).ok().and_then(|it| it.socket_addr());
-            started.send((http, udp, reactor.handle())).expect("the test waits");
-            reactor.run(&mut tracker).expect("waiting works");
+        let (hosted, (http, udp)) = Hosted::start(|registry| {
+            let tracker = Tracker::new(TrackerLimits::default(), registry);
+            let http = listen_http(registry, any_port(), &ListenOptions::default());
+            let udp = listen_udp(registry, any_port(), &DatagramOptions::default());
+            let http = registry.listener_address(http.expect("it is free")).ok();
+            let udp = registry.socket_address(udp.expect("it is free")).ok();
+            let [http, udp] = [http, udp].map(|it| it.and_then(|it| it.socket_addr()));
+            (tracker, (http.expect("it is IP"), udp.expect("it is IP")))
         });
-        let (http, udp, handle) = start.recv_timeout(PATIENCE).expect("it starts");
-        let (http, udp) = (http.expect("it is IP"), udp.expect("it is IP"));
-        Self { http, udp, handle, thread: Some(thread) }
+        Self { http, udp, _hosted: hosted }
     }
 
     /// Head and body of an answer over HTTP.
@@ -68,16 +56,6 @@ impl Stage {
         let mut reply = [0; 2000];
         let length = socket.recv(&mut reply).expect("it answers");
         Reply::parse(&reply[..length], Family::V4).expect("it is a reply").body
-    }
-}
-
-impl Drop for Stage {
-    fn drop(&mut self) {
-        let _ = self.handle.shutdown(Duration::ZERO);
-        let ended = self.thread.take().map(JoinHandle::join);
-        if !std::thread::panicking() {
-            assert!(matches!(ended, Some(Ok(()))), "the tracker's thread has panicked");
-        }
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use protocols::torrent::peer::WebFailed;
 use reactor::sim::{Host as At, Network};
-use reactor::{Address, Input, ListenOptions, Protocol, Transport};
+use reactor::{Address, Input, ListenOptions, Protocol, Reach, Transport};
 
 use crate::stage::{Content, Member, Part, address, content, until_whole, watch};
 
@@ -139,6 +139,17 @@ fn leecher(
     network: &mut Network,
     content: &Content,
     seeds: &'static [&str],
+    mut part: Part,
+) -> At<Member> {
+    // The names of the simulated network lead to addresses of a network of one's own.
+    part.options.reach = Reach::Anywhere;
+    told_of(network, content, seeds, part)
+}
+
+fn told_of(
+    network: &mut Network,
+    content: &Content,
+    seeds: &'static [&str],
     part: Part,
 ) -> At<Member> {
     let hash = content.info.hash();
@@ -215,6 +226,37 @@ fn who_cannot_be_used_is_left_alone_and_the_peers_have_it_all_the_same() {
             "{way:?} is not asked again"
         );
     }
+}
+
+#[test]
+fn a_name_in_a_torrent_that_leads_into_this_network_is_not_asked_and_an_address_there_for_no_query()
+{
+    let mut network = Network::from_seed(8);
+    let content = content(400_000, false);
+    let asked = server(&mut network, "inside", Way::Good, &content);
+    let Address::Ip(at) = network.address(asked, HTTP) else { panic!("it has an address") };
+    let named = told_of(&mut network, &content, &["inside"], Part::leecher(&content, 1));
+    let part = Part::leecher(&content, 2);
+    let told_of = |network: &mut Network, url: String| {
+        let (hash, part) = (content.info.hash(), part.clone());
+        network.host("leecher", move |registry| {
+            let mut member = part.clone().begin(registry, crate::stage::PORT)?;
+            member.swarms.add_web_seed(registry, hash, &url).expect("it is shared");
+            Ok(member)
+        })
+    };
+    let query = told_of(&mut network, format!("http://{at}/content?reboot"));
+    let secrets = told_of(&mut network, "http://169.254.169.254/content".to_owned());
+    network.run_for(Duration::from_secs(3)).expect("nothing is broken");
+    let why = told(&network, named);
+    assert!(why[0].contains("leads to this machine or its network"), "{why:?}");
+    for (of, host) in [(query, at.to_string()), (secrets, "169.254.169.254:80".to_owned())] {
+        let why = WebFailed::Inside(host);
+        assert_eq!(told(&network, of), [format!("web: {why}, never again")]);
+    }
+    assert!(network.app(asked).expect("it is up").asked.is_empty());
+    let address = told_of(&mut network, format!("http://{at}/content"));
+    until_whole(&mut network, &[address], &content, MINUTE);
 }
 
 #[test]

@@ -34,7 +34,6 @@ fn nobody_gets_anywhere_without_logging_in() {
     peer.asks("PASS early", 503);
     peer.asks("ACCT x", 202);
     peer.quits();
-    stage.finish();
 }
 
 #[test]
@@ -59,7 +58,6 @@ fn anybody_may_read_and_nothing_else() {
     }
     peer.quits();
     assert_eq!(stage.names(), ["hello.txt", "sub"]);
-    stage.finish();
 }
 
 #[test]
@@ -102,7 +100,6 @@ fn a_user_is_at_home() {
     peer.asks("USER anonymous", 331);
     peer.asks("PASS x", 530);
     peer.quits();
-    stage.finish();
 }
 
 #[test]
@@ -129,7 +126,6 @@ fn a_letter_box_takes_what_is_new_and_shows_nothing() {
         peer.asks(line, code);
     }
     peer.quits();
-    stage.finish();
 }
 
 #[test]
@@ -151,7 +147,6 @@ fn a_new_user_begins_anew() {
     };
     let logins: Vec<_> = stage.events().iter().filter_map(names).collect();
     assert_eq!(logins, ["ann", "ann", "anonymous"]);
-    stage.finish();
 }
 
 #[test]
@@ -189,7 +184,6 @@ fn whoever_says_nothing_is_told_goodbye() {
     silent.hears_the_end();
     idle.hears(421);
     idle.hears_the_end();
-    stage.finish();
 }
 
 #[test]
@@ -240,7 +234,6 @@ fn parameters_are_those_of_today() {
     }
     assert_eq!(peer.asks("SYST", 215), "UNIX Type: L8");
     peer.quits();
-    stage.finish();
 }
 
 /// RFC 2389, 3.2: each feature on a line of its own, behind one space.
@@ -269,7 +262,6 @@ fn features_are_told_as_the_rfc_has_it() {
     assert!(peer.asks("FEAT", 211).contains("MLST type*;size*;modify;perm;unique;UNIX.mode;"));
     assert_eq!(peer.asks("OPTS MLST", 200), "MLST OPTS");
     peer.quits();
-    stage.finish();
 }
 
 /// RFC 959, appendix II: quotation marks are doubled.
@@ -293,7 +285,6 @@ fn names_may_have_spaces_quotation_marks_and_letters_of_any_language() {
         peer.asks(&format!("RMD {name}"), 250);
     }
     peer.quits();
-    stage.finish();
 }
 
 /// A line feed in a name cannot be a second command, nor a second line of a list.
@@ -311,7 +302,6 @@ fn a_line_feed_in_a_name_is_a_line_feed_in_a_name() {
     assert!(peer.asks("MLST a\nDELE hello.txt", 250).contains("/a?DELE"));
     assert_eq!(peer.asks("CWD a\nDELE hello.txt", 250), "Now in \"/a?DELE hello.txt\".");
     peer.quits();
-    stage.finish();
 }
 
 /// What a careful client says instead of a line feed reaches the same names, for everything there is.
@@ -334,7 +324,6 @@ fn a_nul_in_a_command_is_a_line_feed_in_a_name() {
     assert_eq!(stage.names(), ["\n", "hello.txt", "sub"]);
     peer.asks("DELE \0", 250);
     peer.quits();
-    stage.finish();
 }
 
 #[test]
@@ -346,7 +335,6 @@ fn a_person_may_end_lines_with_a_line_feed() {
         peer.hears(code);
     }
     peer.hears_the_end();
-    stage.finish();
 }
 
 #[test]
@@ -369,7 +357,6 @@ fn what_is_sent_ahead_is_done_in_order_and_before_the_end() {
         assert_eq!(peer.hears(257), format!("\"{path}\" is where you are."));
     }
     peer.hears_the_end();
-    stage.finish();
 }
 
 #[test]
@@ -388,7 +375,6 @@ fn a_line_that_is_too_long_is_refused_and_the_next_is_heard() {
     assert_eq!(refused, [255, 252, 6]);
     peer.hears(257);
     peer.quits();
-    stage.finish();
 }
 
 #[test]
@@ -435,7 +421,6 @@ fn files_are_renamed_deleted_and_looked_at() {
     };
     let changes: Vec<_> = stage.events().iter().filter_map(verbs).collect();
     assert_eq!(changes.iter().filter(|verb| **verb != "CHMOD").count(), 4, "{changes:?}");
-    stage.finish();
 }
 
 #[test]
@@ -449,7 +434,6 @@ fn a_hash_saves_a_transfer() {
     assert_eq!(peer.asks("OPTS HASH", 200), "SHA-256");
     peer.asks("HASH sub", 550);
     peer.quits();
-    stage.finish();
 }
 
 #[test]
@@ -474,7 +458,6 @@ fn a_quota_is_a_bound_on_what_is_there() {
     peer.brings("STOR new", &[1; 100]);
     peer.quits();
     assert_eq!(std::fs::read_dir(stage.path("sub")).expect("it is there").count(), 1);
-    stage.finish();
 }
 
 /// Leap years and those that are none, and times that were before anybody counted.
@@ -512,5 +495,4 @@ fn files_from_before_1970_have_their_own_time_in_every_answer() {
         assert_eq!(told, format!("Modify={time}; /hello.txt"));
     }
     peer.quits();
-    stage.finish();
 }

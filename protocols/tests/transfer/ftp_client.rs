@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use protocols::transfer::ftp::client::{
     self, Caller, Client, ClientLimits, ClientOptions, Done, Failure, Listing, Login, NotStarted,
@@ -12,12 +12,10 @@ use protocols::transfer::ftp::client::{
 };
 use protocols::transfer::ftp::command::{Command, Secret};
 use protocols::transfer::store::Kind;
-use reactor::{ConnectionId, Reactor, Registry, Turn};
+use reactor::{ConnectionId, Reactor, Registry};
 
-use crate::tftp_stage::{Sink, noise};
-
-/// How long a condition may take on the slowest machine before a test fails.
-const PATIENCE: Duration = Duration::from_secs(20);
+use crate::kit::{self, PATIENCE, noise};
+use crate::tftp_stage::Sink;
 
 /// The server's side of a conversation, on a thread of its own.
 pub(crate) struct Scene {
@@ -177,13 +175,9 @@ impl Stage {
     }
 
     #[track_caller]
-    fn until(&mut self, what: &str, mut condition: impl FnMut(&mut World) -> bool) {
-        let deadline = Instant::now() + PATIENCE;
-        while !condition(&mut self.world) {
-            assert!(Instant::now() < deadline, "waited in vain until {what}");
-            let turn = self.reactor.turn(Some(Duration::from_millis(1)), &mut self.world);
-            assert!(turn.expect("the loop turns").is_running());
-        }
+    fn until(&mut self, what: &str, condition: impl FnMut(&mut World) -> bool) {
+        let so = kit::comes_to_be(&mut self.reactor, &mut self.world, condition);
+        assert!(so, "waited in vain until {what}");
     }
 
     #[track_caller]
@@ -232,19 +226,8 @@ impl Stage {
         let server = self.server.take().expect("it was not left before");
         assert!(server.join().is_ok(), "the server has followed its script");
         // What the client has given up just now is gone a turn later.
-        let turn = self.reactor.turn(Some(Duration::ZERO), &mut self.world);
-        assert!(turn.expect("the loop turns").is_running());
-        self.reactor.registry().shutdown(PATIENCE);
-        loop {
-            if let Turn::Finished(report) =
-                self.reactor.turn(Some(PATIENCE), &mut self.world).expect("it turns")
-            {
-                assert_eq!(report.cut_off, []);
-                break;
-            }
-        }
-        assert_eq!(self.reactor.registry().len(), 0);
-        assert_eq!(self.reactor.stats().timers, 0);
+        kit::turn(&mut self.reactor, &mut self.world);
+        kit::finish(&mut self.reactor, &mut self.world);
     }
 }
 

@@ -10,7 +10,7 @@ use rustls::pki_types::PrivateKeyDer;
 use rustls::{HandshakeKind, ServerConfig, ServerConnection, StreamOwned};
 
 use crate::ftp_client::{Scene, Stage, put};
-use crate::tftp_stage::noise;
+use crate::kit::noise;
 
 type Secure = StreamOwned<ServerConnection, TcpStream>;
 

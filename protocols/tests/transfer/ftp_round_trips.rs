@@ -14,7 +14,7 @@ use protocols::transfer::store::{Access, Store};
 use reactor::sim::Network;
 use reactor::{Address, Closed, ConnectionId, Input, ListenOptions, Protocol, Registry, Transport};
 
-use crate::stage::noise;
+use crate::kit::noise;
 
 const PORT: u16 = 2121;
 /// One way.

@@ -15,7 +15,8 @@ use reactor::sim::{Host, Network, Outcome, Simulation};
 use reactor::{Address, Closed, Input, ListenOptions, Protocol, Registry, Transport};
 use tempfile::TempDir;
 
-use crate::stage::{everybody, noise};
+use crate::kit::noise;
+use crate::stage::everybody;
 
 const PORT: u16 = 2121;
 /// The server is asked for connections to this one of a host that has nothing to do with it.

@@ -43,7 +43,6 @@ fn active_connections_can_be_turned_off() {
     peer.asks("PORT 127,0,0,1,10,10", 502);
     assert_eq!(peer.fetches("NLST"), b"hello.txt\r\nsub\r\n");
     peer.quits();
-    stage.finish();
 }
 
 /// Connects from another address of this machine than the client has.
@@ -113,7 +112,6 @@ fn a_passive_port_is_for_one_connection() {
     let new = peer.port();
     assert!(old == new || TcpStream::connect(old).is_err());
     peer.quits();
-    stage.finish();
 }
 
 #[test]
@@ -134,7 +132,6 @@ fn passive_ports_are_of_the_range_and_at_random() {
     assert!(in_order < 10, "{ports:?}");
     assert_eq!(peer.port_of_pasv().ip(), Ipv4Addr::new(192, 0, 2, 7));
     peer.quits();
-    stage.finish();
 }
 
 #[test]
@@ -147,7 +144,6 @@ fn a_range_that_is_used_up_is_said_to_be() {
     drop(taken);
     assert_eq!(peer.fetches("NLST"), b"hello.txt\r\nsub\r\n");
     peer.quits();
-    stage.finish();
 }
 
 /// A client that asks and asks, and reads no answer, is not read any more.
@@ -168,8 +164,6 @@ fn a_client_that_does_not_read_costs_little_memory() {
     });
     let queued = stage.stats().queued_bytes;
     assert!(queued < 1024 * 1024, "{queued} bytes are queued");
-    drop(peer);
-    stage.finish();
 }
 
 /// No path that a client can say leads out of its home.
@@ -228,5 +222,4 @@ fn no_command_leads_out_of_the_root() {
     assert_eq!(std::fs::read(outside.join(&name).join("secret")).expect("it is there"), b"secret");
     assert_eq!(std::fs::read_dir(outside.join(&name)).expect("it is there").count(), 1);
     std::fs::remove_dir_all(outside.join(&name)).expect("it is removed");
-    stage.finish();
 }

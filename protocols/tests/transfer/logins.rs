@@ -15,7 +15,7 @@ use protocols::transfer::store::{Access, Store, VirtualPath};
 use reactor::{ListenOptions, Reactor};
 use tempfile::TempDir;
 
-use crate::stage::PATIENCE;
+use crate::kit::PATIENCE;
 
 struct Stage {
     reactor: Reactor<Server>,

@@ -9,6 +9,8 @@ mod ftp_deadlines;
 mod ftp_round_trips;
 mod ftp_simulated;
 mod hazards;
+#[path = "../kit/mod.rs"]
+mod kit;
 mod logins;
 #[path = "../outside/mod.rs"]
 mod outside;

@@ -6,8 +6,9 @@ use std::process::{Command, Output};
 
 use protocols::transfer::ftp::Settings;
 
+use crate::kit::noise;
 use crate::outside::{left_out, program};
-use crate::stage::{Stage, noise};
+use crate::stage::Stage;
 
 const MIB: usize = 1024 * 1024;
 
@@ -139,7 +140,6 @@ fn curl() {
             Some(67),
             "it says that it may not"
         );
-        stage.finish();
     }
 }
 
@@ -173,7 +173,6 @@ fn wget() {
     assert!(fs::read(local.path().join("größe")).expect("it is there") == large);
     run(wget().args(["--no-passive-ftp", "-O", "active"]).arg(format!("{url}small")));
     assert_eq!(fs::read(local.path().join("active")).expect("it is there"), noise(100));
-    stage.finish();
 }
 
 #[test]
@@ -222,7 +221,6 @@ fn lftp() {
     assert_eq!(fs::read(local.path().join("hello.txt")).expect("it is there"), b"hello\nworld\n");
     lftp("rm -r up m");
     assert!(!stage.path("up").exists());
-    stage.finish();
 }
 
 const FTPLIB: &str = r#"
@@ -316,7 +314,6 @@ fn trees_with_loops_in_them_come_to_an_end() {
         let count = found.lines().filter(|line| !line.ends_with(".listing")).count();
         assert!((6..=7).contains(&count), "{words:?}: {found}");
     }
-    stage.finish();
 }
 
 #[test]
@@ -329,7 +326,6 @@ fn pythons_ftplib() {
     for stage in [Some(Stage::new()), Stage::on_v6()].into_iter().flatten() {
         let (host, port) = (stage.address.ip().to_string(), stage.address.port().to_string());
         run(Command::new(python).args(["-c", FTPLIB, &host, &port]));
-        stage.finish();
     }
 }
 
@@ -369,5 +365,4 @@ fn tnftp() {
     assert_eq!(read("hello.txt"), b"hello\nworld\n", "{said}");
     assert_eq!(stage.get("tree/twice").len(), 2 * MIB, "{said}");
     assert!(!stage.path("tree/moved").exists() && !stage.path("tree/made").exists(), "{said}");
-    stage.finish();
 }

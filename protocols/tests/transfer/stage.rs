@@ -6,7 +6,7 @@ use std::net::{IpAddr, Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, mpsc};
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use protocols::password::PasswordHash;
 use protocols::transfer::ftp::address::{parse_227, parse_229};
@@ -17,8 +17,7 @@ use protocols::transfer::store::{Access, Store, VirtualPath};
 use reactor::{Handle, ListenOptions, Reactor, ShutdownReport, Stats};
 use tempfile::TempDir;
 
-/// How long anything may take on the slowest machine before a test fails.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+use crate::kit::{self, PATIENCE};
 
 /// An FTP server, and the directory it serves.
 pub(crate) struct Stage {
@@ -80,10 +79,7 @@ impl Stage {
             let address = registry.listener_address(id).expect("it listens");
             send.send((address, reactor.handle())).expect("somebody waits");
             let report = reactor.run(&mut server).expect("it turns");
-            assert_eq!(reactor.registry().len(), 0, "{}", reactor.snapshot());
-            let stats = reactor.stats();
-            assert_eq!((stats.connections, stats.queued_bytes, stats.timers), (0, 0, 0), "{stats}");
-            assert_eq!(stats.panics, 0);
+            kit::nothing_is_left(&mut reactor);
             (report, *server.counters())
         });
         let (address, handle) = receive.recv_timeout(PATIENCE).expect("it begins");
@@ -134,22 +130,12 @@ impl Stage {
     }
 
     pub(crate) fn counters(&self) -> Counters {
-        let (send, receive) = mpsc::channel();
-        let asked = self.handle.run(move |_, server| {
-            let _ = send.send(*server.counters());
-        });
-        asked.expect("it runs");
-        receive.recv_timeout(PATIENCE).expect("it answers")
+        kit::ask(&self.handle, |_, server| *server.counters())
     }
 
     /// What the loop has done; it has turned once for being asked.
     pub(crate) fn stats(&self) -> Stats {
-        let (send, receive) = mpsc::channel();
-        let asked = self.handle.run(move |registry, _| {
-            let _ = send.send(registry.stats());
-        });
-        asked.expect("it runs");
-        receive.recv_timeout(PATIENCE).expect("it answers")
+        kit::ask(&self.handle, |registry, _| registry.stats())
     }
 
     /// Waits until so many bytes have been read since then.
@@ -172,9 +158,14 @@ impl Stage {
         }
     }
 
-    /// Waits until all sessions have ended, shuts down, and demands that nothing is left.
+    /// Waits until all sessions have ended, shuts down, and demands that nothing is left; what the server has counted.
     #[track_caller]
-    pub(crate) fn finish(self) -> Counters {
+    pub(crate) fn finish(mut self) -> Counters {
+        self.end()
+    }
+
+    #[track_caller]
+    fn end(&mut self) -> Counters {
         self.until("all sessions have ended", |stage| stage.counters().open == 0);
         self.handle.shutdown(PATIENCE).expect("it runs");
         self.joins()
@@ -182,7 +173,7 @@ impl Stage {
 
     /// Waits until the server has ended, which was shut down, and demands that nothing is left.
     #[track_caller]
-    pub(crate) fn joins(mut self) -> Counters {
+    pub(crate) fn joins(&mut self) -> Counters {
         let thread = self.thread.take().expect("it was not joined");
         let (report, counters) = thread.join().expect("it ends well");
         assert_eq!(report.cut_off, [], "everybody says goodbye");
@@ -192,6 +183,15 @@ impl Stage {
             self.names()
         );
         counters
+    }
+}
+
+/// The end of each test that has not failed, unless it has come to it by itself.
+impl Drop for Stage {
+    fn drop(&mut self) {
+        if self.thread.is_some() && !std::thread::panicking() {
+            self.end();
+        }
     }
 }
 
@@ -355,19 +355,6 @@ pub(crate) fn read_all(data: &mut TcpStream) -> Vec<u8> {
     let mut bytes = Vec::new();
     data.read_to_end(&mut bytes).expect("it ends well");
     bytes
-}
-
-/// As many bytes, none of them like its neighbours.
-pub(crate) fn noise(length: usize) -> Vec<u8> {
-    let mut state = 0x9e37_79b9_u32;
-    std::iter::repeat_with(|| {
-        state ^= state << 13;
-        state ^= state >> 17;
-        state ^= state << 5;
-        state as u8
-    })
-    .take(length)
-    .collect()
 }
 
 /// A second address of this machine, if it answers to one.

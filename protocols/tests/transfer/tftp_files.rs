@@ -5,7 +5,8 @@ use std::time::Duration;
 use protocols::transfer::store::{Access, Replace};
 use protocols::transfer::tftp::{ClientOptions, Code, Failure, Limits, Mode, NotBegun, Options};
 
-use crate::tftp_stage::{Stage, noise};
+use crate::kit::noise;
+use crate::tftp_stage::Stage;
 
 fn plain() -> ClientOptions {
     ClientOptions { options: Options::default(), ..ClientOptions::default() }
@@ -34,7 +35,6 @@ fn files_of_every_length_around_a_block_arrive_whole_both_ways() {
     let counters = *stage.world.counters();
     assert_eq!((counters.sent, counters.received, counters.failed), (16, 16, 0));
     assert_eq!(counters.sent_bytes, counters.received_bytes);
-    stage.finish();
 }
 
 /// Blocks of 8 bytes, so that their numbers begin again.
@@ -49,7 +49,6 @@ fn a_file_of_more_than_65_535_blocks_arrives_whole_both_ways() {
     let id = stage.put("up", &bytes, &options);
     assert_eq!(stage.outcome(id), Ok(bytes.len() as u64));
     assert!(std::fs::read(stage.path("up")).expect("it is there") == bytes);
-    stage.finish();
 }
 
 #[test]
@@ -73,7 +72,6 @@ fn client_and_server_agree_on_what_both_want() {
 
     let (id, _) = stage.get("file", &plain());
     assert_eq!(stage.outcome(id), Ok(100_000));
-    stage.finish();
 }
 
 /// RFC 7440 lets a server grant less, and some firmware asks for more than it can take.
@@ -93,7 +91,6 @@ fn a_window_has_sixteen_blocks_at_most_unless_more_are_set_up() {
         assert_eq!(stage.outcome(id), Ok(1_000_000));
         assert_eq!(stage.world.agreed[&id].window, granted);
         assert!(sink.bytes() == noise(1_000_000));
-        stage.finish();
     }
 }
 
@@ -111,7 +108,6 @@ fn text_is_carried_with_the_line_ends_of_telnet() {
         assert_eq!(stage.outcome(id), Ok(text.len() as u64 + 400));
         assert_eq!(std::fs::read(stage.path(&name)).expect("it is there"), text.as_bytes());
     }
-    stage.finish();
 }
 
 #[test]
@@ -135,7 +131,6 @@ fn names_may_be_anything_and_lead_nowhere_outside() {
         let outcome = stage.fetched("link", &plain());
         assert!(matches!(outcome, Err(Failure::Refused { .. })), "{outcome:?}");
     }
-    stage.finish();
 }
 
 #[test]
@@ -145,7 +140,6 @@ fn what_cannot_be_sent_is_refused_with_the_code_for_it() {
     assert!(refused(Code::NotFound)(stage.fetched("missing", &plain())));
     assert!(refused(Code::AccessViolation)(stage.fetched("directory", &plain())));
     assert_eq!(stage.world.counters().refused, 2);
-    stage.finish();
 }
 
 #[test]
@@ -153,21 +147,20 @@ fn a_server_for_reading_takes_no_file_and_another_replaces_none() {
     let mut stage = Stage::with(Limits::default(), Access::ReadOnly, Replace::No);
     let id = stage.put("new", b"bytes", &plain());
     assert!(refused(Code::AccessViolation)(stage.outcome(id).map(|_| Vec::new())));
-    stage.finish();
+    drop(stage);
 
     let mut stage = Stage::new();
     stage.place("there", b"old");
     let id = stage.put("there", b"new", &plain());
     assert!(refused(Code::FileExists)(stage.outcome(id).map(|_| Vec::new())));
     assert_eq!(std::fs::read(stage.path("there")).expect("it is there"), b"old");
-    stage.finish();
+    drop(stage);
 
     let mut stage = Stage::with(Limits::default(), Access::ReadWrite, Replace::Yes);
     stage.place("there", b"old");
     let id = stage.put("there", b"new", &plain());
     assert_eq!(stage.outcome(id), Ok(3));
     assert_eq!(std::fs::read(stage.path("there")).expect("it is there"), b"new");
-    stage.finish();
 }
 
 /// One that says how long it is, and one that does not.
@@ -182,7 +175,6 @@ fn a_file_that_is_too_long_is_refused_and_leaves_nothing() {
         let id = stage.put(&format!("fits-{:?}", options.options.size), &noise(10_000), &options);
         assert_eq!(stage.outcome(id), Ok(10_000));
     }
-    stage.finish();
 }
 
 #[test]
@@ -193,7 +185,6 @@ fn a_client_fetches_no_more_than_it_wants() {
         let options = ClientOptions { longest: 10_000, ..options };
         assert_eq!(stage.fetched("file", &options), Err(Failure::TooLong(10_000)));
     }
-    stage.finish();
 }
 
 #[test]
@@ -210,7 +201,6 @@ fn places_are_limited_for_each_source_and_come_free_again() {
     stage.until("the places are free", |world| world.counters().open == 0);
     stage.place("small", b"small");
     assert_eq!(stage.fetched("small", &plain()), Ok(b"small".to_vec()));
-    stage.finish();
 }
 
 #[test]
@@ -235,7 +225,6 @@ fn many_transfers_at_once_do_not_mix() {
         let name = format!("up{}", index + 12);
         assert!(std::fs::read(stage.path(&name)).expect("it is there") == files[index + 12]);
     }
-    stage.finish();
 }
 
 #[test]
@@ -250,7 +239,6 @@ fn names_that_no_request_has_room_for_are_refused_at_once() {
     assert!(matches!(begin(b""), Err(NotBegun::Name)));
     assert!(matches!(begin(b"a\0b"), Err(NotBegun::Name)));
     assert!(matches!(begin(&[b'a'; 3_000]), Err(NotBegun::LongName)));
-    stage.finish();
 }
 
 #[test]
@@ -265,5 +253,4 @@ fn a_transfer_that_is_given_up_leaves_nothing() {
         assert_eq!(stage.outcome(id), Err(Failure::Cancelled));
     }
     // The rest is seen to by shutting down: the server says goodbye, and the upload is gone.
-    stage.finish();
 }

@@ -9,7 +9,8 @@ use protocols::transfer::tftp::{
     Bounds, Code, Event, Failure, Mode, Options, Packet, Pairs, Patience, Request, Terms, Transfer,
 };
 
-use crate::tftp_stage::{in_words, noise as file};
+use crate::kit::noise as file;
+use crate::tftp_stage::in_words;
 
 const BOUNDS: Bounds = Bounds { block_size: 65_464, window: 64, window_bytes: 1 << 18 };
 

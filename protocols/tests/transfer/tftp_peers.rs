@@ -5,7 +5,8 @@ use std::time::Duration;
 use protocols::transfer::store::{Access, Replace};
 use protocols::transfer::tftp::{ClientOptions, Failure, Limits, Options, Packet, Patience};
 
-use crate::tftp_stage::{Peer, Stage, in_words, noise};
+use crate::kit::noise;
+use crate::tftp_stage::{Peer, Stage, in_words};
 
 const RRQ: &[u8] = b"\0\x01file\0octet\0";
 const WRQ: &[u8] = b"\0\x02up\0octet\0";
@@ -51,7 +52,6 @@ fn a_transfer_has_a_port_of_its_own() {
     assert_eq!(from.ip(), stage.server.ip());
     client.says(&ack(1), &from);
     stage.until("it is sent", |world| world.counters().sent == 1);
-    stage.finish();
 }
 
 /// RFC 1350, section 4: error 5 for the stranger, and nothing for the transfer.
@@ -71,7 +71,6 @@ fn a_packet_from_elsewhere_gets_error_5_and_does_not_disturb_the_transfer() {
     client.says(&ack(2), &transfer);
     stage.until("it is sent", |world| world.counters().sent == 1);
     assert_eq!(stranger.has_heard(), None);
-    stage.finish();
 }
 
 #[test]
@@ -90,7 +89,6 @@ fn strangers_are_not_answered_without_end() {
     let answers = std::iter::from_fn(|| stranger.has_heard()).count();
     assert_eq!(answers, 2);
     client.says(&ack(2), &transfer);
-    stage.finish();
 }
 
 /// And the same for the client: the second of two answers to a request that came twice.
@@ -109,7 +107,6 @@ fn a_second_server_is_told_that_it_is_not_the_one() {
     assert_eq!(first.hears(&mut stage).0, ack(2));
     assert_eq!(stage.outcome(id), Ok(517));
     assert_eq!(sink.bytes()[512..], *b"right");
-    stage.finish();
 }
 
 #[test]
@@ -134,7 +131,6 @@ fn a_request_that_comes_twice_is_one_transfer() {
     client.says(b"\0\x05\0\0enough\0", &transfer);
     client.says(b"\0\x05\0\0enough\0", &other);
     stage.until("both are over", |world| world.counters().open == 0);
-    stage.finish();
 }
 
 #[test]
@@ -152,7 +148,6 @@ fn nonsense_at_the_well_known_port_is_not_answered_and_bad_requests_are_with_err
     assert_eq!(in_words(&client.hears(&mut stage).0), "ERROR 4");
     client.says(b"\0\x01\0octet\0", &server);
     assert_eq!(in_words(&client.hears(&mut stage).0), "ERROR 4");
-    stage.finish();
 }
 
 /// GRUB and iPXE go by the size that they are told: one byte more is a byte of garbage.
@@ -173,7 +168,6 @@ fn a_file_that_grows_meanwhile_is_sent_as_long_as_it_was_said_to_be() {
     }
     assert!(received == noise(1_000));
     stage.until("it is sent", |world| world.counters().sent == 1);
-    stage.finish();
 }
 
 #[test]
@@ -187,7 +181,6 @@ fn a_file_that_shrinks_meanwhile_is_no_shorter_file() {
     client.says(&ack(0), &transfer);
     assert_eq!(in_words(&client.hears(&mut stage).0), "ERROR 0");
     stage.until("it has failed", |world| world.counters().failed == 1);
-    stage.finish();
 }
 
 /// U-Boot refuses an answer with another timeout than it asked for.
@@ -209,7 +202,6 @@ fn a_timeout_is_granted_exactly_or_not_at_all() {
         client.says(b"\0\x05\0\0enough\0", &transfer);
         stage.until("it is over", |world| world.counters().open == 0);
     }
-    stage.finish();
 }
 
 /// Each request forged in somebody's name has that somebody sent so much, and no more.
@@ -233,7 +225,6 @@ fn a_victim_of_forged_requests_is_sent_little() {
     // Three requests, and each is answered three times.
     assert_eq!(heard, ["OACK"; 9]);
     assert_eq!(stage.world.counters().failed, 3);
-    stage.finish();
 }
 
 #[test]
@@ -247,7 +238,6 @@ fn an_upload_that_stops_in_the_middle_leaves_nothing() {
     while client.hears(&mut stage).0 != ack(1) {}
     stage.until("it is given up", |world| world.counters().failed == 1);
     assert_eq!(std::fs::read_dir(stage.tree.path()).expect("it is there").count(), 0);
-    stage.finish();
 }
 
 /// A file that has arrived is there when its sender is told so, not before and not later.
@@ -270,7 +260,6 @@ fn the_last_block_is_acknowledged_when_the_file_has_its_name() {
     });
     assert_eq!(heard.map(|(packet, _)| packet), Some(ack(1)));
     assert_eq!(stage.world.counters().received, 1);
-    stage.finish();
 }
 
 #[test]
@@ -284,7 +273,6 @@ fn a_name_that_is_taken_meanwhile_is_not_replaced() {
     assert_eq!(in_words(&client.hears(&mut stage).0), "ERROR 6");
     assert_eq!(std::fs::read(stage.path("up")).expect("it is there"), b"somebody else's");
     stage.until("it has failed", |world| world.counters().failed == 1);
-    stage.finish();
 }
 
 #[test]
@@ -294,7 +282,6 @@ fn a_server_that_is_not_there_is_found_out() {
     let options = ClientOptions { patience: hasty(), ..ClientOptions::default() };
     let (id, _) = stage.get_from(silent.address(), "file", &options);
     assert_eq!(stage.outcome(id), Err(Failure::NoAnswer));
-    stage.finish();
 }
 
 /// The network says so, by ICMP, and that is heard where the system tells (Linux).
@@ -311,7 +298,6 @@ fn a_port_where_nobody_listens_is_found_out_at_once() {
         let (get, _) = stage.get_from(nobody.into(), "file", &unhurried_client());
         let outcome = stage.outcome(get);
         assert!(matches!(outcome, Err(Failure::Unreachable(_))), "{outcome:?}");
-        stage.finish();
     }
 }
 
@@ -329,7 +315,6 @@ fn a_server_may_close_the_port_it_was_asked_at() {
     assert_eq!(port.hears(&mut stage).0, ack(2));
     assert_eq!(stage.outcome(id), Ok(515));
     assert_eq!(sink.bytes().len(), 515);
-    stage.finish();
 }
 
 #[test]
@@ -346,7 +331,6 @@ fn a_server_that_falls_silent_is_found_out_and_told() {
         last = packet;
     }
     assert_eq!(in_words(&last), "ERROR 0");
-    stage.finish();
 }
 
 /// What a server grants has to be what was asked for (RFC 2347).
@@ -360,7 +344,6 @@ fn a_server_that_grants_what_was_not_asked_for_gets_error_8() {
     server.says(b"\0\x06blksize\x001024\0", &client);
     assert!(matches!(stage.outcome(id), Err(Failure::Options(_))));
     assert_eq!(in_words(&server.hears(&mut stage).0), "ERROR 8");
-    stage.finish();
 }
 
 /// A disk may fill up while a file is fetched, on either side.
@@ -385,5 +368,4 @@ fn a_file_that_cannot_be_written_ends_the_transfer_on_both_sides() {
     server.says(b"\0\x03\0\x01bytes", &client);
     assert!(matches!(stage.outcome(id), Err(Failure::File { .. })));
     assert_eq!(in_words(&server.hears(&mut stage).0), "ERROR 3");
-    stage.finish();
 }

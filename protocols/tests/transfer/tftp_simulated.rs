@@ -15,7 +15,8 @@ use reactor::sim::{
 use reactor::{DatagramOptions, Registry, SocketId};
 use tempfile::TempDir;
 
-use crate::tftp_stage::{Sink, noise};
+use crate::kit::noise;
+use crate::tftp_stage::Sink;
 
 const PORT: u16 = 6969;
 

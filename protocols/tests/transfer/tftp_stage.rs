@@ -7,17 +7,15 @@ use std::io::{self, Write};
 use std::net::UdpSocket;
 use std::path::PathBuf;
 use std::rc::Rc;
-use std::time::{Duration, Instant};
 
 use protocols::transfer::store::{Access, Replace, Store};
 use protocols::transfer::tftp::{
     self, Caller, ClientOptions, Counters, Failure, Limits, Packet, Server, Terms,
 };
-use reactor::{Address, DatagramOptions, Reactor, Registry, SocketId, Turn};
+use reactor::{Address, DatagramOptions, Reactor, Registry, SocketId};
 use tempfile::TempDir;
 
-/// How long a condition may take on the slowest machine before a test fails.
-const PATIENCE: Duration = Duration::from_secs(20);
+use crate::kit;
 
 /// What a test looks at: the application of its loop.
 pub(crate) struct World {
@@ -67,8 +65,8 @@ impl Stage {
         let store = Store::open(tree.path(), access).expect("it is there");
         let mut reactor = Reactor::new().expect("a loop");
         let registry = reactor.registry();
-        let any = "127.0.0.1:0".parse().expect("it is an address");
-        let id = tftp::bind::<World>(registry, any, &DatagramOptions::default()).expect("free");
+        let id = tftp::bind::<World>(registry, kit::any_port(), &DatagramOptions::default());
+        let id = id.expect("free");
         let server = registry.socket_address(id).expect("it is bound");
         let world = World {
             server: Server::new(store, limits).replacing(replace),
@@ -130,14 +128,9 @@ impl Stage {
 
     /// Turns the loop until a condition holds.
     #[track_caller]
-    pub(crate) fn until(&mut self, what: &str, mut condition: impl FnMut(&mut World) -> bool) {
-        let deadline = Instant::now() + PATIENCE;
-        while !condition(&mut self.world) {
-            assert!(Instant::now() < deadline, "waited in vain until {what}");
-            // Peers that are no part of the loop are asked again soon.
-            let turn = self.reactor.turn(Some(Duration::from_millis(1)), &mut self.world);
-            assert!(turn.expect("the loop turns").is_running());
-        }
+    pub(crate) fn until(&mut self, what: &str, condition: impl FnMut(&mut World) -> bool) {
+        let so = kit::comes_to_be(&mut self.reactor, &mut self.world, condition);
+        assert!(so, "waited in vain until {what}");
     }
 
     /// How a transfer ended.
@@ -146,18 +139,15 @@ impl Stage {
         self.until("the transfer is over", |world| world.outcomes.contains_key(&id));
         self.world.outcomes[&id].clone()
     }
+}
 
-    /// Shuts down, and demands that nothing is left, in the loop and in the tree.
-    #[track_caller]
-    pub(crate) fn finish(mut self) {
-        self.reactor.registry().shutdown(PATIENCE);
-        let report = loop {
-            let turn = self.reactor.turn(Some(PATIENCE), &mut self.world).expect("it turns");
-            if let Turn::Finished(report) = turn {
-                break report;
-            }
-        };
-        assert_eq!(report.cut_off, [], "everybody says goodbye");
+/// The end of each test that has not failed: the loop shuts down, and nothing is left, in it and in the tree.
+impl Drop for Stage {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            return;
+        }
+        kit::shut_down(&mut self.reactor, &mut self.world);
         assert_eq!(self.reactor.registry().len(), 0);
         assert_eq!(self.world.server.counters().open, 0);
         for entry in std::fs::read_dir(self.tree.path()).expect("it can be read") {
@@ -240,9 +230,4 @@ pub(crate) fn in_words(packet: &[u8]) -> String {
         Packet::Error { code, .. } => format!("ERROR {}", u16::from(code)),
         Packet::Granted(_) => "OACK".to_owned(),
     }
-}
-
-/// As many bytes, none of them like its neighbours.
-pub(crate) fn noise(length: usize) -> Vec<u8> {
-    (0..length as u64).map(|at| (at.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 40) as u8).collect()
 }

@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 
 use protocols::transfer::ftp::{Direction, Event, Limits, Settings};
 
-use crate::stage::{PATIENCE, Stage, noise, read_all};
+use crate::kit::{PATIENCE, noise};
+use crate::stage::{Stage, read_all};
 
 const MIB: usize = 1024 * 1024;
 
@@ -58,7 +59,6 @@ fn the_first_reply_says_whether_the_data_connection_is_there() {
     let reply = peer.reply();
     assert!(matches!(reply.code, 226 | 426), "{reply}");
     peer.quits();
-    stage.finish();
 }
 
 #[test]
@@ -109,7 +109,6 @@ fn every_way_to_open_a_data_connection_works() {
         }
         assert!(peer.fetches("RETR file") == content);
         peer.quits();
-        stage.finish();
     }
 }
 
@@ -141,7 +140,6 @@ fn text_has_line_ends_of_the_network_on_its_way_and_ours_on_the_disk() {
     peer.hears(226);
     assert_eq!(stage.get("cut"), b"a\nb\rc\r");
     peer.quits();
-    stage.finish();
 }
 
 #[test]
@@ -162,7 +160,6 @@ fn a_download_goes_on_where_it_ended() {
     peer.asks("PWD", 257);
     assert!(peer.fetches("RETR file") == content, "something else was asked meanwhile");
     peer.quits();
-    stage.finish();
 }
 
 /// Where in a text a place is that is counted in bytes, nobody can say without reading all of it.
@@ -199,7 +196,6 @@ fn text_is_not_gone_on_with_in_whatever_order_that_is_asked_for() {
     assert_eq!(peer.fetches("RETR hello.txt"), b"world\n");
     assert_eq!(stage.get("hello.txt"), b"hello\nworld\n");
     peer.quits();
-    stage.finish();
 }
 
 #[test]
@@ -222,7 +218,6 @@ fn an_upload_goes_on_where_it_ended() {
     peer.asks("STOR new", 554);
     assert_eq!(stage.names(), ["file", "hello.txt", "sub"]);
     peer.quits();
-    stage.finish();
 }
 
 /// Offsets and sizes have more than 32 bits. Holes take no room.
@@ -246,7 +241,6 @@ fn files_of_more_than_four_gibibytes_are_gone_on_with() {
     let facts = String::from_utf8(peer.fetches("MLSD")).expect("it is text");
     assert!(facts.contains(&format!("size={length};")), "{facts}");
     peer.quits();
-    stage.finish();
 }
 
 /// Begins an upload, brings a part of it, and waits until the server has it.
@@ -305,7 +299,6 @@ fn an_upload_that_is_cut_off_is_kept_if_that_is_wanted() {
     assert!(stage.get("file") == content);
     assert_eq!(stage.names(), ["file", "hello.txt", "sub"]);
     peer.quits();
-    stage.finish();
 }
 
 #[test]
@@ -322,7 +315,6 @@ fn a_file_is_replaced_only_by_a_whole_one() {
     assert_eq!(other.fetches("RETR file"), b"the new");
     other.quits();
     peer.quits();
-    stage.finish();
 }
 
 #[test]
@@ -343,7 +335,6 @@ fn a_unique_name_is_told() {
     }
     assert!(names[0].starts_with("upload.") && names[1].starts_with("hello.txt."), "{names:?}");
     peer.quits();
-    stage.finish();
 }
 
 #[test]
@@ -380,7 +371,6 @@ fn lists_come_in_three_ways() {
     peer.asks("MLSD hello.txt", 501);
     peer.asks("MLSD hello.txt/x", 550);
     peer.quits();
-    stage.finish();
 }
 
 /// They were directories, 9,903 of them for one file.
@@ -452,7 +442,6 @@ fn a_link_is_listed_as_one_so_that_nobody_walks_in_circles() {
     }
     assert!(stage.path("sub").exists());
     peer.quits();
-    stage.finish();
 }
 
 /// What clients make of `mget *.txt`; a file that is called so comes first.
@@ -475,7 +464,6 @@ fn a_pattern_is_a_name_for_many() {
         assert_eq!(peer.fetches("NLST *.txt"), b"*.txt\r\n");
     }
     peer.quits();
-    stage.finish();
 }
 
 #[test]
@@ -494,7 +482,6 @@ fn a_directory_of_ten_thousand_entries_is_listed_whole() {
     }));
     assert_eq!(String::from_utf8_lossy(&peer.fetches("LIST sub")).lines().count(), 10_000);
     peer.quits();
-    stage.finish();
 }
 
 #[test]
@@ -505,7 +492,6 @@ fn a_directory_with_too_many_entries_is_not_listed_in_part() {
     peer.asks("LIST", 451);
     assert_eq!(peer.fetches("NLST sub"), b"");
     peer.quits();
-    stage.finish();
 }
 
 /// A download that fills all buffers, and a client that has taken nothing of it yet.
@@ -544,7 +530,6 @@ fn the_control_connection_answers_while_data_flows() {
     peer.hears(257);
     assert!(peer.hears(211).contains("Nothing is being transferred"));
     peer.quits();
-    stage.finish();
 }
 
 #[test]
@@ -575,7 +560,6 @@ fn a_transfer_is_aborted_at_once() {
     }
     assert_eq!(stage.names(), ["hello.txt", "long", "sub"]);
     peer.quits();
-    stage.finish();
 }
 
 #[test]
@@ -622,7 +606,7 @@ fn a_data_connection_that_comes_as_its_session_ends_is_not_left_behind() {
         drop(peer);
     }
     // What is left would be cut off.
-    stage.finish();
+    drop(stage);
     for data in &mut all {
         let _ = data.read_to_end(&mut Vec::new());
     }
@@ -652,7 +636,6 @@ fn an_abort_is_heard_behind_urgent_data() {
         }
     }
     peer.quits();
-    stage.finish();
 }
 
 /// RFC 959, 4.1.1: the goodbye is said when the file is there.
@@ -671,8 +654,6 @@ fn a_client_that_quits_gets_its_file_first() {
     peer.hears(226);
     peer.hears(221);
     peer.hears_the_end();
-    drop(peer);
-    stage.finish();
 }
 
 /// It has said that it sends nothing, which is so.
@@ -689,7 +670,6 @@ fn a_client_that_half_closes_its_data_connection_gets_its_file() {
     assert!(read_all(&mut data) == content);
     peer.hears(226);
     peer.quits();
-    stage.finish();
 }
 
 /// Some clients wait for the reply before they close.
@@ -705,7 +685,6 @@ fn a_client_that_keeps_its_data_connection_open_hears_that_all_was_sent() {
     assert_eq!(read_all(&mut data), b"hello\nworld\n");
     drop(data);
     peer.quits();
-    stage.finish();
 }
 
 #[test]
@@ -731,7 +710,6 @@ fn nobody_comes_to_a_port_and_the_transfer_is_given_up() {
     peer.asks("RETR hello.txt", 425);
     assert_eq!(stage.names(), ["hello.txt", "sub"]);
     peer.quits();
-    stage.finish();
 }
 
 #[test]
@@ -749,7 +727,6 @@ fn a_transfer_that_stands_still_is_given_up() {
     peer.hears(426);
     assert_eq!(stage.names(), ["hello.txt", "long", "sub"]);
     peer.quits();
-    stage.finish();
 }
 
 #[test]
@@ -765,7 +742,6 @@ fn a_file_that_becomes_shorter_is_not_called_complete() {
     let _ = data.read_to_end(&mut rest);
     peer.hears(451);
     peer.quits();
-    stage.finish();
 }
 
 #[test]
@@ -785,7 +761,6 @@ fn rates_hold_transfers_back_in_both_directions() {
         assert!(took > Duration::from_millis(200) && took < PATIENCE, "{took:?}");
     }
     peer.quits();
-    stage.finish();
 }
 
 #[test]
@@ -804,12 +779,11 @@ fn a_rate_for_all_is_shared() {
         }
     });
     assert!(begun.elapsed() > Duration::from_millis(600), "{:?}", begun.elapsed());
-    stage.finish();
 }
 
 #[test]
 fn a_shutdown_lets_transfers_end_and_says_goodbye() {
-    let stage = Stage::new();
+    let mut stage = Stage::new();
     let content = noise(16 * MIB);
     stage.put("file", &content);
     let mut idle = stage.ann();
@@ -855,7 +829,6 @@ fn the_log_is_told_of_every_transfer() {
             (Direction::Upload, "/file".to_owned(), 3, false, ann()),
         ]
     );
-    stage.finish();
 }
 
 /// On a file system that is as small as it can be, if this machine lets us have one.
@@ -884,5 +857,4 @@ fn a_full_disk_is_452_and_leaves_nothing_behind() {
     let unmounted = std::process::Command::new("umount").arg(stage.path("sub")).status();
     assert!(unmounted.is_ok_and(|status| status.success()));
     assert_eq!(left, 1);
-    stage.finish();
 }

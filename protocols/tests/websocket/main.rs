@@ -5,7 +5,11 @@ mod conversations;
 mod deadlines;
 mod goodbyes;
 mod handshakes;
+#[path = "../kit/mod.rs"]
+mod kit;
 mod limits;
+#[path = "../outside/mod.rs"]
+mod outside;
 mod peers;
 mod stage;
 #[cfg(feature = "http")]

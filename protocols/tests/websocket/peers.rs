@@ -3,7 +3,7 @@
 
 use std::io::{BufRead, BufReader};
 use std::net::{TcpListener, TcpStream};
-use std::process::{Child, ChildStdout, Command, Stdio};
+use std::process::{ChildStdout, Command, Stdio};
 use std::thread::{self, JoinHandle};
 
 use protocols::websocket::{CloseCode, DeflateOptions, Ending, Options};
@@ -12,6 +12,7 @@ use tungstenite::protocol::CloseFrame;
 use tungstenite::protocol::frame::coding::CloseCode as TungsteniteCode;
 use tungstenite::{Message, WebSocket};
 
+use crate::outside::{Process, is_there};
 use crate::stage::{Said, Stage};
 
 // ── tungstenite ─────────────────────────────────────────────────────────────────────────────────
@@ -109,27 +110,14 @@ const NODE: Library = Library {
     check: ["-e", "new (require('ws').WebSocketServer)({ noServer: true })"],
 };
 
-/// A script that runs, and does not outlive its test.
-struct Script(Child);
-
-impl Drop for Script {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
 impl Library {
-    fn start(&self, script: &str, arguments: &[&str]) -> Option<Script> {
-        let check = self.command().args(self.check).stderr(Stdio::null()).status();
-        if !check.is_ok_and(|status| status.success()) {
-            eprintln!("LEFT OUT: {} has not the library for {script}", self.interpreter);
+    fn start(&self, script: &str, arguments: &[&str]) -> Option<Process> {
+        let name = format!("{} with the library for {script}", self.interpreter);
+        if !is_there(&name, self.command().args(self.check)) {
             return None;
         }
         let path = format!("{}/tests/websocket/peers/{script}", env!("CARGO_MANIFEST_DIR"));
-        let mut command = self.command();
-        command.arg(path).args(arguments).stdout(Stdio::piped());
-        Some(Script(command.spawn().expect("it was there")))
+        Some(Process::start(self.command().arg(path).args(arguments).stdout(Stdio::piped())))
     }
 
     fn command(&self) -> Command {
@@ -142,10 +130,8 @@ impl Library {
     }
 }
 
-impl Script {
-    fn output(&mut self) -> BufReader<ChildStdout> {
-        BufReader::new(self.0.stdout.take().expect("it is a pipe, taken once"))
-    }
+fn output(script: &mut Process) -> BufReader<ChildStdout> {
+    BufReader::new(script.0.stdout.take().expect("it is a pipe, taken once"))
 }
 
 fn each_context(test: impl Fn(Options)) {
@@ -161,7 +147,7 @@ fn be_served_by_us(library: &Library, script: &str, options: Options) {
     let mut stage = Stage::listening(options, &ListenOptions::default());
     let url = format!("ws://{}/", stage.address);
     let Some(mut script) = library.start(script, &[&url]) else { return };
-    let mut output = script.output();
+    let mut output = output(&mut script);
     let client = thread::spawn(move || {
         let mut line = String::new();
         output.read_line(&mut line).expect("it prints text");
@@ -179,7 +165,7 @@ fn be_served_by_us(library: &Library, script: &str, options: Options) {
 fn serve_us(library: &Library, script: &str, options: Options) {
     let Some(mut script) = library.start(script, &[]) else { return };
     let mut port = String::new();
-    script.output().read_line(&mut port).expect("it prints text");
+    output(&mut script).read_line(&mut port).expect("it prints text");
     let mut stage = Stage::with(Options { subprotocols: Vec::new(), ..options });
     talk(&mut stage, &format!("127.0.0.1:{}", port.trim()));
 }

@@ -1,7 +1,6 @@
 //! The stage of these tests: a server, clients, and peers that say any bytes, in one loop on one thread.
 
 use std::collections::HashMap;
-use std::time::{Duration, Instant};
 
 use protocols::websocket::handshake::accept_key;
 use protocols::websocket::wire::{Header, Mask, Opcode};
@@ -10,11 +9,10 @@ use protocols::websocket::{
 };
 use reactor::{
     Address, Closed, ConnectOptions, ConnectionId, Input, ListenOptions, Protocol, Reactor,
-    Registry, Transport, Turn,
+    Registry, Transport,
 };
 
-/// How long a condition may take on the slowest machine before a test fails.
-const PATIENCE: Duration = Duration::from_secs(30);
+use crate::kit;
 
 /// A key that a client may have, and what is answered to it (RFC 6455, 1.3).
 pub(crate) const KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
@@ -150,16 +148,16 @@ impl Stage {
     pub(crate) fn listening(options: Options, listen: &ListenOptions) -> Self {
         let mut reactor = Reactor::new().expect("a loop");
         let (endpoint, registry) = (Endpoint::new(options), reactor.registry());
-        let any = "127.0.0.1:0".parse().expect("it is an address");
-        let id = websocket::listen(registry, any, listen, &endpoint, |request, _, world| {
-            let world: &mut World = world;
-            world.welcomed.push(request.target.to_owned());
-            match request.path() {
-                "/" => Ok(Part::Echo),
-                "/listen" => Ok(Part::Listener),
-                _ => Err(Refusal::NotFound),
-            }
-        });
+        let id =
+            websocket::listen(registry, kit::any_port(), listen, &endpoint, |request, _, world| {
+                let world: &mut World = world;
+                world.welcomed.push(request.target.to_owned());
+                match request.path() {
+                    "/" => Ok(Part::Echo),
+                    "/listen" => Ok(Part::Listener),
+                    _ => Err(Refusal::NotFound),
+                }
+            });
         let address = registry.listener_address(id.expect("free")).expect("it listens");
         Self { reactor, world: World::default(), endpoint, address }
     }
@@ -246,24 +244,16 @@ impl Stage {
 
     /// Turns the loop until a condition holds.
     #[track_caller]
-    pub(crate) fn until(&mut self, what: &str, mut condition: impl FnMut(&mut World) -> bool) {
-        let deadline = Instant::now() + PATIENCE;
-        while !condition(&mut self.world) {
-            assert!(Instant::now() < deadline, "waited in vain until {what}");
-            let turn = self.reactor.turn(Some(Duration::from_millis(1)), &mut self.world);
-            assert!(turn.expect("the loop turns").is_running());
-        }
+    pub(crate) fn until(&mut self, what: &str, condition: impl FnMut(&mut World) -> bool) {
+        let so = kit::comes_to_be(&mut self.reactor, &mut self.world, condition);
+        assert!(so, "waited in vain until {what}");
     }
 
     /// Turns the loop until no connection is left.
     #[track_caller]
     pub(crate) fn until_gone(&mut self) {
-        let deadline = Instant::now() + PATIENCE;
-        while self.reactor.stats().connections > 0 {
-            assert!(Instant::now() < deadline, "waited in vain until everybody has gone");
-            let turn = self.reactor.turn(Some(Duration::from_millis(1)), &mut self.world);
-            assert!(turn.expect("the loop turns").is_running());
-        }
+        let gone = kit::everybody_goes(&mut self.reactor, &mut self.world);
+        assert!(gone, "waited in vain until everybody has gone");
     }
 
     /// Until a peer has been sent exactly this, behind the handshake.
@@ -299,16 +289,7 @@ impl Stage {
     /// Shuts down, and demands that nothing is left.
     #[track_caller]
     pub(crate) fn finish(mut self) {
-        self.reactor.registry().shutdown(PATIENCE);
-        let report = loop {
-            let turn = self.reactor.turn(Some(PATIENCE), &mut self.world).expect("it turns");
-            if let Turn::Finished(report) = turn {
-                break report;
-            }
-        };
-        assert_eq!(report.cut_off, [], "everybody says goodbye");
-        let stats = self.reactor.stats();
-        assert_eq!((stats.connections, stats.queued_bytes, stats.timers), (0, 0, 0), "{stats}");
+        kit::finish(&mut self.reactor, &mut self.world);
         assert_eq!(self.endpoint.counters().open, 0);
         for (id, heard) in &self.world.sides {
             assert_eq!(heard.endings.len(), 1, "{id:?} is told how it ended");

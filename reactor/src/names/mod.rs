@@ -80,9 +80,13 @@ impl Race {
         most: usize,
     ) -> Result<(), LookupError> {
         if let Stage::LookingUp = self.stage {
-            let candidates = Candidates::new(&found?, most);
+            let mut found = found?;
+            let has_address = !found.is_empty();
+            found.retain(|address| self.options.reach.allows(address.ip()));
+            let candidates = Candidates::new(&found, most);
             if candidates.is_empty() {
-                return Err(LookupError::NoAddress);
+                let is_inside = has_address && found.is_empty();
+                return Err(if is_inside { LookupError::Inside } else { LookupError::NoAddress });
             }
             let (running, failed) = (Vec::new(), Vec::new());
             self.stage = Stage::Racing(Racing { candidates, running, failed });

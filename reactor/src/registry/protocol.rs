@@ -113,7 +113,8 @@ pub trait Protocol<App>: Typed {
         Idle::End
     }
 
-    /// The loop is shutting down: finish, and close before the deadline. The default closes at once.
+    /// The loop is shutting down: finish, and close before the deadline. A protocol that does not say otherwise closes at
+    /// once.
     ///
     /// What was read and is not handled yet is dropped by `close`, and no report counts it. A protocol that pauses with
     /// messages left in its input asks for [`Transport::unread_bytes`], and closes later if there are any: when

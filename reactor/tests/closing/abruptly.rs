@@ -24,8 +24,6 @@ fn an_abort_resets_the_peer_and_loses_what_is_queued() {
     assert_eq!(stage.reactor.stats().lost_bytes, end.unsent);
     let cut = caller.read_to_end(&mut Vec::new()).unwrap_err();
     assert_eq!(cut.kind(), ErrorKind::ConnectionReset);
-    drop(caller);
-    stage.finish();
 }
 
 #[test]
@@ -39,7 +37,6 @@ fn a_peers_reset_is_its_doing() {
     assert_eq!(stage.log.of("server"), ["open", "close the peer reset the connection"]);
     let end = stage.log.end("server").unwrap();
     assert_eq!((end.side, end.is_clean), (Side::Peer, false));
-    stage.finish();
 }
 
 #[test]
@@ -53,7 +50,6 @@ fn a_reset_behind_a_goodbye_is_noticed_before_anything_is_written() {
     reset(caller);
     stage.until_closed("server");
     assert_eq!(stage.log.of("server"), ["open", "end", "close the peer reset the connection"]);
-    stage.finish();
 }
 
 #[test]
@@ -74,5 +70,4 @@ fn what_a_failed_write_leaves_behind_reaches_nobody_else() {
     assert_eq!(read_all(&mut stage, living), b"hello");
     stage.until(|log| log.ends.len() == 2);
     assert!(stage.log.has("server", "close the peer reset the connection"), "{:?}", stage.log);
-    stage.finish();
 }

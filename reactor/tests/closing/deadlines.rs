@@ -20,8 +20,6 @@ fn a_peer_that_never_reads_is_reset_at_the_deadline() {
     assert_eq!(stage.reactor.stats().lost_bytes, end.unsent);
     let cut = caller.read_to_end(&mut Vec::new()).unwrap_err();
     assert_eq!(cut.kind(), ErrorKind::ConnectionReset, "it learns that something is missing");
-    drop(caller);
-    stage.finish();
 }
 
 #[test]
@@ -33,12 +31,10 @@ fn a_peer_that_never_says_goodbye_is_reset_at_the_deadline() {
             transport.close();
         })
     });
-    let caller = client(address);
+    let _caller = client(address);
     stage.until_closed("server");
     assert_eq!(stage.log.of("server"), ["open", "close closing took too long"]);
     assert_eq!(stage.log.end("server").unwrap().unsent, 0, "everything has left");
-    drop(caller);
-    stage.finish();
 }
 
 #[test]
@@ -51,7 +47,6 @@ fn a_peer_that_trickles_for_ever_does_not_hold_up_a_close() {
     stage.until_closed("server");
     assert_eq!(stage.log.of("server"), ["open", "close closing took too long"]);
     stage.join(trickling);
-    stage.finish();
 }
 
 #[test]
@@ -83,6 +78,4 @@ fn both_have_said_goodbye_and_the_peer_never_reads_the_rest() {
     peers_first.shutdown(Shutdown::Write).unwrap();
     stage.until(|log| log.ends.len() == 2);
     assert_eq!(stage.log.of("other"), ["open", "end", "close closing took too long"]);
-    drop((ours_first, peers_first));
-    stage.finish();
 }

@@ -20,7 +20,6 @@ fn a_graceful_close_sends_everything_and_then_says_goodbye() {
     assert_eq!(stage.log.of("server"), ["open", "close closed"]);
     let end = stage.log.end("server").unwrap();
     assert_eq!((end.side, end.is_clean, end.unsent), (Side::Local, true, 0));
-    stage.finish();
 }
 
 #[test]
@@ -39,7 +38,6 @@ fn a_peer_that_closes_is_answered_and_told_of() {
     assert_eq!(stage.log.of("server"), ["open", "end", PEER_CLOSED]);
     let end = stage.log.end("server").unwrap();
     assert_eq!((end.side, end.is_clean), (Side::Peer, true));
-    stage.finish();
 }
 
 /// A server that has seen enough after the first bytes.
@@ -59,7 +57,6 @@ fn assert_reply_survives(length: usize) {
     assert_same_bytes(&seen, &reply);
     stage.until_closed("server");
     assert_eq!(stage.log.of("server").last(), Some(&"close closed"));
-    stage.finish();
 }
 
 #[test]
@@ -87,7 +84,6 @@ fn a_reply_survives_a_close_with_input_unread() {
     assert_eq!(read_all(&mut stage, caller), b"go away");
     stage.until_closed("server");
     assert_eq!(stage.log.of("server"), ["open", "close closed"]);
-    stage.finish();
 }
 
 #[test]
@@ -113,7 +109,6 @@ fn a_paused_connection_can_be_closed() {
     assert_same_bytes(&seen, &reply);
     stage.until_closed("server");
     assert_eq!(stage.log.of("server"), ["open", "close closed"]);
-    stage.finish();
 }
 
 #[test]
@@ -134,7 +129,6 @@ fn a_paused_connection_can_be_closed_by_its_timer() {
     assert_eq!(stage.join(talking).expect("it is not reset"), b"enough");
     stage.until_closed("server");
     assert_eq!(stage.log.of("server"), ["open", "timer 1", "close closed"]);
-    stage.finish();
 }
 
 #[test]
@@ -158,5 +152,4 @@ fn after_a_close_no_callback_comes_but_the_last() {
     drop(caller);
     stage.until_closed("server");
     assert_eq!(stage.log.of("server"), ["open", "data 5", "close closed"]);
-    stage.finish();
 }

@@ -35,7 +35,6 @@ fn a_large_slow_reply_follows_the_peers_goodbye() {
     assert_eq!(told[..3], ["open", "data 18", "end"]);
     assert_eq!(told.iter().filter(|line| **line == "end").count(), 1, "{told:?}");
     assert_eq!(told.last(), Some(&PEER_CLOSED));
-    stage.finish();
 }
 
 #[test]
@@ -59,7 +58,6 @@ fn after_our_goodbye_the_peer_goes_on_and_is_read() {
     stage.until_closed("server");
     assert_same_bytes(stage.log.bytes("server"), &pattern(2 * MIB));
     assert_eq!(stage.log.of("server"), ["open", "data 2097152", "end", "close closed"]);
-    stage.finish();
 }
 
 #[test]
@@ -79,7 +77,6 @@ fn a_connection_can_be_ended_by_its_id_and_the_peer_goes_on() {
     drop(caller);
     stage.until_closed("server");
     assert_eq!(stage.log.of("server"), ["open", "data 9", "end", "close closed"]);
-    stage.finish();
 }
 
 #[test]
@@ -97,7 +94,6 @@ fn our_goodbye_waits_for_what_is_queued() {
     assert_same_bytes(&seen, &reply);
     stage.until_closed("server");
     assert_eq!(stage.log.of("server"), ["open", "end", "close closed"]);
-    stage.finish();
 }
 
 #[test]
@@ -118,5 +114,4 @@ fn both_ends_of_a_half_closed_pair_meet_again() {
     stage.until(|log| log.ends.len() == 2);
     assert_eq!(stage.log.of("server"), ["open", "data 7", "end", "close closed"]);
     assert_eq!(stage.log.of("client"), ["open", "data 3", "end", "close closed"]);
-    stage.finish();
 }

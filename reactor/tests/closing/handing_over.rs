@@ -28,7 +28,6 @@ fn a_successor_is_opened_and_offered_what_was_left() {
     stage.until_closed("second");
     assert_eq!(stage.log.of("first"), ["open", "data 8"], "it hears nothing more, no end either");
     assert_eq!(stage.log.of("second"), ["open", "data 6", "end", PEER_CLOSED]);
-    stage.finish();
 }
 
 #[test]
@@ -54,7 +53,6 @@ fn a_successor_may_take_over_in_any_callback() {
     assert_eq!(stage.log.of("second"), ["open", "timer 1"]);
     assert_eq!(stage.log.of("third"), ["open", "end", PEER_CLOSED]);
     assert_eq!(stage.reactor.stats().accepted, 1);
-    stage.finish();
 }
 
 #[test]
@@ -70,7 +68,6 @@ fn a_successor_of_a_connection_that_is_closed_hears_only_of_the_end() {
     stage.until_closed("second");
     assert_eq!(stage.log.of("first"), ["open"]);
     assert_eq!(stage.log.of("second"), ["close closed"]);
-    stage.finish();
 }
 
 #[test]
@@ -92,5 +89,4 @@ fn closing_a_listener_leaves_its_connections_alone() {
     caller.shutdown(Shutdown::Write).unwrap();
     assert_eq!(read_all(&mut stage, caller), b"still there?");
     stage.until_closed("server");
-    stage.finish();
 }

@@ -88,7 +88,6 @@ fn whatever_ends_it_the_last_callback_comes_once_and_last() {
         assert_eq!((closes, told.last().copied()), (1, Some(&*format!("close {reason}"))));
         assert_eq!(stage.log.count("it", "open"), 1);
         assert_eq!(stage.reactor.stats().closed(), 1);
-        stage.finish();
     }
 }
 
@@ -113,7 +112,6 @@ fn the_last_callback_may_begin_anew() {
         assert_eq!(stage.log.of(name), ["open", "end", PEER_CLOSED]);
     }
     stage.until(|log| log.ends.len() == 6);
-    stage.finish();
 }
 
 #[test]
@@ -136,5 +134,4 @@ fn the_last_callback_may_close_others_who_are_told_later() {
     stage.until(|log| log.ends.len() == 4);
     assert_eq!(stage.log.of("other"), ["open", "close aborted"]);
     assert_eq!(depth.get(), 0);
-    stage.finish();
 }

@@ -20,8 +20,6 @@ fn a_released_connection_ends_though_its_peer_never_does() {
     let mut seen = Vec::new();
     caller.read_to_end(&mut seen).unwrap();
     assert_eq!(seen, b"all there is");
-    drop(caller);
-    stage.finish();
 }
 
 /// Neither from here, nor from what the system holds when the loop has forgotten it.
@@ -54,8 +52,6 @@ fn nothing_of_a_released_connection_is_lost_on_a_slow_peer() {
         caller.read_exact(&mut seen[most..]).expect("it is all there");
         assert_same_bytes(&seen, &reply);
         assert_eq!(caller.read(&mut [0]).unwrap(), 0, "FIN is behind it");
-        drop(caller);
-        stage.finish();
     }
 }
 
@@ -68,12 +64,10 @@ fn a_released_connection_whose_peer_takes_nothing_has_a_deadline() {
             transport.release();
         })
     });
-    let caller = client(address);
+    let _caller = client(address);
     stage.until_closed("server");
     assert_eq!(stage.log.of("server"), ["open", "close closing took too long"]);
     assert!(stage.log.end("server").unwrap().unsent > 0);
-    drop(caller);
-    stage.finish();
 }
 
 #[test]
@@ -98,9 +92,7 @@ fn a_connection_is_released_in_whatever_state_it_is() {
             transport.release();
         })
     });
-    let caller = client(lingering);
+    let _caller = client(lingering);
     stage.until_closed("other");
     assert_eq!(stage.log.of("other"), ["open", "close closed"]);
-    drop(caller);
-    stage.finish();
 }

@@ -55,7 +55,6 @@ fn what_is_written_too_late_is_dropped_and_counted() {
             }
         );
     }
-    stage.finish();
 }
 
 #[test]
@@ -81,8 +80,6 @@ fn what_it_sends_itself_by_its_id_after_ending_is_refused() {
         stage.log.of("server"),
         ["open", "data 5", "Err(Closing(b\"late\"))", "end", "close closed"]
     );
-    drop(caller);
-    stage.finish();
 }
 
 #[test]
@@ -101,14 +98,13 @@ fn a_stale_id_is_an_error_that_hands_the_bytes_back() {
     assert!(registry.pause(id).is_err());
     assert!(registry.resume(id).is_err());
     assert!(!registry.is_connected(id));
-    stage.finish();
 }
 
 #[test]
 fn closed_twice_or_aborted_after_it_ends_once() {
     let mut stage = Stage::new();
     let address = stage.listen(|| Probe::new("server"));
-    let caller = client(address);
+    let _caller = client(address);
     stage.until(|log| log.has("server", "open"));
     let id = stage.log.id("server");
     stage.registry().close(id).unwrap();
@@ -118,6 +114,4 @@ fn closed_twice_or_aborted_after_it_ends_once() {
     stage.until_closed("server");
     stage.until_quiet();
     assert_eq!(stage.log.of("server"), ["open", "close aborted"]);
-    drop(caller);
-    stage.finish();
 }

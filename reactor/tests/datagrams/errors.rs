@@ -25,8 +25,6 @@ fn a_refused_datagram_is_an_error_of_one_datagram_and_not_the_end() {
     stage.until(|log| log.has("client", "datagram 4"));
     assert_eq!(stage.log.of("client"), ["open", "error connection refused", "datagram 4"]);
     assert_eq!(stage.reactor.stats().datagram_errors, 1);
-    drop(peer);
-    stage.finish();
 }
 
 #[test]
@@ -48,8 +46,6 @@ fn a_datagram_that_waits_behind_an_error_is_delivered() {
     stage.until_quiet();
     assert_eq!(stage.log.count("client", "error connection refused"), 1, "{:?}", stage.log);
     assert!(!stage.log.has("client", "close closed"));
-    drop(peer);
-    stage.finish();
 }
 
 #[test]
@@ -75,7 +71,6 @@ fn errors_of_one_socket_leave_the_others_their_traffic() {
     }
     errors += stage.log.count("shouting", "error connection refused");
     assert!(errors > 0, "{:?}", stage.log);
-    stage.finish();
 }
 
 #[test]
@@ -95,8 +90,6 @@ fn a_datagram_too_long_for_udp_is_the_callers_error() {
         assert_eq!(retry(|| peer.recv(&mut vec![0; 70_000])).unwrap(), 65_507);
     }
     assert_eq!(stage.reactor.stats().datagram_errors, 1);
-    drop(peer);
-    stage.finish();
 }
 
 #[test]
@@ -109,8 +102,6 @@ fn the_longest_datagram_arrives_whole() {
     peer.send_to(&longest, address).unwrap();
     stage.until(|log| !log.datagrams.is_empty());
     support::assert_same_bytes(&stage.log.datagrams[0].1, &longest);
-    drop(peer);
-    stage.finish();
 }
 
 #[test]
@@ -122,7 +113,6 @@ fn the_address_of_another_family_is_the_callers_error() {
     assert!(stage.registry().send_to(id, b"hello", None).is_err(), "it has no peer");
     stage.until(|log| log.has("client", "open"));
     assert_eq!(stage.log.of("client"), ["open"], "it goes on");
-    stage.finish();
 }
 
 #[test]
@@ -136,7 +126,6 @@ fn errors_of_binding_name_the_address() {
     let error = stage.registry().bind_datagram(nobodys, echo()).unwrap_err();
     assert!(matches!(error, OpenError::AddressNotAvailable(_)), "{error:?}");
     assert_eq!(error.to_string(), "no interface of this machine has the address 203.0.113.1:0");
-    stage.finish();
 }
 
 /// The advice is for a peer: what one may bind to would not help.
@@ -152,7 +141,6 @@ fn a_peer_that_is_a_name_is_refused_with_what_to_do_about_it() {
         "localhost:7 cannot be used here: a name may have several addresses; \
          look it up first, and give one of them"
     );
-    stage.finish();
 }
 
 /// What can never be sent to from a socket is said so, with what to do about it.
@@ -195,5 +183,4 @@ fn an_address_that_a_socket_cannot_reach_is_explained() {
         stage.until(|log| log.has("socket", "close closed"));
         stage.log = support::Log::default();
     }
-    stage.finish();
 }

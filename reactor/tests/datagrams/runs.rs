@@ -29,7 +29,6 @@ fn a_run_is_one_datagram_after_the_other() {
     let stats = stage.reactor.stats();
     assert_eq!(stats.datagrams_sent - before.datagrams_sent, 101 + 3 + 2 + 1);
     assert_eq!(stats.datagram_bytes_sent - before.datagram_bytes_sent, 4 * 1_005);
-    stage.finish();
 }
 
 #[test]
@@ -45,6 +44,4 @@ fn a_run_without_a_size_is_an_error_and_one_without_bytes_is_nothing() {
     bind(&mut stage, any_port(), probe);
     stage.until(|log| log.has("sender", "open"));
     assert_eq!(stage.reactor.stats().datagrams_sent, 0);
-    drop(peer);
-    stage.finish();
 }

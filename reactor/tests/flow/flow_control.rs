@@ -63,7 +63,6 @@ fn above_its_high_mark_a_connection_is_not_read_until_it_has_drained_to_its_low_
     assert_same_bytes(&rest, &pattern(ANSWER).repeat(asked + 1)[taken..]);
     stage.until_closed("server");
     assert_eq!(stage.log.count("server", "drain"), 1);
-    stage.finish();
 }
 
 #[test]
@@ -86,7 +85,6 @@ fn a_queue_that_was_never_above_its_high_mark_does_not_drain() {
     stage.until_closed("server");
     let told = ["open", "data 5", "end", "close the peer closed the connection"];
     assert_eq!(stage.log.of("server"), told);
-    stage.finish();
 }
 
 /// Writes the whole of something large, a piece whenever there is room: what `on_drain` is for.
@@ -130,7 +128,6 @@ fn a_producer_that_waits_for_the_drain_never_queues_more_than_a_piece_above_the_
     stage.until_closed("producer");
     assert!((64 * 1024 + 1..=64 * 1024 + PIECE).contains(&peak.get()), "{} queued", peak.get());
     assert!(stage.log.has("producer", "drain"));
-    stage.finish();
 }
 
 /// Passes on what one side says to the other, and reads it only as fast as the other takes it.
@@ -196,7 +193,6 @@ fn a_proxy_reads_one_side_as_fast_as_the_other_takes_it() {
     stage.join(sent);
     stage.until(|log| log.ends.len() == 2);
     assert!(stage.log.has("far", "drain"));
-    stage.finish();
 }
 
 /// As [`relay`], but it stops at a height of its own, where the receiver sees no reason to say a word.
@@ -257,14 +253,13 @@ fn a_proxy_that_stops_below_the_receivers_mark_is_told_when_to_go_on() {
     stage.until(|log| log.ends.len() == 2);
     assert!(!stage.log.has("far", "drain"), "it was never above its own mark");
     assert!(stage.log.has("cautious", "drained: Ok(())"));
-    stage.finish();
 }
 
 #[test]
 fn whoever_waits_for_an_outbox_is_told_once_however_it_ends() {
     let mut stage = Stage::new();
     let address = stage.listen_with(&tight(StreamLimits::default()), || Probe::new("server"));
-    let theirs = client(address);
+    let _theirs = client(address);
     stage.until(|log| log.opened.len() == 1);
     let id = stage.log.opened[0].1;
     let ask = |stage: &mut Stage, name: &'static str| {
@@ -287,8 +282,6 @@ fn whoever_waits_for_an_outbox_is_told_once_however_it_ends() {
     });
     assert_eq!(ask(&mut stage, "too late"), Err(Stale));
     assert_eq!(stage.log.of("at once").len() + stage.log.of("later").len(), 2);
-    drop(theirs);
-    stage.finish();
 }
 
 #[test]
@@ -318,7 +311,6 @@ fn a_connection_that_sends_to_itself_by_id_is_told_when_it_has_drained() {
     assert_same_bytes(&stage.join(received), &pattern(1 << 20));
     stage.until_closed("server");
     assert_eq!(stage.log.of("asker"), ["Ok(())"]);
-    stage.finish();
 }
 
 #[test]
@@ -354,8 +346,6 @@ fn limits_changed_on_a_connection_hold_for_it_alone() {
     });
     stage.join(peer);
     stage.until(|log| log.ends.len() == 2);
-    drop(stranger);
-    stage.finish();
 }
 
 /// The caps of the whole loop hold for what is queued, not for what was ever sent.
@@ -382,5 +372,4 @@ fn what_has_left_is_no_longer_held_against_the_loop() {
     stage.until(|log| log.ends.len() == 3);
     assert_eq!(stage.reactor.stats().queued_bytes, 0);
     assert_eq!(stage.log.count("server", "close the peer closed the connection"), 3);
-    stage.finish();
 }

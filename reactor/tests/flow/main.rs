@@ -11,7 +11,7 @@ mod writing;
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::io::{Read, Write};
-use std::net::{Shutdown, TcpListener, TcpStream};
+use std::net::{Shutdown, TcpStream};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -28,13 +28,6 @@ use support::*;
 fn tight(limits: StreamLimits) -> ListenOptions {
     let stream = StreamOptions { send_buffer: Some(128 * 1024), ..StreamOptions::default() };
     ListenOptions { stream, limits, ..ListenOptions::default() }
-}
-
-/// Both ends of a TCP connection; the second is the test's, and blocks.
-fn pair() -> (TcpStream, TcpStream) {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("loopback has a free port");
-    let theirs = client(listener.local_addr().expect("it is bound"));
-    (listener.accept().expect("the client is there").0, theirs)
 }
 
 /// What a connection of the stage looks like to netstat: what it has to read, and to send; its state.

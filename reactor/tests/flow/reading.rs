@@ -41,7 +41,6 @@ fn what_a_protocol_leaves_is_offered_again_in_front_of_what_comes_next() {
         stage.log.of("server"),
         ["open", "data 8", "end", "close the peer closed the connection"]
     );
-    stage.finish();
 }
 
 #[test]
@@ -70,7 +69,6 @@ fn what_was_left_is_offered_again_after_a_pause_though_nothing_came() {
     assert_eq!(row(&stage, &theirs), (0, 0, "open"));
     drop(theirs);
     stage.until_closed("server");
-    stage.finish();
 }
 
 /// An HTTP server that upgrades a connection knows this: the client may have sent its first frames,
@@ -91,8 +89,6 @@ fn who_takes_over_is_offered_what_was_left_and_then_the_end() {
     assert_eq!(stage.log.bytes("websocket"), b"first frame");
     let told = ["open", "data 11", "end", "close the peer closed the connection"];
     assert_eq!(stage.log.of("websocket"), told);
-    drop(theirs);
-    stage.finish();
 }
 
 /// Whoever resumes what it has just paused asks for what it left, and gets it, but not for ever.
@@ -119,8 +115,6 @@ fn a_protocol_that_always_asks_for_what_it_leaves_does_not_hold_up_the_loop() {
     }
     stage.registry().abort(id).expect("it is open");
     stage.until_closed("greedy");
-    drop(theirs);
-    stage.finish();
 }
 
 #[test]
@@ -151,7 +145,6 @@ fn nothing_is_read_between_a_pause_and_the_next_resumption() {
     stage.until_closed("server");
     assert!(stage.registry().pause(id).is_err(), "the id is stale");
     assert!(stage.registry().resume(id).is_err(), "the id is stale");
-    stage.finish();
 }
 
 /// By its id a connection is told from anywhere, its own callback included, and it is as if its transport had been
@@ -198,6 +191,4 @@ fn a_connection_obeys_what_it_is_told_by_its_id_in_its_own_callback() {
     theirs.write_all(b"abort").expect("it has room");
     stage.until(|log| log.ends.len() == 2);
     assert_eq!(stage.log.of("server").last(), Some(&"close aborted"));
-    drop(theirs);
-    stage.finish();
 }

@@ -38,7 +38,6 @@ fn order_is_kept_among_all_the_ways_to_write() {
         });
         assert_same_bytes(&stage.join(peer), &expected.concat());
         stage.until_closed("server");
-        stage.finish();
     }
 }
 
@@ -76,7 +75,6 @@ fn small_writes_of_one_callback_leave_in_one_write_and_large_ones_at_once() {
     drop(theirs);
     stage.until_closed("server");
     assert!(stage.log.has("server", "close the peer closed the connection"), "{:?}", stage.log);
-    stage.finish();
 }
 
 /// Many messages to many connections: between turns one call each; from the callback that is all there
@@ -131,7 +129,6 @@ fn what_others_write_to_a_connection_in_a_turn_is_gathered() {
     }
     drop(members);
     stage.until(|log| log.ends.len() == MEMBERS);
-    stage.finish();
 }
 
 #[test]
@@ -177,7 +174,6 @@ fn what_is_sent_by_id_after_the_end_is_handed_back() {
     assert_eq!(stage.log.of("server"), ["open", "data 2", "end", "close closed"]);
     let late = Bytes::from_static(b"much too late");
     assert_eq!(stage.registry().send(id, late.clone()), Err(SendError::Stale(late)));
-    stage.finish();
 }
 
 /// A write that fails leaves nothing behind for whoever is called next.
@@ -221,8 +217,6 @@ fn what_a_connection_could_not_send_and_was_told_never_reaches_another() {
     let mut heard = Vec::new();
     other.read_to_end(&mut heard).expect("it says goodbye");
     assert_eq!(String::from_utf8_lossy(&heard), "");
-    drop(other);
-    stage.finish();
 }
 
 /// One step of a protocol that writes in every way there is.
@@ -346,6 +340,5 @@ proptest! {
         let seen = stage.join(peer);
         stage.until_closed("writer");
         assert_same_bytes(&seen, &said.borrow());
-        stage.finish();
     }
 }

@@ -49,7 +49,6 @@ fn everything_a_peer_sent_before_its_end_arrives_though_the_end_was_reported_fir
     let data = format!("data {length}");
     let told = ["open", &data, "end", "close the peer closed the connection"];
     assert_eq!(stage.log.of("ours"), told);
-    stage.finish();
 }
 
 /// Hazard 3, with a reset. Linux keeps what had arrived before it; other systems throw it away.
@@ -72,7 +71,6 @@ fn everything_a_peer_sent_before_its_reset_arrives_though_the_reset_was_reported
     assert_same_bytes(stage.log.bytes("ours"), &pattern(length));
     let data = format!("data {length}");
     assert_eq!(stage.log.of("ours"), ["open", &data, "close the peer reset the connection"]);
-    stage.finish();
 }
 
 /// Hazards 3 and 7 together: a protocol that pauses after each sip, so that the end is reported while
@@ -103,7 +101,6 @@ fn a_peer_that_sends_a_mebibyte_and_ends_is_heard_whole_by_one_that_pauses_all_t
     let data = format!("data {LENGTH}");
     let told = ["open", &data, "end", "close the peer closed the connection"];
     assert_eq!(stage.log.of("sipper"), told);
-    stage.finish();
 }
 
 /// Hazard 4, as the network brings it: the FIN is in the segment of the last bytes.
@@ -121,7 +118,6 @@ fn an_end_in_the_segment_of_the_last_bytes_is_seen() {
     stage.until(|log| log.ends.len() == 20);
     assert_eq!(stage.log.bytes("server").len(), 200);
     assert_eq!(stage.log.count("server", "end"), 20);
-    stage.finish();
 }
 
 /// A read stops in front of the urgent byte, short, whatever stands behind it (tcp(7)). All of it has
@@ -145,6 +141,5 @@ fn what_stands_behind_urgent_data_is_heard() {
         }
         assert_eq!(stage.log.bytes("server"), expected.repeat(20).as_bytes());
         stage.until(|log| log.ends.len() == 20);
-        stage.finish();
     }
 }

@@ -44,7 +44,6 @@ fn a_half_closed_peer_hears_a_large_slow_answer_and_its_end_is_told_once() {
     stage.until_closed("server");
     assert_eq!(stage.log.count("server", "end"), 1);
     assert!(stage.log.has("server", "close the peer closed the connection"));
-    stage.finish();
 }
 
 /// Hazard 17, the other half: after our FIN the peer may go on for as long as it likes.
@@ -70,5 +69,4 @@ fn a_peer_is_heard_to_its_end_after_we_have_sent_ours() {
     assert_same_bytes(stage.log.bytes("server"), &pattern(LENGTH));
     let data = format!("data {LENGTH}");
     assert_eq!(stage.log.of("server"), ["open", &data, "end", "close closed"]);
-    stage.finish();
 }

@@ -33,5 +33,4 @@ fn a_client_that_is_gone_before_it_is_accepted_does_not_hide_the_next() {
     assert_eq!(stats.accepted + stats.accept_errors, 20, "{stats}");
     let accepted = stats.accepted as usize;
     stage.until(|log| log.ends.len() == accepted);
-    stage.finish();
 }

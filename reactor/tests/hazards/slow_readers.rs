@@ -76,7 +76,6 @@ fn a_broadcast_to_a_thousand_stalled_readers_stays_under_the_caps_and_reaches_th
     }
     drop(stalled);
     stage.until(|log| log.ends.len() == STALLED + LISTENING);
-    stage.finish();
 }
 
 /// Raises the number of descriptors this process may open, as far as it may.

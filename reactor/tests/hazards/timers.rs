@@ -105,5 +105,4 @@ fn a_zero_timer_that_sets_itself_again_fires_once_a_turn_and_starves_nobody() {
     assert!(stats.timers_fired > 0, "{stats}");
     assert!(stats.timers_fired <= stats.turns, "{stats}");
     assert_eq!(stats.timers, 0, "its timer has ended with it: {stats}");
-    stage.finish();
 }

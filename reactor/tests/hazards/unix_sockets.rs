@@ -78,7 +78,6 @@ fn a_connection_that_was_ended_earlier_in_the_batch_hears_nothing_and_no_newcome
         stage.log.of("newcomer"),
         ["open", "data 2", "end", "close the peer closed the connection"]
     );
-    stage.finish();
 }
 
 /// Hazard 1, for datagram sockets, which end in the same way.
@@ -114,15 +113,13 @@ fn a_datagram_socket_that_was_closed_earlier_in_the_batch_hears_nothing() {
     assert_eq!(after.events - before.events, 2, "one batch: {after}");
     assert_eq!(after.stale_events - before.stale_events, 1, "{after}");
     assert_eq!(stage.log.of("rival"), ["open", "open", "datagram 15", "close closed"]);
-    drop(theirs);
-    stage.finish();
 }
 
 /// Only events are stale: what the loop itself had planned to visit is not counted.
 #[test]
 fn a_connection_that_ends_before_it_is_visited_makes_no_stale_event() {
     let mut stage = Stage::new();
-    let (id, theirs) = adopt(&mut stage, Probe::new("ours"));
+    let (id, _theirs) = adopt(&mut stage, Probe::new("ours"));
     stage.until_quiet();
     let registry = stage.registry();
     registry.pause(id).expect("it is open");
@@ -135,8 +132,6 @@ fn a_connection_that_ends_before_it_is_visited_makes_no_stale_event() {
     drop(ended);
     stage.until_closed("ended by itself");
     assert_eq!(stage.reactor.stats().stale_events, 0);
-    drop(theirs);
-    stage.finish();
 }
 
 /// Hazard 1, where the slot is free at once: a listener has no callback to wait for, so the
@@ -175,7 +170,6 @@ fn the_event_of_a_closed_listener_does_not_reach_who_took_its_slot() {
     assert_eq!(stage.log.of("nobody"), [""; 0]);
     drop((newcomer, refused, closer));
     stage.until(|log| log.ends.len() == 2);
-    stage.finish();
 }
 
 // ── 2 ───────────────────────────────────────────────────────────────────────────────────
@@ -209,8 +203,6 @@ fn a_duplicate_of_a_closed_socket_does_not_wake_the_loop() {
     let mut all = Vec::new();
     duplicate.read_to_end(&mut all).expect("the other end has closed");
     assert_eq!(all.len(), 1_300);
-    drop(duplicate);
-    stage.finish();
 }
 
 /// Hazard 2, for datagram sockets.
@@ -218,7 +210,7 @@ fn a_duplicate_of_a_closed_socket_does_not_wake_the_loop() {
 fn a_duplicate_of_a_closed_datagram_socket_does_not_wake_the_loop() {
     let mut stage = Stage::new();
     let (ours, theirs) = UnixDatagram::pair().expect("a pair of sockets");
-    let duplicate = ours.try_clone().expect("there are descriptors");
+    let _duplicate = ours.try_clone().expect("there are descriptors");
     let registry = stage.registry();
     let id = registry
         .adopt_datagram(ours, &Default::default(), DatagramProbe::new("ours"))
@@ -233,8 +225,6 @@ fn a_duplicate_of_a_closed_datagram_socket_does_not_wake_the_loop() {
         let _ = stage.reactor.turn(TURN, &mut stage.log).expect("the loop goes on");
     }
     assert_eq!(stage.reactor.stats().events, before.events);
-    drop((theirs, duplicate));
-    stage.finish();
 }
 
 // ── 4 ───────────────────────────────────────────────────────────────────────────────────
@@ -258,8 +248,6 @@ fn data_and_the_end_that_arrive_together_are_seen_in_one_turn() {
     let id = stage.log.id("ours");
     stage.registry().close(id).expect("it is open");
     stage.until_closed("ours");
-    drop(theirs);
-    stage.finish();
 }
 
 /// Hazard 4, where the last read fills the buffer to the byte.
@@ -273,7 +261,6 @@ fn the_end_is_seen_behind_any_length() {
         stage.join(peer).expect("everything is read");
         assert_same_bytes(stage.log.bytes("ours"), &pattern(length));
         assert_eq!(stage.log.count("ours", "end"), 1);
-        stage.finish();
     }
 }
 
@@ -297,7 +284,6 @@ fn what_arrived_during_a_pause_is_delivered_after_it_with_nothing_new_sent() {
     assert_eq!(stage.reactor.stats().events, before.events, "nothing new was reported");
     drop(theirs);
     stage.until_closed("ours");
-    stage.finish();
 }
 
 /// Hazard 7, in the other direction: who has used up its turn has to come back by itself, for the
@@ -333,7 +319,6 @@ fn what_a_budget_left_over_is_written_in_later_turns_without_another_event() {
     assert_same_bytes(&seen, &pattern(20 * PIECES));
     drop(theirs);
     stage.until_closed("ours");
-    stage.finish();
 }
 
 // ── 9 ───────────────────────────────────────────────────────────────────────────────────
@@ -374,7 +359,6 @@ fn a_stream_that_is_reported_readable_and_is_not_goes_on() {
     stage.until(|log| log.bytes("thief") == b"stolen!?");
     drop((to_one, to_other));
     stage.until(|log| log.ends.len() == 2);
-    stage.finish();
 }
 
 /// Hazard 9, for listeners: with a shared listening socket another process may be quicker.
@@ -419,5 +403,4 @@ fn a_listener_whose_connection_was_accepted_by_another_process_goes_on() {
     stage.until(|log| log.count("served", "open") == served);
     drop((first, second, to_other));
     stage.until(|log| log.ends.len() == served + 1);
-    stage.finish();
 }

@@ -3,7 +3,9 @@
 use std::net::{IpAddr, SocketAddr};
 
 use super::*;
-use reactor::{CloseReason, Finish, HostFailure, Limits, LookupError, RaceOptions, Registry};
+use reactor::{
+    CloseReason, Finish, HostFailure, Limits, LookupError, RaceOptions, Reach, Registry,
+};
 
 const NAME: &str = "www.example";
 const DELAY: Duration = Duration::from_millis(250);
@@ -338,6 +340,30 @@ fn a_name_that_nobody_has_ends_the_connection_and_not_the_call() {
         HostFailure::Lookup { error: LookupError::NoAddress, .. }
     ));
     world.check_is_over();
+}
+
+/// Its addresses are those of a network of one's own, and another one is of the Internet.
+#[test]
+fn a_name_that_may_not_lead_inside_leads_to_its_other_addresses_or_nowhere() {
+    let mut world = World::new();
+    let outside = ConnectOptions { reach: Reach::Outside, ..ConnectOptions::default() };
+    let inside = [world.v6(world.living), world.v4(world.living)];
+    world.network.set_name(NAME, inside, Duration::ZERO);
+    world.connect_with(NAME, "client", &outside);
+    world.until_closed("client");
+    let failure = world.failure("client");
+    assert!(matches!(failure, HostFailure::Lookup { error: LookupError::Inside, .. }));
+    let there = "192.0.2.1".parse().expect("an address");
+    world.network.set_name(NAME, [inside[0], there, inside[1]], Duration::ZERO);
+    world.connect_with(NAME, "other", &outside);
+    world.until_closed("other");
+    let tried = world.failure("other").attempts().iter().map(|attempt| attempt.address.ip());
+    assert_eq!(tried.collect::<Vec<_>>(), [Some(there)]);
+    // What the program names itself it is connected to.
+    let (registry, _) = world.network.parts(world.client).expect("it is up");
+    let at = Address::Ip((inside[1], 7).into());
+    registry.connect_with(at, &outside, Probe::new("itself")).expect("it begins to connect");
+    world.until("itself", "open");
 }
 
 #[test]

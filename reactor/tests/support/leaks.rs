@@ -31,20 +31,16 @@ impl Leaks {
     /// dropped by now, the loop's listeners closed, and its timers cancelled.
     #[track_caller]
     pub fn check<App>(self, mut reactor: Reactor<App>) {
-        let snapshot = reactor.snapshot();
-        assert_eq!(reactor.registry().len(), 0, "sockets are left\n{snapshot}");
-        assert_eq!(snapshot.stats.connections, 0, "connections are counted\n{snapshot}");
-        assert_eq!(snapshot.stats.queued_bytes, 0, "bytes are queued\n{snapshot}");
-        assert_eq!(snapshot.stats.timers, 0, "timers are set\n{snapshot}");
+        assert_nothing_left(&mut reactor);
         drop(reactor);
-        self.check_descriptors();
     }
+}
 
-    /// Only the descriptors. Threads that end have a moment to give theirs back.
-    #[track_caller]
-    pub fn check_descriptors(self) {
+/// Asks for the descriptors. Threads that end have a moment to give theirs back.
+impl Drop for Leaks {
+    fn drop(&mut self) {
         let deadline = Instant::now() + PATIENCE;
-        while open_descriptors() > self.descriptors {
+        while !thread::panicking() && open_descriptors() > self.descriptors {
             assert!(
                 Instant::now() < deadline,
                 "{:?} descriptors were open, now {:?} are",
@@ -54,6 +50,16 @@ impl Leaks {
             thread::yield_now();
         }
     }
+}
+
+/// Asks a loop whose sockets are closed for all the rest.
+#[track_caller]
+pub fn assert_nothing_left<App>(reactor: &mut Reactor<App>) {
+    let snapshot = reactor.snapshot();
+    assert_eq!(reactor.registry().len(), 0, "sockets are left\n{snapshot}");
+    assert_eq!(snapshot.stats.connections, 0, "connections are counted\n{snapshot}");
+    assert_eq!(snapshot.stats.queued_bytes, 0, "bytes are queued\n{snapshot}");
+    assert_eq!(snapshot.stats.timers, 0, "timers are set\n{snapshot}");
 }
 
 /// How many descriptors the process has open, where the system tells.

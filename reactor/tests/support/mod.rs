@@ -3,8 +3,8 @@
 //! A [`Stage`] is a loop and the [`Log`] its protocols write to; a [`Probe`] is a protocol that writes
 //! down every callback and does what a test tells it to; a [`Peer`] is a thread at the other end.
 //! [`until`] turns a loop until something is so, and fails with everything there is to know if it
-//! never comes to be. [`Leaks`] lets one test of a process run at a time, and at its end asks for
-//! everything back: connections, queued bytes, timers, descriptors.
+//! never comes to be. [`Leaks`] lets one test of a process run at a time; when a stage is dropped, and a test with
+//! it has come to its end, everything is asked back: connections, queued bytes, timers, descriptors.
 //!
 //! A transcript does not depend on how the network cut the bytes: data that follows data is one line.
 
@@ -26,11 +26,11 @@ use reactor::{
     ShutdownReport, SocketId, Turn,
 };
 
-pub use leaks::{Leaks, open_descriptors};
+pub use leaks::{Leaks, assert_nothing_left, open_descriptors};
 pub use log::{End, Log};
 #[cfg(unix)]
 pub use peer::FullListener;
-pub use peer::{NobodysPort, Peer, client, patient, retry};
+pub use peer::{NobodysPort, Peer, assert_reset, client, pair, patient, retry};
 pub use probe::{DatagramProbe, Probe};
 
 /// How long anything may take: far more than it needs, even on a machine that is busy with others.
@@ -101,7 +101,8 @@ pub struct Stage {
     pub log: Log,
     listeners: Vec<ListenerId>,
     sockets: Vec<SocketId>,
-    leaks: Leaks,
+    /// The last to be dropped: what the loop had open is closed by then.
+    _leaks: Leaks,
 }
 
 impl Stage {
@@ -114,7 +115,8 @@ impl Stage {
     pub fn with_limits(limits: Limits) -> Self {
         let leaks = Leaks::watch();
         let reactor = Reactor::with_limits(limits).expect("there are descriptors for a loop");
-        Self { reactor, log: Log::default(), listeners: Vec::new(), sockets: Vec::new(), leaks }
+        let (listeners, sockets) = (Vec::new(), Vec::new());
+        Self { reactor, log: Log::default(), listeners, sockets, _leaks: leaks }
     }
 
     pub fn registry(&mut self) -> &mut Registry<Log> {
@@ -126,7 +128,7 @@ impl Stage {
         self.reactor.handle()
     }
 
-    /// Listens on a free port of 127.0.0.1; [`Stage::finish`] closes it.
+    /// Listens on a free port of 127.0.0.1; the end of the stage closes it.
     #[track_caller]
     pub fn listen(&mut self, factory: impl FnMut() -> Probe + 'static) -> SocketAddr {
         self.listen_with(&ListenOptions::default(), factory)
@@ -252,23 +254,27 @@ impl Stage {
         self.until(|_| peer.is_done());
         peer.join()
     }
+}
 
-    /// Closes the listeners and sockets of the stage, and checks that nothing else was left.
-    #[track_caller]
-    pub fn finish(mut self) {
+/// The end of each test that has not failed: the listeners and sockets of the stage are closed, and nothing else may be
+/// left. What the test itself has opened on the way was dropped before.
+impl Drop for Stage {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            return;
+        }
         let connections = self.reactor.stats().connections;
         assert_eq!(connections, 0, "{:#?}\n{}", self.log, self.reactor.snapshot());
         for id in std::mem::take(&mut self.listeners) {
             // The test may have closed it.
             let _ = self.registry().close_listener(id);
         }
-        let sockets = std::mem::take(&mut self.sockets);
-        for &id in &sockets {
+        for id in std::mem::take(&mut self.sockets) {
             let _ = self.registry().close_socket(id);
         }
         let log = &mut self.log;
         until(&mut self.reactor, log, |_, registry| registry.snapshot().sockets.is_empty());
-        self.leaks.check(self.reactor);
+        assert_nothing_left(&mut self.reactor);
     }
 }
 

@@ -1,7 +1,7 @@
 //! The other end of a connection: sockets of the system's own, and threads that may block on them.
 
-use std::io;
-use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::io::{self, Read};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
@@ -69,6 +69,22 @@ pub fn client(address: SocketAddr) -> TcpStream {
     let client = TcpStream::connect_timeout(&address, PATIENCE).expect("the listener is there");
     patient(&client);
     client
+}
+
+/// Both ends of a TCP connection; the second is the test's, and blocks, but not for ever.
+#[track_caller]
+#[must_use]
+pub fn pair() -> (TcpStream, TcpStream) {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("loopback has a free port");
+    let theirs = client(listener.local_addr().expect("it is bound"));
+    (listener.accept().expect("the client is there").0, theirs)
+}
+
+/// The other side has reset a connection.
+#[track_caller]
+pub fn assert_reset(mut client: TcpStream) {
+    let error = client.read_to_end(&mut Vec::new()).unwrap_err();
+    assert_eq!(error.kind(), io::ErrorKind::ConnectionReset);
 }
 
 /// Has a socket's calls fail, and the test with them, rather than block for ever.

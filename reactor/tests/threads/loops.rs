@@ -117,7 +117,7 @@ fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
 
 #[test]
 fn each_loop_has_a_thread_and_an_application_of_its_own_and_one_shutdown_ends_all() {
-    let leaks = Leaks::watch();
+    let _leaks = Leaks::watch();
     let running = Running::start(3);
     let mut clients: Vec<_> = (0..6).map(|_| running.connect()).collect();
     assert_eq!(spread(&clients, 3), [2, 2, 2]);
@@ -143,12 +143,11 @@ fn each_loop_has_a_thread_and_an_application_of_its_own_and_one_shutdown_ends_al
     let seen: Vec<_> = places.iter().map(|place| (place.index, place.opened)).collect();
     assert_eq!(seen, [(0, 2), (1, 2), (2, 2)]);
     drop(group);
-    leaks.check_descriptors();
 }
 
 #[test]
 fn nobody_is_served_if_one_loop_cannot_be_set_up() {
-    let leaks = Leaks::watch();
+    let _leaks = Leaks::watch();
     let begun = AtomicUsize::new(0);
     let report = Loops::new(count(3)).run(|one: &mut OneLoop<'_, Place>| {
         begun.fetch_add(1, Ordering::Relaxed);
@@ -164,13 +163,12 @@ fn nobody_is_served_if_one_loop_cannot_be_set_up() {
     assert!(matches!(report.loops[2].result, Err(LoopFailure::NotStarted)));
     let failure = report.into_results().expect_err("one has failed");
     assert_eq!(failure.to_string(), "it has no licence");
-    leaks.check_descriptors();
 }
 
 #[test]
 fn a_loop_that_panics_is_told_of_and_the_others_shut_down_in_order() {
     silence_panics();
-    let leaks = Leaks::watch();
+    let _leaks = Leaks::watch();
     let served = AtomicUsize::new(0);
     let report = Loops::new(count(3)).grace(PATIENCE).run(|one: &mut OneLoop<'_, Place>| {
         let mut place = place(one.index());
@@ -186,12 +184,11 @@ fn a_loop_that_panics_is_told_of_and_the_others_shut_down_in_order() {
     assert_eq!(served.into_inner(), 2);
     let failure = report.into_results().expect_err("one has panicked");
     assert_eq!(failure.to_string(), "a loop has panicked: on purpose: a loop of its own");
-    leaks.check_descriptors();
 }
 
 #[test]
 fn one_loop_that_ends_alone_takes_the_others_along() {
-    let leaks = Leaks::watch();
+    let _leaks = Leaks::watch();
     let report = Loops::new(count(2)).run(|one: &mut OneLoop<'_, Place>| {
         if one.index() == 1 {
             one.registry().defer(|registry, _| registry.shutdown(Duration::ZERO));
@@ -200,12 +197,11 @@ fn one_loop_that_ends_alone_takes_the_others_along() {
     });
     let threads: Vec<ThreadId> = report.into_results().expect("none has failed");
     assert!(threads[0] == thread::current().id() && threads[1] != threads[0]);
-    leaks.check_descriptors();
 }
 
 #[test]
 fn a_question_to_all_loops_is_answered_by_each_and_nobody_waits_for_it() {
-    let leaks = Leaks::watch();
+    let _leaks = Leaks::watch();
     let running = Running::start(3);
     let clients: Vec<_> = (0..3).map(|_| running.connect()).collect();
     let (tell, told) = mpsc::channel();
@@ -223,7 +219,6 @@ fn a_question_to_all_loops_is_answered_by_each_and_nobody_waits_for_it() {
     assert_eq!((asker, answers), (1, vec![Some((0, 1)), Some((1, 1)), Some((2, 1))]));
     drop(clients);
     drop(running.stop());
-    leaks.check_descriptors();
 }
 
 // ── one acceptor ────────────────────────────────────────────────────────────────────────────
@@ -231,7 +226,7 @@ fn a_question_to_all_loops_is_answered_by_each_and_nobody_waits_for_it() {
 /// Hazard 29. By the hash of `reuse_port` ten connections split as badly as 9 to 1.
 #[test]
 fn an_acceptor_keeps_the_loops_within_five_per_cent_of_each_other() {
-    let leaks = Leaks::watch();
+    let _leaks = Leaks::watch();
     let running = Running::start(2);
     let mut clients: Vec<_> = (0..100).map(|_| running.connect()).collect();
     assert_eq!(spread(&clients, 2), [50, 50]);
@@ -247,13 +242,12 @@ fn an_acceptor_keeps_the_loops_within_five_per_cent_of_each_other() {
     assert_eq!(spread(&clients, 2), [50, 50]);
     drop((clients, first));
     drop(running.stop());
-    leaks.check_descriptors();
 }
 
 /// Hazard 29, the other half: with a queue of its own a stuck loop keeps its share.
 #[test]
 fn a_loop_that_is_stuck_gets_nobody_more_and_harms_none_of_the_others() {
-    let leaks = Leaks::watch();
+    let _leaks = Leaks::watch();
     let running = Running::start(2);
     let (free, blocked) = mpsc::channel::<()>();
     let (tell, told) = mpsc::channel();
@@ -287,7 +281,6 @@ fn a_loop_that_is_stuck_gets_nobody_more_and_harms_none_of_the_others() {
     assert!(late >= 1 && late + 8 <= clients.len() - late, "{late} of {}", clients.len());
     drop((clients, stuck));
     drop(running.stop());
-    leaks.check_descriptors();
 }
 
 #[test]

@@ -41,7 +41,7 @@ fn meet(server: &ServerTls, client: &ClientTls) -> (String, String) {
         lines.join(" · ")
     };
     let told = (told("server"), told("client"));
-    stage.finish();
+    drop(stage);
     told
 }
 
@@ -185,7 +185,6 @@ fn a_new_certificate_is_for_those_who_come_and_drops_nobody() {
     });
     stage.join(going_on);
     stage.until(|log| log.ends.len() == 2);
-    stage.finish();
 }
 
 #[test]
@@ -216,7 +215,6 @@ fn a_session_that_goes_on_brings_its_token() {
     let told: Vec<_> = told.into_iter().filter(|line| !line.starts_with("close")).collect();
     // The second takes the one ticket of the first, and there is none for the third.
     assert_eq!(told, ["false None", "true Some([55])", "false None"]);
-    stage.finish();
 }
 
 /// However many there are: each asks for a ticket for the next (RFC 9149), though nobody gets one who does not.
@@ -245,7 +243,6 @@ fn connections_of_one_conversation_go_on_with_its_session() {
     let told = stage.log.of("server").into_iter().filter(|line| line.starts_with("token "));
     let (new, same) = ("token None", "token Some([49])");
     assert_eq!(told.collect::<Vec<_>>(), [new, same, same, same, same, same, new]);
-    stage.finish();
 }
 
 #[test]

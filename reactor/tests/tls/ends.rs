@@ -12,9 +12,7 @@ fn end_of(let_go: fn(Rustls)) -> Vec<String> {
     let keys = Keys::new();
     let mut stage = Stage::new();
     let address = echo_server(&mut stage, &keys);
-    let config = keys.rustls();
-    let peer = stage.peer(move || {
-        let mut peer = rustls(address, &config);
+    let peer = caller(&stage, &keys, address, move |mut peer| {
         peer.write_all(b"hello").expect("it is open");
         peer.read_exact(&mut [0; 5]).expect("it answers");
         let_go(peer);
@@ -22,7 +20,7 @@ fn end_of(let_go: fn(Rustls)) -> Vec<String> {
     stage.join(peer);
     stage.until_closed("server");
     let told = stage.log.of("server").into_iter().map(str::to_owned).collect();
-    stage.finish();
+    drop(stage);
     told
 }
 
@@ -64,9 +62,7 @@ fn what_comes_with_the_end_comes_before_it() {
     let address = stage.listen_with(&with_tls(&keys.server("a.example")), || {
         Probe::new("server").outlives_its_peer()
     });
-    let config = keys.rustls();
-    let peer = stage.peer(move || {
-        let mut peer = rustls(address, &config);
+    let peer = caller(&stage, &keys, address, move |mut peer| {
         while peer.conn.is_handshaking() {
             peer.conn.complete_io(&mut peer.sock).expect("it shakes hands");
         }
@@ -81,15 +77,13 @@ fn what_comes_with_the_end_comes_before_it() {
         peer.sock.shutdown(Shutdown::Write).expect("it is open");
         peer
     });
-    let peer = stage.join(peer);
+    let _peer = stage.join(peer);
     stage.until(|log| log.has("server", "end"));
     assert_same_bytes(stage.log.bytes("server"), &pattern(40_000));
     let id = stage.log.id("server");
     stage.registry().close(id).expect("it is open");
     stage.until_closed("server");
     assert_eq!(stage.log.of("server"), ["open", "data 40000", "end", PEER_CLOSED]);
-    drop(peer);
-    stage.finish();
 }
 
 #[test]
@@ -115,7 +109,6 @@ fn after_the_peers_goodbye_this_side_goes_on() {
         assert_same_bytes(&stage.join(peer), &pattern(300_000));
         stage.until_closed("server");
         assert_eq!(stage.log.of("server"), ["open", "data 7", "end", PEER_CLOSED]);
-        stage.finish();
     }
 }
 
@@ -135,9 +128,7 @@ fn after_its_own_goodbye_a_side_listens_and_nothing_more_leaves_it() {
                 transport.write(b"lost too");
             })
     });
-    let config = keys.rustls();
-    let peer = stage.peer(move || {
-        let mut peer = rustls(address, &config);
+    let peer = caller(&stage, &keys, address, move |mut peer| {
         let mut greeting = Vec::new();
         peer.read_to_end(&mut greeting).expect("it ends as it should");
         // A question to which TLS itself has an answer: that would be behind the goodbye.
@@ -156,7 +147,6 @@ fn after_its_own_goodbye_a_side_listens_and_nothing_more_leaves_it() {
     assert_same_bytes(stage.log.bytes("server"), &pattern(100_000));
     assert_eq!(stage.log.of("server").last(), Some(&CLOSED));
     assert!(stage.reactor.stats().discarded_bytes >= 12);
-    stage.finish();
 }
 
 /// FTP's client that sends an empty file, say: its goodbye comes with the last of its handshake, or before the server
@@ -198,7 +188,6 @@ fn who_says_goodbye_with_the_last_of_the_handshake_has_ended_well() {
         stage.join(peer);
         stage.until_closed("server");
         assert_eq!(stage.log.of("server"), ["open", "timer 1", "end", PEER_CLOSED], "{version:?}");
-        stage.finish();
     }
 }
 
@@ -217,5 +206,4 @@ fn both_sides_of_this_crate_end_in_peace() {
     stage.until_closed("server");
     assert_eq!(stage.log.of("client"), ["open", "data 5", "end", CLOSED]);
     assert_eq!(stage.log.of("server"), ["open", "data 5", "end", PEER_CLOSED]);
-    stage.finish();
 }

@@ -28,9 +28,7 @@ fn what_was_decrypted_is_delivered_after_a_pause_though_nothing_new_comes() {
             })
             .on_timer(|transport, _, _| transport.resume())
     });
-    let config = keys.rustls();
-    let peer = stage.peer(move || {
-        let mut peer = rustls(address, &config);
+    let peer = caller(&stage, &keys, address, move |mut peer| {
         say(&mut peer, &pattern(150_000));
         // Open, and silent.
         peer
@@ -40,8 +38,6 @@ fn what_was_decrypted_is_delivered_after_a_pause_though_nothing_new_comes() {
     assert_same_bytes(stage.log.bytes("server"), &pattern(150_000));
     say_goodbye(&mut peer);
     stage.until_closed("server");
-    drop(peer);
-    stage.finish();
 }
 
 /// A second one, to find nothing there, would be a third more of what a small message costs.
@@ -51,9 +47,7 @@ fn a_message_takes_one_read() {
     let keys = Keys::new();
     let mut stage = Stage::new();
     let address = echo_server(&mut stage, &keys);
-    let config = keys.rustls();
-    let peer = stage.peer(move || {
-        let mut peer = rustls(address, &config);
+    let peer = caller(&stage, &keys, address, move |mut peer| {
         for _ in 0..100 {
             say(&mut peer, b"hello");
             peer.read_exact(&mut [0; 5]).expect("it answers");
@@ -66,8 +60,6 @@ fn a_message_takes_one_read() {
     assert!((100..120).contains(&reads), "{reads}");
     say_goodbye(&mut peer);
     stage.until_closed("server");
-    drop(peer);
-    stage.finish();
 }
 
 #[test]
@@ -92,7 +84,6 @@ fn much_goes_both_ways_at_once() {
         let (said, heard) = stage.join(peer);
         assert_same_bytes(&heard, &said);
         stage.until_closed("server");
-        stage.finish();
     }
 }
 
@@ -101,9 +92,7 @@ fn who_does_not_read_is_not_read_and_nothing_grows() {
     let keys = Keys::new();
     let mut stage = Stage::new();
     let address = echo_server(&mut stage, &keys);
-    let config = keys.rustls();
-    let peer = stage.peer(move || {
-        let mut peer = rustls(address, &config);
+    let peer = caller(&stage, &keys, address, move |mut peer| {
         say(&mut peer, b"x");
         peer.read_exact(&mut [0]).expect("it comes back");
         peer
@@ -141,7 +130,6 @@ fn who_does_not_read_is_not_read_and_nothing_grows() {
     let heard = stage.join(rest);
     assert!(heard >= said, "{heard} of {said}");
     stage.until_closed("server");
-    stage.finish();
 }
 
 #[test]
@@ -161,9 +149,7 @@ fn a_file_is_sent_through_tls() {
             transport.write(b":there");
         })
     });
-    let config = keys.rustls();
-    let peer = stage.peer(move || {
-        let mut peer = rustls(address, &config);
+    let peer = caller(&stage, &keys, address, move |mut peer| {
         let mut heard = vec![0; 5 + 2 * MIB - 1_000 + 6];
         peer.read_exact(&mut heard).expect("it comes");
         say_goodbye(&mut peer);
@@ -174,7 +160,6 @@ fn a_file_is_sent_through_tls() {
     stage.until_closed("server");
     let sent = format!("file {0} of {0}", 2 * MIB - 1_000);
     assert!(stage.log.has("server", &sent), "{:?}", stage.log);
-    stage.finish();
 }
 
 #[test]
@@ -215,7 +200,6 @@ fn a_broadcast_reaches_those_with_tls_and_those_without() {
         assert_same_bytes(&heard, &message);
     }
     stage.until(|log| log.ends.len() == 4);
-    stage.finish();
 }
 
 #[test]
@@ -223,14 +207,13 @@ fn an_idle_protocol_has_its_keys_changed() {
     let keys = Keys::new();
     let mut stage = Stage::new();
     let address = stage.listen_with(&with_tls(&keys.server("a.example")), || Probe::new("server"));
-    let config = keys.rustls();
-    let peer = stage.peer(move || {
-        let mut peer = rustls(address, &config);
+    let peer = caller(&stage, &keys, address, move |mut peer| {
         say(&mut peer, b"x");
         // The tickets come first.
         peer.conn.complete_io(&mut peer.sock).expect("it reads");
         peer.sock.set_nonblocking(true).expect("it is a socket");
-        while !matches!(peer.conn.read_tls(&mut peer.sock), Err(error) if error.kind() == ErrorKind::WouldBlock) {
+        while !matches!(peer.conn.read_tls(&mut peer.sock), Err(error) if error.kind() == ErrorKind::WouldBlock)
+        {
             peer.conn.process_new_packets().expect("it is TLS");
         }
         peer.sock.set_nonblocking(false).expect("it is a socket");
@@ -246,7 +229,6 @@ fn an_idle_protocol_has_its_keys_changed() {
     assert!(stage.join(peer) > 0);
     stage.until_closed("server");
     assert_eq!(stage.log.bytes("server"), b"xy");
-    stage.finish();
 }
 
 #[test]
@@ -259,9 +241,7 @@ fn more_than_all_buffers_hold_arrives_before_the_end() {
             transport.close();
         })
     });
-    let config = keys.rustls();
-    let peer = stage.peer(move || {
-        let mut peer = rustls(address, &config);
+    let peer = caller(&stage, &keys, address, move |mut peer| {
         let mut heard = Vec::new();
         peer.read_to_end(&mut heard).expect("it ends as it should");
         peer.sock.shutdown(Shutdown::Both).expect("it is open");
@@ -270,5 +250,4 @@ fn more_than_all_buffers_hold_arrives_before_the_end() {
     assert_same_bytes(&stage.join(peer), &pattern(5 * MIB));
     stage.until_closed("server");
     assert_eq!(stage.log.of("server"), ["open", CLOSED]);
-    stage.finish();
 }

@@ -25,9 +25,7 @@ fn a_connection_moves_to_another_loop_in_the_middle_of_its_records() {
             moved.expect("it is open");
         })
     });
-    let config = keys.rustls();
-    let peer = stage.peer(move || {
-        let mut peer = rustls(address, &config);
+    let peer = caller(&stage, &keys, address, move |mut peer| {
         let (sent, mut back) = (pattern(LARGE), vec![0; LARGE]);
         // So much that it is never all on its way: what comes back is read meanwhile.
         for (piece, back) in sent.chunks(5_000).zip(back.chunks_mut(5_000)) {
@@ -43,6 +41,4 @@ fn a_connection_moves_to_another_loop_in_the_middle_of_its_records() {
     assert_eq!(peer.join(), 0);
     assert!(log.of("there")[1].contains("1"), "{log:?}");
     until(&mut there, &mut log, |_, registry| registry.stats().connections == 0);
-    drop(there);
-    stage.finish();
 }

@@ -8,6 +8,11 @@ use reactor::{Limits, Side, StreamLimits};
 
 const TRUNCATED: &str = "close the peer's end was cut off: it did not say that it was done";
 
+/// A handshake may take no longer.
+fn within(handshake: Duration) -> StreamLimits {
+    StreamLimits { handshake_timeout: Some(handshake), ..StreamLimits::default() }
+}
+
 #[test]
 fn whoever_does_not_speak_tls_is_told_by_an_alert() {
     let keys = Keys::new();
@@ -29,7 +34,6 @@ fn whoever_does_not_speak_tls_is_told_by_an_alert() {
     assert_eq!(end.side, Side::Peer);
     // Its protocol hears of the end alone.
     assert_eq!(stage.log.of("server").len(), 1);
-    stage.finish();
 }
 
 #[test]
@@ -40,7 +44,6 @@ fn a_client_that_leaves_in_the_middle_is_cut_off() {
     drop(client(address));
     stage.until_closed("server");
     assert_eq!(stage.log.of("server"), [TRUNCATED]);
-    stage.finish();
 }
 
 #[test]
@@ -48,10 +51,7 @@ fn one_that_never_finishes_is_gone_by_its_deadline() {
     let keys = Keys::new();
     let mut stage = Stage::new();
     let options = ListenOptions {
-        limits: StreamLimits {
-            handshake_timeout: Some(Duration::from_millis(50)),
-            ..StreamLimits::default()
-        },
+        limits: within(Duration::from_millis(50)),
         ..with_tls(&keys.server("a.example"))
     };
     let address = stage.listen_with(&options, || echo("server"));
@@ -65,19 +65,12 @@ fn one_that_never_finishes_is_gone_by_its_deadline() {
     // A server that never answers is as bad.
     let silent = std::net::TcpListener::bind("127.0.0.1:0").expect("loopback has a port");
     let address = silent.local_addr().expect("it is bound");
-    let options = ConnectOptions {
-        limits: StreamLimits {
-            handshake_timeout: Some(Duration::from_millis(50)),
-            ..StreamLimits::default()
-        },
-        ..to_tls(keys.client())
-    };
+    let options =
+        ConnectOptions { limits: within(Duration::from_millis(50)), ..to_tls(keys.client()) };
     let probe = Probe::new("client");
     stage.registry().connect_with(address.into(), &options, probe).expect("it begins");
     stage.until_closed("client");
     assert_eq!(stage.log.of("client"), ["close the handshake took too long"]);
-    drop(silent);
-    stage.finish();
 }
 
 #[test]
@@ -85,16 +78,11 @@ fn the_deadline_of_the_handshake_ends_with_it() {
     let keys = Keys::new();
     let mut stage = Stage::new();
     let options = ListenOptions {
-        limits: StreamLimits {
-            handshake_timeout: Some(Duration::from_secs(5)),
-            ..StreamLimits::default()
-        },
+        limits: within(Duration::from_secs(5)),
         ..with_tls(&keys.server("a.example"))
     };
     let address = stage.listen_with(&options, || echo("server"));
-    let config = keys.rustls();
-    let peer = stage.peer(move || {
-        let mut peer = rustls(address, &config);
+    let peer = caller(&stage, &keys, address, move |mut peer| {
         peer.write_all(b"x").expect("it is open");
         peer.read_exact(&mut [0]).expect("it answers");
         peer
@@ -105,7 +93,6 @@ fn the_deadline_of_the_handshake_ends_with_it() {
     assert_eq!(stage.reactor.snapshot().stats.timers, 0);
     drop(peer);
     stage.until_closed("server");
-    stage.finish();
 }
 
 #[test]
@@ -113,16 +100,11 @@ fn those_that_never_finish_are_bounded_and_harm_nobody() {
     let keys = Keys::new();
     let mut stage = Stage::with_limits(Limits { handshakes: 50, ..Limits::default() });
     let options = ListenOptions {
-        limits: StreamLimits {
-            handshake_timeout: Some(Duration::from_secs(3)),
-            ..StreamLimits::default()
-        },
+        limits: within(Duration::from_secs(3)),
         ..with_tls(&keys.server("a.example"))
     };
     let address = stage.listen_with(&options, || echo("server"));
-    let config = keys.rustls();
-    let peer = stage.peer(move || {
-        let mut peer = rustls(address, &config);
+    let peer = caller(&stage, &keys, address, move |mut peer| {
         peer.write_all(b"x").expect("it is open");
         peer.read_exact(&mut [0]).expect("it answers");
         peer
@@ -147,16 +129,13 @@ fn those_that_never_finish_are_bounded_and_harm_nobody() {
     assert_eq!(stage.log.count("server", "close the handshake took too long"), 50);
     drop(callers);
     // There is room for somebody new.
-    let config = keys.rustls();
-    let peer = stage.peer(move || {
-        let mut peer = rustls(address, &config);
+    let peer = caller(&stage, &keys, address, move |mut peer| {
         peer.write_all(b"x").expect("it is open");
         peer.read_exact(&mut [0]).expect("it answers");
         say_goodbye(&mut peer);
     });
     stage.join(peer);
     stage.until(|log| log.ends.len() == 52);
-    stage.finish();
 }
 
 #[test]
@@ -178,7 +157,6 @@ fn many_at_once_all_come_to_their_end() {
     stage.until(|log| log.ends.len() == 120);
     assert_eq!(stage.log.count("client", CLOSED), 60);
     assert_eq!(stage.log.count("server", PEER_CLOSED), 60);
-    stage.finish();
 }
 
 #[test]
@@ -196,5 +174,4 @@ fn what_is_written_before_the_handshake_is_over_leaves_behind_it() {
     stage.until_closed("server");
     assert_same_bytes(stage.log.bytes("server"), &pattern(50_000));
     assert_eq!(stage.log.of("client"), [CLOSED]);
-    stage.finish();
 }

@@ -54,6 +54,17 @@ fn rustls(address: SocketAddr, config: &Arc<ClientConfig>) -> Rustls {
     StreamOwned::new(connection, client(address))
 }
 
+/// Has a client of rustls do something with the server there, on a thread of its own.
+fn caller<T: Send + 'static>(
+    stage: &Stage,
+    keys: &Keys,
+    address: SocketAddr,
+    act: impl FnOnce(Rustls) -> T + Send + 'static,
+) -> Peer<T> {
+    let config = keys.rustls();
+    stage.peer(move || act(rustls(address, &config)))
+}
+
 /// Says goodbye as TLS does, and has it sent.
 fn say_goodbye(peer: &mut Rustls) {
     peer.conn.send_close_notify();

@@ -49,7 +49,6 @@ fn the_certificate_has_to_be_for_the_name_that_was_connected_to() {
     let id = stage.log.id("client");
     stage.registry().abort(id).expect("it is open");
     stage.until(|log| log.ends.len() == 4);
-    stage.finish();
 }
 
 #[test]
@@ -82,8 +81,6 @@ fn a_server_that_is_there_and_does_not_speak_loses_where_tls_decides_the_race() 
     connect(&mut stage, "a.example", &options, Probe::new("other"));
     stage.until_closed("other");
     assert_eq!(stage.log.of("other"), ["close the handshake took too long"]);
-    drop(silent);
-    stage.finish();
 }
 
 #[test]
@@ -102,5 +99,4 @@ fn where_tls_decides_the_race_each_attempt_that_fails_at_it_is_told_of() {
     assert_eq!(failure.attempts().len(), 1);
     let reason = failure.attempts()[0].reason.to_string();
     assert!(reason.starts_with("the peer's certificate is not accepted"), "{reason}");
-    stage.finish();
 }

@@ -67,7 +67,6 @@ fn an_open_connection_becomes_a_secure_one() {
     // Only a slow peer leaves so much waiting that it has to drain.
     told.retain(|told| *told != "drain");
     assert_eq!(told, ["open", "data 9", "secure", "data 90000", "end", PEER_CLOSED]);
-    stage.finish();
 }
 
 #[test]
@@ -96,7 +95,6 @@ fn both_sides_of_this_crate_start_it() {
     stage.until_closed("client");
     stage.until_closed("server");
     assert_eq!(stage.log.of("client"), ["open", "data 6", "secure", "TLSv1.3", "data 6", CLOSED]);
-    stage.finish();
 }
 
 #[test]
@@ -119,7 +117,6 @@ fn what_was_sent_without_tls_is_never_taken_for_something_sent_with_it() {
     assert_eq!(stage.log.bytes("server"), b"STARTTLS\n");
     let end = stage.log.end("server").expect("it has ended");
     assert!(end.reason.contains("does not speak TLS as it should"), "{}", end.reason);
-    stage.finish();
 }
 
 #[test]
@@ -127,9 +124,7 @@ fn a_client_that_does_not_wait_for_the_answer_is_served() {
     let keys = Keys::new();
     let mut stage = Stage::new();
     let address = starting(&mut stage, &keys);
-    let config = keys.rustls();
-    let peer = stage.peer(move || {
-        let mut peer = rustls(address, &config);
+    let peer = caller(&stage, &keys, address, move |mut peer| {
         let mut both = b"STARTTLS\n".to_vec();
         peer.conn.write_tls(&mut both).expect("it is a Vec");
         peer.sock.write_all(&both).expect("it has room");
@@ -141,7 +136,6 @@ fn a_client_that_does_not_wait_for_the_answer_is_served() {
     });
     assert_eq!(&stage.join(peer), b"secret");
     stage.until_closed("server");
-    stage.finish();
 }
 
 #[test]
@@ -167,8 +161,6 @@ fn timers_fire_while_hands_are_shaken_and_a_deadline_ends_it() {
     // A busy machine may be late with the bytes, and not with the timer.
     seen[1..3].sort_unstable();
     assert_eq!(seen, told);
-    drop(caller);
-    stage.finish();
 }
 
 #[test]
@@ -204,5 +196,4 @@ fn it_does_not_begin_where_it_cannot() {
         let refused = refused.expect_err("there is no name").to_string();
         assert!(refused.contains("no name"), "{refused}");
     }
-    stage.finish();
 }

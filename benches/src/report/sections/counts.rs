@@ -3,8 +3,8 @@
 use super::Scale;
 use crate::cost::Measure;
 use crate::counts::{self, Runner, Subject};
-use crate::report::contest::{Between, Column, Contest, Drawing, Entrant, Kind, Section, Trial};
-use crate::{Result, processor, strace};
+use crate::report::contest::{Between, Column, Contest, Drawing, Entrant, Kind, Section};
+use crate::{processor, strace};
 
 pub(super) fn section(scale: Scale) -> Section {
     let measures: &[Measure] = match strace::is_available() {
@@ -33,7 +33,11 @@ fn contest(subject: &Subject, measures: &'static [Measure]) -> Contest {
     let entrant = |runner: &Runner| {
         let (subject, runner) = (subject.clone(), runner.clone());
         Entrant::new(runner.name.clone(), move || {
-            Ok(Counted { subject: subject.clone(), runner: runner.clone(), measures })
+            let (subject, runner) = (subject.clone(), runner.clone());
+            Ok(move || {
+                processor::share_one()?;
+                measures.iter().map(|measure| subject.count(&runner, *measure)).collect()
+            })
         })
     };
     Contest {
@@ -46,19 +50,5 @@ fn contest(subject: &Subject, measures: &'static [Measure]) -> Contest {
         rounds: 1,
         between: Between::Stays,
         entrants: subject.runners.iter().map(entrant).collect(),
-    }
-}
-
-struct Counted {
-    subject: Subject,
-    runner: Runner,
-    measures: &'static [Measure],
-}
-
-impl Trial for Counted {
-    fn turn(&mut self) -> Result<Vec<f64>> {
-        processor::share_one()?;
-        let count = |measure: &Measure| self.subject.count(&self.runner, *measure);
-        self.measures.iter().map(count).collect()
     }
 }

@@ -24,10 +24,6 @@ const SLICES: u32 = 4;
 
 pub(super) fn contest(scale: Scale) -> Contest {
     let (connections, lasting) = (scale.many, scale.slice * SLICES);
-    let entrant = |peer: &Peer| {
-        let peer = *peer;
-        Entrant::new(peer, move || Ok(Crowd { peer, connections, lasting }))
-    };
     Contest {
         name: format!("connections: {connections}, bytes: {SIZE}"),
         columns: vec![
@@ -41,7 +37,7 @@ pub(super) fn contest(scale: Scale) -> Contest {
         grows_to: Some(connections),
         rounds: scale.few_rounds,
         between: Between::IsPutAway,
-        entrants: Peer::all().iter().map(entrant).collect(),
+        entrants: Entrant::each(Peer::all(), move |peer| Ok(Crowd { peer, connections, lasting })),
     }
 }
 

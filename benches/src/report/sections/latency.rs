@@ -1,10 +1,8 @@
 //! Latency under an offered load: messages leave on a schedule, whether or not the server keeps up.
 
 use super::Scale;
-use crate::Result;
 use crate::offered::{self, Offer};
-use crate::program::Server;
-use crate::report::contest::{Between, Column, Contest, Drawing, Entrant, Kind, Section, Trial};
+use crate::report::contest::{Between, Column, Contest, Drawing, Entrant, Kind, Section};
 use crate::servers::{self, Peer};
 
 /// The quantiles that are shown.
@@ -35,10 +33,11 @@ pub(super) fn section(scale: Scale) -> Section {
 
 fn contest(rate: u32, scale: Scale) -> Contest {
     let offer = Offer { connections: CONNECTIONS, rate, lasting: scale.slice * SLICES };
-    let entrant = |peer: &Peer| {
-        let peer = *peer;
-        Entrant::new(peer, move || {
-            Ok(Offered { server: servers::program(peer)?.start_apart()?, offer })
+    let start = move |peer| {
+        let server = servers::program(peer)?.start_apart()?;
+        Ok(move || {
+            let latencies = offered::run(server.address(), offer)?;
+            Ok(QUANTILES.map(|(quantile, _)| latencies.value_at_quantile(quantile) as f64).into())
         })
     };
     Contest {
@@ -47,18 +46,6 @@ fn contest(rate: u32, scale: Scale) -> Contest {
         grows_to: None,
         rounds: scale.rounds,
         between: Between::Stays,
-        entrants: Peer::all().iter().map(entrant).collect(),
-    }
-}
-
-struct Offered {
-    server: Server,
-    offer: Offer,
-}
-
-impl Trial for Offered {
-    fn turn(&mut self) -> Result<Vec<f64>> {
-        let latencies = offered::run(self.server.address(), self.offer)?;
-        Ok(QUANTILES.map(|(quantile, _)| latencies.value_at_quantile(quantile) as f64).into())
+        entrants: Entrant::each(Peer::all(), start),
     }
 }

@@ -1,10 +1,10 @@
 //! What an idle connection costs in memory.
 
 use super::Scale;
+use crate::descriptors;
 use crate::idle::Growth;
-use crate::report::contest::{Between, Column, Contest, Drawing, Entrant, Kind, Section, Trial};
+use crate::report::contest::{Between, Column, Contest, Drawing, Entrant, Kind, Section};
 use crate::servers::{self, Peer};
-use crate::{Result, descriptors};
 
 /// Descriptors that are not connections.
 const SPARE_DESCRIPTORS: usize = 64;
@@ -23,9 +23,10 @@ pub(super) fn section(scale: Scale) -> Section {
 }
 
 fn contest(connections: usize) -> Contest {
-    let entrant = |peer: &Peer| {
-        let peer = *peer;
-        Entrant::new(peer, move || Ok(Idle { peer, connections }))
+    let measure = move |peer| {
+        descriptors::require(connections + SPARE_DESCRIPTORS)?;
+        let server = servers::program(peer)?.start_apart()?;
+        Ok(vec![Growth::measure(server.address(), server.pid(), connections)?.each()])
     };
     Contest {
         name: "idle connections".to_owned(),
@@ -33,20 +34,6 @@ fn contest(connections: usize) -> Contest {
         grows_to: None,
         rounds: 1,
         between: Between::IsPutAway,
-        entrants: Peer::all().iter().map(entrant).collect(),
-    }
-}
-
-struct Idle {
-    peer: Peer,
-    connections: usize,
-}
-
-impl Trial for Idle {
-    fn turn(&mut self) -> Result<Vec<f64>> {
-        descriptors::require(self.connections + SPARE_DESCRIPTORS)?;
-        let server = servers::program(self.peer)?.start_apart()?;
-        let growth = Growth::measure(server.address(), server.pid(), self.connections)?;
-        Ok(vec![growth.each()])
+        entrants: Entrant::each(Peer::all(), move |peer| Ok(move || measure(peer))),
     }
 }

@@ -102,10 +102,8 @@ pub(super) fn figures(latencies: &Latencies) -> Vec<f64> {
 
 fn contest(scene: Scene, scale: Scale) -> Contest {
     let (settling, lasting) = (scale.slice * scene.settles, scale.slice * SLICES);
-    let entrant = |peer: &Peer| {
-        let peer = *peer;
-        Entrant::new(peer, move || Beside::start(peer, scene, settling, lasting))
-    };
+    let entrants =
+        Entrant::each(Peer::all(), move |peer| Beside::start(peer, scene, settling, lasting));
     let most = Column::new("resident at most", Kind::Bytes);
     Contest {
         name: format!("quiet clients, {}", scene.name),
@@ -113,7 +111,7 @@ fn contest(scene: Scene, scale: Scale) -> Contest {
         grows_to: None,
         rounds: scale.few_rounds,
         between: Between::IsPutAway,
-        entrants: Peer::all().iter().map(entrant).collect(),
+        entrants,
     }
 }
 
@@ -161,9 +159,6 @@ impl Trial for Beside {
 
 fn room(seats: Seats, scale: Scale) -> Contest {
     let lasting = scale.slice * SLICES;
-    let entrant = |room: Peer| {
-        Entrant::new(room, move || Ok(Hearing { work: RoomWork::start(room, seats)?, lasting }))
-    };
     let Seats { members, stalled } = seats;
     Contest {
         name: format!("a line to {members} members, beside {stalled} who do not read"),
@@ -171,18 +166,12 @@ fn room(seats: Seats, scale: Scale) -> Contest {
         grows_to: None,
         rounds: scale.few_rounds,
         between: Between::Stays,
-        entrants: seats.rooms().into_iter().map(entrant).collect(),
+        entrants: Entrant::each(&seats.rooms(), move |room| hearing(room, seats, lasting)),
     }
 }
 
 /// A room whose members are waited for.
-pub(super) struct Hearing {
-    pub(super) work: RoomWork,
-    pub(super) lasting: Duration,
-}
-
-impl Trial for Hearing {
-    fn turn(&mut self) -> Result<Vec<f64>> {
-        Ok(figures(&self.work.listen(self.lasting)?))
-    }
+pub(super) fn hearing(room: Peer, seats: Seats, lasting: Duration) -> Result<impl Trial> {
+    let mut work = RoomWork::start(room, seats)?;
+    Ok(move || Ok(figures(&work.listen(lasting)?)))
 }

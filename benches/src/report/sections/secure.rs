@@ -1,7 +1,7 @@
 //! What an idle connection with TLS costs in memory.
 
 use super::Scale;
-use crate::report::contest::{Between, Column, Contest, Entrant, Kind, Trial};
+use crate::report::contest::{Between, Column, Contest, Entrant, Kind};
 use crate::secure::Secure;
 use crate::{Result, descriptors, processor, secured};
 
@@ -11,7 +11,7 @@ const SPARE_DESCRIPTORS: usize = 64;
 pub(super) fn contest(scale: Scale) -> Contest {
     let entrant = |(secure, is_web): (Secure, bool)| {
         let name = format!("{}{}", secure.peer(), if is_web { ", HTTP" } else { "" });
-        Entrant::new(name, move || Ok(Idle { secure, is_web, connections: scale.many / 5 }))
+        Entrant::new(name, move || Ok(move || measure(secure, is_web, scale.many / 5)))
     };
     let all = [
         (Secure::TokioEcho, false),
@@ -30,16 +30,8 @@ pub(super) fn contest(scale: Scale) -> Contest {
     }
 }
 
-struct Idle {
-    secure: Secure,
-    is_web: bool,
-    connections: usize,
-}
-
-impl Trial for Idle {
-    fn turn(&mut self) -> Result<Vec<f64>> {
-        descriptors::require(2 * self.connections + SPARE_DESCRIPTORS)?;
-        let started = processor::start_apart(|| self.secure.start())?;
-        Ok(vec![secured::idle(&started, self.connections, self.is_web)?])
-    }
+fn measure(secure: Secure, is_web: bool, connections: usize) -> Result<Vec<f64>> {
+    descriptors::require(2 * connections + SPARE_DESCRIPTORS)?;
+    let started = processor::start_apart(|| secure.start())?;
+    Ok(vec![secured::idle(&started, connections, is_web)?])
 }

@@ -44,11 +44,7 @@ pub(super) fn contest(scale: Scale) -> Contest {
     let users = scale.many;
     let plan = Plan { users, channels: CHANNELS, on_square: users / ON_SQUARE };
     let lasting = scale.slice * SLICES;
-    let entrant = |chat: &Chat| {
-        let chat = *chat;
-        Entrant::new(chat, move || Ok(Network { chat, plan, lasting }))
-    };
-    let mut entrants: Vec<Entrant> = Chat::all().iter().map(entrant).collect();
+    let mut entrants = Entrant::each(Chat::all(), move |chat| Ok(Network { chat, plan, lasting }));
     // The ruler is the other one.
     entrants.reverse();
     Contest {

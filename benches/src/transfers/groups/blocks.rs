@@ -5,7 +5,7 @@ use std::io::BufReader;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use super::{Report, present, tree_with};
+use super::{Report, milliseconds, present, tree_with};
 use crate::Result;
 use crate::transfers::Scale;
 use crate::transfers::load::blocks::{BLOCK, fetch};
@@ -18,12 +18,8 @@ const FILE: &str = "file";
 const WINDOW: u16 = 16;
 
 const COLUMNS: &[Column] = &[
-    Column { head: "ms", show: |seconds| format!("{:.1}", seconds * 1e3), beside: Beside::Ratio },
-    Column {
-        head: "server's ms",
-        show: |seconds| format!("{:.1}", seconds * 1e3),
-        beside: Beside::Ratio,
-    },
+    Column { head: "ms", show: milliseconds, beside: Beside::Ratio },
+    Column { head: "server's ms", show: milliseconds, beside: Beside::Ratio },
 ];
 const TIME: usize = 0;
 

@@ -52,41 +52,18 @@ pub(super) fn measure(scale: Scale) -> Result<Report> {
     };
     let entrants = present.into_iter().map(entrant).collect();
     let contest = Contest::run(COLUMNS, scale.crowds, entrants);
-    let line = |text: &str, column, one: &str, other: &str, bound| Line {
-        text: text.to_owned(),
-        measured: contest.ratios(column, one, other),
-        bound,
+    let faster = |(what, column)| Line {
+        text: format!("{what}: speed of the reactor over that of pyftpdlib"),
+        measured: contest.ratios(column, "pyftpdlib", "reactor"),
+        bound: Bound::Least(1.0),
     };
-    let lines = vec![
-        line(
-            "logins: speed of the reactor over that of pyftpdlib",
-            LOGINS,
-            "pyftpdlib",
-            "reactor",
-            Bound::Least(1.0),
-        ),
-        line(
-            "out: speed of the reactor over that of pyftpdlib",
-            OUT,
-            "pyftpdlib",
-            "reactor",
-            Bound::Least(1.0),
-        ),
-        line(
-            "in: speed of the reactor over that of pyftpdlib",
-            IN,
-            "pyftpdlib",
-            "reactor",
-            Bound::Least(1.0),
-        ),
-        line(
-            "memory of the reactor over that of pyftpdlib",
-            MEMORY,
-            "reactor",
-            "pyftpdlib",
-            Bound::Most(1.0),
-        ),
-    ];
+    let memory = Line {
+        text: "memory of the reactor over that of pyftpdlib".to_owned(),
+        measured: contest.ratios(MEMORY, "reactor", "pyftpdlib"),
+        bound: Bound::Most(1.0),
+    };
+    let lines = [("logins", LOGINS), ("out", OUT), ("in", IN)].map(faster);
+    let lines = lines.into_iter().chain([memory]).collect();
     let about = format!(
         "{} clients log in, then all of them fetch a file of {} MB at the same time, then all bring one. \
          (Memory of several processes counts what they share once.)",

@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::time::Instant;
 
-use super::{Report, megabytes, present, tree_with};
+use super::{Report, megabytes, milliseconds, present, tree_with};
 use crate::Result;
 use crate::transfers::Scale;
 use crate::transfers::load::single::{Client, compare, drain};
@@ -19,12 +19,8 @@ const SAMPLE: &str = "sample";
 const SAMPLE_BYTES: u64 = 3_000_001;
 
 const COLUMNS: &[Column] = &[
-    Column { head: "ms", show: |seconds| format!("{:.1}", seconds * 1e3), beside: Beside::Ratio },
-    Column {
-        head: "server's ms",
-        show: |seconds| format!("{:.1}", seconds * 1e3),
-        beside: Beside::Ratio,
-    },
+    Column { head: "ms", show: milliseconds, beside: Beside::Ratio },
+    Column { head: "server's ms", show: milliseconds, beside: Beside::Ratio },
     Column { head: "memory, MB", show: megabytes, beside: Beside::Nothing },
 ];
 const TIME: usize = 0;

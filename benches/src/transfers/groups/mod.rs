@@ -92,6 +92,10 @@ fn megabytes(bytes: f64) -> String {
     format!("{:.1}", bytes / 1e6)
 }
 
+fn milliseconds(seconds: f64) -> String {
+    format!("{:.1}", seconds * 1e3)
+}
+
 fn seconds(seconds: f64) -> String {
     format!("{seconds:.2}")
 }

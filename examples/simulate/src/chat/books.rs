@@ -8,8 +8,8 @@ use protocols::chat::Message;
 #[derive(Default)]
 pub(super) struct Books {
     channels: BTreeMap<String, BTreeSet<String>>,
-    /// The last message of each channel.
-    last: BTreeMap<String, u64>,
+    /// The last message of each channel, from each life of a server.
+    last: BTreeMap<(String, String), u64>,
     /// The names that are being told, of the channels it has asked for.
     names: BTreeMap<String, BTreeSet<String>>,
 }
@@ -81,7 +81,7 @@ impl Books {
         Ok(())
     }
 
-    /// The server numbers what it hears, so what is heard in its order is heard in everybody's.
+    /// A server numbers what it hears, so what is heard in its order is heard in everybody's.
     fn hear(
         &mut self,
         nick: &str,
@@ -93,9 +93,11 @@ impl Books {
             return Err(format!("{nick} heard {who} on {channel}, who is not there"));
         }
         let id = message.tags.get("msgid").unwrap_or_default();
-        let serial = id.split_once('-').and_then(|(_, text)| u64::from_str_radix(text, 16).ok());
-        let serial = serial.ok_or_else(|| format!("{id:?} is no name of a message"))?;
-        match self.last.insert(channel.to_owned(), serial) {
+        let named = id
+            .split_once('-')
+            .and_then(|(life, text)| Some((life, u64::from_str_radix(text, 16).ok()?)));
+        let (life, serial) = named.ok_or_else(|| format!("{id:?} is no name of a message"))?;
+        match self.last.insert((channel.to_owned(), life.to_owned()), serial) {
             Some(last) if last >= serial => {
                 Err(format!("{nick} heard {serial} on {channel} behind {last}"))
             }

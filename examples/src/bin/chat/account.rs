@@ -16,12 +16,14 @@ use protocols::password::PasswordHash;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::copy::{self, Page};
 use crate::secret;
 
-/// Add, change, list and remove accounts
+/// Add, change, list, remove and copy accounts
 ///
 /// They are in a file in the server's data directory, which is the server's alone while it runs: then say
-/// --control PATH, as `chat serve` was told, or have people register in-band. A password is the first line of standard input; on a
+/// --control PATH, as `chat serve` was told, or have people register in-band. Those of a network of servers are changed
+/// on any of them. A password is the first line of standard input; on a
 /// terminal it is asked for, twice and unseen.
 #[derive(Args)]
 pub(crate) struct Options {
@@ -61,6 +63,10 @@ pub(crate) enum Action {
         /// The account's name
         name: String,
     },
+    /// Print everything, with nicks, channels, bans and hashes of passwords, as `import` reads it
+    Export,
+    /// Add what `export` has printed, from standard input; what is there already stays as it is
+    Import,
     /// Print a password's hash, for the configuration
     Hash,
 }
@@ -83,7 +89,8 @@ pub(crate) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     }
     let directory = directory(options)?;
     // Only the first account makes one: any other command has mistaken its name.
-    if !matches!(options.action, Action::Add { .. }) && !directory.is_dir() {
+    let makes = matches!(options.action, Action::Add { .. } | Action::Import);
+    if !makes && !directory.is_dir() {
         return Err(format!("there is no data directory {}", directory.display()).into());
     }
     let mut accounts = open(&directory)?;
@@ -99,6 +106,12 @@ pub(crate) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
             accounts.save()?;
         }
         Action::List => return list(&listed(&accounts)),
+        Action::Export => return copy::export(|first| Ok(Page::of(&accounts, first))),
+        Action::Import => {
+            let said = copy::import(|text| Ok(accounts.import(&text.entries)?.into()));
+            accounts.save()?;
+            return Ok(output::say(said?)?);
+        }
         Action::Remove { name } => {
             let with = accounts.drop_account(name).map_err(|_| missing(name))?;
             accounts.save()?;
@@ -114,7 +127,7 @@ pub(crate) fn report(action: &Action) -> Result<(), Box<dyn Error>> {
     match action {
         Action::Add { name } => output::say(format_args!("added {name}"))?,
         Action::Password { name } => output::say(format_args!("changed the password of {name}"))?,
-        Action::List | Action::Remove { .. } | Action::Hash => {}
+        Action::List | Action::Remove { .. } | Action::Export | Action::Import | Action::Hash => {}
     }
     Ok(())
 }

@@ -16,6 +16,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::account::{self, Action, Listed};
+use crate::copy::{self, Added, Entries, Page};
 use crate::serve::Again;
 
 /// Steer a server that runs, over its control socket
@@ -149,6 +150,13 @@ pub(crate) fn run_account(path: &Path, action: &Action) -> Result<(), Box<dyn Er
             let also: Vec<String> = ask(path, "account.remove", &Name { name: name.clone() })?;
             return account::report_removed(name, &also);
         }
+        Action::Export => {
+            return copy::export(|entry| ask(path, "account.export", &copy::From { entry }));
+        }
+        Action::Import => {
+            let said = copy::import(|entries| ask(path, "account.import", &entries))?;
+            return Ok(output::say(said)?);
+        }
         Action::Hash => {}
     }
     account::report(action)
@@ -170,13 +178,18 @@ pub(crate) fn service(again: Again) -> Service<Server> {
     bans(&mut service);
     reload(&mut service, again);
     let about = "What the server and its loop have done";
-    service.method("statistics", about, |call, NoParams {}| {
-        Ok(format!("{}\n{}", call.app.counters(), call.registry.stats()))
-    });
+    service
+        .method("statistics", about, |call, NoParams {}| Ok(statistics(call.registry, call.app)));
     service.method("snapshot", "What the loop has to do now", |call, NoParams {}| {
         Ok(call.registry.snapshot().to_string())
     });
     service
+}
+
+/// What the server and its loop have done, and how it stands with its network.
+pub(crate) fn statistics(registry: &Registry<Server>, server: &Server) -> String {
+    let report = server.network_report(registry.now()).map(|report| format!("\n{report}"));
+    format!("{}\n{}{}", server.counters(), registry.stats(), report.unwrap_or_default())
 }
 
 fn accounts(service: &mut Service<Server>) {
@@ -199,15 +212,32 @@ fn accounts(service: &mut Service<Server>) {
     service.later::<NameAndHash, ()>("account.password", about, |call, it, ticket| {
         account::known(call.app.accounts(), &it.name).map_err(refused)?;
         let hash = hash(&it.hash)?;
+        can_change(call.app)?;
         call.app.accounts().set_password(&it.name, hash).map_err(refused)?;
         keep(call, ticket, ());
         Ok(())
     });
     let about = "Forgets an account; its nicks and channels";
     service.later::<Name, Vec<String>>("account.remove", about, |call, Name { name }, ticket| {
+        can_change(call.app)?;
         let removed = call.app.remove_account(call.registry, &name);
         let also = removed.map_err(|_| refused(account::missing(&name)))?;
         keep(call, ticket, also);
+        Ok(())
+    });
+    copies(service);
+}
+
+fn copies(service: &mut Service<Server>) {
+    let about = "Everything there is, some at a time";
+    service.method("account.export", about, |call, copy::From { entry }| {
+        Ok(Page::of(call.app.accounts(), entry))
+    });
+    let about = "Adds what was exported; what is there already stays as it is";
+    service.later::<Entries, Added>("account.import", about, |call, it, ticket| {
+        can_change(call.app)?;
+        let added: Added = call.app.accounts().import(&it.entries).map_err(refused)?.into();
+        keep(call, ticket, added);
         Ok(())
     });
 }
@@ -215,11 +245,13 @@ fn accounts(service: &mut Service<Server>) {
 fn bans(service: &mut Service<Server>) {
     let about = "Keeps everybody that a mask fits from the server; how many were disconnected";
     service.later::<Banned, usize>("ban", about, |call, Banned { mask, reason }, ticket| {
+        can_change(call.app)?;
         let count = call.app.ban(call.registry, &mask, &reason).map_err(refused)?;
         keep(call, ticket, count);
         Ok(())
     });
     service.later::<Mask, ()>("unban", "Lifts a ban", |call, Mask { mask }, ticket| {
+        can_change(call.app)?;
         call.app.unban(&mask).map_err(refused)?;
         keep(call, ticket, ());
         Ok(())
@@ -230,7 +262,13 @@ fn bans(service: &mut Service<Server>) {
     });
 }
 
+/// Those of a network of servers cannot be changed while its store is out of reach.
+fn can_change(server: &mut Server) -> Result<(), RpcError> {
+    server.accounts().can_change().map_err(refused)
+}
+
 fn can_be_added(server: &mut Server, name: &str) -> Result<(), RpcError> {
+    can_change(server)?;
     let limits = server.settings().limits.clone();
     let accounts: &Accounts = server.accounts();
     account::can_be_added(accounts, name, &limits).map_err(refused)

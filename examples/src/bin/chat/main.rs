@@ -16,9 +16,11 @@
 #![forbid(unsafe_code)]
 
 mod account;
+mod cluster;
 mod connect;
 #[cfg(unix)]
 mod control;
+mod copy;
 mod secret;
 mod serve;
 

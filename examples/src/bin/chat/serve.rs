@@ -11,11 +11,11 @@ use clap::{Args, ValueEnum};
 use examples::advice::NotOpened;
 use examples::endpoint::{self, Endpoint, UnixMode};
 use examples::proxied::AcceptProxy;
-use examples::service::{self, ServiceOptions, notify};
+use examples::service::{self, Estate, ServiceOptions, Then, notify};
 use examples::tls::{ServeTls, Served};
 use examples::{output, stop};
 use protocols::chat::accounts::{AccountLimits, Accounts};
-use protocols::chat::config::Config;
+use protocols::chat::config::{Config, Node};
 use protocols::chat::{self, Event, Operator, Password, Server, Settings};
 use protocols::websocket::Origins;
 use reactor::{Address, Limits, ListenOptions, Reactor, Registry};
@@ -23,6 +23,7 @@ use reactor::{Address, Limits, ListenOptions, Reactor, Registry};
 use reactor::{Rows, SocketRow};
 
 use crate::account;
+use crate::cluster::{self, ClusterOptions};
 #[cfg(unix)]
 use crate::control;
 
@@ -31,11 +32,18 @@ const DEFAULT: &str = "127.0.0.1:6667";
 /// The same for those who speak TLS (RFC 7194).
 const DEFAULT_TLS: &str = "127.0.0.1:6697";
 
+/// Why a node of a network has no file.
+const OF_THE_NETWORK: &str = "the accounts of a network are in NATS, and no data directory is used: leave it out; \
+    `chat account export --data DIR | chat account import --control PATH` brings those that are there into the network";
+
 /// Serve chat until Ctrl-C
 ///
 /// Without any option it listens on 127.0.0.1:6667, and forgets everything when it ends. What the
 /// command line says counts more than what the configuration says. With --tls, or --tls-self-signed, it
 /// listens on 127.0.0.1:6697 as well, for those who speak TLS.
+///
+/// With --cluster and --node, it is one network with all other servers that were told the same: users and
+/// channels are seen everywhere.
 ///
 /// Ctrl-C tells everybody and drains, for three seconds at most; Ctrl-C again stops at once. SIGHUP
 /// reads the configuration anew, as an operator's REHASH does, and the certificate, and drops nobody, also when the terminal
@@ -98,6 +106,9 @@ pub(crate) struct Options {
     quiet: bool,
 
     #[command(flatten)]
+    cluster: ClusterOptions,
+
+    #[command(flatten)]
     accept_proxy: AcceptProxy,
 
     #[command(flatten)]
@@ -128,6 +139,7 @@ struct Overrides {
     password: Option<String>,
     operators: Vec<NamePassword>,
     flood: Option<Flood>,
+    cluster: ClusterOptions,
 }
 
 pub(crate) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
@@ -137,9 +149,11 @@ pub(crate) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
         connections: config.connections.unwrap_or(Limits::default().connections),
         ..Limits::default()
     })?;
-    let accounts = match &config.settings.data {
-        Some(directory) => account::open(directory)?,
-        None => Accounts::in_memory(AccountLimits::default()),
+    let accounts = match (&config.settings.data, &config.cluster) {
+        (Some(_), Some(_)) => return Err(OF_THE_NETWORK.into()),
+        (Some(directory), None) => account::open(directory)?,
+        (None, Some(_)) => Accounts::of_network(AccountLimits::default()),
+        (None, None) => Accounts::in_memory(AccountLimits::default()),
     };
     let mut server = Server::new(config.settings.clone(), accounts);
     if !options.quiet {
@@ -159,6 +173,9 @@ pub(crate) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     let mut listening = open(reactor.registry(), options, &config)?;
     listening.extend(open_tls(reactor.registry(), options, &config, tls.as_ref())?);
     listening.extend(open_websocket(reactor.registry(), options, &config)?);
+    if let Some(node) = &config.cluster {
+        listening.push(cluster::join(reactor.registry(), &mut server, node)?);
+    }
     stop::on_request(reactor.registry())?;
     #[cfg(unix)]
     if let Some(path) = &options.control {
@@ -168,7 +185,7 @@ pub(crate) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     #[cfg(unix)]
     on_signals(reactor.registry(), again, tls.clone())?;
     listening.extend(tls.as_ref().map(Served::to_string));
-    service.serve(reactor.registry(), &options.service)?;
+    service.serve_with_estate(reactor.registry(), &options.service, estate())?;
     listening.iter().try_for_each(output::say)?;
     let report = reactor.run(&mut server)?;
     // What was changed while the loop was ending.
@@ -176,6 +193,16 @@ pub(crate) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     output::say(report)?;
     output::say(server.counters())?;
     Ok(())
+}
+
+/// The file of accounts, which is one process's at a time: its successor's, before that reads it.
+fn estate() -> Estate<Server> {
+    let let_go = |registry: &mut Registry<Server>, server: &mut Server, then: Then<Server>| {
+        server.accounts().hand_on(registry, move |registry, server, saved| {
+            then(registry, server, saved.map_err(|error| error.to_string()));
+        });
+    };
+    Estate::new(let_go, |_, server| Ok(server.accounts().take_back()?))
 }
 
 /// Opens every socket, or none; what to print of them.
@@ -306,7 +333,7 @@ fn on_signals(
     })?;
     registry.on_signal(Signal::User1, move |registry, server| {
         tls.iter().for_each(log);
-        log(format_args!("{}\n{}\n{}", server.counters(), registry.stats(), SocketRow::HEADER));
+        log(format_args!("{}\n{}", control::statistics(registry, server), SocketRow::HEADER));
         list_sockets(registry, Rows::default(), 0);
     })
 }
@@ -351,12 +378,13 @@ struct AtStart {
     /// `None`: the command line says it.
     listen: Option<Vec<Address>>,
     connections: Option<usize>,
+    cluster: Option<Node>,
 }
 
 impl AtStart {
     fn of(options: &Options, config: &Config) -> Self {
         let listen = options.listen.is_empty().then(|| config.listen.clone());
-        Self { listen, connections: config.connections }
+        Self { listen, connections: config.connections, cluster: config.cluster.clone() }
     }
 }
 
@@ -364,10 +392,11 @@ impl Again {
     /// The settings, and which of the rest is other than it was at the start.
     pub(crate) fn read(&self) -> Result<(Settings, Vec<&'static str>), String> {
         let config = self.overrides.read().map_err(|error| error.to_string())?;
-        let AtStart { listen, connections } = &self.start;
+        let AtStart { listen, connections, cluster } = &self.start;
         let changed = [
             (listen.as_ref().is_some_and(|before| *before != config.listen), "listen"),
             (*connections != config.connections, "connections"),
+            (*cluster != config.cluster, "cluster"),
         ];
         let later = changed.into_iter().filter_map(|(is_other, name)| is_other.then_some(name));
         Ok((config.settings, later.collect()))
@@ -383,6 +412,7 @@ impl Overrides {
             password: options.password.clone(),
             operators: options.oper.clone(),
             flood: options.flood,
+            cluster: options.cluster.clone(),
         }
     }
 
@@ -392,6 +422,11 @@ impl Overrides {
             Some(path) => Config::read(path)?,
             None => Config::default(),
         };
+        self.cluster.apply(&mut config)?;
+        let has_name = config.settings.name != Settings::default().name;
+        if let (false, Some(node)) = (has_name, &config.cluster) {
+            config.settings.name = cluster::default_name(node);
+        }
         self.apply(&mut config.settings)?;
         Ok(config)
     }

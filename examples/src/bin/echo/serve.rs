@@ -14,8 +14,7 @@ use examples::tls::{ServeTls, Served};
 use examples::{output, stop};
 use protocols::echo::{self, Counters, Server, Session};
 use reactor::{
-    Address, DatagramOptions, Limits, ListenOptions, LoopGroup, OneLoop, Protocol, Registry,
-    StreamLimits,
+    Address, DatagramOptions, Limits, ListenOptions, LoopGroup, Protocol, Registry, StreamLimits,
 };
 
 /// Where it listens if it is told nothing: for this machine only.
@@ -86,7 +85,10 @@ pub(crate) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     let limits = echo::Limits { datagrams_per_second: options.rate, ..echo::Limits::default() };
     let (report, counters) = loops::run(&loops, |one| {
         if one.index() == 0 {
-            begin(one, options, tls.as_ref())?;
+            let tls = tls.as_ref();
+            service::begin_for_all(one, &options.service, stop::GRACE, tls, |registry, group| {
+                open(registry, group, options, tls)
+            })?;
         }
         let mut server = Server::new(&limits);
         one.run(&mut server)?;
@@ -95,23 +97,6 @@ pub(crate) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     output::say(report)?;
     output::say(counters.into_iter().sum::<Counters>())?;
     tls.iter().try_for_each(output::say)?;
-    Ok(())
-}
-
-/// What one loop does for all: it has the sockets, and hears of signals.
-fn begin(
-    one: &mut OneLoop<'_, Server>,
-    options: &Options,
-    tls: Option<&Served>,
-) -> Result<(), Box<dyn Error>> {
-    let (group, registry) = (one.group().clone(), one.registry());
-    let service = service::begin(registry)?;
-    let mut listening = open(registry, &group, options, tls)?;
-    stop::all_within(registry, &group, stop::GRACE)?;
-    listening.extend(tls.map(Served::to_string));
-    tls.into_iter().try_for_each(|tls| tls.reload_on_hangup(registry))?;
-    service.serve_with(registry, &group, &options.service)?;
-    listening.iter().try_for_each(output::say)?;
     Ok(())
 }
 

@@ -30,6 +30,11 @@ pub(crate) struct How {
     #[command(flatten)]
     trust: Trust,
 
+    /// Begin with TLS, before the server has said a word: it is one with handshake_first, or behind something that
+    /// speaks TLS for it
+    #[arg(long)]
+    tls_first: bool,
+
     /// How long a connection, and an answer, may take
     #[arg(long, value_name = "SECONDS", default_value = "5", value_parser = some_seconds)]
     pub(crate) timeout: Duration,
@@ -43,8 +48,9 @@ impl How {
         options.auth = self.nkey.as_deref().map_or_else(|| Ok(auth()), key)?;
         options.limits.connect = self.timeout;
         let is_tls = options.servers.iter().any(ServerAddr::is_tls);
-        if is_tls || self.trust.is_given() {
+        if is_tls || self.tls_first || self.trust.is_given() {
             options.tls = Some(self.trust.load(None, &[])?);
+            options.tls_first = self.tls_first;
         }
         Ok(options)
     }

@@ -29,10 +29,10 @@ use clap::{Args, Parser, ValueEnum};
 use examples::advice::NotOpened;
 use examples::endpoint::{Endpoint, UnixMode, of_streams, seconds, some_seconds};
 use examples::loops::{self, LoopOptions};
+use examples::output;
 use examples::proxied::AcceptProxy;
 use examples::service::{self, ServiceOptions};
 use examples::tls::{BackendTrust, CallTls, ServeTls, Served};
-use examples::{output, stop};
 use reactor::tls::{ClientTls, TlsError};
 use reactor::{
     ConnectOptions, Limits, ListenOptions, LoopGroup, OneLoop, ProxyVersion, Registry, Signal,
@@ -193,22 +193,16 @@ fn begin(
     cli: &Cli,
     tls: Option<&Served>,
 ) -> Result<(), Box<dyn Error>> {
-    let (group, registry) = (one.group().clone(), one.registry());
-    let service = service::begin(registry)?;
-    let mut listening = open(registry, &group, cli, tls)?;
-    listening.extend(tls.map(Served::to_string));
-    stop::all_within(registry, &group, cli.grace)?;
-    tls.into_iter().try_for_each(|tls| tls.reload_on_hangup(registry))?;
-    let all = group.clone();
-    registry.on_signal(Signal::User1, move |registry, _| {
-        let tell = |_: &mut Registry<Proxy>, _: &mut Proxy, counts: Vec<_>| {
-            tell(counts.into_iter().flatten());
-        };
-        all.ask(registry, |_, proxy| proxy.counts(), tell);
-    })?;
-    service.serve_with(registry, &group, &cli.service)?;
-    listening.iter().try_for_each(output::say)?;
-    Ok(())
+    service::begin_for_all(one, &cli.service, cli.grace, tls, |registry, group| {
+        let all = group.clone();
+        registry.on_signal(Signal::User1, move |registry, _| {
+            let tell = |_: &mut Registry<Proxy>, _: &mut Proxy, counts: Vec<_>| {
+                tell(counts.into_iter().flatten());
+            };
+            all.ask(registry, |_, proxy| proxy.counts(), tell);
+        })?;
+        open(registry, group, cli, tls)
+    })
 }
 
 /// Prints what all loops have done. Nobody may read it; the program goes on all the same.

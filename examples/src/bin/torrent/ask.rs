@@ -7,19 +7,23 @@ use examples::tls::Trust;
 use protocols::torrent::tracker::{AnnounceFailed, AnnounceOptions, scrape};
 use protocols::torrent::wire::announce::Counts;
 use protocols::torrent::{InfoHash, PeerId};
-use reactor::{Address, ConnectOptions, Reactor};
+use reactor::{Address, ConnectOptions, Reach, Reactor};
 
 /// What a tracker says.
 pub(crate) type Told = (String, Result<Counts, AnnounceFailed>);
 
 /// Asks all of them at once, and waits for the last.
-pub(crate) fn trackers(hash: InfoHash, urls: &[String]) -> Result<Vec<Told>, Box<dyn Error>> {
+pub(crate) fn trackers(
+    hash: InfoHash,
+    urls: &[String],
+    allow_inside: bool,
+) -> Result<Vec<Told>, Box<dyn Error>> {
     let mut reactor = Reactor::<Vec<Option<Told>>>::new()?;
     let mut told: Vec<Option<Told>> = vec![None; urls.len()];
     // Of these it counts how a tracker is asked, and which torrent it is about.
     let mut options = AnnounceOptions::new(hash, PeerId::new([0; 12]), 0, Vec::new());
     options.secure = secure(urls, None);
-    options.udp_tries = 1;
+    (options.udp_tries, options.reach) = (1, reach(allow_inside));
     for (at, url) in urls.iter().enumerate() {
         let asked = url.clone();
         scrape(reactor.registry(), url, &options, move |registry, told: &mut Vec<_>, counts| {
@@ -35,6 +39,11 @@ pub(crate) fn trackers(hash: InfoHash, urls: &[String]) -> Result<Vec<Told>, Box
         reactor.run(&mut told)?;
     }
     Ok(told.into_iter().flatten().collect())
+}
+
+/// Where trackers and web seeds may be.
+pub(crate) fn reach(allow_inside: bool) -> Reach {
+    if allow_inside { Reach::Anywhere } else { Reach::Outside }
 }
 
 /// How trackers and web seeds are asked over TLS, if one of them may want that: also one without may send on to one with.

@@ -20,8 +20,8 @@ pub(crate) fn read(path: &Path) -> Result<Metainfo, Box<dyn Error>> {
     Ok(Metainfo::parse(&text, &limits).map_err(|error| format!("{}: {error}", path.display()))?)
 }
 
-/// One byte more than there may be tells that there is more.
-fn read_most(path: &Path, most: usize) -> io::Result<Vec<u8>> {
+/// Reads a file; one byte more than there may be tells that there is more.
+pub(crate) fn read_most(path: &Path, most: usize) -> io::Result<Vec<u8>> {
     let mut text = Vec::new();
     File::open(path)?.take(most as u64 + 1).read_to_end(&mut text)?;
     Ok(text)

@@ -4,6 +4,7 @@ use std::error::Error;
 use std::path::PathBuf;
 
 use clap::Args;
+use protocols::torrent::disk::Allocation;
 
 use crate::sharing::{self, Known, Peers, Purpose};
 
@@ -30,12 +31,19 @@ pub(crate) struct Options {
     #[arg(long, value_name = "GLOB")]
     select: Vec<String>,
 
+    /// Take all the room on the disk before anything is fetched, so that it cannot run out. Else files grow as they are
+    /// fetched
+    #[arg(long)]
+    preallocate: bool,
+
     #[command(flatten)]
     peers: Peers,
 }
 
 pub(crate) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     let known = Known::read(&options.torrent)?;
-    let purpose = Purpose::Get { select: options.select.clone(), once: options.once };
+    let allocation = if options.preallocate { Allocation::Full } else { Allocation::Sparse };
+    let (select, once) = (options.select.clone(), options.once);
+    let purpose = Purpose::Get { select, once, allocation };
     sharing::run(known, &options.output, purpose, &options.peers)
 }

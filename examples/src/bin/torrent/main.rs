@@ -25,6 +25,7 @@ mod choice;
 mod create;
 mod file;
 mod get;
+mod nodes;
 mod progress;
 mod seed;
 mod sharing;

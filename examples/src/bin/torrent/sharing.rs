@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::error::Error;
+use std::mem::{Discriminant, discriminant};
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -14,17 +15,17 @@ use examples::{output, torrents};
 use protocols::store::Access;
 use protocols::torrent::InfoHash;
 use protocols::torrent::dht::{self, DhtOptions};
-use protocols::torrent::disk::{Disk, DiskOptions};
+use protocols::torrent::disk::{Allocation, Disk, DiskError, DiskOptions};
 use protocols::torrent::machine::{Bitfield, Traffic};
 use protocols::torrent::peer::{self, Event, Host, Shared, Swarm, Swarms};
 use protocols::torrent::tracker::{AnnounceOptions, Announcer, TrackerEvent};
 use protocols::torrent::wire::announce::Progress as TrackerProgress;
 use protocols::torrent::wire::mse::Encryption;
-use protocols::torrent::wire::{Info, Magnet, Metainfo};
+use protocols::torrent::wire::{DhtTable, Info, Magnet, Metainfo};
 use reactor::{Address, ConnectOptions, ListenOptions, Reactor, Registry, Signal};
 
 use crate::progress::Progress;
-use crate::{ask, choice, file};
+use crate::{ask, choice, file, nodes};
 
 /// How long the end may take: what peers are owed is on its way by then.
 const GRACE: Duration = Duration::from_secs(1);
@@ -59,6 +60,16 @@ pub(crate) struct Peers {
     /// Ask the DHT only, and take no questions (BEP 43)
     #[arg(long)]
     dht_read_only: bool,
+
+    /// Keep in this file whom the DHT's node knows, so that the next start needs no --dht-node; --dht is implied. It may be
+    /// Transmission's dht.dat
+    #[arg(long, value_name = "FILE")]
+    dht_file: Option<PathBuf>,
+
+    /// Let trackers and web servers that the torrent names be on this machine and its network, whatever they are called
+    /// there. Else a name may not lead there, and an address only to a tracker or a file: a torrent is a stranger's
+    #[arg(long)]
+    allow_inside: bool,
 
     /// When connections to peers are encrypted (MSE): off; allow, where the peer wants it; prefer, where it can; require,
     /// and others are not met
@@ -99,6 +110,8 @@ pub(crate) enum Purpose {
         select: Vec<String>,
         /// Whether to end when everything is there.
         once: bool,
+        /// When room is taken on the disk.
+        allocation: Allocation,
     },
 }
 
@@ -111,8 +124,11 @@ pub(crate) struct Sharing {
     progress: Progress,
     disk: Option<Disk>,
     trackers: Option<Announcer<Self>>,
+    nodes: nodes::Kept,
     /// Whom to ask when it is known what is missing: a seed is not to be taken for one that wants everything.
     tiers: Vec<Vec<String>>,
+    /// Why pieces cannot be kept, if that was said; nothing, since one was.
+    trouble: Option<Discriminant<DiskError>>,
     phase: Phase,
     outcome: Outcome,
 }
@@ -202,7 +218,8 @@ pub(crate) fn run(
         Purpose::Get { .. } => known.web_seeds(),
     };
     let secure = ask::secure(&web_seeds, from.map(|ip| Address::Ip((ip, 0).into())));
-    let options = peer::Options { from, encryption, secure, ..peer::Options::default() };
+    let reach = ask::reach(peers.allow_inside);
+    let options = peer::Options { from, encryption, secure, reach, ..peer::Options::default() };
     let mut swarms = Swarms::new(torrents::peer_id(registry), options);
     let listener = swarms
         .listen(registry, listen, &ListenOptions::default())
@@ -211,8 +228,9 @@ pub(crate) fn run(
     if peers.lan {
         look_on_lan(registry, &mut swarms, &address)?;
     }
-    if peers.dht || peers.dht_read_only || !peers.dht_node.is_empty() {
-        join_dht(registry, &address, peers)?;
+    let nodes = nodes::Kept::new(peers.dht_file.clone());
+    if peers.dht || peers.dht_read_only || peers.dht_file.is_some() || !peers.dht_node.is_empty() {
+        join_dht(registry, &address, peers, &nodes)?;
     }
     let progress = Progress::new(peers.json);
     progress.say_listening(&address)?;
@@ -224,7 +242,9 @@ pub(crate) fn run(
         progress,
         disk: None,
         trackers: None,
+        nodes,
         tiers: known.trackers(),
+        trouble: None,
         phase: Phase::Sharing,
         outcome: Outcome::Incomplete,
     };
@@ -263,11 +283,12 @@ fn join_dht(
     registry: &mut Registry<Sharing>,
     listen: &Address,
     peers: &Peers,
+    kept: &nodes::Kept,
 ) -> Result<(), Box<dyn Error>> {
-    let nodes = resolve(peers.dht_node.iter().cloned())?;
+    let (nodes, saved) = (resolve(peers.dht_node.iter().cloned())?, kept.read()?);
     let read_only = peers.dht_read_only;
     let address = listen.socket_addr().ok_or("--dht wants an address and a port to --listen on")?;
-    dht::join(registry, address, DhtOptions { nodes, read_only, ..DhtOptions::default() })
+    dht::join(registry, address, DhtOptions { nodes, saved, read_only, ..DhtOptions::default() })
         .map_err(NotOpened::by("--dht"))?;
     Ok(())
 }
@@ -309,6 +330,12 @@ impl Host for Sharing {
         &mut self.swarms
     }
 
+    fn on_dht(&mut self, _: &mut Registry<Self>, known: DhtTable) {
+        if let Err(error) = self.nodes.write(&known) {
+            output::complain(format_args!("torrent: {error}"));
+        }
+    }
+
     fn on_torrent(&mut self, registry: &mut Registry<Self>, _: InfoHash, event: Event) {
         match event {
             Event::Info(info) => {
@@ -328,8 +355,11 @@ impl Host for Sharing {
                 });
                 output::complain(format_args!("torrent: {}: {why}; {then}", file::printable(&url)));
             }
-            Event::NotKept(error) => {
+            Event::Piece(_) => self.trouble = None,
+            // All pieces that are on their way have the same, and again when it is tried again.
+            Event::NotKept(error) if self.trouble != Some(discriminant(&error)) => {
                 output::complain(format_args!("torrent: {error}; trying again"));
+                self.trouble = Some(discriminant(&error));
             }
             _ => {}
         }
@@ -345,12 +375,18 @@ impl Sharing {
     ) -> Result<(), Box<dyn Error>> {
         // So that peers can be named meanwhile, and of a private torrent nobody else is told.
         self.swarms.find(registry, Arc::clone(&info));
-        let (files, access) = match &self.purpose {
-            Purpose::Give => (Vec::new(), Access::ReadOnly),
-            Purpose::Get { select, .. } => (choice::files(&info, select)?, Access::ReadWrite),
+        let (files, options) = match &self.purpose {
+            Purpose::Give => {
+                let access = Access::ReadOnly;
+                (Vec::new(), DiskOptions { access, ..DiskOptions::default() })
+            }
+            Purpose::Get { select, allocation, .. } => {
+                let (access, allocation) = (Access::ReadWrite, *allocation);
+                let options = DiskOptions { access, allocation, ..DiskOptions::default() };
+                (choice::files(&info, select)?, options)
+            }
         };
         let folder = self.folder.clone();
-        let options = DiskOptions { access, ..DiskOptions::default() };
         registry
             .offload(
                 move || -> Found { look_for(&info, &folder, options, &files) },
@@ -422,6 +458,7 @@ impl Sharing {
         let from = self.swarms.options().from.map(|ip| Address::Ip((ip, 0).into()));
         let options = AnnounceOptions {
             key: registry.random() as u32,
+            reach: self.swarms.options().reach,
             secure: ask::secure(&tiers.concat(), from.clone()),
             connect: ConnectOptions { from, ..ConnectOptions::default() },
             ..AnnounceOptions::new(self.hash, self.swarms.id(), port, tiers)

@@ -28,6 +28,10 @@ pub(crate) struct Options {
     #[arg(long)]
     ask: bool,
 
+    /// Ask also those that are on this machine or its network, whatever they are called there
+    #[arg(long, requires = "ask")]
+    allow_inside: bool,
+
     /// As JSON, for programs
     #[arg(long)]
     json: bool,
@@ -35,7 +39,7 @@ pub(crate) struct Options {
 
 pub(crate) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     let asked = |hash, trackers: &[String]| match options.ask {
-        true => ask::trackers(hash, trackers).map(Some),
+        true => ask::trackers(hash, trackers, options.allow_inside).map(Some),
         false => Ok(None),
     };
     if options.torrent.starts_with("magnet:") {

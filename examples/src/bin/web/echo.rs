@@ -149,6 +149,6 @@ fn inspect(request: &Request<'_>, exchange: &mut Exchange<'_, '_, App>, app: &mu
             Ok(text) => seen["body"] = text.into(),
             Err(error) => seen["body_base64"] = BASE64_STANDARD.encode(error.as_bytes()).into(),
         }
-        exchange.answer(StatusCode::OK).json(&format!("{seen:#}\n"));
+        exchange.answer(StatusCode::OK).json(format!("{seen:#}\n"));
     });
 }

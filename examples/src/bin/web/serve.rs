@@ -215,20 +215,14 @@ impl Serving {
         limits: &ServerLimits,
         tls: Option<&Served>,
     ) -> Result<(), Box<dyn Error>> {
-        let (group, registry) = (one.group().clone(), one.registry());
-        let service = service::begin(registry)?;
         let listen = ListenOptions {
             tls: tls.map(Served::tls),
             proxy_protocol: self.accept_proxy.expected(),
             ..ListenOptions::default()
         };
-        let mut listening = open(registry, &group, places, &listen, limits)?;
-        listening.extend(tls.map(Served::to_string));
-        stop::all_within(registry, &group, stop::GRACE)?;
-        tls.into_iter().try_for_each(|tls| tls.reload_on_hangup(registry))?;
-        service.serve_with(registry, &group, &self.service)?;
-        listening.iter().try_for_each(output::say)?;
-        Ok(())
+        service::begin_for_all(one, &self.service, stop::GRACE, tls, |registry, group| {
+            open(registry, group, places, &listen, limits)
+        })
     }
 }
 

@@ -51,7 +51,8 @@ pub(super) struct Topic {
 /// A member, with what is needed to send it a line.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Member {
-    connection: ConnectionId,
+    /// None: its home is another node, and it is not in the audience.
+    connection: Option<ConnectionId>,
     caps: Caps,
     index: usize,
     pub(super) status: Status,
@@ -107,13 +108,13 @@ impl Channel {
 
     pub(super) fn join(&mut self, key: UserKey, user: &User, status: Status) {
         let (connection, caps) = (user.connection, user.caps);
-        let index = self.audience.add(key, connection, caps);
+        let index = connection.map_or(0, |connection| self.audience.add(key, connection, caps));
         self.members.insert(key, Member { connection, caps, index, status });
     }
 
     pub(super) fn leave(&mut self, key: UserKey) -> bool {
         let member = self.members.swap_remove(&key);
-        if let Some(member) = &member {
+        if let Some(member) = member.filter(|member| member.connection.is_some()) {
             self.remove_from_audience(member.index, member.caps);
         }
         member.is_some()
@@ -145,6 +146,9 @@ impl Channel {
         let Some(&Member { connection, caps: before, index, .. }) = self.members.get(&key) else {
             return;
         };
+        let Some(connection) = connection else {
+            return;
+        };
         self.remove_from_audience(index, before);
         let index = self.audience.add(key, connection, caps);
         if let Some(member) = self.members.get_mut(&key) {
@@ -160,6 +164,12 @@ impl Channel {
         self.members.iter().map(|(&key, member)| (key, member.status))
     }
 
+    /// Those members whose home is this node.
+    pub(super) fn hearers(&self) -> impl Iterator<Item = UserKey> {
+        let here = self.members.iter().filter(|(_, member)| member.connection.is_some());
+        here.map(|(&key, _)| key)
+    }
+
     /// Sends a line to all members but one.
     pub(super) fn send(
         &self,
@@ -168,12 +178,15 @@ impl Channel {
         but: Option<UserKey>,
     ) {
         let but = but.and_then(|key| self.members.get(&key));
+        let but = but.filter(|member| member.connection.is_some());
         self.audience.send(network, renderings, but.map(|member| (member.index, member.caps)));
     }
 
     /// Whether every member is where it thinks it is.
     pub(super) fn is_consistent(&self) -> bool {
-        self.members.iter().all(|(&key, it)| self.audience.has_at(key, it.index, it.caps))
+        self.members.iter().all(|(&key, it)| {
+            it.connection.is_none() || self.audience.has_at(key, it.index, it.caps)
+        })
     }
 
     /// Sends a line to all members but one whose capabilities and status are as they should be.
@@ -185,8 +198,11 @@ impl Channel {
         mut wanted: impl FnMut(Caps, Status) -> bool,
     ) {
         for (&key, member) in &self.members {
-            if Some(key) != but && wanted(member.caps, member.status) {
-                network.send(member.connection, renderings.of(member.caps));
+            if let Some(connection) = member.connection
+                && Some(key) != but
+                && wanted(member.caps, member.status)
+            {
+                network.send(connection, renderings.of(member.caps));
             }
         }
     }
@@ -302,6 +318,10 @@ impl Channels {
     /// All of them, by name.
     pub(super) fn iter(&self) -> impl Iterator<Item = (ChannelKey, &Channel)> {
         self.names.values().map(|&key| (key, &self[key]))
+    }
+
+    pub(super) fn get(&self, key: ChannelKey) -> Option<&Channel> {
+        self.channels.get(key)
     }
 
     pub(super) fn len(&self) -> usize {

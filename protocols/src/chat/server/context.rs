@@ -11,15 +11,17 @@
 //!            :server BATCH -b
 //! ```
 
+use std::cell::Cell;
 use std::fmt;
 use std::rc::Rc;
 use std::sync::mpsc;
 
+use super::accounts::NotSaved;
 use super::keys::{ChannelKey, UserKey};
 use super::label::{Label, is_one_batch};
-use super::line::{Line, Renderings};
+use super::line::{Line, MessageId, Renderings};
 use super::modes::{Status, UserModes};
-use super::network::Network;
+use super::network::{Network, Saver};
 use super::talk::Talk;
 use super::users::User;
 use super::{Event, Server};
@@ -37,6 +39,8 @@ pub(super) struct Context<'a> {
     /// When it is done: by the wall clock, and later than what was done before in the same place.
     pub(super) clock: Timestamp,
     wall: Timestamp,
+    /// What the message of this turn is called, if another node has named it.
+    id: Option<MessageId>,
     label: Option<Label>,
     /// Something is done for the user away from the loop, and this goes on: its next lines wait.
     waiting: Option<Then>,
@@ -67,7 +71,17 @@ impl<'a> Context<'a> {
         label: Option<Label>,
     ) -> Self {
         let clock = Timestamp::of(network.wall_clock());
-        Self { server, network, me, clock, wall: clock, label, waiting: None }
+        Self { server, network, me, clock, wall: clock, id: None, label, waiting: None }
+    }
+
+    /// What is told in this turn has been told on another node, at that time and by that name.
+    pub(super) fn tells(&mut self, id: MessageId, at: Timestamp) {
+        (self.clock, self.wall, self.id) = (at, at, Some(id));
+    }
+
+    /// What the message of this turn is called.
+    pub(super) fn next_id(&mut self) -> MessageId {
+        self.id.take().unwrap_or_else(|| self.server.next_id())
     }
 
     /// Whose turn it is.
@@ -181,7 +195,7 @@ impl<'a> Context<'a> {
             Some(label) => label.replies.push(line),
             None => {
                 let user = &self.server.users[self.me];
-                self.network.send(user.connection, line.render(user.caps, None));
+                user.send(self.network, line.render(user.caps, None));
             }
         }
     }
@@ -257,14 +271,14 @@ impl<'a> Context<'a> {
         for &user in users {
             let user = &self.server.users[user];
             if wanted(user.caps) {
-                self.network.send(user.connection, renderings.of(user.caps));
+                user.send(self.network, renderings.of(user.caps));
             }
         }
     }
 
     pub(super) fn tell_user(&mut self, user: UserKey, line: &Line) {
         let user = &self.server.users[user];
-        self.network.send(user.connection, line.render(user.caps, None));
+        user.send(self.network, line.render(user.caps, None));
     }
 
     pub(super) fn log(&mut self, event: &Event<'_>) {
@@ -313,7 +327,9 @@ impl<'a> Context<'a> {
             // If the user has gone, nobody takes it.
             let _ = give.send(work(memory).map_err(|error| error.to_string()));
         };
-        self.network.offload(self.user().connection, kib, Box::new(work));
+        if let Some(connection) = self.user().connection {
+            self.network.offload(connection, kib, Box::new(work));
+        }
     }
 
     /// Has the accounts saved. Nobody waits for it.
@@ -321,16 +337,29 @@ impl<'a> Context<'a> {
         self.network.save(&mut self.server.accounts, None);
     }
 
-    /// Has the accounts saved, and goes on when they are on the disk, or cannot be.
-    pub(super) fn save_and(&mut self, then: impl FnOnce(&mut Context<'_>) + 'static) {
-        self.wait(|ctx, _| then(ctx));
-        let connection = self.user().connection;
-        self.network.save(&mut self.server.accounts, Some(connection));
+    /// Has the accounts saved, and goes on when they are on the disk, or cannot be: then the change is in memory
+    /// nonetheless. An error is that of a network of servers whose store has refused the change, which is taken back.
+    pub(super) fn save_and(
+        &mut self,
+        then: impl FnOnce(&mut Context<'_>, Result<(), NotSaved>) + 'static,
+    ) {
+        let result = Rc::new(Cell::new(Ok(())));
+        let told = Rc::clone(&result);
+        let saver = |connection| Saver { connection, result: told };
+        let saver = self.user().connection.map(saver);
+        self.wait(move |ctx, _| {
+            let refused = result.replace(Ok(())).err().filter(NotSaved::is_taken_back);
+            then(ctx, refused.map_or(Ok(()), Err));
+        });
+        self.network.save(&mut self.server.accounts, saver);
     }
 
     /// The user's next lines wait, and what it is answered then bears the label of this command, as does
     /// what it was answered already.
-    fn wait(&mut self, then: impl FnOnce(&mut Context<'_>, Result<(), String>) + 'static) {
+    pub(super) fn wait(
+        &mut self,
+        then: impl FnOnce(&mut Context<'_>, Result<(), String>) + 'static,
+    ) {
         let label = self.label.take();
         self.waiting = Some(Then(Box::new(move |ctx, done| {
             ctx.label = label;
@@ -357,6 +386,7 @@ impl<'a> Context<'a> {
         {
             self.answer(label);
         }
+        self.server.tell_news(self.network);
         self.waiting
     }
 
@@ -374,7 +404,7 @@ impl<'a> Context<'a> {
         let user = &self.server.users[self.me];
         for (at, line) in replies.iter().enumerate() {
             let label = (at == 0).then_some(text.as_str());
-            self.network.send(user.connection, line.render(user.caps, label));
+            user.send(self.network, line.render(user.caps, label));
         }
     }
 

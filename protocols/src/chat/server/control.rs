@@ -1,13 +1,17 @@
 //! What whoever runs the machine may do to a server that runs, without being on it.
 
+use std::rc::Rc;
+
 use reactor::Registry;
 
-use super::accounts::{NotBanned, Unknown};
+use super::accounts::{Ban, NotBanned, Unknown};
 use super::commands;
 use super::context::cut;
 use super::keys::UserKey;
-use super::modes::Flags;
+use super::network::Network;
+use super::users::User;
 use super::{Event, Server};
+use crate::chat::wire::mask;
 
 /// Who did it, in logs and to whom it is done.
 const OPERATOR: &str = "the operator of the machine";
@@ -26,7 +30,10 @@ impl Server {
         let reason = cut(reason, self.settings.limits.kick_length).to_owned();
         let who = self.users[victim].source.clone();
         self.log(&Event::Killed { who: &who, by: OPERATOR, reason: &reason });
-        self.disconnect(registry, victim, &format!("Killed ({OPERATOR} ({reason}))"));
+        let quit = format!("Killed ({OPERATOR} ({reason}))");
+        if !self.ask_to_end(victim, &quit) {
+            self.disconnect(registry, victim, &quit);
+        }
         true
     }
 
@@ -47,16 +54,21 @@ impl Server {
         reason: &str,
     ) -> Result<usize, NotBanned> {
         let reason = cut(reason, self.settings.limits.kick_length);
-        self.accounts.ban(mask, reason, registry.wall_clock())?;
-        let users: Vec<_> = self.users.registered().map(|(user, _)| user).collect();
-        let banned: Vec<_> =
-            users.into_iter().filter_map(|user| Some((user, self.why_banned(user)?))).collect();
-        for (user, reason) in &banned {
-            let who = self.users[*user].source.clone();
-            self.log(&Event::Banned { who: &who, reason });
-            self.disconnect(registry, *user, &format!("Banned ({reason})"));
+        let mask = self.accounts.ban(mask, reason, registry.wall_clock())?;
+        Ok(self.remove_banned(registry, &mask))
+    }
+
+    /// Disconnects those of this server whom the ban of this mask fits; how many.
+    pub(super) fn remove_banned(&mut self, network: &mut dyn Network, mask: &str) -> usize {
+        let Some(Ban { mask, reason, .. }) = self.accounts.ban_by(mask).cloned() else { return 0 };
+        let fits = |user: &User| sources(user).iter().any(|source| mask::matches(&mask, source));
+        let mine = self.users.registered().filter(|(_, user)| user.is_local() && fits(user));
+        let banned: Vec<_> = mine.map(|(key, user)| (key, Rc::clone(&user.source))).collect();
+        for (user, who) in &banned {
+            self.log(&Event::Banned { who, reason: &reason });
+            self.disconnect(network, *user, &format!("Banned ({reason})"));
         }
-        Ok(banned.len())
+        banned.len()
     }
 
     /// Lifts a ban; [`Accounts::commit`](super::accounts::Accounts::commit) keeps that.
@@ -70,9 +82,8 @@ impl Server {
 
     /// Why a user may not be here, if a ban is about them: also by the host that they hide.
     pub(super) fn why_banned(&self, user: UserKey) -> Option<String> {
-        let user = self.users.get(user)?;
-        let real = format!("{}!{}@{}", user.nick(), user.name, user.real_host);
-        let ban = self.accounts.ban_of(&user.source).or_else(|| self.accounts.ban_of(&real))?;
+        let sources = sources(self.users.get(user)?);
+        let ban = sources.iter().find_map(|source| self.accounts.ban_of(source))?;
         Some(ban.reason.clone())
     }
 
@@ -89,21 +100,38 @@ impl Server {
     ) -> Result<Vec<String>, Unknown> {
         let account = self.accounts.account(name).ok_or(Unknown::Account)?.name().to_owned();
         let founded = self.forget_account(&account)?;
-        let users: Vec<_> = self.users.of_account(&account).collect();
-        for user in users {
-            commands::log_out(self, registry, user);
+        // Where accounts are shared the store may refuse it; once it has taken it they are.
+        if !self.accounts.may_refuse() {
+            self.log_out_all(registry, &account);
         }
         Ok(founded)
+    }
+
+    /// Logs out those of this server who are logged in to an account, which is gone.
+    pub(super) fn log_out_all(&mut self, network: &mut dyn Network, account: &str) {
+        let users = self.users.of_account(account);
+        let users: Vec<_> = users.filter(|&user| self.users[user].is_local()).collect();
+        for user in users {
+            commands::log_out(self, network, user);
+        }
     }
 
     /// Forgets an account; the channels that were its own, which go on as others do.
     pub(super) fn forget_account(&mut self, name: &str) -> Result<Vec<String>, Unknown> {
         let founded = self.accounts.drop_account(name)?;
-        for name in &founded {
+        // Where accounts are shared that follows on each server, once the store has taken it.
+        let here = if self.accounts.may_refuse() { &[][..] } else { &founded[..] };
+        for name in here {
             if let Some(channel) = self.channels.named(name) {
-                self.channels[channel].flags.set(Flags::REGISTERED, false);
+                self.set_registered(channel, false);
             }
         }
         Ok(founded)
     }
+}
+
+/// What a user is called where bans are looked at: as others see them, and by the host that they hide.
+fn sources(user: &User) -> [Rc<str>; 2] {
+    let real = format!("{}!{}@{}", user.nick(), user.name, user.real_host);
+    [Rc::clone(&user.source), real.into()]
 }

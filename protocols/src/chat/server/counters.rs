@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use super::modes::UserModes;
+
 /// What a server has done.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
@@ -14,9 +16,13 @@ pub struct Counters {
     pub users: u64,
     /// The most there ever were.
     pub most_users: u64,
-    /// Users of those that are invisible.
+    /// Users of other nodes of the network.
+    pub remote: u64,
+    /// The most there ever were on all nodes.
+    pub most_everywhere: u64,
+    /// Users that are invisible, of other nodes too.
     pub invisible: u64,
-    /// Users of those that are operators.
+    /// Users that are operators, of other nodes too.
     pub operators: u64,
     /// Lines that came in.
     pub lines: u64,
@@ -27,6 +33,18 @@ pub struct Counters {
     /// Lines that could not be written, since a part of them would have ended them early. It is a bug
     /// if it is not zero.
     pub spoiled: u64,
+}
+
+impl Counters {
+    /// A user has other modes; `default` is that of who is not here.
+    pub(super) fn count_modes(&mut self, before: UserModes, after: UserModes) {
+        for (mode, count) in [
+            (UserModes::INVISIBLE, &mut self.invisible),
+            (UserModes::OPERATOR, &mut self.operators),
+        ] {
+            *count = *count + u64::from(after.has(mode)) - u64::from(before.has(mode));
+        }
+    }
 }
 
 impl fmt::Display for Counters {

@@ -4,6 +4,8 @@ use std::fmt;
 
 use reactor::Address;
 
+use crate::chat::wire::node::NodeName;
+
 /// Something worth a line in a log. Its `Display` is that line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -112,9 +114,59 @@ pub enum Event<'a> {
         /// What is wrong with them.
         error: &'a str,
     },
-    /// Accounts could not be saved; they are kept in memory, and tried again.
+    /// The server is connected to NATS, and a node of its network.
+    Networked {
+        /// The server of NATS.
+        nats: &'a str,
+    },
+    /// NATS could not be connected to, or refuses something.
+    NotNetworked {
+        /// Why.
+        why: &'a str,
+    },
+    /// The connection to NATS is lost: the server goes on by itself until there is one again.
+    Alone {
+        /// Why.
+        why: &'a str,
+    },
+    /// Another node of the network is there.
+    NodeJoined {
+        /// Which.
+        node: &'a NodeName,
+    },
+    /// Another node of the network is gone, and its users with it.
+    NodeLost {
+        /// Which.
+        node: &'a NodeName,
+        /// Whether it has not said goodbye.
+        is_silent: bool,
+    },
+    /// Another server of the network is called as this one: this one goes on by itself until that is gone.
+    NameInUse {
+        /// How.
+        node: &'a NodeName,
+    },
+    /// There is no place for the claims of nicknames: each server gives them as it sees it.
+    NoClaims {
+        /// Why.
+        error: &'a str,
+    },
+    /// Accounts could not be saved; they are kept in memory, and tried again. In a network of servers the change is
+    /// taken back.
     NotSaved {
         /// Why.
+        error: &'a str,
+    },
+    /// The accounts of the network are known, for the first time or again.
+    AccountsKnown {
+        /// Accounts.
+        accounts: usize,
+        /// Bans.
+        bans: usize,
+    },
+    /// The store of the network does not tell its accounts. It is asked again.
+    AccountsOutOfReach {
+        /// Why not.
         error: &'a str,
     },
 }
@@ -144,7 +196,25 @@ impl fmt::Display for Event<'_> {
             Self::NotRehashed { by, error } => {
                 write!(f, "settings not read anew, for {by}: {error}")
             }
+            Self::Networked { nats } => write!(f, "in the network, over {nats}"),
+            Self::NotNetworked { why } => write!(f, "NATS: {why}"),
+            Self::Alone { why } => write!(f, "alone, without the network: {why}"),
+            Self::NodeJoined { node } => write!(f, "node {node} is there"),
+            Self::NodeLost { node, is_silent: true } => write!(f, "node {node} is lost: silence"),
+            Self::NodeLost { node, is_silent: false } => write!(f, "node {node} has left"),
+            Self::NameInUse { node } => {
+                write!(f, "alone: another server of the network is called {node}")
+            }
+            Self::NoClaims { error } => {
+                write!(f, "nicknames cannot be claimed in the network: {error}")
+            }
             Self::NotSaved { error } => write!(f, "accounts not saved: {error}"),
+            Self::AccountsKnown { accounts, bans } => {
+                write!(f, "the network has {accounts} accounts and {bans} bans")
+            }
+            Self::AccountsOutOfReach { error } => {
+                write!(f, "the accounts of the network are out of reach: {error}")
+            }
         }
     }
 }

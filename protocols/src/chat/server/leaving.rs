@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 
+use super::channels::Channel;
 use super::keys::{ChannelKey, UserKey};
 use super::line::{Line, Renderings};
 use super::modes::UserModes;
@@ -29,21 +30,30 @@ impl Server {
         for nick in std::mem::take(&mut self.users[key].monitoring).into_keys() {
             self.monitor.remove(&nick, key);
         }
+        let (server, _) = self.server_of(key);
+        self.note_quit(key, reason);
         let Some(user) = self.users.remove(key) else {
             return;
         };
-        self.release(user.address);
-        self.hash_queue.forget(|check| check.session == user.connection);
+        if user.is_local() {
+            self.release(user.address);
+            self.hash_queue.forget(|check| Some(check.session) == user.connection);
+        }
         if user.is_registered() {
             self.count_out(&user);
-            self.whowas.push(&user, user.nick(), at, self.settings.limits.whowas);
+            self.whowas.push(&user, user.nick(), server, at, self.settings.limits.whowas);
             self.tell_watchers(network, numeric::RPL_MONOFFLINE, user.nick(), user.nick());
         }
         if user.account.is_none() {
             self.history.forget_guest(user.serial);
             self.markers.forget(&Party::Connection(user.serial));
         }
-        self.log(&Event::Left { who: &user.source, reason });
+        if user.is_local() {
+            self.log(&Event::Left { who: &user.source, reason });
+            self.tell_news(network);
+            self.settle_nicks(network);
+            self.settle_rooms(network);
+        }
     }
 
     /// Nobody sees one go who is on no channel; and on one channel everybody is met once.
@@ -57,34 +67,56 @@ impl Server {
             self.counters.spoiled += 1;
             return;
         };
-        let line = Line { at: Some(at), account: user.account.clone(), ..line };
+        let mut line = Line { at: Some(at), account: user.account.clone(), ..line };
+        if self.is_gathering() {
+            let peers = self.peers(key);
+            match self.gather(line, &peers) {
+                Some(given_back) => line = given_back,
+                None => return,
+            }
+        }
         let mut renderings = Renderings::new(&line);
         if let &[channel] = &*self.users[key].channels {
             return self.channels[channel].send(network, &mut renderings, Some(key));
         }
         for peer in self.peers(key) {
             let peer = &self.users[peer];
-            network.send(peer.connection, renderings.of(peer.caps));
+            peer.send(network, renderings.of(peer.caps));
         }
     }
 
     fn count_out(&mut self, user: &User) {
-        self.counters.users -= 1;
-        self.counters.invisible -= u64::from(user.modes.has(UserModes::INVISIBLE));
-        self.counters.operators -= u64::from(user.modes.has(UserModes::OPERATOR));
+        match user.is_local() {
+            true => self.counters.users -= 1,
+            false => self.counters.remote -= 1,
+        }
+        self.counters.count_modes(user.modes, UserModes::default());
     }
 
-    /// Everybody who shares a channel with a user, once each, and not the user itself.
+    /// Everybody of this node who shares a channel with a user, once each, and not the user itself.
     pub(super) fn peers(&mut self, key: UserKey) -> Vec<UserKey> {
+        self.peers_among(key, |channel, meet| channel.hearers().for_each(meet))
+    }
+
+    /// As [`peers`](Self::peers), of other nodes too.
+    pub(super) fn peers_everywhere(&mut self, key: UserKey) -> Vec<UserKey> {
+        self.peers_among(key, |channel, meet| channel.members().for_each(|(it, _)| meet(it)))
+    }
+
+    fn peers_among(
+        &mut self,
+        key: UserKey,
+        among: impl Fn(&Channel, &mut dyn FnMut(UserKey)),
+    ) -> Vec<UserKey> {
         self.users.begin_walk();
         self.users.meet(key);
         let mut peers = Vec::new();
         for channel in self.users[key].channels.clone() {
-            for (member, _) in self.channels[channel].members() {
+            among(&self.channels[channel], &mut |member| {
                 if self.users.meet(member) {
                     peers.push(member);
                 }
-            }
+            });
         }
         peers
     }
@@ -96,7 +128,9 @@ impl Server {
     }
 
     fn drop_member(&mut self, key: ChannelKey, member: UserKey) {
-        self.channels[key].leave(member);
+        if self.channels[key].leave(member) {
+            self.note_leave(key, member);
+        }
         self.drop_if_empty(key);
     }
 
@@ -104,9 +138,11 @@ impl Server {
         let channel = &self.channels[key];
         if channel.len() == 0 && !channel.is_permanent {
             let is_registered = self.accounts.channel(channel.name.as_str()).is_some();
-            if let Some(channel) = self.channels.remove(key)
-                && !is_registered
-            {
+            let Some(channel) = self.channels.remove(key) else {
+                return;
+            };
+            self.note_closed(key, &channel);
+            if !is_registered {
                 self.history.forget(&Talk::Channel(channel.name.folded()));
             }
         }
@@ -125,7 +161,7 @@ impl Server {
             let builder = Builder::new().source(&self.settings.name).command(&numeric.to_string());
             if let Ok(line) = Line::new(builder.param(watcher.nick()).text(text)) {
                 let line = Line { at: Some(Timestamp::of(network.wall_clock())), ..line };
-                network.send(watcher.connection, line.render(watcher.caps, None));
+                watcher.send(network, line.render(watcher.caps, None));
             }
         }
     }
@@ -141,16 +177,19 @@ impl Server {
     /// The line that ends a connection (modern.ircdocs.horse, "ERROR message").
     pub(super) fn farewell(&mut self, network: &mut dyn Network, key: UserKey, reason: &str) {
         let user = &self.users[key];
+        let Some(connection) = user.connection else {
+            return;
+        };
         let text = format!("Closing Link: {} ({reason})", user.host);
         if let Ok(line) = Line::new(Builder::new().command("ERROR").text(&text)) {
             // Without tags.
             let bare = Caps::NONE.framed(user.caps.framing());
-            network.send(user.connection, line.render(bare, None));
+            network.send(connection, line.render(bare, None));
         }
         if let Some(goodbye) = user.caps.framing().goodbye() {
-            network.send(user.connection, goodbye);
+            network.send(connection, goodbye);
         }
-        network.close(user.connection);
+        network.close(connection);
     }
 
     /// Ends a connection for a reason: the user is told, then the others.
@@ -165,7 +204,7 @@ impl Server {
         let builder = Builder::new().source(&self.settings.name).command("NOTICE");
         if let Ok(line) = Line::new(builder.param(user.nick()).text(text)) {
             let line = Line { at: Some(Timestamp::of(network.wall_clock())), ..line };
-            network.send(user.connection, line.render(user.caps, None));
+            user.send(network, line.render(user.caps, None));
         }
     }
 

@@ -14,18 +14,27 @@ use std::rc::Rc;
 use std::str::FromStr;
 
 use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
 
 use crate::chat::wire::builder::{Builder, WriteError};
 use crate::chat::wire::capability::Caps;
 use crate::chat::wire::message::Tags;
 use crate::chat::wire::timestamp::Timestamp;
 
-/// The name of a message (IRCv3 message-ids): which life of the server it is from, and the how-many-eth.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct MessageId {
-    pub(super) life: u32,
+/// The name of a message (IRCv3 message-ids): which life of which server it is from, and the how-many-eth.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct MessageId {
+    /// A random number; in a network, behind what stands for the node.
+    pub(super) life: u64,
     pub(super) serial: u64,
 }
+
+/// The text is no [`MessageId`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("not the name of a message")]
+pub struct NotAMessageId;
 
 impl fmt::Display for MessageId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -34,13 +43,26 @@ impl fmt::Display for MessageId {
 }
 
 impl FromStr for MessageId {
-    type Err = ();
+    type Err = NotAMessageId;
 
-    fn from_str(text: &str) -> Result<Self, ()> {
-        let (life, serial) = text.split_once('-').ok_or(())?;
-        let life = u32::from_str_radix(life, 16).map_err(drop)?;
-        let serial = u64::from_str_radix(serial, 16).map_err(drop)?;
-        Ok(Self { life, serial })
+    fn from_str(text: &str) -> Result<Self, NotAMessageId> {
+        let number = |text: &str| u64::from_str_radix(text, 16).map_err(|_| NotAMessageId);
+        let (life, serial) = text.split_once('-').ok_or(NotAMessageId)?;
+        Ok(Self { life: number(life)?, serial: number(serial)? })
+    }
+}
+
+impl TryFrom<String> for MessageId {
+    type Error = NotAMessageId;
+
+    fn try_from(text: String) -> Result<Self, NotAMessageId> {
+        text.parse()
+    }
+}
+
+impl From<MessageId> for String {
+    fn from(id: MessageId) -> Self {
+        id.to_string()
     }
 }
 
@@ -198,6 +220,6 @@ mod tests {
     fn an_id_is_read_as_it_was_written() {
         let id = MessageId { life: 1, serial: u64::MAX };
         assert_eq!(id.to_string().parse(), Ok(id));
-        assert_eq!("x-1".parse::<MessageId>(), Err(()));
+        assert_eq!("x-1".parse::<MessageId>(), Err(NotAMessageId));
     }
 }

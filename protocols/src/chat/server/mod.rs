@@ -9,6 +9,7 @@
 //! | `limits`, `settings` | every bound with its reason; what the operator decides |
 //! | [`config`] | the settings as one TOML file, checked |
 //! | [`accounts`] | accounts and registered channels, across restarts |
+//! | `changes` | what has changed on a channel, in the words of `MODE` |
 //! | `users`, `channels` | who is here, and where; `modes` are what they may, `keys` what names them |
 //! | `audience` | who on a channel gets the same bytes |
 //! | `leaving` | how a user goes: what the others see of it, once |
@@ -18,7 +19,9 @@
 //! | `network`, `on_loop` | what the server needs of a loop; the loop as that, and the call that opens a socket |
 //! | `welcome`, `offered` | what a user is greeted with, ISUPPORT among it; the capabilities there are |
 //! | `work` | what is done away from the loop: passwords, files |
+//! | `effect`, `nodes` | what happened, as the other servers of a network are told; the users and channels of all of them |
 //! | `permanent` | the channels of the settings |
+//! | `truth` | accounts that several servers share: what follows of what was changed elsewhere |
 //! | `web` | the same over WebSocket, for browsers |
 //! | `control` | what whoever runs the machine may do while it runs |
 //! | `event`, `counters` | what happens, for a log; how much of it |
@@ -26,12 +29,14 @@
 pub mod accounts;
 mod audience;
 pub(super) mod carrier;
+mod changes;
 mod channels;
 mod commands;
 pub mod config;
 mod context;
 mod control;
 mod counters;
+mod effect;
 mod event;
 mod history;
 mod keys;
@@ -43,6 +48,7 @@ mod markers;
 mod modes;
 mod monitor;
 mod network;
+mod nodes;
 mod offered;
 mod on_loop;
 mod permanent;
@@ -50,6 +56,8 @@ mod post;
 mod session;
 mod settings;
 mod talk;
+#[cfg(feature = "cluster")]
+mod truth;
 mod users;
 #[cfg(feature = "websocket")]
 mod web;
@@ -65,11 +73,18 @@ use std::time::Instant;
 use reactor::{Address, ConnectionId};
 
 pub use counters::Counters;
+pub use effect::{
+    Change, Claim, Effect, Happened, NickAnswer, NickRequest, NotAUserId, Outgoing, Person, To,
+    UserId, Words,
+};
 pub use event::Event;
 pub use limits::Limits;
+pub use line::{MessageId, NotAMessageId};
 pub use on_loop::listen;
 pub use session::Session;
 pub use settings::{Admin, Operator, Password, PermanentChannel, Settings};
+#[cfg(feature = "cluster")]
+pub use truth::share_accounts;
 #[cfg(all(feature = "websocket", feature = "http"))]
 pub use web::upgrade;
 #[cfg(feature = "websocket")]
@@ -86,10 +101,10 @@ use accounts::Accounts;
 use channels::Channels;
 use history::History;
 use keys::UserKey;
-use line::MessageId;
 use markers::Markers;
 use monitor::Monitor;
 use network::Network;
+use nodes::Nodes;
 use users::{User, Users};
 use whowas::Whowas;
 
@@ -137,6 +152,8 @@ pub struct Server {
     by_address: Counts<IpAddr>,
     serial: u64,
     log: Option<Log>,
+    /// What is known of the other nodes, if it is in a network.
+    nodes: Option<Box<Nodes>>,
 }
 
 /// Where events go.
@@ -174,6 +191,7 @@ impl Server {
             by_address: Counts::new(),
             serial: 0,
             log: None,
+            nodes: None,
         };
         server.open_permanent_channels();
         server
@@ -275,18 +293,19 @@ impl Server {
                 }
             }
         }
+        let Counters { users, remote, open, .. } = self.counters;
         let registered = self.users.registered().count() as u64;
-        if registered != self.counters.users || self.users.len() as u64 != self.counters.open {
+        if registered != users + remote || self.users.len() as u64 != open + remote {
             return Err("the counters do not tell how many users there are".to_owned());
         }
-        Ok(())
+        self.check_network()
     }
 
     fn longest_answer(&self) -> usize {
         self.longest_answer
     }
 
-    fn log(&mut self, event: &Event<'_>) {
+    pub(super) fn log(&mut self, event: &Event<'_>) {
         if let Some(log) = &mut self.log {
             log(event);
         }
@@ -312,14 +331,14 @@ impl Server {
             self.started = Some(Started { at, instant: network.now(), life });
             self.date_permanent_channels(at);
         }
+        if !self.accounts.is_known() {
+            return Err(self.turn_away(peer, "the network's accounts are not known yet: try again"));
+        }
         let most = self.settings.limits.connections_per_address;
         if let Some(host) = peer.ip().and_then(counted)
             && !self.by_address.take(host, most)
         {
-            let reason = "too many connections from your address";
-            self.counters.turned_away += 1;
-            self.log(&Event::TurnedAway { peer, reason });
-            return Err(reason);
+            return Err(self.turn_away(peer, "too many connections from your address"));
         }
         self.counters.open += 1;
         self.counters.connections += 1;
@@ -328,6 +347,12 @@ impl Server {
         let mut user = User::new(connection, peer, network.now(), serial);
         user.caps = user.caps.framed(framing);
         Ok(self.users.insert(user))
+    }
+
+    fn turn_away(&mut self, peer: &Address, reason: &'static str) -> &'static str {
+        self.counters.turned_away += 1;
+        self.log(&Event::TurnedAway { peer, reason });
+        reason
     }
 
     /// A connection that was let in is gone.
@@ -350,8 +375,7 @@ impl Server {
 
     /// A name for one more message.
     fn next_id(&mut self) -> MessageId {
-        let life = self.started.map_or(0, |started| started.life);
-        MessageId { life, serial: self.next_serial() }
+        MessageId { life: self.life(), serial: self.next_serial() }
     }
 
     /// A name for one more batch.

@@ -33,6 +33,11 @@ impl UserModes {
         self.0 = if on { self.0 | mode.0 } else { self.0 & !mode.0 };
     }
 
+    /// What [`text`](Self::text) has written.
+    pub(super) fn of_text(text: &str) -> Self {
+        text.chars().filter_map(Self::of).fold(Self::default(), |all, mode| Self(all.0 | mode.0))
+    }
+
     /// `+` and the letters of those that are set.
     pub(super) fn text(self) -> String {
         let set = Self::LETTERS.iter().filter(|&&(_, mode)| self.has(mode));
@@ -118,6 +123,18 @@ impl Status {
 
     pub(super) fn of_letter(letter: char) -> Option<Self> {
         Self::RANKS.iter().find(|(it, _, _)| *it == letter).map(|&(_, _, status)| status)
+    }
+
+    /// The letters of its ranks.
+    pub(super) fn letters(self) -> String {
+        let held = Self::RANKS.iter().filter(|&&(_, _, rank)| self.has(rank));
+        held.map(|&(letter, _, _)| letter).collect()
+    }
+
+    /// What [`letters`](Self::letters) has written.
+    pub(super) fn of_letters(text: &str) -> Self {
+        let ranks = text.chars().filter_map(Self::of_letter);
+        ranks.fold(Self::NONE, |all, rank| Self(all.0 | rank.0))
     }
 
     pub(super) fn of_symbol(symbol: char) -> Option<Self> {

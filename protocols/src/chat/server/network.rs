@@ -1,11 +1,14 @@
 //! What the server needs of a loop: a seam as narrow as a test can fill.
 
+use std::any::Any;
+use std::cell::Cell;
+use std::rc::Rc;
 use std::time::{Duration, Instant, SystemTime};
 
 use bytes::Bytes;
 use reactor::ConnectionId;
 
-use super::accounts::Accounts;
+use super::accounts::{Accounts, NotSaved};
 use super::work::Work;
 
 /// The loop, as the server sees it.
@@ -22,9 +25,12 @@ pub(super) trait Network {
     /// Has the user of a connection work done that it waits for; a hash of so many KiB when it is its turn.
     fn offload(&mut self, connection: ConnectionId, kib: Option<u32>, work: Work);
     /// Has the accounts saved. A user may wait for it.
-    fn save(&mut self, accounts: &mut Accounts, waiting: Option<ConnectionId>);
+    fn save(&mut self, accounts: &mut Accounts, waiting: Option<Saver>);
     /// Asks a user after this time whether its nickname is its own.
     fn guard_nick(&mut self, connection: ConnectionId, grace: Duration);
+    /// There is something for the other nodes of the network: has that called which takes it, when nothing is on the
+    /// stack.
+    fn tell_news(&mut self, on_news: Rc<dyn Any>);
     /// The time this turn began.
     fn now(&self) -> Instant;
     /// The time of day.
@@ -33,4 +39,10 @@ pub(super) trait Network {
     fn random(&mut self) -> u64;
     /// What the loop tells of itself.
     fn statistics(&self) -> String;
+}
+
+/// Who waits until accounts are saved, and where what came of it is left.
+pub(super) struct Saver {
+    pub(super) connection: ConnectionId,
+    pub(super) result: Rc<Cell<Result<(), NotSaved>>>,
 }

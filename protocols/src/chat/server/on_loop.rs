@@ -1,12 +1,15 @@
 //! The loop as the server sees it, and the call that opens a socket for clients.
 
+use std::any::Any;
+use std::rc::Rc;
 use std::time::{Duration, Instant, SystemTime};
 
 use bytes::Bytes;
 use reactor::{Address, ConnectionId, ListenOptions, ListenerId, OpenError, Registry};
 
-use super::accounts::Accounts;
-use super::network::Network;
+use super::accounts::{Accounts, NotSaved};
+use super::network::{Network, Saver};
+use super::nodes::OnNews;
 use super::session::{NICK, Session};
 use super::work::Work;
 use super::{Event, Server};
@@ -47,13 +50,15 @@ impl<App: AsMut<Server> + 'static> Network for Registry<App> {
         });
     }
 
-    fn save(&mut self, accounts: &mut Accounts, waiting: Option<ConnectionId>) {
-        accounts.commit(self, move |registry, app, result| {
-            // It is in memory, and the next change tries to save it again.
-            if let Err(error) = result {
-                app.as_mut().log(&Event::NotSaved { error: &error.to_string() });
+    fn save(&mut self, accounts: &mut Accounts, waiting: Option<Saver>) {
+        accounts.commit(self, move |registry, app, saved| {
+            match &saved {
+                // What nobody waits for are modes, which are kept anew then.
+                Ok(()) | Err(NotSaved::Conflict) => {}
+                Err(error) => app.as_mut().log(&Event::NotSaved { error: &error.to_string() }),
             }
-            if let Some(connection) = waiting {
+            if let Some(Saver { connection, result }) = waiting {
+                result.set(saved);
                 let _ = registry.with(connection, |session: &mut Session, transport, app| {
                     session.go_on(transport, app, Ok(()));
                 });
@@ -65,6 +70,13 @@ impl<App: AsMut<Server> + 'static> Network for Registry<App> {
         let _ = self.with_transport(connection, move |transport, _| {
             transport.set_timer(NICK, grace);
         });
+    }
+
+    fn tell_news(&mut self, on_news: Rc<dyn Any>) {
+        // It was given for this application; for another one there is nobody to tell.
+        if let Ok(on_news) = on_news.downcast::<OnNews<App>>() {
+            self.defer(move |registry, app| on_news.call(registry, app));
+        }
     }
 
     fn now(&self) -> Instant {

@@ -8,7 +8,9 @@ use crate::chat::wire::timestamp::Timestamp;
 impl Server {
     /// The channels of the settings are as old as the server, which learns the time from the loop.
     pub(super) fn date_permanent_channels(&mut self, at: Timestamp) {
-        let permanent: Vec<_> = self.channels.iter().map(|(key, _)| key).collect();
+        // Of a network, channels of other nodes may be there already.
+        let permanent = self.channels.iter().filter(|(_, channel)| channel.is_permanent);
+        let permanent: Vec<_> = permanent.map(|(key, _)| key).collect();
         for key in permanent {
             let channel = &mut self.channels[key];
             channel.created = at;

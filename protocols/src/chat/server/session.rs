@@ -336,6 +336,7 @@ impl<App: AsMut<Server> + 'static> Protocol<App> for Session {
             NICK => {
                 let mut ctx = Context::new(server, transport.registry(), user, None);
                 commands::enforce_nick(&mut ctx);
+                server.tell_news(transport.registry());
             }
             _ => {}
         }

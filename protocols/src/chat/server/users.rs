@@ -6,11 +6,13 @@ use std::ops::{Index, IndexMut};
 use std::rc::Rc;
 use std::time::Instant;
 
+use bytes::Bytes;
 use reactor::{Address, ConnectionId};
 use slotmap::SlotMap;
 
 use super::keys::{ChannelKey, UserKey};
 use super::modes::UserModes;
+use super::network::Network;
 use super::post::Draft;
 use crate::chat::wire::capability::Caps;
 use crate::chat::wire::casemap::{Folded, Nick};
@@ -21,7 +23,8 @@ pub(super) type Values = BTreeMap<String, String>;
 
 /// Somebody who is connected.
 pub(super) struct User {
-    pub(super) connection: ConnectionId,
+    /// None: its home is another node, and it takes no lines here.
+    pub(super) connection: Option<ConnectionId>,
     pub(super) address: Option<IpAddr>,
     pub(super) stage: Stage,
     /// The nickname: claimed with the first `NICK`, before registration is complete.
@@ -92,13 +95,25 @@ impl User {
     pub(super) fn new(connection: ConnectionId, peer: &Address, now: Instant, serial: u64) -> Self {
         let host = host_of(peer);
         Self {
-            connection,
+            connection: Some(connection),
             address: peer.ip().map(|ip| ip.to_canonical()),
             stage: Stage::Registering(Box::default()),
-            nick: None,
-            name: Rc::default(),
             real_host: Rc::clone(&host),
             host,
+            ..Self::elsewhere(now, serial)
+        }
+    }
+
+    /// A user of another node, of whom nothing is known yet.
+    pub(super) fn elsewhere(now: Instant, serial: u64) -> Self {
+        Self {
+            connection: None,
+            address: None,
+            stage: Stage::Registered,
+            nick: None,
+            name: Rc::default(),
+            real_host: Rc::default(),
+            host: Rc::default(),
             real_name: Rc::default(),
             source: "*".into(),
             caps: Caps::NONE,
@@ -119,6 +134,14 @@ impl User {
             draft: None,
             nick_due: None,
             walk: 0,
+        }
+    }
+
+    /// Sends it a line as its connection has it, if it is a user of this node.
+    #[inline]
+    pub(super) fn send(&self, network: &mut dyn Network, line: Bytes) {
+        if let Some(connection) = self.connection {
+            network.send(connection, line);
         }
     }
 
@@ -235,6 +258,15 @@ impl Users {
         }
         self.nicks.insert(folded, key);
         before
+    }
+
+    /// Takes its nickname from a user; that.
+    pub(super) fn unname(&mut self, key: UserKey) -> Option<Nick> {
+        let user = &mut self.users[key];
+        let nick = user.nick.take()?;
+        user.refresh_source();
+        self.nicks.remove(&nick.folded());
+        Some(nick)
     }
 
     /// All who are registered, by nickname.

@@ -16,6 +16,8 @@ pub(super) struct Gone {
     pub(super) host: Rc<str>,
     pub(super) real_name: Rc<str>,
     pub(super) account: Option<Rc<str>>,
+    /// The server it was on.
+    pub(super) server: Rc<str>,
     pub(super) at: Timestamp,
 }
 
@@ -24,7 +26,14 @@ pub(super) struct Whowas(VecDeque<Gone>);
 
 impl Whowas {
     /// Remembers a user under the nickname it leaves.
-    pub(super) fn push(&mut self, user: &User, nick: &str, at: Timestamp, most: usize) {
+    pub(super) fn push(
+        &mut self,
+        user: &User,
+        nick: &str,
+        server: Rc<str>,
+        at: Timestamp,
+        most: usize,
+    ) {
         self.0.push_front(Gone {
             folded: Folded::of(nick),
             nick: nick.to_owned(),
@@ -32,6 +41,7 @@ impl Whowas {
             host: Rc::clone(&user.host),
             real_name: Rc::clone(&user.real_name),
             account: user.account.clone(),
+            server,
             at,
         });
         self.0.truncate(most);

@@ -140,6 +140,11 @@ impl Nick {
         &self.0
     }
 
+    /// What a user is called who has none: its name in the network, which is no nickname that anybody could take.
+    pub(in crate::chat) fn of_id(id: impl fmt::Display) -> Self {
+        Self(id.to_string().into())
+    }
+
     /// As it is compared.
     #[must_use]
     pub fn folded(&self) -> Folded {

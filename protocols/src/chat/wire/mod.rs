@@ -5,6 +5,7 @@
 //! | [`message`], `builder` | a line: parsed from any bytes, and written |
 //! | [`casemap`], [`mask`] | names, how they are spelt, when two are the same, what fits a pattern |
 //! | [`numeric`], [`capability`], [`timestamp`] | the words of the protocol |
+//! | `node` | what the servers of a network call each other |
 //! | `framing` | how lines go out, on a stream and on a WebSocket |
 //! | `other_protocol` | who does not speak IRC at all |
 
@@ -14,6 +15,7 @@ pub mod casemap;
 pub(super) mod framing;
 pub mod mask;
 pub mod message;
+pub(super) mod node;
 pub mod numeric;
 pub(super) mod other_protocol;
 pub mod timestamp;

@@ -85,6 +85,8 @@ numerics! {
     3 RPL_CREATED ""
     4 RPL_MYINFO ""
     5 RPL_ISUPPORT "are supported by this server"
+    15 RPL_MAP ""
+    17 RPL_MAPEND "End of /MAP"
     212 RPL_STATSCOMMANDS ""
     219 RPL_ENDOFSTATS "End of /STATS report"
     221 RPL_UMODEIS ""

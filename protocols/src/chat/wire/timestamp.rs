@@ -4,10 +4,11 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::{Duration, SystemTime};
 
+use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use time::{Date, Month, OffsetDateTime};
 
-/// Milliseconds since 1970, which print as the `time` tag wants them (IRCv3 server-time): ISO 8601 in
+/// Milliseconds since 1970, which between servers are a number, and print as the `time` tag wants them (IRCv3 server-time): ISO 8601 in
 /// UTC. What is before 1970 is read as 1970: nothing was said then.
 ///
 /// ```
@@ -17,7 +18,10 @@ use time::{Date, Month, OffsetDateTime};
 /// assert_eq!(time.seconds(), 1_341_100_799);
 /// # Ok::<(), protocols::chat::timestamp::NotATime>(())
 /// ```
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+#[serde(transparent)]
 pub struct Timestamp(u64);
 
 /// The text is no time as IRC writes it.

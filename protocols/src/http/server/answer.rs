@@ -98,8 +98,10 @@ impl<'x, 'e, 't, App: 'static> Answer<'x, 'e, 't, App> {
     /// # use protocols::http::server::Site;
     /// let site = Site::<()>::new(|_, exchange, ()| exchange.answer(StatusCode::OK).json(r#"{"tea":3}"#));
     /// ```
-    pub fn json(self, text: &str) {
-        self.field("Content-Type", "application/json").bytes(text.as_bytes());
+    #[inline]
+    pub fn json(mut self, text: impl AsRef<[u8]>) {
+        self.head.extend_from_slice(b"Content-Type: application/json\r\n");
+        self.bytes(text.as_ref());
     }
 
     /// Without a body.

@@ -22,6 +22,10 @@ use crate::http::wire::{Body, Refusal};
 pub struct Exchange<'e, 't, App> {
     pub(super) session: &'e mut Session<App>,
     pub(super) transport: &'e mut Transport<'t, App>,
+    /// What has come behind the head, while its handler is called.
+    pub(super) behind: &'e [u8],
+    /// So much of it has been taken.
+    pub(super) taken: usize,
 }
 
 /// Names an exchange, so that it can be answered later: the connection, and which request of it.
@@ -151,7 +155,7 @@ impl<'e, 't, App> Exchange<'e, 't, App> {
         session: &'e mut Session<App>,
         transport: &'e mut Transport<'t, App>,
     ) -> Self {
-        Self { session, transport }
+        Self { session, transport, behind: &[], taken: 0 }
     }
 
     // ── who and where ───────────────────────────────────────────────────────────────────────
@@ -367,15 +371,34 @@ impl<'e, 't, App: 'static> Exchange<'e, 't, App> {
 
     // ── the body of the request ─────────────────────────────────────────────────────────────
 
-    /// Gathers the body, up to so many bytes, and gives it to `done`: an empty one, if there is none, at
-    /// once. A longer one is answered with 413.
+    /// Gathers the body, up to so many bytes, and gives it to `done`: at once if there is none, which is empty then,
+    /// or if all of it has come with the head, as short ones do. A longer one is answered with 413.
     pub fn gather(
         &mut self,
         most: u64,
         app: &mut App,
         done: impl FnOnce(&mut Exchange<'_, '_, App>, &mut App, Vec<u8>) + 'static,
     ) {
-        self.receive(most, app, Gather { bytes: Vec::new(), done: Box::new(done) });
+        match self.take_whole_body(most) {
+            Some(body) => done(self, app, body),
+            None => self.receive(most, app, Gather { bytes: Vec::new(), done: Box::new(done) }),
+        }
+    }
+
+    /// The body, if all of it has come with the head, and nobody has asked for it before. Whoever has sent it waits
+    /// for no `100 Continue` any more (RFC 9110, 10.1.1).
+    fn take_whole_body(&mut self, most: u64) -> Option<Vec<u8>> {
+        let Reading::Body(intake) = &self.session.reading else {
+            return None;
+        };
+        let (&Body::Length(length), Taker::Nobody) = (&intake.body, &intake.taker) else {
+            return None;
+        };
+        let length = usize::try_from(length).ok().filter(|_| length <= most)?;
+        let body = self.behind.get(..length)?.to_vec();
+        self.session.reading = Reading::Head { seen: 0 };
+        self.taken = length;
+        Some(body)
     }
 
     /// Has a receiver take the body as it comes, up to so many bytes; one that is longer is answered with

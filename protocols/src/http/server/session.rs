@@ -125,8 +125,9 @@ impl<App: 'static> Session<App> {
         let mut slots = Slots::new();
         match parse_request(input, &mut slots, &site.limits().head) {
             Ok(Some((request, length))) => {
-                self.begin(transport, &site, &request, app);
-                input.take_front(length);
+                let behind = input.get(length..).unwrap_or_default();
+                let taken = self.begin(transport, &site, &request, behind, app);
+                input.take_front(length + taken);
                 true
             }
             Ok(None) => {
@@ -143,15 +144,16 @@ impl<App: 'static> Session<App> {
         }
     }
 
-    /// A head is complete.
+    /// A head is complete, and this has come behind it. How much of that has been taken.
     #[inline]
     fn begin(
         &mut self,
         transport: &mut Transport<'_, App>,
         site: &Site<App>,
         request: &Request<'_>,
+        behind: &[u8],
         app: &mut App,
-    ) {
+    ) -> usize {
         let meaning = request.meaning();
         self.number += 1;
         let manner = Manner {
@@ -168,13 +170,17 @@ impl<App: 'static> Session<App> {
             self.record = Some(Box::new(Record::new(transport, request)));
         }
         if request.method() == "CONNECT" && !site.settings().connect {
-            return self.refuse(transport, Refusal::Connect);
+            self.refuse(transport, Refusal::Connect);
+            return 0;
         }
-        site.handler()(request, &mut Exchange::new(self, transport), app);
+        let mut exchange = Exchange { behind, ..Exchange::new(self, transport) };
+        site.handler()(request, &mut exchange, app);
+        let taken = exchange.taken;
         self.settle(transport);
         if !matches!(self.writing, Writing::Idle) {
             self.begin_phase(transport);
         }
+        taken
     }
 
     /// Gives what has come of a body to who takes it. Whether there may be more to read.

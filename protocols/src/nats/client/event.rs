@@ -49,6 +49,9 @@ pub enum Event<'a> {
         /// How many.
         messages: u64,
     },
+    /// The loop is [shutting down](reactor::Registry::shutdown), and the client ends behind this: what is published
+    /// now still leaves.
+    ShuttingDown,
     /// Something was refused with [`PublishError::Full`](super::PublishError::Full), and would not be now.
     Drained,
     /// Somebody has published a message whose subject is not UTF-8. Nobody was given it.

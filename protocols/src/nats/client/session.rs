@@ -174,7 +174,8 @@ impl<App: 'static> Protocol<App> for Session<App> {
         }
     }
 
-    fn on_shutdown(&mut self, transport: &mut Transport<'_, App>, _: &mut App) {
+    fn on_shutdown(&mut self, transport: &mut Transport<'_, App>, app: &mut App) {
+        self.client.tell(transport.registry(), app, Event::ShuttingDown);
         self.client.end(transport.registry());
         // What is published by then is in front of it.
         let id = transport.id();

@@ -1,7 +1,7 @@
 //! What is subscribed to, and who is told.
 
 use std::cell::RefCell;
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::rc::Rc;
 
@@ -17,9 +17,9 @@ pub(super) type Handler<App> = Rc<RefCell<dyn FnMut(&mut Registry<App>, &mut App
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Subscription(pub(super) u64);
 
-/// Those of one client.
+/// Those of one client, in the order in which they were made: so a server is told of them.
 pub(super) struct Subscriptions<App> {
-    by_sid: HashMap<u64, Entry<App>>,
+    by_sid: BTreeMap<u64, Entry<App>>,
     /// Never one twice: a message of the last may still be on its way.
     last: u64,
 }
@@ -45,7 +45,7 @@ pub(super) enum Limited<App> {
 
 impl<App> Subscriptions<App> {
     pub(super) fn new() -> Self {
-        Self { by_sid: HashMap::new(), last: 0 }
+        Self { by_sid: BTreeMap::new(), last: 0 }
     }
 
     pub(super) fn len(&self) -> usize {
@@ -150,5 +150,26 @@ impl<App> fmt::Debug for Subscriptions<App> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let subjects = self.by_sid.iter().map(|(sid, entry)| (sid, &entry.subject));
         f.debug_map().entries(subjects).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_server_is_told_of_subscriptions_in_the_order_in_which_they_were_made() {
+        let mut subscriptions = Subscriptions::<()>::new();
+        for sid in 1..=20 {
+            let handler: Handler<()> =
+                Rc::new(RefCell::new(|_: &mut _, _: &mut _, _: &Message<'_>| {}));
+            assert_eq!(subscriptions.insert("a", None, handler), sid);
+        }
+        let mut told = Vec::new();
+        subscriptions.write(&mut told);
+        subscriptions.write_end(&mut told);
+        let expected: String = (1..=20).map(|sid| format!("SUB a {sid}\r\n")).collect();
+        let ends: String = (1..=20).map(|sid| format!("UNSUB {sid}\r\n")).collect();
+        assert_eq!(String::from_utf8_lossy(&told), expected + &ends);
     }
 }

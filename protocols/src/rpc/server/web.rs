@@ -103,12 +103,12 @@ impl<App: 'static> Web<App> {
         if !self.is_welcome(request) {
             return exchange.answer(StatusCode::FORBIDDEN).text("Pages of other sites may not.\n");
         }
-        if !is_json(request) {
+        let Some(kind) = kind_of_json(request) else {
             let answer = exchange.answer(StatusCode::UNSUPPORTED_MEDIA_TYPE);
             return answer.text("A call is JSON: send Content-Type: application/json.\n");
-        }
+        };
         let (remote, most) = (self.remote.clone(), self.remote.service().limits().message);
-        let nothing = nothing_to_say(request);
+        let nothing = nothing_to_say(kind, request);
         exchange.gather(most as u64, app, move |exchange, app, text| {
             handle_post(&remote, &text, nothing, exchange, app);
         });
@@ -131,25 +131,23 @@ const ALLOWED: &str = "OPTIONS, POST";
 
 /// What is answered to notifications. jsonrpclib and jsonrpc-requests take anything but 200 for a failure, and are
 /// known by a type that others do not use.
-fn nothing_to_say(request: &Request<'_>) -> StatusCode {
-    let says = |name| {
-        let field = request.fields().get(name);
-        field.is_some_and(|field| field.starts_with(b"application/json-rpc"))
-    };
-    if says("content-type") || says("accept") { StatusCode::OK } else { StatusCode::NO_CONTENT }
+fn nothing_to_say(kind: &[u8], request: &Request<'_>) -> StatusCode {
+    const THEIRS: &[u8] = b"application/json-rpc";
+    let accepted = || request.fields().get("accept").is_some_and(|it| it.starts_with(THEIRS));
+    if kind.starts_with(THEIRS) || accepted() { StatusCode::OK } else { StatusCode::NO_CONTENT }
 }
 
-/// Whether the body is JSON, by what the client says. One that says nothing is believed; a form, and what
-/// else a page can send without asking, is not JSON.
-fn is_json(request: &Request<'_>) -> bool {
-    let fields = request.fields();
-    let named = fields.get("content-type").is_none_or(|named| {
-        let named = named.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii();
-        ["application/json", "application/json-rpc", "application/jsonrequest"]
-            .iter()
-            .any(|it| named.eq_ignore_ascii_case(it.as_bytes()))
-    });
-    named && fields.get("content-encoding").is_none_or(|it| it.eq_ignore_ascii_case(b"identity"))
+/// The body's type, if it is JSON by what the client says. One that says nothing is believed; a form, and what else a
+/// page can send without asking, is not JSON.
+fn kind_of_json<'a>(request: &Request<'a>) -> Option<&'a [u8]> {
+    const USUAL: &[u8] = b"application/json";
+    let kind = request.fields().get("content-type").unwrap_or(USUAL);
+    let named = kind.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii();
+    let others: [&[u8]; 3] = [USUAL, b"application/json-rpc", b"application/jsonrequest"];
+    let is_json = kind == USUAL || others.iter().any(|it| named.eq_ignore_ascii_case(it));
+    let coding = request.fields().get("content-encoding");
+    let is_plain = coding.is_none_or(|it| it.eq_ignore_ascii_case(b"identity"));
+    (is_json && is_plain).then_some(kind)
 }
 
 fn socket_options(options: Options, most: usize) -> Options {

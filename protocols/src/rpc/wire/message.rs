@@ -86,9 +86,18 @@ pub enum Message<'a> {
 /// assert_eq!((id, &*method, params), (Some("1.50"), "sum", Some("[1,2]")));
 /// assert!(read(b"{", Dialect::Two, 64).is_err());
 /// ```
-#[inline]
 pub fn read(text: &[u8], dialect: Dialect, deepest: usize) -> Result<Text<'_>, Error> {
     let text = std::str::from_utf8(text).map_err(|_| Error::parse())?;
+    read_text(text, dialect, deepest)
+}
+
+/// The same of what is known to be UTF-8.
+#[inline]
+pub(in crate::rpc) fn read_text(
+    text: &str,
+    dialect: Dialect,
+    deepest: usize,
+) -> Result<Text<'_>, Error> {
     let mut cursor = Cursor::new(text, deepest);
     if cursor.peek() != Some(b'[') {
         return Message::read(text, dialect, deepest).map(Text::One);
@@ -111,8 +120,11 @@ impl<'a> Message<'a> {
             return Ok(Self::Invalid { id: "null", why: "it is neither an object nor an array" });
         }
         let mut members = Members::default();
-        let looked = cursor.members(Member::recognize, |name, value| members.note(name, value));
-        looked.map_err(|flaw| flaw.told(deepest))?;
+        let note = |name: Name<'a, _>, value| members.note(name, value);
+        let looked = cursor.members(USUAL, Member::recognize, note);
+        if looked.map_err(|flaw| flaw.told(deepest))? {
+            members.note(Name::Known(Member::Jsonrpc), "\"2.0\"");
+        }
         Ok(members.sort(dialect))
     }
 }
@@ -141,6 +153,9 @@ enum Member {
     Error,
 }
 
+/// How most messages of version 2.0 begin. All of it at once costs a tenth of what its parts do.
+const USUAL: &str = "{\"jsonrpc\":\"2.0\",";
+
 const MEMBERS: [(&str, Member); 6] = [
     ("jsonrpc", Member::Jsonrpc),
     ("method", Member::Method),
@@ -154,16 +169,14 @@ impl Member {
     /// Recognizes a name that is written as most programs write it, which costs less than to look for its end.
     #[inline]
     fn recognize(rest: &[u8]) -> Option<Known<Self>> {
-        let is = |name: &[u8], value: &[u8], key| {
-            let known = || Known { key, name: name.len(), value: value.len() };
-            rest.strip_prefix(name).filter(|rest| rest.starts_with(value)).map(|_| known())
-        };
-        is(b"\"jsonrpc\":", b"\"2.0\"", Self::Jsonrpc)
-            .or_else(|| is(b"\"method\":", b"", Self::Method))
-            .or_else(|| is(b"\"params\":", b"", Self::Params))
-            .or_else(|| is(b"\"id\":", b"", Self::Id))
-            .or_else(|| is(b"\"result\":", b"", Self::Result))
-            .or_else(|| is(b"\"error\":", b"", Self::Error))
+        let is =
+            |name: &[u8], key| rest.starts_with(name).then_some(Known { key, name: name.len() });
+        is(b"\"method\":", Self::Method)
+            .or_else(|| is(b"\"params\":", Self::Params))
+            .or_else(|| is(b"\"id\":", Self::Id))
+            .or_else(|| is(b"\"result\":", Self::Result))
+            .or_else(|| is(b"\"error\":", Self::Error))
+            .or_else(|| is(b"\"jsonrpc\":", Self::Jsonrpc))
     }
 
     /// The same for all other ways: with a blank before the colon, or with escapes, which are understood as well.

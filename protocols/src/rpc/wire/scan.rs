@@ -30,8 +30,6 @@ pub(super) struct Known<K> {
     pub(super) key: K,
     /// Bytes of the name and of the colon behind it.
     pub(super) name: usize,
-    /// Bytes of the value, if it was recognized too; 0 if not.
-    pub(super) value: usize,
 }
 
 /// A place in a text.
@@ -55,29 +53,42 @@ impl<'a> Cursor<'a> {
         self.text.as_bytes().get(self.at).copied()
     }
 
-    /// Takes an object; each member's name and value are told. `known` is shown what comes where a name begins, and may
-    /// recognize it.
+    /// Takes an object; each member's name and value are told. `usual` is how most begin, up to the comma behind the
+    /// first member: whether this one does so is returned, and that member is not told. `known` is shown what comes where
+    /// a name begins, and may recognize it.
     pub(super) fn members<K>(
         &mut self,
+        usual: &str,
         known: impl Fn(&[u8]) -> Option<Known<K>>,
         mut each: impl FnMut(Name<'a, K>, &'a str),
-    ) -> Result<(), Flaw> {
-        self.inside(*b"{}", |cursor| {
-            let bytes = cursor.text.as_bytes();
+    ) -> Result<bool, Flaw> {
+        let bytes = self.text.as_bytes();
+        let is_usual = bytes.get(self.at..).is_some_and(|it| it.starts_with(usual.as_bytes()));
+        let mut member = |cursor: &mut Self| {
             if let Some(known) = bytes.get(cursor.at..).and_then(&known) {
-                let start = skip_blank(bytes, cursor.at + known.name);
-                each(Name::Known(known.key), cursor.value_from(start, known.value)?);
+                cursor.at = skip_blank(bytes, cursor.at + known.name);
+                each(Name::Known(known.key), cursor.value()?);
             } else {
                 let name = cursor.name()?;
                 each(Name::Other(name), cursor.value()?);
             }
             Ok(())
-        })
+        };
+        if is_usual {
+            self.most = self.most.checked_sub(1).ok_or(Flaw::TooDeep)?;
+            self.at = skip_blank(bytes, self.at + usual.len());
+        } else if !self.open(*b"{}")? {
+            return self.end().map(|()| false);
+        }
+        self.rest(b'}', &mut member).map(|()| is_usual)
     }
 
     /// Takes an array; each element is told.
     pub(super) fn elements(&mut self, mut each: impl FnMut(&'a str)) -> Result<(), Flaw> {
-        self.inside(*b"[]", |cursor| cursor.value().map(&mut each))
+        if !self.open(*b"[]")? {
+            return self.end();
+        }
+        self.rest(b']', |cursor| cursor.value().map(&mut each))
     }
 
     /// Takes any value, behind which the text has to end.
@@ -86,27 +97,35 @@ impl<'a> Cursor<'a> {
         self.end()
     }
 
-    /// Takes what has these brackets around it, `part` by part; the text has to end behind it.
+    /// Takes an opening bracket, and the closing one if nothing is between. Whether something is.
+    fn open(&mut self, [opening, closing]: [u8; 2]) -> Result<bool, Flaw> {
+        let bytes = self.text.as_bytes();
+        let behind = expect(bytes, self.at, opening).ok_or(Flaw::Syntax)?;
+        self.most = self.most.checked_sub(1).ok_or(Flaw::TooDeep)?;
+        self.at = skip_blank(bytes, behind);
+        let end = expect(bytes, self.at, closing);
+        self.at = end.unwrap_or(self.at);
+        Ok(end.is_none())
+    }
+
+    /// Takes `part` by part, up to the closing bracket, behind which the text has to end.
     #[inline]
-    fn inside(
+    fn rest(
         &mut self,
-        [opening, closing]: [u8; 2],
+        closing: u8,
         mut part: impl FnMut(&mut Self) -> Result<(), Flaw>,
     ) -> Result<(), Flaw> {
         let bytes = self.text.as_bytes();
-        self.at = expect(bytes, self.at, opening).ok_or(Flaw::Syntax)?;
-        self.most = self.most.checked_sub(1).ok_or(Flaw::TooDeep)?;
-        self.at = skip_blank(bytes, self.at);
-        let mut is_open = self.peek() != Some(closing);
-        while is_open {
+        loop {
             part(self)?;
             self.at = skip_blank(bytes, self.at);
-            is_open = self.peek() == Some(b',');
-            if is_open {
-                self.at = skip_blank(bytes, self.at + 1);
+            match self.peek() {
+                Some(b',') => self.at = skip_blank(bytes, self.at + 1),
+                Some(byte) if byte == closing => break,
+                _ => return Err(Flaw::Syntax),
             }
         }
-        self.at = expect(bytes, self.at, closing).ok_or(Flaw::Syntax)?;
+        self.at += 1;
         self.end()
     }
 
@@ -118,17 +137,10 @@ impl<'a> Cursor<'a> {
     }
 
     /// Takes a value, whatever it is.
-    fn value(&mut self) -> Result<&'a str, Flaw> {
-        self.value_from(self.at, 0)
-    }
-
-    /// Takes a value that begins there, and of which so many bytes are known, if any are.
     #[inline(always)]
-    fn value_from(&mut self, start: usize, known: usize) -> Result<&'a str, Flaw> {
-        self.at = match known {
-            0 => value(self.text.as_bytes(), start, self.most)?,
-            known => start + known,
-        };
+    fn value(&mut self) -> Result<&'a str, Flaw> {
+        let start = self.at;
+        self.at = value(self.text.as_bytes(), start, self.most)?;
         self.text.get(start..self.at).ok_or(Flaw::Syntax)
     }
 
@@ -413,11 +425,10 @@ mod tests {
     fn members_and_elements_are_told_as_they_stand_there() {
         let mut told = Vec::new();
         let object = r#" { "a" : [1, {"b":2}] , "\u0063" :"x","d": 1 } "#;
-        let known = |rest: &[u8]| {
-            rest.starts_with(b"\"d\":").then_some(Known { key: (), name: 4, value: 0 })
-        };
-        let looked = Cursor::new(object, 9).members(known, |name, value| told.push((name, value)));
-        assert_eq!(looked, Ok(()));
+        let known = |rest: &[u8]| rest.starts_with(b"\"d\":").then_some(Known { key: (), name: 4 });
+        let looked =
+            Cursor::new(object, 9).members("-", known, |name, value| told.push((name, value)));
+        assert_eq!(looked, Ok(false));
         let expected = [
             (Name::Other(&b"a"[..]), r#"[1, {"b":2}]"#),
             (Name::Other(br"\u0063"), "\"x\""),

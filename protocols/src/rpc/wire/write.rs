@@ -146,8 +146,10 @@ impl<'a> Reply<'a> {
             return Ok(());
         };
         let start = self.out.len();
-        self.encoding.open(self.out);
-        self.out.extend_from_slice(b"\"result\":");
+        self.out.extend_from_slice(match self.encoding.dialect {
+            Dialect::Two => b"{\"jsonrpc\":\"2.0\",\"result\":".as_slice(),
+            Dialect::One => b"{\"result\":",
+        });
         let written = Bounded::append(self.out, result, self.ceiling);
         if written.is_err() {
             self.out.truncate(start);

@@ -13,6 +13,8 @@ use crate::torrent::wire::krpc::{Packet, Query, Response, Says};
 const PENDING: usize = 256;
 /// Lookups that wait for others.
 const WAITING: usize = 1_000;
+/// Nodes of an earlier start that are tried at a time: a search remembers some more than these.
+const EARLIER: usize = 48;
 
 impl Node {
     // ── lookups ─────────────────────────────────────────────────────────────────────────────
@@ -44,7 +46,11 @@ impl Node {
                 lookup.add(Some(id), at);
             }
             if self.table.len() < BUCKET {
-                self.ways_in.iter().for_each(|at| lookup.add(None, *at));
+                let earlier = self.earlier.iter().take(EARLIER);
+                self.ways_in.iter().chain(earlier).for_each(|at| lookup.add(None, *at));
+                // Others the next time: most of these may be gone.
+                let tried = self.earlier.len().min(EARLIER);
+                self.earlier.rotate_left(tried);
             }
             let [a, b, c, d, e, f, g, h, ..] = self.draw();
             let key = u64::from_be_bytes([a, b, c, d, e, f, g, h]);
@@ -82,7 +88,7 @@ impl Node {
             .collect();
         let (hash, answered) = (lookup.target, lookup.answered());
         let announced = told.len();
-        if let (Some(ip), Some(port)) = (self.address, announce)
+        if let (Some(ip), Some(port)) = (self.address.ip(), announce)
             && announced < BUCKET
         {
             // Of so few this node is one of the nearest.

@@ -6,16 +6,19 @@ use std::time::{Duration, Instant};
 
 use reactor::{
     Address, Datagram, DatagramOptions, DatagramProtocol, DatagramTransport, OpenError, Registry,
-    SocketId, TimerKey,
+    SocketClosed, SocketId, TimerKey,
 };
 
 use super::DhtLimits;
 use super::node::{Found, Node};
 use crate::torrent::InfoHash;
-use crate::torrent::peer::{Host, Swarms};
+use crate::torrent::peer::{Dht, Host, Swarms};
+use crate::torrent::wire::DhtTable;
 
 /// How often it is told the time.
 const TICK: Duration = Duration::from_secs(1);
+/// How often it is written down who is known.
+const SAVE: Duration = Duration::from_secs(5 * 60);
 
 const TIME: TimerKey = TimerKey(0);
 
@@ -24,6 +27,8 @@ const TIME: TimerKey = TimerKey(0);
 pub struct DhtOptions {
     /// Nodes that are asked first: nobody else is known.
     pub nodes: Vec<SocketAddr>,
+    /// What an earlier run of the program has [known](Host::on_dht): a way in where the network is as it was.
+    pub saved: Option<DhtTable>,
     /// Ask only, and take no questions (BEP 43): for who is there for a moment, or cannot be reached.
     pub read_only: bool,
     /// The bounds.
@@ -42,20 +47,28 @@ pub fn join<App: Host>(
     address: SocketAddr,
     options: DhtOptions,
 ) -> Result<SocketId, OpenError> {
-    let DhtOptions { nodes, read_only, limits } = options;
+    let DhtOptions { nodes, saved, read_only, limits } = options;
     let secret = [registry.random(), registry.random()];
     let mut node = Node::new(address.is_ipv6(), limits, read_only, secret, registry.now());
     nodes.into_iter().for_each(|at| node.add_way_in(at));
     if !address.ip().is_unspecified() {
         node.set_address(address.ip());
     }
-    let joined = Joined { node, searches: BTreeMap::new() };
+    let saved = saved.unwrap_or_default();
+    node.restore(&saved);
+    let elsewhere = saved.nodes.into_iter().filter(|at| at.is_ipv6() != address.is_ipv6());
+    let (searches, elsewhere) = (BTreeMap::new(), elsewhere.collect());
+    let joined = Joined { node, searches, elsewhere, saved: registry.now() };
     registry.bind_datagram_with(Address::Ip(address), &DatagramOptions::default(), joined)
 }
 
 struct Joined {
     node: Node,
     searches: BTreeMap<InfoHash, Search>,
+    /// Nodes of the other DHT, that of IPv6 or of IPv4, which were known the last time: they stay written down.
+    elsewhere: Vec<SocketAddr>,
+    /// When the program was last told what to write down.
+    saved: Instant,
 }
 
 /// Where it stands with a torrent.
@@ -138,10 +151,26 @@ impl Joined {
     fn tick<App: Host>(&mut self, socket: &mut DatagramTransport<'_, App>, app: &mut App) {
         let now = socket.registry().now();
         self.drop_searches(app, now);
+        app.swarms().take_nodes().for_each(|at| self.node.handle_node(at, now));
         self.node.handle_time(now);
         self.search(app, now);
         self.pump(socket, app);
+        if now - self.saved >= SAVE {
+            self.saved = now;
+            self.save(socket.registry(), app);
+        }
         socket.set_timer(TIME, TICK);
+    }
+
+    /// Has the program write down who is known. Whom peers have named within the last second nobody has asked yet: the
+    /// next start will.
+    fn save<App: Host>(&self, registry: &mut Registry<App>, app: &mut App) {
+        let mut known = self.node.saved();
+        known.nodes.extend(app.swarms().take_nodes());
+        if !known.nodes.is_empty() {
+            known.nodes.extend(&self.elsewhere);
+            app.on_dht(registry, known);
+        }
     }
 }
 
@@ -152,6 +181,8 @@ fn is_to_be_told(swarms: &Swarms, hash: &InfoHash) -> bool {
 
 impl<App: Host> DatagramProtocol<App> for Joined {
     fn on_open(&mut self, socket: &mut DatagramTransport<'_, App>, app: &mut App) {
+        let port = socket.local().port().filter(|_| !self.node.read_only);
+        app.swarms().set_dht(port.map_or(Dht::Asking, Dht::At));
         self.tick(socket, app);
     }
 
@@ -167,6 +198,11 @@ impl<App: Host> DatagramProtocol<App> for Joined {
             self.node.handle_datagram(from, datagram.bytes, now);
             self.pump(socket, app);
         }
+    }
+
+    fn on_close(&mut self, registry: &mut Registry<App>, _: &SocketClosed, app: &mut App) {
+        app.swarms().set_dht(Dht::No);
+        self.save(registry, app);
     }
 
     fn on_timer(&mut self, socket: &mut DatagramTransport<'_, App>, _: TimerKey, app: &mut App) {

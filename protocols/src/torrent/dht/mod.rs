@@ -19,6 +19,7 @@
 //! | `table` | the nodes that it knows |
 //! | `lookup` | one search |
 //! | `kept` | who shares what, as others have said |
+//! | `votes` | where this node is, as others have said |
 //! | `limits` | every bound, its default, and the reason for it |
 
 mod answering;
@@ -29,6 +30,7 @@ mod limits;
 mod lookup;
 mod node;
 mod table;
+mod votes;
 
 pub use join::{DhtOptions, join};
 pub use limits::DhtLimits;

@@ -10,17 +10,16 @@ use super::DhtLimits;
 use super::kept::Kept;
 use super::lookup::{Lookup, Purpose};
 use super::table::{BUCKET, Table};
+use super::votes::Votes;
 use crate::torrent::InfoHash;
 use crate::torrent::tracker::Proof;
-use crate::torrent::wire::krpc::{Packet, Says};
-use crate::torrent::wire::{NodeId, is_of_a_network_of_ones_own};
+use crate::torrent::wire::krpc::{Packet, Query, Says};
+use crate::torrent::wire::{DhtTable, NodeId, is_of_a_network_of_ones_own};
 
 /// So often a way in is tried while nobody is known, and others are looked for while few are.
 const BOOTSTRAP: (Duration, Duration) = (Duration::from_secs(10), Duration::from_secs(30));
 /// So often what is kept is looked through.
 const SWEEP: Duration = Duration::from_secs(60);
-/// So many have to say the same of where we are until it is believed.
-const VOTES: usize = 5;
 
 /// One node: what comes goes in by `handle_*`, what is to be sent is asked for.
 ///
@@ -51,6 +50,8 @@ pub struct Node {
     pub(super) read_only: bool,
     pub(super) table: Table,
     pub(super) ways_in: Vec<SocketAddr>,
+    /// Where others were the last time: tried beside the ways in, some at a time.
+    pub(super) earlier: VecDeque<SocketAddr>,
     pub(super) lookups: BTreeMap<u64, Lookup>,
     pub(super) waiting: VecDeque<(NodeId, Purpose)>,
     pub(super) pending: HashMap<[u8; 4], Pending>,
@@ -59,16 +60,26 @@ pub struct Node {
     pub(super) out: VecDeque<(SocketAddr, Vec<u8>)>,
     pub(super) found: VecDeque<Found>,
     pub(super) rates: Rates,
-    /// Where it is, once that is known.
-    pub(super) address: Option<IpAddr>,
-    /// Who has said where we are.
-    votes: BTreeMap<IpAddr, IpAddr>,
+    pub(super) address: Place,
     secret: [u64; 2],
     /// How many numbers were drawn.
     drawn: u64,
     /// When a way in was last tried, and when what is kept was looked through.
     bootstrapped: Option<Instant>,
     swept: Instant,
+}
+
+/// Where a node is.
+///
+/// ```text
+///   Heard ── an address of the Internet is set ──▶ Known
+/// ```
+#[derive(Debug)]
+pub(super) enum Place {
+    /// Others say it, and what they say now may be believed; or it is only known on a network of one's own.
+    Heard(Option<IpAddr>, Votes),
+    /// Nobody can know it better.
+    Known(IpAddr),
 }
 
 /// A question that is not answered.
@@ -130,6 +141,7 @@ impl Node {
             read_only,
             table: Table::new(NodeId::default()),
             ways_in: Vec::new(),
+            earlier: VecDeque::new(),
             lookups: BTreeMap::new(),
             waiting: VecDeque::new(),
             pending: HashMap::new(),
@@ -138,8 +150,7 @@ impl Node {
             out: VecDeque::new(),
             found: VecDeque::new(),
             rates: Rates { since: now, all: 0, of: HashMap::new() },
-            address: None,
-            votes: BTreeMap::new(),
+            address: Place::Heard(None, Votes::default()),
             secret,
             drawn: 0,
             bootstrapped: None,
@@ -159,11 +170,40 @@ impl Node {
     /// Says where it is, if that is known. Else others say it, in time. Where nodes are few it keeps itself what is shared
     /// here.
     pub fn set_address(&mut self, ip: IpAddr) {
-        self.address = Some(ip);
+        self.address = match is_of_a_network_of_ones_own(ip) {
+            true => Place::Heard(Some(ip), Votes::default()),
+            false => Place::Known(ip),
+        };
+        self.rename(ip);
     }
 
-    /// What it is called. Once several others have said what its address is on the Internet, that is another one, which a
-    /// node at that address may have (BEP 42).
+    /// Goes on with what an earlier start has [written down](Self::saved): under its name, if a node here may have it, and
+    /// with the nodes that it knew. They are asked whether they are still there, and nobody is told of them before.
+    pub fn restore(&mut self, saved: &DhtTable) {
+        if let Some(id) = saved.id {
+            self.table.rename(id);
+        }
+        let nodes = saved.nodes.iter().copied();
+        self.earlier = nodes.filter(|at| at.is_ipv6() == self.is_v6).collect();
+        self.address.ip().into_iter().for_each(|ip| self.rename(ip));
+    }
+
+    /// What is worth to be written down for the next start.
+    #[must_use]
+    pub fn saved(&self) -> DhtTable {
+        DhtTable { id: Some(self.id()), nodes: self.table.there().collect() }
+    }
+
+    /// A node is said to be there, by a peer that it belongs to (BEP 5, the message `port`). It is asked whether it is.
+    pub fn handle_node(&mut self, at: SocketAddr, now: Instant) {
+        if at.is_ipv6() == self.is_v6 && self.table.there().all(|known| known != at) {
+            self.ask(at, Query::Ping, Asked::Ping, now);
+        }
+    }
+
+    /// What it is called. Once others have said what its address is on the Internet, that is another one, which a node at
+    /// that address may have (BEP 42). Ten have to have said so, of as many networks, and two thirds of those that were
+    /// heard last.
     #[must_use]
     pub fn id(&self) -> NodeId {
         self.table.ours()
@@ -221,7 +261,8 @@ impl Node {
         }
         let pause = if self.table.len() == 0 { BOOTSTRAP.0 } else { BOOTSTRAP.1 };
         let is_due = self.bootstrapped.is_none_or(|then| now - then >= pause);
-        if self.table.len() < BUCKET && !self.ways_in.is_empty() && is_due {
+        let has_way_in = !self.ways_in.is_empty() || !self.earlier.is_empty();
+        if self.table.len() < BUCKET && has_way_in && is_due {
             self.bootstrapped = Some(now);
             self.look_up(self.table.ours(), Purpose::Nodes, now);
         }
@@ -253,20 +294,31 @@ impl Node {
         hash.finalize().into()
     }
 
-    /// Somebody says where we are. If several do, and a node there may not be called as we are, we are called otherwise.
-    pub(super) fn handle_vote(&mut self, voter: IpAddr, ours: IpAddr) {
-        if is_of_a_network_of_ones_own(ours) || self.table.ours().may_be_at(ours) {
-            return;
+    /// Somebody says where we are. If nearly all do, and a node there may not be called as we are, we are called otherwise.
+    pub(super) fn handle_vote(&mut self, voter: IpAddr, says: IpAddr) {
+        if let Place::Heard(ours, votes) = &mut self.address
+            && let Some(believed) = votes.handle_vote(voter, says)
+        {
+            *ours = Some(believed);
+            self.rename(believed);
         }
-        self.votes.insert(voter, ours);
-        if self.votes.values().filter(|says| **says == ours).count() >= VOTES {
-            self.votes.clear();
-            let id = NodeId::at(ours, self.draw());
+    }
+
+    /// Takes a name that a node at this address may have, unless it has one.
+    fn rename(&mut self, ip: IpAddr) {
+        if !self.table.ours().may_be_at(ip) {
+            let id = NodeId::at(ip, self.draw());
             self.table.rename(id);
-            self.address = Some(ours);
         }
-        if self.votes.len() > 10 * VOTES {
-            self.votes.clear();
+    }
+}
+
+impl Place {
+    /// The address, if there is one.
+    pub(super) fn ip(&self) -> Option<IpAddr> {
+        match self {
+            Self::Heard(ip, _) => *ip,
+            Self::Known(ip) => Some(*ip),
         }
     }
 }

@@ -150,6 +150,15 @@ impl Table {
         sparse.map(|(index, _)| self.ours.beside(index, random)).collect()
     }
 
+    /// All that have answered lately, those that are nearest to us first.
+    pub(super) fn there(&self) -> impl Iterator<Item = SocketAddr> {
+        let there = self.contacts().filter(|contact| contact.strikes == 0);
+        let mut all: Vec<_> =
+            there.map(|contact| (contact.id.distance(&self.ours), contact.at)).collect();
+        all.sort_unstable();
+        all.into_iter().map(|(_, at)| at)
+    }
+
     fn contacts(&self) -> impl Iterator<Item = &Contact> {
         self.buckets.iter().flat_map(|bucket| &bucket.contacts)
     }

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
+use super::member::PeerNode;
 use super::swarm::{Phase, traits};
 use super::{Event, Options, Swarm};
 use crate::torrent::machine::{Fetched, Keep, PeerKey, Violation};
@@ -11,6 +12,9 @@ use crate::torrent::wire::Info;
 use crate::torrent::wire::bencode::NoBencode;
 use crate::torrent::wire::extension::{self, Extensions, Metadata, PART, Pex};
 use crate::torrent::wire::message::{Block, Message};
+
+/// Nodes of peers that nobody has asked yet. The DHT asks them every second, if the program takes part in it.
+const NODES: usize = 32;
 
 /// Why a connection ends in the middle.
 #[derive(Debug)]
@@ -47,6 +51,10 @@ impl Swarm {
         };
         match (message, &mut self.phase) {
             (Message::Extended { id, payload }, _) => self.handle_extended(key, *id, payload, now),
+            (Message::Port(port), _) => {
+                self.handle_node(key, *port);
+                Ok(())
+            }
             (Message::Piece { piece, begin, bytes }, Phase::Sharing(sharing)) => {
                 let length = bytes.len() as u32;
                 let block = Block { piece: *piece, begin: *begin, length };
@@ -68,6 +76,19 @@ impl Swarm {
                 true => Ok(()),
                 false => Err(Fault::TooEarly),
             },
+        }
+    }
+
+    /// A peer says where its node of the DHT is. Of a private torrent's peers nobody else is to hear (BEP 27).
+    fn handle_node(&mut self, key: PeerKey, port: u16) {
+        let is_private = self.is_known_private();
+        if let Some(member) = self.members.get_mut(&key)
+            && member.node != PeerNode::Said
+            && self.nodes.len() < NODES
+            && !is_private
+        {
+            member.node = PeerNode::Said;
+            self.nodes.extend((port > 0).then_some(SocketAddr::new(member.who.ip, port)));
         }
     }
 

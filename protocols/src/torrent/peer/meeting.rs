@@ -7,9 +7,9 @@ use reactor::{Address, ConnectOptions, ConnectionId, Registry};
 
 use super::addresses::Failed;
 use super::connection::{Connection, Way};
-use super::member::{Early, Member, Who};
+use super::member::{Early, Member, PeerNode, Who};
 use super::swarm::Phase;
-use super::swarms::{Arrived, Unwelcome};
+use super::swarms::{Arrived, Dht, Unwelcome};
 use super::{Host, Swarm};
 use crate::torrent::PeerId;
 use crate::torrent::machine::{PeerKey, Torrent};
@@ -74,14 +74,14 @@ impl Swarm {
         &mut self,
         key: PeerKey,
         arrived: Arrived,
-        ours: PeerId,
+        answer: Handshake,
         registry: &mut Registry<App>,
     ) -> Result<(), Unwelcome> {
         let Arrived { connection, ip, way, handshake, cipher, .. } = arrived;
         let who = Who { ip, id: handshake.peer_id };
         let dialled = way != Way::Accepted;
         let now = registry.now();
-        if let Some(known) = self.resolve_duplicate(who, dialled, ours, registry) {
+        if let Some(known) = self.resolve_duplicate(who, dialled, answer.peer_id, registry) {
             // It need not be dialled there again.
             if let Way::Dialled(_, address, _) = way {
                 self.addresses.handle_peer(address, known, now);
@@ -91,7 +91,6 @@ impl Swarm {
         if self.members.len() >= self.options.limits.peers && !self.make_room(now, registry) {
             return Err(Unwelcome::Full);
         }
-        let answer = Handshake { fast: true, extended: true, info_hash: self.hash, peer_id: ours };
         let member = Member {
             connection,
             cipher,
@@ -99,6 +98,7 @@ impl Swarm {
             dialled,
             fast: handshake.fast,
             extended: handshake.extended,
+            node: if handshake.dht { PeerNode::Unsaid } else { PeerNode::None },
             extensions: Extensions::default(),
             early: Early::default(),
             // Who has dialled has said its own first.
@@ -166,7 +166,12 @@ impl Swarm {
     }
 
     /// Says first what there is to say: which pieces there are, and then what this side understands.
-    pub(super) fn welcome<App: Host>(&mut self, key: PeerKey, registry: &mut Registry<App>) {
+    pub(super) fn welcome<App: Host>(
+        &mut self,
+        key: PeerKey,
+        dht: Dht,
+        registry: &mut Registry<App>,
+    ) {
         let Some(member) = self.members.get_mut(&key) else {
             return;
         };
@@ -176,7 +181,14 @@ impl Swarm {
             _ => member.fast.then_some(Message::HaveNone),
         };
         greeting.into_iter().for_each(|greeting| greeting.write(&mut member.out));
+        let has_node = member.node != PeerNode::None;
         self.say_extensions(key);
+        if let Dht::At(port) = dht
+            && has_node
+            && !self.is_known_private()
+        {
+            self.say(key, &Message::Port(port));
+        }
         self.dirty.push(key);
         self.act(registry);
     }

@@ -24,6 +24,7 @@ pub(super) struct Member {
     /// Whether both speak the Fast extension; whether the peer understands messages of extensions.
     pub(super) fast: bool,
     pub(super) extended: bool,
+    pub(super) node: PeerNode,
     /// What it has said of itself.
     pub(super) extensions: Extensions,
     /// What it said about pieces before they were known.
@@ -40,6 +41,17 @@ pub(super) struct Member {
     /// The addresses that it was told of, and when it told us of some.
     pub(super) told: BTreeSet<SocketAddr>,
     pub(super) tells: Option<Instant>,
+}
+
+/// A peer's node of the DHT (BEP 5).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum PeerNode {
+    /// It takes no part.
+    None,
+    /// It has one.
+    Unsaid,
+    /// It has said where: what it says afterwards is not heard.
+    Said,
 }
 
 /// Who a peer is.

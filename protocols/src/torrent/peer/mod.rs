@@ -49,12 +49,13 @@ use reactor::Registry;
 
 use super::InfoHash;
 use super::disk::DiskError;
-use super::wire::Info;
+use super::wire::{DhtTable, Info};
 
 pub use limits::Limits;
 pub use member::PeerRow;
 pub use store::Store;
 pub use swarm::{Shared, Swarm};
+pub(super) use swarms::Dht;
 pub use swarms::{NoSwarm, Options, Swarms};
 pub use web::{WebFailed, WebRow};
 
@@ -62,6 +63,13 @@ pub use web::{WebFailed, WebRow};
 pub trait Host: Sized + 'static {
     /// Its torrents.
     fn swarms(&mut self) -> &mut Swarms;
+
+    /// What the program's node of the DHT knows, to be [written down](DhtTable::write) for the
+    /// [next start](crate::torrent::dht::DhtOptions::saved): every few minutes, and when its socket ends. While it knows
+    /// nobody it does not say so.
+    fn on_dht(&mut self, registry: &mut Registry<Self>, known: DhtTable) {
+        let _ = (registry, known);
+    }
 
     /// Something has happened to a torrent. It is called when no callback is on the stack.
     fn on_torrent(&mut self, registry: &mut Registry<Self>, hash: InfoHash, event: Event) {

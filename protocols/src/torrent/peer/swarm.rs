@@ -3,6 +3,7 @@
 use std::any::Any;
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::hash::RandomState;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -54,6 +55,8 @@ pub struct Swarm {
     pub(super) clients: Option<Box<dyn Any>>,
     /// Connections that are not read until fewer pieces wait to be checked.
     pub(super) held: Vec<ConnectionId>,
+    /// Where peers have said that their nodes of the DHT are.
+    pub(super) nodes: Vec<SocketAddr>,
     /// Peers that are to be sent something.
     pub(super) dirty: Vec<PeerKey>,
     pub(super) gone: VecDeque<(PeerKey, Who)>,
@@ -112,6 +115,7 @@ impl Swarm {
             web: Vec::new(),
             clients: None,
             held: Vec::new(),
+            nodes: Vec::new(),
             dirty: Vec::new(),
             gone: VecDeque::new(),
             events: Vec::new(),

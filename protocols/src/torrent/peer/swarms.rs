@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use reactor::{
-    Address, ConnectOptions, ConnectionId, ListenOptions, ListenerId, OpenError, Registry,
+    Address, ConnectOptions, ConnectionId, ListenOptions, ListenerId, OpenError, Reach, Registry,
 };
 use thiserror::Error;
 
@@ -35,8 +35,20 @@ pub struct Swarms {
     list: BTreeMap<InfoHash, Swarm>,
     /// Connections that were accepted and have not said what they want, the oldest first.
     greeters: VecDeque<ConnectionId>,
+    dht: Dht,
     banned: VecDeque<Who>,
     next: u64,
+}
+
+/// How the program takes part in the DHT, as peers are told (BEP 5).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(in crate::torrent) enum Dht {
+    #[default]
+    No,
+    /// It asks only, and takes no questions.
+    Asking,
+    /// Its node is asked at this port.
+    At(u16),
 }
 
 /// How torrents are shared.
@@ -48,6 +60,10 @@ pub struct Options {
     pub from: Option<IpAddr>,
     /// Whether peers are told of other peers, and believed (BEP 11). Of private torrents they never are.
     pub pex: bool,
+    /// Where web seeds may be. Default [`Reach::Outside`], since a torrent is a stranger's: a name may not lead to this
+    /// machine or its network, and a URL of an address there may have no query; one of a link (169.254.…, fe80::…) is not
+    /// asked. [`Reach::Anywhere`] is for torrents of one's own.
+    pub reach: Reach,
     /// How web seeds are reached over TLS. Default `None`: those that want it are not asked.
     pub secure: Option<ConnectOptions>,
     /// When connections are encrypted. Default [`Encryption::Allow`].
@@ -64,6 +80,7 @@ impl Default for Options {
             program: concat!("mio-reactor ", env!("CARGO_PKG_VERSION")).to_owned(),
             from: None,
             pex: true,
+            reach: Reach::Outside,
             secure: None,
             encryption: Encryption::default(),
             limits: Limits::default(),
@@ -114,6 +131,7 @@ impl Swarms {
             port: None,
             list: BTreeMap::new(),
             greeters: VecDeque::new(),
+            dht: Dht::No,
             banned: VecDeque::new(),
             next: 0,
         }
@@ -253,6 +271,16 @@ impl Swarms {
         self.list.keys().copied()
     }
 
+    /// Peers are told of it from now on; not those of a private torrent.
+    pub(in crate::torrent) fn set_dht(&mut self, dht: Dht) {
+        self.dht = dht;
+    }
+
+    /// Where peers have said that their nodes of the DHT are, each once.
+    pub(in crate::torrent) fn take_nodes(&mut self) -> impl Iterator<Item = SocketAddr> {
+        self.list.values_mut().flat_map(|swarm| std::mem::take(&mut swarm.nodes))
+    }
+
     pub(super) fn get_mut(&mut self, hash: &InfoHash) -> Option<&mut Swarm> {
         self.list.get_mut(hash)
     }
@@ -260,7 +288,9 @@ impl Swarms {
     // ── connections ─────────────────────────────────────────────────────────────────────────
 
     pub(super) fn handshake(&self, info_hash: InfoHash) -> Handshake {
-        Handshake { fast: true, extended: true, info_hash, peer_id: self.id }
+        let is_private = self.get(&info_hash).is_some_and(Swarm::is_known_private);
+        let dht = self.dht != Dht::No && !is_private;
+        Handshake { fast: true, extended: true, dht, info_hash, peer_id: self.id }
     }
 
     /// A connection was accepted. It has to say something; if too many say nothing, the one goes that has been silent
@@ -292,6 +322,7 @@ impl Swarms {
         let Handshake { info_hash, peer_id, .. } = arrived.handshake;
         let who = Who { ip: arrived.ip, id: peer_id };
         let is_banned = self.is_banned(who);
+        let answer = self.handshake(info_hash);
         let swarm = self.list.get_mut(&info_hash).ok_or(Unwelcome::Torrent)?;
         if matches!(arrived.way, Way::Dialled(hash, ..) if hash != info_hash) {
             return Err(Unwelcome::Torrent);
@@ -306,7 +337,7 @@ impl Swarms {
         }
         let key = PeerKey(self.next);
         self.next += 1;
-        swarm.admit(key, arrived, self.id, registry)?;
+        swarm.admit(key, arrived, answer, registry)?;
         Ok(key)
     }
 
@@ -318,7 +349,7 @@ impl Swarms {
         registry: &mut Registry<App>,
     ) {
         if let Some(swarm) = self.list.get_mut(&hash) {
-            swarm.welcome(key, registry);
+            swarm.welcome(key, self.dht, registry);
         }
     }
 

@@ -19,9 +19,10 @@ use super::{InfoHash, PeerId};
 /// What the first bytes of a handshake are.
 const PROTOCOL: &[u8; 20] = b"\x13BitTorrent protocol";
 
-/// The bit of BEP 10 in the sixth reserved byte, and that of BEP 6 in the eighth.
+/// The bit of BEP 10 in the sixth reserved byte, and those of BEP 6 and BEP 5 in the eighth.
 const EXTENDED: (usize, u8) = (5, 0x10);
 const FAST: (usize, u8) = (7, 0x04);
+const DHT: (usize, u8) = (7, 0x01);
 
 /// How a connection begins, in both directions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,6 +31,8 @@ pub struct Handshake {
     pub fast: bool,
     /// Whether extended messages are understood (BEP 10).
     pub extended: bool,
+    /// Whether the DHT is taken part in (BEP 5): the other side says where its node is then.
+    pub dht: bool,
     /// Which torrent it is about.
     pub info_hash: InfoHash,
     /// Who speaks.
@@ -66,7 +69,8 @@ impl Handshake {
         input.copy_to_slice(&mut info_hash);
         input.copy_to_slice(&mut peer_id);
         let (info_hash, peer_id) = (info_hash.into(), peer_id.into());
-        Ok(Some(Self { fast: says(FAST), extended: says(EXTENDED), info_hash, peer_id }))
+        let (fast, extended, dht) = (says(FAST), says(EXTENDED), says(DHT));
+        Ok(Some(Self { fast, extended, dht, info_hash, peer_id }))
     }
 
     /// The bytes of it.
@@ -74,7 +78,7 @@ impl Handshake {
     pub fn to_bytes(&self) -> [u8; Self::LENGTH] {
         let mut bytes = [0; Self::LENGTH];
         bytes[..20].copy_from_slice(PROTOCOL);
-        for (said, (byte, bit)) in [(self.extended, EXTENDED), (self.fast, FAST)] {
+        for (said, (byte, bit)) in [(self.extended, EXTENDED), (self.fast, FAST), (self.dht, DHT)] {
             bytes[20 + byte] |= if said { bit } else { 0 };
         }
         bytes[28..48].copy_from_slice(self.info_hash.as_bytes());
@@ -492,10 +496,11 @@ mod tests {
 
         #[test]
         fn a_handshake_is_read_again(
-            fast: bool, extended: bool, info_hash: [u8; 20], peer_id: [u8; 20], cut in 0_usize..68,
+            fast: bool, extended: bool, dht: bool, info_hash: [u8; 20], peer_id: [u8; 20],
+            cut in 0_usize..68,
         ) {
             let (info_hash, peer_id) = (info_hash.into(), peer_id.into());
-            let handshake = Handshake { fast, extended, info_hash, peer_id };
+            let handshake = Handshake { fast, extended, dht, info_hash, peer_id };
             let bytes = handshake.to_bytes();
             let mut input = Input::new(&bytes);
             prop_assert_eq!(Handshake::take(&mut input), Ok(Some(handshake)));

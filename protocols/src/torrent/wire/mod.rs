@@ -13,11 +13,13 @@
 //! | [`announce`] | what a tracker is asked, and answers, over HTTP |
 //! | [`udp`] | the same over UDP |
 //! | [`krpc`], `node_id` | what nodes of the DHT say to each other, and what they are called |
+//! | `dht_table` | what such a node writes down for its next start |
 //! | [`lan`] | who else on this network shares a torrent |
 //! | `magnet` | a link that says the hash, and where to ask |
 
 pub mod announce;
 pub mod bencode;
+mod dht_table;
 pub mod extension;
 mod hash;
 mod info;
@@ -32,6 +34,7 @@ mod node_id;
 mod peer_id;
 pub mod udp;
 
+pub use dht_table::{DhtTable, NoTable};
 pub use hash::{InfoHash, NoHash};
 pub use info::{File, Info, InfoError, Layout, Span};
 pub use magnet::{Magnet, NoMagnet};

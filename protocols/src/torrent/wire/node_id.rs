@@ -77,7 +77,11 @@ impl NodeId {
 /// Addresses that are not of the Internet: they prove nothing, and nobody can choose among many.
 pub(in crate::torrent) fn is_of_a_network_of_ones_own(ip: IpAddr) -> bool {
     match ip.to_canonical() {
-        IpAddr::V4(ip) => ip.is_private() || ip.is_loopback() || ip.is_link_local(),
+        IpAddr::V4(ip) => {
+            // Behind the translator of a provider (RFC 6598).
+            let is_shared = u32::from(ip) >> 22 == 0x6440_0000 >> 22;
+            ip.is_private() || ip.is_loopback() || ip.is_link_local() || is_shared
+        }
         IpAddr::V6(ip) => ip.is_loopback() || ip.is_unique_local() || ip.is_unicast_link_local(),
     }
 }

@@ -156,8 +156,10 @@ pub enum NotOpened {
     },
 }
 
-/// Why changes are not on the disk. They are in memory, and the next commit tries again.
+/// Why changes are not kept. Most often they are in memory all the same, and the next commit tries again; what the store of
+/// a network of servers refuses, or comes after the file was let go of, [is taken back](Self::is_taken_back).
 #[derive(Clone, Debug, Error)]
+#[non_exhaustive]
 pub enum NotSaved {
     /// The loop has too much other work of that kind
     /// ([`Limits::offloads`](reactor::Limits::offloads)).
@@ -172,6 +174,34 @@ pub enum NotSaved {
     /// A bug: the text is the panic's message.
     #[error("{0}")]
     Panicked(String),
+    /// Another process has the file, or is about to: this one [has let go of it](super::Accounts::hand_on).
+    #[error("accounts cannot be changed while this server is being replaced: connect again")]
+    HandedOn,
+    /// On another server of the network somebody has changed the same at the same time, and was first.
+    #[error("somebody else has changed it at the same time, on another server")]
+    Conflict,
+    /// The store of the network cannot be reached: accounts can be read, and not changed.
+    #[error("accounts cannot be changed while the store of the network is out of reach")]
+    Away,
+    /// The store of the network has not answered. Whether it has made the change shows when it is back.
+    #[error("the store of the network does not answer")]
+    Unanswered,
+    /// The store of the network does not take it: it is full, say.
+    #[error("the store of the network refuses: {0}")]
+    Refused(String),
+}
+
+impl NotSaved {
+    /// Whether the change is not in memory any more either: it was refused, and not only not written down.
+    #[must_use]
+    pub fn is_taken_back(&self) -> bool {
+        match self {
+            Self::Busy | Self::AfterFailure | Self::Io(_) | Self::Panicked(_) => false,
+            Self::HandedOn | Self::Conflict | Self::Away | Self::Unanswered | Self::Refused(_) => {
+                true
+            }
+        }
+    }
 }
 
 impl From<io::Error> for NotSaved {

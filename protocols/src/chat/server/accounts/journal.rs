@@ -27,8 +27,8 @@ const HEAD_START: &[u8] = b"chat accounts ";
 pub(super) struct Journal {
     path: PathBuf,
     file: File,
-    /// Holds the lock. It is a file of its own, since the journal's is replaced.
-    _lock: File,
+    /// Holds the lock, until it is let go of. It is a file of its own, since the journal's is replaced.
+    lock: Option<File>,
     /// The number of the last frame.
     number: u64,
     /// Bytes up to the end of the last frame.
@@ -98,7 +98,7 @@ impl Journal {
         }
         file.seek(SeekFrom::Start(length))?;
         let (path, number) = (path.to_owned(), contents.number);
-        let journal = Self { path, file, _lock: lock, number, length };
+        let journal = Self { path, file, lock: Some(lock), number, length };
         Ok((journal, usize::try_from(dropped).unwrap_or(usize::MAX)))
     }
 
@@ -125,7 +125,22 @@ impl Journal {
 
     fn replace_at(path: PathBuf, lock: File, number: u64, everything: &[u8]) -> io::Result<Self> {
         let (file, length) = write_new(&path, number, everything)?;
-        Ok(Self { path, file, _lock: lock, number, length })
+        Ok(Self { path, file, lock: Some(lock), number, length })
+    }
+
+    /// Lets others open the file, which is not to be written from here any more.
+    pub(super) fn release(&mut self) {
+        self.lock = None;
+    }
+
+    /// Whether others are kept from it.
+    pub(super) fn is_held(&self) -> bool {
+        self.lock.is_some()
+    }
+
+    /// Where it is.
+    pub(super) fn path(&self) -> &Path {
+        &self.path
     }
 
     /// Bytes of the file.

@@ -17,6 +17,7 @@
 //! | `tables` | what there is, in memory: pure |
 //! | `journal` | the file: appended to, or replaced whole |
 //! | `store` | the file, written away from the loop and in order |
+//! | `shared` | instead of a file: the store of a network of servers |
 //!
 //! Names are compared as the server compares them ([`Folded`]).
 
@@ -25,10 +26,14 @@ mod frame;
 mod journal;
 mod limits;
 mod record;
+#[cfg(feature = "cluster")]
+pub(super) mod shared;
 mod store;
 mod tables;
 
+use std::cell::Cell;
 use std::path::Path;
+use std::rc::Rc;
 use std::time::SystemTime;
 
 use reactor::{OffloadError, Registry};
@@ -45,6 +50,8 @@ pub use error::{
 };
 pub use journal::Repaired;
 pub use limits::AccountLimits;
+#[cfg(feature = "cluster")]
+pub use shared::{Imported, NotImported, split_entries};
 pub use tables::{Account, Ban, Channel, Topic};
 
 /// The accounts of a server, its registered channels, and its bans.
@@ -68,9 +75,21 @@ pub use tables::{Account, Ban, Channel, Topic};
 pub struct Accounts {
     tables: Tables,
     limits: AccountLimits,
-    /// Changes that were made and not committed yet, encoded.
-    uncommitted: Vec<u8>,
-    store: Option<Store>,
+    keeping: Keeping,
+}
+
+/// Where accounts are kept.
+#[derive(Debug)]
+enum Keeping {
+    /// In memory.
+    Nowhere,
+    /// In a file; with the changes that were made and not committed yet, encoded.
+    File(Store, Vec<u8>),
+    /// In a file that another process is to have; and whether something was to be changed since.
+    HandedOn(Store, bool),
+    /// In the store of a network of servers.
+    #[cfg(feature = "cluster")]
+    Shared(shared::Shared),
 }
 
 impl Accounts {
@@ -79,7 +98,19 @@ impl Accounts {
     /// Accounts that end with the program.
     #[must_use]
     pub fn in_memory(limits: AccountLimits) -> Self {
-        Self { tables: Tables::default(), limits, uncommitted: Vec::new(), store: None }
+        Self { tables: Tables::default(), limits, keeping: Keeping::Nowhere }
+    }
+
+    /// Accounts that several servers share, in the store of their network. Nobody is known until it has been told what is
+    /// there: [`chat::share_accounts`](crate::chat::share_accounts) begins that.
+    ///
+    /// What is read is what this server has been told last, also while the store is out of reach. A change demands that
+    /// the store has what this server knows, and is taken back if it has not: [`NotSaved::is_taken_back`].
+    #[cfg(feature = "cluster")]
+    #[must_use]
+    pub fn of_network(limits: AccountLimits) -> Self {
+        let keeping = Keeping::Shared(shared::Shared::default());
+        Self { tables: Tables::default(), limits, keeping }
     }
 
     /// Opens the file of accounts, or makes it, and keeps other programs from it until dropped. It
@@ -93,8 +124,8 @@ impl Accounts {
     /// See [`NotOpened`]. A file with damage that no crash explains is left as it is.
     pub fn open(path: &Path, limits: AccountLimits) -> Result<(Self, Option<Repaired>), NotOpened> {
         let (journal, tables, repaired) = journal::Journal::open(path)?;
-        let store = Some(Store::new(journal));
-        Ok((Self { tables, limits, uncommitted: Vec::new(), store }, repaired))
+        let keeping = Keeping::File(Store::new(journal), Vec::new());
+        Ok((Self { tables, limits, keeping }, repaired))
     }
 
     /// As [`open`](Self::open), for the file `accounts` in a directory, which is made if it is not there.
@@ -335,6 +366,10 @@ impl Accounts {
         if !is_about_users || mask.len() > 3 * self.limits.name + 2 {
             return Err(NotBanned::BadMask);
         }
+        #[cfg(feature = "cluster")]
+        if matches!(self.keeping, Keeping::Shared(_)) && !shared::Key::ban(&mask).fits() {
+            return Err(NotBanned::BadMask);
+        }
         if !self.is_text(reason) {
             return Err(NotBanned::BadReason);
         }
@@ -365,6 +400,11 @@ impl Accounts {
         self.bans().find(|ban| mask::matches(&ban.mask, source))
     }
 
+    /// The ban of this mask, which is complete.
+    pub(super) fn ban_by(&self, mask: &str) -> Option<&Ban> {
+        self.tables.bans.get(&Folded::of(mask))
+    }
+
     /// All bans, by mask.
     pub fn bans(&self) -> impl ExactSizeIterator<Item = &Ban> {
         self.tables.bans.values()
@@ -372,38 +412,111 @@ impl Accounts {
 
     // ── keeping ─────────────────────────────────────────────────────────────────────────────
 
+    /// Whether all accounts are known. Those of a network are not until its store has been heard of once.
+    #[must_use]
+    pub fn is_known(&self) -> bool {
+        match &self.keeping {
+            Keeping::Nowhere | Keeping::File(..) | Keeping::HandedOn(..) => true,
+            #[cfg(feature = "cluster")]
+            Keeping::Shared(shared) => shared.is_known(),
+        }
+    }
+
+    /// Whether changes can be kept: those of a network cannot while its store is out of reach. Whoever changes something
+    /// nonetheless hears it of [`commit`](Self::commit); to ask before spares them a part of the way.
+    ///
+    /// # Errors
+    ///
+    /// [`NotSaved::Away`], [`NotSaved::HandedOn`].
+    pub fn can_change(&self) -> Result<(), NotSaved> {
+        match &self.keeping {
+            Keeping::Nowhere | Keeping::File(..) => Ok(()),
+            Keeping::HandedOn(..) => Err(NotSaved::HandedOn),
+            #[cfg(feature = "cluster")]
+            Keeping::Shared(shared) => shared.can_change().then_some(()).ok_or(NotSaved::Away),
+        }
+    }
+
+    /// Whether a change may be taken back, so that what follows of it has to wait.
+    pub(super) fn may_refuse(&self) -> bool {
+        match &self.keeping {
+            Keeping::Nowhere | Keeping::File(..) => false,
+            Keeping::HandedOn(..) => true,
+            #[cfg(feature = "cluster")]
+            Keeping::Shared(_) => true,
+        }
+    }
+
     /// Has everything changed so far written down, away from the loop, and calls `done` when it is on
     /// the disk: what was committed before is on it too by then. Never before this call returns.
     ///
-    /// If writing fails the change stays in memory, and the next commit tries to save it again.
+    /// If writing fails the change stays in memory, and the next commit tries to save it again. Where accounts are those
+    /// of a network, it is written to the store; a change that is refused is taken back, before `done` is called.
     pub fn commit<App: 'static>(
         &mut self,
         registry: &mut Registry<App>,
         done: impl FnOnce(&mut Registry<App>, &mut App, Result<(), NotSaved>) + 'static,
     ) {
-        let Some(flush) = self.begin_save() else {
-            return registry.defer(|registry, app| done(registry, app, Ok(())));
-        };
-        // Whichever of the two is used, the other has to be there.
-        let done = std::rc::Rc::new(std::cell::Cell::new(Some(done)));
-        let later = std::rc::Rc::clone(&done);
-        let offloaded = registry.offload(
-            move || flush.run(),
-            move |registry, app, result| {
-                if let Some(done) = later.take() {
-                    done(registry, app, result.unwrap_or_else(|error| Err(error.into())));
-                }
-            },
-        );
-        if offloaded.is_err()
-            && let Some(done) = done.take()
+        #[cfg(feature = "cluster")]
+        if let Keeping::Shared(shared) = &mut self.keeping {
+            let book = shared::Book { tables: &mut self.tables, shared };
+            return book.commit_by(registry, Box::new(done));
+        }
+        if let Keeping::HandedOn(_, has_refused) = &mut self.keeping
+            && std::mem::take(has_refused)
         {
-            registry.defer(|registry, app| done(registry, app, Err(NotSaved::Busy)));
+            return registry.defer(|registry, app| done(registry, app, Err(NotSaved::HandedOn)));
+        }
+        match self.begin_save() {
+            Some(flush) => offload(registry, || flush.run(), done),
+            None => registry.defer(|registry, app| done(registry, app, Ok(()))),
         }
     }
 
+    /// Lets go of the file, so that another process can open it: has everything written down, and calls `done` when the
+    /// file is free. From this call on nothing is changed; who tries hears [`NotSaved::HandedOn`], and what is known can
+    /// still be read. Where there is no file there is nothing to let go of.
+    ///
+    /// If the last changes cannot be written the file is kept, and `done` hears why. Whichever way it goes,
+    /// [`take_back`](Self::take_back) ends it.
+    pub fn hand_on<App: 'static>(
+        &mut self,
+        registry: &mut Registry<App>,
+        done: impl FnOnce(&mut Registry<App>, &mut App, Result<(), NotSaved>) + 'static,
+    ) {
+        let flush = self.begin_save();
+        self.keeping = match std::mem::replace(&mut self.keeping, Keeping::Nowhere) {
+            Keeping::File(store, _) => Keeping::HandedOn(store, false),
+            keeping => keeping,
+        };
+        match flush {
+            Some(flush) => offload(registry, || flush.run_last(), done),
+            None => registry.defer(|registry, app| done(registry, app, Ok(()))),
+        }
+    }
+
+    /// Has the file again, after it was [handed on](Self::hand_on) and nobody else wants it; what it holds by now counts. It
+    /// waits for the disk, so it is for the way back from what has failed.
+    ///
+    /// # Errors
+    ///
+    /// See [`NotOpened`]. It can be tried again; until then nothing is changed.
+    pub fn take_back(&mut self) -> Result<(), NotOpened> {
+        let Keeping::HandedOn(store, _) = &self.keeping else { return Ok(()) };
+        if let Some(path) = store.released() {
+            let (journal, tables, _) = journal::Journal::open(&path)?;
+            self.tables = tables;
+            self.keeping = Keeping::File(Store::new(journal), Vec::new());
+        } else if let Keeping::HandedOn(store, _) =
+            std::mem::replace(&mut self.keeping, Keeping::Nowhere)
+        {
+            self.keeping = Keeping::File(store, Vec::new());
+        }
+        Ok(())
+    }
+
     /// Has everything changed so far written down, and waits for it: for a program without a loop,
-    /// or whose loop has ended.
+    /// or whose loop has ended. Accounts of a network cannot be waited for: what was not committed is lost.
     ///
     /// # Errors
     ///
@@ -414,17 +527,48 @@ impl Accounts {
 
     /// Queues what is uncommitted; the work that writes it, if it has to be written anywhere.
     fn begin_save(&mut self) -> Option<store::Flush> {
-        let uncommitted = std::mem::take(&mut self.uncommitted);
-        let tables = &self.tables;
-        self.store.as_mut().map(|store| store.begin(&uncommitted, || tables.encode()))
+        match &mut self.keeping {
+            Keeping::File(store, uncommitted) => {
+                let (changes, tables) = (std::mem::take(uncommitted), &self.tables);
+                Some(store.begin(&changes, || tables.encode()))
+            }
+            #[cfg(feature = "cluster")]
+            Keeping::Shared(_) => None,
+            Keeping::Nowhere | Keeping::HandedOn(..) => None,
+        }
     }
 
     fn change(&mut self, change: Change) {
-        // Without a file nobody would ever take it out again.
-        if self.store.is_some() {
-            change.encode(&mut self.uncommitted);
+        match &mut self.keeping {
+            Keeping::File(_, uncommitted) => change.encode(uncommitted),
+            Keeping::HandedOn(_, has_refused) => {
+                *has_refused = true;
+                return;
+            }
+            #[cfg(feature = "cluster")]
+            Keeping::Shared(shared) => shared.touch(&change, &self.tables),
+            // Nobody would ever take it out again.
+            Keeping::Nowhere => {}
         }
         self.tables.apply(change);
+    }
+
+    /// Has a keeper write what is changed, and tell what others have; whether they are of a network.
+    #[cfg(feature = "cluster")]
+    pub(super) fn keep_with<App: 'static>(&mut self, keeper: &shared::Keeper<App>) -> bool {
+        let Some(shared::Book { shared, .. }) = self.book() else { return false };
+        shared.reach = Some(Box::new(keeper.reach()));
+        shared.keeper = Some(Rc::new(keeper.clone()));
+        true
+    }
+
+    /// What is shared with other servers, if this is.
+    #[cfg(feature = "cluster")]
+    pub(super) fn book(&mut self) -> Option<shared::Book<'_>> {
+        match &mut self.keeping {
+            Keeping::Shared(shared) => Some(shared::Book { tables: &mut self.tables, shared }),
+            Keeping::Nowhere | Keeping::File(..) | Keeping::HandedOn(..) => None,
+        }
     }
 
     /// Whether this can be a name: a word, not too long. What is a nick the server knows better.
@@ -434,6 +578,27 @@ impl Accounts {
 
     fn is_text(&self, text: &str) -> bool {
         text.len() <= self.limits.text && record::is_line(text)
+    }
+}
+
+/// Has something written away from the loop; `done` is told once, never before this call returns.
+fn offload<App: 'static>(
+    registry: &mut Registry<App>,
+    write: impl FnOnce() -> Result<(), NotSaved> + Send + 'static,
+    done: impl FnOnce(&mut Registry<App>, &mut App, Result<(), NotSaved>) + 'static,
+) {
+    // Whichever of the two is used, the other has to be there.
+    let done = Rc::new(Cell::new(Some(done)));
+    let later = Rc::clone(&done);
+    let offloaded = registry.offload(write, move |registry, app, result| {
+        if let Some(done) = later.take() {
+            done(registry, app, result.unwrap_or_else(|error| Err(error.into())));
+        }
+    });
+    if offloaded.is_err()
+        && let Some(done) = done.take()
+    {
+        registry.defer(|registry, app| done(registry, app, Err(NotSaved::Busy)));
     }
 }
 

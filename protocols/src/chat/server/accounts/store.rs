@@ -4,6 +4,7 @@
 //! then *all* of the queue, so the order is kept whichever thread is first, and those who come second
 //! find their changes written already: many commits at one time cost one wait for the disk.
 
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::NotSaved;
@@ -95,6 +96,12 @@ impl Store {
         Flush { shared: Arc::clone(&self.shared), commit: self.commits }
     }
 
+    /// Where the file is, if others may open it; this waits for what is being written.
+    pub(super) fn released(&self) -> Option<PathBuf> {
+        let writer = lock(&self.shared.writer);
+        (!writer.journal.is_held()).then(|| writer.journal.path().to_owned())
+    }
+
     /// As if a write had failed.
     #[cfg(test)]
     pub(super) fn forget_queue(&mut self) {
@@ -103,6 +110,14 @@ impl Store {
 }
 
 impl Flush {
+    /// As [`run`](Self::run), and then lets others open the file.
+    pub(super) fn run_last(self) -> Result<(), NotSaved> {
+        let shared = Arc::clone(&self.shared);
+        self.run()?;
+        lock(&shared.writer).journal.release();
+        Ok(())
+    }
+
     /// Writes, and waits for the disk.
     pub(super) fn run(self) -> Result<(), NotSaved> {
         let mut writer = lock(&self.shared.writer);

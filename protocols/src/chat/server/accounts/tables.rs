@@ -84,6 +84,17 @@ impl Account {
     pub fn nicks(&self) -> &[String] {
         &self.nicks
     }
+
+    /// The same in seconds since 1970.
+    #[cfg(feature = "cluster")]
+    pub(super) fn created_at(&self) -> u64 {
+        self.created
+    }
+
+    /// Appends the change that makes it, without its nicks.
+    pub(super) fn encode(&self, out: &mut Vec<u8>) {
+        record::account(out, &self.name, self.created, &self.password);
+    }
 }
 
 impl Channel {
@@ -115,6 +126,15 @@ impl Channel {
     #[must_use]
     pub fn modes(&self) -> &str {
         &self.modes
+    }
+
+    /// Appends the changes that make it what it is.
+    pub(super) fn encode(&self, out: &mut Vec<u8>) {
+        record::channel(out, &self.name, &self.founder, self.registered);
+        self.topic.iter().for_each(|topic| record::topic(out, &self.name, topic));
+        if !self.modes.is_empty() {
+            record::modes(out, &self.name, &self.modes);
+        }
     }
 }
 
@@ -180,26 +200,28 @@ impl Tables {
         }
     }
 
+    /// The account that was given a nick, and the nick as it was given.
+    #[cfg(feature = "cluster")]
+    pub(super) fn given(&self, nick: &Folded) -> Option<(&Account, &str)> {
+        let account = self.accounts.get(self.nicks.get(nick)?)?;
+        let given = account.nicks.iter().find(|it| Folded::of(it) == *nick)?;
+        Some((account, given))
+    }
+
     /// All there is, as the changes that make it out of nothing.
     pub(super) fn encode(&self) -> Vec<u8> {
         let mut out = Vec::new();
-        for Account { name, created, password, nicks } in self.accounts.values() {
-            record::account(&mut out, name, *created, password);
-            nicks.iter().for_each(|nick| record::nick(&mut out, name, nick));
+        for account in self.accounts.values() {
+            account.encode(&mut out);
+            account.nicks.iter().for_each(|nick| record::nick(&mut out, &account.name, nick));
         }
-        for Channel { name, founder, registered, topic, modes } in self.channels.values() {
-            record::channel(&mut out, name, founder, *registered);
-            topic.iter().for_each(|topic| record::topic(&mut out, name, topic));
-            if !modes.is_empty() {
-                record::modes(&mut out, name, modes);
-            }
-        }
+        self.channels.values().for_each(|channel| channel.encode(&mut out));
         self.bans.values().for_each(|ban| record::ban(&mut out, ban));
         out
     }
 }
 
-fn time(seconds: u64) -> SystemTime {
+pub(super) fn time(seconds: u64) -> SystemTime {
     SystemTime::UNIX_EPOCH
         .checked_add(Duration::from_secs(seconds))
         .unwrap_or(SystemTime::UNIX_EPOCH)

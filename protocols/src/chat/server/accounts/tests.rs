@@ -396,7 +396,8 @@ fn what_could_not_be_saved_is_saved_with_the_next() {
     // A directory where the new file should be: replacing fails, as on a disk that is full.
     let new = place.path.with_extension("new");
     fs::create_dir(&new).expect("it can be made");
-    accounts.store.as_mut().expect("there is a file").forget_queue();
+    let Keeping::File(store, _) = &mut accounts.keeping else { panic!("there is a file") };
+    store.forget_queue();
     assert!(accounts.save().is_err());
     accounts.create("bob", hash(), NOW).expect("it is free");
     assert!(accounts.save().is_err());
@@ -448,5 +449,81 @@ fn without_a_file_a_commit_is_told_of_all_the_same() {
     let app = commit_a_hundred(in_memory());
     let expected: Vec<_> = (0..100).map(|number| (number, true)).collect();
     assert_eq!(app.told, expected);
-    assert!(app.accounts.uncommitted.is_empty(), "nobody keeps what nobody writes");
+    assert!(matches!(app.accounts.keeping, Keeping::Nowhere), "nobody keeps what nobody writes");
+}
+
+/// Runs a loop until it is told that the file is free.
+fn hand_on(app: &mut App) {
+    let mut reactor = Reactor::<App>::new().expect("a loop");
+    app.accounts.hand_on(reactor.registry(), |registry, app: &mut App, result| {
+        app.told.push((0, result.is_ok()));
+        registry.shutdown(Duration::ZERO);
+    });
+    assert!(app.told.is_empty(), "nothing is told before the call returns");
+    reactor.run(app).expect("the loop runs");
+    assert_eq!(std::mem::take(&mut app.told), [(0, true)]);
+}
+
+#[test]
+fn a_file_that_is_handed_on_is_anothers_until_it_is_taken_back() {
+    let place = Place::new();
+    let mut app = App { accounts: place.open().0, told: Vec::new() };
+    app.accounts.create("ann", hash(), NOW).expect("it is free");
+    // It was not committed yet.
+    hand_on(&mut app);
+    let (mut next, _) = place.open();
+    assert!(next.account("ann").is_some(), "what was changed before is in the file");
+    assert!(matches!(app.accounts.can_change(), Err(NotSaved::HandedOn)));
+    assert!(matches!(app.accounts.take_back(), Err(NotOpened::InUse(_))));
+
+    // The one before reads, and changes nothing.
+    app.accounts.create("eve", hash(), NOW).expect("it is free");
+    app.accounts.drop_account("ann").expect("it is there");
+    assert!(app.accounts.account("eve").is_none() && app.accounts.account("ann").is_some());
+    let mut reactor = Reactor::<App>::new().expect("a loop");
+    for number in 1..3 {
+        app.accounts.commit(reactor.registry(), move |registry, app: &mut App, result| {
+            app.told.push((number, matches!(result, Err(NotSaved::HandedOn))));
+            if number == 2 {
+                registry.shutdown(Duration::ZERO);
+            }
+        });
+    }
+    reactor.run(&mut app).expect("the loop runs");
+    assert_eq!(app.told, [(1, true), (2, false)], "the first has something to be told");
+    app.accounts.save().expect("there is nothing to save");
+
+    next.create("bob", hash(), NOW).expect("it is free");
+    next.save().expect("it is saved");
+    drop(next);
+    app.accounts.take_back().expect("nobody else has it");
+    assert!(app.accounts.account("bob").is_some(), "what the other has changed counts");
+    app.accounts.create("eve", hash(), NOW).expect("it is free");
+    app.accounts.save().expect("it is saved");
+    drop(app);
+    assert_eq!(place.open().0.accounts().len(), 3);
+}
+
+#[test]
+fn a_file_is_kept_if_the_last_changes_cannot_be_written() {
+    let place = Place::new();
+    let mut app = App { accounts: place.open().0, told: Vec::new() };
+    app.accounts.create("ann", hash(), NOW).expect("it is free");
+    let Keeping::File(store, _) = &mut app.accounts.keeping else { panic!("there is a file") };
+    store.forget_queue();
+    let new = place.path.with_extension("new");
+    fs::create_dir(&new).expect("it can be made");
+    let mut reactor = Reactor::<App>::new().expect("a loop");
+    app.accounts.hand_on(reactor.registry(), |registry, app: &mut App, result| {
+        app.told.push((0, result.is_ok()));
+        registry.shutdown(Duration::ZERO);
+    });
+    reactor.run(&mut app).expect("the loop runs");
+    assert_eq!(app.told, [(0, false)]);
+    assert!(matches!(place.refusal(), NotOpened::InUse(_)));
+    fs::remove_dir(&new).expect("it is there");
+    app.accounts.take_back().expect("it has never let go of it");
+    app.accounts.save().expect("now there is room");
+    drop(app);
+    assert!(place.open().0.account("ann").is_some());
 }

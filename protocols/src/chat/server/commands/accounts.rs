@@ -1,7 +1,7 @@
 //! Accounts: logging in and out, and the `REGISTER` of IRCv3 (account-registration).
 
 use crate::chat::server::Event;
-use crate::chat::server::accounts::{Channel, NotCreated};
+use crate::chat::server::accounts::{Channel, NotCreated, NotSaved};
 use crate::chat::server::context::Context;
 use crate::chat::server::modes::UserModes;
 use crate::chat::wire::capability::Caps;
@@ -24,12 +24,14 @@ pub(super) fn foreign_owner(ctx: &Context<'_>, nick: &str) -> Option<String> {
     (!is_own).then(|| owner.to_owned())
 }
 
+/// Whether an account is still there: it may have been removed while a password was held against it.
+pub(super) fn exists(ctx: &Context<'_>, account: &str) -> bool {
+    ctx.server.accounts.account(account).is_some()
+}
+
 /// Logs a user in, and tells it, and those who want to know.
 pub(super) fn log_in(ctx: &mut Context<'_>, account: &str) {
-    ctx.server.users.set_account(ctx.me, Some(account));
-    let user = ctx.user_mut();
-    user.modes.set(UserModes::REGISTERED, true);
-    user.wrong_passwords = 0;
+    ctx.user_mut().wrong_passwords = 0;
     let source = ctx.source();
     ctx.log(&Event::LoggedIn { who: &source, account });
     ctx.numeric_text(
@@ -37,7 +39,7 @@ pub(super) fn log_in(ctx: &mut Context<'_>, account: &str) {
         &[&source, account],
         &format!("You are now logged in as {account}"),
     );
-    notify(ctx, account);
+    set_account(ctx, Some(account));
     let nick = ctx.user().nick().to_owned();
     if foreign_owner(ctx, &nick).is_none() {
         ctx.user_mut().nick_due = None;
@@ -45,19 +47,20 @@ pub(super) fn log_in(ctx: &mut Context<'_>, account: &str) {
 }
 
 pub(super) fn log_out(ctx: &mut Context<'_>) {
-    ctx.server.users.set_account(ctx.me, None);
-    ctx.user_mut().modes.set(UserModes::REGISTERED, false);
     let source = ctx.source();
     ctx.numeric(numeric::RPL_LOGGEDOUT, &[&source]);
-    notify(ctx, "*");
+    set_account(ctx, None);
 }
 
-/// Tells the user's peers (IRCv3 account-notify).
-fn notify(ctx: &mut Context<'_>, account: &str) {
+/// Has a user be logged in to an account, or to none, and tells its peers (IRCv3 account-notify).
+pub(in crate::chat::server) fn set_account(ctx: &mut Context<'_>, account: Option<&str>) {
+    ctx.server.users.set_account(ctx.me, account);
+    ctx.user_mut().modes.set(UserModes::REGISTERED, account.is_some());
+    ctx.server.note_account(ctx.me);
     if !ctx.user().is_registered() {
         return;
     }
-    let line = ctx.by_me("ACCOUNT").param(account);
+    let line = ctx.by_me("ACCOUNT").param(account.unwrap_or("*"));
     if let Some(line) = ctx.my_line(line) {
         ctx.tell_peers(&line, |caps| caps.has(Caps::ACCOUNT_NOTIFY));
     }
@@ -101,17 +104,22 @@ pub(super) fn verify(ctx: &mut Context<'_>, message: &Message<'_>) {
 }
 
 pub(super) fn begin(ctx: &mut Context<'_>, name: &str, password: &str, by_command: bool) {
-    match refusal(ctx, name, password) {
-        Some((code, text)) => refuse(ctx, name, by_command, code, text),
-        None => {
+    match (refusal(ctx, name, password), ctx.server.accounts.can_change()) {
+        (Some((code, text)), _) => refuse(ctx, name, by_command, code, text),
+        (None, Err(error)) => refuse_for_now(ctx, name, by_command, &error),
+        (None, Ok(())) => {
             let account = name.to_owned();
             ctx.hash(password, move |ctx, hash| hashed(ctx, account, by_command, hash));
         }
     }
 }
 
+/// A standard reply: its code, and its text.
+type Refusal = (&'static str, &'static str);
+
+const EXISTS: Refusal = ("ACCOUNT_EXISTS", "There is an account of that name already");
 /// Why an account is not made, before its password is hashed.
-fn refusal(ctx: &Context<'_>, name: &str, password: &str) -> Option<(&'static str, &'static str)> {
+fn refusal(ctx: &Context<'_>, name: &str, password: &str) -> Option<Refusal> {
     let settings = &ctx.server.settings;
     let holder = ctx.server.users.holder(name);
     Some(match () {
@@ -122,9 +130,7 @@ fn refusal(ctx: &Context<'_>, name: &str, password: &str) -> Option<(&'static st
         () if Nick::new(name, settings.limits.nick_length).is_err() => {
             ("BAD_ACCOUNT_NAME", "An account's name has to be a nickname")
         }
-        () if ctx.server.accounts.owner_of(name).is_some() => {
-            ("ACCOUNT_EXISTS", "There is an account of that name already")
-        }
+        () if ctx.server.accounts.owner_of(name).is_some() => EXISTS,
         () if holder.is_some_and(|holder| holder != ctx.me) => {
             ("USERNAME_EXISTS", "Somebody else goes by that name")
         }
@@ -154,30 +160,31 @@ fn hashed(
     let Ok(hash) = hash else {
         return refuse(ctx, &account, by_command, "TEMPORARILY_UNAVAILABLE", "Try again later");
     };
-    match ctx.server.accounts.create(&account, hash, ctx.clock.system()) {
-        Ok(()) => ctx.save_and(move |ctx| registered(ctx, &account, by_command)),
-        Err(NotCreated::Taken { .. }) => {
-            refuse(
-                ctx,
-                &account,
-                by_command,
-                "ACCOUNT_EXISTS",
-                "There is an account of that name already",
-            );
+    let (code, text) = match ctx.server.accounts.create(&account, hash, ctx.clock.system()) {
+        Ok(()) => return ctx.save_and(move |ctx, kept| saved(ctx, &account, by_command, kept)),
+        Err(NotCreated::Taken { .. }) => EXISTS,
+        Err(NotCreated::BadName) => ("BAD_ACCOUNT_NAME", "That is no name for an account"),
+        Err(NotCreated::TooMany) => ("TEMPORARILY_UNAVAILABLE", "There are too many accounts"),
+    };
+    refuse(ctx, &account, by_command, code, text);
+}
+
+/// The account is kept, or the network has refused it.
+fn saved(ctx: &mut Context<'_>, account: &str, by_command: bool, kept: Result<(), NotSaved>) {
+    match kept {
+        Ok(()) => registered(ctx, account, by_command),
+        // Somebody has registered it at the same time, on another server.
+        Err(NotSaved::Conflict) => {
+            let (code, text) = EXISTS;
+            refuse(ctx, account, by_command, code, text);
         }
-        Err(NotCreated::BadName) => {
-            refuse(ctx, &account, by_command, "BAD_ACCOUNT_NAME", "That is no name for an account");
-        }
-        Err(NotCreated::TooMany) => {
-            refuse(
-                ctx,
-                &account,
-                by_command,
-                "TEMPORARILY_UNAVAILABLE",
-                "There are too many accounts",
-            );
-        }
+        Err(error) => refuse_for_now(ctx, account, by_command, &error),
     }
+}
+
+/// Accounts cannot be changed now.
+fn refuse_for_now(ctx: &mut Context<'_>, name: &str, by_command: bool, error: &NotSaved) {
+    refuse(ctx, name, by_command, "TEMPORARILY_UNAVAILABLE", &error.to_string());
 }
 
 /// The account is on the disk.

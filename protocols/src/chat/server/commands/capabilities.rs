@@ -124,7 +124,7 @@ pub(in crate::chat) fn announce(server: &mut Server, network: &mut dyn Network) 
             let names = if user.knows_302 { &valued } else { &names };
             let line = line.param(user.nick()).param(what).text(names);
             if let Ok(line) = Line::new(line) {
-                network.send(user.connection, line.render(user.caps, None));
+                user.send(network, line.render(user.caps, None));
             }
         }
     }

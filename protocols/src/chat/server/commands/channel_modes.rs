@@ -9,6 +9,7 @@
 //!               └────────┘
 //! ```
 
+use crate::chat::server::changes::{Changed, Set, letters, on_a_line};
 use crate::chat::server::channels::List;
 use crate::chat::server::context::{Context, presentable};
 use crate::chat::server::keys::ChannelKey;
@@ -16,16 +17,6 @@ use crate::chat::server::modes::{Flags, Status};
 use crate::chat::wire::numeric;
 
 use super::{channels, kept_modes, mask_lists};
-
-/// Bytes of parameters on one line of changes.
-const ROOM: usize = 300;
-
-/// What has changed: on or off, which mode, with which parameter.
-pub(super) struct Changed {
-    pub(super) on: bool,
-    pub(super) letter: char,
-    pub(super) param: Option<String>,
-}
 
 pub(super) fn mode(ctx: &mut Context<'_>, name: &str, rest: &[&str]) {
     let Some(channel) = ctx.server.channels.named(name) else {
@@ -87,7 +78,7 @@ fn change(ctx: &mut Context<'_>, channel: ChannelKey, letters: &str, params: &[&
         changed.extend(apply(ctx, channel, on, letter, param));
     }
     if !changed.is_empty() {
-        show(ctx, channel, &changed);
+        show_changes(ctx, channel, &changed, true);
         kept_modes::keep(ctx, channel);
     }
 }
@@ -190,8 +181,12 @@ fn change_status(
         return None;
     };
     let nick = ctx.server.users[target].nick().to_owned();
+    let name = ctx.server.channels[channel].name.to_string();
+    let is_member = ctx.server.channels[channel].has(target);
+    if is_member && ctx.ask_home_for(target, channel, letter, on) {
+        return None;
+    }
     let Some(theirs) = ctx.server.channels[channel].status_mut(target) else {
-        let name = ctx.server.channels[channel].name.to_string();
         ctx.numeric(numeric::ERR_USERNOTINCHANNEL, &[&nick, &name]);
         return None;
     };
@@ -225,35 +220,27 @@ fn set_limit(ctx: &mut Context<'_>, channel: ChannelKey, param: &str) -> Option<
 
 // ── showing ─────────────────────────────────────────────────────────────────────────────────────────
 
-/// Shows everybody what has changed, in lines that are not cut.
-fn show(ctx: &mut Context<'_>, channel: ChannelKey, changed: &[Changed]) {
+/// Shows everybody what has changed, in lines that are not cut; the other nodes too, if they are to be told.
+pub(in crate::chat::server) fn show_changes(
+    ctx: &mut Context<'_>,
+    channel: ChannelKey,
+    changed: &[Changed],
+    is_news: bool,
+) {
     let mut rest = changed;
     while !rest.is_empty() {
-        let mut bytes = 0;
-        let fits = |change: &&Changed| {
-            bytes += change.param.as_ref().map_or(1, |param| param.len() + 2);
-            bytes <= ROOM
-        };
-        let count = rest.iter().take_while(fits).count().max(1);
-        let (now, later) = rest.split_at(count);
+        let (now, later) = rest.split_at(on_a_line(rest));
         rest = later;
         let mut params = vec![ctx.server.channels[channel].name.to_string(), letters(now)];
         params.extend(now.iter().filter_map(|change| change.param.clone()));
-        channels::show_event(ctx, channel, "MODE", params, None);
-    }
-}
-
-/// `+ov-k`: the sign only where it changes.
-fn letters(changed: &[Changed]) -> String {
-    let mut text = String::new();
-    let mut sign = None;
-    for change in changed {
-        if sign.replace(change.on) != Some(change.on) {
-            text.push(if change.on { '+' } else { '-' });
+        let told = channels::show_event(ctx, channel, "MODE", params, None);
+        if is_news {
+            let set: Vec<_> =
+                now.iter().map(|change| (change.letter.to_string(), change)).collect();
+            let set: Vec<_> = set.iter().map(|(item, change)| change.set(item)).collect();
+            ctx.note_changes(Some(ctx.me), channel, &set, told);
         }
-        text.push(change.letter);
     }
-    text
 }
 
 /// The server makes the user what it is on its channel, and shows that.
@@ -271,4 +258,6 @@ pub(super) fn grant(ctx: &mut Context<'_>, channel: ChannelKey, status: Status) 
     if let Some(line) = ctx.line(line) {
         channels::to_all(ctx, channel, &line);
     }
+    let set = ["q", "o"].map(|item| Set { item, about: &nick, value: Some(String::new()) });
+    ctx.note_changes(None, channel, &set, None);
 }

@@ -3,9 +3,11 @@
 use std::collections::VecDeque;
 use std::rc::Rc;
 
+use crate::chat::server::changes::{Set, TOPIC};
 use crate::chat::server::channels::{Channel, List, Topic};
 use crate::chat::server::context::{Context, cut};
-use crate::chat::server::keys::ChannelKey;
+use crate::chat::server::effect::{Effect, Happened};
+use crate::chat::server::keys::{ChannelKey, UserKey};
 use crate::chat::server::line::Line;
 use crate::chat::server::modes::{Flags, Status};
 use crate::chat::server::post::{Part, What};
@@ -105,13 +107,23 @@ fn refusal(ctx: &Context<'_>, key: ChannelKey, password: &str) -> Option<Numeric
     None
 }
 
-fn enter(ctx: &mut Context<'_>, key: ChannelKey, status: Status) {
+/// Has a user be on a channel, and shows that.
+pub(in crate::chat::server) fn enter(ctx: &mut Context<'_>, key: ChannelKey, status: Status) {
     let name = ctx.server.channels[key].name.clone();
     let used = ctx.server.channels[key].invitation();
     ctx.user_mut().invitations.retain(|invitation| *invitation != used);
     ctx.user_mut().channels.push(key);
     ctx.server.channels[key].join(ctx.me, &ctx.server.users[ctx.me], status);
+    ctx.server.note_join(key, ctx.me, status);
     show_join(ctx, key, name.as_str());
+    if ctx.user().is_local() {
+        receive(ctx, key, &name);
+    }
+    metadata_events::joined(ctx, key);
+}
+
+/// Tells a user who has joined what there is to know of the channel.
+fn receive(ctx: &mut Context<'_>, key: ChannelKey, name: &ChannelName) {
     if accounts::is_founder(ctx, name.as_str()) {
         channel_modes::grant(ctx, key, Status::FOUNDER);
     }
@@ -124,7 +136,6 @@ fn enter(ctx: &mut Context<'_>, key: ChannelKey, status: Status) {
     if !ctx.caps().has(Caps::NO_IMPLICIT_NAMES) {
         lists::tell_names(ctx, key);
     }
-    metadata_events::joined(ctx, key);
 }
 
 /// Shows the others, and the user, that it has joined.
@@ -137,6 +148,9 @@ fn show_join(ctx: &mut Context<'_>, key: ChannelKey, name: &str) {
     let (Some(plain), Some(extended)) = (ctx.my_line(plain), ctx.my_line(extended)) else {
         return;
     };
+    if ctx.server.is_gathering() {
+        return gather_join(ctx, key, plain, extended);
+    }
     ctx.tell_others(key, &plain, |caps| !caps.has(Caps::EXTENDED_JOIN));
     ctx.tell_others(key, &extended, |caps| caps.has(Caps::EXTENDED_JOIN));
     let is_extended = ctx.caps().has(Caps::EXTENDED_JOIN);
@@ -147,6 +161,15 @@ fn show_join(ctx: &mut Context<'_>, key: ChannelKey, name: &str) {
             ctx.tell_others(key, &line, |caps| caps.has(Caps::AWAY_NOTIFY));
         }
     }
+}
+
+/// As a part of a batch: many join at once.
+fn gather_join(ctx: &mut Context<'_>, key: ChannelKey, plain: Line, extended: Line) {
+    let members = ctx.server.channels[key].hearers();
+    let (extended_ones, plain_ones): (Vec<_>, Vec<_>) =
+        members.partition(|&it| ctx.server.users[it].caps.has(Caps::EXTENDED_JOIN));
+    ctx.server.gather(plain, &plain_ones);
+    ctx.server.gather(extended, &extended_ones);
 }
 
 /// `PART #channel[,…] [:reason]` (RFC 1459, 4.2.2).
@@ -161,15 +184,18 @@ pub(super) fn part(ctx: &mut Context<'_>, message: &Message<'_>) {
     }
 }
 
-fn leave(ctx: &mut Context<'_>, channel: ChannelKey, reason: &str) {
+/// Has a user be on a channel no more, and shows that.
+pub(in crate::chat::server) fn leave(ctx: &mut Context<'_>, channel: ChannelKey, reason: &str) {
     ctx.happens_on(channel);
     let name = ctx.server.channels[channel].name.to_string();
+    ctx.publish(|_, user| Effect::Part { user, channel: name.clone(), reason: reason.to_owned() });
     let line = ctx.by_me("PART").param(&name);
     let line = ctx.my_line(if reason.is_empty() { line } else { line.text(reason) });
     if let Some(line) = line {
         ctx.tell_channel(channel, &line);
     }
     ctx.server.part(channel, ctx.me);
+    ctx.server.settle_rooms(ctx.network);
 }
 
 /// A channel that the user is on; otherwise it is told why not.
@@ -245,7 +271,9 @@ fn set_topic(ctx: &mut Context<'_>, name: &str, text: &str) {
     let topic = (!text.is_empty()).then(|| Topic { text: text.clone(), by, at });
     ctx.server.channels[channel].topic = topic.clone();
     let name = ctx.server.channels[channel].name.to_string();
-    show_event(ctx, channel, "TOPIC", vec![name.clone()], Some(text));
+    let told = show_topic_of(ctx, channel);
+    let set = Set { item: TOPIC, about: "", value: Some(text) };
+    ctx.note_changes(Some(ctx.me), channel, &[set], told);
     if ctx.server.accounts.channel(&name).is_some() {
         use crate::chat::server::accounts::Topic as Kept;
         let kept = topic.map(|Topic { text, by, at }| Kept { text, set_by: by, set_at: at });
@@ -255,25 +283,38 @@ fn set_topic(ctx: &mut Context<'_>, name: &str, text: &str) {
     }
 }
 
-/// Shows everybody on a channel something that the user did there, and remembers it.
+/// Shows everybody on a channel that the user has set the topic.
+pub(in crate::chat::server) fn show_topic_of(
+    ctx: &mut Context<'_>,
+    channel: ChannelKey,
+) -> Option<Happened> {
+    let Channel { name, topic, .. } = &ctx.server.channels[channel];
+    let text = topic.as_ref().map_or_else(String::new, |topic| topic.text.clone());
+    let params = vec![name.to_string()];
+    show_event(ctx, channel, "TOPIC", params, Some(text))
+}
+
+/// Shows everybody on a channel something that the user did there, and remembers it; what it is called.
 pub(super) fn show_event(
     ctx: &mut Context<'_>,
     channel: ChannelKey,
     command: &'static str,
     params: Vec<String>,
     text: Option<String>,
-) {
+) -> Option<Happened> {
     let parts = text.map(|text| Part { text, concat: false }).into_iter().collect();
     ctx.happens_on(channel);
     let post = Rc::new(posting::post(ctx, What::Event(command), params, parts, "".into()));
+    let told = Happened { id: post.id, at: post.at };
     let Ok(lines) = post.plain() else {
         ctx.server.counters.spoiled += 1;
-        return;
+        return None;
     };
     for line in &lines {
         ctx.tell_channel(channel, line);
     }
     posting::remember(ctx, channel, post);
+    Some(told)
 }
 
 // ── inviting and kicking ────────────────────────────────────────────────────────────────────────────
@@ -308,13 +349,25 @@ fn invite_one(ctx: &mut Context<'_>, nick: &str, name: &str) {
     if ctx.server.channels[channel].has(guest) {
         return ctx.numeric(numeric::ERR_USERONCHANNEL, &[&nick, &name]);
     }
-    let most = ctx.server.settings.limits.invitations;
-    let invitation = ctx.server.channels[channel].invitation();
-    remember_invitation(&mut ctx.server.users[guest].invitations, invitation, most);
     ctx.numeric(numeric::RPL_INVITING, &[&nick, &name]);
     if let Some(away) = ctx.server.users[guest].away.clone() {
         ctx.numeric_text(numeric::RPL_AWAY, &[&nick], &away);
     }
+    invited(ctx, guest, channel);
+}
+
+/// A user has invited another to a channel: it is remembered, and told to it and to who wants to know.
+pub(in crate::chat::server) fn invited(ctx: &mut Context<'_>, guest: UserKey, channel: ChannelKey) {
+    let most = ctx.server.settings.limits.invitations;
+    let invitation = ctx.server.channels[channel].invitation();
+    remember_invitation(&mut ctx.server.users[guest].invitations, invitation, most);
+    let nick = ctx.server.users[guest].nick().to_owned();
+    let name = ctx.server.channels[channel].name.to_string();
+    ctx.publish(|server, by| Effect::Invite {
+        by,
+        user: server.user_id(guest),
+        channel: name.clone(),
+    });
     let line = ctx.by_me("INVITE").param(&nick).param(&name);
     if let Some(line) = ctx.my_line(line) {
         ctx.tell_user(guest, &line);
@@ -367,9 +420,29 @@ fn kick_one(ctx: &mut Context<'_>, name: &str, nick: &str, reason: &str) {
     if !has_rank(ctx, channel, theirs.highest()) {
         return;
     }
+    let request =
+        |by, user| Effect::Kick { by, user, channel: name, reason: reason.to_owned(), told: None };
+    if !ctx.ask_home(target, request) {
+        put_out(ctx, channel, target, reason);
+    }
+}
+
+/// Puts a member out of a channel, and shows that.
+pub(in crate::chat::server) fn put_out(
+    ctx: &mut Context<'_>,
+    channel: ChannelKey,
+    target: UserKey,
+    reason: &str,
+) {
+    let name = ctx.server.channels[channel].name.to_string();
     let nick = ctx.server.users[target].nick().to_owned();
-    show_event(ctx, channel, "KICK", vec![name, nick], Some(reason.to_owned()));
+    let params = vec![name.clone(), nick];
+    let told = show_event(ctx, channel, "KICK", params, Some(reason.to_owned()));
+    let by = ctx.server.user_id(ctx.me);
+    let reason = reason.to_owned();
+    ctx.server.publish(target, |_, user| Effect::Kick { by, user, channel: name, reason, told });
     ctx.server.part(channel, target);
+    ctx.server.settle_rooms(ctx.network);
 }
 
 /// Sends a line that the server says to everybody on a channel.

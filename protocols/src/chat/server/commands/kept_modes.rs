@@ -1,5 +1,6 @@
 //! What a registered channel was when it was last open: its modes, lists and topic, in the accounts.
 
+use crate::chat::server::Server;
 use crate::chat::server::accounts;
 use crate::chat::server::channels::{Entry, List, Topic};
 use crate::chat::server::context::Context;
@@ -9,10 +10,17 @@ use crate::chat::wire::timestamp::Timestamp;
 
 /// Remembers the modes, lists and topic of a channel that is registered.
 pub(super) fn keep(ctx: &mut Context<'_>, key: ChannelKey) {
-    let channel = &ctx.server.channels[key];
+    if remember(ctx.server, key) {
+        ctx.save();
+    }
+}
+
+/// As [`keep`], to be saved; whether there is something to save.
+pub(super) fn remember(server: &mut Server, key: ChannelKey) -> bool {
+    let channel = &server.channels[key];
     let name = channel.name.to_string();
-    if ctx.server.accounts.channel(&name).is_none() {
-        return;
+    if server.accounts.channel(&name).is_none() {
+        return false;
     }
     let (mut letters, mut params) = channel.modes(true);
     for (letter, list) in List::ALL {
@@ -27,11 +35,8 @@ pub(super) fn keep(ctx: &mut Context<'_>, key: ChannelKey) {
         set_by: by,
         set_at: at,
     });
-    let kept = ctx.server.accounts.keep_modes(&name, &params.join(" ")).is_ok()
-        && ctx.server.accounts.keep_topic(&name, topic).is_ok();
-    if kept {
-        ctx.save();
-    }
+    server.accounts.keep_modes(&name, &params.join(" ")).is_ok()
+        && server.accounts.keep_topic(&name, topic).is_ok()
 }
 
 /// Makes a registered channel what it was when it was last open.

@@ -2,6 +2,7 @@
 
 use crate::chat::server::Server;
 use crate::chat::server::context::{Context, presentable};
+use crate::chat::server::effect::Effect;
 use crate::chat::server::history::Mark;
 use crate::chat::wire::capability::Caps;
 use crate::chat::wire::casemap::Folded;
@@ -42,14 +43,20 @@ pub(super) fn tell(ctx: &mut Context<'_>, target: &str) {
 fn set(ctx: &mut Context<'_>, target: &str, time: Timestamp) {
     let said = history::talk(ctx, target).map(|talk| ctx.server.history.latest(&talk));
     let time = time.min(ctx.clock.max(said.unwrap_or_default()));
+    read_on(ctx, target, time);
+    tell(ctx, target);
+}
+
+/// The user has read so far: its other clients are told, if that is news, on other nodes too.
+pub(in crate::chat::server) fn read_on(ctx: &mut Context<'_>, target: &str, time: Timestamp) {
     let party = Server::party(ctx.user());
     let most = ctx.server.settings.limits.read_markers;
     let before = ctx.server.markers.get(&party, &Folded::of(target));
     let now = ctx.server.markers.set(&party, &Folded::of(target), time, most);
-    tell(ctx, target);
     let Some(account) = ctx.user().account.clone().filter(|_| before != Some(now)) else {
         return;
     };
+    ctx.publish(|_, user| Effect::Read { user, target: target.to_owned(), at: now });
     let line = ctx.by_server("MARKREAD").param(presentable(target));
     let Some(line) = ctx.line(line.param(&format!("timestamp={now}"))) else {
         return;

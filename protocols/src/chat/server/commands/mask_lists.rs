@@ -1,13 +1,14 @@
 //! The lists of masks of a channel: who may not join or speak (`b`), who may all the same (`e`), who needs no
 //! invitation (`I`) (modern.ircdocs.horse, "Type A" modes).
 
+use crate::chat::server::changes::Changed;
 use crate::chat::server::channels::{Entry, List};
 use crate::chat::server::context::{Context, presentable};
 use crate::chat::server::keys::ChannelKey;
 use crate::chat::wire::mask;
 use crate::chat::wire::numeric;
 
-use super::channel_modes::{Changed, invalid};
+use super::channel_modes::invalid;
 
 /// Puts a mask on a list, or takes it off; what has changed by it.
 pub(super) fn change(

@@ -4,6 +4,7 @@ use std::rc::Rc;
 
 use crate::chat::server::Server;
 use crate::chat::server::context::Context;
+use crate::chat::server::effect::{Effect, Happened, Words};
 use crate::chat::server::keys::{ChannelKey, UserKey};
 use crate::chat::server::line::{Line, Renderings, client_only};
 use crate::chat::server::modes::{Flags, Status, UserModes};
@@ -35,7 +36,7 @@ pub(super) fn tagmsg(ctx: &mut Context<'_>, message: &Message<'_>) {
 
 /// What is said, and not yet to whom.
 #[derive(Clone)]
-pub(super) struct Speech {
+pub(in crate::chat::server) struct Speech {
     pub(super) kind: Kind,
     /// The text: none with tags alone.
     pub(super) parts: Rc<[Part]>,
@@ -43,6 +44,16 @@ pub(super) struct Speech {
 }
 
 impl Speech {
+    /// What another node says that somebody said.
+    pub(in crate::chat::server) fn of(words: Words) -> Option<Self> {
+        let kind = [Kind::Privmsg, Kind::Notice, Kind::Tagmsg]
+            .into_iter()
+            .find(|kind| kind.command() == words.command)?;
+        let part = |(text, concat)| Part { text, concat };
+        let parts = words.lines.into_iter().map(part).collect();
+        Some(Self { kind, parts, client_tags: words.tags.into() })
+    }
+
     /// A client-to-client question, other than `/me` (CTCP).
     fn is_ctcp(&self) -> bool {
         let mut queries = self.parts.iter().filter_map(|part| part.text.strip_prefix('\u{1}'));
@@ -103,6 +114,20 @@ pub(super) fn say(ctx: &mut Context<'_>, target: &str, speech: Speech) {
     }
 }
 
+/// What was said, as another node is told.
+fn words(post: &Post) -> Words {
+    let command = match post.what {
+        What::Said(kind) => kind.command(),
+        What::Event(command) => command,
+    };
+    let lines = post.parts.iter().map(|part| (part.text.clone(), part.concat)).collect();
+    Words { command: command.to_owned(), lines, tags: post.client_tags.to_string() }
+}
+
+fn told(post: &Post) -> Happened {
+    Happened { id: post.id, at: post.at }
+}
+
 fn said(ctx: &mut Context<'_>, target: Vec<String>, speech: Speech) -> Post {
     post(ctx, What::Said(speech.kind), target, speech.parts, speech.client_tags)
 }
@@ -113,22 +138,36 @@ fn say_to_channel(ctx: &mut Context<'_>, target: &str, name: &str, speech: Speec
     let Some(key) = ctx.server.channels.named(name) else {
         return refuse(ctx, speech.kind, numeric::ERR_NOSUCHCHANNEL, &[name]);
     };
-    // The least of the symbols in front of the name says who is meant (ISUPPORT `STATUSMSG`).
     let symbols = &target[..target.len() - name.len()];
-    let rank = symbols.chars().filter_map(Status::of_symbol).min().unwrap_or_default();
     let channel = &ctx.server.channels[key];
     let may_speak = channel.may_speak(ctx.me, ctx.user())
-        && (rank == Status::NONE || channel.has(ctx.me))
+        && (symbols.is_empty() || channel.has(ctx.me))
         && !(channel.flags.has(Flags::NO_CTCP) && speech.is_ctcp());
-    let target = [symbols, channel.name.as_str()].concat();
     if !may_speak {
-        let name = &target[symbols.len()..];
-        return refuse(ctx, speech.kind, numeric::ERR_CANNOTSENDTOCHAN, &[name]);
+        let name = channel.name.to_string();
+        return refuse(ctx, speech.kind, numeric::ERR_CANNOTSENDTOCHAN, &[&name]);
     }
+    say_on(ctx, key, symbols, speech);
+}
+
+/// Says something on a channel, behind the symbols of those who hear it if not all do: the least of them says who is
+/// meant (ISUPPORT `STATUSMSG`).
+pub(in crate::chat::server) fn say_on(
+    ctx: &mut Context<'_>,
+    key: ChannelKey,
+    symbols: &str,
+    speech: Speech,
+) {
+    let rank = symbols.chars().filter_map(Status::of_symbol).min().unwrap_or_default();
+    let target = [symbols, ctx.server.channels[key].name.as_str()].concat();
     ctx.server.counters.messages += 1;
     ctx.happens_on(key);
     let post = Rc::new(said(ctx, vec![target], speech));
     deliver_to_channel(ctx, key, &post, rank);
+    ctx.publish(|_, by| {
+        let (channel, words, told) = (post.params.concat(), words(&post), told(&post));
+        Effect::Said { by, channel, words, told }
+    });
     if rank == Status::NONE {
         remember(ctx, key, post);
     }
@@ -165,7 +204,7 @@ fn echo(ctx: &mut Context<'_>, lines: &[Line], wanted: Wanted, is_tags: bool) {
 
 // ── to a user ───────────────────────────────────────────────────────────────────────────────────────
 
-fn say_to_user(ctx: &mut Context<'_>, user: UserKey, speech: Speech) {
+pub(in crate::chat::server) fn say_to_user(ctx: &mut Context<'_>, user: UserKey, speech: Speech) {
     let target = &ctx.server.users[user];
     if target.modes.has(UserModes::NO_CTCP) && speech.is_ctcp() {
         return;
@@ -186,6 +225,12 @@ fn say_to_user(ctx: &mut Context<'_>, user: UserKey, speech: Speech) {
         }
         echo(ctx, &lines, wanted, is_tags);
     }
+    ctx.ask_home(user, |by, user| Effect::Told {
+        by,
+        user,
+        words: words(&post),
+        told: told(&post),
+    });
     if let Some(away) = away {
         ctx.numeric_text(numeric::RPL_AWAY, &[&nick], &away);
     }

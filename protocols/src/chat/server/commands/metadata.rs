@@ -10,7 +10,9 @@
 //! which it answers, and some of their failures are called differently.
 
 use crate::chat::server::Server;
+use crate::chat::server::changes::{METADATA, Set};
 use crate::chat::server::context::Context;
+use crate::chat::server::effect::Effect;
 use crate::chat::server::keys::{ChannelKey, UserKey};
 use crate::chat::server::modes::{Flags, Status};
 use crate::chat::server::users::Values;
@@ -29,7 +31,7 @@ const KEYS: usize = 10;
 
 /// Of whom the metadata is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Owner {
+pub(in crate::chat::server) enum Owner {
     User(UserKey),
     Channel(ChannelKey),
 }
@@ -170,7 +172,7 @@ fn set(ctx: &mut Context<'_>, owner: Owner, key: &str, value: Option<&str>) {
     }
     let limits = &ctx.server.settings.limits;
     let (most, longest) = (limits.metadata_keys, limits.metadata_value);
-    let values = owner.values_mut(ctx.server);
+    let values = owner.values(ctx.server);
     match value {
         Some(value) if value.len() > longest => return refuse_value(ctx, &key),
         Some(_) if !values.contains_key(&key) && values.len() >= most => {
@@ -179,13 +181,48 @@ fn set(ctx: &mut Context<'_>, owner: Owner, key: &str, value: Option<&str>) {
         }
         _ => {}
     }
-    let before = match value {
-        Some(value) => values.insert(key.clone(), value.to_owned()),
-        None => values.remove(&key),
-    };
     events::answer(ctx, None, &name, &key, value);
-    if before.as_deref() != value {
-        events::changed(ctx, owner, &key, value);
+    change(ctx, owner, &key, value);
+}
+
+/// Has a value be set, here or by the home of a user of another node.
+fn change(ctx: &mut Context<'_>, owner: Owner, key: &str, value: Option<&str>) {
+    if let Owner::User(user) = owner {
+        let value = value.map(str::to_owned);
+        if ctx.ask_home(user, |by, user| Effect::Metadata { by, user, key: key.to_owned(), value })
+        {
+            return;
+        }
+    }
+    set_value(ctx, owner, key, value);
+}
+
+/// Sets a value, or takes it away, and tells who wants to know.
+pub(in crate::chat::server) fn set_value(
+    ctx: &mut Context<'_>,
+    owner: Owner,
+    key: &str,
+    value: Option<&str>,
+) {
+    let values = owner.values_mut(ctx.server);
+    let before = match value {
+        Some(value) => values.insert(key.to_owned(), value.to_owned()),
+        None => values.remove(key),
+    };
+    if before.as_deref() == value {
+        return;
+    }
+    events::changed(ctx, owner, key, value);
+    let value = value.map(str::to_owned);
+    match owner {
+        Owner::User(user) => {
+            let (by, key) = (ctx.server.user_id(ctx.me), key.to_owned());
+            ctx.server.publish(user, |_, user| Effect::Metadata { by, user, key, value });
+        }
+        Owner::Channel(channel) => {
+            let set = Set { item: METADATA, about: key, value };
+            ctx.note_changes(Some(ctx.me), channel, &[set], None);
+        }
     }
 }
 
@@ -195,9 +232,9 @@ fn clear(ctx: &mut Context<'_>, owner: Owner) {
         return forbid(ctx, &name, "*");
     }
     let batch = history::begin_batch(ctx, &["metadata", &name]);
-    for key in std::mem::take(owner.values_mut(ctx.server)).into_keys() {
+    for key in owner.values(ctx.server).clone().into_keys() {
         events::answer(ctx, batch.as_ref(), &name, &key, None);
-        events::changed(ctx, owner, &key, None);
+        change(ctx, owner, &key, None);
     }
     history::end_batch(ctx, batch);
 }

@@ -30,12 +30,15 @@ pub(super) fn answer(
 }
 
 /// Tells all who want to know that something has changed.
-pub(super) fn changed(ctx: &mut Context<'_>, owner: Owner, key: &str, value: Option<&str>) {
+pub(in crate::chat::server) fn changed(
+    ctx: &mut Context<'_>,
+    owner: Owner,
+    key: &str,
+    value: Option<&str>,
+) {
     let mut listeners: Vec<_> = match owner {
         Owner::User(user) => ctx.server.peers(user),
-        Owner::Channel(channel) => {
-            ctx.server.channels[channel].members().map(|(member, _)| member).collect()
-        }
+        Owner::Channel(channel) => ctx.server.channels[channel].hearers().collect(),
     };
     if let Owner::User(user) = owner {
         listeners.push(user);
@@ -59,7 +62,7 @@ pub(super) fn joined(ctx: &mut Context<'_>, channel: ChannelKey) {
     }
     let (nick, source) = (ctx.user().nick().to_owned(), ctx.source());
     let values = ctx.user().metadata.clone();
-    let members = ctx.server.channels[channel].members().map(|(member, _)| member);
+    let members = ctx.server.channels[channel].hearers();
     let others: Vec<_> = members.filter(|&member| member != ctx.me).collect();
     for member in others {
         for (key, value) in &values {

@@ -18,7 +18,7 @@
 //! | `users` | `WHOIS`, `WHOWAS`, `USERHOST`, `ISON`, `AWAY`, `SETNAME` |
 //! | `who` | `WHO`, and WHOX |
 //! | `monitor` | `MONITOR` |
-//! | `queries` | `MOTD`, `LUSERS`, `VERSION`, `TIME`, `INFO`, `ADMIN`, `STATS`, `LINKS` |
+//! | `queries` | `MOTD`, `LUSERS`, `VERSION`, `TIME`, `INFO`, `ADMIN`, `STATS`, `LINKS`, `MAP` |
 //! | `operators` | `OPER`, `KILL`, `REHASH`, `WALLOPS`, `CHGHOST` |
 
 mod accounts;
@@ -48,6 +48,8 @@ mod who;
 
 use super::Server;
 use super::context::{Context, Then};
+#[cfg(feature = "cluster")]
+use super::keys::ChannelKey;
 use super::keys::UserKey;
 use super::label::Label;
 use super::network::Network;
@@ -56,12 +58,31 @@ use crate::chat::wire::message::{MAX_CLIENT_TAGS, Message, ParseError};
 use crate::chat::wire::numeric;
 use crate::chat::wire::other_protocol::OtherProtocol;
 
+pub(super) use accounts::set_account;
 pub(super) use capabilities::announce;
-pub(super) use registration::enforce_nick;
+pub(super) use channel_modes::show_changes;
+pub(super) use channels::{enter, invited, leave, put_out, show_topic_of};
+pub(super) use markers::read_on;
+pub(super) use messages::{Speech, say_on, say_to_user};
+pub(super) use metadata::{Owner, set_value};
+pub(super) use metadata_events::changed as tell_value;
+pub(super) use operators::{remove_user, set_host, tell_wallops};
+pub(super) use redaction::take_back;
+pub(super) use registration::{announce as announce_user, enforce_nick, rename};
+pub(super) use users::{set_away, set_real_name};
 
 /// Logs a user out, and tells whoever has to know.
 pub(super) fn log_out(server: &mut Server, network: &mut dyn Network, user: UserKey) {
     accounts::log_out(&mut Context::new(server, network, user, None));
+    server.tell_news(network);
+}
+
+/// Remembers anew what a registered channel is.
+#[cfg(feature = "cluster")]
+pub(super) fn keep_channel(server: &mut Server, network: &mut dyn Network, channel: ChannelKey) {
+    if kept_modes::remember(server, channel) {
+        network.save(&mut server.accounts, None);
+    }
 }
 
 /// A command: who may give it, with how many parameters at least, and what it is good for.
@@ -111,6 +132,7 @@ commands! {
     "LINKS" 0 Registered queries::links, "LINKS: which servers there are";
     "LIST" 0 Registered lists::list, "LIST [#channel|mask|>n|<n|C>min|C<min|T>min|T<min][,...]: which channels there are";
     "LUSERS" 0 Registered queries::lusers, "LUSERS: how many users there are";
+    "MAP" 0 Registered queries::map, "MAP: which servers there are, and how many users each has";
     "MARKREAD" 0 Registered markers::markread, "MARKREAD target [timestamp=...]: how far you have read";
     "METADATA" 2 Anybody metadata::metadata, "METADATA target|* GET|LIST|SET|CLEAR|SYNC|SUB|UNSUB|SUBS ...: what users and channels tell of themselves";
     "MODE" 1 Registered modes::mode, "MODE #channel|nick [modes [parameters]]: see or change modes";

@@ -1,6 +1,7 @@
 //! `MODE` (modern.ircdocs.horse, "MODE message"): of a channel, or of the user itself.
 
 use crate::chat::server::context::Context;
+use crate::chat::server::effect::Effect;
 use crate::chat::server::modes::UserModes;
 use crate::chat::wire::casemap::{ChannelName, same_name};
 use crate::chat::wire::message::Message;
@@ -64,12 +65,9 @@ pub(super) fn show(ctx: &mut Context<'_>, before: UserModes) {
             text.push_str(&changed);
         }
     }
-    let counters = &mut ctx.server.counters;
-    for (mode, count) in [
-        (UserModes::INVISIBLE, &mut counters.invisible),
-        (UserModes::OPERATOR, &mut counters.operators),
-    ] {
-        *count = *count + u64::from(after.has(mode)) - u64::from(before.has(mode));
+    ctx.server.counters.count_modes(before, after);
+    if after != before {
+        ctx.publish(|_, user| Effect::UserModes { user, modes: after.text() });
     }
     if !text.is_empty() {
         let nick = ctx.user().nick().to_owned();

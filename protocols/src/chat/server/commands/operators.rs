@@ -2,6 +2,7 @@
 
 use crate::chat::server::Event;
 use crate::chat::server::context::{Context, cut, presentable};
+use crate::chat::server::effect::Effect;
 use crate::chat::server::keys::UserKey;
 use crate::chat::server::modes::UserModes;
 use crate::chat::server::settings::{Password, Settings};
@@ -74,15 +75,35 @@ pub(super) fn kill(ctx: &mut Context<'_>, message: &Message<'_>) {
     let Some(victim) = ctx.server.users.named(nick) else {
         return ctx.numeric(numeric::ERR_NOSUCHNICK, &[nick]);
     };
-    let by = ctx.user().nick().to_owned();
-    let (who, source) = (ctx.server.users[victim].source.clone(), ctx.source());
-    let nick = ctx.server.users[victim].nick().to_owned();
-    ctx.log(&Event::Killed { who: &who, by: &source, reason: &reason });
-    let line = ctx.by_me("KILL").param(&nick).text(&reason);
-    if let Some(line) = ctx.my_line(line) {
-        ctx.tell_user(victim, &line);
+    let quit = format!("Killed ({} ({reason}))", ctx.user().nick());
+    let request = |by, user| Effect::Kill {
+        by: Some(by),
+        user,
+        reason: Some(reason.clone()),
+        quit: quit.clone(),
+    };
+    if !ctx.ask_home(victim, request) {
+        remove_user(ctx, victim, Some(reason), &quit);
     }
-    ctx.server.disconnect(ctx.network, victim, &format!("Killed ({by} ({reason}))"));
+}
+
+/// Removes a user of this node, who is told why if there is a reason.
+pub(in crate::chat::server) fn remove_user(
+    ctx: &mut Context<'_>,
+    victim: UserKey,
+    reason: Option<String>,
+    quit: &str,
+) {
+    if let Some(reason) = reason {
+        let (who, source) = (ctx.server.users[victim].source.clone(), ctx.source());
+        let nick = ctx.server.users[victim].nick().to_owned();
+        ctx.log(&Event::Killed { who: &who, by: &source, reason: &reason });
+        let line = ctx.by_me("KILL").param(&nick).text(&reason);
+        if let Some(line) = ctx.my_line(line) {
+            ctx.tell_user(victim, &line);
+        }
+    }
+    ctx.server.disconnect(ctx.network, victim, quit);
 }
 
 /// `REHASH`: reads the settings anew, away from the loop (RFC 1459, 5.2).
@@ -117,7 +138,12 @@ fn rehashed(ctx: &mut Context<'_>, loaded: Result<Settings, String>) {
 
 /// `WALLOPS :text`: to all who listen (user mode `w`).
 pub(super) fn wallops(ctx: &mut Context<'_>, message: &Message<'_>) {
-    let text = message.param(0).unwrap_or_default();
+    tell_wallops(ctx, message.param(0).unwrap_or_default());
+}
+
+/// Tells all who listen what an operator says.
+pub(in crate::chat::server) fn tell_wallops(ctx: &mut Context<'_>, text: &str) {
+    ctx.publish(|_, by| Effect::Wallops { by, text: text.to_owned() });
     let line = ctx.by_me("WALLOPS").text(text);
     let Some(line) = ctx.my_line(line) else {
         return;
@@ -150,6 +176,15 @@ pub(super) fn chghost(ctx: &mut Context<'_>, message: &Message<'_>) {
     let Some(user) = ctx.server.users.named(nick) else {
         return ctx.numeric(numeric::ERR_NOSUCHNICK, &[nick]);
     };
+    let nick = ctx.server.users[user].nick().to_owned();
+    if !ctx.ask_home(user, |_, user| Effect::Host { user, host: host.to_owned() }) {
+        set_host(ctx, user, host);
+    }
+    ctx.note("CHGHOST", "CHANGED", &[&nick, host], "The host is changed");
+}
+
+/// Gives a user another visible host, and tells it, and who shares a channel with it.
+pub(in crate::chat::server) fn set_host(ctx: &mut Context<'_>, user: UserKey, host: &str) {
     let target = &ctx.server.users[user];
     let line = crate::chat::wire::builder::Builder::new().source(&target.source).command("CHGHOST");
     let line = line.param(&target.name).param(host);
@@ -161,9 +196,8 @@ pub(super) fn chghost(ctx: &mut Context<'_>, message: &Message<'_>) {
     let target = &mut ctx.server.users[user];
     target.host = host.into();
     target.refresh_source();
-    let nick = target.nick().to_owned();
     tell_host(ctx, user, host);
-    ctx.note("CHGHOST", "CHANGED", &[&nick, host], "The host is changed");
+    ctx.server.publish(user, |_, user| Effect::Host { user, host: host.to_owned() });
 }
 
 /// Tells a user that does not know of `CHGHOST` what its host is now.

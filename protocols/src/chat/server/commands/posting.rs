@@ -19,12 +19,12 @@ pub(super) fn post(
     parts: Rc<[Part]>,
     client_tags: Rc<str>,
 ) -> Post {
+    let id = ctx.next_id();
     let user = &ctx.server.users[ctx.me];
     let (source, account) = (Rc::clone(&user.source), user.account.clone());
     let by = Server::party(user);
     let bot = user.modes.has(UserModes::BOT);
-    let (id, at) = (ctx.server.next_id(), ctx.clock);
-    Post { id, at, source, by, account, bot, client_tags, what, params, parts }
+    Post { id, at: ctx.clock, source, by, account, bot, client_tags, what, params, parts }
 }
 
 /// For whom a way of writing a message is.

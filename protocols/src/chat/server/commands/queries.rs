@@ -49,21 +49,29 @@ pub(super) fn lusers(ctx: &mut Context<'_>, _: &Message<'_>) {
 pub(super) fn tell_lusers(ctx: &mut Context<'_>) {
     let counters = *ctx.server.counters();
     let (users, most) = (counters.users, counters.most_users);
-    let (visible, invisible) = (users - counters.invisible, counters.invisible);
+    let everywhere = users + counters.remote;
+    let (visible, invisible) = (everywhere - counters.invisible, counters.invisible);
+    let others = ctx.server.other_servers().len();
     let unknown = (counters.open - users).to_string();
     let channels = ctx.server.channels.len().to_string();
     ctx.numeric_text(
         numeric::RPL_LUSERCLIENT,
         &[],
-        &format!("There are {visible} users and {invisible} invisible on 1 servers"),
+        &format!("There are {visible} users and {invisible} invisible on {} servers", others + 1),
     );
     ctx.numeric(numeric::RPL_LUSEROP, &[&counters.operators.to_string()]);
     ctx.numeric(numeric::RPL_LUSERUNKNOWN, &[&unknown]);
     ctx.numeric(numeric::RPL_LUSERCHANNELS, &[&channels]);
-    ctx.numeric_text(numeric::RPL_LUSERME, &[], &format!("I have {users} clients and 0 servers"));
-    for (numeric, which) in
-        [(numeric::RPL_LOCALUSERS, "local"), (numeric::RPL_GLOBALUSERS, "global")]
-    {
+    ctx.numeric_text(
+        numeric::RPL_LUSERME,
+        &[],
+        &format!("I have {users} clients and {others} servers"),
+    );
+    let most_everywhere = counters.most_everywhere.max(most);
+    for (numeric, which, users, most) in [
+        (numeric::RPL_LOCALUSERS, "local", users, most),
+        (numeric::RPL_GLOBALUSERS, "global", everywhere, most_everywhere),
+    ] {
         let text = format!("Current {which} users {users}, max {most}");
         ctx.numeric_text(numeric, &[&users.to_string(), &most.to_string()], &text);
     }
@@ -142,7 +150,8 @@ pub(super) fn stats(ctx: &mut Context<'_>, message: &Message<'_>) {
             }
         }
         "z" => {
-            let text = format!("{}\n{}", ctx.server.counters, ctx.network.statistics());
+            let report = ctx.server.network_report(ctx.network.now()).unwrap_or_default();
+            let text = format!("{}\n{}\n{report}", ctx.server.counters, ctx.network.statistics());
             for line in text.lines().filter(|line| !line.is_empty()) {
                 ctx.numeric_text(numeric::RPL_STATSDEBUG, &[], line);
             }
@@ -162,12 +171,24 @@ fn tell_uptime(ctx: &mut Context<'_>) {
     ctx.numeric_text(numeric::RPL_STATSUPTIME, &[], &text);
 }
 
-/// `LINKS`: there is one server.
+/// `LINKS`: this server, and those of the other nodes.
 pub(super) fn links(ctx: &mut Context<'_>, _: &Message<'_>) {
     let settings = &ctx.server.settings;
     let (name, text) = (settings.name.clone(), format!("0 {}", settings.description));
     ctx.numeric_text(numeric::RPL_LINKS, &[&name, &name], &text);
+    for (server, about) in ctx.server.other_servers() {
+        ctx.numeric_text(numeric::RPL_LINKS, &[&server, &name], &format!("1 {about}"));
+    }
     ctx.numeric(numeric::RPL_ENDOFLINKS, &["*"]);
+}
+
+/// `MAP`: each server hears all others, so the tree has one branch for each.
+pub(super) fn map(ctx: &mut Context<'_>, _: &Message<'_>) {
+    for (at, (server, users)) in ctx.server.servers().into_iter().enumerate() {
+        let branch = if at == 0 { "" } else { "|- " };
+        ctx.numeric_text(numeric::RPL_MAP, &[], &format!("{branch}{server} ({users} users)"));
+    }
+    ctx.numeric(numeric::RPL_MAPEND, &[]);
 }
 
 /// `USERS`: who is at the terminals of the machine is nobody's business.

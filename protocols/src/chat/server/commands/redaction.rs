@@ -2,6 +2,9 @@
 
 use crate::chat::server::Server;
 use crate::chat::server::context::{Context, cut};
+use crate::chat::server::effect::Effect;
+use crate::chat::server::keys::{ChannelKey, UserKey};
+use crate::chat::server::line::MessageId;
 use crate::chat::server::modes::Status;
 use crate::chat::server::post::What;
 use crate::chat::server::talk::Talk;
@@ -41,20 +44,55 @@ pub(super) fn redact(ctx: &mut Context<'_>, message: &Message<'_>) {
         let params = [target, text];
         return ctx.fail("REDACT", "REDACT_FORBIDDEN", &params, "That was said by somebody else");
     }
-    ctx.server.history.redact(&talk, id);
     let reason =
         rest.first().map_or("", |reason| cut(reason, ctx.server.settings.limits.kick_length));
-    let target = match channel {
-        Some(channel) => ctx.server.channels[channel].name.to_string(),
-        None => target.to_owned(),
+    let user = ctx.server.users.named(target);
+    if channel.is_none() && user.is_none() {
+        // With somebody who is not here now.
+        ctx.server.history.redact(&talk, id);
+    }
+    take_back(ctx, channel, user, id, reason);
+}
+
+/// Takes back what was said on a channel, or to a user.
+pub(in crate::chat::server) fn take_back(
+    ctx: &mut Context<'_>,
+    channel: Option<ChannelKey>,
+    user: Option<UserKey>,
+    id: MessageId,
+    reason: &str,
+) {
+    let (talk, target) = match (channel, user) {
+        (Some(channel), _) => {
+            let name = &ctx.server.channels[channel].name;
+            (Talk::Channel(name.folded()), name.to_string())
+        }
+        (None, Some(user)) => {
+            let (mine, other) = (ctx.user(), &ctx.server.users[user]);
+            let talk = Talk::private(Server::party(mine), Server::party(other));
+            (talk, other.nick().to_owned())
+        }
+        (None, None) => return,
     };
-    let line = ctx.by_me("REDACT").param(&target).param(text);
+    ctx.server.history.redact(&talk, id);
+    let told = Effect::Redact {
+        by: ctx.server.user_id(ctx.me),
+        channel: channel.map(|_| target.clone()),
+        user: user.filter(|_| channel.is_none()).map(|user| ctx.server.user_id(user)),
+        id,
+        reason: reason.to_owned(),
+    };
+    match (channel, user) {
+        (None, Some(user)) => drop(ctx.ask_home(user, |_, _| told)),
+        _ => ctx.publish(|_, _| told),
+    }
+    let line = ctx.by_me("REDACT").param(&target).param(&id.to_string());
     let line = ctx.my_line(if reason.is_empty() { line } else { line.text(reason) });
     let Some(line) = line else {
         return;
     };
     let knows = |caps: Caps| caps.has(Caps::MESSAGE_REDACTION);
-    match (channel, ctx.server.users.named(&target)) {
+    match (channel, user) {
         (Some(channel), _) => ctx.tell_others(channel, &line, knows),
         (None, Some(user)) if user != ctx.me => ctx.tell_each(&[user], &line, knows),
         _ => {}

@@ -43,10 +43,32 @@ pub(super) fn nick(ctx: &mut Context<'_>, message: &Message<'_>) {
         }
         return ctx.numeric(numeric::ERR_NICKNAMEINUSE, &[wanted]);
     }
+    ctx.claim(&nick.clone(), move |ctx, is_granted| claimed(ctx, nick, is_granted));
+}
+
+/// The network has said whether the user may have a nickname.
+fn claimed(ctx: &mut Context<'_>, nick: Nick, is_granted: bool) {
+    // Somebody may have come by it while the network was asked.
+    let holder = ctx.server.users.holder(nick.as_str());
+    let is_taken = holder.is_some_and(|holder| holder != ctx.me);
+    if is_taken && is_granted {
+        ctx.server.release_nick(ctx.me, &nick);
+    }
+    if is_taken || !is_granted {
+        if let Some(registering) = ctx.user_mut().registering() {
+            registering.wanted_nick = Some(nick.to_string());
+        }
+        return ctx.numeric(numeric::ERR_NICKNAMEINUSE, &[nick.as_str()]);
+    }
     if ctx.user().is_registered() {
         rename(ctx, nick);
+        ctx.server.settle_nicks(ctx.network);
     } else {
-        ctx.server.users.rename(ctx.me, nick);
+        if let Some(before) = ctx.server.users.rename(ctx.me, nick)
+            && ctx.server.users.holder(before.as_str()).is_none()
+        {
+            ctx.server.release_nick(ctx.me, &before);
+        }
         try_register(ctx);
     }
 }
@@ -56,22 +78,27 @@ fn grace(ctx: &Context<'_>) -> Duration {
 }
 
 /// Gives a registered user another nickname, and tells everybody who has to know.
-fn rename(ctx: &mut Context<'_>, nick: Nick) {
+pub(in crate::chat::server) fn rename(ctx: &mut Context<'_>, nick: Nick) {
     let line = ctx.by_me("NICK").text(nick.as_str());
     if let Some(line) = ctx.my_line(line) {
         ctx.tell_peers(&line, |_| true);
         ctx.reply_line(line);
     }
     let before = ctx.user().nick().to_owned();
-    let source = ctx.source();
-    ctx.log(&Event::Renamed { who: &source, nick: nick.as_str() });
+    if ctx.user().is_local() {
+        let source = ctx.source();
+        ctx.log(&Event::Renamed { who: &source, nick: nick.as_str() });
+    }
     let is_other_name = !same_name(&before, nick.as_str());
     if is_other_name {
         let most = ctx.server.settings.limits.whowas;
-        ctx.server.whowas.push(&ctx.server.users[ctx.me], &before, ctx.clock, most);
+        let (server, _) = ctx.server.server_of(ctx.me);
+        ctx.server.whowas.push(&ctx.server.users[ctx.me], &before, server, ctx.clock, most);
         ctx.server.tell_watchers(ctx.network, numeric::RPL_MONOFFLINE, &before, &before);
     }
-    ctx.server.users.rename(ctx.me, nick);
+    if let Some(before) = ctx.server.users.rename(ctx.me, nick) {
+        ctx.server.note_rename(ctx.me, &before, ctx.clock);
+    }
     if is_other_name {
         announce(ctx);
         guard_nick(ctx);
@@ -79,7 +106,7 @@ fn rename(ctx: &mut Context<'_>, nick: Nick) {
 }
 
 /// Tells those who wait for this nickname that it is here.
-fn announce(ctx: &mut Context<'_>) {
+pub(in crate::chat::server) fn announce(ctx: &mut Context<'_>) {
     let (nick, source) = (ctx.user().nick().to_owned(), ctx.source());
     ctx.server.tell_watchers(ctx.network, numeric::RPL_MONONLINE, &nick, &source);
 }
@@ -87,6 +114,9 @@ fn announce(ctx: &mut Context<'_>) {
 /// A nickname that belongs to somebody else's account is kept for a while only.
 fn guard_nick(ctx: &mut Context<'_>) {
     ctx.user_mut().nick_due = None;
+    let Some(connection) = ctx.user().connection else {
+        return;
+    };
     let nick = ctx.user().nick().to_owned();
     let Some(owner) = accounts::foreign_owner(ctx, &nick) else {
         return;
@@ -102,7 +132,7 @@ fn guard_nick(ctx: &mut Context<'_>) {
             grace.as_secs()
         ),
     );
-    ctx.network.guard_nick(ctx.user().connection, grace);
+    ctx.network.guard_nick(connection, grace);
 }
 
 /// The time is over in which a nickname could be kept that belongs to somebody else.
@@ -118,7 +148,11 @@ pub(in crate::chat) fn enforce_nick(ctx: &mut Context<'_>) {
         ctx.server.users.holder(guest.as_str()).is_none().then_some(guest)
     });
     match guest {
-        Some(guest) => rename(ctx, guest),
+        Some(guest) => {
+            // Nobody waits for the answer: if somebody else has that one too, one of the two gives way.
+            ctx.request_nick(&guest, None);
+            rename(ctx, guest);
+        }
         None => {
             ctx.server.disconnect(ctx.network, ctx.me, "This nickname belongs to somebody else");
         }
@@ -187,7 +221,8 @@ fn admitted(ctx: &mut Context<'_>, is_right: Result<bool, String>) {
 fn complete(ctx: &mut Context<'_>) {
     let (clock, now) = (ctx.clock, ctx.network.now());
     let user = ctx.user_mut();
-    if user.is_registered() {
+    // Its nickname may have been another's in the network, while a password was looked at.
+    if user.is_registered() || user.nick.is_none() {
         return;
     }
     user.refresh_source();
@@ -201,6 +236,8 @@ fn complete(ctx: &mut Context<'_>) {
     let counters = &mut ctx.server.counters;
     counters.users += 1;
     counters.most_users = counters.most_users.max(counters.users);
+    counters.most_everywhere = counters.most_everywhere.max(counters.users + counters.remote);
+    ctx.server.introduce(ctx.me);
     let source = ctx.source();
     ctx.log(&Event::Welcomed { who: &source });
     ctx.welcome();

@@ -84,7 +84,7 @@ fn plain(base64: &[u8]) -> Option<(String, String)> {
 /// long it takes to say so.
 fn authenticated(ctx: &mut Context<'_>, account: Option<String>, is_right: Result<bool, String>) {
     match (is_right, account) {
-        (Ok(true), Some(account)) => {
+        (Ok(true), Some(account)) if accounts::exists(ctx, &account) => {
             accounts::log_in(ctx, &account);
             ctx.numeric(numeric::RPL_SASLSUCCESS, &[]);
         }

@@ -3,9 +3,9 @@
 //! nothing to them.
 
 use crate::chat::server::Event;
-use crate::chat::server::accounts::{Account, NotAdded};
+use crate::chat::server::accounts::{Account, NotAdded, NotSaved};
 use crate::chat::server::context::{Context, cut};
-use crate::chat::server::modes::{Flags, Status};
+use crate::chat::server::modes::Status;
 use crate::chat::server::post::Part;
 use crate::chat::wire::casemap::same_name;
 use crate::chat::wire::message::Message;
@@ -13,7 +13,7 @@ use crate::chat::wire::timestamp::Timestamp;
 use crate::password::PasswordHash;
 
 use super::accounts::{
-    PASSWORD, begin, count_wrong_password, foreign_owner, is_founder, log_in, log_out,
+    PASSWORD, begin, count_wrong_password, exists, foreign_owner, is_founder, log_in, log_out,
 };
 use super::{channel_modes, kept_modes};
 
@@ -99,6 +99,19 @@ pub(super) fn say(ctx: &mut Context<'_>, service: &str, text: &str) {
     ctx.notice(&source, text);
 }
 
+/// Has a change saved, and says then that it is made.
+fn save_and_say(ctx: &mut Context<'_>, service: &'static str, text: String) {
+    ctx.save_and(move |ctx, kept| match kept {
+        Ok(()) => say(ctx, service, &text),
+        Err(error) => say_refused(ctx, service, &error),
+    });
+}
+
+/// The network has not taken a change, which is taken back.
+fn say_refused(ctx: &mut Context<'_>, service: &str, error: &NotSaved) {
+    say(ctx, service, &format!("That was not done: {error}."));
+}
+
 // ── NickServ ────────────────────────────────────────────────────────────────────────────────────────
 
 /// `NS command …`
@@ -150,7 +163,7 @@ fn identify(ctx: &mut Context<'_>, account: &str, password: &str) {
 /// long it takes to say so.
 fn identified(ctx: &mut Context<'_>, account: Option<String>, is_right: Result<bool, String>) {
     match (is_right, account) {
-        (Ok(true), Some(account)) => {
+        (Ok(true), Some(account)) if exists(ctx, &account) => {
             log_in(ctx, &account);
             say(ctx, NICKSERV, &format!("You are logged in as {account}."));
         }
@@ -179,8 +192,7 @@ fn set_password(ctx: &mut Context<'_>, password: &str) {
 /// The new password of an account is hashed.
 fn password_hashed(ctx: &mut Context<'_>, account: &str, hash: Result<PasswordHash, String>) {
     if hash.is_ok_and(|hash| ctx.server.accounts.set_password(account, hash).is_ok()) {
-        ctx.save();
-        say(ctx, NICKSERV, "The password is changed.");
+        save_and_say(ctx, NICKSERV, "The password is changed.".to_owned());
     } else {
         say(ctx, NICKSERV, "The password could not be changed. Try again later.");
     }
@@ -191,10 +203,7 @@ fn group(ctx: &mut Context<'_>, nick: &str) {
         return say(ctx, NICKSERV, "You are not logged in.");
     };
     match ctx.server.accounts.add_nick(&account, nick) {
-        Ok(()) => {
-            ctx.save();
-            say(ctx, NICKSERV, &format!("{nick} belongs to {account} now."));
-        }
+        Ok(()) => save_and_say(ctx, NICKSERV, format!("{nick} belongs to {account} now.")),
         Err(NotAdded::Taken { owner }) => {
             say(ctx, NICKSERV, &format!("{nick} belongs to {owner}."));
         }
@@ -207,7 +216,10 @@ fn ghost(ctx: &mut Context<'_>, nick: &str) {
     match ctx.server.users.holder(nick) {
         Some(ghost) if is_own && ghost != ctx.me => {
             let by = ctx.user().nick().to_owned();
-            ctx.server.disconnect(ctx.network, ghost, &format!("GHOST command used by {by}"));
+            let quit = format!("GHOST command used by {by}");
+            if !ctx.server.ask_to_end(ghost, &quit) {
+                ctx.server.disconnect(ctx.network, ghost, &quit);
+            }
             say(ctx, NICKSERV, &format!("{nick} is gone."));
         }
         Some(_) if is_own => say(ctx, NICKSERV, "That is you."),
@@ -237,9 +249,13 @@ fn drop_account(ctx: &mut Context<'_>, name: &str) {
     };
     // It is the user's own, so that it is there.
     let _ = ctx.server.forget_account(&account);
-    ctx.save();
-    say(ctx, NICKSERV, &format!("The account {account} is gone."));
-    log_out(ctx);
+    ctx.save_and(move |ctx, kept| match kept {
+        Ok(()) => {
+            say(ctx, NICKSERV, &format!("The account {account} is gone."));
+            ctx.server.log_out_all(ctx.network, &account);
+        }
+        Err(error) => say_refused(ctx, NICKSERV, &error),
+    });
 }
 
 // ── ChanServ ────────────────────────────────────────────────────────────────────────────────────────
@@ -284,17 +300,24 @@ fn register_channel(ctx: &mut Context<'_>, name: &str) {
     let name = ctx.server.channels[channel].name.to_string();
     match ctx.server.accounts.register_channel(&name, &account, ctx.clock.system()) {
         Ok(()) => {
-            ctx.server.channels[channel].flags.set(Flags::REGISTERED, true);
-            channel_modes::grant(ctx, channel, Status::FOUNDER);
-            kept_modes::keep(ctx, channel);
-            ctx.save_and(move |ctx| channel_registered(ctx, &name));
+            kept_modes::remember(ctx.server, channel);
+            ctx.save_and(move |ctx, kept| match kept {
+                Ok(()) => channel_registered(ctx, &name),
+                Err(error) => say_refused(ctx, CHANSERV, &error),
+            });
         }
         Err(error) => say(ctx, CHANSERV, &format!("That was not done: {error}.")),
     }
 }
 
-/// The channel's registration is on the disk.
+/// The channel's registration is kept. Meanwhile the user may have been made to leave it.
 fn channel_registered(ctx: &mut Context<'_>, channel: &str) {
+    if let Some(open) = ctx.server.channels.named(channel) {
+        ctx.server.set_registered(open, true);
+        if ctx.server.channels[open].has(ctx.me) {
+            channel_modes::grant(ctx, open, Status::FOUNDER);
+        }
+    }
     let source = ctx.source();
     ctx.log(&Event::ChannelRegistered { who: &source, channel });
     say(ctx, CHANSERV, &format!("{channel} is yours."));
@@ -304,13 +327,18 @@ fn drop_channel(ctx: &mut Context<'_>, name: &str) {
     if !is_founder(ctx, name) {
         return say(ctx, CHANSERV, "That channel is not yours.");
     }
-    if ctx.server.accounts.drop_channel(name).is_ok() {
-        ctx.save();
-    }
-    if let Some(channel) = ctx.server.channels.named(name) {
-        ctx.server.channels[channel].flags.set(Flags::REGISTERED, false);
-    }
-    say(ctx, CHANSERV, &format!("{name} is nobody's now."));
+    // It is the user's own, so that it is there.
+    let _ = ctx.server.accounts.drop_channel(name);
+    let name = name.to_owned();
+    ctx.save_and(move |ctx, kept| match kept {
+        Ok(()) => {
+            if let Some(channel) = ctx.server.channels.named(&name) {
+                ctx.server.set_registered(channel, false);
+            }
+            say(ctx, CHANSERV, &format!("{name} is nobody's now."));
+        }
+        Err(error) => say_refused(ctx, CHANSERV, &error),
+    });
 }
 
 fn op(ctx: &mut Context<'_>, name: &str) {

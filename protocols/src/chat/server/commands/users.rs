@@ -1,10 +1,12 @@
 //! Who somebody is, and was (modern.ircdocs.horse, "User-Based Queries").
 
 use crate::chat::server::context::{Context, cut, pack};
+use crate::chat::server::effect::Effect;
 use crate::chat::server::keys::UserKey;
 use crate::chat::server::modes::UserModes;
 use crate::chat::server::whowas::Gone;
 use crate::chat::wire::capability::Caps;
+use crate::chat::wire::casemap::same_name;
 use crate::chat::wire::message::Message;
 use crate::chat::wire::numeric;
 
@@ -20,7 +22,10 @@ pub(super) fn whois(ctx: &mut Context<'_>, message: &Message<'_>) {
         _ => return ctx.numeric(numeric::ERR_NONICKNAMEGIVEN, &[]),
     };
     let server = message.param(0).filter(|_| message.params().len() > 1);
-    if !queries::is_for_us(ctx, server) {
+    // What another server of the network would say is known here.
+    let others = ctx.server.other_servers();
+    let is_other = server.is_some_and(|it| others.iter().any(|(name, _)| same_name(name, it)));
+    if !is_other && !queries::is_for_us(ctx, server) {
         return;
     }
     match ctx.server.users.named(nick) {
@@ -45,8 +50,7 @@ fn tell_who(ctx: &mut Context<'_>, key: UserKey) {
     let (away, account) = (user.away.clone(), user.account.clone());
     let idle = ctx.network.now().saturating_duration_since(user.spoke).as_secs().to_string();
     let signed_on = user.signed_on.seconds().to_string();
-    let settings = &ctx.server.settings;
-    let (server, description) = (settings.name.clone(), settings.description.clone());
+    let (server, description) = ctx.server.server_of(key);
     let may_see_all = key == ctx.me || ctx.user().is_operator();
 
     ctx.numeric_text(numeric::RPL_WHOISUSER, &[&nick, &name, &host, "*"], &real_name);
@@ -101,13 +105,12 @@ pub(super) fn whowas(ctx: &mut Context<'_>, message: &Message<'_>) {
     if found.is_empty() {
         ctx.numeric(numeric::ERR_WASNOSUCHNICK, &[nicks]);
     }
-    let server = ctx.server.settings.name.clone();
-    for Gone { nick, name, host, real_name, account, at, .. } in &found {
+    for Gone { nick, name, host, real_name, account, server, at, .. } in &found {
         ctx.numeric_text(numeric::RPL_WHOWASUSER, &[nick, name, host, "*"], real_name);
         if let Some(account) = account {
             ctx.numeric_text(numeric::RPL_WHOISACCOUNT, &[nick, account], "was logged in as");
         }
-        ctx.numeric_text(numeric::RPL_WHOISSERVER, &[nick, &server], &at.to_text());
+        ctx.numeric_text(numeric::RPL_WHOISSERVER, &[nick, server], &at.to_text());
     }
     ctx.numeric(numeric::RPL_ENDOFWHOWAS, &[nicks]);
 }
@@ -143,11 +146,19 @@ pub(super) fn away(ctx: &mut Context<'_>, message: &Message<'_>) {
     }
     let text = message.param(0).filter(|text| !text.is_empty());
     let text = text.map(|text| cut(text, ctx.server.settings.limits.away_length).to_owned());
-    let is_news = ctx.user().away != text;
-    ctx.user_mut().away.clone_from(&text);
     match text {
         Some(_) => ctx.numeric(numeric::RPL_NOWAWAY, &[]),
         None => ctx.numeric(numeric::RPL_UNAWAY, &[]),
+    }
+    set_away(ctx, text);
+}
+
+/// A user is away, or back: who wants to know is told, if that is news.
+pub(in crate::chat::server) fn set_away(ctx: &mut Context<'_>, text: Option<String>) {
+    let is_news = ctx.user().away != text;
+    ctx.user_mut().away.clone_from(&text);
+    if is_news {
+        ctx.publish(|_, user| Effect::Away { user, text: text.clone() });
     }
     let line = ctx.by_me("AWAY");
     let line = if let Some(text) = &text { line.text(text) } else { line };
@@ -166,7 +177,13 @@ pub(super) fn setname(ctx: &mut Context<'_>, message: &Message<'_>) {
     if real_name.is_empty() || real_name.len() > longest {
         return ctx.fail("SETNAME", "INVALID_REALNAME", &[], "The name is empty, or too long");
     }
+    set_real_name(ctx, real_name);
+}
+
+/// Gives a user another real name, and tells who understands.
+pub(in crate::chat::server) fn set_real_name(ctx: &mut Context<'_>, real_name: &str) {
     ctx.user_mut().real_name = real_name.into();
+    ctx.publish(|_, user| Effect::RealName { user, name: real_name.to_owned() });
     let line = ctx.by_me("SETNAME").text(real_name);
     if let Some(line) = ctx.my_line(line) {
         ctx.tell_peers(&line, |caps| caps.has(Caps::SETNAME));

@@ -61,7 +61,7 @@ fn matching(ctx: &mut Context<'_>, mask: &str) -> Vec<UserKey> {
     if !mask::is_mask(mask) {
         return Vec::new();
     }
-    let peers = ctx.server.peers(ctx.me);
+    let peers = ctx.server.peers_everywhere(ctx.me);
     let fits = |user: &User| {
         [user.nick(), &user.name, &user.host, &user.real_name]
             .iter()
@@ -110,7 +110,7 @@ fn tell(ctx: &mut Context<'_>, key: UserKey, channel: Option<ChannelKey>) {
     let user = &ctx.server.users[key];
     let text = format!("0 {}", user.real_name);
     let (name, host, nick) = (user.name.clone(), user.host.clone(), user.nick().to_owned());
-    let server = ctx.server.settings.name.clone();
+    let (server, _) = ctx.server.server_of(key);
     let params = [channel.as_str(), &name, &host, &server, &nick, &flags];
     ctx.numeric_text(numeric::RPL_WHOREPLY, &params, &text);
 }
@@ -132,7 +132,7 @@ fn tell_fields(ctx: &mut Context<'_>, key: UserKey, channel: Option<ChannelKey>,
             }
             'i' => "255.255.255.255".to_owned(),
             'h' => user.host.to_string(),
-            's' => ctx.server.settings.name.clone(),
+            's' => ctx.server.server_of(key).0.to_string(),
             'n' => user.nick().to_owned(),
             'f' => flags(ctx, key, channel),
             'd' => "0".to_owned(),

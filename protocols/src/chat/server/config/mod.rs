@@ -18,13 +18,19 @@ mod section;
 mod value;
 
 use std::path::{Path, PathBuf};
+#[cfg(feature = "cluster")]
+use std::time::Duration;
 use std::{fs, io};
 
 use reactor::Address;
 use thiserror::Error;
 
 use super::settings::{Admin, Operator, PermanentChannel, Settings};
+#[cfg(feature = "cluster")]
+use crate::chat::NodeName;
 use crate::chat::{ChannelName, Limits};
+#[cfg(feature = "cluster")]
+use crate::nats::ServerAddr;
 pub use mistake::{Mistake, Mistakes};
 use section::{Section, parse};
 
@@ -55,6 +61,21 @@ pub struct Config {
     pub listen: Vec<Address>,
     /// Connections at one time, of all clients together; `None` if the file does not say.
     pub connections: Option<usize>,
+    /// The network that the server is a node of; `None` if the file does not say.
+    #[cfg(feature = "cluster")]
+    pub cluster: Option<Node>,
+}
+
+/// How a server is a node of a network: what [`cluster::join`](crate::chat::cluster::join) wants to know.
+#[cfg(feature = "cluster")]
+#[derive(Clone, Debug, PartialEq)]
+pub struct Node {
+    /// The servers of NATS, of which one is connected to.
+    pub nats: Vec<ServerAddr>,
+    /// What this server is called among the nodes.
+    pub node: NodeName,
+    /// The silence after which a node is lost; `None` if the file does not say.
+    pub silence: Option<Duration>,
 }
 
 /// Why a file of configuration cannot be used.
@@ -116,6 +137,8 @@ impl Config {
         let longest = config.settings.limits.channel_length;
         root.sections("operator", |it| config.settings.operators.push(operator(it)));
         root.sections("channel", |it| config.settings.channels.push(channel(it, longest)));
+        #[cfg(feature = "cluster")]
+        root.section("cluster", |it| config.cluster = node(it));
         root.unique("operator", config.settings.operators.iter().map(|it| it.name.as_str()));
         root.unique("channel", config.settings.channels.iter().map(|it| it.name.as_str()));
         config
@@ -129,6 +152,16 @@ fn server(section: &mut Section<'_, '_>, settings: &mut Settings) {
     section.set("motd", &mut settings.motd, |it| value::lines(it).map(Some));
     section.set("password", &mut settings.password, |it| value::password(it).map(Some));
     section.set("registration", &mut settings.registration, value::yes_or_no);
+}
+
+#[cfg(feature = "cluster")]
+fn node(section: &mut Section<'_, '_>) -> Option<Node> {
+    let nats = section.require("nats", value::nats_servers);
+    let node = section.require("node", value::node_name);
+    let mut silence = None;
+    section.set("silence", &mut silence, |it| value::duration(it).map(Some));
+    // Where one of them is missing the whole file is refused.
+    Some(Node { nats: nats?, node: node?, silence })
 }
 
 fn admin(section: &mut Section<'_, '_>) -> Admin {

@@ -26,7 +26,10 @@ fn the_example_has_every_key_and_says_the_defaults() {
     if !root.join("docs").exists() {
         return eprintln!("LEFT OUT: the book is not beside this package");
     }
-    let text = fs::read_to_string(root.join("docs/chat.toml")).expect("it is in the book");
+    let mut text = fs::read_to_string(root.join("docs/chat.toml")).expect("it is in the book");
+    if cfg!(not(feature = "cluster")) {
+        text.truncate(text.find("#[cluster]").expect("it is the last"));
+    }
     let config = Config::parse(&text).expect("it is an example");
     assert_eq!(config.settings.limits, Limits::default());
     assert_eq!(config.settings.name, "irc.example");
@@ -49,6 +52,28 @@ fn the_example_has_every_key_and_says_the_defaults() {
     let config = Config::parse(&all).expect("it is an example");
     assert!(config.settings.password.is_some() && config.settings.admin.is_some());
     assert!(config.settings.data.is_some() && config.connections.is_some());
+    #[cfg(feature = "cluster")]
+    {
+        let silence = crate::chat::cluster::Limits::default().silence;
+        assert_eq!(config.cluster.and_then(|node| node.silence), Some(silence));
+    }
+}
+
+#[cfg(feature = "cluster")]
+#[test]
+fn a_node_has_a_name_and_servers_of_nats() {
+    let text = "[cluster]\nnats = ['nats://127.0.0.1', 'tls://b.example:1']\nnode = 'fra-1'\nsilence = '5 s'\n";
+    let node = Config::parse(text).expect("it is right").cluster.expect("it is one");
+    assert_eq!((node.nats.len(), node.node.as_str()), (2, "fra-1"));
+    assert_eq!(node.silence, Some(Duration::from_secs(5)));
+    let expected = [
+        "line 1: [cluster] needs a 'nats'",
+        "line 2: 'node': 'fra.1' is no name of a node: 1 to 32 letters, digits, - and _",
+    ];
+    assert_eq!(mistakes("[cluster]\nnode = 'fra.1'\n"), expected);
+    let told = mistakes("[cluster]\nnats = ['http://a']\nnode = 'a'\n");
+    assert!(told[0].starts_with("line 2: 'nats': no NATS server has such an address"), "{told:?}");
+    assert!(mistakes("[cluster]\nnats = []\nnode = 'a'\n")[0].contains("at least one"));
 }
 
 #[test]

@@ -100,6 +100,25 @@ pub(super) fn addresses(value: &DeValue<'_>) -> Read<Vec<Address>> {
     list.iter().map(read).collect()
 }
 
+/// One or more servers of NATS.
+#[cfg(feature = "cluster")]
+pub(super) fn nats_servers(value: &DeValue<'_>) -> Read<Vec<crate::nats::ServerAddr>> {
+    let what = "a list of servers: ['nats://127.0.0.1:4222']";
+    let list = value.as_array().ok_or_else(|| expected(what, value))?;
+    let read =
+        |it: &toml::Spanned<DeValue<'_>>| text(it.get_ref())?.parse().map_err(|it| format!("{it}"));
+    match list.iter().map(read).collect::<Read<Vec<_>>>()? {
+        servers if servers.is_empty() => Err("expected at least one server".to_owned()),
+        servers => Ok(servers),
+    }
+}
+
+/// The name of a node.
+#[cfg(feature = "cluster")]
+pub(super) fn node_name(value: &DeValue<'_>) -> Read<crate::chat::NodeName> {
+    text(value)?.parse().map_err(|it| format!("{it}"))
+}
+
 /// One or more.
 pub(super) fn count<N: TryFrom<u64>>(value: &DeValue<'_>) -> Read<N> {
     within(value, 1)

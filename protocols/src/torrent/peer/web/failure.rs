@@ -26,6 +26,10 @@ pub enum WebFailed {
     /// It sends on to what only this machine, or its network, can reach.
     #[error("it sends on to {0}, which is inside of this network")]
     Inward(String),
+    /// It is on this machine or its network, and is nothing that is asked there for the sake of a torrent: see
+    /// [`Options::reach`](crate::torrent::peer::Options).
+    #[error("{0} is inside of this network, and not to be asked there")]
+    Inside(String),
     /// It sends another part than was asked for, or another file.
     #[error("it does not send the part that was asked for")]
     Range,

@@ -10,7 +10,7 @@ use crate::http::client::{
 };
 use crate::http::wire::Response;
 use crate::torrent::InfoHash;
-use crate::torrent::inward::is_inward;
+use crate::torrent::inward::{is_inward, may_be_asked};
 use crate::torrent::machine::{Keep, PeerKey, PeerTraits};
 use crate::torrent::peer::swarm::Phase;
 use crate::torrent::peer::{Event, Host, Options, Swarm};
@@ -31,7 +31,10 @@ impl<App: 'static> Clients<App> {
     fn new(options: &Options) -> Self {
         let silence = options.limits.web_silence;
         let limits = || ClientLimits { head_time: silence, silence, ..ClientLimits::default() };
-        let client = |connect| Client::new(ClientOptions { connect, limits: limits() });
+        let client = |connect| {
+            let connect = ConnectOptions { reach: options.reach, ..connect };
+            Client::new(ClientOptions { connect, limits: limits() })
+        };
         let from = options.from.map(|ip| Address::Ip((ip, 0).into()));
         let plain = client(ConnectOptions { from, ..ConnectOptions::default() });
         Self { plain, secure: options.secure.clone().map(client) }
@@ -149,7 +152,12 @@ impl Swarm {
         let place = part.map(|part| (part, seed.place(part.file, &sharing.info)));
         let size = |part: Part| sharing.info.files().get(part.file).map_or(0, |file| file.length);
         let (hash, left) = (self.hash, MOST_REDIRECTS);
+        let may =
+            |url: &Url| may_be_asked(url.host(), self.options.reach, !url.target().contains('?'));
         match place {
+            Some((_, Ok(url))) if !may(&url) => {
+                self.fail_web_seed(key, WebFailed::Inside(url.host_and_port()), registry);
+            }
             Some((part, Ok(url))) => {
                 let state = State::Head;
                 let size = size(part);

@@ -23,6 +23,10 @@ pub enum AnnounceFailed {
     /// It sends on to an address of this machine or its network that nobody else should send anybody to.
     #[error("it sends on to {0}, where no tracker is")]
     Inward(String),
+    /// It is on this machine or its network, and is none that is asked there for the sake of a torrent: see
+    /// [`AnnounceOptions::reach`](super::AnnounceOptions).
+    #[error("{0} is inside of this network, and not to be asked there")]
+    Inside(String),
     /// It sends on again and again, or to nowhere.
     #[error("it sends on, and that leads nowhere")]
     Redirect,

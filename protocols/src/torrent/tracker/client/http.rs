@@ -10,7 +10,8 @@ use crate::http::client::{
     Ask, Call, Client, ClientOptions, Failure, Reader, Scheme, Url, redirect,
 };
 use crate::http::wire::Response;
-use crate::torrent::inward::is_inward;
+use crate::torrent::inward::{is_inward, may_be_asked};
+use crate::torrent::wire::announce::scrape_url;
 
 /// The most bytes of an answer: ten times what 2,000 peers of the longer kind take.
 const LONGEST: usize = 512 << 10;
@@ -29,9 +30,17 @@ pub(super) fn ask<App: 'static, Q: Question>(
     let url = question.url(tracker).and_then(|url| Ok(url.parse::<Url>()?));
     let asking = Asking { question, left: MOST_REDIRECTS, options: options.clone(), done };
     match url {
+        Ok(url) if !may_be_asked(url.host(), options.reach, is_usual(tracker)) => {
+            asking.fail(registry, AnnounceFailed::Inside(url.host_and_port()));
+        }
         Ok(url) => asking.send(registry, url),
         Err(why) => asking.fail(registry, why),
     }
+}
+
+/// Whether it is called as trackers are, since their URLs are made into those that count peers (BEP 48).
+fn is_usual(tracker: &str) -> bool {
+    scrape_url(tracker).is_some()
 }
 
 /// A question, until it is answered.
@@ -45,7 +54,7 @@ struct Asking<App, Q: Question> {
 
 impl<App: 'static, Q: Question> Asking<App, Q> {
     fn send(self, registry: &mut Registry<App>, url: Url) {
-        let connect = match (url.scheme(), &self.options.secure) {
+        let mut connect = match (url.scheme(), &self.options.secure) {
             (Scheme::Http, _) => self.options.connect.clone(),
             (Scheme::Https, Some(secure)) => secure.clone(),
             (Scheme::Https, None) => return self.fail(registry, AnnounceFailed::NoTls),
@@ -53,6 +62,7 @@ impl<App: 'static, Q: Question> Asking<App, Q> {
         let Ok(address) = Address::to_host(url.host(), url.port()) else {
             return self.fail(registry, AnnounceFailed::Url);
         };
+        connect.reach = self.options.reach;
         let ask = Ask::get(&url).within(self.options.patience);
         // One connection, which nobody needs again for half an hour.
         let client = Client::new(ClientOptions { connect, ..ClientOptions::default() });

@@ -3,7 +3,7 @@
 use std::rc::Rc;
 use std::time::Duration;
 
-use reactor::{ConnectOptions, Registry};
+use reactor::{ConnectOptions, Reach, Registry};
 
 use super::failure::AnnounceFailed;
 use crate::torrent::{InfoHash, PeerId};
@@ -30,6 +30,11 @@ pub struct AnnounceOptions {
     pub tiers: Vec<Vec<String>>,
     /// How many peers are wanted in one answer. Default `None`: as many as the tracker likes.
     pub want: Option<u32>,
+    /// Where trackers may be. Default [`Reach::Outside`], since a torrent is a stranger's: a name may not lead to this machine
+    /// or its network, and an address that is there is asked only if its path ends as that of a tracker does, in
+    /// `announce…`; one of a link (169.254.…, fe80::…) is not. [`Reach::Anywhere`] is for torrents of one's own. It stands
+    /// above what [`connect`](Self::connect) and [`secure`](Self::secure) say.
+    pub reach: Reach,
     /// How connections are made; those over UDP are made [from](ConnectOptions::from) there, too.
     pub connect: ConnectOptions,
     /// How those over TLS are made. Default `None`: https fails.
@@ -52,6 +57,7 @@ impl AnnounceOptions {
             key: 0,
             tiers,
             want: None,
+            reach: Reach::Outside,
             connect: ConnectOptions::default(),
             secure: None,
             patience: Duration::from_secs(30),

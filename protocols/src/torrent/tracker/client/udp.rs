@@ -16,7 +16,7 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use reactor::{
-    Address, Datagram, DatagramOptions, DatagramProtocol, DatagramTransport, Registry,
+    Address, Datagram, DatagramOptions, DatagramProtocol, DatagramTransport, LookupError, Registry,
     SocketClosed, TimerKey,
 };
 
@@ -24,6 +24,7 @@ use super::failure::AnnounceFailed;
 use super::options::{AnnounceOptions, Done, Outcome};
 use super::question::Question;
 use crate::http::client::Url;
+use crate::torrent::inward::may_be_asked;
 use crate::torrent::wire::announce::NoAnswer;
 use crate::torrent::wire::udp::{Ask, Body, Family, Reply, Request};
 
@@ -43,12 +44,22 @@ pub(super) fn ask<App: 'static, Q: Question>(
     options: &AnnounceOptions,
     done: Done<App, Q::Answer>,
 ) {
-    let options = options.clone();
     match place(tracker) {
-        Ok((host, port)) => find(registry, host, port, move |registry, app, found| match found {
-            Ok(tracker) => open(registry, app, tracker, question, &options, done),
-            Err(why) => done(registry, app, Err(why)),
-        }),
+        Ok((host, port)) if !may_be_asked(&host, options.reach, true) => {
+            let place = Address::to_host(&host, port).map_or(host, |place| place.to_string());
+            let why = AnnounceFailed::Inside(place);
+            registry.defer(move |registry, app| done(registry, app, Err(why)));
+        }
+        Ok((host, port)) => {
+            let found = {
+                let options = options.clone();
+                move |registry: &mut Registry<App>, app: &mut App, found| match found {
+                    Ok(tracker) => open(registry, app, tracker, question, &options, done),
+                    Err(why) => done(registry, app, Err(why)),
+                }
+            };
+            find(registry, host, port, options, found);
+        }
         Err(why) => registry.defer(move |registry, app| done(registry, app, Err(why))),
     }
 }
@@ -65,20 +76,34 @@ fn find<App: 'static>(
     registry: &mut Registry<App>,
     host: String,
     port: u16,
+    options: &AnnounceOptions,
     found: impl FnOnce(&mut Registry<App>, &mut App, Result<SocketAddr, AnnounceFailed>) + 'static,
 ) {
     if let Ok(ip) = host.parse::<IpAddr>() {
         return registry.defer(move |registry, app| found(registry, app, Ok((ip, port).into())));
     }
-    let found = Rc::new(Cell::new(Some(found)));
+    let (found, reach) = (Rc::new(Cell::new(Some(found))), options.reach);
+    let from = options.connect.from.as_ref().and_then(Address::ip);
+    // An address of the other family cannot be asked from there.
+    let is_of_use = move |ip: IpAddr| from.is_none_or(|from| from.is_ipv4() == ip.is_ipv4());
     let (name, looked_up) = (host.clone(), Rc::clone(&found));
-    let look = move || (name.as_str(), port).to_socket_addrs().map(|mut all| all.next());
+    let look = move || {
+        let all = (name.as_str(), port).to_socket_addrs()?;
+        let mut outcome = Err(LookupError::NoAddress);
+        for address in all.filter(|address| is_of_use(address.ip())) {
+            if reach.allows(address.ip()) {
+                return Ok(Ok(address));
+            }
+            outcome = Err(LookupError::Inside);
+        }
+        io::Result::Ok(outcome)
+    };
     let failed = move |why: String| AnnounceFailed::NotFound { host: host.clone(), why };
     let refused = failed.clone();
     let posted = registry.offload(look, move |registry, app, looked| {
         let address = match looked {
-            Ok(Ok(Some(address))) => Ok(address),
-            Ok(Ok(None)) => Err(failed("it has no address".to_owned())),
+            Ok(Ok(Ok(address))) => Ok(address),
+            Ok(Ok(Err(error))) => Err(failed(error.to_string())),
             Ok(Err(error)) => Err(failed(error.to_string())),
             Err(error) => Err(failed(error.to_string())),
         };
@@ -87,7 +112,9 @@ fn find<App: 'static>(
         }
     });
     // What was refused is dropped, and has not been called.
-    if let (Err(error), Some(found)) = (posted, found.take()) {
+    if let Err(error) = posted
+        && let Some(found) = found.take()
+    {
         let why = refused(error.to_string());
         registry.defer(move |registry, app| found(registry, app, Err(why)));
     }

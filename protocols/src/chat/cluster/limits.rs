@@ -1,0 +1,72 @@
+//! Every bound of a node, its default, and the reason for it.
+
+use std::time::Duration;
+
+/// The limits of a node. All nodes of a network want the same `silence`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limits {
+    // ── how long ────────────────────────────────────────────────────────────────────────────
+    /// How often a node says that it is there, and how far it has come. A lost message behind which nothing was
+    /// published is noticed within that time.
+    ///
+    /// Default 2 s: with a hundred nodes it is fifty short messages a second for each.
+    pub heartbeat: Duration,
+
+    /// The silence after which a node is lost, and its users quit.
+    ///
+    /// Default 10 s: five heartbeats, and longer than a client of NATS takes to find its server again (4 s at most
+    /// between two tries).
+    pub silence: Duration,
+
+    /// After how long a node is asked again for a snapshot, or the rest of one.
+    ///
+    /// Default 2 s.
+    pub ask: Duration,
+
+    // ── how much ────────────────────────────────────────────────────────────────────────────
+    /// Other nodes that are known; what further ones say is not read, and counted.
+    ///
+    /// Default 100: each of them hears all others, so a network of more wants another design.
+    pub nodes: usize,
+
+    /// Bytes of effects in one message. What is longer goes out in several, but one effect alone is never cut.
+    ///
+    /// Default 64 KiB: reading it takes less than half a millisecond, in which the users of this node wait. NATS itself
+    /// takes 1 MiB, unless told.
+    pub message: usize,
+
+    /// Bytes of a node's messages that are kept until its snapshot is there. Beyond it they are dropped, and it is asked
+    /// for another snapshot.
+    ///
+    /// Default 8 MiB: ten thousand lines, which are said in the time that a snapshot takes by ten times the busiest
+    /// network there is.
+    pub held: usize,
+
+    /// Bytes of a snapshot. One that is longer is dropped, and its node is not seen.
+    ///
+    /// Default 64 MiB: a node of a hundred thousand users.
+    pub snapshot: usize,
+}
+
+impl Limits {
+    /// The defaults for another silence: five heartbeats fit into it.
+    #[must_use]
+    pub fn with_silence(silence: Duration) -> Self {
+        let fifth = silence / 5;
+        Self { heartbeat: fifth, silence, ask: fifth, ..Self::default() }
+    }
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            heartbeat: Duration::from_secs(2),
+            silence: Duration::from_secs(10),
+            ask: Duration::from_secs(2),
+            nodes: 100,
+            message: 64 * 1024,
+            held: 8 * 1024 * 1024,
+            snapshot: 64 * 1024 * 1024,
+        }
+    }
+}

@@ -1,0 +1,599 @@
+//! All nodes, as one of them sees it: what comes is put in order, what is missing is asked for, and who is silent is
+//! lost.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::fmt;
+use std::time::{Duration, Instant};
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::value::{RawValue, to_raw_value};
+
+use super::limits::Limits;
+use super::peer::{Part, Peer, Verdict};
+use super::wire::{Body, Effects, Envelope, Subjects};
+use crate::chat::wire::node::NodeName;
+
+/// One node of a network, as a machine: what comes from NATS and the time go in, what is to be published and what the
+/// others have done comes out. An effect `E` is whatever the nodes tell each other; it is only carried.
+///
+/// ```text
+///           connected()                  a node of this name was here before
+///   Away ─────────────────▶ Up ─────────────────────────────────────────────▶ Yielded
+///     ▲                     │ ▲                                                 │ │
+///     └── disconnected() ───┘ └──────────── and has been silent since ──────────┘ │
+///     ▲                                                                           │
+///     └───────────────────────────── disconnected() ──────────────────────────────┘
+/// ```
+///
+/// Only when it is up does anything leave. What is published otherwise is dropped, but counted in the sequence: that the
+/// others have missed it they see when they hear of this node again, and ask for a snapshot.
+///
+/// ```
+/// use std::time::Instant;
+///
+/// use protocols::chat::NodeName;
+/// use protocols::chat::cluster::{Carried, Cluster, Limits, Output};
+/// use serde::{Deserialize, Serialize};
+///
+/// #[derive(Deserialize, Serialize)]
+/// struct Said(String);
+///
+/// impl Carried for Said {
+///     fn is_lasting(&self) -> bool {
+///         false
+///     }
+/// }
+///
+/// let (network, a, b) = (NodeName::new("Tea")?, NodeName::new("a")?, NodeName::new("b")?);
+/// let now = Instant::now();
+/// let mut one = Cluster::<Said>::new(network.clone(), a, 1, Limits::default());
+/// let mut other = Cluster::<Said>::new(network, b.clone(), 1, Limits::default());
+/// one.handle_connected(now);
+/// while let Some(output) = one.poll_output() {
+///     let Output::Publish { payload, .. } = output else { continue };
+///     other.handle_connected(now);
+///     other.handle_message(now, &payload);
+/// }
+/// assert_eq!(other.nodes().count(), 1);
+/// # Ok::<(), protocols::chat::InvalidNodeName>(())
+/// ```
+#[derive(Debug)]
+pub struct Cluster<E> {
+    subjects: Subjects,
+    name: NodeName,
+    epoch: u64,
+    /// The number of what was published last for all.
+    sequence: u64,
+    /// The same of what was said to one alone.
+    direct: u64,
+    link: Link,
+    peers: BTreeMap<NodeName, Peer<E>>,
+    outputs: VecDeque<Output<E>>,
+    counters: Counters,
+    limits: Limits,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Link {
+    Away,
+    /// The next heartbeat.
+    Up(Instant),
+    /// Until when, unless the other is heard again.
+    Yielded(Instant),
+}
+
+/// What nodes tell each other.
+pub trait Carried: Serialize + DeserializeOwned {
+    /// Whether a snapshot tells what has come of it. What was said is not in any, and is not to be lost for that.
+    fn is_lasting(&self) -> bool;
+}
+
+/// What is to be done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Output<E> {
+    /// Publish this.
+    Publish {
+        /// The subject.
+        subject: String,
+        /// The message.
+        payload: Vec<u8>,
+    },
+    /// Somebody of another node has done this.
+    Apply {
+        /// The node.
+        node: NodeName,
+        /// What was done.
+        effect: E,
+    },
+    /// This is all that another node owns. What was known of it and is not in there has ended.
+    Replace {
+        /// The node.
+        node: NodeName,
+        /// All it owns.
+        snapshot: Vec<E>,
+        /// Whether nothing was known of it: it is there for the first time, or since it was lost.
+        is_first: bool,
+    },
+    /// Another node is gone, with all it owns.
+    Lost {
+        /// The node.
+        node: NodeName,
+        /// How.
+        how: Gone,
+    },
+    /// Another node asks for a snapshot. First what was done until now has to be [published](Cluster::publish); then
+    /// [`answer`](Cluster::answer) it.
+    Asked {
+        /// The node.
+        node: NodeName,
+    },
+    /// A node of the same name is on the network, and was there before: this one is alone now, until that is gone.
+    Yielded,
+}
+
+/// How a node is gone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Gone {
+    /// It has said goodbye.
+    Goodbye,
+    /// It has not been heard for so long.
+    Silent(Duration),
+}
+
+/// What a node has counted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Counters {
+    /// Messages of others that could not be read.
+    pub unreadable: u64,
+    /// Effects of others that this version does not know, which were skipped.
+    pub unknown: u64,
+    /// Effects that could not be written, or are longer than NATS takes.
+    pub unwritten: u64,
+    /// Messages of nodes beyond [`Limits::nodes`].
+    pub crowded: u64,
+    /// How often others were asked for snapshots.
+    pub asked: u64,
+    /// Effects of others that were applied, those of snapshots not counted.
+    pub applied: u64,
+}
+
+/// How it stands with another node.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct NodeStatus<'a> {
+    /// Its name.
+    pub node: &'a NodeName,
+    /// Its life.
+    pub epoch: u64,
+    /// How far it was followed; none while a snapshot is awaited.
+    pub sequence: Option<u64>,
+    /// Whether its users are shown.
+    pub is_shown: bool,
+    /// When it was heard last.
+    pub heard: Instant,
+}
+
+impl<E: Carried> Cluster<E> {
+    /// A node that is not connected yet. The epoch is another one, and a larger one, for each of its lives: the time of
+    /// day in milliseconds will do.
+    #[must_use]
+    pub fn new(network: NodeName, name: NodeName, epoch: u64, limits: Limits) -> Self {
+        Self {
+            subjects: Subjects::of(network),
+            name,
+            epoch,
+            sequence: 0,
+            direct: 0,
+            link: Link::Away,
+            peers: BTreeMap::new(),
+            outputs: VecDeque::new(),
+            counters: Counters::default(),
+            limits,
+        }
+    }
+
+    // ── what comes ──────────────────────────────────────────────────────────────────────────
+
+    /// There is a connection to NATS, and [what is to be heard](Self::subjects) is subscribed to.
+    pub fn handle_connected(&mut self, now: Instant) {
+        if self.link != Link::Away {
+            return;
+        }
+        self.rise(now);
+    }
+
+    /// The connection is lost. The others are as they were until they have been silent for too long.
+    pub fn handle_disconnected(&mut self) {
+        self.link = Link::Away;
+    }
+
+    /// A message has come under one of the subjects.
+    pub fn handle_message(&mut self, now: Instant, payload: &[u8]) {
+        let Some(envelope) = Envelope::read(payload) else {
+            self.counters.unreadable += 1;
+            return;
+        };
+        if envelope.from == self.name {
+            return self.handle_namesake(now, envelope.epoch);
+        }
+        if let Link::Up(_) = self.link {
+            self.handle_envelope(now, envelope, payload);
+        }
+    }
+
+    /// It is the time that [`poll_timeout`](Self::poll_timeout) said, or later.
+    pub fn handle_time(&mut self, now: Instant) {
+        self.forgive_own_absence(now);
+        self.lose_silent(now);
+        match self.link {
+            Link::Up(beat) if beat <= now => {
+                self.link = Link::Up(now + self.limits.heartbeat);
+                self.say_to_all(Body::Here);
+            }
+            Link::Yielded(until) if until <= now => self.rise(now),
+            _ => {}
+        }
+        self.ask_who_is_due(now);
+    }
+
+    // ── what is done here ───────────────────────────────────────────────────────────────────
+
+    /// Publishes what users of this node have done, for all.
+    pub fn publish<'a>(&mut self, effects: impl IntoIterator<Item = &'a E>)
+    where
+        E: 'a,
+    {
+        for piece in self.pieces(effects) {
+            self.sequence += 1;
+            self.say_to_all(Body::Effects(piece.iter().map(|it| &**it).collect()));
+        }
+    }
+
+    /// Says what users of this node have done to one node alone. It is applied there behind all that was published
+    /// before it.
+    pub fn publish_to<'a>(&mut self, node: &NodeName, effects: impl IntoIterator<Item = &'a E>)
+    where
+        E: 'a,
+    {
+        for piece in self.pieces(effects) {
+            self.direct += 1;
+            let effects = piece.iter().map(|it| &**it).collect();
+            self.say_to(node, Body::Direct { number: self.direct, effects });
+        }
+    }
+
+    /// Answers a node that [asked](Output::Asked) with all that this one owns now, with everything in it that was
+    /// published so far, and nothing else.
+    pub fn answer<'a>(&mut self, node: &NodeName, snapshot: impl IntoIterator<Item = &'a E>)
+    where
+        E: 'a,
+    {
+        let mut pieces = self.pieces(snapshot);
+        if pieces.is_empty() {
+            pieces.push(Vec::new());
+        }
+        let count = pieces.len();
+        for (index, piece) in pieces.iter().enumerate() {
+            let effects = piece.iter().map(|it| &**it).collect();
+            self.say_to(node, Body::Part { index, count, effects });
+        }
+    }
+
+    /// Says goodbye: the others let this node's users quit at once. It is alone then, for good unless it is
+    /// [connected](Self::handle_connected) again.
+    pub fn leave(&mut self) {
+        self.say_to_all(Body::Gone);
+        self.link = Link::Away;
+    }
+
+    // ── what comes of it ────────────────────────────────────────────────────────────────────
+
+    /// What is to be done next, if anything is.
+    pub fn poll_output(&mut self) -> Option<Output<E>> {
+        self.outputs.pop_front()
+    }
+
+    /// When [`handle_time`](Self::handle_time) wants to be called, whatever comes.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        let own = match self.link {
+            Link::Away => None,
+            Link::Up(at) | Link::Yielded(at) => Some(at),
+        };
+        let silent = self.peers.values().map(|peer| peer.heard + self.limits.silence).min();
+        let asks = match self.link {
+            Link::Up(_) => self.peers.values().filter_map(Peer::next_ask).min(),
+            Link::Away | Link::Yielded(_) => None,
+        };
+        [own, silent, asks].into_iter().flatten().min()
+    }
+
+    // ── questions ───────────────────────────────────────────────────────────────────────────
+
+    /// What is to be subscribed to: what all say to all, and what is said to this node alone.
+    #[must_use]
+    pub fn subjects(&self) -> [String; 2] {
+        [self.subjects.of_all(), self.subjects.to_node(&self.name)]
+    }
+
+    /// What this node is called.
+    #[must_use]
+    pub fn name(&self) -> &NodeName {
+        &self.name
+    }
+
+    /// The bounds it has.
+    #[must_use]
+    pub fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    /// Whether what is published leaves.
+    #[must_use]
+    pub fn is_up(&self) -> bool {
+        matches!(self.link, Link::Up(_))
+    }
+
+    /// The other nodes, by their names.
+    pub fn nodes(&self) -> impl Iterator<Item = NodeStatus<'_>> {
+        self.peers.iter().map(|(node, peer)| NodeStatus {
+            node,
+            epoch: peer.epoch,
+            sequence: peer.followed(),
+            is_shown: peer.is_shown(),
+            heard: peer.heard,
+        })
+    }
+
+    /// Whether the users of a node are shown.
+    #[must_use]
+    pub fn is_shown(&self, node: &NodeName) -> bool {
+        self.peers.get(node).is_some_and(Peer::is_shown)
+    }
+
+    /// What it has counted.
+    #[must_use]
+    pub fn counters(&self) -> Counters {
+        self.counters
+    }
+
+    /// How it stands with the network, for people: a line for this node, and one for each other.
+    #[must_use]
+    pub fn report(&self, now: Instant) -> String {
+        let state = match self.link {
+            Link::Away => "alone",
+            Link::Up(_) => "in the network",
+            Link::Yielded(_) => "alone, since another node has this name",
+        };
+        let (name, sequence, counters) = (&self.name, self.sequence, self.counters);
+        let mut lines = vec![format!("node {name}: {state}, {sequence} published; {counters}")];
+        lines.extend(self.nodes().map(|it| {
+            let silent = now.saturating_duration_since(it.heard).as_secs_f32();
+            let how = it.sequence.map_or_else(
+                || "its snapshot is awaited".to_owned(),
+                |sequence| format!("followed up to {sequence}"),
+            );
+            format!("node {}: {how}, heard {silent:.1} s ago", it.node)
+        }));
+        lines.join("\n")
+    }
+}
+
+impl fmt::Display for Counters {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { unreadable, unknown, unwritten, crowded, asked, applied } = self;
+        write!(
+            f,
+            "{applied} effects applied, {asked} snapshots asked for; {unreadable} messages not read, \
+             {crowded} of too many nodes; {unknown} effects not known, {unwritten} not written"
+        )
+    }
+}
+
+impl<E: Carried> Cluster<E> {
+    // ── coming and going ────────────────────────────────────────────────────────────────────
+
+    fn rise(&mut self, now: Instant) {
+        self.link = Link::Up(now + self.limits.heartbeat);
+        self.say_to_all(Body::Hello);
+        self.peers.values_mut().for_each(|peer| peer.ask_at_once(now));
+        self.ask_who_is_due(now);
+    }
+
+    /// A node says that it is called as this one is. The later one yields: who has been there has users whom others see.
+    fn handle_namesake(&mut self, now: Instant, epoch: u64) {
+        // What was published just before a connection was lost may come back over the next one.
+        if epoch >= self.epoch {
+            return;
+        }
+        let until = now + self.limits.silence;
+        match self.link {
+            Link::Away => {}
+            Link::Yielded(_) => self.link = Link::Yielded(until),
+            Link::Up(_) => {
+                self.say_to_all(Body::Gone);
+                self.link = Link::Yielded(until);
+                self.outputs.push_back(Output::Yielded);
+            }
+        }
+    }
+
+    /// When nobody looked at the time for long, nobody has heard the others either: it is not they who were silent.
+    fn forgive_own_absence(&mut self, now: Instant) {
+        let late =
+            self.poll_timeout().map_or(Duration::ZERO, |due| now.saturating_duration_since(due));
+        if late > self.limits.heartbeat {
+            self.peers.values_mut().for_each(|peer| peer.heard += late);
+        }
+    }
+
+    fn lose_silent(&mut self, now: Instant) {
+        let silence = self.limits.silence;
+        let outputs = &mut self.outputs;
+        self.peers.retain(|node, peer| {
+            let is_silent = peer.heard + silence <= now;
+            if is_silent && peer.is_shown() {
+                outputs.push_back(Output::Lost { node: node.clone(), how: Gone::Silent(silence) });
+            }
+            !is_silent
+        });
+    }
+
+    fn ask_who_is_due(&mut self, now: Instant) {
+        let Link::Up(_) = self.link else { return };
+        let limits = &self.limits;
+        let due = self.peers.iter_mut().filter_map(|(node, peer)| {
+            let is_due = peer.poll_ask(now, limits);
+            is_due.then(|| node.clone())
+        });
+        for node in due.collect::<Vec<_>>() {
+            self.counters.asked += 1;
+            self.say_to(&node, Body::Ask);
+        }
+    }
+
+    // ── what others say ─────────────────────────────────────────────────────────────────────
+
+    fn handle_envelope(&mut self, now: Instant, envelope: Envelope<'_>, payload: &[u8]) {
+        let Envelope { from, epoch, sequence, body } = envelope;
+        match body {
+            Body::Gone => return self.handle_gone(from, epoch),
+            Body::Part { index, count, effects } => {
+                let bytes = payload.len();
+                let effects = self.read(&effects);
+                let part = Part { sequence, index, count, bytes, effects };
+                return self.handle_part(now, from, epoch, part);
+            }
+            _ => {}
+        }
+        let limits = &self.limits;
+        if !self.peers.contains_key(&from) && self.peers.len() >= limits.nodes {
+            self.counters.crowded += 1;
+            return;
+        }
+        let peer = self.peers.entry(from.clone()).or_insert_with(|| Peer::new(epoch, now));
+        let verdict = match &body {
+            Body::Effects(_) => peer.handle_effects(now, epoch, sequence),
+            _ => peer.handle_mark(now, epoch, sequence),
+        };
+        match (body, verdict) {
+            (Body::Effects(effects), Verdict::Take) => self.apply(&from, &effects, |_| true),
+            (Body::Direct { number, effects }, Verdict::Take) if peer.is_new(number) => {
+                self.apply(&from, &effects, |_| true);
+            }
+            (Body::Effects(_) | Body::Direct { .. }, Verdict::Hold) => peer.hold(payload, limits),
+            (Body::Hello, Verdict::Take | Verdict::Hold) => self.say_to(&from, Body::Here),
+            (Body::Ask, Verdict::Take | Verdict::Hold) => {
+                self.outputs.push_back(Output::Asked { node: from });
+            }
+            _ => {}
+        }
+        self.ask_who_is_due(now);
+    }
+
+    fn handle_gone(&mut self, node: NodeName, epoch: u64) {
+        let Some(peer) = self.peers.get(&node) else { return };
+        if epoch < peer.epoch {
+            return;
+        }
+        let is_shown = peer.is_shown();
+        self.peers.remove(&node);
+        if is_shown {
+            self.outputs.push_back(Output::Lost { node, how: Gone::Goodbye });
+        }
+    }
+
+    fn handle_part(&mut self, now: Instant, node: NodeName, epoch: u64, part: Part<E>) {
+        let Some(peer) = self.peers.get_mut(&node) else { return };
+        let Some(complete) = peer.handle_part(now, epoch, part, &self.limits) else { return };
+        let snapshot = complete.effects;
+        let is_first = complete.shown.is_none();
+        self.outputs.push_back(Output::Replace { node: node.clone(), snapshot, is_first });
+        let mut passed = complete.shown.unwrap_or_default();
+        for payload in complete.held {
+            let Some(envelope) = Envelope::read(&payload) else { continue };
+            match &envelope.body {
+                Body::Effects(effects)
+                    if (envelope.epoch, envelope.sequence) <= (epoch, complete.sequence) =>
+                {
+                    // What it has changed is in the snapshot, and what was said is not.
+                    if envelope.sequence > passed {
+                        passed = envelope.sequence;
+                        self.apply(&node, effects, |it| !it.is_lasting());
+                    }
+                }
+                // If something is missing again, the rest is held again.
+                _ => self.handle_envelope(now, envelope, &payload),
+            }
+        }
+    }
+
+    fn apply(&mut self, node: &NodeName, effects: &Effects<'_>, wanted: impl Fn(&E) -> bool) {
+        for effect in self.read(effects).into_iter().filter(wanted) {
+            self.counters.applied += 1;
+            self.outputs.push_back(Output::Apply { node: node.clone(), effect });
+        }
+    }
+
+    /// Those that this version knows.
+    fn read(&mut self, effects: &Effects<'_>) -> Vec<E> {
+        let known: Vec<E> =
+            effects.iter().filter_map(|it| serde_json::from_str(it.get()).ok()).collect();
+        self.counters.unknown += (effects.len() - known.len()) as u64;
+        known
+    }
+
+    // ── what is said ────────────────────────────────────────────────────────────────────────
+
+    /// Effects as they are written, in pieces of which each fits into a message.
+    fn pieces<'a>(&mut self, effects: impl IntoIterator<Item = &'a E>) -> Vec<Vec<Box<RawValue>>>
+    where
+        E: 'a,
+    {
+        let (mut pieces, mut room) = (Vec::new(), 0_usize);
+        for effect in effects {
+            let raw = match to_raw_value(effect) {
+                Ok(raw) if raw.get().len() <= LONGEST => raw,
+                _ => {
+                    self.counters.unwritten += 1;
+                    continue;
+                }
+            };
+            let length = raw.get().len() + 1;
+            match pieces.last_mut() {
+                Some(piece) if length <= room => Vec::push(piece, raw),
+                _ => {
+                    room = self.limits.message.max(length);
+                    pieces.push(vec![raw]);
+                }
+            }
+            room -= length;
+        }
+        pieces
+    }
+
+    fn say_to_all(&mut self, body: Body<'_>) {
+        let subject = self.subjects.of_node(&self.name);
+        self.say(subject, body);
+    }
+
+    fn say_to(&mut self, node: &NodeName, body: Body<'_>) {
+        let subject = self.subjects.to_node(node);
+        self.say(subject, body);
+    }
+
+    fn say(&mut self, subject: String, body: Body<'_>) {
+        let Link::Up(_) = self.link else { return };
+        let (from, epoch, sequence) = (self.name.clone(), self.epoch, self.sequence);
+        match (Envelope { from, epoch, sequence, body }).write() {
+            Some(payload) => self.outputs.push_back(Output::Publish { subject, payload }),
+            None => self.counters.unwritten += 1,
+        }
+    }
+}
+
+/// Bytes of one effect: with what is around it, it is to fit into what NATS takes where nobody has changed that (1 MiB).
+const LONGEST: usize = 1024 * 1024 - 1024;

@@ -1,0 +1,242 @@
+//! What is set on a channel, by whom and when: pure.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use crate::chat::server::changes::{Changed, METADATA, TOPIC};
+use crate::chat::server::channels::{Channel, Entry, List, Topic};
+use crate::chat::server::effect::Change;
+use crate::chat::server::keys::UserKey;
+use crate::chat::server::modes::{Flags, Status};
+use crate::chat::wire::casemap::Folded;
+use crate::chat::wire::node::NodeName;
+use crate::chat::wire::timestamp::Timestamp;
+
+/// Eras that are remembered without a channel. Enough for every channel of a busy network to be opened anew while one
+/// effect is late.
+const MOST_ERAS: usize = 4_096;
+/// Settings of an era that are remembered: the lists of masks, full, and as many masks that were taken off. Of those
+/// the oldest are forgotten first.
+const MOST_SETTINGS: usize = 1_000;
+/// What the network knows of a channel.
+#[derive(Default)]
+pub(super) struct Room {
+    /// Of each node with members.
+    pub(super) claims: BTreeMap<usize, Claim>,
+    pub(super) settings: Settings,
+    /// What the home of a member says that it may do, if it is anything.
+    pub(super) owned: BTreeMap<UserKey, Status>,
+}
+
+#[derive(Clone, Copy)]
+pub(super) struct Claim {
+    pub(super) created: Timestamp,
+    pub(super) members: usize,
+}
+
+/// The settings of an era, those that were taken back among them.
+#[derive(Clone, Default)]
+pub(super) struct Settings(pub(super) BTreeMap<(String, Folded), Change>);
+
+impl Settings {
+    pub(super) fn name(item: &str, key: &str) -> (String, Folded) {
+        (item.to_owned(), Folded::of(key))
+    }
+
+    /// Takes a change that is later than what is known; whether it is.
+    pub(super) fn take(&mut self, change: &Change) -> bool {
+        let name = Self::name(&change.item, &change.key);
+        let known = self.0.get(&name);
+        let is_later =
+            known.is_none_or(|known| (known.at, &known.node) < (change.at, &change.node));
+        if is_later {
+            self.0.insert(name, change.clone());
+            self.forget_oldest();
+        }
+        is_later
+    }
+
+    fn forget_oldest(&mut self) {
+        if self.0.len() <= MOST_SETTINGS {
+            return;
+        }
+        let taken_back = self.0.iter().filter(|(_, change)| change.value.is_none());
+        let oldest = taken_back.min_by_key(|(_, change)| change.at).map(|(name, _)| name.clone());
+        if let Some(oldest) = oldest {
+            self.0.remove(&oldest);
+        }
+    }
+
+    pub(super) fn all(&self) -> Vec<Change> {
+        self.0.values().cloned().collect()
+    }
+
+    /// Whether a node has set any of it.
+    pub(super) fn is_by(&self, node: &NodeName) -> bool {
+        self.0.values().any(|change| change.node == *node)
+    }
+}
+
+/// Eras that are not those of a channel here.
+#[derive(Default)]
+pub(super) struct Eras {
+    settings: BTreeMap<(Folded, Timestamp), Settings>,
+    oldest: VecDeque<(Folded, Timestamp)>,
+}
+
+impl Eras {
+    pub(super) fn entry(&mut self, name: &Folded, created: Timestamp) -> &mut Settings {
+        let era = (name.clone(), created);
+        if !self.settings.contains_key(&era) {
+            self.oldest.push_back(era.clone());
+            while self.oldest.len() > MOST_ERAS
+                && let Some(oldest) = self.oldest.pop_front()
+            {
+                self.settings.remove(&oldest);
+            }
+        }
+        self.settings.entry(era).or_default()
+    }
+
+    pub(super) fn put(&mut self, name: &Folded, created: Timestamp, settings: Settings) {
+        let known = self.entry(name, created);
+        for change in settings.0.values() {
+            known.take(change);
+        }
+    }
+
+    pub(super) fn get(&self, name: &Folded, created: Timestamp) -> Option<&Settings> {
+        self.settings.get(&(name.clone(), created))
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&Folded, Timestamp, &Settings)> {
+        self.settings.iter().map(|((name, created), settings)| (name, *created, settings))
+    }
+}
+
+// ── what is set ─────────────────────────────────────────────────────────────────────────────────────
+
+/// What of a channel can be set.
+#[derive(Clone, Default)]
+pub(super) struct Face {
+    flags: Flags,
+    key: Option<String>,
+    limit: Option<usize>,
+    lists: [Vec<Entry>; 3],
+    pub(super) topic: Option<Topic>,
+}
+
+impl Face {
+    pub(super) fn of(channel: &Channel) -> Self {
+        Self {
+            flags: channel.flags,
+            key: channel.key.clone(),
+            limit: channel.limit,
+            lists: List::ALL.map(|(_, list)| channel.list(list).to_vec()),
+            topic: channel.topic.clone(),
+        }
+    }
+
+    /// What has to be changed for a channel to look like another, in the words of `MODE`.
+    pub(super) fn changes_to(&self, after: &Self) -> Vec<Changed> {
+        let mut changed = Vec::new();
+        let mut change = |on, letter, param: Option<String>| {
+            changed.push(Changed { on, letter, param });
+        };
+        for (on, from, to) in [(false, after, self), (true, self, after)] {
+            // Whether it is registered is told by whoever registers it.
+            let mine = to.flags.letters().filter(|&letter| letter != 'r');
+            mine.filter(|&it| !from.flags.letters().any(|other| other == it))
+                .for_each(|letter| change(on, letter, None));
+            if let Some(key) = to.key.as_ref().filter(|_| from.key != to.key) {
+                change(on, 'k', Some(if on { key.clone() } else { "*".to_owned() }));
+            }
+            if let Some(limit) = to.limit.filter(|_| from.limit != to.limit) {
+                change(on, 'l', on.then(|| limit.to_string()));
+            }
+            for (at, (letter, _)) in List::ALL.into_iter().enumerate() {
+                let has =
+                    |mask: &str| from.lists[at].iter().any(|it| it.mask.eq_ignore_ascii_case(mask));
+                let masks = to.lists[at].iter().map(|entry| &entry.mask);
+                masks
+                    .filter(|mask| !has(mask))
+                    .for_each(|mask| change(on, letter, Some(mask.clone())));
+            }
+        }
+        changed
+    }
+}
+
+/// Sets a channel as a change has it.
+pub(super) fn put(channel: &mut Channel, change: &Change) {
+    let value = change.value.clone();
+    let letter = change.item.chars().next().unwrap_or_default();
+    match change.item.as_str() {
+        TOPIC => {
+            let text = value.filter(|text| !text.is_empty());
+            let (by, at) = (change.by.clone(), change.at.seconds());
+            channel.topic = text.map(|text| Topic { text, by, at });
+        }
+        METADATA => {
+            match value {
+                Some(value) => channel.metadata.insert(change.key.clone(), value),
+                None => channel.metadata.remove(&change.key),
+            };
+        }
+        "k" => channel.key = value,
+        "l" => channel.limit = value.and_then(|limit| limit.parse().ok()),
+        _ => {
+            if let Some(flag) = Flags::of(letter) {
+                channel.flags.set(flag, value.is_some());
+            } else if let Some(list) = List::of(letter) {
+                let entries = channel.list_mut(list);
+                entries.retain(|entry| !entry.mask.eq_ignore_ascii_case(&change.key));
+                if let Some(mask) = value {
+                    entries.push(Entry { mask, by: change.by.clone(), at: change.at.seconds() });
+                }
+            }
+        }
+    }
+}
+
+/// Takes everything back that is set on a channel.
+pub(super) fn reset(channel: &mut Channel, is_registered: bool) {
+    channel.flags = Flags::initial();
+    channel.flags.set(Flags::REGISTERED, is_registered);
+    (channel.key, channel.limit, channel.topic) = (None, None, None);
+    channel.metadata.clear();
+    for (_, list) in List::ALL {
+        channel.list_mut(list).clear();
+    }
+}
+
+/// What is set on a channel that the network has not heard of: older than anything that will be set.
+pub(super) fn settings_of(channel: &Channel, node: &NodeName) -> Settings {
+    let mut settings = Settings::default();
+    let made = |by: &str| Change {
+        item: String::new(),
+        key: String::new(),
+        value: Some(String::new()),
+        user: None,
+        by: by.to_owned(),
+        at: Timestamp::default(),
+        node: node.clone(),
+    };
+    let initial = Face { flags: Flags::initial(), ..Face::default() };
+    for Changed { on, letter, param } in initial.changes_to(&Face::of(channel)) {
+        let key = if List::of(letter).is_some() {
+            param.clone().unwrap_or_default()
+        } else {
+            String::new()
+        };
+        let value = on.then(|| param.unwrap_or_default());
+        settings.take(&Change { item: letter.to_string(), key, value, ..made("") });
+    }
+    if let Some(Topic { text, by, .. }) = &channel.topic {
+        settings.take(&Change { item: TOPIC.to_owned(), value: Some(text.clone()), ..made(by) });
+    }
+    for (key, value) in &channel.metadata {
+        let (key, value) = (key.clone(), Some(value.clone()));
+        settings.take(&Change { item: METADATA.to_owned(), key, value, ..made("") });
+    }
+    settings
+}

@@ -1,0 +1,207 @@
+//! All that a node has to say of its own; what has changed since the last; a node that is gone.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
+
+use reactor::Registry;
+
+use super::state::{HERE, Together};
+use crate::chat::server::Server;
+use crate::chat::server::commands;
+use crate::chat::server::context::Context;
+use crate::chat::server::effect::{Effect, UserId};
+use crate::chat::server::keys::ChannelKey;
+use crate::chat::server::modes::Status;
+use crate::chat::server::network::Network;
+use crate::chat::wire::casemap::Folded;
+use crate::chat::wire::node::NodeName;
+use crate::chat::wire::timestamp::Timestamp;
+
+impl Server {
+    /// All that this node has to say of its own: what it is called, the channels its users are on or that it has set
+    /// something on, and its users, each with where it is. In this order another node can
+    /// [`apply`](Self::apply) them one by one, or all at once with [`replace`](Self::replace).
+    #[must_use]
+    pub fn snapshot(&self) -> Vec<Effect> {
+        let Some(nodes) = &self.nodes else { return Vec::new() };
+        let (server, about) = (self.settings.name.clone(), self.settings.description.clone());
+        let mut effects = vec![Effect::Node { server, about }];
+        let me = &nodes.nodes[HERE].name;
+        let rooms = self.channels.iter().filter_map(|(key, channel)| {
+            let room = nodes.rooms.get(key)?;
+            let is_mine = room.claims.contains_key(&HERE) || room.settings.is_by(me);
+            is_mine.then(|| (channel.name.to_string(), channel.created, &room.settings))
+        });
+        let ended = nodes.eras.iter().filter(|(_, _, settings)| settings.is_by(me));
+        let ended = ended.map(|(name, created, settings)| (name.to_string(), created, settings));
+        effects.extend(rooms.chain(ended).map(|(channel, created, settings)| Effect::Channel {
+            channel,
+            created,
+            by: None,
+            changes: settings.all(),
+            told: None,
+        }));
+        let mine = self.users.registered().filter(|(_, user)| user.is_local());
+        for (key, user) in mine {
+            effects.push(Effect::User(Box::new(self.person(key))));
+            effects.extend(user.channels.iter().map(|&channel| Effect::Join {
+                user: self.user_id(key),
+                channel: self.channels[channel].name.to_string(),
+                created: self.claimed(channel),
+                status: self.owned_status(channel, key).letters(),
+            }));
+        }
+        effects
+    }
+
+    /// When this node says that a channel was made.
+    fn claimed(&self, key: ChannelKey) -> Timestamp {
+        let room = self.nodes.as_ref().and_then(|nodes| nodes.rooms.get(key));
+        let claim = room.and_then(|room| room.claims.get(&HERE));
+        claim.map_or(self.channels[key].created, |claim| claim.created)
+    }
+
+    /// Makes the users of a node what its snapshot says: who is not in it quits, who is new comes, and whoever is in
+    /// it and here already stays, with what has changed. The first of a node, or the first after it was
+    /// [`lost`](Self::lost), is shown as a netjoin.
+    pub fn replace<App: AsMut<Self> + 'static>(
+        &mut self,
+        registry: &mut Registry<App>,
+        from: &NodeName,
+        snapshot: Vec<Effect>,
+    ) {
+        self.replace_node(registry, from, snapshot);
+    }
+
+    /// A node is gone, and its users with it: to the users of this one, a netsplit.
+    pub fn lost<App: AsMut<Self> + 'static>(
+        &mut self,
+        registry: &mut Registry<App>,
+        node: &NodeName,
+    ) {
+        self.lose_node(registry, node);
+    }
+
+    pub(super) fn replace_node(
+        &mut self,
+        network: &mut dyn Network,
+        from: &NodeName,
+        snapshot: Vec<Effect>,
+    ) {
+        let Some(place) = self.nodes.as_mut().and_then(|nodes| nodes.place(from)) else { return };
+        self.take_out(network, place, &snapshot);
+        let is_news = self.nodes.as_ref().is_some_and(|nodes| !nodes.nodes[place].is_there);
+        for effect in snapshot {
+            // The server's name comes first, and the batch is about that.
+            let is_node = matches!(effect, Effect::Node { .. });
+            self.apply_one(network, place, effect);
+            if is_node && is_news {
+                self.gather_lines(place, "netjoin");
+            }
+        }
+        if let Some(nodes) = &mut self.nodes {
+            nodes.nodes[place].is_there = true;
+        }
+        self.send_together(network);
+        self.settle(network);
+    }
+
+    /// Users who are not in the snapshot are gone; those who are, are where it says.
+    fn take_out(&mut self, network: &mut dyn Network, place: usize, snapshot: &[Effect]) {
+        let mut there: BTreeMap<UserId, BTreeSet<Folded>> = BTreeMap::new();
+        for effect in snapshot {
+            match effect {
+                Effect::User(person) => drop(there.entry(person.user).or_default()),
+                Effect::Join { user, channel, .. } => {
+                    there.entry(*user).or_default().insert(Folded::of(channel));
+                }
+                _ => {}
+            }
+        }
+        let known = self.nodes.as_ref().map(|nodes| nodes.users_of(place)).unwrap_or_default();
+        for key in known {
+            let Some(channels) = there.get(&self.user_id(key)) else {
+                self.remove(network, key, "Quit");
+                continue;
+            };
+            for channel in self.users[key].channels.clone() {
+                if !channels.contains(&self.channels[channel].name.folded()) {
+                    let mut ctx = Context::new(self, network, key, None);
+                    commands::leave(&mut ctx, channel, "");
+                }
+            }
+        }
+    }
+
+    pub(super) fn lose_node(&mut self, network: &mut dyn Network, node: &NodeName) {
+        let Some(nodes) = &mut self.nodes else { return };
+        let Some(place) = nodes.place(node) else { return };
+        nodes.nodes[place].is_there = false;
+        let theirs = nodes.users_of(place);
+        let reason = format!("{} {}", self.settings.name, nodes.nodes[place].server);
+        self.gather_lines(place, "netsplit");
+        for key in theirs {
+            self.remove(network, key, &reason);
+        }
+        self.send_together(network);
+        self.settle(network);
+    }
+
+    fn gather_lines(&mut self, place: usize, kind: &str) {
+        let here: Rc<str> = self.name();
+        if let Some(nodes) = &mut self.nodes {
+            let there = Rc::clone(&nodes.nodes[place].server);
+            nodes.together = Some(Together::new([kind.into(), here, there]));
+        }
+    }
+
+    /// What an effect, or many, may have changed beyond themselves.
+    pub(super) fn settle(&mut self, network: &mut dyn Network) {
+        self.settle_nicks(network);
+        self.settle_rooms(network);
+    }
+
+    /// Whether what is known of the network fits what is known of its users and channels.
+    pub(in crate::chat::server) fn check_network(&self) -> Result<(), String> {
+        let Some(nodes) = &self.nodes else { return Ok(()) };
+        for (key, user) in self.users.registered() {
+            let Some(person) = nodes.people.get(key) else {
+                return Err(format!("{} is nobody in the network", user.source));
+            };
+            if nodes.ids.get(&person.id) != Some(&key) || (person.node == HERE) != user.is_local() {
+                return Err(format!("{} is somebody else in the network", user.source));
+            }
+            if !nodes.nameless.contains(&key) && person.nick.as_str() != user.nick() {
+                return Err(format!("{} is not called as its home says", user.source));
+            }
+        }
+        if nodes.people.len() != self.users.registered().count() {
+            return Err("somebody who has gone is still in the network".to_owned());
+        }
+        for (key, channel) in self.channels.iter() {
+            let members: Vec<_> = channel.members().collect();
+            let Some(room) = nodes.rooms.get(key) else {
+                if members.is_empty() {
+                    continue;
+                }
+                return Err(format!("{} is no channel of the network", channel.name));
+            };
+            let era = room.claims.values().map(|claim| claim.created).min();
+            if era.is_some_and(|era| era != channel.created) {
+                return Err(format!("{} is of another era", channel.name));
+            }
+            for (member, status) in members {
+                let is_what = if self.counts(key, member) {
+                    self.owned_status(key, member)
+                } else {
+                    Status::NONE
+                };
+                if status != is_what {
+                    let who = &self.users[member].source;
+                    return Err(format!("{who} is not what its home says on {}", channel.name));
+                }
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,133 @@
+//! What a server knows of its network.
+
+use std::any::Any;
+use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
+use std::time::Instant;
+
+use slotmap::SecondaryMap;
+
+use super::settings::{Eras, Room};
+use crate::chat::server::effect::{Effect, NickRequest, Outgoing, UserId};
+use crate::chat::server::keys::{ChannelKey, UserKey};
+use crate::chat::server::line::Line;
+use crate::chat::wire::casemap::Nick;
+use crate::chat::wire::node::NodeName;
+use crate::chat::wire::timestamp::Timestamp;
+
+/// The place of this node among all.
+pub(super) const HERE: usize = 0;
+
+/// What a server knows of its network.
+pub(in crate::chat::server) struct Nodes {
+    /// What the others have not been told yet.
+    pub(super) out: Vec<Outgoing>,
+    pub(super) requests: Vec<NickRequest>,
+    /// Who is told that there is something of that, and whether it was told.
+    pub(super) on_news: Option<Rc<dyn Any>>,
+    pub(super) is_told: bool,
+    pub(super) report: Option<Report>,
+    /// All that were ever heard of, this one first: there are few.
+    pub(super) nodes: Vec<Node>,
+    /// All users that are registered.
+    pub(super) people: SecondaryMap<UserKey, Person>,
+    pub(super) ids: BTreeMap<UserId, UserKey>,
+    pub(super) rooms: SecondaryMap<ChannelKey, Room>,
+    pub(super) eras: Eras,
+    /// Channels of which it is to be found out whose settings count.
+    pub(super) unsettled: Vec<ChannelKey>,
+    /// Users who are not called what they want, since somebody else is.
+    pub(super) nameless: BTreeSet<UserKey>,
+    /// Users of this node who wait to hear whether they may have a nickname.
+    pub(super) claiming: BTreeMap<UserKey, Nick>,
+    /// What stands for this node in the names of messages and users.
+    pub(super) life: u64,
+    /// Lines that are gathered for a batch.
+    pub(super) together: Option<Together>,
+    /// Effects that said nothing here.
+    pub(super) skipped: u64,
+}
+
+/// Who knows how it stands with the network.
+type Report = Box<dyn Fn(Instant) -> String>;
+
+/// A server of the network.
+pub(super) struct Node {
+    pub(super) name: NodeName,
+    pub(super) server: Rc<str>,
+    pub(super) about: Rc<str>,
+    /// Its users are known.
+    pub(super) is_there: bool,
+}
+
+/// A user, as the network knows it.
+pub(super) struct Person {
+    pub(super) node: usize,
+    pub(super) id: UserId,
+    /// The nickname its home says it has.
+    pub(super) nick: Nick,
+    pub(super) since: Timestamp,
+    /// The nickname belongs to its account.
+    pub(super) owned: bool,
+}
+
+impl Nodes {
+    pub(super) fn new(node: NodeName, server: &str, about: &str) -> Self {
+        let life = u64::from(crc32fast::hash(node.as_str().as_bytes())) << 32;
+        let here = Node { name: node, server: server.into(), about: about.into(), is_there: true };
+        Self {
+            out: Vec::new(),
+            requests: Vec::new(),
+            report: None,
+            on_news: None,
+            is_told: false,
+            nodes: vec![here],
+            people: SecondaryMap::new(),
+            ids: BTreeMap::new(),
+            rooms: SecondaryMap::new(),
+            eras: Eras::default(),
+            unsettled: Vec::new(),
+            nameless: BTreeSet::new(),
+            claiming: BTreeMap::new(),
+            life,
+            together: None,
+            skipped: 0,
+        }
+    }
+
+    pub(super) fn tell(&mut self, effect: Effect) {
+        self.out.push(effect.into());
+    }
+
+    /// The place of a node, which gets one when it is heard of first; none for this node itself.
+    pub(super) fn place(&mut self, name: &NodeName) -> Option<usize> {
+        let known = self.nodes.iter().position(|node| node.name == *name);
+        let place = known.unwrap_or_else(|| {
+            let (server, about) = (name.as_str().into(), Rc::default());
+            self.nodes.push(Node { name: name.clone(), server, about, is_there: false });
+            self.nodes.len() - 1
+        });
+        (place != HERE).then_some(place)
+    }
+
+    /// The users of a node.
+    pub(super) fn users_of(&self, node: usize) -> Vec<UserKey> {
+        let theirs = self.people.iter().filter(|(_, person)| person.node == node);
+        theirs.map(|(key, _)| key).collect()
+    }
+}
+
+/// Lines for those who are here, gathered.
+pub(super) struct Together {
+    /// The type of the batch, and the two servers it is about.
+    pub(super) params: [Rc<str>; 3],
+    pub(super) lines: Vec<Line>,
+    /// Who gets which.
+    pub(super) receivers: BTreeMap<UserKey, Vec<usize>>,
+}
+
+impl Together {
+    pub(super) fn new(params: [Rc<str>; 3]) -> Self {
+        Self { params, lines: Vec::new(), receivers: BTreeMap::new() }
+    }
+}

@@ -1,0 +1,430 @@
+//! Three nodes on which anything may be done in any order, and heard of in any order that each node's own words keep:
+//! when nothing is under way any more, all see the same.
+
+use std::any::Any;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::rc::Rc;
+use std::time::{Duration, Instant, SystemTime};
+
+use bytes::Bytes;
+use proptest::prelude::*;
+use reactor::{Address, ConnectionId};
+
+use super::*;
+use crate::chat::server::accounts::{AccountLimits, Accounts};
+use crate::chat::server::commands;
+use crate::chat::server::context::Then;
+use crate::chat::server::effect::{Claim, NickRequest};
+use crate::chat::server::network::{Network, Saver};
+use crate::chat::server::work::Work;
+use crate::chat::server::{Session, Settings};
+use crate::chat::wire::framing::Framing;
+use crate::chat::wire::message::Message;
+
+const NODES: usize = 3;
+/// People on each.
+const PEOPLE: usize = 2;
+
+/// A loop that keeps what is sent.
+struct Loop {
+    now: Instant,
+    wall: SystemTime,
+    drawn: u64,
+    sent: Vec<(ConnectionId, Bytes)>,
+}
+
+impl Network for Loop {
+    fn send(&mut self, to: ConnectionId, line: Bytes) {
+        self.sent.push((to, line));
+    }
+    fn send_all(&mut self, to: &[ConnectionId], line: &Bytes) {
+        self.sent.extend(to.iter().map(|&to| (to, line.clone())));
+    }
+    fn tell_news(&mut self, _: Rc<dyn Any>) {}
+    fn close(&mut self, _: ConnectionId) {}
+    fn offload(&mut self, _: ConnectionId, _: Option<u32>, _: Work) {}
+    fn save(&mut self, _: &mut Accounts, _: Option<Saver>) {}
+    fn guard_nick(&mut self, _: ConnectionId, _: Duration) {}
+    fn now(&self) -> Instant {
+        self.now
+    }
+    fn wall_clock(&self) -> SystemTime {
+        self.wall
+    }
+    fn random(&mut self) -> u64 {
+        self.drawn += 1;
+        self.drawn
+    }
+    fn statistics(&self) -> String {
+        String::new()
+    }
+}
+
+/// Something that happens.
+#[derive(Clone, Debug)]
+enum Event {
+    /// Somebody says something.
+    Says { node: usize, who: usize, line: String },
+    /// The next thing that a node has told another arrives.
+    Arrives { from: usize, to: usize },
+    /// A node loses another: what is under way from there is lost, and nothing comes until it is found again.
+    Loses { from: usize, to: usize },
+    /// What is under way from one node to another is lost, and a snapshot comes instead.
+    Finds { from: usize, to: usize },
+    /// The clocks go on; none is right.
+    Passes { node: usize, millis: u64 },
+}
+
+enum Heard {
+    Effect(Effect),
+    Snapshot(Vec<Effect>),
+}
+
+struct World {
+    servers: Vec<Server>,
+    loops: Vec<Loop>,
+    people: Vec<Vec<Option<UserKey>>>,
+    /// From, to.
+    under_way: [[VecDeque<Heard>; NODES]; NODES],
+    is_lost: [[bool; NODES]; NODES],
+    connections: Vec<ConnectionId>,
+    books: BTreeMap<ConnectionId, Books>,
+    said: u64,
+}
+
+/// What one person knows of who is where, from what it hears alone.
+#[derive(Default)]
+struct Books {
+    nick: String,
+    channels: BTreeMap<String, BTreeSet<String>>,
+    heard: BTreeSet<String>,
+    /// The names of a channel, as far as they were told.
+    names: BTreeMap<String, BTreeSet<String>>,
+}
+
+impl Books {
+    /// Holds a line against what is known.
+    fn hear(&mut self, line: &[u8]) -> Result<(), String> {
+        let message = Message::parse(line).map_err(|error| error.to_string())?;
+        let source = message.source.unwrap_or_default();
+        let who = source.split('!').next().unwrap_or_default().to_owned();
+        let param = |at: usize| message.param(at).unwrap_or_default().to_owned();
+        let is =
+            |ok: bool| if ok { Ok(()) } else { Err(String::from_utf8_lossy(line).into_owned()) };
+        match message.command {
+            "001" => self.nick = param(0),
+            "JOIN" if who == self.nick => {
+                self.channels.entry(param(0)).or_default().insert(who);
+            }
+            "JOIN" => {
+                let known = self.channels.get_mut(&param(0));
+                return is(known.is_some_and(|members| members.insert(who)));
+            }
+            "PART" | "KICK" => {
+                let gone = if message.command == "KICK" { param(1) } else { who };
+                let known = self.channels.get_mut(&param(0));
+                is(known.is_some_and(|members| members.remove(&gone)))?;
+                if gone == self.nick {
+                    self.channels.remove(&param(0));
+                }
+            }
+            "QUIT" => {
+                let seen = self
+                    .channels
+                    .values_mut()
+                    .filter_map(|it| it.remove(&who).then_some(()))
+                    .count();
+                return is(seen > 0);
+            }
+            "NICK" => {
+                let mut seen = Vec::new();
+                for members in self.channels.values_mut() {
+                    if members.remove(&who) {
+                        seen.push(is(members.insert(param(0))));
+                    }
+                }
+                is(!seen.is_empty() || who == self.nick)?;
+                if who == self.nick {
+                    self.nick = param(0);
+                }
+                return seen.into_iter().collect();
+            }
+            "PRIVMSG" => {
+                is(self.heard.insert(param(1)))?;
+                if let Some(members) = self.channels.get(&param(0)) {
+                    return is(members.contains(&who));
+                }
+                return is(!param(0).starts_with('#'));
+            }
+            "353" => {
+                let names = param(3);
+                let names = names
+                    .split(' ')
+                    .map(|it| it.trim_start_matches(['~', '&', '@', '%', '+']).to_owned());
+                self.names.entry(param(2)).or_default().extend(names);
+            }
+            "366" => {
+                let told = self.names.remove(&param(1)).unwrap_or_default();
+                if let Some(known) = self.channels.get_mut(&param(1)) {
+                    // The first names are all there is to know.
+                    is(known.len() <= 1 || *known == told)?;
+                    *known = told;
+                }
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+impl World {
+    fn new(connections: &[ConnectionId]) -> Self {
+        let server = |at: usize| {
+            let mut settings = Settings { name: format!("irc{at}.test"), ..Settings::default() };
+            settings.limits.nick_length = 9;
+            let mut server = Server::new(settings, Accounts::in_memory(AccountLimits::default()));
+            server.join_cluster(name(at));
+            server
+        };
+        let wall = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000);
+        let on = |at: usize| Loop { now: Instant::now(), wall, drawn: at as u64, sent: Vec::new() };
+        Self {
+            servers: (0..NODES).map(server).collect(),
+            loops: (0..NODES).map(on).collect(),
+            people: vec![vec![None; PEOPLE]; NODES],
+            under_way: Default::default(),
+            is_lost: [[true; NODES]; NODES],
+            connections: connections.to_vec(),
+            books: BTreeMap::new(),
+            said: 0,
+        }
+    }
+
+    fn happens(&mut self, event: Event) {
+        match event {
+            Event::Says { node, who, line } => self.says(node, who, &line),
+            Event::Arrives { from, to } if from != to => self.arrives(from, to),
+            Event::Loses { from, to } if from != to => {
+                self.is_lost[from][to] = true;
+                self.under_way[from][to].clear();
+                self.servers[to].lose_node(&mut self.loops[to], &name(from));
+                self.takes(to);
+            }
+            Event::Finds { from, to } if from != to => self.finds(from, to),
+            Event::Passes { node, millis } => {
+                self.loops[node].wall += Duration::from_millis(millis);
+            }
+            _ => {}
+        }
+    }
+
+    fn says(&mut self, node: usize, who: usize, line: &str) {
+        let user =
+            self.people[node][who].filter(|&user| self.servers[node].users.get(user).is_some());
+        let user = user.unwrap_or_else(|| self.comes(node, who));
+        self.said += 1;
+        self.hears(node, user, &line.replace("SERIAL", &self.said.to_string()));
+    }
+
+    fn comes(&mut self, node: usize, who: usize) -> UserKey {
+        let (server, network) = (&mut self.servers[node], &mut self.loops[node]);
+        let connection = self.connections[node * PEOPLE + who];
+        self.books.insert(connection, Books::default());
+        let user = server.admit(network, connection, &Address::Unnamed, Framing::Stream);
+        let user = user.expect("it is let in");
+        self.people[node][who] = Some(user);
+        // Half of them know of batches, and want what others have.
+        if who == 0 {
+            self.hears(node, user, "CAP REQ :batch extended-join draft/metadata-2");
+            self.hears(node, user, "CAP END");
+        }
+        self.hears(node, user, &format!("NICK p{}", (node + who) % (NODES + PEOPLE)));
+        self.hears(node, user, &format!("NICK q{node}{who}"));
+        self.hears(node, user, "USER u 0 * :somebody");
+        user
+    }
+
+    fn hears(&mut self, node: usize, user: UserKey, line: &str) {
+        let (server, network) = (&mut self.servers[node], &mut self.loops[node]);
+        if server.users.get(user).is_none() {
+            return;
+        }
+        let waiting = commands::handle(server, network, user, line.as_bytes());
+        if let Some(then) = waiting {
+            self.grants(node, user, then);
+        }
+        self.takes(node);
+    }
+
+    /// The network is always away, so that everybody gets every nickname.
+    fn grants(&mut self, node: usize, user: UserKey, then: Then) {
+        let (server, network) = (&mut self.servers[node], &mut self.loops[node]);
+        let claims = server.take_nick_requests();
+        let is_asked =
+            |it: &NickRequest| matches!(it, NickRequest::Claim(Claim { connection: Some(_), .. }));
+        assert!(claims.iter().any(is_asked), "nobody was asked");
+        let mut ctx = Context::new(server, network, user, None);
+        then.go_on(&mut ctx, Ok(()));
+        assert!(ctx.finish().is_none(), "it waits for something else");
+    }
+
+    fn takes(&mut self, node: usize) {
+        self.servers[node].check().expect("no book contradicts another");
+        for (to, line) in std::mem::take(&mut self.loops[node].sent) {
+            let Some(books) = self.books.get_mut(&to) else { continue };
+            let lines = line.split(|&byte| byte == b'\n').filter(|line| !line.is_empty());
+            for line in lines.map(|line| line.strip_suffix(b"\r").unwrap_or(line)) {
+                books
+                    .hear(line)
+                    .unwrap_or_else(|line| panic!("{} is surprised by {line}", books.nick));
+            }
+        }
+        for Outgoing { to, effect } in self.servers[node].take_effects() {
+            let json = serde_json::to_string(&effect).expect("it can be written");
+            let wanted = |it: &usize| match &to {
+                To::Everyone => *it != node,
+                To::Node(node) => name(*it) == *node,
+            };
+            for to in (0..NODES).filter(wanted) {
+                if !self.is_lost[node][to] {
+                    let effect = serde_json::from_str(&json).expect("it can be read");
+                    self.under_way[node][to].push_back(Heard::Effect(effect));
+                }
+            }
+        }
+    }
+
+    fn finds(&mut self, from: usize, to: usize) {
+        self.is_lost[from][to] = false;
+        self.under_way[from][to].clear();
+        let snapshot = self.servers[from].snapshot();
+        self.under_way[from][to].push_back(Heard::Snapshot(snapshot));
+    }
+
+    fn arrives(&mut self, from: usize, to: usize) {
+        let (server, network) = (&mut self.servers[to], &mut self.loops[to]);
+        match self.under_way[from][to].pop_front() {
+            Some(Heard::Effect(effect)) => server.apply_effect(network, &name(from), effect),
+            Some(Heard::Snapshot(snapshot)) => server.replace_node(network, &name(from), snapshot),
+            None => {}
+        }
+        self.takes(to);
+    }
+
+    /// All find each other, and all that is under way arrives.
+    fn comes_to_rest(&mut self) {
+        for (from, to) in pairs() {
+            if self.is_lost[from][to] {
+                self.finds(from, to);
+            }
+        }
+        for _ in 0..10_000 {
+            let Some((from, to)) = pairs().find(|&(from, to)| !self.under_way[from][to].is_empty())
+            else {
+                return;
+            };
+            self.arrives(from, to);
+        }
+        panic!("the nodes never come to rest");
+    }
+
+    fn is_one(&mut self) {
+        let pictures: Vec<_> = self.servers.iter().map(Server::picture).collect();
+        for other in &pictures[1..] {
+            let differ: Vec<_> = pictures[0].symmetric_difference(other).collect();
+            assert!(differ.is_empty(), "{differ:#?}");
+        }
+        // What everybody knows is what is so.
+        for (node, who) in (0..NODES).flat_map(|node| (0..PEOPLE).map(move |who| (node, who))) {
+            for channel in ["#a", "#b"] {
+                if self.people[node][who]
+                    .is_some_and(|user| self.servers[node].users.get(user).is_some())
+                {
+                    self.says(node, who, &format!("NAMES {channel}"));
+                }
+            }
+        }
+        let users = pictures[0].iter().filter(|line| line.starts_with("user")).count();
+        let expected: u64 = self.servers.iter().map(|server| server.counters().users).sum();
+        assert_eq!(users as u64, expected, "somebody is missing everywhere");
+    }
+}
+
+fn pairs() -> impl Iterator<Item = (usize, usize)> {
+    (0..NODES).flat_map(|from| (0..NODES).map(move |to| (from, to))).filter(|(from, to)| from != to)
+}
+
+fn name(at: usize) -> NodeName {
+    NodeName::new(&format!("n{at}")).expect("a name")
+}
+
+fn line() -> impl Strategy<Value = String> {
+    let channel = || prop::sample::select(vec!["#a", "#b"]);
+    let person =
+        || prop::sample::select(vec!["q00", "q01", "q10", "q11", "q20", "q21", "p1", "p2"]);
+    let text = || "[a-c]{1,2}";
+    prop_oneof![
+        6 => channel().prop_map(|channel| format!("JOIN {channel}")),
+        3 => channel().prop_map(|channel| format!("PART {channel}")),
+        2 => (channel(), person()).prop_map(|(channel, who)| format!("KICK {channel} {who}")),
+        3 => (channel(), "[+-][ovh]", person())
+            .prop_map(|(channel, mode, who)| format!("MODE {channel} {mode} {who}")),
+        2 => (channel(), "[+-][ms]").prop_map(|(channel, mode)| format!("MODE {channel} {mode}")),
+        2 => (channel(), "[+-][be]", text())
+            .prop_map(|(channel, mode, mask)| format!("MODE {channel} {mode} {mask}!*@*")),
+        1 => (channel(), "[+-]k", text()).prop_map(|(channel, mode, key)| format!("MODE {channel} {mode} {key}")),
+        1 => (channel(), 1..9).prop_map(|(channel, limit)| format!("MODE {channel} +l {limit}0")),
+        2 => (channel(), text()).prop_map(|(channel, text)| format!("TOPIC {channel} :{text}")),
+        2 => channel().prop_map(|channel| format!("PRIVMSG {channel} :SERIAL")),
+        1 => person().prop_map(|who| format!("PRIVMSG {who} :SERIAL")),
+        2 => person().prop_map(|nick| format!("NICK {nick}")),
+        1 => text().prop_map(|text| format!("AWAY {text}")),
+        1 => Just("AWAY".to_owned()),
+        1 => (channel(), text())
+            .prop_map(|(channel, text)| format!("METADATA {channel} SET {text} :SERIAL")),
+        1 => text().prop_map(|text| format!("METADATA * SET {text}")),
+        1 => text().prop_map(|text| format!("METADATA * SET {text} :SERIAL")),
+        1 => "[+-]i".prop_map(|mode| format!("MODE q00 {mode}")),
+        1 => text().prop_map(|text| format!("SETNAME :{text}")),
+        2 => Just("QUIT".to_owned()),
+    ]
+}
+
+fn event() -> impl Strategy<Value = Event> {
+    let (node, other, who) = (0..NODES, 0..NODES, 0..PEOPLE);
+    prop_oneof![
+        10 => (node.clone(), who, line()).prop_map(|(node, who, line)| Event::Says { node, who, line }),
+        20 => (node.clone(), other.clone()).prop_map(|(from, to)| Event::Arrives { from, to }),
+        1 => (node.clone(), other.clone()).prop_map(|(from, to)| Event::Loses { from, to }),
+        1 => (node.clone(), other).prop_map(|(from, to)| Event::Finds { from, to }),
+        3 => (node, 0_u64..5_000).prop_map(|(node, millis)| Event::Passes { node, millis }),
+    ]
+}
+
+thread_local! {
+    static CONNECTIONS: Vec<ConnectionId> = {
+        let mut reactor = reactor::Reactor::<Server>::new().expect("a loop");
+        let address: Address = "127.0.0.1:9".parse().expect("an address");
+        let begin = |_| reactor.registry().connect(address.clone(), Session::new());
+        (0..NODES * PEOPLE).map(begin).collect::<Result<_, _>>().expect("they begin")
+    };
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 64, max_shrink_iters: 20_000, ..ProptestConfig::default() })]
+
+    #[test]
+    fn all_nodes_see_the_same_once_they_have_heard_everything(
+        events in prop::collection::vec(event(), 1..120)
+    ) {
+        let mut world = CONNECTIONS.with(|it| World::new(it));
+        for (from, to) in pairs() {
+            world.finds(from, to);
+        }
+        for event in events {
+            world.happens(event);
+        }
+        world.comes_to_rest();
+        world.is_one();
+    }
+}

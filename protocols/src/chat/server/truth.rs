@@ -1,0 +1,101 @@
+//! Accounts that the servers of a network share: what follows here of what was changed elsewhere.
+
+use reactor::Registry;
+
+use super::accounts::shared::{Book, Hooks, Keeper, Kind, Touched};
+use super::modes::Flags;
+use super::network::Network;
+use super::{Event, Server, commands};
+use crate::nats::Client;
+use crate::nats::kv::KvError;
+
+/// Has a server share its accounts, registered channels and bans with others, in this bucket of JetStream: they are one
+/// truth, which each of them reads from memory and any of them may change. Those that are not
+/// [of a network](super::accounts::Accounts::of_network) stay its own. [`cluster::join`](crate::chat::cluster::join) does
+/// it too.
+///
+/// The bucket is made if it is not there, in files and on one server of NATS; one that was made by hand will do, on three
+/// of them for instance (`nats kv add BUCKET --replicas 3`).
+///
+/// | the store | what a server does |
+/// |---|---|
+/// | was never heard of | lets nobody in: it cannot know whose a nick is, nor who is banned |
+/// | is there | reads from memory, and is told of each change; writes at the revision that it knows |
+/// | is out of reach | reads what it knows; refuses changes, and says so |
+/// | has lost the bucket | the same, and never makes it anew |
+/// | is back | is told what it has missed: whose account is gone is logged out, who is banned has to go |
+///
+/// # Errors
+///
+/// If no bucket can have this name. That the store is not there is told to the [log](Server::on_event), and it is asked
+/// again.
+pub fn share_accounts<App: AsMut<Server> + 'static>(
+    registry: &mut Registry<App>,
+    app: &mut App,
+    client: &Client<App>,
+    bucket: &str,
+) -> Result<(), KvError> {
+    let hooks = Hooks { book, on_touched, on_known, on_lost };
+    let keeper = Keeper::new(client, bucket, hooks)?;
+    if app.as_mut().accounts.keep_with(&keeper) {
+        keeper.open(registry);
+    }
+    Ok(())
+}
+
+fn book<App: AsMut<Server>>(app: &mut App) -> Option<Book<'_>> {
+    app.as_mut().accounts.book()
+}
+
+fn on_touched<App: AsMut<Server> + 'static>(
+    registry: &mut Registry<App>,
+    app: &mut App,
+    touched: Touched,
+) {
+    app.as_mut().follow(registry, touched);
+}
+
+fn on_known<App: AsMut<Server>>(_: &mut Registry<App>, app: &mut App) {
+    let server = app.as_mut();
+    let (accounts, bans) = (server.accounts.accounts().len(), server.accounts.bans().len());
+    server.log(&Event::AccountsKnown { accounts, bans });
+}
+
+fn on_lost<App: AsMut<Server>>(_: &mut Registry<App>, app: &mut App, error: &KvError) {
+    app.as_mut().log(&Event::AccountsOutOfReach { error: &error.to_string() });
+}
+
+impl Server {
+    /// Something of the accounts is other than it was: those who are here follow.
+    fn follow(&mut self, network: &mut dyn Network, touched: Touched) {
+        let Touched { key, gone, is_taken_back } = touched;
+        if let Some(account) = gone {
+            self.log_out_all(network, &account);
+            self.note_founderless();
+        }
+        match key.kind {
+            Kind::Name => {}
+            Kind::Channel => {
+                let Some(channel) = self.channels.named(key.name.as_str()) else { return };
+                let is_registered = self.accounts.channel(key.name.as_str()).is_some();
+                self.channels[channel].flags.set(Flags::REGISTERED, is_registered);
+                // Modes were changed on two servers at one time, and are the same on both by now.
+                if is_taken_back && is_registered && self.accounts.can_change().is_ok() {
+                    commands::keep_channel(self, network, channel);
+                }
+            }
+            Kind::Ban => drop(self.remove_banned(network, key.name.as_str())),
+        }
+    }
+
+    /// An account is gone, and so are the channels that it founded; those that are open go on as others do.
+    fn note_founderless(&mut self) {
+        let registered = self.channels.iter().filter(|(_, it)| it.flags.has(Flags::REGISTERED));
+        let is_nobodys = |name: &str| self.accounts.channel(name).is_none();
+        let founderless = registered.filter(|(_, channel)| is_nobodys(channel.name.as_str()));
+        let founderless: Vec<_> = founderless.map(|(key, _)| key).collect();
+        for channel in founderless {
+            self.channels[channel].flags.set(Flags::REGISTERED, false);
+        }
+    }
+}
