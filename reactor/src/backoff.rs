@@ -70,7 +70,8 @@ impl Backoff {
         Self { first, longest, next: first.min(longest), tries: 0 }
     }
 
-    /// The next pause, of which `random` takes off half at most.
+    /// The next pause, of which `random` takes off half at most:
+    /// `registry.after(backoff.pause(registry.random()), connect)`.
     pub fn pause(&mut self, random: u64) -> Duration {
         let pause = self.next;
         self.next = pause.saturating_mul(2).min(self.longest);

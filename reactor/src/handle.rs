@@ -96,6 +96,9 @@ pub(crate) enum Message<App> {
 /// What a sender of messages of one type has for the loop.
 pub(crate) trait Batch<App>: Send + Sync {
     fn receive(self: Arc<Self>, registry: &mut Registry<App>, app: &mut App);
+
+    /// The loop has ended, and will not receive it.
+    fn end(self: Arc<Self>);
 }
 
 /// A connection that one loop has accepted for another.
@@ -136,6 +139,7 @@ impl<App> Handle<App> {
     ///
     /// The closure comes back if the loop has ended, or if
     /// [`Limits::tasks`](crate::Limits::tasks) messages wait already.
+    #[doc(alias("call_soon_threadsafe", "spawn"))]
     pub fn run<F>(&self, task: F) -> Result<(), PostError<F>>
     where
         F: FnOnce(&mut Registry<App>, &mut App) + Send + 'static,
@@ -359,10 +363,15 @@ impl<App> Mailbox<App> {
         inner.messages.extend(later);
         // What is waited for by a batch is with its sender. Here it would keep that sender for ever.
         let is_batch = |message: &Message<App>| matches!(message, Message::Batch(_));
-        let (batches, others) = std::mem::take(&mut inner.messages).into_iter().partition(is_batch);
+        let (batches, others): (VecDeque<_>, _) =
+            std::mem::take(&mut inner.messages).into_iter().partition(is_batch);
         inner.messages = others;
         drop(inner);
-        drop::<VecDeque<_>>(batches);
+        for message in batches {
+            if let Message::Batch(batch) = message {
+                batch.end();
+            }
+        }
     }
 
     /// A thread that panicked while it held the lock has left the queue whole.

@@ -68,6 +68,10 @@ impl Default for Keepalive {
 /// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct ListenOptions {
+    /// Limits of the connections.
+    pub limits: StreamLimits,
+    /// Options of the connections.
+    pub stream: StreamOptions,
     /// Connections the kernel completes ahead of us. Default 1,024; the kernel may cap it.
     pub backlog: u32,
     /// Take an address whose last connections still wait in TIME_WAIT (`SO_REUSEADDR`). Default
@@ -89,10 +93,6 @@ pub struct ListenOptions {
     /// whatever the umask is. Default `None`: 0o777 without what the umask takes away, mostly 0o755, the owner
     /// alone. What is in the way to it, the directories above, counts as well; abstract names have no file.
     pub unix_mode: Option<u32>,
-    /// Options of the connections.
-    pub stream: StreamOptions,
-    /// Limits of the connections.
-    pub limits: StreamLimits,
     /// Speak TLS, below whatever protocol the factory makes, whose `on_open` comes when the handshake is over.
     /// Default `None`.
     #[cfg(feature = "tls")]
@@ -131,12 +131,12 @@ impl Default for ListenOptions {
 /// Options of an outgoing connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConnectOptions {
-    /// The local address to connect from. Default `None`: the system chooses.
-    pub from: Option<Address>,
-    /// Options of the socket.
-    pub stream: StreamOptions,
     /// Limits of the connection, [`connect_timeout`](StreamLimits::connect_timeout) among them.
     pub limits: StreamLimits,
+    /// Options of the socket.
+    pub stream: StreamOptions,
+    /// The local address to connect from. Default `None`: the system chooses.
+    pub from: Option<Address>,
     /// Speak TLS, below whatever protocol: its `on_open` comes when the handshake is over and the peer's
     /// certificate is verified. Default `None`.
     #[cfg(feature = "tls")]

@@ -118,6 +118,7 @@ impl<App> Reactor<App> {
     /// # Errors
     ///
     /// If waiting for events fails, which no connection can bring about.
+    #[doc(alias("run_forever", "block_on"))]
     pub fn run(&mut self, app: &mut App) -> Result<ShutdownReport, LoopError> {
         loop {
             if let Turn::Finished(report) = self.turn(None, app)? {
@@ -162,6 +163,7 @@ impl<App> Reactor<App> {
     /// # Errors
     ///
     /// If waiting for events fails, which no connection can bring about.
+    #[doc(alias("run_until_complete"))]
     pub fn run_until_idle(&mut self, app: &mut App) -> Result<Option<ShutdownReport>, LoopError> {
         self.registry.mailbox.tell_when_alone(true);
         let ended = self.turn_until_idle(app);
@@ -184,6 +186,7 @@ impl<App> Reactor<App> {
     /// # Errors
     ///
     /// If waiting for events fails, which no connection can bring about.
+    #[doc(alias("run_once", "poll"))]
     pub fn turn(&mut self, timeout: Option<Duration>, app: &mut App) -> Result<Turn, LoopError> {
         self.wait(timeout)?;
         // Before the tasks, since a wake-up is an event too.

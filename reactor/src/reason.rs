@@ -44,8 +44,9 @@ pub enum CloseReason {
     /// The peer reset the connection. It sees nothing more of ours.
     #[error("the peer reset the connection")]
     Reset,
-    /// The connection could not be made; the error is the system's (`SO_ERROR`). There is no
-    /// peer to see anything.
+    /// The connection could not be made; the error is the system's (`SO_ERROR`). If it was found on this side,
+    /// before anybody was asked (no descriptors are left, a local address is taken), an
+    /// [`OpenError`](crate::OpenError) is inside. There is no peer to see anything.
     #[error("could not connect: {0}")]
     ConnectFailed(io::Error),
     /// The system failed a read or a write for another reason: a route lost, a peer that keepalive

@@ -13,7 +13,7 @@
 
 use std::collections::VecDeque;
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use crate::handle::Batch;
 use crate::trace::Callback;
@@ -31,6 +31,8 @@ pub struct Sender<App, M> {
 
 struct Shared<App, M> {
     queue: Mutex<Queue<M>>,
+    /// Told when those who wait for room may look again.
+    room: Condvar,
     limit: usize,
     handle: Handle<App>,
     receive: Box<Receive<App, M>>,
@@ -45,15 +47,17 @@ struct Queue<M> {
     spare: VecDeque<M>,
     /// Whether the loop will look.
     is_watched: bool,
+    /// Threads that wait for room.
+    waiting: usize,
 }
 
 impl<App: 'static> Handle<App> {
     /// Makes a sender of messages of one type, which `receive` is called with on the loop, in order. It is for those
     /// who send much: a message costs a third of what a closure does by [`run`](Self::run), and allocates nothing.
     ///
-    /// So many may wait as `limit` says. They share [`Limits::task_budget`](crate::Limits::task_budget) with other
-    /// messages: a loop that is told much serves its connections all the same. One at which `receive` panics is
-    /// gone, and the next one follows.
+    /// So many may wait as `limit` says, one at least. They share
+    /// [`Limits::task_budget`](crate::Limits::task_budget) with other messages: a loop that is told much serves its
+    /// connections all the same. One at which `receive` panics is gone, and the next one follows.
     ///
     /// ```
     /// use reactor::Reactor;
@@ -81,9 +85,9 @@ impl<App: 'static> Handle<App> {
         receive: impl Fn(&mut Registry<App>, &mut App, M) + Send + Sync + 'static,
     ) -> Sender<App, M> {
         let (messages, spare) = (VecDeque::new(), VecDeque::new());
-        let queue = Mutex::new(Queue { messages, spare, is_watched: false });
-        let (handle, receive) = (self.clone(), Box::new(receive));
-        Sender { shared: Arc::new(Shared { queue, limit, handle, receive }) }
+        let queue = Mutex::new(Queue { messages, spare, is_watched: false, waiting: 0 });
+        let (handle, receive, room) = (self.clone(), Box::new(receive), Condvar::new());
+        Sender { shared: Arc::new(Shared { queue, room, limit: limit.max(1), handle, receive }) }
     }
 }
 
@@ -94,27 +98,52 @@ impl<App: 'static, M: Send + 'static> Sender<App, M> {
     ///
     /// The message comes back if the loop has ended, or if as many wait as may.
     pub fn send(&self, message: M) -> Result<(), PostError<M>> {
+        self.shared.send(&mut self.shared.lock(), message)
+    }
+
+    /// As [`send`](Self::send), but waits for room: for a thread that can be held up, because what it sends waits
+    /// for it elsewhere, such as in a file, or in the pipe of standard input. Not for the loop's own thread, which
+    /// would wait for itself. It is the loop's queue that has room then: what the application keeps of it is still the
+    /// application's to bound.
+    ///
+    /// ```
+    /// # use reactor::Reactor;
+    /// let mut reactor = Reactor::<Vec<String>>::new()?;
+    /// // Two lines ahead of the loop, and no more.
+    /// let sender = reactor.handle().sender(2, |_, lines: &mut Vec<String>, line: String| lines.push(line));
+    /// let reader = std::thread::spawn(move || {
+    ///     // Or std::io::stdin().lock().
+    ///     let input = &b"one\ntwo\nthree\nfour\nfive\n"[..];
+    ///     for line in std::io::BufRead::lines(input).map_while(Result::ok) {
+    ///         if sender.send_blocking(line).is_err() {
+    ///             return; // The loop has ended.
+    ///         }
+    ///     }
+    /// });
+    /// let mut lines = Vec::new();
+    /// // It returns when the sender is gone, and all that it has sent was received.
+    /// reactor.run_until_idle(&mut lines)?;
+    /// assert_eq!(lines, ["one", "two", "three", "four", "five"]);
+    /// # reader.join().unwrap();
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// The message comes back if the loop has ended (its [`Reactor`](crate::Reactor) is gone, not only shut down), or
+    /// if [`Limits::tasks`](crate::Limits::tasks) other messages wait, so that the loop cannot be told of this one.
+    #[doc(alias = "blocking_send")]
+    pub fn send_blocking(&self, message: M) -> Result<(), PostError<M>> {
         let mut queue = self.shared.lock();
-        if queue.messages.len() >= self.shared.limit {
-            return Err(PostError::Full(message));
-        }
-        if queue.is_watched {
-            if self.shared.handle.has_ended() {
-                return Err(PostError::Ended(message));
+        while queue.messages.len() >= self.shared.limit {
+            if let Err(error) = self.shared.watch(&mut queue) {
+                return Err(error.map(|()| message));
             }
-            queue.messages.push_back(message);
-            return Ok(());
+            queue.waiting += 1;
+            queue = self.shared.room.wait(queue).unwrap_or_else(PoisonError::into_inner);
+            queue.waiting -= 1;
         }
-        // The lock is kept: whoever comes meanwhile must not find it watched if nobody can be told.
-        let batch: Arc<Shared<App, M>> = Arc::clone(&self.shared);
-        match self.shared.handle.announce(batch) {
-            Ok(()) => {
-                queue.is_watched = true;
-                queue.messages.push_back(message);
-                Ok(())
-            }
-            Err(error) => Err(error.map(|()| message)),
-        }
+        self.shared.send(&mut queue, message)
     }
 
     /// Takes what the loop had not received when it ended, in order; nothing while it runs.
@@ -133,9 +162,38 @@ impl<App: 'static, M: Send + 'static> Batch<App> for Shared<App, M> {
         let spare = std::mem::take(&mut self.lock().spare);
         self.receive_some(spare, registry, app);
     }
+
+    fn end(self: Arc<Self>) {
+        self.forget(&mut self.lock());
+    }
 }
 
 impl<App: 'static, M: Send + 'static> Shared<App, M> {
+    fn send(self: &Arc<Self>, queue: &mut Queue<M>, message: M) -> Result<(), PostError<M>> {
+        if queue.messages.len() >= self.limit {
+            return Err(PostError::Full(message));
+        }
+        match self.watch(queue) {
+            Ok(()) => {
+                queue.messages.push_back(message);
+                Ok(())
+            }
+            Err(error) => Err(error.map(|()| message)),
+        }
+    }
+
+    /// Has the loop look, if it will not anyhow.
+    fn watch(self: &Arc<Self>, queue: &mut Queue<M>) -> Result<(), PostError<()>> {
+        if queue.is_watched {
+            return if self.handle.has_ended() { Err(PostError::Ended(())) } else { Ok(()) };
+        }
+        // The lock is kept: whoever comes meanwhile must not find it watched if nobody can be told.
+        let batch: Arc<Self> = Arc::clone(self);
+        self.handle.announce(batch)?;
+        queue.is_watched = true;
+        Ok(())
+    }
+
     /// Receives what is there, up to the budget, and looks again in the next turn if there was anything.
     fn receive_some(
         self: Arc<Self>,
@@ -150,6 +208,7 @@ impl<App: 'static, M: Send + 'static> Shared<App, M> {
                 return queue.rest(batch);
             }
             std::mem::swap(&mut batch, &mut queue.messages);
+            self.tell_waiting(&queue);
         }
         for _ in 0..registry.ledger.limits.task_budget.max(1) {
             let Some(message) = batch.pop_front() else { break };
@@ -158,10 +217,11 @@ impl<App: 'static, M: Send + 'static> Shared<App, M> {
                 (self.receive)(registry, app, message);
             });
         }
-        let rest = Rest { shared: Arc::clone(&self), batch };
+        let rest = Rest { shared: Some(Arc::clone(&self)), batch };
         registry.defer_call(move |registry, app| {
-            let (shared, batch) = rest.into_parts();
-            shared.receive_some(batch, registry, app);
+            if let (Some(shared), batch) = rest.into_parts() {
+                shared.receive_some(batch, registry, app);
+            }
         });
     }
 }
@@ -180,27 +240,41 @@ impl<App, M> Shared<App, M> {
     fn lock(&self) -> MutexGuard<'_, Queue<M>> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
+
+    /// There is room, or there never will be. To tell a condition costs a call of the system, even if nobody waits.
+    fn tell_waiting(&self, queue: &Queue<M>) {
+        if queue.waiting > 0 {
+            self.room.notify_all();
+        }
+    }
+
+    /// The loop will not look any more. Who waits tries to tell it, and finds that it has ended.
+    fn forget(&self, queue: &mut Queue<M>) {
+        queue.is_watched = false;
+        self.tell_waiting(queue);
+    }
 }
 
 /// What was taken and has yet to be received. If the loop ends before, it goes back in front of the queue.
 struct Rest<App, M> {
-    shared: Arc<Shared<App, M>>,
+    /// `None` once it goes on.
+    shared: Option<Arc<Shared<App, M>>>,
     batch: VecDeque<M>,
 }
 
 impl<App, M> Rest<App, M> {
-    fn into_parts(mut self) -> (Arc<Shared<App, M>>, VecDeque<M>) {
-        (Arc::clone(&self.shared), std::mem::take(&mut self.batch))
+    fn into_parts(mut self) -> (Option<Arc<Shared<App, M>>>, VecDeque<M>) {
+        (self.shared.take(), std::mem::take(&mut self.batch))
     }
 }
 
 impl<App, M> Drop for Rest<App, M> {
     fn drop(&mut self) {
-        if !self.batch.is_empty() {
-            let mut queue = self.shared.lock();
-            let later = std::mem::replace(&mut queue.messages, std::mem::take(&mut self.batch));
-            queue.messages.extend(later);
-        }
+        let Some(shared) = self.shared.take() else { return };
+        let mut queue = shared.lock();
+        let later = std::mem::replace(&mut queue.messages, std::mem::take(&mut self.batch));
+        queue.messages.extend(later);
+        shared.forget(&mut queue);
     }
 }
 

@@ -254,21 +254,22 @@ fn aborted_while_connecting_it_is_gone_in_the_same_turn() {
 fn errors_of_the_local_address_name_it_and_not_the_peer() {
     let mut stage = Stage::new();
     let address = stage.listen(|| Probe::new("server"));
-    let mut connect_from = |from: Address| {
+    let mut connect_from = |who, from: Address| {
         let options = ConnectOptions { from: Some(from), ..ConnectOptions::default() };
-        let client = Probe::new("client");
-        stage.registry().connect_with(address.into(), &options, client).unwrap_err()
+        stage.registry().connect_with(address.into(), &options, Probe::new(who))
     };
-
-    let error = connect_from("203.0.113.1:0".parse().unwrap());
-    assert!(matches!(error, OpenError::AddressNotAvailable(_)), "{error:?}");
-    assert_eq!(error.to_string(), "no interface of this machine has the address 203.0.113.1:0");
-
-    let error = connect_from(address.into());
-    assert_eq!(error.to_string(), format!("address already in use: {address}"));
-
-    let error = connect_from(Address::Unnamed);
+    connect_from("nobody's", "203.0.113.1:0".parse().unwrap()).expect("it is told later");
+    connect_from("taken", address.into()).expect("it is told later");
+    let error = connect_from("none", Address::Unnamed).unwrap_err();
     assert!(matches!(error, OpenError::Unsupported(..)), "{error:?}");
+
+    for (who, why) in [
+        ("nobody's", "no interface of this machine has the address 203.0.113.1:0".to_owned()),
+        ("taken", format!("address already in use: {address}")),
+    ] {
+        stage.until_closed(who);
+        assert_eq!(stage.log.of(who), [format!("close could not connect: {why}")]);
+    }
 }
 
 /// The system says so at once; it is told where everything is that goes wrong with a peer.

@@ -28,7 +28,7 @@ fn adopt(stage: &mut Stage, name: &'static str, stream: impl Into<StdStream>) ->
 fn couple(stage: &mut Stage, first: ConnectionId, second: ConnectionId) -> Told {
     let told = Told::default();
     let note = Rc::clone(&told);
-    let coupled = stage.registry().couple(first, second, move |_, ended, log: &mut Log| {
+    let coupled = stage.registry().couple(first, second, move |_, log: &mut Log, ended| {
         log.note("couple", "ended");
         note.borrow_mut().push(ended);
     });
@@ -144,7 +144,7 @@ fn a_protocol_looks_at_the_first_bytes_and_what_it_leaves_goes_along() {
                 return;
             }
             assert_eq!(input.take_front(4), b"far ");
-            let coupled = transport.couple(second, |_, ended, log: &mut Log| {
+            let coupled = transport.couple(second, |_, log: &mut Log, ended| {
                 log.note("couple", format!("{} bytes", ended.first_to_second));
             });
             coupled.expect("both are open");

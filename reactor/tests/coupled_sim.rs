@@ -71,7 +71,7 @@ struct Back(ConnectionId);
 
 impl Protocol<Couples> for Back {
     fn on_open(&mut self, backend: &mut Transport<'_, Couples>, couples: &mut Couples) {
-        let coupled = backend.couple(self.0, |_, ended, couples| couples.note(ended));
+        let coupled = backend.couple(self.0, |_, couples, ended| couples.note(ended));
         match coupled {
             Ok(()) => couples.begun += 1,
             Err(_) => backend.abort(),

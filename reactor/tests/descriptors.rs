@@ -137,11 +137,10 @@ fn what_cannot_be_opened_says_why() {
     let _hoard = Hoard::take_all();
     let registry = stage.reactor.registry();
     let path: reactor::Address = std::path::Path::new("/tmp/reactor-never-made").into();
+    let local = path.clone();
     let errors = [
         registry.listen(any_port(), |_, _: &mut Log| server()).map(drop),
         registry.listen(path.clone(), |_, _: &mut Log| server()).map(drop),
-        registry.connect(address.into(), server()).map(drop),
-        registry.connect(path.clone(), server()).map(drop),
         registry.bind_datagram(any_port(), DatagramProbe::new("socket")).map(drop),
         registry.bind_datagram(path, DatagramProbe::new("socket")).map(drop),
     ];
@@ -151,5 +150,13 @@ fn what_cannot_be_opened_says_why() {
         let text = error.to_string();
         assert!(text.starts_with("no file descriptors left to open "), "{text}");
     }
+    // Who connects is told where all other ends are told.
+    registry.connect(address.into(), Probe::new("ip")).expect("it is told later");
+    registry.connect(local, Probe::new("path")).expect("it is told later");
     assert!(Reactor::<Log>::new().is_err());
+    for who in ["ip", "path"] {
+        stage.until_closed(who);
+        let why = &stage.log.end(who).expect("it has ended").reason;
+        assert!(why.starts_with("could not connect: no file descriptors left to open "), "{why}");
+    }
 }

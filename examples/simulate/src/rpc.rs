@@ -160,6 +160,11 @@ fn is_quiet(network: &Network, host: Host<Site>) -> bool {
     connections == 0 && network.app(host).is_none_or(|site| site.talks.is_empty() && site.due == 0)
 }
 
+/// Whether its time was over.
+fn is_late<T>(told: &Result<T, CallError>) -> bool {
+    matches!(told, Err(CallError::Timeout(_) | CallError::Unreachable { .. }))
+}
+
 fn unix() -> Address {
     Address::Path("/run/rpc.sock".into())
 }
@@ -335,7 +340,7 @@ impl Site {
         self.score.note_end(result.is_ok());
         if let Some(talk) = self.talks.get_mut(&of) {
             talk.waiting -= 1;
-            talk.late += u64::from(matches!(result, Err(CallError::Timeout(_))));
+            talk.late += u64::from(is_late(&result));
         }
         self.go_on(registry, of);
     }
@@ -394,7 +399,7 @@ impl Talk {
         let subscribed =
             self.client.subscribe(registry, "listen", &(), PATIENCE, move |_, site, told| {
                 let site: &mut Site = site;
-                let late = matches!(told, Err(CallError::Timeout(_)));
+                let late = is_late(&told);
                 if let (true, Some(talk)) = (late, site.talks.get_mut(&of)) {
                     talk.late += 1;
                 }

@@ -19,6 +19,15 @@ pub enum CallError {
     /// No answer came in this time. Whether the call was carried out is not known.
     #[error("no answer in {0:?}")]
     Timeout(Duration),
+    /// It waited this long for a connection, and none was there: why the last try failed. It was not carried out,
+    /// unless it had been sent once, and is one to be [sent again](super::Lost::SendAgain).
+    #[error("no answer in {timeout:?}: {why}")]
+    Unreachable {
+        /// How long it waited.
+        timeout: Duration,
+        /// Why there was no connection, as a sentence.
+        why: String,
+    },
     /// The connection has ended. Whether the call was carried out is not known, unless `sent` is false.
     #[error("no answer: {why}")]
     Lost {

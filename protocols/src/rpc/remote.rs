@@ -211,13 +211,25 @@ impl<App: 'static> Remote<App> {
         let timer = registry.after(timeout, move |registry, app| {
             let made = remote.line.inner.borrow_mut().asking.remove(id);
             if let Some(made) = made {
-                (made.tell)(registry, app, Err(CallError::Timeout(made.timeout)));
+                let error = remote.late(&made);
+                (made.tell)(registry, app, Err(error));
             }
         });
         let timer = timer.map_err(|_| CallError::NoTimer)?;
         let made = Made { state: State::Waits(text), timer, timeout, tell };
         self.line.inner.borrow_mut().asking.insert(id, made);
         Ok(())
+    }
+
+    /// Why a call has no answer in time.
+    fn late(&self, made: &Made<App>) -> CallError {
+        let timeout = made.timeout;
+        match &self.line.inner.borrow().why {
+            Some(why) if !made.state.is_sent() => {
+                CallError::Unreachable { timeout, why: why.to_string() }
+            }
+            _ => CallError::Timeout(timeout),
+        }
     }
 
     /// Whether so many more calls, of so many bytes, can be remembered.
@@ -402,6 +414,7 @@ impl<App: 'static> Remote<App> {
 
     /// Fails every call that was sent, and is not to be sent again.
     pub(super) fn fail_sent(&self, registry: &mut Registry<App>, why: &str) {
+        self.line.inner.borrow_mut().why = Some(why.into());
         let made = self.line.inner.borrow_mut().asking.lose_sent();
         tell_lost(registry, made, why);
     }
@@ -422,6 +435,7 @@ impl<App: 'static> Remote<App> {
     /// Has these calls wait to be sent again.
     #[cfg(feature = "rpc-web")]
     pub(super) fn wait_again(&self, registry: &mut Registry<App>, ids: &[u64], why: &str) {
+        self.line.inner.borrow_mut().why = Some(why.into());
         let lost = self.line.inner.borrow_mut().asking.wait_again(ids);
         tell_lost(registry, lost, why);
     }
@@ -437,7 +451,7 @@ impl<App: 'static> Remote<App> {
 
     pub(super) fn set_up(&self, id: ConnectionId, hang_up: HangUp<App>) {
         let mut inner = self.line.inner.borrow_mut();
-        (inner.link, inner.hang_up) = (Link::Up(id), Some(hang_up));
+        (inner.link, inner.hang_up, inner.why) = (Link::Up(id), Some(hang_up), None);
     }
 
     pub(super) fn link(&self) -> Link {

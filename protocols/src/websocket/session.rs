@@ -292,6 +292,7 @@ impl<App, H: Handler<App>> Protocol<App> for Session<H> {
         }
     }
 
+    /// The loop is shutting down: its handler is [told](Handler::on_shutdown). Whoever says goodbye already goes on.
     fn on_shutdown(&mut self, transport: &mut Transport<'_, App>, app: &mut App) {
         match self.link.state {
             State::Open => self.call(transport, |handler, socket| handler.on_shutdown(socket, app)),

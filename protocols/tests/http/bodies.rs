@@ -2,13 +2,20 @@
 
 use bytes::Bytes;
 use http::StatusCode;
-use protocols::http::server::{Exchange, Receiver, Router, Settings, Site, Source, with};
+use protocols::http::server::{
+    Event, Exchange, Kept, Receiver, Router, Settings, Site, Source, with,
+};
 use protocols::http::wire::{Fields, Length};
 use protocols::http::{HeadLimits, ServerLimits};
+use reactor::Registry;
+use std::sync::mpsc;
 use std::time::Duration;
 
 use crate::smuggling::echo;
 use crate::stage::{PATIENCE, Stage, statuses};
+
+/// Longer than a test may take: a shutdown with this grace ends by itself, or not at all.
+const HOUR: Duration = Duration::from_secs(3_600);
 
 #[test]
 fn pipelined_requests_are_answered_in_order_however_late_each_is() {
@@ -17,7 +24,7 @@ fn pipelined_requests_are_answered_in_order_however_late_each_is() {
             let path = request.path().to_owned();
             let id = exchange.id();
             let delay = if path == "/slow" { 50 } else { 0 };
-            let answer = move |registry: &mut reactor::Registry<()>, (): &mut ()| {
+            let answer = move |registry: &mut Registry<()>, (): &mut ()| {
                 let told = with(registry, id, move |exchange, ()| {
                     exchange.answer(StatusCode::OK).text(&format!("<{path}>"));
                 });
@@ -40,7 +47,7 @@ fn an_answer_says_how_long_it_took_where_that_is_wanted() {
     let late = || {
         Site::new(|_, exchange, ()| {
             let id = exchange.id();
-            let answer = move |registry: &mut reactor::Registry<()>, (): &mut ()| {
+            let answer = move |registry: &mut Registry<()>, (): &mut ()| {
                 let told = with(registry, id, |exchange, ()| {
                     exchange.answer(StatusCode::OK).text("late");
                 });
@@ -144,7 +151,7 @@ fn who_waits_for_100_gets_it_when_the_body_is_wanted() {
     let stage = Stage::serve(|| {
         let mut router = Router::new();
         router.post("/taken", |_, exchange, app| {
-            exchange.gather(10, app, |exchange, body, ()| {
+            exchange.gather(10, app, |exchange, (), body| {
                 exchange.answer(StatusCode::OK).bytes(&body);
             });
         });
@@ -308,7 +315,7 @@ fn who_is_too_slow_is_told() {
         Site::new(|request, exchange, app| match request.path() {
             "/never" => {}
             _ => {
-                exchange.gather(10, app, |exchange, _, ()| exchange.answer(StatusCode::OK).empty());
+                exchange.gather(10, app, |exchange, (), _| exchange.answer(StatusCode::OK).empty());
             }
         })
         .with_settings(Settings { limits, ..Settings::default() })
@@ -378,8 +385,8 @@ fn work_that_panics_or_finds_no_room_is_answered_all_the_same() {
 
 #[test]
 fn a_shutdown_waits_for_work_and_its_answer_says_that_it_is_the_last() {
-    let (open, gate) = std::sync::mpsc::channel::<()>();
-    let (at_work, working) = std::sync::mpsc::channel();
+    let (open, gate) = mpsc::channel::<()>();
+    let (at_work, working) = mpsc::channel();
     let stage = Stage::serve(move || {
         let gate = std::sync::Arc::new(std::sync::Mutex::new(gate));
         Site::new(move |_, exchange, ()| {
@@ -401,4 +408,64 @@ fn a_shutdown_waits_for_work_and_its_answer_says_that_it_is_the_last() {
     let answers = peer.rest();
     assert_eq!(statuses(&answers), [200], "the second is not asked any more: {answers}");
     assert!(answers.contains("Connection: close\r\n"), "{answers}");
+}
+
+const GET: &str = "GET / HTTP/1.1\r\nHost: h\r\n\r\n";
+
+/// What has no end would be waited for until the grace is over, and then be cut off.
+#[test]
+fn a_shutdown_finishes_a_stream_of_events() {
+    let stage = Stage::serve(|| {
+        Site::new(|_, exchange, ()| {
+            exchange.answer_events();
+            assert!(exchange.send_event(&Event { data: "hello", ..Event::default() }));
+        })
+    });
+    let mut peer = stage.connect();
+    peer.say(GET);
+    peer.hear("data: hello\n\n");
+    stage.shut_down(HOUR);
+    assert!(peer.rest().ends_with("\r\n0\r\n\r\n"));
+}
+
+/// Waits for what never comes.
+struct Waits(mpsc::Sender<&'static str>);
+
+impl Kept<()> for Waits {
+    fn on_shutdown(&mut self, exchange: &mut Exchange<'_, '_, ()>, (): &mut ()) {
+        if exchange.is_owed() {
+            return exchange.answer(StatusCode::SERVICE_UNAVAILABLE).text("ask again");
+        }
+        assert!(exchange.send_event(&Event { data: "goodbye", ..Event::default() }));
+    }
+
+    fn on_lost(self: Box<Self>, _: &mut Registry<()>, (): &mut ()) {
+        self.0.send("lost").expect("the test waits");
+    }
+}
+
+#[test]
+fn what_is_kept_hears_of_a_shutdown_and_may_answer() {
+    let (tell, told) = mpsc::channel();
+    let stage = Stage::serve(move || {
+        Site::new(move |request, exchange, ()| {
+            exchange.keep(Waits(tell.clone()));
+            match request.path() {
+                "/events" => exchange.answer_events(),
+                _ => tell.send("asked").expect("the test waits"),
+            }
+        })
+    });
+    let [mut waiting, mut events] = [stage.connect(), stage.connect()];
+    waiting.say(GET);
+    assert_eq!(told.recv_timeout(PATIENCE), Ok("asked"));
+    events.say("GET /events HTTP/1.1\r\nHost: h\r\n\r\n");
+    events.hear("\r\n\r\n");
+    stage.shut_down(HOUR);
+    let answer = waiting.rest();
+    assert_eq!(statuses(&answer), [503], "{answer}");
+    assert!(answer.contains("Connection: close\r\n") && answer.ends_with("ask again"), "{answer}");
+    let rest = events.rest();
+    assert!(rest.contains("data: goodbye\n\n") && rest.ends_with("\r\n0\r\n\r\n"), "{rest}");
+    assert_eq!([told.recv_timeout(PATIENCE), told.recv_timeout(PATIENCE)], [Ok("lost"); 2]);
 }

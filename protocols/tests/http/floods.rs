@@ -16,7 +16,7 @@ use crate::stage::{PATIENCE, Peer, Stage, statuses};
 fn site(limits: ServerLimits) -> Site<()> {
     Site::new(|request, exchange, app| match request.path() {
         "/long" => exchange.answer(StatusCode::OK).bytes(&[b'x'; LONG]),
-        _ => exchange.gather(1 << 20, app, |exchange, body, ()| {
+        _ => exchange.gather(1 << 20, app, |exchange, (), body| {
             exchange.answer(StatusCode::OK).text(&format!("{} bytes", body.len()));
         }),
     })

@@ -16,7 +16,7 @@ use protocols::http::client::{Client, ClientLimits, ClientOptions, Failure};
 use protocols::http::proxy::{
     Backend, Checks, Forwarded, News, NotWatched, Proxy, ProxyOptions, Unwell,
 };
-use protocols::http::server::Site;
+use protocols::http::server::{Event, Site};
 use protocols::http::wire::Length;
 use reactor::{Input, Protocol, Reactor, Registry, Transport};
 
@@ -110,7 +110,7 @@ const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi";
 fn site() -> Site<()> {
     Site::new(|request, exchange, app| match request.path() {
         "/echo" => {
-            exchange.gather(1 << 24, app, |exchange, body, ()| {
+            exchange.gather(1 << 24, app, |exchange, (), body| {
                 exchange.answer(StatusCode::OK).field("X-Backend", "yes").bytes(&body);
             });
         }
@@ -877,4 +877,20 @@ fn a_loop_that_shuts_down_takes_nobody_for_ill() {
     let report = reactor.run(&mut ()).expect("waiting works");
     assert_eq!(report.work_lost, 0, "{report}");
     assert_eq!(*told.borrow(), []);
+}
+
+#[test]
+fn a_shutdown_finishes_a_stream_of_events_that_a_backend_goes_on_with() {
+    let backend = Stage::serve(|| {
+        Site::new(|_, exchange, ()| {
+            exchange.answer_events();
+            assert!(exchange.send_event(&Event { data: "hello", ..Event::default() }));
+        })
+    });
+    let proxy = proxy(&[backend.address]);
+    let mut peer = proxy.connect();
+    peer.say("GET / HTTP/1.1\r\nHost: h\r\n\r\n");
+    peer.hear("data: hello\n\n");
+    proxy.shut_down(Duration::from_secs(3_600));
+    assert!(peer.rest().ends_with("\r\n0\r\n\r\n"));
 }

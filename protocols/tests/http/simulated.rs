@@ -33,7 +33,7 @@ fn site() -> Site<()> {
     Site::new(|request, exchange, app| {
         let number: usize = request.path().trim_start_matches('/').parse().unwrap_or_default();
         let id = exchange.id();
-        exchange.gather(1 << 20, app, move |exchange, sent, ()| {
+        exchange.gather(1 << 20, app, move |exchange, (), sent| {
             if !sent.is_empty() && sent != body(number) {
                 return exchange.answer(StatusCode::BAD_REQUEST).text("not what was sent");
             }

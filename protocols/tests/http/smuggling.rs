@@ -10,7 +10,7 @@ pub(crate) fn echo() -> Site<()> {
     Site::new(|request, exchange, app| {
         let path = request.path().to_owned();
         let most = exchange.usual_body();
-        exchange.gather(most, app, move |exchange, body, ()| {
+        exchange.gather(most, app, move |exchange, (), body| {
             let text = format!("[{path}:{}]", String::from_utf8_lossy(&body));
             exchange.answer(StatusCode::OK).text(&text);
         });

@@ -24,7 +24,7 @@ fn site() -> Site<()> {
     Site::new(|request, exchange, app| match (request.method(), request.upgrade()) {
         ("CONNECT", _) => exchange.tunnel(Shout).expect("it is allowed"),
         ("POST", Some(_)) => {
-            exchange.gather(10, app, |exchange, _, ()| {
+            exchange.gather(10, app, |exchange, (), _| {
                 exchange.upgrade("shout", &[], Shout).expect("the body has been read");
             });
         }

@@ -70,6 +70,23 @@ fn late(over: Over) {
 }
 
 #[test]
+fn a_call_to_nobody_says_why_there_was_no_connection() {
+    for over in Over::ALL {
+        let mut stage = Stage::new();
+        let mut options = over.options("127.0.0.1:1".parse().expect("an address"));
+        options.reconnect = Some(Backoff::new(Duration::from_millis(1), Duration::from_millis(1)));
+        let client = stage.client(options);
+        let timeout = Duration::from_millis(100);
+        stage.call_for(&client, "sum", &json!([1]), timeout).expect("it waits");
+        stage.until("it has failed", |world| world.results.len() == 1);
+        let told = stage.world.results.remove(0).expect_err("nobody is there").to_string();
+        assert!(told.starts_with("no answer in 100ms: "), "{told}");
+        assert!(told.contains("refused"), "{told}");
+        client.close(stage.reactor.registry());
+    }
+}
+
+#[test]
 fn a_call_that_is_cancelled_is_cancelled_on_both_sides() {
     let mut stage = Stage::new();
     let server = stage.listen(Framing::Lines);

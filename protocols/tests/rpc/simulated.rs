@@ -72,7 +72,9 @@ impl Caller {
             Ok(doubled) => {
                 page.wrong.replace(Some(format!("twice {number} is {doubled}")));
             }
-            Err(CallError::Timeout(_)) => page.late.set(page.late.get() + 1),
+            Err(CallError::Timeout(_) | CallError::Unreachable { .. }) => {
+                page.late.set(page.late.get() + 1)
+            }
             Err(_) => {}
         }
     }

@@ -26,6 +26,7 @@ impl<App> Registry<App> {
     /// # Errors
     ///
     /// If the address is in use, is not this machine's, or is not allowed: see [`OpenError`].
+    #[doc(alias("bind", "serve"))]
     pub fn listen<P: Protocol<App> + 'static>(
         &mut self,
         address: Address,

@@ -141,6 +141,19 @@ impl OpenError {
         }
     }
 
+    /// Whether it is the caller's doing, and would be the same at any other time.
+    pub(crate) fn is_mistake(&self) -> bool {
+        matches!(self, Self::Unsupported(..))
+    }
+
+    /// What the system said; where that has been sorted, with this error inside.
+    pub(crate) fn into_io(self) -> io::Error {
+        match self {
+            Self::Io { error, .. } => error,
+            sorted => io::Error::other(sorted),
+        }
+    }
+
     /// As [`Self::new`], for what comes of opening something at this address.
     pub(crate) fn of(address: &Address) -> impl FnOnce(io::Error) -> Self {
         move |error| Self::new(address, error)

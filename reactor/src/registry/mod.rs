@@ -214,7 +214,8 @@ impl<App> Registry<App> {
     /// assert_ne!(id, nonce);
     /// # Ok::<(), std::io::Error>(())
     /// ```
-    pub fn random(&mut self) -> u64 {
+    #[must_use]
+    pub fn random(&self) -> u64 {
         self.poller.system().random()
     }
 
@@ -228,6 +229,7 @@ impl<App> Registry<App> {
 
     /// Runs a closure on the loop when no callback is on the stack: later in this turn if its tasks
     /// are still to come, else in the next.
+    #[doc(alias("call_soon", "next_tick", "spawn"))]
     pub fn defer(&mut self, task: impl FnOnce(&mut Self, &mut App) + 'static) {
         self.defer_call(|registry, app| {
             registry.run_callback(None, Callback::Task, |registry| task(registry, app));
@@ -328,6 +330,7 @@ impl<App> Registry<App> {
     /// read no more, and told of the shutdown when the last piece is back.
     ///
     /// Called again, it can only shorten the grace.
+    #[doc(alias("stop"))]
     pub fn shutdown(&mut self, grace: Duration) {
         self.begin_shutdown(grace);
     }

@@ -150,14 +150,8 @@ impl<App> Registry<App> {
     fn attempt(&mut self, key: Key, address: SocketAddr) -> Result<ConnectionId, CloseReason> {
         let options = self.races.get(&key).map(|race| race.options.clone()).unwrap_or_default();
         let protocol = Box::new(Contender { race: key });
-        self.open_stream(Address::Ip(address), &options, Origin::Attempt, protocol).map_err(
-            |error| {
-                CloseReason::ConnectFailed(match error {
-                    OpenError::Io { error, .. } => error,
-                    other => std::io::Error::other(other),
-                })
-            },
-        )
+        self.open_stream(Address::Ip(address), &options, Origin::Attempt, protocol)
+            .map_err(|error| CloseReason::ConnectFailed(error.into_io()))
     }
 
     /// An attempt has come to nothing: the next has its turn at once (RFC 8305, 5).

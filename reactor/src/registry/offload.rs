@@ -35,6 +35,7 @@ impl<App> Registry<App> {
     ///
     /// [`PostError::Full`] if [`Limits::offloads`](crate::Limits::offloads) pieces of work wait already, or if
     /// not one thread could be started. The work is dropped then.
+    #[doc(alias("spawn", "spawn_blocking", "run_in_executor"))]
     pub fn offload<R: Send + 'static>(
         &mut self,
         work: impl FnOnce() -> R + Send + 'static,

@@ -1,5 +1,6 @@
 //! Opening connections: by connecting, and by adopting what was opened elsewhere.
 
+use std::io;
 use std::rc::Rc;
 
 use super::{Protocol, Registry};
@@ -46,9 +47,11 @@ impl<App> Registry<App> {
     ///
     /// # Errors
     ///
-    /// Only what has nothing to do with the peer: no descriptors, a full loop, an address of the wrong kind; see
-    /// [`OpenError`]. The protocol is dropped then, without a callback. That nobody is there is told by
-    /// [`on_close`](Protocol::on_close), also where it is known at once, as of a Unix socket.
+    /// Only what was refused before the system was asked: an address of the wrong kind, TLS without a name to verify,
+    /// a loop that is full ([`Limits::connections`](crate::Limits::connections)) or
+    /// [shutting down](Self::shutdown). The protocol is dropped then, without a callback. Whatever the system says
+    /// is told by [`on_close`](Protocol::on_close), also where it is known at once: that nobody is there, that no
+    /// descriptors are left. So to try again is for that one place.
     pub fn connect(
         &mut self,
         address: Address,
@@ -61,7 +64,7 @@ impl<App> Registry<App> {
     ///
     /// # Errors
     ///
-    /// See [`OpenError`].
+    /// As there.
     pub fn connect_with(
         &mut self,
         address: Address,
@@ -89,20 +92,48 @@ impl<App> Registry<App> {
         protocol: Box<dyn Protocol<App>>,
     ) -> Result<ConnectionId, OpenError> {
         let layer = client_layer(&address, options)?;
-        let Begun { socket, path, refused } =
-            StreamSocket::connect(&self.poller, &address, options)?;
-        self.ledger.stats.connects += 1;
         let limits = Rc::new(options.limits.clone());
-        let id = self
-            .add_stream(socket, address, origin, limits, protocol)
-            .map_err(|(_, error)| error)?;
+        let begun = StreamSocket::connect(&self.poller, &address, options);
+        let (id, refused) = match self.begin_stream(begun, &address, origin, &limits, protocol) {
+            Ok(begun) => begun,
+            // The next attempt has its turn at once; and of the wrong kind of address nothing is to be heard.
+            Err((_, error)) if origin == Origin::Attempt || error.is_mistake() => {
+                return Err(error);
+            }
+            Err((protocol, error)) => {
+                let socket = StreamSocket::pending();
+                let id = self
+                    .add_stream(socket, address, Origin::Named, limits, protocol)
+                    .map_err(|(_, error)| error)?;
+                (id, Some(error.into_io()))
+            }
+        };
+        self.ledger.stats.connects += 1;
         self.ledger.trace_of(id, || What::Connecting);
-        path.and_then(|path| self.client_paths.insert(id.0, path));
         layer.into_iter().for_each(|layer| self.wrap(id, layer));
         if let Some(error) = refused {
             self.retire(id, CloseReason::ConnectFailed(error));
         }
         Ok(id)
+    }
+
+    /// Gives what has begun its slot; why it has come to nothing already, if it has.
+    fn begin_stream(
+        &mut self,
+        begun: Result<Begun<StreamSocket>, OpenError>,
+        address: &Address,
+        origin: Origin,
+        limits: &Rc<StreamLimits>,
+        protocol: Box<dyn Protocol<App>>,
+    ) -> Result<(ConnectionId, Option<io::Error>), (Box<dyn Protocol<App>>, OpenError)> {
+        let Begun { socket, path, refused } = match begun {
+            Ok(begun) => begun,
+            Err(error) => return Err((protocol, error)),
+        };
+        let limits = Rc::clone(limits);
+        let id = self.add_stream(socket, address.clone(), origin, limits, protocol)?;
+        path.and_then(|path| self.client_paths.insert(id.0, path));
+        Ok((id, refused))
     }
 
     /// Runs a protocol on a stream that was opened elsewhere. Its [`on_open`](Protocol::on_open) is
@@ -111,6 +142,7 @@ impl<App> Registry<App> {
     /// # Errors
     ///
     /// See [`OpenError`].
+    #[doc(alias("from_std"))]
     pub fn adopt(
         &mut self,
         stream: impl Into<StdStream>,

@@ -36,6 +36,12 @@ use crate::{
 ///     }
 /// }
 /// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a `Protocol` of connections of this application",
+    note = "`listen` takes a factory that returns the protocol itself: `|_peer, _app| Echo`",
+    note = "one that may refuse a peer, or chooses between protocols, is for `listen_with`, and returns \
+            `Some(Box::new(Echo))` or `None`"
+)]
 pub trait Protocol<App>: Typed {
     /// The connection is open: accepted, connected, adopted, or taken over by
     /// [`replace`](Transport::replace).
@@ -107,7 +113,8 @@ pub trait Protocol<App>: Typed {
         Idle::End
     }
 
-    /// The loop is shutting down: finish, and close before the deadline. The default closes at once.
+    /// The loop is shutting down: finish, and close before the deadline. A protocol that does not say otherwise closes at
+    /// once.
     ///
     /// What was read and is not handled yet is dropped by `close`, and no report counts it. A protocol that pauses with
     /// messages left in its input asks for [`Transport::unread_bytes`], and closes later if there are any: when

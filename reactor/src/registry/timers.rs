@@ -62,6 +62,7 @@ impl<App> Registry<App> {
     /// # Errors
     ///
     /// If [`Limits::timers`](crate::Limits::timers) are set already.
+    #[doc(alias("set_timer", "set_timeout", "sleep", "call_later"))]
     pub fn after(
         &mut self,
         delay: Duration,
@@ -101,6 +102,7 @@ impl<App> Registry<App> {
     /// # Errors
     ///
     /// If [`Limits::timers`](crate::Limits::timers) are set already.
+    #[doc(alias("interval", "set_interval"))]
     pub fn every(
         &mut self,
         period: Duration,

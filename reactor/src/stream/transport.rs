@@ -48,12 +48,14 @@ impl<'a, App> Transport<'a, App> {
 
     /// The other end's address.
     #[must_use]
+    #[doc(alias("peer_addr", "remote_addr"))]
     pub fn peer(&self) -> Address {
         self.stream.peer()
     }
 
     /// This end's address.
     #[must_use]
+    #[doc(alias("local_addr"))]
     pub fn local(&self) -> Address {
         self.stream.socket().local()
     }
@@ -116,6 +118,7 @@ impl<'a, App> Transport<'a, App> {
     /// stops then says [`pause_until_drained`](Self::pause_until_drained) of itself, or has
     /// [`Registry::when_drained`] tell when to go on: [`on_drain`](Protocol::on_drain) does not
     /// come if the system takes all of it when the callback returns.
+    #[doc(alias("is_writable", "poll_ready"))]
     pub fn pressure(&self) -> Pressure {
         let is_high = self.queued_bytes() > self.limits().outbox_high;
         if is_high { Pressure::High } else { Pressure::Low }
@@ -192,6 +195,7 @@ impl<'a, App> Transport<'a, App> {
     // ── ending ──────────────────────────────────────────────────────────────────────────────
 
     /// Sends no more: FIN follows what is queued. The peer may go on sending, and is read.
+    #[doc(alias("shutdown"))]
     pub fn end(&mut self) {
         self.uncork();
         self.stream.end(&self.registry.ledger);
@@ -342,6 +346,7 @@ impl<'a, App> Transport<'a, App> {
     /// # Errors
     ///
     /// [`PostError::Full`] as of [`Registry::offload`].
+    #[doc(alias("spawn_blocking"))]
     pub fn offload<P: Protocol<App> + 'static, R: Send + 'static>(
         &mut self,
         work: impl FnOnce() -> R + Send + 'static,

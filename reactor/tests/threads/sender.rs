@@ -134,3 +134,62 @@ fn who_sends_without_end_holds_nobody_up() {
     drop(handle);
     leaks.check(reactor);
 }
+
+/// There is room for one, so nearly each of them waits; and a wake-up that is lost is lost for good.
+#[test]
+fn those_who_wait_for_room_are_let_in_and_keep_their_order() {
+    const THREADS: u64 = 3;
+    const MESSAGES: u64 = 1_000;
+    let (mut reactor, mut told, leaks) = numbers(Limits::default());
+    let sender = sender(&reactor, 1);
+    let threads: Vec<_> = (0..THREADS)
+        .map(|thread| {
+            let sender = sender.clone();
+            thread::spawn(move || {
+                for number in 0..MESSAGES {
+                    sender.send_blocking(thread * MESSAGES + number).expect("the loop runs");
+                }
+            })
+        })
+        .collect();
+    until(&mut reactor, &mut told, |told, _| told.len() as u64 == THREADS * MESSAGES);
+    for thread in 0..THREADS {
+        let own = thread * MESSAGES..(thread + 1) * MESSAGES;
+        assert!(told.iter().copied().filter(|number| own.contains(number)).eq(own.clone()));
+    }
+    threads.into_iter().for_each(|thread| thread.join().expect("it does not panic"));
+    drop(sender);
+    leaks.check(reactor);
+}
+
+/// Once before the loop has looked at all, once while it is in the middle of what was sent, and once after its end.
+#[test]
+fn who_waits_for_room_gets_the_message_back_when_the_loop_ends() {
+    for turns in 0..3 {
+        let (mut reactor, mut told, leaks) =
+            numbers(Limits { task_budget: 1, ..Limits::default() });
+        let sender = sender(&reactor, 2);
+        let (waiting, waits) = mpsc::channel();
+        let thread = thread::spawn(move || {
+            for number in 0.. {
+                waiting.send(number).expect("the test counts");
+                if let Err(error) = sender.send_blocking(number) {
+                    return (number, error, sender.take_undelivered());
+                }
+            }
+            unreachable!("there are fewer numbers in the world");
+        });
+        // The third has to wait: the loop is still, or takes two with one look and receives one a turn.
+        for expected in 0..3 {
+            assert_eq!(waits.recv_timeout(PATIENCE), Ok(expected));
+        }
+        for _ in 0..turns {
+            let _ = reactor.turn(Some(Duration::ZERO), &mut told).expect("it turns");
+        }
+        leaks.check(reactor);
+        let (number, error, left) = thread.join().expect("it does not panic");
+        assert_eq!(error, PostError::Ended(number));
+        told.extend(left);
+        assert!(told.iter().copied().eq(0..number), "{told:?} and {number}");
+    }
+}

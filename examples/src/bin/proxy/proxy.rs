@@ -12,8 +12,8 @@ use std::iter::Sum;
 
 use bytes::Bytes;
 use reactor::{
-    Closed, ConnectOptions, ConnectionId, OpenError, Protocol, ProxyVersion, Registry, Side,
-    Transport,
+    CloseReason, Closed, ConnectOptions, ConnectionId, OpenError, Protocol, ProxyVersion, Registry,
+    Side, Transport,
 };
 
 use crate::backends::{Backends, Place, Tally};
@@ -63,11 +63,7 @@ impl Proxy {
             match registry.connect_with(address, &self.options, back) {
                 Ok(_) => return,
                 // It is this side that takes nobody any more.
-                Err(
-                    OpenError::ShuttingDown(_)
-                    | OpenError::TooManyConnections(_)
-                    | OpenError::NoDescriptors(_),
-                ) => break,
+                Err(OpenError::ShuttingDown(_) | OpenError::TooManyConnections(_)) => break,
                 Err(error) => {
                     self.backends.note_failed(place, registry.now(), &error.to_string());
                 }
@@ -107,7 +103,7 @@ impl Protocol<Proxy> for Back {
             backend.send(std::mem::take(&mut self.header));
         }
         let (place, id) = (self.place, backend.id());
-        let coupled = backend.registry().couple(self.client, id, move |_, ended, proxy| {
+        let coupled = backend.registry().couple(self.client, id, move |_, proxy, ended| {
             proxy.backends.note_end(place, &ended);
         });
         match coupled {
@@ -121,13 +117,24 @@ impl Protocol<Proxy> for Back {
         if closed.opened {
             return;
         }
-        if closed.reason.side() == Side::Local {
-            // The shutdown has closed it, before it was open: nobody is tried any more.
+        if is_ours(&closed.reason) {
+            proxy.refused += 1;
             let _ = registry.abort(self.client);
         } else {
             proxy.backends.note_failed(self.place, registry.now(), &closed.reason.to_string());
             proxy.connect(registry, self.client, &self.header, self.tried);
         }
+    }
+}
+
+/// Whether no backend is to blame, and no other would be reached either: the shutdown has closed the connection before
+/// it was open, or this side has no descriptors left.
+fn is_ours(reason: &CloseReason) -> bool {
+    match reason {
+        CloseReason::ConnectFailed(error) => {
+            error.get_ref().is_some_and(|inner| inner.is::<OpenError>())
+        }
+        reason => reason.side() == Side::Local,
     }
 }
 

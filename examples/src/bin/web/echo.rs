@@ -144,7 +144,7 @@ fn inspect(request: &Request<'_>, exchange: &mut Exchange<'_, '_, App>, app: &mu
         "peer": exchange.peer().to_string(),
         "fields": fields,
     });
-    exchange.gather(INSPECTED, app, move |exchange, body, _| {
+    exchange.gather(INSPECTED, app, move |exchange, _, body| {
         match String::from_utf8(body) {
             Ok(text) => seen["body"] = text.into(),
             Err(error) => seen["body_base64"] = BASE64_STANDARD.encode(error.as_bytes()).into(),

@@ -52,6 +52,9 @@ enum Part {
         bytes: Vec<u8>,
         has_date: bool,
         length: Length,
+        /// It is a stream of events: whole wherever it stops, since what a browser has of one that is cut off is
+        /// dropped (HTML, 9.2.6).
+        is_events: bool,
         call: CallId,
     },
     Body(Vec<u8>, CallId),
@@ -86,10 +89,12 @@ impl Passage {
 
     fn deliver<App: 'static>(self: &Rc<Self>, exchange: &mut Exchange<'_, '_, App>, part: Part) {
         match part {
-            Part::Head { status, bytes, has_date, length, call } => {
+            Part::Head { status, bytes, has_date, length, is_events, call } => {
                 let answer = Answer::relayed(exchange, status, bytes, has_date);
-                if answer.open(length).is_none() {
-                    cancel(exchange.registry(), call);
+                match answer.open(length) {
+                    Some(exchange) if is_events => exchange.need_not_end(),
+                    Some(_) => {}
+                    None => cancel(exchange.registry(), call),
                 }
             }
             Part::Body(bytes, call) => {
@@ -109,6 +114,10 @@ impl Passage {
             }
         }
     }
+}
+
+fn is_event_stream(fields: Fields<'_>) -> bool {
+    fields.get("content-type").is_some_and(|kind| kind.starts_with(b"text/event-stream"))
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -346,7 +355,8 @@ impl<App: 'static> Reader<App> for Relay<App> {
         }
         let has_date = response.fields().get("date").is_some();
         let length = length_of(response, self.attempt.outline.is_head());
-        let part = Part::Head { status, bytes, has_date, length, call: call.id() };
+        let is_events = length == Length::Open && is_event_stream(response.fields());
+        let part = Part::Head { status, bytes, has_date, length, is_events, call: call.id() };
         if !self.passage().tell(call.registry(), part) {
             call.cancel();
         }
@@ -383,7 +393,7 @@ impl<App: 'static> Reader<App> for Relay<App> {
         let going_on = server::with(registry, exchange, move |exchange, _| {
             let _ = exchange.take_kept::<Lost>();
             passage.stage.set(Stage::Over);
-            let ended = move |_: &mut Registry<App>, _, _: &mut App| drop(busy);
+            let ended = move |_: &mut Registry<App>, _: &mut App, _| drop(busy);
             match exchange.couple(&name, &borrowed(&fields), connection, ended) {
                 Ok(()) => {
                     let client = exchange.id().connection();

@@ -3,6 +3,8 @@
 use http::StatusCode;
 
 use super::Exchange;
+use super::sending::Stage;
+use super::session::Writing;
 use crate::http::wire::Length;
 
 /// One event.
@@ -19,9 +21,25 @@ pub struct Event<'a> {
 impl<App: 'static> Exchange<'_, '_, App> {
     /// Answers with a stream of events, which are [sent](Self::send_event) later, by the exchange's
     /// [id](Self::id), until it is [finished](Self::finish).
+    ///
+    /// A [shutdown](reactor::Registry::shutdown) of the loop finishes it, so that it does not wait for what has no end:
+    /// its browser comes again by itself, and finds who serves then. One that is begun later has no events.
     pub fn answer_events(&mut self) {
         let answer = self.answer(StatusCode::OK).field("Content-Type", "text/event-stream");
         let _ = answer.field("Cache-Control", "no-store").open(Length::Open);
+        self.need_not_end();
+    }
+
+    /// The body that is being written is whole wherever it stops.
+    pub(in crate::http) fn need_not_end(&mut self) {
+        if let Writing::Flowing(flow) = &mut self.session.writing
+            && flow.is_open()
+        {
+            flow.stage = Stage::Endless;
+            if self.registry().is_shutting_down() {
+                self.finish();
+            }
+        }
     }
 
     /// Sends an event; whether there is room for it. Without room it is dropped: who does not read does not

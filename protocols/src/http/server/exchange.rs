@@ -88,6 +88,27 @@ pub trait Kept<App>: Any {
     /// The connection has ended, or is closing, and nobody has taken this back ([`Exchange::take_kept`]).
     fn on_lost(self: Box<Self>, registry: &mut Registry<App>, app: &mut App);
 
+    /// The loop is shutting down. The default waits: whoever owes the answer gives it, or the grace ends. What has no
+    /// answer of its own, such as a request that waits for the next of something, is answered here; the connection
+    /// is closed behind it, and [`on_lost`](Self::on_lost) comes as it would have anyhow. A stream of
+    /// [events](Exchange::answer_events) may have a last one, and is finished behind this.
+    ///
+    /// ```
+    /// # use http::StatusCode;
+    /// # use protocols::http::server::{Exchange, Kept};
+    /// # use reactor::Registry;
+    /// # struct Waits;
+    /// impl<App: 'static> Kept<App> for Waits {
+    ///     fn on_shutdown(&mut self, exchange: &mut Exchange<'_, '_, App>, _: &mut App) {
+    ///         exchange.answer(StatusCode::SERVICE_UNAVAILABLE).text("This server ends; ask again.\n");
+    ///     }
+    ///     # fn on_lost(self: Box<Self>, _: &mut Registry<App>, _: &mut App) {}
+    /// }
+    /// ```
+    fn on_shutdown(&mut self, exchange: &mut Exchange<'_, '_, App>, app: &mut App) {
+        let _ = (exchange, app);
+    }
+
     /// The client sends no more. It may wait for the answer still, as `nc -N` does; more often it has closed, which
     /// looks the same until something is written to it. Whether to take it for gone: the connection is closed then,
     /// without an answer.
@@ -312,7 +333,7 @@ impl<'e, 't, App: 'static> Exchange<'e, 't, App> {
         name: &str,
         fields: &[(&str, &[u8])],
         other: ConnectionId,
-        ended: impl FnOnce(&mut Registry<App>, Uncoupled, &mut App) + 'static,
+        ended: impl FnOnce(&mut Registry<App>, &mut App, Uncoupled) + 'static,
     ) -> Result<(), NotUpgraded> {
         self.check_handing_over()?;
         self.transport.couple(other, ended).map_err(|_| NotUpgraded::Gone)?;
@@ -356,10 +377,10 @@ impl<'e, 't, App: 'static> Exchange<'e, 't, App> {
         &mut self,
         most: u64,
         app: &mut App,
-        done: impl FnOnce(&mut Exchange<'_, '_, App>, Vec<u8>, &mut App) + 'static,
+        done: impl FnOnce(&mut Exchange<'_, '_, App>, &mut App, Vec<u8>) + 'static,
     ) {
         match self.take_whole_body(most) {
-            Some(body) => done(self, body, app),
+            Some(body) => done(self, app, body),
             None => self.receive(most, app, Gather { bytes: Vec::new(), done: Box::new(done) }),
         }
     }
@@ -445,7 +466,7 @@ impl<'e, 't, App: 'static> Exchange<'e, 't, App> {
     /// Whether the answer's body is still being written.
     #[must_use]
     pub fn is_open(&self) -> bool {
-        matches!(&self.session.writing, Writing::Flowing(flow) if flow.stage == Stage::Open)
+        matches!(&self.session.writing, Writing::Flowing(flow) if flow.is_open())
     }
 
     /// Writes a piece of the body. What goes beyond a length that was promised is not written.
@@ -505,7 +526,7 @@ impl<'e, 't, App: 'static> Exchange<'e, 't, App> {
         let Writing::Flowing(flow) = &mut self.session.writing else {
             return;
         };
-        if flow.stage == Stage::Finished {
+        if !flow.is_open() {
             return;
         }
         flow.stage = Stage::Finished;
@@ -521,7 +542,7 @@ impl<'e, 't, App: 'static> Exchange<'e, 't, App> {
     /// How much of so many bytes is to be written; `None` if the answer has no body, or no more of it.
     fn take(&mut self, length: u64) -> Option<(Framing, u64)> {
         match &mut self.session.writing {
-            Writing::Flowing(flow) if flow.stage == Stage::Open => {
+            Writing::Flowing(flow) if flow.is_open() => {
                 let taken = flow.framing.take(length);
                 Some((flow.framing, taken))
             }

@@ -103,7 +103,7 @@ impl<App> Session<App> {
 }
 
 /// What has been gathered is given to it.
-type Gathered<App> = Box<dyn FnOnce(&mut Exchange<'_, '_, App>, Vec<u8>, &mut App)>;
+type Gathered<App> = Box<dyn FnOnce(&mut Exchange<'_, '_, App>, &mut App, Vec<u8>)>;
 
 /// Gathers a body.
 pub(super) struct Gather<App> {
@@ -118,6 +118,6 @@ impl<App: 'static> Receiver<App> for Gather<App> {
 
     fn on_end(self: Box<Self>, exchange: &mut Exchange<'_, '_, App>, _: Fields<'_>, app: &mut App) {
         let Self { bytes, done } = *self;
-        done(exchange, bytes, app);
+        done(exchange, app, bytes);
     }
 }

@@ -29,6 +29,8 @@ pub(super) struct Flow<App> {
 pub(super) enum Stage {
     /// More will be written.
     Open,
+    /// More may be written, and whatever has been is all that there need be: a stream of events.
+    Endless,
     /// All of it has been written.
     Finished,
 }
@@ -40,6 +42,11 @@ impl<App> Flow<App> {
         source: Option<Box<dyn Source<App>>>,
     ) -> Self {
         Self { manner, framing, stage: Stage::Open, files: 0, source }
+    }
+
+    /// Whether more may be written.
+    pub(super) fn is_open(&self) -> bool {
+        self.stage != Stage::Finished
     }
 
     /// How it was to be answered, when all of it has left.

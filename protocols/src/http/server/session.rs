@@ -22,7 +22,7 @@ use http::StatusCode;
 use reactor::{Closed, Input, Protocol, Registry, SentFile, TimerKey, Transport};
 
 use super::receiving::{Intake, Taker};
-use super::sending::Flow;
+use super::sending::{Flow, Stage};
 use super::{Exchange, Kept, Record, Site};
 use crate::http::wire::{Framing, Piece, Refusal, Request, Slots, parse_request};
 
@@ -532,11 +532,26 @@ impl<App: 'static> Protocol<App> for Session<App> {
         }
     }
 
-    fn on_shutdown(&mut self, transport: &mut Transport<'_, App>, _: &mut App) {
-        match self.writing {
-            Writing::Idle => self.leave(transport),
-            _ => self.answer_at_last(),
+    /// The loop is shutting down. A connection without a request is closed. What is owed is waited for, as long as
+    /// the grace is, and its answer is the last of its connection; a stream of
+    /// [events](Exchange::answer_events) is finished. What is [kept](Exchange::keep) is
+    /// [told](Kept::on_shutdown), and may answer.
+    fn on_shutdown(&mut self, transport: &mut Transport<'_, App>, app: &mut App) {
+        if let Writing::Idle = self.writing {
+            return self.leave(transport);
         }
+        self.answer_at_last();
+        if let Some(mut kept) = self.kept.take() {
+            kept.on_shutdown(&mut Exchange::new(self, transport), app);
+            // It may have kept another in its place.
+            self.kept.get_or_insert(kept);
+        }
+        if let Writing::Flowing(flow) = &self.writing
+            && flow.stage == Stage::Endless
+        {
+            Exchange::new(self, transport).finish();
+        }
+        self.settle(transport);
     }
 
     fn on_close(&mut self, registry: &mut Registry<App>, _: &Closed, app: &mut App) {

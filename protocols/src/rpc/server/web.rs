@@ -109,7 +109,7 @@ impl<App: 'static> Web<App> {
         };
         let (remote, most) = (self.remote.clone(), self.remote.service().limits().message);
         let nothing = nothing_to_say(kind, request);
-        exchange.gather(most as u64, app, move |exchange, text, app| {
+        exchange.gather(most as u64, app, move |exchange, app, text| {
             handle_post(&remote, &text, nothing, exchange, app);
         });
     }

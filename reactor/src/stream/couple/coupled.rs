@@ -21,7 +21,7 @@ pub(super) struct Tie<App> {
     sides: Vec<Side>,
 }
 
-type Told<App> = Box<dyn FnOnce(&mut Registry<App>, Uncoupled, &mut App)>;
+type Told<App> = Box<dyn FnOnce(&mut Registry<App>, &mut App, Uncoupled)>;
 
 struct Side {
     id: ConnectionId,
@@ -70,7 +70,7 @@ impl<App> Protocol<App> for Coupled<App> {
         let both = self.tie.borrow_mut().note(closed);
         if let Some((told, uncoupled)) = both {
             registry.ledger.pipes.leave();
-            return told(registry, uncoupled, app);
+            return told(registry, app, uncoupled);
         }
         // It may be about to end by itself, and have no ear for this.
         let _ = if closed.reason.is_clean() {

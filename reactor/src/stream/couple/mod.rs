@@ -99,7 +99,7 @@ impl<App: 'static> Registry<App> {
     ///
     /// impl Protocol<()> for Back {
     ///     fn on_open(&mut self, backend: &mut Transport<'_, ()>, _: &mut ()) {
-    ///         let coupled = backend.couple(self.client, |_, ended, _| {
+    ///         let coupled = backend.couple(self.client, |_, _, ended| {
     ///             println!("{}: {} up", ended.second.peer, ended.second_to_first);
     ///         });
     ///         if coupled.is_err() {
@@ -125,7 +125,7 @@ impl<App: 'static> Registry<App> {
         &mut self,
         first: ConnectionId,
         second: ConnectionId,
-        ended: impl FnOnce(&mut Self, Uncoupled, &mut App) + 'static,
+        ended: impl FnOnce(&mut Self, &mut App, Uncoupled) + 'static,
     ) -> Result<(), CoupleError> {
         if first == second {
             return Err(CoupleError::Itself(first));
@@ -204,7 +204,7 @@ impl<App: 'static> Transport<'_, App> {
     pub fn couple(
         &mut self,
         other: ConnectionId,
-        ended: impl FnOnce(&mut Registry<App>, Uncoupled, &mut App) + 'static,
+        ended: impl FnOnce(&mut Registry<App>, &mut App, Uncoupled) + 'static,
     ) -> Result<(), CoupleError> {
         let id = self.id();
         self.stream().may_couple(id)?;
