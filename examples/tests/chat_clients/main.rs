@@ -34,7 +34,6 @@ const CHAT: &str = env!("CARGO_BIN_EXE_chat");
 struct Ann {
     program: Program,
     stdin: ChildStdin,
-    seen: Vec<String>,
 }
 
 impl Ann {
@@ -42,7 +41,7 @@ impl Ann {
         let words = ["connect", address, "--nick", "ann", "--channel", "#room", "--rate", "1000"];
         let mut program = Program::start(CHAT, &[&words[..], tls].concat());
         let stdin = program.stdin();
-        let mut ann = Self { program, stdin, seen: Vec::new() };
+        let mut ann = Self { program, stdin };
         ann.sees("-- #room: @ann");
         ann
     }
@@ -59,9 +58,7 @@ impl Ann {
         loop {
             let line = self.program.line();
             eprintln!("ann sees: {line}");
-            let is_it = line.starts_with(beginning);
-            self.seen.push(line);
-            if is_it {
+            if line.starts_with(beginning) {
                 return;
             }
         }

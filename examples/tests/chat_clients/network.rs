@@ -96,13 +96,11 @@ fn irssi_and_weechat_meet_on_different_servers_and_whatever_can_be_killed_is() {
     network.nats.kill();
     ann.sees("-- guest has quit");
     ann.types("is anybody there?");
-    iris.say("#room", "alone here");
     network.nats.again();
     ann.sees("-- guest (");
     iris.say("#room", "there you are");
     ann.sees("#room <iris> there you are");
     guest.sees("there you are");
-    assert!(!ann.seen.iter().any(|line| line.contains("alone here")), "it was said to nobody");
 
     iris.quit();
     ann.sees("-- iris has quit");
