@@ -29,11 +29,25 @@ pub(super) struct Pending {
 }
 
 /// A batch that is not answered yet.
+///
+/// Its answers leave in the order of its calls. They need not (JSON-RPC 2.0, section 6), but there are clients that
+/// take the first answer for that to the first call, whatever its id.
 #[derive(Debug, Default)]
 struct Open {
-    /// The answers that are there, each behind a comma.
-    answers: Vec<u8>,
+    /// The answers that came at once, each behind a comma.
+    at_once: Vec<u8>,
+    /// Those that come later, in the order of their calls.
+    later: Vec<Later>,
     missing: usize,
+}
+
+#[derive(Debug)]
+struct Later {
+    call: u64,
+    /// In front of which byte of those that came at once it belongs.
+    at: usize,
+    /// Behind a comma; empty until it is there.
+    answer: Vec<u8>,
 }
 
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -51,8 +65,10 @@ impl Answering {
         self.numbers
     }
 
-    pub(super) fn insert(&mut self, number: u64, pending: Pending, timer: TimerId) {
+    /// Keeps a call. If it is one of a batch, its answer belongs in front of byte `at` of those that came at once.
+    pub(super) fn insert(&mut self, number: u64, pending: Pending, at: usize, timer: TimerId) {
         if let Some(batch) = pending.batch.and_then(|batch| self.batches.get_mut(&batch)) {
+            batch.later.push(Later { call: number, at, answer: Vec::new() });
             batch.missing += 1;
         }
         self.calls.insert(number, (pending, timer));
@@ -102,7 +118,7 @@ impl Answering {
     pub(super) fn end_batch(&mut self, number: u64, out: &mut Vec<u8>) {
         match self.batches.get_mut(&number) {
             Some(batch) if batch.missing > 0 => {
-                batch.answers.append(out);
+                batch.at_once.append(out);
             }
             _ => {
                 self.batches.remove(&number);
@@ -111,23 +127,39 @@ impl Answering {
         }
     }
 
-    /// `out` is an answer that came later. If its call was one of a batch, it becomes the whole array if it
-    /// was the last, or else nothing.
-    pub(super) fn settle(&mut self, batch: Option<u64>, out: &mut Vec<u8>) {
+    /// `out` is the answer to a call, and came later. If the call was one of a batch, it becomes the whole array if
+    /// it was the last, or else nothing.
+    pub(super) fn settle(&mut self, batch: Option<u64>, call: u64, out: &mut Vec<u8>) {
         let Some(number) = batch else {
             return;
         };
         let Some(batch) = self.batches.get_mut(&number) else {
             return;
         };
-        batch.answers.push(b',');
-        batch.answers.append(out);
+        if let Ok(index) = batch.later.binary_search_by_key(&call, |later| later.call) {
+            let answer = &mut batch.later[index].answer;
+            answer.push(b',');
+            answer.append(out);
+        }
         batch.missing -= 1;
-        if batch.missing == 0 {
-            *out = mem::take(&mut batch.answers);
-            self.batches.remove(&number);
+        if batch.missing == 0
+            && let Some(batch) = self.batches.remove(&number)
+        {
+            batch.write(out);
             close_array(out);
         }
+    }
+}
+
+impl Open {
+    fn write(&self, out: &mut Vec<u8>) {
+        let mut from = 0;
+        for Later { at, answer, .. } in &self.later {
+            out.extend_from_slice(&self.at_once[from..*at]);
+            out.extend_from_slice(answer);
+            from = *at;
+        }
+        out.extend_from_slice(&self.at_once[from..]);
     }
 }
 

@@ -199,7 +199,9 @@ impl<App: 'static> Conversation<App> {
         match turn.channel.fail_after(service.limits().answer, number, late) {
             Ok(timer) => {
                 service.count(|counters| counters.waiting += 1);
-                self.answering.insert(number, pending, timer);
+                // In a batch the comma stands there already.
+                let at = turn.out.len().saturating_sub(1);
+                self.answering.insert(number, pending, at, timer);
             }
             Err(_) => {
                 pending.claim.make_void();
@@ -234,7 +236,7 @@ impl<App: 'static> Conversation<App> {
             service.count(|counters| counters.failed += 1);
             reply.error(error);
         }
-        self.answering.settle(pending.batch, &mut out);
+        self.answering.settle(pending.batch, number, &mut out);
         say(channel, &mut out);
         service.put_back(out);
         let id = Some(channel.id());

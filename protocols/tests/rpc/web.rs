@@ -94,7 +94,7 @@ fn requests_that_come_at_once_are_answered_in_their_order_and_later_ones_when_th
     typist.gets(&mut stage, r#"{"jsonrpc":"2.0","result":11,"id":1}"#);
     stage.until("the second waits", |world| world.held.len() == 1);
     stage.world.held[0].answer(stage.reactor.registry(), Ok(12)).expect("he waits");
-    let both = r#"[{"jsonrpc":"2.0","result":0,"id":3},{"jsonrpc":"2.0","result":12,"id":2}]"#;
+    let both = r#"[{"jsonrpc":"2.0","result":12,"id":2},{"jsonrpc":"2.0","result":0,"id":3}]"#;
     typist.gets(&mut stage, both);
     typist.gets(&mut stage, r#"{"jsonrpc":"2.0","result":144,"id":4}"#);
     drop(typist);
