@@ -340,7 +340,7 @@ impl Site {
         self.score.note_end(result.is_ok());
         if let Some(talk) = self.talks.get_mut(&of) {
             talk.waiting -= 1;
-            talk.late += u64::from(is_late(&result));
+            talk.late += u64::from(is_late(result));
         }
         self.go_on(registry, of);
     }

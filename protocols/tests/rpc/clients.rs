@@ -71,7 +71,8 @@ fn late(over: Over) {
 
 #[test]
 fn a_call_to_nobody_says_why_there_was_no_connection() {
-    for over in Over::ALL {
+    // By HTTP a call may be in a post of its own when its time is over, of which nothing is known.
+    for over in [Over::Stream(Framing::Lines), Over::WebSocket] {
         let mut stage = Stage::new();
         let mut options = over.options("127.0.0.1:1".parse().expect("an address"));
         options.reconnect = Some(Backoff::new(Duration::from_millis(1), Duration::from_millis(1)));

@@ -73,7 +73,7 @@ impl Caller {
                 page.wrong.replace(Some(format!("twice {number} is {doubled}")));
             }
             Err(CallError::Timeout(_) | CallError::Unreachable { .. }) => {
-                page.late.set(page.late.get() + 1)
+                page.late.set(page.late.get() + 1);
             }
             Err(_) => {}
         }

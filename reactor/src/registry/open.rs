@@ -12,6 +12,9 @@ use crate::{
     Address, CloseReason, ConnectOptions, ConnectionId, OpenError, StreamLimits, StreamOptions,
 };
 
+/// Why something was not opened, with the protocol that it was to run.
+type Refused<App> = (Box<dyn Protocol<App>>, OpenError);
+
 impl<App> Registry<App> {
     /// Connects. It never blocks: the connection opens later, with
     /// [`on_open`](Protocol::on_open), or ends with
@@ -125,7 +128,7 @@ impl<App> Registry<App> {
         origin: Origin,
         limits: &Rc<StreamLimits>,
         protocol: Box<dyn Protocol<App>>,
-    ) -> Result<(ConnectionId, Option<io::Error>), (Box<dyn Protocol<App>>, OpenError)> {
+    ) -> Result<(ConnectionId, Option<io::Error>), Refused<App>> {
         let Begun { socket, path, refused } = match begun {
             Ok(begun) => begun,
             Err(error) => return Err((protocol, error)),
@@ -168,7 +171,7 @@ impl<App> Registry<App> {
         origin: Origin,
         limits: Rc<StreamLimits>,
         protocol: Box<dyn Protocol<App>>,
-    ) -> Result<ConnectionId, (Box<dyn Protocol<App>>, OpenError)> {
+    ) -> Result<ConnectionId, Refused<App>> {
         let Some(key) = self.slots.next_key() else {
             return Err((protocol, OpenError::TooManyConnections(peer)));
         };

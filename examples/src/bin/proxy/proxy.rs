@@ -132,7 +132,7 @@ impl Protocol<Proxy> for Back {
 fn is_ours(reason: &CloseReason) -> bool {
     match reason {
         CloseReason::ConnectFailed(error) => {
-            error.get_ref().is_some_and(|inner| inner.is::<OpenError>())
+            error.get_ref().is_some_and(|inner| inner.downcast_ref::<OpenError>().is_some())
         }
         reason => reason.side() == Side::Local,
     }
