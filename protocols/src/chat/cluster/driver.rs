@@ -35,7 +35,7 @@ pub struct Options {
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum JoinError {
     /// The network's name is none that NATS could have in its subjects.
-    #[error("the network is called so that it cannot have several servers: {0}")]
+    #[error("the network is called so that it cannot have several servers")]
     Network(#[from] InvalidNodeName),
     /// The client is full, or closed.
     #[error(transparent)]
