@@ -1,6 +1,8 @@
 //! The program `nats`, as people meet it, on a server of their own.
 #![cfg(unix)]
 
+#[path = "../../protocols/tests/outside/nats_server.rs"]
+mod nats_server;
 #[path = "../../protocols/tests/outside/mod.rs"]
 mod outside;
 mod support;
@@ -8,14 +10,14 @@ mod support;
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpListener;
 
-use outside::free_port;
-use support::{Ended, PROXY, Program, run, run_with};
+use outside::{Process, free_port};
+use support::{Ended, PROXY, Program, run, run_with, write_certificate};
 
 const NATS: &str = env!("CARGO_BIN_EXE_nats");
 
 /// `nats-server`, and its URL; it ends with the test.
 struct Server {
-    _program: Program,
+    _process: Process,
     url: String,
 }
 
@@ -24,11 +26,8 @@ struct Server {
 fn server(arguments: &[&str]) -> Option<Server> {
     outside::program("nats-server")?;
     let port = free_port();
-    let text = port.to_string();
-    let words = [&["-a", "127.0.0.1", "-p", &text], arguments].concat();
-    let program = Program::start("nats-server", &words);
-    outside::until_listening(port);
-    Some(Server { _program: program, url: format!("nats://127.0.0.1:{port}") })
+    let process = nats_server::server(port, arguments);
+    Some(Server { _process: process, url: format!("nats://127.0.0.1:{port}") })
 }
 
 impl Server {
@@ -156,29 +155,10 @@ fn a_user_is_let_in_by_a_key() {
     assert!(ended.code == Some(1) && ended.errors.contains("no seed of a user's key"), "{ended:?}");
 }
 
-/// A certificate of localhost and its key, in files that end with the test.
-struct Certificate {
-    certificate: String,
-    key: String,
-    _directory: tempfile::TempDir,
-}
-
-impl Certificate {
-    fn make() -> Self {
-        let directory = tempfile::tempdir().expect("a directory");
-        let made = rcgen::generate_simple_self_signed(["localhost".to_owned()])
-            .expect("there is randomness");
-        let path = |name: &str| directory.path().join(name).display().to_string();
-        let (certificate, key) = (path("cert.pem"), path("key.pem"));
-        std::fs::write(&certificate, made.cert.pem()).expect("it can be written");
-        std::fs::write(&key, made.signing_key.serialize_pem()).expect("it can be written");
-        Self { certificate, key, _directory: directory }
-    }
-}
-
 #[test]
 fn a_server_that_wants_tls_is_spoken_to_in_tls_and_in_nothing_else() {
-    let Certificate { certificate, key, .. } = &Certificate::make();
+    let folder = tempfile::tempdir().expect("a directory");
+    let (certificate, key) = &write_certificate(&folder, &["localhost"]);
     let Some(server) = server(&["--tls", "--tlscert", certificate, "--tlskey", key]) else {
         return;
     };
@@ -203,7 +183,8 @@ fn a_server_that_wants_tls_is_spoken_to_in_tls_and_in_nothing_else() {
 /// As a server with `handshake_first` has it, which those of 2.10 and newer can be told to.
 #[test]
 fn a_server_behind_tls_is_spoken_to_in_tls_from_the_first_byte() {
-    let Certificate { certificate, key, .. } = &Certificate::make();
+    let folder = tempfile::tempdir().expect("a directory");
+    let (certificate, key) = &write_certificate(&folder, &["localhost"]);
     let Some(server) = server(&["--user", "ann", "--pass", "s3cret"]) else { return };
     let backend = server.url.strip_prefix("nats://").expect("it is so");
     let proxy =

@@ -9,7 +9,7 @@ use std::fs;
 use std::io::Write;
 
 use rustix::process::Signal;
-use support::{PROXY, Program, answers_once, echo, noise, run};
+use support::{PROXY, Program, answers_once, echo, noise, run, write_certificate};
 use tempfile::TempDir;
 
 const CHAT: &str = env!("CARGO_BIN_EXE_chat");
@@ -36,12 +36,9 @@ fn listening(program: &str, words: &[&str], before: &str) -> (Program, String, S
     (program, address.expect("it says where it listens"), fingerprint)
 }
 
-/// Writes a new certificate for this machine, as PEM, with its key.
-fn write_certificate(folder: &TempDir) {
-    let names = ["localhost".to_owned(), "127.0.0.1".to_owned()];
-    let made = rcgen::generate_simple_self_signed(names).expect("there is randomness");
-    fs::write(folder.path().join("cert.pem"), made.cert.pem()).expect("there is room");
-    fs::write(folder.path().join("key.pem"), made.signing_key.serialize_pem()).expect("and more");
+/// Writes a new certificate for this machine; its path, and that of its key.
+fn certify(folder: &TempDir) -> (String, String) {
+    write_certificate(folder, &["localhost", "127.0.0.1"])
 }
 
 #[test]
@@ -59,9 +56,8 @@ fn what_is_said_to_a_server_that_is_known_by_its_fingerprint_comes_back() {
 fn a_server_that_nobody_vouches_for_is_refused() {
     let (server, address, _) = serve(&["--tls-self-signed"]);
     let folder = tempfile::tempdir().expect("there is room");
-    write_certificate(&folder);
-    let other = folder.path().join("cert.pem");
-    let ended = echo(&["send", &address, "--tls-ca", &other.to_string_lossy(), "hello"], b"");
+    let (other, _) = certify(&folder);
+    let ended = echo(&["send", &address, "--tls-ca", &other, "hello"], b"");
     assert_eq!(ended.code, Some(1));
     assert!(ended.errors.contains("the peer's certificate is not accepted"), "{ended:?}");
     // Neither does a client without TLS hear anything.
@@ -73,14 +69,12 @@ fn a_server_that_nobody_vouches_for_is_refused() {
 #[test]
 fn a_new_certificate_is_taken_at_a_hangup_and_a_bad_one_is_not() {
     let folder = tempfile::tempdir().expect("there is room");
-    let file = |name: &str| folder.path().join(name).to_string_lossy().into_owned();
-    let (certificate, key) = (file("cert.pem"), file("key.pem"));
-    write_certificate(&folder);
+    let (certificate, key) = certify(&folder);
     let (server, address, old) = serve(&["--tls", &certificate, &key]);
     // Whoever signs for itself is its own authority.
     let ask = || echo(&["send", &address, "--tls-ca", &certificate, "hello"], b"");
     assert_eq!(ask().text(), "hello");
-    write_certificate(&folder);
+    certify(&folder);
     server.signal(Signal::HUP);
     let new = fingerprint(&server.error_with("read anew"));
     assert_ne!(new, old);
@@ -154,10 +148,8 @@ fn a_proxy_takes_tls_off_and_puts_it_on() {
 /// A folder with a certificate that is its own authority, and a file to be fetched.
 fn site() -> (TempDir, String, String) {
     let folder = tempfile::tempdir().expect("there is room");
-    write_certificate(&folder);
     fs::write(folder.path().join("large"), noise(2_000_000)).expect("there is room");
-    let file = |name: &str| folder.path().join(name).to_string_lossy().into_owned();
-    let (certificate, key) = (file("cert.pem"), file("key.pem"));
+    let (certificate, key) = certify(&folder);
     (folder, certificate, key)
 }
 

@@ -4,6 +4,7 @@
 #[path = "../../../protocols/tests/kit/mod.rs"]
 mod kit;
 
+use std::fs;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::process::{Child, ChildStdin, Command, Stdio};
@@ -12,6 +13,7 @@ use std::thread;
 use std::time::Instant;
 
 use rustix::process::{Pid, Signal, kill_process};
+use tempfile::TempDir;
 
 pub(crate) use kit::{PATIENCE, noise, retry};
 
@@ -120,7 +122,7 @@ impl Program {
     #[cfg(target_os = "linux")]
     #[track_caller]
     pub(crate) fn memory(&self) -> (u64, u64) {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.process.0.id()));
+        let status = fs::read_to_string(format!("/proc/{}/status", self.process.0.id()));
         let status = status.expect("it runs");
         let [now, most] = ["VmRSS:", "VmHWM:"].map(|name| {
             let line = status.lines().find_map(|line| line.strip_prefix(name));
@@ -255,6 +257,19 @@ pub(crate) fn is_ended_by_peer(mut stream: &TcpStream) -> bool {
         Ok(count) => count == 0,
         Err(error) => error.kind() == io::ErrorKind::ConnectionReset,
     }
+}
+
+/// Writes a new certificate of these names, which is its own authority, as PEM; its path, and that of its key.
+#[track_caller]
+pub(crate) fn write_certificate(folder: &TempDir, names: &[&str]) -> (String, String) {
+    let names: Vec<_> = names.iter().map(|name| (*name).to_owned()).collect();
+    let made = rcgen::generate_simple_self_signed(names).expect("there is randomness");
+    let written = |name: &str, text: String| {
+        let path = folder.path().join(name);
+        fs::write(&path, text).expect("there is room");
+        path.to_str().expect("it is text").to_owned()
+    };
+    (written("cert.pem", made.cert.pem()), written("key.pem", made.signing_key.serialize_pem()))
 }
 
 /// What a stream brings, a line at a time.

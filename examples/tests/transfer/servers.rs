@@ -8,7 +8,7 @@ use tempfile::TempDir;
 
 use crate::outside::{free_port, program, until_listening};
 use crate::scene::{are_same, directory, odd_files, write};
-use crate::support::{Ended, Program, TRANSFER, noise, run};
+use crate::support::{Ended, Program, TRANSFER, noise, run, write_certificate};
 
 #[track_caller]
 fn transfers(words: &[&str]) -> String {
@@ -95,16 +95,11 @@ fn vsftpd() {
 #[test]
 fn vsftpd_over_tls_explicit_and_implicit() {
     let keys = directory();
-    let made = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).expect("it signs");
-    let (certificate, key) = (keys.path().join("cert.pem"), keys.path().join("key.pem"));
-    fs::write(&certificate, made.cert.pem()).expect("it can be written");
-    fs::write(&key, made.signing_key.serialize_pem()).expect("it can be written");
+    let (certificate, key) = write_certificate(&keys, &["127.0.0.1"]);
     let tls = format!(
         "ssl_enable=YES\nallow_anon_ssl=YES\nforce_anon_data_ssl=YES\nforce_anon_logins_ssl=YES\n\
          require_ssl_reuse=YES\nstrict_ssl_read_eof=YES\nssl_ciphers=HIGH\n\
-         rsa_cert_file={}\nrsa_private_key_file={}\n",
-        certificate.display(),
-        key.display(),
+         rsa_cert_file={certificate}\nrsa_private_key_file={key}\n",
     );
     for (scheme, more) in [("ftp", ""), ("ftps", "implicit_ssl=YES\n")] {
         let Some(Vsftpd { _server, place: _place, root, address }) =
@@ -115,7 +110,7 @@ fn vsftpd_over_tls_explicit_and_implicit() {
         let here = directory();
         let url = format!("{scheme}://{address}/");
         let here = here.path().to_str().expect("it is text");
-        let ca = ["--tls-ca", certificate.to_str().expect("it is text")];
+        let ca = ["--tls-ca", &certificate];
         let listed = transfers(&[&["list", &format!("{url}tree")][..], &ca].concat());
         assert!(listed.contains("two words") && listed.contains("3000001"), "{listed}");
         transfers(&[&["get", &format!("{url}tree/"), "-o", here][..], &ca].concat());
