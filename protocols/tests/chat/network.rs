@@ -181,6 +181,21 @@ impl Network {
     }
 }
 
+/// Has all that is under way speak of a channel that was made now.
+fn is_of_another_era(network: &mut Network) {
+    let now = Timestamp::of(SystemTime::now());
+    for (.., json) in &mut network.under_way {
+        let mut effect: Effect = serde_json::from_str(json).expect("it can be read");
+        match &mut effect {
+            Effect::Channel { created, .. }
+            | Effect::Kick { created, .. }
+            | Effect::Invite { created, .. } => *created = now,
+            _ => {}
+        }
+        *json = serde_json::to_string(&effect).expect("it can be written");
+    }
+}
+
 /// All hear a line, once it has come to their nodes.
 fn all<const N: usize>(network: &mut Network, actors: [&mut Actor; N], line: &str) {
     network.carries();
@@ -624,5 +639,57 @@ fn of_two_channels_of_one_name_the_older_stays_as_it_is() {
     bob.hears_nothing();
     ann.hears(":bob JOIN #room");
     ann.hears_nothing();
+    network.is_one();
+}
+
+#[test]
+fn an_operator_of_another_era_has_no_say_on_a_channel() {
+    let mut network = Network::of(2);
+    let mut ann = network.enters(0, "ann", "");
+    let mut eve = network.enters(0, "eve", "");
+    let mut bob = network.enters(1, "bob", "");
+    let mut fay = network.enters(0, "fay", "");
+    network.tells(0, &mut ann, "JOIN #room");
+    network.tells(0, &mut eve, "JOIN #room");
+    network.tells(1, &mut bob, "JOIN #room");
+    network.tells(0, &mut ann, "MODE #room +io bob");
+    have_heard([&mut ann, &mut eve, &mut bob, &mut fay]);
+    a_moment_passes();
+    for line in ["MODE #room +o eve", "KICK #room eve"] {
+        network.says(1, &mut bob, line);
+        is_of_another_era(&mut network);
+        network.carries();
+    }
+    network.says(1, &mut bob, "INVITE fay #room");
+    is_of_another_era(&mut network);
+    network.carries();
+    ann.hears_nothing();
+    eve.hears_nothing();
+    network.tells(0, &mut fay, "JOIN #room");
+    fay.hears("473 #room *");
+    network.tells(1, &mut bob, "NAMES #room");
+    bob.hears_at_last("353 = #room :@ann eve @bob");
+    network.is_one();
+    // The same of this era counts.
+    network.tells(1, &mut bob, "KICK #room eve");
+    eve.hears(":bob KICK #room eve *");
+}
+
+#[test]
+fn an_invitation_of_an_era_that_has_ended_opens_nothing() {
+    let mut network = Network::of(2);
+    let mut ann = network.enters(0, "ann", "");
+    let mut bob = network.enters(1, "bob", "");
+    let mut eve = network.enters(1, "eve", "");
+    network.splits();
+    network.tells(0, &mut ann, "JOIN #room");
+    network.tells(0, &mut ann, "MODE #room +i");
+    a_moment_passes();
+    network.tells(1, &mut bob, "JOIN #room");
+    network.tells(1, &mut bob, "INVITE eve #room");
+    network.heals();
+    have_heard([&mut eve]);
+    network.tells(1, &mut eve, "JOIN #room");
+    eve.hears("473 #room *");
     network.is_one();
 }

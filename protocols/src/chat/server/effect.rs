@@ -163,6 +163,9 @@ pub enum Effect {
         user: UserId,
         /// The channel.
         channel: String,
+        /// When the channel was made, as far as whoever says so knows: a request of another era is dropped.
+        #[serde(default)]
+        created: Timestamp,
         /// Why.
         reason: String,
         /// Told so; in a request nothing.
@@ -193,6 +196,9 @@ pub enum Effect {
         user: UserId,
         /// The channel.
         channel: String,
+        /// When the channel was made, as far as the home of who invites knows: that of another era is dropped.
+        #[serde(default)]
+        created: Timestamp,
     },
     /// Something was said on a channel.
     Said {

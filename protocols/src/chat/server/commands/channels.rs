@@ -367,6 +367,7 @@ pub(in crate::chat::server) fn invited(ctx: &mut Context<'_>, guest: UserKey, ch
         by,
         user: server.user_id(guest),
         channel: name.clone(),
+        created: server.channels[channel].created,
     });
     let line = ctx.by_me("INVITE").param(&nick).param(&name);
     if let Some(line) = ctx.my_line(line) {
@@ -420,8 +421,15 @@ fn kick_one(ctx: &mut Context<'_>, name: &str, nick: &str, reason: &str) {
     if !has_rank(ctx, channel, theirs.highest()) {
         return;
     }
-    let request =
-        |by, user| Effect::Kick { by, user, channel: name, reason: reason.to_owned(), told: None };
+    let created = ctx.server.channels[channel].created;
+    let request = |by, user| Effect::Kick {
+        by,
+        user,
+        channel: name,
+        created,
+        reason: reason.to_owned(),
+        told: None,
+    };
     if !ctx.ask_home(target, request) {
         put_out(ctx, channel, target, reason);
     }
@@ -438,9 +446,16 @@ pub(in crate::chat::server) fn put_out(
     let nick = ctx.server.users[target].nick().to_owned();
     let params = vec![name.clone(), nick];
     let told = show_event(ctx, channel, "KICK", params, Some(reason.to_owned()));
-    let by = ctx.server.user_id(ctx.me);
+    let (by, created) = (ctx.server.user_id(ctx.me), ctx.server.channels[channel].created);
     let reason = reason.to_owned();
-    ctx.server.publish(target, |_, user| Effect::Kick { by, user, channel: name, reason, told });
+    ctx.server.publish(target, |_, user| Effect::Kick {
+        by,
+        user,
+        channel: name,
+        created,
+        reason,
+        told,
+    });
     ctx.server.part(channel, target);
     ctx.server.settle_rooms(ctx.network);
 }

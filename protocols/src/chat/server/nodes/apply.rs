@@ -65,6 +65,19 @@ impl Server {
         (nodes.people.get(key)?.node == place).then_some(key)
     }
 
+    /// A member of that node; or of this one, of which it asks something. Who may ask, the other node has found out in
+    /// the era that it knows: a channel of another era is not theirs to rule.
+    fn theirs_or_mine(
+        &self,
+        place: usize,
+        id: UserId,
+        channel: ChannelKey,
+        created: Timestamp,
+    ) -> Option<UserKey> {
+        let is_asked = || self.channels[channel].created == created;
+        self.theirs(place, id).or_else(|| self.theirs(HERE, id).filter(|_| is_asked()))
+    }
+
     /// A user, wherever it is.
     fn anyone(&self, id: UserId) -> Option<UserKey> {
         self.nodes.as_ref()?.ids.get(&id).copied()
@@ -131,9 +144,9 @@ impl Server {
                 self.channels[channel].status(user)?;
                 commands::leave(&mut self.turn(network, user, None), channel, &reason);
             }
-            Effect::Kick { by, user, channel, reason, told } => {
-                let target = self.theirs(place, user).or_else(|| self.theirs(HERE, user))?;
+            Effect::Kick { by, user, channel, created, reason, told } => {
                 let channel = self.channels.named(&channel)?;
+                let target = self.theirs_or_mine(place, user, channel, created)?;
                 self.channels[channel].status(target)?;
                 let by = self.anyone(by).unwrap_or(target);
                 let mut ctx = self.turn(network, by, told);
@@ -146,7 +159,7 @@ impl Server {
                     changes.into_iter().partition(|change| change.user.is_some());
                 let later = self.take_settings(&channel, created, settings);
                 let key = self.channels.named(&channel)?;
-                let granted = self.grant(place, key, &statuses);
+                let granted = self.grant(place, key, created, &statuses);
                 self.show_settings(network, key, by, (later, granted), told);
             }
             effect => return self.says(network, place, effect),
@@ -157,9 +170,12 @@ impl Server {
     /// What is said and gone, so that a snapshot does not have it.
     fn says(&mut self, network: &mut dyn Network, place: usize, effect: Effect) -> Option<()> {
         match effect {
-            Effect::Invite { by, user, channel, .. } => {
+            Effect::Invite { by, user, channel, created } => {
                 let (by, guest) = (self.theirs(place, by)?, self.anyone(user)?);
                 let channel = self.channels.named(&channel)?;
+                if self.channels[channel].created != created {
+                    return None;
+                }
                 commands::invited(&mut self.turn(network, by, None), guest, channel);
             }
             Effect::Said { by, channel, words, told } => {
@@ -381,11 +397,14 @@ impl Server {
     }
 
     /// What members may do is changed, by their home or since that is asked of this node; what has changed.
-    fn grant(&mut self, place: usize, key: ChannelKey, changes: &[Change]) -> Vec<Changed> {
-        let user = |change: &Change| {
-            let id = change.user?;
-            self.theirs(place, id).or_else(|| self.theirs(HERE, id))
-        };
+    fn grant(
+        &mut self,
+        place: usize,
+        key: ChannelKey,
+        created: Timestamp,
+        changes: &[Change],
+    ) -> Vec<Changed> {
+        let user = |change: &Change| self.theirs_or_mine(place, change.user?, key, created);
         let users: Vec<_> = changes.iter().map(user).collect();
         let granted = users.into_iter().zip(changes);
         granted.filter_map(|(user, change)| self.grant_one(key, user?, change)).collect()

@@ -231,6 +231,7 @@ impl Server {
 
     /// The settings of another era count.
     fn change_era(&mut self, network: &mut dyn Network, key: ChannelKey, era: Timestamp) {
+        let serial = self.next_serial();
         let channel = &mut self.channels[key];
         let (before, name) = (Face::of(channel), channel.name.folded());
         let is_registered = self.accounts.channel(name.as_str()).is_some();
@@ -238,7 +239,8 @@ impl Server {
         let Some(room) = nodes.rooms.get_mut(key) else { return };
         nodes.eras.put(&name, channel.created, std::mem::take(&mut room.settings));
         room.settings = nodes.eras.get(&name, era).cloned().unwrap_or_default();
-        channel.created = era;
+        // Invitations are of the era that has ended.
+        (channel.created, channel.serial) = (era, serial);
         reset(channel, is_registered);
         room.settings.0.values().for_each(|change| put(channel, change));
         let after = Face::of(channel);
