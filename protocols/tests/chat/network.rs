@@ -693,3 +693,57 @@ fn an_invitation_of_an_era_that_has_ended_opens_nothing() {
     eve.hears("473 #room *");
     network.is_one();
 }
+
+#[test]
+fn whether_a_channel_is_registered_the_accounts_say() {
+    let mut network = Network::of(2);
+    network.has_account("ann");
+    let mut ann = network.enters(0, "ann", "");
+    let mut bob = network.enters(1, "bob", "");
+    network.says(0, &mut ann, "NS IDENTIFY sesame");
+    ann.hears_at_last("* NOTICE ann :You are logged in as ann.");
+    network.tells(0, &mut ann, "JOIN #room");
+    network.tells(0, &mut ann, "CS REGISTER #room");
+    ann.hears_at_last("* NOTICE ann :#room is yours.");
+    network.carries();
+    network.tells(0, &mut ann, "MODE #room");
+    ann.hears_at_last("324 #room +nrt");
+    // The accounts of the other server know nothing of it; nor do those of one that comes later.
+    network.tells(1, &mut bob, "JOIN #room");
+    network.tells(1, &mut bob, "MODE #room");
+    bob.hears_at_last("324 #room +nt");
+    network.loses(1, 0);
+    network.greets(0);
+    network.tells(1, &mut bob, "MODE #room");
+    bob.hears_at_last("324 #room +nt");
+}
+
+#[test]
+fn what_a_newer_version_sets_is_kept_and_is_no_mode_of_this_one() {
+    let mut network = Network::of(2);
+    let mut ann = network.enters(0, "ann", "");
+    let mut bob = network.enters(1, "bob", "");
+    network.tells(0, &mut ann, "JOIN #room");
+    network.tells(1, &mut bob, "JOIN #room");
+    have_heard([&mut ann, &mut bob]);
+    for (line, item) in [
+        ("MODE #room +m", "slow-mode"),
+        ("MODE #room +i", "Z"),
+        ("MODE #room +v ann", "owner-note"),
+    ] {
+        network.says(0, &mut ann, line);
+        for (.., json) in &mut network.under_way {
+            let letter = &line["MODE #room +".len()..][..1];
+            let there = format!("\"item\":\"{letter}\"");
+            assert!(json.contains(&there), "{json}");
+            *json = json.replace(&there, &format!("\"item\":\"{item}\""));
+        }
+        network.carries();
+    }
+    bob.hears_nothing();
+    network.tells(1, &mut bob, "MODE #room");
+    bob.hears("324 #room +nt");
+    let snapshot = network.stages[1].server(|server| server.snapshot());
+    let snapshot = serde_json::to_string(&snapshot).expect("it can be written");
+    assert!(snapshot.contains("slow-mode"), "{snapshot}");
+}

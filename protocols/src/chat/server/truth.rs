@@ -78,7 +78,7 @@ impl Server {
             Kind::Channel => {
                 let Some(channel) = self.channels.named(key.name.as_str()) else { return };
                 let is_registered = self.accounts.channel(key.name.as_str()).is_some();
-                self.channels[channel].flags.set(Flags::REGISTERED, is_registered);
+                self.set_registered(channel, is_registered);
                 // Modes were changed on two servers at one time, and are the same on both by now.
                 if is_taken_back && is_registered && self.accounts.can_change().is_ok() {
                     commands::keep_channel(self, network, channel);
@@ -95,7 +95,7 @@ impl Server {
         let founderless = registered.filter(|(_, channel)| is_nobodys(channel.name.as_str()));
         let founderless: Vec<_> = founderless.map(|(key, _)| key).collect();
         for channel in founderless {
-            self.channels[channel].flags.set(Flags::REGISTERED, false);
+            self.set_registered(channel, false);
         }
     }
 }

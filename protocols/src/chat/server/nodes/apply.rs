@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use reactor::Registry;
 
+use super::settings::{letter_of, mode_of};
 use super::state::{HERE, Node, Person};
 use crate::chat::server::Server;
 use crate::chat::server::changes::{Changed, METADATA, TOPIC};
@@ -411,7 +412,7 @@ impl Server {
     }
 
     fn grant_one(&mut self, key: ChannelKey, user: UserKey, change: &Change) -> Option<Changed> {
-        let letter = change.item.chars().next()?;
+        let letter = letter_of(&change.item)?;
         let rank = Status::of_letter(letter)?;
         let mut status = self.channels[key].status(user)?;
         let on = change.value.is_some();
@@ -434,8 +435,7 @@ impl Server {
         (later, granted): (Vec<Change>, Vec<Changed>),
         told: Option<Happened>,
     ) {
-        let is_mode = |item: &str| !matches!(item, TOPIC | METADATA | "r");
-        let mut modes: Vec<_> = later.iter().filter(|it| is_mode(&it.item)).map(said).collect();
+        let mut modes: Vec<_> = later.iter().filter_map(said).collect();
         modes.extend(granted);
         self.show_changed(network, key, by, modes, told);
         for Change { item, key: name, value, .. } in later {
@@ -480,9 +480,9 @@ impl Server {
     }
 }
 
-/// A change in the words of `MODE`.
-fn said(change: &Change) -> Changed {
-    let letter = change.item.chars().next().unwrap_or_default();
+/// A change in the words of `MODE`, if it is one of a mode.
+fn said(change: &Change) -> Option<Changed> {
+    let letter = mode_of(&change.item)?;
     let on = change.value.is_some();
     let param = match (letter, on) {
         ('k', true) | ('l', true) => change.value.clone(),
@@ -490,5 +490,5 @@ fn said(change: &Change) -> Changed {
         ('b' | 'e' | 'I', _) => Some(change.value.clone().unwrap_or_else(|| change.key.clone())),
         _ => None,
     };
-    Changed { on, letter, param }
+    Some(Changed { on, letter, param })
 }

@@ -13,7 +13,7 @@
 //! An era that has ended, and settings of one that has not begun here, are remembered for a while: what comes late
 //! from one node may be of an era that another has ended or begun already.
 
-use super::settings::{Claim, Face, Room, Settings, put, reset, settings_of};
+use super::settings::{Claim, Face, Room, Settings, letter_of, put, reset, settings_of};
 use super::state::HERE;
 use crate::chat::server::Server;
 use crate::chat::server::changes::{Changed, Set, TOPIC, letters, on_a_line};
@@ -344,12 +344,9 @@ impl Context<'_> {
 }
 
 impl Server {
-    /// Whether a channel is registered has changed.
+    /// Whether a channel is registered has changed. The other nodes see so by their accounts.
     pub(in crate::chat::server) fn set_registered(&mut self, channel: ChannelKey, on: bool) {
         self.channels[channel].flags.set(Flags::REGISTERED, on);
-        let set = Set { item: "r", about: "", value: on.then(String::new) };
-        let at = self.channels[channel].latest;
-        self.record(channel, None, ("", at), &[set], None);
     }
 
     fn record(
@@ -362,7 +359,7 @@ impl Server {
     ) {
         let mut changes = Vec::new();
         for Set { item, about, value } in changed {
-            let rank = item.chars().next().filter(|_| item.len() == 1).and_then(Status::of_letter);
+            let rank = letter_of(item).and_then(Status::of_letter);
             let member = rank.and_then(|_| self.users.named(about));
             if let Some(member) = member {
                 let status = self.channels[key].status(member).unwrap_or_default();

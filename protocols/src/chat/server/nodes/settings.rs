@@ -166,10 +166,26 @@ impl Face {
     }
 }
 
+/// The letter of an item that is one: other names are of what a newer version knows, which is kept for others.
+pub(super) fn letter_of(item: &str) -> Option<char> {
+    let mut letters = item.chars();
+    letters.next().filter(|_| letters.next().is_none())
+}
+
+/// The mode that an item sets, if it is one that this version knows. Whether a channel is registered is none of them:
+/// the accounts say so.
+pub(super) fn mode_of(item: &str) -> Option<char> {
+    let is_known = |letter: &char| {
+        matches!(letter, 'k' | 'l')
+            || List::of(*letter).is_some()
+            || Flags::of(*letter).is_some_and(|flag| flag != Flags::REGISTERED)
+    };
+    letter_of(item).filter(is_known)
+}
+
 /// Sets a channel as a change has it.
 pub(super) fn put(channel: &mut Channel, change: &Change) {
     let value = change.value.clone();
-    let letter = change.item.chars().next().unwrap_or_default();
     match change.item.as_str() {
         TOPIC => {
             let text = value.filter(|text| !text.is_empty());
@@ -184,7 +200,8 @@ pub(super) fn put(channel: &mut Channel, change: &Change) {
         }
         "k" => channel.key = value,
         "l" => channel.limit = value.and_then(|limit| limit.parse().ok()),
-        _ => {
+        item => {
+            let Some(letter) = mode_of(item) else { return };
             if let Some(flag) = Flags::of(letter) {
                 channel.flags.set(flag, value.is_some());
             } else if let Some(list) = List::of(letter) {
