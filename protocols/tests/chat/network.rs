@@ -1,6 +1,8 @@
 //! Several servers that are one network: what happens on one is carried to the others by these tests, as JSON, when
 //! and in the order that a test chooses; and what people on each hear of it.
 
+use std::cell::Cell;
+use std::rc::Rc;
 use std::time::{Instant, SystemTime};
 
 use protocols::chat::{
@@ -746,4 +748,46 @@ fn what_a_newer_version_sets_is_kept_and_is_no_mode_of_this_one() {
     let snapshot = network.stages[1].server(|server| server.snapshot());
     let snapshot = serde_json::to_string(&snapshot).expect("it can be written");
     assert!(snapshot.contains("slow-mode"), "{snapshot}");
+}
+
+#[test]
+fn who_joins_in_a_batch_is_told_of_as_if_alone() {
+    let mut network = Network::of(2);
+    let mut ann = network.enters(0, "ann", "batch away-notify draft/metadata-2");
+    let mut bob = network.enters(1, "bob", "draft/metadata-2");
+    network.tells(0, &mut ann, "METADATA * SUB status");
+    network.tells(0, &mut ann, "JOIN #room");
+    network.tells(1, &mut bob, "JOIN #room");
+    network.tells(1, &mut bob, "AWAY :tea");
+    network.tells(1, &mut bob, "METADATA * SET status :busy");
+    network.loses(0, 1);
+    ann.hears_all();
+    network.greets(1);
+    let batch = ann.hears("BATCH +* netjoin irc0.test irc1.test");
+    let batch = batch.split(' ').nth(2).expect("a name").trim_start_matches('+').to_owned();
+    ann.hears(&format!("@batch={batch} :bob JOIN #room"));
+    ann.hears(&format!("@batch={batch} :bob AWAY :tea"));
+    ann.hears(&format!("@batch={batch} :bob METADATA bob status * :busy"));
+    ann.hears(&format!("BATCH -{batch}"));
+    ann.hears_nothing();
+}
+
+#[test]
+fn who_runs_the_machine_removes_a_user_of_another_server_at_once() {
+    let mut network = Network::of(2);
+    let mut ann = network.enters(0, "ann", "");
+    let told = Rc::new(Cell::new(0));
+    let count = Rc::clone(&told);
+    network.stages[1].server(|server| {
+        server.on_news(move |_, _: &mut Server| count.set(count.get() + 1));
+    });
+    let is_one = network.stages[1].acts(|server, registry| server.kill(registry, "ann", "enough"));
+    assert!(is_one);
+    let deadline = Instant::now() + PATIENCE;
+    while told.get() == 0 {
+        assert!(Instant::now() < deadline, "nobody is told that there is something to carry");
+        network.stages[1].turn();
+    }
+    network.carries();
+    ann.hears_at_last("ERROR *");
 }

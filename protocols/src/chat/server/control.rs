@@ -34,6 +34,7 @@ impl Server {
         if !self.ask_to_end(victim, &quit) {
             self.disconnect(registry, victim, &quit);
         }
+        self.tell_news(registry);
         true
     }
 

@@ -148,28 +148,37 @@ fn show_join(ctx: &mut Context<'_>, key: ChannelKey, name: &str) {
     let (Some(plain), Some(extended)) = (ctx.my_line(plain), ctx.my_line(extended)) else {
         return;
     };
+    let away = ctx.user().away.clone();
+    let away = away.and_then(|away| ctx.my_line(ctx.by_me("AWAY").text(&away)));
     if ctx.server.is_gathering() {
-        return gather_join(ctx, key, plain, extended);
+        return gather_join(ctx, key, [plain, extended], away);
     }
     ctx.tell_others(key, &plain, |caps| !caps.has(Caps::EXTENDED_JOIN));
     ctx.tell_others(key, &extended, |caps| caps.has(Caps::EXTENDED_JOIN));
     let is_extended = ctx.caps().has(Caps::EXTENDED_JOIN);
     ctx.reply_line(if is_extended { extended } else { plain });
-    if let Some(away) = ctx.user().away.clone() {
-        let line = ctx.by_me("AWAY").text(&away);
-        if let Some(line) = ctx.my_line(line) {
-            ctx.tell_others(key, &line, |caps| caps.has(Caps::AWAY_NOTIFY));
-        }
+    if let Some(line) = away {
+        ctx.tell_others(key, &line, |caps| caps.has(Caps::AWAY_NOTIFY));
     }
 }
 
 /// As a part of a batch: many join at once.
-fn gather_join(ctx: &mut Context<'_>, key: ChannelKey, plain: Line, extended: Line) {
-    let members = ctx.server.channels[key].hearers();
+fn gather_join(
+    ctx: &mut Context<'_>,
+    key: ChannelKey,
+    [plain, extended]: [Line; 2],
+    away: Option<Line>,
+) {
+    let members: Vec<_> = ctx.server.channels[key].hearers().collect();
     let (extended_ones, plain_ones): (Vec<_>, Vec<_>) =
-        members.partition(|&it| ctx.server.users[it].caps.has(Caps::EXTENDED_JOIN));
+        members.iter().partition(|&&it| ctx.server.users[it].caps.has(Caps::EXTENDED_JOIN));
     ctx.server.gather(plain, &plain_ones);
     ctx.server.gather(extended, &extended_ones);
+    if let Some(away) = away {
+        let wants = |&it: &UserKey| ctx.server.users[it].caps.has(Caps::AWAY_NOTIFY);
+        let told: Vec<_> = members.into_iter().filter(wants).collect();
+        ctx.server.gather(away, &told);
+    }
 }
 
 /// `PART #channel[,…] [:reason]` (RFC 1459, 4.2.2).

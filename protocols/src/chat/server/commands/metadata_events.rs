@@ -154,7 +154,9 @@ fn tell(
     value: Option<&str>,
 ) {
     let line = event(ctx, to, source, name, key, value);
-    if let Some(line) = ctx.line(line) {
+    // Many who join at once are told of in a batch, and this is behind that.
+    let line = ctx.line(line).and_then(|line| ctx.server.gather(line, &[to]));
+    if let Some(line) = line {
         ctx.tell_user(to, &line);
     }
 }
