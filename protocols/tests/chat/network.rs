@@ -508,7 +508,7 @@ fn who_is_known_to_others_is_known_to_those_on_other_servers() {
     bob.hears_at_last("313 ann *");
     bob.hears_all();
     network.tells(0, &mut ann, "CHGHOST bob hidden.test");
-    ann.hears("NOTE CHGHOST CHANGED bob hidden.test :*");
+    ann.hears("NOTE CHGHOST ASKED bob hidden.test :*");
     ann.hears(":bob CHGHOST ~bob hidden.test");
     bob.hears(":bob CHGHOST ~bob hidden.test");
     network.tells(0, &mut ann, "KILL bob :enough");
@@ -748,6 +748,43 @@ fn what_a_newer_version_sets_is_kept_and_is_no_mode_of_this_one() {
     let snapshot = network.stages[1].server(|server| server.snapshot());
     let snapshot = serde_json::to_string(&snapshot).expect("it can be written");
     assert!(snapshot.contains("slow-mode"), "{snapshot}");
+}
+
+#[test]
+fn who_groups_a_nickname_owns_it_when_two_have_it() {
+    let mut network = Network::of(2);
+    network.has_account("eve");
+    network.splits();
+    let mut first = network.enters(0, "ann", "");
+    a_moment_passes();
+    let mut second = network.enters(1, "ann", "");
+    network.says(1, &mut second, "NS IDENTIFY eve sesame");
+    second.hears_at_last("* NOTICE ann :You are logged in as eve.");
+    network.says(1, &mut second, "NS GROUP");
+    second.hears_at_last("* NOTICE ann :ann belongs to eve now.");
+    network.heals();
+    first.hears_at_last(":ann NICK :0*");
+    second.hears_nothing();
+    network.tells(1, &mut second, "WHOIS ann");
+    second.hears_at_last("330 ann eve *");
+    network.is_one();
+}
+
+#[test]
+fn what_another_server_is_asked_is_not_said_to_be_done() {
+    let mut network = Network::of(2);
+    network.has_account("ann");
+    let mut ghost = network.enters(0, "ann", "");
+    let mut bob = network.enters(1, "bob", "");
+    network.says(1, &mut bob, "NS IDENTIFY ann sesame");
+    bob.hears_at_last("* NOTICE bob :You are logged in as ann.");
+    network.carries();
+    network.says(1, &mut bob, "NS GHOST ann");
+    bob.hears("* NOTICE bob :ann is on another server, and asked to go.");
+    network.carries();
+    ghost.hears_at_last("ERROR *");
+    network.tells(1, &mut bob, "WHOIS ann");
+    bob.hears("401 ann *");
 }
 
 #[test]

@@ -74,7 +74,13 @@ impl Server {
             self.note_founderless();
         }
         match key.kind {
-            Kind::Name => {}
+            Kind::Name => {
+                let owner = self.accounts.owner_of(key.name.as_str());
+                if let Some(owner) = owner.map(|owner| owner.name().to_owned()) {
+                    self.note_nicks_of(&owner);
+                    self.tell_news(network);
+                }
+            }
             Kind::Channel => {
                 let Some(channel) = self.channels.named(key.name.as_str()) else { return };
                 let is_registered = self.accounts.channel(key.name.as_str()).is_some();

@@ -203,7 +203,16 @@ fn group(ctx: &mut Context<'_>, nick: &str) {
         return say(ctx, NICKSERV, "You are not logged in.");
     };
     match ctx.server.accounts.add_nick(&account, nick) {
-        Ok(()) => save_and_say(ctx, NICKSERV, format!("{nick} belongs to {account} now.")),
+        Ok(()) => {
+            let text = format!("{nick} belongs to {account} now.");
+            ctx.save_and(move |ctx, kept| match kept {
+                Ok(()) => {
+                    ctx.server.note_nicks_of(&account);
+                    say(ctx, NICKSERV, &text);
+                }
+                Err(error) => say_refused(ctx, NICKSERV, &error),
+            });
+        }
         Err(NotAdded::Taken { owner }) => {
             say(ctx, NICKSERV, &format!("{nick} belongs to {owner}."));
         }
@@ -217,9 +226,14 @@ fn ghost(ctx: &mut Context<'_>, nick: &str) {
         Some(ghost) if is_own && ghost != ctx.me => {
             let by = ctx.user().nick().to_owned();
             let quit = format!("GHOST command used by {by}");
-            if !ctx.server.ask_to_end(ghost, &quit) {
-                ctx.server.disconnect(ctx.network, ghost, &quit);
+            if ctx.server.ask_to_end(ghost, &quit) {
+                return say(
+                    ctx,
+                    NICKSERV,
+                    &format!("{nick} is on another server, and asked to go."),
+                );
             }
+            ctx.server.disconnect(ctx.network, ghost, &quit);
             say(ctx, NICKSERV, &format!("{nick} is gone."));
         }
         Some(_) if is_own => say(ctx, NICKSERV, "That is you."),

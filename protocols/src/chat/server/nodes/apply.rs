@@ -118,7 +118,9 @@ impl Server {
             Effect::Account { user, account, owned } => {
                 let user = self.theirs(place, user)?;
                 self.nodes.as_mut()?.people.get_mut(user)?.owned = owned;
-                commands::set_account(&mut self.turn(network, user, None), account.as_deref());
+                if self.users[user].account.as_deref() != account.as_deref() {
+                    commands::set_account(&mut self.turn(network, user, None), account.as_deref());
+                }
                 self.settle_nick(network, user);
             }
             Effect::Away { user, text } => {

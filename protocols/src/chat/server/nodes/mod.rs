@@ -224,7 +224,7 @@ impl Server {
             user: self.user_id(key),
             nick: user.nick().to_owned(),
             since: person.map_or(user.signed_on, |person| person.since),
-            owned: self.owns_nick(key),
+            owned: person.map_or_else(|| self.owns_nick(key), |person| person.owned),
             name: user.name.to_string(),
             host: user.host.to_string(),
             real_host: user.real_host.to_string(),

@@ -104,6 +104,17 @@ impl Server {
         self.publish(key, |_, user| Effect::Account { user, account, owned });
     }
 
+    /// Nicknames of an account are other ones: those of its users who are here may be their own now, or no more.
+    pub(in crate::chat::server) fn note_nicks_of(&mut self, account: &str) {
+        let Some(nodes) = &self.nodes else { return };
+        let is_other = |&user: &UserKey| {
+            let person = nodes.people.get(user).filter(|person| person.node == HERE);
+            person.is_some_and(|person| person.owned != self.owns_nick(user))
+        };
+        let users: Vec<_> = self.users.of_account(account).filter(is_other).collect();
+        users.into_iter().for_each(|user| self.note_account(user));
+    }
+
     /// The nickname that another node says a user has.
     pub(super) fn nick_of(text: &str, id: UserId) -> Option<Nick> {
         if text == id.to_string() { Some(Nick::of_id(id)) } else { Nick::new(text, LONGEST).ok() }
