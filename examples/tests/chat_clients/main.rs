@@ -53,14 +53,19 @@ impl Ann {
 
     #[track_caller]
     fn sees(&mut self, beginning: &str) {
+        self.sees_all(&[beginning]);
+    }
+
+    /// Lines that begin so, in whatever order.
+    #[track_caller]
+    fn sees_all(&mut self, beginnings: &[&str]) {
         // Shown if the test fails, so that one sees how far it came.
-        eprintln!("ann waits for: {beginning}");
-        loop {
+        eprintln!("ann waits for: {beginnings:?}");
+        let mut missing = beginnings.to_vec();
+        while !missing.is_empty() {
             let line = self.program.line();
             eprintln!("ann sees: {line}");
-            if line.starts_with(beginning) {
-                return;
-            }
+            missing.retain(|beginning| !line.starts_with(beginning));
         }
     }
 }

@@ -110,6 +110,8 @@ impl<App> Registry<App> {
 impl<App> Drop for Registry<App> {
     /// Puts undelivered messages back into the mailbox, where other threads can take them.
     fn drop(&mut self) {
+        // What a sender's batch has not received goes back to its sender before anybody can ask for it.
+        drop(std::mem::take(&mut self.deferred));
         let rest: VecDeque<Message<App>> = std::mem::take(&mut self.mail);
         self.mailbox.end(rest);
     }
