@@ -16,6 +16,12 @@ pub fn say(line: impl Display) -> io::Result<()> {
     stdout.flush()
 }
 
+/// Prints where a server listens. If nobody reads it, it is for nobody: the server serves by now, and perhaps another has
+/// made way for it.
+pub fn announce(lines: &[String]) {
+    let _ = lines.iter().try_for_each(say);
+}
+
 /// Prints a line on standard error. If nobody reads it any more, it is for nobody: a server outlives its
 /// terminal, and `eprintln` would panic in the middle of whatever had something to tell. It is one write:
 /// standard error has no buffer, so each part that is formatted there would be a system call of its own.

@@ -167,8 +167,14 @@ impl Reach {
     /// ```
     /// use reactor::Reach;
     ///
-    /// for inside in ["127.0.0.1", "10.1.2.3", "169.254.169.254", "::1", "fd00::1", "::ffff:192.168.0.1"] {
+    /// for inside in [
+    ///     "127.0.0.1", "10.1.2.3", "169.254.169.254", "240.0.0.1", "::1", "fd00::1", "fec0::1", "::ffff:192.168.0.1",
+    ///     "::10.1.2.3", "64:ff9b::10.1.2.3", "64:ff9b:1::1", "2002:a01:203::1",
+    /// ] {
     ///     assert!(!Reach::Outside.allows(inside.parse()?), "{inside}");
+    /// }
+    /// for outside in ["2001:db8::1", "64:ff9b::192.0.2.1", "2002:c000:201::1"] {
+    ///     assert!(Reach::Outside.allows(outside.parse()?), "{outside}");
     /// }
     /// assert!(Reach::Outside.allows("192.0.2.1".parse()?) && Reach::Anywhere.allows("::1".parse()?));
     /// # Ok::<(), std::net::AddrParseError>(())
@@ -183,27 +189,28 @@ impl Reach {
 }
 
 /// Addresses that are not of the Internet: of this machine, of networks of one's own (RFC 1918, 4193), of links (RFC 3927,
-/// 4291), of a provider's own network (RFC 6598), of nobody, and of everybody.
+/// 4291), of a site (RFC 3879), of a provider's own network (RFC 6598) and its translators (RFC 8215), of nobody, and of
+/// everybody; and those that no host has (RFC 1112, 4; RFC 4291, 2.5.5.1).
 fn is_inside(ip: IpAddr) -> bool {
     match ip.to_canonical() {
         IpAddr::V4(ip) => {
             let [first, second, ..] = ip.octets();
             first == 0
+                || first >= 240
                 || (first == 100 && second & 0xc0 == 0x40)
                 || ip.is_private()
                 || ip.is_loopback()
                 || ip.is_link_local()
                 || ip.is_multicast()
-                || ip.is_broadcast()
         }
         IpAddr::V6(ip) => match ip.segments() {
-            // What a translator makes an IPv4 address of (RFC 6052, 2.1).
-            [0x64, 0xff9b, 0, 0, 0, 0, high, low] => {
+            // What a translator makes an IPv4 address of (RFC 6052, 2.1), and what a tunnel does (RFC 3056, 2).
+            [0x64, 0xff9b, 0, 0, 0, 0, high, low] | [0x2002, high, low, ..] => {
                 is_inside(Ipv4Addr::from(u32::from(high) << 16 | u32::from(low)).into())
             }
-            _ => {
-                ip.is_unspecified()
-                    || ip.is_loopback()
+            [0, 0, 0, 0, 0, 0, ..] | [0x64, 0xff9b, 1, ..] => true,
+            [first, ..] => {
+                first & 0xffc0 == 0xfec0
                     || ip.is_unique_local()
                     || ip.is_unicast_link_local()
                     || ip.is_multicast()

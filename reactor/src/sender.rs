@@ -128,6 +128,9 @@ impl<App: 'static, M: Send + 'static> Sender<App, M> {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///
+    /// After a shutdown nobody takes messages any more, and the reactor still has them: drop it before you join a thread
+    /// that sends, or both may wait for each other forever.
+    ///
     /// # Errors
     ///
     /// The message comes back if the loop has ended (its [`Reactor`](crate::Reactor) is gone, not only shut down), or

@@ -83,7 +83,7 @@ pub fn begin_for_all<App: 'static>(
     stop::all_within(registry, &group, grace)?;
     tls.into_iter().try_for_each(|tls| tls.reload_on_hangup(registry))?;
     service.serve_with(registry, &group, options)?;
-    listening.iter().try_for_each(output::say)?;
+    output::announce(&listening);
     Ok(())
 }
 

@@ -150,6 +150,8 @@ fn what_a_node_has_known_is_a_way_in_the_next_time() {
     let (seed, node) = seed(&file, &here, &["--dht"]);
     let folder = tempfile::tempdir().expect("a folder");
     let kept = format!("{}/nodes", text(&folder));
+    // One that is empty is none.
+    fs::write(&kept, "").expect("there is room");
     let (code, _) = get(&file, &["--peer", &node, "--dht-file", &kept]);
     assert_eq!(code, Some(0));
     let table = DhtTable::parse(&fs::read(&kept).expect("it is written")).expect("it is a table");

@@ -383,8 +383,12 @@ impl<App> Call<'_, App> {
 /// Reads parameters. None at all are as good as an empty object, or array, where that is enough.
 pub(super) fn decode<P: DeserializeOwned>(params: Option<&str>) -> Result<P, Error> {
     let read = match params {
-        // By bytes it costs less than by characters. Nothing can stand behind: they have been looked through.
-        Some(params) => P::deserialize(&mut Deserializer::from_slice(params.as_bytes())),
+        // By bytes it costs less than by characters.
+        Some(params) => {
+            let mut reader = Deserializer::from_slice(params.as_bytes());
+            // Who reads by hand may leave something unread, and nothing is to be passed over in silence.
+            P::deserialize(&mut reader).and_then(|params| reader.end().map(|()| params))
+        }
         None => serde_json::from_str("{}")
             .or_else(|of_names| serde_json::from_str("[]").map_err(|_| of_names)),
     };
@@ -401,5 +405,24 @@ impl<App> fmt::Debug for Service<App> {
 impl<App> fmt::Debug for Call<'_, App> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Call").field("method", &self.method).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde::Deserializer;
+
+    use super::*;
+
+    #[test]
+    fn parameters_that_a_type_leaves_unread_are_refused() {
+        struct Blind;
+        impl<'de> Deserialize<'de> for Blind {
+            fn deserialize<D: Deserializer<'de>>(_: D) -> Result<Self, D::Error> {
+                Ok(Self)
+            }
+        }
+        assert!(decode::<Blind>(Some("[1]")).is_err());
+        assert!(decode::<[u8; 1]>(Some("[1]")).is_ok());
     }
 }

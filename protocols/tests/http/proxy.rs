@@ -894,3 +894,31 @@ fn a_shutdown_finishes_a_stream_of_events_that_a_backend_goes_on_with() {
     proxy.shut_down(Duration::from_secs(3_600));
     assert!(peer.rest().ends_with("\r\n0\r\n\r\n"));
 }
+
+/// Such as what a program writes word by word: cut off it would look whole.
+#[test]
+fn a_shutdown_waits_for_events_that_were_not_asked_for_with_get_and_have_an_end() {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a socket");
+    let (go_on, gate) = mpsc::channel();
+    let address = listener.local_addr().expect("it is bound");
+    let backend = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().expect("it comes");
+        let mut request = [0; 4096];
+        assert!(stream.read(&mut request).expect("it asks") > 0);
+        let head = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\
+                    Transfer-Encoding: chunked\r\n\r\n";
+        write!(stream, "{head}b\r\ndata: one\n\n\r\n").expect("it is open");
+        gate.recv().expect("it is told");
+        write!(stream, "b\r\ndata: two\n\n\r\n0\r\n\r\n").expect("it is open");
+    });
+    let proxy = proxy(&[address]);
+    let (mut peer, mut other) = (proxy.connect(), proxy.connect());
+    peer.say("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 0\r\n\r\n");
+    peer.hear("data: one\n\n");
+    proxy.shut_down(Duration::from_secs(3_600));
+    assert_eq!(other.rest(), "", "who has asked nothing is left at once: it shuts down");
+    go_on.send(()).expect("it waits");
+    let rest = peer.rest();
+    assert!(rest.contains("data: two\n\n") && rest.ends_with("\r\n0\r\n\r\n"), "{rest:?}");
+    backend.join().expect("it has said it all");
+}

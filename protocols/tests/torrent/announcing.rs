@@ -303,7 +303,7 @@ fn server(answer: Vec<u8>) -> String {
             let _ = stream.write_all(&answer);
         }
     });
-    format!("http://{address}/announce?key=a")
+    format!("http://{address}/announce")
 }
 
 /// What becomes of a question to that tracker, on a real loop.
@@ -359,9 +359,15 @@ fn what_a_torrent_names_inside_of_a_network_is_asked_if_it_is_called_like_a_trac
         TrackerEvent::Failed { why, .. } => why,
         answered @ TrackerEvent::Answered { .. } => panic!("{url}: {answered:?}"),
     };
-    let place = good.trim_start_matches("http://").trim_end_matches("/announce?key=a");
+    let place = good.trim_start_matches("http://").trim_end_matches("/announce");
     let inside = |host: &str| AnnounceFailed::Inside(host.to_owned());
     assert_eq!(why(&format!("http://{place}/reboot")), inside(place));
+    // What is asked counts, and not what is only written.
+    let disguised = ["reboot.cgi#/announce", "reboot?/announce", "cgi/announce?cmd=reboot"];
+    for disguised in disguised {
+        assert_eq!(why(&format!("http://{place}/{disguised}")), inside(place), "{disguised}");
+    }
+    assert!(matches!(asked(&format!("http://{place}/announce#x")), TrackerEvent::Answered { .. }));
     assert_eq!(why("http://169.254.169.254/announce"), inside("169.254.169.254:80"));
     assert_eq!(why("udp://169.254.169.254:6969"), inside("169.254.169.254:6969"));
     assert_eq!(why("udp://[fe80::1]:6969"), inside("[fe80::1]:6969"));

@@ -106,7 +106,7 @@ pub(crate) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
             accounts.save()?;
         }
         Action::List => return list(&listed(&accounts)),
-        Action::Export => return copy::export(|first| Ok(Page::of(&accounts, first))),
+        Action::Export => return copy::export(|place| Ok(Page::of(&accounts, &place))),
         Action::Import => {
             let said = copy::import(|text| Ok(accounts.import(&text.entries)?.into()));
             accounts.save()?;

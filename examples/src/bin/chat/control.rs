@@ -151,7 +151,7 @@ pub(crate) fn run_account(path: &Path, action: &Action) -> Result<(), Box<dyn Er
             return account::report_removed(name, &also);
         }
         Action::Export => {
-            return copy::export(|entry| ask(path, "account.export", &copy::From { entry }));
+            return copy::export(|place| ask(path, "account.export", &copy::After { place }));
         }
         Action::Import => {
             let said = copy::import(|entries| ask(path, "account.import", &entries))?;
@@ -230,8 +230,8 @@ fn accounts(service: &mut Service<Server>) {
 
 fn copies(service: &mut Service<Server>) {
     let about = "Everything there is, some at a time";
-    service.method("account.export", about, |call, copy::From { entry }| {
-        Ok(Page::of(call.app.accounts(), entry))
+    service.method("account.export", about, |call, copy::After { place }| {
+        Ok(Page::of(call.app.accounts(), &place))
     });
     let about = "Adds what was exported; what is there already stays as it is";
     service.later::<Entries, Added>("account.import", about, |call, it, ticket| {

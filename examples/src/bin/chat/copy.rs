@@ -12,17 +12,17 @@ use serde::{Deserialize, Serialize};
 /// may have.
 const PIECE: usize = 64 * 1024;
 
-/// From which entry on.
+/// The place behind which it goes on; an empty one is the start.
 #[derive(Deserialize, Serialize, JsonSchema)]
-pub(crate) struct From {
-    pub(crate) entry: usize,
+pub(crate) struct After {
+    pub(crate) place: String,
 }
 
-/// Some entries, and from which on there are more.
+/// Some entries, and behind which place there are more.
 #[derive(Deserialize, Serialize, JsonSchema)]
 pub(crate) struct Page {
     pub(crate) entries: String,
-    pub(crate) next: Option<usize>,
+    pub(crate) next: Option<String>,
 }
 
 /// Entries to import.
@@ -39,7 +39,7 @@ pub(crate) struct Added {
     pub(crate) left_out: Vec<String>,
 }
 
-impl std::convert::From<Imported> for Added {
+impl From<Imported> for Added {
     fn from(Imported { added, known, left_out }: Imported) -> Self {
         Self { added, known, left_out }
     }
@@ -47,26 +47,25 @@ impl std::convert::From<Imported> for Added {
 
 impl Page {
     /// A piece of all there is.
-    pub(crate) fn of(accounts: &Accounts, first: usize) -> Self {
-        let mut page = Self { entries: String::new(), next: None };
-        for (at, entry) in (first..).zip(accounts.export(first)) {
-            if page.entries.len() > PIECE {
-                page.next = Some(at);
-                break;
+    pub(crate) fn of(accounts: &Accounts, after: &str) -> Self {
+        let mut entries = String::new();
+        for (place, entry) in accounts.export(after) {
+            entries.push_str(&entry);
+            if entries.len() > PIECE {
+                return Self { entries, next: Some(place) };
             }
-            page.entries.push_str(&entry);
         }
-        page
+        Self { entries, next: None }
     }
 }
 
 /// Prints all entries, which come in pages.
 pub(crate) fn export(
-    mut page: impl FnMut(usize) -> Result<Page, Box<dyn Error>>,
+    mut page: impl FnMut(String) -> Result<Page, Box<dyn Error>>,
 ) -> Result<(), Box<dyn Error>> {
-    let mut next = Some(0);
-    while let Some(first) = next {
-        let page = page(first)?;
+    let mut next = Some(String::new());
+    while let Some(place) = next {
+        let page = page(place)?;
         io::stdout().lock().write_all(page.entries.as_bytes())?;
         next = page.next;
     }

@@ -187,7 +187,7 @@ pub(crate) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     on_signals(reactor.registry(), again, tls.clone())?;
     listening.extend(tls.as_ref().map(Served::to_string));
     service.serve_with_estate(reactor.registry(), &options.service, estate())?;
-    listening.iter().try_for_each(output::say)?;
+    output::announce(&listening);
     let report = reactor.run(&mut server)?;
     // What was changed while the loop was ending.
     server.accounts().save()?;

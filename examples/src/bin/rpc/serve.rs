@@ -93,7 +93,7 @@ pub(crate) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     stop::on_request(reactor.registry())?;
     calls::tick(reactor.registry())?;
     begun.serve(reactor.registry(), &options.service)?;
-    listening.iter().try_for_each(output::say)?;
+    output::announce(&listening);
     let mut site = Site { topics: Topics::default(), verbose: options.verbose };
     let report = reactor.run(&mut site)?;
     output::say(report)?;

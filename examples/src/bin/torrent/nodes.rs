@@ -1,8 +1,8 @@
 //! The file in which it is kept whom the DHT's node knows.
 
 use std::error::Error;
-use std::fs;
-use std::io;
+use std::fs::{self, File};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use protocols::torrent::wire::DhtTable;
@@ -28,11 +28,14 @@ impl Kept {
         };
         let at = path.display();
         let text = match file::read_most(path, DhtTable::LONGEST) {
+            // Nobody loses anything by writing over it.
+            Ok(text) if text.is_empty() => return Ok(None),
             Ok(text) => text,
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 // It is better known now than after an hour that nothing can be written there.
-                write(path, &[])
-                    .and_then(|()| fs::remove_file(path))
+                let fresh = fresh(path);
+                File::create(&fresh)
+                    .and_then(|_| fs::remove_file(&fresh))
                     .map_err(|error| format!("{at}: {error}"))?;
                 return Ok(None);
             }
@@ -55,12 +58,38 @@ impl Kept {
     }
 }
 
-/// All of it or nothing, whenever the program may be killed.
+/// All of it or nothing, whenever the program may be killed, or the machine.
 fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut fresh = path.as_os_str().to_owned();
-    fresh.push(".new");
-    let written = fs::write(&fresh, bytes).and_then(|()| fs::rename(&fresh, path));
+    let fresh = fresh(path);
+    let written = File::create(&fresh)
+        .and_then(|mut file| file.write_all(bytes).and_then(|()| file.sync_all()))
+        .and_then(|()| fs::rename(&fresh, path));
     written.inspect_err(|_| {
         let _ = fs::remove_file(&fresh);
     })
+}
+
+/// Where it is written before it takes the other's place.
+fn fresh(path: &Path) -> PathBuf {
+    let mut fresh = path.as_os_str().to_owned();
+    fresh.push(".new");
+    fresh.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_is_empty_is_none_and_looking_makes_none() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("nodes");
+        let kept = Kept::new(Some(path.clone()));
+        assert!(kept.read().expect("there is none").is_none());
+        assert_eq!(fs::read_dir(folder.path()).expect("it is there").count(), 0);
+        fs::write(&path, "").expect("there is room");
+        assert!(kept.read().expect("it is none").is_none());
+        fs::write(&path, "else").expect("there is room");
+        assert!(kept.read().is_err());
+    }
 }

@@ -221,7 +221,7 @@ pub(crate) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     listening.extend(tls.as_ref().map(Served::to_string));
     stop::on_request(reactor.registry())?;
     service.serve(reactor.registry(), &options.service)?;
-    listening.iter().try_for_each(output::say)?;
+    output::announce(&listening);
     // As the user that it has become.
     if options.write {
         sweep(reactor.registry(), store);

@@ -98,6 +98,10 @@ impl Outline {
         Ok(if self.expects_continue { ask.expecting_continue() } else { ask })
     }
 
+    pub(super) fn is_get(&self) -> bool {
+        self.method == Method::GET
+    }
+
     pub(super) fn is_head(&self) -> bool {
         self.method == Method::HEAD
     }

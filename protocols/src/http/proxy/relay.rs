@@ -52,8 +52,9 @@ enum Part {
         bytes: Vec<u8>,
         has_date: bool,
         length: Length,
-        /// It is a stream of events: whole wherever it stops, since what a browser has of one that is cut off is
-        /// dropped (HTML, 9.2.6).
+        /// It is a stream of events that a browser asks for: whole wherever it stops, since what a browser has of one
+        /// that is cut off is dropped (HTML, 9.2.6). It asks with GET; what another method brings as events may well
+        /// have an end, such as what a program writes word by word.
         is_events: bool,
         call: CallId,
     },
@@ -354,8 +355,10 @@ impl<App: 'static> Reader<App> for Relay<App> {
             named.for_each(|name| write_field(&mut bytes, "Upgrade", name.as_bytes()));
         }
         let has_date = response.fields().get("date").is_some();
-        let length = length_of(response, self.attempt.outline.is_head());
-        let is_events = length == Length::Open && is_event_stream(response.fields());
+        let outline = &self.attempt.outline;
+        let length = length_of(response, outline.is_head());
+        let is_events =
+            outline.is_get() && length == Length::Open && is_event_stream(response.fields());
         let part = Part::Head { status, bytes, has_date, length, is_events, call: call.id() };
         if !self.passage().tell(call.registry(), part) {
             call.cancel();

@@ -50,7 +50,7 @@ pub enum Event<'a> {
         messages: u64,
     },
     /// The loop is [shutting down](reactor::Registry::shutdown), and the client ends behind this: what is published
-    /// now still leaves.
+    /// now still leaves. One that is not connected at that moment is not told, since nothing of it could leave.
     ShuttingDown,
     /// Something was refused with [`PublishError::Full`](super::PublishError::Full), and would not be now.
     Drained,

@@ -27,6 +27,8 @@ pub(super) fn ask<App: 'static, Q: Question>(
     options: &AnnounceOptions,
     done: Done<App, Q::Answer>,
 ) {
+    // A fragment is asked of nobody (RFC 9110, 7.1), so what stands behind it says nothing of what is asked.
+    let tracker = tracker.split('#').next().unwrap_or_default();
     let url = question.url(tracker).and_then(|url| Ok(url.parse::<Url>()?));
     let asking = Asking { question, left: MOST_REDIRECTS, options: options.clone(), done };
     match url {
@@ -38,9 +40,11 @@ pub(super) fn ask<App: 'static, Q: Question>(
     }
 }
 
-/// Whether it is called as trackers are, since their URLs are made into those that count peers (BEP 48).
+/// Whether it is called as trackers are, since their URLs are made into those that count peers (BEP 48), and asked for
+/// nothing else: its path counts, as it is asked for, and a query of its own could be a command.
 fn is_usual(tracker: &str) -> bool {
-    scrape_url(tracker).is_some()
+    let usual = |url: Url| !url.target().contains('?') && scrape_url(url.target()).is_some();
+    tracker.parse().is_ok_and(usual)
 }
 
 /// A question, until it is answered.

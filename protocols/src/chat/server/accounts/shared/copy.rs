@@ -1,11 +1,15 @@
 //! All accounts as text, and back: a copy to put aside, and the way from a file into a network of servers.
 
+use std::cmp::Ordering;
+use std::collections::BTreeMap;
+use std::ops::Bound;
+
 use thiserror::Error;
 
 use super::entry::{Entry, starts_entry};
 use super::key::Key;
 use crate::chat::server::accounts::record::Change;
-use crate::chat::server::accounts::tables::time;
+use crate::chat::server::accounts::tables::{Tables, time};
 use crate::chat::server::accounts::{Accounts, NotAdded, NotRegistered};
 use crate::chat::wire::casemap::{Folded, same_name};
 
@@ -33,18 +37,26 @@ enum Outcome {
 }
 
 impl Accounts {
-    /// Everything from the entry of this number on, a few lines of text each: each account before what belongs to it,
-    /// then the bans. There are hashes of passwords in it.
-    pub fn export(&self, first: usize) -> impl Iterator<Item = String> {
-        let accounts = self.tables.accounts.values();
-        let owned = accounts.clone().flat_map(|account| account.nicks().iter());
-        let names = accounts.map(|account| Key::name(account.name()));
-        let nicks = owned.map(|nick| Key::name(nick));
-        let channels = self.channels().map(|channel| Key::channel(channel.name()));
-        let bans = self.bans().map(|ban| Key::ban(&ban.mask));
-        let keys = names.chain(nicks).chain(channels).chain(bans);
-        // What is skipped is not written, so that a copy in pieces costs what one in one piece does.
-        keys.skip(first).map(|key| Entry::write(&self.tables, &key).unwrap_or_default())
+    /// Everything behind a place, and from the start if that is empty, a few lines of text each, with the place that it
+    /// has: each account before what belongs to it, then the bans. There are hashes of passwords in it.
+    ///
+    /// A place is good also after what was there has been removed, so that a copy in pieces has all that was there from its
+    /// first piece to its last.
+    pub fn export(&self, after: &str) -> impl Iterator<Item = (String, String)> {
+        let (part, name) = after.split_once(' ').unwrap_or_default();
+        let after = (part.parse().unwrap_or(0), Folded::of(name));
+        let Tables { accounts, channels, bans, .. } = &self.tables;
+        let write = |key: Key| Entry::write(&self.tables, &key).unwrap_or_default();
+        let names = behind(accounts, 1, &after)
+            .map(move |(place, account)| (place, write(Key::name(account.name()))));
+        let nicks = behind(accounts, 2, &after).map(move |(place, account)| {
+            (place, account.nicks().iter().map(|nick| write(Key::name(nick))).collect())
+        });
+        let channels = behind(channels, 3, &after)
+            .map(move |(place, channel)| (place, write(Key::channel(channel.name()))));
+        let bans =
+            behind(bans, 4, &after).map(move |(place, ban)| (place, write(Key::ban(&ban.mask))));
+        names.chain(nicks).chain(channels).chain(bans)
     }
 
     /// Adds what [`export`](Self::export) has written, of these accounts or of others; what is here already stays as it
@@ -57,7 +69,7 @@ impl Accounts {
     /// # let hash = "$argon2id$v=19$m=65536,t=2,p=1$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc".parse()?;
     /// let mut before = Accounts::in_memory(AccountLimits::default());
     /// before.create("ann", hash, SystemTime::now())?;
-    /// let text: String = before.export(0).collect();
+    /// let text: String = before.export("").map(|(_, text)| text).collect();
     ///
     /// let mut after = Accounts::in_memory(AccountLimits::default());
     /// assert_eq!(after.import(&text)?.added, 1);
@@ -139,6 +151,21 @@ impl<T, E> From<Result<T, E>> for Outcome {
     }
 }
 
+/// What of one part of an export is behind a place, with the place of each: the number of the part, and the name.
+fn behind<'a, T>(
+    part: &'a BTreeMap<Folded, T>,
+    number: u8,
+    (at, name): &(u8, Folded),
+) -> impl Iterator<Item = (String, &'a T)> + use<'a, T> {
+    let start = match number.cmp(at) {
+        Ordering::Less => None,
+        Ordering::Equal => Some(Bound::Excluded(name.clone())),
+        Ordering::Greater => Some(Bound::Unbounded),
+    };
+    let rest = start.into_iter().flat_map(|start| part.range((start, Bound::Unbounded)));
+    rest.map(move |(name, it)| (format!("{number} {}", name.as_str()), it))
+}
+
 /// The entries of a text that [`Accounts::export`] has written, so that it can be imported in pieces: an entry at a time
 /// is the smallest.
 pub fn split_entries(text: &str) -> impl Iterator<Item = &str> {
@@ -188,10 +215,32 @@ mod tests {
         accounts
     }
 
+    fn exported(accounts: &Accounts) -> String {
+        accounts.export("").map(|(_, text)| text).collect()
+    }
+
+    #[test]
+    fn an_export_in_pieces_leaves_out_nobody_who_is_there_all_the_time() {
+        let all = full().export("").count();
+        for pieces in 0..all {
+            let mut here = full();
+            let (places, mut text): (Vec<_>, String) = here.export("").take(pieces).unzip();
+            here.drop_account("ann").expect("it is there");
+            let after = places.last().map_or("", String::as_str);
+            text.extend(here.export(after).map(|(_, text)| text));
+            let mut copy = accounts(AccountLimits::default());
+            copy.import(&text).expect("it is one");
+            assert!(copy.account("bob").is_some(), "{pieces}: {text}");
+            assert_eq!((copy.channel("#b").is_some(), copy.bans().len()), (true, 1), "{pieces}");
+        }
+        let nobody = full().export("4 ~").count() + full().export("9 x").count();
+        assert_eq!((nobody, full().export("x").count()), (0, all));
+    }
+
     #[test]
     fn what_was_exported_is_imported_and_again_without_effect() {
         let before = full();
-        let text: String = before.export(0).collect();
+        let text: String = exported(&before);
         assert_eq!(split_entries(&text).count(), 6);
         assert_eq!(split_entries(&text).collect::<String>(), text);
         let mut after = accounts(AccountLimits::default());
@@ -208,7 +257,7 @@ mod tests {
 
     #[test]
     fn what_is_somebody_elses_here_stays_so_and_nobody_inherits_it() {
-        let text: String = full().export(0).collect();
+        let text: String = exported(&full());
         let mut here = accounts(AccountLimits::default());
         let hash = full().account("ann").map(|it| it.password().clone()).expect("it is there");
         here.create("ann", hash.clone(), time(99)).expect("it is free");
@@ -223,7 +272,7 @@ mod tests {
 
     #[test]
     fn what_is_no_such_text_changes_nothing() {
-        let text: String = full().export(0).collect();
+        let text: String = exported(&full());
         let mut here = accounts(AccountLimits::default());
         for wrong in
             ["hello\n", "drop ann\n", "of 5\n", "nick Ann annie\n", "of 5\naccount a 5 x\n"]
