@@ -204,6 +204,7 @@ impl<App: AsMut<Server> + 'static> Driver<App> {
             }
             nats::Event::Disconnected { error, .. } => {
                 (self.up_since, self.is_found) = (None, Found::No);
+                self.stop_watching(registry);
                 self.cluster.handle_disconnected();
                 self.claims.handle_disconnected();
                 tell(registry, app, &Event::Alone { why: &error.to_string() });
