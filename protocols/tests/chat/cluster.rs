@@ -42,7 +42,8 @@ impl Network {
         let address = format!("nats://127.0.0.1:{}", self.store.port);
         let mut nats = ClientOptions::new([address.parse().expect("it is one")]);
         nats.reconnect = Some(Backoff::new(Duration::from_millis(20), Duration::from_millis(100)));
-        let limits = cluster::Limits::with_silence(self.silence);
+        let mut limits = cluster::Limits::with_silence(self.silence);
+        limits.listen = Duration::from_millis(50);
         let node = name.parse().expect("it is a name");
         let options = cluster::Options { nats, node, limits };
         let joined =

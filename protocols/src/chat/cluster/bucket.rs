@@ -59,6 +59,14 @@ impl<App: AsMut<Server> + 'static> Driver<App> {
     fn use_bucket(&mut self) {
         if self.up_since.is_some() {
             self.is_found = Found::Yes;
+            self.begin_claims();
+        }
+    }
+
+    /// Claims what users have, and goes on doing so; not before it is known that no other node has this one's name, whose
+    /// claims would be taken over.
+    pub(super) fn begin_claims(&mut self) {
+        if self.cluster.is_up() {
             self.claims.handle_connected();
         }
     }

@@ -359,7 +359,7 @@ impl<App: AsMut<Server> + 'static> Driver<App> {
                 self.find_bucket(registry, app);
             }
             Found::Yes => {
-                self.claims.catch_up();
+                self.begin_claims();
                 self.watch_bucket(registry);
             }
             _ => {}

@@ -91,8 +91,14 @@ impl<E> Peer<E> {
     }
 
     /// It has published that, for all.
-    pub(super) fn handle_effects(&mut self, now: Instant, epoch: u64, sequence: u64) -> Verdict {
-        if !self.lives(now, epoch) {
+    pub(super) fn handle_effects(
+        &mut self,
+        now: Instant,
+        epoch: u64,
+        sequence: u64,
+        limits: &Limits,
+    ) -> Verdict {
+        if !self.lives(now, epoch, limits) {
             return Verdict::Ignore;
         }
         match &mut self.state {
@@ -107,8 +113,14 @@ impl<E> Peer<E> {
     }
 
     /// It had come so far when it said something else.
-    pub(super) fn handle_mark(&mut self, now: Instant, epoch: u64, sequence: u64) -> Verdict {
-        if !self.lives(now, epoch) {
+    pub(super) fn handle_mark(
+        &mut self,
+        now: Instant,
+        epoch: u64,
+        sequence: u64,
+        limits: &Limits,
+    ) -> Verdict {
+        if !self.lives(now, epoch, limits) {
             return Verdict::Ignore;
         }
         match self.state {
@@ -145,7 +157,7 @@ impl<E> Peer<E> {
         part: Part<E>,
         limits: &Limits,
     ) -> Option<Complete<E>> {
-        if !self.lives(now, epoch) {
+        if !self.lives(now, epoch, limits) {
             return None;
         }
         let State::Asking(asking) = &mut self.state else { return None };
@@ -212,12 +224,14 @@ impl<E> Peer<E> {
         }
     }
 
-    /// Whether it says this in the life that counts: the latest. A later one begins here.
-    fn lives(&mut self, now: Instant, epoch: u64) -> bool {
+    /// Whether it says this in the life that counts: the latest. Another one begins here, with a larger epoch; with a
+    /// smaller one, by a clock that was set back, if nothing is heard of the one before any more.
+    fn lives(&mut self, now: Instant, epoch: u64, limits: &Limits) -> bool {
+        let is_silent = self.heard + 2 * limits.heartbeat <= now;
         match epoch.cmp(&self.epoch) {
-            Ordering::Less => return false,
+            Ordering::Less if !is_silent => return false,
             Ordering::Equal => {}
-            Ordering::Greater => {
+            Ordering::Less | Ordering::Greater => {
                 let shown = self.is_shown().then_some(0);
                 self.epoch = epoch;
                 self.direct = 0;
