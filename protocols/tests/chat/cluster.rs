@@ -353,9 +353,10 @@ fn when_nats_has_lost_its_disk_all_servers_claim_the_nicks_of_their_users_again_
     for name in ["a", "b"] {
         network.logs(name, "alone, without the network", 1);
     }
-    network.are_claimed(&["ann", "bob"]);
     // Whoever begins now makes the bucket of accounts, and all see what is in that one.
     network.starts("c");
+    // Not before: nats-server 2.9 dies of a question about a stream that is being made.
+    network.are_claimed(&["ann", "bob"]);
     network.logs("a", "the network has", 2);
     ann.says("REGISTER * * sesame");
     network.hears(&mut ann, "* REGISTER SUCCESS ann *");
