@@ -165,6 +165,9 @@ pub struct Counters {
     pub unwritten: u64,
     /// Messages of nodes beyond [`Limits::nodes`].
     pub crowded: u64,
+    /// Messages of others that were dropped, since more than [`Limits::held`] came before a snapshot. What was said to this
+    /// node alone is lost then.
+    pub dropped: u64,
     /// How often others were asked for snapshots.
     pub asked: u64,
     /// Effects of others that were applied, those of snapshots not counted.
@@ -407,11 +410,11 @@ impl<E: Carried> Cluster<E> {
 
 impl fmt::Display for Counters {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { unreadable, unknown, unwritten, crowded, asked, applied } = self;
+        let Self { unreadable, unknown, unwritten, crowded, dropped, asked, applied } = self;
         write!(
             f,
             "{applied} effects applied, {asked} snapshots asked for; {unreadable} messages not read, \
-             {crowded} of too many nodes; {unknown} effects not known, {unwritten} not written"
+             {crowded} of too many nodes, {dropped} too many at once; {unknown} effects not known, {unwritten} not written"
         )
     }
 }
@@ -530,7 +533,9 @@ impl<E: Carried> Cluster<E> {
             (Body::Direct { number, effects }, Verdict::Take) if peer.is_new(number) => {
                 self.apply(&from, &effects, |_| true);
             }
-            (Body::Effects(_) | Body::Direct { .. }, Verdict::Hold) => peer.hold(payload, limits),
+            (Body::Effects(_) | Body::Direct { .. }, Verdict::Hold) => {
+                self.counters.dropped += peer.hold(payload, limits) as u64;
+            }
             (Body::Hello, Verdict::Take | Verdict::Hold) => self.say_to(&from, Body::Here),
             (Body::Ask, Verdict::Take | Verdict::Hold) => {
                 self.outputs.push_back(Output::Asked { node: from });

@@ -137,16 +137,19 @@ impl<E> Peer<E> {
         is_new
     }
 
-    /// Keeps what it has said until its snapshot is there.
-    pub(super) fn hold(&mut self, payload: &[u8], limits: &Limits) {
-        let State::Asking(asking) = &mut self.state else { return };
+    /// Keeps what it has said until its snapshot is there; how many messages had to be dropped for that.
+    pub(super) fn hold(&mut self, payload: &[u8], limits: &Limits) -> usize {
+        let State::Asking(asking) = &mut self.state else { return 0 };
+        let mut dropped = 0;
         asking.held_bytes += payload.len();
         if asking.held_bytes > limits.held {
-            // The snapshot will be of before that, so a gap is seen, and it is asked again.
-            asking.held = Vec::new();
+            // The snapshot will be of before that, so a gap is seen, and it is asked again. What was said to this node
+            // alone has no number there, and is lost.
+            dropped = std::mem::take(&mut asking.held).len();
             asking.held_bytes = payload.len();
         }
         asking.held.push(payload.to_vec());
+        dropped
     }
 
     /// Takes a part of its snapshot. If nothing is missing any more, all of it.
