@@ -688,6 +688,22 @@ fn a_server_with_accounts_is_replaced_in_place_and_its_successor_has_them() {
 }
 
 #[test]
+fn a_server_of_a_network_that_is_replaced_in_place_leaves_its_name_to_its_successor_at_once() {
+    let Some(store) = Store::start() else { return };
+    let url = format!("nats://127.0.0.1:{}", store.port);
+    // Longer than the test waits for anything.
+    let (server, _) = serve(&["--cluster", &url, "--node", "a", "--drain", "600"]);
+    server.error_with("the network has");
+    server.signal(Signal::USR2);
+    let line = server.error_with("has taken over");
+    let successor = line.split_ascii_whitespace().nth(1).and_then(|word| word.parse().ok());
+    let successor = successor.and_then(Pid::from_raw).expect("it says which process");
+    server.error_with("the network has");
+    kill_process(successor, Signal::INT).expect("it runs");
+    assert_eq!(server.ended().code, Some(0));
+}
+
+#[test]
 fn accounts_of_a_network_come_from_a_file_and_are_changed_on_any_of_its_servers() {
     let Some(store) = Store::start() else { return };
     let directory = tempfile::tempdir().expect("a directory");

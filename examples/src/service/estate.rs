@@ -10,12 +10,14 @@ use reactor::Registry;
 pub struct Estate<App> {
     pub(super) let_go: Rc<LetGo<App>>,
     pub(super) take_back: Rc<TakeBack<App>>,
+    pub(super) leave: Rc<Leave<App>>,
 }
 
 /// Is told that it is free, or why it is not.
 pub type Then<App> = Box<dyn FnOnce(&mut Registry<App>, &mut App, Result<(), String>)>;
 
 type LetGo<App> = dyn Fn(&mut Registry<App>, &mut App, Then<App>);
+type Leave<App> = dyn Fn(&mut Registry<App>, &mut App);
 type TakeBack<App> = dyn Fn(&mut Registry<App>, &mut App) -> Result<(), Box<dyn Error>>;
 
 impl<App> Estate<App> {
@@ -25,7 +27,14 @@ impl<App> Estate<App> {
         let_go: impl Fn(&mut Registry<App>, &mut App, Then<App>) + 'static,
         take_back: impl Fn(&mut Registry<App>, &mut App) -> Result<(), Box<dyn Error>> + 'static,
     ) -> Self {
-        Self { let_go: Rc::new(let_go), take_back: Rc::new(take_back) }
+        Self { let_go: Rc::new(let_go), take_back: Rc::new(take_back), leave: Rc::new(|_, _| {}) }
+    }
+
+    /// `leave` is called once the successor has taken over: connections that this process has opened itself are to be
+    /// closed then, as it ends when all are.
+    #[must_use]
+    pub fn with_leave(self, leave: impl Fn(&mut Registry<App>, &mut App) + 'static) -> Self {
+        Self { leave: Rc::new(leave), ..self }
     }
 
     /// There is nothing.

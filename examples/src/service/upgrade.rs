@@ -172,7 +172,7 @@ impl<App: 'static> Upgrade<App> {
     }
 
     /// The successor serves: the sockets are its own from now on, with whoever waits in their queues.
-    fn hand_over(&self, registry: &mut Registry<App>, process: u32) {
+    fn hand_over(&self, registry: &mut Registry<App>, app: &mut App, process: u32) {
         self.state.set(State::Leaving);
         // Detached, not closed: a Unix socket keeps its path.
         for id in &self.listeners {
@@ -187,6 +187,7 @@ impl<App: 'static> Upgrade<App> {
         output::complain(format_args!(
             "process {process} has taken over; leaving when all have finished, in {drain:?} at most"
         ));
+        (self.estate.leave)(registry, app);
         leave(registry, self.group.clone(), deadline);
     }
 
@@ -261,14 +262,19 @@ struct Successor<App> {
 }
 
 impl<App: 'static> Protocol<App> for Successor<App> {
-    fn on_data(&mut self, transport: &mut Transport<'_, App>, input: &mut Input<'_>, _: &mut App) {
+    fn on_data(
+        &mut self,
+        transport: &mut Transport<'_, App>,
+        input: &mut Input<'_>,
+        app: &mut App,
+    ) {
         if input.len() < READY.len() {
             return;
         }
         if input.take_all() == READY
             && let Some(child) = self.child.take()
         {
-            self.upgrade.hand_over(transport.registry(), child.id());
+            self.upgrade.hand_over(transport.registry(), app, child.id());
         }
         transport.close();
     }

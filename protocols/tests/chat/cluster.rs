@@ -1,11 +1,13 @@
 //! Several servers that are one network over the real `nats-server`, each in a loop of its own, all in one thread.
 
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use protocols::chat::accounts::{AccountLimits, Accounts};
 use protocols::chat::{Settings, cluster, mask};
-use protocols::nats::ClientOptions;
-use reactor::Backoff;
+use protocols::nats::kv::KeyValue;
+use protocols::nats::{Client, ClientOptions};
+use reactor::{Backoff, Reactor};
 
 use crate::nats_server::Store;
 use crate::stage::{Actor, PATIENCE, Stage, settings};
@@ -40,7 +42,8 @@ impl Network {
         let address = format!("nats://127.0.0.1:{}", self.store.port);
         let mut nats = ClientOptions::new([address.parse().expect("it is one")]);
         nats.reconnect = Some(Backoff::new(Duration::from_millis(20), Duration::from_millis(100)));
-        let limits = cluster::Limits::with_silence(self.silence);
+        let mut limits = cluster::Limits::with_silence(self.silence);
+        limits.listen = Duration::from_millis(50);
         let node = name.parse().expect("it is a name");
         let options = cluster::Options { nats, node, limits };
         let joined =
@@ -61,6 +64,37 @@ impl Network {
             self.logs(name, &format!("node {other} is there"), 1);
             self.logs(other, &format!("node {name} is there"), 1);
         }
+    }
+
+    /// The bucket of claims has all these keys.
+    #[track_caller]
+    fn are_claimed(&self, keys: &[&'static str]) {
+        let mut reactor = Reactor::<BTreeSet<&'static str>>::new().expect("a loop");
+        let address = format!("nats://127.0.0.1:{}", self.store.port);
+        let options = ClientOptions::new([address.parse().expect("it is one")]);
+        let client = Client::connect(reactor.registry(), options, |_, _, _| {});
+        let network = settings().network;
+        let bucket = KeyValue::new(&client, &format!("chat-{network}-nicks"), PATIENCE);
+        let bucket = bucket.expect("it may be called this");
+        let mut claimed = BTreeSet::new();
+        self.until(&format!("{keys:?} are claimed"), || {
+            if client.is_connected() {
+                for &key in keys {
+                    let asked = bucket.get(
+                        reactor.registry(),
+                        key,
+                        move |_, claimed: &mut BTreeSet<_>, told| {
+                            if matches!(told, Ok(Some(_))) {
+                                claimed.insert(key);
+                            }
+                        },
+                    );
+                    asked.expect("it can be asked");
+                }
+            }
+            let _ = reactor.turn(Some(Duration::from_millis(20)), &mut claimed).expect("it turns");
+            claimed.len() == keys.len()
+        });
     }
 
     fn stage(&self, name: &str) -> &Stage {
@@ -305,4 +339,25 @@ fn while_nats_is_away_each_server_goes_on_alone_and_heals_when_it_is_back() {
     younger.says("WHOIS eve");
     network.hears(&mut younger, "* 312 * eve a.test *");
     assert_eq!(network.names(&mut ann), network.names(&mut bob));
+}
+
+#[test]
+fn when_nats_has_lost_its_disk_all_servers_claim_the_nicks_of_their_users_again_and_find_the_accounts()
+ {
+    let Some(mut network) = Network::of(&["a", "b"], SOON) else { return };
+    let (mut ann, _bob) = (network.enters("a", "ann"), network.enters("b", "bob"));
+    network.are_claimed(&["ann", "bob"]);
+    network.store.lose();
+    // At once: meanwhile the port is free for the server of another test.
+    network.store.again();
+    for name in ["a", "b"] {
+        network.logs(name, "alone, without the network", 1);
+    }
+    // Whoever begins now makes the bucket of accounts, and all see what is in that one.
+    network.starts("c");
+    // Not before: nats-server 2.9 dies of a question about a stream that is being made.
+    network.are_claimed(&["ann", "bob"]);
+    network.logs("a", "the network has", 2);
+    ann.says("REGISTER * * sesame");
+    network.hears(&mut ann, "* REGISTER SUCCESS ann *");
 }

@@ -253,6 +253,30 @@ fn a_watch_has_no_gap_over_a_server_that_is_killed_and_started_again() {
 }
 
 #[test]
+fn a_watch_ends_when_the_bucket_is_made_anew_while_nobody_looks() {
+    let Some(mut server) = Store::start() else { return };
+    let mut stage = Stage::new();
+    let client = stage.connected(options(&[server.port]));
+    let store = stage.bucket(&client, "things", &Config::default());
+    let _watch = stage.watch(&store, ">");
+    stage.until_seen("caught up");
+    for number in 1..=5 {
+        stage.put(&store, "key", &number.to_string());
+    }
+    stage.until_seen("5 Put key 5");
+    server.kill();
+    stage.until("it is seen", |_| !client.is_connected());
+    // Whether the watch asks before there is one again, or after: it ends.
+    server.lose();
+    server.again();
+    stage.until("it is there", |_| client.is_connected());
+    stage.bucket(&client, "things", &Config::default());
+    stage.put(&store, "other", "of a new life");
+    stage.until_seen("ended: there is ");
+    stage.finish();
+}
+
+#[test]
 fn what_cannot_be_is_told_with_the_reason() {
     let Some(server) = Store::start() else { return };
     let mut stage = Stage::new();

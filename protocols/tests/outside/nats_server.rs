@@ -47,4 +47,10 @@ impl Store {
     pub(crate) fn kill(&mut self) {
         self.process = None;
     }
+
+    /// It dies, and its disk with it.
+    pub(crate) fn lose(&mut self) {
+        self.kill();
+        self.directory = tempfile::tempdir().expect("a directory");
+    }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::Args;
 use examples::endpoint::some_seconds;
 use examples::tls::Trust;
-use protocols::chat::cluster::{self, Limits};
+use protocols::chat::cluster::{self, Limits, Membership};
 use protocols::chat::config::{Config, Node};
 use protocols::chat::{NodeName, Server};
 use protocols::nats::{ClientOptions, ServerAddr};
@@ -63,12 +63,12 @@ pub(crate) fn default_name(node: &Node) -> String {
     }
 }
 
-/// Makes the server a node; what to print of it.
+/// Makes the server a node; what to print of it, and how it leaves.
 pub(crate) fn join(
     registry: &mut Registry<Server>,
     server: &mut Server,
     node: &Node,
-) -> Result<String, Box<dyn Error>> {
+) -> Result<(String, Membership<Server>), Box<dyn Error>> {
     let Node { nats, node, silence } = node.clone();
     let servers: Vec<_> = nats.iter().map(ToString::to_string).collect();
     let is_tls = nats.iter().any(ServerAddr::is_tls);
@@ -82,6 +82,6 @@ pub(crate) fn join(
         server.settings().network,
         servers.join(", ")
     );
-    cluster::join(registry, server, cluster::Options { nats, node, limits })?;
-    Ok(line)
+    let membership = cluster::join(registry, server, cluster::Options { nats, node, limits })?;
+    Ok((line, membership))
 }

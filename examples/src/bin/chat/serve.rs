@@ -15,6 +15,7 @@ use examples::service::{self, Estate, ServiceOptions, Then, notify};
 use examples::tls::{ServeTls, Served};
 use examples::{output, stop};
 use protocols::chat::accounts::{AccountLimits, Accounts};
+use protocols::chat::cluster::Membership;
 use protocols::chat::config::{Config, Node};
 use protocols::chat::{self, Event, Operator, Password, Server, Settings};
 use protocols::websocket::Origins;
@@ -174,8 +175,11 @@ pub(crate) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     let mut listening = open(reactor.registry(), options, &config)?;
     listening.extend(open_tls(reactor.registry(), options, &config, tls.as_ref())?);
     listening.extend(open_websocket(reactor.registry(), options, &config)?);
+    let mut membership = None;
     if let Some(node) = &config.cluster {
-        listening.push(cluster::join(reactor.registry(), &mut server, node)?);
+        let (line, joined) = cluster::join(reactor.registry(), &mut server, node)?;
+        listening.push(line);
+        membership = Some(joined);
     }
     stop::on_request(reactor.registry())?;
     #[cfg(unix)]
@@ -186,7 +190,7 @@ pub(crate) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     #[cfg(unix)]
     on_signals(reactor.registry(), again, tls.clone())?;
     listening.extend(tls.as_ref().map(Served::to_string));
-    service.serve_with_estate(reactor.registry(), &options.service, estate())?;
+    service.serve_with_estate(reactor.registry(), &options.service, estate(membership))?;
     output::announce(&listening);
     let report = reactor.run(&mut server)?;
     // What was changed while the loop was ending.
@@ -196,14 +200,21 @@ pub(crate) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// The file of accounts, which is one process's at a time: its successor's, before that reads it.
-fn estate() -> Estate<Server> {
+/// The file of accounts, which is one process's at a time: its successor's, before that reads it. So is the place in a
+/// network, once that one serves.
+fn estate(membership: Option<Membership<Server>>) -> Estate<Server> {
     let let_go = |registry: &mut Registry<Server>, server: &mut Server, then: Then<Server>| {
         server.accounts().hand_on(registry, move |registry, server, saved| {
             then(registry, server, saved.map_err(|error| error.to_string()));
         });
     };
-    Estate::new(let_go, |_, server| Ok(server.accounts().take_back()?))
+    Estate::new(let_go, |_, server| Ok(server.accounts().take_back()?)).with_leave(
+        move |registry, server| {
+            if let Some(membership) = &membership {
+                membership.leave(registry, server);
+            }
+        },
+    )
 }
 
 /// Opens every socket, or none; what to print of them.

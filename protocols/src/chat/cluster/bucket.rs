@@ -59,6 +59,14 @@ impl<App: AsMut<Server> + 'static> Driver<App> {
     fn use_bucket(&mut self) {
         if self.up_since.is_some() {
             self.is_found = Found::Yes;
+            self.begin_claims();
+        }
+    }
+
+    /// Claims what users have, and goes on doing so; not before it is known that no other node has this one's name, whose
+    /// claims would be taken over.
+    pub(super) fn begin_claims(&mut self) {
+        if self.cluster.is_up() {
             self.claims.handle_connected();
         }
     }
@@ -185,11 +193,22 @@ impl<App: AsMut<Server> + 'static> Driver<App> {
         let watch = self.bucket.watch(registry, ">", move |registry, app, event| {
             me.with(registry, app, |driver, registry, _| match event {
                 WatchEvent::Entry(entry) => driver.handle_entry(&entry),
+                WatchEvent::CaughtUp => driver.claims.handle_all_told(),
+                // It is gone, or was made anew. What is in that one another watch tells.
                 WatchEvent::Ended(_) => driver.leave_bucket(registry, Duration::ZERO),
-                _ => {}
             });
         });
         self.watch = watch.ok();
+        if self.watch.is_some() {
+            self.claims.handle_watch();
+        }
+    }
+
+    /// Over the next connection all is told again: the bucket may be another one then.
+    pub(super) fn stop_watching(&mut self, registry: &mut Registry<App>) {
+        if let Some(watch) = self.watch.take() {
+            watch.stop(registry);
+        }
     }
 
     fn handle_entry(&mut self, entry: &Entry<'_>) {
@@ -202,9 +221,7 @@ impl<App: AsMut<Server> + 'static> Driver<App> {
 
     /// The bucket is gone, or not for this node; it is looked for again after a while.
     pub(super) fn leave_bucket(&mut self, registry: &mut Registry<App>, pause: Duration) {
-        if let Some(watch) = self.watch.take() {
-            watch.stop(registry);
-        }
+        self.stop_watching(registry);
         self.claims.handle_disconnected();
         if self.up_since.is_some() {
             self.is_found = Found::Again(registry.now() + pause);

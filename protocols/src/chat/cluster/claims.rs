@@ -3,11 +3,12 @@
 //! A claim is an agreement and not the truth: while the bucket cannot be asked, nicks are given all the same, and are
 //! claimed when it can be asked again. Which of two holders stays then, the servers decide by what they see of both.
 //!
-//! Every node watches the bucket. An order whose answer is lost may have been carried out, and a node that was killed has
-//! given nothing back: what the bucket has of a node is held against what the node knows, and what it knows nothing of is
-//! deleted.
+//! Every node watches the bucket, anew over each connection. An order whose answer is lost may have been carried out, and a
+//! node that was killed has given nothing back: what the bucket has of a node is held against what the node knows, and
+//! what it knows nothing of is deleted. NATS may have lost its disk, and another node made the bucket anew: what a node
+//! holds and the watch does not tell is claimed again.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt::Write;
 
 use serde::{Deserialize, Serialize};
@@ -41,6 +42,8 @@ pub(super) struct Claims<Ticket> {
     node: NodeName,
     is_up: bool,
     claims: BTreeMap<String, Claim<Ticket>>,
+    /// What was held when the watch began and has not been told by it.
+    untold: BTreeSet<String>,
     orders: VecDeque<Order<Ticket>>,
     /// Of the last order that is answered.
     number: u64,
@@ -79,6 +82,8 @@ enum Waiting<Ticket> {
     Nobody,
     /// Nobody: the user has it no more.
     Released,
+    /// A user, for the nick that was asked for in the name of another, who has it no more.
+    Next(Ticket),
 }
 
 /// What is to be done.
@@ -120,7 +125,14 @@ pub(super) enum Standing {
 
 impl<Ticket> Claims<Ticket> {
     pub(super) fn new(node: NodeName) -> Self {
-        Self { node, is_up: false, claims: BTreeMap::new(), orders: VecDeque::new(), number: 0 }
+        Self {
+            node,
+            is_up: false,
+            claims: BTreeMap::new(),
+            untold: BTreeSet::new(),
+            orders: VecDeque::new(),
+            number: 0,
+        }
     }
 
     // ── what users do ───────────────────────────────────────────────────────────────────────
@@ -142,6 +154,15 @@ impl<Ticket> Claims<Ticket> {
                 self.claims.insert(key, Claim { holder, state: State::Open });
                 NickAnswer::Alone
             }
+            // Whoever has left the nick may be the same person, who has connected again. It is theirs when it is known
+            // what there is in the bucket.
+            Some(Claim {
+                holder: holds,
+                state: State::Asked { waiting: waiting @ Waiting::Released, .. },
+            }) => {
+                (*holds, *waiting) = (holder, Waiting::Next(ticket));
+                return;
+            }
             Some(claim) if claim.holder.user == holder.user => NickAnswer::Granted,
             Some(_) => NickAnswer::Taken,
         };
@@ -154,6 +175,7 @@ impl<Ticket> Claims<Ticket> {
         let Some(claim) = self.claims.get_mut(&key).filter(|it| it.holder.user == user) else {
             return;
         };
+        self.untold.remove(&key);
         match &mut claim.state {
             State::Asked { waiting, .. } => *waiting = Waiting::Released,
             State::Held { revision } => {
@@ -228,6 +250,9 @@ impl<Ticket> Claims<Ticket> {
         };
         match (answer, waiting) {
             (Answer::Written(revision), Waiting::Released) => self.give_back(key, revision),
+            (Answer::Written(revision), Waiting::Next(ticket)) => {
+                self.take_over(key, holder, revision, Waiting::User(ticket));
+            }
             (Answer::Written(revision), waiting) => {
                 self.tell(waiting, NickAnswer::Granted);
                 self.claims.insert(key, Claim { holder, state: State::Held { revision } });
@@ -236,15 +261,12 @@ impl<Ticket> Claims<Ticket> {
             (Answer::Exists { holder: other, revision }, waiting)
                 if self.may_take(other.as_ref(), &waiting, standing) =>
             {
-                self.number += 1;
-                let (number, name) = (self.number, key.clone());
-                let order = Order::Update { key, holder: holder.clone(), revision, number };
-                self.orders.push_back(order);
-                self.claims.insert(name, Claim { holder, state: State::Asked { number, waiting } });
+                self.take_over(key, holder, revision, waiting);
             }
-            (Answer::Exists { .. } | Answer::Overtaken, waiting @ Waiting::User(_)) => {
-                self.tell(waiting, NickAnswer::Taken);
-            }
+            (
+                Answer::Exists { .. } | Answer::Overtaken,
+                waiting @ (Waiting::User(_) | Waiting::Next(_)),
+            ) => self.tell(waiting, NickAnswer::Taken),
             (_, waiting) => {
                 self.tell(waiting, NickAnswer::Alone);
                 self.claims.insert(key, Claim { holder, state: State::Open });
@@ -262,7 +284,12 @@ impl<Ticket> Claims<Ticket> {
             return;
         };
         let is_ours = holder.is_some_and(|it| it.node == self.node && it.user == claim.holder.user);
+        let is_first = self.untold.remove(key);
         match &mut claim.state {
+            // It was written before the watch began: what the watch tells is of then or later, or of another bucket, whose
+            // revisions are others.
+            State::Held { revision: held } if is_first && is_ours => *held = revision,
+            State::Held { .. } if is_first => claim.state = State::Open,
             State::Asked { number, .. } if is_ours => {
                 let number = *number;
                 self.handle_answer(key, number, Answer::Written(revision), |_| Standing::Unknown);
@@ -276,6 +303,24 @@ impl<Ticket> Claims<Ticket> {
             }
             _ => {}
         }
+    }
+
+    /// The bucket is watched from now on: what there is is told first.
+    pub(super) fn handle_watch(&mut self) {
+        let is_held = |claim: &Claim<_>| matches!(claim.state, State::Held { .. });
+        let held = self.claims.iter().filter(|(_, claim)| is_held(claim));
+        self.untold = held.map(|(key, _)| key.clone()).collect();
+    }
+
+    /// All that there is has been told. What was not told is not there, whoever has made the bucket.
+    pub(super) fn handle_all_told(&mut self) {
+        for key in std::mem::take(&mut self.untold) {
+            if let Some(Claim { state: state @ State::Held { .. }, .. }) = self.claims.get_mut(&key)
+            {
+                *state = State::Open;
+            }
+        }
+        self.catch_up();
     }
 
     /// A claim could not be deleted. If nobody has taken it since, it is tried again.
@@ -323,6 +368,15 @@ impl<Ticket> Claims<Ticket> {
         }
     }
 
+    /// Has a claim written over what there is.
+    fn take_over(&mut self, key: String, holder: Holder, revision: u64, waiting: Waiting<Ticket>) {
+        self.number += 1;
+        let (number, name) = (self.number, key.clone());
+        let order = Order::Update { key, holder: holder.clone(), revision, number };
+        self.orders.push_back(order);
+        self.claims.insert(name, Claim { holder, state: State::Asked { number, waiting } });
+    }
+
     /// Deletes a claim, now or when that can be.
     fn give_back(&mut self, key: String, revision: u64) {
         if self.is_up {
@@ -333,7 +387,7 @@ impl<Ticket> Claims<Ticket> {
     }
 
     fn tell(&mut self, waiting: Waiting<Ticket>, answer: NickAnswer) {
-        if let Waiting::User(ticket) = waiting {
+        if let Waiting::User(ticket) | Waiting::Next(ticket) = waiting {
             self.orders.push_back(Order::Tell { ticket, answer });
         }
     }
@@ -556,8 +610,69 @@ mod tests {
     }
 
     #[test]
+    fn what_the_watch_does_not_tell_is_claimed_again() {
+        let mut claims = up();
+        for (number, nick) in ["ann", "bob", "cy", "dan"].into_iter().enumerate() {
+            claims.claim(nick, holder("a", nick), 1);
+            answered(&mut claims, nick, Answer::Written(5_000 + number as u64), UNKNOWN);
+        }
+        orders(&mut claims);
+        // Another node has made the bucket anew, and somebody of a third has been faster.
+        claims.handle_watch();
+        claims.handle_entry("bob", Some(&holder("b", "b1")), 2);
+        claims.handle_entry("cy", Some(&holder("a", "cy")), 3);
+        claims.release("dan", "dan");
+        claims.claim("dan", holder("a", "a9"), 9);
+        answered(&mut claims, "dan", Answer::Written(4), UNKNOWN);
+        // It was claimed behind the beginning of the watch, which tells it later.
+        claims.claim("eve", holder("a", "a5"), 5);
+        answered(&mut claims, "eve", Answer::Written(5), UNKNOWN);
+        claims.handle_all_told();
+        assert_eq!(
+            orders(&mut claims),
+            ["delete dan 5003", "create dan", "9 has it", "create eve", "5 has it"]
+                .into_iter()
+                .chain(["create ann", "create bob"])
+                .collect::<Vec<_>>()
+        );
+        claims.release("cy", "cy");
+        assert_eq!(orders(&mut claims), ["delete cy 3"]);
+    }
+
+    #[test]
+    fn who_connects_again_before_the_bucket_has_answered_has_the_nick_after_it() {
+        let mut claims = up();
+        claims.claim("ann", holder("a", "a1"), 1);
+        claims.release("ann", "a1");
+        claims.claim("ann", holder("a", "a2"), 2);
+        claims.claim("ann", holder("a", "a3"), 3);
+        assert_eq!(orders(&mut claims), ["create ann", "3 has it not"]);
+        answered(&mut claims, "ann", Answer::Written(7), UNKNOWN);
+        assert_eq!(orders(&mut claims), ["update ann 7"]);
+        answered(&mut claims, "ann", Answer::Written(8), UNKNOWN);
+        assert_eq!(orders(&mut claims), ["2 has it"]);
+        // Or not, if it was somebody else's; or has left, too.
+        for (answer, expected) in [
+            (of("b", "b1", 9), vec!["create bob", "2 has it not"]),
+            (Answer::Failed, vec!["create bob", "2 has it here"]),
+        ] {
+            claims.claim("bob", holder("a", "a4"), 1);
+            claims.release("bob", "a4");
+            claims.claim("bob", holder("a", "a5"), 2);
+            answered(&mut claims, "bob", answer, UNKNOWN);
+            assert_eq!(orders(&mut claims), expected);
+        }
+        claims.claim("cy", holder("a", "a6"), 1);
+        claims.release("cy", "a6");
+        claims.claim("cy", holder("a", "a7"), 2);
+        claims.release("cy", "a7");
+        answered(&mut claims, "cy", Answer::Written(10), UNKNOWN);
+        assert_eq!(orders(&mut claims), ["create cy", "delete cy 10"]);
+    }
+
+    #[test]
     fn every_nick_has_a_key_of_its_own() {
-        let keys: std::collections::BTreeSet<_> =
+        let keys: BTreeSet<_> =
             (b'!'..=b'~').map(|byte| key_of(&char::from(byte).to_string())).collect();
         assert_eq!(keys.len(), 94 - 26);
         assert!(

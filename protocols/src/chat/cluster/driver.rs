@@ -45,8 +45,8 @@ pub enum JoinError {
     Bucket(#[from] KvError),
 }
 
-/// Makes a server a node of the network that its settings name, before anybody is on it; the client of NATS, which is
-/// connected as soon as there is a server of NATS, and again whenever it is lost. Meanwhile the node is alone.
+/// Makes a server a node of the network that its settings name, before anybody is on it. It is connected as soon as there
+/// is a server of NATS, and again whenever that is lost. Meanwhile the node is alone.
 ///
 /// Its [accounts](crate::chat::accounts::Accounts::of_network) are those of the network, in the bucket
 /// `chat-NETWORK-accounts` ([`share_accounts`]), unless it has some of its own.
@@ -76,7 +76,7 @@ pub fn join<App: AsMut<Server> + 'static>(
     registry: &mut Registry<App>,
     app: &mut App,
     options: Options,
-) -> Result<Client<App>, JoinError> {
+) -> Result<Membership<App>, JoinError> {
     let Options { mut nats, node, limits } = options;
     let network = NodeName::new(&app.as_mut().settings().network)?;
     // It is there when NATS is, whichever is started first.
@@ -117,6 +117,7 @@ pub fn join<App: AsMut<Server> + 'static>(
     let _ = me.0.set(Rc::downgrade(&driver));
     let server = app.as_mut();
     server.join_cluster(node);
+    let membership = Membership { client, me };
     let reporter = Rc::clone(&driver);
     // It is asked for by an operator, and not while something is carried.
     server.set_report(move |now| {
@@ -125,7 +126,35 @@ pub fn join<App: AsMut<Server> + 'static>(
     server.on_news(move |registry: &mut Registry<App>, app: &mut App| {
         driver.borrow_mut().carry_out(registry, app);
     });
-    Ok(client)
+    Ok(membership)
+}
+
+/// A server's being a node, which lasts as long as the server, whether this is kept or not.
+pub struct Membership<App> {
+    client: Client<App>,
+    me: Me<App>,
+}
+
+impl<App: AsMut<Server> + 'static> Membership<App> {
+    /// Leaves the network for good: the others are told, and let this server's users quit, and the connection to NATS is
+    /// closed. Whoever is on this server stays there, alone, and accounts cannot be changed any more. It is for a server
+    /// whose successor has the same name.
+    pub fn leave(&self, registry: &mut Registry<App>, app: &mut App) {
+        self.me.with(registry, app, |driver, _, _| driver.cluster.leave());
+        self.client.drain(registry);
+    }
+
+    /// The client of NATS.
+    #[must_use]
+    pub fn client(&self) -> &Client<App> {
+        &self.client
+    }
+}
+
+impl<App> fmt::Debug for Membership<App> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Membership").field("client", &self.client).finish_non_exhaustive()
+    }
 }
 
 pub(super) struct Driver<App> {
@@ -204,6 +233,7 @@ impl<App: AsMut<Server> + 'static> Driver<App> {
             }
             nats::Event::Disconnected { error, .. } => {
                 (self.up_since, self.is_found) = (None, Found::No);
+                self.stop_watching(registry);
                 self.cluster.handle_disconnected();
                 self.claims.handle_disconnected();
                 tell(registry, app, &Event::Alone { why: &error.to_string() });
@@ -358,7 +388,7 @@ impl<App: AsMut<Server> + 'static> Driver<App> {
                 self.find_bucket(registry, app);
             }
             Found::Yes => {
-                self.claims.catch_up();
+                self.begin_claims();
                 self.watch_bucket(registry);
             }
             _ => {}

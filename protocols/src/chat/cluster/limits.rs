@@ -18,6 +18,11 @@ pub struct Limits {
     /// between two tries).
     pub silence: Duration,
 
+    /// How long a node that begins listens for another one of its name before it shows itself and claims nicks.
+    ///
+    /// Default 1 s: an answer takes a way to NATS and back for both, and the time in which the other one looks.
+    pub listen: Duration,
+
     /// After how long a node is asked again for a snapshot, or the rest of one.
     ///
     /// Default 2 s.
@@ -53,7 +58,8 @@ impl Limits {
     #[must_use]
     pub fn with_silence(silence: Duration) -> Self {
         let fifth = silence / 5;
-        Self { heartbeat: fifth, silence, ask: fifth, ..Self::default() }
+        let listen = fifth.min(Self::default().listen);
+        Self { heartbeat: fifth, silence, ask: fifth, listen, ..Self::default() }
     }
 }
 
@@ -62,6 +68,7 @@ impl Default for Limits {
         Self {
             heartbeat: Duration::from_secs(2),
             silence: Duration::from_secs(10),
+            listen: Duration::from_secs(1),
             ask: Duration::from_secs(2),
             nodes: 100,
             message: 64 * 1024,

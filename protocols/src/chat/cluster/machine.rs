@@ -18,15 +18,16 @@ use crate::chat::wire::node::NodeName;
 /// others have done comes out. An effect `E` is whatever the nodes tell each other; it is only carried.
 ///
 /// ```text
-///           connected()                  a node of this name was here before
-///   Away ─────────────────▶ Up ─────────────────────────────────────────────▶ Yielded
-///     ▲                     │ ▲                                                 │ │
-///     └── disconnected() ───┘ └─────── and has said goodbye, or is silent ────────┘ │
-///     ▲                                                                           │
-///     └───────────────────────────── disconnected() ──────────────────────────────┘
+///         connected()           nobody answers for this name
+///   New ──────────────▶ Listening ───────────────────────▶ Up ──disconnected()──▶ Away
+///    ▲                   │    │                           ▲ │ ▲                    │
+///    └──disconnected()───┘    │ somebody does    goodbye, │ │ └────connected()─────┘
+///    ▲                        ▼                or silence │ │
+///    └──disconnected()───── Yielded ──────────────────────┘ │ a node of this name was here before
+///                             ▲─────────────────────────────┘
 /// ```
 ///
-/// Only when it is up does anything leave. What is published otherwise is dropped, but counted in the sequence: that the
+/// A node that begins asks first whether there is one of its name, which nobody else hears. Only when it is up does anything leave. What is published otherwise is dropped, but counted in the sequence: that the
 /// others have missed it they see when they hear of this node again, and ask for a snapshot.
 ///
 /// ```
@@ -50,9 +51,13 @@ use crate::chat::wire::node::NodeName;
 /// let mut one = Cluster::<Said>::new(network.clone(), a, 1, Limits::default());
 /// let mut other = Cluster::<Said>::new(network, b.clone(), 1, Limits::default());
 /// one.handle_connected(now);
+/// while one.poll_output().is_some() {}
+/// let now = one.poll_timeout().expect("nobody has answered for its name");
+/// one.handle_time(now);
 /// while let Some(output) = one.poll_output() {
 ///     let Output::Publish { payload, .. } = output else { continue };
 ///     other.handle_connected(now);
+///     other.handle_time(now + other.limits().listen);
 ///     other.handle_message(now, &payload);
 /// }
 /// assert_eq!(other.nodes().count(), 1);
@@ -76,6 +81,10 @@ pub struct Cluster<E> {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Link {
+    /// It has not been up, or not since it has yielded.
+    New,
+    /// Until when another one of this name may answer.
+    Listening(Instant),
     Away,
     /// The next heartbeat.
     Up(Instant),
@@ -156,6 +165,9 @@ pub struct Counters {
     pub unwritten: u64,
     /// Messages of nodes beyond [`Limits::nodes`].
     pub crowded: u64,
+    /// Messages of others that were dropped, since more than [`Limits::held`] came before a snapshot. What was said to this
+    /// node alone is lost then.
+    pub dropped: u64,
     /// How often others were asked for snapshots.
     pub asked: u64,
     /// Effects of others that were applied, those of snapshots not counted.
@@ -180,7 +192,8 @@ pub struct NodeStatus<'a> {
 
 impl<E: Carried> Cluster<E> {
     /// A node that is not connected yet. The epoch is another one, and a larger one, for each of its lives: the time of
-    /// day in milliseconds will do.
+    /// day in milliseconds will do. If the clock was set back in between, the others hear of the new life once the old one
+    /// has been silent for two heartbeats.
     #[must_use]
     pub fn new(network: NodeName, name: NodeName, epoch: u64, limits: Limits) -> Self {
         Self {
@@ -189,7 +202,7 @@ impl<E: Carried> Cluster<E> {
             epoch,
             sequence: 0,
             direct: 0,
-            link: Link::Away,
+            link: Link::New,
             peers: BTreeMap::new(),
             outputs: VecDeque::new(),
             counters: Counters::default(),
@@ -201,15 +214,24 @@ impl<E: Carried> Cluster<E> {
 
     /// There is a connection to NATS, and [what is to be heard](Self::subjects) is subscribed to.
     pub fn handle_connected(&mut self, now: Instant) {
-        if self.link != Link::Away {
-            return;
+        match self.link {
+            Link::New => {
+                self.link = Link::Listening(now + self.limits.listen);
+                let own = self.subjects.to_node(&self.name);
+                self.send(own, Body::Who);
+            }
+            // It has users whom others may still see.
+            Link::Away => self.rise(now),
+            Link::Listening(_) | Link::Up(_) | Link::Yielded(_) => {}
         }
-        self.rise(now);
     }
 
     /// The connection is lost. The others are as they were until they have been silent for too long.
     pub fn handle_disconnected(&mut self) {
-        self.link = Link::Away;
+        self.link = match self.link {
+            Link::Up(_) | Link::Away => Link::Away,
+            Link::New | Link::Listening(_) | Link::Yielded(_) => Link::New,
+        };
     }
 
     /// A message has come under one of the subjects.
@@ -235,6 +257,7 @@ impl<E: Carried> Cluster<E> {
                 self.link = Link::Up(now + self.limits.heartbeat);
                 self.say_to_all(Body::Here);
             }
+            Link::Listening(until) if until <= now => self.rise(now),
             Link::Yielded(until) if until <= now => self.succeed(now),
             _ => {}
         }
@@ -288,7 +311,7 @@ impl<E: Carried> Cluster<E> {
     /// [connected](Self::handle_connected) again.
     pub fn leave(&mut self) {
         self.say_to_all(Body::Gone);
-        self.link = Link::Away;
+        self.link = Link::New;
     }
 
     // ── what comes of it ────────────────────────────────────────────────────────────────────
@@ -302,13 +325,13 @@ impl<E: Carried> Cluster<E> {
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Instant> {
         let own = match self.link {
-            Link::Away => None,
-            Link::Up(at) | Link::Yielded(at) => Some(at),
+            Link::New | Link::Away => None,
+            Link::Listening(at) | Link::Up(at) | Link::Yielded(at) => Some(at),
         };
         let silent = self.peers.values().map(|peer| peer.heard + self.limits.silence).min();
         let asks = match self.link {
             Link::Up(_) => self.peers.values().filter_map(Peer::next_ask).min(),
-            Link::Away | Link::Yielded(_) => None,
+            _ => None,
         };
         [own, silent, asks].into_iter().flatten().min()
     }
@@ -366,7 +389,8 @@ impl<E: Carried> Cluster<E> {
     #[must_use]
     pub fn report(&self, now: Instant) -> String {
         let state = match self.link {
-            Link::Away => "alone",
+            Link::New | Link::Away => "alone",
+            Link::Listening(_) => "alone, until it is known that no other node has this name",
             Link::Up(_) => "in the network",
             Link::Yielded(_) => "alone, since another node has this name",
         };
@@ -386,11 +410,11 @@ impl<E: Carried> Cluster<E> {
 
 impl fmt::Display for Counters {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { unreadable, unknown, unwritten, crowded, asked, applied } = self;
+        let Self { unreadable, unknown, unwritten, crowded, dropped, asked, applied } = self;
         write!(
             f,
             "{applied} effects applied, {asked} snapshots asked for; {unreadable} messages not read, \
-             {crowded} of too many nodes; {unknown} effects not known, {unwritten} not written"
+             {crowded} of too many nodes, {dropped} too many at once; {unknown} effects not known, {unwritten} not written"
         )
     }
 }
@@ -411,18 +435,32 @@ impl<E: Carried> Cluster<E> {
         self.rise(now);
     }
 
-    /// A node says that it is called as this one is. The later one yields: who has been there has users whom others see.
+    /// A node says that it is called as this one is. Who has been there has users whom others see, so the one that begins
+    /// yields, whatever their clocks say. Only if both are up, or both begin, it is the one with the larger epoch.
     fn handle_namesake(&mut self, now: Instant, envelope: &Envelope<'_>) {
         // What was published just before a connection was lost may come back over the next one.
-        if envelope.epoch >= self.epoch {
+        if envelope.epoch == self.epoch {
             return;
         }
         let until = now + self.limits.silence;
-        match self.link {
-            Link::Away => {}
-            Link::Yielded(_) if matches!(envelope.body, Body::Gone) => self.succeed(now),
-            Link::Yielded(_) => self.link = Link::Yielded(until),
-            Link::Up(_) => {
+        let is_later = envelope.epoch < self.epoch;
+        match (self.link, &envelope.body) {
+            (Link::New | Link::Away, _) | (Link::Listening(_), Body::Gone) => {}
+            (Link::Listening(_), Body::Who) if !is_later => {}
+            (Link::Listening(_), _) => {
+                self.link = Link::Yielded(until);
+                self.outputs.push_back(Output::Yielded);
+            }
+            (Link::Yielded(_), Body::Gone) => self.succeed(now),
+            // It has yet to hear who is there.
+            (Link::Yielded(_), Body::Who) => {}
+            (Link::Yielded(_), _) => self.link = Link::Yielded(until),
+            (Link::Up(_), Body::Who) => {
+                let own = self.subjects.to_node(&self.name);
+                self.send(own, Body::Here);
+            }
+            (Link::Up(_), _) if !is_later => {}
+            (Link::Up(_), _) => {
                 self.say_to_all(Body::Gone);
                 self.link = Link::Yielded(until);
                 self.outputs.push_back(Output::Yielded);
@@ -470,6 +508,8 @@ impl<E: Carried> Cluster<E> {
         let Envelope { from, epoch, sequence, body } = envelope;
         match body {
             Body::Gone => return self.handle_gone(from, epoch),
+            // It is no matter of this node's.
+            Body::Who => return,
             Body::Part { index, count, effects } => {
                 let bytes = payload.len();
                 let effects = self.read(&effects);
@@ -485,15 +525,17 @@ impl<E: Carried> Cluster<E> {
         }
         let peer = self.peers.entry(from.clone()).or_insert_with(|| Peer::new(epoch, now));
         let verdict = match &body {
-            Body::Effects(_) => peer.handle_effects(now, epoch, sequence),
-            _ => peer.handle_mark(now, epoch, sequence),
+            Body::Effects(_) => peer.handle_effects(now, epoch, sequence, limits),
+            _ => peer.handle_mark(now, epoch, sequence, limits),
         };
         match (body, verdict) {
             (Body::Effects(effects), Verdict::Take) => self.apply(&from, &effects, |_| true),
             (Body::Direct { number, effects }, Verdict::Take) if peer.is_new(number) => {
                 self.apply(&from, &effects, |_| true);
             }
-            (Body::Effects(_) | Body::Direct { .. }, Verdict::Hold) => peer.hold(payload, limits),
+            (Body::Effects(_) | Body::Direct { .. }, Verdict::Hold) => {
+                self.counters.dropped += peer.hold(payload, limits) as u64;
+            }
             (Body::Hello, Verdict::Take | Verdict::Hold) => self.say_to(&from, Body::Here),
             (Body::Ask, Verdict::Take | Verdict::Hold) => {
                 self.outputs.push_back(Output::Asked { node: from });
@@ -595,7 +637,12 @@ impl<E: Carried> Cluster<E> {
     }
 
     fn say(&mut self, subject: String, body: Body<'_>) {
-        let Link::Up(_) = self.link else { return };
+        if let Link::Up(_) = self.link {
+            self.send(subject, body);
+        }
+    }
+
+    fn send(&mut self, subject: String, body: Body<'_>) {
         let (from, epoch, sequence) = (self.name.clone(), self.epoch, self.sequence);
         match (Envelope { from, epoch, sequence, body }).write() {
             Some(payload) => self.outputs.push_back(Output::Publish { subject, payload }),

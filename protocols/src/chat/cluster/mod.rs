@@ -30,7 +30,7 @@ mod machine;
 mod peer;
 mod wire;
 
-pub use driver::{JoinError, Options, join};
+pub use driver::{JoinError, Membership, Options, join};
 pub use limits::Limits;
 pub use machine::{Carried, Cluster, Counters, Gone, NodeStatus, Output};
 

@@ -91,8 +91,14 @@ impl<E> Peer<E> {
     }
 
     /// It has published that, for all.
-    pub(super) fn handle_effects(&mut self, now: Instant, epoch: u64, sequence: u64) -> Verdict {
-        if !self.lives(now, epoch) {
+    pub(super) fn handle_effects(
+        &mut self,
+        now: Instant,
+        epoch: u64,
+        sequence: u64,
+        limits: &Limits,
+    ) -> Verdict {
+        if !self.lives(now, epoch, limits) {
             return Verdict::Ignore;
         }
         match &mut self.state {
@@ -107,8 +113,14 @@ impl<E> Peer<E> {
     }
 
     /// It had come so far when it said something else.
-    pub(super) fn handle_mark(&mut self, now: Instant, epoch: u64, sequence: u64) -> Verdict {
-        if !self.lives(now, epoch) {
+    pub(super) fn handle_mark(
+        &mut self,
+        now: Instant,
+        epoch: u64,
+        sequence: u64,
+        limits: &Limits,
+    ) -> Verdict {
+        if !self.lives(now, epoch, limits) {
             return Verdict::Ignore;
         }
         match self.state {
@@ -125,16 +137,19 @@ impl<E> Peer<E> {
         is_new
     }
 
-    /// Keeps what it has said until its snapshot is there.
-    pub(super) fn hold(&mut self, payload: &[u8], limits: &Limits) {
-        let State::Asking(asking) = &mut self.state else { return };
+    /// Keeps what it has said until its snapshot is there; how many messages had to be dropped for that.
+    pub(super) fn hold(&mut self, payload: &[u8], limits: &Limits) -> usize {
+        let State::Asking(asking) = &mut self.state else { return 0 };
+        let mut dropped = 0;
         asking.held_bytes += payload.len();
         if asking.held_bytes > limits.held {
-            // The snapshot will be of before that, so a gap is seen, and it is asked again.
-            asking.held = Vec::new();
+            // The snapshot will be of before that, so a gap is seen, and it is asked again. What was said to this node
+            // alone has no number there, and is lost.
+            dropped = std::mem::take(&mut asking.held).len();
             asking.held_bytes = payload.len();
         }
         asking.held.push(payload.to_vec());
+        dropped
     }
 
     /// Takes a part of its snapshot. If nothing is missing any more, all of it.
@@ -145,7 +160,7 @@ impl<E> Peer<E> {
         part: Part<E>,
         limits: &Limits,
     ) -> Option<Complete<E>> {
-        if !self.lives(now, epoch) {
+        if !self.lives(now, epoch, limits) {
             return None;
         }
         let State::Asking(asking) = &mut self.state else { return None };
@@ -212,12 +227,14 @@ impl<E> Peer<E> {
         }
     }
 
-    /// Whether it says this in the life that counts: the latest. A later one begins here.
-    fn lives(&mut self, now: Instant, epoch: u64) -> bool {
+    /// Whether it says this in the life that counts: the latest. Another one begins here, with a larger epoch; with a
+    /// smaller one, by a clock that was set back, if nothing is heard of the one before any more.
+    fn lives(&mut self, now: Instant, epoch: u64, limits: &Limits) -> bool {
+        let is_silent = self.heard + 2 * limits.heartbeat <= now;
         match epoch.cmp(&self.epoch) {
-            Ordering::Less => return false,
+            Ordering::Less if !is_silent => return false,
             Ordering::Equal => {}
-            Ordering::Greater => {
+            Ordering::Less | Ordering::Greater => {
                 let shown = self.is_shown().then_some(0);
                 self.epoch = epoch;
                 self.direct = 0;

@@ -58,7 +58,7 @@ impl Stage {
     /// A node that begins a life, and is connected.
     fn start(&mut self, node: &str) {
         self.lives += 1;
-        let limits = self.limits.clone();
+        let limits = Limits { listen: Duration::ZERO, ..self.limits.clone() };
         let node = Node {
             cluster: Cluster::new(name("Tea"), name(node), self.lives, limits),
             owns: BTreeSet::new(),
@@ -82,6 +82,12 @@ impl Stage {
         it.is_connected = true;
         it.cluster.handle_connected(now);
         self.carry_out(node);
+        // Nobody answers for its name: what this is about comes behind that.
+        let it = self.node(node);
+        if !it.cluster.is_up() {
+            it.cluster.handle_time(now);
+            self.carry_out(node);
+        }
     }
 
     fn disconnect(&mut self, node: &str) {
@@ -373,7 +379,7 @@ fn what_is_said_to_one_is_behind_what_was_done_before_and_comes_once() {
 fn what_is_kept_meanwhile_has_a_bound_and_then_another_snapshot_is_taken() {
     let mut stage = two();
     stage.node("b").cluster = {
-        let limits = Limits { held: 500, ..Limits::default() };
+        let limits = Limits { held: 500, listen: Duration::ZERO, ..Limits::default() };
         Cluster::new(name("Tea"), name("b"), 9, limits)
     };
     stage.node("b").picture.clear();
@@ -460,47 +466,105 @@ fn who_did_not_look_at_the_time_for_long_has_not_lost_the_others() {
     assert_eq!(stage.told(), [""; 0]);
 }
 
-#[test]
-fn the_second_of_one_name_yields_until_the_first_is_gone() {
-    let mut stage = Stage::new(&["a", "c"]);
-    stage.does("a", "+ann");
-    stage.settle();
-    stage.told();
-    // Another one called `a`, whose words come to all.
-    let mut twin = Cluster::<Word>::new(name("Tea"), name("a"), 99, Limits::default());
+/// Another one that is called `a`, and what it has said in its first moment.
+fn twin(stage: &Stage, epoch: u64) -> (Cluster<Word>, Vec<u8>) {
+    let mut twin = Cluster::<Word>::new(name("Tea"), name("a"), epoch, Limits::default());
     twin.handle_connected(stage.now);
-    let Some(Output::Publish { payload: hello, .. }) = twin.poll_output() else {
-        panic!("a hello")
+    let Some(Output::Publish { subject, payload }) = twin.poll_output() else {
+        panic!("a question")
     };
-    stage.node("a").inbox.push_back(hello.clone());
-    stage.node("c").inbox.push_back(hello);
-    stage.deliver("a");
-    stage.wait(2 * SECOND);
-    assert_eq!(stage.told(), [""; 0]);
-    // The first says that it is there.
-    let here = br#"{"from":"a","epoch":1,"sequence":1,"body":"here"}"#;
-    twin.handle_message(stage.now, here);
-    let Some(Output::Publish { payload: gone, .. }) = twin.poll_output() else {
-        panic!("a goodbye")
-    };
-    assert_eq!((twin.poll_output(), twin.is_up()), (Some(Output::Yielded), false));
-    twin.publish([&Word("+impostor".to_owned())]);
-    assert_eq!(twin.poll_output(), None);
-    stage.node("c").inbox.push_back(gone);
-    stage.wait(2 * SECOND);
-    assert_eq!(stage.told(), ["c: a says goodbye", r#"c: a ["+ann"] for the first time"#]);
-    twin.handle_message(stage.now + 5 * SECOND, here);
-    assert_eq!(twin.poll_timeout(), Some(stage.now + 15 * SECOND));
-    twin.handle_time(stage.now + 15 * SECOND);
+    assert_eq!((subject.as_str(), twin.poll_output()), ("chat.Tea.to.a", None));
+    (twin, payload)
+}
+
+const HERE: &[u8] = br#"{"from":"a","epoch":50,"sequence":1,"body":"here"}"#;
+const GONE: &[u8] = br#"{"from":"a","epoch":50,"sequence":1,"body":"gone"}"#;
+
+#[test]
+fn the_second_of_one_name_yields_before_anybody_has_heard_of_it() {
+    // Whatever the clocks say.
+    for epoch in [0, 99] {
+        let mut stage = Stage::new(&["a", "c"]);
+        stage.does("a", "+ann");
+        stage.settle();
+        stage.told();
+        let (mut twin, who) = twin(&stage, epoch);
+        let now = stage.now;
+        let a = stage.node("a");
+        a.cluster.handle_message(now, &who);
+        let Some(Output::Publish { subject, payload: here }) = a.cluster.poll_output() else {
+            panic!("an answer")
+        };
+        assert_eq!((subject.as_str(), a.cluster.poll_output()), ("chat.Tea.to.a", None));
+        twin.publish([&Word("+impostor".to_owned())]);
+        twin.handle_message(now, &here);
+        assert_eq!((twin.poll_output(), twin.is_up()), (Some(Output::Yielded), false));
+        twin.publish([&Word("+impostor".to_owned())]);
+        assert_eq!(twin.poll_output(), None);
+        stage.wait(20 * SECOND);
+        assert_eq!(stage.told(), [""; 0]);
+    }
+}
+
+#[test]
+fn who_has_yielded_succeeds_when_the_other_is_silent_or_gone() {
+    let stage = Stage::new(&[]);
+    let now = stage.now;
+    let (mut twin, _) = twin(&stage, 99);
+    twin.handle_message(now, HERE);
+    assert_eq!(twin.poll_output(), Some(Output::Yielded));
+    twin.handle_message(now + 5 * SECOND, HERE);
+    assert_eq!(twin.poll_timeout(), Some(now + 15 * SECOND));
+    twin.handle_time(now + 15 * SECOND);
     assert!(twin.is_up());
     assert_eq!(twin.poll_output(), Some(Output::Succeeded));
     assert!(matches!(twin.poll_output(), Some(Output::Publish { .. })), "it says hello");
-    // It was only slow. Its goodbye is a matter of the moment.
-    twin.handle_message(stage.now, here);
-    while twin.poll_output().is_some() {}
-    assert!(!twin.is_up());
-    twin.handle_message(stage.now, br#"{"from":"a","epoch":1,"sequence":1,"body":"gone"}"#);
+    // It was only slow: both are up, and the one with the larger epoch yields. Its goodbye is a matter of the moment.
+    twin.handle_message(now, HERE);
+    assert!(matches!(twin.poll_output(), Some(Output::Publish { .. })), "it says goodbye");
+    assert_eq!((twin.poll_output(), twin.is_up()), (Some(Output::Yielded), false));
+    twin.handle_message(now, GONE);
     assert_eq!((twin.is_up(), twin.poll_output()), (true, Some(Output::Succeeded)));
+}
+
+#[test]
+fn of_two_of_one_name_that_begin_at_once_one_yields() {
+    let stage = Stage::new(&[]);
+    let now = stage.now;
+    let ((mut one, asks), (mut other, asks_too)) = (twin(&stage, 1), twin(&stage, 2));
+    one.handle_message(now, &asks_too);
+    other.handle_message(now, &asks);
+    assert_eq!((one.poll_output(), other.poll_output()), (None, Some(Output::Yielded)));
+    one.handle_time(now + SECOND);
+    assert!(one.is_up() && !other.is_up());
+}
+
+#[test]
+fn a_node_that_begins_anew_with_its_clock_set_back_is_heard() {
+    let mut stage = two();
+    stage.does("a", "+ann");
+    stage.settle();
+    stage.told();
+    stage.nodes.remove(&name("a"));
+    let silent = 2 * Limits::default().heartbeat;
+    stage.now += silent / 2;
+    stage.tick();
+    // What is late of a life before is nothing that begins one.
+    let late = br#"{"from":"a","epoch":0,"sequence":9,"body":"here"}"#;
+    let now = stage.now;
+    stage.node("b").cluster.handle_message(now, late);
+    stage.now += silent / 2;
+    let mut back = Cluster::<Word>::new(name("Tea"), name("a"), 0, Limits::default());
+    back.handle_connected(now);
+    back.handle_time(now + SECOND);
+    let words: Vec<_> = std::iter::from_fn(|| back.poll_output()).collect();
+    let Some(Output::Publish { payload, .. }) = words.last() else { panic!("a hello") };
+    let now = stage.now;
+    stage.node("b").cluster.handle_message(now, payload);
+    let asks = std::iter::from_fn(|| stage.node("b").cluster.poll_output()).any(|output| {
+        matches!(&output, Output::Publish { payload, .. } if payload.ends_with(br#""ask"}"#))
+    });
+    assert!(asks, "it wants to know what that one has");
 }
 
 // ── what cannot be understood ───────────────────────────────────────────────────────────────────

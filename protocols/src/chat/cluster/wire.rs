@@ -2,6 +2,7 @@
 //!
 //! | word | to | what it says |
 //! |---|---|---|
+//! | `who` | itself | I begin: is there another one of my name? |
 //! | `hello` | all | here I am, again or for the first time: answer |
 //! | `here` | all, or one | I am there, and have come so far |
 //! | `effects` | all | what my users have done; its number is the sequence |
@@ -35,6 +36,7 @@ pub(super) type Effects<'a> = Vec<&'a RawValue>;
 #[derive(Debug, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum Body<'a> {
+    Who,
     Hello,
     Here,
     #[serde(borrow)]

@@ -24,6 +24,21 @@ pub(super) struct Reply {
     pub(super) num_pending: u64,
 }
 
+/// What JetStream says of a stream.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Info {
+    /// When it was made, to the billionth of a second.
+    pub(super) created: String,
+}
+
+impl Info {
+    pub(super) fn read(json: &[u8]) -> Result<Self, KvError> {
+        Reply::read(json)?;
+        serde_json::from_slice(json).map_err(|error| KvError::Answer(error.to_string()))
+    }
+}
+
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct Refusal {

@@ -20,8 +20,8 @@ pub enum KvError {
     /// There is no such bucket.
     #[error("there is no such bucket")]
     NoBucket,
-    /// There is a bucket of this name that was made in another way.
-    #[error("there is a bucket of this name already, which is not like this")]
+    /// There is a bucket of this name that was made in another way, or, for a watch, since it began.
+    #[error("there is another bucket of this name")]
     OtherBucket,
     /// Nobody is there to answer: JetStream is off, or there is no such bucket.
     #[error("JetStream does not answer: it is off, or there is no such bucket")]

@@ -307,7 +307,7 @@ impl<App: 'static> KeyValue<App> {
 
     /// Tells of the last value of each key that this pattern stands for, and of each change from then on:
     /// [`WatchEvent`]. `>` stands for all. It goes on over losses of the connection, without a gap and without anything
-    /// twice, until it is [ended](Watch::stop).
+    /// twice, until it is [ended](Watch::stop), or the bucket is gone, or made anew.
     ///
     /// # Errors
     ///

@@ -2,14 +2,15 @@
 //!
 //! A server makes a **consumer** of the bucket's stream, which sends what it has to an address of this watch, numbered,
 //! and a heartbeat when it has nothing. A number that is missing, or silence, is a gap: then another consumer is made,
-//! which goes on behind what was told last.
+//! which goes on behind what was told last, if the stream is still the same one: in one that was made anew, numbers begin
+//! anew, and those that were told say nothing of it.
 //!
 //! ```text
 //!            ┌──────── a gap, silence, another connection ────────┐
 //!            ▼                                                    │
 //!   start ─▶ another address, another consumer ──▶ Entry, Entry, CaughtUp, Entry … ──stop()──▶ over
 //!                              │
-//!                              └── refused ──▶ Ended
+//!                              └── refused, or of another stream ──▶ Ended
 //! ```
 
 use std::cell::RefCell;
@@ -20,7 +21,7 @@ use std::time::Duration;
 use reactor::{Registry, TimerId};
 
 use super::KeyValue;
-use super::api::{Position, Reply, Since, create_consumer};
+use super::api::{Info, Position, Reply, Since, create_consumer};
 use super::entry::Entry;
 use super::failure::KvError;
 use crate::nats::wire::Status;
@@ -39,8 +40,8 @@ pub enum WatchEvent<'a> {
     Entry(Entry<'a>),
     /// All that was there when it began has been told; what follows is new. It comes once.
     CaughtUp,
-    /// It has ended: the bucket is gone, say, JetStream was never there, or the client is closed. Nothing comes after
-    /// this.
+    /// It has ended: the bucket is gone, say, JetStream was never there, or the client is closed. If the bucket was made
+    /// anew ([`KvError::OtherBucket`]), another watch tells what is in it. Nothing comes after this.
     Ended(KvError),
 }
 
@@ -62,6 +63,8 @@ struct State {
     received: u64,
     /// Whether there ever was one: so JetStream is there, even if it does not answer for a while.
     was_made: bool,
+    /// When the stream was made, as JetStream says it: another time is another stream.
+    stream: Option<String>,
     /// The last revision that was told.
     told: Option<u64>,
     has_caught_up: bool,
@@ -94,6 +97,7 @@ impl<App: 'static> Watch<App> {
             consumer: 0,
             received: 0,
             was_made: false,
+            stream: None,
             told: None,
             has_caught_up: false,
             beat: None,
@@ -187,9 +191,12 @@ impl<App: 'static> Watch<App> {
             state.was_made
         };
         match made {
-            // It has nothing to bring.
-            Ok(Reply { num_pending: 0, .. }) => self.catch_up(registry, app),
-            Ok(_) => {}
+            Ok(Reply { num_pending, .. }) => {
+                let is_empty = num_pending == 0;
+                if self.ask_stream(registry, consumer, is_empty).is_err() {
+                    self.ask_later();
+                }
+            }
             Err(KvError::Request(RequestError::Closed)) => {
                 self.end(registry, app, RequestError::Closed.into());
             }
@@ -199,6 +206,51 @@ impl<App: 'static> Watch<App> {
             // It may be that a server which has just started has not found its streams yet.
             Err(KvError::Request(_) | KvError::NoJetStream) => self.ask_later(),
             Err(error) => self.end(registry, app, error),
+        }
+    }
+
+    /// Asks which stream it is that the consumer reads; after it was made, so that it is not made of a later one.
+    fn ask_stream(
+        &self,
+        registry: &mut Registry<App>,
+        consumer: u64,
+        is_empty: bool,
+    ) -> Result<(), KvError> {
+        let watch = self.clone();
+        let subject = format!("$JS.API.STREAM.INFO.KV_{}", self.shared.store.bucket());
+        self.shared.store.ask(
+            registry,
+            &Message::new(&subject, b""),
+            move |registry, app, info| watch.handle_stream(registry, app, consumer, is_empty, info),
+            |answer| Info::read(answer.payload),
+        )
+    }
+
+    fn handle_stream(
+        &self,
+        registry: &mut Registry<App>,
+        app: &mut App,
+        consumer: u64,
+        is_empty: bool,
+        info: Result<Info, KvError>,
+    ) {
+        if !self.is_current(consumer) {
+            return;
+        }
+        let created = match info {
+            Ok(Info { created }) => created,
+            Err(KvError::Request(_) | KvError::NoJetStream) => return self.ask_later(),
+            Err(error) => return self.end(registry, app, error),
+        };
+        let is_same = {
+            let mut state = self.shared.state.borrow_mut();
+            *state.stream.get_or_insert_with(|| created.clone()) == created
+        };
+        if !is_same {
+            self.end(registry, app, KvError::OtherBucket);
+        } else if is_empty {
+            // It has nothing to bring.
+            self.catch_up(registry, app);
         }
     }
 
