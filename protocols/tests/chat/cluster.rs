@@ -300,6 +300,9 @@ fn while_nats_is_away_each_server_goes_on_alone_and_heals_when_it_is_back() {
     // The elder has kept it; the other is called by its name in the network.
     let [mut elder, mut younger] = eves;
     network.hears(&mut younger, ":eve!* NICK *");
+    let told = network.hears(&mut younger, ":b.test NOTICE *");
+    let why = "eve is held by somebody who has had it for longer, on a.test; choose another nick";
+    assert!(told.contains(why), "{told}");
     elder.says("WHOIS eve");
     network.hears(&mut elder, "* 312 * eve a.test *");
     younger.says("WHOIS eve");
