@@ -100,6 +100,14 @@ pub enum ConnectionError {
     /// The server has said why, and hung up.
     #[error("{0}")]
     Server(ServerError),
+    /// The server has refused this user, and hung up.
+    #[error("{error}; it asked {user}")]
+    Refused {
+        /// Why.
+        error: ServerError,
+        /// As whom it asked: `as user ann`, `with a token`, with which public key, or without any.
+        user: String,
+    },
     /// The connection has ended, or was never made.
     #[error("{0}")]
     Transport(CloseReason),
@@ -136,6 +144,6 @@ impl ConnectionError {
     /// Whether the server does not want this client: to ask again brings the same answer.
     #[must_use]
     pub fn is_refusal(&self) -> bool {
-        matches!(self, Self::Server(error) if error.is_refusal())
+        matches!(self, Self::Refused { .. })
     }
 }
