@@ -120,6 +120,10 @@ pub enum ConnectionError {
     /// What it says of itself cannot be read, or comes at the wrong time.
     #[error("the server does not speak NATS: {0}")]
     Dialogue(String),
+    /// It has said nothing at all in [`Limits::connect`](crate::nats::Limits::connect): a server of NATS speaks first,
+    /// and many others wait for the client to do so.
+    #[error("the server has not said who it is in time: perhaps it does not speak NATS")]
+    Silent,
     /// It has not let this client in, in [`Limits::connect`](crate::nats::Limits::connect).
     #[error("the server has not answered in time")]
     Timeout,

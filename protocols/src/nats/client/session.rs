@@ -168,6 +168,7 @@ impl<App: 'static> Protocol<App> for Session<App> {
 
     fn on_timer(&mut self, transport: &mut Transport<'_, App>, key: TimerKey, _: &mut App) {
         match key {
+            LATE if self.phase == Phase::Info => self.give_up(transport, ConnectionError::Silent),
             LATE => self.give_up(transport, ConnectionError::Timeout),
             _ => self.handle_ping_time(transport),
         }
