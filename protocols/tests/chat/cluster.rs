@@ -163,8 +163,8 @@ fn people_on_two_servers_are_on_one_network() {
     ann.says("WHOIS robert");
     network.hears(&mut ann, "* 312 * robert b.test *");
     ann.says("MAP");
-    network.hears(&mut ann, "* 015 * :a.test (1 users)");
-    network.hears(&mut ann, "* 015 * :|- b.test (1 users)");
+    network.hears(&mut ann, "* 015 * :a.test (1 user)");
+    network.hears(&mut ann, "* 015 * :|- b.test (1 user)");
     let report = network.stage("a").acts(|server, registry| server.network_report(registry.now()));
     let report = report.expect("it is in one");
     assert!(
