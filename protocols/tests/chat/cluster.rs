@@ -197,8 +197,8 @@ fn people_on_two_servers_are_on_one_network() {
     ann.says("WHOIS robert");
     network.hears(&mut ann, "* 312 * robert b.test *");
     ann.says("MAP");
-    network.hears(&mut ann, "* 015 * :a.test (1 users)");
-    network.hears(&mut ann, "* 015 * :|- b.test (1 users)");
+    network.hears(&mut ann, "* 015 * :a.test (1 user)");
+    network.hears(&mut ann, "* 015 * :|- b.test (1 user)");
     let report = network.stage("a").acts(|server, registry| server.network_report(registry.now()));
     let report = report.expect("it is in one");
     assert!(
@@ -334,6 +334,9 @@ fn while_nats_is_away_each_server_goes_on_alone_and_heals_when_it_is_back() {
     // The elder has kept it; the other is called by its name in the network.
     let [mut elder, mut younger] = eves;
     network.hears(&mut younger, ":eve!* NICK *");
+    let told = network.hears(&mut younger, ":b.test NOTICE *");
+    let why = "eve is held by somebody who has had it for longer, on a.test; choose another nick";
+    assert!(told.contains(why), "{told}");
     elder.says("WHOIS eve");
     network.hears(&mut elder, "* 312 * eve a.test *");
     younger.says("WHOIS eve");

@@ -15,7 +15,7 @@ use protocols::nats::{Client, ClientOptions};
 use protocols::password::PasswordHash;
 use reactor::Backoff;
 
-use crate::nats_server::Store;
+use crate::nats_server::{Store, server};
 use crate::stage::{Actor, Stage, settings};
 
 /// How long a condition may take on the slowest machine before a test fails.
@@ -30,17 +30,23 @@ fn hash() -> PasswordHash {
 
 /// A server that shares its accounts over what listens at this port; it may not have heard of them yet.
 fn begins(port: u16) -> Stage {
+    begins_with_client(port).0
+}
+
+/// The same, and its client of NATS.
+fn begins_with_client(port: u16) -> (Stage, Client<Server>) {
     let settings = Settings { registration: true, ..settings() };
     let stage = Stage::with_accounts(settings, Accounts::of_network(AccountLimits::default()));
     let address = format!("nats://127.0.0.1:{port}").parse().expect("an address");
     let mut options = ClientOptions::new([address]);
     options.retry_on_failed_connect = true;
     options.reconnect = Some(Backoff::new(Duration::from_millis(20), Duration::from_millis(100)));
-    stage.acts(|server, registry| {
+    let client = stage.acts(|server, registry| {
         let client = Client::<Server>::connect(registry, options, |_, _, _| {});
         share_accounts(registry, server, &client, "chat-test-accounts").expect("a bucket's name");
+        client
     });
-    stage
+    (stage, client)
 }
 
 /// One that knows them.
@@ -262,6 +268,18 @@ fn a_server_lets_nobody_in_until_it_has_heard_of_the_accounts_once() {
     until(&[&early], || early.server(|server| server.accounts().is_known()));
     assert!(early.log().contains("the network has 0 accounts and 0 bans"), "{}", early.log());
     early.enters("ann");
+}
+
+#[test]
+fn that_the_accounts_are_out_of_reach_is_told_once() {
+    let Some(store) = Store::later() else { return };
+    let _without_jetstream = server(store.port, &[]);
+    let (stage, client) = begins_with_client(store.port);
+    let told = || stage.log().matches("out of reach: JetStream does not answer").count();
+    until(&[&stage], || told() > 0);
+    let heard = client.statistics().in_messages;
+    until(&[&stage], || client.statistics().in_messages > heard);
+    assert_eq!(told(), 1, "{}", stage.log());
 }
 
 #[test]

@@ -250,8 +250,11 @@ fn who_is_not_let_in_is_told_so_once_and_for_all() {
     let mut wrong = options(&[port]);
     wrong.auth = user("guess");
     let refused = stage.client(wrong);
-    stage.until_seen("closed: the server does not let this client in");
-    assert_eq!(stage.count("failed: the server does not let this client in"), 1);
+    let refusal =
+        "the server does not let this client in (Authorization Violation); it asked as user ann";
+    stage.until_seen(&format!("closed: {refusal}"));
+    assert_eq!(stage.count(&format!("failed: {refusal}")), 1);
+    assert_eq!(stage.count("guess"), 0, "{:?}", stage.world.seen);
     assert!(refused.is_closed());
     let closed = refused.request(stage.registry(), "a", b"", PATIENCE, |_, _, _| unreachable!());
     assert_eq!(closed, Err(RequestError::Closed));

@@ -255,7 +255,10 @@ fn what_was_kept_and_is_longer_than_the_server_takes_is_not_sent() {
 #[test]
 fn a_server_that_says_nothing_is_given_up() {
     for (script, expected) in [
-        (Script { greeting: "", ..WELL }, "failed: the server has not answered in time"),
+        (
+            Script { greeting: "", ..WELL },
+            "failed: the server has not said who it is in time: perhaps it does not speak NATS",
+        ),
         (Script { pongs: 0, ..WELL }, "failed: the server has not answered in time"),
         (Script { pongs: 1, ..WELL }, "lost: the server does not answer any more"),
     ] {

@@ -103,7 +103,7 @@ pub(crate) struct Options {
     #[arg(long, value_name = "PATH")]
     control: Option<PathBuf>,
 
-    /// Say nothing of who comes and goes
+    /// Say nothing of users: who comes and goes, and what they do. The network and the accounts are told all the same
     #[arg(long, short)]
     quiet: bool,
 
@@ -158,9 +158,12 @@ pub(crate) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
         (None, None) => Accounts::in_memory(AccountLimits::default()),
     };
     let mut server = Server::new(config.settings.clone(), accounts);
-    if !options.quiet {
-        server.on_event(|event| log(event));
-    }
+    let is_quiet = options.quiet;
+    server.on_event(move |event| {
+        if !is_quiet || !event.is_of_user() {
+            log(event);
+        }
+    });
     let again = Again { start: AtStart::of(options, &config), overrides };
     let loader = again.clone();
     server.set_loader(Arc::new(move || {

@@ -5,7 +5,7 @@ use std::fmt;
 use std::rc::{Rc, Weak};
 use std::time::Instant;
 
-use reactor::{ConnectionId, Registry, TimerId};
+use reactor::{CloseReason, ConnectionId, Registry, TimerId};
 use thiserror::Error;
 
 use super::bucket::Found;
@@ -18,7 +18,7 @@ use crate::chat::server::{
 use crate::chat::wire::node::{InvalidNodeName, NodeName};
 use crate::chat::wire::timestamp::Timestamp;
 use crate::nats::kv::{KeyValue, KvError, Watch};
-use crate::nats::{self, Client, ClientOptions, PublishError, SubscribeError};
+use crate::nats::{self, Client, ClientOptions, ConnectionError, PublishError, SubscribeError};
 
 /// How a server is a node of a network.
 #[derive(Clone, Debug)]
@@ -238,7 +238,7 @@ impl<App: AsMut<Server> + 'static> Driver<App> {
                 self.claims.handle_disconnected();
                 tell(registry, app, &Event::Alone { why: &error.to_string() });
             }
-            nats::Event::ConnectFailed { server: Some(server), error } => {
+            nats::Event::ConnectFailed { server: Some(server), error } if !is_end(error) => {
                 let why = format!("{server}: {error}");
                 if self.failed.as_ref() != Some(&why) {
                     app.as_mut().log(&Event::NotNetworked { why: &why });
@@ -248,7 +248,7 @@ impl<App: AsMut<Server> + 'static> Driver<App> {
             nats::Event::Complaint(error) => {
                 app.as_mut().log(&Event::NotNetworked { why: &error.to_string() });
             }
-            nats::Event::Closed { error: Some(error) } => {
+            nats::Event::Closed { error: Some(error) } if !is_end(error) => {
                 tell(registry, app, &Event::Alone { why: &error.to_string() });
             }
             nats::Event::ShuttingDown => self.cluster.leave(),
@@ -394,6 +394,11 @@ impl<App: AsMut<Server> + 'static> Driver<App> {
             _ => {}
         }
     }
+}
+
+/// Whether it is this loop that ends, and nothing that anybody has to be told.
+fn is_end(error: &ConnectionError) -> bool {
+    matches!(error, ConnectionError::Transport(CloseReason::Shutdown))
 }
 
 /// Logs it, and tells the operators.

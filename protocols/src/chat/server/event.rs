@@ -169,11 +169,49 @@ pub enum Event<'a> {
         /// Bans.
         bans: usize,
     },
-    /// The store of the network does not tell its accounts. It is asked again.
+    /// The store of the network does not tell its accounts. It is asked again, and this is told again only if the reason
+    /// changes.
     AccountsOutOfReach {
         /// Why not.
         error: &'a str,
     },
+}
+
+impl Event<'_> {
+    /// Whether it is about somebody who comes, goes or does something, and not about the server, its network, or its
+    /// accounts: thousands of users make thousands of those.
+    #[must_use]
+    pub fn is_of_user(&self) -> bool {
+        match self {
+            Self::Connected { .. }
+            | Self::TurnedAway { .. }
+            | Self::Welcomed { .. }
+            | Self::Left { .. }
+            | Self::Renamed { .. }
+            | Self::LoggedIn { .. }
+            | Self::AccountRegistered { .. }
+            | Self::ChannelRegistered { .. }
+            | Self::WrongPassword { .. }
+            | Self::PutOff { .. }
+            | Self::Operator { .. }
+            | Self::Killed { .. }
+            | Self::Banned { .. } => true,
+            Self::Rehashed { .. }
+            | Self::NotRehashed { .. }
+            | Self::NotYet { .. }
+            | Self::Networked { .. }
+            | Self::NotNetworked { .. }
+            | Self::Alone { .. }
+            | Self::NodeJoined { .. }
+            | Self::NodeLost { .. }
+            | Self::NameInUse { .. }
+            | Self::NameFree { .. }
+            | Self::NoClaims { .. }
+            | Self::NotSaved { .. }
+            | Self::AccountsKnown { .. }
+            | Self::AccountsOutOfReach { .. } => false,
+        }
+    }
 }
 
 impl fmt::Display for Event<'_> {

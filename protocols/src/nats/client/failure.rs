@@ -100,6 +100,14 @@ pub enum ConnectionError {
     /// The server has said why, and hung up.
     #[error("{0}")]
     Server(ServerError),
+    /// The server has refused this user, and hung up.
+    #[error("{error}; it asked {user}")]
+    Refused {
+        /// Why.
+        error: ServerError,
+        /// As whom it asked: `as user ann`, `with a token`, with which public key, or without any.
+        user: String,
+    },
     /// The connection has ended, or was never made.
     #[error("{0}")]
     Transport(CloseReason),
@@ -112,6 +120,10 @@ pub enum ConnectionError {
     /// What it says of itself cannot be read, or comes at the wrong time.
     #[error("the server does not speak NATS: {0}")]
     Dialogue(String),
+    /// It has said nothing at all in [`Limits::connect`](crate::nats::Limits::connect): a server of NATS speaks first,
+    /// and many others wait for the client to do so.
+    #[error("the server has not said who it is in time: perhaps it does not speak NATS")]
+    Silent,
     /// It has not let this client in, in [`Limits::connect`](crate::nats::Limits::connect).
     #[error("the server has not answered in time")]
     Timeout,
@@ -136,6 +148,6 @@ impl ConnectionError {
     /// Whether the server does not want this client: to ask again brings the same answer.
     #[must_use]
     pub fn is_refusal(&self) -> bool {
-        matches!(self, Self::Server(error) if error.is_refusal())
+        matches!(self, Self::Refused { .. })
     }
 }

@@ -4,8 +4,8 @@ use reactor::{Closed, ConnectOptions, ConnectionId, OpenError, Registry};
 
 use super::session::Session;
 use super::{
-    Client, ConnectionError, Event, FlushError, Inner, Pong, PublishError, RequestError, Server,
-    State, asking::Asked, outgoing::Dropped, subscriptions,
+    Auth, Client, ConnectionError, Event, FlushError, Inner, Pong, PublishError, RequestError,
+    Server, State, asking::Asked, outgoing::Dropped, subscriptions,
 };
 use crate::nats::wire::{Op, ServerInfo};
 
@@ -385,6 +385,14 @@ impl<App> Inner<App> {
         match &mut self.state {
             State::Waiting(timer) | State::Draining(_, timer) => timer.take(),
             State::Connecting(_) | State::Up(_) | State::Closing(_) | State::Closed => None,
+        }
+    }
+
+    /// How this client says who it is: as its options tell, or else the server's address.
+    pub(super) fn auth(&self) -> &Auth {
+        match (&self.options.auth, &self.server) {
+            (Auth::None, Some(server)) => &server.auth,
+            (auth, _) => auth,
         }
     }
 

@@ -133,9 +133,8 @@ impl<App: 'static> Protocol<App> for Session<App> {
 
     #[cfg(feature = "tls")]
     fn on_secure(&mut self, transport: &mut Transport<'_, App>, _: &mut App) {
-        let server = self.client.inner().server.clone();
-        if let (Phase::Tls, Some(server)) = (self.phase, server) {
-            say_hello(&self.client, &mut self.phase, &server, transport);
+        if self.phase == Phase::Tls {
+            say_hello(&self.client, &mut self.phase, transport);
         }
     }
 
@@ -169,6 +168,7 @@ impl<App: 'static> Protocol<App> for Session<App> {
 
     fn on_timer(&mut self, transport: &mut Transport<'_, App>, key: TimerKey, _: &mut App) {
         match key {
+            LATE if self.phase == Phase::Info => self.give_up(transport, ConnectionError::Silent),
             LATE => self.give_up(transport, ConnectionError::Timeout),
             _ => self.handle_ping_time(transport),
         }
@@ -247,7 +247,7 @@ impl<App: 'static> Listener<'_, App> {
                 false => Stop::End(ConnectionError::TlsUnavailable),
             });
         }
-        say_hello(self.client, self.phase, &server, transport);
+        say_hello(self.client, self.phase, transport);
         ControlFlow::Continue(())
     }
 
@@ -285,7 +285,11 @@ impl<App: 'static> Listener<'_, App> {
         app: &mut App,
     ) {
         if error.ends_connection() {
-            self.why.get_or_insert_with(|| ConnectionError::Server(error.clone()));
+            let why = match error.is_refusal() {
+                true => ConnectionError::Refused { error: error.clone(), user: self.client.user() },
+                false => ConnectionError::Server(error.clone()),
+            };
+            self.why.get_or_insert(why);
         }
         if let Phase::Up { .. } = self.phase {
             self.client.tell(transport.registry(), app, Event::Complaint(error));
@@ -301,14 +305,12 @@ fn stop(why: &str) -> ControlFlow<Stop> {
 fn say_hello<App: 'static>(
     client: &Client<App>,
     phase: &mut Phase,
-    server: &Server,
     transport: &mut Transport<'_, App>,
 ) {
     let mut lines = Vec::new();
     {
         let inner = client.inner();
-        let auth =
-            if inner.options.auth == Auth::None { &server.auth } else { &inner.options.auth };
+        let auth = inner.auth();
         #[cfg(feature = "nkeys")]
         let signature = match auth {
             Auth::Nkey(key) => Some((key.public(), key.sign(&inner.info.nonce))),
@@ -356,6 +358,18 @@ fn is_secure<App>(_: &Transport<'_, App>) -> bool {
 }
 
 impl<App: 'static> Client<App> {
+    /// As whom it asks to be let in, for whoever has to mend it: no password, and no token.
+    fn user(&self) -> String {
+        let inner = self.inner();
+        match inner.auth() {
+            Auth::None => "without a user".to_owned(),
+            Auth::Token(_) => "with a token".to_owned(),
+            Auth::UserPassword { user, .. } => format!("as user {user}"),
+            #[cfg(feature = "nkeys")]
+            Auth::Nkey(key) => format!("with the key {}", key.public()),
+        }
+    }
+
     /// Whether nothing is said to the server without TLS.
     fn wants_tls(&self) -> bool {
         let inner = self.inner();

@@ -9,7 +9,7 @@ use thiserror::Error;
 #[non_exhaustive]
 pub enum ServerError {
     /// The token, the user or the password is not right, or was not given.
-    #[error("the server does not let this client in")]
+    #[error("the server does not let this client in (Authorization Violation)")]
     AuthorizationViolation,
     /// Who this client is was not said in time.
     #[error("the server has waited too long to be told who this is")]

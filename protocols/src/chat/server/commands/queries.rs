@@ -186,7 +186,8 @@ pub(super) fn links(ctx: &mut Context<'_>, _: &Message<'_>) {
 pub(super) fn map(ctx: &mut Context<'_>, _: &Message<'_>) {
     for (at, (server, users)) in ctx.server.servers().into_iter().enumerate() {
         let branch = if at == 0 { "" } else { "|- " };
-        ctx.numeric_text(numeric::RPL_MAP, &[], &format!("{branch}{server} ({users} users)"));
+        let word = if users == 1 { "user" } else { "users" };
+        ctx.numeric_text(numeric::RPL_MAP, &[], &format!("{branch}{server} ({users} {word})"));
     }
     ctx.numeric(numeric::RPL_MAPEND, &[]);
 }

@@ -126,21 +126,29 @@ impl Server {
         }
     }
 
-    /// The other servers that are there: their names, and what they say they are.
+    /// The other servers that are there, by their names, and what they say they are.
     pub(super) fn other_servers(&self) -> Vec<(Rc<str>, Rc<str>)> {
         let nodes = self.nodes.iter().flat_map(|nodes| &nodes.nodes[1..]);
         let there = nodes.filter(|node| node.is_there);
-        there.map(|node| (Rc::clone(&node.server), Rc::clone(&node.about))).collect()
+        let mut servers: Vec<_> =
+            there.map(|node| (Rc::clone(&node.server), Rc::clone(&node.about))).collect();
+        servers.sort_unstable();
+        servers
     }
 
-    /// All servers that are there, this one first: their names, and how many users each has.
+    /// All servers that are there, this one first and the others by their names, and how many users each has.
     pub(super) fn servers(&self) -> Vec<(Rc<str>, usize)> {
         let Some(nodes) = &self.nodes else {
             return vec![(self.name(), self.users.registered().count())];
         };
         let users = |place| nodes.people.values().filter(|person| person.node == place).count();
         let there = nodes.nodes.iter().enumerate().filter(|(_, node)| node.is_there);
-        there.map(|(place, node)| (Rc::clone(&node.server), users(place))).collect()
+        let mut servers: Vec<_> =
+            there.map(|(place, node)| (Rc::clone(&node.server), users(place))).collect();
+        if let [_, others @ ..] = &mut servers[..] {
+            others.sort_unstable();
+        }
+        servers
     }
 
     /// Tells the other nodes something of a user of this one.

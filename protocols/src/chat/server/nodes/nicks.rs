@@ -129,7 +129,7 @@ impl Server {
         match self.users.holder(nick.as_str()) {
             Some(holder) if holder != key => {
                 if self.is_before(key, holder) {
-                    self.give_way(network, holder);
+                    self.give_way(network, holder, key);
                 } else {
                     if let Some(nodes) = &mut self.nodes {
                         nodes.nameless.insert(key);
@@ -166,8 +166,8 @@ impl Server {
         }
     }
 
-    /// Takes the nickname from somebody who is not to keep it.
-    fn give_way(&mut self, network: &mut dyn Network, holder: UserKey) {
+    /// Takes the nickname from somebody who is not to keep it, since another one is.
+    fn give_way(&mut self, network: &mut dyn Network, holder: UserKey, keeper: UserKey) {
         if !self.users[holder].is_registered() {
             let Some(nick) = self.users.unname(holder) else { return };
             self.release_nick(holder, &nick);
@@ -182,7 +182,24 @@ impl Server {
         if let Some(nodes) = self.nodes.as_mut().filter(|_| !is_local) {
             nodes.nameless.insert(holder);
         }
+        let lost = self.users[holder].nick.clone();
         self.show_rename(network, holder, Nick::of_id(id));
+        if let Some(nick) = lost.filter(|_| is_local) {
+            self.tell_why(network, holder, &nick, keeper);
+        }
+    }
+
+    /// Tells somebody of this node whose nickname it was, and what to do now.
+    fn tell_why(&mut self, network: &mut dyn Network, to: UserKey, nick: &Nick, keeper: UserKey) {
+        let is_owner = self.nodes.as_ref().and_then(|it| it.people.get(keeper)).map(|it| it.owned);
+        let (there, _) = self.server_of(keeper);
+        let why = match is_owner {
+            Some(true) => "somebody whose account it is",
+            _ => "somebody who has had it for longer",
+        };
+        let here = self.name();
+        let text = format!("{nick} is held by {why}, on {there}; choose another nick with /nick");
+        Context::new(self, network, to, None).notice(&here, &text);
     }
 
     fn show_rename(&mut self, network: &mut dyn Network, key: UserKey, nick: Nick) {

@@ -43,6 +43,8 @@ struct Inner<App> {
     store: KeyValue<App>,
     hooks: Hooks<App>,
     commits: RefCell<Commits<App>>,
+    /// Why the store is not there, as it was told last.
+    lost: RefCell<Option<KvError>>,
 }
 
 /// What a keeper has of its application.
@@ -53,7 +55,7 @@ pub(in crate::chat::server) struct Hooks<App> {
     pub(in crate::chat::server) on_touched: fn(&mut Registry<App>, &mut App, Touched),
     /// All of the store has been told, for the first time or again.
     pub(in crate::chat::server) on_known: fn(&mut Registry<App>, &mut App),
-    /// The store is not there, or not any more: it is asked again.
+    /// The store is not there, or not any more, or for another reason than before: it is asked again.
     pub(in crate::chat::server) on_lost: fn(&mut Registry<App>, &mut App, &KvError),
 }
 
@@ -92,8 +94,8 @@ impl<App: 'static> Keeper<App> {
     ) -> Result<Self, KvError> {
         let store = KeyValue::new(client, bucket, TIMEOUT)?;
         let commits = Commits { last: 0, open: BTreeMap::new(), busy: BTreeMap::new() };
-        let commits = RefCell::new(commits);
-        Ok(Self(Rc::new(Inner { client: client.clone(), store, hooks, commits })))
+        let (client, commits, lost) = (client.clone(), RefCell::new(commits), RefCell::default());
+        Ok(Self(Rc::new(Inner { client, store, hooks, commits, lost })))
     }
 
     /// Asks whether the store can be reached.
@@ -150,6 +152,7 @@ impl<App: 'static> Keeper<App> {
             WatchEvent::CaughtUp => {
                 let touched = book.handle_caught_up();
                 self.tell(registry, app, touched);
+                self.0.lost.take();
                 (self.0.hooks.on_known)(registry, app);
             }
             WatchEvent::Ended(error) => {
@@ -166,7 +169,14 @@ impl<App: 'static> Keeper<App> {
         error: &KvError,
         again: fn(&Self, &mut Registry<App>),
     ) {
-        (self.0.hooks.on_lost)(registry, app, error);
+        // Whoever has closed the client knows.
+        if self.0.client.is_closed() {
+            return;
+        }
+        let before = self.0.lost.replace(Some(error.clone()));
+        if before.as_ref() != Some(error) {
+            (self.0.hooks.on_lost)(registry, app, error);
+        }
         self.later(registry, again);
     }
 
@@ -185,10 +195,8 @@ impl<App: 'static> Keeper<App> {
 
     fn later(&self, registry: &mut Registry<App>, again: fn(&Self, &mut Registry<App>)) {
         let keeper = self.clone();
-        if !self.0.client.is_closed() {
-            // Without a timer the store is as good as gone: what is known is read, and nothing changed.
-            let _ = registry.after(PAUSE, move |registry, _| again(&keeper, registry));
-        }
+        // Without a timer the store is as good as gone: what is known is read, and nothing changed.
+        let _ = registry.after(PAUSE, move |registry, _| again(&keeper, registry));
     }
 
     fn tell(
