@@ -376,7 +376,7 @@ impl Server {
         if self.is_gathering() {
             // The batch comes first.
             if let Some(nodes) = &mut self.nodes {
-                nodes.unsettled.push(key);
+                nodes.unsettled.insert(key);
             }
             return;
         }

@@ -110,7 +110,7 @@ impl Server {
             claim.members -= 1;
             if claim.members == 0 {
                 room.claims.remove(&node);
-                nodes.unsettled.push(key);
+                nodes.unsettled.insert(key);
             }
         }
     }
@@ -122,14 +122,14 @@ impl Server {
         let Some(claim) = room.claims.get_mut(&node) else { return };
         if claim.created == created {
             if created != self.channels[key].created {
-                nodes.unsettled.push(key);
+                nodes.unsettled.insert(key);
             }
             return;
         }
         claim.created = created;
         let people = &nodes.people;
         room.owned.retain(|&user, _| people.get(user).is_none_or(|person| person.node != node));
-        nodes.unsettled.push(key);
+        nodes.unsettled.insert(key);
     }
 
     /// What a member may do has been changed: by this node, or by its home.

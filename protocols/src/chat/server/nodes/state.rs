@@ -35,7 +35,7 @@ pub(in crate::chat::server) struct Nodes {
     pub(super) rooms: SecondaryMap<ChannelKey, Room>,
     pub(super) eras: Eras,
     /// Channels of which it is to be found out whose settings count.
-    pub(super) unsettled: Vec<ChannelKey>,
+    pub(super) unsettled: BTreeSet<ChannelKey>,
     /// Users who are not called what they want, since somebody else is.
     pub(super) nameless: BTreeSet<UserKey>,
     /// Users of this node who wait to hear whether they may have a nickname.
@@ -86,7 +86,7 @@ impl Nodes {
             ids: BTreeMap::new(),
             rooms: SecondaryMap::new(),
             eras: Eras::default(),
-            unsettled: Vec::new(),
+            unsettled: BTreeSet::new(),
             nameless: BTreeSet::new(),
             claiming: BTreeMap::new(),
             life,

@@ -410,6 +410,24 @@ thread_local! {
     };
 }
 
+/// Members who come from a node of an earlier era are settled together, and not once for each of them.
+#[test]
+fn a_channel_is_settled_once_however_many_members_come() {
+    let mut world = CONNECTIONS.with(|it| World::new(it));
+    world.happens(Event::Passes { node: 0, millis: 100_000 });
+    world.says(0, 0, "JOIN #r");
+    for who in 0..PEOPLE {
+        world.says(1, who, "JOIN #r");
+    }
+    let snapshot = world.servers[1].snapshot();
+    let (server, network) = (&mut world.servers[0], &mut world.loops[0]);
+    let place = server.nodes.as_mut().and_then(|nodes| nodes.place(&name(1))).expect("a node");
+    for effect in snapshot {
+        server.apply_one(network, place, effect);
+    }
+    assert_eq!(server.nodes.as_ref().map(|nodes| nodes.unsettled.len()), Some(1));
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 64, max_shrink_iters: 20_000, ..ProptestConfig::default() })]
 
