@@ -67,7 +67,7 @@ impl Server {
         if let Some(nodes) = &mut self.nodes
             && let Some(room) = nodes.rooms.remove(key)
         {
-            nodes.eras.put(&channel.name.folded(), channel.created, room.settings);
+            nodes.eras.put(&channel.name.folded(), channel.created, room.settings.0.values());
         }
     }
 
@@ -184,10 +184,7 @@ impl Server {
         let channel = self.channels.named(name).filter(|&it| self.channels[it].created == created);
         let Some(key) = channel else {
             if let Some(nodes) = &mut self.nodes {
-                let known = nodes.eras.entry(&Folded::of(name), created);
-                for change in &changes {
-                    known.take(change);
-                }
+                nodes.eras.put(&Folded::of(name), created, &changes);
             }
             return Vec::new();
         };
@@ -237,7 +234,8 @@ impl Server {
         let is_registered = self.accounts.channel(name.as_str()).is_some();
         let Some(nodes) = &mut self.nodes else { return };
         let Some(room) = nodes.rooms.get_mut(key) else { return };
-        nodes.eras.put(&name, channel.created, std::mem::take(&mut room.settings));
+        let ended = std::mem::take(&mut room.settings);
+        nodes.eras.put(&name, channel.created, ended.0.values());
         room.settings = nodes.eras.get(&name, era).cloned().unwrap_or_default();
         // Invitations are of the era that has ended.
         (channel.created, channel.serial) = (era, serial);

@@ -17,6 +17,10 @@ const MOST_ERAS: usize = 4_096;
 /// Settings of an era that are remembered: the lists of masks, full, and as many masks that were taken off. Of those
 /// the oldest are forgotten first.
 const MOST_SETTINGS: usize = 1_000;
+/// Settings that are remembered of all those eras together: some 14 MB, if they are bans of 200 bytes. A snapshot has
+/// them too, and one that is too long is not taken. The eras that were heard of first are forgotten first.
+const MOST_REMEMBERED: usize = 20_000;
+
 /// What the network knows of a channel.
 #[derive(Default)]
 pub(super) struct Room {
@@ -66,6 +70,17 @@ impl Settings {
         }
     }
 
+    /// Forgets also what is set, if that alone is too much: of a channel that is open the lists bound it.
+    fn forget_surplus(&mut self) {
+        if self.0.len() <= MOST_SETTINGS {
+            return;
+        }
+        let oldest = self.0.iter().min_by_key(|(_, change)| (change.at, &change.node));
+        if let Some(oldest) = oldest.map(|(name, _)| name.clone()) {
+            self.0.remove(&oldest);
+        }
+    }
+
     pub(super) fn all(&self) -> Vec<Change> {
         self.0.values().cloned().collect()
     }
@@ -81,26 +96,37 @@ impl Settings {
 pub(super) struct Eras {
     settings: BTreeMap<(Folded, Timestamp), Settings>,
     oldest: VecDeque<(Folded, Timestamp)>,
+    /// The settings of all of them.
+    total: usize,
 }
 
 impl Eras {
-    pub(super) fn entry(&mut self, name: &Folded, created: Timestamp) -> &mut Settings {
+    /// Takes settings of an era; those of the oldest eras make room for them.
+    pub(super) fn put<'a>(
+        &mut self,
+        name: &Folded,
+        created: Timestamp,
+        changes: impl IntoIterator<Item = &'a Change>,
+    ) {
         let era = (name.clone(), created);
         if !self.settings.contains_key(&era) {
             self.oldest.push_back(era.clone());
-            while self.oldest.len() > MOST_ERAS
-                && let Some(oldest) = self.oldest.pop_front()
-            {
-                self.settings.remove(&oldest);
-            }
         }
-        self.settings.entry(era).or_default()
+        let known = self.settings.entry(era).or_default();
+        let before = known.0.len();
+        for change in changes {
+            known.take(change);
+            known.forget_surplus();
+        }
+        self.total = self.total - before + known.0.len();
+        self.forget_oldest();
     }
 
-    pub(super) fn put(&mut self, name: &Folded, created: Timestamp, settings: Settings) {
-        let known = self.entry(name, created);
-        for change in settings.0.values() {
-            known.take(change);
+    fn forget_oldest(&mut self) {
+        while (self.oldest.len() > MOST_ERAS || self.total > MOST_REMEMBERED)
+            && let Some(oldest) = self.oldest.pop_front()
+        {
+            self.total -= self.settings.remove(&oldest).map_or(0, |settings| settings.0.len());
         }
     }
 

@@ -14,12 +14,13 @@ use super::*;
 use crate::chat::server::accounts::{AccountLimits, Accounts};
 use crate::chat::server::commands;
 use crate::chat::server::context::Then;
-use crate::chat::server::effect::{Claim, NickRequest};
+use crate::chat::server::effect::{Change, Claim, NickRequest};
 use crate::chat::server::network::{Network, Saver};
 use crate::chat::server::work::Work;
 use crate::chat::server::{Session, Settings};
 use crate::chat::wire::framing::Framing;
 use crate::chat::wire::message::Message;
+use crate::chat::wire::timestamp::Timestamp;
 
 const NODES: usize = 3;
 /// People on each.
@@ -426,6 +427,43 @@ fn a_channel_is_settled_once_however_many_members_come() {
         server.apply_one(network, place, effect);
     }
     assert_eq!(server.nodes.as_ref().map(|nodes| nodes.unsettled.len()), Some(1));
+}
+
+/// Who opens and leaves channels with many bans does not fill the snapshot of its node.
+#[test]
+fn closed_channels_are_forgotten_before_they_fill_a_snapshot() {
+    let mut world = CONNECTIONS.with(|it| World::new(it));
+    world.says(0, 0, "NICK ann");
+    let ban = |at: usize| Change {
+        item: "b".to_owned(),
+        key: format!("{at}!*@*"),
+        value: Some(format!("{at}!*@*")),
+        user: None,
+        by: "ann".to_owned(),
+        at: Timestamp::default(),
+        node: name(0),
+    };
+    for channel in 0..1_000 {
+        let bans = (0..30).map(ban).collect();
+        let (server, of) = (&mut world.servers[0], format!("#{channel}"));
+        server.take_settings(&of, Timestamp::default(), bans);
+    }
+    let told = |world: &World, of: &str| {
+        let snapshot = world.servers[0].snapshot();
+        let all = snapshot.into_iter().filter_map(|effect| match effect {
+            Effect::Channel { channel, changes, .. } => Some((channel, changes.len())),
+            _ => None,
+        });
+        let all: Vec<_> = all.collect();
+        let (one, total) = (all.iter().find(|it| it.0 == of), all.iter().map(|it| it.1).sum());
+        (one.map_or(0, |it| it.1), total)
+    };
+    let (last, total): (usize, usize) = told(&world, "#999");
+    assert!((19_900..=20_000).contains(&total), "{total}");
+    assert_eq!((last, told(&world, "#0").0), (30, 0), "the oldest go first");
+    let many = (0..5_000).map(ban).collect();
+    world.servers[0].take_settings("#many", Timestamp::default(), many);
+    assert_eq!(told(&world, "#many").0, 1_000, "and an era has only so many");
 }
 
 proptest! {
