@@ -169,8 +169,7 @@ impl Server {
         if let Some(nodes) = &mut self.nodes
             && let Some(room) = nodes.rooms.get(key)
         {
-            let changes = room.settings.all();
-            nodes.tell(Effect::Channel { channel: name, created, by: None, changes, told: None });
+            room.settings.told(&name, created).into_iter().for_each(|effect| nodes.tell(effect));
         }
     }
 

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use crate::chat::server::changes::{Changed, METADATA, TOPIC};
 use crate::chat::server::channels::{Channel, Entry, List, Topic};
-use crate::chat::server::effect::Change;
+use crate::chat::server::effect::{Change, Effect};
 use crate::chat::server::keys::UserKey;
 use crate::chat::server::modes::{Flags, Status};
 use crate::chat::wire::casemap::Folded;
@@ -20,6 +20,8 @@ const MOST_SETTINGS: usize = 1_000;
 /// Settings that are remembered of all those eras together: some 14 MB, if they are bans of 200 bytes. A snapshot has
 /// them too, and one that is too long is not taken. The eras that were heard of first are forgotten first.
 const MOST_REMEMBERED: usize = 20_000;
+/// Settings in one effect. An effect that does not fit into a message is lost.
+const MOST_CHANGES: usize = 100;
 
 /// What the network knows of a channel.
 #[derive(Default)]
@@ -81,8 +83,20 @@ impl Settings {
         }
     }
 
-    pub(super) fn all(&self) -> Vec<Change> {
-        self.0.values().cloned().collect()
+    /// All that is set on a channel, as others are told: in several effects, none of which is too long for a message.
+    pub(super) fn told(&self, channel: &str, created: Timestamp) -> Vec<Effect> {
+        let all: Vec<_> = self.0.values().cloned().collect();
+        let effect = |changes: &[Change]| Effect::Channel {
+            channel: channel.to_owned(),
+            created,
+            by: None,
+            changes: changes.to_vec(),
+            told: None,
+        };
+        if all.is_empty() {
+            return vec![effect(&[])];
+        }
+        all.chunks(MOST_CHANGES).map(effect).collect()
     }
 
     /// Whether a node has set any of it.

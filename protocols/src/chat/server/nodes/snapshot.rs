@@ -34,13 +34,9 @@ impl Server {
         });
         let ended = nodes.eras.iter().filter(|(_, _, settings)| settings.is_by(me));
         let ended = ended.map(|(name, created, settings)| (name.to_string(), created, settings));
-        effects.extend(rooms.chain(ended).map(|(channel, created, settings)| Effect::Channel {
-            channel,
-            created,
-            by: None,
-            changes: settings.all(),
-            told: None,
-        }));
+        let told = rooms.chain(ended);
+        effects
+            .extend(told.flat_map(|(channel, created, settings)| settings.told(&channel, created)));
         let mine = self.users.registered().filter(|(_, user)| user.is_local());
         for (key, user) in mine {
             effects.push(Effect::User(Box::new(self.person(key))));
