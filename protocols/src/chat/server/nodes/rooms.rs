@@ -267,6 +267,9 @@ impl Server {
         before: Status,
         after: Status,
     ) -> Vec<Changed> {
+        if before == after {
+            return Vec::new();
+        }
         if let Some(status) = self.channels[key].status_mut(user) {
             *status = after;
         }
