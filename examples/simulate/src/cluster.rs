@@ -11,6 +11,7 @@
 //! lost was there, and one that comes was not. And when all is quiet, each picture is what the others own, and when a
 //! node says goodbye it is gone at once.
 
+use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::error::Error;
 use std::time::{Duration, SystemTime};
@@ -71,7 +72,7 @@ struct Node {
     timer: Option<TimerId>,
     /// What it has still to do.
     left: u64,
-    /// Numbers: of what it makes and says.
+    /// Numbers: of what it makes and says. Those of a later life are larger, wherever the clock stands.
     last: u64,
     owned: BTreeSet<u64>,
     others: BTreeMap<NodeName, Other>,
@@ -88,6 +89,9 @@ struct Other {
     said: u64,
     whispered: u64,
 }
+
+/// More numbers than a life has.
+const LIFE: u64 = 1_000_000;
 
 /// The whole of it, with a mix of faults.
 ///
@@ -146,9 +150,11 @@ impl Stage {
             network.host("broker", |registry| Broker::boot(registry, Disk::default(), Flaw::None));
         let address = network.address(broker, broker::PORT);
         let nodes = names.iter().map(|&name| {
-            let (address, score) = (address.clone(), score.clone());
+            let (address, score, lives) = (address.clone(), score.clone(), Cell::new(0));
             network.host(name, move |registry| {
-                Node::boot(registry, &address, name, acts, mistake, score.clone())
+                lives.set(lives.get() + 1);
+                let last = lives.get() * LIFE;
+                Node::boot(registry, &address, name, (last, acts), mistake, score.clone())
             })
         });
         let nodes = nodes.collect();
@@ -217,7 +223,7 @@ impl Node {
         registry: &mut Registry<Self>,
         server: &Address,
         name: &str,
-        acts: u64,
+        (last, acts): (u64, u64),
         mistake: Mistake,
         score: Score,
     ) -> Result<Self, Box<dyn Error>> {
@@ -250,8 +256,7 @@ impl Node {
             cluster,
             timer: None,
             left: acts,
-            // Of a later life they are larger.
-            last: epoch * 1_000,
+            last,
             owned: BTreeSet::new(),
             others: BTreeMap::new(),
             mistake,
