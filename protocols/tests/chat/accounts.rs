@@ -1,10 +1,12 @@
 //! Accounts (IRCv3 sasl-3.1, account-registration, account-notify, account-tag, extended-join), and the
 //! services that people know from elsewhere.
 
+use std::cell::Cell;
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use protocols::chat::accounts::{AccountLimits, Accounts};
-use protocols::chat::{Limits, Operator, Password, Settings};
+use protocols::chat::{Limits, Operator, Password, Server, Settings};
 use protocols::password::PasswordHash;
 
 use crate::stage::{Actor, Stage, settings};
@@ -502,4 +504,42 @@ fn lists_know_accounts() {
     bob.hears(":ann MODE #a +e m:*!~bob@*");
     bob.says("PRIVMSG #a :heard");
     ann.hears_at_last(":bob PRIVMSG #a :heard");
+}
+
+#[test]
+fn who_is_here_follows_accounts_that_are_taken_back_from_a_successor_that_has_failed() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let open =
+        || Accounts::open_in(directory.path(), AccountLimits::default()).expect("it opens").0;
+    let mut accounts = open();
+    for name in ["jilles", "kim"] {
+        let hash = PasswordHash::of("sesame").expect("a hash");
+        accounts.create(name, hash, std::time::SystemTime::now()).expect("a new name");
+    }
+    accounts.save().expect("it is written");
+    let stage = Stage::with_accounts(settings(), accounts);
+    let mut ann = enters_logged_in(&stage, "ann", "");
+    let mut bob = stage.enters("bob");
+
+    let told = Rc::new(Cell::new(false));
+    let done = Rc::clone(&told);
+    stage.acts(|server, registry| {
+        server.accounts().hand_on(registry, move |_, _: &mut Server, saved| {
+            saved.expect("it is written");
+            done.set(true);
+        });
+    });
+    while !told.get() {
+        stage.turn();
+    }
+    // Somebody is faster than the one who takes it back.
+    let mut between = open();
+    between.drop_account("jilles").expect("it is there");
+    between.ban("bob!*@*", "no", std::time::SystemTime::now()).expect("there is room");
+    between.save().expect("it is written");
+    drop(between);
+
+    stage.acts(|server, registry| server.take_back_accounts(registry)).expect("nobody has it");
+    ann.hears_at_last("901 *");
+    bob.hears_at_last("ERROR *");
 }

@@ -211,7 +211,7 @@ fn estate(membership: Option<Membership<Server>>) -> Estate<Server> {
             then(registry, server, saved.map_err(|error| error.to_string()));
         });
     };
-    Estate::new(let_go, |_, server| Ok(server.accounts().take_back()?)).with_leave(
+    Estate::new(let_go, |registry, server| Ok(server.take_back_accounts(registry)?)).with_leave(
         move |registry, server| {
             if let Some(membership) = &membership {
                 membership.leave(registry, server);

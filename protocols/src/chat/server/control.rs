@@ -1,10 +1,11 @@
 //! What whoever runs the machine may do to a server that runs, without being on it.
 
+use std::collections::BTreeSet;
 use std::rc::Rc;
 
 use reactor::Registry;
 
-use super::accounts::{Ban, NotBanned, Unknown};
+use super::accounts::{Ban, NotBanned, NotOpened, Unknown};
 use super::commands;
 use super::context::cut;
 use super::keys::UserKey;
@@ -115,6 +116,42 @@ impl Server {
         for user in users {
             commands::log_out(self, network, user);
         }
+    }
+
+    /// Has the accounts again after they were [handed on](super::accounts::Accounts::hand_on) to a successor that has
+    /// failed, and has those who are here follow what the file says by now: who is logged in to an account that is gone,
+    /// or is another's by now, is logged out, and who is banned is removed.
+    ///
+    /// # Errors
+    ///
+    /// See [`NotOpened`]. It can be tried again.
+    pub fn take_back_accounts<App: AsMut<Self> + 'static>(
+        &mut self,
+        registry: &mut Registry<App>,
+    ) -> Result<(), NotOpened> {
+        let in_use =
+            self.accounts.accounts().filter(|it| self.users.of_account(it.name()).next().is_some());
+        let before: Vec<_> = in_use.map(|it| (it.name().to_owned(), it.created())).collect();
+        let bans: BTreeSet<_> = self.accounts.bans().map(|ban| ban.mask.clone()).collect();
+        self.accounts.take_back()?;
+        for (name, created) in before {
+            if self.accounts.account(&name).is_none_or(|it| it.created() != created) {
+                self.log_out_all(registry, &name);
+            }
+        }
+        let channels = self.channels.iter();
+        let registered = |name: &str| self.accounts.channel(name).is_some();
+        let channels: Vec<_> =
+            channels.map(|(key, it)| (key, registered(it.name.as_str()))).collect();
+        for (channel, is_registered) in channels {
+            self.set_registered(channel, is_registered);
+        }
+        let masks = self.accounts.bans().map(|ban| ban.mask.clone());
+        let new: Vec<_> = masks.filter(|mask| !bans.contains(mask)).collect();
+        for mask in new {
+            self.remove_banned(registry, &mask);
+        }
+        Ok(())
     }
 
     /// Forgets an account; the channels that were its own, which go on as others do.
