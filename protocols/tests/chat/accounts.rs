@@ -539,7 +539,7 @@ fn who_is_here_follows_accounts_that_are_taken_back_from_a_successor_that_has_fa
     between.save().expect("it is written");
     drop(between);
 
-    stage.acts(|server, registry| server.take_back_accounts(registry)).expect("nobody has it");
+    stage.acts(Server::take_back_accounts).expect("nobody has it");
     ann.hears_at_last("901 *");
     bob.hears_at_last("ERROR *");
 }
