@@ -496,7 +496,8 @@ impl Accounts {
     }
 
     /// Has the file again, after it was [handed on](Self::hand_on) and nobody else wants it; what it holds by now counts. It
-    /// waits for the disk, so it is for the way back from what has failed.
+    /// waits for the disk, so it is for the way back from what has failed. A server on which there are users takes it by
+    /// [`take_back_accounts`](crate::chat::Server::take_back_accounts), and they follow.
     ///
     /// # Errors
     ///
