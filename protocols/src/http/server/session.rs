@@ -24,7 +24,7 @@ use reactor::{Closed, Input, Protocol, Registry, SentFile, TimerKey, Transport};
 use super::receiving::{Intake, Taker};
 use super::sending::{Flow, Stage};
 use super::{Exchange, Kept, Record, Site};
-use crate::http::wire::{Framing, Piece, Refusal, Request, Slots, parse_request};
+use crate::http::wire::{Framing, Piece, Refusal, Request, Slots, as_known_version, parse_request};
 
 /// One connection of a server.
 pub struct Session<App> {
@@ -72,6 +72,14 @@ pub(super) struct Manner {
     pub(super) is_old: bool,
     /// Another request may follow.
     pub(super) is_persistent: bool,
+    /// It has no body, and waits for `100 Continue` all the same: that has to come before 101 (RFC 9110, 7.8).
+    pub(super) is_expectant: bool,
+}
+
+impl Manner {
+    /// Of what is no request: it is answered, and that is all.
+    const LAST: Self =
+        Self { is_head: false, is_old: false, is_persistent: false, is_expectant: false };
 }
 
 /// The only timer, which is set as long as the connection is: when it fires, it is looked at what could be
@@ -121,13 +129,15 @@ impl<App: 'static> Session<App> {
         if input.is_empty() || **input == *b"\r" {
             return false;
         }
-        let site = Rc::clone(&self.site);
-        let mut slots = Slots::new();
-        match parse_request(input, &mut slots, &site.limits().head) {
-            Ok(Some((request, length))) => {
-                let behind = input.get(length..).unwrap_or_default();
-                let taken = self.begin(transport, &site, &request, behind, app);
-                input.take_front(length + taken);
+        let mut answered = self.answer_head(transport, input, input, app);
+        if answered == Err(Refusal::Version)
+            && let Some(head) = as_known_version(input)
+        {
+            answered = self.answer_head(transport, &head, input, app);
+        }
+        match answered {
+            Ok(Some(length)) => {
+                input.take_front(length);
                 true
             }
             Ok(None) => {
@@ -142,6 +152,25 @@ impl<App: 'static> Session<App> {
                 false
             }
         }
+    }
+
+    /// Has the request answered that `head` begins with, which stands at the front of `input`. How much of that
+    /// has been taken; `None` if it is not complete.
+    #[inline]
+    fn answer_head(
+        &mut self,
+        transport: &mut Transport<'_, App>,
+        head: &[u8],
+        input: &[u8],
+        app: &mut App,
+    ) -> Result<Option<usize>, Refusal> {
+        let site = Rc::clone(&self.site);
+        let mut slots = Slots::new();
+        let Some((request, length)) = parse_request(head, &mut slots, &site.limits().head)? else {
+            return Ok(None);
+        };
+        let behind = input.get(length..).unwrap_or_default();
+        Ok(Some(length + self.begin(transport, &site, &request, behind, app)))
     }
 
     /// A head is complete, and this has come behind it. How much of that has been taken.
@@ -160,6 +189,7 @@ impl<App: 'static> Session<App> {
             is_head: request.method() == "HEAD",
             is_old: meaning.is_old,
             is_persistent: meaning.is_persistent && self.number < site.limits().requests,
+            is_expectant: meaning.expects_continue && meaning.framing == Framing::Length(0),
         };
         self.writing = Writing::Owed(manner);
         self.reading = match meaning.framing {
@@ -304,8 +334,7 @@ impl<App: 'static> Session<App> {
     pub(super) fn refuse(&mut self, transport: &mut Transport<'_, App>, refusal: Refusal) {
         self.reading = Reading::Over;
         if let Writing::Idle = self.writing {
-            self.writing =
-                Writing::Owed(Manner { is_head: false, is_old: false, is_persistent: false });
+            self.writing = Writing::Owed(Manner::LAST);
         }
         match &mut self.writing {
             Writing::Owed(manner) => {
