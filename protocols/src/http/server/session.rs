@@ -129,15 +129,14 @@ impl<App: 'static> Session<App> {
         if input.is_empty() || **input == *b"\r" {
             return false;
         }
-        let mut answered = self.answer_head(transport, input, input, app);
-        if answered == Err(Refusal::Version)
-            && let Some(head) = as_known_version(input)
-        {
-            answered = self.answer_head(transport, &head, input, app);
-        }
-        match answered {
-            Ok(Some(length)) => {
-                input.take_front(length);
+        let site = Rc::clone(&self.site);
+        let mut slots = Slots::new();
+        // Looked at where it was made: to move it costs as much as to find the end of its line.
+        match &parse_request(input, &mut slots, &site.limits().head) {
+            Ok(Some((request, length))) => {
+                let behind = input.get(*length..).unwrap_or_default();
+                let taken = self.begin(transport, &site, request, behind, app);
+                input.take_front(length + taken);
                 true
             }
             Ok(None) => {
@@ -147,30 +146,32 @@ impl<App: 'static> Session<App> {
                 }
                 false
             }
+            Err(Refusal::Version) => self.read_later_version(transport, input, app),
             Err(refusal) => {
-                self.refuse(transport, refusal);
+                self.refuse(transport, *refusal);
                 false
             }
         }
     }
 
-    /// Has the request answered that `head` begins with, which stands at the front of `input`. How much of that
-    /// has been taken; `None` if it is not complete.
-    #[inline]
-    fn answer_head(
+    /// A head of HTTP/1.2, say, is read as one of the version that is known, as if that had come. A body that has
+    /// come with it is read where it is.
+    #[cold]
+    fn read_later_version(
         &mut self,
         transport: &mut Transport<'_, App>,
-        head: &[u8],
-        input: &[u8],
+        input: &mut Input<'_>,
         app: &mut App,
-    ) -> Result<Option<usize>, Refusal> {
-        let site = Rc::clone(&self.site);
-        let mut slots = Slots::new();
-        let Some((request, length)) = parse_request(head, &mut slots, &site.limits().head)? else {
-            return Ok(None);
+    ) -> bool {
+        let Some(head) = as_known_version(input) else {
+            self.refuse(transport, Refusal::Version);
+            return false;
         };
-        let behind = input.get(length..).unwrap_or_default();
-        Ok(Some(length + self.begin(transport, &site, &request, behind, app)))
+        let mut known = Input::new(&head);
+        self.on_data(transport, &mut known, app);
+        let taken = head.len() - known.len();
+        input.take_front(taken);
+        taken > 0
     }
 
     /// A head is complete, and this has come behind it. How much of that has been taken.
