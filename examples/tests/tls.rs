@@ -6,10 +6,13 @@ mod outside;
 mod support;
 
 use std::fs;
-use std::io::Write;
+use std::io::{Read, Write};
+use std::net::{Shutdown, TcpStream};
 
 use rustix::process::Signal;
-use support::{PROXY, Program, answers_once, echo, noise, run, write_certificate};
+use support::{
+    PATIENCE, PROXY, Program, answers_once, echo, listener, noise, run, write_certificate,
+};
 use tempfile::TempDir;
 
 const CHAT: &str = env!("CARGO_BIN_EXE_chat");
@@ -208,6 +211,19 @@ fn a_web_proxy_takes_tls_off_and_puts_it_on() {
     server.stop();
 }
 
+/// What a proxy does once there is a way: all bytes, both ways, to their end.
+fn pass_on(mut client: TcpStream, to: &str) {
+    let mut server = TcpStream::connect(to).expect("it listens");
+    let mut up = (client.try_clone().expect("a"), server.try_clone().expect("b"));
+    let pump = std::thread::spawn(move || {
+        let _ = std::io::copy(&mut up.0, &mut up.1);
+        let _ = up.1.shutdown(Shutdown::Write);
+    });
+    let _ = std::io::copy(&mut server, &mut client);
+    let _ = client.shutdown(Shutdown::Write);
+    let _ = pump.join();
+}
+
 #[test]
 fn web_fetches_over_https_through_a_proxy() {
     let (folder, certificate, key) = site();
@@ -217,18 +233,32 @@ fn web_fetches_over_https_through_a_proxy() {
     let (_, port) = address.rsplit_once(':').expect("it has a port");
     let behind = address.clone();
     let (proxy, heard) = answers_once(move |mut client, _| {
-        let mut server = std::net::TcpStream::connect(behind).expect("it listens");
         client.write_all(b"HTTP/1.1 200 Connected\r\n\r\n").expect("it reads");
-        let mut up = (client.try_clone().expect("a"), server.try_clone().expect("b"));
-        let pump = std::thread::spawn(move || std::io::copy(&mut up.0, &mut up.1));
-        let _ = std::io::copy(&mut server, &mut client);
-        let _ = client.shutdown(std::net::Shutdown::Write);
-        let _ = pump.join();
+        pass_on(client, &behind);
     });
     let url = format!("https://localhost:{port}/large");
     let words = ["get", &url, "-o", "-", "--tls-ca", &certificate, "--proxy", &proxy];
     let ended = run(WEB, &words, b"");
     assert_eq!((ended.code, ended.output == noise(2_000_000)), (Some(0), true), "{ended:?}");
+    // TLS goes through a SOCKS proxy as it does through CONNECT.
+    let (listener, socks) = listener();
+    let behind = address.clone();
+    let way = std::thread::spawn(move || {
+        let (mut client, _) = listener.accept().expect("somebody connects");
+        client.set_read_timeout(Some(PATIENCE)).expect("it is not zero");
+        client.read_exact(&mut [0; 3]).expect("a greeting");
+        client.write_all(b"\x05\0").expect("it reads");
+        let mut asked = [0; 5 + 9 + 2];
+        client.read_exact(&mut asked).expect("a request");
+        client.write_all(b"\x05\0\0\x01\0\0\0\0\0\0").expect("it reads");
+        pass_on(client, &behind);
+        asked
+    });
+    let socks = format!("socks5h://{socks}");
+    let words = ["get", &url, "-o", "-", "--tls-ca", &certificate, "--proxy", &socks];
+    let ended = run(WEB, &words, b"");
+    assert_eq!((ended.code, ended.output == noise(2_000_000)), (Some(0), true), "{ended:?}");
+    assert!(way.join().expect("it ends").starts_with(b"\x05\x01\0\x03\x09localhost"));
     server.stop();
     let heard = heard.join().expect("it ends");
     let host = format!("localhost:{port}");

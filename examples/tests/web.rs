@@ -412,7 +412,7 @@ fn get_through_a_proxy_and_past_it() {
     let ended = run_with(WEB, &["get", "-o", "-", &format!("http://{server}/x")], b"", &variables);
     assert_eq!(ended.code, Some(0), "{ended:?}");
     assert!(heard.join().expect("it ends").starts_with("GET /x HTTP/1.1\r\n"));
-    let ended = run(WEB, &["get", "-o", "-", "-x", "socks5://h", "http://h/"], b"");
+    let ended = run(WEB, &["get", "-o", "-", "-x", "socks4://h", "http://h/"], b"");
     assert_eq!(ended.code, Some(5), "{ended:?}");
 }
 

@@ -4,7 +4,11 @@
 mod support;
 
 use std::io::Write;
+use std::sync::mpsc::channel;
+use std::time::Duration;
 
+use protocols::websocket::{self, CloseCode, Closed, Endpoint, Handler, Message, Socket};
+use reactor::{ListenOptions, Reactor, Registry};
 use support::{Program, run};
 
 const WEB: &str = env!("CARGO_BIN_EXE_web");
@@ -113,4 +117,55 @@ fn what_is_no_websocket_is_told() {
         assert_eq!((ended.code, ended.output.len()), (Some(1), 0), "{ended:?}");
         assert!(ended.errors.contains(why), "{ended:?}");
     }
+}
+
+/// Asks as a suite does: says a text and some bytes, and goodbye when both have come back.
+struct Asks;
+
+/// What has come back: whether it is text, and what.
+type Heard = Vec<(bool, Vec<u8>)>;
+
+impl Handler<Heard> for Asks {
+    fn on_open(&mut self, socket: &mut Socket<'_, '_, Heard>, _: &mut Heard) {
+        socket.text("grüß\ndich");
+        socket.binary(b"\xff\0");
+    }
+
+    fn on_message(
+        &mut self,
+        socket: &mut Socket<'_, '_, Heard>,
+        message: Message<'_>,
+        heard: &mut Heard,
+    ) {
+        heard.push((matches!(message, Message::Text(_)), message.as_bytes().to_vec()));
+        if heard.len() == 2 {
+            socket.close(CloseCode::NORMAL, "");
+        }
+    }
+
+    fn on_close(&mut self, registry: &mut Registry<Heard>, _: &Closed, _: &mut Heard) {
+        registry.shutdown(Duration::ZERO);
+    }
+}
+
+#[test]
+fn an_echo_sends_back_what_comes_and_prints_nothing() {
+    let (tell, told) = channel();
+    let suite = std::thread::spawn(move || {
+        let mut reactor = Reactor::new().expect("there are descriptors");
+        let (any, options) = ("127.0.0.1:0".parse().expect("an address"), ListenOptions::default());
+        let registry = reactor.registry();
+        let endpoint = Endpoint::default();
+        let id = websocket::listen(registry, any, &options, &endpoint, |_, _, _| Ok(Asks));
+        let address = registry.listener_address(id.expect("port 0 is free")).expect("it listens");
+        tell.send(address.to_string()).expect("the test waits");
+        let mut heard = Vec::new();
+        reactor.run(&mut heard).expect("waiting works");
+        heard
+    });
+    let url = format!("ws://{}/", told.recv().expect("it listens"));
+    let ended = run(WEB, &["socket", "--echo", &url], b"what is not read\n");
+    assert_eq!((ended.code, ended.output.len(), &*ended.errors), (Some(0), 0, ""));
+    let heard = suite.join().expect("it ends");
+    assert_eq!(heard, [(true, "grüß\ndich".into()), (false, b"\xff\0".to_vec())]);
 }

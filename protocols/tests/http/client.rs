@@ -8,7 +8,8 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use protocols::http::client::{
-    Ask, Call, Client, ClientLimits, ClientOptions, Failure, Payload, Reader, Url,
+    Ask, Call, Client, ClientLimits, ClientOptions, Failure, Payload, Reader, Route, SocksRefusal,
+    SocksUser, Url,
 };
 use protocols::http::wire::{Refusal, Response};
 use reactor::{Address, Reactor, Registry};
@@ -51,7 +52,7 @@ impl Reader<()> for Note {
 struct Asker {
     reactor: Reactor<()>,
     client: Client<()>,
-    address: Address,
+    route: Route,
     seen: Seen,
     sent: usize,
 }
@@ -60,12 +61,18 @@ impl Asker {
     fn new(address: Address, limits: ClientLimits) -> Self {
         let client = Client::new(ClientOptions { limits, ..ClientOptions::default() });
         let reactor = Reactor::new().expect("there are descriptors");
-        Self { reactor, client, address, seen: Seen::default(), sent: 0 }
+        Self { reactor, client, route: address.into(), seen: Seen::default(), sent: 0 }
+    }
+
+    /// To the same, by a SOCKS proxy.
+    fn through_socks(mut self, proxy: Address, user: Option<SocksUser>) -> Self {
+        self.route = self.route.through_socks(proxy, user);
+        self
     }
 
     fn send(&mut self, ask: Ask) {
         let note = Note { seen: Rc::clone(&self.seen), status: 0, body: Vec::new() };
-        self.client.send(self.reactor.registry(), &self.address, ask, note);
+        self.client.send_by(self.reactor.registry(), &self.route, ask, note);
         self.sent += 1;
     }
 
@@ -306,4 +313,64 @@ fn what_has_been_asked_is_answered_though_the_loop_shuts_down() {
     asker.reactor.run(&mut ()).expect("waiting works");
     assert_eq!(asker.seen.take(), [(200, "hi".to_owned(), Ok(()))]);
     server.join().expect("it ends");
+}
+
+fn take(stream: &mut TcpStream, length: usize) -> Vec<u8> {
+    let mut bytes = vec![0; length];
+    stream.read_exact(&mut bytes).expect("it says so much");
+    bytes
+}
+
+/// A SOCKS proxy that wants this user, and leads to one server whatever it is asked for; what it was asked for.
+fn socks_proxy(server: Address, user: &'static [u8]) -> (Address, JoinHandle<Vec<u8>>) {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("port 0 is free");
+    let address = listener.local_addr().expect("it is bound").into();
+    let thread = std::thread::spawn(move || {
+        let (mut client, _) = listener.accept().expect("the client connects");
+        assert_eq!(take(&mut client, 4), b"\x05\x02\0\x02");
+        client.write_all(b"\x05\x02").expect("it reads");
+        if take(&mut client, user.len()) != user {
+            client.write_all(b"\x01\x01").expect("it reads");
+            return Vec::new();
+        }
+        client.write_all(b"\x01\0").expect("it reads");
+        let asked = take(&mut client, 5);
+        let rest = take(&mut client, usize::from(asked[4]) + 2);
+        let server = server.socket_addr().expect("it is IP");
+        let mut server = TcpStream::connect(server).expect("it listens");
+        client.write_all(b"\x05\0\0\x01\x7f\0\0\x01\0\x50").expect("it reads");
+        // A request and an answer: the client keeps the connection longer than there is anything to hear.
+        let request = read_request(&mut client);
+        server.write_all(request.as_bytes()).expect("it reads");
+        std::io::copy(&mut server, &mut client).expect("it reads");
+        [asked, rest].concat()
+    });
+    (address, thread)
+}
+
+#[test]
+fn a_socks_proxy_leads_to_a_server_that_it_looks_up() {
+    let (server, asked) = scripted(vec![vec![OK]]);
+    let (proxy, way) = socks_proxy(server, b"\x01\x02me\x03you");
+    let named = "nobody.invalid:81".parse().expect("an address");
+    let user = SocksUser::new(b"me", b"you");
+    let mut asker = Asker::new(named, ClientLimits::default()).through_socks(proxy, user);
+    asker.send(get());
+    assert_eq!(asker.finish(), [(200, "hi".to_owned(), Ok(()))]);
+    assert_eq!(way.join().expect("it ends"), b"\x05\x01\0\x03\x0enobody.invalid\0\x51");
+    // As a server hears it that is asked straight.
+    assert!(asked.join().expect("it ends")[0].starts_with("GET /x HTTP/1.1\r\n"));
+}
+
+#[test]
+fn a_socks_proxy_that_lets_nobody_through_is_the_reason() {
+    let never = TcpListener::bind("127.0.0.1:0").expect("port 0 is free");
+    let server = never.local_addr().expect("it is bound");
+    let (proxy, way) = socks_proxy(server.into(), b"\x01\x02me\x03you");
+    let asker = Asker::new(server.into(), ClientLimits::default());
+    let mut asker = asker.through_socks(proxy, SocksUser::new(b"me", b"who"));
+    asker.send(get());
+    let (_, _, outcome) = asker.finish().remove(0);
+    assert_eq!(outcome, Err(Failure::Socks(SocksRefusal::User)));
+    way.join().expect("it ends");
 }

@@ -105,6 +105,8 @@ fn a_file_is_whole_with_what_is_known_of_it() {
     assert_eq!(ask(&stage, "GET", "/empty", "").field("Content-Length"), Some("0"));
     let refused = ask(&stage, "POST", "/ten.txt", "Content-Length: 0\r\n");
     assert_eq!((refused.status, refused.field("Allow")), (405, Some("GET, HEAD, OPTIONS")));
+    // What nobody has heard of is not done anywhere (RFC 9110, 9.1).
+    assert_eq!(ask(&stage, "BREW", "/ten.txt", "").status, 501);
 }
 
 #[test]

@@ -5,6 +5,7 @@ use std::net::TcpStream;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use http::StatusCode;
 use protocols::http::ServerLimits;
 use protocols::http::server::{Session, Settings, Site};
@@ -12,10 +13,12 @@ use reactor::sim::Harness;
 
 use crate::stage::{PATIENCE, Peer, Stage, statuses};
 
-/// Answers `/long` with a hundred thousand bytes, and everything else with as many as it got.
+/// Answers `/long` with a hundred thousand bytes, `/huge` with ten million, and everything else with as many as it got.
 fn site(limits: ServerLimits) -> Site<()> {
-    Site::new(|request, exchange, app| match request.path() {
+    let huge = Bytes::from(vec![b'x'; HUGE]);
+    Site::new(move |request, exchange, app| match request.path() {
         "/long" => exchange.answer(StatusCode::OK).bytes(&[b'x'; LONG]),
+        "/huge" => exchange.answer(StatusCode::OK).shared(huge.clone()),
         _ => exchange.gather(1 << 20, app, |exchange, (), body| {
             exchange.answer(StatusCode::OK).text(&format!("{} bytes", body.len()));
         }),
@@ -24,6 +27,7 @@ fn site(limits: ServerLimits) -> Site<()> {
 }
 
 const LONG: usize = 100_000;
+const HUGE: usize = 10_000_000;
 
 /// Somebody who does as one should is answered.
 #[track_caller]
@@ -103,6 +107,21 @@ fn who_asks_and_asks_and_reads_nothing_waits_and_loses_nothing() {
     let answers = peer.rest();
     assert_eq!(statuses(&answers).len(), REQUESTS);
     assert_eq!(answers.bytes().filter(|&byte| byte == b'x').count(), REQUESTS * LONG);
+}
+
+#[test]
+fn who_reads_slowly_has_little_of_a_long_answer_waiting() {
+    const READERS: usize = 40;
+    let stage = Stage::serve(|| site(ServerLimits::default()));
+    let mut peers: Vec<_> = (0..READERS).map(|_| stage.connect()).collect();
+    peers.iter_mut().for_each(|peer| peer.say("GET /huge HTTP/1.1\r\nHost: h\r\n\r\n"));
+    stage.until_nothing_moves();
+    let each = stage.queued() / READERS as u64;
+    assert!(each < 500_000, "{each} bytes are held of each");
+    serves_others(&stage);
+    assert_eq!(statuses(&peers[0].hear("\r\n\r\n")), [200]);
+    assert!(peers[0].take(HUGE).iter().all(|&byte| byte == b'x'));
+    serves_others(&stage);
 }
 
 #[test]

@@ -105,3 +105,38 @@ fn what_is_not_done_has_an_answer_of_its_own() {
     let answer = stage.ask_until_closed(format!("{head}{body}"));
     assert_eq!(statuses(&answer), [413]);
 }
+
+#[test]
+fn a_later_minor_version_is_taken_for_the_one_that_is_known() {
+    let stage = Stage::serve(echo);
+    let post = "POST /a HTTP/1.2\r\nHost: h\r\nContent-Length: 2\r\n\r\nhi";
+    let mut peer = stage.connect();
+    peer.say(format!("{post}{post}GET /b HTTP/1.9\r\nHost: h\r\n\r\n"));
+    let answers = peer.hear("[/b:]");
+    assert_eq!(statuses(&answers), [200; 3], "{answers}");
+    assert_eq!(answers.matches("[/a:hi]").count(), 2, "{answers}");
+    // In two pieces, wherever it is cut; and it is held to the same rules.
+    for cut in 1..post.len() {
+        let (front, back) = post.split_at(cut);
+        let mut peer = stage.connect();
+        peer.stream.set_nodelay(true).expect("an option");
+        peer.say(front);
+        peer.say(back);
+        assert_eq!(statuses(&peer.hear("[/a:hi]")), [200], "{cut}");
+    }
+    for (request, status) in [
+        ("GET / HTTP/1.2\r\n\r\n", 400),
+        (
+            "POST / HTTP/1.2\r\nHost: h\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n",
+            400,
+        ),
+        ("GET / HTTP/1.22\r\nHost: h\r\n\r\n", 505),
+        ("GET / HTTP/1.2 \r\nHost: h\r\n\r\n", 505),
+        ("GET / HTTP/1.2\nHost: h\r\n\r\n", 505),
+        ("GET  / HTTP/1.2\r\nHost: h\r\n\r\n", 400),
+    ] {
+        let answer = stage.ask_until_closed(request);
+        let found = statuses(&answer);
+        assert!(found == [status] || found == [400], "{request:?}: {answer}");
+    }
+}

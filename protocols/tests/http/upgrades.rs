@@ -91,3 +91,15 @@ fn who_does_not_ask_as_one_has_to_is_answered_as_always() {
     assert_eq!(statuses(&ask("HTTP/1.1", "Upgrade: shout\r\n")), [200]);
     assert_eq!(statuses(&ask("HTTP/1.0", "Upgrade: shout\r\nConnection: upgrade\r\n")), [200]);
 }
+
+#[test]
+fn who_expects_to_be_told_to_go_on_is_told_before_the_protocol_changes() {
+    let stage = Stage::serve(site);
+    let mut peer = stage.connect();
+    let fields = "Host: h\r\nConnection: Upgrade\r\nUpgrade: shout\r\nExpect: 100-continue\r\n\r\n";
+    peer.say(format!("GET / HTTP/1.1\r\n{fields}"));
+    assert_eq!(statuses(&peer.hear("READY ")), [100, 101]);
+    // Nothing is waited for where there is no body, and nothing changes.
+    let answer = stage.ask("GET / HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\n\r\n");
+    assert_eq!(statuses(&answer), [200]);
+}

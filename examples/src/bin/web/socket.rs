@@ -25,6 +25,8 @@ const LONGEST: usize = 16 * 1024 * 1024;
 /// At the end of the input it says goodbye, and waits for the answers that are on their way. A line of more
 /// than 16 MiB is several messages. Bytes that come are written as they are, without a line end.
 ///
+/// With --echo the input is not read, and what comes is sent back as it came: what suites need that test clients.
+///
 /// It ends with 0 if both sides said goodbye with code 1000 or none, and else with 1 and a word about it on
 /// standard error.
 #[derive(Args)]
@@ -38,6 +40,10 @@ pub(crate) struct Options {
     /// Send each line as bytes, and not as text
     #[arg(long, short)]
     binary: bool,
+
+    /// Send back what comes, and print nothing
+    #[arg(long, conflicts_with = "binary")]
+    echo: bool,
 
     /// Offer this subprotocol; the first is the one that is liked best
     #[arg(long, short, value_name = "NAME")]
@@ -73,8 +79,18 @@ pub(crate) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     let registry = reactor.registry();
     let id = websocket::connect(registry, address, &connect, &endpoint, &target, Line)?;
     stop::on_request(registry)?;
-    let mut talk =
-        Talk { stdin, id, binary: options.binary, lines: 0, heard: Vec::new(), outcome: Ok(()) };
+    let mut talk = Talk {
+        stdin,
+        id,
+        speech: match (options.echo, options.binary) {
+            (true, _) => Speech::Echo,
+            (false, true) => Speech::Bytes,
+            (false, false) => Speech::Text,
+        },
+        lines: 0,
+        heard: Vec::new(),
+        outcome: Ok(()),
+    };
     reactor.run(&mut talk)?;
     talk.outcome.map_err(|error| match error.downcast::<Ending>() {
         Ok(ending) => format!("{}: {ending}", options.url).into(),
@@ -91,11 +107,22 @@ fn parse(text: &str) -> Result<Url, Box<dyn Error>> {
     url.map_err(|error| format!("{text}: {error}").into())
 }
 
+/// What is said.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Speech {
+    /// The lines of the input, as text.
+    Text,
+    /// The lines of the input, as bytes.
+    Bytes,
+    /// What comes.
+    Echo,
+}
+
 /// The program's state.
 struct Talk {
     stdin: Stdin,
     id: ConnectionId,
-    binary: bool,
+    speech: Speech,
     /// How many lines of the input have come.
     lines: u64,
     /// What has come, and is to be printed at the end of the turn.
@@ -104,6 +131,12 @@ struct Talk {
 }
 
 impl Talk {
+    fn ask(&mut self) {
+        if self.speech != Speech::Echo {
+            self.stdin.ask();
+        }
+    }
+
     /// Waiting for a slow reader is right here: nothing else is in this loop, and while it waits the server
     /// has to.
     fn print(&mut self, registry: &mut Registry<Self>) {
@@ -127,7 +160,7 @@ struct Line;
 
 impl Handler<Talk> for Line {
     fn on_open(&mut self, _: &mut Socket<'_, '_, Talk>, talk: &mut Talk) {
-        talk.stdin.ask();
+        talk.ask();
     }
 
     /// Prints it, with those that came along with it.
@@ -137,6 +170,9 @@ impl Handler<Talk> for Line {
         message: Message<'_>,
         talk: &mut Talk,
     ) {
+        if talk.speech == Speech::Echo {
+            return socket.send(message);
+        }
         if talk.heard.is_empty() {
             socket.registry().defer(|registry, talk: &mut Talk| talk.print(registry));
         }
@@ -154,7 +190,7 @@ impl Handler<Talk> for Line {
     }
 
     fn on_drain(&mut self, _: &mut Socket<'_, '_, Talk>, talk: &mut Talk) {
-        talk.stdin.ask();
+        talk.ask();
     }
 
     fn on_close(&mut self, registry: &mut Registry<Talk>, closed: &Closed, talk: &mut Talk) {
@@ -200,7 +236,7 @@ fn send(socket: &mut Socket<'_, '_, Talk>, talk: &mut Talk, piece: &[u8]) {
         let line = line.strip_suffix(b"\r").unwrap_or(line);
         talk.lines += 1;
         match std::str::from_utf8(line) {
-            _ if talk.binary => socket.binary(line),
+            _ if talk.speech == Speech::Bytes => socket.binary(line),
             Ok(text) => socket.text(text),
             // Another text in its place would be one that nobody wrote.
             Err(_) => {

@@ -5,6 +5,7 @@ use reactor::tls::TlsFailure;
 use reactor::{Address, HostFailure};
 use thiserror::Error;
 
+use super::SocksRefusal;
 use crate::http::wire::{NotInflated, Refusal};
 
 /// Why a request was not answered, or its answer is not whole.
@@ -39,6 +40,9 @@ pub enum Failure {
     /// The proxy does not let anybody through to the server, or not without knowing who it is.
     #[error("the proxy says {0}")]
     Proxy(StatusCode),
+    /// The SOCKS proxy does not let anybody through to the server.
+    #[error("the SOCKS proxy does not let anybody through: {0}")]
+    Socks(SocksRefusal),
     /// As many requests as there may be wait for that server already.
     #[error("too many requests wait for {0}")]
     Busy(Address),
@@ -80,6 +84,7 @@ impl Failure {
                 | Self::NotTrusted(_)
                 | Self::Tls(_)
                 | Self::Proxy(_)
+                | Self::Socks(_)
                 | Self::Busy(_)
         )
     }

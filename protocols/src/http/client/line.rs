@@ -23,7 +23,7 @@ use reactor::{
 use super::ask::Upload;
 use super::call::Wish;
 use super::pool::Pool;
-use super::{Ask, Call, Failure, Payload, Route};
+use super::{Ask, Call, Failure, Payload, Route, socks};
 use crate::http::outgoing::Framing;
 use crate::http::wire::{Body, Fields, Piece, Refusal, Response, Slots, parse_response};
 
@@ -115,6 +115,8 @@ enum State<App> {
     Tunnelling {
         seen: usize,
     },
+    /// A SOCKS proxy is asked for a way to the server, or TLS begins behind it.
+    Asking(socks::Stage),
     Idle,
     Asked {
         job: Job<App>,
@@ -142,6 +144,7 @@ impl<App: 'static> Line<App> {
         // Set anew when the connection opens.
         let since = Instant::now();
         let state = match pool.tunnels(&route) {
+            _ if route.socks().is_some() => State::Asking(socks::Stage::Greeted),
             true => State::Tunnelling { seen: 0 },
             false => State::Idle,
         };
@@ -172,7 +175,7 @@ impl<App: 'static> Line<App> {
     }
 
     fn ask(&mut self, transport: &mut Transport<'_, App>, mut job: Job<App>, app: &mut App) {
-        let tunnels = self.pool.tunnels(&self.route);
+        let tunnels = self.pool.tunnels(&self.route) || self.route.socks().is_some();
         let proxied = self.route.proxied.as_ref().filter(|_| !tunnels);
         transport.write(&job.ask.head(proxied));
         let awaits = job.ask.awaits_continue();
@@ -222,7 +225,7 @@ impl<App: 'static> Line<App> {
         let upload = match &mut self.state {
             State::Asked { job, .. } | State::Reading { job, .. } => &mut job.upload,
             State::Switched => &mut done,
-            State::Tunnelling { .. } | State::Idle | State::Over => return,
+            State::Tunnelling { .. } | State::Asking(_) | State::Idle | State::Over => return,
         };
         if number != self.answered || self.failure.is_some() {
             return;
@@ -360,6 +363,42 @@ impl<App: 'static> Line<App> {
         }
     }
 
+    /// A SOCKS proxy has said something. Whether there may be more to read.
+    fn read_socks(
+        &mut self,
+        transport: &mut Transport<'_, App>,
+        input: &mut Input<'_>,
+        app: &mut App,
+    ) -> bool {
+        let (State::Asking(stage), Some(user)) = (&mut self.state, self.route.socks()) else {
+            return false;
+        };
+        match stage.take(input, &self.route.server, user) {
+            Ok(Some((length, answer))) => {
+                input.take_front(length);
+                transport.write(&answer);
+                if *stage == socks::Stage::Open {
+                    self.begin_behind_socks(transport, app);
+                }
+                true
+            }
+            Ok(None) => false,
+            Err(refusal) => {
+                self.give_up(transport, Failure::Socks(refusal));
+                false
+            }
+        }
+    }
+
+    /// There is a way to the server.
+    fn begin_behind_socks(&mut self, transport: &mut Transport<'_, App>, app: &mut App) {
+        if self.pool.tunnels(&self.route) {
+            return self.secure(transport);
+        }
+        self.state = State::Idle;
+        self.take_next(transport, app);
+    }
+
     #[cfg(feature = "tls")]
     fn secure(&mut self, transport: &mut Transport<'_, App>) {
         let tls = self.pool.options.connect.tls.as_ref();
@@ -478,7 +517,7 @@ impl<App: 'static> Line<App> {
             State::Idle => limits.idle,
             State::Asked { job, .. } if job.upload == Upload::Awaited => limits.continue_time,
             State::Asked { job, .. } => job.ask.patience.unwrap_or(limits.head_time),
-            State::Tunnelling { .. } => limits.head_time,
+            State::Tunnelling { .. } | State::Asking(_) => limits.head_time,
             State::Reading { .. } | State::Switched | State::Over => limits.silence,
         }
     }
@@ -506,12 +545,17 @@ impl<App: 'static> Line<App> {
 
 impl<App: 'static> Protocol<App> for Line<App> {
     fn on_open(&mut self, transport: &mut Transport<'_, App>, app: &mut App) {
-        match (&self.state, self.route.connect()) {
-            (State::Tunnelling { .. }, Some(head)) => {
-                transport.write(&head);
+        let asked = match (&self.state, self.route.socks()) {
+            (State::Tunnelling { .. }, _) => self.route.connect(),
+            (State::Asking(_), Some(user)) => Some(socks::Stage::greet(user)),
+            _ => None,
+        };
+        match asked {
+            Some(bytes) => {
+                transport.write(&bytes);
                 self.begin_phase(transport);
             }
-            _ => self.take_next(transport, app),
+            None => self.take_next(transport, app),
         }
     }
 
@@ -535,6 +579,7 @@ impl<App: 'static> Protocol<App> for Line<App> {
                 State::Asked { .. } | State::Tunnelling { .. } => {
                     self.read_head(transport, input, app)
                 }
+                State::Asking(_) => self.read_socks(transport, input, app),
                 State::Switched => return transport.pause(),
                 State::Idle => {
                     // Nobody has asked: a server says 408 before it closes, or is confused.
@@ -594,9 +639,10 @@ impl<App: 'static> Protocol<App> for Line<App> {
                 self.begin_phase(transport);
             }
             State::Reading { is_held: true, .. } => self.begin_phase(transport),
-            State::Tunnelling { .. } | State::Asked { .. } | State::Reading { .. } => {
-                self.give_up(transport, Failure::Silent);
-            }
+            State::Tunnelling { .. }
+            | State::Asking(_)
+            | State::Asked { .. }
+            | State::Reading { .. } => self.give_up(transport, Failure::Silent),
             State::Switched | State::Over => {}
         }
     }
@@ -631,7 +677,7 @@ impl<App: 'static> Protocol<App> for Line<App> {
                 job.reader.on_end(Err(why), registry, app);
             }
             // There was never a way: whoever waits longest learns of it, and the next one tries again.
-            State::Tunnelling { .. } => {
+            State::Tunnelling { .. } | State::Asking(_) => {
                 let why = self.reason(closed, None);
                 self.pool.fail_next(registry, &self.route, why);
             }

@@ -43,6 +43,7 @@
 //! | `ask` | a request, as it goes out |
 //! | `call` | a request that is under way: its body, its end |
 //! | `route` | the way to a server: straight, or through a proxy |
+//! | `socks` | asking a SOCKS proxy for that |
 //! | `decoded` | answers that come compressed |
 //! | `failure` | how a request can fail |
 //! | `limits` | every bound, its default, and the reason for it |
@@ -58,6 +59,7 @@ mod line;
 mod pool;
 mod redirect;
 mod route;
+mod socks;
 mod url;
 
 pub use ask::{Ask, Payload};
@@ -69,6 +71,7 @@ pub use line::{Line, Reader};
 pub use pool::{Client, ClientOptions};
 pub use redirect::{Redirect, redirect};
 pub use route::Route;
+pub use socks::{SocksRefusal, SocksUser};
 pub use url::{NoUrl, Scheme, Url};
 
 use route::Proxied;

@@ -2,6 +2,7 @@
 
 use reactor::Address;
 
+use super::socks::SocksUser;
 use crate::http::wire::write_field;
 
 /// The way to a server: straight, or through a proxy (RFC 9110, 3.7).
@@ -10,6 +11,7 @@ use crate::http::wire::write_field;
 ///  straight                 client ─────────────────────────────────▶ server
 ///  a proxy, in the clear    client ── GET http://server/… ──▶ proxy ──▶ server
 ///  a proxy, with TLS        client ── CONNECT server:443 ──▶ proxy ══▶ server     the proxy sees bytes
+///  SOCKS                    client ── a way to server ─────▶ proxy ──▶ server     with TLS, it sees bytes
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Route {
@@ -21,7 +23,14 @@ pub struct Route {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Proxied {
     pub(super) proxy: Address,
-    authorization: Option<String>,
+    pub(super) language: Language,
+}
+
+/// What a proxy is spoken to in, and what it is told of who asks.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Language {
+    Http(Option<String>),
+    Socks(Option<SocksUser>),
 }
 
 impl Route {
@@ -35,12 +44,27 @@ impl Route {
     /// client that speaks TLS it is a tunnel, of which the proxy is told host and port.
     #[must_use]
     pub fn through(self, proxy: Address, authorization: Option<String>) -> Self {
-        Self { proxied: Some(Proxied { proxy, authorization }), ..self }
+        Self { proxied: Some(Proxied { proxy, language: Language::Http(authorization) }), ..self }
+    }
+
+    /// Through a SOCKS5 proxy (RFC 1928), which may want to know who asks. A server that goes by a name is looked up
+    /// there, and not here.
+    #[must_use]
+    pub fn through_socks(self, proxy: Address, user: Option<SocksUser>) -> Self {
+        Self { proxied: Some(Proxied { proxy, language: Language::Socks(user) }), ..self }
     }
 
     /// Where the connection goes.
     pub(super) fn first(&self) -> &Address {
         self.proxied.as_ref().map_or(&self.server, |proxied| &proxied.proxy)
+    }
+
+    /// Whether a SOCKS proxy is asked for the way, and what it may be told of who asks.
+    pub(super) fn socks(&self) -> Option<Option<&SocksUser>> {
+        match &self.proxied.as_ref()?.language {
+            Language::Socks(user) => Some(user.as_ref()),
+            Language::Http(_) => None,
+        }
     }
 
     /// What asks a proxy for a tunnel to the server (RFC 9110, 9.3.6).
@@ -57,7 +81,7 @@ impl Route {
 
 impl Proxied {
     pub(super) fn write_authorization(&self, head: &mut Vec<u8>) {
-        if let Some(authorization) = &self.authorization {
+        if let Language::Http(Some(authorization)) = &self.language {
             write_field(head, "Proxy-Authorization", authorization.as_bytes());
         }
     }

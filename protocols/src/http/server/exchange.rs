@@ -13,7 +13,7 @@ use thiserror::Error;
 
 use super::receiving::{Gather, Taker};
 use super::sending::Stage;
-use super::session::{Reading, Writing};
+use super::session::{Manner, Reading, Writing};
 use super::{Answer, Receiver, Session};
 use crate::http::outgoing::{Framing, end_body, has_room, send_piece, write_piece};
 use crate::http::wire::{Body, Refusal};
@@ -362,6 +362,9 @@ impl<'e, 't, App: 'static> Exchange<'e, 't, App> {
     }
 
     fn begin_handing_over(&mut self, status: StatusCode, fields: &[(&str, &[u8])]) {
+        if let Writing::Owed(Manner { is_expectant: true, .. }) = self.session.writing {
+            self.write_interim(StatusCode::CONTINUE, &[]);
+        }
         self.write_interim(status, fields);
         if let Some(record) = &mut self.session.record {
             record.status = status.as_u16();
@@ -373,6 +376,8 @@ impl<'e, 't, App: 'static> Exchange<'e, 't, App> {
 
     /// Gathers the body, up to so many bytes, and gives it to `done`: at once if there is none, which is empty then,
     /// or if all of it has come with the head, as short ones do. A longer one is answered with 413.
+    ///
+    /// A body is given once. Whoever asks again, in `done` or later, gets an empty one, as if none had come.
     pub fn gather(
         &mut self,
         most: u64,

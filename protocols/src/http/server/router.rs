@@ -119,9 +119,19 @@ impl<App: 'static> Router<App> {
     }
 }
 
+/// Whether it is a method that others have words for, so that it can be allowed or not.
+pub(super) fn is_known(method: &str) -> bool {
+    KNOWN.contains(&method)
+}
+
+/// The answer to any other (RFC 9110, 9.1).
+pub(super) fn refuse_unknown<App: 'static>(exchange: &mut Exchange<'_, '_, App>) {
+    exchange.answer(StatusCode::NOT_IMPLEMENTED).text("An unknown method.\n");
+}
+
 fn refuse<App: 'static>(method: &str, allowed: &[&str], exchange: &mut Exchange<'_, '_, App>) {
-    if !KNOWN.contains(&method) {
-        return exchange.answer(StatusCode::NOT_IMPLEMENTED).text("An unknown method.\n");
+    if !is_known(method) {
+        return refuse_unknown(exchange);
     }
     if allowed.is_empty() {
         return exchange.answer(StatusCode::NOT_FOUND).text("Nothing is here.\n");

@@ -24,7 +24,7 @@ use reactor::{Closed, Input, Protocol, Registry, SentFile, TimerKey, Transport};
 use super::receiving::{Intake, Taker};
 use super::sending::{Flow, Stage};
 use super::{Exchange, Kept, Record, Site};
-use crate::http::wire::{Framing, Piece, Refusal, Request, Slots, parse_request};
+use crate::http::wire::{Framing, Piece, Refusal, Request, Slots, as_known_version, parse_request};
 
 /// One connection of a server.
 pub struct Session<App> {
@@ -72,6 +72,14 @@ pub(super) struct Manner {
     pub(super) is_old: bool,
     /// Another request may follow.
     pub(super) is_persistent: bool,
+    /// It has no body, and waits for `100 Continue` all the same: that has to come before 101 (RFC 9110, 7.8).
+    pub(super) is_expectant: bool,
+}
+
+impl Manner {
+    /// Of what is no request: it is answered, and that is all.
+    const LAST: Self =
+        Self { is_head: false, is_old: false, is_persistent: false, is_expectant: false };
 }
 
 /// The only timer, which is set as long as the connection is: when it fires, it is looked at what could be
@@ -123,10 +131,11 @@ impl<App: 'static> Session<App> {
         }
         let site = Rc::clone(&self.site);
         let mut slots = Slots::new();
-        match parse_request(input, &mut slots, &site.limits().head) {
+        // Looked at where it was made: to move it costs as much as to find the end of its line.
+        match &parse_request(input, &mut slots, &site.limits().head) {
             Ok(Some((request, length))) => {
-                let behind = input.get(length..).unwrap_or_default();
-                let taken = self.begin(transport, &site, &request, behind, app);
+                let behind = input.get(*length..).unwrap_or_default();
+                let taken = self.begin(transport, &site, request, behind, app);
                 input.take_front(length + taken);
                 true
             }
@@ -137,11 +146,32 @@ impl<App: 'static> Session<App> {
                 }
                 false
             }
+            Err(Refusal::Version) => self.read_later_version(transport, input, app),
             Err(refusal) => {
-                self.refuse(transport, refusal);
+                self.refuse(transport, *refusal);
                 false
             }
         }
+    }
+
+    /// A head of HTTP/1.2, say, is read as one of the version that is known, as if that had come. A body that has
+    /// come with it is read where it is.
+    #[cold]
+    fn read_later_version(
+        &mut self,
+        transport: &mut Transport<'_, App>,
+        input: &mut Input<'_>,
+        app: &mut App,
+    ) -> bool {
+        let Some(head) = as_known_version(input) else {
+            self.refuse(transport, Refusal::Version);
+            return false;
+        };
+        let mut known = Input::new(&head);
+        self.on_data(transport, &mut known, app);
+        let taken = head.len() - known.len();
+        input.take_front(taken);
+        taken > 0
     }
 
     /// A head is complete, and this has come behind it. How much of that has been taken.
@@ -160,6 +190,7 @@ impl<App: 'static> Session<App> {
             is_head: request.method() == "HEAD",
             is_old: meaning.is_old,
             is_persistent: meaning.is_persistent && self.number < site.limits().requests,
+            is_expectant: meaning.expects_continue && meaning.framing == Framing::Length(0),
         };
         self.writing = Writing::Owed(manner);
         self.reading = match meaning.framing {
@@ -304,8 +335,7 @@ impl<App: 'static> Session<App> {
     pub(super) fn refuse(&mut self, transport: &mut Transport<'_, App>, refusal: Refusal) {
         self.reading = Reading::Over;
         if let Writing::Idle = self.writing {
-            self.writing =
-                Writing::Owed(Manner { is_head: false, is_old: false, is_persistent: false });
+            self.writing = Writing::Owed(Manner::LAST);
         }
         match &mut self.writing {
             Writing::Owed(manner) => {

@@ -1,6 +1,6 @@
 //! What the connections of a server share.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::rc::Rc;
 use std::time::{Duration, Instant, SystemTime};
@@ -25,7 +25,7 @@ pub struct Site<App> {
     settings: Settings,
     log: Option<Box<Log>>,
     beginning: RefCell<Beginning>,
-    scratch: RefCell<Vec<u8>>,
+    scratch: Cell<Vec<u8>>,
 }
 
 /// How a server behaves.
@@ -114,7 +114,7 @@ impl<App> Site<App> {
             settings: Settings::default(),
             log: None,
             beginning: RefCell::default(),
-            scratch: RefCell::default(),
+            scratch: Cell::default(),
         }
     }
 
@@ -168,7 +168,7 @@ impl<App> Site<App> {
         // One long answer is not to be paid for for ever.
         if scratch.capacity() <= 64 * 1024 {
             scratch.clear();
-            self.scratch.replace(scratch);
+            self.scratch.set(scratch);
         }
     }
 

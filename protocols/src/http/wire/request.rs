@@ -29,7 +29,7 @@ pub struct Meaning {
     pub is_old: bool,
     /// Whether the connection outlives the exchange (RFC 9112, 9.3).
     pub is_persistent: bool,
-    /// The client waits for `100 Continue` before it sends the body (RFC 9110, 10.1.1).
+    /// The client waits for `100 Continue` before it sends the body (RFC 9110, 10.1.1), or says so though it has none.
     pub expects_continue: bool,
 }
 
@@ -76,7 +76,8 @@ impl Default for Slots<'_> {
 ///
 /// # Errors
 ///
-/// The [`Refusal`] that says why there will be no message.
+/// The [`Refusal`] that says why there will be no message. [`Refusal::Version`] is that of HTTP/1.2 as well, which a
+/// [`Session`](crate::http::server::Session) takes for HTTP/1.1 (RFC 9110, 2.5).
 #[inline]
 pub fn parse_request<'a>(
     bytes: &'a [u8],
@@ -109,6 +110,22 @@ pub fn parse_request<'a>(
     let target = Target::parse(method, target)?;
     let meaning = Meaning::of_request(fields, version == 0)?;
     Ok(Some((Request { method, target, fields, meaning }, length)))
+}
+
+/// A copy of a head that says HTTP/1.2 to 1.9, or of what has come of it, as one of HTTP/1.1: a later minor version is
+/// taken for the highest that is known (RFC 9110, 2.5). `None` if it says anything else.
+///
+/// Nobody is known to send one. It is not parsed in place, so that all others need not pay for it.
+#[cold]
+pub(in crate::http) fn as_known_version(bytes: &[u8]) -> Option<Vec<u8>> {
+    let line = bytes.split(|byte| *byte == b'\r').next()?;
+    let [before @ .., b' ', b'H', b'T', b'T', b'P', b'/', b'1', b'.', b'2'..=b'9'] = line else {
+        return None;
+    };
+    // What stands behind the head is not copied: there may be hundreds of them.
+    let end = bytes.windows(4).position(|four| four == b"\r\n\r\n").map(|at| at + 4);
+    let rest = bytes.get(line.len()..end.unwrap_or(bytes.len()))?;
+    Some([before, b" HTTP/1.1", rest].concat())
 }
 
 impl<'a> Request<'a> {
@@ -210,7 +227,6 @@ impl Meaning {
             return Err(Refusal::Host);
         }
         meaning.framing = found.of_request(is_old)?;
-        meaning.expects_continue &= meaning.framing != Framing::Length(0);
         Ok(meaning)
     }
 

@@ -40,6 +40,7 @@ impl Code {
             Failure::Cut(_) => Self::CUT_OFF,
             Failure::Coding(_) => Self(61),
             Failure::Malformed(_) | Failure::Interim => Self(8),
+            Failure::Socks(_) => Self(97),
             _ => Self(56),
         }
     }

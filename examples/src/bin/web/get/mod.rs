@@ -69,7 +69,8 @@ pub(crate) struct Options {
     redirects: u32,
 
     /// Ask through this proxy: [http://][USER:PASSWORD@]HOST[:PORT], port 1080 if none is given; what is asked over TLS
-    /// goes through it by CONNECT. Empty is none [default: $http_proxy, $https_proxy, or $all_proxy]
+    /// goes through it by CONNECT. socks5h:// is a SOCKS proxy, and so is socks5://; names are looked up there. Empty
+    /// is none [default: $http_proxy, $https_proxy, or $all_proxy]
     #[arg(long, short = 'x', value_name = "PROXY")]
     #[allow(rustdoc::broken_intra_doc_links, reason = "it is what `--help` prints")]
     proxy: Option<String>,
@@ -94,7 +95,7 @@ off, 22 for a status of 400 or more, 23 for a file that cannot be written, 26 fo
 28 for a server that has fallen silent, 33 for what cannot be gone on with, 35 for TLS that cannot be begun, 47 for too many redirects, 52 for no \
 answer, 56 for a connection that failed, or a \
 proxy that lets nobody through, 60 for a certificate that is not accepted, 61 for what cannot be decompressed, 77 for roots that cannot be \
-read; 2 if the command line makes no sense.";
+read, 97 for a SOCKS proxy that leads nowhere; 2 if the command line makes no sense.";
 
 /// The application of the loop.
 pub(crate) struct Getter {

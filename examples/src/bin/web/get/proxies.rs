@@ -3,7 +3,7 @@
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use percent_encoding::percent_decode_str;
-use protocols::http::client::{Route, Scheme, Url};
+use protocols::http::client::{Route, Scheme, SocksUser, Url};
 use reactor::Address;
 
 /// Through which proxy, if any, what is asked for.
@@ -18,7 +18,14 @@ pub(crate) struct Proxies {
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Proxy {
     address: Address,
-    authorization: Option<String>,
+    language: Language,
+}
+
+/// What it is spoken to in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Language {
+    Http(Option<String>),
+    Socks(Option<SocksUser>),
 }
 
 /// Which hosts are asked straight: `localhost,.example.org,10.0.0.1`, or `*` for all.
@@ -66,7 +73,11 @@ impl Proxies {
         let straight = Route::to(server);
         match proxy {
             Some(proxy) if !self.exceptions.has(url.host()) => {
-                straight.through(proxy.address.clone(), proxy.authorization.clone())
+                let address = proxy.address.clone();
+                match proxy.language.clone() {
+                    Language::Http(authorization) => straight.through(address, authorization),
+                    Language::Socks(user) => straight.through_socks(address, user),
+                }
             }
             _ => straight,
         }
@@ -78,12 +89,9 @@ impl Proxies {
     }
 }
 
-/// `[http://][USER[:PASSWORD]@]HOST[:PORT]`.
+/// `[http://|socks5h://|socks5://][USER[:PASSWORD]@]HOST[:PORT]`.
 fn parse(text: &str) -> Result<Proxy, String> {
     let (scheme, rest) = text.split_once("://").unwrap_or(("http", text));
-    if !scheme.eq_ignore_ascii_case("http") {
-        return Err(format!("proxies are spoken to by http://, and not by {scheme}://"));
-    }
     let rest = rest.split(['/', '?', '#']).next().unwrap_or_default();
     let (user, place) = match rest.rsplit_once('@') {
         Some((user, place)) => (Some(user), place),
@@ -93,14 +101,33 @@ fn parse(text: &str) -> Result<Proxy, String> {
     let url = if has_port { format!("http://{place}") } else { format!("http://{place}:{PORT}") };
     let url: Url = url.parse().map_err(|error| format!("{place}: {error}"))?;
     let address = Address::to_host(url.host(), url.port()).map_err(|error| error.to_string())?;
-    Ok(Proxy { address, authorization: user.map(basic) })
+    let user = user.map(name_and_password);
+    let language = match &*scheme.to_ascii_lowercase() {
+        "http" => Language::Http(user.map(|both| basic(&both))),
+        // That it be this side which looks names up is what nobody wants who says socks5://.
+        "socks5" | "socks5h" => Language::Socks(match user {
+            Some([name, password]) => {
+                let user = SocksUser::new(&name, &password);
+                Some(user.ok_or("SOCKS has names and passwords of up to 255 bytes")?)
+            }
+            None => None,
+        }),
+        _ => {
+            let both = "http:// and socks5h://";
+            return Err(format!("proxies are spoken to by {both}, and not by {scheme}://"));
+        }
+    };
+    Ok(Proxy { address, language })
+}
+
+fn name_and_password(user: &str) -> [Vec<u8>; 2] {
+    let (name, password) = user.split_once(':').unwrap_or((user, ""));
+    [name, password].map(|text| percent_decode_str(text).collect())
 }
 
 /// RFC 7617, 2.
-fn basic(user: &str) -> String {
-    let (name, password) = user.split_once(':').unwrap_or((user, ""));
-    let decoded = [name, password].map(|text| percent_decode_str(text).collect::<Vec<u8>>());
-    format!("Basic {}", BASE64_STANDARD.encode(decoded.join(&b':')))
+fn basic(both: &[Vec<u8>; 2]) -> String {
+    format!("Basic {}", BASE64_STANDARD.encode(both.join(&b':')))
 }
 
 impl Exceptions {
@@ -173,8 +200,13 @@ mod tests {
             assert!(way(&found, url).is_some_and(|way| way.contains("[::1]:1080")), "{url}");
         }
         assert_eq!(way(&proxies(Some(""), &all).expect("it is none"), "http://h/"), None);
-        let socks = proxies(None, &[("all_proxy", "socks5://h:1")]).expect_err("it is not spoken");
-        assert!(socks.starts_with("all_proxy: ") && socks.contains("socks5"), "{socks}");
+        let socks = proxies(None, &[("all_proxy", "socks4://h:1")]).expect_err("it is not spoken");
+        assert!(socks.starts_with("all_proxy: ") && socks.contains("socks4"), "{socks}");
+        let socks = proxies(Some("socks5h://a%40b:c@h"), &[]).expect("it is fine");
+        let through = way(&socks, "http://s/").expect("it goes through one");
+        assert!(through.contains("Socks") && through.contains("a@b") && through.contains("1080"));
+        let long = format!("socks5://{}@h", "a".repeat(256));
+        assert!(proxies(Some(&long), &[]).is_err());
         assert!(proxies(Some("a b"), &[]).is_err_and(|why| why.starts_with("--proxy: ")));
     }
 }

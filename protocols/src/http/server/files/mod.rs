@@ -21,6 +21,7 @@ use std::time::SystemTime;
 use http::StatusCode;
 
 use super::Exchange;
+use super::router::{is_known, refuse_unknown};
 use crate::http::wire::{Coding, Request, accepts, decode_path};
 use crate::store::{Store, StoreError, VirtualPath};
 
@@ -140,6 +141,7 @@ impl Files {
             "OPTIONS" => {
                 return exchange.answer(StatusCode::NO_CONTENT).field("Allow", ALLOWED).empty();
             }
+            method if !is_known(method) => return refuse_unknown(exchange),
             _ => {
                 let answer = exchange.answer(StatusCode::METHOD_NOT_ALLOWED);
                 return answer.field("Allow", ALLOWED).text("Files are only read here.\n");
