@@ -216,14 +216,17 @@ impl Stage {
     pub(crate) fn turn(&mut self) {
         kit::turn(&mut self.reactor, &mut self.world);
     }
+}
 
-    /// Shuts down, and demands that nothing is left.
-    #[track_caller]
-    pub(crate) fn finish(mut self) {
-        kit::finish(&mut self.reactor, &mut self.world);
-        let counters = self.service.counters();
-        assert_eq!((counters.open, counters.waiting), (0, 0), "{counters:?}");
-        assert!(self.world.news.is_empty(), "subscriptions end with their connections");
+/// The end of each test that has not failed: the loop shuts down, and nothing is left.
+impl Drop for Stage {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            kit::finish(&mut self.reactor, &mut self.world);
+            let counters = self.service.counters();
+            assert_eq!((counters.open, counters.waiting), (0, 0), "{counters:?}");
+            assert!(self.world.news.is_empty(), "subscriptions end with their connections");
+        }
     }
 }
 
