@@ -87,7 +87,7 @@ fn what_is_published_when_the_loop_shuts_down_still_arrives() {
         });
     assert!(says.set(client.clone()).is_ok());
     leaving.until("it is connected", |_| client.is_connected());
-    drop(leaving);
+    leaving.finish();
     stage.until_seen("goodbye now");
 }
 

@@ -165,6 +165,7 @@ fn a_client_may_have_so_many_calls_waiting_and_so_many_bytes_of_them() {
     client.close(stage.reactor.registry());
     stage.until("both have failed", |world| world.results.len() == 2);
     assert!(matches!(stage.world.results[0], Err(CallError::Lost { .. })));
+    stage.finish();
 
     let mut stage = Stage::with_limits(Limits { kept: 300, ..Limits::default() });
     let server = stage.listen(Framing::Lines);

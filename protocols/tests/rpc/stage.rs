@@ -216,6 +216,9 @@ impl Stage {
     pub(crate) fn turn(&mut self) {
         kit::turn(&mut self.reactor, &mut self.world);
     }
+
+    /// Ends it here, before the test does.
+    pub(crate) fn finish(self) {}
 }
 
 /// The end of each test that has not failed: the loop shuts down, and nothing is left.
